@@ -1,0 +1,175 @@
+# sagad: make [KIND=release|debug|asan|tsan] [CC=gcc|clang] [target]
+#
+#   make              everything that is installed, in build/<kind>/
+#   make check        the checks of the tree and the unit tests
+#   make install      DESTDIR, PREFIX
+#   make help         every target
+#
+# A room is a folder of .c files and becomes one archive; a new file needs no line here.
+
+KIND ?= release
+PREFIX ?= /usr/local
+VERSION := 0.1.0
+SOVERSION := 0
+ifneq ($(filter $(origin CC),default undefined),)
+CC := gcc
+endif
+CXX ?= g++
+PYTHON ?= python3
+
+G := build/gen
+B := build/$(KIND)
+ifneq ($(notdir $(CC)),gcc)
+B := build/$(KIND)-$(notdir $(CC))
+endif
+
+WARN := -Wall -Wextra -Wpedantic -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
+	-Wwrite-strings -Wundef -Wvla -Wformat=2 -Wimplicit-fallthrough -Wnull-dereference
+FLAGS_release := -O2 -g -D_FORTIFY_SOURCE=2
+FLAGS_debug := -O0 -g
+FLAGS_asan := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+FLAGS_tsan := -O1 -g -fsanitize=thread -fno-omit-frame-pointer
+FLAGS_fuzz := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+ifeq ($(origin FLAGS_$(KIND)),undefined)
+$(error KIND=$(KIND) is not one of release, debug, asan, tsan, fuzz)
+endif
+
+CPPFLAGS := -I. -I$(G) -D_GNU_SOURCE -DSAGAD_VERSION='"$(VERSION)"'
+CFLAGS := -std=c11 $(FLAGS_$(KIND)) $(WARN) -fPIC -fvisibility=hidden -fstack-protector-strong -MMD -MP
+LDFLAGS := $(FLAGS_$(KIND)) -Wl,-z,relro,-z,now
+GRPC_LIBS := -lgrpc -lgpr
+PROTO_LIBS := -lprotobuf-c
+SQLITE_LIBS := -lsqlite3
+YAML_LIBS := -lyaml
+PQ_CFLAGS := $(shell pkg-config --cflags libpq 2>/dev/null)
+PQ_LIBS := -lpq
+JSON_LIBS := -ljansson
+CHECK_LIBS := $(shell pkg-config --libs check 2>/dev/null)
+
+.PHONY: all
+all: binaries
+
+# ---- generated code -------------------------------------------------------------------------------------------------
+
+PROTOS := $(sort $(shell cd proto && find . -name '*.proto' | sed 's,^\./,,'))
+WELL_KNOWN := google/protobuf/any.proto google/protobuf/duration.proto google/protobuf/timestamp.proto \
+	google/protobuf/descriptor.proto
+PROTO_INCLUDE := $(firstword $(wildcard /usr/include/google/protobuf/../..) /usr/include)
+PB_C := $(patsubst %.proto,$(G)/%.pb-c.c,$(PROTOS) $(WELL_KNOWN))
+PB_H := $(PB_C:.c=.h)
+PB_O := $(patsubst $(G)/%.c,$(B)/gen/%.o,$(PB_C))
+
+$(G)/stamp: $(addprefix proto/,$(PROTOS))
+	@mkdir -p $(G)
+	protoc-c -Iproto -I$(PROTO_INCLUDE) --c_out=$(G) $(PROTOS) $(WELL_KNOWN)
+	protoc -Iproto -I$(PROTO_INCLUDE) --include_imports --descriptor_set_out=$(G)/descriptors.bin $(PROTOS)
+	{ echo '#include "descriptors.h"'; echo 'const unsigned char descriptors[] = {'; \
+	  od -An -v -tu1 $(G)/descriptors.bin | sed 's/  */,/g; s/^,//; s/$$/,/'; echo '};'; \
+	  echo 'const unsigned long descriptors_size = sizeof descriptors;'; } > $(G)/descriptors.c
+	{ echo '/* The serialized FileDescriptorSet of proto/. */'; \
+	  echo 'extern const unsigned char descriptors[];'; echo 'extern const unsigned long descriptors_size;'; } > $(G)/descriptors.h
+	@touch $@
+$(PB_C) $(PB_H) $(G)/descriptors.c $(G)/descriptors.h: $(G)/stamp ;
+
+$(B)/gen/%.o: $(G)/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -std=c11 $(FLAGS_$(KIND)) -fPIC -fvisibility=hidden -w -c -o $@ $<
+
+$(B)/lib/proto.a: $(PB_O) $(B)/gen/descriptors.o
+	@mkdir -p $(@D) && rm -f $@
+	ar rcs $@ $^
+
+# ---- rooms ----------------------------------------------------------------------------------------------------------
+
+ROOMS := compensations sidecar/base sidecar/definition sidecar/resilience sidecar/engine sidecar/journal \
+	sidecar/rpc sidecar/observe sidecar/runtime client-lib/src client-lib/sqlite client-lib/pq client-lib/sagactl
+room_sources = $(filter-out %/main.c,$(wildcard $(1)/*.c $(1)/sqlite/*.c))
+room_archive = $(B)/lib/$(subst /,_,$(1)).a
+
+$(B)/obj/%.o: %.c | $(G)/stamp
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CPPFLAGS_$(firstword $(subst /, ,$*))) $(CFLAGS) -c -o $@ $<
+
+CPPFLAGS_client-lib := -Iclient-lib/include $(PQ_CFLAGS)
+CPPFLAGS_tests := -Iclient-lib/include $(PQ_CFLAGS)
+
+define room
+$(call room_archive,$(1)): $(patsubst %.c,$(B)/obj/%.o,$(call room_sources,$(1)))
+	@mkdir -p $$(@D) && rm -f $$@
+	ar rcs $$@ $$^
+endef
+$(foreach r,$(ROOMS),$(eval $(call room,$(r))))
+
+archives = $(foreach r,$(1),$(call room_archive,$(r)))
+PURE := sidecar/engine sidecar/resilience sidecar/definition compensations sidecar/base
+SIDECAR_LIBS := $(call archives,sidecar/runtime sidecar/observe sidecar/rpc sidecar/journal $(PURE)) $(B)/lib/proto.a
+CLIENT_LIBS := $(call archives,client-lib/src compensations) $(B)/lib/proto.a
+
+# ---- programs and libraries -----------------------------------------------------------------------------------------
+
+BINARIES := $(B)/sagad $(B)/sagactl
+LIBRARIES := $(B)/libsaga.a $(B)/libsaga.so.$(SOVERSION) $(B)/libsaga-sqlite.a $(B)/libsaga-sqlite.so.$(SOVERSION) \
+	$(B)/libsaga-pq.a $(B)/libsaga-pq.so.$(SOVERSION)
+EXAMPLES := $(patsubst client-lib/examples/%.c,$(B)/examples/%,$(wildcard client-lib/examples/*.c))
+
+.PHONY: binaries libraries examples
+binaries: $(BINARIES) libraries examples
+libraries: $(LIBRARIES)
+examples: $(EXAMPLES)
+
+$(B)/sagad: $(B)/obj/sidecar/runtime/main.o $(SIDECAR_LIBS)
+	$(CC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(SIDECAR_LIBS) -Wl,--end-group \
+		$(GRPC_LIBS) $(PROTO_LIBS) $(SQLITE_LIBS) $(YAML_LIBS) -lz -lpthread -lm
+
+$(B)/sagactl: $(B)/obj/client-lib/sagactl/main.o $(call archives,client-lib/sagactl client-lib/src sidecar/definition compensations sidecar/base) $(B)/lib/proto.a
+	$(CC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(GRPC_LIBS) $(PROTO_LIBS) $(YAML_LIBS) $(JSON_LIBS) -lpthread -lm
+
+$(B)/libsaga.a: $(patsubst %.c,$(B)/obj/%.o,$(call room_sources,client-lib/src) $(call room_sources,compensations)) $(PB_O)
+	@rm -f $@
+	ar rcs $@ $^
+$(B)/libsaga.so.$(SOVERSION): $(patsubst %.c,$(B)/obj/%.o,$(call room_sources,client-lib/src) $(call room_sources,compensations)) $(PB_O)
+	$(CC) $(LDFLAGS) -shared -Wl,-soname,$(@F) -o $@ $^ $(GRPC_LIBS) $(PROTO_LIBS) -lpthread
+	ln -sf $(@F) $(B)/libsaga.so
+$(B)/libsaga-sqlite.a: $(patsubst %.c,$(B)/obj/%.o,$(call room_sources,client-lib/sqlite))
+	@rm -f $@
+	ar rcs $@ $^
+$(B)/libsaga-sqlite.so.$(SOVERSION): $(patsubst %.c,$(B)/obj/%.o,$(call room_sources,client-lib/sqlite) $(call room_sources,compensations)) $(B)/libsaga.so.$(SOVERSION)
+	$(CC) $(LDFLAGS) -shared -Wl,-soname,$(@F) -o $@ $^ $(SQLITE_LIBS)
+	ln -sf $(@F) $(B)/libsaga-sqlite.so
+$(B)/libsaga-pq.a: $(patsubst %.c,$(B)/obj/%.o,$(call room_sources,client-lib/pq))
+	@rm -f $@
+	ar rcs $@ $^
+$(B)/libsaga-pq.so.$(SOVERSION): $(patsubst %.c,$(B)/obj/%.o,$(call room_sources,client-lib/pq) $(call room_sources,compensations)) $(B)/libsaga.so.$(SOVERSION)
+	$(CC) $(LDFLAGS) -shared -Wl,-soname,$(@F) -o $@ $^ $(PQ_LIBS)
+	ln -sf $(@F) $(B)/libsaga-pq.so
+
+EXAMPLE_LIBS := $(call archives,client-lib/sqlite client-lib/src compensations) $(B)/lib/proto.a
+$(B)/examples/%: $(B)/obj/client-lib/examples/%.o $(EXAMPLE_LIBS)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(EXAMPLE_LIBS) -Wl,--end-group $(GRPC_LIBS) $(PROTO_LIBS) $(SQLITE_LIBS) -lpthread
+
+# ---- tests ----------------------------------------------------------------------------------------------------------
+
+UNIT := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c tests/scenario/test_*.c))
+SUPPORT_O := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/support/*.c))
+TEST_LIBS := $(SUPPORT_O) $(SIDECAR_LIBS) $(call archives,client-lib/sqlite client-lib/pq client-lib/src)
+.SECONDARY:
+
+$(B)/tests/%: $(B)/obj/tests/%.o $(TEST_LIBS)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(TEST_LIBS) -Wl,--end-group $(CHECK_LIBS) \
+		$(GRPC_LIBS) $(PROTO_LIBS) $(SQLITE_LIBS) $(YAML_LIBS) $(PQ_LIBS) -lz -lpthread -lm
+
+.PHONY: unit
+unit: $(UNIT)
+	@for t in $(UNIT); do $$t || exit 1; done
+
+# A room alone: make room ROOM=sidecar/journal
+.PHONY: room
+room: $(call archives,$(ROOM))
+
+.PHONY: clean
+clean:
+	rm -rf build
+
+-include $(shell find build -name '*.d' 2>/dev/null)

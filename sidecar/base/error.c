@@ -1,0 +1,46 @@
+/* error.c - the error table and its look-up. */
+#include "sidecar/base/error.h"
+
+#include "sidecar/base/check.h"
+#include "sidecar/base/grpc_status.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#define ERROR_ROW(constant, number, reason, status, retryable, text) {number, reason, status, retryable, text},
+static const struct error_row rows[] = {ERROR_TABLE(ERROR_ROW)};
+#undef ERROR_ROW
+
+/* Appends text to the NUL-terminated buffer of size bytes. */
+static void append(char *buffer, size_t size, const char *text)
+{
+    size_t used = strlen(buffer);
+    size_t length = strlen(text);
+    if (length > size - 1 - used)
+        length = size - 1 - used;
+    memcpy(buffer + used, text, length);
+    buffer[used + length] = '\0';
+}
+
+const struct error_row *error_row(int code)
+{
+    size_t index = (size_t)(-code) - 1;
+    CHECK(code < 0 && index < sizeof rows / sizeof rows[0] && rows[index].code == code);
+    return &rows[index];
+}
+
+int error_set(struct error_detail *detail, int code, const char *field, const char *text)
+{
+    detail->field[0] = '\0';
+    detail->text[0] = '\0';
+    detail->line = 0;
+    detail->column = 0;
+    append(detail->field, sizeof detail->field, field == NULL ? "" : field);
+    append(detail->text, sizeof detail->text, text == NULL ? "" : text);
+    return code;
+}
+
+void error_append(struct error_detail *detail, const char *more)
+{
+    append(detail->text, sizeof detail->text, more);
+}

@@ -1,0 +1,76 @@
+/* model.h - a definition as the engine sees it: read, checked, immutable.
+ *
+ * Made by definition/reader.h from YAML, or by hand in tests. One allocation holds it all; every pointer points into it. */
+#ifndef SAGA_DEFINITION_MODEL_H
+#define SAGA_DEFINITION_MODEL_H
+
+#include "sidecar/base/bytes.h"
+#include "sidecar/base/instant.h"
+#include "sidecar/base/step_set.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define NAME_BYTES_MAX 128         /* of a definition */
+#define STEP_NAME_BYTES_MAX 64     /* of a step or a target */
+#define METHOD_BYTES_MAX 256       /* of a full gRPC method name */
+
+/* Names follow the retryPolicy of a gRPC service config. Ratios are in thousandths, so that every compiler computes the same. */
+struct retry_policy {
+    uint16_t max_attempts; /* 1 to 1000, the first included */
+    struct span initial_backoff;
+    struct span max_backoff;
+    uint32_t backoff_multiplier_permille; /* at least 1000 */
+    uint32_t jitter_permille;             /* 0 to 1000 */
+    uint32_t retryable_status_codes;      /* bit n is status n */
+};
+
+enum request_source {
+    REQUEST_INPUT = 0,      /* the saga's input */
+    REQUEST_CONSTANT = 1,   /* bytes of the definition */
+    REQUEST_OUTPUT = 2,     /* the output of an earlier step */
+    REQUEST_OWN_OUTPUT = 3, /* of a compensation: its own action's output; empty when the outcome is unknown */
+};
+
+/* One call of a participant, as declared. */
+struct call_spec {
+    const char *target; /* a name from `targets` in sagad.yaml */
+    const char *method; /* "/package.Service/Method" */
+    struct span timeout; /* of one attempt; 0 takes the target's default */
+    struct retry_policy retry;
+    enum request_source source;
+    uint16_t source_step;  /* with REQUEST_OUTPUT */
+    struct bytes constant; /* with REQUEST_CONSTANT */
+};
+
+struct step_spec {
+    const char *name;
+    struct step_set after;     /* the steps it waits for, directly */
+    struct step_set ancestors; /* the same, transitively */
+    bool pivot;
+    bool has_compensation;
+    struct call_spec action;
+    struct call_spec compensation;
+};
+
+enum compensation_order {
+    ORDER_REVERSE = 0,    /* one after another, in reverse of the actions' start */
+    ORDER_DEPENDENCY = 1, /* branches with no path between them side by side */
+};
+
+struct definition {
+    uint32_t number;     /* within one journal, from 1; 0 until registered */
+    const char *name;
+    const char *version; /* semantic, as in "1.4.0" */
+    struct span deadline; /* of the saga; 0 when it has none */
+    enum compensation_order order;
+    uint16_t step_count; /* 1 to STEPS_LIMIT */
+    int pivot_step;      /* index, or -1. Every other step is an ancestor or a descendant of it. */
+    struct step_spec *steps;
+    struct bytes source; /* the YAML text */
+};
+
+/* The index of the step of this name, or -1. */
+int definition_step_find(const struct definition *d, struct bytes name);
+
+#endif

@@ -1,0 +1,143 @@
+/* engine.h - the state machine of sagas: events in, records and effects out.
+ *
+ * Pure: no clock, no I/O, no threads, no randomness but the generator seeded at its making. One owner, no locks. Given the
+ * same events it gives the same records and effects, on every machine.
+ *
+ * The owner's duty (I1): the records of a step are made durable before any of its effects is carried out. */
+#ifndef SAGA_ENGINE_ENGINE_H
+#define SAGA_ENGINE_ENGINE_H
+
+#include "sidecar/base/error.h"
+#include "sidecar/base/memory.h"
+#include "sidecar/engine/event.h"
+#include "sidecar/engine/record.h"
+
+struct engine;
+struct saga; /* sidecar/engine/saga.h shows its inside to those who list it */
+
+struct engine_options {
+    uint32_t live_sagas_max;
+    uint32_t steps_max;         /* of an enlisted saga; at most STEPS_LIMIT */
+    uint32_t payload_bytes_max; /* of an input, an output, a compensation's request */
+    uint32_t targets_max;
+    struct span enlisted_deadline_default;
+    struct span enlisted_lease_default;
+    struct span deadline_max; /* of deadlines, leases and timeouts that requests ask for */
+    struct retry_policy compensation_retry; /* where an enlistment says nothing (max_attempts 0) */
+    uint64_t seed;                          /* of the jitter */
+    uint64_t tag;                           /* of new saga ids, SAGA_ID_TAG_BITS */
+};
+
+/* A participant's address as the engine knows it: a name and its bulkhead. */
+struct target_options {
+    const char *name; /* copied */
+    struct span timeout; /* of an attempt that declares none */
+    uint32_t max_concurrent_calls;
+};
+
+/* A reply to a requester. */
+struct reply_effect {
+    uint64_t token;
+    int code; /* 0 or an error code */
+    struct saga_id saga;
+    bool repeated;     /* START, BEGIN: the request_id was seen before */
+    struct span lease; /* KEEP_ALIVE */
+};
+
+/* A call to make. Views stay valid until the answer has been handed to engine_step. */
+struct call_effect {
+    struct saga_id saga;
+    uint16_t step;
+    uint8_t phase;    /* enum saga_phase */
+    uint16_t attempt; /* from 1 */
+    uint16_t target;  /* index given by engine_add_target */
+    struct span timeout;
+    const char *method;
+    struct bytes request;
+    struct bytes definition;  /* for the metadata, as the following ones */
+    struct bytes step_name;
+    struct bytes traceparent;
+    uint8_t action_state; /* compensation: SAGA_ACTION_DONE or SAGA_ACTION_UNKNOWN */
+};
+
+enum effect_type { EFFECT_REPLY = 1, EFFECT_CALL = 2 };
+
+struct effect {
+    uint8_t type;
+    union {
+        struct reply_effect reply;
+        struct call_effect call;
+    } as;
+};
+
+/* Where engine_step puts what it decided. The owner supplies it and must take a record before returning from add_record:
+ * its views are valid only for that call. add_effect copies the effect. detail is filled before a reply with an error. */
+struct engine_out {
+    void (*add_record)(void *self, const struct record *record);
+    void (*add_effect)(void *self, const struct effect *effect, const struct error_detail *detail);
+    void *self;
+};
+
+/* On success *out must be destroyed by the caller. memory is copied; what it points to must outlive the engine.
+ * Returns 0 or E_MEMORY. */
+int engine_create(const struct engine_options *options, const struct memory *memory, struct engine **out);
+
+/* Frees every saga too. Accepts NULL. */
+void engine_destroy(struct engine *e);
+
+/* Adds a target before any event. Returns its index, or E_MEMORY. */
+int engine_add_target(struct engine *e, const struct target_options *options);
+
+/* The index of a target, or -1. */
+int engine_find_target(const struct engine *e, struct bytes name);
+
+/* Carries out one event. Returns 0, or E_MEMORY when an ANSWER or TICK could not be taken in: then nothing of it has changed, and
+ * the owner must stop; the journal still tells the truth. Requests that fail are answered, and return 0. */
+int engine_step(struct engine *e, const struct event *event, const struct engine_out *out);
+
+/* When the next EVENT_TICK is due, or INSTANT_NEVER. */
+struct instant engine_expiry(const struct engine *e);
+
+/* Recovery: applies one record of the journal, in the journal's order. definition is that of a RECORD_STARTED with a number,
+ * else NULL. Returns 0, E_MEMORY, E_LIVE_SAGAS, or E_JOURNAL_CORRUPT when the record cannot follow what came before (detail says how). */
+int engine_replay(struct engine *e, const struct record *record, const struct definition *definition,
+                  struct error_detail *detail);
+
+/* Recovery's end: the sagas that live take up where the journal left them. Attempts that were out are counted as lost, those whose
+ * time has come are called again. Gives records and effects like a step. Returns 0 or E_MEMORY. */
+int engine_resume(struct engine *e, struct instant now, const struct engine_out *out);
+
+/* The live saga with this serial, or NULL. An ended saga stays until engine_release. View until the next step. */
+const struct saga *engine_find(const struct engine *e, uint64_t serial);
+
+/* The live saga started with this request_id, or NULL. */
+const struct saga *engine_find_request(const struct engine *e, struct bytes request_id);
+
+/* Fingerprint of a START or BEGIN event's content, as kept in RECORD_STARTED. */
+uint64_t engine_fingerprint(const struct event *event);
+
+/* Lets an ended saga go, once its end is durable and told. */
+void engine_release(struct engine *e, uint64_t serial);
+
+/* The newest saga with a serial below (UINT64_MAX: the newest of all), and the oldest with a serial above (0: the oldest of
+ * all), or NULL. Constant time when the saga of that serial is itself still here; otherwise a walk along the live ones. */
+const struct saga *engine_before(const struct engine *e, uint64_t serial);
+const struct saga *engine_after(const struct engine *e, uint64_t serial);
+
+/* The serial of the newest saga ever; the next one gets one more. */
+uint64_t engine_serial(const struct engine *e);
+void engine_set_serial(struct engine *e, uint64_t serial);
+
+/* Where the owner last wrote of this saga; the engine only keeps it. */
+void engine_set_position(struct engine *e, uint64_t serial, uint64_t position);
+
+struct engine_counts {
+    uint32_t live; /* ended ones that were not released included */
+    uint32_t stuck;
+    uint32_t paused;
+    uint32_t calls; /* in flight */
+    uint32_t waiting; /* calls that wait for their target's bulkhead */
+};
+struct engine_counts engine_counts(const struct engine *e);
+
+#endif

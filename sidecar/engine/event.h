@@ -1,0 +1,82 @@
+/* event.h - what happens to the engine: requests of services and operators, answers of participants, the passing of time. */
+#ifndef SAGA_ENGINE_EVENT_H
+#define SAGA_ENGINE_EVENT_H
+
+#include "compensations/answer.h"
+#include "compensations/barrier.h"
+#include "sidecar/engine/record.h"
+
+enum event_type {
+    EVENT_START = 1,
+    EVENT_BEGIN,
+    EVENT_ENLIST,
+    EVENT_COMMIT,
+    EVENT_ABORT,
+    EVENT_KEEP_ALIVE,
+    EVENT_CANCEL,
+    EVENT_PAUSE,
+    EVENT_RESUME,
+    EVENT_RETRY,
+    EVENT_SKIP,
+    EVENT_RESOLVE,
+    EVENT_ANSWER, /* a call that the engine asked for has ended */
+    EVENT_TICK,   /* nothing but time: carries out what is due */
+};
+
+/* One step to enlist. All views. */
+struct enlistment {
+    struct bytes step;
+    bool has_compensation;
+    struct call_spec compensation; /* source REQUEST_CONSTANT; target and method NUL-terminated */
+};
+
+/* One outcome to settle. */
+struct settlement {
+    struct bytes step;
+    uint8_t action_state; /* SAGA_ACTION_DONE, REJECTED or UNKNOWN */
+    struct bytes output;
+    bool output_is_request;
+};
+
+/* Everything in it is borrowed for the call of engine_step. Texts are checked for length and form by the engine: it trusts
+ * nobody. */
+struct event {
+    uint8_t type;
+    struct instant now; /* never before the `now` of the event before it */
+    uint64_t token;     /* of the requester; comes back in its reply. Unused for ANSWER and TICK. */
+    struct saga_id saga; /* all but START, BEGIN, TICK */
+
+    /* START, BEGIN */
+    struct bytes request_id;
+    struct bytes input;       /* START */
+    struct bytes name;        /* BEGIN */
+    struct bytes traceparent;
+    struct span deadline;     /* 0: START takes the definition's, BEGIN the default */
+    struct span lease;        /* BEGIN; 0: the default */
+    const struct definition *definition; /* START; one that engine_add_definition was given */
+
+    /* BEGIN (enlist only), ENLIST, COMMIT and ABORT (settle only). Settlements come before enlistments; all or nothing. A
+     * Settle request is ENLIST without enlistments. */
+    const struct settlement *settle;
+    size_t settle_count;
+    const struct enlistment *enlist;
+    size_t enlist_count;
+
+    /* ABORT, CANCEL, PAUSE, RESUME, RETRY, SKIP, RESOLVE */
+    struct bytes step; /* RETRY (empty: all stuck steps), SKIP */
+    struct bytes actor;
+    struct bytes reason;
+
+    /* ANSWER: the call it answers, as asked for in struct call_effect */
+    uint16_t step_index;
+    uint8_t phase; /* enum saga_phase */
+    uint16_t attempt;
+    uint8_t reach; /* enum saga_reach */
+    int status;
+    struct bytes message;
+    struct bytes output;
+    bool has_pushback;     /* grpc-retry-pushback-ms was sent */
+    struct span pushback;  /* negative: do not retry */
+};
+
+#endif

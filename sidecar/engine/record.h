@@ -1,0 +1,104 @@
+/* record.h - what the journal holds: every decision about a saga, in the order it was made.
+ *
+ * The engine changes a saga's durable state only by applying a record, both when it decides and when it replays, so that
+ * the journal is the truth by construction. Views in a record point into memory of whoever made it. */
+#ifndef SAGA_ENGINE_RECORD_H
+#define SAGA_ENGINE_RECORD_H
+
+#include "sidecar/base/bytes.h"
+#include "sidecar/base/instant.h"
+#include "sidecar/base/saga_id.h"
+#include "sidecar/definition/model.h"
+
+/* Numbers are in the journal: add at the end, never change or reuse one. */
+enum record_type {
+    RECORD_STARTED = 1,              /* a saga begins; mode tells which kind */
+    RECORD_ENLISTED = 2,             /* an enlisted step begins, with its compensation */
+    RECORD_ACTION_STARTED = 3,       /* an orchestrated step begins: its first attempt may leave */
+    RECORD_ACTION_FAILED = 4,        /* an attempt failed; the next may leave at next_at */
+    RECORD_ACTION_ENDED = 5,         /* action_state tells how */
+    RECORD_TURNED_BACK = 6,          /* RUNNING -> COMPENSATING; reason, step */
+    RECORD_COMPENSATION_STARTED = 7, /* its first attempt may leave */
+    RECORD_COMPENSATION_FAILED = 8,  /* an attempt failed; the next may leave at next_at */
+    RECORD_COMPENSATION_ENDED = 9,   /* compensation_state: DONE or FAILED */
+    RECORD_STUCK = 10,               /* reason, step */
+    RECORD_ENDED = 11,               /* saga_state: COMMITTED, COMPENSATED or RESOLVED */
+    RECORD_PAUSED = 12,
+    RECORD_RESUMED = 13,
+    RECORD_RETRIED = 14, /* an operator: the step's attempts count anew, and the saga leaves STUCK if it was the last */
+    RECORD_SKIPPED = 15, /* an operator: likewise, and the step needs no more doing */
+    RECORD_TYPE_COUNT = 16
+};
+
+enum saga_state {
+    SAGA_RUNNING = 1,
+    SAGA_COMMITTED = 2,
+    SAGA_COMPENSATING = 3,
+    SAGA_COMPENSATED = 4,
+    SAGA_STUCK = 5,
+    SAGA_RESOLVED = 6,
+};
+
+enum saga_mode {
+    SAGA_ORCHESTRATED = 1,
+    SAGA_ENLISTED = 2,
+};
+
+/* As saga.v1.Reason. */
+enum saga_reason {
+    REASON_NONE = 0,
+    REASON_ACTION_REJECTED = 1,
+    REASON_ACTION_UNKNOWN = 2,
+    REASON_DEADLINE = 3,
+    REASON_LEASE = 4,
+    REASON_CANCELLED = 5,
+    REASON_ABORTED = 6,
+    REASON_COMPENSATION_FAILED = 7,
+    REASON_FORWARD_FAILED = 8,
+    REASON_PIVOT_UNKNOWN = 9,
+};
+
+#define RECORD_NO_STEP UINT16_MAX
+#define REQUEST_ID_BYTES_MAX 128
+#define MESSAGE_BYTES_MAX 256 /* of what a participant or operator said; longer ones are cut */
+#define ACTOR_BYTES_MAX 128
+#define TRACEPARENT_BYTES_MAX 64
+
+/* One record. Which fields mean something depends on the type; the others are zero. */
+struct record {
+    uint8_t type; /* enum record_type */
+    struct saga_id saga;
+    struct instant at;
+
+    uint16_t step;    /* index within the saga, or RECORD_NO_STEP */
+    uint16_t attempt; /* FAILED, ENDED: the attempt that it is about, from 1 */
+    uint8_t status;   /* FAILED, ENDED: gRPC status of that attempt */
+    uint8_t reason;   /* TURNED_BACK, STUCK: enum saga_reason */
+    uint8_t action_state;       /* ACTION_ENDED: enum saga_action_state */
+    uint8_t compensation_state; /* COMPENSATION_ENDED: enum saga_compensation_state */
+    uint8_t saga_state;         /* ENDED: enum saga_state */
+    bool maybe_executed;        /* ACTION_FAILED: the attempt may have been executed */
+    bool output_is_request;     /* ACTION_ENDED of an enlisted step: its compensation's request becomes the output */
+    struct instant next_at;     /* FAILED */
+    struct instant quiet_at;    /* ACTION_FAILED, ACTION_ENDED: until then the attempt may still be running (0: it is not) */
+    struct bytes message;       /* what the participant or operator said; the reason given for an operator's or owner's act */
+    struct bytes actor;         /* operator's acts, ABORTED and CANCELLED */
+    struct bytes output;        /* ACTION_ENDED with DONE */
+
+    /* STARTED */
+    uint8_t mode;
+    uint32_t definition; /* number; 0 for an enlisted saga */
+    struct bytes name;   /* of the definition, or as given to Begin */
+    struct bytes request_id;
+    uint64_t fingerprint; /* of the request's content, to tell a repeated request from another one */
+    struct bytes input;
+    struct bytes traceparent;
+    struct instant deadline; /* INSTANT_NEVER: none */
+    struct span lease;       /* enlisted */
+
+    /* ENLISTED: the compensation; call.target NULL when it needs none. call.source is REQUEST_CONSTANT. */
+    struct bytes step_name;
+    struct call_spec call;
+};
+
+#endif

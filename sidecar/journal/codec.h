@@ -1,0 +1,33 @@
+/* codec.h - records as bytes. docs/journal-format.md describes them.
+ *
+ * Records are gathered into *frames*: one frame is what one durable commit wrote. A record on disk is
+ *   size (4 bytes, of what follows the checksum), CRC-32 of what follows (4), format version (1), type (1), fields.
+ * Within a record, `previous` tells the frame that holds the saga's record before this one (0: none), so that a saga's
+ * timeline can be walked backwards without an index. */
+#ifndef SAGA_JOURNAL_CODEC_H
+#define SAGA_JOURNAL_CODEC_H
+
+#include "sidecar/base/error.h"
+#include "sidecar/engine/record.h"
+
+#define RECORD_FORMAT 1
+
+/* More than the encoding of a record adds to the bytes that its views hold. */
+#define RECORD_OVERHEAD_MAX 512
+
+/* The most bytes that record's encoding can take. */
+size_t codec_record_size_max(const struct record *record);
+
+/* Writes record at `at`, which has room for codec_record_size_max(record) bytes; returns the bytes written. */
+size_t codec_encode(const struct record *record, uint64_t previous_frame, uint8_t *at);
+
+/* Reads the record at the start of *rest and moves *rest past it. Views in *record point into the frame; call.target and call.method
+ * are NUL-terminated there. Returns 0 or E_JOURNAL_CORRUPT (torn, checksum, unknown type or format, a length or value out of bounds),
+ * with *rest where it was and detail telling what. Every byte may come from a damaged disk. */
+int codec_decode(struct bytes *rest, struct record *record, uint64_t *previous_frame, struct error_detail *detail);
+
+/* Reads only the serial of the saga that the record at the start of *rest is about, and moves *rest past it, checking its size but
+ * not its checksum: for skipping along a frame that was checked before. */
+int codec_skip(struct bytes *rest, uint64_t *serial);
+
+#endif

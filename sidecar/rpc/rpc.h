@@ -1,0 +1,131 @@
+/* rpc.h - gRPC for the loop: a server, calls out, and one queue that both complete on. The only room that knows grpc/.
+ *
+ * One owner thread; every callback runs within rpc_poll on it. Bytes go in and come out as they are on the wire: what they mean is the
+ * owner's business. */
+#ifndef SAGA_RPC_RPC_H
+#define SAGA_RPC_RPC_H
+
+#include "compensations/answer.h"
+#include "sidecar/base/bytes.h"
+#include "sidecar/base/error.h"
+#include "sidecar/base/instant.h"
+
+struct rpc;
+struct rpc_call;   /* a request being served */
+struct rpc_target; /* a peer to call */
+
+enum rpc_kind { RPC_UNARY = 1, RPC_SERVER_STREAM = 2, RPC_BIDI = 3 };
+
+/* A method to serve. */
+struct rpc_method {
+    const char *path; /* "/saga.v1.Coordinator/Start" */
+    enum rpc_kind kind;
+    int id; /* the owner's own number for it */
+};
+
+/* How a call out ended. Views for the callback. */
+struct rpc_answer {
+    enum saga_reach reach;
+    int status; /* gRPC status code */
+    struct bytes message;
+    struct bytes output;
+    bool has_pushback; /* the peer sent grpc-retry-pushback-ms */
+    struct span pushback; /* negative: it asks for no retry */
+};
+
+struct rpc_callbacks {
+    /* The request of a unary call or server stream, or the next message of a bidi stream. message is a view for the callback. The owner ends
+     * every call exactly once by rpc_reply or rpc_end. For a bidi stream the next message comes once rpc_next was called. */
+    void (*on_message)(void *self, struct rpc_call *call, struct bytes message);
+    /* A bidi stream's peer will send no more. */
+    void (*on_half_close)(void *self, struct rpc_call *call);
+    /* The peer cancelled, or is gone, or the call's deadline passed, before the call was ended. The owner must still end it. */
+    void (*on_cancelled)(void *self, struct rpc_call *call);
+    /* A message given to rpc_send has left: the next one may follow. */
+    void (*on_sent)(void *self, struct rpc_call *call);
+    /* A call out has ended. */
+    void (*on_answer)(void *self, void *tag, const struct rpc_answer *answer);
+    void *self;
+};
+
+struct rpc_options {
+    const struct rpc_method *methods;
+    size_t method_count;
+    uint32_t message_bytes_max;  /* received; more is RESOURCE_EXHAUSTED */
+    uint32_t calls_max;          /* being served at once; more is RESOURCE_EXHAUSTED */
+    uint32_t streams_max;        /* server and bidi streams among them */
+    uint32_t connection_streams_max; /* HTTP/2 streams of one connection */
+    struct span handshake_timeout;
+    struct span keepalive_time;
+    struct span keepalive_timeout;
+    struct span connect_timeout; /* of calls out: an attempt that finds no connection for so long never left */
+    uint32_t metadata_bytes_max;
+};
+
+/* Starts nothing yet. callbacks is copied, options borrowed for the call (methods must stay). Returns 0, E_MEMORY or E_SYSTEM. */
+int rpc_create(const struct rpc_options *options, const struct rpc_callbacks *callbacks, struct rpc **out);
+
+/* Every call must have ended (rpc_stop, then rpc_poll until rpc_idle). Accepts NULL. */
+void rpc_destroy(struct rpc *r);
+
+/* Listens at "127.0.0.1:7240" or "unix:/path". Port 0 picks a free one. *port is set for TCP. Plaintext: the caller admits only
+ * loopback and unix sockets. (TLS: this is where credentials will come in.) */
+int rpc_listen(struct rpc *r, const char *address, int *port, struct error_detail *detail);
+
+/* Begins to serve. */
+void rpc_start(struct rpc *r);
+
+/* Handles what has arrived, waiting until `wait` has passed when there is nothing (0: does not wait; negative: for ever). Returns how many
+ * events were handled. Call it until it returns 0 with wait 0: then the queue is drained. */
+int rpc_poll(struct rpc *r, struct span wait);
+
+/* From any thread or a signal handler's thread: makes a waiting rpc_poll return. */
+void rpc_wake(struct rpc *r);
+
+/* The method of a call, the peer's remaining time (INT64_MAX us when it set none), and a word of the owner's own. */
+const struct rpc_method *rpc_call_method(const struct rpc_call *call);
+struct span rpc_call_time_left(const struct rpc_call *call);
+void rpc_call_set_owner(struct rpc_call *call, void *owner);
+void *rpc_call_owner(const struct rpc_call *call);
+
+/* Ends a unary call with OK and message (copied). */
+void rpc_reply(struct rpc_call *call, struct bytes message);
+
+/* Sends a message on a stream (copied). One at a time: the next after on_sent. */
+void rpc_send(struct rpc_call *call, struct bytes message);
+
+/* Asks for the next message of a bidi stream. */
+void rpc_next(struct rpc_call *call);
+
+/* Ends any call with a status; status_details is a serialized google.rpc.Status for grpc-status-details-bin, or empty. */
+void rpc_end(struct rpc_call *call, int status, const char *message, struct bytes status_details);
+
+/* A target by its gRPC name ("dns:///inventory:50051", "unix:/run/inventory.sock", "127.0.0.1:50051"). Lives as long as r. */
+int rpc_target_create(struct rpc *r, const char *address, struct rpc_target **out, struct error_detail *detail);
+
+struct rpc_metadata {
+    const char *key; /* lower case */
+    struct bytes value;
+};
+
+/* Calls method with request (copied) and a deadline `timeout` from now. on_answer follows exactly once, never within this call. */
+void rpc_call_out(struct rpc_target *target, const char *method, const struct rpc_metadata *metadata, size_t metadata_count,
+                  struct bytes request, struct span timeout, void *tag);
+
+/* What the health service says: the whole server (service NULL) or one service. */
+void rpc_set_serving(struct rpc *r, const char *service, bool serving);
+
+/* Refuses new calls and connections with UNAVAILABLE; those in flight go on. */
+void rpc_stop(struct rpc *r);
+
+/* Cancels whatever is still in flight, served and called out. */
+void rpc_cancel_all(struct rpc *r);
+
+/* Nothing is served, nothing called out. */
+bool rpc_idle(const struct rpc *r);
+
+/* Health (grpc.health.v1) and reflection (v1 and v1alpha) are served by the room itself. descriptors is the serialized
+ * google.protobuf.FileDescriptorSet of every served service, with its imports (borrowed for r's life). */
+void rpc_set_descriptors(struct rpc *r, struct bytes descriptors);
+
+#endif
