@@ -53,8 +53,8 @@ all: binaries
 
 PROTOS := $(sort $(shell cd proto && find . -name '*.proto' | sed 's,^\./,,'))
 WELL_KNOWN := google/protobuf/any.proto google/protobuf/duration.proto google/protobuf/timestamp.proto \
-	google/protobuf/descriptor.proto
-PROTO_INCLUDE := $(firstword $(wildcard /usr/include/google/protobuf/../..) /usr/include)
+	google/protobuf/wrappers.proto google/protobuf/descriptor.proto
+PROTO_INCLUDE := /usr/include
 PB_C := $(patsubst %.proto,$(G)/%.pb-c.c,$(PROTOS) $(WELL_KNOWN))
 PB_H := $(PB_C:.c=.h)
 PB_O := $(patsubst $(G)/%.c,$(B)/gen/%.o,$(PB_C))
