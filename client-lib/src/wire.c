@@ -1,0 +1,368 @@
+/* wire.c - the channel, its queue, and the thread that works it. */
+#include "client-lib/src/wire.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <grpc/byte_buffer_reader.h>
+#include <grpc/grpc_security.h>
+#include <grpc/support/alloc.h>
+#include <saga/version.h>
+
+#include "client-lib/src/wire_address.h"
+#include "client-lib/src/wire_core.h"
+#include "client-lib/src/wire_status.h"
+
+#define NANOSECONDS_PER_MS INT64_C(1000000)
+#define MESSAGE_BYTES_MAX_DEFAULT (16 * 1024 * 1024)
+/* A sidecar that restarts is back within this, whatever C core's own backoff (up to two minutes) would say. */
+#define RECONNECT_MS_FIRST 50
+#define RECONNECT_MS_MAX 1000
+#define CONNECT_MS_MAX 5000
+
+/* ---- time ----------------------------------------------------------------------------------------------------------- */
+
+int64_t wire_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+int64_t wire_deadline(int64_t timeout_ms)
+{
+    if (timeout_ms < 0 || timeout_ms > INT64_MAX / NANOSECONDS_PER_MS / 2)
+        return WIRE_FOREVER;
+    return wire_now() + timeout_ms * NANOSECONDS_PER_MS;
+}
+
+int64_t wire_time_left_ms(int64_t deadline)
+{
+    if (deadline == WIRE_FOREVER)
+        return -1;
+    int64_t left = deadline - wire_now();
+    return left <= 0 ? 0 : (left + NANOSECONDS_PER_MS - 1) / NANOSECONDS_PER_MS;
+}
+
+gpr_timespec wire_timespec(int64_t deadline)
+{
+    if (deadline == WIRE_FOREVER)
+        return gpr_inf_future(GPR_CLOCK_MONOTONIC);
+    return (gpr_timespec){
+        .tv_sec = deadline / 1000000000, .tv_nsec = (int32_t)(deadline % 1000000000), .clock_type = GPR_CLOCK_MONOTONIC};
+}
+
+/* ---- fork ----------------------------------------------------------------------------------------------------------- */
+
+static atomic_uint generation;
+static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
+
+static void count_fork(void)
+{
+    atomic_fetch_add_explicit(&generation, 1, memory_order_relaxed);
+}
+
+static void watch_forks(void)
+{
+    pthread_atfork(NULL, NULL, count_fork);
+}
+
+bool wire_forked(const struct wire *w)
+{
+    return w->generation != atomic_load_explicit(&generation, memory_order_relaxed);
+}
+
+/* ---- calls that must be cancelled when the wire is shut ------------------------------------------------------------- */
+
+static int closed(struct saga_error *error)
+{
+    return saga_error_set(error, SAGA_E_CANCELLED, SAGA_REASON_CLOSED, NULL, "the client is being closed");
+}
+
+int wire_admit(struct wire *w, struct wire_live *live, struct saga_error *error)
+{
+    pthread_mutex_lock(&w->mutex);
+    bool shut = w->shut;
+    if (!shut) {
+        live->previous = NULL;
+        live->next = w->live;
+        if (w->live)
+            w->live->previous = live;
+        w->live = live;
+    }
+    pthread_mutex_unlock(&w->mutex);
+    return shut ? closed(error) : SAGA_OK;
+}
+
+void wire_dismiss(struct wire *w, struct wire_live *live)
+{
+    pthread_mutex_lock(&w->mutex);
+    if (live->previous)
+        live->previous->next = live->next;
+    else
+        w->live = live->next;
+    if (live->next)
+        live->next->previous = live->previous;
+    if (!w->live)
+        pthread_cond_broadcast(&w->idle);
+    pthread_mutex_unlock(&w->mutex);
+}
+
+bool wire_is_shut(struct wire *w)
+{
+    pthread_mutex_lock(&w->mutex);
+    bool shut = w->shut;
+    pthread_mutex_unlock(&w->mutex);
+    return shut;
+}
+
+int wire_usable(struct wire *w, struct saga_error *error)
+{
+    if (wire_forked(w))
+        return saga_error_set(error, SAGA_E_FAILED_PRECONDITION, SAGA_REASON_FORKED, NULL,
+                              "the client was opened before fork(); open one in the child");
+    return wire_is_shut(w) ? closed(error) : SAGA_OK;
+}
+
+void wire_shutdown(struct wire *w)
+{
+    if (wire_forked(w))
+        return;
+    pthread_mutex_lock(&w->mutex);
+    w->shut = true;
+    for (struct wire_live *live = w->live; live; live = live->next)
+        grpc_call_cancel(live->call, NULL);
+    pthread_mutex_unlock(&w->mutex);
+}
+
+/* ---- messages ------------------------------------------------------------------------------------------------------- */
+
+grpc_byte_buffer *wire_pack(const ProtobufCMessage *message)
+{
+    size_t size = protobuf_c_message_get_packed_size(message);
+    grpc_slice slice = grpc_slice_malloc(size);
+    protobuf_c_message_pack(message, GRPC_SLICE_START_PTR(slice));
+    grpc_byte_buffer *buffer = grpc_raw_byte_buffer_create(&slice, 1);
+    grpc_slice_unref(slice);
+    return buffer;
+}
+
+grpc_slice wire_flatten(grpc_byte_buffer *buffer)
+{
+    grpc_byte_buffer_reader reader;
+    if (!grpc_byte_buffer_reader_init(&reader, buffer))
+        return grpc_empty_slice();
+    grpc_slice whole;
+    grpc_slice *first;
+    if (grpc_byte_buffer_reader_peek(&reader, &first) && GRPC_SLICE_LENGTH(*first) == grpc_byte_buffer_length(buffer)) {
+        whole = grpc_slice_ref(*first);
+    } else {
+        grpc_byte_buffer_reader_destroy(&reader);
+        if (!grpc_byte_buffer_reader_init(&reader, buffer))
+            return grpc_empty_slice();
+        whole = grpc_byte_buffer_reader_readall(&reader);
+    }
+    grpc_byte_buffer_reader_destroy(&reader);
+    return whole;
+}
+
+ProtobufCMessage *wire_unpack(grpc_byte_buffer *buffer, const ProtobufCMessageDescriptor *type)
+{
+    if (!buffer)
+        return NULL;
+    grpc_slice bytes = wire_flatten(buffer);
+    ProtobufCMessage *message =
+        protobuf_c_message_unpack(type, NULL, GRPC_SLICE_LENGTH(bytes), GRPC_SLICE_START_PTR(bytes));
+    grpc_slice_unref(bytes);
+    return message;
+}
+
+bool wire_left(const struct wire *w, grpc_call *call)
+{
+    /* Until a call is given to a connection, its peer is reported as the target of the channel. */
+    char *peer = grpc_call_get_peer(call);
+    bool left = !w->peer_tells || strcmp(peer, w->target) != 0;
+    gpr_free(peer);
+    return left;
+}
+
+int wire_error_of_call(struct wire *w, grpc_call *call, grpc_status_code status, grpc_slice message,
+                       const grpc_metadata_array *trailing, struct saga_error *error)
+{
+    struct wire_ending ending = {
+        .status = (int)status,
+        .message = (const char *)GRPC_SLICE_START_PTR(message),
+        .message_size = GRPC_SLICE_LENGTH(message),
+        .left = wire_left(w, call),
+        .address = w->address,
+    };
+    for (size_t i = 0; i < trailing->count; i++) {
+        if (grpc_slice_str_cmp(trailing->metadata[i].key, "grpc-status-details-bin") == 0) {
+            ending.details = GRPC_SLICE_START_PTR(trailing->metadata[i].value);
+            ending.details_size = GRPC_SLICE_LENGTH(trailing->metadata[i].value);
+        }
+    }
+    if (status == GRPC_STATUS_CANCELLED && wire_is_shut(w))
+        return closed(error);
+    return wire_status_of_ending(&ending, error);
+}
+
+/* ---- the thread ----------------------------------------------------------------------------------------------------- */
+
+static void woken(struct wire_tag *tag, bool ok)
+{
+    struct wire *w = (struct wire *)(void *)((char *)tag - offsetof(struct wire, wake_tag));
+    (void)ok;
+    /* Cleared before the hook runs, so that a wake during the hook is not lost. */
+    atomic_store(&w->woken, false);
+}
+
+void wire_wake(struct wire *w)
+{
+    if (!atomic_exchange(&w->woken, true))
+        grpc_call_start_batch(w->waker, NULL, 0, &w->wake_tag, NULL);
+}
+
+static void *work(void *argument)
+{
+    struct wire *w = argument;
+    int64_t next = WIRE_FOREVER;
+    for (;;) {
+        grpc_event event = grpc_completion_queue_next(w->queue, wire_timespec(next), NULL);
+        if (event.type == GRPC_QUEUE_SHUTDOWN)
+            return NULL;
+        if (event.type == GRPC_OP_COMPLETE) {
+            struct wire_tag *tag = event.tag;
+            tag->done(tag, event.success != 0);
+        }
+        if (w->hooks.turn)
+            next = w->hooks.turn(w->hooks.self);
+    }
+}
+
+/* ---- opening and closing -------------------------------------------------------------------------------------------- */
+
+static grpc_channel *connect_channel(const char *target, size_t message_bytes_max)
+{
+    grpc_arg arguments[] = {
+        {.type = GRPC_ARG_INTEGER, .key = (char *)GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, .value.integer = (int)message_bytes_max},
+        {.type = GRPC_ARG_STRING, .key = (char *)GRPC_ARG_PRIMARY_USER_AGENT_STRING, .value.string = (char *)"libsaga/" SAGA_VERSION},
+        {.type = GRPC_ARG_INTEGER, .key = (char *)GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, .value.integer = RECONNECT_MS_FIRST},
+        {.type = GRPC_ARG_INTEGER, .key = (char *)GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, .value.integer = RECONNECT_MS_MAX},
+        {.type = GRPC_ARG_INTEGER, .key = (char *)GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, .value.integer = CONNECT_MS_MAX},
+        /* Retries are the client's own: gRPC's would multiply with them and buffer every message. */
+        {.type = GRPC_ARG_INTEGER, .key = (char *)GRPC_ARG_ENABLE_RETRIES, .value.integer = 0},
+        /* The sidecar is a neighbour: no proxy of the environment, no service config from DNS, no connection shared with others. */
+        {.type = GRPC_ARG_INTEGER, .key = (char *)GRPC_ARG_ENABLE_HTTP_PROXY, .value.integer = 0},
+        {.type = GRPC_ARG_INTEGER, .key = (char *)GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, .value.integer = 1},
+        {.type = GRPC_ARG_INTEGER, .key = (char *)GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, .value.integer = 1},
+    };
+    grpc_channel_args list = {.num_args = sizeof arguments / sizeof arguments[0], .args = arguments};
+    grpc_channel_credentials *credentials = grpc_insecure_credentials_create();
+    grpc_channel *channel = grpc_channel_create(target, credentials, &list);
+    grpc_channel_credentials_release(credentials);
+    return channel;
+}
+
+static void create_core(struct wire *w, const char *target, size_t message_bytes_max)
+{
+    w->queue = grpc_completion_queue_create_for_next(NULL);
+    w->channel = connect_channel(target, message_bytes_max);
+    w->target = grpc_channel_get_target(w->channel);
+    w->lame = grpc_lame_client_channel_create("waker", GRPC_STATUS_INTERNAL, "waker");
+    w->waker = grpc_channel_create_call(w->lame, NULL, GRPC_PROPAGATE_DEFAULTS, w->queue,
+                                        grpc_slice_from_static_string("/waker"), NULL,
+                                        gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
+}
+
+static void destroy_core(struct wire *w)
+{
+    grpc_call_unref(w->waker);
+    grpc_channel_destroy(w->lame);
+    grpc_channel_destroy(w->channel);
+    grpc_completion_queue_destroy(w->queue);
+    gpr_free(w->target);
+    grpc_shutdown();
+}
+
+static void drain(struct wire *w)
+{
+    while (grpc_completion_queue_next(w->queue, gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL).type != GRPC_QUEUE_SHUTDOWN)
+        ;
+}
+
+static void free_wire(struct wire *w)
+{
+    pthread_cond_destroy(&w->idle);
+    pthread_mutex_destroy(&w->mutex);
+    free(w->address);
+    free(w);
+}
+
+int wire_open(const struct wire_options *options, struct wire **out, struct saga_error *error)
+{
+    const char *address = options->address ? options->address : wire_default_address();
+    size_t message_bytes_max = options->message_bytes_max > 0 ? options->message_bytes_max : MESSAGE_BYTES_MAX_DEFAULT;
+    char target[WIRE_TARGET_SIZE];
+    bool peer_tells;
+    int code = wire_address_target(address, target, &peer_tells, error);
+    if (code != SAGA_OK)
+        return code;
+    if (message_bytes_max > INT32_MAX)
+        return saga_error_set(error, SAGA_E_INVALID_ARGUMENT, SAGA_REASON_ARGUMENT, "message_bytes_max",
+                              "message_bytes_max is at most 2147483647");
+    struct wire *w = calloc(1, sizeof *w);
+    if (w)
+        w->address = strdup(address);
+    if (!w || !w->address) {
+        free(w);
+        return saga_error_set(error, SAGA_E_RESOURCE_EXHAUSTED, SAGA_REASON_MEMORY, NULL, "no memory for a client");
+    }
+    pthread_mutex_init(&w->mutex, NULL);
+    pthread_cond_init(&w->idle, NULL);
+    w->wake_tag.done = woken;
+    w->hooks = options->hooks;
+    w->peer_tells = peer_tells;
+    pthread_once(&fork_once, watch_forks);
+    w->generation = atomic_load(&generation);
+
+    /* The application's signals are handled on the application's threads: neither ours nor C core's may take them. */
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    grpc_init();
+    create_core(w, target, message_bytes_max);
+    int failed = pthread_create(&w->thread, NULL, work, w);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (failed) {
+        grpc_completion_queue_shutdown(w->queue);
+        drain(w);
+        destroy_core(w);
+        free_wire(w);
+        return saga_error_set(error, SAGA_E_INTERNAL, SAGA_REASON_SYSTEM, NULL, "no thread could be started");
+    }
+    *out = w;
+    return SAGA_OK;
+}
+
+void wire_close(struct wire *w)
+{
+    if (!w || wire_forked(w))
+        return;
+    wire_shutdown(w);
+    pthread_mutex_lock(&w->mutex);
+    while (w->live)
+        pthread_cond_wait(&w->idle, &w->mutex);
+    pthread_mutex_unlock(&w->mutex);
+    grpc_completion_queue_shutdown(w->queue);
+    pthread_join(w->thread, NULL);
+    destroy_core(w);
+    free_wire(w);
+}
+
+const char *wire_address(const struct wire *w)
+{
+    return w->address;
+}

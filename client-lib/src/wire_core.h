@@ -1,0 +1,73 @@
+/* wire_core.h - what the files of the wire, and the pipe, share of C core. Internal to client-lib/src. */
+#ifndef SAGA_CLIENT_WIRE_CORE_H
+#define SAGA_CLIENT_WIRE_CORE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include <grpc/grpc.h>
+
+#include "client-lib/src/wire.h"
+
+/* The tag of every operation: the wire's thread calls done when the operation has ended. */
+struct wire_tag {
+    void (*done)(struct wire_tag *tag, bool ok);
+};
+
+/* A call that wire_shutdown must cancel. Embedded in whatever makes the call. */
+struct wire_live {
+    grpc_call *call;
+    struct wire_live *next;
+    struct wire_live *previous;
+};
+
+struct wire {
+    grpc_channel *channel;
+    grpc_completion_queue *queue;
+    grpc_channel *lame; /* C core has no alarm: an empty batch on a call of a lame channel is how a queue is woken */
+    grpc_call *waker;
+    struct wire_tag wake_tag;
+    atomic_bool woken;
+    pthread_t thread;
+    pthread_mutex_t mutex; /* guards live and shut */
+    pthread_cond_t idle;   /* live has become empty */
+    struct wire_live *live;
+    bool shut;
+    bool peer_tells; /* a call's peer differs from target once it has reached a connection */
+    unsigned generation;
+    struct wire_hooks hooks;
+    char *target; /* as C core calls it */
+    char *address;
+};
+
+/* Links live, whose call is set, into the calls to cancel. Fails with CANCELLED when the wire is shut: the call is then the caller's to
+ * unref. */
+int wire_admit(struct wire *w, struct wire_live *live, struct saga_error *error);
+
+/* The call has ended: unlinks it. */
+void wire_dismiss(struct wire *w, struct wire_live *live);
+
+bool wire_is_shut(struct wire *w);
+
+/* Fails with CLIENT_CLOSED, or CLIENT_FORKED, when the wire cannot be used (any more). */
+int wire_usable(struct wire *w, struct saga_error *error);
+
+gpr_timespec wire_timespec(int64_t deadline);
+
+/* Whether a call may have reached the sidecar. */
+bool wire_left(const struct wire *w, grpc_call *call);
+
+/* A byte buffer with the packed message; gives. NULL: no memory. */
+grpc_byte_buffer *wire_pack(const ProtobufCMessage *message);
+
+/* The bytes of a buffer as one slice; gives (grpc_slice_unref). */
+grpc_slice wire_flatten(grpc_byte_buffer *buffer);
+
+/* Unpacks a message. Gives, or NULL when it cannot be read. */
+ProtobufCMessage *wire_unpack(grpc_byte_buffer *buffer, const ProtobufCMessageDescriptor *type);
+
+/* How a call ended, from what RECV_STATUS_ON_CLIENT left. trailing and message stay the caller's. */
+int wire_error_of_call(struct wire *w, grpc_call *call, grpc_status_code status, grpc_slice message,
+                       const grpc_metadata_array *trailing, struct saga_error *error);
+
+#endif
