@@ -8,7 +8,9 @@
 struct memory {
     /* Gives size bytes aligned for any type, not zeroed, or NULL. size is never 0. */
     void *(*take)(void *self, size_t size);
-    /* Takes back what take gave; size is what was asked for. at is never NULL. */
+    /* The same, all zero: for large tables that are touched little by little. */
+    void *(*take_zeroed)(void *self, size_t size);
+    /* Takes back what the two above gave; size is what was asked for. at is never NULL. */
     void (*give_back)(void *self, void *at, size_t size);
     void *self;
 };

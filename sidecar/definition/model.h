@@ -35,6 +35,7 @@ enum request_source {
 /* One call of a participant, as declared. */
 struct call_spec {
     const char *target; /* a name from `targets` in sagad.yaml */
+    int target_index;   /* of that target in the engine, set by engine_resolve; -1: not resolved, or no such target */
     const char *method; /* "/package.Service/Method" */
     struct span timeout; /* of one attempt; 0 takes the target's default */
     struct retry_policy retry;

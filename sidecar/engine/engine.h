@@ -50,7 +50,7 @@ struct call_effect {
     uint16_t step;
     uint8_t phase;    /* enum saga_phase */
     uint16_t attempt; /* from 1 */
-    uint16_t target;  /* index given by engine_add_target */
+    uint16_t target;  /* index given by engine_add_target; TARGET_NONE: the owner answers that it never left */
     struct span timeout;
     const char *method;
     struct bytes request;
@@ -58,6 +58,7 @@ struct call_effect {
     struct bytes step_name;
     struct bytes traceparent;
     uint8_t action_state; /* compensation: SAGA_ACTION_DONE or SAGA_ACTION_UNKNOWN */
+    uint8_t generation;   /* part of the idempotency key: above 0 once an operator had a REJECTED action tried anew */
 };
 
 enum effect_type { EFFECT_REPLY = 1, EFFECT_CALL = 2 };
@@ -90,6 +91,12 @@ int engine_add_target(struct engine *e, const struct target_options *options);
 
 /* The index of a target, or -1. */
 int engine_find_target(const struct engine *e, struct bytes name);
+
+#define TARGET_NONE UINT16_MAX
+
+/* Sets target_index of every call of the definition. Returns 0, or E_TARGET_NOT_FOUND with detail naming the field; the indices of calls
+ * whose targets are missing are -1, and such calls are asked for with TARGET_NONE. */
+int engine_resolve(const struct engine *e, struct definition *definition, struct error_detail *detail);
 
 /* Carries out one event. Returns 0, or E_MEMORY when an ANSWER or TICK could not be taken in: then nothing of it has changed, and
  * the owner must stop; the journal still tells the truth. Requests that fail are answered, and return 0. */

@@ -14,12 +14,12 @@
 enum record_type {
     RECORD_STARTED = 1,              /* a saga begins; mode tells which kind */
     RECORD_ENLISTED = 2,             /* an enlisted step begins, with its compensation */
-    RECORD_ACTION_STARTED = 3,       /* an orchestrated step begins: its first attempt may leave */
-    RECORD_ACTION_FAILED = 4,        /* an attempt failed; the next may leave at next_at */
+    RECORD_ACTION_STARTED = 3,       /* an attempt of an orchestrated step may leave; the first one begins the step */
+    RECORD_ACTION_FAILED = 4,        /* that attempt failed; another is to follow at next_at */
     RECORD_ACTION_ENDED = 5,         /* action_state tells how */
     RECORD_TURNED_BACK = 6,          /* RUNNING -> COMPENSATING; reason, step */
-    RECORD_COMPENSATION_STARTED = 7, /* its first attempt may leave */
-    RECORD_COMPENSATION_FAILED = 8,  /* an attempt failed; the next may leave at next_at */
+    RECORD_COMPENSATION_STARTED = 7, /* an attempt of it may leave */
+    RECORD_COMPENSATION_FAILED = 8,  /* that attempt failed; another is to follow at next_at */
     RECORD_COMPENSATION_ENDED = 9,   /* compensation_state: DONE or FAILED */
     RECORD_STUCK = 10,               /* reason, step */
     RECORD_ENDED = 11,               /* saga_state: COMMITTED, COMPENSATED or RESOLVED */
@@ -71,7 +71,7 @@ struct record {
     struct instant at;
 
     uint16_t step;    /* index within the saga, or RECORD_NO_STEP */
-    uint16_t attempt; /* FAILED, ENDED: the attempt that it is about, from 1 */
+    uint16_t attempt; /* of an action or compensation: the attempt that it is about, from 1 */
     uint8_t status;   /* FAILED, ENDED: gRPC status of that attempt */
     uint8_t reason;   /* TURNED_BACK, STUCK: enum saga_reason */
     uint8_t action_state;       /* ACTION_ENDED: enum saga_action_state */
@@ -80,7 +80,7 @@ struct record {
     bool maybe_executed;        /* ACTION_FAILED: the attempt may have been executed */
     bool output_is_request;     /* ACTION_ENDED of an enlisted step: its compensation's request becomes the output */
     struct instant next_at;     /* FAILED */
-    struct instant quiet_at;    /* ACTION_FAILED, ACTION_ENDED: until then the attempt may still be running (0: it is not) */
+    struct instant quiet_at;    /* ACTION_FAILED, ACTION_ENDED, TURNED_BACK: until then the action may still be running (0: it is not) */
     struct bytes message;       /* what the participant or operator said; the reason given for an operator's or owner's act */
     struct bytes actor;         /* operator's acts, ABORTED and CANCELLED */
     struct bytes output;        /* ACTION_ENDED with DONE */

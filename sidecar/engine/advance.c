@@ -1,0 +1,358 @@
+/* advance.c - what a saga does next. Every event ends here: whatever changed, the same question is asked anew. */
+#include "sidecar/engine/internal.h"
+
+struct record advance_record(const struct turn *t, const struct saga *s, uint8_t type, unsigned step)
+{
+    struct record r = {.type = type, .saga = s->id, .at = t->now, .step = (uint16_t)step};
+    return r;
+}
+
+void advance_emit(const struct turn *t, struct saga *s, const struct record *r)
+{
+    CHECK(fold_block_size(r, NULL) == 0);
+    fold_apply(t->engine, s, r, NULL, NULL);
+    t->out->add_record(t->out->self, r);
+}
+
+/* ---- bulkheads: a step that finds its target full waits in the target's queue ---- */
+
+static void enqueue(const struct turn *t, struct target *target, struct step *step)
+{
+    step->queued = true;
+    step->queue_next = NULL;
+    step->queue_previous = target->queue_last;
+    *(target->queue_last != NULL ? &target->queue_last->queue_next : &target->queue_first) = step;
+    target->queue_last = step;
+    t->engine->counts.waiting++;
+}
+
+static void dequeue(const struct turn *t, struct target *target, struct step *step)
+{
+    *(step->queue_previous != NULL ? &step->queue_previous->queue_next : &target->queue_first) = step->queue_next;
+    *(step->queue_next != NULL ? &step->queue_next->queue_previous : &target->queue_last) = step->queue_previous;
+    step->queued = false;
+    t->engine->counts.waiting--;
+}
+
+/* Which phase of a step is under way, or next. */
+static uint8_t phase_of(const struct step *step)
+{
+    return step->compensation == SAGA_COMPENSATION_NONE ? SAGA_PHASE_ACTION : SAGA_PHASE_COMPENSATION;
+}
+
+void advance_unqueue(const struct turn *t, struct saga *s)
+{
+    for (unsigned i = 0; i < s->step_count; i++)
+        if (s->steps[i].queued)
+            dequeue(t, &t->engine->targets[saga_step_call(s, i, phase_of(&s->steps[i]))->target_index], &s->steps[i]);
+}
+
+void advance_target_free(const struct turn *t, struct target *target)
+{
+    while (target->calls < target->calls_max && target->queue_first != NULL) {
+        struct step *step = target->queue_first;
+        dequeue(t, target, step);
+        advance(t, step->saga);
+    }
+}
+
+/* ---- calls ---- */
+
+static struct bytes call_request(const struct saga *s, unsigned index, const struct call_spec *call)
+{
+    if (s->steps[index].output_is_request)
+        return s->steps[index].output;
+    switch (call->source) {
+    case REQUEST_INPUT:
+        return s->input;
+    case REQUEST_CONSTANT:
+        return call->constant;
+    case REQUEST_OUTPUT:
+        return s->steps[call->source_step].output;
+    case REQUEST_OWN_OUTPUT:
+        return s->steps[index].output;
+    }
+    CHECK(!"a source that the engine knows");
+}
+
+/* An action's attempt may last no longer than its saga may still run; an undo is never cut short. */
+static struct span call_timeout(const struct turn *t, const struct saga *s, const struct call_spec *call, uint8_t phase)
+{
+    struct span timeout = call->timeout;
+    if (timeout.us <= 0)
+        timeout = call->target_index >= 0 ? t->engine->targets[call->target_index].timeout : SPAN_S(10);
+    if (phase == SAGA_PHASE_ACTION && s->deadline.us != INSTANT_NEVER.us && !saga_past_pivot(s))
+        timeout = span_min(timeout, instant_since(s->deadline, t->now));
+    return timeout;
+}
+
+static void leave(const struct turn *t, struct saga *s, unsigned index, uint8_t phase, const struct call_spec *call)
+{
+    struct step *step = &s->steps[index];
+    bool action = phase == SAGA_PHASE_ACTION;
+    struct record r =
+        advance_record(t, s, action ? RECORD_ACTION_STARTED : RECORD_COMPENSATION_STARTED, index);
+    r.attempt = (uint16_t)((action ? step->action_attempts : step->compensation_attempts) + 1);
+    advance_emit(t, s, &r);
+
+    t->engine->counts.calls++;
+    if (call->target_index >= 0)
+        t->engine->targets[call->target_index].calls++;
+    struct effect effect = {
+        .type = EFFECT_CALL,
+        .as.call = {
+            .saga = s->id,
+            .step = (uint16_t)index,
+            .phase = phase,
+            .attempt = r.attempt,
+            .target = call->target_index >= 0 ? (uint16_t)call->target_index : TARGET_NONE,
+            .timeout = call_timeout(t, s, call, phase),
+            .method = call->method,
+            .request = call_request(s, index, call),
+            .definition = s->name,
+            .step_name = saga_step_name(s, index),
+            .traceparent = s->traceparent,
+            .action_state = step->action,
+            .generation = step->generation,
+        },
+    };
+    t->out->add_effect(t->out->self, &effect, NULL);
+}
+
+/* Lets an attempt leave, or queues it at its target. */
+static void call(const struct turn *t, struct saga *s, unsigned index, uint8_t phase)
+{
+    const struct call_spec *spec = saga_step_call(s, index, phase);
+    struct target *target = spec->target_index >= 0 ? &t->engine->targets[spec->target_index] : NULL;
+    if (target != NULL && target->calls >= target->calls_max)
+        enqueue(t, target, &s->steps[index]);
+    else
+        leave(t, s, index, phase, spec);
+}
+
+/* ---- forward ---- */
+
+static void end(const struct turn *t, struct saga *s, uint8_t state)
+{
+    struct record r = advance_record(t, s, RECORD_ENDED, RECORD_NO_STEP);
+    r.saga_state = state;
+    advance_emit(t, s, &r);
+}
+
+static bool attempt_due(const struct turn *t, const struct step *step)
+{
+    return !step->out && !step->queued && !instant_before(t->now, step->next_at);
+}
+
+static void go_forward(const struct turn *t, struct saga *s)
+{
+    if (s->paused || s->definition == NULL)
+        return;
+    struct step_set over = {{0}};
+    unsigned over_count = 0;
+    for (unsigned i = 0; i < s->step_count; i++)
+        if (s->steps[i].action == SAGA_ACTION_DONE || s->steps[i].action == SAGA_ACTION_SKIPPED) {
+            step_set_add(&over, i);
+            over_count++;
+        }
+    if (over_count == s->step_count) {
+        end(t, s, SAGA_COMMITTED);
+        return;
+    }
+    for (unsigned i = 0; i < s->step_count; i++) {
+        const struct step *step = &s->steps[i];
+        bool ready = step->action == SAGA_ACTION_PENDING && !step->queued &&
+                     step_set_within(&s->definition->steps[i].after, &over);
+        if (ready || (step->action == SAGA_ACTION_STARTED && attempt_due(t, step)))
+            call(t, s, i, SAGA_PHASE_ACTION);
+    }
+}
+
+/* ---- back ---- */
+
+static uint8_t view_compensation_state(const void *saga, size_t step)
+{
+    return ((const struct saga *)saga)->steps[step].compensation;
+}
+
+static uint32_t view_action_order(const void *saga, size_t step)
+{
+    return ((const struct saga *)saga)->steps[step].order;
+}
+
+static bool view_depends(const void *saga, size_t later, size_t earlier)
+{
+    return step_set_has(&((const struct saga *)saga)->definition->steps[later].ancestors, (unsigned)earlier);
+}
+
+static bool undo_open(const struct saga *s)
+{
+    for (unsigned i = 0; i < s->step_count; i++)
+        if (saga_undo_open(s->steps[i].compensation))
+            return true;
+    return false;
+}
+
+static void go_back(const struct turn *t, struct saga *s)
+{
+    /* No compensation while an action may still be running (I7). */
+    if (s->paused || saga_calls_out(s, SAGA_PHASE_ACTION) > 0)
+        return;
+    if (!undo_open(s)) {
+        end(t, s, SAGA_COMPENSATED);
+        return;
+    }
+    if (instant_before(t->now, s->quiet_at))
+        return;
+    for (unsigned i = 0; i < s->step_count; i++)
+        if (s->steps[i].compensation == SAGA_COMPENSATION_STARTED && attempt_due(t, &s->steps[i]))
+            call(t, s, i, SAGA_PHASE_COMPENSATION);
+
+    bool by_dependency = s->definition != NULL && s->definition->order == ORDER_DEPENDENCY;
+    struct saga_undo_view view = {
+        .saga = s,
+        .step_count = s->step_count,
+        .compensation_state = view_compensation_state,
+        .action_order = view_action_order,
+        .depends = by_dependency ? view_depends : NULL,
+    };
+    uint16_t next[STEPS_LIMIT];
+    size_t count = saga_undo_next(&view, next, STEPS_LIMIT);
+    for (size_t i = 0; i < count; i++)
+        if (!s->steps[next[i]].queued)
+            call(t, s, next[i], SAGA_PHASE_COMPENSATION);
+}
+
+/* Ends an action that gets no further attempt. */
+static void give_up(const struct turn *t, struct saga *s, unsigned index, struct instant quiet_at, const char *why)
+{
+    struct step *step = &s->steps[index];
+    struct record r = advance_record(t, s, RECORD_ACTION_ENDED, index);
+    r.attempt = step->action_attempts;
+    r.action_state = step->maybe_executed || s->definition == NULL ? SAGA_ACTION_UNKNOWN : SAGA_ACTION_REJECTED;
+    r.status = 4; /* DEADLINE_EXCEEDED: its time was over, whatever took it */
+    r.quiet_at = quiet_at;
+    r.message = bytes_of_text(why);
+    advance_emit(t, s, &r);
+}
+
+void advance_turn_back(const struct turn *t, struct saga *s, uint8_t reason, unsigned step, struct bytes message,
+                       struct bytes actor)
+{
+    advance_unqueue(t, s);
+    /* An owner who did not ask for the turn learns of it at its next call: until its lease ends it may be acting. */
+    bool owner_acts = s->definition == NULL && (reason == REASON_CANCELLED || reason == REASON_DEADLINE);
+    struct instant quiet_at = owner_acts ? s->lease_until : (struct instant){0};
+    for (unsigned i = 0; i < s->step_count; i++)
+        if (s->steps[i].action == SAGA_ACTION_STARTED && !s->steps[i].out)
+            give_up(t, s, i, quiet_at,
+                    s->definition == NULL ? "not settled when the saga turned back"
+                                          : "the saga turned back before another attempt");
+    struct record r = advance_record(t, s, RECORD_TURNED_BACK, step);
+    r.reason = reason;
+    r.message = message;
+    r.actor = actor;
+    advance_emit(t, s, &r);
+}
+
+void advance_stuck(const struct turn *t, struct saga *s, uint8_t reason, unsigned step)
+{
+    if (s->state == SAGA_STUCK)
+        return;
+    advance_unqueue(t, s);
+    struct record r = advance_record(t, s, RECORD_STUCK, step);
+    r.reason = reason;
+    advance_emit(t, s, &r);
+}
+
+void advance_action_failed(const struct turn *t, struct saga *s, unsigned index)
+{
+    if (s->state != SAGA_RUNNING)
+        return;
+    bool unknown = s->steps[index].action == SAGA_ACTION_UNKNOWN;
+    bool pivot = s->definition->pivot_step == (int)index;
+    if (saga_past_pivot(s))
+        advance_stuck(t, s, REASON_FORWARD_FAILED, index);
+    else if (pivot && unknown && !saga_step_has_compensation(s, index))
+        advance_stuck(t, s, REASON_PIVOT_UNKNOWN, index);
+    else
+        advance_turn_back(t, s, unknown ? REASON_ACTION_UNKNOWN : REASON_ACTION_REJECTED, index, bytes_of(NULL, 0),
+                          bytes_of(NULL, 0));
+}
+
+/* ---- time ---- */
+
+/* The deadline cannot turn a saga back whose pivot is out: its answer decides. */
+static bool deadline_waits(const struct saga *s)
+{
+    return saga_past_pivot(s) || (saga_at_pivot(s) && s->steps[s->definition->pivot_step].out);
+}
+
+static void expire(const struct turn *t, struct saga *s)
+{
+    if (s->state != SAGA_RUNNING)
+        return;
+    if (!instant_before(t->now, s->deadline) && !deadline_waits(s)) {
+        if (!saga_at_pivot(s)) {
+            advance_turn_back(t, s, REASON_DEADLINE, RECORD_NO_STEP, bytes_of(NULL, 0), bytes_of(NULL, 0));
+            return;
+        }
+        unsigned pivot = (unsigned)s->definition->pivot_step;
+        advance_unqueue(t, s);
+        give_up(t, s, pivot, (struct instant){0}, "the saga's deadline passed before another attempt");
+        advance_action_failed(t, s, pivot);
+    } else if (!instant_before(t->now, s->lease_until)) {
+        advance_turn_back(t, s, REASON_LEASE, RECORD_NO_STEP, bytes_of(NULL, 0), bytes_of(NULL, 0));
+    }
+}
+
+static struct instant next_attempt(const struct saga *s, uint8_t phase)
+{
+    struct instant due = INSTANT_NEVER;
+    for (unsigned i = 0; i < s->step_count; i++) {
+        const struct step *step = &s->steps[i];
+        bool started = phase == SAGA_PHASE_ACTION ? step->action == SAGA_ACTION_STARTED
+                                                  : step->compensation == SAGA_COMPENSATION_STARTED;
+        if (started && !step->out && !step->queued)
+            due = instant_min(due, step->next_at);
+    }
+    return due;
+}
+
+static struct instant saga_due(const struct turn *t, const struct saga *s)
+{
+    struct instant due = INSTANT_NEVER;
+    if (s->state == SAGA_RUNNING) {
+        if (!deadline_waits(s))
+            due = s->deadline;
+        due = instant_min(due, s->lease_until);
+        if (!s->paused && s->definition != NULL)
+            due = instant_min(due, next_attempt(s, SAGA_PHASE_ACTION));
+    } else if (s->state == SAGA_COMPENSATING && !s->paused && saga_calls_out(s, SAGA_PHASE_ACTION) == 0) {
+        bool quiet = !instant_before(t->now, s->quiet_at);
+        due = quiet ? next_attempt(s, SAGA_PHASE_COMPENSATION) : s->quiet_at;
+    }
+    return due;
+}
+
+static bool waits_for_something(const struct saga *s)
+{
+    if (saga_ended(s) || s->state == SAGA_STUCK || s->paused || s->timer_slot != 0)
+        return true;
+    for (unsigned i = 0; i < s->step_count; i++)
+        if (s->steps[i].out || s->steps[i].queued)
+            return true;
+    return false;
+}
+
+void advance(const struct turn *t, struct saga *s)
+{
+    expire(t, s);
+    if (s->state == SAGA_RUNNING)
+        go_forward(t, s);
+    if (s->state == SAGA_COMPENSATING)
+        go_back(t, s);
+
+    timers_set(t->engine, s, saga_due(t, s));
+    CHECK(waits_for_something(s)); /* I9 */
+}

@@ -1,0 +1,167 @@
+/* answers.c - what participants answered. */
+#include "compensations/answer.h"
+#include "sidecar/engine/internal.h"
+#include "sidecar/resilience/backoff.h"
+
+static struct bytes cut(struct bytes text, size_t max)
+{
+    return bytes_of(text.at, text.size < max ? text.size : max);
+}
+
+static struct record ended_attempt(const struct turn *t, const struct saga *s, const struct event *event, uint8_t type)
+{
+    struct record r = advance_record(t, s, type, event->step_index);
+    r.attempt = event->attempt;
+    r.status = event->status >= 0 && event->status <= 16 ? (uint8_t)event->status : 2;
+    r.message = cut(event->message, MESSAGE_BYTES_MAX);
+    return r;
+}
+
+static struct instant next_attempt_at(const struct turn *t, const struct event *event, const struct retry_policy *retry)
+{
+    struct backoff backoff = {
+        .initial = retry->initial_backoff,
+        .max = retry->max_backoff,
+        .multiplier_permille = retry->backoff_multiplier_permille,
+        .jitter_permille = retry->jitter_permille,
+    };
+    struct span delay = backoff_delay(&backoff, event->attempt, &t->engine->random);
+    if (event->has_pushback && event->pushback.us >= 0)
+        delay = span_min(event->pushback, t->engine->options.deadline_max);
+    return instant_after(t->now, delay);
+}
+
+/* A deadline leaves no time for an attempt that would start after it. */
+static bool in_time(const struct saga *s, struct instant next_at)
+{
+    return saga_past_pivot(s) || instant_before(next_at, s->deadline);
+}
+
+static int action_done(const struct turn *t, struct saga *s, const struct event *event)
+{
+    struct record r = ended_attempt(t, s, event, RECORD_ACTION_ENDED);
+    r.action_state = SAGA_ACTION_DONE;
+    r.output = event->output;
+    void *block = NULL;
+    if (r.output.size > 0) {
+        block = memory_take(&t->engine->memory, fold_block_size(&r, NULL));
+        if (block == NULL)
+            return E_MEMORY;
+    }
+    fold_apply(t->engine, s, &r, NULL, block);
+    t->out->add_record(t->out->self, &r);
+    return 0;
+}
+
+static void action_not_done(const struct turn *t, struct saga *s, const struct event *event, struct saga_answer answer)
+{
+    const struct call_spec *call = saga_step_call(s, event->step_index, SAGA_PHASE_ACTION);
+    struct step *step = &s->steps[event->step_index];
+    bool unknown = answer.meaning == SAGA_MEANS_UNKNOWN;
+    struct instant next_at = next_attempt_at(t, event, &call->retry);
+    bool again = answer.retry && event->attempt < call->retry.max_attempts &&
+                 !(event->has_pushback && event->pushback.us < 0) && s->state != SAGA_COMPENSATING &&
+                 in_time(s, next_at);
+
+    struct record r = ended_attempt(t, s, event, again ? RECORD_ACTION_FAILED : RECORD_ACTION_ENDED);
+    r.quiet_at = unknown ? event->quiet_at : (struct instant){0};
+    if (again) {
+        r.maybe_executed = unknown;
+        r.next_at = next_at;
+    } else {
+        r.action_state = unknown || step->maybe_executed ? SAGA_ACTION_UNKNOWN : SAGA_ACTION_REJECTED;
+    }
+    advance_emit(t, s, &r);
+    if (!again)
+        advance_action_failed(t, s, event->step_index);
+}
+
+static int action_answered(const struct turn *t, struct saga *s, const struct event *event)
+{
+    if (event->status == 0 && event->output.size > t->engine->options.payload_bytes_max) {
+        /* It was carried out, but what it said cannot be kept: going on without it would be a lie. */
+        struct event refused = *event;
+        refused.status = 8;
+        refused.output = bytes_of(NULL, 0);
+        refused.message = bytes_of_text("the answer is over payload_bytes_max");
+        action_not_done(t, s, &refused, (struct saga_answer){.meaning = SAGA_MEANS_UNKNOWN, .retry = false});
+        return 0;
+    }
+    const struct call_spec *call = saga_step_call(s, event->step_index, SAGA_PHASE_ACTION);
+    struct saga_answer answer =
+        saga_answer_of_action(event->status, (enum saga_reach)event->reach, call->retry.retryable_status_codes);
+    if (answer.meaning == SAGA_MEANS_DONE)
+        return action_done(t, s, event);
+    action_not_done(t, s, event, answer);
+    return 0;
+}
+
+static void compensation_answered(const struct turn *t, struct saga *s, const struct event *event, bool lost)
+{
+    const struct call_spec *call = saga_step_call(s, event->step_index, SAGA_PHASE_COMPENSATION);
+    bool done = event->status == 0 && event->reach != SAGA_REACH_NONE;
+    /* An attempt that our own end took away says nothing about the participant: it makes no dead letter. */
+    bool again = !done && (lost || event->attempt < call->retry.max_attempts);
+    struct record r =
+        ended_attempt(t, s, event, again ? RECORD_COMPENSATION_FAILED : RECORD_COMPENSATION_ENDED);
+    if (again)
+        r.next_at = next_attempt_at(t, event, &call->retry);
+    else
+        r.compensation_state = done ? SAGA_COMPENSATION_DONE : SAGA_COMPENSATION_FAILED;
+    advance_emit(t, s, &r);
+    if (!again && !done)
+        advance_stuck(t, s, REASON_COMPENSATION_FAILED, event->step_index);
+}
+
+int answers_take(const struct turn *t, const struct event *event)
+{
+    struct engine *e = t->engine;
+    struct saga *s = (struct saga *)(uintptr_t)engine_find(e, event->saga.serial);
+    CHECK(s != NULL && saga_id_equal(s->id, event->saga) && event->step_index < s->step_count);
+    const struct step *step = &s->steps[event->step_index];
+    bool action = event->phase == SAGA_PHASE_ACTION;
+    CHECK(step->out && event->attempt == (action ? step->action_attempts : step->compensation_attempts) + 1);
+
+    if (action) {
+        int code = action_answered(t, s, event);
+        if (code != 0)
+            return code;
+    } else {
+        compensation_answered(t, s, event, false);
+    }
+    e->counts.calls--;
+    int target_index = saga_step_call(s, event->step_index, event->phase)->target_index;
+    if (target_index >= 0)
+        e->targets[target_index].calls--;
+    advance(t, s);
+    if (target_index >= 0)
+        advance_target_free(t, &e->targets[target_index]);
+    return 0;
+}
+
+void answers_lost(const struct turn *t, struct saga *s, unsigned index)
+{
+    const struct step *step = &s->steps[index];
+    bool action = step->action == SAGA_ACTION_STARTED;
+    const struct call_spec *call = saga_step_call(s, index, action ? SAGA_PHASE_ACTION : SAGA_PHASE_COMPENSATION);
+    struct span timeout = call->timeout;
+    if (timeout.us <= 0 && call->target_index >= 0)
+        timeout = t->engine->targets[call->target_index].timeout;
+    struct event event = {
+        .type = EVENT_ANSWER,
+        .now = t->now,
+        .saga = s->id,
+        .step_index = (uint16_t)index,
+        .phase = action ? SAGA_PHASE_ACTION : SAGA_PHASE_COMPENSATION,
+        .attempt = (uint16_t)((action ? step->action_attempts : step->compensation_attempts) + 1),
+        .reach = SAGA_REACH_MAYBE,
+        .status = 14,
+        /* When it left is not known; it left before now. */
+        .quiet_at = instant_after(t->now, timeout),
+        .message = bytes_of_text("the sidecar ended while the call was out"),
+    };
+    if (action)
+        action_not_done(t, s, &event, (struct saga_answer){.meaning = SAGA_MEANS_UNKNOWN, .retry = true});
+    else
+        compensation_answered(t, s, &event, true);
+}

@@ -1,0 +1,229 @@
+/* engine.c - the engine's life, its events, and recovery. */
+#include "sidecar/engine/internal.h"
+
+/* The most sagas that one tick sees to; what is left is due at once again. */
+#define TICK_SAGAS_MAX 256
+
+int engine_create(const struct engine_options *options, const struct memory *memory, struct engine **out)
+{
+    CHECK(options->steps_max <= STEPS_LIMIT && options->targets_max < TARGET_NONE && options->live_sagas_max > 0);
+    struct engine *e = memory_take(memory, sizeof *e);
+    if (e == NULL)
+        return E_MEMORY;
+    memset(e, 0, sizeof *e);
+    e->options = *options;
+    e->memory = *memory;
+    random_seed(&e->random, options->seed);
+    size_t targets_size = ((size_t)options->targets_max + 1) * sizeof(struct target);
+    e->targets = memory_take(memory, targets_size);
+    if (registry_init(e) != 0 || e->targets == NULL) {
+        engine_destroy(e);
+        return E_MEMORY;
+    }
+    *out = e;
+    return 0;
+}
+
+void engine_destroy(struct engine *e)
+{
+    if (e == NULL)
+        return;
+    struct memory memory = e->memory;
+    for (struct saga *s = e->oldest; s != NULL;) {
+        struct saga *next = s->newer;
+        fold_free(e, s);
+        s = next;
+    }
+    for (uint32_t i = 0; i < e->target_count; i++)
+        memory_give_back(&memory, e->targets[i].name, strlen(e->targets[i].name) + 1);
+    memory_give_back(&memory, e->targets, ((size_t)e->options.targets_max + 1) * sizeof(struct target));
+    registry_finish(e);
+    memory_give_back(&memory, e, sizeof *e);
+}
+
+int engine_add_target(struct engine *e, const struct target_options *options)
+{
+    CHECK(e->target_count < e->options.targets_max && options->max_concurrent_calls > 0);
+    size_t size = strlen(options->name) + 1;
+    char *name = memory_take(&e->memory, size);
+    if (name == NULL)
+        return E_MEMORY;
+    memcpy(name, options->name, size);
+    e->targets[e->target_count] = (struct target){
+        .name = name,
+        .timeout = options->timeout,
+        .calls_max = options->max_concurrent_calls,
+    };
+    return (int)e->target_count++;
+}
+
+int engine_find_target(const struct engine *e, struct bytes name)
+{
+    for (uint32_t i = 0; i < e->target_count; i++)
+        if (bytes_equal(bytes_of_text(e->targets[i].name), name))
+            return (int)i;
+    return -1;
+}
+
+static int resolve_call(const struct engine *e, struct call_spec *call, const struct step_spec *step, const char *which,
+                        struct error_detail *detail)
+{
+    call->target_index = engine_find_target(e, bytes_of_text(call->target));
+    if (call->target_index >= 0)
+        return 0;
+    error_set(detail, E_TARGET_NOT_FOUND, which, "step ");
+    error_append(detail, step->name);
+    error_append(detail, ": sagad.yaml names no target ");
+    error_append(detail, call->target);
+    return E_TARGET_NOT_FOUND;
+}
+
+int engine_resolve(const struct engine *e, struct definition *definition, struct error_detail *detail)
+{
+    int first = 0;
+    for (unsigned i = 0; i < definition->step_count; i++) {
+        struct step_spec *step = &definition->steps[i];
+        struct error_detail other;
+        int code = resolve_call(e, &step->action, step, "action.target", first == 0 ? detail : &other);
+        first = first == 0 ? code : first;
+        if (step->has_compensation) {
+            code = resolve_call(e, &step->compensation, step, "compensation.target", first == 0 ? detail : &other);
+            first = first == 0 ? code : first;
+        }
+    }
+    return first;
+}
+
+static void tick(const struct turn *t)
+{
+    for (unsigned i = 0; i < TICK_SAGAS_MAX; i++) {
+        struct saga *s = timers_first(t->engine);
+        if (s == NULL || instant_before(t->now, s->due))
+            return;
+        advance(t, s);
+        CHECK(s->timer_slot == 0 || instant_before(t->now, s->due));
+    }
+}
+
+int engine_step(struct engine *e, const struct event *event, const struct engine_out *out)
+{
+    struct turn turn = {.engine = e, .now = event->now, .out = out};
+    switch (event->type) {
+    case EVENT_START:
+        requests_start(&turn, event);
+        break;
+    case EVENT_BEGIN:
+        requests_begin(&turn, event);
+        break;
+    case EVENT_ENLIST:
+        requests_enlist(&turn, event);
+        break;
+    case EVENT_COMMIT:
+        requests_commit(&turn, event);
+        break;
+    case EVENT_ABORT:
+        requests_abort(&turn, event);
+        break;
+    case EVENT_KEEP_ALIVE:
+        requests_keep_alive(&turn, event);
+        break;
+    case EVENT_CANCEL:
+        operator_cancel(&turn, event);
+        break;
+    case EVENT_PAUSE:
+        operator_pause(&turn, event);
+        break;
+    case EVENT_RESUME:
+        operator_resume(&turn, event);
+        break;
+    case EVENT_RETRY:
+        operator_retry(&turn, event);
+        break;
+    case EVENT_SKIP:
+        operator_skip(&turn, event);
+        break;
+    case EVENT_RESOLVE:
+        operator_resolve(&turn, event);
+        break;
+    case EVENT_ANSWER:
+        return answers_take(&turn, event);
+    case EVENT_TICK:
+        tick(&turn);
+        break;
+    default:
+        CHECK(!"an event type that the engine knows");
+    }
+    return 0;
+}
+
+struct instant engine_expiry(const struct engine *e)
+{
+    const struct saga *s = timers_first(e);
+    return s == NULL ? INSTANT_NEVER : s->due;
+}
+
+int engine_replay(struct engine *e, const struct record *record, const struct definition *definition,
+                  struct error_detail *detail)
+{
+    struct saga *s = (struct saga *)(uintptr_t)engine_find(e, record->saga.serial);
+    int code = fold_check(e, s, record, definition, detail);
+    if (code != 0)
+        return code;
+    if (record->type == RECORD_ENLISTED && fold_reserve_steps(e, s, 1) != 0)
+        return error_set(detail, E_MEMORY, "", NULL);
+    size_t size = fold_block_size(record, definition);
+    void *block = NULL;
+    if (size > 0 && (block = memory_take(&e->memory, size)) == NULL)
+        return error_set(detail, E_MEMORY, "", NULL);
+    fold_apply(e, s, record, definition, block);
+    return 0;
+}
+
+int engine_resume(struct engine *e, struct instant now, const struct engine_out *out)
+{
+    struct turn turn = {.engine = e, .now = now, .out = out};
+    for (struct saga *s = e->oldest; s != NULL; s = s->newer) {
+        if (saga_ended(s))
+            continue;
+        s->lease_until = s->mode == SAGA_ENLISTED ? instant_after(now, s->lease) : INSTANT_NEVER;
+        for (unsigned i = 0; i < s->step_count; i++)
+            if (s->steps[i].out)
+                answers_lost(&turn, s, i);
+        advance(&turn, s);
+    }
+    return 0;
+}
+
+void engine_release(struct engine *e, uint64_t serial)
+{
+    struct saga *s = (struct saga *)(uintptr_t)engine_find(e, serial);
+    CHECK(s != NULL && saga_ended(s));
+    timers_set(e, s, INSTANT_NEVER);
+    registry_remove(e, s);
+    fold_free(e, s);
+}
+
+uint64_t engine_serial(const struct engine *e)
+{
+    return e->serial;
+}
+
+void engine_set_serial(struct engine *e, uint64_t serial)
+{
+    CHECK(serial >= e->serial);
+    e->serial = serial;
+}
+
+void engine_set_position(struct engine *e, uint64_t serial, uint64_t position)
+{
+    struct saga *s = (struct saga *)(uintptr_t)engine_find(e, serial);
+    CHECK(s != NULL && position >= s->position);
+    s->position = position;
+    if (s->first_position == 0)
+        s->first_position = position;
+}
+
+struct engine_counts engine_counts(const struct engine *e)
+{
+    return e->counts;
+}

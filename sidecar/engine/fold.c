@@ -1,0 +1,422 @@
+/* fold.c - the only code that changes what is durable of a saga: it applies records, one by one, both when the engine decides and when
+ * the journal is replayed. */
+#include "sidecar/engine/internal.h"
+
+/* ---- memory ---- */
+
+static size_t started_size(const struct record *r, const struct definition *d)
+{
+    size_t steps = d == NULL ? 0 : d->step_count * sizeof(struct step);
+    return sizeof(struct saga) + steps + r->name.size + r->request_id.size + r->input.size + r->traceparent.size;
+}
+
+static size_t text_size(const char *text)
+{
+    return text == NULL ? 0 : strlen(text) + 1;
+}
+
+size_t fold_block_size(const struct record *r, const struct definition *d)
+{
+    switch (r->type) {
+    case RECORD_STARTED:
+        return started_size(r, d);
+    case RECORD_ENLISTED:
+        return sizeof(struct enlisted) + r->step_name.size + 1 + text_size(r->call.target) + text_size(r->call.method) +
+               r->call.constant.size;
+    case RECORD_ACTION_ENDED:
+        return r->output.size;
+    default:
+        return 0;
+    }
+}
+
+/* Copies bytes to *at and moves it on. */
+static struct bytes place(uint8_t **at, struct bytes from)
+{
+    uint8_t *to = *at;
+    if (from.size > 0)
+        memcpy(to, from.at, from.size);
+    *at += from.size;
+    return bytes_of(to, from.size);
+}
+
+int fold_reserve_steps(struct engine *e, struct saga *s, unsigned more)
+{
+    unsigned wanted = s->step_count + more;
+    if (wanted <= s->step_room)
+        return 0;
+    unsigned room = s->step_room == 0 ? 4 : s->step_room * 2u;
+    if (room < wanted)
+        room = wanted;
+    struct step *steps = memory_take(&e->memory, room * sizeof(struct step));
+    if (steps == NULL)
+        return E_MEMORY;
+    if (s->step_count > 0)
+        memcpy(steps, s->steps, s->step_count * sizeof(struct step));
+    memory_give_back(&e->memory, s->steps, s->step_room * sizeof(struct step));
+    s->steps = steps;
+    s->step_room = (uint16_t)room;
+    return 0;
+}
+
+void fold_free(struct engine *e, struct saga *s)
+{
+    for (unsigned i = 0; i < s->step_count; i++) {
+        struct step *step = &s->steps[i];
+        memory_give_back(&e->memory, (void *)(uintptr_t)step->output.at, step->output.size);
+        if (step->enlisted != NULL)
+            memory_give_back(&e->memory, step->enlisted, step->enlisted->block_size);
+    }
+    if (s->mode == SAGA_ENLISTED)
+        memory_give_back(&e->memory, s->steps, s->step_room * sizeof(struct step));
+    memory_give_back(&e->memory, s, s->block_size);
+}
+
+/* ---- the fold ---- */
+
+static void init_step(struct saga *s, unsigned step)
+{
+    memset(&s->steps[step], 0, sizeof s->steps[step]);
+    s->steps[step].saga = s;
+    s->steps[step].action = SAGA_ACTION_PENDING;
+    s->steps[step].compensation = SAGA_COMPENSATION_NONE;
+    s->steps[step].next_at = INSTANT_NEVER;
+}
+
+static struct saga *started(struct engine *e, const struct record *r, const struct definition *d, void *block)
+{
+    struct saga *s = block;
+    memset(s, 0, sizeof *s);
+    s->block_size = started_size(r, d);
+    s->id = r->saga;
+    s->mode = r->mode;
+    s->definition = d;
+    s->state = SAGA_RUNNING;
+    s->fingerprint = r->fingerprint;
+    s->started_at = r->at;
+    s->deadline = r->deadline;
+    s->lease = r->lease;
+    s->lease_until = r->mode == SAGA_ENLISTED ? instant_after(r->at, r->lease) : INSTANT_NEVER;
+    s->reason_step = s->stuck_step = RECORD_NO_STEP;
+
+    uint8_t *at = (uint8_t *)(s + 1);
+    if (d != NULL) {
+        s->steps = (struct step *)(void *)at;
+        s->step_count = s->step_room = d->step_count;
+        for (unsigned i = 0; i < d->step_count; i++)
+            init_step(s, i);
+        at += d->step_count * sizeof(struct step);
+    }
+    s->name = place(&at, r->name);
+    s->request_id = place(&at, r->request_id);
+    s->input = place(&at, r->input);
+    s->traceparent = place(&at, r->traceparent);
+    registry_add(e, s);
+    if (r->saga.serial > e->serial)
+        e->serial = r->saga.serial;
+    return s;
+}
+
+uint64_t fold_enlistment_fingerprint(const struct record *r)
+{
+    const struct call_spec *call = &r->call;
+    uint64_t hash = REGISTRY_HASH_START;
+    if (call->target == NULL)
+        return hash;
+    hash = registry_hash(hash, call->target, text_size(call->target));
+    hash = registry_hash(hash, call->method, text_size(call->method));
+    hash = registry_hash(hash, call->constant.at, call->constant.size);
+    hash = registry_hash(hash, &call->timeout.us, sizeof call->timeout.us);
+    const struct retry_policy *retry = &call->retry;
+    int64_t numbers[] = {retry->max_attempts, retry->initial_backoff.us, retry->max_backoff.us,
+                         retry->backoff_multiplier_permille, retry->jitter_permille, retry->retryable_status_codes};
+    return registry_hash(hash, numbers, sizeof numbers);
+}
+
+static void enlisted(struct engine *e, struct saga *s, const struct record *r, void *block)
+{
+    CHECK(s->step_count < s->step_room);
+    unsigned index = s->step_count++;
+    init_step(s, index);
+    struct step *step = &s->steps[index];
+    struct enlisted *own = block;
+    step->enlisted = own;
+    own->block_size = fold_block_size(r, NULL);
+    own->fingerprint = fold_enlistment_fingerprint(r);
+    own->call = r->call;
+
+    uint8_t *at = (uint8_t *)(own + 1);
+    own->name = (const char *)at;
+    own->name_size = r->step_name.size;
+    place(&at, r->step_name);
+    *at++ = '\0';
+    if (r->call.target != NULL) {
+        own->call.target = (const char *)place(&at, bytes_of(r->call.target, text_size(r->call.target))).at;
+        own->call.method = (const char *)place(&at, bytes_of(r->call.method, text_size(r->call.method))).at;
+        own->call.target_index = engine_find_target(e, bytes_of_text(own->call.target));
+    }
+    own->call.constant = place(&at, r->call.constant);
+    step->action = SAGA_ACTION_STARTED;
+    step->order = ++s->order_last;
+}
+
+static void owe(struct saga *s, unsigned index)
+{
+    struct step *step = &s->steps[index];
+    if (step->compensation == SAGA_COMPENSATION_NONE &&
+        saga_undo_owed(step->action, saga_step_has_compensation(s, index)))
+        step->compensation = SAGA_COMPENSATION_OWED;
+}
+
+static void action_ended(struct engine *e, struct saga *s, const struct record *r, void *block)
+{
+    struct step *step = &s->steps[r->step];
+    step->action = r->action_state;
+    step->out = false;
+    step->action_attempts = r->attempt;
+    step->next_at = INSTANT_NEVER;
+    step->output_is_request = r->output_is_request;
+    step->maybe_executed |= r->action_state == SAGA_ACTION_UNKNOWN;
+    s->quiet_at = instant_max(s->quiet_at, r->quiet_at);
+    memory_give_back(&e->memory, (void *)(uintptr_t)step->output.at, step->output.size);
+    step->output = bytes_of(NULL, 0);
+    if (r->output.size > 0) {
+        uint8_t *at = block;
+        step->output = place(&at, r->output);
+    }
+    if (s->state == SAGA_COMPENSATING || (s->state == SAGA_STUCK && s->stuck_from == SAGA_COMPENSATING))
+        owe(s, r->step);
+}
+
+static void turned_back(struct saga *s, const struct record *r)
+{
+    s->state = SAGA_COMPENSATING;
+    s->reason = r->reason;
+    s->reason_step = r->step;
+    s->quiet_at = instant_max(s->quiet_at, r->quiet_at);
+    for (unsigned i = 0; i < s->step_count; i++)
+        owe(s, i);
+}
+
+static void set_stuck(struct engine *e, struct saga *s, const struct record *r)
+{
+    s->stuck_from = s->state;
+    s->state = SAGA_STUCK;
+    s->stuck_reason = r->reason;
+    s->stuck_step = r->step;
+    e->counts.stuck++;
+}
+
+static void leave_stuck(struct engine *e, struct saga *s)
+{
+    for (unsigned i = 0; i < s->step_count; i++)
+        if (saga_step_stuck(s, i))
+            return;
+    s->state = s->stuck_from;
+    s->stuck_from = 0;
+    s->stuck_reason = REASON_NONE;
+    s->stuck_step = RECORD_NO_STEP;
+    e->counts.stuck--;
+}
+
+static void retried(struct engine *e, struct saga *s, unsigned index)
+{
+    struct step *step = &s->steps[index];
+    if (step->compensation == SAGA_COMPENSATION_FAILED) {
+        step->compensation = SAGA_COMPENSATION_OWED;
+        step->compensation_attempts = 0;
+    } else {
+        /* A refusal that the participant remembers under the old key would be repeated for ever; it changed nothing, so a new key
+         * cannot make anything happen twice. What may have happened keeps its key. */
+        if (step->action == SAGA_ACTION_REJECTED)
+            step->generation++;
+        step->action = SAGA_ACTION_PENDING;
+        step->action_attempts = 0;
+    }
+    leave_stuck(e, s);
+}
+
+static void skipped(struct engine *e, struct saga *s, unsigned index)
+{
+    struct step *step = &s->steps[index];
+    if (step->compensation == SAGA_COMPENSATION_FAILED)
+        step->compensation = SAGA_COMPENSATION_SKIPPED;
+    else
+        step->action = SAGA_ACTION_SKIPPED;
+    leave_stuck(e, s);
+}
+
+static void ended(struct engine *e, struct saga *s, const struct record *r)
+{
+    if (s->state == SAGA_STUCK)
+        e->counts.stuck--;
+    if (s->paused)
+        e->counts.paused--;
+    s->paused = false;
+    s->state = r->saga_state;
+    s->ended_at = r->at;
+}
+
+struct saga *fold_apply(struct engine *e, struct saga *s, const struct record *r, const struct definition *d, void *block)
+{
+    switch (r->type) {
+    case RECORD_STARTED:
+        return started(e, r, d, block);
+    case RECORD_ENLISTED:
+        enlisted(e, s, r, block);
+        break;
+    case RECORD_ACTION_STARTED:
+        if (s->steps[r->step].action != SAGA_ACTION_STARTED)
+            s->steps[r->step].order = ++s->order_last;
+        s->steps[r->step].action = SAGA_ACTION_STARTED;
+        s->steps[r->step].out = true;
+        break;
+    case RECORD_ACTION_FAILED:
+        s->steps[r->step].out = false;
+        s->steps[r->step].action_attempts = r->attempt;
+        s->steps[r->step].maybe_executed |= r->maybe_executed;
+        s->steps[r->step].next_at = r->next_at;
+        s->quiet_at = instant_max(s->quiet_at, r->quiet_at);
+        break;
+    case RECORD_ACTION_ENDED:
+        action_ended(e, s, r, block);
+        break;
+    case RECORD_TURNED_BACK:
+        turned_back(s, r);
+        break;
+    case RECORD_COMPENSATION_STARTED:
+        s->steps[r->step].compensation = SAGA_COMPENSATION_STARTED;
+        s->steps[r->step].out = true;
+        break;
+    case RECORD_COMPENSATION_FAILED:
+        s->steps[r->step].out = false;
+        s->steps[r->step].compensation_attempts = r->attempt;
+        s->steps[r->step].next_at = r->next_at;
+        break;
+    case RECORD_COMPENSATION_ENDED:
+        s->steps[r->step].out = false;
+        s->steps[r->step].compensation = r->compensation_state;
+        s->steps[r->step].compensation_attempts = r->attempt;
+        s->steps[r->step].next_at = INSTANT_NEVER;
+        break;
+    case RECORD_STUCK:
+        set_stuck(e, s, r);
+        break;
+    case RECORD_ENDED:
+        ended(e, s, r);
+        break;
+    case RECORD_PAUSED:
+        s->paused = true;
+        e->counts.paused++;
+        break;
+    case RECORD_RESUMED:
+        s->paused = false;
+        e->counts.paused--;
+        break;
+    case RECORD_RETRIED:
+        retried(e, s, r->step);
+        break;
+    case RECORD_SKIPPED:
+        skipped(e, s, r->step);
+        break;
+    default:
+        CHECK(!"a record type that the engine knows");
+    }
+    return s;
+}
+
+/* ---- what may follow what: a journal is read from a disk ---- */
+
+static int refuse(struct error_detail *detail, const struct record *r, const char *why)
+{
+    char id[SAGA_ID_TEXT_SIZE];
+    saga_id_format(r->saga, id);
+    error_set(detail, E_JOURNAL_CORRUPT, "", "saga ");
+    error_append(detail, id);
+    error_append(detail, ": ");
+    error_append(detail, why);
+    return E_JOURNAL_CORRUPT;
+}
+
+static bool step_in_state(const struct saga *s, const struct record *r)
+{
+    const struct step *step = &s->steps[r->step];
+    bool orchestrated = s->mode == SAGA_ORCHESTRATED;
+    switch (r->type) {
+    case RECORD_ACTION_STARTED:
+        return orchestrated && s->state == SAGA_RUNNING && !step->out &&
+               (step->action == SAGA_ACTION_PENDING || step->action == SAGA_ACTION_STARTED);
+    case RECORD_ACTION_FAILED:
+        return orchestrated && step->action == SAGA_ACTION_STARTED && step->out;
+    case RECORD_ACTION_ENDED:
+        return step->action == SAGA_ACTION_STARTED;
+    case RECORD_COMPENSATION_STARTED:
+        return s->state == SAGA_COMPENSATING && !step->out && step->action != SAGA_ACTION_STARTED &&
+               (step->compensation == SAGA_COMPENSATION_OWED || step->compensation == SAGA_COMPENSATION_STARTED);
+    case RECORD_COMPENSATION_FAILED:
+    case RECORD_COMPENSATION_ENDED:
+        return step->compensation == SAGA_COMPENSATION_STARTED && step->out;
+    case RECORD_RETRIED:
+    case RECORD_SKIPPED:
+        return saga_step_stuck(s, r->step);
+    default:
+        return true;
+    }
+}
+
+static bool saga_in_state(const struct saga *s, const struct record *r)
+{
+    switch (r->type) {
+    case RECORD_ENLISTED:
+        return s->mode == SAGA_ENLISTED && s->state == SAGA_RUNNING && s->step_count < STEPS_LIMIT;
+    case RECORD_TURNED_BACK:
+        return s->state == SAGA_RUNNING;
+    case RECORD_STUCK:
+        return s->state == SAGA_RUNNING || s->state == SAGA_COMPENSATING;
+    case RECORD_PAUSED:
+        return !s->paused;
+    case RECORD_RESUMED:
+        return s->paused;
+    case RECORD_ENDED:
+        return (r->saga_state == SAGA_COMMITTED && s->state == SAGA_RUNNING) ||
+               (r->saga_state == SAGA_COMPENSATED && s->state == SAGA_COMPENSATING) ||
+               (r->saga_state == SAGA_RESOLVED && s->state == SAGA_STUCK);
+    default:
+        return true;
+    }
+}
+
+static bool has_step(uint8_t type)
+{
+    return type == RECORD_ACTION_STARTED || type == RECORD_ACTION_FAILED || type == RECORD_ACTION_ENDED ||
+           type == RECORD_COMPENSATION_STARTED || type == RECORD_COMPENSATION_FAILED ||
+           type == RECORD_COMPENSATION_ENDED || type == RECORD_RETRIED || type == RECORD_SKIPPED;
+}
+
+int fold_check(const struct engine *e, const struct saga *s, const struct record *r, const struct definition *d,
+               struct error_detail *detail)
+{
+    if (r->type == RECORD_STARTED) {
+        if (s != NULL)
+            return refuse(detail, r, "it starts twice");
+        if (r->mode == SAGA_ORCHESTRATED ? d == NULL : d != NULL)
+            return refuse(detail, r, "its definition is missing");
+        if (e->counts.live >= e->options.live_sagas_max)
+            return error_set(detail, E_LIVE_SAGAS, "",
+                             "the journal holds more unfinished sagas than live_sagas_max; raise it in sagad.yaml");
+        return 0;
+    }
+    if (s == NULL)
+        return refuse(detail, r, "it goes on without having started");
+    if (!saga_id_equal(s->id, r->saga))
+        return refuse(detail, r, "two sagas share a serial");
+    if (saga_ended(s))
+        return refuse(detail, r, "it goes on after its end");
+    if (has_step(r->type) && (r->step >= s->step_count || !step_in_state(s, r)))
+        return refuse(detail, r, "a record does not fit the state of its step");
+    if (r->step != RECORD_NO_STEP && r->step >= s->step_count && r->type != RECORD_ENLISTED)
+        return refuse(detail, r, "a record names a step that the saga does not have");
+    if (!saga_in_state(s, r))
+        return refuse(detail, r, "a record does not fit the state of the saga");
+    return 0;
+}

@@ -1,0 +1,113 @@
+/* internal.h - what the files of the engine share. */
+#ifndef SAGA_ENGINE_INTERNAL_H
+#define SAGA_ENGINE_INTERNAL_H
+
+#include "sidecar/base/check.h"
+#include "sidecar/base/random.h"
+#include "sidecar/engine/engine.h"
+#include "sidecar/engine/saga.h"
+
+struct target {
+    char *name;
+    struct span timeout;
+    uint32_t calls_max, calls; /* the bulkhead */
+    struct step *queue_first, *queue_last; /* steps that wait for it, first come first served */
+};
+
+struct engine {
+    struct engine_options options;
+    struct memory memory;
+    struct random random;
+
+    /* Live sagas: by serial, by request_id, by age, by time. The tables have a fixed size made from live_sagas_max. */
+    struct saga **by_serial;
+    struct saga **by_request;
+    uint64_t table_size; /* a power of two */
+    struct saga *oldest, *newest;
+    struct saga **timers; /* a binary heap on `due` */
+    uint32_t timer_count;
+    uint64_t serial;
+
+    struct target *targets;
+    uint32_t target_count;
+
+    struct engine_counts counts;
+};
+
+/* One call of engine_step: where it is and where its results go. */
+struct turn {
+    struct engine *engine;
+    struct instant now;
+    const struct engine_out *out;
+};
+
+/* ---- registry.c: finding sagas ---- */
+int registry_init(struct engine *e);
+void registry_finish(struct engine *e);
+void registry_add(struct engine *e, struct saga *s);
+void registry_remove(struct engine *e, struct saga *s);
+uint64_t registry_hash(uint64_t hash, const void *at, size_t size);
+#define REGISTRY_HASH_START UINT64_C(0xcbf29ce484222325)
+
+/* ---- timers.c ---- */
+/* Sets when the saga is due; INSTANT_NEVER takes it out. */
+void timers_set(struct engine *e, struct saga *s, struct instant due);
+struct saga *timers_first(const struct engine *e);
+
+/* ---- fold.c: the only code that changes what is durable ---- */
+/* Bytes of memory that applying this record keeps for good (0: none). */
+size_t fold_block_size(const struct record *r, const struct definition *d);
+/* Room for more enlisted steps, before their records are applied. 0 or E_MEMORY. */
+int fold_reserve_steps(struct engine *e, struct saga *s, unsigned more);
+/* Applies r. block is fold_block_size bytes (taken), or NULL when that is 0. s is NULL for RECORD_STARTED. Returns the saga. */
+struct saga *fold_apply(struct engine *e, struct saga *s, const struct record *r, const struct definition *d, void *block);
+/* Whether r may follow what is there, as the journal is not to be trusted. */
+int fold_check(const struct engine *e, const struct saga *s, const struct record *r, const struct definition *d,
+               struct error_detail *detail);
+/* Of an enlistment, to tell a repeated one from another. */
+uint64_t fold_enlistment_fingerprint(const struct record *r);
+void fold_free(struct engine *e, struct saga *s);
+
+/* ---- advance.c: what a saga does next ---- */
+struct record advance_record(const struct turn *t, const struct saga *s, uint8_t type, unsigned step);
+/* Applies a record that needs no memory, and gives it out. */
+void advance_emit(const struct turn *t, struct saga *s, const struct record *r);
+/* Carries out what has become due (deadline, lease, retries) and what can go on, and sets the saga's timer. */
+void advance(const struct turn *t, struct saga *s);
+/* RUNNING -> COMPENSATING. quiet_at: until then the owner of an enlisted saga may still be acting (0: it is not). */
+void advance_turn_back(const struct turn *t, struct saga *s, uint8_t reason, unsigned step, struct bytes message,
+                       struct bytes actor);
+/* What follows from an action that ended other than DONE. */
+void advance_action_failed(const struct turn *t, struct saga *s, unsigned step);
+void advance_stuck(const struct turn *t, struct saga *s, uint8_t reason, unsigned step);
+/* Takes every step of the saga out of its target's queue. */
+void advance_unqueue(const struct turn *t, struct saga *s);
+/* A place of the target is free: the next in its queue may go. */
+void advance_target_free(const struct turn *t, struct target *target);
+
+/* ---- requests.c, operator.c, answers.c: the events ---- */
+void requests_start(const struct turn *t, const struct event *event);
+void requests_begin(const struct turn *t, const struct event *event);
+void requests_enlist(const struct turn *t, const struct event *event);
+void requests_commit(const struct turn *t, const struct event *event);
+void requests_abort(const struct turn *t, const struct event *event);
+void requests_keep_alive(const struct turn *t, const struct event *event);
+void operator_cancel(const struct turn *t, const struct event *event);
+void operator_pause(const struct turn *t, const struct event *event);
+void operator_resume(const struct turn *t, const struct event *event);
+void operator_retry(const struct turn *t, const struct event *event);
+void operator_skip(const struct turn *t, const struct event *event);
+void operator_resolve(const struct turn *t, const struct event *event);
+/* An attempt that was out when the sidecar ended. */
+void answers_lost(const struct turn *t, struct saga *s, unsigned step);
+int answers_take(const struct turn *t, const struct event *event);
+
+/* ---- reply.c ---- */
+void reply_ok(const struct turn *t, const struct event *event, struct saga_id saga, bool repeated);
+void reply_error(const struct turn *t, const struct event *event, const struct error_detail *detail, int code);
+/* Replies code with a field and a sentence. */
+void reply_refuse(const struct turn *t, const struct event *event, int code, const char *field, const char *text);
+/* The saga the event is about; NULL after replying E_SAGA_NOT_FOUND. */
+struct saga *reply_find_saga(const struct turn *t, const struct event *event);
+
+#endif

@@ -1,0 +1,170 @@
+/* operator.c - what people do to a saga. */
+#include "sidecar/engine/internal.h"
+
+/* Checks what every such request carries. Returns the saga, or NULL after refusing. */
+static struct saga *begin(const struct turn *t, const struct event *event, bool actor_needed, bool reason_needed)
+{
+    if ((actor_needed && event->actor.size == 0) || event->actor.size > ACTOR_BYTES_MAX) {
+        reply_refuse(t, event, E_ARGUMENT, "actor", "say who asks, in 1 to 128 bytes");
+        return NULL;
+    }
+    if ((reason_needed && event->reason.size == 0) || event->reason.size > MESSAGE_BYTES_MAX) {
+        reply_refuse(t, event, E_ARGUMENT, "reason", "say why, in 1 to 256 bytes");
+        return NULL;
+    }
+    return reply_find_saga(t, event);
+}
+
+static struct record act(const struct turn *t, const struct saga *s, const struct event *event, uint8_t type,
+                         unsigned step)
+{
+    struct record r = advance_record(t, s, type, step);
+    r.actor = event->actor;
+    r.message = event->reason;
+    return r;
+}
+
+void operator_cancel(const struct turn *t, const struct event *event)
+{
+    struct saga *s = begin(t, event, false, false);
+    if (s == NULL)
+        return;
+    if (s->state == SAGA_COMPENSATING || s->state == SAGA_COMPENSATED) {
+        reply_ok(t, event, s->id, true);
+    } else if (s->state == SAGA_STUCK) {
+        reply_refuse(t, event, E_SAGA_STUCK, "", NULL);
+    } else if (saga_ended(s)) {
+        reply_refuse(t, event, E_SAGA_ENDED, "", NULL);
+    } else if (saga_at_pivot(s)) {
+        reply_refuse(t, event, E_AFTER_PIVOT, "", NULL);
+    } else {
+        advance_turn_back(t, s, REASON_CANCELLED, RECORD_NO_STEP, event->reason, event->actor);
+        reply_ok(t, event, s->id, false);
+        advance(t, s);
+    }
+}
+
+void operator_pause(const struct turn *t, const struct event *event)
+{
+    struct saga *s = begin(t, event, true, false);
+    if (s == NULL)
+        return;
+    if (saga_ended(s)) {
+        reply_refuse(t, event, E_SAGA_ENDED, "", NULL);
+        return;
+    }
+    if (!s->paused) {
+        advance_unqueue(t, s);
+        struct record r = act(t, s, event, RECORD_PAUSED, RECORD_NO_STEP);
+        advance_emit(t, s, &r);
+    }
+    reply_ok(t, event, s->id, false);
+    advance(t, s);
+}
+
+void operator_resume(const struct turn *t, const struct event *event)
+{
+    struct saga *s = begin(t, event, true, false);
+    if (s == NULL)
+        return;
+    if (saga_ended(s)) {
+        reply_refuse(t, event, E_SAGA_ENDED, "", NULL);
+        return;
+    }
+    if (s->paused) {
+        struct record r = act(t, s, event, RECORD_RESUMED, RECORD_NO_STEP);
+        advance_emit(t, s, &r);
+    }
+    reply_ok(t, event, s->id, false);
+    advance(t, s);
+}
+
+/* The stuck step that the request names, or -1 after refusing. */
+static int stuck_step(const struct turn *t, const struct event *event, const struct saga *s)
+{
+    int index = saga_step_find(s, event->step);
+    if (index < 0)
+        reply_refuse(t, event, E_STEP_NOT_FOUND, "step", NULL);
+    else if (!saga_step_stuck(s, (unsigned)index))
+        reply_refuse(t, event, E_SAGA_NOT_STUCK, "step", "this step is not what the saga is stuck on");
+    else
+        return index;
+    return -1;
+}
+
+void operator_retry(const struct turn *t, const struct event *event)
+{
+    struct saga *s = begin(t, event, true, false);
+    if (s == NULL)
+        return;
+    if (s->state != SAGA_STUCK) {
+        reply_refuse(t, event, E_SAGA_NOT_STUCK, "", NULL);
+        return;
+    }
+    int only = -1;
+    if (event->step.size > 0 && (only = stuck_step(t, event, s)) < 0)
+        return;
+    for (unsigned i = 0; i < s->step_count; i++) {
+        if (only >= 0 ? i != (unsigned)only : !saga_step_stuck(s, i))
+            continue;
+        struct record r = act(t, s, event, RECORD_RETRIED, i);
+        advance_emit(t, s, &r);
+    }
+    reply_ok(t, event, s->id, false);
+    advance(t, s);
+}
+
+/* Whether an action that is still to come takes this step's output as its request. */
+static bool output_needed(const struct saga *s, unsigned step)
+{
+    if (s->stuck_from != SAGA_RUNNING)
+        return false;
+    for (unsigned i = 0; i < s->step_count; i++) {
+        const struct call_spec *call = saga_step_call(s, i, SAGA_PHASE_ACTION);
+        if (i != step && call->source == REQUEST_OUTPUT && call->source_step == step)
+            return true;
+    }
+    return false;
+}
+
+void operator_skip(const struct turn *t, const struct event *event)
+{
+    struct saga *s = begin(t, event, true, true);
+    if (s == NULL)
+        return;
+    if (s->state != SAGA_STUCK) {
+        reply_refuse(t, event, E_SAGA_NOT_STUCK, "", NULL);
+        return;
+    }
+    int index = stuck_step(t, event, s);
+    if (index < 0)
+        return;
+    if (output_needed(s, (unsigned)index)) {
+        reply_refuse(t, event, E_OUTPUT_NEEDED, "step", NULL);
+        return;
+    }
+    struct record r = act(t, s, event, RECORD_SKIPPED, (unsigned)index);
+    advance_emit(t, s, &r);
+    reply_ok(t, event, s->id, false);
+    advance(t, s);
+}
+
+void operator_resolve(const struct turn *t, const struct event *event)
+{
+    struct saga *s = begin(t, event, true, true);
+    if (s == NULL)
+        return;
+    if (s->state != SAGA_STUCK) {
+        reply_refuse(t, event, saga_ended(s) ? E_SAGA_ENDED : E_SAGA_NOT_STUCK, "", NULL);
+        return;
+    }
+    if (saga_calls_out(s, SAGA_PHASE_ACTION) + saga_calls_out(s, SAGA_PHASE_COMPENSATION) > 0) {
+        reply_refuse(t, event, E_CALLS_IN_FLIGHT, "", NULL);
+        return;
+    }
+    struct record r = act(t, s, event, RECORD_ENDED, RECORD_NO_STEP);
+    r.saga_state = SAGA_RESOLVED;
+    advance_emit(t, s, &r);
+    reply_ok(t, event, s->id, false);
+    advance(t, s);
+}

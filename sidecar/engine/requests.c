@@ -1,0 +1,480 @@
+/* requests.c - what services ask: Start, Begin, Enlist, Settle, Commit, Abort, KeepAlive. A request is checked whole, and given the memory
+ * it needs, before anything of it is recorded: all of it happens, or nothing. */
+#include "sidecar/definition/reader.h"
+#include "sidecar/engine/internal.h"
+
+static uint64_t hash_bytes(uint64_t hash, struct bytes b)
+{
+    hash = registry_hash(hash, &b.size, sizeof b.size);
+    return registry_hash(hash, b.at, b.size);
+}
+
+uint64_t engine_fingerprint(const struct event *event)
+{
+    uint64_t hash = registry_hash(REGISTRY_HASH_START, &event->type, sizeof event->type);
+    hash = hash_bytes(hash, event->definition != NULL ? bytes_of_text(event->definition->name) : event->name);
+    hash = hash_bytes(hash, event->input);
+    hash = registry_hash(hash, &event->deadline.us, sizeof event->deadline.us);
+    for (size_t i = 0; i < event->enlist_count; i++)
+        hash = hash_bytes(hash, event->enlist[i].step);
+    return hash;
+}
+
+/* ---- checks ---- */
+
+/* Writes "base[index].field" to a buffer. */
+static const char *path(char out[64], const char *base, size_t index, const char *field)
+{
+    char digits[20];
+    size_t n = 0, d = 0;
+    while (*base != '\0')
+        out[n++] = *base++;
+    out[n++] = '[';
+    do {
+        digits[d++] = (char)('0' + index % 10);
+        index /= 10;
+    } while (index > 0);
+    while (d > 0)
+        out[n++] = digits[--d];
+    out[n++] = ']';
+    while (*field != '\0' && n < 63)
+        out[n++] = *field++;
+    out[n] = '\0';
+    return out;
+}
+
+static bool retry_valid(const struct retry_policy *r)
+{
+    return r->max_attempts >= 1 && r->max_attempts <= 1000 && r->initial_backoff.us >= 0 &&
+           r->max_backoff.us >= r->initial_backoff.us && r->backoff_multiplier_permille >= 1000 &&
+           r->jitter_permille <= 1000;
+}
+
+static int check_enlistment(const struct engine *e, const struct enlistment *l, size_t index, struct error_detail *detail)
+{
+    char at[64];
+    if (!definition_name_valid(l->step, STEP_NAME_BYTES_MAX))
+        return error_set(detail, E_ARGUMENT, path(at, "enlist", index, ".step"),
+                         "a step's name is 1 to 64 letters, digits, '-', '_' or '.'");
+    if (!l->has_compensation)
+        return 0;
+    const struct call_spec *call = &l->compensation;
+    if (engine_find_target(e, bytes_of_text(call->target)) < 0)
+        return error_set(detail, E_TARGET_NOT_FOUND, path(at, "enlist", index, ".compensation.target"), NULL);
+    if (!definition_method_valid(bytes_of_text(call->method)))
+        return error_set(detail, E_ARGUMENT, path(at, "enlist", index, ".compensation.method"),
+                         "a method is \"/package.Service/Method\"");
+    if (call->constant.size > e->options.payload_bytes_max)
+        return error_set(detail, E_PAYLOAD, path(at, "enlist", index, ".compensation.request"), NULL);
+    if (call->timeout.us < 0 || call->timeout.us > e->options.deadline_max.us)
+        return error_set(detail, E_ARGUMENT, path(at, "enlist", index, ".compensation.timeout"),
+                         "a timeout lies between 0 and deadline_max");
+    if (call->retry.max_attempts != 0 && !retry_valid(&call->retry))
+        return error_set(detail, E_ARGUMENT, path(at, "enlist", index, ".compensation.retry"),
+                         "a number of the policy is out of its bounds");
+    return 0;
+}
+
+/* The record of an enlistment. */
+static struct record enlisted_record(const struct turn *t, struct saga_id saga, const struct enlistment *l)
+{
+    struct record r = {.type = RECORD_ENLISTED, .saga = saga, .at = t->now, .step = RECORD_NO_STEP};
+    r.step_name = l->step;
+    if (l->has_compensation) {
+        r.call = l->compensation;
+        r.call.source = REQUEST_CONSTANT;
+        if (r.call.retry.max_attempts == 0)
+            r.call.retry = t->engine->options.compensation_retry;
+    }
+    return r;
+}
+
+/* ---- a plan: records and the memory for them, applied only when all of it is there ---- */
+
+struct plan {
+    struct record records[2 * STEPS_LIMIT];
+    void *blocks[2 * STEPS_LIMIT];
+    size_t count;
+    size_t enlisted;
+};
+
+/* The records are many and large, so only the counts are cleared. */
+static void plan_init(struct plan *p)
+{
+    p->count = 0;
+    p->enlisted = 0;
+}
+
+static void plan_drop(const struct turn *t, struct plan *p)
+{
+    for (size_t i = 0; i < p->count; i++)
+        memory_give_back(&t->engine->memory, p->blocks[i], fold_block_size(&p->records[i], NULL));
+}
+
+static int plan_add(const struct turn *t, struct plan *p, const struct record *r)
+{
+    CHECK(p->count < sizeof p->records / sizeof p->records[0]);
+    size_t size = fold_block_size(r, NULL);
+    void *block = NULL;
+    if (size > 0 && (block = memory_take(&t->engine->memory, size)) == NULL)
+        return E_MEMORY;
+    p->records[p->count] = *r;
+    p->blocks[p->count] = block;
+    p->count++;
+    return 0;
+}
+
+static void plan_apply(const struct turn *t, struct plan *p, struct saga *s)
+{
+    for (size_t i = 0; i < p->count; i++) {
+        struct record *r = &p->records[i];
+        fold_apply(t->engine, s, r, NULL, p->blocks[i]);
+        if (r->type == RECORD_ENLISTED)
+            r->step = (uint16_t)(s->step_count - 1);
+        t->out->add_record(t->out->self, r);
+    }
+}
+
+/* What a step's action will be once the plan's first records are applied. */
+static uint8_t planned_action(const struct plan *p, const struct saga *s, unsigned step)
+{
+    for (size_t i = 0; i < p->count; i++)
+        if (p->records[i].type == RECORD_ACTION_ENDED && p->records[i].step == step)
+            return p->records[i].action_state;
+    return s->steps[step].action;
+}
+
+static int plan_settle(const struct turn *t, struct plan *p, const struct saga *s, const struct event *event,
+                       struct error_detail *detail)
+{
+    if (event->settle_count > STEPS_LIMIT)
+        return error_set(detail, E_ARGUMENT, "settle", "a saga does not have so many steps");
+    for (size_t i = 0; i < event->settle_count; i++) {
+        const struct settlement *set = &event->settle[i];
+        char at[64];
+        int step = saga_step_find(s, set->step);
+        if (step < 0)
+            return error_set(detail, E_STEP_NOT_FOUND, path(at, "settle", i, ".step"), NULL);
+        if (set->action_state != SAGA_ACTION_DONE && set->action_state != SAGA_ACTION_REJECTED &&
+            set->action_state != SAGA_ACTION_UNKNOWN)
+            return error_set(detail, E_ARGUMENT, path(at, "settle", i, ".outcome"), "say DONE, REJECTED or UNKNOWN");
+        if (set->output.size > t->engine->options.payload_bytes_max)
+            return error_set(detail, E_PAYLOAD, path(at, "settle", i, ".output"), NULL);
+        uint8_t before = planned_action(p, s, (unsigned)step);
+        if (before == set->action_state)
+            continue;
+        if (before != SAGA_ACTION_STARTED)
+            return error_set(detail, E_STEP_SETTLED, path(at, "settle", i, ".outcome"), NULL);
+        struct record r = advance_record(t, s, RECORD_ACTION_ENDED, (unsigned)step);
+        r.attempt = 1;
+        r.action_state = set->action_state;
+        r.output = set->output;
+        r.output_is_request = set->output_is_request;
+        if (plan_add(t, p, &r) != 0)
+            return error_set(detail, E_MEMORY, "", NULL);
+    }
+    return 0;
+}
+
+/* Whether an enlisted step of this name is there, or planned: 1 with the same content, -1 with another, 0 not at all. */
+static int enlisted_before(const struct plan *p, const struct saga *s, const struct record *r)
+{
+    for (size_t i = 0; i < p->count; i++)
+        if (p->records[i].type == RECORD_ENLISTED && bytes_equal(p->records[i].step_name, r->step_name))
+            return fold_enlistment_fingerprint(&p->records[i]) == fold_enlistment_fingerprint(r) ? 1 : -1;
+    int step = s == NULL ? -1 : saga_step_find(s, r->step_name);
+    if (step < 0)
+        return 0;
+    return s->steps[step].enlisted->fingerprint == fold_enlistment_fingerprint(r) ? 1 : -1;
+}
+
+static int plan_enlist(const struct turn *t, struct plan *p, const struct saga *s, struct saga_id id,
+                       const struct event *event, struct error_detail *detail)
+{
+    struct engine *e = t->engine;
+    size_t steps = s == NULL ? 0 : s->step_count;
+    for (size_t i = 0; i < event->enlist_count; i++) {
+        char at[64];
+        int code = check_enlistment(e, &event->enlist[i], i, detail);
+        if (code != 0)
+            return code;
+        struct record r = enlisted_record(t, id, &event->enlist[i]);
+        int before = enlisted_before(p, s, &r);
+        if (before < 0)
+            return error_set(detail, E_STEP_EXISTS, path(at, "enlist", i, ".step"), NULL);
+        if (before > 0)
+            continue;
+        if (steps + p->enlisted >= e->options.steps_max)
+            return error_set(detail, E_STEPS, path(at, "enlist", i, ""), NULL);
+        if (plan_add(t, p, &r) != 0)
+            return error_set(detail, E_MEMORY, "", NULL);
+        p->enlisted++;
+    }
+    return 0;
+}
+
+/* ---- starting ---- */
+
+/* Answers a request_id that is known. Returns whether it was. */
+static bool repeated(const struct turn *t, const struct event *event)
+{
+    const struct saga *s = engine_find_request(t->engine, event->request_id);
+    if (s == NULL)
+        return false;
+    if (s->fingerprint == engine_fingerprint(event))
+        reply_ok(t, event, s->id, true);
+    else
+        reply_refuse(t, event, E_REQUEST_ID_REUSED, "request_id", NULL);
+    return true;
+}
+
+static int check_start(const struct turn *t, const struct event *event, struct error_detail *detail)
+{
+    const struct engine_options *o = &t->engine->options;
+    if (event->request_id.size > REQUEST_ID_BYTES_MAX)
+        return error_set(detail, E_ARGUMENT, "request_id", "a request_id has at most 128 bytes");
+    if (event->traceparent.size > TRACEPARENT_BYTES_MAX)
+        return error_set(detail, E_ARGUMENT, "traceparent", "a traceparent has at most 64 bytes");
+    if (event->deadline.us < 0 || event->deadline.us > o->deadline_max.us)
+        return error_set(detail, E_ARGUMENT, "deadline", "a deadline lies between 0 and deadline_max");
+    if (event->lease.us < 0 || event->lease.us > o->deadline_max.us)
+        return error_set(detail, E_ARGUMENT, "lease", "a lease lies between 0 and deadline_max");
+    if (event->input.size > o->payload_bytes_max)
+        return error_set(detail, E_PAYLOAD, "input", NULL);
+    if (t->engine->counts.live >= o->live_sagas_max)
+        return error_set(detail, E_LIVE_SAGAS, "", NULL);
+    return 0;
+}
+
+static struct record started_record(const struct turn *t, const struct event *event, uint8_t mode, struct span deadline)
+{
+    return (struct record){
+        .type = RECORD_STARTED,
+        .saga = {.tag = t->engine->options.tag, .serial = t->engine->serial + 1},
+        .at = t->now,
+        .step = RECORD_NO_STEP,
+        .mode = mode,
+        .request_id = event->request_id,
+        .fingerprint = engine_fingerprint(event),
+        .input = event->input,
+        .traceparent = event->traceparent,
+        .deadline = deadline.us == 0 ? INSTANT_NEVER : instant_after(t->now, deadline),
+    };
+}
+
+/* Records the start. Returns the saga, or NULL when there is no memory: then nothing has changed. */
+static struct saga *start(const struct turn *t, const struct record *r, const struct definition *d)
+{
+    void *block = memory_take(&t->engine->memory, fold_block_size(r, d));
+    if (block == NULL)
+        return NULL;
+    struct saga *s = fold_apply(t->engine, NULL, r, d, block);
+    t->out->add_record(t->out->self, r);
+    return s;
+}
+
+void requests_start(const struct turn *t, const struct event *event)
+{
+    struct error_detail detail;
+    int code = check_start(t, event, &detail);
+    if (code == E_LIVE_SAGAS || code == 0)
+        if (repeated(t, event))
+            return;
+    if (code != 0) {
+        reply_error(t, event, &detail, code);
+        return;
+    }
+    const struct definition *d = event->definition;
+    struct record r = started_record(t, event, SAGA_ORCHESTRATED, event->deadline.us > 0 ? event->deadline : d->deadline);
+    r.definition = d->number;
+    r.name = bytes_of_text(d->name);
+    struct saga *s = start(t, &r, d);
+    if (s == NULL) {
+        reply_refuse(t, event, E_MEMORY, "", NULL);
+        return;
+    }
+    reply_ok(t, event, s->id, false);
+    advance(t, s);
+}
+
+void requests_begin(const struct turn *t, const struct event *event)
+{
+    const struct engine_options *o = &t->engine->options;
+    struct error_detail detail;
+    struct plan plan;
+    plan_init(&plan);
+    int code = check_start(t, event, &detail);
+    if (code == E_LIVE_SAGAS || code == 0)
+        if (repeated(t, event))
+            return;
+    if (code == 0 && !definition_name_valid(event->name, NAME_BYTES_MAX))
+        code = error_set(&detail, E_ARGUMENT, "name", "a name is 1 to 128 letters, digits, '-', '_' or '.'");
+    struct record r = started_record(t, event, SAGA_ENLISTED,
+                                     event->deadline.us > 0 ? event->deadline : o->enlisted_deadline_default);
+    r.name = event->name;
+    r.lease = event->lease.us > 0 ? event->lease : o->enlisted_lease_default;
+    if (code == 0)
+        code = plan_enlist(t, &plan, NULL, r.saga, event, &detail);
+    /* The room for the steps is taken before the start is recorded, and handed to the saga after it. */
+    struct step *steps = NULL;
+    size_t room = plan.enlisted;
+    if (code == 0 && room > 0 && (steps = memory_take(&t->engine->memory, room * sizeof *steps)) == NULL)
+        code = error_set(&detail, E_MEMORY, "", NULL);
+    struct saga *s = NULL;
+    if (code == 0 && (s = start(t, &r, NULL)) == NULL)
+        code = error_set(&detail, E_MEMORY, "", NULL);
+    if (code != 0) {
+        memory_give_back(&t->engine->memory, steps, room * sizeof *steps);
+        plan_drop(t, &plan);
+        reply_error(t, event, &detail, code);
+        return;
+    }
+    s->steps = steps;
+    s->step_room = (uint16_t)room;
+    plan_apply(t, &plan, s);
+    reply_ok(t, event, s->id, false);
+    advance(t, s);
+}
+
+/* ---- enlisted sagas under way ---- */
+
+/* The enlisted saga that the request is about, its lease renewed; NULL after refusing. */
+static struct saga *enlisted_saga(const struct turn *t, const struct event *event)
+{
+    struct saga *s = reply_find_saga(t, event);
+    if (s == NULL)
+        return NULL;
+    if (s->mode != SAGA_ENLISTED) {
+        reply_refuse(t, event, E_NOT_ENLISTED, "saga_id", NULL);
+        return NULL;
+    }
+    if (s->state == SAGA_RUNNING)
+        s->lease_until = instant_after(t->now, s->lease);
+    return s;
+}
+
+/* Refuses what only a running saga can take. Returns whether it did. */
+static bool refuse_not_running(const struct turn *t, const struct event *event, const struct saga *s)
+{
+    if (s->state == SAGA_RUNNING)
+        return false;
+    reply_refuse(t, event, saga_ended(s) ? E_SAGA_ENDED : s->state == SAGA_STUCK ? E_SAGA_STUCK : E_SAGA_TURNED_BACK, "",
+                 NULL);
+    return true;
+}
+
+void requests_enlist(const struct turn *t, const struct event *event)
+{
+    struct saga *s = enlisted_saga(t, event);
+    if (s == NULL || refuse_not_running(t, event, s))
+        return;
+    struct error_detail detail;
+    struct plan plan;
+    plan_init(&plan);
+    int code = plan_settle(t, &plan, s, event, &detail);
+    if (code == 0)
+        code = plan_enlist(t, &plan, s, s->id, event, &detail);
+    if (code == 0 && fold_reserve_steps(t->engine, s, (unsigned)plan.enlisted) != 0)
+        code = error_set(&detail, E_MEMORY, "", NULL);
+    if (code != 0) {
+        plan_drop(t, &plan);
+        reply_error(t, event, &detail, code);
+    } else {
+        plan_apply(t, &plan, s);
+        reply_ok(t, event, s->id, false);
+    }
+    advance(t, s);
+}
+
+/* The first step, by index, that keeps the saga from committing once the plan is applied, or -1. */
+static int open_step(const struct plan *p, const struct saga *s)
+{
+    for (unsigned i = 0; i < s->step_count; i++) {
+        uint8_t action = planned_action(p, s, i);
+        if (action != SAGA_ACTION_DONE && action != SAGA_ACTION_REJECTED)
+            return (int)i;
+    }
+    return -1;
+}
+
+static void refuse_open(const struct turn *t, const struct event *event, const struct saga *s, unsigned step)
+{
+    char name[STEP_NAME_BYTES_MAX + 1];
+    struct bytes view = saga_step_name(s, step);
+    memcpy(name, view.at, view.size);
+    name[view.size] = '\0';
+    struct error_detail detail;
+    error_set(&detail, E_STEPS_OPEN, "settle", "step ");
+    error_append(&detail, name);
+    error_append(&detail, " is not settled as DONE or REJECTED; settle it, or abort");
+    reply_error(t, event, &detail, E_STEPS_OPEN);
+}
+
+void requests_commit(const struct turn *t, const struct event *event)
+{
+    struct saga *s = enlisted_saga(t, event);
+    if (s == NULL)
+        return;
+    if (s->state == SAGA_COMMITTED) {
+        reply_ok(t, event, s->id, true);
+        return;
+    }
+    if (refuse_not_running(t, event, s))
+        return;
+    struct error_detail detail;
+    struct plan plan;
+    plan_init(&plan);
+    int code = plan_settle(t, &plan, s, event, &detail);
+    int open = code == 0 ? open_step(&plan, s) : -1;
+    if (code != 0 || open >= 0) {
+        plan_drop(t, &plan);
+        if (code != 0)
+            reply_error(t, event, &detail, code);
+        else
+            refuse_open(t, event, s, (unsigned)open);
+    } else {
+        plan_apply(t, &plan, s);
+        struct record r = advance_record(t, s, RECORD_ENDED, RECORD_NO_STEP);
+        r.saga_state = SAGA_COMMITTED;
+        advance_emit(t, s, &r);
+        reply_ok(t, event, s->id, false);
+    }
+    advance(t, s);
+}
+
+void requests_abort(const struct turn *t, const struct event *event)
+{
+    struct saga *s = enlisted_saga(t, event);
+    if (s == NULL)
+        return;
+    if (s->state == SAGA_COMPENSATING || s->state == SAGA_COMPENSATED) {
+        reply_ok(t, event, s->id, true);
+        return;
+    }
+    if (refuse_not_running(t, event, s))
+        return;
+    struct error_detail detail;
+    struct plan plan;
+    plan_init(&plan);
+    int code = event->reason.size > MESSAGE_BYTES_MAX
+                   ? error_set(&detail, E_ARGUMENT, "reason", "a reason has at most 256 bytes")
+                   : plan_settle(t, &plan, s, event, &detail);
+    if (code != 0) {
+        plan_drop(t, &plan);
+        reply_error(t, event, &detail, code);
+    } else {
+        plan_apply(t, &plan, s);
+        advance_turn_back(t, s, REASON_ABORTED, RECORD_NO_STEP, event->reason, bytes_of(NULL, 0));
+        reply_ok(t, event, s->id, false);
+    }
+    advance(t, s);
+}
+
+void requests_keep_alive(const struct turn *t, const struct event *event)
+{
+    struct saga *s = enlisted_saga(t, event);
+    if (s == NULL || refuse_not_running(t, event, s))
+        return;
+    reply_ok(t, event, s->id, false);
+    advance(t, s);
+}

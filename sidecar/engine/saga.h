@@ -1,0 +1,100 @@
+/* saga.h - one live saga, as the engine holds it in memory. Others may read it (to list and to show); only fold.c changes what is
+ * durable, and only engine/ the rest. */
+#ifndef SAGA_ENGINE_SAGA_H
+#define SAGA_ENGINE_SAGA_H
+
+#include "compensations/undo.h"
+#include "sidecar/engine/record.h"
+
+/* What an enlisted step brought with it. One allocation with its texts behind it. */
+struct enlisted {
+    const char *name;
+    size_t name_size;
+    uint64_t fingerprint; /* of the enlistment, to tell a repeated one from another */
+    struct call_spec call; /* of the compensation; call.target NULL: it needs none */
+    size_t block_size;
+};
+
+struct step {
+    /* Durable: changed by records alone. */
+    struct bytes output; /* owned; of a DONE action */
+    struct enlisted *enlisted; /* owned; NULL in an orchestrated saga */
+    struct instant next_at; /* when the next attempt may leave, after one that failed */
+    uint32_t order;         /* of the action's start, from 1 */
+    uint16_t action_attempts;       /* that failed or ended it */
+    uint16_t compensation_attempts;
+    uint8_t action;       /* enum saga_action_state */
+    uint8_t compensation; /* enum saga_compensation_state */
+    uint8_t generation;   /* how often an operator had a REJECTED action tried anew */
+    bool maybe_executed;  /* an attempt of the action may have been executed */
+    bool output_is_request;
+    bool out; /* an attempt has been permitted to leave, and its end is not recorded */
+
+    /* Volatile: lost with the process. */
+    bool queued; /* waits in its target's queue */
+    struct step *queue_next, *queue_previous;
+    struct saga *saga;
+};
+
+struct saga {
+    struct saga_id id;
+
+    /* Durable. */
+    const struct definition *definition; /* borrowed; NULL for an enlisted saga */
+    struct bytes name, request_id, input, traceparent; /* owned, in this saga's own allocation */
+    uint64_t fingerprint;
+    struct instant started_at, ended_at, deadline, quiet_at;
+    struct span lease;
+    uint8_t state;        /* enum saga_state */
+    uint8_t stuck_from;   /* the state that STUCK goes back to */
+    uint8_t mode;         /* enum saga_mode */
+    uint8_t reason;       /* why it turned back */
+    uint8_t stuck_reason; /* while STUCK */
+    bool paused;
+    uint16_t reason_step, stuck_step; /* RECORD_NO_STEP: none */
+    uint16_t step_count, step_room;
+    uint32_t order_last;
+    struct step *steps;
+
+    /* Volatile. */
+    struct instant lease_until;
+    struct instant due; /* the key in the timers */
+    uint32_t timer_slot; /* index there plus 1; 0: no timer */
+
+    /* The owner's: which frames hold it. */
+    uint64_t position, first_position;
+
+    struct saga *same_serial, *same_request; /* hash chains */
+    struct saga *older, *newer;
+    size_t block_size;
+};
+
+static inline bool saga_ended(const struct saga *s)
+{
+    return s->state == SAGA_COMMITTED || s->state == SAGA_COMPENSATED || s->state == SAGA_RESOLVED;
+}
+
+/* Views the name of a step. */
+struct bytes saga_step_name(const struct saga *s, unsigned step);
+
+/* The declared call of a step's phase (enum saga_phase), or NULL when it has none. */
+const struct call_spec *saga_step_call(const struct saga *s, unsigned step, uint8_t phase);
+
+/* The index of the step of this name, or -1. */
+int saga_step_find(const struct saga *s, struct bytes name);
+
+bool saga_step_has_compensation(const struct saga *s, unsigned step);
+
+/* The pivot's action is over and done with: the saga only goes forward. */
+bool saga_past_pivot(const struct saga *s);
+
+/* The pivot may have been executed, or will be. */
+bool saga_at_pivot(const struct saga *s);
+
+/* Attempts of actions or compensations (enum saga_phase) that are out. */
+unsigned saga_calls_out(const struct saga *s, uint8_t phase);
+
+/* Whether this step is what keeps a STUCK saga. */
+bool saga_step_stuck(const struct saga *s, unsigned step);
+
+#endif
