@@ -1,34 +1,39 @@
-/* reader.h - reads a definition from YAML and checks it: the only place that knows the text form (docs/definitions.md). */
+/* reader.h - reads a definition from YAML and checks it: the only face of the text form (docs/definitions.md). */
 #ifndef SAGA_DEFINITION_READER_H
 #define SAGA_DEFINITION_READER_H
 
 #include "sidecar/base/error.h"
 #include "sidecar/definition/model.h"
 
+#define VERSION_BYTES_MAX 64
+
 /* Bounds and defaults that the reader applies. */
 struct definition_limits {
-    uint32_t source_bytes_max;  /* of the YAML text */
-    uint32_t steps_max;         /* at most STEPS_LIMIT */
-    uint32_t payload_bytes_max; /* of a constant */
-    struct retry_policy action_retry;       /* where a step says nothing */
+    uint32_t source_bytes_max;        /* of the YAML text */
+    uint32_t steps_max;               /* at most STEPS_LIMIT */
+    uint32_t payload_bytes_max;       /* of a constant */
+    struct span deadline_max;         /* of the deadline and of timeouts */
+    struct retry_policy action_retry; /* where a step says nothing */
     struct retry_policy compensation_retry;
 };
 
 /* The limits of a sidecar without configuration. */
 struct definition_limits definition_limits_default(void);
 
-/* Reads text (borrowed; copied into the result). On success *out is a definition that the caller must destroy, number 0.
- * Fails with E_SYNTAX, E_ARGUMENT, E_STEPS, E_PAYLOAD or E_MEMORY; detail then tells the field, the line and the column. */
+/* Reads text (borrowed; copied into the result). On success *out is a definition that the caller must destroy, with
+ * number 0. Fails with E_SYNTAX, E_ARGUMENT, E_STEPS, E_PAYLOAD or E_MEMORY; detail then tells the field, the line and
+ * the column. */
 int definition_read(struct bytes text, const struct definition_limits *limits, struct definition **out,
                     struct error_detail *detail);
 
 /* Accepts NULL. */
 void definition_destroy(struct definition *d);
 
-/* Orders two semantic versions (https://semver.org, section 11): below, at or above zero. Both were accepted by the reader. */
+/* Orders two semantic versions (https://semver.org, section 11): below, at or above zero. Both were accepted by the
+ * reader. */
 int definition_version_compare(const char *a, const char *b);
 
-/* Whether text is a semantic version. */
+/* Whether text is a semantic version of at most VERSION_BYTES_MAX bytes. */
 bool definition_version_valid(const char *text);
 
 /* Whether name is 1 to max bytes of letters, digits, '-', '_' and '.'. */

@@ -1,4 +1,4 @@
-/* config.h - what sagad.yaml says: every option with its value, read, checked against its bounds and against the others.
+/* config.h - what sagad.yaml says: every option with its value, checked against its bounds and against the others.
  *
  * The options are rows of one table, options.def. It gives the names that are read, their bounds and defaults, what
  * `sagad --options` prints, sagad.yaml(5) and the table in docs/configuration.md. One owner; immutable once read. */
@@ -13,8 +13,8 @@
 
 #include <stdio.h>
 
-#define CONFIG_BYTES_MAX 1048576 /* of sagad.yaml */
-#define CONFIG_LISTEN_MAX 16
+#define CONFIG_BYTES_MAX   1048576 /* of sagad.yaml */
+#define CONFIG_LISTEN_MAX  16
 #define CONFIG_TARGETS_MAX 1024
 
 enum config_log_level {
@@ -80,8 +80,9 @@ struct config {
     uint32_t log_format; /* enum config_log_format */
 };
 
-/* Reads the file at path, or gives the defaults when path is NULL. On success *out is to be given to config_destroy. Fails with
- * E_SYSTEM (the file cannot be read), E_SYNTAX, E_ARGUMENT or E_MEMORY; detail then tells the option, the line and the column. */
+/* Reads the file at path, or gives the defaults when path is NULL. On success *out is to be given to config_destroy.
+ * Fails with E_SYSTEM (the file cannot be read), E_SYNTAX, E_ARGUMENT or E_MEMORY; detail then tells the option, the
+ * line and the column. */
 int config_read(const char *path, struct config **out, struct error_detail *detail);
 
 /* The same from a text (borrowed). */
@@ -93,8 +94,8 @@ void config_destroy(struct config *c);
 /* What the reader of definitions is to apply. */
 struct definition_limits config_definition_limits(const struct config *c);
 
-/* Writes one line for people, without a newline: "sagad.yaml:3:5: listen[0]: what is wrong". path may be NULL. It serves files of
- * definitions just as well. Returns its length, cut to size - 1. */
+/* Writes one line for people, without a newline: "sagad.yaml:3:5: listen[0]: what is wrong". path may be NULL. It
+ * serves files of definitions just as well. Returns its length, cut to size - 1. */
 size_t config_describe_error(const char *path, int code, const struct error_detail *detail, char *line, size_t size);
 
 /* Prints every option with its bounds, default and what it is for, as `sagad --options` shows it. */

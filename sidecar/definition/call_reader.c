@@ -1,0 +1,234 @@
+/* call_reader.c - one call: where it goes, how often it is tried, and what it is sent. */
+#include "sidecar/definition/call_reader.h"
+
+#include "sidecar/definition/nearest.h"
+#include "sidecar/definition/yaml_retry.h"
+#include "sidecar/definition/yaml_value.h"
+
+static const char *const call_keys[] = {"target", "method", "timeout", "retry", "request"};
+/* Mapping of single fields is to become a key beside these. */
+static const char *const request_keys[] = {"constant", "constant_base64", "output"};
+/* Only a compensation has the last one. */
+static const char *const plain_requests[] = {"input", "own_output"};
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+int call_read_step(const struct definition *d, const struct yaml_node *n, uint16_t *step, struct error_detail *detail)
+{
+    struct bytes name;
+    char quoted[YAML_QUOTE_SIZE];
+    const char *names[STEPS_LIMIT];
+    int code = yaml_read_text(n, 1, STEP_NAME_BYTES_MAX, &name, detail);
+    if (code != 0)
+        return code;
+    int found = definition_step_find(d, name);
+    if (found >= 0) {
+        *step = (uint16_t)found;
+        return 0;
+    }
+    for (unsigned i = 0; i < d->step_count; i++)
+        names[i] = d->steps[i].name;
+    const char *nearest = nearest_name(name, names, d->step_count);
+    return yaml_refuse(n, E_ARGUMENT, detail, "no step is named \"%s\"%s%s%s", yaml_quote(name, quoted),
+                       nearest == NULL ? "" : "; did you mean ", nearest == NULL ? "" : nearest,
+                       nearest == NULL ? "" : "?");
+}
+
+static int read_target(const struct call_reader *r, const struct yaml_node *n, const char **target)
+{
+    struct bytes text;
+    char quoted[YAML_QUOTE_SIZE];
+    int code = yaml_read_text(n, 1, STEP_NAME_BYTES_MAX, &text, r->detail);
+    if (code != 0)
+        return code;
+    if (!definition_name_valid(text, STEP_NAME_BYTES_MAX))
+        return yaml_refuse(
+            n, E_ARGUMENT, r->detail,
+            "\"%s\" is not the name of a target: letters, digits, '-', '_' and '.' (addresses stand in sagad.yaml)",
+            yaml_quote(text, quoted));
+    *target = (const char *)text.at;
+    return 0;
+}
+
+static int read_method(const struct call_reader *r, const struct yaml_node *n, const char **method)
+{
+    struct bytes text;
+    char quoted[YAML_QUOTE_SIZE];
+    int code = yaml_read_text(n, 1, METHOD_BYTES_MAX, &text, r->detail);
+    if (code != 0)
+        return code;
+    if (!definition_method_valid(text))
+        return yaml_refuse(n, E_ARGUMENT, r->detail,
+                           "\"%s\" is not a full gRPC method name, as in /package.Service/Method",
+                           yaml_quote(text, quoted));
+    *method = (const char *)text.at;
+    return 0;
+}
+
+/* target, timeout and retry: of the step, or of the call itself. */
+static int read_common(const struct call_reader *r, const struct yaml_node *n, bool of_compensation,
+                       struct call_spec *call)
+{
+    const struct yaml_node *target = yaml_node_child(n, "target");
+    const struct yaml_node *timeout = yaml_node_child(n, "timeout");
+    const struct yaml_node *retry = yaml_node_child(n, "retry");
+    int code = target == NULL ? 0 : read_target(r, target, &call->target);
+    if (code == 0 && timeout != NULL)
+        code = yaml_read_span(timeout, SPAN_MS(1), r->limits->deadline_max, &call->timeout, r->detail);
+    if (code == 0 && retry != NULL)
+        code = yaml_read_retry(retry, of_compensation, &call->retry, r->detail);
+    return code;
+}
+
+static int check_constant(const struct call_reader *r, const struct yaml_node *n, size_t size)
+{
+    return size <= r->limits->payload_bytes_max
+               ? 0
+               : yaml_refuse(n, E_PAYLOAD, r->detail, "is %zu bytes long; payload_bytes_max is %u", size,
+                             (unsigned)r->limits->payload_bytes_max);
+}
+
+static int base64_value(uint8_t c)
+{
+    if (c >= 'A' && c <= 'Z')
+        return c - 'A';
+    if (c >= 'a' && c <= 'z')
+        return c - 'a' + 26;
+    if (c >= '0' && c <= '9')
+        return c - '0' + 52;
+    return c == '+' ? 62 : c == '/' ? 63 : -1;
+}
+
+/* Decodes base64 with its padding (RFC 4648, section 4), passing over white space, as block scalars bring it. Returns
+ * false when text is not that. decoded has room for 3/4 of text. */
+static bool base64_decode(struct bytes text, uint8_t *decoded, size_t *size)
+{
+    uint32_t bits = 0;
+    unsigned letters = 0, padding = 0;
+    *size = 0;
+    for (size_t i = 0; i < text.size; i++) {
+        uint8_t c = text.at[i];
+        if (c == ' ' || c == '\n' || c == '\t' || c == '\r')
+            continue;
+        int value = c == '=' ? 0 : base64_value(c);
+        padding += c == '=';
+        if (value < 0 || (padding > 0 && c != '=') || padding > 2)
+            return false;
+        bits = bits << 6 | (uint32_t)value;
+        if (++letters % 4 == 0) {
+            uint8_t three[3] = {(uint8_t)(bits >> 16), (uint8_t)(bits >> 8), (uint8_t)bits};
+            /* Bits behind the end would make another text for the same bytes. */
+            if ((bits & ((UINT32_C(1) << 8 * padding) - 1)) != 0)
+                return false;
+            memcpy(decoded + *size, three, 3 - padding);
+            *size += 3 - padding;
+            bits = 0;
+        }
+    }
+    return letters % 4 == 0;
+}
+
+static int read_base64(const struct call_reader *r, const struct yaml_node *n, struct bytes *constant)
+{
+    size_t size;
+    if (n->kind != YAML_SCALAR)
+        return yaml_refuse(n, E_ARGUMENT, r->detail, "must be text in base64");
+    uint8_t *decoded = yaml_tree_take(r->tree, n->text.size / 4 * 3 + 3);
+    if (decoded == NULL)
+        return error_set(r->detail, E_MEMORY, NULL, NULL);
+    if (!base64_decode(n->text, decoded, &size))
+        return yaml_refuse(n, E_ARGUMENT, r->detail, "is not base64 with its padding");
+    *constant = bytes_of(decoded, size);
+    return check_constant(r, n, size);
+}
+
+/* The output of an earlier step: earlier by `after`, or it might not be there yet. */
+static int read_output(const struct call_reader *r, const struct yaml_node *n, bool of_compensation, uint16_t *source)
+{
+    const struct step_spec *steps = r->definition->steps;
+    uint16_t step;
+    int code = call_read_step(r->definition, n, &step, r->detail);
+    if (code != 0)
+        return code;
+    if (step == r->step)
+        return yaml_refuse(n, E_ARGUMENT, r->detail,
+                           of_compensation ? "is the step itself; write request: own_output" : "is the step itself");
+    if (!step_set_has(&steps[r->step].ancestors, step))
+        return yaml_refuse(n, E_ARGUMENT, r->detail, "%s does not come before %s; add it to its after",
+                           steps[step].name, steps[r->step].name);
+    *source = step;
+    return 0;
+}
+
+/* constant, constant_base64 or output. */
+static int read_request_mapping(const struct call_reader *r, const struct yaml_node *n, bool of_compensation,
+                                struct call_spec *call)
+{
+    int code = yaml_check_mapping(n, request_keys, COUNT(request_keys), r->detail);
+    if (code != 0)
+        return code;
+    if (n->count != 1)
+        return yaml_refuse(n, E_ARGUMENT, r->detail, "must have exactly one of constant, constant_base64 and output");
+    const struct yaml_node *value = n->first;
+    if (bytes_equal(value->key, bytes_of_text("output"))) {
+        call->source = REQUEST_OUTPUT;
+        return read_output(r, value, of_compensation, &call->source_step);
+    }
+    call->source = REQUEST_CONSTANT;
+    if (bytes_equal(value->key, bytes_of_text("constant_base64")))
+        return read_base64(r, value, &call->constant);
+    if (value->kind != YAML_SCALAR || yaml_node_is_null(value))
+        return yaml_refuse(value, E_ARGUMENT, r->detail, "must be text; write \"\" for an empty request");
+    call->constant = value->text;
+    return check_constant(r, value, value->text.size);
+}
+
+static int read_request(const struct call_reader *r, const struct yaml_node *n, bool of_compensation,
+                        struct call_spec *call)
+{
+    if (n->kind == YAML_MAPPING)
+        return read_request_mapping(r, n, of_compensation, call);
+    uint32_t choice;
+    int code = yaml_read_choice(n, plain_requests, COUNT(plain_requests), &choice, r->detail);
+    if (code != 0)
+        return code;
+    if (choice == 1 && !of_compensation)
+        return yaml_refuse(n, E_ARGUMENT, r->detail, "an action has no output of its own before it has run");
+    call->source = choice == 1 ? REQUEST_OWN_OUTPUT : REQUEST_INPUT;
+    return 0;
+}
+
+/* A call written as a mapping. */
+static int read_call_mapping(const struct call_reader *r, const struct yaml_node *n, bool is_compensation,
+                             struct call_spec *call)
+{
+    const struct yaml_node *method;
+    const struct yaml_node *request = yaml_node_child(n, "request");
+    int code = yaml_check_mapping(n, call_keys, COUNT(call_keys), r->detail);
+    if (code == 0)
+        code = yaml_need(n, "method", &method, r->detail);
+    if (code == 0)
+        code = read_method(r, method, &call->method);
+    if (code == 0)
+        code = read_common(r, n, is_compensation, call);
+    if (code == 0 && request != NULL)
+        code = read_request(r, request, is_compensation, call);
+    return code;
+}
+
+int call_read(const struct call_reader *r, const struct yaml_node *step, const struct yaml_node *n,
+              bool is_compensation, struct call_spec *call)
+{
+    call->retry = is_compensation ? r->limits->compensation_retry : r->limits->action_retry;
+    /* A step's own policy may list status codes, for its action: a compensation just makes no use of them. */
+    int code = read_common(r, step, false, call);
+    if (is_compensation)
+        call->retry.retryable_status_codes = 0;
+    if (code != 0)
+        return code;
+    code = n->kind == YAML_SCALAR ? read_method(r, n, &call->method) : read_call_mapping(r, n, is_compensation, call);
+    if (code != 0)
+        return code;
+    if (call->target == NULL)
+        return yaml_refuse(n, E_ARGUMENT, r->detail, "names no target, and neither does its step");
+    return 0;
+}

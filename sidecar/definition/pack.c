@@ -1,0 +1,82 @@
+/* pack.c - one walk over everything a definition points to, done twice: to measure, and to copy. */
+#include "sidecar/definition/pack.h"
+
+#include "sidecar/base/check.h"
+#include "sidecar/definition/reader.h"
+
+#include <stdlib.h>
+
+/* While it measures, `room` is NULL. */
+struct packer {
+    uint8_t *room;
+    size_t used;
+};
+
+static struct bytes pack_bytes(struct packer *p, struct bytes bytes)
+{
+    uint8_t *at = p->room == NULL ? NULL : p->room + p->used;
+    if (at != NULL && bytes.size > 0)
+        memcpy(at, bytes.at, bytes.size);
+    p->used += bytes.size;
+    return bytes_of(at, bytes.size);
+}
+
+static const char *pack_text(struct packer *p, const char *text)
+{
+    return text == NULL ? NULL : (const char *)pack_bytes(p, bytes_of(text, strlen(text) + 1)).at;
+}
+
+static void pack_call(struct packer *p, const struct call_spec *from, struct call_spec *to)
+{
+    struct call_spec call = *from;
+    call.target = pack_text(p, from->target);
+    call.method = pack_text(p, from->method);
+    call.constant = pack_bytes(p, from->constant);
+    if (to != NULL)
+        *to = call;
+}
+
+/* Packs what the definition points to; to is NULL while measuring. */
+static void pack_parts(struct packer *p, const struct definition *from, struct definition *to)
+{
+    struct definition packed = *from;
+    packed.name = pack_text(p, from->name);
+    packed.version = pack_text(p, from->version);
+    packed.source = pack_bytes(p, from->source);
+    if (to != NULL) {
+        packed.steps = to->steps;
+        *to = packed;
+    }
+    for (unsigned i = 0; i < from->step_count; i++) {
+        const struct step_spec *step = &from->steps[i];
+        struct step_spec *copy = to == NULL ? NULL : &to->steps[i];
+        const char *name = pack_text(p, step->name);
+        if (copy != NULL) {
+            *copy = *step;
+            copy->name = name;
+        }
+        pack_call(p, &step->action, copy == NULL ? NULL : &copy->action);
+        pack_call(p, &step->compensation, copy == NULL ? NULL : &copy->compensation);
+    }
+}
+
+struct definition *definition_pack(const struct definition *draft)
+{
+    /* The steps follow the definition itself, then come the bytes, which need no alignment. */
+    size_t head = sizeof(struct definition) + draft->step_count * sizeof(struct step_spec);
+    struct packer measure = {NULL, 0};
+    pack_parts(&measure, draft, NULL);
+    struct definition *d = malloc(head + measure.used);
+    if (d == NULL)
+        return NULL;
+    d->steps = (struct step_spec *)(void *)(d + 1);
+    struct packer copy = {(uint8_t *)d + head, 0};
+    pack_parts(&copy, draft, d);
+    CHECK(copy.used == measure.used);
+    return d;
+}
+
+void definition_destroy(struct definition *d)
+{
+    free(d);
+}

@@ -1,0 +1,279 @@
+/* reader.c - a definition from its YAML: the mapping at the top, the steps, and how they hang together. Single calls
+ * are read in call_reader.c. */
+#include "sidecar/definition/reader.h"
+
+#include "sidecar/definition/call_reader.h"
+#include "sidecar/definition/graph.h"
+#include "sidecar/definition/pack.h"
+#include "sidecar/definition/yaml_value.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static const char *const definition_keys[] = {"name", "version", "deadline", "compensation_order", "steps"};
+static const char *const step_keys[] = {"name",   "after",        "pivot",   "target",
+                                        "action", "compensation", "timeout", "retry"};
+static const char *const orders[] = {[ORDER_REVERSE] = "reverse", [ORDER_DEPENDENCY] = "dependency"};
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* A definition while it is read: its texts are views into the tree. */
+struct draft {
+    const struct definition_limits *limits;
+    struct yaml_tree *tree;
+    struct definition d;
+    const struct yaml_node **nodes; /* of the steps */
+    struct error_detail *detail;
+};
+
+static int read_name(const struct yaml_node *n, size_t max, const char **name, struct error_detail *detail)
+{
+    struct bytes text;
+    char quoted[YAML_QUOTE_SIZE];
+    int code = yaml_read_text(n, 1, max, &text, detail);
+    if (code != 0)
+        return code;
+    if (!definition_name_valid(text, max))
+        return yaml_refuse(n, E_ARGUMENT, detail, "\"%s\" may hold only letters, digits, '-', '_' and '.'",
+                           yaml_quote(text, quoted));
+    *name = (const char *)text.at;
+    return 0;
+}
+
+static int read_version(const struct yaml_node *n, const char **version, struct error_detail *detail)
+{
+    struct bytes text;
+    char quoted[YAML_QUOTE_SIZE];
+    int code = yaml_read_text(n, 1, VERSION_BYTES_MAX, &text, detail);
+    if (code != 0)
+        return code;
+    if (!definition_version_valid((const char *)text.at))
+        return yaml_refuse(n, E_ARGUMENT, detail, "\"%s\" is not a semantic version, as in 1.0.0 or 2.1.0-rc.1",
+                           yaml_quote(text, quoted));
+    *version = (const char *)text.at;
+    return 0;
+}
+
+/* The mapping at the top, without the steps. */
+static int read_head(struct draft *draft, const struct yaml_node *root)
+{
+    const struct yaml_node *name, *version;
+    int code = yaml_check_mapping(root, definition_keys, COUNT(definition_keys), draft->detail);
+    if (code == 0)
+        code = yaml_need(root, "name", &name, draft->detail);
+    if (code == 0)
+        code = read_name(name, NAME_BYTES_MAX, &draft->d.name, draft->detail);
+    if (code == 0)
+        code = yaml_need(root, "version", &version, draft->detail);
+    if (code == 0)
+        code = read_version(version, &draft->d.version, draft->detail);
+    const struct yaml_node *deadline = yaml_node_child(root, "deadline");
+    if (code == 0 && deadline != NULL)
+        code = yaml_read_span(deadline, SPAN_MS(1), draft->limits->deadline_max, &draft->d.deadline, draft->detail);
+    const struct yaml_node *order = yaml_node_child(root, "compensation_order");
+    uint32_t choice = ORDER_REVERSE;
+    if (code == 0 && order != NULL)
+        code = yaml_read_choice(order, orders, COUNT(orders), &choice, draft->detail);
+    draft->d.order = (enum compensation_order)choice;
+    return code;
+}
+
+/* Makes room for the steps and reads their names, which everything else in them may refer to. */
+static int read_step_names(struct draft *draft, const struct yaml_node *steps)
+{
+    struct error_detail *detail = draft->detail;
+    int code = yaml_check_sequence(steps, detail);
+    if (code != 0)
+        return code;
+    if (steps->count == 0)
+        return yaml_refuse(steps, E_ARGUMENT, detail, "must hold at least one step");
+    if (steps->count > draft->limits->steps_max)
+        return yaml_refuse(steps, E_STEPS, detail, "holds %u steps; steps_max is %u", steps->count,
+                           (unsigned)draft->limits->steps_max);
+    draft->d.steps = calloc(steps->count, sizeof *draft->d.steps);
+    draft->nodes = calloc(steps->count, sizeof *draft->nodes);
+    if (draft->d.steps == NULL || draft->nodes == NULL)
+        return error_set(detail, E_MEMORY, NULL, NULL);
+    for (const struct yaml_node *n = steps->first; n != NULL; n = n->next) {
+        const struct yaml_node *name;
+        code = yaml_check_mapping(n, step_keys, COUNT(step_keys), detail);
+        if (code == 0)
+            code = yaml_need(n, "name", &name, detail);
+        if (code == 0)
+            code = read_name(name, STEP_NAME_BYTES_MAX, &draft->d.steps[n->index].name, detail);
+        if (code != 0)
+            return code;
+        if (definition_step_find(&draft->d, name->text) >= 0)
+            return yaml_refuse(name, E_ARGUMENT, detail, "an earlier step has the same name");
+        draft->nodes[n->index] = n;
+        draft->d.steps[n->index].action.target_index = -1;
+        draft->d.steps[n->index].compensation.target_index = -1;
+        draft->d.step_count++;
+    }
+    return 0;
+}
+
+/* Which steps a step waits for. */
+static int read_after(struct draft *draft, unsigned index)
+{
+    const struct yaml_node *after = yaml_node_child(draft->nodes[index], "after");
+    if (after == NULL || yaml_node_is_null(after))
+        return 0;
+    int code = yaml_check_sequence(after, draft->detail);
+    for (const struct yaml_node *n = after->first; code == 0 && n != NULL; n = n->next) {
+        uint16_t step;
+        code = call_read_step(&draft->d, n, &step, draft->detail);
+        if (code != 0)
+            return code;
+        if (step == index)
+            return yaml_refuse(n, E_ARGUMENT, draft->detail, "the step waits for itself");
+        if (step_set_has(&draft->d.steps[index].after, step))
+            return yaml_refuse(n, E_ARGUMENT, draft->detail, "%s is listed twice", draft->d.steps[step].name);
+        step_set_add(&draft->d.steps[index].after, step);
+    }
+    return code;
+}
+
+/* "reserve -> charge -> reserve", as far as there is room. */
+static void write_circle(const struct definition *d, const uint16_t *circle, size_t size, char *text, size_t text_size)
+{
+    size_t used = 0;
+    for (size_t i = 0; i <= size; i++) {
+        const char *name = d->steps[circle[i % size]].name;
+        if (used + strlen(name) + sizeof " -> ..." > text_size) {
+            snprintf(text + used, text_size - used, "...");
+            return;
+        }
+        used += (size_t)snprintf(text + used, text_size - used, "%s%s", name, i < size ? " -> " : "");
+    }
+}
+
+static int check_order(struct draft *draft)
+{
+    uint16_t circle[STEPS_LIMIT];
+    size_t size;
+    char text[160];
+    if (graph_order(&draft->d, circle, &size))
+        return 0;
+    write_circle(&draft->d, circle, size, text, sizeof text);
+    return yaml_refuse_key(yaml_node_child(draft->nodes[circle[0]], "after"), E_ARGUMENT, draft->detail,
+                           "the steps wait for one another in a circle: %s", text);
+}
+
+static int read_pivot(struct draft *draft, unsigned index)
+{
+    const struct yaml_node *pivot = yaml_node_child(draft->nodes[index], "pivot");
+    struct step_spec *step = &draft->d.steps[index];
+    int code = pivot == NULL ? 0 : yaml_read_bool(pivot, &step->pivot, draft->detail);
+    if (code != 0 || !step->pivot)
+        return code;
+    if (draft->d.pivot_step >= 0)
+        return yaml_refuse_key(pivot, E_ARGUMENT, draft->detail, "%s is the pivot already; there can be only one",
+                               draft->d.steps[draft->d.pivot_step].name);
+    draft->d.pivot_step = (int)index;
+    return 0;
+}
+
+/* What the pivot asks of the other steps: none runs beside it, and none after it can be undone. */
+static int check_pivot(struct draft *draft)
+{
+    const struct definition *d = &draft->d;
+    if (d->pivot_step < 0)
+        return 0;
+    const char *pivot = d->steps[d->pivot_step].name;
+    int beside = graph_beside_pivot(d);
+    if (beside >= 0)
+        return yaml_refuse(draft->nodes[beside], E_ARGUMENT, draft->detail,
+                           "%s may run beside the pivot %s; every step must come before or after it (use after)",
+                           d->steps[beside].name, pivot);
+    for (unsigned i = 0; i < d->step_count; i++)
+        if (d->steps[i].has_compensation && step_set_has(&d->steps[i].ancestors, (unsigned)d->pivot_step))
+            return yaml_refuse_key(yaml_node_child(draft->nodes[i], "compensation"), E_ARGUMENT, draft->detail,
+                                   "would never run: after the pivot %s the saga can only go forward", pivot);
+    return 0;
+}
+
+/* What a step says of both its calls, and then each of them. */
+static int read_calls(struct draft *draft, unsigned index)
+{
+    const struct yaml_node *n = draft->nodes[index];
+    struct step_spec *step = &draft->d.steps[index];
+    struct call_reader reader = {.definition = &draft->d,
+                                 .step = (uint16_t)index,
+                                 .limits = draft->limits,
+                                 .tree = draft->tree,
+                                 .detail = draft->detail};
+    const struct yaml_node *action;
+    const struct yaml_node *compensation = yaml_node_child(n, "compensation");
+    int code = yaml_need(n, "action", &action, draft->detail);
+    if (code == 0)
+        code = call_read(&reader, n, action, false, &step->action);
+    if (code == 0 && compensation != NULL)
+        code = call_read(&reader, n, compensation, true, &step->compensation);
+    step->has_compensation = compensation != NULL;
+    return code;
+}
+
+static int read_draft(struct draft *draft, const struct yaml_node *root)
+{
+    const struct yaml_node *steps;
+    if (root == NULL)
+        return error_set(draft->detail, E_ARGUMENT, NULL, "the text holds no definition");
+    int code = read_head(draft, root);
+    if (code == 0)
+        code = yaml_need(root, "steps", &steps, draft->detail);
+    if (code == 0)
+        code = read_step_names(draft, steps);
+    for (unsigned i = 0; code == 0 && i < draft->d.step_count; i++)
+        code = read_after(draft, i);
+    if (code == 0)
+        code = check_order(draft);
+    for (unsigned i = 0; code == 0 && i < draft->d.step_count; i++)
+        code = read_pivot(draft, i);
+    for (unsigned i = 0; code == 0 && i < draft->d.step_count; i++)
+        code = read_calls(draft, i);
+    return code != 0 ? code : check_pivot(draft);
+}
+
+struct definition_limits definition_limits_default(void)
+{
+    struct retry_policy action = {.max_attempts = 4,
+                                  .initial_backoff = SPAN_MS(100),
+                                  .max_backoff = SPAN_S(10),
+                                  .backoff_multiplier_permille = 2000,
+                                  .jitter_permille = 200};
+    struct retry_policy compensation = action;
+    compensation.max_attempts = 20;
+    compensation.initial_backoff = SPAN_MS(200);
+    compensation.max_backoff = SPAN_S(30);
+    return (struct definition_limits){.source_bytes_max = 262144,
+                                      .steps_max = 64,
+                                      .payload_bytes_max = 1048576,
+                                      .deadline_max = SPAN_S(30 * 24 * 3600),
+                                      .action_retry = action,
+                                      .compensation_retry = compensation};
+}
+
+int definition_read(struct bytes text, const struct definition_limits *limits, struct definition **out,
+                    struct error_detail *detail)
+{
+    struct draft draft = {.limits = limits, .detail = detail, .d = {.source = text, .pivot_step = -1}};
+    if (text.size > limits->source_bytes_max) {
+        char sentence[96];
+        snprintf(sentence, sizeof sentence, "the definition is %zu bytes long; definition_bytes_max is %u", text.size,
+                 (unsigned)limits->source_bytes_max);
+        return error_set(detail, E_ARGUMENT, NULL, sentence);
+    }
+    int code = yaml_tree_read(text, &draft.tree, detail);
+    if (code != 0)
+        return code;
+    code = read_draft(&draft, yaml_tree_root(draft.tree));
+    if (code == 0) {
+        *out = definition_pack(&draft.d);
+        if (*out == NULL)
+            code = error_set(detail, E_MEMORY, NULL, NULL);
+    }
+    free(draft.d.steps);
+    free(draft.nodes);
+    yaml_tree_destroy(draft.tree);
+    return code;
+}
