@@ -49,7 +49,7 @@ void advance_unqueue(const struct turn *t, struct saga *s)
 
 void advance_target_free(const struct turn *t, struct target *target)
 {
-    while (target->calls < target->calls_max && target->queue_first != NULL) {
+    while (target->calls < target->calls_max && target->queue_first != NULL && !t->engine->holding) {
         struct step *step = target->queue_first;
         dequeue(t, target, step);
         advance(t, step->saga);
@@ -122,6 +122,8 @@ static void leave(const struct turn *t, struct saga *s, unsigned index, uint8_t 
 /* Lets an attempt leave, or queues it at its target. */
 static void call(const struct turn *t, struct saga *s, unsigned index, uint8_t phase)
 {
+    if (t->engine->holding)
+        return;
     const struct call_spec *spec = saga_step_call(s, index, phase);
     struct target *target = spec->target_index >= 0 ? &t->engine->targets[spec->target_index] : NULL;
     if (target != NULL && target->calls >= target->calls_max)
@@ -354,5 +356,5 @@ void advance(const struct turn *t, struct saga *s)
         go_back(t, s);
 
     timers_set(t->engine, s, saga_due(t, s));
-    CHECK(waits_for_something(s)); /* I9 */
+    CHECK(t->engine->holding || waits_for_something(s)); /* I9 */
 }

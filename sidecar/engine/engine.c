@@ -148,12 +148,18 @@ int engine_step(struct engine *e, const struct event *event, const struct engine
     case EVENT_ANSWER:
         return answers_take(&turn, event);
     case EVENT_TICK:
+        CHECK(!e->holding);
         tick(&turn);
         break;
     default:
         CHECK(!"an event type that the engine knows");
     }
     return 0;
+}
+
+void engine_hold(struct engine *e)
+{
+    e->holding = true;
 }
 
 struct instant engine_expiry(const struct engine *e)

@@ -102,6 +102,10 @@ int engine_resolve(const struct engine *e, struct definition *definition, struct
  * the owner must stop; the journal still tells the truth. Requests that fail are answered, and return 0. */
 int engine_step(struct engine *e, const struct event *event, const struct engine_out *out);
 
+/* Shutdown: from now on no attempt leaves. Answers are taken in and requests carried out as ever; what would have left next is what the
+ * next start's engine_resume finds to do. No EVENT_TICK may follow. */
+void engine_hold(struct engine *e);
+
 /* When the next EVENT_TICK is due, or INSTANT_NEVER. */
 struct instant engine_expiry(const struct engine *e);
 

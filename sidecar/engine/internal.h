@@ -27,6 +27,7 @@ struct engine {
     struct saga **timers; /* a binary heap on `due` */
     uint32_t timer_count;
     uint64_t serial;
+    bool holding; /* engine_hold was called */
 
     struct target *targets;
     uint32_t target_count;

@@ -40,7 +40,8 @@ struct core {
     size_t orphan_count, orphan_room;
     uint64_t frame;              /* number of the next one */
     uint64_t oldest_live_frame;  /* as the store was last told */
-    uint64_t kept_from;          /* frame the last core_maintain kept from */
+    struct instant latest;       /* of the records that recovery saw */
+    bool holding;
     struct instant full_since;
     int failed; /* not 0: the batch could not be built; the owner must stop */
 };
@@ -328,7 +329,6 @@ static int store_batch(struct core *c, struct error_detail *detail)
     struct batch *b = &c->batch;
     uint64_t oldest = oldest_live_frame(c);
     bool tell = oldest >= c->oldest_live_frame + OLDEST_LIVE_EVERY;
-    /* Rows of sagas that ended earlier in this batch were made before their last position was final. */
     struct store_commit commit = {
         .frame = b->size > 0 ? c->frame : 0,
         .records = bytes_of(b->records, b->size),
@@ -381,7 +381,18 @@ struct instant core_full_since(const struct core *c)
 
 struct instant core_expiry(const struct core *c)
 {
-    return c->full_since.us != 0 ? INSTANT_NEVER : engine_expiry(c->engine);
+    return c->full_since.us != 0 || c->holding ? INSTANT_NEVER : engine_expiry(c->engine);
+}
+
+struct instant core_latest(const struct core *c)
+{
+    return c->latest;
+}
+
+void core_hold(struct core *c)
+{
+    c->holding = true;
+    engine_hold(c->engine);
 }
 
 int core_maintain(struct core *c, struct instant now, bool *more, struct error_detail *detail)
@@ -409,7 +420,6 @@ struct replay {
     struct core *core;
     uint64_t frame;
     struct error_detail *detail;
-    struct instant last;
 };
 
 static int replay_frame(void *self, uint64_t frame, struct bytes records)
@@ -422,7 +432,7 @@ static int replay_frame(void *self, uint64_t frame, struct bytes records)
         int code = codec_decode(&records, &r, &previous, replay->detail);
         if (code != 0)
             return code;
-        replay->last = instant_max(replay->last, r.at);
+        c->latest = instant_max(c->latest, r.at);
         const struct saga *s = engine_find(c->engine, r.saga.serial);
         /* Sagas that began before the first frame looked at have ended: what is left of them here is only their history. */
         if (s == NULL && r.type != RECORD_STARTED && previous != 0 && previous < replay->frame)
@@ -449,7 +459,7 @@ static int recover(struct core *c, const struct store_state *state, struct insta
         if (code != 0)
             return code;
     }
-    if (engine_resume(c->engine, instant_max(now, replay.last), &c->out) != 0)
+    if (engine_resume(c->engine, instant_max(now, c->latest), &c->out) != 0)
         return error_set(detail, E_MEMORY, "", NULL);
     return failed(c, detail);
 }

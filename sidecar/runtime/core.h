@@ -65,7 +65,13 @@ int core_commit(struct core *c, struct instant now, struct error_detail *detail)
 /* Not 0: since when the journal has been full. */
 struct instant core_full_since(const struct core *c);
 
-/* When the next EVENT_TICK is due, or INSTANT_NEVER. None is, while the journal is full. */
+/* The time of the latest record that recovery saw; the clock may not stand before it. */
+struct instant core_latest(const struct core *c);
+
+/* Shutdown: no attempt leaves from now on; everything else goes on until the owner closes. */
+void core_hold(struct core *c);
+
+/* When the next EVENT_TICK is due, or INSTANT_NEVER. None is, while the journal is full and after core_hold. */
 struct instant core_expiry(const struct core *c);
 
 /* Retention: drops a bounded piece of what is older than it. Sets *more when there is more to drop now. */

@@ -1,0 +1,131 @@
+/* inside.h - what the files of the loop share: one struct, and who does what with it. */
+#ifndef SAGA_RUNTIME_INSIDE_H
+#define SAGA_RUNTIME_INSIDE_H
+
+#include "sidecar/rpc/rpc.h"
+#include "sidecar/runtime/arena.h"
+#include "sidecar/runtime/catalog.h"
+#include "sidecar/runtime/clock.h"
+#include "sidecar/runtime/core.h"
+#include "sidecar/runtime/decode.h"
+#include "sidecar/runtime/sidecar.h"
+#include "sidecar/runtime/timeline.h"
+
+#include <stdatomic.h>
+
+/* Methods served; the numbers are rpc_method.id. */
+enum method {
+    METHOD_REGISTER_DEFINITION,
+    METHOD_GET_DEFINITION,
+    METHOD_LIST_DEFINITIONS,
+    METHOD_START,
+    METHOD_BEGIN,
+    METHOD_ENLIST,
+    METHOD_SETTLE,
+    METHOD_KEEP_ALIVE,
+    METHOD_COMMIT,
+    METHOD_ABORT,
+    METHOD_GET,
+    METHOD_LIST,
+    METHOD_WAIT,
+    METHOD_WATCH,
+    METHOD_CANCEL,
+    METHOD_PIPE,
+    METHOD_PAUSE,
+    METHOD_RESUME,
+    METHOD_LIST_DEAD_LETTERS,
+    METHOD_RETRY,
+    METHOD_SKIP,
+    METHOD_RESOLVE,
+    METHOD_COUNT
+};
+
+/* One request that waits for its answer. Its address is the token that the core hands back. */
+struct request {
+    struct rpc_call *call;          /* NULL: it came through a pipe */
+    struct piped_message *piped;    /* the message that it came in */
+    uint8_t method;
+    bool repeated;                  /* REGISTER_DEFINITION: it was there before */
+    const struct definition *definition; /* REGISTER_DEFINITION */
+    void *body;                     /* of a read: its message, unpacked later; owned */
+    size_t body_size;
+    struct request *next;
+};
+
+struct subscribers;
+struct out_call;
+
+struct sidecar {
+    const struct config *config;
+    struct clock clock;
+    struct catalog *catalog;
+    struct store *store;
+    struct core *core;
+    struct rpc *rpc;
+    struct rpc_target **targets; /* by the engine's index */
+    struct arena arena;          /* of the message being handled */
+    struct decoder decoder;
+    struct definition_limits limits;
+
+    struct request *free_requests;
+    struct request *reads_first, **reads_last; /* they wait for the next commit */
+    struct out_call *free_outs;
+    struct subscribers *subscribers;
+
+    atomic_bool stop_asked;
+    bool stopping;
+    bool told_full; /* that the journal is full has been logged */
+    int fatal; /* not 0: the loop must end; detail says why */
+    struct error_detail fatal_detail;
+};
+
+/* ---- service.c: requests in, replies out ---- */
+extern const struct rpc_method service_methods[METHOD_COUNT];
+void service_message(void *self, struct rpc_call *call, struct bytes message);
+void service_reply(void *self, const struct reply_effect *reply, const struct error_detail *detail);
+/* Hands an event to the core; a failure that the loop cannot survive is kept in s->fatal. */
+void service_submit(struct sidecar *s, struct event *event);
+/* Unpacks a request that changes something and makes its event. message is the unpacked protobuf of the method. */
+int service_decode(const struct sidecar *s, enum method method, const ProtobufCMessage *message, struct event *event,
+                   struct error_detail *detail);
+struct request *service_request_take(struct sidecar *s);
+void service_request_give_back(struct sidecar *s, struct request *request);
+/* Ends a call with an error. */
+void service_refuse(struct rpc_call *call, int code, const struct error_detail *detail);
+/* Ends a unary call with message. NULL is answered as E_MEMORY. */
+void service_answer(struct sidecar *s, struct rpc_call *call, const ProtobufCMessage *message);
+
+/* ---- reads.c: what looks at sagas and definitions, right after a commit ---- */
+void reads_run(struct sidecar *s);
+
+/* ---- pipe.c ---- */
+void pipe_message(struct sidecar *s, struct rpc_call *call, struct bytes message);
+void pipe_half_close(struct sidecar *s, struct rpc_call *call);
+void pipe_cancelled(struct sidecar *s, struct rpc_call *call);
+void pipe_sent(struct sidecar *s, struct rpc_call *call);
+/* The answer of one of its commands. */
+void pipe_reply(struct sidecar *s, struct request *request, const struct reply_effect *reply,
+                const struct error_detail *detail);
+
+/* ---- subscribers.c: Wait and Watch ---- */
+int subscribers_create(struct sidecar *s, struct subscribers **out);
+void subscribers_destroy(struct subscribers *list);
+/* Take the call; it is ended when what it waits for has come. */
+void subscribers_add_wait(struct sidecar *s, struct rpc_call *call, const Saga__V1__WaitRequest *m);
+void subscribers_add_watch(struct sidecar *s, struct rpc_call *call, const Saga__V1__WatchRequest *m);
+void subscribers_cancelled(struct sidecar *s, struct rpc_call *call);
+void subscribers_sent(struct sidecar *s, struct rpc_call *call);
+void subscribers_durable(void *self, uint64_t frame, struct bytes records);
+/* Answers and sends what has become possible; bounded. Returns whether there is more to do at once. */
+bool subscribers_run(struct sidecar *s);
+/* Ends every one of them, as the sidecar stops. */
+void subscribers_end(struct sidecar *s);
+
+/* ---- outcalls.c: calls of participants ---- */
+void outcalls_call(void *self, const struct call_effect *call);
+void outcalls_answer(void *self, void *tag, const struct rpc_answer *answer);
+
+/* ---- definitions_dir.c ---- */
+int definitions_dir_load(struct sidecar *s, struct error_detail *detail);
+
+#endif

@@ -1,0 +1,24 @@
+/* sidecar.h - one sidecar: its journal, its sagas, its server, and the loop that turns them. */
+#ifndef SAGA_RUNTIME_SIDECAR_H
+#define SAGA_RUNTIME_SIDECAR_H
+
+#include "sidecar/runtime/config.h"
+
+struct sidecar;
+
+/* Takes the data directory, recovers what lives in the journal, registers the definitions of definitions_dir, and listens. config is borrowed
+ * for the sidecar's life. Gives *out. Returns 0 or an error, with what was at fault in detail, and in *file the file that a line in it is about
+ * (a view of the config; NULL: none). */
+int sidecar_open(const struct config *config, struct sidecar **out, struct error_detail *detail);
+
+/* Serves until sidecar_stop; then lets what is in flight end within shutdown_grace. Returns 0, or an error when it had to stop
+ * by itself: the journal then holds everything that was acknowledged. */
+int sidecar_run(struct sidecar *s, struct error_detail *detail);
+
+/* From any thread. */
+void sidecar_stop(struct sidecar *s);
+
+/* Accepts NULL. */
+void sidecar_close(struct sidecar *s);
+
+#endif
