@@ -158,7 +158,7 @@ TEST_LIBS := $(SUPPORT_O) $(SIDECAR_LIBS) $(call archives,client-lib/sqlite clie
 $(B)/tests/%: $(B)/obj/tests/%.o $(TEST_LIBS)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(TEST_LIBS) -Wl,--end-group $(CHECK_LIBS) \
-		$(GRPC_LIBS) $(PROTO_LIBS) $(SQLITE_LIBS) $(YAML_LIBS) $(PQ_LIBS) -lz -lpthread -lm
+		$(GRPC_LIBS) $(PROTO_LIBS) $(SQLITE_LIBS) $(YAML_LIBS) $(PQ_LIBS) $(JSON_LIBS) -lz -lpthread -lm
 
 .PHONY: unit
 unit: $(UNIT)

@@ -1,0 +1,202 @@
+/* Log lines: their two forms, what is escaped, and how they are bounded. */
+#include "sidecar/observe/log.h"
+
+#include <check.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define AT    ((struct instant){.us = INT64_C(1700000000000042)})
+#define START "time=2023-11-14T22:13:20.000042Z level=info "
+
+static char line[LOG_LINE_SIZE];
+
+static void assert_logfmt(struct bytes value, const char *expected)
+{
+    const struct log_field field = LOG_BYTES("v", value);
+    char whole[LOG_LINE_SIZE];
+    size_t size = log_line(LOG_FORMAT_LOGFMT, AT, LOG_LEVEL_INFO, "x", &field, 1, line);
+    snprintf(whole, sizeof whole, START "msg=x v=%s\n", expected);
+    ck_assert_str_eq(line, whole);
+    ck_assert_uint_eq(size, strlen(line));
+}
+
+/* The value as a JSON reader sees it. */
+static void assert_json(struct bytes value, const char *expected)
+{
+    const struct log_field field = LOG_BYTES("v", value);
+    json_error_t error;
+    size_t size = log_line(LOG_FORMAT_JSON, AT, LOG_LEVEL_INFO, "x", &field, 1, line);
+    json_t *read = json_loads(line, JSON_REJECT_DUPLICATES, &error);
+    ck_assert_msg(read != NULL, "%s: %s", line, error.text);
+    ck_assert_str_eq(json_string_value(json_object_get(read, "v")), expected);
+    ck_assert_uint_eq(size, strlen(line));
+    ck_assert_ptr_eq(strchr(line, '\n'), line + size - 1);
+    json_decref(read);
+}
+
+START_TEST(log__logfmt_is_one_line_of_pairs)
+{
+    struct saga_id id = {.tag = 0x9f03c1d2a4b7, .serial = 42};
+    const struct log_field fields[] = {LOG_SAGA(id), LOG_TEXT("step", "charge card"), LOG_NUMBER("attempt", -3),
+                                       LOG_NUMBER("max", INT64_MIN), LOG_TEXT("none", NULL)};
+    log_line(LOG_FORMAT_LOGFMT, AT, LOG_LEVEL_ERROR, "it broke", fields, 5, line);
+    ck_assert_str_eq(line, "time=2023-11-14T22:13:20.000042Z level=error msg=\"it broke\" saga=9f03c1d2a4b7-2a "
+                           "step=\"charge card\" attempt=-3 max=-9223372036854775808 none=\"\"\n");
+    log_line(LOG_FORMAT_LOGFMT, AT, LOG_LEVEL_WARN, "alone", NULL, 0, line);
+    ck_assert_str_eq(line, "time=2023-11-14T22:13:20.000042Z level=warn msg=alone\n");
+}
+END_TEST
+
+START_TEST(log__json_is_one_object)
+{
+    struct saga_id id = {.tag = 0x9f03c1d2a4b7, .serial = 42};
+    const struct log_field fields[] = {LOG_SAGA(id), LOG_TEXT("step", "charge"), LOG_NUMBER("attempt", 3)};
+    log_line(LOG_FORMAT_JSON, AT, LOG_LEVEL_DEBUG, "it ran", fields, 3, line);
+    ck_assert_str_eq(line, "{\"time\":\"2023-11-14T22:13:20.000042Z\",\"level\":\"debug\",\"msg\":\"it ran\","
+                           "\"saga\":\"9f03c1d2a4b7-2a\",\"step\":\"charge\",\"attempt\":3}\n");
+}
+END_TEST
+
+START_TEST(log__values_cannot_forge_anything)
+{
+    assert_logfmt(bytes_of_text("a\nlevel=error"), "\"a\\nlevel=error\"");
+    assert_logfmt(bytes_of_text("a=b"), "\"a=b\"");
+    assert_logfmt(bytes_of_text("say \"no\""), "\"say \\\"no\\\"\"");
+    assert_logfmt(bytes_of_text("c:\\d"), "\"c:\\\\d\"");
+    assert_logfmt(bytes_of_text("\x1b[2J\x7f\t"), "\"\\u001b[2J\\u007f\\t\"");
+    assert_logfmt(bytes_of("a\0b", 3), "\"a\\u0000b\"");
+    assert_logfmt(bytes_of_text("\xc2\x9b"), "\"\\u009b\"");
+    assert_logfmt(bytes_of_text("\xe2\x82\xac"), "\"\xe2\x82\xac\"");
+    assert_json(bytes_of_text("a\n\"b\"\\\t\x1b"), "a\n\"b\"\\\t\x1b");
+    assert_json(bytes_of_text("\xe2\x82\xac \xf0\x9f\x98\x80"), "\xe2\x82\xac \xf0\x9f\x98\x80");
+}
+END_TEST
+
+START_TEST(log__what_is_not_utf8_is_replaced)
+{
+    assert_json(bytes_of_text("a\xff"
+                              "b"),
+                "a\xef\xbf\xbd"
+                "b");
+    assert_json(bytes_of_text("\xc0\xaf"), "\xef\xbf\xbd\xef\xbf\xbd");
+    assert_json(bytes_of_text("\xed\xa0\x80"), "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd");
+    assert_json(bytes_of_text("\xf4\x90\x80\x80"), "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd");
+    assert_json(bytes_of("\xe2\x82", 2), "\xef\xbf\xbd\xef\xbf\xbd");
+    assert_json(bytes_of("\xe2\x82\x41", 3), "\xef\xbf\xbd\xef\xbf\xbd"
+                                             "A");
+}
+END_TEST
+
+START_TEST(log__every_byte_gives_valid_json)
+{
+    char text[4];
+    for (unsigned i = 0; i < 256 * 256; i++) {
+        const struct log_field field = LOG_BYTES("v", bytes_of(text, 2));
+        text[0] = (char)(i >> 8);
+        text[1] = (char)i;
+        log_line(LOG_FORMAT_JSON, AT, LOG_LEVEL_INFO, "x", &field, 1, line);
+        json_t *read = json_loads(line, JSON_ALLOW_NUL, NULL);
+        ck_assert_msg(read != NULL, "%04x: %s", i, line);
+        json_decref(read);
+    }
+}
+END_TEST
+
+START_TEST(log__long_values_are_cut)
+{
+    char text[LOG_VALUE_BYTES_MAX + 2], expected[LOG_VALUE_BYTES_MAX + 8];
+    memset(text, 'a', sizeof text);
+    snprintf(expected, sizeof expected, "%.*s", LOG_VALUE_BYTES_MAX, text);
+    assert_logfmt(bytes_of(text, LOG_VALUE_BYTES_MAX), expected);
+    snprintf(expected, sizeof expected, "\"%.*s...\"", LOG_VALUE_BYTES_MAX, text);
+    assert_logfmt(bytes_of(text, LOG_VALUE_BYTES_MAX + 1), expected);
+}
+END_TEST
+
+START_TEST(log__lines_are_bounded)
+{
+    char text[LOG_VALUE_BYTES_MAX];
+    memset(text, 1, sizeof text);
+    /* Six bytes each when escaped: the first fits no line, the number behind it does. */
+    const struct log_field fields[] = {LOG_BYTES("long", bytes_of(text, sizeof text)), LOG_NUMBER("n", 7)};
+    log_line(LOG_FORMAT_LOGFMT, AT, LOG_LEVEL_INFO, "x", fields, 2, line);
+    ck_assert_str_eq(line, START "msg=x n=7 cut=true\n");
+    log_line(LOG_FORMAT_JSON, AT, LOG_LEVEL_INFO, "x", fields, 2, line);
+    json_t *read = json_loads(line, 0, NULL);
+    ck_assert(json_is_true(json_object_get(read, "cut")));
+    ck_assert_ptr_null(json_object_get(read, "long"));
+    json_decref(read);
+}
+END_TEST
+
+/* Whatever the lengths, a line ends within its bound and can be read. */
+START_TEST(log__lines_end_well_at_every_length)
+{
+    char text[LOG_VALUE_BYTES_MAX];
+    memset(text, 'a', sizeof text);
+    size_t longest = 0;
+    for (size_t last = 0; last <= sizeof text; last++) {
+        const struct log_field fields[] = {LOG_BYTES("a", bytes_of(text, sizeof text)),
+                                           LOG_BYTES("b", bytes_of(text, sizeof text)),
+                                           LOG_BYTES("c", bytes_of(text, sizeof text)),
+                                           LOG_BYTES("d", bytes_of(text, last)), LOG_NUMBER("e", INT64_MIN)};
+        for (int format = LOG_FORMAT_LOGFMT; format <= LOG_FORMAT_JSON; format++) {
+            size_t size = log_line((enum log_format)format, AT, LOG_LEVEL_INFO, "x", fields, 5, line);
+            longest = size > longest ? size : longest;
+            ck_assert_uint_lt(size, LOG_LINE_SIZE);
+            ck_assert_uint_eq(size, strlen(line));
+            ck_assert(line[size - 1] == '\n');
+        }
+        json_t *read = json_loads(line, 0, NULL);
+        ck_assert_ptr_nonnull(read);
+        json_decref(read);
+    }
+    ck_assert_uint_gt(longest, LOG_LINE_SIZE - 24);
+}
+END_TEST
+
+START_TEST(log__writes_what_is_grave_enough)
+{
+    int ends[2];
+    char got[4096];
+    ck_assert_int_eq(pipe(ends), 0);
+    log_open(&(struct log_options){.level = LOG_LEVEL_WARN, .format = LOG_FORMAT_LOGFMT, .fd = ends[1]});
+    ck_assert(log_wants(LOG_LEVEL_ERROR) && log_wants(LOG_LEVEL_WARN) && !log_wants(LOG_LEVEL_INFO));
+    log_event(LOG_LEVEL_WARN, "first", LOG_NUMBER("n", 1), LOG_TEXT("t", "u"));
+    log_event(LOG_LEVEL_INFO, "second", LOG_NUMBER("n", 2));
+    log_say(LOG_LEVEL_ERROR, "third");
+    close(ends[1]);
+    ssize_t size = read(ends[0], got, sizeof got - 1);
+    ck_assert_int_gt(size, 0);
+    got[size] = '\0';
+    close(ends[0]);
+    ck_assert_ptr_eq(strstr(got, "time=20"), got);
+    ck_assert_ptr_nonnull(strstr(got, "Z level=warn msg=first n=1 t=u\ntime="));
+    ck_assert_ptr_nonnull(strstr(got, "Z level=error msg=third\n"));
+    ck_assert_ptr_null(strstr(got, "second"));
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("log");
+    TCase *lines = tcase_create("lines");
+    tcase_add_test(lines, log__logfmt_is_one_line_of_pairs);
+    tcase_add_test(lines, log__json_is_one_object);
+    tcase_add_test(lines, log__values_cannot_forge_anything);
+    tcase_add_test(lines, log__what_is_not_utf8_is_replaced);
+    tcase_add_test(lines, log__every_byte_gives_valid_json);
+    tcase_add_test(lines, log__long_values_are_cut);
+    tcase_add_test(lines, log__lines_are_bounded);
+    tcase_add_test(lines, log__lines_end_well_at_every_length);
+    tcase_add_test(lines, log__writes_what_is_grave_enough);
+    suite_add_tcase(suite, lines);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
