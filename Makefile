@@ -90,7 +90,7 @@ $(B)/obj/%.o: %.c | $(G)/stamp
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CPPFLAGS_$(firstword $(subst /, ,$*))) $(CFLAGS) -c -o $@ $<
 
-CPPFLAGS_client-lib := -Iclient-lib/include $(PQ_CFLAGS)
+CPPFLAGS_client-lib := -Iclient-lib/include -I$(G)/examples $(PQ_CFLAGS)
 CPPFLAGS_tests := -Iclient-lib/include $(PQ_CFLAGS)
 
 define room
@@ -110,7 +110,9 @@ CLIENT_LIBS := $(call archives,client-lib/src compensations) $(B)/lib/proto.a
 BINARIES := $(B)/sagad $(B)/sagactl
 LIBRARIES := $(B)/libsaga.a $(B)/libsaga.so.$(SOVERSION) $(B)/libsaga-sqlite.a $(B)/libsaga-sqlite.so.$(SOVERSION) \
 	$(B)/libsaga-pq.a $(B)/libsaga-pq.so.$(SOVERSION)
-EXAMPLES := $(patsubst client-lib/examples/%.c,$(B)/examples/%,$(wildcard client-lib/examples/*.c))
+SHOP := client-lib/examples/checkout
+SHOP_SERVICES := $(addprefix $(B)/examples/checkout/,inventory payment shipping)
+EXAMPLES := $(patsubst client-lib/examples/%.c,$(B)/examples/%,$(wildcard client-lib/examples/*.c)) $(SHOP_SERVICES)
 
 .PHONY: binaries libraries examples
 binaries: $(BINARIES) libraries examples
@@ -147,6 +149,16 @@ EXAMPLE_LIBS := $(call archives,client-lib/sqlite client-lib/src compensations) 
 $(B)/examples/%: $(B)/obj/client-lib/examples/%.o $(EXAMPLE_LIBS)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(EXAMPLE_LIBS) -Wl,--end-group $(GRPC_LIBS) $(PROTO_LIBS) $(SQLITE_LIBS) -lpthread
+
+# The demo shop: three programs that share shop.c, ledger.c and the messages of checkout.proto.
+SHOP_O := $(B)/obj/$(SHOP)/shop.o $(B)/obj/$(SHOP)/ledger.o $(B)/gen/examples/checkout.pb-c.o
+$(G)/examples/checkout.pb-c.c: $(SHOP)/checkout.proto
+	@mkdir -p $(@D)
+	protoc-c -I$(SHOP) --c_out=$(@D) checkout.proto
+$(patsubst %.c,$(B)/obj/%.o,$(wildcard $(SHOP)/*.c)): | $(G)/examples/checkout.pb-c.c
+$(SHOP_SERVICES): $(B)/examples/checkout/%: $(B)/obj/$(SHOP)/%.o $(SHOP_O) $(EXAMPLE_LIBS)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $< $(SHOP_O) -Wl,--start-group $(EXAMPLE_LIBS) -Wl,--end-group $(GRPC_LIBS) $(PROTO_LIBS) $(SQLITE_LIBS) -lpthread
 
 # ---- tests ----------------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,171 @@
+/* participant_listen.c - the gRPC server and where it listens.
+ *
+ * Nothing is encrypted here, so an address that other machines can reach has to be asked for (plaintext_network). */
+#include "client-lib/src/participant_server.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <grpc/grpc_security.h>
+
+#define ADDRESS_BYTES_MAX 256
+#define KEEPALIVE_MS      60000 /* after which a silent connection is asked whether its peer is still there */
+#define PING_MS_MIN       5000  /* between two pings of a peer that has no calls; faster ones are taken for an attack */
+
+static int refuse(struct saga_error *error, const char *text)
+{
+    return saga_error_set(error, SAGA_E_INVALID_ARGUMENT, SAGA_REASON_ARGUMENT, "address", text);
+}
+
+static bool starts_with(const char *text, const char *start)
+{
+    return strncmp(text, start, strlen(start)) == 0;
+}
+
+/* Whether somebody answers on the socket at path: C core would remove the file and take its place without a word. */
+static bool socket_is_served(const char *path)
+{
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    memcpy(name.sun_path, path, strlen(path) + 1);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return false;
+    bool served = connect(fd, (struct sockaddr *)&name, sizeof name) == 0;
+    close(fd);
+    return served;
+}
+
+static int check_unix(const char *path, struct saga_error *error)
+{
+    struct stat status;
+    if (path[0] == '\0' || strlen(path) > sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1)
+        return refuse(error, "the path of a unix socket has 1 to 107 bytes");
+    if (lstat(path, &status) == 0 && !S_ISSOCK(status.st_mode))
+        return refuse(error, "there is a file at the path that is no socket");
+    if (socket_is_served(path))
+        return saga_error_set(error, SAGA_E_UNAVAILABLE, SAGA_REASON_SYSTEM, "address",
+                              "another process serves at this socket");
+    return SAGA_OK;
+}
+
+/* Takes "HOST:PORT" apart: where the port begins, or NULL. */
+static const char *port_of(const char *address)
+{
+    const char *colon = strrchr(address, ':');
+    if (colon == NULL || colon == address || (strchr(address, ':') != colon && address[0] != '['))
+        return NULL;
+    size_t digits = strspn(colon + 1, "0123456789");
+    if (digits == 0 || digits > 5 || colon[1 + digits] != '\0' || strtol(colon + 1, NULL, 10) > 65535)
+        return NULL;
+    return colon + 1;
+}
+
+static int check_network(const char *address, bool plaintext_network, struct saga_error *error)
+{
+    if (port_of(address) == NULL)
+        return refuse(error, "the address is neither HOST:PORT, [IPV6]:PORT nor unix:PATH");
+    bool loopback = starts_with(address, "127.") || starts_with(address, "[::1]:") || starts_with(address, "localhost:");
+    if (!loopback && !plaintext_network)
+        return refuse(error, "other machines can reach this address, and nothing is encrypted: set plaintext_network");
+    return SAGA_OK;
+}
+
+static grpc_server *create_server(const saga_participant *p)
+{
+    const struct {
+        const char *key;
+        uint32_t value;
+    } settings[] = {
+        {GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, p->options.request_bytes_max},
+        {GRPC_ARG_MAX_SEND_MESSAGE_LENGTH, p->options.answer_bytes_max},
+        {GRPC_ARG_MAX_CONCURRENT_STREAMS, p->options.connection_calls_max},
+        {GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, p->options.handshake_timeout_ms},
+        {GRPC_ARG_KEEPALIVE_TIME_MS, KEEPALIVE_MS},
+        {GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1},
+        {GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, PING_MS_MIN},
+        /* Two processes must not share a port by accident. */
+        {GRPC_ARG_ALLOW_REUSEPORT, 0},
+        /* Identity alone: a small compressed message could be of any size. */
+        {GRPC_COMPRESSION_CHANNEL_ENABLED_ALGORITHMS_BITSET, 1},
+    };
+    enum { COUNT = sizeof settings / sizeof settings[0] };
+    grpc_arg arguments[COUNT];
+    for (size_t i = 0; i < COUNT; i++)
+        arguments[i] = (grpc_arg){.type = GRPC_ARG_INTEGER,
+                                  .key = (char *)(uintptr_t)settings[i].key,
+                                  .value.integer = (int)settings[i].value};
+    grpc_channel_args list = {.num_args = COUNT, .args = arguments};
+    return grpc_server_create(&list, NULL);
+}
+
+/* The address with the port that was found. */
+static char *found_address(const char *address, int port)
+{
+    size_t size = strlen(address) + sizeof ":65535";
+    char *found = malloc(size);
+    if (found == NULL)
+        return NULL;
+    if (starts_with(address, "unix:"))
+        snprintf(found, size, "%s", address);
+    else
+        snprintf(found, size, "%.*s%d", (int)(port_of(address) - address), address, port);
+    return found;
+}
+
+int participant_listen(saga_participant *p, struct saga_error *error)
+{
+    const char *address = p->options.address;
+    if (strlen(address) > ADDRESS_BYTES_MAX)
+        return refuse(error, "the address is too long");
+    int code = starts_with(address, "unix:") ? check_unix(address + strlen("unix:"), error)
+                                             : check_network(address, p->options.plaintext_network, error);
+    if (code != SAGA_OK)
+        return code;
+
+    /* C core's own threads must not take the program's signals. */
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    grpc_init();
+    p->queue = grpc_completion_queue_create_for_next(NULL);
+    p->server = create_server(p);
+    grpc_server_register_completion_queue(p->server, p->queue, NULL);
+    grpc_server_credentials *credentials = grpc_insecure_server_credentials_create();
+    int port = grpc_server_add_http2_port(p->server, address, credentials);
+    grpc_server_credentials_release(credentials);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+
+    p->address = port > 0 ? found_address(address, port) : NULL;
+    if (p->address != NULL)
+        return SAGA_OK;
+    participant_unlisten(p);
+    if (port > 0)
+        return saga_error_set(error, SAGA_E_RESOURCE_EXHAUSTED, SAGA_REASON_MEMORY, NULL, NULL);
+    char text[ADDRESS_BYTES_MAX + 64];
+    snprintf(text, sizeof text, "cannot listen at %s: it is in use, or not this machine's", address);
+    return saga_error_set(error, SAGA_E_UNAVAILABLE, SAGA_REASON_SYSTEM, "address", text);
+}
+
+void participant_unlisten(saga_participant *p)
+{
+    grpc_server_shutdown_and_notify(p->server, p->queue, NULL);
+    grpc_completion_queue_shutdown(p->queue);
+    while (grpc_completion_queue_next(p->queue, gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL).type != GRPC_QUEUE_SHUTDOWN)
+        ;
+    participant_free_server(p);
+}
+
+void participant_free_server(saga_participant *p)
+{
+    grpc_server_destroy(p->server);
+    grpc_completion_queue_destroy(p->queue);
+    grpc_shutdown();
+    p->server = NULL;
+    p->queue = NULL;
+}

@@ -1,0 +1,96 @@
+/* participant_pool.c - the threads that run functions, and the queue before them. */
+#include "client-lib/src/participant_server.h"
+
+#include <signal.h>
+#include <stdlib.h>
+
+static struct served *pool_pop(struct participant_pool *pool)
+{
+    pthread_mutex_lock(&pool->mutex);
+    while (pool->first == NULL && !pool->ending)
+        pthread_cond_wait(&pool->filled, &pool->mutex);
+    struct served *s = pool->first;
+    if (s != NULL) {
+        pool->first = s->next;
+        if (pool->first == NULL)
+            pool->last = NULL;
+    }
+    pthread_mutex_unlock(&pool->mutex);
+    return s;
+}
+
+/* A call that nobody waits for any more is not carried out: the caller counts it as unknown either way, and has less to undo. */
+static void run_one(saga_participant *p, struct served *s)
+{
+    if (atomic_load(&p->refusing))
+        served_answer(s, SAGA_E_UNAVAILABLE, "the participant is stopping; the call was not carried out");
+    else if (saga_call_time_left_ms(&s->call) == 0)
+        served_answer(s, SAGA_E_DEADLINE_EXCEEDED, "the deadline passed before the call was carried out");
+    else if (saga_call_cancelled(&s->call))
+        served_answer(s, SAGA_E_CANCELLED, "the call was cancelled before it was carried out");
+    else {
+        int status = call_status(s->method->function(&s->call, s->method->user));
+        served_answer(s, status, s->call.message);
+    }
+}
+
+static void *pool_thread(void *argument)
+{
+    saga_participant *p = argument;
+    struct served *s;
+    while ((s = pool_pop(&p->pool)) != NULL)
+        run_one(p, s);
+    return NULL;
+}
+
+void participant_pool_push(saga_participant *p, struct served *s)
+{
+    struct participant_pool *pool = &p->pool;
+    s->next = NULL;
+    pthread_mutex_lock(&pool->mutex);
+    if (pool->last != NULL)
+        pool->last->next = s;
+    else
+        pool->first = s;
+    pool->last = s;
+    pthread_cond_signal(&pool->filled);
+    pthread_mutex_unlock(&pool->mutex);
+}
+
+int participant_pool_start(saga_participant *p, struct saga_error *error)
+{
+    struct participant_pool *pool = &p->pool;
+    pool->ending = false;
+    pool->threads = calloc(p->options.threads, sizeof *pool->threads);
+    if (pool->threads == NULL)
+        return saga_error_set(error, SAGA_E_RESOURCE_EXHAUSTED, SAGA_REASON_MEMORY, NULL, NULL);
+
+    /* Signals are the program's business: its own threads take them. */
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    for (pool->thread_count = 0; pool->thread_count < p->options.threads; pool->thread_count++)
+        if (pthread_create(&pool->threads[pool->thread_count], NULL, pool_thread, p) != 0)
+            break;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+
+    if (pool->thread_count == p->options.threads)
+        return SAGA_OK;
+    participant_pool_stop(p);
+    return saga_error_set(error, SAGA_E_RESOURCE_EXHAUSTED, SAGA_REASON_SYSTEM, "threads",
+                          "the operating system gives no more threads");
+}
+
+void participant_pool_stop(saga_participant *p)
+{
+    struct participant_pool *pool = &p->pool;
+    pthread_mutex_lock(&pool->mutex);
+    pool->ending = true;
+    pthread_cond_broadcast(&pool->filled);
+    pthread_mutex_unlock(&pool->mutex);
+    for (unsigned i = 0; i < pool->thread_count; i++)
+        pthread_join(pool->threads[i], NULL);
+    free(pool->threads);
+    pool->threads = NULL;
+    pool->thread_count = 0;
+}

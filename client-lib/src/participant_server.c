@@ -1,0 +1,384 @@
+/* participant_server.c - the thread that works the completion queue: admits calls, receives their messages, ends them.
+ *
+ * Core queues calls beyond the armed slots without a bound, so a slot is armed again at once and what does not fit is refused here, before
+ * its message is read. A call must have a deadline: core ends it then, so that no silent peer can hold a place for ever. */
+#include "client-lib/src/participant_server.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <grpc/support/time.h>
+
+#include "client-lib/src/wire_core.h"
+#include "grpc/health/v1/health.pb-c.h"
+
+#define SLOTS 32            /* calls that core may hand over before the thread gets to arm more */
+#define HEALTH_CALLS_MAX 64 /* health checks at once: they bypass the pool, so that a busy participant still answers them */
+#define FAREWELL_MS 100     /* for peers to close their connections when no call is left */
+#define HEALTH_METHOD "/grpc.health.v1.Health/Check"
+
+void participant_panic(const char *file, int line, const char *expectation)
+{
+    fprintf(stderr, "libsaga: %s:%d: this does not hold: %s\n", file, line, expectation);
+    abort();
+}
+
+/* ---- the life of a served call -------------------------------------------------------------------------------------- */
+
+static void served_destroy(struct served *s)
+{
+    if (s->payload != NULL)
+        grpc_byte_buffer_destroy(s->payload);
+    if (s->grpc != NULL)
+        grpc_call_unref(s->grpc);
+    grpc_slice_unref(s->request);
+    grpc_slice_unref(s->pushback.key);
+    grpc_slice_unref(s->pushback.value);
+    grpc_call_details_destroy(&s->details);
+    grpc_metadata_array_destroy(&s->metadata);
+    call_finish(&s->call);
+    s->participant->served--;
+    free(s);
+}
+
+/* Waits for the next call. Without memory there is one slot less; the others go on. */
+static void arm_slot(saga_participant *p)
+{
+    struct served *s = calloc(1, sizeof *s);
+    if (s == NULL)
+        return;
+    p->served++;
+    s->participant = p;
+    s->arrived = (struct served_tag){SERVED_ARRIVED, s};
+    s->received = (struct served_tag){SERVED_RECEIVED, s};
+    s->closed = (struct served_tag){SERVED_CLOSED, s};
+    s->answered = (struct served_tag){SERVED_ANSWERED, s};
+    s->request = grpc_empty_slice();
+    s->pushback.key = grpc_empty_slice();
+    s->pushback.value = grpc_empty_slice();
+    grpc_call_details_init(&s->details);
+    grpc_metadata_array_init(&s->metadata);
+    atomic_init(&s->answering, false);
+    if (grpc_server_request_call(p->server, &s->grpc, &s->details, &s->metadata, p->queue, p->queue, &s->arrived) !=
+        GRPC_CALL_OK)
+        served_destroy(s);
+}
+
+static void start_batch(struct served *s, const grpc_op *ops, size_t count, struct served_tag *tag)
+{
+    PARTICIPANT_MUST(grpc_call_start_batch(s->grpc, ops, count, tag, NULL) == GRPC_CALL_OK);
+}
+
+/* ---- answers -------------------------------------------------------------------------------------------------------- */
+
+/* Hands the answer's bytes over to core without a copy. */
+static grpc_byte_buffer *answer_buffer(struct saga_call *call)
+{
+    grpc_slice bytes = call->answer_size == 0 ? grpc_empty_slice()
+                                              : grpc_slice_new_with_user_data(call->answer, call->answer_size, free,
+                                                                              call->answer);
+    call->answer = NULL;
+    call->answer_size = 0;
+    grpc_byte_buffer *buffer = grpc_raw_byte_buffer_create(&bytes, 1);
+    grpc_slice_unref(bytes);
+    return buffer;
+}
+
+void served_answer(struct served *s, int status, const char *message)
+{
+    grpc_op ops[3];
+    memset(ops, 0, sizeof ops);
+    size_t count = 0;
+    ops[count++].op = GRPC_OP_SEND_INITIAL_METADATA;
+    grpc_byte_buffer *buffer = NULL;
+    if (status == SAGA_OK) {
+        buffer = answer_buffer(&s->call);
+        ops[count].op = GRPC_OP_SEND_MESSAGE;
+        ops[count++].data.send_message.send_message = buffer;
+    }
+    grpc_slice text = grpc_slice_from_copied_string(status == SAGA_OK ? "" : message);
+    ops[count].op = GRPC_OP_SEND_STATUS_FROM_SERVER;
+    ops[count].data.send_status_from_server.status = (grpc_status_code)status;
+    ops[count].data.send_status_from_server.status_details = &text;
+    if (GRPC_SLICE_LENGTH(s->pushback.key) > 0) {
+        ops[count].data.send_status_from_server.trailing_metadata_count = 1;
+        ops[count].data.send_status_from_server.trailing_metadata = &s->pushback;
+    }
+    count++;
+    /* From here on the call belongs to the server's thread, which frees it once the batch has ended. */
+    atomic_store_explicit(&s->answering, true, memory_order_release);
+    start_batch(s, ops, count, &s->answered);
+    grpc_slice_unref(text);
+    if (buffer != NULL)
+        grpc_byte_buffer_destroy(buffer);
+}
+
+/* On the server's thread: answers a call that is not given to the pool. */
+static void answer_now(struct served *s, int status, const char *message)
+{
+    s->operations++;
+    served_answer(s, status, message);
+}
+
+static void refuse_full(struct served *s, const char *message)
+{
+    char milliseconds[16];
+    snprintf(milliseconds, sizeof milliseconds, "%u", (unsigned)s->participant->options.pushback_ms);
+    s->pushback.key = grpc_slice_from_static_string("grpc-retry-pushback-ms");
+    s->pushback.value = grpc_slice_from_copied_string(milliseconds);
+    answer_now(s, SAGA_E_RESOURCE_EXHAUSTED, message);
+}
+
+/* ---- arrival -------------------------------------------------------------------------------------------------------- */
+
+static void receive(struct served *s, enum served_kind kind)
+{
+    s->kind = kind;
+    s->operations++;
+    grpc_op op;
+    memset(&op, 0, sizeof op);
+    op.op = GRPC_OP_RECV_MESSAGE;
+    op.data.recv_message.recv_message = &s->payload;
+    start_batch(s, &op, 1, &s->received);
+}
+
+/* Nanoseconds until the call's deadline, or INT64_MAX when it has none. */
+static int64_t time_left(const struct served *s)
+{
+    gpr_timespec deadline = s->details.deadline;
+    if (gpr_time_cmp(deadline, gpr_inf_future(deadline.clock_type)) == 0)
+        return INT64_MAX;
+    gpr_timespec left = gpr_time_sub(deadline, gpr_now(deadline.clock_type));
+    if (left.tv_sec >= INT32_MAX)
+        return INT64_MAX - 1;
+    int64_t ns = left.tv_sec * INT64_C(1000000000) + left.tv_nsec;
+    return ns > 0 ? ns : 0;
+}
+
+static void admit_step(struct served *s, const char *path, size_t size)
+{
+    saga_participant *p = s->participant;
+    if (p->calls >= p->options.threads + p->options.queue_calls_max) {
+        refuse_full(s, "the participant's queue is full (queue_calls_max)");
+        return;
+    }
+
+    struct participant_metadata metadata;
+    char problem[128];
+    if (participant_metadata_read(&s->metadata, path, size, &metadata, problem, sizeof problem) != SAGA_OK) {
+        answer_now(s, SAGA_E_INVALID_ARGUMENT, problem);
+        return;
+    }
+    int64_t left = time_left(s);
+    if (left == INT64_MAX) {
+        answer_now(s, SAGA_E_INVALID_ARGUMENT, "metadata grpc-timeout is missing");
+        return;
+    }
+    s->method = participant_find(p, path, size, metadata.info.phase);
+    if (s->method == NULL) {
+        answer_now(s, SAGA_E_INVALID_ARGUMENT,
+                   metadata.info.phase == SAGA_CALL_ACTION ? "the method is no action" : "the method is no compensation");
+        return;
+    }
+    metadata.info.timeout_ms = left / 1000000 + 1;
+    if (call_init(&s->call, &metadata.info, p->options.answer_bytes_max) != SAGA_OK) {
+        refuse_full(s, "the participant has no memory left");
+        return;
+    }
+    s->call.deadline_ns = wire_now() > INT64_MAX - left ? INT64_MAX - 1 : wire_now() + left;
+    p->calls++;
+    receive(s, SERVED_STEP);
+}
+
+static void on_arrived(struct served *s, bool ok)
+{
+    saga_participant *p = s->participant;
+    if (!ok) {
+        served_destroy(s);
+        return;
+    }
+    arm_slot(p);
+    s->operations++;
+    grpc_op op;
+    memset(&op, 0, sizeof op);
+    op.op = GRPC_OP_RECV_CLOSE_ON_SERVER;
+    op.data.recv_close_on_server.cancelled = &s->was_cancelled;
+    start_batch(s, &op, 1, &s->closed);
+
+    const char *path = (const char *)GRPC_SLICE_START_PTR(s->details.method);
+    size_t size = GRPC_SLICE_LENGTH(s->details.method);
+    if (size == sizeof HEALTH_METHOD - 1 && memcmp(path, HEALTH_METHOD, size) == 0) {
+        if (p->health_calls >= HEALTH_CALLS_MAX || time_left(s) == INT64_MAX) {
+            refuse_full(s, "too many health checks at once, or one without a deadline");
+            return;
+        }
+        p->health_calls++;
+        receive(s, SERVED_HEALTH);
+    } else if (participant_find(p, path, size, SAGA_CALL_ACTION) == NULL &&
+               participant_find(p, path, size, SAGA_CALL_COMPENSATION) == NULL) {
+        answer_now(s, SAGA_E_UNIMPLEMENTED, "the participant has no such method");
+    } else {
+        admit_step(s, path, size);
+    }
+}
+
+/* ---- the message ---------------------------------------------------------------------------------------------------- */
+
+static void answer_health(struct served *s)
+{
+    saga_participant *p = s->participant;
+    Grpc__Health__V1__HealthCheckRequest *request =
+        (Grpc__Health__V1__HealthCheckRequest *)wire_unpack(s->payload, &grpc__health__v1__health_check_request__descriptor);
+    if (request == NULL) {
+        answer_now(s, SAGA_E_INVALID_ARGUMENT, "the message is no HealthCheckRequest");
+        return;
+    }
+    bool known = request->service[0] == '\0' || participant_has_service(p, request->service);
+    grpc__health__v1__health_check_request__free_unpacked(request, NULL);
+    if (!known) {
+        answer_now(s, SAGA_E_NOT_FOUND, "the participant has no such service");
+        return;
+    }
+    Grpc__Health__V1__HealthCheckResponse response = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__INIT;
+    response.status = atomic_load(&p->stopping) ? GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__NOT_SERVING
+                                                : GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING;
+    uint8_t bytes[16];
+    s->call.answer_bytes_max = sizeof bytes;
+    size_t size = grpc__health__v1__health_check_response__pack(&response, bytes);
+    answer_now(s, saga_call_reply(&s->call, bytes, size), s->call.message);
+}
+
+static void on_received(struct served *s)
+{
+    if (s->kind == SERVED_HEALTH) {
+        answer_health(s);
+        return;
+    }
+    /* Core does not check that a unary call carries a message, and gives none when it was too long or the peer went away. */
+    if (s->payload == NULL) {
+        answer_now(s, SAGA_E_INVALID_ARGUMENT, "the call carries no message");
+        return;
+    }
+    s->request = wire_flatten(s->payload);
+    s->call.info.request = GRPC_SLICE_START_PTR(s->request);
+    s->call.info.request_size = GRPC_SLICE_LENGTH(s->request);
+    s->operations++; /* the answer that the pool will give */
+    participant_pool_push(s->participant, s);
+}
+
+static void on_answered(struct served *s)
+{
+    PARTICIPANT_MUST(atomic_load_explicit(&s->answering, memory_order_acquire));
+    if (s->kind == SERVED_STEP)
+        s->participant->calls--;
+    else if (s->kind == SERVED_HEALTH)
+        s->participant->health_calls--;
+}
+
+/* ---- the thread ----------------------------------------------------------------------------------------------------- */
+
+static void on_event(saga_participant *p, const struct served_tag *tag, bool ok)
+{
+    struct served *s = tag->served;
+    switch (tag->event) {
+    case SERVED_DOWN:
+        p->down = true;
+        return;
+    case SERVED_ARRIVED:
+        on_arrived(s, ok);
+        return;
+    case SERVED_RECEIVED:
+        on_received(s);
+        break;
+    case SERVED_CLOSED:
+        if (s->was_cancelled != 0)
+            atomic_store_explicit(&s->call.cancelled, true, memory_order_release);
+        break;
+    case SERVED_ANSWERED:
+        on_answered(s);
+        break;
+    }
+    if (--s->operations == 0)
+        served_destroy(s);
+}
+
+/* When every slot and call is freed, and core has ended the server, neither this thread nor the pool starts another batch. */
+static void tell_progress(saga_participant *p)
+{
+    pthread_mutex_lock(&p->mutex);
+    p->progress = p->down ? STOP_DRAINED : STOP_QUIET;
+    pthread_cond_broadcast(&p->changed);
+    pthread_mutex_unlock(&p->mutex);
+}
+
+static void *server_thread(void *argument)
+{
+    saga_participant *p = argument;
+    /* participant_serve holds it until the server is started. */
+    pthread_mutex_lock(&p->mutex);
+    pthread_mutex_unlock(&p->mutex);
+    for (int i = 0; i < SLOTS; i++)
+        arm_slot(p);
+    for (;;) {
+        grpc_event event = grpc_completion_queue_next(p->queue, gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
+        if (event.type == GRPC_QUEUE_SHUTDOWN)
+            return NULL;
+        on_event(p, event.tag, event.success != 0);
+        if (p->served == 0 && atomic_load(&p->stopping))
+            tell_progress(p);
+    }
+}
+
+int participant_serve(saga_participant *p, struct saga_error *error)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    pthread_mutex_lock(&p->mutex);
+    int failed = pthread_create(&p->thread, NULL, server_thread, p);
+    if (failed == 0)
+        grpc_server_start(p->server);
+    pthread_mutex_unlock(&p->mutex);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (failed != 0)
+        return saga_error_set(error, SAGA_E_RESOURCE_EXHAUSTED, SAGA_REASON_SYSTEM, "threads",
+                              "the operating system gives no more threads");
+    return SAGA_OK;
+}
+
+/* Waits until the stop has come so far, but not longer than that (negative: for ever). */
+static bool wait_for(saga_participant *p, enum stop_progress progress, int64_t wait_ms)
+{
+    struct timespec deadline;
+    clock_gettime(CLOCK_MONOTONIC, &deadline);
+    int64_t ns = deadline.tv_nsec + wait_ms % 1000 * 1000000;
+    deadline.tv_sec += (time_t)(wait_ms / 1000 + ns / 1000000000);
+    deadline.tv_nsec = (long)(ns % 1000000000);
+
+    pthread_mutex_lock(&p->mutex);
+    int failed = 0;
+    while (p->progress < progress && failed == 0)
+        failed = wait_ms < 0 ? pthread_cond_wait(&p->changed, &p->mutex)
+                             : pthread_cond_timedwait(&p->changed, &p->mutex, &deadline);
+    bool reached = p->progress >= progress;
+    pthread_mutex_unlock(&p->mutex);
+    return reached;
+}
+
+void participant_unserve(saga_participant *p)
+{
+    p->down_tag = (struct served_tag){SERVED_DOWN, NULL};
+    grpc_server_shutdown_and_notify(p->server, p->queue, &p->down_tag);
+    if (!wait_for(p, STOP_QUIET, p->options.stop_grace_ms))
+        atomic_store(&p->refusing, true);
+    /* Core lets a peer that does not answer its farewell stay for 20 s: cancelling closes the connections. */
+    if (atomic_load(&p->refusing) || !wait_for(p, STOP_DRAINED, FAREWELL_MS)) {
+        grpc_server_cancel_all_calls(p->server);
+        wait_for(p, STOP_DRAINED, -1);
+    }
+    grpc_completion_queue_shutdown(p->queue);
+    pthread_join(p->thread, NULL);
+}
