@@ -5,6 +5,27 @@
 
 #include <inttypes.h>
 
+/* Whether a field is what its option's type is read into. */
+#define HOLDS(x, type)              _Generic((x), type : 1, default : 0)
+#define HOLDS_TEXT(x)               HOLDS(x, const char *)
+#define HOLDS_COUNT(x)              HOLDS(x, uint32_t)
+#define HOLDS_SIZE(x)               HOLDS(x, uint64_t)
+#define HOLDS_SPAN(x)               HOLDS(x, struct span)
+#define HOLDS_LOG_LEVEL(x)          HOLDS(x, uint32_t)
+#define HOLDS_LOG_FORMAT(x)         HOLDS(x, uint32_t)
+#define HOLDS_RETRY(x)              HOLDS(x, struct retry_policy)
+#define HOLDS_RETRY_COMPENSATION(x) HOLDS(x, struct retry_policy)
+#define HOLDS_LISTEN(x)             HOLDS(x, const char *const *)
+#define HOLDS_TARGETS(x)            HOLDS(x, const struct config_target *)
+
+#define OPTION(group, name, type, unit, min, max, fallback, doc) \
+    _Static_assert(HOLDS_##type(((struct config *)0)->name), "the type of " #name);
+#define TARGET_OPTION(group, name, type, unit, min, max, fallback, doc) \
+    _Static_assert(HOLDS_##type(((struct config_target *)0)->name), "the type of " #name);
+#include "sidecar/runtime/options.def"
+#undef OPTION
+#undef TARGET_OPTION
+
 #define OPTION(group, name, type, unit, min, max, fallback, doc) \
     {GROUP_##group, #name, OPTION_##type, unit, min, max, fallback, doc, offsetof(struct config, name)},
 #define TARGET_OPTION(group, name, type, unit, min, max, fallback, doc)

@@ -1,0 +1,625 @@
+/* The configuration: every row of options.def at, below and above its bounds, what is refused and where, and how
+ * options bear on one another. */
+#include "sidecar/definition/quantity.h"
+#include "sidecar/runtime/config_options.h"
+
+#include <check.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define TEXT_SIZE 8192
+
+static struct error_detail detail;
+
+static struct config *read_text(const char *text)
+{
+    struct config *c = NULL;
+    int code = config_read_text(bytes_of_text(text), &c, &detail);
+    ck_assert_msg(code == 0, "%.500s: %d:%d: %s: %s", text, detail.line, detail.column, detail.field, detail.text);
+    return c;
+}
+
+/* words may stand anywhere in the sentence. */
+static void assert_refused_as(int expected, const char *text, const char *field, int line, int column,
+                              const char *words)
+{
+    struct config *c = NULL;
+    int code = config_read_text(bytes_of_text(text), &c, &detail);
+    ck_assert_msg(code == expected && c == NULL, "%.500s: code %d, not %d", text, code, expected);
+    ck_assert_msg(strstr(detail.text, words) != NULL, "%.500s: %s", text, detail.text);
+    ck_assert_str_eq(detail.field, field);
+    ck_assert_msg(detail.line == line && detail.column == column, "%.500s: %s: %s at %d:%d, not %d:%d", text,
+                  detail.field, detail.text, detail.line, detail.column, line, column);
+}
+
+static void assert_refused(const char *text, const char *field, int line, int column, const char *words)
+{
+    assert_refused_as(E_ARGUMENT, text, field, line, column, words);
+}
+
+/* ---- every option, from the table ---- */
+
+/* What else a file must say so that an option can stand at its bounds. */
+static const struct {
+    const char *name;
+    const char *beside;
+} companions[] = {
+    {"data_dir", "listen: [127.0.0.1:0]\n"},
+    {"payload_bytes_max", "message_bytes_max: 256MiB\n"},
+    {"definition_bytes_max", "message_bytes_max: 256MiB\n"},
+    {"message_bytes_max", "payload_bytes_max: 1KiB\ndefinition_bytes_max: 1KiB\n"},
+    {"calls_max", "streams_max: 1\nwaiters_max: 1\n"},
+    {"streams_max", "calls_max: 3000000\n"},
+    {"waiters_max", "calls_max: 3000000\n"},
+    {"watchers_max", "calls_max: 3000000\nstreams_max: 1000000\n"},
+    {"keepalive_timeout", "keepalive_time: 24h\n"},
+    {"enlisted_deadline_default", "deadline_max: 87600h\n"},
+    {"enlisted_lease_default", "deadline_max: 87600h\nenlisted_deadline_default: 87600h\n"},
+};
+
+static const char *companions_of(const struct option *o)
+{
+    for (size_t i = 0; i < sizeof companions / sizeof companions[0]; i++)
+        if (strcmp(companions[i].name, o->name) == 0)
+            return companions[i].beside;
+    return "";
+}
+
+/* An option, wherever it stands. The column is that of its value. */
+struct place {
+    const struct option *o;
+    char path[64];
+    char before[256];
+    int line, column;
+};
+
+static struct place place_of(const struct option *o)
+{
+    struct place p = {.o = o};
+    bool of_target = o->group == GROUP_TARGET;
+    const char *beside = of_target ? "" : companions_of(o);
+    snprintf(p.path, sizeof p.path, "%s%s", of_target ? "targets.a." : "", o->name);
+    /* The address that every target must have comes last, so that it need not be told apart here. */
+    snprintf(p.before, sizeof p.before, "%s%s%s: ", beside, of_target ? "targets:\n  a:\n    " : "", o->name);
+    p.line = 1;
+    for (const char *c = p.before; *c != '\0'; c++)
+        p.line += *c == '\n';
+    p.column = (of_target ? 5 : 1) + (int)strlen(o->name) + 2;
+    return p;
+}
+
+static void write_text(const struct place *p, const char *value, char text[TEXT_SIZE])
+{
+    bool needs_address = p->o->group == GROUP_TARGET && strcmp(p->o->name, "address") != 0;
+    snprintf(text, TEXT_SIZE, "%s%s\n%s", p->before, value, needs_address ? "    address: h:1\n" : "");
+}
+
+static const void *field_of(const struct config *c, const struct option *o)
+{
+    const void *base = o->group == GROUP_TARGET ? (const void *)&c->targets[0] : c;
+    return (const char *)base + o->offset;
+}
+
+static int64_t number_of(const struct config *c, const struct option *o)
+{
+    const void *field = field_of(c, o);
+    if (o->type == OPTION_SPAN)
+        return ((const struct span *)field)->us;
+    return o->type == OPTION_SIZE ? (int64_t) * (const uint64_t *)field : (int64_t) * (const uint32_t *)field;
+}
+
+static void write_number(const struct option *o, int64_t number, char text[QUANTITY_TEXT_SIZE])
+{
+    if (o->type == OPTION_SPAN)
+        quantity_write_span((struct span){.us = number}, text);
+    else if (o->type == OPTION_SIZE)
+        quantity_write_size((uint64_t)number, text);
+    else
+        snprintf(text, QUANTITY_TEXT_SIZE, "%" PRId64, number);
+}
+
+static void assert_number(const struct option *o, int64_t number, bool accepted)
+{
+    struct place p = place_of(o);
+    char value[QUANTITY_TEXT_SIZE], text[TEXT_SIZE];
+    write_number(o, number, value);
+    write_text(&p, value, text);
+    if (!accepted) {
+        assert_refused(text, p.path, p.line, p.column, "is out of range; it must be from");
+        return;
+    }
+    struct config *c = read_text(text);
+    ck_assert_msg(number_of(c, o) == number, "%s: %" PRId64, text, number_of(c, o));
+    config_destroy(c);
+}
+
+static void assert_not_a(const struct option *o, const char *value, const char *words)
+{
+    struct place p = place_of(o);
+    char text[TEXT_SIZE];
+    write_text(&p, value, text);
+    assert_refused(text, p.path, p.line, p.column, words);
+}
+
+static void check_number(const struct option *o)
+{
+    ck_assert_int_lt(o->min, o->max);
+    assert_number(o, o->min, true);
+    assert_number(o, o->max, true);
+    assert_number(o, o->max + 1, false);
+    if (o->min > 0)
+        assert_number(o, o->min - 1, false);
+    assert_not_a(o, "much", "is not a ");
+    assert_not_a(o, "-1", "is not a ");
+    assert_not_a(o, "[1]", "must be a single value, not a list");
+    if (o->type == OPTION_SPAN)
+        assert_not_a(o, "30", "has no unit; write ms, s, m or h");
+}
+
+static void check_choices(const struct option *o)
+{
+    struct place p = place_of(o);
+    char text[TEXT_SIZE];
+    size_t count;
+    const char *const *choices = option_choices(o->type, &count);
+    for (size_t i = 0; i < count; i++) {
+        write_text(&p, choices[i], text);
+        struct config *c = read_text(text);
+        ck_assert_uint_eq(*(const uint32_t *)field_of(c, o), i);
+        config_destroy(c);
+    }
+    assert_not_a(o, "loud", "\"loud\" is not a value that can stand here; the names here are");
+}
+
+/* A text of this length that is valid for the option. */
+static void write_valid(const struct option *o, size_t size, char *value)
+{
+    memset(value, 'x', size);
+    value[size] = '\0';
+    if (strcmp(o->name, "address") == 0) {
+        memcpy(value, "dns://", strlen("dns://"));
+        memcpy(value + size - 4, "/h:1", 4);
+    }
+}
+
+static void check_text(const struct option *o)
+{
+    struct place p = place_of(o);
+    char value[TEXT_SIZE / 2], text[TEXT_SIZE], words[64];
+    write_valid(o, (size_t)o->max, value);
+    write_text(&p, value, text);
+    struct config *c = read_text(text);
+    ck_assert_str_eq(*(const char *const *)field_of(c, o), value);
+    config_destroy(c);
+    write_valid(o, (size_t)o->max + 1, value);
+    snprintf(words, sizeof words, "is %" PRId64 " bytes long; at most %" PRId64 " are allowed", o->max + 1, o->max);
+    assert_not_a(o, value, words);
+    assert_not_a(o, "\"a\\nb\"", "must not hold control characters");
+    assert_not_a(o, "{a: b}", "must be a single value, not a mapping");
+    if (o->min > 0) {
+        assert_not_a(o, "\"\"", "must not be empty");
+        return;
+    }
+    write_text(&p, "\"\"", text);
+    c = read_text(text);
+    ck_assert_str_eq(*(const char *const *)field_of(c, o), "");
+    config_destroy(c);
+}
+
+static void check_retry(const struct option *o)
+{
+    struct place p = place_of(o);
+    char text[TEXT_SIZE], path[64];
+    write_text(&p, "{maxAttempts: 7, jitter: 0.5}", text);
+    struct config *c = read_text(text);
+    const struct retry_policy *policy = field_of(c, o);
+    ck_assert_uint_eq(policy->max_attempts, 7);
+    ck_assert_uint_eq(policy->jitter_permille, 500);
+    ck_assert_uint_eq(policy->backoff_multiplier_permille, 2000);
+    config_destroy(c);
+    assert_not_a(o, "3", "must be a mapping");
+    snprintf(path, sizeof path, "%s.maxAttempts", o->name);
+    write_text(&p, "{maxAttempts: 0}", text);
+    assert_refused(text, path, p.line, p.column + 14, "0 is out of range; it must be from 1 to 1000");
+    snprintf(path, sizeof path, "%s.retryableStatusCodes", o->name);
+    write_text(&p, "{retryableStatusCodes: [INTERNAL]}", text);
+    if (o->type == OPTION_RETRY_COMPENSATION)
+        assert_refused(text, path, p.line, p.column + 1, "a compensation is retried on every status");
+    else
+        config_destroy(read_text(text));
+}
+
+/* A list or mapping of so many entries. */
+static void write_entries(const struct option *o, int64_t count, char *text, size_t size)
+{
+    size_t used = (size_t)snprintf(text, size, "%s: %s", o->name, o->type == OPTION_LISTEN ? "[" : "{");
+    for (int64_t i = 0; i < count; i++)
+        used += (size_t)snprintf(text + used, size - used,
+                                 o->type == OPTION_LISTEN ? "127.0.0.1:%" PRId64 ", " : "t%" PRId64 ": h:1, ", i);
+    snprintf(text + used, size - used, "%s\n", o->type == OPTION_LISTEN ? "]" : "}");
+}
+
+static void check_entries(const struct option *o)
+{
+    static char text[65536];
+    write_entries(o, o->max, text, sizeof text);
+    struct config *c = read_text(text);
+    ck_assert_int_eq((int64_t)(o->type == OPTION_LISTEN ? c->listen_count : c->target_count), o->max);
+    config_destroy(c);
+    write_entries(o, o->max + 1, text, sizeof text);
+    assert_refused(text, o->name, 1, (int)strlen(o->name) + 3, "entries; it must be from");
+    if (o->min > 0) {
+        write_entries(o, o->min - 1, text, sizeof text);
+        assert_refused(text, o->name, 1, (int)strlen(o->name) + 3, "holds 0 entries; it must be from 1");
+    }
+    snprintf(text, sizeof text, "%s: x\n", o->name);
+    assert_refused(text, o->name, 1, (int)strlen(o->name) + 3, "must be a");
+}
+
+static void check_option(const struct option *o)
+{
+    switch (o->type) {
+    case OPTION_COUNT:
+    case OPTION_SIZE:
+    case OPTION_SPAN:
+        check_number(o);
+        return;
+    case OPTION_LOG_LEVEL:
+    case OPTION_LOG_FORMAT:
+        check_choices(o);
+        return;
+    case OPTION_TEXT:
+        check_text(o);
+        return;
+    case OPTION_RETRY:
+    case OPTION_RETRY_COMPENSATION:
+        check_retry(o);
+        return;
+    case OPTION_LISTEN:
+    case OPTION_TARGETS:
+        check_entries(o);
+        return;
+    }
+    ck_abort_msg("%s has a type that no test knows", o->name);
+}
+
+START_TEST(config__every_option_keeps_its_bounds)
+{
+    check_option(&config_options[_i]);
+}
+END_TEST
+
+START_TEST(config__every_option_of_a_target_keeps_its_bounds)
+{
+    check_option(&config_target_options[_i]);
+}
+END_TEST
+
+START_TEST(config__a_slip_in_any_name_finds_the_name)
+{
+    const char *name = config_options[_i].name;
+    char text[128], words[96];
+    snprintf(words, sizeof words, "did you mean %s?", name);
+    snprintf(text, sizeof text, "# first\n%sx: 1\n", name);
+    char path[96];
+    snprintf(path, sizeof path, "%sx", name);
+    assert_refused(text, path, 2, 1, words);
+}
+END_TEST
+
+START_TEST(config__an_option_without_a_value_is_refused)
+{
+    const struct option *o = &config_options[_i];
+    bool is_list = o->type == OPTION_LISTEN || o->type == OPTION_RETRY || o->type == OPTION_RETRY_COMPENSATION;
+    char text[128];
+    snprintf(text, sizeof text, "%s:\n", o->name);
+    if (o->type == OPTION_TARGETS)
+        config_destroy(read_text(text));
+    else
+        assert_refused(text, o->name, 1, is_list ? (int)strlen(o->name) + 2 : 1,
+                       is_list ? "must be a" : "has no value");
+}
+END_TEST
+
+/* The printed default of every option, put into a file, gives what no file gives. */
+START_TEST(config__every_default_is_what_is_printed)
+{
+    const struct option *o = &config_options[_i];
+    char fallback[OPTION_DEFAULT_SIZE], text[TEXT_SIZE];
+    struct config *none = read_text("");
+    if (option_default(o, fallback)[0] == '\0')
+        snprintf(text, sizeof text, "%s: \"\"\n", o->name);
+    else
+        snprintf(text, sizeof text, "%s: %s\n", o->name, fallback);
+    struct config *said = read_text(o->type == OPTION_LISTEN ? "" : text);
+    if (o->type == OPTION_TEXT)
+        ck_assert_str_eq(*(const char *const *)field_of(said, o), *(const char *const *)field_of(none, o));
+    else if (o->type == OPTION_RETRY || o->type == OPTION_RETRY_COMPENSATION)
+        ck_assert_mem_eq(field_of(said, o), field_of(none, o), sizeof(struct retry_policy));
+    else if (o->type == OPTION_LISTEN || o->type == OPTION_TARGETS)
+        ck_assert_uint_eq(said->target_count, 0);
+    else
+        ck_assert_int_eq(number_of(said, o), number_of(none, o));
+    config_destroy(none);
+    config_destroy(said);
+}
+END_TEST
+
+START_TEST(config__every_option_is_documented)
+{
+    const struct option *o = &config_options[_i];
+    char range[OPTION_RANGE_SIZE];
+    size_t size = strlen(o->doc);
+    ck_assert_uint_gt(size, 10);
+    ck_assert_msg(o->doc[size - 1] == '.', "%s: %s", o->name, o->doc);
+    ck_assert_uint_gt(strlen(option_range(o, range)), 5);
+    ck_assert((o->type == OPTION_COUNT) == (o->unit[0] != '\0'));
+    ck_assert_ptr_nonnull(option_group_title(o->group));
+}
+END_TEST
+
+/* ---- the whole ---- */
+
+START_TEST(config__without_a_file_there_are_defaults)
+{
+    struct config *c = NULL;
+    ck_assert_int_eq(config_read(NULL, &c, &detail), 0);
+    ck_assert_str_eq(c->data_dir, "./sagad-data");
+    ck_assert_str_eq(c->definitions_dir, "");
+    ck_assert_uint_eq(c->listen_count, 2);
+    ck_assert_str_eq(c->listen[0], "unix:./sagad-data/sagad.sock");
+    ck_assert_str_eq(c->listen[1], "127.0.0.1:7240");
+    ck_assert_uint_eq(c->target_count, 0);
+    ck_assert_uint_eq(c->live_sagas_max, 1000000);
+    ck_assert_uint_eq(c->message_bytes_max, 4194304);
+    ck_assert_uint_eq(c->journal_bytes_max, 0);
+    ck_assert_int_eq(c->retention.us, INT64_C(168) * 3600 * 1000000);
+    ck_assert_int_eq(c->shutdown_grace.us, 10000000);
+    ck_assert_uint_eq(c->log_level, CONFIG_LOG_INFO);
+    ck_assert_uint_eq(c->log_format, CONFIG_LOG_LOGFMT);
+    ck_assert_uint_eq(c->default_compensation_retry.max_attempts, 20);
+    struct definition_limits limits = config_definition_limits(c), usual = definition_limits_default();
+    ck_assert_uint_eq(limits.source_bytes_max, usual.source_bytes_max);
+    ck_assert_uint_eq(limits.steps_max, usual.steps_max);
+    ck_assert_uint_eq(limits.payload_bytes_max, usual.payload_bytes_max);
+    ck_assert_int_eq(limits.deadline_max.us, usual.deadline_max.us);
+    ck_assert_mem_eq(&limits.action_retry, &usual.action_retry, sizeof usual.action_retry);
+    ck_assert_mem_eq(&limits.compensation_retry, &usual.compensation_retry, sizeof usual.compensation_retry);
+    config_destroy(c);
+    config_destroy(NULL);
+}
+END_TEST
+
+START_TEST(config__a_file_that_says_nothing_is_no_error)
+{
+    static const char *const texts[] = {"", "# nothing\n", "---\n", "{}", "targets:\n", "targets: {}\n", "null\n"};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        struct config *c = read_text(texts[i]);
+        ck_assert_str_eq(c->data_dir, "./sagad-data");
+        ck_assert_uint_eq(c->target_count, 0);
+        config_destroy(c);
+    }
+}
+END_TEST
+
+START_TEST(config__the_socket_follows_the_data)
+{
+    struct config *c = read_text("data_dir: /var/lib/sagad\n");
+    ck_assert_uint_eq(c->listen_count, 2);
+    ck_assert_str_eq(c->listen[0], "unix:/var/lib/sagad/sagad.sock");
+    config_destroy(c);
+    c = read_text("data_dir: /var/lib/sagad//\n");
+    ck_assert_str_eq(c->listen[0], "unix:/var/lib/sagad/sagad.sock");
+    config_destroy(c);
+    c = read_text("data_dir: /\n");
+    ck_assert_str_eq(c->listen[0], "unix:/sagad.sock");
+    config_destroy(c);
+    char text[160];
+    snprintf(text, sizeof text, "data_dir: /%0*d\n", 95, 0);
+    config_destroy(read_text(text));
+    snprintf(text, sizeof text, "data_dir: /%0*d\n", 96, 0);
+    assert_refused(text, "data_dir", 1, 11, "its socket sagad.sock is too long for a unix socket");
+}
+END_TEST
+
+START_TEST(config__defaults_make_way_for_lower_maxima)
+{
+    struct config *c = read_text("deadline_max: 5s\nkeepalive_time: 10s\nstreams_max: 3\ntargets: {a: b:80}\n");
+    ck_assert_int_eq(c->enlisted_deadline_default.us, 5000000);
+    ck_assert_int_eq(c->enlisted_lease_default.us, 5000000);
+    ck_assert_int_eq(c->keepalive_timeout.us, 10000000);
+    ck_assert_uint_eq(c->watchers_max, 3);
+    ck_assert_int_eq(c->targets[0].timeout.us, 5000000);
+    config_destroy(c);
+    c = read_text("enlisted_deadline_default: 2s\n");
+    ck_assert_int_eq(c->enlisted_lease_default.us, 2000000);
+    config_destroy(c);
+}
+END_TEST
+
+START_TEST(config__targets_are_addresses_or_mappings)
+{
+    struct config *c =
+        read_text("targets:\n"
+                  "  inventory: dns:///inventory:50051\n"
+                  "  payment: {address: \"unix:/run/payment.sock\", timeout: 3s, max_concurrent_calls: 7}\n"
+                  "  shipping.v2: {address: 127.0.0.1:50053}\n");
+    ck_assert_uint_eq(c->target_count, 3);
+    ck_assert_str_eq(c->targets[0].name, "inventory");
+    ck_assert_str_eq(c->targets[0].address, "dns:///inventory:50051");
+    ck_assert_int_eq(c->targets[0].timeout.us, 10000000);
+    ck_assert_uint_eq(c->targets[0].max_concurrent_calls, 256);
+    ck_assert_str_eq(c->targets[1].address, "unix:/run/payment.sock");
+    ck_assert_int_eq(c->targets[1].timeout.us, 3000000);
+    ck_assert_uint_eq(c->targets[1].max_concurrent_calls, 7);
+    ck_assert_str_eq(c->targets[2].name, "shipping.v2");
+    ck_assert_int_eq(c->targets[2].timeout.us, 10000000);
+    config_destroy(c);
+    assert_refused("targets: {a: {timeout: 3s}}\n", "targets.a", 1, 14, "address is missing");
+    assert_refused("targets: {a: {addres: h:1}}\n", "targets.a.addres", 1, 15, "did you mean address?");
+    assert_refused("targets: {a: }\n", "targets.a", 1, 11, "has no value");
+    assert_refused("targets: {a: [h:1]}\n", "targets.a", 1, 14, "must be a mapping");
+    assert_refused("targets: {a b: h:1}\n", "targets.a b", 1, 11, "the name of a target is");
+    assert_refused("targets: {a: h}\n", "targets.a", 1, 14, "\"h\" names no port; write host:port");
+    assert_refused("targets: {a: {timeout: 1s, address: h}}\n", "targets.a.address", 1, 37, "names no port");
+    assert_refused_as(E_SYNTAX, "targets: {a: h:1, a: h:2}\n", "", 1, 19, "the key stands here for the second time");
+}
+END_TEST
+
+START_TEST(config__what_is_not_yaml_is_refused)
+{
+    assert_refused_as(E_SYNTAX, "data_dir: a\nlisten: [127.0.0.1:0]\ndata_dir: b\n", "", 3, 1,
+                      "the key stands here for the second time");
+    assert_refused_as(E_SYNTAX, "data_dir: a\n  listen: b\n", "", 2, 9, "mapping values are not allowed");
+    assert_refused_as(E_SYNTAX, "listen: &a [x]\ntargets: *a\n", "", 1, 9, "anchors");
+    assert_refused_as(E_SYNTAX, "data_dir: a\n---\ndata_dir: b\n", "", 2, 1, "a second document");
+    assert_refused_as(E_SYNTAX, "data_dir: \xff\n", "", 1, 11, "the text is not UTF-8");
+    assert_refused("[data_dir]\n", "", 1, 1, "must be a mapping");
+    assert_refused("sagad\n", "", 1, 1, "must be a mapping");
+    assert_refused("completely_different: 1\n", "completely_different", 1, 1, "the names here are data_dir, ");
+}
+END_TEST
+
+START_TEST(config__options_must_go_together)
+{
+    assert_refused("payload_bytes_max: 8MiB\n", "payload_bytes_max", 1, 20,
+                   "message_bytes_max (4MiB) must be at least 64KiB more than payload_bytes_max (8MiB)");
+    assert_refused("payload_bytes_max: 4032KiB\nmessage_bytes_max: 4194303\n", "message_bytes_max", 2, 20,
+                   "message_bytes_max (4194303) must be at least 64KiB more than payload_bytes_max (4032KiB)");
+    config_destroy(read_text("payload_bytes_max: 4032KiB\nmessage_bytes_max: 4MiB\n"));
+    assert_refused("definition_bytes_max: 4MiB\n", "definition_bytes_max", 1, 23,
+                   "message_bytes_max (4MiB) must be at least 64KiB more than definition_bytes_max (4MiB)");
+    assert_refused("journal_bytes_max: 16777215\n", "journal_bytes_max", 1, 20, "or at least 16MiB");
+    config_destroy(read_text("journal_bytes_max: 16MiB\n"));
+    assert_refused("journal_bytes_max: 16MiB\ncommit_bytes_max: 4194305\n", "journal_bytes_max", 1, 20,
+                   "journal_bytes_max (16MiB) must be at least 4 times commit_bytes_max (4194305)");
+    assert_refused("watchers_max: 1025\n", "watchers_max", 1, 15,
+                   "watchers_max (1025) must not be above streams_max (1024)");
+    config_destroy(read_text("watchers_max: 1024\n"));
+    assert_refused("calls_max: 9216\n", "calls_max", 1, 12,
+                   "calls_max (9216) must be above streams_max (1024) and waiters_max (8192) together");
+    config_destroy(read_text("calls_max: 9217\n"));
+    assert_refused("streams_max: 1000000\n", "streams_max", 1, 14, "calls_max (16384) must be above");
+    assert_refused("waiters_max: 20000\n", "waiters_max", 1, 14, "calls_max (16384) must be above");
+    assert_refused("keepalive_time: 19s\nkeepalive_timeout: 20s\n", "keepalive_timeout", 2, 20,
+                   "keepalive_timeout (20s) must not be above keepalive_time (19s)");
+    config_destroy(read_text("keepalive_time: 20s\nkeepalive_timeout: 20s\n"));
+    assert_refused("enlisted_deadline_default: 721h\n", "enlisted_deadline_default", 1, 28,
+                   "enlisted_deadline_default (721h) must not be above deadline_max (720h)");
+    assert_refused("enlisted_lease_default: 16m\n", "enlisted_lease_default", 1, 25,
+                   "enlisted_lease_default (16m) must not be above enlisted_deadline_default (15m)");
+    assert_refused("deadline_max: 5s\ntargets: {a: {address: h:1, timeout: 6s}}\n", "targets.a.timeout", 2, 38,
+                   "timeout (6s) must not be above deadline_max (5s)");
+}
+END_TEST
+
+START_TEST(config__listens_at_no_foreign_address)
+{
+    assert_refused("listen:\n  - 127.0.0.1:1\n  - 0.0.0.0:7240\n", "listen[1]", 3, 5,
+                   "\"0.0.0.0:7240\" is neither a unix socket nor loopback; TLS and authorization are not there yet");
+    assert_refused("listen: [127.0.0.1:1, localhost:1, 127.0.0.1:1]\n", "listen[2]", 1, 36,
+                   "stands in the list already, as listen[0]");
+    assert_refused("listen: [{address: 127.0.0.1:1}]\n", "listen[0]", 1, 10, "must be a single value");
+}
+END_TEST
+
+/* ---- files and words ---- */
+
+START_TEST(config__reads_files)
+{
+    char path[] = "/tmp/test_config.XXXXXX", line[256];
+    static const char text[] = "data_dir: /d\nlog_level: debug\n";
+    struct config *c = NULL;
+    int fd = mkstemp(path);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+    ck_assert_int_eq(config_read(path, &c, &detail), 0);
+    ck_assert_str_eq(c->data_dir, "/d");
+    ck_assert_uint_eq(c->log_level, CONFIG_LOG_DEBUG);
+    config_destroy(c);
+    ck_assert_int_eq(ftruncate(fd, CONFIG_BYTES_MAX + 1), 0);
+    ck_assert_int_eq(config_read(path, &c, &detail), E_ARGUMENT);
+    ck_assert_str_eq(detail.text, "the file is longer than 1MiB");
+    close(fd);
+    unlink(path);
+    ck_assert_int_eq(config_read(path, &c, &detail), E_SYSTEM);
+    config_describe_error("none.yaml", E_SYSTEM, &detail, line, sizeof line);
+    ck_assert_str_eq(line, "none.yaml: No such file or directory");
+    ck_assert_int_eq(config_read("/tmp", &c, &detail), E_SYSTEM);
+}
+END_TEST
+
+START_TEST(config__errors_tell_their_place)
+{
+    char line[128], little[12];
+    struct error_detail d;
+    error_set(&d, E_ARGUMENT, "listen[0]", "is wrong");
+    d.line = 3;
+    d.column = 5;
+    ck_assert_uint_eq(config_describe_error("sagad.yaml", E_ARGUMENT, &d, line, sizeof line), strlen(line));
+    ck_assert_str_eq(line, "sagad.yaml:3:5: listen[0]: is wrong");
+    config_describe_error(NULL, E_ARGUMENT, &d, line, sizeof line);
+    ck_assert_str_eq(line, "3:5: listen[0]: is wrong");
+    ck_assert_uint_eq(config_describe_error("sagad.yaml", E_ARGUMENT, &d, little, sizeof little), 11);
+    ck_assert_str_eq(little, "sagad.yaml:");
+    error_set(&d, E_MEMORY, NULL, NULL);
+    config_describe_error("f", E_MEMORY, &d, line, sizeof line);
+    ck_assert_str_eq(line, "f: no memory is left");
+}
+END_TEST
+
+START_TEST(config__options_are_printed)
+{
+    char *text = NULL, line[256], fallback[OPTION_DEFAULT_SIZE];
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    ck_assert_ptr_nonnull(out);
+    config_print_options(out);
+    ck_assert_int_eq(fclose(out), 0);
+    for (size_t i = 0; i < OPTION_INDEX_COUNT; i++) {
+        snprintf(line, sizeof line, "\n  %s: %s", config_options[i].name, option_default(&config_options[i], fallback));
+        ck_assert_msg(strstr(text, line) != NULL, "%s is not printed", line);
+    }
+    for (size_t i = 0; i < TARGET_OPTION_COUNT; i++) {
+        snprintf(line, sizeof line, "\n  targets.NAME.%s: ", config_target_options[i].name);
+        ck_assert_msg(strstr(text, line) != NULL, "%s is not printed", line);
+    }
+    ck_assert_ptr_nonnull(strstr(text, "\n  payload_bytes_max: 1MiB  # 1KiB to 64MiB\n"));
+    ck_assert_ptr_nonnull(strstr(text, "\n  log_level: info  # error, warn, info or debug\n"));
+    for (const char *start = text, *end; (end = strchr(start, '\n')) != NULL; start = end + 1)
+        ck_assert_msg(end - start <= 160, "a line is long: %.*s", (int)(end - start), start);
+    free(text);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("config");
+    TCase *options = tcase_create("options");
+    tcase_add_loop_test(options, config__every_option_keeps_its_bounds, 0, OPTION_INDEX_COUNT);
+    tcase_add_loop_test(options, config__every_option_of_a_target_keeps_its_bounds, 0, TARGET_OPTION_COUNT);
+    tcase_add_loop_test(options, config__a_slip_in_any_name_finds_the_name, 0, OPTION_INDEX_COUNT);
+    tcase_add_loop_test(options, config__an_option_without_a_value_is_refused, 0, OPTION_INDEX_COUNT);
+    tcase_add_loop_test(options, config__every_default_is_what_is_printed, 0, OPTION_INDEX_COUNT);
+    tcase_add_loop_test(options, config__every_option_is_documented, 0, OPTION_INDEX_COUNT);
+    suite_add_tcase(suite, options);
+    TCase *whole = tcase_create("whole");
+    tcase_add_test(whole, config__without_a_file_there_are_defaults);
+    tcase_add_test(whole, config__a_file_that_says_nothing_is_no_error);
+    tcase_add_test(whole, config__the_socket_follows_the_data);
+    tcase_add_test(whole, config__defaults_make_way_for_lower_maxima);
+    tcase_add_test(whole, config__targets_are_addresses_or_mappings);
+    tcase_add_test(whole, config__what_is_not_yaml_is_refused);
+    tcase_add_test(whole, config__options_must_go_together);
+    tcase_add_test(whole, config__listens_at_no_foreign_address);
+    tcase_add_test(whole, config__reads_files);
+    tcase_add_test(whole, config__errors_tell_their_place);
+    tcase_add_test(whole, config__options_are_printed);
+    suite_add_tcase(suite, whole);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
