@@ -117,7 +117,7 @@ static int order_of_methods(const void *a, const void *b)
 const struct participant_method *participant_find(const saga_participant *p, const char *path, size_t size, int phase)
 {
     char copy[SAGA_CALL_METHOD_BYTES_MAX + 1];
-    if (size > SAGA_CALL_METHOD_BYTES_MAX || memchr(path, '\0', size) != NULL)
+    if (p->method_count == 0 || size > SAGA_CALL_METHOD_BYTES_MAX || memchr(path, '\0', size) != NULL)
         return NULL;
     memcpy(copy, path, size);
     copy[size] = '\0';

@@ -334,6 +334,7 @@ static void *server_thread(void *argument)
 
 int participant_serve(saga_participant *p, struct saga_error *error)
 {
+    p->down_tag = (struct served_tag){SERVED_DOWN, NULL};
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -370,7 +371,6 @@ static bool wait_for(saga_participant *p, enum stop_progress progress, int64_t w
 
 void participant_unserve(saga_participant *p)
 {
-    p->down_tag = (struct served_tag){SERVED_DOWN, NULL};
     grpc_server_shutdown_and_notify(p->server, p->queue, &p->down_tag);
     if (!wait_for(p, STOP_QUIET, p->options.stop_grace_ms))
         atomic_store(&p->refusing, true);

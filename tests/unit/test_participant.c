@@ -1,0 +1,697 @@
+/* The participant's server as a sidecar meets it: what is handed on, what is refused, and how it stops. */
+#include <saga/participant.h>
+
+#include "tests/support/grpc_caller.h"
+
+#include <check.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define DO   "/shop.v1.Inventory/Reserve"
+#define UNDO "/shop.v1.Inventory/Release"
+
+/* ---- functions under call -------------------------------------------------------------------------------------------- */
+
+/* A door that functions wait at. */
+static struct gate {
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    bool open;
+    int inside;
+    int carried_out;
+    int saw_cancel;
+} gate = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+
+static void gate_reset(void)
+{
+    gate.open = false;
+    gate.inside = gate.carried_out = gate.saw_cancel = 0;
+}
+
+static void gate_open(void)
+{
+    pthread_mutex_lock(&gate.mutex);
+    gate.open = true;
+    pthread_cond_broadcast(&gate.changed);
+    pthread_mutex_unlock(&gate.mutex);
+}
+
+static void gate_wait_inside(int count)
+{
+    struct timespec deadline;
+    clock_gettime(CLOCK_REALTIME, &deadline);
+    deadline.tv_sec += 20;
+    pthread_mutex_lock(&gate.mutex);
+    int failed = 0;
+    while (gate.inside < count && failed == 0)
+        failed = pthread_cond_timedwait(&gate.changed, &gate.mutex, &deadline);
+    pthread_mutex_unlock(&gate.mutex);
+    ck_assert_msg(failed == 0, "only %d of %d calls reached the function", gate.inside, count);
+}
+
+static int pass_gate(saga_call *call, void *user)
+{
+    (void)user;
+    pthread_mutex_lock(&gate.mutex);
+    gate.inside++;
+    pthread_cond_broadcast(&gate.changed);
+    while (!gate.open)
+        pthread_cond_wait(&gate.changed, &gate.mutex);
+    gate.carried_out++;
+    pthread_mutex_unlock(&gate.mutex);
+    return saga_call_reply(call, "through", 7);
+}
+
+/* Stays until nobody waits for it. */
+static int wait_for_cancel(saga_call *call, void *user)
+{
+    (void)user;
+    pthread_mutex_lock(&gate.mutex);
+    gate.inside++;
+    pthread_cond_broadcast(&gate.changed);
+    struct timespec tick = {.tv_nsec = 1000000};
+    for (int i = 0; i < 20000 && !saga_call_cancelled(call); i++) {
+        pthread_mutex_unlock(&gate.mutex);
+        nanosleep(&tick, NULL);
+        pthread_mutex_lock(&gate.mutex);
+    }
+    gate.saw_cancel += saga_call_cancelled(call);
+    pthread_mutex_unlock(&gate.mutex);
+    return SAGA_E_CANCELLED;
+}
+
+/* Answers with everything it was told. */
+static int echo(saga_call *call, void *user)
+{
+    const struct saga_call_info *i = saga_call_info(call);
+    char text[2048];
+    int size = snprintf(text, sizeof text, "%s|%s|%s|%s|%s|%s|%s|%d|%d|%d|%.*s|%s", i->saga_id, i->definition, i->step,
+                        i->method, i->idempotency_key, i->action_key, i->traceparent, i->phase, i->action_outcome,
+                        i->attempt, (int)i->request_size, (const char *)i->request, (const char *)user);
+    ck_assert(i->timeout_ms > 0 && saga_call_time_left_ms(call) > 0 && saga_call_time_left_ms(call) <= i->timeout_ms);
+    return saga_call_reply(call, text, (size_t)size);
+}
+
+static int refuse_it(saga_call *call, void *user)
+{
+    return saga_call_fail(call, *(int *)user, "no: %s", saga_call_info(call)->step);
+}
+
+static int answer_too_much(saga_call *call, void *user)
+{
+    (void)user;
+    static char much[4096];
+    return saga_call_reply(call, much, sizeof much);
+}
+
+/* ---- a participant under test ---------------------------------------------------------------------------------------- */
+
+static saga_participant *participant;
+static struct caller caller;
+static struct saga_error error;
+
+static void serve_with(const struct saga_participant_options *options, saga_step_function action,
+                       saga_step_function compensation, void *user)
+{
+    gate_reset();
+    ck_assert_msg(saga_participant_open(options, &participant, &error) == SAGA_OK, "%s", error.message);
+    ck_assert_int_eq(
+        saga_participant_step(participant, DO, action, compensation != NULL ? UNDO : NULL, compensation, user, &error),
+        SAGA_OK);
+    ck_assert_msg(saga_participant_start(participant, &error) == SAGA_OK, "%s", error.message);
+    caller_open(&caller, saga_participant_address(participant));
+}
+
+static void end(void)
+{
+    caller_close(&caller);
+    saga_participant_close(participant);
+    participant = NULL;
+}
+
+static struct caller_call *action_call(void)
+{
+    struct caller_call *call = calloc(1, sizeof *call);
+    *call = (struct caller_call){
+        .method = DO,
+        .metadata = {{"saga-id", "9f03c1d2a4b7-2a"},
+                     {"saga-definition", "checkout"},
+                     {"saga-step", "reserve"},
+                     {"saga-phase", "action"},
+                     {"saga-attempt", "3"},
+                     {"idempotency-key", "9f03c1d2a4b7-2a/reserve/action"},
+                     {"traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}},
+        .request = "hello",
+        .request_size = 5,
+        .timeout_ms = 20000,
+    };
+    return call;
+}
+
+static void set_metadata(struct caller_call *call, const char *key, const char *value)
+{
+    size_t i = 0;
+    while (call->metadata[i][0] != NULL && strcmp(call->metadata[i][0], key) != 0)
+        i++;
+    ck_assert_uint_lt(i, CALLER_METADATA_MAX - 1);
+    call->metadata[i][0] = value != NULL ? key : "x-left-out";
+    call->metadata[i][1] = value != NULL ? value : "";
+}
+
+static struct caller_call *compensation_call(void)
+{
+    struct caller_call *call = action_call();
+    call->method = UNDO;
+    set_metadata(call, "saga-phase", "compensation");
+    set_metadata(call, "idempotency-key", "9f03c1d2a4b7-2a/reserve/compensation");
+    set_metadata(call, "saga-action-outcome", "unknown");
+    set_metadata(call, "saga-action-key", "9f03c1d2a4b7-2a/reserve/action");
+    return call;
+}
+
+static void assert_answer(const struct caller_call *call, int status, const char *words)
+{
+    ck_assert_msg(call->status == status && strstr(call->message, words) != NULL, "%d: %s (not %d: %s)", call->status,
+                  call->message, status, words);
+}
+
+/* ---- what is handed on ----------------------------------------------------------------------------------------------- */
+
+START_TEST(participant__hands_on_everything_that_came_with_a_call)
+{
+    serve_with(NULL, echo, echo, (void *)(uintptr_t) "user");
+    struct caller_call *call = action_call();
+    ck_assert_int_eq(caller_run(&caller, call), SAGA_OK);
+    call->answer[call->answer_size] = 0;
+    ck_assert_str_eq((char *)call->answer,
+                     "9f03c1d2a4b7-2a|checkout|reserve|" DO "|9f03c1d2a4b7-2a/reserve/action||"
+                     "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01|1|0|3|hello|user");
+    free(call);
+    call = compensation_call();
+    ck_assert_int_eq(caller_run(&caller, call), SAGA_OK);
+    call->answer[call->answer_size] = 0;
+    ck_assert_str_eq((char *)call->answer,
+                     "9f03c1d2a4b7-2a|checkout|reserve|" UNDO "|9f03c1d2a4b7-2a/reserve/compensation|"
+                     "9f03c1d2a4b7-2a/reserve/action|00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01|2|2|3|hello|user");
+    free(call);
+    end();
+}
+END_TEST
+
+START_TEST(participant__answers_with_the_functions_status_and_message)
+{
+    int status = SAGA_E_FAILED_PRECONDITION;
+    serve_with(NULL, refuse_it, NULL, &status);
+    struct caller_call *call = action_call();
+    caller_run(&caller, call);
+    assert_answer(call, SAGA_E_FAILED_PRECONDITION, "no: reserve");
+    status = 77;
+    caller_run(&caller, call);
+    assert_answer(call, SAGA_E_UNKNOWN, "no: reserve");
+    free(call);
+    end();
+}
+END_TEST
+
+/* Key, value (NULL: left out), and what the refusal says. */
+static const struct {
+    const char *key, *value, *words;
+} bad_metadata[] = {
+    {"saga-id", NULL, "saga-id is missing"},
+    {"saga-definition", NULL, "saga-definition is missing"},
+    {"saga-step", "", "saga-step is missing"},
+    {"saga-phase", NULL, "saga-phase is missing"},
+    {"saga-phase", "forward", "saga-phase is neither"},
+    {"saga-attempt", NULL, "saga-attempt is missing"},
+    {"saga-attempt", "0", "saga-attempt is not a number from 1"},
+    {"saga-attempt", "12345678901", "saga-attempt is not a number from 1"},
+    {"saga-attempt", "-1", "saga-attempt is not a number from 1"},
+    {"idempotency-key", NULL, "idempotency-key is missing"},
+    {"saga-action-outcome", "done", "saga-action-outcome comes with an action"},
+    {"saga-action-key", "k", "saga-action-key comes with an action"},
+    {"saga-id", "12345678901234567890123456789012345678901234567890123456789012345", "saga-id is too long"},
+};
+
+START_TEST(participant__refuses_bad_metadata_by_name)
+{
+    serve_with(NULL, echo, echo, (void *)(uintptr_t) "");
+    for (size_t i = 0; i < sizeof bad_metadata / sizeof bad_metadata[0]; i++) {
+        struct caller_call *call = action_call();
+        set_metadata(call, bad_metadata[i].key, bad_metadata[i].value);
+        caller_run(&caller, call);
+        assert_answer(call, SAGA_E_INVALID_ARGUMENT, bad_metadata[i].words);
+        free(call);
+    }
+    struct caller_call *call = action_call();
+    call->metadata[7][0] = "saga-id";
+    call->metadata[7][1] = "another";
+    caller_run(&caller, call);
+    assert_answer(call, SAGA_E_INVALID_ARGUMENT, "saga-id comes twice");
+    free(call);
+    call = compensation_call();
+    set_metadata(call, "saga-action-key", "9f03c1d2a4b7-2a/reserve/compensation");
+    caller_run(&caller, call);
+    assert_answer(call, SAGA_E_INVALID_ARGUMENT, "saga-action-key is the compensation's own key");
+    free(call);
+    end();
+}
+END_TEST
+
+START_TEST(participant__refuses_what_no_function_is_for)
+{
+    serve_with(NULL, echo, echo, (void *)(uintptr_t) "");
+    struct caller_call *call = action_call();
+    call->method = "/shop.v1.Inventory/Nothing";
+    caller_run(&caller, call);
+    assert_answer(call, SAGA_E_UNIMPLEMENTED, "no such method");
+    call->method = UNDO;
+    caller_run(&caller, call);
+    assert_answer(call, SAGA_E_INVALID_ARGUMENT, "the method is no action");
+    call->method = DO;
+    call->timeout_ms = -1;
+    caller_run(&caller, call);
+    assert_answer(call, SAGA_E_INVALID_ARGUMENT, "grpc-timeout is missing");
+    call->timeout_ms = 20000;
+    call->no_message = 1;
+    caller_run(&caller, call);
+    assert_answer(call, SAGA_E_INVALID_ARGUMENT, "carries no message");
+    free(call);
+    end();
+}
+END_TEST
+
+START_TEST(participant__bounds_requests_and_answers)
+{
+    struct saga_participant_options options = {.request_bytes_max = 2048, .answer_bytes_max = 2048};
+    serve_with(&options, answer_too_much, NULL, NULL);
+    static char request[4096];
+    struct caller_call *call = action_call();
+    caller_run(&caller, call);
+    assert_answer(call, SAGA_E_RESOURCE_EXHAUSTED, "answer_bytes_max is 2048");
+    call->request = request;
+    call->request_size = sizeof request;
+    caller_run(&caller, call);
+    assert_answer(call, SAGA_E_RESOURCE_EXHAUSTED, "2048");
+    free(call);
+    end();
+}
+END_TEST
+
+/* ---- the queue ------------------------------------------------------------------------------------------------------- */
+
+START_TEST(participant__full_queue_tells_when_to_come_again)
+{
+    struct saga_participant_options options = {.threads = 1, .queue_calls_max = 1, .pushback_ms = 321};
+    serve_with(&options, pass_gate, NULL, NULL);
+    struct caller_call *first = action_call(), *second = action_call(), *third = action_call();
+    caller_start(&caller, first);
+    gate_wait_inside(1);
+    caller_start(&caller, second);
+    /* It can only be told from outside that the second one waits when another is refused. */
+    do {
+        third->timeout_ms = 300;
+        caller_run(&caller, third);
+    } while (third->status == SAGA_E_DEADLINE_EXCEEDED);
+    assert_answer(third, SAGA_E_RESOURCE_EXHAUSTED, "queue_calls_max");
+    ck_assert_str_eq(third->pushback, "321");
+
+    /* A health check needs no place in the queue. */
+    struct caller_call *health = calloc(1, sizeof *health);
+    health->method = "/grpc.health.v1.Health/Check";
+    health->timeout_ms = 20000;
+    ck_assert_int_eq(caller_run(&caller, health), SAGA_OK);
+
+    gate_open();
+    caller_finish(first);
+    caller_finish(second);
+    ck_assert_int_eq(first->status, SAGA_OK);
+    ck_assert_int_eq(second->status, SAGA_OK);
+    free(first);
+    free(second);
+    free(third);
+    free(health);
+    end();
+}
+END_TEST
+
+START_TEST(participant__call_whose_deadline_passed_in_the_queue_is_not_carried_out)
+{
+    struct saga_participant_options options = {.threads = 1};
+    serve_with(&options, pass_gate, NULL, NULL);
+    struct caller_call *first = action_call(), *second = action_call();
+    caller_start(&caller, first);
+    gate_wait_inside(1);
+    second->timeout_ms = 100;
+    ck_assert_int_eq(caller_run(&caller, second), SAGA_E_DEADLINE_EXCEEDED);
+    gate_open();
+    caller_finish(first);
+    ck_assert_int_eq(first->status, SAGA_OK);
+    free(first);
+    free(second);
+    end(); /* every call that was taken has ended by then */
+    ck_assert_int_eq(gate.carried_out, 1);
+}
+END_TEST
+
+START_TEST(participant__function_sees_that_its_call_was_cancelled)
+{
+    serve_with(NULL, wait_for_cancel, NULL, NULL);
+    struct caller_call *call = action_call();
+    caller_start(&caller, call);
+    gate_wait_inside(1);
+    caller_cancel(call);
+    caller_finish(call);
+    ck_assert_int_eq(call->status, SAGA_E_CANCELLED);
+    free(call);
+    end();
+    ck_assert_int_eq(gate.saw_cancel, 1);
+}
+END_TEST
+
+struct hammer {
+    int number;
+    int answered;
+};
+
+static void *hammer(void *argument)
+{
+    struct hammer *h = argument;
+    struct caller own;
+    caller_open(&own, saga_participant_address(participant));
+    struct caller_call *call = action_call();
+    for (int i = 0; i < 100; i++) {
+        char id[32], expected[64];
+        snprintf(id, sizeof id, "saga-%d-%d", h->number, i);
+        snprintf(expected, sizeof expected, "%s|checkout", id);
+        set_metadata(call, "saga-id", id);
+        h->answered += caller_run(&own, call) == SAGA_OK && memcmp(call->answer, expected, strlen(expected)) == 0;
+    }
+    free(call);
+    caller_close(&own);
+    return NULL;
+}
+
+START_TEST(participant__many_callers_get_their_own_answers)
+{
+    struct saga_participant_options options = {.threads = 3};
+    serve_with(&options, echo, NULL, (void *)(uintptr_t) "");
+    enum { CALLERS = 8 };
+    pthread_t threads[CALLERS];
+    struct hammer hammers[CALLERS];
+    for (int i = 0; i < CALLERS; i++) {
+        hammers[i] = (struct hammer){.number = i};
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, hammer, &hammers[i]), 0);
+    }
+    for (int i = 0; i < CALLERS; i++) {
+        pthread_join(threads[i], NULL);
+        ck_assert_int_eq(hammers[i].answered, 100);
+    }
+    end();
+}
+END_TEST
+
+/* ---- health ---------------------------------------------------------------------------------------------------------- */
+
+START_TEST(participant__serves_health_checks)
+{
+    serve_with(NULL, echo, NULL, (void *)(uintptr_t) "");
+    struct caller_call *call = calloc(1, sizeof *call);
+    call->method = "/grpc.health.v1.Health/Check";
+    call->timeout_ms = 20000;
+    ck_assert_int_eq(caller_run(&caller, call), SAGA_OK);
+    ck_assert_mem_eq(call->answer, "\x08\x01", 2);
+    call->request = "\x0a\x11shop.v1.Inventory";
+    call->request_size = 19;
+    ck_assert_int_eq(caller_run(&caller, call), SAGA_OK);
+    call->request = "\x0a\x07shop.v1";
+    call->request_size = 9;
+    ck_assert_int_eq(caller_run(&caller, call), SAGA_E_NOT_FOUND);
+    call->request = "\xff";
+    call->request_size = 1;
+    ck_assert_int_eq(caller_run(&caller, call), SAGA_E_INVALID_ARGUMENT);
+    free(call);
+    end();
+}
+END_TEST
+
+/* ---- stopping -------------------------------------------------------------------------------------------------------- */
+
+static void *stop(void *argument)
+{
+    (void)argument;
+    saga_participant_stop(participant);
+    return NULL;
+}
+
+START_TEST(participant__stop_lets_calls_end)
+{
+    serve_with(NULL, pass_gate, NULL, NULL);
+    struct caller_call *call = action_call();
+    caller_start(&caller, call);
+    gate_wait_inside(1);
+    pthread_t stopper;
+    pthread_create(&stopper, NULL, stop, NULL);
+    /* New calls are refused from the moment on at which the stop has begun. */
+    struct caller_call *late = action_call();
+    late->timeout_ms = 500;
+    struct caller another;
+    do {
+        caller_open(&another, saga_participant_address(participant));
+        caller_run(&another, late);
+        caller_close(&another);
+    } while (late->status == SAGA_E_DEADLINE_EXCEEDED);
+    ck_assert_int_eq(late->status, SAGA_E_UNAVAILABLE);
+    gate_open();
+    caller_finish(call);
+    ck_assert_int_eq(call->status, SAGA_OK);
+    pthread_join(stopper, NULL);
+    free(call);
+    free(late);
+    end();
+}
+END_TEST
+
+START_TEST(participant__stop_cancels_what_outlasts_the_grace)
+{
+    struct saga_participant_options options = {.threads = 1, .stop_grace_ms = 50};
+    serve_with(&options, wait_for_cancel, NULL, NULL);
+    struct caller_call *running = action_call(), *waiting = action_call();
+    caller_start(&caller, running);
+    gate_wait_inside(1);
+    caller_start(&caller, waiting);
+    saga_participant_stop(participant);
+    caller_finish(running);
+    caller_finish(waiting);
+    ck_assert_int_ne(running->status, SAGA_OK);
+    ck_assert_int_ne(waiting->status, SAGA_OK);
+    ck_assert_int_eq(gate.inside, 1);
+    ck_assert_int_eq(gate.saw_cancel, 1);
+    free(running);
+    free(waiting);
+    end();
+}
+END_TEST
+
+static void *run(void *argument)
+{
+    (void)argument;
+    return (void *)(intptr_t)saga_participant_run(participant, &error);
+}
+
+static void assert_run_ends(void (*how)(void))
+{
+    ck_assert_int_eq(saga_participant_open(NULL, &participant, &error), SAGA_OK);
+    ck_assert_int_eq(saga_participant_step(participant, DO, echo, NULL, NULL, (void *)(uintptr_t) "", &error), SAGA_OK);
+    pthread_t runner;
+    pthread_create(&runner, NULL, run, NULL);
+    caller_open(&caller, saga_participant_address(participant));
+    struct caller_call *call = action_call();
+    do
+        caller_run(&caller, call);
+    while (call->status == SAGA_E_UNAVAILABLE);
+    ck_assert_int_eq(call->status, SAGA_OK);
+    how();
+    void *code;
+    pthread_join(runner, &code);
+    ck_assert_int_eq((int)(intptr_t)code, SAGA_OK);
+    free(call);
+    end();
+}
+
+static void terminate(void)
+{
+    kill(getpid(), SIGTERM);
+}
+
+static void interrupt(void)
+{
+    saga_participant_interrupt(participant);
+}
+
+START_TEST(participant__runs_until_it_is_interrupted_or_signalled)
+{
+    assert_run_ends(interrupt);
+    assert_run_ends(terminate);
+}
+END_TEST
+
+/* ---- opening --------------------------------------------------------------------------------------------------------- */
+
+START_TEST(participant__refuses_bad_options)
+{
+    static const struct {
+        struct saga_participant_options options;
+        const char *field;
+    } bad[] = {
+        {{.threads = 1025}, "threads"},
+        {{.queue_calls_max = 65537}, "queue_calls_max"},
+        {{.request_bytes_max = 1}, "request_bytes_max"},
+        {{.stop_grace_ms = 3600001}, "stop_grace_ms"},
+        {{.reserved = {0, 1}}, "reserved"},
+        {{.address = "0.0.0.0:0"}, "address"},
+        {{.address = "127.0.0.1"}, "address"},
+        {{.address = "127.0.0.1:70000"}, "address"},
+        {{.address = "::1:80"}, "address"},
+        {{.address = "unix:"}, "address"},
+        {{.address = ""}, "address"},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        ck_assert_int_eq(saga_participant_open(&bad[i].options, &participant, &error), SAGA_E_INVALID_ARGUMENT);
+        ck_assert_str_eq(error.field, bad[i].field);
+        ck_assert_ptr_null(participant);
+    }
+}
+END_TEST
+
+START_TEST(participant__takes_no_address_that_is_in_use)
+{
+    saga_participant *second;
+    ck_assert_int_eq(saga_participant_open(NULL, &participant, &error), SAGA_OK);
+    struct saga_participant_options options = {.address = saga_participant_address(participant)};
+    ck_assert_int_eq(saga_participant_open(&options, &second, &error), SAGA_E_UNAVAILABLE);
+    saga_participant_close(participant);
+
+    char folder[] = "/tmp/participant-XXXXXX", address[64];
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    snprintf(address, sizeof address, "unix:%s/socket", folder);
+    options.address = address;
+    serve_with(&options, echo, NULL, (void *)(uintptr_t) "");
+    ck_assert_str_eq(saga_participant_address(participant), address);
+    ck_assert_int_eq(saga_participant_open(&options, &second, &error), SAGA_E_UNAVAILABLE);
+    struct caller_call *call = action_call();
+    ck_assert_int_eq(caller_run(&caller, call), SAGA_OK);
+    free(call);
+    end();
+    snprintf(address, sizeof address, "%s/socket", folder);
+    unlink(address);
+    ck_assert_int_eq(rmdir(folder), 0);
+}
+END_TEST
+
+START_TEST(participant__refuses_steps_that_contradict_each_other)
+{
+    ck_assert_int_eq(saga_participant_open(NULL, &participant, &error), SAGA_OK);
+    saga_participant *p = participant;
+    ck_assert_int_eq(saga_participant_start(p, &error), SAGA_E_FAILED_PRECONDITION);
+    ck_assert_int_eq(saga_participant_step(p, "Reserve", echo, NULL, NULL, NULL, &error), SAGA_E_INVALID_ARGUMENT);
+    ck_assert_int_eq(saga_participant_step(p, DO, NULL, NULL, NULL, NULL, &error), SAGA_E_INVALID_ARGUMENT);
+    ck_assert_int_eq(saga_participant_step(p, DO, echo, UNDO, NULL, NULL, &error), SAGA_E_INVALID_ARGUMENT);
+    ck_assert_str_eq(error.field, "compensation");
+    ck_assert_int_eq(saga_participant_step(p, DO, echo, UNDO, echo, NULL, &error), SAGA_OK);
+    ck_assert_int_eq(saga_participant_step(p, "/a.B/C", echo, UNDO, echo, NULL, &error), SAGA_OK);
+    ck_assert_int_eq(saga_participant_step(p, DO, pass_gate, NULL, NULL, NULL, &error), SAGA_E_ALREADY_EXISTS);
+    ck_assert_int_eq(saga_participant_start(p, &error), SAGA_OK);
+    ck_assert_int_eq(saga_participant_step(p, "/a.B/D", echo, NULL, NULL, NULL, &error), SAGA_E_FAILED_PRECONDITION);
+    ck_assert_int_eq(saga_participant_start(p, &error), SAGA_E_FAILED_PRECONDITION);
+    saga_participant_close(p);
+}
+END_TEST
+
+/* ---- a call by hand -------------------------------------------------------------------------------------------------- */
+
+START_TEST(call__by_hand_keeps_copies_and_checks)
+{
+    char id[] = "saga", request[] = "bytes";
+    struct saga_call_info info = {.saga_id = id, .definition = "d", .step = "s", .idempotency_key = "k", .phase = SAGA_CALL_ACTION,
+                                  .attempt = 1, .request = request, .request_size = 5};
+    saga_call *call;
+    ck_assert_int_eq(saga_call_create(&info, &call, &error), SAGA_OK);
+    id[0] = request[0] = 'X';
+    ck_assert_str_eq(saga_call_info(call)->saga_id, "saga");
+    ck_assert_str_eq(saga_call_info(call)->method, "");
+    ck_assert_mem_eq(saga_call_info(call)->request, "bytes", 5);
+    ck_assert(saga_call_time_left_ms(call) == INT64_MAX && !saga_call_cancelled(call));
+    size_t size;
+    ck_assert_int_eq(saga_call_reply(call, "one", 3), SAGA_OK);
+    ck_assert_int_eq(saga_call_reply(call, "second", 6), SAGA_OK);
+    ck_assert_mem_eq(saga_call_answer(call, &size), "second", 6);
+    ck_assert_uint_eq(size, 6);
+    saga_call_destroy(call);
+
+    info.phase = SAGA_CALL_COMPENSATION;
+    ck_assert_int_eq(saga_call_create(&info, &call, &error), SAGA_E_INVALID_ARGUMENT);
+    ck_assert_str_eq(error.field, "action_outcome");
+    info.idempotency_key = NULL;
+    ck_assert_int_eq(saga_call_create(&info, &call, &error), SAGA_E_INVALID_ARGUMENT);
+    ck_assert_str_eq(error.field, "idempotency_key");
+}
+END_TEST
+
+START_TEST(call__message_is_cut_and_kept_utf8)
+{
+    struct saga_call_info info = {.saga_id = "i", .definition = "d", .step = "s", .idempotency_key = "k",
+                                  .phase = SAGA_CALL_ACTION, .attempt = 1};
+    saga_call *call;
+    ck_assert_int_eq(saga_call_create(&info, &call, &error), SAGA_OK);
+    ck_assert_int_eq(saga_call_fail(call, SAGA_OK, "x"), SAGA_E_INTERNAL);
+    saga_call_fail(call, SAGA_E_ABORTED, "%s", "gr\xc3\xbc\xc3\x9f \xff\xc0\x80 \xed\xa0\x80 \xf0\x9f\x8d\x8e");
+    ck_assert_str_eq(saga_call_message(call), "gr\xc3\xbc\xc3\x9f ??? ??? \xf0\x9f\x8d\x8e");
+    char lengthy[400];
+    memset(lengthy, 'a', sizeof lengthy);
+    memcpy(lengthy + 255, "\xe2\x82\xac", 3);
+    lengthy[399] = '\0';
+    saga_call_fail(call, SAGA_E_ABORTED, "%s", lengthy);
+    ck_assert_uint_eq(strlen(saga_call_message(call)), 255);
+    saga_call_destroy(call);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("participant");
+    TCase *serving = tcase_create("serving");
+    tcase_set_timeout(serving, 60);
+    tcase_add_test(serving, participant__hands_on_everything_that_came_with_a_call);
+    tcase_add_test(serving, participant__answers_with_the_functions_status_and_message);
+    tcase_add_test(serving, participant__refuses_bad_metadata_by_name);
+    tcase_add_test(serving, participant__refuses_what_no_function_is_for);
+    tcase_add_test(serving, participant__bounds_requests_and_answers);
+    tcase_add_test(serving, participant__full_queue_tells_when_to_come_again);
+    tcase_add_test(serving, participant__call_whose_deadline_passed_in_the_queue_is_not_carried_out);
+    tcase_add_test(serving, participant__function_sees_that_its_call_was_cancelled);
+    tcase_add_test(serving, participant__many_callers_get_their_own_answers);
+    tcase_add_test(serving, participant__serves_health_checks);
+    tcase_add_test(serving, participant__stop_lets_calls_end);
+    tcase_add_test(serving, participant__stop_cancels_what_outlasts_the_grace);
+    tcase_add_test(serving, participant__runs_until_it_is_interrupted_or_signalled);
+    suite_add_tcase(suite, serving);
+    TCase *opening = tcase_create("opening");
+    tcase_set_timeout(opening, 60);
+    tcase_add_test(opening, participant__refuses_bad_options);
+    tcase_add_test(opening, participant__takes_no_address_that_is_in_use);
+    tcase_add_test(opening, participant__refuses_steps_that_contradict_each_other);
+    tcase_add_test(opening, call__by_hand_keeps_copies_and_checks);
+    tcase_add_test(opening, call__message_is_cut_and_kept_utf8);
+    suite_add_tcase(suite, opening);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
