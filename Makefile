@@ -176,6 +176,15 @@ $(B)/tests/%: $(B)/obj/tests/%.o $(TEST_LIBS)
 unit: $(UNIT)
 	@for t in $(UNIT); do $$t || exit 1; done
 
+# What the documents say of the options follows from sidecar/runtime/options.def.
+OPTIONS_LIBS := $(B)/obj/tests/support/panic.o $(call archives,sidecar/runtime sidecar/definition sidecar/base)
+$(B)/docs_options: $(B)/obj/tests/tools/docs_options.o $(OPTIONS_LIBS)
+	$(CC) $(LDFLAGS) -o $@ $< $(OPTIONS_LIBS) $(YAML_LIBS)
+
+.PHONY: docs-options
+docs-options: $(B)/docs_options
+	$< docs/man/sagad.yaml.5 docs/configuration.md
+
 # A room alone: make room ROOM=sidecar/journal
 .PHONY: room
 room: $(call archives,$(ROOM))

@@ -1,0 +1,62 @@
+/* The configuration in words: every option is printed, and an error tells its place. */
+#include "sidecar/runtime/config_options.h"
+
+#include <check.h>
+#include <stdlib.h>
+
+START_TEST(config_print__errors_tell_their_place)
+{
+    char line[128], little[12];
+    struct error_detail d;
+    error_set(&d, E_ARGUMENT, "listen[0]", "is wrong");
+    d.line = 3;
+    d.column = 5;
+    ck_assert_uint_eq(config_describe_error("sagad.yaml", E_ARGUMENT, &d, line, sizeof line), strlen(line));
+    ck_assert_str_eq(line, "sagad.yaml:3:5: listen[0]: is wrong");
+    config_describe_error(NULL, E_ARGUMENT, &d, line, sizeof line);
+    ck_assert_str_eq(line, "3:5: listen[0]: is wrong");
+    ck_assert_uint_eq(config_describe_error("sagad.yaml", E_ARGUMENT, &d, little, sizeof little), 11);
+    ck_assert_str_eq(little, "sagad.yaml:");
+    error_set(&d, E_MEMORY, NULL, NULL);
+    config_describe_error("f", E_MEMORY, &d, line, sizeof line);
+    ck_assert_str_eq(line, "f: no memory is left");
+}
+END_TEST
+
+START_TEST(config_print__options_are_printed)
+{
+    char *text = NULL, line[256], fallback[OPTION_DEFAULT_SIZE];
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    ck_assert_ptr_nonnull(out);
+    config_print_options(out);
+    ck_assert_int_eq(fclose(out), 0);
+    for (size_t i = 0; i < OPTION_INDEX_COUNT; i++) {
+        snprintf(line, sizeof line, "\n  %s: %s", config_options[i].name, option_default(&config_options[i], fallback));
+        ck_assert_msg(strstr(text, line) != NULL, "%s is not printed", line);
+    }
+    for (size_t i = 0; i < TARGET_OPTION_COUNT; i++) {
+        snprintf(line, sizeof line, "\n  targets.NAME.%s: ", config_target_options[i].name);
+        ck_assert_msg(strstr(text, line) != NULL, "%s is not printed", line);
+    }
+    ck_assert_ptr_nonnull(strstr(text, "\n  payload_bytes_max: 1MiB  # 1KiB to 64MiB\n"));
+    ck_assert_ptr_nonnull(strstr(text, "\n  log_level: info  # error, warn, info or debug\n"));
+    for (const char *start = text, *end; (end = strchr(start, '\n')) != NULL; start = end + 1)
+        ck_assert_msg(end - start <= 160, "a line is long: %.*s", (int)(end - start), start);
+    free(text);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("config_print");
+    TCase *words = tcase_create("words");
+    tcase_add_test(words, config_print__errors_tell_their_place);
+    tcase_add_test(words, config_print__options_are_printed);
+    suite_add_tcase(suite, words);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

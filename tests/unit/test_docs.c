@@ -1,0 +1,144 @@
+/* The documents say what the code does: the examples in them are read, and what follows from the table of options is
+ * that table's. Runs at the top of the tree. */
+#include "sidecar/definition/reader.h"
+#include "sidecar/runtime/config.h"
+#include "sidecar/runtime/config_docs.h"
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DOCUMENT_SIZE 262144
+
+static char document[DOCUMENT_SIZE];
+static struct error_detail detail;
+
+static void read_document(const char *path)
+{
+    FILE *file = fopen(path, "r");
+    ck_assert_msg(file != NULL, "%s is not there; tests run at the top of the tree", path);
+    size_t size = fread(document, 1, DOCUMENT_SIZE - 1, file);
+    fclose(file);
+    ck_assert_uint_lt(size, DOCUMENT_SIZE - 1);
+    document[size] = '\0';
+}
+
+/* The first example in YAML of the document. */
+static struct bytes first_example(const char *path)
+{
+    static const char fence[] = "```yaml\n";
+    read_document(path);
+    const char *start = strstr(document, fence);
+    ck_assert_msg(start != NULL, "%s has no example", path);
+    start += strlen(fence);
+    const char *end = strstr(start, "```");
+    ck_assert_ptr_nonnull(end);
+    ck_assert_msg(strstr(end + 3, fence) == NULL, "%s has an example that is not checked", path);
+    return bytes_of(start, (size_t)(end - start));
+}
+
+static char *printed(void (*print)(FILE *out))
+{
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    ck_assert_ptr_nonnull(out);
+    print(out);
+    ck_assert_int_eq(fclose(out), 0);
+    return text;
+}
+
+START_TEST(docs__the_manual_page_is_the_table)
+{
+    char *page = printed(config_docs_man);
+    read_document("docs/man/sagad.yaml.5");
+    ck_assert_msg(strcmp(document, page) == 0, "docs/man/sagad.yaml.5 is not up to date; run make docs-options");
+    free(page);
+}
+END_TEST
+
+START_TEST(docs__the_tables_are_the_table)
+{
+    char *tables = printed(config_docs_markdown);
+    read_document("docs/configuration.md");
+    char *begin = strstr(document, CONFIG_DOCS_BEGIN), *end = strstr(document, CONFIG_DOCS_END);
+    ck_assert(begin != NULL && end != NULL);
+    begin += strlen(CONFIG_DOCS_BEGIN);
+    *end = '\0';
+    ck_assert_msg(strcmp(begin, tables) == 0, "docs/configuration.md is not up to date; run make docs-options");
+    free(tables);
+}
+END_TEST
+
+START_TEST(docs__the_example_of_a_configuration_is_one)
+{
+    struct config *c = NULL;
+    int code = config_read_text(first_example("docs/configuration.md"), &c, &detail);
+    ck_assert_msg(code == 0, "%d:%d: %s: %s", detail.line, detail.column, detail.field, detail.text);
+    ck_assert_str_eq(c->data_dir, "/var/lib/sagad");
+    ck_assert_uint_eq(c->target_count, 3);
+    ck_assert_uint_eq(c->targets[1].max_concurrent_calls, 64);
+    ck_assert_uint_eq(c->default_compensation_retry.max_attempts, 50);
+    ck_assert_uint_eq(c->log_format, CONFIG_LOG_JSON);
+    config_destroy(c);
+}
+END_TEST
+
+START_TEST(docs__the_example_of_a_definition_is_one)
+{
+    struct definition_limits limits = definition_limits_default();
+    struct definition *d = NULL;
+    int code = definition_read(first_example("docs/definitions.md"), &limits, &d, &detail);
+    ck_assert_msg(code == 0, "%d:%d: %s: %s", detail.line, detail.column, detail.field, detail.text);
+    ck_assert_str_eq(d->name, "checkout");
+    ck_assert_uint_eq(d->step_count, 4);
+    ck_assert_int_eq(d->pivot_step, 2);
+    ck_assert_int_eq(d->order, ORDER_DEPENDENCY);
+    ck_assert_int_eq(d->steps[0].compensation.source, REQUEST_OWN_OUTPUT);
+    ck_assert(bytes_equal(d->steps[1].action.constant, bytes_of("\x08\x01", 2)));
+    ck_assert_uint_eq(d->steps[3].action.source_step, 0);
+    definition_destroy(d);
+}
+END_TEST
+
+/* The defaults and bounds of a retry policy stand in documents that people write. */
+START_TEST(docs__retry_defaults_are_told_right)
+{
+    struct definition_limits limits = definition_limits_default();
+    const struct retry_policy *a = &limits.action_retry, *b = &limits.compensation_retry;
+    char line[160];
+    read_document("docs/definitions.md");
+    snprintf(line, sizeof line, "| `maxAttempts` | 1 to 1000, the first included | %u | %u |", a->max_attempts,
+             b->max_attempts);
+    ck_assert_msg(strstr(document, line) != NULL, "not there: %s", line);
+    snprintf(line, sizeof line, "| `initialBackoff` | 1ms to 24h | %lldms | %lldms |",
+             (long long)a->initial_backoff.us / 1000, (long long)b->initial_backoff.us / 1000);
+    ck_assert_msg(strstr(document, line) != NULL, "not there: %s", line);
+    snprintf(line, sizeof line, "| `maxBackoff` | 1ms to 24h | %llds | %llds |", (long long)a->max_backoff.us / 1000000,
+             (long long)b->max_backoff.us / 1000000);
+    ck_assert_msg(strstr(document, line) != NULL, "not there: %s", line);
+    snprintf(line, sizeof line, "| `backoffMultiplier` | 1 to 100 | %u | %u |", a->backoff_multiplier_permille / 1000,
+             b->backoff_multiplier_permille / 1000);
+    ck_assert_msg(strstr(document, line) != NULL, "not there: %s", line);
+    snprintf(line, sizeof line, "| `jitter` | 0 to 1 | 0.%u | 0.%u |", a->jitter_permille / 100,
+             b->jitter_permille / 100);
+    ck_assert_msg(strstr(document, line) != NULL, "not there: %s", line);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("docs");
+    TCase *documents = tcase_create("documents");
+    tcase_add_test(documents, docs__the_manual_page_is_the_table);
+    tcase_add_test(documents, docs__the_tables_are_the_table);
+    tcase_add_test(documents, docs__the_example_of_a_configuration_is_one);
+    tcase_add_test(documents, docs__the_example_of_a_definition_is_one);
+    tcase_add_test(documents, docs__retry_defaults_are_told_right);
+    suite_add_tcase(suite, documents);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
