@@ -1,0 +1,370 @@
+/* call.c - the life of one served call.
+ *
+ * A unary call costs three events: it arrives with its message, what follows the message is found to be nothing, and its reply has left.
+ * Word of its cancellation is asked for together with the reply, which is free, or earlier once it has become a long call. */
+#include "sidecar/rpc/internal.h"
+
+#include "sidecar/base/grpc_status.h"
+#include "sidecar/rpc/status_details.h"
+
+#include <grpc/support/alloc.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Calls kept for reuse. */
+#define FREE_CALLS_MAX 1024
+
+#define DETAILS_KEY "grpc-status-details-bin"
+
+static void maybe_release(struct rpc_call *call);
+
+struct rpc_call *rpc_call_take(struct rpc *r, const struct rpc_served *served)
+{
+    struct rpc_call *call = r->free_calls;
+    if (call != NULL) {
+        r->free_calls = call->next_free;
+        r->free_call_count--;
+        memset(call, 0, sizeof *call);
+    } else {
+        call = rpc_allocate(sizeof *call);
+    }
+    call->rpc = r;
+    call->served = served;
+    grpc_metadata_array_init(&call->metadata);
+    call->end_message = grpc_empty_slice();
+    call->end_details = grpc_empty_slice();
+    call->deadline = gpr_inf_future(GPR_CLOCK_MONOTONIC);
+    rpc_link_init(&call->open);
+    rpc_link_init(&call->unwatched);
+    return call;
+}
+
+void rpc_call_give_back(struct rpc_call *call)
+{
+    struct rpc *r = call->rpc;
+    grpc_metadata_array_destroy(&call->metadata);
+    if (r->free_call_count >= FREE_CALLS_MAX) {
+        free(call);
+        return;
+    }
+    call->next_free = r->free_calls;
+    r->free_calls = call;
+    r->free_call_count++;
+}
+
+static const struct rpc_callbacks *callbacks_of(const struct rpc_call *call)
+{
+    return &call->served->service->callbacks;
+}
+
+static bool is_unary(const struct rpc_call *call)
+{
+    return call->served != NULL && call->served->method->kind == RPC_UNARY;
+}
+
+static void maybe_release(struct rpc_call *call)
+{
+    if (call->pending > 0 || !call->ended)
+        return;
+    if (call->counted) {
+        struct rpc_quota *quota = &call->served->service->quota;
+        quota->calls--;
+        quota->streams -= !is_unary(call);
+    }
+    rpc_link_remove(&call->open);
+    rpc_link_remove(&call->unwatched);
+    grpc_byte_buffer_destroy(call->payload);
+    grpc_byte_buffer_destroy(call->surplus);
+    grpc_slice_unref(call->end_message);
+    grpc_slice_unref(call->end_details);
+    grpc_call_unref(call->call);
+    rpc_call_give_back(call);
+}
+
+static void start(struct rpc_call *call, const grpc_op *ops, size_t count, struct rpc_op *op)
+{
+    CHECK(grpc_call_start_batch(call->call, ops, count, op, NULL) == GRPC_CALL_OK);
+    call->pending++;
+}
+
+/* ---- cancellation ---- */
+
+static void closed(struct rpc_op *op, bool ok)
+{
+    struct rpc_call *call = RPC_HOLDER(op, struct rpc_call, closed);
+    if (!ok || call->cancelled)
+        call->gone = true;
+    if (call->gone && call->delivered && !call->ended)
+        callbacks_of(call)->on_cancelled(callbacks_of(call)->self, call);
+    call->pending--;
+    maybe_release(call);
+}
+
+static void watch(struct rpc_call *call)
+{
+    rpc_link_remove(&call->unwatched);
+    if (call->watched || call->ended)
+        return;
+    call->watched = true;
+    call->closed.done = closed;
+    const grpc_op op = {.op = GRPC_OP_RECV_CLOSE_ON_SERVER, .data.recv_close_on_server.cancelled = &call->cancelled};
+    start(call, &op, 1, &call->closed);
+}
+
+void rpc_call_watch_before(struct rpc *r, uint64_t turn)
+{
+    while (!rpc_link_is_single(&r->unwatched)) {
+        struct rpc_call *call = RPC_HOLDER(r->unwatched.next, struct rpc_call, unwatched);
+        if (call->turn >= turn)
+            return;
+        watch(call);
+    }
+}
+
+void rpc_call_cancel_all(struct rpc *r)
+{
+    rpc_call_watch_before(r, UINT64_MAX);
+    for (struct rpc_link *l = r->open.next; l != &r->open; l = l->next) {
+        struct rpc_call *call = RPC_HOLDER(l, struct rpc_call, open);
+        if (!call->delivered)
+            call->gone = true;
+        grpc_call_cancel_with_status(call->call, GRPC_STATUS_UNAVAILABLE, "the sidecar is stopping", NULL);
+    }
+}
+
+/* ---- the end ---- */
+
+static void finished(struct rpc_op *op, bool ok)
+{
+    struct rpc_call *call = RPC_HOLDER(op, struct rpc_call, finished);
+    (void)ok;
+    call->pending--;
+    maybe_release(call);
+}
+
+/* Sends the last batch: what has not been sent yet, up to and with the status. message is of a unary call that ends well. */
+static void send_end(struct rpc_call *call, const struct bytes *message)
+{
+    grpc_op ops[4];
+    grpc_metadata details = {0};
+    size_t count = 0;
+    memset(ops, 0, sizeof ops);
+    if (!call->greeted)
+        ops[count++].op = GRPC_OP_SEND_INITIAL_METADATA;
+    if (message != NULL) {
+        ops[count].op = GRPC_OP_SEND_MESSAGE;
+        ops[count++].data.send_message.send_message = rpc_fill(call->rpc, *message);
+    }
+    grpc_op *status = &ops[count++];
+    status->op = GRPC_OP_SEND_STATUS_FROM_SERVER;
+    status->data.send_status_from_server.status = (grpc_status_code)call->end_status;
+    if (GRPC_SLICE_LENGTH(call->end_message) > 0)
+        status->data.send_status_from_server.status_details = &call->end_message;
+    if (GRPC_SLICE_LENGTH(call->end_details) > 0) {
+        details.key = grpc_slice_from_static_string(DETAILS_KEY);
+        details.value = call->end_details;
+        status->data.send_status_from_server.trailing_metadata_count = 1;
+        status->data.send_status_from_server.trailing_metadata = &details;
+    }
+    if (!call->watched) {
+        call->watched = true;
+        ops[count].op = GRPC_OP_RECV_CLOSE_ON_SERVER;
+        ops[count++].data.recv_close_on_server.cancelled = &call->cancelled;
+    }
+    call->finished.done = finished;
+    start(call, ops, count, &call->finished);
+}
+
+static void end(struct rpc_call *call, const struct bytes *message)
+{
+    CHECK(!call->ended);
+    call->ended = true;
+    rpc_link_remove(&call->unwatched);
+    if (call->gone)
+        maybe_release(call);
+    else if (call->sending)
+        call->end_waits = true;
+    else
+        send_end(call, message);
+}
+
+void rpc_reply(struct rpc_call *call, struct bytes message)
+{
+    CHECK(is_unary(call));
+    end(call, &message);
+}
+
+void rpc_end(struct rpc_call *call, int status, const char *message, struct bytes details)
+{
+    call->end_status = status;
+    if (message != NULL)
+        call->end_message = grpc_slice_from_copied_string(message);
+    if (details.size > 0)
+        call->end_details = rpc_slice_of(details);
+    end(call, NULL);
+}
+
+/* Ends a call that the owner does not know of. */
+static void refuse(struct rpc_call *call, int status, const char *message, struct bytes details)
+{
+    if (rpc_link_is_single(&call->open))
+        rpc_link_append(&call->rpc->open, &call->open);
+    rpc_end(call, status, message, details);
+}
+
+void rpc_call_refuse(struct rpc_call *call, int code)
+{
+    uint8_t details[STATUS_DETAILS_SIZE_MAX];
+    char message[STATUS_MESSAGE_SIZE_MAX];
+    refuse(call, error_row(code)->grpc_status, status_message(code, NULL, message), status_details(code, NULL, details));
+}
+
+void rpc_call_refuse_unimplemented(struct rpc_call *call, const char *message)
+{
+    refuse(call, CODE_UNIMPLEMENTED, message, bytes_of(NULL, 0));
+}
+
+/* ---- what comes in ---- */
+
+/* Hands call->payload to the owner. */
+static void deliver(struct rpc_call *call)
+{
+    call->pending++; /* the owner may end the call before the callback returns */
+    if (!call->delivered && is_unary(call)) {
+        call->turn = call->rpc->turn;
+        rpc_link_append(&call->rpc->unwatched, &call->unwatched);
+    }
+    call->delivered = true;
+    grpc_slice flat;
+    struct bytes message = rpc_view(call->payload, &flat);
+    callbacks_of(call)->on_message(callbacks_of(call)->self, call, message);
+    grpc_slice_unref(flat);
+    grpc_byte_buffer_destroy(call->payload);
+    call->payload = NULL;
+    call->pending--;
+    maybe_release(call);
+}
+
+/* A unary call or server stream has one message, and what follows it is known now. */
+static void surplus_known(struct rpc_op *op, bool ok)
+{
+    struct rpc_call *call = RPC_HOLDER(op, struct rpc_call, received);
+    (void)ok;
+    call->pending--;
+    if (call->gone) {
+        call->ended = true;
+        maybe_release(call);
+    } else if (call->surplus != NULL) {
+        rpc_call_refuse_unimplemented(call, "the method takes one message, and more have come");
+    } else {
+        if (!is_unary(call))
+            watch(call);
+        deliver(call);
+    }
+}
+
+static void received(struct rpc_op *op, bool ok)
+{
+    struct rpc_call *call = RPC_HOLDER(op, struct rpc_call, received);
+    (void)ok;
+    call->receiving = false;
+    if (call->ended) {
+        grpc_byte_buffer_destroy(call->payload);
+        call->payload = NULL;
+    } else if (call->gone) {
+        /* Whoever knows of the call has heard of it; who has not need not. */
+        if (!call->delivered)
+            call->ended = true;
+    } else if (call->payload != NULL) {
+        deliver(call);
+    } else {
+        call->delivered = true;
+        callbacks_of(call)->on_half_close(callbacks_of(call)->self, call);
+    }
+    call->pending--;
+    maybe_release(call);
+}
+
+static void receive(struct rpc_call *call, grpc_byte_buffer **into, void (*done)(struct rpc_op *op, bool ok))
+{
+    call->received.done = done;
+    const grpc_op op = {.op = GRPC_OP_RECV_MESSAGE, .data.recv_message.recv_message = into};
+    start(call, &op, 1, &call->received);
+}
+
+void rpc_call_begin(struct rpc_call *call)
+{
+    rpc_link_append(&call->rpc->open, &call->open);
+    if (call->served->method->kind == RPC_BIDI) {
+        watch(call);
+        call->receiving = true;
+        receive(call, &call->payload, received);
+    } else if (call->payload == NULL) {
+        rpc_call_refuse_unimplemented(call, "the method takes one message, and none has come");
+    } else {
+        receive(call, &call->surplus, surplus_known);
+    }
+}
+
+void rpc_next(struct rpc_call *call)
+{
+    CHECK(call->served->method->kind == RPC_BIDI && !call->receiving && !call->ended);
+    if (call->gone)
+        return;
+    call->receiving = true;
+    receive(call, &call->payload, received);
+}
+
+/* ---- what goes out on a stream ---- */
+
+static void sent(struct rpc_op *op, bool ok)
+{
+    struct rpc_call *call = RPC_HOLDER(op, struct rpc_call, sent);
+    call->sending = false;
+    if (call->end_waits && !call->gone)
+        send_end(call, NULL);
+    else if (ok && !call->ended && !call->gone)
+        callbacks_of(call)->on_sent(callbacks_of(call)->self, call);
+    call->pending--;
+    maybe_release(call);
+}
+
+void rpc_send(struct rpc_call *call, struct bytes message)
+{
+    CHECK(!is_unary(call) && !call->sending && !call->ended);
+    if (call->gone)
+        return;
+    grpc_op ops[2];
+    size_t count = 0;
+    memset(ops, 0, sizeof ops);
+    if (!call->greeted)
+        ops[count++].op = GRPC_OP_SEND_INITIAL_METADATA;
+    ops[count].op = GRPC_OP_SEND_MESSAGE;
+    ops[count++].data.send_message.send_message = rpc_fill(call->rpc, message);
+    call->greeted = true;
+    call->sending = true;
+    call->sent.done = sent;
+    start(call, ops, count, &call->sent);
+}
+
+/* ---- what the owner may ask ---- */
+
+const struct rpc_method *rpc_call_method(const struct rpc_call *call)
+{
+    return call->served->method;
+}
+
+struct span rpc_call_time_left(const struct rpc_call *call)
+{
+    return rpc_span_until(call->deadline);
+}
+
+void rpc_call_set_owner(struct rpc_call *call, void *owner)
+{
+    call->owner = owner;
+}
+
+void *rpc_call_owner(const struct rpc_call *call)
+{
+    return call->owner;
+}

@@ -1,0 +1,271 @@
+/* internal.h - what the files of this room share; nobody outside includes it.
+ *
+ * Everything that C core will report is an operation: its address is the tag that goes into the queue, its function what rpc_poll runs when
+ * the tag comes out. An operation is embedded in what it belongs to (a call, the server), which stays until the last of its operations
+ * has come out. Memory: C core ends the process when an allocation fails, so this room does the same (rpc_allocate). */
+#ifndef SAGA_RPC_INTERNAL_H
+#define SAGA_RPC_INTERNAL_H
+
+#include "sidecar/base/check.h"
+#include "sidecar/rpc/rpc.h"
+
+#include <grpc/byte_buffer.h>
+#include <grpc/grpc.h>
+#include <grpc/support/time.h>
+
+#include <stdatomic.h>
+#include <stddef.h>
+
+struct rpc_op {
+    void (*done)(struct rpc_op *op, bool ok);
+};
+
+#define RPC_HOLDER(op, type, member) ((type *)(void *)((char *)(op) - offsetof(type, member)))
+
+/* A doubly linked ring through its head. */
+struct rpc_link {
+    struct rpc_link *next;
+    struct rpc_link *previous;
+};
+
+static inline void rpc_link_init(struct rpc_link *l)
+{
+    l->next = l->previous = l;
+}
+
+static inline bool rpc_link_is_single(const struct rpc_link *l)
+{
+    return l->next == l;
+}
+
+/* Puts l last into the ring of head. */
+static inline void rpc_link_append(struct rpc_link *head, struct rpc_link *l)
+{
+    l->next = head;
+    l->previous = head->previous;
+    head->previous->next = l;
+    head->previous = l;
+}
+
+/* Takes l out of whatever ring it is in; harmless when it is in none. */
+static inline void rpc_link_remove(struct rpc_link *l)
+{
+    l->previous->next = l->next;
+    l->next->previous = l->previous;
+    rpc_link_init(l);
+}
+
+/* How many calls may be open, how many of them as streams, and how many are. */
+struct rpc_quota {
+    uint32_t calls;
+    uint32_t calls_max;
+    uint32_t streams;
+    uint32_t streams_max;
+};
+
+/* Who serves a method: the owner of the room, or the room itself (health, reflection). Each has a quota of its own, so that health is
+ * still told when the owner has its hands full. */
+struct rpc_service {
+    struct rpc_callbacks callbacks;
+    struct rpc_quota quota;
+};
+
+/* A method that is served. */
+struct rpc_served {
+    const struct rpc_method *method;
+    struct rpc_service *service;
+    void *registered; /* C core's handle */
+};
+
+/* A served call, and before that the slot in which C core puts the next one. */
+struct rpc_call {
+    struct rpc *rpc;
+    const struct rpc_served *served; /* NULL: a call of a method that nobody serves */
+    grpc_call *call;                 /* NULL while the slot waits for a call */
+    grpc_byte_buffer *payload;       /* the message that has come */
+    grpc_byte_buffer *surplus;       /* what follows the one message of a unary call: nothing, or it is refused */
+    grpc_metadata_array metadata;
+    gpr_timespec deadline;
+    void *owner;
+
+    struct rpc_op arrived;
+    struct rpc_op received;
+    struct rpc_op sent;
+    struct rpc_op finished;
+    struct rpc_op closed;
+    struct rpc_link open;      /* in rpc.open, from arrival to the end */
+    struct rpc_link unwatched; /* in rpc.unwatched: unary, delivered, and nobody has asked yet to hear of a cancellation */
+    uint64_t turn;             /* of the delivery */
+
+    unsigned pending; /* operations that have not come out, and callbacks that run */
+    int cancelled;    /* C core's word, valid once `closed` or `finished` has come out */
+    bool counted;     /* holds a place in the quota */
+    bool delivered;   /* the owner knows of it */
+    bool watched;     /* a RECV_CLOSE has been asked for */
+    bool gone;        /* the peer is: nothing can be sent */
+    bool greeted;     /* the initial metadata has been sent */
+    bool receiving;   /* one RECV_MESSAGE at a time */
+    bool sending;     /* one SEND_MESSAGE at a time */
+    bool ended;       /* the owner, or the room in its place, ended it */
+    bool end_waits;   /* ended while a message was being sent: the status follows it */
+    int end_status;
+    grpc_slice end_message;
+    grpc_slice end_details;
+    struct rpc_call *next_free;
+};
+
+struct rpc_out;
+struct rpc_health;
+struct rpc_reflection;
+
+struct rpc {
+    struct rpc_callbacks callbacks;
+    struct rpc_options options;
+
+    grpc_completion_queue *queue;
+    uint64_t turn;
+    bool drained; /* the last rpc_poll ended because there was nothing left */
+
+    grpc_channel *wake_channel;
+    grpc_call *wake_call;
+    struct rpc_op wake;
+    atomic_bool wake_pending;
+
+    grpc_server *server;
+    struct rpc_op server_down;
+    bool started;
+    bool stopping;
+    bool down; /* C core has said that the server is down */
+
+    struct rpc_served *served;
+    size_t served_count;
+    struct rpc_service owner_service;
+    struct rpc_service room_service;
+    unsigned armed;             /* slots that wait for a call */
+    grpc_call_details stranger; /* of the one slot for methods that nobody serves */
+    struct rpc_link open;
+    struct rpc_link unwatched;
+    struct rpc_call *free_calls;
+    unsigned free_call_count;
+
+    grpc_byte_buffer sending; /* carries each message that is sent into C core, which empties it at once */
+
+    struct rpc_link targets;
+    struct rpc_link outs;       /* every call out */
+    struct rpc_link connecting; /* those that may not have left yet, by start */
+    struct rpc_link unanswered; /* ended without C core: their answers are given in the next poll */
+    struct rpc_out *free_outs;
+    unsigned free_out_count;
+    unsigned out_count;
+
+    struct rpc_health *health;
+    struct rpc_reflection *reflection;
+};
+
+/* queue.c */
+void rpc_queue_init(struct rpc *r);
+void rpc_queue_finish(struct rpc *r);
+
+/* support.c */
+
+/* Zeroed memory; ends the process when there is none. */
+void *rpc_allocate(size_t size);
+
+/* Views buffer's message, whatever it is made of. What had to be copied to be in one piece is in *flat, to be given to
+ * grpc_slice_unref after use of the view. */
+struct bytes rpc_view(grpc_byte_buffer *buffer, grpc_slice *flat);
+
+grpc_slice rpc_slice_of(struct bytes bytes);
+
+/* Puts a copy of message into r->sending and returns it, for one SEND_MESSAGE that is started before the next is filled. */
+grpc_byte_buffer *rpc_fill(struct rpc *r, struct bytes message);
+
+/* From now to when, saturating. */
+struct span rpc_span_until(gpr_timespec when);
+
+/* now + span; a negative span, or one over a hundred years, is for ever. */
+gpr_timespec rpc_after(struct span span);
+
+/* serve.c: methods, slots, admission. */
+
+/* Makes the server, and registers the owner's methods and the room's own with it. */
+void rpc_serve_init(struct rpc *r);
+void rpc_serve_finish(struct rpc *r);
+
+/* Arms every slot. */
+void rpc_serve_arm(struct rpc *r);
+
+/* call.c: the life of one served call. */
+
+struct rpc_call *rpc_call_take(struct rpc *r, const struct rpc_served *served);
+
+/* Gives a slot back into which no call has come. */
+void rpc_call_give_back(struct rpc_call *call);
+
+/* The call has arrived and has been admitted. */
+void rpc_call_begin(struct rpc_call *call);
+
+/* Answers with the status and details of a row of error.h; the owner never hears of the call. */
+void rpc_call_refuse(struct rpc_call *call, int code);
+
+/* The same with UNIMPLEMENTED and message. */
+void rpc_call_refuse_unimplemented(struct rpc_call *call, const char *message);
+
+/* Asks to hear of the cancellation of every call that was delivered before `turn`. */
+void rpc_call_watch_before(struct rpc *r, uint64_t turn);
+void rpc_call_cancel_all(struct rpc *r);
+
+/* out.c: calls out. */
+
+/* Gives the answers that need no C core, and gives up the attempts that found no connection in time. Returns how many answers it gave;
+ * *next is lowered to when there will be more to do. */
+int rpc_out_turn(struct rpc *r, gpr_timespec *next);
+void rpc_out_cancel_all(struct rpc *r);
+void rpc_out_finish(struct rpc *r);
+
+/* target.c */
+struct rpc_target {
+    struct rpc *rpc;
+    struct rpc_link link;
+    grpc_channel *channel;
+    char *name; /* the channel's: what grpc_call_get_peer tells until the call has been given to a connection */
+};
+
+void rpc_targets_finish(struct rpc *r);
+
+/* reach.c */
+
+/* What is known of a call out that has ended with a status other than OK. */
+struct rpc_ending {
+    int status;
+    const char *trace;   /* C core's error string, or NULL */
+    const char *peer;    /* of grpc_call_get_peer */
+    const char *target;  /* the channel's name */
+    size_t hidden_count; /* entries of the trailing metadata that C core keeps to itself */
+    bool ended_here;     /* cancelled by us, or its deadline has passed */
+};
+
+enum saga_reach rpc_reach_of(const struct rpc_ending *ending);
+
+/* room.c: the services that the room serves itself. */
+enum rpc_room_method { ROOM_HEALTH_CHECK, ROOM_HEALTH_WATCH, ROOM_REFLECTION };
+#define ROOM_METHOD_COUNT 4
+extern const struct rpc_method rpc_room_methods[ROOM_METHOD_COUNT];
+extern const struct rpc_callbacks rpc_room_callbacks; /* self is the rpc */
+
+/* health.c */
+void rpc_health_init(struct rpc *r);
+void rpc_health_finish(struct rpc *r);
+void rpc_health_check(struct rpc *r, struct rpc_call *call, struct bytes request);
+void rpc_health_watch(struct rpc *r, struct rpc_call *call, struct bytes request);
+void rpc_health_sent(struct rpc_call *call);
+void rpc_health_cancelled(struct rpc_call *call);
+
+/* Ends every watch: the server stops. */
+void rpc_health_stop(struct rpc *r);
+
+/* reflection.c */
+void rpc_reflection_finish(struct rpc *r);
+void rpc_reflection_answer(struct rpc *r, struct rpc_call *call, struct bytes request);
+
+#endif

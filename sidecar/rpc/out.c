@@ -1,0 +1,259 @@
+/* out.c - calls out: one batch each, so one event each.
+ *
+ * A call waits in C core until its channel has found a connection. One that has found none within connect_timeout is cancelled: it has
+ * never left, and the engine may know so for certain. */
+#include "sidecar/rpc/internal.h"
+
+#include "sidecar/base/grpc_status.h"
+
+#include <grpc/support/alloc.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FREE_OUTS_MAX    1024
+#define METADATA_MAX     32
+#define PUSHBACK_KEY     "grpc-retry-pushback-ms"
+#define PUSHBACK_MS_MAX  (INT64_C(24) * 3600 * 1000)
+
+struct rpc_out {
+    struct rpc *rpc;
+    struct rpc_target *target;
+    grpc_call *call;
+    void *tag;
+    struct rpc_op ended;
+    struct rpc_link link;       /* in rpc.outs */
+    struct rpc_link connecting; /* in rpc.connecting, or in rpc.unanswered */
+    gpr_timespec connect_end;
+    gpr_timespec deadline;
+
+    grpc_metadata_array initial;
+    grpc_metadata_array trailing;
+    grpc_byte_buffer *output;
+    grpc_status_code status;
+    grpc_slice message;
+    const char *trace; /* C core's account of what went wrong, or NULL; ours to free */
+    bool cancelled;    /* by us */
+    struct rpc_out *next_free;
+};
+
+static struct rpc_out *take(struct rpc *r)
+{
+    struct rpc_out *out = r->free_outs;
+    if (out != NULL) {
+        r->free_outs = out->next_free;
+        r->free_out_count--;
+        memset(out, 0, sizeof *out);
+    } else {
+        out = rpc_allocate(sizeof *out);
+    }
+    out->rpc = r;
+    out->message = grpc_empty_slice();
+    rpc_link_init(&out->connecting);
+    rpc_link_append(&r->outs, &out->link);
+    r->out_count++;
+    return out;
+}
+
+static void give_back(struct rpc_out *out)
+{
+    struct rpc *r = out->rpc;
+    rpc_link_remove(&out->link);
+    rpc_link_remove(&out->connecting);
+    r->out_count--;
+    grpc_metadata_array_destroy(&out->initial);
+    grpc_metadata_array_destroy(&out->trailing);
+    grpc_byte_buffer_destroy(out->output);
+    grpc_slice_unref(out->message);
+    gpr_free((void *)(uintptr_t)out->trace);
+    if (out->call != NULL)
+        grpc_call_unref(out->call);
+    if (r->free_out_count >= FREE_OUTS_MAX) {
+        free(out);
+        return;
+    }
+    out->next_free = r->free_outs;
+    r->free_outs = out;
+    r->free_out_count++;
+}
+
+/* Reads the number of milliseconds. What is no number asks for no retry, as a negative one does:
+ * https://github.com/grpc/proposal/blob/master/A6-client-retries.md */
+static struct span pushback_of(grpc_slice value)
+{
+    const uint8_t *at = GRPC_SLICE_START_PTR(value);
+    size_t size = GRPC_SLICE_LENGTH(value);
+    int64_t ms = 0;
+    if (size == 0)
+        return SPAN_MS(-1);
+    for (size_t i = 0; i < size; i++) {
+        if (at[i] < '0' || at[i] > '9')
+            return SPAN_MS(-1);
+        ms = ms > PUSHBACK_MS_MAX ? ms : ms * 10 + (at[i] - '0');
+    }
+    return SPAN_MS(ms > PUSHBACK_MS_MAX ? PUSHBACK_MS_MAX : ms);
+}
+
+static void find_pushback(const struct rpc_out *out, struct rpc_answer *answer)
+{
+    for (size_t i = 0; i < out->trailing.count && !answer->has_pushback; i++) {
+        const grpc_metadata *m = &out->trailing.metadata[i];
+        if (grpc_slice_str_cmp(m->key, PUSHBACK_KEY) == 0) {
+            answer->has_pushback = true;
+            answer->pushback = pushback_of(m->value);
+        }
+    }
+}
+
+static enum saga_reach reach_of(struct rpc_out *out)
+{
+    bool late = gpr_time_cmp(out->deadline, gpr_now(out->deadline.clock_type)) <= 0;
+    char *peer = grpc_call_get_peer(out->call);
+    const struct rpc_ending ending = {
+        .status = (int)out->status,
+        .trace = out->trace,
+        .peer = peer,
+        .target = out->target->name,
+        /* C core makes room for every entry that came, and fills in those that are for the application. */
+        .hidden_count = out->trailing.capacity - out->trailing.count,
+        .ended_here = out->cancelled || (late && out->status == GRPC_STATUS_DEADLINE_EXCEEDED),
+    };
+    enum saga_reach reach = rpc_reach_of(&ending);
+    gpr_free(peer);
+    return reach;
+}
+
+static void ended(struct rpc_op *op, bool ok)
+{
+    struct rpc_out *out = RPC_HOLDER(op, struct rpc_out, ended);
+    struct rpc *r = out->rpc;
+    (void)ok;
+    struct rpc_answer answer = {
+        .reach = SAGA_REACH_ANSWERED,
+        .status = (int)out->status,
+        .message = bytes_of(GRPC_SLICE_START_PTR(out->message), GRPC_SLICE_LENGTH(out->message)),
+    };
+    grpc_slice flat = grpc_empty_slice();
+    if (out->status != GRPC_STATUS_OK) {
+        answer.reach = reach_of(out);
+        find_pushback(out, &answer);
+    } else if (out->output == NULL) {
+        /* It says that all is well, but there is no output for the steps that follow. */
+        answer.reach = SAGA_REACH_MAYBE;
+        answer.status = CODE_INTERNAL;
+        answer.message = bytes_of_text("the peer answered OK without a message");
+    } else {
+        answer.output = rpc_view(out->output, &flat);
+    }
+    r->callbacks.on_answer(r->callbacks.self, out->tag, &answer);
+    grpc_slice_unref(flat);
+    give_back(out);
+}
+
+void rpc_call_out(struct rpc_target *target, const char *method, const struct rpc_metadata *metadata, size_t metadata_count,
+                  struct bytes request, struct span timeout, void *tag)
+{
+    struct rpc *r = target->rpc;
+    CHECK(metadata_count <= METADATA_MAX);
+    struct rpc_out *out = take(r);
+    out->target = target;
+    out->tag = tag;
+    out->ended.done = ended;
+    out->deadline = rpc_after(timeout.us < 0 ? SPAN_MS(0) : timeout);
+    out->connect_end = rpc_after(r->options.connect_timeout);
+    grpc_slice path = grpc_slice_from_copied_string(method);
+    out->call = grpc_channel_create_call(target->channel, NULL, GRPC_PROPAGATE_DEFAULTS, r->queue, path, NULL, out->deadline, NULL);
+    grpc_slice_unref(path);
+
+    grpc_metadata entries[METADATA_MAX];
+    memset(entries, 0, metadata_count * sizeof *entries);
+    for (size_t i = 0; i < metadata_count; i++) {
+        entries[i].key = grpc_slice_from_copied_string(metadata[i].key);
+        entries[i].value = rpc_slice_of(metadata[i].value);
+    }
+    grpc_op ops[6];
+    memset(ops, 0, sizeof ops);
+    ops[0].op = GRPC_OP_SEND_INITIAL_METADATA;
+    ops[0].data.send_initial_metadata.count = metadata_count;
+    ops[0].data.send_initial_metadata.metadata = entries;
+    ops[1].op = GRPC_OP_SEND_MESSAGE;
+    ops[1].data.send_message.send_message = rpc_fill(r, request);
+    ops[2].op = GRPC_OP_SEND_CLOSE_FROM_CLIENT;
+    ops[3].op = GRPC_OP_RECV_INITIAL_METADATA;
+    ops[3].data.recv_initial_metadata.recv_initial_metadata = &out->initial;
+    ops[4].op = GRPC_OP_RECV_MESSAGE;
+    ops[4].data.recv_message.recv_message = &out->output;
+    ops[5].op = GRPC_OP_RECV_STATUS_ON_CLIENT;
+    ops[5].data.recv_status_on_client.trailing_metadata = &out->trailing;
+    ops[5].data.recv_status_on_client.status = &out->status;
+    ops[5].data.recv_status_on_client.status_details = &out->message;
+    ops[5].data.recv_status_on_client.error_string = &out->trace;
+    /* Refused only for metadata that cannot go on the wire (a line break, say): it comes from outside, so it is an error. */
+    bool left = grpc_call_start_batch(out->call, ops, 6, &out->ended, NULL) == GRPC_CALL_OK;
+    rpc_link_append(left ? &r->connecting : &r->unanswered, &out->connecting);
+    for (size_t i = 0; i < metadata_count; i++) {
+        grpc_slice_unref(entries[i].key);
+        grpc_slice_unref(entries[i].value);
+    }
+}
+
+/* Whether the call has been given to a connection. */
+static bool has_connection(const struct rpc_out *out)
+{
+    char *peer = grpc_call_get_peer(out->call);
+    bool given = strcmp(peer, out->target->name) != 0;
+    gpr_free(peer);
+    return given;
+}
+
+int rpc_out_turn(struct rpc *r, gpr_timespec *next)
+{
+    int count = 0;
+    const struct rpc_link *last = r->unanswered.previous; /* what the callbacks add has to wait for the next turn */
+    for (bool more = last != &r->unanswered; more;) {
+        struct rpc_out *out = RPC_HOLDER(r->unanswered.next, struct rpc_out, connecting);
+        more = &out->connecting != last;
+        const struct rpc_answer answer = {
+            .reach = SAGA_REACH_NONE,
+            .status = CODE_INTERNAL,
+            .message = bytes_of_text("the call's metadata cannot be sent"),
+        };
+        rpc_link_remove(&out->connecting);
+        r->callbacks.on_answer(r->callbacks.self, out->tag, &answer);
+        give_back(out);
+        count++;
+    }
+    if (rpc_link_is_single(&r->connecting))
+        return count;
+    gpr_timespec now = gpr_now(GPR_CLOCK_MONOTONIC);
+    while (!rpc_link_is_single(&r->connecting)) {
+        struct rpc_out *out = RPC_HOLDER(r->connecting.next, struct rpc_out, connecting);
+        if (gpr_time_cmp(out->connect_end, now) > 0) {
+            *next = gpr_time_min(*next, out->connect_end);
+            break;
+        }
+        rpc_link_remove(&out->connecting);
+        if (!has_connection(out)) {
+            out->cancelled = true;
+            grpc_call_cancel_with_status(out->call, GRPC_STATUS_UNAVAILABLE, "no connection was found in time", NULL);
+        }
+    }
+    return count;
+}
+
+void rpc_out_cancel_all(struct rpc *r)
+{
+    for (struct rpc_link *l = r->outs.next; l != &r->outs; l = l->next) {
+        struct rpc_out *out = RPC_HOLDER(l, struct rpc_out, link);
+        out->cancelled = true;
+        grpc_call_cancel_with_status(out->call, GRPC_STATUS_CANCELLED, "the sidecar is stopping", NULL);
+    }
+}
+
+void rpc_out_finish(struct rpc *r)
+{
+    CHECK(rpc_link_is_single(&r->outs));
+    for (struct rpc_out *out = r->free_outs, *next; out != NULL; out = next) {
+        next = out->next_free;
+        free(out);
+    }
+}

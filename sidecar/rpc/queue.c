@@ -1,0 +1,116 @@
+/* queue.c - the loop's turn: takes out of the completion queue what has come, and wakes it from elsewhere.
+ *
+ * C core hands out the events of about one socket each time it is asked, and many of those bring no completion (a window update, half a
+ * message). So one empty answer does not mean that nothing has come; several in a row do. rpc_poll asks that often before it says
+ * "drained", and remembers having said so: the call that only confirms it costs nothing. */
+#include "sidecar/rpc/internal.h"
+
+/* So many empty answers in a row are "drained": few after a single event, where waiting for company costs more than it brings, and more
+ * after a burst. Stopping at the first one cut 52,000 calls a second to 7,500. */
+#define EMPTY_POLLS_QUIET 2
+#define EMPTY_POLLS_BUSY  6
+
+/* A turn ends after so many events, so that the owner commits even when more keep coming. */
+#define TURN_EVENTS_MAX 1024
+
+/* A unary call that is not answered within so many turns is a long one: its cancellation is asked for. */
+#define QUICK_TURNS 4
+
+static void woken(struct rpc_op *op, bool ok)
+{
+    struct rpc *r = RPC_HOLDER(op, struct rpc, wake);
+    (void)ok;
+    atomic_store(&r->wake_pending, false);
+}
+
+void rpc_queue_init(struct rpc *r)
+{
+    r->queue = grpc_completion_queue_create_for_next(NULL);
+    r->sending.type = GRPC_BB_RAW;
+    r->sending.data.raw.compression = GRPC_COMPRESS_NONE;
+    grpc_slice_buffer_init(&r->sending.data.raw.slice_buffer);
+    r->wake.done = woken;
+    atomic_init(&r->wake_pending, false);
+    /* An empty batch on a call that can never be made comes out of the queue at once: C core's C API has no other alarm. */
+    r->wake_channel = grpc_lame_client_channel_create("wake", GRPC_STATUS_UNAVAILABLE, "wakes the queue");
+    r->wake_call = grpc_channel_create_call(r->wake_channel, NULL, GRPC_PROPAGATE_DEFAULTS, r->queue,
+                                            grpc_slice_from_static_string("/wake"), NULL,
+                                            gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
+}
+
+void rpc_queue_finish(struct rpc *r)
+{
+    grpc_slice_buffer_destroy(&r->sending.data.raw.slice_buffer);
+    grpc_call_unref(r->wake_call);
+    grpc_channel_destroy(r->wake_channel);
+    grpc_completion_queue_shutdown(r->queue);
+    grpc_event event;
+    do
+        event = grpc_completion_queue_next(r->queue, gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
+    while (event.type != GRPC_QUEUE_SHUTDOWN);
+    grpc_completion_queue_destroy(r->queue);
+}
+
+void rpc_wake(struct rpc *r)
+{
+    if (!atomic_exchange(&r->wake_pending, true))
+        CHECK(grpc_call_start_batch(r->wake_call, NULL, 0, &r->wake, NULL) == GRPC_CALL_OK);
+}
+
+/* Takes one event out and runs it, or returns false when none came before `until`. */
+static bool take_one(struct rpc *r, gpr_timespec until)
+{
+    grpc_event event = grpc_completion_queue_next(r->queue, until, NULL);
+    CHECK(event.type != GRPC_QUEUE_SHUTDOWN);
+    if (event.type != GRPC_OP_COMPLETE)
+        return false;
+    struct rpc_op *op = event.tag;
+    op->done(op, event.success != 0);
+    return true;
+}
+
+/* Takes out what is there. Returns how many events that was, and whether nothing is left. */
+static int drain(struct rpc *r, int handled)
+{
+    const gpr_timespec at_once = gpr_inf_past(GPR_CLOCK_MONOTONIC);
+    int empty = 0;
+    r->drained = false;
+    while (handled < TURN_EVENTS_MAX) {
+        if (take_one(r, at_once)) {
+            handled++;
+            empty = 0;
+        } else if (++empty >= (handled <= 1 ? EMPTY_POLLS_QUIET : EMPTY_POLLS_BUSY)) {
+            r->drained = true;
+            break;
+        }
+    }
+    return handled;
+}
+
+int rpc_poll(struct rpc *r, struct span wait)
+{
+    r->turn++;
+    rpc_call_watch_before(r, wait.us != 0 ? r->turn : r->turn - QUICK_TURNS);
+    gpr_timespec next = gpr_inf_future(GPR_CLOCK_MONOTONIC);
+    int handled = rpc_out_turn(r, &next);
+    if (handled == 0 && wait.us == 0 && r->drained) {
+        r->drained = false;
+        return 0;
+    }
+    if (handled > 0 || wait.us == 0)
+        return drain(r, handled);
+
+    gpr_timespec end = rpc_after(wait);
+    for (;;) {
+        if (take_one(r, gpr_time_min(end, next)))
+            return drain(r, 1);
+        next = gpr_inf_future(GPR_CLOCK_MONOTONIC);
+        handled = rpc_out_turn(r, &next);
+        if (handled > 0)
+            return drain(r, handled);
+        if (gpr_time_cmp(end, gpr_now(GPR_CLOCK_MONOTONIC)) <= 0) {
+            r->drained = false;
+            return 0;
+        }
+    }
+}

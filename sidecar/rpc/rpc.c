@@ -1,0 +1,90 @@
+/* rpc.c - the room as a whole: made, started, stopped, emptied, taken down. */
+#include "sidecar/rpc/internal.h"
+
+#include <grpc/support/log.h>
+#include <stdlib.h>
+
+/* C core writes free-form lines to stderr, some of them whenever a stranger sends garbage. sagad's log has structured lines only, so they
+ * are dropped, unless somebody asked for them in the way that C core documents. */
+static void drop_log_line(gpr_log_func_args *args)
+{
+    (void)args;
+}
+
+int rpc_create(const struct rpc_options *options, const struct rpc_callbacks *callbacks, struct rpc **out)
+{
+    if (getenv("GRPC_VERBOSITY") == NULL)
+        gpr_set_log_function(drop_log_line);
+    struct rpc *r = calloc(1, sizeof *r);
+    if (r == NULL)
+        return E_MEMORY;
+    grpc_init();
+    r->options = *options;
+    r->callbacks = *callbacks;
+    rpc_link_init(&r->open);
+    rpc_link_init(&r->unwatched);
+    rpc_link_init(&r->targets);
+    rpc_link_init(&r->outs);
+    rpc_link_init(&r->connecting);
+    rpc_link_init(&r->unanswered);
+    rpc_queue_init(r);
+    rpc_serve_init(r);
+    rpc_health_init(r);
+    *out = r;
+    return 0;
+}
+
+void rpc_start(struct rpc *r)
+{
+    CHECK(!r->started && !r->stopping);
+    r->started = true;
+    grpc_server_start(r->server);
+    rpc_serve_arm(r);
+}
+
+static void server_is_down(struct rpc_op *op, bool ok)
+{
+    (void)ok;
+    RPC_HOLDER(op, struct rpc, server_down)->down = true;
+}
+
+void rpc_stop(struct rpc *r)
+{
+    if (r->stopping)
+        return;
+    r->stopping = true;
+    r->server_down.done = server_is_down;
+    grpc_server_shutdown_and_notify(r->server, r->queue, &r->server_down);
+    rpc_health_stop(r);
+}
+
+void rpc_cancel_all(struct rpc *r)
+{
+    rpc_call_cancel_all(r);
+    rpc_out_cancel_all(r);
+}
+
+bool rpc_idle(const struct rpc *r)
+{
+    return r->owner_service.quota.calls == 0 && r->out_count == 0;
+}
+
+void rpc_destroy(struct rpc *r)
+{
+    if (r == NULL)
+        return;
+    CHECK(rpc_idle(r));
+    rpc_stop(r);
+    /* Clients that keep their connections open would hold the server for as long as they like. */
+    grpc_server_cancel_all_calls(r->server);
+    while (!r->down || r->armed > 0 || !rpc_link_is_single(&r->open))
+        rpc_poll(r, SPAN_S(1));
+    rpc_serve_finish(r);
+    rpc_health_finish(r);
+    rpc_reflection_finish(r);
+    rpc_out_finish(r);
+    rpc_targets_finish(r);
+    rpc_queue_finish(r);
+    free(r);
+    grpc_shutdown();
+}

@@ -1,0 +1,67 @@
+/* support.c - bytes to and from C core's slices and buffers, and its times. */
+#include "sidecar/rpc/internal.h"
+
+#include <grpc/byte_buffer_reader.h>
+#include <stdlib.h>
+
+/* A hundred years. */
+#define FOR_EVER_US (INT64_C(3155760000) * 1000000)
+
+void *rpc_allocate(size_t size)
+{
+    void *at = calloc(1, size);
+    CHECK(at != NULL);
+    return at;
+}
+
+struct bytes rpc_view(grpc_byte_buffer *buffer, grpc_slice *flat)
+{
+    *flat = grpc_empty_slice();
+    if (buffer == NULL)
+        return bytes_of(NULL, 0);
+    if (buffer->type == GRPC_BB_RAW && buffer->data.raw.compression == GRPC_COMPRESS_NONE) {
+        const grpc_slice_buffer *slices = &buffer->data.raw.slice_buffer;
+        if (slices->count == 0)
+            return bytes_of(NULL, 0);
+        if (slices->count == 1)
+            return bytes_of(GRPC_SLICE_START_PTR(slices->slices[0]), GRPC_SLICE_LENGTH(slices->slices[0]));
+    }
+    grpc_byte_buffer_reader reader;
+    if (!grpc_byte_buffer_reader_init(&reader, buffer))
+        return bytes_of(NULL, 0);
+    *flat = grpc_byte_buffer_reader_readall(&reader);
+    grpc_byte_buffer_reader_destroy(&reader);
+    return bytes_of(GRPC_SLICE_START_PTR(*flat), GRPC_SLICE_LENGTH(*flat));
+}
+
+grpc_slice rpc_slice_of(struct bytes bytes)
+{
+    return grpc_slice_from_copied_buffer((const char *)bytes.at, bytes.size);
+}
+
+grpc_byte_buffer *rpc_fill(struct rpc *r, struct bytes message)
+{
+    grpc_slice_buffer *slices = &r->sending.data.raw.slice_buffer;
+    grpc_slice_buffer_reset_and_unref(slices);
+    grpc_slice_buffer_add(slices, rpc_slice_of(message));
+    return &r->sending;
+}
+
+struct span rpc_span_until(gpr_timespec when)
+{
+    if (gpr_time_cmp(when, gpr_inf_future(when.clock_type)) == 0)
+        return (struct span){.us = INT64_MAX};
+    gpr_timespec left = gpr_time_sub(when, gpr_now(when.clock_type));
+    if (left.tv_sec > FOR_EVER_US / 1000000)
+        return (struct span){.us = INT64_MAX};
+    if (left.tv_sec < -(FOR_EVER_US / 1000000))
+        return (struct span){.us = -FOR_EVER_US};
+    return (struct span){.us = left.tv_sec * 1000000 + left.tv_nsec / 1000};
+}
+
+gpr_timespec rpc_after(struct span span)
+{
+    if (span.us < 0 || span.us > FOR_EVER_US)
+        return gpr_inf_future(GPR_CLOCK_MONOTONIC);
+    return gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_micros(span.us, GPR_TIMESPAN));
+}
