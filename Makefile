@@ -46,6 +46,9 @@ PQ_LIBS := -lpq
 JSON_LIBS := -ljansson
 CHECK_LIBS := $(shell pkg-config --libs check 2>/dev/null)
 
+# make V=1 shows the commands.
+Q := $(if $(V),,@)
+
 .PHONY: all
 all: binaries
 
@@ -61,23 +64,23 @@ PB_O := $(patsubst $(G)/%.c,$(B)/gen/%.o,$(PB_C))
 
 $(G)/stamp: $(addprefix proto/,$(PROTOS))
 	@mkdir -p $(G)
-	protoc-c -Iproto -I$(PROTO_INCLUDE) --c_out=$(G) $(PROTOS) $(WELL_KNOWN)
-	protoc -Iproto -I$(PROTO_INCLUDE) --include_imports --descriptor_set_out=$(G)/descriptors.bin $(PROTOS)
-	{ echo '#include "descriptors.h"'; echo 'const unsigned char descriptors[] = {'; \
+	$(Q)protoc-c -Iproto -I$(PROTO_INCLUDE) --c_out=$(G) $(PROTOS) $(WELL_KNOWN)
+	$(Q)protoc -Iproto -I$(PROTO_INCLUDE) --include_imports --descriptor_set_out=$(G)/descriptors.bin $(PROTOS)
+	$(Q){ echo '#include "descriptors.h"'; echo 'const unsigned char descriptors[] = {'; \
 	  od -An -v -tu1 $(G)/descriptors.bin | sed 's/  */,/g; s/^,//; s/$$/,/'; echo '};'; \
 	  echo 'const unsigned long descriptors_size = sizeof descriptors;'; } > $(G)/descriptors.c
-	{ echo '/* The serialized FileDescriptorSet of proto/. */'; \
+	$(Q){ echo '/* The serialized FileDescriptorSet of proto/. */'; \
 	  echo 'extern const unsigned char descriptors[];'; echo 'extern const unsigned long descriptors_size;'; } > $(G)/descriptors.h
 	@touch $@
 $(PB_C) $(PB_H) $(G)/descriptors.c $(G)/descriptors.h: $(G)/stamp ;
 
 $(B)/gen/%.o: $(G)/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -std=c11 $(FLAGS_$(KIND)) -fPIC -fvisibility=hidden -w -c -o $@ $<
+	$(Q)$(CC) $(CPPFLAGS) -std=c11 $(FLAGS_$(KIND)) -fPIC -fvisibility=hidden -w -c -o $@ $<
 
 $(B)/lib/proto.a: $(PB_O) $(B)/gen/descriptors.o
 	@mkdir -p $(@D) && rm -f $@
-	ar rcs $@ $^
+	$(Q)ar rcs $@ $^
 
 # ---- rooms ----------------------------------------------------------------------------------------------------------
 
@@ -88,7 +91,7 @@ room_archive = $(B)/lib/$(subst /,_,$(1)).a
 
 $(B)/obj/%.o: %.c | $(G)/stamp
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CPPFLAGS_$(firstword $(subst /, ,$*))) $(CFLAGS) -c -o $@ $<
+	$(Q)$(CC) $(CPPFLAGS) $(CPPFLAGS_$(firstword $(subst /, ,$*))) $(CFLAGS) -c -o $@ $<
 
 CPPFLAGS_client-lib := -Iclient-lib/include -I$(G)/examples $(PQ_CFLAGS)
 CPPFLAGS_tests := -Iclient-lib/include $(PQ_CFLAGS)
@@ -96,7 +99,7 @@ CPPFLAGS_tests := -Iclient-lib/include $(PQ_CFLAGS)
 define room
 $(call room_archive,$(1)): $(patsubst %.c,$(B)/obj/%.o,$(call room_sources,$(1)))
 	@mkdir -p $$(@D) && rm -f $$@
-	ar rcs $$@ $$^
+	$(Q)ar rcs $$@ $$^
 endef
 $(foreach r,$(ROOMS),$(eval $(call room,$(r))))
 
@@ -120,45 +123,45 @@ libraries: $(LIBRARIES)
 examples: $(EXAMPLES)
 
 $(B)/sagad: $(B)/obj/sidecar/runtime/main.o $(SIDECAR_LIBS)
-	$(CC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(SIDECAR_LIBS) -Wl,--end-group \
+	$(Q)$(CC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(SIDECAR_LIBS) -Wl,--end-group \
 		$(GRPC_LIBS) $(PROTO_LIBS) $(SQLITE_LIBS) $(YAML_LIBS) -lz -lpthread -lm
 
 $(B)/sagactl: $(B)/obj/client-lib/sagactl/main.o $(call archives,client-lib/sagactl client-lib/src sidecar/definition compensations sidecar/base) $(B)/lib/proto.a
-	$(CC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(GRPC_LIBS) $(PROTO_LIBS) $(YAML_LIBS) $(JSON_LIBS) -lpthread -lm
+	$(Q)$(CC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(GRPC_LIBS) $(PROTO_LIBS) $(YAML_LIBS) $(JSON_LIBS) -lpthread -lm
 
 $(B)/libsaga.a: $(patsubst %.c,$(B)/obj/%.o,$(call room_sources,client-lib/src) $(call room_sources,compensations)) $(PB_O)
 	@rm -f $@
-	ar rcs $@ $^
+	$(Q)ar rcs $@ $^
 $(B)/libsaga.so.$(SOVERSION): $(patsubst %.c,$(B)/obj/%.o,$(call room_sources,client-lib/src) $(call room_sources,compensations)) $(PB_O)
-	$(CC) $(LDFLAGS) -shared -Wl,-soname,$(@F) -o $@ $^ $(GRPC_LIBS) $(PROTO_LIBS) -lpthread
+	$(Q)$(CC) $(LDFLAGS) -shared -Wl,-soname,$(@F) -o $@ $^ $(GRPC_LIBS) $(PROTO_LIBS) -lpthread
 	ln -sf $(@F) $(B)/libsaga.so
 $(B)/libsaga-sqlite.a: $(patsubst %.c,$(B)/obj/%.o,$(call room_sources,client-lib/sqlite))
 	@rm -f $@
-	ar rcs $@ $^
+	$(Q)ar rcs $@ $^
 $(B)/libsaga-sqlite.so.$(SOVERSION): $(patsubst %.c,$(B)/obj/%.o,$(call room_sources,client-lib/sqlite) $(call room_sources,compensations)) $(B)/libsaga.so.$(SOVERSION)
-	$(CC) $(LDFLAGS) -shared -Wl,-soname,$(@F) -o $@ $^ $(SQLITE_LIBS)
+	$(Q)$(CC) $(LDFLAGS) -shared -Wl,-soname,$(@F) -o $@ $^ $(SQLITE_LIBS)
 	ln -sf $(@F) $(B)/libsaga-sqlite.so
 $(B)/libsaga-pq.a: $(patsubst %.c,$(B)/obj/%.o,$(call room_sources,client-lib/pq))
 	@rm -f $@
-	ar rcs $@ $^
+	$(Q)ar rcs $@ $^
 $(B)/libsaga-pq.so.$(SOVERSION): $(patsubst %.c,$(B)/obj/%.o,$(call room_sources,client-lib/pq) $(call room_sources,compensations)) $(B)/libsaga.so.$(SOVERSION)
-	$(CC) $(LDFLAGS) -shared -Wl,-soname,$(@F) -o $@ $^ $(PQ_LIBS)
+	$(Q)$(CC) $(LDFLAGS) -shared -Wl,-soname,$(@F) -o $@ $^ $(PQ_LIBS)
 	ln -sf $(@F) $(B)/libsaga-pq.so
 
 EXAMPLE_LIBS := $(call archives,client-lib/sqlite client-lib/src compensations) $(B)/lib/proto.a
 $(B)/examples/%: $(B)/obj/client-lib/examples/%.o $(EXAMPLE_LIBS)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(EXAMPLE_LIBS) -Wl,--end-group $(GRPC_LIBS) $(PROTO_LIBS) $(SQLITE_LIBS) -lpthread
+	$(Q)$(CC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(EXAMPLE_LIBS) -Wl,--end-group $(GRPC_LIBS) $(PROTO_LIBS) $(SQLITE_LIBS) -lpthread
 
 # The demo shop: three programs that share shop.c, ledger.c and the messages of checkout.proto.
 SHOP_O := $(B)/obj/$(SHOP)/shop.o $(B)/obj/$(SHOP)/ledger.o $(B)/gen/examples/checkout.pb-c.o
 $(G)/examples/checkout.pb-c.c: $(SHOP)/checkout.proto
 	@mkdir -p $(@D)
-	protoc-c -I$(SHOP) --c_out=$(@D) checkout.proto
+	$(Q)protoc-c -I$(SHOP) --c_out=$(@D) checkout.proto
 $(patsubst %.c,$(B)/obj/%.o,$(wildcard $(SHOP)/*.c)): | $(G)/examples/checkout.pb-c.c
 $(SHOP_SERVICES): $(B)/examples/checkout/%: $(B)/obj/$(SHOP)/%.o $(SHOP_O) $(EXAMPLE_LIBS)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $< $(SHOP_O) -Wl,--start-group $(EXAMPLE_LIBS) -Wl,--end-group $(GRPC_LIBS) $(PROTO_LIBS) $(SQLITE_LIBS) -lpthread
+	$(Q)$(CC) $(LDFLAGS) -o $@ $< $(SHOP_O) -Wl,--start-group $(EXAMPLE_LIBS) -Wl,--end-group $(GRPC_LIBS) $(PROTO_LIBS) $(SQLITE_LIBS) -lpthread
 
 # ---- tests ----------------------------------------------------------------------------------------------------------
 
@@ -169,7 +172,7 @@ TEST_LIBS := $(SUPPORT_O) $(SIDECAR_LIBS) $(call archives,client-lib/sqlite clie
 
 $(B)/tests/%: $(B)/obj/tests/%.o $(TEST_LIBS)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(TEST_LIBS) -Wl,--end-group $(CHECK_LIBS) \
+	$(Q)$(CC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(TEST_LIBS) -Wl,--end-group $(CHECK_LIBS) \
 		$(GRPC_LIBS) $(PROTO_LIBS) $(SQLITE_LIBS) $(YAML_LIBS) $(PQ_LIBS) $(JSON_LIBS) -lz -lpthread -lm
 
 .PHONY: unit
@@ -179,7 +182,7 @@ unit: $(UNIT)
 # What the documents say of the options follows from sidecar/runtime/options.def.
 OPTIONS_LIBS := $(B)/obj/tests/support/panic.o $(call archives,sidecar/runtime sidecar/definition sidecar/base)
 $(B)/docs_options: $(B)/obj/tests/tools/docs_options.o $(OPTIONS_LIBS)
-	$(CC) $(LDFLAGS) -o $@ $< $(OPTIONS_LIBS) $(YAML_LIBS)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $< $(OPTIONS_LIBS) $(YAML_LIBS)
 
 .PHONY: docs-options
 docs-options: $(B)/docs_options

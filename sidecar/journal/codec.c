@@ -609,6 +609,11 @@ int codec_decode(struct bytes *rest, struct record *record, uint64_t *previous_f
     return 0;
 }
 
+uint8_t codec_type(struct bytes rest)
+{
+    return rest.at[HEADER_SIZE + TYPE_AT];
+}
+
 int codec_skip(struct bytes *rest, uint64_t *serial)
 {
     struct bytes body;

@@ -36,6 +36,9 @@ int codec_check(struct bytes frame, struct error_detail *detail);
 /* When the first record of a sound frame was made. */
 struct instant codec_time(struct bytes frame);
 
+/* The type of the record at the start of rest, a frame that was checked before. */
+uint8_t codec_type(struct bytes rest);
+
 /* Reads only the serial of the saga that the record at the start of *rest is about, and moves *rest past it, checking its size but
  * not its checksum: for skipping along a frame that was checked before. */
 int codec_skip(struct bytes *rest, uint64_t *serial);

@@ -46,6 +46,8 @@ struct request {
     struct piped_message *piped;    /* the message that it came in */
     uint8_t method;
     bool repeated;                  /* REGISTER_DEFINITION: it was there before */
+    bool cancelled;                 /* a read: nobody waits for it any more */
+    struct subscriber *subscriber;  /* WAIT, WATCH: what the request has become */
     const struct definition *definition; /* REGISTER_DEFINITION */
     void *body;                     /* of a read: its message, unpacked later; owned */
     size_t body_size;
@@ -53,6 +55,8 @@ struct request {
 };
 
 struct subscribers;
+struct subscriber;
+struct pipe;
 struct out_call;
 
 struct sidecar {
@@ -71,9 +75,11 @@ struct sidecar {
     struct request *reads_first, **reads_last; /* they wait for the next commit */
     struct out_call *free_outs;
     struct subscribers *subscribers;
+    struct pipe *pipes; /* open ones */
 
     atomic_bool stop_asked;
     bool stopping;
+    bool cutting; /* the grace is over: calls out that end now were cut by us, and count as lost */
     bool told_full; /* that the journal is full has been logged */
     int fatal; /* not 0: the loop must end; detail says why */
     struct error_detail fatal_detail;
@@ -82,6 +88,9 @@ struct sidecar {
 /* ---- service.c: requests in, replies out ---- */
 extern const struct rpc_method service_methods[METHOD_COUNT];
 void service_message(void *self, struct rpc_call *call, struct bytes message);
+void service_half_close(void *self, struct rpc_call *call);
+void service_cancelled(void *self, struct rpc_call *call);
+void service_sent(void *self, struct rpc_call *call);
 void service_reply(void *self, const struct reply_effect *reply, const struct error_detail *detail);
 /* Hands an event to the core; a failure that the loop cannot survive is kept in s->fatal. */
 void service_submit(struct sidecar *s, struct event *event);
@@ -90,6 +99,7 @@ int service_decode(const struct sidecar *s, enum method method, const ProtobufCM
                    struct error_detail *detail);
 struct request *service_request_take(struct sidecar *s);
 void service_request_give_back(struct sidecar *s, struct request *request);
+void service_finish(struct sidecar *s);
 /* Ends a call with an error. */
 void service_refuse(struct rpc_call *call, int code, const struct error_detail *detail);
 /* Ends a unary call with message. NULL is answered as E_MEMORY. */
@@ -98,34 +108,50 @@ void service_answer(struct sidecar *s, struct rpc_call *call, const ProtobufCMes
 /* ---- reads.c: what looks at sagas and definitions, right after a commit ---- */
 void reads_run(struct sidecar *s);
 
+/* A saga, wherever it is, and where its last record lies. */
+struct found {
+    const struct saga *live; /* NULL: it has ended */
+    struct ended_row ended;  /* when live is NULL; its views are gone after the next use of the store */
+    uint64_t last_frame;
+};
+int reads_find(struct sidecar *s, struct saga_id id, struct found *out, struct error_detail *detail);
+
 /* ---- pipe.c ---- */
 void pipe_message(struct sidecar *s, struct rpc_call *call, struct bytes message);
 void pipe_half_close(struct sidecar *s, struct rpc_call *call);
 void pipe_cancelled(struct sidecar *s, struct rpc_call *call);
 void pipe_sent(struct sidecar *s, struct rpc_call *call);
+/* Ends every pipe once what it sent is answered, as the sidecar stops. */
+void pipes_end(struct sidecar *s);
 /* The answer of one of its commands. */
 void pipe_reply(struct sidecar *s, struct request *request, const struct reply_effect *reply,
                 const struct error_detail *detail);
 
 /* ---- subscribers.c: Wait and Watch ---- */
-int subscribers_create(struct sidecar *s, struct subscribers **out);
+int subscribers_create(uint64_t last_frame, struct subscribers **out);
 void subscribers_destroy(struct subscribers *list);
-/* Take the call; it is ended when what it waits for has come. */
-void subscribers_add_wait(struct sidecar *s, struct rpc_call *call, const Saga__V1__WaitRequest *m);
-void subscribers_add_watch(struct sidecar *s, struct rpc_call *call, const Saga__V1__WatchRequest *m);
-void subscribers_cancelled(struct sidecar *s, struct rpc_call *call);
-void subscribers_sent(struct sidecar *s, struct rpc_call *call);
-void subscribers_durable(void *self, uint64_t frame, struct bytes records);
-/* Answers and sends what has become possible; bounded. Returns whether there is more to do at once. */
-bool subscribers_run(struct sidecar *s);
+/* Both either end the request's call, or set request->subscriber, which then owns the request. Return an error without either. */
+int subscribers_add_wait(struct sidecar *s, struct request *request, const Saga__V1__WaitRequest *m,
+                         struct error_detail *detail);
+int subscribers_add_watch(struct sidecar *s, struct request *request, const Saga__V1__WatchRequest *m,
+                          struct error_detail *detail);
+void subscribers_cancelled(struct sidecar *s, struct request *request);
+void subscribers_sent(struct sidecar *s, struct request *request);
+/* A frame is durable; subscribers_touch follows for the saga of each of its records, when subscribers_care. */
+void subscribers_durable(struct subscribers *list, uint64_t frame);
+bool subscribers_care(const struct subscribers *list);
+void subscribers_touch(struct subscribers *list, uint64_t serial);
+/* After a commit: answers and sends what has become possible. */
+void subscribers_run(struct sidecar *s);
 /* Ends every one of them, as the sidecar stops. */
 void subscribers_end(struct sidecar *s);
+
+/* ---- observer.c ---- */
+void observer_durable(void *self, uint64_t frame, struct bytes records);
 
 /* ---- outcalls.c: calls of participants ---- */
 void outcalls_call(void *self, const struct call_effect *call);
 void outcalls_answer(void *self, void *tag, const struct rpc_answer *answer);
-
-/* ---- definitions_dir.c ---- */
-int definitions_dir_load(struct sidecar *s, struct error_detail *detail);
+void outcalls_finish(struct sidecar *s);
 
 #endif

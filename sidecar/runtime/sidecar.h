@@ -7,8 +7,7 @@
 struct sidecar;
 
 /* Takes the data directory, recovers what lives in the journal, registers the definitions of definitions_dir, and listens. config is borrowed
- * for the sidecar's life. Gives *out. Returns 0 or an error, with what was at fault in detail, and in *file the file that a line in it is about
- * (a view of the config; NULL: none). */
+ * for the sidecar's life. Gives *out. Returns 0 or an error, with what was at fault in detail. */
 int sidecar_open(const struct config *config, struct sidecar **out, struct error_detail *detail);
 
 /* Serves until sidecar_stop; then lets what is in flight end within shutdown_grace. Returns 0, or an error when it had to stop

@@ -1,0 +1,152 @@
+/* main.c - the sagad program: its command line, its signals, its exit code. docs/man/sagad.8 describes them. */
+#include "sidecar/observe/log.h"
+#include "sidecar/runtime/config.h"
+#include "sidecar/runtime/definitions_dir.h"
+#include "sidecar/runtime/sidecar.h"
+
+#include <getopt.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum exit_code {
+    EXIT_OK = 0,
+    EXIT_RAN_INTO_TROUBLE = 1, /* could not start, or had to stop */
+    EXIT_USAGE = 2,            /* the command line, or the configuration */
+};
+
+static const char usage[] = "Usage: sagad [-n] [-f FILE]\n"
+                            "\n"
+                            "  -f, --file FILE   read the configuration from FILE; without it every option has its default\n"
+                            "  -n, --check       check the configuration and the definitions it names, and exit\n"
+                            "      --options     print every option of the configuration, and exit\n"
+                            "      --version     print the version, and exit\n"
+                            "  -h, --help        print this, and exit\n"
+                            "\n"
+                            "Without a file: data in ./sagad-data, served on a unix socket in it and on 127.0.0.1:7240.\n";
+
+struct arguments {
+    const char *file;
+    bool check;
+};
+
+/* Returns -1 to go on, or the exit code. */
+static int read_arguments(int argc, char **argv, struct arguments *out)
+{
+    static const struct option options[] = {
+        {"file", required_argument, NULL, 'f'}, {"check", no_argument, NULL, 'n'}, {"options", no_argument, NULL, 'o'},
+        {"version", no_argument, NULL, 'v'},    {"help", no_argument, NULL, 'h'},  {NULL, 0, NULL, 0},
+    };
+    int option;
+    while ((option = getopt_long(argc, argv, "f:nh", options, NULL)) != -1) {
+        switch (option) {
+        case 'f':
+            out->file = optarg;
+            break;
+        case 'n':
+            out->check = true;
+            break;
+        case 'o':
+            config_print_options(stdout);
+            return EXIT_OK;
+        case 'v':
+            printf("sagad %s\n", SAGAD_VERSION);
+            return EXIT_OK;
+        case 'h':
+            fputs(usage, stdout);
+            return EXIT_OK;
+        default:
+            fputs("Try: sagad --help\n", stderr);
+            return EXIT_USAGE;
+        }
+    }
+    if (optind == argc)
+        return -1;
+    fprintf(stderr, "sagad: what is %s? A file is given by -f.\nTry: sagad --help\n", argv[optind]);
+    return EXIT_USAGE;
+}
+
+static void complain(const char *file, int code, const struct error_detail *detail)
+{
+    char line[512];
+    config_describe_error(file, code, detail, line, sizeof line);
+    fprintf(stderr, "sagad: %s\n", line);
+}
+
+/* ---- signals: a thread of their own waits for them, so that no handler runs anywhere ---- */
+
+static sigset_t stop_signals(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    return set;
+}
+
+static void *wait_for_signals(void *self)
+{
+    sigset_t set = stop_signals();
+    int which;
+    sigwait(&set, &which);
+    sidecar_stop(self);
+    return NULL;
+}
+
+static int run(const struct config *config, const char *file)
+{
+    struct sidecar *s;
+    struct error_detail detail;
+    pthread_t thread;
+    sigset_t set = stop_signals();
+    /* Before gRPC starts its threads: they inherit the mask. */
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    signal(SIGPIPE, SIG_IGN);
+
+    int code = sidecar_open(config, &s, &detail);
+    if (code != 0) {
+        complain(file, code, &detail);
+        return EXIT_RAN_INTO_TROUBLE;
+    }
+    if (pthread_create(&thread, NULL, wait_for_signals, s) != 0) {
+        fputs("sagad: cannot start a thread\n", stderr);
+        sidecar_close(s);
+        return EXIT_RAN_INTO_TROUBLE;
+    }
+    code = sidecar_run(s, &detail);
+    if (code != 0)
+        log_event(LOG_LEVEL_ERROR, "stopped: the sidecar cannot go on", LOG_TEXT("reason", error_row(code)->reason),
+                  LOG_TEXT("text", detail.text[0] != '\0' ? detail.text : error_row(code)->text));
+    else
+        log_say(LOG_LEVEL_INFO, "stopped");
+    pthread_cancel(thread);
+    pthread_join(thread, NULL);
+    sidecar_close(s);
+    return code == 0 ? EXIT_OK : EXIT_RAN_INTO_TROUBLE;
+}
+
+int main(int argc, char **argv)
+{
+    struct arguments arguments = {0};
+    struct config *config;
+    struct error_detail detail;
+    int exit_code = read_arguments(argc, argv, &arguments);
+    if (exit_code >= 0)
+        return exit_code;
+    int code = config_read(arguments.file, &config, &detail);
+    if (code == 0 && arguments.check)
+        code = definitions_dir_check(config, &detail);
+    if (code != 0) {
+        complain(arguments.file, code, &detail);
+        return EXIT_USAGE;
+    }
+    if (arguments.check) {
+        puts("The configuration is good.");
+    } else {
+        log_open(&(struct log_options){.level = config->log_level, .format = config->log_format, .fd = 2});
+        exit_code = run(config, arguments.file);
+    }
+    config_destroy(config);
+    return exit_code < 0 ? EXIT_OK : exit_code;
+}

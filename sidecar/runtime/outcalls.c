@@ -1,0 +1,79 @@
+/* outcalls.c - calls of participants: what the engine asked for leaves, and its answer comes back as an event. */
+#include "sidecar/runtime/call_metadata.h"
+#include "sidecar/runtime/inside.h"
+
+#include "sidecar/base/check.h"
+
+#include <stdlib.h>
+
+/* One call on its way, as it must be told in its answer. */
+struct out_call {
+    struct saga_id saga;
+    struct instant ends_by; /* when its deadline passes */
+    uint16_t step;
+    uint16_t attempt;
+    uint8_t phase;
+    struct out_call *next_free;
+};
+
+void outcalls_call(void *self, const struct call_effect *call)
+{
+    struct sidecar *s = self;
+    struct out_call *out = s->free_outs;
+    if (out != NULL)
+        s->free_outs = out->next_free;
+    else
+        out = malloc(sizeof *out);
+    if (out == NULL) {
+        /* Its start is in the journal; what becomes of it is what becomes of every call that a crash took. */
+        s->fatal = error_set(&s->fatal_detail, E_MEMORY, "", NULL);
+        return;
+    }
+    *out = (struct out_call){
+        .saga = call->saga,
+        .ends_by = instant_after(clock_now(&s->clock), call->timeout),
+        .step = call->step,
+        .attempt = call->attempt,
+        .phase = call->phase,
+    };
+    struct call_metadata metadata;
+    struct rpc_metadata entries[CALL_METADATA_MAX];
+    call_metadata_init(&metadata, call);
+    for (size_t i = 0; i < metadata.count; i++)
+        entries[i] = (struct rpc_metadata){.key = metadata.entries[i].key, .value = metadata.entries[i].value};
+    rpc_call_out(s->targets[call->target], call->method, entries, metadata.count, call->request, call->timeout, out);
+}
+
+void outcalls_answer(void *self, void *tag, const struct rpc_answer *answer)
+{
+    struct sidecar *s = self;
+    struct out_call *out = tag;
+    struct event event = {
+        .type = EVENT_ANSWER,
+        .now = clock_now(&s->clock),
+        .saga = out->saga,
+        .step_index = out->step,
+        .phase = out->phase,
+        .attempt = out->attempt,
+        .reach = (uint8_t)answer->reach,
+        .status = answer->status,
+        .quiet_at = answer->reach == SAGA_REACH_ANSWERED ? (struct instant){0} : out->ends_by,
+        .message = answer->message,
+        .output = answer->output,
+        .has_pushback = answer->has_pushback,
+        .pushback = answer->pushback,
+    };
+    out->next_free = s->free_outs;
+    s->free_outs = out;
+    if (!s->cutting)
+        service_submit(s, &event);
+}
+
+void outcalls_finish(struct sidecar *s)
+{
+    while (s->free_outs != NULL) {
+        struct out_call *out = s->free_outs;
+        s->free_outs = out->next_free;
+        free(out);
+    }
+}
