@@ -1,0 +1,49 @@
+/* barrier_calls.c - calls of one step, by the saga's id. */
+#include "tests/support/barrier_calls.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <string.h>
+
+static saga_call *make(const char *saga, int phase, int outcome, int64_t timeout_ms)
+{
+    char action_key[128], key[128];
+    snprintf(action_key, sizeof action_key, "%s/charge/action", saga);
+    snprintf(key, sizeof key, "%s/charge/compensation", saga);
+    bool action = phase == SAGA_CALL_ACTION;
+    struct saga_call_info info = {
+        .saga_id = saga,
+        .definition = "checkout",
+        .step = "charge",
+        .method = "/shop.v1.Payment/Charge",
+        .idempotency_key = action ? action_key : key,
+        .action_key = action ? "" : action_key,
+        .phase = phase,
+        .action_outcome = outcome,
+        .attempt = 1,
+        .timeout_ms = timeout_ms,
+        .request = saga,
+        .request_size = strlen(saga),
+    };
+    saga_call *call;
+    struct saga_error error;
+    ck_assert_msg(saga_call_create(&info, &call, &error) == SAGA_OK, "%s %s", error.field, error.message);
+    return call;
+}
+
+saga_call *barrier_action(const char *saga, int64_t timeout_ms)
+{
+    return make(saga, SAGA_CALL_ACTION, SAGA_CALL_OUTCOME_NONE, timeout_ms);
+}
+
+saga_call *barrier_compensation(const char *saga, int outcome, int64_t timeout_ms)
+{
+    return make(saga, SAGA_CALL_COMPENSATION, outcome, timeout_ms);
+}
+
+bool barrier_answered(const saga_call *call, const char *text)
+{
+    size_t size;
+    const void *bytes = saga_call_answer(call, &size);
+    return size == strlen(text) && (size == 0 || memcmp(bytes, text, size) == 0);
+}

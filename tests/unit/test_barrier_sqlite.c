@@ -1,0 +1,477 @@
+/* The barrier in SQLite: one effect a key whatever arrives, one transaction with the business change, the first answer for duplicates. */
+#include <saga/sqlite.h>
+
+#include "tests/support/barrier_calls.h"
+#include "tests/support/grpc_caller.h"
+
+#include <check.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { DONE = SAGA_CALL_OUTCOME_DONE, UNKNOWN = SAGA_CALL_OUTCOME_UNKNOWN };
+
+static char folder[32], path[64];
+static saga_sqlite *store;
+static struct saga_error error;
+
+static void setup_with(const struct saga_sqlite_options *options)
+{
+    ck_assert_msg(saga_sqlite_open(path, options, &store, &error) == SAGA_OK, "%s", error.message);
+    sqlite3 *db = saga_sqlite_lock(store);
+    ck_assert_int_eq(sqlite3_exec(db, "CREATE TABLE IF NOT EXISTS ledger (saga TEXT NOT NULL, amount INTEGER NOT NULL)", NULL,
+                                  NULL, NULL),
+                     SQLITE_OK);
+    saga_sqlite_unlock(store);
+}
+
+static void setup(void)
+{
+    strcpy(folder, "/tmp/barrier-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/shop.db", folder);
+    setup_with(NULL);
+}
+
+static void teardown(void)
+{
+    char name[96];
+    saga_sqlite_close(store);
+    unlink(path);
+    snprintf(name, sizeof name, "%s-wal", path);
+    unlink(name);
+    snprintf(name, sizeof name, "%s-shm", path);
+    unlink(name);
+    ck_assert_int_eq(rmdir(folder), 0);
+}
+
+static int64_t query_on(sqlite3 *db, const char *sql)
+{
+    sqlite3_stmt *statement;
+    ck_assert_msg(sqlite3_prepare_v2(db, sql, -1, &statement, NULL) == SQLITE_OK, "%s", sqlite3_errmsg(db));
+    int result = sqlite3_step(statement);
+    ck_assert_msg(result == SQLITE_ROW || result == SQLITE_DONE, "%s", sqlite3_errmsg(db));
+    int64_t value = result == SQLITE_ROW ? sqlite3_column_int64(statement, 0) : 0;
+    sqlite3_finalize(statement);
+    return value;
+}
+
+static int64_t query(const char *sql)
+{
+    int64_t value = query_on(saga_sqlite_lock(store), sql);
+    saga_sqlite_unlock(store);
+    return value;
+}
+
+/* ---- functions behind the barrier ------------------------------------------------------------------------------------- */
+
+/* What the function does and answers; counts how often it was carried out. */
+struct script {
+    int status;
+    const char *answer; /* or the failure's message */
+    const char *also;   /* SQL to run besides */
+    atomic_int runs;
+};
+
+static int book(saga_call *call, sqlite3 *db, void *user)
+{
+    struct script *script = user;
+    const struct saga_call_info *info = saga_call_info(call);
+    int runs = atomic_fetch_add(&script->runs, 1) + 1;
+    char sql[256];
+    snprintf(sql, sizeof sql, "INSERT INTO ledger VALUES ('%s', %d)", info->saga_id,
+             info->phase == SAGA_CALL_ACTION ? 100 : -100);
+    if (sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
+        return saga_call_fail(call, SAGA_E_UNAVAILABLE, "%s", sqlite3_errmsg(db));
+    if (script->also != NULL)
+        sqlite3_exec(db, script->also, NULL, NULL, NULL);
+    if (script->status != SAGA_OK)
+        return saga_call_fail(call, script->status, "%s", script->answer);
+    char answer[64];
+    int size = snprintf(answer, sizeof answer, "%s %d", script->answer, runs);
+    return saga_call_reply(call, answer, (size_t)size);
+}
+
+/* Runs a call (taken) and checks its status and its answer or message. */
+static void expect(saga_call *call, struct script *script, int status, const char *words)
+{
+    int got = saga_sqlite_run(store, call, book, script);
+    ck_assert_msg(got == status, "%s, not %s: %s", saga_status_name(got), saga_status_name(status), saga_call_message(call));
+    if (status == SAGA_OK)
+        ck_assert_msg(barrier_answered(call, words), "another answer than: %s", words);
+    else
+        ck_assert_msg(strstr(saga_call_message(call), words) != NULL, "%s", saga_call_message(call));
+    saga_call_destroy(call);
+}
+
+START_TEST(barrier_sqlite__duplicate_gets_the_first_answer)
+{
+    struct script script = {.answer = "booked"};
+    for (int i = 0; i < 3; i++)
+        expect(barrier_action("a", 0), &script, SAGA_OK, "booked 1");
+    ck_assert_int_eq(script.runs, 1);
+    ck_assert_int_eq(query("SELECT sum(amount) FROM ledger"), 100);
+
+    /* Another process of the same service, or the same after a restart. */
+    saga_sqlite_close(store);
+    setup_with(NULL);
+    expect(barrier_action("a", 0), &script, SAGA_OK, "booked 1");
+    expect(barrier_action("b", 0), &script, SAGA_OK, "booked 2");
+}
+END_TEST
+
+START_TEST(barrier_sqlite__answer_bytes_are_kept_as_they_are)
+{
+    static const char bytes[] = {0, 1, (char)0xff, 0, '\'', 0};
+    struct script empty = {.answer = ""};
+    saga_call *call = barrier_action("a", 0);
+    ck_assert_int_eq(saga_call_reply(call, bytes, sizeof bytes), SAGA_OK);
+    /* book replies again: the last reply counts. */
+    ck_assert_int_eq(saga_sqlite_run(store, call, book, &empty), SAGA_OK);
+    ck_assert(barrier_answered(call, " 1"));
+    saga_call_destroy(call);
+    query("UPDATE saga_barrier SET answer = x'0001ff002700'");
+    call = barrier_action("a", 0);
+    ck_assert_int_eq(saga_sqlite_run(store, call, book, &empty), SAGA_OK);
+    size_t size;
+    ck_assert_mem_eq(saga_call_answer(call, &size), bytes, sizeof bytes);
+    ck_assert_uint_eq(size, sizeof bytes);
+    saga_call_destroy(call);
+}
+END_TEST
+
+START_TEST(barrier_sqlite__refusal_is_kept_and_changes_nothing)
+{
+    struct script script = {.status = SAGA_E_FAILED_PRECONDITION, .answer = "card declined"};
+    expect(barrier_action("a", 0), &script, SAGA_E_FAILED_PRECONDITION, "card declined");
+    script.status = SAGA_OK;
+    expect(barrier_action("a", 0), &script, SAGA_E_FAILED_PRECONDITION, "card declined");
+    ck_assert_int_eq(script.runs, 1);
+    ck_assert_int_eq(query("SELECT count(*) FROM ledger"), 0);
+    ck_assert_int_eq(query("SELECT state FROM saga_barrier"), 2);
+    expect(barrier_compensation("a", UNKNOWN, 0), &script, SAGA_OK, "");
+    ck_assert_int_eq(script.runs, 1);
+}
+END_TEST
+
+/* A status that is no definite refusal leaves nothing behind. */
+START_TEST(barrier_sqlite__other_failures_roll_everything_back)
+{
+    static const int statuses[] = {SAGA_E_UNAVAILABLE, SAGA_E_ABORTED,   SAGA_E_RESOURCE_EXHAUSTED, SAGA_E_DEADLINE_EXCEEDED,
+                                   SAGA_E_INTERNAL,    SAGA_E_CANCELLED, SAGA_E_UNKNOWN,            SAGA_E_DATA_LOSS};
+    struct script script = {.answer = "later"};
+    for (size_t i = 0; i < sizeof statuses / sizeof statuses[0]; i++) {
+        script.status = statuses[i];
+        expect(barrier_action("a", 0), &script, statuses[i], "later");
+        ck_assert_int_eq(query("SELECT (SELECT count(*) FROM ledger) + (SELECT count(*) FROM saga_barrier)"), 0);
+    }
+    script.status = SAGA_OK;
+    expect(barrier_action("a", 0), &script, SAGA_OK, "later 9");
+}
+END_TEST
+
+START_TEST(barrier_sqlite__undo_without_an_action_is_empty_and_bars_it)
+{
+    struct script script = {.answer = "booked"};
+    expect(barrier_compensation("a", UNKNOWN, 0), &script, SAGA_OK, "");
+    expect(barrier_compensation("a", UNKNOWN, 0), &script, SAGA_OK, "");
+    expect(barrier_action("a", 0), &script, SAGA_E_FAILED_PRECONDITION, "compensation has been here");
+    expect(barrier_action("a", 0), &script, SAGA_E_FAILED_PRECONDITION, "compensation has been here");
+    ck_assert_int_eq(script.runs, 0);
+    ck_assert_int_eq(query("SELECT count(*) FROM ledger"), 0);
+}
+END_TEST
+
+START_TEST(barrier_sqlite__undo_runs_once)
+{
+    struct script script = {.answer = "booked"}, undo = {.answer = "undone"};
+    expect(barrier_action("a", 0), &script, SAGA_OK, "booked 1");
+    expect(barrier_compensation("a", DONE, 0), &undo, SAGA_OK, "undone 1");
+    expect(barrier_compensation("a", UNKNOWN, 0), &undo, SAGA_OK, "undone 1");
+    expect(barrier_action("a", 0), &script, SAGA_OK, "booked 1");
+    ck_assert_int_eq(query("SELECT sum(amount) FROM ledger"), 0);
+    ck_assert_int_eq(query("SELECT count(*) FROM ledger"), 2);
+}
+END_TEST
+
+/* A refusal of a compensation is not kept either: it must succeed some day. */
+START_TEST(barrier_sqlite__undo_that_fails_runs_again)
+{
+    struct script script = {.answer = "booked"}, undo = {.status = SAGA_E_FAILED_PRECONDITION, .answer = "not yet"};
+    expect(barrier_action("a", 0), &script, SAGA_OK, "booked 1");
+    expect(barrier_compensation("a", DONE, 0), &undo, SAGA_E_FAILED_PRECONDITION, "not yet");
+    ck_assert_int_eq(query("SELECT sum(amount) FROM ledger"), 100);
+    undo.status = SAGA_OK;
+    expect(barrier_compensation("a", DONE, 0), &undo, SAGA_OK, "not yet 2");
+    ck_assert_int_eq(query("SELECT sum(amount) FROM ledger"), 0);
+}
+END_TEST
+
+START_TEST(barrier_sqlite__undo_of_a_lost_action_is_refused)
+{
+    struct script script = {.answer = "booked"};
+    expect(barrier_compensation("a", DONE, 0), &script, SAGA_E_FAILED_PRECONDITION, "no row of it");
+    ck_assert_int_eq(query("SELECT count(*) FROM saga_barrier"), 0);
+    ck_assert_int_eq(script.runs, 0);
+}
+END_TEST
+
+START_TEST(barrier_sqlite__function_that_ends_the_transaction_is_caught)
+{
+    struct script script = {.answer = "booked", .also = "COMMIT"};
+    expect(barrier_action("a", 0), &script, SAGA_E_INTERNAL, "was ended while the function ran");
+    expect(barrier_action("a", 0), &script, SAGA_E_INTERNAL, "cannot be");
+    expect(barrier_compensation("a", UNKNOWN, 0), &script, SAGA_E_INTERNAL, "cannot be");
+    ck_assert_int_eq(script.runs, 1);
+    script.also = "COMMIT; BEGIN";
+    expect(barrier_action("b", 0), &script, SAGA_E_INTERNAL, "was ended while the function ran");
+    script.also = "ROLLBACK";
+    expect(barrier_action("c", 0), &script, SAGA_E_INTERNAL, "was ended while the function ran");
+    script.also = NULL;
+    expect(barrier_action("c", 0), &script, SAGA_OK, "booked 4");
+}
+END_TEST
+
+START_TEST(barrier_sqlite__busy_database_asks_for_another_attempt)
+{
+    sqlite3 *other;
+    struct script script = {.answer = "booked"};
+    ck_assert_int_eq(sqlite3_open(path, &other), SQLITE_OK);
+    query_on(other, "BEGIN IMMEDIATE");
+    expect(barrier_action("a", 50), &script, SAGA_E_UNAVAILABLE, "locked");
+    query_on(other, "COMMIT");
+    sqlite3_close(other);
+    expect(barrier_action("a", 0), &script, SAGA_OK, "booked 1");
+
+    /* The connection itself is not free within the deadline. */
+    saga_sqlite_lock(store);
+    expect(barrier_action("b", 20), &script, SAGA_E_UNAVAILABLE, "busy until");
+    saga_sqlite_unlock(store);
+}
+END_TEST
+
+START_TEST(barrier_sqlite__connection_of_ones_own)
+{
+    sqlite3 *db;
+    struct script script = {.answer = "booked"};
+    ck_assert_int_eq(sqlite3_open(":memory:", &db), SQLITE_OK);
+    saga_call *call = barrier_action("a", 0);
+    ck_assert_int_eq(saga_sqlite_call(db, call, book, &script), SAGA_E_INTERNAL);
+    ck_assert_ptr_nonnull(strstr(saga_call_message(call), "no such table"));
+    ck_assert_int_eq(sqlite3_exec(db, saga_sqlite_schema(), NULL, NULL, NULL), SQLITE_OK);
+    query_on(db, "CREATE TABLE ledger (saga, amount)");
+    query_on(db, "BEGIN");
+    ck_assert_int_eq(saga_sqlite_call(db, call, book, &script), SAGA_E_INTERNAL);
+    query_on(db, "COMMIT");
+    ck_assert_int_eq(saga_sqlite_call(db, call, book, &script), SAGA_OK);
+    ck_assert_int_eq(sqlite3_get_autocommit(db), 1);
+    saga_call_destroy(call);
+    sqlite3_close(db);
+}
+END_TEST
+
+START_TEST(barrier_sqlite__schema_is_the_installed_file)
+{
+    static char text[4096];
+    FILE *file = fopen("client-lib/sqlite/saga_barrier.sql", "r");
+    ck_assert_msg(file != NULL, "the tests run in the project's folder");
+    text[fread(text, 1, sizeof text - 1, file)] = '\0';
+    fclose(file);
+    ck_assert_str_eq(text, saga_sqlite_schema());
+}
+END_TEST
+
+/* ---- collecting ------------------------------------------------------------------------------------------------------- */
+
+START_TEST(barrier_sqlite__calls_collect_old_rows_a_few_at_a_time)
+{
+    struct script script = {.answer = "booked"};
+    saga_sqlite_close(store);
+    setup_with(&(struct saga_sqlite_options){.keep_ms = 60000, .collect_rows = 3});
+    query("WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10)"
+          " INSERT INTO saga_barrier (key, state, created_at) SELECT 'old' || i, 1, unixepoch() - 61 FROM n");
+    query("INSERT INTO saga_barrier (key, state, created_at) VALUES ('young', 1, unixepoch() - 50)");
+    expect(barrier_action("a", 0), &script, SAGA_OK, "booked 1");
+    ck_assert_int_eq(query("SELECT count(*) FROM saga_barrier WHERE key LIKE 'old%'"), 7);
+    expect(barrier_action("b", 0), &script, SAGA_OK, "booked 2");
+    expect(barrier_action("c", 0), &script, SAGA_OK, "booked 3");
+    expect(barrier_action("d", 0), &script, SAGA_OK, "booked 4");
+    expect(barrier_action("e", 0), &script, SAGA_OK, "booked 5");
+    ck_assert_int_eq(query("SELECT count(*) FROM saga_barrier WHERE key LIKE 'old%'"), 0);
+    ck_assert_int_eq(query("SELECT count(*) FROM saga_barrier"), 6);
+    /* Nothing that is young enough was forgotten. */
+    expect(barrier_action("a", 0), &script, SAGA_OK, "booked 1");
+}
+END_TEST
+
+START_TEST(barrier_sqlite__collect_is_bounded_and_keeps_the_young)
+{
+    uint32_t collected = 99;
+    query("INSERT INTO saga_barrier (key, state, created_at) VALUES ('a', 1, 1000), ('b', 1, 1000), ('c', 1, unixepoch())");
+    sqlite3 *db = saga_sqlite_lock(store);
+    ck_assert_int_eq(saga_sqlite_collect(db, 0, 1, &collected, &error), SAGA_E_INVALID_ARGUMENT);
+    ck_assert_int_eq(saga_sqlite_collect(db, 60000, 1, &collected, &error), SAGA_OK);
+    ck_assert_uint_eq(collected, 1);
+    ck_assert_int_eq(saga_sqlite_collect(db, 60000, 100, &collected, &error), SAGA_OK);
+    ck_assert_uint_eq(collected, 1);
+    saga_sqlite_unlock(store);
+    ck_assert_int_eq(query("SELECT count(*) FROM saga_barrier WHERE key = 'c'"), 1);
+}
+END_TEST
+
+START_TEST(barrier_sqlite__refuses_bad_options)
+{
+    static const struct {
+        struct saga_sqlite_options options;
+        const char *field;
+    } bad[] = {
+        {{.keep_ms = 999}, "keep_ms"},
+        {{.keep_ms = -1}, "keep_ms"},
+        {{.busy_timeout_ms = 600001}, "busy_timeout_ms"},
+        {{.collect_rows = 1}, "collect_rows"},
+        {{.collect_rows = 1001}, "collect_rows"},
+        {{.reserved = {1}}, "reserved"},
+    };
+    saga_sqlite *none;
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        ck_assert_int_eq(saga_sqlite_open(path, &bad[i].options, &none, &error), SAGA_E_INVALID_ARGUMENT);
+        ck_assert_str_eq(error.field, bad[i].field);
+    }
+    ck_assert_int_eq(saga_sqlite_open("/nowhere/at/all.db", NULL, &none, &error), SAGA_E_UNAVAILABLE);
+}
+END_TEST
+
+/* ---- races ------------------------------------------------------------------------------------------------------------ */
+
+#define SAGAS 60
+
+/* One attempt after the other of every saga, through the store or a connection of its own. */
+struct racer {
+    int phase;
+    bool own_connection;
+    struct script *script;
+    int finished; /* sagas for which the phase ended well */
+};
+
+static void *race(void *argument)
+{
+    struct racer *r = argument;
+    sqlite3 *db = NULL;
+    if (r->own_connection) {
+        sqlite3_open(path, &db);
+        sqlite3_busy_timeout(db, 20000);
+    }
+    for (int i = 0; i < SAGAS; i++) {
+        char saga[16];
+        snprintf(saga, sizeof saga, "saga-%d", i);
+        saga_call *call = r->phase == SAGA_CALL_ACTION ? barrier_action(saga, 0) : barrier_compensation(saga, UNKNOWN, 0);
+        int status = db != NULL ? saga_sqlite_call(db, call, book, r->script) : saga_sqlite_run(store, call, book, r->script);
+        r->finished += status == SAGA_OK;
+        saga_call_destroy(call);
+    }
+    sqlite3_close(db);
+    return NULL;
+}
+
+static void run_racers(struct racer *racers, int count)
+{
+    pthread_t threads[8];
+    for (int i = 0; i < count; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, race, &racers[i]), 0);
+    for (int i = 0; i < count; i++)
+        pthread_join(threads[i], NULL);
+}
+
+START_TEST(barrier_sqlite__duplicates_at_once_have_one_effect)
+{
+    struct script script = {.answer = "booked"};
+    struct racer racers[4];
+    for (int i = 0; i < 4; i++)
+        racers[i] = (struct racer){SAGA_CALL_ACTION, i % 2 == 0, &script, 0};
+    run_racers(racers, 4);
+    for (int i = 0; i < 4; i++)
+        ck_assert_int_eq(racers[i].finished, SAGAS);
+    ck_assert_int_eq(script.runs, SAGAS);
+    ck_assert_int_eq(query("SELECT count(*) FROM ledger"), SAGAS);
+    ck_assert_int_eq(query("SELECT count(DISTINCT saga) FROM ledger"), SAGAS);
+}
+END_TEST
+
+START_TEST(barrier_sqlite__actions_and_undos_at_once_balance)
+{
+    struct script script = {.answer = "booked"}, undo = {.answer = "undone"};
+    struct racer racers[6];
+    for (int i = 0; i < 6; i++)
+        racers[i] = (struct racer){i % 2 == 0 ? SAGA_CALL_ACTION : SAGA_CALL_COMPENSATION, i < 3, i % 2 == 0 ? &script : &undo, 0};
+    run_racers(racers, 6);
+    for (int i = 1; i < 6; i += 2)
+        ck_assert_int_eq(racers[i].finished, SAGAS);
+    ck_assert_int_eq(script.runs, undo.runs);
+    ck_assert_int_eq(query("SELECT count(*) FROM (SELECT 1 FROM ledger GROUP BY saga HAVING sum(amount) != 0 OR count(*) != 2)"), 0);
+    ck_assert_int_eq(query("SELECT count(*) FROM saga_barrier"), 2 * SAGAS);
+}
+END_TEST
+
+/* ---- behind a server --------------------------------------------------------------------------------------------------- */
+
+START_TEST(barrier_sqlite__steps_of_a_participant)
+{
+    struct script script = {.answer = "booked"};
+    saga_participant *participant;
+    ck_assert_int_eq(saga_participant_open(NULL, &participant, &error), SAGA_OK);
+    ck_assert_int_eq(saga_sqlite_step(participant, store, "/s.S/Do", book, "/s.S/Undo", book, &script, &error), SAGA_OK);
+    ck_assert_int_eq(saga_sqlite_step(participant, store, "/s.S/Do", book, NULL, NULL, &script, &error), SAGA_E_ALREADY_EXISTS);
+    ck_assert_int_eq(saga_participant_start(participant, &error), SAGA_OK);
+    struct caller caller;
+    caller_open(&caller, saga_participant_address(participant));
+    struct caller_call *call = calloc(1, sizeof *call);
+    *call = (struct caller_call){
+        .method = "/s.S/Do",
+        .metadata = {{"saga-id", "s1"}, {"saga-definition", "d"}, {"saga-step", "s"}, {"saga-phase", "action"},
+                     {"saga-attempt", "1"}, {"idempotency-key", "s1/s/action"}},
+        .timeout_ms = 20000,
+    };
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(caller_run(&caller, call), SAGA_OK);
+        ck_assert_mem_eq(call->answer, "booked 1", 8);
+    }
+    free(call);
+    caller_close(&caller);
+    saga_participant_close(participant);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("barrier_sqlite");
+    TCase *cases = tcase_create("barrier_sqlite");
+    tcase_add_checked_fixture(cases, setup, teardown);
+    tcase_set_timeout(cases, 120);
+    tcase_add_test(cases, barrier_sqlite__duplicate_gets_the_first_answer);
+    tcase_add_test(cases, barrier_sqlite__answer_bytes_are_kept_as_they_are);
+    tcase_add_test(cases, barrier_sqlite__refusal_is_kept_and_changes_nothing);
+    tcase_add_test(cases, barrier_sqlite__other_failures_roll_everything_back);
+    tcase_add_test(cases, barrier_sqlite__undo_without_an_action_is_empty_and_bars_it);
+    tcase_add_test(cases, barrier_sqlite__undo_runs_once);
+    tcase_add_test(cases, barrier_sqlite__undo_that_fails_runs_again);
+    tcase_add_test(cases, barrier_sqlite__undo_of_a_lost_action_is_refused);
+    tcase_add_test(cases, barrier_sqlite__function_that_ends_the_transaction_is_caught);
+    tcase_add_test(cases, barrier_sqlite__busy_database_asks_for_another_attempt);
+    tcase_add_test(cases, barrier_sqlite__connection_of_ones_own);
+    tcase_add_test(cases, barrier_sqlite__schema_is_the_installed_file);
+    tcase_add_test(cases, barrier_sqlite__calls_collect_old_rows_a_few_at_a_time);
+    tcase_add_test(cases, barrier_sqlite__collect_is_bounded_and_keeps_the_young);
+    tcase_add_test(cases, barrier_sqlite__refuses_bad_options);
+    tcase_add_test(cases, barrier_sqlite__duplicates_at_once_have_one_effect);
+    tcase_add_test(cases, barrier_sqlite__actions_and_undos_at_once_balance);
+    tcase_add_test(cases, barrier_sqlite__steps_of_a_participant);
+    suite_add_tcase(suite, cases);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
