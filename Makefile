@@ -179,6 +179,28 @@ $(B)/tests/%: $(B)/obj/tests/%.o $(TEST_LIBS)
 unit: $(UNIT)
 	@for t in $(UNIT); do $$t || exit 1; done
 
+# ---- fuzzing: libFuzzer, which comes with clang ---------------------------------------------------------------------
+
+# tests/fuzz/fuzz_NAME.c begins with the inputs in tests/fuzz/corpus/NAME and keeps what it finds in the build folder.
+FUZZ := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_LIBS := $(B)/obj/tests/support/panic.o $(SIDECAR_LIBS)
+FUZZ_MAKE = $(MAKE) KIND=fuzz CC=clang B=$(if $(filter command line,$(origin B)),$(B)-fuzz,build/fuzz) fuzz-run
+
+$(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(FUZZ_LIBS)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $< -Wl,--start-group $(FUZZ_LIBS) -Wl,--end-group \
+		$(GRPC_LIBS) $(PROTO_LIBS) $(SQLITE_LIBS) $(YAML_LIBS) -lz -lpthread -lm
+
+.PHONY: fuzz fuzz-smoke fuzz-run
+fuzz-smoke:
+	$(FUZZ_MAKE) FUZZ_SECONDS=$(or $(FUZZ_SECONDS),4)
+fuzz:
+	$(FUZZ_MAKE) FUZZ_SECONDS=$(or $(FUZZ_SECONDS),600)
+fuzz-run: $(FUZZ)
+	@for f in $(FUZZ); do n=$${f##*/fuzz_}; mkdir -p $(B)/fuzz/corpus/$$n; echo "fuzz_$$n, $(FUZZ_SECONDS) s"; \
+		$$f -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 -verbosity=0 \
+			-artifact_prefix=$(B)/fuzz/$$n- $(B)/fuzz/corpus/$$n tests/fuzz/corpus/$$n || exit 1; done
+
 # What the documents say of the options follows from sidecar/runtime/options.def.
 OPTIONS_LIBS := $(B)/obj/tests/support/panic.o $(call archives,sidecar/runtime sidecar/definition sidecar/base)
 $(B)/docs_options: $(B)/obj/tests/tools/docs_options.o $(OPTIONS_LIBS)
@@ -187,6 +209,22 @@ $(B)/docs_options: $(B)/obj/tests/tools/docs_options.o $(OPTIONS_LIBS)
 .PHONY: docs-options
 docs-options: $(B)/docs_options
 	$< docs/man/sagad.yaml.5 docs/configuration.md
+
+# ---- the simulator (tests/sim, docs/testing.md) ---------------------------------------------------------------------
+
+SIM_O := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/sim/*.c)) $(B)/obj/sidecar/runtime/core.o \
+	$(B)/obj/sidecar/runtime/catalog.o $(B)/obj/sidecar/runtime/call_metadata.o $(B)/obj/sidecar/journal/codec.o
+$(B)/obj/tests/sim/%.o: CPPFLAGS += -DSIM_COMMIT='"$(shell git describe --always --dirty 2>/dev/null)"'
+$(B)/sim: $(SIM_O) $(call archives,$(PURE))
+	$(CC) $(LDFLAGS) -o $@ $(SIM_O) -Wl,--start-group $(call archives,$(PURE)) -Wl,--end-group $(YAML_LIBS) -lz
+
+.PHONY: sim sim-soak sim-exhaust
+sim: $(B)/sim
+	$(B)/sim $(if $(SEED),seed $(SEED),many $(or $(N),1000))
+sim-soak: $(B)/sim
+	$(B)/sim soak $(SEED)
+sim-exhaust: $(B)/sim
+	$(B)/sim exhaust
 
 # A room alone: make room ROOM=sidecar/journal
 .PHONY: room

@@ -1,0 +1,173 @@
+/* definitions.c - definitions of random shape: chains, fans, diamonds, anything acyclic; with and without pivot; both orders of undo. */
+#include "tests/sim/sim.h"
+
+#include "sidecar/base/check.h"
+#include "sidecar/definition/graph.h"
+#include "sidecar/definition/pack.h"
+#include "sidecar/definition/reader.h"
+
+static const char *const step_names[SIM_STEPS_MAX] = {"s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7"};
+static const char *const target_names[TARGET_COUNT] = {"t0", "t1", "t2", "t3"};
+static const char *const definition_names[DEFINITIONS_MAX] = {"def-0", "def-1", "def-2", "def-3", "def-4", "def-5"};
+
+struct definition *definition_copy(const struct definition *d)
+{
+    struct definition *copy = definition_pack(d);
+    CHECK(copy != NULL);
+    return copy;
+}
+
+static struct retry_policy retry_policy(struct world *w, unsigned most)
+{
+    return (struct retry_policy){
+        .max_attempts = (uint16_t)(1 + draw(w, SHAPES, most)),
+        .initial_backoff = {.us = draw_between(w, SHAPES, 1 * MS, 200 * MS)},
+        .max_backoff = SPAN_S(1),
+        .backoff_multiplier_permille = 2000,
+        .jitter_permille = 200,
+        .retryable_status_codes = chance(w, SHAPES, 300) ? 1u << 14 | 1u << 2 | 1u << 9 : 1u << 14,
+    };
+}
+
+static void make_edges(struct world *w, struct definition *d)
+{
+    unsigned shape = (unsigned)draw(w, SHAPES, 4);
+    unsigned n = d->step_count;
+    for (unsigned i = 1; i < n; i++) {
+        struct step_set *after = &d->steps[i].after;
+        if (shape == 0) {
+            step_set_add(after, i - 1);
+        } else if (shape == 1) {
+            if (i + 1 < n)
+                continue;
+            for (unsigned j = 0; j < i; j++)
+                step_set_add(after, j);
+        } else if (shape == 2) {
+            if (i + 1 < n || n < 3)
+                step_set_add(after, 0);
+            else
+                for (unsigned j = 1; j < i; j++)
+                    step_set_add(after, j);
+        } else {
+            for (unsigned j = 0; j < i; j++)
+                if (chance(w, SHAPES, 400))
+                    step_set_add(after, j);
+        }
+    }
+}
+
+static void make_calls(struct world *w, struct definition *d)
+{
+    for (unsigned i = 0; i < d->step_count; i++) {
+        struct step_spec *s = &d->steps[i];
+        s->name = step_names[i];
+        s->action.target = s->compensation.target = target_names[draw(w, SHAPES, TARGET_COUNT)];
+        s->action.method = "/sim.Participant/Do";
+        s->compensation.method = "/sim.Participant/Undo";
+        s->action.timeout.us = chance(w, SHAPES, 200) ? 0 : draw_between(w, SHAPES, 50 * MS, 2 * SECOND);
+        s->compensation.timeout.us = draw_between(w, SHAPES, 50 * MS, 2 * SECOND);
+        s->action.retry = retry_policy(w, 4);
+        s->compensation.retry = retry_policy(w, 6);
+        s->has_compensation = !chance(w, SHAPES, 150);
+        s->compensation.source = (enum request_source)draw(w, SHAPES, 4);
+        s->compensation.constant = s->action.constant = bytes_of_text("constant");
+        if (s->compensation.source == REQUEST_OUTPUT)
+            s->compensation.source = REQUEST_OWN_OUTPUT;
+        s->action.source = (enum request_source)draw(w, SHAPES, 2);
+        for (unsigned j = 0; j < i && chance(w, SHAPES, 500); j++)
+            if (step_set_has(&s->after, j)) {
+                s->action.source = REQUEST_OUTPUT;
+                s->action.source_step = (uint16_t)j;
+            }
+    }
+}
+
+static struct definition *make(struct world *w, unsigned number)
+{
+    static struct step_spec steps[SIM_STEPS_MAX];
+    memset(steps, 0, sizeof steps);
+    struct definition draft = {
+        .name = definition_names[number],
+        .version = "1.0.0",
+        .deadline = {.us = chance(w, SHAPES, 300) ? 0 : draw_between(w, SHAPES, 500 * MS, 20 * SECOND)},
+        .order = (enum compensation_order)draw(w, SHAPES, 2),
+        .step_count = (uint16_t)(1 + draw(w, SHAPES, 6)),
+        .pivot_step = -1,
+        .steps = steps,
+        .source = bytes_of_text(definition_names[number]),
+    };
+    make_edges(w, &draft);
+    make_calls(w, &draft);
+    uint16_t circle[STEPS_LIMIT];
+    size_t size;
+    CHECK(graph_order(&draft, circle, &size));
+    if (chance(w, SHAPES, 450)) {
+        draft.pivot_step = (int)draw(w, SHAPES, draft.step_count);
+        if (graph_beside_pivot(&draft) >= 0)
+            draft.pivot_step = -1;
+        else
+            steps[draft.pivot_step].pivot = true;
+    }
+    return definition_copy(&draft);
+}
+
+/* Exhaustive: a chain of three, or a diamond, with one attempt an action and two a compensation. */
+static struct definition *make_scripted(unsigned shape)
+{
+    static struct step_spec steps[4];
+    memset(steps, 0, sizeof steps);
+    struct definition draft = {
+        .name = definition_names[0],
+        .version = "1.0.0",
+        .order = shape == 2 ? ORDER_DEPENDENCY : ORDER_REVERSE,
+        .step_count = shape == 0 ? 3 : 4,
+        .pivot_step = -1,
+        .steps = steps,
+        .source = bytes_of_text(definition_names[0]),
+    };
+    for (unsigned i = 0; i < draft.step_count; i++) {
+        steps[i].name = step_names[i];
+        steps[i].has_compensation = true;
+        steps[i].action = (struct call_spec){.target = target_names[i], .method = "/sim.Participant/Do", .timeout = SPAN_MS(100),
+                                             .retry = {.max_attempts = 1, .backoff_multiplier_permille = 1000}};
+        steps[i].compensation = steps[i].action;
+        steps[i].compensation.method = "/sim.Participant/Undo";
+        steps[i].compensation.retry.max_attempts = 2;
+        if (shape == 0 && i > 0)
+            step_set_add(&steps[i].after, i - 1);
+        if (shape != 0 && i > 0)
+            step_set_add(&steps[i].after, 0);
+    }
+    if (shape != 0)
+        steps[3].after = (struct step_set){{1 << 1 | 1 << 2}};
+    uint16_t circle[STEPS_LIMIT];
+    size_t size;
+    CHECK(graph_order(&draft, circle, &size));
+    return definition_copy(&draft);
+}
+
+void definitions_make(struct world *w)
+{
+    if (w->script != NULL) {
+        w->definition_count = 1;
+        w->definitions[0] = make_scripted(w->script->shape);
+    } else {
+        w->definition_count = 1 + (unsigned)draw(w, SHAPES, DEFINITIONS_MAX);
+        for (unsigned i = 0; i < w->definition_count; i++)
+            w->definitions[i] = make(w, i);
+    }
+    for (unsigned i = 0; i < w->definition_count; i++) {
+        w->definitions[i]->number = i + 1;
+        for (unsigned j = 0; j < w->definitions[i]->step_count; j++) {
+            struct step_spec *s = &w->definitions[i]->steps[j];
+            s->action.target_index = s->action.target[1] - '0';
+            s->compensation.target_index = s->compensation.target[1] - '0';
+        }
+    }
+}
+
+void definitions_free(struct world *w)
+{
+    for (unsigned i = 0; i < w->definition_count; i++)
+        definition_destroy(w->definitions[i]);
+}

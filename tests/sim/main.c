@@ -1,0 +1,70 @@
+/* main.c - what the simulator is asked to do. */
+#include "tests/sim/sim.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+static const char usage[] =
+    "usage: sim seed N            replay one seed, one line an event\n"
+    "       sim many N [FROM]     N seeds from FROM (1)\n"
+    "       sim smoke N           the same, and every named mark must be reached\n"
+    "       sim hash N [FROM]     the hash of each seed's trace\n"
+    "       sim soak [FROM]       until stopped\n"
+    "       sim exhaust           every outcome of every call, times an end at every boundary\n"
+    "exit: 0 nothing found, 2 usage, 3 crash, 4 safety, 5 liveness, 6 a mark was not reached\n";
+
+static double seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static void tell(const struct totals *t, double took)
+{
+    printf("sim: %llu worlds, %llu events, %llu sagas ended, %llu calls, %llu records, %llu faults, %llu ends of the sidecar, "
+           "in %.1f s: %.0f worlds/s, %.0f events/s, %.0f sagas/s\n",
+           (unsigned long long)t->seeds, (unsigned long long)t->events, (unsigned long long)t->sagas,
+           (unsigned long long)t->calls, (unsigned long long)t->records, (unsigned long long)t->faults,
+           (unsigned long long)t->crashes, took, (double)t->seeds / took, (double)t->events / took,
+           (double)t->sagas / took);
+}
+
+int main(int argc, char **argv)
+{
+    static struct totals totals;
+    const char *what = argc > 1 ? argv[1] : "";
+    uint64_t n = argc > 2 ? strtoull(argv[2], NULL, 10) : 0;
+    uint64_t from = argc > 3 ? strtoull(argv[3], NULL, 10) : 1;
+    uint64_t hash;
+    double began = seconds();
+    if (strcmp(what, "seed") == 0 && argc == 3) {
+        world_run(n, true, NULL, &totals, &hash);
+        printf("sim: seed %llu, commit %s, hash %016llx\n", (unsigned long long)n, build_commit(), (unsigned long long)hash);
+    } else if ((strcmp(what, "many") == 0 || strcmp(what, "smoke") == 0) && n > 0) {
+        for (uint64_t seed = from; seed < from + n; seed++)
+            world_run(seed, false, NULL, &totals, &hash);
+        tell(&totals, seconds() - began);
+        if (strcmp(what, "smoke") == 0 && marks_report(&totals) > 0)
+            return EXIT_UNREACHED;
+    } else if (strcmp(what, "hash") == 0 && n > 0) {
+        for (uint64_t seed = from; seed < from + n; seed++) {
+            world_run(seed, false, NULL, &totals, &hash);
+            printf("%llu %016llx\n", (unsigned long long)seed, (unsigned long long)hash);
+        }
+    } else if (strcmp(what, "soak") == 0) {
+        for (uint64_t seed = n > 0 ? n : (uint64_t)time(NULL);; seed++) {
+            world_run(seed, false, NULL, &totals, &hash);
+            if (totals.seeds % 10000 == 0)
+                tell(&totals, seconds() - began);
+        }
+    } else if (strcmp(what, "exhaust") == 0) {
+        uint64_t runs = exhaust_run(&totals);
+        printf("sim: exhaustive: %llu runs\n", (unsigned long long)runs);
+        tell(&totals, seconds() - began);
+    } else {
+        fputs(usage, stderr);
+        return EXIT_USAGE;
+    }
+    return EXIT_SAFE;
+}

@@ -1,0 +1,79 @@
+/* operators.c - people who pause, retry, skip and resolve in the middle of everything, and who clean up once the world has healed. */
+#include "tests/sim/sim.h"
+
+#include "sidecar/base/check.h"
+
+#include <stdlib.h>
+
+static void ask(struct world *w, const struct model *m, uint8_t type, const char *step)
+{
+    struct request *r = request_new(w, NULL, type);
+    r->saga = m->id;
+    snprintf(r->actor, sizeof r->actor, "operator");
+    snprintf(r->reason, sizeof r->reason, "because");
+    snprintf(r->step, sizeof r->step, "%s", step);
+    r->sent_at = w->now;
+    if (w->request_count == w->request_room) {
+        w->request_room = w->request_room == 0 ? 256 : w->request_room * 2;
+        w->requests = realloc(w->requests, w->request_room * sizeof(struct request *));
+        CHECK(w->requests != NULL);
+    }
+    w->requests[w->request_count++] = r;
+    r->token = w->request_count;
+    network_request(w, r);
+}
+
+static void meddle(struct world *w, void *arg)
+{
+    (void)arg;
+    if (w->healed)
+        return;
+    agenda_add(w, w->now + draw_between(w, OPERATORS, 20 * MS, 2 * SECOND), meddle, NULL);
+    if (w->serial_max == 0 || !strikes(w, FAULT_OPERATOR))
+        return;
+    /* Dead letters get more attention than others; ended and unknown ones get some. */
+    struct model *m = NULL;
+    for (unsigned tries = 0; tries < 8; tries++) {
+        m = &w->models[1 + draw(w, OPERATORS, w->serial_max)];
+        if (m->known && (m->state == SAGA_STUCK || (tries > 4 && !m->dropped)))
+            break;
+    }
+    static const uint8_t acts[] = {EVENT_PAUSE, EVENT_RESUME, EVENT_RESUME, EVENT_RETRY, EVENT_RETRY, EVENT_SKIP,
+                                   EVENT_RESOLVE, EVENT_CANCEL, EVENT_PAUSE};
+    uint8_t act = acts[draw(w, OPERATORS, sizeof acts)];
+    const char *step = "";
+    if ((act == EVENT_SKIP || (act == EVENT_RETRY && draw(w, OPERATORS, 2) == 0)) && m->step_count > 0)
+        step = m->steps[draw(w, OPERATORS, m->step_count)].name;
+    if (act == EVENT_SKIP && m->state == SAGA_STUCK && draw(w, OPERATORS, 2) == 0)
+        for (unsigned i = 0; i < m->step_count; i++)
+            if (m->steps[i].compensation == SAGA_COMPENSATION_FAILED || m->steps[i].action == SAGA_ACTION_UNKNOWN)
+                step = m->steps[i].name;
+    ask(w, m, act, step);
+}
+
+void operators_start(struct world *w)
+{
+    agenda_add(w, draw_between(w, OPERATORS, 0, SECOND), meddle, NULL);
+}
+
+/* Once everything works again: paused sagas are resumed, dead letters retried, again and again. */
+static void clean_up(struct world *w, void *arg)
+{
+    (void)arg;
+    for (uint64_t serial = 1; serial <= w->serial_max; serial++) {
+        const struct model *m = &w->models[serial];
+        if (!m->known || m->dropped)
+            continue;
+        if (m->paused)
+            ask(w, m, EVENT_RESUME, "");
+        if (m->state == SAGA_STUCK && !w->swarm.parks)
+            ask(w, m, EVENT_RETRY, "");
+    }
+    if (!oracle_all_over(w))
+        agenda_add(w, w->now + 5 * SECOND, clean_up, NULL);
+}
+
+void operators_heal(struct world *w)
+{
+    clean_up(w, NULL);
+}

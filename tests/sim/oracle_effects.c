@@ -1,0 +1,211 @@
+/* oracle_effects.c - what the core lets out, held against what is synced and against what the world knows. */
+#include "tests/sim/sim.h"
+
+#include "sidecar/base/check.h"
+
+#include <stdlib.h>
+
+static void expect(struct world *w, bool holds, const char *invariant, const char *what, uint64_t saga)
+{
+    if (!holds)
+        world_fail(w, EXIT_SAFETY, invariant, what, saga);
+}
+
+/* ---- calls ---- */
+
+static bool depends(const struct model *m, unsigned later, unsigned earlier)
+{
+    return step_set_has(&m->definition->steps[later].ancestors, earlier);
+}
+
+static bool owes(const struct model_step *s)
+{
+    return s->has_compensation && (s->action == SAGA_ACTION_DONE || s->action == SAGA_ACTION_UNKNOWN);
+}
+
+static bool undone(const struct model_step *s)
+{
+    return s->compensation == SAGA_COMPENSATION_DONE || s->compensation == SAGA_COMPENSATION_SKIPPED;
+}
+
+static void check_order(struct world *w, const struct model *m, unsigned step)
+{
+    bool by_dependency = m->definition != NULL && m->definition->order == ORDER_DEPENDENCY;
+    for (unsigned i = 0; i < m->step_count; i++) {
+        const struct model_step *s = &m->steps[i];
+        if (i == step || !owes(s))
+            continue;
+        if (by_dependency) {
+            expect(w, !depends(m, i, step) || undone(s), "I4", "a step is undone before one that depends on it", m->id.serial);
+            if (s->compensation_attempt != 0)
+                mark(w, MARK_CASE, CASE_PARALLEL_UNDO);
+        } else {
+            expect(w, s->order < m->steps[step].order || undone(s), "I4", "a step is undone before one that started later",
+                   m->id.serial);
+            expect(w, s->compensation_attempt == 0, "I4", "two compensations are out at once", m->id.serial);
+        }
+    }
+}
+
+/* No forward attempt can still be running at a participant, and no owner at its own step. */
+static void check_quiet(struct world *w, const struct model *m, int64_t out_at)
+{
+    for (const struct attempt *a = m->attempts; a != NULL; a = a->next) {
+        if (a->phase != SAGA_PHASE_ACTION || a->answered || a->excluded)
+            continue;
+        /* A clock that was set anew tells the sidecar nothing about deadlines of before. */
+        expect(w, a->deadline <= out_at || a->out_at <= w->last_jump, "I7",
+               "a compensation leaves while an action may still be running", m->id.serial);
+    }
+    const struct client *c = m->client;
+    if (m->mode == SAGA_ENLISTED && !c->over && !c->dead && c->saga_known && saga_id_equal(c->saga, m->id) &&
+        c->step < m->step_count && m->steps[c->step].owner_acting)
+        expect(w, c->lease_until <= out_at, "I7", "a compensation leaves while the owner may still be acting", m->id.serial);
+}
+
+static void check_compensation(struct world *w, const struct model *m, const struct call_effect *call,
+                               const struct attempt *a)
+{
+    const struct model_step *s = &m->steps[call->step];
+    expect(w, m->state == SAGA_COMPENSATING || m->state == SAGA_STUCK, "I1", "a compensation leaves a saga that is not turned back",
+           m->id.serial);
+    expect(w, s->compensation_attempt == call->attempt, "I1", "a compensation leaves before its record is durable", m->id.serial);
+    expect(w, s->action == SAGA_ACTION_DONE || s->action == SAGA_ACTION_UNKNOWN, "I3",
+           "a step is undone that was never done", m->id.serial);
+    expect(w, a->action_done == (s->action == SAGA_ACTION_DONE), "wire", "the participant is told a wrong outcome", m->id.serial);
+    if (m->definition != NULL && m->definition->pivot_step >= 0)
+        expect(w, m->steps[m->definition->pivot_step].action != SAGA_ACTION_DONE, "I11", "a compensation after the pivot",
+               m->id.serial);
+    check_order(w, m, call->step);
+    check_quiet(w, m, a->out_at);
+}
+
+static void check_action(struct world *w, const struct model *m, const struct call_effect *call)
+{
+    const struct model_step *s = &m->steps[call->step];
+    expect(w, s->action_attempt == call->attempt, "I1", "an action leaves before its record is durable", m->id.serial);
+    expect(w, s->action == SAGA_ACTION_STARTED, "I2", "an action is asked for whose outcome is recorded", m->id.serial);
+    expect(w, s->generation == call->generation, "I2", "an action leaves under a wrong key", m->id.serial);
+}
+
+/* What a request must hold: by the definition, and by what the world has seen. */
+static void check_request(struct world *w, const struct model *m, const struct call_effect *call)
+{
+    char wanted[KEY_SIZE + 8] = "constant";
+    const struct model_step *own = &m->steps[call->step];
+    if (m->definition != NULL) {
+        const struct step_spec *spec = &m->definition->steps[call->step];
+        const struct call_spec *declared = call->phase == SAGA_PHASE_ACTION ? &spec->action : &spec->compensation;
+        const struct model_step *from = declared->source == REQUEST_OUTPUT ? &m->steps[declared->source_step] : own;
+        char id[SAGA_ID_TEXT_SIZE], suffix[8] = "";
+        saga_id_format(m->id, id);
+        if (from->generation > 0)
+            snprintf(suffix, sizeof suffix, "#%u", from->generation + 1u);
+        if (declared->source == REQUEST_INPUT)
+            snprintf(wanted, sizeof wanted, "%s", m->client->input);
+        else if (declared->source == REQUEST_OUTPUT || declared->source == REQUEST_OWN_OUTPUT)
+            snprintf(wanted, sizeof wanted, from->action == SAGA_ACTION_DONE ? "out:%s/%s/action%s" : "", id, from->name, suffix);
+    } else if (own->action == SAGA_ACTION_DONE && m->client->index % 3 == 0) {
+        snprintf(wanted, sizeof wanted, "settled");
+    }
+    expect(w, bytes_equal(call->request, bytes_of_text(wanted)), "wire", "a call carries a request that is not its own",
+           m->id.serial);
+}
+
+void oracle_call(struct world *w, const struct call_effect *call, struct attempt *a)
+{
+    struct model *m = oracle_model(w, call->saga);
+    expect(w, call->step < m->step_count, "I1", "a call of a step that is not durable", m->id.serial);
+    expect(w, w->sidecar.calls_out[call->target] < w->swarm.bulkhead, "I10", "more calls out than a bulkhead holds", m->id.serial);
+    expect(w, call->timeout.us > 0, "time", "a call without a deadline", m->id.serial);
+    for (const struct attempt *other = m->attempts; other != NULL; other = other->next) {
+        bool same = other->step == a->step && other->phase == a->phase && other->generation == a->generation;
+        expect(w, !same || strcmp(other->key, a->key) == 0, "I2", "two attempts carry different keys", m->id.serial);
+        expect(w, same || strcmp(other->key, a->key) != 0, "I2", "two different calls carry the same key", m->id.serial);
+    }
+    if (call->phase == SAGA_PHASE_ACTION)
+        check_action(w, m, call);
+    else
+        check_compensation(w, m, call, a);
+    check_request(w, m, call);
+    a->model = m;
+    a->next = m->attempts;
+    m->attempts = a;
+}
+
+/* What an attempt's end tells, seen from outside: the table of SEMANTICS section 5 in other words. */
+void oracle_answer(struct world *w, const struct incoming *in)
+{
+    static const unsigned refusals = 1u << 3 | 1u << 5 | 1u << 6 | 1u << 7 | 1u << 9 | 1u << 11 | 1u << 12 | 1u << 16;
+    struct attempt *a = in->attempt;
+    (void)w;
+    a->answered = in->reach == SAGA_REACH_ANSWERED;
+    a->excluded = in->reach == SAGA_REACH_NONE ||
+                  (a->answered && in->status > 0 && in->status < 32 && (refusals >> in->status & 1) != 0);
+    if (a->phase == SAGA_PHASE_ACTION && a->answered && in->status == 0)
+        a->model->steps[a->step].answered_ok = true;
+}
+
+/* ---- replies ---- */
+
+static const struct model_step *step_named(const struct model *m, struct bytes name)
+{
+    for (unsigned i = 0; i < m->step_count; i++)
+        if (bytes_equal(bytes_of_text(m->steps[i].name), name))
+            return &m->steps[i];
+    return NULL;
+}
+
+static void check_enlisting(struct world *w, const struct model *m, const struct request *r)
+{
+    if (r->enlist_count > 0)
+        expect(w, step_named(m, r->enlist.step) != NULL, "I1", "an enlistment was acknowledged that is not durable", m->id.serial);
+    if (r->settle_count == 0)
+        return;
+    const struct model_step *s = step_named(m, r->settle.step);
+    expect(w, s != NULL && s->action == r->settle.action_state, "I1", "a settlement was acknowledged that is not durable",
+           m->id.serial);
+}
+
+void oracle_reply(struct world *w, const struct reply_effect *reply)
+{
+    const struct request *r = w->requests[reply->token - 1];
+    if (reply->code != 0) {
+        mark(w, MARK_REFUSED, (unsigned)-reply->code);
+        return;
+    }
+    mark(w, reply->repeated ? MARK_REPEATED : MARK_ACCEPTED, r->type);
+    struct model *m = oracle_model(w, reply->saga);
+    bool turned = m->state == SAGA_COMPENSATING || m->state == SAGA_COMPENSATED ||
+                  (m->state == SAGA_STUCK && m->stuck_from == SAGA_COMPENSATING) || m->state == SAGA_RESOLVED;
+    switch (r->type) {
+    case EVENT_START:
+    case EVENT_BEGIN:
+        expect(w, m->client == r->client, "I5", "a start was answered with another's saga", m->id.serial);
+        expect(w, !r->client->saga_known || saga_id_equal(r->client->saga, m->id) || !r->client->has_request_id ||
+                      w->models[r->client->saga.serial].dropped,
+               "I5", "an answer to a start changed", m->id.serial);
+        if (!reply->repeated)
+            check_enlisting(w, m, r);
+        break;
+    case EVENT_ENLIST:
+        check_enlisting(w, m, r);
+        break;
+    case EVENT_COMMIT:
+        expect(w, m->state == SAGA_COMMITTED, "I1", "a commit was acknowledged that is not durable", m->id.serial);
+        break;
+    case EVENT_ABORT:
+        expect(w, turned, "I1", "an abort was acknowledged that is not durable", m->id.serial);
+        m->abort_accepted = true;
+        break;
+    case EVENT_CANCEL:
+        expect(w, turned, "I1", "a cancel was acknowledged that is not durable", m->id.serial);
+        m->cancel_accepted = true;
+        break;
+    case EVENT_RESOLVE:
+        expect(w, m->state == SAGA_RESOLVED, "I1", "a resolve was acknowledged that is not durable", m->id.serial);
+        break;
+    default:
+        break;
+    }
+}

@@ -1,0 +1,330 @@
+/* oracle_journal.c - the oracle's own reading of what became durable: what may follow what, and what must have been true before. */
+#include "tests/sim/sim.h"
+
+#include "sidecar/base/check.h"
+#include "sidecar/journal/codec.h"
+
+#include <stdlib.h>
+
+static void expect(struct world *w, bool holds, const char *invariant, const char *what, const struct record *r)
+{
+    if (!holds)
+        world_fail(w, EXIT_SAFETY, invariant, what, r->saga.serial);
+}
+
+struct model *oracle_model(struct world *w, struct saga_id id)
+{
+    if (id.serial == 0 || id.serial >= SERIAL_MAX || !w->models[id.serial].known ||
+        !saga_id_equal(w->models[id.serial].id, id))
+        world_fail(w, EXIT_SAFETY, "I5", "a saga is spoken of that the disk does not hold", id.serial);
+    return &w->models[id.serial];
+}
+
+static bool ended(const struct model *m)
+{
+    return m->state == SAGA_COMMITTED || m->state == SAGA_COMPENSATED || m->state == SAGA_RESOLVED;
+}
+
+static unsigned number_at_end(struct bytes text)
+{
+    unsigned number = 0;
+    size_t i = text.size;
+    while (i > 0 && text.at[i - 1] >= '0' && text.at[i - 1] <= '9')
+        i--;
+    for (; i < text.size; i++)
+        number = number * 10 + text.at[i] - '0';
+    return number;
+}
+
+/* Whether a step changes the ledger: one that needs no undo and may be turned back from does not. */
+static bool has_effect(const struct definition *d, unsigned step)
+{
+    return d->steps[step].has_compensation || d->pivot_step == (int)step ||
+           (d->pivot_step >= 0 && step_set_has(&d->steps[step].ancestors, (unsigned)d->pivot_step));
+}
+
+static void on_started(struct world *w, const struct record *r)
+{
+    expect(w, r->saga.serial < SERIAL_MAX && !w->models[r->saga.serial].known, "I5", "a serial is used twice", r);
+    expect(w, r->saga.serial == w->serial_max + 1, "I5", "serials have a gap", r);
+    struct model *m = &w->models[r->saga.serial];
+    w->serial_max = r->saga.serial;
+    m->known = true;
+    m->id = r->saga;
+    m->mode = r->mode;
+    m->state = SAGA_RUNNING;
+    struct bytes text = r->mode == SAGA_ORCHESTRATED ? r->input : r->name;
+    m->client = &w->clients[number_at_end(text)];
+    expect(w, bytes_equal(text, bytes_of_text(m->client->input)), "I1", "a saga's input is not what its client sent", r);
+    snprintf(m->request_id, sizeof m->request_id, "%.*s", (int)r->request_id.size, (const char *)r->request_id.at);
+    for (uint64_t s = 1; m->request_id[0] != '\0' && s < r->saga.serial; s++)
+        expect(w, w->models[s].dropped || strcmp(w->models[s].request_id, m->request_id) != 0, "I5",
+               "one request_id started two sagas", r);
+    if (r->mode != SAGA_ORCHESTRATED)
+        return;
+    m->definition = w->definitions[r->definition - 1];
+    m->step_count = m->definition->step_count;
+    for (unsigned i = 0; i < m->step_count; i++) {
+        const struct step_spec *spec = &m->definition->steps[i];
+        m->steps[i] = (struct model_step){.action = SAGA_ACTION_PENDING, .compensation = SAGA_COMPENSATION_NONE,
+                                          .has_compensation = spec->has_compensation,
+                                          .has_effect = has_effect(m->definition, i), .amount = 1 + (int64_t)i,
+                                          .target = spec->action.target[1] - '0'};
+        snprintf(m->steps[i].name, sizeof m->steps[i].name, "%s", spec->name);
+    }
+}
+
+static void on_enlisted(struct world *w, struct model *m, const struct record *r)
+{
+    expect(w, m->mode == SAGA_ENLISTED && m->state == SAGA_RUNNING && m->step_count < SIM_STEPS_MAX, "states",
+           "a step was enlisted where none can be", r);
+    struct model_step *s = &m->steps[m->step_count++];
+    *s = (struct model_step){.action = SAGA_ACTION_STARTED, .compensation = SAGA_COMPENSATION_NONE,
+                             .has_compensation = r->call.target != NULL, .has_effect = r->call.target != NULL,
+                             .order = ++m->order_last, .amount = 1};
+    s->target = (int)(m->client->index * 7 + (m->step_count - 1) * 3) % TARGET_COUNT;
+    snprintf(s->name, sizeof s->name, "%.*s", (int)r->step_name.size, (const char *)r->step_name.at);
+    for (unsigned i = 0; i + 1 < m->step_count; i++)
+        expect(w, strcmp(m->steps[i].name, s->name) != 0, "I2", "a step was enlisted twice", r);
+}
+
+static void on_action_started(struct world *w, struct model *m, const struct record *r)
+{
+    struct model_step *s = &m->steps[r->step];
+    expect(w, m->state == SAGA_RUNNING && !m->paused, "states", "an action started in a saga that does not run", r);
+    expect(w, s->action == SAGA_ACTION_PENDING || s->action == SAGA_ACTION_STARTED, "I2",
+           "an action started anew that had ended", r);
+    expect(w, s->action_attempt == 0, "I2", "an action has two attempts out", r);
+    for (unsigned i = 0; i < m->step_count; i++)
+        if (step_set_has(&m->definition->steps[r->step].after, i))
+            expect(w, m->steps[i].action == SAGA_ACTION_DONE || m->steps[i].action == SAGA_ACTION_SKIPPED, "order",
+                   "a step started before one that it waits for", r);
+    if (s->action == SAGA_ACTION_PENDING)
+        s->order = ++m->order_last;
+    s->action = SAGA_ACTION_STARTED;
+    s->action_attempt = r->attempt;
+}
+
+/* Whether any attempt of the action may have been executed, as the world knows it. */
+static bool maybe_executed(const struct model *m, unsigned step)
+{
+    if (m->mode == SAGA_ENLISTED)
+        return m->steps[step].maybe_executed;
+    for (const struct attempt *a = m->attempts; a != NULL; a = a->next)
+        if (a->step == step && a->phase == SAGA_PHASE_ACTION && a->generation == m->steps[step].generation && !a->excluded)
+            return true;
+    return false;
+}
+
+static void on_action_ended(struct world *w, struct model *m, const struct record *r)
+{
+    struct model_step *s = &m->steps[r->step];
+    expect(w, s->action == SAGA_ACTION_STARTED, "I2", "an outcome was recorded twice", r);
+    s->action = r->action_state;
+    s->action_attempt = 0;
+    if (r->action_state == SAGA_ACTION_DONE) {
+        expect(w, s->answered_ok, "I6", "an action is called done that nobody said was done", r);
+        if (m->state == SAGA_COMPENSATING)
+            mark(w, MARK_CASE, CASE_LATE_ANSWER_DONE);
+    }
+    if (r->action_state == SAGA_ACTION_REJECTED)
+        expect(w, !maybe_executed(m, r->step), "I6", "an action is called rejected that may have been executed", r);
+}
+
+static bool past_pivot(const struct model *m)
+{
+    if (m->definition == NULL || m->definition->pivot_step < 0)
+        return false;
+    uint8_t action = m->steps[m->definition->pivot_step].action;
+    return action == SAGA_ACTION_DONE || action == SAGA_ACTION_SKIPPED;
+}
+
+static void on_turned_back(struct world *w, struct model *m, const struct record *r)
+{
+    expect(w, m->state == SAGA_RUNNING, "states", "a saga turned back that did not run", r);
+    expect(w, !past_pivot(m), "I11", "a saga turned back after its pivot", r);
+    m->state = SAGA_COMPENSATING;
+    m->reason = r->reason;
+    mark(w, MARK_TURNED, r->reason);
+    /* A pivot that may have been executed and has no undo: only its own answer, or a person, may decide. */
+    if (m->definition != NULL && m->definition->pivot_step >= 0) {
+        unsigned pivot = (unsigned)m->definition->pivot_step;
+        expect(w, m->steps[pivot].has_compensation || m->steps[pivot].action_attempt != 0 || !maybe_executed(m, pivot),
+               "I11", "a saga turned back although its pivot may have been executed and has no undo", r);
+    }
+}
+
+static void on_ended(struct world *w, struct model *m, const struct record *r)
+{
+    uint8_t before = m->state;
+    m->state = r->saga_state;
+    m->paused = false;
+    m->ended_at = r->at.us;
+    mark(w, MARK_ENDED, r->saga_state);
+    w->totals->sagas++;
+    for (unsigned i = 0; i < m->step_count; i++) {
+        const struct model_step *s = &m->steps[i];
+        expect(w, s->action_attempt == 0 && s->compensation_attempt == 0, "I5", "a saga ended while a call was out", r);
+        bool done = s->action == SAGA_ACTION_DONE || s->action == SAGA_ACTION_SKIPPED;
+        if (r->saga_state == SAGA_COMMITTED)
+            expect(w, done || (m->mode == SAGA_ENLISTED && s->action == SAGA_ACTION_REJECTED), "I5",
+                   "a saga was committed with a step that is not done", r);
+        if (r->saga_state == SAGA_COMPENSATED && s->has_compensation && maybe_executed(m, i))
+            expect(w, s->compensation == SAGA_COMPENSATION_DONE || s->compensation == SAGA_COMPENSATION_SKIPPED, "I3",
+                   "a saga is called compensated with a step that may have been executed and was not undone", r);
+    }
+    expect(w, (r->saga_state == SAGA_COMMITTED && before == SAGA_RUNNING) ||
+                  (r->saga_state == SAGA_COMPENSATED && before == SAGA_COMPENSATING) ||
+                  (r->saga_state == SAGA_RESOLVED && before == SAGA_STUCK),
+           "I5", "a saga ended in a way that its state does not allow", r);
+    expect(w, !(m->cancel_accepted || m->abort_accepted) || r->saga_state != SAGA_COMMITTED, "I5",
+           "a saga was committed after its cancelling was accepted", r);
+}
+
+static void leave_stuck(struct model *m)
+{
+    for (unsigned i = 0; i < m->step_count; i++) {
+        const struct model_step *s = &m->steps[i];
+        if (m->stuck_from == SAGA_COMPENSATING ? s->compensation == SAGA_COMPENSATION_FAILED
+                                               : s->action == SAGA_ACTION_REJECTED || s->action == SAGA_ACTION_UNKNOWN)
+            return;
+    }
+    m->state = m->stuck_from;
+    m->stuck_reason = REASON_NONE;
+}
+
+static void on_retried(struct world *w, struct model *m, const struct record *r)
+{
+    struct model_step *s = &m->steps[r->step];
+    expect(w, m->state == SAGA_STUCK, "states", "a saga was retried that is no dead letter", r);
+    if (s->compensation == SAGA_COMPENSATION_FAILED) {
+        s->compensation = SAGA_COMPENSATION_OWED;
+    } else {
+        if (s->action == SAGA_ACTION_REJECTED) {
+            s->generation++;
+            mark(w, MARK_CASE, CASE_GENERATION);
+        }
+        s->action = SAGA_ACTION_PENDING;
+    }
+    leave_stuck(m);
+}
+
+static void on_skipped(struct world *w, struct model *m, const struct record *r)
+{
+    struct model_step *s = &m->steps[r->step];
+    expect(w, m->state == SAGA_STUCK, "states", "a step was skipped in a saga that is no dead letter", r);
+    m->skipped = true;
+    if (s->compensation == SAGA_COMPENSATION_FAILED)
+        s->compensation = SAGA_COMPENSATION_SKIPPED;
+    else
+        s->action = SAGA_ACTION_SKIPPED;
+    leave_stuck(m);
+}
+
+static void on_compensation(struct world *w, struct model *m, const struct record *r)
+{
+    struct model_step *s = &m->steps[r->step];
+    if (r->type == RECORD_COMPENSATION_STARTED) {
+        expect(w, m->state == SAGA_COMPENSATING && !m->paused, "states", "an undo started in a saga that is not turned back", r);
+        expect(w, s->compensation_attempt == 0, "I2", "a compensation has two attempts out", r);
+        expect(w, s->compensation == SAGA_COMPENSATION_NONE || s->compensation == SAGA_COMPENSATION_OWED ||
+                      s->compensation == SAGA_COMPENSATION_STARTED,
+               "I2", "a compensation started anew that had ended", r);
+        s->compensation = SAGA_COMPENSATION_STARTED;
+        s->compensation_attempt = r->attempt;
+        return;
+    }
+    expect(w, s->compensation_attempt != 0, "I2", "a compensation ended that was not out", r);
+    s->compensation_attempt = 0;
+    if (r->type == RECORD_COMPENSATION_ENDED)
+        s->compensation = r->compensation_state;
+}
+
+static void take_record(struct world *w, const struct record *r)
+{
+    mark(w, MARK_RECORD, r->type);
+    w->totals->records++;
+    if (r->at.us > w->last_record_at)
+        w->last_record_at = r->at.us;
+    if (w->print)
+        trace(w, "record", r->saga.serial, r->type, r->step == RECORD_NO_STEP ? -1 : r->step,
+              r->type == RECORD_ENDED ? r->saga_state : r->action_state + r->compensation_state + r->reason);
+    if (r->type == RECORD_STARTED) {
+        on_started(w, r);
+        return;
+    }
+    struct model *m = oracle_model(w, r->saga);
+    expect(w, !ended(m), "I5", "a saga goes on after its end", r);
+    expect(w, r->step == RECORD_NO_STEP || r->step < m->step_count || r->type == RECORD_ENLISTED, "states",
+           "a record names a step that is not there", r);
+    switch (r->type) {
+    case RECORD_ENLISTED:
+        on_enlisted(w, m, r);
+        break;
+    case RECORD_ACTION_STARTED:
+        on_action_started(w, m, r);
+        break;
+    case RECORD_ACTION_FAILED:
+        expect(w, m->steps[r->step].action_attempt == r->attempt, "I2", "an attempt failed that was not out", r);
+        m->steps[r->step].action_attempt = 0;
+        break;
+    case RECORD_ACTION_ENDED:
+        on_action_ended(w, m, r);
+        break;
+    case RECORD_TURNED_BACK:
+        on_turned_back(w, m, r);
+        break;
+    case RECORD_COMPENSATION_STARTED:
+    case RECORD_COMPENSATION_FAILED:
+    case RECORD_COMPENSATION_ENDED:
+        on_compensation(w, m, r);
+        break;
+    case RECORD_STUCK:
+        expect(w, m->state == SAGA_RUNNING || m->state == SAGA_COMPENSATING, "states", "stuck twice", r);
+        m->stuck_from = m->state;
+        m->state = SAGA_STUCK;
+        m->stuck_reason = r->reason;
+        mark(w, MARK_STUCK, r->reason);
+        break;
+    case RECORD_ENDED:
+        on_ended(w, m, r);
+        break;
+    case RECORD_PAUSED:
+    case RECORD_RESUMED:
+        m->paused = r->type == RECORD_PAUSED;
+        break;
+    case RECORD_RETRIED:
+        on_retried(w, m, r);
+        break;
+    case RECORD_SKIPPED:
+        on_skipped(w, m, r);
+        break;
+    default:
+        expect(w, false, "states", "a record of no known type", r);
+    }
+}
+
+/* Feeds the shadow: an engine that knows nothing but what is on the disk. */
+static void feed_shadow(struct world *w, const struct record *r)
+{
+    struct error_detail detail;
+    const struct definition *d = r->definition == 0 ? NULL : w->definitions[r->definition - 1];
+    if (engine_replay(w->shadow, r, d, &detail) != 0)
+        world_fail(w, EXIT_SAFETY, "I8", detail.text, r->saga.serial);
+    if (r->type == RECORD_ENDED)
+        engine_release(w->shadow, r->saga.serial);
+}
+
+void oracle_frame(struct world *w, uint64_t frame, struct bytes records, int64_t at)
+{
+    (void)at;
+    while (records.size > 0) {
+        struct record r;
+        uint64_t previous;
+        struct error_detail detail;
+        if (codec_decode(&records, &r, &previous, &detail) != 0)
+            world_fail(w, EXIT_SAFETY, "I8", "a record on the disk cannot be read", frame);
+        take_record(w, &r);
+        feed_shadow(w, &r);
+    }
+}

@@ -1,0 +1,103 @@
+/* participants.c - services with real ledgers, and the real rule of the barrier in front of them. */
+#include "tests/sim/sim.h"
+
+#include <stdlib.h>
+
+static struct row *find(struct participant *p, const char *key, struct row ***bucket)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    for (const char *c = key; *c != '\0'; c++)
+        hash = (hash ^ (uint8_t)*c) * UINT64_C(0x100000001b3);
+    *bucket = &p->rows[(hash ^ hash >> 32) % ROW_BUCKETS];
+    struct row *r = **bucket;
+    while (r != NULL && strcmp(r->key, key) != 0)
+        r = r->next;
+    return r;
+}
+
+static struct row *insert(struct world *w, struct row **bucket, const char *key, uint8_t state)
+{
+    struct row *r = world_take(w, sizeof *r);
+    snprintf(r->key, sizeof r->key, "%s", key);
+    r->state = state;
+    r->next = *bucket;
+    *bucket = r;
+    return r;
+}
+
+/* The business change, or its refusal. */
+static void do_action(struct world *w, struct participant *p, struct model *m, unsigned step, struct row *own)
+{
+    int64_t amount = m->steps[step].has_effect ? m->steps[step].amount : 0;
+    if (amount > p->stock || strikes(w, FAULT_REJECT)) {
+        own->state = SAGA_ROW_REJECTED;
+        own->status = 9;
+        return;
+    }
+    own->state = SAGA_ROW_DONE;
+    if (m->steps[step].has_effect) {
+        p->stock -= amount;
+        p->reserved += amount;
+        oracle_effect(w, m, step, 1);
+    }
+    size_t size = strlen(own->key) + 4;
+    if (strikes(w, FAULT_OVERSIZE))
+        size = PAYLOAD_MAX + 1;
+    own->output = world_take(w, size + 1);
+    snprintf(own->output, size + 1, "out:%s", own->key);
+    own->output_size = size;
+}
+
+static void do_compensation(struct world *w, struct participant *p, struct model *m, unsigned step)
+{
+    if (!m->steps[step].has_effect)
+        return;
+    p->stock += m->steps[step].amount;
+    p->reserved -= m->steps[step].amount;
+    oracle_effect(w, m, step, -1);
+}
+
+void participant_take(struct world *w, unsigned target, uint8_t phase, const char *key, const char *action_key,
+                      bool action_done, struct model *m, unsigned step, struct answer *answer)
+{
+    struct participant *p = &w->participants[target];
+    struct row **bucket, **action_bucket = NULL;
+    struct row *own = find(p, key, &bucket);
+    struct row *action = phase == SAGA_PHASE_COMPENSATION ? find(p, action_key, &action_bucket) : NULL;
+    enum saga_barrier_verdict verdict =
+        saga_barrier_judge((enum saga_phase)phase, own == NULL ? SAGA_ROW_ABSENT : (enum saga_barrier_row)own->state,
+                           action == NULL ? SAGA_ROW_ABSENT : (enum saga_barrier_row)action->state, action_done);
+    mark(w, MARK_VERDICT, verdict);
+    switch (verdict) {
+    case SAGA_BARRIER_RUN:
+        own = insert(w, bucket, key, SAGA_ROW_DONE);
+        if (phase == SAGA_PHASE_ACTION)
+            do_action(w, p, m, step, own);
+        else
+            do_compensation(w, p, m, step);
+        break;
+    case SAGA_BARRIER_REPLAY:
+        break;
+    case SAGA_BARRIER_EMPTY:
+        own = insert(w, bucket, key, SAGA_ROW_DONE);
+        if (action == NULL) {
+            find(p, action_key, &action_bucket);
+            insert(w, action_bucket, action_key, SAGA_ROW_VOID);
+        }
+        break;
+    case SAGA_BARRIER_HANGING:
+        *answer = (struct answer){.status = 9};
+        return;
+    case SAGA_BARRIER_LOST:
+        world_fail(w, EXIT_SAFETY, "barrier", "the sidecar calls an action done that its participant never did", m->id.serial);
+    case SAGA_BARRIER_BROKEN:
+        world_fail(w, EXIT_SAFETY, "barrier", "rows that cannot be", m->id.serial);
+    }
+    *answer = (struct answer){.status = own->status, .output = own->output, .output_size = own->output_size};
+}
+
+void participants_init(struct world *w)
+{
+    for (unsigned i = 0; i < TARGET_COUNT; i++)
+        w->participants[i].stock = w->swarm.stock;
+}

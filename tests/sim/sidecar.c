@@ -1,0 +1,371 @@
+/* sidecar.c - sagad's loop in miniature: it drives the real core, and can end at every boundary of an effect. */
+#include "tests/sim/sim.h"
+
+#include "sidecar/base/check.h"
+
+#include <stdlib.h>
+
+static void *take_memory(void *self, size_t size)
+{
+    struct sidecar *s = self;
+    if (++s->memory_takes == s->memory_fail_at)
+        return NULL;
+    s->memory_used += size;
+    void *at = malloc(size);
+    CHECK(at != NULL);
+    return at;
+}
+
+static void *take_zeroed(void *self, size_t size)
+{
+    void *at = take_memory(self, size);
+    if (at != NULL)
+        memset(at, 0, size);
+    return at;
+}
+
+static void give_back(void *self, void *at, size_t size)
+{
+    struct sidecar *s = self;
+    s->memory_used -= size;
+    free(at);
+}
+
+struct memory sidecar_memory(struct world *w)
+{
+    return (struct memory){.take = take_memory, .take_zeroed = take_zeroed, .give_back = give_back, .self = &w->sidecar};
+}
+
+static void *take_plain(void *self, size_t size)
+{
+    (void)self;
+    void *at = malloc(size);
+    CHECK(at != NULL);
+    return at;
+}
+
+static void *take_plain_zeroed(void *self, size_t size)
+{
+    return memset(take_plain(self, size), 0, size);
+}
+
+static void give_plain_back(void *self, void *at, size_t size)
+{
+    (void)self;
+    (void)size;
+    free(at);
+}
+
+struct memory plain_memory(void)
+{
+    return (struct memory){.take = take_plain, .take_zeroed = take_plain_zeroed, .give_back = give_plain_back};
+}
+
+struct instant sidecar_now(const struct world *w)
+{
+    int64_t now = w->now + w->sidecar.offset;
+    return (struct instant){.us = now > w->sidecar.last_now ? now : w->sidecar.last_now};
+}
+
+bool sidecar_ends_here(struct world *w)
+{
+    struct sidecar *s = &w->sidecar;
+    if (s->dying)
+        return true;
+    if (w->script != NULL) {
+        if (w->script->crashes_left == 0 || script_choose(w->script, 2) == 0)
+            return false;
+        w->script->crashes_left--;
+        s->dying = true;
+        return true;
+    }
+    if (s->crash_in < 0)
+        return false;
+    if (s->crash_in-- > 0)
+        return false;
+    if (s->let_out > 0)
+        mark(w, MARK_CASE, CASE_PARTIAL_LET_OUT);
+    s->dying = true;
+    return true;
+}
+
+/* ---- the core's world ---- */
+
+static void durable(void *self, uint64_t frame, struct bytes records)
+{
+    struct world *w = self;
+    (void)records;
+    if (frame > w->disk.frame_count)
+        world_fail(w, EXIT_SAFETY, "I1", "a frame was called durable that is not on the disk", frame);
+}
+
+static void reply(void *self, const struct reply_effect *effect, const struct error_detail *detail)
+{
+    struct world *w = self;
+    (void)detail;
+    if (effect->token == 0 || sidecar_ends_here(w))
+        return;
+    w->sidecar.let_out++;
+    trace(w, "reply", effect->saga.serial, (int64_t)effect->token, effect->code, effect->repeated);
+    oracle_reply(w, effect);
+    network_reply(w, effect, w->now + w->sidecar.commit_delay);
+}
+
+static void call(void *self, const struct call_effect *effect)
+{
+    struct world *w = self;
+    if (sidecar_ends_here(w))
+        return;
+    w->sidecar.let_out++;
+    network_call(w, effect, w->now + w->sidecar.commit_delay);
+}
+
+/* ---- the loop ---- */
+
+static void submit(struct world *w, const struct incoming *in)
+{
+    struct error_detail detail;
+    struct event event = {.now = sidecar_now(w)};
+    w->sidecar.last_now = event.now.us;
+    if (in == NULL) {
+        event.type = EVENT_TICK;
+        trace(w, "tick", 0, 0, 0, 0);
+    } else if (in->request != NULL) {
+        client_event(w, in->request, &event);
+        trace(w, "request", event.saga.serial, event.type, (int64_t)event.token, 0);
+    } else {
+        const struct attempt *a = in->attempt;
+        event.type = EVENT_ANSWER;
+        event.saga = a->saga;
+        event.step_index = a->step;
+        event.phase = a->phase;
+        event.attempt = a->number;
+        event.reach = in->reach;
+        event.status = in->status;
+        event.quiet_at.us = in->reach == SAGA_REACH_ANSWERED ? 0 : a->deadline + w->sidecar.offset;
+        event.output = bytes_of(in->output, in->output_size);
+        event.has_pushback = in->has_pushback;
+        event.pushback.us = in->pushback;
+        trace(w, "answer", a->saga.serial, a->step * 10 + a->phase, in->status, in->reach);
+        oracle_answer(w, in);
+    }
+    int code = core_submit(w->sidecar.core, &event, &detail);
+    if (code != 0)
+        world_fail(w, EXIT_SAFETY, "core_submit", "it refused", event.saga.serial);
+}
+
+static void plan_next(struct world *w)
+{
+    struct sidecar *s = &w->sidecar;
+    if (core_full_since(s->core).us != 0)
+        sidecar_plan(w, w->now + 20 * MS);
+    else if (s->first != NULL || core_pending(s->core))
+        sidecar_plan(w, s->busy_until);
+    struct instant expiry = core_expiry(s->core);
+    if (expiry.us != INSTANT_NEVER.us)
+        sidecar_plan(w, expiry.us - s->offset);
+}
+
+static void turn(struct world *w, void *arg)
+{
+    struct sidecar *s = &w->sidecar;
+    struct error_detail detail;
+    if (!s->up || s->turn_number != (uint64_t)(uintptr_t)arg)
+        return;
+    s->turn_at = INT64_MAX;
+    if (w->now < s->busy_until) {
+        sidecar_plan(w, s->busy_until);
+        return;
+    }
+    if (s->crash_in < 0 && strikes(w, FAULT_SIDECAR_CRASH))
+        s->crash_in = (int)draw(w, FAULTS, 8);
+
+    unsigned most = 1 + (unsigned)draw(w, SCHEDULE, 16);
+    for (unsigned i = 0; s->first != NULL && i < most && !core_batch_full(s->core); i++) {
+        struct incoming *in = s->first;
+        s->first = in->next;
+        if (s->first == NULL)
+            s->last = NULL;
+        submit(w, in);
+    }
+    if (core_expiry(s->core).us <= sidecar_now(w).us)
+        submit(w, NULL);
+    int code = 0;
+    if (core_pending(s->core)) {
+        s->commit_delay = 0;
+        code = core_commit(s->core, sidecar_now(w), &detail);
+        s->busy_until = w->now + s->commit_delay;
+    }
+    if (code == 0 && !s->dying && sidecar_ends_here(w))
+        code = E_JOURNAL;
+    if (s->dying || (code != 0 && code != E_JOURNAL_FULL)) {
+        sidecar_crash(w);
+        return;
+    }
+    oracle_state(w);
+    if (draw(w, DISK, 8) == 0) {
+        bool more;
+        CHECK(core_maintain(s->core, sidecar_now(w), &more, &detail) == 0);
+    }
+    plan_next(w);
+}
+
+void sidecar_plan(struct world *w, int64_t at)
+{
+    struct sidecar *s = &w->sidecar;
+    if (at < w->now)
+        at = w->now;
+    if (at >= s->turn_at)
+        return;
+    /* A stall: the process was not given the processor. */
+    if (strikes(w, FAULT_STALL))
+        at += draw_between(w, SCHEDULE, 10 * MS, 3 * SECOND);
+    s->turn_at = at;
+    agenda_add(w, at, turn, (void *)(uintptr_t)++s->turn_number);
+}
+
+void sidecar_take(struct world *w, const struct incoming *in)
+{
+    struct sidecar *s = &w->sidecar;
+    if (!s->up)
+        return;
+    struct incoming *copy = world_take(w, sizeof *copy);
+    *copy = *in;
+    copy->next = NULL;
+    *(s->last != NULL ? &s->last->next : &s->first) = copy;
+    s->last = copy;
+    sidecar_plan(w, w->now);
+}
+
+/* ---- its life ---- */
+
+struct engine_options sidecar_engine_options(const struct world *w, uint64_t tag)
+{
+    return (struct engine_options){
+        .live_sagas_max = w->swarm.live_sagas_max,
+        .steps_max = SIM_STEPS_MAX,
+        .payload_bytes_max = PAYLOAD_MAX,
+        .targets_max = TARGET_COUNT,
+        .enlisted_deadline_default = SPAN_S(60),
+        .enlisted_lease_default = SPAN_S(3),
+        .deadline_max = SPAN_S(3600),
+        .compensation_retry = {.max_attempts = 3,
+                               .initial_backoff = SPAN_MS(50),
+                               .max_backoff = SPAN_S(1),
+                               .backoff_multiplier_permille = 2000,
+                               .jitter_permille = 200},
+        .seed = w->seed + tag,
+        .tag = tag,
+    };
+}
+
+static int take_definition(void *self, const struct definition_row *row)
+{
+    struct world *w = self;
+    struct error_detail detail;
+    struct definition *d = definition_copy(w->definitions[row->number - 1]);
+    d->number = row->number;
+    CHECK(bytes_equal(d->source, row->source));
+    return catalog_add(w->sidecar.catalog, d, row->registered_at, &detail);
+}
+
+static void register_definitions(struct world *w)
+{
+    struct error_detail detail;
+    for (unsigned i = 0; i < w->definition_count; i++)
+        CHECK(core_register(w->sidecar.core, definition_copy(w->definitions[i]), sidecar_now(w), 0, &detail) == 0);
+    CHECK(core_commit(w->sidecar.core, sidecar_now(w), &detail) == 0);
+}
+
+/* A new process reads the wall clock anew; it never starts behind what the journal holds. */
+static void set_clock(struct world *w)
+{
+    struct sidecar *s = &w->sidecar;
+    if (strikes(w, FAULT_CLOCK_JUMP)) {
+        s->offset += draw_between(w, FAULTS, -60 * SECOND, 60 * SECOND);
+        w->last_jump = w->now;
+    }
+    if (w->now + s->offset < w->last_record_at) {
+        s->offset = w->last_record_at - w->now;
+        w->last_jump = w->now;
+    }
+    s->last_now = w->now + s->offset;
+}
+
+void sidecar_start(struct world *w, void *arg)
+{
+    static const char *const names[TARGET_COUNT] = {"t0", "t1", "t2", "t3"};
+    struct sidecar *s = &w->sidecar;
+    struct error_detail detail;
+    (void)arg;
+    if (s->up)
+        return;
+    s->incarnation++;
+    s->dying = false;
+    s->crash_in = strikes(w, FAULT_CRASH_IN_RECOVERY) ? (int)draw(w, FAULTS, 6) : -1;
+    s->turn_at = INT64_MAX;
+    s->busy_until = w->now;
+    s->memory_takes = 0;
+    struct store_state state = disk_reopen(w);
+    set_clock(w);
+    if (state.oldest_live_frame > 1)
+        mark(w, MARK_CASE, CASE_RECOVERY_SKIPS);
+    oracle_replay(w, "before recovery");
+
+    struct target_options targets[TARGET_COUNT];
+    size_t count = 0;
+    for (unsigned i = 0; i < TARGET_COUNT; i++) {
+        s->calls_out[i] = 0;
+        /* A target that sagad.yaml no longer names is moved to the end, as another name, so that the others keep their index. */
+        s->target_gone[i] = s->incarnation > 1 && i == TARGET_COUNT - 1 && strikes(w, FAULT_TARGET_GONE);
+        if (!s->target_gone[i])
+            targets[count++] = (struct target_options){
+                .name = names[i], .timeout = SPAN_S(2), .max_concurrent_calls = w->swarm.bulkhead};
+    }
+    uint64_t tag = (draw(w, SHAPES, UINT64_C(1) << 32) << 16 | s->incarnation) & ((UINT64_C(1) << SAGA_ID_TAG_BITS) - 1);
+    struct core_options options = {
+        .engine = sidecar_engine_options(w, tag),
+        .targets = targets,
+        .target_count = count,
+        .commit_bytes_max = 2048,
+        .retention = {.us = w->swarm.retention},
+    };
+    struct core_world outside = {.durable = durable, .reply = reply, .call = call, .self = w};
+    struct memory memory = sidecar_memory(w);
+    CHECK(catalog_create(DEFINITIONS_MAX, &s->catalog) == 0);
+    CHECK(w->disk.store.scan_definitions(&w->disk.store, take_definition, w, &detail) == 0);
+    int code = core_open(&options, &memory, &w->disk.store, &state, s->catalog, &outside, sidecar_now(w), &s->core, &detail);
+    if (code != 0)
+        world_fail(w, EXIT_SAFETY, "recovery", detail.text, (uint64_t)-code);
+    s->up = true;
+    trace(w, "started", 0, s->incarnation, s->offset, (int64_t)state.last_frame);
+    oracle_recovered(w);
+    if (s->incarnation == 1)
+        register_definitions(w);
+    plan_next(w);
+}
+
+void sidecar_stop(struct world *w)
+{
+    struct sidecar *s = &w->sidecar;
+    if (!s->up)
+        return;
+    core_close(s->core);
+    catalog_destroy(s->catalog);
+    s->core = NULL;
+    s->catalog = NULL;
+    s->up = false;
+    if (s->memory_used != 0)
+        world_fail(w, EXIT_SAFETY, "memory", "the core kept memory after its end", s->memory_used);
+}
+
+void sidecar_crash(struct world *w)
+{
+    struct sidecar *s = &w->sidecar;
+    trace(w, "crash", 0, s->incarnation, s->let_out, w->disk.fate);
+    w->totals->crashes++;
+    sidecar_stop(w);
+    s->first = s->last = NULL;
+    s->turn_number++;
+    agenda_add(w, w->now + draw_between(w, FAULTS, MS, 3 * SECOND), sidecar_start, NULL);
+}

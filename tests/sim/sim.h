@@ -1,0 +1,455 @@
+/* sim.h - a world in one thread: the real core, engine, codec and definitions, with a made-up clock, disk, network, participants, clients and
+ * operators. One seed decides everything. What the files of the simulator share. */
+#ifndef TESTS_SIM_H
+#define TESTS_SIM_H
+
+#include "compensations/barrier.h"
+#include "sidecar/base/random.h"
+#include "sidecar/engine/saga.h"
+#include "sidecar/runtime/core.h"
+
+#include <stdio.h>
+
+#define TARGET_COUNT     4
+#define CLIENTS_MAX      96
+#define SERIAL_MAX       1024
+#define DEFINITIONS_MAX  6
+#define SIM_STEPS_MAX    8
+#define KEY_SIZE         128
+#define PAYLOAD_MAX      512
+#define LIVE_SAGAS_SMALL 6
+#define MS               INT64_C(1000)
+#define SECOND           INT64_C(1000000)
+
+enum exit_code { EXIT_SAFE = 0, EXIT_USAGE = 2, EXIT_CRASH = 3, EXIT_SAFETY = 4, EXIT_LIVENESS = 5, EXIT_UNREACHED = 6 };
+
+/* Each kind of choice draws from a stream of its own, so that one more draw here does not change everything there. */
+enum stream { SCHEDULE, NETWORK, DISK, CLIENTS, FAULTS, PARTICIPANTS, OPERATORS, SHAPES, STREAM_COUNT };
+
+/* Faults of a seed: each is off, or has a rate in thousandths. */
+enum fault {
+    FAULT_REQUEST_LOST,
+    FAULT_REPLY_LOST,
+    FAULT_LATE,
+    FAULT_DUPLICATE,
+    FAULT_SLOW,
+    FAULT_REFUSED,
+    FAULT_BROKEN,
+    FAULT_GARBAGE,
+    FAULT_TRANSIENT,
+    FAULT_AMBIGUOUS,
+    FAULT_REJECT,
+    FAULT_UNDO_REFUSED,
+    FAULT_OVERSIZE,
+    FAULT_CRASH_BEFORE_COMMIT,
+    FAULT_CRASH_AFTER_COMMIT,
+    FAULT_DISK_ERROR,
+    FAULT_DISK_FULL,
+    FAULT_SLOW_SYNC,
+    FAULT_SIDECAR_CRASH,
+    FAULT_CRASH_IN_RECOVERY,
+    FAULT_CLOCK_JUMP,
+    FAULT_STALL,
+    FAULT_CLIENT_LOST,
+    FAULT_CLIENT_DUPLICATE,
+    FAULT_OWNER_DIES,
+    FAULT_OWNER_SLOW,
+    FAULT_CANCEL,
+    FAULT_OPERATOR,
+    FAULT_TARGET_GONE,
+    FAULT_COUNT
+};
+
+enum mark_group {
+    MARK_RECORD,   /* record type made durable */
+    MARK_TURNED,   /* why a saga turned back */
+    MARK_STUCK,    /* why a saga is a dead letter */
+    MARK_ENDED,    /* how a saga ended */
+    MARK_ACCEPTED, /* request type answered OK */
+    MARK_REPEATED, /* request type answered as one that was known */
+    MARK_REFUSED,  /* error code, as its number without the sign */
+    MARK_VERDICT,  /* of the barrier */
+    MARK_FAULT,
+    MARK_CASE,
+    MARK_GROUP_COUNT
+};
+
+enum mark_case {
+    CASE_QUEUED,           /* a step waited for its target's bulkhead */
+    CASE_QUIET_WAIT,       /* a turned saga waited for an attempt's deadline */
+    CASE_CALL_LOST,        /* a call was out when the sidecar ended */
+    CASE_UNSYNCED_KEPT,    /* a frame survived a crash before its sync */
+    CASE_UNSYNCED_LOST,
+    CASE_TORN,
+    CASE_PARTIAL_LET_OUT,  /* the sidecar ended between two effects of one commit */
+    CASE_GENERATION,       /* an action was tried anew under a new key */
+    CASE_PARALLEL_UNDO,    /* two compensations of one saga were out at once */
+    CASE_LATE_ANSWER_DONE, /* an action was done after its saga had turned back */
+    CASE_FRAMES_DROPPED,
+    CASE_RECOVERY_SKIPS,   /* recovery began after the first frame */
+    CASE_PUSHBACK,
+    CASE_ORPHAN,           /* a call to a target that is gone */
+    CASE_COUNT
+};
+
+#define MARK_NUMBER_MAX 40
+
+struct world;
+
+struct swarm {
+    uint16_t permille[FAULT_COUNT];
+    uint32_t clients;
+    uint32_t enlisted_permille;
+    uint32_t bulkhead;
+    uint32_t live_sagas_max;
+    int64_t faults_last;  /* how long the first phase takes */
+    int64_t retention;
+    int64_t stock;
+    bool parks;           /* nobody retries dead letters after the healing */
+};
+
+/* ---- the agenda: what is to happen when ---- */
+
+struct agenda_item {
+    int64_t at;
+    uint64_t tie; /* random, then in order of adding */
+    uint64_t order;
+    void (*run)(struct world *w, void *arg);
+    void *arg;
+};
+
+struct agenda {
+    struct agenda_item *items;
+    size_t count, room;
+    uint64_t order;
+};
+
+/* ---- the oracle's own picture ---- */
+
+struct attempt;
+struct client;
+
+struct model_step {
+    uint8_t action;       /* enum saga_action_state, as the durable records say */
+    uint8_t compensation; /* enum saga_compensation_state, likewise */
+    bool has_compensation;
+    bool has_effect;      /* changes the ledger */
+    bool maybe_executed;  /* some attempt's end does not prove that it was not executed */
+    bool answered_ok;     /* an OK answer was handed to the sidecar, or its owner settled it so */
+    bool owner_acting;    /* enlisted: its owner may still act */
+    uint32_t order;       /* of the action's start */
+    uint8_t generation;
+    uint16_t action_attempt, compensation_attempt; /* that durable records permit to leave; 0: none */
+    int net;              /* effects minus undos in the ledgers */
+    char name[32];
+    int target;
+    int64_t amount;
+};
+
+struct model {
+    struct saga_id id;
+    bool known;
+    uint8_t mode, state, stuck_from, reason, stuck_reason;
+    bool paused, dropped;
+    const struct definition *definition;
+    struct client *client;
+    unsigned step_count;
+    uint32_t order_last;
+    struct model_step steps[SIM_STEPS_MAX];
+    struct attempt *attempts; /* all that were ever let out, newest first */
+    char request_id[16];
+    bool cancel_accepted, abort_accepted, commit_accepted;
+    bool skipped; /* an operator decided */
+    int64_t ended_at; /* by the sidecar's clock */
+};
+
+/* One call that the core let out. */
+struct attempt {
+    struct attempt *next;
+    struct model *model;
+    struct saga_id saga;
+    uint16_t step, number, target;
+    uint8_t phase;
+    uint8_t generation;
+    bool action_done;
+    uint32_t incarnation; /* of the sidecar */
+    int64_t out_at, deadline;
+    bool ended;       /* the sidecar was told, in this or an earlier life */
+    bool excluded;     /* its end proves that it was not executed */
+    bool answered;    /* by the participant: it is not at it any more */
+    bool has_effect;
+    int64_t amount;
+    char key[KEY_SIZE], action_key[KEY_SIZE];
+    uint8_t *request;
+    size_t request_size;
+};
+
+/* ---- participants ---- */
+
+struct row {
+    struct row *next;
+    char key[KEY_SIZE];
+    uint8_t state; /* enum saga_barrier_row */
+    int status;
+    char *output;
+    size_t output_size;
+};
+
+#define ROW_BUCKETS 64
+
+struct participant {
+    struct row *rows[ROW_BUCKETS];
+    int64_t stock, reserved;
+    int64_t down_until;
+    uint32_t incarnation;
+};
+
+/* What a participant said. */
+struct answer {
+    int status;
+    const char *output;
+    size_t output_size;
+};
+
+/* ---- disk ---- */
+
+struct kept_frame {
+    uint8_t *bytes;
+    size_t size;
+    int64_t at; /* by the sidecar's clock */
+};
+
+struct kept_ended {
+    struct ended_row row;
+    bool dropped;
+};
+
+enum fate { FATE_NONE, FATE_LOST, FATE_TORN, FATE_KEPT };
+
+struct disk {
+    struct store store; /* first: the store is found from it */
+    struct world *world;
+    struct kept_frame *frames; /* index number - 1 */
+    size_t frame_count, frame_room;
+    uint64_t first_frame;
+    struct kept_ended *ended;
+    size_t ended_count, ended_room;
+    struct definition_row definitions[DEFINITIONS_MAX];
+    size_t definition_count;
+    uint64_t oldest_live_frame, serial_max;
+    /* What was written and not synced when the sidecar ended. */
+    enum fate fate;
+    struct store_commit pending;
+    size_t torn_size;
+    int64_t full_until;
+};
+
+/* ---- the sidecar ---- */
+
+struct request;
+
+struct incoming {
+    struct incoming *next;
+    struct request *request; /* or an answer: */
+    struct attempt *attempt;
+    int status;
+    uint8_t reach;
+    const char *output;
+    size_t output_size;
+    bool has_pushback;
+    int64_t pushback;
+};
+
+struct sidecar {
+    struct core *core;
+    struct catalog *catalog;
+    bool up;
+    bool dying;
+    uint32_t incarnation;
+    int64_t offset; /* its clock minus the true time */
+    int64_t last_now;
+    struct incoming *first, *last;
+    uint64_t turn_number; /* of the turn that is planned; an older one is void */
+    int64_t turn_at;
+    int64_t busy_until;
+    int64_t commit_delay;
+    int crash_in; /* effect boundaries until it ends; -1: it does not */
+    uint32_t let_out; /* effects of this commit */
+    uint32_t calls_out[TARGET_COUNT];
+    bool target_gone[TARGET_COUNT];
+    size_t memory_used;
+    uint64_t memory_takes, memory_fail_at; /* 0: none fails */
+    bool starting;
+};
+
+/* ---- clients ---- */
+
+/* A request on its way; it can arrive more than once. */
+struct request {
+    struct client *client;
+    uint64_t token;
+    uint8_t type;
+    int64_t sent_at;
+    bool answered;
+    struct saga_id saga;
+    struct settlement settle;
+    struct enlistment enlist;
+    size_t settle_count, enlist_count;
+    char actor[16], reason[16], step[32];
+};
+
+struct client {
+    struct world *world;
+    unsigned index;
+    bool enlisted, over, dead, has_request_id;
+    uint32_t definition;
+    char request_id[16];
+    char input[32];
+    struct span lease, deadline;
+    bool saga_known;
+    struct saga_id saga;
+    unsigned steps, step;
+    uint8_t outcome; /* of the step that was acted last and is not settled; 0: none */
+    bool aborts;
+    int64_t lease_until;
+    struct request *current;
+    unsigned tries;
+};
+
+/* ---- exhaustive small scope: choices come from a script instead of a generator ---- */
+
+#define SCRIPT_MAX 64
+
+struct script {
+    uint8_t digits[SCRIPT_MAX], bases[SCRIPT_MAX];
+    unsigned used, length;
+    unsigned crashes_left;
+    unsigned shape; /* 0: chain; 1: diamond, reverse; 2: diamond, dependency */
+};
+
+struct totals {
+    uint64_t seeds, events, sagas, faults, crashes, records, calls;
+    uint64_t marks[MARK_GROUP_COUNT][MARK_NUMBER_MAX];
+};
+
+struct world {
+    uint64_t seed;
+    bool print;
+    bool healed;
+    int64_t now; /* true time */
+    uint64_t event_number, hash;
+    struct random random[STREAM_COUNT];
+    struct swarm swarm;
+    struct script *script;
+    struct agenda agenda;
+    struct arena_chunk *arena;
+    struct disk disk;
+    struct sidecar sidecar;
+    struct participant participants[TARGET_COUNT];
+    struct client clients[CLIENTS_MAX];
+    unsigned client_count;
+    struct request **requests; /* index token - 1 */
+    size_t request_count, request_room;
+    struct definition *definitions[DEFINITIONS_MAX];
+    unsigned definition_count;
+    struct model models[SERIAL_MAX];
+    uint64_t serial_max;
+    struct engine *shadow; /* fed with durable records alone */
+    uint64_t shadow_frame;
+    int64_t last_record_at;
+    int64_t last_jump; /* true time of the last jump of the sidecar's clock */
+    struct totals *totals;
+};
+
+/* ---- agenda.c ---- */
+void *world_take(struct world *w, size_t size); /* zeroed; lives as long as the world */
+char *world_copy(struct world *w, const void *at, size_t size);
+void world_free(struct world *w);
+void agenda_add(struct world *w, int64_t at, void (*run)(struct world *w, void *arg), void *arg);
+bool agenda_next(struct world *w);
+uint64_t draw(struct world *w, enum stream stream, uint64_t bound);
+int64_t draw_between(struct world *w, enum stream stream, int64_t low, int64_t high);
+bool chance(struct world *w, enum stream stream, unsigned permille);
+/* Draws whether a fault strikes, and counts it. Never after the healing. */
+bool strikes(struct world *w, enum fault fault);
+/* The next choice of the script: 0 to base - 1. */
+unsigned script_choose(struct script *s, unsigned base);
+
+/* ---- trace.c ---- */
+void trace(struct world *w, const char *what, uint64_t saga, int64_t a, int64_t b, int64_t c);
+void trace_bytes(struct world *w, const void *at, size_t size);
+void mark(struct world *w, enum mark_group group, unsigned number);
+/* Prints the marks that nothing reached; returns how many of those must be reached. */
+unsigned marks_report(const struct totals *t);
+_Noreturn void world_fail(struct world *w, enum exit_code code, const char *invariant, const char *what, uint64_t saga);
+const char *build_commit(void);
+/* The world that a panic is reported for. */
+extern struct world *world_now;
+
+/* ---- disk.c ---- */
+void disk_init(struct world *w);
+/* What a crash leaves; called when the sidecar starts again. */
+struct store_state disk_reopen(struct world *w);
+
+/* ---- sidecar.c ---- */
+void sidecar_start(struct world *w, void *arg);
+void sidecar_crash(struct world *w);
+void sidecar_stop(struct world *w);
+struct instant sidecar_now(const struct world *w);
+void sidecar_take(struct world *w, const struct incoming *in);
+void sidecar_plan(struct world *w, int64_t at);
+/* A place where the sidecar may end. True when it does: nothing more leaves it. */
+bool sidecar_ends_here(struct world *w);
+struct engine_options sidecar_engine_options(const struct world *w, uint64_t tag);
+/* Counted: the core gives all of it back when it ends. */
+struct memory sidecar_memory(struct world *w);
+struct memory plain_memory(void);
+
+/* ---- network.c ---- */
+void network_call(struct world *w, const struct call_effect *call, int64_t out_at);
+void network_request(struct world *w, struct request *r);
+void network_reply(struct world *w, const struct reply_effect *reply, int64_t out_at);
+
+/* ---- participants.c ---- */
+void participants_init(struct world *w);
+void participant_take(struct world *w, unsigned target, uint8_t phase, const char *key, const char *action_key,
+                      bool action_done, struct model *m, unsigned step, struct answer *answer);
+
+/* ---- clients.c ---- */
+void clients_start(struct world *w);
+void client_answered(struct world *w, struct request *r, const struct reply_effect *reply);
+void client_event(struct world *w, const struct request *r, struct event *event);
+struct request *request_new(struct world *w, struct client *c, uint8_t type);
+
+/* ---- operators.c ---- */
+void operators_start(struct world *w);
+void operators_heal(struct world *w);
+
+/* ---- definitions.c ---- */
+void definitions_make(struct world *w);
+void definitions_free(struct world *w);
+struct definition *definition_copy(const struct definition *d);
+
+/* ---- oracle_journal.c: what becomes durable ---- */
+void oracle_frame(struct world *w, uint64_t frame, struct bytes records, int64_t at);
+struct model *oracle_model(struct world *w, struct saga_id id);
+/* ---- oracle_effects.c: what is let out ---- */
+void oracle_call(struct world *w, const struct call_effect *call, struct attempt *a);
+void oracle_reply(struct world *w, const struct reply_effect *reply);
+void oracle_answer(struct world *w, const struct incoming *in);
+/* ---- oracle_state.c: what is in memory ---- */
+void oracle_state(struct world *w);
+void oracle_replay(struct world *w, const char *when);
+void oracle_recovered(struct world *w);
+/* ---- oracle_end.c ---- */
+bool oracle_all_over(struct world *w);
+void oracle_end(struct world *w);
+void oracle_effect(struct world *w, struct model *m, unsigned step, int delta);
+
+/* ---- world.c ---- */
+void world_run(uint64_t seed, bool print, struct script *script, struct totals *totals, uint64_t *hash);
+
+/* ---- exhaust.c ---- */
+uint64_t exhaust_run(struct totals *totals);
+
+#endif

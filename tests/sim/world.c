@@ -1,0 +1,137 @@
+/* world.c - one run: which faults strike, the phase in which they do, the healing, and the end. */
+#include "tests/sim/sim.h"
+
+#include "sidecar/base/check.h"
+
+#include <stdlib.h>
+
+/* After the healing every saga must have ended within this much simulated time: the longest deadline, and time to clean up. */
+#define HEAL_LIMIT (200 * SECOND)
+/* Then everything that is still under way in the network arrives. */
+#define EVENTS_MAX 400000
+
+static void make_swarm(struct world *w)
+{
+    static const uint16_t rates[FAULT_COUNT] = {
+        [FAULT_REQUEST_LOST] = 60, [FAULT_REPLY_LOST] = 80, [FAULT_LATE] = 60, [FAULT_DUPLICATE] = 120, [FAULT_SLOW] = 120,
+        [FAULT_REFUSED] = 80, [FAULT_BROKEN] = 60, [FAULT_GARBAGE] = 50, [FAULT_TRANSIENT] = 150, [FAULT_AMBIGUOUS] = 60,
+        [FAULT_REJECT] = 120, [FAULT_UNDO_REFUSED] = 300, [FAULT_OVERSIZE] = 20, [FAULT_CRASH_BEFORE_COMMIT] = 20,
+        [FAULT_CRASH_AFTER_COMMIT] = 20, [FAULT_DISK_ERROR] = 4, [FAULT_DISK_FULL] = 20, [FAULT_SLOW_SYNC] = 20,
+        [FAULT_SIDECAR_CRASH] = 25, [FAULT_CRASH_IN_RECOVERY] = 300, [FAULT_CLOCK_JUMP] = 300, [FAULT_STALL] = 5,
+        [FAULT_CLIENT_LOST] = 150, [FAULT_CLIENT_DUPLICATE] = 150, [FAULT_OWNER_DIES] = 60, [FAULT_OWNER_SLOW] = 120,
+        [FAULT_CANCEL] = 250, [FAULT_OPERATOR] = 700, [FAULT_TARGET_GONE] = 150,
+    };
+    for (unsigned i = 0; i < FAULT_COUNT; i++) {
+        bool on = random_below(&w->random[SHAPES], 2) == 0;
+        uint64_t rate = 1 + random_below(&w->random[SHAPES], 2u * rates[i]);
+        w->swarm.permille[i] = on ? (uint16_t)rate : 0;
+    }
+    w->swarm.clients = 10 + (uint32_t)draw(w, SHAPES, 50);
+    w->swarm.enlisted_permille = (uint32_t)draw(w, SHAPES, 700);
+    w->swarm.bulkhead = draw(w, SHAPES, 3) == 0 ? 1 + (uint32_t)draw(w, SHAPES, 2) : 64;
+    w->swarm.live_sagas_max = draw(w, SHAPES, 4) == 0 ? LIVE_SAGAS_SMALL : 512;
+    w->swarm.faults_last = draw_between(w, SHAPES, 2 * SECOND, 40 * SECOND);
+    w->swarm.retention = draw(w, SHAPES, 2) == 0 ? draw_between(w, SHAPES, 5 * SECOND, 60 * SECOND) : 3600 * SECOND;
+    w->swarm.stock = draw(w, SHAPES, 4) == 0 ? draw_between(w, SHAPES, 5, 60) : 1000000;
+    w->swarm.parks = draw(w, SHAPES, 4) == 0;
+}
+
+static void heal(struct world *w, void *arg)
+{
+    (void)arg;
+    w->healed = true;
+    trace(w, "healed", 0, 0, 0, 0);
+    w->sidecar.crash_in = -1;
+    w->disk.full_until = 0;
+    for (unsigned i = 0; i < TARGET_COUNT; i++) {
+        w->participants[i].down_until = 0;
+        w->participants[i].stock += 1000000;
+    }
+    w->swarm.stock += 1000000;
+    bool gone = false;
+    for (unsigned i = 0; i < TARGET_COUNT; i++)
+        gone |= w->sidecar.target_gone[i];
+    if (gone && w->sidecar.up)
+        sidecar_crash(w);
+    operators_heal(w);
+}
+
+static void make_shadow(struct world *w)
+{
+    static const char *const names[TARGET_COUNT] = {"t0", "t1", "t2", "t3"};
+    struct engine_options options = sidecar_engine_options(w, 1);
+    struct memory memory = plain_memory();
+    options.live_sagas_max = SERIAL_MAX;
+    CHECK(engine_create(&options, &memory, &w->shadow) == 0);
+    for (unsigned i = 0; i < TARGET_COUNT; i++)
+        engine_add_target(w->shadow, &(struct target_options){.name = names[i], .timeout = SPAN_S(1), .max_concurrent_calls = 1});
+}
+
+static void seed_streams(struct world *w, uint64_t seed)
+{
+    struct random root;
+    random_seed(&root, seed);
+    for (unsigned i = 0; i < STREAM_COUNT; i++)
+        random_seed(&w->random[i], random_next(&root));
+}
+
+static void run(struct world *w)
+{
+    int64_t healed_at = w->swarm.faults_last;
+    while (agenda_next(w)) {
+        if (w->event_number > EVENTS_MAX)
+            world_fail(w, EXIT_LIVENESS, "I9", "the world does not come to rest", 0);
+        if (w->now > healed_at + HEAL_LIMIT && !oracle_all_over(w))
+            world_fail(w, EXIT_LIVENESS, "I9", "not everything ended in time after the healing", 0);
+    }
+}
+
+void world_run(uint64_t seed, bool print, struct script *script, struct totals *totals, uint64_t *hash)
+{
+    struct world *w = calloc(1, sizeof *w);
+    CHECK(w != NULL);
+    w->seed = seed;
+    w->print = print;
+    w->totals = totals;
+    w->hash = UINT64_C(0xcbf29ce484222325);
+    w->last_jump = -1;
+    world_now = w;
+    seed_streams(w, seed);
+    if (script == NULL)
+        make_swarm(w);
+    else
+        w->swarm = (struct swarm){.clients = 1, .bulkhead = 64, .live_sagas_max = 64, .faults_last = 20 * SECOND,
+                                  .retention = 3600 * SECOND, .stock = 1000000, .parks = true};
+    w->script = script;
+    definitions_make(w);
+    disk_init(w);
+    participants_init(w);
+    make_shadow(w);
+
+    unsigned crashes = script == NULL ? 0 : script->crashes_left;
+    w->healed = true;
+    w->sidecar.offset = INT64_C(1700000000) * SECOND;
+    if (script != NULL)
+        script->crashes_left = 0;
+    sidecar_start(w, NULL);
+    w->healed = false;
+    if (script != NULL)
+        script->crashes_left = crashes;
+
+    clients_start(w);
+    if (script == NULL)
+        operators_start(w);
+    agenda_add(w, w->swarm.faults_last, heal, NULL);
+    run(w);
+    oracle_end(w);
+    oracle_replay(w, "at the end");
+    sidecar_stop(w);
+    engine_destroy(w->shadow);
+    totals->seeds++;
+    totals->events += w->event_number;
+    *hash = w->hash;
+    definitions_free(w);
+    world_free(w);
+    world_now = NULL;
+    free(w);
+}
