@@ -197,9 +197,11 @@ fuzz-smoke:
 fuzz:
 	$(FUZZ_MAKE) FUZZ_SECONDS=$(or $(FUZZ_SECONDS),600)
 fuzz-run: $(FUZZ)
-	@for f in $(FUZZ); do n=$${f##*/fuzz_}; mkdir -p $(B)/fuzz/corpus/$$n; echo "fuzz_$$n, $(FUZZ_SECONDS) s"; \
-		$$f -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 -verbosity=0 \
-			-artifact_prefix=$(B)/fuzz/$$n- $(B)/fuzz/corpus/$$n tests/fuzz/corpus/$$n || exit 1; done
+	@for f in $(FUZZ); do n=$${f##*/fuzz_}; found=$(B)/fuzz/corpus/$$n; seeds=tests/fuzz/corpus/$$n; log=$(B)/fuzz/$$n.log; \
+		mkdir -p $$found; [ -d $$seeds ] || seeds=; \
+		$$f -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+			-artifact_prefix=$(B)/fuzz/$$n- $$found $$seeds > $$log 2>&1 || { tail -60 $$log; exit 1; }; \
+		echo "fuzz_$$n: $$(sed -n 's/^stat::number_of_executed_units: *//p' $$log) inputs in $(FUZZ_SECONDS) s"; done
 
 # What the documents say of the options follows from sidecar/runtime/options.def.
 OPTIONS_LIBS := $(B)/obj/tests/support/panic.o $(call archives,sidecar/runtime sidecar/definition sidecar/base)
