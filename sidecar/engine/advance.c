@@ -75,13 +75,20 @@ static struct bytes call_request(const struct saga *s, unsigned index, const str
     CHECK(!"a source that the engine knows");
 }
 
+struct span advance_timeout(const struct turn *t, const struct call_spec *call)
+{
+    if (call->timeout.us > 0)
+        return call->timeout;
+    return call->target_index >= 0 ? t->engine->targets[call->target_index].timeout : SPAN_S(10);
+}
+
 /* An action's attempt may last no longer than its saga may still run; an undo is never cut short. */
 static struct span call_timeout(const struct turn *t, const struct saga *s, const struct call_spec *call, uint8_t phase)
 {
-    struct span timeout = call->timeout;
-    if (timeout.us <= 0)
-        timeout = call->target_index >= 0 ? t->engine->targets[call->target_index].timeout : SPAN_S(10);
-    if (phase == SAGA_PHASE_ACTION && s->deadline.us != INSTANT_NEVER.us && !saga_past_pivot(s))
+    struct span timeout = advance_timeout(t, call);
+    /* A pivot that an operator has tried anew after the deadline has all the time of an attempt. */
+    if (phase == SAGA_PHASE_ACTION && instant_before(t->now, s->deadline) && s->deadline.us != INSTANT_NEVER.us &&
+        !saga_past_pivot(s))
         timeout = span_min(timeout, instant_since(s->deadline, t->now));
     return timeout;
 }
@@ -284,10 +291,10 @@ void advance_action_failed(const struct turn *t, struct saga *s, unsigned index)
 
 /* ---- time ---- */
 
-/* The deadline cannot turn a saga back whose pivot is out: its answer decides. */
+/* The deadline cannot turn a saga back whose pivot is awaited: its answer decides. */
 static bool deadline_waits(const struct saga *s)
 {
-    return saga_past_pivot(s) || (saga_at_pivot(s) && s->steps[s->definition->pivot_step].out);
+    return saga_past_pivot(s) || saga_pivot_awaited(s);
 }
 
 static void expire(const struct turn *t, struct saga *s)

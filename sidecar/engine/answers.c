@@ -144,9 +144,6 @@ void answers_lost(const struct turn *t, struct saga *s, unsigned index)
     const struct step *step = &s->steps[index];
     bool action = step->action == SAGA_ACTION_STARTED;
     const struct call_spec *call = saga_step_call(s, index, action ? SAGA_PHASE_ACTION : SAGA_PHASE_COMPENSATION);
-    struct span timeout = call->timeout;
-    if (timeout.us <= 0 && call->target_index >= 0)
-        timeout = t->engine->targets[call->target_index].timeout;
     struct event event = {
         .type = EVENT_ANSWER,
         .now = t->now,
@@ -157,7 +154,7 @@ void answers_lost(const struct turn *t, struct saga *s, unsigned index)
         .reach = SAGA_REACH_MAYBE,
         .status = 14,
         /* When it left is not known; it left before now. */
-        .quiet_at = instant_after(t->now, timeout),
+        .quiet_at = instant_after(t->now, advance_timeout(t, call)),
         .message = bytes_of_text("the sidecar ended while the call was out"),
     };
     if (action)

@@ -83,6 +83,8 @@ void advance_action_failed(const struct turn *t, struct saga *s, unsigned step);
 void advance_stuck(const struct turn *t, struct saga *s, uint8_t reason, unsigned step);
 /* Takes every step of the saga out of its target's queue. */
 void advance_unqueue(const struct turn *t, struct saga *s);
+/* How long an attempt of this call may take. Of a target that the configuration no longer names, nobody knows: long enough. */
+struct span advance_timeout(const struct turn *t, const struct call_spec *call);
 /* A place of the target is free: the next in its queue may go. */
 void advance_target_free(const struct turn *t, struct target *target);
 

@@ -215,16 +215,39 @@ static int plan_enlist(const struct turn *t, struct plan *p, const struct saga *
 
 /* ---- starting ---- */
 
-/* Answers a request_id that is known. Returns whether it was. */
+/* Refuses what only a running saga can take. Returns whether it did. */
+static bool refuse_not_running(const struct turn *t, const struct event *event, const struct saga *s)
+{
+    if (s->state == SAGA_RUNNING)
+        return false;
+    reply_refuse(t, event, saga_ended(s) ? E_SAGA_ENDED : s->state == SAGA_STUCK ? E_SAGA_STUCK : E_SAGA_TURNED_BACK, "",
+                 NULL);
+    return true;
+}
+
+/* Whoever hears from a saga's owner counts its lease anew: what it is answered promises a whole one. */
+static void renew_lease(const struct turn *t, struct saga *s)
+{
+    if (s->mode == SAGA_ENLISTED && s->state == SAGA_RUNNING)
+        s->lease_until = instant_after(t->now, s->lease);
+}
+
+/* Answers a request_id that is known. Returns whether it was. An enlistment that is acknowledged tells its owner to act, so a repeated Begin
+ * that carries one is refused, as Enlist is, once the saga has turned back or ended. */
 static bool repeated(const struct turn *t, const struct event *event)
 {
-    const struct saga *s = engine_find_request(t->engine, event->request_id);
+    struct saga *s = (struct saga *)(uintptr_t)engine_find_request(t->engine, event->request_id);
     if (s == NULL)
         return false;
-    if (s->fingerprint == engine_fingerprint(event))
-        reply_ok(t, event, s->id, true);
-    else
+    struct event known = *event;
+    known.saga = s->id;
+    if (s->fingerprint != engine_fingerprint(event)) {
         reply_refuse(t, event, E_REQUEST_ID_REUSED, "request_id", NULL);
+    } else if (event->enlist_count == 0 || !refuse_not_running(t, &known, s)) {
+        renew_lease(t, s);
+        reply_ok(t, event, s->id, true);
+        advance(t, s);
+    }
     return true;
 }
 
@@ -348,19 +371,8 @@ static struct saga *enlisted_saga(const struct turn *t, const struct event *even
         reply_refuse(t, event, E_NOT_ENLISTED, "saga_id", NULL);
         return NULL;
     }
-    if (s->state == SAGA_RUNNING)
-        s->lease_until = instant_after(t->now, s->lease);
+    renew_lease(t, s);
     return s;
-}
-
-/* Refuses what only a running saga can take. Returns whether it did. */
-static bool refuse_not_running(const struct turn *t, const struct event *event, const struct saga *s)
-{
-    if (s->state == SAGA_RUNNING)
-        return false;
-    reply_refuse(t, event, saga_ended(s) ? E_SAGA_ENDED : s->state == SAGA_STUCK ? E_SAGA_STUCK : E_SAGA_TURNED_BACK, "",
-                 NULL);
-    return true;
 }
 
 void requests_enlist(const struct turn *t, const struct event *event)

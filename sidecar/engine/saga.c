@@ -35,23 +35,30 @@ bool saga_step_has_compensation(const struct saga *s, unsigned step)
     return saga_step_call(s, step, SAGA_PHASE_COMPENSATION) != NULL;
 }
 
-static uint8_t pivot_state(const struct saga *s)
+static const struct step *pivot_of(const struct saga *s)
 {
     if (s->definition == NULL || s->definition->pivot_step < 0)
-        return SAGA_ACTION_PENDING;
-    return s->steps[s->definition->pivot_step].action;
+        return NULL;
+    return &s->steps[s->definition->pivot_step];
 }
 
 bool saga_past_pivot(const struct saga *s)
 {
-    uint8_t state = pivot_state(s);
-    return state == SAGA_ACTION_DONE || state == SAGA_ACTION_SKIPPED;
+    const struct step *pivot = pivot_of(s);
+    return pivot != NULL && (pivot->action == SAGA_ACTION_DONE || pivot->action == SAGA_ACTION_SKIPPED);
 }
 
 bool saga_at_pivot(const struct saga *s)
 {
-    uint8_t state = pivot_state(s);
-    return state != SAGA_ACTION_PENDING && state != SAGA_ACTION_REJECTED;
+    const struct step *pivot = pivot_of(s);
+    return pivot != NULL && (pivot->maybe_executed || (pivot->action != SAGA_ACTION_PENDING &&
+                                                       pivot->action != SAGA_ACTION_REJECTED));
+}
+
+bool saga_pivot_awaited(const struct saga *s)
+{
+    const struct step *pivot = pivot_of(s);
+    return pivot != NULL && (pivot->out || (pivot->action == SAGA_ACTION_PENDING && pivot->maybe_executed));
 }
 
 unsigned saga_calls_out(const struct saga *s, uint8_t phase)

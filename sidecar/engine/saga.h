@@ -88,8 +88,11 @@ bool saga_step_has_compensation(const struct saga *s, unsigned step);
 /* The pivot's action is over and done with: the saga only goes forward. */
 bool saga_past_pivot(const struct saga *s);
 
-/* The pivot may have been executed, or will be. */
+/* The pivot may have been executed, or will be. It may have been also while it is PENDING: when an operator has it tried anew. */
 bool saga_at_pivot(const struct saga *s);
+
+/* Only an answer can tell about the pivot: an attempt is out, or an operator asked for one. */
+bool saga_pivot_awaited(const struct saga *s);
 
 /* Attempts of actions or compensations (enum saga_phase) that are out. */
 unsigned saga_calls_out(const struct saga *s, uint8_t phase);

@@ -178,6 +178,9 @@ static int submit_known_request(struct core *c, const struct event *event, bool 
     *answered = true;
     if (row.fingerprint != engine_fingerprint(event))
         return refuse(c, event, E_REQUEST_ID_REUSED, "request_id");
+    /* To acknowledge an enlistment would be to ask its owner to act. */
+    if (event->enlist_count > 0)
+        return refuse(c, event, E_SAGA_ENDED, "");
     return core_reply(c, &(struct reply_effect){.token = event->token, .saga = row.saga, .repeated = true}, NULL);
 }
 
@@ -418,9 +421,18 @@ struct store *core_store(const struct core *c)
 
 struct replay {
     struct core *core;
-    uint64_t frame;
+    uint64_t from;          /* the first frame looked at */
+    uint64_t first_started; /* serial of the first saga that starts there; 0: none so far */
     struct error_detail *detail;
 };
+
+/* Recovery begins where the oldest saga that lives began. Sagas of lower serials have ended, and what comes up of them is only their
+ * history: serials are given in the order of the starts. */
+static bool is_history(const struct replay *replay, const struct record *r, uint64_t previous)
+{
+    return r->type != RECORD_STARTED && previous != 0 && replay->from > 1 &&
+           (replay->first_started == 0 || r->saga.serial < replay->first_started);
+}
 
 static int replay_frame(void *self, uint64_t frame, struct bytes records)
 {
@@ -433,10 +445,10 @@ static int replay_frame(void *self, uint64_t frame, struct bytes records)
         if (code != 0)
             return code;
         c->latest = instant_max(c->latest, r.at);
-        const struct saga *s = engine_find(c->engine, r.saga.serial);
-        /* Sagas that began before the first frame looked at have ended: what is left of them here is only their history. */
-        if (s == NULL && r.type != RECORD_STARTED && previous != 0 && previous < replay->frame)
+        if (is_history(replay, &r, previous))
             continue;
+        if (r.type == RECORD_STARTED && replay->first_started == 0)
+            replay->first_started = r.saga.serial;
         code = engine_replay(c->engine, &r, catalog_by_number(c->catalog, r.definition), replay->detail);
         if (code != 0)
             return code;
@@ -450,7 +462,7 @@ static int replay_frame(void *self, uint64_t frame, struct bytes records)
 static int recover(struct core *c, const struct store_state *state, struct instant now, struct error_detail *detail)
 {
     uint64_t from = state->oldest_live_frame != 0 ? state->oldest_live_frame : state->first_frame;
-    struct replay replay = {.core = c, .frame = from, .detail = detail};
+    struct replay replay = {.core = c, .from = from, .detail = detail};
     c->frame = state->last_frame + 1;
     c->oldest_live_frame = from;
     engine_set_serial(c->engine, state->serial_max);

@@ -217,17 +217,8 @@ static void enlisted_goes_on(struct world *w, struct client *c)
 
 /* ---- answers ---- */
 
-static void try_later(struct world *w, void *arg)
+static void answered_ok(struct world *w, struct client *c, const struct request *sent)
 {
-    struct client *c = arg;
-    if (!c->over && !c->dead)
-        send_again(w, c->current);
-}
-
-static void answered_ok(struct world *w, struct client *c, struct request *r, struct request *sent,
-                        const struct reply_effect *reply)
-{
-    (void)r;
     switch (sent->type) {
     case EVENT_START:
         c->over = true;
@@ -246,7 +237,6 @@ static void answered_ok(struct world *w, struct client *c, struct request *r, st
         break;
     }
     c->lease_until = sent->sent_at + c->lease.us;
-    (void)reply;
     enlisted_goes_on(w, c);
 }
 
@@ -285,14 +275,11 @@ void client_answered(struct world *w, struct request *sent, const struct reply_e
         c->current = NULL;
         if (!c->saga_known)
             saga_became_known(w, c, reply->saga);
-        answered_ok(w, c, r, sent, reply);
+        answered_ok(w, c, sent);
         break;
     case E_JOURNAL_FULL:
     case E_LIVE_SAGAS:
-        if (c->tries < 30 || w->healed)
-            agenda_add(w, w->now + draw_between(w, CLIENTS, 50 * MS, SECOND), try_later, c);
-        else
-            c->over = true;
+        c->over = c->tries > 30 && !w->healed; /* else it is sent again when its time has come */
         break;
     case E_STEPS_OPEN:
         c->current = NULL;

@@ -5,6 +5,9 @@
 
 #include <stdlib.h>
 
+/* A definite refusal after an attempt that may have been executed is UNKNOWN, keeps its key, and is refused for ever: people give up. */
+#define RETRIES_MAX 6
+
 static void ask(struct world *w, const struct model *m, uint8_t type, const char *step)
 {
     struct request *r = request_new(w, NULL, type);
@@ -61,13 +64,13 @@ static void clean_up(struct world *w, void *arg)
 {
     (void)arg;
     for (uint64_t serial = 1; serial <= w->serial_max; serial++) {
-        const struct model *m = &w->models[serial];
+        struct model *m = &w->models[serial];
         if (!m->known || m->dropped)
             continue;
         if (m->paused)
             ask(w, m, EVENT_RESUME, "");
         if (m->state == SAGA_STUCK && !w->swarm.parks)
-            ask(w, m, EVENT_RETRY, "");
+            ask(w, m, m->unkeepable || m->retries++ > RETRIES_MAX ? EVENT_RESOLVE : EVENT_RETRY, "");
     }
     if (!oracle_all_over(w))
         agenda_add(w, w->now + 5 * SECOND, clean_up, NULL);

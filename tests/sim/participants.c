@@ -41,8 +41,10 @@ static void do_action(struct world *w, struct participant *p, struct model *m, u
         oracle_effect(w, m, step, 1);
     }
     size_t size = strlen(own->key) + 4;
-    if (strikes(w, FAULT_OVERSIZE))
+    if (strikes(w, FAULT_OVERSIZE)) {
         size = PAYLOAD_MAX + 1;
+        m->unkeepable = true;
+    }
     own->output = world_take(w, size + 1);
     snprintf(own->output, size + 1, "out:%s", own->key);
     own->output_size = size;

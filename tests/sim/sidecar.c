@@ -367,5 +367,6 @@ void sidecar_crash(struct world *w)
     sidecar_stop(w);
     s->first = s->last = NULL;
     s->turn_number++;
-    agenda_add(w, w->now + draw_between(w, FAULTS, MS, 3 * SECOND), sidecar_start, NULL);
+    /* What it let out left when the commit had taken its time; it did not end before that. */
+    agenda_add(w, w->now + s->commit_delay + draw_between(w, FAULTS, MS, 3 * SECOND), sidecar_start, NULL);
 }

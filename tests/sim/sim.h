@@ -159,7 +159,9 @@ struct model {
     struct attempt *attempts; /* all that were ever let out, newest first */
     char request_id[16];
     bool cancel_accepted, abort_accepted, commit_accepted;
-    bool skipped; /* an operator decided */
+    bool skipped;    /* an operator decided */
+    unsigned retries; /* after the healing */
+    bool unkeepable; /* a step's output is over payload_bytes_max: trying it anew does not help */
     int64_t ended_at; /* by the sidecar's clock */
 };
 

@@ -33,7 +33,7 @@ static void make_swarm(struct world *w)
     w->swarm.faults_last = draw_between(w, SHAPES, 2 * SECOND, 40 * SECOND);
     w->swarm.retention = draw(w, SHAPES, 2) == 0 ? draw_between(w, SHAPES, 5 * SECOND, 60 * SECOND) : 3600 * SECOND;
     w->swarm.stock = draw(w, SHAPES, 4) == 0 ? draw_between(w, SHAPES, 5, 60) : 1000000;
-    w->swarm.parks = draw(w, SHAPES, 4) == 0;
+    w->swarm.parks = draw(w, SHAPES, 4) == 0 && w->swarm.live_sagas_max != LIVE_SAGAS_SMALL;
 }
 
 static void heal(struct world *w, void *arg)
