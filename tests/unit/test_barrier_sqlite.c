@@ -365,7 +365,7 @@ static void *race(void *argument)
         sqlite3_busy_timeout(db, 20000);
     }
     for (int i = 0; i < SAGAS; i++) {
-        char saga[16];
+        char saga[32];
         snprintf(saga, sizeof saga, "saga-%d", i);
         saga_call *call = r->phase == SAGA_CALL_ACTION ? barrier_action(saga, 0) : barrier_compensation(saga, UNKNOWN, 0);
         int status = db != NULL ? saga_sqlite_call(db, call, book, r->script) : saga_sqlite_run(store, call, book, r->script);
