@@ -235,12 +235,14 @@ static void deliver(struct rpc_call *call)
         rpc_link_append(&call->rpc->unwatched, &call->unwatched);
     }
     call->delivered = true;
+    /* The owner may ask for the next message within the callback, and it may be there at once. */
+    grpc_byte_buffer *payload = call->payload;
+    call->payload = NULL;
     grpc_slice flat;
-    struct bytes message = rpc_view(call->payload, &flat);
+    struct bytes message = rpc_view(payload, &flat);
     callbacks_of(call)->on_message(callbacks_of(call)->self, call, message);
     grpc_slice_unref(flat);
-    grpc_byte_buffer_destroy(call->payload);
-    call->payload = NULL;
+    grpc_byte_buffer_destroy(payload);
     call->pending--;
     maybe_release(call);
 }

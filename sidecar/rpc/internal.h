@@ -152,7 +152,7 @@ struct rpc {
 
     struct rpc_link targets;
     struct rpc_link outs;       /* every call out */
-    struct rpc_link connecting; /* those that may not have left yet, by start */
+    struct rpc_link connecting; /* those that have found no connection yet, by start */
     struct rpc_link unanswered; /* ended without C core: their answers are given in the next poll */
     struct rpc_out *free_outs;
     unsigned free_out_count;
@@ -228,7 +228,6 @@ struct rpc_target {
     struct rpc *rpc;
     struct rpc_link link;
     grpc_channel *channel;
-    char *name; /* the channel's: what grpc_call_get_peer tells until the call has been given to a connection */
 };
 
 void rpc_targets_finish(struct rpc *r);
@@ -239,9 +238,8 @@ void rpc_targets_finish(struct rpc *r);
 struct rpc_ending {
     int status;
     const char *trace;   /* C core's error string, or NULL */
-    const char *peer;    /* of grpc_call_get_peer */
-    const char *target;  /* the channel's name */
     size_t hidden_count; /* entries of the trailing metadata that C core keeps to itself */
+    bool unsent;         /* its headers were never put on a connection */
     bool ended_here;     /* cancelled by us, or its deadline has passed */
 };
 

@@ -1,7 +1,8 @@
-/* out.c - calls out: one batch each, so one event each.
+/* out.c - calls out.
  *
- * A call waits in C core until its channel has found a connection. One that has found none within connect_timeout is cancelled: it has
- * never left, and the engine may know so for certain. */
+ * On a channel that has a connection a call is one batch, so one event. On one that has none, C core lets the call wait; then its headers
+ * are a batch of their own, whose fate tells for certain whether the call has left: it comes out as done once they are on a connection, and
+ * as failed when they never were. A call that has found no connection within connect_timeout is given up. */
 #include "sidecar/rpc/internal.h"
 
 #include "sidecar/base/grpc_status.h"
@@ -21,6 +22,7 @@ struct rpc_out {
     grpc_call *call;
     void *tag;
     struct rpc_op ended;
+    struct rpc_op left;
     struct rpc_link link;       /* in rpc.outs */
     struct rpc_link connecting; /* in rpc.connecting, or in rpc.unanswered */
     gpr_timespec connect_end;
@@ -32,6 +34,8 @@ struct rpc_out {
     grpc_status_code status;
     grpc_slice message;
     const char *trace; /* C core's account of what went wrong, or NULL; ours to free */
+    unsigned pending;  /* batches that have not come out */
+    bool unsent;       /* its headers were never put on a connection */
     bool cancelled;    /* by us */
     struct rpc_out *next_free;
 };
@@ -93,13 +97,13 @@ static struct span pushback_of(grpc_slice value)
     return SPAN_MS(ms > PUSHBACK_MS_MAX ? PUSHBACK_MS_MAX : ms);
 }
 
-static void find_pushback(const struct rpc_out *out, struct rpc_answer *answer)
+static void find_pushback(const struct rpc_out *out, struct rpc_answer *a)
 {
-    for (size_t i = 0; i < out->trailing.count && !answer->has_pushback; i++) {
+    for (size_t i = 0; i < out->trailing.count && !a->has_pushback; i++) {
         const grpc_metadata *m = &out->trailing.metadata[i];
         if (grpc_slice_str_cmp(m->key, PUSHBACK_KEY) == 0) {
-            answer->has_pushback = true;
-            answer->pushback = pushback_of(m->value);
+            a->has_pushback = true;
+            a->pushback = pushback_of(m->value);
         }
     }
 }
@@ -107,46 +111,82 @@ static void find_pushback(const struct rpc_out *out, struct rpc_answer *answer)
 static enum saga_reach reach_of(struct rpc_out *out)
 {
     bool late = gpr_time_cmp(out->deadline, gpr_now(out->deadline.clock_type)) <= 0;
-    char *peer = grpc_call_get_peer(out->call);
     const struct rpc_ending ending = {
         .status = (int)out->status,
         .trace = out->trace,
-        .peer = peer,
-        .target = out->target->name,
         /* C core makes room for every entry that came, and fills in those that are for the application. */
         .hidden_count = out->trailing.capacity - out->trailing.count,
+        .unsent = out->unsent,
         .ended_here = out->cancelled || (late && out->status == GRPC_STATUS_DEADLINE_EXCEEDED),
     };
-    enum saga_reach reach = rpc_reach_of(&ending);
-    gpr_free(peer);
-    return reach;
+    return rpc_reach_of(&ending);
 }
 
-static void ended(struct rpc_op *op, bool ok)
+static void answer(struct rpc_out *out)
 {
-    struct rpc_out *out = RPC_HOLDER(op, struct rpc_out, ended);
     struct rpc *r = out->rpc;
-    (void)ok;
-    struct rpc_answer answer = {
+    struct rpc_answer a = {
         .reach = SAGA_REACH_ANSWERED,
         .status = (int)out->status,
         .message = bytes_of(GRPC_SLICE_START_PTR(out->message), GRPC_SLICE_LENGTH(out->message)),
     };
     grpc_slice flat = grpc_empty_slice();
     if (out->status != GRPC_STATUS_OK) {
-        answer.reach = reach_of(out);
-        find_pushback(out, &answer);
+        a.reach = reach_of(out);
+        find_pushback(out, &a);
     } else if (out->output == NULL) {
         /* It says that all is well, but there is no output for the steps that follow. */
-        answer.reach = SAGA_REACH_MAYBE;
-        answer.status = CODE_INTERNAL;
-        answer.message = bytes_of_text("the peer answered OK without a message");
+        a.reach = SAGA_REACH_MAYBE;
+        a.status = CODE_INTERNAL;
+        a.message = bytes_of_text("the peer answered OK without a message");
     } else {
-        answer.output = rpc_view(out->output, &flat);
+        a.output = rpc_view(out->output, &flat);
     }
-    r->callbacks.on_answer(r->callbacks.self, out->tag, &answer);
+    r->callbacks.on_answer(r->callbacks.self, out->tag, &a);
     grpc_slice_unref(flat);
     give_back(out);
+}
+
+static void ended(struct rpc_op *op, bool ok)
+{
+    struct rpc_out *out = RPC_HOLDER(op, struct rpc_out, ended);
+    (void)ok;
+    if (--out->pending == 0)
+        answer(out);
+}
+
+static void left(struct rpc_op *op, bool ok)
+{
+    struct rpc_out *out = RPC_HOLDER(op, struct rpc_out, left);
+    out->unsent = !ok;
+    rpc_link_remove(&out->connecting);
+    if (--out->pending == 0)
+        answer(out);
+}
+
+/* Returns whether C core has taken the batch. It refuses only metadata that cannot go on the wire (a line break, say). */
+static bool start(struct rpc_out *out, const grpc_op *ops, size_t count, struct rpc_op *op)
+{
+    if (grpc_call_start_batch(out->call, ops, count, op, NULL) != GRPC_CALL_OK)
+        return false;
+    out->pending++;
+    return true;
+}
+
+/* Starts the call with its six operations, in one batch or in two. */
+static void start_all(struct rpc_out *out, const grpc_op ops[6])
+{
+    struct rpc *r = out->rpc;
+    out->ended.done = ended;
+    out->left.done = left;
+    bool connected = grpc_channel_check_connectivity_state(out->target->channel, 0) == GRPC_CHANNEL_READY;
+    if (!start(out, ops, connected ? 6 : 1, connected ? &out->ended : &out->left)) {
+        rpc_link_append(&r->unanswered, &out->connecting);
+    } else if (!connected) {
+        out->connect_end = rpc_after(r->options.connect_timeout);
+        rpc_link_append(&r->connecting, &out->connecting);
+        CHECK(start(out, ops + 1, 5, &out->ended));
+    }
 }
 
 void rpc_call_out(struct rpc_target *target, const char *method, const struct rpc_metadata *metadata, size_t metadata_count,
@@ -157,9 +197,7 @@ void rpc_call_out(struct rpc_target *target, const char *method, const struct rp
     struct rpc_out *out = take(r);
     out->target = target;
     out->tag = tag;
-    out->ended.done = ended;
     out->deadline = rpc_after(timeout.us < 0 ? SPAN_MS(0) : timeout);
-    out->connect_end = rpc_after(r->options.connect_timeout);
     grpc_slice path = grpc_slice_from_copied_string(method);
     out->call = grpc_channel_create_call(target->channel, NULL, GRPC_PROPAGATE_DEFAULTS, r->queue, path, NULL, out->deadline, NULL);
     grpc_slice_unref(path);
@@ -187,22 +225,11 @@ void rpc_call_out(struct rpc_target *target, const char *method, const struct rp
     ops[5].data.recv_status_on_client.status = &out->status;
     ops[5].data.recv_status_on_client.status_details = &out->message;
     ops[5].data.recv_status_on_client.error_string = &out->trace;
-    /* Refused only for metadata that cannot go on the wire (a line break, say): it comes from outside, so it is an error. */
-    bool left = grpc_call_start_batch(out->call, ops, 6, &out->ended, NULL) == GRPC_CALL_OK;
-    rpc_link_append(left ? &r->connecting : &r->unanswered, &out->connecting);
+    start_all(out, ops);
     for (size_t i = 0; i < metadata_count; i++) {
         grpc_slice_unref(entries[i].key);
         grpc_slice_unref(entries[i].value);
     }
-}
-
-/* Whether the call has been given to a connection. */
-static bool has_connection(const struct rpc_out *out)
-{
-    char *peer = grpc_call_get_peer(out->call);
-    bool given = strcmp(peer, out->target->name) != 0;
-    gpr_free(peer);
-    return given;
 }
 
 int rpc_out_turn(struct rpc *r, gpr_timespec *next)
@@ -212,13 +239,13 @@ int rpc_out_turn(struct rpc *r, gpr_timespec *next)
     for (bool more = last != &r->unanswered; more;) {
         struct rpc_out *out = RPC_HOLDER(r->unanswered.next, struct rpc_out, connecting);
         more = &out->connecting != last;
-        const struct rpc_answer answer = {
+        const struct rpc_answer a = {
             .reach = SAGA_REACH_NONE,
             .status = CODE_INTERNAL,
             .message = bytes_of_text("the call's metadata cannot be sent"),
         };
         rpc_link_remove(&out->connecting);
-        r->callbacks.on_answer(r->callbacks.self, out->tag, &answer);
+        r->callbacks.on_answer(r->callbacks.self, out->tag, &a);
         give_back(out);
         count++;
     }
@@ -232,10 +259,8 @@ int rpc_out_turn(struct rpc *r, gpr_timespec *next)
             break;
         }
         rpc_link_remove(&out->connecting);
-        if (!has_connection(out)) {
-            out->cancelled = true;
-            grpc_call_cancel_with_status(out->call, GRPC_STATUS_UNAVAILABLE, "no connection was found in time", NULL);
-        }
+        out->cancelled = true;
+        grpc_call_cancel_with_status(out->call, GRPC_STATUS_UNAVAILABLE, "no connection was found in time", NULL);
     }
     return count;
 }

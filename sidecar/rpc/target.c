@@ -2,17 +2,12 @@
 #include "sidecar/rpc/internal.h"
 
 #include <grpc/grpc_security.h>
-#include <grpc/support/alloc.h>
 #include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* After a connection broke: tried again soon, since the callers have a backoff of their own and the peer is near. */
 #define RECONNECT_MS_FIRST 100
 #define RECONNECT_MS_MAX   2000
-
-#define TARGET_SIZE_MAX 512
 
 static int milliseconds(struct span span)
 {
@@ -20,29 +15,7 @@ static int milliseconds(struct span span)
     return ms > INT_MAX ? INT_MAX : ms < 1 ? 1 : (int)ms;
 }
 
-/* The name by which C core knows the address, written so that it differs from that of a connection to it ("unix:/x", "ipv4:1.2.3.4:5"):
- * grpc_call_get_peer tells the one until a call has been given to a connection, and the other from then on. */
-static int name_of(const char *address, char name[TARGET_SIZE_MAX], struct error_detail *detail)
-{
-    int size;
-    if (strncmp(address, "unix:", 5) == 0) {
-        const char *path = address + 5;
-        if (strncmp(path, "//", 2) == 0)
-            path += 2;
-        if (path[0] != '/')
-            return error_set(detail, E_ARGUMENT, "address", "the path of a unix socket to call is to begin with /");
-        size = snprintf(name, TARGET_SIZE_MAX, "unix://%s", path);
-    } else if (strncmp(address, "ipv4:", 5) == 0 || strncmp(address, "ipv6:", 5) == 0) {
-        size = snprintf(name, TARGET_SIZE_MAX, "%.5s///%s", address, address + 5 + strspn(address + 5, "/"));
-    } else {
-        size = snprintf(name, TARGET_SIZE_MAX, "%s", address);
-    }
-    if (size >= TARGET_SIZE_MAX)
-        return error_set(detail, E_ARGUMENT, "address", "the address is longer than 500 bytes");
-    return 0;
-}
-
-static grpc_channel *channel_create(const struct rpc_options *o, const char *name)
+static grpc_channel *channel_create(const struct rpc_options *o, const char *address)
 {
     const struct {
         const char *key;
@@ -69,23 +42,18 @@ static grpc_channel *channel_create(const struct rpc_options *o, const char *nam
         args[i] = (grpc_arg){.type = GRPC_ARG_INTEGER, .key = (char *)(uintptr_t)settings[i].key,
                              .value.integer = settings[i].value};
     grpc_channel_credentials *plaintext = grpc_insecure_credentials_create();
-    grpc_channel *channel = grpc_channel_create(name, plaintext, &(grpc_channel_args){.num_args = COUNT, .args = args});
+    grpc_channel *channel = grpc_channel_create(address, plaintext, &(grpc_channel_args){.num_args = COUNT, .args = args});
     grpc_channel_credentials_release(plaintext);
     return channel;
 }
 
 int rpc_target_create(struct rpc *r, const char *address, struct rpc_target **out, struct error_detail *detail)
 {
-    char name[TARGET_SIZE_MAX];
-    int rc = name_of(address, name, detail);
-    if (rc != 0)
-        return rc;
     struct rpc_target *target = calloc(1, sizeof *target);
     if (target == NULL)
         return error_set(detail, E_MEMORY, "", "");
     target->rpc = r;
-    target->channel = channel_create(&r->options, name);
-    target->name = grpc_channel_get_target(target->channel);
+    target->channel = channel_create(&r->options, address);
     rpc_link_append(&r->targets, &target->link);
     *out = target;
     return 0;
@@ -97,7 +65,6 @@ void rpc_targets_finish(struct rpc *r)
         struct rpc_target *target = RPC_HOLDER(r->targets.next, struct rpc_target, link);
         rpc_link_remove(&target->link);
         grpc_channel_destroy(target->channel);
-        gpr_free(target->name);
         free(target);
     }
 }

@@ -165,16 +165,23 @@ struct tag {
     bool last;
 };
 
-static void read_buffer(grpc_byte_buffer **buffer, struct world_text *into)
+static void read_buffer(struct client_call *c)
 {
     grpc_byte_buffer_reader reader;
-    ck_assert_int_ne(grpc_byte_buffer_reader_init(&reader, *buffer), 0);
+    ck_assert_int_ne(grpc_byte_buffer_reader_init(&reader, c->buffer), 0);
     grpc_slice flat = grpc_byte_buffer_reader_readall(&reader);
-    set_text(into, bytes_of(GRPC_SLICE_START_PTR(flat), GRPC_SLICE_LENGTH(flat)));
+    struct bytes all = bytes_of(GRPC_SLICE_START_PTR(flat), GRPC_SLICE_LENGTH(flat));
+    set_text(&c->message, all);
+    if (c->keeps) {
+        free((void *)(uintptr_t)c->kept.at);
+        void *copy = malloc(all.size + 1);
+        memcpy(copy, all.at, all.size);
+        c->kept = bytes_of(copy, all.size);
+    }
     grpc_slice_unref(flat);
     grpc_byte_buffer_reader_destroy(&reader);
-    grpc_byte_buffer_destroy(*buffer);
-    *buffer = NULL;
+    grpc_byte_buffer_destroy(c->buffer);
+    c->buffer = NULL;
 }
 
 static void completed(struct tag *tag)
@@ -187,7 +194,7 @@ static void completed(struct tag *tag)
         if (c->buffer == NULL) {
             c->end_of_messages = true;
         } else {
-            read_buffer(&c->buffer, &c->message);
+            read_buffer(c);
             c->received++;
         }
     }
@@ -282,6 +289,7 @@ void client_finish(struct client_call *c)
     ck_assert(c->ended);
     grpc_metadata_array_destroy(&c->initial);
     grpc_metadata_array_destroy(&c->trailing);
+    free((void *)(uintptr_t)c->kept.at);
     grpc_slice_unref(c->status_message);
     grpc_call_unref(c->call);
 }

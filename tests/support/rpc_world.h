@@ -85,6 +85,8 @@ struct client_call {
     grpc_slice status_message;
     struct world_text message; /* the last received */
     struct world_text details; /* grpc-status-details-bin */
+    struct bytes kept;          /* the last received, whole, when keeps is set; freed by client_finish */
+    bool keeps;
     int received;
     bool end_of_messages;
     bool started;

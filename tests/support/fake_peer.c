@@ -1,0 +1,138 @@
+/* fake_peer.c - frames by hand: https://www.rfc-editor.org/rfc/rfc9113, headers as literals without an index (RFC 7541, 6.2.2). */
+#include "tests/support/fake_peer.h"
+
+#include <check.h>
+#include <netinet/in.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { HEADERS = 1, RST_STREAM = 3, SETTINGS = 4, GOAWAY = 7 };
+enum { END_STREAM = 1, END_HEADERS = 4, ACK = 1 };
+
+void fake_peer_init(struct fake_peer *peer)
+{
+    memset(peer, 0, sizeof *peer);
+}
+
+static size_t write_frame(uint8_t *at, uint8_t type, uint8_t flags, uint32_t stream, const void *payload, size_t size)
+{
+    const uint8_t head[9] = {(uint8_t)(size >> 16), (uint8_t)(size >> 8), (uint8_t)size, type, flags,
+                             (uint8_t)(stream >> 24), (uint8_t)(stream >> 16), (uint8_t)(stream >> 8), (uint8_t)stream};
+    memcpy(at, head, sizeof head);
+    if (size > 0)
+        memcpy(at + sizeof head, payload, size);
+    return sizeof head + size;
+}
+
+void fake_frame(struct fake_peer *peer, uint8_t type, uint8_t flags, uint32_t stream, const void *payload, size_t size)
+{
+    ck_assert_uint_le(peer->answer_size + 9 + size, sizeof peer->answer);
+    peer->answer_size += write_frame(peer->answer + peer->answer_size, type, flags, stream, payload, size);
+}
+
+static size_t write_string(uint8_t *at, const char *text)
+{
+    at[0] = (uint8_t)strlen(text);
+    memcpy(at + 1, text, strlen(text));
+    return 1 + strlen(text);
+}
+
+void fake_headers(struct fake_peer *peer, bool last, ...)
+{
+    uint8_t block[256];
+    size_t size = 0;
+    va_list pairs;
+    va_start(pairs, last);
+    for (const char *name; (name = va_arg(pairs, const char *)) != NULL;) {
+        block[size++] = 0; /* a literal with a name of its own */
+        size += write_string(block + size, name);
+        size += write_string(block + size, va_arg(pairs, const char *));
+    }
+    va_end(pairs);
+    fake_frame(peer, HEADERS, END_HEADERS | (last ? END_STREAM : 0), 1, block, size);
+}
+
+void fake_reset(struct fake_peer *peer, uint32_t code)
+{
+    const uint8_t payload[4] = {0, 0, 0, (uint8_t)code};
+    fake_frame(peer, RST_STREAM, 0, 1, payload, sizeof payload);
+}
+
+void fake_goaway(struct fake_peer *peer, uint32_t last_stream, uint32_t code)
+{
+    const uint8_t payload[8] = {0, 0, 0, (uint8_t)last_stream, 0, 0, 0, (uint8_t)code};
+    fake_frame(peer, GOAWAY, 0, 0, payload, sizeof payload);
+}
+
+static bool read_all(int fd, uint8_t *at, size_t size)
+{
+    for (size_t have = 0; have < size;) {
+        ssize_t n = recv(fd, at + have, size - have, 0);
+        if (n <= 0)
+            return false;
+        have += (size_t)n;
+    }
+    return true;
+}
+
+static void send_all(int fd, const uint8_t *at, size_t size)
+{
+    for (size_t gone = 0; gone < size;) {
+        ssize_t n = send(fd, at + gone, size - gone, MSG_NOSIGNAL);
+        if (n <= 0)
+            return;
+        gone += (size_t)n;
+    }
+}
+
+static void serve(struct fake_peer *peer, int fd)
+{
+    static uint8_t payload[70000];
+    uint8_t head[24], out[9];
+    if (!read_all(fd, head, 24)) /* the client's preface */
+        return;
+    send_all(fd, out, write_frame(out, SETTINGS, 0, 0, NULL, 0));
+    for (bool answered = false; read_all(fd, head, 9);) {
+        size_t size = (size_t)head[0] << 16 | (size_t)head[1] << 8 | head[2];
+        if (size > sizeof payload || !read_all(fd, payload, size))
+            return;
+        if (head[3] == SETTINGS && (head[4] & ACK) == 0)
+            send_all(fd, out, write_frame(out, SETTINGS, ACK, 0, NULL, 0));
+        if (head[3] == HEADERS && !answered) {
+            answered = true;
+            send_all(fd, peer->answer, peer->answer_size);
+            if (peer->closes)
+                return;
+        }
+    }
+}
+
+static void *run(void *arg)
+{
+    struct fake_peer *peer = arg;
+    for (int fd; (fd = accept(peer->listener, NULL, NULL)) >= 0; close(fd))
+        serve(peer, fd);
+    return NULL;
+}
+
+void fake_peer_start(struct fake_peer *peer)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof at;
+    peer->listener = socket(AF_INET, SOCK_STREAM, 0);
+    ck_assert_int_eq(bind(peer->listener, (struct sockaddr *)&at, size), 0);
+    ck_assert_int_eq(listen(peer->listener, 8), 0);
+    ck_assert_int_eq(getsockname(peer->listener, (struct sockaddr *)&at, &size), 0);
+    snprintf(peer->address, sizeof peer->address, "127.0.0.1:%d", ntohs(at.sin_port));
+    ck_assert_int_eq(pthread_create(&peer->thread, NULL, run, peer), 0);
+}
+
+void fake_peer_stop(struct fake_peer *peer)
+{
+    shutdown(peer->listener, SHUT_RDWR);
+    pthread_join(peer->thread, NULL);
+    close(peer->listener);
+}

@@ -1,0 +1,446 @@
+/* Calls out: what comes back, and how far those got that failed. The table of reaches holds C core to what reach.c relies on. */
+#include "tests/support/fake_peer.h"
+#include "tests/support/rpc_world.h"
+
+#include <arpa/inet.h>
+#include <check.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static struct world w;
+
+static void setup(void)
+{
+    world_init(&w);
+}
+
+static struct world_answer call(const char *address, const char *method, struct span timeout)
+{
+    struct world_answer a;
+    world_call_out(&w, world_target(&w, address), method, "in", timeout, &a);
+    ck_assert_int_eq(a.count, 0);
+    WORLD_UNTIL(&w, a.count > 0);
+    for (int i = 0; i < 10; i++)
+        world_turn(&w);
+    ck_assert_int_eq(a.count, 1);
+    return a;
+}
+
+START_TEST(rpc_out__output_and_status_come_back)
+{
+    world_open(&w, true);
+    struct world_answer a = call(w.address, "/t.T/Echo", SPAN_S(5));
+    ck_assert_int_eq(a.status, 0);
+    ck_assert_int_eq(a.reach, SAGA_REACH_ANSWERED);
+    ck_assert_str_eq(a.output.at, "in");
+    ck_assert(!a.has_pushback);
+    a = call(w.address, "/t.T/Fail", SPAN_S(5));
+    ck_assert_int_eq(a.status, 9);
+    ck_assert_int_eq(a.reach, SAGA_REACH_ANSWERED);
+    ck_assert_str_eq(a.message.at, "not in this state");
+    a = call(w.address, "/t.T/Nothing", SPAN_S(5));
+    ck_assert_int_eq(a.status, 12);
+    ck_assert_int_eq(a.reach, SAGA_REACH_ANSWERED);
+    world_close(&w);
+}
+END_TEST
+
+START_TEST(rpc_out__many_calls_share_a_target)
+{
+    enum { COUNT = 90 };
+    static struct world_answer answers[COUNT];
+    world_open(&w, false);
+    struct rpc_target *target = world_target(&w, w.address);
+    for (int round = 0; round < 3; round++) {
+        int done = 0;
+        for (int i = 0; i < COUNT; i++)
+            world_call_out(&w, target, "/t.T/Echo", "x", SPAN_S(5), &answers[i]);
+        ck_assert(!rpc_idle(w.rpc));
+        for (int i = 0; i < COUNT; i++) {
+            WORLD_UNTIL(&w, answers[i].count == 1);
+            done += answers[i].status == 0;
+        }
+        ck_assert_int_eq(done, COUNT);
+    }
+    WORLD_UNTIL(&w, rpc_idle(w.rpc));
+    world_close(&w);
+}
+END_TEST
+
+START_TEST(rpc_out__deadline_leaves_it_open_whether_it_ran)
+{
+    world_open(&w, false);
+    for (int i = 0; i < 2; i++) { /* without a connection and with one */
+        struct world_answer a = call(w.address, "/t.T/Hold", SPAN_MS(100));
+        ck_assert_int_eq(a.status, 4);
+        ck_assert_int_eq(a.reach, SAGA_REACH_MAYBE);
+        WORLD_UNTIL(&w, w.held_count == i + 1 && w.held[i].cancellations == 1);
+    }
+    world_close(&w);
+}
+END_TEST
+
+START_TEST(rpc_out__no_listener_means_it_never_left)
+{
+    world_open(&w, false);
+    struct world_answer a = call("unix:/tmp/test_rpc.nobody-listens-here", "/t.T/Echo", SPAN_S(5));
+    ck_assert_int_eq(a.status, 14);
+    ck_assert_int_eq(a.reach, SAGA_REACH_NONE);
+    a = call("127.0.0.1:1", "/t.T/Echo", SPAN_S(5));
+    ck_assert_int_eq(a.status, 14);
+    ck_assert_int_eq(a.reach, SAGA_REACH_NONE);
+    a = call("", "/t.T/Echo", SPAN_S(5)); /* names nothing at all */
+    ck_assert_int_ne(a.status, 0);
+    ck_assert_int_eq(a.reach, SAGA_REACH_NONE);
+    world_close(&w);
+}
+END_TEST
+
+/* A listener in whose backlog connections end: nobody ever speaks HTTP/2 there. */
+static int deaf_listener(char address[32])
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof at;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)&at, size), 0);
+    ck_assert_int_eq(listen(fd, 8), 0);
+    ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&at, &size), 0);
+    snprintf(address, 32, "127.0.0.1:%d", ntohs(at.sin_port));
+    return fd;
+}
+
+START_TEST(rpc_out__attempt_without_a_connection_is_given_up_in_time)
+{
+    char address[32];
+    int fd = deaf_listener(address);
+    w.options.connect_timeout = SPAN_MS(200);
+    world_open(&w, false);
+    gpr_timespec begin = gpr_now(GPR_CLOCK_MONOTONIC);
+    struct world_answer a = call(address, "/t.T/Echo", SPAN_S(60));
+    int64_t took_ms = gpr_time_to_millis(gpr_time_sub(gpr_now(GPR_CLOCK_MONOTONIC), begin));
+    ck_assert_int_eq(a.status, 14);
+    ck_assert_int_eq(a.reach, SAGA_REACH_NONE);
+    ck_assert_int_ge(took_ms, 150);
+    ck_assert_int_lt(took_ms, 5000);
+    /* The deadline comes first. */
+    a = call(address, "/t.T/Echo", SPAN_MS(50));
+    ck_assert_int_eq(a.reach, SAGA_REACH_NONE);
+    close(fd);
+    world_close(&w);
+}
+END_TEST
+
+START_TEST(rpc_out__wait_for_a_connection_ends_a_long_poll)
+{
+    char address[32];
+    struct world_answer a;
+    int fd = deaf_listener(address);
+    w.options.connect_timeout = SPAN_MS(100);
+    world_open(&w, false);
+    world_call_out(&w, world_target(&w, address), "/t.T/Echo", "x", SPAN_S(60), &a);
+    while (a.count == 0)
+        rpc_poll(w.rpc, SPAN_S(30));
+    ck_assert_int_eq(a.reach, SAGA_REACH_NONE);
+    close(fd);
+    world_close(&w);
+}
+END_TEST
+
+START_TEST(rpc_out__metadata_that_cannot_be_sent_is_an_error)
+{
+    world_open(&w, false);
+    struct rpc_target *target = world_target(&w, w.address);
+    const struct rpc_metadata bad = {"saga-step", bytes_of_text("line\nbreak")};
+    struct world_answer a = {0};
+    for (int i = 0; i < 2; i++) { /* without a connection and with one */
+        memset(&a, 0, sizeof a);
+        rpc_call_out(target, "/t.T/Echo", &bad, 1, bytes_of_text("x"), SPAN_S(5), &a);
+        ck_assert_int_eq(a.count, 0);
+        WORLD_UNTIL(&w, a.count == 1);
+        ck_assert_int_eq(a.status, 13);
+        ck_assert_int_eq(a.reach, SAGA_REACH_NONE);
+        world_call_out(&w, target, "/t.T/Echo", "x", SPAN_S(5), &a);
+        WORLD_UNTIL(&w, a.count == 1);
+        ck_assert_int_eq(a.status, 0);
+    }
+    world_close(&w);
+}
+END_TEST
+
+/* A participant in a process of its own, which keeps every call and tells so through the pipe. The fork comes before this process has
+ * anything to do with gRPC. */
+static pid_t spawn_holder(int *told, char address[128])
+{
+    int fds[2];
+    ck_assert_int_eq(pipe(fds), 0);
+    pid_t child = fork();
+    ck_assert_int_ge(child, 0);
+    if (child == 0) {
+        world_open(&w, true);
+        if (write(fds[1], w.address, sizeof w.address) < 0)
+            _exit(1);
+        for (int seen = 0;; world_turn(&w))
+            if (w.held_count > seen && write(fds[1], "h", 1) == 1)
+                seen++;
+    }
+    close(fds[1]);
+    *told = fds[0];
+    ck_assert_int_eq(read(fds[0], address, sizeof w.address), (ssize_t)sizeof w.address);
+    return child;
+}
+
+START_TEST(rpc_out__killed_participant_leaves_it_open_whether_it_ran)
+{
+    char address[128], byte;
+    int told;
+    pid_t child = spawn_holder(&told, address);
+    struct world_answer a;
+    world_open(&w, false);
+    struct rpc_target *target = world_target(&w, address);
+    world_call_out(&w, target, "/t.T/Hold", "x", SPAN_S(60), &a);
+    struct pollfd held = {.fd = told, .events = POLLIN};
+    WORLD_UNTIL(&w, poll(&held, 1, 0) == 1);
+    ck_assert_int_eq(read(told, &byte, 1), 1);
+    kill(child, SIGKILL);
+    ck_assert_int_eq(waitpid(child, NULL, 0), child);
+    WORLD_UNTIL(&w, a.count == 1);
+    ck_assert_int_eq(a.status, 14);
+    ck_assert_int_eq(a.reach, SAGA_REACH_MAYBE);
+    /* Its socket file is still there, but nobody answers: what is called now never leaves. */
+    world_call_out(&w, target, "/t.T/Hold", "x", SPAN_S(60), &a);
+    WORLD_UNTIL(&w, a.count == 1);
+    ck_assert_int_eq(a.status, 14);
+    ck_assert_int_eq(a.reach, SAGA_REACH_NONE);
+    close(told);
+    unlink(address + strlen("unix:"));
+    *strrchr(address, '/') = '\0';
+    ck_assert_int_eq(rmdir(address + strlen("unix:")), 0);
+    world_close(&w);
+}
+END_TEST
+
+START_TEST(rpc_out__cancel_all_ends_calls_out)
+{
+    char address[32];
+    struct world_answer waiting, held;
+    int fd = deaf_listener(address);
+    world_open(&w, false);
+    world_call_out(&w, world_target(&w, address), "/t.T/Echo", "x", SPAN_S(60), &waiting);
+    world_call_out(&w, world_target(&w, w.address), "/t.T/Hold", "x", SPAN_S(60), &held);
+    WORLD_UNTIL(&w, w.held_count == 1);
+    rpc_cancel_all(w.rpc);
+    WORLD_UNTIL(&w, rpc_idle(w.rpc));
+    ck_assert_int_eq(waiting.count, 1);
+    ck_assert_int_eq(waiting.reach, SAGA_REACH_NONE);
+    ck_assert_int_eq(held.count, 1);
+    ck_assert_int_eq(held.reach, SAGA_REACH_MAYBE);
+    close(fd);
+    world_close(&w);
+}
+END_TEST
+
+/* ---- what a peer can do to a call ---- */
+
+static struct fake_peer peer;
+
+static void begin_peer(void)
+{
+    fake_peer_init(&peer);
+}
+
+static struct world_answer ask_peer(struct span timeout)
+{
+    world_init(&w);
+    world_open(&w, false);
+    fake_peer_start(&peer);
+    struct world_answer a = call(peer.address, "/t.T/Echo", timeout);
+    world_close(&w);
+    fake_peer_stop(&peer);
+    return a;
+}
+
+static void check_peer(const char *what, int status, enum saga_reach reach)
+{
+    struct world_answer a = ask_peer(SPAN_S(5));
+    ck_assert_msg(a.status == status && a.reach == reach, "%s: status %d, reach %d (%s)", what, a.status, (int)a.reach,
+                  a.message.at);
+}
+
+static void greet(void)
+{
+    begin_peer();
+    fake_headers(&peer, false, ":status", "200", "content-type", "application/grpc", NULL);
+}
+
+static void trailers_only(const char *status, const char *message)
+{
+    begin_peer();
+    fake_headers(&peer, true, ":status", "200", "content-type", "application/grpc", "grpc-status", status, "grpc-message", message,
+                 NULL);
+}
+
+START_TEST(rpc_out__status_that_the_peer_sent_is_an_answer)
+{
+    static const struct {
+        const char *text;
+        int status;
+    } all[] = {{"1", 1},   {"2", 2},   {"3", 3},   {"4", 4},   {"5", 5},   {"6", 6},   {"7", 7},   {"8", 8},
+               {"9", 9},   {"10", 10}, {"11", 11}, {"12", 12}, {"13", 13}, {"14", 14}, {"15", 15}, {"16", 16}};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        trailers_only(all[i].text, "no");
+        check_peer("trailers only", all[i].status, SAGA_REACH_ANSWERED);
+        greet();
+        fake_headers(&peer, true, "grpc-status", all[i].text, "x-more", "y", NULL);
+        check_peer("headers, then trailers", all[i].status, SAGA_REACH_ANSWERED);
+    }
+}
+END_TEST
+
+START_TEST(rpc_out__status_made_up_here_is_no_answer)
+{
+    static const struct {
+        uint32_t code;
+        int status;
+    } resets[] = {{0, 13}, {1, 13}, {2, 13}, {8, 1}, {11, 8}, {12, 7}};
+    for (size_t i = 0; i < sizeof resets / sizeof resets[0]; i++) {
+        begin_peer();
+        fake_reset(&peer, resets[i].code);
+        check_peer("reset", resets[i].status, SAGA_REACH_MAYBE);
+        greet();
+        fake_reset(&peer, resets[i].code);
+        check_peer("headers, then reset", resets[i].status, SAGA_REACH_MAYBE);
+    }
+    static const struct {
+        const char *http;
+        int status;
+    } proxies[] = {{"400", 13}, {"401", 16}, {"403", 7}, {"404", 12}, {"429", 14}, {"502", 14}, {"503", 14}, {"504", 14}};
+    for (size_t i = 0; i < sizeof proxies / sizeof proxies[0]; i++) {
+        begin_peer();
+        fake_headers(&peer, true, ":status", proxies[i].http, "content-type", "text/html", NULL);
+        check_peer(proxies[i].http, proxies[i].status, SAGA_REACH_MAYBE);
+    }
+    begin_peer();
+    peer.closes = true;
+    check_peer("closed", 14, SAGA_REACH_MAYBE);
+    greet();
+    peer.closes = true;
+    check_peer("headers, then closed", 14, SAGA_REACH_MAYBE);
+    begin_peer();
+    fake_goaway(&peer, 0, 0);
+    check_peer("going away", 14, SAGA_REACH_MAYBE);
+    begin_peer();
+    fake_goaway(&peer, 1, 0);
+    peer.closes = true;
+    check_peer("going away, then closed", 14, SAGA_REACH_MAYBE);
+    begin_peer();
+    fake_headers(&peer, true, ":status", "200", "content-type", "application/grpc", NULL);
+    check_peer("no status", 2, SAGA_REACH_MAYBE);
+}
+END_TEST
+
+START_TEST(rpc_out__output_that_cannot_be_used_is_no_answer)
+{
+    static const uint8_t one[] = {0, 0, 0, 0, 1, 'x'};
+    static const uint8_t zipped[] = {1, 0, 0, 0, 1, 'x'};
+    static const uint8_t huge[] = {0, 0xf0, 0, 0, 1, 'x'};
+    greet();
+    fake_headers(&peer, true, "grpc-status", "0", NULL);
+    check_peer("no message", 13, SAGA_REACH_MAYBE);
+    begin_peer();
+    fake_headers(&peer, false, ":status", "200", "content-type", "application/grpc", "grpc-encoding", "gzip", NULL);
+    fake_frame(&peer, 0, 0, 1, zipped, sizeof zipped);
+    fake_headers(&peer, true, "grpc-status", "0", NULL);
+    check_peer("not to be unpacked", 2, SAGA_REACH_MAYBE);
+    greet();
+    fake_frame(&peer, 0, 0, 1, huge, sizeof huge);
+    ck_assert_int_eq(ask_peer(SPAN_MS(200)).reach, SAGA_REACH_MAYBE);
+    greet();
+    fake_frame(&peer, 0, 0, 1, one, sizeof one);
+    ck_assert_int_eq(ask_peer(SPAN_MS(200)).reach, SAGA_REACH_MAYBE);
+    greet();
+    fake_frame(&peer, 0, 0, 1, one, sizeof one);
+    fake_headers(&peer, true, "grpc-status", "0", NULL);
+    struct world_answer a = ask_peer(SPAN_S(5));
+    ck_assert_int_eq(a.status, 0);
+    ck_assert_int_eq(a.reach, SAGA_REACH_ANSWERED);
+    ck_assert_str_eq(a.output.at, "x");
+}
+END_TEST
+
+START_TEST(rpc_out__refused_stream_was_not_executed)
+{
+    begin_peer();
+    fake_reset(&peer, 7);
+    check_peer("refused", 14, SAGA_REACH_NONE);
+    /* A participant that passes on what a call of its own met has not refused this one. */
+    trailers_only("14", "Received RST_STREAM with error code 7");
+    check_peer("passed on", 14, SAGA_REACH_MAYBE);
+    trailers_only("14", "GOAWAY received");
+    check_peer("passed on", 14, SAGA_REACH_MAYBE);
+    trailers_only("14", "failed to connect to all addresses");
+    check_peer("passed on", 14, SAGA_REACH_ANSWERED);
+}
+END_TEST
+
+START_TEST(rpc_out__silent_peer_leaves_it_open_whether_it_ran)
+{
+    begin_peer();
+    struct world_answer a = ask_peer(SPAN_MS(200));
+    ck_assert_int_eq(a.status, 4);
+    ck_assert_int_eq(a.reach, SAGA_REACH_MAYBE);
+}
+END_TEST
+
+START_TEST(rpc_out__pushback_is_read)
+{
+    static const struct {
+        const char *text;
+        int64_t us;
+    } cases[] = {{"0", 0}, {"120", 120000}, {"-1", -1000}, {"soon", -1000}, {"99999999999", 86400000000}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        begin_peer();
+        fake_headers(&peer, true, ":status", "200", "content-type", "application/grpc", "grpc-status", "14",
+                     "grpc-retry-pushback-ms", cases[i].text, NULL);
+        struct world_answer a = ask_peer(SPAN_S(5));
+        ck_assert(a.has_pushback);
+        ck_assert_msg(a.pushback.us < 0 ? cases[i].us < 0 : a.pushback.us == cases[i].us, "%s: %lld us", cases[i].text,
+                      (long long)a.pushback.us);
+    }
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("rpc_out");
+    TCase *tc = tcase_create("rpc_out");
+    tcase_set_timeout(tc, 60);
+    tcase_add_checked_fixture(tc, setup, NULL);
+    tcase_add_test(tc, rpc_out__output_and_status_come_back);
+    tcase_add_test(tc, rpc_out__many_calls_share_a_target);
+    tcase_add_test(tc, rpc_out__deadline_leaves_it_open_whether_it_ran);
+    tcase_add_test(tc, rpc_out__no_listener_means_it_never_left);
+    tcase_add_test(tc, rpc_out__attempt_without_a_connection_is_given_up_in_time);
+    tcase_add_test(tc, rpc_out__wait_for_a_connection_ends_a_long_poll);
+    tcase_add_test(tc, rpc_out__metadata_that_cannot_be_sent_is_an_error);
+    tcase_add_test(tc, rpc_out__killed_participant_leaves_it_open_whether_it_ran);
+    tcase_add_test(tc, rpc_out__cancel_all_ends_calls_out);
+    tcase_add_test(tc, rpc_out__status_that_the_peer_sent_is_an_answer);
+    tcase_add_test(tc, rpc_out__status_made_up_here_is_no_answer);
+    tcase_add_test(tc, rpc_out__output_that_cannot_be_used_is_no_answer);
+    tcase_add_test(tc, rpc_out__refused_stream_was_not_executed);
+    tcase_add_test(tc, rpc_out__silent_peer_leaves_it_open_whether_it_ran);
+    tcase_add_test(tc, rpc_out__pushback_is_read);
+    suite_add_tcase(suite, tc);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}

@@ -1,0 +1,417 @@
+/* What the room does on its own: where it listens, health, reflection. */
+#include "tests/support/rpc_world.h"
+
+#include "descriptors.h"
+#include "google/protobuf/descriptor.pb-c.h"
+#include "grpc/health/v1/health.pb-c.h"
+#include "grpc/reflection/v1/reflection.pb-c.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static struct world w;
+
+static void setup(void)
+{
+    world_init(&w);
+}
+
+/* ---- listening ---- */
+
+static char folder[64];
+
+static void make_folder(void)
+{
+    strcpy(folder, "/tmp/test_rpc_room.XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+}
+
+/* Listens at address in a room of its own that is taken down at once. Returns the code, with the words in *detail. */
+static int listen_at(const char *address, struct error_detail *detail)
+{
+    const struct rpc_callbacks none = {0};
+    struct rpc *r;
+    int port = 0;
+    memset(detail, 0, sizeof *detail);
+    ck_assert_int_eq(rpc_create(&w.options, &none, &r), 0);
+    int rc = rpc_listen(r, address, &port, detail);
+    rpc_destroy(r);
+    return rc;
+}
+
+START_TEST(rpc_room__unix_socket_is_for_its_owner_alone)
+{
+    struct stat st;
+    mode_t before = umask(0);
+    world_open(&w, true);
+    ck_assert_int_eq(stat(w.address + 5, &st), 0);
+    ck_assert(S_ISSOCK(st.st_mode));
+    ck_assert_uint_eq(st.st_mode & 0777, 0600);
+    ck_assert_uint_eq(umask(before), 0); /* and the process's mask is what it was */
+    world_close(&w);
+    ck_assert_int_ne(access(w.address + 5, F_OK), 0);
+}
+END_TEST
+
+START_TEST(rpc_room__socket_file_that_a_dead_process_left_is_removed)
+{
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    struct client_call c;
+    struct error_detail detail;
+    char address[128];
+    make_folder();
+    snprintf(at.sun_path, sizeof at.sun_path, "%s/s.sock", folder);
+    snprintf(address, sizeof address, "unix:%s", at.sun_path);
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
+    ck_assert_int_eq(listen(fd, 1), 0);
+    /* Somebody answers there: it stays. */
+    ck_assert_int_eq(listen_at(address, &detail), E_SYSTEM);
+    ck_assert_msg(strstr(detail.text, "another process listens there") != NULL, "%s", detail.text);
+    ck_assert_ptr_nonnull(strstr(detail.text, address));
+    ck_assert_int_eq(access(at.sun_path, F_OK), 0);
+    close(fd);
+    ck_assert_int_eq(access(at.sun_path, F_OK), 0);
+    ck_assert_int_eq(listen_at(address, &detail), 0);
+    rmdir(folder);
+
+    /* A whole room in its place serves. */
+    world_open(&w, true);
+    ck_assert_int_eq(listen_at(w.address, &detail), E_SYSTEM);
+    client_unary(&c, &w, "/t.T/Echo", bytes_of_text("still here"));
+    ck_assert_str_eq(c.message.at, "still here");
+    world_close(&w);
+}
+END_TEST
+
+START_TEST(rpc_room__address_that_cannot_be_used_is_refused_in_words)
+{
+    struct error_detail detail;
+    char address[300];
+    make_folder();
+    snprintf(address, sizeof address, "unix:%s/file", folder);
+    FILE *file = fopen(address + 5, "w");
+    fputs("precious", file);
+    fclose(file);
+    ck_assert_int_eq(listen_at(address, &detail), E_SYSTEM);
+    ck_assert_msg(strstr(detail.text, "is not a socket") != NULL, "%s", detail.text);
+    ck_assert_int_eq(access(address + 5, F_OK), 0);
+    unlink(address + 5);
+    rmdir(folder);
+
+    snprintf(address, sizeof address, "unix:/tmp/%0200d", 1);
+    ck_assert_int_eq(listen_at(address, &detail), E_SYSTEM);
+    ck_assert_msg(strstr(detail.text, "107 bytes") != NULL, "%s", detail.text);
+    ck_assert_int_eq(listen_at("unix:/nowhere-at-all/s.sock", &detail), E_SYSTEM);
+    ck_assert_int_eq(listen_at("unix:", &detail), E_SYSTEM);
+    ck_assert_int_eq(listen_at("7240", &detail), E_SYSTEM);
+    ck_assert_int_eq(listen_at("127.0.0.1:", &detail), E_SYSTEM);
+    ck_assert_int_eq(listen_at("127.0.0.1:seven", &detail), E_SYSTEM);
+    ck_assert_int_eq(listen_at("[::1:7240", &detail), E_SYSTEM);
+
+    world_open(&w, false);
+    ck_assert_int_eq(listen_at(w.address, &detail), E_SYSTEM);
+    ck_assert_msg(strstr(detail.text, "in use") != NULL, "%s", detail.text);
+    world_close(&w);
+}
+END_TEST
+
+START_TEST(rpc_room__listens_at_several_addresses)
+{
+    const struct rpc_callbacks none = {0};
+    struct error_detail detail = {0};
+    struct rpc *r;
+    int four = 0, six = 0;
+    ck_assert_int_eq(rpc_create(&w.options, &none, &r), 0);
+    ck_assert_int_eq(rpc_listen(r, "127.0.0.1:0", &four, &detail), 0);
+    if (rpc_listen(r, "[::1]:0", &six, &detail) == 0)
+        ck_assert_int_gt(six, 0);
+    else
+        ck_assert_ptr_nonnull(strstr(detail.text, "assign")); /* a machine without IPv6 */
+    ck_assert_int_gt(four, 0);
+    rpc_start(r);
+    rpc_destroy(r);
+}
+END_TEST
+
+/* ---- health ---- */
+
+static struct bytes ask_health(const char *service, uint8_t at[256])
+{
+    Grpc__Health__V1__HealthCheckRequest request = GRPC__HEALTH__V1__HEALTH_CHECK_REQUEST__INIT;
+    request.service = (char *)(uintptr_t)service;
+    return bytes_of(at, grpc__health__v1__health_check_request__pack(&request, at));
+}
+
+static int state_in(const struct client_call *c)
+{
+    Grpc__Health__V1__HealthCheckResponse *response =
+        grpc__health__v1__health_check_response__unpack(NULL, c->message.size, (const uint8_t *)c->message.at);
+    ck_assert_ptr_nonnull(response);
+    int state = (int)response->status;
+    grpc__health__v1__health_check_response__free_unpacked(response, NULL);
+    return state;
+}
+
+enum { SERVING = 1, NOT_SERVING = 2, SERVICE_UNKNOWN = 3 };
+
+START_TEST(rpc_room__health_is_checked)
+{
+    static const struct {
+        const char *service;
+        int status, state;
+    } cases[] = {{"", 0, SERVING}, {"t.T", 0, NOT_SERVING}, {"t.Other", 5, 0}};
+    uint8_t at[256];
+    world_open(&w, false);
+    rpc_set_serving(w.rpc, NULL, false);
+    rpc_set_serving(w.rpc, NULL, true);
+    rpc_set_serving(w.rpc, "t.T", false);
+    for (size_t i = 0; i < 3; i++) {
+        struct client_call c;
+        client_unary(&c, &w, "/grpc.health.v1.Health/Check", ask_health(cases[i].service, at));
+        ck_assert_int_eq((int)c.status, cases[i].status);
+        if (cases[i].status == 0)
+            ck_assert_int_eq(state_in(&c), cases[i].state);
+    }
+    struct client_call c;
+    client_unary(&c, &w, "/grpc.health.v1.Health/Check", bytes_of_text("\x0a\xff"));
+    ck_assert_int_eq(c.status, GRPC_STATUS_INVALID_ARGUMENT);
+    ck_assert(rpc_idle(w.rpc)); /* the owner's calls are what counts */
+    world_close(&w);
+}
+END_TEST
+
+START_TEST(rpc_room__health_watch_tells_every_change)
+{
+    struct client_call c, other;
+    uint8_t at[256];
+    world_open(&w, false);
+    client_start(&c, &w, "/grpc.health.v1.Health/Watch", 0);
+    client_send(&c, ask_health("t.T", at), true);
+    client_receive(&c);
+    WORLD_UNTIL(&w, c.received == 1);
+    ck_assert_int_eq(state_in(&c), SERVICE_UNKNOWN);
+    static const int states[] = {SERVING, NOT_SERVING, SERVING};
+    for (int i = 0; i < 3; i++) {
+        rpc_set_serving(w.rpc, "t.T", states[i] == SERVING);
+        rpc_set_serving(w.rpc, "t.T", states[i] == SERVING); /* no change, no message */
+        rpc_set_serving(w.rpc, "t.Other", i == 1);
+        client_receive(&c);
+        WORLD_UNTIL(&w, c.received == 2 + i);
+        ck_assert_int_eq(state_in(&c), states[i]);
+    }
+    /* One that goes away by itself, and one that is there when the server stops. */
+    client_start(&other, &w, "/grpc.health.v1.Health/Watch", 0);
+    client_send(&other, ask_health("", at), true);
+    client_receive(&other);
+    WORLD_UNTIL(&w, other.received == 1);
+    client_cancel(&other);
+    client_finish(&other);
+    rpc_stop(w.rpc);
+    client_finish(&c);
+    ck_assert_int_eq(c.status, GRPC_STATUS_UNAVAILABLE);
+    world_close(&w);
+}
+END_TEST
+
+START_TEST(rpc_room__changes_while_a_watcher_is_slow_end_in_the_last_state)
+{
+    struct client_call c;
+    uint8_t at[256];
+    world_open(&w, false);
+    client_start(&c, &w, "/grpc.health.v1.Health/Watch", 0);
+    client_send(&c, ask_health("t.T", at), true);
+    client_receive(&c);
+    WORLD_UNTIL(&w, c.received == 1);
+    for (int i = 0; i < 101; i++)
+        rpc_set_serving(w.rpc, "t.T", i % 2 == 0);
+    int state = 0;
+    for (int n = 2; state != SERVING; n++) {
+        client_receive(&c);
+        WORLD_UNTIL(&w, c.received == n);
+        state = state_in(&c);
+        ck_assert_int_le(n, 4);
+    }
+    client_cancel(&c);
+    client_finish(&c);
+    world_close(&w);
+}
+END_TEST
+
+/* ---- reflection ---- */
+
+typedef Grpc__Reflection__V1__ServerReflectionRequest Request;
+typedef Grpc__Reflection__V1__ServerReflectionResponse Response;
+
+/* Asks over a stream of its own, and ends it. */
+static Response *reflect(const char *service, Request *request)
+{
+    char path[128];
+    uint8_t packed[512];
+    struct client_call c;
+    snprintf(path, sizeof path, "/%s/ServerReflectionInfo", service);
+    struct bytes message = bytes_of(packed, grpc__reflection__v1__server_reflection_request__pack(request, packed));
+    client_start(&c, &w, path, 0);
+    c.keeps = true;
+    client_send(&c, message, false);
+    client_receive(&c);
+    WORLD_UNTIL(&w, c.received == 1 && c.sent);
+    client_half_close(&c);
+    Response *response = grpc__reflection__v1__server_reflection_response__unpack(NULL, c.kept.size, c.kept.at);
+    ck_assert_ptr_nonnull(response);
+    client_finish(&c);
+    ck_assert_int_eq(c.status, GRPC_STATUS_OK);
+    return response;
+}
+
+static const char *const versions[] = {"grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"};
+
+static Request request_of(int kind, const char *text)
+{
+    Request request = GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__INIT;
+    request.host = (char *)(uintptr_t)"here";
+    request.message_request_case = (Grpc__Reflection__V1__ServerReflectionRequest__MessageRequestCase)kind;
+    request.list_services = (char *)(uintptr_t)text; /* the texts share a place */
+    return request;
+}
+
+enum {
+    BY_NAME = GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_FILE_BY_FILENAME,
+    BY_SYMBOL = GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_FILE_CONTAINING_SYMBOL,
+    BY_TYPE = GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_ALL_EXTENSION_NUMBERS_OF_TYPE,
+    LIST = GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_LIST_SERVICES,
+};
+
+START_TEST(rpc_room__reflection_lists_what_is_served)
+{
+    world_open(&w, false);
+    rpc_set_descriptors(w.rpc, bytes_of(descriptors, descriptors_size));
+    for (size_t v = 0; v < 2; v++) {
+        Request request = request_of(LIST, "*");
+        Response *response = reflect(versions[v], &request);
+        ck_assert_str_eq(response->valid_host, "here");
+        ck_assert_int_eq((int)response->original_request->message_request_case, LIST);
+        ck_assert_int_eq((int)response->message_response_case,
+                         GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__MESSAGE_RESPONSE_LIST_SERVICES_RESPONSE);
+        static const char *const expected[] = {"t.T", "grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection",
+                                               "grpc.reflection.v1alpha.ServerReflection"};
+        ck_assert_uint_eq(response->list_services_response->n_service, 4);
+        for (size_t i = 0; i < 4; i++)
+            ck_assert_str_eq(response->list_services_response->service[i]->name, expected[i]);
+        grpc__reflection__v1__server_reflection_response__free_unpacked(response, NULL);
+    }
+    world_close(&w);
+}
+END_TEST
+
+/* The first file of the response must be name, and every file that one of them imports must be among them. */
+static void check_files(const Response *response, const char *name)
+{
+    enum { FILES_MAX = 32 };
+    Google__Protobuf__FileDescriptorProto *files[FILES_MAX];
+    ck_assert_int_eq((int)response->message_response_case,
+                     GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__MESSAGE_RESPONSE_FILE_DESCRIPTOR_RESPONSE);
+    size_t count = response->file_descriptor_response->n_file_descriptor_proto;
+    ck_assert_uint_le(count, FILES_MAX);
+    for (size_t i = 0; i < count; i++) {
+        ProtobufCBinaryData raw = response->file_descriptor_response->file_descriptor_proto[i];
+        files[i] = google__protobuf__file_descriptor_proto__unpack(NULL, raw.len, raw.data);
+        ck_assert_ptr_nonnull(files[i]);
+    }
+    ck_assert_str_eq(files[0]->name, name);
+    for (size_t i = 0; i < count; i++)
+        for (size_t k = 0; k < files[i]->n_dependency; k++) {
+            size_t found = 0;
+            for (size_t j = 0; j < count; j++)
+                found += strcmp(files[j]->name, files[i]->dependency[k]) == 0;
+            ck_assert_msg(found == 1, "%s is there %zu times", files[i]->dependency[k], found);
+        }
+    for (size_t i = 0; i < count; i++)
+        google__protobuf__file_descriptor_proto__free_unpacked(files[i], NULL);
+}
+
+START_TEST(rpc_room__reflection_tells_the_file_of_a_symbol)
+{
+    static const struct {
+        int kind;
+        const char *text;
+        const char *file; /* NULL: there is none */
+    } cases[] = {
+        {BY_SYMBOL, "saga.v1.Coordinator", "saga/v1/coordinator.proto"},
+        {BY_SYMBOL, "saga.v1.Coordinator.Start", "saga/v1/coordinator.proto"},
+        {BY_SYMBOL, "grpc.health.v1.HealthCheckResponse.ServingStatus", "grpc/health/v1/health.proto"},
+        {BY_SYMBOL, "grpc.health.v1.HealthCheckRequest.service", "grpc/health/v1/health.proto"},
+        {BY_SYMBOL, "google.protobuf.Any", "google/protobuf/any.proto"},
+        {BY_NAME, "saga/v1/operator.proto", "saga/v1/operator.proto"},
+        {BY_SYMBOL, "saga.v1.Coordinato", NULL},
+        {BY_SYMBOL, "saga.v1.Coordinator.Star", NULL},
+        {BY_SYMBOL, "saga.v1", NULL},
+        {BY_SYMBOL, "", NULL},
+        {BY_NAME, "saga/v1/no.proto", NULL},
+        {BY_TYPE, "saga.v1.StartRequest", NULL},
+    };
+    world_open(&w, false);
+    rpc_set_descriptors(w.rpc, bytes_of(descriptors, descriptors_size));
+    for (size_t v = 0; v < 2; v++)
+        for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+            Request request = request_of(cases[i].kind, cases[i].text);
+            Response *response = reflect(versions[v], &request);
+            if (cases[i].file != NULL) {
+                check_files(response, cases[i].file);
+            } else {
+                ck_assert_msg((int)response->message_response_case ==
+                                  GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__MESSAGE_RESPONSE_ERROR_RESPONSE,
+                              "%s", cases[i].text);
+                ck_assert_int_eq(response->error_response->error_code, GRPC_STATUS_NOT_FOUND);
+            }
+            grpc__reflection__v1__server_reflection_response__free_unpacked(response, NULL);
+        }
+    world_close(&w);
+}
+END_TEST
+
+START_TEST(rpc_room__reflection_refuses_garbage)
+{
+    struct client_call c;
+    world_open(&w, false);
+    client_start(&c, &w, "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", 0);
+    client_send(&c, bytes_of_text("\x0a\xff"), false);
+    client_finish(&c);
+    ck_assert_int_eq(c.status, GRPC_STATUS_INVALID_ARGUMENT);
+    Request request = request_of(BY_SYMBOL, "saga.v1.Coordinator"); /* no descriptors were given */
+    Response *response = reflect(versions[0], &request);
+    ck_assert_int_eq(response->error_response->error_code, GRPC_STATUS_NOT_FOUND);
+    grpc__reflection__v1__server_reflection_response__free_unpacked(response, NULL);
+    world_close(&w);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("rpc_room");
+    TCase *tc = tcase_create("rpc_room");
+    tcase_set_timeout(tc, 60);
+    tcase_add_checked_fixture(tc, setup, NULL);
+    tcase_add_test(tc, rpc_room__unix_socket_is_for_its_owner_alone);
+    tcase_add_test(tc, rpc_room__socket_file_that_a_dead_process_left_is_removed);
+    tcase_add_test(tc, rpc_room__address_that_cannot_be_used_is_refused_in_words);
+    tcase_add_test(tc, rpc_room__listens_at_several_addresses);
+    tcase_add_test(tc, rpc_room__health_is_checked);
+    tcase_add_test(tc, rpc_room__health_watch_tells_every_change);
+    tcase_add_test(tc, rpc_room__changes_while_a_watcher_is_slow_end_in_the_last_state);
+    tcase_add_test(tc, rpc_room__reflection_lists_what_is_served);
+    tcase_add_test(tc, rpc_room__reflection_tells_the_file_of_a_symbol);
+    tcase_add_test(tc, rpc_room__reflection_refuses_garbage);
+    suite_add_tcase(suite, tc);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
