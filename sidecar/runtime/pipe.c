@@ -31,6 +31,7 @@ struct pipe {
     size_t message_count;
     bool asked;     /* for the next message */
     bool sending;
+    bool gone;      /* the peer is: nothing is sent any more */
     bool over;      /* no message will come any more: end it when the last is answered */
     int end_code;   /* with this error; 0: OK */
     struct error_detail end_detail;
@@ -145,17 +146,25 @@ static void end(struct sidecar *s, struct pipe *p)
     free(p);
 }
 
+static struct piped_message *take_first(struct pipe *p)
+{
+    struct piped_message *message = p->first;
+    p->first = message->next;
+    if (p->first == NULL)
+        p->last = &p->first;
+    p->message_count--;
+    return message;
+}
+
 /* Sends what is answered, reads on where there is room, and ends when all is said. */
 static void turn(struct sidecar *s, struct pipe *p)
 {
-    struct piped_message *message = p->first;
-    if (!p->sending && message != NULL && message->open == 0) {
+    while (p->gone && p->first != NULL && p->first->open == 0)
+        message_free(take_first(p));
+    if (!p->sending && !p->gone && p->first != NULL && p->first->open == 0) {
         arena_reset(&s->arena);
+        struct piped_message *message = take_first(p);
         struct bytes response = response_of(&s->arena, message);
-        p->first = message->next;
-        if (p->first == NULL)
-            p->last = &p->first;
-        p->message_count--;
         message_free(message);
         if (response.at == NULL) {
             p->over = true;
@@ -299,7 +308,15 @@ void pipe_half_close(struct sidecar *s, struct rpc_call *call)
 /* What was sent is carried out all the same; there is nobody to tell. */
 void pipe_cancelled(struct sidecar *s, struct rpc_call *call)
 {
-    pipe_half_close(s, call);
+    struct pipe *p = pipe_of(s, call);
+    if (p == NULL) {
+        service_refuse(call, E_MEMORY, NULL);
+        return;
+    }
+    p->gone = true;
+    p->over = true;
+    p->sending = false;
+    turn(s, p);
 }
 
 void pipes_end(struct sidecar *s)

@@ -1,0 +1,149 @@
+/* load.c - the load generator: keeps N sagas (or calls) in flight against one server for some seconds and prints what came of it as one line
+ * of JSON. It is client and participants in one process, so that a machine of two cores has one for it and one for the sidecar.
+ *
+ *   load --case echo|begin|start|rollback|latency|enlisted|pipe-begin|pipe-enlisted --address A
+ *        [--inflight N] [--seconds S] [--warmup S] [--connections N] [--participants ADDRESS] [--batch N] [--rate N] */
+#include "tests/bench/load.h"
+#include "tests/bench/load_flows.h"
+
+#include <getopt.h>
+#include <unistd.h>
+
+grpc_completion_queue *load_queue;
+
+void load_fail(const char *what)
+{
+    fprintf(stderr, "load: %s failed\n", what);
+    exit(1);
+}
+
+double load_now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+grpc_byte_buffer *load_buffer(const void *at, size_t size)
+{
+    grpc_slice slice = grpc_slice_from_copied_buffer(at, size);
+    grpc_byte_buffer *buffer = grpc_raw_byte_buffer_create(&slice, 1);
+    grpc_slice_unref(slice);
+    return buffer;
+}
+
+uint8_t *load_bytes(grpc_byte_buffer *buffer, size_t *size)
+{
+    uint8_t *bytes = gpr_malloc(grpc_byte_buffer_length(buffer) + 1);
+    *size = 0;
+    for (size_t i = 0; i < buffer->data.raw.slice_buffer.count; i++) {
+        grpc_slice slice = buffer->data.raw.slice_buffer.slices[i];
+        memcpy(bytes + *size, GRPC_SLICE_START_PTR(slice), GRPC_SLICE_LENGTH(slice));
+        *size += GRPC_SLICE_LENGTH(slice);
+    }
+    return bytes;
+}
+
+/* ---- latencies ---- */
+
+static double *samples;
+static size_t sample_count, sample_room;
+static bool counting;
+
+void load_sample(double seconds)
+{
+    if (!counting)
+        return;
+    if (sample_count == sample_room) {
+        sample_room = sample_room == 0 ? 65536 : sample_room * 2;
+        samples = realloc(samples, sample_room * sizeof *samples);
+        if (samples == NULL)
+            load_fail("memory");
+    }
+    samples[sample_count++] = seconds;
+}
+
+size_t load_samples(void)
+{
+    return sample_count;
+}
+
+static int by_size(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+void load_print_latencies(void)
+{
+    static const double points[] = {50, 90, 99, 99.9};
+    qsort(samples, sample_count, sizeof *samples, by_size);
+    for (size_t i = 0; i < sizeof points / sizeof points[0]; i++) {
+        size_t at = (size_t)((double)sample_count * points[i] / 100);
+        double ms = sample_count == 0 ? 0 : samples[at < sample_count ? at : sample_count - 1] * 1e3;
+        printf(", \"p%g_ms\": %.3f", points[i], ms);
+    }
+}
+
+/* ---- the run ---- */
+
+static void pump(double until, const struct load_options *options)
+{
+    while (load_now() < until) {
+        gpr_timespec soon = gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
+                                         gpr_time_from_micros(options->rate > 0 ? 500 : 50000, GPR_TIMESPAN));
+        grpc_event event = grpc_completion_queue_next(load_queue, soon, NULL);
+        if (event.type == GRPC_OP_COMPLETE) {
+            struct op *op = event.tag;
+            op->done(op, event.success != 0);
+        }
+        flows_pace();
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static const struct option names[] = {
+        {"case", required_argument, NULL, 'c'},        {"address", required_argument, NULL, 'a'},
+        {"inflight", required_argument, NULL, 'n'},    {"seconds", required_argument, NULL, 's'},
+        {"warmup", required_argument, NULL, 'w'},      {"connections", required_argument, NULL, 'k'},
+        {"participants", required_argument, NULL, 'p'}, {"batch", required_argument, NULL, 'b'},
+        {"rate", required_argument, NULL, 'r'},        {NULL, 0, NULL, 0},
+    };
+    struct load_options o = {.which = "echo", .inflight = 64, .connections = 4, .batch = 16};
+    double seconds = 3, warmup = 0.5;
+    for (int c; (c = getopt_long(argc, argv, "", names, NULL)) != -1;) {
+        switch (c) {
+        case 'c': o.which = optarg; break;
+        case 'a': o.address = optarg; break;
+        case 'n': o.inflight = atoi(optarg); break;
+        case 's': seconds = atof(optarg); break;
+        case 'w': warmup = atof(optarg); break;
+        case 'k': o.connections = atoi(optarg); break;
+        case 'p': o.participants = optarg; break;
+        case 'b': o.batch = atoi(optarg); break;
+        case 'r': o.rate = atof(optarg); break;
+        default: return 2;
+        }
+    }
+    if (o.address == NULL || o.inflight < 1 || o.batch < 1)
+        return 2;
+    grpc_init();
+    load_queue = grpc_completion_queue_create_for_next(NULL);
+    calls_open(o.address, o.connections);
+    flows_open(&o);
+    pump(load_now() + warmup, &o);
+    counting = true;
+    double start = load_now();
+    printf("{\"case\": \"%s\", \"inflight\": %d", o.which, o.inflight);
+    fprintf(stderr, "counting\n"); /* the bench reads the server's CPU time here and at the end */
+    pump(start + seconds, &o);
+    double took = load_now() - start;
+    counting = false;
+    fprintf(stderr, "counted\n");
+    printf(", \"count\": %zu, \"seconds\": %.3f, \"rate\": %.1f", load_samples(), took, (double)load_samples() / took);
+    load_print_latencies();
+    printf(", \"failed\": %zu}\n", flows_failed());
+    fflush(stdout);
+    _exit(0);
+}

@@ -1,0 +1,22 @@
+/* load_flows.h - what is kept in flight: calls, or whole sagas. */
+#ifndef SAGA_TESTS_BENCH_LOAD_FLOWS_H
+#define SAGA_TESTS_BENCH_LOAD_FLOWS_H
+
+#include <stddef.h>
+
+struct load_options {
+    const char *which;
+    const char *address;
+    const char *participants; /* where the steps are served; the sidecar's target "bench" */
+    int inflight;
+    int connections;
+    int batch; /* commands in one message of a pipe */
+    double rate; /* sagas a second at most; 0: as many as go */
+};
+
+void flows_open(const struct load_options *options);
+/* Starts what the rate allows by now. */
+void flows_pace(void);
+size_t flows_failed(void);
+
+#endif

@@ -1,0 +1,103 @@
+/* load_participants.c - participants that do nothing but answer, so that what is measured is the sidecar. */
+#include "tests/bench/load.h"
+
+#define SLOTS 128
+
+static grpc_server *server;
+static void *registered[PARTICIPANT_COUNT];
+static participant_done on_done;
+static bool reject_third;
+
+struct slot {
+    struct op op;
+    int method;
+    bool answering;
+    grpc_call *call;
+    grpc_metadata_array metadata;
+    gpr_timespec deadline;
+    grpc_byte_buffer *payload;
+    int cancelled;
+};
+
+static void arm(struct slot *s);
+
+static void answer(struct slot *s)
+{
+    grpc_op ops[4];
+    static grpc_slice words;
+    bool reject = reject_third && s->method == PARTICIPANT_A3;
+    size_t n = 0;
+    memset(ops, 0, sizeof ops);
+    ops[n++].op = GRPC_OP_SEND_INITIAL_METADATA;
+    if (!reject) {
+        ops[n].op = GRPC_OP_SEND_MESSAGE;
+        ops[n++].data.send_message.send_message = s->payload;
+    }
+    ops[n].op = GRPC_OP_SEND_STATUS_FROM_SERVER;
+    ops[n].data.send_status_from_server.status = reject ? GRPC_STATUS_FAILED_PRECONDITION : GRPC_STATUS_OK;
+    if (reject) {
+        words = grpc_slice_from_static_string("declined");
+        ops[n].data.send_status_from_server.status_details = &words;
+    }
+    n++;
+    ops[n].op = GRPC_OP_RECV_CLOSE_ON_SERVER;
+    ops[n++].data.recv_close_on_server.cancelled = &s->cancelled;
+    s->answering = true;
+    if (grpc_call_start_batch(s->call, ops, n, &s->op, NULL) != GRPC_CALL_OK)
+        load_fail("participant's answer");
+}
+
+static void slot_done(struct op *op, bool ok)
+{
+    struct slot *s = (struct slot *)(void *)op;
+    if (!s->answering && ok && s->payload != NULL) {
+        answer(s);
+        return;
+    }
+    int method = s->method;
+    grpc_metadata_array_destroy(&s->metadata);
+    grpc_byte_buffer_destroy(s->payload);
+    if (s->call != NULL)
+        grpc_call_unref(s->call);
+    arm(s);
+    if (ok)
+        on_done(method);
+}
+
+static void arm(struct slot *s)
+{
+    int method = s->method;
+    memset(s, 0, sizeof *s);
+    s->method = method;
+    s->op.done = slot_done;
+    grpc_metadata_array_init(&s->metadata);
+    if (grpc_server_request_registered_call(server, registered[method], &s->call, &s->deadline, &s->metadata,
+                                            &s->payload, load_queue, load_queue, &s->op) != GRPC_CALL_OK)
+        load_fail("request_registered_call");
+}
+
+void participants_open(const char *address, bool reject3, participant_done done)
+{
+    static const char *const names[PARTICIPANT_COUNT] = {"/bench.P/A1", "/bench.P/A2", "/bench.P/A3",
+                                                         "/bench.P/C1", "/bench.P/C2", "/bench.P/C3"};
+    on_done = done;
+    reject_third = reject3;
+    server = grpc_server_create(NULL, NULL);
+    grpc_server_register_completion_queue(server, load_queue, NULL);
+    for (int i = 0; i < PARTICIPANT_COUNT; i++)
+        registered[i] =
+            grpc_server_register_method(server, names[i], NULL, GRPC_SRM_PAYLOAD_READ_INITIAL_BYTE_BUFFER, 0);
+    grpc_server_credentials *credentials = grpc_insecure_server_credentials_create();
+    if (grpc_server_add_http2_port(server, address, credentials) == 0)
+        load_fail("the participants' address");
+    grpc_server_credentials_release(credentials);
+    grpc_server_start(server);
+    for (int i = 0; i < PARTICIPANT_COUNT; i++)
+        for (int n = 0; n < SLOTS; n++) {
+            struct slot *s = calloc(1, sizeof *s);
+            if (s == NULL)
+                load_fail("memory");
+            s->method = i;
+            arm(s);
+        }
+}
