@@ -1,18 +1,20 @@
-/* sqlite_store.h - the store in one SQLite database (WAL, synchronous=FULL): the only place that knows SQLite. */
+/* sqlite_store.h - the store in one SQLite database (WAL, synchronous=FULL). This folder is the only place that knows SQLite. */
 #ifndef SAGA_JOURNAL_SQLITE_STORE_H
 #define SAGA_JOURNAL_SQLITE_STORE_H
 
 #include "sidecar/journal/store.h"
 
 struct sqlite_store_options {
-    const char *path;       /* of the database file; made when it is not there */
-    const char *vfs;        /* NULL: the default one */
-    uint64_t size_bytes_max; /* of the database; beyond it is E_JOURNAL_FULL. 0: as large as the disk. */
+    const char *path;          /* of the database file; made when it is not there */
+    const char *vfs;           /* NULL: the default one */
+    uint64_t size_bytes_max;   /* of the database; beyond it is E_JOURNAL_FULL. 0: as large as the disk. */
+    uint32_t checkpoint_pages; /* the write-ahead log is copied into the database when it is this long; 0: 1000 */
 };
 
 /* Opens or makes the database, takes it for this process alone (E_JOURNAL_LOCKED when another has it), brings its schema up to date
  * (E_JOURNAL_VERSION when it is newer than this program) and checks it (E_JOURNAL_CORRUPT, detail saying what to do). On
- * success *out must be closed by the caller and *state tells what it holds. */
+ * success *out must be closed by the caller and *state tells what it holds. Beside the database lie `<path>-wal`, which is a part
+ * of it, and `<path>.lock`, which is not. */
 int sqlite_store_open(const struct sqlite_store_options *options, struct store **out, struct store_state *state,
                       struct error_detail *detail);
 

@@ -1,0 +1,125 @@
+/* inside.h - what the files of the SQLite store share with one another, and with nobody else. */
+#ifndef SAGA_JOURNAL_SQLITE_INSIDE_H
+#define SAGA_JOURNAL_SQLITE_INSIDE_H
+
+#include "sidecar/journal/sqlite/sqlite_store.h"
+
+#include <sqlite3.h>
+
+#define SCHEMA_VERSION 1
+#define NAMED_MAX 4096 /* definitions whose names are remembered to be in the database */
+
+enum statement {
+    SQL_BEGIN,
+    SQL_COMMIT,
+    SQL_ROLLBACK,
+    SQL_ADD_FRAME,
+    SQL_ADD_ENDED,
+    SQL_ADD_NAME,
+    SQL_ADD_DEFINITION,
+    SQL_SET_META,
+    SQL_GET_META,
+    SQL_FRAME_BOUNDS,
+    SQL_SCAN_FRAMES,
+    SQL_READ_FRAME,
+    SQL_SCAN_DEFINITIONS,
+    SQL_ENDED_MAX,
+    SQL_FIND_ENDED,
+    SQL_FIND_REQUEST,
+    SQL_LIST_ALL,
+    SQL_LIST_RARE,
+    SQL_STARTED_AT,
+    SQL_OLD_FRAMES,
+    SQL_DROP_FRAMES,
+    SQL_OLD_ENDED,
+    SQL_DROP_ENDED,
+    STATEMENT_COUNT
+};
+
+struct sqlite_store {
+    struct store face; /* first, so that the owner's pointer is ours */
+    sqlite3 *db;
+    sqlite3_stmt *statements[STATEMENT_COUNT];
+    int lock_fd;        /* -1: none */
+    int schema_version; /* of the database when it was opened */
+    char *path;
+
+    uint64_t first_frame; /* 0: no frames */
+    uint64_t last_frame;
+    uint64_t oldest_live; /* replay starts here; 0: from the first */
+    uint64_t serial_max;  /* of sagas that have ended */
+    uint64_t drop_after; /* retention has looked at the rows up to this serial in the pass under way */
+
+    uint32_t checkpoint_pages;
+    uint32_t checkpoint_at; /* length of the write-ahead log at which the next checkpoint is tried */
+    uint32_t wal_pages;     /* its length now */
+
+    bool opened;             /* found sound: unless it was, or once broken, closing leaves the files as they are */
+    bool broken;             /* a write failed for good; nothing is written any more */
+    struct error_detail why; /* when broken */
+
+    uint8_t named[NAMED_MAX / 8]; /* bit n: definition n's name is known to be in definition_names */
+};
+
+/* The keys of table meta. */
+#define META_OLDEST_LIVE "oldest_live"
+#define META_SERIAL_MAX  "serial_max"
+
+/* Resets every statement, so that views end and no read stands in the way of a checkpoint. */
+void inside_rest(struct sqlite_store *s);
+
+/* A statement, reset and ready to be bound. */
+sqlite3_stmt *inside_statement(struct sqlite_store *s, enum statement statement);
+
+/* Carries out a statement that gives no rows, and resets it. Returns SQLite's code, SQLITE_OK when done. */
+int inside_run(sqlite3_stmt *statement);
+
+/* Turns SQLite's code for a failed read into ours, with what was being done and what to do about it in detail. */
+int inside_fail(struct sqlite_store *s, int rc, const char *doing, struct error_detail *detail);
+
+/* E_JOURNAL_CORRUPT, with what was found and what to do about it in detail. */
+int inside_corrupt(const char *path, const char *found, struct error_detail *detail);
+
+/* Numbers of the journal as SQLite's. They stay far below 2^63. */
+void inside_bind_number(sqlite3_stmt *statement, int parameter, uint64_t value);
+void inside_bind_text(sqlite3_stmt *statement, int parameter, struct bytes text); /* empty: NULL */
+struct bytes inside_column_bytes(sqlite3_stmt *statement, int column);
+
+/* A number of table meta, 0 when it is not there. */
+int inside_get_meta(struct sqlite_store *s, const char *key, uint64_t *value, struct error_detail *detail);
+
+/* schema.c. What a database says that it is. */
+struct schema_look {
+    bool fresh; /* there is nothing in it yet */
+    bool ours;  /* it is a journal, or fresh */
+    int version;
+};
+
+/* Both return SQLite's code. Looking changes nothing; migrating brings a database of ours from `version` to SCHEMA_VERSION. */
+int schema_look(sqlite3 *db, struct schema_look *look);
+int schema_migrate(sqlite3 *db, int version);
+extern const char *const schema_statements[STATEMENT_COUNT];
+
+/* sqlite_open.c */
+void sqlite_store_close(struct store *face);
+
+/* sqlite_store.c */
+int sqlite_store_commit(struct store *face, const struct store_commit *commit, struct error_detail *detail);
+int sqlite_store_scan(struct store *face, uint64_t from, int (*take)(void *self, uint64_t frame, struct bytes records),
+                      void *self, struct error_detail *detail);
+int sqlite_store_read_frame(struct store *face, uint64_t frame, struct bytes *records, struct error_detail *detail);
+int sqlite_store_scan_definitions(struct store *face, int (*take)(void *self, const struct definition_row *row),
+                                  void *self, struct error_detail *detail);
+int sqlite_store_drop(struct store *face, struct instant before, uint64_t keep_from, uint32_t work_max, bool *more,
+                      struct error_detail *detail);
+
+/* sqlite_ended.c */
+int sqlite_store_add_ended(struct sqlite_store *s, const struct ended_row *row);
+int sqlite_store_find_ended(struct store *face, uint64_t serial, struct ended_row *row, struct error_detail *detail);
+int sqlite_store_find_request(struct store *face, struct bytes request_id, struct ended_row *row,
+                              struct error_detail *detail);
+int sqlite_store_list_ended(struct store *face, const struct ended_query *query,
+                            void (*take)(void *self, const struct ended_row *row), void *self, uint64_t *examined_to,
+                            struct error_detail *detail);
+
+#endif

@@ -1,0 +1,438 @@
+/* sqlite_store.c - frames into and out of the database: the commit, the scan, retention.
+ *
+ * What a failed write means. SQLITE_FULL, wherever it comes, is rolled back and leaves the database as it was, so the same commit may
+ * be tried again. After any other failure nothing is written any more: an fsync that failed once must not be asked again, because the
+ * system may have dropped what it could not write and would then call the rest of it good. */
+#include "sidecar/journal/sqlite/inside.h"
+
+#include "sidecar/base/check.h"
+#include "sidecar/journal/codec.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+void inside_rest(struct sqlite_store *s)
+{
+    for (int i = 0; i < STATEMENT_COUNT; i++)
+        if (s->statements[i] != NULL && sqlite3_stmt_busy(s->statements[i]))
+            sqlite3_reset(s->statements[i]);
+}
+
+sqlite3_stmt *inside_statement(struct sqlite_store *s, enum statement statement)
+{
+    sqlite3_reset(s->statements[statement]);
+    return s->statements[statement];
+}
+
+int inside_run(sqlite3_stmt *statement)
+{
+    int rc = sqlite3_step(statement);
+    int end = sqlite3_reset(statement);
+    return rc == SQLITE_DONE ? SQLITE_OK : end != SQLITE_OK ? end : SQLITE_ERROR;
+}
+
+void inside_bind_number(sqlite3_stmt *statement, int parameter, uint64_t value)
+{
+    CHECK(value <= INT64_MAX);
+    sqlite3_bind_int64(statement, parameter, (int64_t)value);
+}
+
+void inside_bind_text(sqlite3_stmt *statement, int parameter, struct bytes text)
+{
+    if (text.size == 0)
+        sqlite3_bind_null(statement, parameter);
+    else
+        sqlite3_bind_text(statement, parameter, (const char *)text.at, (int)text.size, SQLITE_STATIC);
+}
+
+static void bind_blob(sqlite3_stmt *statement, int parameter, struct bytes blob)
+{
+    if (blob.size == 0)
+        sqlite3_bind_zeroblob(statement, parameter, 0);
+    else
+        sqlite3_bind_blob64(statement, parameter, blob.at, blob.size, SQLITE_STATIC);
+}
+
+struct bytes inside_column_bytes(sqlite3_stmt *statement, int column)
+{
+    const void *at = sqlite3_column_blob(statement, column);
+    return bytes_of(at, (size_t)sqlite3_column_bytes(statement, column));
+}
+
+int inside_corrupt(const char *path, const char *found, struct error_detail *detail)
+{
+    error_set(detail, E_JOURNAL_CORRUPT, path, found);
+    error_append(detail, "; keep these files as they are and restore the data directory from a backup");
+    return E_JOURNAL_CORRUPT;
+}
+
+int inside_fail(struct sqlite_store *s, int rc, const char *doing, struct error_detail *detail)
+{
+    char text[160];
+    snprintf(text, sizeof text, "%s: %s", doing, sqlite3_errmsg(s->db));
+    switch (rc & 0xff) {
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        return inside_corrupt(s->path, text, detail);
+    case SQLITE_NOMEM:
+        return error_set(detail, E_MEMORY, s->path, text);
+    default:
+        return error_set(detail, E_JOURNAL, s->path, text);
+    }
+}
+
+int inside_get_meta(struct sqlite_store *s, const char *key, uint64_t *value, struct error_detail *detail)
+{
+    sqlite3_stmt *get = inside_statement(s, SQL_GET_META);
+    sqlite3_bind_text(get, 1, key, -1, SQLITE_STATIC);
+    int rc = sqlite3_step(get);
+    *value = rc == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(get, 0) : 0;
+    int end = sqlite3_reset(get);
+    return rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : inside_fail(s, end, "reading the table meta", detail);
+}
+
+/* ---- writing ------------------------------------------------------------------------------------------------------- */
+
+/* Nothing is written from here on; the failure is told again to whoever asks. */
+static int break_down(struct sqlite_store *s, int rc, const char *doing)
+{
+    s->broken = true;
+    inside_fail(s, rc, doing, &s->why);
+    return E_JOURNAL;
+}
+
+static int tell_broken(const struct sqlite_store *s, struct error_detail *detail)
+{
+    *detail = s->why;
+    return E_JOURNAL;
+}
+
+/* Copies the write-ahead log into the database. What was committed is durable with or without this, so a failure here is the next
+ * commit's. A full disk is no failure: the log keeps everything, and there is a next time. */
+static void copy_log(struct sqlite_store *s)
+{
+    int rc = sqlite3_wal_checkpoint_v2(s->db, "main", SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    s->checkpoint_at = s->checkpoint_pages;
+    if ((rc & 0xff) == SQLITE_FULL)
+        s->checkpoint_at += s->wal_pages;
+    else if (rc != SQLITE_OK)
+        break_down(s, rc, "copying the write-ahead log into the database");
+}
+
+static bool is_full(struct sqlite_store *s, int rc)
+{
+    return (rc & 0xff) == SQLITE_FULL || (rc == SQLITE_IOERR_WRITE && sqlite3_system_errno(s->db) == EDQUOT);
+}
+
+/* Ends a transaction that failed with rc, so that nothing of it stays. */
+static int roll_back(struct sqlite_store *s, int rc, struct error_detail *detail)
+{
+    if (!is_full(s, rc))
+        break_down(s, rc, "writing");
+    inside_rest(s);
+    /* SQLite has rolled back by itself, but for a failure before COMMIT. */
+    if (sqlite3_get_autocommit(s->db) == 0) {
+        int back = inside_run(inside_statement(s, SQL_ROLLBACK));
+        if (back != SQLITE_OK && !s->broken)
+            break_down(s, back, "rolling back");
+    }
+    if (s->broken)
+        return tell_broken(s, detail);
+    /* A log that was copied is written over from its start, so that retention has room to make room. */
+    copy_log(s);
+    return error_set(detail, E_JOURNAL_FULL, s->path, "there is no room for the journal: the disk, or size_bytes_max, is full");
+}
+
+static int set_meta(struct sqlite_store *s, const char *key, uint64_t value)
+{
+    sqlite3_stmt *set = inside_statement(s, SQL_SET_META);
+    sqlite3_bind_text(set, 1, key, -1, SQLITE_STATIC);
+    inside_bind_number(set, 2, value);
+    return inside_run(set);
+}
+
+static int add_frame(struct sqlite_store *s, const struct store_commit *commit)
+{
+    if (commit->frame == 0)
+        return SQLITE_OK;
+    sqlite3_stmt *add = inside_statement(s, SQL_ADD_FRAME);
+    inside_bind_number(add, 1, commit->frame);
+    sqlite3_bind_int64(add, 2, codec_time(commit->records).us);
+    bind_blob(add, 3, commit->records);
+    return inside_run(add);
+}
+
+static int add_definition(struct sqlite_store *s, const struct definition_row *row)
+{
+    sqlite3_stmt *add = inside_statement(s, SQL_ADD_DEFINITION);
+    inside_bind_number(add, 1, row->number);
+    sqlite3_bind_int64(add, 2, row->registered_at.us);
+    bind_blob(add, 3, row->source);
+    return inside_run(add);
+}
+
+static int add_all(struct sqlite_store *s, const struct store_commit *commit)
+{
+    int rc = add_frame(s, commit);
+    for (size_t i = 0; i < commit->definition_count && rc == SQLITE_OK; i++)
+        rc = add_definition(s, &commit->definitions[i]);
+    for (size_t i = 0; i < commit->ended_count && rc == SQLITE_OK; i++)
+        rc = sqlite_store_add_ended(s, &commit->ended[i]);
+    if (rc == SQLITE_OK && commit->oldest_live_frame != 0)
+        rc = set_meta(s, META_OLDEST_LIVE, commit->oldest_live_frame);
+    return rc;
+}
+
+/* What is known once the commit is durable. */
+static void take_note(struct sqlite_store *s, const struct store_commit *commit)
+{
+    if (commit->frame != 0) {
+        s->last_frame = commit->frame;
+        if (s->first_frame == 0)
+            s->first_frame = commit->frame;
+    }
+    if (commit->oldest_live_frame != 0)
+        s->oldest_live = commit->oldest_live_frame;
+    for (size_t i = 0; i < commit->ended_count; i++) {
+        const struct ended_row *row = &commit->ended[i];
+        if (row->saga.serial > s->serial_max)
+            s->serial_max = row->saga.serial;
+        if (row->definition < NAMED_MAX)
+            s->named[row->definition / 8] |= (uint8_t)(1 << row->definition % 8);
+    }
+}
+
+int sqlite_store_commit(struct store *face, const struct store_commit *commit, struct error_detail *detail)
+{
+    struct sqlite_store *s = (struct sqlite_store *)face;
+    CHECK(commit->frame == 0 || commit->frame == s->last_frame + 1);
+    CHECK((commit->frame == 0) == (commit->records.size == 0));
+
+    inside_rest(s);
+    if (s->broken)
+        return tell_broken(s, detail);
+    int rc = inside_run(inside_statement(s, SQL_BEGIN));
+    if (rc == SQLITE_OK)
+        rc = add_all(s, commit);
+    if (rc == SQLITE_OK)
+        rc = inside_run(inside_statement(s, SQL_COMMIT));
+    if (rc != SQLITE_OK)
+        return roll_back(s, rc, detail);
+    take_note(s, commit);
+    if (s->wal_pages >= s->checkpoint_at)
+        copy_log(s);
+    return 0;
+}
+
+/* ---- reading ------------------------------------------------------------------------------------------------------- */
+
+static int frame_corrupt(const struct sqlite_store *s, uint64_t frame, const char *found, struct error_detail *detail)
+{
+    char text[128];
+    snprintf(text, sizeof text, "frame %llu: %.90s", (unsigned long long)frame, found);
+    return inside_corrupt(s->path, text, detail);
+}
+
+static int check_frame(const struct sqlite_store *s, uint64_t frame, struct bytes records, struct error_detail *detail)
+{
+    struct error_detail found;
+    if (codec_check(records, &found) == 0)
+        return 0;
+    return frame_corrupt(s, frame, found.text, detail);
+}
+
+int sqlite_store_scan(struct store *face, uint64_t from, int (*take)(void *self, uint64_t frame, struct bytes records),
+                      void *self, struct error_detail *detail)
+{
+    struct sqlite_store *s = (struct sqlite_store *)face;
+    inside_rest(s);
+    if (s->last_frame == 0)
+        return 0;
+    uint64_t next = from > s->first_frame ? from : s->first_frame;
+    sqlite3_stmt *scan = inside_statement(s, SQL_SCAN_FRAMES);
+    inside_bind_number(scan, 1, next);
+    int rc = 0;
+    int step;
+    while ((step = sqlite3_step(scan)) == SQLITE_ROW && rc == 0) {
+        uint64_t frame = (uint64_t)sqlite3_column_int64(scan, 0);
+        struct bytes records = inside_column_bytes(scan, 1);
+        if (frame != next)
+            rc = frame_corrupt(s, next, "is missing", detail);
+        else
+            rc = check_frame(s, frame, records, detail);
+        if (rc == 0)
+            rc = take(self, frame, records);
+        next++;
+    }
+    int end = sqlite3_reset(scan);
+    if (rc != 0)
+        return rc;
+    if (step != SQLITE_DONE)
+        return inside_fail(s, end, "reading frames", detail);
+    return next > s->last_frame ? 0 : frame_corrupt(s, next, "is missing", detail);
+}
+
+int sqlite_store_read_frame(struct store *face, uint64_t frame, struct bytes *records, struct error_detail *detail)
+{
+    struct sqlite_store *s = (struct sqlite_store *)face;
+    inside_rest(s);
+    if (frame < s->first_frame || frame > s->last_frame || frame == 0)
+        return error_set(detail, E_CURSOR, NULL, NULL);
+    sqlite3_stmt *read = inside_statement(s, SQL_READ_FRAME);
+    inside_bind_number(read, 1, frame);
+    int rc = sqlite3_step(read);
+    if (rc == SQLITE_DONE)
+        return frame_corrupt(s, frame, "is missing", detail);
+    if (rc != SQLITE_ROW)
+        return inside_fail(s, sqlite3_reset(read), "reading a frame", detail);
+    struct bytes found = inside_column_bytes(read, 0);
+    rc = check_frame(s, frame, found, detail);
+    if (rc == 0)
+        *records = found;
+    return rc;
+}
+
+int sqlite_store_scan_definitions(struct store *face, int (*take)(void *self, const struct definition_row *row),
+                                  void *self, struct error_detail *detail)
+{
+    struct sqlite_store *s = (struct sqlite_store *)face;
+    inside_rest(s);
+    sqlite3_stmt *scan = inside_statement(s, SQL_SCAN_DEFINITIONS);
+    int rc = 0;
+    int step;
+    while ((step = sqlite3_step(scan)) == SQLITE_ROW && rc == 0) {
+        int64_t number = sqlite3_column_int64(scan, 0);
+        if (number < 1 || number > UINT32_MAX) {
+            rc = inside_corrupt(s->path, "a definition's number is out of range", detail);
+            break;
+        }
+        rc = take(self, &(struct definition_row){
+                            .number = (uint32_t)number,
+                            .registered_at.us = sqlite3_column_int64(scan, 1),
+                            .source = inside_column_bytes(scan, 2),
+                        });
+    }
+    int end = sqlite3_reset(scan);
+    if (rc != 0)
+        return rc;
+    return step == SQLITE_DONE ? 0 : inside_fail(s, end, "reading definitions", detail);
+}
+
+/* ---- retention ----------------------------------------------------------------------------------------------------- */
+
+/* One piece of work. */
+struct drop_plan {
+    uint64_t frames_to; /* the last frame that goes; 0: none */
+    bool frames_more;
+    uint64_t ended_after; /* the rows that are looked at lie after this serial */
+    uint64_t ended_to;    /* up to this one */
+    bool ended_any;       /* one of them goes */
+    bool ended_more;
+};
+
+/* Finds the frames at the front that may go. The last frame always stays, so that numbering goes on from it. */
+static int plan_frames(struct sqlite_store *s, struct instant before, uint64_t keep_from, uint32_t work_max,
+                       struct drop_plan *plan)
+{
+    sqlite3_stmt *old = inside_statement(s, SQL_OLD_FRAMES);
+    inside_bind_number(old, 1, keep_from < s->last_frame ? keep_from : s->last_frame);
+    inside_bind_number(old, 2, work_max);
+    uint32_t found = 0;
+    int step;
+    while ((step = sqlite3_step(old)) == SQLITE_ROW && sqlite3_column_int64(old, 1) < before.us) {
+        plan->frames_to = (uint64_t)sqlite3_column_int64(old, 0);
+        found++;
+    }
+    plan->frames_more = found == work_max;
+    int end = sqlite3_reset(old);
+    return step == SQLITE_ROW || step == SQLITE_DONE ? SQLITE_OK : end;
+}
+
+/* Finds the next piece of ended rows. Serials rise with the time of the start, so the first saga that started too late ends the
+ * pass; those that started in time but ended too late are passed over, and looked at again in the next pass. */
+static int plan_ended(struct sqlite_store *s, struct instant before, uint32_t work_max, struct drop_plan *plan)
+{
+    plan->ended_after = s->drop_after;
+    sqlite3_stmt *old = inside_statement(s, SQL_OLD_ENDED);
+    inside_bind_number(old, 1, plan->ended_after);
+    inside_bind_number(old, 2, work_max);
+    uint32_t examined = 0;
+    int step;
+    while ((step = sqlite3_step(old)) == SQLITE_ROW && sqlite3_column_int64(old, 1) < before.us) {
+        plan->ended_to = (uint64_t)sqlite3_column_int64(old, 0);
+        plan->ended_any |= sqlite3_column_int64(old, 2) < before.us;
+        examined++;
+    }
+    plan->ended_more = examined == work_max;
+    int end = sqlite3_reset(old);
+    return step == SQLITE_ROW || step == SQLITE_DONE ? SQLITE_OK : end;
+}
+
+static int drop_frames(struct sqlite_store *s, const struct drop_plan *plan)
+{
+    if (plan->frames_to == 0)
+        return SQLITE_OK;
+    sqlite3_stmt *drop = inside_statement(s, SQL_DROP_FRAMES);
+    inside_bind_number(drop, 1, plan->frames_to);
+    int rc = inside_run(drop);
+    /* Replay must not start at a frame that is gone, and what went was of no use to it. */
+    if (rc == SQLITE_OK && plan->frames_to >= s->oldest_live)
+        rc = set_meta(s, META_OLDEST_LIVE, plan->frames_to + 1);
+    return rc;
+}
+
+static int drop_ended(struct sqlite_store *s, struct instant before, const struct drop_plan *plan)
+{
+    if (!plan->ended_any)
+        return SQLITE_OK;
+    sqlite3_stmt *drop = inside_statement(s, SQL_DROP_ENDED);
+    inside_bind_number(drop, 1, plan->ended_after);
+    inside_bind_number(drop, 2, plan->ended_to);
+    sqlite3_bind_int64(drop, 3, before.us);
+    int rc = inside_run(drop);
+    /* The newest row may go, and no other would then tell how far serials have come. */
+    if (rc == SQLITE_OK && plan->ended_to >= s->serial_max)
+        rc = set_meta(s, META_SERIAL_MAX, s->serial_max);
+    return rc;
+}
+
+static int carry_out(struct sqlite_store *s, struct instant before, const struct drop_plan *plan)
+{
+    int rc = inside_run(inside_statement(s, SQL_BEGIN));
+    if (rc == SQLITE_OK)
+        rc = drop_frames(s, plan);
+    if (rc == SQLITE_OK)
+        rc = drop_ended(s, before, plan);
+    return rc == SQLITE_OK ? inside_run(inside_statement(s, SQL_COMMIT)) : rc;
+}
+
+int sqlite_store_drop(struct store *face, struct instant before, uint64_t keep_from, uint32_t work_max, bool *more,
+                      struct error_detail *detail)
+{
+    struct sqlite_store *s = (struct sqlite_store *)face;
+    CHECK(work_max > 0);
+    inside_rest(s);
+    if (s->broken)
+        return tell_broken(s, detail);
+
+    struct drop_plan plan = {.frames_to = 0};
+    int rc = plan_frames(s, before, keep_from, work_max, &plan);
+    if (rc == SQLITE_OK)
+        rc = plan_ended(s, before, work_max, &plan);
+    if (rc != SQLITE_OK)
+        return inside_fail(s, rc, "looking for what may be dropped", detail);
+    if (plan.frames_to != 0 || plan.ended_any) {
+        rc = carry_out(s, before, &plan);
+        if (rc != SQLITE_OK)
+            return roll_back(s, rc, detail);
+        if (plan.frames_to != 0)
+            s->first_frame = plan.frames_to + 1;
+        if (plan.frames_to != 0 && plan.frames_to >= s->oldest_live)
+            s->oldest_live = plan.frames_to + 1;
+        if (s->wal_pages >= s->checkpoint_at)
+            copy_log(s);
+    }
+    s->drop_after = plan.ended_more ? plan.ended_to : 0;
+    *more = plan.frames_more || plan.ended_more;
+    return 0;
+}
