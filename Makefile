@@ -220,13 +220,33 @@ $(B)/obj/tests/sim/%.o: CPPFLAGS += -DSIM_COMMIT='"$(shell git describe --always
 $(B)/sim: $(SIM_O) $(call archives,$(PURE))
 	$(CC) $(LDFLAGS) -o $@ $(SIM_O) -Wl,--start-group $(call archives,$(PURE)) -Wl,--end-group $(YAML_LIBS) -lz
 
-.PHONY: sim sim-soak sim-exhaust
+# The same with planted defects, one of which is switched on by the environment's SIM_DEFECT.
+ifneq ($(SIM_DEFECTS),)
+CPPFLAGS += -DSAGA_DEFECTS
+endif
+
+.PHONY: sim sim-soak sim-exhaust sim-defects sim-gate sim-smoke
 sim: $(B)/sim
 	$(B)/sim $(if $(SEED),seed $(SEED),many $(or $(N),1000))
 sim-soak: $(B)/sim
 	$(B)/sim soak $(SEED)
 sim-exhaust: $(B)/sim
 	$(B)/sim exhaust
+sim-defects:
+	@$(MAKE) --no-print-directory -s SIM_DEFECTS=1 B=$(B)/defects $(B)/defects/sim
+	tests/sim/defects $(B)/defects/sim tests/sim/defects.txt
+# The same seeds twice, and with both compilers: one trace.
+sim-gate: $(B)/sim
+	@$(MAKE) --no-print-directory -s B=$(B)/gcc CC=gcc $(B)/gcc/sim
+	@$(MAKE) --no-print-directory -s B=$(B)/clang CC=clang $(B)/clang/sim
+	$(B)/gcc/sim hash 300 > $(B)/hash.gcc
+	$(B)/gcc/sim hash 300 > $(B)/hash.gcc.again
+	$(B)/clang/sim hash 300 > $(B)/hash.clang
+	cmp $(B)/hash.gcc $(B)/hash.gcc.again
+	cmp $(B)/hash.gcc $(B)/hash.clang
+sim-smoke: $(B)/sim
+	$(B)/sim smoke $(or $(N),4000)
+	@$(MAKE) --no-print-directory B=$(B) sim-gate sim-exhaust sim-defects
 
 # A room alone: make room ROOM=sidecar/journal
 .PHONY: room

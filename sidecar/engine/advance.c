@@ -11,6 +11,8 @@ void advance_emit(const struct turn *t, struct saga *s, const struct record *r)
 {
     CHECK(fold_block_size(r, NULL) == 0);
     fold_apply(t->engine, s, r, NULL, NULL);
+    if (DEFECT(RECORD_MISSING) && r->type == RECORD_PAUSED)
+        return;
     t->out->add_record(t->out->self, r);
 }
 
@@ -120,7 +122,7 @@ static void leave(const struct turn *t, struct saga *s, unsigned index, uint8_t 
             .step_name = saga_step_name(s, index),
             .traceparent = s->traceparent,
             .action_state = step->action,
-            .generation = step->generation,
+            .generation = (uint8_t)(step->generation + (DEFECT(NEW_KEY_EACH_ATTEMPT) ? r.attempt - 1 : 0)),
         },
     };
     t->out->add_effect(t->out->self, &effect, NULL);
@@ -133,7 +135,7 @@ static void call(const struct turn *t, struct saga *s, unsigned index, uint8_t p
         return;
     const struct call_spec *spec = saga_step_call(s, index, phase);
     struct target *target = spec->target_index >= 0 ? &t->engine->targets[spec->target_index] : NULL;
-    if (target != NULL && target->calls >= target->calls_max)
+    if (target != NULL && target->calls >= target->calls_max && !DEFECT(BULKHEAD_IGNORED))
         enqueue(t, target, &s->steps[index]);
     else
         leave(t, s, index, phase, spec);
@@ -186,11 +188,14 @@ static uint8_t view_compensation_state(const void *saga, size_t step)
 
 static uint32_t view_action_order(const void *saga, size_t step)
 {
-    return ((const struct saga *)saga)->steps[step].order;
+    uint32_t order = ((const struct saga *)saga)->steps[step].order;
+    return DEFECT(WRONG_ORDER) ? UINT32_MAX - order : order;
 }
 
 static bool view_depends(const void *saga, size_t later, size_t earlier)
 {
+    if (DEFECT(DEPENDENCY_IGNORED))
+        return false;
     return step_set_has(&((const struct saga *)saga)->definition->steps[later].ancestors, (unsigned)earlier);
 }
 
@@ -205,13 +210,13 @@ static bool undo_open(const struct saga *s)
 static void go_back(const struct turn *t, struct saga *s)
 {
     /* No compensation while an action may still be running (I7). */
-    if (s->paused || saga_calls_out(s, SAGA_PHASE_ACTION) > 0)
+    if (s->paused || (saga_calls_out(s, SAGA_PHASE_ACTION) > 0 && !DEFECT(UNDO_WHILE_CALL_IS_OUT)))
         return;
     if (!undo_open(s)) {
         end(t, s, SAGA_COMPENSATED);
         return;
     }
-    if (instant_before(t->now, s->quiet_at))
+    if (instant_before(t->now, s->quiet_at) && !DEFECT(UNDO_BEFORE_QUIET))
         return;
     for (unsigned i = 0; i < s->step_count; i++)
         if (s->steps[i].compensation == SAGA_COMPENSATION_STARTED && attempt_due(t, &s->steps[i]))
@@ -266,7 +271,7 @@ void advance_turn_back(const struct turn *t, struct saga *s, uint8_t reason, uns
 
 void advance_stuck(const struct turn *t, struct saga *s, uint8_t reason, unsigned step)
 {
-    if (s->state == SAGA_STUCK)
+    if (s->state == SAGA_STUCK || DEFECT(STUCK_IS_SILENT))
         return;
     advance_unqueue(t, s);
     struct record r = advance_record(t, s, RECORD_STUCK, step);
@@ -280,7 +285,7 @@ void advance_action_failed(const struct turn *t, struct saga *s, unsigned index)
         return;
     bool unknown = s->steps[index].action == SAGA_ACTION_UNKNOWN;
     bool pivot = s->definition->pivot_step == (int)index;
-    if (saga_past_pivot(s))
+    if (saga_past_pivot(s) && !DEFECT(UNDO_AFTER_PIVOT))
         advance_stuck(t, s, REASON_FORWARD_FAILED, index);
     else if (pivot && unknown && !saga_step_has_compensation(s, index))
         advance_stuck(t, s, REASON_PIVOT_UNKNOWN, index);

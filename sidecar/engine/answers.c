@@ -69,10 +69,13 @@ static void action_not_done(const struct turn *t, struct saga *s, const struct e
         r.maybe_executed = unknown;
         r.next_at = next_at;
     } else {
-        r.action_state = unknown || step->maybe_executed ? SAGA_ACTION_UNKNOWN : SAGA_ACTION_REJECTED;
+        bool maybe = unknown || (step->maybe_executed && !DEFECT(LAST_ATTEMPT_DECIDES));
+        r.action_state = maybe ? SAGA_ACTION_UNKNOWN : SAGA_ACTION_REJECTED;
+        if (DEFECT(UNKNOWN_IS_DONE) && maybe)
+            r.action_state = SAGA_ACTION_DONE;
     }
     advance_emit(t, s, &r);
-    if (!again)
+    if (!again && r.action_state != SAGA_ACTION_DONE)
         advance_action_failed(t, s, event->step_index);
 }
 
@@ -134,7 +137,7 @@ int answers_take(const struct turn *t, const struct event *event)
     if (target_index >= 0)
         e->targets[target_index].calls--;
     advance(t, s);
-    if (target_index >= 0)
+    if (target_index >= 0 && !DEFECT(QUEUE_FORGOTTEN))
         advance_target_free(t, &e->targets[target_index]);
     return 0;
 }
@@ -158,7 +161,10 @@ void answers_lost(const struct turn *t, struct saga *s, unsigned index)
         .message = bytes_of_text("the sidecar ended while the call was out"),
     };
     if (action)
-        action_not_done(t, s, &event, (struct saga_answer){.meaning = SAGA_MEANS_UNKNOWN, .retry = true});
+        action_not_done(t, s, &event,
+                        (struct saga_answer){.meaning = DEFECT(LOST_CALL_IS_REJECTED) ? SAGA_MEANS_REJECTED
+                                                                                      : SAGA_MEANS_UNKNOWN,
+                                             .retry = true});
     else
         compensation_answered(t, s, &event, true);
 }

@@ -163,6 +163,8 @@ static void enlisted(struct engine *e, struct saga *s, const struct record *r, v
 static void owe(struct saga *s, unsigned index)
 {
     struct step *step = &s->steps[index];
+    if (DEFECT(UNKNOWN_NOT_OWED) && step->action == SAGA_ACTION_UNKNOWN)
+        return;
     if (step->compensation == SAGA_COMPENSATION_NONE &&
         saga_undo_owed(step->action, saga_step_has_compensation(s, index)))
         step->compensation = SAGA_COMPENSATION_OWED;

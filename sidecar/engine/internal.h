@@ -3,6 +3,7 @@
 #define SAGA_ENGINE_INTERNAL_H
 
 #include "sidecar/base/check.h"
+#include "sidecar/base/defect.h"
 #include "sidecar/base/random.h"
 #include "sidecar/engine/engine.h"
 #include "sidecar/engine/saga.h"

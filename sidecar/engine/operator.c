@@ -35,7 +35,7 @@ void operator_cancel(const struct turn *t, const struct event *event)
         reply_refuse(t, event, E_SAGA_STUCK, "", NULL);
     } else if (saga_ended(s)) {
         reply_refuse(t, event, E_SAGA_ENDED, "", NULL);
-    } else if (saga_at_pivot(s)) {
+    } else if (saga_at_pivot(s) && !DEFECT(CANCEL_AFTER_PIVOT)) {
         reply_refuse(t, event, E_AFTER_PIVOT, "", NULL);
     } else {
         advance_turn_back(t, s, REASON_CANCELLED, RECORD_NO_STEP, event->reason, event->actor);

@@ -243,7 +243,7 @@ static bool repeated(const struct turn *t, const struct event *event)
     known.saga = s->id;
     if (s->fingerprint != engine_fingerprint(event)) {
         reply_refuse(t, event, E_REQUEST_ID_REUSED, "request_id", NULL);
-    } else if (event->enlist_count == 0 || !refuse_not_running(t, &known, s)) {
+    } else if (event->enlist_count == 0 || DEFECT(REPEATED_BEGIN_ACTS) || !refuse_not_running(t, &known, s)) {
         renew_lease(t, s);
         reply_ok(t, event, s->id, true);
         advance(t, s);

@@ -2,6 +2,7 @@
 #include "sidecar/engine/saga.h"
 
 #include "compensations/barrier.h"
+#include "sidecar/base/defect.h"
 
 struct bytes saga_step_name(const struct saga *s, unsigned step)
 {
@@ -51,6 +52,8 @@ bool saga_past_pivot(const struct saga *s)
 bool saga_at_pivot(const struct saga *s)
 {
     const struct step *pivot = pivot_of(s);
+    if (DEFECT(RETRIED_PIVOT_FORGOTTEN) && pivot != NULL)
+        return pivot->action != SAGA_ACTION_PENDING && pivot->action != SAGA_ACTION_REJECTED;
     return pivot != NULL && (pivot->maybe_executed || (pivot->action != SAGA_ACTION_PENDING &&
                                                        pivot->action != SAGA_ACTION_REJECTED));
 }
@@ -58,7 +61,8 @@ bool saga_at_pivot(const struct saga *s)
 bool saga_pivot_awaited(const struct saga *s)
 {
     const struct step *pivot = pivot_of(s);
-    return pivot != NULL && (pivot->out || (pivot->action == SAGA_ACTION_PENDING && pivot->maybe_executed));
+    return pivot != NULL && (pivot->out || (pivot->action == SAGA_ACTION_PENDING && pivot->maybe_executed &&
+                                            !DEFECT(RETRIED_PIVOT_FORGOTTEN)));
 }
 
 unsigned saga_calls_out(const struct saga *s, uint8_t phase)

@@ -2,6 +2,7 @@
 #include "sidecar/runtime/core.h"
 
 #include "sidecar/base/check.h"
+#include "sidecar/base/defect.h"
 #include "sidecar/engine/saga.h"
 #include "sidecar/journal/codec.h"
 
@@ -123,6 +124,14 @@ static void add_effect(void *self, const struct effect *effect, const struct err
 {
     struct core *c = self;
     struct error_detail *copy = NULL;
+    if (DEFECT(CALL_BEFORE_DURABLE) && effect->type == EFFECT_CALL && effect->as.call.target != TARGET_NONE) {
+        c->world.call(c->world.self, &effect->as.call);
+        return;
+    }
+    if (DEFECT(REPLY_BEFORE_DURABLE) && effect->type == EFFECT_REPLY) {
+        c->world.reply(c->world.self, &effect->as.reply, detail);
+        return;
+    }
     if (c->failed != 0 || (c->failed = GROW(c, c->batch.effects, c->batch.effect_count, c->batch.effect_room)) != 0)
         return;
     if (detail != NULL) {
@@ -167,7 +176,7 @@ static int submit_known_request(struct core *c, const struct event *event, bool 
 {
     struct ended_row row;
     *answered = false;
-    if (event->request_id.size == 0 || event->request_id.size > REQUEST_ID_BYTES_MAX ||
+    if (DEFECT(REQUEST_ID_FORGOTTEN) || event->request_id.size == 0 || event->request_id.size > REQUEST_ID_BYTES_MAX ||
         engine_find_request(c->engine, event->request_id) != NULL)
         return 0;
     int code = c->store->find_request(c->store, event->request_id, &row, detail);
@@ -430,6 +439,8 @@ struct replay {
  * history: serials are given in the order of the starts. */
 static bool is_history(const struct replay *replay, const struct record *r, uint64_t previous)
 {
+    if (DEFECT(HISTORY_IS_DAMAGE))
+        return r->type != RECORD_STARTED && previous != 0 && previous < replay->from;
     return r->type != RECORD_STARTED && previous != 0 && replay->from > 1 &&
            (replay->first_started == 0 || r->saga.serial < replay->first_started);
 }

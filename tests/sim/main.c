@@ -13,6 +13,23 @@ static const char usage[] =
     "       sim exhaust           every outcome of every call, times an end at every boundary\n"
     "exit: 0 nothing found, 2 usage, 3 crash, 4 safety, 5 liveness, 6 a mark was not reached\n";
 
+#ifdef SAGA_DEFECTS
+#include "sidecar/base/defect.h"
+
+int saga_defect;
+
+/* The number of a planted defect, or 0. */
+static int defect_named(const char *name)
+{
+#define DEFECT_NAME(name) #name,
+    static const char *const names[] = {"", DEFECT_TABLE(DEFECT_NAME)};
+    for (int i = 1; i < DEFECT_COUNT; i++)
+        if (strcmp(names[i], name) == 0)
+            return i;
+    return 0;
+}
+#endif
+
 static double seconds(void)
 {
     struct timespec t;
@@ -38,6 +55,14 @@ int main(int argc, char **argv)
     uint64_t from = argc > 3 ? strtoull(argv[3], NULL, 10) : 1;
     uint64_t hash;
     double began = seconds();
+#ifdef SAGA_DEFECTS
+    const char *name = getenv("SIM_DEFECT");
+    saga_defect = name == NULL ? 0 : defect_named(name);
+    if (name != NULL && saga_defect == 0) {
+        fprintf(stderr, "sim: no defect is called %s\n", name);
+        return EXIT_USAGE;
+    }
+#endif
     if (strcmp(what, "seed") == 0 && argc == 3) {
         world_run(n, true, NULL, &totals, &hash);
         printf("sim: seed %llu, commit %s, hash %016llx\n", (unsigned long long)n, build_commit(), (unsigned long long)hash);

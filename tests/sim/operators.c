@@ -72,7 +72,8 @@ static void clean_up(struct world *w, void *arg)
         if (m->state == SAGA_STUCK && !w->swarm.parks)
             ask(w, m, m->unkeepable || m->retries++ > RETRIES_MAX ? EVENT_RESOLVE : EVENT_RETRY, "");
     }
-    if (!oracle_all_over(w))
+    /* What the full disk held back comes to pass only now. */
+    if (!oracle_all_over(w) || w->now < w->swarm.faults_last + 12 * SECOND)
         agenda_add(w, w->now + 5 * SECOND, clean_up, NULL);
 }
 

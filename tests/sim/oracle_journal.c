@@ -244,6 +244,9 @@ static void take_record(struct world *w, const struct record *r)
 {
     mark(w, MARK_RECORD, r->type);
     w->totals->records++;
+    static const char orphaned[] = "sagad.yaml no longer";
+    if (r->message.size > sizeof orphaned && memcmp(r->message.at, orphaned, sizeof orphaned - 1) == 0)
+        mark(w, MARK_CASE, CASE_ORPHAN);
     if (r->at.us > w->last_record_at)
         w->last_record_at = r->at.us;
     if (w->print)
