@@ -1,5 +1,7 @@
 /* names.c - the form of names and of gRPC method names. */
-#include "sidecar/definition/reader.h"
+#include "sidecar/definition/names.h"
+
+#include "sidecar/definition/model.h"
 
 static bool is_letter(uint8_t c)
 {

@@ -4,6 +4,7 @@
 
 #include "sidecar/base/error.h"
 #include "sidecar/definition/model.h"
+#include "sidecar/definition/names.h"
 
 #define VERSION_BYTES_MAX 64
 
@@ -35,11 +36,5 @@ int definition_version_compare(const char *a, const char *b);
 
 /* Whether text is a semantic version of at most VERSION_BYTES_MAX bytes. */
 bool definition_version_valid(const char *text);
-
-/* Whether name is 1 to max bytes of letters, digits, '-', '_' and '.'. */
-bool definition_name_valid(struct bytes name, size_t max);
-
-/* Whether method is "/package.Service/Method" of at most METHOD_BYTES_MAX bytes. */
-bool definition_method_valid(struct bytes method);
 
 #endif
