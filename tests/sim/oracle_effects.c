@@ -105,7 +105,9 @@ static void check_request(struct world *w, const struct model *m, const struct c
         if (declared->source == REQUEST_INPUT)
             snprintf(wanted, sizeof wanted, "%s", m->client->input);
         else if (declared->source == REQUEST_OUTPUT || declared->source == REQUEST_OWN_OUTPUT)
-            snprintf(wanted, sizeof wanted, from->action == SAGA_ACTION_DONE ? "out:%s/%s/action%s" : "", id, from->name, suffix);
+            snprintf(wanted, sizeof wanted, "out:%s/%s/action%s", id, from->name, suffix);
+        if (declared->source > REQUEST_CONSTANT && from->action != SAGA_ACTION_DONE)
+            wanted[0] = '\0';
     } else if (own->action == SAGA_ACTION_DONE && m->client->index % 3 == 0) {
         snprintf(wanted, sizeof wanted, "settled");
     }

@@ -116,6 +116,8 @@ static void call(void *self, const struct call_effect *effect)
     struct world *w = self;
     if (sidecar_ends_here(w))
         return;
+    if (w->sidecar.holding)
+        world_fail(w, EXIT_SAFETY, "stop", "a call leaves a sidecar that is stopping", effect->saga.serial);
     w->sidecar.let_out++;
     network_call(w, effect, w->now + w->sidecar.commit_delay);
 }
@@ -152,6 +154,25 @@ static void submit(struct world *w, const struct incoming *in)
     int code = core_submit(w->sidecar.core, &event, &detail);
     if (code != 0)
         world_fail(w, EXIT_SAFETY, "core_submit", "it refused", event.saga.serial);
+}
+
+/* The grace period is over. */
+static void stopped(struct world *w, void *arg)
+{
+    if (w->sidecar.up && w->sidecar.holding && w->sidecar.incarnation == (uint32_t)(uintptr_t)arg)
+        sidecar_crash(w);
+}
+
+/* Nothing may be left that wants to leave when the stop is asked for. */
+static void ask_to_stop(struct world *w)
+{
+    struct sidecar *s = &w->sidecar;
+    if (s->holding || core_pending(s->core) || !strikes(w, FAULT_STOP))
+        return;
+    trace(w, "stop", 0, 0, 0, 0);
+    core_hold(s->core);
+    s->holding = true;
+    agenda_add(w, w->now + draw_between(w, FAULTS, 0, 2 * SECOND), stopped, (void *)(uintptr_t)s->incarnation);
 }
 
 static void plan_next(struct world *w)
@@ -202,6 +223,7 @@ static void turn(struct world *w, void *arg)
         sidecar_crash(w);
         return;
     }
+    ask_to_stop(w);
     oracle_state(w);
     if (draw(w, DISK, 8) == 0) {
         bool more;
@@ -301,7 +323,7 @@ void sidecar_start(struct world *w, void *arg)
     if (s->up)
         return;
     s->incarnation++;
-    s->dying = false;
+    s->dying = s->holding = false;
     s->crash_in = strikes(w, FAULT_CRASH_IN_RECOVERY) ? (int)draw(w, FAULTS, 6) : -1;
     s->turn_at = INT64_MAX;
     s->busy_until = w->now;

@@ -48,6 +48,7 @@ enum fault {
     FAULT_SLOW_SYNC,
     FAULT_SIDECAR_CRASH,
     FAULT_CRASH_IN_RECOVERY,
+    FAULT_STOP, /* the sidecar is asked to stop: calls in flight may end, none leaves */
     FAULT_CLOCK_JUMP,
     FAULT_STALL,
     FAULT_CLIENT_LOST,
@@ -157,7 +158,7 @@ struct model {
     uint32_t order_last;
     struct model_step steps[SIM_STEPS_MAX];
     struct attempt *attempts; /* all that were ever let out, newest first */
-    char request_id[16];
+    char request_id[24];
     bool cancel_accepted, abort_accepted, commit_accepted;
     bool skipped;    /* an operator decided */
     unsigned retries; /* after the healing */
@@ -267,6 +268,7 @@ struct sidecar {
     struct catalog *catalog;
     bool up;
     bool dying;
+    bool holding;
     uint32_t incarnation;
     int64_t offset; /* its clock minus the true time */
     int64_t last_now;
@@ -305,7 +307,7 @@ struct client {
     unsigned index;
     bool enlisted, over, dead, has_request_id;
     uint32_t definition;
-    char request_id[16];
+    char request_id[24];
     char input[32];
     struct span lease, deadline;
     bool saga_known;
