@@ -59,9 +59,7 @@ struct config {
     uint32_t pipe_commands_max;
     uint32_t waiters_max;
     uint32_t watchers_max;
-    uint32_t watch_queue_max;
     uint64_t journal_bytes_max; /* 0: as much as the disk holds */
-    uint32_t commit_records_max;
     uint64_t commit_bytes_max;
 
     struct span handshake_timeout;
