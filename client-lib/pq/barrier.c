@@ -101,7 +101,8 @@ static int obey(struct barrier *b, enum saga_barrier_verdict verdict, const stru
     case SAGA_BARRIER_EMPTY:
         return keep(b, SAGA_ROW_DONE, SAGA_OK, "");
     case SAGA_BARRIER_HANGING:
-        return refuse(b, SAGA_E_FAILED_PRECONDITION, "the action's compensation has been here: it must not be carried out");
+        return refuse(b, SAGA_E_FAILED_PRECONDITION,
+                      "the action's compensation has been here: it must not be carried out");
     case SAGA_BARRIER_LOST:
         return refuse(b, SAGA_E_FAILED_PRECONDITION,
                       "the action was done, but the barrier has no row of it: it was not undone, a person has to look");
@@ -117,7 +118,8 @@ static int begin(struct barrier *b)
     int64_t left = saga_call_time_left_ms(b->call);
     int lock_timeout = left == INT64_MAX ? 0 : left > INT32_MAX ? INT32_MAX : left < 1 ? 1 : (int)left;
     char sql[128];
-    snprintf(sql, sizeof sql, "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL lock_timeout = %d", lock_timeout);
+    snprintf(sql, sizeof sql, "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL lock_timeout = %d",
+             lock_timeout);
     return pq_execute(b->db, sql, b->problem);
 }
 

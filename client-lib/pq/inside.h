@@ -13,7 +13,8 @@ struct pq_collecting {
 };
 
 /* saga_pq_call, with collecting. */
-int pq_barrier_call(PGconn *db, saga_call *call, saga_pq_function function, void *user, struct pq_collecting collecting);
+int pq_barrier_call(PGconn *db, saga_call *call, saga_pq_function function, void *user,
+                    struct pq_collecting collecting);
 
 /* ---- rows (rows.c); each returns SAGA_OK, or the status that says what went wrong, with the text in problem --------- */
 

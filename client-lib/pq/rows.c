@@ -13,9 +13,9 @@ enum { OID_BYTEA = 17, OID_INT8 = 20, OID_INT2 = 21, OID_TEXT = 25 };
 #define CLAIM_ROUNDS_MAX 5
 
 /* The oldest rows first. Rows that another transaction is deleting are left to it, so that this never waits. */
-#define DELETE_OLD                                                                                                     \
-    "DELETE FROM saga_barrier WHERE key IN (SELECT key FROM saga_barrier "                                             \
-    "WHERE created_at < clock_timestamp() - $1::bigint * interval '1 millisecond' "                                    \
+#define DELETE_OLD \
+    "DELETE FROM saga_barrier WHERE key IN (SELECT key FROM saga_barrier " \
+    "WHERE created_at < clock_timestamp() - $1::bigint * interval '1 millisecond' " \
     "ORDER BY created_at LIMIT $2::bigint FOR UPDATE SKIP LOCKED)"
 
 /* ---- errors --------------------------------------------------------------------------------------------------------- */
@@ -54,9 +54,11 @@ static int finish(PGconn *db, PGresult *result, ExecStatusType wanted, char prob
     }
     const char *state = result != NULL ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : NULL;
     const char *text = result != NULL ? PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY) : NULL;
-    int status = PQstatus(db) != CONNECTION_OK ? SAGA_E_UNAVAILABLE : state != NULL ? status_of_state(state) : SAGA_E_INTERNAL;
-    snprintf(problem, PQ_PROBLEM_SIZE, "%s%s%s", text != NULL ? text : PQerrorMessage(db), state != NULL ? ", SQLSTATE " : "",
-             state != NULL ? state : "");
+    int status = PQstatus(db) != CONNECTION_OK ? SAGA_E_UNAVAILABLE
+                 : state != NULL               ? status_of_state(state)
+                                               : SAGA_E_INTERNAL;
+    snprintf(problem, PQ_PROBLEM_SIZE, "%s%s%s", text != NULL ? text : PQerrorMessage(db),
+             state != NULL ? ", SQLSTATE " : "", state != NULL ? state : "");
     PQclear(result);
     return status;
 }
@@ -69,7 +71,8 @@ int pq_execute(PGconn *db, const char *sql, char problem[PQ_PROBLEM_SIZE])
 int pq_commit(PGconn *db, char problem[PQ_PROBLEM_SIZE])
 {
     PGresult *result = PQexec(db, "COMMIT");
-    bool rolled_back = result != NULL && PQresultStatus(result) == PGRES_COMMAND_OK && strcmp(PQcmdStatus(result), "COMMIT") != 0;
+    bool rolled_back =
+        result != NULL && PQresultStatus(result) == PGRES_COMMAND_OK && strcmp(PQcmdStatus(result), "COMMIT") != 0;
     int status = finish(db, result, PGRES_COMMAND_OK, problem);
     if (status != SAGA_OK || !rolled_back)
         return status;
@@ -126,12 +129,14 @@ static uint32_t changed(PGresult *result)
 
 /* ---- rows ----------------------------------------------------------------------------------------------------------- */
 
-static int insert(PGconn *db, const char *key, enum saga_barrier_row state, bool *inserted, char problem[PQ_PROBLEM_SIZE])
+static int insert(PGconn *db, const char *key, enum saga_barrier_row state, bool *inserted,
+                  char problem[PQ_PROBLEM_SIZE])
 {
     struct parameters p = {.count = 0};
     add_text(&p, key);
     add_number(&p, OID_INT2, (int64_t)state);
-    PGresult *result = run(db, "INSERT INTO saga_barrier (key, state) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING", &p);
+    PGresult *result =
+        run(db, "INSERT INTO saga_barrier (key, state) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING", &p);
     *inserted = result != NULL && PQresultStatus(result) == PGRES_COMMAND_OK && changed(result) == 1;
     return finish(db, result, PGRES_COMMAND_OK, problem);
 }
@@ -207,10 +212,11 @@ int pq_settle(PGconn *db, const char *key, const struct pq_row *row, struct pq_c
     add_number(&p, OID_INT2, row->status);
     add_bytes(&p, row->message, strlen(row->message));
     add_bytes(&p, row->answer, row->answer_size);
-    PGresult *result = run(db,
-                           "WITH old AS (" DELETE_OLD ") UPDATE saga_barrier SET state = $4, status = $5, message = $6, "
-                           "answer = $7 WHERE key = $3",
-                           &p);
+    PGresult *result =
+        run(db,
+            "WITH old AS (" DELETE_OLD ") UPDATE saga_barrier SET state = $4, status = $5, message = $6, "
+            "answer = $7 WHERE key = $3",
+            &p);
     bool settled = result != NULL && PQresultStatus(result) == PGRES_COMMAND_OK && changed(result) == 1;
     int status = finish(db, result, PGRES_COMMAND_OK, problem);
     if (status != SAGA_OK || settled)

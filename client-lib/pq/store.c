@@ -33,16 +33,16 @@ struct saga_pq {
 };
 
 static const char schema[] =
-    "-- saga_barrier.sql - the barrier's table in a participant's own PostgreSQL database. Run it once; running it again changes nothing.\n"
+    "-- saga_barrier.sql - the barrier's table in a participant's own PostgreSQL database; may be run again.\n"
     "-- One row for each call that was carried out, refused for good, or made void by its undo.\n"
-    "-- The participant's role needs SELECT, INSERT, UPDATE and DELETE on it. It may live in any schema that is on the role's search_path.\n"
+    "-- The participant's role needs SELECT, INSERT, UPDATE and DELETE on it, and its schema in the search_path.\n"
     "CREATE TABLE IF NOT EXISTS saga_barrier (\n"
-    "    key        text COLLATE \"C\" PRIMARY KEY,          -- the idempotency-key of the call\n"
-    "    state      smallint NOT NULL                      -- 1 done, 2 rejected, 3 void (its undo came first), 4 open (begun, not ended)\n"
-    "               CHECK (state BETWEEN 1 AND 4),\n"
-    "    status     smallint NOT NULL DEFAULT 0,           -- the answer: gRPC status,\n"
-    "    message    bytea    NOT NULL DEFAULT '',          -- its message in UTF-8, whatever the database's encoding,\n"
-    "    answer     bytea    NOT NULL DEFAULT '',          -- and its bytes\n"
+    "    key        text COLLATE \"C\" PRIMARY KEY,  -- the idempotency-key of the call\n"
+    "    state      smallint NOT NULL              -- 1 done, 2 rejected, 3 void (its undo came first),\n"
+    "               CHECK (state BETWEEN 1 AND 4), -- 4 open (begun, and committed without its end)\n"
+    "    status     smallint NOT NULL DEFAULT 0,   -- the answer: gRPC status,\n"
+    "    message    bytea    NOT NULL DEFAULT '',  -- its message (UTF-8, whatever the database's encoding),\n"
+    "    answer     bytea    NOT NULL DEFAULT '',  -- and its bytes\n"
     "    created_at timestamptz NOT NULL DEFAULT clock_timestamp()\n"
     ");\n"
     "-- For collecting the oldest rows.\n"
@@ -187,7 +187,8 @@ static int try_database(struct saga_pq *s, struct saga_error *error)
     if (PQstatus(db) != CONNECTION_OK) {
         code = saga_error_set(error, SAGA_E_UNAVAILABLE, SAGA_REASON_SYSTEM, "conninfo", PQerrorMessage(db));
     } else {
-        PGresult *result = PQexec(db, "SELECT key, state, status, message, answer, created_at FROM saga_barrier LIMIT 0");
+        PGresult *result =
+            PQexec(db, "SELECT key, state, status, message, answer, created_at FROM saga_barrier LIMIT 0");
         if (PQresultStatus(result) != PGRES_TUPLES_OK)
             code = saga_error_set(error, SAGA_E_FAILED_PRECONDITION, SAGA_REASON_SYSTEM, NULL,
                                   "the table saga_barrier cannot be read: create it with saga_barrier.sql");
@@ -281,9 +282,10 @@ int saga_pq_step(saga_participant *participant, saga_pq *store, const char *acti
     struct step *step = malloc(sizeof *step);
     if (step == NULL)
         return saga_error_set(error, SAGA_E_RESOURCE_EXHAUSTED, SAGA_REASON_MEMORY, NULL, NULL);
-    *step = (struct step){.store = store, .action = action, .compensation = compensation, .user = user, .next = store->steps};
-    int code = saga_participant_step(participant, action_method, action != NULL ? run_action : NULL, compensation_method,
-                                     compensation != NULL ? run_compensation : NULL, step, error);
+    *step = (struct step){
+        .store = store, .action = action, .compensation = compensation, .user = user, .next = store->steps};
+    int code = saga_participant_step(participant, action_method, action != NULL ? run_action : NULL,
+                                     compensation_method, compensation != NULL ? run_compensation : NULL, step, error);
     if (code != SAGA_OK) {
         free(step);
         return code;

@@ -93,7 +93,8 @@ static int obey(const struct barrier *b, enum saga_barrier_verdict verdict, cons
     case SAGA_BARRIER_EMPTY:
         return keep(b, SAGA_ROW_DONE, SAGA_OK, "");
     case SAGA_BARRIER_HANGING:
-        return refuse(b, SAGA_E_FAILED_PRECONDITION, "the action's compensation has been here: it must not be carried out");
+        return refuse(b, SAGA_E_FAILED_PRECONDITION,
+                      "the action's compensation has been here: it must not be carried out");
     case SAGA_BARRIER_LOST:
         return refuse(b, SAGA_E_FAILED_PRECONDITION,
                       "the action was done, but the barrier has no row of it: it was not undone, a person has to look");

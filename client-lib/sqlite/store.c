@@ -30,17 +30,17 @@ struct saga_sqlite {
 };
 
 static const char schema[] =
-    "-- saga_barrier.sql - the barrier's table in a participant's own SQLite database. Run it once; running it again changes nothing.\n"
+    "-- saga_barrier.sql - the barrier's table in a participant's own SQLite database; may be run again.\n"
     "-- One row for each call that was carried out, refused for good, or made void by its undo.\n"
     "CREATE TABLE IF NOT EXISTS saga_barrier (\n"
-    "    id         INTEGER PRIMARY KEY,        -- in order of arrival, so that the oldest rows are found without an index\n"
-    "    key        TEXT    NOT NULL UNIQUE,    -- the idempotency-key of the call\n"
-    "    state      INTEGER NOT NULL            -- 1 done, 2 rejected, 3 void (its undo came first), 4 open (begun, not ended)\n"
-    "               CHECK (state BETWEEN 1 AND 4),\n"
-    "    status     INTEGER NOT NULL DEFAULT 0, -- the answer: gRPC status,\n"
-    "    message    TEXT    NOT NULL DEFAULT '',-- its message,\n"
+    "    id         INTEGER PRIMARY KEY,         -- in order of arrival: the oldest are found without an index\n"
+    "    key        TEXT    NOT NULL UNIQUE,     -- the idempotency-key of the call\n"
+    "    state      INTEGER NOT NULL             -- 1 done, 2 rejected, 3 void (its undo came first),\n"
+    "               CHECK (state BETWEEN 1 AND 4), -- 4 open (begun, and committed without its end)\n"
+    "    status     INTEGER NOT NULL DEFAULT 0,  -- the answer: gRPC status,\n"
+    "    message    TEXT    NOT NULL DEFAULT '', -- its message,\n"
     "    answer     BLOB    NOT NULL DEFAULT x'',-- and its bytes\n"
-    "    created_at INTEGER NOT NULL            -- seconds since 1970\n"
+    "    created_at INTEGER NOT NULL             -- seconds since 1970\n"
     ");\n";
 
 const char *saga_sqlite_schema(void)
@@ -161,8 +161,8 @@ static bool take(struct saga_sqlite *s, int64_t wait_ms)
     int failed = 0;
     pthread_mutex_lock(&s->mutex);
     while (s->busy && failed == 0)
-        failed = for_ever ? pthread_cond_wait(&s->idle, &s->mutex)
-                          : pthread_cond_timedwait(&s->idle, &s->mutex, &deadline);
+        failed =
+            for_ever ? pthread_cond_wait(&s->idle, &s->mutex) : pthread_cond_timedwait(&s->idle, &s->mutex, &deadline);
     bool taken = !s->busy;
     s->busy = true;
     pthread_mutex_unlock(&s->mutex);
@@ -194,7 +194,8 @@ void saga_sqlite_unlock(saga_sqlite *store)
 int saga_sqlite_run(saga_sqlite *store, saga_call *call, saga_sqlite_function function, void *user)
 {
     if (!take(store, saga_call_time_left_ms(call)))
-        return saga_call_fail(call, SAGA_E_UNAVAILABLE, "the participant's database was busy until the call's deadline");
+        return saga_call_fail(call, SAGA_E_UNAVAILABLE,
+                              "the participant's database was busy until the call's deadline");
     int64_t left = saga_call_time_left_ms(call);
     uint32_t wait = store->options.busy_timeout_ms;
     sqlite3_busy_timeout(store->db, left < wait ? (int)left : (int)wait);
@@ -223,9 +224,10 @@ int saga_sqlite_step(saga_participant *participant, saga_sqlite *store, const ch
     struct step *step = malloc(sizeof *step);
     if (step == NULL)
         return saga_error_set(error, SAGA_E_RESOURCE_EXHAUSTED, SAGA_REASON_MEMORY, NULL, NULL);
-    *step = (struct step){.store = store, .action = action, .compensation = compensation, .user = user, .next = store->steps};
-    int code = saga_participant_step(participant, action_method, action != NULL ? run_action : NULL, compensation_method,
-                                     compensation != NULL ? run_compensation : NULL, step, error);
+    *step = (struct step){
+        .store = store, .action = action, .compensation = compensation, .user = user, .next = store->steps};
+    int code = saga_participant_step(participant, action_method, action != NULL ? run_action : NULL,
+                                     compensation_method, compensation != NULL ? run_compensation : NULL, step, error);
     if (code != SAGA_OK) {
         free(step);
         return code;

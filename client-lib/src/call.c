@@ -22,7 +22,10 @@ struct text_rule {
     bool needed;
 };
 
-#define TEXT(member, metadata, max, needed) {offsetof(struct saga_call_info, member), #member, metadata, max, needed}
+#define TEXT(member, metadata, max, needed) \
+    { \
+        offsetof(struct saga_call_info, member), #member, metadata, max, needed \
+    }
 
 /* Every text of a call, in the order in which they are checked and copied. */
 static const struct text_rule texts[] = {
@@ -87,9 +90,9 @@ int call_info_check(const struct saga_call_info *info, bool named_as_members, co
     } else if (info->timeout_ms < 0) {
         member = "timeout_ms", metadata = "grpc-timeout";
         *problem = "is negative";
-    } else if (compensation ? info->action_outcome != SAGA_CALL_OUTCOME_DONE &&
-                                  info->action_outcome != SAGA_CALL_OUTCOME_UNKNOWN
-                            : info->action_outcome != SAGA_CALL_OUTCOME_NONE) {
+    } else if (compensation
+                   ? info->action_outcome != SAGA_CALL_OUTCOME_DONE && info->action_outcome != SAGA_CALL_OUTCOME_UNKNOWN
+                   : info->action_outcome != SAGA_CALL_OUTCOME_NONE) {
         member = "action_outcome", metadata = "saga-action-outcome";
         *problem = compensation ? "is neither done nor unknown" : "comes with an action";
     } else if (compensation != (action_key[0] != '\0')) {
@@ -198,8 +201,8 @@ int saga_call_reply(saga_call *call, const void *bytes, size_t size)
         call->answer = NULL;
         call->answer_size = 0;
         if (size > call->answer_bytes_max)
-            return saga_call_fail(call, SAGA_E_RESOURCE_EXHAUSTED,
-                                  "the answer has %zu bytes; answer_bytes_max is %zu", size, call->answer_bytes_max);
+            return saga_call_fail(call, SAGA_E_RESOURCE_EXHAUSTED, "the answer has %zu bytes; answer_bytes_max is %zu",
+                                  size, call->answer_bytes_max);
         return saga_call_fail(call, SAGA_E_RESOURCE_EXHAUSTED, "no memory is left for the answer");
     }
     if (size > 0)
@@ -213,9 +216,11 @@ int saga_call_reply(saga_call *call, const void *bytes, size_t size)
 /* The length of the UTF-8 sequence at text of size bytes, or 0 when there is none. */
 static size_t utf8_length(const unsigned char *text, size_t size)
 {
-    size_t length = text[0] < 0x80 ? 1 : text[0] >= 0xc2 && text[0] < 0xe0 ? 2 : (text[0] & 0xf0) == 0xe0 ? 3
-                                      : text[0] >= 0xf0 && text[0] < 0xf5  ? 4
-                                                                           : 0;
+    size_t length = text[0] < 0x80                      ? 1
+                    : text[0] >= 0xc2 && text[0] < 0xe0 ? 2
+                    : (text[0] & 0xf0) == 0xe0          ? 3
+                    : text[0] >= 0xf0 && text[0] < 0xf5 ? 4
+                                                        : 0;
     if (length == 0 || length > size)
         return 0;
     for (size_t i = 1; i < length; i++)

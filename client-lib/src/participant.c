@@ -22,7 +22,8 @@ static int read_options(struct saga_participant_options *o, struct saga_error *e
         o->address = "127.0.0.1:0";
     for (size_t i = 0; i < sizeof o->reserved / sizeof o->reserved[0]; i++)
         if (o->reserved[i] != 0)
-            return saga_error_set(error, SAGA_E_INVALID_ARGUMENT, SAGA_REASON_ARGUMENT, "reserved", "reserved must be 0");
+            return saga_error_set(error, SAGA_E_INVALID_ARGUMENT, SAGA_REASON_ARGUMENT, "reserved",
+                                  "reserved must be 0");
     const struct option options[] = {
         {"threads", &o->threads, 1, 1024, 8},
         {"queue_calls_max", &o->queue_calls_max, 1, 65536, 256},

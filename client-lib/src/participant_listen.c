@@ -70,7 +70,8 @@ static int check_network(const char *address, bool plaintext_network, struct sag
 {
     if (port_of(address) == NULL)
         return refuse(error, "the address is neither HOST:PORT, [IPV6]:PORT nor unix:PATH");
-    bool loopback = starts_with(address, "127.") || starts_with(address, "[::1]:") || starts_with(address, "localhost:");
+    bool loopback =
+        starts_with(address, "127.") || starts_with(address, "[::1]:") || starts_with(address, "localhost:");
     if (!loopback && !plaintext_network)
         return refuse(error, "other machines can reach this address, and nothing is encrypted: set plaintext_network");
     return SAGA_OK;

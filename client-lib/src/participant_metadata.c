@@ -49,7 +49,7 @@ static void read_words(struct participant_metadata *m)
                     : strcmp(m->phase, "compensation") == 0 ? SAGA_CALL_COMPENSATION
                                                             : 0;
     m->info.attempt = read_number(m->attempt);
-    m->info.action_outcome = m->action_outcome[0] == '\0'                  ? SAGA_CALL_OUTCOME_NONE
+    m->info.action_outcome = m->action_outcome[0] == '\0'                ? SAGA_CALL_OUTCOME_NONE
                              : strcmp(m->action_outcome, "done") == 0    ? SAGA_CALL_OUTCOME_DONE
                              : strcmp(m->action_outcome, "unknown") == 0 ? SAGA_CALL_OUTCOME_UNKNOWN
                                                                          : -1;
@@ -90,7 +90,8 @@ int participant_metadata_read(const grpc_metadata_array *metadata, const char *m
     }
     drop_bad_traceparent(out->traceparent);
 
-    copy_value(&(struct field){":path", out->method, sizeof out->method}, grpc_slice_from_static_buffer(method, method_size));
+    copy_value(&(struct field){":path", out->method, sizeof out->method},
+               grpc_slice_from_static_buffer(method, method_size));
     out->info.saga_id = out->saga_id;
     out->info.definition = out->definition;
     out->info.step = out->step;

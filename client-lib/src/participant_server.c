@@ -15,9 +15,10 @@
 #include "client-lib/src/wire_core.h"
 #include "grpc/health/v1/health.pb-c.h"
 
-#define SLOTS 32            /* calls that core may hand over before the thread gets to arm more */
-#define HEALTH_CALLS_MAX 64 /* health checks at once: they bypass the pool, so that a busy participant still answers them */
-#define FAREWELL_MS 100     /* for peers to close their connections when no call is left */
+#define SLOTS 32 /* calls that core may hand over before the thread gets to arm more */
+#define HEALTH_CALLS_MAX \
+    64 /* health checks at once: they bypass the pool, so that a busy participant still answers them */
+#define FAREWELL_MS   100 /* for peers to close their connections when no call is left */
 #define HEALTH_METHOD "/grpc.health.v1.Health/Check"
 
 void participant_panic(const char *file, int line, const char *expectation)
@@ -77,9 +78,9 @@ static void start_batch(struct served *s, const grpc_op *ops, size_t count, stru
 /* Hands the answer's bytes over to core without a copy. */
 static grpc_byte_buffer *answer_buffer(struct saga_call *call)
 {
-    grpc_slice bytes = call->answer_size == 0 ? grpc_empty_slice()
-                                              : grpc_slice_new_with_user_data(call->answer, call->answer_size, free,
-                                                                              call->answer);
+    grpc_slice bytes = call->answer_size == 0
+                           ? grpc_empty_slice()
+                           : grpc_slice_new_with_user_data(call->answer, call->answer_size, free, call->answer);
     call->answer = NULL;
     call->answer_size = 0;
     grpc_byte_buffer *buffer = grpc_raw_byte_buffer_create(&bytes, 1);
@@ -180,7 +181,8 @@ static void admit_step(struct served *s, const char *path, size_t size)
     s->method = participant_find(p, path, size, metadata.info.phase);
     if (s->method == NULL) {
         answer_now(s, SAGA_E_INVALID_ARGUMENT,
-                   metadata.info.phase == SAGA_CALL_ACTION ? "the method is no action" : "the method is no compensation");
+                   metadata.info.phase == SAGA_CALL_ACTION ? "the method is no action"
+                                                           : "the method is no compensation");
         return;
     }
     metadata.info.timeout_ms = left / 1000000 + 1;
@@ -230,8 +232,8 @@ static void on_arrived(struct served *s, bool ok)
 static void answer_health(struct served *s)
 {
     saga_participant *p = s->participant;
-    Grpc__Health__V1__HealthCheckRequest *request =
-        (Grpc__Health__V1__HealthCheckRequest *)wire_unpack(s->payload, &grpc__health__v1__health_check_request__descriptor);
+    Grpc__Health__V1__HealthCheckRequest *request = (Grpc__Health__V1__HealthCheckRequest *)wire_unpack(
+        s->payload, &grpc__health__v1__health_check_request__descriptor);
     if (request == NULL) {
         answer_now(s, SAGA_E_INVALID_ARGUMENT, "the message is no HealthCheckRequest");
         return;

@@ -32,12 +32,12 @@ void caller_close(struct caller *c)
 void caller_start(struct caller *c, struct caller_call *call)
 {
     call->queue = grpc_completion_queue_create_for_next(NULL);
-    gpr_timespec deadline = call->timeout_ms < 0
-                                ? gpr_inf_future(GPR_CLOCK_MONOTONIC)
-                                : gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
-                                               gpr_time_from_millis(call->timeout_ms, GPR_TIMESPAN));
+    gpr_timespec deadline = call->timeout_ms < 0 ? gpr_inf_future(GPR_CLOCK_MONOTONIC)
+                                                 : gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
+                                                                gpr_time_from_millis(call->timeout_ms, GPR_TIMESPAN));
     grpc_slice method = grpc_slice_from_copied_string(call->method);
-    call->call = grpc_channel_create_call(c->channel, NULL, GRPC_PROPAGATE_DEFAULTS, call->queue, method, NULL, deadline, NULL);
+    call->call =
+        grpc_channel_create_call(c->channel, NULL, GRPC_PROPAGATE_DEFAULTS, call->queue, method, NULL, deadline, NULL);
     grpc_slice_unref(method);
     grpc_metadata metadata[CALLER_METADATA_MAX];
     size_t metadata_count = 0;
@@ -120,7 +120,8 @@ void caller_finish(struct caller_call *call)
     grpc_metadata_array_destroy(&call->trailing);
     grpc_call_unref(call->call);
     grpc_completion_queue_shutdown(call->queue);
-    while (grpc_completion_queue_next(call->queue, gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL).type != GRPC_QUEUE_SHUTDOWN)
+    while (grpc_completion_queue_next(call->queue, gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL).type !=
+           GRPC_QUEUE_SHUTDOWN)
         ;
     grpc_completion_queue_destroy(call->queue);
 }

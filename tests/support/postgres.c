@@ -28,7 +28,8 @@ static bool find_programs(char folder[256])
         const char *path = found.gl_pathv[found.gl_pathc - 1];
         snprintf(folder, 256, "%.*s", (int)(strrchr(path, '/') - path), path);
     } else {
-        fprintf(stderr, "PostgreSQL is not installed: there is no /usr/lib/postgresql/*/bin/initdb (package postgresql)\n");
+        fprintf(stderr,
+                "PostgreSQL is not installed: there is no /usr/lib/postgresql/*/bin/initdb (package postgresql)\n");
     }
     globfree(&found);
     return any;
@@ -57,7 +58,8 @@ static pid_t spawn(const struct postgres *p, char *const *arguments)
     dup2(fd, STDOUT_FILENO);
     dup2(fd, STDERR_FILENO);
     const struct passwd *user = other_user();
-    if (is_root() && (user == NULL || setgroups(0, NULL) != 0 || setgid(user->pw_gid) != 0 || setuid(user->pw_uid) != 0))
+    if (is_root() &&
+        (user == NULL || setgroups(0, NULL) != 0 || setgid(user->pw_gid) != 0 || setuid(user->pw_uid) != 0))
         _exit(126);
     prctl(PR_SET_PDEATHSIG, SIGINT);
     if (chdir(p->folder) != 0)
@@ -71,8 +73,9 @@ static bool initialize(const struct postgres *p, const char *programs)
     char program[300], data[96];
     snprintf(program, sizeof program, "%s/initdb", programs);
     snprintf(data, sizeof data, "%s/data", p->folder);
-    char *arguments[] = {program, (char *)"-D", data, (char *)"-U", (char *)"test", (char *)"-A", (char *)"trust",
-                         (char *)"-N", (char *)"-E", (char *)"UTF8", (char *)"--no-locale", NULL};
+    char *arguments[] = {
+        program,         (char *)"-D", data,         (char *)"-U",   (char *)"test",        (char *)"-A",
+        (char *)"trust", (char *)"-N", (char *)"-E", (char *)"UTF8", (char *)"--no-locale", NULL};
     int status;
     pid_t child = spawn(p, arguments);
     return child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
@@ -83,9 +86,22 @@ static bool serve(struct postgres *p, const char *programs)
     char program[300], data[96];
     snprintf(program, sizeof program, "%s/postgres", programs);
     snprintf(data, sizeof data, "%s/data", p->folder);
-    char *arguments[] = {program, (char *)"-D", data, (char *)"-k", p->folder, (char *)"-c", (char *)"listen_addresses=",
-                         (char *)"-c", (char *)"fsync=off", (char *)"-c", (char *)"shared_buffers=16MB", (char *)"-c",
-                         (char *)"max_connections=40", (char *)"-c", (char *)"deadlock_timeout=100ms", NULL};
+    char *arguments[] = {program,
+                         (char *)"-D",
+                         data,
+                         (char *)"-k",
+                         p->folder,
+                         (char *)"-c",
+                         (char *)"listen_addresses=",
+                         (char *)"-c",
+                         (char *)"fsync=off",
+                         (char *)"-c",
+                         (char *)"shared_buffers=16MB",
+                         (char *)"-c",
+                         (char *)"max_connections=40",
+                         (char *)"-c",
+                         (char *)"deadlock_timeout=100ms",
+                         NULL};
     p->server = spawn(p, arguments);
     if (p->server <= 0)
         return false;
@@ -126,7 +142,8 @@ bool postgres_start(struct postgres *p)
     const struct passwd *user = other_user();
     if (is_root() && (user == NULL || chown(p->folder, user->pw_uid, user->pw_gid) != 0))
         return fail(p);
-    snprintf(p->conninfo, sizeof p->conninfo, "host=%s user=test dbname=postgres options='-c client_min_messages=warning'", p->folder);
+    snprintf(p->conninfo, sizeof p->conninfo,
+             "host=%s user=test dbname=postgres options='-c client_min_messages=warning'", p->folder);
     return initialize(p, programs) && serve(p, programs) ? true : fail(p);
 }
 

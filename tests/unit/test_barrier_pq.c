@@ -23,7 +23,8 @@ static int64_t query_on(PGconn *db, const char *sql)
     PGresult *result = PQexec(db, sql);
     ExecStatusType status = PQresultStatus(result);
     ck_assert_msg(status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK, "%s", PQerrorMessage(db));
-    int64_t value = status == PGRES_TUPLES_OK && PQntuples(result) > 0 ? strtoll(PQgetvalue(result, 0, 0), NULL, 10) : 0;
+    int64_t value =
+        status == PGRES_TUPLES_OK && PQntuples(result) > 0 ? strtoll(PQgetvalue(result, 0, 0), NULL, 10) : 0;
     PQclear(result);
     return value;
 }
@@ -91,7 +92,8 @@ static int book(saga_call *call, PGconn *db, void *user)
 static void expect(saga_call *call, struct script *script, int status, const char *words)
 {
     int got = saga_pq_run(store, call, book, script);
-    ck_assert_msg(got == status, "%s, not %s: %s", saga_status_name(got), saga_status_name(status), saga_call_message(call));
+    ck_assert_msg(got == status, "%s, not %s: %s", saga_status_name(got), saga_status_name(status),
+                  saga_call_message(call));
     if (status == SAGA_OK)
         ck_assert_msg(barrier_answered(call, words), "another answer than: %s", words);
     else
@@ -152,8 +154,9 @@ END_TEST
 /* A status that is no definite refusal leaves nothing behind. */
 START_TEST(barrier_pq__other_failures_roll_everything_back)
 {
-    static const int statuses[] = {SAGA_E_UNAVAILABLE, SAGA_E_ABORTED,   SAGA_E_RESOURCE_EXHAUSTED, SAGA_E_DEADLINE_EXCEEDED,
-                                   SAGA_E_INTERNAL,    SAGA_E_CANCELLED, SAGA_E_UNKNOWN,            SAGA_E_DATA_LOSS};
+    static const int statuses[] = {SAGA_E_UNAVAILABLE,       SAGA_E_ABORTED,  SAGA_E_RESOURCE_EXHAUSTED,
+                                   SAGA_E_DEADLINE_EXCEEDED, SAGA_E_INTERNAL, SAGA_E_CANCELLED,
+                                   SAGA_E_UNKNOWN,           SAGA_E_DATA_LOSS};
     struct script script = {.answer = "later"};
     for (size_t i = 0; i < sizeof statuses / sizeof statuses[0]; i++) {
         script.status = statuses[i];
@@ -297,7 +300,8 @@ START_TEST(barrier_pq__isolation_of_the_database_does_not_matter)
     query("ALTER DATABASE postgres SET default_transaction_isolation = 'serializable'");
     saga_pq_close(store);
     setup_with(NULL);
-    struct script seen = {.answer = "booked", .also = "INSERT INTO ledger SELECT current_setting('transaction_isolation'), 0"};
+    struct script seen = {.answer = "booked",
+                          .also = "INSERT INTO ledger SELECT current_setting('transaction_isolation'), 0"};
     expect(barrier_action("a", 0), &seen, SAGA_OK, "booked 1");
     ck_assert_int_eq(query("SELECT count(*) FROM ledger WHERE saga = 'read committed'"), 1);
     query("ALTER DATABASE postgres RESET default_transaction_isolation");
@@ -343,7 +347,8 @@ START_TEST(barrier_pq__calls_collect_old_rows_a_few_at_a_time)
     struct script script = {.answer = "booked"};
     saga_pq_close(store);
     setup_with(&(struct saga_pq_options){.keep_ms = 60000, .collect_rows = 3});
-    query("INSERT INTO saga_barrier (key, state, created_at) SELECT 'old' || i, 1, now() - interval '61 s' FROM generate_series(1, 10) i");
+    query("INSERT INTO saga_barrier (key, state, created_at) SELECT 'old' || i, 1, now() - interval '61 s' FROM "
+          "generate_series(1, 10) i");
     query("INSERT INTO saga_barrier (key, state, created_at) VALUES ('young', 1, now() - interval '50 s')");
     expect(barrier_action("a", 0), &script, SAGA_OK, "booked 1");
     ck_assert_int_eq(query("SELECT count(*) FROM saga_barrier WHERE key LIKE 'old%'"), 7);
@@ -361,7 +366,8 @@ END_TEST
 START_TEST(barrier_pq__collect_is_bounded_and_passes_over_locked_rows)
 {
     uint32_t collected = 99;
-    query("INSERT INTO saga_barrier (key, state, created_at) VALUES ('a', 1, '2020-01-01'), ('b', 1, '2020-01-02'), ('c', 1, now())");
+    query("INSERT INTO saga_barrier (key, state, created_at) VALUES ('a', 1, '2020-01-01'), ('b', 1, '2020-01-02'), "
+          "('c', 1, now())");
     PGconn *db = saga_pq_take(store), *other = saga_pq_take(store);
     ck_assert_int_eq(saga_pq_collect(db, 0, 1, &collected, &error), SAGA_E_INVALID_ARGUMENT);
     query_on(other, "BEGIN; SELECT 1 FROM saga_barrier WHERE key = 'a' FOR UPDATE");
@@ -419,7 +425,8 @@ static void *race(void *argument)
     for (int i = 0; i < SAGAS; i++) {
         char saga[32];
         snprintf(saga, sizeof saga, "saga-%d", i);
-        saga_call *call = r->phase == SAGA_CALL_ACTION ? barrier_action(saga, 0) : barrier_compensation(saga, UNKNOWN, 0);
+        saga_call *call =
+            r->phase == SAGA_CALL_ACTION ? barrier_action(saga, 0) : barrier_compensation(saga, UNKNOWN, 0);
         int status = db != NULL ? saga_pq_call(db, call, book, r->script) : saga_pq_run(store, call, book, r->script);
         r->finished += status == SAGA_OK;
         saga_call_destroy(call);
@@ -457,12 +464,15 @@ START_TEST(barrier_pq__actions_and_undos_at_once_balance)
     struct script script = {.answer = "booked"}, undo = {.answer = "undone"};
     struct racer racers[6];
     for (int i = 0; i < 6; i++)
-        racers[i] = (struct racer){i % 2 == 0 ? SAGA_CALL_ACTION : SAGA_CALL_COMPENSATION, i < 3, i % 2 == 0 ? &script : &undo, 0};
+        racers[i] = (struct racer){i % 2 == 0 ? SAGA_CALL_ACTION : SAGA_CALL_COMPENSATION, i < 3,
+                                   i % 2 == 0 ? &script : &undo, 0};
     run_racers(racers, 6);
     for (int i = 1; i < 6; i += 2)
         ck_assert_int_eq(racers[i].finished, SAGAS);
     ck_assert_int_eq(script.runs, undo.runs);
-    ck_assert_int_eq(query("SELECT count(*) FROM (SELECT 1 FROM ledger GROUP BY saga HAVING sum(amount) != 0 OR count(*) != 2) AS astray"), 0);
+    ck_assert_int_eq(query("SELECT count(*) FROM (SELECT 1 FROM ledger GROUP BY saga HAVING sum(amount) != 0 OR "
+                           "count(*) != 2) AS astray"),
+                     0);
     ck_assert_int_eq(query("SELECT count(*) FROM saga_barrier"), 2 * SAGAS);
 }
 END_TEST
@@ -475,15 +485,20 @@ START_TEST(barrier_pq__steps_of_a_participant)
     saga_participant *participant;
     ck_assert_int_eq(saga_participant_open(NULL, &participant, &error), SAGA_OK);
     ck_assert_int_eq(saga_pq_step(participant, store, "/s.S/Do", book, "/s.S/Undo", book, &script, &error), SAGA_OK);
-    ck_assert_int_eq(saga_pq_step(participant, store, "/s.S/Do", book, NULL, NULL, &script, &error), SAGA_E_ALREADY_EXISTS);
+    ck_assert_int_eq(saga_pq_step(participant, store, "/s.S/Do", book, NULL, NULL, &script, &error),
+                     SAGA_E_ALREADY_EXISTS);
     ck_assert_int_eq(saga_participant_start(participant, &error), SAGA_OK);
     struct caller caller;
     caller_open(&caller, saga_participant_address(participant));
     struct caller_call *call = calloc(1, sizeof *call);
     *call = (struct caller_call){
         .method = "/s.S/Do",
-        .metadata = {{"saga-id", "s1"}, {"saga-definition", "d"}, {"saga-step", "s"}, {"saga-phase", "action"},
-                     {"saga-attempt", "1"}, {"idempotency-key", "s1/s/action"}},
+        .metadata = {{"saga-id", "s1"},
+                     {"saga-definition", "d"},
+                     {"saga-step", "s"},
+                     {"saga-phase", "action"},
+                     {"saga-attempt", "1"},
+                     {"idempotency-key", "s1/s/action"}},
         .timeout_ms = 20000,
     };
     for (int i = 0; i < 2; i++) {

@@ -22,8 +22,8 @@ static void setup_with(const struct saga_sqlite_options *options)
 {
     ck_assert_msg(saga_sqlite_open(path, options, &store, &error) == SAGA_OK, "%s", error.message);
     sqlite3 *db = saga_sqlite_lock(store);
-    ck_assert_int_eq(sqlite3_exec(db, "CREATE TABLE IF NOT EXISTS ledger (saga TEXT NOT NULL, amount INTEGER NOT NULL)", NULL,
-                                  NULL, NULL),
+    ck_assert_int_eq(sqlite3_exec(db, "CREATE TABLE IF NOT EXISTS ledger (saga TEXT NOT NULL, amount INTEGER NOT NULL)",
+                                  NULL, NULL, NULL),
                      SQLITE_OK);
     saga_sqlite_unlock(store);
 }
@@ -99,7 +99,8 @@ static int book(saga_call *call, sqlite3 *db, void *user)
 static void expect(saga_call *call, struct script *script, int status, const char *words)
 {
     int got = saga_sqlite_run(store, call, book, script);
-    ck_assert_msg(got == status, "%s, not %s: %s", saga_status_name(got), saga_status_name(status), saga_call_message(call));
+    ck_assert_msg(got == status, "%s, not %s: %s", saga_status_name(got), saga_status_name(status),
+                  saga_call_message(call));
     if (status == SAGA_OK)
         ck_assert_msg(barrier_answered(call, words), "another answer than: %s", words);
     else
@@ -160,8 +161,9 @@ END_TEST
 /* A status that is no definite refusal leaves nothing behind. */
 START_TEST(barrier_sqlite__other_failures_roll_everything_back)
 {
-    static const int statuses[] = {SAGA_E_UNAVAILABLE, SAGA_E_ABORTED,   SAGA_E_RESOURCE_EXHAUSTED, SAGA_E_DEADLINE_EXCEEDED,
-                                   SAGA_E_INTERNAL,    SAGA_E_CANCELLED, SAGA_E_UNKNOWN,            SAGA_E_DATA_LOSS};
+    static const int statuses[] = {SAGA_E_UNAVAILABLE,       SAGA_E_ABORTED,  SAGA_E_RESOURCE_EXHAUSTED,
+                                   SAGA_E_DEADLINE_EXCEEDED, SAGA_E_INTERNAL, SAGA_E_CANCELLED,
+                                   SAGA_E_UNKNOWN,           SAGA_E_DATA_LOSS};
     struct script script = {.answer = "later"};
     for (size_t i = 0; i < sizeof statuses / sizeof statuses[0]; i++) {
         script.status = statuses[i];
@@ -310,7 +312,8 @@ END_TEST
 START_TEST(barrier_sqlite__collect_is_bounded_and_keeps_the_young)
 {
     uint32_t collected = 99;
-    query("INSERT INTO saga_barrier (key, state, created_at) VALUES ('a', 1, 1000), ('b', 1, 1000), ('c', 1, unixepoch())");
+    query("INSERT INTO saga_barrier (key, state, created_at) VALUES ('a', 1, 1000), ('b', 1, 1000), ('c', 1, "
+          "unixepoch())");
     sqlite3 *db = saga_sqlite_lock(store);
     ck_assert_int_eq(saga_sqlite_collect(db, 0, 1, &collected, &error), SAGA_E_INVALID_ARGUMENT);
     ck_assert_int_eq(saga_sqlite_collect(db, 60000, 1, &collected, &error), SAGA_OK);
@@ -367,8 +370,10 @@ static void *race(void *argument)
     for (int i = 0; i < SAGAS; i++) {
         char saga[32];
         snprintf(saga, sizeof saga, "saga-%d", i);
-        saga_call *call = r->phase == SAGA_CALL_ACTION ? barrier_action(saga, 0) : barrier_compensation(saga, UNKNOWN, 0);
-        int status = db != NULL ? saga_sqlite_call(db, call, book, r->script) : saga_sqlite_run(store, call, book, r->script);
+        saga_call *call =
+            r->phase == SAGA_CALL_ACTION ? barrier_action(saga, 0) : barrier_compensation(saga, UNKNOWN, 0);
+        int status =
+            db != NULL ? saga_sqlite_call(db, call, book, r->script) : saga_sqlite_run(store, call, book, r->script);
         r->finished += status == SAGA_OK;
         saga_call_destroy(call);
     }
@@ -405,12 +410,14 @@ START_TEST(barrier_sqlite__actions_and_undos_at_once_balance)
     struct script script = {.answer = "booked"}, undo = {.answer = "undone"};
     struct racer racers[6];
     for (int i = 0; i < 6; i++)
-        racers[i] = (struct racer){i % 2 == 0 ? SAGA_CALL_ACTION : SAGA_CALL_COMPENSATION, i < 3, i % 2 == 0 ? &script : &undo, 0};
+        racers[i] = (struct racer){i % 2 == 0 ? SAGA_CALL_ACTION : SAGA_CALL_COMPENSATION, i < 3,
+                                   i % 2 == 0 ? &script : &undo, 0};
     run_racers(racers, 6);
     for (int i = 1; i < 6; i += 2)
         ck_assert_int_eq(racers[i].finished, SAGAS);
     ck_assert_int_eq(script.runs, undo.runs);
-    ck_assert_int_eq(query("SELECT count(*) FROM (SELECT 1 FROM ledger GROUP BY saga HAVING sum(amount) != 0 OR count(*) != 2)"), 0);
+    ck_assert_int_eq(
+        query("SELECT count(*) FROM (SELECT 1 FROM ledger GROUP BY saga HAVING sum(amount) != 0 OR count(*) != 2)"), 0);
     ck_assert_int_eq(query("SELECT count(*) FROM saga_barrier"), 2 * SAGAS);
 }
 END_TEST
@@ -422,16 +429,22 @@ START_TEST(barrier_sqlite__steps_of_a_participant)
     struct script script = {.answer = "booked"};
     saga_participant *participant;
     ck_assert_int_eq(saga_participant_open(NULL, &participant, &error), SAGA_OK);
-    ck_assert_int_eq(saga_sqlite_step(participant, store, "/s.S/Do", book, "/s.S/Undo", book, &script, &error), SAGA_OK);
-    ck_assert_int_eq(saga_sqlite_step(participant, store, "/s.S/Do", book, NULL, NULL, &script, &error), SAGA_E_ALREADY_EXISTS);
+    ck_assert_int_eq(saga_sqlite_step(participant, store, "/s.S/Do", book, "/s.S/Undo", book, &script, &error),
+                     SAGA_OK);
+    ck_assert_int_eq(saga_sqlite_step(participant, store, "/s.S/Do", book, NULL, NULL, &script, &error),
+                     SAGA_E_ALREADY_EXISTS);
     ck_assert_int_eq(saga_participant_start(participant, &error), SAGA_OK);
     struct caller caller;
     caller_open(&caller, saga_participant_address(participant));
     struct caller_call *call = calloc(1, sizeof *call);
     *call = (struct caller_call){
         .method = "/s.S/Do",
-        .metadata = {{"saga-id", "s1"}, {"saga-definition", "d"}, {"saga-step", "s"}, {"saga-phase", "action"},
-                     {"saga-attempt", "1"}, {"idempotency-key", "s1/s/action"}},
+        .metadata = {{"saga-id", "s1"},
+                     {"saga-definition", "d"},
+                     {"saga-step", "s"},
+                     {"saga-phase", "action"},
+                     {"saga-attempt", "1"},
+                     {"idempotency-key", "s1/s/action"}},
         .timeout_ms = 20000,
     };
     for (int i = 0; i < 2; i++) {

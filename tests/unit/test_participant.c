@@ -189,16 +189,16 @@ START_TEST(participant__hands_on_everything_that_came_with_a_call)
     struct caller_call *call = action_call();
     ck_assert_int_eq(caller_run(&caller, call), SAGA_OK);
     call->answer[call->answer_size] = 0;
-    ck_assert_str_eq((char *)call->answer,
-                     "9f03c1d2a4b7-2a|checkout|reserve|" DO "|9f03c1d2a4b7-2a/reserve/action||"
-                     "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01|1|0|3|hello|user");
+    ck_assert_str_eq((char *)call->answer, "9f03c1d2a4b7-2a|checkout|reserve|" DO "|9f03c1d2a4b7-2a/reserve/action||"
+                                           "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01|1|0|3|hello|user");
     free(call);
     call = compensation_call();
     ck_assert_int_eq(caller_run(&caller, call), SAGA_OK);
     call->answer[call->answer_size] = 0;
-    ck_assert_str_eq((char *)call->answer,
-                     "9f03c1d2a4b7-2a|checkout|reserve|" UNDO "|9f03c1d2a4b7-2a/reserve/compensation|"
-                     "9f03c1d2a4b7-2a/reserve/action|00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01|2|2|3|hello|user");
+    ck_assert_str_eq(
+        (char *)call->answer,
+        "9f03c1d2a4b7-2a|checkout|reserve|" UNDO "|9f03c1d2a4b7-2a/reserve/compensation|"
+        "9f03c1d2a4b7-2a/reserve/action|00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01|2|2|3|hello|user");
     free(call);
     end();
 }
@@ -618,8 +618,14 @@ END_TEST
 START_TEST(call__by_hand_keeps_copies_and_checks)
 {
     char id[] = "saga", request[] = "bytes";
-    struct saga_call_info info = {.saga_id = id, .definition = "d", .step = "s", .idempotency_key = "k", .phase = SAGA_CALL_ACTION,
-                                  .attempt = 1, .request = request, .request_size = 5};
+    struct saga_call_info info = {.saga_id = id,
+                                  .definition = "d",
+                                  .step = "s",
+                                  .idempotency_key = "k",
+                                  .phase = SAGA_CALL_ACTION,
+                                  .attempt = 1,
+                                  .request = request,
+                                  .request_size = 5};
     saga_call *call;
     ck_assert_int_eq(saga_call_create(&info, &call, &error), SAGA_OK);
     id[0] = request[0] = 'X';
@@ -645,8 +651,12 @@ END_TEST
 
 START_TEST(call__message_is_cut_and_kept_utf8)
 {
-    struct saga_call_info info = {.saga_id = "i", .definition = "d", .step = "s", .idempotency_key = "k",
-                                  .phase = SAGA_CALL_ACTION, .attempt = 1};
+    struct saga_call_info info = {.saga_id = "i",
+                                  .definition = "d",
+                                  .step = "s",
+                                  .idempotency_key = "k",
+                                  .phase = SAGA_CALL_ACTION,
+                                  .attempt = 1};
     saga_call *call;
     ck_assert_int_eq(saga_call_create(&info, &call, &error), SAGA_OK);
     ck_assert_int_eq(saga_call_fail(call, SAGA_OK, "x"), SAGA_E_INTERNAL);

@@ -5,7 +5,8 @@
 #include <stdio.h>
 
 static const char schema[] =
-    "CREATE TABLE IF NOT EXISTS stock (sku TEXT PRIMARY KEY, first INTEGER NOT NULL, free INTEGER NOT NULL CHECK (free >= 0));"
+    "CREATE TABLE IF NOT EXISTS stock (sku TEXT PRIMARY KEY, first INTEGER NOT NULL, free INTEGER NOT NULL CHECK (free "
+    ">= 0));"
     "CREATE TABLE IF NOT EXISTS reservation (saga_id TEXT NOT NULL, sku TEXT NOT NULL, quantity INTEGER NOT NULL);";
 
 static int database_fails(saga_call *call, sqlite3 *db)
@@ -18,7 +19,8 @@ static int reserve(saga_call *call, sqlite3 *db, const Shop__V1__Order *order)
     const char *saga_id = saga_call_info(call)->saga_id;
     if (order->quantity == 0 || order->sku[0] == '\0')
         return saga_call_fail(call, SAGA_E_INVALID_ARGUMENT, "an order needs an article and a quantity");
-    if (shop_query(db, "INSERT INTO stock VALUES (?1, ?2, ?2) ON CONFLICT DO NOTHING", order->sku, shop_stock(), 0) != 0)
+    if (shop_query(db, "INSERT INTO stock VALUES (?1, ?2, ?2) ON CONFLICT DO NOTHING", order->sku, shop_stock(), 0) !=
+        0)
         return database_fails(call, db);
     int64_t free_now = shop_query(db, "SELECT free FROM stock WHERE sku = ?1", order->sku, 0, 0);
     if (free_now < 0)
@@ -59,17 +61,18 @@ static int release(saga_call *call, sqlite3 *db, const Shop__V1__Order *order)
 
 static bool balances(sqlite3 *db)
 {
-    int64_t astray = shop_query(db,
-                                "SELECT count(*) FROM stock WHERE first != free +"
-                                " (SELECT coalesce(sum(quantity), 0) FROM reservation WHERE reservation.sku = stock.sku)",
-                                NULL, 0, 0);
+    int64_t astray =
+        shop_query(db,
+                   "SELECT count(*) FROM stock WHERE first != free +"
+                   " (SELECT coalesce(sum(quantity), 0) FROM reservation WHERE reservation.sku = stock.sku)",
+                   NULL, 0, 0);
     int64_t unheld = shop_query(db,
                                 "SELECT (SELECT count(*) FROM reservation) -"
                                 " (SELECT coalesce(sum(CASE undo WHEN 0 THEN 1 ELSE -1 END), 0) FROM ledger)",
                                 NULL, 0, 0);
     if (astray != 0 || unheld != 0)
-        fprintf(stderr, "inventory: the stock does not balance: %" PRId64 " articles, %" PRId64 " reservations\n", astray,
-                unheld);
+        fprintf(stderr, "inventory: the stock does not balance: %" PRId64 " articles, %" PRId64 " reservations\n",
+                astray, unheld);
     return astray == 0 && unheld == 0;
 }
 

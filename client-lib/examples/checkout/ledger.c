@@ -5,10 +5,10 @@
 #include <string.h>
 #include <time.h>
 
-const char shop_ledger_schema[] =
-    "CREATE TABLE IF NOT EXISTS ledger ("
-    "  id INTEGER PRIMARY KEY, saga_id TEXT NOT NULL, order_id TEXT NOT NULL, undo INTEGER NOT NULL, at_us INTEGER NOT NULL);"
-    "CREATE INDEX IF NOT EXISTS ledger_saga ON ledger (saga_id);";
+const char shop_ledger_schema[] = "CREATE TABLE IF NOT EXISTS ledger ("
+                                  "  id INTEGER PRIMARY KEY, saga_id TEXT NOT NULL, order_id TEXT NOT NULL, undo "
+                                  "INTEGER NOT NULL, at_us INTEGER NOT NULL);"
+                                  "CREATE INDEX IF NOT EXISTS ledger_saga ON ledger (saga_id);";
 
 static int64_t now_us(void)
 {
@@ -21,8 +21,8 @@ bool shop_ledger_write(saga_call *call, sqlite3 *db, const Shop__V1__Order *orde
 {
     const struct saga_call_info *info = saga_call_info(call);
     sqlite3_stmt *statement;
-    if (sqlite3_prepare_v2(db, "INSERT INTO ledger (saga_id, order_id, undo, at_us) VALUES (?1, ?2, ?3, ?4)", -1, &statement,
-                           NULL) != SQLITE_OK)
+    if (sqlite3_prepare_v2(db, "INSERT INTO ledger (saga_id, order_id, undo, at_us) VALUES (?1, ?2, ?3, ?4)", -1,
+                           &statement, NULL) != SQLITE_OK)
         return false;
     sqlite3_bind_text(statement, 1, info->saga_id, -1, SQLITE_STATIC);
     sqlite3_bind_text(statement, 2, order->order_id, -1, SQLITE_STATIC);
@@ -119,10 +119,13 @@ bool shop_ledger_audit(sqlite3 *db, const struct shop_service *service)
         first = false;
     }
     sqlite3_finalize(statement);
-    bool right = result == SQLITE_DONE && t.done_twice == 0 && t.undone_twice == 0 && t.undone_without_done == 0;
+    bool balanced = service->balances(db);
+    bool right =
+        result == SQLITE_DONE && t.done_twice == 0 && t.undone_twice == 0 && t.undone_without_done == 0 && balanced;
     printf("], \"done\": %lld, \"undone\": %lld, \"held\": %lld, \"done_twice\": %lld, \"undone_twice\": %lld, "
-           "\"undone_without_done\": %lld, \"right\": %s}\n",
-           (long long)t.done, (long long)t.undone, (long long)t.held, (long long)t.done_twice, (long long)t.undone_twice,
-           (long long)t.undone_without_done, right ? "true" : "false");
+           "\"undone_without_done\": %lld, \"balanced\": %s, \"right\": %s}\n",
+           (long long)t.done, (long long)t.undone, (long long)t.held, (long long)t.done_twice,
+           (long long)t.undone_twice, (long long)t.undone_without_done, balanced ? "true" : "false",
+           right ? "true" : "false");
     return right;
 }

@@ -20,12 +20,15 @@ static int charge(saga_call *call, sqlite3 *db, const Shop__V1__Order *order)
         return saga_call_fail(call, SAGA_E_INVALID_ARGUMENT, "an order needs a card and an amount");
     int64_t amount = (int64_t)order->amount_cents;
     /* The money moves before the limit is looked at: the barrier takes back what a refusal has changed. */
-    if (shop_query(db, "INSERT INTO account VALUES (?1, -?2) ON CONFLICT (card) DO UPDATE SET balance_cents = balance_cents - ?2",
-                   order->card, amount, 0) != 0)
+    if (shop_query(
+            db,
+            "INSERT INTO account VALUES (?1, -?2) ON CONFLICT (card) DO UPDATE SET balance_cents = balance_cents - ?2",
+            order->card, amount, 0) != 0)
         return database_fails(call, db);
     if (order->amount_cents > shop_limit_cents())
-        return saga_call_fail(call, SAGA_E_FAILED_PRECONDITION, "card declined: %" PRIu64 " cents are over the limit of %" PRIu64,
-                              order->amount_cents, shop_limit_cents());
+        return saga_call_fail(call, SAGA_E_FAILED_PRECONDITION,
+                              "card declined: %" PRIu64 " cents are over the limit of %" PRIu64, order->amount_cents,
+                              shop_limit_cents());
     sqlite3_stmt *statement;
     if (sqlite3_prepare_v2(db, "INSERT INTO charge VALUES (?1, ?2, ?3)", -1, &statement, NULL) != SQLITE_OK)
         return database_fails(call, db);
@@ -58,16 +61,18 @@ static int refund(saga_call *call, sqlite3 *db, const Shop__V1__Order *order)
 
 static bool balances(sqlite3 *db)
 {
-    int64_t astray = shop_query(db,
-                                "SELECT count(*) FROM account WHERE balance_cents !="
-                                " -(SELECT coalesce(sum(amount_cents), 0) FROM charge WHERE charge.card = account.card)",
-                                NULL, 0, 0);
+    int64_t astray =
+        shop_query(db,
+                   "SELECT count(*) FROM account WHERE balance_cents !="
+                   " -(SELECT coalesce(sum(amount_cents), 0) FROM charge WHERE charge.card = account.card)",
+                   NULL, 0, 0);
     int64_t unheld = shop_query(db,
                                 "SELECT (SELECT count(*) FROM charge) -"
                                 " (SELECT coalesce(sum(CASE undo WHEN 0 THEN 1 ELSE -1 END), 0) FROM ledger)",
                                 NULL, 0, 0);
     if (astray != 0 || unheld != 0)
-        fprintf(stderr, "payment: the money does not balance: %" PRId64 " cards, %" PRId64 " charges\n", astray, unheld);
+        fprintf(stderr, "payment: the money does not balance: %" PRId64 " cards, %" PRId64 " charges\n", astray,
+                unheld);
     return astray == 0 && unheld == 0;
 }
 

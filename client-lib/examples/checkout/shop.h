@@ -54,8 +54,8 @@ extern const char shop_ledger_schema[];
 /* Writes a line: the saga's action or compensation was carried out. Returns false when the database fails. */
 bool shop_ledger_write(saga_call *call, sqlite3 *db, const Shop__V1__Order *order);
 
-/* Prints the ledger and a line of JSON that sums it up. Returns whether nothing was done twice, undone twice, or undone without having been
- * done. */
+/* Prints the ledger on stderr and a line of JSON that sums it up on stdout. Returns whether nothing was done twice, undone twice, or undone
+ * without having been done, and the service's own tables agree. */
 bool shop_ledger_audit(sqlite3 *db, const struct shop_service *service);
 
 #endif
