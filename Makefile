@@ -175,9 +175,22 @@ $(B)/tests/%: $(B)/obj/tests/%.o $(TEST_LIBS)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(TEST_LIBS) -Wl,--end-group $(CHECK_LIBS) \
 		$(GRPC_LIBS) $(PROTO_LIBS) $(SQLITE_LIBS) $(YAML_LIBS) $(PQ_LIBS) $(JSON_LIBS) -lz -lpthread -lm
 
-.PHONY: unit
+# One test: make build/release/tests/unit/test_codec && build/release/tests/unit/test_codec
+.PHONY: unit unit-threads
 unit: $(UNIT)
-	@for t in $(UNIT); do $$t || exit 1; done
+	@tests/run "unit $(KIND)" $(UNIT)
+# Those with threads of their own, for KIND=tsan.
+THREADED := $(filter %/test_participant %/test_log %/test_barrier_sqlite,$(UNIT)) $(filter $(B)/tests/unit/test_client%,$(UNIT))
+unit-threads: $(THREADED)
+	@tests/run "threads $(KIND)" $(THREADED)
+
+# What can be said of the tree without running it.
+.PHONY: tree-check check
+tree-check: $(call archives,$(PURE))
+	@sh tests/checks/symbols.sh $(call archives,sidecar/engine sidecar/resilience compensations sidecar/base) \
+		$(B)/obj/sidecar/definition/names.o $(B)/obj/sidecar/definition/model.o
+	@$(PYTHON) tests/checks/includes.py
+check: tree-check unit
 
 # ---- fuzzing: libFuzzer, which comes with clang ---------------------------------------------------------------------
 
