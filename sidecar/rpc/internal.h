@@ -114,6 +114,7 @@ struct rpc_call {
     struct rpc_call *next_free;
 };
 
+struct rpc_door;
 struct rpc_out;
 struct rpc_health;
 struct rpc_reflection;
@@ -132,6 +133,7 @@ struct rpc {
     atomic_bool wake_pending;
 
     grpc_server *server;
+    struct rpc_door *door;
     struct rpc_op server_down;
     bool started;
     bool stopping;
@@ -194,6 +196,19 @@ void rpc_serve_finish(struct rpc *r);
 
 /* Arms every slot. */
 void rpc_serve_arm(struct rpc *r);
+
+/* door.c: accepts the peers. */
+struct stat;
+void rpc_door_init(struct rpc *r);
+void rpc_door_finish(struct rpc *r);
+bool rpc_door_is_full(const struct rpc *r);
+
+/* Takes a listening socket; path (copied) and file are of a unix socket, otherwise NULL. */
+void rpc_door_add(struct rpc *r, int fd, const char *path, const struct stat *file);
+void rpc_door_open(struct rpc *r);
+
+/* Nobody comes in any more; the sockets are closed, and their files removed. */
+void rpc_door_close(struct rpc *r);
 
 /* call.c: the life of one served call. */
 

@@ -1,12 +1,9 @@
-/* listen.c - where the server listens.
- *
- * C core says no more than "no" when it cannot bind, and it removes a socket file without asking whether somebody still answers there. So
- * the address is tried out here first: this is where the clear words come from. */
+/* listen.c - where the server listens: sockets of our own, bound with clear words for what goes wrong. door.c lets the peers in. */
 #include "sidecar/rpc/internal.h"
 
 #include <errno.h>
-#include <grpc/grpc_security.h>
 #include <netdb.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -17,11 +14,30 @@
 /* For the owner of the socket file alone. */
 #define SOCKET_UMASK 0177
 
+#define BACKLOG 1024
+
 static int refuse(struct error_detail *detail, const char *address, const char *why)
 {
     char text[sizeof detail->text];
     snprintf(text, sizeof text, "cannot listen at %.120s: %s", address, why);
     return error_set(detail, E_SYSTEM, "listen", text);
+}
+
+/* Gives a socket that listens at where, or -1 with errno. */
+static int bind_at(const struct sockaddr *where, socklen_t size)
+{
+    int fd = socket(where->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return -1;
+    int on = 1;
+    if ((where->sa_family == AF_UNIX || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0) &&
+        (where->sa_family != AF_INET6 || setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) == 0) &&
+        bind(fd, where, size) == 0 && listen(fd, BACKLOG) == 0)
+        return fd;
+    int error = errno;
+    close(fd);
+    errno = error;
+    return -1;
 }
 
 /* Connects to the socket file at where. Returns 0 when somebody answers, otherwise errno. */
@@ -36,45 +52,53 @@ static int knock(const struct sockaddr_un *where)
 }
 
 /* Makes the path free: a socket file that a dead process left behind is removed, anything else stays and is an error. */
-static int clear_path(const char *address, const char *path, struct error_detail *detail)
+static int clear_path(const char *address, const struct sockaddr_un *where, struct error_detail *detail)
+{
+    struct stat st;
+    if (lstat(where->sun_path, &st) != 0)
+        return errno == ENOENT ? 0 : refuse(detail, address, strerror(errno));
+    if (!S_ISSOCK(st.st_mode))
+        return refuse(detail, address, "there is a file at this path that is not a socket");
+    int error = knock(where);
+    if (error == 0 || error == EAGAIN)
+        return refuse(detail, address, "another process listens there");
+    if (error != ECONNREFUSED)
+        return refuse(detail, address, strerror(error));
+    if (unlink(where->sun_path) != 0 && errno != ENOENT)
+        return refuse(detail, address, strerror(errno));
+    return 0;
+}
+
+static int listen_unix(struct rpc *r, const char *address, struct error_detail *detail)
 {
     struct sockaddr_un where = {.sun_family = AF_UNIX};
-    struct stat st;
+    const char *path = address + strlen("unix:");
     if (path[0] == '\0')
         return refuse(detail, address, "the address names no path");
     if (strlen(path) >= sizeof where.sun_path)
         return refuse(detail, address, "the path of a unix socket has at most 107 bytes");
     memcpy(where.sun_path, path, strlen(path) + 1);
-    if (lstat(path, &st) != 0)
-        return errno == ENOENT ? 0 : refuse(detail, address, strerror(errno));
-    if (!S_ISSOCK(st.st_mode))
-        return refuse(detail, address, "there is a file at this path that is not a socket");
-    int error = knock(&where);
-    if (error == 0 || error == EAGAIN)
-        return refuse(detail, address, "another process listens there");
-    if (error != ECONNREFUSED)
+    int rc = clear_path(address, &where, detail);
+    if (rc != 0)
+        return rc;
+    /* The file is never open to others, not even for a moment: its mode comes from the mask under which it is bound. */
+    mode_t mask = umask(SOCKET_UMASK);
+    int fd = bind_at((const struct sockaddr *)&where, sizeof where);
+    int error = errno;
+    umask(mask);
+    if (fd < 0)
         return refuse(detail, address, strerror(error));
-    if (unlink(path) != 0 && errno != ENOENT)
-        return refuse(detail, address, strerror(errno));
+    struct stat st;
+    if (stat(path, &st) != 0) {
+        error = errno;
+        close(fd);
+        return refuse(detail, address, strerror(error));
+    }
+    rpc_door_add(r, fd, path, &st);
     return 0;
 }
 
-/* Binds a socket of its own and lets it go again. Returns 0, or errno. */
-static int try_bind(const struct addrinfo *a)
-{
-    int fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return errno;
-    int on = 1;
-    int error = 0;
-    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 || bind(fd, a->ai_addr, a->ai_addrlen) != 0 ||
-        listen(fd, 1) != 0)
-        error = errno;
-    close(fd);
-    return error;
-}
-
-/* Splits "host:port" or "[host]:port" into host and port, which views the address. */
+/* Splits "host:port" or "[host]:port". */
 static bool split(const char *address, char host[256], const char **port)
 {
     const char *colon = strrchr(address, ':');
@@ -93,44 +117,56 @@ static bool split(const char *address, char host[256], const char **port)
     return true;
 }
 
-static int try_tcp(const char *address, struct error_detail *detail)
+static in_port_t *port_in(struct sockaddr *at)
+{
+    return at->sa_family == AF_INET ? &((struct sockaddr_in *)(void *)at)->sin_port : &((struct sockaddr_in6 *)(void *)at)->sin6_port;
+}
+
+static int port_of(int fd)
+{
+    struct sockaddr_storage at;
+    socklen_t size = sizeof at;
+    CHECK(getsockname(fd, (struct sockaddr *)&at, &size) == 0);
+    return ntohs(*port_in((struct sockaddr *)&at));
+}
+
+static int listen_tcp(struct rpc *r, const char *address, int *port, struct error_detail *detail)
 {
     char host[256];
-    const char *port;
-    if (!split(address, host, &port))
+    const char *service;
+    if (!split(address, host, &service))
         return refuse(detail, address, "the address is to be host:port, [host]:port or unix:/path");
     const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
     struct addrinfo *found;
-    int error = getaddrinfo(host, port, &hints, &found);
+    int error = getaddrinfo(host, service, &hints, &found);
     if (error != 0)
         return refuse(detail, address, gai_strerror(error));
-    int rc = 0;
-    for (const struct addrinfo *a = found; a != NULL && rc == 0; a = a->ai_next) {
-        error = try_bind(a);
-        if (error != 0)
-            rc = refuse(detail, address, strerror(error));
+    /* A name may have several addresses (localhost): all of them, on one port, save those of a family that this machine lacks. */
+    int bound = 0;
+    error = 0;
+    for (const struct addrinfo *a = found; a != NULL && error == 0 && !rpc_door_is_full(r); a = a->ai_next) {
+        if (bound != 0)
+            *port_in(a->ai_addr) = htons((uint16_t)bound);
+        int fd = bind_at(a->ai_addr, a->ai_addrlen);
+        bool lacking = errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL;
+        if (fd >= 0) {
+            bound = port_of(fd);
+            rpc_door_add(r, fd, NULL, NULL);
+        } else if (!lacking || (bound == 0 && a->ai_next == NULL)) {
+            error = errno;
+        }
     }
     freeaddrinfo(found);
-    return rc;
+    if (error != 0)
+        return refuse(detail, address, strerror(error));
+    *port = bound;
+    return 0;
 }
 
 int rpc_listen(struct rpc *r, const char *address, int *port, struct error_detail *detail)
 {
     CHECK(!r->started);
-    bool is_unix = strncmp(address, "unix:", 5) == 0;
-    int rc = is_unix ? clear_path(address, address + 5, detail) : try_tcp(address, detail);
-    if (rc != 0)
-        return rc;
-    grpc_server_credentials *plaintext = grpc_insecure_server_credentials_create();
-    /* The file is never open to others, not even for a moment: its mode comes from the mask under which it is bound. */
-    mode_t mask = is_unix ? umask(SOCKET_UMASK) : 0;
-    int bound = grpc_server_add_http2_port(r->server, address, plaintext);
-    if (is_unix)
-        umask(mask);
-    grpc_server_credentials_release(plaintext);
-    if (bound == 0)
-        return refuse(detail, address, "the address cannot be bound");
-    if (!is_unix)
-        *port = bound;
-    return 0;
+    if (rpc_door_is_full(r))
+        return refuse(detail, address, "there are enough addresses to listen at");
+    return strncmp(address, "unix:", 5) == 0 ? listen_unix(r, address, detail) : listen_tcp(r, address, port, detail);
 }

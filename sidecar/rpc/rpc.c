@@ -29,6 +29,7 @@ int rpc_create(const struct rpc_options *options, const struct rpc_callbacks *ca
     rpc_link_init(&r->unanswered);
     rpc_queue_init(r);
     rpc_serve_init(r);
+    rpc_door_init(r);
     rpc_health_init(r);
     *out = r;
     return 0;
@@ -40,6 +41,7 @@ void rpc_start(struct rpc *r)
     r->started = true;
     grpc_server_start(r->server);
     rpc_serve_arm(r);
+    rpc_door_open(r);
 }
 
 static void server_is_down(struct rpc_op *op, bool ok)
@@ -53,6 +55,7 @@ void rpc_stop(struct rpc *r)
     if (r->stopping)
         return;
     r->stopping = true;
+    rpc_door_close(r);
     r->server_down.done = server_is_down;
     grpc_server_shutdown_and_notify(r->server, r->queue, &r->server_down);
     rpc_health_stop(r);
@@ -79,6 +82,7 @@ void rpc_destroy(struct rpc *r)
     grpc_server_cancel_all_calls(r->server);
     while (!r->down || r->armed > 0 || !rpc_link_is_single(&r->open))
         rpc_poll(r, SPAN_S(1));
+    rpc_door_finish(r);
     rpc_serve_finish(r);
     rpc_health_finish(r);
     rpc_reflection_finish(r);

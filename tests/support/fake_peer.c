@@ -40,7 +40,7 @@ static size_t write_string(uint8_t *at, const char *text)
     return 1 + strlen(text);
 }
 
-void fake_headers(struct fake_peer *peer, bool last, ...)
+void fake_headers(struct fake_peer *peer, int last, ...)
 {
     uint8_t block[256];
     size_t size = 0;
@@ -52,7 +52,7 @@ void fake_headers(struct fake_peer *peer, bool last, ...)
         size += write_string(block + size, va_arg(pairs, const char *));
     }
     va_end(pairs);
-    fake_frame(peer, HEADERS, END_HEADERS | (last ? END_STREAM : 0), 1, block, size);
+    fake_frame(peer, HEADERS, END_HEADERS | (last != 0 ? END_STREAM : 0), 1, block, size);
 }
 
 void fake_reset(struct fake_peer *peer, uint32_t code)

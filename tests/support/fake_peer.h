@@ -25,7 +25,7 @@ void fake_peer_stop(struct fake_peer *peer);
 /* Appends a frame to the answer. */
 void fake_frame(struct fake_peer *peer, uint8_t type, uint8_t flags, uint32_t stream, const void *payload, size_t size);
 /* HEADERS of stream 1: name, value, name, value, ..., NULL. */
-void fake_headers(struct fake_peer *peer, bool last, ...);
+void fake_headers(struct fake_peer *peer, int last, ...);
 void fake_reset(struct fake_peer *peer, uint32_t code);
 void fake_goaway(struct fake_peer *peer, uint32_t last_stream, uint32_t code);
 

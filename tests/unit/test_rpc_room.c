@@ -135,6 +135,9 @@ START_TEST(rpc_room__listens_at_several_addresses)
     else
         ck_assert_ptr_nonnull(strstr(detail.text, "assign")); /* a machine without IPv6 */
     ck_assert_int_gt(four, 0);
+    ck_assert_int_eq(rpc_listen(r, "localhost:0", &six, &detail), 0);
+    ck_assert_int_gt(six, 0);
+    ck_assert_int_ne(six, four);
     rpc_start(r);
     rpc_destroy(r);
 }

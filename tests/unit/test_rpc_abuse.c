@@ -1,0 +1,272 @@
+/* A port is open to whatever comes: none of it may stop the server, cost it memory for good, or reach the owner. */
+#include "tests/support/rpc_world.h"
+
+#include <arpa/inet.h>
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static struct world w;
+
+static void setup(void)
+{
+    world_init(&w);
+}
+
+static int connect_raw(void)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((uint16_t)w.port)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && connect(fd, (struct sockaddr *)&at, sizeof at) != 0) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+/* The files this process has open. */
+static int open_files(void)
+{
+    int count = 0;
+    for (int fd = 0; fd < 4096; fd++)
+        count += fcntl(fd, F_GETFD) >= 0;
+    return count;
+}
+
+/* Whether the other side has closed the connection; reads away what it says before. */
+static bool is_closed(int fd)
+{
+    char junk[4096];
+    ssize_t n = recv(fd, junk, sizeof junk, MSG_DONTWAIT);
+    return n == 0 || (n < 0 && errno != EAGAIN);
+}
+
+static void still_serves(void)
+{
+    struct client_call c;
+    client_unary(&c, &w, "/t.T/Echo", bytes_of_text("well?"));
+    ck_assert_int_eq(c.status, GRPC_STATUS_OK);
+    ck_assert_str_eq(c.message.at, "well?");
+}
+
+static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+START_TEST(rpc_abuse__random_bytes_are_an_end_of_the_connection_only)
+{
+    world_open(&w, false);
+    still_serves();
+    int before = open_files();
+    unsigned seed = 4711;
+    for (int i = 0; i < 300; i++) {
+        uint8_t bytes[600];
+        for (size_t k = 0; k < sizeof bytes; k++)
+            bytes[k] = (uint8_t)(rand_r(&seed) >> 8);
+        int fd = connect_raw();
+        ck_assert_int_ge(fd, 0);
+        if (i % 3 != 0) /* past the door, and then garbage: every other one as a frame of a length that is right */
+            ck_assert_int_eq(send(fd, preface, sizeof preface - 1, MSG_NOSIGNAL), (ssize_t)sizeof preface - 1);
+        if (i % 3 == 2) {
+            bytes[0] = 0;
+            bytes[1] = (sizeof bytes - 9) >> 8;
+            bytes[2] = (sizeof bytes - 9) & 0xff;
+            bytes[3] %= 10;
+        }
+        ck_assert_int_eq(send(fd, bytes, sizeof bytes, MSG_NOSIGNAL), (ssize_t)sizeof bytes);
+        for (int n = 0; n < 3; n++)
+            rpc_poll(w.rpc, SPAN_MS(0));
+        close(fd);
+    }
+    ck_assert_int_eq(w.held_count, 0);
+    still_serves();
+    WORLD_UNTIL(&w, open_files() <= before);
+    world_close(&w);
+}
+END_TEST
+
+START_TEST(rpc_abuse__plain_http_is_turned_away)
+{
+    static const char request[] = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    world_open(&w, false);
+    int fd = connect_raw();
+    ck_assert_int_eq(send(fd, request, sizeof request - 1, MSG_NOSIGNAL), (ssize_t)sizeof request - 1);
+    WORLD_UNTIL(&w, is_closed(fd));
+    close(fd);
+    still_serves();
+    world_close(&w);
+}
+END_TEST
+
+START_TEST(rpc_abuse__silent_connections_are_dropped_in_time)
+{
+    enum { COUNT = 200 };
+    static int fds[COUNT];
+    w.options.handshake_timeout = SPAN_MS(300);
+    world_open(&w, false);
+    still_serves();
+    int before = open_files();
+    for (int i = 0; i < COUNT; i++) {
+        fds[i] = connect_raw();
+        ck_assert_int_ge(fds[i], 0);
+        if (i % 2 == 0) /* half of them have knocked */
+            ck_assert_int_eq(send(fds[i], preface, 10, MSG_NOSIGNAL), 10);
+    }
+    still_serves();
+    for (int i = 0; i < COUNT; i++) {
+        WORLD_UNTIL(&w, is_closed(fds[i]));
+        close(fds[i]);
+    }
+    WORLD_UNTIL(&w, open_files() <= before);
+    still_serves();
+    world_close(&w);
+}
+END_TEST
+
+START_TEST(rpc_abuse__peer_that_falls_silent_is_dropped_in_time)
+{
+    static const char settings[9] = {0, 0, 0, 4, 0, 0, 0, 0, 0};
+    w.options.keepalive_time = SPAN_MS(200);
+    w.options.keepalive_timeout = SPAN_MS(200);
+    world_open(&w, false);
+    int greeted = connect_raw(), half = connect_raw();
+    ck_assert_int_eq(send(half, preface, sizeof preface - 1, MSG_NOSIGNAL), (ssize_t)sizeof preface - 1);
+    ck_assert_int_eq(send(greeted, preface, sizeof preface - 1, MSG_NOSIGNAL), (ssize_t)sizeof preface - 1);
+    ck_assert_int_eq(send(greeted, settings, sizeof settings, MSG_NOSIGNAL), (ssize_t)sizeof settings);
+    WORLD_UNTIL(&w, is_closed(greeted));
+    WORLD_UNTIL(&w, is_closed(half));
+    close(greeted);
+    close(half);
+    still_serves();
+    world_close(&w);
+}
+END_TEST
+
+START_TEST(rpc_abuse__thousands_of_dropped_connections_leave_nothing)
+{
+    world_open(&w, false);
+    still_serves();
+    int before = open_files();
+    for (int i = 0; i < 3000; i++) {
+        int fd = connect_raw();
+        ck_assert_int_ge(fd, 0);
+        if (i % 2 == 0)
+            ck_assert_int_eq(send(fd, preface, sizeof preface - 1, MSG_NOSIGNAL), (ssize_t)sizeof preface - 1);
+        close(fd);
+        if (i % 16 == 0)
+            world_turn(&w);
+    }
+    WORLD_UNTIL(&w, open_files() <= before);
+    still_serves();
+    world_close(&w);
+}
+END_TEST
+
+START_TEST(rpc_abuse__calls_left_half_done_leave_nothing)
+{
+    enum { COUNT = 50 };
+    static struct client_call calls[COUNT];
+    static const char *const paths[] = {"/t.T/Echo", "/t.T/Stream", "/t.T/Talk", "/t.T/Nothing"};
+    w.options.calls_max = 20;
+    world_open(&w, false);
+    for (int round = 0; round < 6; round++) {
+        for (int i = 0; i < COUNT; i++) {
+            client_start(&calls[i], &w, paths[i % 4], 0);
+            if (round % 3 != 0)
+                client_send(&calls[i], bytes_of_text("x"), false); /* and never the half-close */
+        }
+        for (int i = 0; i < (round < 3 ? 30 : 0); i++)
+            world_turn(&w);
+        for (int i = 0; i < COUNT; i++)
+            client_cancel(&calls[i]);
+        for (int i = 0; i < COUNT; i++)
+            client_finish(&calls[i]);
+        WORLD_UNTIL(&w, rpc_idle(w.rpc));
+        still_serves();
+        ck_assert_int_le(w.held_count, WORLD_HELD_MAX);
+        memset(w.held, 0, sizeof w.held);
+        w.held_count = 0;
+    }
+    world_close(&w);
+}
+END_TEST
+
+START_TEST(rpc_abuse__large_metadata_is_refused)
+{
+    struct client_call c;
+    w.options.metadata_bytes_max = 4096;
+    world_open(&w, false);
+    static char value[9000];
+    memset(value, 'v', sizeof value);
+    struct rpc_target *target = world_target(&w, w.address);
+    const struct rpc_metadata metadata = {"saga-step", bytes_of(value, sizeof value)};
+    struct world_answer a = {0};
+    rpc_call_out(target, "/t.T/Echo", &metadata, 1, bytes_of_text("x"), SPAN_S(5), &a);
+    WORLD_UNTIL(&w, a.count == 1);
+    ck_assert_int_ne(a.status, 0);
+    ck_assert_int_eq(w.echoes, 0);
+    client_unary(&c, &w, "/t.T/Echo", bytes_of_text("x"));
+    ck_assert_int_eq(c.status, GRPC_STATUS_OK);
+    world_close(&w);
+}
+END_TEST
+
+START_TEST(rpc_abuse__running_out_of_files_does_not_end_the_listening)
+{
+    enum { COUNT = 200 };
+    static int fds[COUNT];
+    struct rlimit before, tight;
+    world_open(&w, false);
+    still_serves();
+    int count = 0;
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+    tight = before;
+    tight.rlim_cur = (rlim_t)(open_files() + 60);
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &tight), 0);
+    while (count < COUNT && (fds[count] = connect_raw()) >= 0) {
+        count++;
+        world_turn(&w);
+    }
+    for (int i = 0; i < 50; i++)
+        world_turn(&w);
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+    for (int i = 0; i < count; i++)
+        close(fds[i]);
+    /* A newcomer is heard again. */
+    int fd = connect_raw();
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(send(fd, preface, sizeof preface - 1, MSG_NOSIGNAL), (ssize_t)sizeof preface - 1);
+    char settings[9];
+    WORLD_UNTIL(&w, recv(fd, settings, sizeof settings, MSG_DONTWAIT) > 0);
+    close(fd);
+    still_serves();
+    world_close(&w);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("rpc_abuse");
+    TCase *tc = tcase_create("rpc_abuse");
+    tcase_set_timeout(tc, 60);
+    tcase_add_checked_fixture(tc, setup, NULL);
+    tcase_add_test(tc, rpc_abuse__random_bytes_are_an_end_of_the_connection_only);
+    tcase_add_test(tc, rpc_abuse__plain_http_is_turned_away);
+    tcase_add_test(tc, rpc_abuse__silent_connections_are_dropped_in_time);
+    tcase_add_test(tc, rpc_abuse__peer_that_falls_silent_is_dropped_in_time);
+    tcase_add_test(tc, rpc_abuse__thousands_of_dropped_connections_leave_nothing);
+    tcase_add_test(tc, rpc_abuse__calls_left_half_done_leave_nothing);
+    tcase_add_test(tc, rpc_abuse__large_metadata_is_refused);
+    tcase_add_test(tc, rpc_abuse__running_out_of_files_does_not_end_the_listening);
+    suite_add_tcase(suite, tc);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
