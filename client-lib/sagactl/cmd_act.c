@@ -1,0 +1,115 @@
+/* cmd_act.c - what an operator does to a saga: cancel, pause, resume, retry, skip, resolve; and the commands about sagactl itself. */
+#include "client-lib/sagactl/help.h"
+#include "client-lib/sagactl/json.h"
+#include "client-lib/sagactl/run.h"
+
+#include <saga/version.h>
+
+/* Protobuf-c's strings are not const; it does not write to those of a request. */
+static char *text_of(const char *text)
+{
+    return text != NULL ? (char *)(uintptr_t)text : (char *)(uintptr_t)protobuf_c_empty_string;
+}
+
+/* Sends an act whose answer is empty, and says that it is done: `what` follows the saga's id. */
+static int act(struct run *r, const char *method, const ProtobufCMessage *request, const ProtobufCMessageDescriptor *type,
+               const char *what)
+{
+    ProtobufCMessage *answer;
+    int status = run_call(r, method, request, type, &answer);
+    if (status != EXIT_DONE)
+        return status;
+    protobuf_c_message_free_unpacked(answer, NULL);
+    if (!r->o.json)
+        fprintf(r->screen.out, "%s %s\n", r->o.words[0], what);
+    else if (json_put(r->screen.out, json_pack("{ssss}", "saga_id", r->o.words[0], "command", r->o.command->name), false) != 0)
+        status = run_say(r, EXIT_REFUSED, "it is done, but there is no memory to say so");
+    return status;
+}
+
+int command_cancel(struct run *r)
+{
+    Saga__V1__CancelRequest request = SAGA__V1__CANCEL_REQUEST__INIT;
+    request.saga_id = r->o.words[0];
+    request.reason = text_of(r->o.reason);
+    return act(r, "/saga.v1.Coordinator/Cancel", &request.base, &saga__v1__cancel_response__descriptor, "is being undone");
+}
+
+int command_pause(struct run *r)
+{
+    Saga__V1__PauseRequest request = SAGA__V1__PAUSE_REQUEST__INIT;
+    request.saga_id = r->o.words[0];
+    request.actor = r->o.actor;
+    request.reason = text_of(r->o.reason);
+    return act(r, "/saga.v1.Operator/Pause", &request.base, &saga__v1__pause_response__descriptor, "is paused");
+}
+
+int command_resume(struct run *r)
+{
+    Saga__V1__ResumeRequest request = SAGA__V1__RESUME_REQUEST__INIT;
+    request.saga_id = r->o.words[0];
+    request.actor = r->o.actor;
+    return act(r, "/saga.v1.Operator/Resume", &request.base, &saga__v1__resume_response__descriptor, "goes on");
+}
+
+int command_retry(struct run *r)
+{
+    Saga__V1__RetryRequest request = SAGA__V1__RETRY_REQUEST__INIT;
+    request.saga_id = r->o.words[0];
+    request.step = text_of(r->o.word_count > 1 ? r->o.words[1] : NULL);
+    request.actor = r->o.actor;
+    return act(r, "/saga.v1.Operator/Retry", &request.base, &saga__v1__retry_response__descriptor, "is tried again");
+}
+
+int command_skip(struct run *r)
+{
+    Saga__V1__SkipRequest request = SAGA__V1__SKIP_REQUEST__INIT;
+    request.saga_id = r->o.words[0];
+    request.step = r->o.words[1];
+    request.actor = r->o.actor;
+    request.reason = text_of(r->o.reason);
+    return act(r, "/saga.v1.Operator/Skip", &request.base, &saga__v1__skip_response__descriptor, "goes on without the step");
+}
+
+int command_resolve(struct run *r)
+{
+    Saga__V1__ResolveRequest request = SAGA__V1__RESOLVE_REQUEST__INIT;
+    request.saga_id = r->o.words[0];
+    request.actor = r->o.actor;
+    request.reason = text_of(r->o.reason);
+    return act(r, "/saga.v1.Operator/Resolve", &request.base, &saga__v1__resolve_response__descriptor, "is resolved");
+}
+
+/* ---- about sagactl -------------------------------------------------------------------------------------------------- */
+
+int command_completion(struct run *r)
+{
+    return help_completion(r->screen.out, r->o.words[0])
+               ? EXIT_DONE
+               : run_say(r, EXIT_USAGE, "there are completions for bash, zsh and fish, not for \"%.100s\"", r->o.words[0]);
+}
+
+int command_version(struct run *r)
+{
+    if (!r->o.json)
+        fprintf(r->screen.out, "sagactl %s\n", saga_version());
+    else if (json_put(r->screen.out, json_pack("{ss}", "version", saga_version()), false) != 0)
+        return run_say(r, EXIT_REFUSED, "there is no memory");
+    return EXIT_DONE;
+}
+
+int command_help(struct run *r)
+{
+    if (r->o.word_count == 0) {
+        help_overview(r->screen.out);
+        return EXIT_DONE;
+    }
+    const struct command_row *command = command_find(r->o.words[0]);
+    if (command == NULL) {
+        const char *near = command_nearest(r->o.words[0]);
+        return run_say(r, EXIT_USAGE, "there is no command %.200s%s%s%s", r->o.words[0], near ? "; did you mean " : "", near ? near : "",
+                       near ? "?" : "");
+    }
+    help_command(r->screen.out, command);
+    return EXIT_DONE;
+}

@@ -1,0 +1,252 @@
+/* cmd_definitions.c - register, lint, definitions. */
+#include "client-lib/sagactl/json.h"
+#include "client-lib/sagactl/run.h"
+#include "client-lib/sagactl/show.h"
+#include "sidecar/definition/reader.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- lint ----------------------------------------------------------------------------------------------------------- */
+
+static const char *shown_path(const char *path)
+{
+    return strcmp(path, "-") == 0 ? "<stdin>" : path;
+}
+
+/* "checkout.yaml:12:5: steps[1].retry: ..." as compilers say it, so that editors find the place. */
+static int say_place(struct run *r, const char *path, int code, const struct error_detail *d)
+{
+    char clean_path[1024], clean_text[1024], clean_field[512];
+    const char *text = d->text[0] != '\0' ? d->text : error_row(code)->text;
+    if (r->o.json) {
+        json_t *place = json_pack("{s{sssosisisoso}}", "error", "reason", error_row(code)->reason, "file",
+                                  json_of_text(shown_path(path)), "line", d->line, "column", d->column, "field",
+                                  json_of_text(d->field), "message", json_of_text(text));
+        json_put(r->err, place, true);
+        return EXIT_REFUSED;
+    }
+    fputs(screen_clean(&r->screen, shown_path(path), clean_path, sizeof clean_path), r->err);
+    if (d->line > 0)
+        fprintf(r->err, ":%d:%d", d->line, d->column);
+    screen_clean(&r->screen, d->field, clean_field, sizeof clean_field);
+    screen_clean(&r->screen, text, clean_text, sizeof clean_text);
+    fprintf(r->err, ": %s%s%s\n", clean_field, clean_field[0] != '\0' ? ": " : "", clean_text);
+    return EXIT_REFUSED;
+}
+
+/* Checks a definition here. Gives *d on EXIT_DONE. */
+static int lint(struct run *r, const char *path, const char *text, size_t size, struct definition **d)
+{
+    struct definition_limits limits = definition_limits_default();
+    struct error_detail detail;
+    int code = definition_read(bytes_of(text, size), &limits, d, &detail);
+    return code == 0 ? EXIT_DONE : say_place(r, path, code, &detail);
+}
+
+static int lint_file(struct run *r, const char *path)
+{
+    struct definition *d = NULL;
+    char *text, clean[1024];
+    size_t size;
+    int status = run_read_file(r, path, &text, &size);
+    if (status != EXIT_DONE)
+        return status;
+    status = lint(r, path, text, size, &d);
+    if (status == EXIT_DONE && r->o.json)
+        json_put(r->screen.out,
+                 json_pack("{sosssssi}", "file", json_of_text(shown_path(path)), "name", d->name, "version", d->version, "steps",
+                           (int)d->step_count),
+                 r->o.word_count > 1);
+    else if (status == EXIT_DONE)
+        fprintf(r->screen.out, "%s: %s %s, %u step%s: good\n", screen_clean(&r->screen, shown_path(path), clean, sizeof clean), d->name,
+                d->version, d->step_count, d->step_count == 1 ? "" : "s");
+    definition_destroy(d);
+    free(text);
+    return status;
+}
+
+/* Runs for every file; the first status that is not EXIT_DONE counts. */
+static int each_file(struct run *r, int (*one)(struct run *r, const char *path))
+{
+    int status = EXIT_DONE;
+    for (unsigned i = 0; i < r->o.word_count; i++) {
+        int this = one(r, r->o.words[i]);
+        status = status == EXIT_DONE ? this : status;
+        if (this == EXIT_UNREACHABLE)
+            break;
+    }
+    return status;
+}
+
+int command_lint(struct run *r)
+{
+    return each_file(r, lint_file);
+}
+
+/* ---- register ------------------------------------------------------------------------------------------------------- */
+
+/* An error of the sidecar about a file: its name comes first, as with those found here. */
+static int refused(struct run *r, const char *path, const struct saga_error *error)
+{
+    struct saga_error about = *error;
+    if (error->code != SAGA_E_UNAVAILABLE)
+        snprintf(about.message, sizeof about.message, "%.100s: %.*s", shown_path(path), (int)sizeof about.message - 110, error->message);
+    return run_failed(r, &about);
+}
+
+static void put_registered(struct run *r, const Saga__V1__RegisterDefinitionResponse *answer)
+{
+    char name[512], version[256];
+    const char *what = r->o.dry_run ? (answer->already_registered ? "is registered already" : "would be registered")
+                                    : (answer->already_registered ? "was registered already" : "registered");
+    fprintf(r->screen.out, "%s %s %s\n", screen_clean(&r->screen, answer->name, name, sizeof name),
+            screen_clean(&r->screen, answer->version, version, sizeof version), what);
+}
+
+static int send_definition(struct run *r, const char *path, char *text, size_t size)
+{
+    Saga__V1__RegisterDefinitionRequest request = SAGA__V1__REGISTER_DEFINITION_REQUEST__INIT;
+    Saga__V1__RegisterDefinitionResponse *answer;
+    struct saga_error error;
+    request.source = (ProtobufCBinaryData){.data = (uint8_t *)text, .len = size};
+    request.dry_run = r->o.dry_run;
+    int status = run_connect(r);
+    if (status != EXIT_DONE)
+        return status;
+    int64_t deadline = wire_deadline(r->o.timeout_ms >= 0 ? r->o.timeout_ms : RUN_TIMEOUT_DEFAULT_MS);
+    if (run_try(r, "/saga.v1.Coordinator/RegisterDefinition", &request.base, &saga__v1__register_definition_response__descriptor,
+                deadline, false, &answer, &error) != SAGA_OK) {
+        if (!r->o.dry_run || strcmp(error.reason, SAGA_REASON_UNREACHABLE) != 0)
+            return refused(r, path, &error);
+        fprintf(r->err, "No sidecar answers at %s: only checked here.\n", wire_address(r->wire));
+        return EXIT_DONE;
+    }
+    if (r->o.json)
+        status = run_json(r, &answer->base, r->o.word_count > 1);
+    else
+        put_registered(r, answer);
+    protobuf_c_message_free_unpacked(&answer->base, NULL);
+    return status;
+}
+
+static int register_file(struct run *r, const char *path)
+{
+    struct definition *d = NULL;
+    char *text;
+    size_t size;
+    int status = run_read_file(r, path, &text, &size);
+    if (status != EXIT_DONE)
+        return status;
+    if (r->o.dry_run)
+        status = lint(r, path, text, size, &d);
+    definition_destroy(d);
+    if (status == EXIT_DONE)
+        status = send_definition(r, path, text, size);
+    free(text);
+    return status;
+}
+
+int command_register(struct run *r)
+{
+    return each_file(r, register_file);
+}
+
+/* ---- definitions ---------------------------------------------------------------------------------------------------- */
+
+/* A YAML text holds no control characters but line ends and tabs; whatever sent this may not be a sidecar, though. */
+static void put_source(const struct screen *s, const ProtobufCBinaryData *source)
+{
+    for (size_t at = 0; at < source->len;) {
+        char line[1024], clean[4096];
+        size_t size = 0;
+        while (at + size < source->len && size < sizeof line - 1 && source->data[at + size] != '\n')
+            size++;
+        memcpy(line, source->data + at, size);
+        line[size] = '\0';
+        at += size;
+        fputs(screen_clean(s, line, clean, sizeof clean), s->out);
+        if (at < source->len && source->data[at] == '\n') {
+            fputc('\n', s->out);
+            at++;
+        }
+    }
+}
+
+static int put_one(struct run *r)
+{
+    Saga__V1__GetDefinitionRequest request = SAGA__V1__GET_DEFINITION_REQUEST__INIT;
+    Saga__V1__Definition *answer;
+    request.name = r->o.words[0];
+    request.version = r->o.word_count > 1 ? r->o.words[1] : request.version;
+    int status = run_call(r, "/saga.v1.Coordinator/GetDefinition", &request.base, &saga__v1__definition__descriptor, &answer);
+    if (status != EXIT_DONE)
+        return status;
+    if (r->o.json)
+        status = run_json(r, &answer->base, false);
+    else if (r->screen.terminal)
+        put_source(&r->screen, &answer->source);
+    else if (answer->source.len > 0)
+        fwrite(answer->source.data, 1, answer->source.len, r->screen.out);
+    protobuf_c_message_free_unpacked(&answer->base, NULL);
+    return status;
+}
+
+/* Adds a page (takes its definitions, which it is freed without) to those of the pages before. Returns false when there is no memory. */
+static bool gather(Saga__V1__ListDefinitionsResponse *all, Saga__V1__ListDefinitionsResponse *page)
+{
+    Saga__V1__Definition **definitions =
+        realloc(all->definitions, (all->n_definitions + page->n_definitions + 1) * sizeof *definitions);
+    if (definitions == NULL)
+        return false;
+    all->definitions = definitions;
+    for (size_t i = 0; i < page->n_definitions; i++)
+        definitions[all->n_definitions++] = page->definitions[i];
+    page->n_definitions = 0;
+    return true;
+}
+
+/* Fetches every page. *all is to be freed whatever is returned. */
+static int fetch_all(struct run *r, Saga__V1__ListDefinitionsResponse *all)
+{
+    Saga__V1__ListDefinitionsRequest request = SAGA__V1__LIST_DEFINITIONS_REQUEST__INIT;
+    char token[128] = "";
+    request.page_size = 1000;
+    do {
+        Saga__V1__ListDefinitionsResponse *page;
+        request.page_token = token;
+        int status = run_call(r, "/saga.v1.Coordinator/ListDefinitions", &request.base,
+                              &saga__v1__list_definitions_response__descriptor, &page);
+        if (status != EXIT_DONE)
+            return status;
+        size_t size = strlen(page->next_page_token);
+        bool usable = size < sizeof token && (size == 0 || strcmp(page->next_page_token, token) != 0);
+        bool gathered = usable && gather(all, page);
+        if (usable)
+            memcpy(token, page->next_page_token, size + 1);
+        protobuf_c_message_free_unpacked(&page->base, NULL);
+        if (!usable)
+            return run_say(r, EXIT_REFUSED, "the sidecar's token for the next page cannot be used");
+        if (!gathered)
+            return run_say(r, EXIT_REFUSED, "there is no memory for the list");
+    } while (token[0] != '\0');
+    return EXIT_DONE;
+}
+
+int command_definitions(struct run *r)
+{
+    Saga__V1__ListDefinitionsResponse all = SAGA__V1__LIST_DEFINITIONS_RESPONSE__INIT;
+    if (r->o.word_count > 0)
+        return put_one(r);
+    int status = fetch_all(r, &all);
+    if (status == EXIT_DONE && r->o.json)
+        status = run_json(r, &all.base, false);
+    else if (status == EXIT_DONE && all.n_definitions == 0)
+        fputs("No definition is registered. Register one with: sagactl register FILE\n", r->screen.out);
+    else if (status == EXIT_DONE)
+        show_definitions(&r->screen, all.definitions, all.n_definitions);
+    for (size_t i = 0; i < all.n_definitions; i++)
+        protobuf_c_message_free_unpacked(&all.definitions[i]->base, NULL);
+    free(all.definitions);
+    return status;
+}

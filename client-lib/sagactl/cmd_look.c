@@ -1,0 +1,203 @@
+/* cmd_look.c - get, list, deadletters. */
+#include "client-lib/sagactl/run.h"
+#include "client-lib/sagactl/show.h"
+#include "client-lib/sagactl/times.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int command_get(struct run *r)
+{
+    Saga__V1__GetRequest request = SAGA__V1__GET_REQUEST__INIT;
+    Saga__V1__GetResponse *answer;
+    request.saga_id = r->o.words[0];
+    request.include_payloads = r->o.payloads;
+    int status = run_call(r, "/saga.v1.Coordinator/Get", &request.base, &saga__v1__get_response__descriptor, &answer);
+    if (status != EXIT_DONE)
+        return status;
+    if (answer->saga == NULL)
+        status = run_say(r, EXIT_REFUSED, "the sidecar's answer holds no saga");
+    else if (r->o.json)
+        status = run_json(r, &answer->base, false);
+    else
+        show_saga(&r->screen, answer, r->o.address);
+    protobuf_c_message_free_unpacked(&answer->base, NULL);
+    return status;
+}
+
+/* ---- pages ---------------------------------------------------------------------------------------------------------- */
+
+/* What list and deadletters have in common: they ask for pages, and show sagas. */
+struct paging {
+    const char *method;
+    ProtobufCMessage *request;
+    char **token; /* in request */
+    const ProtobufCMessageDescriptor *type;
+    void (*show)(const struct screen *s, Saga__V1__Saga *const *sagas, size_t count);
+};
+
+/* The two answers are alike; these tell them apart. */
+static Saga__V1__Saga **sagas_of(ProtobufCMessage *page, size_t *count, char **next)
+{
+    if (page->descriptor == &saga__v1__list_response__descriptor) {
+        Saga__V1__ListResponse *list = (Saga__V1__ListResponse *)page;
+        *count = list->n_sagas;
+        *next = list->next_page_token;
+        return list->sagas;
+    }
+    Saga__V1__ListDeadLettersResponse *letters = (Saga__V1__ListDeadLettersResponse *)page;
+    *count = letters->n_sagas;
+    *next = letters->next_page_token;
+    return letters->sagas;
+}
+
+static int put_page(struct run *r, const struct paging *p, ProtobufCMessage *page, size_t *shown)
+{
+    size_t count;
+    char *next;
+    Saga__V1__Saga **sagas = sagas_of(page, &count, &next);
+    int status = EXIT_DONE;
+    if (r->o.json && !r->o.all && (count > 0 || next[0] == '\0'))
+        status = run_json(r, page, false);
+    for (size_t i = 0; r->o.json && r->o.all && i < count && status == EXIT_DONE; i++)
+        status = run_json(r, &sagas[i]->base, true);
+    if (!r->o.json && count > 0)
+        p->show(&r->screen, sagas, count);
+    fflush(r->screen.out);
+    *shown += count;
+    return status;
+}
+
+/* A page may be empty and still have a next one: goes on until something is shown or the end is reached, with --all until the end. */
+static int put_pages(struct run *r, const struct paging *p, size_t *shown, char next_token[256])
+{
+    *shown = 0;
+    next_token[0] = '\0';
+    for (;;) {
+        ProtobufCMessage *page;
+        size_t count;
+        char *next;
+        int status = run_call(r, p->method, p->request, p->type, &page);
+        if (status != EXIT_DONE)
+            return status;
+        sagas_of(page, &count, &next);
+        status = put_page(r, p, page, shown);
+        bool same = strcmp(next, next_token) == 0;
+        size_t size = strlen(next);
+        if (size < 256)
+            memcpy(next_token, next, size + 1);
+        protobuf_c_message_free_unpacked(page, NULL);
+        if (status != EXIT_DONE || size == 0)
+            return status;
+        if (same || size >= 256)
+            return run_say(r, EXIT_REFUSED, "the sidecar's token for the next page cannot be used");
+        if (!r->o.all && *shown > 0)
+            return EXIT_DONE;
+        *p->token = next_token;
+    }
+}
+
+/* Adds " --state stuck" and the like to a command that is proposed. */
+static void put_filters(const struct run *r)
+{
+    char clean[300], word[320];
+    const struct {
+        const char *option, *value;
+    } filters[] = {{"--address", r->o.address}, {"--definition", r->o.definition}, {"--since", r->o.since}, {"--before", r->o.before}};
+    for (size_t i = 0; i < sizeof filters / sizeof filters[0]; i++)
+        if (filters[i].value != NULL)
+            fprintf(r->screen.out, " %s %s", filters[i].option,
+                    screen_shell_word(screen_clean(&r->screen, filters[i].value, clean, sizeof clean), word, sizeof word));
+}
+
+/* ---- list ----------------------------------------------------------------------------------------------------------- */
+
+static bool set_time(struct run *r, const char *text, Google__Protobuf__Timestamp *t)
+{
+    struct instant at;
+    if (text == NULL || times_read(text, r->screen.now, r->o.utc, &at) != NULL)
+        return false;
+    t->seconds = at.us / 1000000;
+    t->nanos = (int32_t)(at.us % 1000000) * 1000;
+    return true;
+}
+
+static void put_states(const struct run *r)
+{
+    static const char *const names[] = {"", "running", "committed", "compensating", "compensated", "stuck", "resolved"};
+    const char *between = " --state ";
+    for (unsigned state = 1; state < sizeof names / sizeof names[0]; state++) {
+        if ((r->o.states >> state & 1) == 0)
+            continue;
+        fprintf(r->screen.out, "%s%s", between, names[state]);
+        between = ",";
+    }
+}
+
+int command_list(struct run *r)
+{
+    Saga__V1__ListRequest request = SAGA__V1__LIST_REQUEST__INIT;
+    Google__Protobuf__Timestamp since = GOOGLE__PROTOBUF__TIMESTAMP__INIT, before = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+    Saga__V1__SagaState states[8];
+    struct paging p = {"/saga.v1.Coordinator/List", &request.base, &request.page_token, &saga__v1__list_response__descriptor, show_list};
+    char next[256];
+    size_t shown;
+    request.states = states;
+    for (unsigned state = 1; state < 8; state++)
+        if ((r->o.states >> state & 1) != 0)
+            states[request.n_states++] = (Saga__V1__SagaState)state;
+    if (r->o.definition != NULL)
+        request.definition = (char *)(uintptr_t)r->o.definition;
+    if (r->o.page != NULL)
+        request.page_token = (char *)(uintptr_t)r->o.page;
+    request.started_from = set_time(r, r->o.since, &since) ? &since : NULL;
+    request.started_before = set_time(r, r->o.before, &before) ? &before : NULL;
+    request.page_size = (int32_t)(r->o.all ? 1000 : r->o.limit);
+    int status = put_pages(r, &p, &shown, next);
+    if (status != EXIT_DONE || r->o.json)
+        return status;
+    if (shown == 0)
+        fputs("No saga matches.\n", r->screen.out);
+    if (next[0] != '\0') {
+        char clean[300], word[320];
+        fputs("more: sagactl list", r->screen.out);
+        put_states(r);
+        put_filters(r);
+        if ((r->o.given & OPTION_BIT(OPTION_LIMIT)) != 0)
+            fprintf(r->screen.out, " --limit %u", (unsigned)r->o.limit);
+        fprintf(r->screen.out, " --page %s\n", screen_shell_word(screen_clean(&r->screen, next, clean, sizeof clean), word, sizeof word));
+    }
+    return status;
+}
+
+/* ---- deadletters ---------------------------------------------------------------------------------------------------- */
+
+int command_deadletters(struct run *r)
+{
+    Saga__V1__ListDeadLettersRequest request = SAGA__V1__LIST_DEAD_LETTERS_REQUEST__INIT;
+    struct paging p = {"/saga.v1.Operator/ListDeadLetters", &request.base, &request.page_token,
+                       &saga__v1__list_dead_letters_response__descriptor, show_dead_letters};
+    char next[256];
+    size_t shown;
+    if (r->o.definition != NULL)
+        request.definition = (char *)(uintptr_t)r->o.definition;
+    if (r->o.page != NULL)
+        request.page_token = (char *)(uintptr_t)r->o.page;
+    request.page_size = (int32_t)(r->o.all ? 1000 : r->o.limit);
+    int status = put_pages(r, &p, &shown, next);
+    if (status != EXIT_DONE || r->o.json)
+        return status;
+    if (shown == 0) {
+        fputs("No saga is stuck.\n", r->screen.out);
+        return status;
+    }
+    fprintf(r->screen.out, "\n%zu dead letter%s%s. What to do about one: sagactl", shown, shown == 1 ? "" : "s", next[0] ? " and more" : "");
+    fputs(" get SAGA-ID\n", r->screen.out);
+    if (next[0] != '\0') {
+        char clean[300], word[320];
+        fputs("more: sagactl deadletters", r->screen.out);
+        put_filters(r);
+        fprintf(r->screen.out, " --page %s\n", screen_shell_word(screen_clean(&r->screen, next, clean, sizeof clean), word, sizeof word));
+    }
+    return status;
+}

@@ -1,0 +1,154 @@
+/* cmd_start.c - start, wait. */
+#include "client-lib/sagactl/json.h"
+#include "client-lib/sagactl/run.h"
+#include "client-lib/sagactl/show.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int digit(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* Gives the bytes of hexadecimal digits. */
+static int read_hex(struct run *r, const char *text, char **data, size_t *size)
+{
+    *size = 0;
+    *data = malloc(strlen(text) / 2 + 1);
+    if (*data == NULL)
+        return run_say(r, EXIT_REFUSED, "there is no memory for the input");
+    for (size_t i = 0; text[i] != '\0';) {
+        if (isspace((unsigned char)text[i]) || text[i] == ':') {
+            i++;
+            continue;
+        }
+        int high = digit(text[i]), low = high < 0 ? -1 : digit(text[i + 1]);
+        if (low < 0) {
+            free(*data);
+            return run_say(r, EXIT_USAGE, "--input-hex: there are no two hexadecimal digits at place %zu", i + 1);
+        }
+        (*data)[(*size)++] = (char)(high << 4 | low);
+        i += 2;
+    }
+    return EXIT_DONE;
+}
+
+/* Gives the input; *data is NULL when there is none. */
+static int read_input(struct run *r, char **data, size_t *size)
+{
+    *data = NULL;
+    *size = 0;
+    if (r->o.input != NULL)
+        return run_read_file(r, r->o.input, data, size);
+    if (r->o.input_hex != NULL)
+        return read_hex(r, r->o.input_hex, data, size);
+    if (r->o.input_text == NULL)
+        return EXIT_DONE;
+    *data = strdup(r->o.input_text);
+    *size = strlen(r->o.input_text);
+    return *data != NULL ? EXIT_DONE : run_say(r, EXIT_REFUSED, "there is no memory for the input");
+}
+
+/* Sends the request; gives *answer. */
+static int send_start(struct run *r, char *input, size_t size, Saga__V1__StartResponse **answer)
+{
+    const struct options *o = &r->o;
+    Saga__V1__StartRequest request = SAGA__V1__START_REQUEST__INIT;
+    Google__Protobuf__Duration deadline = GOOGLE__PROTOBUF__DURATION__INIT;
+    request.definition = o->words[0];
+    request.version = o->version != NULL ? (char *)(uintptr_t)o->version : request.version;
+    request.request_id = o->request_id != NULL ? (char *)(uintptr_t)o->request_id : request.request_id;
+    request.input = (ProtobufCBinaryData){.data = (uint8_t *)input, .len = size};
+    deadline.seconds = o->deadline.us / 1000000;
+    deadline.nanos = (int32_t)(o->deadline.us % 1000000) * 1000;
+    request.deadline = o->deadline.us > 0 ? &deadline : NULL;
+    return run_call(r, "/saga.v1.Coordinator/Start", &request.base, &saga__v1__start_response__descriptor, answer);
+}
+
+int command_start(struct run *r)
+{
+    Saga__V1__StartResponse *answer;
+    char *input, id[256];
+    size_t size;
+    int status = read_input(r, &input, &size);
+    if (status != EXIT_DONE)
+        return status;
+    status = send_start(r, input, size, &answer);
+    free(input);
+    if (status != EXIT_DONE)
+        return status;
+    /* With --wait as JSON the saga itself is the one document. */
+    if (r->o.json && !r->o.wait)
+        status = run_json(r, &answer->base, false);
+    else if (!r->o.json)
+        fprintf(r->screen.out, "%s%s\n", screen_clean(&r->screen, answer->saga_id, id, sizeof id),
+                answer->already_started && r->screen.terminal ? " (started before with this request id)" : "");
+    fflush(r->screen.out);
+    if (status == EXIT_DONE && r->o.wait)
+        status = run_wait(r, answer->saga_id);
+    protobuf_c_message_free_unpacked(&answer->base, NULL);
+    return status;
+}
+
+/* ---- wait ----------------------------------------------------------------------------------------------------------- */
+
+static int status_of_end(const Saga__V1__Saga *saga)
+{
+    switch (saga->state) {
+    case SAGA__V1__SAGA_STATE__SAGA_STATE_COMMITTED:
+        return EXIT_DONE;
+    case SAGA__V1__SAGA_STATE__SAGA_STATE_COMPENSATED:
+        return EXIT_COMPENSATED;
+    case SAGA__V1__SAGA_STATE__SAGA_STATE_RESOLVED:
+        return EXIT_RESOLVED;
+    case SAGA__V1__SAGA_STATE__SAGA_STATE_STUCK:
+        return EXIT_STUCK;
+    default:
+        return EXIT_REFUSED;
+    }
+}
+
+int run_wait(struct run *r, const char *saga_id)
+{
+    Saga__V1__WaitRequest request = SAGA__V1__WAIT_REQUEST__INIT;
+    Saga__V1__WaitResponse *answer;
+    struct saga_error error;
+    int64_t deadline = wire_deadline(r->o.timeout_ms);
+    bool again = false;
+    int status = run_connect(r);
+    if (status != EXIT_DONE)
+        return status;
+    request.saga_id = (char *)(uintptr_t)saga_id;
+    request.until_stuck = !r->o.past_stuck;
+    /* Waiting for a connection makes each turn of this loop last until there is a sidecar again, or the time has passed. */
+    while (run_try(r, "/saga.v1.Coordinator/Wait", &request.base, &saga__v1__wait_response__descriptor, deadline, again, &answer,
+                   &error) != SAGA_OK) {
+        bool never_there = !again && strcmp(error.reason, SAGA_REASON_UNREACHABLE) == 0;
+        if (!run_lost(&error) || never_there || wire_time_left_ms(deadline) == 0) {
+            if (error.code != SAGA_E_DEADLINE_EXCEEDED)
+                return run_failed(r, &error);
+            return run_say(r, EXIT_TIMEOUT, "the saga has not ended within the time given; it goes on");
+        }
+        if (!again)
+            fprintf(r->err, "sagactl: the sidecar is gone; waiting until it is back\n");
+        again = true;
+    }
+    if (answer->saga == NULL) {
+        status = run_say(r, EXIT_REFUSED, "the sidecar's answer holds no saga");
+    } else {
+        status = status_of_end(answer->saga);
+        if (r->o.json && run_json(r, &answer->saga->base, false) != EXIT_DONE)
+            status = EXIT_REFUSED;
+        else if (!r->o.json)
+            show_end(&r->screen, answer->saga);
+    }
+    protobuf_c_message_free_unpacked(&answer->base, NULL);
+    return status;
+}
+
+int command_wait(struct run *r)
+{
+    return run_wait(r, r->o.words[0]);
+}

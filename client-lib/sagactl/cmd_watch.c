@@ -1,0 +1,92 @@
+/* cmd_watch.c - watch: events as they become durable, also across a restart of the sidecar. */
+#include "client-lib/sagactl/run.h"
+#include "client-lib/sagactl/story.h"
+
+#include <string.h>
+
+#define CURSOR_SIZE 256
+
+struct watch {
+    struct run *r;
+    char cursor[CURSOR_SIZE]; /* of the last event shown; "" before the first */
+    bool one_saga;
+    bool ended; /* that one has */
+};
+
+static int put_event(struct watch *w, const Saga__V1__Event *event)
+{
+    struct run *r = w->r;
+    int status = EXIT_DONE;
+    if (r->o.json)
+        status = run_json(r, &event->base, true);
+    else
+        story_write_line(&r->screen, event, !w->one_saga);
+    fflush(r->screen.out);
+    size_t size = strlen(event->cursor);
+    if (size < sizeof w->cursor)
+        memcpy(w->cursor, event->cursor, size + 1);
+    w->ended = w->one_saga && event->type == SAGA__V1__EVENT_TYPE__EVENT_TYPE_ENDED;
+    if (status == EXIT_DONE && ferror(r->screen.out))
+        status = run_say(r, EXIT_REFUSED, "the output cannot be written");
+    return status;
+}
+
+/* Shows what comes until the stream ends, for good or not. Returns EXIT_DONE to go on with a new one when *lost. */
+static int follow(struct watch *w, struct wire_stream *stream, int64_t deadline, bool *lost)
+{
+    struct saga_error error;
+    *lost = false;
+    for (;;) {
+        ProtobufCMessage *message;
+        int code = wire_stream_read(stream, deadline, &message, &error);
+        if (code == SAGA_E_DEADLINE_EXCEEDED && wire_time_left_ms(deadline) == 0)
+            return run_say(w->r, EXIT_TIMEOUT, "the time given has passed");
+        if (code != SAGA_OK) {
+            *lost = run_lost(&error);
+            /* Lost before anything came, and never there: nothing to wait for. */
+            bool never_there = w->cursor[0] == '\0' && strcmp(error.reason, SAGA_REASON_UNREACHABLE) == 0;
+            if (*lost && !never_there)
+                return EXIT_DONE;
+            *lost = false;
+            return run_failed(w->r, &error);
+        }
+        if (message == NULL)
+            return EXIT_DONE;
+        const Saga__V1__WatchResponse *response = (const Saga__V1__WatchResponse *)message;
+        int status = EXIT_DONE;
+        for (size_t i = 0; i < response->n_events && status == EXIT_DONE && !w->ended; i++)
+            status = put_event(w, response->events[i]);
+        protobuf_c_message_free_unpacked(message, NULL);
+        if (status != EXIT_DONE || w->ended)
+            return status;
+    }
+}
+
+int command_watch(struct run *r)
+{
+    Saga__V1__WatchRequest request = SAGA__V1__WATCH_REQUEST__INIT;
+    struct watch w = {.r = r, .one_saga = r->o.word_count > 0};
+    int64_t deadline = wire_deadline(r->o.timeout_ms);
+    bool lost = false;
+    int status = run_connect(r);
+    if (status != EXIT_DONE)
+        return status;
+    if (w.one_saga)
+        request.saga_id = r->o.words[0];
+    if (r->o.from != NULL)
+        snprintf(w.cursor, sizeof w.cursor, "%s", r->o.from);
+    do {
+        struct wire_stream *stream;
+        struct saga_error error;
+        request.cursor = w.cursor;
+        if (wire_stream_open(r->wire, "/saga.v1.Coordinator/Watch", &request.base, &saga__v1__watch_response__descriptor, lost,
+                             &stream, &error) != SAGA_OK)
+            return run_failed(r, &error);
+        bool again = lost;
+        status = follow(&w, stream, deadline, &lost);
+        wire_stream_close(stream);
+        if (lost && !again)
+            fprintf(r->err, "sagactl: the sidecar is gone; waiting until it is back\n");
+    } while (status == EXIT_DONE && lost);
+    return status;
+}

@@ -1,0 +1,110 @@
+/* command.h - sagactl's commands and options, in two tables. Help, the man page, the shell completions and the reader of the command line all
+ * come from here. */
+#ifndef SAGACTL_COMMAND_H
+#define SAGACTL_COMMAND_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct run;
+
+enum option_id {
+    /* Every command takes these. */
+    OPTION_ADDRESS,
+    OPTION_OUTPUT,
+    OPTION_TIMEOUT,
+    OPTION_COLOR,
+    OPTION_UTC,
+    OPTION_HELP,
+    /* Only before the command. */
+    OPTION_SHOW_VERSION,
+    /* Each for some commands. */
+    OPTION_DRY_RUN,
+    OPTION_VERSION,
+    OPTION_INPUT,
+    OPTION_INPUT_TEXT,
+    OPTION_INPUT_HEX,
+    OPTION_REQUEST_ID,
+    OPTION_DEADLINE,
+    OPTION_WAIT,
+    OPTION_PAYLOADS,
+    OPTION_STATE,
+    OPTION_DEFINITION,
+    OPTION_SINCE,
+    OPTION_BEFORE,
+    OPTION_LIMIT,
+    OPTION_PAGE,
+    OPTION_ALL,
+    OPTION_FROM,
+    OPTION_PAST_STUCK,
+    OPTION_REASON,
+    OPTION_ACTOR,
+    OPTION_COUNT
+};
+
+#define OPTION_BIT(id) (UINT64_C(1) << (id))
+#define OPTIONS_COMMON                                                                                                 \
+    (OPTION_BIT(OPTION_ADDRESS) | OPTION_BIT(OPTION_OUTPUT) | OPTION_BIT(OPTION_TIMEOUT) | OPTION_BIT(OPTION_COLOR) |  \
+     OPTION_BIT(OPTION_UTC) | OPTION_BIT(OPTION_HELP))
+#define OPTIONS_BEFORE (OPTIONS_COMMON | OPTION_BIT(OPTION_SHOW_VERSION))
+
+/* What a shell can complete an argument with. */
+enum complete { COMPLETE_NOTHING, COMPLETE_FILE, COMPLETE_VALUES };
+
+struct option_row {
+    const char *name;          /* without "--" */
+    char letter;               /* '\0': has none */
+    const char *argument;      /* its name in help, or NULL when the option takes none */
+    const char *const *values; /* those that are valid, NULL at the end; or NULL */
+    enum complete complete;
+    const char *help; /* one or two sentences */
+};
+
+struct command_row {
+    const char *name;
+    const char *arguments; /* as help shows them */
+    unsigned words_min, words_max;
+    const char *const *values; /* of its first argument, or NULL */
+    enum complete complete;    /* of its arguments */
+    uint64_t options;          /* OPTION_BITs beside OPTIONS_COMMON */
+    const char *summary;       /* one line without a full stop */
+    const char *text;          /* what one needs to know, in sentences */
+    /* Carries it out and returns an exit status; whatever went wrong has been said. */
+    int (*run)(struct run *r);
+};
+
+extern const struct option_row option_rows[OPTION_COUNT];
+extern const struct command_row command_rows[];
+extern const size_t command_count;
+
+/* The row of this name, or NULL. */
+const struct command_row *command_find(const char *name);
+
+/* The command's name nearest to a wrong one, or NULL. */
+const char *command_nearest(const char *wrong);
+
+/* The name of the option nearest to a wrong one among those in mask, or NULL. wrong is without "--". */
+const char *option_nearest(const char *wrong, uint64_t mask);
+
+/* ---- the commands, each in the file cmd_*.c that fits ---- */
+
+int command_register(struct run *r);
+int command_lint(struct run *r);
+int command_definitions(struct run *r);
+int command_start(struct run *r);
+int command_wait(struct run *r);
+int command_get(struct run *r);
+int command_list(struct run *r);
+int command_deadletters(struct run *r);
+int command_watch(struct run *r);
+int command_cancel(struct run *r);
+int command_pause(struct run *r);
+int command_resume(struct run *r);
+int command_retry(struct run *r);
+int command_skip(struct run *r);
+int command_resolve(struct run *r);
+int command_completion(struct run *r);
+int command_version(struct run *r);
+int command_help(struct run *r);
+
+#endif

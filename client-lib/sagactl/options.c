@@ -1,0 +1,368 @@
+/* options.c - the command line by way of getopt_long, whose own messages are replaced by some that help. */
+#include "client-lib/sagactl/options.h"
+
+#include "client-lib/sagactl/exits.h"
+#include "client-lib/sagactl/help.h"
+#include "client-lib/sagactl/times.h"
+#include "client-lib/sagactl/words.h"
+#include "sidecar/base/saga_id.h"
+#include "sidecar/definition/quantity.h"
+#include "sidecar/definition/reader.h"
+
+#include <getopt.h>
+#include <pwd.h>
+#include <saga/version.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LIMIT_DEFAULT 50
+#define LIMIT_MAX 1000
+#define REQUEST_ID_MAX 128
+#define REASON_MAX 256
+#define TOKEN_MAX 128
+#define TIMEOUT_MAX_MS (INT64_C(366) * 24 * 3600 * 1000)
+/* getopt's value of an option without a letter: above every character. */
+#define VALUE_OF(id) (256 + (int)(id))
+
+struct reading {
+    struct options *o;
+    FILE *err;
+    struct screen plain; /* to clean what is quoted */
+};
+
+/* What is wrong with the command line; always false. */
+static bool wrong(const struct reading *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static bool wrong(const struct reading *r, const char *format, ...)
+{
+    char said[1024], clean[1200];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(said, sizeof said, format, arguments);
+    va_end(arguments);
+    const char *command = r->o->command == NULL ? NULL : r->o->command->name;
+    fprintf(r->err, "sagactl%s%s: %s\n", command ? " " : "", command ? command : "",
+            screen_clean(&r->plain, said, clean, sizeof clean));
+    fprintf(r->err, "Try: sagactl help%s%s\n", command ? " " : "", command ? command : "");
+    return false;
+}
+
+/* ---- values --------------------------------------------------------------------------------------------------------- */
+
+static bool text_value(const struct reading *r, unsigned id, const char *value, size_t max, const char **to)
+{
+    size_t size = strlen(value);
+    if (size == 0 || size > max)
+        return wrong(r, "--%s takes 1 to %zu bytes", option_rows[id].name, max);
+    *to = value;
+    return true;
+}
+
+static bool name_value(const struct reading *r, unsigned id, const char *value, const char **to)
+{
+    *to = value;
+    return definition_name_valid(bytes_of_text(value), NAME_BYTES_MAX) ||
+           wrong(r, "--%s: \"%.200s\" is not a name: 1 to 128 letters, digits, '-', '_' and '.'", option_rows[id].name, value);
+}
+
+static bool span_value(const struct reading *r, unsigned id, const char *value, struct span *to)
+{
+    const char *why = quantity_read_span(bytes_of_text(value), to);
+    if (why == NULL && to->us < 1000)
+        why = "is less than 1ms";
+    return why == NULL || wrong(r, "--%s: \"%.200s\" %s", option_rows[id].name, value, why);
+}
+
+static bool choice_value(const struct reading *r, unsigned id, const char *value, unsigned *to)
+{
+    const char *const *values = option_rows[id].values;
+    for (*to = 0; values[*to] != NULL; ++*to)
+        if (strcmp(values[*to], value) == 0)
+            return true;
+    char list[128] = "";
+    for (unsigned i = 0; values[i] != NULL; i++)
+        snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", i > 0 ? ", " : "", values[i]);
+    return wrong(r, "--%s: \"%.200s\" is none of %s", option_rows[id].name, value, list);
+}
+
+static bool states_value(const struct reading *r, const char *value)
+{
+    const char *bad;
+    size_t size;
+    uint32_t states = words_states(value, &bad, &size);
+    if (states == 0) {
+        const char *near = words_state_nearest(bad, size);
+        return wrong(r, "--state: \"%.*s\" is not a state%s%s%s", (int)(size < 200 ? size : 200), bad,
+                     near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+    }
+    r->o->states |= states;
+    return true;
+}
+
+static bool time_value(const struct reading *r, unsigned id, const char *value, const char **to)
+{
+    struct instant at;
+    const char *why = times_read(value, times_now(), r->o->utc, &at);
+    *to = value;
+    return why == NULL || wrong(r, "--%s: \"%.200s\" %s", option_rows[id].name, value, why);
+}
+
+static bool limit_value(const struct reading *r, const char *value)
+{
+    uint64_t count;
+    if (quantity_read_count(bytes_of_text(value), &count) != NULL || count < 1 || count > LIMIT_MAX)
+        return wrong(r, "--limit: \"%.200s\" is not a count from 1 to %d", value, LIMIT_MAX);
+    r->o->limit = (uint32_t)count;
+    return true;
+}
+
+static bool take(const struct reading *r, unsigned id, const char *value)
+{
+    struct options *o = r->o;
+    struct span span;
+    unsigned choice;
+    o->given |= OPTION_BIT(id);
+    switch ((enum option_id)id) {
+    case OPTION_ADDRESS:
+        return text_value(r, id, value, 512, &o->address);
+    case OPTION_OUTPUT:
+        if (!choice_value(r, id, value, &choice))
+            return false;
+        o->json = choice == 1;
+        return true;
+    case OPTION_TIMEOUT:
+        if (!span_value(r, id, value, &span))
+            return false;
+        o->timeout_ms = span.us / 1000 < TIMEOUT_MAX_MS ? span.us / 1000 : TIMEOUT_MAX_MS;
+        return true;
+    case OPTION_COLOR:
+        if (!choice_value(r, id, value, &choice))
+            return false;
+        o->color = (enum color)choice;
+        return true;
+    case OPTION_VERSION:
+        o->version = value;
+        return definition_version_valid(value) ||
+               wrong(r, "--version: \"%.200s\" is not a semantic version, as in 1.0.0", value);
+    case OPTION_INPUT:
+        return text_value(r, id, value, 4096, &o->input);
+    case OPTION_INPUT_TEXT:
+        o->input_text = value;
+        return true;
+    case OPTION_INPUT_HEX:
+        o->input_hex = value;
+        return true;
+    case OPTION_REQUEST_ID:
+        return text_value(r, id, value, REQUEST_ID_MAX, &o->request_id);
+    case OPTION_DEADLINE:
+        return span_value(r, id, value, &o->deadline);
+    case OPTION_STATE:
+        return states_value(r, value);
+    case OPTION_DEFINITION:
+        return name_value(r, id, value, &o->definition);
+    case OPTION_SINCE:
+        return time_value(r, id, value, &o->since);
+    case OPTION_BEFORE:
+        return time_value(r, id, value, &o->before);
+    case OPTION_LIMIT:
+        return limit_value(r, value);
+    case OPTION_PAGE:
+        return text_value(r, id, value, TOKEN_MAX, &o->page);
+    case OPTION_FROM:
+        return text_value(r, id, value, TOKEN_MAX, &o->from);
+    case OPTION_REASON:
+        return text_value(r, id, value, REASON_MAX, &o->reason);
+    case OPTION_ACTOR:
+        if (value[0] == '\0' || strlen(value) >= ACTOR_SIZE)
+            return wrong(r, "--actor takes 1 to 128 bytes");
+        memcpy(o->actor, value, strlen(value) + 1);
+        return true;
+    case OPTION_UTC:
+        o->utc = true;
+        return true;
+    case OPTION_DRY_RUN:
+        o->dry_run = true;
+        return true;
+    case OPTION_WAIT:
+        o->wait = true;
+        return true;
+    case OPTION_PAYLOADS:
+        o->payloads = true;
+        return true;
+    case OPTION_ALL:
+        o->all = true;
+        return true;
+    case OPTION_PAST_STUCK:
+        o->past_stuck = true;
+        return true;
+    case OPTION_HELP:
+    case OPTION_SHOW_VERSION:
+    case OPTION_COUNT:
+        break;
+    }
+    return true;
+}
+
+/* ---- getopt --------------------------------------------------------------------------------------------------------- */
+
+struct getopt_tables {
+    struct option longs[OPTION_COUNT + 1];
+    char shorts[3 * OPTION_COUNT + 3];
+};
+
+/* first: '+' to stop at the first word, ':' not to. A missing argument is told from an unknown option either way. */
+static void make_tables(struct getopt_tables *t, uint64_t mask, const char *first)
+{
+    size_t count = 0, used = (size_t)snprintf(t->shorts, sizeof t->shorts, "%s", first);
+    for (unsigned id = 0; id < OPTION_COUNT; id++) {
+        const struct option_row *row = &option_rows[id];
+        if ((mask & OPTION_BIT(id)) == 0)
+            continue;
+        t->longs[count++] = (struct option){row->name, row->argument ? required_argument : no_argument, NULL, VALUE_OF(id)};
+        if (row->letter != '\0') {
+            t->shorts[used++] = row->letter;
+            if (row->argument)
+                t->shorts[used++] = ':';
+        }
+    }
+    t->longs[count] = (struct option){0};
+    t->shorts[used] = '\0';
+}
+
+static unsigned id_of(int value, uint64_t mask)
+{
+    for (unsigned id = 0; id < OPTION_COUNT; id++)
+        if ((mask & OPTION_BIT(id)) != 0 && (value == VALUE_OF(id) || (option_rows[id].letter != '\0' && value == option_rows[id].letter)))
+            return id;
+    return OPTION_COUNT;
+}
+
+static bool refuse(const struct reading *r, int result, uint64_t mask, char *const *argv)
+{
+    unsigned id = optopt == 0 ? OPTION_COUNT : id_of(optopt, mask);
+    if (id < OPTION_COUNT && result == ':')
+        return wrong(r, "--%s needs %s", option_rows[id].name, option_rows[id].argument);
+    if (id < OPTION_COUNT)
+        return wrong(r, "--%s takes no argument", option_rows[id].name);
+    if (optopt != 0)
+        return wrong(r, "there is no option -%c", optopt);
+    const char *text = argv[optind - 1], *name = text + strspn(text, "-"), *near = option_nearest(name, mask);
+    return wrong(r, "there is no option %.*s%s%s%s", (int)(strcspn(text, "=") < 200 ? strcspn(text, "=") : 200), text,
+                 near ? "; did you mean --" : "", near ? near : "", near ? "?" : "");
+}
+
+enum ended { ENDED_WELL, ENDED_WRONG, ENDED_HELP, ENDED_VERSION };
+
+/* Reads options until the words (or, with '+', the first word). */
+static enum ended read_some(const struct reading *r, int argc, char **argv, uint64_t mask, const char *first)
+{
+    struct getopt_tables tables;
+    int value;
+    make_tables(&tables, mask, first);
+    optind = 0;
+    opterr = 0;
+    while ((value = getopt_long(argc, argv, tables.shorts, tables.longs, NULL)) != -1) {
+        if (value == '?' || value == ':') {
+            refuse(r, value, mask, argv);
+            return ENDED_WRONG;
+        }
+        unsigned id = id_of(value, mask);
+        if (id == OPTION_HELP)
+            return ENDED_HELP;
+        if (id == OPTION_SHOW_VERSION)
+            return ENDED_VERSION;
+        if (!take(r, id, optarg))
+            return ENDED_WRONG;
+    }
+    return ENDED_WELL;
+}
+
+/* ---- what a command needs ------------------------------------------------------------------------------------------- */
+
+static bool words_valid(const struct reading *r)
+{
+    const struct options *o = r->o;
+    const char *arguments = o->command->arguments;
+    if (o->word_count < o->command->words_min)
+        return wrong(r, "needs %s", arguments);
+    if (o->word_count > o->command->words_max)
+        return wrong(r, "\"%.200s\" is too much", o->words[o->command->words_max]);
+    const char *first = o->word_count > 0 ? o->words[0] : NULL, *second = o->word_count > 1 ? o->words[1] : NULL;
+    struct saga_id id;
+    if (first != NULL && strstr(arguments, "SAGA-ID") != NULL && !saga_id_parse(first, strlen(first), &id))
+        return wrong(r, "\"%.200s\" is not a saga's id, as in 9f03c1d2a4b7-2a", first);
+    if (second != NULL && strstr(arguments, "STEP") != NULL && !definition_name_valid(bytes_of_text(second), STEP_NAME_BYTES_MAX))
+        return wrong(r, "\"%.200s\" is not the name of a step", second);
+    bool names = strcmp(arguments, "DEFINITION") == 0 || strncmp(arguments, "[NAME", 5) == 0;
+    if (first != NULL && names && !definition_name_valid(bytes_of_text(first), NAME_BYTES_MAX))
+        return wrong(r, "\"%.200s\" is not the name of a definition", first);
+    if (second != NULL && names && !definition_version_valid(second))
+        return wrong(r, "\"%.200s\" is not a semantic version, as in 1.0.0", second);
+    return true;
+}
+
+static bool options_agree(const struct reading *r)
+{
+    const struct options *o = r->o;
+    unsigned inputs = (o->input != NULL) + (o->input_text != NULL) + (o->input_hex != NULL);
+    if (inputs > 1)
+        return wrong(r, "--input, --input-text and --input-hex exclude one another");
+    if (o->all && o->page != NULL)
+        return wrong(r, "--all and --page exclude one another");
+    bool reason_needed = o->command->run == command_skip || o->command->run == command_resolve;
+    return !reason_needed || o->reason != NULL || wrong(r, "needs --reason TEXT: why, for the timeline");
+}
+
+/* "anna@host", cut to fit. */
+static void default_actor(char actor[ACTOR_SIZE])
+{
+    char host[65] = "";
+    const char *user = getenv("USER");
+    if (user == NULL || user[0] == '\0') {
+        const struct passwd *entry = getpwuid(geteuid());
+        user = entry != NULL ? entry->pw_name : "unknown";
+    }
+    gethostname(host, sizeof host - 1);
+    snprintf(actor, ACTOR_SIZE, "%.63s%s%.64s", user, host[0] != '\0' ? "@" : "", host);
+}
+
+bool options_read(struct options *o, int argc, char **argv, FILE *out, FILE *err, int *status)
+{
+    struct reading r = {.o = o, .err = err};
+    screen_init(&r.plain, err, COLOR_NEVER, false);
+    *o = (struct options){.timeout_ms = -1, .limit = LIMIT_DEFAULT};
+    *status = EXIT_USAGE;
+    enum ended ended = read_some(&r, argc, argv, OPTIONS_BEFORE, "+:");
+    int at = optind;
+    if (ended == ENDED_WELL && at >= argc) {
+        help_overview(err);
+        return false;
+    }
+    if (ended == ENDED_WELL) {
+        o->command = command_find(argv[at]);
+        if (o->command == NULL) {
+            const char *near = command_nearest(argv[at]);
+            return wrong(&r, "there is no command %.200s%s%s%s", argv[at], near ? "; did you mean " : "", near ? near : "",
+                         near ? "?" : "");
+        }
+        ended = read_some(&r, argc - at, argv + at, OPTIONS_COMMON | o->command->options, ":");
+        o->words = argv + at + optind;
+        o->word_count = (unsigned)(argc - at - optind);
+    }
+    if (ended == ENDED_WRONG)
+        return false;
+    if (ended == ENDED_HELP || ended == ENDED_VERSION) {
+        *status = EXIT_DONE;
+        if (ended == ENDED_VERSION)
+            fprintf(out, "sagactl %s\n", saga_version());
+        else if (o->command != NULL)
+            help_command(out, o->command);
+        else
+            help_overview(out);
+        return false;
+    }
+    if (o->actor[0] == '\0')
+        default_actor(o->actor);
+    return words_valid(&r) && options_agree(&r);
+}

@@ -1,0 +1,44 @@
+/* options.h - the command line, read and checked before anything is sent. */
+#ifndef SAGACTL_OPTIONS_H
+#define SAGACTL_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "client-lib/sagactl/command.h"
+#include "client-lib/sagactl/screen.h"
+
+#define ACTOR_SIZE 129 /* with its NUL; the API takes 128 bytes */
+
+/* Texts are views of argv. */
+struct options {
+    const struct command_row *command;
+    char *const *words; /* its arguments */
+    unsigned word_count;
+    uint64_t given; /* OPTION_BITs */
+
+    const char *address; /* NULL: not said */
+    bool json;
+    int64_t timeout_ms; /* -1: not said */
+    enum color color;
+    bool utc;
+
+    bool dry_run, wait, payloads, all, past_stuck;
+    const char *version;
+    const char *input, *input_text, *input_hex;
+    const char *request_id;
+    struct span deadline; /* 0: not said */
+    uint32_t states;      /* bit n for state n; 0: all */
+    const char *definition;
+    const char *since, *before;
+    uint32_t limit;
+    const char *page, *from, *reason;
+    char actor[ACTOR_SIZE];
+};
+
+/* Reads argv (which getopt may reorder). Returns true with *o filled in. False: *status is how to exit, and what is to be said has been
+ * written to out (help, version) or err (mistakes). */
+bool options_read(struct options *o, int argc, char **argv, FILE *out, FILE *err, int *status);
+
+#endif

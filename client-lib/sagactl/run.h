@@ -1,0 +1,65 @@
+/* run.h - one run of sagactl: what the commands share. */
+#ifndef SAGACTL_RUN_H
+#define SAGACTL_RUN_H
+
+#include <saga/error.h>
+
+#include "client-lib/sagactl/exits.h"
+#include "client-lib/sagactl/options.h"
+#include "client-lib/sagactl/screen.h"
+#include "client-lib/src/wire.h"
+
+#include "saga/v1/coordinator.pb-c.h"
+#include "saga/v1/operator.pb-c.h"
+
+#define RUN_TIMEOUT_DEFAULT_MS 10000
+/* Of files and standard input: what a message may carry at most. */
+#define RUN_FILE_BYTES_MAX (16u * 1024 * 1024)
+
+struct run {
+    struct options o;
+    struct screen screen; /* standard output */
+    FILE *err;
+    struct wire *wire; /* NULL until the first call */
+};
+
+/* The whole program: reads the command line, runs the command, says what went wrong. Returns the exit status. */
+int run_main(int argc, char **argv, FILE *out, FILE *err);
+
+/* ---- saying things; each returns the exit status that fits ---------------------------------------------------------- */
+
+/* An error that a call gave: as text, or as JSON with -o json. */
+int run_failed(struct run *r, const struct saga_error *error);
+
+/* A sentence of our own; status as given. */
+int run_say(struct run *r, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* A message on standard output as JSON. Returns EXIT_DONE, or EXIT_REFUSED when there is no memory (which is said). */
+int run_json(struct run *r, const ProtobufCMessage *message, bool one_line);
+
+/* ---- calls ---------------------------------------------------------------------------------------------------------- */
+
+/* Opens the wire if it is not open. Returns EXIT_DONE, or another status after having said why. */
+int run_connect(struct run *r);
+
+/* One call within --timeout or its default. Returns EXIT_DONE with *response set (gives; protobuf_c_message_free_unpacked), or another
+ * status after having said why. */
+int run_call(struct run *r, const char *method, const ProtobufCMessage *request, const ProtobufCMessageDescriptor *type,
+             void *response);
+
+/* The same, but says nothing: returns SAGA_OK or a code, with *error filled in. deadline from wire_deadline. */
+int run_try(struct run *r, const char *method, const ProtobufCMessage *request, const ProtobufCMessageDescriptor *type,
+            int64_t deadline, bool wait_for_ready, void *response, struct saga_error *error);
+
+/* Whether a call failed because the connection broke or the sidecar is stopping: one that comes back may answer it. */
+bool run_lost(const struct saga_error *error);
+
+/* ---- shared by several commands ------------------------------------------------------------------------------------- */
+
+/* Waits until the saga has ended (or is stuck, unless --past-stuck), shows how, and returns the status that tells. */
+int run_wait(struct run *r, const char *saga_id);
+
+/* Reads a whole file, "-" being standard input. Gives *data (free; a NUL follows it). Returns EXIT_DONE, or EXIT_USAGE after having said why. */
+int run_read_file(struct run *r, const char *path, char **data, size_t *size);
+
+#endif

@@ -1,0 +1,273 @@
+/* show.c - one saga: its head, its timeline, its steps, and what now. */
+#include "client-lib/sagactl/show.h"
+
+#include "client-lib/sagactl/story.h"
+#include "client-lib/sagactl/times.h"
+#include "client-lib/sagactl/words.h"
+
+#include <string.h>
+
+#define FIELD 256       /* bytes of a short text, cleaned */
+#define SENTENCE 1024   /* of a long one */
+#define STUCK_SHOWN 4   /* stuck steps for which commands are spelt out */
+#define PAYLOAD_SHOWN 4096
+
+/* ---- head ----------------------------------------------------------------------------------------------------------- */
+
+static void put_field(const struct screen *s, enum paint paint, const char *name, const char *text)
+{
+    screen_put(s, PAINT_DIM, "  %-10s", name);
+    screen_wrap(s, paint, text, 13, 12);
+}
+
+/* "action rejected at charge" */
+static char *why(const struct screen *s, Saga__V1__Reason reason, const char *step, char text[FIELD])
+{
+    char name[FIELD / 2];
+    snprintf(text, FIELD, "%s%s%s", words_reason(reason), step[0] != '\0' ? " at " : "",
+             screen_clean(s, step, name, sizeof name));
+    return text;
+}
+
+static bool ended(const Saga__V1__Saga *saga)
+{
+    return saga->state == SAGA__V1__SAGA_STATE__SAGA_STATE_COMMITTED ||
+           saga->state == SAGA__V1__SAGA_STATE__SAGA_STATE_COMPENSATED ||
+           saga->state == SAGA__V1__SAGA_STATE__SAGA_STATE_RESOLVED;
+}
+
+static void put_times(const struct screen *s, const Saga__V1__Saga *saga)
+{
+    struct instant started = times_of(saga->started_at), over = times_of(saga->ended_at), deadline = times_of(saga->deadline);
+    char at[TIMES_TEXT_SIZE], span[TIMES_TEXT_SIZE], text[FIELD];
+    snprintf(text, sizeof text, "%s, %s ago", times_write(s, started, at), times_write_span(instant_since(s->now, started), span));
+    put_field(s, PAINT_NONE, "started", started.us == INSTANT_NEVER.us ? "-" : text);
+    if (over.us != INSTANT_NEVER.us) {
+        snprintf(text, sizeof text, "%s, after %s", times_write(s, over, at), times_write_span(instant_since(over, started), span));
+        put_field(s, PAINT_NONE, "ended", text);
+    }
+    if (deadline.us != INSTANT_NEVER.us && !ended(saga)) {
+        bool passed = instant_before(deadline, s->now);
+        times_write_span(passed ? instant_since(s->now, deadline) : instant_since(deadline, s->now), span);
+        snprintf(text, sizeof text, "%s, %s%s%s", times_write(s, deadline, at), passed ? "passed " : "in ", span, passed ? " ago" : "");
+        put_field(s, passed ? PAINT_WARN : PAINT_NONE, "deadline", text);
+    }
+}
+
+/* Who paused it and why, from the timeline: the last such event. */
+static void put_paused(const struct screen *s, const Saga__V1__GetResponse *answer)
+{
+    char actor[FIELD], said[SENTENCE], text[FIELD + SENTENCE + 32] = "yes";
+    for (size_t i = answer->n_timeline; i-- > 0;) {
+        const Saga__V1__Event *e = answer->timeline[i];
+        if (e->type != SAGA__V1__EVENT_TYPE__EVENT_TYPE_PAUSED)
+            continue;
+        snprintf(text, sizeof text, "by %s%s%s", screen_clean(s, e->actor, actor, sizeof actor), e->message[0] != '\0' ? ": " : "",
+                 screen_clean(s, e->message, said, sizeof said));
+        break;
+    }
+    put_field(s, PAINT_WARN, "paused", text);
+}
+
+static void put_payload(const struct screen *s, const char *name, const ProtobufCBinaryData *data)
+{
+    char hex[PAYLOAD_SHOWN + 32], text[PAYLOAD_SHOWN + 96];
+    size_t shown = data->len < 64 ? data->len : 64, used = 0;
+    for (size_t i = 0; i < shown; i++)
+        used += (size_t)snprintf(hex + used, sizeof hex - used, "%02x%s", data->data[i], i % 4 == 3 ? " " : "");
+    hex[used] = '\0';
+    snprintf(text, sizeof text, "%zu bytes%s%s%s", data->len, shown > 0 ? ": " : "", hex, shown < data->len ? "..." : "");
+    put_field(s, PAINT_NONE, name, text);
+}
+
+static void put_head(const struct screen *s, const Saga__V1__GetResponse *answer)
+{
+    const Saga__V1__Saga *saga = answer->saga;
+    char id[64], name[FIELD], version[FIELD], text[FIELD], said[SENTENCE], both[FIELD + SENTENCE + 4];
+    screen_put(s, PAINT_STRONG, "%s", screen_clean(s, saga->id, id, sizeof id));
+    fprintf(s->out, "  %s %s  ", screen_clean(s, saga->definition, name, sizeof name),
+            saga->mode == SAGA__V1__SAGA_MODE__SAGA_MODE_ENLISTED ? "(enlisted)"
+                                                                   : screen_clean(s, saga->version, version, sizeof version));
+    screen_put(s, words_saga_paint(saga->state), "%s", words_saga_state(saga->state));
+    screen_put(s, PAINT_WARN, "%s\n", saga->paused ? ", paused" : "");
+    if (saga->reason != SAGA__V1__REASON__REASON_UNSPECIFIED)
+        put_field(s, PAINT_NONE, "undone for", why(s, saga->reason, saga->reason_step, text));
+    if (saga->state == SAGA__V1__SAGA_STATE__SAGA_STATE_STUCK)
+        put_field(s, PAINT_BAD, "stuck for", why(s, saga->stuck_reason, saga->stuck_step, text));
+    put_times(s, saga);
+    if (saga->paused)
+        put_paused(s, answer);
+    if (saga->resolved_by[0] != '\0' || saga->resolution[0] != '\0') {
+        snprintf(both, sizeof both, "by %s: %s", screen_clean(s, saga->resolved_by, text, sizeof text),
+                 screen_clean(s, saga->resolution, said, sizeof said));
+        put_field(s, PAINT_WARN, "resolved", both);
+    }
+    if (saga->request_id[0] != '\0')
+        put_field(s, PAINT_NONE, "request id", screen_clean(s, saga->request_id, said, sizeof said));
+    if (saga->traceparent[0] != '\0')
+        put_field(s, PAINT_NONE, "trace", screen_clean(s, saga->traceparent, text, sizeof text));
+    if (saga->input.len > 0)
+        put_payload(s, "input", &saga->input);
+}
+
+/* ---- steps ---------------------------------------------------------------------------------------------------------- */
+
+/* "DONE", "UNKNOWN (3)": the state, with the attempts when there was more than one. */
+static const char *tried(const char *state, int attempts, char text[FIELD])
+{
+    if (attempts > 1)
+        snprintf(text, FIELD, "%s (%d)", state, attempts);
+    else
+        snprintf(text, FIELD, "%s", state);
+    return text;
+}
+
+static unsigned names_width(const struct screen *s, const Saga__V1__Saga *saga)
+{
+    unsigned width = 4, most = s->width / 3;
+    char name[FIELD];
+    for (size_t i = 0; i < saga->n_steps; i++) {
+        unsigned columns = screen_columns(s, screen_clean(s, saga->steps[i]->name, name, sizeof name));
+        width = columns > width ? columns : width;
+    }
+    return width < most ? width : most;
+}
+
+static void put_step(const struct screen *s, const Saga__V1__Step *step, unsigned width)
+{
+    char name[FIELD], text[FIELD], waits[SENTENCE], answer[SENTENCE];
+    const unsigned state_width = 15;
+    fputs("  ", s->out);
+    screen_cell(s, PAINT_NONE, screen_clean(s, step->name, name, sizeof name), width);
+    fputs("  ", s->out);
+    screen_cell(s, words_action_paint(step->action), tried(words_action(step->action), step->action_attempts, text), state_width);
+    screen_cell(s, words_compensation_paint(step->compensation),
+                tried(words_compensation(step->compensation), step->compensation_attempts, text), state_width);
+    unsigned at = 2 + width + 2 + 2 * state_width;
+    if (step->waiting_for[0] != '\0')
+        screen_wrap(s, PAINT_NONE, screen_clean(s, step->waiting_for, waits, sizeof waits), at, at);
+    else
+        fputc('\n', s->out);
+    story_answer(s, step->last_status, step->last_message, answer, sizeof answer);
+    if (step->last_status != 0) {
+        fprintf(s->out, "%*s", (int)width + 4, "");
+        screen_put(s, PAINT_DIM, "last failure: ");
+        screen_wrap(s, PAINT_NONE, answer, width + 4 + 14, width + 4 + 14);
+    }
+    if (step->output.len > 0)
+        put_payload(s, "  output", &step->output);
+}
+
+static void put_steps(const struct screen *s, const Saga__V1__Saga *saga)
+{
+    unsigned width = names_width(s, saga);
+    screen_put(s, PAINT_STRONG, "\nsteps\n");
+    screen_put(s, PAINT_DIM, "  %-*s  %-15s%-15s%s\n", (int)width, "STEP", "ACTION", "COMPENSATION", "WAITS FOR");
+    for (size_t i = 0; i < saga->n_steps; i++)
+        put_step(s, saga->steps[i], width);
+}
+
+/* ---- what now ------------------------------------------------------------------------------------------------------- */
+
+struct advice {
+    const struct screen *s;
+    char address[600]; /* " --address ADDRESS", or "" */
+    char id[64];
+};
+
+static void put_command(const struct advice *a, const char *command, const char *step, const char *tail)
+{
+    char name[FIELD], word[FIELD];
+    fputs("      ", a->s->out);
+    if (step != NULL)
+        screen_shell_word(screen_clean(a->s, step, name, sizeof name), word, sizeof word);
+    screen_put(a->s, PAINT_STRONG, "sagactl%s %s %s%s%s%s", a->address, command, a->id, step ? " " : "", step ? word : "", tail);
+    fputc('\n', a->s->out);
+}
+
+/* The steps that an operator can retry or skip: the one that the saga names, and others whose compensation has failed. */
+static size_t stuck_steps(const Saga__V1__Saga *saga, const Saga__V1__Step *found[STUCK_SHOWN])
+{
+    size_t count = 0;
+    for (int pass = 0; pass < 2; pass++) {
+        for (size_t i = 0; i < saga->n_steps && count < STUCK_SHOWN; i++) {
+            const Saga__V1__Step *step = saga->steps[i];
+            bool named = strcmp(step->name, saga->stuck_step) == 0;
+            bool failed = step->compensation == SAGA__V1__COMPENSATION_STATE__COMPENSATION_STATE_FAILED;
+            if (pass == 0 ? named : failed && !named)
+                found[count++] = step;
+        }
+    }
+    return count;
+}
+
+static void advise_stuck(const struct advice *a, const Saga__V1__Saga *saga)
+{
+    const Saga__V1__Step *steps[STUCK_SHOWN];
+    char name[FIELD], text[SENTENCE];
+    size_t count = stuck_steps(saga, steps);
+    if (saga->stuck_step[0] != '\0') {
+        snprintf(text, sizeof text, "Step %s %s", screen_clean(a->s, saga->stuck_step, name, sizeof name), words_stuck(saga->stuck_reason));
+        screen_wrap(a->s, PAINT_NONE, text, 2, 0);
+    }
+    screen_wrap(a->s, PAINT_NONE, "The saga waits for one of these decisions:", 2, 0);
+    screen_wrap(a->s, PAINT_NONE, "The cause is mended: try again.", 4, 0);
+    for (size_t i = 0; i < count; i++)
+        put_command(a, "retry", steps[i]->name, "");
+    if (count == 0)
+        put_command(a, "retry", NULL, "");
+    if (count > 0)
+        screen_wrap(a->s, PAINT_NONE, "The step was done by hand: go on without it.", 4, 0);
+    for (size_t i = 0; i < count; i++)
+        put_command(a, "skip", steps[i]->name, " --reason 'WHY'");
+    screen_wrap(a->s, PAINT_NONE, "All that is still owed was settled outside: end the saga, for good.", 4, 0);
+    put_command(a, "resolve", NULL, " --reason 'WHAT WAS DONE'");
+}
+
+static void put_advice(const struct screen *s, const Saga__V1__Saga *saga, const char *address)
+{
+    struct advice a = {.s = s};
+    char clean[512], word[520];
+    bool stuck = saga->state == SAGA__V1__SAGA_STATE__SAGA_STATE_STUCK;
+    if (!stuck && !saga->paused)
+        return;
+    if (address != NULL)
+        snprintf(a.address, sizeof a.address, " --address %s",
+                 screen_shell_word(screen_clean(s, address, clean, sizeof clean), word, sizeof word));
+    screen_clean(s, saga->id, a.id, sizeof a.id);
+    screen_put(s, PAINT_STRONG, "\nwhat now\n");
+    if (stuck)
+        advise_stuck(&a, saga);
+    if (saga->paused) {
+        screen_wrap(s, PAINT_NONE, "The saga is paused: no call leaves for it until it is resumed.", 2, 0);
+        put_command(&a, "resume", NULL, "");
+    }
+}
+
+void show_saga(const struct screen *s, const Saga__V1__GetResponse *answer, const char *address)
+{
+    if (answer->saga == NULL)
+        return;
+    put_head(s, answer);
+    screen_put(s, PAINT_STRONG, "\ntimeline\n");
+    if (answer->timeline_truncated)
+        screen_wrap(s, PAINT_WARN, "The earliest events are no longer in the journal.", 2, 0);
+    if (answer->n_timeline > 0)
+        story_write(s, times_of(answer->saga->started_at), answer->timeline, answer->n_timeline);
+    if (answer->saga->n_steps > 0)
+        put_steps(s, answer->saga);
+    put_advice(s, answer->saga, address);
+}
+
+void show_end(const struct screen *s, const Saga__V1__Saga *saga)
+{
+    char id[64], text[FIELD], span[TIMES_TEXT_SIZE];
+    struct instant started = times_of(saga->started_at), over = times_of(saga->ended_at);
+    bool stuck = saga->state == SAGA__V1__SAGA_STATE__SAGA_STATE_STUCK;
+    fprintf(s->out, "%s ", screen_clean(s, saga->id, id, sizeof id));
+    screen_put(s, words_saga_paint(saga->state), "%s", words_saga_state(saga->state));
+    if (started.us != INSTANT_NEVER.us && over.us != INSTANT_NEVER.us)
+        fprintf(s->out, " after %s", times_write_span(instant_since(over, started), span));
+    why(s, stuck ? saga->stuck_reason : saga->reason, stuck ? saga->stuck_step : saga->reason_step, text);
+    fprintf(s->out, "%s%s\n", text[0] != '\0' ? ": " : "", text);
+}
