@@ -1,0 +1,32 @@
+/* memory_store.h - the store interface on a disk made of memory, for tests that need a store and no files.
+ *
+ * The disk outlives the store that is opened on it, as a real one outlives a process: closing the store is all that a crash is, because a
+ * commit either lands wholly or not at all. Nothing here depends on time, addresses or chance. Holds the same rules as the store in
+ * SQLite, and tests/unit/test_memory_store.c runs both side by side. */
+#ifndef TESTS_SUPPORT_MEMORY_STORE_H
+#define TESTS_SUPPORT_MEMORY_STORE_H
+
+#include "sidecar/journal/store.h"
+
+struct memory_disk;
+
+struct memory_disk *memory_disk_create(void);
+
+/* Accepts NULL. No store may be open on it. */
+void memory_disk_destroy(struct memory_disk *disk);
+
+/* As sqlite_store_open. One store at a time; another is E_JOURNAL_LOCKED. */
+int memory_store_open(struct memory_disk *disk, struct store **out, struct store_state *state, struct error_detail *detail);
+
+/* Has the Nth operation from now (1: the next one; 0: none any more) return `code`. Operations are the calls of the interface, close left
+ * out. A commit that fails with E_JOURNAL has landed or not, as `landed` says, and ends writing until the store is opened anew;
+ * any other failure changes nothing. */
+void memory_disk_fail(struct memory_disk *disk, uint64_t nth, int code, bool landed);
+
+/* How many bytes of records and definitions the disk takes; what would go beyond is E_JOURNAL_FULL. 0: as many as there is memory. */
+void memory_disk_set_size(struct memory_disk *disk, uint64_t bytes_max);
+
+/* Operations so far, over all the stores that were opened on it. */
+uint64_t memory_disk_operations(const struct memory_disk *disk);
+
+#endif
