@@ -192,6 +192,16 @@ tree-check: $(call archives,$(PURE))
 	@$(PYTHON) tests/checks/includes.py
 check: tree-check unit
 
+# ---- end to end: the real programs, with clients and participants in other languages -------------------------------------
+
+# Debian's python3-grpcio belongs to Debian's own python. One test or a part of them: make e2e E2E="enlisted pipe"
+SYSTEM_PYTHON ?= /usr/bin/python3
+E2E_ENV := SAGAD=$(abspath $(B))/sagad SAGA_DESCRIPTORS=$(abspath $(G))/descriptors.bin
+
+.PHONY: e2e
+e2e: $(B)/sagad
+	@$(E2E_ENV) $(SYSTEM_PYTHON) tests/e2e/run.py $(E2E)
+
 # ---- fuzzing: libFuzzer, which comes with clang ---------------------------------------------------------------------
 
 # tests/fuzz/fuzz_NAME.c begins with the inputs in tests/fuzz/corpus/NAME and keeps what it finds in the build folder.

@@ -1,0 +1,565 @@
+"""harness.py - what every end-to-end test stands on: a sidecar as a real process, a client and participants with Debian's grpcio.
+
+Messages come from the descriptor set that protoc writes for proto/ (build/gen/descriptors.bin), so nothing of the sidecar's own code is
+trusted to read what the sidecar writes. The environment says which sidecar: SAGAD (the binary) and SAGA_DESCRIPTORS.
+
+Nothing here sleeps to be on the safe side: whatever is awaited is polled against a deadline that fails the test.
+"""
+import atexit
+import collections
+import concurrent.futures
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+import unittest
+
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+
+import grpc
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+SAGAD = os.environ.get("SAGAD", os.path.join(ROOT, "build/release/sagad"))
+DESCRIPTORS = os.environ.get("SAGA_DESCRIPTORS", os.path.join(ROOT, "build/gen/descriptors.bin"))
+# How long anything may take before a test calls it lost. A sanitized sidecar on a busy machine is slow; a good run never waits for this.
+PATIENCE_S = float(os.environ.get("SAGA_TEST_PATIENCE", "20"))
+
+
+def _load_pool():
+    files = descriptor_pb2.FileDescriptorSet()
+    with open(DESCRIPTORS, "rb") as f:
+        files.ParseFromString(f.read())
+    pool = descriptor_pool.DescriptorPool()
+    for file in files.file:
+        pool.Add(file)
+    return pool
+
+
+POOL = _load_pool()
+_FACTORY = message_factory.MessageFactory(POOL)
+
+
+def message(name):
+    """The class of a message, by its full name."""
+    return _FACTORY.GetPrototype(POOL.FindMessageTypeByName(name))
+
+
+def enum(name, value):
+    """A constant of an enum in saga.v1: enum("SagaState", "SAGA_STATE_STUCK")."""
+    return POOL.FindEnumTypeByName("saga.v1." + name).values_by_name[value].number
+
+
+def enum_name(name, number):
+    return POOL.FindEnumTypeByName("saga.v1." + name).values_by_number[number].name
+
+
+def state(name):
+    return enum("SagaState", "SAGA_STATE_" + name)
+
+
+def wait_until(condition, what, patience_s=None):
+    """Polls until condition() is true, and returns what it returned."""
+    deadline = time.monotonic() + (patience_s or PATIENCE_S)
+    pause = 0.001
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError("this did not come about in time: " + what)
+        time.sleep(pause)
+        pause = min(pause * 1.5, 0.05)
+
+
+# ---- the client's side ----------------------------------------------------------------------------------------------
+
+class Stub:
+    """Every method of a service as a Python method: stub.Start(definition="x") sends saga.v1.StartRequest(definition="x")."""
+
+    def __init__(self, channel, service):
+        for method in POOL.FindServiceByName(service).methods:
+            make = {
+                (False, False): channel.unary_unary,
+                (False, True): channel.unary_stream,
+                (True, True): channel.stream_stream,
+            }[method_streams(service, method.name)]
+            call = make("/%s/%s" % (service, method.name),
+                        request_serializer=lambda m: m.SerializeToString(),
+                        response_deserializer=message(method.output_type.full_name).FromString)
+            setattr(self, method.name, self._method(call, message(method.input_type.full_name),
+                                                    method_streams(service, method.name)[0]))
+
+    @staticmethod
+    def _method(call, request_type, request_streams):
+        if request_streams:
+            return lambda requests, timeout=None, metadata=None: call(requests, timeout=timeout, metadata=metadata)
+
+        def invoke(request=None, timeout=None, metadata=None, **fields):
+            # A stream without a deadline lives as long as its test wants it; a unary call may not hang.
+            limit = timeout if timeout is not None or isinstance(call, grpc.UnaryStreamMultiCallable) else PATIENCE_S
+            return call(request_type(**fields) if request is None else request, timeout=limit, metadata=metadata)
+        return invoke
+
+
+_STREAMS = None
+
+
+def method_streams(service, method):
+    """(request streams, response streams). The descriptor classes of this protobuf do not say, so the file's own text is asked."""
+    global _STREAMS
+    if _STREAMS is None:
+        _STREAMS = {}
+        files = descriptor_pb2.FileDescriptorSet()
+        with open(DESCRIPTORS, "rb") as f:
+            files.ParseFromString(f.read())
+        for file in files.file:
+            for s in file.service:
+                for m in s.method:
+                    _STREAMS["%s.%s" % (file.package, s.name), m.name] = (m.client_streaming, m.server_streaming)
+    return _STREAMS[service, method]
+
+
+CHANNEL_OPTIONS = [("grpc.enable_http_proxy", 0), ("grpc.use_local_subchannel_pool", 1), ("grpc.enable_retries", 0),
+                   ("grpc.initial_reconnect_backoff_ms", 50), ("grpc.min_reconnect_backoff_ms", 50),
+                   ("grpc.max_reconnect_backoff_ms", 200), ("grpc.max_receive_message_length", -1)]
+
+
+class Client:
+    """A connection to a sidecar. The Coordinator's methods are its own; operator, health and the reflections stand beside."""
+
+    def __init__(self, address):
+        self.address = address
+        self.channel = grpc.insecure_channel(address, options=CHANNEL_OPTIONS)
+        self.coordinator = Stub(self.channel, "saga.v1.Coordinator")
+        self.operator = Stub(self.channel, "saga.v1.Operator")
+        self.health = Stub(self.channel, "grpc.health.v1.Health")
+        self.reflection = Stub(self.channel, "grpc.reflection.v1.ServerReflection")
+        self.reflection_alpha = Stub(self.channel, "grpc.reflection.v1alpha.ServerReflection")
+
+    def __getattr__(self, name):
+        return getattr(self.__dict__["coordinator"], name)
+
+    def close(self):
+        self.channel.close()
+
+    def register(self, text):
+        return self.RegisterDefinition(source=text.encode())
+
+    def run(self, definition, **fields):
+        """Starts a saga and waits for its end; returns the Saga."""
+        return self.end(self.Start(definition=definition, **fields).saga_id)
+
+    def end(self, saga_id, until_stuck=False):
+        return self.Wait(saga_id=saga_id, until_stuck=until_stuck).saga
+
+    def stuck(self, saga_id):
+        saga = self.end(saga_id, until_stuck=True)
+        assert saga.state == state("STUCK"), state_name(saga)
+        return saga
+
+    def saga(self, saga_id, payloads=False):
+        return self.Get(saga_id=saga_id, include_payloads=payloads).saga
+
+    def steps(self, saga_id):
+        """{step: (action state, compensation state)} with the names' prefixes left out."""
+        return {s.name: (enum_name("ActionState", s.action).replace("ACTION_STATE_", ""),
+                         enum_name("CompensationState", s.compensation).replace("COMPENSATION_STATE_", ""))
+                for s in self.saga(saga_id).steps}
+
+
+def state_name(saga):
+    return enum_name("SagaState", saga.state).replace("SAGA_STATE_", "")
+
+
+def reason_name(number):
+    return enum_name("Reason", number).replace("REASON_", "")
+
+
+class Failure:
+    """An error as a client sees it: its status, and the details of google.rpc.Status taken apart."""
+
+    def __init__(self, status_code, text, packed=None, packed_status=None):
+        self.code = status_code
+        self.text = text
+        self.reason = self.domain = self.field = self.description = self.retry_delay_ms = None
+        status = packed_status if packed_status is not None else message("google.rpc.Status").FromString(packed or b"")
+        self.inner_code = status.code
+        self.inner_message = status.message
+        for detail in status.details:
+            kind = detail.type_url.rsplit("/", 1)[1]
+            value = message(kind).FromString(detail.value)
+            if kind == "google.rpc.ErrorInfo":
+                self.reason, self.domain = value.reason, value.domain
+            elif kind == "google.rpc.BadRequest":
+                self.field = value.field_violations[0].field
+                self.description = value.field_violations[0].description
+            elif kind == "google.rpc.RetryInfo":
+                self.retry_delay_ms = value.retry_delay.seconds * 1000 + value.retry_delay.nanos // 1000000
+
+    def __repr__(self):
+        return "Failure(%s, %r, reason=%s, field=%s, retry=%s)" % (
+            self.code, self.text, self.reason, self.field, self.retry_delay_ms)
+
+
+def failure_of(error):
+    trailing = dict(error.trailing_metadata() or ())
+    return Failure(error.code().name, error.details(), trailing.get("grpc-status-details-bin"))
+
+
+def failure_in_result(status):
+    return Failure(None, status.message, packed_status=status)
+
+
+# ---- the participants' side -----------------------------------------------------------------------------------------
+
+class Answer(Exception):
+    """Raised by a participant's function: answers with this status."""
+
+    def __init__(self, code, text="no", pushback_ms=None):
+        super().__init__(code, text)
+        self.code, self.text, self.pushback_ms = code, text, pushback_ms
+
+
+class Call:
+    """One call that reached a participant."""
+
+    def __init__(self, method, metadata, request, context):
+        self.method, self.metadata, self.request, self.context = method, metadata, request, context
+        self.saga = metadata.get("saga-id")
+        self.step = metadata.get("saga-step")
+        self.phase = metadata.get("saga-phase")
+        self.attempt = int(metadata.get("saga-attempt", "0"))
+        self.key = metadata.get("idempotency-key")
+        self.time_left = context.time_remaining()
+        self.began = time.monotonic()
+        self.ended = None
+        self.peer = context.peer()
+
+    def __repr__(self):
+        return "%s/%s#%d" % (self.step, self.phase, self.attempt)
+
+
+class Participant(grpc.GenericRpcHandler):
+    """Serves every unary method of every name, raw bytes in and out, and keeps what it was asked. What it answers:
+
+    participant.on(method, function)   function(call) returns the bytes, or raises Answer; without one the method's name is answered
+    """
+
+    def __init__(self, address="127.0.0.1:0", threads=64):
+        self.lock = threading.Lock()
+        self.calls = []
+        self.functions = {}
+        self.server = grpc.server(concurrent.futures.ThreadPoolExecutor(threads), handlers=(self,),
+                                  options=[("grpc.max_receive_message_length", -1), ("grpc.so_reuseport", 0)])
+        port = self.server.add_insecure_port(address)
+        self.address = address if address.startswith("unix:") else "127.0.0.1:%d" % port
+        self.server.start()
+
+    def service(self, details):
+        return grpc.unary_unary_rpc_method_handler(
+            lambda request, context: self._serve(details.method, request, context))
+
+    def _serve(self, method, request, context):
+        call = Call(method, dict(context.invocation_metadata()), request, context)
+        with self.lock:
+            self.calls.append(call)
+            function = self.functions.get(method)
+        try:
+            return function(call) if function is not None else method.encode()
+        except Answer as answer:
+            if answer.pushback_ms is not None:
+                context.set_trailing_metadata((("grpc-retry-pushback-ms", str(answer.pushback_ms)),))
+            context.abort(answer.code, answer.text)
+        finally:
+            call.ended = time.monotonic()
+
+    def on(self, method, function):
+        with self.lock:
+            self.functions[method] = function
+
+    def of(self, saga_id, phase=None, step=None):
+        with self.lock:
+            return [c for c in self.calls if c.saga == saga_id and (phase is None or c.phase == phase)
+                    and (step is None or c.step == step)]
+
+    def order(self, saga_id, phase):
+        """The steps in the order in which their calls came, each named once."""
+        return list(collections.OrderedDict.fromkeys(c.step for c in self.of(saga_id, phase)))
+
+    def stop(self):
+        self.server.stop(None).wait()
+
+
+def fail(code, text="no", pushback_ms=None):
+    """A participant's function that always fails."""
+    def function(call):
+        raise Answer(code, text, pushback_ms)
+    return function
+
+
+def fail_times(count, code, then=b"at last", pushback_ms=None):
+    """A participant's function that fails each saga's first attempts."""
+    def function(call):
+        if call.attempt <= count:
+            raise Answer(code, "not yet", pushback_ms)
+        return then
+    return function
+
+
+class Gate:
+    """A participant's function that holds its caller until the test opens it."""
+
+    def __init__(self, answer=b"through the gate"):
+        self.opened = threading.Event()
+        self.entered = threading.Semaphore(0)
+        self.answer = answer
+
+    def __call__(self, call):
+        self.entered.release()
+        # A gate that is never opened lets its thread go when the caller has gone, so that no test leaves one behind.
+        while not self.opened.wait(0.02):
+            if not call.context.is_active():
+                raise Answer(grpc.StatusCode.CANCELLED, "the caller has gone")
+        if isinstance(self.answer, Answer):
+            raise self.answer
+        return self.answer
+
+    def await_call(self):
+        assert self.entered.acquire(timeout=PATIENCE_S), "no call came to the gate"
+
+    def open(self):
+        self.opened.set()
+
+
+# ---- the sidecar ----------------------------------------------------------------------------------------------------
+
+_LOG_FIELD = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*"|\S*)')
+_SANITIZER = re.compile(r"Sanitizer|runtime error:|panic|CHECK")
+
+
+def parse_log_line(line):
+    """A logfmt line as a dict."""
+    return {k: (json.loads(v) if v.startswith('"') else v) for k, v in _LOG_FIELD.findall(line)}
+
+
+class Sidecar:
+    """sagad in a directory of its own. Options are those of sagad.yaml; text stands for itself, anything else is written as JSON.
+
+    start() returns when it says that it is ready; stop() sends SIGTERM and expects a clean end; kill() is kill -9.
+    """
+    running = set()
+
+    def __init__(self, start=True, directory=None, **options):
+        self.directory = directory or tempfile.mkdtemp(prefix="saga-e2e-")
+        self.owns_directory = directory is None
+        self.options = {"data_dir": os.path.join(self.directory, "data"), "listen": ["127.0.0.1:0"]}
+        self.options.update(options)
+        self.process = None
+        self.client = None
+        self.lines = []
+        if start:
+            self.start()
+
+    def write_config(self):
+        path = os.path.join(self.directory, "sagad.yaml")
+        with open(path, "w") as f:
+            for name, value in self.options.items():
+                f.write("%s: %s\n" % (name, json.dumps(value)))
+        return path
+
+    def spawn(self):
+        config = self.write_config()
+        self.lines = []
+        self.process = subprocess.Popen([SAGAD, "-f", config], stderr=subprocess.PIPE, text=True, errors="replace",
+                                        cwd=self.directory)
+        Sidecar.running.add(self)
+        # The list is the thread's own: what a killed process still had to say must not be read as its successor's.
+        self.reader = threading.Thread(target=self._read, args=(self.process, self.lines), daemon=True)
+        self.reader.start()
+
+    @staticmethod
+    def _read(process, lines):
+        for line in process.stderr:
+            lines.append(line.rstrip("\n"))
+
+    def log(self, msg=None):
+        """The parsed lines of the running process, or those with this msg."""
+        parsed = [parse_log_line(line) for line in list(self.lines)]
+        return [p for p in parsed if msg is None or p.get("msg") == msg]
+
+    def start(self):
+        self.spawn()
+        wait_until(lambda: self.log("ready") or self.process.poll() is not None, "the sidecar is ready")
+        if self.process.poll() is not None:
+            self.reader.join()
+            raise AssertionError("the sidecar did not start:\n" + "\n".join(self.lines))
+        self.ports = {l["address"]: int(l["port"]) for l in self.log("listening")}
+        self.port = next((p for a, p in self.ports.items() if not a.startswith("unix:")), None)
+        self.address = "127.0.0.1:%d" % self.port if self.port else next(iter(self.ports))
+        if self.client is not None:
+            self.client.close()
+        self.client = Client(self.address)
+        return self
+
+    def rss_bytes(self):
+        with open("/proc/%d/statm" % self.process.pid) as f:
+            return int(f.read().split()[1]) * os.sysconf("SC_PAGESIZE")
+
+    def fd_count(self):
+        return len(os.listdir("/proc/%d/fd" % self.process.pid))
+
+    def terminate(self):
+        self.process.send_signal(signal.SIGTERM)
+
+    def await_exit(self):
+        code = self.process.wait(PATIENCE_S)
+        self.reader.join(PATIENCE_S)
+        self.process.stderr.close()
+        Sidecar.running.discard(self)
+        bad = [l for l in self.lines if _SANITIZER.search(l)]
+        if bad:
+            raise AssertionError("the sidecar complains:\n" + "\n".join(self.lines[-200:]))
+        return code
+
+    def stop(self):
+        self.terminate()
+        code = self.await_exit()
+        assert code == 0, "the sidecar ended with %s:\n%s" % (code, "\n".join(self.lines[-50:]))
+
+    def kill(self):
+        self.process.kill()
+        self.await_exit()
+
+    def restart(self, how="stop"):
+        getattr(self, how)()
+        return self.start()
+
+    def refuse(self):
+        """Starts a sidecar that must not start; returns its exit code and what it said."""
+        self.spawn()
+        code = self.await_exit()
+        return code, "\n".join(self.lines)
+
+    def close(self):
+        """The end of a test: a running sidecar must end well."""
+        try:
+            if self.client is not None:
+                self.client.close()
+            if self in Sidecar.running:
+                if self.process.poll() is None:
+                    self.stop()
+                else:
+                    code = self.await_exit()
+                    raise AssertionError("the sidecar has died with %s:\n%s" % (code, "\n".join(self.lines[-50:])))
+        finally:
+            if self.owns_directory:
+                shutil.rmtree(self.directory, ignore_errors=True)
+
+
+@atexit.register
+def _kill_what_is_left():
+    for sidecar in list(Sidecar.running):
+        sidecar.process.kill()
+
+
+# ---- the tests' base class ------------------------------------------------------------------------------------------
+
+class Case(unittest.TestCase):
+    """A sidecar and a participant for each class of tests. Options of the sidecar: the class attribute `options`."""
+    options = {}
+    maxDiff = 4000
+
+    @classmethod
+    def setUpClass(cls):
+        cls.shop = Participant()
+        try:
+            cls.sidecar = Sidecar(**dict({"targets": {"shop": cls.shop.address}}, **cls.options))
+        except BaseException:
+            cls.shop.stop()
+            raise
+        cls.client = cls.sidecar.client
+
+    @classmethod
+    def tearDownClass(cls):
+        try:
+            cls.sidecar.close()
+        finally:
+            cls.shop.stop()
+
+    def setUp(self):
+        with self.shop.lock:
+            self.shop.functions.clear()
+
+    def refused(self, code, error_reason, call, *args, field=None, **fields):
+        """The call fails with this status and ErrorInfo reason; returns the Failure."""
+        with self.assertRaises(grpc.RpcError) as raised:
+            result = call(*args, **fields)
+            if hasattr(result, "__next__"):
+                list(result)
+        failure = failure_of(raised.exception)
+        self.assertEqual((code, error_reason), (failure.code, failure.reason), failure)
+        self.assertEqual("saga.v1", failure.domain)
+        self.assertEqual(failure.inner_code, getattr(grpc.StatusCode, code).value[0])
+        self.assertEqual(failure.inner_message, failure.text)
+        self.assertTrue(failure.text)
+        if code == "INVALID_ARGUMENT":
+            self.assertIsNotNone(failure.field, failure)
+        if field is not None:
+            self.assertEqual(field, failure.field, failure)
+        return failure
+
+    def assertState(self, name, saga):
+        self.assertEqual(name, state_name(saga), saga)
+
+
+def definition(name, *steps, version="1.0.0", extra=""):
+    """A definition's text out of its steps' texts, each one flow mapping."""
+    return "name: %s\nversion: %s\n%ssteps:\n%s" % (name, version, extra, "".join("  - {%s}\n" % s for s in steps))
+
+
+def step(name, compensate=True, after=(), more=""):
+    """A step that calls /shop.v1.Shop/<name>, undone by /shop.v1.Shop/un<name>."""
+    text = "name: %s, target: shop, action: /shop.v1.Shop/%s" % (name, name)
+    if compensate:
+        text += ", compensation: /shop.v1.Shop/un%s" % name
+    if after:
+        text += ", after: [%s]" % ", ".join(after)
+    return text + (", " + more if more else "")
+
+
+def do(name):
+    return "/shop.v1.Shop/" + name
+
+
+def undo(name):
+    return "/shop.v1.Shop/un" + name
+
+
+QUICK = "retry: {initialBackoff: 1ms, maxBackoff: 5ms, jitter: 0, maxAttempts: %d}"
+
+
+# ---- enlisted sagas ----
+
+OUTCOME_DONE = enum("Outcome", "OUTCOME_DONE")
+OUTCOME_REJECTED = enum("Outcome", "OUTCOME_REJECTED")
+OUTCOME_UNKNOWN = enum("Outcome", "OUTCOME_UNKNOWN")
+
+
+def enlistment(name, request=b"undo this", target="shop", compensate=True, **call):
+    if not compensate:
+        return {"step": name}
+    return {"step": name, "compensation": dict({"target": target, "method": undo(name), "request": request}, **call)}
+
+
+def settled(name, outcome=OUTCOME_DONE, output=b"", **more):
+    return dict({"step": name, "outcome": outcome, "output": output}, **more)
+
+
+def seconds(s):
+    return {"seconds": int(s), "nanos": int(s % 1 * 1e9)}

@@ -1,0 +1,192 @@
+"""Enlisted sagas: the service acts by itself, and the sidecar knows how to undo what it did."""
+import time
+
+import grpc
+
+from harness import (OUTCOME_REJECTED as REJECTED, OUTCOME_UNKNOWN as UNKNOWN, Case, Gate, Sidecar, enlistment, enum,
+                     fail_times, reason_name, seconds, settled, undo)
+
+Code = grpc.StatusCode
+
+
+class Enlisted(Case):
+    options = {"default_compensation_retry": {"maxAttempts": 5, "initialBackoff": "1ms", "maxBackoff": "5ms"}}
+
+    def begin(self, *steps, **fields):
+        fields.setdefault("name", "order")
+        return self.client.Begin(enlist=[enlistment(s) for s in steps], **fields).saga_id
+
+    def test_commit(self):
+        saga_id = self.begin()
+        for name in ("a", "b", "c"):
+            self.client.Enlist(saga_id=saga_id, enlist=[enlistment(name)])
+            self.client.Settle(saga_id=saga_id, settle=[settled(name)])
+        self.client.Commit(saga_id=saga_id)
+        saga = self.client.end(saga_id)
+        self.assertState("COMMITTED", saga)
+        self.assertEqual(("order", ""), (saga.definition, saga.version))
+        self.assertEqual([], self.shop.of(saga_id))
+
+    def test_abort_in_reverse(self):
+        saga_id = self.begin("a", traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+        self.client.Enlist(saga_id=saga_id, settle=[settled("a")], enlist=[enlistment("b")])
+        self.client.Enlist(saga_id=saga_id, settle=[settled("b", REJECTED)], enlist=[enlistment("c"), enlistment("d")])
+        self.client.Settle(saga_id=saga_id, settle=[settled("c", UNKNOWN)])
+        self.client.Abort(saga_id=saga_id, reason="out of stock")
+        saga = self.client.end(saga_id)
+        self.assertState("COMPENSATED", saga)
+        self.assertEqual("ABORTED", reason_name(saga.reason))
+        calls = self.shop.of(saga_id)
+        self.assertEqual([("d", "compensation"), ("c", "compensation"), ("a", "compensation")],
+                         [(c.step, c.phase) for c in calls])
+        self.assertEqual(["unknown", "unknown", "done"], [c.metadata["saga-action-outcome"] for c in calls])
+        for call in calls:
+            self.assertEqual((undo(call.step), b"undo this"), (call.method, call.request))
+            self.assertTrue(call.metadata["saga-action-key"])
+            self.assertEqual("order", call.metadata["saga-definition"])
+            self.assertTrue(call.metadata["traceparent"].startswith("00-0af7651916cd43dd8448eb211c80319c-"))
+        self.assertIn("out of stock", [e.message for e in self.client.Get(saga_id=saga_id).timeline])
+        # An answer once given does not change.
+        self.client.Abort(saga_id=saga_id)
+        self.refused("FAILED_PRECONDITION", "SAGA_ENDED", self.client.Commit, saga_id=saga_id)
+
+    def test_step_without_undo(self):
+        saga_id = self.client.Begin(name="order", enlist=[enlistment("a"), enlistment("b", compensate=False)]).saga_id
+        self.client.Settle(saga_id=saga_id, settle=[settled("a"), settled("b")])
+        self.client.Abort(saga_id=saga_id)
+        self.assertState("COMPENSATED", self.client.end(saga_id))
+        self.assertEqual(["a"], self.shop.order(saga_id, "compensation"))
+
+    def test_output_as_request(self):
+        saga_id = self.begin("a", "b")
+        self.client.Settle(saga_id=saga_id, settle=[settled("a", output=b"reservation 7", use_output_for_compensation=True),
+                                                    settled("b", output=b"kept")])
+        self.client.Abort(saga_id=saga_id)
+        self.client.end(saga_id)
+        self.assertEqual([("b", b"undo this"), ("a", b"reservation 7")],
+                         [(c.step, c.request) for c in self.shop.of(saga_id)])
+        self.assertEqual({"a": b"reservation 7", "b": b"kept"},
+                         {s.name: s.output for s in self.client.saga(saga_id, payloads=True).steps})
+
+    def test_commit_with_last_outcomes(self):
+        saga_id = self.begin("a")
+        self.client.Commit(saga_id=saga_id, settle=[settled("a")])
+        self.assertState("COMMITTED", self.client.end(saga_id))
+        self.client.Commit(saga_id=saga_id)
+
+    def test_commit_needs_every_outcome(self):
+        saga_id = self.begin("a", "b")
+        self.refused("FAILED_PRECONDITION", "STEPS_OPEN", self.client.Commit, saga_id=saga_id)
+        # Both, or neither: a's outcome must not have stayed.
+        self.refused("FAILED_PRECONDITION", "STEPS_OPEN", self.client.Commit, saga_id=saga_id, settle=[settled("a")])
+        self.client.Settle(saga_id=saga_id, settle=[settled("a", UNKNOWN), settled("b")])
+        self.refused("FAILED_PRECONDITION", "STEPS_OPEN", self.client.Commit, saga_id=saga_id)
+        self.client.Abort(saga_id=saga_id)
+        self.assertState("COMPENSATED", self.client.end(saga_id))
+
+    def test_rejected_steps_do_not_hinder_a_commit(self):
+        saga_id = self.begin("a", "b")
+        self.client.Commit(saga_id=saga_id, settle=[settled("a", REJECTED), settled("b")])
+        self.assertState("COMMITTED", self.client.end(saga_id))
+
+    def test_again_is_ok(self):
+        saga_id = self.begin("a")
+        self.client.Enlist(saga_id=saga_id, enlist=[enlistment("a")])
+        self.refused("ALREADY_EXISTS", "STEP_EXISTS", self.client.Enlist, saga_id=saga_id,
+                     enlist=[enlistment("a", request=b"other")])
+        self.client.Settle(saga_id=saga_id, settle=[settled("a")])
+        self.client.Settle(saga_id=saga_id, settle=[settled("a")])
+        self.refused("FAILED_PRECONDITION", "STEP_SETTLED", self.client.Settle, saga_id=saga_id,
+                     settle=[settled("a", REJECTED)])
+        self.client.Commit(saga_id=saga_id)
+
+    def test_all_or_nothing(self):
+        """One bad enlistment of a request leaves nothing of the others."""
+        saga_id = self.begin("a")
+        self.refused("INVALID_ARGUMENT", "TARGET_NOT_FOUND", self.client.Enlist, saga_id=saga_id, settle=[settled("a")],
+                     enlist=[enlistment("b"), enlistment("c", target="nobody")], field="enlist[1].compensation.target")
+        saga = self.client.saga(saga_id)
+        self.assertEqual([("a", enum("ActionState", "ACTION_STATE_STARTED"))], [(s.name, s.action) for s in saga.steps])
+        self.client.Abort(saga_id=saga_id)
+        self.client.end(saga_id)
+
+    def test_request_id(self):
+        first = self.client.Begin(name="order", request_id="e-1", enlist=[enlistment("a")])
+        again = self.client.Begin(name="order", request_id="e-1", enlist=[enlistment("a")])
+        self.assertEqual((first.saga_id, False, True), (again.saga_id, first.already_started, again.already_started))
+        self.refused("ALREADY_EXISTS", "REQUEST_ID_REUSED", self.client.Begin, name="other", request_id="e-1")
+        self.client.Abort(saga_id=first.saga_id)
+
+    def test_lease_lapses(self):
+        began = time.monotonic()
+        saga_id = self.begin("a", lease=seconds(0.3))
+        saga = self.client.end(saga_id)
+        self.assertGreaterEqual(time.monotonic() - began, 0.29)
+        self.assertState("COMPENSATED", saga)
+        self.assertEqual("LEASE", reason_name(saga.reason))
+        self.assertEqual(["a"], self.shop.order(saga_id, "compensation"))
+        self.refused("FAILED_PRECONDITION", "SAGA_ENDED", self.client.Enlist, saga_id=saga_id, enlist=[enlistment("b")])
+
+    def test_keep_alive(self):
+        saga_id = self.begin("a", lease=seconds(0.4))
+        kept_for = time.monotonic() + 1.2
+        while time.monotonic() < kept_for:
+            lease = self.client.KeepAlive(saga_id=saga_id).lease
+            self.assertEqual((0, 400000000), (lease.seconds, lease.nanos))
+            # A pace of its own is what this test is about; nothing is awaited here.
+            time.sleep(0.1)
+        self.assertState("RUNNING", self.client.saga(saga_id))
+        self.client.Commit(saga_id=saga_id, settle=[settled("a")])
+        self.refused("FAILED_PRECONDITION", "SAGA_ENDED", self.client.KeepAlive, saga_id=saga_id)
+
+    def test_deadline(self):
+        # The owner may still be acting when the deadline passes: the undo waits until its lease has lapsed as well.
+        saga_id = self.begin("a", deadline=seconds(0.2), lease=seconds(0.4))
+        saga = self.client.end(saga_id)
+        self.assertState("COMPENSATED", saga)
+        self.assertEqual("DEADLINE", reason_name(saga.reason))
+
+    def test_compensation_policy(self):
+        """timeout and retry of an enlisted compensation are its own."""
+        saga_id = self.client.Begin(name="order", enlist=[enlistment(
+            "slow", timeout=seconds(0.15), retry={"max_attempts": 2, "initial_backoff": seconds(0.001)})]).saga_id
+        self.shop.on(undo("slow"), Gate())
+        self.client.Abort(saga_id=saga_id)
+        saga = self.client.stuck(saga_id)
+        self.assertEqual("COMPENSATION_FAILED", reason_name(saga.stuck_reason))
+        calls = self.shop.of(saga_id)
+        self.assertEqual([1, 2], [c.attempt for c in calls])
+        self.assertLessEqual(max(c.time_left for c in calls), 0.16)
+        self.client.operator.Resolve(saga_id=saga_id, actor="test", reason="by hand")
+
+    def test_compensation_is_retried(self):
+        saga_id = self.begin("flaky")
+        self.shop.on(undo("flaky"), fail_times(3, Code.INTERNAL))
+        self.client.Abort(saga_id=saga_id)
+        self.assertState("COMPENSATED", self.client.end(saga_id))
+        self.assertEqual(4, len(self.shop.of(saga_id)))
+
+    def test_cancel_waits_for_the_owner(self):
+        """The owner may be acting when somebody else cancels: nothing is undone before it has had its lease to stop."""
+        saga_id = self.begin("a", lease=seconds(0.3))
+        self.client.Cancel(saga_id=saga_id)
+        self.refused("FAILED_PRECONDITION", "SAGA_TURNED_BACK", self.client.Enlist, saga_id=saga_id, enlist=[enlistment("b")])
+        saga = self.client.end(saga_id)
+        self.assertState("COMPENSATED", saga)
+        self.assertEqual("CANCELLED", reason_name(saga.reason))
+        self.assertEqual(["a"], self.shop.order(saga_id, "compensation"))
+
+    def test_survives_kill(self):
+        """What was enlisted before kill -9 is undone after it, by the sidecar alone."""
+        sidecar = Sidecar(targets={"shop": self.shop.address})
+        try:
+            saga_id = sidecar.client.Begin(name="order", enlist=[enlistment("a"), enlistment("b")],
+                                           lease=seconds(0.4)).saga_id
+            sidecar.client.Settle(saga_id=saga_id, settle=[settled("a")])
+            sidecar.restart("kill")
+            saga = sidecar.client.end(saga_id)
+            self.assertState("COMPENSATED", saga)
+            self.assertEqual("LEASE", reason_name(saga.reason))
+            self.assertEqual(["b", "a"], self.shop.order(saga_id, "compensation"))
+        finally:
+            sidecar.close()
