@@ -225,10 +225,18 @@ void wire_wake(struct wire *w)
         grpc_call_start_batch(w->waker, NULL, 0, &w->wake_tag, NULL);
 }
 
+static _Thread_local const struct wire *worked_here;
+
+bool wire_is_own_thread(const struct wire *w)
+{
+    return worked_here == w;
+}
+
 static void *work(void *argument)
 {
     struct wire *w = argument;
     int64_t next = WIRE_FOREVER;
+    worked_here = w;
     for (;;) {
         grpc_event event = grpc_completion_queue_next(w->queue, wire_timespec(next), NULL);
         if (event.type == GRPC_QUEUE_SHUTDOWN)

@@ -59,6 +59,9 @@ void wire_close(struct wire *w);
 /* The address as it was given or found. A view, valid until wire_close. */
 const char *wire_address(const struct wire *w);
 
+/* Whether the caller is the wire's own thread, on which nothing may wait. */
+bool wire_is_own_thread(const struct wire *w);
+
 /* From any thread: has the hook run soon. */
 void wire_wake(struct wire *w);
 
@@ -106,6 +109,9 @@ int wire_stream_open(struct wire *w, const char *method, const ProtobufCMessage 
  * has ended the stream. DEADLINE_EXCEEDED: nothing came until deadline; the stream goes on and may be read again. Anything else: the stream
  * has failed for good. One thread at a time. */
 int wire_stream_read(struct wire_stream *s, int64_t deadline, ProtobufCMessage **message, struct saga_error *error);
+
+/* Whether the stream has been given to a connection. */
+bool wire_stream_reached(const struct wire_stream *s);
 
 /* From any thread: a wire_stream_read that waits, and every later one, ends with CANCELLED. */
 void wire_stream_cancel(struct wire_stream *s);

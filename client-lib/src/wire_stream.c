@@ -215,6 +215,11 @@ int wire_stream_read(struct wire_stream *s, int64_t deadline, ProtobufCMessage *
     return wire_error_of_call(s->wire, s->live.call, s->status, s->message, &s->trailing, error);
 }
 
+bool wire_stream_reached(const struct wire_stream *s)
+{
+    return wire_left(s->wire, s->live.call);
+}
+
 void wire_stream_cancel(struct wire_stream *s)
 {
     pthread_mutex_lock(&s->mutex);

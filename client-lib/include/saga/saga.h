@@ -12,7 +12,10 @@
 #ifndef SAGA_SAGA_H
 #define SAGA_SAGA_H
 
+#include <saga/async.h>
+#include <saga/client.h>
 #include <saga/error.h>
+#include <saga/participant.h>
 #include <saga/version.h>
 
 #endif

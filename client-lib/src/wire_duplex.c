@@ -1,0 +1,183 @@
+/* wire_duplex.c - a bidirectional stream: one message going out, one being waited for, and the status that ends it. */
+#include "client-lib/src/wire_duplex.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "client-lib/src/wire_core.h"
+
+struct wire_duplex {
+    struct wire_tag open_tag, send_tag, read_tag, status_tag;
+    struct wire_live live;
+    struct wire *wire;
+    const ProtobufCMessageDescriptor *response_type;
+    const struct wire_duplex_events *events;
+    void *self;
+    unsigned operations; /* batches that have not ended */
+    bool over;           /* the status is there */
+
+    grpc_byte_buffer *received;
+    grpc_metadata_array initial, trailing;
+    grpc_status_code status;
+    grpc_slice message;
+};
+
+#define DUPLEX_OF(tag, member) ((struct wire_duplex *)(void *)((char *)(tag)-offsetof(struct wire_duplex, member)))
+
+static void batch(struct wire_duplex *d, const grpc_op *op, struct wire_tag *tag)
+{
+    d->operations++;
+    /* Only a malformed batch is refused, and these are always the same. */
+    if (grpc_call_start_batch(d->live.call, op, 1, tag, NULL) != GRPC_CALL_OK)
+        abort();
+}
+
+static void read_ahead(struct wire_duplex *d)
+{
+    grpc_op op;
+    memset(&op, 0, sizeof op);
+    op.op = GRPC_OP_RECV_MESSAGE;
+    op.data.recv_message.recv_message = &d->received;
+    d->received = NULL;
+    batch(d, &op, &d->read_tag);
+}
+
+static void free_core(struct wire_duplex *d)
+{
+    grpc_metadata_array_destroy(&d->initial);
+    grpc_metadata_array_destroy(&d->trailing);
+    grpc_slice_unref(d->message);
+    grpc_call_unref(d->live.call);
+}
+
+static void end_operation(struct wire_duplex *d)
+{
+    struct saga_error error;
+    if (--d->operations > 0 || !d->over)
+        return;
+    bool left = wire_left(d->wire, d->live.call);
+    int code = SAGA_OK;
+    if (d->status != GRPC_STATUS_OK)
+        code = wire_error_of_call(d->wire, d->live.call, d->status, d->message, &d->trailing, &error);
+    /* The client may be gone once the wire has no live call left, so its owner hears of the end before. */
+    d->events->ended(d->self, code, left, code == SAGA_OK ? NULL : &error);
+    wire_dismiss(d->wire, &d->live);
+    free_core(d);
+    free(d);
+}
+
+static void on_open(struct wire_tag *tag, bool ok)
+{
+    (void)ok;
+    end_operation(DUPLEX_OF(tag, open_tag));
+}
+
+static void on_sent(struct wire_tag *tag, bool ok)
+{
+    struct wire_duplex *d = DUPLEX_OF(tag, send_tag);
+    if (ok)
+        d->events->sent(d->self);
+    end_operation(d);
+}
+
+static void on_read(struct wire_tag *tag, bool ok)
+{
+    struct wire_duplex *d = DUPLEX_OF(tag, read_tag);
+    if (ok && d->received) {
+        ProtobufCMessage *message = wire_unpack(d->received, d->response_type);
+        grpc_byte_buffer_destroy(d->received);
+        d->received = NULL;
+        read_ahead(d);
+        d->events->received(d->self, message);
+        if (message)
+            protobuf_c_message_free_unpacked(message, NULL);
+    }
+    end_operation(d);
+}
+
+static void on_status(struct wire_tag *tag, bool ok)
+{
+    struct wire_duplex *d = DUPLEX_OF(tag, status_tag);
+    (void)ok;
+    d->over = true;
+    end_operation(d);
+}
+
+static void start(struct wire_duplex *d)
+{
+    grpc_op op;
+    memset(&op, 0, sizeof op);
+    op.op = GRPC_OP_RECV_STATUS_ON_CLIENT;
+    op.data.recv_status_on_client.trailing_metadata = &d->trailing;
+    op.data.recv_status_on_client.status = &d->status;
+    op.data.recv_status_on_client.status_details = &d->message;
+    batch(d, &op, &d->status_tag);
+    /* The server's metadata comes with its first answer, so nothing may wait for the two together. */
+    grpc_op ops[2];
+    memset(ops, 0, sizeof ops);
+    ops[0].op = GRPC_OP_SEND_INITIAL_METADATA;
+    ops[0].flags = GRPC_INITIAL_METADATA_WAIT_FOR_READY | GRPC_INITIAL_METADATA_WAIT_FOR_READY_EXPLICITLY_SET;
+    ops[1].op = GRPC_OP_RECV_INITIAL_METADATA;
+    ops[1].data.recv_initial_metadata.recv_initial_metadata = &d->initial;
+    d->operations++;
+    if (grpc_call_start_batch(d->live.call, ops, 2, &d->open_tag, NULL) != GRPC_CALL_OK)
+        abort();
+    read_ahead(d);
+}
+
+int wire_duplex_open(struct wire *w, const char *method, const ProtobufCMessageDescriptor *response_type,
+                     const struct wire_duplex_events *events, void *self, struct wire_duplex **out,
+                     struct saga_error *error)
+{
+    int code = wire_usable(w, error);
+    if (code != SAGA_OK)
+        return code;
+    struct wire_duplex *d = calloc(1, sizeof *d);
+    if (!d)
+        return saga_error_set(error, SAGA_E_RESOURCE_EXHAUSTED, SAGA_REASON_MEMORY, NULL, "no memory for a stream");
+    d->open_tag.done = on_open;
+    d->send_tag.done = on_sent;
+    d->read_tag.done = on_read;
+    d->status_tag.done = on_status;
+    d->wire = w;
+    d->response_type = response_type;
+    d->events = events;
+    d->self = self;
+    grpc_metadata_array_init(&d->initial);
+    grpc_metadata_array_init(&d->trailing);
+    d->message = grpc_empty_slice();
+    d->live.call = grpc_channel_create_call(w->channel, NULL, GRPC_PROPAGATE_DEFAULTS, w->queue,
+                                            grpc_slice_from_copied_string(method), NULL,
+                                            gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
+    code = wire_admit(w, &d->live, error);
+    if (code != SAGA_OK) {
+        free_core(d);
+        free(d);
+        return code;
+    }
+    start(d);
+    *out = d;
+    return SAGA_OK;
+}
+
+void wire_duplex_send(struct wire_duplex *d, grpc_slice message)
+{
+    grpc_byte_buffer *buffer = grpc_raw_byte_buffer_create(&message, 1);
+    grpc_op op;
+    memset(&op, 0, sizeof op);
+    op.op = GRPC_OP_SEND_MESSAGE;
+    op.data.send_message.send_message = buffer;
+    batch(d, &op, &d->send_tag);
+    grpc_byte_buffer_destroy(buffer);
+    grpc_slice_unref(message);
+}
+
+bool wire_duplex_reached(const struct wire_duplex *d)
+{
+    return wire_left(d->wire, d->live.call);
+}
+
+void wire_duplex_cancel(struct wire_duplex *d)
+{
+    grpc_call_cancel(d->live.call, NULL);
+}
