@@ -271,6 +271,24 @@ sim-smoke: $(B)/sim
 	$(B)/sim smoke $(or $(N),4000)
 	@$(MAKE) --no-print-directory B=$(B) sim-gate sim-exhaust sim-defects
 
+# ---- measuring (docs/performance.md) ----------------------------------------------------------------------------------
+
+LOAD_O := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/bench/load*.c))
+$(B)/bench/echo_server: $(B)/obj/tests/bench/echo_server.o
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $< $(GRPC_LIBS)
+$(B)/bench/load: $(LOAD_O) $(B)/lib/proto.a
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(GRPC_LIBS) $(PROTO_LIBS)
+$(B)/bench/bench_store: $(B)/obj/tests/bench/bench_store.o $(B)/obj/tests/support/panic.o \
+		$(call archives,sidecar/journal sidecar/engine $(PURE))
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS) -o $@ -Wl,--start-group $^ -Wl,--end-group $(SQLITE_LIBS) $(YAML_LIBS) -lz
+
+.PHONY: bench
+bench: $(BINARIES) $(B)/bench/echo_server $(B)/bench/load $(B)/bench/bench_store
+	$(PYTHON) tests/bench/bench.py --binaries $(B) --out build/bench $(BENCH)
+
 # A room alone: make room ROOM=sidecar/journal
 .PHONY: room
 room: $(call archives,$(ROOM))

@@ -1,0 +1,271 @@
+#!/usr/bin/env python3
+"""Measures the sidecar beside its references, in one run, and writes build/bench/{results.json,table.md,ratios.svg,growth.svg}.
+
+Every case is run in turn with its reference, PAIRS times; what is reported is the median of the pairs' ratios, with the spread. Every figure is
+of the mode that acknowledges after fsync (synchronous=FULL); there is no other."""
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(__file__))
+import rig  # noqa: E402
+import plot  # noqa: E402
+
+
+class Bench:
+    def __init__(self, arguments):
+        self.binaries = arguments.binaries
+        self.seconds = arguments.seconds
+        self.pairs = arguments.pairs
+        self.rows = []  # of the table
+        self.raw = {}
+
+    def load(self, server, case, inflight, **options):
+        participants = getattr(server, "participants", None)
+        result = rig.load(self.binaries, server, case, inflight, options.pop("seconds", self.seconds),
+                          participants=participants, **options)
+        self.raw.setdefault(case, []).append(result)
+        return result
+
+    def row(self, case, unit, values, must, aim, better="higher", note=""):
+        """values: one for each pair."""
+        middle = statistics.median(values)
+        holds = (lambda limit: middle >= limit) if better == "higher" else (lambda limit: middle <= limit)
+        self.rows.append({"case": case, "unit": unit, "median": middle, "low": min(values), "high": max(values),
+                          "must": must, "aim": aim, "better": better, "note": note, "pairs": len(values),
+                          "reached": "aim" if holds(aim) else "must" if holds(must) else "no"})
+        print(f"{case:58} {middle:12.2f} {unit:12} ({min(values):.2f} to {max(values):.2f})  must {must}, aim {aim}: "
+              f"{self.rows[-1]['reached']}  {note}", flush=True)
+
+    def fresh(self, options=""):
+        return rig.Sidecar(self.binaries, options=options)
+
+    def once(self, case, inflight, options="", **more):
+        sidecar = self.fresh(options)
+        try:
+            return self.load(sidecar, case, inflight, **more)
+        finally:
+            sidecar.kill()
+            sidecar.remove()
+
+    # ---- the cases ----
+
+    def begins(self):
+        for inflight, must, aim in ((64, 45, 65), (256, 55, 75)):
+            ratios, cpu = [], []
+            for _ in range(self.pairs):
+                echo = rig.Echo(self.binaries)
+                reference = self.load(echo, "echo", inflight)
+                echo.stop()
+                begin = self.once("begin", inflight)
+                ratios.append(100 * begin["rate"] / reference["rate"])
+                cpu.append(begin["cpu_us"] / reference["cpu_us"])
+            self.row(f"durable Begin, unary, {inflight} in flight", "% of echo", ratios, must, aim,
+                     note=f"{begin['rate']:.0f} of {reference['rate']:.0f} calls/s; CPU a call {statistics.median(cpu):.2f} x echo's")
+
+    def pipes(self):
+        rates = [self.once("pipe-begin", 1024, batch=16)["rate"] for _ in range(self.pairs)]
+        self.row("durable Begin through Pipe, 16 a message", "a second", rates, 120000, 400000)
+
+    def sagas(self):
+        store = self.store_row_us()
+        rates, back, ratios, sizes = [], [], [], []
+        for _ in range(self.pairs):
+            echo = rig.Echo(self.binaries)
+            reference = self.load(echo, "echo", 256)
+            echo.stop()
+            saga = self.once("start", 256)
+            rates.append(saga["rate"])
+            sizes.append(saga["bytes_each"] / 1024)
+            ratios.append(saga["cpu_us"] / (4 * reference["cpu_us"] + 5 * store))
+            back.append(self.once("rollback", 256)["rate"])
+        self.row("three-step saga committed, 256 in flight", "sagas/s", rates, 6000, 12000)
+        self.row("  its sidecar CPU", "x (4 echo + 5 rows)", ratios, 1.6, 1.2, "lower",
+                 f"{saga['cpu_us']:.1f} us; echo {reference['cpu_us']:.1f} us, row {store:.1f} us")
+        self.row("  bytes written to disk a saga", "KB", sizes, 6, 3, "lower")
+        self.row("the same, rolled back at step 3", "sagas/s", back, 4000, 8000)
+        self.peak = statistics.median(rates)
+
+    def enlisted(self):
+        rates = [self.once("pipe-enlisted", 256, batch=16)["rate"] for _ in range(self.pairs)]
+        self.row("enlisted saga of three steps, batched", "sagas/s", rates, 5000, 12000)
+        rates = [self.once("enlisted", 256)["rate"] for _ in range(self.pairs)]
+        self.row("enlisted saga of three steps, unary calls", "sagas/s", rates, 5000, 12000)
+
+    def latency(self):
+        ratios = []
+        for _ in range(self.pairs):
+            echo = rig.Echo(self.binaries)
+            call = self.load(echo, "echo", 1)["p50_ms"]
+            echo.stop()
+            sidecar = self.fresh()
+            fsync = rig.fsync_ms(sidecar.directory)
+            saga = self.load(sidecar, "latency", 1)["p50_ms"]
+            sidecar.kill()
+            sidecar.remove()
+            ratios.append(saga / (4 * (fsync + call)))
+        self.row("p50 of a three-step saga, one in flight", "x 4 (fsync+echo)", ratios, 1.5, 1.15, "lower",
+                 f"{saga:.2f} ms; fsync {fsync:.2f} ms, echo {call:.3f} ms")
+        spread = []
+        for _ in range(self.pairs):
+            half = self.once("start", 256, rate=self.peak / 2)
+            spread.append(half["p99_ms"] / half["p50_ms"])
+        self.row("latency under half the peak load, p99", "x p50", spread, 10, 5, "lower",
+                 f"p50 {half['p50_ms']:.2f} ms at {half['rate']:.0f} sagas/s")
+
+    def idle(self):
+        rss, ready, wakes = [], [], []
+        for _ in range(self.pairs):
+            sidecar = self.fresh()
+            ready.append(sidecar.ready_seconds * 1e3)
+            time.sleep(1)
+            before = self.switches(sidecar.pid)
+            time.sleep(5)
+            wakes.append((self.switches(sidecar.pid) - before) / 5)
+            rss.append(rig.status_kb(sidecar.pid, "VmRSS") / 1024)
+            sidecar.stop()
+            sidecar.remove()
+        self.row("idle sidecar, RSS", "MB", rss, 20, 15, "lower")
+        self.row("idle sidecar, ready after", "ms", ready, 50, 50, "lower")
+        self.row("idle sidecar, wake-ups", "a second", wakes, 1, 1, "lower")
+
+    @staticmethod
+    def switches(pid):
+        total = 0
+        for task in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{task}/status") as file:
+                for line in file:
+                    if line.startswith("voluntary_ctxt_switches"):
+                        total += int(line.split()[1])
+        return total
+
+    def many_live(self):
+        """Memory and recovery, with 100,000 sagas that wait."""
+        size, recovery = [], []
+        for _ in range(min(self.pairs, 3)):
+            sidecar = self.fresh()
+            before = rig.status_kb(sidecar.pid, "VmRSS")
+            began = self.fill(sidecar, 100000)
+            size.append((rig.status_kb(sidecar.pid, "VmRSS") - before) / began)
+            sidecar.kill()
+            sidecar.start()
+            recovery.append(sidecar.ready_seconds * 100000 / began)
+            sidecar.kill()
+            sidecar.remove()
+        self.row("100,000 live sagas waiting", "KB each", size, 2, 1, "lower")
+        self.row("recovery of 100,000 unfinished sagas", "s", recovery, 2, 0.5, "lower")
+
+    def fill(self, sidecar, count):
+        """Begins about count sagas that stay; returns how many."""
+        total = 0
+        while total < count:
+            left = count - total
+            result = self.load(sidecar, "pipe-begin", 1024, seconds=max(0.05, left / 300000), warmup=0)
+            total = self.serial(sidecar)
+        return total
+
+    def serial(self, sidecar):
+        """How many sagas there have been: the newest one's serial, which its id tells."""
+        output = subprocess.run([f"{self.binaries}/sagactl", "--address", sidecar.address, "-o", "json", "list", "--limit", "1"],
+                                capture_output=True, text=True, check=True).stdout
+        return int(json.loads(output)["sagas"][0]["id"].split("-")[1], 16)
+
+    def growth(self, sizes):
+        """CPU of one saga with so many others live."""
+        points = []
+        for size in sizes:
+            sidecar = self.fresh("live_sagas_max: 4000000")
+            if size > 1:
+                self.fill(sidecar, size)
+            result = self.load(sidecar, "start", 64, seconds=2)
+            points.append((size, result["cpu_us"]))
+            sidecar.kill()
+            sidecar.remove()
+            print(f"  {size:>9} live sagas: {result['cpu_us']:.1f} us of CPU a saga", flush=True)
+        self.raw["growth"] = points
+        self.row("CPU of a saga, most live sagas over fewest", "x", [points[-1][1] / points[0][1]], 1.5, 1.2, "lower")
+        return points
+
+    def finished(self, count):
+        """Throughput with count finished sagas in the journal, beside an empty one."""
+        full = self.fresh()
+        full.stop()
+        rig.fill_finished(f"{full.directory}/data/journal.db", count)
+        full.start()
+        ratios = []
+        for _ in range(self.pairs):
+            empty = self.once("start", 256)["rate"]
+            ratios.append(100 * self.load(full, "start", 256)["rate"] / empty)
+        full.kill()
+        full.remove()
+        self.row(f"throughput with {count:,} finished sagas", "% of empty", ratios, 90, 98)
+
+    def retention(self):
+        ratios = []
+        for _ in range(self.pairs):
+            keep = self.once("start", 256, rate=self.peak / 2, seconds=self.seconds * 2)["p99_ms"]
+            drop = self.once("start", 256, options="retention: 1s", rate=self.peak / 2, seconds=self.seconds * 2)["p99_ms"]
+            ratios.append(drop / keep)
+        self.row("retention at work, p99", "x without", ratios, 2, 1.2, "lower")
+
+    def store_row_us(self):
+        """CPU of one 300-byte row in bare SQLite, 64 rows a commit, synchronous=FULL."""
+        output = subprocess.run([f"{self.binaries}/bench/bench_store", "--seconds", "1", "--pairs", "3"], capture_output=True,
+                                text=True, check=True).stdout
+        self.raw["store"] = json.loads(output.splitlines()[-1])
+        return next(r for r in self.raw["store"]["cases"] if r["rows"] == 64)["bare_cpu_us"]
+
+    # ---- the report ----
+
+    def machine(self):
+        with open("/proc/cpuinfo") as file:
+            model = next((line.split(":")[1].strip() for line in file if line.startswith("model name")), "unknown")
+        return {"cpu": model, "cores": os.cpu_count(), "kernel": platform.release(), "date": time.strftime("%Y-%m-%d")}
+
+    def report(self, directory):
+        os.makedirs(directory, exist_ok=True)
+        machine = self.machine()
+        with open(f"{directory}/results.json", "w") as file:
+            json.dump({"machine": machine, "rows": self.rows, "raw": self.raw}, file, indent=1)
+        with open(f"{directory}/table.md", "w") as file:
+            file.write(f"{machine['cpu']}, {machine['cores']} cores, Linux {machine['kernel']}, {machine['date']}. "
+                       "Every acknowledgement is after fsync (synchronous=FULL). Median of the pairs, with the spread.\n\n"
+                       "| case | measured | spread | must | aim | reached |\n|---|---|---|---|---|---|\n")
+            for r in self.rows:
+                file.write(f"| {r['case'].strip()} | {r['median']:,.2f} {r['unit']} | {r['low']:,.2f} to {r['high']:,.2f} | "
+                           f"{r['must']:,} | {r['aim']:,} | {r['reached']} |\n")
+        plot.bars(f"{directory}/ratios.svg", self.rows)
+        if self.raw.get("growth"):
+            plot.line(f"{directory}/growth.svg", self.raw["growth"], "live sagas", "us of CPU a saga")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--binaries", default="build/release")
+    parser.add_argument("--out", default="build/bench")
+    parser.add_argument("--seconds", type=float, default=3)
+    parser.add_argument("--pairs", type=int, default=5)
+    parser.add_argument("--finished", type=int, default=1000000, help="finished sagas in the journal of that case")
+    parser.add_argument("--live", type=int, nargs="*", default=[1, 10000, 100000], help="live sagas in the growth plot")
+    parser.add_argument("--only", nargs="*", help="cases to run, by the names of their methods")
+    arguments = parser.parse_args()
+    bench = Bench(arguments)
+    cases = {"begins": bench.begins, "pipes": bench.pipes, "sagas": bench.sagas, "enlisted": bench.enlisted,
+             "latency": bench.latency, "idle": bench.idle, "many_live": bench.many_live,
+             "growth": lambda: bench.growth(arguments.live), "finished": lambda: bench.finished(arguments.finished),
+             "retention": bench.retention}
+    bench.peak = 6000
+    for name, case in cases.items():
+        if not arguments.only or name in arguments.only:
+            case()
+    bench.report(arguments.out)
+    print(f"{len(bench.rows)} figures in {arguments.out}/table.md; {sum(r['reached'] == 'no' for r in bench.rows)} below what they must reach")
+
+
+if __name__ == "__main__":
+    main()
