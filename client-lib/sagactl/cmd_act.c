@@ -1,9 +1,6 @@
-/* cmd_act.c - what an operator does to a saga: cancel, pause, resume, retry, skip, resolve; and the commands about sagactl itself. */
-#include "client-lib/sagactl/help.h"
+/* cmd_act.c - what an operator does to a saga: cancel, pause, resume, retry, skip, resolve. */
 #include "client-lib/sagactl/json.h"
 #include "client-lib/sagactl/run.h"
-
-#include <saga/version.h>
 
 /* Protobuf-c's strings are not const; it does not write to those of a request. */
 static char *text_of(const char *text)
@@ -32,7 +29,7 @@ int command_cancel(struct run *r)
     Saga__V1__CancelRequest request = SAGA__V1__CANCEL_REQUEST__INIT;
     request.saga_id = r->o.words[0];
     request.reason = text_of(r->o.reason);
-    return act(r, "/saga.v1.Coordinator/Cancel", &request.base, &saga__v1__cancel_response__descriptor, "is being undone");
+    return act(r, "/saga.v1.Coordinator/Cancel", &request.base, &saga__v1__cancel_response__descriptor, "has been turned back");
 }
 
 int command_pause(struct run *r)
@@ -78,38 +75,4 @@ int command_resolve(struct run *r)
     request.actor = r->o.actor;
     request.reason = text_of(r->o.reason);
     return act(r, "/saga.v1.Operator/Resolve", &request.base, &saga__v1__resolve_response__descriptor, "is resolved");
-}
-
-/* ---- about sagactl -------------------------------------------------------------------------------------------------- */
-
-int command_completion(struct run *r)
-{
-    return help_completion(r->screen.out, r->o.words[0])
-               ? EXIT_DONE
-               : run_say(r, EXIT_USAGE, "there are completions for bash, zsh and fish, not for \"%.100s\"", r->o.words[0]);
-}
-
-int command_version(struct run *r)
-{
-    if (!r->o.json)
-        fprintf(r->screen.out, "sagactl %s\n", saga_version());
-    else if (json_put(r->screen.out, json_pack("{ss}", "version", saga_version()), false) != 0)
-        return run_say(r, EXIT_REFUSED, "there is no memory");
-    return EXIT_DONE;
-}
-
-int command_help(struct run *r)
-{
-    if (r->o.word_count == 0) {
-        help_overview(r->screen.out);
-        return EXIT_DONE;
-    }
-    const struct command_row *command = command_find(r->o.words[0]);
-    if (command == NULL) {
-        const char *near = command_nearest(r->o.words[0]);
-        return run_say(r, EXIT_USAGE, "there is no command %.200s%s%s%s", r->o.words[0], near ? "; did you mean " : "", near ? near : "",
-                       near ? "?" : "");
-    }
-    help_command(r->screen.out, command);
-    return EXIT_DONE;
 }

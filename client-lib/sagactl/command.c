@@ -3,6 +3,8 @@
 
 #include "sidecar/definition/nearest.h"
 
+#include <string.h>
+
 static const char *const outputs[] = {"text", "json", NULL};
 static const char *const colors[] = {"auto", "always", "never", NULL};
 static const char *const shells[] = {"bash", "zsh", "fish", NULL};

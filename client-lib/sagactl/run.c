@@ -36,12 +36,22 @@ static int status_of(const struct saga_error *error)
     }
 }
 
+/* The sidecar names the field of the request that is at fault; of those that stand on the command line the person knows which. */
+static const char *without_field(const char *message)
+{
+    static const char *const fields[] = {"saga_id: ", "name: ", "definition: ", "step: "};
+    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
+        if (strncmp(message, fields[i], strlen(fields[i])) == 0)
+            return message + strlen(fields[i]);
+    return message;
+}
+
 static void put_error(const struct run *r, const struct saga_error *error)
 {
     struct screen plain = r->screen;
     char message[1200], address[600];
     plain.out = r->err;
-    screen_clean(&plain, error->message, message, sizeof message);
+    screen_clean(&plain, without_field(error->message), message, sizeof message);
     if (is(error, SAGA_REASON_UNREACHABLE) && r->wire != NULL) {
         screen_clean(&plain, wire_address(r->wire), address, sizeof address);
         fprintf(r->err, "sagactl: no sidecar answers at %s: is sagad running? Start it with: sagad\n", address);
@@ -118,6 +128,12 @@ int run_try(struct run *r, const char *method, const ProtobufCMessage *request, 
     int code = wire_call(r->wire, &call, error);
     if (code == SAGA_OK)
         *(ProtobufCMessage **)response = call.response;
+    /* Once the time is over nobody can tell a connection that was never made from an answer that never came. */
+    if ((code == SAGA_E_UNAVAILABLE || code == SAGA_E_DEADLINE_EXCEEDED) && wire_time_left_ms(deadline) == 0) {
+        char text[sizeof error->message];
+        snprintf(text, sizeof text, "no answer came from %.200s within the time given", wire_address(r->wire));
+        code = saga_error_set(error, SAGA_E_DEADLINE_EXCEEDED, SAGA_REASON_DEADLINE, NULL, text);
+    }
     return code;
 }
 

@@ -10,7 +10,8 @@
 #define FIELD 256       /* bytes of a short text, cleaned */
 #define SENTENCE 1024   /* of a long one */
 #define STUCK_SHOWN 4   /* stuck steps for which commands are spelt out */
-#define PAYLOAD_SHOWN 4096
+#define PAYLOAD_SHOWN 512 /* bytes of a payload that is a text */
+#define PAYLOAD_BYTES 64  /* of one that is not */
 
 /* ---- head ----------------------------------------------------------------------------------------------------------- */
 
@@ -69,14 +70,29 @@ static void put_paused(const struct screen *s, const Saga__V1__GetResponse *answ
     put_field(s, PAINT_WARN, "paused", text);
 }
 
+/* Whether bytes are a text without anything that would have to be made safe. */
+static bool readable(const struct screen *s, const ProtobufCBinaryData *data, char text[PAYLOAD_SHOWN])
+{
+    char clean[PAYLOAD_SHOWN];
+    if (data->len >= PAYLOAD_SHOWN || memchr(data->data, '\0', data->len) != NULL)
+        return false;
+    memcpy(text, data->data, data->len);
+    text[data->len] = '\0';
+    return strcmp(screen_clean(s, text, clean, sizeof clean), text) == 0;
+}
+
+/* Bytes as text when they are one, else the first of them in hexadecimal. */
 static void put_payload(const struct screen *s, const char *name, const ProtobufCBinaryData *data)
 {
-    char hex[PAYLOAD_SHOWN + 32], text[PAYLOAD_SHOWN + 96];
-    size_t shown = data->len < 64 ? data->len : 64, used = 0;
-    for (size_t i = 0; i < shown; i++)
-        used += (size_t)snprintf(hex + used, sizeof hex - used, "%02x%s", data->data[i], i % 4 == 3 ? " " : "");
-    hex[used] = '\0';
-    snprintf(text, sizeof text, "%zu bytes%s%s%s", data->len, shown > 0 ? ": " : "", hex, shown < data->len ? "..." : "");
+    char shown[PAYLOAD_SHOWN], text[PAYLOAD_SHOWN + 64];
+    size_t used = 0, some = data->len < PAYLOAD_BYTES ? data->len : PAYLOAD_BYTES;
+    if (readable(s, data, shown)) {
+        snprintf(text, sizeof text, "\"%s\"", shown);
+    } else {
+        for (size_t i = 0; i < some; i++)
+            used += (size_t)snprintf(shown + used, sizeof shown - used, "%02x%s", data->data[i], i % 4 == 3 ? " " : "");
+        snprintf(text, sizeof text, "%zu bytes: %s%s", data->len, shown, some < data->len ? "..." : "");
+    }
     put_field(s, PAINT_NONE, name, text);
 }
 
