@@ -772,6 +772,67 @@ START_TEST(sqlite_store__garbage_pages)
 }
 END_TEST
 
+static size_t slurp(const char *name, uint8_t *at, size_t room)
+{
+    int fd = open(name, O_RDONLY);
+    ck_assert_int_ge(fd, 0);
+    ssize_t size = read(fd, at, room);
+    close(fd);
+    ck_assert_int_gt(size, 0);
+    ck_assert_uint_lt((size_t)size, room);
+    return (size_t)size;
+}
+
+/* A sidecar was killed and left its log; then a byte of it goes wrong. Nothing that was acknowledged may go missing unsaid. */
+START_TEST(sqlite_store__damaged_log)
+{
+    static uint8_t database[1 << 20];
+    static uint8_t log_bytes[4 << 20];
+    enum { FRAMES = 12, LOG_FRAME = 24 + 4096 };
+    char log[128];
+    snprintf(log, sizeof log, "%s-wal", path);
+    pid_t child = fork();
+    if (child == 0) {
+        if (try_open() == 0)
+            for (uint64_t frame = 1; frame <= FRAMES; frame++)
+                (void)try_commit(frame, 300, (int64_t)frame * 1000);
+        _exit(0);
+    }
+    int status;
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    size_t database_size = slurp(path, database, sizeof database);
+    size_t log_size = slurp(log, log_bytes, sizeof log_bytes);
+    ck_assert_uint_ge(log_size, FRAMES * LOG_FRAME);
+    /* Where the last two commits begin: a log's frame that ends a commit tells the size of the database. */
+    size_t last_two = log_size;
+    for (int commits = 0; commits < 3; last_two -= LOG_FRAME)
+        commits += memcmp(log_bytes + last_two - LOG_FRAME + 4, "\0\0\0", 4) != 0;
+    last_two += LOG_FRAME;
+
+    int refused = 0;
+    for (size_t at = 0; at < log_size; at += at < 32 ? 1 : 211) {
+        write_at(path, 0, database, database_size);
+        ck_assert_int_eq(truncate(path, (off_t)database_size), 0);
+        write_at(log, 0, log_bytes, log_size);
+        uint8_t wrong = log_bytes[at] ^ 0x10;
+        write_at(log, (off_t)at, &wrong, 1);
+        int rc = try_open();
+        if (rc != 0) {
+            assert_refused(rc);
+            ck_assert_uint_eq(slurp(log, log_bytes, sizeof log_bytes), log_size);
+            log_bytes[at] ^= 0x10;
+            refused++;
+            continue;
+        }
+        ck_assert_msg(state.last_frame == FRAMES || at > last_two, "a flip at %zu: %d frames are left", at,
+                      (int)state.last_frame);
+        ck_assert_uint_ge(state.last_frame, FRAMES - 2);
+        close_store();
+    }
+    ck_assert_int_gt(refused, 100);
+}
+END_TEST
+
 START_TEST(sqlite_store__flipped_bit_in_a_frame)
 {
     open_store();
@@ -876,6 +937,7 @@ static Suite *suite(void)
     tcase_add_test(t, sqlite_store__newer_schema);
     tcase_add_test(t, sqlite_store__truncated_file);
     tcase_add_test(t, sqlite_store__garbage_pages);
+    tcase_add_test(t, sqlite_store__damaged_log);
     tcase_add_test(t, sqlite_store__flipped_bit_in_a_frame);
     tcase_add_test(t, sqlite_store__missing_frames);
     tcase_add_test(t, sqlite_store__tables_that_are_not_the_schema_s);

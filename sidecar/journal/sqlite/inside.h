@@ -7,6 +7,7 @@
 #include <sqlite3.h>
 
 #define SCHEMA_VERSION 1
+#define PAGE_SIZE      4096
 #define NAMED_MAX 4096 /* definitions whose names are remembered to be in the database */
 
 enum statement {
@@ -99,6 +100,10 @@ struct schema_look {
 int schema_look(sqlite3 *db, struct schema_look *look);
 int schema_migrate(sqlite3 *db, int version);
 extern const char *const schema_statements[STATEMENT_COUNT];
+
+/* log_check.c. Whether the write-ahead log of a database, which nobody has open, is damaged where SQLite would take it for ended. A log that
+ * is not there is sound. Returns SQLite's code. */
+int log_check(const char *vfs_name, const char *database, bool *damaged);
 
 /* sqlite_open.c */
 void sqlite_store_close(struct store *face);

@@ -12,7 +12,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PAGE_SIZE                4096
 #define CHECKPOINT_PAGES_DEFAULT 1000
 
 static int system_failed(const char *path, const char *doing, int number, struct error_detail *detail)
@@ -253,9 +252,25 @@ static int read_state(struct sqlite_store *s, struct store_state *state, struct 
 
 /* ---- open and close ------------------------------------------------------------------------------------------------ */
 
+static int check_log(struct sqlite_store *s, const char *vfs, struct error_detail *detail)
+{
+    bool damaged;
+    int rc = log_check(vfs, s->path, &damaged);
+    if (rc == SQLITE_NOMEM)
+        return error_set(detail, E_MEMORY, s->path, NULL);
+    if (rc != SQLITE_OK) {
+        error_set(detail, E_JOURNAL, s->path, "reading the write-ahead log: ");
+        error_append(detail, sqlite3_errstr(rc));
+        return E_JOURNAL;
+    }
+    return damaged ? inside_corrupt(s->path, "the write-ahead log is damaged before its end", detail) : 0;
+}
+
 static int open_database(struct sqlite_store *s, const struct sqlite_store_options *options, struct error_detail *detail)
 {
     int rc = make_private(s->path, detail);
+    if (rc == 0)
+        rc = check_log(s, options->vfs, detail);
     if (rc != 0)
         return rc;
     rc = sqlite3_open_v2(s->path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_CREATE,

@@ -1,0 +1,172 @@
+/* log_check.c - whether the write-ahead log is damaged where it had been synced.
+ *
+ * SQLite reads its log up to the first frame whose checksum is wrong and takes that for the end, which is right after a crash: what was
+ * being written is torn, and nobody was told that it was durable. But a bit that flipped further up would silently take every later
+ * commit with it. The two can be told apart: each commit is synced before the next is written, so a crash tears one commit at most.
+ * Where what is wrong is followed by a whole frame of a commit that began after it, it was not a crash. (In the very last commit of the
+ * log the two look the same.)
+ *
+ * A log is a header of 32 bytes and frames of a header of 24 bytes and a page; SQLite's documentation, "WAL-mode File Format". */
+#include "sidecar/journal/sqlite/inside.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define LOG_MAGIC         UINT32_C(0x377f0682) /* the lowest bit tells the byte order of the checksums */
+#define LOG_HEADER_SIZE   32
+#define FRAME_HEADER_SIZE 24
+#define PAGE_SIZE_MAX     65536
+
+struct sums {
+    uint32_t a;
+    uint32_t b;
+};
+
+struct log {
+    sqlite3_file *file;
+    uint32_t page_size;
+    bool big_endian; /* words that are summed */
+    uint32_t salt[2];
+    sqlite3_int64 frame_count;
+    uint8_t *frame; /* room for one */
+};
+
+static uint32_t word(const uint8_t *at)
+{
+    return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+}
+
+static uint32_t word_swapped(const uint8_t *at)
+{
+    return (uint32_t)at[3] << 24 | (uint32_t)at[2] << 16 | (uint32_t)at[1] << 8 | at[0];
+}
+
+static struct sums sum(bool big_endian, struct sums s, const uint8_t *at, size_t size)
+{
+    for (const uint8_t *end = at + size; at < end; at += 8) {
+        s.a += (big_endian ? word(at) : word_swapped(at)) + s.b;
+        s.b += (big_endian ? word(at + 4) : word_swapped(at + 4)) + s.a;
+    }
+    return s;
+}
+
+static bool sums_are(struct sums s, const uint8_t *stored)
+{
+    return s.a == word(stored) && s.b == word(stored + 4);
+}
+
+static sqlite3_int64 frame_at(const struct log *log, sqlite3_int64 index)
+{
+    return LOG_HEADER_SIZE + index * (sqlite3_int64)(FRAME_HEADER_SIZE + log->page_size);
+}
+
+/* Reads the header. *sound tells whether SQLite will believe it. */
+static int read_header(struct log *log, bool *sound)
+{
+    uint8_t header[LOG_HEADER_SIZE];
+    sqlite3_int64 size;
+    *sound = false;
+    int rc = log->file->pMethods->xFileSize(log->file, &size);
+    if (rc != SQLITE_OK || size < LOG_HEADER_SIZE)
+        return rc;
+    rc = log->file->pMethods->xRead(log->file, header, sizeof header, 0);
+    if (rc != SQLITE_OK)
+        return rc;
+    log->big_endian = (header[3] & 1) != 0;
+    log->page_size = word(header + 8);
+    log->salt[0] = word(header + 16);
+    log->salt[1] = word(header + 20);
+    *sound = (word(header) & ~UINT32_C(1)) == LOG_MAGIC && log->page_size >= 512 && log->page_size <= PAGE_SIZE_MAX &&
+             (log->page_size & (log->page_size - 1)) == 0 &&
+             sums_are(sum(log->big_endian, (struct sums){0, 0}, header, 24), header + 24);
+    if (!*sound)
+        log->page_size = PAGE_SIZE;
+    log->frame_count = (size - LOG_HEADER_SIZE) / (FRAME_HEADER_SIZE + (sqlite3_int64)log->page_size);
+    return SQLITE_OK;
+}
+
+/* A header that is not sound was being written anew when the system crashed, over frames that are in the database by then; unless the
+ * first frame is of this very header. */
+static int check_unsound(struct log *log, bool *damaged)
+{
+    uint8_t header[FRAME_HEADER_SIZE];
+    if (log->frame_count == 0)
+        return SQLITE_OK;
+    int rc = log->file->pMethods->xRead(log->file, header, sizeof header, LOG_HEADER_SIZE);
+    *damaged = rc == SQLITE_OK && (word(header + 8) == log->salt[0] || word(header + 12) == log->salt[1]);
+    return rc;
+}
+
+/* Walks the frames of this header's. A frame is whole when its checksum follows from the one that the frame before it tells, so a whole frame
+ * was written after the one before it, and a mark of a commit between the two was synced first. */
+static int check_frames(struct log *log, bool *damaged)
+{
+    uint8_t header[LOG_HEADER_SIZE];
+    int rc = log->file->pMethods->xRead(log->file, header, sizeof header, 0);
+    struct sums before = {word(header + 24), word(header + 28)};
+    bool broken = false; /* SQLite reads no further */
+    bool ended = false;  /* a commit is marked as ended beyond that */
+    for (sqlite3_int64 i = 0; rc == SQLITE_OK && i < log->frame_count && !*damaged; i++) {
+        uint8_t *frame = log->frame;
+        rc = log->file->pMethods->xRead(log->file, frame, (int)(FRAME_HEADER_SIZE + log->page_size), frame_at(log, i));
+        struct sums s = sum(log->big_endian, before, frame, 8);
+        s = sum(log->big_endian, s, frame + FRAME_HEADER_SIZE, log->page_size);
+        bool ours = word(frame + 8) == log->salt[0] && word(frame + 12) == log->salt[1];
+        bool whole = ours && sums_are(s, frame + 16);
+        *damaged = ended && whole;
+        broken |= !whole;
+        ended = broken && ours && word(frame + 4) != 0;
+        before = (struct sums){word(frame + 16), word(frame + 20)};
+    }
+    return rc;
+}
+
+static int check_log(struct log *log, bool *damaged)
+{
+    bool sound;
+    int rc = read_header(log, &sound);
+    if (rc != SQLITE_OK || log->frame_count == 0)
+        return rc;
+    if (!sound)
+        return check_unsound(log, damaged);
+    log->frame = malloc(FRAME_HEADER_SIZE + log->page_size);
+    if (log->frame == NULL)
+        return SQLITE_NOMEM;
+    rc = check_frames(log, damaged);
+    free(log->frame);
+    return rc;
+}
+
+static int open_and_check(sqlite3_vfs *vfs, const char *path, bool *damaged)
+{
+    struct log log = {.file = calloc(1, (size_t)vfs->szOsFile)};
+    if (log.file == NULL)
+        return SQLITE_NOMEM;
+    int rc = vfs->xOpen(vfs, path, log.file, SQLITE_OPEN_READONLY | SQLITE_OPEN_WAL, NULL);
+    if (rc == SQLITE_OK)
+        rc = check_log(&log, damaged);
+    if (log.file->pMethods != NULL)
+        log.file->pMethods->xClose(log.file);
+    free(log.file);
+    return rc;
+}
+
+int log_check(const char *vfs_name, const char *database, bool *damaged)
+{
+    *damaged = false;
+    sqlite3_vfs *vfs = sqlite3_vfs_find(vfs_name);
+    if (vfs == NULL)
+        return SQLITE_ERROR;
+    /* SQLite's own names end in two NULs, and a VFS may count on that. */
+    size_t size = strlen(database) + sizeof "-wal" + 1;
+    char *path = calloc(1, size);
+    if (path == NULL)
+        return SQLITE_NOMEM;
+    snprintf(path, size, "%s-wal", database);
+    int is_there = 0;
+    int rc = vfs->xAccess(vfs, path, SQLITE_ACCESS_EXISTS, &is_there);
+    if (rc == SQLITE_OK && is_there)
+        rc = open_and_check(vfs, path, damaged);
+    free(path);
+    return rc;
+}
