@@ -1,5 +1,5 @@
-/* clients.c - services that start sagas, and services that run their own steps and enlist them. They lose replies, repeat themselves, are slow,
- * and die. */
+/* clients.c - services that start sagas, and services that run their own steps and enlist them. They lose replies,
+ * repeat themselves, are slow, and die. */
 #include "tests/sim/sim.h"
 
 #include "sidecar/base/check.h"

@@ -1,4 +1,5 @@
-/* definitions.c - definitions of random shape: chains, fans, diamonds, anything acyclic; with and without pivot; both orders of undo. */
+/* definitions.c - definitions of random shape: chains, fans, diamonds, anything acyclic; with and without pivot; both
+ * orders of undo. */
 #include "tests/sim/sim.h"
 
 #include "sidecar/base/check.h"
@@ -128,7 +129,9 @@ static struct definition *make_scripted(unsigned shape)
     for (unsigned i = 0; i < draft.step_count; i++) {
         steps[i].name = step_names[i];
         steps[i].has_compensation = true;
-        steps[i].action = (struct call_spec){.target = target_names[i], .method = "/sim.Participant/Do", .timeout = SPAN_MS(100),
+        steps[i].action = (struct call_spec){.target = target_names[i],
+                                             .method = "/sim.Participant/Do",
+                                             .timeout = SPAN_MS(100),
                                              .retry = {.max_attempts = 1, .backoff_multiplier_permille = 1000}};
         steps[i].compensation = steps[i].action;
         steps[i].compensation.method = "/sim.Participant/Undo";

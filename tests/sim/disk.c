@@ -1,5 +1,5 @@
-/* disk.c - a store on a made-up disk. What is synced stays; what was written and not synced when the sidecar ended is lost, torn, or
- * happens to be there. */
+/* disk.c - a store on a made-up disk. What is synced stays; what was written and not synced when the sidecar ended is
+ * lost, torn, or happens to be there. */
 #include "tests/sim/sim.h"
 
 #include "sidecar/base/check.h"
@@ -143,8 +143,8 @@ struct store_state disk_reopen(struct world *w)
 
 /* ---- reading ---- */
 
-static int scan(struct store *s, uint64_t from, int (*take)(void *self, uint64_t frame, struct bytes records), void *self,
-                struct error_detail *detail)
+static int scan(struct store *s, uint64_t from, int (*take)(void *self, uint64_t frame, struct bytes records),
+                void *self, struct error_detail *detail)
 {
     struct disk *d = disk_of(s);
     (void)detail;
@@ -187,8 +187,9 @@ static int find_request(struct store *s, struct bytes request_id, struct ended_r
     return error_set(detail, E_SAGA_NOT_FOUND, "", "");
 }
 
-static int list_ended(struct store *s, const struct ended_query *query, void (*take)(void *self, const struct ended_row *row),
-                      void *self, uint64_t *examined_to, struct error_detail *detail)
+static int list_ended(struct store *s, const struct ended_query *query,
+                      void (*take)(void *self, const struct ended_row *row), void *self, uint64_t *examined_to,
+                      struct error_detail *detail)
 {
     struct disk *d = disk_of(s);
     (void)detail;
@@ -226,8 +227,8 @@ static int drop(struct store *s, struct instant before, uint64_t keep_from, uint
             d->world->models[d->ended[i].row.saga.serial].dropped = true;
             rows++;
         }
-    while (frames < work_max && d->first_frame != 0 && d->first_frame < keep_from &&
-           d->first_frame <= d->frame_count && d->frames[d->first_frame - 1].at < before.us) {
+    while (frames < work_max && d->first_frame != 0 && d->first_frame < keep_from && d->first_frame <= d->frame_count &&
+           d->frames[d->first_frame - 1].at < before.us) {
         d->first_frame++;
         frames++;
     }

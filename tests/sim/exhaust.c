@@ -1,5 +1,6 @@
-/* exhaust.c - small scope, all of it: a chain of three steps and a diamond in both orders of undo; every outcome of every call (ok,
- * rejected, timed out executed, timed out not executed) times an end of the sidecar at every boundary of an effect. */
+/* exhaust.c - small scope, all of it: a chain of three steps and a diamond in both orders of undo; every outcome of
+ * every call (ok, rejected, timed out executed, timed out not executed) times an end of the sidecar at every boundary
+ * of an effect. */
 #include "tests/sim/sim.h"
 
 /* The next run's choices: the last digit that can grow does, and what came after it is forgotten. */

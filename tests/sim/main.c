@@ -4,14 +4,13 @@
 #include <stdlib.h>
 #include <time.h>
 
-static const char usage[] =
-    "usage: sim seed N            replay one seed, one line an event\n"
-    "       sim many N [FROM]     N seeds from FROM (1)\n"
-    "       sim smoke N           the same, and every named mark must be reached\n"
-    "       sim hash N [FROM]     the hash of each seed's trace\n"
-    "       sim soak [FROM]       until stopped\n"
-    "       sim exhaust           every outcome of every call, times an end at every boundary\n"
-    "exit: 0 nothing found, 2 usage, 3 crash, 4 safety, 5 liveness, 6 a mark was not reached\n";
+static const char usage[] = "usage: sim seed N            replay one seed, one line an event\n"
+                            "       sim many N [FROM]     N seeds from FROM (1)\n"
+                            "       sim smoke N           the same, and every named mark must be reached\n"
+                            "       sim hash N [FROM]     the hash of each seed's trace\n"
+                            "       sim soak [FROM]       until stopped\n"
+                            "       sim exhaust           every outcome of every call, times an end at every boundary\n"
+                            "exit: 0 nothing found, 2 usage, 3 crash, 4 safety, 5 liveness, 6 a mark was not reached\n";
 
 #ifdef SAGA_DEFECTS
 #include "sidecar/base/defect.h"
@@ -39,7 +38,8 @@ static double seconds(void)
 
 static void tell(const struct totals *t, double took)
 {
-    printf("sim: %llu worlds, %llu events, %llu sagas ended, %llu calls, %llu records, %llu faults, %llu ends of the sidecar, "
+    printf("sim: %llu worlds, %llu events, %llu sagas ended, %llu calls, %llu records, %llu faults, %llu ends of the "
+           "sidecar, "
            "in %.1f s: %.0f worlds/s, %.0f events/s, %.0f sagas/s\n",
            (unsigned long long)t->seeds, (unsigned long long)t->events, (unsigned long long)t->sagas,
            (unsigned long long)t->calls, (unsigned long long)t->records, (unsigned long long)t->faults,
@@ -65,7 +65,8 @@ int main(int argc, char **argv)
 #endif
     if (strcmp(what, "seed") == 0 && argc == 3) {
         world_run(n, true, NULL, &totals, &hash);
-        printf("sim: seed %llu, commit %s, hash %016llx\n", (unsigned long long)n, build_commit(), (unsigned long long)hash);
+        printf("sim: seed %llu, commit %s, hash %016llx\n", (unsigned long long)n, build_commit(),
+               (unsigned long long)hash);
     } else if ((strcmp(what, "many") == 0 || strcmp(what, "smoke") == 0) && n > 0) {
         for (uint64_t seed = from; seed < from + n; seed++)
             world_run(seed, false, NULL, &totals, &hash);

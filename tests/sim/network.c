@@ -1,4 +1,5 @@
-/* network.c - what happens to messages: calls to participants and their answers, requests of clients and their replies. */
+/* network.c - what happens to messages: calls to participants and their answers, requests of clients and their replies.
+ */
 #include "tests/sim/sim.h"
 
 #include "sidecar/base/check.h"

@@ -1,11 +1,13 @@
-/* operators.c - people who pause, retry, skip and resolve in the middle of everything, and who clean up once the world has healed. */
+/* operators.c - people who pause, retry, skip and resolve in the middle of everything, and who clean up once the world
+ * has healed. */
 #include "tests/sim/sim.h"
 
 #include "sidecar/base/check.h"
 
 #include <stdlib.h>
 
-/* A definite refusal after an attempt that may have been executed is UNKNOWN, keeps its key, and is refused for ever: people give up. */
+/* A definite refusal after an attempt that may have been executed is UNKNOWN, keeps its key, and is refused for ever:
+ * people give up. */
 #define RETRIES_MAX 6
 
 static void ask(struct world *w, const struct model *m, uint8_t type, const char *step)
@@ -41,8 +43,8 @@ static void meddle(struct world *w, void *arg)
         if (m->known && (m->state == SAGA_STUCK || (tries > 4 && !m->dropped)))
             break;
     }
-    static const uint8_t acts[] = {EVENT_PAUSE, EVENT_RESUME, EVENT_RESUME, EVENT_RETRY, EVENT_RETRY, EVENT_SKIP,
-                                   EVENT_RESOLVE, EVENT_CANCEL, EVENT_PAUSE};
+    static const uint8_t acts[] = {EVENT_PAUSE, EVENT_RESUME,  EVENT_RESUME, EVENT_RETRY, EVENT_RETRY,
+                                   EVENT_SKIP,  EVENT_RESOLVE, EVENT_CANCEL, EVENT_PAUSE};
     uint8_t act = acts[draw(w, OPERATORS, sizeof acts)];
     const char *step = "";
     if ((act == EVENT_SKIP || (act == EVENT_RETRY && draw(w, OPERATORS, 2) == 0)) && m->step_count > 0)

@@ -36,12 +36,13 @@ static void check_order(struct world *w, const struct model *m, unsigned step)
         if (i == step || !owes(s))
             continue;
         if (by_dependency) {
-            expect(w, !depends(m, i, step) || undone(s), "I4", "a step is undone before one that depends on it", m->id.serial);
+            expect(w, !depends(m, i, step) || undone(s), "I4", "a step is undone before one that depends on it",
+                   m->id.serial);
             if (s->compensation_attempt != 0)
                 mark(w, MARK_CASE, CASE_PARALLEL_UNDO);
         } else {
-            expect(w, s->order < m->steps[step].order || undone(s), "I4", "a step is undone before one that started later",
-                   m->id.serial);
+            expect(w, s->order < m->steps[step].order || undone(s), "I4",
+                   "a step is undone before one that started later", m->id.serial);
             expect(w, s->compensation_attempt == 0, "I4", "two compensations are out at once", m->id.serial);
         }
     }
@@ -68,15 +69,17 @@ static void check_compensation(struct world *w, const struct model *m, const str
                                const struct attempt *a)
 {
     const struct model_step *s = &m->steps[call->step];
-    expect(w, m->state == SAGA_COMPENSATING || m->state == SAGA_STUCK, "I1", "a compensation leaves a saga that is not turned back",
+    expect(w, m->state == SAGA_COMPENSATING || m->state == SAGA_STUCK, "I1",
+           "a compensation leaves a saga that is not turned back", m->id.serial);
+    expect(w, s->compensation_attempt == call->attempt, "I1", "a compensation leaves before its record is durable",
            m->id.serial);
-    expect(w, s->compensation_attempt == call->attempt, "I1", "a compensation leaves before its record is durable", m->id.serial);
     expect(w, s->action == SAGA_ACTION_DONE || s->action == SAGA_ACTION_UNKNOWN, "I3",
            "a step is undone that was never done", m->id.serial);
-    expect(w, a->action_done == (s->action == SAGA_ACTION_DONE), "wire", "the participant is told a wrong outcome", m->id.serial);
+    expect(w, a->action_done == (s->action == SAGA_ACTION_DONE), "wire", "the participant is told a wrong outcome",
+           m->id.serial);
     if (m->definition != NULL && m->definition->pivot_step >= 0)
-        expect(w, m->steps[m->definition->pivot_step].action != SAGA_ACTION_DONE, "I11", "a compensation after the pivot",
-               m->id.serial);
+        expect(w, m->steps[m->definition->pivot_step].action != SAGA_ACTION_DONE, "I11",
+               "a compensation after the pivot", m->id.serial);
     check_order(w, m, call->step);
     check_quiet(w, m, a->out_at);
 }
@@ -119,12 +122,14 @@ void oracle_call(struct world *w, const struct call_effect *call, struct attempt
 {
     struct model *m = oracle_model(w, call->saga);
     expect(w, call->step < m->step_count, "I1", "a call of a step that is not durable", m->id.serial);
-    expect(w, w->sidecar.calls_out[call->target] < w->swarm.bulkhead, "I10", "more calls out than a bulkhead holds", m->id.serial);
+    expect(w, w->sidecar.calls_out[call->target] < w->swarm.bulkhead, "I10", "more calls out than a bulkhead holds",
+           m->id.serial);
     expect(w, call->timeout.us > 0, "time", "a call without a deadline", m->id.serial);
     for (const struct attempt *other = m->attempts; other != NULL; other = other->next) {
         bool same = other->step == a->step && other->phase == a->phase && other->generation == a->generation;
         expect(w, !same || strcmp(other->key, a->key) == 0, "I2", "two attempts carry different keys", m->id.serial);
-        expect(w, same || strcmp(other->key, a->key) != 0, "I2", "two different calls carry the same key", m->id.serial);
+        expect(w, same || strcmp(other->key, a->key) != 0, "I2", "two different calls carry the same key",
+               m->id.serial);
     }
     if (call->phase == SAGA_PHASE_ACTION)
         check_action(w, m, call);
@@ -162,12 +167,13 @@ static const struct model_step *step_named(const struct model *m, struct bytes n
 static void check_enlisting(struct world *w, const struct model *m, const struct request *r)
 {
     if (r->enlist_count > 0)
-        expect(w, step_named(m, r->enlist.step) != NULL, "I1", "an enlistment was acknowledged that is not durable", m->id.serial);
+        expect(w, step_named(m, r->enlist.step) != NULL, "I1", "an enlistment was acknowledged that is not durable",
+               m->id.serial);
     if (r->settle_count == 0)
         return;
     const struct model_step *s = step_named(m, r->settle.step);
-    expect(w, s != NULL && s->action == r->settle.action_state, "I1", "a settlement was acknowledged that is not durable",
-           m->id.serial);
+    expect(w, s != NULL && s->action == r->settle.action_state, "I1",
+           "a settlement was acknowledged that is not durable", m->id.serial);
 }
 
 void oracle_reply(struct world *w, const struct reply_effect *reply)
@@ -185,8 +191,9 @@ void oracle_reply(struct world *w, const struct reply_effect *reply)
     case EVENT_START:
     case EVENT_BEGIN:
         expect(w, m->client == r->client, "I5", "a start was answered with another's saga", m->id.serial);
-        expect(w, !r->client->saga_known || saga_id_equal(r->client->saga, m->id) || !r->client->has_request_id ||
-                      w->models[r->client->saga.serial].dropped,
+        expect(w,
+               !r->client->saga_known || saga_id_equal(r->client->saga, m->id) || !r->client->has_request_id ||
+                   w->models[r->client->saga.serial].dropped,
                "I5", "an answer to a start changed", m->id.serial);
         if (!reply->repeated)
             check_enlisting(w, m, r);

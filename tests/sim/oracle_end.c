@@ -47,7 +47,8 @@ static void check_saga(struct world *w, const struct model *m)
         if (s->action == SAGA_ACTION_REJECTED && s->net != 0)
             world_fail(w, EXIT_SAFETY, "ledger", "a rejected action took effect", m->id.serial);
         if (m->state == SAGA_COMPENSATED && s->compensation != SAGA_COMPENSATION_SKIPPED && s->net != 0)
-            world_fail(w, EXIT_SAFETY, "ledger", "a saga was compensated, and a step of it left an effect", m->id.serial);
+            world_fail(w, EXIT_SAFETY, "ledger", "a saga was compensated, and a step of it left an effect",
+                       m->id.serial);
     }
 }
 

@@ -1,4 +1,5 @@
-/* oracle_journal.c - the oracle's own reading of what became durable: what may follow what, and what must have been true before. */
+/* oracle_journal.c - the oracle's own reading of what became durable: what may follow what, and what must have been
+ * true before. */
 #include "tests/sim/sim.h"
 
 #include "sidecar/base/check.h"
@@ -55,7 +56,8 @@ static void on_started(struct world *w, const struct record *r)
     m->state = SAGA_RUNNING;
     struct bytes text = r->mode == SAGA_ORCHESTRATED ? r->input : r->name;
     m->client = &w->clients[number_at_end(text)];
-    expect(w, bytes_equal(text, bytes_of_text(m->client->input)), "I1", "a saga's input is not what its client sent", r);
+    expect(w, bytes_equal(text, bytes_of_text(m->client->input)), "I1", "a saga's input is not what its client sent",
+           r);
     snprintf(m->request_id, sizeof m->request_id, "%.*s", (int)r->request_id.size, (const char *)r->request_id.at);
     for (uint64_t s = 1; m->request_id[0] != '\0' && s < r->saga.serial; s++)
         expect(w, w->models[s].dropped || strcmp(w->models[s].request_id, m->request_id) != 0, "I5",
@@ -66,9 +68,11 @@ static void on_started(struct world *w, const struct record *r)
     m->step_count = m->definition->step_count;
     for (unsigned i = 0; i < m->step_count; i++) {
         const struct step_spec *spec = &m->definition->steps[i];
-        m->steps[i] = (struct model_step){.action = SAGA_ACTION_PENDING, .compensation = SAGA_COMPENSATION_NONE,
+        m->steps[i] = (struct model_step){.action = SAGA_ACTION_PENDING,
+                                          .compensation = SAGA_COMPENSATION_NONE,
                                           .has_compensation = spec->has_compensation,
-                                          .has_effect = has_effect(m->definition, i), .amount = 1 + (int64_t)i,
+                                          .has_effect = has_effect(m->definition, i),
+                                          .amount = 1 + (int64_t)i,
                                           .target = spec->action.target[1] - '0'};
         snprintf(m->steps[i].name, sizeof m->steps[i].name, "%s", spec->name);
     }
@@ -79,9 +83,12 @@ static void on_enlisted(struct world *w, struct model *m, const struct record *r
     expect(w, m->mode == SAGA_ENLISTED && m->state == SAGA_RUNNING && m->step_count < SIM_STEPS_MAX, "states",
            "a step was enlisted where none can be", r);
     struct model_step *s = &m->steps[m->step_count++];
-    *s = (struct model_step){.action = SAGA_ACTION_STARTED, .compensation = SAGA_COMPENSATION_NONE,
-                             .has_compensation = r->call.target != NULL, .has_effect = r->call.target != NULL,
-                             .order = ++m->order_last, .amount = 1};
+    *s = (struct model_step){.action = SAGA_ACTION_STARTED,
+                             .compensation = SAGA_COMPENSATION_NONE,
+                             .has_compensation = r->call.target != NULL,
+                             .has_effect = r->call.target != NULL,
+                             .order = ++m->order_last,
+                             .amount = 1};
     s->target = (int)(m->client->index * 7 + (m->step_count - 1) * 3) % TARGET_COUNT;
     snprintf(s->name, sizeof s->name, "%.*s", (int)r->step_name.size, (const char *)r->step_name.at);
     for (unsigned i = 0; i + 1 < m->step_count; i++)
@@ -111,7 +118,8 @@ static bool maybe_executed(const struct model *m, unsigned step)
     if (m->mode == SAGA_ENLISTED)
         return m->steps[step].maybe_executed;
     for (const struct attempt *a = m->attempts; a != NULL; a = a->next)
-        if (a->step == step && a->phase == SAGA_PHASE_ACTION && a->generation == m->steps[step].generation && !a->excluded)
+        if (a->step == step && a->phase == SAGA_PHASE_ACTION && a->generation == m->steps[step].generation &&
+            !a->excluded)
             return true;
     return false;
 }
@@ -173,9 +181,10 @@ static void on_ended(struct world *w, struct model *m, const struct record *r)
             expect(w, s->compensation == SAGA_COMPENSATION_DONE || s->compensation == SAGA_COMPENSATION_SKIPPED, "I3",
                    "a saga is called compensated with a step that may have been executed and was not undone", r);
     }
-    expect(w, (r->saga_state == SAGA_COMMITTED && before == SAGA_RUNNING) ||
-                  (r->saga_state == SAGA_COMPENSATED && before == SAGA_COMPENSATING) ||
-                  (r->saga_state == SAGA_RESOLVED && before == SAGA_STUCK),
+    expect(w,
+           (r->saga_state == SAGA_COMMITTED && before == SAGA_RUNNING) ||
+               (r->saga_state == SAGA_COMPENSATED && before == SAGA_COMPENSATING) ||
+               (r->saga_state == SAGA_RESOLVED && before == SAGA_STUCK),
            "I5", "a saga ended in a way that its state does not allow", r);
     expect(w, !(m->cancel_accepted || m->abort_accepted) || r->saga_state != SAGA_COMMITTED, "I5",
            "a saga was committed after its cancelling was accepted", r);
@@ -225,10 +234,12 @@ static void on_compensation(struct world *w, struct model *m, const struct recor
 {
     struct model_step *s = &m->steps[r->step];
     if (r->type == RECORD_COMPENSATION_STARTED) {
-        expect(w, m->state == SAGA_COMPENSATING && !m->paused, "states", "an undo started in a saga that is not turned back", r);
+        expect(w, m->state == SAGA_COMPENSATING && !m->paused, "states",
+               "an undo started in a saga that is not turned back", r);
         expect(w, s->compensation_attempt == 0, "I2", "a compensation has two attempts out", r);
-        expect(w, s->compensation == SAGA_COMPENSATION_NONE || s->compensation == SAGA_COMPENSATION_OWED ||
-                      s->compensation == SAGA_COMPENSATION_STARTED,
+        expect(w,
+               s->compensation == SAGA_COMPENSATION_NONE || s->compensation == SAGA_COMPENSATION_OWED ||
+                   s->compensation == SAGA_COMPENSATION_STARTED,
                "I2", "a compensation started anew that had ended", r);
         s->compensation = SAGA_COMPENSATION_STARTED;
         s->compensation_attempt = r->attempt;

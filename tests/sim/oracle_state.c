@@ -1,5 +1,5 @@
-/* oracle_state.c - what the core holds in memory, held against the journal (I8), against what is really under way (I9), and against its
- * bounds (I10). */
+/* oracle_state.c - what the core holds in memory, held against the journal (I8), against what is really under way (I9),
+ * and against its bounds (I10). */
 #include "tests/sim/sim.h"
 
 #include "sidecar/base/check.h"
@@ -36,10 +36,12 @@ static bool same_step(const struct saga *x, const struct saga *y, unsigned step)
     bool same = bytes_equal(a->output, b->output) && a->next_at.us == b->next_at.us && a->order == b->order &&
                 a->action_attempts == b->action_attempts && a->compensation_attempts == b->compensation_attempts &&
                 a->action == b->action && a->compensation == b->compensation && a->generation == b->generation &&
-                a->maybe_executed == b->maybe_executed && a->output_is_request == b->output_is_request && a->out == b->out;
+                a->maybe_executed == b->maybe_executed && a->output_is_request == b->output_is_request &&
+                a->out == b->out;
     if (x->mode == SAGA_ENLISTED)
         same = same && bytes_equal(saga_step_name(x, step), saga_step_name(y, step)) &&
-               a->enlisted->fingerprint == b->enlisted->fingerprint && same_call(&a->enlisted->call, &b->enlisted->call);
+               a->enlisted->fingerprint == b->enlisted->fingerprint &&
+               same_call(&a->enlisted->call, &b->enlisted->call);
     return same;
 }
 
@@ -50,11 +52,11 @@ static void compare(struct world *w, const struct saga *a, const struct saga *b,
                 bytes_equal(a->name, b->name) && bytes_equal(a->request_id, b->request_id) &&
                 bytes_equal(a->input, b->input) && bytes_equal(a->traceparent, b->traceparent) &&
                 a->fingerprint == b->fingerprint && a->started_at.us == b->started_at.us &&
-                a->ended_at.us == b->ended_at.us && a->deadline.us == b->deadline.us && a->quiet_at.us == b->quiet_at.us &&
-                a->lease.us == b->lease.us && a->state == b->state && a->stuck_from == b->stuck_from &&
-                a->mode == b->mode && a->reason == b->reason && a->stuck_reason == b->stuck_reason &&
-                a->paused == b->paused && a->reason_step == b->reason_step && a->stuck_step == b->stuck_step &&
-                a->step_count == b->step_count && a->order_last == b->order_last;
+                a->ended_at.us == b->ended_at.us && a->deadline.us == b->deadline.us &&
+                a->quiet_at.us == b->quiet_at.us && a->lease.us == b->lease.us && a->state == b->state &&
+                a->stuck_from == b->stuck_from && a->mode == b->mode && a->reason == b->reason &&
+                a->stuck_reason == b->stuck_reason && a->paused == b->paused && a->reason_step == b->reason_step &&
+                a->stuck_step == b->stuck_step && a->step_count == b->step_count && a->order_last == b->order_last;
     for (unsigned i = 0; same && i < a->step_count; i++)
         same = same_step(a, b, i);
     expect(w, same, "I8", when, a->id.serial);
@@ -101,13 +103,16 @@ static void check_not_forgotten(struct world *w, const struct saga *s)
             const struct call_spec *call = saga_step_call(
                 s, i, step->compensation == SAGA_COMPENSATION_NONE ? SAGA_PHASE_ACTION : SAGA_PHASE_COMPENSATION);
             mark(w, MARK_CASE, CASE_QUEUED);
-            expect(w, engine_counts(core_engine(w->sidecar.core)).calls > 0 && w->swarm.bulkhead > 0 && call->target_index >= 0,
+            expect(w,
+                   engine_counts(core_engine(w->sidecar.core)).calls > 0 && w->swarm.bulkhead > 0 &&
+                       call->target_index >= 0,
                    "I9", "a step waits for a target that nothing will free", s->id.serial);
         }
         waits |= step->out || step->queued;
     }
     if (s->timer_slot != 0) {
-        expect(w, core_expiry(w->sidecar.core).us <= s->due.us, "I9", "a timer lies behind the one that is first", s->id.serial);
+        expect(w, core_expiry(w->sidecar.core).us <= s->due.us, "I9", "a timer lies behind the one that is first",
+               s->id.serial);
         waits = true;
     }
     if (s->state == SAGA_COMPENSATING && s->timer_slot != 0 && s->due.us == s->quiet_at.us)
@@ -144,7 +149,8 @@ static int replay_frame(void *self, uint64_t frame, struct bytes records)
     while (records.size > 0) {
         struct record r;
         uint64_t previous;
-        expect(w, codec_decode(&records, &r, &previous, &detail) == 0, "I8", "a record on the disk cannot be read", frame);
+        expect(w, codec_decode(&records, &r, &previous, &detail) == 0, "I8", "a record on the disk cannot be read",
+               frame);
         const struct definition *d = r.definition == 0 ? NULL : w->definitions[r.definition - 1];
         if (engine_replay(replay->engine, &r, d, &detail) != 0)
             world_fail(w, EXIT_SAFETY, "I8", detail.text, r.saga.serial);

@@ -91,7 +91,8 @@ void participant_take(struct world *w, unsigned target, uint8_t phase, const cha
         *answer = (struct answer){.status = 9};
         return;
     case SAGA_BARRIER_LOST:
-        world_fail(w, EXIT_SAFETY, "barrier", "the sidecar calls an action done that its participant never did", m->id.serial);
+        world_fail(w, EXIT_SAFETY, "barrier", "the sidecar calls an action done that its participant never did",
+                   m->id.serial);
     case SAGA_BARRIER_BROKEN:
         world_fail(w, EXIT_SAFETY, "barrier", "rows that cannot be", m->id.serial);
     }

@@ -33,7 +33,8 @@ static void give_back(void *self, void *at, size_t size)
 
 struct memory sidecar_memory(struct world *w)
 {
-    return (struct memory){.take = take_memory, .take_zeroed = take_zeroed, .give_back = give_back, .self = &w->sidecar};
+    return (struct memory){
+        .take = take_memory, .take_zeroed = take_zeroed, .give_back = give_back, .self = &w->sidecar};
 }
 
 static void *take_plain(void *self, size_t size)
@@ -338,13 +339,15 @@ void sidecar_start(struct world *w, void *arg)
     size_t count = 0;
     for (unsigned i = 0; i < TARGET_COUNT; i++) {
         s->calls_out[i] = 0;
-        /* A target that sagad.yaml no longer names is moved to the end, as another name, so that the others keep their index. */
+        /* A target that sagad.yaml no longer names is moved to the end, as another name, so that the others keep their
+         * index. */
         s->target_gone[i] = s->incarnation > 1 && i == TARGET_COUNT - 1 && strikes(w, FAULT_TARGET_GONE);
         if (!s->target_gone[i])
             targets[count++] = (struct target_options){
                 .name = names[i], .timeout = SPAN_S(2), .max_concurrent_calls = w->swarm.bulkhead};
     }
-    uint64_t tag = (draw(w, SHAPES, UINT64_C(1) << 32) << 16 | s->incarnation) & ((UINT64_C(1) << SAGA_ID_TAG_BITS) - 1);
+    uint64_t tag =
+        (draw(w, SHAPES, UINT64_C(1) << 32) << 16 | s->incarnation) & ((UINT64_C(1) << SAGA_ID_TAG_BITS) - 1);
     struct core_options options = {
         .engine = sidecar_engine_options(w, tag),
         .targets = targets,
@@ -356,7 +359,8 @@ void sidecar_start(struct world *w, void *arg)
     struct memory memory = sidecar_memory(w);
     CHECK(catalog_create(DEFINITIONS_MAX, &s->catalog) == 0);
     CHECK(w->disk.store.scan_definitions(&w->disk.store, take_definition, w, &detail) == 0);
-    int code = core_open(&options, &memory, &w->disk.store, &state, s->catalog, &outside, sidecar_now(w), &s->core, &detail);
+    int code =
+        core_open(&options, &memory, &w->disk.store, &state, s->catalog, &outside, sidecar_now(w), &s->core, &detail);
     if (code != 0)
         world_fail(w, EXIT_SAFETY, "recovery", detail.text, (uint64_t)-code);
     s->up = true;

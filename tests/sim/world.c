@@ -5,7 +5,8 @@
 
 #include <stdlib.h>
 
-/* After the healing every saga must have ended within this much simulated time: the longest deadline, and time to clean up. */
+/* After the healing every saga must have ended within this much simulated time: the longest deadline, and time to clean
+ * up. */
 #define HEAL_LIMIT (200 * SECOND)
 /* Then everything that is still under way in the network arrives. */
 #define EVENTS_MAX 400000
@@ -13,13 +14,36 @@
 static void make_swarm(struct world *w)
 {
     static const uint16_t rates[FAULT_COUNT] = {
-        [FAULT_REQUEST_LOST] = 60, [FAULT_REPLY_LOST] = 80, [FAULT_LATE] = 60, [FAULT_DUPLICATE] = 120, [FAULT_SLOW] = 120,
-        [FAULT_REFUSED] = 80, [FAULT_BROKEN] = 60, [FAULT_GARBAGE] = 50, [FAULT_TRANSIENT] = 150, [FAULT_AMBIGUOUS] = 60,
-        [FAULT_REJECT] = 120, [FAULT_UNDO_REFUSED] = 300, [FAULT_OVERSIZE] = 20, [FAULT_CRASH_BEFORE_COMMIT] = 20,
-        [FAULT_CRASH_AFTER_COMMIT] = 20, [FAULT_DISK_ERROR] = 4, [FAULT_DISK_FULL] = 20, [FAULT_SLOW_SYNC] = 20,
-        [FAULT_SIDECAR_CRASH] = 25, [FAULT_CRASH_IN_RECOVERY] = 300, [FAULT_STOP] = 6, [FAULT_CLOCK_JUMP] = 300, [FAULT_STALL] = 5,
-        [FAULT_CLIENT_LOST] = 150, [FAULT_CLIENT_DUPLICATE] = 150, [FAULT_OWNER_DIES] = 60, [FAULT_OWNER_SLOW] = 120,
-        [FAULT_CANCEL] = 250, [FAULT_OPERATOR] = 700, [FAULT_TARGET_GONE] = 150,
+        [FAULT_REQUEST_LOST] = 60,
+        [FAULT_REPLY_LOST] = 80,
+        [FAULT_LATE] = 60,
+        [FAULT_DUPLICATE] = 120,
+        [FAULT_SLOW] = 120,
+        [FAULT_REFUSED] = 80,
+        [FAULT_BROKEN] = 60,
+        [FAULT_GARBAGE] = 50,
+        [FAULT_TRANSIENT] = 150,
+        [FAULT_AMBIGUOUS] = 60,
+        [FAULT_REJECT] = 120,
+        [FAULT_UNDO_REFUSED] = 300,
+        [FAULT_OVERSIZE] = 20,
+        [FAULT_CRASH_BEFORE_COMMIT] = 20,
+        [FAULT_CRASH_AFTER_COMMIT] = 20,
+        [FAULT_DISK_ERROR] = 4,
+        [FAULT_DISK_FULL] = 20,
+        [FAULT_SLOW_SYNC] = 20,
+        [FAULT_SIDECAR_CRASH] = 25,
+        [FAULT_CRASH_IN_RECOVERY] = 300,
+        [FAULT_STOP] = 6,
+        [FAULT_CLOCK_JUMP] = 300,
+        [FAULT_STALL] = 5,
+        [FAULT_CLIENT_LOST] = 150,
+        [FAULT_CLIENT_DUPLICATE] = 150,
+        [FAULT_OWNER_DIES] = 60,
+        [FAULT_OWNER_SLOW] = 120,
+        [FAULT_CANCEL] = 250,
+        [FAULT_OPERATOR] = 700,
+        [FAULT_TARGET_GONE] = 150,
     };
     for (unsigned i = 0; i < FAULT_COUNT; i++) {
         bool on = random_below(&w->random[SHAPES], 2) == 0;
@@ -64,7 +88,8 @@ static void make_shadow(struct world *w)
     options.live_sagas_max = SERIAL_MAX;
     CHECK(engine_create(&options, &memory, &w->shadow) == 0);
     for (unsigned i = 0; i < TARGET_COUNT; i++)
-        engine_add_target(w->shadow, &(struct target_options){.name = names[i], .timeout = SPAN_S(1), .max_concurrent_calls = 1});
+        engine_add_target(w->shadow,
+                          &(struct target_options){.name = names[i], .timeout = SPAN_S(1), .max_concurrent_calls = 1});
 }
 
 static void seed_streams(struct world *w, uint64_t seed)
@@ -100,8 +125,13 @@ void world_run(uint64_t seed, bool print, struct script *script, struct totals *
     if (script == NULL)
         make_swarm(w);
     else
-        w->swarm = (struct swarm){.clients = 1, .bulkhead = 64, .live_sagas_max = 64, .faults_last = 20 * SECOND,
-                                  .retention = 3600 * SECOND, .stock = 1000000, .parks = true};
+        w->swarm = (struct swarm){.clients = 1,
+                                  .bulkhead = 64,
+                                  .live_sagas_max = 64,
+                                  .faults_last = 20 * SECOND,
+                                  .retention = 3600 * SECOND,
+                                  .stock = 1000000,
+                                  .parks = true};
     w->script = script;
     definitions_make(w);
     disk_init(w);

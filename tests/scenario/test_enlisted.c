@@ -1,0 +1,229 @@
+/* Exact traces of sagas whose owner runs the steps itself. */
+#include "tests/support/engine_trace.h"
+
+#include <check.h>
+#include <stdlib.h>
+
+START_TEST(enlisted__steps_are_enlisted_settled_and_committed)
+{
+    engine_trace_run(NULL, 8,
+                     "> begin r1 enlist=a\n"
+                     "STARTED 1\n"
+                     "ENLISTED 1 a\n"
+                     "reply 1\n"
+                     "> enlist 1 b settle=a:DONE\n"
+                     "ACTION_ENDED 1 a #1 DONE\n"
+                     "ENLISTED 1 b\n"
+                     "reply 1\n"
+                     "> enlist 1 b settle=a:DONE\n"
+                     "reply 1\n"
+                     "> commit 1\n"
+                     "reply STEPS_OPEN\n"
+                     "> commit 1 settle=b:DONE\n"
+                     "ACTION_ENDED 1 b #1 DONE\n"
+                     "ENDED 1 COMMITTED\n"
+                     "reply 1\n"
+                     "> commit 1 settle=b:DONE\n"
+                     "reply 1 repeated\n");
+}
+END_TEST
+
+START_TEST(enlisted__an_abort_undoes_what_is_done_or_open)
+{
+    engine_trace_run(NULL, 8,
+                     "> begin r1 enlist=a\n"
+                     "STARTED 1\n"
+                     "ENLISTED 1 a\n"
+                     "reply 1\n"
+                     "> enlist 1 b settle=a:DONE\n"
+                     "ACTION_ENDED 1 a #1 DONE\n"
+                     "ENLISTED 1 b\n"
+                     "reply 1\n"
+                     "> enlist 1 c settle=b:REJECTED\n"
+                     "ACTION_ENDED 1 b #1 REJECTED\n"
+                     "ENLISTED 1 c\n"
+                     "reply 1\n"
+                     "> abort 1\n"
+                     "ACTION_ENDED 1 c UNKNOWN DEADLINE_EXCEEDED\n"
+                     "TURNED_BACK 1 ABORTED\n"
+                     "reply 1\n"
+                     "COMPENSATION_STARTED 1 c #1\n"
+                     "call 1 c compensation #1 2000ms \"undo it\" UNKNOWN\n"
+                     "> answer 1 c OK\n"
+                     "COMPENSATION_ENDED 1 c #1 DONE\n"
+                     "COMPENSATION_STARTED 1 a #1\n"
+                     "call 1 a compensation #1 2000ms \"undo it\" DONE\n"
+                     "> answer 1 a OK\n"
+                     "COMPENSATION_ENDED 1 a #1 DONE\n"
+                     "ENDED 1 COMPENSATED\n"
+                     "> abort 1\n"
+                     "reply 1 repeated\n");
+}
+END_TEST
+
+/* The owner is gone: the step that it may have done is undone. */
+START_TEST(enlisted__a_lease_that_lapses_aborts)
+{
+    engine_trace_run(NULL, 8,
+                     "> begin r1 lease=1000 enlist=a\n"
+                     "STARTED 1\n"
+                     "ENLISTED 1 a\n"
+                     "reply 1\n"
+                     "> at 800\n"
+                     "> keepalive 1\n"
+                     "reply 1\n"
+                     "> tick\n"
+                     "at 1800\n"
+                     "ACTION_ENDED 1 a UNKNOWN DEADLINE_EXCEEDED\n"
+                     "TURNED_BACK 1 LEASE\n"
+                     "COMPENSATION_STARTED 1 a #1\n"
+                     "call 1 a compensation #1 2000ms \"undo it\" UNKNOWN\n"
+                     "> answer 1 a OK\n"
+                     "COMPENSATION_ENDED 1 a #1 DONE\n"
+                     "ENDED 1 COMPENSATED\n"
+                     "> keepalive 1\n"
+                     "reply SAGA_ENDED\n");
+}
+END_TEST
+
+/* The owner could not keep it alive while the sidecar was down. */
+START_TEST(enlisted__a_lease_starts_anew_after_a_crash)
+{
+    engine_trace_run(NULL, 8,
+                     "> begin r1 lease=1000 enlist=a\n"
+                     "STARTED 1\n"
+                     "ENLISTED 1 a\n"
+                     "reply 1\n"
+                     "> at 5000\n"
+                     "> crash\n"
+                     "> tick\n"
+                     "at 6000\n"
+                     "ACTION_ENDED 1 a UNKNOWN DEADLINE_EXCEEDED\n"
+                     "TURNED_BACK 1 LEASE\n"
+                     "COMPENSATION_STARTED 1 a #1\n"
+                     "call 1 a compensation #1 2000ms \"undo it\" UNKNOWN\n"
+                     "> answer 1 a OK\n"
+                     "COMPENSATION_ENDED 1 a #1 DONE\n"
+                     "ENDED 1 COMPENSATED\n");
+}
+END_TEST
+
+/* It learns of the turn at its next call; until its lease ends it may be acting. */
+START_TEST(enlisted__a_cancelled_owner_is_waited_for)
+{
+    engine_trace_run(NULL, 8,
+                     "> begin r1 lease=1000 enlist=a\n"
+                     "STARTED 1\n"
+                     "ENLISTED 1 a\n"
+                     "reply 1\n"
+                     "> at 300\n"
+                     "> cancel 1\n"
+                     "ACTION_ENDED 1 a UNKNOWN DEADLINE_EXCEEDED quiet@1000\n"
+                     "TURNED_BACK 1 CANCELLED\n"
+                     "reply 1\n"
+                     "> enlist 1 b settle=a:DONE\n"
+                     "reply SAGA_TURNED_BACK\n"
+                     "> tick\n"
+                     "at 1000\n"
+                     "COMPENSATION_STARTED 1 a #1\n"
+                     "call 1 a compensation #1 2000ms \"undo it\" UNKNOWN\n"
+                     "> answer 1 a OK\n"
+                     "COMPENSATION_ENDED 1 a #1 DONE\n"
+                     "ENDED 1 COMPENSATED\n");
+}
+END_TEST
+
+/* Found by the simulator: its answer promised a whole lease, and the sidecar counted the first one on. */
+START_TEST(enlisted__a_repeated_begin_renews_the_lease)
+{
+    engine_trace_run(NULL, 8,
+                     "> begin r1 lease=1000 enlist=a\n"
+                     "STARTED 1\n"
+                     "ENLISTED 1 a\n"
+                     "reply 1\n"
+                     "> at 900\n"
+                     "> begin r1 lease=1000 enlist=a\n"
+                     "reply 1 repeated\n"
+                     "> tick\n"
+                     "at 1900\n"
+                     "ACTION_ENDED 1 a UNKNOWN DEADLINE_EXCEEDED\n"
+                     "TURNED_BACK 1 LEASE\n"
+                     "COMPENSATION_STARTED 1 a #1\n"
+                     "call 1 a compensation #1 2000ms \"undo it\" UNKNOWN\n"
+                     "> answer 1 a OK\n"
+                     "COMPENSATION_ENDED 1 a #1 DONE\n"
+                     "ENDED 1 COMPENSATED\n");
+}
+END_TEST
+
+/* Found by the simulator: the repeated Begin, with its enlistment, was acknowledged while the saga was being
+ * undone. */
+START_TEST(enlisted__a_repeated_begin_of_a_turned_saga_tells_nobody_to_act)
+{
+    engine_trace_run(NULL, 8,
+                     "> begin r1 lease=1000 enlist=a\n"
+                     "STARTED 1\n"
+                     "ENLISTED 1 a\n"
+                     "reply 1\n"
+                     "> tick\n"
+                     "at 1000\n"
+                     "ACTION_ENDED 1 a UNKNOWN DEADLINE_EXCEEDED\n"
+                     "TURNED_BACK 1 LEASE\n"
+                     "COMPENSATION_STARTED 1 a #1\n"
+                     "call 1 a compensation #1 2000ms \"undo it\" UNKNOWN\n"
+                     "> begin r1 lease=1000 enlist=a\n"
+                     "reply SAGA_TURNED_BACK\n"
+                     "> begin r1 lease=1000\n"
+                     "reply REQUEST_ID_REUSED\n"
+                     "> answer 1 a OK\n"
+                     "COMPENSATION_ENDED 1 a #1 DONE\n"
+                     "ENDED 1 COMPENSATED\n"
+                     "> begin r1 lease=1000 enlist=a\n"
+                     "reply SAGA_ENDED\n");
+}
+END_TEST
+
+START_TEST(enlisted__an_unknown_settlement_cannot_commit)
+{
+    engine_trace_run(NULL, 8,
+                     "> begin r1 enlist=a\n"
+                     "STARTED 1\n"
+                     "ENLISTED 1 a\n"
+                     "reply 1\n"
+                     "> commit 1 settle=a:UNKNOWN\n"
+                     "reply STEPS_OPEN\n"
+                     "> enlist 1 settle=a:UNKNOWN\n"
+                     "ACTION_ENDED 1 a #1 UNKNOWN\n"
+                     "reply 1\n"
+                     "> enlist 1 settle=a:DONE\n"
+                     "reply STEP_SETTLED\n"
+                     "> abort 1\n"
+                     "TURNED_BACK 1 ABORTED\n"
+                     "reply 1\n"
+                     "COMPENSATION_STARTED 1 a #1\n"
+                     "call 1 a compensation #1 2000ms \"undo it\" UNKNOWN\n"
+                     "> answer 1 a OK\n"
+                     "COMPENSATION_ENDED 1 a #1 DONE\n"
+                     "ENDED 1 COMPENSATED\n");
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("enlisted");
+    TCase *t = tcase_create("enlisted");
+    tcase_add_test(t, enlisted__steps_are_enlisted_settled_and_committed);
+    tcase_add_test(t, enlisted__an_abort_undoes_what_is_done_or_open);
+    tcase_add_test(t, enlisted__a_lease_that_lapses_aborts);
+    tcase_add_test(t, enlisted__a_lease_starts_anew_after_a_crash);
+    tcase_add_test(t, enlisted__a_cancelled_owner_is_waited_for);
+    tcase_add_test(t, enlisted__a_repeated_begin_renews_the_lease);
+    tcase_add_test(t, enlisted__a_repeated_begin_of_a_turned_saga_tells_nobody_to_act);
+    tcase_add_test(t, enlisted__an_unknown_settlement_cannot_commit);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

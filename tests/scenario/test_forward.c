@@ -1,0 +1,293 @@
+/* Exact traces of sagas that go forward: chains, fans, retries, bulkheads, pauses, crashes. */
+#include "tests/support/engine_trace.h"
+
+#include <check.h>
+#include <stdlib.h>
+
+static const char chain[] =
+    "name: chain\n"
+    "version: 1.0.0\n"
+    "steps:\n"
+    "  - {name: a, target: t, action: {method: /p.S/A, retry: {maxAttempts: 3, initialBackoff: 100ms, jitter: 0}},\n"
+    "     compensation: {method: /p.S/UndoA, request: own_output,\n"
+    "                    retry: {maxAttempts: 2, initialBackoff: 50ms, jitter: 0}}}\n"
+    "  - {name: b, target: t, after: [a], action: {method: /p.S/B, request: {output: a}, retry: {maxAttempts: 1}},\n"
+    "     compensation: {method: /p.S/UndoB, retry: {maxAttempts: 2, initialBackoff: 50ms, jitter: 0}}}\n"
+    "  - {name: c, target: u, after: [b],\n"
+    "     action: {method: /p.S/C, retry: {maxAttempts: 2, initialBackoff: 100ms, jitter: 0}},\n"
+    "     compensation: {method: /p.S/UndoC, retry: {maxAttempts: 2, initialBackoff: 50ms, jitter: 0}}}\n";
+
+static const char fan[] = "name: fan\n"
+                          "version: 1.0.0\n"
+                          "steps:\n"
+                          "  - {name: a, target: t, action: /p.S/A, compensation: /p.S/UndoA}\n"
+                          "  - {name: b, target: t, action: /p.S/B, compensation: /p.S/UndoB}\n"
+                          "  - {name: c, target: u, action: /p.S/C, compensation: /p.S/UndoC}\n"
+                          "  - {name: d, target: u, after: [a, b, c], action: /p.S/D}\n";
+
+/* Each step takes the output of the one before where its definition says so. */
+START_TEST(forward__a_chain_commits)
+{
+    engine_trace_run(chain, 8,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n"
+                     "> answer 1 a OK out=A\n"
+                     "ACTION_ENDED 1 a #1 DONE\n"
+                     "ACTION_STARTED 1 b #1\n"
+                     "call 1 b action #1 2000ms \"A\"\n"
+                     "> answer 1 b OK out=B\n"
+                     "ACTION_ENDED 1 b #1 DONE\n"
+                     "ACTION_STARTED 1 c #1\n"
+                     "call 1 c action #1 2000ms \"in\"\n"
+                     "> answer 1 c OK\n"
+                     "ACTION_ENDED 1 c #1 DONE\n"
+                     "ENDED 1 COMMITTED\n");
+}
+END_TEST
+
+START_TEST(forward__a_fan_runs_side_by_side)
+{
+    engine_trace_run(fan, 8,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n"
+                     "ACTION_STARTED 1 b #1\n"
+                     "call 1 b action #1 2000ms \"in\"\n"
+                     "ACTION_STARTED 1 c #1\n"
+                     "call 1 c action #1 2000ms \"in\"\n"
+                     "> answer 1 b OK\n"
+                     "ACTION_ENDED 1 b #1 DONE\n"
+                     "> answer 1 c OK\n"
+                     "ACTION_ENDED 1 c #1 DONE\n"
+                     "> answer 1 a OK\n"
+                     "ACTION_ENDED 1 a #1 DONE\n"
+                     "ACTION_STARTED 1 d #1\n"
+                     "call 1 d action #1 2000ms \"in\"\n"
+                     "> answer 1 d OK\n"
+                     "ACTION_ENDED 1 d #1 DONE\n"
+                     "ENDED 1 COMMITTED\n");
+}
+END_TEST
+
+START_TEST(forward__a_failed_attempt_is_followed_by_another_under_the_same_key)
+{
+    engine_trace_run(chain, 8,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n"
+                     "> answer 1 a UNAVAILABLE\n"
+                     "ACTION_FAILED 1 a #1 UNAVAILABLE maybe next@100\n"
+                     "> tick\n"
+                     "at 100\n"
+                     "ACTION_STARTED 1 a #2\n"
+                     "call 1 a action #2 2000ms \"in\"\n"
+                     "> answer 1 a UNAVAILABLE\n"
+                     "ACTION_FAILED 1 a #2 UNAVAILABLE maybe next@300\n"
+                     "> tick\n"
+                     "at 300\n"
+                     "ACTION_STARTED 1 a #3\n"
+                     "call 1 a action #3 2000ms \"in\"\n"
+                     "> answer 1 a OK\n"
+                     "ACTION_ENDED 1 a #3 DONE\n"
+                     "ACTION_STARTED 1 b #1\n"
+                     "call 1 b action #1 2000ms \"\"\n"
+                     "> answer 1 b OK\n"
+                     "ACTION_ENDED 1 b #1 DONE\n"
+                     "ACTION_STARTED 1 c #1\n"
+                     "call 1 c action #1 2000ms \"in\"\n"
+                     "> answer 1 c OK\n"
+                     "ACTION_ENDED 1 c #1 DONE\n"
+                     "ENDED 1 COMMITTED\n");
+}
+END_TEST
+
+/* A participant that is busy says when to come again, or not to. */
+START_TEST(forward__pushback_says_when)
+{
+    engine_trace_run(chain, 8,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n"
+                     "> answer 1 a RESOURCE_EXHAUSTED pushback=1500\n"
+                     "ACTION_FAILED 1 a #1 RESOURCE_EXHAUSTED maybe next@1500\n"
+                     "> tick\n"
+                     "at 1500\n"
+                     "ACTION_STARTED 1 a #2\n"
+                     "call 1 a action #2 2000ms \"in\"\n"
+                     "> answer 1 a RESOURCE_EXHAUSTED pushback=-1\n"
+                     "ACTION_ENDED 1 a #2 UNKNOWN RESOURCE_EXHAUSTED\n"
+                     "TURNED_BACK 1 a ACTION_UNKNOWN\n"
+                     "COMPENSATION_STARTED 1 a #1\n"
+                     "call 1 a compensation #1 2000ms \"\" UNKNOWN\n");
+}
+END_TEST
+
+/* One place at target t: the second step waits for the first, and the second saga for both. */
+START_TEST(forward__a_full_bulkhead_queues_in_order)
+{
+    engine_trace_run(fan, 1,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n"
+                     "ACTION_STARTED 1 c #1\n"
+                     "call 1 c action #1 2000ms \"in\"\n"
+                     "> start r2\n"
+                     "STARTED 2\n"
+                     "reply 2\n"
+                     "> answer 1 a OK\n"
+                     "ACTION_ENDED 1 a #1 DONE\n"
+                     "ACTION_STARTED 1 b #1\n"
+                     "call 1 b action #1 2000ms \"in\"\n"
+                     "> answer 1 b OK\n"
+                     "ACTION_ENDED 1 b #1 DONE\n"
+                     "ACTION_STARTED 2 a #1\n"
+                     "call 2 a action #1 2000ms \"in\"\n"
+                     "> answer 2 a OK\n"
+                     "ACTION_ENDED 2 a #1 DONE\n"
+                     "ACTION_STARTED 2 b #1\n"
+                     "call 2 b action #1 2000ms \"in\"\n"
+                     "> answer 1 c OK\n"
+                     "ACTION_ENDED 1 c #1 DONE\n"
+                     "ACTION_STARTED 1 d #1\n"
+                     "call 1 d action #1 2000ms \"in\"\n");
+}
+END_TEST
+
+/* The call that is out is answered; what would follow waits for the resume. */
+START_TEST(forward__a_paused_saga_lets_nothing_leave)
+{
+    engine_trace_run(chain, 8,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n"
+                     "> pause 1\n"
+                     "PAUSED 1\n"
+                     "reply 1\n"
+                     "> answer 1 a OK\n"
+                     "ACTION_ENDED 1 a #1 DONE\n"
+                     "> resume 1\n"
+                     "RESUMED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 b #1\n"
+                     "call 1 b action #1 2000ms \"\"\n"
+                     "> answer 1 b OK\n"
+                     "ACTION_ENDED 1 b #1 DONE\n"
+                     "ACTION_STARTED 1 c #1\n"
+                     "call 1 c action #1 2000ms \"in\"\n"
+                     "> pause 1\n"
+                     "PAUSED 1\n"
+                     "reply 1\n"
+                     "> pause 1\n"
+                     "reply 1\n"
+                     "> resume 1\n"
+                     "RESUMED 1\n"
+                     "reply 1\n");
+}
+END_TEST
+
+START_TEST(forward__a_repeated_start_is_the_same_saga)
+{
+    engine_trace_run(chain, 8,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n"
+                     "> start r1\n"
+                     "reply 1 repeated\n"
+                     "> start r1 deadline=500\n"
+                     "reply REQUEST_ID_REUSED\n"
+                     "> answer 1 a INVALID_ARGUMENT\n"
+                     "ACTION_ENDED 1 a #1 REJECTED INVALID_ARGUMENT\n"
+                     "TURNED_BACK 1 a ACTION_REJECTED\n"
+                     "ENDED 1 COMPENSATED\n"
+                     "> start r1\n"
+                     "reply 1 repeated\n");
+}
+END_TEST
+
+/* Whether it was executed nobody knows; the same key tells the participant. */
+START_TEST(forward__a_call_that_was_out_at_a_crash_is_tried_anew)
+{
+    engine_trace_run(chain, 8,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n"
+                     "> answer 1 a OK out=A\n"
+                     "ACTION_ENDED 1 a #1 DONE\n"
+                     "ACTION_STARTED 1 b #1\n"
+                     "call 1 b action #1 2000ms \"A\"\n"
+                     "> answer 1 b OK\n"
+                     "ACTION_ENDED 1 b #1 DONE\n"
+                     "ACTION_STARTED 1 c #1\n"
+                     "call 1 c action #1 2000ms \"in\"\n"
+                     "> crash\n"
+                     "ACTION_FAILED 1 c #1 UNAVAILABLE maybe next@100 quiet@2000\n"
+                     "> tick\n"
+                     "at 100\n"
+                     "ACTION_STARTED 1 c #2\n"
+                     "call 1 c action #2 2000ms \"in\"\n"
+                     "> answer 1 c OK\n"
+                     "ACTION_ENDED 1 c #2 DONE\n"
+                     "ENDED 1 COMMITTED\n");
+}
+END_TEST
+
+/* Nothing was out: recovery goes on where the journal ends. */
+START_TEST(forward__a_crash_between_answers_loses_nothing)
+{
+    engine_trace_run(chain, 8,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n"
+                     "> answer 1 a UNAVAILABLE\n"
+                     "ACTION_FAILED 1 a #1 UNAVAILABLE maybe next@100\n"
+                     "> crash\n"
+                     "> tick\n"
+                     "at 100\n"
+                     "ACTION_STARTED 1 a #2\n"
+                     "call 1 a action #2 2000ms \"in\"\n"
+                     "> answer 1 a OK\n"
+                     "ACTION_ENDED 1 a #2 DONE\n"
+                     "ACTION_STARTED 1 b #1\n"
+                     "call 1 b action #1 2000ms \"\"\n");
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("forward");
+    TCase *t = tcase_create("forward");
+    tcase_add_test(t, forward__a_chain_commits);
+    tcase_add_test(t, forward__a_fan_runs_side_by_side);
+    tcase_add_test(t, forward__a_failed_attempt_is_followed_by_another_under_the_same_key);
+    tcase_add_test(t, forward__pushback_says_when);
+    tcase_add_test(t, forward__a_full_bulkhead_queues_in_order);
+    tcase_add_test(t, forward__a_paused_saga_lets_nothing_leave);
+    tcase_add_test(t, forward__a_repeated_start_is_the_same_saga);
+    tcase_add_test(t, forward__a_call_that_was_out_at_a_crash_is_tried_anew);
+    tcase_add_test(t, forward__a_crash_between_answers_loses_nothing);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

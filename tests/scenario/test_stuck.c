@@ -1,0 +1,379 @@
+/* Exact traces of dead letters and of what operators do with them, and of the pivot. */
+#include "tests/support/engine_trace.h"
+
+#include <check.h>
+#include <stdlib.h>
+
+static const char chain[] =
+    "name: chain\n"
+    "version: 1.0.0\n"
+    "steps:\n"
+    "  - {name: a, target: t, action: {method: /p.S/A, retry: {maxAttempts: 3, initialBackoff: 100ms, jitter: 0}},\n"
+    "     compensation: {method: /p.S/UndoA, request: own_output,\n"
+    "                    retry: {maxAttempts: 2, initialBackoff: 50ms, jitter: 0}}}\n"
+    "  - {name: b, target: t, after: [a], action: {method: /p.S/B, request: {output: a}, retry: {maxAttempts: 1}},\n"
+    "     compensation: {method: /p.S/UndoB, retry: {maxAttempts: 2, initialBackoff: 50ms, jitter: 0}}}\n"
+    "  - {name: c, target: u, after: [b],\n"
+    "     action: {method: /p.S/C, retry: {maxAttempts: 2, initialBackoff: 100ms, jitter: 0}},\n"
+    "     compensation: {method: /p.S/UndoC, retry: {maxAttempts: 2, initialBackoff: 50ms, jitter: 0}}}\n";
+
+static const char diamond[] = "name: diamond\n"
+                              "version: 1.0.0\n"
+                              "compensation_order: dependency\n"
+                              "steps:\n"
+                              "  - {name: a, target: t, action: /p.S/A, compensation: /p.S/UndoA}\n"
+                              "  - {name: b, target: t, after: [a], action: /p.S/B,\n"
+                              "     compensation: {method: /p.S/UndoB, retry: {maxAttempts: 1}}}\n"
+                              "  - {name: c, target: u, after: [a], action: /p.S/C, compensation: /p.S/UndoC}\n"
+                              "  - {name: d, target: u, after: [b, c],\n"
+                              "     action: {method: /p.S/D, retry: {maxAttempts: 1}}, compensation: /p.S/UndoD}\n";
+
+static const char pivot[] =
+    "name: pivot\n"
+    "version: 1.0.0\n"
+    "deadline: 3s\n"
+    "steps:\n"
+    "  - {name: a, target: t, action: /p.S/A, compensation: /p.S/UndoA}\n"
+    "  - {name: b, target: t, after: [a], pivot: true, action: {method: /p.S/B, timeout: 1s, retry: {maxAttempts: "
+    "1}}}\n"
+    "  - {name: c, target: u, after: [b],\n"
+    "     action: {method: /p.S/C, retry: {maxAttempts: 2, initialBackoff: 100ms, jitter: 0}}}\n";
+
+START_TEST(stuck__an_undo_that_fails_is_retried_by_an_operator)
+{
+    engine_trace_run(chain, 8,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n"
+                     "> answer 1 a OK\n"
+                     "ACTION_ENDED 1 a #1 DONE\n"
+                     "ACTION_STARTED 1 b #1\n"
+                     "call 1 b action #1 2000ms \"\"\n"
+                     "> answer 1 b INVALID_ARGUMENT\n"
+                     "ACTION_ENDED 1 b #1 REJECTED INVALID_ARGUMENT\n"
+                     "TURNED_BACK 1 b ACTION_REJECTED\n"
+                     "COMPENSATION_STARTED 1 a #1\n"
+                     "call 1 a compensation #1 2000ms \"\" DONE\n"
+                     "> answer 1 a INTERNAL\n"
+                     "COMPENSATION_FAILED 1 a #1 INTERNAL next@50\n"
+                     "> tick\n"
+                     "at 50\n"
+                     "COMPENSATION_STARTED 1 a #2\n"
+                     "call 1 a compensation #2 2000ms \"\" DONE\n"
+                     "> answer 1 a INTERNAL\n"
+                     "COMPENSATION_ENDED 1 a #2 FAILED INTERNAL\n"
+                     "STUCK 1 a COMPENSATION_FAILED\n"
+                     "> retry 1\n"
+                     "RETRIED 1 a\n"
+                     "reply 1\n"
+                     "COMPENSATION_STARTED 1 a #1\n"
+                     "call 1 a compensation #1 2000ms \"\" DONE\n"
+                     "> answer 1 a OK\n"
+                     "COMPENSATION_ENDED 1 a #1 DONE\n"
+                     "ENDED 1 COMPENSATED\n"
+                     "> retry 1\n"
+                     "reply SAGA_NOT_STUCK\n");
+}
+END_TEST
+
+START_TEST(stuck__a_skipped_undo_lets_the_others_go_on)
+{
+    engine_trace_run(chain, 8,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n"
+                     "> answer 1 a OK\n"
+                     "ACTION_ENDED 1 a #1 DONE\n"
+                     "ACTION_STARTED 1 b #1\n"
+                     "call 1 b action #1 2000ms \"\"\n"
+                     "> answer 1 b OK\n"
+                     "ACTION_ENDED 1 b #1 DONE\n"
+                     "ACTION_STARTED 1 c #1\n"
+                     "call 1 c action #1 2000ms \"in\"\n"
+                     "> answer 1 c INVALID_ARGUMENT\n"
+                     "ACTION_ENDED 1 c #1 REJECTED INVALID_ARGUMENT\n"
+                     "TURNED_BACK 1 c ACTION_REJECTED\n"
+                     "COMPENSATION_STARTED 1 b #1\n"
+                     "call 1 b compensation #1 2000ms \"in\" DONE\n"
+                     "> answer 1 b INTERNAL\n"
+                     "COMPENSATION_FAILED 1 b #1 INTERNAL next@50\n"
+                     "> tick\n"
+                     "at 50\n"
+                     "COMPENSATION_STARTED 1 b #2\n"
+                     "call 1 b compensation #2 2000ms \"in\" DONE\n"
+                     "> answer 1 b INTERNAL\n"
+                     "COMPENSATION_ENDED 1 b #2 FAILED INTERNAL\n"
+                     "STUCK 1 b COMPENSATION_FAILED\n"
+                     "> skip 1 a\n"
+                     "reply SAGA_NOT_STUCK\n"
+                     "> skip 1 b\n"
+                     "SKIPPED 1 b\n"
+                     "reply 1\n"
+                     "COMPENSATION_STARTED 1 a #1\n"
+                     "call 1 a compensation #1 2000ms \"\" DONE\n"
+                     "> answer 1 a OK\n"
+                     "COMPENSATION_ENDED 1 a #1 DONE\n"
+                     "ENDED 1 COMPENSATED\n");
+}
+END_TEST
+
+START_TEST(stuck__a_resolved_saga_is_over)
+{
+    engine_trace_run(chain, 8,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n"
+                     "> answer 1 a OK\n"
+                     "ACTION_ENDED 1 a #1 DONE\n"
+                     "ACTION_STARTED 1 b #1\n"
+                     "call 1 b action #1 2000ms \"\"\n"
+                     "> answer 1 b INVALID_ARGUMENT\n"
+                     "ACTION_ENDED 1 b #1 REJECTED INVALID_ARGUMENT\n"
+                     "TURNED_BACK 1 b ACTION_REJECTED\n"
+                     "COMPENSATION_STARTED 1 a #1\n"
+                     "call 1 a compensation #1 2000ms \"\" DONE\n"
+                     "> answer 1 a INTERNAL\n"
+                     "COMPENSATION_FAILED 1 a #1 INTERNAL next@50\n"
+                     "> tick\n"
+                     "at 50\n"
+                     "COMPENSATION_STARTED 1 a #2\n"
+                     "call 1 a compensation #2 2000ms \"\" DONE\n"
+                     "> answer 1 a INTERNAL\n"
+                     "COMPENSATION_ENDED 1 a #2 FAILED INTERNAL\n"
+                     "STUCK 1 a COMPENSATION_FAILED\n"
+                     "> cancel 1\n"
+                     "reply SAGA_STUCK\n"
+                     "> resolve 1\n"
+                     "ENDED 1 RESOLVED\n"
+                     "reply 1\n"
+                     "> resolve 1\n"
+                     "reply SAGA_ENDED\n");
+}
+END_TEST
+
+/* Both branches are being undone; one is stuck, and the other has not answered yet. */
+START_TEST(stuck__no_resolve_while_a_call_is_out)
+{
+    engine_trace_run(diamond, 8,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n"
+                     "> answer 1 a OK\n"
+                     "ACTION_ENDED 1 a #1 DONE\n"
+                     "ACTION_STARTED 1 b #1\n"
+                     "call 1 b action #1 2000ms \"in\"\n"
+                     "ACTION_STARTED 1 c #1\n"
+                     "call 1 c action #1 2000ms \"in\"\n"
+                     "> answer 1 b OK\n"
+                     "ACTION_ENDED 1 b #1 DONE\n"
+                     "> answer 1 c OK\n"
+                     "ACTION_ENDED 1 c #1 DONE\n"
+                     "ACTION_STARTED 1 d #1\n"
+                     "call 1 d action #1 2000ms \"in\"\n"
+                     "> answer 1 d INVALID_ARGUMENT\n"
+                     "ACTION_ENDED 1 d #1 REJECTED INVALID_ARGUMENT\n"
+                     "TURNED_BACK 1 d ACTION_REJECTED\n"
+                     "COMPENSATION_STARTED 1 b #1\n"
+                     "call 1 b compensation #1 2000ms \"in\" DONE\n"
+                     "COMPENSATION_STARTED 1 c #1\n"
+                     "call 1 c compensation #1 2000ms \"in\" DONE\n"
+                     "> answer 1 b INTERNAL\n"
+                     "COMPENSATION_ENDED 1 b #1 FAILED INTERNAL\n"
+                     "STUCK 1 b COMPENSATION_FAILED\n"
+                     "> resolve 1\n"
+                     "reply CALLS_IN_FLIGHT\n"
+                     "> answer 1 c OK\n"
+                     "COMPENSATION_ENDED 1 c #1 DONE\n"
+                     "> resolve 1\n"
+                     "ENDED 1 RESOLVED\n"
+                     "reply 1\n");
+}
+END_TEST
+
+/* A refusal after the pivot makes a dead letter; tried anew it has a new key, since the old one is refused for
+ * ever. */
+START_TEST(stuck__after_the_pivot_only_forward)
+{
+    engine_trace_run(pivot, 8,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n"
+                     "> answer 1 a OK\n"
+                     "ACTION_ENDED 1 a #1 DONE\n"
+                     "ACTION_STARTED 1 b #1\n"
+                     "call 1 b action #1 1000ms \"in\"\n"
+                     "> answer 1 b OK\n"
+                     "ACTION_ENDED 1 b #1 DONE\n"
+                     "ACTION_STARTED 1 c #1\n"
+                     "call 1 c action #1 2000ms \"in\"\n"
+                     "> cancel 1\n"
+                     "reply AFTER_PIVOT\n"
+                     "> answer 1 c INVALID_ARGUMENT\n"
+                     "ACTION_ENDED 1 c #1 REJECTED INVALID_ARGUMENT\n"
+                     "STUCK 1 c FORWARD_FAILED\n"
+                     "> retry 1\n"
+                     "RETRIED 1 c\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 c #1\n"
+                     "call 1 c action #1 2000ms \"in\" generation=1\n"
+                     "> answer 1 c OK\n"
+                     "ACTION_ENDED 1 c #1 DONE\n"
+                     "ENDED 1 COMMITTED\n");
+}
+END_TEST
+
+/* It has no undo, so nobody but its participant or a person can tell. */
+START_TEST(stuck__a_pivot_of_unknown_outcome_waits_for_a_person)
+{
+    engine_trace_run(pivot, 8,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n"
+                     "> answer 1 a OK\n"
+                     "ACTION_ENDED 1 a #1 DONE\n"
+                     "ACTION_STARTED 1 b #1\n"
+                     "call 1 b action #1 1000ms \"in\"\n"
+                     "> lost 1 b\n"
+                     "ACTION_ENDED 1 b #1 UNKNOWN DEADLINE_EXCEEDED quiet@1000\n"
+                     "STUCK 1 b PIVOT_UNKNOWN\n"
+                     "> skip 1 b\n"
+                     "SKIPPED 1 b\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 c #1\n"
+                     "call 1 c action #1 2000ms \"in\"\n"
+                     "> answer 1 c OK\n"
+                     "ACTION_ENDED 1 c #1 DONE\n"
+                     "ENDED 1 COMMITTED\n");
+}
+END_TEST
+
+/* Found by the simulator: the retried pivot counted as never started, so that the deadline, which had passed by
+ * then, turned the saga back and left the pivot's effect behind. It has all the time of an attempt, and only its
+ * answer decides. */
+START_TEST(stuck__a_pivot_tried_anew_after_the_deadline_is_still_unknown)
+{
+    engine_trace_run(pivot, 8,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n"
+                     "> answer 1 a OK\n"
+                     "ACTION_ENDED 1 a #1 DONE\n"
+                     "ACTION_STARTED 1 b #1\n"
+                     "call 1 b action #1 1000ms \"in\"\n"
+                     "> lost 1 b\n"
+                     "ACTION_ENDED 1 b #1 UNKNOWN DEADLINE_EXCEEDED quiet@1000\n"
+                     "STUCK 1 b PIVOT_UNKNOWN\n"
+                     "> at 5000\n"
+                     "> retry 1\n"
+                     "RETRIED 1 b\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 b #1\n"
+                     "call 1 b action #1 1000ms \"in\"\n"
+                     "> answer 1 b OK\n"
+                     "ACTION_ENDED 1 b #1 DONE\n"
+                     "ACTION_STARTED 1 c #1\n"
+                     "call 1 c action #1 2000ms \"in\"\n"
+                     "> answer 1 c OK\n"
+                     "ACTION_ENDED 1 c #1 DONE\n"
+                     "ENDED 1 COMMITTED\n");
+}
+END_TEST
+
+/* Found by the simulator, with the one before. */
+START_TEST(stuck__a_pivot_tried_anew_cannot_be_cancelled)
+{
+    engine_trace_run(pivot, 8,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n"
+                     "> answer 1 a OK\n"
+                     "ACTION_ENDED 1 a #1 DONE\n"
+                     "ACTION_STARTED 1 b #1\n"
+                     "call 1 b action #1 1000ms \"in\"\n"
+                     "> lost 1 b\n"
+                     "ACTION_ENDED 1 b #1 UNKNOWN DEADLINE_EXCEEDED quiet@1000\n"
+                     "STUCK 1 b PIVOT_UNKNOWN\n"
+                     "> at 5000\n"
+                     "> pause 1\n"
+                     "PAUSED 1\n"
+                     "reply 1\n"
+                     "> retry 1\n"
+                     "RETRIED 1 b\n"
+                     "reply 1\n"
+                     "> cancel 1\n"
+                     "reply AFTER_PIVOT\n"
+                     "> crash\n"
+                     "> resume 1\n"
+                     "RESUMED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 b #1\n"
+                     "call 1 b action #1 1000ms \"in\"\n"
+                     "> answer 1 b INVALID_ARGUMENT\n"
+                     "ACTION_ENDED 1 b #1 UNKNOWN INVALID_ARGUMENT\n"
+                     "STUCK 1 b PIVOT_UNKNOWN\n");
+}
+END_TEST
+
+START_TEST(stuck__a_dead_letter_survives_a_crash)
+{
+    engine_trace_run(pivot, 8,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n"
+                     "> answer 1 a OK\n"
+                     "ACTION_ENDED 1 a #1 DONE\n"
+                     "ACTION_STARTED 1 b #1\n"
+                     "call 1 b action #1 1000ms \"in\"\n"
+                     "> answer 1 b OK\n"
+                     "ACTION_ENDED 1 b #1 DONE\n"
+                     "ACTION_STARTED 1 c #1\n"
+                     "call 1 c action #1 2000ms \"in\"\n"
+                     "> answer 1 c INVALID_ARGUMENT\n"
+                     "ACTION_ENDED 1 c #1 REJECTED INVALID_ARGUMENT\n"
+                     "STUCK 1 c FORWARD_FAILED\n"
+                     "> crash\n"
+                     "> skip 1 c\n"
+                     "SKIPPED 1 c\n"
+                     "reply 1\n"
+                     "ENDED 1 COMMITTED\n");
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("stuck");
+    TCase *t = tcase_create("stuck");
+    tcase_add_test(t, stuck__an_undo_that_fails_is_retried_by_an_operator);
+    tcase_add_test(t, stuck__a_skipped_undo_lets_the_others_go_on);
+    tcase_add_test(t, stuck__a_resolved_saga_is_over);
+    tcase_add_test(t, stuck__no_resolve_while_a_call_is_out);
+    tcase_add_test(t, stuck__after_the_pivot_only_forward);
+    tcase_add_test(t, stuck__a_pivot_of_unknown_outcome_waits_for_a_person);
+    tcase_add_test(t, stuck__a_pivot_tried_anew_after_the_deadline_is_still_unknown);
+    tcase_add_test(t, stuck__a_pivot_tried_anew_cannot_be_cancelled);
+    tcase_add_test(t, stuck__a_dead_letter_survives_a_crash);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

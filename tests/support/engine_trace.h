@@ -1,0 +1,25 @@
+/* engine_trace.h - exact traces of the engine: a text in which each line that begins with "> " is something that happens, and the lines
+ * after it are every record and effect that the engine must answer it with, in order.
+ *
+ * What can happen (times in milliseconds; a saga is told by its serial):
+ *   > at 1500                        the time becomes 1500
+ *   > tick                           the time becomes that of the next timer, and it goes off
+ *   > start r1                       a Start with request_id r1;  > start r1 deadline=500
+ *   > begin r1 lease=2000            and  deadline=  enlist=a (a step "a" is enlisted with it)
+ *   > enlist 1 a settle=b:DONE       either part may be left out
+ *   > commit 1, abort 1, keepalive 1 and  settle=a:DONE
+ *   > cancel 1, pause 1, resume 1, retry 1, skip 1 a, resolve 1
+ *   > answer 1 a OK                  the participant answers the call of step a that is out with this status; with  out=text
+ *                                    pushback=200 as its output and pushback
+ *   > lost 1 a                       that call ends at its deadline without an answer;  > lost 1 a UNAVAILABLE  now
+ *   > unsent 1 a                     it never left
+ *   > crash                          everything but the records is gone; they are read back from bytes, and the sagas go on;
+ *                                    > crash u  and the configuration no longer names target u */
+#ifndef TESTS_SUPPORT_ENGINE_TRACE_H
+#define TESTS_SUPPORT_ENGINE_TRACE_H
+
+/* Runs the text with one definition (YAML, or NULL), and targets "t" and "u" of bulkhead places and a timeout of 2 s. Fails the test at the
+ * first difference, with both texts. */
+void engine_trace_run(const char *definition, unsigned bulkhead, const char *text);
+
+#endif
