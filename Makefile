@@ -167,7 +167,7 @@ $(SHOP_SERVICES): $(B)/examples/checkout/%: $(B)/obj/$(SHOP)/%.o $(SHOP_O) $(EXA
 
 UNIT := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c tests/scenario/test_*.c))
 SUPPORT_O := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/support/*.c))
-TEST_LIBS := $(SUPPORT_O) $(SIDECAR_LIBS) $(call archives,client-lib/sqlite client-lib/pq client-lib/src)
+TEST_LIBS := $(SUPPORT_O) $(SIDECAR_LIBS) $(call archives,client-lib/sagactl client-lib/sqlite client-lib/pq client-lib/src)
 .SECONDARY:
 
 $(B)/tests/%: $(B)/obj/tests/%.o $(TEST_LIBS)
@@ -196,10 +196,10 @@ check: tree-check unit
 
 # Debian's python3-grpcio belongs to Debian's own python. One test or a part of them: make e2e E2E="enlisted pipe"
 SYSTEM_PYTHON ?= /usr/bin/python3
-E2E_ENV := SAGAD=$(abspath $(B))/sagad SAGA_DESCRIPTORS=$(abspath $(G))/descriptors.bin
+E2E_ENV := SAGAD=$(abspath $(B))/sagad SAGACTL=$(abspath $(B))/sagactl SAGA_DESCRIPTORS=$(abspath $(G))/descriptors.bin
 
 .PHONY: e2e
-e2e: $(B)/sagad
+e2e: $(B)/sagad $(B)/sagactl
 	@$(E2E_ENV) $(SYSTEM_PYTHON) tests/e2e/run.py $(E2E)
 
 # ---- fuzzing: libFuzzer, which comes with clang ---------------------------------------------------------------------
@@ -234,6 +234,15 @@ $(B)/docs_options: $(B)/obj/tests/tools/docs_options.o $(OPTIONS_LIBS)
 .PHONY: docs-options
 docs-options: $(B)/docs_options
 	$< docs/man/sagad.yaml.5 docs/configuration.md
+
+# The commands, options and exit statuses in sagactl(1) are those of client-lib/sagactl/command.c.
+CTL_LIBS := $(call archives,client-lib/sagactl client-lib/src sidecar/definition compensations sidecar/base) $(B)/lib/proto.a
+$(B)/docs_sagactl: $(B)/obj/tests/tools/docs_sagactl.o $(B)/obj/tests/support/panic.o $(CTL_LIBS)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $(wordlist 1,2,$^) -Wl,--start-group $(CTL_LIBS) -Wl,--end-group $(GRPC_LIBS) $(PROTO_LIBS) $(YAML_LIBS) $(JSON_LIBS) -lpthread -lm
+
+.PHONY: docs-sagactl
+docs-sagactl: $(B)/docs_sagactl
+	$< docs/man/sagactl.1
 
 # ---- the simulator (tests/sim, docs/testing.md) ---------------------------------------------------------------------
 
