@@ -1,0 +1,554 @@
+"""sagactl against a real sidecar: every command as a person and as a program uses it, its exit statuses, and what it says when things go
+wrong."""
+import base64
+import fcntl
+import json
+import os
+import pty
+import re
+import select
+import struct
+import subprocess
+import tempfile
+import termios
+import threading
+import unittest
+
+import grpc
+from google.protobuf import json_format
+
+from harness import (PATIENCE_S, QUICK, ROOT, Case, Gate, Sidecar, Participant, definition, do, enlistment, fail, message, step, undo,
+                     wait_until)
+
+Code = grpc.StatusCode
+SAGACTL = os.environ.get("SAGACTL", os.path.join(ROOT, "build/release/sagactl"))
+REFUSED, USAGE, UNREACHABLE, NOT_FOUND, TIMEOUT, COMPENSATED, RESOLVED, STUCK = 1, 2, 3, 4, 5, 10, 11, 12
+EVIL = "card \x1b]0;owned\x07\x1b[2J declined"
+
+
+def environment(**more):
+    env = {k: v for k, v in os.environ.items() if k not in ("SAGAD_ADDRESS", "NO_COLOR", "COLUMNS")}
+    env.update({"LC_ALL": "C.UTF-8", "TZ": "UTC", "COLUMNS": "100", "USER": "anna"}, **more)
+    return env
+
+
+class Ran:
+    def __init__(self, args, process):
+        self.args, self.code, self.out, self.err = args, process.returncode, process.stdout, process.stderr
+
+    def __repr__(self):
+        return "sagactl %s -> %d\n%s\n%s" % (" ".join(self.args), self.code, self.out, self.err)
+
+    def json(self):
+        return json.loads(self.out)
+
+
+def ctl(*args, stdin=None, cwd="/", **env):
+    process = subprocess.run([SAGACTL, *args], input=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="surrogateescape",
+                             env=environment(**env), cwd=cwd, timeout=3 * PATIENCE_S)
+    return Ran(args, process)
+
+
+ORDER = definition("order", step("reserve"), step("charge", after=["reserve"], more=QUICK % 2), step("ship", after=["charge"]),
+                   extra="deadline: 60s\n")
+# The compensation of its first step has three quick attempts.
+FRAIL = definition("frail", "name: reserve, target: shop, action: /shop.v1.Shop/reserve, compensation: {method: /shop.v1.Shop/unreserve, "
+                   + QUICK % 3 + "}", step("charge", after=["reserve"], more=QUICK % 2))
+
+
+class Sagactl(Case):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.client.register(ORDER)
+        cls.client.register(FRAIL)
+
+    def ctl(self, *args, **more):
+        return ctl("--address", self.sidecar.address, *args, **more)
+
+    def good(self, *args, code=0, **more):
+        ran = self.ctl(*args, **more)
+        self.assertEqual(code, ran.code, ran)
+        return ran
+
+    def start(self, name="order"):
+        return self.good("start", name).out.strip()
+
+    def stuck(self):
+        self.shop.on(do("charge"), fail(Code.FAILED_PRECONDITION, EVIL))
+        self.shop.on(undo("reserve"), fail(Code.UNAVAILABLE, "the stock system is away"))
+        saga_id = self.start("frail")
+        self.client.stuck(saga_id)
+        return saga_id
+
+    # ---- starting and waiting ----
+
+    def test_start_and_wait(self):
+        saga_id = self.good("start", "order", "--input-text", "a book", "--request-id", "start-and-wait").out.strip()
+        ran = self.good("wait", saga_id)
+        self.assertRegex(ran.out, r"^%s COMMITTED after \S+\n$" % saga_id)
+        self.assertEqual(b"a book", self.shop.of(saga_id, "action", "reserve")[0].request)
+        again = self.good("-o", "json", "start", "order", "--input-text", "a book", "--request-id", "start-and-wait").json()
+        self.assertEqual({"saga_id": saga_id, "already_started": True}, again)
+        other = self.ctl("start", "order", "--input-text", "two books", "--request-id", "start-and-wait")
+        self.assertEqual(REFUSED, other.code, other)
+        self.assertIn("REQUEST_ID_REUSED", other.err)
+
+    def test_inputs(self):
+        with tempfile.NamedTemporaryFile() as f:
+            f.write(b"\x00\xffA\n")
+            f.flush()
+            for arguments, more, expected in ((("--input", f.name), {}, b"\x00\xffA\n"), (("--input", "-"), {"stdin": "in\n"}, b"in\n"),
+                                              (("--input-hex", "00 ff:41 0a"), {}, b"\x00\xffA\n"), ((), {}, b"")):
+                ran = self.good("start", "order", "--wait", *arguments, **more)
+                saga_id = ran.out.split()[0]
+                self.assertEqual(expected, self.shop.of(saga_id, "action", "reserve")[0].request, arguments)
+        self.assertEqual(USAGE, self.ctl("start", "order", "--input", "/nowhere/at/all").code)
+        for digits in ("0", "0g", "00 f"):
+            self.assertEqual(USAGE, self.ctl("start", "order", "--input-hex", digits).code, digits)
+
+    def test_start_with_deadline_and_version(self):
+        gate = Gate()
+        self.shop.on(do("reserve"), gate)
+        saga_id = self.good("start", "order", "--deadline", "1h", "--version", "1.0.0").out.strip()
+        saga = self.client.saga(saga_id)
+        self.assertAlmostEqual(3600, saga.deadline.seconds - saga.started_at.seconds, delta=1)
+        gate.open()
+        self.good("wait", saga_id)
+        missing = self.ctl("start", "order", "--version", "7.0.0")
+        self.assertEqual(NOT_FOUND, missing.code, missing)
+        self.assertIn("DEFINITION_NOT_FOUND", missing.err)
+
+    def test_exit_status_says_how_it_ended(self):
+        self.shop.on(do("charge"), fail(Code.FAILED_PRECONDITION, "declined"))
+        ran = self.ctl("start", "order", "--wait")
+        self.assertEqual(COMPENSATED, ran.code, ran)
+        self.assertIn("COMPENSATED", ran.out)
+        saga_id = self.stuck()
+        self.assertEqual(STUCK, self.ctl("wait", saga_id).code)
+        self.assertEqual(TIMEOUT, self.ctl("wait", saga_id, "--past-stuck", "--timeout", "100ms").code)
+        self.good("resolve", saga_id, "--reason", "counted by hand")
+        ran = self.ctl("-o", "json", "wait", saga_id)
+        self.assertEqual((RESOLVED, "SAGA_STATE_RESOLVED"), (ran.code, ran.json()["state"]))
+
+    def test_wait_times_out(self):
+        gate = Gate()
+        self.shop.on(do("reserve"), gate)
+        saga_id = self.start()
+        ran = self.ctl("wait", saga_id, "--timeout", "200ms")
+        self.assertEqual(TIMEOUT, ran.code, ran)
+        self.assertIn("it goes on", ran.err)
+        gate.open()
+        self.good("wait", saga_id, "--timeout", "30s")
+
+    # ---- looking ----
+
+    def test_get(self):
+        self.shop.on(do("charge"), fail(Code.FAILED_PRECONDITION, EVIL))
+        saga_id = self.ctl("start", "order", "--input-text", "a book", "--request-id", "get-1", "--wait").out.split()[0]
+        text = self.good("get", saga_id, "--payloads", "--utc").out
+        head, timeline, steps = re.split(r"\n(?:timeline|steps)\n", text)
+        self.assertTrue(head.startswith("%s  order 1.0.0  COMPENSATED\n" % saga_id), head)
+        self.assertRegex(head, r"undone for +action rejected at charge\n")
+        self.assertRegex(head, r"started +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC, \S+ ago\n")
+        self.assertRegex(head, r"request id +get-1\n")
+        self.assertIn('"a book"', head)
+        lines = timeline.splitlines()
+        middle = lines[0].index("\u2502")
+        done = [l[:middle] for l in lines if len(l) > middle and l[middle] == "\u2502"]
+        undone = [l[middle:] for l in lines if len(l) > middle and l[middle] == "\u2502"]
+        self.assertTrue(any("reserve DONE" in l for l in done), timeline)
+        self.assertTrue(any("charge REJECTED, FAILED_PRECONDITION" in l for l in done), timeline)
+        self.assertTrue(any("reserve undo DONE" in l for l in undone), timeline)
+        self.assertFalse(any("undo" in l for l in done), timeline)
+        self.assertTrue(any(re.search(r"TURNED BACK: action rejected at charge$", l) for l in lines), timeline)
+        self.assertRegex(steps, r"reserve +DONE +DONE")
+        self.assertRegex(steps, r"charge +REJECTED +NONE")
+        self.assertNotIn("what now", text)
+        self.assertTrue(all(len(l) <= 100 for l in text.splitlines()), text)
+
+    def test_what_was_said_is_made_safe(self):
+        saga_id = self.stuck()
+        for arguments in (("get", saga_id), ("deadletters",), ("list",), ("watch", saga_id, "--timeout", "1s")):
+            for form in ("text", "json"):
+                ran = self.ctl("-o", form, *arguments)
+                for bad in "\x1b\x07":
+                    self.assertNotIn(bad, ran.out + ran.err, arguments)
+        self.assertIn(r"card \x1b]0;owned\x07\x1b[2J declined", re.sub(r" *\u2502?\n +", " ", self.good("get", saga_id).out))
+        for evil in ("\x1b[2J", "\u202egpj", "\x9b31m"):
+            for arguments in (("get", evil), (evil,), ("start", evil), ("list", "--" + evil), ("register", evil), ("lint", evil),
+                              ("list", "--page", evil)):
+                ran = self.ctl(*arguments)
+                self.assertIn(ran.code, (REFUSED, USAGE), ran)
+                for bad in "\x1b\u202e\x9b":
+                    self.assertNotIn(bad, ran.out + ran.err, arguments)
+
+    def test_what_now(self):
+        saga_id = self.stuck()
+        text = self.good("get", saga_id).out
+        advice = text[text.index("\nwhat now\n"):]
+        commands = re.findall(r"^ +sagactl (.*)$", advice, re.M)
+        self.assertEqual(["retry", "skip", "resolve"], [c.split()[2] for c in commands], advice)
+        # They are to be typed as they stand there.
+        self.shop.on(undo("reserve"), lambda call: b"")
+        ran = ctl(*commands[0].split())
+        self.assertEqual(0, ran.code, ran)
+        self.assertEqual(COMPENSATED, self.ctl("wait", saga_id).code)
+
+    def test_skip(self):
+        saga_id = self.stuck()
+        self.good("skip", saga_id, "reserve", "--reason", "restocked by hand", "--actor", "bob@ops")
+        self.assertEqual(COMPENSATED, self.ctl("wait", saga_id).code)
+        self.assertIn("reserve skipped by bob@ops: restocked by hand", self.good("get", saga_id).out)
+        self.assertEqual("SKIPPED", self.client.steps(saga_id)["reserve"][1])
+
+    def test_retry_every_stuck_step(self):
+        saga_id = self.stuck()
+        self.shop.on(undo("reserve"), lambda call: b"")
+        self.good("retry", saga_id)
+        self.assertEqual(COMPENSATED, self.ctl("wait", saga_id).code)
+        ran = self.ctl("retry", saga_id)
+        self.assertEqual(REFUSED, ran.code, ran)
+
+    def test_actor_is_who_runs_it(self):
+        saga_id = self.stuck()
+        self.good("resolve", saga_id, "--reason", "settled", USER="anna")
+        saga = self.client.saga(saga_id)
+        self.assertRegex(saga.resolved_by, r"^anna@\S+")
+        self.assertEqual("settled", saga.resolution)
+        self.assertRegex(self.good("get", saga_id).out, r"resolved +by anna@\S+: settled\n")
+
+    def test_pause_and_resume(self):
+        gate = Gate()
+        self.shop.on(do("reserve"), gate)
+        saga_id = self.start()
+        gate.await_call()
+        self.good("pause", saga_id, "--reason", "look at the stock first")
+        self.assertTrue(self.client.saga(saga_id).paused)
+        text = self.good("get", saga_id).out
+        self.assertRegex(text, r"paused +by anna@\S+: look at the stock first\n")
+        self.assertRegex(text, r"what now\n.*\n +sagactl \S+ \S+ resume %s\n" % saga_id)
+        gate.open()
+        self.assertEqual({"saga_id": saga_id, "command": "resume"}, self.good("-o", "json", "resume", saga_id).json())
+        self.good("wait", saga_id)
+
+    def test_cancel(self):
+        gate = Gate()
+        self.shop.on(do("charge"), gate)
+        saga_id = self.start()
+        gate.await_call()
+        self.good("cancel", saga_id, "--reason", "changed my mind")
+        gate.open()
+        self.assertEqual(COMPENSATED, self.ctl("wait", saga_id).code)
+        self.assertIn("TURNED BACK: cancelled: changed my mind", self.good("get", saga_id).out)
+        self.shop.on(do("charge"), lambda call: b"")
+        ran = self.ctl("cancel", self.good("start", "order", "--wait").out.split()[0])
+        self.assertEqual(REFUSED, ran.code, ran)
+        self.assertIn("SAGA_ENDED", ran.err)
+
+    def test_list(self):
+        name = "listed"
+        self.client.register(definition(name, step("a")))
+        ids = [self.good("start", name, "--wait").out.split()[0] for _ in range(5)]
+        text = self.good("list", "--definition", name).out.splitlines()
+        self.assertRegex(text[0], r"^SAGA +STATE +DEFINITION +AGE +TOOK +WHY$")
+        self.assertEqual(ids[::-1], [l.split()[0] for l in text[1:]])
+        self.assertTrue(all(len(l) <= 80 for l in self.good("list", "--definition", name, COLUMNS="80").out.splitlines()))
+        # The proposed command gives the next page.
+        page, seen = self.good("list", "--definition", name, "--limit", "2").out, []
+        while True:
+            seen += [l.split()[0] for l in page.splitlines()[1:] if not l.startswith("more:")]
+            more = re.search(r"^more: sagactl (.*)$", page, re.M)
+            if more is None:
+                break
+            ran = ctl(*more.group(1).split())
+            self.assertEqual(0, ran.code, ran)
+            page = ran.out
+        self.assertEqual(ids[::-1], [s for s in seen if s in ids])
+        lines = self.good("list", "--definition", name, "--all", "-o", "json").out.splitlines()
+        self.assertEqual(ids[::-1], [json.loads(l)["id"] for l in lines])
+        document = self.good("list", "--definition", name, "-o", "json").json()
+        self.assertEqual(ids[::-1], [s["id"] for s in document["sagas"]])
+        for arguments, count in ((("--state", "committed"), 5), (("--state", "live"), 0), (("--state", "ended,stuck"), 5),
+                                 (("--since", "1h"), 5), (("--before", "1h"), 0), (("--since", "2100-01-01"), 0),
+                                 (("--before", "2100-01-01T00:00:00+02:00"), 5)):
+            found = self.good("list", "--definition", name, "-o", "json", *arguments).json()["sagas"]
+            self.assertEqual(count, len(found), arguments)
+        self.assertEqual("No saga matches.\n", self.good("list", "--definition", name, "--state", "running").out)
+
+    def test_deadletters(self):
+        first, second = self.stuck(), self.stuck()
+        text = self.good("deadletters", "--definition", "frail").out
+        self.assertLess(text.index(first), text.index(second), "the oldest comes first")
+        block = text[text.index(first):text.index(second)]
+        self.assertIn("compensation failed at reserve", block)
+        self.assertIn("reserve: compensation FAILED after 3 attempts, UNAVAILABLE: the stock system is away", block)
+        document = self.good("deadletters", "-o", "json").json()
+        self.assertTrue({first, second} <= {s["id"] for s in document["sagas"]})
+        for saga_id in (first, second):
+            self.good("resolve", saga_id, "--reason", "test")
+
+    # ---- JSON ----
+
+    def test_json_reads_back_as_the_message(self):
+        self.shop.on(do("charge"), fail(Code.FAILED_PRECONDITION, EVIL))
+        saga_id = self.ctl("start", "order", "--input-hex", "00ff", "--wait").out.split()[0]
+        for arguments, kind, asked in (
+                (("get", saga_id, "--payloads"), "GetResponse", lambda: self.client.Get(saga_id=saga_id, include_payloads=True)),
+                (("list", "--limit", "1000"), "ListResponse", lambda: self.client.List(page_size=1000)),
+                (("definitions",), "ListDefinitionsResponse", lambda: self.client.ListDefinitions(page_size=1000)),
+                (("definitions", "order", "1.0.0"), "Definition", lambda: self.client.GetDefinition(name="order"))):
+            text = self.good("-o", "json", *arguments).out
+            read = json_format.Parse(text, message("saga.v1." + kind)())
+            self.assertEqual(asked(), read, arguments)
+            self.assertTrue(text.isascii())
+        events = [json_format.Parse(l, message("saga.v1.Event")()) for l in self.good("watch", saga_id, "-o", "json").out.splitlines()]
+        self.assertEqual(list(self.client.Get(saga_id=saga_id).timeline), events)
+
+    def test_errors_as_json(self):
+        ran = self.ctl("-o", "json", "get", "000000000000-ff")
+        self.assertEqual((NOT_FOUND, ""), (ran.code, ran.out))
+        error = json.loads(ran.err)["error"]
+        self.assertEqual(("NOT_FOUND", "SAGA_NOT_FOUND"), (error["code"], error["reason"]))
+        self.assertEqual(1, ran.err.count("\n"))
+
+    # ---- watching ----
+
+    def test_watch_one_saga_to_its_end(self):
+        gate = Gate()
+        self.shop.on(do("charge"), gate)
+        saga_id = self.start()
+        gate.await_call()
+        watching = subprocess.Popen([SAGACTL, "-a", self.sidecar.address, "watch", saga_id], stdout=subprocess.PIPE, text=True,
+                                    env=environment())
+        self.assertIn("order started", watching.stdout.readline())
+        gate.open()
+        rest = watching.stdout.read()
+        self.assertEqual(0, watching.wait(PATIENCE_S))
+        watching.stdout.close()
+        self.assertRegex(rest.splitlines()[-1], r"^\d\d:\d\d:\d\d\.\d{3}  -- COMMITTED$")
+
+    def test_watch_goes_on_after_a_cursor(self):
+        saga_id = self.good("start", "order", "--wait").out.split()[0]
+        events = [json.loads(l) for l in self.good("watch", saga_id, "-o", "json").out.splitlines()]
+        rest = [json.loads(l) for l in self.good("watch", saga_id, "--from", events[3]["cursor"], "-o", "json").out.splitlines()]
+        self.assertEqual(events[4:], rest)
+
+    def test_watch_all(self):
+        watching = subprocess.Popen([SAGACTL, "-a", self.sidecar.address, "-o", "json", "watch"], stdout=subprocess.PIPE, text=True,
+                                    env=environment())
+        try:
+            # What is watched begins at some moment after the start of the program: sagas are started until one is seen.
+            started, over = [], threading.Event()
+
+            def keep_starting():
+                while not over.is_set():
+                    started.append(self.client.run("order").id)
+            thread = threading.Thread(target=keep_starting)
+            thread.start()
+            event = json.loads(watching.stdout.readline())
+            over.set()
+            thread.join()
+            self.assertIn(event["saga_id"], started)
+        finally:
+            watching.terminate()
+            watching.wait(PATIENCE_S)
+            watching.stdout.close()
+
+    # ---- definitions ----
+
+    def test_register(self):
+        with tempfile.TemporaryDirectory() as directory:
+            path = os.path.join(directory, "d.yaml")
+            text = definition("registered", step("a"))
+            with open(path, "w") as f:
+                f.write(text)
+            self.assertEqual("registered 1.0.0 would be registered\n", self.good("register", "--dry-run", path).out)
+            self.assertEqual(NOT_FOUND, self.ctl("definitions", "registered").code)
+            self.assertEqual("registered 1.0.0 registered\n", self.good("register", path).out)
+            self.assertEqual("registered 1.0.0 was registered already\n", self.good("register", path).out)
+            self.assertEqual({"name": "registered", "version": "1.0.0", "already_registered": True},
+                             self.good("register", "-", "-o", "json", stdin=text).json())
+            self.assertEqual(text, self.good("definitions", "registered").out)
+            self.assertEqual(text, base64.b64decode(self.good("definitions", "registered", "-o", "json").json()["source"]).decode())
+            self.assertRegex(self.good("definitions").out, r"(?m)^registered +1\.0\.0 +\d{4}-\d\d-\d\d +a$")
+            with open(path, "w") as f:
+                f.write(text.replace("/shop.v1.Shop/a", "/shop.v1.Shop/b"))
+            ran = self.ctl("register", path)
+            self.assertEqual(REFUSED, ran.code, ran)
+            self.assertIn(path, ran.err)
+            self.assertIn("DEFINITION_EXISTS", ran.err)
+            with open(path, "w") as f:
+                f.write("name: x\nversoin: 1.0.0\n")
+            for command in ("register", "lint"):
+                ran = self.ctl(command, path)
+                self.assertEqual(REFUSED, ran.code, ran)
+                self.assertIn("did you mean version?", ran.err)
+            ran = self.ctl("register", "--dry-run", path)
+            self.assertTrue(ran.err.startswith(path + ":2:1: versoin"), ran)
+
+    # ---- on a terminal ----
+
+    def on_terminal(self, *args, **env):
+        """What it writes to a terminal of 90 columns."""
+        main, other = pty.openpty()
+        fcntl.ioctl(other, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 90, 0, 0))
+        variables = environment(TERM="xterm", **env)
+        del variables["COLUMNS"]
+        process = subprocess.Popen([SAGACTL, "-a", self.sidecar.address, *args], stdout=other, stderr=other, env=variables)
+        os.close(other)
+        data = b""
+        while select.select([main], [], [], PATIENCE_S)[0]:
+            try:
+                more = os.read(main, 65536)
+            except OSError:
+                break
+            if not more:
+                break
+            data += more
+        process.wait(PATIENCE_S)
+        os.close(main)
+        return data.decode().replace("\r\n", "\n")
+
+    def test_colours(self):
+        saga_id = self.good("start", "order", "--wait").out.split()[0]
+        painted = self.on_terminal("get", saga_id)
+        self.assertIn("\x1b[32mCOMMITTED\x1b[0m", painted)
+        plain = re.sub(r"\x1b\[\d*m", "", painted)
+        self.assertNotIn("\x1b", plain)
+        self.assertTrue(all(len(l) <= 90 for l in plain.splitlines()), plain)
+        self.assertNotIn("\x1b", self.on_terminal("get", saga_id, NO_COLOR="1"))
+        self.assertNotIn("\x1b", self.on_terminal("get", saga_id, "--color", "never"))
+        self.assertNotIn("\x1b", self.good("get", saga_id).out)
+        self.assertIn("\x1b[32m", self.good("get", saga_id, "--color", "always", NO_COLOR="1").out)
+
+    def test_ascii_where_the_locale_is(self):
+        saga_id = self.good("start", "order", "--wait").out.split()[0]
+        self.assertTrue(self.good("get", saga_id, LC_ALL="C").out.isascii())
+
+    def test_output_that_cannot_be_written(self):
+        with open("/dev/full", "w") as full:
+            process = subprocess.run([SAGACTL, "-a", self.sidecar.address, "list"], stdout=full, stderr=subprocess.PIPE, text=True)
+        self.assertEqual(REFUSED, process.returncode)
+        self.assertIn("cannot be written", process.stderr)
+
+    def test_enlisted_saga(self):
+        saga_id = self.client.Begin(name="by-hand", enlist=[enlistment("a")]).saga_id
+        self.assertIn("by-hand (enlisted)  RUNNING", self.good("get", saga_id).out)
+        self.client.Abort(saga_id=saga_id, reason="no")
+        self.assertEqual(COMPENSATED, self.ctl("wait", saga_id).code)
+
+
+class WithoutSidecar(unittest.TestCase):
+    def test_nobody_there(self):
+        with tempfile.TemporaryDirectory() as directory:
+            address = "unix:%s/none.sock" % directory
+            for arguments in (("list",), ("get", "9f03c1d2a4b7-2a"), ("wait", "9f03c1d2a4b7-2a"), ("watch",), ("deadletters",),
+                              ("start", "order"), ("pause", "9f03c1d2a4b7-2a")):
+                ran = ctl("-a", address, *arguments)
+                self.assertEqual((UNREACHABLE, ""), (ran.code, ran.out), ran)
+                self.assertEqual("sagactl: no sidecar answers at %s: is sagad running? Start it with: sagad\n" % address, ran.err)
+                ran = ctl("-o", "json", "-a", address, *arguments)
+                self.assertEqual("SIDECAR_UNREACHABLE", json.loads(ran.err)["error"]["reason"])
+
+    def test_addresses(self):
+        ran = ctl("list", "--address", "nonsense")
+        self.assertEqual(USAGE, ran.code, ran)
+        with tempfile.TemporaryDirectory() as directory:
+            ran = ctl("list", SAGAD_ADDRESS="unix:%s/by-environment.sock" % directory)
+            self.assertIn("by-environment.sock", ran.err)
+
+    def test_lint_needs_none(self):
+        path = os.path.join(ROOT, "client-lib/examples/checkout/checkout.yaml")
+        ran = ctl("lint", path)
+        self.assertEqual((0, path + ": checkout 1.0.0, 3 steps: good\n"), (ran.code, ran.out))
+        self.assertEqual({"file": path, "name": "checkout", "version": "1.0.0", "steps": 3}, ctl("lint", "-o", "json", path).json())
+        ran = ctl("lint", "-", stdin="name: x\nversion: 1.0.0\nsteps:\n  - {name: a, target: t, action: nope}\n")
+        self.assertEqual(REFUSED, ran.code, ran)
+        self.assertTrue(ran.err.startswith("<stdin>:4:34: steps[0].action"), ran)
+        ran = ctl("lint", "-o", "json", "-", stdin="name: [\n")
+        self.assertEqual("<stdin>", json.loads(ran.err)["error"]["file"])
+        self.assertEqual(USAGE, ctl("lint", "/nowhere.yaml").code)
+        with tempfile.TemporaryDirectory() as directory:
+            ran = ctl("register", "--dry-run", "-a", "unix:%s/none.sock" % directory, path)
+            self.assertEqual(0, ran.code, ran)
+            self.assertIn("only checked here", ran.err)
+
+    def test_completions(self):
+        for shell in ("bash", "zsh", "fish"):
+            ran = ctl("completion", shell)
+            self.assertEqual(0, ran.code)
+            for word in ("deadletters", "request-id", "compensating", "always"):
+                self.assertIn(word, ran.out, shell)
+        self.assertEqual(USAGE, ctl("completion", "csh").code)
+        script = ctl("completion", "bash").out
+
+        def complete(*words):
+            asked = script + "\nCOMP_WORDS=(%s)\nCOMP_CWORD=%d\n_sagactl\necho ${COMPREPLY[@]}\n" % (
+                " ".join("'%s'" % w for w in words), len(words) - 1)
+            return subprocess.run(["bash", "-c", asked], stdout=subprocess.PIPE, text=True, check=True).stdout.split()
+        self.assertEqual(["resume", "retry", "resolve", "register"], complete("sagactl", "re"))
+        self.assertEqual(["--state"], complete("sagactl", "-a", "x", "list", "--st"))
+        self.assertEqual(["json"], complete("sagactl", "get", "--output", "j"))
+        self.assertIn("--past-stuck", complete("sagactl", "wait", "--"))
+        self.assertNotIn("--past-stuck", complete("sagactl", "get", "--"))
+
+
+class SidecarGone(unittest.TestCase):
+    """A sidecar that is killed and comes back, at the same address."""
+
+    def setUp(self):
+        self.shop = Participant()
+        self.directory = tempfile.TemporaryDirectory()
+        self.address = "unix:%s/s.sock" % self.directory.name
+        self.sidecar = Sidecar(targets={"shop": self.shop.address}, listen=[self.address])
+        self.gate = Gate()
+        self.shop.on(do("charge"), self.gate)
+        self.sidecar.client.register(ORDER)
+        self.saga_id = self.sidecar.client.Start(definition="order").saga_id
+        self.gate.await_call()
+
+    def tearDown(self):
+        self.gate.open()
+        try:
+            self.sidecar.close()
+        finally:
+            self.shop.stop()
+            self.directory.cleanup()
+
+    def over_a_kill(self, *arguments, until):
+        """Runs a command during which the sidecar is killed and started again. until(process): it has begun."""
+        process = subprocess.Popen([SAGACTL, "-a", self.address, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                   env=environment())
+        first = until(process)
+        self.sidecar.kill()
+        self.assertIn("waiting until it is back", process.stderr.readline())
+        self.gate.open()
+        self.sidecar.start()
+        out, err = process.communicate(timeout=2 * PATIENCE_S)
+        return process.returncode, first + out, err
+
+    def waits(self, process):
+        # Whether the sidecar holds a Wait shows from outside in nothing but the connection: it is there once the socket has a peer.
+        wait_until(lambda: self.sockets() >= 1 + self.connected, "sagactl is connected")
+        return ""
+
+    def sockets(self):
+        with open("/proc/net/unix") as f:
+            return sum(1 for l in f if l.rstrip().endswith(self.address[5:]) and " 03 " in l)
+
+    def test_wait(self):
+        self.connected = self.sockets()
+        code, out, err = self.over_a_kill("wait", self.saga_id, until=self.waits)
+        self.assertEqual(0, code, err)
+        self.assertIn("COMMITTED", out)
+
+    def test_watch(self):
+        code, out, err = self.over_a_kill("watch", self.saga_id, "-o", "json", until=lambda p: p.stdout.readline())
+        self.assertEqual(0, code, err)
+        events = [json_format.Parse(l, message("saga.v1.Event")()) for l in out.splitlines()]
+        self.assertEqual([e.cursor for e in self.sidecar.client.Get(saga_id=self.saga_id).timeline], [e.cursor for e in events])
+
+
+if __name__ == "__main__":
+    unittest.main()
