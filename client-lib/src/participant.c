@@ -237,7 +237,6 @@ void saga_participant_stop(saga_participant *participant)
     saga_participant *p = participant;
     if (p->state != PARTICIPANT_SERVING)
         return;
-    atomic_store(&p->stopping, true);
     participant_unserve(p);
     participant_pool_stop(p);
     participant_free_server(p);

@@ -19,11 +19,16 @@ static struct served *pool_pop(struct participant_pool *pool)
     return s;
 }
 
+static void answer_stopping(struct served *s)
+{
+    served_answer(s, SAGA_E_UNAVAILABLE, "the participant is stopping; the call was not carried out");
+}
+
 /* A call that nobody waits for any more is not carried out: the caller counts it as unknown either way, and has less to undo. */
 static void run_one(saga_participant *p, struct served *s)
 {
     if (atomic_load(&p->refusing))
-        served_answer(s, SAGA_E_UNAVAILABLE, "the participant is stopping; the call was not carried out");
+        answer_stopping(s);
     else if (saga_call_time_left_ms(&s->call) == 0)
         served_answer(s, SAGA_E_DEADLINE_EXCEEDED, "the deadline passed before the call was carried out");
     else if (saga_call_cancelled(&s->call))
@@ -55,6 +60,21 @@ void participant_pool_push(saga_participant *p, struct served *s)
     pool->last = s;
     pthread_cond_signal(&pool->filled);
     pthread_mutex_unlock(&pool->mutex);
+}
+
+void participant_pool_refuse(saga_participant *p)
+{
+    struct participant_pool *pool = &p->pool;
+    atomic_store(&p->refusing, true);
+    pthread_mutex_lock(&pool->mutex);
+    struct served *waiting = pool->first;
+    pool->first = pool->last = NULL;
+    pthread_mutex_unlock(&pool->mutex);
+    while (waiting != NULL) {
+        struct served *s = waiting;
+        waiting = s->next; /* once answered it is the server thread's */
+        answer_stopping(s);
+    }
 }
 
 int participant_pool_start(saga_participant *p, struct saga_error *error)

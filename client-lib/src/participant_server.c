@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <grpc/support/time.h>
 
@@ -18,7 +17,7 @@
 #define SLOTS 32 /* calls that core may hand over before the thread gets to arm more */
 #define HEALTH_CALLS_MAX \
     64 /* health checks at once: they bypass the pool, so that a busy participant still answers them */
-#define FAREWELL_MS   100 /* for peers to close their connections when no call is left */
+#define FAREWELL_MS   100 /* for the last answers to leave, and for peers to close their connections */
 #define HEALTH_METHOD "/grpc.health.v1.Health/Check"
 
 void participant_panic(const char *file, int line, const char *expectation)
@@ -162,7 +161,11 @@ static int64_t time_left(const struct served *s)
 static void admit_step(struct served *s, const char *path, size_t size)
 {
     saga_participant *p = s->participant;
-    if (p->calls >= p->options.threads + p->options.queue_calls_max) {
+    if (atomic_load(&p->stopping)) {
+        answer_now(s, SAGA_E_UNAVAILABLE, "the participant is stopping; the call was not carried out");
+        return;
+    }
+    if (atomic_load(&p->calls) >= p->options.threads + p->options.queue_calls_max) {
         refuse_full(s, "the participant's queue is full (queue_calls_max)");
         return;
     }
@@ -191,7 +194,7 @@ static void admit_step(struct served *s, const char *path, size_t size)
         return;
     }
     s->call.deadline_ns = wire_now() > INT64_MAX - left ? INT64_MAX - 1 : wire_now() + left;
-    p->calls++;
+    atomic_fetch_add(&p->calls, 1);
     receive(s, SERVED_STEP);
 }
 
@@ -271,13 +274,23 @@ static void on_received(struct served *s)
     participant_pool_push(s->participant, s);
 }
 
+static void tell_progress(saga_participant *p, enum stop_progress progress)
+{
+    pthread_mutex_lock(&p->mutex);
+    if (p->progress < progress)
+        p->progress = progress;
+    pthread_cond_broadcast(&p->changed);
+    pthread_mutex_unlock(&p->mutex);
+}
+
 static void on_answered(struct served *s)
 {
+    saga_participant *p = s->participant;
     PARTICIPANT_MUST(atomic_load_explicit(&s->answering, memory_order_acquire));
-    if (s->kind == SERVED_STEP)
-        s->participant->calls--;
-    else if (s->kind == SERVED_HEALTH)
-        s->participant->health_calls--;
+    if (s->kind == SERVED_HEALTH)
+        p->health_calls--;
+    else if (s->kind == SERVED_STEP && atomic_fetch_sub(&p->calls, 1) == 1 && atomic_load(&p->stopping))
+        tell_progress(p, STOP_IDLE);
 }
 
 /* ---- the thread ----------------------------------------------------------------------------------------------------- */
@@ -307,15 +320,6 @@ static void on_event(saga_participant *p, const struct served_tag *tag, bool ok)
         served_destroy(s);
 }
 
-/* When every slot and call is freed, and core has ended the server, neither this thread nor the pool starts another batch. */
-static void tell_progress(saga_participant *p)
-{
-    pthread_mutex_lock(&p->mutex);
-    p->progress = p->down ? STOP_DRAINED : STOP_QUIET;
-    pthread_cond_broadcast(&p->changed);
-    pthread_mutex_unlock(&p->mutex);
-}
-
 static void *server_thread(void *argument)
 {
     saga_participant *p = argument;
@@ -329,8 +333,9 @@ static void *server_thread(void *argument)
         if (event.type == GRPC_QUEUE_SHUTDOWN)
             return NULL;
         on_event(p, event.tag, event.success != 0);
-        if (p->served == 0 && atomic_load(&p->stopping))
-            tell_progress(p);
+        /* Every slot and call is freed: once core has ended the server, nobody starts another batch. */
+        if (p->served == 0)
+            tell_progress(p, p->down ? STOP_DRAINED : STOP_QUIET);
     }
 }
 
@@ -352,20 +357,15 @@ int participant_serve(saga_participant *p, struct saga_error *error)
     return SAGA_OK;
 }
 
-/* Waits until the stop has come so far, but not longer than that (negative: for ever). */
-static bool wait_for(saga_participant *p, enum stop_progress progress, int64_t wait_ms)
+/* Waits until the stop has come so far, but not beyond deadline (WIRE_FOREVER: however long it takes). */
+static bool wait_for(saga_participant *p, enum stop_progress progress, int64_t deadline)
 {
-    struct timespec deadline;
-    clock_gettime(CLOCK_MONOTONIC, &deadline);
-    int64_t ns = deadline.tv_nsec + wait_ms % 1000 * 1000000;
-    deadline.tv_sec += (time_t)(wait_ms / 1000 + ns / 1000000000);
-    deadline.tv_nsec = (long)(ns % 1000000000);
-
+    struct timespec until = {.tv_sec = (time_t)(deadline / 1000000000), .tv_nsec = (long)(deadline % 1000000000)};
     pthread_mutex_lock(&p->mutex);
     int failed = 0;
     while (p->progress < progress && failed == 0)
-        failed = wait_ms < 0 ? pthread_cond_wait(&p->changed, &p->mutex)
-                             : pthread_cond_timedwait(&p->changed, &p->mutex, &deadline);
+        failed = deadline == WIRE_FOREVER ? pthread_cond_wait(&p->changed, &p->mutex)
+                                          : pthread_cond_timedwait(&p->changed, &p->mutex, &until);
     bool reached = p->progress >= progress;
     pthread_mutex_unlock(&p->mutex);
     return reached;
@@ -373,13 +373,19 @@ static bool wait_for(saga_participant *p, enum stop_progress progress, int64_t w
 
 void participant_unserve(saga_participant *p)
 {
+    int64_t grace = wire_deadline(p->options.stop_grace_ms);
+    /* Core answers CANCELLED to what arrives once it is shutting down, and a saga must take that for unknown. So for as long as steps are being
+     * served, new calls are still let in and told UNAVAILABLE. */
+    atomic_store(&p->stopping, true);
+    if (atomic_load(&p->calls) > 0)
+        wait_for(p, STOP_IDLE, grace);
     grpc_server_shutdown_and_notify(p->server, p->queue, &p->down_tag);
-    if (!wait_for(p, STOP_QUIET, p->options.stop_grace_ms))
-        atomic_store(&p->refusing, true);
-    /* Core lets a peer that does not answer its farewell stay for 20 s: cancelling closes the connections. */
-    if (atomic_load(&p->refusing) || !wait_for(p, STOP_DRAINED, FAREWELL_MS)) {
+    if (!wait_for(p, STOP_QUIET, grace))
+        participant_pool_refuse(p);
+    /* Core lets a peer that does not answer its farewell stay for 20 s: cancelling closes the connections. What runs learns of it too. */
+    if (!wait_for(p, STOP_DRAINED, wire_deadline(FAREWELL_MS))) {
         grpc_server_cancel_all_calls(p->server);
-        wait_for(p, STOP_DRAINED, -1);
+        wait_for(p, STOP_DRAINED, WIRE_FOREVER);
     }
     grpc_completion_queue_shutdown(p->queue);
     pthread_join(p->thread, NULL);

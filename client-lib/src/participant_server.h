@@ -75,8 +75,9 @@ enum participant_state { PARTICIPANT_OPEN, PARTICIPANT_SERVING, PARTICIPANT_STOP
 
 /* How far a stop has come. */
 enum stop_progress {
-    STOP_BUSY,    /* calls are being served, or it has not begun */
-    STOP_QUIET,   /* no call is left; peers may still be connected */
+    STOP_BUSY,    /* steps are being served, or it has not begun */
+    STOP_IDLE,    /* no step is being served; new calls are refused */
+    STOP_QUIET,   /* core takes no calls and none is left; peers may still be connected */
     STOP_DRAINED, /* nothing will use the completion queue any more */
 };
 
@@ -100,7 +101,7 @@ struct saga_participant {
     struct participant_pool pool;
     atomic_bool stopping;  /* takes no new calls */
     atomic_bool refusing;  /* the grace has passed: what waits is not run any more */
-    unsigned calls;        /* that were admitted and are not answered; the server thread's own */
+    atomic_uint calls;     /* of steps that were admitted and are not answered; only the server's thread changes it */
     unsigned health_calls; /* the same, of the health service */
     int interrupt_fd;      /* an eventfd: readable when saga_participant_run is to return */
 };
@@ -128,6 +129,9 @@ int participant_pool_start(saga_participant *p, struct saga_error *error);
 
 /* Has the threads end once the queue is empty, and waits for them. */
 void participant_pool_stop(saga_participant *p);
+
+/* Answers UNAVAILABLE to what waits for a thread, and from now on to what comes. */
+void participant_pool_refuse(saga_participant *p);
 
 /* Gives a call to the pool. The queue's bound is the server's business. */
 void participant_pool_push(saga_participant *p, struct served *s);
