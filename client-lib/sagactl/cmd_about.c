@@ -18,7 +18,8 @@ static int put_text(struct run *r, const char *name, const char *text)
 }
 
 /* What is written by write_it(out, argument), collected and put out. */
-static int put_written(struct run *r, const char *name, void (*write_it)(FILE *out, const void *argument), const void *argument)
+static int put_written(struct run *r, const char *name, void (*write_it)(FILE *out, const void *argument),
+                       const void *argument)
 {
     char *text = NULL;
     size_t size;
@@ -69,6 +70,6 @@ int command_help(struct run *r)
     if (command != NULL)
         return put_written(r, "help", write_help, command);
     const char *near = command_nearest(r->o.words[0]);
-    return run_say(r, EXIT_USAGE, "there is no command %.200s%s%s%s", r->o.words[0], near ? "; did you mean " : "", near ? near : "",
-                   near ? "?" : "");
+    return run_say(r, EXIT_USAGE, "there is no command %.200s%s%s%s", r->o.words[0], near ? "; did you mean " : "",
+                   near ? near : "", near ? "?" : "");
 }

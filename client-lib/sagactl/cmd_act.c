@@ -9,8 +9,8 @@ static char *text_of(const char *text)
 }
 
 /* Sends an act whose answer is empty, and says that it is done: `what` follows the saga's id. */
-static int act(struct run *r, const char *method, const ProtobufCMessage *request, const ProtobufCMessageDescriptor *type,
-               const char *what)
+static int act(struct run *r, const char *method, const ProtobufCMessage *request,
+               const ProtobufCMessageDescriptor *type, const char *what)
 {
     ProtobufCMessage *answer;
     int status = run_call(r, method, request, type, &answer);
@@ -19,7 +19,8 @@ static int act(struct run *r, const char *method, const ProtobufCMessage *reques
     protobuf_c_message_free_unpacked(answer, NULL);
     if (!r->o.json)
         fprintf(r->screen.out, "%s %s\n", r->o.words[0], what);
-    else if (json_put(r->screen.out, json_pack("{ssss}", "saga_id", r->o.words[0], "command", r->o.command->name), false) != 0)
+    else if (json_put(r->screen.out, json_pack("{ssss}", "saga_id", r->o.words[0], "command", r->o.command->name),
+                      false) != 0)
         status = run_say(r, EXIT_REFUSED, "it is done, but there is no memory to say so");
     return status;
 }
@@ -29,7 +30,8 @@ int command_cancel(struct run *r)
     Saga__V1__CancelRequest request = SAGA__V1__CANCEL_REQUEST__INIT;
     request.saga_id = r->o.words[0];
     request.reason = text_of(r->o.reason);
-    return act(r, "/saga.v1.Coordinator/Cancel", &request.base, &saga__v1__cancel_response__descriptor, "has been turned back");
+    return act(r, "/saga.v1.Coordinator/Cancel", &request.base, &saga__v1__cancel_response__descriptor,
+               "has been turned back");
 }
 
 int command_pause(struct run *r)
@@ -65,7 +67,8 @@ int command_skip(struct run *r)
     request.step = r->o.words[1];
     request.actor = r->o.actor;
     request.reason = text_of(r->o.reason);
-    return act(r, "/saga.v1.Operator/Skip", &request.base, &saga__v1__skip_response__descriptor, "goes on without the step");
+    return act(r, "/saga.v1.Operator/Skip", &request.base, &saga__v1__skip_response__descriptor,
+               "goes on without the step");
 }
 
 int command_resolve(struct run *r)

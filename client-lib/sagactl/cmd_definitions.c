@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- lint ----------------------------------------------------------------------------------------------------------- */
+/* ---- lint -----------------------------------------------------------------------------------------------------------
+ */
 
 static const char *shown_path(const char *path)
 {
@@ -55,12 +56,13 @@ static int lint_file(struct run *r, const char *path)
     status = lint(r, path, text, size, &d);
     if (status == EXIT_DONE && r->o.json)
         json_put(r->screen.out,
-                 json_pack("{sosssssi}", "file", json_of_text(shown_path(path)), "name", d->name, "version", d->version, "steps",
-                           (int)d->step_count),
+                 json_pack("{sosssssi}", "file", json_of_text(shown_path(path)), "name", d->name, "version", d->version,
+                           "steps", (int)d->step_count),
                  r->o.word_count > 1);
     else if (status == EXIT_DONE)
-        fprintf(r->screen.out, "%s: %s %s, %u step%s: good\n", screen_clean(&r->screen, shown_path(path), clean, sizeof clean), d->name,
-                d->version, d->step_count, d->step_count == 1 ? "" : "s");
+        fprintf(r->screen.out, "%s: %s %s, %u step%s: good\n",
+                screen_clean(&r->screen, shown_path(path), clean, sizeof clean), d->name, d->version, d->step_count,
+                d->step_count == 1 ? "" : "s");
     definition_destroy(d);
     free(text);
     return status;
@@ -84,14 +86,16 @@ int command_lint(struct run *r)
     return each_file(r, lint_file);
 }
 
-/* ---- register ------------------------------------------------------------------------------------------------------- */
+/* ---- register -------------------------------------------------------------------------------------------------------
+ */
 
 /* An error of the sidecar about a file: its name comes first, as with those found here. */
 static int refused(struct run *r, const char *path, const struct saga_error *error)
 {
     struct saga_error about = *error;
     if (error->code != SAGA_E_UNAVAILABLE)
-        snprintf(about.message, sizeof about.message, "%.100s: %.*s", shown_path(path), (int)sizeof about.message - 110, error->message);
+        snprintf(about.message, sizeof about.message, "%.100s: %.*s", shown_path(path), (int)sizeof about.message - 110,
+                 error->message);
     return run_failed(r, &about);
 }
 
@@ -115,8 +119,8 @@ static int send_definition(struct run *r, const char *path, char *text, size_t s
     if (status != EXIT_DONE)
         return status;
     int64_t deadline = wire_deadline(r->o.timeout_ms >= 0 ? r->o.timeout_ms : RUN_TIMEOUT_DEFAULT_MS);
-    if (run_try(r, "/saga.v1.Coordinator/RegisterDefinition", &request.base, &saga__v1__register_definition_response__descriptor,
-                deadline, false, &answer, &error) != SAGA_OK) {
+    if (run_try(r, "/saga.v1.Coordinator/RegisterDefinition", &request.base,
+                &saga__v1__register_definition_response__descriptor, deadline, false, &answer, &error) != SAGA_OK) {
         if (!r->o.dry_run || strcmp(error.reason, SAGA_REASON_UNREACHABLE) != 0)
             return refused(r, path, &error);
         fprintf(r->err, "No sidecar answers at %s: only checked here.\n", wire_address(r->wire));
@@ -152,7 +156,8 @@ int command_register(struct run *r)
     return each_file(r, register_file);
 }
 
-/* ---- definitions ---------------------------------------------------------------------------------------------------- */
+/* ---- definitions ----------------------------------------------------------------------------------------------------
+ */
 
 /* A YAML text holds no control characters but line ends and tabs; whatever sent this may not be a sidecar, though. */
 static void put_source(const struct screen *s, const ProtobufCBinaryData *source)
@@ -179,7 +184,8 @@ static int put_one(struct run *r)
     Saga__V1__Definition *answer;
     request.name = r->o.words[0];
     request.version = r->o.word_count > 1 ? r->o.words[1] : request.version;
-    int status = run_call(r, "/saga.v1.Coordinator/GetDefinition", &request.base, &saga__v1__definition__descriptor, &answer);
+    int status =
+        run_call(r, "/saga.v1.Coordinator/GetDefinition", &request.base, &saga__v1__definition__descriptor, &answer);
     if (status != EXIT_DONE)
         return status;
     if (r->o.json)
@@ -192,7 +198,8 @@ static int put_one(struct run *r)
     return status;
 }
 
-/* Adds a page (takes its definitions, which it is freed without) to those of the pages before. Returns false when there is no memory. */
+/* Adds a page (takes its definitions, which it is freed without) to those of the pages before. Returns false when there
+ * is no memory. */
 static bool gather(Saga__V1__ListDefinitionsResponse *all, Saga__V1__ListDefinitionsResponse *page)
 {
     Saga__V1__Definition **definitions =

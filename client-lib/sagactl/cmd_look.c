@@ -25,7 +25,8 @@ int command_get(struct run *r)
     return status;
 }
 
-/* ---- pages ---------------------------------------------------------------------------------------------------------- */
+/* ---- pages ----------------------------------------------------------------------------------------------------------
+ */
 
 /* What list and deadletters have in common: they ask for pages, and show sagas. */
 struct paging {
@@ -68,7 +69,8 @@ static int put_page(struct run *r, const struct paging *p, ProtobufCMessage *pag
     return status;
 }
 
-/* A page may be empty and still have a next one: goes on until something is shown or the end is reached, with --all until the end. */
+/* A page may be empty and still have a next one: goes on until something is shown or the end is reached, with --all
+ * until the end. */
 static int put_pages(struct run *r, const struct paging *p, size_t *shown, char next_token[256])
 {
     *shown = 0;
@@ -103,14 +105,19 @@ static void put_filters(const struct run *r)
     char clean[300], word[320];
     const struct {
         const char *option, *value;
-    } filters[] = {{"--address", r->o.address}, {"--definition", r->o.definition}, {"--since", r->o.since}, {"--before", r->o.before}};
+    } filters[] = {{"--address", r->o.address},
+                   {"--definition", r->o.definition},
+                   {"--since", r->o.since},
+                   {"--before", r->o.before}};
     for (size_t i = 0; i < sizeof filters / sizeof filters[0]; i++)
         if (filters[i].value != NULL)
-            fprintf(r->screen.out, " %s %s", filters[i].option,
-                    screen_shell_word(screen_clean(&r->screen, filters[i].value, clean, sizeof clean), word, sizeof word));
+            fprintf(
+                r->screen.out, " %s %s", filters[i].option,
+                screen_shell_word(screen_clean(&r->screen, filters[i].value, clean, sizeof clean), word, sizeof word));
 }
 
-/* ---- list ----------------------------------------------------------------------------------------------------------- */
+/* ---- list -----------------------------------------------------------------------------------------------------------
+ */
 
 static bool set_time(struct run *r, const char *text, Google__Protobuf__Timestamp *t)
 {
@@ -139,7 +146,8 @@ int command_list(struct run *r)
     Saga__V1__ListRequest request = SAGA__V1__LIST_REQUEST__INIT;
     Google__Protobuf__Timestamp since = GOOGLE__PROTOBUF__TIMESTAMP__INIT, before = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
     Saga__V1__SagaState states[8];
-    struct paging p = {"/saga.v1.Coordinator/List", &request.base, &request.page_token, &saga__v1__list_response__descriptor, show_list};
+    struct paging p = {"/saga.v1.Coordinator/List", &request.base, &request.page_token,
+                       &saga__v1__list_response__descriptor, show_list};
     char next[256];
     size_t shown;
     request.states = states;
@@ -165,12 +173,14 @@ int command_list(struct run *r)
         put_filters(r);
         if ((r->o.given & OPTION_BIT(OPTION_LIMIT)) != 0)
             fprintf(r->screen.out, " --limit %u", (unsigned)r->o.limit);
-        fprintf(r->screen.out, " --page %s\n", screen_shell_word(screen_clean(&r->screen, next, clean, sizeof clean), word, sizeof word));
+        fprintf(r->screen.out, " --page %s\n",
+                screen_shell_word(screen_clean(&r->screen, next, clean, sizeof clean), word, sizeof word));
     }
     return status;
 }
 
-/* ---- deadletters ---------------------------------------------------------------------------------------------------- */
+/* ---- deadletters ----------------------------------------------------------------------------------------------------
+ */
 
 int command_deadletters(struct run *r)
 {
@@ -191,13 +201,15 @@ int command_deadletters(struct run *r)
         fputs("No saga is stuck.\n", r->screen.out);
         return status;
     }
-    fprintf(r->screen.out, "\n%zu dead letter%s%s. What to do about one: sagactl", shown, shown == 1 ? "" : "s", next[0] ? " and more" : "");
+    fprintf(r->screen.out, "\n%zu dead letter%s%s. What to do about one: sagactl", shown, shown == 1 ? "" : "s",
+            next[0] ? " and more" : "");
     fputs(" get SAGA-ID\n", r->screen.out);
     if (next[0] != '\0') {
         char clean[300], word[320];
         fputs("more: sagactl deadletters", r->screen.out);
         put_filters(r);
-        fprintf(r->screen.out, " --page %s\n", screen_shell_word(screen_clean(&r->screen, next, clean, sizeof clean), word, sizeof word));
+        fprintf(r->screen.out, " --page %s\n",
+                screen_shell_word(screen_clean(&r->screen, next, clean, sizeof clean), word, sizeof word));
     }
     return status;
 }

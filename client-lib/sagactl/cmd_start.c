@@ -9,7 +9,10 @@
 
 static int digit(char c)
 {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
 }
 
 /* Gives the bytes of hexadecimal digits. */
@@ -92,7 +95,8 @@ int command_start(struct run *r)
     return status;
 }
 
-/* ---- wait ----------------------------------------------------------------------------------------------------------- */
+/* ---- wait -----------------------------------------------------------------------------------------------------------
+ */
 
 static int status_of_end(const Saga__V1__Saga *saga)
 {
@@ -122,9 +126,10 @@ int run_wait(struct run *r, const char *saga_id)
         return status;
     request.saga_id = (char *)(uintptr_t)saga_id;
     request.until_stuck = !r->o.past_stuck;
-    /* Waiting for a connection makes each turn of this loop last until there is a sidecar again, or the time has passed. */
-    while (run_try(r, "/saga.v1.Coordinator/Wait", &request.base, &saga__v1__wait_response__descriptor, deadline, again, &answer,
-                   &error) != SAGA_OK) {
+    /* Waiting for a connection makes each turn of this loop last until there is a sidecar again, or the time has
+     * passed. */
+    while (run_try(r, "/saga.v1.Coordinator/Wait", &request.base, &saga__v1__wait_response__descriptor, deadline, again,
+                   &answer, &error) != SAGA_OK) {
         bool never_there = !again && strcmp(error.reason, SAGA_REASON_UNREACHABLE) == 0;
         if (!run_lost(&error) || never_there || wire_time_left_ms(deadline) == 0) {
             if (error.code != SAGA_E_DEADLINE_EXCEEDED)

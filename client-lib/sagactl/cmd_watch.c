@@ -79,8 +79,8 @@ int command_watch(struct run *r)
         struct wire_stream *stream;
         struct saga_error error;
         request.cursor = w.cursor;
-        if (wire_stream_open(r->wire, "/saga.v1.Coordinator/Watch", &request.base, &saga__v1__watch_response__descriptor, lost,
-                             &stream, &error) != SAGA_OK)
+        if (wire_stream_open(r->wire, "/saga.v1.Coordinator/Watch", &request.base,
+                             &saga__v1__watch_response__descriptor, lost, &stream, &error) != SAGA_OK)
             return run_failed(r, &error);
         bool again = lost;
         status = follow(&w, stream, deadline, &lost);

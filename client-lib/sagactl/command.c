@@ -8,15 +8,16 @@
 static const char *const outputs[] = {"text", "json", NULL};
 static const char *const colors[] = {"auto", "always", "never", NULL};
 static const char *const shells[] = {"bash", "zsh", "fish", NULL};
-static const char *const states[] = {"running",     "committed", "compensating", "compensated",
-                                     "stuck",       "resolved",  "live",         "ended", NULL};
+static const char *const states[] = {"running",  "committed", "compensating", "compensated", "stuck",
+                                     "resolved", "live",      "ended",        NULL};
 
 const struct option_row option_rows[OPTION_COUNT] = {
     [OPTION_ADDRESS] = {"address", 'a', "ADDRESS", NULL, COMPLETE_NOTHING,
                         "Where the sidecar listens: unix:PATH or HOST:PORT. Without it $SAGAD_ADDRESS, else "
                         "unix:./sagad-data/sagad.sock when that exists, else 127.0.0.1:7240."},
-    [OPTION_OUTPUT] = {"output", 'o', "FORMAT", outputs, COMPLETE_VALUES,
-                       "text (the default) for people, json for programs. Errors then are JSON too, on standard error."},
+    [OPTION_OUTPUT] =
+        {"output", 'o', "FORMAT", outputs, COMPLETE_VALUES,
+         "text (the default) for people, json for programs. Errors then are JSON too, on standard error."},
     [OPTION_TIMEOUT] = {"timeout", 't', "TIME", NULL, COMPLETE_NOTHING,
                         "How long to wait for an answer, as in 500ms, 30s or 5m: 10s unless said. For wait, watch and "
                         "start --wait how long to wait in all: without an end unless said."},
@@ -30,7 +31,8 @@ const struct option_row option_rows[OPTION_COUNT] = {
                         "Register nothing: check the file here, and then let the sidecar check it if one answers."},
     [OPTION_VERSION] = {"version", 'v', "VERSION", NULL, COMPLETE_NOTHING,
                         "The version of the definition. Without it the highest one that is registered."},
-    [OPTION_INPUT] = {"input", 'i', "FILE", NULL, COMPLETE_FILE, "Read the saga's input from FILE, or from standard input for -."},
+    [OPTION_INPUT] = {"input", 'i', "FILE", NULL, COMPLETE_FILE,
+                      "Read the saga's input from FILE, or from standard input for -."},
     [OPTION_INPUT_TEXT] = {"input-text", '\0', "TEXT", NULL, COMPLETE_NOTHING, "The saga's input is TEXT."},
     [OPTION_INPUT_HEX] = {"input-hex", '\0', "DIGITS", NULL, COMPLETE_NOTHING,
                           "The saga's input in hexadecimal digits; white space and ':' between bytes do not count."},
@@ -40,19 +42,23 @@ const struct option_row option_rows[OPTION_COUNT] = {
     [OPTION_DEADLINE] = {"deadline", 'd', "TIME", NULL, COMPLETE_NOTHING,
                          "How long the saga may take before it is undone, in place of what the definition says."},
     [OPTION_WAIT] = {"wait", 'w', NULL, NULL, COMPLETE_NOTHING, "Then wait for its end, as wait does."},
-    [OPTION_PAYLOADS] = {"payloads", 'p', NULL, NULL, COMPLETE_NOTHING,
-                         "Show the saga's input and its steps' outputs too. They may hold what is not for everybody's eyes."},
+    [OPTION_PAYLOADS] =
+        {"payloads", 'p', NULL, NULL, COMPLETE_NOTHING,
+         "Show the saga's input and its steps' outputs too. They may hold what is not for everybody's eyes."},
     [OPTION_STATE] = {"state", 's', "STATE", states, COMPLETE_VALUES,
                       "Only sagas in this state; several with commas between, or the option repeated. live is running, "
                       "compensating and stuck; ended is committed, compensated and resolved."},
     [OPTION_DEFINITION] = {"definition", 'd', "NAME", NULL, COMPLETE_NOTHING, "Only sagas of this definition."},
-    [OPTION_SINCE] = {"since", '\0', "TIME", NULL, COMPLETE_NOTHING,
-                      "Only sagas started at that time or later: 2026-05-04, 2026-05-04T10:20, 2026-05-04T10:20:30Z, or "
-                      "a length of time ago, as in 2h."},
+    [OPTION_SINCE] =
+        {"since", '\0', "TIME", NULL, COMPLETE_NOTHING,
+         "Only sagas started at that time or later: 2026-05-04, 2026-05-04T10:20, 2026-05-04T10:20:30Z, or "
+         "a length of time ago, as in 2h."},
     [OPTION_BEFORE] = {"before", '\0', "TIME", NULL, COMPLETE_NOTHING, "Only sagas started before that time."},
-    [OPTION_LIMIT] = {"limit", 'l', "COUNT", NULL, COMPLETE_NOTHING, "At most so many on a page, 1 to 1000: 50 unless said."},
-    [OPTION_PAGE] = {"page", '\0', "TOKEN", NULL, COMPLETE_NOTHING,
-                     "The next page, by the token that the page before ended with. The other options must stay the same."},
+    [OPTION_LIMIT] = {"limit", 'l', "COUNT", NULL, COMPLETE_NOTHING,
+                      "At most so many on a page, 1 to 1000: 50 unless said."},
+    [OPTION_PAGE] =
+        {"page", '\0', "TOKEN", NULL, COMPLETE_NOTHING,
+         "The next page, by the token that the page before ended with. The other options must stay the same."},
     [OPTION_ALL] = {"all", 'A', NULL, NULL, COMPLETE_NOTHING, "All pages. As JSON, then, one document a line."},
     [OPTION_FROM] = {"from", '\0', "CURSOR", NULL, COMPLETE_NOTHING,
                      "Go on after the event with this cursor, as -o json shows it."},
@@ -64,7 +70,7 @@ const struct option_row option_rows[OPTION_COUNT] = {
 };
 
 #define BIT(name) OPTION_BIT(OPTION_##name)
-#define ACT (BIT(ACTOR))
+#define ACT       (BIT(ACTOR))
 
 const struct command_row command_rows[] = {
     {"start", "DEFINITION", 1, 1, NULL, COMPLETE_NOTHING,
@@ -72,14 +78,17 @@ const struct command_row command_rows[] = {
      "start a saga of a definition and print its id",
      "Once the id is printed the saga is durable and will end. Without an input option the input is empty.",
      command_start},
-    {"get", "SAGA-ID", 1, 1, NULL, COMPLETE_NOTHING, BIT(PAYLOADS), "show one saga: where it is, its timeline, its steps",
-     "The timeline has what was done on the left and what was undone on the right, with times since the saga's start. Of a "
+    {"get", "SAGA-ID", 1, 1, NULL, COMPLETE_NOTHING, BIT(PAYLOADS),
+     "show one saga: where it is, its timeline, its steps",
+     "The timeline has what was done on the left and what was undone on the right, with times since the saga's start. "
+     "Of a "
      "saga that is stuck or paused it tells what to do.",
      command_get},
     {"list", "", 0, 0, NULL, COMPLETE_NOTHING,
      BIT(STATE) | BIT(DEFINITION) | BIT(SINCE) | BIT(BEFORE) | BIT(LIMIT) | BIT(PAGE) | BIT(ALL),
      "list sagas, the newest first", "A page at a time; the last line tells how to get the next one.", command_list},
-    {"watch", "[SAGA-ID]", 0, 1, NULL, COMPLETE_NOTHING, BIT(FROM), "follow the events of one saga, or of all, as they happen",
+    {"watch", "[SAGA-ID]", 0, 1, NULL, COMPLETE_NOTHING, BIT(FROM),
+     "follow the events of one saga, or of all, as they happen",
      "Of one saga from its start to its end; of all from now on. A connection that is lost is taken up again where it "
      "broke off.",
      command_watch},
@@ -87,7 +96,8 @@ const struct command_row command_rows[] = {
      "The exit status tells how it ended: 0 committed, 10 compensated, 11 resolved by an operator, 12 stuck. A sidecar "
      "that restarts meanwhile is waited for.",
      command_wait},
-    {"cancel", "SAGA-ID", 1, 1, NULL, COMPLETE_NOTHING, BIT(REASON), "turn a running saga back: what was done is undone",
+    {"cancel", "SAGA-ID", 1, 1, NULL, COMPLETE_NOTHING, BIT(REASON),
+     "turn a running saga back: what was done is undone",
      "Refused once the saga's pivot has been started, or when it has ended.", command_cancel},
     {"pause", "SAGA-ID", 1, 1, NULL, COMPLETE_NOTHING, BIT(REASON) | ACT, "hold a saga: no further call leaves for it",
      "Answers to calls in flight are still recorded, and its deadline goes on.", command_pause},
@@ -110,14 +120,17 @@ const struct command_row command_rows[] = {
      "Says file, line and column of what is wrong. - is standard input. The bounds are those of a sidecar without "
      "configuration.",
      command_lint},
-    {"definitions", "[NAME [VERSION]]", 0, 2, NULL, COMPLETE_NOTHING, 0, "list the registered definitions, or print one",
+    {"definitions", "[NAME [VERSION]]", 0, 2, NULL, COMPLETE_NOTHING, 0,
+     "list the registered definitions, or print one",
      "With NAME its YAML text, of the highest version unless VERSION is given.", command_definitions},
     {"completion", "SHELL", 1, 1, shells, COMPLETE_VALUES, 0, "print the completions for bash, zsh or fish",
-     "For bash: source <(sagactl completion bash). For zsh: write it to a file _sagactl in a folder of $fpath. For fish: "
+     "For bash: source <(sagactl completion bash). For zsh: write it to a file _sagactl in a folder of $fpath. For "
+     "fish: "
      "sagactl completion fish | source.",
      command_completion},
     {"version", "", 0, 0, NULL, COMPLETE_NOTHING, 0, "print the version", "", command_version},
-    {"help", "[COMMAND]", 0, 1, NULL, COMPLETE_NOTHING, 0, "say how sagactl, or a command of it, is used", "", command_help},
+    {"help", "[COMMAND]", 0, 1, NULL, COMPLETE_NOTHING, 0, "say how sagactl, or a command of it, is used", "",
+     command_help},
 };
 
 const size_t command_count = sizeof command_rows / sizeof command_rows[0];

@@ -1,5 +1,5 @@
-/* command.h - sagactl's commands and options, in two tables. Help, the man page, the shell completions and the reader of the command line all
- * come from here. */
+/* command.h - sagactl's commands and options, in two tables. Help, the man page, the shell completions and the reader
+ * of the command line all come from here. */
 #ifndef SAGACTL_COMMAND_H
 #define SAGACTL_COMMAND_H
 
@@ -43,8 +43,8 @@ enum option_id {
 };
 
 #define OPTION_BIT(id) (UINT64_C(1) << (id))
-#define OPTIONS_COMMON                                                                                                 \
-    (OPTION_BIT(OPTION_ADDRESS) | OPTION_BIT(OPTION_OUTPUT) | OPTION_BIT(OPTION_TIMEOUT) | OPTION_BIT(OPTION_COLOR) |  \
+#define OPTIONS_COMMON \
+    (OPTION_BIT(OPTION_ADDRESS) | OPTION_BIT(OPTION_OUTPUT) | OPTION_BIT(OPTION_TIMEOUT) | OPTION_BIT(OPTION_COLOR) | \
      OPTION_BIT(OPTION_UTC) | OPTION_BIT(OPTION_HELP))
 #define OPTIONS_BEFORE (OPTIONS_COMMON | OPTION_BIT(OPTION_SHOW_VERSION))
 

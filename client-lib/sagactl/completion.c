@@ -1,4 +1,5 @@
-/* completion.c - shell completions, from the tables of commands and options. They are static: no shell asks the sidecar anything. */
+/* completion.c - shell completions, from the tables of commands and options. They are static: no shell asks the sidecar
+ * anything. */
 #include "client-lib/sagactl/help.h"
 
 #include <string.h>
@@ -9,7 +10,8 @@ static void join(FILE *out, const char *const *words)
         fprintf(out, "%s%s", i > 0 ? " " : "", words[i]);
 }
 
-/* ---- bash ----------------------------------------------------------------------------------------------------------- */
+/* ---- bash -----------------------------------------------------------------------------------------------------------
+ */
 
 static void bash_options(FILE *out, uint64_t mask)
 {
@@ -22,7 +24,8 @@ static void bash_options(FILE *out, uint64_t mask)
     }
 }
 
-/* The cases of words after which an argument is due: by name, since no two options of one name differ in what they take here. */
+/* The cases of words after which an argument is due: by name, since no two options of one name differ in what they take
+ * here. */
 static void bash_arguments(FILE *out)
 {
     for (unsigned id = 0; id < OPTION_COUNT; id++) {
@@ -64,7 +67,9 @@ static void bash(FILE *out)
           "  for ((i = 1; i < COMP_CWORD; i++)); do\n    case ${COMP_WORDS[i]} in\n      ",
           out);
     bash_skips(out);
-    fputs(") ((i++)) ;;\n      -*) ;;\n      *) command=${COMP_WORDS[i]}; break ;;\n    esac\n  done\n  case $prev in\n", out);
+    fputs(
+        ") ((i++)) ;;\n      -*) ;;\n      *) command=${COMP_WORDS[i]}; break ;;\n    esac\n  done\n  case $prev in\n",
+        out);
     bash_arguments(out);
     fputs("    *)\n      case $command in\n", out);
     for (size_t i = 0; i < command_count; i++) {
@@ -90,7 +95,8 @@ static void bash(FILE *out)
     fputs("' -- \"$cur\")) ;;\n      esac ;;\n  esac\n}\ncomplete -F _sagactl sagactl\n", out);
 }
 
-/* ---- zsh ------------------------------------------------------------------------------------------------------------ */
+/* ---- zsh ------------------------------------------------------------------------------------------------------------
+ */
 
 /* Text inside single quotes and, with brackets, inside a description of _arguments. */
 static void zsh_text(FILE *out, const char *text)
@@ -132,7 +138,9 @@ static void zsh(FILE *out)
 {
     fputs("#compdef sagactl\n_sagactl() {\n  local context state line\n  typeset -A opt_args\n  _arguments -C", out);
     zsh_options(out, OPTIONS_BEFORE);
-    fputs(" \\\n        '1:command:->command' '*::argument:->argument'\n  case $state in\n    command)\n      local -a commands\n      commands=(\n", out);
+    fputs(" \\\n        '1:command:->command' '*::argument:->argument'\n  case $state in\n    command)\n      local -a "
+          "commands\n      commands=(\n",
+          out);
     for (size_t i = 0; i < command_count; i++) {
         fprintf(out, "        '%s:", command_rows[i].name);
         zsh_text(out, command_rows[i].summary);
@@ -155,7 +163,8 @@ static void zsh(FILE *out)
     fputs("      esac ;;\n  esac\n}\ncompdef _sagactl sagactl\n", out);
 }
 
-/* ---- fish ----------------------------------------------------------------------------------------------------------- */
+/* ---- fish -----------------------------------------------------------------------------------------------------------
+ */
 
 static void fish_text(FILE *out, const char *text)
 {

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#define WIDTH 80
+#define WIDTH  80
 #define INDENT 22
 
 static void wrapped(FILE *out, const char *text, unsigned indent, unsigned at)
@@ -40,7 +40,9 @@ static void put_options(FILE *out, const char *title, uint64_t mask)
 
 void help_overview(FILE *out)
 {
-    fputs("usage: sagactl [OPTION]... COMMAND [ARGUMENT]...\n\nLooks at the sagas of a sidecar (sagad) and steers them.\n\nCommands\n", out);
+    fputs("usage: sagactl [OPTION]... COMMAND [ARGUMENT]...\n\nLooks at the sagas of a sidecar (sagad) and steers "
+          "them.\n\nCommands\n",
+          out);
     for (size_t i = 0; i < command_count; i++) {
         int size = fprintf(out, "  %s", command_rows[i].name);
         wrapped(out, command_rows[i].summary, 16, (unsigned)size);
@@ -52,7 +54,8 @@ void help_overview(FILE *out)
 
 void help_command(FILE *out, const struct command_row *command)
 {
-    fprintf(out, "usage: sagactl %s%s%s [OPTION]...\n\n", command->name, command->arguments[0] ? " " : "", command->arguments);
+    fprintf(out, "usage: sagactl %s%s%s [OPTION]...\n\n", command->name, command->arguments[0] ? " " : "",
+            command->arguments);
     char sentence[256];
     snprintf(sentence, sizeof sentence, "%c%s.", command->summary[0] - 'a' + 'A', command->summary + 1);
     wrapped(out, sentence, 0, 0);
@@ -63,7 +66,8 @@ void help_command(FILE *out, const struct command_row *command)
     put_options(out, "Options of every command", OPTIONS_COMMON);
 }
 
-/* ---- man page ------------------------------------------------------------------------------------------------------- */
+/* ---- man page -------------------------------------------------------------------------------------------------------
+ */
 
 /* Text for roff: hyphens that are meant as such, no line that looks like a request. */
 static void roff(FILE *out, const char *text)
@@ -130,9 +134,9 @@ void help_man(FILE *out)
     fputs(".PP\nBefore the command only:\n", out);
     roff_options(out, OPTION_BIT(OPTION_SHOW_VERSION));
     fputs(".SH EXIT STATUS\n", out);
-#define EXITS_ROFF(constant, number, text)                                                                             \
-    fputs(".TP\n.B " #number "\n", out);                                                                               \
-    roff(out, text);                                                                                                   \
+#define EXITS_ROFF(constant, number, text) \
+    fputs(".TP\n.B " #number "\n", out); \
+    roff(out, text); \
     fputc('\n', out);
     EXITS_TABLE(EXITS_ROFF)
 #undef EXITS_ROFF

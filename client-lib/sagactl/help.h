@@ -12,7 +12,7 @@ void help_command(FILE *out, const struct command_row *command);
 
 /* Roff of the sections COMMANDS, OPTIONS and EXIT STATUS, which stand in docs/man/sagactl.1 between these two lines. */
 #define HELP_MAN_BEGIN ".\\\" What follows is generated from the tables of sagactl.\n"
-#define HELP_MAN_END ".\\\" What was generated ends here.\n"
+#define HELP_MAN_END   ".\\\" What was generated ends here.\n"
 void help_man(FILE *out);
 
 /* Writes the completions of a shell. False when there are none for it. */

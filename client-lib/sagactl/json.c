@@ -10,7 +10,8 @@
 #include "google/protobuf/timestamp.pb-c.h"
 #include "google/protobuf/wrappers.pb-c.h"
 
-/* ---- texts ---------------------------------------------------------------------------------------------------------- */
+/* ---- texts ----------------------------------------------------------------------------------------------------------
+ */
 
 /* Bytes of the valid UTF-8 sequence at text, or 0. */
 static size_t sequence(const char *text)
@@ -87,7 +88,8 @@ static json_t *of_timestamp(const Google__Protobuf__Timestamp *t)
     char day[32], fraction[16];
     struct tm tm;
     time_t seconds = (time_t)t->seconds;
-    bool valid = t->seconds >= INT64_C(-62135596800) && t->seconds <= INT64_C(253402300799) && t->nanos >= 0 && t->nanos <= 999999999;
+    bool valid = t->seconds >= INT64_C(-62135596800) && t->seconds <= INT64_C(253402300799) && t->nanos >= 0 &&
+                 t->nanos <= 999999999;
     if (!valid || gmtime_r(&seconds, &tm) == NULL)
         return json_null();
     strftime(day, sizeof day, "%Y-%m-%dT%H:%M:%S", &tm);
@@ -106,7 +108,8 @@ static json_t *of_duration(const Google__Protobuf__Duration *d)
     return json_sprintf("%s%" PRId64 "%ss", d->seconds < 0 || d->nanos < 0 ? "-" : "", seconds, fraction);
 }
 
-/* ---- fields --------------------------------------------------------------------------------------------------------- */
+/* ---- fields ---------------------------------------------------------------------------------------------------------
+ */
 
 static json_t *of_enum(const ProtobufCFieldDescriptor *field, int number)
 {
@@ -219,9 +222,9 @@ json_t *json_of_message(const ProtobufCMessage *message)
 
 json_t *json_of_error(const struct saga_error *error)
 {
-    return json_pack("{s{sssosososI}}", "error", "code", saga_status_name(error->code), "reason", json_of_text(error->reason),
-                     "field", json_of_text(error->field), "message", json_of_text(error->message), "retry_delay_ms",
-                     (json_int_t)error->retry_delay_ms);
+    return json_pack("{s{sssosososI}}", "error", "code", saga_status_name(error->code), "reason",
+                     json_of_text(error->reason), "field", json_of_text(error->field), "message",
+                     json_of_text(error->message), "retry_delay_ms", (json_int_t)error->retry_delay_ms);
 }
 
 int json_put(FILE *out, json_t *value, bool one_line)

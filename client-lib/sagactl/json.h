@@ -1,6 +1,6 @@
-/* json.h - messages as JSON, by the proto3 mapping (https://protobuf.dev/programming-guides/json/): field names as in the .proto files,
- * every field that is not a message always there, enums by name, bytes in base64, 64-bit integers as strings, times as RFC 3339.
- * A program may read it back with any language's protobuf JSON parser. */
+/* json.h - messages as JSON, by the proto3 mapping (https://protobuf.dev/programming-guides/json/): field names as in
+ * the .proto files, every field that is not a message always there, enums by name, bytes in base64, 64-bit integers as
+ * strings, times as RFC 3339. A program may read it back with any language's protobuf JSON parser. */
 #ifndef SAGACTL_JSON_H
 #define SAGACTL_JSON_H
 
@@ -20,8 +20,8 @@ json_t *json_of_error(const struct saga_error *error);
 /* Gives a string of text that may not be UTF-8. */
 json_t *json_of_text(const char *text);
 
-/* Writes value (takes; may be NULL: no memory) and a newline: on one line, or indented. ASCII only, so that nothing in it can steer a terminal.
- * Returns 0, or -1 when that failed. */
+/* Writes value (takes; may be NULL: no memory) and a newline: on one line, or indented. ASCII only, so that nothing in
+ * it can steer a terminal. Returns 0, or -1 when that failed. */
 int json_put(FILE *out, json_t *value, bool one_line);
 
 #endif

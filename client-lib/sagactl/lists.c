@@ -7,24 +7,25 @@
 
 #include <string.h>
 
-#define FIELD 256
-#define SENTENCE 1024
+#define FIELD       256
+#define SENTENCE    1024
 #define STATE_WIDTH 12
-#define TIME_WIDTH 7
+#define TIME_WIDTH  7
 
 /* "checkout 1.0.0" */
 static char *kind(const struct screen *s, const Saga__V1__Saga *saga, char text[FIELD])
 {
     char name[FIELD / 2], version[FIELD / 4];
-    snprintf(text, FIELD, "%s%s%s", screen_clean(s, saga->definition, name, sizeof name), saga->version[0] != '\0' ? " " : "",
-             screen_clean(s, saga->version, version, sizeof version));
+    snprintf(text, FIELD, "%s%s%s", screen_clean(s, saga->definition, name, sizeof name),
+             saga->version[0] != '\0' ? " " : "", screen_clean(s, saga->version, version, sizeof version));
     return text;
 }
 
 static char *reason_text(const struct screen *s, const Saga__V1__Saga *saga, char text[FIELD])
 {
     bool stuck = saga->state == SAGA__V1__SAGA_STATE__SAGA_STATE_STUCK;
-    const char *reason = words_reason(stuck ? saga->stuck_reason : saga->reason), *step = stuck ? saga->stuck_step : saga->reason_step;
+    const char *reason = words_reason(stuck ? saga->stuck_reason : saga->reason),
+               *step = stuck ? saga->stuck_step : saga->reason_step;
     char name[FIELD / 2];
     snprintf(text, FIELD, "%s%s%s%s", saga->paused ? (reason[0] != '\0' ? "paused; " : "paused") : "", reason,
              step[0] != '\0' ? " at " : "", screen_clean(s, step, name, sizeof name));
@@ -61,8 +62,8 @@ void show_list(const struct screen *s, Saga__V1__Saga *const *sagas, size_t coun
     kind_width = at_most(kind_width, at_least(16, s->width / 4));
     unsigned used = id_width + STATE_WIDTH + kind_width + 2 * TIME_WIDTH + 5 * 2;
     unsigned why_width = s->width > used ? s->width - used : 0;
-    screen_put(s, PAINT_DIM, "%-*s  %-*s  %-*s  %*s  %*s  %s\n", (int)id_width, "SAGA", STATE_WIDTH, "STATE", (int)kind_width,
-               "DEFINITION", TIME_WIDTH, "AGE", TIME_WIDTH, "TOOK", "WHY");
+    screen_put(s, PAINT_DIM, "%-*s  %-*s  %-*s  %*s  %*s  %s\n", (int)id_width, "SAGA", STATE_WIDTH, "STATE",
+               (int)kind_width, "DEFINITION", TIME_WIDTH, "AGE", TIME_WIDTH, "TOOK", "WHY");
     for (size_t i = 0; i < count; i++) {
         const Saga__V1__Saga *saga = sagas[i];
         struct instant started = times_of(saga->started_at), over = times_of(saga->ended_at);
@@ -71,7 +72,8 @@ void show_list(const struct screen *s, Saga__V1__Saga *const *sagas, size_t coun
         screen_cell(s, words_saga_paint(saga->state), words_saga_state(saga->state), STATE_WIDTH);
         fputs("  ", s->out);
         screen_cell(s, PAINT_NONE, kind(s, saga, text), kind_width);
-        fprintf(s->out, "  %*s", TIME_WIDTH, started.us == INSTANT_NEVER.us ? "-" : short_span(instant_since(s->now, started), span));
+        fprintf(s->out, "  %*s", TIME_WIDTH,
+                started.us == INSTANT_NEVER.us ? "-" : short_span(instant_since(s->now, started), span));
         bool known = started.us != INSTANT_NEVER.us && over.us != INSTANT_NEVER.us;
         fprintf(s->out, "  %*s", TIME_WIDTH, known ? short_span(instant_since(over, started), span) : "-");
         reason_text(s, saga, text);
@@ -107,8 +109,8 @@ void show_dead_letters(const struct screen *s, Saga__V1__Saga *const *sagas, siz
             char line[SENTENCE + FIELD];
             story_answer(s, step->last_status, step->last_message, answer, sizeof answer);
             snprintf(line, sizeof line, "%s %s after %d attempt%s%s%s", undo ? "compensation" : "action",
-                     undo ? words_compensation(step->compensation) : words_action(step->action), attempts, attempts == 1 ? "" : "s",
-                     answer[0] != '\0' ? ", " : "", answer);
+                     undo ? words_compensation(step->compensation) : words_action(step->action), attempts,
+                     attempts == 1 ? "" : "s", answer[0] != '\0' ? ", " : "", answer);
             unsigned at = at_most(4 + screen_columns(s, text) + 2, s->width / 2);
             screen_wrap(s, PAINT_NONE, line, at, at);
         }
@@ -121,12 +123,14 @@ void show_definitions(const struct screen *s, Saga__V1__Definition *const *defin
     unsigned name_width = 4, version_width = 7;
     for (size_t i = 0; i < count; i++) {
         name_width = at_least(name_width, screen_columns(s, screen_clean(s, definitions[i]->name, text, FIELD)));
-        version_width = at_least(version_width, screen_columns(s, screen_clean(s, definitions[i]->version, text, FIELD)));
+        version_width =
+            at_least(version_width, screen_columns(s, screen_clean(s, definitions[i]->version, text, FIELD)));
     }
     name_width = at_most(name_width, s->width / 3);
     version_width = at_most(version_width, s->width / 5);
     unsigned at = name_width + version_width + 2 + 2 + 12;
-    screen_put(s, PAINT_DIM, "%-*s  %-*s  %-10s  %s\n", (int)name_width, "NAME", (int)version_width, "VERSION", "REGISTERED", "STEPS");
+    screen_put(s, PAINT_DIM, "%-*s  %-*s  %-10s  %s\n", (int)name_width, "NAME", (int)version_width, "VERSION",
+               "REGISTERED", "STEPS");
     for (size_t i = 0; i < count; i++) {
         const Saga__V1__Definition *d = definitions[i];
         char when[TIMES_TEXT_SIZE], steps[SENTENCE] = "";

@@ -17,11 +17,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#define LIMIT_DEFAULT 50
-#define LIMIT_MAX 1000
+#define LIMIT_DEFAULT  50
+#define LIMIT_MAX      1000
 #define REQUEST_ID_MAX 128
-#define REASON_MAX 256
-#define TOKEN_MAX 128
+#define REASON_MAX     256
+#define TOKEN_MAX      128
 #define TIMEOUT_MAX_MS (INT64_C(366) * 24 * 3600 * 1000)
 /* getopt's value of an option without a letter: above every character. */
 #define VALUE_OF(id) (256 + (int)(id))
@@ -48,7 +48,8 @@ static bool wrong(const struct reading *r, const char *format, ...)
     return false;
 }
 
-/* ---- values --------------------------------------------------------------------------------------------------------- */
+/* ---- values ---------------------------------------------------------------------------------------------------------
+ */
 
 static bool text_value(const struct reading *r, unsigned id, const char *value, size_t max, const char **to)
 {
@@ -63,7 +64,8 @@ static bool name_value(const struct reading *r, unsigned id, const char *value, 
 {
     *to = value;
     return definition_name_valid(bytes_of_text(value), NAME_BYTES_MAX) ||
-           wrong(r, "--%s: \"%.200s\" is not a name: 1 to 128 letters, digits, '-', '_' and '.'", option_rows[id].name, value);
+           wrong(r, "--%s: \"%.200s\" is not a name: 1 to 128 letters, digits, '-', '_' and '.'", option_rows[id].name,
+                 value);
 }
 
 static bool span_value(const struct reading *r, unsigned id, const char *value, struct span *to)
@@ -204,7 +206,8 @@ static bool take(const struct reading *r, unsigned id, const char *value)
     return true;
 }
 
-/* ---- getopt --------------------------------------------------------------------------------------------------------- */
+/* ---- getopt ---------------------------------------------------------------------------------------------------------
+ */
 
 struct getopt_tables {
     struct option longs[OPTION_COUNT + 1];
@@ -219,7 +222,8 @@ static void make_tables(struct getopt_tables *t, uint64_t mask, const char *firs
         const struct option_row *row = &option_rows[id];
         if ((mask & OPTION_BIT(id)) == 0)
             continue;
-        t->longs[count++] = (struct option){row->name, row->argument ? required_argument : no_argument, NULL, VALUE_OF(id)};
+        t->longs[count++] =
+            (struct option){row->name, row->argument ? required_argument : no_argument, NULL, VALUE_OF(id)};
         if (row->letter != '\0') {
             t->shorts[used++] = row->letter;
             if (row->argument)
@@ -233,7 +237,8 @@ static void make_tables(struct getopt_tables *t, uint64_t mask, const char *firs
 static unsigned id_of(int value, uint64_t mask)
 {
     for (unsigned id = 0; id < OPTION_COUNT; id++)
-        if ((mask & OPTION_BIT(id)) != 0 && (value == VALUE_OF(id) || (option_rows[id].letter != '\0' && value == option_rows[id].letter)))
+        if ((mask & OPTION_BIT(id)) != 0 &&
+            (value == VALUE_OF(id) || (option_rows[id].letter != '\0' && value == option_rows[id].letter)))
             return id;
     return OPTION_COUNT;
 }
@@ -278,7 +283,8 @@ static enum ended read_some(const struct reading *r, int argc, char **argv, uint
     return ENDED_WELL;
 }
 
-/* ---- what a command needs ------------------------------------------------------------------------------------------- */
+/* ---- what a command needs -------------------------------------------------------------------------------------------
+ */
 
 static bool words_valid(const struct reading *r)
 {
@@ -292,7 +298,8 @@ static bool words_valid(const struct reading *r)
     struct saga_id id;
     if (first != NULL && strstr(arguments, "SAGA-ID") != NULL && !saga_id_parse(first, strlen(first), &id))
         return wrong(r, "\"%.200s\" is not a saga's id, as in 9f03c1d2a4b7-2a", first);
-    if (second != NULL && strstr(arguments, "STEP") != NULL && !definition_name_valid(bytes_of_text(second), STEP_NAME_BYTES_MAX))
+    if (second != NULL && strstr(arguments, "STEP") != NULL &&
+        !definition_name_valid(bytes_of_text(second), STEP_NAME_BYTES_MAX))
         return wrong(r, "\"%.200s\" is not the name of a step", second);
     bool names = strcmp(arguments, "DEFINITION") == 0 || strncmp(arguments, "[NAME", 5) == 0;
     if (first != NULL && names && !definition_name_valid(bytes_of_text(first), NAME_BYTES_MAX))
@@ -343,8 +350,8 @@ bool options_read(struct options *o, int argc, char **argv, FILE *out, FILE *err
         o->command = command_find(argv[at]);
         if (o->command == NULL) {
             const char *near = command_nearest(argv[at]);
-            return wrong(&r, "there is no command %.200s%s%s%s", argv[at], near ? "; did you mean " : "", near ? near : "",
-                         near ? "?" : "");
+            return wrong(&r, "there is no command %.200s%s%s%s", argv[at], near ? "; did you mean " : "",
+                         near ? near : "", near ? "?" : "");
         }
         ended = read_some(&r, argc - at, argv + at, OPTIONS_COMMON | o->command->options, ":");
         o->words = argv + at + optind;

@@ -37,8 +37,8 @@ struct options {
     char actor[ACTOR_SIZE];
 };
 
-/* Reads argv (which getopt may reorder). Returns true with *o filled in. False: *status is how to exit, and what is to be said has been
- * written to out (help, version) or err (mistakes). */
+/* Reads argv (which getopt may reorder). Returns true with *o filled in. False: *status is how to exit, and what is to
+ * be said has been written to out (help, version) or err (mistakes). */
 bool options_read(struct options *o, int argc, char **argv, FILE *out, FILE *err, int *status);
 
 #endif

@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- saying things -------------------------------------------------------------------------------------------------- */
+/* ---- saying things --------------------------------------------------------------------------------------------------
+ */
 
 static bool is(const struct saga_error *error, const char *reason)
 {
@@ -36,7 +37,8 @@ static int status_of(const struct saga_error *error)
     }
 }
 
-/* The sidecar names the field of the request that is at fault; of those that stand on the command line the person knows which. */
+/* The sidecar names the field of the request that is at fault; of those that stand on the command line the person knows
+ * which. */
 static const char *without_field(const char *message)
 {
     static const char *const fields[] = {"saga_id: ", "name: ", "definition: ", "step: "};
@@ -104,7 +106,8 @@ int run_json(struct run *r, const ProtobufCMessage *message, bool one_line)
     return run_say(r, EXIT_REFUSED, "the answer cannot be written: no memory, or no room where it goes");
 }
 
-/* ---- calls ---------------------------------------------------------------------------------------------------------- */
+/* ---- calls ----------------------------------------------------------------------------------------------------------
+ */
 
 int run_connect(struct run *r)
 {
@@ -146,10 +149,12 @@ int run_call(struct run *r, const char *method, const ProtobufCMessage *request,
         return status;
     bool whole = r->o.timeout_ms >= 0 && (r->o.wait == false || r->o.timeout_ms < RUN_TIMEOUT_DEFAULT_MS);
     int64_t deadline = wire_deadline(whole ? r->o.timeout_ms : RUN_TIMEOUT_DEFAULT_MS);
-    return run_try(r, method, request, type, deadline, false, response, &error) == SAGA_OK ? EXIT_DONE : run_failed(r, &error);
+    return run_try(r, method, request, type, deadline, false, response, &error) == SAGA_OK ? EXIT_DONE
+                                                                                           : run_failed(r, &error);
 }
 
-/* ---- files ---------------------------------------------------------------------------------------------------------- */
+/* ---- files ----------------------------------------------------------------------------------------------------------
+ */
 
 int run_read_file(struct run *r, const char *path, char **data, size_t *size)
 {
@@ -185,7 +190,8 @@ int run_read_file(struct run *r, const char *path, char **data, size_t *size)
     return EXIT_DONE;
 }
 
-/* ---- the whole ------------------------------------------------------------------------------------------------------ */
+/* ---- the whole ------------------------------------------------------------------------------------------------------
+ */
 
 int run_main(int argc, char **argv, FILE *out, FILE *err)
 {

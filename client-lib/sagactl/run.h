@@ -26,7 +26,8 @@ struct run {
 /* The whole program: reads the command line, runs the command, says what went wrong. Returns the exit status. */
 int run_main(int argc, char **argv, FILE *out, FILE *err);
 
-/* ---- saying things; each returns the exit status that fits ---------------------------------------------------------- */
+/* ---- saying things; each returns the exit status that fits ----------------------------------------------------------
+ */
 
 /* An error that a call gave: as text, or as JSON with -o json. */
 int run_failed(struct run *r, const struct saga_error *error);
@@ -37,13 +38,14 @@ int run_say(struct run *r, int status, const char *format, ...) __attribute__((f
 /* A message on standard output as JSON. Returns EXIT_DONE, or EXIT_REFUSED when there is no memory (which is said). */
 int run_json(struct run *r, const ProtobufCMessage *message, bool one_line);
 
-/* ---- calls ---------------------------------------------------------------------------------------------------------- */
+/* ---- calls ----------------------------------------------------------------------------------------------------------
+ */
 
 /* Opens the wire if it is not open. Returns EXIT_DONE, or another status after having said why. */
 int run_connect(struct run *r);
 
-/* One call within --timeout or its default. Returns EXIT_DONE with *response set (gives; protobuf_c_message_free_unpacked), or another
- * status after having said why. */
+/* One call within --timeout or its default. Returns EXIT_DONE with *response set (gives;
+ * protobuf_c_message_free_unpacked), or another status after having said why. */
 int run_call(struct run *r, const char *method, const ProtobufCMessage *request, const ProtobufCMessageDescriptor *type,
              void *response);
 
@@ -54,12 +56,14 @@ int run_try(struct run *r, const char *method, const ProtobufCMessage *request, 
 /* Whether a call failed because the connection broke or the sidecar is stopping: one that comes back may answer it. */
 bool run_lost(const struct saga_error *error);
 
-/* ---- shared by several commands ------------------------------------------------------------------------------------- */
+/* ---- shared by several commands -------------------------------------------------------------------------------------
+ */
 
 /* Waits until the saga has ended (or is stuck, unless --past-stuck), shows how, and returns the status that tells. */
 int run_wait(struct run *r, const char *saga_id);
 
-/* Reads a whole file, "-" being standard input. Gives *data (free; a NUL follows it). Returns EXIT_DONE, or EXIT_USAGE after having said why. */
+/* Reads a whole file, "-" being standard input. Gives *data (free; a NUL follows it). Returns EXIT_DONE, or EXIT_USAGE
+ * after having said why. */
 int run_read_file(struct run *r, const char *path, char **data, size_t *size);
 
 #endif

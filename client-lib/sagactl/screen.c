@@ -37,9 +37,11 @@ void screen_init(struct screen *s, FILE *out, enum color color, bool utc)
     s->color = color == COLOR_ALWAYS || (color == COLOR_AUTO && wanted);
 }
 
-/* ---- clean text ----------------------------------------------------------------------------------------------------- */
+/* ---- clean text -----------------------------------------------------------------------------------------------------
+ */
 
-/* Reads one character. Returns its bytes, or 0 when what stands there is not valid UTF-8 (RFC 3629: no overlong forms, no surrogates). */
+/* Reads one character. Returns its bytes, or 0 when what stands there is not valid UTF-8 (RFC 3629: no overlong forms,
+ * no surrogates). */
 static size_t decode(const char *text, uint32_t *point)
 {
     static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
@@ -48,7 +50,10 @@ static size_t decode(const char *text, uint32_t *point)
         *point = at[0];
         return 1;
     }
-    size_t size = at[0] >= 0xf0 && at[0] <= 0xf4 ? 4 : at[0] >= 0xe0 && at[0] < 0xf0 ? 3 : at[0] >= 0xc2 && at[0] < 0xe0 ? 2 : 0;
+    size_t size = at[0] >= 0xf0 && at[0] <= 0xf4  ? 4
+                  : at[0] >= 0xe0 && at[0] < 0xf0 ? 3
+                  : at[0] >= 0xc2 && at[0] < 0xe0 ? 2
+                                                  : 0;
     if (size == 0)
         return 0;
     *point = at[0] & (0xffu >> (size + 1));
@@ -65,7 +70,8 @@ static size_t decode(const char *text, uint32_t *point)
 static bool hidden(uint32_t c)
 {
     return c == 0xad || c == 0x61c || c == 0x180e || (c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) ||
-           (c >= 0x2060 && c <= 0x206f) || c == 0xfeff || (c >= 0xfff9 && c <= 0xfffb) || (c >= 0xe0000 && c <= 0xe0fff);
+           (c >= 0x2060 && c <= 0x206f) || c == 0xfeff || (c >= 0xfff9 && c <= 0xfffb) ||
+           (c >= 0xe0000 && c <= 0xe0fff);
 }
 
 /* Columns of a character, or -1 when it is not to be shown as it is. */
@@ -78,7 +84,8 @@ static int columns_of(const struct screen *s, uint32_t c)
     return wcwidth((wchar_t)c);
 }
 
-/* Writes how the character at text is shown; *taken becomes its bytes in text. Returns the bytes written, at most 11. */
+/* Writes how the character at text is shown; *taken becomes its bytes in text. Returns the bytes written, at most 11.
+ */
 static size_t show(const struct screen *s, const char *text, char to[16], size_t *taken)
 {
     uint32_t c = 0;
@@ -117,7 +124,8 @@ char *screen_clean(const struct screen *s, const char *text, char *to, size_t si
     return to;
 }
 
-/* ---- columns -------------------------------------------------------------------------------------------------------- */
+/* ---- columns --------------------------------------------------------------------------------------------------------
+ */
 
 /* Of clean text: bytes and columns of the character at text. */
 static size_t next_of(const struct screen *s, const char *text, unsigned *columns)

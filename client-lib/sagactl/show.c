@@ -7,13 +7,14 @@
 
 #include <string.h>
 
-#define FIELD 256       /* bytes of a short text, cleaned */
-#define SENTENCE 1024   /* of a long one */
-#define STUCK_SHOWN 4   /* stuck steps for which commands are spelt out */
-#define PAYLOAD_SHOWN 512 /* bytes of a payload that is a text */
-#define PAYLOAD_BYTES 64  /* of one that is not */
+#define FIELD         256  /* bytes of a short text, cleaned */
+#define SENTENCE      1024 /* of a long one */
+#define STUCK_SHOWN   4    /* stuck steps for which commands are spelt out */
+#define PAYLOAD_SHOWN 512  /* bytes of a payload that is a text */
+#define PAYLOAD_BYTES 64   /* of one that is not */
 
-/* ---- head ----------------------------------------------------------------------------------------------------------- */
+/* ---- head -----------------------------------------------------------------------------------------------------------
+ */
 
 static void put_field(const struct screen *s, enum paint paint, const char *name, const char *text)
 {
@@ -39,18 +40,22 @@ static bool ended(const Saga__V1__Saga *saga)
 
 static void put_times(const struct screen *s, const Saga__V1__Saga *saga)
 {
-    struct instant started = times_of(saga->started_at), over = times_of(saga->ended_at), deadline = times_of(saga->deadline);
+    struct instant started = times_of(saga->started_at), over = times_of(saga->ended_at),
+                   deadline = times_of(saga->deadline);
     char at[TIMES_TEXT_SIZE], span[TIMES_TEXT_SIZE], text[FIELD];
-    snprintf(text, sizeof text, "%s, %s ago", times_write(s, started, at), times_write_span(instant_since(s->now, started), span));
+    snprintf(text, sizeof text, "%s, %s ago", times_write(s, started, at),
+             times_write_span(instant_since(s->now, started), span));
     put_field(s, PAINT_NONE, "started", started.us == INSTANT_NEVER.us ? "-" : text);
     if (over.us != INSTANT_NEVER.us) {
-        snprintf(text, sizeof text, "%s, after %s", times_write(s, over, at), times_write_span(instant_since(over, started), span));
+        snprintf(text, sizeof text, "%s, after %s", times_write(s, over, at),
+                 times_write_span(instant_since(over, started), span));
         put_field(s, PAINT_NONE, "ended", text);
     }
     if (deadline.us != INSTANT_NEVER.us && !ended(saga)) {
         bool passed = instant_before(deadline, s->now);
         times_write_span(passed ? instant_since(s->now, deadline) : instant_since(deadline, s->now), span);
-        snprintf(text, sizeof text, "%s, %s%s%s", times_write(s, deadline, at), passed ? "passed " : "in ", span, passed ? " ago" : "");
+        snprintf(text, sizeof text, "%s, %s%s%s", times_write(s, deadline, at), passed ? "passed " : "in ", span,
+                 passed ? " ago" : "");
         put_field(s, passed ? PAINT_WARN : PAINT_NONE, "deadline", text);
     }
 }
@@ -63,8 +68,8 @@ static void put_paused(const struct screen *s, const Saga__V1__GetResponse *answ
         const Saga__V1__Event *e = answer->timeline[i];
         if (e->type != SAGA__V1__EVENT_TYPE__EVENT_TYPE_PAUSED)
             continue;
-        snprintf(text, sizeof text, "by %s%s%s", screen_clean(s, e->actor, actor, sizeof actor), e->message[0] != '\0' ? ": " : "",
-                 screen_clean(s, e->message, said, sizeof said));
+        snprintf(text, sizeof text, "by %s%s%s", screen_clean(s, e->actor, actor, sizeof actor),
+                 e->message[0] != '\0' ? ": " : "", screen_clean(s, e->message, said, sizeof said));
         break;
     }
     put_field(s, PAINT_WARN, "paused", text);
@@ -102,8 +107,9 @@ static void put_head(const struct screen *s, const Saga__V1__GetResponse *answer
     char id[64], name[FIELD], version[FIELD], text[FIELD], said[SENTENCE], both[FIELD + SENTENCE + 4];
     screen_put(s, PAINT_STRONG, "%s", screen_clean(s, saga->id, id, sizeof id));
     fprintf(s->out, "  %s %s  ", screen_clean(s, saga->definition, name, sizeof name),
-            saga->mode == SAGA__V1__SAGA_MODE__SAGA_MODE_ENLISTED ? "(enlisted)"
-                                                                   : screen_clean(s, saga->version, version, sizeof version));
+            saga->mode == SAGA__V1__SAGA_MODE__SAGA_MODE_ENLISTED
+                ? "(enlisted)"
+                : screen_clean(s, saga->version, version, sizeof version));
     screen_put(s, words_saga_paint(saga->state), "%s", words_saga_state(saga->state));
     screen_put(s, PAINT_WARN, "%s\n", saga->paused ? ", paused" : "");
     if (saga->reason != SAGA__V1__REASON__REASON_UNSPECIFIED)
@@ -126,7 +132,8 @@ static void put_head(const struct screen *s, const Saga__V1__GetResponse *answer
         put_payload(s, "input", &saga->input);
 }
 
-/* ---- steps ---------------------------------------------------------------------------------------------------------- */
+/* ---- steps ----------------------------------------------------------------------------------------------------------
+ */
 
 /* "DONE", "UNKNOWN (3)": the state, with the attempts when there was more than one. */
 static const char *tried(const char *state, int attempts, char text[FIELD])
@@ -156,7 +163,8 @@ static void put_step(const struct screen *s, const Saga__V1__Step *step, unsigne
     fputs("  ", s->out);
     screen_cell(s, PAINT_NONE, screen_clean(s, step->name, name, sizeof name), width);
     fputs("  ", s->out);
-    screen_cell(s, words_action_paint(step->action), tried(words_action(step->action), step->action_attempts, text), state_width);
+    screen_cell(s, words_action_paint(step->action), tried(words_action(step->action), step->action_attempts, text),
+                state_width);
     screen_cell(s, words_compensation_paint(step->compensation),
                 tried(words_compensation(step->compensation), step->compensation_attempts, text), state_width);
     unsigned at = 2 + width + 2 + 2 * state_width;
@@ -183,7 +191,8 @@ static void put_steps(const struct screen *s, const Saga__V1__Saga *saga)
         put_step(s, saga->steps[i], width);
 }
 
-/* ---- what now ------------------------------------------------------------------------------------------------------- */
+/* ---- what now -------------------------------------------------------------------------------------------------------
+ */
 
 struct advice {
     const struct screen *s;
@@ -197,11 +206,13 @@ static void put_command(const struct advice *a, const char *command, const char 
     fputs("      ", a->s->out);
     if (step != NULL)
         screen_shell_word(screen_clean(a->s, step, name, sizeof name), word, sizeof word);
-    screen_put(a->s, PAINT_STRONG, "sagactl%s %s %s%s%s%s", a->address, command, a->id, step ? " " : "", step ? word : "", tail);
+    screen_put(a->s, PAINT_STRONG, "sagactl%s %s %s%s%s%s", a->address, command, a->id, step ? " " : "",
+               step ? word : "", tail);
     fputc('\n', a->s->out);
 }
 
-/* The steps that an operator can retry or skip: the one that the saga names, and others whose compensation has failed. */
+/* The steps that an operator can retry or skip: the one that the saga names, and others whose compensation has failed.
+ */
 static size_t stuck_steps(const Saga__V1__Saga *saga, const Saga__V1__Step *found[STUCK_SHOWN])
 {
     size_t count = 0;
@@ -223,7 +234,8 @@ static void advise_stuck(const struct advice *a, const Saga__V1__Saga *saga)
     char name[FIELD], text[SENTENCE];
     size_t count = stuck_steps(saga, steps);
     if (saga->stuck_step[0] != '\0') {
-        snprintf(text, sizeof text, "Step %s %s", screen_clean(a->s, saga->stuck_step, name, sizeof name), words_stuck(saga->stuck_reason));
+        snprintf(text, sizeof text, "Step %s %s", screen_clean(a->s, saga->stuck_step, name, sizeof name),
+                 words_stuck(saga->stuck_reason));
         screen_wrap(a->s, PAINT_NONE, text, 2, 0);
     }
     screen_wrap(a->s, PAINT_NONE, "The saga waits for one of these decisions:", 2, 0);

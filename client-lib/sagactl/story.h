@@ -1,4 +1,5 @@
-/* story.h - a saga's events in words, and its timeline in two columns: what was done on the left, what was undone on the right. */
+/* story.h - a saga's events in words, and its timeline in two columns: what was done on the left, what was undone on
+ * the right. */
 #ifndef SAGACTL_STORY_H
 #define SAGACTL_STORY_H
 
@@ -24,7 +25,8 @@ void story_write(const struct screen *s, struct instant origin, Saga__V1__Event 
 /* Writes one event on one line, as watch does: the time of day, the saga when with_saga, the side by a mark. */
 void story_write_line(const struct screen *s, const Saga__V1__Event *event, bool with_saga);
 
-/* "UNAVAILABLE: connection refused", from a gRPC status and what was said; "" when there is neither. Clean. Returns text. */
+/* "UNAVAILABLE: connection refused", from a gRPC status and what was said; "" when there is neither. Clean. Returns
+ * text. */
 char *story_answer(const struct screen *s, int status, const char *message, char *text, size_t size);
 
 #endif

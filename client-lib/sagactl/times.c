@@ -8,7 +8,7 @@
 #include <string.h>
 #include <time.h>
 
-#define SECOND INT64_C(1000000)
+#define SECOND      INT64_C(1000000)
 #define SECONDS_MAX INT64_C(253402300799) /* the last of the year 9999 */
 
 struct instant times_of(const Google__Protobuf__Timestamp *t)
@@ -75,7 +75,8 @@ char *times_write_offset(struct span span, char text[TIMES_TEXT_SIZE])
     return text;
 }
 
-/* ---- reading -------------------------------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------------------------------
+ */
 
 /* "" (then *zoned is false), "Z", "+02:00" or "+0200". */
 static bool read_zone(const char *text, bool *zoned, long *seconds)
@@ -99,7 +100,8 @@ static const char not_a_time[] = "is not a time, as in 2026-05-04, 2026-05-04T10
 
 const char *times_read(const char *text, struct instant now, bool utc, struct instant *at)
 {
-    static const char *const forms[] = {"%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M", "%Y-%m-%d"};
+    static const char *const forms[] = {"%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M",
+                                        "%Y-%m-%d"};
     struct span ago;
     if (quantity_read_span(bytes_of_text(text), &ago) == NULL) {
         at->us = now.us > ago.us ? now.us - ago.us : 0;

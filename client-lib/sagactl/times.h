@@ -17,15 +17,17 @@ struct instant times_of(const Google__Protobuf__Timestamp *t);
 /* "2026-05-04 10:20:30 +0200", or with "UTC" for a screen in UTC; "-" for INSTANT_NEVER. Returns text. */
 char *times_write(const struct screen *s, struct instant at, char text[TIMES_TEXT_SIZE]);
 
-/* How long, in at most two units: "0ms", "250ms", "1.5s", "3m 20s", "2h 5m", "4d 1h". A negative length counts as none. Returns text. */
+/* How long, in at most two units: "0ms", "250ms", "1.5s", "3m 20s", "2h 5m", "4d 1h". A negative length counts as none.
+ * Returns text. */
 char *times_write_span(struct span span, char text[TIMES_TEXT_SIZE]);
 
-/* Since a start: "+0.012s", "+59.100s", "+12:03.1", "+1:02:03". Returns text; at most TIMES_OFFSET_WIDTH columns up to 99 hours. */
+/* Since a start: "+0.012s", "+59.100s", "+12:03.1", "+1:02:03". Returns text; at most TIMES_OFFSET_WIDTH columns up to
+ * 99 hours. */
 #define TIMES_OFFSET_WIDTH 9
 char *times_write_offset(struct span span, char text[TIMES_TEXT_SIZE]);
 
-/* A time of day or a length of time before now, as --since takes it. Without a zone it is UTC when utc is set, else local.
- * Returns NULL, or what is wrong in words that follow the text. */
+/* A time of day or a length of time before now, as --since takes it. Without a zone it is UTC when utc is set, else
+ * local. Returns NULL, or what is wrong in words that follow the text. */
 const char *times_read(const char *text, struct instant now, bool utc, struct instant *at);
 
 /* The wall clock. */

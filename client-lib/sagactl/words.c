@@ -13,31 +13,23 @@ struct word {
 };
 
 static const struct word saga_states[] = {
-    {"?", PAINT_NONE},         {"RUNNING", PAINT_STRONG},    {"COMMITTED", PAINT_GOOD}, {"COMPENSATING", PAINT_WARN},
-    {"COMPENSATED", PAINT_WARN}, {"STUCK", PAINT_BAD},       {"RESOLVED", PAINT_WARN},
+    {"?", PAINT_NONE},           {"RUNNING", PAINT_STRONG}, {"COMMITTED", PAINT_GOOD}, {"COMPENSATING", PAINT_WARN},
+    {"COMPENSATED", PAINT_WARN}, {"STUCK", PAINT_BAD},      {"RESOLVED", PAINT_WARN},
 };
 
 static const struct word actions[] = {
-    {"?", PAINT_NONE},      {"PENDING", PAINT_DIM},  {"STARTED", PAINT_STRONG}, {"DONE", PAINT_GOOD},
+    {"?", PAINT_NONE},       {"PENDING", PAINT_DIM}, {"STARTED", PAINT_STRONG}, {"DONE", PAINT_GOOD},
     {"REJECTED", PAINT_BAD}, {"UNKNOWN", PAINT_BAD}, {"SKIPPED", PAINT_WARN},
 };
 
 static const struct word compensations[] = {
-    {"?", PAINT_NONE},   {"NONE", PAINT_DIM},   {"OWED", PAINT_WARN},    {"STARTED", PAINT_STRONG},
+    {"?", PAINT_NONE},    {"NONE", PAINT_DIM},   {"OWED", PAINT_WARN},    {"STARTED", PAINT_STRONG},
     {"DONE", PAINT_GOOD}, {"FAILED", PAINT_BAD}, {"SKIPPED", PAINT_WARN},
 };
 
 static const char *const reasons[] = {
-    "",
-    "action rejected",
-    "action unknown",
-    "deadline passed",
-    "lease lapsed",
-    "cancelled",
-    "aborted by its owner",
-    "compensation failed",
-    "cannot go forward",
-    "pivot unknown",
+    "",          "action rejected",      "action unknown",      "deadline passed",   "lease lapsed",
+    "cancelled", "aborted by its owner", "compensation failed", "cannot go forward", "pivot unknown",
 };
 
 static struct word word_of(const struct word *words, size_t count, int number)
@@ -94,7 +86,8 @@ const char *words_stuck(Saga__V1__Reason reason)
     }
 }
 
-/* ---- states by name ------------------------------------------------------------------------------------------------- */
+/* ---- states by name -------------------------------------------------------------------------------------------------
+ */
 
 #define STATE(name) (UINT32_C(1) << SAGA__V1__SAGA_STATE__SAGA_STATE_##name)
 

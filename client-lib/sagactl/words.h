@@ -1,5 +1,5 @@
-/* words.h - the API's enums in words for people: SAGA_STATE_COMMITTED is COMMITTED, REASON_LEASE is "lease lapsed". A number that this program
- * does not know yet is "?". All of them give views, valid for ever. */
+/* words.h - the API's enums in words for people: SAGA_STATE_COMMITTED is COMMITTED, REASON_LEASE is "lease lapsed". A
+ * number that this program does not know yet is "?". All of them give views, valid for ever. */
 #ifndef SAGACTL_WORDS_H
 #define SAGACTL_WORDS_H
 
@@ -25,8 +25,8 @@ const char *words_reason(Saga__V1__Reason reason);
 /* Why a STUCK saga cannot go on, as a sentence about its step ("step charge" comes before). */
 const char *words_stuck(Saga__V1__Reason reason);
 
-/* The states that text names ("running", "live", "stuck,compensating"), bit n for state n, or 0 when it names another; *wrong (a view of
- * text) and *wrong_size then tell which. */
+/* The states that text names ("running", "live", "stuck,compensating"), bit n for state n, or 0 when it names another;
+ * *wrong (a view of text) and *wrong_size then tell which. */
 uint32_t words_states(const char *text, const char **wrong, size_t *wrong_size);
 
 /* The word nearest to a state that does not exist, or NULL. */

@@ -525,8 +525,10 @@ class SidecarGone(unittest.TestCase):
         self.assertIn("waiting until it is back", process.stderr.readline())
         self.gate.open()
         self.sidecar.start()
-        out, err = process.communicate(timeout=2 * PATIENCE_S)
-        return process.returncode, first + out, err
+        # Not communicate(), which would not see what these have read ahead. What is written is far less than a pipe holds.
+        with process.stdout, process.stderr:
+            out, err = process.stdout.read(), process.stderr.read()
+        return process.wait(PATIENCE_S), first + out, err
 
     def waits(self, process):
         # Whether the sidecar holds a Wait shows from outside in nothing but the connection: it is there once the socket has a peer.
