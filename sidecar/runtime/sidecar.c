@@ -348,7 +348,9 @@ void sidecar_close(struct sidecar *s)
 {
     if (s == NULL)
         return;
-    rpc_destroy(s->rpc);
+    /* After a failure requests may be left that nobody can answer any more: then the room stays until the process ends. */
+    if (s->rpc == NULL || rpc_idle(s->rpc))
+        rpc_destroy(s->rpc);
     core_close(s->core);
     subscribers_destroy(s->subscribers);
     catalog_destroy(s->catalog);
