@@ -3,13 +3,16 @@
 
 #include "tests/support/grpc_caller.h"
 
+#include <arpa/inet.h>
 #include <check.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -291,6 +294,10 @@ START_TEST(participant__refuses_what_no_function_is_for)
     call->no_message = 1;
     caller_run(&caller, call);
     assert_answer(call, SAGA_E_INVALID_ARGUMENT, "carries no message");
+    call->no_message = 0;
+    set_metadata(call, "grpc-internal-encoding-request", "gzip");
+    caller_run(&caller, call);
+    assert_answer(call, SAGA_E_UNIMPLEMENTED, "'gzip' is disabled");
     free(call);
     end();
 }
@@ -420,6 +427,56 @@ START_TEST(participant__many_callers_get_their_own_answers)
         ck_assert_int_eq(hammers[i].answered, 100);
     }
     end();
+}
+END_TEST
+
+/* Sends size bytes on a new connection, and leaves it open or drops it. Returns the descriptor, or -1 when dropped. */
+static int stranger(const void *bytes, size_t size, bool stay)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    address.sin_port = htons((uint16_t)atoi(strrchr(saga_participant_address(participant), ':') + 1));
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    ck_assert_int_eq(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+    ck_assert_int_eq(send(fd, bytes, size, MSG_NOSIGNAL), (ssize_t)size);
+    if (stay)
+        return fd;
+    close(fd);
+    return -1;
+}
+
+START_TEST(participant__serves_on_among_strangers)
+{
+    static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0";
+    enum { STRANGERS = 90 };
+    int open[STRANGERS];
+    char noise[512];
+    struct saga_participant_options options = {.handshake_timeout_ms = 100};
+    serve_with(&options, echo, NULL, (void *)(uintptr_t) "");
+    struct caller_call *call = action_call();
+    srand(7);
+    for (int i = 0; i < STRANGERS; i++) {
+        for (size_t n = 0; n < sizeof noise; n++)
+            noise[n] = (char)rand();
+        size_t head = i % 3 == 0 ? 0 : sizeof preface - 1;
+        memcpy(noise, preface, head);
+        open[i] = stranger(noise, i % 3 == 2 ? head : sizeof noise, i % 2 == 0);
+        if (i % 10 == 0)
+            ck_assert_int_eq(caller_run(&caller, call), SAGA_OK);
+    }
+    /* Those that have said nothing sensible are turned away while the others are served. */
+    char byte;
+    struct pollfd silent = {.fd = stranger("", 0, true), .events = POLLIN};
+    ck_assert_int_eq(poll(&silent, 1, 20000), 1);
+    while (recv(silent.fd, noise, sizeof noise, 0) > 0)
+        ;
+    ck_assert_int_le(recv(silent.fd, &byte, 1, MSG_DONTWAIT), 0);
+    ck_assert_int_eq(caller_run(&caller, call), SAGA_OK);
+    free(call);
+    end(); /* and none of them holds up the stop */
+    for (int i = 0; i < STRANGERS; i++)
+        if (open[i] >= 0)
+            close(open[i]);
+    close(silent.fd);
 }
 END_TEST
 
@@ -691,6 +748,7 @@ int main(void)
     tcase_add_test(serving, participant__call_whose_deadline_passed_in_the_queue_is_not_carried_out);
     tcase_add_test(serving, participant__function_sees_that_its_call_was_cancelled);
     tcase_add_test(serving, participant__many_callers_get_their_own_answers);
+    tcase_add_test(serving, participant__serves_on_among_strangers);
     tcase_add_test(serving, participant__serves_health_checks);
     tcase_add_test(serving, participant__stop_lets_calls_end);
     tcase_add_test(serving, participant__stop_cancels_what_outlasts_the_grace);
