@@ -185,6 +185,9 @@ grpc_byte_buffer *rpc_fill(struct rpc *r, struct bytes message);
 /* From now to when, saturating. */
 struct span rpc_span_until(gpr_timespec when);
 
+/* For C core's settings: whole milliseconds, at least one. */
+int rpc_milliseconds(struct span span);
+
 /* now + span; a negative span, or one over a hundred years, is for ever. */
 gpr_timespec rpc_after(struct span span);
 

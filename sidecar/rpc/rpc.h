@@ -55,11 +55,11 @@ struct rpc_options {
     uint32_t calls_max;          /* being served at once; more is RESOURCE_EXHAUSTED */
     uint32_t streams_max;        /* server and bidi streams among them */
     uint32_t connection_streams_max; /* HTTP/2 streams of one connection */
-    struct span handshake_timeout;
-    struct span keepalive_time;
-    struct span keepalive_timeout;
+    struct span handshake_timeout; /* a connection that has not begun to speak HTTP/2 by then is closed */
+    struct span keepalive_time;    /* a peer is asked that often whether it is there, */
+    struct span keepalive_timeout; /* and has that long to say so */
     struct span connect_timeout; /* of calls out: an attempt that finds no connection for so long never left */
-    uint32_t metadata_bytes_max;
+    uint32_t metadata_bytes_max; /* of a request's headers */
 };
 
 /* Starts nothing yet. callbacks is copied, options borrowed for the call (methods must stay). Returns 0, E_MEMORY or E_SYSTEM. */
@@ -68,8 +68,10 @@ int rpc_create(const struct rpc_options *options, const struct rpc_callbacks *ca
 /* Every call must have ended (rpc_stop, then rpc_poll until rpc_idle). Accepts NULL. */
 void rpc_destroy(struct rpc *r);
 
-/* Listens at "127.0.0.1:7240" or "unix:/path". Port 0 picks a free one. *port is set for TCP. Plaintext: the caller admits only
- * loopback and unix sockets. (TLS: this is where credentials will come in.) */
+/* Listens at "127.0.0.1:7240", "[::1]:7240" or "unix:/path", before rpc_start, at up to eight addresses. Port 0 picks a free one. *port is
+ * set for TCP. A unix socket is open to the process's own user alone (mode 0600); a socket file on which nobody answers any more is replaced,
+ * and the file goes with rpc_stop. Plaintext: the caller admits only loopback and unix sockets. (TLS: this is where credentials will come
+ * in.) Returns 0, or E_SYSTEM with the reason in words. */
 int rpc_listen(struct rpc *r, const char *address, int *port, struct error_detail *detail);
 
 /* Begins to serve. */
@@ -100,7 +102,8 @@ void rpc_next(struct rpc_call *call);
 /* Ends any call with a status; status_details is a serialized google.rpc.Status for grpc-status-details-bin, or empty. */
 void rpc_end(struct rpc_call *call, int status, const char *message, struct bytes status_details);
 
-/* A target by its gRPC name ("dns:///inventory:50051", "unix:/run/inventory.sock", "127.0.0.1:50051"). Lives as long as r. */
+/* A target by its gRPC name ("dns:///inventory:50051", "unix:/run/inventory.sock", "127.0.0.1:50051"). Lives as long as r. Nothing is
+ * resolved yet: calls to a name that means nothing end with reach NONE. Returns 0 or E_MEMORY. */
 int rpc_target_create(struct rpc *r, const char *address, struct rpc_target **out, struct error_detail *detail);
 
 struct rpc_metadata {
@@ -108,7 +111,8 @@ struct rpc_metadata {
     struct bytes value;
 };
 
-/* Calls method with request (copied) and a deadline `timeout` from now. on_answer follows exactly once, never within this call. */
+/* Calls method with request (copied), at most 32 entries of metadata (copied), and a deadline `timeout` from now. on_answer follows exactly
+ * once, never within this call. */
 void rpc_call_out(struct rpc_target *target, const char *method, const struct rpc_metadata *metadata, size_t metadata_count,
                   struct bytes request, struct span timeout, void *tag);
 

@@ -20,12 +20,6 @@
 /* A client may ask as often as this whether we are there. */
 #define PING_INTERVAL_MIN_MS 5000
 
-static int milliseconds(struct span span)
-{
-    int64_t ms = span.us / 1000;
-    return ms > INT_MAX ? INT_MAX : ms < 1 ? 1 : (int)ms;
-}
-
 static int capped(uint32_t n)
 {
     return n > INT_MAX ? INT_MAX : (int)n;
@@ -41,8 +35,8 @@ static grpc_server *server_create(const struct rpc_options *o)
         {GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, capped(o->message_bytes_max)},
         {GRPC_ARG_MAX_SEND_MESSAGE_LENGTH, -1},
         {GRPC_ARG_MAX_METADATA_SIZE, capped(o->metadata_bytes_max)},
-        {GRPC_ARG_KEEPALIVE_TIME_MS, milliseconds(o->keepalive_time)},
-        {GRPC_ARG_KEEPALIVE_TIMEOUT_MS, milliseconds(o->keepalive_timeout)},
+        {GRPC_ARG_KEEPALIVE_TIME_MS, rpc_milliseconds(o->keepalive_time)},
+        {GRPC_ARG_KEEPALIVE_TIMEOUT_MS, rpc_milliseconds(o->keepalive_timeout)},
         {GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1},
         {GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, PING_INTERVAL_MIN_MS},
         {GRPC_ARG_ENABLE_CHANNELZ, 0},

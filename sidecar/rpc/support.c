@@ -2,6 +2,7 @@
 #include "sidecar/rpc/internal.h"
 
 #include <grpc/byte_buffer_reader.h>
+#include <limits.h>
 #include <stdlib.h>
 
 /* A hundred years. */
@@ -57,6 +58,12 @@ struct span rpc_span_until(gpr_timespec when)
     if (left.tv_sec < -(FOR_EVER_US / 1000000))
         return (struct span){.us = -FOR_EVER_US};
     return (struct span){.us = left.tv_sec * 1000000 + left.tv_nsec / 1000};
+}
+
+int rpc_milliseconds(struct span span)
+{
+    int64_t ms = span.us / 1000;
+    return ms > INT_MAX ? INT_MAX : ms < 1 ? 1 : (int)ms;
 }
 
 gpr_timespec rpc_after(struct span span)

@@ -9,12 +9,6 @@
 #define RECONNECT_MS_FIRST 100
 #define RECONNECT_MS_MAX   2000
 
-static int milliseconds(struct span span)
-{
-    int64_t ms = span.us / 1000;
-    return ms > INT_MAX ? INT_MAX : ms < 1 ? 1 : (int)ms;
-}
-
 static grpc_channel *channel_create(const struct rpc_options *o, const char *address)
 {
     const struct {
@@ -28,9 +22,9 @@ static grpc_channel *channel_create(const struct rpc_options *o, const char *add
         {GRPC_ARG_ENABLE_HTTP_PROXY, 0},
         {GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, o->message_bytes_max > INT_MAX ? INT_MAX : (int)o->message_bytes_max},
         {GRPC_ARG_MAX_SEND_MESSAGE_LENGTH, -1},
-        {GRPC_ARG_KEEPALIVE_TIME_MS, milliseconds(o->keepalive_time)},
-        {GRPC_ARG_KEEPALIVE_TIMEOUT_MS, milliseconds(o->keepalive_timeout)},
-        {GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, milliseconds(o->connect_timeout)},
+        {GRPC_ARG_KEEPALIVE_TIME_MS, rpc_milliseconds(o->keepalive_time)},
+        {GRPC_ARG_KEEPALIVE_TIMEOUT_MS, rpc_milliseconds(o->keepalive_timeout)},
+        {GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, rpc_milliseconds(o->connect_timeout)},
         {GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, RECONNECT_MS_FIRST},
         {GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, RECONNECT_MS_MAX},
         {GRPC_ARG_ENABLE_CHANNELZ, 0},

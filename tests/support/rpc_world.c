@@ -124,7 +124,9 @@ void world_open(struct world *w, bool unix_socket)
     rpc_start(w->rpc);
     w->queue = grpc_completion_queue_create_for_next(NULL);
     grpc_channel_credentials *plaintext = grpc_insecure_credentials_create();
-    w->channel = grpc_channel_create(w->address, plaintext, NULL);
+    grpc_arg packing = {.type = GRPC_ARG_INTEGER, .value.integer = GRPC_COMPRESS_GZIP};
+    packing.key = (char *)(uintptr_t)GRPC_COMPRESSION_CHANNEL_DEFAULT_ALGORITHM;
+    w->channel = grpc_channel_create(w->address, plaintext, &(grpc_channel_args){w->compresses ? 1 : 0, &packing});
     grpc_channel_credentials_release(plaintext);
 }
 

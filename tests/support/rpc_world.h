@@ -47,6 +47,7 @@ struct world {
     int held_count;
     int echoes;
     bool reply_to_cancelled; /* a kept call is ended as soon as it is cancelled */
+    bool compresses; /* the client packs its messages; set before world_open */
     grpc_completion_queue *queue;
     grpc_channel *channel;
 };

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static struct world w;
@@ -147,6 +147,53 @@ START_TEST(rpc_abuse__peer_that_falls_silent_is_dropped_in_time)
 }
 END_TEST
 
+/* Waits for the next PING and answers it. */
+static void answer_ping(int fd)
+{
+    uint8_t frame[9 + 64];
+    for (frame[3] = 0; frame[3] != 6 || frame[4] != 0;) {
+        WORLD_UNTIL(&w, recv(fd, frame, 9, MSG_DONTWAIT | MSG_PEEK) == 9);
+        ssize_t size = 9 + frame[2];
+        ck_assert(frame[0] == 0 && frame[1] == 0 && size <= (ssize_t)sizeof frame);
+        ck_assert_int_eq(recv(fd, frame, (size_t)size, MSG_WAITALL), size);
+    }
+    frame[4] = 1; /* ACK */
+    ck_assert_int_eq(send(fd, frame, 17, MSG_NOSIGNAL), 17);
+}
+
+START_TEST(rpc_abuse__idle_peer_is_asked_again_and_again)
+{
+    static const char settings[9] = {0, 0, 0, 4, 0, 0, 0, 0, 0};
+    w.options.keepalive_time = SPAN_MS(100);
+    w.options.keepalive_timeout = SPAN_MS(500);
+    world_open(&w, false);
+    int fd = connect_raw();
+    ck_assert_int_eq(send(fd, preface, sizeof preface - 1, MSG_NOSIGNAL), (ssize_t)sizeof preface - 1);
+    ck_assert_int_eq(send(fd, settings, sizeof settings, MSG_NOSIGNAL), (ssize_t)sizeof settings);
+    for (int i = 0; i < 5; i++)
+        answer_ping(fd);
+    WORLD_UNTIL(&w, is_closed(fd)); /* silent from here on */
+    close(fd);
+    world_close(&w);
+}
+END_TEST
+
+START_TEST(rpc_abuse__message_that_unpacks_to_too_much_is_refused)
+{
+    static uint8_t zeros[32 << 20];
+    struct client_call c;
+    w.compresses = true;
+    world_open(&w, false);
+    client_unary(&c, &w, "/t.T/Echo", bytes_of(zeros, 100000));
+    ck_assert_int_eq(c.status, GRPC_STATUS_OK);
+    ck_assert_uint_eq(c.message.size, 100000);
+    client_unary(&c, &w, "/t.T/Echo", bytes_of(zeros, sizeof zeros));
+    ck_assert_int_eq(c.status, GRPC_STATUS_RESOURCE_EXHAUSTED);
+    ck_assert_int_eq(w.echoes, 1);
+    world_close(&w);
+}
+END_TEST
+
 START_TEST(rpc_abuse__thousands_of_dropped_connections_leave_nothing)
 {
     world_open(&w, false);
@@ -249,6 +296,59 @@ START_TEST(rpc_abuse__running_out_of_files_does_not_end_the_listening)
 }
 END_TEST
 
+enum { CROWD = 60, CROWD_LET_IN = 15 };
+
+/* In a process of its own, so that its ends of the connections are not counted with the server's. Exits with 0 once all but a few of its
+ * connections have been closed. */
+static _Noreturn void crowd(int port_pipe)
+{
+    int fds[CROWD];
+    if (read(port_pipe, &w.port, sizeof w.port) != sizeof w.port)
+        _exit(2);
+    for (int i = 0; i < CROWD; i++)
+        fds[i] = connect_raw();
+    gpr_timespec end = world_deadline(10);
+    for (int closed = 0; closed < CROWD - CROWD_LET_IN;) {
+        closed = 0;
+        for (int i = 0; i < CROWD; i++)
+            closed += fds[i] < 0 || is_closed(fds[i]);
+        if (gpr_time_cmp(gpr_now(GPR_CLOCK_MONOTONIC), end) > 0)
+            _exit(1);
+    }
+    _exit(0);
+}
+
+START_TEST(rpc_abuse__connections_leave_files_for_everything_else)
+{
+    enum { KEPT = 64 };
+    int port_pipe[2], status;
+    struct rlimit before, tight;
+    ck_assert_int_eq(pipe(port_pipe), 0);
+    pid_t child = fork();
+    ck_assert_int_ge(child, 0);
+    if (child == 0)
+        crowd(port_pipe[0]);
+    w.options.handshake_timeout = SPAN_S(60); /* silence is not what they are closed for */
+    world_open(&w, false);
+    still_serves();
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+    tight = before;
+    int lowest = dup(0);
+    close(lowest);
+    tight.rlim_cur = (rlim_t)(lowest + KEPT + CROWD_LET_IN - 5);
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &tight), 0);
+    ck_assert_int_eq(write(port_pipe[1], &w.port, sizeof w.port), (ssize_t)sizeof w.port);
+    WORLD_UNTIL(&w, waitpid(child, &status, WNOHANG) == child);
+    ck_assert(WIFEXITED(status));
+    ck_assert_int_eq(WEXITSTATUS(status), 0);
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+    still_serves();
+    close(port_pipe[0]);
+    close(port_pipe[1]);
+    world_close(&w);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("rpc_abuse");
@@ -259,10 +359,13 @@ int main(void)
     tcase_add_test(tc, rpc_abuse__plain_http_is_turned_away);
     tcase_add_test(tc, rpc_abuse__silent_connections_are_dropped_in_time);
     tcase_add_test(tc, rpc_abuse__peer_that_falls_silent_is_dropped_in_time);
+    tcase_add_test(tc, rpc_abuse__idle_peer_is_asked_again_and_again);
+    tcase_add_test(tc, rpc_abuse__message_that_unpacks_to_too_much_is_refused);
     tcase_add_test(tc, rpc_abuse__thousands_of_dropped_connections_leave_nothing);
     tcase_add_test(tc, rpc_abuse__calls_left_half_done_leave_nothing);
     tcase_add_test(tc, rpc_abuse__large_metadata_is_refused);
     tcase_add_test(tc, rpc_abuse__running_out_of_files_does_not_end_the_listening);
+    tcase_add_test(tc, rpc_abuse__connections_leave_files_for_everything_else);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
