@@ -8,7 +8,6 @@
 
 #include <grpc/byte_buffer_reader.h>
 #include <grpc/grpc_security.h>
-#include <grpc/support/alloc.h>
 #include <saga/version.h>
 
 #include "client-lib/src/wire_address.h"
@@ -179,23 +178,14 @@ ProtobufCMessage *wire_unpack(grpc_byte_buffer *buffer, const ProtobufCMessageDe
     return message;
 }
 
-bool wire_left(const struct wire *w, grpc_call *call)
-{
-    /* Until a call is given to a connection, its peer is reported as the target of the channel. */
-    char *peer = grpc_call_get_peer(call);
-    bool left = !w->peer_tells || strcmp(peer, w->target) != 0;
-    gpr_free(peer);
-    return left;
-}
-
-int wire_error_of_call(struct wire *w, grpc_call *call, grpc_status_code status, grpc_slice message,
+int wire_error_of_call(struct wire *w, bool left, grpc_status_code status, grpc_slice message,
                        const grpc_metadata_array *trailing, struct saga_error *error)
 {
     struct wire_ending ending = {
         .status = (int)status,
         .message = (const char *)GRPC_SLICE_START_PTR(message),
         .message_size = GRPC_SLICE_LENGTH(message),
-        .left = wire_left(w, call),
+        .left = left,
         .address = w->address,
     };
     for (size_t i = 0; i < trailing->count; i++) {
@@ -278,7 +268,6 @@ static void create_core(struct wire *w, const char *target, size_t message_bytes
 {
     w->queue = grpc_completion_queue_create_for_next(NULL);
     w->channel = connect_channel(target, message_bytes_max);
-    w->target = grpc_channel_get_target(w->channel);
     w->lame = grpc_lame_client_channel_create("waker", GRPC_STATUS_INTERNAL, "waker");
     w->waker = grpc_channel_create_call(w->lame, NULL, GRPC_PROPAGATE_DEFAULTS, w->queue,
                                         grpc_slice_from_static_string("/waker"), NULL,
@@ -291,7 +280,6 @@ static void destroy_core(struct wire *w)
     grpc_channel_destroy(w->lame);
     grpc_channel_destroy(w->channel);
     grpc_completion_queue_destroy(w->queue);
-    gpr_free(w->target);
     grpc_shutdown();
 }
 
@@ -314,8 +302,7 @@ int wire_open(const struct wire_options *options, struct wire **out, struct saga
     const char *address = options->address ? options->address : wire_default_address();
     size_t message_bytes_max = options->message_bytes_max > 0 ? options->message_bytes_max : MESSAGE_BYTES_MAX_DEFAULT;
     char target[WIRE_TARGET_SIZE];
-    bool peer_tells;
-    int code = wire_address_target(address, target, &peer_tells, error);
+    int code = wire_address_target(address, target, error);
     if (code != SAGA_OK)
         return code;
     if (message_bytes_max > INT32_MAX)
@@ -332,7 +319,6 @@ int wire_open(const struct wire_options *options, struct wire **out, struct saga
     pthread_cond_init(&w->idle, NULL);
     w->wake_tag.done = woken;
     w->hooks = options->hooks;
-    w->peer_tells = peer_tells;
     pthread_once(&fork_once, watch_forks);
     w->generation = atomic_load(&generation);
 

@@ -111,7 +111,7 @@ int wire_stream_open(struct wire *w, const char *method, const ProtobufCMessage 
 int wire_stream_read(struct wire_stream *s, int64_t deadline, ProtobufCMessage **message, struct saga_error *error);
 
 /* Whether the stream has been given to a connection. */
-bool wire_stream_reached(const struct wire_stream *s);
+bool wire_stream_reached(struct wire_stream *s);
 
 /* From any thread: a wire_stream_read that waits, and every later one, ends with CANCELLED. */
 void wire_stream_cancel(struct wire_stream *s);

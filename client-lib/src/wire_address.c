@@ -50,7 +50,7 @@ static bool append_path(char target[WIRE_TARGET_SIZE], const char *text)
     return true;
 }
 
-static int unix_target(const char *path, char target[WIRE_TARGET_SIZE], bool *peer_tells, struct saga_error *error)
+static int unix_target(const char *path, char target[WIRE_TARGET_SIZE], struct saga_error *error)
 {
     char directory[WIRE_TARGET_SIZE];
     size_t path_max = sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1;
@@ -59,13 +59,9 @@ static int unix_target(const char *path, char target[WIRE_TARGET_SIZE], bool *pe
         return refuse(error, "unix: needs a path");
     if (strlen(path) > path_max)
         return refuse(error, "the path of a unix socket has at most 107 bytes");
-    /* "unix:///path" never equals the peer's name "unix:/path". A relative path that is too long when made absolute still works, but
-     * then the two are equal. */
-    *peer_tells = true;
     strcpy(target, "unix://");
     if (relative) {
         if (!getcwd(directory, sizeof directory) || strlen(directory) + 1 + strlen(path) > path_max) {
-            *peer_tells = false;
             strcpy(target, "unix:");
         } else if (!append_path(target, directory) || !append_path(target, "/")) {
             return refuse(error, "the path is too long");
@@ -74,10 +70,10 @@ static int unix_target(const char *path, char target[WIRE_TARGET_SIZE], bool *pe
     return append_path(target, path) ? SAGA_OK : refuse(error, "the path is too long");
 }
 
-int wire_address_target(const char *address, char target[WIRE_TARGET_SIZE], bool *peer_tells, struct saga_error *error)
+int wire_address_target(const char *address, char target[WIRE_TARGET_SIZE], struct saga_error *error)
 {
     if (strncmp(address, "unix:", 5) == 0)
-        return unix_target(address + 5 + (strncmp(address + 5, "///", 3) == 0 ? 2 : 0), target, peer_tells, error);
+        return unix_target(address + 5 + (strncmp(address + 5, "///", 3) == 0 ? 2 : 0), target, error);
     const char *host = address;
     if (strncmp(host, "dns:///", 7) == 0)
         host += 7;
@@ -90,8 +86,6 @@ int wire_address_target(const char *address, char target[WIRE_TARGET_SIZE], bool
     long port = strtol(colon + 1, &end, 10);
     if (colon[1] < '0' || colon[1] > '9' || *end != '\0' || port < 1 || port > 65535)
         return refuse(error, "the port must be from 1 to 65535");
-    /* The peer of a connected call is named "ipv4:..." or "ipv6:...", never like this. */
-    *peer_tells = true;
     snprintf(target, WIRE_TARGET_SIZE, "dns:///%s", host);
     return SAGA_OK;
 }

@@ -10,9 +10,7 @@
 /* The longest target name, with its NUL. */
 #define WIRE_TARGET_SIZE 512
 
-/* Reads "unix:PATH", "HOST:PORT", "[IPV6]:PORT", "dns:///HOST:PORT", "ipv4:..." or "ipv6:...". *peer_tells is set when the name of the peer
- * that C core gives for a connected call is sure to differ from target. Fails with INVALID_ARGUMENT. */
-int wire_address_target(const char *address, char target[WIRE_TARGET_SIZE], bool *peer_tells,
-                        struct saga_error *error);
+/* Reads "unix:PATH", "HOST:PORT", "[IPV6]:PORT", "dns:///HOST:PORT", "ipv4:..." or "ipv6:...". Fails with INVALID_ARGUMENT. */
+int wire_address_target(const char *address, char target[WIRE_TARGET_SIZE], struct saga_error *error);
 
 #endif

@@ -5,10 +5,14 @@
 #include "client-lib/src/wire.h"
 #include "client-lib/src/wire_core.h"
 
-#define UNARY_OPS 6
+#define UNARY_OPS 5
 
 struct unary {
-    struct wire_tag tag;
+    struct wire_tag tag;      /* of the rest */
+    struct wire_tag left_tag; /* of the headers */
+    unsigned pending;
+    bool left; /* the headers were put on a connection */
+    void (*ended)(struct unary *u);
     struct wire_live live;
     struct wire *wire;
     const ProtobufCMessageDescriptor *response_type;
@@ -23,6 +27,32 @@ static grpc_call *create_call(struct wire *w, const char *method, int64_t deadli
 {
     return grpc_channel_create_call(w->channel, NULL, GRPC_PROPAGATE_DEFAULTS, w->queue,
                                     grpc_slice_from_copied_string(method), NULL, wire_timespec(deadline), NULL);
+}
+
+static void end_operation(struct unary *u)
+{
+    if (--u->pending == 0)
+        u->ended(u);
+}
+
+static void on_left(struct wire_tag *tag, bool ok)
+{
+    struct unary *u = (struct unary *)(void *)((char *)tag - offsetof(struct unary, left_tag));
+    u->left = ok;
+    end_operation(u);
+}
+
+static void on_rest(struct wire_tag *tag, bool ok)
+{
+    (void)ok;
+    end_operation((struct unary *)(void *)((char *)tag - offsetof(struct unary, tag)));
+}
+
+static void start_batch(struct unary *u, const grpc_op *ops, size_t count, struct wire_tag *tag)
+{
+    /* Only a batch that is malformed is refused, and these are always the same. */
+    if (grpc_call_start_batch(u->live.call, ops, count, tag, NULL) != GRPC_CALL_OK)
+        abort();
 }
 
 static int begin(struct unary *u, struct wire *w, const struct wire_call *call, struct saga_error *error)
@@ -42,28 +72,32 @@ static int begin(struct unary *u, struct wire *w, const struct wire_call *call, 
     grpc_metadata_array_init(&u->trailing);
     u->received = NULL;
     u->message = grpc_empty_slice();
+    u->tag.done = on_rest;
+    u->left_tag.done = on_left;
+    u->pending = 2;
+    u->left = false;
+    grpc_op headers;
+    memset(&headers, 0, sizeof headers);
+    headers.op = GRPC_OP_SEND_INITIAL_METADATA;
+    if (call->wait_for_ready)
+        headers.flags = GRPC_INITIAL_METADATA_WAIT_FOR_READY | GRPC_INITIAL_METADATA_WAIT_FOR_READY_EXPLICITLY_SET;
     grpc_byte_buffer *request = wire_pack(call->request);
     grpc_op ops[UNARY_OPS];
     memset(ops, 0, sizeof ops);
-    ops[0].op = GRPC_OP_SEND_INITIAL_METADATA;
-    if (call->wait_for_ready)
-        ops[0].flags = GRPC_INITIAL_METADATA_WAIT_FOR_READY | GRPC_INITIAL_METADATA_WAIT_FOR_READY_EXPLICITLY_SET;
-    ops[1].op = GRPC_OP_SEND_MESSAGE;
-    ops[1].data.send_message.send_message = request;
-    ops[2].op = GRPC_OP_SEND_CLOSE_FROM_CLIENT;
-    ops[3].op = GRPC_OP_RECV_INITIAL_METADATA;
-    ops[3].data.recv_initial_metadata.recv_initial_metadata = &u->initial;
-    ops[4].op = GRPC_OP_RECV_MESSAGE;
-    ops[4].data.recv_message.recv_message = &u->received;
-    ops[5].op = GRPC_OP_RECV_STATUS_ON_CLIENT;
-    ops[5].data.recv_status_on_client.trailing_metadata = &u->trailing;
-    ops[5].data.recv_status_on_client.status = &u->status;
-    ops[5].data.recv_status_on_client.status_details = &u->message;
-    grpc_call_error refused = grpc_call_start_batch(u->live.call, ops, UNARY_OPS, &u->tag, NULL);
+    ops[0].op = GRPC_OP_SEND_MESSAGE;
+    ops[0].data.send_message.send_message = request;
+    ops[1].op = GRPC_OP_SEND_CLOSE_FROM_CLIENT;
+    ops[2].op = GRPC_OP_RECV_INITIAL_METADATA;
+    ops[2].data.recv_initial_metadata.recv_initial_metadata = &u->initial;
+    ops[3].op = GRPC_OP_RECV_MESSAGE;
+    ops[3].data.recv_message.recv_message = &u->received;
+    ops[4].op = GRPC_OP_RECV_STATUS_ON_CLIENT;
+    ops[4].data.recv_status_on_client.trailing_metadata = &u->trailing;
+    ops[4].data.recv_status_on_client.status = &u->status;
+    ops[4].data.recv_status_on_client.status_details = &u->message;
+    start_batch(u, &headers, 1, &u->left_tag);
+    start_batch(u, ops, UNARY_OPS, &u->tag);
     grpc_byte_buffer_destroy(request);
-    /* Only a batch that is malformed is refused, and this one is always the same. */
-    if (refused != GRPC_CALL_OK)
-        abort();
     return SAGA_OK;
 }
 
@@ -72,9 +106,9 @@ static int conclude(struct unary *u, ProtobufCMessage **response, bool *left, st
 {
     int code = SAGA_OK;
     *response = NULL;
-    *left = wire_left(u->wire, u->live.call);
+    *left = u->left;
     if (u->status != GRPC_STATUS_OK) {
-        code = wire_error_of_call(u->wire, u->live.call, u->status, u->message, &u->trailing, error);
+        code = wire_error_of_call(u->wire, u->left, u->status, u->message, &u->trailing, error);
     } else {
         *response = wire_unpack(u->received, u->response_type);
         if (!*response)
@@ -100,10 +134,9 @@ struct waiter {
     bool over;
 };
 
-static void on_waited(struct wire_tag *tag, bool ok)
+static void on_waited(struct unary *u)
 {
-    struct waiter *waiter = (struct waiter *)(void *)tag;
-    (void)ok;
+    struct waiter *waiter = (struct waiter *)(void *)u;
     /* Signalled with the mutex held: the waiter may free everything as soon as it gets the mutex. */
     pthread_mutex_lock(&waiter->mutex);
     waiter->over = true;
@@ -116,7 +149,7 @@ int wire_call(struct wire *w, struct wire_call *call, struct saga_error *error)
     struct waiter waiter;
     call->response = NULL;
     call->left = false;
-    waiter.unary.tag.done = on_waited;
+    waiter.unary.ended = on_waited;
     waiter.over = false;
     pthread_mutex_init(&waiter.mutex, NULL);
     pthread_cond_init(&waiter.ended, NULL);
@@ -141,13 +174,12 @@ struct background {
     void *self;
 };
 
-static void on_background(struct wire_tag *tag, bool ok)
+static void on_background(struct unary *u)
 {
-    struct background *background = (struct background *)(void *)tag;
+    struct background *background = (struct background *)(void *)u;
     struct saga_error error;
     ProtobufCMessage *response;
     bool left;
-    (void)ok;
     int code = conclude(&background->unary, &response, &left, &error);
     background->done(background->self, code, response, code == SAGA_OK ? NULL : &error);
     if (response)
@@ -161,7 +193,7 @@ int wire_call_background(struct wire *w, const struct wire_call *call, wire_done
     struct background *background = malloc(sizeof *background);
     if (!background)
         return saga_error_set(error, SAGA_E_RESOURCE_EXHAUSTED, SAGA_REASON_MEMORY, NULL, "no memory for a call");
-    background->unary.tag.done = on_background;
+    background->unary.ended = on_background;
     background->done = done;
     background->self = self;
     int code = begin(&background->unary, w, call, error);

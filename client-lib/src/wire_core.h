@@ -33,10 +33,8 @@ struct wire {
     pthread_cond_t idle;   /* live has become empty */
     struct wire_live *live;
     bool shut;
-    bool peer_tells; /* a call's peer differs from target once it has reached a connection */
     unsigned generation;
     struct wire_hooks hooks;
-    char *target; /* as C core calls it */
     char *address;
 };
 
@@ -54,9 +52,6 @@ int wire_usable(struct wire *w, struct saga_error *error);
 
 gpr_timespec wire_timespec(int64_t deadline);
 
-/* Whether a call may have reached the sidecar. */
-bool wire_left(const struct wire *w, grpc_call *call);
-
 /* A byte buffer with the packed message; gives. NULL: no memory. */
 grpc_byte_buffer *wire_pack(const ProtobufCMessage *message);
 
@@ -66,8 +61,9 @@ grpc_slice wire_flatten(grpc_byte_buffer *buffer);
 /* Unpacks a message. Gives, or NULL when it cannot be read. */
 ProtobufCMessage *wire_unpack(grpc_byte_buffer *buffer, const ProtobufCMessageDescriptor *type);
 
-/* How a call ended, from what RECV_STATUS_ON_CLIENT left. trailing and message stay the caller's. */
-int wire_error_of_call(struct wire *w, grpc_call *call, grpc_status_code status, grpc_slice message,
+/* How a call ended, from what RECV_STATUS_ON_CLIENT left. trailing and message stay the caller's. left: its headers were put on a connection,
+ * which is what the success of a batch with SEND_INITIAL_METADATA alone tells. */
+int wire_error_of_call(struct wire *w, bool left, grpc_status_code status, grpc_slice message,
                        const grpc_metadata_array *trailing, struct saga_error *error);
 
 #endif

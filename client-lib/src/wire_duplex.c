@@ -7,13 +7,14 @@
 #include "client-lib/src/wire_core.h"
 
 struct wire_duplex {
-    struct wire_tag open_tag, send_tag, read_tag, status_tag;
+    struct wire_tag left_tag, open_tag, send_tag, read_tag, status_tag;
     struct wire_live live;
     struct wire *wire;
     const ProtobufCMessageDescriptor *response_type;
     const struct wire_duplex_events *events;
     void *self;
     unsigned operations; /* batches that have not ended */
+    bool left;           /* the headers were put on a connection */
     bool over;           /* the status is there */
 
     grpc_byte_buffer *received;
@@ -55,15 +56,22 @@ static void end_operation(struct wire_duplex *d)
     struct saga_error error;
     if (--d->operations > 0 || !d->over)
         return;
-    bool left = wire_left(d->wire, d->live.call);
+    bool left = d->left;
     int code = SAGA_OK;
     if (d->status != GRPC_STATUS_OK)
-        code = wire_error_of_call(d->wire, d->live.call, d->status, d->message, &d->trailing, &error);
+        code = wire_error_of_call(d->wire, left, d->status, d->message, &d->trailing, &error);
     /* The client may be gone once the wire has no live call left, so its owner hears of the end before. */
     d->events->ended(d->self, code, left, code == SAGA_OK ? NULL : &error);
     wire_dismiss(d->wire, &d->live);
     free_core(d);
     free(d);
+}
+
+static void on_left(struct wire_tag *tag, bool ok)
+{
+    struct wire_duplex *d = DUPLEX_OF(tag, left_tag);
+    d->left = ok;
+    end_operation(d);
 }
 
 static void on_open(struct wire_tag *tag, bool ok)
@@ -112,16 +120,14 @@ static void start(struct wire_duplex *d)
     op.data.recv_status_on_client.status = &d->status;
     op.data.recv_status_on_client.status_details = &d->message;
     batch(d, &op, &d->status_tag);
-    /* The server's metadata comes with its first answer, so nothing may wait for the two together. */
-    grpc_op ops[2];
-    memset(ops, 0, sizeof ops);
-    ops[0].op = GRPC_OP_SEND_INITIAL_METADATA;
-    ops[0].flags = GRPC_INITIAL_METADATA_WAIT_FOR_READY | GRPC_INITIAL_METADATA_WAIT_FOR_READY_EXPLICITLY_SET;
-    ops[1].op = GRPC_OP_RECV_INITIAL_METADATA;
-    ops[1].data.recv_initial_metadata.recv_initial_metadata = &d->initial;
-    d->operations++;
-    if (grpc_call_start_batch(d->live.call, ops, 2, &d->open_tag, NULL) != GRPC_CALL_OK)
-        abort();
+    memset(&op, 0, sizeof op);
+    op.op = GRPC_OP_SEND_INITIAL_METADATA;
+    op.flags = GRPC_INITIAL_METADATA_WAIT_FOR_READY | GRPC_INITIAL_METADATA_WAIT_FOR_READY_EXPLICITLY_SET;
+    batch(d, &op, &d->left_tag);
+    memset(&op, 0, sizeof op);
+    op.op = GRPC_OP_RECV_INITIAL_METADATA;
+    op.data.recv_initial_metadata.recv_initial_metadata = &d->initial;
+    batch(d, &op, &d->open_tag);
     read_ahead(d);
 }
 
@@ -135,6 +141,7 @@ int wire_duplex_open(struct wire *w, const char *method, const ProtobufCMessageD
     struct wire_duplex *d = calloc(1, sizeof *d);
     if (!d)
         return saga_error_set(error, SAGA_E_RESOURCE_EXHAUSTED, SAGA_REASON_MEMORY, NULL, "no memory for a stream");
+    d->left_tag.done = on_left;
     d->open_tag.done = on_open;
     d->send_tag.done = on_sent;
     d->read_tag.done = on_read;
@@ -174,7 +181,7 @@ void wire_duplex_send(struct wire_duplex *d, grpc_slice message)
 
 bool wire_duplex_reached(const struct wire_duplex *d)
 {
-    return wire_left(d->wire, d->live.call);
+    return d->left;
 }
 
 void wire_duplex_cancel(struct wire_duplex *d)

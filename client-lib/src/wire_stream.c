@@ -6,9 +6,10 @@
 #include "client-lib/src/wire.h"
 #include "client-lib/src/wire_core.h"
 
-#define OPEN_OPS 4
+#define OPEN_OPS 3
 
 struct wire_stream {
+    struct wire_tag left_tag;
     struct wire_tag open_tag;
     struct wire_tag read_tag;
     struct wire_tag status_tag;
@@ -20,7 +21,7 @@ struct wire_stream {
     pthread_cond_t changed;
     unsigned operations; /* batches that have not ended */
     bool arrived;        /* received holds a message that has not been taken */
-    bool drained;        /* no message will follow */
+    bool left;           /* the headers were put on a connection */
     bool over;           /* the status is there */
     bool dismissed;      /* from the wire's live calls; a message that was there already may still be read */
     bool cancelled;      /* by wire_stream_cancel */
@@ -63,6 +64,14 @@ static void end_operation(struct wire_stream *s)
     pthread_mutex_unlock(&s->mutex);
 }
 
+static void on_left(struct wire_tag *tag, bool ok)
+{
+    struct wire_stream *s = STREAM_OF(tag, left_tag);
+    pthread_mutex_lock(&s->mutex);
+    s->left = ok;
+    end_operation(s);
+}
+
 static void on_open(struct wire_tag *tag, bool ok)
 {
     struct wire_stream *s = STREAM_OF(tag, open_tag);
@@ -75,10 +84,7 @@ static void on_read(struct wire_tag *tag, bool ok)
 {
     struct wire_stream *s = STREAM_OF(tag, read_tag);
     pthread_mutex_lock(&s->mutex);
-    if (ok && s->received)
-        s->arrived = true;
-    else
-        s->drained = true;
+    s->arrived = ok && s->received;
     end_operation(s);
 }
 
@@ -107,16 +113,18 @@ static void free_stream(struct wire_stream *s)
 static void start(struct wire_stream *s, const ProtobufCMessage *request, bool wait_for_ready)
 {
     grpc_byte_buffer *packed = wire_pack(request);
+    grpc_op headers;
+    memset(&headers, 0, sizeof headers);
+    headers.op = GRPC_OP_SEND_INITIAL_METADATA;
+    if (wait_for_ready)
+        headers.flags = GRPC_INITIAL_METADATA_WAIT_FOR_READY | GRPC_INITIAL_METADATA_WAIT_FOR_READY_EXPLICITLY_SET;
     grpc_op ops[OPEN_OPS];
     memset(ops, 0, sizeof ops);
-    ops[0].op = GRPC_OP_SEND_INITIAL_METADATA;
-    if (wait_for_ready)
-        ops[0].flags = GRPC_INITIAL_METADATA_WAIT_FOR_READY | GRPC_INITIAL_METADATA_WAIT_FOR_READY_EXPLICITLY_SET;
-    ops[1].op = GRPC_OP_SEND_MESSAGE;
-    ops[1].data.send_message.send_message = packed;
-    ops[2].op = GRPC_OP_SEND_CLOSE_FROM_CLIENT;
-    ops[3].op = GRPC_OP_RECV_INITIAL_METADATA;
-    ops[3].data.recv_initial_metadata.recv_initial_metadata = &s->initial;
+    ops[0].op = GRPC_OP_SEND_MESSAGE;
+    ops[0].data.send_message.send_message = packed;
+    ops[1].op = GRPC_OP_SEND_CLOSE_FROM_CLIENT;
+    ops[2].op = GRPC_OP_RECV_INITIAL_METADATA;
+    ops[2].data.recv_initial_metadata.recv_initial_metadata = &s->initial;
     grpc_op status;
     memset(&status, 0, sizeof status);
     status.op = GRPC_OP_RECV_STATUS_ON_CLIENT;
@@ -125,6 +133,7 @@ static void start(struct wire_stream *s, const ProtobufCMessage *request, bool w
     status.data.recv_status_on_client.status_details = &s->message;
     pthread_mutex_lock(&s->mutex);
     batch(s, &status, 1, &s->status_tag);
+    batch(s, &headers, 1, &s->left_tag);
     batch(s, ops, OPEN_OPS, &s->open_tag);
     read_ahead(s);
     pthread_mutex_unlock(&s->mutex);
@@ -141,6 +150,7 @@ int wire_stream_open(struct wire *w, const char *method, const ProtobufCMessage 
     struct wire_stream *s = calloc(1, sizeof *s);
     if (!s)
         return saga_error_set(error, SAGA_E_RESOURCE_EXHAUSTED, SAGA_REASON_MEMORY, NULL, "no memory for a stream");
+    s->left_tag.done = on_left;
     s->open_tag.done = on_open;
     s->read_tag.done = on_read;
     s->status_tag.done = on_status;
@@ -172,7 +182,7 @@ int wire_stream_open(struct wire *w, const char *method, const ProtobufCMessage 
 static void await(struct wire_stream *s, int64_t deadline)
 {
     struct timespec until = {.tv_sec = deadline / 1000000000, .tv_nsec = deadline % 1000000000};
-    while (!s->cancelled && !s->arrived && !(s->drained && s->over)) {
+    while (!s->cancelled && !s->arrived && !(s->over && s->operations == 0)) {
         if (deadline == WIRE_FOREVER)
             pthread_cond_wait(&s->changed, &s->mutex);
         else if (pthread_cond_timedwait(&s->changed, &s->mutex, &until) != 0)
@@ -195,7 +205,7 @@ int wire_stream_read(struct wire_stream *s, int64_t deadline, ProtobufCMessage *
         s->arrived = false;
         read_ahead(s);
     } else {
-        over = s->drained && s->over;
+        over = s->over && s->operations == 0;
     }
     pthread_mutex_unlock(&s->mutex);
 
@@ -212,12 +222,15 @@ int wire_stream_read(struct wire_stream *s, int64_t deadline, ProtobufCMessage *
         return saga_error_set(error, SAGA_E_DEADLINE_EXCEEDED, SAGA_REASON_DEADLINE, NULL, "nothing came in time");
     if (s->status == GRPC_STATUS_OK)
         return SAGA_OK;
-    return wire_error_of_call(s->wire, s->live.call, s->status, s->message, &s->trailing, error);
+    return wire_error_of_call(s->wire, s->left, s->status, s->message, &s->trailing, error);
 }
 
-bool wire_stream_reached(const struct wire_stream *s)
+bool wire_stream_reached(struct wire_stream *s)
 {
-    return wire_left(s->wire, s->live.call);
+    pthread_mutex_lock(&s->mutex);
+    bool left = s->left;
+    pthread_mutex_unlock(&s->mutex);
+    return left;
 }
 
 void wire_stream_cancel(struct wire_stream *s)

@@ -1,0 +1,611 @@
+/* The synchronous client against a scripted sidecar: what each function sends and reads, errors with their details, repeats, deadlines. */
+#include <saga/saga.h>
+
+#include "saga/v1/coordinator.pb-c.h"
+#include "tests/support/fake_server.h"
+
+#include <check.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static struct fake_server *server;
+static saga_client *client;
+static struct saga_error error;
+
+/* What the sidecar has seen of the last Start, and what it does. */
+static struct seen {
+    char definition[64], version[64], request_id[SAGA_REQUEST_ID_SIZE], traceparent[64], input[64], reason[64];
+    int64_t deadline_s;
+    int32_t deadline_ns;
+    int64_t timeout_ms;
+    bool dry_run, until_stuck, include_payloads;
+} seen;
+static atomic_uint lose; /* so many calls are lost with their connection */
+static atomic_uint stop; /* so many calls are told that the sidecar is stopping */
+static atomic_bool hold; /* calls are not answered */
+static struct fake_call *held;
+
+static char *text(const char *t)
+{
+    return (char *)(uintptr_t)t;
+}
+
+static void answer_saga(struct fake_call *call, const char *id, bool timeline)
+{
+    Google__Protobuf__Timestamp at = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+    Saga__V1__Saga saga = SAGA__V1__SAGA__INIT;
+    Saga__V1__Step step = SAGA__V1__STEP__INIT;
+    Saga__V1__Step *steps[] = {&step};
+    Saga__V1__Event event = SAGA__V1__EVENT__INIT;
+    Saga__V1__Event *events[] = {&event};
+    at.seconds = 1700000000;
+    at.nanos = 123000000;
+    saga.id = text(id);
+    saga.definition = text("checkout");
+    saga.version = text("1.0.0");
+    saga.state = SAGA__V1__SAGA_STATE__SAGA_STATE_COMPENSATED;
+    saga.reason = SAGA__V1__REASON__REASON_ACTION_REJECTED;
+    saga.reason_step = text("charge");
+    saga.request_id = text("r-1");
+    saga.started_at = &at;
+    step.name = text("charge");
+    step.action = SAGA__V1__ACTION_STATE__ACTION_STATE_REJECTED;
+    step.compensation = SAGA__V1__COMPENSATION_STATE__COMPENSATION_STATE_NONE;
+    step.action_attempts = 2;
+    step.last_status = 9;
+    step.last_message = text("declined");
+    step.output = (ProtobufCBinaryData){.data = (uint8_t *)text("out"), .len = 3};
+    event.cursor = text("7.0");
+    event.saga_id = text(id);
+    event.type = SAGA__V1__EVENT_TYPE__EVENT_TYPE_TURNED_BACK;
+    event.at = &at;
+    event.state = SAGA__V1__SAGA_STATE__SAGA_STATE_COMPENSATING;
+    if (strcmp(call->method, "Wait") == 0) {
+        Saga__V1__WaitResponse response = SAGA__V1__WAIT_RESPONSE__INIT;
+        response.saga = &saga;
+        fake_answer(call, &response.base);
+        return;
+    }
+    Saga__V1__GetResponse response = SAGA__V1__GET_RESPONSE__INIT;
+    response.saga = &saga;
+    saga.n_steps = 1;
+    saga.steps = steps;
+    response.n_timeline = timeline;
+    response.timeline = events;
+    response.timeline_truncated = true;
+    fake_answer(call, &response.base);
+}
+
+static void start(struct fake_call *call, const Saga__V1__StartRequest *r)
+{
+    snprintf(seen.definition, sizeof seen.definition, "%s", r->definition);
+    snprintf(seen.version, sizeof seen.version, "%s", r->version);
+    snprintf(seen.request_id, sizeof seen.request_id, "%s", r->request_id);
+    snprintf(seen.traceparent, sizeof seen.traceparent, "%s", r->traceparent);
+    snprintf(seen.input, sizeof seen.input, "%.*s", (int)r->input.len, (const char *)r->input.data);
+    seen.deadline_s = r->deadline ? r->deadline->seconds : -1;
+    seen.deadline_ns = r->deadline ? r->deadline->nanos : -1;
+    if (strcmp(r->definition, "unknown") == 0) {
+        fake_fail(call, 5, "no such definition is registered", "DEFINITION_NOT_FOUND", "definition", -1);
+    } else if (strcmp(r->definition, "full") == 0) {
+        fake_fail(call, 8, "the sidecar holds live_sagas_max sagas", "LIVE_SAGAS_MAX", NULL, 1500);
+    } else {
+        Saga__V1__StartResponse response = SAGA__V1__START_RESPONSE__INIT;
+        response.saga_id = text("9f03-2a");
+        response.already_started = call->number > 1;
+        fake_answer(call, &response.base);
+    }
+}
+
+static void handle(struct fake_call *call, const void *request, void *user)
+{
+    (void)user;
+    seen.timeout_ms = call->timeout_ms;
+    if (atomic_load(&lose) > 0) {
+        atomic_fetch_sub(&lose, 1);
+        fake_cut(server);
+    } else if (atomic_load(&stop) > 0) {
+        atomic_fetch_sub(&stop, 1);
+        fake_fail(call, 14, "the sidecar is stopping", "STOPPING", NULL, 100);
+    } else if (atomic_load(&hold)) {
+        held = call;
+    } else if (strcmp(call->method, "Start") == 0) {
+        start(call, request);
+    } else if (strcmp(call->method, "RegisterDefinition") == 0) {
+        const Saga__V1__RegisterDefinitionRequest *r = request;
+        Saga__V1__RegisterDefinitionResponse response = SAGA__V1__REGISTER_DEFINITION_RESPONSE__INIT;
+        seen.dry_run = r->dry_run;
+        response.name = text("checkout");
+        response.version = text("1.0.0");
+        response.already_registered = true;
+        if (memcmp(r->source.data, "bad", 3) == 0)
+            fake_fail(call, 3, "line 1, column 1: no", "SYNTAX", "source", -1);
+        else
+            fake_answer(call, &response.base);
+    } else if (strcmp(call->method, "Wait") == 0) {
+        seen.until_stuck = ((const Saga__V1__WaitRequest *)request)->until_stuck;
+        answer_saga(call, ((const Saga__V1__WaitRequest *)request)->saga_id, false);
+    } else if (strcmp(call->method, "Get") == 0) {
+        const Saga__V1__GetRequest *r = request;
+        seen.include_payloads = r->include_payloads;
+        if (strcmp(r->saga_id, "none") == 0)
+            fake_fail(call, 5, "no saga has this id", "SAGA_NOT_FOUND", NULL, -1);
+        else if (strcmp(r->saga_id, "empty") == 0)
+            fake_answer(call, &(Saga__V1__GetResponse)SAGA__V1__GET_RESPONSE__INIT.base);
+        else
+            answer_saga(call, r->saga_id, true);
+    } else if (strcmp(call->method, "Cancel") == 0) {
+        const Saga__V1__CancelRequest *r = request;
+        snprintf(seen.reason, sizeof seen.reason, "%s", r->reason);
+        if (strcmp(r->saga_id, "late") == 0)
+            fake_fail(call, 9, "the saga has ended", "SAGA_ENDED", NULL, -1);
+        else
+            fake_answer(call, &(Saga__V1__CancelResponse)SAGA__V1__CANCEL_RESPONSE__INIT.base);
+    }
+}
+
+static void open_with(struct saga_client_options options)
+{
+    options.address = fake_address(server);
+    ck_assert_int_eq(saga_client_open(&options, &client, &error), SAGA_OK);
+}
+
+static void setup(void)
+{
+    memset(&seen, 0, sizeof seen);
+    atomic_store(&lose, 0);
+    atomic_store(&stop, 0);
+    atomic_store(&hold, false);
+    server = fake_open(handle, NULL);
+    open_with((struct saga_client_options){0});
+}
+
+static void teardown(void)
+{
+    saga_client_close(client);
+    fake_close(server);
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static int start_named(const char *definition, struct saga_started *started, int64_t timeout_ms)
+{
+    return saga_start(client, &(struct saga_start_options){.definition = definition, .timeout_ms = timeout_ms}, started, &error);
+}
+
+START_TEST(client__start_sends_everything_and_reads_the_answer)
+{
+    struct saga_started started;
+    struct saga_start_options options = {.definition = "checkout",
+                                         .version = "1.0.0",
+                                         .request_id = "order-7",
+                                         .input = "basket",
+                                         .input_size = 6,
+                                         .deadline_ms = 1500,
+                                         .traceparent = "00-aa-bb-01",
+                                         .timeout_ms = 5000};
+    ck_assert_int_eq(saga_start(client, &options, &started, &error), SAGA_OK);
+    ck_assert_str_eq(started.saga_id, "9f03-2a");
+    ck_assert_str_eq(started.request_id, "order-7");
+    ck_assert(!started.already_started);
+    ck_assert_str_eq(seen.definition, "checkout");
+    ck_assert_str_eq(seen.version, "1.0.0");
+    ck_assert_str_eq(seen.request_id, "order-7");
+    ck_assert_str_eq(seen.input, "basket");
+    ck_assert_str_eq(seen.traceparent, "00-aa-bb-01");
+    ck_assert_int_eq(seen.deadline_s, 1);
+    ck_assert_int_eq(seen.deadline_ns, 500000000);
+    ck_assert_int_gt(seen.timeout_ms, 3000);
+    ck_assert_int_le(seen.timeout_ms, 5000);
+}
+END_TEST
+
+START_TEST(client__request_ids_are_uuids_in_order)
+{
+    struct saga_started first, second;
+    ck_assert_int_eq(start_named("checkout", &first, 0), SAGA_OK);
+    ck_assert_str_eq(seen.request_id, first.request_id);
+    struct timespec tick = {.tv_nsec = 2000000}; /* the time in front counts milliseconds */
+    nanosleep(&tick, NULL);
+    ck_assert_int_eq(start_named("checkout", &second, 0), SAGA_OK);
+    ck_assert_uint_eq(strlen(first.request_id), 36);
+    ck_assert_int_eq(first.request_id[14], '7');
+    ck_assert_ptr_nonnull(strchr("89ab", first.request_id[19]));
+    ck_assert_int_lt(strcmp(first.request_id, second.request_id), 0);
+}
+END_TEST
+
+START_TEST(client__errors_carry_their_details)
+{
+    ck_assert_int_eq(start_named("unknown", NULL, 0), SAGA_E_NOT_FOUND);
+    ck_assert_int_eq(error.code, SAGA_E_NOT_FOUND);
+    ck_assert_str_eq(error.reason, "DEFINITION_NOT_FOUND");
+    ck_assert_str_eq(error.field, "definition");
+    ck_assert_str_eq(error.message, "no such definition is registered");
+    ck_assert_int_eq(error.retry_delay_ms, -1);
+    ck_assert_int_eq(start_named("full", NULL, 0), SAGA_E_RESOURCE_EXHAUSTED);
+    ck_assert_str_eq(error.reason, "LIVE_SAGAS_MAX");
+    ck_assert_int_eq(error.retry_delay_ms, 1500);
+    ck_assert_uint_eq(fake_count(server, "Start"), 2); /* a definite answer is not asked for again */
+    ck_assert_int_eq(saga_start(client, &(struct saga_start_options){.definition = "unknown"}, NULL, NULL), SAGA_E_NOT_FOUND);
+}
+END_TEST
+
+START_TEST(client__arguments_are_checked_before_anything_is_sent)
+{
+    char long_id[200];
+    memset(long_id, 'x', sizeof long_id);
+    long_id[199] = '\0';
+    ck_assert_int_eq(saga_start(client, NULL, NULL, &error), SAGA_E_INVALID_ARGUMENT);
+    ck_assert_str_eq(error.field, "definition");
+    ck_assert_str_eq(error.reason, SAGA_REASON_ARGUMENT);
+    struct saga_start_options options = {.definition = "d", .request_id = long_id};
+    ck_assert_int_eq(saga_start(client, &options, NULL, &error), SAGA_E_INVALID_ARGUMENT);
+    ck_assert_str_eq(error.field, "request_id");
+    options = (struct saga_start_options){.definition = "d", .deadline_ms = -1};
+    ck_assert_int_eq(saga_start(client, &options, NULL, &error), SAGA_E_INVALID_ARGUMENT);
+    ck_assert_str_eq(error.field, "deadline_ms");
+    options = (struct saga_start_options){.definition = "d", .reserved = {0, 1}};
+    ck_assert_int_eq(saga_start(client, &options, NULL, &error), SAGA_E_INVALID_ARGUMENT);
+    ck_assert_str_eq(error.field, "reserved");
+    options = (struct saga_start_options){.definition = "d", .input_size = 1};
+    ck_assert_int_eq(saga_start(client, &options, NULL, &error), SAGA_E_INVALID_ARGUMENT);
+    ck_assert_str_eq(error.field, "input");
+    ck_assert_int_eq(saga_wait(client, NULL, 0, 0, NULL, &error), SAGA_E_INVALID_ARGUMENT);
+    ck_assert_int_eq(saga_wait(client, "a", 2, 0, NULL, &error), SAGA_E_INVALID_ARGUMENT);
+    ck_assert_str_eq(error.field, "flags");
+    ck_assert_int_eq(saga_get(client, long_id, NULL, &error), SAGA_E_INVALID_ARGUMENT);
+    ck_assert_str_eq(error.field, "saga_id");
+    ck_assert_int_eq(saga_cancel(client, "", NULL, &error), SAGA_E_INVALID_ARGUMENT);
+    ck_assert_int_eq(saga_register_definition(client, NULL, 0, false, NULL, &error), SAGA_E_INVALID_ARGUMENT);
+    saga_snapshot *snapshot;
+    ck_assert_int_eq(saga_snapshot_get(client, "a", 8, &snapshot, &error), SAGA_E_INVALID_ARGUMENT);
+    ck_assert_ptr_null(snapshot);
+    ck_assert_uint_eq(fake_connections(server), 0);
+}
+END_TEST
+
+START_TEST(client__options_are_checked)
+{
+    saga_client *other;
+    struct {
+        struct saga_client_options options;
+        const char *field;
+    } cases[] = {
+        {{.address = "nonsense"}, "address"},
+        {{.reserved = {1}}, "reserved"},
+        {{.queue_commands_max = 1048577}, "queue_commands_max"},
+        {{.pipe_commands_max = 65537}, "pipe_commands_max"},
+        {{.pipe_messages_max = 1025}, "pipe_messages_max"},
+        {{.message_bytes_max = (size_t)INT32_MAX + 1}, "message_bytes_max"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        ck_assert_int_eq(saga_client_open(&cases[i].options, &other, &error), SAGA_E_INVALID_ARGUMENT);
+        ck_assert_str_eq(error.field, cases[i].field);
+        ck_assert_ptr_null(other);
+    }
+    ck_assert_str_eq(saga_client_address(client), fake_address(server));
+    saga_client_close(NULL);
+}
+END_TEST
+
+START_TEST(client__register_definition)
+{
+    struct saga_registration registration;
+    ck_assert_int_eq(saga_register_definition(client, "name: x", 7, true, &registration, &error), SAGA_OK);
+    ck_assert_str_eq(registration.name, "checkout");
+    ck_assert_str_eq(registration.version, "1.0.0");
+    ck_assert(registration.already_registered);
+    ck_assert(seen.dry_run);
+    ck_assert_int_eq(saga_register_definition(client, "bad", 3, false, NULL, &error), SAGA_E_INVALID_ARGUMENT);
+    ck_assert_str_eq(error.message, "line 1, column 1: no");
+    ck_assert_str_eq(error.reason, "SYNTAX");
+}
+END_TEST
+
+START_TEST(client__wait_get_and_cancel)
+{
+    struct saga_info info;
+    ck_assert_int_eq(saga_wait(client, "s-1", SAGA_WAIT_UNTIL_STUCK, 3000, &info, &error), SAGA_OK);
+    ck_assert(seen.until_stuck);
+    ck_assert_str_eq(info.saga_id, "s-1");
+    ck_assert_str_eq(info.definition, "checkout");
+    ck_assert_int_eq(info.state, SAGA_STATE_COMPENSATED);
+    ck_assert(saga_state_final(info.state));
+    ck_assert_str_eq(saga_state_name(info.state), "COMPENSATED");
+    ck_assert_str_eq(saga_reason_name(info.reason), "ACTION_REJECTED");
+    ck_assert_str_eq(info.reason_step, "charge");
+    ck_assert_int_eq(info.started_at_ms, 1700000000123);
+    ck_assert_int_eq(info.ended_at_ms, 0);
+    ck_assert_int_eq(saga_wait(client, "s-1", 0, 0, NULL, &error), SAGA_OK);
+    ck_assert(!seen.until_stuck);
+    ck_assert_int_eq(saga_get(client, "s-2", &info, &error), SAGA_OK);
+    ck_assert_str_eq(info.saga_id, "s-2");
+    ck_assert_int_eq(saga_get(client, "none", &info, &error), SAGA_E_NOT_FOUND);
+    ck_assert_int_eq(saga_get(client, "empty", &info, &error), SAGA_E_INTERNAL);
+    ck_assert_str_eq(error.reason, SAGA_REASON_PROTOCOL);
+    ck_assert_int_eq(saga_cancel(client, "s-1", "changed my mind", &error), SAGA_OK);
+    ck_assert_str_eq(seen.reason, "changed my mind");
+    ck_assert_int_eq(saga_cancel(client, "late", NULL, &error), SAGA_E_FAILED_PRECONDITION);
+    ck_assert_str_eq(error.reason, "SAGA_ENDED");
+}
+END_TEST
+
+START_TEST(client__snapshot)
+{
+    saga_snapshot *snapshot;
+    ck_assert_int_eq(saga_snapshot_get(client, "s-1", SAGA_SNAPSHOT_PAYLOADS, &snapshot, &error), SAGA_OK);
+    ck_assert(seen.include_payloads);
+    ck_assert_str_eq(saga_snapshot_info(snapshot)->saga_id, "s-1");
+    ck_assert_uint_eq(saga_snapshot_step_count(snapshot), 1);
+    const struct saga_step *step = saga_snapshot_step(snapshot, 0);
+    ck_assert_str_eq(step->name, "charge");
+    ck_assert_str_eq(saga_action_name(step->action), "REJECTED");
+    ck_assert_str_eq(saga_compensation_name(step->compensation), "NONE");
+    ck_assert_int_eq(step->action_attempts, 2);
+    ck_assert_str_eq(step->last_message, "declined");
+    ck_assert_str_eq(step->waiting_for, "");
+    ck_assert_uint_eq(step->output_size, 3);
+    ck_assert_mem_eq(step->output, "out", 3);
+    ck_assert_ptr_null(saga_snapshot_step(snapshot, 1));
+    ck_assert_uint_eq(saga_snapshot_event_count(snapshot), 1);
+    const struct saga_event *event = saga_snapshot_event(snapshot, 0);
+    ck_assert_str_eq(event->cursor, "7.0");
+    ck_assert_str_eq(saga_event_name(event->type), "TURNED_BACK");
+    ck_assert_int_eq(event->at_ms, 1700000000123);
+    ck_assert_str_eq(event->step, "");
+    ck_assert_int_eq(event->state, SAGA_STATE_COMPENSATING);
+    ck_assert_ptr_null(saga_snapshot_event(snapshot, 1));
+    ck_assert(saga_snapshot_truncated(snapshot));
+    saga_snapshot_free(snapshot);
+    saga_snapshot_free(NULL);
+    ck_assert_int_eq(saga_snapshot_get(client, "none", 0, &snapshot, &error), SAGA_E_NOT_FOUND);
+    ck_assert_int_eq(saga_snapshot_get(client, "empty", 0, &snapshot, &error), SAGA_E_INTERNAL);
+    ck_assert_str_eq(saga_state_name(99), "UNKNOWN_VALUE");
+}
+END_TEST
+
+/* ---- what got lost -------------------------------------------------------------------------------------------------- */
+
+START_TEST(client__a_lost_start_is_repeated_with_the_same_request_id)
+{
+    struct saga_started started;
+    char before[SAGA_REQUEST_ID_SIZE];
+    ck_assert_int_eq(start_named("checkout", &started, 0), SAGA_OK);
+    strcpy(before, seen.request_id);
+    atomic_store(&lose, 3);
+    ck_assert_int_eq(start_named("checkout", &started, 0), SAGA_OK);
+    ck_assert_uint_eq(fake_count(server, "Start"), 5);
+    ck_assert_str_eq(started.request_id, seen.request_id);
+    ck_assert_str_ne(before, seen.request_id);
+    ck_assert(started.already_started);
+    ck_assert_uint_ge(fake_connections(server), 4);
+}
+END_TEST
+
+START_TEST(client__a_stopping_sidecar_is_asked_again)
+{
+    atomic_store(&stop, 2);
+    ck_assert_int_eq(start_named("checkout", NULL, 0), SAGA_OK);
+    ck_assert_uint_eq(fake_count(server, "Start"), 3);
+}
+END_TEST
+
+static void *wait_in_thread(void *out)
+{
+    struct saga_error e;
+    int code = saga_wait(client, "s-1", 0, 20000, out, &e);
+    return (void *)(intptr_t)code;
+}
+
+START_TEST(client__wait_survives_a_restart_of_the_sidecar)
+{
+    struct saga_info info;
+    pthread_t thread;
+    void *code;
+    atomic_store(&hold, true);
+    pthread_create(&thread, NULL, wait_in_thread, &info);
+    fake_await(server, "Wait", 1);
+    fake_unlisten(server);
+    atomic_store(&hold, false);
+    fake_listen(server);
+    pthread_join(thread, &code);
+    ck_assert_int_eq((int)(intptr_t)code, SAGA_OK);
+    ck_assert_str_eq(info.saga_id, "s-1");
+    ck_assert_uint_eq(fake_count(server, "Wait"), 2);
+}
+END_TEST
+
+START_TEST(client__no_answer_is_a_deadline_exceeded)
+{
+    ck_assert_int_eq(start_named("checkout", NULL, 0), SAGA_OK); /* connected */
+    atomic_store(&hold, true);
+    int64_t before = now_ms();
+    int code = start_named("checkout", NULL, 150);
+    ck_assert_msg(code == SAGA_E_DEADLINE_EXCEEDED, "%d %s %s", code, error.reason, error.message);
+    ck_assert_int_ge(now_ms() - before, 140);
+    ck_assert_int_lt(now_ms() - before, 5000);
+    ck_assert_str_eq(error.reason, SAGA_REASON_DEADLINE);
+    /* Lost on the way, and then nobody there: it may have been carried out. */
+    atomic_store(&hold, false);
+    atomic_store(&lose, 1000);
+    ck_assert_int_eq(start_named("checkout", NULL, 200), SAGA_E_DEADLINE_EXCEEDED);
+    ck_assert_str_eq(error.reason, SAGA_REASON_DEADLINE);
+}
+END_TEST
+
+START_TEST(client__no_sidecar_until_the_deadline)
+{
+    fake_unlisten(server);
+    int64_t before = now_ms();
+    ck_assert_int_eq(start_named("checkout", NULL, 200), SAGA_E_UNAVAILABLE);
+    ck_assert_str_eq(error.reason, SAGA_REASON_UNREACHABLE);
+    ck_assert_ptr_nonnull(strstr(error.message, fake_address(server)));
+    ck_assert_int_ge(now_ms() - before, 190);
+    fake_listen(server);
+    ck_assert_int_eq(start_named("checkout", NULL, 0), SAGA_OK);
+}
+END_TEST
+
+START_TEST(client__fail_fast_does_not_wait_for_a_sidecar)
+{
+    saga_client_close(client);
+    open_with((struct saga_client_options){.fail_fast = true, .timeout_ms = 30000});
+    ck_assert_int_eq(start_named("checkout", NULL, 0), SAGA_OK);
+    fake_unlisten(server);
+    int64_t before = now_ms();
+    int code = start_named("checkout", NULL, 0);
+    ck_assert_int_eq(code, SAGA_E_UNAVAILABLE);
+    ck_assert_int_lt(now_ms() - before, 5000);
+    ck_assert_int_eq(start_named("checkout", NULL, 0), SAGA_E_UNAVAILABLE);
+    ck_assert_str_eq(error.reason, SAGA_REASON_UNREACHABLE);
+    /* It left before the connection broke: not certainly nothing. */
+    fake_listen(server);
+    do
+        code = start_named("checkout", NULL, 0);
+    while (code != SAGA_OK && now_ms() - before < 20000);
+    ck_assert_int_eq(code, SAGA_OK);
+}
+END_TEST
+
+/* ---- ends ----------------------------------------------------------------------------------------------------------- */
+
+START_TEST(client__shutdown_ends_calls_that_wait)
+{
+    struct saga_info info;
+    pthread_t thread;
+    void *code;
+    atomic_store(&hold, true);
+    pthread_create(&thread, NULL, wait_in_thread, &info);
+    fake_await(server, "Wait", 1);
+    saga_client_shutdown(client);
+    pthread_join(thread, &code);
+    ck_assert_int_eq((int)(intptr_t)code, SAGA_E_CANCELLED);
+    ck_assert_int_eq(start_named("checkout", NULL, 0), SAGA_E_CANCELLED);
+    ck_assert_str_eq(error.reason, SAGA_REASON_CLOSED);
+    saga_client_shutdown(client);
+}
+END_TEST
+
+START_TEST(client__shutdown_ends_the_pause_before_a_repeat)
+{
+    struct saga_info info;
+    pthread_t thread;
+    void *code;
+    fake_unlisten(server);
+    pthread_create(&thread, NULL, wait_in_thread, &info);
+    saga_client_shutdown(client);
+    pthread_join(thread, &code);
+    ck_assert_int_eq((int)(intptr_t)code, SAGA_E_CANCELLED);
+}
+END_TEST
+
+static void *start_many(void *failures)
+{
+    for (int i = 0; i < 200; i++) {
+        struct saga_error e;
+        struct saga_started started;
+        if (saga_start(client, &(struct saga_start_options){.definition = "checkout"}, &started, &e) != SAGA_OK)
+            atomic_fetch_add((atomic_int *)failures, 1);
+    }
+    return NULL;
+}
+
+START_TEST(client__many_threads_use_one_client)
+{
+    pthread_t threads[4];
+    atomic_int failures = 0;
+    for (int i = 0; i < 4; i++)
+        pthread_create(&threads[i], NULL, start_many, &failures);
+    fake_await(server, "Start", 50);
+    fake_cut(server);
+    fake_await(server, "Start", 300);
+    fake_cut(server);
+    for (int i = 0; i < 4; i++)
+        pthread_join(threads[i], NULL);
+    ck_assert_int_eq(atomic_load(&failures), 0);
+}
+END_TEST
+
+/* Runs in the child: 0 when all is as client.h says. */
+static int use_in_child(void)
+{
+    struct saga_error e;
+    saga_tx *tx;
+    saga_watch *watch;
+    const struct saga_event *event;
+    if (saga_get(client, "s-1", NULL, &e) != SAGA_E_FAILED_PRECONDITION || strcmp(e.reason, SAGA_REASON_FORKED) != 0)
+        return 1;
+    if (saga_async_abort(client, "s-1", NULL, 0, NULL, NULL, &e) != SAGA_E_FAILED_PRECONDITION)
+        return 2;
+    if (saga_tx_attach(client, "s-1", 0, 0, &tx, &e) != SAGA_E_FAILED_PRECONDITION)
+        return 3;
+    if (saga_watch_open(client, "s-1", NULL, &watch, &e) != SAGA_OK ||
+        saga_watch_next(watch, 0, &event, &e) != SAGA_E_FAILED_PRECONDITION)
+        return 4;
+    saga_watch_cancel(watch);
+    saga_watch_close(watch);
+    if (saga_async_drain(client, 0, &e) != SAGA_E_FAILED_PRECONDITION || saga_async_poll(client, 1) != 0 ||
+        saga_async_outstanding(client) != 0)
+        return 5;
+    saga_client_shutdown(client);
+    saga_client_close(client);
+    return 0;
+}
+
+START_TEST(client__does_not_survive_fork)
+{
+    int status;
+    ck_assert_int_eq(start_named("checkout", NULL, 0), SAGA_OK);
+    pid_t child = fork();
+    if (child == 0)
+        _exit(use_in_child());
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert(WIFEXITED(status));
+    ck_assert_int_eq(WEXITSTATUS(status), 0);
+    ck_assert_int_eq(start_named("checkout", NULL, 0), SAGA_OK);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("client");
+    TCase *c = tcase_create("client");
+    tcase_add_checked_fixture(c, setup, teardown);
+    tcase_set_timeout(c, 60);
+    tcase_add_test(c, client__start_sends_everything_and_reads_the_answer);
+    tcase_add_test(c, client__request_ids_are_uuids_in_order);
+    tcase_add_test(c, client__errors_carry_their_details);
+    tcase_add_test(c, client__arguments_are_checked_before_anything_is_sent);
+    tcase_add_test(c, client__options_are_checked);
+    tcase_add_test(c, client__register_definition);
+    tcase_add_test(c, client__wait_get_and_cancel);
+    tcase_add_test(c, client__snapshot);
+    tcase_add_test(c, client__a_lost_start_is_repeated_with_the_same_request_id);
+    tcase_add_test(c, client__a_stopping_sidecar_is_asked_again);
+    tcase_add_test(c, client__wait_survives_a_restart_of_the_sidecar);
+    tcase_add_test(c, client__no_answer_is_a_deadline_exceeded);
+    tcase_add_test(c, client__no_sidecar_until_the_deadline);
+    tcase_add_test(c, client__fail_fast_does_not_wait_for_a_sidecar);
+    tcase_add_test(c, client__shutdown_ends_calls_that_wait);
+    tcase_add_test(c, client__shutdown_ends_the_pause_before_a_repeat);
+    tcase_add_test(c, client__many_threads_use_one_client);
+    tcase_add_test(c, client__does_not_survive_fork);
+    suite_add_tcase(suite, c);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? 0 : 1;
+}
