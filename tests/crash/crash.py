@@ -155,7 +155,7 @@ class Worker(threading.Thread):
         self.world, self.index = world, index
         self.facts = world.facts
         self.random = random.Random("%s/%d" % (world.seed, index))
-        self.client = Client(world.addresses[index % len(world.addresses)])
+        self.client = Client(world.addresses[index % len(world.addresses)], wait_for_ready=True)
         self.channels = {name: grpc.insecure_channel(s.address) for name, s in world.services.items()}
         self.serial = 0
 
@@ -329,12 +329,19 @@ class World:
             service.start()
         port = free_port()
         self.addresses = ["127.0.0.1:%d" % port, "unix:" + os.path.join(directory, "sagad.sock")]
-        # Attempts that a kill has taken are waited for until their time is over before anything is undone: so their time is short.
-        self.sidecar = Sidecar(directory=directory, listen=self.addresses, log_level="info",
-                               targets={n: {"address": s.address, "timeout": "500ms"} for n, s in self.services.items()})
+        self.sidecar = Sidecar(directory=directory, listen=self.addresses, **self.sidecar_options())
         for text in DEFINITIONS:
             self.sidecar.client.register(text)
         self.kills = collections.Counter()
+
+    def target_addresses(self):
+        """Where the sidecar finds the services."""
+        return {name: service.address for name, service in self.services.items()}
+
+    def sidecar_options(self):
+        # Attempts that a kill has taken are waited for until their time is over before anything is undone: so their time is short.
+        return {"log_level": "info",
+                "targets": {name: {"address": address, "timeout": "500ms"} for name, address in self.target_addresses().items()}}
 
     def kill_something(self):
         """One random moment: mostly the sidecar, sometimes a service, sometimes both, sometimes the sidecar politely."""
@@ -434,13 +441,13 @@ def check_ledgers(world):
     return sum(a["done"] + a["undone"] for by in accounts.values() for a in by.values())
 
 
-def run(arguments, directory):
-    world = World(arguments.seed, directory)
+def run(world, goes_on):
+    """Loads the world and kills in it as long as goes_on() says so, then lets every saga end and checks everything."""
     facts = world.facts
     workers = [Worker(world, i) for i in range(WORKERS)]
     for worker in workers:
         worker.start()
-    while world.sidecar_kills() < arguments.kills and not facts.wrong:
+    while goes_on() and not facts.wrong:
         world.kill_something()
     world.over.set()
     deadline = time.monotonic() + SETTLE_S
@@ -464,7 +471,7 @@ def run(arguments, directory):
         service.kill()
     effects = check_ledgers(world)
     states = collections.Counter(facts.endings.values())
-    return world, effects, states
+    return effects, states
 
 
 def main():
@@ -476,7 +483,8 @@ def main():
     print("crash: seed %s" % arguments.seed, flush=True)
     directory = tempfile.mkdtemp(prefix="saga-crash-")
     began = time.monotonic()
-    world, effects, states = run(arguments, directory)
+    world = World(arguments.seed, directory)
+    effects, states = run(world, lambda: world.sidecar_kills() < arguments.kills)
     for text in world.facts.wrong[:50]:
         print("WRONG: " + text)
     if arguments.keep or world.facts.wrong:
