@@ -202,6 +202,16 @@ E2E_ENV := SAGAD=$(abspath $(B))/sagad SAGACTL=$(abspath $(B))/sagactl SAGA_DESC
 e2e: $(B)/sagad $(B)/sagactl
 	@$(E2E_ENV) $(SYSTEM_PYTHON) tests/e2e/run.py $(E2E)
 
+# ---- the store on a disk that crashes, fails and fills up ----------------------------------------------------------------
+
+STORE_CRASH_LIBS := $(patsubst %,$(B)/obj/tests/support/%.o,panic frames crash_vfs memory_store) $(call archives,sidecar/journal sidecar/base)
+$(B)/store_crash: $(B)/obj/tests/crash/store_crash.o $(STORE_CRASH_LIBS)
+	$(CC) $(LDFLAGS) -o $@ $< $(STORE_CRASH_LIBS) $(SQLITE_LIBS) -lz
+
+.PHONY: store-crash
+store-crash: $(B)/store_crash
+	$<
+
 # ---- fuzzing: libFuzzer, which comes with clang ---------------------------------------------------------------------
 
 # tests/fuzz/fuzz_NAME.c begins with the inputs in tests/fuzz/corpus/NAME and keeps what it finds in the build folder.

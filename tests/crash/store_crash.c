@@ -1,12 +1,14 @@
 /* store_crash - the store in SQLite on a disk that crashes, fails and fills up, at every place where it can.
  *
  * A run carries out drawn commits and drops on the store and on a model in memory. Then something goes wrong: the system crashes at the Nth
- * sync, and loses, tears or garbles what was not synced (and once more while the journal is being opened again); the Nth read, write
- * or sync fails; the disk is full at the Nth write. Whatever it was, the journal must open again and hold exactly what the model holds: every
- * call that returned 0, in full, and of the call that was under way all or nothing (I1, I8). Every N there is, is tried.
+ * sync, and loses, tears or garbles what was not synced (and once more while the journal is being opened again); the process is killed
+ * there, and the system crashes once its successor has started; the Nth read, write or sync fails; the disk is full at the Nth write.
+ * Whatever it was, the journal must open again and hold exactly what the model holds: every call that returned 0, in full, and of the
+ * call that was under way all or nothing (I1, I8). Every N there is, is tried.
  *
  *   store_crash           all of it; says what it did
- *   exit code 1           something was lost, or torn, or refused; the last line says how to see it */
+ *   exit code 1           something was lost, torn or refused; the last line says in which run
+ */
 #include "sidecar/base/random.h"
 #include "sidecar/journal/sqlite/sqlite_store.h"
 #include "tests/support/crash_vfs.h"
@@ -356,6 +358,22 @@ static void crash_at(uint64_t n, enum crash_fate fate, uint64_t seed, uint64_t a
     end_run();
 }
 
+/* The process is killed before the Nth sync, and its successor finds what was written and acts on it; then the system crashes. What the
+ * successor saw must not be taken from it. */
+static void kill_at(uint64_t n)
+{
+    snprintf(doing, sizeof doing, "kill before sync %llu, then a crash", (unsigned long long)n);
+    begin_run();
+    crash_vfs_crash_at_sync(n);
+    (void)open_and_work();
+    crash_vfs_restart();
+    check_reopened();
+    crash_vfs_crash();
+    close_store();
+    crash_vfs_reboot(CRASH_LOSES_ALL, n);
+    end_run();
+}
+
 static void fail_at(enum crash_call call, uint64_t n, uint64_t count, int code, int fate)
 {
     static const char *const names[] = {"read", "write", "sync"};
@@ -375,6 +393,7 @@ static void fail_at(enum crash_call call, uint64_t n, uint64_t count, int code, 
 static void crash_everywhere(uint64_t syncs)
 {
     for (uint64_t n = 1; n <= syncs; n++) {
+        kill_at(n);
         crash_at(n, CRASH_LOSES_ALL, 0, 0);
         crash_at(n, CRASH_KEEPS_ALL, 0, 0);
         for (uint64_t seed = 1; seed <= 3; seed++) {
@@ -395,15 +414,16 @@ static void fail_everywhere(const uint64_t counts[CRASH_CALL_COUNT])
         }
     for (uint64_t n = 1; n <= counts[CRASH_WRITE]; n++) {
         fail_at(CRASH_WRITE, n, 1, SQLITE_FULL, -1);
-        fail_at(CRASH_WRITE, n, 25, SQLITE_FULL, (int)(n % CRASH_FATE_COUNT));
+        fail_at(CRASH_WRITE, n, 8, SQLITE_FULL, (int)(n % CRASH_FATE_COUNT));
     }
 }
 
 int main(void)
 {
-    snprintf(dir, sizeof dir, "/tmp/store-crash-XXXXXX");
+    /* The lock file is a real one, and made anew in every run. */
+    snprintf(dir, sizeof dir, "%s/store-crash-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
     if (mkdtemp(dir) == NULL) {
-        perror("store_crash: a folder under /tmp");
+        perror("store_crash: a folder of its own");
         return 2;
     }
     snprintf(path, sizeof path, "%s/journal.db", dir);

@@ -93,10 +93,11 @@ static int keep_mode(void *self, int count, char **values, char **names)
     return 0;
 }
 
-/* What holds before the first look into the file. */
+/* What holds before the first look into the file. A new database is turned to WAL by way of a rollback journal; EXTRA syncs the folder
+ * once that is deleted, lest it come back after a power cut and undo the whole database. */
 static int configure_first(struct sqlite_store *s, struct error_detail *detail)
 {
-    int rc = sqlite3_exec(s->db, "PRAGMA locking_mode = EXCLUSIVE", NULL, NULL, NULL);
+    int rc = sqlite3_exec(s->db, "PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = EXTRA", NULL, NULL, NULL);
     return rc == SQLITE_OK ? 0 : open_failed(s, rc, "opening the journal", detail);
 }
 
