@@ -82,7 +82,8 @@ def wait_until(condition, what, patience_s=None):
 class Stub:
     """Every method of a service as a Python method: stub.Start(definition="x") sends saga.v1.StartRequest(definition="x")."""
 
-    def __init__(self, channel, service):
+    def __init__(self, channel, service, wait_for_ready=False):
+        self.wait_for_ready = wait_for_ready
         for method in POOL.FindServiceByName(service).methods:
             make = {
                 (False, False): channel.unary_unary,
@@ -95,15 +96,16 @@ class Stub:
             setattr(self, method.name, self._method(call, message(method.input_type.full_name),
                                                     method_streams(service, method.name)[0]))
 
-    @staticmethod
-    def _method(call, request_type, request_streams):
+    def _method(self, call, request_type, request_streams):
         if request_streams:
-            return lambda requests, timeout=None, metadata=None: call(requests, timeout=timeout, metadata=metadata)
+            return lambda requests, timeout=None, metadata=None: call(
+                requests, timeout=timeout, metadata=metadata, wait_for_ready=self.wait_for_ready)
 
         def invoke(request=None, timeout=None, metadata=None, **fields):
             # A stream without a deadline lives as long as its test wants it; a unary call may not hang.
             limit = timeout if timeout is not None or isinstance(call, grpc.UnaryStreamMultiCallable) else PATIENCE_S
-            return call(request_type(**fields) if request is None else request, timeout=limit, metadata=metadata)
+            return call(request_type(**fields) if request is None else request, timeout=limit, metadata=metadata,
+                        wait_for_ready=self.wait_for_ready)
         return invoke
 
 
@@ -126,17 +128,21 @@ def method_streams(service, method):
 
 
 CHANNEL_OPTIONS = [("grpc.enable_http_proxy", 0), ("grpc.use_local_subchannel_pool", 1), ("grpc.enable_retries", 0),
-                   ("grpc.initial_reconnect_backoff_ms", 50), ("grpc.min_reconnect_backoff_ms", 50),
-                   ("grpc.max_reconnect_backoff_ms", 200), ("grpc.max_receive_message_length", -1)]
+                   ("grpc.initial_reconnect_backoff_ms", 20), ("grpc.min_reconnect_backoff_ms", 2000),
+                   ("grpc.max_reconnect_backoff_ms", 100), ("grpc.max_receive_message_length", -1)]
 
 
 class Client:
-    """A connection to a sidecar. The Coordinator's methods are its own; operator, health and the reflections stand beside."""
+    """A connection to a sidecar. The Coordinator's methods are its own; operator, health and the reflections stand beside.
 
-    def __init__(self, address):
+    wait_for_ready: calls wait for the sidecar when it is not there. Calls that fail at once instead drive the connection no further, and
+    without a call that waits grpcio looks at it every five seconds only.
+    """
+
+    def __init__(self, address, wait_for_ready=False):
         self.address = address
         self.channel = grpc.insecure_channel(address, options=CHANNEL_OPTIONS)
-        self.coordinator = Stub(self.channel, "saga.v1.Coordinator")
+        self.coordinator = Stub(self.channel, "saga.v1.Coordinator", wait_for_ready)
         self.operator = Stub(self.channel, "saga.v1.Operator")
         self.health = Stub(self.channel, "grpc.health.v1.Health")
         self.reflection = Stub(self.channel, "grpc.reflection.v1.ServerReflection")
