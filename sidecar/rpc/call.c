@@ -216,7 +216,8 @@ void rpc_call_refuse(struct rpc_call *call, int code)
 {
     uint8_t details[STATUS_DETAILS_SIZE_MAX];
     char message[STATUS_MESSAGE_SIZE_MAX];
-    refuse(call, error_row(code)->grpc_status, status_message(code, NULL, message), status_details(code, NULL, details));
+    refuse(call, error_row(code)->grpc_status, status_message(code, NULL, message),
+           status_details(code, NULL, details));
 }
 
 void rpc_call_refuse_unimplemented(struct rpc_call *call, const char *message)

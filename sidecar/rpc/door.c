@@ -166,10 +166,11 @@ static void look_at_guests(struct rpc_door *d)
 static nfds_t prepare(const struct rpc_door *d, bool pause, struct pollfd *polled, int *timeout_ms)
 {
     nfds_t count = 0;
+    bool closed = pause || d->guest_count == GUESTS_MAX;
     int64_t until = INT64_MAX, now = now_ms();
     polled[count++] = (struct pollfd){.fd = d->wake, .events = POLLIN};
     for (size_t i = 0; i < d->listener_count; i++)
-        polled[count++] = (struct pollfd){.fd = pause || d->guest_count == GUESTS_MAX ? -1 : d->listeners[i].fd, .events = POLLIN};
+        polled[count++] = (struct pollfd){.fd = closed ? -1 : d->listeners[i].fd, .events = POLLIN};
     for (size_t i = 0; i < d->guest_count; i++) {
         const struct guest *g = &d->guests[i];
         /* What it has said is still there to be read, so it would wake us without an end. */

@@ -76,7 +76,8 @@ static struct bytes pack(int state, uint8_t at[16])
  * read. */
 static bool read_name(struct rpc_call *call, struct bytes request, char name[NAME_SIZE_MAX])
 {
-    Grpc__Health__V1__HealthCheckRequest *asked = grpc__health__v1__health_check_request__unpack(NULL, request.size, request.at);
+    Grpc__Health__V1__HealthCheckRequest *asked =
+        grpc__health__v1__health_check_request__unpack(NULL, request.size, request.at);
     if (asked == NULL) {
         rpc_end(call, CODE_INVALID_ARGUMENT, "the bytes are no HealthCheckRequest", bytes_of(NULL, 0));
         return false;

@@ -119,7 +119,8 @@ static bool split(const char *address, char host[256], const char **port)
 
 static in_port_t *port_in(struct sockaddr *at)
 {
-    return at->sa_family == AF_INET ? &((struct sockaddr_in *)(void *)at)->sin_port : &((struct sockaddr_in6 *)(void *)at)->sin6_port;
+    return at->sa_family == AF_INET ? &((struct sockaddr_in *)(void *)at)->sin_port
+                                    : &((struct sockaddr_in6 *)(void *)at)->sin6_port;
 }
 
 static int port_of(int fd)
@@ -136,7 +137,8 @@ static int listen_tcp(struct rpc *r, const char *address, int *port, struct erro
     const char *service;
     if (!split(address, host, &service))
         return refuse(detail, address, "the address is to be host:port, [host]:port or unix:/path");
-    const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
+    const struct addrinfo hints = {
+        .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
     struct addrinfo *found;
     int error = getaddrinfo(host, service, &hints, &found);
     if (error != 0)

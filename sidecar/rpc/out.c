@@ -189,8 +189,8 @@ static void start_all(struct rpc_out *out, const grpc_op ops[6])
     }
 }
 
-void rpc_call_out(struct rpc_target *target, const char *method, const struct rpc_metadata *metadata, size_t metadata_count,
-                  struct bytes request, struct span timeout, void *tag)
+void rpc_call_out(struct rpc_target *target, const char *method, const struct rpc_metadata *metadata,
+                  size_t metadata_count, struct bytes request, struct span timeout, void *tag)
 {
     struct rpc *r = target->rpc;
     CHECK(metadata_count <= METADATA_MAX);
@@ -199,7 +199,8 @@ void rpc_call_out(struct rpc_target *target, const char *method, const struct rp
     out->tag = tag;
     out->deadline = rpc_after(timeout.us < 0 ? SPAN_MS(0) : timeout);
     grpc_slice path = grpc_slice_from_copied_string(method);
-    out->call = grpc_channel_create_call(target->channel, NULL, GRPC_PROPAGATE_DEFAULTS, r->queue, path, NULL, out->deadline, NULL);
+    out->call = grpc_channel_create_call(target->channel, NULL, GRPC_PROPAGATE_DEFAULTS, r->queue, path, NULL,
+                                         out->deadline, NULL);
     grpc_slice_unref(path);
 
     grpc_metadata entries[METADATA_MAX];

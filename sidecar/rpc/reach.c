@@ -39,7 +39,8 @@ static bool was_answered(const struct rpc_ending *e)
         return false;
     switch (e->status) {
     case CODE_UNAVAILABLE:
-        return e->hidden_count >= REAL_HIDDEN && !says(e->trace, "GOAWAY received") && !says(e->trace, "Transport closed");
+        return e->hidden_count >= REAL_HIDDEN && !says(e->trace, "GOAWAY received") &&
+               !says(e->trace, "Transport closed");
     case CODE_UNKNOWN:
     case CODE_INTERNAL:
     case CODE_RESOURCE_EXHAUSTED: return e->hidden_count == REAL_HIDDEN;

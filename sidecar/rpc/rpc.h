@@ -113,8 +113,8 @@ struct rpc_metadata {
 
 /* Calls method with request (copied), at most 32 entries of metadata (copied), and a deadline `timeout` from now. on_answer follows exactly
  * once, never within this call. */
-void rpc_call_out(struct rpc_target *target, const char *method, const struct rpc_metadata *metadata, size_t metadata_count,
-                  struct bytes request, struct span timeout, void *tag);
+void rpc_call_out(struct rpc_target *target, const char *method, const struct rpc_metadata *metadata,
+                  size_t metadata_count, struct bytes request, struct span timeout, void *tag);
 
 /* What the health service says: the whole server (service NULL) or one service. */
 void rpc_set_serving(struct rpc *r, const char *service, bool serving);

@@ -57,10 +57,10 @@ static void serve(struct rpc *r, const struct rpc_method *methods, size_t count,
         served->method = &methods[i];
         served->service = service;
         /* A message that must come first is read before the call is handed out: a peer that stays silent takes no slot. */
-        served->registered = grpc_server_register_method(r->server, methods[i].path, NULL,
-                                                         methods[i].kind == RPC_BIDI ? GRPC_SRM_PAYLOAD_NONE
-                                                                                     : GRPC_SRM_PAYLOAD_READ_INITIAL_BYTE_BUFFER,
-                                                         0);
+        grpc_server_register_method_payload_handling payload = GRPC_SRM_PAYLOAD_READ_INITIAL_BYTE_BUFFER;
+        if (methods[i].kind == RPC_BIDI)
+            payload = GRPC_SRM_PAYLOAD_NONE;
+        served->registered = grpc_server_register_method(r->server, methods[i].path, NULL, payload, 0);
         CHECK(served->registered != NULL);
     }
 }
@@ -70,10 +70,12 @@ void rpc_serve_init(struct rpc *r)
     r->server = server_create(&r->options);
     grpc_server_register_completion_queue(r->server, r->queue, NULL);
     r->owner_service.callbacks = r->callbacks;
-    r->owner_service.quota = (struct rpc_quota){.calls_max = r->options.calls_max, .streams_max = r->options.streams_max};
+    r->owner_service.quota.calls_max = r->options.calls_max;
+    r->owner_service.quota.streams_max = r->options.streams_max;
     r->room_service.callbacks = rpc_room_callbacks;
     r->room_service.callbacks.self = r;
-    r->room_service.quota = (struct rpc_quota){.calls_max = ROOM_CALLS_MAX, .streams_max = ROOM_STREAMS_MAX};
+    r->room_service.quota.calls_max = ROOM_CALLS_MAX;
+    r->room_service.quota.streams_max = ROOM_STREAMS_MAX;
     r->served = rpc_allocate((r->options.method_count + ROOM_METHOD_COUNT) * sizeof *r->served);
     serve(r, r->options.methods, r->options.method_count, &r->owner_service);
     serve(r, rpc_room_methods, ROOM_METHOD_COUNT, &r->room_service);

@@ -36,7 +36,8 @@ static grpc_channel *channel_create(const struct rpc_options *o, const char *add
         args[i] = (grpc_arg){.type = GRPC_ARG_INTEGER, .key = (char *)(uintptr_t)settings[i].key,
                              .value.integer = settings[i].value};
     grpc_channel_credentials *plaintext = grpc_insecure_credentials_create();
-    grpc_channel *channel = grpc_channel_create(address, plaintext, &(grpc_channel_args){.num_args = COUNT, .args = args});
+    const grpc_channel_args all = {.num_args = COUNT, .args = args};
+    grpc_channel *channel = grpc_channel_create(address, plaintext, &all);
     grpc_channel_credentials_release(plaintext);
     return channel;
 }

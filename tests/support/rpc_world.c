@@ -320,8 +320,8 @@ struct rpc_target *world_target(struct world *w, const char *address)
     return target;
 }
 
-void world_call_out(struct world *w, struct rpc_target *target, const char *method, const char *request, struct span timeout,
-                    struct world_answer *answer)
+void world_call_out(struct world *w, struct rpc_target *target, const char *method, const char *request,
+                    struct span timeout, struct world_answer *answer)
 {
     (void)w;
     const struct rpc_metadata metadata[] = {{"saga-id", bytes_of_text("00000000000000000000000000000001")},

@@ -109,8 +109,8 @@ void client_cancel(struct client_call *c);
 void client_unary(struct client_call *c, struct world *w, const char *method, struct bytes request);
 
 /* A call out of the room, whose answer goes into *answer. */
-void world_call_out(struct world *w, struct rpc_target *target, const char *method, const char *request, struct span timeout,
-                    struct world_answer *answer);
+void world_call_out(struct world *w, struct rpc_target *target, const char *method, const char *request,
+                    struct span timeout, struct world_answer *answer);
 struct rpc_target *world_target(struct world *w, const char *address);
 
 #endif

@@ -282,8 +282,8 @@ static void greet(void)
 static void trailers_only(const char *status, const char *message)
 {
     begin_peer();
-    fake_headers(&peer, true, ":status", "200", "content-type", "application/grpc", "grpc-status", status, "grpc-message", message,
-                 NULL);
+    fake_headers(&peer, true, ":status", "200", "content-type", "application/grpc", "grpc-status", status,
+                 "grpc-message", message, NULL);
 }
 
 START_TEST(rpc_out__status_that_the_peer_sent_is_an_answer)
