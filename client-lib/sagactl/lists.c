@@ -59,11 +59,12 @@ void show_list(const struct screen *s, Saga__V1__Saga *const *sagas, size_t coun
         kind_width = at_least(kind_width, screen_columns(s, kind(s, sagas[i], text)));
     }
     id_width = at_most(id_width, 29);
-    kind_width = at_most(kind_width, at_least(16, s->width / 4));
-    unsigned used = id_width + STATE_WIDTH + kind_width + 2 * TIME_WIDTH + 5 * 2;
+    unsigned others = id_width + STATE_WIDTH + 2 * TIME_WIDTH + 4 * 2;
+    kind_width = at_most(kind_width, at_most(at_least(16, s->width / 4), s->width - others));
+    unsigned used = others + kind_width + 2;
     unsigned why_width = s->width > used ? s->width - used : 0;
-    screen_put(s, PAINT_DIM, "%-*s  %-*s  %-*s  %*s  %*s  %s\n", (int)id_width, "SAGA", STATE_WIDTH, "STATE",
-               (int)kind_width, "DEFINITION", TIME_WIDTH, "AGE", TIME_WIDTH, "TOOK", "WHY");
+    screen_put(s, PAINT_DIM, "%-*s  %-*s  %-*s  %*s  %*s%s\n", (int)id_width, "SAGA", STATE_WIDTH, "STATE",
+               (int)kind_width, "DEFINITION", TIME_WIDTH, "AGE", TIME_WIDTH, "TOOK", why_width >= 4 ? "  WHY" : "");
     for (size_t i = 0; i < count; i++) {
         const Saga__V1__Saga *saga = sagas[i];
         struct instant started = times_of(saga->started_at), over = times_of(saga->ended_at);

@@ -1,0 +1,312 @@
+/* sagactl: the command line, and what is made of its tables: help, manual page, completions. Runs at the top of the
+ * tree. */
+#include "client-lib/sagactl/exits.h"
+#include "client-lib/sagactl/help.h"
+#include "client-lib/sagactl/options.h"
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ID        "9f03c1d2a4b7-2a"
+#define WORDS_MAX 16
+
+static struct options options;
+static int status;
+static char *words[WORDS_MAX];
+static char *out_text, *err_text;
+
+/* Reads a command line whose words are separated by '|'. */
+static bool read_line(const char *line)
+{
+    static char copy[4096];
+    int argc = 0;
+    size_t size;
+    free(out_text);
+    free(err_text);
+    FILE *out = open_memstream(&out_text, &size), *err = open_memstream(&err_text, &size);
+    ck_assert(out != NULL && err != NULL);
+    snprintf(copy, sizeof copy, "sagactl|%s", line);
+    for (char *word = strtok(copy, "|"); word != NULL; word = strtok(NULL, "|"))
+        words[argc++] = word;
+    words[argc] = NULL;
+    bool read = options_read(&options, argc, words, out, err, &status);
+    fclose(out);
+    fclose(err);
+    return read;
+}
+
+static void assert_read(const char *line)
+{
+    ck_assert_msg(read_line(line), "%s: %s", line, err_text);
+    ck_assert_str_eq(err_text, "");
+}
+
+/* said stands somewhere in what is said. */
+static void assert_refused(const char *line, const char *said)
+{
+    ck_assert_msg(!read_line(line), "%s", line);
+    ck_assert_msg(status == EXIT_USAGE, "%s: %d", line, status);
+    ck_assert_msg(strstr(err_text, said) != NULL, "%s: %s", line, err_text);
+    ck_assert_str_eq(out_text, "");
+}
+
+START_TEST(options__reads_a_command_and_its_words)
+{
+    assert_read("retry|" ID "|charge");
+    ck_assert_str_eq(options.command->name, "retry");
+    ck_assert_uint_eq(options.word_count, 2);
+    ck_assert_str_eq(options.words[0], ID);
+    ck_assert_str_eq(options.words[1], "charge");
+    ck_assert_int_eq(options.timeout_ms, -1);
+    ck_assert_ptr_null(options.address);
+    ck_assert(!options.json && !options.utc && options.color == COLOR_AUTO);
+    assert_read("list");
+    ck_assert_uint_eq(options.word_count, 0);
+    ck_assert_uint_eq(options.limit, 50);
+}
+END_TEST
+
+START_TEST(options__stand_before_and_behind_the_command)
+{
+    assert_read("-o|json|--address=unix:/x|get|" ID "|--timeout|1.5s|--utc|--color=never");
+    ck_assert(options.json && options.utc && options.color == COLOR_NEVER);
+    ck_assert_str_eq(options.address, "unix:/x");
+    ck_assert_int_eq(options.timeout_ms, 1500);
+    ck_assert_str_eq(options.words[0], ID);
+    assert_read("get|-p|" ID "|-ojson");
+    ck_assert(options.json && options.payloads);
+    assert_read("register|--|-n");
+    ck_assert(!options.dry_run);
+    ck_assert_str_eq(options.words[0], "-n");
+}
+END_TEST
+
+START_TEST(options__of_start)
+{
+    assert_read("start|order|--version|2.0.0|--input-text|a book|-r|order-1|-d|30s|--wait");
+    ck_assert_str_eq(options.version, "2.0.0");
+    ck_assert_str_eq(options.input_text, "a book");
+    ck_assert_str_eq(options.request_id, "order-1");
+    ck_assert_int_eq(options.deadline.us, 30000000);
+    ck_assert(options.wait);
+    assert_refused("start|order|--input|x|--input-text|y", "exclude one another");
+    assert_refused("start|order|--version", "--version needs VERSION");
+    assert_refused("start|order|--version|two", "is not a semantic version");
+    assert_refused("start|order|--deadline|30", "has no unit");
+    assert_refused("start|order|--deadline|0s", "is less than 1ms");
+    assert_refused("start|or der", "is not the name of a definition");
+    assert_refused("start", "needs DEFINITION");
+    assert_refused("start|order|more", "\"more\" is too much");
+    char line[400];
+    snprintf(line, sizeof line, "start|order|-r|%0129d", 0);
+    assert_refused(line, "--request-id takes 1 to 128 bytes");
+    snprintf(line, sizeof line, "start|order|-r|%0128d", 0);
+    assert_read(line);
+}
+END_TEST
+
+START_TEST(options__of_list)
+{
+    assert_read("list|--state|running,stuck|-s|COMMITTED|--limit|1000|--definition|order|--since|2h");
+    ck_assert_uint_eq(options.states, 1u << 1 | 1u << 5 | 1u << 2);
+    ck_assert_uint_eq(options.limit, 1000);
+    assert_read("list|-s|live");
+    ck_assert_uint_eq(options.states, 1u << 1 | 1u << 3 | 1u << 5);
+    assert_read("list|-s|ended");
+    ck_assert_uint_eq(options.states, 1u << 2 | 1u << 4 | 1u << 6);
+    assert_refused("list|--state|runing", "\"runing\" is not a state; did you mean running?");
+    assert_refused("list|--state|running,", "\"\" is not a state");
+    assert_refused("list|--limit|0", "is not a count from 1 to 1000");
+    assert_refused("list|--limit|1001", "is not a count from 1 to 1000");
+    assert_refused("list|--limit|ten", "is not a count");
+    assert_refused("list|--since|then", "is not a time");
+    assert_refused("list|--all|--page|x", "exclude one another");
+    assert_refused("list|x", "is too much");
+}
+END_TEST
+
+START_TEST(options__of_an_operator)
+{
+    assert_read("skip|" ID "|charge|--reason|by hand|--actor|bob");
+    ck_assert_str_eq(options.actor, "bob");
+    ck_assert_str_eq(options.reason, "by hand");
+    setenv("USER", "anna", 1);
+    assert_read("pause|" ID);
+    ck_assert_int_eq(strncmp(options.actor, "anna@", 5), 0);
+    unsetenv("USER");
+    assert_read("pause|" ID);
+    ck_assert_uint_gt(strlen(options.actor), 0);
+    assert_refused("skip|" ID "|charge", "needs --reason");
+    assert_refused("resolve|" ID, "needs --reason");
+    assert_refused("skip|" ID "|--reason|x", "needs SAGA-ID STEP");
+    assert_refused("skip|" ID "|a/b|--reason|x", "is not the name of a step");
+    char line[400];
+    snprintf(line, sizeof line, "pause|" ID "|--actor|%0129d", 0);
+    assert_refused(line, "--actor takes 1 to 128 bytes");
+    snprintf(line, sizeof line, "pause|" ID "|--reason|%0257d", 0);
+    assert_refused(line, "--reason takes 1 to 256 bytes");
+}
+END_TEST
+
+START_TEST(options__refuse_what_is_no_saga)
+{
+    static const char *const bad[] = {"1", "9F03c1d2a4b7-2a", "9f03c1d2a4b7", "9f03c1d2a4b7-02a", "9f03c1d2a4b7-2a "};
+    static const char *const commands[] = {"get", "wait", "watch", "cancel", "pause", "resume", "retry"};
+    char line[128];
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        for (size_t j = 0; j < sizeof commands / sizeof commands[0]; j++) {
+            snprintf(line, sizeof line, "%s|%s", commands[j], bad[i]);
+            assert_refused(line, "is not a saga's id, as in");
+        }
+    }
+    assert_read("watch");
+}
+END_TEST
+
+START_TEST(options__name_the_nearest)
+{
+    assert_refused("strat|x", "there is no command strat; did you mean start?");
+    assert_refused("deadletter", "did you mean deadletters?");
+    assert_refused("frobnicate", "there is no command frobnicate\n");
+    assert_refused("wait|" ID "|--tiemout=1s", "there is no option --tiemout; did you mean --timeout?");
+    assert_refused("--adress|x|list", "there is no option --adress; did you mean --address?");
+    /* Only what this command takes. */
+    assert_refused("get|" ID "|--reasn|x", "there is no option --reasn\n");
+    assert_refused("list|-z", "there is no option -z");
+    assert_refused("list|--utc=1", "--utc takes no argument");
+    assert_refused("list|-o|jsn", "\"jsn\" is none of text, json");
+    assert_refused("list|--timeout", "--timeout needs TIME");
+    assert_refused("-o", "--output needs FORMAT");
+}
+END_TEST
+
+START_TEST(options__are_shown_safely)
+{
+    assert_refused("\033[2J", "\\x1b[2J");
+    assert_refused("get|\033[2J", "\\x1b[2J");
+    assert_refused("list|--\033[2J", "\\x1b[2J");
+    ck_assert_ptr_null(strchr(err_text, '\033'));
+}
+END_TEST
+
+START_TEST(options__help_and_version_are_no_mistakes)
+{
+    ck_assert(!read_line("--help"));
+    ck_assert_int_eq(status, EXIT_DONE);
+    ck_assert_ptr_nonnull(strstr(out_text, "usage: sagactl"));
+    ck_assert_str_eq(err_text, "");
+    ck_assert(!read_line("resolve|--help"));
+    ck_assert_int_eq(status, EXIT_DONE);
+    ck_assert_ptr_nonnull(strstr(out_text, "usage: sagactl resolve SAGA-ID"));
+    ck_assert(!read_line("-V"));
+    ck_assert_int_eq(status, EXIT_DONE);
+    ck_assert_int_eq(strncmp(out_text, "sagactl ", 8), 0);
+    /* Nothing to do is one. */
+    ck_assert(!read_line(""));
+    ck_assert_int_eq(status, EXIT_USAGE);
+    ck_assert_ptr_nonnull(strstr(err_text, "usage: sagactl"));
+}
+END_TEST
+
+/* ---- what is made of the tables ---- */
+
+START_TEST(tables__have_no_clashes)
+{
+    for (size_t c = 0; c < command_count; c++) {
+        uint64_t mask = OPTIONS_COMMON | command_rows[c].options;
+        for (unsigned a = 0; a < OPTION_COUNT; a++) {
+            ck_assert_ptr_nonnull(option_rows[a].name);
+            for (unsigned b = 0; b < a; b++) {
+                if ((mask & OPTION_BIT(a)) == 0 || (mask & OPTION_BIT(b)) == 0)
+                    continue;
+                ck_assert_str_ne(option_rows[a].name, option_rows[b].name);
+                ck_assert_msg(option_rows[a].letter == '\0' || option_rows[a].letter != option_rows[b].letter,
+                              "%s: -%c", command_rows[c].name, option_rows[a].letter);
+            }
+        }
+    }
+}
+END_TEST
+
+START_TEST(tables__help_is_within_80_columns)
+{
+    for (size_t i = 0; i <= command_count; i++) {
+        char *text = NULL;
+        size_t size;
+        FILE *out = open_memstream(&text, &size);
+        if (i < command_count)
+            help_command(out, &command_rows[i]);
+        else
+            help_overview(out);
+        fclose(out);
+        for (char *line = strtok(text, "\n"); line != NULL; line = strtok(NULL, "\n"))
+            ck_assert_msg(strlen(line) <= 80, "%s", line);
+        free(text);
+    }
+}
+END_TEST
+
+START_TEST(tables__the_manual_page_is_theirs)
+{
+    static char page[262144];
+    FILE *file = fopen("docs/man/sagactl.1", "r");
+    ck_assert_msg(file != NULL, "docs/man/sagactl.1 is not there; tests run at the top of the tree");
+    page[fread(page, 1, sizeof page - 1, file)] = '\0';
+    fclose(file);
+    char *begin = strstr(page, HELP_MAN_BEGIN), *end = strstr(page, HELP_MAN_END), *sections = NULL;
+    size_t size;
+    ck_assert(begin != NULL && end != NULL);
+    begin += strlen(HELP_MAN_BEGIN);
+    *end = '\0';
+    FILE *out = open_memstream(&sections, &size);
+    help_man(out);
+    fclose(out);
+    ck_assert_msg(strcmp(begin, sections) == 0, "docs/man/sagactl.1 is not up to date; run make docs-sagactl");
+    free(sections);
+}
+END_TEST
+
+START_TEST(tables__completions_name_everything)
+{
+    static const char *const shells[] = {"bash", "zsh", "fish"};
+    for (size_t i = 0; i < 3; i++) {
+        char *text = NULL;
+        size_t size;
+        FILE *out = open_memstream(&text, &size);
+        ck_assert(help_completion(out, shells[i]));
+        fclose(out);
+        for (size_t c = 0; c < command_count; c++)
+            ck_assert_msg(strstr(text, command_rows[c].name) != NULL, "%s: %s", shells[i], command_rows[c].name);
+        for (unsigned id = 0; id < OPTION_COUNT; id++)
+            ck_assert_msg(strstr(text, option_rows[id].name) != NULL, "%s: %s", shells[i], option_rows[id].name);
+        free(text);
+    }
+    ck_assert(!help_completion(stderr, "csh"));
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("sagactl_options");
+    TCase *tests = tcase_create("options");
+    tcase_add_test(tests, options__reads_a_command_and_its_words);
+    tcase_add_test(tests, options__stand_before_and_behind_the_command);
+    tcase_add_test(tests, options__of_start);
+    tcase_add_test(tests, options__of_list);
+    tcase_add_test(tests, options__of_an_operator);
+    tcase_add_test(tests, options__refuse_what_is_no_saga);
+    tcase_add_test(tests, options__name_the_nearest);
+    tcase_add_test(tests, options__are_shown_safely);
+    tcase_add_test(tests, options__help_and_version_are_no_mistakes);
+    tcase_add_test(tests, tables__have_no_clashes);
+    tcase_add_test(tests, tables__help_is_within_80_columns);
+    tcase_add_test(tests, tables__the_manual_page_is_theirs);
+    tcase_add_test(tests, tables__completions_name_everything);
+    suite_add_tcase(suite, tests);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
