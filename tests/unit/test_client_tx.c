@@ -1,0 +1,410 @@
+/* Enlisted sagas against a scripted sidecar: what each call carries, and the keeper of leases. */
+#include <saga/saga.h>
+
+#include "saga/v1/coordinator.pb-c.h"
+#include "tests/support/fake_server.h"
+
+#include <check.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+static struct fake_server *server;
+static saga_client *client;
+static struct saga_error error;
+
+static struct seen {
+    char name[64], saga_id[64], reason[64];
+    int64_t lease_s, deadline_s;
+    size_t enlist_count, settle_count;
+    char step[64], target[64], method[64], request[64];
+    int64_t timeout_ms, initial_backoff_ms, max_backoff_ms;
+    int32_t max_attempts;
+    double multiplier, jitter;
+    bool has_compensation, has_retry, has_jitter;
+    char settled[64], output[64];
+    int outcome;
+    bool use_output;
+} seen;
+static atomic_int keep_alive_fails; /* a gRPC status, or 0 */
+static atomic_bool keep_alive_hangs;
+static atomic_int lease_answer_ms;
+
+static int64_t ms_of(const Google__Protobuf__Duration *d)
+{
+    return d ? d->seconds * 1000 + d->nanos / 1000000 : -1;
+}
+
+static void see_enlist(Saga__V1__Enlistment **enlist, size_t count)
+{
+    seen.enlist_count = count;
+    if (count == 0)
+        return;
+    const Saga__V1__Enlistment *last = enlist[count - 1];
+    snprintf(seen.step, sizeof seen.step, "%s", last->step);
+    seen.has_compensation = last->compensation != NULL;
+    if (!last->compensation)
+        return;
+    const Saga__V1__Call *c = last->compensation;
+    snprintf(seen.target, sizeof seen.target, "%s", c->target);
+    snprintf(seen.method, sizeof seen.method, "%s", c->method);
+    snprintf(seen.request, sizeof seen.request, "%.*s", (int)c->request.len, (const char *)c->request.data);
+    seen.timeout_ms = ms_of(c->timeout);
+    seen.has_retry = c->retry != NULL;
+    if (c->retry) {
+        seen.max_attempts = c->retry->max_attempts;
+        seen.initial_backoff_ms = ms_of(c->retry->initial_backoff);
+        seen.max_backoff_ms = ms_of(c->retry->max_backoff);
+        seen.multiplier = c->retry->backoff_multiplier;
+        seen.has_jitter = c->retry->jitter != NULL;
+        seen.jitter = c->retry->jitter ? c->retry->jitter->value : 0;
+    }
+}
+
+static void see_settle(Saga__V1__Settlement **settle, size_t count)
+{
+    seen.settle_count = count;
+    if (count == 0)
+        return;
+    const Saga__V1__Settlement *last = settle[count - 1];
+    snprintf(seen.settled, sizeof seen.settled, "%s", last->step);
+    snprintf(seen.output, sizeof seen.output, "%.*s", (int)last->output.len, (const char *)last->output.data);
+    seen.outcome = (int)last->outcome;
+    seen.use_output = last->use_output_for_compensation;
+}
+
+static void keep_alive(struct fake_call *call)
+{
+    int fails = atomic_load(&keep_alive_fails);
+    if (fails != 0)
+        fake_fail(call, fails, "no", fails == 14 ? "STOPPING" : "SAGA_TURNED_BACK", NULL, -1);
+    else if (!atomic_load(&keep_alive_hangs)) {
+        Saga__V1__KeepAliveResponse response = SAGA__V1__KEEP_ALIVE_RESPONSE__INIT;
+        Google__Protobuf__Duration lease = GOOGLE__PROTOBUF__DURATION__INIT;
+        lease.seconds = atomic_load(&lease_answer_ms) / 1000;
+        lease.nanos = atomic_load(&lease_answer_ms) % 1000 * 1000000;
+        response.lease = &lease;
+        fake_answer(call, &response.base);
+    }
+}
+
+static void handle(struct fake_call *call, const void *request, void *user)
+{
+    (void)user;
+    if (strcmp(call->method, "Begin") == 0) {
+        const Saga__V1__BeginRequest *r = request;
+        Saga__V1__BeginResponse response = SAGA__V1__BEGIN_RESPONSE__INIT;
+        snprintf(seen.name, sizeof seen.name, "%s", r->name);
+        seen.lease_s = r->lease ? r->lease->seconds : -1;
+        seen.deadline_s = r->deadline ? r->deadline->seconds : -1;
+        see_enlist(r->enlist, r->n_enlist);
+        response.saga_id = (char *)(uintptr_t)"tx-1";
+        if (strcmp(r->name, "refused") == 0)
+            fake_fail(call, 8, "full", "LIVE_SAGAS_MAX", NULL, 10);
+        else
+            fake_answer(call, &response.base);
+    } else if (strcmp(call->method, "Enlist") == 0) {
+        const Saga__V1__EnlistRequest *r = request;
+        snprintf(seen.saga_id, sizeof seen.saga_id, "%s", r->saga_id);
+        see_settle(r->settle, r->n_settle);
+        see_enlist(r->enlist, r->n_enlist);
+        if (r->n_enlist > 0 && strcmp(r->enlist[0]->step, "twice") == 0)
+            fake_fail(call, 6, "the step is enlisted with another compensation", "STEP_EXISTS", "enlist[0].step", -1);
+        else
+            fake_answer(call, &(Saga__V1__EnlistResponse)SAGA__V1__ENLIST_RESPONSE__INIT.base);
+    } else if (strcmp(call->method, "Settle") == 0) {
+        see_settle(((const Saga__V1__SettleRequest *)request)->settle, ((const Saga__V1__SettleRequest *)request)->n_settle);
+        fake_answer(call, &(Saga__V1__SettleResponse)SAGA__V1__SETTLE_RESPONSE__INIT.base);
+    } else if (strcmp(call->method, "Commit") == 0) {
+        const Saga__V1__CommitRequest *r = request;
+        see_settle(r->settle, r->n_settle);
+        if (strcmp(r->saga_id, "open") == 0)
+            fake_fail(call, 9, "a step is not settled", "STEPS_OPEN", NULL, -1);
+        else
+            fake_answer(call, &(Saga__V1__CommitResponse)SAGA__V1__COMMIT_RESPONSE__INIT.base);
+    } else if (strcmp(call->method, "Abort") == 0) {
+        snprintf(seen.reason, sizeof seen.reason, "%s", ((const Saga__V1__AbortRequest *)request)->reason);
+        fake_answer(call, &(Saga__V1__AbortResponse)SAGA__V1__ABORT_RESPONSE__INIT.base);
+    } else {
+        keep_alive(call);
+    }
+}
+
+static void open_with(struct saga_client_options options)
+{
+    options.address = fake_address(server);
+    ck_assert_int_eq(saga_client_open(&options, &client, &error), SAGA_OK);
+}
+
+static void setup(void)
+{
+    memset(&seen, 0, sizeof seen);
+    atomic_store(&lease_answer_ms, 60000);
+    server = fake_open(handle, NULL);
+    open_with((struct saga_client_options){0});
+}
+
+static void teardown(void)
+{
+    saga_client_close(client);
+    fake_close(server);
+}
+
+static saga_tx *begin(int64_t lease_ms)
+{
+    saga_tx *tx;
+    struct saga_begin_options options = {.name = "transfer", .lease_ms = lease_ms};
+    ck_assert_msg(saga_begin(client, &options, &tx, &error) == SAGA_OK, "%s", error.message);
+    return tx;
+}
+
+#define UNTIL(condition)                                                                                               \
+    do {                                                                                                               \
+        time_t end_ = time(NULL) + 20;                                                                                 \
+        while (!(condition)) {                                                                                         \
+            nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);                                                   \
+            ck_assert_msg(time(NULL) < end_, "waited in vain for " #condition);                                        \
+        }                                                                                                              \
+    } while (0)
+
+START_TEST(tx__begin_enlist_settle_commit)
+{
+    saga_tx *tx;
+    struct saga_retry_policy retry = {
+        .max_attempts = 7, .initial_backoff_ms = 10, .max_backoff_ms = 2500, .backoff_multiplier = 1.5, .jitter = -1};
+    struct saga_compensation refund = {.target = "bank",
+                                       .method = "/bank.v1.Bank/Refund",
+                                       .request = "50",
+                                       .request_size = 2,
+                                       .timeout_ms = 900,
+                                       .retry = &retry};
+    struct saga_enlistment first[] = {{.step = "lookup"}, {.step = "debit", .compensation = &refund}};
+    struct saga_begin_options options = {.name = "transfer", .lease_ms = 20000, .deadline_ms = 40000, .enlist = first, .enlist_count = 2};
+    ck_assert_int_eq(saga_begin(client, &options, &tx, &error), SAGA_OK);
+    ck_assert_str_eq(saga_tx_id(tx), "tx-1");
+    ck_assert_str_eq(seen.name, "transfer");
+    ck_assert_int_eq(seen.lease_s, 20);
+    ck_assert_int_eq(seen.deadline_s, 40);
+    ck_assert_uint_eq(seen.enlist_count, 2);
+    ck_assert_str_eq(seen.step, "debit");
+    ck_assert_str_eq(seen.target, "bank");
+    ck_assert_str_eq(seen.method, "/bank.v1.Bank/Refund");
+    ck_assert_str_eq(seen.request, "50");
+    ck_assert_int_eq(seen.timeout_ms, 900);
+    ck_assert_int_eq(seen.max_attempts, 7);
+    ck_assert_int_eq(seen.initial_backoff_ms, 10);
+    ck_assert_int_eq(seen.max_backoff_ms, 2500);
+    ck_assert(seen.multiplier > 1.49 && seen.multiplier < 1.51);
+    ck_assert(seen.has_jitter && seen.jitter < 0.001);
+    ck_assert_int_le(saga_tx_lease_left_ms(tx), 20000);
+    ck_assert_int_gt(saga_tx_lease_left_ms(tx), 15000);
+
+    retry.jitter = 0;
+    ck_assert_int_eq(saga_enlist(tx, "credit", &refund, &error), SAGA_OK);
+    ck_assert_str_eq(seen.saga_id, "tx-1");
+    ck_assert_str_eq(seen.step, "credit");
+    ck_assert(!seen.has_jitter);
+    ck_assert_int_eq(saga_enlist(tx, "mail", NULL, &error), SAGA_OK);
+    ck_assert(!seen.has_compensation);
+    ck_assert_int_eq(saga_settle(tx, "debit", SAGA_UNKNOWN, "out", 3, &error), SAGA_OK);
+    ck_assert_str_eq(seen.settled, "debit");
+    ck_assert_str_eq(seen.output, "out");
+    ck_assert_int_eq(seen.outcome, SAGA_UNKNOWN);
+    struct saga_settlement settle = {.step = "credit", .outcome = SAGA_DONE, .use_output_for_compensation = true};
+    ck_assert_int_eq(saga_advance(tx, &settle, 1, first, 1, &error), SAGA_OK);
+    ck_assert_uint_eq(seen.settle_count, 1);
+    ck_assert(seen.use_output);
+    ck_assert_str_eq(seen.step, "lookup");
+    ck_assert_int_eq(saga_commit_with(tx, &settle, 1, &error), SAGA_OK);
+    ck_assert_uint_eq(seen.settle_count, 1);
+    ck_assert_int_eq(saga_tx_lease_left_ms(tx), 0);
+    saga_tx_free(tx);
+    saga_tx_free(NULL);
+}
+END_TEST
+
+START_TEST(tx__failures)
+{
+    saga_tx *tx;
+    struct saga_compensation none = {.target = "bank"};
+    struct saga_enlistment enlist[] = {{.step = "a"}, {.step = "b", .compensation = &none}};
+    struct saga_begin_options options = {.name = "refused"};
+    ck_assert_int_eq(saga_begin(client, &options, &tx, &error), SAGA_E_RESOURCE_EXHAUSTED);
+    ck_assert_ptr_null(tx);
+    ck_assert_str_eq(error.reason, "LIVE_SAGAS_MAX");
+    options = (struct saga_begin_options){.name = "x", .enlist = enlist, .enlist_count = 2};
+    ck_assert_int_eq(saga_begin(client, &options, &tx, &error), SAGA_E_INVALID_ARGUMENT);
+    ck_assert_str_eq(error.field, "enlist[1].method");
+    options = (struct saga_begin_options){.name = "x", .enlist = enlist, .enlist_count = SAGA_STEPS_PER_CALL_MAX + 1};
+    ck_assert_int_eq(saga_begin(client, &options, &tx, &error), SAGA_E_INVALID_ARGUMENT);
+    ck_assert_str_eq(error.field, "enlist");
+    ck_assert_int_eq(saga_begin(client, NULL, &tx, &error), SAGA_E_INVALID_ARGUMENT);
+    ck_assert_str_eq(error.field, "name");
+    options = (struct saga_begin_options){.name = "x", .lease_ms = -5};
+    ck_assert_int_eq(saga_begin(client, &options, &tx, &error), SAGA_E_INVALID_ARGUMENT);
+    ck_assert_str_eq(error.field, "lease_ms");
+
+    tx = begin(20000);
+    ck_assert_int_eq(saga_enlist(tx, "twice", NULL, &error), SAGA_E_ALREADY_EXISTS);
+    ck_assert_str_eq(error.field, "enlist[0].step");
+    ck_assert_int_eq(saga_enlist(tx, NULL, NULL, &error), SAGA_E_INVALID_ARGUMENT);
+    ck_assert_str_eq(error.field, "enlist[0].step");
+    ck_assert_int_eq(saga_settle(tx, "a", (enum saga_outcome)9, NULL, 0, &error), SAGA_E_INVALID_ARGUMENT);
+    ck_assert_str_eq(error.field, "settle[0].outcome");
+    ck_assert_int_eq(saga_advance(tx, NULL, 0, NULL, 0, &error), SAGA_E_INVALID_ARGUMENT);
+    ck_assert_int_eq(saga_abort(tx, "no money", &error), SAGA_OK);
+    ck_assert_str_eq(seen.reason, "no money");
+    ck_assert_int_eq(saga_tx_lease_left_ms(tx), 0);
+    saga_tx_free(tx);
+    ck_assert_int_eq(saga_tx_attach(client, "open", 0, 0, &tx, &error), SAGA_OK);
+    ck_assert_int_eq(saga_commit(tx, &error), SAGA_E_FAILED_PRECONDITION);
+    ck_assert_str_eq(error.reason, "STEPS_OPEN");
+    saga_tx_free(tx);
+    ck_assert_int_eq(saga_tx_attach(client, "x", -1, 0, &tx, &error), SAGA_E_INVALID_ARGUMENT);
+    ck_assert_int_eq(saga_tx_attach(client, "", 0, 0, &tx, &error), SAGA_E_INVALID_ARGUMENT);
+}
+END_TEST
+
+START_TEST(lease__is_renewed_at_a_third)
+{
+    atomic_store(&lease_answer_ms, 300);
+    struct timespec before, after;
+    clock_gettime(CLOCK_MONOTONIC, &before);
+    saga_tx *tx = begin(300);
+    fake_await(server, "KeepAlive", 4);
+    clock_gettime(CLOCK_MONOTONIC, &after);
+    int64_t took_ms = (after.tv_sec - before.tv_sec) * 1000 + (after.tv_nsec - before.tv_nsec) / 1000000;
+    ck_assert_int_ge(took_ms, 350); /* four thirds, not one after the other */
+    ck_assert_int_gt(saga_tx_lease_left_ms(tx), 0);
+    saga_tx_free(tx);
+}
+END_TEST
+
+START_TEST(lease__whose_length_is_the_sidecars_is_asked_for)
+{
+    saga_tx *tx = begin(0);
+    ck_assert_int_eq(saga_tx_lease_left_ms(tx), -1);
+    UNTIL(saga_tx_lease_left_ms(tx) > 50000);
+    ck_assert_uint_eq(fake_count(server, "KeepAlive"), 1);
+    saga_tx_free(tx);
+}
+END_TEST
+
+START_TEST(lease__keeper_tries_again_and_stops_when_the_saga_has_turned_back)
+{
+    atomic_store(&lease_answer_ms, 300);
+    atomic_store(&keep_alive_fails, 14);
+    saga_tx *tx = begin(300);
+    fake_await(server, "KeepAlive", 3);
+    UNTIL(saga_tx_lease_left_ms(tx) == 0);
+    atomic_store(&keep_alive_fails, 0);
+    UNTIL(saga_tx_lease_left_ms(tx) > 0);
+    atomic_store(&keep_alive_fails, 9);
+    UNTIL(saga_tx_lease_left_ms(tx) == 0);
+    unsigned count = fake_count(server, "KeepAlive");
+    /* A second saga is renewed twice: by then the first would have been too. */
+    atomic_store(&keep_alive_fails, 0);
+    saga_tx *second = begin(300);
+    fake_await(server, "KeepAlive", count + 3);
+    ck_assert_int_eq(saga_tx_lease_left_ms(tx), 0);
+    saga_tx_free(second);
+    saga_tx_free(tx);
+}
+END_TEST
+
+START_TEST(lease__survives_lost_connections)
+{
+    atomic_store(&lease_answer_ms, 600);
+    saga_tx *tx = begin(600);
+    fake_await(server, "KeepAlive", 1);
+    fake_unlisten(server);
+    fake_listen(server);
+    fake_await(server, "KeepAlive", 3);
+    ck_assert_int_gt(saga_tx_lease_left_ms(tx), 0);
+    saga_tx_free(tx);
+}
+END_TEST
+
+START_TEST(lease__by_hand)
+{
+    int64_t lease;
+    saga_client_close(client);
+    open_with((struct saga_client_options){.lease_keeper_off = true});
+    atomic_store(&lease_answer_ms, 1500);
+    saga_tx *tx = begin(0);
+    ck_assert_int_eq(saga_tx_lease_left_ms(tx), -1);
+    ck_assert_int_eq(saga_keep_alive(tx, &lease, &error), SAGA_OK);
+    ck_assert_int_eq(lease, 1500);
+    ck_assert_int_gt(saga_tx_lease_left_ms(tx), 0);
+    UNTIL(saga_tx_lease_left_ms(tx) == 0);
+    ck_assert_uint_eq(fake_count(server, "KeepAlive"), 1);
+    atomic_store(&keep_alive_fails, 9);
+    ck_assert_int_eq(saga_keep_alive(tx, NULL, &error), SAGA_E_FAILED_PRECONDITION);
+    saga_tx_free(tx);
+}
+END_TEST
+
+START_TEST(lease__handle_may_be_freed_while_it_is_being_renewed)
+{
+    atomic_store(&keep_alive_hangs, true);
+    saga_tx *tx = begin(300);
+    fake_await(server, "KeepAlive", 1);
+    saga_tx_free(tx);
+    tx = begin(300);
+    fake_await(server, "KeepAlive", 2);
+    saga_client_shutdown(client);
+    saga_tx_free(tx);
+}
+END_TEST
+
+static void *use(void *tx)
+{
+    for (int i = 0; i < 100; i++) {
+        char step[16];
+        struct saga_error e;
+        snprintf(step, sizeof step, "s%d", i);
+        ck_assert_int_eq(saga_enlist(tx, step, NULL, &e), SAGA_OK);
+        ck_assert_int_ge(saga_tx_lease_left_ms(tx), 0);
+    }
+    return NULL;
+}
+
+START_TEST(tx__threads_share_one)
+{
+    pthread_t threads[3];
+    atomic_store(&lease_answer_ms, 100000);
+    saga_tx *tx = begin(100000);
+    for (int i = 0; i < 3; i++)
+        pthread_create(&threads[i], NULL, use, tx);
+    for (int i = 0; i < 3; i++)
+        pthread_join(threads[i], NULL);
+    ck_assert_uint_eq(fake_count(server, "Enlist"), 300);
+    ck_assert_uint_eq(fake_count(server, "KeepAlive"), 0);
+    saga_tx_free(tx);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("client_tx");
+    TCase *c = tcase_create("tx");
+    tcase_add_checked_fixture(c, setup, teardown);
+    tcase_set_timeout(c, 60);
+    tcase_add_test(c, tx__begin_enlist_settle_commit);
+    tcase_add_test(c, tx__failures);
+    tcase_add_test(c, tx__threads_share_one);
+    tcase_add_test(c, lease__is_renewed_at_a_third);
+    tcase_add_test(c, lease__whose_length_is_the_sidecars_is_asked_for);
+    tcase_add_test(c, lease__keeper_tries_again_and_stops_when_the_saga_has_turned_back);
+    tcase_add_test(c, lease__survives_lost_connections);
+    tcase_add_test(c, lease__by_hand);
+    tcase_add_test(c, lease__handle_may_be_freed_while_it_is_being_renewed);
+    suite_add_tcase(suite, c);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? 0 : 1;
+}

@@ -1,0 +1,251 @@
+/* Watching against a scripted sidecar: the cursor over lost connections, ends, cancels. */
+#include <saga/saga.h>
+
+#include "saga/v1/coordinator.pb-c.h"
+#include "tests/support/fake_server.h"
+
+#include <check.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define EVENTS 20
+
+static struct fake_server *server;
+static saga_client *client;
+static saga_watch *watch;
+static struct saga_error error;
+
+static atomic_int per_stream;  /* events sent on a stream before the connection is cut; 0: all, then the end */
+static atomic_bool silent;     /* nothing is sent */
+static char asked_for[64];     /* the last request's saga */
+
+static char *text(const char *t)
+{
+    return (char *)(uintptr_t)t;
+}
+
+/* Events have the cursors "1" to "20". Two of them travel in one message. */
+static void handle(struct fake_call *call, const void *request, void *user)
+{
+    const Saga__V1__WatchRequest *r = request;
+    (void)user;
+    snprintf(asked_for, sizeof asked_for, "%s", r->saga_id);
+    if (strcmp(r->saga_id, "none") == 0) {
+        fake_fail(call, 5, "no saga has this id", "SAGA_NOT_FOUND", NULL, -1);
+        return;
+    }
+    if (strcmp(r->cursor, "old") == 0) {
+        fake_fail(call, 11, "gone", "CURSOR_EXPIRED", "cursor", -1);
+        return;
+    }
+    int next = atoi(r->cursor) + 1;
+    int last = atomic_load(&per_stream) > 0 ? next + atomic_load(&per_stream) - 1 : EVENTS;
+    if (atomic_load(&silent))
+        return;
+    for (; next <= last && next <= EVENTS; next += 2) {
+        char cursors[2][16];
+        Saga__V1__Event events[2];
+        Saga__V1__Event *list[2] = {&events[0], &events[1]};
+        Saga__V1__WatchResponse response = SAGA__V1__WATCH_RESPONSE__INIT;
+        for (int i = 0; i < 2 && next + i <= EVENTS; i++) {
+            saga__v1__event__init(&events[i]);
+            snprintf(cursors[i], sizeof cursors[i], "%d", next + i);
+            events[i].cursor = cursors[i];
+            events[i].saga_id = text("s-1");
+            events[i].attempt = next + i;
+            response.n_events++;
+        }
+        response.events = list;
+        fake_answer(call, &response.base);
+    }
+    if (atomic_load(&per_stream) == 0 && r->saga_id[0] != '\0')
+        fake_end(call);
+    /* What is to be cut is cut by the test, which knows what has arrived. */
+}
+
+static void open_with(const char *saga_id, const char *cursor)
+{
+    struct saga_client_options options = {.address = fake_address(server)};
+    ck_assert_int_eq(saga_client_open(&options, &client, &error), SAGA_OK);
+    ck_assert_int_eq(saga_watch_open(client, saga_id, cursor, &watch, &error), SAGA_OK);
+}
+
+static void setup(void)
+{
+    atomic_store(&per_stream, 0);
+    atomic_store(&silent, false);
+    server = fake_open(handle, NULL);
+}
+
+static void teardown(void)
+{
+    saga_watch_close(watch);
+    saga_client_close(client);
+    fake_close(server);
+}
+
+static void expect(int number)
+{
+    const struct saga_event *event;
+    int code = saga_watch_next(watch, 20000, &event, &error);
+    ck_assert_msg(code == SAGA_OK, "%d: %d %s", number, code, error.message);
+    ck_assert_ptr_nonnull(event);
+    ck_assert_int_eq(event->attempt, number);
+    ck_assert_int_eq(atoi(event->cursor), number);
+}
+
+START_TEST(watch__gives_every_event_and_then_none)
+{
+    const struct saga_event *event;
+    open_with("s-1", NULL);
+    for (int i = 1; i <= EVENTS; i++)
+        expect(i);
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(saga_watch_next(watch, 20000, &event, &error), SAGA_OK);
+        ck_assert_ptr_null(event);
+    }
+    ck_assert_str_eq(asked_for, "s-1");
+    ck_assert_uint_eq(fake_count(server, "Watch"), 1);
+}
+END_TEST
+
+START_TEST(watch__goes_on_after_the_last_event_it_gave)
+{
+    /* Two events come on a stream; the connection is lost when one of them has been given, and when both have. */
+    atomic_store(&per_stream, 2);
+    open_with("s-1", NULL);
+    expect(1);
+    fake_cut(server);
+    for (int i = 2; i <= EVENTS; i++) {
+        expect(i);
+        if (i % 2 == 0)
+            fake_cut(server);
+    }
+    ck_assert_uint_eq(fake_count(server, "Watch"), EVENTS / 2);
+}
+END_TEST
+
+START_TEST(watch__begins_after_a_cursor)
+{
+    open_with("s-1", "18");
+    expect(19);
+    expect(20);
+}
+END_TEST
+
+START_TEST(watch__of_everything_has_no_end)
+{
+    const struct saga_event *event;
+    open_with(NULL, "18");
+    expect(19);
+    expect(20);
+    ck_assert_str_eq(asked_for, "");
+    ck_assert_int_eq(saga_watch_next(watch, 50, &event, &error), SAGA_E_DEADLINE_EXCEEDED);
+    ck_assert_ptr_null(event);
+    ck_assert_int_eq(saga_watch_next(watch, 0, &event, &error), SAGA_E_DEADLINE_EXCEEDED);
+}
+END_TEST
+
+START_TEST(watch__tells_errors_and_can_be_asked_again)
+{
+    const struct saga_event *event;
+    open_with("none", NULL);
+    ck_assert_int_eq(saga_watch_next(watch, 20000, &event, &error), SAGA_E_NOT_FOUND);
+    ck_assert_str_eq(error.reason, "SAGA_NOT_FOUND");
+    ck_assert_int_eq(saga_watch_next(watch, 20000, &event, &error), SAGA_E_NOT_FOUND);
+    saga_watch_close(watch);
+    ck_assert_int_eq(saga_watch_open(client, NULL, "old", &watch, &error), SAGA_OK);
+    ck_assert_int_eq(saga_watch_next(watch, 20000, &event, &error), SAGA_E_OUT_OF_RANGE);
+    ck_assert_str_eq(error.reason, "CURSOR_EXPIRED");
+}
+END_TEST
+
+START_TEST(watch__without_a_sidecar)
+{
+    const struct saga_event *event;
+    fake_unlisten(server);
+    open_with("s-1", NULL);
+    ck_assert_int_eq(saga_watch_next(watch, 60, &event, &error), SAGA_E_UNAVAILABLE);
+    ck_assert_str_eq(error.reason, SAGA_REASON_UNREACHABLE);
+    fake_listen(server);
+    expect(1);
+}
+END_TEST
+
+static void *next_in_thread(void *out)
+{
+    const struct saga_event *event;
+    *(int *)out = saga_watch_next(watch, -1, &event, &error);
+    return NULL;
+}
+
+START_TEST(watch__cancel_from_another_thread)
+{
+    pthread_t thread;
+    int code;
+    atomic_store(&silent, true);
+    open_with("s-1", NULL);
+    pthread_create(&thread, NULL, next_in_thread, &code);
+    fake_await(server, "Watch", 1);
+    saga_watch_cancel(watch);
+    pthread_join(thread, NULL);
+    ck_assert_int_eq(code, SAGA_E_CANCELLED);
+    ck_assert_str_eq(error.reason, SAGA_REASON_CANCELLED);
+    next_in_thread(&code);
+    ck_assert_int_eq(code, SAGA_E_CANCELLED);
+}
+END_TEST
+
+START_TEST(watch__cancel_while_there_is_no_connection)
+{
+    pthread_t thread;
+    int code;
+    fake_unlisten(server);
+    open_with("s-1", NULL);
+    pthread_create(&thread, NULL, next_in_thread, &code);
+    saga_watch_cancel(watch);
+    pthread_join(thread, NULL);
+    ck_assert_int_eq(code, SAGA_E_CANCELLED);
+}
+END_TEST
+
+START_TEST(watch__ends_with_the_client)
+{
+    pthread_t thread;
+    int code;
+    atomic_store(&silent, true);
+    open_with("s-1", NULL);
+    pthread_create(&thread, NULL, next_in_thread, &code);
+    fake_await(server, "Watch", 1);
+    saga_client_shutdown(client);
+    pthread_join(thread, NULL);
+    ck_assert_int_eq(code, SAGA_E_CANCELLED);
+    ck_assert_str_eq(error.reason, SAGA_REASON_CLOSED);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("client_watch");
+    TCase *c = tcase_create("watch");
+    tcase_add_checked_fixture(c, setup, teardown);
+    tcase_set_timeout(c, 60);
+    tcase_add_test(c, watch__gives_every_event_and_then_none);
+    tcase_add_test(c, watch__goes_on_after_the_last_event_it_gave);
+    tcase_add_test(c, watch__begins_after_a_cursor);
+    tcase_add_test(c, watch__of_everything_has_no_end);
+    tcase_add_test(c, watch__tells_errors_and_can_be_asked_again);
+    tcase_add_test(c, watch__without_a_sidecar);
+    tcase_add_test(c, watch__cancel_from_another_thread);
+    tcase_add_test(c, watch__cancel_while_there_is_no_connection);
+    tcase_add_test(c, watch__ends_with_the_client);
+    suite_add_tcase(suite, c);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? 0 : 1;
+}
