@@ -25,8 +25,11 @@ struct unary {
 
 static grpc_call *create_call(struct wire *w, const char *method, int64_t deadline)
 {
-    return grpc_channel_create_call(w->channel, NULL, GRPC_PROPAGATE_DEFAULTS, w->queue,
-                                    grpc_slice_from_copied_string(method), NULL, wire_timespec(deadline), NULL);
+    grpc_slice name = grpc_slice_from_copied_string(method);
+    grpc_call *call = grpc_channel_create_call(w->channel, NULL, GRPC_PROPAGATE_DEFAULTS, w->queue, name, NULL,
+                                               wire_timespec(deadline), NULL);
+    grpc_slice_unref(name);
+    return call;
 }
 
 static void end_operation(struct unary *u)
