@@ -304,7 +304,18 @@ $(B)/bench/bench_store: $(B)/obj/tests/bench/bench_store.o $(B)/obj/tests/suppor
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS) -o $@ -Wl,--start-group $^ -Wl,--end-group $(SQLITE_LIBS) $(YAML_LIBS) -lz
 
-.PHONY: bench
+$(B)/bench/scenarios: $(B)/obj/tests/bench/scenarios.o $(B)/obj/tests/support/memory_store.o $(B)/obj/tests/support/panic.o \
+		$(patsubst %,$(B)/obj/sidecar/runtime/%.o,core catalog arena call_metadata decode heap) \
+		$(call archives,sidecar/journal $(PURE)) $(B)/lib/proto.a
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS) -o $@ -Wl,--start-group $^ -Wl,--end-group $(PROTO_LIBS) $(SQLITE_LIBS) $(YAML_LIBS) -lz
+
+.PHONY: bench bench-check bench-baseline
+# Instruction counts of fixed scenarios against tests/bench/baseline.json.
+bench-check: $(B)/bench/scenarios
+	@$(PYTHON) tests/bench/count.py $< $(CC)
+bench-baseline: $(B)/bench/scenarios
+	@$(PYTHON) tests/bench/count.py $< $(CC) --write
 bench: $(BINARIES) $(B)/bench/echo_server $(B)/bench/load $(B)/bench/bench_store
 	$(PYTHON) tests/bench/bench.py --binaries $(B) --out build/bench $(BENCH)
 

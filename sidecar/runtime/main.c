@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 enum exit_code {
     EXIT_OK = 0,
@@ -94,6 +95,16 @@ static void *wait_for_signals(void *self)
     return NULL;
 }
 
+/* Every connection is a file, and systems start programs with room for few. */
+static void raise_file_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
 static int run(const struct config *config, const char *file)
 {
     struct sidecar *s;
@@ -103,6 +114,7 @@ static int run(const struct config *config, const char *file)
     /* Before gRPC starts its threads: they inherit the mask. */
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
+    raise_file_limit();
 
     int code = sidecar_open(config, &s, &detail);
     if (code != 0) {

@@ -1,0 +1,59 @@
+#!/usr/bin/env python3
+"""Counts the instructions of fixed scenarios with callgrind and compares them with tests/bench/baseline.json: a slow-down shows on a noisy machine
+too. usage: count.py SCENARIOS_BINARY COMPILER [--write]
+
+The counts belong to one compiler and C library: with others they are printed and not compared."""
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+TOLERANCE = 0.03
+BASELINE = os.path.join(os.path.dirname(__file__), "baseline.json")
+SAGAS = 512  # of each scenario
+
+
+def count(binary, name):
+    with tempfile.TemporaryDirectory() as directory:
+        done = subprocess.run(["valgrind", "--tool=callgrind", f"--callgrind-out-file={directory}/out", binary, name],
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True)
+    return int(re.search(r"Collected : (\d+)", done.stdout).group(1))
+
+
+def build_of(compiler):
+    version = subprocess.run([compiler, "--version"], stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()[0]
+    libc = os.confstr("CS_GNU_LIBC_VERSION")
+    return f"{version}; {libc}; {os.uname().machine}"
+
+
+def main():
+    binary, compiler = sys.argv[1:3]
+    names = subprocess.run([binary], stdout=subprocess.PIPE, text=True, check=True).stdout.split()
+    counts = {name: count(binary, name) // SAGAS for name in names}
+    build = build_of(compiler)
+    if "--write" in sys.argv:
+        with open(BASELINE, "w") as file:
+            json.dump({"build": build, "instructions_a_saga": counts}, file, indent=1)
+            file.write("\n")
+    with open(BASELINE) as file:
+        baseline = json.load(file)
+    same = baseline["build"] == build
+    slower = []
+    for name, value in counts.items():
+        before = baseline["instructions_a_saga"].get(name)
+        change = (value / before - 1) if before else 0
+        print(f"{name:12} {value:>9} instructions a saga, {change:+.1%} of the baseline")
+        if before is None or abs(change) > TOLERANCE:
+            slower.append(name)
+    if not same:
+        print(f"bench-check: not compared: the baseline is of {baseline['build']}, this is {build}")
+    elif slower:
+        print(f"bench-check: {', '.join(slower)} differ by more than {TOLERANCE:.0%}: find out why, then make bench-baseline")
+        sys.exit(1)
+    else:
+        print(f"bench-check: {len(counts)} scenarios within {TOLERANCE:.0%} of the baseline")
+
+
+main()

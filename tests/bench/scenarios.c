@@ -1,0 +1,239 @@
+/* scenarios.c - fixed scenarios to count instructions of: the sidecar's own work for a saga (engine, codec, batch, definitions, protobuf), with
+ * a store made of memory and participants that answer at once. What gRPC and SQLite spend is theirs, and would drown it.
+ *
+ *   scenarios NAME    runs one; with no name, prints the names. tests/bench/count.py runs each under callgrind. */
+#include "sidecar/base/check.h"
+#include "sidecar/definition/reader.h"
+#include "sidecar/runtime/arena.h"
+#include "sidecar/runtime/call_metadata.h"
+#include "sidecar/runtime/core.h"
+#include "sidecar/runtime/decode.h"
+#include "sidecar/runtime/heap.h"
+#include "tests/support/memory_store.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define SAGAS 512
+#define BATCH 64
+#define CALLS_MAX 4096
+
+static const char yaml[] = "name: bench\nversion: 1.0.0\nsteps:\n"
+                           "  - {name: s1, action: {target: t, method: /b.P/A1}, compensation: {target: t, method: /b.P/C1}}\n"
+                           "  - {name: s2, after: [s1], action: {target: t, method: /b.P/A2}, compensation: {target: t, method: /b.P/C2}}\n"
+                           "  - {name: s3, after: [s2], action: {target: t, method: /b.P/A3}, compensation: {target: t, method: /b.P/C3}}\n";
+
+static struct memory_disk *disk;
+static struct store *store;
+static struct catalog *catalog;
+static struct core *core;
+static struct arena arena;
+static struct call_effect calls[CALLS_MAX];
+static size_t call_first, call_count, replies;
+static int64_t now_us = 1000000;
+static bool reject_third;
+static struct saga_id last_saga;
+
+static void world_durable(void *self, uint64_t frame, struct bytes records)
+{
+    (void)self;
+    (void)frame;
+    (void)records;
+}
+
+static void world_reply(void *self, const struct reply_effect *reply, const struct error_detail *detail)
+{
+    (void)self;
+    (void)detail;
+    CHECK(reply->code == 0);
+    last_saga = reply->saga;
+    replies++;
+}
+
+static void world_call(void *self, const struct call_effect *call)
+{
+    struct call_metadata metadata;
+    (void)self;
+    CHECK(call_count < CALLS_MAX);
+    call_metadata_init(&metadata, call);
+    calls[(call_first + call_count++) % CALLS_MAX] = *call;
+}
+
+static struct instant now(void)
+{
+    return (struct instant){.us = now_us++};
+}
+
+static void open_core(void)
+{
+    struct store_state state;
+    struct error_detail detail;
+    struct definition_limits limits = definition_limits_default();
+    struct definition *definition;
+    disk = memory_disk_create();
+    CHECK(memory_store_open(disk, &store, &state, &detail) == 0);
+    CHECK(catalog_create(10, &catalog) == 0);
+    struct target_options target = {.name = "t", .timeout = SPAN_S(10), .max_concurrent_calls = 4096};
+    struct core_options options = {
+        .engine = {
+            .live_sagas_max = 100000,
+            .steps_max = 64,
+            .payload_bytes_max = 1 << 20,
+            .targets_max = 4,
+            .enlisted_deadline_default = SPAN_S(900),
+            .enlisted_lease_default = SPAN_S(30),
+            .deadline_max = SPAN_S(100000),
+            .compensation_retry = limits.compensation_retry,
+            .seed = 1,
+            .tag = 1,
+        },
+        .targets = &target,
+        .target_count = 1,
+        .commit_bytes_max = 4 << 20,
+        .retention = SPAN_S(604800),
+    };
+    struct core_world world = {.durable = world_durable, .reply = world_reply, .call = world_call};
+    CHECK(core_open(&options, &heap, store, &state, catalog, &world, now(), &core, &detail) == 0);
+    CHECK(definition_read(bytes_of_text(yaml), &limits, &definition, &detail) == 0);
+    CHECK(core_register(core, definition, now(), 0, &detail) == 0);
+    CHECK(core_commit(core, now(), &detail) == 0);
+    arena_init(&arena);
+}
+
+static void close_core(void)
+{
+    arena_finish(&arena);
+    core_close(core);
+    catalog_destroy(catalog);
+    store->close(store);
+    memory_disk_destroy(disk);
+}
+
+static void submit(struct event *event)
+{
+    struct error_detail detail;
+    CHECK(core_submit(core, event, &detail) == 0);
+}
+
+static void commit(void)
+{
+    struct error_detail detail;
+    CHECK(core_commit(core, now(), &detail) == 0);
+}
+
+/* Every call that is out is answered, until none is. */
+static void answer_all(void)
+{
+    commit();
+    while (call_count > 0) {
+        for (size_t left = call_count < BATCH ? call_count : BATCH; left > 0; left--) {
+            const struct call_effect *call = &calls[call_first];
+            bool reject = reject_third && call->phase == SAGA_PHASE_ACTION && call->step == 2;
+            struct event event = {
+                .type = EVENT_ANSWER,
+                .now = now(),
+                .saga = call->saga,
+                .step_index = call->step,
+                .phase = call->phase,
+                .attempt = call->attempt,
+                .reach = SAGA_REACH_ANSWERED,
+                .status = reject ? 9 : 0,
+                .output = reject ? bytes_of(NULL, 0) : bytes_of_text("an answer of a participant, of usual length"),
+            };
+            call_first = (call_first + 1) % CALLS_MAX;
+            call_count--;
+            submit(&event);
+        }
+        commit();
+    }
+}
+
+static void start_through_protobuf(unsigned n)
+{
+    static uint8_t input[300];
+    char request_id[40];
+    uint8_t bytes[1024];
+    struct error_detail detail;
+    Saga__V1__StartRequest m = SAGA__V1__START_REQUEST__INIT;
+    snprintf(request_id, sizeof request_id, "%012x-%08x-0001", n, n);
+    m.definition = (char *)(uintptr_t)"bench";
+    m.request_id = request_id;
+    m.input.data = input;
+    m.input.len = sizeof input;
+    size_t size = saga__v1__start_request__pack(&m, bytes);
+
+    arena_reset(&arena);
+    struct decoder decoder = {.arena = &arena, .catalog = catalog};
+    struct event event = {.now = now(), .token = n + 1};
+    const Saga__V1__StartRequest *read = saga__v1__start_request__unpack(&arena.allocator, size, bytes);
+    CHECK(read != NULL && decode_start(&decoder, read, &event, &detail) == 0);
+    submit(&event);
+}
+
+static void three_steps(void)
+{
+    for (unsigned n = 0; n < SAGAS; n++) {
+        start_through_protobuf(n);
+        if (n % BATCH == BATCH - 1)
+            answer_all();
+    }
+    CHECK(replies == SAGAS + 1 && engine_counts(core_engine(core)).live == 0);
+}
+
+static void rollback(void)
+{
+    reject_third = true;
+    three_steps();
+}
+
+static void enlisted(void)
+{
+    static const char *const names[] = {"a", "b", "c"};
+    for (unsigned n = 0; n < SAGAS; n++) {
+        struct event begin = {.type = EVENT_BEGIN, .now = now(), .token = 1, .name = bytes_of_text("bench")};
+        submit(&begin);
+        commit();
+        struct saga_id saga = last_saga;
+        for (unsigned i = 0; i < 3; i++) {
+            struct settlement settle = {.step = bytes_of_text(names[i == 0 ? 0 : i - 1]), .action_state = SAGA_ACTION_DONE};
+            struct enlistment enlist = {
+                .step = bytes_of_text(names[i]),
+                .has_compensation = true,
+                .compensation = {.target = "t", .method = "/b.P/C", .constant = bytes_of_text("what to undo")},
+            };
+            struct event step = {.type = EVENT_ENLIST, .now = now(), .token = 1, .saga = saga, .settle = &settle,
+                                 .settle_count = i > 0, .enlist = &enlist, .enlist_count = 1};
+            submit(&step);
+            commit();
+        }
+        struct settlement last = {.step = bytes_of_text("c"), .action_state = SAGA_ACTION_DONE};
+        struct event end = {.type = EVENT_COMMIT, .now = now(), .token = 1, .saga = saga, .settle = &last, .settle_count = 1};
+        submit(&end);
+        commit();
+    }
+    CHECK(engine_counts(core_engine(core)).live == 0);
+}
+
+static const struct {
+    const char *name;
+    void (*run)(void);
+} scenarios[] = {
+    {"three-steps", three_steps},
+    {"rollback", rollback},
+    {"enlisted", enlisted},
+};
+
+int main(int argc, char **argv)
+{
+    for (size_t i = 0; i < sizeof scenarios / sizeof scenarios[0]; i++) {
+        if (argc < 2) {
+            puts(scenarios[i].name);
+        } else if (strcmp(argv[1], scenarios[i].name) == 0) {
+            open_core();
+            scenarios[i].run();
+            close_core();
+            return 0;
+        }
+    }
+    return argc < 2 ? 0 : 2;
+}
