@@ -15,6 +15,8 @@ void caller_open(struct caller *c, const char *address)
     grpc_arg arguments[] = {
         {.type = GRPC_ARG_INTEGER, .key = (char *)GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, .value.integer = 1},
         {.type = GRPC_ARG_INTEGER, .key = (char *)GRPC_ARG_ENABLE_RETRIES, .value.integer = 0},
+        {.type = GRPC_ARG_INTEGER, .key = (char *)GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, .value.integer = 20},
+        {.type = GRPC_ARG_INTEGER, .key = (char *)GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, .value.integer = 1000},
         {.type = GRPC_ARG_INTEGER, .key = (char *)GRPC_ARG_ENABLE_HTTP_PROXY, .value.integer = 0},
     };
     grpc_channel_args list = {.num_args = sizeof arguments / sizeof arguments[0], .args = arguments};
@@ -57,6 +59,8 @@ void caller_start(struct caller *c, struct caller_call *call)
     memset(ops, 0, sizeof ops);
     size_t count = 0;
     ops[count].op = GRPC_OP_SEND_INITIAL_METADATA;
+    /* C core 1.51 now and then fails to connect to a server that listens ("No such file or directory": a clobbered errno). */
+    ops[count].flags = GRPC_INITIAL_METADATA_WAIT_FOR_READY;
     ops[count].data.send_initial_metadata.count = metadata_count;
     ops[count++].data.send_initial_metadata.metadata = metadata;
     if (!call->no_message) {
