@@ -1,0 +1,298 @@
+/* Records as bytes: what goes in comes out, and nothing that was damaged comes out as something else. */
+#include "sidecar/journal/codec.h"
+
+#include "tests/support/sample_records.h"
+
+#include <check.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <zlib.h>
+
+#define ROOM 8192
+
+static uint8_t buffer[ROOM];
+static struct error_detail detail;
+
+static size_t encode(const struct record *record, uint64_t previous, uint8_t *at)
+{
+    size_t size = codec_encode(record, previous, at);
+    ck_assert_uint_le(size, codec_record_size_max(record));
+    return size;
+}
+
+static int decode(struct bytes frame, struct record *record)
+{
+    uint64_t previous;
+    return codec_decode(&frame, record, &previous, &detail);
+}
+
+/* Makes the checksum of the record at `at` fit what it holds, as a damaged disk would not. */
+static void seal(uint8_t *at, size_t size)
+{
+    uint32_t crc = (uint32_t)crc32(0, at + 8, (uInt)(size - 8));
+    for (int i = 0; i < 4; i++) {
+        at[i] = (uint8_t)((size - 8) >> 8 * i);
+        at[4 + i] = (uint8_t)(crc >> 8 * i);
+    }
+}
+
+START_TEST(codec__samples_cover_every_type)
+{
+    size_t count;
+    const struct record *samples = sample_records(&count);
+    uint32_t seen = 0;
+    for (size_t i = 0; i < count; i++)
+        seen |= 1u << samples[i].type;
+    ck_assert_uint_eq(seen, (1u << RECORD_TYPE_COUNT) - 2);
+}
+END_TEST
+
+START_TEST(codec__every_record_comes_back)
+{
+    static const uint64_t previous_frames[] = {0, 1, 127, 128, UINT64_MAX};
+    size_t count;
+    const struct record *samples = sample_records(&count);
+    for (size_t i = 0; i < count; i++)
+        for (size_t p = 0; p < 5; p++) {
+            size_t size = encode(&samples[i], previous_frames[p], buffer);
+            struct bytes rest = bytes_of(buffer, size);
+            struct record record;
+            uint64_t previous = 77;
+            ck_assert_int_eq(codec_check(rest, &detail), 0);
+            ck_assert_uint_eq(codec_type(rest), samples[i].type);
+            ck_assert_int_eq(codec_time(rest).us, samples[i].at.us);
+            ck_assert_msg(codec_decode(&rest, &record, &previous, &detail) == 0, "sample %zu: %s", i, detail.text);
+            ck_assert_msg(sample_records_equal(&record, &samples[i]), "sample %zu", i);
+            ck_assert_uint_eq(previous, previous_frames[p]);
+            ck_assert_uint_eq(rest.size, 0);
+            uint64_t serial;
+            rest = bytes_of(buffer, size);
+            ck_assert_int_eq(codec_skip(&rest, &serial), 0);
+            ck_assert_uint_eq(serial, samples[i].saga.serial);
+            ck_assert_uint_eq(rest.size, 0);
+        }
+}
+END_TEST
+
+START_TEST(codec__frame_of_many_records)
+{
+    size_t count;
+    const struct record *samples = sample_records(&count);
+    size_t size = 0;
+    for (size_t i = 0; i < count; i++)
+        size += encode(&samples[i], i, buffer + size);
+    ck_assert_uint_lt(size, ROOM);
+    struct bytes rest = bytes_of(buffer, size);
+    struct bytes skipping = rest;
+    ck_assert_int_eq(codec_check(rest, &detail), 0);
+    for (size_t i = 0; i < count; i++) {
+        struct record record;
+        uint64_t previous;
+        uint64_t serial;
+        ck_assert_int_eq(codec_decode(&rest, &record, &previous, &detail), 0);
+        ck_assert(sample_records_equal(&record, &samples[i]));
+        ck_assert_uint_eq(previous, i);
+        ck_assert_int_eq(codec_skip(&skipping, &serial), 0);
+        ck_assert_uint_eq(skipping.size, rest.size);
+    }
+    ck_assert_uint_eq(rest.size, 0);
+
+    /* Damage anywhere in it is seen by the check of the whole. */
+    buffer[size / 2] ^= 1;
+    ck_assert_int_eq(codec_check(bytes_of(buffer, size), &detail), E_JOURNAL_CORRUPT);
+}
+END_TEST
+
+START_TEST(codec__cut_anywhere_is_corrupt)
+{
+    size_t count;
+    const struct record *samples = sample_records(&count);
+    for (size_t i = 0; i < count; i++) {
+        size_t size = encode(&samples[i], 5, buffer);
+        for (size_t cut = 0; cut < size; cut++) {
+            /* On the heap, so that reading past the end is found out. */
+            uint8_t *copy = malloc(cut + 1);
+            memcpy(copy, buffer, cut);
+            struct bytes rest = bytes_of(copy, cut);
+            struct record record;
+            uint64_t serial;
+            ck_assert_int_eq(codec_check(rest, &detail), E_JOURNAL_CORRUPT);
+            ck_assert_str_ne(detail.text, "");
+            ck_assert_int_eq(decode(rest, &record), E_JOURNAL_CORRUPT);
+            ck_assert_int_eq(codec_skip(&rest, &serial), E_JOURNAL_CORRUPT);
+            ck_assert_uint_eq(rest.size, cut);
+            free(copy);
+        }
+    }
+}
+END_TEST
+
+/* A record that ends early, with a size and a checksum that fit: no field may reach beyond it. */
+START_TEST(codec__cut_within_a_sealed_record_is_corrupt)
+{
+    size_t count;
+    const struct record *samples = sample_records(&count);
+    for (size_t i = 0; i < count; i++) {
+        size_t size = encode(&samples[i], 5, buffer);
+        for (size_t cut = 8; cut < size; cut++) {
+            uint8_t *copy = malloc(cut);
+            memcpy(copy, buffer, cut);
+            seal(copy, cut);
+            struct record record;
+            ck_assert_msg(decode(bytes_of(copy, cut), &record) == E_JOURNAL_CORRUPT, "sample %zu cut to %zu", i, cut);
+            free(copy);
+        }
+        buffer[size] = 0;
+        seal(buffer, size + 1);
+        struct record record;
+        ck_assert_int_eq(decode(bytes_of(buffer, size + 1), &record), E_JOURNAL_CORRUPT);
+    }
+}
+END_TEST
+
+START_TEST(codec__flipped_bit_is_corrupt)
+{
+    size_t count;
+    const struct record *samples = sample_records(&count);
+    for (size_t i = 0; i < count; i++) {
+        size_t size = encode(&samples[i], 5, buffer);
+        for (size_t bit = 0; bit < size * 8; bit++) {
+            struct record record;
+            buffer[bit / 8] ^= (uint8_t)(1 << bit % 8);
+            ck_assert_msg(codec_check(bytes_of(buffer, size), &detail) == E_JOURNAL_CORRUPT, "sample %zu bit %zu", i, bit);
+            ck_assert_int_eq(decode(bytes_of(buffer, size), &record), E_JOURNAL_CORRUPT);
+            buffer[bit / 8] ^= (uint8_t)(1 << bit % 8);
+        }
+        ck_assert_int_eq(codec_check(bytes_of(buffer, size), &detail), 0);
+    }
+}
+END_TEST
+
+/* With the checksum made to fit, a flipped bit gives another sound record or a refusal, and a record has but one encoding. */
+START_TEST(codec__record_has_one_encoding)
+{
+    static uint8_t again[ROOM];
+    size_t count;
+    const struct record *samples = sample_records(&count);
+    for (size_t i = 0; i < count; i++) {
+        size_t size = encode(&samples[i], 5, buffer);
+        for (size_t bit = 64; bit < size * 8; bit++) {
+            struct bytes rest = bytes_of(buffer, size);
+            struct record record;
+            uint64_t previous;
+            buffer[bit / 8] ^= (uint8_t)(1 << bit % 8);
+            seal(buffer, size);
+            if (codec_decode(&rest, &record, &previous, &detail) == 0) {
+                ck_assert_uint_eq(encode(&record, previous, again), size);
+                ck_assert_mem_eq(again, buffer, size);
+            }
+            buffer[bit / 8] ^= (uint8_t)(1 << bit % 8);
+        }
+    }
+}
+END_TEST
+
+START_TEST(codec__format_and_type_that_are_not_known)
+{
+    size_t count;
+    struct record record;
+    size_t size = encode(&sample_records(&count)[6], 0, buffer);
+    buffer[8] = RECORD_FORMAT + 1;
+    seal(buffer, size);
+    ck_assert_int_eq(codec_check(bytes_of(buffer, size), &detail), E_JOURNAL_CORRUPT);
+    ck_assert_str_eq(detail.field, "record.format");
+    buffer[8] = RECORD_FORMAT;
+    for (int type = 0; type < 256; type += type == 0 ? RECORD_TYPE_COUNT : 1) {
+        buffer[9] = (uint8_t)type;
+        seal(buffer, size);
+        ck_assert_int_eq(decode(bytes_of(buffer, size), &record), E_JOURNAL_CORRUPT);
+        ck_assert_str_eq(detail.field, "record.type");
+    }
+}
+END_TEST
+
+/* ---- bounds: what could not be read again is not written ----------------------------------------------------------- */
+
+static struct record at_fault[] = {
+    {.type = RECORD_PAUSED, .saga = {.serial = 0}},
+    {.type = RECORD_TYPE_COUNT, .saga = {.serial = 1}},
+    {.type = 0, .saga = {.serial = 1}},
+    {.type = RECORD_PAUSED, .saga = {.serial = 1, .tag = UINT64_C(1) << 48}},
+    {.type = RECORD_PAUSED, .saga = {.serial = 1}, .step = STEPS_LIMIT},
+    {.type = RECORD_PAUSED, .saga = {.serial = 1}, .reason = REASON_PIVOT_UNKNOWN + 1},
+    {.type = RECORD_ACTION_ENDED, .saga = {.serial = 1}},
+    {.type = RECORD_ACTION_ENDED, .saga = {.serial = 1}, .action_state = 7},
+    {.type = RECORD_COMPENSATION_ENDED, .saga = {.serial = 1}},
+    {.type = RECORD_COMPENSATION_ENDED, .saga = {.serial = 1}, .compensation_state = 7},
+    {.type = RECORD_ENDED, .saga = {.serial = 1}},
+    {.type = RECORD_ENDED, .saga = {.serial = 1}, .saga_state = SAGA_RESOLVED + 1},
+    {.type = RECORD_STARTED, .saga = {.serial = 1}},
+    {.type = RECORD_STARTED, .saga = {.serial = 1}, .mode = SAGA_ENLISTED + 1},
+    {.type = RECORD_PAUSED, .saga = {.serial = 1}, .message = {.at = buffer, .size = MESSAGE_BYTES_MAX + 1}},
+    {.type = RECORD_PAUSED, .saga = {.serial = 1}, .actor = {.at = buffer, .size = ACTOR_BYTES_MAX + 1}},
+    {.type = RECORD_PAUSED, .saga = {.serial = 1}, .output = {.at = buffer, .size = RECORD_PAYLOAD_BYTES_MAX + 1}},
+    {.type = RECORD_PAUSED, .saga = {.serial = 1}, .input = {.at = buffer, .size = RECORD_PAYLOAD_BYTES_MAX + 1}},
+    {.type = RECORD_PAUSED, .saga = {.serial = 1}, .name = {.at = buffer, .size = NAME_BYTES_MAX + 1}},
+    {.type = RECORD_PAUSED, .saga = {.serial = 1}, .request_id = {.at = buffer, .size = REQUEST_ID_BYTES_MAX + 1}},
+    {.type = RECORD_PAUSED, .saga = {.serial = 1}, .traceparent = {.at = buffer, .size = TRACEPARENT_BYTES_MAX + 1}},
+    {.type = RECORD_PAUSED, .saga = {.serial = 1}, .step_name = {.at = buffer, .size = STEP_NAME_BYTES_MAX + 1}},
+    {.type = RECORD_PAUSED, .saga = {.serial = 1}, .lease = {.us = -1}},
+    {.type = RECORD_ENLISTED, .saga = {.serial = 1}, .call = {.target = "a"}},
+    {.type = RECORD_ENLISTED, .saga = {.serial = 1}, .call = {.target = "a", .method = "/b/c", .timeout = {.us = -1}}},
+    {.type = RECORD_ENLISTED, .saga = {.serial = 1}, .call = {.target = "a", .method = "/b/c", .retry = {.max_attempts = 1001}}},
+    {.type = RECORD_ENLISTED, .saga = {.serial = 1}, .call = {.target = "a", .method = "/b/c", .retry = {.max_attempts = 2}}},
+    {.type = RECORD_ENLISTED, .saga = {.serial = 1}, .call = {.target = "a", .method = "/b/c", .retry = {.jitter_permille = 1}}},
+};
+
+START_TEST(codec__out_of_bounds_is_a_defect)
+{
+    ck_assert_ptr_nonnull(freopen("/dev/null", "w", stderr)); /* the words of a panic, here wanted */
+    codec_encode(&at_fault[_i], 0, buffer);
+}
+END_TEST
+
+START_TEST(codec__largest_payload)
+{
+    struct record record = {
+        .type = RECORD_ACTION_ENDED, .saga = {.serial = 9}, .action_state = 3, .output.size = RECORD_PAYLOAD_BYTES_MAX};
+    uint8_t *output = calloc(1, record.output.size);
+    record.output.at = output;
+    uint8_t *at = malloc(codec_record_size_max(&record));
+    size_t size = encode(&record, 1, at);
+    struct record got;
+    ck_assert_int_eq(decode(bytes_of(at, size), &got), 0);
+    ck_assert(sample_records_equal(&got, &record));
+    free(output);
+    free(at);
+}
+END_TEST
+
+static Suite *suite(void)
+{
+    Suite *s = suite_create("codec");
+    TCase *t = tcase_create("all");
+    tcase_set_timeout(t, 120);
+    tcase_add_test(t, codec__samples_cover_every_type);
+    tcase_add_test(t, codec__every_record_comes_back);
+    tcase_add_test(t, codec__frame_of_many_records);
+    tcase_add_test(t, codec__cut_anywhere_is_corrupt);
+    tcase_add_test(t, codec__cut_within_a_sealed_record_is_corrupt);
+    tcase_add_test(t, codec__flipped_bit_is_corrupt);
+    tcase_add_test(t, codec__record_has_one_encoding);
+    tcase_add_test(t, codec__format_and_type_that_are_not_known);
+    tcase_add_test(t, codec__largest_payload);
+    tcase_add_loop_test_raise_signal(t, codec__out_of_bounds_is_a_defect, SIGABRT, 0,
+                                     (int)(sizeof at_fault / sizeof at_fault[0]));
+    suite_add_tcase(s, t);
+    return s;
+}
+
+int main(void)
+{
+    SRunner *runner = srunner_create(suite());
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
