@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 int command_get(struct run *r)
 {
@@ -99,34 +100,50 @@ static int put_pages(struct run *r, const struct paging *p, size_t *shown, char 
     }
 }
 
-/* Adds " --state stuck" and the like to a command that is proposed. */
-static void put_filters(const struct run *r)
+/* Adds an option and its value to a command that is proposed; value may be NULL. */
+static void put_option(const struct run *r, const char *option, const char *value)
 {
-    char clean[300], word[320];
-    const struct {
-        const char *option, *value;
-    } filters[] = {{"--address", r->o.address},
-                   {"--definition", r->o.definition},
-                   {"--since", r->o.since},
-                   {"--before", r->o.before}};
-    for (size_t i = 0; i < sizeof filters / sizeof filters[0]; i++)
-        if (filters[i].value != NULL)
-            fprintf(
-                r->screen.out, " %s %s", filters[i].option,
-                screen_shell_word(screen_clean(&r->screen, filters[i].value, clean, sizeof clean), word, sizeof word));
+    char clean[600], word[620];
+    if (value != NULL)
+        fprintf(r->screen.out, " --%s %s", option,
+                screen_shell_word(screen_clean(&r->screen, value, clean, sizeof clean), word, sizeof word));
+}
+
+/* The end of the command that shows the next page: what both lists take. */
+static void put_next(const struct run *r, const char *token)
+{
+    char limit[16];
+    snprintf(limit, sizeof limit, "%u", (unsigned)r->o.limit);
+    put_option(r, "address", r->o.address);
+    put_option(r, "definition", r->o.definition);
+    put_option(r, "limit", (r->o.given & OPTION_BIT(OPTION_LIMIT)) != 0 ? limit : NULL);
+    put_option(r, "page", token);
+    fputc('\n', r->screen.out);
 }
 
 /* ---- list -----------------------------------------------------------------------------------------------------------
  */
 
+/* To the second, so that the next page can be asked for with the same time. */
 static bool set_time(struct run *r, const char *text, Google__Protobuf__Timestamp *t)
 {
     struct instant at;
     if (text == NULL || times_read(text, r->screen.now, r->o.utc, &at) != NULL)
         return false;
     t->seconds = at.us / 1000000;
-    t->nanos = (int32_t)(at.us % 1000000) * 1000;
     return true;
+}
+
+/* "2h" is another time when the next page is asked for: the proposed command has the time itself. */
+static void put_time(const struct run *r, const char *option, const Google__Protobuf__Timestamp *t)
+{
+    char text[TIMES_TEXT_SIZE];
+    if (t == NULL)
+        return;
+    time_t seconds = (time_t)t->seconds;
+    struct tm tm;
+    if (gmtime_r(&seconds, &tm) != NULL && strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &tm) > 0)
+        put_option(r, option, text);
 }
 
 static void put_states(const struct run *r)
@@ -167,14 +184,11 @@ int command_list(struct run *r)
     if (shown == 0)
         fputs("No saga matches.\n", r->screen.out);
     if (next[0] != '\0') {
-        char clean[300], word[320];
         fputs("more: sagactl list", r->screen.out);
         put_states(r);
-        put_filters(r);
-        if ((r->o.given & OPTION_BIT(OPTION_LIMIT)) != 0)
-            fprintf(r->screen.out, " --limit %u", (unsigned)r->o.limit);
-        fprintf(r->screen.out, " --page %s\n",
-                screen_shell_word(screen_clean(&r->screen, next, clean, sizeof clean), word, sizeof word));
+        put_time(r, "since", request.started_from);
+        put_time(r, "before", request.started_before);
+        put_next(r, next);
     }
     return status;
 }
@@ -205,11 +219,8 @@ int command_deadletters(struct run *r)
             next[0] ? " and more" : "");
     fputs(" get SAGA-ID\n", r->screen.out);
     if (next[0] != '\0') {
-        char clean[300], word[320];
         fputs("more: sagactl deadletters", r->screen.out);
-        put_filters(r);
-        fprintf(r->screen.out, " --page %s\n",
-                screen_shell_word(screen_clean(&r->screen, next, clean, sizeof clean), word, sizeof word));
+        put_next(r, next);
     }
     return status;
 }

@@ -90,7 +90,7 @@ int command_start(struct run *r)
                 answer->already_started && r->screen.terminal ? " (started before with this request id)" : "");
     fflush(r->screen.out);
     if (status == EXIT_DONE && r->o.wait)
-        status = run_wait(r, answer->saga_id);
+        status = run_wait(r, answer->saga_id, true);
     protobuf_c_message_free_unpacked(&answer->base, NULL);
     return status;
 }
@@ -114,13 +114,13 @@ static int status_of_end(const Saga__V1__Saga *saga)
     }
 }
 
-int run_wait(struct run *r, const char *saga_id)
+int run_wait(struct run *r, const char *saga_id, bool was_there)
 {
     Saga__V1__WaitRequest request = SAGA__V1__WAIT_REQUEST__INIT;
     Saga__V1__WaitResponse *answer;
     struct saga_error error;
     int64_t deadline = wire_deadline(r->o.timeout_ms);
-    bool again = false;
+    bool told = false;
     int status = run_connect(r);
     if (status != EXIT_DONE)
         return status;
@@ -128,17 +128,17 @@ int run_wait(struct run *r, const char *saga_id)
     request.until_stuck = !r->o.past_stuck;
     /* Waiting for a connection makes each turn of this loop last until there is a sidecar again, or the time has
      * passed. */
-    while (run_try(r, "/saga.v1.Coordinator/Wait", &request.base, &saga__v1__wait_response__descriptor, deadline, again,
-                   &answer, &error) != SAGA_OK) {
-        bool never_there = !again && strcmp(error.reason, SAGA_REASON_UNREACHABLE) == 0;
-        if (!run_lost(&error) || never_there || wire_time_left_ms(deadline) == 0) {
-            if (error.code != SAGA_E_DEADLINE_EXCEEDED)
-                return run_failed(r, &error);
+    while (run_try(r, "/saga.v1.Coordinator/Wait", &request.base, &saga__v1__wait_response__descriptor, deadline,
+                   was_there, &answer, &error) != SAGA_OK) {
+        bool over = error.code == SAGA_E_DEADLINE_EXCEEDED || (was_there && wire_time_left_ms(deadline) == 0);
+        bool never_there = !was_there && strcmp(error.reason, SAGA_REASON_UNREACHABLE) == 0;
+        if (over)
             return run_say(r, EXIT_TIMEOUT, "the saga has not ended within the time given; it goes on");
-        }
-        if (!again)
+        if (!run_lost(&error) || never_there)
+            return run_failed(r, &error);
+        if (!told)
             fprintf(r->err, "sagactl: the sidecar is gone; waiting until it is back\n");
-        again = true;
+        told = was_there = true;
     }
     if (answer->saga == NULL) {
         status = run_say(r, EXIT_REFUSED, "the sidecar's answer holds no saga");
@@ -155,5 +155,5 @@ int run_wait(struct run *r, const char *saga_id)
 
 int command_wait(struct run *r)
 {
-    return run_wait(r, r->o.words[0]);
+    return run_wait(r, r->o.words[0], false);
 }

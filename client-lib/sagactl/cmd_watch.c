@@ -31,8 +31,9 @@ static int put_event(struct watch *w, const Saga__V1__Event *event)
     return status;
 }
 
-/* Shows what comes until the stream ends, for good or not. Returns EXIT_DONE to go on with a new one when *lost. */
-static int follow(struct watch *w, struct wire_stream *stream, int64_t deadline, bool *lost)
+/* Shows what comes until the stream ends, for good or not. again: it is not the first one. Returns EXIT_DONE with *lost
+ * set when a new one is to be opened. */
+static int follow(struct watch *w, struct wire_stream *stream, int64_t deadline, bool again, bool *lost)
 {
     struct saga_error error;
     *lost = false;
@@ -42,13 +43,9 @@ static int follow(struct watch *w, struct wire_stream *stream, int64_t deadline,
         if (code == SAGA_E_DEADLINE_EXCEEDED && wire_time_left_ms(deadline) == 0)
             return run_say(w->r, EXIT_TIMEOUT, "the time given has passed");
         if (code != SAGA_OK) {
-            *lost = run_lost(&error);
-            /* Lost before anything came, and never there: nothing to wait for. */
-            bool never_there = w->cursor[0] == '\0' && strcmp(error.reason, SAGA_REASON_UNREACHABLE) == 0;
-            if (*lost && !never_there)
-                return EXIT_DONE;
-            *lost = false;
-            return run_failed(w->r, &error);
+            bool never_there = !again && strcmp(error.reason, SAGA_REASON_UNREACHABLE) == 0;
+            *lost = run_lost(&error) && !never_there;
+            return *lost ? EXIT_DONE : run_failed(w->r, &error);
         }
         if (message == NULL)
             return EXIT_DONE;
@@ -83,7 +80,7 @@ int command_watch(struct run *r)
                              &saga__v1__watch_response__descriptor, lost, &stream, &error) != SAGA_OK)
             return run_failed(r, &error);
         bool again = lost;
-        status = follow(&w, stream, deadline, &lost);
+        status = follow(&w, stream, deadline, again, &lost);
         wire_stream_close(stream);
         if (lost && !again)
             fprintf(r->err, "sagactl: the sidecar is gone; waiting until it is back\n");

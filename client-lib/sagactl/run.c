@@ -131,12 +131,6 @@ int run_try(struct run *r, const char *method, const ProtobufCMessage *request, 
     int code = wire_call(r->wire, &call, error);
     if (code == SAGA_OK)
         *(ProtobufCMessage **)response = call.response;
-    /* Once the time is over nobody can tell a connection that was never made from an answer that never came. */
-    if ((code == SAGA_E_UNAVAILABLE || code == SAGA_E_DEADLINE_EXCEEDED) && wire_time_left_ms(deadline) == 0) {
-        char text[sizeof error->message];
-        snprintf(text, sizeof text, "no answer came from %.200s within the time given", wire_address(r->wire));
-        code = saga_error_set(error, SAGA_E_DEADLINE_EXCEEDED, SAGA_REASON_DEADLINE, NULL, text);
-    }
     return code;
 }
 
@@ -147,8 +141,9 @@ int run_call(struct run *r, const char *method, const ProtobufCMessage *request,
     int status = run_connect(r);
     if (status != EXIT_DONE)
         return status;
-    bool whole = r->o.timeout_ms >= 0 && (r->o.wait == false || r->o.timeout_ms < RUN_TIMEOUT_DEFAULT_MS);
-    int64_t deadline = wire_deadline(whole ? r->o.timeout_ms : RUN_TIMEOUT_DEFAULT_MS);
+    /* With --wait the time that is given is for the waiting too: the start alone has never more than its default. */
+    bool given = r->o.timeout_ms >= 0 && (!r->o.wait || r->o.timeout_ms < RUN_TIMEOUT_DEFAULT_MS);
+    int64_t deadline = wire_deadline(given ? r->o.timeout_ms : RUN_TIMEOUT_DEFAULT_MS);
     return run_try(r, method, request, type, deadline, false, response, &error) == SAGA_OK ? EXIT_DONE
                                                                                            : run_failed(r, &error);
 }

@@ -59,8 +59,10 @@ bool run_lost(const struct saga_error *error);
 /* ---- shared by several commands -------------------------------------------------------------------------------------
  */
 
-/* Waits until the saga has ended (or is stuck, unless --past-stuck), shows how, and returns the status that tells. */
-int run_wait(struct run *r, const char *saga_id);
+/* Waits until the saga has ended (or is stuck, unless --past-stuck), shows how, and returns the status that tells. A
+ * sidecar that was there (a call before this one was answered) is waited for when it is away; else one that cannot be
+ * reached is said to be. */
+int run_wait(struct run *r, const char *saga_id, bool was_there);
 
 /* Reads a whole file, "-" being standard input. Gives *data (free; a NUL follows it). Returns EXIT_DONE, or EXIT_USAGE
  * after having said why. */
