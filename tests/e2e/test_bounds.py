@@ -1,0 +1,199 @@
+"""Bounds: what crosses one is refused with words and a reason, and what was there before goes on."""
+import queue
+import threading
+
+import grpc
+
+from harness import (PATIENCE_S, Case, Client, Gate, Sidecar, definition, do, enlistment, failure_of, message, settled, step, undo,
+                     wait_until)
+
+Code = grpc.StatusCode
+
+
+class Bounds(Case):
+    def setUp(self):
+        super().setUp()
+        self.sidecars = []
+
+    def tearDown(self):
+        for sidecar in self.sidecars:
+            sidecar.close()
+
+    def start(self, **options):
+        options.setdefault("targets", {"shop": self.shop.address})
+        self.sidecars.append(Sidecar(**options))
+        return self.sidecars[-1].client
+
+    def failing(self, call, *args, **fields):
+        """The Failure of a call that is repeated until it fails: others take their places in their own time."""
+        def attempt():
+            try:
+                result = call(*args, timeout=0.3, **fields)
+                if hasattr(result, "__next__"):
+                    next(result)
+                    result.cancel()
+            except grpc.RpcError as e:
+                return failure_of(e) if e.code() != Code.DEADLINE_EXCEEDED else None
+        return wait_until(attempt, "the call is refused")
+
+    def test_message_bytes_max(self):
+        client = self.start(message_bytes_max="1088KiB")
+        client.register(definition("one", step("a")))
+        self.assertState("COMMITTED", client.run("one", input=b"x" * (1 << 20)))
+        with self.assertRaises(grpc.RpcError) as raised:
+            client.Start(definition="one", input=b"x" * (2 << 20))
+        self.assertEqual(Code.RESOURCE_EXHAUSTED, raised.exception.code())
+        with self.assertRaises(grpc.RpcError) as raised:
+            list(client.Pipe(iter([message("saga.v1.PipeRequest")(commands=[{"start": {"input": b"x" * (2 << 20)}}])]), timeout=20))
+        self.assertEqual(Code.RESOURCE_EXHAUSTED, raised.exception.code())
+        self.refused("RESOURCE_EXHAUSTED", "PAYLOAD_BYTES_MAX", client.Start, definition="one", input=b"x" * ((1 << 20) + 1))
+        self.assertState("COMMITTED", client.run("one"))
+
+    def test_a_participants_answer_is_too_large(self):
+        """It was carried out, but what it said cannot be kept: so it is undone."""
+        client = self.start(payload_bytes_max="1KiB", message_bytes_max="128KiB", definition_bytes_max="1KiB")
+        client.register(definition("one", step("a")))
+        for size in (1025, 1 << 20):
+            self.shop.on(do("a"), lambda call: b"x" * size)
+            saga = client.run("one")
+            self.assertState("COMPENSATED", saga)
+            self.assertEqual(["a"], self.shop.order(saga.id, "compensation"))
+            self.assertEqual("unknown", self.shop.of(saga.id, "compensation")[0].metadata["saga-action-outcome"])
+        self.shop.on(do("a"), lambda call: b"x" * 1024)
+        self.assertState("COMMITTED", client.run("one"))
+
+    def test_metadata_bytes_max(self):
+        client = self.start(metadata_bytes_max="1KiB")
+        with self.assertRaises(grpc.RpcError) as raised:
+            client.ListDefinitions(metadata=(("x-large", "y" * 4096),))
+        self.assertEqual(Code.RESOURCE_EXHAUSTED, raised.exception.code())
+        # C core may close the connection that brought it; another one is not touched.
+        other = Client(client.address)
+        other.ListDefinitions(metadata=(("x-small", "y" * 512),))
+        other.close()
+
+    def test_steps_max(self):
+        client = self.start(steps_max=3)
+        failure = self.refused("RESOURCE_EXHAUSTED", "STEPS_MAX", client.register, definition("four", *map(step, "abcd")))
+        self.assertIn("steps_max is 3", failure.text)
+        client.register(definition("three", *map(step, "abc")))
+        saga_id = client.Begin(name="x", enlist=[enlistment(s) for s in "abc"]).saga_id
+        self.refused("RESOURCE_EXHAUSTED", "STEPS_MAX", client.Enlist, saga_id=saga_id, enlist=[enlistment("d")])
+
+    def test_waiters_max(self):
+        client = self.start(waiters_max=2)
+        other = Client(client.address)
+        saga_id = client.Begin(name="x").saga_id
+        ended = []
+        threads = [threading.Thread(target=lambda: ended.append(client.end(saga_id))) for _ in range(2)]
+        for t in threads:
+            t.start()
+        failure = self.failing(other.Wait, saga_id=saga_id)
+        self.assertEqual(("RESOURCE_EXHAUSTED", "QUEUE_FULL"), (failure.code, failure.reason))
+        self.assertIn("waiters_max", failure.text)
+        self.assertGreater(failure.retry_delay_ms, 0)
+        other.Commit(saga_id=saga_id)
+        for t in threads:
+            t.join(PATIENCE_S)
+        self.assertEqual(2, len(ended))
+        other.end(saga_id)
+        other.close()
+
+    def test_watchers_max(self):
+        client = self.start(watchers_max=1)
+        saga_id = client.Begin(name="x").saga_id
+        watch = client.Watch(saga_id=saga_id)
+        next(watch)
+        failure = self.failing(client.Watch, saga_id=saga_id)
+        self.assertEqual(("RESOURCE_EXHAUSTED", "QUEUE_FULL"), (failure.code, failure.reason))
+        self.assertIn("watchers_max", failure.text)
+        watch.cancel()
+
+        def again():
+            try:
+                stream = client.Watch(saga_id=saga_id, timeout=1)
+                next(stream)
+                stream.cancel()
+                return True
+            except grpc.RpcError:
+                return False
+        wait_until(again, "there is room for a watcher again")
+
+    def test_streams_max(self):
+        client = self.start(streams_max=2, watchers_max=2)
+        held = [queue.Queue() for _ in range(2)]
+        pipes = [client.Pipe(iter(q.get, None)) for q in held]
+        for q, pipe in zip(held, pipes):
+            q.put(message("saga.v1.PipeRequest")())
+            next(pipe)
+        failure = self.failing(lambda timeout: client.Pipe(iter(()), timeout=timeout))
+        self.assertEqual(("RESOURCE_EXHAUSTED", "STREAMS_MAX"), (failure.code, failure.reason))
+        self.assertGreater(failure.retry_delay_ms, 0)
+        client.ListDefinitions()
+        for q, pipe in zip(held, pipes):
+            q.put(None)
+            self.assertEqual([], list(pipe))
+
+        wait_until(lambda: self.pipe_works(client), "there is room for a stream again")
+
+    @staticmethod
+    def pipe_works(client):
+        try:
+            return list(client.Pipe(iter(()), timeout=5)) == []
+        except grpc.RpcError:
+            return False
+
+    def test_calls_max(self):
+        client = self.start(calls_max=6, streams_max=1, watchers_max=1, waiters_max=4)
+        saga_id = client.Begin(name="x").saga_id
+        waits = [client.channel.unary_unary("/saga.v1.Coordinator/Wait").future(
+            message("saga.v1.WaitRequest")(saga_id=saga_id).SerializeToString(), timeout=PATIENCE_S) for _ in range(4)]
+        pipe = client.Pipe(iter(queue.Queue().get, None))
+        # There is still room for the calls that end the wait.
+        for _ in range(20):
+            client.KeepAlive(saga_id=saga_id)
+        client.Commit(saga_id=saga_id)
+        for wait in waits:
+            wait.result(PATIENCE_S)
+        pipe.cancel()
+
+    def test_max_concurrent_calls(self):
+        """A target's calls in flight: more wait their turn, and all of them come."""
+        client = self.start(targets={"shop": {"address": self.shop.address, "max_concurrent_calls": 3}})
+        lock, now, most = threading.Lock(), [0], [0]
+        reached = threading.Event()
+
+        def count(call):
+            with lock:
+                now[0] += 1
+                most[0] = max(most[0], now[0])
+                if now[0] == 3:
+                    reached.set()
+            reached.wait(PATIENCE_S)
+            with lock:
+                now[0] -= 1
+            return b""
+        self.shop.on(do("a"), count)
+        client.register(definition("one", step("a")))
+        sagas = [client.Start(definition="one").saga_id for _ in range(30)]
+        for saga_id in sagas:
+            self.assertState("COMMITTED", client.end(saga_id))
+        self.assertEqual(3, most[0])
+
+    def test_retention(self):
+        """What has ended long enough ago is forgotten, and says so."""
+        client = self.start(retention="1s")
+        client.register(definition("one", step("a")))
+        live = client.Begin(name="x", enlist=[enlistment("a")]).saga_id
+        saga_id = client.run("one", request_id="forget me").id
+
+        def forgotten():
+            try:
+                client.Get(saga_id=saga_id)
+            except grpc.RpcError as e:
+                return failure_of(e).reason == "SAGA_NOT_FOUND"
+        wait_until(forgotten, "the saga is forgotten", 30)
+        self.assertFalse(client.Start(definition="one", request_id="forget me").already_started)
+        self.assertState("RUNNING", client.saga(live))
+        client.Abort(saga_id=live)
+        self.assertState("COMPENSATED", client.end(live))

@@ -1,0 +1,403 @@
+"""The sidecar as a process: how it starts and refuses to, how it ends, and what it finds again afterwards."""
+import os
+import re
+import shutil
+import signal
+import sqlite3
+import stat
+import subprocess
+import tempfile
+import threading
+import time
+
+import grpc
+
+from harness import (PATIENCE_S, SAGAD, Case, Client, Gate, Participant, Sidecar, definition, do, enlistment, failure_of,
+                     message, settled, state_name, step, undo, wait_until)
+
+Code = grpc.StatusCode
+
+
+class Process(Case):
+    def setUp(self):
+        super().setUp()
+        self.sidecars = []
+
+    def tearDown(self):
+        for sidecar in self.sidecars:
+            sidecar.close()
+
+    def sidecar_with(self, start=True, **options):
+        options.setdefault("targets", {"shop": self.shop.address})
+        self.sidecars.append(Sidecar(start=start, **options))
+        return self.sidecars[-1]
+
+    # ---- the start ----
+
+    def test_no_file_at_all(self):
+        """Data in ./sagad-data, a socket in it for the owner alone, 127.0.0.1:7240."""
+        with tempfile.TemporaryDirectory() as directory:
+            process = subprocess.Popen([SAGAD], cwd=directory, stderr=subprocess.PIPE, text=True)
+            lines = []
+            for line in process.stderr:
+                lines.append(line)
+                if "msg=ready" in line or "refused" in line:
+                    break
+            if process.poll() is None and "msg=ready" in lines[-1]:
+                path = os.path.join(directory, "sagad-data/sagad.sock")
+                self.assertEqual(0o600, stat.S_IMODE(os.stat(path).st_mode))
+                self.assertEqual(0o700, stat.S_IMODE(os.stat(os.path.dirname(path)).st_mode))
+                for address in ("unix:" + path, "127.0.0.1:7240"):
+                    client = Client(address)
+                    client.ListDefinitions()
+                    client.close()
+                process.terminate()
+                self.assertEqual(0, process.wait(PATIENCE_S))
+                self.assertFalse(os.path.exists(path), "the socket is removed")
+            else:
+                # Somebody else of this machine may have the port: then the words must say so.
+                self.assertEqual(1, process.wait(PATIENCE_S))
+                self.assertIn("7240", "".join(lines) + process.stderr.read())
+            process.stderr.close()
+
+    def test_unix_socket(self):
+        with tempfile.TemporaryDirectory() as directory:
+            path = os.path.join(directory, "s.sock")
+            sidecar = self.sidecar_with(listen=["unix:" + path])
+            self.assertEqual(0o600, stat.S_IMODE(os.stat(path).st_mode))
+            sidecar.client.ListDefinitions()
+            sidecar.kill()
+            self.assertTrue(os.path.exists(path))
+            sidecar.start()
+            sidecar.client.ListDefinitions()
+            sidecar.stop()
+            self.assertFalse(os.path.exists(path))
+            with open(path, "w") as f:
+                f.write("precious")
+            code, text = sidecar.refuse()
+            self.assertEqual(1, code, text)
+            self.assertIn(path, text)
+            with open(path) as f:
+                self.assertEqual("precious", f.read())
+
+    def test_participant_at_a_unix_socket(self):
+        with tempfile.TemporaryDirectory() as directory:
+            shop = Participant("unix:" + os.path.join(directory, "shop.sock"))
+            sidecar = self.sidecar_with(targets={"shop": shop.address})
+            sidecar.client.register(definition("one", step("a")))
+            self.assertState("COMMITTED", sidecar.client.run("one"))
+            sidecar.stop()
+            shop.stop()
+
+    def test_second_sidecar_on_the_same_data(self):
+        first = self.sidecar_with()
+        first.client.Begin(name="x")
+        second = Sidecar(start=False, data_dir=first.options["data_dir"])
+        code, text = second.refuse()
+        self.assertEqual(1, code)
+        self.assertRegex(text, "another sidecar")
+        self.assertIn(first.options["data_dir"], text)
+        second.close()
+        self.assertEqual(1, len(first.client.List().sagas))
+
+    def test_port_is_taken(self):
+        first = self.sidecar_with()
+        second = self.sidecar_with(start=False, listen=[first.address])
+        code, text = second.refuse()
+        self.assertEqual(1, code, text)
+        self.assertIn(first.address, text)
+
+    def refused_config(self, text, *expected):
+        with tempfile.TemporaryDirectory() as directory:
+            path = os.path.join(directory, "sagad.yaml")
+            with open(path, "w") as f:
+                f.write(text)
+            for more in ([], ["-n"]):
+                done = subprocess.run([SAGAD, "-f", path, *more], cwd=directory, capture_output=True, text=True, timeout=PATIENCE_S)
+                self.assertEqual(2, done.returncode, done.stderr)
+                for pattern in expected:
+                    self.assertRegex(done.stderr, pattern)
+                self.assertFalse(os.path.exists(os.path.join(directory, "sagad-data")))
+
+    def test_bad_configuration(self):
+        self.refused_config("data_dir: x\n\nretension: 1h\n", r"sagad\.yaml:3:1: retension", "did you mean retention")
+        self.refused_config("targets:\n  shop: {adress: x}\n", r"sagad\.yaml:2:\d+: targets\.shop\.adress", "did you mean address")
+        self.refused_config("retention: 5\n", r"sagad\.yaml:1:12: retention", "unit|h")
+        self.refused_config("steps_max: 100000\n", r"sagad\.yaml:1:12: steps_max", "256")
+        self.refused_config("steps_max: [\n", r"sagad\.yaml:\d+:\d+: ")
+        self.refused_config("steps_max: 1\nsteps_max: 2\n", r"sagad\.yaml:2:\d+: ")
+        self.refused_config("calls_max: 10\n", r"calls_max|streams_max|waiters_max")
+
+    def test_only_loopback(self):
+        for address in ("0.0.0.0:7240", "[::]:7240", "10.0.0.1:7240", "example.com:1", "unix-abstract:x"):
+            self.refused_config("listen: ['%s']\n" % address, r"sagad\.yaml:1:\d+: listen")
+
+    def test_command_line(self):
+        run = lambda *a: subprocess.run([SAGAD, *a], capture_output=True, text=True, timeout=PATIENCE_S)
+        self.assertRegex(run("--version").stdout, r"^sagad \d+\.\d+\.\d+")
+        self.assertIn("-f", run("--help").stdout)
+        self.assertIn("data_dir", run("--options").stdout)
+        self.assertEqual(2, run("--nonsense").returncode)
+        self.assertEqual(2, run("stray").returncode)
+        missing = run("-f", "/nowhere/sagad.yaml")
+        self.assertEqual(2, missing.returncode)
+        self.assertIn("/nowhere/sagad.yaml", missing.stderr)
+
+    def test_data_dir_cannot_be_made(self):
+        sidecar = self.sidecar_with(start=False, data_dir="/proc/nothing/here")
+        code, text = sidecar.refuse()
+        self.assertEqual(1, code)
+        self.assertIn("/proc/nothing/here", text)
+
+    # ---- the end ----
+
+    def test_sigterm_lets_calls_end(self):
+        """Within the grace a call in flight ends, and what it said is recorded: it is not made again."""
+        sidecar = self.sidecar_with()
+        sidecar.client.register(definition("two", step("a"), step("b", after=["a"])))
+        gate = Gate(b"said in time")
+        self.shop.on(do("a"), gate)
+        saga_id = sidecar.client.Start(definition="two").saga_id
+        gate.await_call()
+        sidecar.terminate()
+        wait_until(lambda: sidecar.log("stopping"), "the sidecar is stopping")
+        with self.assertRaises(grpc.RpcError) as raised:
+            sidecar.client.Begin(name="x", timeout=2)
+        self.assertEqual(Code.UNAVAILABLE, raised.exception.code())
+        gate.open()
+        self.assertEqual(0, sidecar.await_exit())
+        self.assertEqual(["a"], [c.step for c in self.shop.of(saga_id)], "no further call leaves")
+        sidecar.start()
+        self.assertState("COMMITTED", sidecar.client.end(saga_id))
+        self.assertEqual(["a", "b"], [c.step for c in self.shop.of(saga_id)], "no call is made twice")
+        self.assertEqual(b"said in time", sidecar.client.saga(saga_id, payloads=True).steps[0].output)
+
+    def test_sigterm_cuts_what_does_not_end(self):
+        sidecar = self.sidecar_with(shutdown_grace="100ms", targets={"shop": {"address": self.shop.address, "timeout": "1s"}})
+        sidecar.client.register(definition("one", step("a")))
+        gate = Gate()
+        self.shop.on(do("a"), gate)
+        saga_id = sidecar.client.Start(definition="one").saga_id
+        gate.await_call()
+        began = time.monotonic()
+        sidecar.stop()
+        self.assertLess(time.monotonic() - began, 5)
+        self.shop.on(do("a"), lambda call: b"")
+        sidecar.start()
+        saga = sidecar.client.end(saga_id)
+        self.assertState("COMMITTED", saga)
+        first, second = self.shop.of(saga_id)
+        self.assertEqual((first.key, 1, 2), (second.key, first.attempt, second.attempt))
+
+    def test_sigterm_answers_who_waits(self):
+        sidecar = self.sidecar_with()
+        saga_id = sidecar.client.Begin(name="x").saga_id
+        wait = sidecar.client.channel.unary_unary("/saga.v1.Coordinator/Wait").future(
+            message("saga.v1.WaitRequest")(saga_id=saga_id).SerializeToString(), timeout=PATIENCE_S)
+        watch = sidecar.client.Watch(saga_id=saga_id)
+        next(watch)
+        # The wait has been taken in when a later call of the same connection is answered.
+        sidecar.client.KeepAlive(saga_id=saga_id)
+        sidecar.stop()
+        failure = failure_of(wait.exception(PATIENCE_S))
+        self.assertEqual("UNAVAILABLE", failure.code)
+        if failure.reason is not None:
+            self.assertEqual("STOPPING", failure.reason)
+            self.assertGreater(failure.retry_delay_ms, 0)
+        self.refused("UNAVAILABLE", "STOPPING", lambda: list(watch))
+
+    def test_sigterm_with_silent_connections(self):
+        """Clients that keep their connections open do not hold the sidecar."""
+        import socket
+        sidecar = self.sidecar_with()
+        held = [socket.create_connection(("127.0.0.1", sidecar.port)) for _ in range(10)]
+        clients = [Client(sidecar.address) for _ in range(5)]
+        for c in clients:
+            c.ListDefinitions()
+        began = time.monotonic()
+        sidecar.stop()
+        self.assertLess(time.monotonic() - began, 5)
+        for h in held:
+            h.close()
+        for c in clients:
+            c.close()
+
+    # ---- what is found again ----
+
+    def test_kill_in_the_middle_of_an_action(self):
+        sidecar = self.sidecar_with(targets={"shop": {"address": self.shop.address, "timeout": "700ms"}})
+        sidecar.client.register(definition("two", step("a"), step("b", after=["a"]), step("c", after=["b"])))
+        gate = Gate()
+        self.shop.on(do("b"), gate)
+        saga_id = sidecar.client.Start(definition="two", input=b"kept", request_id="once").saga_id
+        gate.await_call()
+        sidecar.kill()
+        self.shop.on(do("b"), lambda call: b"")
+        sidecar.start()
+        again = sidecar.client.Start(definition="two", input=b"kept", request_id="once")
+        self.assertEqual((saga_id, True), (again.saga_id, again.already_started))
+        self.assertState("COMMITTED", sidecar.client.end(saga_id))
+        calls = self.shop.of(saga_id)
+        self.assertEqual([("a", 1), ("b", 1), ("b", 2), ("c", 1)], [(c.step, c.attempt) for c in calls])
+        self.assertEqual(calls[1].key, calls[2].key)
+        self.assertEqual({b"kept"}, {c.request for c in calls})
+
+    def test_kill_in_the_middle_of_the_undo(self):
+        sidecar = self.sidecar_with()
+        sidecar.client.register(definition("back", step("a"), step("b", after=["a"]), step("c", after=["b"])))
+        gate = Gate()
+        from harness import fail
+        self.shop.on(do("c"), fail(Code.NOT_FOUND))
+        self.shop.on(undo("b"), gate)
+        saga_id = sidecar.client.Start(definition="back").saga_id
+        gate.await_call()
+        sidecar.kill()
+        self.shop.on(undo("b"), lambda call: b"")
+        sidecar.start()
+        self.assertState("COMPENSATED", sidecar.client.end(saga_id))
+        calls = self.shop.of(saga_id, "compensation")
+        self.assertEqual(["b", "b", "a"], [c.step for c in calls])
+        self.assertEqual(calls[0].key, calls[1].key)
+
+    def test_a_target_is_gone(self):
+        """A live saga whose target sagad.yaml no longer names waits for it; nothing is lost."""
+        sidecar = self.sidecar_with()
+        saga_id = sidecar.client.Begin(name="x", enlist=[enlistment("a")]).saga_id
+        sidecar.stop()
+        sidecar.options["targets"] = {}
+        sidecar.start()
+        sidecar.client.Abort(saga_id=saga_id)
+        self.assertNotEqual("COMPENSATED", state_name(sidecar.client.saga(saga_id)))
+        sidecar.stop()
+        sidecar.options["targets"] = {"shop": self.shop.address}
+        sidecar.start()
+        saga = sidecar.client.end(saga_id, until_stuck=True)
+        if state_name(saga) == "STUCK":
+            sidecar.client.operator.Retry(saga_id=saga_id, actor="test")
+            saga = sidecar.client.end(saga_id)
+        self.assertState("COMPENSATED", saga)
+
+    # ---- the journal ----
+
+    def journal(self, sidecar):
+        return os.path.join(sidecar.options["data_dir"], "journal.db")
+
+    def test_a_damaged_journal(self):
+        sidecar = self.sidecar_with()
+        for i in range(200):
+            sidecar.client.Begin(name="x", enlist=[enlistment("a", request=b"z" * 500)])
+        sidecar.stop()
+        good = self.sidecar_with(start=False)
+        shutil.copytree(sidecar.options["data_dir"], good.options["data_dir"])
+        path = self.journal(sidecar)
+        size = os.path.getsize(path)
+        whole = open(path, "rb").read()
+
+        def damaged(change, what):
+            with open(path, "wb") as f:
+                f.write(change(whole))
+            code, text = sidecar.refuse()
+            self.assertEqual(1, code, what + ": " + text)
+            self.assertIn(path, text, what)
+            self.assertRegex(text, "damaged|not a journal|newer|corrupt", what)
+            return text
+        text = damaged(lambda b: b[:size // 2], "cut in half")
+        self.assertRegex(text, "restore|backup|copy|docs", "it says what to do")
+        damaged(lambda b: b"\0" * 4096 + b[4096:], "a blank first page")
+        damaged(lambda b: b"this is not a database" * 1000, "something else")
+        at = whole.index(b"z" * 500) + 100
+        damaged(lambda b: b[:at] + b"y" + b[at + 1:], "one byte of one record")
+        with open(path, "wb") as f:
+            f.write(whole)
+        sidecar.start()
+        self.assertEqual(200, len(sidecar.client.List(page_size=1000).sagas))
+
+    def test_journal_of_a_newer_sagad(self):
+        sidecar = self.sidecar_with()
+        sidecar.client.Begin(name="x")
+        sidecar.stop()
+        db = sqlite3.connect(self.journal(sidecar))
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+        db.execute("PRAGMA user_version = %d" % (version + 1000))
+        db.commit()
+        db.close()
+        code, text = sidecar.refuse()
+        self.assertEqual(1, code)
+        self.assertIn("newer", text)
+
+    def test_journal_bytes_max(self):
+        """Full: new sagas are refused, those in flight wait; with room they go on, and nothing is lost."""
+        sidecar = self.sidecar_with(journal_bytes_max="16MiB", commit_bytes_max="1MiB", payload_bytes_max="1MiB",
+                                    message_bytes_max="2MiB", targets={"shop": {"address": self.shop.address, "timeout": "2s"}})
+        client = sidecar.client
+        client.register(definition("one", step("a"), step("b", after=["a"])))
+        gate = Gate()
+        self.shop.on(do("a"), gate)
+        waiting = client.Start(definition="one").saga_id
+        gate.await_call()
+        accepted, failure = [], None
+        for _ in range(100):
+            try:
+                accepted.append(client.Begin(name="x", enlist=[enlistment("a", request=os.urandom(1 << 19))]).saga_id)
+            except grpc.RpcError as error:
+                failure = failure_of(error)
+                break
+        self.assertIsNotNone(failure, "16 MiB are never full")
+        self.assertEqual(("RESOURCE_EXHAUSTED", "JOURNAL_FULL"), (failure.code, failure.reason))
+        self.assertGreater(failure.retry_delay_ms, 0)
+        self.assertGreater(len(accepted), 4)
+        wait_until(lambda: sidecar.log("the journal is full: new sagas are refused, those in flight wait for room"), "it is logged")
+        self.assertEqual(2, client.health.Check(service="saga.v1.Coordinator").status)
+        gate.open()
+        # Kill it in this state too: what was acknowledged is there.
+        sidecar.kill()
+        sidecar.options["journal_bytes_max"] = "64MiB"
+        self.shop.on(do("a"), lambda call: b"")
+        client = sidecar.start().client
+        self.assertState("COMMITTED", client.end(waiting))
+        self.assertEqual(1, client.health.Check(service="saga.v1.Coordinator").status)
+        for saga_id in accepted:
+            self.assertState("RUNNING", client.saga(saga_id))
+            client.Commit(saga_id=saga_id, settle=[settled("a")])
+        client.Begin(name="x")
+
+    def test_journal_full_and_room_again(self):
+        """Retention makes room by itself: what waited goes on without a restart."""
+        sidecar = self.sidecar_with(journal_bytes_max="16MiB", commit_bytes_max="1MiB", payload_bytes_max="1MiB",
+                                    message_bytes_max="2MiB", retention="1s")
+        client = sidecar.client
+        client.register(definition("one", step("a")))
+        failure = None
+        for _ in range(100):
+            try:
+                client.run("one", input=os.urandom(1 << 19))
+            except grpc.RpcError as error:
+                failure = failure_of(error)
+                break
+        if failure is None:
+            self.skipTest("retention kept up with the load")
+        self.assertIn(failure.reason, ("JOURNAL_FULL", None), failure)
+
+        def accepted():
+            try:
+                return client.Start(definition="one", timeout=2).saga_id
+            except grpc.RpcError:
+                return None
+        saga_id = wait_until(accepted, "there is room again", 30)
+        self.assertState("COMMITTED", client.end(saga_id))
+        self.assertEqual(1, client.health.Check(service="saga.v1.Coordinator").status)
+
+    def test_participant_comes_late(self):
+        """Started before its participants: actions are retried until they are there."""
+        shop = Participant()
+        address = shop.address
+        shop.stop()
+        sidecar = self.sidecar_with(targets={"late": address}, connect_timeout="100ms",
+                                    default_retry={"maxAttempts": 1000, "initialBackoff": "10ms", "maxBackoff": "50ms"})
+        sidecar.client.register(definition("one", step("a").replace("shop,", "late,")))
+        saga_id = sidecar.client.Start(definition="one").saga_id
+        wait_until(lambda: sidecar.client.saga(saga_id).steps[0].action_attempts >= 3, "it tries")
+        shop = Participant(address)
+        self.assertState("COMMITTED", sidecar.client.end(saga_id))
+        self.assertEqual(1, len(shop.of(saga_id)))
+        shop.stop()
