@@ -51,13 +51,6 @@ static void on_rest(struct wire_tag *tag, bool ok)
     end_operation((struct unary *)(void *)((char *)tag - offsetof(struct unary, tag)));
 }
 
-static void start_batch(struct unary *u, const grpc_op *ops, size_t count, struct wire_tag *tag)
-{
-    /* Only a batch that is malformed is refused, and these are always the same. */
-    if (grpc_call_start_batch(u->live.call, ops, count, tag, NULL) != GRPC_CALL_OK)
-        abort();
-}
-
 static int begin(struct unary *u, struct wire *w, const struct wire_call *call, struct saga_error *error)
 {
     int code = wire_usable(w, error);
@@ -98,8 +91,8 @@ static int begin(struct unary *u, struct wire *w, const struct wire_call *call, 
     ops[4].data.recv_status_on_client.trailing_metadata = &u->trailing;
     ops[4].data.recv_status_on_client.status = &u->status;
     ops[4].data.recv_status_on_client.status_details = &u->message;
-    start_batch(u, &headers, 1, &u->left_tag);
-    start_batch(u, ops, UNARY_OPS, &u->tag);
+    wire_batch(w, u->live.call, &headers, 1, &u->left_tag);
+    wire_batch(w, u->live.call, ops, UNARY_OPS, &u->tag);
     grpc_byte_buffer_destroy(request);
     return SAGA_OK;
 }

@@ -28,6 +28,7 @@ struct wire {
     grpc_call *waker;
     struct wire_tag wake_tag;
     atomic_bool woken;
+    atomic_uint handed_over; /* counts batches: what a thread wrote before it started one is seen by the wire's thread when it ends */
     pthread_t thread;
     pthread_mutex_t mutex; /* guards live and shut */
     pthread_cond_t idle;   /* live has become empty */
@@ -49,6 +50,9 @@ bool wire_is_shut(struct wire *w);
 
 /* Fails with CLIENT_CLOSED, or CLIENT_FORKED, when the wire cannot be used (any more). */
 int wire_usable(struct wire *w, struct saga_error *error);
+
+/* Starts a batch of a call; any thread. */
+void wire_batch(struct wire *w, grpc_call *call, const grpc_op *ops, size_t count, struct wire_tag *tag);
 
 gpr_timespec wire_timespec(int64_t deadline);
 

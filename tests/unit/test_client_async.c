@@ -32,7 +32,7 @@ static struct side {
     atomic_int short_answer; /* so many answers lack a result */
     atomic_int stopping;     /* so many messages are answered UNAVAILABLE from their second command on, once */
     atomic_int refuse_stream; /* a gRPC status */
-    struct fake_call *call;  /* the last Pipe */
+    struct fake_call *_Atomic call; /* the last Pipe */
     struct fake_call *cut;   /* the last that was cut: of a broken connection nothing is read behind what got lost */
     int held_counts[64];     /* commands in the messages that are held */
     atomic_int held;
@@ -269,6 +269,7 @@ static void drain(void)
 {
     ck_assert_int_eq(saga_async_drain(client, 30000, &error), SAGA_OK);
     ck_assert_uint_eq(saga_async_outstanding(client), 0);
+    fake_count(server, "Pipe"); /* the server's lock orders its thread and this one */
 }
 
 #define UNTIL(condition)                                                                                               \
