@@ -151,9 +151,15 @@ static int open_and_check(sqlite3_vfs *vfs, const char *path, bool *damaged)
     return rc;
 }
 
-int log_check(const char *vfs_name, const char *database, bool *damaged)
+static int exists(sqlite3_vfs *vfs, const char *path, int *is_there)
 {
-    *damaged = false;
+    *is_there = 0;
+    return vfs->xAccess(vfs, path, SQLITE_ACCESS_EXISTS, is_there);
+}
+
+int log_check(const char *vfs_name, const char *database, const char **found)
+{
+    *found = NULL;
     sqlite3_vfs *vfs = sqlite3_vfs_find(vfs_name);
     if (vfs == NULL)
         return SQLITE_ERROR;
@@ -163,10 +169,18 @@ int log_check(const char *vfs_name, const char *database, bool *damaged)
     if (path == NULL)
         return SQLITE_NOMEM;
     snprintf(path, size, "%s-wal", database);
-    int is_there = 0;
-    int rc = vfs->xAccess(vfs, path, SQLITE_ACCESS_EXISTS, &is_there);
-    if (rc == SQLITE_OK && is_there)
-        rc = open_and_check(vfs, path, damaged);
+    int log_is_there;
+    int database_is_there = 0; /* and not empty */
+    bool damaged = false;
+    int rc = exists(vfs, path, &log_is_there);
+    if (rc == SQLITE_OK && log_is_there)
+        rc = exists(vfs, database, &database_is_there);
+    if (rc == SQLITE_OK && database_is_there)
+        rc = open_and_check(vfs, path, &damaged);
     free(path);
+    if (rc == SQLITE_OK && log_is_there && !database_is_there)
+        *found = "its write-ahead log is there and the database is not";
+    else if (damaged)
+        *found = "the write-ahead log is damaged before its end";
     return rc;
 }

@@ -255,8 +255,8 @@ static int read_state(struct sqlite_store *s, struct store_state *state, struct 
 
 static int check_log(struct sqlite_store *s, const char *vfs, struct error_detail *detail)
 {
-    bool damaged;
-    int rc = log_check(vfs, s->path, &damaged);
+    const char *found;
+    int rc = log_check(vfs, s->path, &found);
     if (rc == SQLITE_NOMEM)
         return error_set(detail, E_MEMORY, s->path, NULL);
     if (rc != SQLITE_OK) {
@@ -264,7 +264,7 @@ static int check_log(struct sqlite_store *s, const char *vfs, struct error_detai
         error_append(detail, sqlite3_errstr(rc));
         return E_JOURNAL;
     }
-    return damaged ? inside_corrupt(s->path, "the write-ahead log is damaged before its end", detail) : 0;
+    return found != NULL ? inside_corrupt(s->path, found, detail) : 0;
 }
 
 static int open_database(struct sqlite_store *s, const struct sqlite_store_options *options, struct error_detail *detail)

@@ -1,0 +1,338 @@
+/* A journal that is damaged, or not one, is refused with words that say what to do, and never gives frames that were not written. */
+#include "tests/support/frames.h"
+#include "tests/support/sqlite_place.h"
+
+#include <check.h>
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static void write_at(const char *name, off_t at, const void *bytes, size_t size)
+{
+    int fd = open(name, O_RDWR | O_CREAT, 0600);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(pwrite(fd, bytes, size, at), (ssize_t)size);
+    close(fd);
+}
+
+static void assert_refused(int rc)
+{
+    ck_assert_msg(rc == E_JOURNAL_CORRUPT, "%d: %s", rc, detail.text);
+    ck_assert_msg(strstr(detail.text, "restore the data directory from a backup") != NULL, "%s", detail.text);
+    ck_assert_str_eq(detail.field, path);
+}
+
+START_TEST(sqlite_damage__file_that_is_no_database)
+{
+    char text[5000];
+    memset(text, 'x', sizeof text);
+    write_at(path, 0, text, sizeof text);
+    assert_refused(try_open());
+}
+END_TEST
+
+START_TEST(sqlite_damage__database_of_another_program)
+{
+    sqlite3 *db;
+    ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_exec(db, "CREATE TABLE t(a); PRAGMA application_id = 77", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+    struct stat before;
+    struct stat after;
+    ck_assert_int_eq(stat(path, &before), 0);
+    ck_assert_int_eq(try_open(), E_JOURNAL_CORRUPT);
+    ck_assert_ptr_nonnull(strstr(detail.text, "another program"));
+    ck_assert_int_eq(stat(path, &after), 0);
+    ck_assert_int_eq(before.st_mtim.tv_nsec, after.st_mtim.tv_nsec);
+}
+END_TEST
+
+START_TEST(sqlite_damage__newer_schema)
+{
+    open_store();
+    close_store();
+    sqlite3 *db;
+    ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_exec(db, "PRAGMA user_version = 99", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+    ck_assert_int_eq(try_open(), E_JOURNAL_VERSION);
+    ck_assert_ptr_nonnull(strstr(detail.text, "99"));
+    ck_assert_ptr_nonnull(strstr(detail.text, "start the sagad that wrote it"));
+}
+END_TEST
+
+/* A journal that is refused keeps all of its files, the log too. */
+START_TEST(sqlite_damage__refusal_leaves_the_log_alone)
+{
+    char log[128];
+    snprintf(log, sizeof log, "%s-wal", path);
+    pid_t child = fork();
+    if (child == 0) {
+        open_store();
+        commit_frames(1, 5);
+        close_store();
+        sqlite3 *db;
+        sqlite3_open(path, &db);
+        sqlite3_exec(db, "PRAGMA user_version = 99", NULL, NULL, NULL);
+        _exit(0); /* without closing, so that the log stays */
+    }
+    int status;
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    struct stat before;
+    struct stat after;
+    ck_assert_int_eq(stat(log, &before), 0);
+    ck_assert_int_gt(before.st_size, 4096);
+    ck_assert_int_eq(try_open(), E_JOURNAL_VERSION);
+    ck_assert_int_eq(stat(log, &after), 0);
+    ck_assert_int_eq(after.st_size, before.st_size);
+    remove_beside("-shm");
+}
+END_TEST
+
+START_TEST(sqlite_damage__log_without_its_database)
+{
+    pid_t child = fork();
+    if (child == 0) {
+        open_store();
+        commit_frames(1, 5);
+        _exit(0);
+    }
+    int status;
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(unlink(path), 0);
+    assert_refused(try_open());
+    ck_assert_ptr_nonnull(strstr(detail.text, "its write-ahead log is there and the database is not"));
+    assert_refused(try_open());
+}
+END_TEST
+
+START_TEST(sqlite_damage__truncated_file)
+{
+    open_store();
+    commit_frames(1, 100);
+    close_store();
+    struct stat about;
+    ck_assert_int_eq(stat(path, &about), 0);
+    ck_assert_int_eq(truncate(path, about.st_size / 2), 0);
+    assert_refused(try_open());
+}
+END_TEST
+
+static int ignore(void *self, uint64_t frame, struct bytes records)
+{
+    (void)self;
+    (void)frame;
+    (void)records;
+    return 0;
+}
+
+/* Whatever page is overwritten, the damage is told by opening, by the replay, or by an integrity check; frames never come out wrong. */
+START_TEST(sqlite_damage__garbage_pages)
+{
+    open_store();
+    commit_frames(1, 100);
+    close_store();
+    struct stat about;
+    ck_assert_int_eq(stat(path, &about), 0);
+    int refused = 0;
+    int pages = (int)(about.st_size / 4096);
+    for (int page = 0; page < pages; page++) {
+        uint8_t sound[4096];
+        uint8_t garbage[4096];
+        int fd = open(path, O_RDONLY);
+        ck_assert_int_eq(pread(fd, sound, sizeof sound, (off_t)page * 4096), 4096);
+        close(fd);
+        for (size_t i = 0; i < sizeof garbage; i++)
+            garbage[i] = (uint8_t)(i * 167 + (size_t)page * 13 + 5);
+        write_at(path, (off_t)page * 4096, garbage, sizeof garbage);
+        int rc = try_open();
+        if (rc == 0)
+            rc = store->scan(store, 1, ignore, NULL, &detail);
+        if (rc != 0) {
+            assert_refused(rc);
+            refused++;
+        }
+        if (store != NULL)
+            close_store();
+        write_at(path, (off_t)page * 4096, sound, sizeof sound);
+        remove_beside("-wal");
+    }
+    /* All but the pages of tables and indices that are empty here. */
+    ck_assert_int_ge(refused, pages - 6);
+    ck_assert_int_ge(pages, 12);
+    open_store();
+    for (uint64_t frame = 1; frame <= 100; frame++)
+        assert_frame(frame, 300, (int64_t)frame * 1000);
+}
+END_TEST
+
+static size_t slurp(const char *name, uint8_t *at, size_t room)
+{
+    int fd = open(name, O_RDONLY);
+    ck_assert_int_ge(fd, 0);
+    ssize_t size = read(fd, at, room);
+    close(fd);
+    ck_assert_int_gt(size, 0);
+    ck_assert_uint_lt((size_t)size, room);
+    return (size_t)size;
+}
+
+/* A sidecar was killed and left its log; then a byte of it goes wrong. Nothing that was acknowledged may go missing unsaid. */
+START_TEST(sqlite_damage__damaged_log)
+{
+    static uint8_t database[1 << 20];
+    static uint8_t log_bytes[4 << 20];
+    enum { FRAMES = 12, LOG_FRAME = 24 + 4096 };
+    char log[128];
+    snprintf(log, sizeof log, "%s-wal", path);
+    pid_t child = fork();
+    if (child == 0) {
+        if (try_open() == 0)
+            for (uint64_t frame = 1; frame <= FRAMES; frame++)
+                (void)try_commit(frame, 300, (int64_t)frame * 1000);
+        _exit(0);
+    }
+    int status;
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    size_t database_size = slurp(path, database, sizeof database);
+    size_t log_size = slurp(log, log_bytes, sizeof log_bytes);
+    ck_assert_uint_ge(log_size, FRAMES * LOG_FRAME);
+    /* Where the last two commits begin: a log's frame that ends a commit tells the size of the database. */
+    size_t last_two = log_size;
+    for (int commits = 0; commits < 3; last_two -= LOG_FRAME)
+        commits += memcmp(log_bytes + last_two - LOG_FRAME + 4, "\0\0\0", 4) != 0;
+    last_two += LOG_FRAME;
+
+    int refused = 0;
+    for (size_t at = 0; at < log_size; at += at < 32 ? 1 : 211) {
+        write_at(path, 0, database, database_size);
+        ck_assert_int_eq(truncate(path, (off_t)database_size), 0);
+        write_at(log, 0, log_bytes, log_size);
+        uint8_t wrong = log_bytes[at] ^ 0x10;
+        write_at(log, (off_t)at, &wrong, 1);
+        int rc = try_open();
+        if (rc != 0) {
+            assert_refused(rc);
+            ck_assert_uint_eq(slurp(log, log_bytes, sizeof log_bytes), log_size);
+            log_bytes[at] ^= 0x10;
+            refused++;
+            continue;
+        }
+        ck_assert_msg(state.last_frame == FRAMES || at > last_two, "a flip at %zu: %d frames are left", at,
+                      (int)state.last_frame);
+        ck_assert_uint_ge(state.last_frame, FRAMES - 2);
+        close_store();
+    }
+    ck_assert_int_gt(refused, 100);
+}
+END_TEST
+
+START_TEST(sqlite_damage__flipped_bit_in_a_frame)
+{
+    open_store();
+    commit_frames(1, 3);
+    close_store();
+    sqlite3 *db;
+    ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
+    const char *flip = "UPDATE frames SET body = CAST(substr(body, 1, 99) || x'00' || substr(body, 101) AS BLOB) WHERE seq = 2";
+    ck_assert_int_eq(sqlite3_exec(db, flip, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+    open_store();
+    struct bytes records;
+    assert_frame(1, 300, 1000);
+    assert_refused(store->read_frame(store, 2, &records, &detail));
+    ck_assert_ptr_nonnull(strstr(detail.text, "frame 2"));
+    assert_refused(store->scan(store, 1, ignore, NULL, &detail));
+}
+END_TEST
+
+START_TEST(sqlite_damage__missing_frames)
+{
+    static const char *const deletes[] = {
+        "DELETE FROM frames WHERE seq = 1", /* recovery would start there */
+        "DELETE FROM frames WHERE seq = 3", /* a gap */
+        "INSERT INTO meta VALUES('oldest_live', 6); DELETE FROM frames WHERE seq > 4",
+    };
+    for (size_t i = 0; i < sizeof deletes / sizeof deletes[0]; i++) {
+        open_store();
+        commit_frames(1, 6);
+        close_store();
+        sqlite3 *db;
+        ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
+        ck_assert_int_eq(sqlite3_exec(db, deletes[i], NULL, NULL, NULL), SQLITE_OK);
+        sqlite3_close(db);
+        int rc = try_open();
+        if (rc == 0)
+            rc = store->scan(store, 1, ignore, NULL, &detail);
+        assert_refused(rc);
+        ck_assert_ptr_nonnull(strstr(detail.text, "missing"));
+        if (store != NULL)
+            close_store();
+        remove_beside("");
+    }
+}
+END_TEST
+
+START_TEST(sqlite_damage__tables_that_are_not_the_schema_s)
+{
+    open_store();
+    close_store();
+    sqlite3 *db;
+    ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_exec(db, "DROP TABLE ended", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+    assert_refused(try_open());
+}
+END_TEST
+
+START_TEST(sqlite_damage__place_that_cannot_be_written)
+{
+    static char elsewhere[128];
+    snprintf(elsewhere, sizeof elsewhere, "%s/no/journal.db", dir);
+    options.path = elsewhere;
+    ck_assert_int_eq(try_open(), E_JOURNAL);
+    ck_assert_ptr_nonnull(strstr(detail.text, "No such file"));
+    options.path = path;
+    if (geteuid() == 0)
+        return; /* root may write anywhere */
+    ck_assert_int_eq(chmod(dir, 0500), 0);
+    ck_assert_int_eq(try_open(), E_JOURNAL);
+    ck_assert_ptr_nonnull(strstr(detail.text, "Permission denied"));
+    ck_assert_int_eq(chmod(dir, 0700), 0);
+}
+END_TEST
+
+static Suite *suite(void)
+{
+    Suite *s = suite_create("sqlite_damage");
+    TCase *t = tcase_create("all");
+    tcase_set_timeout(t, 120);
+    tcase_add_checked_fixture(t, make_dir, remove_dir);
+    tcase_add_test(t, sqlite_damage__file_that_is_no_database);
+    tcase_add_test(t, sqlite_damage__database_of_another_program);
+    tcase_add_test(t, sqlite_damage__newer_schema);
+    tcase_add_test(t, sqlite_damage__refusal_leaves_the_log_alone);
+    tcase_add_test(t, sqlite_damage__log_without_its_database);
+    tcase_add_test(t, sqlite_damage__truncated_file);
+    tcase_add_test(t, sqlite_damage__garbage_pages);
+    tcase_add_test(t, sqlite_damage__damaged_log);
+    tcase_add_test(t, sqlite_damage__flipped_bit_in_a_frame);
+    tcase_add_test(t, sqlite_damage__missing_frames);
+    tcase_add_test(t, sqlite_damage__tables_that_are_not_the_schema_s);
+    tcase_add_test(t, sqlite_damage__place_that_cannot_be_written);
+    suite_add_tcase(s, t);
+    return s;
+}
+
+int main(void)
+{
+    SRunner *runner = srunner_create(suite());
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
