@@ -17,15 +17,29 @@ static bool advance_script(struct script *s)
 
 uint64_t exhaust_run(struct totals *totals)
 {
-    uint64_t runs = 0, hash;
+    uint64_t runs = 0;
     for (unsigned shape = 0; shape < 3; shape++) {
         struct script script = {.shape = shape};
         do {
             script.used = 0;
             script.crashes_left = 1;
-            world_run(0, false, &script, totals, &hash);
+            world_run(&(struct run){.script = &script}, totals);
             runs++;
         } while (advance_script(&script));
+    }
+    return runs;
+}
+
+uint64_t exhaust_memory(struct totals *totals, uint64_t seeds)
+{
+    uint64_t runs = 0;
+    for (uint64_t seed = 1; seed <= seeds; seed++) {
+        struct run run = {.seed = seed, .memory_fail_count = 1 + seed % 3};
+        do {
+            run.memory_fail_at++;
+            world_run(&run, totals);
+            runs++;
+        } while (run.memory_failures > 0);
     }
     return runs;
 }

@@ -10,7 +10,8 @@ static const char usage[] = "usage: sim seed N            replay one seed, one l
                             "       sim hash N [FROM]     the hash of each seed's trace\n"
                             "       sim soak [FROM]       until stopped\n"
                             "       sim exhaust           every outcome of every call, times an end at every boundary\n"
-                            "exit: 0 nothing found, 2 usage, 3 crash, 4 safety, 5 liveness, 6 a mark was not reached\n";
+                            "       sim memory N          each allocation of the core refused in turn, in N worlds\n"
+    "exit: 0 nothing found, 2 usage, 3 crash, 4 safety, 5 liveness, 6 a mark was not reached\n";
 
 #ifdef SAGA_DEFECTS
 #include "sidecar/base/defect.h"
@@ -47,13 +48,20 @@ static void tell(const struct totals *t, double took)
            (double)t->sagas / took);
 }
 
+static uint64_t run_one(uint64_t seed, struct totals *totals)
+{
+    struct run run = {.seed = seed};
+    world_run(&run, totals);
+    return run.hash;
+}
+
 int main(int argc, char **argv)
 {
     static struct totals totals;
     const char *what = argc > 1 ? argv[1] : "";
     uint64_t n = argc > 2 ? strtoull(argv[2], NULL, 10) : 0;
     uint64_t from = argc > 3 ? strtoull(argv[3], NULL, 10) : 1;
-    uint64_t hash;
+    struct run run = {.seed = n, .print = true};
     double began = seconds();
 #ifdef SAGA_DEFECTS
     const char *name = getenv("SIM_DEFECT");
@@ -64,29 +72,33 @@ int main(int argc, char **argv)
     }
 #endif
     if (strcmp(what, "seed") == 0 && argc == 3) {
-        world_run(n, true, NULL, &totals, &hash);
+        world_run(&run, &totals);
         printf("sim: seed %llu, commit %s, hash %016llx\n", (unsigned long long)n, build_commit(),
-               (unsigned long long)hash);
+               (unsigned long long)run.hash);
     } else if ((strcmp(what, "many") == 0 || strcmp(what, "smoke") == 0) && n > 0) {
         for (uint64_t seed = from; seed < from + n; seed++)
-            world_run(seed, false, NULL, &totals, &hash);
+            run_one(seed, &totals);
         tell(&totals, seconds() - began);
         if (strcmp(what, "smoke") == 0 && marks_report(&totals) > 0)
             return EXIT_UNREACHED;
     } else if (strcmp(what, "hash") == 0 && n > 0) {
         for (uint64_t seed = from; seed < from + n; seed++) {
-            world_run(seed, false, NULL, &totals, &hash);
+            uint64_t hash = run_one(seed, &totals);
             printf("%llu %016llx\n", (unsigned long long)seed, (unsigned long long)hash);
         }
     } else if (strcmp(what, "soak") == 0) {
         for (uint64_t seed = n > 0 ? n : (uint64_t)time(NULL);; seed++) {
-            world_run(seed, false, NULL, &totals, &hash);
+            run_one(seed, &totals);
             if (totals.seeds % 10000 == 0)
                 tell(&totals, seconds() - began);
         }
     } else if (strcmp(what, "exhaust") == 0) {
         uint64_t runs = exhaust_run(&totals);
         printf("sim: exhaustive: %llu runs\n", (unsigned long long)runs);
+        tell(&totals, seconds() - began);
+    } else if (strcmp(what, "memory") == 0 && n > 0) {
+        uint64_t runs = exhaust_memory(&totals, n);
+        printf("sim: each allocation of the core refused in turn: %llu runs\n", (unsigned long long)runs);
         tell(&totals, seconds() - began);
     } else {
         fputs(usage, stderr);

@@ -2,14 +2,19 @@
 #include "tests/sim/sim.h"
 
 #include "sidecar/base/check.h"
+#include "sidecar/definition/reader.h"
 
 #include <stdlib.h>
 
 static void *take_memory(void *self, size_t size)
 {
     struct sidecar *s = self;
-    if (++s->memory_takes == s->memory_fail_at)
+    s->memory_takes++;
+    if (s->memory_fail_at != 0 && s->memory_takes >= s->memory_fail_at &&
+        s->memory_takes < s->memory_fail_at + s->memory_fail_count) {
+        s->memory_failures++;
         return NULL;
+    }
     s->memory_used += size;
     void *at = malloc(size);
     CHECK(at != NULL);
@@ -125,7 +130,7 @@ static void call(void *self, const struct call_effect *effect)
 
 /* ---- the loop ---- */
 
-static void submit(struct world *w, const struct incoming *in)
+static int submit(struct world *w, const struct incoming *in)
 {
     struct error_detail detail;
     struct event event = {.now = sidecar_now(w)};
@@ -153,8 +158,9 @@ static void submit(struct world *w, const struct incoming *in)
         oracle_answer(w, in);
     }
     int code = core_submit(w->sidecar.core, &event, &detail);
-    if (code != 0)
+    if (code != 0 && code != E_MEMORY)
         world_fail(w, EXIT_SAFETY, "core_submit", "it refused", event.saga.serial);
+    return code;
 }
 
 /* The grace period is over. */
@@ -202,18 +208,23 @@ static void turn(struct world *w, void *arg)
     if (s->crash_in < 0 && strikes(w, FAULT_SIDECAR_CRASH))
         s->crash_in = (int)draw(w, FAULTS, 8);
 
+    if (strikes(w, FAULT_MEMORY)) {
+        s->memory_fail_at = s->memory_takes + 1 + draw(w, FAULTS, 40);
+        s->memory_fail_count = 1 + (unsigned)draw(w, FAULTS, 3);
+    }
+
+    int code = 0;
     unsigned most = 1 + (unsigned)draw(w, SCHEDULE, 16);
-    for (unsigned i = 0; s->first != NULL && i < most && !core_batch_full(s->core); i++) {
+    for (unsigned i = 0; code == 0 && s->first != NULL && i < most && !core_batch_full(s->core); i++) {
         struct incoming *in = s->first;
         s->first = in->next;
         if (s->first == NULL)
             s->last = NULL;
-        submit(w, in);
+        code = submit(w, in);
     }
-    if (core_expiry(s->core).us <= sidecar_now(w).us)
-        submit(w, NULL);
-    int code = 0;
-    if (core_pending(s->core)) {
+    if (code == 0 && core_expiry(s->core).us <= sidecar_now(w).us)
+        code = submit(w, NULL);
+    if (code == 0 && core_pending(s->core)) {
         s->commit_delay = 0;
         code = core_commit(s->core, sidecar_now(w), &detail);
         s->busy_until = w->now + s->commit_delay;
@@ -292,12 +303,18 @@ static int take_definition(void *self, const struct definition_row *row)
     return catalog_add(w->sidecar.catalog, d, row->registered_at, &detail);
 }
 
-static void register_definitions(struct world *w)
+static int register_definitions(struct world *w)
 {
     struct error_detail detail;
-    for (unsigned i = 0; i < w->definition_count; i++)
-        CHECK(core_register(w->sidecar.core, definition_copy(w->definitions[i]), sidecar_now(w), 0, &detail) == 0);
-    CHECK(core_commit(w->sidecar.core, sidecar_now(w), &detail) == 0);
+    for (unsigned i = 0; i < w->definition_count; i++) {
+        struct definition *d = definition_copy(w->definitions[i]);
+        int code = core_register(w->sidecar.core, d, sidecar_now(w), 0, &detail);
+        if (code != 0) {
+            definition_destroy(d);
+            return code;
+        }
+    }
+    return core_commit(w->sidecar.core, sidecar_now(w), &detail);
 }
 
 /* A new process reads the wall clock anew; it never starts behind what the journal holds. */
@@ -328,7 +345,6 @@ void sidecar_start(struct world *w, void *arg)
     s->crash_in = strikes(w, FAULT_CRASH_IN_RECOVERY) ? (int)draw(w, FAULTS, 6) : -1;
     s->turn_at = INT64_MAX;
     s->busy_until = w->now;
-    s->memory_takes = 0;
     struct store_state state = disk_reopen(w);
     set_clock(w);
     if (state.oldest_live_frame > 1)
@@ -341,7 +357,7 @@ void sidecar_start(struct world *w, void *arg)
         s->calls_out[i] = 0;
         /* A target that sagad.yaml no longer names is moved to the end, as another name, so that the others keep their
          * index. */
-        s->target_gone[i] = s->incarnation > 1 && i == TARGET_COUNT - 1 && strikes(w, FAULT_TARGET_GONE);
+        s->target_gone[i] = w->disk.definition_count > 0 && i == TARGET_COUNT - 1 && strikes(w, FAULT_TARGET_GONE);
         if (!s->target_gone[i])
             targets[count++] = (struct target_options){
                 .name = names[i], .timeout = SPAN_S(2), .max_concurrent_calls = w->swarm.bulkhead};
@@ -361,13 +377,21 @@ void sidecar_start(struct world *w, void *arg)
     CHECK(w->disk.store.scan_definitions(&w->disk.store, take_definition, w, &detail) == 0);
     int code =
         core_open(&options, &memory, &w->disk.store, &state, s->catalog, &outside, sidecar_now(w), &s->core, &detail);
-    if (code != 0)
+    if (code != 0 && code != E_MEMORY)
         world_fail(w, EXIT_SAFETY, "recovery", detail.text, (uint64_t)-code);
     s->up = true;
+    if (code != 0) {
+        s->core = NULL; /* a start that was refused leaves nothing, and is tried again */
+        sidecar_crash(w);
+        return;
+    }
     trace(w, "started", 0, s->incarnation, s->offset, (int64_t)state.last_frame);
     oracle_recovered(w);
-    if (s->incarnation == 1)
-        register_definitions(w);
+    if (w->disk.definition_count == 0 && (code = register_definitions(w)) != 0) {
+        CHECK(code == E_MEMORY || code == E_JOURNAL || code == E_JOURNAL_FULL);
+        sidecar_crash(w);
+        return;
+    }
     plan_next(w);
 }
 

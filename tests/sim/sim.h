@@ -58,6 +58,7 @@ enum fault {
     FAULT_CANCEL,
     FAULT_OPERATOR,
     FAULT_TARGET_GONE,
+    FAULT_MEMORY, /* the core is refused memory */
     FAULT_COUNT
 };
 
@@ -283,6 +284,8 @@ struct sidecar {
     bool target_gone[TARGET_COUNT];
     size_t memory_used;
     uint64_t memory_takes, memory_fail_at; /* 0: none fails */
+    unsigned memory_fail_count;            /* so many in a row */
+    unsigned memory_failures;
     bool starting;
 };
 
@@ -451,9 +454,22 @@ void oracle_end(struct world *w);
 void oracle_effect(struct world *w, struct model *m, unsigned step, int delta);
 
 /* ---- world.c ---- */
-void world_run(uint64_t seed, bool print, struct script *script, struct totals *totals, uint64_t *hash);
+
+/* What one run is to do. */
+struct run {
+    uint64_t seed;
+    bool print;
+    struct script *script;     /* NULL: chance decides */
+    uint64_t memory_fail_at;   /* the core's allocation of this number fails, and memory_fail_count - 1 after it; 0: none */
+    unsigned memory_fail_count;
+    unsigned memory_failures;  /* set: how many did */
+    uint64_t hash;             /* set: of the whole trace */
+};
+void world_run(struct run *run, struct totals *totals);
 
 /* ---- exhaust.c ---- */
+/* Fails every allocation of the core in turn, from its start to the end of some worlds. Returns the number of runs. */
+uint64_t exhaust_memory(struct totals *totals, uint64_t seeds);
 uint64_t exhaust_run(struct totals *totals);
 
 #endif

@@ -44,6 +44,7 @@ static void make_swarm(struct world *w)
         [FAULT_CANCEL] = 250,
         [FAULT_OPERATOR] = 700,
         [FAULT_TARGET_GONE] = 150,
+        [FAULT_MEMORY] = 5,
     };
     for (unsigned i = 0; i < FAULT_COUNT; i++) {
         bool on = random_below(&w->random[SHAPES], 2) == 0;
@@ -111,17 +112,18 @@ static void run(struct world *w)
     }
 }
 
-void world_run(uint64_t seed, bool print, struct script *script, struct totals *totals, uint64_t *hash)
+void world_run(struct run *what, struct totals *totals)
 {
+    struct script *script = what->script;
     struct world *w = calloc(1, sizeof *w);
     CHECK(w != NULL);
-    w->seed = seed;
-    w->print = print;
+    w->seed = what->seed;
+    w->print = what->print;
     w->totals = totals;
     w->hash = UINT64_C(0xcbf29ce484222325);
     w->last_jump = -1;
     world_now = w;
-    seed_streams(w, seed);
+    seed_streams(w, what->seed);
     if (script == NULL)
         make_swarm(w);
     else
@@ -138,6 +140,10 @@ void world_run(uint64_t seed, bool print, struct script *script, struct totals *
     participants_init(w);
     make_shadow(w);
 
+    if (what->memory_fail_at != 0)
+        w->swarm.permille[FAULT_MEMORY] = 0;
+    w->sidecar.memory_fail_at = what->memory_fail_at;
+    w->sidecar.memory_fail_count = what->memory_fail_count;
     unsigned crashes = script == NULL ? 0 : script->crashes_left;
     w->healed = true;
     w->sidecar.offset = INT64_C(1700000000) * SECOND;
@@ -159,7 +165,8 @@ void world_run(uint64_t seed, bool print, struct script *script, struct totals *
     engine_destroy(w->shadow);
     totals->seeds++;
     totals->events += w->event_number;
-    *hash = w->hash;
+    what->hash = w->hash;
+    what->memory_failures = w->sidecar.memory_failures;
     definitions_free(w);
     world_free(w);
     world_now = NULL;
