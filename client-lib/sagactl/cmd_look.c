@@ -7,6 +7,8 @@
 #include <string.h>
 #include <time.h>
 
+#define PAGE_MAX 1000
+
 int command_get(struct run *r)
 {
     Saga__V1__GetRequest request = SAGA__V1__GET_REQUEST__INIT;
@@ -28,6 +30,13 @@ int command_get(struct run *r)
 
 /* ---- pages ----------------------------------------------------------------------------------------------------------
  */
+
+/* Pages that nobody looks at one by one are as large as can be. */
+static int32_t page_size(const struct run *r)
+{
+    bool given = (r->o.given & OPTION_BIT(OPTION_LIMIT)) != 0;
+    return r->o.all && !given ? PAGE_MAX : (int32_t)r->o.limit;
+}
 
 /* What list and deadletters have in common: they ask for pages, and show sagas. */
 struct paging {
@@ -177,7 +186,7 @@ int command_list(struct run *r)
         request.page_token = (char *)(uintptr_t)r->o.page;
     request.started_from = set_time(r, r->o.since, &since) ? &since : NULL;
     request.started_before = set_time(r, r->o.before, &before) ? &before : NULL;
-    request.page_size = (int32_t)(r->o.all ? 1000 : r->o.limit);
+    request.page_size = page_size(r);
     int status = put_pages(r, &p, &shown, next);
     if (status != EXIT_DONE || r->o.json)
         return status;
@@ -207,7 +216,7 @@ int command_deadletters(struct run *r)
         request.definition = (char *)(uintptr_t)r->o.definition;
     if (r->o.page != NULL)
         request.page_token = (char *)(uintptr_t)r->o.page;
-    request.page_size = (int32_t)(r->o.all ? 1000 : r->o.limit);
+    request.page_size = page_size(r);
     int status = put_pages(r, &p, &shown, next);
     if (status != EXIT_DONE || r->o.json)
         return status;

@@ -263,9 +263,11 @@ class Sagactl(Case):
             ran = ctl(*more.group(1).split())
             self.assertEqual(0, ran.code, ran)
             page = ran.out
+            self.assertRegex(more.group(1), r"--state committed,compensated,resolved --since \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ ")
         self.assertEqual(ids[::-1], [s for s in seen if s in ids])
-        lines = self.good("list", "--definition", name, "--all", "-o", "json").out.splitlines()
-        self.assertEqual(ids[::-1], [json.loads(l)["id"] for l in lines])
+        for more in (), ("--limit", "2"):
+            lines = self.good("list", "--definition", name, "--all", "-o", "json", *more).out.splitlines()
+            self.assertEqual(ids[::-1], [json.loads(l)["id"] for l in lines])
         document = self.good("list", "--definition", name, "-o", "json").json()
         self.assertEqual(ids[::-1], [s["id"] for s in document["sagas"]])
         for arguments, count in ((("--state", "committed"), 5), (("--state", "live"), 0), (("--state", "ended,stuck"), 5),
