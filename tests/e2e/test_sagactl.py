@@ -7,6 +7,7 @@ import os
 import pty
 import re
 import select
+import socket
 import struct
 import subprocess
 import tempfile
@@ -498,6 +499,50 @@ class WithoutSidecar(unittest.TestCase):
         self.assertNotIn("--past-stuck", complete("sagactl", "get", "--"))
 
 
+class Forwarder:
+    """A port in front of a sidecar's unix socket that tells when something has passed towards the sidecar."""
+
+    def __init__(self, path, awaited):
+        self.path, self.awaited, self.passed = path, awaited, threading.Event()
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.address = "127.0.0.1:%d" % self.listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                near, _ = self.listener.accept()
+            except OSError:
+                return
+            far = socket.socket(socket.AF_UNIX)
+            try:
+                far.connect(self.path)
+            except OSError:
+                near.close()
+                continue
+            for one, other in ((near, far), (far, near)):
+                threading.Thread(target=self._pump, args=(one, other, one is near), daemon=True).start()
+
+    def _pump(self, one, other, towards):
+        seen = b""
+        try:
+            while data := one.recv(65536):
+                other.sendall(data)
+                seen += data if towards else b""
+                if self.awaited in seen:
+                    self.passed.set()
+        except OSError:
+            pass
+        for end in (one, other):
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def close(self):
+        self.listener.close()
+
+
 class SidecarGone(unittest.TestCase):
     """A sidecar that is killed and comes back, at the same address."""
 
@@ -534,6 +579,20 @@ class SidecarGone(unittest.TestCase):
         return process.wait(PATIENCE_S), first + out, err
 
     def test_wait(self):
+        # The request of Wait is the saga's id, which stands in it as it is.
+        forwarder = Forwarder(self.address[5:], self.saga_id.encode())
+        process = subprocess.Popen([SAGACTL, "-a", forwarder.address, "wait", self.saga_id], stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, text=True, env=environment())
+        self.assertTrue(forwarder.passed.wait(PATIENCE_S))
+        self.sidecar.kill()
+        self.gate.open()
+        self.sidecar.start()
+        out, err = process.communicate(timeout=2 * PATIENCE_S)
+        forwarder.close()
+        self.assertEqual((0, "sagactl: the sidecar is gone; waiting until it is back\n"), (process.returncode, err))
+        self.assertRegex(out, r"COMMITTED after \S+\n$")
+
+    def test_start_and_wait(self):
         code, out, err = self.over_a_kill("start", "order", "--wait")
         self.assertEqual(0, code, err)
         self.assertRegex(out, r"^(\S+)\n\1 COMMITTED after \S+\n$")
