@@ -129,24 +129,29 @@ $(B)/sagad: $(B)/obj/sidecar/runtime/main.o $(SIDECAR_LIBS)
 $(B)/sagactl: $(B)/obj/client-lib/sagactl/main.o $(call archives,client-lib/sagactl client-lib/src sidecar/definition compensations sidecar/base) $(B)/lib/proto.a
 	$(Q)$(CC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(GRPC_LIBS) $(PROTO_LIBS) $(YAML_LIBS) $(JSON_LIBS) -lpthread -lm
 
-$(B)/libsaga.a: $(patsubst %.c,$(B)/obj/%.o,$(call room_sources,client-lib/src) $(call room_sources,compensations)) $(PB_O)
+# A static library is one object in which only what is public has a name, so that it cannot collide with the program's own functions.
+OBJCOPY ?= objcopy
+define static_library
 	@rm -f $@
-	$(Q)ar rcs $@ $^
-$(B)/libsaga.so.$(SOVERSION): $(patsubst %.c,$(B)/obj/%.o,$(call room_sources,client-lib/src) $(call room_sources,compensations)) $(PB_O)
+	$(Q)$(LD) -r -o $(@:.a=.o) $^ && $(OBJCOPY) --localize-hidden $(@:.a=.o) && ar rcs $@ $(@:.a=.o)
+endef
+room_objects = $(patsubst %.c,$(B)/obj/%.o,$(foreach r,$(1),$(call room_sources,$(r))))
+
+$(B)/libsaga.a: $(call room_objects,client-lib/src compensations) $(PB_O)
+	$(static_library)
+$(B)/libsaga.so.$(SOVERSION): $(call room_objects,client-lib/src compensations) $(PB_O)
 	$(Q)$(CC) $(LDFLAGS) -shared -Wl,-soname,$(@F) -o $@ $^ $(GRPC_LIBS) $(PROTO_LIBS) -lpthread
-	ln -sf $(@F) $(B)/libsaga.so
-$(B)/libsaga-sqlite.a: $(patsubst %.c,$(B)/obj/%.o,$(call room_sources,client-lib/sqlite))
-	@rm -f $@
-	$(Q)ar rcs $@ $^
-$(B)/libsaga-sqlite.so.$(SOVERSION): $(patsubst %.c,$(B)/obj/%.o,$(call room_sources,client-lib/sqlite) $(call room_sources,compensations)) $(B)/libsaga.so.$(SOVERSION)
+	$(Q)ln -sf $(@F) $(B)/libsaga.so
+$(B)/libsaga-sqlite.a: $(call room_objects,client-lib/sqlite compensations)
+	$(static_library)
+$(B)/libsaga-sqlite.so.$(SOVERSION): $(call room_objects,client-lib/sqlite compensations) $(B)/libsaga.so.$(SOVERSION)
 	$(Q)$(CC) $(LDFLAGS) -shared -Wl,-soname,$(@F) -o $@ $^ $(SQLITE_LIBS)
-	ln -sf $(@F) $(B)/libsaga-sqlite.so
-$(B)/libsaga-pq.a: $(patsubst %.c,$(B)/obj/%.o,$(call room_sources,client-lib/pq))
-	@rm -f $@
-	$(Q)ar rcs $@ $^
-$(B)/libsaga-pq.so.$(SOVERSION): $(patsubst %.c,$(B)/obj/%.o,$(call room_sources,client-lib/pq) $(call room_sources,compensations)) $(B)/libsaga.so.$(SOVERSION)
+	$(Q)ln -sf $(@F) $(B)/libsaga-sqlite.so
+$(B)/libsaga-pq.a: $(call room_objects,client-lib/pq compensations)
+	$(static_library)
+$(B)/libsaga-pq.so.$(SOVERSION): $(call room_objects,client-lib/pq compensations) $(B)/libsaga.so.$(SOVERSION)
 	$(Q)$(CC) $(LDFLAGS) -shared -Wl,-soname,$(@F) -o $@ $^ $(PQ_LIBS)
-	ln -sf $(@F) $(B)/libsaga-pq.so
+	$(Q)ln -sf $(@F) $(B)/libsaga-pq.so
 
 EXAMPLE_LIBS := $(call archives,client-lib/sqlite client-lib/src compensations) $(B)/lib/proto.a
 $(B)/examples/%: $(B)/obj/client-lib/examples/%.o $(EXAMPLE_LIBS)
@@ -163,6 +168,49 @@ $(SHOP_SERVICES): $(B)/examples/checkout/%: $(B)/obj/$(SHOP)/%.o $(SHOP_O) $(EXA
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $< $(SHOP_O) -Wl,--start-group $(EXAMPLE_LIBS) -Wl,--end-group $(GRPC_LIBS) $(PROTO_LIBS) $(SQLITE_LIBS) -lpthread
 
+# ---- installing -----------------------------------------------------------------------------------------------------
+
+BINDIR ?= $(PREFIX)/bin
+LIBDIR ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+MANDIR ?= $(PREFIX)/share/man
+DATADIR ?= $(PREFIX)/share/sagad
+SAGA_LIBS := libsaga libsaga-sqlite libsaga-pq
+HEADERS := $(notdir $(wildcard client-lib/include/saga/*.h))
+MANPAGES := $(notdir $(wildcard docs/man/*.[1-8]))
+man_file = $(MANDIR)/man$(subst .,,$(suffix $(1)))/$(1)
+
+.PHONY: install uninstall install-check header-check
+install: $(BINARIES) $(LIBRARIES)
+	install -d $(addprefix $(DESTDIR),$(BINDIR) $(LIBDIR)/pkgconfig $(INCLUDEDIR)/saga $(DATADIR) $(MANDIR)/man1 $(MANDIR)/man5 $(MANDIR)/man8)
+	install -m 755 $(BINARIES) $(DESTDIR)$(BINDIR)
+	install -m 644 $(addprefix client-lib/include/saga/,$(HEADERS)) $(DESTDIR)$(INCLUDEDIR)/saga
+	for l in $(SAGA_LIBS); do \
+	  install -m 644 $(B)/$$l.a $(DESTDIR)$(LIBDIR) && \
+	  install -m 755 $(B)/$$l.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/$$l.so.$(VERSION) && \
+	  ln -sf $$l.so.$(VERSION) $(DESTDIR)$(LIBDIR)/$$l.so.$(SOVERSION) && \
+	  ln -sf $$l.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/$$l.so && \
+	  sed -e 's,@PREFIX@,$(PREFIX),; s,@LIBDIR@,$(LIBDIR),; s,@INCLUDEDIR@,$(INCLUDEDIR),; s,@VERSION@,$(VERSION),' \
+	    -e 's,@PQ_CFLAGS@,$(PQ_CFLAGS),' client-lib/$$l.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/$$l.pc || exit 1; done
+	install -m 644 client-lib/sqlite/saga_barrier.sql $(DESTDIR)$(DATADIR)/saga_barrier.sqlite.sql
+	install -m 644 client-lib/pq/saga_barrier.sql $(DESTDIR)$(DATADIR)/saga_barrier.postgresql.sql
+	$(foreach m,$(MANPAGES),install -m 644 docs/man/$(m) $(DESTDIR)$(call man_file,$(m)) &&) true
+
+uninstall:
+	rm -f $(foreach b,$(BINARIES),$(DESTDIR)$(BINDIR)/$(notdir $(b)))
+	rm -f $(foreach h,$(HEADERS),$(DESTDIR)$(INCLUDEDIR)/saga/$(h)) $(foreach m,$(MANPAGES),$(DESTDIR)$(call man_file,$(m)))
+	rm -f $(foreach l,$(SAGA_LIBS),$(addprefix $(DESTDIR)$(LIBDIR)/,$(l).a $(l).so $(l).so.$(SOVERSION) $(l).so.$(VERSION) pkgconfig/$(l).pc))
+	rm -f $(DESTDIR)$(DATADIR)/saga_barrier.sqlite.sql $(DESTDIR)$(DATADIR)/saga_barrier.postgresql.sql
+	rmdir $(DESTDIR)$(INCLUDEDIR)/saga $(DESTDIR)$(DATADIR) 2>/dev/null || true
+
+# Installs into a folder of its own, builds and runs the first program with what is there, uninstalls.
+install-check: $(BINARIES) $(LIBRARIES)
+	MAKE="$(MAKE)" B="$(B)" CC="$(CC)" tests/install_check.sh
+
+# Every public header alone, as C11 and as C++; and what the libraries export.
+header-check: $(LIBRARIES)
+	CC="$(CC)" CXX="$(CXX)" PQ_CFLAGS="$(PQ_CFLAGS)" tests/header_check.sh $(B)
+
 # ---- tests ----------------------------------------------------------------------------------------------------------
 
 UNIT := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c tests/scenario/test_*.c))
@@ -174,6 +222,9 @@ $(B)/tests/%: $(B)/obj/tests/%.o $(TEST_LIBS)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(TEST_LIBS) -Wl,--end-group $(CHECK_LIBS) \
 		$(GRPC_LIBS) $(PROTO_LIBS) $(SQLITE_LIBS) $(YAML_LIBS) $(PQ_LIBS) $(JSON_LIBS) -lz -lpthread -lm
+
+# Refuses the tree's own allocations one by one.
+$(B)/tests/unit/test_alloc: LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 
 # One test: make build/release/tests/unit/test_codec && build/release/tests/unit/test_codec
 .PHONY: unit unit-threads
@@ -267,28 +318,33 @@ ifneq ($(SIM_DEFECTS),)
 CPPFLAGS += -DSAGA_DEFECTS
 endif
 
-.PHONY: sim sim-soak sim-exhaust sim-defects sim-gate sim-smoke
+.PHONY: sim sim-soak sim-exhaust sim-memory sim-defects sim-gate sim-smoke
 sim: $(B)/sim
 	$(B)/sim $(if $(SEED),seed $(SEED),many $(or $(N),1000))
 sim-soak: $(B)/sim
 	$(B)/sim soak $(SEED)
 sim-exhaust: $(B)/sim
 	$(B)/sim exhaust
+sim-memory: $(B)/sim
+	$(B)/sim memory $(or $(N),5)
 sim-defects:
 	@$(MAKE) --no-print-directory -s SIM_DEFECTS=1 B=$(B)/defects $(B)/defects/sim
 	tests/sim/defects $(B)/defects/sim tests/sim/defects.txt
 # The same seeds twice, and with both compilers: one trace.
+OTHER_CC := $(if $(findstring clang,$(CC)),gcc,clang)
 sim-gate: $(B)/sim
-	@$(MAKE) --no-print-directory -s B=$(B)/gcc CC=gcc $(B)/gcc/sim
-	@$(MAKE) --no-print-directory -s B=$(B)/clang CC=clang $(B)/clang/sim
-	$(B)/gcc/sim hash 300 > $(B)/hash.gcc
-	$(B)/gcc/sim hash 300 > $(B)/hash.gcc.again
-	$(B)/clang/sim hash 300 > $(B)/hash.clang
-	cmp $(B)/hash.gcc $(B)/hash.gcc.again
-	cmp $(B)/hash.gcc $(B)/hash.clang
+	@$(MAKE) --no-print-directory -s B=$(B)/$(OTHER_CC) CC=$(OTHER_CC) $(B)/$(OTHER_CC)/sim
+	$(B)/sim hash 300 > $(B)/hash.first
+	$(B)/sim hash 300 > $(B)/hash.again
+	$(B)/$(OTHER_CC)/sim hash 300 > $(B)/hash.$(OTHER_CC)
+	cmp $(B)/hash.first $(B)/hash.again
+	cmp $(B)/hash.first $(B)/hash.$(OTHER_CC)
+# What CI runs. On less than the whole list of seeds (SMOKE_SEEDS) a mark may be missed that must be reached.
+SMOKE_SEEDS := 4000
 sim-smoke: $(B)/sim
-	$(B)/sim smoke $(or $(N),4000)
-	@$(MAKE) --no-print-directory B=$(B) sim-gate sim-exhaust sim-defects
+	$(B)/sim smoke $(SMOKE_SEEDS)
+	@$(MAKE) --no-print-directory B=$(B) N= sim-gate sim-exhaust sim-memory sim-defects
+	@echo "simulator: $(SMOKE_SEEDS) seeds, both compilers, small scope, refused memory and planted defects: nothing found, all found"
 
 # ---- measuring (docs/performance.md) ----------------------------------------------------------------------------------
 
