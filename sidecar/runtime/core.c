@@ -407,6 +407,21 @@ void core_hold(struct core *c)
     engine_hold(c->engine);
 }
 
+void core_abandon(struct core *c)
+{
+    struct batch *b = &c->batch;
+    for (size_t i = 0; i < b->effect_count; i++) {
+        struct held_effect *held = &b->effects[i];
+        if (held->effect.type != EFFECT_REPLY)
+            continue;
+        const struct reply_effect reply = {
+            .token = held->effect.as.reply.token, .code = E_STOPPING, .saga = held->effect.as.reply.saga};
+        c->world.reply(c->world.self, &reply, NULL);
+        memory_give_back(&c->memory, held->detail, sizeof *held->detail);
+    }
+    b->effect_count = 0;
+}
+
 int core_maintain(struct core *c, struct instant now, bool *more, struct error_detail *detail)
 {
     *more = false;

@@ -71,6 +71,10 @@ struct instant core_latest(const struct core *c);
 /* Shutdown: no attempt leaves from now on; everything else goes on until the owner closes. */
 void core_hold(struct core *c);
 
+/* The end of a shutdown: whoever still waits for what could not be made durable is told E_STOPPING, and no attempt leaves any more. What
+ * was decided stays in the batch; a later core_commit may still make it durable. */
+void core_abandon(struct core *c);
+
 /* When the next EVENT_TICK is due, or INSTANT_NEVER. None is, while the journal is full and after core_hold. */
 struct instant core_expiry(const struct core *c);
 

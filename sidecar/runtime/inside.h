@@ -107,6 +107,8 @@ void service_answer(struct sidecar *s, struct rpc_call *call, const ProtobufCMes
 
 /* ---- reads.c: what looks at sagas and definitions, right after a commit ---- */
 void reads_run(struct sidecar *s);
+/* As the sidecar stops: refuses those that wait for a commit that does not come. */
+void reads_abandon(struct sidecar *s);
 
 /* A saga, wherever it is, and where its last record lies. */
 struct found {

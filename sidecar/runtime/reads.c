@@ -415,3 +415,16 @@ void reads_run(struct sidecar *s)
         request = next;
     }
 }
+
+void reads_abandon(struct sidecar *s)
+{
+    struct request *request = s->reads_first;
+    s->reads_first = NULL;
+    s->reads_last = &s->reads_first;
+    while (request != NULL) {
+        struct request *next = request->next;
+        service_refuse(request->call, E_STOPPING, NULL);
+        service_request_give_back(s, request);
+        request = next;
+    }
+}
