@@ -76,7 +76,7 @@ static int make_room(struct catalog *c, uint32_t number)
 int catalog_add(struct catalog *c, struct definition *definition, struct instant registered_at,
                 struct error_detail *detail)
 {
-    if (c->count >= c->definitions_max)
+    if (definition->number == 0 && c->count >= c->definitions_max)
         return error_set(detail, E_DEFINITIONS, "", NULL);
     uint32_t number = definition->number != 0 ? definition->number : c->number_max + 1;
     if (make_room(c, number) != 0)

@@ -19,8 +19,9 @@ int catalog_create(uint32_t definitions_max, struct catalog **out);
 /* Destroys the definitions too. Accepts NULL. */
 void catalog_destroy(struct catalog *c);
 
-/* Takes a definition whose number is set (recovery), or is 0: then it becomes the next one. Returns 0, E_DEFINITIONS, or E_MEMORY; on failure the
- * definition stays the caller's. Name and version must be new (CHECK). */
+/* Takes a definition whose number is set (recovery: definitions_max may have been lowered since, and does not hold for it), or is 0: then it
+ * becomes the next one. Returns 0, E_DEFINITIONS, or E_MEMORY; on failure the definition stays the caller's. Name and version must be new
+ * (CHECK). */
 int catalog_add(struct catalog *c, struct definition *definition, struct instant registered_at,
                 struct error_detail *detail);
 
