@@ -178,6 +178,7 @@ DATADIR ?= $(PREFIX)/share/sagad
 SAGA_LIBS := libsaga libsaga-sqlite libsaga-pq
 HEADERS := $(notdir $(wildcard client-lib/include/saga/*.h))
 MANPAGES := $(notdir $(wildcard docs/man/*.[1-8]))
+under_prefix = $(patsubst $(PREFIX)/%,$${prefix}/%,$(1))
 man_file = $(MANDIR)/man$(subst .,,$(suffix $(1)))/$(1)
 
 .PHONY: install uninstall install-check header-check
@@ -190,7 +191,7 @@ install: $(BINARIES) $(LIBRARIES)
 	  install -m 755 $(B)/$$l.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/$$l.so.$(VERSION) && \
 	  ln -sf $$l.so.$(VERSION) $(DESTDIR)$(LIBDIR)/$$l.so.$(SOVERSION) && \
 	  ln -sf $$l.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/$$l.so && \
-	  sed -e 's,@PREFIX@,$(PREFIX),; s,@LIBDIR@,$(LIBDIR),; s,@INCLUDEDIR@,$(INCLUDEDIR),; s,@VERSION@,$(VERSION),' \
+	  sed -e 's,@PREFIX@,$(PREFIX),; s,@LIBDIR@,$(call under_prefix,$(LIBDIR)),; s,@INCLUDEDIR@,$(call under_prefix,$(INCLUDEDIR)),; s,@VERSION@,$(VERSION),' \
 	    -e 's,@PQ_CFLAGS@,$(PQ_CFLAGS),' client-lib/$$l.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/$$l.pc || exit 1; done
 	install -m 644 client-lib/sqlite/saga_barrier.sql $(DESTDIR)$(DATADIR)/saga_barrier.sqlite.sql
 	install -m 644 client-lib/pq/saga_barrier.sql $(DESTDIR)$(DATADIR)/saga_barrier.postgresql.sql
