@@ -1,11 +1,13 @@
 /* bench_store - what a durable row costs: bare SQLite group commit, and the store with one frame a commit, at the same rows a commit.
  *
- *   bench_store [--dir DIR] [--seconds S] [--pairs N] [--ended N]
+ *   bench_store [--dir DIR] [--seconds S] [--pairs N] [--ended N] [--random-ids 0|1]
  *
  * Prints a table, then one line of JSON. Rows are records of 300 bytes; every commit is synced (synchronous=FULL). The two take turns, so
  * that a slow disk slows both; what is shown is the median of the pairs. With --ended N the store first takes N sagas that
- * have ended, and every commit brings one saga's end for every five rows, as three-step sagas do. */
+ * have ended, and every commit brings one saga's end for every five rows, as three-step sagas do; their request_ids rise with time, or are
+ * drawn at random. Then it looks up request_ids that are there and ones that are not. */
 #include "sidecar/base/check.h"
+#include "sidecar/base/random.h"
 #include "sidecar/journal/codec.h"
 #include "sidecar/journal/sqlite/sqlite_store.h"
 
@@ -32,6 +34,7 @@ struct bench {
     double seconds;
     int pairs;
     uint64_t ended;
+    bool random_ids;
     uint64_t serial;
     uint64_t frame;
     struct store *store;
@@ -133,6 +136,13 @@ static void close_store(struct bench *b)
     b->store = NULL;
 }
 
+static int request_id_of(const struct bench *b, uint64_t serial, char text[REQUEST_SIZE])
+{
+    struct random r;
+    random_seed(&r, serial);
+    return snprintf(text, REQUEST_SIZE, "%016llx-order-request", (unsigned long long)(b->random_ids ? random_next(&r) : serial));
+}
+
 static void commit(struct bench *b, int rows, int ended_count)
 {
     static const uint8_t payload[ROW_BYTES - 40];
@@ -152,7 +162,7 @@ static void commit(struct bench *b, int rows, int ended_count)
     }
     for (int i = 0; i < ended_count; i++) {
         uint64_t serial = ++b->serial;
-        int size = snprintf(request_ids[i], REQUEST_SIZE, "%016llx-order-request", (unsigned long long)serial);
+        int size = request_id_of(b, serial, request_ids[i]);
         ended[i] = (struct ended_row){
             .saga = {.tag = 1, .serial = serial},
             .state = SAGA_COMMITTED,
@@ -252,6 +262,23 @@ static void run_pairs(struct bench *b, int rows, char *json, size_t json_size)
              m[2].rows_per_second, m[2].cpu_us_per_row);
 }
 
+/* The mean time of looking up request_ids of sagas all over the table, or of none, in microseconds. */
+static double look_up(struct bench *b, bool is_there)
+{
+    enum { LOOKS = 20000, STRIDE = 7919 };
+    double start = now_s();
+    for (uint64_t i = 0; i < LOOKS; i++) {
+        char text[REQUEST_SIZE];
+        struct ended_row row;
+        struct error_detail detail;
+        uint64_t serial = is_there ? 1 + i * STRIDE % b->ended : b->serial + 1000000 + i;
+        int size = request_id_of(b, serial, text);
+        int rc = b->store->find_request(b->store, bytes_of(text, (size_t)size), &row, &detail);
+        CHECK(rc == (is_there ? 0 : E_SAGA_NOT_FOUND));
+    }
+    return (now_s() - start) * 1e6 / LOOKS;
+}
+
 /* An empty store beside one that holds b->ended sagas. */
 static void run_full(struct bench *b, char *json, size_t json_size)
 {
@@ -273,8 +300,11 @@ static void run_full(struct bench *b, char *json, size_t json_size)
         memcpy(b->path, full_path, sizeof full_path);
         start = now_s();
         open_store(b);
-        if (i == 0)
+        if (i == 0) {
             printf("opened in %.1f ms\n", (now_s() - start) * 1e3);
+            printf("a request_id looked up in %.1f us when it is there, %.1f us when it is new\n",
+                   look_up(b, true), look_up(b, false));
+        }
         commit_for(b, 64, 64 / ROWS_A_SAGA, &full[i]);
         close_store(b);
         memcpy(b->path, empty_path, sizeof empty_path);
@@ -302,9 +332,11 @@ int main(int argc, char **argv)
             b.pairs = (int)strtol(argv[i + 1], NULL, 10);
         else if (strcmp(argv[i], "--ended") == 0)
             b.ended = strtoull(argv[i + 1], NULL, 10);
+        else if (strcmp(argv[i], "--random-ids") == 0)
+            b.random_ids = strtol(argv[i + 1], NULL, 10) != 0;
     }
     if (argc % 2 == 0 || b.pairs < 1 || b.pairs > PAIRS_MAX) {
-        fprintf(stderr, "usage: bench_store [--dir DIR] [--seconds S] [--pairs 1..%d] [--ended N]\n", PAIRS_MAX);
+        fprintf(stderr, "usage: bench_store [--dir DIR] [--seconds S] [--pairs 1..%d] [--ended N] [--random-ids 0|1]\n", PAIRS_MAX);
         return 2;
     }
     snprintf(b.path, sizeof b.path, "%s/bench-store-%ld.db", dir, (long)getpid());

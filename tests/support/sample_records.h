@@ -1,4 +1,5 @@
-/* sample_records.h - records of every type, with every field in use somewhere, at its bounds in some. */
+/* sample_records.h - records of every type, with every field in use somewhere, at its bounds in some. New ones are added at the end, because
+ * fixtures of the journal begin with them. */
 #ifndef TESTS_SUPPORT_SAMPLE_RECORDS_H
 #define TESTS_SUPPORT_SAMPLE_RECORDS_H
 
