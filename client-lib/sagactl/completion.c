@@ -111,26 +111,37 @@ static void zsh_text(FILE *out, const char *text)
     }
 }
 
+/* One way to write an option, "--state=" or "-s+", with what it is for and what it takes. */
+static void zsh_option(FILE *out, const char *spelling, const struct option_row *row)
+{
+    fprintf(out, " \\\n        '*%s[", spelling);
+    zsh_text(out, row->help);
+    fputc(']', out);
+    if (row->argument != NULL) {
+        fprintf(out, ":%s:", row->argument);
+        if (row->complete == COMPLETE_FILE)
+            fputs("_files", out);
+        if (row->complete == COMPLETE_VALUES) {
+            fputc('(', out);
+            join(out, row->values);
+            fputc(')', out);
+        }
+    }
+    fputc('\'', out);
+}
+
 static void zsh_options(FILE *out, uint64_t mask)
 {
+    char spelling[64];
     for (unsigned id = 0; id < OPTION_COUNT; id++) {
         const struct option_row *row = &option_rows[id];
         if ((mask & OPTION_BIT(id)) == 0)
             continue;
-        fprintf(out, " \\\n        '%s--%s%s[", id == OPTION_STATE ? "*" : "", row->name, row->argument ? "=" : "");
-        zsh_text(out, row->help);
-        fputc(']', out);
-        if (row->argument != NULL) {
-            fprintf(out, ":%s:", row->argument);
-            if (row->complete == COMPLETE_FILE)
-                fputs("_files", out);
-            if (row->complete == COMPLETE_VALUES) {
-                fputc('(', out);
-                join(out, row->values);
-                fputc(')', out);
-            }
-        }
-        fputc('\'', out);
+        snprintf(spelling, sizeof spelling, "--%s%s", row->name, row->argument ? "=" : "");
+        zsh_option(out, spelling, row);
+        snprintf(spelling, sizeof spelling, "-%c%s", row->letter, row->argument ? "+" : "");
+        if (row->letter != '\0')
+            zsh_option(out, spelling, row);
     }
 }
 
@@ -160,7 +171,11 @@ static void zsh(FILE *out)
         }
         fputs(" ;;\n", out);
     }
-    fputs("      esac ;;\n  esac\n}\ncompdef _sagactl sagactl\n", out);
+    /* Found by way of $fpath this file is the function's body the first time; sourced, it only says what the function
+     * is for. */
+    fputs("      esac ;;\n  esac\n}\nif [[ $funcstack[1] == _sagactl ]]; then\n  _sagactl \"$@\"\nelse\n  compdef "
+          "_sagactl sagactl\nfi\n",
+          out);
 }
 
 /* ---- fish -----------------------------------------------------------------------------------------------------------
