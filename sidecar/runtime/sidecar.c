@@ -76,10 +76,16 @@ static void commit(struct sidecar *s)
 static void maintain(struct sidecar *s, struct instant *next)
 {
     struct instant now = clock_now(&s->clock);
+    struct error_detail detail;
     bool more;
     if (instant_before(now, *next) || s->fatal != 0)
         return;
-    s->fatal = core_maintain(s->core, now, &more, &s->fatal_detail);
+    int code = core_maintain(s->core, now, &more, &detail);
+    /* A disk too full even to drop anything may have room again next time. */
+    if (code != 0 && code != E_JOURNAL_FULL) {
+        s->fatal = code;
+        s->fatal_detail = detail;
+    }
     *next = instant_after(now, more ? MAINTAIN_BUSY : MAINTAIN_IDLE);
 }
 
