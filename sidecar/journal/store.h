@@ -70,7 +70,7 @@ struct store {
     int (*commit)(struct store *s, const struct store_commit *commit, struct error_detail *detail);
 
     /* Gives the frames from `from` to the last, in order, to take. A view is valid for that call. Stops when take does not
-     * return 0, and returns that. */
+     * return 0, and returns that. take must not call the store. */
     int (*scan)(struct store *s, uint64_t from, int (*take)(void *self, uint64_t frame, struct bytes records), void *self,
                 struct error_detail *detail);
 
@@ -92,7 +92,8 @@ struct store {
                             struct error_detail *detail);
 
     /* Retention: forgets rows of sagas that ended before `before`, and frames that are below keep_from and were committed before
-     * `before`; at most work_max of each, so that the owner can spread the work. *more tells whether there is more to drop. */
+     * `before`; at most work_max of each, so that the owner can spread the work. *more tells whether there is more to drop. The last
+     * frame stays, and oldest_live_frame follows what goes. Errors as of commit: on a full disk nothing is dropped, this time. */
     int (*drop)(struct store *s, struct instant before, uint64_t keep_from, uint32_t work_max, bool *more,
                 struct error_detail *detail);
 

@@ -215,7 +215,7 @@ START_TEST(sqlite_store__full_takes_nothing_and_goes_on_when_there_is_room)
     while ((rc = try_commit(frame, 10000, (int64_t)frame)) == 0)
         frame++;
     ck_assert_int_eq(rc, E_JOURNAL_FULL);
-    ck_assert_ptr_nonnull(strstr(detail.text, "size_bytes_max"));
+    ck_assert_ptr_nonnull(strstr(detail.text, "journal_bytes_max"));
     ck_assert_uint_gt(frame, 40);
 
     /* All or nothing: neither the definition nor the row that came with the frame that did not fit. */
