@@ -62,6 +62,9 @@ static void synced(struct world *w, const struct store_commit *c)
         d->oldest_live_frame = c->oldest_live_frame;
     if (c->frame != 0)
         oracle_frame(w, c->frame, c->records, w->now);
+    for (size_t i = 0; i < c->ended_count; i++)
+        oracle_ended_row(w, &c->ended[i]);
+    oracle_kept_from(w, d->oldest_live_frame);
 }
 
 /* Written, and not synced when the sidecar ended. */
@@ -232,6 +235,7 @@ static int drop(struct store *s, struct instant before, uint64_t keep_from, uint
         d->first_frame++;
         frames++;
     }
+    oracle_kept_from(d->world, d->first_frame);
     if (frames > 0)
         mark(d->world, MARK_CASE, CASE_FRAMES_DROPPED);
     *more = rows == work_max || frames == work_max;

@@ -84,12 +84,28 @@ static void check_compensation(struct world *w, const struct model *m, const str
     check_quiet(w, m, a->out_at);
 }
 
+static bool past_pivot(const struct model *m)
+{
+    if (m->definition == NULL || m->definition->pivot_step < 0)
+        return false;
+    uint8_t action = m->steps[m->definition->pivot_step].action;
+    return action == SAGA_ACTION_DONE || action == SAGA_ACTION_SKIPPED;
+}
+
 static void check_action(struct world *w, const struct model *m, const struct call_effect *call)
 {
     const struct model_step *s = &m->steps[call->step];
     expect(w, s->action_attempt == call->attempt, "I1", "an action leaves before its record is durable", m->id.serial);
     expect(w, s->action == SAGA_ACTION_STARTED, "I2", "an action is asked for whose outcome is recorded", m->id.serial);
     expect(w, s->generation == call->generation, "I2", "an action leaves under a wrong key", m->id.serial);
+    expect(w, call->attempt <= m->definition->steps[call->step].action.retry.max_attempts, "I10",
+           "more attempts than the policy allows", m->id.serial);
+    /* Until the pivot is over, no attempt lasts longer than its saga may; one that a person asked for has time of its
+     * own. What a full disk held back leaves late, with the time that was left when it was decided. */
+    int64_t left = m->deadline - s->decided_at;
+    bool forward = past_pivot(m) || (m->seen >> RECORD_RETRIED & 1) != 0;
+    expect(w, m->deadline == INT64_MAX || forward || call->timeout.us <= left, "time",
+           "an action may last longer than its saga", m->id.serial);
 }
 
 /* What a request must hold: by the definition, and by what the world has seen. */
@@ -125,6 +141,8 @@ void oracle_call(struct world *w, const struct call_effect *call, struct attempt
     expect(w, w->sidecar.calls_out[call->target] < w->swarm.bulkhead, "I10", "more calls out than a bulkhead holds",
            m->id.serial);
     expect(w, call->timeout.us > 0, "time", "a call without a deadline", m->id.serial);
+    expect(w, m->steps[call->step].next_at <= sidecar_now(w).us, "I10", "an attempt leaves before its backoff is over",
+           m->id.serial);
     for (const struct attempt *other = m->attempts; other != NULL; other = other->next) {
         bool same = other->step == a->step && other->phase == a->phase && other->generation == a->generation;
         expect(w, !same || strcmp(other->key, a->key) == 0, "I2", "two attempts carry different keys", m->id.serial);
@@ -211,6 +229,18 @@ void oracle_reply(struct world *w, const struct reply_effect *reply)
     case EVENT_CANCEL:
         expect(w, turned, "I1", "a cancel was acknowledged that is not durable", m->id.serial);
         m->cancel_accepted = true;
+        break;
+    case EVENT_PAUSE:
+        expect(w, (m->seen >> RECORD_PAUSED & 1) != 0, "I1", "a pause was acknowledged that is not durable",
+               m->id.serial);
+        break;
+    case EVENT_RETRY:
+        expect(w, (m->seen >> RECORD_RETRIED & 1) != 0, "I1", "a retry was acknowledged that is not durable",
+               m->id.serial);
+        break;
+    case EVENT_SKIP:
+        expect(w, (m->seen >> RECORD_SKIPPED & 1) != 0, "I1", "a skip was acknowledged that is not durable",
+               m->id.serial);
         break;
     case EVENT_RESOLVE:
         expect(w, m->state == SAGA_RESOLVED, "I1", "a resolve was acknowledged that is not durable", m->id.serial);

@@ -54,6 +54,7 @@ static void on_started(struct world *w, const struct record *r)
     m->id = r->saga;
     m->mode = r->mode;
     m->state = SAGA_RUNNING;
+    m->deadline = r->deadline.us;
     struct bytes text = r->mode == SAGA_ORCHESTRATED ? r->input : r->name;
     m->client = &w->clients[number_at_end(text)];
     expect(w, bytes_equal(text, bytes_of_text(m->client->input)), "I1", "a saga's input is not what its client sent",
@@ -110,6 +111,7 @@ static void on_action_started(struct world *w, struct model *m, const struct rec
         s->order = ++m->order_last;
     s->action = SAGA_ACTION_STARTED;
     s->action_attempt = r->attempt;
+    s->decided_at = r->at.us;
 }
 
 /* Whether any attempt of the action may have been executed, as the world knows it. */
@@ -130,6 +132,7 @@ static void on_action_ended(struct world *w, struct model *m, const struct recor
     expect(w, s->action == SAGA_ACTION_STARTED, "I2", "an outcome was recorded twice", r);
     s->action = r->action_state;
     s->action_attempt = 0;
+    s->next_at = 0;
     if (r->action_state == SAGA_ACTION_DONE) {
         expect(w, s->answered_ok, "I6", "an action is called done that nobody said was done", r);
         if (m->state == SAGA_COMPENSATING)
@@ -247,6 +250,7 @@ static void on_compensation(struct world *w, struct model *m, const struct recor
     }
     expect(w, s->compensation_attempt != 0, "I2", "a compensation ended that was not out", r);
     s->compensation_attempt = 0;
+    s->next_at = r->next_at.us;
     if (r->type == RECORD_COMPENSATION_ENDED)
         s->compensation = r->compensation_state;
 }
@@ -281,6 +285,7 @@ static void take_record(struct world *w, const struct record *r)
     case RECORD_ACTION_FAILED:
         expect(w, m->steps[r->step].action_attempt == r->attempt, "I2", "an attempt failed that was not out", r);
         m->steps[r->step].action_attempt = 0;
+        m->steps[r->step].next_at = r->next_at.us;
         break;
     case RECORD_ACTION_ENDED:
         on_action_ended(w, m, r);
@@ -329,6 +334,35 @@ static void feed_shadow(struct world *w, const struct record *r)
         engine_release(w->shadow, r->saga.serial);
 }
 
+/* The chain along which a timeline is read: each record tells the frame of the one before. */
+static void check_place(struct world *w, uint64_t frame, uint64_t previous, const struct record *r)
+{
+    struct model *m = oracle_model(w, r->saga);
+    expect(w, previous == m->last_frame, "timeline", "a record does not tell the frame of the one before it", r);
+    m->last_frame = frame;
+    if (m->first_frame == 0)
+        m->first_frame = frame;
+    m->seen |= 1u << r->type;
+}
+
+/* What recovery, and the retention, may leave out: nothing that a live saga needs. */
+void oracle_kept_from(struct world *w, uint64_t frame)
+{
+    for (uint64_t serial = 1; serial <= w->serial_max; serial++)
+        if (!ended(&w->models[serial]) && w->models[serial].first_frame < frame)
+            world_fail(w, EXIT_SAFETY, "I8", "a live saga's first frame would be left out", serial);
+}
+
+/* A row of a saga that has ended, as people will find it. */
+void oracle_ended_row(struct world *w, const struct ended_row *row)
+{
+    const struct model *m = oracle_model(w, row->saga);
+    if (row->state != m->state || row->mode != m->mode || row->first_frame != m->first_frame ||
+        row->last_frame != m->last_frame || row->ended_at.us != m->ended_at ||
+        !bytes_equal(row->request_id, bytes_of_text(m->request_id)))
+        world_fail(w, EXIT_SAFETY, "I8", "a saga's row is not what its records tell", row->saga.serial);
+}
+
 void oracle_frame(struct world *w, uint64_t frame, struct bytes records, int64_t at)
 {
     (void)at;
@@ -339,6 +373,7 @@ void oracle_frame(struct world *w, uint64_t frame, struct bytes records, int64_t
         if (codec_decode(&records, &r, &previous, &detail) != 0)
             world_fail(w, EXIT_SAFETY, "I8", "a record on the disk cannot be read", frame);
         take_record(w, &r);
+        check_place(w, frame, previous, &r);
         feed_shadow(w, &r);
     }
 }

@@ -142,6 +142,8 @@ struct model_step {
     uint32_t order;       /* of the action's start */
     uint8_t generation;
     uint16_t action_attempt, compensation_attempt; /* that durable records permit to leave; 0: none */
+    int64_t decided_at;   /* that the attempt which is out may leave */
+    int64_t next_at;      /* by the sidecar's clock: no attempt leaves before */
     int net;              /* effects minus undos in the ledgers */
     char name[32];
     int target;
@@ -165,6 +167,9 @@ struct model {
     unsigned retries; /* after the healing */
     bool unkeepable; /* a step's output is over payload_bytes_max: trying it anew does not help */
     int64_t ended_at; /* by the sidecar's clock */
+    int64_t deadline; /* likewise; INT64_MAX: none */
+    uint64_t first_frame, last_frame; /* that hold it */
+    uint32_t seen;    /* bit n: a record of type n is durable */
 };
 
 /* One call that the core let out. */
@@ -439,6 +444,8 @@ struct definition *definition_copy(const struct definition *d);
 
 /* ---- oracle_journal.c: what becomes durable ---- */
 void oracle_frame(struct world *w, uint64_t frame, struct bytes records, int64_t at);
+void oracle_kept_from(struct world *w, uint64_t frame);
+void oracle_ended_row(struct world *w, const struct ended_row *row);
 struct model *oracle_model(struct world *w, struct saga_id id);
 /* ---- oracle_effects.c: what is let out ---- */
 void oracle_call(struct world *w, const struct call_effect *call, struct attempt *a);
