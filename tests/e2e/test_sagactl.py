@@ -448,7 +448,8 @@ class WithoutSidecar(unittest.TestCase):
     def test_nobody_there(self):
         with tempfile.TemporaryDirectory() as directory:
             address = "unix:%s/none.sock" % directory
-            for arguments in (("list",), ("get", "9f03c1d2a4b7-2a"), ("wait", "9f03c1d2a4b7-2a"), ("watch",), ("watch", "--from", "1.0"), ("deadletters",),
+            for arguments in (("list",), ("get", "9f03c1d2a4b7-2a"), ("wait", "9f03c1d2a4b7-2a"),
+                              ("watch",), ("watch", "--from", "1.0"), ("deadletters",),
                               ("start", "order"), ("pause", "9f03c1d2a4b7-2a")):
                 ran = ctl("-a", address, *arguments)
                 self.assertEqual((UNREACHABLE, ""), (ran.code, ran.out), ran)
