@@ -29,7 +29,7 @@ server.start()
 
 sidecar = coordinator_pb2_grpc.CoordinatorStub(grpc.insecure_channel("unix:./sagad-data/sagad.sock"))
 with open("trip.yaml", "rb") as definition:
-    sidecar.RegisterDefinition(api.RegisterDefinitionRequest(source=definition.read()))
+    sidecar.RegisterDefinition(api.RegisterDefinitionRequest(source=definition.read()), wait_for_ready=True)
 
 for place in ("Lisbon", "Atlantis"):
     saga = sidecar.Start(api.StartRequest(definition="trip", request_id=f"trip-to-{place}", input=place.encode()))

@@ -1,0 +1,149 @@
+"""What the documents tell people to do, done: the README's first saga, word for word, and the backups of docs/operations.md."""
+import os
+import re
+import shutil
+import sqlite3
+import subprocess
+import tempfile
+import unittest
+
+from harness import PATIENCE_S, ROOT, SAGAD, Gate, Participant, Sidecar, definition, do, state_name, step
+
+SAGACTL = os.environ.get("SAGACTL", os.path.join(os.path.dirname(SAGAD), "sagactl"))
+
+
+def section(path, heading):
+    with open(os.path.join(ROOT, path), encoding="utf-8") as file:
+        return re.search(r"^## %s\n(.*?)(?=^## |\Z)" % re.escape(heading), file.read(), re.S | re.M).group(1)
+
+
+def blocks(text):
+    """The code blocks of a text: (language, code)."""
+    return re.findall(r"^```(\w*)\n(.*?)^```$", text, re.S | re.M)
+
+
+def plain(text):
+    """What is the same in every run: ids, times and widths left out."""
+    text = re.sub(r"[0-9a-f]{6,}-[0-9a-f]+", "ID", text)
+    text = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{4}", "DATE", text)
+    text = re.sub(r"[+]?\d+(\.\d+)?(ms|us|s)\b", "TIME", text)
+    return "\n".join(re.sub(r"\s+", " ", line).strip() for line in text.strip().splitlines())
+
+
+class Readme(unittest.TestCase):
+    def setUp(self):
+        self.directory = tempfile.mkdtemp(prefix="saga-readme-")
+        self.addCleanup(shutil.rmtree, self.directory, ignore_errors=True)
+
+    def sh(self, script):
+        """Runs a script as a reader would, in a copy of the folder that the README leads to."""
+        script = re.sub(r"^cd client-lib/\S+\n", "", script)
+        script = script.replace("../../../build/release/sagad ", SAGAD + " ")
+        script = script.replace("../../../build/release/sagactl ", SAGACTL + " ")
+        script = script.replace("../../../proto", os.path.join(ROOT, "proto"))
+        self.assertNotIn("../", script, "the README's script names a place that this test does not know")
+        env = {k: v for k, v in os.environ.items() if k not in ("SAGAD_ADDRESS", "SAGAD", "SAGACTL")}
+        done = subprocess.run(["bash", "-e", "-c", script], cwd=self.directory, env=env, capture_output=True, text=True,
+                              timeout=4 * PATIENCE_S)
+        self.assertEqual(0, done.returncode, done.stdout + done.stderr)
+        return done.stdout
+
+    @unittest.skipUnless(shutil.which("grpc_python_plugin") and shutil.which("protoc"),
+                         "protobuf-compiler and protobuf-compiler-grpc are not installed")
+    def test_first_saga_in_python(self):
+        shown = blocks(section("README.md", "A first saga in Python"))
+        files = [code for language, code in shown if language in ("yaml", "python")]
+        for code in files:
+            name = re.match(r"# (\S+) - ", code).group(1)
+            with open(os.path.join(self.directory, name), "w", encoding="utf-8") as file:
+                file.write(code)
+        self.assertEqual(3, len(files))
+        script, = [code for language, code in shown if language == "sh"]
+        printed, = [code for language, code in shown if language == ""]
+        said = self.sh(script)
+        self.assertEqual(plain(printed), plain(said))
+
+        # "Run it again: the same request_ids give the same two sagas, and nothing is called."
+        again = self.sh(script)
+        ids = re.findall(r"^(?:Lisbon|Atlantis) (\S+)", said, re.M)
+        self.assertEqual(2, len(ids))
+        self.assertEqual(ids, re.findall(r"^(?:Lisbon|Atlantis) (\S+)", again, re.M))
+        self.assertNotIn("/trips.", again)
+
+        # What an operator sees of the second trip.
+        screen, = [code for _, code in blocks(section("README.md", "What an operator sees"))]
+        start, = re.findall(r"^\S*sagad .*&$", script, re.M)
+        seen = self.sh("%s\n%s --timeout %ds get %s\nkill $!\n" % (
+            self._until_ready(start), SAGACTL, PATIENCE_S, ids[1]))
+        self.assertEqual(plain(screen.split("\n", 1)[1]), plain(seen))
+
+    @staticmethod
+    def _until_ready(start):
+        """Starts the sidecar as the README does, and waits until it says that it is ready."""
+        start = start.rstrip("& ").replace("../../../build/release/sagad", SAGAD)
+        return ("mkfifo log; %s 2>log & exec 3<log\n"
+                "while read -r line <&3; do case $line in *msg=ready*) break ;; esac; done\n" % start)
+
+
+class Backup(unittest.TestCase):
+    """docs/operations.md, "Backup": what may be copied when, and that a restored journal goes on with its sagas."""
+
+    def setUp(self):
+        self.shop = Participant()
+        self.addCleanup(self.shop.stop)
+        self.gate = Gate()
+        self.shop.on(do("a"), self.gate)
+        self.source = Sidecar(targets={"shop": self.shop.address})
+        self.addCleanup(self.close_source)
+        self.source.client.register(definition("one", step("a")))
+        self.saga_id = self.source.client.Start(definition="one").saga_id
+        self.gate.await_call()
+        self.journal = os.path.join(self.source.directory, "data", "journal.db")
+        self.copy = os.path.join(self.source.directory, "copy.db")
+
+    def open(self, path):
+        db = sqlite3.connect(path, timeout=0.1)
+        self.addCleanup(db.close)
+        return db
+
+    def close_source(self):
+        if self.source in Sidecar.running:
+            self.source.kill()
+        self.source.close()
+
+    def restore(self, *files):
+        """A sidecar on these files takes up the saga and ends it."""
+        self.gate.open()
+        restored = Sidecar(start=False, targets={"shop": self.shop.address})
+        data = os.path.join(restored.directory, "data")
+        os.mkdir(data, 0o700)
+        for file in files:
+            shutil.copy(file, os.path.join(data, re.sub(r"^copy", "journal", os.path.basename(file))))
+        try:
+            restored.start()
+            self.assertEqual("1", restored.log("ready")[0]["live_sagas"])
+            self.assertEqual("COMMITTED", state_name(restored.client.end(self.saga_id)))
+        finally:
+            restored.close()
+
+    def test_refused_while_the_sidecar_runs(self):
+        with self.assertRaisesRegex(sqlite3.OperationalError, "database is locked"):
+            self.open(self.journal).execute("VACUUM INTO ?", (self.copy,))
+
+    def test_vacuum_into(self):
+        self.source.kill()
+        self.open(self.journal).execute("VACUUM INTO ?", (self.copy,))
+        self.restore(self.copy)
+
+    def test_backup(self):
+        self.source.kill()
+        into = self.open(self.copy)
+        self.open(self.journal).backup(into)
+        into.close()
+        self.restore(self.copy)
+
+    def test_snapshot_of_both_files(self):
+        """What a snapshot of the file system holds: the files of a sidecar that had no chance to say goodbye."""
+        self.source.kill()
+        self.assertTrue(os.path.getsize(self.journal + "-wal") > 0)
+        self.restore(self.journal, self.journal + "-wal")
