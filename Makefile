@@ -375,6 +375,13 @@ bench-baseline: $(B)/bench/scenarios
 	@$(PYTHON) tests/bench/count.py $< $(CC) --write
 bench: $(BINARIES) $(B)/bench/echo_server $(B)/bench/load $(B)/bench/bench_store
 	$(PYTHON) tests/bench/bench.py --binaries $(B) --out build/bench $(BENCH)
+# Restate beside the sidecar, from the npm registry: make bench-peers PEERS="--pairs 3"
+.PHONY: bench-peers bench-docs
+bench-peers: $(B)/sagad $(B)/bench/load
+	$(PYTHON) tests/bench/peers/peers.py --binaries $(B) --out build/bench --install build/peers $(PEERS)
+# What was measured last, into docs/performance.md and docs/img/.
+bench-docs:
+	$(PYTHON) tests/bench/paste.py build/bench docs
 
 # A room alone: make room ROOM=sidecar/journal
 .PHONY: room
