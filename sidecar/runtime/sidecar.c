@@ -86,7 +86,8 @@ static void maintain(struct sidecar *s, struct instant *next)
         s->fatal = code;
         s->fatal_detail = detail;
     }
-    *next = instant_after(now, more ? MAINTAIN_BUSY : MAINTAIN_IDLE);
+    /* A short retention is looked at as often: else it would keep many times what was asked for. */
+    *next = instant_after(now, more ? MAINTAIN_BUSY : span_min(MAINTAIN_IDLE, s->config->retention));
 }
 
 /* Takes in what has arrived, waiting for it no longer than until `until`. */
