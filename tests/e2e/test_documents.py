@@ -11,6 +11,8 @@ from harness import PATIENCE_S, ROOT, SAGAD, Gate, Participant, Sidecar, definit
 
 SAGACTL = os.environ.get("SAGACTL", os.path.join(os.path.dirname(SAGAD), "sagactl"))
 
+EXAMPLES = os.path.join(os.path.dirname(SAGAD), "examples")
+
 
 def section(path, heading):
     with open(os.path.join(ROOT, path), encoding="utf-8") as file:
@@ -40,6 +42,7 @@ class Readme(unittest.TestCase):
         script = re.sub(r"^cd client-lib/\S+\n", "", script)
         script = script.replace("../../../build/release/sagad ", SAGAD + " ")
         script = script.replace("../../../build/release/sagactl ", SAGACTL + " ")
+        script = script.replace("../../../build/release/examples/", EXAMPLES + "/")
         script = script.replace("../../../proto", os.path.join(ROOT, "proto"))
         self.assertNotIn("../", script, "the README's script names a place that this test does not know")
         env = {k: v for k, v in os.environ.items() if k not in ("SAGAD_ADDRESS", "SAGAD", "SAGACTL")}
@@ -76,6 +79,16 @@ class Readme(unittest.TestCase):
         seen = self.sh("%s\n%s --timeout %ds get %s\nkill $!\n" % (
             self._until_ready(start), SAGACTL, PATIENCE_S, ids[1]))
         self.assertEqual(plain(screen.split("\n", 1)[1]), plain(seen))
+
+    def test_first_saga_in_c(self):
+        text = section("README.md", "A first saga in C")
+        folder = os.path.join(ROOT, re.search(r"\]\((client-lib/examples/tickets)\)", text).group(1))
+        for name in os.listdir(folder):
+            if name.endswith(".yaml"):
+                shutil.copy(os.path.join(folder, name), self.directory)
+        script, = [code for language, code in blocks(text) if language == "sh"]
+        printed, = [code for language, code in blocks(text) if language == ""]
+        self.assertEqual(plain(printed), plain(self.sh(script)))
 
     @staticmethod
     def _until_ready(start):
