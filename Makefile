@@ -251,7 +251,7 @@ SYSTEM_PYTHON ?= /usr/bin/python3
 E2E_ENV := SAGAD=$(abspath $(B))/sagad SAGACTL=$(abspath $(B))/sagactl SAGA_DESCRIPTORS=$(abspath $(G))/descriptors.bin
 
 .PHONY: e2e
-e2e: $(B)/sagad $(B)/sagactl
+e2e: $(B)/sagad $(B)/sagactl $(B)/examples/participant $(B)/examples/first_saga
 	@$(E2E_ENV) $(SYSTEM_PYTHON) tests/e2e/run.py $(E2E)
 
 # ---- the store on a disk that crashes, fails and fills up ----------------------------------------------------------------
@@ -309,10 +309,11 @@ docs-sagactl: $(B)/docs_sagactl
 # ---- the simulator (tests/sim, docs/testing.md) ---------------------------------------------------------------------
 
 SIM_O := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/sim/*.c)) $(B)/obj/sidecar/runtime/core.o \
-	$(B)/obj/sidecar/runtime/catalog.o $(B)/obj/sidecar/runtime/call_metadata.o $(B)/obj/sidecar/journal/codec.o
+	$(B)/obj/sidecar/runtime/catalog.o $(B)/obj/sidecar/runtime/call_metadata.o $(B)/obj/sidecar/runtime/timeline.o \
+	$(B)/obj/sidecar/runtime/arena.o $(B)/obj/sidecar/runtime/heap.o $(B)/obj/sidecar/journal/codec.o
 $(B)/obj/tests/sim/%.o: CPPFLAGS += -DSIM_COMMIT='"$(shell git describe --always --dirty 2>/dev/null)"'
 $(B)/sim: $(SIM_O) $(call archives,$(PURE))
-	$(CC) $(LDFLAGS) -o $@ $(SIM_O) -Wl,--start-group $(call archives,$(PURE)) -Wl,--end-group $(YAML_LIBS) -lz
+	$(CC) $(LDFLAGS) -o $@ $(SIM_O) -Wl,--start-group $(call archives,$(PURE)) -Wl,--end-group $(PROTO_LIBS) $(YAML_LIBS) -lz
 
 # The same with planted defects, one of which is switched on by the environment's SIM_DEFECT.
 ifneq ($(SIM_DEFECTS),)
@@ -362,7 +363,7 @@ $(B)/bench/bench_store: $(B)/obj/tests/bench/bench_store.o $(B)/obj/tests/suppor
 	$(Q)$(CC) $(LDFLAGS) -o $@ -Wl,--start-group $^ -Wl,--end-group $(SQLITE_LIBS) $(YAML_LIBS) -lz
 
 $(B)/bench/scenarios: $(B)/obj/tests/bench/scenarios.o $(B)/obj/tests/support/memory_store.o $(B)/obj/tests/support/panic.o \
-		$(patsubst %,$(B)/obj/sidecar/runtime/%.o,core catalog arena call_metadata decode heap) \
+		$(patsubst %,$(B)/obj/sidecar/runtime/%.o,core catalog arena call_metadata decode heap timeline) \
 		$(call archives,sidecar/journal $(PURE)) $(B)/lib/proto.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS) -o $@ -Wl,--start-group $^ -Wl,--end-group $(PROTO_LIBS) $(SQLITE_LIBS) $(YAML_LIBS) -lz

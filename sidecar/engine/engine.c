@@ -175,6 +175,11 @@ int engine_replay(struct engine *e, const struct record *record, const struct de
     int code = fold_check(e, s, record, definition, detail);
     if (code != 0)
         return code;
+    if (record->type == RECORD_MOVED) {
+        if (s != NULL)
+            fold_forget(e, s);
+        return 0;
+    }
     if (record->type == RECORD_ENLISTED && fold_reserve_steps(e, s, 1) != 0)
         return error_set(detail, E_MEMORY, "", NULL);
     size_t size = fold_block_size(record, definition);
@@ -206,9 +211,7 @@ void engine_release(struct engine *e, uint64_t serial)
 {
     struct saga *s = (struct saga *)(uintptr_t)engine_find(e, serial);
     CHECK(s != NULL && saga_ended(s));
-    timers_set(e, s, INSTANT_NEVER);
-    registry_remove(e, s);
-    fold_free(e, s);
+    fold_forget(e, s);
 }
 
 uint64_t engine_serial(const struct engine *e)
@@ -229,6 +232,14 @@ void engine_set_position(struct engine *e, uint64_t serial, uint64_t position)
     s->position = position;
     if (s->first_position == 0)
         s->first_position = position;
+}
+
+void engine_set_moved(struct engine *e, uint64_t serial, uint64_t position)
+{
+    struct saga *s = (struct saga *)(uintptr_t)engine_find(e, serial);
+    CHECK(s != NULL && position >= s->position && (e->latest == NULL || position >= e->latest->first_position));
+    s->position = s->first_position = position;
+    registry_move(e, s);
 }
 
 struct engine_counts engine_counts(const struct engine *e)

@@ -110,7 +110,7 @@ void engine_hold(struct engine *e);
 struct instant engine_expiry(const struct engine *e);
 
 /* Recovery: applies one record of the journal, in the journal's order. definition is that of a RECORD_STARTED with a number,
- * else NULL. Returns 0, E_MEMORY, E_LIVE_SAGAS, or E_JOURNAL_CORRUPT when the record cannot follow what came before (detail says how). */
+ * else NULL. A RECORD_MOVED takes the saga away: its history follows. Returns 0, E_MEMORY, E_LIVE_SAGAS, or E_JOURNAL_CORRUPT when the record cannot follow what came before (detail says how). */
 int engine_replay(struct engine *e, const struct record *record, const struct definition *definition,
                   struct error_detail *detail);
 
@@ -135,12 +135,18 @@ void engine_release(struct engine *e, uint64_t serial);
 const struct saga *engine_before(const struct engine *e, uint64_t serial);
 const struct saga *engine_after(const struct engine *e, uint64_t serial);
 
+/* The live saga whose records begin earliest in the journal, as engine_set_position and engine_set_moved have told, or NULL. */
+const struct saga *engine_earliest(const struct engine *e);
+
 /* The serial of the newest saga ever; the next one gets one more. */
 uint64_t engine_serial(const struct engine *e);
 void engine_set_serial(struct engine *e, uint64_t serial);
 
 /* Where the owner last wrote of this saga; the engine only keeps it. */
 void engine_set_position(struct engine *e, uint64_t serial, uint64_t position);
+
+/* The owner has written the saga's whole history anew at position, which is beyond every position so far: nothing before it is needed. */
+void engine_set_moved(struct engine *e, uint64_t serial, uint64_t position);
 
 struct engine_counts {
     uint32_t live; /* ended ones that were not released included */

@@ -72,6 +72,15 @@ void fold_free(struct engine *e, struct saga *s)
     memory_give_back(&e->memory, s, s->block_size);
 }
 
+void fold_forget(struct engine *e, struct saga *s)
+{
+    timers_set(e, s, INSTANT_NEVER);
+    e->counts.stuck -= s->state == SAGA_STUCK;
+    e->counts.paused -= s->paused;
+    registry_remove(e, s);
+    fold_free(e, s);
+}
+
 /* ---- the fold ---- */
 
 static void init_step(struct saga *s, unsigned step)
@@ -408,6 +417,8 @@ int fold_check(const struct engine *e, const struct saga *s, const struct record
                              "the journal holds more unfinished sagas than live_sagas_max; raise it in sagad.yaml");
         return 0;
     }
+    if (s == NULL && r->type == RECORD_MOVED)
+        return 0;
     if (s == NULL)
         return refuse(detail, r, "it goes on without having started");
     if (!saga_id_equal(s->id, r->saga))

@@ -25,6 +25,7 @@ struct engine {
     struct saga **by_request;
     uint64_t table_size; /* a power of two */
     struct saga *oldest, *newest;
+    struct saga *earliest, *latest; /* in the order in which the journal must keep them */
     struct saga **timers; /* a binary heap on `due` */
     uint32_t timer_count;
     uint64_t serial;
@@ -48,6 +49,8 @@ int registry_init(struct engine *e);
 void registry_finish(struct engine *e);
 void registry_add(struct engine *e, struct saga *s);
 void registry_remove(struct engine *e, struct saga *s);
+/* s becomes the one whose records begin last. */
+void registry_move(struct engine *e, struct saga *s);
 uint64_t registry_hash(uint64_t hash, const void *at, size_t size);
 #define REGISTRY_HASH_START UINT64_C(0xcbf29ce484222325)
 
@@ -69,6 +72,8 @@ int fold_check(const struct engine *e, const struct saga *s, const struct record
 /* Of an enlistment, to tell a repeated one from another. */
 uint64_t fold_enlistment_fingerprint(const struct record *r);
 void fold_free(struct engine *e, struct saga *s);
+/* Takes a saga out of the registry and the counts, and frees it. */
+void fold_forget(struct engine *e, struct saga *s);
 
 /* ---- advance.c: what a saga does next ---- */
 struct record advance_record(const struct turn *t, const struct saga *s, uint8_t type, unsigned step);

@@ -27,7 +27,8 @@ enum record_type {
     RECORD_RESUMED = 13,
     RECORD_RETRIED = 14, /* an operator: the step's attempts count anew, and the saga leaves STUCK if it was the last */
     RECORD_SKIPPED = 15, /* an operator: likewise, and the step needs no more doing */
-    RECORD_TYPE_COUNT = 16
+    RECORD_MOVED = 16,   /* the `copies` records that follow in this frame are the saga's whole history: older frames need not be kept for it */
+    RECORD_TYPE_COUNT = 17
 };
 
 enum saga_state {
@@ -95,6 +96,8 @@ struct record {
     struct bytes traceparent;
     struct instant deadline; /* INSTANT_NEVER: none */
     struct span lease;       /* enlisted */
+
+    uint32_t copies; /* MOVED */
 
     /* ENLISTED: the compensation; call.target NULL when it needs none. call.source is REQUEST_CONSTANT. */
     struct bytes step_name;

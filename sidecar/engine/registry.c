@@ -47,6 +47,42 @@ static struct saga **request_chain(const struct engine *e, struct bytes request_
     return &e->by_request[(hash ^ hash >> 32) & (e->table_size - 1)];
 }
 
+/* Serials grow, so a new saga is the newest. Only one that was moved comes back with an old serial, in recovery, and then it is among the
+ * oldest. */
+static void link_by_serial(struct engine *e, struct saga *s)
+{
+    struct saga *older = e->newest;
+    if (older != NULL && older->id.serial > s->id.serial) {
+        older = NULL;
+        for (struct saga *next = e->oldest; next->id.serial < s->id.serial; next = next->newer)
+            older = next;
+    }
+    s->older = older;
+    s->newer = older == NULL ? e->oldest : older->newer;
+    *(s->older != NULL ? &s->older->newer : &e->oldest) = s;
+    *(s->newer != NULL ? &s->newer->older : &e->newest) = s;
+}
+
+static void link_latest(struct engine *e, struct saga *s)
+{
+    s->earlier = e->latest;
+    s->later = NULL;
+    *(s->earlier != NULL ? &s->earlier->later : &e->earliest) = s;
+    e->latest = s;
+}
+
+static void unlink_journal(struct engine *e, struct saga *s)
+{
+    *(s->earlier != NULL ? &s->earlier->later : &e->earliest) = s->later;
+    *(s->later != NULL ? &s->later->earlier : &e->latest) = s->earlier;
+}
+
+void registry_move(struct engine *e, struct saga *s)
+{
+    unlink_journal(e, s);
+    link_latest(e, s);
+}
+
 void registry_add(struct engine *e, struct saga *s)
 {
     struct saga **chain = serial_chain(e, s->id.serial);
@@ -57,13 +93,8 @@ void registry_add(struct engine *e, struct saga *s)
         s->same_request = *chain;
         *chain = s;
     }
-    s->older = e->newest;
-    s->newer = NULL;
-    if (e->newest != NULL)
-        e->newest->newer = s;
-    else
-        e->oldest = s;
-    e->newest = s;
+    link_by_serial(e, s);
+    link_latest(e, s);
     e->counts.live++;
 }
 
@@ -81,6 +112,7 @@ void registry_remove(struct engine *e, struct saga *s)
     }
     *(s->older != NULL ? &s->older->newer : &e->oldest) = s->newer;
     *(s->newer != NULL ? &s->newer->older : &e->newest) = s->older;
+    unlink_journal(e, s);
     e->counts.live--;
 }
 
@@ -100,6 +132,11 @@ const struct saga *engine_find_request(const struct engine *e, struct bytes requ
     while (s != NULL && !bytes_equal(s->request_id, request_id))
         s = s->same_request;
     return s;
+}
+
+const struct saga *engine_earliest(const struct engine *e)
+{
+    return e->earliest;
 }
 
 const struct saga *engine_before(const struct engine *e, uint64_t serial)

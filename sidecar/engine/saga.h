@@ -61,11 +61,12 @@ struct saga {
     struct instant due; /* the key in the timers */
     uint32_t timer_slot; /* index there plus 1; 0: no timer */
 
-    /* The owner's: which frames hold it. */
+    /* The owner's: which frames hold its records, the last and the first. */
     uint64_t position, first_position;
 
     struct saga *same_serial, *same_request; /* hash chains */
-    struct saga *older, *newer;
+    struct saga *older, *newer;     /* by serial */
+    struct saga *earlier, *later;   /* by first_position: what the journal must keep for it begins earlier, or later */
     size_t block_size;
 };
 

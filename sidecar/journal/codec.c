@@ -55,7 +55,8 @@ enum field {
     HAS_TIMEOUT = 1 << 25,
     HAS_RETRY = 1 << 26,
     HAS_CONSTANT = 1 << 27,
-    FIELD_SET_MAX = (1 << 28) - 1,
+    HAS_COPIES = 1 << 28,
+    FIELD_SET_MAX = (1 << 29) - 1,
 };
 
 /* A saga without a deadline is the common one, so that is what a STARTED record leaves out. */
@@ -118,6 +119,8 @@ static const char *field_at_fault(const struct record *r)
     if (r->compensation_state > COMPENSATION_STATE_MAX ||
         (r->type == RECORD_COMPENSATION_ENDED && r->compensation_state == 0))
         return "compensation_state";
+    if ((r->type == RECORD_MOVED) != (r->copies > 0))
+        return "copies";
     if (r->saga_state > SAGA_RESOLVED || (r->type == RECORD_ENDED && r->saga_state == 0))
         return "saga_state";
     if (r->mode > SAGA_ENLISTED || (r->type == RECORD_STARTED && r->mode == 0))
@@ -219,6 +222,7 @@ static uint32_t fields_of(const struct record *r)
     set |= r->deadline.us != deadline_default(r->type) ? HAS_DEADLINE : 0;
     set |= r->lease.us != 0 ? HAS_LEASE : 0;
     set |= r->step_name.size != 0 ? HAS_STEP_NAME : 0;
+    set |= r->copies != 0 ? HAS_COPIES : 0;
     if (r->call.target != NULL) {
         set |= HAS_CALL;
         set |= r->call.timeout.us != 0 ? HAS_TIMEOUT : 0;
@@ -302,6 +306,8 @@ static uint8_t *put_fields(uint8_t *at, const struct record *r, uint32_t set)
             at = put_bytes(at, r->step_name);
         if (set & HAS_CALL)
             at = put_call(at, &r->call, set);
+        if (set & HAS_COPIES)
+            at = put_varint(at, r->copies);
     }
     return at;
 }
@@ -538,6 +544,8 @@ static void read_fields(struct reader *r, struct record *record, uint32_t set)
         read_call(r, &record->call, set);
     else if (set & (HAS_TIMEOUT | HAS_RETRY | HAS_CONSTANT))
         reader_fail(r, "a call has options but no target");
+    if (set & HAS_COPIES)
+        record->copies = (uint32_t)read_present(r, UINT32_MAX);
 }
 
 static int corrupt(struct error_detail *detail, const char *field, const char *text)

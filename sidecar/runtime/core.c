@@ -5,11 +5,16 @@
 #include "sidecar/base/defect.h"
 #include "sidecar/engine/saga.h"
 #include "sidecar/journal/codec.h"
+#include "sidecar/runtime/timeline.h"
 
 /* After how many frames the store is told anew where recovery may start. */
 #define OLDEST_LIVE_EVERY 64
-/* How much of the store one core_maintain drops. */
+/* How much of the store one core_maintain drops, and how many sagas it moves. */
 #define DROP_MAX 64
+#define MOVE_MAX 16
+#define MOVE_AFTER_DEFAULT 16384
+/* Where most of many live sagas live long, they are moved less often: moving costs each of them its whole history. */
+#define MOVE_AFTER_PER_SAGA 4
 
 struct held_effect {
     struct effect effect;
@@ -41,6 +46,7 @@ struct core {
     size_t orphan_count, orphan_room;
     uint64_t frame;              /* number of the next one */
     uint64_t oldest_live_frame;  /* as the store was last told */
+    uint64_t needed_from;        /* no live saga has a durable record before this frame; what is only decided does not count */
     struct instant latest;       /* of the records that recovery saw */
     bool holding;
     struct instant full_since;
@@ -294,8 +300,8 @@ bool core_batch_full(const struct core *c)
 
 static uint64_t oldest_live_frame(const struct core *c)
 {
-    const struct saga *oldest = engine_after(c->engine, 0);
-    return oldest == NULL ? c->frame : oldest->first_position;
+    const struct saga *earliest = engine_earliest(c->engine);
+    return earliest == NULL ? c->frame : earliest->first_position;
 }
 
 /* Lets a reply out that shows nothing of what waits for room: refusals while the journal is full. */
@@ -326,8 +332,12 @@ static int let_out(struct core *c)
         } else if (held->effect.as.call.target != TARGET_NONE) {
             c->world.call(c->world.self, &held->effect.as.call);
         } else {
-            if (GROW(c, c->orphans, c->orphan_count, c->orphan_room) != 0)
+            if (GROW(c, c->orphans, c->orphan_count, c->orphan_room) != 0) {
+                /* What was let out is not let out again: the owner still has the rest to abandon. */
+                b->effect_count -= i;
+                memmove(b->effects, held, b->effect_count * sizeof *held);
                 return E_MEMORY;
+            }
             c->orphans[c->orphan_count++] = held->effect.as.call;
         }
     }
@@ -380,6 +390,7 @@ int core_commit(struct core *c, struct instant now, struct error_detail *detail)
             c->frame++;
         }
     }
+    c->needed_from = oldest_live_frame(c);
     if (let_out(c) != 0)
         return error_set(detail, E_MEMORY, "", NULL);
     b->size = b->effect_count = b->ended_count = b->definition_count = 0;
@@ -422,13 +433,73 @@ void core_abandon(struct core *c)
     b->effect_count = 0;
 }
 
+/* Appends one record to the batch as it is. */
+static int append(struct core *c, const struct record *r, uint64_t previous)
+{
+    if (reserve_bytes(c, codec_record_size_max(r)) != 0)
+        return E_MEMORY;
+    c->batch.size += codec_encode(r, previous, c->batch.records + c->batch.size);
+    return 0;
+}
+
+/* Writes a saga's whole history anew into the frame to come. A history that cannot be read whole stays where it is. */
+static int move(struct core *c, const struct saga *s, struct instant now, struct arena *arena, struct error_detail *detail)
+{
+    struct timeline history;
+    struct timeline_query query = {.serial = s->id.serial, .last_frame = s->position, .records_max = SIZE_MAX};
+    int code = timeline_load(c->store, &query, arena, &history, detail);
+    if (code != 0)
+        return code;
+    CHECK(!history.truncated && history.count > 0);
+    struct record moved = {.type = RECORD_MOVED, .saga = s->id, .at = now, .step = RECORD_NO_STEP,
+                           .copies = (uint32_t)history.count};
+    if (append(c, &moved, s->position) != 0)
+        return error_set(detail, E_MEMORY, "", NULL);
+    for (size_t i = 0; i < history.count; i++)
+        if (append(c, &history.entries[i].record, c->frame) != 0)
+            return error_set(detail, E_MEMORY, "", NULL);
+    engine_set_moved(c->engine, s->id.serial, c->frame);
+    return 0;
+}
+
+/* Sagas whose records begin far behind. Sets *more when the batch took no more. */
+static int move_long_lived(struct core *c, struct instant now, bool *more, struct error_detail *detail)
+{
+    uint64_t after = c->options.move_after != 0 ? c->options.move_after : MOVE_AFTER_DEFAULT;
+    uint64_t spread = (uint64_t)engine_counts(c->engine).live * MOVE_AFTER_PER_SAGA;
+    if (c->options.move_after == 0 && spread > after)
+        after = spread;
+    struct arena arena;
+    int code = 0;
+    arena_init(&arena);
+    for (unsigned i = 0; code == 0; i++) {
+        const struct saga *s = engine_earliest(c->engine);
+        if (s == NULL || c->frame - s->first_position <= after)
+            break;
+        *more = i == MOVE_MAX || core_batch_full(c);
+        if (*more)
+            break;
+        code = move(c, s, now, &arena, detail);
+        arena_reset(&arena);
+    }
+    arena_finish(&arena);
+    return code;
+}
+
 int core_maintain(struct core *c, struct instant now, bool *more, struct error_detail *detail)
 {
     *more = false;
-    if (c->full_since.us == 0 && core_pending(c))
+    if (c->failed != 0)
         return 0;
+    if (c->full_since.us == 0) {
+        if (core_pending(c))
+            return 0;
+        int code = move_long_lived(c, now, more, detail);
+        if (code != 0 || core_pending(c))
+            return code;
+    }
     struct instant before = {.us = now.us - c->options.retention.us};
-    return c->store->drop(c->store, before, oldest_live_frame(c), DROP_MAX, more, detail);
+    return c->store->drop(c->store, before, c->needed_from, DROP_MAX, more, detail);
 }
 
 const struct engine *core_engine(const struct core *c)
@@ -447,16 +518,18 @@ struct replay {
     struct core *core;
     uint64_t from;          /* the first frame looked at */
     uint64_t first_started; /* serial of the first saga that starts there; 0: none so far */
+    uint32_t copies;        /* of a moved saga's records, that are still to come */
     struct error_detail *detail;
 };
 
-/* Recovery begins where the oldest saga that lives began. Sagas of lower serials have ended, and what comes up of them is only their
- * history: serials are given in the order of the starts. */
+/* Recovery begins where the journal must be kept from. What comes up there of sagas that began before has ended, or was moved since, and is only
+ * their history: serials are given in the order of the starts, and a moved saga comes up again whole. */
 static bool is_history(const struct replay *replay, const struct record *r, uint64_t previous)
 {
     if (DEFECT(HISTORY_IS_DAMAGE))
         return r->type != RECORD_STARTED && previous != 0 && previous < replay->from;
-    return r->type != RECORD_STARTED && previous != 0 && replay->from > 1 &&
+    return r->type != RECORD_STARTED && r->type != RECORD_MOVED && replay->copies == 0 && previous != 0 &&
+           replay->from > 1 && engine_find(replay->core->engine, r->saga.serial) == NULL &&
            (replay->first_started == 0 || r->saga.serial < replay->first_started);
 }
 
@@ -473,11 +546,17 @@ static int replay_frame(void *self, uint64_t frame, struct bytes records)
         c->latest = instant_max(c->latest, r.at);
         if (is_history(replay, &r, previous))
             continue;
-        if (r.type == RECORD_STARTED && replay->first_started == 0)
+        if (r.type == RECORD_STARTED && replay->copies == 0 && replay->first_started == 0)
             replay->first_started = r.saga.serial;
         code = engine_replay(c->engine, &r, catalog_by_number(c->catalog, r.definition), replay->detail);
         if (code != 0)
             return code;
+        if (replay->copies > 0)
+            replay->copies--;
+        if (r.type == RECORD_MOVED) {
+            replay->copies = r.copies;
+            continue;
+        }
         engine_set_position(c->engine, r.saga.serial, frame);
         if (r.type == RECORD_ENDED)
             engine_release(c->engine, r.saga.serial);
@@ -497,6 +576,7 @@ static int recover(struct core *c, const struct store_state *state, struct insta
         if (code != 0)
             return code;
     }
+    c->needed_from = oldest_live_frame(c);
     if (engine_resume(c->engine, instant_max(now, c->latest), &c->out) != 0)
         return error_set(detail, E_MEMORY, "", NULL);
     return failed(c, detail);

@@ -30,6 +30,8 @@ struct core_options {
     size_t target_count;
     size_t commit_bytes_max;  /* a batch that has grown so large is committed before more is taken in */
     struct span retention;    /* of sagas that have ended */
+    uint32_t move_after;      /* frames: the history of a saga that lives longer is written anew, so that it neither holds up retention nor
+                                 lengthens recovery; 0: 16384 */
 };
 
 /* Makes the engine, replays the store's live sagas into it and lets them take up where they were; what they then ask for comes out of the
@@ -78,7 +80,8 @@ void core_abandon(struct core *c);
 /* When the next EVENT_TICK is due, or INSTANT_NEVER. None is, while the journal is full and after core_hold. */
 struct instant core_expiry(const struct core *c);
 
-/* Retention: drops a bounded piece of what is older than it. Sets *more when there is more to drop now. */
+/* Moves the histories of sagas that live long, and drops what is older than the retention: a bounded piece of either, for a time when the
+ * batch is empty. What was moved waits for the next core_commit. Sets *more when there is more to do now. */
 int core_maintain(struct core *c, struct instant now, bool *more, struct error_detail *detail);
 
 /* To look at. Only between a core_commit that returned 0 and the next core_submit is what they show durable. */

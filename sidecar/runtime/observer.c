@@ -56,6 +56,17 @@ static void log_record(const struct sidecar *s, struct bytes rest)
               LOG_NUMBER("attempt", r.attempt), LOG_NUMBER("status", r.status), LOG_TEXT("reason", reason_name(r.reason)));
 }
 
+/* The history of a moved saga was told when it happened. */
+static void skip_copies(struct bytes moved, struct bytes *rest)
+{
+    struct record r;
+    struct error_detail detail;
+    uint64_t previous, serial;
+    CHECK(codec_decode(&moved, &r, &previous, &detail) == 0);
+    for (uint32_t i = 0; i < r.copies; i++)
+        CHECK(codec_skip(rest, &serial) == 0);
+}
+
 void observer_durable(void *self, uint64_t frame, struct bytes records)
 {
     struct sidecar *s = self;
@@ -66,6 +77,10 @@ void observer_durable(void *self, uint64_t frame, struct bytes records)
         uint64_t serial;
         struct bytes here = records;
         CHECK(codec_skip(&records, &serial) == 0);
+        if (codec_type(here) == RECORD_MOVED) {
+            skip_copies(here, &records);
+            continue;
+        }
         if (all || codec_type(here) == RECORD_STUCK)
             log_record(s, here);
         if (care)

@@ -15,6 +15,8 @@
 #define PAGE_SIZE_MAX 1000
 /* How many sagas one List looks at; a filter that fits few of them gives short pages rather than long waits. */
 #define EXAMINE_MAX 20000
+/* How far back ListDeadLetters looks for what made a saga stuck; pauses and other acts of operators may have followed it. */
+#define DEAD_LETTER_RECORDS 32
 
 /* ---- pages ---- */
 
@@ -94,7 +96,8 @@ static int read_get(struct sidecar *s, struct rpc_call *call, const Saga__V1__Ge
                                        : view_ended(a, &found.ended, s->catalog);
     if (response.saga == NULL)
         return error_set(detail, E_MEMORY, "", NULL);
-    code = timeline_load(s->store, id.serial, found.last_frame, (struct position){0}, a, &timeline, detail);
+    code = timeline_load(s->store, &(struct timeline_query){.serial = id.serial, .last_frame = found.last_frame}, a,
+                         &timeline, detail);
     if (code != 0)
         return code;
     saga = found.live;
@@ -255,14 +258,13 @@ static int read_list(struct sidecar *s, struct rpc_call *call, const Saga__V1__L
 
 /* ---- ListDeadLetters ---- */
 
-/* What was said last of a stuck saga lies in the frame that it got stuck in. */
+/* What was said last of a stuck saga lies near the end of its timeline. */
 static Saga__V1__Saga *dead_letter(struct sidecar *s, const struct saga *saga, struct error_detail *detail)
 {
     struct timeline timeline;
     Saga__V1__Saga *view = view_saga(&s->arena, saga, core_engine(s->core), VIEW_STEPS);
-    struct position after = {.frame = saga->position - 1, .index = UINT32_MAX};
-    if (view == NULL ||
-        timeline_load(s->store, saga->id.serial, saga->position, after, &s->arena, &timeline, detail) != 0 ||
+    struct timeline_query last = {.serial = saga->id.serial, .last_frame = saga->position, .records_max = DEAD_LETTER_RECORDS};
+    if (view == NULL || timeline_load(s->store, &last, &s->arena, &timeline, detail) != 0 ||
         !view_add_history(&s->arena, view, &timeline))
         return NULL;
     return view;

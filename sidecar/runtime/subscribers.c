@@ -200,8 +200,8 @@ static int names_of_ended(struct sidecar *s, const struct ended_row *row, struct
     out->name = bytes_of_text(name);
     if (out->definition != NULL)
         return 0;
-    int code =
-        timeline_load(s->store, serial, row->last_frame, (struct position){0}, &s->arena, &timeline, detail);
+    int code = timeline_load(s->store, &(struct timeline_query){.serial = serial, .last_frame = row->last_frame},
+                             &s->arena, &timeline, detail);
     if (code != 0 || timeline.truncated)
         return code;
     code = timeline_replay(&timeline, NULL, &out->replayed, detail);
@@ -250,7 +250,10 @@ static void watch_one(struct sidecar *s, struct subscriber *u)
     if (code == 0)
         code = names_of(s, u->saga, &names, &detail);
     if (code == 0)
-        code = timeline_load(s->store, u->saga.serial, last_frame, u->cursor, &s->arena, &timeline, &detail);
+        code = timeline_load(s->store,
+                             &(struct timeline_query){
+                                 .serial = u->saga.serial, .last_frame = last_frame, .after = u->cursor},
+                             &s->arena, &timeline, &detail);
     if (code == 0 && timeline.truncated && u->cursor.frame != 0)
         code = error_set(&detail, E_CURSOR, "cursor", NULL);
     size_t count = 0;
@@ -294,10 +297,15 @@ static int frame_events(struct sidecar *s, struct subscriber *u, uint64_t frame,
     *count = 0;
     struct names names = {0};
     uint64_t named = 0;
+    uint32_t copies = 0; /* of a moved saga, that are still to come: they tell nothing new */
     for (uint32_t index = 0; code == 0 && rest.size > 0 && *count < EVENTS_MAX; index++) {
         struct timeline_entry entry = {.position = {.frame = frame, .index = index}};
         uint64_t previous;
         code = codec_decode(&rest, &entry.record, &previous, detail);
+        if (code == 0 && (copies > 0 || entry.record.type == RECORD_MOVED)) {
+            copies = entry.record.type == RECORD_MOVED ? entry.record.copies : copies - 1;
+            continue;
+        }
         if (code != 0 || !position_after(entry.position, u->cursor))
             continue;
         if (entry.record.saga.serial != named) {

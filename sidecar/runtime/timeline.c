@@ -26,9 +26,11 @@ bool position_parse(const char *text, struct position *p)
 }
 
 struct gathering {
+    const struct timeline_query *query;
     struct timeline *timeline; /* back to front until the end */
     size_t room;
     struct arena *arena;
+    uint64_t previous; /* the frame to look at next; 0: there is none */
 };
 
 static struct timeline_entry *add_entry(struct gathering *g)
@@ -56,20 +58,26 @@ static void reverse(struct timeline_entry *entries, size_t count)
     }
 }
 
-/* Adds this saga's records of one frame, the last one first. *previous becomes the frame before. */
-static int gather_frame(struct gathering *g, uint64_t frame, struct bytes rest, uint64_t serial, struct position after,
-                        uint64_t *previous, struct error_detail *detail)
+/* Whether the copies that follow a RECORD_MOVED at this frame are what is asked for: all of the history, or what comes after one of them.
+ * Otherwise the originals are looked at, in the frames before. */
+static bool wants_copies(const struct gathering *g, uint64_t frame)
+{
+    return g->query->after.frame == 0 || g->query->after.frame == frame;
+}
+
+/* Adds this saga's records of one frame, the last one first. */
+static int gather_frame(struct gathering *g, uint64_t frame, struct bytes rest, struct error_detail *detail)
 {
     size_t first = g->timeline->count;
-    *previous = 0;
     bool found = false;
+    uint32_t skip = 0; /* copies that are not wanted */
+    g->previous = 0;
     for (uint32_t index = 0; rest.size > 0; index++) {
         struct bytes here = rest;
-        uint64_t of;
-        int code = codec_skip(&rest, &of);
-        if (code != 0)
+        uint64_t serial, previous;
+        if (codec_skip(&rest, &serial) != 0)
             return error_set(detail, E_JOURNAL_CORRUPT, "", "a frame cannot be read");
-        if (of != serial)
+        if (serial != g->query->serial)
             continue;
         size_t size = here.size - rest.size;
         uint8_t *copy = arena_take(g->arena, size);
@@ -78,29 +86,39 @@ static int gather_frame(struct gathering *g, uint64_t frame, struct bytes rest, 
             return error_set(detail, E_MEMORY, "", NULL);
         memcpy(copy, here.at, size);
         struct bytes record = bytes_of(copy, size);
-        uint64_t before;
-        code = codec_decode(&record, &entry->record, &before, detail);
+        int code = codec_decode(&record, &entry->record, &previous, detail);
         if (code != 0)
             return code;
         entry->position = (struct position){.frame = frame, .index = index};
         if (!found)
-            *previous = before;
+            g->previous = previous;
         found = true;
-        if (!position_after(entry->position, after))
+        if (entry->record.type == RECORD_MOVED) {
+            bool wanted = wants_copies(g, frame);
+            skip = wanted ? 0 : entry->record.copies;
+            g->previous = wanted ? 0 : previous;
+            /* What lies before it in this frame is among the copies, too. */
+            g->timeline->count = wanted ? first : g->timeline->count - 1;
+        } else if (skip > 0) {
+            skip--;
             g->timeline->count--;
+        } else if (!position_after(entry->position, g->query->after)) {
+            g->timeline->count--;
+        }
     }
     reverse(g->timeline->entries + first, g->timeline->count - first);
     return found ? 0 : error_set(detail, E_JOURNAL_CORRUPT, "", "a frame lacks a record that another one points to");
 }
 
-int timeline_load(struct store *store, uint64_t serial, uint64_t last_frame, struct position after, struct arena *arena,
-                  struct timeline *out, struct error_detail *detail)
+int timeline_load(struct store *store, const struct timeline_query *query, struct arena *arena, struct timeline *out,
+                  struct error_detail *detail)
 {
-    struct gathering g = {.timeline = out, .arena = arena};
+    struct gathering g = {.query = query, .timeline = out, .arena = arena};
+    size_t records_max = query->records_max == 0 ? TIMELINE_RECORDS_MAX : query->records_max;
     *out = (struct timeline){0};
-    for (uint64_t frame = last_frame; frame != 0 && frame >= after.frame;) {
+    for (uint64_t frame = query->last_frame; frame != 0 && frame >= query->after.frame; frame = g.previous) {
         struct bytes records;
-        if (out->count >= TIMELINE_RECORDS_MAX) {
+        if (out->count >= records_max) {
             out->truncated = true;
             break;
         }
@@ -110,7 +128,7 @@ int timeline_load(struct store *store, uint64_t serial, uint64_t last_frame, str
             break;
         }
         if (code == 0)
-            code = gather_frame(&g, frame, records, serial, after, &frame, detail);
+            code = gather_frame(&g, frame, records, detail);
         if (code != 0)
             return code;
     }

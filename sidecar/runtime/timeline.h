@@ -38,10 +38,17 @@ struct timeline {
     bool truncated; /* earlier records have left the journal, or are beyond TIMELINE_RECORDS_MAX */
 };
 
-/* Gathers the records of the saga with this serial that come after `after` (0.0: all of them), given the frame that holds its last one. Everything
- * is taken from arena. Returns 0, E_MEMORY, E_JOURNAL or E_JOURNAL_CORRUPT. */
-int timeline_load(struct store *store, uint64_t serial, uint64_t last_frame, struct position after, struct arena *arena,
-                  struct timeline *out, struct error_detail *detail);
+/* What to gather. A saga whose history was moved is shown with the copies, once, and without the RECORD_MOVED itself. */
+struct timeline_query {
+    uint64_t serial;
+    uint64_t last_frame;   /* that holds a record of it */
+    struct position after; /* only what comes after it; 0.0: everything */
+    size_t records_max;    /* stops once it has so many; 0: TIMELINE_RECORDS_MAX */
+};
+
+/* Gathers records of one saga. Everything is taken from arena. Returns 0, E_MEMORY, E_JOURNAL or E_JOURNAL_CORRUPT. */
+int timeline_load(struct store *store, const struct timeline_query *query, struct arena *arena, struct timeline *out,
+                  struct error_detail *detail);
 
 /* Replays a whole timeline into an engine of its own, so that a saga that has left memory can be shown as it ended. *out is given and must be
  * destroyed; the saga in it is found by its serial. definition is that of the saga or NULL. Returns 0, E_MEMORY or E_JOURNAL_CORRUPT. */

@@ -255,6 +255,53 @@ static void on_compensation(struct world *w, struct model *m, const struct recor
         s->compensation = r->compensation_state;
 }
 
+/* A record without its place. */
+static uint64_t content_hash(const struct record *r)
+{
+    static uint8_t bytes[8192];
+    CHECK(codec_record_size_max(r) <= sizeof bytes);
+    size_t size = codec_encode(r, 0, bytes);
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    for (size_t i = 0; i < size; i++)
+        hash = (hash ^ bytes[i]) * UINT64_C(0x100000001b3);
+    return hash;
+}
+
+static void remember(struct world *w, struct model *m, const struct record *r)
+{
+    if (m->history_count == m->history_room) {
+        size_t room = m->history_room == 0 ? 16 : m->history_room * 2;
+        uint64_t *history = world_take(w, room * sizeof *history);
+        if (m->history_count > 0)
+            memcpy(history, m->history, m->history_count * sizeof *history);
+        m->history = history;
+        m->history_room = room;
+    }
+    m->history[m->history_count++] = content_hash(r);
+}
+
+/* A saga that lives long: its records so far are written anew, all of them and as they were. */
+static void on_moved(struct world *w, const struct record *r)
+{
+    struct model *m = oracle_model(w, r->saga);
+    expect(w, !ended(m) && r->copies == m->history_count, "I8", "a history is moved that is not whole", r);
+    w->moving = m;
+    w->copies = r->copies;
+    w->copied = 0;
+    m->first_frame = 0; /* nothing before this frame is needed for it */
+    if (r->at.us > w->last_record_at)
+        w->last_record_at = r->at.us;
+    mark(w, MARK_CASE, CASE_MOVED);
+}
+
+static void on_copy(struct world *w, const struct record *r)
+{
+    expect(w, saga_id_equal(r->saga, w->moving->id) && content_hash(r) == w->moving->history[w->copied], "I8",
+           "a moved history is not what it was", r);
+    w->copied++;
+    w->copies--;
+}
+
 static void take_record(struct world *w, const struct record *r)
 {
     mark(w, MARK_RECORD, r->type);
@@ -262,8 +309,6 @@ static void take_record(struct world *w, const struct record *r)
     static const char orphaned[] = "sagad.yaml no longer";
     if (r->message.size > sizeof orphaned && memcmp(r->message.at, orphaned, sizeof orphaned - 1) == 0)
         mark(w, MARK_CASE, CASE_ORPHAN);
-    if (r->at.us > w->last_record_at)
-        w->last_record_at = r->at.us;
     if (w->print)
         trace(w, "record", r->saga.serial, r->type, r->step == RECORD_NO_STEP ? -1 : r->step,
               r->type == RECORD_ENDED ? r->saga_state : r->action_state + r->compensation_state + r->reason);
@@ -372,7 +417,17 @@ void oracle_frame(struct world *w, uint64_t frame, struct bytes records, int64_t
         struct error_detail detail;
         if (codec_decode(&records, &r, &previous, &detail) != 0)
             world_fail(w, EXIT_SAFETY, "I8", "a record on the disk cannot be read", frame);
-        take_record(w, &r);
+        if (r.at.us > w->last_record_at)
+            w->last_record_at = r.at.us;
+        if (r.type == RECORD_MOVED) {
+            mark(w, MARK_RECORD, r.type);
+            on_moved(w, &r);
+        } else if (w->copies > 0) {
+            on_copy(w, &r);
+        } else {
+            take_record(w, &r);
+            remember(w, oracle_model(w, r.saga), &r);
+        }
         check_place(w, frame, previous, &r);
         feed_shadow(w, &r);
     }

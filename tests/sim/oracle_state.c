@@ -4,6 +4,7 @@
 
 #include "sidecar/base/check.h"
 #include "sidecar/journal/codec.h"
+#include "sidecar/runtime/heap.h"
 
 #include <stdlib.h>
 
@@ -165,12 +166,11 @@ void oracle_replay(struct world *w, const char *when)
 {
     struct engine *fresh;
     struct error_detail detail;
-    struct memory memory = plain_memory();
     if (w->disk.first_frame > 1 || w->disk.frame_count > 400)
         return;
     struct engine_options options = sidecar_engine_options(w, 1);
     options.live_sagas_max = SERIAL_MAX;
-    CHECK(engine_create(&options, &memory, &fresh) == 0);
+    CHECK(engine_create(&options, &heap, &fresh) == 0);
     struct replay replay = {.world = w, .engine = fresh};
     w->disk.store.scan(&w->disk.store, 1, replay_frame, &replay, &detail);
     compare_all(w, fresh, w->shadow, when);

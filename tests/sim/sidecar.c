@@ -42,31 +42,6 @@ struct memory sidecar_memory(struct world *w)
         .take = take_memory, .take_zeroed = take_zeroed, .give_back = give_back, .self = &w->sidecar};
 }
 
-static void *take_plain(void *self, size_t size)
-{
-    (void)self;
-    void *at = malloc(size);
-    CHECK(at != NULL);
-    return at;
-}
-
-static void *take_plain_zeroed(void *self, size_t size)
-{
-    return memset(take_plain(self, size), 0, size);
-}
-
-static void give_plain_back(void *self, void *at, size_t size)
-{
-    (void)self;
-    (void)size;
-    free(at);
-}
-
-struct memory plain_memory(void)
-{
-    return (struct memory){.take = take_plain, .take_zeroed = take_plain_zeroed, .give_back = give_plain_back};
-}
-
 struct instant sidecar_now(const struct world *w)
 {
     int64_t now = w->now + w->sidecar.offset;
@@ -239,7 +214,10 @@ static void turn(struct world *w, void *arg)
     oracle_state(w);
     if (draw(w, DISK, 8) == 0) {
         bool more;
-        CHECK(core_maintain(s->core, sidecar_now(w), &more, &detail) == 0);
+        if (core_maintain(s->core, sidecar_now(w), &more, &detail) != 0) {
+            sidecar_crash(w); /* it was refused memory */
+            return;
+        }
     }
     plan_next(w);
 }
@@ -370,6 +348,7 @@ void sidecar_start(struct world *w, void *arg)
         .target_count = count,
         .commit_bytes_max = 2048,
         .retention = {.us = w->swarm.retention},
+        .move_after = w->swarm.move_after,
     };
     struct core_world outside = {.durable = durable, .reply = reply, .call = call, .self = w};
     struct memory memory = sidecar_memory(w);

@@ -91,6 +91,7 @@ enum mark_case {
     CASE_RECOVERY_SKIPS,   /* recovery began after the first frame */
     CASE_PUSHBACK,
     CASE_ORPHAN,           /* a call to a target that is gone */
+    CASE_MOVED,            /* a history was written anew */
     CASE_COUNT
 };
 
@@ -106,6 +107,7 @@ struct swarm {
     uint32_t live_sagas_max;
     int64_t faults_last;  /* how long the first phase takes */
     int64_t retention;
+    uint32_t move_after;
     int64_t stock;
     bool parks;           /* nobody retries dead letters after the healing */
 };
@@ -169,6 +171,8 @@ struct model {
     int64_t ended_at; /* by the sidecar's clock */
     int64_t deadline; /* likewise; INT64_MAX: none */
     uint64_t first_frame, last_frame; /* that hold it */
+    uint64_t *history; /* hash of each of its records, in order */
+    size_t history_count, history_room;
     uint32_t seen;    /* bit n: a record of type n is durable */
 };
 
@@ -367,7 +371,9 @@ struct world {
     struct model models[SERIAL_MAX];
     uint64_t serial_max;
     struct engine *shadow; /* fed with durable records alone */
-    uint64_t shadow_frame;
+    uint32_t copies;      /* of a moved history, that are still to come in this frame */
+    struct model *moving; /* whose they are */
+    size_t copied;
     int64_t last_record_at;
     int64_t last_jump; /* true time of the last jump of the sidecar's clock */
     struct totals *totals;
@@ -415,7 +421,6 @@ bool sidecar_ends_here(struct world *w);
 struct engine_options sidecar_engine_options(const struct world *w, uint64_t tag);
 /* Counted: the core gives all of it back when it ends. */
 struct memory sidecar_memory(struct world *w);
-struct memory plain_memory(void);
 
 /* ---- network.c ---- */
 void network_call(struct world *w, const struct call_effect *call, int64_t out_at);

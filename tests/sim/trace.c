@@ -77,7 +77,7 @@ void mark(struct world *w, enum mark_group group, unsigned number)
 static const char *const names[MARK_GROUP_COUNT][MARK_NUMBER_MAX] = {
     [MARK_RECORD] = {NULL, "STARTED", "ENLISTED", "ACTION_STARTED", "ACTION_FAILED", "ACTION_ENDED", "TURNED_BACK",
                      "COMPENSATION_STARTED", "COMPENSATION_FAILED", "COMPENSATION_ENDED", "STUCK", "ENDED", "PAUSED",
-                     "RESUMED", "RETRIED", "SKIPPED"},
+                     "RESUMED", "RETRIED", "SKIPPED", "MOVED"},
     [MARK_TURNED] = {NULL, "ACTION_REJECTED", "ACTION_UNKNOWN", "DEADLINE", "LEASE", "CANCELLED", "ABORTED"},
     [MARK_STUCK] = {[REASON_COMPENSATION_FAILED] = "COMPENSATION_FAILED",
                     [REASON_FORWARD_FAILED] = "FORWARD_FAILED",
@@ -137,7 +137,7 @@ static const char *const names[MARK_GROUP_COUNT][MARK_NUMBER_MAX] = {
                     "MEMORY"},
     [MARK_CASE] = {"QUEUED", "QUIET_WAIT", "CALL_LOST", "UNSYNCED_KEPT", "UNSYNCED_LOST", "TORN", "PARTIAL_LET_OUT",
                    "GENERATION", "PARALLEL_UNDO", "LATE_ANSWER_DONE", "FRAMES_DROPPED", "RECOVERY_SKIPS", "PUSHBACK",
-                   "ORPHAN"},
+                   "ORPHAN", "MOVED"},
 };
 
 static const char *const groups[MARK_GROUP_COUNT] = {"record",   "turned-back", "stuck",   "ended", "accepted",

@@ -2,6 +2,7 @@
 #include "tests/sim/sim.h"
 
 #include "sidecar/base/check.h"
+#include "sidecar/runtime/heap.h"
 
 #include <stdlib.h>
 
@@ -57,6 +58,7 @@ static void make_swarm(struct world *w)
     w->swarm.live_sagas_max = draw(w, SHAPES, 4) == 0 ? LIVE_SAGAS_SMALL : 512;
     w->swarm.faults_last = draw_between(w, SHAPES, 2 * SECOND, 40 * SECOND);
     w->swarm.retention = draw(w, SHAPES, 2) == 0 ? draw_between(w, SHAPES, 5 * SECOND, 60 * SECOND) : 3600 * SECOND;
+    w->swarm.move_after = draw(w, SHAPES, 2) == 0 ? 8 + (uint32_t)draw(w, SHAPES, 120) : 0;
     w->swarm.stock = draw(w, SHAPES, 4) == 0 ? draw_between(w, SHAPES, 5, 60) : 1000000;
     w->swarm.parks = draw(w, SHAPES, 4) == 0 && w->swarm.live_sagas_max != LIVE_SAGAS_SMALL;
 }
@@ -85,9 +87,8 @@ static void make_shadow(struct world *w)
 {
     static const char *const names[TARGET_COUNT] = {"t0", "t1", "t2", "t3"};
     struct engine_options options = sidecar_engine_options(w, 1);
-    struct memory memory = plain_memory();
     options.live_sagas_max = SERIAL_MAX;
-    CHECK(engine_create(&options, &memory, &w->shadow) == 0);
+    CHECK(engine_create(&options, &heap, &w->shadow) == 0);
     for (unsigned i = 0; i < TARGET_COUNT; i++)
         engine_add_target(w->shadow,
                           &(struct target_options){.name = names[i], .timeout = SPAN_S(1), .max_concurrent_calls = 1});

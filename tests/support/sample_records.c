@@ -46,6 +46,7 @@ static const struct record samples[] = {
     {.type = RECORD_RESUMED, .saga = ID, .at = AT, .step = RECORD_NO_STEP},
     {.type = RECORD_RETRIED, .saga = ID, .at = AT, .step = 2},
     {.type = RECORD_SKIPPED, .saga = ID, .at = {.us = -5}, .step = 2, .message = TEXT("refunded by phone")},
+    {.type = RECORD_MOVED, .saga = ID, .at = AT, .step = RECORD_NO_STEP, .copies = 300},
 };
 
 const struct record *sample_records(size_t *count)
@@ -81,6 +82,6 @@ bool sample_records_equal(const struct record *a, const struct record *b)
            bytes_equal(a->output, b->output) && a->mode == b->mode && a->definition == b->definition &&
            bytes_equal(a->name, b->name) && bytes_equal(a->request_id, b->request_id) && a->fingerprint == b->fingerprint &&
            bytes_equal(a->input, b->input) && bytes_equal(a->traceparent, b->traceparent) &&
-           a->deadline.us == b->deadline.us && a->lease.us == b->lease.us && bytes_equal(a->step_name, b->step_name) &&
+           a->deadline.us == b->deadline.us && a->lease.us == b->lease.us && a->copies == b->copies && bytes_equal(a->step_name, b->step_name) &&
            calls_equal(&a->call, &b->call);
 }

@@ -39,7 +39,7 @@ START_TEST(config_print__options_are_printed)
         snprintf(line, sizeof line, "\n  targets.NAME.%s: ", config_target_options[i].name);
         ck_assert_msg(strstr(text, line) != NULL, "%s is not printed", line);
     }
-    ck_assert_ptr_nonnull(strstr(text, "\n  payload_bytes_max: 1MiB  # 1KiB to 64MiB\n"));
+    ck_assert_ptr_nonnull(strstr(text, "\n  payload_bytes_max: 1MiB  # 1KiB to 16MiB\n"));
     ck_assert_ptr_nonnull(strstr(text, "\n  log_level: info  # error, warn, info or debug\n"));
     for (const char *start = text, *end; (end = strchr(start, '\n')) != NULL; start = end + 1)
         ck_assert_msg(end - start <= 160, "a line is long: %.*s", (int)(end - start), start);
