@@ -390,9 +390,9 @@ int core_commit(struct core *c, struct instant now, struct error_detail *detail)
             c->frame++;
         }
     }
-    c->needed_from = oldest_live_frame(c);
     if (let_out(c) != 0)
         return error_set(detail, E_MEMORY, "", NULL);
+    c->needed_from = oldest_live_frame(c); /* sagas that ended in this batch are let go by now */
     b->size = b->effect_count = b->ended_count = b->definition_count = 0;
     return 0;
 }
