@@ -1,13 +1,17 @@
-"""What the documents tell people to do, done: the README's first saga, word for word, and the backups of docs/operations.md."""
+"""What the documents tell people to do, done: the README's first saga, word for word, and what docs/operations.md tells."""
 import os
 import re
+import shlex
 import shutil
 import sqlite3
 import subprocess
 import tempfile
+import textwrap
 import unittest
 
-from harness import PATIENCE_S, ROOT, SAGAD, Gate, Participant, Sidecar, definition, do, state_name, step
+import grpc
+
+from harness import PATIENCE_S, ROOT, SAGAD, Case, Gate, Participant, Sidecar, definition, do, fail, state_name, step, undo
 
 SAGACTL = os.environ.get("SAGACTL", os.path.join(os.path.dirname(SAGAD), "sagactl"))
 
@@ -96,6 +100,72 @@ class Readme(unittest.TestCase):
         start = start.rstrip("& ").replace("../../../build/release/sagad", SAGAD)
         return ("mkfifo log; %s 2>log & exec 3<log\n"
                 "while read -r line <&3; do case $line in *msg=ready*) break ;; esac; done\n" % start)
+
+
+def sagactl(sidecar, *arguments):
+    """(exit status, what it printed)."""
+    env = dict(os.environ, SAGAD_ADDRESS=sidecar.address)
+    done = subprocess.run([SAGACTL, *arguments], env=env, capture_output=True, text=True, timeout=2 * PATIENCE_S)
+    return done.returncode, done.stdout + done.stderr
+
+
+class Runbook(Case):
+    """docs/operations.md, "Dead letters" and "Kubernetes"."""
+    options = {"default_compensation_retry": {"maxAttempts": 3, "initialBackoff": "1ms", "maxBackoff": "2ms"}}
+
+    def letter(self):
+        """A saga whose undo has failed for good."""
+        self.client.register(definition("trip", step("hotel"), step("flight", after=["hotel"])))
+        self.shop.on(do("flight"), fail(grpc.StatusCode.FAILED_PRECONDITION, "no flight goes there"))
+        self.shop.on(undo("hotel"), fail(grpc.StatusCode.INTERNAL, "ledger is locked"))
+        saga_id = self.client.Start(definition="trip").saga_id
+        self.client.stuck(saga_id)
+        return saga_id
+
+    def test_dead_letters(self):
+        text = section("docs/operations.md", "Dead letters")
+        screen, = [code for language, code in blocks(text) if language == ""]
+        first = self.letter()
+        status, seen = sagactl(self.sidecar, "deadletters")
+        self.assertEqual((0, plain(screen.split("\n", 1)[1])), (status, plain(seen)))
+
+        second, third = self.letter(), self.letter()
+        self.shop.on(undo("hotel"), lambda call: b"")
+        acts = dict((act, line) for line, act in re.findall(r"`(sagactl (\w+) [^`]*)` *(?::|\||, or)", text))
+        for act, saga_id, end in (("retry", first, 10), ("skip", second, 10), ("resolve", third, 11)):
+            line = shlex.split(acts[act].replace("SAGA-ID", saga_id).replace("STEP", "hotel"))
+            self.assertEqual(0, sagactl(self.sidecar, *line[1:])[0], line)
+            self.assertEqual(end, sagactl(self.sidecar, "--timeout", "%ds" % PATIENCE_S, "wait", saga_id)[0])
+
+    @unittest.skipUnless(shutil.which("jq"), "jq is not installed")
+    def test_many_dead_letters_at_once(self):
+        script, = [code for language, code in blocks(section("docs/operations.md", "Dead letters")) if "xargs" in code]
+        letters = [self.letter() for _ in range(3)]
+        self.shop.on(undo("hotel"), lambda call: b"")
+        env = dict(os.environ, SAGAD_ADDRESS=self.sidecar.address)
+        subprocess.run(["bash", "-e", "-o", "pipefail", "-c", script.replace("sagactl", SAGACTL)], env=env, check=True,
+                       stdout=subprocess.DEVNULL, timeout=4 * PATIENCE_S)
+        for saga_id in letters:
+            self.assertState("COMPENSATED", self.client.end(saga_id))
+
+    def test_manifest(self):
+        """Its configuration and its definition are valid, and its probes succeed while a sidecar serves."""
+        manifest, = [code for language, code in blocks(section("docs/operations.md", "Kubernetes")) if language == "yaml"]
+        files = {name: textwrap.dedent(body) for name, body in re.findall(r"^  (\S+\.yaml): \|\n((?:    .*\n)+)", manifest, re.M)}
+        self.assertEqual({"sagad.yaml", "checkout.yaml"}, set(files))
+        with tempfile.TemporaryDirectory(prefix="saga-manifest-") as directory:
+            for name, body in files.items():
+                with open(os.path.join(directory, name), "w", encoding="utf-8") as file:
+                    file.write(body.replace("/etc/sagad/definitions", os.path.join(directory, "definitions")))
+            os.mkdir(os.path.join(directory, "definitions"))
+            os.rename(os.path.join(directory, "checkout.yaml"), os.path.join(directory, "definitions", "checkout.yaml"))
+            done = subprocess.run([SAGAD, "-n", "-f", os.path.join(directory, "sagad.yaml")], capture_output=True, text=True)
+            self.assertEqual(0, done.returncode, done.stderr)
+        probes = re.findall(r"exec: \{command: \[sagactl, (.*)\]\}", manifest)
+        self.assertEqual(2, len(probes))
+        for probe in probes:
+            status, said = sagactl(self.sidecar, *[word.strip('"') for word in probe.split(", ")])
+            self.assertEqual(0, status, said)
 
 
 class Backup(unittest.TestCase):
