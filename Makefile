@@ -250,9 +250,31 @@ check: tree-check unit
 SYSTEM_PYTHON ?= /usr/bin/python3
 E2E_ENV := SAGAD=$(abspath $(B))/sagad SAGACTL=$(abspath $(B))/sagactl SAGA_DESCRIPTORS=$(abspath $(G))/descriptors.bin
 
+# The same in C++, with gRPC's own C++ library and what protoc makes for it. Nothing that is installed is C++.
+CPP := $(G)/cpp
+CPP_PROTOS := $(filter-out grpc/reflection/%,$(PROTOS))
+CPP_LIBS := -lgrpc++ -lgrpc -lgpr -lprotobuf -lpthread
+$(CPP)/stamp: $(addprefix proto/,$(CPP_PROTOS)) tests/e2e/cpp/shop.proto
+	@mkdir -p $(CPP)
+	$(Q)protoc -Iproto -I$(PROTO_INCLUDE) -Itests/e2e/cpp --cpp_out=$(CPP) --grpc_out=$(CPP) \
+		--plugin=protoc-gen-grpc=$(shell command -v grpc_cpp_plugin) $(CPP_PROTOS) shop.proto
+	@touch $@
+$(CPP)/interop: tests/e2e/cpp/interop.cc $(CPP)/stamp
+	$(Q)$(CXX) -std=c++17 -O0 -g -Wall -Wextra -Werror -isystem $(CPP) -o $@ $< \
+		$$(find $(CPP) -name '*.pb.cc') $(CPP_LIBS)
+
 .PHONY: e2e
-e2e: $(B)/sagad $(B)/sagactl $(B)/examples/participant $(B)/examples/first_saga
+e2e: $(B)/sagad $(B)/sagactl $(B)/examples/participant $(B)/examples/first_saga $(CPP)/interop
+	@$(CPP)/interop $(B)/sagad
 	@$(E2E_ENV) $(SYSTEM_PYTHON) tests/e2e/run.py $(E2E)
+
+# kill -9 at random moments: make crash KILLS=1000 SEED=7. The smoke is what scripts/test runs.
+CRASH = $(E2E_ENV) SAGA_SHOP=$(abspath $(B))/examples/checkout $(SYSTEM_PYTHON) tests/crash/crash.py $(if $(SEED),--seed $(SEED))
+.PHONY: crash crash-smoke
+crash: $(B)/sagad $(SHOP_SERVICES)
+	@$(CRASH) --kills $(or $(KILLS),400)
+crash-smoke: $(B)/sagad $(SHOP_SERVICES)
+	@$(CRASH) --kills $(or $(KILLS),110)
 
 # ---- the store on a disk that crashes, fails and fills up ----------------------------------------------------------------
 

@@ -20,20 +20,25 @@ struct request *request_new(struct world *w, struct client *c, uint8_t type)
 
 static void send_again(struct world *w, void *arg);
 
-/* Every transmission has a token of its own, so that its reply tells when it was sent. */
-static void transmit(struct world *w, const struct request *r)
+void request_send(struct world *w, struct request *r)
 {
     if (w->request_count == w->request_room) {
         w->request_room = w->request_room == 0 ? 256 : w->request_room * 2;
         w->requests = realloc(w->requests, w->request_room * sizeof(struct request *));
         CHECK(w->requests != NULL);
     }
+    r->sent_at = w->now;
+    w->requests[w->request_count++] = r;
+    r->token = w->request_count;
+    network_request(w, r);
+}
+
+/* Every transmission has a token of its own, so that its reply tells when it was sent. */
+static void transmit(struct world *w, const struct request *r)
+{
     struct request *copy = world_take(w, sizeof *copy);
     *copy = *r;
-    copy->sent_at = w->now;
-    w->requests[w->request_count++] = copy;
-    copy->token = w->request_count;
-    network_request(w, copy);
+    request_send(w, copy);
 }
 
 /* Sends a request of a client's own course, and repeats it until it is answered. */
@@ -64,6 +69,10 @@ static void send_again(struct world *w, void *arg)
 void client_event(struct world *w, const struct request *r, struct event *event)
 {
     const struct client *c = r->client;
+    if (r->nonsense != 0) {
+        nonsense_event(w, r, event);
+        return;
+    }
     event->type = r->type;
     event->token = r->token;
     event->saga = r->saga;

@@ -17,15 +17,7 @@ static void ask(struct world *w, const struct model *m, uint8_t type, const char
     snprintf(r->actor, sizeof r->actor, "operator");
     snprintf(r->reason, sizeof r->reason, "because");
     snprintf(r->step, sizeof r->step, "%s", step);
-    r->sent_at = w->now;
-    if (w->request_count == w->request_room) {
-        w->request_room = w->request_room == 0 ? 256 : w->request_room * 2;
-        w->requests = realloc(w->requests, w->request_room * sizeof(struct request *));
-        CHECK(w->requests != NULL);
-    }
-    w->requests[w->request_count++] = r;
-    r->token = w->request_count;
-    network_request(w, r);
+    request_send(w, r);
 }
 
 static void meddle(struct world *w, void *arg)

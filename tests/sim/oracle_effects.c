@@ -197,6 +197,8 @@ static void check_enlisting(struct world *w, const struct model *m, const struct
 void oracle_reply(struct world *w, const struct reply_effect *reply)
 {
     const struct request *r = w->requests[reply->token - 1];
+    if (r->nonsense != 0 && reply->code == 0 && !reply->repeated)
+        world_fail(w, EXIT_SAFETY, "I10", "a request that makes no sense was accepted", reply->saga.serial);
     if (reply->code != 0) {
         mark(w, MARK_REFUSED, (unsigned)-reply->code);
         return;

@@ -58,6 +58,7 @@ enum fault {
     FAULT_CANCEL,
     FAULT_OPERATOR,
     FAULT_TARGET_GONE,
+    FAULT_NONSENSE, /* requests that no sound client sends */
     FAULT_MEMORY, /* the core is refused memory */
     FAULT_COUNT
 };
@@ -312,6 +313,7 @@ struct request {
     struct enlistment enlist;
     size_t settle_count, enlist_count;
     char actor[16], reason[16], step[32];
+    uint8_t nonsense; /* which; 0: it makes sense */
 };
 
 struct client {
@@ -437,6 +439,13 @@ void clients_start(struct world *w);
 void client_answered(struct world *w, struct request *r, const struct reply_effect *reply);
 void client_event(struct world *w, const struct request *r, struct event *event);
 struct request *request_new(struct world *w, struct client *c, uint8_t type);
+
+/* Gives it a token, and to the network. */
+void request_send(struct world *w, struct request *r);
+
+/* ---- nonsense.c ---- */
+void nonsense_start(struct world *w);
+void nonsense_event(struct world *w, const struct request *r, struct event *event);
 
 /* ---- operators.c ---- */
 void operators_start(struct world *w);

@@ -45,6 +45,7 @@ static void make_swarm(struct world *w)
         [FAULT_CANCEL] = 250,
         [FAULT_OPERATOR] = 700,
         [FAULT_TARGET_GONE] = 150,
+        [FAULT_NONSENSE] = 500,
         [FAULT_MEMORY] = 5,
     };
     for (unsigned i = 0; i < FAULT_COUNT; i++) {
@@ -158,6 +159,8 @@ void world_run(struct run *what, struct totals *totals)
     clients_start(w);
     if (script == NULL)
         operators_start(w);
+    if (script == NULL)
+        nonsense_start(w);
     agenda_add(w, w->swarm.faults_last, heal, NULL);
     run(w);
     oracle_end(w);
