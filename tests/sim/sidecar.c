@@ -138,11 +138,16 @@ static int submit(struct world *w, const struct incoming *in)
     return code;
 }
 
-/* The grace period is over. */
+/* The grace period is over: whoever waits for room on the disk is told so. */
 static void stopped(struct world *w, void *arg)
 {
-    if (w->sidecar.up && w->sidecar.holding && w->sidecar.incarnation == (uint32_t)(uintptr_t)arg)
-        sidecar_crash(w);
+    struct sidecar *s = &w->sidecar;
+    if (!s->up || !s->holding || s->incarnation != (uint32_t)(uintptr_t)arg)
+        return;
+    s->commit_delay = 0;
+    s->crash_in = -1;
+    core_abandon(s->core);
+    sidecar_crash(w);
 }
 
 /* Nothing may be left that wants to leave when the stop is asked for. */

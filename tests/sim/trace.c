@@ -103,6 +103,7 @@ static const char *const names[MARK_GROUP_COUNT][MARK_NUMBER_MAX] = {
                       [-E_STEP_EXISTS] = "STEP_EXISTS",
                       [-E_NOT_ENLISTED] = "NOT_ENLISTED",
                       [-E_TARGET_NOT_FOUND] = "TARGET_NOT_FOUND",
+                      [-E_STOPPING] = "STOPPING",
                       [-E_AFTER_PIVOT] = "AFTER_PIVOT",
                       [-E_STEPS_OPEN] = "STEPS_OPEN",
                       [-E_SAGA_NOT_FOUND] = "SAGA_NOT_FOUND"},
