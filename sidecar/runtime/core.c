@@ -451,6 +451,8 @@ static int move(struct core *c, const struct saga *s, struct instant now, struct
     if (code != 0)
         return code;
     CHECK(!history.truncated && history.count > 0);
+    if (DEFECT(MOVE_LOSES_ONE) && history.count > 2)
+        history.count--;
     struct record moved = {.type = RECORD_MOVED, .saga = s->id, .at = now, .step = RECORD_NO_STEP,
                            .copies = (uint32_t)history.count};
     if (append(c, &moved, s->position) != 0)
@@ -499,7 +501,8 @@ int core_maintain(struct core *c, struct instant now, bool *more, struct error_d
             return code;
     }
     struct instant before = {.us = now.us - c->options.retention.us};
-    return c->store->drop(c->store, before, c->needed_from, DROP_MAX, more, detail);
+    uint64_t keep_from = DEFECT(DROPS_WHAT_IS_NEEDED) ? oldest_live_frame(c) : c->needed_from;
+    return c->store->drop(c->store, before, keep_from, DROP_MAX, more, detail);
 }
 
 const struct engine *core_engine(const struct core *c)
