@@ -46,7 +46,8 @@ def tracked(*suffixes):
 
 def source_words():
     words = set()
-    for path in [p for p in tracked(*SOURCES) if "/corpus/" not in p] + ["Makefile"] + tracked("scripts/demo", "scripts/setup", "scripts/test"):
+    scripts = tracked("scripts/demo", "scripts/setup", "scripts/test")
+    for path in [p for p in tracked(*SOURCES) if "/corpus/" not in p] + ["Makefile"] + scripts:
         words.update(re.findall(r"[A-Za-z_][A-Za-z0-9_]*", read(path)))
     return words
 
