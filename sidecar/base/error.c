@@ -11,13 +11,15 @@
 static const struct error_row rows[] = {ERROR_TABLE(ERROR_ROW)};
 #undef ERROR_ROW
 
-/* Appends text to the NUL-terminated buffer of size bytes. */
+/* Appends text to the NUL-terminated buffer of size bytes. What is too long is cut before a character of UTF-8 rather than within one: these
+ * texts go into proto strings. */
 static void append(char *buffer, size_t size, const char *text)
 {
     size_t used = strlen(buffer);
     size_t length = strlen(text);
     if (length > size - 1 - used)
-        length = size - 1 - used;
+        for (length = size - 1 - used; length > 0 && ((unsigned char)text[length] & 0xc0) == 0x80; length--)
+            ;
     memcpy(buffer + used, text, length);
     buffer[used + length] = '\0';
 }

@@ -167,9 +167,15 @@ static int read_settlements(const struct decoder *d, size_t count, Saga__V1__Set
 
 int decode_start(const struct decoder *d, const Saga__V1__StartRequest *m, struct event *e, struct error_detail *detail)
 {
+    struct bytes name, version;
     e->type = EVENT_START;
-    const struct catalog_entry *entry =
-        catalog_find(d->catalog, bytes_of_text(m->definition), bytes_of_text(m->version));
+    /* Both may be repeated in an error. */
+    int code = read_text(m->definition, "definition", &name, detail);
+    if (code == 0)
+        code = read_text(m->version, "version", &version, detail);
+    if (code != 0)
+        return code;
+    const struct catalog_entry *entry = catalog_find(d->catalog, name, version);
     if (entry == NULL) {
         if (m->definition[0] == '\0')
             return bad(detail, "definition", "say which definition to start");
@@ -182,7 +188,7 @@ int decode_start(const struct decoder *d, const Saga__V1__StartRequest *m, struc
     }
     e->definition = entry->definition;
     e->input = read_bytes(&m->input);
-    int code = read_text(m->request_id, "request_id", &e->request_id, detail);
+    code = read_text(m->request_id, "request_id", &e->request_id, detail);
     if (code == 0)
         code = read_text(m->traceparent, "traceparent", &e->traceparent, detail);
     return code != 0 ? code : read_span(m->deadline, SPAN_MS(1), "deadline", &e->deadline, detail);
