@@ -372,6 +372,8 @@ int core_commit(struct core *c, struct instant now, struct error_detail *detail)
     if (c->failed != 0)
         return failed(c, detail);
     int code = answer_orphans(c, now, detail);
+    if (code == 0)
+        code = failed(c, detail); /* what followed from those answers could not be written down */
     if (code != 0)
         return code;
     if (b->size > 0 || b->definition_count > 0) {
@@ -455,11 +457,11 @@ static int move(struct core *c, const struct saga *s, struct instant now, struct
         history.count--;
     struct record moved = {.type = RECORD_MOVED, .saga = s->id, .at = now, .step = RECORD_NO_STEP,
                            .copies = (uint32_t)history.count};
-    if (append(c, &moved, s->position) != 0)
-        return error_set(detail, E_MEMORY, "", NULL);
-    for (size_t i = 0; i < history.count; i++)
-        if (append(c, &history.entries[i].record, c->frame) != 0)
-            return error_set(detail, E_MEMORY, "", NULL);
+    c->failed = append(c, &moved, s->position);
+    for (size_t i = 0; c->failed == 0 && i < history.count; i++)
+        c->failed = append(c, &history.entries[i].record, c->frame);
+    if (c->failed != 0)
+        return failed(c, detail); /* a part of a history must never be committed */
     engine_set_moved(c->engine, s->id.serial, c->frame);
     return 0;
 }

@@ -11,11 +11,12 @@
 
 #define CALLS_MAX 256
 
-static const char definition_text[] = "name: two\n"
-                                      "version: 1.0.0\n"
-                                      "steps:\n"
-                                      "  - {name: a, target: t, action: /p.S/A, compensation: /p.S/UndoA}\n"
-                                      "  - {name: b, target: t, after: [a], action: /p.S/B}\n";
+static const char definition_text[] =
+    "name: two\n"
+    "version: 1.0.0\n"
+    "steps:\n"
+    "  - {name: a, target: t, action: {method: /p.S/A, retry: {maxAttempts: 1}}, compensation: /p.S/UndoA}\n"
+    "  - {name: b, target: t, after: [a], action: /p.S/B}\n";
 
 static struct memory_disk *disk;
 static struct store *store;
@@ -25,18 +26,21 @@ static struct error_detail detail;
 static struct call_effect calls[CALLS_MAX]; /* that are out */
 static size_t call_count;
 static int last_code;
+static bool no_memory;
+static bool target_is_gone;
+static bool registered;
 static struct instant now = {.us = INT64_C(1000000000000)};
 
 static void *take(void *self, size_t size)
 {
     (void)self;
-    return malloc(size);
+    return no_memory ? NULL : malloc(size);
 }
 
 static void *take_zeroed(void *self, size_t size)
 {
     (void)self;
-    return calloc(1, size);
+    return no_memory ? NULL : calloc(1, size);
 }
 
 static void give_back(void *self, void *at, size_t size)
@@ -79,7 +83,8 @@ static struct definition *definition(void)
 static int open_core(void)
 {
     static const struct memory memory = {.take = take, .take_zeroed = take_zeroed, .give_back = give_back};
-    const struct target_options target = {.name = "t", .timeout = SPAN_S(2), .max_concurrent_calls = 1000};
+    const struct target_options target = {
+        .name = target_is_gone ? "other" : "t", .timeout = SPAN_S(2), .max_concurrent_calls = 1000};
     struct core_options options = {
         .engine = {.live_sagas_max = 1000,
                    .steps_max = 8,
@@ -100,15 +105,15 @@ static int open_core(void)
     call_count = 0;
     ck_assert_int_eq(memory_store_open(disk, &store, &state, &detail), 0);
     ck_assert_int_eq(catalog_create(4, &catalog), 0);
-    bool first = state.last_frame == 0;
-    if (!first) {
+    if (registered) {
         struct definition *d = definition();
         d->number = 1;
         ck_assert_int_eq(catalog_add(catalog, d, now, &detail), 0);
     }
     int code = core_open(&options, &memory, store, &state, catalog, &world, now, &core, &detail);
-    if (code == 0 && first)
+    if (code == 0 && !registered)
         ck_assert_int_eq(core_register(core, definition(), now, 0, &detail), 0);
+    registered = true;
     return code;
 }
 
@@ -152,6 +157,7 @@ static void answer(uint64_t serial)
 static void setup(void)
 {
     disk = memory_disk_create();
+    no_memory = target_is_gone = registered = false;
     ck_assert_ptr_nonnull(disk);
     ck_assert_int_eq(open_core(), 0);
     ck_assert_int_eq(core_commit(core, now, &detail), 0);
@@ -217,6 +223,25 @@ START_TEST(recovery__a_repeated_begin_of_an_ended_saga_is_refused)
 }
 END_TEST
 
+/* A call to a target that is gone is answered by the core itself, before the next commit. When there is no memory for
+ * what follows from that, nothing of it may be committed: the saga would have ended in the journal, and nobody could
+ * find it. */
+START_TEST(recovery__an_end_that_could_not_be_noted_down_is_not_committed)
+{
+    close_core();
+    target_is_gone = true;
+    ck_assert_int_eq(open_core(), 0);
+    start();
+    no_memory = true;
+    int code = core_commit(core, now, &detail);
+    no_memory = false;
+    ck_assert_int_eq(code, E_MEMORY);
+    close_core();
+    ck_assert_int_eq(open_core(), 0);
+    ck_assert_ptr_nonnull(engine_find(core_engine(core), 1));
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("recovery");
@@ -224,6 +249,7 @@ int main(void)
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, recovery__begins_after_the_start_of_a_saga_that_has_ended);
     tcase_add_test(t, recovery__a_repeated_begin_of_an_ended_saga_is_refused);
+    tcase_add_test(t, recovery__an_end_that_could_not_be_noted_down_is_not_committed);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
