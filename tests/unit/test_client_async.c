@@ -435,7 +435,13 @@ START_TEST(async__the_queue_is_bounded)
         answered = 4;
     }
     drain();
-    struct saga_start_options options = {.definition = "checkout", .input = input, .input_size = sizeof input};
+    struct saga_start_options options = {.definition = "checkout", .request_id = "-1", .input = input, .input_size = sizeof input};
+    atomic_store(&side.hold, false);
+    for (int i = 0; i < 5; i++) { /* what is complete counts no more */
+        ck_assert_int_eq(saga_async_start(client, &options, NULL, NULL, &error), SAGA_OK);
+        drain();
+    }
+    atomic_store(&side.hold, true);
     ck_assert_int_eq(saga_async_start(client, &options, NULL, NULL, &error), SAGA_OK);
     ck_assert_int_eq(saga_async_start(client, &options, tell, &told, &error), SAGA_E_RESOURCE_EXHAUSTED);
     ck_assert_str_eq(error.reason, SAGA_REASON_QUEUE);
@@ -445,22 +451,66 @@ END_TEST
 
 START_TEST(async__large_commands_travel_alone)
 {
-    static char input[700000];
+    static char input[1200000];
+    static const size_t sizes[4] = {700000, 700000, 1200000, 10};
     memset(input, 'x', sizeof input);
     struct told told[4] = {0};
     atomic_store(&side.hold, true);
     open_with((struct saga_client_options){.pipe_messages_max = 1});
     ck_assert_int_eq(commit(NULL, 0), SAGA_OK);
     UNTIL(atomic_load(&side.held) == 1);
-    struct saga_start_options options = {.definition = "checkout", .request_id = "-1", .input = input, .input_size = sizeof input};
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 4; i++) {
+        struct saga_start_options options = {.definition = "checkout", .request_id = "-1", .input = input, .input_size = sizes[i]};
         ck_assert_int_eq(saga_async_start(client, &options, tell, &told[i], &error), SAGA_OK);
+    }
     atomic_store(&side.hold, false);
     answer_held(1);
     drain();
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 4; i++)
         ck_assert_int_eq(told[i].code, SAGA_OK);
-    ck_assert_uint_eq(atomic_load(&side.messages), 4);
+    ck_assert_uint_eq(atomic_load(&side.messages), 5);
+}
+END_TEST
+
+/* When a command's deadline was set: between two readings of the clock. */
+static struct due {
+    int64_t from, to;
+} due[300];
+static struct due *passed[300];
+static int passed_count;
+
+static int64_t now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static void note_deadline(void *user, const struct saga_result *result)
+{
+    ck_assert_int_eq(result->code, SAGA_E_DEADLINE_EXCEEDED);
+    passed[passed_count++] = user;
+    atomic_fetch_add(&completed, 1);
+}
+
+START_TEST(async__deadlines_pass_in_their_own_order)
+{
+    atomic_store(&side.hold, true);
+    passed_count = 0;
+    open_with((struct saga_client_options){0});
+    ck_assert_int_eq(commit(NULL, 60000), SAGA_OK);
+    UNTIL(atomic_load(&side.held) == 1); /* connected */
+    /* 31 and 300 have no common factor: every timeout from 500 to 799 ms once, far from sorted. */
+    for (int64_t i = 0; i < 300; i++) {
+        int64_t timeout_ms = 500 + i * 31 % 300;
+        due[i].from = now_ns() + timeout_ms * 1000000;
+        ck_assert_int_eq(saga_async_commit(client, "tx-1", NULL, 0, timeout_ms, note_deadline, &due[i], &error), SAGA_OK);
+        due[i].to = now_ns() + timeout_ms * 1000000;
+    }
+    UNTIL(atomic_load(&completed) == 300);
+    for (int i = 1; i < 300; i++)
+        ck_assert_int_le(passed[i - 1]->from, passed[i]->to);
+    ck_assert_uint_eq(saga_async_outstanding(client), 1);
 }
 END_TEST
 
@@ -676,6 +726,7 @@ int main(void)
     tcase_add_test(c, async__the_queue_is_bounded);
     tcase_add_test(c, async__large_commands_travel_alone);
     tcase_add_test(c, async__timeouts);
+    tcase_add_test(c, async__deadlines_pass_in_their_own_order);
     tcase_add_test(c, async__without_a_sidecar);
     tcase_add_test(c, async__eventfd_and_poll);
     tcase_add_test(c, async__callbacks_may_queue_and_must_not_wait);

@@ -336,6 +336,19 @@ START_TEST(lease__survives_lost_connections)
 }
 END_TEST
 
+START_TEST(lease__counts_from_whatever_was_answered_last)
+{
+    saga_client_close(client);
+    open_with((struct saga_client_options){.lease_keeper_off = true});
+    saga_tx *tx = begin(60000);
+    UNTIL(saga_tx_lease_left_ms(tx) < 59500);
+    ck_assert_int_eq(saga_enlist(tx, "a", NULL, &error), SAGA_OK);
+    ck_assert_int_gt(saga_tx_lease_left_ms(tx), 59500);
+    ck_assert_uint_eq(fake_count(server, "KeepAlive"), 0);
+    saga_tx_free(tx);
+}
+END_TEST
+
 START_TEST(lease__by_hand)
 {
     int64_t lease;
@@ -408,6 +421,7 @@ int main(void)
     tcase_add_test(c, lease__whose_length_is_the_sidecars_is_asked_for);
     tcase_add_test(c, lease__keeper_tries_again_and_stops_when_the_saga_has_turned_back);
     tcase_add_test(c, lease__survives_lost_connections);
+    tcase_add_test(c, lease__counts_from_whatever_was_answered_last);
     tcase_add_test(c, lease__by_hand);
     tcase_add_test(c, lease__handle_may_be_freed_while_it_is_being_renewed);
     suite_add_tcase(suite, c);
