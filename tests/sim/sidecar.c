@@ -144,7 +144,6 @@ static void stopped(struct world *w, void *arg)
     struct sidecar *s = &w->sidecar;
     if (!s->up || !s->holding || s->incarnation != (uint32_t)(uintptr_t)arg)
         return;
-    s->commit_delay = 0;
     s->crash_in = -1;
     core_abandon(s->core);
     sidecar_crash(w);
