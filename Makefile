@@ -266,8 +266,12 @@ $(CPP)/messages.a: $(CPP)/stamp
 $(CPP)/interop: tests/e2e/cpp/interop.cc $(CPP)/messages.a
 	$(Q)$(CXX) -std=c++17 -O0 -g -Wall -Wextra -Werror -isystem $(CPP) -o $@ $^ $(CPP_LIBS)
 
+# libsaga's asynchronous half, for a test that kills its sidecar.
+$(B)/libsaga_storm: $(B)/obj/tests/e2e/libsaga_storm.o $(B)/libsaga.a
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(GRPC_LIBS) $(PROTO_LIBS) -lpthread
+
 .PHONY: e2e
-e2e: $(B)/sagad $(B)/sagactl $(B)/examples/participant $(B)/examples/first_saga $(CPP)/interop
+e2e: $(B)/sagad $(B)/sagactl $(addprefix $(B)/examples/,participant first_saga transfer) $(B)/libsaga_storm $(CPP)/interop
 	@$(CPP)/interop $(B)/sagad
 	@$(E2E_ENV) $(SYSTEM_PYTHON) tests/e2e/run.py $(E2E)
 

@@ -36,6 +36,16 @@ static int failed(saga_tx *tx, const char *what, const struct saga_error *error)
     return 1;
 }
 
+/* A step was not done. Said so before the abort, it is not undone for nothing when it was certainly rejected. */
+static int give_up(saga_tx *tx, const struct saga_settlement *settlement, const char *why)
+{
+    struct saga_error error;
+    if (saga_advance(tx, settlement, 1, NULL, 0, &error) != SAGA_OK || saga_abort(tx, why, &error) != SAGA_OK)
+        return failed(tx, why, &error);
+    fprintf(stderr, "%s\n", why);
+    return 1;
+}
+
 static int transfer(saga_tx *tx, const char *amount)
 {
     struct saga_error error;
@@ -48,10 +58,8 @@ static int transfer(saga_tx *tx, const char *amount)
     if (saga_enlist(tx, "debit", &refund, &error) != SAGA_OK)
         return failed(tx, "enlist debit", &error);
     struct saga_settlement debit = {.step = "debit", .outcome = add("alice.account", -atol(amount))};
-    if (debit.outcome != SAGA_DONE) {
-        saga_settle(tx, "debit", (enum saga_outcome)debit.outcome, NULL, 0, NULL);
-        return saga_abort(tx, "alice has not enough", &error) == SAGA_OK ? 1 : failed(tx, "abort", &error);
-    }
+    if (debit.outcome != SAGA_DONE)
+        return give_up(tx, &debit, "alice cannot pay");
     /* One call, one write to the sidecar's disk: the debit's outcome and the next step. */
     struct saga_enlistment credit = {.step = "credit", .compensation = &take_back};
     if (saga_advance(tx, &debit, 1, &credit, 1, &error) != SAGA_OK)
@@ -59,6 +67,8 @@ static int transfer(saga_tx *tx, const char *amount)
     if (saga_tx_lease_left_ms(tx) == 0)
         return 1; /* too late: the sidecar may be undoing already */
     struct saga_settlement credited = {.step = "credit", .outcome = add("bob.account", atol(amount))};
+    if (credited.outcome != SAGA_DONE)
+        return give_up(tx, &credited, "bob cannot be paid");
     if (saga_commit_with(tx, &credited, 1, &error) != SAGA_OK)
         return failed(tx, "commit", &error);
     return 0;
