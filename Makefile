@@ -337,9 +337,8 @@ docs-sagactl: $(B)/docs_sagactl
 
 # ---- the simulator (tests/sim, docs/testing.md) ---------------------------------------------------------------------
 
-SIM_O := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/sim/*.c)) $(B)/obj/sidecar/runtime/core.o \
-	$(B)/obj/sidecar/runtime/catalog.o $(B)/obj/sidecar/runtime/call_metadata.o $(B)/obj/sidecar/runtime/timeline.o \
-	$(B)/obj/sidecar/runtime/arena.o $(B)/obj/sidecar/runtime/heap.o $(B)/obj/sidecar/journal/codec.o
+SIM_O := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/sim/*.c sidecar/runtime/core*.c sidecar/journal/codec*.c)) \
+	$(patsubst %,$(B)/obj/sidecar/runtime/%.o,catalog call_metadata timeline arena heap)
 $(B)/obj/tests/sim/%.o: CPPFLAGS += -DSIM_COMMIT='"$(shell git describe --always --dirty 2>/dev/null)"'
 $(B)/sim: $(SIM_O) $(call archives,$(PURE))
 	$(CC) $(LDFLAGS) -o $@ $(SIM_O) -Wl,--start-group $(call archives,$(PURE)) -Wl,--end-group $(PROTO_LIBS) $(YAML_LIBS) -lz
@@ -392,7 +391,7 @@ $(B)/bench/bench_store: $(B)/obj/tests/bench/bench_store.o $(B)/obj/tests/suppor
 	$(Q)$(CC) $(LDFLAGS) -o $@ -Wl,--start-group $^ -Wl,--end-group $(SQLITE_LIBS) $(YAML_LIBS) -lz
 
 $(B)/bench/scenarios: $(B)/obj/tests/bench/scenarios.o $(B)/obj/tests/support/memory_store.o $(B)/obj/tests/support/panic.o \
-		$(patsubst %,$(B)/obj/sidecar/runtime/%.o,core catalog arena call_metadata decode heap timeline) \
+		$(patsubst %,$(B)/obj/sidecar/runtime/%.o,$(patsubst sidecar/runtime/%.c,%,$(wildcard sidecar/runtime/core*.c)) catalog arena call_metadata decode heap timeline) \
 		$(call archives,sidecar/journal $(PURE)) $(B)/lib/proto.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS) -o $@ -Wl,--start-group $^ -Wl,--end-group $(PROTO_LIBS) $(SQLITE_LIBS) $(YAML_LIBS) -lz

@@ -12,7 +12,8 @@
 
 #define RECORD_FORMAT 1
 
-/* The most bytes that an input, an output or a compensation's request may have on disk; payload_bytes_max lies far below. */
+/* The most bytes that an input, an output or a compensation's request may have on disk; payload_bytes_max lies far
+ * below. */
 #define RECORD_PAYLOAD_BYTES_MAX (16u << 20)
 
 /* More than the encoding of a record adds to the bytes that its views hold. */
@@ -21,16 +22,18 @@
 /* The most bytes that record's encoding can take. */
 size_t codec_record_size_max(const struct record *record);
 
-/* Writes record at `at`, which has room for codec_record_size_max(record) bytes; returns the bytes written. A record out of the
- * bounds of record.h and model.h is a defect of the caller (CHECK), because it could not be read again. */
+/* Writes record at `at`, which has room for codec_record_size_max(record) bytes; returns the bytes written. A record
+ * out of the bounds of record.h and model.h is a defect of the caller (CHECK), because it could not be read again. */
 size_t codec_encode(const struct record *record, uint64_t previous_frame, uint8_t *at);
 
-/* Reads the record at the start of *rest and moves *rest past it. Views in *record point into the frame; call.target and call.method
- * are NUL-terminated there. Returns 0 or E_JOURNAL_CORRUPT (torn, checksum, unknown type or format, a length or value out of bounds),
- * with *rest where it was and detail telling what. Every byte may come from a damaged disk. */
+/* Reads the record at the start of *rest and moves *rest past it. Views in *record point into the frame; call.target
+ * and call.method are NUL-terminated there. Returns 0 or E_JOURNAL_CORRUPT (torn, checksum, unknown type or format, a
+ * length or value out of bounds), with *rest where it was and detail telling what. Every byte may come from a damaged
+ * disk. */
 int codec_decode(struct bytes *rest, struct record *record, uint64_t *previous_frame, struct error_detail *detail);
 
-/* Checks sizes, checksums and formats along a whole frame, which holds at least one record. Returns 0 or E_JOURNAL_CORRUPT. */
+/* Checks sizes, checksums and formats along a whole frame, which holds at least one record. Returns 0 or
+ * E_JOURNAL_CORRUPT. */
 int codec_check(struct bytes frame, struct error_detail *detail);
 
 /* When the first record of a sound frame was made. */
@@ -39,8 +42,8 @@ struct instant codec_time(struct bytes frame);
 /* The type of the record at the start of rest, a frame that was checked before. */
 uint8_t codec_type(struct bytes rest);
 
-/* Reads only the serial of the saga that the record at the start of *rest is about, and moves *rest past it, checking its size but
- * not its checksum: for skipping along a frame that was checked before. */
+/* Reads only the serial of the saga that the record at the start of *rest is about, and moves *rest past it, checking
+ * its size but not its checksum: for skipping along a frame that was checked before. */
 int codec_skip(struct bytes *rest, uint64_t *serial);
 
 #endif

@@ -1,58 +1,14 @@
-/* core.c - the batch: events in, one commit, effects out. */
-#include "sidecar/runtime/core.h"
+/* core.c - the batch: events in, one commit, effects out. Recovery is in core_recovery.c, retention in core_maintain.c.
+ */
+#include "sidecar/runtime/core_inside.h"
 
 #include "sidecar/base/check.h"
 #include "sidecar/base/defect.h"
 #include "sidecar/engine/saga.h"
 #include "sidecar/journal/codec.h"
-#include "sidecar/runtime/timeline.h"
 
 /* After how many frames the store is told anew where recovery may start. */
 #define OLDEST_LIVE_EVERY 64
-/* How much of the store one core_maintain drops, and how many sagas it moves. */
-#define DROP_MAX 64
-#define MOVE_MAX 16
-#define MOVE_AFTER_DEFAULT 16384
-/* Where most of many live sagas live long, they are moved less often: moving costs each of them its whole history. */
-#define MOVE_AFTER_PER_SAGA 4
-
-struct held_effect {
-    struct effect effect;
-    struct error_detail *detail; /* owned; NULL when there is none */
-};
-
-/* What has been decided and is not durable. */
-struct batch {
-    uint8_t *records;
-    size_t size, room;
-    struct held_effect *effects;
-    size_t effect_count, effect_room;
-    struct ended_row *ended;
-    size_t ended_count, ended_room;
-    struct definition_row *definitions;
-    size_t definition_count, definition_room;
-};
-
-struct core {
-    struct core_options options;
-    struct memory memory;
-    struct store *store;
-    struct catalog *catalog;
-    struct core_world world;
-    struct engine *engine;
-    struct engine_out out;
-    struct batch batch;
-    struct call_effect *orphans; /* calls let out to no target; answered at the next submit */
-    size_t orphan_count, orphan_room;
-    uint64_t frame;              /* number of the next one */
-    uint64_t oldest_live_frame;  /* as the store was last told */
-    uint64_t needed_from;        /* no live saga has a durable record before this frame; what is only decided does not count */
-    struct instant latest;       /* of the records that recovery saw */
-    bool holding;
-    struct instant full_since;
-    int failed; /* not 0: the batch could not be built; the owner must stop */
-};
-
 /* Makes room for one more of size bytes in an array. Returns 0 or E_MEMORY. */
 static int grow(const struct memory *m, void **array, size_t *room, size_t count, size_t size)
 {
@@ -111,13 +67,22 @@ static int reserve_bytes(struct core *c, size_t more)
     return 0;
 }
 
+int core_append(struct core *c, const struct record *r, uint64_t previous)
+{
+    if (reserve_bytes(c, codec_record_size_max(r)) != 0)
+        return E_MEMORY;
+    c->batch.size += codec_encode(r, previous, c->batch.records + c->batch.size);
+    return 0;
+}
+
 static void add_record(void *self, const struct record *record)
 {
     struct core *c = self;
-    if (c->failed != 0 || (c->failed = reserve_bytes(c, codec_record_size_max(record))) != 0)
+    if (c->failed != 0)
         return;
     const struct saga *s = engine_find(c->engine, record->saga.serial);
-    c->batch.size += codec_encode(record, s->position, c->batch.records + c->batch.size);
+    if ((c->failed = core_append(c, record, s->position)) != 0)
+        return;
     engine_set_position(c->engine, record->saga.serial, c->frame);
     if (record->type == RECORD_ENDED) {
         c->failed = GROW(c, c->batch.ended, c->batch.ended_count, c->batch.ended_room);
@@ -151,9 +116,14 @@ static void add_effect(void *self, const struct effect *effect, const struct err
     c->batch.effects[c->batch.effect_count++] = (struct held_effect){.effect = *effect, .detail = copy};
 }
 
-static int failed(const struct core *c, struct error_detail *detail)
+int core_failed(const struct core *c, struct error_detail *detail)
 {
     return c->failed == 0 ? 0 : error_set(detail, c->failed, "", NULL);
+}
+
+struct engine_out core_out(struct core *c)
+{
+    return (struct engine_out){.add_record = add_record, .add_effect = add_effect, .self = c};
 }
 
 int core_reply(struct core *c, const struct reply_effect *reply, const struct error_detail *detail)
@@ -261,7 +231,7 @@ int core_submit(struct core *c, const struct event *event, struct error_detail *
         code = submit(c, event, detail);
     if (code != 0)
         return code == E_MEMORY ? error_set(detail, code, "", NULL) : code;
-    return failed(c, detail);
+    return core_failed(c, detail);
 }
 
 int core_register(struct core *c, struct definition *definition, struct instant now, uint64_t token,
@@ -298,7 +268,7 @@ bool core_batch_full(const struct core *c)
     return c->batch.size >= c->options.commit_bytes_max;
 }
 
-static uint64_t oldest_live_frame(const struct core *c)
+uint64_t core_oldest_live_frame(const struct core *c)
 {
     const struct saga *earliest = engine_earliest(c->engine);
     return earliest == NULL ? c->frame : earliest->first_position;
@@ -349,7 +319,7 @@ static int let_out(struct core *c)
 static int store_batch(struct core *c, struct error_detail *detail)
 {
     struct batch *b = &c->batch;
-    uint64_t oldest = oldest_live_frame(c);
+    uint64_t oldest = core_oldest_live_frame(c);
     bool tell = oldest >= c->oldest_live_frame + OLDEST_LIVE_EVERY;
     struct store_commit commit = {
         .frame = b->size > 0 ? c->frame : 0,
@@ -370,10 +340,10 @@ int core_commit(struct core *c, struct instant now, struct error_detail *detail)
 {
     struct batch *b = &c->batch;
     if (c->failed != 0)
-        return failed(c, detail);
+        return core_failed(c, detail);
     int code = answer_orphans(c, now, detail);
     if (code == 0)
-        code = failed(c, detail); /* what followed from those answers could not be written down */
+        code = core_failed(c, detail); /* what followed from those answers could not be written down */
     if (code != 0)
         return code;
     if (b->size > 0 || b->definition_count > 0) {
@@ -394,7 +364,7 @@ int core_commit(struct core *c, struct instant now, struct error_detail *detail)
     }
     if (let_out(c) != 0)
         return error_set(detail, E_MEMORY, "", NULL);
-    c->needed_from = oldest_live_frame(c); /* sagas that ended in this batch are let go by now */
+    c->needed_from = core_oldest_live_frame(c); /* sagas that ended in this batch are let go by now */
     b->size = b->effect_count = b->ended_count = b->definition_count = 0;
     return 0;
 }
@@ -435,78 +405,6 @@ void core_abandon(struct core *c)
     b->effect_count = 0;
 }
 
-/* Appends one record to the batch as it is. */
-static int append(struct core *c, const struct record *r, uint64_t previous)
-{
-    if (reserve_bytes(c, codec_record_size_max(r)) != 0)
-        return E_MEMORY;
-    c->batch.size += codec_encode(r, previous, c->batch.records + c->batch.size);
-    return 0;
-}
-
-/* Writes a saga's whole history anew into the frame to come. A history that cannot be read whole stays where it is. */
-static int move(struct core *c, const struct saga *s, struct instant now, struct arena *arena, struct error_detail *detail)
-{
-    struct timeline history;
-    struct timeline_query query = {.serial = s->id.serial, .last_frame = s->position, .records_max = SIZE_MAX};
-    int code = timeline_load(c->store, &query, arena, &history, detail);
-    if (code != 0)
-        return code;
-    CHECK(!history.truncated && history.count > 0);
-    if (DEFECT(MOVE_LOSES_ONE) && history.count > 2)
-        history.count--;
-    struct record moved = {.type = RECORD_MOVED, .saga = s->id, .at = now, .step = RECORD_NO_STEP,
-                           .copies = (uint32_t)history.count};
-    c->failed = append(c, &moved, s->position);
-    for (size_t i = 0; c->failed == 0 && i < history.count; i++)
-        c->failed = append(c, &history.entries[i].record, c->frame);
-    if (c->failed != 0)
-        return failed(c, detail); /* a part of a history must never be committed */
-    engine_set_moved(c->engine, s->id.serial, c->frame);
-    return 0;
-}
-
-/* Sagas whose records begin far behind. Sets *more when the batch took no more. */
-static int move_long_lived(struct core *c, struct instant now, bool *more, struct error_detail *detail)
-{
-    uint64_t after = c->options.move_after != 0 ? c->options.move_after : MOVE_AFTER_DEFAULT;
-    uint64_t spread = (uint64_t)engine_counts(c->engine).live * MOVE_AFTER_PER_SAGA;
-    if (c->options.move_after == 0 && spread > after)
-        after = spread;
-    struct arena arena;
-    int code = 0;
-    arena_init(&arena);
-    for (unsigned i = 0; code == 0; i++) {
-        const struct saga *s = engine_earliest(c->engine);
-        if (s == NULL || c->frame - s->first_position <= after)
-            break;
-        *more = i == MOVE_MAX || core_batch_full(c);
-        if (*more)
-            break;
-        code = move(c, s, now, &arena, detail);
-        arena_reset(&arena);
-    }
-    arena_finish(&arena);
-    return code;
-}
-
-int core_maintain(struct core *c, struct instant now, bool *more, struct error_detail *detail)
-{
-    *more = false;
-    if (c->failed != 0)
-        return 0;
-    if (c->full_since.us == 0) {
-        if (core_pending(c))
-            return 0;
-        int code = move_long_lived(c, now, more, detail);
-        if (code != 0 || core_pending(c))
-            return code;
-    }
-    struct instant before = {.us = now.us - c->options.retention.us};
-    uint64_t keep_from = DEFECT(DROPS_WHAT_IS_NEEDED) ? oldest_live_frame(c) : c->needed_from;
-    return c->store->drop(c->store, before, keep_from, DROP_MAX, more, detail);
-}
-
 const struct engine *core_engine(const struct core *c)
 {
     return c->engine;
@@ -515,125 +413,4 @@ const struct engine *core_engine(const struct core *c)
 struct store *core_store(const struct core *c)
 {
     return c->store;
-}
-
-/* ---- recovery ---- */
-
-struct replay {
-    struct core *core;
-    uint64_t from;          /* the first frame looked at */
-    uint64_t first_started; /* serial of the first saga that starts there; 0: none so far */
-    uint32_t copies;        /* of a moved saga's records, that are still to come */
-    struct error_detail *detail;
-};
-
-/* Recovery begins where the journal must be kept from. What comes up there of sagas that began before has ended, or was moved since, and is only
- * their history: serials are given in the order of the starts, and a moved saga comes up again whole. */
-static bool is_history(const struct replay *replay, const struct record *r, uint64_t previous)
-{
-    if (DEFECT(HISTORY_IS_DAMAGE))
-        return r->type != RECORD_STARTED && previous != 0 && previous < replay->from;
-    return r->type != RECORD_STARTED && r->type != RECORD_MOVED && replay->copies == 0 && previous != 0 &&
-           replay->from > 1 && engine_find(replay->core->engine, r->saga.serial) == NULL &&
-           (replay->first_started == 0 || r->saga.serial < replay->first_started);
-}
-
-static int replay_frame(void *self, uint64_t frame, struct bytes records)
-{
-    struct replay *replay = self;
-    struct core *c = replay->core;
-    while (records.size > 0) {
-        struct record r;
-        uint64_t previous;
-        int code = codec_decode(&records, &r, &previous, replay->detail);
-        if (code != 0)
-            return code;
-        c->latest = instant_max(c->latest, r.at);
-        if (is_history(replay, &r, previous))
-            continue;
-        if (r.type == RECORD_STARTED && replay->copies == 0 && replay->first_started == 0)
-            replay->first_started = r.saga.serial;
-        code = engine_replay(c->engine, &r, catalog_by_number(c->catalog, r.definition), replay->detail);
-        if (code != 0)
-            return code;
-        if (replay->copies > 0)
-            replay->copies--;
-        if (r.type == RECORD_MOVED) {
-            replay->copies = r.copies;
-            continue;
-        }
-        engine_set_position(c->engine, r.saga.serial, frame);
-        if (r.type == RECORD_ENDED)
-            engine_release(c->engine, r.saga.serial);
-    }
-    return 0;
-}
-
-static int recover(struct core *c, const struct store_state *state, struct instant now, struct error_detail *detail)
-{
-    uint64_t from = state->oldest_live_frame != 0 ? state->oldest_live_frame : state->first_frame;
-    struct replay replay = {.core = c, .from = from, .detail = detail};
-    c->frame = state->last_frame + 1;
-    c->oldest_live_frame = from;
-    engine_set_serial(c->engine, state->serial_max);
-    if (from != 0 && from <= state->last_frame) {
-        int code = c->store->scan(c->store, from, replay_frame, &replay, detail);
-        if (code != 0)
-            return code;
-    }
-    c->needed_from = oldest_live_frame(c);
-    if (engine_resume(c->engine, instant_max(now, c->latest), &c->out) != 0)
-        return error_set(detail, E_MEMORY, "", NULL);
-    return failed(c, detail);
-}
-
-int core_open(const struct core_options *options, const struct memory *memory, struct store *store,
-              const struct store_state *state, struct catalog *catalog, const struct core_world *world, struct instant now,
-              struct core **out, struct error_detail *detail)
-{
-    struct core *c = memory_take(memory, sizeof *c);
-    if (c == NULL)
-        return error_set(detail, E_MEMORY, "", NULL);
-    memset(c, 0, sizeof *c);
-    c->options = *options;
-    c->memory = *memory;
-    c->store = store;
-    c->catalog = catalog;
-    c->world = *world;
-    c->out = (struct engine_out){.add_record = add_record, .add_effect = add_effect, .self = c};
-    int code = engine_create(&options->engine, memory, &c->engine);
-    for (size_t i = 0; code == 0 && i < options->target_count; i++)
-        code = engine_add_target(c->engine, &options->targets[i]) < 0 ? E_MEMORY : 0;
-    if (code != 0) {
-        error_set(detail, code, "", NULL);
-    } else {
-        /* Targets that are gone from the configuration are no reason not to start: their calls fail with words. */
-        struct error_detail missing;
-        for (uint32_t i = 0; i < catalog_count(catalog); i++)
-            engine_resolve(c->engine, catalog_at(catalog, i)->definition, &missing);
-        code = recover(c, state, now, detail);
-    }
-    if (code != 0) {
-        core_close(c);
-        return code;
-    }
-    *out = c;
-    return 0;
-}
-
-void core_close(struct core *c)
-{
-    if (c == NULL)
-        return;
-    struct memory memory = c->memory;
-    struct batch *b = &c->batch;
-    for (size_t i = 0; i < b->effect_count; i++)
-        memory_give_back(&memory, b->effects[i].detail, sizeof *b->effects[i].detail);
-    memory_give_back(&memory, b->records, b->room);
-    memory_give_back(&memory, b->effects, b->effect_room * sizeof *b->effects);
-    memory_give_back(&memory, b->ended, b->ended_room * sizeof *b->ended);
-    memory_give_back(&memory, b->definitions, b->definition_room * sizeof *b->definitions);
-    memory_give_back(&memory, c->orphans, c->orphan_room * sizeof *c->orphans);
-    engine_destroy(c->engine);
-    memory_give_back(&memory, c, sizeof *c);
 }
