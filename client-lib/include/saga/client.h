@@ -207,7 +207,8 @@ SAGA_API int saga_advance(saga_tx *tx, const struct saga_settlement *settle, siz
                           const struct saga_enlistment *enlist, size_t enlist_count, struct saga_error *error);
 
 /* Commits: nothing will be undone. FAILED_PRECONDITION (STEPS_OPEN) while a step is not settled or its outcome is unknown, or
- * (SAGA_TURNED_BACK) when the sidecar has aborted it. Thread-safe. */
+ * (SAGA_TURNED_BACK) when the sidecar has aborted it. A step that was rejected does not keep a saga from committing: whether the saga can do
+ * without it, the caller knows. Thread-safe. */
 SAGA_API int saga_commit(saga_tx *tx, struct saga_error *error);
 
 /* Settles the last steps and commits, both or neither. Thread-safe. */
