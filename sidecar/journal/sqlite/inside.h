@@ -101,8 +101,8 @@ int schema_look(sqlite3 *db, struct schema_look *look);
 int schema_migrate(sqlite3 *db, int version);
 extern const char *const schema_statements[STATEMENT_COUNT];
 
-/* log_check.c. Looks at the write-ahead log of a database that nobody has open. *found tells what is wrong with it that SQLite would pass over in
- * silence, NULL when nothing is. Returns SQLite's code. */
+/* log_check.c. Looks at the write-ahead log of a database that nobody has open. *found tells what is wrong with it that SQLite would pass
+ * over in silence, NULL when nothing is. Returns SQLite's code. */
 int log_check(const char *vfs_name, const char *database, const char **found);
 
 /* sqlite_open.c */
