@@ -416,6 +416,31 @@ bench-docs:
 .PHONY: room
 room: $(call archives,$(ROOM))
 
+define HELP
+make                 everything that is installed and the examples, in build/<kind>/
+make install         PREFIX ($(PREFIX)), DESTDIR; make uninstall takes it away
+make check           what can be said of the tree without running it, and the unit tests
+make unit            the unit tests and the engine's exact traces
+make e2e             real processes, with clients and participants in Python and C++
+make crash           sagad and participants killed 300 times under load; make crash-smoke is the short one
+make store-crash     the journal's disk crashed, torn, failed and filled at every point
+make sim             the simulator: SEED=n replays one world, N=n runs many; sim-smoke, sim-soak, sim-exhaust, sim-defects, sim-gate
+make fuzz            every fuzzer for FUZZ_SECONDS each; make fuzz-smoke for a few seconds
+make bench           measures beside the references; bench-check counts instructions; bench-peers runs another engine beside
+make docs-options    writes what the documents say of the options; docs-sagactl likewise for the CLI
+make format          formats the tree as .clang-format says
+make clean
+
+KIND=release|debug|asan|tsan|fuzz, CC=gcc|clang, B=folder, V=1 to see the commands, ROOM=sidecar/engine with make room for a room alone
+scripts/test runs every suite as CI does; scripts/chaos puts a bad network between real processes
+endef
+.PHONY: help format
+help:
+	$(info $(HELP))
+	@:
+format:
+	clang-format -i $(shell git ls-files '*.c' '*.h')
+
 .PHONY: clean
 clean:
 	rm -rf build
