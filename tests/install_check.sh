@@ -45,7 +45,8 @@ done
 
 # The first program against the sidecar that was installed. There is no participant here, so what it is to get is the sidecar's clear refusal.
 cd "$here"
-"$root/bin/sagad" >sagad.log 2>&1 &
+echo 'listen: ["unix:./sagad-data/sagad.sock"]' >sagad.yaml # no port: another sidecar may have it
+"$root/bin/sagad" -f sagad.yaml >sagad.log 2>&1 &
 sidecar=$!
 i=0
 until [ -S sagad-data/sagad.sock ]; do
