@@ -113,22 +113,25 @@ static struct definition *make(struct world *w, unsigned number)
 }
 
 /* Exhaustive: a chain of three, or a diamond, with one attempt an action and two a compensation. */
-static struct definition *make_scripted(unsigned shape)
+static struct definition *make_scripted(enum shape shape)
 {
+    bool chain = shape == SHAPE_CHAIN || shape == SHAPE_PIVOT;
     static struct step_spec steps[4];
     memset(steps, 0, sizeof steps);
     struct definition draft = {
         .name = definition_names[0],
         .version = "1.0.0",
-        .order = shape == 2 ? ORDER_DEPENDENCY : ORDER_REVERSE,
-        .step_count = shape == 0 ? 3 : 4,
-        .pivot_step = -1,
+        .deadline = {.us = shape == SHAPE_PIVOT ? 10 * SECOND : 0}, /* it has passed when a person looks */
+        .order = shape == SHAPE_DIAMOND_BY_DEPENDENCY ? ORDER_DEPENDENCY : ORDER_REVERSE,
+        .step_count = chain ? 3 : 4,
+        .pivot_step = shape == SHAPE_PIVOT ? 1 : -1,
         .steps = steps,
         .source = bytes_of_text(definition_names[0]),
     };
     for (unsigned i = 0; i < draft.step_count; i++) {
         steps[i].name = step_names[i];
-        steps[i].has_compensation = true;
+        steps[i].has_compensation = shape != SHAPE_PIVOT || i == 0; /* what a pivot of unknown outcome makes stuck */
+        steps[i].pivot = draft.pivot_step == (int)i;
         steps[i].action = (struct call_spec){.target = target_names[i],
                                              .method = "/sim.Participant/Do",
                                              .timeout = SPAN_MS(100),
@@ -136,12 +139,12 @@ static struct definition *make_scripted(unsigned shape)
         steps[i].compensation = steps[i].action;
         steps[i].compensation.method = "/sim.Participant/Undo";
         steps[i].compensation.retry.max_attempts = 2;
-        if (shape == 0 && i > 0)
+        if (chain && i > 0)
             step_set_add(&steps[i].after, i - 1);
-        if (shape != 0 && i > 0)
+        if (!chain && i > 0)
             step_set_add(&steps[i].after, 0);
     }
-    if (shape != 0)
+    if (!chain)
         steps[3].after = (struct step_set){{1 << 1 | 1 << 2}};
     uint16_t circle[STEPS_LIMIT];
     size_t size;

@@ -1,6 +1,6 @@
-/* exhaust.c - small scope, all of it: a chain of three steps and a diamond in both orders of undo; every outcome of
- * every call (ok, rejected, timed out executed, timed out not executed) times an end of the sidecar at every boundary
- * of an effect. */
+/* exhaust.c - small scope, all of it: a chain of three steps, with and without a pivot, and a diamond in both orders of
+ * undo; every outcome of every call (ok, rejected, timed out executed, timed out not executed) times an end of the
+ * sidecar at every boundary of an effect. */
 #include "tests/sim/sim.h"
 
 /* The next run's choices: the last digit that can grow does, and what came after it is forgotten. */
@@ -15,10 +15,18 @@ static bool advance_script(struct script *s)
     return true;
 }
 
+void exhaust_replay(struct totals *totals, unsigned shape, const unsigned *digits, unsigned count)
+{
+    struct script script = {.shape = (enum shape)shape, .crashes_left = 1};
+    for (unsigned i = 0; i < count && i < SCRIPT_MAX; i++)
+        script.digits[script.length++] = (uint8_t)digits[i];
+    world_run(&(struct run){.script = &script, .print = true}, totals);
+}
+
 uint64_t exhaust_run(struct totals *totals)
 {
     uint64_t runs = 0;
-    for (unsigned shape = 0; shape < 3; shape++) {
+    for (unsigned shape = 0; shape < SHAPE_COUNT; shape++) {
         struct script script = {.shape = shape};
         do {
             script.used = 0;

@@ -10,7 +10,8 @@ static const char usage[] = "usage: sim seed N            replay one seed, one l
                             "       sim hash N [FROM]     the hash of each seed's trace\n"
                             "       sim soak [FROM]       until stopped\n"
                             "       sim exhaust           every outcome of every call, times an end at every boundary\n"
-                            "       sim memory N          each allocation of the core refused in turn, in N worlds\n"
+                            "       sim choices SHAPE D.. one of those again, an event a line\n"
+    "       sim memory N          each allocation of the core refused in turn, in N worlds\n"
                             "exit: 0 nothing found, 2 usage, 3 crash, 4 safety, 5 liveness, 6 a mark was not reached\n";
 
 #ifdef SAGA_DEFECTS
@@ -96,6 +97,11 @@ int main(int argc, char **argv)
         uint64_t runs = exhaust_run(&totals);
         printf("sim: exhaustive: %llu runs\n", (unsigned long long)runs);
         tell(&totals, seconds() - began);
+    } else if (strcmp(what, "choices") == 0 && argc > 2 && n < SHAPE_COUNT) {
+        unsigned digits[SCRIPT_MAX], count = 0;
+        for (int i = 3; i < argc && count < SCRIPT_MAX; i++)
+            digits[count++] = (unsigned)strtoul(argv[i], NULL, 10);
+        exhaust_replay(&totals, (unsigned)n, digits, count);
     } else if (strcmp(what, "memory") == 0 && n > 0) {
         uint64_t runs = exhaust_memory(&totals, n);
         printf("sim: each allocation of the core refused in turn: %llu runs\n", (unsigned long long)runs);

@@ -63,6 +63,8 @@ static void clean_up(struct world *w, void *arg)
             continue;
         if (m->paused)
             ask(w, m, EVENT_RESUME, "");
+        if (m->state == SAGA_STUCK && w->script != NULL && w->script->shape == SHAPE_PIVOT && m->retries++ == 0)
+            ask(w, m, EVENT_RETRY, "");
         if (m->state == SAGA_STUCK && !w->swarm.parks)
             ask(w, m, m->unkeepable || m->retries++ > RETRIES_MAX ? EVENT_RESOLVE : EVENT_RETRY, "");
     }

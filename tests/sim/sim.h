@@ -338,11 +338,13 @@ struct client {
 
 #define SCRIPT_MAX 64
 
+enum shape { SHAPE_CHAIN, SHAPE_PIVOT, SHAPE_DIAMOND, SHAPE_DIAMOND_BY_DEPENDENCY, SHAPE_COUNT };
+
 struct script {
     uint8_t digits[SCRIPT_MAX], bases[SCRIPT_MAX];
     unsigned used, length;
     unsigned crashes_left;
-    unsigned shape; /* 0: chain; 1: diamond, reverse; 2: diamond, dependency */
+    enum shape shape;
 };
 
 struct totals {
@@ -492,5 +494,7 @@ void world_run(struct run *run, struct totals *totals);
 /* Fails every allocation of the core in turn, from its start to the end of some worlds. Returns the number of runs. */
 uint64_t exhaust_memory(struct totals *totals, uint64_t seeds);
 uint64_t exhaust_run(struct totals *totals);
+/* One of those runs again, by its choices, an event a line. */
+void exhaust_replay(struct totals *totals, unsigned shape, const unsigned *digits, unsigned count);
 
 #endif

@@ -44,7 +44,7 @@ _Noreturn void world_fail(struct world *w, enum exit_code code, const char *inva
             (unsigned long long)w->seed, build_commit(), (double)w->now / 1e6, (unsigned long long)w->event_number,
             (unsigned long long)saga);
     if (w->script != NULL) {
-        fprintf(stderr, "sim: shape %u, choices", w->script->shape);
+        fprintf(stderr, "sim: replay it with: sim choices %u", w->script->shape);
         for (unsigned i = 0; i < w->script->used; i++)
             fprintf(stderr, " %u", w->script->digits[i]);
         fprintf(stderr, "\n");
