@@ -232,6 +232,8 @@ void rpc_call_refuse_unimplemented(struct rpc_call *call, const char *message);
 /* Asks to hear of the cancellation of every call that was delivered before `turn`. */
 void rpc_call_watch_before(struct rpc *r, uint64_t turn);
 void rpc_call_cancel_all(struct rpc *r);
+/* Ends the bidi streams whose peers have not said anything yet, and of which the owner has not heard: it stops. */
+void rpc_call_refuse_silent(struct rpc *r);
 
 /* out.c: calls out. */
 

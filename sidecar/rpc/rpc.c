@@ -59,6 +59,7 @@ void rpc_stop(struct rpc *r)
     r->server_down.done = server_is_down;
     grpc_server_shutdown_and_notify(r->server, r->queue, &r->server_down);
     rpc_health_stop(r);
+    rpc_call_refuse_silent(r);
 }
 
 void rpc_cancel_all(struct rpc *r)

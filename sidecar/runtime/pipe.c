@@ -256,6 +256,10 @@ void pipe_message(struct sidecar *s, struct rpc_call *call, struct bytes bytes)
     p->asked = false;
     if (p->over)
         return;
+    if (s->stopping) { /* its first message crossed our stopping */
+        end_with(s, p, error_set(&p->end_detail, E_STOPPING, "", NULL));
+        return;
+    }
     arena_reset(&s->arena);
     const Saga__V1__PipeRequest *m = saga__v1__pipe_request__unpack(&s->arena.allocator, bytes.size, bytes.at);
     if (m == NULL) {

@@ -394,6 +394,8 @@ static void run(struct sidecar *s, struct request *request)
     } else if (m == NULL) {
         code = error_set(&detail, E_ARGUMENT, "", "the request cannot be read as ");
         error_append(&detail, type->name);
+    } else if (s->stopping && (request->method == METHOD_WAIT || request->method == METHOD_WATCH)) {
+        code = error_set(&detail, E_STOPPING, "", NULL); /* those before it have been sent away already */
     } else if (core_full_since(s->core).us != 0) {
         code = error_set(&detail, E_JOURNAL_FULL, "",
                          "the journal's disk is full: sagas in flight wait for room, and cannot be shown until then");

@@ -1,0 +1,665 @@
+/* A whole sidecar within the test: who waits and watches, many messages in flight, what is cancelled, and every way to stop. */
+#include "tests/support/sidecar_world.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+static struct sidecar_world w;
+static struct saga_error error;
+
+static void teardown(void)
+{
+    world_close_sidecar(&w);
+}
+
+static void soon(void)
+{
+    nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
+}
+
+/* Asks again and again until condition holds, or fails the test after 30 s. */
+#define UNTIL(condition) \
+    for (int64_t end_ = wire_deadline(30000); !(condition); soon()) \
+    ck_assert_msg(wire_time_left_ms(end_) > 0, "waited in vain for " #condition)
+
+/* A saga that is stuck: its undo goes to a target that is not there. */
+static void stuck_saga(char id[64])
+{
+    world_begin(&w, id);
+    ck_assert_int_eq(world_enlist(&w, id, "a", "nobody", 4, 0, NULL), SAGA_OK);
+    ck_assert_int_eq(world_abort(&w, id, NULL), SAGA_OK);
+}
+
+static int resolve(const char *id)
+{
+    Saga__V1__ResolveRequest m = SAGA__V1__RESOLVE_REQUEST__INIT;
+    m.saga_id = (char *)(uintptr_t)id;
+    m.actor = (char *)(uintptr_t)"me";
+    m.reason = (char *)(uintptr_t)"by hand";
+    return world_ask(&w, OPERATOR "Resolve", &m.base, &saga__v1__resolve_response__descriptor, 0, NULL, NULL);
+}
+
+/* ---- its life ---- */
+
+START_TEST(sidecar__starts_and_stops)
+{
+    char id[64];
+    world_open_sidecar(&w, "");
+    world_begin(&w, id);
+    struct sidecar *second;
+    struct error_detail detail;
+    ck_assert_int_eq(sidecar_open(w.config, &second, &detail), E_JOURNAL_LOCKED);
+    struct stat st;
+    ck_assert_int_eq(stat(w.address + 5, &st), 0);
+    ck_assert_int_eq(st.st_mode & 0777, 0600);
+    ck_assert_int_eq(world_stop_sidecar(&w), 0);
+    ck_assert_int_ne(stat(w.address + 5, &st), 0);
+    world_run_sidecar(&w, "");
+    ck_assert_int_eq(world_commit(&w, id, &error), SAGA_OK);
+    ck_assert_int_eq(world_commit(&w, id, &error), SAGA_OK);
+    ck_assert_int_eq(world_abort(&w, id, &error), SAGA_E_FAILED_PRECONDITION);
+    ck_assert_str_eq(error.reason, "SAGA_ENDED");
+}
+END_TEST
+
+START_TEST(sidecar__may_be_stopped_before_it_runs)
+{
+    world_open_sidecar(&w, "");
+    ck_assert_int_eq(world_stop_sidecar(&w), 0);
+}
+END_TEST
+
+/* ---- Wait ---- */
+
+START_TEST(sidecar__wait_is_answered_at_the_end)
+{
+    char id[64];
+    struct world_call waits[3];
+    world_open_sidecar(&w, "");
+    world_begin(&w, id);
+    for (int i = 0; i < 3; i++)
+        world_wait_start(&w, &waits[i], id, i == 2, 0);
+    ck_assert_int_eq(world_enlist(&w, id, "a", NULL, 0, 0, NULL), SAGA_OK);
+    ck_assert(!world_wait_ended(&waits[0]));
+    ck_assert_int_eq(world_abort(&w, id, NULL), SAGA_OK);
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(world_wait_end(&waits[i]), SAGA_OK);
+        ck_assert_int_eq(waits[i].state, SAGA__V1__SAGA_STATE__SAGA_STATE_COMPENSATED);
+    }
+    world_wait_start(&w, &waits[0], id, false, 0);
+    ck_assert_int_eq(world_wait_end(&waits[0]), SAGA_OK);
+    world_wait_start(&w, &waits[0], "000000000abc-77", false, 0);
+    ck_assert_int_eq(world_wait_end(&waits[0]), SAGA_E_NOT_FOUND);
+    world_wait_start(&w, &waits[0], "what", false, 0);
+    ck_assert_int_eq(world_wait_end(&waits[0]), SAGA_E_INVALID_ARGUMENT);
+}
+END_TEST
+
+START_TEST(sidecar__wait_until_stuck_is_answered_when_it_is)
+{
+    char id[64];
+    struct world_call first, until_stuck, after;
+    world_open_sidecar(&w, "");
+    world_begin(&w, id);
+    world_wait_start(&w, &first, id, false, 0);
+    world_wait_start(&w, &until_stuck, id, true, 0);
+    ck_assert_int_eq(world_enlist(&w, id, "a", "nobody", 4, 0, NULL), SAGA_OK);
+    ck_assert_int_eq(world_abort(&w, id, NULL), SAGA_OK);
+    ck_assert_int_eq(world_wait_end(&until_stuck), SAGA_OK);
+    ck_assert_int_eq(until_stuck.state, SAGA__V1__SAGA_STATE__SAGA_STATE_STUCK);
+    world_wait_start(&w, &after, id, true, 0); /* it is already */
+    ck_assert_int_eq(world_wait_end(&after), SAGA_OK);
+    ck_assert(!world_wait_ended(&first));
+    ck_assert_int_eq(resolve(id), SAGA_OK);
+    ck_assert_int_eq(world_wait_end(&first), SAGA_OK);
+    ck_assert_int_eq(first.state, SAGA__V1__SAGA_STATE__SAGA_STATE_RESOLVED);
+}
+END_TEST
+
+/* Whether a Wait was refused at once for want of room; one that was let in is left to its deadline. */
+static bool wait_is_refused(const char *id, int64_t timeout_ms)
+{
+    struct world_call call;
+    world_wait_start(&w, &call, id, false, timeout_ms);
+    int code = world_wait_end(&call);
+    ck_assert_msg(code == SAGA_E_DEADLINE_EXCEEDED || code == SAGA_E_RESOURCE_EXHAUSTED, "%d %s", code, call.error.message);
+    if (code == SAGA_E_RESOURCE_EXHAUSTED)
+        ck_assert_str_eq(call.error.reason, "QUEUE_FULL");
+    return code == SAGA_E_RESOURCE_EXHAUSTED;
+}
+
+START_TEST(sidecar__waits_have_a_bound_and_leave_nothing_behind)
+{
+    char id[64];
+    struct world_call first;
+    world_open_sidecar(&w, "waiters_max: 1\n");
+    world_begin(&w, id);
+    world_wait_start(&w, &first, id, false, 0);
+    UNTIL(wait_is_refused(id, 20));
+    ck_assert_int_eq(world_commit(&w, id, NULL), SAGA_OK);
+    ck_assert_int_eq(world_wait_end(&first), SAGA_OK);
+    /* A wait that its deadline ended makes room for the next. */
+    world_begin(&w, id);
+    for (int i = 0; i < 5; i++)
+        UNTIL(!wait_is_refused(id, 20));
+}
+END_TEST
+
+/* ---- Watch ---- */
+
+#define STEPS 150
+
+/* A saga of as many frames as steps, and more. */
+static void long_saga(char id[64])
+{
+    char step[16];
+    world_begin(&w, id);
+    for (int i = 0; i < STEPS; i++) {
+        snprintf(step, sizeof step, "s%d", i);
+        ck_assert_int_eq(world_enlist(&w, id, step, NULL, 0, 0, &error), SAGA_OK);
+    }
+}
+
+/* Reads count events of a stream and checks that their cursors rise. Keeps the cursor of the event with number keep. */
+static void read_events(struct wire_stream *stream, size_t count, size_t keep, char kept[64])
+{
+    char last[64] = "0.0";
+    for (size_t seen = 0; seen < count;) {
+        int code;
+        Saga__V1__WatchResponse *m = world_watch_next(stream, &code, &error);
+        ck_assert_msg(m != NULL, "%d %s after %zu events", code, error.message, seen);
+        for (size_t i = 0; i < m->n_events; i++) {
+            unsigned long long frame, before_frame;
+            unsigned index, before_index;
+            ck_assert_int_eq(sscanf(last, "%llx.%x", &before_frame, &before_index), 2);
+            ck_assert_int_eq(sscanf(m->events[i]->cursor, "%llx.%x", &frame, &index), 2);
+            ck_assert(frame > before_frame || (frame == before_frame && index > before_index));
+            snprintf(last, sizeof last, "%s", m->events[i]->cursor);
+            if (seen++ == keep)
+                snprintf(kept, 64, "%s", last);
+        }
+        saga__v1__watch_response__free_unpacked(m, NULL);
+        ck_assert_uint_le(seen, count);
+    }
+}
+
+static void expect_end(struct wire_stream *stream, int expected, const char *reason)
+{
+    int code;
+    Saga__V1__WatchResponse *m = world_watch_next(stream, &code, &error);
+    ck_assert_ptr_null(m);
+    ck_assert_msg(code == expected, "%d %s", code, error.message);
+    if (expected != SAGA_OK)
+        ck_assert_str_eq(error.reason, reason);
+    wire_stream_close(stream);
+}
+
+START_TEST(sidecar__watch_of_one_saga_shows_all_of_it_and_ends_with_it)
+{
+    char id[64], other[64], cursor[64] = "";
+    world_open_sidecar(&w, "steps_max: 256\n");
+    world_begin(&w, other);
+    long_saga(id);
+    struct wire_stream *live = world_watch(&w, id, "");
+    read_events(live, 1 + STEPS, 70, cursor);
+    ck_assert_int_eq(world_abort(&w, id, &error), SAGA_OK); /* TURNED_BACK, each step UNKNOWN, ENDED */
+    read_events(live, STEPS + 2, 2 * STEPS, cursor);
+    expect_end(live, SAGA_OK, "");
+    /* Once it has ended: from the start, and from the middle. */
+    struct wire_stream *whole = world_watch(&w, id, "");
+    read_events(whole, 2 * STEPS + 3, STEPS, (char[64]){0});
+    expect_end(whole, SAGA_OK, "");
+    struct wire_stream *rest = world_watch(&w, id, cursor);
+    read_events(rest, 2 * STEPS + 3 - 71, STEPS * 3, cursor);
+    expect_end(rest, SAGA_OK, "");
+}
+END_TEST
+
+START_TEST(sidecar__watch_of_all_catches_up_and_follows)
+{
+    char id[64], cursor[64] = "";
+    world_open_sidecar(&w, "steps_max: 256\n");
+    struct wire_stream *first = world_watch(&w, "", "1.0"); /* a cursor of the future */
+    expect_end(first, SAGA_E_INVALID_ARGUMENT, "INVALID_ARGUMENT");
+    long_saga(id);
+    struct wire_stream *all = world_watch(&w, "", "1.0");
+    read_events(all, STEPS, STEPS - 1, cursor);
+    for (int i = 0; i < 10; i++) {
+        world_begin(&w, id);
+        read_events(all, 1, 0, cursor);
+    }
+    wire_stream_close(all);
+    ck_assert_int_eq(world_commit(&w, id, &error), SAGA_OK);
+    all = world_watch(&w, "", cursor);
+    read_events(all, 1, 0, cursor);
+    wire_stream_close(all);
+}
+END_TEST
+
+/* It reads nothing until everything has happened: nothing is lost, and nothing is kept for it in memory. */
+START_TEST(sidecar__a_slow_watcher_misses_nothing)
+{
+    enum { MESSAGES = 100, COMMANDS = 100 };
+    world_open_sidecar(&w, "pipe_commands_max: 100\n");
+    char id[64], ignored[64];
+    world_begin(&w, id);
+    struct wire_stream *slow = world_watch(&w, "", "1.0");
+    struct world_pipe pipe;
+    Saga__V1__BeginRequest begin = SAGA__V1__BEGIN_REQUEST__INIT;
+    Saga__V1__Command command = SAGA__V1__COMMAND__INIT, *commands[COMMANDS];
+    Saga__V1__PipeRequest m = SAGA__V1__PIPE_REQUEST__INIT;
+    begin.name = (char *)(uintptr_t)"a-name-of-some-length-so-that-the-events-fill-the-windows-of-the-connection";
+    command.command_case = SAGA__V1__COMMAND__COMMAND_BEGIN;
+    command.begin = &begin;
+    for (int i = 0; i < COMMANDS; i++)
+        commands[i] = &command;
+    m.n_commands = COMMANDS;
+    m.commands = commands;
+    world_pipe_open(&w, &pipe);
+    for (int i = 0; i < MESSAGES; i++) {
+        world_pipe_send(&pipe, &m);
+        Saga__V1__PipeResponse *answer = world_pipe_receive(&pipe);
+        ck_assert_uint_eq(answer->n_results, COMMANDS);
+        saga__v1__pipe_response__free_unpacked(answer, NULL);
+    }
+    world_pipe_half_close(&pipe);
+    ck_assert_int_eq(world_pipe_end(&pipe), 0);
+    read_events(slow, MESSAGES * COMMANDS, 0, ignored);
+    wire_stream_close(slow);
+}
+END_TEST
+
+static bool watch_is_refused(void)
+{
+    int code;
+    struct wire_stream *stream = world_watch(&w, "", "1.0");
+    Saga__V1__WatchResponse *m = world_watch_next(stream, &code, &error);
+    bool refused = m == NULL;
+    if (refused)
+        ck_assert_str_eq(error.reason, "QUEUE_FULL");
+    else
+        saga__v1__watch_response__free_unpacked(m, NULL);
+    wire_stream_close(stream);
+    return refused;
+}
+
+static bool watch_is_let_in(const char *id)
+{
+    int code;
+    struct wire_stream *stream = world_watch(&w, id, "");
+    Saga__V1__WatchResponse *m = world_watch_next(stream, &code, &error);
+    if (m != NULL)
+        saga__v1__watch_response__free_unpacked(m, NULL);
+    wire_stream_close(stream);
+    return m != NULL;
+}
+
+START_TEST(sidecar__watches_have_a_bound_and_leave_nothing_behind)
+{
+    char id[64], ignored[64];
+    world_open_sidecar(&w, "watchers_max: 1\n");
+    world_begin(&w, id);
+    world_begin(&w, id);
+    struct wire_stream *first = world_watch(&w, "", "1.0");
+    read_events(first, 1, 0, ignored);
+    ck_assert(watch_is_refused());
+    wire_stream_close(first);
+    for (int i = 0; i < 5; i++)
+        UNTIL(!watch_is_refused());
+    /* A watcher of one saga leaves as well. */
+    for (int i = 0; i < 5; i++)
+        UNTIL(watch_is_let_in(id));
+}
+END_TEST
+
+START_TEST(sidecar__watch_refuses_what_is_no_cursor)
+{
+    char id[64];
+    static const char *const bad[] = {"x", "1", "1.2.3", "ff.0"};
+    world_open_sidecar(&w, "");
+    world_begin(&w, id);
+    for (size_t i = 0; i < 4; i++)
+        expect_end(world_watch(&w, i % 2 == 0 ? id : "", bad[i]), SAGA_E_INVALID_ARGUMENT, "INVALID_ARGUMENT");
+    expect_end(world_watch(&w, "000000000abc-9", ""), SAGA_E_NOT_FOUND, "SAGA_NOT_FOUND");
+    expect_end(world_watch(&w, "", "0.0"), SAGA_E_OUT_OF_RANGE, "CURSOR_EXPIRED");
+}
+END_TEST
+
+/* ---- Pipe ---- */
+
+/* A message of count Begins with request_ids PREFIX-0, ... */
+static void send_begins(struct world_pipe *p, const char *prefix, int count)
+{
+    Saga__V1__BeginRequest *begins = calloc((size_t)count + 1, sizeof *begins);
+    Saga__V1__Command *commands = calloc((size_t)count + 1, sizeof *commands);
+    Saga__V1__Command **list = calloc((size_t)count + 1, sizeof(*list));
+    char (*ids)[64] = calloc((size_t)count + 1, sizeof *ids);
+    Saga__V1__PipeRequest m = SAGA__V1__PIPE_REQUEST__INIT;
+    for (int i = 0; i < count; i++) {
+        saga__v1__begin_request__init(&begins[i]);
+        saga__v1__command__init(&commands[i]);
+        snprintf(ids[i], sizeof ids[i], "%s-%d", prefix, i);
+        begins[i].name = (char *)(uintptr_t)"piped";
+        begins[i].request_id = ids[i];
+        commands[i].command_case = SAGA__V1__COMMAND__COMMAND_BEGIN;
+        commands[i].begin = &begins[i];
+        list[i] = &commands[i];
+    }
+    m.n_commands = (size_t)count;
+    m.commands = list;
+    world_pipe_send(p, &m);
+    free(begins);
+    free(commands);
+    free(list);
+    free(ids);
+}
+
+static unsigned long long serial_of(const char *id)
+{
+    unsigned long long serial = 0;
+    ck_assert_int_eq(sscanf(strchr(id, '-') + 1, "%llx", &serial), 1);
+    return serial;
+}
+
+START_TEST(sidecar__messages_in_flight_are_answered_in_order_after_the_half_close)
+{
+    enum { MESSAGES = 64 };
+    struct world_pipe p;
+    char prefix[32];
+    world_open_sidecar(&w, "");
+    world_pipe_open(&w, &p);
+    for (int i = 0; i < MESSAGES; i++) {
+        snprintf(prefix, sizeof prefix, "m%d", i);
+        send_begins(&p, prefix, i % 5); /* some are empty */
+    }
+    world_pipe_half_close(&p);
+    unsigned long long last = 0;
+    for (int i = 0; i < MESSAGES; i++) {
+        Saga__V1__PipeResponse *m = world_pipe_receive(&p);
+        ck_assert_ptr_nonnull(m);
+        ck_assert_uint_eq(m->n_results, (size_t)i % 5);
+        for (size_t j = 0; j < m->n_results; j++) {
+            ck_assert_int_eq(m->results[j]->result_case, SAGA__V1__RESULT__RESULT_BEGIN);
+            ck_assert_uint_gt(serial_of(m->results[j]->begin->saga_id), last);
+            last = serial_of(m->results[j]->begin->saga_id);
+        }
+        saga__v1__pipe_response__free_unpacked(m, NULL);
+    }
+    ck_assert_ptr_null(world_pipe_receive(&p));
+    ck_assert_int_eq(world_pipe_end(&p), 0);
+}
+END_TEST
+
+START_TEST(sidecar__a_bad_message_ends_the_pipe_after_what_came_before)
+{
+    struct world_pipe p;
+    world_open_sidecar(&w, "pipe_commands_max: 3\n");
+    for (int bad = 0; bad < 2; bad++) {
+        world_pipe_open(&w, &p);
+        send_begins(&p, "good", 3);
+        if (bad == 0)
+            world_pipe_send_bytes(&p, "\xff\xff\xff", 3);
+        else
+            send_begins(&p, "many", 4);
+        send_begins(&p, "late", 1);
+        Saga__V1__PipeResponse *m = world_pipe_receive(&p);
+        ck_assert_ptr_nonnull(m);
+        ck_assert_uint_eq(m->n_results, 3);
+        saga__v1__pipe_response__free_unpacked(m, NULL);
+        ck_assert_ptr_null(world_pipe_receive(&p));
+        ck_assert_int_eq(world_pipe_end(&p), 3);
+    }
+}
+END_TEST
+
+START_TEST(sidecar__commands_fail_each_by_itself)
+{
+    struct world_pipe p;
+    Saga__V1__CommitRequest commit = SAGA__V1__COMMIT_REQUEST__INIT;
+    Saga__V1__BeginRequest begin = SAGA__V1__BEGIN_REQUEST__INIT;
+    Saga__V1__Command commands[4], *list[4];
+    Saga__V1__PipeRequest m = SAGA__V1__PIPE_REQUEST__INIT;
+    for (int i = 0; i < 4; i++) {
+        saga__v1__command__init(&commands[i]);
+        list[i] = &commands[i];
+    }
+    commit.saga_id = (char *)(uintptr_t)"000000000abc-77";
+    begin.name = (char *)(uintptr_t)"fine";
+    commands[0].command_case = SAGA__V1__COMMAND__COMMAND_COMMIT; /* an unknown saga */
+    commands[0].commit = &commit;
+    commands[2].command_case = SAGA__V1__COMMAND__COMMAND_BEGIN;
+    commands[2].begin = &begin;
+    commands[3].command_case = SAGA__V1__COMMAND__COMMAND_BEGIN; /* no name */
+    commands[3].begin = &(Saga__V1__BeginRequest)SAGA__V1__BEGIN_REQUEST__INIT;
+    m.n_commands = 4; /* the second is none at all */
+    m.commands = list;
+    world_open_sidecar(&w, "");
+    world_pipe_open(&w, &p);
+    world_pipe_send(&p, &m);
+    Saga__V1__PipeResponse *answer = world_pipe_receive(&p);
+    ck_assert_uint_eq(answer->n_results, 4);
+    static const int codes[] = {5, 3, 0, 3};
+    for (int i = 0; i < 4; i++) {
+        bool failed = answer->results[i]->result_case == SAGA__V1__RESULT__RESULT_ERROR;
+        ck_assert_int_eq(failed ? answer->results[i]->error->code : 0, codes[i]);
+        ck_assert(!failed || answer->results[i]->error->n_details > 0);
+    }
+    saga__v1__pipe_response__free_unpacked(answer, NULL);
+    world_pipe_half_close(&p);
+    ck_assert_int_eq(world_pipe_end(&p), 0);
+}
+END_TEST
+
+static bool pipe_is_refused(void)
+{
+    struct world_pipe p;
+    world_pipe_open(&w, &p);
+    send_begins(&p, "again", 1);
+    Saga__V1__PipeResponse *m = world_pipe_receive(&p);
+    if (m != NULL)
+        saga__v1__pipe_response__free_unpacked(m, NULL);
+    bool refused = m == NULL;
+    if (!refused)
+        world_pipe_cancel(&p);
+    ck_assert_int_eq(world_pipe_end(&p), refused ? 8 : 1);
+    return refused;
+}
+
+START_TEST(sidecar__a_cancelled_pipe_is_gone_and_its_commands_are_not)
+{
+    struct world_pipe p;
+    world_open_sidecar(&w, "streams_max: 1\nwatchers_max: 1\n");
+    for (int round = 0; round < 5; round++) {
+        char prefix[32];
+        world_pipe_open(&w, &p);
+        for (int i = 0; i < 20; i++) {
+            snprintf(prefix, sizeof prefix, "r%d-%d", round, i);
+            send_begins(&p, prefix, 10);
+        }
+        world_pipe_cancel(&p);
+        ck_assert_int_eq(world_pipe_end(&p), 1);
+        UNTIL(!pipe_is_refused());
+    }
+    Saga__V1__ListRequest list = SAGA__V1__LIST_REQUEST__INIT;
+    ProtobufCMessage *response;
+    ck_assert_int_eq(world_ask(&w, COORDINATOR "List", &list.base, &saga__v1__list_response__descriptor, 0, &response, &error), SAGA_OK);
+    ck_assert_uint_gt(((Saga__V1__ListResponse *)response)->n_sagas, 0);
+    protobuf_c_message_free_unpacked(response, NULL);
+}
+END_TEST
+
+/* ---- stopping ---- */
+
+/* Whether one more stream is one too many, those included that have not said a word yet. */
+static bool streams_are_full(void)
+{
+    int code;
+    struct wire_stream *stream = world_watch(&w, "", "1.0");
+    Saga__V1__WatchResponse *m = world_watch_next(stream, &code, &error);
+    if (m != NULL)
+        saga__v1__watch_response__free_unpacked(m, NULL);
+    wire_stream_close(stream);
+    return code == SAGA_E_RESOURCE_EXHAUSTED && strcmp(error.reason, "STREAMS_MAX") == 0;
+}
+
+static void read_some(struct wire_stream *stream)
+{
+    int code;
+    Saga__V1__WatchResponse *m = world_watch_next(stream, &code, &error);
+    ck_assert_ptr_nonnull(m);
+    saga__v1__watch_response__free_unpacked(m, NULL);
+}
+
+/* Far longer than the test's patience: who holds the stop up fails it. */
+#define LONG_GRACE "shutdown_grace: 10m\n"
+
+START_TEST(sidecar__a_stop_lets_everybody_go_at_once)
+{
+    char id[64];
+    struct world_call waits[2];
+    struct world_pipe idle, answered;
+    world_open_sidecar(&w, LONG_GRACE "streams_max: 4\nwatchers_max: 4\n");
+    stuck_saga(id);
+    world_wait_start(&w, &waits[0], id, true, 0);
+    ck_assert_int_eq(world_wait_end(&waits[0]), SAGA_OK); /* nothing is in flight any more */
+    world_wait_start(&w, &waits[0], id, false, 0);
+    world_wait_start(&w, &waits[1], id, false, 0);
+    struct wire_stream *one = world_watch(&w, id, ""), *all = world_watch(&w, "", "1.0");
+    read_some(one);
+    read_some(all);
+    world_pipe_open(&w, &answered);
+    send_begins(&answered, "p", 1);
+    saga__v1__pipe_response__free_unpacked(world_pipe_receive(&answered), NULL);
+    world_pipe_open(&w, &idle); /* has not said a word */
+    UNTIL(streams_are_full());
+    ck_assert_int_eq(world_stop_sidecar(&w), 0);
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(world_wait_end(&waits[i]), SAGA_E_UNAVAILABLE);
+        ck_assert_str_eq(waits[i].error.reason, "STOPPING");
+    }
+    ck_assert_int_eq(world_pipe_end(&answered), 14);
+    ck_assert_int_eq(world_pipe_end(&idle), 14);
+    for (int i = 0; i < 2; i++) {
+        int code;
+        struct wire_stream *stream = i == 0 ? one : all;
+        Saga__V1__WatchResponse *m;
+        while ((m = world_watch_next(stream, &code, &error)) != NULL)
+            saga__v1__watch_response__free_unpacked(m, NULL);
+        ck_assert_int_eq(code, SAGA_E_UNAVAILABLE);
+        ck_assert_str_eq(error.reason, "STOPPING");
+        wire_stream_close(stream);
+    }
+}
+END_TEST
+
+/* Stops while requests come in: everyone is answered, one way or the other. */
+START_TEST(sidecar__a_stop_under_load_answers_everybody)
+{
+    enum { WAITS = 50 };
+    char id[64];
+    struct world_call waits[WAITS];
+    struct world_pipe p;
+    world_open_sidecar(&w, LONG_GRACE);
+    world_begin(&w, id);
+    world_pipe_open(&w, &p);
+    for (int i = 0; i < 20; i++) {
+        char prefix[32];
+        snprintf(prefix, sizeof prefix, "m%d", i);
+        send_begins(&p, prefix, 20);
+    }
+    for (int i = 0; i < WAITS; i++)
+        world_wait_start(&w, &waits[i], id, false, 60000);
+    ck_assert_int_eq(world_stop_sidecar(&w), 0);
+    wire_shutdown(w.wire);
+    for (int i = 0; i < WAITS; i++)
+        ck_assert_int_ne(world_wait_end(&waits[i]), SAGA_OK);
+    Saga__V1__PipeResponse *m;
+    while ((m = world_pipe_receive(&p)) != NULL)
+        saga__v1__pipe_response__free_unpacked(m, NULL);
+    ck_assert_int_eq(world_pipe_end(&p), 14);
+}
+END_TEST
+
+/* Fills the journal until an enlistment waits for room, which its caller gives up. */
+static void fill_journal(char id[64])
+{
+    char step[32];
+    int code = SAGA_OK;
+    world_begin(&w, id);
+    for (int n = 0; code == SAGA_OK; n++) {
+        ck_assert_int_lt(n, 200);
+        snprintf(step, sizeof step, "s%d", n);
+        code = world_enlist(&w, id, step, "nobody", 1000000, 3000, &error);
+    }
+    ck_assert(code == SAGA_E_DEADLINE_EXCEEDED || code == SAGA_E_RESOURCE_EXHAUSTED);
+}
+
+static bool is_full(void)
+{
+    Saga__V1__BeginRequest m = SAGA__V1__BEGIN_REQUEST__INIT;
+    m.name = (char *)(uintptr_t)"more";
+    int code = world_ask(&w, COORDINATOR "Begin", &m.base, &saga__v1__begin_response__descriptor, 1000, NULL, &error);
+    return code == SAGA_E_RESOURCE_EXHAUSTED && strcmp(error.reason, "JOURNAL_FULL") == 0;
+}
+
+START_TEST(sidecar__a_stop_while_the_journal_is_full_ends_within_the_grace)
+{
+    char id[64];
+    struct world_call wait;
+    world_open_sidecar(&w, "journal_bytes_max: 16MiB\nsteps_max: 256\nshutdown_grace: 300ms\n");
+    fill_journal(id);
+    UNTIL(is_full());
+    world_wait_start(&w, &wait, id, false, 0);
+    ck_assert_int_eq(world_wait_end(&wait), SAGA_E_RESOURCE_EXHAUSTED);
+    ck_assert_str_eq(wait.error.reason, "JOURNAL_FULL");
+    struct world_pipe p;
+    world_pipe_open(&w, &p);
+    send_begins(&p, "late", 3);
+    Saga__V1__PipeResponse *m = world_pipe_receive(&p);
+    ck_assert_int_eq(m->results[0]->result_case, SAGA__V1__RESULT__RESULT_ERROR);
+    saga__v1__pipe_response__free_unpacked(m, NULL);
+    struct timespec before, after;
+    clock_gettime(CLOCK_MONOTONIC, &before);
+    ck_assert_int_eq(world_stop_sidecar(&w), 0);
+    clock_gettime(CLOCK_MONOTONIC, &after);
+    ck_assert_int_lt(after.tv_sec - before.tv_sec, 4); /* cut at 0.3 s, not given up 5 s later */
+    ck_assert_int_eq(world_pipe_end(&p), 14);
+    world_run_sidecar(&w, "steps_max: 256\n");
+    ck_assert_int_eq(world_abort(&w, id, &error), SAGA_OK);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("sidecar");
+    TCase *t = tcase_create("sidecar");
+    tcase_set_timeout(t, 120);
+    tcase_add_checked_fixture(t, NULL, teardown);
+    tcase_add_test(t, sidecar__starts_and_stops);
+    tcase_add_test(t, sidecar__may_be_stopped_before_it_runs);
+    tcase_add_test(t, sidecar__wait_is_answered_at_the_end);
+    tcase_add_test(t, sidecar__wait_until_stuck_is_answered_when_it_is);
+    tcase_add_test(t, sidecar__waits_have_a_bound_and_leave_nothing_behind);
+    tcase_add_test(t, sidecar__watch_of_one_saga_shows_all_of_it_and_ends_with_it);
+    tcase_add_test(t, sidecar__watch_of_all_catches_up_and_follows);
+    tcase_add_test(t, sidecar__a_slow_watcher_misses_nothing);
+    tcase_add_test(t, sidecar__watches_have_a_bound_and_leave_nothing_behind);
+    tcase_add_test(t, sidecar__watch_refuses_what_is_no_cursor);
+    tcase_add_test(t, sidecar__messages_in_flight_are_answered_in_order_after_the_half_close);
+    tcase_add_test(t, sidecar__a_bad_message_ends_the_pipe_after_what_came_before);
+    tcase_add_test(t, sidecar__commands_fail_each_by_itself);
+    tcase_add_test(t, sidecar__a_cancelled_pipe_is_gone_and_its_commands_are_not);
+    tcase_add_test(t, sidecar__a_stop_lets_everybody_go_at_once);
+    tcase_add_test(t, sidecar__a_stop_under_load_answers_everybody);
+    tcase_add_test(t, sidecar__a_stop_while_the_journal_is_full_ends_within_the_grace);
+    suite_add_tcase(suite, t);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? 0 : 1;
+}
