@@ -41,17 +41,26 @@ WORKERS = 20
 # A saga that has not ended so long after the last kill is lost.
 SETTLE_S = 60
 
-RETRY = "retry: {maxAttempts: 500, initialBackoff: 5ms, maxBackoff: 100ms}"
-DEFINITIONS = [
-    "name: chain\nversion: 1.0.0\ndeadline: 30s\nsteps:\n" + "".join(
-        "  - name: %s\n    target: %s\n    %s\n    action: /shop.v1.%s\n    compensation: /shop.v1.%s\n%s" % (
-            name, target, RETRY, action, undo, "    after: [%s]\n" % after if after else "")
-        for (name, (target, action, undo)), after in zip(STEPS.items(), (None, "reserve", "charge"))),
-    "name: fork\nversion: 1.0.0\ncompensation_order: dependency\nsteps:\n" + "".join(
-        "  - name: %s\n    target: %s\n    %s\n    action: /shop.v1.%s\n    compensation: /shop.v1.%s\n%s" % (
-            name, target, RETRY, action, undo, "    after: [reserve]\n" if name != "reserve" else "")
-        for name, (target, action, undo) in STEPS.items()),
-]
+
+
+def definition(name, after, attempts=500, more=""):
+    """The three steps; after says what each waits for. Compensations are tried for ever, actions so many times."""
+    retry = "retry: {maxAttempts: %d, initialBackoff: 5ms, maxBackoff: 100ms}"
+    return "name: %s\nversion: 1.0.0\n%ssteps:\n" % (name, more) + "".join(
+        "  - {name: %s, after: [%s], target: %s, action: {method: /shop.v1.%s, %s}, compensation: {method: /shop.v1.%s, %s}}\n" % (
+            step, waits_for, target, action, retry % attempts, undo, retry % 500)
+        for (step, (target, action, undo)), waits_for in zip(STEPS.items(), after))
+
+
+CHAIN = ("", "reserve", "charge")
+DEFINITIONS = {
+    "chain": definition("chain", CHAIN, more="deadline: 30s\n"),
+    "fork": definition("fork", ("", "reserve", "reserve"), more="compensation_order: dependency\n"),
+    # A call that a kill has taken is its last: nobody knows what became of it, and it must be undone.
+    "once": definition("once", CHAIN, attempts=1),
+    # One that was lost, and one that found nobody: together still not a no.
+    "twice": definition("twice", CHAIN, attempts=2),
+}
 
 
 def varint(n):
@@ -207,7 +216,7 @@ class Worker(threading.Thread):
 
     def orchestrated(self):
         request_id = self.request_id()
-        fields = {"definition": self.random.choice(("chain", "fork")), "request_id": request_id,
+        fields = {"definition": self.random.choice(tuple(DEFINITIONS)), "request_id": request_id,
                   "input": order(request_id, self.cents())}
         response, failure = self.ask(self.client.Start, **fields)
         if failure is not None:
@@ -330,7 +339,7 @@ class World:
         port = free_port()
         self.addresses = ["127.0.0.1:%d" % port, "unix:" + os.path.join(directory, "sagad.sock")]
         self.sidecar = Sidecar(directory=directory, listen=self.addresses, **self.sidecar_options())
-        for text in DEFINITIONS:
+        for text in DEFINITIONS.values():
             self.sidecar.client.register(text)
         self.kills = collections.Counter()
 
@@ -353,6 +362,8 @@ class World:
             self.kills[service.name] += 1
             if chance < 0.05:
                 self.kill_sidecar()
+            elif chance < 0.1:
+                time.sleep(self.random.uniform(0, 0.3))
             service.start()
         elif chance < 0.19:
             self.sidecar.restart("stop")
