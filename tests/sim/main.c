@@ -11,7 +11,7 @@ static const char usage[] = "usage: sim seed N            replay one seed, one l
                             "       sim soak [FROM]       until stopped\n"
                             "       sim exhaust           every outcome of every call, times an end at every boundary\n"
                             "       sim choices SHAPE D.. one of those again, an event a line\n"
-    "       sim memory N          each allocation of the core refused in turn, in N worlds\n"
+                            "       sim memory N          each allocation of the core refused in turn, in N worlds\n"
                             "exit: 0 nothing found, 2 usage, 3 crash, 4 safety, 5 liveness, 6 a mark was not reached\n";
 
 #ifdef SAGA_DEFECTS

@@ -65,6 +65,15 @@ static void check_quiet(struct world *w, const struct model *m, int64_t out_at)
                "a compensation leaves while the owner may still be acting", m->id.serial);
 }
 
+/* An attempt that the sidecar's own end took away makes no dead letter, so each of its lives may add one. */
+static void check_undo_attempts(struct world *w, const struct model *m, const struct call_effect *call)
+{
+    unsigned most = m->definition == NULL ? sidecar_engine_options(w, 0).compensation_retry.max_attempts
+                                          : m->definition->steps[call->step].compensation.retry.max_attempts;
+    expect(w, call->attempt < most + w->sidecar.incarnation, "I10", "more attempts than the policy allows",
+           m->id.serial);
+}
+
 static void check_compensation(struct world *w, const struct model *m, const struct call_effect *call,
                                const struct attempt *a)
 {
@@ -80,6 +89,7 @@ static void check_compensation(struct world *w, const struct model *m, const str
     if (m->definition != NULL && m->definition->pivot_step >= 0)
         expect(w, m->steps[m->definition->pivot_step].action != SAGA_ACTION_DONE, "I11",
                "a compensation after the pivot", m->id.serial);
+    check_undo_attempts(w, m, call);
     check_order(w, m, call->step);
     check_quiet(w, m, a->out_at);
 }
@@ -170,6 +180,28 @@ void oracle_answer(struct world *w, const struct incoming *in)
                   (a->answered && in->status > 0 && in->status < 32 && (refusals >> in->status & 1) != 0);
     if (a->phase == SAGA_PHASE_ACTION && a->answered && in->status == 0)
         a->model->steps[a->step].answered_ok = true;
+}
+
+static void heard(struct model *m, int64_t now)
+{
+    if (m->heard_at == now)
+        return;
+    m->heard_before = m->heard_at;
+    m->heard_at = now;
+}
+
+void oracle_request(struct world *w, const struct event *event)
+{
+    uint64_t serial = event->saga.serial;
+    if (core_full_since(w->sidecar.core).us != 0)
+        return; /* it will be refused */
+    if (serial == 0 || serial >= SERIAL_MAX || !w->models[serial].known ||
+        !saga_id_equal(w->models[serial].id, event->saga))
+        return;
+    w->models[serial].asked |= 1u << event->type;
+    if (event->type == EVENT_ENLIST || event->type == EVENT_COMMIT || event->type == EVENT_ABORT ||
+        event->type == EVENT_KEEP_ALIVE)
+        heard(&w->models[serial], event->now.us);
 }
 
 /* ---- replies ---- */

@@ -55,6 +55,8 @@ static void on_started(struct world *w, const struct record *r)
     m->mode = r->mode;
     m->state = SAGA_RUNNING;
     m->deadline = r->deadline.us;
+    m->lease = r->lease.us;
+    m->heard_at = m->heard_before = r->at.us;
     struct bytes text = r->mode == SAGA_ORCHESTRATED ? r->input : r->name;
     m->client = &w->clients[number_at_end(text)];
     expect(w, bytes_equal(text, bytes_of_text(m->client->input)), "I1", "a saga's input is not what its client sent",
@@ -150,10 +152,71 @@ static bool past_pivot(const struct model *m)
     return action == SAGA_ACTION_DONE || action == SAGA_ACTION_SKIPPED;
 }
 
+/* Nothing happens without its cause. */
+static void check_cause(struct world *w, const struct model *m, const struct record *r)
+{
+    const struct model_step *s = r->step < m->step_count ? &m->steps[r->step] : NULL;
+    bool asked_cancel = (m->asked >> EVENT_CANCEL & 1) != 0, asked_abort = (m->asked >> EVENT_ABORT & 1) != 0;
+    bool holds = false;
+    switch (r->reason) {
+    case REASON_ACTION_REJECTED:
+        holds = s != NULL && s->action == SAGA_ACTION_REJECTED;
+        break;
+    case REASON_ACTION_UNKNOWN:
+        holds = s != NULL && s->action == SAGA_ACTION_UNKNOWN;
+        break;
+    case REASON_DEADLINE:
+        holds = r->at.us >= m->deadline;
+        break;
+    case REASON_LEASE:
+        /* What was heard in the same turn may have come after. */
+        holds = m->mode == SAGA_ENLISTED &&
+                r->at.us >= (m->heard_at >= r->at.us ? m->heard_before : m->heard_at) + m->lease;
+        break;
+    case REASON_CANCELLED:
+        holds =
+            asked_cancel && bytes_equal(r->message, bytes_of_text(r->actor.size > 0 ? "because" : "changed my mind"));
+        break;
+    case REASON_ABORTED:
+        holds = asked_abort && m->mode == SAGA_ENLISTED;
+        break;
+    case REASON_COMPENSATION_FAILED:
+        holds = s != NULL && s->compensation == SAGA_COMPENSATION_FAILED;
+        break;
+    case REASON_FORWARD_FAILED:
+        holds = past_pivot(m) && s != NULL && (s->action == SAGA_ACTION_REJECTED || s->action == SAGA_ACTION_UNKNOWN);
+        break;
+    case REASON_PIVOT_UNKNOWN:
+        holds = s != NULL && m->definition != NULL && m->definition->pivot_step == (int)r->step &&
+                s->action == SAGA_ACTION_UNKNOWN && !s->has_compensation;
+        break;
+    default:
+        break;
+    }
+    expect(w, holds, "cause", "a saga turned back, or is stuck, for a reason that is not there", r);
+}
+
+static void check_asked(struct world *w, const struct model *m, const struct record *r)
+{
+    static const uint8_t events[RECORD_TYPE_COUNT] = {[RECORD_PAUSED] = EVENT_PAUSE,
+                                                      [RECORD_RESUMED] = EVENT_RESUME,
+                                                      [RECORD_RETRIED] = EVENT_RETRY,
+                                                      [RECORD_SKIPPED] = EVENT_SKIP};
+    uint8_t event = events[r->type];
+    if (r->type == RECORD_ENDED && r->saga_state == SAGA_RESOLVED)
+        event = EVENT_RESOLVE;
+    if (event == 0)
+        return;
+    expect(w, (m->asked >> event & 1) != 0, "cause", "an operator's act is recorded that nobody asked for", r);
+    expect(w, bytes_equal(r->actor, bytes_of_text("operator")) && bytes_equal(r->message, bytes_of_text("because")),
+           "cause", "an operator's act does not tell who and why", r);
+}
+
 static void on_turned_back(struct world *w, struct model *m, const struct record *r)
 {
     expect(w, m->state == SAGA_RUNNING, "states", "a saga turned back that did not run", r);
     expect(w, !past_pivot(m), "I11", "a saga turned back after its pivot", r);
+    check_cause(w, m, r);
     m->state = SAGA_COMPENSATING;
     m->reason = r->reason;
     mark(w, MARK_TURNED, r->reason);
@@ -320,6 +383,7 @@ static void take_record(struct world *w, const struct record *r)
     expect(w, !ended(m), "I5", "a saga goes on after its end", r);
     expect(w, r->step == RECORD_NO_STEP || r->step < m->step_count || r->type == RECORD_ENLISTED, "states",
            "a record names a step that is not there", r);
+    check_asked(w, m, r);
     switch (r->type) {
     case RECORD_ENLISTED:
         on_enlisted(w, m, r);
@@ -345,6 +409,7 @@ static void take_record(struct world *w, const struct record *r)
         break;
     case RECORD_STUCK:
         expect(w, m->state == SAGA_RUNNING || m->state == SAGA_COMPENSATING, "states", "stuck twice", r);
+        check_cause(w, m, r);
         m->stuck_from = m->state;
         m->state = SAGA_STUCK;
         m->stuck_reason = r->reason;

@@ -183,6 +183,7 @@ void oracle_recovered(struct world *w)
     const struct engine *e = core_engine(w->sidecar.core);
     for (uint64_t serial = 1; serial <= w->serial_max; serial++) {
         const struct model *m = &w->models[serial];
+        w->models[serial].heard_at = sidecar_now(w).us; /* leases start anew */
         bool over = m->state == SAGA_COMMITTED || m->state == SAGA_COMPENSATED || m->state == SAGA_RESOLVED;
         const struct saga *s = engine_find(e, serial);
         expect(w, over ? s == NULL || saga_ended(s) || s->position > w->disk.frame_count : s != NULL, "I5",

@@ -116,6 +116,7 @@ static int submit(struct world *w, const struct incoming *in)
     } else if (in->request != NULL) {
         client_event(w, in->request, &event);
         trace(w, "request", event.saga.serial, event.type, (int64_t)event.token, 0);
+        oracle_request(w, &event);
     } else {
         const struct attempt *a = in->attempt;
         event.type = EVENT_ANSWER;

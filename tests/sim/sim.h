@@ -171,6 +171,8 @@ struct model {
     bool unkeepable; /* a step's output is over payload_bytes_max: trying it anew does not help */
     int64_t ended_at; /* by the sidecar's clock */
     int64_t deadline; /* likewise; INT64_MAX: none */
+    int64_t lease, heard_at, heard_before; /* when the sidecar last heard of its owner, and the time before */
+    uint32_t asked;   /* bit n: an event of type n was submitted for it */
     uint64_t first_frame, last_frame; /* that hold it */
     uint64_t *history; /* hash of each of its records, in order */
     size_t history_count, history_room;
@@ -467,6 +469,8 @@ struct model *oracle_model(struct world *w, struct saga_id id);
 void oracle_call(struct world *w, const struct call_effect *call, struct attempt *a);
 void oracle_reply(struct world *w, const struct reply_effect *reply);
 void oracle_answer(struct world *w, const struct incoming *in);
+/* A request that is handed to the core. */
+void oracle_request(struct world *w, const struct event *event);
 /* ---- oracle_state.c: what is in memory ---- */
 void oracle_state(struct world *w);
 void oracle_replay(struct world *w, const char *when);
