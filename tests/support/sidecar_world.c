@@ -239,6 +239,18 @@ static bool batch(struct world_pipe *p, const grpc_op *ops, size_t count)
     return event.success != 0;
 }
 
+static void open_on(struct world_pipe *p, grpc_channel *channel)
+{
+    p->queue = grpc_completion_queue_create_for_next(NULL);
+    p->call = grpc_channel_create_call(channel, NULL, GRPC_PROPAGATE_DEFAULTS, p->queue,
+                                       grpc_slice_from_static_string(COORDINATOR "Pipe"), NULL,
+                                       gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
+    grpc_metadata_array_init(&p->initial);
+    grpc_metadata_array_init(&p->trailing);
+    const grpc_op op = {.op = GRPC_OP_SEND_INITIAL_METADATA, .flags = GRPC_INITIAL_METADATA_WAIT_FOR_READY};
+    ck_assert(batch(p, &op, 1));
+}
+
 void world_pipe_open(struct sidecar_world *w, struct world_pipe *p)
 {
     memset(p, 0, sizeof *p);
@@ -246,14 +258,13 @@ void world_pipe_open(struct sidecar_world *w, struct world_pipe *p)
     grpc_arg arg = {.type = GRPC_ARG_INTEGER, .key = text(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL), .value.integer = 1};
     p->channel = grpc_channel_create(w->address, plain, &(grpc_channel_args){.num_args = 1, .args = &arg});
     grpc_channel_credentials_release(plain);
-    p->queue = grpc_completion_queue_create_for_next(NULL);
-    p->call = grpc_channel_create_call(p->channel, NULL, GRPC_PROPAGATE_DEFAULTS, p->queue,
-                                       grpc_slice_from_static_string(COORDINATOR "Pipe"), NULL,
-                                       gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
-    grpc_metadata_array_init(&p->initial);
-    grpc_metadata_array_init(&p->trailing);
-    const grpc_op op = {.op = GRPC_OP_SEND_INITIAL_METADATA, .flags = GRPC_INITIAL_METADATA_WAIT_FOR_READY};
-    ck_assert(batch(p, &op, 1));
+    open_on(p, p->channel);
+}
+
+void world_pipe_open_beside(struct world_pipe *other, struct world_pipe *p)
+{
+    memset(p, 0, sizeof *p);
+    open_on(p, other->channel);
 }
 
 void world_pipe_send_bytes(struct world_pipe *p, const void *bytes, size_t size)
@@ -323,7 +334,8 @@ int world_pipe_end(struct world_pipe *p)
     grpc_metadata_array_destroy(&p->initial);
     grpc_metadata_array_destroy(&p->trailing);
     grpc_call_unref(p->call);
-    grpc_channel_destroy(p->channel);
+    if (p->channel != NULL)
+        grpc_channel_destroy(p->channel);
     grpc_completion_queue_shutdown(p->queue);
     while (grpc_completion_queue_next(p->queue, gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL).type != GRPC_QUEUE_SHUTDOWN)
         ;

@@ -75,7 +75,7 @@ Saga__V1__WatchResponse *world_watch_next(struct wire_stream *stream, int *code,
 
 /* Pipe as plain gRPC. */
 struct world_pipe {
-    grpc_channel *channel;
+    grpc_channel *channel; /* NULL: another pipe's */
     grpc_completion_queue *queue;
     grpc_call *call;
     bool greeted; /* the initial metadata has been received */
@@ -84,6 +84,8 @@ struct world_pipe {
     grpc_slice details;
 };
 void world_pipe_open(struct sidecar_world *w, struct world_pipe *p);
+/* On the connection of another one, so that what is sent here arrives before what is sent there afterwards. */
+void world_pipe_open_beside(struct world_pipe *other, struct world_pipe *p);
 void world_pipe_send(struct world_pipe *p, const Saga__V1__PipeRequest *message);
 void world_pipe_send_bytes(struct world_pipe *p, const void *bytes, size_t size);
 void world_pipe_half_close(struct world_pipe *p);
