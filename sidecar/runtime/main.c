@@ -114,6 +114,8 @@ static int run(const struct config *config, const char *file)
     /* Before gRPC starts its threads: they inherit the mask. */
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
+    /* A limit on the size of files is told by the write that meets it, like a full disk. */
+    signal(SIGXFSZ, SIG_IGN);
     raise_file_limit();
 
     int code = sidecar_open(config, &s, &detail);

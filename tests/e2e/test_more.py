@@ -1,0 +1,243 @@
+"""Corners: what is rarely met, and must hold all the same."""
+import os
+import resource
+import socket
+import threading
+import time
+
+import grpc
+
+from harness import (PATIENCE_S, Case, Client, Gate, Sidecar, definition, do, enlistment, enum, fail, failure_of, message,
+                     reason_name, seconds, settled, state_name, step, undo, wait_until)
+
+Code = grpc.StatusCode
+
+
+class Corners(Case):
+    options = {"default_compensation_retry": {"maxAttempts": 1, "initialBackoff": "1ms", "maxBackoff": "1ms"},
+               "default_retry": {"maxAttempts": 1, "initialBackoff": "1ms", "maxBackoff": "1ms"}}
+
+    def setUp(self):
+        super().setUp()
+        self.sidecars = []
+
+    def tearDown(self):
+        for sidecar in self.sidecars:
+            sidecar.close()
+
+    def start(self, **options):
+        options.setdefault("targets", {"shop": self.shop.address})
+        self.sidecars.append(Sidecar(**dict(self.options, **options)))
+        return self.sidecars[-1]
+
+    def test_cursor_that_has_expired(self):
+        """Retention forgets events; who comes back with a cursor from before is told so, and does not miss them in silence."""
+        sidecar = self.start(retention="1s")
+        client = sidecar.client
+        client.register(definition("one", step("a")))
+        first = client.run("one").id
+        cursor = client.Get(saga_id=first).timeline[0].cursor
+        for _ in range(10):
+            client.run("one")
+
+        def expired():
+            try:
+                stream = client.Watch(cursor=cursor, timeout=5)
+                next(stream)
+                stream.cancel()
+            except grpc.RpcError as e:
+                return failure_of(e)
+        failure = wait_until(expired, "the cursor expires", 30)
+        self.assertEqual(("OUT_OF_RANGE", "CURSOR_EXPIRED"), (failure.code, failure.reason))
+
+    def test_resolve_waits_for_calls_in_flight(self):
+        """Side by side: one step is stuck while another's call is out; that one's answer has to be awaited."""
+        client = self.start().client
+        client.register(definition("pair", step("p", False, more="pivot: true"), step("x", False, after=["p"]),
+                                   step("y", False, after=["p"])))
+        gate = Gate()
+        self.shop.on(do("x"), fail(Code.NOT_FOUND))
+        self.shop.on(do("y"), gate)
+        saga_id = client.Start(definition="pair").saga_id
+        client.stuck(saga_id)
+        gate.await_call()
+        failure = self.refused("FAILED_PRECONDITION", "CALLS_IN_FLIGHT", lambda: client.operator.Resolve(
+            saga_id=saga_id, actor="me", reason="r"))
+        self.assertGreater(failure.retry_delay_ms, 0)
+        gate.open()
+        wait_until(lambda: client.steps(saga_id)["y"][0] == "DONE", "its answer is recorded")
+        client.operator.Resolve(saga_id=saga_id, actor="me", reason="r")
+        self.assertState("RESOLVED", client.end(saga_id))
+
+    def test_a_stuck_enlisted_saga(self):
+        client = self.start().client
+        self.shop.on(undo("a"), fail(Code.INTERNAL))
+        saga_id = client.Begin(name="x", enlist=[enlistment("a", retry={"max_attempts": 1})]).saga_id
+        client.Abort(saga_id=saga_id)
+        client.stuck(saga_id)
+        for call in (client.Enlist, client.Settle, client.Commit):
+            self.refused("FAILED_PRECONDITION", "SAGA_STUCK", call, saga_id=saga_id)
+        self.shop.on(undo("a"), lambda call: b"")
+        client.operator.Retry(saga_id=saga_id, actor="me")
+        self.assertState("COMPENSATED", client.end(saga_id))
+
+    def test_wait_until_stuck_and_then_the_end(self):
+        client = self.start().client
+        client.register(definition("back", step("a"), step("b", False, after=["a"])))
+        self.shop.on(do("b"), fail(Code.NOT_FOUND))
+        self.shop.on(undo("a"), fail(Code.INTERNAL))
+        saga_id = client.Start(definition="back").saga_id
+        results = []
+        thread = threading.Thread(target=lambda: results.append(client.end(saga_id)))
+        thread.start()
+        self.assertState("STUCK", client.stuck(saga_id))
+        self.assertEqual([], results)
+        self.shop.on(undo("a"), lambda call: b"")
+        client.operator.Retry(saga_id=saga_id, actor="me")
+        thread.join(PATIENCE_S)
+        self.assertEqual(["COMPENSATED"], [state_name(s) for s in results])
+
+    def test_participant_that_answers_nonsense(self):
+        """A peer that is no gRPC server, and one that closes in the middle: nothing is taken for done."""
+        listener = socket.socket()
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        over = threading.Event()
+
+        def serve():
+            while not over.is_set():
+                try:
+                    peer, _ = listener.accept()
+                except OSError:
+                    return
+                with peer:
+                    peer.recv(100)
+                    peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            client = self.start(targets={"shop": {"address": "127.0.0.1:%d" % listener.getsockname()[1], "timeout": "500ms"}},
+                                connect_timeout="200ms").client
+            client.register(definition("one", step("a")))
+            saga_id = client.Start(definition="one").saga_id
+            saga = client.end(saga_id, until_stuck=True)
+            self.assertNotEqual("COMMITTED", state_name(saga))
+        finally:
+            over.set()
+            listener.shutdown(socket.SHUT_RDWR)
+            listener.close()
+            thread.join(PATIENCE_S)
+
+    def test_participant_that_is_killed_in_the_middle(self):
+        """A call that has left and whose connection breaks may have been executed: it is undone."""
+        from harness import Participant
+        shop = Participant()
+        sidecar = self.start(targets={"shop": {"address": shop.address, "timeout": "500ms"}, "other": self.shop.address})
+        sidecar.client.register(
+            "name: two\nversion: 1.0.0\nsteps:\n  - {name: a, action: {target: shop, method: /s.S/Do},"
+            " compensation: {target: other, method: /s.S/Undo, request: own_output}}\n")
+        gate = Gate()
+        shop.on("/s.S/Do", gate)
+        saga_id = sidecar.client.Start(definition="two", input=b"in").saga_id
+        gate.await_call()
+        shop.stop()
+        saga = sidecar.client.end(saga_id)
+        self.assertState("COMPENSATED", saga)
+        self.assertEqual("ACTION_UNKNOWN", reason_name(saga.reason))
+        call, = self.shop.of(saga_id)
+        self.assertEqual(("unknown", b""), (call.metadata["saga-action-outcome"], call.request))
+
+    def test_two_hundred_steps(self):
+        client = self.start(steps_max=256).client
+        names = ["s%d" % i for i in range(200)]
+        client.register(definition("long", *[step(n, after=names[i - 1:i]) for i, n in enumerate(names)], step("no", False, after=names[-1:])))
+        self.shop.on(do("no"), fail(Code.NOT_FOUND))
+        saga = client.run("long")
+        self.assertState("COMPENSATED", saga)
+        self.assertEqual(names[::-1], self.shop.order(saga.id, "compensation"))
+
+    def test_a_hundred_steps_side_by_side(self):
+        client = self.start(steps_max=128).client
+        names = ["s%d" % i for i in range(100)]
+        client.register(definition("wide", *[step(n) for n in names], step("no", False, after=names)))
+        self.shop.on(do("no"), fail(Code.NOT_FOUND))
+        saga = client.run("wide")
+        self.assertState("COMPENSATED", saga)
+        started = [s.name for s in sorted(client.saga(saga.id).steps, key=lambda s: (s.started_at.seconds, s.started_at.nanos))]
+        self.assertEqual(set(names), set(self.shop.order(saga.id, "compensation")))
+        self.assertEqual(101, len(started))
+
+    def test_no_files_left(self):
+        """Connections may not take the files that the journal and the calls out need."""
+        sidecar = self.start()
+        sidecar.client.register(definition("one", step("a")))
+        limit = sidecar.fd_count() + 100
+        resource.prlimit(sidecar.process.pid, resource.RLIMIT_NOFILE, (limit, limit))
+        strangers = []
+        try:
+            for _ in range(limit + 50):
+                s = socket.create_connection(("127.0.0.1", sidecar.port), PATIENCE_S)
+                s.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0")
+                strangers.append(s)
+            for _ in range(5):
+                self.assertState("COMMITTED", sidecar.client.run("one"))
+        finally:
+            for s in strangers:
+                s.close()
+        fresh = Client(sidecar.address, wait_for_ready=True)
+        self.assertState("COMMITTED", fresh.run("one"))
+        fresh.close()
+
+    def test_the_journal_breaks_under_way(self):
+        """A write that fails for another reason than room: the sidecar says so and ends; what was acknowledged is there again."""
+        sidecar = self.start()
+        client = sidecar.client
+        acknowledged = [client.Begin(name="x", enlist=[enlistment("a", request=b"y" * 1000)]).saga_id for _ in range(20)]
+        path = os.path.join(sidecar.options["data_dir"], "journal.db-wal")
+        size = os.path.getsize(path)
+        # No file may grow any further.
+        resource.prlimit(sidecar.process.pid, resource.RLIMIT_FSIZE, (size, size))
+        for _ in range(50):
+            try:
+                acknowledged.append(client.Begin(name="x", enlist=[enlistment("a", request=b"y" * 1000)]).saga_id)
+            except grpc.RpcError as error:
+                failure = failure_of(error)
+                break
+        else:
+            self.fail("the journal grows although it may not")
+        self.assertEqual("UNAVAILABLE", failure.code, failure)
+        self.assertIn(failure.reason, ("STOPPING", None))
+        self.assertEqual(1, sidecar.await_exit(), "\n".join(sidecar.lines[-5:]))
+        told, = sidecar.log("stopped: the sidecar cannot go on")
+        self.assertEqual(("error", "JOURNAL_ERROR"), (told["level"], told["reason"]))
+        sidecar.start()
+        for saga_id in acknowledged:
+            self.assertState("RUNNING", sidecar.client.saga(saga_id))
+
+    def test_clients_that_come_and_go_leave_nothing(self):
+        sidecar = self.start()
+        sidecar.client.register(definition("one", step("a")))
+        sidecar.client.run("one")
+        before = sidecar.fd_count()
+        for _ in range(50):
+            client = Client(sidecar.address)
+            client.run("one")
+            client.close()
+        wait_until(lambda: sidecar.fd_count() <= before, "their connections are closed")
+
+    def test_json_logs(self):
+        import json
+        sidecar = Sidecar(start=False, log_format="json", log_level="debug", targets={"shop": self.shop.address})
+        self.sidecars.append(sidecar)
+        sidecar.spawn()
+        wait_until(lambda: any('"ready"' in l for l in sidecar.lines), "it is ready")
+        port = next(json.loads(l)["port"] for l in sidecar.lines if '"listening"' in l)
+        client = Client("127.0.0.1:%s" % port)
+        client.register(definition("one", step("a")))
+        self.shop.on(do("a"), fail(Code.NOT_FOUND, 'quote " and \\ and \n and \u2603'))
+        client.run("one", input=b"secret-payload")
+        client.close()
+        sidecar.stop()
+        for line in sidecar.lines:
+            json.loads(line)
+        self.assertNotIn("secret-payload", "\n".join(sidecar.lines))
