@@ -9,6 +9,7 @@ enum nonsense {
     LONG_TRACEPARENT,
     NEGATIVE_DEADLINE,
     LONG_DEADLINE,
+    REUSED_REQUEST_ID,
     LONG_INPUT,
     BAD_NAME,
     NEGATIVE_LEASE,
@@ -24,10 +25,13 @@ enum nonsense {
     NOT_ENLISTED,
     UNKNOWN_STEP,
     BAD_OUTCOME,
+    SETTLED_OTHERWISE,
     LONG_OUTPUT,
     NO_ACTOR,
     NO_REASON,
     LONG_REASON,
+    LONG_REASON_TO_ABORT,
+    RETRY_OF_UNKNOWN_STEP,
     NONSENSE_COUNT
 };
 
@@ -85,7 +89,9 @@ static void settle(struct world *w, enum nonsense which, struct event *event)
     event->settle = s;
     event->settle_count = 1;
     *s = (struct settlement){.step = bytes_of_text(which == UNKNOWN_STEP ? "nobody" : "e0"),
-                             .action_state = which == BAD_OUTCOME ? SAGA_ACTION_SKIPPED : SAGA_ACTION_DONE};
+                             .action_state = which == BAD_OUTCOME         ? SAGA_ACTION_SKIPPED
+                                             : which == SETTLED_OTHERWISE ? SAGA_ACTION_REJECTED
+                                                                          : SAGA_ACTION_DONE};
     if (which == LONG_OUTPUT)
         s->output = too_long(PAYLOAD_MAX);
 }
@@ -102,6 +108,8 @@ static void start(struct world *w, enum nonsense which, struct event *event)
         event->deadline.us = -1;
     else if (which == LONG_DEADLINE)
         event->deadline = SPAN_S(3601);
+    else if (which == REUSED_REQUEST_ID)
+        event->request_id = bytes_of_text(w->models[event->saga.serial].request_id);
     else
         event->input = too_long(PAYLOAD_MAX);
 }
@@ -112,8 +120,11 @@ void nonsense_event(struct world *w, const struct request *r, struct event *even
     event->token = r->token;
     event->saga = r->saga;
     event->actor = bytes_of_text(which == NO_ACTOR ? "" : "operator");
-    event->reason =
-        which == LONG_REASON ? too_long(MESSAGE_BYTES_MAX) : bytes_of_text(which == NO_REASON ? "" : "because");
+    event->reason = bytes_of_text(which == NO_REASON ? "" : "because");
+    if (which == LONG_REASON || which == LONG_REASON_TO_ABORT)
+        event->reason = too_long(MESSAGE_BYTES_MAX);
+    if (which == RETRY_OF_UNKNOWN_STEP)
+        event->step = bytes_of_text("nobody");
     if (which <= LONG_INPUT) {
         start(w, which, event);
     } else if (which <= TOO_MANY_STEPS) {
@@ -126,7 +137,11 @@ void nonsense_event(struct world *w, const struct request *r, struct event *even
     } else if (which <= LONG_OUTPUT) {
         settle(w, which, event);
     } else {
-        event->type = which == NO_ACTOR ? EVENT_PAUSE : which == NO_REASON ? EVENT_RESOLVE : EVENT_CANCEL;
+        event->type = which == NO_ACTOR                ? EVENT_PAUSE
+                      : which == NO_REASON             ? EVENT_RESOLVE
+                      : which == LONG_REASON_TO_ABORT  ? EVENT_ABORT
+                      : which == RETRY_OF_UNKNOWN_STEP ? EVENT_RETRY
+                                                       : EVENT_CANCEL;
     }
 }
 
@@ -137,6 +152,11 @@ static struct request *make(struct world *w, unsigned which)
     const struct model *m = &w->models[1 + draw(w, CLIENTS, w->serial_max)];
     r->saga = m->id;
     r->nonsense = (uint8_t)which;
+    /* A request_id that was forgotten may be used again. */
+    if (which == REUSED_REQUEST_ID && (m->request_id[0] == '\0' || w->swarm.retention < 3600 * SECOND))
+        return NULL;
+    if (which == SETTLED_OTHERWISE && (m->mode != SAGA_ENLISTED || m->steps[0].action != SAGA_ACTION_DONE))
+        return NULL;
     if (which == NOT_ENLISTED && m->mode != SAGA_ORCHESTRATED)
         return NULL;
     if ((which == BAD_OUTCOME || which == LONG_OUTPUT) && (m->mode != SAGA_ENLISTED || m->step_count == 0))
