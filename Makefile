@@ -307,9 +307,9 @@ $(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(FUZZ_LIBS)
 
 .PHONY: fuzz fuzz-smoke fuzz-run
 fuzz-smoke:
-	$(FUZZ_MAKE) FUZZ_SECONDS=$(or $(FUZZ_SECONDS),4)
+	+$(FUZZ_MAKE) FUZZ_SECONDS=$(or $(FUZZ_SECONDS),4)
 fuzz:
-	$(FUZZ_MAKE) FUZZ_SECONDS=$(or $(FUZZ_SECONDS),600)
+	+$(FUZZ_MAKE) FUZZ_SECONDS=$(or $(FUZZ_SECONDS),600)
 fuzz-run: $(FUZZ)
 	@for f in $(FUZZ); do n=$${f##*/fuzz_}; found=$(B)/fuzz/corpus/$$n; seeds=tests/fuzz/corpus/$$n; log=$(B)/fuzz/$$n.log; \
 		mkdir -p $$found; [ -d $$seeds ] || seeds=; \
