@@ -24,7 +24,8 @@ static void complete_with_error(saga_client *client, struct command *command, co
 static void complete_unreadable(saga_client *client, struct command *command)
 {
     struct saga_error error;
-    saga_error_set(&error, SAGA_E_INTERNAL, SAGA_REASON_PROTOCOL, NULL, "the sidecar's answer does not fit the command");
+    saga_error_set(&error, SAGA_E_INTERNAL, SAGA_REASON_PROTOCOL, NULL,
+                   "the sidecar's answer does not fit the command");
     complete_with_error(client, command, &error);
 }
 
@@ -208,8 +209,8 @@ static void send_next(saga_client *client)
 static void open_stream(saga_client *client)
 {
     struct async *a = &client->async;
-    int code = wire_duplex_open(client->wire, COORDINATOR "Pipe", &saga__v1__pipe_response__descriptor, &pipe_events, client,
-                                &a->stream, NULL);
+    int code = wire_duplex_open(client->wire, COORDINATOR "Pipe", &saga__v1__pipe_response__descriptor, &pipe_events,
+                                client, &a->stream, NULL);
     if (code != SAGA_OK)
         a->open_at = wire_now() + client_backoff(&a->delay_ms);
 }
@@ -225,7 +226,8 @@ static void time_out(saga_client *client, struct command *command)
         saga_error_set(&error, SAGA_E_DEADLINE_EXCEEDED, SAGA_REASON_DEADLINE, NULL,
                        command->left || command->message ? NULL : "it was still queued behind others");
     else
-        saga_error_set(&error, SAGA_E_UNAVAILABLE, SAGA_REASON_UNREACHABLE, NULL, "no connection to the sidecar in time");
+        saga_error_set(&error, SAGA_E_UNAVAILABLE, SAGA_REASON_UNREACHABLE, NULL,
+                       "no connection to the sidecar in time");
     complete_with_error(client, command, &error);
 }
 

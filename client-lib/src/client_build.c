@@ -108,7 +108,8 @@ static int build_retry(struct built_enlistment *b, const struct saga_retry_polic
     int code = set_duration(policy->initial_backoff_ms, &b->initial_backoff, &b->retry.initial_backoff,
                             "retry.initial_backoff_ms", error);
     if (code == SAGA_OK)
-        code = set_duration(policy->max_backoff_ms, &b->max_backoff, &b->retry.max_backoff, "retry.max_backoff_ms", error);
+        code =
+            set_duration(policy->max_backoff_ms, &b->max_backoff, &b->retry.max_backoff, "retry.max_backoff_ms", error);
     if (policy->jitter < 0 || policy->jitter > 0) {
         google__protobuf__double_value__init(&b->jitter);
         b->jitter.value = policy->jitter < 0 ? 0 : policy->jitter;
@@ -118,13 +119,15 @@ static int build_retry(struct built_enlistment *b, const struct saga_retry_polic
     return code;
 }
 
-static int build_call(struct built_enlistment *b, const struct saga_compensation *compensation, struct saga_error *error)
+static int build_call(struct built_enlistment *b, const struct saga_compensation *compensation,
+                      struct saga_error *error)
 {
     if (!compensation->target || !compensation->method)
         return client_refuse(error, compensation->target ? "method" : "target", "target and method are needed");
     if (!compensation->request && compensation->request_size > 0)
         return client_refuse(error, "request", "request is NULL and request_size is not 0");
-    int code = check_reserved(compensation->reserved, sizeof compensation->reserved / sizeof compensation->reserved[0], error);
+    int code =
+        check_reserved(compensation->reserved, sizeof compensation->reserved / sizeof compensation->reserved[0], error);
     if (code != SAGA_OK)
         return code;
     saga__v1__call__init(&b->call);

@@ -63,8 +63,9 @@ int saga_start(saga_client *client, const struct saga_start_options *options, st
 }
 
 /* Wait and Get answer alike: a message with a saga in it, which saga_of finds. */
-static int ask(saga_client *client, struct client_call *call, const Saga__V1__Saga *(*saga_of)(const ProtobufCMessage *),
-               struct saga_info *out, struct saga_error *error)
+static int ask(saga_client *client, struct client_call *call,
+               const Saga__V1__Saga *(*saga_of)(const ProtobufCMessage *), struct saga_info *out,
+               struct saga_error *error)
 {
     int code = client_call(client, call, error);
     if (code != SAGA_OK)

@@ -14,7 +14,8 @@ struct saga_snapshot {
 static int create(Saga__V1__GetResponse *message, saga_snapshot **out, struct saga_error *error)
 {
     if (!message->saga)
-        return saga_error_set(error, SAGA_E_INTERNAL, SAGA_REASON_PROTOCOL, NULL, "the sidecar's answer has no saga in it");
+        return saga_error_set(error, SAGA_E_INTERNAL, SAGA_REASON_PROTOCOL, NULL,
+                              "the sidecar's answer has no saga in it");
     saga_snapshot *snapshot = calloc(1, sizeof *snapshot);
     struct saga_step *steps = calloc(message->saga->n_steps + 1, sizeof *steps);
     struct saga_event *events = calloc(message->n_timeline + 1, sizeof *events);

@@ -42,7 +42,8 @@ int saga_begin(saga_client *client, const struct saga_begin_options *options, sa
         free(tx);
         return code;
     }
-    client_copy_text(tx->saga_id, sizeof tx->saga_id, ((const Saga__V1__BeginResponse *)(const void *)call.response)->saga_id);
+    client_copy_text(tx->saga_id, sizeof tx->saga_id,
+                     ((const Saga__V1__BeginResponse *)(const void *)call.response)->saga_id);
     protobuf_c_message_free_unpacked(call.response, NULL);
     tx->heard_of = call.sent_at;
     lease_add(tx);
@@ -84,7 +85,8 @@ static int call_for(saga_tx *tx, const char *method, const ProtobufCMessage *req
                     const ProtobufCMessageDescriptor *type, ProtobufCMessage **keep, int64_t *sent_at,
                     struct saga_error *error)
 {
-    struct client_call call = {.method = method, .request = request, .response_type = type, .timeout_ms = tx->timeout_ms};
+    struct client_call call = {
+        .method = method, .request = request, .response_type = type, .timeout_ms = tx->timeout_ms};
     int code = client_call(tx->client, &call, error);
     if (code != SAGA_OK)
         return code;
@@ -103,11 +105,11 @@ int saga_advance(saga_tx *tx, const struct saga_settlement *settle, size_t settl
     int64_t sent_at;
     int code = build_advance(&built, tx->saga_id, settle, settle_count, enlist, enlist_count, error);
     if (code == SAGA_OK && enlist_count == 0)
-        code = call_for(tx, COORDINATOR "Settle", &built.message.settle.base, &saga__v1__settle_response__descriptor, NULL,
-                        &sent_at, error);
+        code = call_for(tx, COORDINATOR "Settle", &built.message.settle.base, &saga__v1__settle_response__descriptor,
+                        NULL, &sent_at, error);
     else if (code == SAGA_OK)
-        code = call_for(tx, COORDINATOR "Enlist", &built.message.enlist.base, &saga__v1__enlist_response__descriptor, NULL,
-                        &sent_at, error);
+        code = call_for(tx, COORDINATOR "Enlist", &built.message.enlist.base, &saga__v1__enlist_response__descriptor,
+                        NULL, &sent_at, error);
     built_finish(&built);
     if (code == SAGA_OK)
         lease_heard(tx, sent_at, 0);
@@ -133,8 +135,8 @@ int saga_commit_with(saga_tx *tx, const struct saga_settlement *settle, size_t s
     int64_t sent_at;
     int code = build_commit(&built, tx->saga_id, settle, settle_count, error);
     if (code == SAGA_OK)
-        code = call_for(tx, COORDINATOR "Commit", &built.message.commit.base, &saga__v1__commit_response__descriptor, NULL,
-                        &sent_at, error);
+        code = call_for(tx, COORDINATOR "Commit", &built.message.commit.base, &saga__v1__commit_response__descriptor,
+                        NULL, &sent_at, error);
     built_finish(&built);
     if (code == SAGA_OK)
         lease_end(tx);
@@ -152,7 +154,8 @@ int saga_abort(saga_tx *tx, const char *reason, struct saga_error *error)
     int64_t sent_at;
     request.saga_id = tx->saga_id;
     request.reason = client_text(reason);
-    int code = call_for(tx, COORDINATOR "Abort", &request.base, &saga__v1__abort_response__descriptor, NULL, &sent_at, error);
+    int code =
+        call_for(tx, COORDINATOR "Abort", &request.base, &saga__v1__abort_response__descriptor, NULL, &sent_at, error);
     if (code == SAGA_OK)
         lease_end(tx);
     return code;
@@ -164,8 +167,8 @@ int saga_keep_alive(saga_tx *tx, int64_t *lease_ms, struct saga_error *error)
     ProtobufCMessage *response;
     int64_t sent_at;
     request.saga_id = tx->saga_id;
-    int code = call_for(tx, COORDINATOR "KeepAlive", &request.base, &saga__v1__keep_alive_response__descriptor, &response,
-                        &sent_at, error);
+    int code = call_for(tx, COORDINATOR "KeepAlive", &request.base, &saga__v1__keep_alive_response__descriptor,
+                        &response, &sent_at, error);
     if (code != SAGA_OK)
         return code;
     int64_t lease = lease_of_response(response);

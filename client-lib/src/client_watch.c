@@ -67,8 +67,9 @@ static int open_stream(saga_watch *watch, struct saga_error *error)
     struct wire_stream *stream;
     request.saga_id = watch->saga_id;
     request.cursor = watch->cursor;
-    int code = wire_stream_open(watch->client->wire, COORDINATOR "Watch", &request.base,
-                                &saga__v1__watch_response__descriptor, !watch->client->options.fail_fast, &stream, error);
+    int code =
+        wire_stream_open(watch->client->wire, COORDINATOR "Watch", &request.base, &saga__v1__watch_response__descriptor,
+                         !watch->client->options.fail_fast, &stream, error);
     if (code != SAGA_OK)
         return code;
     pthread_mutex_lock(&watch->mutex);

@@ -49,8 +49,9 @@ gpr_timespec wire_timespec(int64_t deadline)
 {
     if (deadline == WIRE_FOREVER)
         return gpr_inf_future(GPR_CLOCK_MONOTONIC);
-    return (gpr_timespec){
-        .tv_sec = deadline / 1000000000, .tv_nsec = (int32_t)(deadline % 1000000000), .clock_type = GPR_CLOCK_MONOTONIC};
+    return (gpr_timespec){.tv_sec = deadline / 1000000000,
+                          .tv_nsec = (int32_t)(deadline % 1000000000),
+                          .clock_type = GPR_CLOCK_MONOTONIC};
 }
 
 /* ---- fork ----------------------------------------------------------------------------------------------------------- */
@@ -255,9 +256,15 @@ static void *work(void *argument)
 static grpc_channel *connect_channel(const char *target, size_t message_bytes_max)
 {
     grpc_arg arguments[] = {
-        {.type = GRPC_ARG_INTEGER, .key = (char *)GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, .value.integer = (int)message_bytes_max},
-        {.type = GRPC_ARG_STRING, .key = (char *)GRPC_ARG_PRIMARY_USER_AGENT_STRING, .value.string = (char *)"libsaga/" SAGA_VERSION},
-        {.type = GRPC_ARG_INTEGER, .key = (char *)GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, .value.integer = RECONNECT_MS_FIRST},
+        {.type = GRPC_ARG_INTEGER,
+         .key = (char *)GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH,
+         .value.integer = (int)message_bytes_max},
+        {.type = GRPC_ARG_STRING,
+         .key = (char *)GRPC_ARG_PRIMARY_USER_AGENT_STRING,
+         .value.string = (char *)"libsaga/" SAGA_VERSION},
+        {.type = GRPC_ARG_INTEGER,
+         .key = (char *)GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS,
+         .value.integer = RECONNECT_MS_FIRST},
         {.type = GRPC_ARG_INTEGER, .key = (char *)GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, .value.integer = RECONNECT_MS_MAX},
         {.type = GRPC_ARG_INTEGER, .key = (char *)GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, .value.integer = CONNECT_MS_MAX},
         /* Retries are the client's own: gRPC's would multiply with them and buffer every message. */

@@ -57,7 +57,8 @@ int main(int argc, char **argv)
         /* Half of the queue is left for the commits. */
         while (saga_async_outstanding(client) > 30000)
             saga_async_drain(client, 5, NULL);
-        if (saga_async_begin(client, &(struct saga_begin_options){.name = "storm"}, on_begin, (void *)i, &error) != SAGA_OK)
+        if (saga_async_begin(client, &(struct saga_begin_options){.name = "storm"}, on_begin, (void *)i, &error) !=
+            SAGA_OK)
             return fprintf(stderr, "%s\n", error.message), 1;
     }
     if (saga_async_drain(client, 60000, &error) != SAGA_OK)

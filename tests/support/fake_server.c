@@ -267,7 +267,8 @@ static void await_call(struct fake_server *s)
     c->next = s->calls;
     s->calls = c;
     pthread_mutex_unlock(&s->mutex);
-    if (grpc_server_request_call(s->grpc, &c->grpc, &c->details, &c->metadata, s->queue, s->queue, &c->arrived) != GRPC_CALL_OK)
+    if (grpc_server_request_call(s->grpc, &c->grpc, &c->details, &c->metadata, s->queue, s->queue, &c->arrived) !=
+        GRPC_CALL_OK)
         abort();
 }
 
@@ -296,7 +297,8 @@ static void on_arrived(struct fake_server *s, struct inside *c)
     strcpy(c->face.method, name);
     gpr_timespec deadline = gpr_convert_clock_type(c->details.deadline, GPR_CLOCK_MONOTONIC);
     gpr_timespec left = gpr_time_sub(deadline, gpr_now(GPR_CLOCK_MONOTONIC));
-    c->face.timeout_ms = gpr_time_cmp(deadline, gpr_inf_future(GPR_CLOCK_MONOTONIC)) == 0 ? -1 : gpr_time_to_millis(left);
+    c->face.timeout_ms =
+        gpr_time_cmp(deadline, gpr_inf_future(GPR_CLOCK_MONOTONIC)) == 0 ? -1 : gpr_time_to_millis(left);
     grpc_op op;
     memset(&op, 0, sizeof op);
     op.op = GRPC_OP_RECV_CLOSE_ON_SERVER;

@@ -190,7 +190,8 @@ static int64_t now_ms(void)
 
 static int start_named(const char *definition, struct saga_started *started, int64_t timeout_ms)
 {
-    return saga_start(client, &(struct saga_start_options){.definition = definition, .timeout_ms = timeout_ms}, started, &error);
+    return saga_start(client, &(struct saga_start_options){.definition = definition, .timeout_ms = timeout_ms}, started,
+                      &error);
 }
 
 START_TEST(client__start_sends_everything_and_reads_the_answer)
@@ -247,7 +248,8 @@ START_TEST(client__errors_carry_their_details)
     ck_assert_str_eq(error.reason, "LIVE_SAGAS_MAX");
     ck_assert_int_eq(error.retry_delay_ms, 1500);
     ck_assert_uint_eq(fake_count(server, "Start"), 2); /* a definite answer is not asked for again */
-    ck_assert_int_eq(saga_start(client, &(struct saga_start_options){.definition = "unknown"}, NULL, NULL), SAGA_E_NOT_FOUND);
+    ck_assert_int_eq(saga_start(client, &(struct saga_start_options){.definition = "unknown"}, NULL, NULL),
+                     SAGA_E_NOT_FOUND);
 }
 END_TEST
 

@@ -106,7 +106,8 @@ static void carry_out(int i, const Saga__V1__Command *c)
         result->commit = &answer.commit;
         break;
     default: /* an Abort is answered with what does not fit it, when its saga says so */
-        result->result_case = strcmp(c->abort->saga_id, "odd") == 0 ? SAGA__V1__RESULT__RESULT_COMMIT : SAGA__V1__RESULT__RESULT_ABORT;
+        result->result_case =
+            strcmp(c->abort->saga_id, "odd") == 0 ? SAGA__V1__RESULT__RESULT_COMMIT : SAGA__V1__RESULT__RESULT_ABORT;
         result->abort = &answer.abort;
         if (result->result_case == SAGA__V1__RESULT__RESULT_COMMIT)
             result->commit = &answer.commit;
@@ -435,7 +436,8 @@ START_TEST(async__the_queue_is_bounded)
         answered = 4;
     }
     drain();
-    struct saga_start_options options = {.definition = "checkout", .request_id = "-1", .input = input, .input_size = sizeof input};
+    struct saga_start_options options = {
+        .definition = "checkout", .request_id = "-1", .input = input, .input_size = sizeof input};
     atomic_store(&side.hold, false);
     for (int i = 0; i < 5; i++) { /* what is complete counts no more */
         ck_assert_int_eq(saga_async_start(client, &options, NULL, NULL, &error), SAGA_OK);
@@ -460,7 +462,8 @@ START_TEST(async__large_commands_travel_alone)
     ck_assert_int_eq(commit(NULL, 0), SAGA_OK);
     UNTIL(atomic_load(&side.held) == 1);
     for (int i = 0; i < 4; i++) {
-        struct saga_start_options options = {.definition = "checkout", .request_id = "-1", .input = input, .input_size = sizes[i]};
+        struct saga_start_options options = {
+            .definition = "checkout", .request_id = "-1", .input = input, .input_size = sizes[i]};
         ck_assert_int_eq(saga_async_start(client, &options, tell, &told[i], &error), SAGA_OK);
     }
     atomic_store(&side.hold, false);
@@ -504,7 +507,8 @@ START_TEST(async__deadlines_pass_in_their_own_order)
     for (int64_t i = 0; i < 300; i++) {
         int64_t timeout_ms = 500 + i * 31 % 300;
         due[i].from = now_ns() + timeout_ms * 1000000;
-        ck_assert_int_eq(saga_async_commit(client, "tx-1", NULL, 0, timeout_ms, note_deadline, &due[i], &error), SAGA_OK);
+        ck_assert_int_eq(saga_async_commit(client, "tx-1", NULL, 0, timeout_ms, note_deadline, &due[i], &error),
+                         SAGA_OK);
         due[i].to = now_ns() + timeout_ms * 1000000;
     }
     UNTIL(atomic_load(&completed) == 300);

@@ -124,7 +124,8 @@ static void handle(struct fake_call *call, const void *request, void *user)
         else
             fake_answer(call, &(Saga__V1__EnlistResponse)SAGA__V1__ENLIST_RESPONSE__INIT.base);
     } else if (strcmp(call->method, "Settle") == 0) {
-        see_settle(((const Saga__V1__SettleRequest *)request)->settle, ((const Saga__V1__SettleRequest *)request)->n_settle);
+        see_settle(((const Saga__V1__SettleRequest *)request)->settle,
+                   ((const Saga__V1__SettleRequest *)request)->n_settle);
         fake_answer(call, &(Saga__V1__SettleResponse)SAGA__V1__SETTLE_RESPONSE__INIT.base);
     } else if (strcmp(call->method, "Commit") == 0) {
         const Saga__V1__CommitRequest *r = request;
@@ -190,7 +191,8 @@ START_TEST(tx__begin_enlist_settle_commit)
                                        .timeout_ms = 900,
                                        .retry = &retry};
     struct saga_enlistment first[] = {{.step = "lookup"}, {.step = "debit", .compensation = &refund}};
-    struct saga_begin_options options = {.name = "transfer", .lease_ms = 20000, .deadline_ms = 40000, .enlist = first, .enlist_count = 2};
+    struct saga_begin_options options = {
+        .name = "transfer", .lease_ms = 20000, .deadline_ms = 40000, .enlist = first, .enlist_count = 2};
     ck_assert_int_eq(saga_begin(client, &options, &tx, &error), SAGA_OK);
     ck_assert_str_eq(saga_tx_id(tx), "tx-1");
     ck_assert_str_eq(seen.name, "transfer");
