@@ -136,7 +136,8 @@ struct rpc {
     struct rpc_door *door;
     struct rpc_op server_down;
     bool started;
-    bool stopping;
+    bool stopping; /* new calls are refused */
+    bool shut; /* C core takes no more calls in */
     bool down; /* C core has said that the server is down */
 
     struct rpc_served *served;

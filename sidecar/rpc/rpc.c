@@ -56,10 +56,21 @@ void rpc_stop(struct rpc *r)
         return;
     r->stopping = true;
     rpc_door_close(r);
-    r->server_down.done = server_is_down;
-    grpc_server_shutdown_and_notify(r->server, r->queue, &r->server_down);
     rpc_health_stop(r);
     rpc_call_refuse_silent(r);
+}
+
+/* C core's own shutdown resets the calls that arrive after it, which their clients see as CANCELLED and may not dare to repeat. So until
+ * everything in flight has ended, calls are still taken in, and refused with words. */
+static void shut_down(struct rpc *r)
+{
+    r->shut = true;
+    r->server_down.done = server_is_down;
+    grpc_server_shutdown_and_notify(r->server, r->queue, &r->server_down);
+    /* Clients that keep their connections open would hold the server for as long as they like. */
+    grpc_server_cancel_all_calls(r->server);
+    while (!r->down || r->armed > 0 || !rpc_link_is_single(&r->open))
+        rpc_poll(r, SPAN_S(1));
 }
 
 void rpc_cancel_all(struct rpc *r)
@@ -79,10 +90,7 @@ void rpc_destroy(struct rpc *r)
         return;
     CHECK(rpc_idle(r));
     rpc_stop(r);
-    /* Clients that keep their connections open would hold the server for as long as they like. */
-    grpc_server_cancel_all_calls(r->server);
-    while (!r->down || r->armed > 0 || !rpc_link_is_single(&r->open))
-        rpc_poll(r, SPAN_S(1));
+    shut_down(r);
     rpc_door_finish(r);
     rpc_serve_finish(r);
     rpc_health_finish(r);

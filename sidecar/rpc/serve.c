@@ -130,7 +130,7 @@ static void arrived(struct rpc_op *op, bool ok)
         grpc_call_details_destroy(&r->stranger);
         grpc_call_details_init(&r->stranger);
     }
-    if (!r->stopping)
+    if (!r->shut)
         arm(r, call->served);
     if (call->served == NULL)
         rpc_call_refuse_unimplemented(call, "sagad serves no method of this name");
