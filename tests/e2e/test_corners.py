@@ -241,3 +241,53 @@ class Corners(Case):
         for line in sidecar.lines:
             json.loads(line)
         self.assertNotIn("secret-payload", "\n".join(sidecar.lines))
+
+    def test_a_pipe_whose_answers_nobody_reads(self):
+        """The sidecar reads on only where there is room for the answers: the sender is held, and nothing is lost."""
+        client = self.start().client
+        client.register(definition("one", step("a")))
+        taken = [0]
+        # Refusals: what is asked for is short, and what is answered is long.
+        one = message("saga.v1.PipeRequest")(commands=[{"begin": {"name": "not valid " * 25}}] * 100)
+
+        def requests():
+            for _ in range(1000):
+                taken[0] += 1
+                yield one
+        pipe = client.Pipe(requests())
+        last = [0, 0.0]
+
+        def held():
+            if taken[0] != last[0]:
+                last[:] = taken[0], time.monotonic()
+            return last[0] > 0 and time.monotonic() - last[1] > 0.5
+        wait_until(held, "the sender is held")
+        self.assertLess(taken[0], 900)
+        # Others do not wait with it.
+        self.assertState("COMMITTED", client.run("one"))
+        answers = list(pipe)
+        self.assertEqual([100] * 1000, [len(a.results) for a in answers])
+
+    def test_a_watcher_that_does_not_read(self):
+        """It costs no memory and misses nothing: when it reads again, it is given what has happened since."""
+        sidecar = self.start()
+        client = sidecar.client
+        client.register(definition("one", step("a"), step("b", after=["a"])))
+        stream = client.Watch()
+        first = []
+
+        def seen():
+            client.run("one")
+            return first
+        reader = threading.Thread(target=lambda: first.extend(next(stream).events))
+        reader.start()
+        wait_until(seen, "the watcher follows")
+        reader.join(PATIENCE_S)
+        ids = [client.run("one").id for _ in range(300)]
+        events = []
+        while not events or (events[-1].saga_id, events[-1].type) != (ids[-1], enum("EventType", "EVENT_TYPE_ENDED")):
+            events.extend(next(stream).events)
+        stream.cancel()
+        for saga_id in ids:
+            self.assertEqual(6, len([e for e in events if e.saga_id == saga_id]))
+        self.assertEqual(len(events), len({e.cursor for e in events}))
