@@ -253,6 +253,7 @@ tree-check: $(call archives,$(PURE))
 	@sh tests/checks/symbols.sh $(call archives,sidecar/engine sidecar/resilience compensations sidecar/base) \
 		$(B)/obj/sidecar/definition/names.o $(B)/obj/sidecar/definition/model.o
 	@$(PYTHON) tests/checks/includes.py
+	@$(PYTHON) tests/checks/docs.py
 check: tree-check unit
 
 # ---- end to end: the real programs, with clients and participants in other languages -------------------------------------

@@ -18,6 +18,8 @@ REASONS_BEGIN = "<!-- reasons: from sidecar/base/error.h by `python3 tests/check
 REASONS_END = "<!-- reasons: end -->\n"
 # Words of other programs that documents may use in `code`.
 FOREIGN = {"grpc_python_plugin", "grpc_health_probe", "emptyDir"}
+# Written by those who measure: a tree in which nothing was measured yet has none.
+MEASURED = {"docs/performance.md"}
 
 problems = []
 counts = {"documents": 0, "links": 0, "names": 0}
@@ -128,6 +130,8 @@ def check_link(path, number, target):
     file, _, anchor = target.partition("#")
     there = os.path.normpath(os.path.join(os.path.dirname(path), file)) if file else path
     if not os.path.exists(there):
+        if there in MEASURED:
+            return
         problem(path, number, "the link to %s leads nowhere" % target)
     elif anchor and anchor not in anchors(there):
         problem(path, number, "%s has no heading #%s" % (there, anchor))
