@@ -139,14 +139,36 @@ static int submit(struct world *w, const struct incoming *in)
     return code;
 }
 
+/* The calls that are still out are cut off; what follows from that may still be written down. */
+static int cut_calls(struct world *w)
+{
+    struct sidecar *s = &w->sidecar;
+    struct error_detail detail;
+    int code = 0;
+    for (uint64_t serial = 1; code == 0 && serial <= w->serial_max; serial++)
+        for (struct attempt *a = w->models[serial].attempts; code == 0 && a != NULL; a = a->next)
+            if (!a->ended && a->incarnation == s->incarnation) {
+                a->ended = true;
+                s->calls_out[a->target]--;
+                code = submit(w, &(struct incoming){.attempt = a, .reach = SAGA_REACH_MAYBE, .status = 1});
+            }
+    return code != 0 ? code : core_commit(s->core, sidecar_now(w), &detail);
+}
+
 /* The grace period is over: whoever waits for room on the disk is told so. */
 static void stopped(struct world *w, void *arg)
 {
     struct sidecar *s = &w->sidecar;
     if (!s->up || !s->holding || s->incarnation != (uint32_t)(uintptr_t)arg)
         return;
+    if (w->now < s->busy_until) { /* it sits in a commit */
+        agenda_add(w, s->busy_until, stopped, arg);
+        return;
+    }
     s->crash_in = -1;
     core_abandon(s->core);
+    if (draw(w, FAULTS, 2) == 0)
+        cut_calls(w); /* whatever comes of it, this life is over */
     sidecar_crash(w);
 }
 
