@@ -134,7 +134,7 @@ static int run(const struct config *config, const char *file)
                   LOG_TEXT("text", detail.text[0] != '\0' ? detail.text : error_row(code)->text));
     else
         log_say(LOG_LEVEL_INFO, "stopped");
-    pthread_cancel(thread);
+    pthread_kill(thread, SIGTERM); /* its wait ends, if it has not by a signal from outside */
     pthread_join(thread, NULL);
     sidecar_close(s);
     return code == 0 ? EXIT_OK : EXIT_RAN_INTO_TROUBLE;
