@@ -157,6 +157,15 @@ int engine_step(struct engine *e, const struct event *event, const struct engine
     return 0;
 }
 
+void engine_renew_leases(struct engine *e, struct instant now)
+{
+    for (struct saga *s = e->oldest; s != NULL; s = s->newer)
+        if (s->mode == SAGA_ENLISTED && s->state == SAGA_RUNNING) {
+            s->lease_until = instant_after(now, s->lease);
+            timers_set(e, s, now); /* the next tick works out when it is due */
+        }
+}
+
 void engine_hold(struct engine *e)
 {
     e->holding = true;

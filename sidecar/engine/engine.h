@@ -102,6 +102,9 @@ int engine_resolve(const struct engine *e, struct definition *definition, struct
  * the owner must stop; the journal still tells the truth. Requests that fail are answered, and return 0. */
 int engine_step(struct engine *e, const struct event *event, const struct engine_out *out);
 
+/* The leases of all enlisted sagas start anew at now: their owners could not renew them. */
+void engine_renew_leases(struct engine *e, struct instant now);
+
 /* Shutdown: from now on no attempt leaves. Answers are taken in and requests carried out as ever; what would have left next is what the
  * next start's engine_resume finds to do. No EVENT_TICK may follow. */
 void engine_hold(struct engine *e);
@@ -124,7 +127,8 @@ const struct saga *engine_find(const struct engine *e, uint64_t serial);
 /* The live saga started with this request_id, or NULL. */
 const struct saga *engine_find_request(const struct engine *e, struct bytes request_id);
 
-/* Fingerprint of a START or BEGIN event's content, as kept in RECORD_STARTED. */
+/* Fingerprint of a START or BEGIN event's content, as kept in RECORD_STARTED. Left out is what may differ between two tries of one request:
+ * the trace context, and how the compensation is retried. */
 uint64_t engine_fingerprint(const struct event *event);
 
 /* Lets an ended saga go, once its end is durable and told. */

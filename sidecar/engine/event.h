@@ -53,6 +53,7 @@ struct event {
     struct bytes traceparent;
     struct span deadline;     /* 0: START takes the definition's, BEGIN the default */
     struct span lease;        /* BEGIN; 0: the default */
+    struct bytes version;     /* START, as it was asked for: empty for the highest. Only tells one request from another. */
     const struct definition *definition; /* START; resolved by engine_resolve; must outlive the engine */
 
     /* BEGIN (enlist only), ENLIST, COMMIT and ABORT (settle only). Settlements come before enlistments; all or nothing. A

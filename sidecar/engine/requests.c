@@ -14,9 +14,18 @@ uint64_t engine_fingerprint(const struct event *event)
     uint64_t hash = registry_hash(REGISTRY_HASH_START, &event->type, sizeof event->type);
     hash = hash_bytes(hash, event->definition != NULL ? bytes_of_text(event->definition->name) : event->name);
     hash = hash_bytes(hash, event->input);
+    hash = hash_bytes(hash, event->version);
     hash = registry_hash(hash, &event->deadline.us, sizeof event->deadline.us);
-    for (size_t i = 0; i < event->enlist_count; i++)
+    hash = registry_hash(hash, &event->lease.us, sizeof event->lease.us);
+    for (size_t i = 0; i < event->enlist_count; i++) {
+        const struct call_spec *call = &event->enlist[i].compensation;
         hash = hash_bytes(hash, event->enlist[i].step);
+        if (!event->enlist[i].has_compensation)
+            continue;
+        hash = hash_bytes(hash, bytes_of_text(call->target));
+        hash = hash_bytes(hash, bytes_of_text(call->method));
+        hash = hash_bytes(hash, call->constant);
+    }
     return hash;
 }
 

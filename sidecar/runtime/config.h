@@ -14,7 +14,7 @@
 #include <stdio.h>
 
 #define CONFIG_BYTES_MAX   1048576 /* of sagad.yaml */
-#define CONFIG_LISTEN_MAX  16
+#define CONFIG_LISTEN_MAX  8
 #define CONFIG_TARGETS_MAX 1024
 
 enum config_log_level {

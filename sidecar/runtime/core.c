@@ -356,6 +356,8 @@ int core_commit(struct core *c, struct instant now, struct error_detail *detail)
         }
         if (code != 0)
             return code;
+        if (c->full_since.us != 0)
+            engine_renew_leases(c->engine, now);
         c->full_since = (struct instant){0};
         if (b->size > 0) {
             c->world.durable(c->world.self, c->frame, bytes_of(b->records, b->size));

@@ -73,9 +73,9 @@ static int read_retry(const Saga__V1__RetryPolicy *m, const struct retry_policy 
     else if (out->max_backoff.us < out->initial_backoff.us)
         out->max_backoff = out->initial_backoff;
     if (m->backoff_multiplier != 0) {
-        if (!(m->backoff_multiplier >= 1 && m->backoff_multiplier <= 1000)) {
+        if (!(m->backoff_multiplier >= 1 && m->backoff_multiplier <= 100)) {
             snprintf(field, sizeof field, "%s.backoff_multiplier", base);
-            return bad(detail, field, "1 to 1000, or 0 for the default");
+            return bad(detail, field, "1 to 100, or 0 for the default");
         }
         out->backoff_multiplier_permille = (uint32_t)(m->backoff_multiplier * 1000 + 0.5);
     }
@@ -187,6 +187,7 @@ int decode_start(const struct decoder *d, const Saga__V1__StartRequest *m, struc
         return E_DEFINITION_NOT_FOUND;
     }
     e->definition = entry->definition;
+    e->version = bytes_of_text(m->version);
     e->input = read_bytes(&m->input);
     code = read_text(m->request_id, "request_id", &e->request_id, detail);
     if (code == 0)

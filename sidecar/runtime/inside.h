@@ -52,6 +52,7 @@ struct request {
     void *body;                     /* of a read: its message, unpacked later; owned */
     size_t body_size;
     struct request *next;
+    struct request *active_prev, *active_next; /* among those that were taken and not given back */
 };
 
 struct subscribers;
@@ -72,6 +73,7 @@ struct sidecar {
     struct definition_limits limits;
 
     struct request *free_requests;
+    struct request *active_requests;
     struct request *reads_first, **reads_last; /* they wait for the next commit */
     struct out_call *free_outs;
     struct subscribers *subscribers;
@@ -100,6 +102,8 @@ int service_decode(const struct sidecar *s, enum method method, const ProtobufCM
 struct request *service_request_take(struct sidecar *s);
 void service_request_give_back(struct sidecar *s, struct request *request);
 void service_finish(struct sidecar *s);
+/* At the end of a stop, after core_abandon: refuses the unary requests that a failure took from the core. */
+void service_abandon(struct sidecar *s);
 /* Ends a call with an error. */
 void service_refuse(struct rpc_call *call, int code, const struct error_detail *detail);
 /* Ends a unary call with message. NULL is answered as E_MEMORY. */
@@ -125,6 +129,8 @@ void pipe_cancelled(struct sidecar *s, struct rpc_call *call);
 void pipe_sent(struct sidecar *s, struct rpc_call *call);
 /* Ends every pipe once what it sent is answered, as the sidecar stops. */
 void pipes_end(struct sidecar *s);
+/* At the end of a stop, after core_abandon: refuses the commands that a failure took from the core. */
+void pipes_abandon(struct sidecar *s);
 /* The answer of one of its commands. */
 void pipe_reply(struct sidecar *s, struct request *request, const struct reply_effect *reply,
                 const struct error_detail *detail);

@@ -120,7 +120,8 @@ static int run(const struct config *config, const char *file)
 
     int code = sidecar_open(config, &s, &detail);
     if (code != 0) {
-        complain(file, code, &detail);
+        /* Only an error of an option is an error of the file. */
+        complain(detail.field[0] != '\0' ? file : NULL, code, &detail);
         return EXIT_RAN_INTO_TROUBLE;
     }
     if (pthread_create(&thread, NULL, wait_for_signals, s) != 0) {

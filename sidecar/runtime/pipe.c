@@ -12,6 +12,7 @@
 
 struct piped_command {
     struct request request; /* its address is the token; request.piped is the message */
+    bool answered;
     bool repeated;
     int code;
     struct saga_id saga;
@@ -220,6 +221,7 @@ static enum method method_of(const Saga__V1__Command *command, const ProtobufCMe
 
 static void command_answered(struct piped_command *command, int code, const struct error_detail *detail)
 {
+    command->answered = true;
     command->code = code;
     if (code != 0 && detail != NULL && (command->detail = malloc(sizeof *detail)) != NULL)
         *command->detail = *detail;
@@ -329,6 +331,18 @@ void pipes_end(struct sidecar *s)
     DL_FOREACH_SAFE (s->pipes, p, next) {
         if (!p->over)
             end_with(s, p, error_set(&p->end_detail, E_STOPPING, "", NULL));
+    }
+}
+
+void pipes_abandon(struct sidecar *s)
+{
+    struct pipe *p, *next;
+    DL_FOREACH_SAFE (s->pipes, p, next) {
+        for (struct piped_message *message = p->first; message != NULL; message = message->next)
+            for (size_t i = 0; i < message->count; i++)
+                if (!message->commands[i].answered)
+                    command_answered(&message->commands[i], E_STOPPING, NULL);
+        turn(s, p);
     }
 }
 

@@ -9,6 +9,7 @@
 #include "sidecar/runtime/view.h"
 
 #include <stdlib.h>
+#include <utlist.h>
 
 #define COORDINATOR "/saga.v1.Coordinator/"
 #define OPERATOR "/saga.v1.Operator/"
@@ -65,13 +66,16 @@ struct request *service_request_take(struct sidecar *s)
         s->free_requests = request->next;
     else
         request = malloc(sizeof *request);
-    if (request != NULL)
-        memset(request, 0, sizeof *request);
+    if (request == NULL)
+        return NULL;
+    memset(request, 0, sizeof *request);
+    DL_APPEND2(s->active_requests, request, active_prev, active_next);
     return request;
 }
 
 void service_request_give_back(struct sidecar *s, struct request *request)
 {
+    DL_DELETE2(s->active_requests, request, active_prev, active_next);
     free(request->body);
     request->next = s->free_requests;
     s->free_requests = request;
@@ -83,6 +87,15 @@ void service_finish(struct sidecar *s)
         struct request *request = s->free_requests;
         s->free_requests = request->next;
         free(request);
+    }
+}
+
+void service_abandon(struct sidecar *s)
+{
+    struct request *request, *next;
+    DL_FOREACH_SAFE2 (s->active_requests, request, next, active_next) {
+        service_refuse(request->call, E_STOPPING, NULL);
+        service_request_give_back(s, request);
     }
 }
 
@@ -284,9 +297,9 @@ void service_message(void *self, struct rpc_call *call, struct bytes message)
         pipe_message(s, call, message);
         return;
     }
-    struct request *request = service_request_take(s);
-    if (request == NULL || s->fatal != 0) {
-        service_refuse(call, request == NULL ? E_MEMORY : E_JOURNAL, NULL);
+    struct request *request = s->fatal != 0 || s->cutting ? NULL : service_request_take(s);
+    if (request == NULL) {
+        service_refuse(call, s->fatal != 0 ? E_JOURNAL : s->cutting ? E_STOPPING : E_MEMORY, NULL);
         return;
     }
     request->call = call;

@@ -128,6 +128,8 @@ static void stop(struct sidecar *s)
     /* A full or broken journal lets nobody's answer out: without this, who waits for one would hold the sidecar for ever. */
     core_abandon(s->core);
     reads_abandon(s);
+    service_abandon(s);
+    pipes_abandon(s);
     rpc_cancel_all(s->rpc);
     deadline = instant_after(clock_now(&s->clock), CUT_GRACE);
     while (!rpc_idle(s->rpc) && instant_before(clock_now(&s->clock), deadline)) {

@@ -196,6 +196,63 @@ START_TEST(core__a_repeated_begin_that_enlists_is_refused_after_the_end)
 }
 END_TEST
 
+/* Every part of a request tells it from another one under the same id; what may differ between two tries of one does not. */
+START_TEST(core__another_request_under_the_same_id_is_refused)
+{
+    static const struct enlistment undos[] = {
+        {.step = {(const uint8_t *)"s", 1}, .has_compensation = true, .compensation = {.target = "t", .method = "/a.B/Undo"}},
+        {.step = {(const uint8_t *)"s", 1}, .has_compensation = true, .compensation = {.target = "u", .method = "/a.B/Undo"}},
+        {.step = {(const uint8_t *)"s", 1}},
+    };
+    struct event first = {.type = EVENT_BEGIN, .token = 1, .name = bytes_of_text("shop"), .request_id = bytes_of_text("b1"),
+                          .lease = SPAN_S(5), .enlist = &undos[0], .enlist_count = 1};
+    owner_submit(&o, first);
+    struct event same = first, other_lease = first, other_undo = first, no_undo = first;
+    same.token = 2;
+    same.traceparent = bytes_of_text("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+    other_lease.token = 3;
+    other_lease.lease = SPAN_S(6);
+    other_undo.token = 4;
+    other_undo.enlist = &undos[1];
+    no_undo.token = 5;
+    no_undo.enlist = &undos[2];
+    owner_submit(&o, same);
+    owner_submit(&o, other_lease);
+    owner_submit(&o, other_undo);
+    owner_submit(&o, no_undo);
+    owner_submit_start(&o, 6, "one", "s1");
+    const struct definition *one = catalog_find(o.catalog, bytes_of_text("one"), bytes_of(NULL, 0))->definition;
+    owner_submit(&o, (struct event){.type = EVENT_START, .token = 7, .definition = one, .request_id = bytes_of_text("s1"),
+                                    .version = bytes_of_text("9.9.9")});
+    ck_assert_int_eq(owner_commit(&o), 0);
+    ck_assert_str_eq(owner_told(&o),
+                     "durable 1\nreply 1 ok saga=1\nreply 2 ok saga=1 repeated\nreply 3 REQUEST_ID_REUSED\n"
+                     "reply 4 REQUEST_ID_REUSED\nreply 5 REQUEST_ID_REUSED\nreply 6 ok saga=2\ncall 2 a action #1\n"
+                     "reply 7 REQUEST_ID_REUSED\n");
+}
+END_TEST
+
+/* An owner cannot renew its lease while the journal is full: nobody's saga is undone for that. */
+START_TEST(core__leases_start_anew_when_there_is_room)
+{
+    owner_submit(&o, (struct event){.type = EVENT_BEGIN, .token = 1, .name = bytes_of_text("shop"), .lease = SPAN_S(5)});
+    ck_assert_int_eq(owner_commit(&o), 0);
+    memory_disk_set_size(o.disk, 1);
+    owner_submit_start(&o, 2, "one", NULL);
+    ck_assert_int_eq(owner_commit(&o), E_JOURNAL_FULL);
+    o.now.us += SPAN_S(60).us;
+    memory_disk_set_size(o.disk, 0);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    owner_submit(&o, (struct event){.type = EVENT_TICK});
+    ck_assert_int_eq(owner_commit(&o), 0);
+    ck_assert_int_eq(live(1)->state, SAGA_RUNNING);
+    o.now.us += SPAN_S(5).us;
+    owner_submit(&o, (struct event){.type = EVENT_TICK});
+    ck_assert_int_eq(owner_commit(&o), 0);
+    ck_assert_ptr_null(live(1));
+}
+END_TEST
+
 static void ask(uint64_t token, uint8_t type, uint64_t serial, uint64_t tag)
 {
     owner_submit(&o, (struct event){.type = type, .token = token, .saga = {.tag = tag, .serial = serial},
@@ -527,6 +584,8 @@ int main(void)
     tcase_add_test(t, core__answers_are_taken_in_while_the_journal_is_full);
     tcase_add_test(t, core__a_request_id_is_known_after_the_end);
     tcase_add_test(t, core__a_repeated_begin_that_enlists_is_refused_after_the_end);
+    tcase_add_test(t, core__another_request_under_the_same_id_is_refused);
+    tcase_add_test(t, core__leases_start_anew_when_there_is_room);
     tcase_add_test(t, core__a_saga_that_has_ended_answers_what_it_said_before);
     tcase_add_test(t, core__a_store_that_cannot_be_read_stops_the_owner);
     tcase_add_test(t, core__a_definition_and_its_first_saga_share_a_commit);
