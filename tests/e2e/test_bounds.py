@@ -4,8 +4,7 @@ import threading
 
 import grpc
 
-from harness import (PATIENCE_S, Case, Client, Gate, Sidecar, definition, do, enlistment, failure_of, message, settled, step, undo,
-                     wait_until)
+from harness import (PATIENCE_S, Case, Client, Sidecar, definition, do, enlistment, failure_of, message, step, wait_until)
 
 Code = grpc.StatusCode
 

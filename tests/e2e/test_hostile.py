@@ -7,7 +7,7 @@ import threading
 
 import grpc
 
-from harness import PATIENCE_S, Case, Client, definition, message, step, wait_until
+from harness import PATIENCE_S, POOL, Case, Client, definition, message, step, wait_until
 
 Code = grpc.StatusCode
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -115,7 +115,6 @@ class Hostile(Case):
     def test_garbage_in_every_method(self):
         """Random bytes as a request: never anything but INVALID_ARGUMENT, or an answer, should they happen to be a message."""
         dice = random.Random(9)
-        from harness import POOL
         allowed = {Code.OK, Code.INVALID_ARGUMENT, Code.NOT_FOUND, Code.UNIMPLEMENTED}
         for service in ("saga.v1.Coordinator", "saga.v1.Operator", "grpc.health.v1.Health"):
             for method in POOL.FindServiceByName(service).methods:

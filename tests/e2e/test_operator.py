@@ -1,7 +1,7 @@
 """Dead letters and what people do about them; pause and resume."""
 import grpc
 
-from harness import (QUICK, Case, Gate, definition, do, enum, enum_name, fail, reason_name, state, step, undo,
+from harness import (Case, Gate, definition, do, enum, enum_name, fail, reason_name, step, undo,
                      wait_until)
 
 Code = grpc.StatusCode

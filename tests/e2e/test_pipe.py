@@ -4,8 +4,7 @@ import threading
 
 import grpc
 
-from harness import (OUTCOME_REJECTED, Case, Client, Sidecar, definition, do, enlistment, fail, failure_in_result,
-                     failure_of, message, settled, step)
+from harness import (OUTCOME_REJECTED, Case, Sidecar, definition, enlistment, failure_in_result, message, settled, step)
 
 Code = grpc.StatusCode
 

@@ -1,18 +1,16 @@
 """The sidecar as a process: how it starts and refuses to, how it ends, and what it finds again afterwards."""
 import os
-import re
 import shutil
-import signal
+import socket
 import sqlite3
 import stat
 import subprocess
 import tempfile
-import threading
 import time
 
 import grpc
 
-from harness import (PATIENCE_S, SAGAD, Case, Client, Gate, Participant, Sidecar, definition, do, enlistment, failure_of,
+from harness import (PATIENCE_S, SAGAD, Case, Client, Gate, Participant, Sidecar, definition, do, enlistment, fail, failure_of,
                      message, settled, state_name, step, undo, wait_until)
 
 Code = grpc.StatusCode
@@ -208,7 +206,6 @@ class Process(Case):
 
     def test_sigterm_with_silent_connections(self):
         """Clients that keep their connections open do not hold the sidecar."""
-        import socket
         sidecar = self.sidecar_with()
         held = [socket.create_connection(("127.0.0.1", sidecar.port)) for _ in range(10)]
         clients = [Client(sidecar.address) for _ in range(5)]
@@ -246,7 +243,6 @@ class Process(Case):
         sidecar = self.sidecar_with()
         sidecar.client.register(definition("back", step("a"), step("b", after=["a"]), step("c", after=["b"])))
         gate = Gate()
-        from harness import fail
         self.shop.on(do("c"), fail(Code.NOT_FOUND))
         self.shop.on(undo("b"), gate)
         saga_id = sidecar.client.Start(definition="back").saga_id

@@ -6,8 +6,8 @@ import time
 
 import grpc
 
-from harness import (Case, Client, Gate, Sidecar, definition, do, enlistment, enum, enum_name, fail, failure_of, settled,
-                     state, step, undo, wait_until)
+from harness import (Case, Gate, Sidecar, definition, do, enlistment, enum, enum_name, fail, failure_of, settled,
+                     state, step, wait_until)
 
 Code = grpc.StatusCode
 

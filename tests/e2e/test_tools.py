@@ -1,6 +1,4 @@
 """What standard tools ask of any gRPC server: health, and reflection in both its versions."""
-import threading
-
 import grpc
 
 from harness import Case, Sidecar, message
