@@ -14,7 +14,7 @@ static void drop_log_line(gpr_log_func_args *args)
 }
 
 /* Debian builds Abseil, whose mutexes C core uses, so that every lock taken is entered into a graph and looked for in it, to find deadlocks: a help
- * for who writes C core, and 3 to 5 % of the CPU of a call. Its own function turns that off. It is C++, in a namespace that a distribution
+ * for who writes C core, and some 3 % of the CPU of a call. Its own function turns that off. It is C++, in a namespace that a distribution
  * names, so it is looked for by its name; where it has another one, nothing changes. */
 static void forget_lock_order(void)
 {
