@@ -237,7 +237,7 @@ unit-threads: $(THREADED)
 	@tests/run "threads $(KIND)" $(THREADED)
 
 # Every allocation of a whole sidecar and of the client library refused in turn, but for those that sidecar/rpc must have (rpc_allocate in
-# support.c: as in gRPC itself, the process ends without them). KIND=asan finds what leaks, too.
+# support.c: as in gRPC itself, the process ends without them). KIND=asan finds what leaks, too. More: make alloc-test ALLOC=all
 ALLOC_O := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/alloc/*.c))
 ALLOC_LIBS := $(SIDECAR_LIBS) $(call archives,client-lib/src)
 $(B)/alloc: LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup
@@ -248,7 +248,7 @@ $(B)/alloc: $(ALLOC_O) $(B)/alloc_support.o $(ALLOC_LIBS)
 		$(GRPC_LIBS) $(PROTO_LIBS) $(SQLITE_LIBS) $(YAML_LIBS) -lz -lpthread -lm
 .PHONY: alloc-test
 alloc-test: $(B)/alloc
-	$<
+	$< $(ALLOC)
 
 # What can be said of the tree without running it.
 .PHONY: tree-check check

@@ -339,9 +339,11 @@ static void life(struct alloc_folder *folder, bool drives)
     bool opened = host_open(&host, folder) == 0;
     if (opened && drives)
         drive(&host, client, folder);
-    /* It has no file but its own to be refused. */
+    /* What SQLite cannot do may be told as an error of the journal; that it is damaged may not be said. */
     int code = host_close(&host, opened);
-    EXPECT(code == 0 || code == E_MEMORY);
+    if (code != 0 && code != E_MEMORY && code != E_JOURNAL)
+        fprintf(stderr, "alloc: the sidecar ended with %s\n", error_row(code)->reason);
+    EXPECT(code == 0 || code == E_MEMORY || code == E_JOURNAL);
     saga_client_close(client);
     check_journal(folder);
     saga_participant_close(participant);
