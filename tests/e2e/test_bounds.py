@@ -4,7 +4,7 @@ import threading
 
 import grpc
 
-from harness import (PATIENCE_S, Case, Client, Sidecar, definition, do, enlistment, failure_of, message, step, wait_until)
+from harness import (PATIENCE_S, Case, Client, Gate, Sidecar, definition, do, enlistment, failure_of, message, step, wait_until)
 
 Code = grpc.StatusCode
 
@@ -160,25 +160,18 @@ class Bounds(Case):
     def test_max_concurrent_calls(self):
         """A target's calls in flight: more wait their turn, and all of them come."""
         client = self.start(targets={"shop": {"address": self.shop.address, "max_concurrent_calls": 3}})
-        lock, now, most = threading.Lock(), [0], [0]
-        reached = threading.Event()
-
-        def count(call):
-            with lock:
-                now[0] += 1
-                most[0] = max(most[0], now[0])
-                if now[0] == 3:
-                    reached.set()
-            reached.wait(PATIENCE_S)
-            with lock:
-                now[0] -= 1
-            return b""
-        self.shop.on(do("a"), count)
+        gate = Gate()
+        self.shop.on(do("a"), gate)
         client.register(definition("one", step("a")))
         sagas = [client.Start(definition="one").saga_id for _ in range(30)]
+        for _ in range(3):
+            gate.await_call()
+        waiting = [s for s in sagas if "a free place among the calls to target shop" in client.saga(s).steps[0].waiting_for]
+        self.assertEqual(27, len(waiting))
+        self.assertEqual(3, sum(len(self.shop.of(s)) for s in sagas))
+        gate.open()
         for saga_id in sagas:
             self.assertState("COMMITTED", client.end(saga_id))
-        self.assertEqual(3, most[0])
 
     def test_retention(self):
         """What has ended long enough ago is forgotten, and says so."""
