@@ -72,6 +72,8 @@ struct sidecar {
     struct decoder decoder;
     struct definition_limits limits;
 
+    atomic_bool stop_asked; /* by any thread, so in a word of its own: the others are read together */
+
     struct request *free_requests;
     struct request *active_requests;
     struct request *reads_first, **reads_last; /* they wait for the next commit */
@@ -79,7 +81,6 @@ struct sidecar {
     struct subscribers *subscribers;
     struct pipe *pipes; /* open ones */
 
-    atomic_bool stop_asked;
     bool stopping;
     bool cutting; /* the grace is over: calls out that end now were cut by us, and count as lost */
     bool told_full; /* that the journal is full has been logged */
