@@ -1,15 +1,18 @@
-/* alloc.c - every allocation refused in turn, in a whole sidecar and in the client library, with the real SQLite and the real gRPC.
+/* alloc.c - every allocation refused in turn, in a whole sidecar and in the client library, with the real SQLite and
+ * the real gRPC.
  *
- *   alloc [all] [SUITE [N]]     all suites; one; or one with its Nth allocation refused, in this process. Without "all" only every seventh of
- *                               SQLite's allocations behind the first two hundred is refused, which takes a quarter of a minute.
+ *   alloc [all] [SUITE [N]]     all suites; one; or one with its Nth allocation refused, in this process. Without "all"
+ * only every seventh of SQLite's allocations behind the first two hundred is refused, which takes a quarter of a
+ * minute.
  *
- * Suites: "sidecar" (what the sidecar's own thread asks malloc for, from its start through sagas of both kinds, a pipe and a watch to its end),
- * "recovery" (the same from a journal with live sagas to the end of a restart), "sqlite" (what SQLite asks for there), "client" (what libsaga,
- * client and participant, asks for). Each refusal happens in a process of its own, which then opens the journal again with nothing refused:
- * every saga that was acknowledged must be there, and must end. Run it built with AddressSanitizer to have what leaks found as well.
+ * Suites: "sidecar" (what the sidecar's own thread asks malloc for, from its start through sagas of both kinds, a pipe
+ * and a watch to its end), "recovery" (the same from a journal with live sagas to the end of a restart), "sqlite" (what
+ * SQLite asks for there), "client" (what libsaga, client and participant, asks for). Each refusal happens in a process
+ * of its own, which then opens the journal again with nothing refused: every saga that was acknowledged must be there,
+ * and must end. Run it built with AddressSanitizer to have what leaks found as well.
  *
- * Linked with --wrap, so that only the tree's own calls count, and without those that sidecar/rpc cannot do without (rpc_allocate), which end
- * the process by design, as in gRPC itself. */
+ * Linked with --wrap, so that only the tree's own calls count, and without those that sidecar/rpc cannot do without
+ * (rpc_allocate), which end the process by design, as in gRPC itself. */
 #include "tests/alloc/alloc.h"
 
 #include "sidecar/base/check.h"
@@ -27,11 +30,12 @@
 
 /* Refusals that are tried at the same time; most of a try is waiting. */
 #define SIDE_BY_SIDE 8
-#define TRY_SECONDS 60
+#define TRY_SECONDS  60
 
 enum exit_code { EXIT_REACHED = 0, EXIT_NOT_REACHED = 10 };
 
-/* ---- refusing ------------------------------------------------------------------------------------------------------- */
+/* ---- refusing -------------------------------------------------------------------------------------------------------
+ */
 
 _Thread_local enum alloc_side alloc_side_here = ALLOC_SIDE_CLIENT;
 
@@ -89,7 +93,8 @@ static void *sqlite_malloc(int size)
 
 static void *sqlite_realloc(void *at, int size)
 {
-    return alloc_side_here == ALLOC_SIDE_SIDECAR && refused(ALLOC_SIDE_SQLITE) ? NULL : sqlite_memory.xRealloc(at, size);
+    return alloc_side_here == ALLOC_SIDE_SIDECAR && refused(ALLOC_SIDE_SQLITE) ? NULL
+                                                                               : sqlite_memory.xRealloc(at, size);
 }
 
 static void count_sqlite(void)
@@ -107,7 +112,8 @@ _Noreturn void saga_panic(const char *file, int line, const char *expectation)
     abort();
 }
 
-/* ---- suites --------------------------------------------------------------------------------------------------------- */
+/* ---- suites ---------------------------------------------------------------------------------------------------------
+ */
 
 struct suite {
     const char *name;
@@ -193,7 +199,8 @@ static bool run_suite(const struct suite *suite, const struct alloc_folder *prep
 
 int main(int argc, char **argv)
 {
-    struct alloc_folder *prepared = mmap(NULL, sizeof *prepared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    struct alloc_folder *prepared =
+        mmap(NULL, sizeof *prepared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     CHECK(prepared != MAP_FAILED);
     pid_t pid = fork(); /* gRPC must not be at work in a process that forks */
     if (pid == 0) {

@@ -1,4 +1,5 @@
-/* suites.c - a sidecar in a thread, a participant and a client beside it, and what they do while memory is refused to one of them. */
+/* suites.c - a sidecar in a thread, a participant and a client beside it, and what they do while memory is refused to
+ * one of them. */
 #include "tests/alloc/alloc.h"
 
 #include "sidecar/base/check.h"
@@ -15,9 +16,10 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char definition[] = "name: pair\nversion: 1.0.0\nsteps:\n"
-                                 "  - {name: a, target: p, action: /p.S/A, compensation: {method: /p.S/UndoA, request: own_output}}\n"
-                                 "  - {name: b, target: p, after: [a], action: {method: /p.S/B, request: {output: a}}}\n";
+static const char definition[] =
+    "name: pair\nversion: 1.0.0\nsteps:\n"
+    "  - {name: a, target: p, action: /p.S/A, compensation: {method: /p.S/UndoA, request: own_output}}\n"
+    "  - {name: b, target: p, after: [a], action: {method: /p.S/B, request: {output: a}}}\n";
 
 /* Says what was not as it must be, and ends the try. */
 #define EXPECT(condition) \
@@ -28,7 +30,8 @@ static const char definition[] = "name: pair\nversion: 1.0.0\nsteps:\n"
         } \
     } while (0)
 
-/* ---- folders -------------------------------------------------------------------------------------------------------- */
+/* ---- folders --------------------------------------------------------------------------------------------------------
+ */
 
 void alloc_folder_make(struct alloc_folder *folder, const struct alloc_folder *copied)
 {
@@ -63,7 +66,8 @@ static void acknowledged(struct alloc_folder *folder, const char *id, bool ends)
     folder->sagas[folder->saga_count++].ends = ends;
 }
 
-/* ---- the sidecar ---------------------------------------------------------------------------------------------------- */
+/* ---- the sidecar ----------------------------------------------------------------------------------------------------
+ */
 
 struct host {
     struct config *config;
@@ -105,7 +109,8 @@ static int host_open(struct host *h, const struct alloc_folder *folder)
     struct error_detail detail;
     memset(h, 0, sizeof *h);
     snprintf(yaml, sizeof yaml,
-             "data_dir: %s/data\ndefinitions_dir: %s/defs\nlisten: ['unix:%s/s.sock']\nshutdown_grace: 300ms\nconnect_timeout: 1s\n"
+             "data_dir: %s/data\ndefinitions_dir: %s/defs\nlisten: ['unix:%s/s.sock']\nshutdown_grace: "
+             "300ms\nconnect_timeout: 1s\n"
              "targets: {p: 'unix:%s/p.sock', nobody: 'unix:%s/nobody.sock'}\n"
              "default_retry: {initialBackoff: 10ms}\ndefault_compensation_retry: {initialBackoff: 10ms}\n",
              folder->path, folder->path, folder->path, folder->path, folder->path);
@@ -144,7 +149,8 @@ static int host_close(struct host *h, bool opened)
     return h->code;
 }
 
-/* ---- the participant ------------------------------------------------------------------------------------------------ */
+/* ---- the participant ------------------------------------------------------------------------------------------------
+ */
 
 static int do_a(saga_call *call, void *user)
 {
@@ -187,10 +193,11 @@ static saga_participant *participant_open(const struct alloc_folder *folder)
     return NULL;
 }
 
-/* ---- the client ----------------------------------------------------------------------------------------------------- */
+/* ---- the client -----------------------------------------------------------------------------------------------------
+ */
 
 /* What may be the matter while memory is refused to the sidecar: nearly everything, since it may stop. */
-static bool all_is_well; /* nothing is refused: every call must succeed */
+static bool all_is_well;       /* nothing is refused: every call must succeed */
 static bool client_is_refused; /* then calls succeed, or are refused for want of memory */
 
 /* A sidecar that has stopped does not answer any more, and is not waited for long. */
@@ -219,7 +226,10 @@ static void orchestrated(saga_client *client, struct alloc_folder *folder)
 {
     struct saga_error error;
     struct saga_started started;
-    struct saga_start_options options = {.definition = "pair", .input = "input", .input_size = 5, .traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"};
+    struct saga_start_options options = {.definition = "pair",
+                                         .input = "input",
+                                         .input_size = 5,
+                                         .traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"};
     if (!went_well(saga_start(client, &options, &started, &error), &error))
         return;
     acknowledged(folder, started.saga_id, true);
@@ -234,7 +244,10 @@ static void enlisted(saga_client *client, struct alloc_folder *folder, const cha
     struct saga_error error;
     saga_tx *tx;
     struct saga_retry_policy once = {.max_attempts = 1};
-    struct saga_compensation undo = {.target = target, .method = "/p.S/UndoA", .request = "r", .request_size = 1,
+    struct saga_compensation undo = {.target = target,
+                                     .method = "/p.S/UndoA",
+                                     .request = "r",
+                                     .request_size = 1,
                                      .retry = strcmp(target, "nobody") == 0 ? &once : NULL};
     struct saga_begin_options options = {.name = "shop", .lease_ms = 3600000, .deadline_ms = 3600000};
     if (!went_well(saga_begin(client, &options, &tx, &error), &error))
@@ -260,7 +273,8 @@ static void begun(void *user, const struct saga_result *result)
 static void piped(saga_client *client, struct alloc_folder *folder)
 {
     struct saga_error error;
-    struct saga_begin_options options = {.name = "piped", .lease_ms = 3600000, .deadline_ms = 3600000, .timeout_ms = patience_ms()};
+    struct saga_begin_options options = {
+        .name = "piped", .lease_ms = 3600000, .deadline_ms = 3600000, .timeout_ms = patience_ms()};
     for (int i = 0; i < 3; i++)
         (void)went_well(saga_async_begin(client, &options, begun, folder, &error), &error);
     EXPECT(saga_async_drain(client, 30000, &error) == SAGA_OK);
@@ -307,7 +321,8 @@ static void drive(struct host *host, saga_client *client, struct alloc_folder *f
         watched(client);
 }
 
-/* ---- suites --------------------------------------------------------------------------------------------------------- */
+/* ---- suites ---------------------------------------------------------------------------------------------------------
+ */
 
 /* With nothing refused any more: the journal opens, what was acknowledged is there, and what ends by itself does. */
 static void check_journal(struct alloc_folder *folder)

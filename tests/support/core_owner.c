@@ -28,7 +28,8 @@ static void give_back(void *self, void *at, size_t size)
     free(at);
 }
 
-/* ---- what comes out ------------------------------------------------------------------------------------------------ */
+/* ---- what comes out ------------------------------------------------------------------------------------------------
+ */
 
 static void tell(struct owner *o, const char *format, ...) __attribute__((__format__(__printf__, 2, 3)));
 static void tell(struct owner *o, const char *format, ...)
@@ -77,7 +78,8 @@ const char *owner_told(struct owner *o)
     return o->told;
 }
 
-/* ---- its life ------------------------------------------------------------------------------------------------------ */
+/* ---- its life ------------------------------------------------------------------------------------------------------
+ */
 
 void owner_init(struct owner *o)
 {
@@ -111,18 +113,19 @@ int owner_start(struct owner *o)
         targets[count] =
             (struct target_options){.name = o->targets[count], .timeout = SPAN_S(2), .max_concurrent_calls = 16};
     struct core_options options = {
-        .engine = {
-            .live_sagas_max = o->live_sagas_max,
-            .steps_max = 16,
-            .payload_bytes_max = 65536,
-            .targets_max = 4,
-            .enlisted_deadline_default = SPAN_S(900),
-            .enlisted_lease_default = SPAN_S(30),
-            .deadline_max = SPAN_S(100000),
-            .compensation_retry = definition_limits_default().compensation_retry,
-            .seed = 1,
-            .tag = 0xabc,
-        },
+        .engine =
+            {
+                .live_sagas_max = o->live_sagas_max,
+                .steps_max = 16,
+                .payload_bytes_max = 65536,
+                .targets_max = 4,
+                .enlisted_deadline_default = SPAN_S(900),
+                .enlisted_lease_default = SPAN_S(30),
+                .deadline_max = SPAN_S(100000),
+                .compensation_retry = definition_limits_default().compensation_retry,
+                .seed = 1,
+                .tag = 0xabc,
+            },
         .targets = targets,
         .target_count = count,
         .commit_bytes_max = 65536,
@@ -154,7 +157,8 @@ void owner_close(struct owner *o)
     memory_disk_destroy(o->disk);
 }
 
-/* ---- what happens to it -------------------------------------------------------------------------------------------- */
+/* ---- what happens to it --------------------------------------------------------------------------------------------
+ */
 
 int owner_register(struct owner *o, const char *yaml)
 {

@@ -1,6 +1,6 @@
-/* core_owner.h - a core on a store made of memory, whose owner writes down what it lets out. For tests of the core, and of what reads what
- * it wrote. Time stands still unless the test moves it; the catalog and the core live from owner_open to owner_crash or owner_close, the
- * disk until owner_close. */
+/* core_owner.h - a core on a store made of memory, whose owner writes down what it lets out. For tests of the core, and
+ * of what reads what it wrote. Time stands still unless the test moves it; the catalog and the core live from
+ * owner_open to owner_crash or owner_close, the disk until owner_close. */
 #ifndef TESTS_SUPPORT_CORE_OWNER_H
 #define TESTS_SUPPORT_CORE_OWNER_H
 
@@ -17,15 +17,15 @@ struct owner {
     struct instant now;
     struct error_detail detail; /* of the latest function that failed */
 
-    const char *targets[4];  /* NULL behind the last; at first "t" and "u" */
-    uint32_t live_sagas_max; /* 1000 */
-    struct span retention;   /* 1 h */
-    struct memory memory;    /* malloc, counted */
+    const char *targets[4];        /* NULL behind the last; at first "t" and "u" */
+    uint32_t live_sagas_max;       /* 1000 */
+    struct span retention;         /* 1 h */
+    struct memory memory;          /* malloc, counted */
     uint64_t allocations, fail_at; /* the number of the one that fails; 0: none */
 
-    char told[16384];        /* since the last owner_told */
+    char told[16384]; /* since the last owner_told */
     size_t told_size;
-    struct saga_id saga;     /* of the last reply */
+    struct saga_id saga;                       /* of the last reply */
     struct call_effect calls[OWNER_CALLS_MAX]; /* out, oldest first */
     size_t call_count;
 };

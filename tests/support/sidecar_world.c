@@ -20,7 +20,13 @@ static char *text(const char *t)
     return (char *)(uintptr_t)t;
 }
 
-/* ---- the sidecar ---------------------------------------------------------------------------------------------------- */
+void world_soon(void)
+{
+    nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
+}
+
+/* ---- the sidecar ----------------------------------------------------------------------------------------------------
+ */
 
 static void *run(void *self)
 {
@@ -33,8 +39,9 @@ void world_run_sidecar(struct sidecar_world *w, const char *options)
 {
     char yaml[2048];
     struct error_detail detail;
-    snprintf(yaml, sizeof yaml, "data_dir: %s/data\nlisten: ['%s']\nconnect_timeout: 100ms\n%s%s", w->folder, w->address,
-             strstr(options, "targets:") == NULL ? "targets: {nobody: 'unix:/nowhere/nobody.sock'}\n" : "", options);
+    snprintf(yaml, sizeof yaml, "data_dir: %s/data\nlisten: ['%s']\nconnect_timeout: 100ms\n%s%s", w->folder,
+             w->address, strstr(options, "targets:") == NULL ? "targets: {nobody: 'unix:/nowhere/nobody.sock'}\n" : "",
+             options);
     ck_assert_msg(config_read_text(bytes_of_text(yaml), &w->config, &detail) == 0, "%s: %s", detail.field, detail.text);
     ck_assert_msg(sidecar_open(w->config, &w->sidecar, &detail) == 0, "%s: %s", detail.field, detail.text);
     ck_assert_int_eq(pthread_create(&w->thread, NULL, run, w), 0);
@@ -48,7 +55,8 @@ void world_open_sidecar(struct sidecar_world *w, const char *options)
     strcpy(w->folder, "/tmp/sidecar-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(w->folder));
     snprintf(w->address, sizeof w->address, "unix:%s/s.sock", w->folder);
-    log_open(&(struct log_options){.level = getenv("SIDECAR_LOG") != NULL ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR, .fd = 2});
+    log_open(
+        &(struct log_options){.level = getenv("SIDECAR_LOG") != NULL ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR, .fd = 2});
     world_run_sidecar(w, options);
     ck_assert_int_eq(wire_open(&(struct wire_options){.address = w->address}, &w->wire, &error), SAGA_OK);
 }
@@ -80,7 +88,8 @@ void world_close_sidecar(struct sidecar_world *w)
     ck_assert_int_eq(system(command), 0);
 }
 
-/* ---- unary calls ---------------------------------------------------------------------------------------------------- */
+/* ---- unary calls ----------------------------------------------------------------------------------------------------
+ */
 
 int world_ask(struct sidecar_world *w, const char *method, const ProtobufCMessage *request,
               const ProtobufCMessageDescriptor *response_type, int64_t timeout_ms, ProtobufCMessage **response,
@@ -134,7 +143,8 @@ int world_enlist(struct sidecar_world *w, const char *id, const char *step, cons
     retry.max_attempts = 1;
     if (target != NULL)
         enlistment.compensation = &call;
-    int code = world_ask(w, COORDINATOR "Enlist", &m.base, &saga__v1__enlist_response__descriptor, timeout_ms, NULL, error);
+    int code =
+        world_ask(w, COORDINATOR "Enlist", &m.base, &saga__v1__enlist_response__descriptor, timeout_ms, NULL, error);
     free(bytes);
     return code;
 }
@@ -153,7 +163,8 @@ int world_abort(struct sidecar_world *w, const char *id, struct saga_error *erro
     return world_ask(w, COORDINATOR "Abort", &m.base, &saga__v1__abort_response__descriptor, 0, NULL, error);
 }
 
-/* ---- Wait ----------------------------------------------------------------------------------------------------------- */
+/* ---- Wait -----------------------------------------------------------------------------------------------------------
+ */
 
 static void waited(void *self, int code, const ProtobufCMessage *response, const struct saga_error *error)
 {
@@ -169,7 +180,8 @@ static void waited(void *self, int code, const ProtobufCMessage *response, const
     pthread_mutex_unlock(&call->lock);
 }
 
-void world_wait_start(struct sidecar_world *w, struct world_call *call, const char *id, bool until_stuck, int64_t timeout_ms)
+void world_wait_start(struct sidecar_world *w, struct world_call *call, const char *id, bool until_stuck,
+                      int64_t timeout_ms)
 {
     Saga__V1__WaitRequest m = SAGA__V1__WAIT_REQUEST__INIT;
     struct saga_error error;
@@ -207,7 +219,8 @@ int world_wait_end(struct world_call *call)
     return call->code;
 }
 
-/* ---- Watch ---------------------------------------------------------------------------------------------------------- */
+/* ---- Watch ----------------------------------------------------------------------------------------------------------
+ */
 
 struct wire_stream *world_watch(struct sidecar_world *w, const char *id, const char *cursor)
 {
@@ -216,8 +229,9 @@ struct wire_stream *world_watch(struct sidecar_world *w, const char *id, const c
     struct saga_error error;
     m.saga_id = text(id);
     m.cursor = text(cursor);
-    ck_assert_int_eq(wire_stream_open(w->wire, COORDINATOR "Watch", &m.base, &saga__v1__watch_response__descriptor, true, &stream,
-                                      &error), SAGA_OK);
+    ck_assert_int_eq(wire_stream_open(w->wire, COORDINATOR "Watch", &m.base, &saga__v1__watch_response__descriptor,
+                                      true, &stream, &error),
+                     SAGA_OK);
     return stream;
 }
 
@@ -228,7 +242,8 @@ Saga__V1__WatchResponse *world_watch_next(struct wire_stream *stream, int *code,
     return *code == SAGA_OK ? (Saga__V1__WatchResponse *)message : NULL;
 }
 
-/* ---- Pipe ----------------------------------------------------------------------------------------------------------- */
+/* ---- Pipe -----------------------------------------------------------------------------------------------------------
+ */
 
 static bool batch(struct world_pipe *p, const grpc_op *ops, size_t count)
 {
@@ -286,6 +301,32 @@ void world_pipe_send(struct world_pipe *p, const Saga__V1__PipeRequest *message)
     free(bytes);
 }
 
+void world_pipe_send_begins(struct world_pipe *p, const char *prefix, int count)
+{
+    Saga__V1__BeginRequest *begins = calloc((size_t)count + 1, sizeof *begins);
+    Saga__V1__Command *commands = calloc((size_t)count + 1, sizeof *commands);
+    Saga__V1__Command **list = calloc((size_t)count + 1, sizeof(*list));
+    char(*ids)[64] = calloc((size_t)count + 1, sizeof *ids);
+    Saga__V1__PipeRequest m = SAGA__V1__PIPE_REQUEST__INIT;
+    for (int i = 0; i < count; i++) {
+        saga__v1__begin_request__init(&begins[i]);
+        saga__v1__command__init(&commands[i]);
+        snprintf(ids[i], sizeof ids[i], "%s-%d", prefix, i);
+        begins[i].name = text("piped");
+        begins[i].request_id = ids[i];
+        commands[i].command_case = SAGA__V1__COMMAND__COMMAND_BEGIN;
+        commands[i].begin = &begins[i];
+        list[i] = &commands[i];
+    }
+    m.n_commands = (size_t)count;
+    m.commands = list;
+    world_pipe_send(p, &m);
+    free(begins);
+    free(commands);
+    free(list);
+    free(ids);
+}
+
 void world_pipe_half_close(struct world_pipe *p)
 {
     const grpc_op op = {.op = GRPC_OP_SEND_CLOSE_FROM_CLIENT};
@@ -307,7 +348,8 @@ Saga__V1__PipeResponse *world_pipe_receive(struct world_pipe *p)
     grpc_byte_buffer_reader reader;
     ck_assert(grpc_byte_buffer_reader_init(&reader, buffer));
     grpc_slice flat = grpc_byte_buffer_reader_readall(&reader);
-    Saga__V1__PipeResponse *m = saga__v1__pipe_response__unpack(NULL, GRPC_SLICE_LENGTH(flat), GRPC_SLICE_START_PTR(flat));
+    Saga__V1__PipeResponse *m =
+        saga__v1__pipe_response__unpack(NULL, GRPC_SLICE_LENGTH(flat), GRPC_SLICE_START_PTR(flat));
     ck_assert_ptr_nonnull(m);
     grpc_slice_unref(flat);
     grpc_byte_buffer_reader_destroy(&reader);
@@ -323,8 +365,8 @@ void world_pipe_cancel(struct world_pipe *p)
 int world_pipe_end(struct world_pipe *p)
 {
     grpc_op ops[2] = {{.op = GRPC_OP_RECV_STATUS_ON_CLIENT,
-                       .data.recv_status_on_client = {.trailing_metadata = &p->trailing, .status = &p->status,
-                                                      .status_details = &p->details}}};
+                       .data.recv_status_on_client = {
+                           .trailing_metadata = &p->trailing, .status = &p->status, .status_details = &p->details}}};
     size_t count = 1;
     if (!p->greeted)
         ops[count++] = (grpc_op){.op = GRPC_OP_RECV_INITIAL_METADATA,

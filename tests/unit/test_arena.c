@@ -83,11 +83,35 @@ END_TEST
 /* RFC 3629: the first and last character of each length, and what is forbidden beside them. */
 START_TEST(arena__utf8_is_told_from_what_is_not)
 {
-    static const char *const good[] = {"", "a\x7f", "\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80", "\xed\x9f\xbf", "\xee\x80\x80",
-                                       "\xef\xbf\xbf", "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf", "Gr\xc3\xbc\xc3\x9f""e"};
-    static const char *const bad[] = {"\x80", "\xbf", "\xc0\x80", "\xc1\xbf", "\xc2", "\xc2\x41", "\xe0\x9f\xbf", "\xe0\xa0",
-                                      "\xed\xa0\x80", "\xef\xbf", "\xf0\x8f\xbf\xbf", "\xf0\x90\x80", "\xf4\x90\x80\x80",
-                                      "\xf5\x80\x80\x80", "\xff", "abc\xe2\x82", "\xe2\x28\xa1"};
+    static const char *const good[] = {"",
+                                       "a\x7f",
+                                       "\xc2\x80",
+                                       "\xdf\xbf",
+                                       "\xe0\xa0\x80",
+                                       "\xed\x9f\xbf",
+                                       "\xee\x80\x80",
+                                       "\xef\xbf\xbf",
+                                       "\xf0\x90\x80\x80",
+                                       "\xf4\x8f\xbf\xbf",
+                                       ("Gr\xc3\xbc\xc3\x9f"
+                                        "e")};
+    static const char *const bad[] = {"\x80",
+                                      "\xbf",
+                                      "\xc0\x80",
+                                      "\xc1\xbf",
+                                      "\xc2",
+                                      "\xc2\x41",
+                                      "\xe0\x9f\xbf",
+                                      "\xe0\xa0",
+                                      "\xed\xa0\x80",
+                                      "\xef\xbf",
+                                      "\xf0\x8f\xbf\xbf",
+                                      "\xf0\x90\x80",
+                                      "\xf4\x90\x80\x80",
+                                      "\xf5\x80\x80\x80",
+                                      "\xff",
+                                      "abc\xe2\x82",
+                                      "\xe2\x28\xa1"};
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
         ck_assert_msg(text_is_utf8(bytes_of_text(good[i])), "good[%zu]", i);
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
@@ -105,7 +129,11 @@ START_TEST(arena__a_text_keeps_what_is_valid_and_loses_the_rest)
         {"", 0, ""},
         {"plain", 5, "plain"},
         {"a\0b", 3, "a?b"},
-        {"Gr\xc3\xbc\xc3\x9f" "e", 7, "Gr\xc3\xbc\xc3\x9f" "e"},
+        {"Gr\xc3\xbc\xc3\x9f"
+         "e",
+         7,
+         "Gr\xc3\xbc\xc3\x9f"
+         "e"},
         {"cut \xe2\x82", 6, "cut ??"},
         {"\xff\xfe.", 3, "??."},
         {"\xc3\xbc\xc3", 3, "\xc3\xbc?"},
@@ -137,7 +165,7 @@ END_TEST
 START_TEST(arena__protobuf_is_packed_and_unpacked_in_it)
 {
     Saga__V1__WaitRequest m = SAGA__V1__WAIT_REQUEST__INIT;
-    m.saga_id = (char *)(uintptr_t)"1-2";
+    m.saga_id = (char *)(uintptr_t) "1-2";
     m.until_stuck = true;
     struct bytes packed = arena_pack(&a, &m.base);
     ck_assert_uint_gt(packed.size, 0);

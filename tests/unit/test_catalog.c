@@ -25,7 +25,8 @@ static struct definition *made(const char *name, const char *version)
     char text[256];
     struct definition *d;
     struct definition_limits limits = definition_limits_default();
-    snprintf(text, sizeof text, "name: %s\nversion: %s\nsteps:\n  - {name: s, action: {target: t, method: /p.S/M}}\n", name, version);
+    snprintf(text, sizeof text, "name: %s\nversion: %s\nsteps:\n  - {name: s, action: {target: t, method: /p.S/M}}\n",
+             name, version);
     ck_assert_int_eq(definition_read(bytes_of_text(text), &limits, &d, &detail), 0);
     return d;
 }

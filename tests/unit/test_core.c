@@ -1,8 +1,7 @@
-/* The batch: nothing is let out before it is durable, whatever the store does; and what a restart finds. */
+/* The batch: nothing is let out before it is durable, whatever the store does. */
 #include "tests/support/core_owner.h"
 
 #include "sidecar/engine/saga.h"
-#include "sidecar/journal/codec.h"
 #include "sidecar/runtime/core.h"
 
 #include <check.h>
@@ -103,7 +102,9 @@ START_TEST(core__a_batch_says_when_it_is_full)
     uint8_t payload[4000] = {0};
     int events = 0;
     for (; !core_batch_full(o.core); events++)
-        owner_submit(&o, (struct event){.type = EVENT_START, .token = 1, .input = bytes_of(payload, sizeof payload),
+        owner_submit(&o, (struct event){.type = EVENT_START,
+                                        .token = 1,
+                                        .input = bytes_of(payload, sizeof payload),
                                         .definition = catalog_at(o.catalog, 0)->definition});
     ck_assert_int_ge(events, 65536 / 4200);
     ck_assert_int_le(events, 65536 / 4000 + 1);
@@ -167,16 +168,21 @@ START_TEST(core__a_request_id_is_known_after_the_end)
     owner_submit_start(&o, 3, "two", "r1");
     owner_submit_start(&o, 4, "one", "r2");
     ck_assert_int_eq(owner_commit(&o), 0);
-    ck_assert_str_eq(owner_told(&o), "durable 3\nreply 2 ok saga=1 repeated\nreply 3 REQUEST_ID_REUSED\nreply 4 ok saga=2\n"
-                                     "call 2 a action #1\n");
+    ck_assert_str_eq(owner_told(&o),
+                     "durable 3\nreply 2 ok saga=1 repeated\nreply 3 REQUEST_ID_REUSED\nreply 4 ok saga=2\n"
+                     "call 2 a action #1\n");
 }
 END_TEST
 
 static void begin(uint64_t token, const char *request_id, bool enlists)
 {
     static const struct enlistment step = {.step = {(const uint8_t *)"s", 1}};
-    owner_submit(&o, (struct event){.type = EVENT_BEGIN, .token = token, .name = bytes_of_text("shop"),
-                                    .request_id = bytes_of_text(request_id), .enlist = &step, .enlist_count = enlists});
+    owner_submit(&o, (struct event){.type = EVENT_BEGIN,
+                                    .token = token,
+                                    .name = bytes_of_text("shop"),
+                                    .request_id = bytes_of_text(request_id),
+                                    .enlist = &step,
+                                    .enlist_count = enlists});
 }
 
 /* To say yes to a repeated enlistment would be to ask the owner to act for a saga that has ended. */
@@ -196,16 +202,26 @@ START_TEST(core__a_repeated_begin_that_enlists_is_refused_after_the_end)
 }
 END_TEST
 
-/* Every part of a request tells it from another one under the same id; what may differ between two tries of one does not. */
+/* Every part of a request tells it from another one under the same id; what may differ between two tries of one does
+ * not. */
 START_TEST(core__another_request_under_the_same_id_is_refused)
 {
     static const struct enlistment undos[] = {
-        {.step = {(const uint8_t *)"s", 1}, .has_compensation = true, .compensation = {.target = "t", .method = "/a.B/Undo"}},
-        {.step = {(const uint8_t *)"s", 1}, .has_compensation = true, .compensation = {.target = "u", .method = "/a.B/Undo"}},
+        {.step = {(const uint8_t *)"s", 1},
+         .has_compensation = true,
+         .compensation = {.target = "t", .method = "/a.B/Undo"}},
+        {.step = {(const uint8_t *)"s", 1},
+         .has_compensation = true,
+         .compensation = {.target = "u", .method = "/a.B/Undo"}},
         {.step = {(const uint8_t *)"s", 1}},
     };
-    struct event first = {.type = EVENT_BEGIN, .token = 1, .name = bytes_of_text("shop"), .request_id = bytes_of_text("b1"),
-                          .lease = SPAN_S(5), .enlist = &undos[0], .enlist_count = 1};
+    struct event first = {.type = EVENT_BEGIN,
+                          .token = 1,
+                          .name = bytes_of_text("shop"),
+                          .request_id = bytes_of_text("b1"),
+                          .lease = SPAN_S(5),
+                          .enlist = &undos[0],
+                          .enlist_count = 1};
     owner_submit(&o, first);
     struct event same = first, other_lease = first, other_undo = first, no_undo = first;
     same.token = 2;
@@ -222,7 +238,10 @@ START_TEST(core__another_request_under_the_same_id_is_refused)
     owner_submit(&o, no_undo);
     owner_submit_start(&o, 6, "one", "s1");
     const struct definition *one = catalog_find(o.catalog, bytes_of_text("one"), bytes_of(NULL, 0))->definition;
-    owner_submit(&o, (struct event){.type = EVENT_START, .token = 7, .definition = one, .request_id = bytes_of_text("s1"),
+    owner_submit(&o, (struct event){.type = EVENT_START,
+                                    .token = 7,
+                                    .definition = one,
+                                    .request_id = bytes_of_text("s1"),
                                     .version = bytes_of_text("9.9.9")});
     ck_assert_int_eq(owner_commit(&o), 0);
     ck_assert_str_eq(owner_told(&o),
@@ -235,7 +254,8 @@ END_TEST
 /* An owner cannot renew its lease while the journal is full: nobody's saga is undone for that. */
 START_TEST(core__leases_start_anew_when_there_is_room)
 {
-    owner_submit(&o, (struct event){.type = EVENT_BEGIN, .token = 1, .name = bytes_of_text("shop"), .lease = SPAN_S(5)});
+    owner_submit(&o,
+                 (struct event){.type = EVENT_BEGIN, .token = 1, .name = bytes_of_text("shop"), .lease = SPAN_S(5)});
     ck_assert_int_eq(owner_commit(&o), 0);
     memory_disk_set_size(o.disk, 1);
     owner_submit_start(&o, 2, "one", NULL);
@@ -255,14 +275,17 @@ END_TEST
 
 static void ask(uint64_t token, uint8_t type, uint64_t serial, uint64_t tag)
 {
-    owner_submit(&o, (struct event){.type = type, .token = token, .saga = {.tag = tag, .serial = serial},
-                                    .actor = bytes_of_text("me"), .reason = bytes_of_text("why")});
+    owner_submit(&o, (struct event){.type = type,
+                                    .token = token,
+                                    .saga = {.tag = tag, .serial = serial},
+                                    .actor = bytes_of_text("me"),
+                                    .reason = bytes_of_text("why")});
 }
 
 START_TEST(core__a_saga_that_has_ended_answers_what_it_said_before)
 {
-    begin(1, "", false); /* 1: committed */
-    begin(1, "", false); /* 2: aborted */
+    begin(1, "", false);                    /* 1: committed */
+    begin(1, "", false);                    /* 2: aborted */
     owner_submit_start(&o, 1, "one", NULL); /* 3: committed */
     owner_submit_start(&o, 1, "one", NULL); /* 4: cancelled */
     ck_assert_int_eq(owner_commit(&o), 0);
@@ -279,10 +302,12 @@ START_TEST(core__a_saga_that_has_ended_answers_what_it_said_before)
         ask(10 * serial + 3, EVENT_PAUSE, serial, 0xabc);
     }
     ck_assert_int_eq(owner_commit(&o), 0);
-    ck_assert_str_eq(owner_told(&o), "reply 10 ok saga=1 repeated\nreply 11 SAGA_ENDED\nreply 12 SAGA_ENDED\nreply 13 SAGA_ENDED\n"
-                                     "reply 20 SAGA_ENDED\nreply 21 ok saga=2 repeated\nreply 22 ok saga=2 repeated\nreply 23 SAGA_ENDED\n"
-                                     "reply 30 SAGA_ENDED\nreply 31 SAGA_ENDED\nreply 32 SAGA_ENDED\nreply 33 SAGA_ENDED\n"
-                                     "reply 40 SAGA_ENDED\nreply 41 SAGA_ENDED\nreply 42 ok saga=4 repeated\nreply 43 SAGA_ENDED\n");
+    ck_assert_str_eq(
+        owner_told(&o),
+        "reply 10 ok saga=1 repeated\nreply 11 SAGA_ENDED\nreply 12 SAGA_ENDED\nreply 13 SAGA_ENDED\n"
+        "reply 20 SAGA_ENDED\nreply 21 ok saga=2 repeated\nreply 22 ok saga=2 repeated\nreply 23 SAGA_ENDED\n"
+        "reply 30 SAGA_ENDED\nreply 31 SAGA_ENDED\nreply 32 SAGA_ENDED\nreply 33 SAGA_ENDED\n"
+        "reply 40 SAGA_ENDED\nreply 41 SAGA_ENDED\nreply 42 ok saga=4 repeated\nreply 43 SAGA_ENDED\n");
     /* The serial alone is not the saga. */
     ask(50, EVENT_COMMIT, 1, 0xabd);
     ask(51, EVENT_COMMIT, 5, 0xabc);
@@ -303,7 +328,8 @@ END_TEST
 
 START_TEST(core__a_definition_and_its_first_saga_share_a_commit)
 {
-    ck_assert_int_eq(owner_register(&o, "name: new\nversion: 1.0.0\nsteps:\n  - {name: a, target: t, action: /p.S/A}\n"), 0);
+    ck_assert_int_eq(
+        owner_register(&o, "name: new\nversion: 1.0.0\nsteps:\n  - {name: a, target: t, action: /p.S/A}\n"), 0);
     owner_submit_start(&o, 1, "new", NULL);
     ck_assert_int_eq(owner_commit(&o), 0);
     restart();
@@ -314,7 +340,8 @@ END_TEST
 
 START_TEST(core__a_definition_that_is_not_durable_is_gone_after_a_crash)
 {
-    ck_assert_int_eq(owner_register(&o, "name: new\nversion: 1.0.0\nsteps:\n  - {name: a, target: t, action: /p.S/A}\n"), 0);
+    ck_assert_int_eq(
+        owner_register(&o, "name: new\nversion: 1.0.0\nsteps:\n  - {name: a, target: t, action: /p.S/A}\n"), 0);
     restart();
     ck_assert_uint_eq(catalog_count(o.catalog), 2);
 }
@@ -322,8 +349,9 @@ END_TEST
 
 START_TEST(core__a_definition_with_an_unknown_target_is_refused)
 {
-    ck_assert_int_eq(owner_register(&o, "name: new\nversion: 1.0.0\nsteps:\n  - {name: a, target: x, action: /p.S/A}\n"),
-                     E_TARGET_NOT_FOUND);
+    ck_assert_int_eq(
+        owner_register(&o, "name: new\nversion: 1.0.0\nsteps:\n  - {name: a, target: x, action: /p.S/A}\n"),
+        E_TARGET_NOT_FOUND);
     ck_assert_uint_eq(catalog_count(o.catalog), 2);
     ck_assert(!core_pending(o.core));
 }
@@ -339,7 +367,8 @@ START_TEST(core__a_call_to_a_target_that_is_gone_never_leaves)
     ck_assert_int_eq(owner_commit(&o), 0);
     o.targets[1] = NULL;
     restart();
-    /* The attempt that the crash took was unknown; the ones after it certainly did not happen, and the saga turns back. */
+    /* The attempt that the crash took was unknown; the ones after it certainly did not happen, and the saga turns back.
+     */
     for (int i = 0; i < 200 && live(1) != NULL && o.call_count == 0; i++) {
         ck_assert_int_eq(owner_commit(&o), 0);
         o.now = instant_max(o.now, core_expiry(o.core).us == INSTANT_NEVER.us ? o.now : core_expiry(o.core));
@@ -349,224 +378,6 @@ START_TEST(core__a_call_to_a_target_that_is_gone_never_leaves)
     ck_assert_msg(strstr(told, " b ") == NULL, "%s", told);
     ck_assert_ptr_nonnull(live(1));
     ck_assert_uint_ne(live(1)->state, SAGA_RUNNING);
-}
-END_TEST
-
-/* ---- recovery ---- */
-
-/* Old sagas end while a newer one lives, so that recovery starts in the middle of their history. */
-START_TEST(core__recovery_starts_at_the_oldest_live_saga)
-{
-    owner_submit_start(&o, 1, "one", "old");
-    ck_assert_int_eq(owner_commit(&o), 0);
-    for (int i = 0; i < 80; i++) {
-        o.now.us += 1000;
-        owner_submit_start(&o, 2, "one", NULL);
-        ck_assert_int_eq(owner_commit(&o), 0);
-        owner_told(&o);
-    }
-    /* Sagas 1 to 75 end, each in a frame behind the start of saga 81. */
-    for (int i = 0; i < 75; i++) {
-        owner_answer(&o, 0, "out");
-        ck_assert_int_eq(owner_commit(&o), 0);
-        owner_told(&o);
-    }
-    for (int i = 0; i < 70; i++) {
-        o.now.us += 1000;
-        owner_submit_start(&o, 2, "one", NULL);
-        ck_assert_int_eq(owner_commit(&o), 0);
-        struct call_effect newest = o.calls[o.call_count - 1];
-        memmove(o.calls + 1, o.calls, (o.call_count - 1) * sizeof newest);
-        o.calls[0] = newest;
-        owner_answer(&o, 0, "out");
-        ck_assert_int_eq(owner_commit(&o), 0);
-        owner_told(&o);
-    }
-    struct instant latest = o.now;
-    owner_crash(&o);
-    struct store_state state;
-    struct store *store;
-    ck_assert_int_eq(memory_store_open(o.disk, &store, &state, &o.detail), 0);
-    ck_assert_uint_gt(state.oldest_live_frame, 1);
-    store->close(store);
-    o.now.us -= 3600000000;
-    ck_assert_int_eq(owner_start(&o), 0);
-    ck_assert_uint_eq(engine_counts(core_engine(o.core)).live, 6);
-    ck_assert_uint_eq(engine_after(core_engine(o.core), 0)->id.serial, 76);
-    ck_assert_uint_eq(engine_serial(core_engine(o.core)), 151);
-    ck_assert_int_eq(core_latest(o.core).us, latest.us);
-    o.now = latest;
-    owner_submit_start(&o, 3, "one", "old");
-    ck_assert_int_eq(owner_commit(&o), 0);
-    ck_assert_ptr_nonnull(strstr(owner_told(&o), "reply 3 ok saga=1 repeated\n"));
-}
-END_TEST
-
-START_TEST(core__a_record_that_cannot_follow_is_refused)
-{
-    uint8_t record[RECORD_OVERHEAD_MAX];
-    struct record r = {.type = RECORD_ENDED, .saga = {.tag = 1, .serial = 7}, .at = o.now, .step = RECORD_NO_STEP,
-                       .saga_state = SAGA_COMMITTED};
-    size_t size = codec_encode(&r, 0, record);
-    struct store_commit commit = {.frame = 1, .records = bytes_of(record, size)};
-    ck_assert_int_eq(o.store->commit(o.store, &commit, &o.detail), 0);
-    owner_crash(&o);
-    ck_assert_int_eq(owner_start(&o), E_JOURNAL_CORRUPT);
-    ck_assert_str_ne(o.detail.text, "");
-}
-END_TEST
-
-START_TEST(core__a_graceful_stop_starts_nothing)
-{
-    owner_submit_start(&o, 1, "two", NULL);
-    ck_assert_int_eq(owner_commit(&o), 0);
-    owner_told(&o);
-    core_hold(o.core);
-    ck_assert_int_eq(core_expiry(o.core).us, INSTANT_NEVER.us);
-    owner_answer(&o, 0, "out");
-    owner_submit_start(&o, 2, "one", NULL);
-    ck_assert_int_eq(owner_commit(&o), 0);
-    ck_assert_str_eq(owner_told(&o), "durable 2\nreply 2 ok saga=2\n");
-    restart();
-    ck_assert_int_eq(owner_commit(&o), 0);
-    ck_assert_str_eq(owner_told(&o), "durable 3\ncall 1 b action #1\ncall 2 a action #1\n");
-}
-END_TEST
-
-START_TEST(core__who_waits_for_a_full_journal_is_told_at_the_end)
-{
-    memory_disk_set_size(o.disk, 1);
-    owner_submit_start(&o, 1, "one", NULL);
-    ck_assert_int_eq(owner_commit(&o), E_JOURNAL_FULL);
-    core_abandon(o.core);
-    ck_assert_str_eq(owner_told(&o), "reply 1 STOPPING\n");
-    core_abandon(o.core);
-    ck_assert_str_eq(owner_told(&o), "");
-}
-END_TEST
-
-/* ---- retention ---- */
-
-START_TEST(core__frames_of_a_live_saga_are_kept)
-{
-    bool more;
-    struct bytes records;
-    owner_submit_start(&o, 1, "one", NULL);
-    ck_assert_int_eq(owner_commit(&o), 0);
-    o.now.us += 1000;
-    owner_submit_start(&o, 2, "one", "late");
-    ck_assert_int_eq(owner_commit(&o), 0);
-    struct call_effect first = o.calls[0];
-    o.calls[0] = o.calls[1];
-    o.calls[1] = first;
-    owner_answer(&o, 0, "out"); /* 2 ends, 1 lives */
-    ck_assert_int_eq(owner_commit(&o), 0);
-    o.now = instant_after(o.now, SPAN_S(7200));
-    ck_assert_int_eq(core_maintain(o.core, o.now, &more, &o.detail), 0);
-    ck_assert_int_eq(o.store->read_frame(o.store, 1, &records, &o.detail), 0);
-    struct ended_row row;
-    ck_assert_int_eq(o.store->find_ended(o.store, 2, &row, &o.detail), E_SAGA_NOT_FOUND);
-    owner_answer(&o, 0, "out");
-    ck_assert_int_eq(owner_commit(&o), 0);
-    ck_assert_int_eq(o.store->find_ended(o.store, 1, &row, &o.detail), 0);
-    o.now = instant_after(o.now, SPAN_S(3601));
-    ck_assert_int_eq(core_maintain(o.core, o.now, &more, &o.detail), 0);
-    ck_assert_int_eq(o.store->read_frame(o.store, 1, &records, &o.detail), E_CURSOR);
-    ck_assert_int_eq(o.store->find_ended(o.store, 1, &row, &o.detail), E_SAGA_NOT_FOUND);
-    restart();
-    ck_assert_uint_eq(engine_serial(core_engine(o.core)), 2);
-}
-END_TEST
-
-START_TEST(core__retention_waits_for_what_is_pending)
-{
-    bool more;
-    uint64_t operations = memory_disk_operations(o.disk);
-    owner_submit_start(&o, 1, "one", NULL);
-    ck_assert_int_eq(core_maintain(o.core, o.now, &more, &o.detail), 0);
-    ck_assert(!more);
-    ck_assert_uint_eq(memory_disk_operations(o.disk), operations);
-    ck_assert_int_eq(owner_commit(&o), 0);
-    ck_assert_int_eq(core_maintain(o.core, o.now, &more, &o.detail), 0);
-    ck_assert_uint_eq(memory_disk_operations(o.disk), operations + 2);
-}
-END_TEST
-
-/* Dropping writes too: a disk without room for it is told, and it may be tried again. */
-START_TEST(core__retention_on_a_full_disk_may_be_tried_again)
-{
-    bool more = true;
-    memory_disk_fail(o.disk, 1, E_JOURNAL_FULL, false);
-    ck_assert_int_eq(core_maintain(o.core, o.now, &more, &o.detail), E_JOURNAL_FULL);
-    ck_assert(!more);
-    ck_assert_int_eq(core_maintain(o.core, o.now, &more, &o.detail), 0);
-    memory_disk_fail(o.disk, 1, E_JOURNAL, false);
-    ck_assert_int_eq(core_maintain(o.core, o.now, &more, &o.detail), E_JOURNAL);
-}
-END_TEST
-
-/* ---- no memory ---- */
-
-/* A refusal, an end and calls to a target that is gone, all in one batch. Returns whether all went well. */
-static bool mixed_batch(void)
-{
-    int code = 0;
-    struct event refused = {.type = EVENT_CANCEL, .now = o.now, .token = 1, .saga = {.tag = 5, .serial = 99}};
-    for (int i = 0; code == 0 && i < 70; i++) {
-        struct event start = {.type = EVENT_START, .now = o.now, .token = 2,
-                              .definition = catalog_at(o.catalog, i % 2 == 0)->definition};
-        code = core_submit(o.core, &refused, &o.detail);
-        if (code == 0)
-            code = core_submit(o.core, &start, &o.detail);
-        if (i == 40 && code == 0)
-            code = owner_commit(&o);
-        o.call_count = 0;
-    }
-    if (code == 0)
-        code = owner_commit(&o);
-    if (code == 0)
-        code = owner_commit(&o);
-    ck_assert_msg(code == 0 || code == E_MEMORY, "%d", code);
-    core_abandon(o.core);
-    return code == 0;
-}
-
-START_TEST(core__every_allocation_may_be_refused)
-{
-    o.targets[0] = "u"; /* "t", which every definition begins with, is gone */
-    o.targets[1] = NULL;
-    for (uint64_t n = 1;; n++) {
-        owner_crash(&o);
-        memory_disk_destroy(o.disk);
-        o.disk = memory_disk_create();
-        o.targets[0] = "t";
-        o.targets[1] = "u";
-        ck_assert_int_eq(owner_start(&o), 0);
-        ck_assert_int_eq(owner_register(&o, one_step), 0);
-        ck_assert_int_eq(owner_register(&o, two_steps), 0);
-        ck_assert_int_eq(owner_commit(&o), 0);
-        owner_crash(&o);
-        o.targets[0] = "u";
-        o.targets[1] = NULL;
-        o.allocations = 0;
-        o.fail_at = n;
-        int code = owner_start(&o);
-        ck_assert(code == 0 || code == E_MEMORY);
-        if (code != 0)
-            o.core = NULL;
-        bool good = code == 0 && mixed_batch();
-        bool reached = o.allocations >= n;
-        o.fail_at = 0;
-        if (code == 0) {
-            owner_crash(&o);
-            ck_assert_int_eq(owner_start(&o), 0);
-        }
-        if (!reached) {
-            ck_assert(good);
-            break;
-        }
-        ck_assert_uint_lt(n, 10000);
-    }
 }
 END_TEST
 
@@ -592,14 +403,6 @@ int main(void)
     tcase_add_test(t, core__a_definition_that_is_not_durable_is_gone_after_a_crash);
     tcase_add_test(t, core__a_definition_with_an_unknown_target_is_refused);
     tcase_add_test(t, core__a_call_to_a_target_that_is_gone_never_leaves);
-    tcase_add_test(t, core__recovery_starts_at_the_oldest_live_saga);
-    tcase_add_test(t, core__a_record_that_cannot_follow_is_refused);
-    tcase_add_test(t, core__a_graceful_stop_starts_nothing);
-    tcase_add_test(t, core__who_waits_for_a_full_journal_is_told_at_the_end);
-    tcase_add_test(t, core__frames_of_a_live_saga_are_kept);
-    tcase_add_test(t, core__retention_waits_for_what_is_pending);
-    tcase_add_test(t, core__retention_on_a_full_disk_may_be_tried_again);
-    tcase_add_test(t, core__every_allocation_may_be_refused);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -37,13 +37,18 @@ static void setup(void)
     ck_assert_int_eq(catalog_create(8, &catalog), 0);
     for (int i = 0; i < 2; i++) {
         char yaml[200];
-        snprintf(yaml, sizeof yaml, "name: shop\nversion: 1.%d.0\nsteps:\n  - {name: a, target: t, action: /p.S/A}\n", i);
+        snprintf(yaml, sizeof yaml, "name: shop\nversion: 1.%d.0\nsteps:\n  - {name: a, target: t, action: /p.S/A}\n",
+                 i);
         ck_assert_int_eq(definition_read(bytes_of_text(yaml), &limits, &d, &detail), 0);
         ck_assert_int_eq(catalog_add(catalog, d, (struct instant){.us = 1}, &detail), 0);
     }
-    decoder = (struct decoder){.arena = &arena, .catalog = catalog, .compensation_retry = {
-        .max_attempts = 7, .initial_backoff = SPAN_MS(100), .max_backoff = SPAN_S(10),
-        .backoff_multiplier_permille = 2000, .jitter_permille = 200}};
+    decoder = (struct decoder){.arena = &arena,
+                               .catalog = catalog,
+                               .compensation_retry = {.max_attempts = 7,
+                                                      .initial_backoff = SPAN_MS(100),
+                                                      .max_backoff = SPAN_S(10),
+                                                      .backoff_multiplier_permille = 2000,
+                                                      .jitter_permille = 200}};
     event = (struct event){0};
     memset(&detail, 0, sizeof detail);
     one_ms = duration(0, 1000000);
@@ -139,7 +144,8 @@ START_TEST(decode__texts_of_a_start_must_be_utf8)
     m.definition = text("shop");
     m.request_id = text("r\xc3");
     ck_refused(decode_start(&decoder, &m, &event, &detail), E_ARGUMENT, "request_id");
-    m.request_id = text("Gr\xc3\xbc\xc3\x9f" "e");
+    m.request_id = text("Gr\xc3\xbc\xc3\x9f"
+                        "e");
     ck_assert_int_eq(decode_start(&decoder, &m, &event, &detail), 0);
     m.traceparent = text("\x80");
     ck_refused(decode_start(&decoder, &m, &event, &detail), E_ARGUMENT, "traceparent");
@@ -151,7 +157,8 @@ START_TEST(decode__durations_have_bounds)
     Saga__V1__StartRequest start = SAGA__V1__START_REQUEST__INIT;
     Saga__V1__BeginRequest begin = SAGA__V1__BEGIN_REQUEST__INIT;
     Google__Protobuf__Duration *bad[] = {&too_short, &negative, &odd_nanos, &far};
-    Google__Protobuf__Duration zero = duration(0, 0), minus = duration(0, -1), longest = duration(315576000000, 999999999);
+    Google__Protobuf__Duration zero = duration(0, 0), minus = duration(0, -1),
+                               longest = duration(315576000000, 999999999);
     start.definition = text("shop");
     begin.name = text("n");
     for (size_t i = 0; i < 4; i++) {
@@ -261,7 +268,8 @@ START_TEST(decode__a_retry_policy_falls_back_to_the_defaults)
     Google__Protobuf__Duration long_initial = duration(60, 0);
     enlisting_init(&e);
     ck_assert_int_eq(decode_enlist(&decoder, &e.request, &event, &detail), 0);
-    ck_assert_uint_eq(event.enlist[1].compensation.retry.max_attempts, 0); /* the engine has defaults of its own for none at all */
+    ck_assert_uint_eq(event.enlist[1].compensation.retry.max_attempts,
+                      0); /* the engine has defaults of its own for none at all */
     e.call.retry = &e.retry;
     ck_assert_int_eq(decode_enlist(&decoder, &e.request, &event, &detail), 0);
     ck_assert_mem_eq(&event.enlist[1].compensation.retry.max_attempts, &decoder.compensation_retry.max_attempts,
@@ -292,14 +300,17 @@ START_TEST(decode__each_part_of_an_enlistment_has_bounds)
     e.call.retry = &e.retry;
     for (size_t i = 0; i < 4; i++) {
         e.retry.max_attempts = attempts[i];
-        ck_refused(decode_enlist(&decoder, &e.request, &event, &detail), E_ARGUMENT, "enlist[1].compensation.retry.max_attempts");
+        ck_refused(decode_enlist(&decoder, &e.request, &event, &detail), E_ARGUMENT,
+                   "enlist[1].compensation.retry.max_attempts");
     }
     e.retry.max_attempts = 1;
     e.retry.initial_backoff = &too_short;
-    ck_refused(decode_enlist(&decoder, &e.request, &event, &detail), E_ARGUMENT, "enlist[1].compensation.retry.initial_backoff");
+    ck_refused(decode_enlist(&decoder, &e.request, &event, &detail), E_ARGUMENT,
+               "enlist[1].compensation.retry.initial_backoff");
     e.retry.initial_backoff = &one_ms;
     e.retry.max_backoff = &negative;
-    ck_refused(decode_enlist(&decoder, &e.request, &event, &detail), E_ARGUMENT, "enlist[1].compensation.retry.max_backoff");
+    ck_refused(decode_enlist(&decoder, &e.request, &event, &detail), E_ARGUMENT,
+               "enlist[1].compensation.retry.max_backoff");
     e.retry.max_backoff = &one_ms;
     for (size_t i = 0; i < sizeof multipliers / sizeof multipliers[0]; i++) {
         e.retry.backoff_multiplier = multipliers[i];
@@ -310,7 +321,8 @@ START_TEST(decode__each_part_of_an_enlistment_has_bounds)
     e.retry.jitter = &jitter;
     for (size_t i = 0; i < sizeof jitters / sizeof jitters[0]; i++) {
         jitter.value = jitters[i];
-        ck_refused(decode_enlist(&decoder, &e.request, &event, &detail), E_ARGUMENT, "enlist[1].compensation.retry.jitter");
+        ck_refused(decode_enlist(&decoder, &e.request, &event, &detail), E_ARGUMENT,
+                   "enlist[1].compensation.retry.jitter");
     }
     jitter.value = 0;
     ck_assert_int_eq(decode_enlist(&decoder, &e.request, &event, &detail), 0);
@@ -385,8 +397,16 @@ END_TEST
 
 START_TEST(decode__an_id_has_one_form)
 {
-    static const char *const bad[] = {"", "1", "abc-1", "000000000abc-", "000000000abc-01", "000000000ABC-1", "000000000abc-1 ",
-                                      "000000000abc-0", "0000000000abc-1", "000000000abc-10000000000000000"};
+    static const char *const bad[] = {"",
+                                      "1",
+                                      "abc-1",
+                                      "000000000abc-",
+                                      "000000000abc-01",
+                                      "000000000ABC-1",
+                                      "000000000abc-1 ",
+                                      "000000000abc-0",
+                                      "0000000000abc-1",
+                                      "000000000abc-10000000000000000"};
     struct saga_id id = {0};
     ck_assert_int_eq(decode_saga_id("ffffffffffff-ffffffffffffffff", &id, &detail), 0);
     ck_assert_uint_eq(id.serial, UINT64_MAX);
@@ -397,7 +417,8 @@ END_TEST
 
 START_TEST(decode__an_act_names_the_field_at_fault)
 {
-    struct decode_act act = {.type = EVENT_SKIP, .saga_id = "000000000abc-2", .step = "s", .actor = "me", .reason = "why"};
+    struct decode_act act = {
+        .type = EVENT_SKIP, .saga_id = "000000000abc-2", .step = "s", .actor = "me", .reason = "why"};
     ck_assert_int_eq(decode_act(&act, &event, &detail), 0);
     ck_assert_uint_eq(event.type, EVENT_SKIP);
     ck_assert_uint_eq(event.saga.serial, 2);

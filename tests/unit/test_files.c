@@ -32,7 +32,8 @@ static void write_definition(const char *file, const char *name, const char *tar
 {
     char text[256];
     snprintf(text, sizeof text,
-             "name: %s\nversion: 1.0.0\nsteps:\n  - {name: a, target: %s, action: /p.S/A, compensation: /p.S/UndoA}\n", name, target);
+             "name: %s\nversion: 1.0.0\nsteps:\n  - {name: a, target: %s, action: /p.S/A, compensation: /p.S/UndoA}\n",
+             name, target);
     write_file(file, text);
 }
 
@@ -41,7 +42,8 @@ static void setup(void)
     char text[256];
     strcpy(folder, "/tmp/files-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(folder));
-    snprintf(text, sizeof text, "definitions_dir: %s\ndefinition_bytes_max: 1KiB\ntargets: {t: '127.0.0.1:1'}\n", folder);
+    snprintf(text, sizeof text, "definitions_dir: %s\ndefinition_bytes_max: 1KiB\ntargets: {t: '127.0.0.1:1'}\n",
+             folder);
     ck_assert_int_eq(config_read_text(bytes_of_text(text), &config, &detail), 0);
 }
 

@@ -1,4 +1,4 @@
-/* A whole sidecar within the test: who waits and watches, many messages in flight, what is cancelled, and every way to stop. */
+/* A whole sidecar within the test: who waits and watches, many messages in flight, and what is cancelled. */
 #include "tests/support/sidecar_world.h"
 
 #include <check.h>
@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 static struct sidecar_world w;
 static struct saga_error error;
@@ -16,30 +15,12 @@ static void teardown(void)
     world_close_sidecar(&w);
 }
 
-static void soon(void)
-{
-    nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
-}
-
-/* Asks again and again until condition holds, or fails the test after 30 s. */
-#define UNTIL(condition) \
-    for (int64_t end_ = wire_deadline(30000); !(condition); soon()) \
-    ck_assert_msg(wire_time_left_ms(end_) > 0, "waited in vain for " #condition)
-
-/* A saga that is stuck: its undo goes to a target that is not there. */
-static void stuck_saga(char id[64])
-{
-    world_begin(&w, id);
-    ck_assert_int_eq(world_enlist(&w, id, "a", "nobody", 4, 0, NULL), SAGA_OK);
-    ck_assert_int_eq(world_abort(&w, id, NULL), SAGA_OK);
-}
-
 static int resolve(const char *id)
 {
     Saga__V1__ResolveRequest m = SAGA__V1__RESOLVE_REQUEST__INIT;
     m.saga_id = (char *)(uintptr_t)id;
-    m.actor = (char *)(uintptr_t)"me";
-    m.reason = (char *)(uintptr_t)"by hand";
+    m.actor = (char *)(uintptr_t) "me";
+    m.reason = (char *)(uintptr_t) "by hand";
     return world_ask(&w, OPERATOR "Resolve", &m.base, &saga__v1__resolve_response__descriptor, 0, NULL, NULL);
 }
 
@@ -126,7 +107,8 @@ static bool wait_is_refused(const char *id, int64_t timeout_ms)
     struct world_call call;
     world_wait_start(&w, &call, id, false, timeout_ms);
     int code = world_wait_end(&call);
-    ck_assert_msg(code == SAGA_E_DEADLINE_EXCEEDED || code == SAGA_E_RESOURCE_EXHAUSTED, "%d %s", code, call.error.message);
+    ck_assert_msg(code == SAGA_E_DEADLINE_EXCEEDED || code == SAGA_E_RESOURCE_EXHAUSTED, "%d %s", code,
+                  call.error.message);
     if (code == SAGA_E_RESOURCE_EXHAUSTED)
         ck_assert_str_eq(call.error.reason, "QUEUE_FULL");
     return code == SAGA_E_RESOURCE_EXHAUSTED;
@@ -139,13 +121,13 @@ START_TEST(sidecar__waits_have_a_bound_and_leave_nothing_behind)
     world_open_sidecar(&w, "waiters_max: 1\n");
     world_begin(&w, id);
     world_wait_start(&w, &first, id, false, 0);
-    UNTIL(wait_is_refused(id, 20));
+    WORLD_WAIT_UNTIL(wait_is_refused(id, 20));
     ck_assert_int_eq(world_commit(&w, id, NULL), SAGA_OK);
     ck_assert_int_eq(world_wait_end(&first), SAGA_OK);
     /* A wait that its deadline ended makes room for the next. */
     world_begin(&w, id);
     for (int i = 0; i < 5; i++)
-        UNTIL(!wait_is_refused(id, 20));
+        WORLD_WAIT_UNTIL(!wait_is_refused(id, 20));
 }
 END_TEST
 
@@ -252,7 +234,7 @@ START_TEST(sidecar__a_slow_watcher_misses_nothing)
     Saga__V1__BeginRequest begin = SAGA__V1__BEGIN_REQUEST__INIT;
     Saga__V1__Command command = SAGA__V1__COMMAND__INIT, *commands[COMMANDS];
     Saga__V1__PipeRequest m = SAGA__V1__PIPE_REQUEST__INIT;
-    begin.name = (char *)(uintptr_t)"a-name-of-some-length-so-that-the-events-fill-the-windows-of-the-connection";
+    begin.name = (char *)(uintptr_t) "a-name-of-some-length-so-that-the-events-fill-the-windows-of-the-connection";
     command.command_case = SAGA__V1__COMMAND__COMMAND_BEGIN;
     command.begin = &begin;
     for (int i = 0; i < COMMANDS; i++)
@@ -309,10 +291,10 @@ START_TEST(sidecar__watches_have_a_bound_and_leave_nothing_behind)
     ck_assert(watch_is_refused());
     wire_stream_close(first);
     for (int i = 0; i < 5; i++)
-        UNTIL(!watch_is_refused());
+        WORLD_WAIT_UNTIL(!watch_is_refused());
     /* A watcher of one saga leaves as well. */
     for (int i = 0; i < 5; i++)
-        UNTIL(watch_is_let_in(id));
+        WORLD_WAIT_UNTIL(watch_is_let_in(id));
 }
 END_TEST
 
@@ -331,33 +313,6 @@ END_TEST
 
 /* ---- Pipe ---- */
 
-/* A message of count Begins with request_ids PREFIX-0, ... */
-static void send_begins(struct world_pipe *p, const char *prefix, int count)
-{
-    Saga__V1__BeginRequest *begins = calloc((size_t)count + 1, sizeof *begins);
-    Saga__V1__Command *commands = calloc((size_t)count + 1, sizeof *commands);
-    Saga__V1__Command **list = calloc((size_t)count + 1, sizeof(*list));
-    char (*ids)[64] = calloc((size_t)count + 1, sizeof *ids);
-    Saga__V1__PipeRequest m = SAGA__V1__PIPE_REQUEST__INIT;
-    for (int i = 0; i < count; i++) {
-        saga__v1__begin_request__init(&begins[i]);
-        saga__v1__command__init(&commands[i]);
-        snprintf(ids[i], sizeof ids[i], "%s-%d", prefix, i);
-        begins[i].name = (char *)(uintptr_t)"piped";
-        begins[i].request_id = ids[i];
-        commands[i].command_case = SAGA__V1__COMMAND__COMMAND_BEGIN;
-        commands[i].begin = &begins[i];
-        list[i] = &commands[i];
-    }
-    m.n_commands = (size_t)count;
-    m.commands = list;
-    world_pipe_send(p, &m);
-    free(begins);
-    free(commands);
-    free(list);
-    free(ids);
-}
-
 static unsigned long long serial_of(const char *id)
 {
     unsigned long long serial = 0;
@@ -374,7 +329,7 @@ START_TEST(sidecar__messages_in_flight_are_answered_in_order_after_the_half_clos
     world_pipe_open(&w, &p);
     for (int i = 0; i < MESSAGES; i++) {
         snprintf(prefix, sizeof prefix, "m%d", i);
-        send_begins(&p, prefix, i % 5); /* some are empty */
+        world_pipe_send_begins(&p, prefix, i % 5); /* some are empty */
     }
     world_pipe_half_close(&p);
     unsigned long long last = 0;
@@ -400,12 +355,12 @@ START_TEST(sidecar__a_bad_message_ends_the_pipe_after_what_came_before)
     world_open_sidecar(&w, "pipe_commands_max: 3\n");
     for (int bad = 0; bad < 2; bad++) {
         world_pipe_open(&w, &p);
-        send_begins(&p, "good", 3);
+        world_pipe_send_begins(&p, "good", 3);
         if (bad == 0)
             world_pipe_send_bytes(&p, "\xff\xff\xff", 3);
         else
-            send_begins(&p, "many", 4);
-        send_begins(&p, "late", 1);
+            world_pipe_send_begins(&p, "many", 4);
+        world_pipe_send_begins(&p, "late", 1);
         Saga__V1__PipeResponse *m = world_pipe_receive(&p);
         ck_assert_ptr_nonnull(m);
         ck_assert_uint_eq(m->n_results, 3);
@@ -427,8 +382,8 @@ START_TEST(sidecar__commands_fail_each_by_itself)
         saga__v1__command__init(&commands[i]);
         list[i] = &commands[i];
     }
-    commit.saga_id = (char *)(uintptr_t)"000000000abc-77";
-    begin.name = (char *)(uintptr_t)"fine";
+    commit.saga_id = (char *)(uintptr_t) "000000000abc-77";
+    begin.name = (char *)(uintptr_t) "fine";
     commands[0].command_case = SAGA__V1__COMMAND__COMMAND_COMMIT; /* an unknown saga */
     commands[0].commit = &commit;
     commands[2].command_case = SAGA__V1__COMMAND__COMMAND_BEGIN;
@@ -458,7 +413,7 @@ static bool pipe_is_refused(void)
 {
     struct world_pipe p;
     world_pipe_open(&w, &p);
-    send_begins(&p, "again", 1);
+    world_pipe_send_begins(&p, "again", 1);
     Saga__V1__PipeResponse *m = world_pipe_receive(&p);
     if (m != NULL)
         saga__v1__pipe_response__free_unpacked(m, NULL);
@@ -478,145 +433,19 @@ START_TEST(sidecar__a_cancelled_pipe_is_gone_and_its_commands_are_not)
         world_pipe_open(&w, &p);
         for (int i = 0; i < 20; i++) {
             snprintf(prefix, sizeof prefix, "r%d-%d", round, i);
-            send_begins(&p, prefix, 10);
+            world_pipe_send_begins(&p, prefix, 10);
         }
         world_pipe_cancel(&p);
         ck_assert_int_eq(world_pipe_end(&p), 1);
-        UNTIL(!pipe_is_refused());
+        WORLD_WAIT_UNTIL(!pipe_is_refused());
     }
     Saga__V1__ListRequest list = SAGA__V1__LIST_REQUEST__INIT;
     ProtobufCMessage *response;
-    ck_assert_int_eq(world_ask(&w, COORDINATOR "List", &list.base, &saga__v1__list_response__descriptor, 0, &response, &error), SAGA_OK);
+    ck_assert_int_eq(
+        world_ask(&w, COORDINATOR "List", &list.base, &saga__v1__list_response__descriptor, 0, &response, &error),
+        SAGA_OK);
     ck_assert_uint_gt(((Saga__V1__ListResponse *)response)->n_sagas, 0);
     protobuf_c_message_free_unpacked(response, NULL);
-}
-END_TEST
-
-/* ---- stopping ---- */
-
-static void read_some(struct wire_stream *stream)
-{
-    int code;
-    Saga__V1__WatchResponse *m = world_watch_next(stream, &code, &error);
-    ck_assert_ptr_nonnull(m);
-    saga__v1__watch_response__free_unpacked(m, NULL);
-}
-
-/* Far longer than the test's patience: who holds the stop up fails it. */
-#define LONG_GRACE "shutdown_grace: 10m\n"
-
-START_TEST(sidecar__a_stop_lets_everybody_go_at_once)
-{
-    char id[64];
-    struct world_call waits[2];
-    struct world_pipe idle, answered;
-    world_open_sidecar(&w, LONG_GRACE);
-    stuck_saga(id);
-    world_wait_start(&w, &waits[0], id, true, 0);
-    ck_assert_int_eq(world_wait_end(&waits[0]), SAGA_OK); /* nothing is in flight any more */
-    world_wait_start(&w, &waits[0], id, false, 0);
-    world_wait_start(&w, &waits[1], id, false, 0);
-    struct wire_stream *one = world_watch(&w, id, ""), *all = world_watch(&w, "", "1.0");
-    read_some(one);
-    read_some(all);
-    world_pipe_open(&w, &answered);
-    world_pipe_open_beside(&answered, &idle); /* does not say a word */
-    send_begins(&answered, "p", 1);
-    saga__v1__pipe_response__free_unpacked(world_pipe_receive(&answered), NULL);
-    ck_assert_int_eq(world_stop_sidecar(&w), 0);
-    for (int i = 0; i < 2; i++) {
-        ck_assert_int_eq(world_wait_end(&waits[i]), SAGA_E_UNAVAILABLE);
-        ck_assert_str_eq(waits[i].error.reason, "STOPPING");
-    }
-    ck_assert_int_eq(world_pipe_end(&idle), 14);
-    ck_assert_int_eq(world_pipe_end(&answered), 14);
-    for (int i = 0; i < 2; i++) {
-        int code;
-        struct wire_stream *stream = i == 0 ? one : all;
-        Saga__V1__WatchResponse *m;
-        while ((m = world_watch_next(stream, &code, &error)) != NULL)
-            saga__v1__watch_response__free_unpacked(m, NULL);
-        ck_assert_int_eq(code, SAGA_E_UNAVAILABLE);
-        ck_assert_str_eq(error.reason, "STOPPING");
-        wire_stream_close(stream);
-    }
-}
-END_TEST
-
-/* Stops while requests come in: everyone is answered, one way or the other. */
-START_TEST(sidecar__a_stop_under_load_answers_everybody)
-{
-    enum { WAITS = 50 };
-    char id[64];
-    struct world_call waits[WAITS];
-    struct world_pipe p;
-    world_open_sidecar(&w, LONG_GRACE);
-    world_begin(&w, id);
-    world_pipe_open(&w, &p);
-    for (int i = 0; i < 20; i++) {
-        char prefix[32];
-        snprintf(prefix, sizeof prefix, "m%d", i);
-        send_begins(&p, prefix, 20);
-    }
-    for (int i = 0; i < WAITS; i++)
-        world_wait_start(&w, &waits[i], id, false, 60000);
-    ck_assert_int_eq(world_stop_sidecar(&w), 0);
-    wire_shutdown(w.wire);
-    for (int i = 0; i < WAITS; i++)
-        ck_assert_int_ne(world_wait_end(&waits[i]), SAGA_OK);
-    Saga__V1__PipeResponse *m;
-    while ((m = world_pipe_receive(&p)) != NULL)
-        saga__v1__pipe_response__free_unpacked(m, NULL);
-    ck_assert_int_eq(world_pipe_end(&p), 14);
-}
-END_TEST
-
-/* Fills the journal until an enlistment waits for room, which its caller gives up. */
-static void fill_journal(char id[64])
-{
-    char step[32];
-    int code = SAGA_OK;
-    world_begin(&w, id);
-    for (int n = 0; code == SAGA_OK; n++) {
-        ck_assert_int_lt(n, 200);
-        snprintf(step, sizeof step, "s%d", n);
-        code = world_enlist(&w, id, step, "nobody", 1000000, 3000, &error);
-    }
-    ck_assert(code == SAGA_E_DEADLINE_EXCEEDED || code == SAGA_E_RESOURCE_EXHAUSTED);
-}
-
-static bool is_full(void)
-{
-    Saga__V1__BeginRequest m = SAGA__V1__BEGIN_REQUEST__INIT;
-    m.name = (char *)(uintptr_t)"more";
-    int code = world_ask(&w, COORDINATOR "Begin", &m.base, &saga__v1__begin_response__descriptor, 1000, NULL, &error);
-    return code == SAGA_E_RESOURCE_EXHAUSTED && strcmp(error.reason, "JOURNAL_FULL") == 0;
-}
-
-START_TEST(sidecar__a_stop_while_the_journal_is_full_ends_within_the_grace)
-{
-    char id[64];
-    struct world_call wait;
-    world_open_sidecar(&w, "journal_bytes_max: 16MiB\nsteps_max: 256\nshutdown_grace: 300ms\n");
-    fill_journal(id);
-    UNTIL(is_full());
-    world_wait_start(&w, &wait, id, false, 0);
-    ck_assert_int_eq(world_wait_end(&wait), SAGA_E_RESOURCE_EXHAUSTED);
-    ck_assert_str_eq(wait.error.reason, "JOURNAL_FULL");
-    struct world_pipe p;
-    world_pipe_open(&w, &p);
-    send_begins(&p, "late", 3);
-    Saga__V1__PipeResponse *m = world_pipe_receive(&p);
-    ck_assert_int_eq(m->results[0]->result_case, SAGA__V1__RESULT__RESULT_ERROR);
-    saga__v1__pipe_response__free_unpacked(m, NULL);
-    struct timespec before, after;
-    clock_gettime(CLOCK_MONOTONIC, &before);
-    ck_assert_int_eq(world_stop_sidecar(&w), 0);
-    clock_gettime(CLOCK_MONOTONIC, &after);
-    ck_assert_int_lt(after.tv_sec - before.tv_sec, 4); /* cut at 0.3 s, not given up 5 s later */
-    ck_assert_int_eq(world_pipe_end(&p), 14);
-    world_run_sidecar(&w, "steps_max: 256\n");
-    ck_assert_int_eq(world_abort(&w, id, &error), SAGA_OK);
 }
 END_TEST
 
@@ -640,9 +469,6 @@ int main(void)
     tcase_add_test(t, sidecar__a_bad_message_ends_the_pipe_after_what_came_before);
     tcase_add_test(t, sidecar__commands_fail_each_by_itself);
     tcase_add_test(t, sidecar__a_cancelled_pipe_is_gone_and_its_commands_are_not);
-    tcase_add_test(t, sidecar__a_stop_lets_everybody_go_at_once);
-    tcase_add_test(t, sidecar__a_stop_under_load_answers_everybody);
-    tcase_add_test(t, sidecar__a_stop_while_the_journal_is_full_ends_within_the_grace);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

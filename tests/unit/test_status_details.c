@@ -1,4 +1,5 @@
-/* Errors as google.rpc.Status: read back with protobuf, for every error there is, and with every text at its longest. */
+/* Errors as google.rpc.Status: read back with protobuf, for every error there is, and with every text at its longest.
+ */
 #include "sidecar/rpc/status_details.h"
 
 #include "google/rpc/error_details.pb-c.h"

@@ -1,4 +1,5 @@
-/* One saga's records, gathered from the journal: along the chain of frames, after a cursor, within bounds, and what is missing told. */
+/* One saga's records, gathered from the journal: along the chain of frames, after a cursor, within bounds, and what is
+ * missing told. */
 #include "sidecar/runtime/timeline.h"
 
 #include "sidecar/engine/saga.h"
@@ -58,8 +59,23 @@ END_TEST
 
 START_TEST(timeline__what_is_no_cursor_is_refused)
 {
-    static const char *const bad[] = {"", "1", "1.", ".1", "1.2 ", " 1.2", "1.2.3", "0x1.2", "+1.2", "-1.2", "01.2", "1.02", "1F.2",
-                                      "10000000000000000.1", "1.100000000", "1,2", "g.1"};
+    static const char *const bad[] = {"",
+                                      "1",
+                                      "1.",
+                                      ".1",
+                                      "1.2 ",
+                                      " 1.2",
+                                      "1.2.3",
+                                      "0x1.2",
+                                      "+1.2",
+                                      "-1.2",
+                                      "01.2",
+                                      "1.02",
+                                      "1F.2",
+                                      "10000000000000000.1",
+                                      "1.100000000",
+                                      "1,2",
+                                      "g.1"};
     struct position p = {.frame = 7, .index = 7};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         ck_assert_msg(!position_parse(bad[i], &p), "%s", bad[i]);
@@ -80,8 +96,8 @@ static void run_two(void)
 
 START_TEST(timeline__follows_the_chain_of_one_saga)
 {
-    static const uint8_t types[] = {RECORD_STARTED, RECORD_ACTION_STARTED, RECORD_ACTION_ENDED, RECORD_ACTION_STARTED,
-                                    RECORD_ACTION_ENDED, RECORD_ENDED};
+    static const uint8_t types[] = {RECORD_STARTED,        RECORD_ACTION_STARTED, RECORD_ACTION_ENDED,
+                                    RECORD_ACTION_STARTED, RECORD_ACTION_ENDED,   RECORD_ENDED};
     struct ended_row row;
     run_two();
     for (uint64_t serial = 1; serial <= 2; serial++) {
@@ -173,7 +189,8 @@ START_TEST(timeline__holds_the_latest_of_too_many_records)
     for (uint64_t frame = 1; frame <= FRAMES; frame++) {
         size_t size = 0;
         for (int i = 0; i < FRAME_RECORDS; i++) {
-            struct record r = {.type = RECORD_PAUSED, .saga = {.tag = 1, .serial = 5}, .at = o.now, .step = RECORD_NO_STEP};
+            struct record r = {
+                .type = RECORD_PAUSED, .saga = {.tag = 1, .serial = 5}, .at = o.now, .step = RECORD_NO_STEP};
             size += codec_encode(&r, i == 0 ? frame - 1 : frame, records + size);
         }
         struct store_commit commit = {.frame = frame, .records = bytes_of(records, size)};

@@ -1,0 +1,277 @@
+/* What a restart finds, what a stop leaves, what retention keeps, and a core to which memory is refused. */
+#include "tests/support/core_owner.h"
+
+#include "sidecar/engine/saga.h"
+#include "sidecar/journal/codec.h"
+#include "sidecar/runtime/core.h"
+
+#include <check.h>
+
+static struct owner o;
+
+static const char one_step[] = "name: one\nversion: 1.0.0\nsteps:\n"
+                               "  - {name: a, target: t, action: /p.S/A, compensation: /p.S/UndoA}\n";
+static const char two_steps[] = "name: two\nversion: 1.0.0\nsteps:\n"
+                                "  - {name: a, target: t, action: /p.S/A, compensation: /p.S/UndoA}\n"
+                                "  - {name: b, target: u, after: [a], action: /p.S/B, compensation: /p.S/UndoB}\n";
+
+static void setup(void)
+{
+    owner_init(&o);
+    ck_assert_int_eq(owner_start(&o), 0);
+    ck_assert_int_eq(owner_register(&o, one_step), 0);
+    ck_assert_int_eq(owner_register(&o, two_steps), 0);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    owner_told(&o);
+}
+
+static void teardown(void)
+{
+    owner_close(&o);
+}
+
+static void restart(void)
+{
+    owner_crash(&o);
+    ck_assert_int_eq(owner_start(&o), 0);
+}
+
+/* Old sagas end while a newer one lives, so that recovery starts in the middle of their history. */
+START_TEST(core_recovery__recovery_starts_at_the_oldest_live_saga)
+{
+    owner_submit_start(&o, 1, "one", "old");
+    ck_assert_int_eq(owner_commit(&o), 0);
+    for (int i = 0; i < 80; i++) {
+        o.now.us += 1000;
+        owner_submit_start(&o, 2, "one", NULL);
+        ck_assert_int_eq(owner_commit(&o), 0);
+        owner_told(&o);
+    }
+    /* Sagas 1 to 75 end, each in a frame behind the start of saga 81. */
+    for (int i = 0; i < 75; i++) {
+        owner_answer(&o, 0, "out");
+        ck_assert_int_eq(owner_commit(&o), 0);
+        owner_told(&o);
+    }
+    for (int i = 0; i < 70; i++) {
+        o.now.us += 1000;
+        owner_submit_start(&o, 2, "one", NULL);
+        ck_assert_int_eq(owner_commit(&o), 0);
+        struct call_effect newest = o.calls[o.call_count - 1];
+        memmove(o.calls + 1, o.calls, (o.call_count - 1) * sizeof newest);
+        o.calls[0] = newest;
+        owner_answer(&o, 0, "out");
+        ck_assert_int_eq(owner_commit(&o), 0);
+        owner_told(&o);
+    }
+    struct instant latest = o.now;
+    owner_crash(&o);
+    struct store_state state;
+    struct store *store;
+    ck_assert_int_eq(memory_store_open(o.disk, &store, &state, &o.detail), 0);
+    ck_assert_uint_gt(state.oldest_live_frame, 1);
+    store->close(store);
+    o.now.us -= 3600000000;
+    ck_assert_int_eq(owner_start(&o), 0);
+    ck_assert_uint_eq(engine_counts(core_engine(o.core)).live, 6);
+    ck_assert_uint_eq(engine_after(core_engine(o.core), 0)->id.serial, 76);
+    ck_assert_uint_eq(engine_serial(core_engine(o.core)), 151);
+    ck_assert_int_eq(core_latest(o.core).us, latest.us);
+    o.now = latest;
+    owner_submit_start(&o, 3, "one", "old");
+    ck_assert_int_eq(owner_commit(&o), 0);
+    ck_assert_ptr_nonnull(strstr(owner_told(&o), "reply 3 ok saga=1 repeated\n"));
+}
+END_TEST
+
+START_TEST(core_recovery__a_record_that_cannot_follow_is_refused)
+{
+    uint8_t record[RECORD_OVERHEAD_MAX];
+    struct record r = {.type = RECORD_ENDED,
+                       .saga = {.tag = 1, .serial = 7},
+                       .at = o.now,
+                       .step = RECORD_NO_STEP,
+                       .saga_state = SAGA_COMMITTED};
+    size_t size = codec_encode(&r, 0, record);
+    struct store_commit commit = {.frame = 1, .records = bytes_of(record, size)};
+    ck_assert_int_eq(o.store->commit(o.store, &commit, &o.detail), 0);
+    owner_crash(&o);
+    ck_assert_int_eq(owner_start(&o), E_JOURNAL_CORRUPT);
+    ck_assert_str_ne(o.detail.text, "");
+}
+END_TEST
+
+START_TEST(core_recovery__a_graceful_stop_starts_nothing)
+{
+    owner_submit_start(&o, 1, "two", NULL);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    owner_told(&o);
+    core_hold(o.core);
+    ck_assert_int_eq(core_expiry(o.core).us, INSTANT_NEVER.us);
+    owner_answer(&o, 0, "out");
+    owner_submit_start(&o, 2, "one", NULL);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    ck_assert_str_eq(owner_told(&o), "durable 2\nreply 2 ok saga=2\n");
+    restart();
+    ck_assert_int_eq(owner_commit(&o), 0);
+    ck_assert_str_eq(owner_told(&o), "durable 3\ncall 1 b action #1\ncall 2 a action #1\n");
+}
+END_TEST
+
+START_TEST(core_recovery__who_waits_for_a_full_journal_is_told_at_the_end)
+{
+    memory_disk_set_size(o.disk, 1);
+    owner_submit_start(&o, 1, "one", NULL);
+    ck_assert_int_eq(owner_commit(&o), E_JOURNAL_FULL);
+    core_abandon(o.core);
+    ck_assert_str_eq(owner_told(&o), "reply 1 STOPPING\n");
+    core_abandon(o.core);
+    ck_assert_str_eq(owner_told(&o), "");
+}
+END_TEST
+
+/* ---- retention ---- */
+
+START_TEST(core_recovery__frames_of_a_live_saga_are_kept)
+{
+    bool more;
+    struct bytes records;
+    owner_submit_start(&o, 1, "one", NULL);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    o.now.us += 1000;
+    owner_submit_start(&o, 2, "one", "late");
+    ck_assert_int_eq(owner_commit(&o), 0);
+    struct call_effect first = o.calls[0];
+    o.calls[0] = o.calls[1];
+    o.calls[1] = first;
+    owner_answer(&o, 0, "out"); /* 2 ends, 1 lives */
+    ck_assert_int_eq(owner_commit(&o), 0);
+    o.now = instant_after(o.now, SPAN_S(7200));
+    ck_assert_int_eq(core_maintain(o.core, o.now, &more, &o.detail), 0);
+    ck_assert_int_eq(o.store->read_frame(o.store, 1, &records, &o.detail), 0);
+    struct ended_row row;
+    ck_assert_int_eq(o.store->find_ended(o.store, 2, &row, &o.detail), E_SAGA_NOT_FOUND);
+    owner_answer(&o, 0, "out");
+    ck_assert_int_eq(owner_commit(&o), 0);
+    ck_assert_int_eq(o.store->find_ended(o.store, 1, &row, &o.detail), 0);
+    o.now = instant_after(o.now, SPAN_S(3601));
+    ck_assert_int_eq(core_maintain(o.core, o.now, &more, &o.detail), 0);
+    ck_assert_int_eq(o.store->read_frame(o.store, 1, &records, &o.detail), E_CURSOR);
+    ck_assert_int_eq(o.store->find_ended(o.store, 1, &row, &o.detail), E_SAGA_NOT_FOUND);
+    restart();
+    ck_assert_uint_eq(engine_serial(core_engine(o.core)), 2);
+}
+END_TEST
+
+START_TEST(core_recovery__retention_waits_for_what_is_pending)
+{
+    bool more;
+    uint64_t operations = memory_disk_operations(o.disk);
+    owner_submit_start(&o, 1, "one", NULL);
+    ck_assert_int_eq(core_maintain(o.core, o.now, &more, &o.detail), 0);
+    ck_assert(!more);
+    ck_assert_uint_eq(memory_disk_operations(o.disk), operations);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    ck_assert_int_eq(core_maintain(o.core, o.now, &more, &o.detail), 0);
+    ck_assert_uint_eq(memory_disk_operations(o.disk), operations + 2);
+}
+END_TEST
+
+/* Dropping writes too: a disk without room for it is told, and it may be tried again. */
+START_TEST(core_recovery__retention_on_a_full_disk_may_be_tried_again)
+{
+    bool more = true;
+    memory_disk_fail(o.disk, 1, E_JOURNAL_FULL, false);
+    ck_assert_int_eq(core_maintain(o.core, o.now, &more, &o.detail), E_JOURNAL_FULL);
+    ck_assert(!more);
+    ck_assert_int_eq(core_maintain(o.core, o.now, &more, &o.detail), 0);
+    memory_disk_fail(o.disk, 1, E_JOURNAL, false);
+    ck_assert_int_eq(core_maintain(o.core, o.now, &more, &o.detail), E_JOURNAL);
+}
+END_TEST
+
+/* ---- no memory ---- */
+
+/* A refusal, an end and calls to a target that is gone, all in one batch. Returns whether all went well. */
+static bool mixed_batch(void)
+{
+    int code = 0;
+    struct event refused = {.type = EVENT_CANCEL, .now = o.now, .token = 1, .saga = {.tag = 5, .serial = 99}};
+    for (int i = 0; code == 0 && i < 70; i++) {
+        struct event start = {
+            .type = EVENT_START, .now = o.now, .token = 2, .definition = catalog_at(o.catalog, i % 2 == 0)->definition};
+        code = core_submit(o.core, &refused, &o.detail);
+        if (code == 0)
+            code = core_submit(o.core, &start, &o.detail);
+        if (i == 40 && code == 0)
+            code = owner_commit(&o);
+        o.call_count = 0;
+    }
+    if (code == 0)
+        code = owner_commit(&o);
+    if (code == 0)
+        code = owner_commit(&o);
+    ck_assert_msg(code == 0 || code == E_MEMORY, "%d", code);
+    core_abandon(o.core);
+    return code == 0;
+}
+
+START_TEST(core_recovery__every_allocation_may_be_refused)
+{
+    o.targets[0] = "u"; /* "t", which every definition begins with, is gone */
+    o.targets[1] = NULL;
+    for (uint64_t n = 1;; n++) {
+        owner_crash(&o);
+        memory_disk_destroy(o.disk);
+        o.disk = memory_disk_create();
+        o.targets[0] = "t";
+        o.targets[1] = "u";
+        ck_assert_int_eq(owner_start(&o), 0);
+        ck_assert_int_eq(owner_register(&o, one_step), 0);
+        ck_assert_int_eq(owner_register(&o, two_steps), 0);
+        ck_assert_int_eq(owner_commit(&o), 0);
+        owner_crash(&o);
+        o.targets[0] = "u";
+        o.targets[1] = NULL;
+        o.allocations = 0;
+        o.fail_at = n;
+        int code = owner_start(&o);
+        ck_assert(code == 0 || code == E_MEMORY);
+        if (code != 0)
+            o.core = NULL;
+        bool good = code == 0 && mixed_batch();
+        bool reached = o.allocations >= n;
+        o.fail_at = 0;
+        if (code == 0) {
+            owner_crash(&o);
+            ck_assert_int_eq(owner_start(&o), 0);
+        }
+        if (!reached) {
+            ck_assert(good);
+            break;
+        }
+        ck_assert_uint_lt(n, 10000);
+    }
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("core_recovery");
+    TCase *t = tcase_create("core_recovery");
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_test(t, core_recovery__recovery_starts_at_the_oldest_live_saga);
+    tcase_add_test(t, core_recovery__a_record_that_cannot_follow_is_refused);
+    tcase_add_test(t, core_recovery__a_graceful_stop_starts_nothing);
+    tcase_add_test(t, core_recovery__who_waits_for_a_full_journal_is_told_at_the_end);
+    tcase_add_test(t, core_recovery__frames_of_a_live_saga_are_kept);
+    tcase_add_test(t, core_recovery__retention_waits_for_what_is_pending);
+    tcase_add_test(t, core_recovery__retention_on_a_full_disk_may_be_tried_again);
+    tcase_add_test(t, core_recovery__every_allocation_may_be_refused);
+    suite_add_tcase(suite, t);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? 0 : 1;
+}
