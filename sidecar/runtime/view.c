@@ -124,7 +124,8 @@ static char *waiting_text(struct arena *a, const struct saga *s, unsigned index)
     bool over = back ? !saga_undo_open(step->compensation)
                      : step->action != SAGA_ACTION_PENDING && step->action != SAGA_ACTION_STARTED;
     const struct call_spec *call = saga_step_call(s, index, back ? SAGA_PHASE_COMPENSATION : SAGA_PHASE_ACTION);
-    if (saga_ended(s) || (!step->out && !back && s->state != SAGA_RUNNING && s->state != SAGA_STUCK))
+    bool forward = s->state == SAGA_RUNNING || (s->state == SAGA_STUCK && s->stuck_from == SAGA_RUNNING);
+    if (saga_ended(s) || (!step->out && !back && !forward))
         return EMPTY;
     if (s->state == SAGA_STUCK && saga_step_stuck(s, index))
         return arena_format(a, "an operator");

@@ -1,0 +1,325 @@
+/* What the sidecar holds as saga.v1 shows it: states, times, what a step waits for, events, and texts that are always
+ * valid UTF-8. */
+#include "sidecar/runtime/view.h"
+
+#include "tests/support/core_owner.h"
+
+#include <check.h>
+#include <stdio.h>
+
+static struct owner o;
+static struct arena a;
+
+static const char fan[] =
+    "name: fan\nversion: 1.2.3\nsteps:\n"
+    "  - {name: a, target: t, action: /p.S/A, compensation: {method: /p.S/UndoA, retry: {maxAttempts: 1}}}\n"
+    "  - {name: b, target: t, after: [a], action: {method: /p.S/B, retry: {maxAttempts: 2, initialBackoff: 250ms, "
+    "jitter: 0}}, compensation: /p.S/UndoB}\n"
+    "  - {name: c, target: u, after: [a], action: /p.S/C, compensation: /p.S/UndoC}\n"
+    "  - {name: d, target: u, after: [b, c], action: /p.S/D}\n";
+
+static void setup(void)
+{
+    owner_init(&o);
+    ck_assert_int_eq(owner_start(&o), 0);
+    ck_assert_int_eq(owner_register(&o, fan), 0);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    arena_init(&a);
+}
+
+static void teardown(void)
+{
+    arena_finish(&a);
+    owner_close(&o);
+}
+
+static const Saga__V1__Saga *view(uint64_t serial, unsigned flags)
+{
+    const struct saga *s = engine_find(core_engine(o.core), serial);
+    ck_assert_ptr_nonnull(s);
+    const Saga__V1__Saga *m = view_saga(&a, s, core_engine(o.core), flags);
+    ck_assert_ptr_nonnull(m);
+    return m;
+}
+
+/* "a=words|b=words|..." of the steps that wait for something. */
+static const char *waiting(uint64_t serial)
+{
+    static char text[512];
+    const Saga__V1__Saga *m = view(serial, VIEW_STEPS);
+    text[0] = '\0';
+    for (size_t i = 0; i < m->n_steps; i++)
+        if (m->steps[i]->waiting_for[0] != '\0')
+            snprintf(text + strlen(text), sizeof text - strlen(text), "%s%s=%s", text[0] == '\0' ? "" : "|",
+                     m->steps[i]->name, m->steps[i]->waiting_for);
+    return text;
+}
+
+static void answer(int status)
+{
+    owner_answer(&o, status, status == 0 ? "out" : NULL);
+    ck_assert_int_eq(owner_commit(&o), 0);
+}
+
+static void start(uint64_t count)
+{
+    for (uint64_t i = 0; i < count; i++)
+        owner_submit_start(&o, 1, "fan", i == 0 ? "r-1" : NULL);
+    ck_assert_int_eq(owner_commit(&o), 0);
+}
+
+static void act(uint8_t type, const char *step)
+{
+    owner_submit(&o, (struct event){.type = type,
+                                    .token = 1,
+                                    .saga = {.tag = 0xabc, .serial = 1},
+                                    .step = bytes_of_text(step),
+                                    .actor = bytes_of_text("me"),
+                                    .reason = bytes_of_text("why")});
+    ck_assert_int_eq(owner_commit(&o), 0);
+}
+
+/* ---- what a step waits for ---- */
+
+START_TEST(view__forward_steps_say_what_they_wait_for)
+{
+    start(1);
+    ck_assert_str_eq(waiting(1), "a=the answer of target t|b=step a|c=step a|d=step b");
+}
+END_TEST
+
+START_TEST(view__a_step_that_is_retried_says_when)
+{
+    start(1);
+    answer(0);
+    ck_assert_str_eq(waiting(1), "b=the answer of target t|c=the answer of target u|d=step b");
+    o.now = (struct instant){.us = INT64_C(1767225600123456)}; /* 2026-01-01 */
+    answer(14);
+    ck_assert_str_eq(waiting(1), "b=its next attempt at 2026-01-01T00:00:00.373Z|c=the answer of target u|d=step b");
+    answer(0);
+    ck_assert_str_eq(waiting(1), "b=its next attempt at 2026-01-01T00:00:00.373Z|d=step b");
+    act(EVENT_PAUSE, NULL);
+    ck_assert_str_eq(waiting(1), "b=a resume of the saga|d=a resume of the saga");
+    ck_assert(view(1, 0)->paused);
+}
+END_TEST
+
+START_TEST(view__a_full_target_is_named)
+{
+    start(17);
+    ck_assert_uint_eq(o.call_count, 16);
+    ck_assert_str_eq(waiting(17), "a=a free place among the calls to target t|b=step a|c=step a|d=step b");
+}
+END_TEST
+
+START_TEST(view__undos_say_what_they_wait_for)
+{
+    start(1);
+    answer(0); /* a */
+    answer(9); /* b is refused while c is out */
+    ck_assert_int_eq(view(1, 0)->state, SAGA__V1__SAGA_STATE__SAGA_STATE_COMPENSATING);
+    ck_assert_str_eq(waiting(1), "a=the end of actions in flight|c=the answer of target u");
+    answer(0); /* c */
+    ck_assert_str_eq(waiting(1), "a=the undo of later steps|c=the answer of target u");
+    answer(0); /* the undo of c */
+    ck_assert_str_eq(waiting(1), "a=the answer of target t");
+    answer(9); /* the undo of a has one attempt */
+    ck_assert_int_eq(view(1, 0)->state, SAGA__V1__SAGA_STATE__SAGA_STATE_STUCK);
+    ck_assert_str_eq(waiting(1), "a=an operator");
+    ck_assert_str_eq(view(1, 0)->stuck_step, "a");
+    ck_assert_int_eq(view(1, 0)->stuck_reason, SAGA__V1__REASON__REASON_COMPENSATION_FAILED);
+    ck_assert_str_eq(view(1, 0)->reason_step, "b");
+    ck_assert_int_eq(view(1, 0)->reason, SAGA__V1__REASON__REASON_ACTION_REJECTED);
+}
+END_TEST
+
+START_TEST(view__an_enlisted_step_waits_for_its_owner)
+{
+    static const struct enlistment step = {.step = {(const uint8_t *)"s", 1}};
+    owner_submit(
+        &o, (struct event){
+                .type = EVENT_BEGIN, .token = 1, .name = bytes_of_text("shop"), .enlist = &step, .enlist_count = 1});
+    ck_assert_int_eq(owner_commit(&o), 0);
+    ck_assert_str_eq(waiting(1), "s=its owner to settle it");
+    const Saga__V1__Saga *m = view(1, VIEW_STEPS);
+    ck_assert_int_eq(m->mode, SAGA__V1__SAGA_MODE__SAGA_MODE_ENLISTED);
+    ck_assert_str_eq(m->definition, "shop");
+    ck_assert_str_eq(m->version, "");
+    ck_assert_int_eq(m->steps[0]->action, SAGA__V1__ACTION_STATE__ACTION_STATE_STARTED);
+}
+END_TEST
+
+/* ---- sagas ---- */
+
+START_TEST(view__a_saga_shows_what_was_asked_for)
+{
+    start(1);
+    answer(0);
+    const Saga__V1__Saga *m = view(1, 0);
+    ck_assert_uint_eq(m->n_steps, 0);
+    ck_assert_uint_eq(m->input.len, 0);
+    ck_assert_str_eq(m->id, "000000000abc-1");
+    ck_assert_str_eq(m->definition, "fan");
+    ck_assert_str_eq(m->version, "1.2.3");
+    ck_assert_str_eq(m->request_id, "r-1");
+    ck_assert_int_eq(m->started_at->seconds, 1000);
+    ck_assert_ptr_null(m->ended_at);
+    ck_assert_ptr_null(m->deadline);
+    m = view(1, VIEW_STEPS);
+    ck_assert_uint_eq(m->n_steps, 4);
+    ck_assert_uint_eq(m->steps[0]->output.len, 0);
+    ck_assert_int_eq(m->steps[0]->action, SAGA__V1__ACTION_STATE__ACTION_STATE_DONE);
+    ck_assert_int_eq(m->steps[0]->action_attempts, 1);
+    ck_assert_int_eq(m->steps[1]->action_attempts, 1); /* the one that is out */
+    ck_assert_int_eq(m->steps[3]->action, SAGA__V1__ACTION_STATE__ACTION_STATE_PENDING);
+    ck_assert_int_eq(m->steps[3]->action_attempts, 0);
+    m = view(1, VIEW_STEPS | VIEW_PAYLOADS);
+    ck_assert_mem_eq(m->input.data, "in", 2);
+    ck_assert_uint_eq(m->steps[0]->output.len, 3);
+}
+END_TEST
+
+START_TEST(view__a_saga_that_has_ended_is_shown_from_its_row)
+{
+    struct ended_row row;
+    start(1);
+    owner_finish_all(&o);
+    ck_assert_int_eq(o.store->find_ended(o.store, 1, &row, &o.detail), 0);
+    const Saga__V1__Saga *m = view_ended(&a, &row, o.catalog);
+    ck_assert_str_eq(m->id, "000000000abc-1");
+    ck_assert_str_eq(m->definition, "fan");
+    ck_assert_str_eq(m->version, "1.2.3");
+    ck_assert_str_eq(m->request_id, "r-1");
+    ck_assert_int_eq(m->state, SAGA__V1__SAGA_STATE__SAGA_STATE_COMMITTED);
+    ck_assert_int_eq(m->started_at->seconds, 1000);
+    ck_assert_ptr_nonnull(m->ended_at);
+    row.definition = 99; /* not in the catalog */
+    ck_assert_str_eq(view_ended(&a, &row, o.catalog)->version, "");
+}
+END_TEST
+
+START_TEST(view__times_keep_their_microseconds)
+{
+    const Google__Protobuf__Timestamp *t = view_time(&a, (struct instant){.us = INT64_C(1767225600123456)});
+    ck_assert_int_eq(t->seconds, 1767225600);
+    ck_assert_int_eq(t->nanos, 123456000);
+    const Google__Protobuf__Duration *d = view_span(&a, (struct span){.us = 1500001});
+    ck_assert_int_eq(d->seconds, 1);
+    ck_assert_int_eq(d->nanos, 500001000);
+}
+END_TEST
+
+/* ---- history and events ---- */
+
+START_TEST(view__history_adds_the_last_failures_and_the_resolution)
+{
+    struct timeline timeline;
+    start(1);
+    answer(0);
+    owner_answer(&o, 9, NULL);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    uint64_t last = engine_find(core_engine(o.core), 1)->position;
+    ck_assert_int_eq(
+        timeline_load(o.store, &(struct timeline_query){.serial = 1, .last_frame = last}, &a, &timeline, &o.detail), 0);
+    Saga__V1__Saga *m = view_saga(&a, engine_find(core_engine(o.core), 1), core_engine(o.core), VIEW_STEPS);
+    ck_assert(view_add_history(&a, m, &timeline));
+    ck_assert_int_eq(m->steps[1]->last_status, 9);
+    ck_assert_int_eq(m->steps[0]->last_status, 0);
+    ck_assert_int_eq(m->steps[0]->started_at->seconds, 1000);
+    ck_assert_ptr_null(m->steps[3]->started_at);
+    struct timeline_entry end = {.record = {.type = RECORD_ENDED,
+                                            .step = RECORD_NO_STEP,
+                                            .saga_state = SAGA_RESOLVED,
+                                            .actor = bytes_of_text("me"),
+                                            .message = bytes_of_text("by h\xc3nd")}};
+    ck_assert(view_add_history(&a, m, &(struct timeline){.entries = &end, .count = 1}));
+    ck_assert_str_eq(m->resolved_by, "me");
+    ck_assert_str_eq(m->resolution, "by h?nd");
+}
+END_TEST
+
+static const Saga__V1__Event *event_of(struct record record)
+{
+    struct timeline_entry entry = {.record = record, .position = {.frame = 0x1f, .index = 2}};
+    struct view_names names = {.definition = bytes_of_text("shop\xff"), .step = bytes_of_text("s")};
+    entry.record.saga = (struct saga_id){.tag = 0xabc, .serial = 9};
+    const Saga__V1__Event *m = view_event(&a, &entry, &names);
+    ck_assert_ptr_nonnull(m);
+    return m;
+}
+
+START_TEST(view__an_event_shows_its_record)
+{
+    const Saga__V1__Event *m = event_of((struct record){.type = RECORD_ACTION_FAILED,
+                                                        .at = {.us = 5000000},
+                                                        .step = 0,
+                                                        .attempt = 3,
+                                                        .status = 14,
+                                                        .next_at = {.us = 6000000},
+                                                        .message = bytes_of("no \0 \xc3\xbc \xff", 9),
+                                                        .actor = bytes_of_text("\xc3")});
+    ck_assert_str_eq(m->cursor, "1f.2");
+    ck_assert_str_eq(m->saga_id, "000000000abc-9");
+    ck_assert_int_eq(m->type, SAGA__V1__EVENT_TYPE__EVENT_TYPE_ACTION_ATTEMPT_FAILED);
+    ck_assert_int_eq(m->at->seconds, 5);
+    ck_assert_int_eq(m->next_attempt_at->seconds, 6);
+    ck_assert_int_eq(m->attempt, 3);
+    ck_assert_int_eq(m->status, 14);
+    ck_assert_str_eq(m->definition, "shop?");
+    ck_assert_str_eq(m->step, "s");
+    ck_assert_str_eq(m->message, "no ? \xc3\xbc ?");
+    ck_assert_str_eq(m->actor, "?");
+    ck_assert_int_eq(m->state, 0);
+}
+END_TEST
+
+START_TEST(view__an_event_says_when_the_state_changes)
+{
+    ck_assert_int_eq(event_of((struct record){.type = RECORD_STARTED})->state,
+                     SAGA__V1__SAGA_STATE__SAGA_STATE_RUNNING);
+    ck_assert_int_eq(event_of((struct record){.type = RECORD_TURNED_BACK})->state,
+                     SAGA__V1__SAGA_STATE__SAGA_STATE_COMPENSATING);
+    ck_assert_int_eq(event_of((struct record){.type = RECORD_STUCK})->state, SAGA__V1__SAGA_STATE__SAGA_STATE_STUCK);
+    ck_assert_int_eq(event_of((struct record){.type = RECORD_ENDED, .saga_state = SAGA_RESOLVED})->state,
+                     SAGA__V1__SAGA_STATE__SAGA_STATE_RESOLVED);
+    ck_assert_ptr_null(event_of((struct record){.type = RECORD_ENDED})->next_attempt_at);
+}
+END_TEST
+
+START_TEST(view__a_definition_shows_its_steps_and_on_demand_its_text)
+{
+    const struct catalog_entry *entry = catalog_at(o.catalog, 0);
+    const Saga__V1__Definition *m = view_definition(&a, entry, false);
+    ck_assert_str_eq(m->name, "fan");
+    ck_assert_uint_eq(m->n_steps, 4);
+    ck_assert_str_eq(m->steps[3], "d");
+    ck_assert_uint_eq(m->source.len, 0);
+    m = view_definition(&a, entry, true);
+    ck_assert_uint_eq(m->source.len, sizeof fan - 1);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("view");
+    TCase *t = tcase_create("view");
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_test(t, view__forward_steps_say_what_they_wait_for);
+    tcase_add_test(t, view__a_step_that_is_retried_says_when);
+    tcase_add_test(t, view__a_full_target_is_named);
+    tcase_add_test(t, view__undos_say_what_they_wait_for);
+    tcase_add_test(t, view__an_enlisted_step_waits_for_its_owner);
+    tcase_add_test(t, view__a_saga_shows_what_was_asked_for);
+    tcase_add_test(t, view__a_saga_that_has_ended_is_shown_from_its_row);
+    tcase_add_test(t, view__times_keep_their_microseconds);
+    tcase_add_test(t, view__history_adds_the_last_failures_and_the_resolution);
+    tcase_add_test(t, view__an_event_shows_its_record);
+    tcase_add_test(t, view__an_event_says_when_the_state_changes);
+    tcase_add_test(t, view__a_definition_shows_its_steps_and_on_demand_its_text);
+    suite_add_tcase(suite, t);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? 0 : 1;
+}
