@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 int file_error(const char *doing, const char *path, const char *field, struct error_detail *detail)
 {
@@ -16,6 +17,10 @@ int file_error(const char *doing, const char *path, const char *field, struct er
 
 int file_read(const char *path, size_t size_max, struct bytes *out, struct error_detail *detail)
 {
+    struct stat about;
+    /* A pipe would be waited for. */
+    if (stat(path, &about) == 0 && !S_ISREG(about.st_mode) && !S_ISDIR(about.st_mode))
+        return error_set(detail, E_ARGUMENT, "", "not a regular file");
     FILE *file = fopen(path, "re");
     if (file == NULL)
         return file_error("open", path, "", detail);

@@ -259,15 +259,18 @@ static int read_list(struct sidecar *s, struct rpc_call *call, const Saga__V1__L
 /* ---- ListDeadLetters ---- */
 
 /* What was said last of a stuck saga lies near the end of its timeline. */
-static Saga__V1__Saga *dead_letter(struct sidecar *s, const struct saga *saga, struct error_detail *detail)
+static int dead_letter(struct sidecar *s, const struct saga *saga, Saga__V1__Saga **out, struct error_detail *detail)
 {
     struct timeline timeline;
     Saga__V1__Saga *view = view_saga(&s->arena, saga, core_engine(s->core), VIEW_STEPS);
     struct timeline_query last = {.serial = saga->id.serial, .last_frame = saga->position, .records_max = DEAD_LETTER_RECORDS};
-    if (view == NULL || timeline_load(s->store, &last, &s->arena, &timeline, detail) != 0 ||
-        !view_add_history(&s->arena, view, &timeline))
-        return NULL;
-    return view;
+    int code = timeline_load(s->store, &last, &s->arena, &timeline, detail);
+    if (code != 0)
+        return code;
+    if (view == NULL || !view_add_history(&s->arena, view, &timeline))
+        return error_set(detail, E_MEMORY, "", NULL);
+    *out = view;
+    return 0;
 }
 
 static int read_dead_letters(struct sidecar *s, struct rpc_call *call, const Saga__V1__ListDeadLettersRequest *m,
@@ -296,9 +299,9 @@ static int read_dead_letters(struct sidecar *s, struct rpc_call *call, const Sag
         }
         if (saga->state != SAGA_STUCK || (name.size > 0 && !bytes_equal(name, saga->name)))
             continue;
-        response.sagas[response.n_sagas] = dead_letter(s, saga, detail);
-        if (response.sagas[response.n_sagas++] == NULL)
-            return error_set(detail, E_MEMORY, "", NULL);
+        code = dead_letter(s, saga, &response.sagas[response.n_sagas++], detail);
+        if (code != 0)
+            return code;
     }
     if (next != 0 && (response.next_page_token = arena_format(&s->arena, "%" PRIx64, next)) == NULL)
         return error_set(detail, E_MEMORY, "", NULL);

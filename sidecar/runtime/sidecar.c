@@ -90,10 +90,12 @@ static void maintain(struct sidecar *s, struct instant *next)
     *next = instant_after(now, more ? MAINTAIN_BUSY : span_min(MAINTAIN_IDLE, s->config->retention));
 }
 
-/* Takes in what has arrived, waiting for it no longer than until `until`. */
+/* Takes in what has arrived, waiting for it no longer than until `until`, or until a commit is to be tried again. */
 static void poll(struct sidecar *s, struct instant until)
 {
     struct span wait = {0};
+    if (core_full_since(s->core).us != 0)
+        until = instant_min(until, instant_after(clock_now(&s->clock), FULL_RETRY));
     if (!core_pending(s->core) || core_full_since(s->core).us != 0) {
         wait = instant_since(instant_min(until, core_expiry(s->core)), clock_now(&s->clock));
         wait.us = wait.us < 0 ? 0 : wait.us;
@@ -146,10 +148,7 @@ int sidecar_run(struct sidecar *s, struct error_detail *detail)
     for (size_t i = 0; i < sizeof health_services / sizeof health_services[0]; i++)
         rpc_set_serving(s->rpc, health_services[i], true);
     while (s->fatal == 0 && !atomic_load(&s->stop_asked)) {
-        struct instant until = next_maintain;
-        if (core_full_since(s->core).us != 0)
-            until = instant_min(until, instant_after(clock_now(&s->clock), FULL_RETRY));
-        poll(s, until);
+        poll(s, next_maintain);
         submit_tick(s);
         commit(s);
         maintain(s, &next_maintain);

@@ -98,6 +98,17 @@ START_TEST(files__what_cannot_be_read_is_told_in_the_systems_words)
 END_TEST
 
 /* The words come behind the path, so a long path must not push them out. */
+/* Its other end may never be opened. */
+START_TEST(files__a_pipe_is_refused_rather_than_waited_for)
+{
+    struct bytes text;
+    ck_assert_int_eq(mkfifo(in_folder("pipe.yaml"), 0600), 0);
+    ck_assert_int_eq(file_read(path, 10, &text, &detail), E_ARGUMENT);
+    ck_assert_str_eq(detail.text, "not a regular file");
+    ck_assert_int_eq(unlink(path), 0);
+}
+END_TEST
+
 START_TEST(files__a_long_path_leaves_room_for_the_words)
 {
     struct bytes text;
@@ -223,6 +234,7 @@ int main(void)
     tcase_add_test(t, files__a_file_is_read_whole);
     tcase_add_test(t, files__one_byte_more_than_allowed_is_refused);
     tcase_add_test(t, files__what_cannot_be_read_is_told_in_the_systems_words);
+    tcase_add_test(t, files__a_pipe_is_refused_rather_than_waited_for);
     tcase_add_test(t, files__a_long_path_leaves_room_for_the_words);
     tcase_add_test(t, definitions_dir__files_are_read_by_name);
     tcase_add_test(t, definitions_dir__an_empty_directory_is_none);
