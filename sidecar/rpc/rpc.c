@@ -1,7 +1,6 @@
 /* rpc.c - the room as a whole: made, started, stopped, emptied, taken down. */
 #include "sidecar/rpc/internal.h"
 
-#include <dlfcn.h>
 #include <grpc/support/log.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,20 +12,6 @@ static void drop_log_line(gpr_log_func_args *args)
     (void)args;
 }
 
-/* Debian builds Abseil, whose mutexes C core uses, so that every lock taken is entered into a graph and looked for in it, to find deadlocks: a help
- * for who writes C core, and some 3 % of the CPU of a call. Its own function turns that off. It is C++, in a namespace that a distribution
- * names, so it is looked for by its name; where it has another one, nothing changes. */
-static void forget_lock_order(void)
-{
-    enum { ABSL_ON_DEADLOCK_CYCLE_IGNORE = 0 };
-    void *at = dlsym(RTLD_DEFAULT, "_ZN4absl7debian329SetMutexDeadlockDetectionModeENS0_15OnDeadlockCycleE");
-    void (*set)(int) = NULL;
-    if (at == NULL)
-        return;
-    memcpy(&set, &at, sizeof set); /* as POSIX has it: ISO C knows no cast from an object's address to a function's */
-    set(ABSL_ON_DEADLOCK_CYCLE_IGNORE);
-}
-
 int rpc_create(const struct rpc_options *options, const struct rpc_callbacks *callbacks, struct rpc **out)
 {
     if (getenv("GRPC_VERBOSITY") == NULL)
@@ -34,7 +19,6 @@ int rpc_create(const struct rpc_options *options, const struct rpc_callbacks *ca
     struct rpc *r = calloc(1, sizeof *r);
     if (r == NULL)
         return E_MEMORY;
-    forget_lock_order();
     grpc_init();
     r->options = *options;
     r->callbacks = *callbacks;
