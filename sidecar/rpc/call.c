@@ -191,11 +191,18 @@ static void end(struct rpc_call *call, const struct bytes *message)
 void rpc_reply(struct rpc_call *call, struct bytes message)
 {
     CHECK(is_unary(call));
-    end(call, &message);
+    if (call->ask != NULL)
+        rpc_ask_end(call, &(struct rpc_told){.body = message});
+    else
+        end(call, &message);
 }
 
 void rpc_end(struct rpc_call *call, int status, const char *message, struct bytes details)
 {
+    if (call->ask != NULL) {
+        rpc_ask_end(call, &(struct rpc_told){.status = status, .message = message, .details = details});
+        return;
+    }
     call->end_status = status;
     if (message != NULL)
         call->end_message = grpc_slice_from_copied_string(message);
@@ -347,6 +354,10 @@ void rpc_send(struct rpc_call *call, struct bytes message)
     CHECK(!is_unary(call) && !call->sending && !call->ended);
     if (call->gone)
         return;
+    if (call->ask != NULL) {
+        rpc_ask_send(call, message);
+        return;
+    }
     grpc_op ops[2];
     size_t count = 0;
     memset(ops, 0, sizeof ops);

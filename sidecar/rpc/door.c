@@ -1,4 +1,5 @@
-/* door.c - lets the peers in, on a thread of its own that shares nothing with the loop but the server.
+/* door.c - lets the peers in, on a thread of its own that shares nothing with the loop but the server. Where several loops share a door, each
+ * connection is for the next of them in turn.
  *
  * C core would listen by itself, but stops for good the first time that the process is out of files, and puts no bound on connections. So
  * peers are accepted here: one that would take the files which the journal and the calls out need is turned away, and one is handed to C
@@ -24,6 +25,7 @@
 #include <unistd.h>
 
 #define LISTENERS_MAX 8
+#define SERVERS_MAX   64
 
 /* Peers that have not spoken yet; more wait in the kernel's backlog. */
 #define GUESTS_MAX 512
@@ -52,7 +54,8 @@ struct guest {
 };
 
 struct rpc_door {
-    grpc_server *server;
+    grpc_server *servers[SERVERS_MAX];
+    size_t server_count, next_server;
     grpc_server_credentials *plaintext;
     int64_t patience_ms;
     struct listener listeners[LISTENERS_MAX];
@@ -67,7 +70,7 @@ struct rpc_door {
 void rpc_door_init(struct rpc *r)
 {
     struct rpc_door *d = r->door = rpc_allocate(sizeof *d);
-    d->server = r->server;
+    d->servers[d->server_count++] = r->server;
     d->plaintext = grpc_insecure_server_credentials_create();
     d->patience_ms = r->options.handshake_timeout.us / 1000;
     d->wake = -1;
@@ -87,6 +90,13 @@ void rpc_door_add(struct rpc *r, int fd, const char *path, const struct stat *fi
         l->device = file->st_dev;
         l->inode = file->st_ino;
     }
+}
+
+void rpc_share_door(struct rpc *keeper, struct rpc *r)
+{
+    struct rpc_door *d = keeper->door;
+    CHECK(!keeper->started && r->started && d->server_count < SERVERS_MAX);
+    d->servers[d->server_count++] = r->server;
 }
 
 static int64_t now_ms(void)
@@ -139,7 +149,8 @@ static void hand_over(struct rpc_door *d, int fd)
 {
     int on = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* fails on a unix socket, which needs none */
-    grpc_server_add_channel_from_fd(d->server, fd, d->plaintext);
+    grpc_server_add_channel_from_fd(d->servers[d->next_server], fd, d->plaintext);
+    d->next_server = (d->next_server + 1) % d->server_count;
 }
 
 /* Looks at every guest: in, out, or still waiting. */

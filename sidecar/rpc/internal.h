@@ -7,6 +7,7 @@
 #define SAGA_RPC_INTERNAL_H
 
 #include "sidecar/base/check.h"
+#include "sidecar/rpc/inbox.h"
 #include "sidecar/rpc/rpc.h"
 
 #include <grpc/byte_buffer.h>
@@ -87,6 +88,7 @@ struct rpc_call {
     grpc_metadata_array metadata;
     gpr_timespec deadline;
     void *owner;
+    struct rpc_ask *ask; /* another loop asks: nothing of C core is behind the call */
 
     struct rpc_op arrived;
     struct rpc_op received;
@@ -131,6 +133,7 @@ struct rpc {
     grpc_call *wake_call;
     struct rpc_op wake;
     atomic_bool wake_pending;
+    struct inbox inbox;
 
     grpc_server *server;
     struct rpc_door *door;
@@ -235,6 +238,16 @@ void rpc_call_watch_before(struct rpc *r, uint64_t turn);
 void rpc_call_cancel_all(struct rpc *r);
 /* Ends the bidi streams whose peers have not said anything yet, and of which the owner has not heard: it stops. */
 void rpc_call_refuse_silent(struct rpc *r);
+
+/* ask.c: what other loops ask. */
+
+/* What rpc_send, and rpc_reply or rpc_end, are for such a call. */
+void rpc_ask_send(struct rpc_call *call, struct bytes message);
+void rpc_ask_end(struct rpc_call *call, const struct rpc_told *told);
+
+/* Reads the letters that have come; the second throws them away unread, when no loop runs any more. */
+void rpc_asks_read(struct rpc *r);
+void rpc_asks_drop(struct rpc *r);
 
 /* out.c: calls out. */
 

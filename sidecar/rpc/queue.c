@@ -21,6 +21,7 @@ static void woken(struct rpc_op *op, bool ok)
     struct rpc *r = RPC_HOLDER(op, struct rpc, wake);
     (void)ok;
     atomic_store(&r->wake_pending, false);
+    rpc_asks_read(r);
 }
 
 void rpc_queue_init(struct rpc *r)
@@ -31,6 +32,7 @@ void rpc_queue_init(struct rpc *r)
     grpc_slice_buffer_init(&r->sending.data.raw.slice_buffer);
     r->wake.done = woken;
     atomic_init(&r->wake_pending, false);
+    inbox_init(&r->inbox);
     /* An empty batch on a call that can never be made comes out of the queue at once: C core's C API has no other alarm. */
     r->wake_channel = grpc_lame_client_channel_create("wake", GRPC_STATUS_UNAVAILABLE, "wakes the queue");
     r->wake_call = grpc_channel_create_call(r->wake_channel, NULL, GRPC_PROPAGATE_DEFAULTS, r->queue,

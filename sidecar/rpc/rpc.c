@@ -91,6 +91,7 @@ void rpc_destroy(struct rpc *r)
         return;
     CHECK(rpc_idle(r));
     rpc_stop(r);
+    rpc_asks_drop(r);
     shut_down(r);
     rpc_door_finish(r);
     rpc_serve_finish(r);

@@ -116,6 +116,43 @@ struct rpc_metadata {
 void rpc_call_out(struct rpc_target *target, const char *method, const struct rpc_metadata *metadata,
                   size_t metadata_count, struct bytes request, struct span timeout, void *tag);
 
+/* ---- several loops in one process ---- */
+
+/* r takes connections at keeper's addresses too, in turn with the others that do. Before keeper's rpc_start, and after r's; keeper is to be
+ * stopped before r. At most 63 rooms share a keeper's door. */
+void rpc_share_door(struct rpc *keeper, struct rpc *r);
+
+struct rpc_ask; /* a request of one loop to another */
+
+/* How an ask ended: body of a unary call that went well (status 0), or a status with its message (NULL: none) and serialized
+ * google.rpc.Status. Views for the callback. */
+struct rpc_told {
+    int status;
+    const char *message;
+    struct bytes details;
+    struct bytes body;
+};
+
+/* Who asks hears of it so, within its own rpc_poll; self is that of its rpc_callbacks. */
+struct rpc_asker {
+    /* A message of a stream. The next comes once rpc_ask_took was called. NULL for unary methods. */
+    void (*on_message)(void *self, void *tag, struct bytes message);
+    /* Exactly once, and the last that is heard: the ask is gone with it. */
+    void (*on_end)(void *self, void *tag, const struct rpc_told *told);
+};
+
+/* Asks another room of the process (or from itself): `to` serves the request as a call, whose rpc_call_asker is `from`. From from's thread.
+ * method is one of to's methods, and not RPC_BIDI; message is copied; asker must stay. Never fails, and never calls back at once. No bound
+ * of to's is asked: from has admitted what this comes from. */
+struct rpc_ask *rpc_ask(struct rpc *from, struct rpc *to, const struct rpc_method *method, struct bytes message,
+                        const struct rpc_asker *asker, void *tag);
+/* At most once, and before on_end, which follows all the same. */
+void rpc_ask_cancel(struct rpc_ask *ask);
+void rpc_ask_took(struct rpc_ask *ask);
+
+/* The room that asks in this call; NULL: a peer. */
+struct rpc *rpc_call_asker(const struct rpc_call *call);
+
 /* What the health service says: the whole server (service NULL) or one service. */
 void rpc_set_serving(struct rpc *r, const char *service, bool serving);
 

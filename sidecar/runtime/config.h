@@ -40,6 +40,7 @@ struct config_target {
 /* Every pointer belongs to the config. options.def tells what each one means; lists are in the file's order. */
 struct config {
     const char *data_dir;
+    uint32_t loops;
     const char *definitions_dir; /* "" for none */
     const char *const *listen;   /* "unix:/path" or a loopback "127.0.0.1:7240", "[::1]:7240"; at least one */
     size_t listen_count;

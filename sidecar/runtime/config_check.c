@@ -83,6 +83,37 @@ static int check_counts(const struct config_reader *r)
                        (unsigned)c->calls_max, (unsigned)c->streams_max, (unsigned)c->waiters_max);
 }
 
+/* Each loop has its share of what is for the whole sidecar. */
+static int check_shares(const struct config_reader *r)
+{
+    const struct config *c = r->config;
+    const struct yaml_node *loops = r->nodes[OPTION_INDEX_loops];
+    uint32_t n = c->loops;
+    if (n == 1)
+        return 0;
+    if (c->live_sagas_max < n)
+        return refuse(r, PAIR(live_sagas_max, loops), "not be below", ": each loop has its share");
+    if (c->streams_max < n)
+        return refuse(r, PAIR(streams_max, loops), "not be below", ": each loop has its share");
+    if (c->waiters_max < n)
+        return refuse(r, PAIR(waiters_max, loops), "not be below", ": each loop has its share");
+    if (c->calls_max / n <= (c->streams_max + n - 1) / n + (c->waiters_max + n - 1) / n)
+        return yaml_refuse(loops, E_ARGUMENT, r->detail,
+                           "a loop's share of calls_max (%u) must be above its share of streams_max (%u) and waiters_max "
+                           "(%u) together",
+                           (unsigned)c->calls_max, (unsigned)c->streams_max, (unsigned)c->waiters_max);
+    if (c->journal_bytes_max != 0 &&
+        (c->journal_bytes_max / n < JOURNAL_BYTES_MIN || c->journal_bytes_max / n < c->commit_bytes_max * JOURNAL_COMMITS_MIN))
+        return yaml_refuse(loops, E_ARGUMENT, r->detail,
+                           "a loop's share of journal_bytes_max must be at least 16MiB, and 4 times commit_bytes_max");
+    for (size_t i = 0; i < c->target_count; i++)
+        if (c->targets[i].max_concurrent_calls < n)
+            return yaml_refuse(loops, E_ARGUMENT, r->detail,
+                               "max_concurrent_calls (%u) of target %s must not be below loops (%u): each loop has its share",
+                               (unsigned)c->targets[i].max_concurrent_calls, c->targets[i].name, (unsigned)n);
+    return 0;
+}
+
 static int check_times(const struct config_reader *r)
 {
     const struct config *c = r->config;
@@ -119,6 +150,8 @@ int config_check(const struct config_reader *r)
     int code = check_sizes(r);
     if (code == 0)
         code = check_counts(r);
+    if (code == 0)
+        code = check_shares(r);
     if (code == 0)
         code = check_times(r);
     return code != 0 ? code : check_targets(r);

@@ -48,6 +48,7 @@ struct request {
     bool repeated;                  /* REGISTER_DEFINITION: it was there before */
     bool cancelled;                 /* a read: nobody waits for it any more */
     struct subscriber *subscriber;  /* WAIT, WATCH: what the request has become */
+    struct relay *relay;            /* other loops answer it */
     const struct definition *definition; /* REGISTER_DEFINITION */
     void *body;                     /* of a read: its message, unpacked later; owned */
     size_t body_size;
@@ -60,8 +61,13 @@ struct subscriber;
 struct pipe;
 struct out_call;
 
+struct loops;
+struct relay;
+
 struct sidecar {
-    const struct config *config;
+    const struct config *config; /* with its share of what is for the whole process */
+    struct loops *loops;         /* NULL: there is one */
+    unsigned index;              /* among them */
     struct clock clock;
     struct catalog *catalog;
     struct store *store;
@@ -73,6 +79,7 @@ struct sidecar {
     struct definition_limits limits;
 
     atomic_bool stop_asked; /* by any thread, so in a word of its own: the others are read together */
+    _Atomic uint64_t durable_frame; /* the last, for other loops to see */
 
     struct request *free_requests;
     struct request *active_requests;
@@ -84,6 +91,8 @@ struct sidecar {
     bool stopping;
     bool cutting; /* the grace is over: calls out that end now were cut by us, and count as lost */
     bool told_full; /* that the journal is full has been logged */
+    bool quiet; /* it stops, and loops_are_quiet has counted it */
+    bool not_serving; /* the health service says so, because some loop's journal is full */
     int fatal; /* not 0: the loop must end; detail says why */
     struct error_detail fatal_detail;
 };
@@ -110,8 +119,19 @@ void service_refuse(struct rpc_call *call, int code, const struct error_detail *
 /* Ends a unary call with message. NULL is answered as E_MEMORY. */
 void service_answer(struct sidecar *s, struct rpc_call *call, const ProtobufCMessage *message);
 
+/* ---- relay.c: with several loops only ---- */
+/* Asks another loop, or all of them, when the request is for them. Returns false when it is for this one. */
+bool relay_message(struct sidecar *s, struct rpc_call *call, enum method method, struct bytes message);
+void relay_cancelled(struct request *request);
+void relay_sent(struct sidecar *s, struct request *request);
+/* The loop that a piped command is for; NULL: this one. */
+struct rpc *relay_command_loop(const struct sidecar *s, enum method method, const ProtobufCMessage *m);
+
 /* ---- reads.c: what looks at sagas and definitions, right after a commit ---- */
+#define PAGE_SIZE_DEFAULT 100
 void reads_run(struct sidecar *s);
+/* What a method that reads is sent. */
+const ProtobufCMessageDescriptor *reads_type(enum method method);
 /* As the sidecar stops: refuses those that wait for a commit that does not come. */
 void reads_abandon(struct sidecar *s);
 
@@ -154,6 +174,19 @@ void subscribers_touch(struct subscribers *list, uint64_t serial);
 void subscribers_run(struct sidecar *s);
 /* Ends every one of them, as the sidecar stops. */
 void subscribers_end(struct sidecar *s);
+
+/* ---- sidecar.c: one loop, for loops.c ---- */
+int loop_open(const struct config *config, struct loops *loops, unsigned index, struct sidecar **out,
+              struct error_detail *detail);
+/* Registers the definitions of definitions_dir, and makes them durable. */
+int loop_take_definitions(struct sidecar *s, struct error_detail *detail);
+/* Registers a definition that another loop has. */
+int loop_take_definition(struct sidecar *s, const struct definition *definition, struct error_detail *detail);
+/* Lets what recovery asked for out, and begins to serve; then turns until it is stopped and what it has in flight has ended. */
+void loop_start(struct sidecar *s);
+void loop_turn(struct sidecar *s);
+void loop_stop(struct sidecar *s);
+void loop_close(struct sidecar *s);
 
 /* ---- observer.c ---- */
 void observer_durable(void *self, uint64_t frame, struct bytes records);

@@ -73,6 +73,7 @@ void observer_durable(void *self, uint64_t frame, struct bytes records)
     bool all = log_wants(LOG_LEVEL_DEBUG);
     bool care = subscribers_care(s->subscribers);
     subscribers_durable(s->subscribers, frame);
+    atomic_store_explicit(&s->durable_frame, frame, memory_order_relaxed);
     while (records.size > 0) {
         uint64_t serial;
         struct bytes here = records;

@@ -13,10 +13,12 @@
 struct piped_command {
     struct request request; /* its address is the token; request.piped is the message */
     bool answered;
+    bool elsewhere; /* another loop answers it */
     bool repeated;
     int code;
     struct saga_id saga;
     struct error_detail *detail; /* owned; NULL: the code says it all */
+    struct bytes status;         /* owned: another loop's error, as google.rpc.Status */
 };
 
 struct piped_message {
@@ -54,8 +56,10 @@ static struct pipe *pipe_of(struct sidecar *s, struct rpc_call *call)
 
 static void message_free(struct piped_message *message)
 {
-    for (size_t i = 0; i < message->count; i++)
+    for (size_t i = 0; i < message->count; i++) {
         free(message->commands[i].detail);
+        free((void *)(uintptr_t)message->commands[i].status.at);
+    }
     free(message);
 }
 
@@ -66,7 +70,8 @@ static bool result_error(struct arena *a, const struct piped_command *command, S
     uint8_t *at = arena_take(a, STATUS_DETAILS_SIZE_MAX);
     if (at == NULL)
         return false;
-    struct bytes packed = status_details(command->code, command->detail, at);
+    struct bytes packed =
+        command->status.at != NULL ? command->status : status_details(command->code, command->detail, at);
     result->result_case = SAGA__V1__RESULT__RESULT_ERROR;
     result->error = google__rpc__status__unpack(&a->allocator, packed.size, packed.at);
     return result->error != NULL;
@@ -228,6 +233,49 @@ static void command_answered(struct piped_command *command, int code, const stru
     command->request.piped->open--;
 }
 
+/* Another loop has answered. */
+static void told(void *self, void *tag, const struct rpc_told *told)
+{
+    struct piped_command *command = tag;
+    int code = told->status == 0 ? 0 : E_MEMORY; /* unless status says more */
+    if (code != 0 && told->details.size > 0) {
+        void *copy = malloc(told->details.size);
+        if (copy != NULL)
+            memcpy(copy, told->details.at, told->details.size);
+        command->status = bytes_of(copy, copy == NULL ? 0 : told->details.size);
+    } else if (command->request.method == METHOD_START || command->request.method == METHOD_BEGIN) {
+        /* BeginResponse is the same message under another name. */
+        Saga__V1__StartResponse *m = saga__v1__start_response__unpack(NULL, told->body.size, told->body.at);
+        if (m == NULL || !saga_id_parse(m->saga_id, strlen(m->saga_id), &command->saga))
+            code = E_MEMORY;
+        else
+            command->repeated = m->already_started;
+        if (m != NULL)
+            saga__v1__start_response__free_unpacked(m, NULL);
+    }
+    command_answered(command, code, NULL);
+    if (command->request.piped->open == 0)
+        turn(self, command->request.piped->pipe);
+}
+
+static const struct rpc_asker asker = {.on_end = told};
+
+/* Hands a command to the loop that it is for. Returns false when that is this one. */
+static bool ask_another(struct sidecar *s, struct piped_command *command, const ProtobufCMessage *m)
+{
+    enum method method = (enum method)command->request.method;
+    struct rpc *other = relay_command_loop(s, method, m);
+    if (other == NULL)
+        return false;
+    struct bytes packed = arena_pack(&s->arena, m);
+    if (packed.at == NULL)
+        command_answered(command, E_MEMORY, NULL);
+    else
+        rpc_ask(s->rpc, other, &service_methods[method], packed, &asker, command);
+    command->elsewhere = packed.at != NULL;
+    return true;
+}
+
 static void carry_out(struct sidecar *s, struct piped_command *command, const Saga__V1__Command *m)
 {
     struct error_detail detail;
@@ -239,6 +287,8 @@ static void carry_out(struct sidecar *s, struct piped_command *command, const Sa
         code = error_set(&detail, E_ARGUMENT, "command", "a command that this sidecar does not know");
     } else {
         command->request.method = (uint8_t)method;
+        if (s->loops != NULL && ask_another(s, command, request))
+            return;
         code = service_decode(s, method, request, &event, &detail);
         event.token = (uintptr_t)&command->request;
         if (code == 0)
@@ -340,7 +390,7 @@ void pipes_abandon(struct sidecar *s)
     DL_FOREACH_SAFE (s->pipes, p, next) {
         for (struct piped_message *message = p->first; message != NULL; message = message->next)
             for (size_t i = 0; i < message->count; i++)
-                if (!message->commands[i].answered)
+                if (!message->commands[i].answered && !message->commands[i].elsewhere)
                     command_answered(&message->commands[i], E_STOPPING, NULL);
         turn(s, p);
     }

@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define PAGE_SIZE_DEFAULT 100
 #define PAGE_SIZE_MAX 1000
 /* How many sagas one List looks at; a filter that fits few of them gives short pages rather than long waits. */
 #define EXAMINE_MAX 20000
@@ -361,6 +360,11 @@ static const ProtobufCMessageDescriptor *const read_types[METHOD_COUNT] = {
     [METHOD_WATCH] = &saga__v1__watch_request__descriptor,
     [METHOD_LIST_DEAD_LETTERS] = &saga__v1__list_dead_letters_request__descriptor,
 };
+
+const ProtobufCMessageDescriptor *reads_type(enum method method)
+{
+    return read_types[method];
+}
 
 static int read_one(struct sidecar *s, struct request *request, const void *m, struct error_detail *detail)
 {

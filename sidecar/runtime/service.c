@@ -94,6 +94,8 @@ void service_abandon(struct sidecar *s)
 {
     struct request *request, *next;
     DL_FOREACH_SAFE2 (s->active_requests, request, next, active_next) {
+        if (request->relay != NULL) /* another loop answers it */
+            continue;
         service_refuse(request->call, E_STOPPING, NULL);
         service_request_give_back(s, request);
     }
@@ -297,6 +299,8 @@ void service_message(void *self, struct rpc_call *call, struct bytes message)
         pipe_message(s, call, message);
         return;
     }
+    if (s->loops != NULL && s->fatal == 0 && !s->cutting && relay_message(s, call, method, message))
+        return;
     struct request *request = s->fatal != 0 || s->cutting ? NULL : service_request_take(s);
     if (request == NULL) {
         service_refuse(call, s->fatal != 0 ? E_JOURNAL : s->cutting ? E_STOPPING : E_MEMORY, NULL);
@@ -321,6 +325,8 @@ void service_cancelled(void *self, struct rpc_call *call)
     struct request *request = rpc_call_owner(call);
     if (rpc_call_method(call)->id == METHOD_PIPE)
         pipe_cancelled(self, call);
+    else if (request != NULL && request->relay != NULL)
+        relay_cancelled(request);
     else if (request != NULL && request->subscriber != NULL)
         subscribers_cancelled(self, request);
     else if (request != NULL)
@@ -331,6 +337,8 @@ void service_sent(void *self, struct rpc_call *call)
 {
     if (rpc_call_method(call)->id == METHOD_PIPE)
         pipe_sent(self, call);
+    else if (((struct request *)rpc_call_owner(call))->relay != NULL)
+        relay_sent(self, rpc_call_owner(call));
     else
         subscribers_sent(self, rpc_call_owner(call));
 }

@@ -1,4 +1,4 @@
-/* sidecar.c - the sidecar's parts put together, its start, its loop and its end.
+/* sidecar.c - the parts of one loop put together, its start, its turns and its end.
  *
  * One turn of the loop: take in everything that has arrived, commit once, let the effects out, then answer those who only look. */
 #include "sidecar/runtime/sidecar.h"
@@ -9,17 +9,15 @@
 #include "sidecar/runtime/definitions_dir.h"
 #include "sidecar/runtime/files.h"
 #include "sidecar/runtime/heap.h"
-#include "sidecar/runtime/inside.h"
+#include "sidecar/runtime/loops.h"
 
 #include "descriptors.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 
-#define JOURNAL_NAME "journal.db"
 /* How often a commit is tried again while the journal is full. */
 #define FULL_RETRY SPAN_MS(200)
 /* Retention: a bounded piece after each of these, while there is more to drop and when there is not. */
@@ -44,10 +42,14 @@ static void submit_tick(struct sidecar *s)
 static void tell_full(struct sidecar *s, const struct error_detail *detail)
 {
     bool full = core_full_since(s->core).us != 0;
+    bool not_serving = s->loops == NULL ? full : loops_full(s, full);
+    if (not_serving != s->not_serving) {
+        s->not_serving = not_serving;
+        rpc_set_serving(s->rpc, "saga.v1.Coordinator", !not_serving && !s->stopping);
+    }
     if (full == s->told_full)
         return;
     s->told_full = full;
-    rpc_set_serving(s->rpc, "saga.v1.Coordinator", !full && !s->stopping);
     if (full)
         log_event(LOG_LEVEL_ERROR, "the journal is full: new sagas are refused, those in flight wait for room",
                   LOG_TEXT("why", detail->text));
@@ -117,12 +119,20 @@ static void begin_stop(struct sidecar *s)
     pipes_end(s);
 }
 
+static bool is_quiet(struct sidecar *s)
+{
+    return s->loops == NULL ? rpc_idle(s->rpc) : loops_are_quiet(s);
+}
+
 /* Everything in flight ends within the grace, or is cut. */
 static void stop(struct sidecar *s)
 {
     begin_stop(s);
+    if (s->loops != NULL)
+        loops_stop_others(s);
     struct instant deadline = instant_after(clock_now(&s->clock), s->config->shutdown_grace);
-    while (!rpc_idle(s->rpc) && s->fatal == 0 && instant_before(clock_now(&s->clock), deadline)) {
+    while (!is_quiet(s) && s->fatal == 0 && !(s->loops != NULL && atomic_load(&s->loops->failed)) &&
+           instant_before(clock_now(&s->clock), deadline)) {
         poll(s, deadline);
         commit(s);
     }
@@ -134,35 +144,32 @@ static void stop(struct sidecar *s)
     pipes_abandon(s);
     rpc_cancel_all(s->rpc);
     deadline = instant_after(clock_now(&s->clock), CUT_GRACE);
-    while (!rpc_idle(s->rpc) && instant_before(clock_now(&s->clock), deadline)) {
+    while (!is_quiet(s) && instant_before(clock_now(&s->clock), deadline)) {
         poll(s, deadline);
         commit(s);
     }
 }
 
-int sidecar_run(struct sidecar *s, struct error_detail *detail)
+void loop_start(struct sidecar *s)
 {
-    struct instant next_maintain = clock_now(&s->clock);
     commit(s);
     rpc_start(s->rpc);
     for (size_t i = 0; i < sizeof health_services / sizeof health_services[0]; i++)
         rpc_set_serving(s->rpc, health_services[i], true);
+}
+
+void loop_turn(struct sidecar *s)
+{
+    struct instant next_maintain = clock_now(&s->clock);
     while (s->fatal == 0 && !atomic_load(&s->stop_asked)) {
         poll(s, next_maintain);
         submit_tick(s);
         commit(s);
         maintain(s, &next_maintain);
     }
+    if (s->fatal != 0 && s->loops != NULL)
+        loops_fail(s);
     stop(s);
-    if (s->fatal != 0)
-        *detail = s->fatal_detail;
-    return s->fatal;
-}
-
-void sidecar_stop(struct sidecar *s)
-{
-    atomic_store(&s->stop_asked, true);
-    rpc_wake(s->rpc);
 }
 
 /* ---- the start ---- */
@@ -174,17 +181,23 @@ static int make_data_dir(const struct config *config, struct error_detail *detai
     return file_error("make directory", config->data_dir, "data_dir", detail);
 }
 
-/* Definitions that are in the journal were accepted once: what sagad.yaml says today about new ones does not touch them. */
-static int take_definition(void *self, const struct definition_row *row)
+/* Definitions that are in a journal were accepted once: what sagad.yaml says today about new ones does not touch them. */
+static struct definition_limits lenient(const struct sidecar *s)
 {
-    struct sidecar *s = self;
-    struct error_detail *detail = &s->fatal_detail;
     struct definition_limits limits = s->limits;
-    struct definition *definition;
     limits.source_bytes_max = UINT32_MAX;
     limits.steps_max = STEPS_LIMIT;
     limits.payload_bytes_max = UINT32_MAX;
     limits.deadline_max = (struct span){.us = INT64_MAX};
+    return limits;
+}
+
+static int take_definition(void *self, const struct definition_row *row)
+{
+    struct sidecar *s = self;
+    struct error_detail *detail = &s->fatal_detail;
+    const struct definition_limits limits = lenient(s);
+    struct definition *definition;
     int code = definition_read(row->source, &limits, &definition, detail);
     if (code != 0)
         return code;
@@ -197,9 +210,9 @@ static int take_definition(void *self, const struct definition_row *row)
 
 static int open_journal(struct sidecar *s, struct store_state *state, struct error_detail *detail)
 {
-    char path[8192];
-    snprintf(path, sizeof path, "%s/" JOURNAL_NAME, s->config->data_dir);
-    struct sqlite_store_options options = {.path = path, .size_bytes_max = s->config->journal_bytes_max};
+    char path[JOURNAL_PATH_SIZE];
+    struct sqlite_store_options options = {.path = loops_journal_path(s->config, s->index, path),
+                                           .size_bytes_max = s->config->journal_bytes_max};
     int code = sqlite_store_open(&options, &s->store, state, detail);
     if (code == 0 && catalog_create(s->config->definitions_max, &s->catalog) != 0)
         code = error_set(detail, E_MEMORY, "", NULL);
@@ -244,13 +257,20 @@ static int open_rpc(struct sidecar *s, struct error_detail *detail)
         return error_set(detail, E_MEMORY, "", NULL);
     for (size_t i = 0; code == 0 && i < c->target_count; i++)
         code = rpc_target_create(s->rpc, c->targets[i].address, &s->targets[i], detail);
-    for (size_t i = 0; code == 0 && i < c->listen_count; i++) {
+    for (size_t i = 0; s->index == 0 && code == 0 && i < c->listen_count; i++) {
         int port = 0;
         code = rpc_listen(s->rpc, c->listen[i], &port, detail);
         if (code == 0)
             log_event(LOG_LEVEL_INFO, "listening", LOG_TEXT("address", c->listen[i]), LOG_NUMBER("port", port));
     }
     return code;
+}
+
+/* With several loops it tells this one. */
+static uint64_t tag_of(const struct sidecar *s, uint64_t chance)
+{
+    uint64_t tag = chance & ((UINT64_C(1) << SAGA_ID_TAG_BITS) - 1);
+    return s->loops == NULL ? tag : (tag & ~(uint64_t)(SAGA_LOOPS_MAX - 1)) | s->index;
 }
 
 static int open_core(struct sidecar *s, const struct store_state *state, struct error_detail *detail)
@@ -279,7 +299,7 @@ static int open_core(struct sidecar *s, const struct store_state *state, struct 
             .deadline_max = c->deadline_max,
             .compensation_retry = c->default_compensation_retry,
             .seed = chance[0],
-            .tag = chance[1] & ((UINT64_C(1) << SAGA_ID_TAG_BITS) - 1),
+            .tag = tag_of(s, chance[1]),
         },
         .targets = targets,
         .target_count = c->target_count,
@@ -327,35 +347,51 @@ static int open_parts(struct sidecar *s, struct error_detail *detail)
         .catalog = s->catalog,
         .compensation_retry = s->config->default_compensation_retry,
     };
-    code = definitions_dir_read(s->config, take_file, s, detail);
-    if (code == 0)
-        log_event(LOG_LEVEL_INFO, "ready", LOG_TEXT("data_dir", s->config->data_dir),
-                  LOG_NUMBER("live_sagas", engine_counts(core_engine(s->core)).live),
-                  LOG_NUMBER("stuck_sagas", engine_counts(core_engine(s->core)).stuck),
-                  LOG_NUMBER("definitions", catalog_count(s->catalog)));
+    atomic_store(&s->durable_frame, state.last_frame);
+    return 0;
+}
+
+int loop_take_definitions(struct sidecar *s, struct error_detail *detail)
+{
+    int code = definitions_dir_read(s->config, take_file, s, detail);
+    if (code == 0 && s->loops != NULL)
+        commit(s);
     return code;
 }
 
-int sidecar_open(const struct config *config, struct sidecar **out, struct error_detail *detail)
+int loop_take_definition(struct sidecar *s, const struct definition *other, struct error_detail *detail)
+{
+    const struct definition_limits limits = lenient(s);
+    struct definition *definition;
+    int code = definition_read(other->source, &limits, &definition, detail);
+    if (code == 0 && (code = take_file(s, definition, detail)) != 0)
+        definition_destroy(definition);
+    return code;
+}
+
+int loop_open(const struct config *config, struct loops *loops, unsigned index, struct sidecar **out,
+              struct error_detail *detail)
 {
     struct sidecar *s = calloc(1, sizeof *s);
     if (s == NULL)
         return error_set(detail, E_MEMORY, "", NULL);
     s->config = config;
+    s->loops = loops;
+    s->index = index;
     s->limits = config_definition_limits(config);
     s->reads_last = &s->reads_first;
     clock_init(&s->clock);
     arena_init(&s->arena);
     int code = open_parts(s, detail);
     if (code != 0) {
-        sidecar_close(s);
+        loop_close(s);
         return code;
     }
     *out = s;
     return 0;
 }
 
-void sidecar_close(struct sidecar *s)
+void loop_close(struct sidecar *s)
 {
     if (s == NULL)
         return;

@@ -32,6 +32,11 @@ DESCRIPTORS = os.environ.get("SAGA_DESCRIPTORS", os.path.join(ROOT, "build/gen/d
 # How long anything may take before a test calls it lost. A sanitized sidecar on a busy machine is slow; a good run never waits for this.
 PATIENCE_S = float(os.environ.get("SAGA_TEST_PATIENCE", "20"))
 
+# So many loops has every sidecar that says nothing else: the same tests, with sagas that live here and there.
+LOOPS = int(os.environ.get("SAGA_TEST_LOOPS", "1"))
+# What loops share out among themselves: tests of such a bound count in one loop.
+SHARED = {"live_sagas_max", "calls_max", "streams_max", "waiters_max", "watchers_max", "journal_bytes_max", "definitions_max"}
+
 
 def _load_pool():
     files = descriptor_pb2.FileDescriptorSet()
@@ -368,6 +373,10 @@ class Sidecar:
         self.owns_directory = directory is None
         self.options = {"data_dir": os.path.join(self.directory, "data"), "listen": ["127.0.0.1:0"]}
         self.options.update(options)
+        if LOOPS > 1 and "loops" not in options:
+            if SHARED & set(options) or "max_concurrent_calls" in json.dumps(options):
+                raise unittest.SkipTest("a bound that loops share")
+            self.options["loops"] = LOOPS
         self.process = None
         self.client = None
         self.lines = []

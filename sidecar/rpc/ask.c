@@ -1,0 +1,190 @@
+/* ask.c - one loop asks another of the same process, as a client would ask it over a socket.
+ *
+ * The loop that is asked gets a call like any other, and answers it like any other; what it says travels back as letters (inbox.h). Bytes are
+ * copied when they cross; beyond that the two share one struct, and each touches only its own part of it. */
+#include "sidecar/rpc/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct rpc_ask {
+    struct rpc *from;
+    struct rpc *to;
+    const struct rpc_method *method;
+    const struct rpc_asker *asker;
+    void *tag;
+    struct rpc_call *served; /* known to the loop that was asked alone: NULL before it has heard, and once it has ended it */
+    atomic_uint holders;     /* who asks, who is asked, and every letter on its way */
+};
+
+enum kind {
+    ASK,     /* the request; to the one who is asked, like the next two */
+    CANCEL,  /* nobody waits for it any more */
+    TOOK,    /* the message has been passed on: there is room for the next */
+    MESSAGE, /* of a stream; to the one who asked, like the next one */
+    END,     /* the answer of a unary call, or a status */
+};
+
+struct post {
+    struct letter letter;
+    struct rpc_ask *ask;
+    enum kind kind;
+    int status;
+    struct bytes body, text, details; /* within bytes; the text with its NUL */
+    uint8_t bytes[];
+};
+
+static void let_go(struct rpc_ask *ask)
+{
+    if (atomic_fetch_sub(&ask->holders, 1) == 1)
+        free(ask);
+}
+
+static struct bytes put(struct post *post, size_t *used, struct bytes bytes)
+{
+    if (bytes.size == 0)
+        return bytes_of(NULL, 0);
+    uint8_t *at = post->bytes + *used;
+    memcpy(at, bytes.at, bytes.size);
+    *used += bytes.size;
+    return bytes_of(at, bytes.size);
+}
+
+static void send(struct rpc_ask *ask, enum kind kind, const struct rpc_told *told)
+{
+    struct rpc *to = kind <= TOOK ? ask->to : ask->from;
+    struct bytes text = bytes_of(told->message, told->message == NULL ? 0 : strlen(told->message) + 1);
+    struct post *post = rpc_allocate(sizeof *post + told->body.size + text.size + told->details.size);
+    size_t used = 0;
+    post->ask = ask;
+    post->kind = kind;
+    post->status = told->status;
+    post->body = put(post, &used, told->body);
+    post->text = put(post, &used, text);
+    post->details = put(post, &used, told->details);
+    atomic_fetch_add(&ask->holders, 1);
+    if (inbox_put(&to->inbox, &post->letter))
+        rpc_wake(to);
+}
+
+/* ---- who asks ---- */
+
+struct rpc_ask *rpc_ask(struct rpc *from, struct rpc *to, const struct rpc_method *method, struct bytes message,
+                        const struct rpc_asker *asker, void *tag)
+{
+    struct rpc_ask *ask = rpc_allocate(sizeof *ask);
+    ask->from = from;
+    ask->to = to;
+    ask->method = method;
+    ask->asker = asker;
+    ask->tag = tag;
+    atomic_init(&ask->holders, 1);
+    send(ask, ASK, &(struct rpc_told){.body = message});
+    return ask;
+}
+
+void rpc_ask_cancel(struct rpc_ask *ask)
+{
+    send(ask, CANCEL, &(struct rpc_told){0});
+}
+
+void rpc_ask_took(struct rpc_ask *ask)
+{
+    send(ask, TOOK, &(struct rpc_told){0});
+}
+
+/* ---- who is asked ---- */
+
+static void serve(struct rpc *r, const struct post *post)
+{
+    struct rpc_ask *ask = post->ask;
+    ptrdiff_t index = ask->method - r->options.methods;
+    CHECK(index >= 0 && (size_t)index < r->options.method_count && ask->method->kind != RPC_BIDI);
+    struct rpc_call *call = rpc_call_take(r, &r->served[index]);
+    call->ask = ask;
+    call->delivered = true;
+    ask->served = call;
+    atomic_fetch_add(&ask->holders, 1);
+    r->callbacks.on_message(r->callbacks.self, call, post->body);
+}
+
+void rpc_ask_send(struct rpc_call *call, struct bytes message)
+{
+    call->sending = true;
+    send(call->ask, MESSAGE, &(struct rpc_told){.body = message});
+}
+
+void rpc_ask_end(struct rpc_call *call, const struct rpc_told *told)
+{
+    struct rpc_ask *ask = call->ask;
+    ask->served = NULL;
+    rpc_call_give_back(call);
+    send(ask, END, told);
+    let_go(ask);
+}
+
+struct rpc *rpc_call_asker(const struct rpc_call *call)
+{
+    return call->ask == NULL ? NULL : call->ask->from;
+}
+
+/* ---- letters ---- */
+
+static void read_one(struct rpc *r, const struct post *post)
+{
+    struct rpc_ask *ask = post->ask;
+    void *self = r->callbacks.self;
+    switch (post->kind) {
+    case ASK:
+        serve(r, post);
+        break;
+    case CANCEL:
+        if (ask->served != NULL && !ask->served->gone) {
+            ask->served->gone = true;
+            r->callbacks.on_cancelled(self, ask->served);
+        }
+        break;
+    case TOOK:
+        if (ask->served != NULL && !ask->served->gone) {
+            ask->served->sending = false;
+            r->callbacks.on_sent(self, ask->served);
+        }
+        break;
+    case MESSAGE:
+        ask->asker->on_message(self, ask->tag, post->body);
+        break;
+    case END: {
+        struct rpc_told told = {
+            .status = post->status,
+            .message = (const char *)post->text.at,
+            .details = post->details,
+            .body = post->body,
+        };
+        ask->asker->on_end(self, ask->tag, &told);
+        let_go(ask);
+        break;
+    }
+    }
+}
+
+static void empty(struct rpc *r, bool read)
+{
+    for (struct letter *letter = inbox_take(&r->inbox), *next; letter != NULL; letter = next) {
+        struct post *post = (struct post *)(void *)letter;
+        next = letter->next;
+        if (read)
+            read_one(r, post);
+        let_go(post->ask);
+        free(post);
+    }
+}
+
+void rpc_asks_read(struct rpc *r)
+{
+    empty(r, true);
+}
+
+void rpc_asks_drop(struct rpc *r)
+{
+    empty(r, false);
+}
