@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#define CURSOR_SIZE 256
+#define CURSOR_SIZE 2048 /* of all sagas of a sidecar with many loops */
 
 struct watch {
     struct run *r;

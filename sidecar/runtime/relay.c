@@ -82,7 +82,7 @@ static int place_of(const struct sidecar *s, enum method method, struct bytes me
         return s->index == 0 ? ALL : 0;
     case METHOD_GET_DEFINITION:
     case METHOD_LIST_DEFINITIONS:
-        return HERE;
+        return s->index == 0 ? HERE : 0; /* so that all connections see the same time of registration */
     case METHOD_START:
         return loop_of_request(s, text_field(message, 3));
     case METHOD_BEGIN:

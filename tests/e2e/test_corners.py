@@ -33,7 +33,7 @@ class Corners(Case):
 
     def test_cursor_that_has_expired(self):
         """Retention forgets events; who comes back with a cursor from before is told so, and does not miss them in silence."""
-        sidecar = self.start(retention="1s")
+        sidecar = self.start(retention="1s", loops=1)
         client = sidecar.client
         client.register(definition("one", step("a")))
         first = client.run("one").id

@@ -176,7 +176,7 @@ class Backup(unittest.TestCase):
         self.addCleanup(self.shop.stop)
         self.gate = Gate()
         self.shop.on(do("a"), self.gate)
-        self.source = Sidecar(targets={"shop": self.shop.address})
+        self.source = Sidecar(loops=1, targets={"shop": self.shop.address})
         self.addCleanup(self.close_source)
         self.source.client.register(definition("one", step("a")))
         self.saga_id = self.source.client.Start(definition="one").saga_id
@@ -197,7 +197,7 @@ class Backup(unittest.TestCase):
     def restore(self, *files):
         """A sidecar on these files takes up the saga and ends it."""
         self.gate.open()
-        restored = Sidecar(start=False, targets={"shop": self.shop.address})
+        restored = Sidecar(start=False, loops=1, targets={"shop": self.shop.address})
         data = os.path.join(restored.directory, "data")
         os.mkdir(data, 0o700)
         for file in files:

@@ -6,7 +6,7 @@ import time
 
 import grpc
 
-from harness import (Case, Gate, Sidecar, definition, do, enlistment, enum, enum_name, fail, failure_of, settled,
+from harness import (LOOPS, Case, Gate, Sidecar, definition, do, enlistment, enum, enum_name, fail, failure_of, settled,
                      state, step, wait_until)
 
 Code = grpc.StatusCode
@@ -120,12 +120,15 @@ class Reads(Case):
         wait_until(lambda: self.client.run("two") and wait_for.is_set(), "the watcher sees a saga")
         saga_id = self.client.run("two").id
         wait_until(lambda: ("ENDED", "") in event_names(e for e in seen if e.saga_id == saga_id), "its end is seen")
-        self.assertEqual(list(self.client.Get(saga_id=saga_id).timeline), [e for e in seen if e.saga_id == saga_id])
+        told = list(self.client.Get(saga_id=saga_id).timeline)
+        for event in told + seen if LOOPS > 1 else []:
+            event.cursor = "" # of one loop there, of all here
+        self.assertEqual(told, [e for e in seen if e.saga_id == saga_id])
         stream.cancel()
         reader.join(20)
 
     def test_watch_resumes_over_a_restart(self):
-        sidecar = Sidecar(targets={"shop": self.shop.address})
+        sidecar = Sidecar(loops=1, targets={"shop": self.shop.address})
         try:
             for how in ("kill", "stop"):
                 saga_id = sidecar.client.Begin(name="x", enlist=[enlistment("a")]).saga_id

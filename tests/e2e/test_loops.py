@@ -1,0 +1,385 @@
+"""Several loops behind one address: whichever connection a request comes over, it is as if there were one. (SAGA_TEST_LOOPS=3 runs all the
+other tests with several loops.)"""
+import os
+import sqlite3
+import threading
+import time
+import unittest
+
+import grpc
+
+from harness import (Case, Client, Gate, Participant, Sidecar, definition, do, enlistment, enum, enum_name, fail, failure_in_result,
+                     failure_of, message, settled, state, state_name, step, undo, wait_until, QUICK)
+
+Code = grpc.StatusCode
+COUNT = 3
+
+
+def loop_of(saga_id):
+    return int(saga_id.split("-")[0], 16) & 63
+
+
+def one_of_each(sidecar):
+    """A client for each loop: connections are given out in turn."""
+    clients = {}
+    while len(clients) < COUNT:
+        client = Client(sidecar.address)
+        saga_id = client.Begin(name="probe").saga_id
+        client.Abort(saga_id=saga_id)
+        if clients.setdefault(loop_of(saga_id), client) is not client:
+            client.close()
+    return [clients[k] for k in sorted(clients)]
+
+
+class Loops(Case):
+    options = {"loops": COUNT, "default_compensation_retry": {"maxAttempts": 1, "initialBackoff": "1ms"}}
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.clients = one_of_each(cls.sidecar)
+        cls.client.register(definition("two", step("a"), step("b", after=["a"])))
+        cls.client.register(definition("stuck", step("a"), step("c", after=["a"], more=QUICK % 1)))
+
+    @classmethod
+    def tearDownClass(cls):
+        for client in cls.clients:
+            client.close()
+        super().tearDownClass()
+
+    def test_connections_are_given_out_in_turn(self):
+        loops = []
+        for _ in range(2 * COUNT):
+            client = Client(self.sidecar.address)
+            loops.append(loop_of(client.Begin(name="x").saga_id))
+            client.close()
+        self.assertEqual([2] * COUNT, [loops.count(k) for k in range(COUNT)], loops)
+
+    def test_every_connection_reaches_every_saga(self):
+        for owner in self.clients:
+            for other in self.clients:
+                saga_id = owner.Begin(name="x", enlist=[enlistment("a")]).saga_id
+                other.KeepAlive(saga_id=saga_id)
+                other.Enlist(saga_id=saga_id, enlist=[enlistment("b")], settle=[settled("a")])
+                self.refused("NOT_FOUND", "STEP_NOT_FOUND", other.Settle, saga_id=saga_id, settle=[settled("nothing")])
+                self.assertEqual({"a": ("DONE", "PENDING"), "b": ("STARTED", "PENDING")}.keys(), other.steps(saga_id).keys())
+                other.operator.Pause(saga_id=saga_id, actor="me", reason="why not")
+                other.operator.Resume(saga_id=saga_id, actor="me")
+                events = other.Watch(saga_id=saga_id)
+                other.Commit(saga_id=saga_id, settle=[settled("b")])
+                self.assertState("COMMITTED", other.end(saga_id))
+                seen = [e for r in events for e in r.events]
+                self.assertEqual(seen, list(owner.Get(saga_id=saga_id).timeline))
+
+    def test_an_id_that_no_loop_has_given(self):
+        for client in self.clients:
+            for saga_id in ("%012x-1" % (0xabcdef000000 + k) for k in (0, 1, 2, 3, 63)):
+                self.refused("NOT_FOUND", "SAGA_NOT_FOUND", client.Get, saga_id=saga_id)
+                self.refused("NOT_FOUND", "SAGA_NOT_FOUND", client.Commit, saga_id=saga_id)
+            self.refused("INVALID_ARGUMENT", "INVALID_ARGUMENT", client.Get, saga_id="nonsense")
+
+    def test_request_id_over_any_connection(self):
+        loops = set()
+        for n in range(20):
+            started = [c.Start(definition="two", request_id="start-%d" % n) for c in self.clients]
+            begun = [c.Begin(name="x", request_id="begin-%d" % n) for c in self.clients]
+            for answers in (started, begun):
+                self.assertEqual(1, len({a.saga_id for a in answers}))
+                self.assertEqual([False, True, True], [a.already_started for a in answers])
+            loops.add(loop_of(started[0].saga_id))
+            self.refused("ALREADY_EXISTS", "REQUEST_ID_REUSED", self.clients[n % COUNT].Begin, name="y", request_id="begin-%d" % n)
+        self.assertEqual(set(range(COUNT)), loops)
+
+    def test_pipe_reaches_all_loops(self):
+        ids = [c.Begin(name="x", enlist=[enlistment("a")]).saga_id for c in self.clients]
+        for client in self.clients:
+            request = message("saga.v1.PipeRequest")()
+            for n in range(12):
+                request.commands.add().begin.CopyFrom(message("saga.v1.BeginRequest")(name="x", request_id="piped-%d" % n))
+            for saga_id in ids:
+                request.commands.add().settle.CopyFrom(message("saga.v1.SettleRequest")(saga_id=saga_id, settle=[settled("a")]))
+                request.commands.add().settle.CopyFrom(message("saga.v1.SettleRequest")(saga_id=saga_id, settle=[settled("b")]))
+            request.commands.add().start.CopyFrom(message("saga.v1.StartRequest")(definition="nothing", request_id="n"))
+            (answer,) = client.Pipe(iter([request]))
+            results = list(answer.results)
+            if client is self.clients[0]:
+                first = [r.begin.saga_id for r in results[:12]]
+                self.assertFalse(any(r.begin.already_started for r in results[:12]))
+                self.assertEqual(set(range(COUNT)), {loop_of(i) for i in first})
+            else:
+                self.assertEqual(first, [r.begin.saga_id for r in results[:12]])
+                self.assertTrue(all(r.begin.already_started for r in results[:12]))
+            self.assertEqual(["settle", "error"] * COUNT + ["error"], [r.WhichOneof("result") for r in results[12:]])
+            self.assertEqual(["STEP_NOT_FOUND"] * COUNT + ["DEFINITION_NOT_FOUND"],
+                             [failure_in_result(r.error).reason for r in results[12:] if r.WhichOneof("result") == "error"])
+
+    # ---- all loops as one ----
+
+    def pages(self, call, size, **fields):
+        sagas, token, pages = [], "", 0
+        while True:
+            page = call(page_size=size, page_token=token, **fields)
+            self.assertLessEqual(len(page.sagas), size)
+            sagas.extend(page.sagas)
+            token, pages = page.next_page_token, pages + 1
+            if not token:
+                return sagas
+            self.assertLess(pages, 1000)
+
+    def test_list(self):
+        ids = [self.clients[n * n % COUNT].Begin(name="listed").saga_id for n in range(25)]
+        for saga_id in ids[::2]:
+            self.client.Commit(saga_id=saga_id)
+        for client in self.clients:
+            for size in (1, 2, 7, 25, 100):
+                listed = self.pages(client.List, size, definition="listed")
+                self.assertEqual(ids[::-1], [s.id for s in listed], size)
+            ended = self.pages(client.List, 4, definition="listed", states=[state("COMMITTED")])
+            self.assertEqual(ids[::2][::-1], [s.id for s in ended])
+            self.refused("INVALID_ARGUMENT", "INVALID_ARGUMENT", client.List, page_token="2a", field="page_token")
+            self.refused("INVALID_ARGUMENT", "INVALID_ARGUMENT", client.List, page_token="2a,x,-", field="page_token")
+            self.refused("INVALID_ARGUMENT", "INVALID_ARGUMENT", client.List, page_size=1001, field="page_size")
+
+    def test_dead_letters(self):
+        self.shop.on(undo("a"), fail(Code.FAILED_PRECONDITION, "cannot be undone"))
+        self.shop.on(do("c"), fail(Code.FAILED_PRECONDITION, "no"))
+        ids = [c.Start(definition="stuck").saga_id for c in self.clients for _ in range(3)]
+        for saga_id in ids:
+            self.clients[0].stuck(saga_id)
+        for client in self.clients:
+            for size in (1, 4, 100):
+                letters = self.pages(client.operator.ListDeadLetters, size, definition="stuck")
+                self.assertEqual(ids, [s.id for s in letters])
+        self.clients[1].operator.Resolve(saga_id=ids[0], actor="me", reason="seen to")
+        self.assertEqual(ids[1:], [s.id for s in self.pages(self.client.operator.ListDeadLetters, 2, definition="stuck")])
+
+    def test_definitions(self):
+        text = definition("spread", step("a"))
+        self.assertFalse(self.clients[1].register(text).already_registered)
+        for client in self.clients:
+            self.assertTrue(client.register(text).already_registered)
+            self.refused("ALREADY_EXISTS", "DEFINITION_EXISTS", client.register, text + "\n# other\n")
+            self.assertState("COMMITTED", client.run("spread"))
+            self.assertEqual(text, client.GetDefinition(name="spread").source.decode())
+        self.assertEqual({COUNT}, {len({loop_of(c.Start(definition="spread").saga_id) for c in self.clients})})
+
+    def test_definitions_raced(self):
+        """Two texts under one name: one of them wins, everywhere."""
+        for n in range(10):
+            texts = [definition("raced%d" % n, step("a")), definition("raced%d" % n, step("a"), step("b"))]
+            won = []
+
+            def race(k):
+                try:
+                    self.clients[k].register(texts[k % 2])
+                    won.append(k % 2)
+                except grpc.RpcError as error:
+                    self.assertEqual("DEFINITION_EXISTS", failure_of(error).reason)
+            threads = [threading.Thread(target=race, args=(k,)) for k in range(COUNT)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            self.assertEqual(1, len(set(won)), won)
+            for client in self.clients:
+                self.assertEqual(won[0] + 1, len(client.saga(client.Start(definition="raced%d" % n).saga_id).steps))
+
+    def test_cancelled_wait_gives_its_place_back(self):
+        """A Wait that is carried to another loop ends there too: with a share of one, the next one would be refused."""
+        sidecar = Sidecar(loops=COUNT, waiters_max=COUNT)
+        clients = []
+        try:
+            clients = one_of_each(sidecar)
+            for owner in clients:
+                saga_id = owner.Begin(name="x").saga_id
+                for client in clients * 2:
+                    waiting = client.coordinator.Wait
+
+                    def has_room():
+                        try:
+                            waiting(saga_id=saga_id, timeout=0.2)
+                        except grpc.RpcError as error:
+                            return error.code() == Code.DEADLINE_EXCEEDED
+                    wait_until(has_room, "the place of the one that was cancelled")
+                owner.Commit(saga_id=saga_id)
+        finally:
+            for client in clients:
+                client.close()
+            sidecar.close()
+
+
+class Lives(unittest.TestCase):
+    """Restarts, stops, and what is refused."""
+
+    def setUp(self):
+        self.shop = Participant()
+        self.addCleanup(self.shop.stop)
+
+    def sidecar(self, **options):
+        sidecar = Sidecar(loops=COUNT, targets={"shop": self.shop.address}, **options)
+        self.addCleanup(sidecar.close)
+        return sidecar
+
+    def test_watch_of_all_resumes(self):
+        """A watcher of all sagas who goes on after its last event, over kills, misses nothing and sees nothing twice."""
+        sidecar = self.sidecar()
+        seen, cursor, ids = [], "", []
+        for how in ("kill", "kill", "stop"):
+            clients = one_of_each(sidecar)
+            stream = clients[0].Watch(cursor=cursor)
+            if not seen:
+                # Until it has shown an event nobody knows that it has begun.
+                got = []
+                reader = threading.Thread(target=lambda: got.extend(next(stream).events))
+                reader.start()
+                wait_until(lambda: clients[1].Begin(name="probe") and not reader.is_alive(), "the watch has begun")
+                seen.extend(got)
+            for client in clients:
+                for _ in range(5):
+                    ids.append(client.Begin(name="seen", enlist=[enlistment("a")]).saga_id)
+            for client, saga_id in zip(clients * 2, ids[-6:]):
+                client.Commit(saga_id=saga_id, settle=[settled("a")])
+            last = ids[-7]
+            while not any(e.saga_id == last for e in seen):
+                seen.extend(next(stream).events)
+            cursor = seen[-1].cursor
+            self.assertEqual(COUNT, len(cursor.split(",")))
+            stream.cancel()
+            for client in clients:
+                client.close()
+            sidecar.restart(how)
+        end = sidecar.client.Begin(name="end").saga_id
+        stream = sidecar.client.Watch(cursor=cursor)
+        wanted = {i: list(sidecar.client.Get(saga_id=i).timeline) for i in ids}
+        while sum(len(w) for w in wanted.values()) > len([e for e in seen if e.saga_id in wanted]):
+            seen.extend(next(stream).events)
+        stream.cancel()
+        for saga_id, timeline in wanted.items():
+            told = [e for e in seen if e.saga_id == saga_id]
+            for event in told + timeline:
+                event.cursor = ""
+            self.assertEqual(timeline, told)
+        self.assertTrue(end)
+
+    def test_sagas_live_on(self):
+        sidecar = self.sidecar()
+        gate = Gate()
+        self.shop.on(do("a"), gate)
+        sidecar.client.register(definition("one", step("a")))
+        clients = one_of_each(sidecar)
+        ids = [c.Start(definition="one", request_id="r%d" % n).saga_id for n, c in enumerate(clients * 3)]
+        for client in clients:
+            client.close()
+        for _ in range(2):
+            sidecar.restart("kill")
+        self.assertEqual(str(len(ids)), sidecar.log("ready")[0]["live_sagas"])
+        gate.open()
+        for n, saga_id in enumerate(ids):
+            again = sidecar.client.Start(definition="one", request_id="r%d" % n)
+            self.assertEqual((saga_id, True), (again.saga_id, again.already_started))
+            self.assertEqual("COMMITTED", state_name(sidecar.client.end(saga_id)))
+
+    def test_number_of_loops_is_kept(self):
+        sidecar = self.sidecar()
+        sidecar.stop()
+        data = sidecar.options["data_dir"]
+        self.assertEqual({"journal.db", "journal-1.db", "journal-2.db"}, {f for f in os.listdir(data) if f.endswith(".db")})
+        for other in (1, 2, 4):
+            sidecar.options["loops"] = other
+            code, text = sidecar.refuse()
+            self.assertEqual(1, code)
+            self.assertIn("loops: the data directory was made with loops: 3, and cannot be used with %d" % other, text)
+        os.rename(os.path.join(data, "journal-2.db"), os.path.join(data, "elsewhere"))
+        sidecar.options["loops"] = COUNT
+        self.assertEqual(1, sidecar.refuse()[0])
+        os.rename(os.path.join(data, "elsewhere"), os.path.join(data, "journal-2.db"))
+        # As a crash in the very first start leaves it.
+        os.rename(os.path.join(data, "journal.db"), os.path.join(data, "elsewhere"))
+        sidecar.start()
+        self.assertTrue(sidecar.client.Begin(name="x").saga_id)
+
+    def test_what_a_loop_lacks_it_gets_at_start(self):
+        """As a crash leaves it between loop 0 and the others."""
+        sidecar = self.sidecar()
+        sidecar.client.register(definition("one", step("a")))
+        sidecar.stop()
+        for k in (1, 2):
+            with sqlite3.connect(os.path.join(sidecar.options["data_dir"], "journal-%d.db" % k)) as db:
+                self.assertEqual(1, db.execute("DELETE FROM definitions").rowcount)
+            db.close()
+        sidecar.start()
+        for client in one_of_each(sidecar):
+            self.assertEqual("COMMITTED", state_name(client.run("one")))
+            client.close()
+
+    def test_stop_with_everything_in_flight(self):
+        """Waits and watches that are carried to other loops end as those of one's own; calls out end within the grace."""
+        sidecar = self.sidecar()
+        gate = Gate()
+        self.shop.on(do("a"), gate)
+        sidecar.client.register(definition("one", step("a")))
+        clients = one_of_each(sidecar)
+        waits, watches = [], []
+        for owner in clients:
+            saga_id = owner.Start(definition="one").saga_id
+            gate.await_call()
+            for client in clients:
+                wait = client.channel.unary_unary("/saga.v1.Coordinator/Wait").future(
+                    message("saga.v1.WaitRequest")(saga_id=saga_id).SerializeToString(), timeout=60)
+                waits.append(wait)
+                watch = client.Watch(saga_id=saga_id)
+                self.assertTrue(next(watch).events)
+                watches.append(watch)
+        watches.append(clients[0].Watch())
+        began = time.monotonic()
+        sidecar.terminate()
+        for call in waits:
+            self.assertEqual("STOPPING", failure_of(call.exception()).reason)
+        for watch in watches:
+            with self.assertRaises(grpc.RpcError) as raised:
+                list(watch)
+            self.assertEqual("STOPPING", failure_of(raised.exception).reason)
+        gate.open()
+        self.assertEqual(0, sidecar.await_exit())
+        self.assertLess(time.monotonic() - began, 9)
+        for client in clients:
+            client.close()
+
+    def test_a_full_journal_is_told_by_all(self):
+        sidecar = self.sidecar(journal_bytes_max="48MiB", commit_bytes_max="1MiB", payload_bytes_max="1MiB", message_bytes_max="2MiB",
+                               shutdown_grace="200ms")
+        clients = one_of_each(sidecar)
+        serving = enum_of_health("SERVING")
+        self.assertEqual([serving] * COUNT, [c.health.Check(service="saga.v1.Coordinator").status for c in clients])
+        begin = clients[1].channel.unary_unary("/saga.v1.Coordinator/Begin")
+        request = message("saga.v1.BeginRequest")(name="x", enlist=[enlistment("a", request=os.urandom(1 << 19))]).SerializeToString()
+        calls = []
+
+        def is_full():
+            # The one that finds it full waits for room; those after it are refused.
+            calls.append(begin.future(request, timeout=60))
+            return any(c.done() and c.exception() is not None for c in calls)
+        wait_until(is_full, "one is refused")
+        self.assertEqual({"JOURNAL_FULL"}, {failure_of(c.exception()).reason for c in calls if c.done() and c.exception()})
+        wait_until(lambda: all(c.health.Check(service="saga.v1.Coordinator").status != serving for c in clients), "all say so")
+        # The others have room.
+        self.assertTrue(clients[0].Begin(name="x").saga_id)
+        for client in clients:
+            client.close()
+
+    def test_options_that_cannot_be_shared(self):
+        for options, text in (({"live_sagas_max": 2}, "live_sagas_max (2) must not be below loops (3)"),
+                              ({"waiters_max": 2}, "waiters_max (2) must not be below loops (3)"),
+                              ({"targets": {"shop": {"address": "127.0.0.1:1", "max_concurrent_calls": 2}}},
+                               "max_concurrent_calls (2) of target shop must not be below loops (3)"),
+                              ({"journal_bytes_max": "32MiB"}, "a loop's share of journal_bytes_max must be at least 16MiB")):
+            sidecar = Sidecar(start=False, loops=COUNT, **options)
+            self.addCleanup(sidecar.close)
+            code, said = sidecar.refuse()
+            self.assertEqual(2, code)
+            self.assertIn(text, said)
+
+
+def enum_of_health(name):
+    from harness import POOL
+    return POOL.FindEnumTypeByName("grpc.health.v1.HealthCheckResponse.ServingStatus").values_by_name[name].number
