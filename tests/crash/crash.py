@@ -28,6 +28,7 @@ sys.dont_write_bytecode = True
 
 import grpc
 
+import harness
 from harness import (OUTCOME_DONE, OUTCOME_REJECTED, OUTCOME_UNKNOWN, ROOT, Client, Sidecar, enum, failure_in_result,
                      failure_of, message, state, state_name)
 
@@ -489,9 +490,11 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--kills", type=int, default=300)
     parser.add_argument("--seed", default=str(random.SystemRandom().randrange(1 << 32)))
+    parser.add_argument("--loops", type=int, default=harness.LOOPS)
     parser.add_argument("--keep", action="store_true", help="leave the journal and the ledgers behind")
     arguments = parser.parse_args()
     print("crash: seed %s" % arguments.seed, flush=True)
+    harness.LOOPS = arguments.loops
     directory = tempfile.mkdtemp(prefix="saga-crash-")
     began = time.monotonic()
     world = World(arguments.seed, directory)
