@@ -232,7 +232,7 @@ $(B)/tests/unit/test_alloc: LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=re
 unit: $(UNIT)
 	@tests/run "unit $(KIND)" $(UNIT)
 # Those with threads of their own, for KIND=tsan.
-THREADED := $(filter %/test_participant %/test_log %/test_barrier_sqlite %/test_sidecar %/test_sidecar_stop,$(UNIT)) $(filter $(B)/tests/unit/test_client%,$(UNIT))
+THREADED := $(filter %/test_participant %/test_log %/test_barrier_sqlite %/test_sidecar %/test_ask %/test_sidecar_stop,$(UNIT)) $(filter $(B)/tests/unit/test_client%,$(UNIT))
 unit-threads: $(THREADED)
 	@tests/run "threads $(KIND)" $(THREADED)
 

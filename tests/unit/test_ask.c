@@ -1,0 +1,328 @@
+/* Letters between threads, and what one loop asks another. */
+#include "sidecar/rpc/inbox.h"
+#include "sidecar/rpc/rpc.h"
+
+#include <check.h>
+#include <grpc/support/time.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- the inbox ---- */
+
+#define SENDERS 4
+#define LETTERS 50000
+
+struct numbered {
+    struct letter letter;
+    int sender, number;
+};
+
+static struct inbox box;
+static atomic_int wakes;
+
+static void *send_letters(void *sender)
+{
+    struct numbered *all = sender;
+    for (int i = 0; i < LETTERS; i++)
+        if (inbox_put(&box, &all[i].letter))
+            atomic_fetch_add(&wakes, 1);
+    return NULL;
+}
+
+START_TEST(ask__letters_of_a_sender_stay_in_order)
+{
+    static struct numbered letters[SENDERS][LETTERS];
+    pthread_t threads[SENDERS];
+    int next[SENDERS] = {0}, got = 0, takes = 0;
+    inbox_init(&box);
+    ck_assert_ptr_null(inbox_take(&box));
+    for (int s = 0; s < SENDERS; s++) {
+        for (int i = 0; i < LETTERS; i++)
+            letters[s][i] = (struct numbered){.sender = s, .number = i};
+        ck_assert_int_eq(pthread_create(&threads[s], NULL, send_letters, letters[s]), 0);
+    }
+    while (got < SENDERS * LETTERS) {
+        struct letter *l = inbox_take(&box);
+        takes += l != NULL;
+        for (struct letter *after; l != NULL; l = after, got++) {
+            const struct numbered *n = (const struct numbered *)(void *)l;
+            after = l->next;
+            ck_assert_int_eq(n->number, next[n->sender]++);
+        }
+    }
+    for (int s = 0; s < SENDERS; s++)
+        pthread_join(threads[s], NULL);
+    /* Each time that there was something to take, one sender was told to wake the owner. */
+    ck_assert_int_eq(atomic_load(&wakes), takes);
+    ck_assert_ptr_null(inbox_take(&box));
+}
+END_TEST
+
+/* ---- asking ---- */
+
+enum { ECHO, FAIL, HOLD, COUNT, METHODS };
+
+static const struct rpc_method methods[METHODS] = {
+    {"/t.T/Echo", RPC_UNARY, ECHO},
+    {"/t.T/Fail", RPC_UNARY, FAIL},
+    {"/t.T/Hold", RPC_UNARY, HOLD},
+    {"/t.T/Count", RPC_SERVER_STREAM, COUNT},
+};
+
+/* A room with a thread of its own. */
+struct room {
+    struct rpc *rpc;
+    pthread_t thread;
+    atomic_bool stop;
+    atomic_int held, cancelled;
+    char counted; /* of Count: what was sent last */
+};
+
+static struct room asked;
+static struct rpc *asking;
+
+static void on_message(void *self, struct rpc_call *call, struct bytes message)
+{
+    struct room *room = self;
+    ck_assert_ptr_eq(rpc_call_asker(call), asking);
+    switch (rpc_call_method(call)->id) {
+    case ECHO:
+        rpc_reply(call, message);
+        break;
+    case FAIL:
+        rpc_end(call, 9, "not in this state", bytes_of_text("\x08\x09"));
+        break;
+    case HOLD:
+        atomic_fetch_add(&room->held, 1);
+        break;
+    default:
+        room->counted = '1';
+        rpc_send(call, bytes_of("1", 1));
+    }
+}
+
+static void on_cancelled(void *self, struct rpc_call *call)
+{
+    struct room *room = self;
+    atomic_fetch_add(&room->cancelled, 1);
+    rpc_end(call, 1, NULL, bytes_of(NULL, 0));
+}
+
+/* Counts to three. */
+static void on_sent(void *self, struct rpc_call *call)
+{
+    struct room *room = self;
+    if (room->counted == '3')
+        rpc_end(call, 0, "", bytes_of(NULL, 0));
+    else
+        rpc_send(call, bytes_of((room->counted++, &room->counted), 1));
+}
+
+static struct rpc *room_create(void *self)
+{
+    struct rpc_options options = {
+        .methods = methods,
+        .method_count = METHODS,
+        .message_bytes_max = 1 << 20,
+        .calls_max = 8,
+        .streams_max = 4,
+        .connection_streams_max = 8,
+        .handshake_timeout = SPAN_S(5),
+        .keepalive_time = SPAN_S(60),
+        .keepalive_timeout = SPAN_S(20),
+        .connect_timeout = SPAN_S(1),
+        .metadata_bytes_max = 16384,
+    };
+    struct rpc_callbacks callbacks = {
+        .on_message = on_message, .on_cancelled = on_cancelled, .on_sent = on_sent, .self = self};
+    struct rpc *rpc;
+    ck_assert_int_eq(rpc_create(&options, &callbacks, &rpc), 0);
+    rpc_start(rpc);
+    return rpc;
+}
+
+static void *turn(void *self)
+{
+    struct room *room = self;
+    while (!atomic_load(&room->stop))
+        rpc_poll(room->rpc, SPAN_S(1));
+    return NULL;
+}
+
+static void setup(void)
+{
+    asked = (struct room){.counted = 0};
+    asked.rpc = room_create(&asked);
+    asking = room_create(NULL);
+    ck_assert_int_eq(pthread_create(&asked.thread, NULL, turn, &asked), 0);
+}
+
+static void teardown(void)
+{
+    atomic_store(&asked.stop, true);
+    rpc_wake(asked.rpc);
+    pthread_join(asked.thread, NULL);
+    rpc_destroy(asked.rpc);
+    rpc_destroy(asking);
+}
+
+/* What was heard of one ask. */
+struct heard {
+    int messages, ends;
+    char last;
+    int status;
+    char message[64];
+    char details[8];
+    size_t body_size;
+    char body[16];
+};
+
+static void asker_message(void *self, void *tag, struct bytes message)
+{
+    struct heard *h = tag;
+    ck_assert_ptr_null(self);
+    ck_assert_int_eq(h->ends, 0);
+    h->messages++;
+    h->last = (char)message.at[0];
+}
+
+static void asker_end(void *self, void *tag, const struct rpc_told *told)
+{
+    struct heard *h = tag;
+    ck_assert_ptr_null(self);
+    h->ends++;
+    h->status = told->status;
+    h->body_size = told->body.size;
+    if (told->message != NULL)
+        strncpy(h->message, told->message, sizeof h->message - 1);
+    if (told->details.size > 0)
+        memcpy(h->details, told->details.at, told->details.size);
+    if (told->body.size > 0)
+        memcpy(h->body, told->body.at, told->body.size < sizeof h->body ? told->body.size : sizeof h->body);
+}
+
+static const struct rpc_asker asker = {.on_message = asker_message, .on_end = asker_end};
+
+static bool passed(gpr_timespec deadline)
+{
+    return gpr_time_cmp(gpr_now(GPR_CLOCK_MONOTONIC), deadline) > 0;
+}
+
+#define UNTIL(condition)                                                                                               \
+    do {                                                                                                               \
+        gpr_timespec end_ = gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_seconds(20, GPR_TIMESPAN));        \
+        while (!(condition)) {                                                                                         \
+            rpc_poll(asking, SPAN_MS(20));                                                                             \
+            ck_assert_msg(!passed(end_), "waited in vain for " #condition);                                            \
+        }                                                                                                              \
+    } while (0)
+
+static struct rpc_ask *ask(int method, const char *text, struct heard *h)
+{
+    *h = (struct heard){0};
+    return rpc_ask(asking, asked.rpc, &methods[method], bytes_of_text(text), &asker, h);
+}
+
+START_TEST(ask__answers_come_back)
+{
+    static struct heard many[1000];
+    struct heard h;
+    setup();
+    ask(ECHO, "hello", &h);
+    ck_assert_int_eq(h.ends, 0); /* never at once */
+    UNTIL(h.ends == 1);
+    ck_assert_int_eq(h.status, 0);
+    ck_assert_str_eq(h.body, "hello");
+    ask(ECHO, "", &h);
+    UNTIL(h.ends == 1);
+    ck_assert_int_eq(h.status, 0);
+    ck_assert_uint_eq(h.body_size, 0);
+    ask(FAIL, "x", &h);
+    UNTIL(h.ends == 1);
+    ck_assert_int_eq(h.status, 9);
+    ck_assert_str_eq(h.message, "not in this state");
+    ck_assert_str_eq(h.details, "\x08\x09");
+    /* More than calls_max: they are not peers. */
+    for (int i = 0; i < 1000; i++)
+        ask(ECHO, "x", &many[i]);
+    for (int i = 0; i < 1000; i++)
+        UNTIL(many[i].ends == 1);
+    teardown();
+}
+END_TEST
+
+START_TEST(ask__stream_sends_one_at_a_time)
+{
+    struct heard h, other;
+    setup();
+    struct rpc_ask *stream = ask(COUNT, "", &h);
+    for (int i = 1; i <= 3; i++) {
+        UNTIL(h.messages == i);
+        ck_assert_int_eq(h.last, '0' + i);
+        /* What was asked later has been answered: the next message would have been here too. */
+        ask(ECHO, "x", &other);
+        UNTIL(other.ends == 1);
+        ck_assert_int_eq(h.messages, i);
+        ck_assert_int_eq(h.ends, 0);
+        rpc_ask_took(stream);
+    }
+    UNTIL(h.ends == 1);
+    ck_assert_int_eq(h.status, 0);
+    teardown();
+}
+END_TEST
+
+START_TEST(ask__cancellation_is_heard_once_and_answered)
+{
+    struct heard h, late;
+    setup();
+    struct rpc_ask *held = ask(HOLD, "", &h);
+    UNTIL(atomic_load(&asked.held) == 1);
+    rpc_ask_cancel(held);
+    UNTIL(h.ends == 1);
+    ck_assert_int_eq(h.status, 1);
+    ck_assert_int_eq(atomic_load(&asked.cancelled), 1);
+    /* It crosses the answer: nobody there hears of it, and nothing is left behind. */
+    struct rpc_ask *quick = ask(ECHO, "x", &late);
+    rpc_ask_cancel(quick);
+    UNTIL(late.ends == 1);
+    ck_assert_int_eq(late.status, 0);
+    ck_assert_int_eq(atomic_load(&asked.cancelled), 1);
+    teardown();
+}
+END_TEST
+
+START_TEST(ask__letters_that_nobody_reads_any_more_are_freed)
+{
+    struct heard h;
+    setup();
+    atomic_store(&asked.stop, true);
+    rpc_wake(asked.rpc);
+    pthread_join(asked.thread, NULL);
+    struct rpc_ask *stream = ask(COUNT, "unread", &h);
+    rpc_ask_took(stream);
+    rpc_destroy(asked.rpc);
+    rpc_destroy(asking);
+    ck_assert_int_eq(h.ends, 0);
+    free(stream); /* the one who asks holds it until its end, which does not come */
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("ask");
+    TCase *tc = tcase_create("ask");
+    tcase_set_timeout(tc, 60);
+    tcase_add_test(tc, ask__letters_of_a_sender_stay_in_order);
+    tcase_add_test(tc, ask__answers_come_back);
+    tcase_add_test(tc, ask__stream_sends_one_at_a_time);
+    tcase_add_test(tc, ask__cancellation_is_heard_once_and_answered);
+    tcase_add_test(tc, ask__letters_that_nobody_reads_any_more_are_freed);
+    suite_add_tcase(suite, tc);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
