@@ -52,7 +52,7 @@ static struct bytes put(struct post *post, size_t *used, struct bytes bytes)
 
 static void send(struct rpc_ask *ask, enum kind kind, const struct rpc_told *told)
 {
-    struct rpc *to = kind <= TOOK ? ask->to : ask->from;
+    struct rpc *from = kind <= TOOK ? ask->from : ask->to, *to = kind <= TOOK ? ask->to : ask->from;
     struct bytes text = bytes_of(told->message, told->message == NULL ? 0 : strlen(told->message) + 1);
     struct post *post = rpc_allocate(sizeof *post + told->body.size + text.size + told->details.size);
     size_t used = 0;
@@ -63,8 +63,14 @@ static void send(struct rpc_ask *ask, enum kind kind, const struct rpc_told *tol
     post->text = put(post, &used, text);
     post->details = put(post, &used, told->details);
     atomic_fetch_add(&ask->holders, 1);
-    if (inbox_put(&to->inbox, &post->letter))
-        rpc_wake(to);
+    inbox_put(&to->inbox, &post->letter);
+    if (to == from) /* reads it before it waits */
+        return;
+    for (size_t i = 0; i < from->to_wake_count; i++)
+        if (from->to_wake[i] == to)
+            return;
+    CHECK(from->to_wake_count < RPC_ROOMS_MAX);
+    from->to_wake[from->to_wake_count++] = to;
 }
 
 /* ---- who asks ---- */
@@ -167,9 +173,12 @@ static void read_one(struct rpc *r, const struct post *post)
     }
 }
 
-static void empty(struct rpc *r, bool read)
+static int empty(struct rpc *r, bool read)
 {
-    for (struct letter *letter = inbox_take(&r->inbox), *next; letter != NULL; letter = next) {
+    int count = 0;
+    if (inbox_is_empty(&r->inbox))
+        return 0;
+    for (struct letter *letter = inbox_take(&r->inbox), *next; letter != NULL; letter = next, count++) {
         struct post *post = (struct post *)(void *)letter;
         next = letter->next;
         if (read)
@@ -177,14 +186,25 @@ static void empty(struct rpc *r, bool read)
         let_go(post->ask);
         free(post);
     }
+    return count;
 }
 
-void rpc_asks_read(struct rpc *r)
+int rpc_asks_read(struct rpc *r)
 {
-    empty(r, true);
+    return empty(r, true);
+}
+
+void rpc_asks_flush(struct rpc *r)
+{
+    while (r->to_wake_count > 0) {
+        struct rpc *to = r->to_wake[--r->to_wake_count];
+        if (!inbox_is_empty(&to->inbox))
+            rpc_wake(to);
+    }
 }
 
 void rpc_asks_drop(struct rpc *r)
 {
+    r->to_wake_count = 0;
     empty(r, false);
 }

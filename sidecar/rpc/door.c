@@ -25,7 +25,6 @@
 #include <unistd.h>
 
 #define LISTENERS_MAX 8
-#define SERVERS_MAX   64
 
 /* Peers that have not spoken yet; more wait in the kernel's backlog. */
 #define GUESTS_MAX 512
@@ -54,7 +53,7 @@ struct guest {
 };
 
 struct rpc_door {
-    grpc_server *servers[SERVERS_MAX];
+    grpc_server *servers[RPC_ROOMS_MAX];
     size_t server_count, next_server;
     grpc_server_credentials *plaintext;
     int64_t patience_ms;
@@ -95,7 +94,7 @@ void rpc_door_add(struct rpc *r, int fd, const char *path, const struct stat *fi
 void rpc_share_door(struct rpc *keeper, struct rpc *r)
 {
     struct rpc_door *d = keeper->door;
-    CHECK(!keeper->started && r->started && d->server_count < SERVERS_MAX);
+    CHECK(!keeper->started && r->started && d->server_count < RPC_ROOMS_MAX);
     d->servers[d->server_count++] = r->server;
 }
 

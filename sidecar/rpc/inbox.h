@@ -20,15 +20,19 @@ static inline void inbox_init(struct inbox *box)
     atomic_init(&box->newest, NULL);
 }
 
-/* From any thread. Takes letter. Returns whether the inbox was empty: then its owner is to be woken. */
-static inline bool inbox_put(struct inbox *box, struct letter *letter)
+/* From any thread. Takes letter. */
+static inline void inbox_put(struct inbox *box, struct letter *letter)
 {
     struct letter *before = atomic_load_explicit(&box->newest, memory_order_relaxed);
     do
         letter->next = before;
     while (!atomic_compare_exchange_weak_explicit(&box->newest, &before, letter, memory_order_release,
                                                   memory_order_relaxed));
-    return before == NULL;
+}
+
+static inline bool inbox_is_empty(const struct inbox *box)
+{
+    return atomic_load_explicit(&box->newest, memory_order_relaxed) == NULL;
 }
 
 /* The owner's: gives all that there is, linked by next, those of one sender in the order in which it put them in; or NULL. */

@@ -116,6 +116,9 @@ struct rpc_call {
     struct rpc_call *next_free;
 };
 
+/* Rooms of one process that share a door. */
+#define RPC_ROOMS_MAX 64
+
 struct rpc_door;
 struct rpc_out;
 struct rpc_health;
@@ -133,7 +136,9 @@ struct rpc {
     grpc_call *wake_call;
     struct rpc_op wake;
     atomic_bool wake_pending;
-    struct inbox inbox;
+    struct inbox inbox;                 /* of other rooms' letters, and of its own to itself */
+    struct rpc *to_wake[RPC_ROOMS_MAX]; /* they have been written to in this turn */
+    size_t to_wake_count;
 
     grpc_server *server;
     struct rpc_door *door;
@@ -245,8 +250,11 @@ void rpc_call_refuse_silent(struct rpc *r);
 void rpc_ask_send(struct rpc_call *call, struct bytes message);
 void rpc_ask_end(struct rpc_call *call, const struct rpc_told *told);
 
-/* Reads the letters that have come; the second throws them away unread, when no loop runs any more. */
-void rpc_asks_read(struct rpc *r);
+/* Reads the letters that have come, and returns how many. */
+int rpc_asks_read(struct rpc *r);
+/* Wakes who was written to: once for all letters of a turn. */
+void rpc_asks_flush(struct rpc *r);
+/* Throws away what was not read, when no loop runs any more. */
 void rpc_asks_drop(struct rpc *r);
 
 /* out.c: calls out. */

@@ -21,7 +21,6 @@ static void woken(struct rpc_op *op, bool ok)
     struct rpc *r = RPC_HOLDER(op, struct rpc, wake);
     (void)ok;
     atomic_store(&r->wake_pending, false);
-    rpc_asks_read(r);
 }
 
 void rpc_queue_init(struct rpc *r)
@@ -89,12 +88,12 @@ static int drain(struct rpc *r, int handled)
     return handled;
 }
 
-int rpc_poll(struct rpc *r, struct span wait)
+static int turn(struct rpc *r, struct span wait)
 {
     r->turn++;
     rpc_call_watch_before(r, wait.us != 0 ? r->turn : r->turn - QUICK_TURNS);
     gpr_timespec next = gpr_inf_future(GPR_CLOCK_MONOTONIC);
-    int handled = rpc_out_turn(r, &next);
+    int handled = rpc_asks_read(r) + rpc_out_turn(r, &next);
     if (handled == 0 && wait.us == 0 && r->drained) {
         r->drained = false;
         return 0;
@@ -115,4 +114,12 @@ int rpc_poll(struct rpc *r, struct span wait)
             return 0;
         }
     }
+}
+
+int rpc_poll(struct rpc *r, struct span wait)
+{
+    rpc_asks_flush(r); /* what the owner has written since */
+    int handled = turn(r, wait);
+    rpc_asks_flush(r);
+    return handled;
 }
