@@ -289,9 +289,13 @@ $(B)/libsaga_storm: $(B)/obj/tests/e2e/libsaga_storm.o $(B)/libsaga.a
 e2e: $(B)/sagad $(B)/sagactl $(addprefix $(B)/examples/,participant first_saga transfer) $(B)/libsaga_storm $(CPP)/interop
 	@$(CPP)/interop $(B)/sagad
 	@$(E2E_ENV) $(SYSTEM_PYTHON) tests/e2e/run.py $(E2E)
+# Every test again with three loops in each sidecar (save those of bounds that loops share).
+.PHONY: e2e-loops
+e2e-loops: $(B)/sagad $(B)/sagactl $(addprefix $(B)/examples/,participant first_saga transfer) $(B)/libsaga_storm
+	@SAGA_TEST_LOOPS=$(or $(LOOPS),3) $(E2E_ENV) $(SYSTEM_PYTHON) tests/e2e/run.py $(E2E)
 
-# kill -9 at random moments: make crash KILLS=1000 SEED=7. The smoke is what scripts/test runs.
-CRASH = $(E2E_ENV) SAGA_SHOP=$(abspath $(B))/examples/checkout $(SYSTEM_PYTHON) tests/crash/crash.py $(if $(SEED),--seed $(SEED))
+# kill -9 at random moments: make crash KILLS=1000 SEED=7 LOOPS=3. The smoke is what scripts/test runs.
+CRASH = $(E2E_ENV) SAGA_SHOP=$(abspath $(B))/examples/checkout $(SYSTEM_PYTHON) tests/crash/crash.py $(if $(SEED),--seed $(SEED)) $(if $(LOOPS),--loops $(LOOPS))
 .PHONY: crash crash-smoke
 crash: $(B)/sagad $(SHOP_SERVICES)
 	@$(CRASH) --kills $(or $(KILLS),400)

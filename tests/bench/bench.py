@@ -213,6 +213,22 @@ class Bench:
             ratios.append(drop / keep)
         self.row("retention at work, p99", "x without", ratios, 2, 1.2, "lower")
 
+    def loops(self):
+        """Two loops, each at the load that one has in the run beside it: do they slow one another? And what do they give at full load? The load
+        generator takes a core too, so on two cores they can give nothing."""
+        cost, rates = [], []
+        each = self.peak / 4
+        for _ in range(self.pairs):
+            one = self.once("start", 256, rate=each)
+            two = self.once("start", 256, options="loops: 2", rate=2 * each)
+            cost.append(two["cpu_us"] / one["cpu_us"])
+            alone = self.once("start", 256)["rate"]
+            rates.append(100 * self.once("start", 256, options="loops: 2")["rate"] / alone)
+        self.row("two loops, each at a quarter of one's peak: CPU a saga", "x one loop", cost, 1.25, 1.05, "lower",
+                 f"{two['rate']:.0f} sagas/s, {two['cpu_us']:.1f} us; one: {one['rate']:.0f}, {one['cpu_us']:.1f} us")
+        roomy = (os.cpu_count() or 1) >= 4
+        self.row("two loops, 256 in flight", "% of one loop", rates, 150 if roomy else 75, 180 if roomy else 100)
+
     def store_row_us(self):
         """CPU of one 300-byte row in bare SQLite, 64 rows a commit, synchronous=FULL."""
         output = subprocess.run([f"{self.binaries}/bench/bench_store", "--seconds", "1", "--pairs", "3"], capture_output=True,
@@ -258,7 +274,7 @@ def main():
     cases = {"begins": bench.begins, "pipes": bench.pipes, "sagas": bench.sagas, "enlisted": bench.enlisted,
              "latency": bench.latency, "idle": bench.idle, "many_live": bench.many_live,
              "growth": lambda: bench.growth(arguments.live), "finished": lambda: bench.finished(arguments.finished),
-             "retention": bench.retention}
+             "retention": bench.retention, "loops": bench.loops}
     bench.peak = 6000
     for name, case in cases.items():
         if not arguments.only or name in arguments.only:
