@@ -7,13 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Letters read in one turn, so that the owner commits even when more keep coming. */
+#define LETTERS_MAX 1024
+
 struct rpc_ask {
     struct rpc *from;
     struct rpc *to;
     const struct rpc_method *method;
     const struct rpc_asker *asker;
     void *tag;
-    struct rpc_call *served; /* known to the loop that was asked alone: NULL before it has heard, and once it has ended it */
+    struct rpc_call *served; /* of the loop that was asked: NULL before it has heard, and once it has ended it */
     atomic_uint holders;     /* who asks, who is asked, and every letter on its way */
 };
 
@@ -173,25 +176,19 @@ static void read_one(struct rpc *r, const struct post *post)
     }
 }
 
-static int empty(struct rpc *r, bool read)
+int rpc_asks_read(struct rpc *r)
 {
     int count = 0;
-    if (inbox_is_empty(&r->inbox))
-        return 0;
-    for (struct letter *letter = inbox_take(&r->inbox), *next; letter != NULL; letter = next, count++) {
-        struct post *post = (struct post *)(void *)letter;
-        next = letter->next;
-        if (read)
-            read_one(r, post);
+    if (r->unread == NULL && !inbox_is_empty(&r->inbox))
+        r->unread = inbox_take(&r->inbox);
+    for (; r->unread != NULL && count < LETTERS_MAX; count++) {
+        struct post *post = (struct post *)(void *)r->unread;
+        r->unread = post->letter.next;
+        read_one(r, post);
         let_go(post->ask);
         free(post);
     }
     return count;
-}
-
-int rpc_asks_read(struct rpc *r)
-{
-    return empty(r, true);
 }
 
 void rpc_asks_flush(struct rpc *r)
@@ -206,5 +203,13 @@ void rpc_asks_flush(struct rpc *r)
 void rpc_asks_drop(struct rpc *r)
 {
     r->to_wake_count = 0;
-    empty(r, false);
+    do {
+        while (r->unread != NULL) {
+            struct post *post = (struct post *)(void *)r->unread;
+            r->unread = post->letter.next;
+            let_go(post->ask);
+            free(post);
+        }
+        r->unread = inbox_take(&r->inbox);
+    } while (r->unread != NULL);
 }

@@ -137,6 +137,7 @@ struct rpc {
     struct rpc_op wake;
     atomic_bool wake_pending;
     struct inbox inbox;                 /* of other rooms' letters, and of its own to itself */
+    struct letter *unread;              /* taken out of it, and not read yet */
     struct rpc *to_wake[RPC_ROOMS_MAX]; /* they have been written to in this turn */
     size_t to_wake_count;
 

@@ -99,17 +99,19 @@ static int check_shares(const struct config_reader *r)
         return refuse(r, PAIR(waiters_max, loops), "not be below", ": each loop has its share");
     if (c->calls_max / n <= (c->streams_max + n - 1) / n + (c->waiters_max + n - 1) / n)
         return yaml_refuse(loops, E_ARGUMENT, r->detail,
-                           "a loop's share of calls_max (%u) must be above its share of streams_max (%u) and waiters_max "
-                           "(%u) together",
+                           "a loop's share of calls_max (%u) must be above its share of streams_max (%u) and "
+                           "waiters_max (%u) together",
                            (unsigned)c->calls_max, (unsigned)c->streams_max, (unsigned)c->waiters_max);
+    uint64_t journal = c->journal_bytes_max / n;
     if (c->journal_bytes_max != 0 &&
-        (c->journal_bytes_max / n < JOURNAL_BYTES_MIN || c->journal_bytes_max / n < c->commit_bytes_max * JOURNAL_COMMITS_MIN))
+        (journal < JOURNAL_BYTES_MIN || journal < c->commit_bytes_max * JOURNAL_COMMITS_MIN))
         return yaml_refuse(loops, E_ARGUMENT, r->detail,
                            "a loop's share of journal_bytes_max must be at least 16MiB, and 4 times commit_bytes_max");
     for (size_t i = 0; i < c->target_count; i++)
         if (c->targets[i].max_concurrent_calls < n)
             return yaml_refuse(loops, E_ARGUMENT, r->detail,
-                               "max_concurrent_calls (%u) of target %s must not be below loops (%u): each loop has its share",
+                               "max_concurrent_calls (%u) of target %s must not be below loops (%u): each loop has its "
+                               "share",
                                (unsigned)c->targets[i].max_concurrent_calls, c->targets[i].name, (unsigned)n);
     return 0;
 }

@@ -54,8 +54,8 @@ static int watch_question(struct sidecar *s, struct relay_part *part, const char
     return 0;
 }
 
-int gather_question(struct sidecar *s, struct relay *relay, const ProtobufCMessage *m, unsigned k, struct bytes *question,
-                    struct error_detail *detail)
+int gather_question(struct sidecar *s, struct relay *relay, const ProtobufCMessage *m, unsigned k,
+                    struct bytes *question, struct error_detail *detail)
 {
     const void *asked = m;
     char *text = (char *)(uintptr_t)"";

@@ -1,8 +1,8 @@
 /* relay.c - with several loops: says which of them a request is for, and when that is another, asks it there and passes on what it says.
  *
  * A saga's id says where it lives. A start with a request_id belongs where its hash says, so that a repetition finds the saga over whichever
- * connection it comes. Definitions are registered with loop 0 first, and what it has accepted with the others, so that all have the same, in the same
- * order. What looks at all sagas asks every loop. */
+ * connection it comes. Definitions are registered with loop 0 first, and what it has accepted with the others, so that all have the same.
+ * What looks at all sagas asks every loop. */
 #include "sidecar/runtime/relay.h"
 
 #include "sidecar/runtime/loops.h"
@@ -229,8 +229,9 @@ static const struct rpc_asker asker;
 
 static void ask(struct sidecar *s, struct relay *relay, unsigned part, unsigned loop, struct bytes question)
 {
-    relay->parts[part].ask = rpc_ask(s->rpc, s->loops->all[loop]->rpc, &service_methods[relay->request->method], question,
-                                     &asker, &relay->parts[part]);
+    const struct rpc_method *method = &service_methods[relay->request->method];
+    relay->parts[part].ask =
+        rpc_ask(s->rpc, s->loops->all[loop]->rpc, method, question, &asker, &relay->parts[part]);
     relay->open++;
 }
 

@@ -34,8 +34,8 @@ struct relay {
 
 /* What is to be asked of loop k in a request to all of them; views the arena. A NULL view with code 0: it is not asked. Returns 0, or an error
  * with which the request is refused. */
-int gather_question(struct sidecar *s, struct relay *relay, const ProtobufCMessage *m, unsigned k, struct bytes *question,
-                    struct error_detail *detail);
+int gather_question(struct sidecar *s, struct relay *relay, const ProtobufCMessage *m, unsigned k,
+                    struct bytes *question, struct error_detail *detail);
 
 /* The one answer of a List or ListDeadLetters, and a watcher's message with the cursors of all loops. In the arena; NULL bytes when no memory
  * is left. */

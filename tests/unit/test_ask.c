@@ -207,7 +207,7 @@ static bool passed(gpr_timespec deadline)
 
 #define UNTIL(condition)                                                                                               \
     do {                                                                                                               \
-        gpr_timespec end_ = gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_seconds(20, GPR_TIMESPAN));        \
+        gpr_timespec end_ = gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_seconds(20, GPR_TIMESPAN));       \
         while (!(condition)) {                                                                                         \
             rpc_poll(asking, SPAN_MS(20));                                                                             \
             ck_assert_msg(!passed(end_), "waited in vain for " #condition);                                            \
