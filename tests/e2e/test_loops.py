@@ -140,6 +140,17 @@ class Loops(Case):
             self.refused("INVALID_ARGUMENT", "INVALID_ARGUMENT", client.List, page_token="2a,x,-", field="page_token")
             self.refused("INVALID_ARGUMENT", "INVALID_ARGUMENT", client.List, page_size=1001, field="page_size")
 
+    def test_list_waits_for_a_loop_that_has_looked_at_its_share(self):
+        """A loop looks at 20,000 sagas for one page. What it has not looked at yet may be newer than what the others have found."""
+        older = self.clients[1].Begin(name="rare").saga_id
+        newer = self.clients[0].Begin(name="rare").saga_id
+        request = message("saga.v1.PipeRequest")()
+        for _ in range(1024):
+            request.commands.add().begin.name = "common"
+        for answer in self.clients[0].Pipe(iter([request] * 20)):
+            self.assertEqual({"begin"}, {r.WhichOneof("result") for r in answer.results})
+        self.assertEqual([newer, older], [s.id for s in self.pages(self.client.List, 10, definition="rare")])
+
     def test_dead_letters(self):
         self.shop.on(undo("a"), fail(Code.FAILED_PRECONDITION, "cannot be undone"))
         self.shop.on(do("c"), fail(Code.FAILED_PRECONDITION, "no"))
