@@ -1,6 +1,7 @@
 """Several loops behind one address: whichever connection a request comes over, it is as if there were one. (SAGA_TEST_LOOPS=3 runs all the
 other tests with several loops.)"""
 import os
+import resource
 import sqlite3
 import threading
 import time
@@ -377,6 +378,38 @@ class Lives(unittest.TestCase):
         self.assertTrue(clients[0].Begin(name="x").saga_id)
         for client in clients:
             client.close()
+
+    def test_a_loop_that_cannot_go_on_ends_all(self):
+        """At once, whatever others have in flight, and nothing that was acknowledged is lost."""
+        sidecar = self.sidecar()
+        gate = Gate()
+        self.shop.on(do("a"), gate)
+        sidecar.client.register(definition("one", step("a")))
+        clients = one_of_each(sidecar)
+        out = clients[1].Start(definition="one").saga_id
+        gate.await_call()
+        waits = [client.channel.unary_unary("/saga.v1.Coordinator/Wait").future(
+            message("saga.v1.WaitRequest")(saga_id=saga_id).SerializeToString(), timeout=60)
+            for client in clients for saga_id in (out, clients[2].Begin(name="x").saga_id)]
+        size = os.path.getsize(os.path.join(sidecar.options["data_dir"], "journal-2.db-wal"))
+        resource.prlimit(sidecar.process.pid, resource.RLIMIT_FSIZE, (size, size))
+        acknowledged, began = [out], time.monotonic()
+        with self.assertRaises(grpc.RpcError):
+            for _ in range(200):
+                saga_id = clients[2].Begin(name="x").saga_id
+                clients[0].Enlist(saga_id=saga_id, enlist=[enlistment("a", request=b"y" * 1000)])
+                acknowledged.append(saga_id)
+        self.assertEqual(1, sidecar.await_exit())
+        self.assertLess(time.monotonic() - began, 9)
+        self.assertEqual({Code.UNAVAILABLE}, {wait.exception().code() for wait in waits})
+        told, = sidecar.log("stopped: the sidecar cannot go on")
+        self.assertEqual("JOURNAL_ERROR", told["reason"])
+        gate.open()
+        for client in clients:
+            client.close()
+        sidecar.start()
+        for saga_id in acknowledged:
+            sidecar.client.saga(saga_id)
 
     def test_options_that_cannot_be_shared(self):
         for options, text in (({"live_sagas_max": 2}, "live_sagas_max (2) must not be below loops (3)"),
