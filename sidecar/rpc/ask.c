@@ -1,7 +1,8 @@
 /* ask.c - one loop asks another of the same process, as a client would ask it over a socket.
  *
- * The loop that is asked gets a call like any other, and answers it like any other; what it says travels back as letters (inbox.h). Bytes are
- * copied when they cross; beyond that the two share one struct, and each touches only its own part of it. */
+ * The loop that is asked gets a call like any other, and answers it like any other; what it says travels back as
+ * letters (inbox.h). Bytes are copied when they cross; beyond that the two share one struct, and each touches only its
+ * own part of it. */
 #include "sidecar/rpc/internal.h"
 
 #include <stdlib.h>

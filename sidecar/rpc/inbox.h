@@ -35,7 +35,8 @@ static inline bool inbox_is_empty(const struct inbox *box)
     return atomic_load_explicit(&box->newest, memory_order_relaxed) == NULL;
 }
 
-/* The owner's: gives all that there is, linked by next, those of one sender in the order in which it put them in; or NULL. */
+/* The owner's: gives all that there is, linked by next, those of one sender in the order in which it put them in; or
+ * NULL. */
 static inline struct letter *inbox_take(struct inbox *box)
 {
     struct letter *newest = atomic_exchange_explicit(&box->newest, NULL, memory_order_acquire);

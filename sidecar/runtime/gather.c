@@ -1,7 +1,7 @@
 /* gather.c - with several loops: a page of all of their sagas, and one stream of all of their events.
  *
- * A token, and a cursor, of all loops is those of each, joined by commas in the loops' order. A loop that has nothing more to list stands there
- * as a hyphen. */
+ * A token, and a cursor, of all loops is those of each, joined by commas in the loops' order. A loop that has nothing
+ * more to list stands there as a hyphen. */
 #include "sidecar/runtime/relay.h"
 
 #include "sidecar/runtime/loops.h"
@@ -58,7 +58,7 @@ int gather_question(struct sidecar *s, struct relay *relay, const ProtobufCMessa
                     struct bytes *question, struct error_detail *detail)
 {
     const void *asked = m;
-    char *text = (char *)(uintptr_t)"";
+    char *text = (char *)(uintptr_t) "";
     int32_t size = 0;
     *question = bytes_of(NULL, 0);
     if (relay->request->method == METHOD_WATCH) {
@@ -107,8 +107,8 @@ int gather_question(struct sidecar *s, struct relay *relay, const ProtobufCMessa
 struct page {
     Saga__V1__Saga **sagas;
     size_t count, taken;
-    const char *next;     /* "": it is the last */
-    struct bytes token;   /* with which it was asked for */
+    const char *next;   /* "": it is the last */
+    struct bytes token; /* with which it was asked for */
 };
 
 static bool read_page(struct sidecar *s, const struct relay *relay, unsigned k, struct page *page)

@@ -22,8 +22,8 @@ const char *loops_journal_path(const struct config *config, unsigned k, char pat
     return path;
 }
 
-/* A saga is looked for by its id's loop, and a request_id by its hash: with another number of loops they would not be found. The journals are
- * made from the last to the first, so where there is a journal.db, there are all. */
+/* A saga is looked for by its id's loop, and a request_id by its hash: with another number of loops they would not be
+ * found. The journals are made from the last to the first, so where there is a journal.db, there are all. */
 static int check_journals(const struct config *config, struct error_detail *detail)
 {
     char path[JOURNAL_PATH_SIZE], text[sizeof detail->text];

@@ -11,11 +11,11 @@
 struct loops {
     unsigned count;
     struct sidecar *all[SAGA_LOOPS_MAX];
-    struct config *configs;   /* with the share of each */
+    struct config *configs; /* with the share of each */
     pthread_t threads[SAGA_LOOPS_MAX];
-    _Atomic uint64_t full;    /* a bit for each loop whose journal is full */
-    atomic_uint quiet;        /* loops that stop, and have nothing of their own in flight any more */
-    atomic_bool failed;       /* one cannot go on: nobody waits out the grace */
+    _Atomic uint64_t full; /* a bit for each loop whose journal is full */
+    atomic_uint quiet;     /* loops that stop, and have nothing of their own in flight any more */
+    atomic_bool failed;    /* one cannot go on: nobody waits out the grace */
 };
 
 /* The journal of loop k in the data directory: journal.db, then journal-1.db and so on. Returns path. */

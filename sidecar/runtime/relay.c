@@ -1,8 +1,9 @@
-/* relay.c - with several loops: says which of them a request is for, and when that is another, asks it there and passes on what it says.
+/* relay.c - with several loops: says which of them a request is for, and when that is another, asks it there and passes
+ * on what it says.
  *
- * A saga's id says where it lives. A start with a request_id belongs where its hash says, so that a repetition finds the saga over whichever
- * connection it comes. Definitions are registered with loop 0 first, and what it has accepted with the others, so that all have the same.
- * What looks at all sagas asks every loop. */
+ * A saga's id says where it lives. A start with a request_id belongs where its hash says, so that a repetition finds
+ * the saga over whichever connection it comes. Definitions are registered with loop 0 first, and what it has accepted
+ * with the others, so that all have the same. What looks at all sagas asks every loop. */
 #include "sidecar/runtime/relay.h"
 
 #include "sidecar/runtime/loops.h"
@@ -49,7 +50,8 @@ static bool read_varint(struct bytes *rest, uint64_t *value)
     return false;
 }
 
-/* The text of a field in a packed message, found without unpacking it; empty when there is none, or the message is none. */
+/* The text of a field in a packed message, found without unpacking it; empty when there is none, or the message is
+ * none. */
 static struct bytes text_field(struct bytes rest, unsigned number)
 {
     struct bytes found = bytes_of(NULL, 0);
@@ -230,8 +232,7 @@ static const struct rpc_asker asker;
 static void ask(struct sidecar *s, struct relay *relay, unsigned part, unsigned loop, struct bytes question)
 {
     const struct rpc_method *method = &service_methods[relay->request->method];
-    relay->parts[part].ask =
-        rpc_ask(s->rpc, s->loops->all[loop]->rpc, method, question, &asker, &relay->parts[part]);
+    relay->parts[part].ask = rpc_ask(s->rpc, s->loops->all[loop]->rpc, method, question, &asker, &relay->parts[part]);
     relay->open++;
 }
 

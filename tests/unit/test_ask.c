@@ -205,13 +205,13 @@ static bool passed(gpr_timespec deadline)
     return gpr_time_cmp(gpr_now(GPR_CLOCK_MONOTONIC), deadline) > 0;
 }
 
-#define UNTIL(condition)                                                                                               \
-    do {                                                                                                               \
-        gpr_timespec end_ = gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_seconds(20, GPR_TIMESPAN));       \
-        while (!(condition)) {                                                                                         \
-            rpc_poll(asking, SPAN_MS(20));                                                                             \
-            ck_assert_msg(!passed(end_), "waited in vain for " #condition);                                            \
-        }                                                                                                              \
+#define UNTIL(condition) \
+    do { \
+        gpr_timespec end_ = gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_seconds(20, GPR_TIMESPAN)); \
+        while (!(condition)) { \
+            rpc_poll(asking, SPAN_MS(20)); \
+            ck_assert_msg(!passed(end_), "waited in vain for " #condition); \
+        } \
     } while (0)
 
 static struct rpc_ask *ask(int method, const char *text, struct heard *h)
