@@ -30,6 +30,8 @@ struct flow {
     struct flow *next;
 };
 
+static bool stopped;
+static int begun; /* and not over */
 static struct flow *idle; /* flows that wait for their turn when there is a rate */
 static double pace_next;
 
@@ -128,8 +130,19 @@ static void fill(struct messages *m, struct flow *f, bool with_steps)
 
 static void begin_flow(struct flow *f);
 
+void flows_stop(void)
+{
+    stopped = true;
+}
+
+bool flows_over(void)
+{
+    return begun == 0;
+}
+
 static void flow_over(struct flow *f, bool ok)
 {
+    begun--;
     if (ok)
         load_sample(load_now() - f->started);
     else
@@ -450,6 +463,9 @@ static void streams_open(void)
 
 static void begin_flow(struct flow *f)
 {
+    if (stopped)
+        return;
+    begun++;
     f->step = 0;
     f->acknowledged = false;
     f->started = load_now();

@@ -2,6 +2,7 @@
 #ifndef SAGA_TESTS_BENCH_LOAD_FLOWS_H
 #define SAGA_TESTS_BENCH_LOAD_FLOWS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct load_options {
@@ -18,5 +19,9 @@ void flows_open(const struct load_options *options);
 /* Starts what the rate allows by now. */
 void flows_pace(void);
 size_t flows_failed(void);
+/* From now on no flow begins anew. */
+void flows_stop(void);
+/* Whether those that had begun are over. */
+bool flows_over(void);
 
 #endif
