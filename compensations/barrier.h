@@ -22,17 +22,20 @@ enum saga_barrier_row {
     SAGA_ROW_DONE = 1,     /* the call was carried out; its answer is stored */
     SAGA_ROW_REJECTED = 2, /* of an action: it was refused for good, changing nothing; its answer is stored */
     SAGA_ROW_VOID = 3,     /* of an action: its compensation came first; it must never be carried out */
-    SAGA_ROW_OPEN = 4,     /* begun, and committed without its end: its function ended the barrier's transaction itself */
+    SAGA_ROW_OPEN = 4, /* begun, and committed without its end: its function ended the barrier's transaction itself */
 };
 
 enum saga_barrier_verdict {
-    SAGA_BARRIER_RUN = 1,     /* carry it out, store the answer with the call's row, commit */
-    SAGA_BARRIER_REPLAY = 2,  /* answer with what is stored for the call's key */
-    SAGA_BARRIER_EMPTY = 3,   /* compensation of an action that never took effect: store an empty OK answer, commit, answer it */
-    SAGA_BARRIER_HANGING = 4, /* action whose compensation has been here: refuse with FAILED_PRECONDITION, change nothing */
-    SAGA_BARRIER_LOST = 5,    /* compensation of an action that was done, but no row says so: refuse with FAILED_PRECONDITION,
+    SAGA_BARRIER_RUN = 1,    /* carry it out, store the answer with the call's row, commit */
+    SAGA_BARRIER_REPLAY = 2, /* answer with what is stored for the call's key */
+    SAGA_BARRIER_EMPTY =
+        3, /* compensation of an action that never took effect: store an empty OK answer, commit, answer it */
+    SAGA_BARRIER_HANGING =
+        4, /* action whose compensation has been here: refuse with FAILED_PRECONDITION, change nothing */
+    SAGA_BARRIER_LOST =
+        5, /* compensation of an action that was done, but no row says so: refuse with FAILED_PRECONDITION,
                                  change nothing; a person has to look */
-    SAGA_BARRIER_BROKEN = 6,  /* the rows cannot be: answer INTERNAL, change nothing; a person has to look */
+    SAGA_BARRIER_BROKEN = 6, /* the rows cannot be: answer INTERNAL, change nothing; a person has to look */
 };
 
 /* own: the row of this call's key. action: on a compensation the row of its action's key; ignored on an action.

@@ -27,7 +27,8 @@ int main(int argc, char **argv)
         return failed("open", &error);
     if (saga_register_definition(client, yaml, size, false, &definition, &error) != SAGA_OK)
         return failed("register", &error);
-    struct saga_start_options options = {.definition = definition.name, .input = argv[2], .input_size = argv[2] ? strlen(argv[2]) : 0};
+    struct saga_start_options options = {
+        .definition = definition.name, .input = argv[2], .input_size = argv[2] ? strlen(argv[2]) : 0};
     if (saga_start(client, &options, &started, &error) != SAGA_OK)
         return failed("start", &error);
     if (saga_wait(client, started.saga_id, SAGA_WAIT_UNTIL_STUCK, 60000, &saga, &error) != SAGA_OK)

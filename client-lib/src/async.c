@@ -6,7 +6,7 @@
 #include "client-lib/src/wire_core.h"
 
 /* Field 1 of PipeRequest, length-delimited. */
-#define COMMANDS_TAG 0x0a
+#define COMMANDS_TAG    0x0a
 #define VARINT_SIZE_MAX 10
 
 /* Packs a command as it stands in a PipeRequest, so that a message is made by putting commands behind each other. */

@@ -43,16 +43,16 @@ struct command_list {
 };
 
 struct async {
-    pthread_mutex_t mutex; /* guards what follows, up to fd */
+    pthread_mutex_t mutex;  /* guards what follows, up to fd */
     pthread_cond_t changed; /* on the monotonic clock: a command was completed */
     struct command_list waiting;
     struct command_list completed; /* wait for saga_async_poll */
     struct command **heap;         /* by deadline, the earliest first */
     size_t heap_count, heap_room;
-    size_t outstanding;            /* queued, and the callback has not returned */
+    size_t outstanding; /* queued, and the callback has not returned */
     size_t outstanding_bytes;
-    size_t open;                   /* of those: not completed yet */
-    int fd;                        /* eventfd, or -1 */
+    size_t open; /* of those: not completed yet */
+    int fd;      /* eventfd, or -1 */
 
     /* The wire's thread's own. */
     struct wire_duplex *stream;

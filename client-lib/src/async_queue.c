@@ -301,9 +301,8 @@ static struct command *take_completed(struct async *a)
 size_t saga_async_poll(saga_client *client, size_t max)
 {
     /* Where there was no memory to keep an error's details. */
-    static const struct saga_error lost_details = {.reason = SAGA_REASON_MEMORY,
-                                                   .message = "no memory for the details of this error",
-                                                   .retry_delay_ms = -1};
+    static const struct saga_error lost_details = {
+        .reason = SAGA_REASON_MEMORY, .message = "no memory for the details of this error", .retry_delay_ms = -1};
     struct async *a = &client->async;
     size_t count = 0;
     if (wire_forked(client->wire))
@@ -313,11 +312,12 @@ size_t saga_async_poll(saga_client *client, size_t max)
         pthread_mutex_unlock(&a->mutex);
         struct saga_error details = lost_details;
         details.code = command->code;
-        run_callback(command, &(struct saga_result){
-                                  .code = command->code,
-                                  .error = command->code == SAGA_OK ? NULL : command->error ? command->error : &details,
-                                  .saga_id = command->saga_id,
-                                  .already_started = command->already_started});
+        run_callback(command, &(struct saga_result){.code = command->code,
+                                                    .error = command->code == SAGA_OK ? NULL
+                                                             : command->error         ? command->error
+                                                                                      : &details,
+                                                    .saga_id = command->saga_id,
+                                                    .already_started = command->already_started});
         pthread_mutex_lock(&a->mutex);
         release(a, command);
     }

@@ -10,7 +10,7 @@
 struct saga_call {
     struct saga_call_info info; /* its texts point into texts; the request belongs to whoever made the call */
     char *texts;
-    void *request; /* of a call made by hand: its own copy, else NULL */
+    void *request;       /* of a call made by hand: its own copy, else NULL */
     int64_t deadline_ns; /* on the wire's clock; WIRE_FOREVER: none */
     atomic_bool cancelled;
     size_t answer_bytes_max;

@@ -5,18 +5,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TIMEOUT_MS_DEFAULT 10000
+#define TIMEOUT_MS_DEFAULT        10000
 #define MESSAGE_BYTES_MAX_DEFAULT (UINT32_C(16) << 20)
-#define QUEUE_COMMANDS_DEFAULT 65536
-#define QUEUE_COMMANDS_MAX 1048576
-#define QUEUE_BYTES_DEFAULT (UINT32_C(64) << 20)
-#define PIPE_COMMANDS_DEFAULT 128
-#define PIPE_COMMANDS_MAX 65536
-#define PIPE_MESSAGES_DEFAULT 8
-#define PIPE_MESSAGES_MAX 1024
-#define BACKOFF_MS_FIRST 20
-#define BACKOFF_MS_MAX 500
-#define NANOSECONDS_PER_MS INT64_C(1000000)
+#define QUEUE_COMMANDS_DEFAULT    65536
+#define QUEUE_COMMANDS_MAX        1048576
+#define QUEUE_BYTES_DEFAULT       (UINT32_C(64) << 20)
+#define PIPE_COMMANDS_DEFAULT     128
+#define PIPE_COMMANDS_MAX         65536
+#define PIPE_MESSAGES_DEFAULT     8
+#define PIPE_MESSAGES_MAX         1024
+#define BACKOFF_MS_FIRST          20
+#define BACKOFF_MS_MAX            500
+#define NANOSECONDS_PER_MS        INT64_C(1000000)
 
 /* ---- opening and closing -------------------------------------------------------------------------------------------- */
 

@@ -37,8 +37,8 @@ struct saga_tx {
     bool renewing;    /* a KeepAlive of the keeper is under way */
     int64_t renew_timeout_ms;
     struct saga_tx *due_next; /* while the keeper is about to send */
-    bool ended;       /* committed, aborted, or the sidecar says that it does not run */
-    bool freed;       /* by the owner, while renewing: its end frees it */
+    bool ended;               /* committed, aborted, or the sidecar says that it does not run */
+    bool freed;               /* by the owner, while renewing: its end frees it */
     struct saga_tx *next, *previous;
 };
 

@@ -10,7 +10,7 @@
 #define FIRST_AFTER_MS 200
 /* How long one KeepAlive may take while the lease is not known. */
 #define FIRST_TIMEOUT_MS 5000
-#define TIMEOUT_MS_MIN 100
+#define TIMEOUT_MS_MIN   100
 /* What no lease exceeds, so that arithmetic with it stays in range: a hundred years. */
 #define LEASE_MS_MAX INT64_C(3155760000000)
 

@@ -7,7 +7,7 @@
 struct saga_watch {
     saga_client *client;
     char *saga_id;
-    char *cursor;               /* of the last event that was given */
+    char *cursor; /* of the last event that was given */
     Saga__V1__WatchResponse *message;
     size_t given;               /* of message's events */
     struct saga_event event;    /* the view that was given last */
@@ -15,7 +15,7 @@ struct saga_watch {
     bool over;                  /* the saga has ended, and all of it has been given */
     pthread_mutex_t mutex;      /* guards stream against saga_watch_cancel */
     struct wire_stream *stream;
-    bool cancelled;             /* guarded by the client's mutex */
+    bool cancelled; /* guarded by the client's mutex */
 };
 
 static int no_memory(struct saga_error *error)

@@ -57,9 +57,9 @@ struct served {
 
     const struct participant_method *method;
     struct saga_call call;
-    grpc_slice request;   /* the payload in one piece: call.info.request points into it */
+    grpc_slice request;    /* the payload in one piece: call.info.request points into it */
     atomic_bool answering; /* the pool's thread has let go of it */
-    struct served *next;  /* in the pool's queue */
+    struct served *next;   /* in the pool's queue */
 };
 
 struct participant_pool {
@@ -92,8 +92,8 @@ struct saga_participant {
     grpc_completion_queue *queue;
     pthread_t thread;
     struct served_tag down_tag;
-    bool down;       /* the server thread's own: core has ended the server */
-    size_t served;   /* the server thread's own: slots and calls that are not freed */
+    bool down;             /* the server thread's own: core has ended the server */
+    size_t served;         /* the server thread's own: slots and calls that are not freed */
     pthread_mutex_t mutex; /* guards progress */
     pthread_cond_t changed;
     enum stop_progress progress;
@@ -161,10 +161,10 @@ int participant_metadata_read(const grpc_metadata_array *metadata, const char *m
                               struct participant_metadata *out, char *problem, size_t problem_size);
 
 /* Ends the process when C core refuses what it cannot refuse. */
-#define PARTICIPANT_MUST(expectation)                                                                                  \
-    do {                                                                                                               \
-        if (!(expectation))                                                                                            \
-            participant_panic(__FILE__, __LINE__, #expectation);                                                       \
+#define PARTICIPANT_MUST(expectation) \
+    do { \
+        if (!(expectation)) \
+            participant_panic(__FILE__, __LINE__, #expectation); \
     } while (0)
 _Noreturn void participant_panic(const char *file, int line, const char *expectation);
 

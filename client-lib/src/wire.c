@@ -14,12 +14,12 @@
 #include "client-lib/src/wire_core.h"
 #include "client-lib/src/wire_status.h"
 
-#define NANOSECONDS_PER_MS INT64_C(1000000)
+#define NANOSECONDS_PER_MS        INT64_C(1000000)
 #define MESSAGE_BYTES_MAX_DEFAULT (16 * 1024 * 1024)
 /* A sidecar that restarts is back within this, whatever C core's own backoff (up to two minutes) would say. */
 #define RECONNECT_MS_FIRST 50
-#define RECONNECT_MS_MAX 1000
-#define CONNECT_MS_MAX 5000
+#define RECONNECT_MS_MAX   1000
+#define CONNECT_MS_MAX     5000
 
 /* ---- time ----------------------------------------------------------------------------------------------------------- */
 

@@ -37,9 +37,9 @@ struct wire_hooks {
 };
 
 struct wire_options {
-    const char *address;       /* NULL: wire_default_address */
-    size_t message_bytes_max;  /* received; 0: 16 MiB */
-    struct wire_hooks hooks;   /* copied */
+    const char *address;      /* NULL: wire_default_address */
+    size_t message_bytes_max; /* received; 0: 16 MiB */
+    struct wire_hooks hooks;  /* copied */
 };
 
 /* $SAGAD_ADDRESS, else unix:./sagad-data/sagad.sock when that exists, else 127.0.0.1:7240. A view, valid until the environment changes. */
@@ -71,10 +71,10 @@ bool wire_forked(const struct wire *w);
 /* ---- unary calls ---------------------------------------------------------------------------------------------------- */
 
 struct wire_call {
-    const char *method;                              /* "/saga.v1.Coordinator/Get" */
-    const ProtobufCMessage *request;                 /* borrowed */
+    const char *method;              /* "/saga.v1.Coordinator/Get" */
+    const ProtobufCMessage *request; /* borrowed */
     const ProtobufCMessageDescriptor *response_type;
-    int64_t deadline;                                /* from wire_deadline */
+    int64_t deadline;    /* from wire_deadline */
     bool wait_for_ready; /* wait for a connection until the deadline; false: fail at once while there is none */
 
     ProtobufCMessage *response; /* set on SAGA_OK: gives; free with protobuf_c_message_free_unpacked(response, NULL) */

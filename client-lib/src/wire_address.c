@@ -11,7 +11,7 @@
 #include "client-lib/src/wire.h"
 
 #define DEFAULT_SOCKET "./sagad-data/sagad.sock"
-#define DEFAULT_TCP "127.0.0.1:7240"
+#define DEFAULT_TCP    "127.0.0.1:7240"
 
 const char *wire_default_address(void)
 {

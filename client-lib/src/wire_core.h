@@ -28,7 +28,8 @@ struct wire {
     grpc_call *waker;
     struct wire_tag wake_tag;
     atomic_bool woken;
-    atomic_uint handed_over; /* counts batches: what a thread wrote before it started one is seen by the wire's thread when it ends */
+    atomic_uint
+        handed_over; /* counts batches: what a thread wrote before it started one is seen by the wire's thread when it ends */
     pthread_t thread;
     pthread_mutex_t mutex; /* guards live and shut */
     pthread_cond_t idle;   /* live has become empty */

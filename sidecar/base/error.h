@@ -37,9 +37,9 @@
       "the saga's pivot has been started; it can only go forward") \
     X(E_NOT_ENLISTED, -21, "NOT_ENLISTED_SAGA", CODE_FAILED_PRECONDITION, false, \
       "the saga is orchestrated from a definition; its steps are not the caller's") \
-    X(E_STEP_EXISTS, -22, "STEP_EXISTS", CODE_ALREADY_EXISTS, false, \
-      "the step is enlisted with another compensation") \
-    X(E_STEP_SETTLED, -23, "STEP_SETTLED", CODE_FAILED_PRECONDITION, false, "the step is settled with another outcome") \
+    X(E_STEP_EXISTS, -22, "STEP_EXISTS", CODE_ALREADY_EXISTS, false, "the step is enlisted with another compensation") \
+    X(E_STEP_SETTLED, -23, "STEP_SETTLED", CODE_FAILED_PRECONDITION, false, \
+      "the step is settled with another outcome") \
     X(E_STEPS_OPEN, -24, "STEPS_OPEN", CODE_FAILED_PRECONDITION, false, \
       "a step is not settled, or its outcome is unknown; settle it, or abort") \
     X(E_TARGET_NOT_FOUND, -25, "TARGET_NOT_FOUND", CODE_INVALID_ARGUMENT, false, \
@@ -75,9 +75,9 @@ const struct error_row *error_row(int code);
 
 /* Room for what a person needs beyond the code. The caller owns it; a function that fails fills it in. */
 struct error_detail {
-    char field[96];  /* path of the field at fault, as in "steps[2].action", or "" */
-    char text[224];  /* one sentence, or "" for the code's own text */
-    int line;        /* of a text file, from 1; 0 when there is none */
+    char field[96]; /* path of the field at fault, as in "steps[2].action", or "" */
+    char text[224]; /* one sentence, or "" for the code's own text */
+    int line;       /* of a text file, from 1; 0 when there is none */
     int column;
 };
 

@@ -18,8 +18,8 @@ struct span {
 /* Later than every instant that occurs: "no time is set". */
 #define INSTANT_NEVER ((struct instant){.us = INT64_MAX})
 
-#define SPAN_MS(n) ((struct span){.us = (int64_t)(n) * 1000})
-#define SPAN_S(n) ((struct span){.us = (int64_t)(n) * 1000000})
+#define SPAN_MS(n) ((struct span){.us = (int64_t)(n)*1000})
+#define SPAN_S(n)  ((struct span){.us = (int64_t)(n)*1000000})
 
 /* The instant that lies span after from; saturates at INSTANT_NEVER. */
 static inline struct instant instant_after(struct instant from, struct span span)

@@ -11,9 +11,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define NAME_BYTES_MAX 128         /* of a definition */
-#define STEP_NAME_BYTES_MAX 64     /* of a step or a target */
-#define METHOD_BYTES_MAX 256       /* of a full gRPC method name */
+#define NAME_BYTES_MAX      128 /* of a definition */
+#define STEP_NAME_BYTES_MAX 64  /* of a step or a target */
+#define METHOD_BYTES_MAX    256 /* of a full gRPC method name */
 
 /* Names follow the retryPolicy of a gRPC service config. Ratios are in thousandths, so that every compiler computes the same. */
 struct retry_policy {
@@ -34,9 +34,9 @@ enum request_source {
 
 /* One call of a participant, as declared. */
 struct call_spec {
-    const char *target; /* a name from `targets` in sagad.yaml */
-    int target_index;   /* of that target in the engine, set by engine_resolve; -1: not resolved, or no such target */
-    const char *method; /* "/package.Service/Method" */
+    const char *target;  /* a name from `targets` in sagad.yaml */
+    int target_index;    /* of that target in the engine, set by engine_resolve; -1: not resolved, or no such target */
+    const char *method;  /* "/package.Service/Method" */
     struct span timeout; /* of one attempt; 0 takes the target's default */
     struct retry_policy retry;
     enum request_source source;
@@ -60,9 +60,9 @@ enum compensation_order {
 };
 
 struct definition {
-    uint32_t number;     /* within one journal, from 1; 0 until registered */
+    uint32_t number; /* within one journal, from 1; 0 until registered */
     const char *name;
-    const char *version; /* semantic, as in "1.4.0" */
+    const char *version;  /* semantic, as in "1.4.0" */
     struct span deadline; /* of the saga; 0 when it has none */
     enum compensation_order order;
     uint16_t step_count; /* 1 to STEPS_LIMIT */

@@ -99,8 +99,7 @@ static void leave(const struct turn *t, struct saga *s, unsigned index, uint8_t 
 {
     struct step *step = &s->steps[index];
     bool action = phase == SAGA_PHASE_ACTION;
-    struct record r =
-        advance_record(t, s, action ? RECORD_ACTION_STARTED : RECORD_COMPENSATION_STARTED, index);
+    struct record r = advance_record(t, s, action ? RECORD_ACTION_STARTED : RECORD_COMPENSATION_STARTED, index);
     r.attempt = (uint16_t)((action ? step->action_attempts : step->compensation_attempts) + 1);
     advance_emit(t, s, &r);
 
@@ -109,21 +108,22 @@ static void leave(const struct turn *t, struct saga *s, unsigned index, uint8_t 
         t->engine->targets[call->target_index].calls++;
     struct effect effect = {
         .type = EFFECT_CALL,
-        .as.call = {
-            .saga = s->id,
-            .step = (uint16_t)index,
-            .phase = phase,
-            .attempt = r.attempt,
-            .target = call->target_index >= 0 ? (uint16_t)call->target_index : TARGET_NONE,
-            .timeout = call_timeout(t, s, call, phase),
-            .method = call->method,
-            .request = call_request(s, index, call),
-            .definition = s->name,
-            .step_name = saga_step_name(s, index),
-            .traceparent = s->traceparent,
-            .action_state = step->action,
-            .generation = (uint8_t)(step->generation + (DEFECT(NEW_KEY_EACH_ATTEMPT) ? r.attempt - 1 : 0)),
-        },
+        .as.call =
+            {
+                .saga = s->id,
+                .step = (uint16_t)index,
+                .phase = phase,
+                .attempt = r.attempt,
+                .target = call->target_index >= 0 ? (uint16_t)call->target_index : TARGET_NONE,
+                .timeout = call_timeout(t, s, call, phase),
+                .method = call->method,
+                .request = call_request(s, index, call),
+                .definition = s->name,
+                .step_name = saga_step_name(s, index),
+                .traceparent = s->traceparent,
+                .action_state = step->action,
+                .generation = (uint8_t)(step->generation + (DEFECT(NEW_KEY_EACH_ATTEMPT) ? r.attempt - 1 : 0)),
+            },
     };
     t->out->add_effect(t->out->self, &effect, NULL);
 }

@@ -105,8 +105,7 @@ static void compensation_answered(const struct turn *t, struct saga *s, const st
     bool done = event->status == 0 && event->reach != SAGA_REACH_NONE;
     /* An attempt that our own end took away says nothing about the participant: it makes no dead letter. */
     bool again = !done && (lost || event->attempt < call->retry.max_attempts);
-    struct record r =
-        ended_attempt(t, s, event, again ? RECORD_COMPENSATION_FAILED : RECORD_COMPENSATION_ENDED);
+    struct record r = ended_attempt(t, s, event, again ? RECORD_COMPENSATION_FAILED : RECORD_COMPENSATION_ENDED);
     if (again)
         r.next_at = next_attempt_at(t, event, &call->retry);
     else
@@ -161,10 +160,10 @@ void answers_lost(const struct turn *t, struct saga *s, unsigned index)
         .message = bytes_of_text("the sidecar ended while the call was out"),
     };
     if (action)
-        action_not_done(t, s, &event,
-                        (struct saga_answer){.meaning = DEFECT(LOST_CALL_IS_REJECTED) ? SAGA_MEANS_REJECTED
-                                                                                      : SAGA_MEANS_UNKNOWN,
-                                             .retry = true});
+        action_not_done(
+            t, s, &event,
+            (struct saga_answer){.meaning = DEFECT(LOST_CALL_IS_REJECTED) ? SAGA_MEANS_REJECTED : SAGA_MEANS_UNKNOWN,
+                                 .retry = true});
     else
         compensation_answered(t, s, &event, true);
 }

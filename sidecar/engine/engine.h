@@ -22,7 +22,7 @@ struct engine_options {
     uint32_t targets_max;
     struct span enlisted_deadline_default;
     struct span enlisted_lease_default;
-    struct span deadline_max; /* of deadlines, leases and timeouts that requests ask for */
+    struct span deadline_max;               /* of deadlines, leases and timeouts that requests ask for */
     struct retry_policy compensation_retry; /* where an enlistment says nothing (max_attempts 0) */
     uint64_t seed;                          /* of the jitter */
     uint64_t tag;                           /* of new saga ids, SAGA_ID_TAG_BITS */
@@ -30,7 +30,7 @@ struct engine_options {
 
 /* A participant's address as the engine knows it: a name and its bulkhead. */
 struct target_options {
-    const char *name; /* copied */
+    const char *name;    /* copied */
     struct span timeout; /* of an attempt that declares none */
     uint32_t max_concurrent_calls;
 };
@@ -54,7 +54,7 @@ struct call_effect {
     struct span timeout;
     const char *method;
     struct bytes request;
-    struct bytes definition;  /* for the metadata, as the following ones */
+    struct bytes definition; /* for the metadata, as the following ones */
     struct bytes step_name;
     struct bytes traceparent;
     uint8_t action_state; /* compensation: SAGA_ACTION_DONE or SAGA_ACTION_UNKNOWN */
@@ -156,7 +156,7 @@ struct engine_counts {
     uint32_t live; /* ended ones that were not released included */
     uint32_t stuck;
     uint32_t paused;
-    uint32_t calls; /* in flight */
+    uint32_t calls;   /* in flight */
     uint32_t waiting; /* calls that wait for their target's bulkhead */
 };
 struct engine_counts engine_counts(const struct engine *e);

@@ -42,18 +42,18 @@ struct settlement {
  * nobody. */
 struct event {
     uint8_t type;
-    struct instant now; /* never before the `now` of the event before it */
-    uint64_t token;     /* of the requester; comes back in its reply. Unused for ANSWER and TICK. */
+    struct instant now;  /* never before the `now` of the event before it */
+    uint64_t token;      /* of the requester; comes back in its reply. Unused for ANSWER and TICK. */
     struct saga_id saga; /* all but START, BEGIN, TICK */
 
     /* START, BEGIN */
     struct bytes request_id;
-    struct bytes input;       /* START */
-    struct bytes name;        /* BEGIN */
+    struct bytes input; /* START */
+    struct bytes name;  /* BEGIN */
     struct bytes traceparent;
-    struct span deadline;     /* 0: START takes the definition's, BEGIN the default */
-    struct span lease;        /* BEGIN; 0: the default */
-    struct bytes version;     /* START, as it was asked for: empty for the highest. Only tells one request from another. */
+    struct span deadline; /* 0: START takes the definition's, BEGIN the default */
+    struct span lease;    /* BEGIN; 0: the default */
+    struct bytes version; /* START, as it was asked for: empty for the highest. Only tells one request from another. */
     const struct definition *definition; /* START; resolved by engine_resolve; must outlive the engine */
 
     /* BEGIN (enlist only), ENLIST, COMMIT and ABORT (settle only). Settlements come before enlistments; all or nothing. A
@@ -74,11 +74,12 @@ struct event {
     uint16_t attempt;
     uint8_t reach; /* enum saga_reach */
     int status;
-    struct instant quiet_at; /* until then the participant may still be at it: the attempt's deadline, unless it was ANSWERED (then 0) */
+    struct instant
+        quiet_at; /* until then the participant may still be at it: the attempt's deadline, unless it was ANSWERED (then 0) */
     struct bytes message;
     struct bytes output;
-    bool has_pushback;     /* grpc-retry-pushback-ms was sent */
-    struct span pushback;  /* negative: do not retry */
+    bool has_pushback;    /* grpc-retry-pushback-ms was sent */
+    struct span pushback; /* negative: do not retry */
 };
 
 #endif

@@ -137,8 +137,9 @@ uint64_t fold_enlistment_fingerprint(const struct record *r)
     hash = registry_hash(hash, call->constant.at, call->constant.size);
     hash = registry_hash(hash, &call->timeout.us, sizeof call->timeout.us);
     const struct retry_policy *retry = &call->retry;
-    int64_t numbers[] = {retry->max_attempts, retry->initial_backoff.us, retry->max_backoff.us,
-                         retry->backoff_multiplier_permille, retry->jitter_permille, retry->retryable_status_codes};
+    int64_t numbers[] = {retry->max_attempts,    retry->initial_backoff.us,
+                         retry->max_backoff.us,  retry->backoff_multiplier_permille,
+                         retry->jitter_permille, retry->retryable_status_codes};
     return registry_hash(hash, numbers, sizeof numbers);
 }
 
@@ -268,7 +269,8 @@ static void ended(struct engine *e, struct saga *s, const struct record *r)
     s->ended_at = r->at;
 }
 
-struct saga *fold_apply(struct engine *e, struct saga *s, const struct record *r, const struct definition *d, void *block)
+struct saga *fold_apply(struct engine *e, struct saga *s, const struct record *r, const struct definition *d,
+                        void *block)
 {
     switch (r->type) {
     case RECORD_STARTED:

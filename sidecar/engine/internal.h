@@ -11,7 +11,7 @@
 struct target {
     char *name;
     struct span timeout;
-    uint32_t calls_max, calls; /* the bulkhead */
+    uint32_t calls_max, calls;             /* the bulkhead */
     struct step *queue_first, *queue_last; /* steps that wait for it, first come first served */
 };
 
@@ -26,7 +26,7 @@ struct engine {
     uint64_t table_size; /* a power of two */
     struct saga *oldest, *newest;
     struct saga *earliest, *latest; /* in the order in which the journal must keep them */
-    struct saga **timers; /* a binary heap on `due` */
+    struct saga **timers;           /* a binary heap on `due` */
     uint32_t timer_count;
     uint64_t serial;
     bool holding; /* engine_hold was called */
@@ -65,7 +65,8 @@ size_t fold_block_size(const struct record *r, const struct definition *d);
 /* Room for more enlisted steps, before their records are applied. 0 or E_MEMORY. */
 int fold_reserve_steps(struct engine *e, struct saga *s, unsigned more);
 /* Applies r. block is fold_block_size bytes (taken), or NULL when that is 0. s is NULL for RECORD_STARTED. Returns the saga. */
-struct saga *fold_apply(struct engine *e, struct saga *s, const struct record *r, const struct definition *d, void *block);
+struct saga *fold_apply(struct engine *e, struct saga *s, const struct record *r, const struct definition *d,
+                        void *block);
 /* Whether r may follow what is there, as the journal is not to be trusted. */
 int fold_check(const struct engine *e, const struct saga *s, const struct record *r, const struct definition *d,
                struct error_detail *detail);

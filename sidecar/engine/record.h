@@ -27,7 +27,8 @@ enum record_type {
     RECORD_RESUMED = 13,
     RECORD_RETRIED = 14, /* an operator: the step's attempts count anew, and the saga leaves STUCK if it was the last */
     RECORD_SKIPPED = 15, /* an operator: likewise, and the step needs no more doing */
-    RECORD_MOVED = 16,   /* the `copies` records that follow in this frame are the saga's whole history: older frames need not be kept for it */
+    RECORD_MOVED =
+        16, /* the `copies` records that follow in this frame are the saga's whole history: older frames need not be kept for it */
     RECORD_TYPE_COUNT = 17
 };
 
@@ -59,10 +60,10 @@ enum saga_reason {
     REASON_PIVOT_UNKNOWN = 9,
 };
 
-#define RECORD_NO_STEP UINT16_MAX
-#define REQUEST_ID_BYTES_MAX 128
-#define MESSAGE_BYTES_MAX 256 /* of what a participant or operator said; longer ones are cut */
-#define ACTOR_BYTES_MAX 128
+#define RECORD_NO_STEP        UINT16_MAX
+#define REQUEST_ID_BYTES_MAX  128
+#define MESSAGE_BYTES_MAX     256 /* of what a participant or operator said; longer ones are cut */
+#define ACTOR_BYTES_MAX       128
 #define TRACEPARENT_BYTES_MAX 64
 
 /* One record. Which fields mean something depends on the type; the others are zero. */
@@ -71,20 +72,21 @@ struct record {
     struct saga_id saga;
     struct instant at;
 
-    uint16_t step;    /* index within the saga, or RECORD_NO_STEP */
-    uint16_t attempt; /* of an action or compensation: the attempt that it is about, from 1 */
-    uint8_t status;   /* FAILED, ENDED: gRPC status of that attempt */
-    uint8_t reason;   /* TURNED_BACK, STUCK: enum saga_reason */
+    uint16_t step;              /* index within the saga, or RECORD_NO_STEP */
+    uint16_t attempt;           /* of an action or compensation: the attempt that it is about, from 1 */
+    uint8_t status;             /* FAILED, ENDED: gRPC status of that attempt */
+    uint8_t reason;             /* TURNED_BACK, STUCK: enum saga_reason */
     uint8_t action_state;       /* ACTION_ENDED: enum saga_action_state */
     uint8_t compensation_state; /* COMPENSATION_ENDED: enum saga_compensation_state */
     uint8_t saga_state;         /* ENDED: enum saga_state */
     bool maybe_executed;        /* ACTION_FAILED: the attempt may have been executed */
     bool output_is_request;     /* ACTION_ENDED of an enlisted step: its compensation's request becomes the output */
     struct instant next_at;     /* FAILED */
-    struct instant quiet_at;    /* ACTION_FAILED, ACTION_ENDED, TURNED_BACK: until then the action may still be running (0: it is not) */
-    struct bytes message;       /* what the participant or operator said; the reason given for an operator's or owner's act */
-    struct bytes actor;         /* operator's acts, ABORTED and CANCELLED */
-    struct bytes output;        /* ACTION_ENDED with DONE */
+    struct instant
+        quiet_at; /* ACTION_FAILED, ACTION_ENDED, TURNED_BACK: until then the action may still be running (0: it is not) */
+    struct bytes message; /* what the participant or operator said; the reason given for an operator's or owner's act */
+    struct bytes actor;   /* operator's acts, ABORTED and CANCELLED */
+    struct bytes output;  /* ACTION_ENDED with DONE */
 
     /* STARTED */
     uint8_t mode;

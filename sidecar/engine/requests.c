@@ -59,7 +59,8 @@ static bool retry_valid(const struct retry_policy *r)
            r->jitter_permille <= 1000;
 }
 
-static int check_enlistment(const struct engine *e, const struct enlistment *l, size_t index, struct error_detail *detail)
+static int check_enlistment(const struct engine *e, const struct enlistment *l, size_t index,
+                            struct error_detail *detail)
 {
     char at[64];
     if (!definition_name_valid(l->step, STEP_NAME_BYTES_MAX))
@@ -229,8 +230,11 @@ static bool refuse_not_running(const struct turn *t, const struct event *event, 
 {
     if (s->state == SAGA_RUNNING)
         return false;
-    reply_refuse(t, event, saga_ended(s) ? E_SAGA_ENDED : s->state == SAGA_STUCK ? E_SAGA_STUCK : E_SAGA_TURNED_BACK, "",
-                 NULL);
+    reply_refuse(t, event,
+                 saga_ended(s)            ? E_SAGA_ENDED
+                 : s->state == SAGA_STUCK ? E_SAGA_STUCK
+                                          : E_SAGA_TURNED_BACK,
+                 "", NULL);
     return true;
 }
 
@@ -317,7 +321,8 @@ void requests_start(const struct turn *t, const struct event *event)
         return;
     }
     const struct definition *d = event->definition;
-    struct record r = started_record(t, event, SAGA_ORCHESTRATED, event->deadline.us > 0 ? event->deadline : d->deadline);
+    struct record r =
+        started_record(t, event, SAGA_ORCHESTRATED, event->deadline.us > 0 ? event->deadline : d->deadline);
     r.definition = d->number;
     r.name = bytes_of_text(d->name);
     struct saga *s = start(t, &r, d);

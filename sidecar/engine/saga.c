@@ -54,8 +54,8 @@ bool saga_at_pivot(const struct saga *s)
     const struct step *pivot = pivot_of(s);
     if (DEFECT(RETRIED_PIVOT_FORGOTTEN) && pivot != NULL)
         return pivot->action != SAGA_ACTION_PENDING && pivot->action != SAGA_ACTION_REJECTED;
-    return pivot != NULL && (pivot->maybe_executed || (pivot->action != SAGA_ACTION_PENDING &&
-                                                       pivot->action != SAGA_ACTION_REJECTED));
+    return pivot != NULL &&
+           (pivot->maybe_executed || (pivot->action != SAGA_ACTION_PENDING && pivot->action != SAGA_ACTION_REJECTED));
 }
 
 bool saga_pivot_awaited(const struct saga *s)

@@ -10,18 +10,18 @@
 struct enlisted {
     const char *name;
     size_t name_size;
-    uint64_t fingerprint; /* of the enlistment, to tell a repeated one from another */
+    uint64_t fingerprint;  /* of the enlistment, to tell a repeated one from another */
     struct call_spec call; /* of the compensation; call.target NULL: it needs none */
     size_t block_size;
 };
 
 struct step {
     /* Durable: changed by records alone. */
-    struct bytes output; /* owned; of a DONE action */
+    struct bytes output;       /* owned; of a DONE action */
     struct enlisted *enlisted; /* owned; NULL in an orchestrated saga */
-    struct instant next_at; /* when the next attempt may leave, after one that failed */
-    uint32_t order;         /* of the action's start, from 1 */
-    uint16_t action_attempts;       /* that failed or ended it */
+    struct instant next_at;    /* when the next attempt may leave, after one that failed */
+    uint32_t order;            /* of the action's start, from 1 */
+    uint16_t action_attempts;  /* that failed or ended it */
     uint16_t compensation_attempts;
     uint8_t action;       /* enum saga_action_state */
     uint8_t compensation; /* enum saga_compensation_state */
@@ -40,7 +40,7 @@ struct saga {
     struct saga_id id;
 
     /* Durable. */
-    const struct definition *definition; /* borrowed; NULL for an enlisted saga */
+    const struct definition *definition;               /* borrowed; NULL for an enlisted saga */
     struct bytes name, request_id, input, traceparent; /* owned, in this saga's own allocation */
     uint64_t fingerprint;
     struct instant started_at, ended_at, deadline, quiet_at;
@@ -58,15 +58,15 @@ struct saga {
 
     /* Volatile. */
     struct instant lease_until;
-    struct instant due; /* the key in the timers */
+    struct instant due;  /* the key in the timers */
     uint32_t timer_slot; /* index there plus 1; 0: no timer */
 
     /* The owner's: which frames hold its records, the last and the first. */
     uint64_t position, first_position;
 
     struct saga *same_serial, *same_request; /* hash chains */
-    struct saga *older, *newer;     /* by serial */
-    struct saga *earlier, *later;   /* by first_position: what the journal must keep for it begins earlier, or later */
+    struct saga *older, *newer;              /* by serial */
+    struct saga *earlier, *later; /* by first_position: what the journal must keep for it begins earlier, or later */
     size_t block_size;
 };
 

@@ -50,18 +50,18 @@ struct store_state {
     uint64_t first_frame; /* 0: no frames */
     uint64_t last_frame;
     uint64_t oldest_live_frame; /* replay starts here; 0: from the first */
-    uint64_t serial_max; /* of sagas that have ended; 0: none. Live ones are told by the frames. */
+    uint64_t serial_max;        /* of sagas that have ended; 0: none. Live ones are told by the frames. */
 };
 
 /* Asks for the ended sagas with a serial below `below` (UINT64_MAX: from the newest), newest first. */
 struct ended_query {
     uint64_t below;
-    uint32_t states; /* bit n: state n is wanted; 0: every state */
+    uint32_t states;   /* bit n: state n is wanted; 0: every state */
     struct bytes name; /* empty: every one */
     struct instant started_from;
     struct instant started_before; /* INSTANT_NEVER: no end */
-    uint32_t rows_max;    /* to give */
-    uint32_t examine_max; /* to look at */
+    uint32_t rows_max;             /* to give */
+    uint32_t examine_max;          /* to look at */
 };
 
 struct store {
@@ -71,8 +71,8 @@ struct store {
 
     /* Gives the frames from `from` to the last, in order, to take. A view is valid for that call. Stops when take does not
      * return 0, and returns that. take must not call the store. */
-    int (*scan)(struct store *s, uint64_t from, int (*take)(void *self, uint64_t frame, struct bytes records), void *self,
-                struct error_detail *detail);
+    int (*scan)(struct store *s, uint64_t from, int (*take)(void *self, uint64_t frame, struct bytes records),
+                void *self, struct error_detail *detail);
 
     /* One frame. *records is a view until the next call of any of these functions. E_CURSOR when it was dropped. */
     int (*read_frame)(struct store *s, uint64_t frame, struct bytes *records, struct error_detail *detail);
@@ -84,8 +84,9 @@ struct store {
 
     /* Gives the rows that match, newest first, to take (view for that call). *examined_to becomes the lowest serial that was looked at, or
      * 0 when the end was reached: ask on with below = *examined_to. */
-    int (*list_ended)(struct store *s, const struct ended_query *query, void (*take)(void *self, const struct ended_row *row),
-                      void *self, uint64_t *examined_to, struct error_detail *detail);
+    int (*list_ended)(struct store *s, const struct ended_query *query,
+                      void (*take)(void *self, const struct ended_row *row), void *self, uint64_t *examined_to,
+                      struct error_detail *detail);
 
     /* Gives every definition, by number. */
     int (*scan_definitions)(struct store *s, int (*take)(void *self, const struct definition_row *row), void *self,

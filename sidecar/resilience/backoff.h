@@ -10,7 +10,7 @@
 
 struct backoff {
     struct span initial;
-    struct span max; /* of the delay before jitter */
+    struct span max;              /* of the delay before jitter */
     uint32_t multiplier_permille; /* at least 1000 */
     uint32_t jitter_permille;     /* 0 to 1000 */
 };

@@ -21,7 +21,7 @@ struct rpc_op {
     void (*done)(struct rpc_op *op, bool ok);
 };
 
-#define RPC_HOLDER(op, type, member) ((type *)(void *)((char *)(op) - offsetof(type, member)))
+#define RPC_HOLDER(op, type, member) ((type *)(void *)((char *)(op)-offsetof(type, member)))
 
 /* A doubly linked ring through its head. */
 struct rpc_link {
@@ -95,9 +95,10 @@ struct rpc_call {
     struct rpc_op sent;
     struct rpc_op finished;
     struct rpc_op closed;
-    struct rpc_link open;      /* in rpc.open, from arrival to the end */
-    struct rpc_link unwatched; /* in rpc.unwatched: unary, delivered, and nobody has asked yet to hear of a cancellation */
-    uint64_t turn;             /* of the delivery */
+    struct rpc_link open; /* in rpc.open, from arrival to the end */
+    struct rpc_link
+        unwatched; /* in rpc.unwatched: unary, delivered, and nobody has asked yet to hear of a cancellation */
+    uint64_t turn; /* of the delivery */
 
     unsigned pending; /* operations that have not come out, and callbacks that run */
     int cancelled;    /* C core's word, valid once `closed` or `finished` has come out */
@@ -146,8 +147,8 @@ struct rpc {
     struct rpc_op server_down;
     bool started;
     bool stopping; /* new calls are refused */
-    bool shut; /* C core takes no more calls in */
-    bool down; /* C core has said that the server is down */
+    bool shut;     /* C core takes no more calls in */
+    bool down;     /* C core has said that the server is down */
 
     struct rpc_served *served;
     size_t served_count;

@@ -11,10 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FREE_OUTS_MAX    1024
-#define METADATA_MAX     32
-#define PUSHBACK_KEY     "grpc-retry-pushback-ms"
-#define PUSHBACK_MS_MAX  (INT64_C(24) * 3600 * 1000)
+#define FREE_OUTS_MAX   1024
+#define METADATA_MAX    32
+#define PUSHBACK_KEY    "grpc-retry-pushback-ms"
+#define PUSHBACK_MS_MAX (INT64_C(24) * 3600 * 1000)
 
 struct rpc_out {
     struct rpc *rpc;

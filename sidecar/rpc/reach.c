@@ -43,8 +43,10 @@ static bool was_answered(const struct rpc_ending *e)
                !says(e->trace, "Transport closed");
     case CODE_UNKNOWN:
     case CODE_INTERNAL:
-    case CODE_RESOURCE_EXHAUSTED: return e->hidden_count == REAL_HIDDEN;
-    default: return e->hidden_count >= REAL_HIDDEN;
+    case CODE_RESOURCE_EXHAUSTED:
+        return e->hidden_count == REAL_HIDDEN;
+    default:
+        return e->hidden_count >= REAL_HIDDEN;
     }
 }
 

@@ -14,9 +14,15 @@ static void on_message(void *self, struct rpc_call *call, struct bytes message)
 {
     struct rpc *r = self;
     switch ((enum rpc_room_method)rpc_call_method(call)->id) {
-    case ROOM_HEALTH_CHECK: rpc_health_check(r, call, message); break;
-    case ROOM_HEALTH_WATCH: rpc_health_watch(r, call, message); break;
-    case ROOM_REFLECTION: rpc_reflection_answer(r, call, message); break;
+    case ROOM_HEALTH_CHECK:
+        rpc_health_check(r, call, message);
+        break;
+    case ROOM_HEALTH_WATCH:
+        rpc_health_watch(r, call, message);
+        break;
+    case ROOM_REFLECTION:
+        rpc_reflection_answer(r, call, message);
+        break;
     }
 }
 

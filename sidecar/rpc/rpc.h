@@ -29,7 +29,7 @@ struct rpc_answer {
     int status; /* gRPC status code */
     struct bytes message;
     struct bytes output;
-    bool has_pushback; /* the peer sent grpc-retry-pushback-ms */
+    bool has_pushback;    /* the peer sent grpc-retry-pushback-ms */
     struct span pushback; /* negative: it asks for no retry */
 };
 
@@ -51,15 +51,15 @@ struct rpc_callbacks {
 struct rpc_options {
     const struct rpc_method *methods;
     size_t method_count;
-    uint32_t message_bytes_max;  /* received; more is RESOURCE_EXHAUSTED */
-    uint32_t calls_max;          /* being served at once; more is RESOURCE_EXHAUSTED */
-    uint32_t streams_max;        /* server and bidi streams among them */
+    uint32_t message_bytes_max;      /* received; more is RESOURCE_EXHAUSTED */
+    uint32_t calls_max;              /* being served at once; more is RESOURCE_EXHAUSTED */
+    uint32_t streams_max;            /* server and bidi streams among them */
     uint32_t connection_streams_max; /* HTTP/2 streams of one connection */
-    struct span handshake_timeout; /* a connection that has not begun to speak HTTP/2 by then is closed */
-    struct span keepalive_time;    /* a peer is asked that often whether it is there, */
-    struct span keepalive_timeout; /* and has that long to say so */
-    struct span connect_timeout; /* of calls out: an attempt that finds no connection for so long never left */
-    uint32_t metadata_bytes_max; /* of a request's headers */
+    struct span handshake_timeout;   /* a connection that has not begun to speak HTTP/2 by then is closed */
+    struct span keepalive_time;      /* a peer is asked that often whether it is there, */
+    struct span keepalive_timeout;   /* and has that long to say so */
+    struct span connect_timeout;     /* of calls out: an attempt that finds no connection for so long never left */
+    uint32_t metadata_bytes_max;     /* of a request's headers */
 };
 
 /* Starts nothing yet. callbacks is copied, options borrowed for the call (methods must stay). Returns 0, E_MEMORY or E_SYSTEM. */

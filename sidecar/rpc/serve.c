@@ -45,8 +45,8 @@ static grpc_server *server_create(const struct rpc_options *o)
     enum { COUNT = sizeof settings / sizeof settings[0] };
     grpc_arg args[COUNT];
     for (size_t i = 0; i < COUNT; i++)
-        args[i] = (grpc_arg){.type = GRPC_ARG_INTEGER, .key = (char *)(uintptr_t)settings[i].key,
-                             .value.integer = settings[i].value};
+        args[i] = (grpc_arg){
+            .type = GRPC_ARG_INTEGER, .key = (char *)(uintptr_t)settings[i].key, .value.integer = settings[i].value};
     return grpc_server_create(&(grpc_channel_args){.num_args = COUNT, .args = args}, NULL);
 }
 

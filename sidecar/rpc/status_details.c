@@ -9,8 +9,8 @@
 
 #include <stdio.h>
 
-#define DOMAIN "saga.v1"
-#define TYPE_PREFIX "type.googleapis.com/"
+#define DOMAIN          "saga.v1"
+#define TYPE_PREFIX     "type.googleapis.com/"
 #define PACKED_SIZE_MAX 512
 
 /* protobuf-c's strings are not const, though packing leaves them alone. */

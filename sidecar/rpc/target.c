@@ -33,8 +33,8 @@ static grpc_channel *channel_create(const struct rpc_options *o, const char *add
     enum { COUNT = sizeof settings / sizeof settings[0] };
     grpc_arg args[COUNT];
     for (size_t i = 0; i < COUNT; i++)
-        args[i] = (grpc_arg){.type = GRPC_ARG_INTEGER, .key = (char *)(uintptr_t)settings[i].key,
-                             .value.integer = settings[i].value};
+        args[i] = (grpc_arg){
+            .type = GRPC_ARG_INTEGER, .key = (char *)(uintptr_t)settings[i].key, .value.integer = settings[i].value};
     grpc_channel_credentials *plaintext = grpc_insecure_credentials_create();
     const grpc_channel_args all = {.num_args = COUNT, .args = args};
     grpc_channel *channel = grpc_channel_create(address, plaintext, &all);

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #define BLOCK_SIZE 65536
-#define ALIGNMENT alignof(max_align_t)
+#define ALIGNMENT  alignof(max_align_t)
 
 struct arena_block {
     struct arena_block *next;

@@ -10,7 +10,7 @@
 struct arena_block;
 
 struct arena {
-    struct arena_block *first;   /* stays for the next message */
+    struct arena_block *first; /* stays for the next message */
     struct arena_block *current;
     ProtobufCAllocator allocator; /* for protobuf-c: takes from this arena and never gives back */
 };

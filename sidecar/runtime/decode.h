@@ -19,19 +19,22 @@ struct decoder {
     struct retry_policy compensation_retry; /* where an enlistment's policy leaves something out */
 };
 
-int decode_start(const struct decoder *d, const Saga__V1__StartRequest *m, struct event *e, struct error_detail *detail);
-int decode_begin(const struct decoder *d, const Saga__V1__BeginRequest *m, struct event *e, struct error_detail *detail);
+int decode_start(const struct decoder *d, const Saga__V1__StartRequest *m, struct event *e,
+                 struct error_detail *detail);
+int decode_begin(const struct decoder *d, const Saga__V1__BeginRequest *m, struct event *e,
+                 struct error_detail *detail);
 int decode_enlist(const struct decoder *d, const Saga__V1__EnlistRequest *m, struct event *e,
                   struct error_detail *detail);
 int decode_settle(const struct decoder *d, const Saga__V1__SettleRequest *m, struct event *e,
                   struct error_detail *detail);
 int decode_commit(const struct decoder *d, const Saga__V1__CommitRequest *m, struct event *e,
                   struct error_detail *detail);
-int decode_abort(const struct decoder *d, const Saga__V1__AbortRequest *m, struct event *e, struct error_detail *detail);
+int decode_abort(const struct decoder *d, const Saga__V1__AbortRequest *m, struct event *e,
+                 struct error_detail *detail);
 
 /* Requests that name a saga and little else. */
 struct decode_act {
-    uint8_t type; /* enum event_type */
+    uint8_t type;                                /* enum event_type */
     const char *saga_id, *step, *actor, *reason; /* NULL: the request has no such field */
 };
 int decode_act(const struct decode_act *act, struct event *e, struct error_detail *detail);

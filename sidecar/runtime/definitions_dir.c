@@ -13,8 +13,8 @@ static int is_definition(const struct dirent *entry)
 {
     size_t size = strlen(entry->d_name);
     const char *name = entry->d_name;
-    return name[0] != '.' && ((size > 5 && strcmp(name + size - 5, ".yaml") == 0) ||
-                              (size > 4 && strcmp(name + size - 4, ".yml") == 0));
+    return name[0] != '.' &&
+           ((size > 5 && strcmp(name + size - 5, ".yaml") == 0) || (size > 4 && strcmp(name + size - 4, ".yml") == 0));
 }
 
 static int read_one(const struct config *config, const char *path,

@@ -42,15 +42,15 @@ enum method {
 
 /* One request that waits for its answer. Its address is the token that the core hands back. */
 struct request {
-    struct rpc_call *call;          /* NULL: it came through a pipe */
-    struct piped_message *piped;    /* the message that it came in */
+    struct rpc_call *call;       /* NULL: it came through a pipe */
+    struct piped_message *piped; /* the message that it came in */
     uint8_t method;
-    bool repeated;                  /* REGISTER_DEFINITION: it was there before */
-    bool cancelled;                 /* a read: nobody waits for it any more */
-    struct subscriber *subscriber;  /* WAIT, WATCH: what the request has become */
-    struct relay *relay;            /* other loops answer it */
+    bool repeated;                       /* REGISTER_DEFINITION: it was there before */
+    bool cancelled;                      /* a read: nobody waits for it any more */
+    struct subscriber *subscriber;       /* WAIT, WATCH: what the request has become */
+    struct relay *relay;                 /* other loops answer it */
     const struct definition *definition; /* REGISTER_DEFINITION */
-    void *body;                     /* of a read: its message, unpacked later; owned */
+    void *body;                          /* of a read: its message, unpacked later; owned */
     size_t body_size;
     struct request *next;
     struct request *active_prev, *active_next; /* among those that were taken and not given back */
@@ -78,7 +78,7 @@ struct sidecar {
     struct decoder decoder;
     struct definition_limits limits;
 
-    atomic_bool stop_asked; /* by any thread, so in a word of its own: the others are read together */
+    atomic_bool stop_asked;         /* by any thread, so in a word of its own: the others are read together */
     _Atomic uint64_t durable_frame; /* the last, for other loops to see */
 
     struct request *free_requests;
@@ -89,11 +89,11 @@ struct sidecar {
     struct pipe *pipes; /* open ones */
 
     bool stopping;
-    bool cutting; /* the grace is over: calls out that end now were cut by us, and count as lost */
-    bool told_full; /* that the journal is full has been logged */
-    bool quiet; /* it stops, and loops_are_quiet has counted it */
+    bool cutting;     /* the grace is over: calls out that end now were cut by us, and count as lost */
+    bool told_full;   /* that the journal is full has been logged */
+    bool quiet;       /* it stops, and loops_are_quiet has counted it */
     bool not_serving; /* the health service says so, because some loop's journal is full */
-    int fatal; /* not 0: the loop must end; detail says why */
+    int fatal;        /* not 0: the loop must end; detail says why */
     struct error_detail fatal_detail;
 };
 

@@ -17,15 +17,16 @@ enum exit_code {
     EXIT_USAGE = 2,            /* the command line, or the configuration */
 };
 
-static const char usage[] = "Usage: sagad [-n] [-f FILE]\n"
-                            "\n"
-                            "  -f, --file FILE   read the configuration from FILE; without it every option has its default\n"
-                            "  -n, --check       check the configuration and the definitions it names, and exit\n"
-                            "      --options     print every option of the configuration, and exit\n"
-                            "      --version     print the version, and exit\n"
-                            "  -h, --help        print this, and exit\n"
-                            "\n"
-                            "Without a file: data in ./sagad-data, served on a unix socket in it and on 127.0.0.1:7240.\n";
+static const char usage[] =
+    "Usage: sagad [-n] [-f FILE]\n"
+    "\n"
+    "  -f, --file FILE   read the configuration from FILE; without it every option has its default\n"
+    "  -n, --check       check the configuration and the definitions it names, and exit\n"
+    "      --options     print every option of the configuration, and exit\n"
+    "      --version     print the version, and exit\n"
+    "  -h, --help        print this, and exit\n"
+    "\n"
+    "Without a file: data in ./sagad-data, served on a unix socket in it and on 127.0.0.1:7240.\n";
 
 struct arguments {
     const char *file;

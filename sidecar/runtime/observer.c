@@ -53,7 +53,8 @@ static void log_record(const struct sidecar *s, struct bytes rest)
     log_event(r.type == RECORD_STUCK ? LOG_LEVEL_WARN : LOG_LEVEL_DEBUG, texts[r.type], LOG_SAGA(r.saga),
               LOG_BYTES("definition", saga == NULL ? bytes_of(NULL, 0) : saga->name),
               LOG_BYTES("step", named ? saga_step_name(saga, r.step) : bytes_of(NULL, 0)),
-              LOG_NUMBER("attempt", r.attempt), LOG_NUMBER("status", r.status), LOG_TEXT("reason", reason_name(r.reason)));
+              LOG_NUMBER("attempt", r.attempt), LOG_NUMBER("status", r.status),
+              LOG_TEXT("reason", reason_name(r.reason)));
 }
 
 /* The history of a moved saga was told when it happened. */

@@ -7,7 +7,8 @@
 
 _Noreturn void saga_panic(const char *file, int line, const char *expectation)
 {
-    fprintf(stderr, "sagad: %s:%d: %s does not hold. This is a defect of sagad; what was acknowledged is in the journal.\n",
+    fprintf(stderr,
+            "sagad: %s:%d: %s does not hold. This is a defect of sagad; what was acknowledged is in the journal.\n",
             file, line, expectation);
     abort();
 }

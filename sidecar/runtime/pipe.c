@@ -32,11 +32,11 @@ struct pipe {
     struct rpc_call *call;
     struct piped_message *first, **last; /* in the order they came */
     size_t message_count;
-    bool asked;     /* for the next message */
+    bool asked; /* for the next message */
     bool sending;
-    bool gone;      /* the peer is: nothing is sent any more */
-    bool over;      /* no message will come any more: end it when the last is answered */
-    int end_code;   /* with this error; 0: OK */
+    bool gone;    /* the peer is: nothing is sent any more */
+    bool over;    /* no message will come any more: end it when the last is answered */
+    int end_code; /* with this error; 0: OK */
     struct error_detail end_detail;
     struct pipe *prev, *next; /* among the open ones */
 };
@@ -77,8 +77,8 @@ static bool result_error(struct arena *a, const struct piped_command *command, S
     return result->error != NULL;
 }
 
-#define RESULT(a, result, case_name, member, type, init)                                                               \
-    ((result)->result_case = case_name,                                                                                \
+#define RESULT(a, result, case_name, member, type, init) \
+    ((result)->result_case = case_name, \
      ((result)->member = arena_take(a, sizeof(type))) != NULL && (init((result)->member), true))
 
 static bool result_done(struct arena *a, const struct piped_command *command, Saga__V1__Result *result)
@@ -378,7 +378,8 @@ void pipe_cancelled(struct sidecar *s, struct rpc_call *call)
 void pipes_end(struct sidecar *s)
 {
     struct pipe *p, *next;
-    DL_FOREACH_SAFE (s->pipes, p, next) {
+    DL_FOREACH_SAFE(s->pipes, p, next)
+    {
         if (!p->over)
             end_with(s, p, error_set(&p->end_detail, E_STOPPING, "", NULL));
     }
@@ -387,7 +388,8 @@ void pipes_end(struct sidecar *s)
 void pipes_abandon(struct sidecar *s)
 {
     struct pipe *p, *next;
-    DL_FOREACH_SAFE (s->pipes, p, next) {
+    DL_FOREACH_SAFE(s->pipes, p, next)
+    {
         for (struct piped_message *message = p->first; message != NULL; message = message->next)
             for (size_t i = 0; i < message->count; i++)
                 if (!message->commands[i].answered && !message->commands[i].elsewhere)

@@ -74,7 +74,8 @@ static Saga__V1__Event **events_of(struct arena *a, const struct timeline *timel
     return events;
 }
 
-static int read_get(struct sidecar *s, struct rpc_call *call, const Saga__V1__GetRequest *m, struct error_detail *detail)
+static int read_get(struct sidecar *s, struct rpc_call *call, const Saga__V1__GetRequest *m,
+                    struct error_detail *detail)
 {
     struct arena *a = &s->arena;
     struct found found;
@@ -210,7 +211,8 @@ static int list_query(const Saga__V1__ListRequest *m, struct ended_query *q, str
 }
 
 /* Merges two lists, both newest first, down to the serial below which one of them was not looked at. */
-static uint64_t merge(const struct listing *a, const struct listing *b, uint64_t floor, size_t room, struct listing *out)
+static uint64_t merge(const struct listing *a, const struct listing *b, uint64_t floor, size_t room,
+                      struct listing *out)
 {
     size_t i = 0, j = 0;
     while (out->count < room && (i < a->count || j < b->count)) {
@@ -262,7 +264,8 @@ static int dead_letter(struct sidecar *s, const struct saga *saga, Saga__V1__Sag
 {
     struct timeline timeline;
     Saga__V1__Saga *view = view_saga(&s->arena, saga, core_engine(s->core), VIEW_STEPS);
-    struct timeline_query last = {.serial = saga->id.serial, .last_frame = saga->position, .records_max = DEAD_LETTER_RECORDS};
+    struct timeline_query last = {
+        .serial = saga->id.serial, .last_frame = saga->position, .records_max = DEAD_LETTER_RECORDS};
     int code = timeline_load(s->store, &last, &s->arena, &timeline, detail);
     if (code != 0)
         return code;
@@ -342,8 +345,7 @@ static int read_definitions(struct sidecar *s, struct rpc_call *call, const Saga
             return error_set(detail, E_MEMORY, "", NULL);
         response.definitions[response.n_definitions++] = view;
     }
-    if (at < catalog_count(s->catalog) &&
-        (response.next_page_token = arena_format(&s->arena, "%" PRIx64, at)) == NULL)
+    if (at < catalog_count(s->catalog) && (response.next_page_token = arena_format(&s->arena, "%" PRIx64, at)) == NULL)
         return error_set(detail, E_MEMORY, "", NULL);
     service_answer(s, call, &response.base);
     return 0;

@@ -12,7 +12,7 @@
 #include <utlist.h>
 
 #define COORDINATOR "/saga.v1.Coordinator/"
-#define OPERATOR "/saga.v1.Operator/"
+#define OPERATOR    "/saga.v1.Operator/"
 
 const struct rpc_method service_methods[METHOD_COUNT] = {
     {COORDINATOR "RegisterDefinition", RPC_UNARY, METHOD_REGISTER_DEFINITION},
@@ -93,7 +93,8 @@ void service_finish(struct sidecar *s)
 void service_abandon(struct sidecar *s)
 {
     struct request *request, *next;
-    DL_FOREACH_SAFE2 (s->active_requests, request, next, active_next) {
+    DL_FOREACH_SAFE2(s->active_requests, request, next, active_next)
+    {
         if (request->relay != NULL) /* another loop answers it */
             continue;
         service_refuse(request->call, E_STOPPING, NULL);
@@ -133,13 +134,15 @@ static int decode_keep_alive(const Saga__V1__KeepAliveRequest *m, struct event *
 
 static int decode_cancel(const Saga__V1__CancelRequest *m, struct event *e, struct error_detail *detail)
 {
-    return decode_act(&(struct decode_act){.type = EVENT_CANCEL, .saga_id = m->saga_id, .reason = m->reason}, e, detail);
+    return decode_act(&(struct decode_act){.type = EVENT_CANCEL, .saga_id = m->saga_id, .reason = m->reason}, e,
+                      detail);
 }
 
 static int decode_pause(const Saga__V1__PauseRequest *m, struct event *e, struct error_detail *detail)
 {
-    return decode_act(&(struct decode_act){.type = EVENT_PAUSE, .saga_id = m->saga_id, .actor = m->actor,
-                                           .reason = m->reason}, e, detail);
+    return decode_act(
+        &(struct decode_act){.type = EVENT_PAUSE, .saga_id = m->saga_id, .actor = m->actor, .reason = m->reason}, e,
+        detail);
 }
 
 static int decode_resume(const Saga__V1__ResumeRequest *m, struct event *e, struct error_detail *detail)
@@ -149,20 +152,24 @@ static int decode_resume(const Saga__V1__ResumeRequest *m, struct event *e, stru
 
 static int decode_retry(const Saga__V1__RetryRequest *m, struct event *e, struct error_detail *detail)
 {
-    return decode_act(&(struct decode_act){.type = EVENT_RETRY, .saga_id = m->saga_id, .step = m->step,
-                                           .actor = m->actor}, e, detail);
+    return decode_act(
+        &(struct decode_act){.type = EVENT_RETRY, .saga_id = m->saga_id, .step = m->step, .actor = m->actor}, e,
+        detail);
 }
 
 static int decode_skip(const Saga__V1__SkipRequest *m, struct event *e, struct error_detail *detail)
 {
-    return decode_act(&(struct decode_act){.type = EVENT_SKIP, .saga_id = m->saga_id, .step = m->step,
-                                           .actor = m->actor, .reason = m->reason}, e, detail);
+    return decode_act(
+        &(struct decode_act){
+            .type = EVENT_SKIP, .saga_id = m->saga_id, .step = m->step, .actor = m->actor, .reason = m->reason},
+        e, detail);
 }
 
 static int decode_resolve(const Saga__V1__ResolveRequest *m, struct event *e, struct error_detail *detail)
 {
-    return decode_act(&(struct decode_act){.type = EVENT_RESOLVE, .saga_id = m->saga_id, .actor = m->actor,
-                                           .reason = m->reason}, e, detail);
+    return decode_act(
+        &(struct decode_act){.type = EVENT_RESOLVE, .saga_id = m->saga_id, .actor = m->actor, .reason = m->reason}, e,
+        detail);
 }
 
 int service_decode(const struct sidecar *s, enum method method, const ProtobufCMessage *message, struct event *event,

@@ -289,18 +289,19 @@ static int open_core(struct sidecar *s, const struct store_state *state, struct 
             .max_concurrent_calls = c->targets[i].max_concurrent_calls,
         };
     struct core_options options = {
-        .engine = {
-            .live_sagas_max = c->live_sagas_max,
-            .steps_max = c->steps_max,
-            .payload_bytes_max = (uint32_t)c->payload_bytes_max,
-            .targets_max = CONFIG_TARGETS_MAX,
-            .enlisted_deadline_default = c->enlisted_deadline_default,
-            .enlisted_lease_default = c->enlisted_lease_default,
-            .deadline_max = c->deadline_max,
-            .compensation_retry = c->default_compensation_retry,
-            .seed = chance[0],
-            .tag = tag_of(s, chance[1]),
-        },
+        .engine =
+            {
+                .live_sagas_max = c->live_sagas_max,
+                .steps_max = c->steps_max,
+                .payload_bytes_max = (uint32_t)c->payload_bytes_max,
+                .targets_max = CONFIG_TARGETS_MAX,
+                .enlisted_deadline_default = c->enlisted_deadline_default,
+                .enlisted_lease_default = c->enlisted_lease_default,
+                .deadline_max = c->deadline_max,
+                .compensation_retry = c->default_compensation_retry,
+                .seed = chance[0],
+                .tag = tag_of(s, chance[1]),
+            },
         .targets = targets,
         .target_count = c->target_count,
         .commit_bytes_max = (size_t)c->commit_bytes_max,

@@ -14,7 +14,7 @@
 #define EVENTS_MAX 1000
 
 static _Thread_local bool out_of_memory;
-#define HASH_NONFATAL_OOM 1
+#define HASH_NONFATAL_OOM            1
 #define uthash_nonfatal_oom(element) (out_of_memory = true)
 /* The default hash falls through its cases in a way that clang warns of; for keys of eight bytes this one does as well. */
 #define HASH_FUNCTION(key, size, hash) HASH_OAT(key, size, hash)
@@ -25,9 +25,9 @@ struct subscriber {
     struct request *request;
     struct subscription *to; /* NULL: watches every saga */
     struct saga_id saga;
-    struct position cursor;  /* of a watcher: the last event that it was sent */
-    bool until_stuck;        /* of a waiter */
-    bool sending;            /* of a watcher: its stream is taking a message */
+    struct position cursor; /* of a watcher: the last event that it was sent */
+    bool until_stuck;       /* of a waiter */
+    bool sending;           /* of a watcher: its stream is taking a message */
     struct subscriber *prev, *next;
 };
 
@@ -189,7 +189,8 @@ struct names {
     const struct saga *saga; /* NULL: the definition tells the steps */
 };
 
-static int names_of_ended(struct sidecar *s, const struct ended_row *row, struct names *out, struct error_detail *detail)
+static int names_of_ended(struct sidecar *s, const struct ended_row *row, struct names *out,
+                          struct error_detail *detail)
 {
     struct timeline timeline;
     *out = (struct names){.definition = catalog_by_number(s->catalog, row->definition)};
@@ -250,10 +251,9 @@ static void watch_one(struct sidecar *s, struct subscriber *u)
     if (code == 0)
         code = names_of(s, u->saga, &names, &detail);
     if (code == 0)
-        code = timeline_load(s->store,
-                             &(struct timeline_query){
-                                 .serial = u->saga.serial, .last_frame = last_frame, .after = u->cursor},
-                             &s->arena, &timeline, &detail);
+        code = timeline_load(
+            s->store, &(struct timeline_query){.serial = u->saga.serial, .last_frame = last_frame, .after = u->cursor},
+            &s->arena, &timeline, &detail);
     if (code == 0 && timeline.truncated && u->cursor.frame != 0)
         code = error_set(&detail, E_CURSOR, "cursor", NULL);
     size_t count = 0;
@@ -281,8 +281,8 @@ static void watch_one(struct sidecar *s, struct subscriber *u)
 }
 
 /* The events of one frame after the cursor, whosesoever. *count is how many there are. */
-static int frame_events(struct sidecar *s, struct subscriber *u, uint64_t frame, Saga__V1__Event **events, size_t *count,
-                        struct error_detail *detail)
+static int frame_events(struct sidecar *s, struct subscriber *u, uint64_t frame, Saga__V1__Event **events,
+                        size_t *count, struct error_detail *detail)
 {
     struct bytes rest;
     int code = s->store->read_frame(s->store, frame, &rest, detail);
@@ -426,7 +426,8 @@ void subscribers_touch(struct subscribers *list, uint64_t serial)
 static void run_one(struct sidecar *s, struct subscription *to)
 {
     struct subscriber *u, *next;
-    DL_FOREACH_SAFE (to->all, u, next) {
+    DL_FOREACH_SAFE(to->all, u, next)
+    {
         if (is_watch(u))
             watch_turn(s, u);
         else
@@ -449,23 +450,24 @@ void subscribers_run(struct sidecar *s)
         to = next;
     }
     struct subscriber *u, *after;
-    DL_FOREACH_SAFE (s->subscribers->of_all, u, after)
-        watch_turn(s, u);
+    DL_FOREACH_SAFE(s->subscribers->of_all, u, after)
+    watch_turn(s, u);
 }
 
 void subscribers_end(struct sidecar *s)
 {
     struct subscription *to, *next;
-    HASH_ITER (hh, s->subscribers->by_serial, to, next) {
+    HASH_ITER(hh, s->subscribers->by_serial, to, next)
+    {
         struct subscriber *u, *after;
         to->touched = true; /* so that it stays until the last has gone */
-        DL_FOREACH_SAFE (to->all, u, after)
-            refuse(s, u, E_STOPPING, NULL);
+        DL_FOREACH_SAFE(to->all, u, after)
+        refuse(s, u, E_STOPPING, NULL);
         HASH_DEL(s->subscribers->by_serial, to);
         free(to);
     }
     s->subscribers->touched = NULL;
     struct subscriber *u, *after;
-    DL_FOREACH_SAFE (s->subscribers->of_all, u, after)
-        refuse(s, u, E_STOPPING, NULL);
+    DL_FOREACH_SAFE(s->subscribers->of_all, u, after)
+    refuse(s, u, E_STOPPING, NULL);
 }

@@ -99,7 +99,8 @@ static char *dependencies_text(struct arena *a, const struct saga *s, unsigned s
 {
     const struct step_set *after = &s->definition->steps[step].after;
     for (unsigned i = 0; i < s->step_count; i++)
-        if (step_set_has(after, i) && s->steps[i].action != SAGA_ACTION_DONE && s->steps[i].action != SAGA_ACTION_SKIPPED)
+        if (step_set_has(after, i) && s->steps[i].action != SAGA_ACTION_DONE &&
+            s->steps[i].action != SAGA_ACTION_SKIPPED)
             return arena_format(a, "step %s", s->definition->steps[i].name);
     return EMPTY;
 }
@@ -194,16 +195,16 @@ Saga__V1__Saga *view_saga(struct arena *a, const struct saga *s, const struct en
     m->reason = (Saga__V1__Reason)s->reason;
     m->stuck_reason = (Saga__V1__Reason)s->stuck_reason;
     struct bytes none = bytes_of(NULL, 0);
-    bool ok = set_id(a, &m->id, s->id) && set_text(a, &m->definition, s->name) &&
-              set_text(a, &m->version, s->definition == NULL ? none : bytes_of_text(s->definition->version)) &&
-              set_text(a, &m->request_id, s->request_id) && set_text(a, &m->traceparent, s->traceparent) &&
-              set_text(a, &m->reason_step,
-                       s->reason_step == RECORD_NO_STEP || s->reason == 0 ? none : saga_step_name(s, s->reason_step)) &&
-              set_text(a, &m->stuck_step,
-                       s->state != SAGA_STUCK || s->stuck_step == RECORD_NO_STEP ? none
-                                                                                 : saga_step_name(s, s->stuck_step)) &&
-              set_time(a, &m->started_at, s->started_at) && set_time(a, &m->ended_at, s->ended_at) &&
-              set_time(a, &m->deadline, s->deadline);
+    bool ok =
+        set_id(a, &m->id, s->id) && set_text(a, &m->definition, s->name) &&
+        set_text(a, &m->version, s->definition == NULL ? none : bytes_of_text(s->definition->version)) &&
+        set_text(a, &m->request_id, s->request_id) && set_text(a, &m->traceparent, s->traceparent) &&
+        set_text(a, &m->reason_step,
+                 s->reason_step == RECORD_NO_STEP || s->reason == 0 ? none : saga_step_name(s, s->reason_step)) &&
+        set_text(a, &m->stuck_step,
+                 s->state != SAGA_STUCK || s->stuck_step == RECORD_NO_STEP ? none : saga_step_name(s, s->stuck_step)) &&
+        set_time(a, &m->started_at, s->started_at) && set_time(a, &m->ended_at, s->ended_at) &&
+        set_time(a, &m->deadline, s->deadline);
     if (ok && (flags & VIEW_PAYLOADS) != 0)
         ok = set_bytes(a, &m->input, s->input);
     if (ok && (flags & VIEW_STEPS) != 0)

@@ -83,8 +83,10 @@ static struct rate run_bare(const struct bench *b, int rows)
     sqlite3_stmt *insert;
     sqlite3_stmt *commit;
     must(NULL, sqlite3_open_v2(b->path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL));
-    must(db, sqlite3_exec(db, "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-                              "CREATE TABLE rows(id INTEGER PRIMARY KEY, body BLOB NOT NULL)", NULL, NULL, NULL));
+    must(db, sqlite3_exec(db,
+                          "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+                          "CREATE TABLE rows(id INTEGER PRIMARY KEY, body BLOB NOT NULL)",
+                          NULL, NULL, NULL));
     must(db, sqlite3_prepare_v2(db, "BEGIN IMMEDIATE", -1, &begin, NULL));
     must(db, sqlite3_prepare_v2(db, "INSERT INTO rows(body) VALUES(?1)", -1, &insert, NULL));
     must(db, sqlite3_prepare_v2(db, "COMMIT", -1, &commit, NULL));
@@ -140,7 +142,8 @@ static int request_id_of(const struct bench *b, uint64_t serial, char text[REQUE
 {
     struct random r;
     random_seed(&r, serial);
-    return snprintf(text, REQUEST_SIZE, "%016llx-order-request", (unsigned long long)(b->random_ids ? random_next(&r) : serial));
+    return snprintf(text, REQUEST_SIZE, "%016llx-order-request",
+                    (unsigned long long)(b->random_ids ? random_next(&r) : serial));
 }
 
 static void commit(struct bench *b, int rows, int ended_count)
@@ -258,8 +261,8 @@ static void run_pairs(struct bench *b, int rows, char *json, size_t json_size)
     snprintf(json + used, json_size - used,
              "%s{\"rows\":%d,\"bare_rows_s\":%.0f,\"bare_cpu_us\":%.2f,\"store_rows_s\":%.0f,\"store_cpu_us\":%.2f,"
              "\"ending_rows_s\":%.0f,\"ending_cpu_us\":%.2f}",
-             used > 1 ? "," : "", rows, m[0].rows_per_second, m[0].cpu_us_per_row, m[1].rows_per_second, m[1].cpu_us_per_row,
-             m[2].rows_per_second, m[2].cpu_us_per_row);
+             used > 1 ? "," : "", rows, m[0].rows_per_second, m[0].cpu_us_per_row, m[1].rows_per_second,
+             m[1].cpu_us_per_row, m[2].rows_per_second, m[2].cpu_us_per_row);
 }
 
 /* The mean time of looking up request_ids of sagas all over the table, or of none, in microseconds. */
@@ -302,8 +305,8 @@ static void run_full(struct bench *b, char *json, size_t json_size)
         open_store(b);
         if (i == 0) {
             printf("opened in %.1f ms\n", (now_s() - start) * 1e3);
-            printf("a request_id looked up in %.1f us when it is there, %.1f us when it is new\n",
-                   look_up(b, true), look_up(b, false));
+            printf("a request_id looked up in %.1f us when it is there, %.1f us when it is new\n", look_up(b, true),
+                   look_up(b, false));
         }
         commit_for(b, 64, 64 / ROWS_A_SAGA, &full[i]);
         close_store(b);
@@ -336,7 +339,8 @@ int main(int argc, char **argv)
             b.random_ids = strtol(argv[i + 1], NULL, 10) != 0;
     }
     if (argc % 2 == 0 || b.pairs < 1 || b.pairs > PAIRS_MAX) {
-        fprintf(stderr, "usage: bench_store [--dir DIR] [--seconds S] [--pairs 1..%d] [--ended N] [--random-ids 0|1]\n", PAIRS_MAX);
+        fprintf(stderr, "usage: bench_store [--dir DIR] [--seconds S] [--pairs 1..%d] [--ended N] [--random-ids 0|1]\n",
+                PAIRS_MAX);
         return 2;
     }
     snprintf(b.path, sizeof b.path, "%s/bench-store-%ld.db", dir, (long)getpid());

@@ -80,7 +80,8 @@ int main(void)
     server = grpc_server_create(&(grpc_channel_args){.num_args = 2, .args = args}, NULL);
     queue = grpc_completion_queue_create_for_next(NULL);
     grpc_server_register_completion_queue(server, queue, NULL);
-    method = grpc_server_register_method(server, "/bench.Echo/Echo", NULL, GRPC_SRM_PAYLOAD_READ_INITIAL_BYTE_BUFFER, 0);
+    method =
+        grpc_server_register_method(server, "/bench.Echo/Echo", NULL, GRPC_SRM_PAYLOAD_READ_INITIAL_BYTE_BUFFER, 0);
     grpc_server_credentials *credentials = grpc_insecure_server_credentials_create();
     int port = grpc_server_add_http2_port(server, "127.0.0.1:0", credentials);
     grpc_server_credentials_release(credentials);

@@ -104,26 +104,45 @@ static void pump(double until, const struct load_options *options)
 int main(int argc, char **argv)
 {
     static const struct option names[] = {
-        {"case", required_argument, NULL, 'c'},        {"address", required_argument, NULL, 'a'},
-        {"inflight", required_argument, NULL, 'n'},    {"seconds", required_argument, NULL, 's'},
-        {"warmup", required_argument, NULL, 'w'},      {"connections", required_argument, NULL, 'k'},
+        {"case", required_argument, NULL, 'c'},         {"address", required_argument, NULL, 'a'},
+        {"inflight", required_argument, NULL, 'n'},     {"seconds", required_argument, NULL, 's'},
+        {"warmup", required_argument, NULL, 'w'},       {"connections", required_argument, NULL, 'k'},
         {"participants", required_argument, NULL, 'p'}, {"batch", required_argument, NULL, 'b'},
-        {"rate", required_argument, NULL, 'r'},        {NULL, 0, NULL, 0},
+        {"rate", required_argument, NULL, 'r'},         {NULL, 0, NULL, 0},
     };
     struct load_options o = {.which = "echo", .inflight = 64, .connections = 4, .batch = 16};
     double seconds = 3, warmup = 0.5;
     for (int c; (c = getopt_long(argc, argv, "", names, NULL)) != -1;) {
         switch (c) {
-        case 'c': o.which = optarg; break;
-        case 'a': o.address = optarg; break;
-        case 'n': o.inflight = atoi(optarg); break;
-        case 's': seconds = atof(optarg); break;
-        case 'w': warmup = atof(optarg); break;
-        case 'k': o.connections = atoi(optarg); break;
-        case 'p': o.participants = optarg; break;
-        case 'b': o.batch = atoi(optarg); break;
-        case 'r': o.rate = atof(optarg); break;
-        default: return 2;
+        case 'c':
+            o.which = optarg;
+            break;
+        case 'a':
+            o.address = optarg;
+            break;
+        case 'n':
+            o.inflight = atoi(optarg);
+            break;
+        case 's':
+            seconds = atof(optarg);
+            break;
+        case 'w':
+            warmup = atof(optarg);
+            break;
+        case 'k':
+            o.connections = atoi(optarg);
+            break;
+        case 'p':
+            o.participants = optarg;
+            break;
+        case 'b':
+            o.batch = atoi(optarg);
+            break;
+        case 'r':
+            o.rate = atof(optarg);
+            break;
+        default:
+            return 2;
         }
     }
     if (o.address == NULL || o.inflight < 1 || o.batch < 1)

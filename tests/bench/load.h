@@ -61,7 +61,15 @@ grpc_channel *calls_channel(int index);
 /* ---- participants.c: three steps' worth of a participant, in the same process ---- */
 /* Called when an action or compensation has been answered; method as registered below. */
 typedef void (*participant_done)(int method);
-enum { PARTICIPANT_A1, PARTICIPANT_A2, PARTICIPANT_A3, PARTICIPANT_C1, PARTICIPANT_C2, PARTICIPANT_C3, PARTICIPANT_COUNT };
+enum {
+    PARTICIPANT_A1,
+    PARTICIPANT_A2,
+    PARTICIPANT_A3,
+    PARTICIPANT_C1,
+    PARTICIPANT_C2,
+    PARTICIPANT_C3,
+    PARTICIPANT_COUNT
+};
 /* Serves /bench.P/A1.. C3 at address; reject3: A3 answers FAILED_PRECONDITION. */
 void participants_open(const char *address, bool reject3, participant_done done);
 

@@ -2,7 +2,7 @@
 #include "tests/bench/load.h"
 
 #define CONNECTIONS_MAX 64
-#define METHODS_MAX 16
+#define METHODS_MAX     16
 
 static grpc_channel *channels[CONNECTIONS_MAX];
 static int channel_count, channel_next;
@@ -14,8 +14,10 @@ void calls_open(const char *address, int connections)
     channel_count = connections > CONNECTIONS_MAX ? CONNECTIONS_MAX : connections;
     for (int i = 0; i < channel_count; i++) {
         grpc_arg args[] = {
-            {.type = GRPC_ARG_INTEGER, .key = (char *)(uintptr_t)"bench.connection", .value.integer = i},
-            {.type = GRPC_ARG_INTEGER, .key = (char *)(uintptr_t)GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, .value.integer = 1},
+            {.type = GRPC_ARG_INTEGER, .key = (char *)(uintptr_t) "bench.connection", .value.integer = i},
+            {.type = GRPC_ARG_INTEGER,
+             .key = (char *)(uintptr_t)GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL,
+             .value.integer = 1},
             {.type = GRPC_ARG_INTEGER, .key = (char *)(uintptr_t)GRPC_ARG_ENABLE_RETRIES, .value.integer = 0},
         };
         grpc_channel_credentials *credentials = grpc_insecure_credentials_create();

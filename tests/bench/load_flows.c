@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #define PAYLOAD_SIZE 300
-#define MESSAGE_MAX 4096
-#define PIPE_WINDOW 2 /* messages of one stream without an answer */
+#define MESSAGE_MAX  4096
+#define PIPE_WINDOW  2 /* messages of one stream without an answer */
 
 static struct load_options options;
 static int method_echo, method_begin, method_start, method_wait, method_enlist, method_commit;
@@ -31,7 +31,7 @@ struct flow {
 };
 
 static bool stopped;
-static int begun; /* and not over */
+static int begun;         /* and not over */
 static struct flow *idle; /* flows that wait for their turn when there is a rate */
 static double pace_next;
 
@@ -65,7 +65,7 @@ static void fill_enlistment(Saga__V1__Enlistment *e, Saga__V1__Call *c, const ch
     saga__v1__call__init(c);
     e->step = (char *)(uintptr_t)step;
     e->compensation = c;
-    c->target = (char *)(uintptr_t)"bench";
+    c->target = (char *)(uintptr_t) "bench";
     c->method = (char *)(uintptr_t)undo;
     c->request.data = payload;
     c->request.len = 100;
@@ -101,7 +101,7 @@ static void fill(struct messages *m, struct flow *f, bool with_steps)
     if (f->step == 0) {
         saga__v1__begin_request__init(&m->begin);
         new_request_id(f);
-        m->begin.name = (char *)(uintptr_t)"bench";
+        m->begin.name = (char *)(uintptr_t) "bench";
         m->begin.request_id = f->request_id;
         m->begin.deadline = m->begin.lease = &m->hour;
         if (with_steps) {
@@ -233,7 +233,7 @@ static void unary_next(struct flow *f)
     } else if (kind == START || kind == LATENCY) {
         Saga__V1__StartRequest m = SAGA__V1__START_REQUEST__INIT;
         new_request_id(f);
-        m.definition = (char *)(uintptr_t)"bench";
+        m.definition = (char *)(uintptr_t) "bench";
         m.request_id = f->request_id;
         m.input.data = payload;
         m.input.len = sizeof payload;
@@ -493,7 +493,12 @@ void flows_pace(void)
 
 void flows_open(const struct load_options *o)
 {
-    static const struct { const char *name; enum kind kind; bool reject; int last; } cases[] = {
+    static const struct {
+        const char *name;
+        enum kind kind;
+        bool reject;
+        int last;
+    } cases[] = {
         {"echo", ECHO, false, 0},
         {"begin", BEGIN, false, 0},
         {"start", START, false, PARTICIPANT_A3},

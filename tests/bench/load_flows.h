@@ -11,7 +11,7 @@ struct load_options {
     const char *participants; /* where the steps are served; the sidecar's target "bench" */
     int inflight;
     int connections;
-    int batch; /* commands in one message of a pipe */
+    int batch;   /* commands in one message of a pipe */
     double rate; /* sagas a second at most; 0: as many as go */
 };
 

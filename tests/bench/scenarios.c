@@ -14,14 +14,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define SAGAS 512
-#define BATCH 64
+#define SAGAS     512
+#define BATCH     64
 #define CALLS_MAX 4096
 
-static const char yaml[] = "name: bench\nversion: 1.0.0\nsteps:\n"
-                           "  - {name: s1, action: {target: t, method: /b.P/A1}, compensation: {target: t, method: /b.P/C1}}\n"
-                           "  - {name: s2, after: [s1], action: {target: t, method: /b.P/A2}, compensation: {target: t, method: /b.P/C2}}\n"
-                           "  - {name: s3, after: [s2], action: {target: t, method: /b.P/A3}, compensation: {target: t, method: /b.P/C3}}\n";
+static const char yaml[] =
+    "name: bench\nversion: 1.0.0\nsteps:\n"
+    "  - {name: s1, action: {target: t, method: /b.P/A1}, compensation: {target: t, method: /b.P/C1}}\n"
+    "  - {name: s2, after: [s1], action: {target: t, method: /b.P/A2}, compensation: {target: t, method: /b.P/C2}}\n"
+    "  - {name: s3, after: [s2], action: {target: t, method: /b.P/A3}, compensation: {target: t, method: /b.P/C3}}\n";
 
 static struct memory_disk *disk;
 static struct store *store;
@@ -75,18 +76,19 @@ static void open_core(void)
     CHECK(catalog_create(10, &catalog) == 0);
     struct target_options target = {.name = "t", .timeout = SPAN_S(10), .max_concurrent_calls = 4096};
     struct core_options options = {
-        .engine = {
-            .live_sagas_max = 100000,
-            .steps_max = 64,
-            .payload_bytes_max = 1 << 20,
-            .targets_max = 4,
-            .enlisted_deadline_default = SPAN_S(900),
-            .enlisted_lease_default = SPAN_S(30),
-            .deadline_max = SPAN_S(100000),
-            .compensation_retry = limits.compensation_retry,
-            .seed = 1,
-            .tag = 1,
-        },
+        .engine =
+            {
+                .live_sagas_max = 100000,
+                .steps_max = 64,
+                .payload_bytes_max = 1 << 20,
+                .targets_max = 4,
+                .enlisted_deadline_default = SPAN_S(900),
+                .enlisted_lease_default = SPAN_S(30),
+                .deadline_max = SPAN_S(100000),
+                .compensation_retry = limits.compensation_retry,
+                .seed = 1,
+                .tag = 1,
+            },
         .targets = &target,
         .target_count = 1,
         .commit_bytes_max = 4 << 20,
@@ -156,7 +158,7 @@ static void start_through_protobuf(unsigned n)
     struct error_detail detail;
     Saga__V1__StartRequest m = SAGA__V1__START_REQUEST__INIT;
     snprintf(request_id, sizeof request_id, "%012x-%08x-0001", n, n);
-    m.definition = (char *)(uintptr_t)"bench";
+    m.definition = (char *)(uintptr_t) "bench";
     m.request_id = request_id;
     m.input.data = input;
     m.input.len = sizeof input;
@@ -195,19 +197,27 @@ static void enlisted(void)
         commit();
         struct saga_id saga = last_saga;
         for (unsigned i = 0; i < 3; i++) {
-            struct settlement settle = {.step = bytes_of_text(names[i == 0 ? 0 : i - 1]), .action_state = SAGA_ACTION_DONE};
+            struct settlement settle = {.step = bytes_of_text(names[i == 0 ? 0 : i - 1]),
+                                        .action_state = SAGA_ACTION_DONE};
             struct enlistment enlist = {
                 .step = bytes_of_text(names[i]),
                 .has_compensation = true,
                 .compensation = {.target = "t", .method = "/b.P/C", .constant = bytes_of_text("what to undo")},
             };
-            struct event step = {.type = EVENT_ENLIST, .now = now(), .token = 1, .saga = saga, .settle = &settle,
-                                 .settle_count = i > 0, .enlist = &enlist, .enlist_count = 1};
+            struct event step = {.type = EVENT_ENLIST,
+                                 .now = now(),
+                                 .token = 1,
+                                 .saga = saga,
+                                 .settle = &settle,
+                                 .settle_count = i > 0,
+                                 .enlist = &enlist,
+                                 .enlist_count = 1};
             submit(&step);
             commit();
         }
         struct settlement last = {.step = bytes_of_text("c"), .action_state = SAGA_ACTION_DONE};
-        struct event end = {.type = EVENT_COMMIT, .now = now(), .token = 1, .saga = saga, .settle = &last, .settle_count = 1};
+        struct event end = {
+            .type = EVENT_COMMIT, .now = now(), .token = 1, .saga = saga, .settle = &last, .settle_count = 1};
         submit(&end);
         commit();
     }

@@ -21,13 +21,13 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define ACTS        45
-#define ACTS_AFTER  4
-#define ENDED_MAX   4
-#define FRAME_ROOM  (64 << 10)
-#define TRIES_MAX   400
-#define FAILS_EVER  UINT64_C(1000000000)
-#define CHECKPOINT  12 /* pages: so that the log is copied and begun anew many times in a run */
+#define ACTS       45
+#define ACTS_AFTER 4
+#define ENDED_MAX  4
+#define FRAME_ROOM (64 << 10)
+#define TRIES_MAX  400
+#define FAILS_EVER UINT64_C(1000000000)
+#define CHECKPOINT 12 /* pages: so that the log is copied and begun anew many times in a run */
 
 /* One call that changes the store. */
 struct act {
@@ -169,7 +169,9 @@ static void draw_commit(void)
             .state = states[random_below(r, 3)],
             .mode = SAGA_ORCHESTRATED,
             .definition = (uint32_t)(n % 3),
-            .name = bytes_of_text(n % 3 == 0 ? "own" : n % 3 == 1 ? "order" : "transfer"),
+            .name = bytes_of_text(n % 3 == 0   ? "own"
+                                  : n % 3 == 1 ? "order"
+                                               : "transfer"),
             .request_id = bytes_of_text(act.request_ids[i]),
             .fingerprint = random_next(r),
             .started_at = now,
@@ -256,10 +258,10 @@ static void check_reopened(void)
     }
     under_way = false;
     if (!same)
-        lost("frames %llu to %llu (%llu) are there, and %llu to %llu (%llu) should be", (unsigned long long)state.first_frame,
-             (unsigned long long)state.last_frame, (unsigned long long)state.oldest_live_frame,
-             (unsigned long long)expected.first_frame, (unsigned long long)expected.last_frame,
-             (unsigned long long)expected.oldest_live_frame);
+        lost("frames %llu to %llu (%llu) are there, and %llu to %llu (%llu) should be",
+             (unsigned long long)state.first_frame, (unsigned long long)state.last_frame,
+             (unsigned long long)state.oldest_live_frame, (unsigned long long)expected.first_frame,
+             (unsigned long long)expected.last_frame, (unsigned long long)expected.oldest_live_frame);
 }
 
 static int take_answer(void *self, int count, char **values, char **names)
@@ -341,8 +343,8 @@ static void crash_at(uint64_t n, enum crash_fate fate, uint64_t seed, uint64_t a
 {
     struct store_state state;
     struct error_detail detail;
-    snprintf(doing, sizeof doing, "crash at sync %llu, fate %d, seed %llu, again at sync %llu", (unsigned long long)n, (int)fate,
-             (unsigned long long)seed, (unsigned long long)again);
+    snprintf(doing, sizeof doing, "crash at sync %llu, fate %d, seed %llu, again at sync %llu", (unsigned long long)n,
+             (int)fate, (unsigned long long)seed, (unsigned long long)again);
     begin_run();
     crash_vfs_crash_at_sync(n);
     int rc = open_and_work();
@@ -377,8 +379,8 @@ static void kill_at(uint64_t n)
 static void fail_at(enum crash_call call, uint64_t n, uint64_t count, int code, int fate)
 {
     static const char *const names[] = {"read", "write", "sync"};
-    snprintf(doing, sizeof doing, "%s %llu and %llu in all fail with %d, then fate %d", names[call], (unsigned long long)n,
-             (unsigned long long)count, code, fate);
+    snprintf(doing, sizeof doing, "%s %llu and %llu in all fail with %d, then fate %d", names[call],
+             (unsigned long long)n, (unsigned long long)count, code, fate);
     begin_run();
     crash_vfs_fail(call, n, count, code);
     int rc = open_and_work();

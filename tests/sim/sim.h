@@ -21,7 +21,14 @@
 #define MS               INT64_C(1000)
 #define SECOND           INT64_C(1000000)
 
-enum exit_code { EXIT_SAFE = 0, EXIT_USAGE = 2, EXIT_CRASH = 3, EXIT_SAFETY = 4, EXIT_LIVENESS = 5, EXIT_UNREACHED = 6 };
+enum exit_code {
+    EXIT_SAFE = 0,
+    EXIT_USAGE = 2,
+    EXIT_CRASH = 3,
+    EXIT_SAFETY = 4,
+    EXIT_LIVENESS = 5,
+    EXIT_UNREACHED = 6
+};
 
 /* Each kind of choice draws from a stream of its own, so that one more draw here does not change everything there. */
 enum stream { SCHEDULE, NETWORK, DISK, CLIENTS, FAULTS, PARTICIPANTS, OPERATORS, SHAPES, STREAM_COUNT };
@@ -59,7 +66,7 @@ enum fault {
     FAULT_OPERATOR,
     FAULT_TARGET_GONE,
     FAULT_NONSENSE, /* requests that no sound client sends */
-    FAULT_MEMORY, /* the core is refused memory */
+    FAULT_MEMORY,   /* the core is refused memory */
     FAULT_COUNT
 };
 
@@ -78,10 +85,10 @@ enum mark_group {
 };
 
 enum mark_case {
-    CASE_QUEUED,           /* a step waited for its target's bulkhead */
-    CASE_QUIET_WAIT,       /* a turned saga waited for an attempt's deadline */
-    CASE_CALL_LOST,        /* a call was out when the sidecar ended */
-    CASE_UNSYNCED_KEPT,    /* a frame survived a crash before its sync */
+    CASE_QUEUED,        /* a step waited for its target's bulkhead */
+    CASE_QUIET_WAIT,    /* a turned saga waited for an attempt's deadline */
+    CASE_CALL_LOST,     /* a call was out when the sidecar ended */
+    CASE_UNSYNCED_KEPT, /* a frame survived a crash before its sync */
     CASE_UNSYNCED_LOST,
     CASE_TORN,
     CASE_PARTIAL_LET_OUT,  /* the sidecar ended between two effects of one commit */
@@ -89,10 +96,10 @@ enum mark_case {
     CASE_PARALLEL_UNDO,    /* two compensations of one saga were out at once */
     CASE_LATE_ANSWER_DONE, /* an action was done after its saga had turned back */
     CASE_FRAMES_DROPPED,
-    CASE_RECOVERY_SKIPS,   /* recovery began after the first frame */
+    CASE_RECOVERY_SKIPS, /* recovery began after the first frame */
     CASE_PUSHBACK,
-    CASE_ORPHAN,           /* a call to a target that is gone */
-    CASE_MOVED,            /* a history was written anew */
+    CASE_ORPHAN, /* a call to a target that is gone */
+    CASE_MOVED,  /* a history was written anew */
     CASE_COUNT
 };
 
@@ -106,11 +113,11 @@ struct swarm {
     uint32_t enlisted_permille;
     uint32_t bulkhead;
     uint32_t live_sagas_max;
-    int64_t faults_last;  /* how long the first phase takes */
+    int64_t faults_last; /* how long the first phase takes */
     int64_t retention;
     uint32_t move_after;
     int64_t stock;
-    bool parks;           /* nobody retries dead letters after the healing */
+    bool parks; /* nobody retries dead letters after the healing */
 };
 
 /* ---- the agenda: what is to happen when ---- */
@@ -138,16 +145,16 @@ struct model_step {
     uint8_t action;       /* enum saga_action_state, as the durable records say */
     uint8_t compensation; /* enum saga_compensation_state, likewise */
     bool has_compensation;
-    bool has_effect;      /* changes the ledger */
-    bool maybe_executed;  /* some attempt's end does not prove that it was not executed */
-    bool answered_ok;     /* an OK answer was handed to the sidecar, or its owner settled it so */
-    bool owner_acting;    /* enlisted: its owner may still act */
-    uint32_t order;       /* of the action's start */
+    bool has_effect;     /* changes the ledger */
+    bool maybe_executed; /* some attempt's end does not prove that it was not executed */
+    bool answered_ok;    /* an OK answer was handed to the sidecar, or its owner settled it so */
+    bool owner_acting;   /* enlisted: its owner may still act */
+    uint32_t order;      /* of the action's start */
     uint8_t generation;
     uint16_t action_attempt, compensation_attempt; /* that durable records permit to leave; 0: none */
-    int64_t decided_at;   /* that the attempt which is out may leave */
-    int64_t next_at;      /* by the sidecar's clock: no attempt leaves before */
-    int net;              /* effects minus undos in the ledgers */
+    int64_t decided_at;                            /* that the attempt which is out may leave */
+    int64_t next_at;                               /* by the sidecar's clock: no attempt leaves before */
+    int net;                                       /* effects minus undos in the ledgers */
     char name[32];
     int target;
     int64_t amount;
@@ -166,17 +173,17 @@ struct model {
     struct attempt *attempts; /* all that were ever let out, newest first */
     char request_id[24];
     bool cancel_accepted, abort_accepted, commit_accepted;
-    bool skipped;    /* an operator decided */
-    unsigned retries; /* after the healing */
-    bool unkeepable; /* a step's output is over payload_bytes_max: trying it anew does not help */
-    int64_t ended_at; /* by the sidecar's clock */
-    int64_t deadline; /* likewise; INT64_MAX: none */
+    bool skipped;                          /* an operator decided */
+    unsigned retries;                      /* after the healing */
+    bool unkeepable;                       /* a step's output is over payload_bytes_max: trying it anew does not help */
+    int64_t ended_at;                      /* by the sidecar's clock */
+    int64_t deadline;                      /* likewise; INT64_MAX: none */
     int64_t lease, heard_at, heard_before; /* when the sidecar last heard of its owner, and the time before */
-    uint32_t asked;   /* bit n: an event of type n was submitted for it */
-    uint64_t first_frame, last_frame; /* that hold it */
-    uint64_t *history; /* hash of each of its records, in order */
+    uint32_t asked;                        /* bit n: an event of type n was submitted for it */
+    uint64_t first_frame, last_frame;      /* that hold it */
+    uint64_t *history;                     /* hash of each of its records, in order */
     size_t history_count, history_room;
-    uint32_t seen;    /* bit n: a record of type n is durable */
+    uint32_t seen; /* bit n: a record of type n is durable */
 };
 
 /* One call that the core let out. */
@@ -190,9 +197,9 @@ struct attempt {
     bool action_done;
     uint32_t incarnation; /* of the sidecar */
     int64_t out_at, deadline;
-    bool ended;       /* the sidecar was told, in this or an earlier life */
-    bool excluded;     /* its end proves that it was not executed */
-    bool answered;    /* by the participant: it is not at it any more */
+    bool ended;    /* the sidecar was told, in this or an earlier life */
+    bool excluded; /* its end proves that it was not executed */
+    bool answered; /* by the participant: it is not at it any more */
     bool has_effect;
     int64_t amount;
     char key[KEY_SIZE], action_key[KEY_SIZE];
@@ -290,7 +297,7 @@ struct sidecar {
     int64_t turn_at;
     int64_t busy_until;
     int64_t commit_delay;
-    int crash_in; /* effect boundaries until it ends; -1: it does not */
+    int crash_in;     /* effect boundaries until it ends; -1: it does not */
     uint32_t let_out; /* effects of this commit */
     uint32_t calls_out[TARGET_COUNT];
     bool target_gone[TARGET_COUNT];
@@ -377,8 +384,8 @@ struct world {
     struct model models[SERIAL_MAX];
     uint64_t serial_max;
     struct engine *shadow; /* fed with durable records alone */
-    uint32_t copies;      /* of a moved history, that are still to come in this frame */
-    struct model *moving; /* whose they are */
+    uint32_t copies;       /* of a moved history, that are still to come in this frame */
+    struct model *moving;  /* whose they are */
     size_t copied;
     int64_t last_record_at;
     int64_t last_jump; /* true time of the last jump of the sidecar's clock */
@@ -486,11 +493,12 @@ void oracle_effect(struct world *w, struct model *m, unsigned step, int delta);
 struct run {
     uint64_t seed;
     bool print;
-    struct script *script;     /* NULL: chance decides */
-    uint64_t memory_fail_at;   /* the core's allocation of this number fails, and memory_fail_count - 1 after it; 0: none */
+    struct script *script; /* NULL: chance decides */
+    uint64_t
+        memory_fail_at; /* the core's allocation of this number fails, and memory_fail_count - 1 after it; 0: none */
     unsigned memory_fail_count;
-    unsigned memory_failures;  /* set: how many did */
-    uint64_t hash;             /* set: of the whole trace */
+    unsigned memory_failures; /* set: how many did */
+    uint64_t hash;            /* set: of the whole trace */
 };
 void world_run(struct run *run, struct totals *totals);
 

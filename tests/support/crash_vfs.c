@@ -126,7 +126,8 @@ static int count_call(enum crash_call call, int when_crashed)
         disk.crashed = true;
         return when_crashed;
     }
-    return disk.fail_at[call] != 0 && n >= disk.fail_at[call] && n < disk.fail_to[call] ? disk.fail_code[call] : SQLITE_OK;
+    return disk.fail_at[call] != 0 && n >= disk.fail_at[call] && n < disk.fail_to[call] ? disk.fail_code[call]
+                                                                                        : SQLITE_OK;
 }
 
 /* ---- files --------------------------------------------------------------------------------------------------------- */
@@ -409,7 +410,8 @@ void crash_vfs_reboot(enum crash_fate fate, uint64_t seed)
         forget_changes(image);
         /* Neither that it was made nor that it was deleted is sure, unless the one was synced and the other never asked for. */
         if (!image->is_there || !image->was_synced)
-            image->is_there = fate != CRASH_LOSES_ALL && (fate == CRASH_KEEPS_ALL ? image->is_there : random_below(&r, 2) == 0);
+            image->is_there =
+                fate != CRASH_LOSES_ALL && (fate == CRASH_KEEPS_ALL ? image->is_there : random_below(&r, 2) == 0);
         if (!image->is_there) {
             image->disk.size = 0;
             image->was_synced = false;

@@ -18,17 +18,12 @@
 enum crash_fate {
     CRASH_LOSES_ALL,
     CRASH_KEEPS_ALL,
-    CRASH_MIXES, /* each is kept, lost or torn */
+    CRASH_MIXES,   /* each is kept, lost or torn */
     CRASH_GARBLES, /* each is kept, lost, torn or garbage */
     CRASH_FATE_COUNT
 };
 
-enum crash_call {
-    CRASH_READ,
-    CRASH_WRITE,
-    CRASH_SYNC,
-    CRASH_CALL_COUNT
-};
+enum crash_call { CRASH_READ, CRASH_WRITE, CRASH_SYNC, CRASH_CALL_COUNT };
 
 /* Registers the VFS with an empty disk, and drops whatever an earlier disk held. */
 void crash_vfs_start(void);

@@ -23,9 +23,9 @@
 #include "google/rpc/status.pb-c.h"
 #include "saga/v1/coordinator.pb-c.h"
 
-#define PREFIX "/saga.v1.Coordinator/"
+#define PREFIX          "/saga.v1.Coordinator/"
 #define CONNECTIONS_MAX 4096
-#define METHODS 16
+#define METHODS         16
 
 static const struct fake_method {
     const char *name;
@@ -71,9 +71,9 @@ struct inside {
     grpc_metadata_array metadata;
     grpc_byte_buffer *payload;
     int cancelled;
-    bool begun;   /* the initial metadata has been sent */
+    bool begun; /* the initial metadata has been sent */
     bool sending;
-    bool ended;   /* a status was queued, or the call is over */
+    bool ended; /* a status was queued, or the call is over */
     struct outgoing *first, *last;
     int status;
     char *message;
@@ -210,7 +210,7 @@ static void make_details(struct inside *c, int code, const char *reason, const c
     status.code = code;
     status.details = details;
     info.reason = (char *)(uintptr_t)reason;
-    info.domain = (char *)(uintptr_t)"saga.v1";
+    info.domain = (char *)(uintptr_t) "saga.v1";
     add_detail(&status, "type.googleapis.com/google.rpc.ErrorInfo", &info.base);
     if (field) {
         Google__Rpc__BadRequest bad = GOOGLE__RPC__BAD_REQUEST__INIT;

@@ -5,7 +5,7 @@
 #include "tests/support/sample_records.h"
 
 #define FRAME_ROOM 8192
-#define SOURCE "name: checkout\nversion: 1.0.0\n"
+#define SOURCE     "name: checkout\nversion: 1.0.0\n"
 
 static struct ended_row ended(uint64_t serial)
 {
@@ -43,7 +43,8 @@ int fixture_journal_write(struct store *store)
     struct ended_row rows[] = {ended(1), ended(2)};
     struct definition_row definition = {
         .number = 1, .registered_at.us = 1750000000000000, .source = bytes_of_text(SOURCE)};
-    struct store_commit first = {.frame = 1, .records = frame_of(1, at), .definitions = &definition, .definition_count = 1};
+    struct store_commit first = {
+        .frame = 1, .records = frame_of(1, at), .definitions = &definition, .definition_count = 1};
     int rc = store->commit(store, &first, &detail);
     struct store_commit second = {
         .frame = 2, .records = frame_of(2, at), .ended = rows, .ended_count = 2, .oldest_live_frame = 2};
@@ -68,8 +69,9 @@ static int check_definition(void *self, const struct definition_row *row)
 static bool rows_equal(const struct ended_row *a, const struct ended_row *b)
 {
     return saga_id_equal(a->saga, b->saga) && a->state == b->state && a->mode == b->mode && a->reason == b->reason &&
-           a->definition == b->definition && bytes_equal(a->name, b->name) && bytes_equal(a->request_id, b->request_id) &&
-           a->fingerprint == b->fingerprint && a->started_at.us == b->started_at.us && a->ended_at.us == b->ended_at.us &&
+           a->definition == b->definition && bytes_equal(a->name, b->name) &&
+           bytes_equal(a->request_id, b->request_id) && a->fingerprint == b->fingerprint &&
+           a->started_at.us == b->started_at.us && a->ended_at.us == b->ended_at.us &&
            a->first_frame == b->first_frame && a->last_frame == b->last_frame;
 }
 

@@ -12,9 +12,9 @@ struct kept_frame {
 };
 
 struct memory_disk {
-    struct store face;            /* the one store that may be open on it */
-    struct kept_frame *frames;    /* of the numbers first_frame to last_frame */
-    struct ended_row *ended;      /* by serial */
+    struct store face;                  /* the one store that may be open on it */
+    struct kept_frame *frames;          /* of the numbers first_frame to last_frame */
+    struct ended_row *ended;            /* by serial */
     struct definition_row *definitions; /* by number */
     size_t frame_count;
     size_t ended_count;
@@ -166,8 +166,8 @@ static int commit_all(struct store *s, const struct store_commit *commit, struct
 
 /* ---- reading ------------------------------------------------------------------------------------------------------- */
 
-static int scan(struct store *s, uint64_t from, int (*take)(void *self, uint64_t frame, struct bytes records), void *self,
-                struct error_detail *detail)
+static int scan(struct store *s, uint64_t from, int (*take)(void *self, uint64_t frame, struct bytes records),
+                void *self, struct error_detail *detail)
 {
     struct memory_disk *d = disk_of(s);
     int rc = operation(d, detail);
@@ -216,8 +216,9 @@ static int find_request(struct store *s, struct bytes request_id, struct ended_r
     return error_set(detail, E_SAGA_NOT_FOUND, NULL, NULL);
 }
 
-static int list_ended(struct store *s, const struct ended_query *query, void (*take)(void *self, const struct ended_row *row),
-                      void *self, uint64_t *examined_to, struct error_detail *detail)
+static int list_ended(struct store *s, const struct ended_query *query,
+                      void (*take)(void *self, const struct ended_row *row), void *self, uint64_t *examined_to,
+                      struct error_detail *detail)
 {
     struct memory_disk *d = disk_of(s);
     int rc = operation(d, detail);
@@ -290,7 +291,8 @@ static bool drop_ended(struct memory_disk *d, struct instant before, uint32_t wo
     size_t from = ended_at(d, d->drop_after + 1);
     size_t kept = from;
     size_t i = from;
-    for (; i < d->ended_count && examined < work_max && instant_before(d->ended[i].started_at, before); i++, examined++) {
+    for (; i < d->ended_count && examined < work_max && instant_before(d->ended[i].started_at, before);
+         i++, examined++) {
         d->drop_after = d->ended[i].saga.serial;
         if (instant_before(d->ended[i].ended_at, before)) {
             release(d->ended[i].name);

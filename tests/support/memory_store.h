@@ -16,7 +16,8 @@ struct memory_disk *memory_disk_create(void);
 void memory_disk_destroy(struct memory_disk *disk);
 
 /* As sqlite_store_open. One store at a time; another is E_JOURNAL_LOCKED. */
-int memory_store_open(struct memory_disk *disk, struct store **out, struct store_state *state, struct error_detail *detail);
+int memory_store_open(struct memory_disk *disk, struct store **out, struct store_state *state,
+                      struct error_detail *detail);
 
 /* Has the Nth operation from now (1: the next one; 0: none any more) return `code`. Operations are the calls of the interface, close left
  * out. A commit that fails with E_JOURNAL has landed or not, as `landed` says, and ends writing until the store is opened anew;

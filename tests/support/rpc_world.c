@@ -12,8 +12,9 @@
 enum { ECHO, HOLD, FAIL, STREAM, TALK, METHODS };
 
 static const struct rpc_method methods[METHODS] = {
-    {"/t.T/Echo", RPC_UNARY, ECHO},           {"/t.T/Hold", RPC_UNARY, HOLD}, {"/t.T/Fail", RPC_UNARY, FAIL},
-    {"/t.T/Stream", RPC_SERVER_STREAM, STREAM}, {"/t.T/Talk", RPC_BIDI, TALK},
+    {"/t.T/Echo", RPC_UNARY, ECHO}, {"/t.T/Hold", RPC_UNARY, HOLD},
+    {"/t.T/Fail", RPC_UNARY, FAIL}, {"/t.T/Stream", RPC_SERVER_STREAM, STREAM},
+    {"/t.T/Talk", RPC_BIDI, TALK},
 };
 
 static void set_text(struct world_text *t, struct bytes b)

@@ -47,7 +47,7 @@ struct world {
     int held_count;
     int echoes;
     bool reply_to_cancelled; /* a kept call is ended as soon as it is cancelled */
-    bool compresses; /* the client packs its messages; set before world_open */
+    bool compresses;         /* the client packs its messages; set before world_open */
     grpc_completion_queue *queue;
     grpc_channel *channel;
 };
@@ -70,7 +70,8 @@ void world_turn(struct world *w);
         gpr_timespec world_end_ = world_deadline(10); \
         while (!(condition)) { \
             world_turn(w); \
-            ck_assert_msg(gpr_time_cmp(gpr_now(GPR_CLOCK_MONOTONIC), world_end_) < 0, "waited in vain for " #condition); \
+            ck_assert_msg(gpr_time_cmp(gpr_now(GPR_CLOCK_MONOTONIC), world_end_) < 0, \
+                          "waited in vain for " #condition); \
         } \
     } while (0)
 gpr_timespec world_deadline(int seconds);
@@ -86,7 +87,7 @@ struct client_call {
     grpc_slice status_message;
     struct world_text message; /* the last received */
     struct world_text details; /* grpc-status-details-bin */
-    struct bytes kept;          /* the last received, whole, when keeps is set; freed by client_finish */
+    struct bytes kept;         /* the last received, whole, when keeps is set; freed by client_finish */
     bool keeps;
     int received;
     bool end_of_messages;

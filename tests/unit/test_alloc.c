@@ -61,7 +61,8 @@ START_TEST(alloc__reading_a_definition_is_refused_cleanly)
         fail_at = ++n;
         code = read_definition(&d);
         fail_at = 0;
-        ck_assert_msg(code == 0 || code == E_MEMORY, "allocation %llu: %d %s", (unsigned long long)n, code, detail.text);
+        ck_assert_msg(code == 0 || code == E_MEMORY, "allocation %llu: %d %s", (unsigned long long)n, code,
+                      detail.text);
         ck_assert(code == 0 || d == NULL);
         definition_destroy(d);
     }

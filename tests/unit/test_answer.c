@@ -10,8 +10,8 @@ enum kind { OK, REJECTS, TRANSIENT, AMBIGUOUS };
 
 /* Written out again, by number, so that a slip in the module's own table shows. */
 static const enum kind kinds[STATUSES] = {
-    OK,        AMBIGUOUS, AMBIGUOUS, REJECTS, TRANSIENT, REJECTS,   REJECTS,   REJECTS,   TRANSIENT,
-    REJECTS,   TRANSIENT, REJECTS,   REJECTS, AMBIGUOUS, TRANSIENT, AMBIGUOUS, REJECTS,
+    OK,      AMBIGUOUS, AMBIGUOUS, REJECTS, TRANSIENT, REJECTS,   REJECTS,   REJECTS, TRANSIENT,
+    REJECTS, TRANSIENT, REJECTS,   REJECTS, AMBIGUOUS, TRANSIENT, AMBIGUOUS, REJECTS,
 };
 
 static struct saga_answer answered(int status)

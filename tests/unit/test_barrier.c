@@ -26,8 +26,13 @@ END_TEST
 
 START_TEST(barrier__compensation_is_judged_by_both_rows_and_the_outcome)
 {
-    enum { RUN = SAGA_BARRIER_RUN, REPLAY = SAGA_BARRIER_REPLAY, EMPTY = SAGA_BARRIER_EMPTY, LOST = SAGA_BARRIER_LOST,
-           BROKEN = SAGA_BARRIER_BROKEN };
+    enum {
+        RUN = SAGA_BARRIER_RUN,
+        REPLAY = SAGA_BARRIER_REPLAY,
+        EMPTY = SAGA_BARRIER_EMPTY,
+        LOST = SAGA_BARRIER_LOST,
+        BROKEN = SAGA_BARRIER_BROKEN
+    };
     /* [action done][own][action: absent, done, rejected, void, open] */
     static const int expected[2][ROWS][ROWS] = {
         {
@@ -59,9 +64,8 @@ START_TEST(barrier__row_from_nowhere_is_broken)
 {
     ck_assert_int_eq(saga_barrier_judge(SAGA_PHASE_ACTION, (enum saga_barrier_row)7, SAGA_ROW_ABSENT, false),
                      SAGA_BARRIER_BROKEN);
-    ck_assert_int_eq(
-        saga_barrier_judge(SAGA_PHASE_COMPENSATION, SAGA_ROW_ABSENT, (enum saga_barrier_row)7, false),
-        SAGA_BARRIER_BROKEN);
+    ck_assert_int_eq(saga_barrier_judge(SAGA_PHASE_COMPENSATION, SAGA_ROW_ABSENT, (enum saga_barrier_row)7, false),
+                     SAGA_BARRIER_BROKEN);
 }
 END_TEST
 

@@ -27,14 +27,14 @@ static struct side {
     int executed[SAGAS]; /* how often "n" was carried out anew, as a sidecar that knows request ids does */
     int order[SAGAS];    /* in which they were carried out */
     atomic_int order_count;
-    atomic_bool hold;        /* messages are kept for the test to answer */
-    atomic_int cut_every;    /* the connection breaks at every so many-th message: before, or after it was carried out */
-    atomic_int short_answer; /* so many answers lack a result */
-    atomic_int stopping;     /* so many messages are answered UNAVAILABLE from their second command on, once */
-    atomic_int refuse_stream; /* a gRPC status */
+    atomic_bool hold;     /* messages are kept for the test to answer */
+    atomic_int cut_every; /* the connection breaks at every so many-th message: before, or after it was carried out */
+    atomic_int short_answer;        /* so many answers lack a result */
+    atomic_int stopping;            /* so many messages are answered UNAVAILABLE from their second command on, once */
+    atomic_int refuse_stream;       /* a gRPC status */
     struct fake_call *_Atomic call; /* the last Pipe */
-    struct fake_call *cut;   /* the last that was cut: of a broken connection nothing is read behind what got lost */
-    int held_counts[64];     /* commands in the messages that are held */
+    struct fake_call *cut; /* the last that was cut: of a broken connection nothing is read behind what got lost */
+    int held_counts[64];   /* commands in the messages that are held */
     atomic_int held;
 } side;
 
@@ -59,7 +59,7 @@ static void start(int i, const Saga__V1__StartRequest *r)
     if (strcmp(r->definition, "unknown") == 0) {
         google__rpc__status__init(&answer.failed);
         answer.failed.code = 5;
-        answer.failed.message = (char *)(uintptr_t)"no such definition";
+        answer.failed.message = (char *)(uintptr_t) "no such definition";
         result->result_case = SAGA__V1__RESULT__RESULT_ERROR;
         result->error = &answer.failed;
         return;
@@ -88,7 +88,7 @@ static void carry_out(int i, const Saga__V1__Command *c)
         break;
     case SAGA__V1__COMMAND__COMMAND_BEGIN:
         saga__v1__begin_response__init(&answer.begin[i]);
-        answer.begin[i].saga_id = (char *)(uintptr_t)"tx-1";
+        answer.begin[i].saga_id = (char *)(uintptr_t) "tx-1";
         result->result_case = SAGA__V1__RESULT__RESULT_BEGIN;
         result->begin = &answer.begin[i];
         break;
@@ -118,7 +118,7 @@ static void refuse_rest(int from, int count)
 {
     google__rpc__status__init(&answer.stopping);
     answer.stopping.code = 14;
-    answer.stopping.message = (char *)(uintptr_t)"the sidecar is stopping";
+    answer.stopping.message = (char *)(uintptr_t) "the sidecar is stopping";
     for (int i = from; i < count; i++) {
         saga__v1__result__init(&answer.results[i]);
         answer.list[i] = &answer.results[i];
@@ -273,13 +273,13 @@ static void drain(void)
     fake_count(server, "Pipe"); /* the server's lock orders its thread and this one */
 }
 
-#define UNTIL(condition)                                                                                               \
-    do {                                                                                                               \
-        time_t end_ = time(NULL) + 20;                                                                                 \
-        while (!(condition)) {                                                                                         \
-            nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);                                                   \
-            ck_assert_msg(time(NULL) < end_, "waited in vain for " #condition);                                        \
-        }                                                                                                              \
+#define UNTIL(condition) \
+    do { \
+        time_t end_ = time(NULL) + 20; \
+        while (!(condition)) { \
+            nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL); \
+            ck_assert_msg(time(NULL) < end_, "waited in vain for " #condition); \
+        } \
     } while (0)
 
 START_TEST(async__every_command_is_answered_as_its_kind)

@@ -109,7 +109,7 @@ static void handle(struct fake_call *call, const void *request, void *user)
         seen.lease_s = r->lease ? r->lease->seconds : -1;
         seen.deadline_s = r->deadline ? r->deadline->seconds : -1;
         see_enlist(r->enlist, r->n_enlist);
-        response.saga_id = (char *)(uintptr_t)"tx-1";
+        response.saga_id = (char *)(uintptr_t) "tx-1";
         if (strcmp(r->name, "refused") == 0)
             fake_fail(call, 8, "full", "LIVE_SAGAS_MAX", NULL, 10);
         else
@@ -170,13 +170,13 @@ static saga_tx *begin(int64_t lease_ms)
     return tx;
 }
 
-#define UNTIL(condition)                                                                                               \
-    do {                                                                                                               \
-        time_t end_ = time(NULL) + 20;                                                                                 \
-        while (!(condition)) {                                                                                         \
-            nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);                                                   \
-            ck_assert_msg(time(NULL) < end_, "waited in vain for " #condition);                                        \
-        }                                                                                                              \
+#define UNTIL(condition) \
+    do { \
+        time_t end_ = time(NULL) + 20; \
+        while (!(condition)) { \
+            nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL); \
+            ck_assert_msg(time(NULL) < end_, "waited in vain for " #condition); \
+        } \
     } while (0)
 
 START_TEST(tx__begin_enlist_settle_commit)

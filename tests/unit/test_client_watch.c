@@ -18,9 +18,9 @@ static saga_client *client;
 static saga_watch *watch;
 static struct saga_error error;
 
-static atomic_int per_stream;  /* events sent on a stream before the connection is cut; 0: all, then the end */
-static atomic_bool silent;     /* nothing is sent */
-static char asked_for[64];     /* the last request's saga */
+static atomic_int per_stream; /* events sent on a stream before the connection is cut; 0: all, then the end */
+static atomic_bool silent;    /* nothing is sent */
+static char asked_for[64];    /* the last request's saga */
 
 static char *text(const char *t)
 {

@@ -160,7 +160,8 @@ START_TEST(codec__flipped_bit_is_corrupt)
         for (size_t bit = 0; bit < size * 8; bit++) {
             struct record record;
             buffer[bit / 8] ^= (uint8_t)(1 << bit % 8);
-            ck_assert_msg(codec_check(bytes_of(buffer, size), &detail) == E_JOURNAL_CORRUPT, "sample %zu bit %zu", i, bit);
+            ck_assert_msg(codec_check(bytes_of(buffer, size), &detail) == E_JOURNAL_CORRUPT, "sample %zu bit %zu", i,
+                          bit);
             ck_assert_int_eq(decode(bytes_of(buffer, size), &record), E_JOURNAL_CORRUPT);
             buffer[bit / 8] ^= (uint8_t)(1 << bit % 8);
         }
@@ -240,9 +241,15 @@ static struct record at_fault[] = {
     {.type = RECORD_PAUSED, .saga = {.serial = 1}, .lease = {.us = -1}},
     {.type = RECORD_ENLISTED, .saga = {.serial = 1}, .call = {.target = "a"}},
     {.type = RECORD_ENLISTED, .saga = {.serial = 1}, .call = {.target = "a", .method = "/b/c", .timeout = {.us = -1}}},
-    {.type = RECORD_ENLISTED, .saga = {.serial = 1}, .call = {.target = "a", .method = "/b/c", .retry = {.max_attempts = 1001}}},
-    {.type = RECORD_ENLISTED, .saga = {.serial = 1}, .call = {.target = "a", .method = "/b/c", .retry = {.max_attempts = 2}}},
-    {.type = RECORD_ENLISTED, .saga = {.serial = 1}, .call = {.target = "a", .method = "/b/c", .retry = {.jitter_permille = 1}}},
+    {.type = RECORD_ENLISTED,
+     .saga = {.serial = 1},
+     .call = {.target = "a", .method = "/b/c", .retry = {.max_attempts = 1001}}},
+    {.type = RECORD_ENLISTED,
+     .saga = {.serial = 1},
+     .call = {.target = "a", .method = "/b/c", .retry = {.max_attempts = 2}}},
+    {.type = RECORD_ENLISTED,
+     .saga = {.serial = 1},
+     .call = {.target = "a", .method = "/b/c", .retry = {.jitter_permille = 1}}},
 };
 
 START_TEST(codec__out_of_bounds_is_a_defect)

@@ -222,7 +222,8 @@ END_TEST
 static int commit_one(struct store *s, uint64_t frame)
 {
     struct error_detail detail;
-    struct store_commit commit = {.frame = frame, .records = frame_make(frame_bytes, frame, 1, 100, (struct instant){0})};
+    struct store_commit commit = {.frame = frame,
+                                  .records = frame_make(frame_bytes, frame, 1, 100, (struct instant){0})};
     return s->commit(s, &commit, &detail);
 }
 

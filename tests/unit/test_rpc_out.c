@@ -291,8 +291,8 @@ START_TEST(rpc_out__status_that_the_peer_sent_is_an_answer)
     static const struct {
         const char *text;
         int status;
-    } all[] = {{"1", 1},   {"2", 2},   {"3", 3},   {"4", 4},   {"5", 5},   {"6", 6},   {"7", 7},   {"8", 8},
-               {"9", 9},   {"10", 10}, {"11", 11}, {"12", 12}, {"13", 13}, {"14", 14}, {"15", 15}, {"16", 16}};
+    } all[] = {{"1", 1}, {"2", 2},   {"3", 3},   {"4", 4},   {"5", 5},   {"6", 6},   {"7", 7},   {"8", 8},
+               {"9", 9}, {"10", 10}, {"11", 11}, {"12", 12}, {"13", 13}, {"14", 14}, {"15", 15}, {"16", 16}};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
         trailers_only(all[i].text, "no");
         check_peer("trailers only", all[i].status, SAGA_REACH_ANSWERED);
@@ -320,7 +320,8 @@ START_TEST(rpc_out__status_made_up_here_is_no_answer)
     static const struct {
         const char *http;
         int status;
-    } proxies[] = {{"400", 13}, {"401", 16}, {"403", 7}, {"404", 12}, {"429", 14}, {"502", 14}, {"503", 14}, {"504", 14}};
+    } proxies[] = {{"400", 13}, {"401", 16}, {"403", 7},  {"404", 12},
+                   {"429", 14}, {"502", 14}, {"503", 14}, {"504", 14}};
     for (size_t i = 0; i < sizeof proxies / sizeof proxies[0]; i++) {
         begin_peer();
         fake_headers(&peer, true, ":status", proxies[i].http, "content-type", "text/html", NULL);

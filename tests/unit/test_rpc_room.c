@@ -273,12 +273,13 @@ static Response *reflect(const char *service, Request *request)
     return response;
 }
 
-static const char *const versions[] = {"grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"};
+static const char *const versions[] = {"grpc.reflection.v1.ServerReflection",
+                                       "grpc.reflection.v1alpha.ServerReflection"};
 
 static Request request_of(int kind, const char *text)
 {
     Request request = GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__INIT;
-    request.host = (char *)(uintptr_t)"here";
+    request.host = (char *)(uintptr_t) "here";
     request.message_request_case = (Grpc__Reflection__V1__ServerReflectionRequest__MessageRequestCase)kind;
     request.list_services = (char *)(uintptr_t)text; /* the texts share a place */
     return request;

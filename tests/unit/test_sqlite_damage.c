@@ -238,7 +238,8 @@ START_TEST(sqlite_damage__flipped_bit_in_a_frame)
     close_store();
     sqlite3 *db;
     ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
-    const char *flip = "UPDATE frames SET body = CAST(substr(body, 1, 99) || x'00' || substr(body, 101) AS BLOB) WHERE seq = 2";
+    const char *flip =
+        "UPDATE frames SET body = CAST(substr(body, 1, 99) || x'00' || substr(body, 101) AS BLOB) WHERE seq = 2";
     ck_assert_int_eq(sqlite3_exec(db, flip, NULL, NULL, NULL), SQLITE_OK);
     sqlite3_close(db);
     open_store();

@@ -150,8 +150,8 @@ START_TEST(sqlite_store__definitions)
     commit.definition_count = 1;
     ck_assert_int_eq(store->commit(store, &commit, &detail), 0);
     struct definition_row late = {.number = 9, .registered_at.us = 109};
-    ck_assert_int_eq(
-        store->commit(store, &(struct store_commit){.definitions = &late, .definition_count = 1}, &detail), 0);
+    ck_assert_int_eq(store->commit(store, &(struct store_commit){.definitions = &late, .definition_count = 1}, &detail),
+                     0);
 }
 END_TEST
 

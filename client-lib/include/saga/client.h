@@ -35,9 +35,9 @@ extern "C" {
 #endif
 
 /* Longest texts with their NUL. */
-#define SAGA_ID_SIZE 64
+#define SAGA_ID_SIZE         64
 #define SAGA_REQUEST_ID_SIZE 129
-#define SAGA_NAME_SIZE 129
+#define SAGA_NAME_SIZE       129
 
 /* ---- the client ------------------------------------------------------------------------------------------------------ */
 
@@ -45,20 +45,22 @@ extern "C" {
 typedef struct saga_client saga_client;
 
 struct saga_client_options {
-    const char *address;          /* "unix:PATH" or "HOST:PORT"; NULL: $SAGAD_ADDRESS, else unix:./sagad-data/sagad.sock when that exists,
+    const char *
+        address; /* "unix:PATH" or "HOST:PORT"; NULL: $SAGAD_ADDRESS, else unix:./sagad-data/sagad.sock when that exists,
                                      else 127.0.0.1:7240 */
-    int64_t timeout_ms;           /* for a call that names none; 0: 10000; negative: for ever */
-    size_t message_bytes_max;     /* the longest answer that is read; 0: 16 MiB, at most 2 GiB */
-    bool fail_fast;               /* true: the functions of this header fail with SIDECAR_UNREACHABLE as soon as a connection is refused;
+    int64_t timeout_ms;       /* for a call that names none; 0: 10000; negative: for ever */
+    size_t message_bytes_max; /* the longest answer that is read; 0: 16 MiB, at most 2 GiB */
+    bool
+        fail_fast; /* true: the functions of this header fail with SIDECAR_UNREACHABLE as soon as a connection is refused;
                                      false: they wait for one until their deadline */
-    bool lease_keeper_off;        /* true: leases are not renewed by the library; see saga_keep_alive */
+    bool lease_keeper_off; /* true: leases are not renewed by the library; see saga_keep_alive */
     /* The asynchronous half (async.h). */
-    bool async_poll;              /* true: completions wait for saga_async_poll; false: callbacks run on the client's thread */
-    uint32_t queue_commands_max;  /* commands that have not been completed; 0: 65536, at most 1048576 */
-    size_t queue_bytes_max;       /* their bytes; 0: 64 MiB */
-    uint32_t pipe_commands_max;   /* commands in one message; 0: 128, at most the sidecar's own pipe_commands_max */
-    uint32_t pipe_messages_max;   /* messages without an answer; 0: 8, at most 1024 */
-    uint64_t reserved[4];         /* must be 0 */
+    bool async_poll; /* true: completions wait for saga_async_poll; false: callbacks run on the client's thread */
+    uint32_t queue_commands_max; /* commands that have not been completed; 0: 65536, at most 1048576 */
+    size_t queue_bytes_max;      /* their bytes; 0: 64 MiB */
+    uint32_t pipe_commands_max;  /* commands in one message; 0: 128, at most the sidecar's own pipe_commands_max */
+    uint32_t pipe_messages_max;  /* messages without an answer; 0: 8, at most 1024 */
+    uint64_t reserved[4];        /* must be 0 */
 };
 
 /* Opens a client. Does not wait for the sidecar: the first call connects. options is copied; NULL takes every default. Gives *out. Fails
@@ -92,11 +94,12 @@ SAGA_API int saga_register_definition(saga_client *client, const char *yaml, siz
 /* ---- orchestrated sagas ---------------------------------------------------------------------------------------------- */
 
 struct saga_start_options {
-    const char *definition;  /* required */
-    const char *version;     /* NULL: the highest that is registered */
-    const char *request_id;  /* the caller's own key, at most 128 bytes: the same one with the same content is the same saga, also after a
+    const char *definition; /* required */
+    const char *version;    /* NULL: the highest that is registered */
+    const char *
+        request_id; /* the caller's own key, at most 128 bytes: the same one with the same content is the same saga, also after a
                                 crash of the caller. NULL: the library makes one, which covers its own retries */
-    const void *input;       /* input_size bytes, handed to the steps as the definition says */
+    const void *input; /* input_size bytes, handed to the steps as the definition says */
     size_t input_size;
     int64_t deadline_ms;     /* of the saga; 0: the definition's */
     const char *traceparent; /* W3C trace context for the participants, or NULL */
@@ -121,22 +124,22 @@ SAGA_API int saga_start(saga_client *client, const struct saga_start_options *op
 
 /* How a step is retried. */
 struct saga_retry_policy {
-    int32_t max_attempts;       /* 1 to 1000; 0: the sidecar's default, and so below */
+    int32_t max_attempts; /* 1 to 1000; 0: the sidecar's default, and so below */
     int64_t initial_backoff_ms;
     int64_t max_backoff_ms;
-    double backoff_multiplier;  /* at least 1 */
-    double jitter;              /* up to 1; negative: none */
+    double backoff_multiplier; /* at least 1 */
+    double jitter;             /* up to 1; negative: none */
 };
 
 /* The call that undoes a step. */
 struct saga_compensation {
-    const char *target;    /* a name from `targets` in sagad.yaml; required */
-    const char *method;    /* "/bank.v1.Bank/Refund"; required */
-    const void *request;   /* request_size bytes: the serialized request message */
+    const char *target;  /* a name from `targets` in sagad.yaml; required */
+    const char *method;  /* "/bank.v1.Bank/Refund"; required */
+    const void *request; /* request_size bytes: the serialized request message */
     size_t request_size;
-    int64_t timeout_ms;    /* of each attempt; 0: the target's */
+    int64_t timeout_ms;                    /* of each attempt; 0: the target's */
     const struct saga_retry_policy *retry; /* NULL: the sidecar's default */
-    uint64_t reserved[2];  /* must be 0 */
+    uint64_t reserved[2];                  /* must be 0 */
 };
 
 struct saga_enlistment {
@@ -162,15 +165,16 @@ struct saga_settlement {
 #define SAGA_STEPS_PER_CALL_MAX 256
 
 struct saga_begin_options {
-    const char *name;        /* what kind of saga this is; 1 to 128 bytes of letters, digits, '-', '_', '.'; required */
-    const char *request_id;  /* as in saga_start_options */
-    int64_t deadline_ms;     /* the sidecar aborts the saga when it is not committed by then; 0: the sidecar's default */
-    int64_t lease_ms;        /* the sidecar aborts it when it hears nothing of its owner for so long; 0: the sidecar's default */
+    const char *name;       /* what kind of saga this is; 1 to 128 bytes of letters, digits, '-', '_', '.'; required */
+    const char *request_id; /* as in saga_start_options */
+    int64_t deadline_ms;    /* the sidecar aborts the saga when it is not committed by then; 0: the sidecar's default */
+    int64_t
+        lease_ms; /* the sidecar aborts it when it hears nothing of its owner for so long; 0: the sidecar's default */
     const char *traceparent;
     const struct saga_enlistment *enlist; /* enlist_count steps to enlist at once */
     size_t enlist_count;
-    int64_t timeout_ms;      /* of this call and of each later one for the saga; 0: the client's */
-    uint64_t reserved[4];    /* must be 0 */
+    int64_t timeout_ms;   /* of this call and of each later one for the saga; 0: the client's */
+    uint64_t reserved[4]; /* must be 0 */
 };
 
 /* An enlisted saga in this process. The client renews its lease until it is committed, aborted or freed. */

@@ -55,18 +55,18 @@ enum saga_call_outcome {
 };
 
 /* Longest texts of a call, in bytes. */
-#define SAGA_CALL_ID_BYTES_MAX 64
-#define SAGA_CALL_DEFINITION_BYTES_MAX 128
-#define SAGA_CALL_STEP_BYTES_MAX 64
-#define SAGA_CALL_KEY_BYTES_MAX 256
+#define SAGA_CALL_ID_BYTES_MAX          64
+#define SAGA_CALL_DEFINITION_BYTES_MAX  128
+#define SAGA_CALL_STEP_BYTES_MAX        64
+#define SAGA_CALL_KEY_BYTES_MAX         256
 #define SAGA_CALL_TRACEPARENT_BYTES_MAX 64
-#define SAGA_CALL_METHOD_BYTES_MAX 256
-#define SAGA_CALL_MESSAGE_BYTES_MAX 256
+#define SAGA_CALL_METHOD_BYTES_MAX      256
+#define SAGA_CALL_MESSAGE_BYTES_MAX     256
 
 /* What came with a call. Every text is printable ASCII, within its bound above, and never NULL. */
 struct saga_call_info {
     const char *saga_id;
-    const char *definition;      /* its name, or the name that an enlisted saga was begun with */
+    const char *definition; /* its name, or the name that an enlisted saga was begun with */
     const char *step;
     const char *method;          /* "/package.Service/Method"; "" is allowed for a call that was created by hand */
     const char *idempotency_key; /* the same for every attempt of this step and phase */
@@ -130,9 +130,9 @@ typedef struct saga_participant saga_participant;
 
 /* 0 (or NULL) takes the default. A value out of bounds is INVALID_ARGUMENT with the field's name. */
 struct saga_participant_options {
-    const char *address;           /* "127.0.0.1:0" (default), "[::1]:50051", "localhost:50051", "unix:/run/inventory.sock" */
-    bool plaintext_network;        /* allows an address that other machines can reach, although nothing is encrypted */
-    uint32_t threads;              /* that run functions; 1 to 1024, default 8 */
+    const char *address;    /* "127.0.0.1:0" (default), "[::1]:50051", "localhost:50051", "unix:/run/inventory.sock" */
+    bool plaintext_network; /* allows an address that other machines can reach, although nothing is encrypted */
+    uint32_t threads;       /* that run functions; 1 to 1024, default 8 */
     uint32_t queue_calls_max;      /* that wait for a thread; 1 to 65536, default 256 */
     uint32_t request_bytes_max;    /* 1 KiB to 64 MiB, default 4 MiB */
     uint32_t answer_bytes_max;     /* 1 KiB to 64 MiB, default 4 MiB */

@@ -37,11 +37,13 @@ typedef struct saga_pq saga_pq;
 
 /* 0 (or NULL) takes the default. A value out of bounds is INVALID_ARGUMENT with the field's name. */
 struct saga_pq_options {
-    int64_t keep_ms;          /* how long the rows of a call are kept: longer than any saga can last, its dead letters included. 1000 (a second)
+    int64_t
+        keep_ms; /* how long the rows of a call are kept: longer than any saga can last, its dead letters included. 1000 (a second)
                                  to 315360000000 (ten years), default 2592000000 (30 days) */
     uint32_t connections_max; /* 1 to 1024, default 8; as many as the participant has threads is a good number */
-    uint32_t collect_rows;    /* old rows that a call may delete in its own transaction; 2 to 1000, default 4. A call adds two at most */
-    uint64_t reserved[4];     /* must be 0 */
+    uint32_t
+        collect_rows; /* old rows that a call may delete in its own transaction; 2 to 1000, default 4. A call adds two at most */
+    uint64_t reserved[4]; /* must be 0 */
 };
 
 /* Connects once, and checks that the barrier's table is there. conninfo is as for PQconnectdb (give keepalives or tcp_user_timeout when the

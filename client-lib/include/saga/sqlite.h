@@ -47,11 +47,14 @@ typedef struct saga_sqlite saga_sqlite;
 
 /* 0 (or NULL) takes the default. A value out of bounds is INVALID_ARGUMENT with the field's name. */
 struct saga_sqlite_options {
-    int64_t keep_ms;          /* how long the rows of a call are kept: longer than any saga can last, its dead letters included. 1000 (a second)
+    int64_t
+        keep_ms; /* how long the rows of a call are kept: longer than any saga can last, its dead letters included. 1000 (a second)
                                  to 315360000000 (ten years), default 2592000000 (30 days) */
-    uint32_t busy_timeout_ms; /* how long to wait for other connections' locks, within the call's deadline; 1 to 600000, default 5000 */
-    uint32_t collect_rows;    /* old rows that a call may delete in its own transaction; 2 to 1000, default 4. A call adds two at most */
-    uint64_t reserved[4];     /* must be 0 */
+    uint32_t
+        busy_timeout_ms; /* how long to wait for other connections' locks, within the call's deadline; 1 to 600000, default 5000 */
+    uint32_t
+        collect_rows; /* old rows that a call may delete in its own transaction; 2 to 1000, default 4. A call adds two at most */
+    uint64_t reserved[4]; /* must be 0 */
 };
 
 /* Opens (or creates) the database in WAL mode with synchronous=FULL, and creates the barrier's table when it is missing. path and options are

@@ -13,7 +13,7 @@ extern "C" {
 #define SAGA_VERSION_MAJOR 0
 #define SAGA_VERSION_MINOR 1
 #define SAGA_VERSION_PATCH 0
-#define SAGA_VERSION "0.1.0"
+#define SAGA_VERSION       "0.1.0"
 
 /* The version of the library that is linked, as in "0.1.0". A view, valid for ever. Thread-safe. */
 SAGA_API const char *saga_version(void);

@@ -8,7 +8,7 @@
 
 #define SCHEMA_VERSION 1
 #define PAGE_SIZE      4096
-#define NAMED_MAX 4096 /* definitions whose names are remembered to be in the database */
+#define NAMED_MAX      4096 /* definitions whose names are remembered to be in the database */
 
 enum statement {
     SQL_BEGIN,
@@ -49,7 +49,7 @@ struct sqlite_store {
     uint64_t last_frame;
     uint64_t oldest_live; /* replay starts here; 0: from the first */
     uint64_t serial_max;  /* of sagas that have ended */
-    uint64_t drop_after; /* retention has looked at the rows up to this serial in the pass under way */
+    uint64_t drop_after;  /* retention has looked at the rows up to this serial in the pass under way */
 
     uint32_t checkpoint_pages;
     uint32_t checkpoint_at; /* length of the write-ahead log at which the next checkpoint is tried */

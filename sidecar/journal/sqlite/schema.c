@@ -60,7 +60,8 @@ const char *const schema_statements[STATEMENT_COUNT] = {
                       "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) ON CONFLICT(serial) DO NOTHING",
     [SQL_ADD_NAME] = "INSERT INTO definition_names(number, name) VALUES(?1, ?2) ON CONFLICT(number) DO NOTHING",
     [SQL_ADD_DEFINITION] = "INSERT INTO definitions(number, registered_us, source) VALUES(?1, ?2, ?3)",
-    [SQL_SET_META] = "INSERT INTO meta(key, value) VALUES(?1, ?2) ON CONFLICT(key) DO UPDATE SET value = excluded.value",
+    [SQL_SET_META] =
+        "INSERT INTO meta(key, value) VALUES(?1, ?2) ON CONFLICT(key) DO UPDATE SET value = excluded.value",
     [SQL_GET_META] = "SELECT value FROM meta WHERE key = ?1",
     [SQL_FRAME_BOUNDS] = "SELECT (SELECT min(seq) FROM frames), (SELECT max(seq) FROM frames)",
     [SQL_SCAN_FRAMES] = "SELECT seq, body FROM frames WHERE seq >= ?1 ORDER BY seq",

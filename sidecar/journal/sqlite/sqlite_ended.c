@@ -15,7 +15,8 @@ int sqlite_store_add_ended(struct sqlite_store *s, const struct ended_row *row)
     if (named && (s->named[row->definition / 8] >> row->definition % 8 & 1) == 0) {
         sqlite3_stmt *name = inside_statement(s, SQL_ADD_NAME);
         inside_bind_number(name, 1, row->definition);
-        sqlite3_bind_text(name, 2, row->name.size == 0 ? "" : (const char *)row->name.at, (int)row->name.size, SQLITE_STATIC);
+        sqlite3_bind_text(name, 2, row->name.size == 0 ? "" : (const char *)row->name.at, (int)row->name.size,
+                          SQLITE_STATIC);
         int rc = inside_run(name);
         if (rc != SQLITE_OK)
             return rc;
@@ -58,8 +59,8 @@ static int read_row(struct sqlite_store *s, sqlite3_stmt *at, struct ended_row *
         .last_frame = (uint64_t)sqlite3_column_int64(at, 12),
     };
     bool sound = row->saga.tag >> SAGA_ID_TAG_BITS == 0 && row->state >= SAGA_RUNNING && row->state <= SAGA_RESOLVED &&
-                 row->mode <= SAGA_ENLISTED && row->reason <= REASON_PIVOT_UNKNOWN && row->name.size <= NAME_BYTES_MAX &&
-                 row->request_id.size <= REQUEST_ID_BYTES_MAX;
+                 row->mode <= SAGA_ENLISTED && row->reason <= REASON_PIVOT_UNKNOWN &&
+                 row->name.size <= NAME_BYTES_MAX && row->request_id.size <= REQUEST_ID_BYTES_MAX;
     return sound ? 0 : inside_corrupt(s->path, "a row of the table ended is out of its bounds", detail);
 }
 
@@ -115,7 +116,7 @@ static int started_at_or_below(struct sqlite_store *s, uint64_t serial, uint64_t
 /* Lowers *below to just above the newest saga that started before `before`, by halving the range of serials. */
 static int skip_later(struct sqlite_store *s, struct instant before, uint64_t *below)
 {
-    uint64_t low = 0;                                /* nothing below it started too late */
+    uint64_t low = 0;                                                        /* nothing below it started too late */
     uint64_t high = *below < s->serial_max + 1 ? *below : s->serial_max + 1; /* the answer is not above it */
     while (low < high) {
         uint64_t middle = low + (high - low) / 2;

@@ -31,7 +31,8 @@ static int tell_locked(const char *path, int fd, struct error_detail *detail)
     long process = size > 0 ? strtol(owner, NULL, 10) : 0;
     if (process > 0) {
         char text[160];
-        snprintf(text, sizeof text, "another process (%ld) uses this journal; stop it, or name another data directory", process);
+        snprintf(text, sizeof text, "another process (%ld) uses this journal; stop it, or name another data directory",
+                 process);
         return error_set(detail, E_JOURNAL_LOCKED, path, text);
     }
     return error_set(detail, E_JOURNAL_LOCKED, path,
@@ -109,13 +110,15 @@ static int check_owner(struct sqlite_store *s, struct error_detail *detail)
     if (rc != SQLITE_OK)
         return open_failed(s, rc, "opening the journal", detail);
     if (!look.ours)
-        return error_set(detail, E_JOURNAL_CORRUPT, s->path,
-                         "this is the SQLite database of another program, and was left as it is; name another data directory");
+        return error_set(
+            detail, E_JOURNAL_CORRUPT, s->path,
+            "this is the SQLite database of another program, and was left as it is; name another data directory");
     if (!look.fresh && look.version < 1)
         return inside_corrupt(s->path, "the journal's schema has no version", detail);
     if (look.version > SCHEMA_VERSION) {
         char text[160];
-        snprintf(text, sizeof text, "the journal has schema %d and this sagad knows %d; start the sagad that wrote it, or a newer one",
+        snprintf(text, sizeof text,
+                 "the journal has schema %d and this sagad knows %d; start the sagad that wrote it, or a newer one",
                  look.version, SCHEMA_VERSION);
         return error_set(detail, E_JOURNAL_VERSION, s->path, text);
     }
@@ -182,7 +185,8 @@ static int settle_log(struct sqlite_store *s, struct error_detail *detail)
 static int prepare(struct sqlite_store *s, struct error_detail *detail)
 {
     for (int i = 0; i < STATEMENT_COUNT; i++) {
-        int rc = sqlite3_prepare_v3(s->db, schema_statements[i], -1, SQLITE_PREPARE_PERSISTENT, &s->statements[i], NULL);
+        int rc =
+            sqlite3_prepare_v3(s->db, schema_statements[i], -1, SQLITE_PREPARE_PERSISTENT, &s->statements[i], NULL);
         /* The tables are not those that the schema's number promises. */
         if ((rc & 0xff) == SQLITE_ERROR)
             return inside_corrupt(s->path, sqlite3_errmsg(s->db), detail);
@@ -267,14 +271,16 @@ static int check_log(struct sqlite_store *s, const char *vfs, struct error_detai
     return found != NULL ? inside_corrupt(s->path, found, detail) : 0;
 }
 
-static int open_database(struct sqlite_store *s, const struct sqlite_store_options *options, struct error_detail *detail)
+static int open_database(struct sqlite_store *s, const struct sqlite_store_options *options,
+                         struct error_detail *detail)
 {
     int rc = make_private(s->path, detail);
     if (rc == 0)
         rc = check_log(s, options->vfs, detail);
     if (rc != 0)
         return rc;
-    rc = sqlite3_open_v2(s->path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_CREATE,
+    rc = sqlite3_open_v2(s->path, &s->db,
+                         SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_CREATE,
                          options->vfs);
     if (s->db == NULL)
         return error_set(detail, E_MEMORY, s->path, NULL);

@@ -140,7 +140,8 @@ static int roll_back(struct sqlite_store *s, int rc, struct error_detail *detail
         return tell_broken(s, detail);
     /* A log that was copied is written over from its start, so that retention has room to make room. */
     copy_log(s);
-    return error_set(detail, E_JOURNAL_FULL, s->path, "there is no room for the journal: the disk, or journal_bytes_max, is full");
+    return error_set(detail, E_JOURNAL_FULL, s->path,
+                     "there is no room for the journal: the disk, or journal_bytes_max, is full");
 }
 
 static int set_meta(struct sqlite_store *s, const char *key, uint64_t value)

@@ -5,9 +5,10 @@
 #include "sidecar/journal/store.h"
 
 struct sqlite_store_options {
-    const char *path;          /* of the database file; made when it is not there */
-    const char *vfs;           /* NULL: the default one */
-    uint64_t size_bytes_max;   /* of the database (journal_bytes_max); beyond it is E_JOURNAL_FULL. 0: as large as the disk. */
+    const char *path; /* of the database file; made when it is not there */
+    const char *vfs;  /* NULL: the default one */
+    uint64_t
+        size_bytes_max; /* of the database (journal_bytes_max); beyond it is E_JOURNAL_FULL. 0: as large as the disk. */
     uint32_t checkpoint_pages; /* the write-ahead log is copied into the database when it is this long; 0: 1000 */
 };
 
