@@ -178,15 +178,18 @@ int sidecar_open(const struct config *config, struct sidecar **out, struct error
     int code = check_journals(config, detail);
     if (code != 0 || config->loops > 1)
         return code != 0 ? code : open_several(config, out, detail);
-    code = loop_open(config, NULL, 0, out, detail);
+    struct sidecar *s;
+    code = loop_open(config, NULL, 0, &s, detail);
     if (code != 0)
         return code;
-    code = loop_take_definitions(*out, detail);
-    if (code == 0)
-        tell_ready(config, out, 1);
-    else
-        loop_close(*out);
-    return code;
+    code = loop_take_definitions(s, detail);
+    if (code != 0) {
+        loop_close(s);
+        return code;
+    }
+    tell_ready(config, &s, 1);
+    *out = s;
+    return 0;
 }
 
 /* ---- the run, the end ---- */
