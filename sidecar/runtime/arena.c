@@ -87,12 +87,6 @@ void *arena_take(struct arena *a, size_t size)
     return at;
 }
 
-void *arena_take_zeroed(struct arena *a, size_t size)
-{
-    void *at = arena_take(a, size);
-    return at == NULL ? NULL : memset(at, 0, size);
-}
-
 /* Bytes of the valid UTF-8 sequence that text starts with, or 0 (https://www.rfc-editor.org/rfc/rfc3629, section 4). */
 static size_t sequence_size(struct bytes text)
 {

@@ -25,9 +25,6 @@ void arena_reset(struct arena *a);
 /* size bytes aligned for any type, or NULL when no memory is left. */
 void *arena_take(struct arena *a, size_t size);
 
-/* The same, all zero. */
-void *arena_take_zeroed(struct arena *a, size_t size);
-
 /* A NUL-terminated copy in which every byte that is not part of valid UTF-8, or is a NUL, has become '?': for texts from outside that go
  * into proto strings. NULL when no memory is left. */
 char *arena_text(struct arena *a, struct bytes text);

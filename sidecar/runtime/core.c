@@ -411,8 +411,3 @@ const struct engine *core_engine(const struct core *c)
 {
     return c->engine;
 }
-
-struct store *core_store(const struct core *c)
-{
-    return c->store;
-}

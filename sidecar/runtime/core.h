@@ -90,6 +90,5 @@ int core_maintain(struct core *c, struct instant now, bool *more, struct error_d
 
 /* To look at. Only between a core_commit that returned 0 and the next core_submit is what they show durable. */
 const struct engine *core_engine(const struct core *c);
-struct store *core_store(const struct core *c);
 
 #endif

@@ -185,7 +185,6 @@ int loop_take_definition(struct sidecar *s, const struct definition *definition,
 /* Lets what recovery asked for out, and begins to serve; then turns until it is stopped and what it has in flight has ended. */
 void loop_start(struct sidecar *s);
 void loop_turn(struct sidecar *s);
-void loop_stop(struct sidecar *s);
 void loop_close(struct sidecar *s);
 
 /* ---- observer.c ---- */

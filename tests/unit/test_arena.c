@@ -70,16 +70,6 @@ START_TEST(arena__reset_of_an_unused_one_does_nothing)
 }
 END_TEST
 
-START_TEST(arena__zeroed_pieces_are_zero_also_when_the_memory_was_used)
-{
-    memset(arena_take(&a, 1000), 0xff, 1000);
-    arena_reset(&a);
-    uint8_t *at = arena_take_zeroed(&a, 1000);
-    for (size_t i = 0; i < 1000; i++)
-        ck_assert_uint_eq(at[i], 0);
-}
-END_TEST
-
 /* RFC 3629: the first and last character of each length, and what is forbidden beside them. */
 START_TEST(arena__utf8_is_told_from_what_is_not)
 {
@@ -188,7 +178,6 @@ int main(void)
     tcase_add_test(tests, arena__a_piece_may_be_larger_than_a_block);
     tcase_add_test(tests, arena__the_first_block_is_used_again_after_a_reset);
     tcase_add_test(tests, arena__reset_of_an_unused_one_does_nothing);
-    tcase_add_test(tests, arena__zeroed_pieces_are_zero_also_when_the_memory_was_used);
     tcase_add_test(tests, arena__utf8_is_told_from_what_is_not);
     tcase_add_test(tests, arena__a_text_keeps_what_is_valid_and_loses_the_rest);
     tcase_add_test(tests, arena__a_formatted_text_is_cut_at_255_bytes);
