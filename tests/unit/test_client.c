@@ -217,7 +217,7 @@ START_TEST(client__start_sends_everything_and_reads_the_answer)
     ck_assert_int_eq(seen.deadline_s, 1);
     ck_assert_int_eq(seen.deadline_ns, 500000000);
     ck_assert_int_gt(seen.timeout_ms, 3000);
-    ck_assert_int_le(seen.timeout_ms, 5000);
+    ck_assert_int_le(seen.timeout_ms, 5100); /* C core rounds a timeout up to few digits before it puts it on the wire */
 }
 END_TEST
 
