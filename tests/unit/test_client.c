@@ -451,7 +451,7 @@ START_TEST(client__no_answer_is_a_deadline_exceeded)
     /* Lost on the way, and then nobody there: it may have been carried out. */
     atomic_store(&hold, false);
     atomic_store(&lose, 1000);
-    ck_assert_int_eq(start_named("checkout", NULL, 200), SAGA_E_DEADLINE_EXCEEDED);
+    ck_assert_int_eq(start_named("checkout", NULL, 1500), SAGA_E_DEADLINE_EXCEEDED);
     ck_assert_str_eq(error.reason, SAGA_REASON_DEADLINE);
 }
 END_TEST

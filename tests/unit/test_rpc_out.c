@@ -78,7 +78,7 @@ START_TEST(rpc_out__deadline_leaves_it_open_whether_it_ran)
 {
     world_open(&w, false);
     for (int i = 0; i < 2; i++) { /* without a connection and with one */
-        struct world_answer a = call(w.address, "/t.T/Hold", SPAN_MS(100));
+        struct world_answer a = call(w.address, "/t.T/Hold", SPAN_MS(1500));
         ck_assert_int_eq(a.status, 4);
         ck_assert_int_eq(a.reach, SAGA_REACH_MAYBE);
         WORLD_UNTIL(&w, w.held_count == i + 1 && w.held[i].cancellations == 1);
