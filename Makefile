@@ -354,6 +354,18 @@ $(B)/docs_sagactl: $(B)/obj/tests/tools/docs_sagactl.o $(B)/obj/tests/support/pa
 docs-sagactl: $(B)/docs_sagactl
 	$< docs/man/sagactl.1
 
+# What tests keep of what was written once: a journal of this schema (when it is new), and the records that fuzzing begins with.
+FIXTURE_O := $(patsubst %,$(B)/obj/tests/support/%.o,panic sample_records fixture_journal)
+FIXTURE_LIBS := $(call archives,sidecar/journal $(PURE))
+$(B)/journal_fixture $(B)/record_corpus: $(B)/%: $(B)/obj/tests/tools/%.o $(FIXTURE_O) $(FIXTURE_LIBS)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $< $(FIXTURE_O) -Wl,--start-group $(FIXTURE_LIBS) -Wl,--end-group $(SQLITE_LIBS) $(YAML_LIBS) -lz
+
+.PHONY: journal-fixture record-corpus
+journal-fixture: $(B)/journal_fixture
+	tests/tools/journal_fixture.sh $< tests/fixtures/journal
+record-corpus: $(B)/record_corpus
+	$< tests/fuzz/corpus/record
+
 # ---- the simulator (tests/sim, docs/testing.md) ---------------------------------------------------------------------
 
 SIM_O := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/sim/*.c sidecar/runtime/core*.c sidecar/journal/codec*.c)) \
@@ -446,6 +458,7 @@ make store-crash     the journal's disk crashed, torn, failed and filled at ever
 make sim             the simulator: SEED=n replays one world, N=n runs many; sim-smoke, sim-soak, sim-exhaust, sim-defects, sim-gate
 make fuzz            every fuzzer for FUZZ_SECONDS each; make fuzz-smoke for a few seconds
 make bench           measures beside the references; bench-check counts instructions; bench-peers runs another engine beside
+make journal-fixture keeps a journal of this schema for the tests of those to come; record-corpus what fuzzing of records begins with
 make docs-options    writes what the documents say of the options; docs-sagactl likewise for the CLI
 make format          formats the tree as .clang-format says
 make clean

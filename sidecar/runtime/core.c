@@ -147,6 +147,14 @@ static int refuse(struct core *c, const struct event *event, int code, const cha
     return core_reply(c, &(struct reply_effect){.token = event->token, .code = code, .saga = event->saga}, &detail);
 }
 
+/* A damaged row is told to whoever asks for that saga; the others go on. What else a lookup ends with stops the owner. */
+static int lookup_failed(struct core *c, const struct event *event, int code, const struct error_detail *detail)
+{
+    if (code != E_JOURNAL_CORRUPT)
+        return code;
+    return core_reply(c, &(struct reply_effect){.token = event->token, .code = code, .saga = event->saga}, detail);
+}
+
 /* A Start or Begin whose request_id belongs to a saga that has ended: it is answered from the store. Sets *answered. */
 static int submit_known_request(struct core *c, const struct event *event, bool *answered, struct error_detail *detail)
 {
@@ -158,9 +166,9 @@ static int submit_known_request(struct core *c, const struct event *event, bool 
     int code = c->store->find_request(c->store, event->request_id, &row, detail);
     if (code == E_SAGA_NOT_FOUND)
         return 0;
-    if (code != 0)
-        return code;
     *answered = true;
+    if (code != 0)
+        return lookup_failed(c, event, code, detail);
     if (row.fingerprint != engine_fingerprint(event))
         return refuse(c, event, E_REQUEST_ID_REUSED, "request_id");
     /* To acknowledge an enlistment would be to ask its owner to act. */
@@ -177,7 +185,7 @@ static int submit_to_ended(struct core *c, const struct event *event, struct err
     if (code == E_SAGA_NOT_FOUND || (code == 0 && row.saga.tag != event->saga.tag))
         return refuse(c, event, E_SAGA_NOT_FOUND, "saga_id");
     if (code != 0)
-        return code;
+        return lookup_failed(c, event, code, detail);
     bool said_before = (event->type == EVENT_COMMIT && row.state == SAGA_COMMITTED && row.mode == SAGA_ENLISTED) ||
                        (event->type == EVENT_ABORT && row.state == SAGA_COMPENSATED && row.mode == SAGA_ENLISTED) ||
                        (event->type == EVENT_CANCEL && row.state == SAGA_COMPENSATED);

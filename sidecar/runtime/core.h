@@ -46,8 +46,8 @@ int core_open(const struct core_options *options, const struct memory *memory, s
 void core_close(struct core *c);
 
 /* Hands one event to the engine, after looking up what only the store knows (request_ids and sagas that have ended).
- * Requests are always answered, if only by a later commit. Returns 0, or E_MEMORY or E_JOURNAL when the owner must
- * stop. */
+ * Requests are always answered, if only by a later commit; with E_JOURNAL_CORRUPT, when what the store knows is damaged.
+ * Returns 0, or E_MEMORY or E_JOURNAL when the owner must stop. */
 int core_submit(struct core *c, const struct event *event, struct error_detail *detail);
 
 /* Adds a registration of a definition to the batch; takes definition, which the catalog then owns. The reply (code 0)

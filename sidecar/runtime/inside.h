@@ -116,6 +116,8 @@ void service_finish(struct sidecar *s);
 void service_abandon(struct sidecar *s);
 /* Ends a call with an error. */
 void service_refuse(struct rpc_call *call, int code, const struct error_detail *detail);
+/* Logs it if the code is that of a damaged journal. detail is there then. */
+void service_tell_damage(int code, const struct error_detail *detail);
 /* Ends a unary call with message. NULL is answered as E_MEMORY. */
 void service_answer(struct sidecar *s, struct rpc_call *call, const ProtobufCMessage *message);
 

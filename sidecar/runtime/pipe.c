@@ -345,6 +345,7 @@ void pipe_reply(struct sidecar *s, struct request *request, const struct reply_e
     struct piped_command *command = (struct piped_command *)(void *)request;
     command->saga = reply->saga;
     command->repeated = reply->repeated;
+    service_tell_damage(reply->code, detail);
     command_answered(command, reply->code, detail);
     if (request->piped->open == 0)
         turn(s, request->piped->pipe);

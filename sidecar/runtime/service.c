@@ -102,10 +102,18 @@ void service_abandon(struct sidecar *s)
     }
 }
 
+void service_tell_damage(int code, const struct error_detail *detail)
+{
+    if (code == E_JOURNAL_CORRUPT)
+        log_event(LOG_LEVEL_ERROR, "the journal is damaged: a request was refused", LOG_TEXT("journal", detail->field),
+                  LOG_TEXT("what", detail->text));
+}
+
 void service_refuse(struct rpc_call *call, int code, const struct error_detail *detail)
 {
     uint8_t details[STATUS_DETAILS_SIZE_MAX];
     char message[STATUS_MESSAGE_SIZE_MAX];
+    service_tell_damage(code, detail);
     status_message(code, detail, message);
     rpc_end(call, error_row(code)->grpc_status, message, status_details(code, detail, details));
 }

@@ -1,4 +1,5 @@
 """The sidecar as a process: how it starts and refuses to, how it ends, and what it finds again afterwards."""
+import glob
 import os
 import shutil
 import socket
@@ -307,6 +308,29 @@ class Process(Case):
             f.write(whole)
         sidecar.start()
         self.assertEqual(200, len(sidecar.client.List(page_size=1000).sagas))
+
+    def test_damaged_row(self):
+        """Whoever asks for a saga whose row is damaged is told so; the sidecar and all others go on."""
+        sidecar = self.sidecar_with()
+        begun = [sidecar.client.Begin(name="x", request_id="r-%d" % i).saga_id for i in range(2)]
+        for saga_id in begun:
+            sidecar.client.Commit(saga_id=saga_id)
+        sidecar.stop()
+        for path in glob.glob(sidecar.options["data_dir"] + "/journal*.db"):
+            db = sqlite3.connect(path)
+            db.execute("UPDATE ended SET state = 4 WHERE request_id = 'r-0'")
+            db.commit()
+            db.close()
+        sidecar.start()
+        client = sidecar.client
+        for call, fields in ((client.Get, {"saga_id": begun[0]}), (client.Wait, {"saga_id": begun[0]}), (client.List, {}),
+                             (client.Commit, {"saga_id": begun[0]}), (client.Begin, {"name": "x", "request_id": "r-0"})):
+            failure = self.refused("DATA_LOSS", "JOURNAL_CORRUPT", call, **fields)
+            self.assertRegex(failure.text, "the row [0-9]+ of the table ended is damaged")
+            self.assertIn("backup", failure.text)
+        self.assertEqual(5, len(sidecar.log("the journal is damaged: a request was refused")))
+        self.assertState("COMMITTED", client.saga(begun[1]))
+        self.assertNotIn(client.Begin(name="x", request_id="r-2").saga_id, begun)
 
     def test_journal_of_a_newer_sagad(self):
         sidecar = self.sidecar_with()

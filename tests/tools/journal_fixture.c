@@ -1,8 +1,4 @@
-/* journal_fixture.c - writes a journal of the schema that this tree has, for a fixture to be kept of it when the schema moves on:
- *
- *   journal_fixture /tmp/journal.db && sqlite3 /tmp/journal.db .dump
- *
- * The output, with PRAGMA application_id and user_version set at its end, is tests/fixtures/journal/vN.sql. */
+/* journal_fixture.c - writes a journal of the schema that this tree has, for `make journal-fixture` to keep when the schema is new. */
 #include "sidecar/journal/sqlite/sqlite_store.h"
 #include "tests/support/fixture_journal.h"
 

@@ -1,4 +1,4 @@
-/* record_corpus.c - writes the inputs that fuzzing of records begins with: record_corpus tests/fuzz/corpus/record */
+/* record_corpus.c - writes the inputs that fuzzing of records begins with, for `make record-corpus`. */
 #include "sidecar/journal/codec.h"
 #include "tests/support/sample_records.h"
 

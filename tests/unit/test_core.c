@@ -324,6 +324,19 @@ START_TEST(core__a_store_that_cannot_be_read_stops_the_owner)
 }
 END_TEST
 
+START_TEST(core__a_damaged_row_is_told_to_whoever_asks_for_it)
+{
+    memory_disk_fail(o.disk, 1, E_JOURNAL_CORRUPT, false);
+    owner_submit(&o, (struct event){.type = EVENT_CANCEL, .token = 1, .saga = {.tag = 1, .serial = 9}});
+    memory_disk_fail(o.disk, 1, E_JOURNAL_CORRUPT, false);
+    owner_submit_start(&o, 2, "one", "r-1");
+    owner_submit_start(&o, 3, "one", "r-2");
+    ck_assert_int_eq(owner_commit(&o), 0);
+    ck_assert_str_eq(owner_told(&o), "durable 1\nreply 1 JOURNAL_CORRUPT\nreply 2 JOURNAL_CORRUPT\n"
+                                     "reply 3 ok saga=1\ncall 1 a action #1\n");
+}
+END_TEST
+
 /* ---- definitions ---- */
 
 START_TEST(core__a_definition_and_its_first_saga_share_a_commit)
@@ -399,6 +412,7 @@ int main(void)
     tcase_add_test(t, core__leases_start_anew_when_there_is_room);
     tcase_add_test(t, core__a_saga_that_has_ended_answers_what_it_said_before);
     tcase_add_test(t, core__a_store_that_cannot_be_read_stops_the_owner);
+    tcase_add_test(t, core__a_damaged_row_is_told_to_whoever_asks_for_it);
     tcase_add_test(t, core__a_definition_and_its_first_saga_share_a_commit);
     tcase_add_test(t, core__a_definition_that_is_not_durable_is_gone_after_a_crash);
     tcase_add_test(t, core__a_definition_with_an_unknown_target_is_refused);

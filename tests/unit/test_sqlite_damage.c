@@ -251,12 +251,115 @@ START_TEST(sqlite_damage__flipped_bit_in_a_frame)
 }
 END_TEST
 
+static void change(const char *sql)
+{
+    sqlite3 *db;
+    ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
+    ck_assert_msg(sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK && sqlite3_changes(db) == 1, "%s: %s", sql,
+                  sqlite3_errmsg(db));
+    sqlite3_close(db);
+}
+
+static void take_row(void *self, const struct ended_row *row)
+{
+    (void)row;
+    ++*(int *)self;
+}
+
+START_TEST(sqlite_damage__row_of_an_ended_saga)
+{
+    static const char *const changes[] = {
+        "UPDATE ended SET serial = 7 WHERE serial = 5",
+        "UPDATE ended SET tag = tag + 1 WHERE serial = 5",
+        "UPDATE ended SET state = 4 WHERE serial = 5",
+        "UPDATE ended SET mode = 2 WHERE serial = 5",
+        "UPDATE ended SET reason = 3 WHERE serial = 5",
+        "UPDATE ended SET name = 'transfer' WHERE serial = 5",
+        "UPDATE ended SET request_id = 'r-6' WHERE serial = 5",
+        "UPDATE ended SET request_id = NULL WHERE serial = 5",
+        "UPDATE ended SET fingerprint = fingerprint + 1 WHERE serial = 5",
+        "UPDATE ended SET started_us = started_us + 1 WHERE serial = 5",
+        "UPDATE ended SET ended_us = ended_us - 1 WHERE serial = 5",
+        "UPDATE ended SET first_frame = 4 WHERE serial = 5",
+        "UPDATE ended SET last_frame = 11 WHERE serial = 5",
+        "UPDATE ended SET checksum = checksum + 1 WHERE serial = 5",
+        "UPDATE definition_names SET name = 'transfer'",
+    };
+    for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
+        open_store();
+        const struct ended_row order = ended(5, SAGA_COMMITTED, "order", "r-5");
+        commit_ended(&order, 1);
+        close_store();
+        change(changes[i]);
+        open_store();
+        struct ended_row row;
+        uint64_t lowest;
+        int given = 0;
+        const struct ended_query all = {
+            .below = UINT64_MAX, .started_before = INSTANT_NEVER, .rows_max = 9, .examine_max = 9};
+        assert_refused(store->find_ended(store, i == 0 ? 7 : 5, &row, &detail));
+        ck_assert_msg(strstr(detail.text, "table ended") != NULL, "%s", detail.text);
+        assert_refused(store->list_ended(store, &all, take_row, &given, &lowest, &detail));
+        ck_assert_int_eq(given, 0);
+        close_store();
+        remove_beside("");
+    }
+}
+END_TEST
+
+static int ignore_definition(void *self, const struct definition_row *row)
+{
+    (void)row;
+    ++*(int *)self;
+    return 0;
+}
+
+START_TEST(sqlite_damage__row_of_a_definition)
+{
+    static const char *const changes[] = {
+        "UPDATE definitions SET source = CAST('name: other' AS BLOB)",
+        "UPDATE definitions SET number = 2",
+        "UPDATE definitions SET registered_us = 6",
+        "UPDATE definitions SET checksum = checksum + 1",
+    };
+    for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
+        open_store();
+        const struct definition_row row = {.number = 1, .registered_at.us = 5, .source = bytes_of_text("name: order")};
+        const struct store_commit commit = {.definitions = &row, .definition_count = 1};
+        ck_assert_int_eq(store->commit(store, &commit, &detail), 0);
+        close_store();
+        change(changes[i]);
+        open_store();
+        int given = 0;
+        assert_refused(store->scan_definitions(store, ignore_definition, &given, &detail));
+        ck_assert_int_eq(given, 0);
+        close_store();
+        remove_beside("");
+    }
+}
+END_TEST
+
+/* Where recovery starts: sagas that live before it would be forgotten. */
+START_TEST(sqlite_damage__number_where_recovery_starts)
+{
+    open_store();
+    commit_frames(1, 6);
+    ck_assert_int_eq(store->commit(store, &(struct store_commit){.oldest_live_frame = 3}, &detail), 0);
+    close_store();
+    change("UPDATE meta SET value = 5 WHERE key = 'oldest_live'");
+    assert_refused(try_open());
+    change("UPDATE meta SET value = 3 WHERE key = 'oldest_live'");
+    open_store();
+    ck_assert_uint_eq(state.oldest_live_frame, 3);
+}
+END_TEST
+
 START_TEST(sqlite_damage__missing_frames)
 {
     static const char *const deletes[] = {
         "DELETE FROM frames WHERE seq = 1", /* recovery would start there */
         "DELETE FROM frames WHERE seq = 3", /* a gap */
-        "INSERT INTO meta VALUES('oldest_live', 6); DELETE FROM frames WHERE seq > 4",
+        "INSERT INTO meta(key, value) VALUES('oldest_live', 6); DELETE FROM frames WHERE seq > 4",
     };
     for (size_t i = 0; i < sizeof deletes / sizeof deletes[0]; i++) {
         open_store();
@@ -322,6 +425,9 @@ static Suite *suite(void)
     tcase_add_test(t, sqlite_damage__garbage_pages);
     tcase_add_test(t, sqlite_damage__damaged_log);
     tcase_add_test(t, sqlite_damage__flipped_bit_in_a_frame);
+    tcase_add_test(t, sqlite_damage__row_of_an_ended_saga);
+    tcase_add_test(t, sqlite_damage__row_of_a_definition);
+    tcase_add_test(t, sqlite_damage__number_where_recovery_starts);
     tcase_add_test(t, sqlite_damage__missing_frames);
     tcase_add_test(t, sqlite_damage__tables_that_are_not_the_schema_s);
     tcase_add_test(t, sqlite_damage__place_that_cannot_be_written);

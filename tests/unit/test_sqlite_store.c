@@ -191,7 +191,7 @@ START_TEST(sqlite_store__another_program_s_connection_is_kept_out)
     commit_frames(1, 1);
     sqlite3 *db;
     ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
-    ck_assert_int_eq(sqlite3_exec(db, "INSERT INTO meta VALUES('x', 1)", NULL, NULL, NULL), SQLITE_BUSY);
+    ck_assert_int_eq(sqlite3_exec(db, "INSERT INTO meta(key, value) VALUES('x', 1)", NULL, NULL, NULL), SQLITE_BUSY);
     sqlite3_close(db);
     close_store();
 

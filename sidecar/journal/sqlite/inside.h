@@ -6,7 +6,7 @@
 
 #include <sqlite3.h>
 
-#define SCHEMA_VERSION 1
+#define SCHEMA_VERSION 2
 #define PAGE_SIZE      4096
 #define NAMED_MAX      4096 /* definitions whose names are remembered to be in the database */
 
@@ -100,6 +100,12 @@ struct schema_look {
 int schema_look(sqlite3 *db, struct schema_look *look);
 int schema_migrate(sqlite3 *db, int version);
 extern const char *const schema_statements[STATEMENT_COUNT];
+
+/* checksum.c. CRC-32 of a row: its numbers, eight bytes each, little-endian, then its texts, whose sizes are among the numbers. A row that
+ * schema 1 wrote has none (NULL), which fits anything. */
+uint32_t checksum_of(const uint64_t *numbers, size_t count, struct bytes first, struct bytes second);
+void checksum_bind(sqlite3_stmt *statement, int parameter, uint32_t checksum);
+bool checksum_fits(sqlite3_stmt *at, int column, uint32_t checksum);
 
 /* log_check.c. Looks at the write-ahead log of a database that nobody has open. *found tells what is wrong with it that SQLite would pass
  * over in silence, NULL when nothing is. Returns SQLite's code. */

@@ -40,13 +40,17 @@ static const char *const migrations[] = {
     "  number INTEGER PRIMARY KEY,"
     "  registered_us INTEGER NOT NULL,"
     "  source BLOB NOT NULL) STRICT;",
+    /* 2: NULL in rows of before, which are not checked */
+    "ALTER TABLE meta ADD COLUMN checksum INTEGER;"
+    "ALTER TABLE ended ADD COLUMN checksum INTEGER;"
+    "ALTER TABLE definitions ADD COLUMN checksum INTEGER;",
 };
 
 _Static_assert(sizeof migrations / sizeof migrations[0] == SCHEMA_VERSION, "one migration a version");
 
 #define ENDED_COLUMNS \
     "serial, tag, state, mode, reason, definition, coalesce(ended.name, definition_names.name), request_id, " \
-    "fingerprint, started_us, ended_us, first_frame, last_frame " \
+    "fingerprint, started_us, ended_us, first_frame, last_frame, checksum " \
     "FROM ended LEFT JOIN definition_names ON definition_names.number = ended.definition "
 
 const char *const schema_statements[STATEMENT_COUNT] = {
@@ -55,18 +59,19 @@ const char *const schema_statements[STATEMENT_COUNT] = {
     [SQL_ROLLBACK] = "ROLLBACK",
     [SQL_ADD_FRAME] = "INSERT INTO frames(seq, at_us, body) VALUES(?1, ?2, ?3)",
     /* A saga's end is final, so a row that is there already says the same. */
-    [SQL_ADD_ENDED] = "INSERT INTO ended(serial, tag, state, mode, reason, definition, name, request_id, fingerprint, "
-                      "started_us, ended_us, first_frame, last_frame) "
-                      "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) ON CONFLICT(serial) DO NOTHING",
+    [SQL_ADD_ENDED] =
+        "INSERT INTO ended(serial, tag, state, mode, reason, definition, name, request_id, fingerprint, "
+        "started_us, ended_us, first_frame, last_frame, checksum) "
+        "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) ON CONFLICT(serial) DO NOTHING",
     [SQL_ADD_NAME] = "INSERT INTO definition_names(number, name) VALUES(?1, ?2) ON CONFLICT(number) DO NOTHING",
-    [SQL_ADD_DEFINITION] = "INSERT INTO definitions(number, registered_us, source) VALUES(?1, ?2, ?3)",
-    [SQL_SET_META] =
-        "INSERT INTO meta(key, value) VALUES(?1, ?2) ON CONFLICT(key) DO UPDATE SET value = excluded.value",
-    [SQL_GET_META] = "SELECT value FROM meta WHERE key = ?1",
+    [SQL_ADD_DEFINITION] = "INSERT INTO definitions(number, registered_us, source, checksum) VALUES(?1, ?2, ?3, ?4)",
+    [SQL_SET_META] = "INSERT INTO meta(key, value, checksum) VALUES(?1, ?2, ?3) "
+                     "ON CONFLICT(key) DO UPDATE SET value = excluded.value, checksum = excluded.checksum",
+    [SQL_GET_META] = "SELECT value, checksum FROM meta WHERE key = ?1",
     [SQL_FRAME_BOUNDS] = "SELECT (SELECT min(seq) FROM frames), (SELECT max(seq) FROM frames)",
     [SQL_SCAN_FRAMES] = "SELECT seq, body FROM frames WHERE seq >= ?1 ORDER BY seq",
     [SQL_READ_FRAME] = "SELECT body FROM frames WHERE seq = ?1",
-    [SQL_SCAN_DEFINITIONS] = "SELECT number, registered_us, source FROM definitions ORDER BY number",
+    [SQL_SCAN_DEFINITIONS] = "SELECT number, registered_us, source, checksum FROM definitions ORDER BY number",
     [SQL_ENDED_MAX] = "SELECT max(serial) FROM ended",
     [SQL_FIND_ENDED] = "SELECT " ENDED_COLUMNS "WHERE serial = ?1",
     [SQL_FIND_REQUEST] = "SELECT " ENDED_COLUMNS "WHERE request_id = ?1 ORDER BY serial DESC LIMIT 1",

@@ -5,7 +5,29 @@
 
 #include "sidecar/base/check.h"
 
+#include <stdio.h>
+
 #define STATE_BIT(state) (UINT32_C(1) << (state))
+
+static uint32_t checksum_of_row(const struct ended_row *row)
+{
+    const uint64_t numbers[] = {
+        row->saga.serial,
+        row->saga.tag,
+        row->state,
+        row->mode,
+        row->reason,
+        row->definition,
+        row->fingerprint,
+        (uint64_t)row->started_at.us,
+        (uint64_t)row->ended_at.us,
+        row->first_frame,
+        row->last_frame,
+        row->name.size,
+        row->request_id.size,
+    };
+    return checksum_of(numbers, sizeof numbers / sizeof numbers[0], row->name, row->request_id);
+}
 
 int sqlite_store_add_ended(struct sqlite_store *s, const struct ended_row *row)
 {
@@ -38,6 +60,7 @@ int sqlite_store_add_ended(struct sqlite_store *s, const struct ended_row *row)
     sqlite3_bind_int64(add, 11, row->ended_at.us);
     inside_bind_number(add, 12, row->first_frame);
     inside_bind_number(add, 13, row->last_frame);
+    checksum_bind(add, 14, checksum_of_row(row));
     return inside_run(add);
 }
 
@@ -61,7 +84,11 @@ static int read_row(struct sqlite_store *s, sqlite3_stmt *at, struct ended_row *
     bool sound = row->saga.tag >> SAGA_ID_TAG_BITS == 0 && row->state >= SAGA_RUNNING && row->state <= SAGA_RESOLVED &&
                  row->mode <= SAGA_ENLISTED && row->reason <= REASON_PIVOT_UNKNOWN &&
                  row->name.size <= NAME_BYTES_MAX && row->request_id.size <= REQUEST_ID_BYTES_MAX;
-    return sound ? 0 : inside_corrupt(s->path, "a row of the table ended is out of its bounds", detail);
+    if (sound && checksum_fits(at, 13, checksum_of_row(row)))
+        return 0;
+    char text[96];
+    snprintf(text, sizeof text, "the row %lld of the table ended is damaged", (long long)row->saga.serial);
+    return inside_corrupt(s->path, text, detail);
 }
 
 /* Steps a statement that gives one row or none. */

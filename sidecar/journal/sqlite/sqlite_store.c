@@ -87,7 +87,11 @@ int inside_get_meta(struct sqlite_store *s, const char *key, uint64_t *value, st
     sqlite3_bind_text(get, 1, key, -1, SQLITE_STATIC);
     int rc = sqlite3_step(get);
     *value = rc == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(get, 0) : 0;
+    bool sound =
+        rc != SQLITE_ROW || checksum_fits(get, 1, checksum_of(value, 1, bytes_of_text(key), bytes_of(NULL, 0)));
     int end = sqlite3_reset(get);
+    if (!sound)
+        return inside_corrupt(s->path, "a row of the table meta is damaged", detail);
     return rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : inside_fail(s, end, "reading the table meta", detail);
 }
 
@@ -149,6 +153,7 @@ static int set_meta(struct sqlite_store *s, const char *key, uint64_t value)
     sqlite3_stmt *set = inside_statement(s, SQL_SET_META);
     sqlite3_bind_text(set, 1, key, -1, SQLITE_STATIC);
     inside_bind_number(set, 2, value);
+    checksum_bind(set, 3, checksum_of(&value, 1, bytes_of_text(key), bytes_of(NULL, 0)));
     return inside_run(set);
 }
 
@@ -163,12 +168,19 @@ static int add_frame(struct sqlite_store *s, const struct store_commit *commit)
     return inside_run(add);
 }
 
+static uint32_t checksum_of_definition(const struct definition_row *row)
+{
+    const uint64_t numbers[] = {row->number, (uint64_t)row->registered_at.us, row->source.size};
+    return checksum_of(numbers, sizeof numbers / sizeof numbers[0], row->source, bytes_of(NULL, 0));
+}
+
 static int add_definition(struct sqlite_store *s, const struct definition_row *row)
 {
     sqlite3_stmt *add = inside_statement(s, SQL_ADD_DEFINITION);
     inside_bind_number(add, 1, row->number);
     sqlite3_bind_int64(add, 2, row->registered_at.us);
     bind_blob(add, 3, row->source);
+    checksum_bind(add, 4, checksum_of_definition(row));
     return inside_run(add);
 }
 
@@ -303,15 +315,13 @@ int sqlite_store_scan_definitions(struct store *face, int (*take)(void *self, co
     int step;
     while ((step = sqlite3_step(scan)) == SQLITE_ROW && rc == 0) {
         int64_t number = sqlite3_column_int64(scan, 0);
-        if (number < 1 || number > UINT32_MAX) {
-            rc = inside_corrupt(s->path, "a definition's number is out of range", detail);
-            break;
-        }
-        rc = take(self, &(struct definition_row){
-                            .number = (uint32_t)number,
-                            .registered_at.us = sqlite3_column_int64(scan, 1),
-                            .source = inside_column_bytes(scan, 2),
-                        });
+        const struct definition_row row = {
+            .number = (uint32_t)number,
+            .registered_at.us = sqlite3_column_int64(scan, 1),
+            .source = inside_column_bytes(scan, 2),
+        };
+        bool sound = number >= 1 && number <= UINT32_MAX && checksum_fits(scan, 3, checksum_of_definition(&row));
+        rc = sound ? take(self, &row) : inside_corrupt(s->path, "a row of the table definitions is damaged", detail);
     }
     int end = sqlite3_reset(scan);
     if (rc != 0)
