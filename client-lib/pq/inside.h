@@ -16,7 +16,7 @@ struct pq_collecting {
 int pq_barrier_call(PGconn *db, saga_call *call, saga_pq_function function, void *user,
                     struct pq_collecting collecting);
 
-/* ---- rows (rows.c); each returns SAGA_OK, or the status that says what went wrong, with the text in problem --------- */
+/* ---- rows (rows.c); each returns SAGA_OK, or the status that says what went wrong, with the text in problem ---- */
 
 #define PQ_PROBLEM_SIZE 200
 

@@ -18,7 +18,7 @@ enum { OID_BYTEA = 17, OID_INT8 = 20, OID_INT2 = 21, OID_TEXT = 25 };
     "WHERE created_at < clock_timestamp() - $1::bigint * interval '1 millisecond' " \
     "ORDER BY created_at LIMIT $2::bigint FOR UPDATE SKIP LOCKED)"
 
-/* ---- errors --------------------------------------------------------------------------------------------------------- */
+/* ---- errors ---- */
 
 struct meaning {
     const char *state; /* SQLSTATE, or its first letters */
@@ -80,7 +80,7 @@ int pq_commit(PGconn *db, char problem[PQ_PROBLEM_SIZE])
     return SAGA_E_INTERNAL;
 }
 
-/* ---- parameters ----------------------------------------------------------------------------------------------------- */
+/* ---- parameters ---- */
 
 #define PARAMETERS_MAX 7
 
@@ -127,7 +127,7 @@ static uint32_t changed(PGresult *result)
     return (uint32_t)strtoul(PQcmdTuples(result), NULL, 10);
 }
 
-/* ---- rows ----------------------------------------------------------------------------------------------------------- */
+/* ---- rows ---- */
 
 static int insert(PGconn *db, const char *key, enum saga_barrier_row state, bool *inserted,
                   char problem[PQ_PROBLEM_SIZE])

@@ -53,7 +53,7 @@ const char *saga_pq_schema(void)
     return schema;
 }
 
-/* ---- connections ---------------------------------------------------------------------------------------------------- */
+/* ---- connections ---- */
 
 /* Gives, or NULL without memory; whether it is connected is for the caller to see. */
 static PGconn *connect_to(const char *conninfo)
@@ -150,7 +150,7 @@ void saga_pq_give(saga_pq *store, PGconn *db)
         give_back(store, db);
 }
 
-/* ---- opening -------------------------------------------------------------------------------------------------------- */
+/* ---- opening ---- */
 
 static int refuse(struct saga_error *error, const char *field, const char *text)
 {
@@ -251,7 +251,7 @@ void saga_pq_close(saga_pq *store)
     free(store);
 }
 
-/* ---- steps ---------------------------------------------------------------------------------------------------------- */
+/* ---- steps ---- */
 
 int saga_pq_run(saga_pq *store, saga_call *call, saga_pq_function function, void *user)
 {

@@ -7,8 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- lint -----------------------------------------------------------------------------------------------------------
- */
+/* ---- lint ---- */
 
 static const char *shown_path(const char *path)
 {
@@ -86,8 +85,7 @@ int command_lint(struct run *r)
     return each_file(r, lint_file);
 }
 
-/* ---- register -------------------------------------------------------------------------------------------------------
- */
+/* ---- register ---- */
 
 /* An error of the sidecar about a file: its name comes first, as with those found here. */
 static int refused(struct run *r, const char *path, const struct saga_error *error)
@@ -156,8 +154,7 @@ int command_register(struct run *r)
     return each_file(r, register_file);
 }
 
-/* ---- definitions ----------------------------------------------------------------------------------------------------
- */
+/* ---- definitions ---- */
 
 /* A YAML text holds no control characters but line ends and tabs; whatever sent this may not be a sidecar, though. */
 static void put_source(const struct screen *s, const ProtobufCBinaryData *source)

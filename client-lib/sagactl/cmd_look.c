@@ -28,8 +28,7 @@ int command_get(struct run *r)
     return status;
 }
 
-/* ---- pages ----------------------------------------------------------------------------------------------------------
- */
+/* ---- pages ---- */
 
 /* Pages that nobody looks at one by one are as large as can be. */
 static int32_t page_size(const struct run *r)
@@ -130,8 +129,7 @@ static void put_next(const struct run *r, const char *token)
     fputc('\n', r->screen.out);
 }
 
-/* ---- list -----------------------------------------------------------------------------------------------------------
- */
+/* ---- list ---- */
 
 /* To the second, so that the next page can be asked for with the same time. */
 static bool set_time(struct run *r, const char *text, Google__Protobuf__Timestamp *t)
@@ -202,8 +200,7 @@ int command_list(struct run *r)
     return status;
 }
 
-/* ---- deadletters ----------------------------------------------------------------------------------------------------
- */
+/* ---- deadletters ---- */
 
 int command_deadletters(struct run *r)
 {

@@ -95,8 +95,7 @@ int command_start(struct run *r)
     return status;
 }
 
-/* ---- wait -----------------------------------------------------------------------------------------------------------
- */
+/* ---- wait ---- */
 
 static int status_of_end(const Saga__V1__Saga *saga)
 {

@@ -10,8 +10,7 @@ static void join(FILE *out, const char *const *words)
         fprintf(out, "%s%s", i > 0 ? " " : "", words[i]);
 }
 
-/* ---- bash -----------------------------------------------------------------------------------------------------------
- */
+/* ---- bash ---- */
 
 static void bash_options(FILE *out, uint64_t mask)
 {
@@ -95,8 +94,7 @@ static void bash(FILE *out)
     fputs("' -- \"$cur\")) ;;\n      esac ;;\n  esac\n}\ncomplete -F _sagactl sagactl\n", out);
 }
 
-/* ---- zsh ------------------------------------------------------------------------------------------------------------
- */
+/* ---- zsh ---- */
 
 /* Text inside single quotes and, with brackets, inside a description of _arguments. */
 static void zsh_text(FILE *out, const char *text)
@@ -178,8 +176,7 @@ static void zsh(FILE *out)
           out);
 }
 
-/* ---- fish -----------------------------------------------------------------------------------------------------------
- */
+/* ---- fish ---- */
 
 static void fish_text(FILE *out, const char *text)
 {

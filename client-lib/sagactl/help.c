@@ -66,8 +66,7 @@ void help_command(FILE *out, const struct command_row *command)
     put_options(out, "Options of every command", OPTIONS_COMMON);
 }
 
-/* ---- man page -------------------------------------------------------------------------------------------------------
- */
+/* ---- man page ---- */
 
 /* Text for roff: hyphens that are meant as such, no line that looks like a request. */
 static void roff(FILE *out, const char *text)

@@ -10,8 +10,7 @@
 #include "google/protobuf/timestamp.pb-c.h"
 #include "google/protobuf/wrappers.pb-c.h"
 
-/* ---- texts ----------------------------------------------------------------------------------------------------------
- */
+/* ---- texts ---- */
 
 /* Bytes of the valid UTF-8 sequence at text, or 0. */
 static size_t sequence(const char *text)
@@ -108,8 +107,7 @@ static json_t *of_duration(const Google__Protobuf__Duration *d)
     return json_sprintf("%s%" PRId64 "%ss", d->seconds < 0 || d->nanos < 0 ? "-" : "", seconds, fraction);
 }
 
-/* ---- fields ---------------------------------------------------------------------------------------------------------
- */
+/* ---- fields ---- */
 
 static json_t *of_enum(const ProtobufCFieldDescriptor *field, int number)
 {

@@ -48,8 +48,7 @@ static bool wrong(const struct reading *r, const char *format, ...)
     return false;
 }
 
-/* ---- values ---------------------------------------------------------------------------------------------------------
- */
+/* ---- values ---- */
 
 static bool text_value(const struct reading *r, unsigned id, const char *value, size_t max, const char **to)
 {
@@ -206,8 +205,7 @@ static bool take(const struct reading *r, unsigned id, const char *value)
     return true;
 }
 
-/* ---- getopt ---------------------------------------------------------------------------------------------------------
- */
+/* ---- getopt ---- */
 
 struct getopt_tables {
     struct option longs[OPTION_COUNT + 1];
@@ -283,8 +281,7 @@ static enum ended read_some(const struct reading *r, int argc, char **argv, uint
     return ENDED_WELL;
 }
 
-/* ---- what a command needs -------------------------------------------------------------------------------------------
- */
+/* ---- what a command needs ---- */
 
 static bool words_valid(const struct reading *r)
 {

@@ -10,8 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- saying things --------------------------------------------------------------------------------------------------
- */
+/* ---- saying things ---- */
 
 static bool is(const struct saga_error *error, const char *reason)
 {
@@ -106,8 +105,7 @@ int run_json(struct run *r, const ProtobufCMessage *message, bool one_line)
     return run_say(r, EXIT_REFUSED, "the answer cannot be written: no memory, or no room where it goes");
 }
 
-/* ---- calls ----------------------------------------------------------------------------------------------------------
- */
+/* ---- calls ---- */
 
 int run_connect(struct run *r)
 {
@@ -148,8 +146,7 @@ int run_call(struct run *r, const char *method, const ProtobufCMessage *request,
                                                                                            : run_failed(r, &error);
 }
 
-/* ---- files ----------------------------------------------------------------------------------------------------------
- */
+/* ---- files ---- */
 
 int run_read_file(struct run *r, const char *path, char **data, size_t *size)
 {
@@ -185,8 +182,7 @@ int run_read_file(struct run *r, const char *path, char **data, size_t *size)
     return EXIT_DONE;
 }
 
-/* ---- the whole ------------------------------------------------------------------------------------------------------
- */
+/* ---- the whole ---- */
 
 int run_main(int argc, char **argv, FILE *out, FILE *err)
 {

@@ -26,8 +26,7 @@ struct run {
 /* The whole program: reads the command line, runs the command, says what went wrong. Returns the exit status. */
 int run_main(int argc, char **argv, FILE *out, FILE *err);
 
-/* ---- saying things; each returns the exit status that fits ----------------------------------------------------------
- */
+/* ---- saying things; each returns the exit status that fits ---- */
 
 /* An error that a call gave: as text, or as JSON with -o json. */
 int run_failed(struct run *r, const struct saga_error *error);
@@ -38,8 +37,7 @@ int run_say(struct run *r, int status, const char *format, ...) __attribute__((f
 /* A message on standard output as JSON. Returns EXIT_DONE, or EXIT_REFUSED when there is no memory (which is said). */
 int run_json(struct run *r, const ProtobufCMessage *message, bool one_line);
 
-/* ---- calls ----------------------------------------------------------------------------------------------------------
- */
+/* ---- calls ---- */
 
 /* Opens the wire if it is not open. Returns EXIT_DONE, or another status after having said why. */
 int run_connect(struct run *r);
@@ -56,8 +54,7 @@ int run_try(struct run *r, const char *method, const ProtobufCMessage *request, 
 /* Whether a call failed because the connection broke or the sidecar is stopping: one that comes back may answer it. */
 bool run_lost(const struct saga_error *error);
 
-/* ---- shared by several commands -------------------------------------------------------------------------------------
- */
+/* ---- shared by several commands ---- */
 
 /* Waits until the saga has ended (or is stuck, unless --past-stuck), shows how, and returns the status that tells. A
  * sidecar that was there (a call before this one was answered) is waited for when it is away; else one that cannot be

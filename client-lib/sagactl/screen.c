@@ -37,8 +37,7 @@ void screen_init(struct screen *s, FILE *out, enum color color, bool utc)
     s->color = color == COLOR_ALWAYS || (color == COLOR_AUTO && wanted);
 }
 
-/* ---- clean text -----------------------------------------------------------------------------------------------------
- */
+/* ---- clean text ---- */
 
 /* Reads one character. Returns its bytes, or 0 when what stands there is not valid UTF-8 (RFC 3629: no overlong forms,
  * no surrogates). */
@@ -124,8 +123,7 @@ char *screen_clean(const struct screen *s, const char *text, char *to, size_t si
     return to;
 }
 
-/* ---- columns --------------------------------------------------------------------------------------------------------
- */
+/* ---- columns ---- */
 
 /* Of clean text: bytes and columns of the character at text. */
 static size_t next_of(const struct screen *s, const char *text, unsigned *columns)

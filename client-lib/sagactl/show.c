@@ -13,8 +13,7 @@
 #define PAYLOAD_SHOWN 512  /* bytes of a payload that is a text */
 #define PAYLOAD_BYTES 64   /* of one that is not */
 
-/* ---- head -----------------------------------------------------------------------------------------------------------
- */
+/* ---- head ---- */
 
 static void put_field(const struct screen *s, enum paint paint, const char *name, const char *text)
 {
@@ -132,8 +131,7 @@ static void put_head(const struct screen *s, const Saga__V1__GetResponse *answer
         put_payload(s, "input", &saga->input);
 }
 
-/* ---- steps ----------------------------------------------------------------------------------------------------------
- */
+/* ---- steps ---- */
 
 /* "DONE", "UNKNOWN (3)": the state, with the attempts when there was more than one. */
 static const char *tried(const char *state, int attempts, char text[FIELD])
@@ -191,8 +189,7 @@ static void put_steps(const struct screen *s, const Saga__V1__Saga *saga)
         put_step(s, saga->steps[i], width);
 }
 
-/* ---- what now -------------------------------------------------------------------------------------------------------
- */
+/* ---- what now ---- */
 
 struct advice {
     const struct screen *s;

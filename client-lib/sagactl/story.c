@@ -23,8 +23,7 @@ char *story_answer(const struct screen *s, int status, const char *message, char
     return text;
 }
 
-/* ---- one event ------------------------------------------------------------------------------------------------------
- */
+/* ---- one event ---- */
 
 static void add(struct story_line *line, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static void add(struct story_line *line, const char *format, ...)
@@ -160,8 +159,7 @@ void story_tell(const struct screen *s, const Saga__V1__Event *e, struct story_l
     }
 }
 
-/* ---- the timeline ---------------------------------------------------------------------------------------------------
- */
+/* ---- the timeline ---- */
 
 static const char *bar(const struct screen *s)
 {

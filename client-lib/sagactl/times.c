@@ -75,8 +75,7 @@ char *times_write_offset(struct span span, char text[TIMES_TEXT_SIZE])
     return text;
 }
 
-/* ---- reading --------------------------------------------------------------------------------------------------------
- */
+/* ---- reading ---- */
 
 /* "" (then *zoned is false), "Z", "+02:00" or "+0200". */
 static bool read_zone(const char *text, bool *zoned, long *seconds)

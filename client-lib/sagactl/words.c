@@ -86,8 +86,7 @@ const char *words_stuck(Saga__V1__Reason reason)
     }
 }
 
-/* ---- states by name -------------------------------------------------------------------------------------------------
- */
+/* ---- states by name ---- */
 
 #define STATE(name) (UINT32_C(1) << SAGA__V1__SAGA_STATE__SAGA_STATE_##name)
 

@@ -16,7 +16,7 @@ struct sqlite_collecting {
 int sqlite_barrier_call(sqlite3 *db, saga_call *call, saga_sqlite_function function, void *user,
                         struct sqlite_collecting collecting);
 
-/* ---- rows (rows.c); each returns an SQLite result code, SQLITE_OK when it went well --------------------------------- */
+/* ---- rows (rows.c); each returns an SQLite result code, SQLITE_OK when it went well ---- */
 
 /* One row as it is stored. */
 struct sqlite_row {

@@ -48,7 +48,7 @@ const char *saga_sqlite_schema(void)
     return schema;
 }
 
-/* ---- opening -------------------------------------------------------------------------------------------------------- */
+/* ---- opening ---- */
 
 static int refuse(struct saga_error *error, const char *field, const char *text)
 {
@@ -141,7 +141,7 @@ void saga_sqlite_close(saga_sqlite *store)
     free(store);
 }
 
-/* ---- taking turns --------------------------------------------------------------------------------------------------- */
+/* ---- taking turns ---- */
 
 static struct timespec time_in(int64_t ms)
 {
@@ -189,7 +189,7 @@ void saga_sqlite_unlock(saga_sqlite *store)
     give_back(store);
 }
 
-/* ---- steps ---------------------------------------------------------------------------------------------------------- */
+/* ---- steps ---- */
 
 int saga_sqlite_run(saga_sqlite *store, saga_call *call, saga_sqlite_function function, void *user)
 {

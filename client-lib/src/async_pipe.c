@@ -14,7 +14,7 @@
  * suits its other defaults. */
 #define MESSAGE_BYTES_MAX ((size_t)1 << 20)
 
-/* ---- answers -------------------------------------------------------------------------------------------------------- */
+/* ---- answers ---- */
 
 static void complete_with_error(saga_client *client, struct command *command, const struct saga_error *error)
 {
@@ -154,7 +154,7 @@ static void on_ended(void *self, int code, bool left, const struct saga_error *e
 
 static const struct wire_duplex_events pipe_events = {.sent = on_sent, .received = on_received, .ended = on_ended};
 
-/* ---- sending -------------------------------------------------------------------------------------------------------- */
+/* ---- sending ---- */
 
 /* Gathers what waits into one message. Returns NULL when nothing does, or when there is no memory (it waits on). */
 static struct sent_message *gather(saga_client *client, grpc_slice *bytes)
@@ -215,7 +215,7 @@ static void open_stream(saga_client *client)
         a->open_at = wire_now() + client_backoff(&a->delay_ms);
 }
 
-/* ---- the turn ------------------------------------------------------------------------------------------------------- */
+/* ---- the turn ---- */
 
 static void time_out(saga_client *client, struct command *command)
 {

@@ -10,7 +10,7 @@
 
 #define HEAP_ROOM_FIRST 64
 
-/* ---- lists ---------------------------------------------------------------------------------------------------------- */
+/* ---- lists ---- */
 
 void command_append(struct command_list *list, struct command *command)
 {
@@ -35,7 +35,7 @@ static void list_remove(struct command_list *list, struct command *command)
         list->last = command->previous;
 }
 
-/* ---- the heap of deadlines ------------------------------------------------------------------------------------------ */
+/* ---- the heap of deadlines ---- */
 
 static void heap_place(struct async *a, size_t index, struct command *command)
 {
@@ -94,7 +94,7 @@ static void heap_remove(struct async *a, struct command *command)
         heap_down(a, index, last);
 }
 
-/* ---- coming and going ----------------------------------------------------------------------------------------------- */
+/* ---- coming and going ---- */
 
 int async_init(saga_client *client, struct saga_error *error)
 {
@@ -224,7 +224,7 @@ bool async_is_waiting(struct async *a)
     return waiting;
 }
 
-/* ---- completion ----------------------------------------------------------------------------------------------------- */
+/* ---- completion ---- */
 
 static void run_callback(const struct command *command, const struct saga_result *result)
 {

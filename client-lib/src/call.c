@@ -12,7 +12,7 @@ int call_status(int returned)
     return returned >= 0 && returned < SAGA_STATUS_COUNT ? returned : SAGA_E_UNKNOWN;
 }
 
-/* ---- what came with it ---------------------------------------------------------------------------------------------- */
+/* ---- what came with it ---- */
 
 struct text_rule {
     size_t offset; /* of the member */
@@ -191,7 +191,7 @@ bool saga_call_cancelled(const saga_call *call)
     return atomic_load_explicit(&call->cancelled, memory_order_acquire) || saga_call_time_left_ms(call) == 0;
 }
 
-/* ---- the answer ------------------------------------------------------------------------------------------------------ */
+/* ---- the answer ---- */
 
 int saga_call_reply(saga_call *call, const void *bytes, size_t size)
 {

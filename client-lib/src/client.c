@@ -18,7 +18,7 @@
 #define BACKOFF_MS_MAX            500
 #define NANOSECONDS_PER_MS        INT64_C(1000000)
 
-/* ---- opening and closing -------------------------------------------------------------------------------------------- */
+/* ---- opening and closing ---- */
 
 static int check_options(const struct saga_client_options *o, struct saga_error *error)
 {
@@ -138,7 +138,7 @@ const char *saga_client_address(const saga_client *client)
     return wire_address(client->wire);
 }
 
-/* ---- calls ---------------------------------------------------------------------------------------------------------- */
+/* ---- calls ---- */
 
 int client_may_wait(saga_client *client, struct saga_error *error)
 {

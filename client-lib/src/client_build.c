@@ -98,7 +98,7 @@ int build_start(struct built_start *out, const struct saga_start_options *option
     return set_duration(options->deadline_ms, &out->deadline, &out->message.deadline, "deadline_ms", error);
 }
 
-/* ---- steps ---------------------------------------------------------------------------------------------------------- */
+/* ---- steps ---- */
 
 static int build_retry(struct built_enlistment *b, const struct saga_retry_policy *policy, struct saga_error *error)
 {
@@ -216,7 +216,7 @@ static int build_settle(struct built *out, const struct saga_settlement *settle,
     return SAGA_OK;
 }
 
-/* ---- requests with steps -------------------------------------------------------------------------------------------- */
+/* ---- requests with steps ---- */
 
 int build_begin(struct built *out, const struct saga_begin_options *options, struct saga_error *error)
 {

@@ -101,7 +101,7 @@ void lease_end(struct saga_tx *tx)
     pthread_mutex_unlock(&tx->client->mutex);
 }
 
-/* ---- on the wire's thread ------------------------------------------------------------------------------------------- */
+/* ---- on the wire's thread ---- */
 
 /* With the mutex held: try again soon. */
 static void postpone(struct saga_tx *tx)

@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* ---- options -------------------------------------------------------------------------------------------------------- */
+/* ---- options ---- */
 
 struct option {
     const char *name;
@@ -46,7 +46,7 @@ static int read_options(struct saga_participant_options *o, struct saga_error *e
     return SAGA_OK;
 }
 
-/* ---- opening -------------------------------------------------------------------------------------------------------- */
+/* ---- opening ---- */
 
 static void init_waiting(saga_participant *p)
 {
@@ -106,7 +106,7 @@ const char *saga_participant_address(const saga_participant *participant)
     return participant->address;
 }
 
-/* ---- steps ---------------------------------------------------------------------------------------------------------- */
+/* ---- steps ---- */
 
 static int order_of_methods(const void *a, const void *b)
 {
@@ -211,7 +211,7 @@ int saga_participant_step(saga_participant *participant, const char *action_meth
     return SAGA_OK;
 }
 
-/* ---- serving -------------------------------------------------------------------------------------------------------- */
+/* ---- serving ---- */
 
 int saga_participant_start(saga_participant *participant, struct saga_error *error)
 {

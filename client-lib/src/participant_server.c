@@ -26,7 +26,7 @@ void participant_panic(const char *file, int line, const char *expectation)
     abort();
 }
 
-/* ---- the life of a served call -------------------------------------------------------------------------------------- */
+/* ---- the life of a served call ---- */
 
 static void served_destroy(struct served *s)
 {
@@ -72,7 +72,7 @@ static void start_batch(struct served *s, const grpc_op *ops, size_t count, stru
     PARTICIPANT_MUST(grpc_call_start_batch(s->grpc, ops, count, tag, NULL) == GRPC_CALL_OK);
 }
 
-/* ---- answers -------------------------------------------------------------------------------------------------------- */
+/* ---- answers ---- */
 
 /* Hands the answer's bytes over to core without a copy. */
 static grpc_byte_buffer *answer_buffer(struct saga_call *call)
@@ -132,7 +132,7 @@ static void refuse_full(struct served *s, const char *message)
     answer_now(s, SAGA_E_RESOURCE_EXHAUSTED, message);
 }
 
-/* ---- arrival -------------------------------------------------------------------------------------------------------- */
+/* ---- arrival ---- */
 
 static void receive(struct served *s, enum served_kind kind)
 {
@@ -230,7 +230,7 @@ static void on_arrived(struct served *s, bool ok)
     }
 }
 
-/* ---- the message ---------------------------------------------------------------------------------------------------- */
+/* ---- the message ---- */
 
 static void answer_health(struct served *s)
 {
@@ -293,7 +293,7 @@ static void on_answered(struct served *s)
         tell_progress(p, STOP_IDLE);
 }
 
-/* ---- the thread ----------------------------------------------------------------------------------------------------- */
+/* ---- the thread ---- */
 
 static void on_event(saga_participant *p, const struct served_tag *tag, bool ok)
 {

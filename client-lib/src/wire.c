@@ -21,7 +21,7 @@
 #define RECONNECT_MS_MAX   1000
 #define CONNECT_MS_MAX     5000
 
-/* ---- time ----------------------------------------------------------------------------------------------------------- */
+/* ---- time ---- */
 
 int64_t wire_now(void)
 {
@@ -54,7 +54,7 @@ gpr_timespec wire_timespec(int64_t deadline)
                           .clock_type = GPR_CLOCK_MONOTONIC};
 }
 
-/* ---- fork ----------------------------------------------------------------------------------------------------------- */
+/* ---- fork ---- */
 
 static atomic_uint generation;
 static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
@@ -74,7 +74,7 @@ bool wire_forked(const struct wire *w)
     return w->generation != atomic_load_explicit(&generation, memory_order_relaxed);
 }
 
-/* ---- calls that must be cancelled when the wire is shut ------------------------------------------------------------- */
+/* ---- calls that must be cancelled when the wire is shut ---- */
 
 static int closed(struct saga_error *error)
 {
@@ -137,7 +137,7 @@ void wire_shutdown(struct wire *w)
     pthread_mutex_unlock(&w->mutex);
 }
 
-/* ---- messages ------------------------------------------------------------------------------------------------------- */
+/* ---- messages ---- */
 
 grpc_byte_buffer *wire_pack(const ProtobufCMessage *message)
 {
@@ -200,7 +200,7 @@ int wire_error_of_call(struct wire *w, bool left, grpc_status_code status, grpc_
     return wire_status_of_ending(&ending, error);
 }
 
-/* ---- the thread ----------------------------------------------------------------------------------------------------- */
+/* ---- the thread ---- */
 
 static void woken(struct wire_tag *tag, bool ok)
 {
@@ -251,7 +251,7 @@ static void *work(void *argument)
     }
 }
 
-/* ---- opening and closing -------------------------------------------------------------------------------------------- */
+/* ---- opening and closing ---- */
 
 static grpc_channel *connect_channel(const char *target, size_t message_bytes_max)
 {

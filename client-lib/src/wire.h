@@ -26,7 +26,7 @@ int64_t wire_deadline(int64_t timeout_ms);
 /* Milliseconds from now to deadline, rounded up; 0 when it has passed, -1 for WIRE_FOREVER. */
 int64_t wire_time_left_ms(int64_t deadline);
 
-/* ---- the connection ------------------------------------------------------------------------------------------------- */
+/* ---- the connection ---- */
 
 /* What runs on the wire's own thread beside calls. */
 struct wire_hooks {
@@ -68,7 +68,7 @@ void wire_wake(struct wire *w);
 /* Whether this process is a child that was forked after the wire was opened: then nothing of it can be used, and wire_close frees nothing. */
 bool wire_forked(const struct wire *w);
 
-/* ---- unary calls ---------------------------------------------------------------------------------------------------- */
+/* ---- unary calls ---- */
 
 struct wire_call {
     const char *method;              /* "/saga.v1.Coordinator/Get" */
@@ -85,7 +85,7 @@ struct wire_call {
  * waited for one until its deadline: it was certainly not carried out. Not from the wire's own thread. */
 int wire_call(struct wire *w, struct wire_call *call, struct saga_error *error);
 
-/* ---- unary calls without waiting ------------------------------------------------------------------------------------ */
+/* ---- unary calls without waiting ---- */
 
 /* Runs on the wire's thread when the call has ended. response is a view and NULL unless code is SAGA_OK. */
 typedef void wire_done(void *self, int code, const ProtobufCMessage *response, const struct saga_error *error);
@@ -95,7 +95,7 @@ typedef void wire_done(void *self, int code, const ProtobufCMessage *response, c
 int wire_call_background(struct wire *w, const struct wire_call *call, wire_done *done, void *self,
                          struct saga_error *error);
 
-/* ---- server streams ------------------------------------------------------------------------------------------------- */
+/* ---- server streams ---- */
 
 struct wire_stream;
 

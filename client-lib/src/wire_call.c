@@ -121,7 +121,7 @@ static int conclude(struct unary *u, ProtobufCMessage **response, bool *left, st
     return code;
 }
 
-/* ---- waiting for the end -------------------------------------------------------------------------------------------- */
+/* ---- waiting for the end ---- */
 
 struct waiter {
     struct unary unary;
@@ -162,7 +162,7 @@ int wire_call(struct wire *w, struct wire_call *call, struct saga_error *error)
     return code;
 }
 
-/* ---- not waiting ---------------------------------------------------------------------------------------------------- */
+/* ---- not waiting ---- */
 
 struct background {
     struct unary unary;

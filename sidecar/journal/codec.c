@@ -10,8 +10,7 @@
 #include <string.h>
 #include <zlib.h>
 
-/* ---- what a record may hold ----------------------------------------------------------------------------------------
- */
+/* ---- what a record may hold ---- */
 
 /* Whether the text of a call, which may be NULL, is within size_max. */
 static bool text_fits(const char *text, size_t size_max)
@@ -90,8 +89,7 @@ const char *codec_field_at_fault(const struct record *r)
     return call_at_fault(&r->call);
 }
 
-/* ---- writing -------------------------------------------------------------------------------------------------------
- */
+/* ---- writing ---- */
 
 static uint8_t *put_u32(uint8_t *at, uint32_t value)
 {

@@ -34,8 +34,7 @@
 
 enum exit_code { EXIT_REACHED = 0, EXIT_NOT_REACHED = 10 };
 
-/* ---- refusing -------------------------------------------------------------------------------------------------------
- */
+/* ---- refusing ---- */
 
 _Thread_local enum alloc_side alloc_side_here = ALLOC_SIDE_CLIENT;
 
@@ -112,8 +111,7 @@ _Noreturn void saga_panic(const char *file, int line, const char *expectation)
     abort();
 }
 
-/* ---- suites ---------------------------------------------------------------------------------------------------------
- */
+/* ---- suites ---- */
 
 struct suite {
     const char *name;

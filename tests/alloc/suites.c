@@ -30,8 +30,7 @@ static const char definition[] =
         } \
     } while (0)
 
-/* ---- folders --------------------------------------------------------------------------------------------------------
- */
+/* ---- folders ---- */
 
 void alloc_folder_make(struct alloc_folder *folder, const struct alloc_folder *copied)
 {
@@ -66,8 +65,7 @@ static void acknowledged(struct alloc_folder *folder, const char *id, bool ends)
     folder->sagas[folder->saga_count++].ends = ends;
 }
 
-/* ---- the sidecar ----------------------------------------------------------------------------------------------------
- */
+/* ---- the sidecar ---- */
 
 struct host {
     struct config *config;
@@ -149,8 +147,7 @@ static int host_close(struct host *h, bool opened)
     return h->code;
 }
 
-/* ---- the participant ------------------------------------------------------------------------------------------------
- */
+/* ---- the participant ---- */
 
 static int do_a(saga_call *call, void *user)
 {
@@ -193,8 +190,7 @@ static saga_participant *participant_open(const struct alloc_folder *folder)
     return NULL;
 }
 
-/* ---- the client -----------------------------------------------------------------------------------------------------
- */
+/* ---- the client ---- */
 
 /* What may be the matter while memory is refused to the sidecar: nearly everything, since it may stop. */
 static bool all_is_well;       /* nothing is refused: every call must succeed */
@@ -321,8 +317,7 @@ static void drive(struct host *host, saga_client *client, struct alloc_folder *f
         watched(client);
 }
 
-/* ---- suites ---------------------------------------------------------------------------------------------------------
- */
+/* ---- suites ---- */
 
 /* With nothing refused any more: the journal opens, what was acknowledged is there, and what ends by itself does. */
 static void check_journal(struct alloc_folder *folder)

@@ -66,7 +66,7 @@ static void remove_files(const char *path)
     }
 }
 
-/* ---- bare SQLite --------------------------------------------------------------------------------------------------- */
+/* ---- bare SQLite ---- */
 
 static void must(sqlite3 *db, int rc)
 {
@@ -117,7 +117,7 @@ static struct rate run_bare(const struct bench *b, int rows)
     return rate;
 }
 
-/* ---- the store ----------------------------------------------------------------------------------------------------- */
+/* ---- the store ---- */
 
 static void open_store(struct bench *b)
 {
@@ -215,7 +215,7 @@ static struct rate run_store(struct bench *b, int rows, bool ending)
     return rate;
 }
 
-/* ---- medians ------------------------------------------------------------------------------------------------------- */
+/* ---- medians ---- */
 
 static int compare(const void *a, const void *b)
 {

@@ -67,7 +67,7 @@ _Noreturn __attribute__((format(printf, 1, 2))) static void lost(const char *for
     exit(1);
 }
 
-/* ---- what a store holds, in one number ----------------------------------------------------------------------------- */
+/* ---- what a store holds, in one number ---- */
 
 static void mix(uint64_t *sum, uint64_t value)
 {
@@ -146,7 +146,7 @@ static void close_store(void)
     store = NULL;
 }
 
-/* ---- a run --------------------------------------------------------------------------------------------------------- */
+/* ---- a run ---- */
 
 static void draw_commit(void)
 {
@@ -325,7 +325,7 @@ static int open_and_work(void)
     return rc;
 }
 
-/* ---- what goes wrong ----------------------------------------------------------------------------------------------- */
+/* ---- what goes wrong ---- */
 
 /* How often each call happens in a run in which nothing goes wrong. */
 static void count_calls(uint64_t counts[CRASH_CALL_COUNT])

@@ -28,8 +28,7 @@ static void give_back(void *self, void *at, size_t size)
     free(at);
 }
 
-/* ---- what comes out ------------------------------------------------------------------------------------------------
- */
+/* ---- what comes out ---- */
 
 static void tell(struct owner *o, const char *format, ...) __attribute__((__format__(__printf__, 2, 3)));
 static void tell(struct owner *o, const char *format, ...)
@@ -78,8 +77,7 @@ const char *owner_told(struct owner *o)
     return o->told;
 }
 
-/* ---- its life ------------------------------------------------------------------------------------------------------
- */
+/* ---- its life ---- */
 
 void owner_init(struct owner *o)
 {
@@ -157,8 +155,7 @@ void owner_close(struct owner *o)
     memory_disk_destroy(o->disk);
 }
 
-/* ---- what happens to it --------------------------------------------------------------------------------------------
- */
+/* ---- what happens to it ---- */
 
 int owner_register(struct owner *o, const char *yaml)
 {

@@ -54,7 +54,7 @@ static struct {
     bool crashed;
 } disk;
 
-/* ---- contents ------------------------------------------------------------------------------------------------------ */
+/* ---- contents ---- */
 
 static void resize(struct content *c, size_t size)
 {
@@ -114,7 +114,7 @@ static void queue(struct image *image, size_t offset, const void *data, size_t s
     apply(&image->now, &change);
 }
 
-/* ---- failing ------------------------------------------------------------------------------------------------------- */
+/* ---- failing ---- */
 
 /* Counts a call. Returns SQLite's code for it: SQLITE_OK to go on. */
 static int count_call(enum crash_call call, int when_crashed)
@@ -130,7 +130,7 @@ static int count_call(enum crash_call call, int when_crashed)
                                                                                         : SQLITE_OK;
 }
 
-/* ---- files --------------------------------------------------------------------------------------------------------- */
+/* ---- files ---- */
 
 static struct image *image_of(sqlite3_file *file)
 {
@@ -252,7 +252,7 @@ static const sqlite3_io_methods file_methods = {
     .xDeviceCharacteristics = file_characteristics,
 };
 
-/* ---- the VFS ------------------------------------------------------------------------------------------------------- */
+/* ---- the VFS ---- */
 
 static struct image *find(const char *name)
 {
@@ -367,7 +367,7 @@ static sqlite3_vfs vfs_itself = {
     .xCurrentTime = vfs_current_time,
 };
 
-/* ---- crashing ------------------------------------------------------------------------------------------------------ */
+/* ---- crashing ---- */
 
 static void land_torn(struct content *c, const struct change *change, bool garble, struct random *r)
 {

@@ -101,7 +101,7 @@ struct fake_server {
     struct inside *calls;
 };
 
-/* ---- sending, with the mutex held ----------------------------------------------------------------------------------- */
+/* ---- sending, with the mutex held ---- */
 
 static void send_next(struct inside *c)
 {
@@ -251,7 +251,7 @@ void fake_fail(struct fake_call *call, int status, const char *message, const ch
     pthread_mutex_unlock(&call->server->mutex);
 }
 
-/* ---- the server's thread -------------------------------------------------------------------------------------------- */
+/* ---- the server's thread ---- */
 
 static void await_call(struct fake_server *s)
 {
@@ -371,7 +371,7 @@ static void *serve(void *argument)
     }
 }
 
-/* ---- connections ---------------------------------------------------------------------------------------------------- */
+/* ---- connections ---- */
 
 static void *accept_all(void *argument)
 {
@@ -446,7 +446,7 @@ void fake_listen(struct fake_server *s)
     nudge(s);
 }
 
-/* ---- opening and closing -------------------------------------------------------------------------------------------- */
+/* ---- opening and closing ---- */
 
 struct fake_server *fake_open(fake_handler *handler, void *user)
 {

@@ -72,7 +72,7 @@ static uint64_t last_frame(const struct memory_disk *d)
     return d->first_frame == 0 ? 0 : d->first_frame + d->frame_count - 1;
 }
 
-/* ---- commit -------------------------------------------------------------------------------------------------------- */
+/* ---- commit ---- */
 
 /* The index of the first ended row with a serial that is not below `serial`. */
 static size_t ended_at(const struct memory_disk *d, uint64_t serial)
@@ -164,7 +164,7 @@ static int commit_all(struct store *s, const struct store_commit *commit, struct
     return 0;
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------------------- */
+/* ---- reading ---- */
 
 static int scan(struct store *s, uint64_t from, int (*take)(void *self, uint64_t frame, struct bytes records),
                 void *self, struct error_detail *detail)
@@ -257,7 +257,7 @@ static int scan_definitions(struct store *s, int (*take)(void *self, const struc
     return rc;
 }
 
-/* ---- retention ----------------------------------------------------------------------------------------------------- */
+/* ---- retention ---- */
 
 static bool drop_frames(struct memory_disk *d, struct instant before, uint64_t keep_from, uint32_t work_max)
 {
@@ -332,7 +332,7 @@ static int drop(struct store *s, struct instant before, uint64_t keep_from, uint
     return 0;
 }
 
-/* ---- the disk ------------------------------------------------------------------------------------------------------ */
+/* ---- the disk ---- */
 
 static void close_store(struct store *s)
 {

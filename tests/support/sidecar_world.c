@@ -25,8 +25,7 @@ void world_soon(void)
     nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
 }
 
-/* ---- the sidecar ----------------------------------------------------------------------------------------------------
- */
+/* ---- the sidecar ---- */
 
 static void *run(void *self)
 {
@@ -88,8 +87,7 @@ void world_close_sidecar(struct sidecar_world *w)
     ck_assert_int_eq(system(command), 0);
 }
 
-/* ---- unary calls ----------------------------------------------------------------------------------------------------
- */
+/* ---- unary calls ---- */
 
 int world_ask(struct sidecar_world *w, const char *method, const ProtobufCMessage *request,
               const ProtobufCMessageDescriptor *response_type, int64_t timeout_ms, ProtobufCMessage **response,
@@ -163,8 +161,7 @@ int world_abort(struct sidecar_world *w, const char *id, struct saga_error *erro
     return world_ask(w, COORDINATOR "Abort", &m.base, &saga__v1__abort_response__descriptor, 0, NULL, error);
 }
 
-/* ---- Wait -----------------------------------------------------------------------------------------------------------
- */
+/* ---- Wait ---- */
 
 static void waited(void *self, int code, const ProtobufCMessage *response, const struct saga_error *error)
 {
@@ -219,8 +216,7 @@ int world_wait_end(struct world_call *call)
     return call->code;
 }
 
-/* ---- Watch ----------------------------------------------------------------------------------------------------------
- */
+/* ---- Watch ---- */
 
 struct wire_stream *world_watch(struct sidecar_world *w, const char *id, const char *cursor)
 {
@@ -242,8 +238,7 @@ Saga__V1__WatchResponse *world_watch_next(struct wire_stream *stream, int *code,
     return *code == SAGA_OK ? (Saga__V1__WatchResponse *)message : NULL;
 }
 
-/* ---- Pipe -----------------------------------------------------------------------------------------------------------
- */
+/* ---- Pipe ---- */
 
 static bool batch(struct world_pipe *p, const grpc_op *ops, size_t count)
 {

@@ -56,7 +56,7 @@ static void teardown(void)
     saga_pq_close(store);
 }
 
-/* ---- functions behind the barrier ------------------------------------------------------------------------------------- */
+/* ---- functions behind the barrier ---- */
 
 /* What the function does and answers; counts how often it was carried out. */
 struct script {
@@ -340,7 +340,7 @@ START_TEST(barrier_pq__schema_is_the_installed_file)
 }
 END_TEST
 
-/* ---- collecting ------------------------------------------------------------------------------------------------------- */
+/* ---- collecting ---- */
 
 START_TEST(barrier_pq__calls_collect_old_rows_a_few_at_a_time)
 {
@@ -406,7 +406,7 @@ START_TEST(barrier_pq__refuses_what_it_cannot_open)
 }
 END_TEST
 
-/* ---- races ------------------------------------------------------------------------------------------------------------ */
+/* ---- races ---- */
 
 #define SAGAS 60
 
@@ -477,7 +477,7 @@ START_TEST(barrier_pq__actions_and_undos_at_once_balance)
 }
 END_TEST
 
-/* ---- behind a server --------------------------------------------------------------------------------------------------- */
+/* ---- behind a server ---- */
 
 START_TEST(barrier_pq__steps_of_a_participant)
 {

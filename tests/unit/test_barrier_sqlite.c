@@ -66,7 +66,7 @@ static int64_t query(const char *sql)
     return value;
 }
 
-/* ---- functions behind the barrier ------------------------------------------------------------------------------------- */
+/* ---- functions behind the barrier ---- */
 
 /* What the function does and answers; counts how often it was carried out. */
 struct script {
@@ -286,7 +286,7 @@ START_TEST(barrier_sqlite__schema_is_the_installed_file)
 }
 END_TEST
 
-/* ---- collecting ------------------------------------------------------------------------------------------------------- */
+/* ---- collecting ---- */
 
 START_TEST(barrier_sqlite__calls_collect_old_rows_a_few_at_a_time)
 {
@@ -347,7 +347,7 @@ START_TEST(barrier_sqlite__refuses_bad_options)
 }
 END_TEST
 
-/* ---- races ------------------------------------------------------------------------------------------------------------ */
+/* ---- races ---- */
 
 #define SAGAS 60
 
@@ -422,7 +422,7 @@ START_TEST(barrier_sqlite__actions_and_undos_at_once_balance)
 }
 END_TEST
 
-/* ---- behind a server --------------------------------------------------------------------------------------------------- */
+/* ---- behind a server ---- */
 
 START_TEST(barrier_sqlite__steps_of_a_participant)
 {

@@ -217,7 +217,8 @@ START_TEST(client__start_sends_everything_and_reads_the_answer)
     ck_assert_int_eq(seen.deadline_s, 1);
     ck_assert_int_eq(seen.deadline_ns, 500000000);
     ck_assert_int_gt(seen.timeout_ms, 3000);
-    ck_assert_int_le(seen.timeout_ms, 5100); /* C core rounds a timeout up to few digits before it puts it on the wire */
+    /* C core rounds a timeout up to few digits before it puts it on the wire. */
+    ck_assert_int_le(seen.timeout_ms, 5100);
 }
 END_TEST
 
@@ -387,7 +388,7 @@ START_TEST(client__snapshot)
 }
 END_TEST
 
-/* ---- what got lost -------------------------------------------------------------------------------------------------- */
+/* ---- what got lost ---- */
 
 START_TEST(client__a_lost_start_is_repeated_with_the_same_request_id)
 {
@@ -490,7 +491,7 @@ START_TEST(client__fail_fast_does_not_wait_for_a_sidecar)
 }
 END_TEST
 
-/* ---- ends ----------------------------------------------------------------------------------------------------------- */
+/* ---- ends ---- */
 
 START_TEST(client__shutdown_ends_calls_that_wait)
 {

@@ -19,7 +19,7 @@ static struct fake_server *server;
 static saga_client *client;
 static struct saga_error error;
 
-/* ---- the sidecar ---------------------------------------------------------------------------------------------------- */
+/* ---- the sidecar ---- */
 
 static struct side {
     atomic_uint messages, commands;
@@ -199,7 +199,7 @@ static void answer_held(int count)
     fake_answer(side.call, &response.base);
 }
 
-/* ---- the client's side ---------------------------------------------------------------------------------------------- */
+/* ---- the client's side ---- */
 
 /* What a callback was told. */
 struct told {

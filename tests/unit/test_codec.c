@@ -213,7 +213,7 @@ START_TEST(codec__format_and_type_that_are_not_known)
 }
 END_TEST
 
-/* ---- bounds: what could not be read again is not written ----------------------------------------------------------- */
+/* ---- bounds: what could not be read again is not written ---- */
 
 static struct record at_fault[] = {
     {.type = RECORD_PAUSED, .saga = {.serial = 0}},

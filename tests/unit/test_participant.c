@@ -19,7 +19,7 @@
 #define DO   "/shop.v1.Inventory/Reserve"
 #define UNDO "/shop.v1.Inventory/Release"
 
-/* ---- functions under call -------------------------------------------------------------------------------------------- */
+/* ---- functions under call ---- */
 
 /* A door that functions wait at. */
 static struct gate {
@@ -113,7 +113,7 @@ static int answer_too_much(saga_call *call, void *user)
     return saga_call_reply(call, much, sizeof much);
 }
 
-/* ---- a participant under test ---------------------------------------------------------------------------------------- */
+/* ---- a participant under test ---- */
 
 static saga_participant *participant;
 static struct caller caller;
@@ -194,7 +194,7 @@ static void pass_health_check(void)
     free(call);
 }
 
-/* ---- what is handed on ----------------------------------------------------------------------------------------------- */
+/* ---- what is handed on ---- */
 
 START_TEST(participant__hands_on_everything_that_came_with_a_call)
 {
@@ -320,7 +320,7 @@ START_TEST(participant__bounds_requests_and_answers)
 }
 END_TEST
 
-/* ---- the queue ------------------------------------------------------------------------------------------------------- */
+/* ---- the queue ---- */
 
 START_TEST(participant__full_queue_tells_when_to_come_again)
 {
@@ -484,7 +484,7 @@ START_TEST(participant__serves_on_among_strangers)
 }
 END_TEST
 
-/* ---- health ---------------------------------------------------------------------------------------------------------- */
+/* ---- health ---- */
 
 START_TEST(participant__serves_health_checks)
 {
@@ -508,7 +508,7 @@ START_TEST(participant__serves_health_checks)
 }
 END_TEST
 
-/* ---- stopping -------------------------------------------------------------------------------------------------------- */
+/* ---- stopping ---- */
 
 static void *stop(void *argument)
 {
@@ -608,7 +608,7 @@ START_TEST(participant__runs_until_it_is_interrupted_or_signalled)
 }
 END_TEST
 
-/* ---- opening --------------------------------------------------------------------------------------------------------- */
+/* ---- opening ---- */
 
 START_TEST(participant__refuses_bad_options)
 {
@@ -680,7 +680,7 @@ START_TEST(participant__refuses_steps_that_contradict_each_other)
 }
 END_TEST
 
-/* ---- a call by hand -------------------------------------------------------------------------------------------------- */
+/* ---- a call by hand ---- */
 
 START_TEST(call__by_hand_keeps_copies_and_checks)
 {

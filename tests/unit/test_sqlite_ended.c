@@ -4,7 +4,7 @@
 #include <check.h>
 #include <stdlib.h>
 
-/* ---- sagas that have ended ----------------------------------------------------------------------------------------- */
+/* ---- sagas that have ended ---- */
 
 START_TEST(sqlite_ended__ended_rows_are_found)
 {

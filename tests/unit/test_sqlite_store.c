@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* ---- frames -------------------------------------------------------------------------------------------------------- */
+/* ---- frames ---- */
 
 START_TEST(sqlite_store__fresh_one_holds_nothing)
 {
@@ -120,7 +120,7 @@ START_TEST(sqlite_store__log_is_copied_as_it_grows)
 }
 END_TEST
 
-/* ---- definitions --------------------------------------------------------------------------------------------------- */
+/* ---- definitions ---- */
 
 static int take_definition(void *self, const struct definition_row *row)
 {
@@ -155,7 +155,7 @@ START_TEST(sqlite_store__definitions)
 }
 END_TEST
 
-/* ---- who has it ---------------------------------------------------------------------------------------------------- */
+/* ---- who has it ---- */
 
 START_TEST(sqlite_store__second_open_is_refused)
 {
@@ -204,7 +204,7 @@ START_TEST(sqlite_store__another_program_s_connection_is_kept_out)
 }
 END_TEST
 
-/* ---- full ---------------------------------------------------------------------------------------------------------- */
+/* ---- full ---- */
 
 START_TEST(sqlite_store__full_takes_nothing_and_goes_on_when_there_is_room)
 {
@@ -249,7 +249,7 @@ START_TEST(sqlite_store__full_takes_nothing_and_goes_on_when_there_is_room)
 }
 END_TEST
 
-/* ---- retention ----------------------------------------------------------------------------------------------------- */
+/* ---- retention ---- */
 
 START_TEST(sqlite_store__drop_of_frames_spreads_and_keeps)
 {

@@ -61,7 +61,7 @@ int shop_reply(saga_call *call, const ProtobufCMessage *message)
     return saga_call_reply(call, bytes, protobuf_c_message_pack(message, bytes));
 }
 
-/* ---- calls ------------------------------------------------------------------------------------------------------------ */
+/* ---- calls ---- */
 
 /* Runs inside the transaction. */
 static int carry_out(saga_call *call, sqlite3 *db, void *user)
@@ -111,7 +111,7 @@ static int serve_compensation(saga_call *call, void *user)
     return serve(call, &shop->compensation, options.compensation_delay_ms);
 }
 
-/* ---- the program ------------------------------------------------------------------------------------------------------ */
+/* ---- the program ---- */
 
 static int complain(const struct saga_error *error)
 {

@@ -46,7 +46,7 @@ int64_t shop_query(sqlite3 *db, const char *sql, const char *text, int64_t secon
 /* Replies with a message and returns SAGA_OK, or a failure. */
 int shop_reply(saga_call *call, const ProtobufCMessage *message);
 
-/* ---- the ledger (ledger.c) ------------------------------------------------------------------------------------------- */
+/* ---- the ledger (ledger.c) ---- */
 
 /* Creates its table. */
 extern const char shop_ledger_schema[];

@@ -39,7 +39,7 @@ extern "C" {
 #define SAGA_REQUEST_ID_SIZE 129
 #define SAGA_NAME_SIZE       129
 
-/* ---- the client ------------------------------------------------------------------------------------------------------ */
+/* ---- the client ---- */
 
 /* A connection to one sidecar. */
 typedef struct saga_client saga_client;
@@ -78,7 +78,7 @@ SAGA_API void saga_client_close(saga_client *client);
 /* The sidecar's address, as given or found. A view, valid until saga_client_close. Thread-safe. */
 SAGA_API const char *saga_client_address(const saga_client *client);
 
-/* ---- definitions ----------------------------------------------------------------------------------------------------- */
+/* ---- definitions ---- */
 
 struct saga_registration {
     char name[SAGA_NAME_SIZE];
@@ -91,7 +91,7 @@ struct saga_registration {
 SAGA_API int saga_register_definition(saga_client *client, const char *yaml, size_t size, bool dry_run,
                                       struct saga_registration *out, struct saga_error *error);
 
-/* ---- orchestrated sagas ---------------------------------------------------------------------------------------------- */
+/* ---- orchestrated sagas ---- */
 
 struct saga_start_options {
     const char *definition; /* required */
@@ -117,7 +117,7 @@ struct saga_started {
 SAGA_API int saga_start(saga_client *client, const struct saga_start_options *options, struct saga_started *out,
                         struct saga_error *error);
 
-/* ---- enlisted sagas --------------------------------------------------------------------------------------------------
+/* ---- enlisted sagas ----
  * The service acts by itself and tells the sidecar how each step would be undone:
  * begin, then for each step enlist (durable when it returns; act only then) and settle, then commit or abort. When the process dies on the
  * way, the lease lapses and the sidecar undoes what was enlisted. */
@@ -230,7 +230,7 @@ SAGA_API int saga_keep_alive(saga_tx *tx, int64_t *lease_ms, struct saga_error *
  * its lease has lapsed. No other thread may be using tx. Accepts NULL. */
 SAGA_API void saga_tx_free(saga_tx *tx);
 
-/* ---- what a saga looks like ------------------------------------------------------------------------------------------ */
+/* ---- what a saga looks like ---- */
 
 enum saga_state {
     SAGA_STATE_RUNNING = 1,
@@ -342,7 +342,7 @@ SAGA_API bool saga_snapshot_truncated(const saga_snapshot *snapshot);
 /* Accepts NULL. */
 SAGA_API void saga_snapshot_free(saga_snapshot *snapshot);
 
-/* ---- watching -------------------------------------------------------------------------------------------------------- */
+/* ---- watching ---- */
 
 /* A stream of events that survives lost connections: it goes on after the last event it has given. */
 typedef struct saga_watch saga_watch;

@@ -36,7 +36,7 @@ extern "C" {
 #define SAGA_PRINTF(text, first)
 #endif
 
-/* ---- one call --------------------------------------------------------------------------------------------------------------------------- */
+/* ---- one call ---- */
 
 /* One attempt of one action or compensation, on its way through a function. One thread at a time; it must not be used after the function
  * has returned. */
@@ -111,7 +111,7 @@ SAGA_API int saga_call_create(const struct saga_call_info *info, saga_call **out
 /* Only for calls from saga_call_create. Accepts NULL. */
 SAGA_API void saga_call_destroy(saga_call *call);
 
-/* ---- functions -------------------------------------------------------------------------------------------------------------------------- */
+/* ---- functions ---- */
 
 /* Carries out an action or a compensation. Returns the gRPC status of the answer (enum saga_status), as a rule by saga_call_reply or
  * saga_call_fail; a number outside the table is answered as UNKNOWN. It runs on any thread of the pool, and for several calls at once. No C++
@@ -123,7 +123,7 @@ SAGA_API void saga_call_destroy(saga_call *call);
  * whatever failure it answers, so it should answer OK as soon as there is nothing left to undo. */
 typedef int (*saga_step_function)(saga_call *call, void *user);
 
-/* ---- the server ------------------------------------------------------------------------------------------------------------------------- */
+/* ---- the server ---- */
 
 /* A gRPC server with its threads. One owner: only saga_participant_interrupt may be called while another function runs. */
 typedef struct saga_participant saga_participant;

@@ -30,7 +30,7 @@ extern "C" {
  * savepoints of its own are fine. Within it lock_timeout is what is left of the call's deadline. */
 typedef int (*saga_pq_function)(saga_call *call, PGconn *db, void *user);
 
-/* ---- connections of the library --------------------------------------------------------------------------------------------------------- */
+/* ---- connections of the library ---- */
 
 /* A database with a few connections, each used by one thread at a time, reconnected when lost. */
 typedef struct saga_pq saga_pq;
@@ -69,7 +69,7 @@ SAGA_API void saga_pq_give(saga_pq *store, PGconn *db);
 /* Closes the connections. Every participant that uses store must have been closed. Accepts NULL. */
 SAGA_API void saga_pq_close(saga_pq *store);
 
-/* ---- a connection of one's own ---------------------------------------------------------------------------------------------------------- */
+/* ---- a connection of one's own ---- */
 
 /* The same on a connection that the caller has for itself, with no transaction open. The table must be there; nothing is collected.
  * Thread-safe for different connections. */

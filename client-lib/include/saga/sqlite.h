@@ -40,7 +40,7 @@ extern "C" {
  * savepoints of its own are fine. It holds the database's one write lock: slow work that needs none belongs elsewhere. */
 typedef int (*saga_sqlite_function)(saga_call *call, sqlite3 *db, void *user);
 
-/* ---- a connection of the library -------------------------------------------------------------------------------------------------------- */
+/* ---- a connection of the library ---- */
 
 /* A database with one connection that threads take turns with: SQLite has one writer at a time anyway. */
 typedef struct saga_sqlite saga_sqlite;
@@ -79,7 +79,7 @@ SAGA_API void saga_sqlite_unlock(saga_sqlite *store);
 /* Closes the connection. Every participant that uses store must have been closed. Accepts NULL. */
 SAGA_API void saga_sqlite_close(saga_sqlite *store);
 
-/* ---- a connection of one's own ---------------------------------------------------------------------------------------------------------- */
+/* ---- a connection of one's own ---- */
 
 /* The same on a connection that the caller has for itself, with no transaction open and a busy timeout that suits. The table must be there;
  * nothing is collected. Thread-safe for different connections. */

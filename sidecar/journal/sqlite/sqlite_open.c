@@ -22,7 +22,7 @@ static int system_failed(const char *path, const char *doing, int number, struct
     return error_set(detail, E_JOURNAL, path, text);
 }
 
-/* ---- the lock file ------------------------------------------------------------------------------------------------- */
+/* ---- the lock file ---- */
 
 static int tell_locked(const char *path, int fd, struct error_detail *detail)
 {
@@ -56,7 +56,7 @@ static int take_lock(struct sqlite_store *s, struct error_detail *detail)
     return 0;
 }
 
-/* ---- the database -------------------------------------------------------------------------------------------------- */
+/* ---- the database ---- */
 
 /* What a failed step of opening means. */
 static int open_failed(struct sqlite_store *s, int rc, const char *doing, struct error_detail *detail)
@@ -196,7 +196,7 @@ static int prepare(struct sqlite_store *s, struct error_detail *detail)
     return 0;
 }
 
-/* ---- what it holds ------------------------------------------------------------------------------------------------- */
+/* ---- what it holds ---- */
 
 static int read_frame_bounds(struct sqlite_store *s, struct error_detail *detail)
 {
@@ -255,7 +255,7 @@ static int read_state(struct sqlite_store *s, struct store_state *state, struct 
     return rc;
 }
 
-/* ---- open and close ------------------------------------------------------------------------------------------------ */
+/* ---- open and close ---- */
 
 static int check_log(struct sqlite_store *s, const char *vfs, struct error_detail *detail)
 {

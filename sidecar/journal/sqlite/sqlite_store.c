@@ -95,7 +95,7 @@ int inside_get_meta(struct sqlite_store *s, const char *key, uint64_t *value, st
     return rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : inside_fail(s, end, "reading the table meta", detail);
 }
 
-/* ---- writing ------------------------------------------------------------------------------------------------------- */
+/* ---- writing ---- */
 
 /* Nothing is written from here on; the failure is told again to whoever asks. */
 static int break_down(struct sqlite_store *s, int rc, const char *doing)
@@ -237,7 +237,7 @@ int sqlite_store_commit(struct store *face, const struct store_commit *commit, s
     return 0;
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------------------- */
+/* ---- reading ---- */
 
 static int frame_corrupt(const struct sqlite_store *s, uint64_t frame, const char *found, struct error_detail *detail)
 {
@@ -329,7 +329,7 @@ int sqlite_store_scan_definitions(struct store *face, int (*take)(void *self, co
     return step == SQLITE_DONE ? 0 : inside_fail(s, end, "reading definitions", detail);
 }
 
-/* ---- retention ----------------------------------------------------------------------------------------------------- */
+/* ---- retention ---- */
 
 /* One piece of work. */
 struct drop_plan {
