@@ -33,7 +33,6 @@ struct rpc_call *rpc_call_take(struct rpc *r, const struct rpc_served *served)
     grpc_metadata_array_init(&call->metadata);
     call->end_message = grpc_empty_slice();
     call->end_details = grpc_empty_slice();
-    call->deadline = gpr_inf_future(GPR_CLOCK_MONOTONIC);
     rpc_link_init(&call->open);
     rpc_link_init(&call->unwatched);
     return call;
@@ -376,11 +375,6 @@ void rpc_send(struct rpc_call *call, struct bytes message)
 const struct rpc_method *rpc_call_method(const struct rpc_call *call)
 {
     return call->served->method;
-}
-
-struct span rpc_call_time_left(const struct rpc_call *call)
-{
-    return rpc_span_until(call->deadline);
 }
 
 void rpc_call_set_owner(struct rpc_call *call, void *owner)

@@ -86,7 +86,7 @@ struct rpc_call {
     grpc_byte_buffer *payload;       /* the message that has come */
     grpc_byte_buffer *surplus;       /* what follows the one message of a unary call: nothing, or it is refused */
     grpc_metadata_array metadata;
-    gpr_timespec deadline;
+    gpr_timespec deadline; /* C core fills it in, and ends the call when it passes */
     void *owner;
     struct rpc_ask *ask; /* another loop asks: nothing of C core is behind the call */
 
@@ -192,9 +192,6 @@ grpc_slice rpc_slice_of(struct bytes bytes);
 
 /* Puts a copy of message into r->sending and returns it, for one SEND_MESSAGE that is started before the next is filled. */
 grpc_byte_buffer *rpc_fill(struct rpc *r, struct bytes message);
-
-/* From now to when, saturating. */
-struct span rpc_span_until(gpr_timespec when);
 
 /* For C core's settings: whole milliseconds, at least one. */
 int rpc_milliseconds(struct span span);

@@ -84,9 +84,8 @@ int rpc_poll(struct rpc *r, struct span wait);
 /* From any thread or a signal handler's thread: makes a waiting rpc_poll return. */
 void rpc_wake(struct rpc *r);
 
-/* The method of a call, the peer's remaining time (INT64_MAX us when it set none), and a word of the owner's own. */
+/* The method of a call, and a word of the owner's own. */
 const struct rpc_method *rpc_call_method(const struct rpc_call *call);
-struct span rpc_call_time_left(const struct rpc_call *call);
 void rpc_call_set_owner(struct rpc_call *call, void *owner);
 void *rpc_call_owner(const struct rpc_call *call);
 

@@ -48,18 +48,6 @@ grpc_byte_buffer *rpc_fill(struct rpc *r, struct bytes message)
     return &r->sending;
 }
 
-struct span rpc_span_until(gpr_timespec when)
-{
-    if (gpr_time_cmp(when, gpr_inf_future(when.clock_type)) == 0)
-        return (struct span){.us = INT64_MAX};
-    gpr_timespec left = gpr_time_sub(when, gpr_now(when.clock_type));
-    if (left.tv_sec > FOR_EVER_US / 1000000)
-        return (struct span){.us = INT64_MAX};
-    if (left.tv_sec < -(FOR_EVER_US / 1000000))
-        return (struct span){.us = -FOR_EVER_US};
-    return (struct span){.us = left.tv_sec * 1000000 + left.tv_nsec / 1000};
-}
-
 int rpc_milliseconds(struct span span)
 {
     int64_t ms = span.us / 1000;

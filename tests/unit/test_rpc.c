@@ -103,7 +103,7 @@ START_TEST(rpc__oversize_message_is_resource_exhausted)
 }
 END_TEST
 
-START_TEST(rpc__held_call_is_answered_later_and_knows_its_time)
+START_TEST(rpc__held_call_is_answered_later)
 {
     struct client_call c;
     world_open(&w, true);
@@ -112,10 +112,6 @@ START_TEST(rpc__held_call_is_answered_later_and_knows_its_time)
     client_send(&c, bytes_of_text("wait"), true);
     WORLD_UNTIL(&w, w.held_count == 1);
     ck_assert_str_eq(w.held[0].message.at, "wait");
-    struct span left = rpc_call_time_left(w.held[0].call);
-    ck_assert_int_gt(left.us, 50000000);
-    /* C core rounds a timeout up to few digits before it puts it on the wire. */
-    ck_assert_int_le(left.us, SPAN_S(62).us);
     for (int i = 0; i < 20; i++)
         world_turn(&w);
     ck_assert(!rpc_idle(w.rpc));
@@ -126,13 +122,6 @@ START_TEST(rpc__held_call_is_answered_later_and_knows_its_time)
     ck_assert_str_eq(c.message.at, "late");
     WORLD_UNTIL(&w, rpc_idle(w.rpc));
     ck_assert_int_eq(w.held[0].cancellations, 0);
-
-    client_start(&c, &w, "/t.T/Hold", 0);
-    client_send(&c, bytes_of_text("for ever"), true);
-    WORLD_UNTIL(&w, w.held_count == 2);
-    ck_assert_int_eq(rpc_call_time_left(w.held[1].call).us, INT64_MAX);
-    client_cancel(&c);
-    client_finish(&c);
     world_close(&w);
 }
 END_TEST
@@ -430,7 +419,7 @@ int main(void)
     tcase_add_test(tc, rpc__unknown_method_is_unimplemented);
     tcase_add_test(tc, rpc__unary_call_takes_exactly_one_message);
     tcase_add_test(tc, rpc__oversize_message_is_resource_exhausted);
-    tcase_add_test(tc, rpc__held_call_is_answered_later_and_knows_its_time);
+    tcase_add_test(tc, rpc__held_call_is_answered_later);
     tcase_add_test(tc, rpc__cancellation_deadline_and_lost_peer_are_told_once);
     tcase_add_test(tc, rpc__server_stream_sends_one_message_after_the_other);
     tcase_add_test(tc, rpc__bidi_stream_hears_messages_on_demand_and_the_half_close);
