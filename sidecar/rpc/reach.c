@@ -9,7 +9,8 @@
  * reset stream, an HTTP error of a proxy) and hands them out in the same way, even with the same words. What differs is how many entries of
  * the trailing metadata it keeps to itself: one for a status that it made up, two or more for one that has come, two again for one made up
  * because the peer closes its connections, and three for one made up because a message that had come could not be used. The library's
- * version is fixed by its soname; tests/unit/test_rpc_out.c holds it to all this. */
+ * version is fixed by its soname; tests/unit/test_rpc_out.c holds it to all this. A server that sends more of what C core keeps to itself
+ * (load reports) is not told from the last kind: that costs a wait, and no more. */
 #include "sidecar/rpc/internal.h"
 
 #include "sidecar/base/grpc_status.h"
@@ -33,9 +34,30 @@ static bool was_refused(const struct rpc_ending *e)
     return e->status == CODE_UNAVAILABLE && e->hidden_count == MADE_UP_HIDDEN && says(e->trace, REFUSED);
 }
 
+/* https://github.com/grpc/grpc/blob/master/doc/statuscodes.md: only applications send these. */
+static bool is_never_made_up(int status)
+{
+    switch (status) {
+    case CODE_INVALID_ARGUMENT:
+    case CODE_NOT_FOUND:
+    case CODE_ALREADY_EXISTS:
+    case CODE_FAILED_PRECONDITION:
+    case CODE_ABORTED:
+    case CODE_OUT_OF_RANGE:
+    case CODE_DATA_LOSS:
+        return true;
+    default:
+        return false;
+    }
+}
+
 static bool was_answered(const struct rpc_ending *e)
 {
-    if (!says(e->trace, FROM_PEER) || says(e->trace, FROM_PROXY) || says(e->trace, RESET))
+    if (!says(e->trace, FROM_PEER))
+        return false;
+    if (is_never_made_up(e->status))
+        return e->hidden_count >= REAL_HIDDEN;
+    if (says(e->trace, FROM_PROXY) || says(e->trace, RESET))
         return false;
     switch (e->status) {
     case CODE_UNAVAILABLE:

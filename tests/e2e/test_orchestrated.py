@@ -142,6 +142,15 @@ class Orchestrated(Case):
                 self.assertEqual(["a"], self.shop.order(saga.id, "compensation"))
                 self.assertEqual(1, len(self.shop.of(saga.id, "action", "b")))
 
+    def test_long_refusal(self):
+        """What a participant says may take metadata_bytes_max; gRPC itself would take half as much, and end the connection."""
+        self.define(step("a"), step("b", after=["a"]))
+        self.shop.on(do("b"), fail(Code.FAILED_PRECONDITION, "x" * 12000))
+        saga = self.run_saga()
+        self.assertEqual("ACTION_REJECTED", reason_name(saga.reason))
+        self.assertEqual(["a"], self.shop.order(saga.id, "compensation"))
+        self.assertEqual(1, len(self.shop.of(saga.id, "action", "b")))
+
     def test_every_unclear_answer(self):
         self.define(step("a"), step("b", after=["a"]))
         for code in (Code.UNKNOWN, Code.INTERNAL, Code.CANCELLED, Code.DATA_LOSS):

@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { HEADERS = 1, RST_STREAM = 3, SETTINGS = 4, GOAWAY = 7 };
+enum { HEADERS = 1, RST_STREAM = 3, SETTINGS = 4, PING = 6, GOAWAY = 7 };
 enum { END_STREAM = 1, END_HEADERS = 4, ACK = 1 };
 
 void fake_peer_init(struct fake_peer *peer)
@@ -102,6 +102,8 @@ static void serve(struct fake_peer *peer, int fd)
             return;
         if (head[3] == SETTINGS && (head[4] & ACK) == 0)
             send_all(fd, out, write_frame(out, SETTINGS, ACK, 0, NULL, 0));
+        if (head[3] == PING && (head[4] & ACK) == 0)
+            peer->pings++;
         if (head[3] == HEADERS && !answered) {
             answered = true;
             send_all(fd, peer->answer, peer->answer_size);

@@ -14,7 +14,8 @@ struct fake_peer {
     pthread_t thread;
     uint8_t answer[512]; /* frames, sent once a request's headers have come */
     size_t answer_size;
-    bool closes; /* the connection after that */
+    bool closes;    /* the connection after that */
+    unsigned pings; /* that came; to be read after stop */
 };
 
 /* Between init and start its answer is put together from frames. stop waits for the connections to be closed by the other side. */

@@ -387,6 +387,30 @@ START_TEST(rpc_out__refused_stream_was_not_executed)
     check_peer("passed on", 14, SAGA_REACH_MAYBE);
     trailers_only("14", "failed to connect to all addresses");
     check_peer("passed on", 14, SAGA_REACH_ANSWERED);
+    /* Some statuses are never made up, whatever the words. */
+    static const char *const own[] = {"3", "5", "6", "9", "10", "11", "15"};
+    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
+        trailers_only(own[i], "Received RST_STREAM with error code 2");
+        check_peer("passed on", atoi(own[i]), SAGA_REACH_ANSWERED);
+        trailers_only(own[i], "Received http2 header with status: 503");
+        check_peer("passed on", atoi(own[i]), SAGA_REACH_ANSWERED);
+    }
+    trailers_only("13", "Received RST_STREAM with error code 2");
+    check_peer("passed on", 13, SAGA_REACH_MAYBE);
+}
+END_TEST
+
+START_TEST(rpc_out__peer_is_not_pinged_more_often_than_servers_permit)
+{
+    begin_peer();
+    world_init(&w);
+    w.options.keepalive_time = SPAN_MS(100);
+    world_open(&w, false);
+    fake_peer_start(&peer);
+    call(peer.address, "/t.T/Echo", SPAN_MS(1500));
+    world_close(&w);
+    fake_peer_stop(&peer);
+    ck_assert_uint_eq(peer.pings, 0);
 }
 END_TEST
 
@@ -436,6 +460,7 @@ int main(void)
     tcase_add_test(tc, rpc_out__status_made_up_here_is_no_answer);
     tcase_add_test(tc, rpc_out__output_that_cannot_be_used_is_no_answer);
     tcase_add_test(tc, rpc_out__refused_stream_was_not_executed);
+    tcase_add_test(tc, rpc_out__peer_is_not_pinged_more_often_than_servers_permit);
     tcase_add_test(tc, rpc_out__silent_peer_leaves_it_open_whether_it_ran);
     tcase_add_test(tc, rpc_out__pushback_is_read);
     suite_add_tcase(suite, tc);
