@@ -396,7 +396,10 @@ class Sagactl(Case):
 
     def on_terminal(self, *args, **env):
         """What it writes to a terminal of 90 columns."""
-        main, other = pty.openpty()
+        try:
+            main, other = pty.openpty()
+        except OSError as error:  # a bare chroot has no /dev/pts
+            self.skipTest("no terminal can be had here: %s" % error)
         fcntl.ioctl(other, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 90, 0, 0))
         variables = environment(TERM="xterm", **env)
         del variables["COLUMNS"]
