@@ -56,11 +56,11 @@ struct rpc_options {
     uint32_t streams_max;            /* server and bidi streams among them */
     uint32_t connection_streams_max; /* HTTP/2 streams of one connection */
     struct span handshake_timeout;   /* a connection that has not begun to speak HTTP/2 by then is closed */
-    struct span
-        keepalive_time; /* a peer is asked that often whether it is there (a target every five minutes at most), */
-    struct span keepalive_timeout; /* and has that long to say so */
-    struct span connect_timeout;   /* of calls out: an attempt that finds no connection for so long never left */
-    uint32_t metadata_bytes_max;   /* of a request's headers, or an answer's headers or trailers */
+    /* A peer is asked that often whether it is there (a target every five minutes at most), and has keepalive_timeout to say so. */
+    struct span keepalive_time;
+    struct span keepalive_timeout;
+    struct span connect_timeout; /* of calls out: an attempt that finds no connection for so long never left */
+    uint32_t metadata_bytes_max; /* of a request's headers, or an answer's headers or trailers */
 };
 
 /* Starts nothing yet. callbacks is copied, options borrowed for the call (methods must stay). Returns 0, E_MEMORY or E_SYSTEM. */

@@ -11,8 +11,8 @@ import time
 
 import grpc
 
-from harness import (PATIENCE_S, SAGAD, Case, Client, Gate, Participant, Sidecar, definition, do, enlistment, fail, failure_of,
-                     message, settled, state_name, step, undo, wait_until)
+from harness import (PATIENCE_S, SAGAD, Case, Client, Gate, Participant, Sidecar, definition, do, enlistment, fail,
+                     failure_in_result, failure_of, message, settled, state_name, step, undo, wait_until)
 
 Code = grpc.StatusCode
 
@@ -328,7 +328,13 @@ class Process(Case):
             failure = self.refused("DATA_LOSS", "JOURNAL_CORRUPT", call, **fields)
             self.assertRegex(failure.text, "the row [0-9]+ of the table ended is damaged")
             self.assertIn("backup", failure.text)
-        self.assertEqual(5, len(sidecar.log("the journal is damaged: a request was refused")))
+        request = message("saga.v1.PipeRequest")()
+        for saga_id in begun:
+            request.commands.add().commit.saga_id = saga_id
+        results = next(client.Pipe(iter([request]))).results
+        self.assertEqual("JOURNAL_CORRUPT", failure_in_result(results[0].error).reason)
+        self.assertEqual("commit", results[1].WhichOneof("result"))
+        self.assertEqual(6, len(sidecar.log("the journal is damaged: a request was refused")))
         self.assertState("COMMITTED", client.saga(begun[1]))
         self.assertNotIn(client.Begin(name="x", request_id="r-2").saga_id, begun)
 

@@ -149,6 +149,12 @@ void owner_crash(struct owner *o)
     o->call_count = 0;
 }
 
+void owner_restart(struct owner *o)
+{
+    owner_crash(o);
+    CHECK(owner_start(o) == 0);
+}
+
 void owner_close(struct owner *o)
 {
     owner_crash(o);
@@ -166,6 +172,22 @@ int owner_register(struct owner *o, const char *yaml)
     if (code != 0)
         definition_destroy(d);
     return code;
+}
+
+const char owner_one_step[] = "name: one\nversion: 1.0.0\nsteps:\n"
+                              "  - {name: a, target: t, action: /p.S/A, compensation: /p.S/UndoA}\n";
+const char owner_two_steps[] = "name: two\nversion: 1.0.0\nsteps:\n"
+                               "  - {name: a, target: t, action: /p.S/A, compensation: /p.S/UndoA}\n"
+                               "  - {name: b, target: u, after: [a], action: /p.S/B, compensation: /p.S/UndoB}\n";
+
+void owner_open(struct owner *o)
+{
+    owner_init(o);
+    CHECK(owner_start(o) == 0);
+    CHECK(owner_register(o, owner_one_step) == 0);
+    CHECK(owner_register(o, owner_two_steps) == 0);
+    CHECK(owner_commit(o) == 0);
+    owner_told(o);
 }
 
 void owner_submit(struct owner *o, struct event event)

@@ -36,8 +36,18 @@ void owner_init(struct owner *o);
 /* Opens store, catalog and core. Returns what core_open does. */
 int owner_start(struct owner *o);
 
+/* Definitions: "one" with step a, "two" with steps a and b, one after the other. */
+extern const char owner_one_step[];
+extern const char owner_two_steps[];
+
+/* owner_init and owner_start, and both of them registered. */
+void owner_open(struct owner *o);
+
 /* What a killed process leaves: the disk. */
 void owner_crash(struct owner *o);
+
+/* owner_crash, and owner_start, checked. */
+void owner_restart(struct owner *o);
 
 /* owner_crash, and the disk too. */
 void owner_close(struct owner *o);

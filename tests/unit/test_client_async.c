@@ -3,6 +3,7 @@
 
 #include "saga/v1/coordinator.pb-c.h"
 #include "tests/support/fake_server.h"
+#include "tests/support/until.h"
 
 #include <check.h>
 #include <poll.h>
@@ -272,15 +273,6 @@ static void drain(void)
     ck_assert_uint_eq(saga_async_outstanding(client), 0);
     fake_count(server, "Pipe"); /* the server's lock orders its thread and this one */
 }
-
-#define UNTIL(condition) \
-    do { \
-        time_t end_ = time(NULL) + 20; \
-        while (!(condition)) { \
-            nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL); \
-            ck_assert_msg(time(NULL) < end_, "waited in vain for " #condition); \
-        } \
-    } while (0)
 
 START_TEST(async__every_command_is_answered_as_its_kind)
 {

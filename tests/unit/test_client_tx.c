@@ -3,6 +3,7 @@
 
 #include "saga/v1/coordinator.pb-c.h"
 #include "tests/support/fake_server.h"
+#include "tests/support/until.h"
 
 #include <check.h>
 #include <pthread.h>
@@ -169,15 +170,6 @@ static saga_tx *begin(int64_t lease_ms)
     ck_assert_msg(saga_begin(client, &options, &tx, &error) == SAGA_OK, "%s", error.message);
     return tx;
 }
-
-#define UNTIL(condition) \
-    do { \
-        time_t end_ = time(NULL) + 20; \
-        while (!(condition)) { \
-            nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL); \
-            ck_assert_msg(time(NULL) < end_, "waited in vain for " #condition); \
-        } \
-    } while (0)
 
 START_TEST(tx__begin_enlist_settle_commit)
 {

@@ -8,31 +8,14 @@
 
 static struct owner o;
 
-static const char one_step[] = "name: one\nversion: 1.0.0\nsteps:\n"
-                               "  - {name: a, target: t, action: /p.S/A, compensation: /p.S/UndoA}\n";
-static const char two_steps[] = "name: two\nversion: 1.0.0\nsteps:\n"
-                                "  - {name: a, target: t, action: /p.S/A, compensation: /p.S/UndoA}\n"
-                                "  - {name: b, target: u, after: [a], action: /p.S/B, compensation: /p.S/UndoB}\n";
-
 static void setup(void)
 {
-    owner_init(&o);
-    ck_assert_int_eq(owner_start(&o), 0);
-    ck_assert_int_eq(owner_register(&o, one_step), 0);
-    ck_assert_int_eq(owner_register(&o, two_steps), 0);
-    ck_assert_int_eq(owner_commit(&o), 0);
-    owner_told(&o);
+    owner_open(&o);
 }
 
 static void teardown(void)
 {
     owner_close(&o);
-}
-
-static void restart(void)
-{
-    owner_crash(&o);
-    ck_assert_int_eq(owner_start(&o), 0);
 }
 
 static const struct saga *live(uint64_t serial)
@@ -88,7 +71,7 @@ START_TEST(core__a_commit_that_fails_lets_nothing_out)
         memory_disk_fail(o.disk, 1, E_JOURNAL, landed);
         ck_assert_int_eq(owner_commit(&o), E_JOURNAL);
         ck_assert_str_eq(owner_told(&o), "");
-        restart();
+        owner_restart(&o);
         ck_assert_int_eq(live(1) != NULL, landed);
         ck_assert_int_eq(owner_commit(&o), 0);
         /* Whether it left is not known: the attempt is the next one. */
@@ -127,7 +110,7 @@ START_TEST(core__while_the_journal_is_full_everything_waits)
     o.now.us += 1000;
     ck_assert_int_eq(owner_commit(&o), E_JOURNAL_FULL);
     ck_assert_str_eq(owner_told(&o), "reply 2 JOURNAL_FULL\n");
-    ck_assert_int_eq(owner_register(&o, one_step), E_JOURNAL_FULL);
+    ck_assert_int_eq(owner_register(&o, owner_one_step), E_JOURNAL_FULL);
     ck_assert_int_eq(core_full_since(o.core).us, o.now.us - 1000);
     memory_disk_set_size(o.disk, 0);
     ck_assert_int_eq(owner_commit(&o), 0);
@@ -151,7 +134,7 @@ START_TEST(core__answers_are_taken_in_while_the_journal_is_full)
     memory_disk_set_size(o.disk, 0);
     ck_assert_int_eq(owner_commit(&o), 0);
     ck_assert_str_eq(owner_told(&o), "durable 2\ncall 1 b action #1\ncall 2 b action #1\n");
-    restart();
+    owner_restart(&o);
     ck_assert_uint_eq(live(1)->steps[0].action, SAGA_ACTION_DONE);
     ck_assert_uint_eq(live(2)->steps[0].action, SAGA_ACTION_DONE);
 }
@@ -163,7 +146,7 @@ START_TEST(core__a_request_id_is_known_after_the_end)
 {
     owner_submit_start(&o, 1, "one", "r1");
     owner_finish_all(&o);
-    restart();
+    owner_restart(&o);
     owner_submit_start(&o, 2, "one", "r1");
     owner_submit_start(&o, 3, "two", "r1");
     owner_submit_start(&o, 4, "one", "r2");
@@ -345,7 +328,7 @@ START_TEST(core__a_definition_and_its_first_saga_share_a_commit)
         owner_register(&o, "name: new\nversion: 1.0.0\nsteps:\n  - {name: a, target: t, action: /p.S/A}\n"), 0);
     owner_submit_start(&o, 1, "new", NULL);
     ck_assert_int_eq(owner_commit(&o), 0);
-    restart();
+    owner_restart(&o);
     ck_assert_str_eq(live(1)->definition->name, "new");
     ck_assert_uint_eq(live(1)->definition->number, 3);
 }
@@ -355,7 +338,7 @@ START_TEST(core__a_definition_that_is_not_durable_is_gone_after_a_crash)
 {
     ck_assert_int_eq(
         owner_register(&o, "name: new\nversion: 1.0.0\nsteps:\n  - {name: a, target: t, action: /p.S/A}\n"), 0);
-    restart();
+    owner_restart(&o);
     ck_assert_uint_eq(catalog_count(o.catalog), 2);
 }
 END_TEST
@@ -379,7 +362,7 @@ START_TEST(core__a_call_to_a_target_that_is_gone_never_leaves)
     owner_answer(&o, 0, "out");
     ck_assert_int_eq(owner_commit(&o), 0);
     o.targets[1] = NULL;
-    restart();
+    owner_restart(&o);
     /* The attempt that the crash took was unknown; the ones after it certainly did not happen, and the saga turns back.
      */
     for (int i = 0; i < 200 && live(1) != NULL && o.call_count == 0; i++) {

@@ -9,31 +9,14 @@
 
 static struct owner o;
 
-static const char one_step[] = "name: one\nversion: 1.0.0\nsteps:\n"
-                               "  - {name: a, target: t, action: /p.S/A, compensation: /p.S/UndoA}\n";
-static const char two_steps[] = "name: two\nversion: 1.0.0\nsteps:\n"
-                                "  - {name: a, target: t, action: /p.S/A, compensation: /p.S/UndoA}\n"
-                                "  - {name: b, target: u, after: [a], action: /p.S/B, compensation: /p.S/UndoB}\n";
-
 static void setup(void)
 {
-    owner_init(&o);
-    ck_assert_int_eq(owner_start(&o), 0);
-    ck_assert_int_eq(owner_register(&o, one_step), 0);
-    ck_assert_int_eq(owner_register(&o, two_steps), 0);
-    ck_assert_int_eq(owner_commit(&o), 0);
-    owner_told(&o);
+    owner_open(&o);
 }
 
 static void teardown(void)
 {
     owner_close(&o);
-}
-
-static void restart(void)
-{
-    owner_crash(&o);
-    ck_assert_int_eq(owner_start(&o), 0);
 }
 
 /* Old sagas end while a newer one lives, so that recovery starts in the middle of their history. */
@@ -112,7 +95,7 @@ START_TEST(core_recovery__a_graceful_stop_starts_nothing)
     owner_submit_start(&o, 2, "one", NULL);
     ck_assert_int_eq(owner_commit(&o), 0);
     ck_assert_str_eq(owner_told(&o), "durable 2\nreply 2 ok saga=2\n");
-    restart();
+    owner_restart(&o);
     ck_assert_int_eq(owner_commit(&o), 0);
     ck_assert_str_eq(owner_told(&o), "durable 3\ncall 1 b action #1\ncall 2 a action #1\n");
 }
@@ -158,7 +141,7 @@ START_TEST(core_recovery__frames_of_a_live_saga_are_kept)
     ck_assert_int_eq(core_maintain(o.core, o.now, &more, &o.detail), 0);
     ck_assert_int_eq(o.store->read_frame(o.store, 1, &records, &o.detail), E_CURSOR);
     ck_assert_int_eq(o.store->find_ended(o.store, 1, &row, &o.detail), E_SAGA_NOT_FOUND);
-    restart();
+    owner_restart(&o);
     ck_assert_uint_eq(engine_serial(core_engine(o.core)), 2);
 }
 END_TEST
@@ -227,8 +210,8 @@ START_TEST(core_recovery__every_allocation_may_be_refused)
         o.targets[0] = "t";
         o.targets[1] = "u";
         ck_assert_int_eq(owner_start(&o), 0);
-        ck_assert_int_eq(owner_register(&o, one_step), 0);
-        ck_assert_int_eq(owner_register(&o, two_steps), 0);
+        ck_assert_int_eq(owner_register(&o, owner_one_step), 0);
+        ck_assert_int_eq(owner_register(&o, owner_two_steps), 0);
         ck_assert_int_eq(owner_commit(&o), 0);
         owner_crash(&o);
         o.targets[0] = "u";

@@ -14,15 +14,11 @@ static struct arena arena;
 static struct timeline timeline;
 static struct error_detail detail;
 
-static const char two_steps[] = "name: two\nversion: 1.0.0\nsteps:\n"
-                                "  - {name: a, target: t, action: /p.S/A, compensation: /p.S/UndoA}\n"
-                                "  - {name: b, target: u, after: [a], action: /p.S/B, compensation: /p.S/UndoB}\n";
-
 static void setup(void)
 {
     owner_init(&o);
     ck_assert_int_eq(owner_start(&o), 0);
-    ck_assert_int_eq(owner_register(&o, two_steps), 0);
+    ck_assert_int_eq(owner_register(&o, owner_two_steps), 0);
     ck_assert_int_eq(owner_commit(&o), 0);
     arena_init(&arena);
 }
