@@ -85,7 +85,8 @@ $(B)/lib/proto.a: $(PB_O) $(B)/gen/descriptors.o
 # ---- rooms ----------------------------------------------------------------------------------------------------------
 
 ROOMS := compensations sidecar/base sidecar/definition sidecar/resilience sidecar/engine sidecar/journal \
-	sidecar/rpc sidecar/observe sidecar/runtime client-lib/src client-lib/sqlite client-lib/pq client-lib/sagactl
+	sidecar/core sidecar/config sidecar/rpc sidecar/observe sidecar/api sidecar/shard sidecar/runtime \
+	client-lib/src client-lib/sqlite client-lib/pq client-lib/sagactl
 room_sources = $(filter-out %/main.c,$(wildcard $(1)/*.c $(1)/sqlite/*.c))
 room_archive = $(B)/lib/$(subst /,_,$(1)).a
 
@@ -105,7 +106,7 @@ $(foreach r,$(ROOMS),$(eval $(call room,$(r))))
 
 archives = $(foreach r,$(1),$(call room_archive,$(r)))
 PURE := sidecar/engine sidecar/resilience sidecar/definition compensations sidecar/base
-SIDECAR_LIBS := $(call archives,sidecar/runtime sidecar/observe sidecar/rpc sidecar/journal $(PURE)) $(B)/lib/proto.a
+SIDECAR_LIBS := $(call archives,sidecar/runtime sidecar/shard sidecar/api sidecar/core sidecar/config sidecar/observe sidecar/rpc sidecar/journal $(PURE)) $(B)/lib/proto.a
 CLIENT_LIBS := $(call archives,client-lib/src compensations) $(B)/lib/proto.a
 
 # ---- programs and libraries -----------------------------------------------------------------------------------------
@@ -336,8 +337,8 @@ fuzz-run: $(FUZZ)
 			-artifact_prefix=$(B)/fuzz/$$n- $$found $$seeds > $$log 2>&1 || { tail -60 $$log; exit 1; }; \
 		echo "fuzz_$$n: $$(sed -n 's/^stat::number_of_executed_units: *//p' $$log) inputs in $(FUZZ_SECONDS) s"; done
 
-# What the documents say of the options follows from sidecar/runtime/options.def.
-OPTIONS_LIBS := $(B)/obj/tests/support/panic.o $(call archives,sidecar/runtime sidecar/definition sidecar/base)
+# What the documents say of the options follows from sidecar/config/options.def.
+OPTIONS_LIBS := $(B)/obj/tests/support/panic.o $(call archives,sidecar/config sidecar/definition sidecar/base)
 $(B)/docs_options: $(B)/obj/tests/tools/docs_options.o $(OPTIONS_LIBS)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $< $(OPTIONS_LIBS) $(YAML_LIBS)
 
@@ -368,8 +369,7 @@ record-corpus: $(B)/record_corpus
 
 # ---- the simulator (tests/sim, docs/testing.md) ---------------------------------------------------------------------
 
-SIM_O := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/sim/*.c sidecar/runtime/core*.c sidecar/journal/codec*.c)) \
-	$(patsubst %,$(B)/obj/sidecar/runtime/%.o,catalog call_metadata timeline arena heap)
+SIM_O := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/sim/*.c sidecar/core/*.c sidecar/journal/codec*.c))
 $(B)/obj/tests/sim/%.o: CPPFLAGS += -DSIM_COMMIT='"$(shell git describe --always --dirty 2>/dev/null)"'
 $(B)/sim: $(SIM_O) $(call archives,$(PURE))
 	$(CC) $(LDFLAGS) -o $@ $(SIM_O) -Wl,--start-group $(call archives,$(PURE)) -Wl,--end-group $(PROTO_LIBS) $(YAML_LIBS) -lz
@@ -422,8 +422,7 @@ $(B)/bench/bench_store: $(B)/obj/tests/bench/bench_store.o $(B)/obj/tests/suppor
 	$(Q)$(CC) $(LDFLAGS) -o $@ -Wl,--start-group $^ -Wl,--end-group $(SQLITE_LIBS) $(YAML_LIBS) -lz
 
 $(B)/bench/scenarios: $(B)/obj/tests/bench/scenarios.o $(B)/obj/tests/support/memory_store.o $(B)/obj/tests/support/panic.o \
-		$(patsubst %,$(B)/obj/sidecar/runtime/%.o,$(patsubst sidecar/runtime/%.c,%,$(wildcard sidecar/runtime/core*.c)) catalog arena call_metadata decode heap timeline) \
-		$(call archives,sidecar/journal $(PURE)) $(B)/lib/proto.a
+		$(B)/obj/sidecar/api/decode.o $(call archives,sidecar/core sidecar/journal $(PURE)) $(B)/lib/proto.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS) -o $@ -Wl,--start-group $^ -Wl,--end-group $(PROTO_LIBS) $(SQLITE_LIBS) $(YAML_LIBS) -lz
 

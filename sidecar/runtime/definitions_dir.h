@@ -2,7 +2,7 @@
 #ifndef SAGA_RUNTIME_DEFINITIONS_DIR_H
 #define SAGA_RUNTIME_DEFINITIONS_DIR_H
 
-#include "sidecar/runtime/config.h"
+#include "sidecar/config/config.h"
 
 /* Reads every *.yaml and *.yml of config->definitions_dir, by name, and hands each definition to take, which takes it. When take fails the
  * definition is destroyed, and reading stops. Returns 0 or the first error, whose text begins with the file's name. */

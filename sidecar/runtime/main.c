@@ -1,6 +1,6 @@
 /* main.c - the sagad program: its command line, its signals, its exit code. docs/man/sagad.8 describes them. */
 #include "sidecar/observe/log.h"
-#include "sidecar/runtime/config.h"
+#include "sidecar/config/config.h"
 #include "sidecar/runtime/definitions_dir.h"
 #include "sidecar/runtime/sidecar.h"
 

@@ -1,5 +1,5 @@
 /* observer.c - looks at every record that has become durable: for the log, and for who waits. */
-#include "sidecar/runtime/inside.h"
+#include "sidecar/runtime/loop.h"
 
 #include "sidecar/base/check.h"
 #include "sidecar/engine/saga.h"
@@ -24,7 +24,7 @@ static const char *reason_name(uint8_t reason)
 }
 
 /* Every record at debug; a saga that needs a person at warn. */
-static void log_record(const struct sidecar *s, struct bytes rest)
+static void log_record(const struct loop *s, struct bytes rest)
 {
     static const char *const texts[RECORD_TYPE_COUNT] = {
         [RECORD_STARTED] = "saga started",
@@ -70,7 +70,7 @@ static void skip_copies(struct bytes moved, struct bytes *rest)
 
 void observer_durable(void *self, uint64_t frame, struct bytes records)
 {
-    struct sidecar *s = self;
+    struct loop *s = self;
     bool all = log_wants(LOG_LEVEL_DEBUG);
     bool care = subscribers_care(s->subscribers);
     subscribers_durable(s->subscribers, frame);

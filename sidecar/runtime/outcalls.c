@@ -1,6 +1,6 @@
 /* outcalls.c - calls of participants: what the engine asked for leaves, and its answer comes back as an event. */
-#include "sidecar/runtime/call_metadata.h"
-#include "sidecar/runtime/inside.h"
+#include "sidecar/core/call_metadata.h"
+#include "sidecar/runtime/loop.h"
 
 #include "sidecar/base/check.h"
 
@@ -18,7 +18,7 @@ struct out_call {
 
 void outcalls_call(void *self, const struct call_effect *call)
 {
-    struct sidecar *s = self;
+    struct loop *s = self;
     struct out_call *out = s->free_outs;
     if (out != NULL)
         s->free_outs = out->next_free;
@@ -46,7 +46,7 @@ void outcalls_call(void *self, const struct call_effect *call)
 
 void outcalls_answer(void *self, void *tag, const struct rpc_answer *answer)
 {
-    struct sidecar *s = self;
+    struct loop *s = self;
     struct out_call *out = tag;
     struct event event = {
         .type = EVENT_ANSWER,
@@ -69,7 +69,7 @@ void outcalls_answer(void *self, void *tag, const struct rpc_answer *answer)
         service_submit(s, &event);
 }
 
-void outcalls_finish(struct sidecar *s)
+void outcalls_finish(struct loop *s)
 {
     while (s->free_outs != NULL) {
         struct out_call *out = s->free_outs;

@@ -1,412 +1,225 @@
-/* sidecar.c - the parts of one loop put together, its start, its turns and its end.
- *
- * One turn of the loop: take in everything that has arrived, commit once, let the effects out, then answer those who only look. */
+/* sidecar.c - the sidecar as its owner sees it: one loop, or several side by side; their start, their end. */
 #include "sidecar/runtime/sidecar.h"
 
-#include "sidecar/definition/reader.h"
-#include "sidecar/journal/sqlite/sqlite_store.h"
+#include "sidecar/base/check.h"
 #include "sidecar/observe/log.h"
-#include "sidecar/runtime/definitions_dir.h"
-#include "sidecar/runtime/files.h"
-#include "sidecar/runtime/heap.h"
-#include "sidecar/runtime/loops.h"
+#include "sidecar/runtime/sidecar_inside.h"
 
-#include "descriptors.h"
-
-#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <sys/random.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
-/* How often a commit is tried again while the journal is full. */
-#define FULL_RETRY SPAN_MS(200)
-/* Retention: a bounded piece after each of these, while there is more to drop and when there is not. */
-#define MAINTAIN_BUSY SPAN_MS(20)
-#define MAINTAIN_IDLE SPAN_S(10)
-/* What is cancelled at the end of the grace ends within this, or the process ends without it. */
-#define CUT_GRACE SPAN_S(5)
+/* How often a loop that has failed looks whether all stop. */
+#define FAILED_POLL SPAN_MS(10)
 
-static const char *const health_services[] = {NULL, "saga.v1.Coordinator", "saga.v1.Operator"};
+/* ---- the data directory ---- */
 
-/* ---- the loop ---- */
-
-static void submit_tick(struct sidecar *s)
+const char *sidecar_journal_path(const struct config *config, unsigned k, char path[JOURNAL_PATH_SIZE])
 {
-    struct instant now = clock_now(&s->clock);
-    if (instant_before(now, core_expiry(s->core)))
-        return;
-    struct event tick = {.type = EVENT_TICK, .now = now};
-    service_submit(s, &tick);
-}
-
-static void tell_full(struct sidecar *s, const struct error_detail *detail)
-{
-    bool full = core_full_since(s->core).us != 0;
-    bool not_serving = s->loops == NULL ? full : loops_full(s, full);
-    if (not_serving != s->not_serving) {
-        s->not_serving = not_serving;
-        rpc_set_serving(s->rpc, "saga.v1.Coordinator", !not_serving && !s->stopping);
-    }
-    if (full == s->told_full)
-        return;
-    s->told_full = full;
-    if (full)
-        log_event(LOG_LEVEL_ERROR, "the journal is full: new sagas are refused, those in flight wait for room",
-                  LOG_TEXT("why", detail->text));
+    if (k == 0)
+        snprintf(path, JOURNAL_PATH_SIZE, "%s/journal.db", config->data_dir);
     else
-        log_say(LOG_LEVEL_INFO, "the journal has room again: sagas go on");
+        snprintf(path, JOURNAL_PATH_SIZE, "%s/journal-%u.db", config->data_dir, k);
+    return path;
 }
 
-/* Makes durable what has been decided, and shows it. */
-static void commit(struct sidecar *s)
+/* A saga is looked for by its id's loop, and a request_id by its hash: with another number of loops they would not be
+ * found. The journals are made from the last to the first, so where there is a journal.db, there are all. */
+static int check_journals(const struct config *config, struct error_detail *detail)
 {
-    struct error_detail detail = {0};
-    if (s->fatal != 0)
+    char path[JOURNAL_PATH_SIZE], text[sizeof detail->text];
+    unsigned made = 0;
+    for (unsigned k = 0; k < SAGA_LOOPS_MAX; k++)
+        if (access(sidecar_journal_path(config, k, path), F_OK) == 0)
+            made = k + 1;
+    bool whole = access(sidecar_journal_path(config, 0, path), F_OK) == 0;
+    if (made == config->loops || made == 0 || (!whole && made < config->loops))
+        return 0;
+    snprintf(text, sizeof text, "the data directory was made with loops: %u, and cannot be used with %u", made,
+             (unsigned)config->loops);
+    return error_set(detail, E_ARGUMENT, "loops", text);
+}
+
+/* ---- shares ---- */
+
+static uint32_t part(uint32_t whole, unsigned k, unsigned count)
+{
+    return whole / count + (k < whole % count);
+}
+
+static int share(const struct config *config, unsigned k, struct config *own)
+{
+    unsigned count = config->loops;
+    struct config_target *targets = calloc(config->target_count + 1, sizeof *targets);
+    if (targets == NULL)
+        return E_MEMORY;
+    for (size_t i = 0; i < config->target_count; i++) {
+        targets[i] = config->targets[i];
+        targets[i].max_concurrent_calls = part(config->targets[i].max_concurrent_calls, k, count);
+    }
+    *own = *config;
+    own->targets = targets;
+    own->live_sagas_max = part(config->live_sagas_max, k, count);
+    own->calls_max = part(config->calls_max, k, count);
+    own->streams_max = part(config->streams_max, k, count);
+    own->waiters_max = part(config->waiters_max, k, count);
+    own->journal_bytes_max = config->journal_bytes_max / count;
+    return 0;
+}
+
+/* ---- what the loops tell one another ---- */
+
+static void wake_others(struct loop *s)
+{
+    for (unsigned k = 0; k < s->sidecar->count; k++)
+        if (k != s->index)
+            rpc_wake(s->sidecar->loops[k]->rpc);
+}
+
+void sidecar_loop_failed(struct loop *s)
+{
+    atomic_store(&s->sidecar->failed, true);
+    if (s->index == 0)
         return;
-    int code = core_commit(s->core, clock_now(&s->clock), &detail);
-    if (code != 0 && code != E_JOURNAL_FULL) {
-        s->fatal = code;
-        s->fatal_detail = detail;
-        return;
+    loop_stop(s->sidecar->loops[0]);
+    while (!atomic_load(&s->stop_asked))
+        rpc_poll(s->rpc, FAILED_POLL);
+}
+
+void sidecar_stop_others(struct loop *s)
+{
+    for (unsigned k = 1; s->index == 0 && k < s->sidecar->count; k++)
+        loop_stop(s->sidecar->loops[k]);
+}
+
+bool sidecar_is_quiet(struct loop *s)
+{
+    /* A loop that stops lets nothing in, so once it has nothing of its own it asks nobody any more. */
+    if (!s->quiet && rpc_idle(s->rpc)) {
+        s->quiet = true;
+        if (atomic_fetch_add(&s->sidecar->quiet, 1) + 1 == s->sidecar->count)
+            wake_others(s);
     }
-    tell_full(s, &detail);
-    reads_run(s);
-    if (code == 0)
-        subscribers_run(s);
+    return atomic_load(&s->sidecar->quiet) == s->sidecar->count;
 }
 
-static void maintain(struct sidecar *s, struct instant *next)
+bool sidecar_full(struct loop *s, bool full)
 {
-    struct instant now = clock_now(&s->clock);
-    struct error_detail detail;
-    bool more;
-    if (instant_before(now, *next) || s->fatal != 0)
-        return;
-    int code = core_maintain(s->core, now, &more, &detail);
-    /* A disk too full even to drop anything may have room again next time. */
-    if (code != 0 && code != E_JOURNAL_FULL) {
-        s->fatal = code;
-        s->fatal_detail = detail;
+    uint64_t own = UINT64_C(1) << s->index;
+    uint64_t now = atomic_load(&s->sidecar->full);
+    if (full != ((now & own) != 0)) {
+        now = full ? atomic_fetch_or(&s->sidecar->full, own) | own : atomic_fetch_and(&s->sidecar->full, ~own) & ~own;
+        wake_others(s);
     }
-    /* A short retention is looked at as often: else it would keep many times what was asked for. */
-    *next = instant_after(now, more ? MAINTAIN_BUSY : span_min(MAINTAIN_IDLE, s->config->retention));
-}
-
-/* Takes in what has arrived, waiting for it no longer than until `until`, or until a commit is to be tried again. */
-static void poll(struct sidecar *s, struct instant until)
-{
-    struct span wait = {0};
-    if (core_full_since(s->core).us != 0)
-        until = instant_min(until, instant_after(clock_now(&s->clock), FULL_RETRY));
-    if (!core_pending(s->core) || core_full_since(s->core).us != 0) {
-        wait = instant_since(instant_min(until, core_expiry(s->core)), clock_now(&s->clock));
-        wait.us = wait.us < 0 ? 0 : wait.us;
-    }
-    while (rpc_poll(s->rpc, wait) > 0 && !core_batch_full(s->core) && s->fatal == 0)
-        wait = (struct span){0};
-}
-
-static void begin_stop(struct sidecar *s)
-{
-    s->stopping = true;
-    log_event(LOG_LEVEL_INFO, "stopping", LOG_NUMBER("calls", engine_counts(core_engine(s->core)).calls),
-              LOG_NUMBER("live_sagas", engine_counts(core_engine(s->core)).live));
-    for (size_t i = 0; i < sizeof health_services / sizeof health_services[0]; i++)
-        rpc_set_serving(s->rpc, health_services[i], false);
-    core_hold(s->core);
-    rpc_stop(s->rpc);
-    subscribers_end(s);
-    pipes_end(s);
-}
-
-static bool is_quiet(struct sidecar *s)
-{
-    return s->loops == NULL ? rpc_idle(s->rpc) : loops_are_quiet(s);
-}
-
-/* Everything in flight ends within the grace, or is cut. */
-static void stop(struct sidecar *s)
-{
-    begin_stop(s);
-    if (s->loops != NULL)
-        loops_stop_others(s);
-    struct instant deadline = instant_after(clock_now(&s->clock), s->config->shutdown_grace);
-    while (!is_quiet(s) && s->fatal == 0 && !(s->loops != NULL && atomic_load(&s->loops->failed)) &&
-           instant_before(clock_now(&s->clock), deadline)) {
-        poll(s, deadline);
-        commit(s);
-    }
-    s->cutting = true;
-    /* A full or broken journal lets nobody's answer out: without this, who waits for one would hold the sidecar for ever. */
-    core_abandon(s->core);
-    reads_abandon(s);
-    service_abandon(s);
-    pipes_abandon(s);
-    rpc_cancel_all(s->rpc);
-    deadline = instant_after(clock_now(&s->clock), CUT_GRACE);
-    while (!is_quiet(s) && instant_before(clock_now(&s->clock), deadline)) {
-        poll(s, deadline);
-        commit(s);
-    }
-}
-
-void loop_start(struct sidecar *s)
-{
-    commit(s);
-    rpc_start(s->rpc);
-    for (size_t i = 0; i < sizeof health_services / sizeof health_services[0]; i++)
-        rpc_set_serving(s->rpc, health_services[i], true);
-}
-
-void loop_turn(struct sidecar *s)
-{
-    struct instant next_maintain = clock_now(&s->clock);
-    while (s->fatal == 0 && !atomic_load(&s->stop_asked)) {
-        poll(s, next_maintain);
-        submit_tick(s);
-        commit(s);
-        maintain(s, &next_maintain);
-    }
-    if (s->fatal != 0 && s->loops != NULL)
-        loops_fail(s);
-    stop(s);
+    return now != 0;
 }
 
 /* ---- the start ---- */
 
-static int make_data_dir(const struct config *config, struct error_detail *detail)
+static void tell_ready(const struct config *config, const struct sidecar *sidecar)
 {
-    if (mkdir(config->data_dir, 0700) == 0 || errno == EEXIST)
-        return 0;
-    return file_error("make directory", config->data_dir, "data_dir", detail);
-}
-
-/* Definitions that are in a journal were accepted once: what sagad.yaml says today about new ones does not touch them. */
-static struct definition_limits lenient(const struct sidecar *s)
-{
-    struct definition_limits limits = s->limits;
-    limits.source_bytes_max = UINT32_MAX;
-    limits.steps_max = STEPS_LIMIT;
-    limits.payload_bytes_max = UINT32_MAX;
-    limits.deadline_max = (struct span){.us = INT64_MAX};
-    return limits;
-}
-
-static int take_definition(void *self, const struct definition_row *row)
-{
-    struct sidecar *s = self;
-    struct error_detail *detail = &s->fatal_detail;
-    const struct definition_limits limits = lenient(s);
-    struct definition *definition;
-    int code = definition_read(row->source, &limits, &definition, detail);
-    if (code != 0)
-        return code;
-    definition->number = row->number;
-    code = catalog_add(s->catalog, definition, row->registered_at, detail);
-    if (code != 0)
-        definition_destroy(definition);
-    return code;
-}
-
-static int open_journal(struct sidecar *s, struct store_state *state, struct error_detail *detail)
-{
-    char path[JOURNAL_PATH_SIZE];
-    struct sqlite_store_options options = {.path = loops_journal_path(s->config, s->index, path),
-                                           .size_bytes_max = s->config->journal_bytes_max};
-    int code = sqlite_store_open(&options, &s->store, state, detail);
-    if (code == 0 && catalog_create(s->config->definitions_max, &s->catalog) != 0)
-        code = error_set(detail, E_MEMORY, "", NULL);
-    if (code != 0)
-        return code;
-    code = s->store->scan_definitions(s->store, take_definition, s, &s->fatal_detail);
-    if (code != 0)
-        *detail = s->fatal_detail;
-    return code;
-}
-
-static int open_rpc(struct sidecar *s, struct error_detail *detail)
-{
-    const struct config *c = s->config;
-    struct rpc_options options = {
-        .methods = service_methods,
-        .method_count = METHOD_COUNT,
-        .message_bytes_max = (uint32_t)c->message_bytes_max,
-        .calls_max = c->calls_max,
-        .streams_max = c->streams_max,
-        .connection_streams_max = c->connection_streams_max,
-        .handshake_timeout = c->handshake_timeout,
-        .keepalive_time = c->keepalive_time,
-        .keepalive_timeout = c->keepalive_timeout,
-        .connect_timeout = c->connect_timeout,
-        .metadata_bytes_max = (uint32_t)c->metadata_bytes_max,
-    };
-    struct rpc_callbacks callbacks = {
-        .on_message = service_message,
-        .on_half_close = service_half_close,
-        .on_cancelled = service_cancelled,
-        .on_sent = service_sent,
-        .on_answer = outcalls_answer,
-        .self = s,
-    };
-    int code = rpc_create(&options, &callbacks, &s->rpc);
-    if (code != 0)
-        return error_set(detail, code, "", NULL);
-    rpc_set_descriptors(s->rpc, bytes_of(descriptors, descriptors_size));
-    s->targets = calloc(c->target_count + 1, sizeof(*s->targets));
-    if (s->targets == NULL)
-        return error_set(detail, E_MEMORY, "", NULL);
-    for (size_t i = 0; code == 0 && i < c->target_count; i++)
-        code = rpc_target_create(s->rpc, c->targets[i].address, &s->targets[i], detail);
-    for (size_t i = 0; s->index == 0 && code == 0 && i < c->listen_count; i++) {
-        int port = 0;
-        code = rpc_listen(s->rpc, c->listen[i], &port, detail);
-        if (code == 0)
-            log_event(LOG_LEVEL_INFO, "listening", LOG_TEXT("address", c->listen[i]), LOG_NUMBER("port", port));
+    struct engine_counts sum = {0};
+    for (unsigned k = 0; k < sidecar->count; k++) {
+        sum.live += engine_counts(core_engine(sidecar->loops[k]->core)).live;
+        sum.stuck += engine_counts(core_engine(sidecar->loops[k]->core)).stuck;
     }
+    log_event(LOG_LEVEL_INFO, "ready", LOG_TEXT("data_dir", config->data_dir), LOG_NUMBER("live_sagas", sum.live),
+              LOG_NUMBER("stuck_sagas", sum.stuck),
+              LOG_NUMBER("definitions", catalog_count(sidecar->loops[0]->catalog)));
+}
+
+/* Loop 0 has the definitions first: what the others lack after a crash, they get from it. */
+static int take_definitions(struct sidecar *sidecar, struct error_detail *detail)
+{
+    const struct catalog *catalog = sidecar->loops[0]->catalog;
+    int code = loop_take_definitions(sidecar->loops[0], detail);
+    for (unsigned k = 1; k < sidecar->count; k++)
+        for (uint32_t i = 0; code == 0 && i < catalog_count(catalog); i++)
+            code = loop_take_definition(sidecar->loops[k], catalog_at(catalog, i)->definition, detail);
     return code;
 }
 
-/* With several loops it tells this one. */
-static uint64_t tag_of(const struct sidecar *s, uint64_t chance)
+static struct sidecar *make(unsigned loops)
 {
-    uint64_t tag = chance & ((UINT64_C(1) << SAGA_ID_TAG_BITS) - 1);
-    return s->loops == NULL ? tag : (tag & ~(uint64_t)(SAGA_LOOPS_MAX - 1)) | s->index;
+    struct sidecar *sidecar = calloc(1, sizeof *sidecar);
+    struct config *configs = calloc(loops, sizeof *configs);
+    if (sidecar == NULL || configs == NULL) {
+        free(sidecar);
+        free(configs);
+        return NULL;
+    }
+    sidecar->count = loops;
+    sidecar->configs = configs;
+    return sidecar;
 }
 
-static int open_core(struct sidecar *s, const struct store_state *state, struct error_detail *detail)
+int sidecar_open(const struct config *config, struct sidecar **out, struct error_detail *detail)
 {
-    const struct config *c = s->config;
-    uint64_t chance[2];
-    if (getrandom(chance, sizeof chance, 0) != (ssize_t)sizeof chance)
-        return file_error("read", "random numbers", "", detail);
-    struct target_options *targets = calloc(c->target_count + 1, sizeof *targets);
-    if (targets == NULL)
-        return error_set(detail, E_MEMORY, "", NULL);
-    for (size_t i = 0; i < c->target_count; i++)
-        targets[i] = (struct target_options){
-            .name = c->targets[i].name,
-            .timeout = c->targets[i].timeout,
-            .max_concurrent_calls = c->targets[i].max_concurrent_calls,
-        };
-    struct core_options options = {
-        .engine =
-            {
-                .live_sagas_max = c->live_sagas_max,
-                .steps_max = c->steps_max,
-                .payload_bytes_max = (uint32_t)c->payload_bytes_max,
-                .targets_max = CONFIG_TARGETS_MAX,
-                .enlisted_deadline_default = c->enlisted_deadline_default,
-                .enlisted_lease_default = c->enlisted_lease_default,
-                .deadline_max = c->deadline_max,
-                .compensation_retry = c->default_compensation_retry,
-                .seed = chance[0],
-                .tag = tag_of(s, chance[1]),
-            },
-        .targets = targets,
-        .target_count = c->target_count,
-        .commit_bytes_max = (size_t)c->commit_bytes_max,
-        .retention = c->retention,
-    };
-    struct core_world world = {.durable = observer_durable, .reply = service_reply, .call = outcalls_call, .self = s};
-    int code = core_open(&options, &heap, s->store, state, s->catalog, &world, clock_now(&s->clock), &s->core, detail);
-    free(targets);
-    if (code == 0)
-        clock_not_before(&s->clock, core_latest(s->core));
-    return code;
-}
-
-static int take_file(void *self, struct definition *definition, struct error_detail *detail)
-{
-    struct sidecar *s = self;
-    const struct catalog_entry *there =
-        catalog_find(s->catalog, bytes_of_text(definition->name), bytes_of_text(definition->version));
-    if (there == NULL)
-        return core_register(s->core, definition, clock_now(&s->clock), 0, detail);
-    if (!bytes_equal(there->definition->source, definition->source))
-        return error_set(detail, E_DEFINITION_EXISTS, "",
-                         "this name and version are registered with another text: raise the version");
-    definition_destroy(definition);
-    return 0;
-}
-
-static int open_parts(struct sidecar *s, struct error_detail *detail)
-{
-    struct store_state state;
-    int code = make_data_dir(s->config, detail);
-    if (code == 0)
-        code = open_journal(s, &state, detail);
-    if (code == 0)
-        code = open_rpc(s, detail);
-    if (code == 0 && subscribers_create(state.last_frame, &s->subscribers) != 0)
-        code = error_set(detail, E_MEMORY, "", NULL);
-    if (code == 0)
-        code = open_core(s, &state, detail);
+    int code = check_journals(config, detail);
     if (code != 0)
         return code;
-    s->decoder = (struct decoder){
-        .arena = &s->arena,
-        .catalog = s->catalog,
-        .compensation_retry = s->config->default_compensation_retry,
-    };
-    atomic_store(&s->durable_frame, state.last_frame);
-    return 0;
-}
-
-int loop_take_definitions(struct sidecar *s, struct error_detail *detail)
-{
-    int code = definitions_dir_read(s->config, take_file, s, detail);
-    if (code == 0 && s->loops != NULL)
-        commit(s);
-    return code;
-}
-
-int loop_take_definition(struct sidecar *s, const struct definition *other, struct error_detail *detail)
-{
-    const struct definition_limits limits = lenient(s);
-    struct definition *definition;
-    int code = definition_read(other->source, &limits, &definition, detail);
-    if (code == 0 && (code = take_file(s, definition, detail)) != 0)
-        definition_destroy(definition);
-    return code;
-}
-
-int loop_open(const struct config *config, struct loops *loops, unsigned index, struct sidecar **out,
-              struct error_detail *detail)
-{
-    struct sidecar *s = calloc(1, sizeof *s);
-    if (s == NULL)
+    struct sidecar *sidecar = make(config->loops);
+    if (sidecar == NULL)
         return error_set(detail, E_MEMORY, "", NULL);
-    s->config = config;
-    s->loops = loops;
-    s->index = index;
-    s->limits = config_definition_limits(config);
-    s->reads_last = &s->reads_first;
-    clock_init(&s->clock);
-    arena_init(&s->arena);
-    int code = open_parts(s, detail);
+    for (unsigned k = sidecar->count; code == 0 && k-- > 0;) {
+        if (share(config, k, &sidecar->configs[k]) != 0)
+            code = error_set(detail, E_MEMORY, "", NULL);
+        else
+            code = loop_open(&sidecar->configs[k], sidecar, k, &sidecar->loops[k], detail);
+    }
+    if (code == 0)
+        code = take_definitions(sidecar, detail);
     if (code != 0) {
-        loop_close(s);
+        sidecar_close(sidecar);
         return code;
     }
-    *out = s;
+    tell_ready(config, sidecar);
+    *out = sidecar;
     return 0;
 }
 
-void loop_close(struct sidecar *s)
+/* ---- the run, the end ---- */
+
+static void *turn(void *self)
+{
+    loop_turn(self);
+    return NULL;
+}
+
+int sidecar_run(struct sidecar *s, struct error_detail *detail)
+{
+    for (unsigned k = 1; k < s->count; k++) {
+        loop_start(s->loops[k]);
+        rpc_share_door(s->loops[0]->rpc, s->loops[k]->rpc);
+    }
+    loop_start(s->loops[0]);
+    for (unsigned k = 1; k < s->count; k++)
+        CHECK(pthread_create(&s->threads[k], NULL, turn, s->loops[k]) == 0);
+    loop_turn(s->loops[0]);
+    for (unsigned k = 1; k < s->count; k++)
+        pthread_join(s->threads[k], NULL);
+    for (unsigned k = 0; k < s->count; k++) {
+        if (s->loops[k]->fatal == 0)
+            continue;
+        *detail = s->loops[k]->fatal_detail;
+        return s->loops[k]->fatal;
+    }
+    return 0;
+}
+
+void sidecar_stop(struct sidecar *s)
+{
+    loop_stop(s->loops[0]);
+}
+
+void sidecar_close(struct sidecar *s)
 {
     if (s == NULL)
         return;
-    /* After a failure requests may be left that nobody can answer any more: then the room stays until the process ends. */
-    if (s->rpc == NULL || rpc_idle(s->rpc))
-        rpc_destroy(s->rpc);
-    core_close(s->core);
-    subscribers_destroy(s->subscribers);
-    catalog_destroy(s->catalog);
-    if (s->store != NULL)
-        s->store->close(s->store);
-    outcalls_finish(s);
-    service_finish(s);
-    arena_finish(&s->arena);
-    free(s->targets);
+    for (unsigned k = 0; k < s->count; k++) {
+        loop_close(s->loops[k]);
+        free((void *)(uintptr_t)s->configs[k].targets);
+    }
+    free(s->configs);
     free(s);
 }

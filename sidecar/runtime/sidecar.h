@@ -2,7 +2,7 @@
 #ifndef SAGA_RUNTIME_SIDECAR_H
 #define SAGA_RUNTIME_SIDECAR_H
 
-#include "sidecar/runtime/config.h"
+#include "sidecar/config/config.h"
 
 struct sidecar;
 

@@ -4,11 +4,11 @@
  *   scenarios NAME    runs one; with no name, prints the names. tests/bench/count.py runs each under callgrind. */
 #include "sidecar/base/check.h"
 #include "sidecar/definition/reader.h"
-#include "sidecar/runtime/arena.h"
-#include "sidecar/runtime/call_metadata.h"
-#include "sidecar/runtime/core.h"
-#include "sidecar/runtime/decode.h"
-#include "sidecar/runtime/heap.h"
+#include "sidecar/core/arena.h"
+#include "sidecar/core/call_metadata.h"
+#include "sidecar/core/core.h"
+#include "sidecar/api/decode.h"
+#include "sidecar/core/heap.h"
 #include "tests/support/memory_store.h"
 
 #include <stdio.h>

@@ -221,7 +221,7 @@ def check_completeness():
             counts["names"] += 1
             if "`%s`" % rpc not in api:
                 problem("docs/api.md", 1, "does not tell of the RPC %s" % rpc)
-    for key in re.findall(r'add\(m, "([a-z-]+)"', read("sidecar/runtime/call_metadata.c")):
+    for key in re.findall(r'add\(m, "([a-z-]+)"', read("sidecar/core/call_metadata.c")):
         for path in ("docs/api.md", "docs/participants.md"):
             counts["names"] += 1
             if "| `%s` |" % key not in read(path):

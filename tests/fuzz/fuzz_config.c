@@ -1,7 +1,7 @@
 /* fuzz_config.c - any bytes as sagad.yaml: it is refused with words, or every option is within its bounds. */
 #include "sidecar/base/check.h"
-#include "sidecar/runtime/config_address.h"
-#include "sidecar/runtime/config_options.h"
+#include "sidecar/config/config_address.h"
+#include "sidecar/config/config_options.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *at, size_t size);
 

@@ -4,8 +4,8 @@
 #include "sidecar/base/check.h"
 #include "sidecar/definition/reader.h"
 #include "sidecar/engine/engine.h"
-#include "sidecar/runtime/decode.h"
-#include "sidecar/runtime/heap.h"
+#include "sidecar/api/decode.h"
+#include "sidecar/core/heap.h"
 
 #include "google/rpc/status.pb-c.h"
 #include "grpc/health/v1/health.pb-c.h"

@@ -3,7 +3,7 @@
 
 #include "sidecar/definition/reader.h"
 #include "sidecar/engine/saga.h"
-#include "sidecar/runtime/core.h"
+#include "sidecar/core/core.h"
 
 #include <check.h>
 #include <stdio.h>

@@ -3,7 +3,7 @@
 #include "tests/sim/sim.h"
 
 #include "sidecar/base/check.h"
-#include "sidecar/runtime/call_metadata.h"
+#include "sidecar/core/call_metadata.h"
 
 #include <stdlib.h>
 

@@ -4,7 +4,7 @@
 
 #include "sidecar/base/check.h"
 #include "sidecar/journal/codec.h"
-#include "sidecar/runtime/heap.h"
+#include "sidecar/core/heap.h"
 
 #include <stdlib.h>
 

@@ -6,7 +6,7 @@
 #include "compensations/barrier.h"
 #include "sidecar/base/random.h"
 #include "sidecar/engine/saga.h"
-#include "sidecar/runtime/core.h"
+#include "sidecar/core/core.h"
 
 #include <stdio.h>
 

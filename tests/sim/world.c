@@ -2,7 +2,7 @@
 #include "tests/sim/sim.h"
 
 #include "sidecar/base/check.h"
-#include "sidecar/runtime/heap.h"
+#include "sidecar/core/heap.h"
 
 #include <stdlib.h>
 

@@ -4,7 +4,7 @@
 #ifndef TESTS_SUPPORT_CORE_OWNER_H
 #define TESTS_SUPPORT_CORE_OWNER_H
 
-#include "sidecar/runtime/core.h"
+#include "sidecar/core/core.h"
 #include "tests/support/memory_store.h"
 
 #define OWNER_CALLS_MAX 128

@@ -1,6 +1,6 @@
 /* docs_options.c - writes what is said of the options in the documents: docs_options sagad.yaml.5 configuration.md
  * The first file is written whole; in the second, what stands between the two lines of config_docs.h is replaced. */
-#include "sidecar/runtime/config_docs.h"
+#include "sidecar/config/config_docs.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -2,7 +2,7 @@
  * allocations are refused by the simulator (make sim-memory). Linked with --wrap, so that only the tree's own calls are counted. */
 #include "sidecar/definition/pack.h"
 #include "sidecar/definition/reader.h"
-#include "sidecar/runtime/catalog.h"
+#include "sidecar/core/catalog.h"
 
 #include <check.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* The memory of one message: alignment, many blocks, what stays after a reset, and texts made valid UTF-8. */
-#include "sidecar/runtime/arena.h"
+#include "sidecar/core/arena.h"
 
 #include <check.h>
 #include <stdalign.h>

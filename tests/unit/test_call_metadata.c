@@ -1,5 +1,5 @@
 /* What goes to a participant beside the request, and the idempotency key above all. */
-#include "sidecar/runtime/call_metadata.h"
+#include "sidecar/core/call_metadata.h"
 
 #include "compensations/undo.h"
 

@@ -1,5 +1,5 @@
 /* The registered definitions: found by name, version and number, in order, within their bound. */
-#include "sidecar/runtime/catalog.h"
+#include "sidecar/core/catalog.h"
 
 #include "sidecar/definition/reader.h"
 

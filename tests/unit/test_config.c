@@ -1,7 +1,7 @@
 /* The configuration: every row of options.def at, below and above its bounds, what is refused and where, and how
  * options bear on one another. */
 #include "sidecar/definition/quantity.h"
-#include "sidecar/runtime/config_options.h"
+#include "sidecar/config/config_options.h"
 
 #include <check.h>
 #include <inttypes.h>

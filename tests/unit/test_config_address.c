@@ -1,5 +1,5 @@
 /* Addresses of sagad.yaml: where the sidecar may listen, and what it can call. */
-#include "sidecar/runtime/config_address.h"
+#include "sidecar/config/config_address.h"
 
 #include <check.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* The configuration in words: every option is printed, and an error tells its place. */
-#include "sidecar/runtime/config_options.h"
+#include "sidecar/config/config_options.h"
 
 #include <check.h>
 #include <stdlib.h>

@@ -2,7 +2,7 @@
 #include "tests/support/core_owner.h"
 
 #include "sidecar/engine/saga.h"
-#include "sidecar/runtime/core.h"
+#include "sidecar/core/core.h"
 
 #include <check.h>
 

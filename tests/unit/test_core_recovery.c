@@ -3,7 +3,7 @@
 
 #include "sidecar/engine/saga.h"
 #include "sidecar/journal/codec.h"
-#include "sidecar/runtime/core.h"
+#include "sidecar/core/core.h"
 
 #include <check.h>
 

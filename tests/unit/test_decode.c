@@ -1,5 +1,5 @@
 /* From requests of saga.v1 to events: what is read, what each field may be, and which field an error names. */
-#include "sidecar/runtime/decode.h"
+#include "sidecar/api/decode.h"
 
 #include "sidecar/definition/reader.h"
 

@@ -1,8 +1,8 @@
 /* The documents say what the code does: the examples in them are read, and what follows from the table of options is
  * that table's. Runs at the top of the tree. */
 #include "sidecar/definition/reader.h"
-#include "sidecar/runtime/config.h"
-#include "sidecar/runtime/config_docs.h"
+#include "sidecar/config/config.h"
+#include "sidecar/config/config_docs.h"
 
 #include <check.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* One saga's records, gathered from the journal: along the chain of frames, after a cursor, within bounds, and what is
  * missing told. */
-#include "sidecar/runtime/timeline.h"
+#include "sidecar/core/timeline.h"
 
 #include "sidecar/engine/saga.h"
 #include "sidecar/journal/codec.h"

@@ -1,6 +1,6 @@
 /* What the sidecar holds as saga.v1 shows it: states, times, what a step waits for, events, and texts that are always
  * valid UTF-8. */
-#include "sidecar/runtime/view.h"
+#include "sidecar/api/view.h"
 
 #include "tests/support/core_owner.h"
 

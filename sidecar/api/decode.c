@@ -1,0 +1,257 @@
+/* decode.c - from protobuf to events. */
+#include "sidecar/api/decode.h"
+
+#include <stdio.h>
+
+/* Far above every deadline that the engine admits, and far below what overflows. */
+#define SECONDS_MAX INT64_C(315576000000)
+
+static int bad(struct error_detail *detail, const char *field, const char *text)
+{
+    return error_set(detail, E_ARGUMENT, field, text);
+}
+
+/* ---- values ---- */
+
+static int read_text(const char *text, const char *field, struct bytes *out, struct error_detail *detail)
+{
+    *out = bytes_of_text(text);
+    return text_is_utf8(*out) ? 0 : bad(detail, field, "a text must be UTF-8");
+}
+
+static struct bytes read_bytes(const ProtobufCBinaryData *data)
+{
+    return bytes_of(data->data, data->len);
+}
+
+/* A duration that, when it is there, is at least min (https://protobuf.dev/reference/protobuf/google.protobuf/#duration). */
+static int read_span(const Google__Protobuf__Duration *duration, struct span min, const char *field, struct span *out,
+                     struct error_detail *detail)
+{
+    *out = (struct span){0};
+    if (duration == NULL)
+        return 0;
+    if (duration->seconds < 0 || duration->seconds > SECONDS_MAX || duration->nanos < 0 || duration->nanos > 999999999)
+        return bad(detail, field, "not a duration, or a negative one");
+    out->us = duration->seconds * 1000000 + duration->nanos / 1000;
+    return out->us >= min.us ? 0 : bad(detail, field, "at least 1 ms");
+}
+
+int decode_saga_id(const char *text, struct saga_id *id, struct error_detail *detail)
+{
+    if (saga_id_parse(text, strlen(text), id))
+        return 0;
+    return bad(detail, "saga_id", "a saga's id looks like 9f03c1d2a4b7-2a");
+}
+
+/* ---- retry policies ---- */
+
+static int read_retry(const Saga__V1__RetryPolicy *m, const struct retry_policy *defaults, const char *base,
+                      struct retry_policy *out, struct error_detail *detail)
+{
+    char field[96];
+    *out = *defaults;
+    if (m->max_attempts < 0 || m->max_attempts > 1000) {
+        snprintf(field, sizeof field, "%s.max_attempts", base);
+        return bad(detail, field, "1 to 1000, or 0 for the default");
+    }
+    if (m->max_attempts > 0)
+        out->max_attempts = (uint16_t)m->max_attempts;
+    struct span span;
+    snprintf(field, sizeof field, "%s.initial_backoff", base);
+    int code = read_span(m->initial_backoff, SPAN_MS(1), field, &span, detail);
+    if (code != 0)
+        return code;
+    if (m->initial_backoff != NULL)
+        out->initial_backoff = span;
+    snprintf(field, sizeof field, "%s.max_backoff", base);
+    code = read_span(m->max_backoff, SPAN_MS(1), field, &span, detail);
+    if (code != 0)
+        return code;
+    if (m->max_backoff != NULL)
+        out->max_backoff = span;
+    else if (out->max_backoff.us < out->initial_backoff.us)
+        out->max_backoff = out->initial_backoff;
+    if (m->backoff_multiplier != 0) {
+        if (!(m->backoff_multiplier >= 1 && m->backoff_multiplier <= 100)) {
+            snprintf(field, sizeof field, "%s.backoff_multiplier", base);
+            return bad(detail, field, "1 to 100, or 0 for the default");
+        }
+        out->backoff_multiplier_permille = (uint32_t)(m->backoff_multiplier * 1000 + 0.5);
+    }
+    if (m->jitter != NULL) {
+        if (!(m->jitter->value >= 0 && m->jitter->value <= 1)) {
+            snprintf(field, sizeof field, "%s.jitter", base);
+            return bad(detail, field, "0 to 1");
+        }
+        out->jitter_permille = (uint32_t)(m->jitter->value * 1000 + 0.5);
+    }
+    return 0;
+}
+
+/* ---- enlistments and settlements ---- */
+
+static int read_enlistment(const struct decoder *d, const Saga__V1__Enlistment *m, size_t index, struct enlistment *out,
+                           struct error_detail *detail)
+{
+    char field[64];
+    memset(out, 0, sizeof *out);
+    out->step = bytes_of_text(m->step);
+    if (m->compensation == NULL)
+        return 0;
+    const Saga__V1__Call *call = m->compensation;
+    out->has_compensation = true;
+    out->compensation.target = call->target;
+    out->compensation.method = call->method;
+    out->compensation.constant = read_bytes(&call->request);
+    snprintf(field, sizeof field, "enlist[%zu].compensation.timeout", index);
+    int code = read_span(call->timeout, SPAN_MS(1), field, &out->compensation.timeout, detail);
+    if (code != 0 || call->retry == NULL)
+        return code;
+    snprintf(field, sizeof field, "enlist[%zu].compensation.retry", index);
+    return read_retry(call->retry, &d->compensation_retry, field, &out->compensation.retry, detail);
+}
+
+static int read_enlistments(const struct decoder *d, size_t count, Saga__V1__Enlistment **messages, struct event *e,
+                            struct error_detail *detail)
+{
+    if (count == 0)
+        return 0;
+    struct enlistment *list = arena_take(d->arena, count * sizeof *list);
+    if (list == NULL)
+        return error_set(detail, E_MEMORY, "", NULL);
+    for (size_t i = 0; i < count; i++) {
+        int code = read_enlistment(d, messages[i], i, &list[i], detail);
+        if (code != 0)
+            return code;
+    }
+    e->enlist = list;
+    e->enlist_count = count;
+    return 0;
+}
+
+static int read_settlements(const struct decoder *d, size_t count, Saga__V1__Settlement **messages, struct event *e,
+                            struct error_detail *detail)
+{
+    static const uint8_t action_states[] = {
+        [SAGA__V1__OUTCOME__OUTCOME_DONE] = SAGA_ACTION_DONE,
+        [SAGA__V1__OUTCOME__OUTCOME_REJECTED] = SAGA_ACTION_REJECTED,
+        [SAGA__V1__OUTCOME__OUTCOME_UNKNOWN] = SAGA_ACTION_UNKNOWN,
+    };
+    if (count == 0)
+        return 0;
+    struct settlement *list = arena_take(d->arena, count * sizeof *list);
+    if (list == NULL)
+        return error_set(detail, E_MEMORY, "", NULL);
+    for (size_t i = 0; i < count; i++) {
+        const Saga__V1__Settlement *m = messages[i];
+        if ((unsigned)m->outcome < SAGA__V1__OUTCOME__OUTCOME_DONE ||
+            (unsigned)m->outcome > SAGA__V1__OUTCOME__OUTCOME_UNKNOWN) {
+            char field[48];
+            snprintf(field, sizeof field, "settle[%zu].outcome", i);
+            return bad(detail, field, "say DONE, REJECTED or UNKNOWN");
+        }
+        list[i] = (struct settlement){
+            .step = bytes_of_text(m->step),
+            .action_state = action_states[m->outcome],
+            .output = read_bytes(&m->output),
+            .output_is_request = m->use_output_for_compensation,
+        };
+    }
+    e->settle = list;
+    e->settle_count = count;
+    return 0;
+}
+
+/* ---- requests ---- */
+
+int decode_start(const struct decoder *d, const Saga__V1__StartRequest *m, struct event *e, struct error_detail *detail)
+{
+    struct bytes name, version;
+    e->type = EVENT_START;
+    /* Both may be repeated in an error. */
+    int code = read_text(m->definition, "definition", &name, detail);
+    if (code == 0)
+        code = read_text(m->version, "version", &version, detail);
+    if (code != 0)
+        return code;
+    const struct catalog_entry *entry = catalog_find(d->catalog, name, version);
+    if (entry == NULL) {
+        if (m->definition[0] == '\0')
+            return bad(detail, "definition", "say which definition to start");
+        error_set(detail, E_DEFINITION_NOT_FOUND, m->version[0] == '\0' ? "definition" : "version",
+                  "no such definition is registered: ");
+        error_append(detail, m->definition);
+        error_append(detail, m->version[0] == '\0' ? "" : " ");
+        error_append(detail, m->version);
+        return E_DEFINITION_NOT_FOUND;
+    }
+    e->definition = entry->definition;
+    e->version = bytes_of_text(m->version);
+    e->input = read_bytes(&m->input);
+    code = read_text(m->request_id, "request_id", &e->request_id, detail);
+    if (code == 0)
+        code = read_text(m->traceparent, "traceparent", &e->traceparent, detail);
+    return code != 0 ? code : read_span(m->deadline, SPAN_MS(1), "deadline", &e->deadline, detail);
+}
+
+int decode_begin(const struct decoder *d, const Saga__V1__BeginRequest *m, struct event *e, struct error_detail *detail)
+{
+    e->type = EVENT_BEGIN;
+    int code = read_text(m->name, "name", &e->name, detail);
+    if (code == 0)
+        code = read_text(m->request_id, "request_id", &e->request_id, detail);
+    if (code == 0)
+        code = read_text(m->traceparent, "traceparent", &e->traceparent, detail);
+    if (code == 0)
+        code = read_span(m->deadline, SPAN_MS(1), "deadline", &e->deadline, detail);
+    if (code == 0)
+        code = read_span(m->lease, SPAN_MS(1), "lease", &e->lease, detail);
+    return code != 0 ? code : read_enlistments(d, m->n_enlist, m->enlist, e, detail);
+}
+
+int decode_enlist(const struct decoder *d, const Saga__V1__EnlistRequest *m, struct event *e,
+                  struct error_detail *detail)
+{
+    e->type = EVENT_ENLIST;
+    int code = decode_saga_id(m->saga_id, &e->saga, detail);
+    if (code == 0)
+        code = read_settlements(d, m->n_settle, m->settle, e, detail);
+    return code != 0 ? code : read_enlistments(d, m->n_enlist, m->enlist, e, detail);
+}
+
+int decode_settle(const struct decoder *d, const Saga__V1__SettleRequest *m, struct event *e,
+                  struct error_detail *detail)
+{
+    e->type = EVENT_ENLIST;
+    int code = decode_saga_id(m->saga_id, &e->saga, detail);
+    return code != 0 ? code : read_settlements(d, m->n_settle, m->settle, e, detail);
+}
+
+int decode_commit(const struct decoder *d, const Saga__V1__CommitRequest *m, struct event *e,
+                  struct error_detail *detail)
+{
+    e->type = EVENT_COMMIT;
+    int code = decode_saga_id(m->saga_id, &e->saga, detail);
+    return code != 0 ? code : read_settlements(d, m->n_settle, m->settle, e, detail);
+}
+
+int decode_abort(const struct decoder *d, const Saga__V1__AbortRequest *m, struct event *e, struct error_detail *detail)
+{
+    e->type = EVENT_ABORT;
+    int code = decode_saga_id(m->saga_id, &e->saga, detail);
+    if (code == 0)
+        code = read_text(m->reason, "reason", &e->reason, detail);
+    return code != 0 ? code : read_settlements(d, m->n_settle, m->settle, e, detail);
+}
+
+int decode_act(const struct decode_act *act, struct event *e, struct error_detail *detail)
+{
+    e->type = act->type;
+    int code = decode_saga_id(act->saga_id, &e->saga, detail);
+    if (code == 0)
+        code = read_text(act->step, "step", &e->step, detail);
+    if (code == 0)
+        code = read_text(act->actor, "actor", &e->actor, detail);
+    return code != 0 ? code : read_text(act->reason, "reason", &e->reason, detail);
+}

@@ -1,0 +1,313 @@
+/* view.c - from what the sidecar holds to what people and programs see. */
+#include "sidecar/api/view.h"
+
+#include "sidecar/base/check.h"
+#include "compensations/barrier.h"
+
+#include <stdio.h>
+#include <time.h>
+
+/* protobuf-c's empty string; it is never written to or freed, since everything else lies in the arena. */
+#define EMPTY ((char *)(uintptr_t)protobuf_c_empty_string)
+
+Google__Protobuf__Timestamp *view_time(struct arena *a, struct instant at)
+{
+    Google__Protobuf__Timestamp *t = arena_take(a, sizeof *t);
+    if (t == NULL)
+        return NULL;
+    google__protobuf__timestamp__init(t);
+    t->seconds = at.us / 1000000;
+    t->nanos = (int32_t)(at.us % 1000000) * 1000;
+    return t;
+}
+
+Google__Protobuf__Duration *view_span(struct arena *a, struct span span)
+{
+    Google__Protobuf__Duration *d = arena_take(a, sizeof *d);
+    if (d == NULL)
+        return NULL;
+    google__protobuf__duration__init(d);
+    d->seconds = span.us / 1000000;
+    d->nanos = (int32_t)(span.us % 1000000) * 1000;
+    return d;
+}
+
+static bool set_text(struct arena *a, char **field, struct bytes text)
+{
+    *field = text.size == 0 ? EMPTY : arena_text(a, text);
+    return *field != NULL;
+}
+
+static bool set_time(struct arena *a, Google__Protobuf__Timestamp **field, struct instant at)
+{
+    if (at.us == 0 || at.us == INSTANT_NEVER.us)
+        return true;
+    *field = view_time(a, at);
+    return *field != NULL;
+}
+
+static bool set_bytes(struct arena *a, ProtobufCBinaryData *field, struct bytes bytes)
+{
+    field->len = bytes.size;
+    field->data = bytes.size == 0 ? NULL : arena_take(a, bytes.size);
+    if (bytes.size == 0)
+        return true;
+    if (field->data == NULL)
+        return false;
+    memcpy(field->data, bytes.at, bytes.size);
+    return true;
+}
+
+static bool set_id(struct arena *a, char **field, struct saga_id id)
+{
+    *field = arena_take(a, SAGA_ID_TEXT_SIZE);
+    if (*field != NULL)
+        saga_id_format(id, *field);
+    return *field != NULL;
+}
+
+/* The record's and the API's enums have the same numbers; these fail to compile when they do not. */
+_Static_assert((int)SAGA__V1__SAGA_STATE__SAGA_STATE_RESOLVED == SAGA_RESOLVED, "saga states");
+_Static_assert((int)SAGA__V1__ACTION_STATE__ACTION_STATE_SKIPPED == SAGA_ACTION_SKIPPED, "action states");
+_Static_assert((int)SAGA__V1__COMPENSATION_STATE__COMPENSATION_STATE_SKIPPED == SAGA_COMPENSATION_SKIPPED,
+               "compensation states");
+_Static_assert((int)SAGA__V1__REASON__REASON_PIVOT_UNKNOWN == REASON_PIVOT_UNKNOWN, "reasons");
+_Static_assert((int)SAGA__V1__EVENT_TYPE__EVENT_TYPE_SKIPPED == RECORD_SKIPPED, "event types");
+_Static_assert((int)SAGA__V1__SAGA_MODE__SAGA_MODE_ENLISTED == SAGA_ENLISTED, "modes");
+
+/* ---- steps ---- */
+
+/* "2026-05-04T10:20:30.123Z" */
+static const char *clock_text(struct arena *a, struct instant at)
+{
+    time_t seconds = (time_t)(at.us / 1000000);
+    struct tm tm;
+    char text[32];
+    gmtime_r(&seconds, &tm);
+    strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &tm);
+    return arena_format(a, "%s.%03dZ", text, (int)(at.us / 1000 % 1000));
+}
+
+static char *retry_text(struct arena *a, const struct saga *s, struct instant next_at)
+{
+    struct instant at = s->state == SAGA_COMPENSATING ? instant_max(next_at, s->quiet_at) : next_at;
+    const char *when = clock_text(a, at);
+    return when == NULL ? NULL : arena_format(a, "its next attempt at %s", when);
+}
+
+static char *dependencies_text(struct arena *a, const struct saga *s, unsigned step)
+{
+    const struct step_set *after = &s->definition->steps[step].after;
+    for (unsigned i = 0; i < s->step_count; i++)
+        if (step_set_has(after, i) && s->steps[i].action != SAGA_ACTION_DONE &&
+            s->steps[i].action != SAGA_ACTION_SKIPPED)
+            return arena_format(a, "step %s", s->definition->steps[i].name);
+    return EMPTY;
+}
+
+/* Why an OWED compensation does not run yet. */
+static char *undo_text(struct arena *a, const struct saga *s)
+{
+    if (saga_calls_out(s, SAGA_PHASE_ACTION) > 0)
+        return arena_format(a, "the end of actions in flight");
+    if (s->quiet_at.us > s->started_at.us) {
+        const char *when = clock_text(a, s->quiet_at);
+        return when == NULL ? NULL : arena_format(a, "later undos, and until %s for calls that may still run", when);
+    }
+    return arena_format(a, "the undo of later steps");
+}
+
+/* What a step of a live saga waits for, or "". */
+static char *waiting_text(struct arena *a, const struct saga *s, unsigned index)
+{
+    const struct step *step = &s->steps[index];
+    bool back = step->compensation != SAGA_COMPENSATION_NONE;
+    bool over = back ? !saga_undo_open(step->compensation)
+                     : step->action != SAGA_ACTION_PENDING && step->action != SAGA_ACTION_STARTED;
+    const struct call_spec *call = saga_step_call(s, index, back ? SAGA_PHASE_COMPENSATION : SAGA_PHASE_ACTION);
+    bool forward = s->state == SAGA_RUNNING || (s->state == SAGA_STUCK && s->stuck_from == SAGA_RUNNING);
+    if (saga_ended(s) || (!step->out && !back && !forward))
+        return EMPTY;
+    if (s->state == SAGA_STUCK && saga_step_stuck(s, index))
+        return arena_format(a, "an operator");
+    if (over)
+        return EMPTY;
+    if (step->out)
+        return arena_format(a, "the answer of target %s", call->target);
+    if (s->state == SAGA_STUCK)
+        return arena_format(a, "an operator, for the stuck step");
+    if (s->paused)
+        return arena_format(a, "a resume of the saga");
+    if (s->definition == NULL && !back)
+        return arena_format(a, "its owner to settle it");
+    if (step->queued)
+        return arena_format(a, "a free place among the calls to target %s", call->target);
+    if (back)
+        return step->compensation == SAGA_COMPENSATION_STARTED ? retry_text(a, s, step->next_at) : undo_text(a, s);
+    return step->action == SAGA_ACTION_STARTED ? retry_text(a, s, step->next_at) : dependencies_text(a, s, index);
+}
+
+static Saga__V1__Step *view_step(struct arena *a, const struct saga *s, const struct engine *engine, unsigned index,
+                                 unsigned flags)
+{
+    const struct step *step = &s->steps[index];
+    Saga__V1__Step *m = arena_take(a, sizeof *m);
+    if (m == NULL)
+        return NULL;
+    saga__v1__step__init(m);
+    m->action = (Saga__V1__ActionState)step->action;
+    m->compensation = (Saga__V1__CompensationState)step->compensation;
+    bool action_out = step->out && step->action == SAGA_ACTION_STARTED;
+    m->action_attempts = step->action_attempts + action_out;
+    m->compensation_attempts = step->compensation_attempts + (step->out && !action_out);
+    if (!set_text(a, &m->name, saga_step_name(s, index)))
+        return NULL;
+    m->waiting_for = engine == NULL ? EMPTY : waiting_text(a, s, index);
+    if (m->waiting_for == NULL || ((flags & VIEW_PAYLOADS) != 0 && !set_bytes(a, &m->output, step->output)))
+        return NULL;
+    return m;
+}
+
+static bool add_steps(struct arena *a, Saga__V1__Saga *m, const struct saga *s, const struct engine *engine,
+                      unsigned flags)
+{
+    m->steps = s->step_count == 0 ? NULL : arena_take(a, s->step_count * sizeof(*m->steps));
+    m->n_steps = s->step_count;
+    if (s->step_count > 0 && m->steps == NULL)
+        return false;
+    for (unsigned i = 0; i < s->step_count; i++)
+        if ((m->steps[i] = view_step(a, s, engine, i, flags)) == NULL)
+            return false;
+    return true;
+}
+
+/* ---- sagas ---- */
+
+Saga__V1__Saga *view_saga(struct arena *a, const struct saga *s, const struct engine *engine, unsigned flags)
+{
+    Saga__V1__Saga *m = arena_take(a, sizeof *m);
+    if (m == NULL)
+        return NULL;
+    saga__v1__saga__init(m);
+    m->mode = (Saga__V1__SagaMode)s->mode;
+    m->state = (Saga__V1__SagaState)s->state;
+    m->paused = s->paused;
+    m->reason = (Saga__V1__Reason)s->reason;
+    m->stuck_reason = (Saga__V1__Reason)s->stuck_reason;
+    struct bytes none = bytes_of(NULL, 0);
+    bool ok =
+        set_id(a, &m->id, s->id) && set_text(a, &m->definition, s->name) &&
+        set_text(a, &m->version, s->definition == NULL ? none : bytes_of_text(s->definition->version)) &&
+        set_text(a, &m->request_id, s->request_id) && set_text(a, &m->traceparent, s->traceparent) &&
+        set_text(a, &m->reason_step,
+                 s->reason_step == RECORD_NO_STEP || s->reason == 0 ? none : saga_step_name(s, s->reason_step)) &&
+        set_text(a, &m->stuck_step,
+                 s->state != SAGA_STUCK || s->stuck_step == RECORD_NO_STEP ? none : saga_step_name(s, s->stuck_step)) &&
+        set_time(a, &m->started_at, s->started_at) && set_time(a, &m->ended_at, s->ended_at) &&
+        set_time(a, &m->deadline, s->deadline);
+    if (ok && (flags & VIEW_PAYLOADS) != 0)
+        ok = set_bytes(a, &m->input, s->input);
+    if (ok && (flags & VIEW_STEPS) != 0)
+        ok = add_steps(a, m, s, engine, flags);
+    return ok ? m : NULL;
+}
+
+Saga__V1__Saga *view_ended(struct arena *a, const struct ended_row *row, const struct catalog *catalog)
+{
+    const struct definition *definition = catalog_by_number(catalog, row->definition);
+    Saga__V1__Saga *m = arena_take(a, sizeof *m);
+    if (m == NULL)
+        return NULL;
+    saga__v1__saga__init(m);
+    m->mode = (Saga__V1__SagaMode)row->mode;
+    m->state = (Saga__V1__SagaState)row->state;
+    m->reason = (Saga__V1__Reason)row->reason;
+    bool ok = set_id(a, &m->id, row->saga) && set_text(a, &m->definition, row->name) &&
+              set_text(a, &m->version, bytes_of_text(definition == NULL ? "" : definition->version)) &&
+              set_text(a, &m->request_id, row->request_id) && set_time(a, &m->started_at, row->started_at) &&
+              set_time(a, &m->ended_at, row->ended_at);
+    return ok ? m : NULL;
+}
+
+bool view_add_history(struct arena *a, Saga__V1__Saga *saga, const struct timeline *timeline)
+{
+    for (size_t i = 0; i < timeline->count; i++) {
+        const struct record *r = &timeline->entries[i].record;
+        if (r->type == RECORD_ENDED && r->saga_state == SAGA_RESOLVED &&
+            (!set_text(a, &saga->resolved_by, r->actor) || !set_text(a, &saga->resolution, r->message)))
+            return false;
+        if (r->step >= saga->n_steps)
+            continue;
+        Saga__V1__Step *step = saga->steps[r->step];
+        bool begins = r->type == RECORD_ENLISTED || r->type == RECORD_ACTION_STARTED;
+        if (begins && step->started_at == NULL && !set_time(a, &step->started_at, r->at))
+            return false;
+        bool answer = r->type == RECORD_ACTION_FAILED || r->type == RECORD_ACTION_ENDED ||
+                      r->type == RECORD_COMPENSATION_FAILED || r->type == RECORD_COMPENSATION_ENDED;
+        if (!answer || r->status == 0)
+            continue;
+        step->last_status = r->status;
+        if (!set_text(a, &step->last_message, r->message))
+            return false;
+    }
+    return true;
+}
+
+/* ---- events ---- */
+
+Saga__V1__Event *view_event(struct arena *a, const struct timeline_entry *entry, const struct view_names *names)
+{
+    const struct record *r = &entry->record;
+    Saga__V1__Event *m = arena_take(a, sizeof *m);
+    char *cursor = arena_take(a, POSITION_TEXT_SIZE);
+    if (m == NULL || cursor == NULL)
+        return NULL;
+    saga__v1__event__init(m);
+    position_format(entry->position, cursor);
+    m->cursor = cursor;
+    m->type = (Saga__V1__EventType)r->type;
+    m->attempt = r->attempt;
+    m->status = r->status;
+    m->reason = (Saga__V1__Reason)r->reason;
+    m->action = (Saga__V1__ActionState)r->action_state;
+    m->compensation = (Saga__V1__CompensationState)r->compensation_state;
+    switch (r->type) {
+    case RECORD_STARTED:
+        m->state = SAGA__V1__SAGA_STATE__SAGA_STATE_RUNNING;
+        break;
+    case RECORD_TURNED_BACK:
+        m->state = SAGA__V1__SAGA_STATE__SAGA_STATE_COMPENSATING;
+        break;
+    case RECORD_STUCK:
+        m->state = SAGA__V1__SAGA_STATE__SAGA_STATE_STUCK;
+        break;
+    default:
+        m->state = (Saga__V1__SagaState)r->saga_state;
+    }
+    bool ok = set_id(a, &m->saga_id, r->saga) && set_text(a, &m->step, names->step) &&
+              set_text(a, &m->definition, names->definition) && set_text(a, &m->message, r->message) &&
+              set_text(a, &m->actor, r->actor) && set_time(a, &m->at, r->at) &&
+              set_time(a, &m->next_attempt_at, r->next_at);
+    return ok ? m : NULL;
+}
+
+Saga__V1__Definition *view_definition(struct arena *a, const struct catalog_entry *entry, bool with_source)
+{
+    const struct definition *d = entry->definition;
+    Saga__V1__Definition *m = arena_take(a, sizeof *m);
+    if (m == NULL)
+        return NULL;
+    saga__v1__definition__init(m);
+    m->n_steps = d->step_count;
+    m->steps = arena_take(a, d->step_count * sizeof *m->steps);
+    if (m->steps == NULL)
+        return NULL;
+    for (unsigned i = 0; i < d->step_count; i++)
+        if (!set_text(a, &m->steps[i], bytes_of_text(d->steps[i].name)))
+            return NULL;
+    bool ok = set_text(a, &m->name, bytes_of_text(d->name)) && set_text(a, &m->version, bytes_of_text(d->version)) &&
+              set_time(a, &m->registered_at, entry->registered_at);
+    if (ok && with_source)
+        ok = set_bytes(a, &m->source, d->source);
+    return ok ? m : NULL;
+}

@@ -1,0 +1,103 @@
+/* config.h - what sagad.yaml says: every option with its value, checked against its bounds and against the others.
+ *
+ * The options are rows of one table, options.def. It gives the names that are read, their bounds and defaults, what
+ * `sagad --options` prints, sagad.yaml(5) and the table in docs/configuration.md. One owner; immutable once read. */
+#ifndef SAGA_CONFIG_CONFIG_H
+#define SAGA_CONFIG_CONFIG_H
+
+#include "sidecar/base/bytes.h"
+#include "sidecar/base/error.h"
+#include "sidecar/base/instant.h"
+#include "sidecar/definition/model.h"
+#include "sidecar/definition/reader.h"
+
+#include <stdio.h>
+
+#define CONFIG_BYTES_MAX   1048576 /* of sagad.yaml */
+#define CONFIG_LISTEN_MAX  8
+#define CONFIG_TARGETS_MAX 1024
+
+enum config_log_level {
+    CONFIG_LOG_ERROR = 0,
+    CONFIG_LOG_WARN = 1,
+    CONFIG_LOG_INFO = 2,
+    CONFIG_LOG_DEBUG = 3,
+};
+
+enum config_log_format {
+    CONFIG_LOG_LOGFMT = 0,
+    CONFIG_LOG_JSON = 1,
+};
+
+/* A participant's address. */
+struct config_target {
+    const char *name;
+    const char *address; /* as gRPC names it: "dns:///inventory:50051", "unix:/run/inventory.sock", "127.0.0.1:50051" */
+    struct span timeout; /* of an attempt that declares none */
+    uint32_t max_concurrent_calls;
+};
+
+/* Every pointer belongs to the config. options.def tells what each one means; lists are in the file's order. */
+struct config {
+    const char *data_dir;
+    uint32_t loops;
+    const char *definitions_dir; /* "" for none */
+    const char *const *listen;   /* "unix:/path" or a loopback "127.0.0.1:7240", "[::1]:7240"; at least one */
+    size_t listen_count;
+    const struct config_target *targets;
+    size_t target_count;
+
+    uint32_t live_sagas_max;
+    uint32_t steps_max;
+    uint64_t payload_bytes_max;
+    uint64_t message_bytes_max;
+    uint64_t metadata_bytes_max;
+    uint32_t definitions_max;
+    uint64_t definition_bytes_max;
+    uint32_t calls_max;
+    uint32_t streams_max;
+    uint32_t connection_streams_max;
+    uint32_t pipe_commands_max;
+    uint32_t waiters_max;
+    uint32_t watchers_max;
+    uint64_t journal_bytes_max; /* 0: as much as the disk holds */
+    uint64_t commit_bytes_max;
+
+    struct span handshake_timeout;
+    struct span keepalive_time;
+    struct span keepalive_timeout;
+    struct span connect_timeout;
+    struct span enlisted_deadline_default;
+    struct span enlisted_lease_default;
+    struct span deadline_max;
+    struct retry_policy default_retry;
+    struct retry_policy default_compensation_retry;
+    struct span retention;
+    struct span shutdown_grace;
+
+    uint32_t log_level;  /* enum config_log_level */
+    uint32_t log_format; /* enum config_log_format */
+};
+
+/* Reads the file at path, or gives the defaults when path is NULL. On success *out is to be given to config_destroy.
+ * Fails with E_SYSTEM (the file cannot be read), E_SYNTAX, E_ARGUMENT or E_MEMORY; detail then tells the option, the
+ * line and the column. */
+int config_read(const char *path, struct config **out, struct error_detail *detail);
+
+/* The same from a text (borrowed). */
+int config_read_text(struct bytes text, struct config **out, struct error_detail *detail);
+
+/* Accepts NULL. */
+void config_destroy(struct config *c);
+
+/* What the reader of definitions is to apply. */
+struct definition_limits config_definition_limits(const struct config *c);
+
+/* Writes one line for people, without a newline: "sagad.yaml:3:5: listen[0]: what is wrong". path may be NULL. It
+ * serves files of definitions just as well. Returns its length, cut to size - 1. */
+size_t config_describe_error(const char *path, int code, const struct error_detail *detail, char *line, size_t size);
+
+/* Prints every option with its bounds, default and what it is for, as `sagad --options` shows it. */
+void config_print_options(FILE *out);
+
+#endif

@@ -1,0 +1,160 @@
+/* config_check.c - how options bear on one another. Each alone is within its bounds; together they must make a sidecar
+ * that can work. The defaults do; so in every pair that does not, one stands in the file, and the error points there.
+ */
+#include "sidecar/config/config_reader.h"
+
+#include "sidecar/base/check.h"
+#include "sidecar/definition/quantity.h"
+
+/* What a message holds beside its payload: names, ids, the message's own form. */
+#define MESSAGE_BYTES_BESIDE UINT64_C(65536)
+#define JOURNAL_BYTES_MIN    (UINT64_C(16) << 20)
+#define JOURNAL_COMMITS_MIN  4
+
+/* The options of two rows as they stand, or by default. */
+struct pair {
+    enum option_index a, b;
+};
+
+static const struct yaml_node *place_of(const struct config_reader *r, struct pair pair)
+{
+    const struct yaml_node *n = r->nodes[pair.a] != NULL ? r->nodes[pair.a] : r->nodes[pair.b];
+    CHECK(n != NULL);
+    return n;
+}
+
+/* Writes an option's value as it could stand in the file. */
+static void write_value(const struct config_reader *r, enum option_index index, char text[QUANTITY_TEXT_SIZE])
+{
+    const struct option *o = &config_options[index];
+    const void *field = (const char *)r->config + o->offset;
+    if (o->type == OPTION_SPAN)
+        quantity_write_span(*(const struct span *)field, text);
+    else if (o->type == OPTION_SIZE)
+        quantity_write_size(*(const uint64_t *)field, text);
+    else
+        snprintf(text, QUANTITY_TEXT_SIZE, "%u", (unsigned)*(const uint32_t *)field);
+}
+
+/* Says "a (value) <must> b (value)<more>", pointing at the one that stands in the file. */
+static int refuse(const struct config_reader *r, struct pair pair, const char *must, const char *more)
+{
+    char a[QUANTITY_TEXT_SIZE], b[QUANTITY_TEXT_SIZE];
+    write_value(r, pair.a, a);
+    write_value(r, pair.b, b);
+    return yaml_refuse(place_of(r, pair), E_ARGUMENT, r->detail, "%s (%s) must %s %s (%s)%s",
+                       config_options[pair.a].name, a, must, config_options[pair.b].name, b, more);
+}
+
+#define PAIR(a, b) ((struct pair){OPTION_INDEX_##a, OPTION_INDEX_##b})
+
+static int check_sizes(const struct config_reader *r)
+{
+    const struct config *c = r->config;
+    static const char must[] = "be at least 64KiB more than";
+    if (c->message_bytes_max < c->payload_bytes_max + MESSAGE_BYTES_BESIDE)
+        return refuse(r, PAIR(message_bytes_max, payload_bytes_max), must,
+                      ", or no request could carry such a payload");
+    if (c->message_bytes_max < c->definition_bytes_max + MESSAGE_BYTES_BESIDE)
+        return refuse(r, PAIR(message_bytes_max, definition_bytes_max), must, ", or it could not be registered");
+    if (c->journal_bytes_max == 0)
+        return 0;
+    if (c->journal_bytes_max < JOURNAL_BYTES_MIN)
+        return yaml_refuse(r->nodes[OPTION_INDEX_journal_bytes_max], E_ARGUMENT, r->detail,
+                           "must be 0, for as large as the disk, or at least 16MiB");
+    if (c->journal_bytes_max < c->commit_bytes_max * JOURNAL_COMMITS_MIN)
+        return refuse(r, PAIR(journal_bytes_max, commit_bytes_max), "be at least 4 times", "");
+    return 0;
+}
+
+/* Calls that wait for others (streams, Wait) must leave room for those that let them go on. */
+static int check_counts(const struct config_reader *r)
+{
+    const struct config *c = r->config;
+    if (c->watchers_max > c->streams_max)
+        return refuse(r, PAIR(watchers_max, streams_max), "not be above", "");
+    if ((uint64_t)c->calls_max > (uint64_t)c->streams_max + c->waiters_max)
+        return 0;
+    struct pair pair =
+        r->nodes[OPTION_INDEX_waiters_max] != NULL ? PAIR(calls_max, waiters_max) : PAIR(calls_max, streams_max);
+    return yaml_refuse(place_of(r, pair), E_ARGUMENT, r->detail,
+                       "calls_max (%u) must be above streams_max (%u) and waiters_max (%u) together, or waiting calls "
+                       "would keep out those that end their wait",
+                       (unsigned)c->calls_max, (unsigned)c->streams_max, (unsigned)c->waiters_max);
+}
+
+/* Each loop has its share of what is for the whole sidecar. */
+static int check_shares(const struct config_reader *r)
+{
+    const struct config *c = r->config;
+    const struct yaml_node *loops = r->nodes[OPTION_INDEX_loops];
+    uint32_t n = c->loops;
+    if (n == 1)
+        return 0;
+    if (c->live_sagas_max < n)
+        return refuse(r, PAIR(live_sagas_max, loops), "not be below", ": each loop has its share");
+    if (c->streams_max < n)
+        return refuse(r, PAIR(streams_max, loops), "not be below", ": each loop has its share");
+    if (c->waiters_max < n)
+        return refuse(r, PAIR(waiters_max, loops), "not be below", ": each loop has its share");
+    if (c->calls_max / n <= (c->streams_max + n - 1) / n + (c->waiters_max + n - 1) / n)
+        return yaml_refuse(loops, E_ARGUMENT, r->detail,
+                           "a loop's share of calls_max (%u) must be above its share of streams_max (%u) and "
+                           "waiters_max (%u) together",
+                           (unsigned)c->calls_max, (unsigned)c->streams_max, (unsigned)c->waiters_max);
+    uint64_t journal = c->journal_bytes_max / n;
+    if (c->journal_bytes_max != 0 &&
+        (journal < JOURNAL_BYTES_MIN || journal < c->commit_bytes_max * JOURNAL_COMMITS_MIN))
+        return yaml_refuse(loops, E_ARGUMENT, r->detail,
+                           "a loop's share of journal_bytes_max must be at least 16MiB, and 4 times commit_bytes_max");
+    for (size_t i = 0; i < c->target_count; i++)
+        if (c->targets[i].max_concurrent_calls < n)
+            return yaml_refuse(loops, E_ARGUMENT, r->detail,
+                               "max_concurrent_calls (%u) of target %s must not be below loops (%u): each loop has its "
+                               "share",
+                               (unsigned)c->targets[i].max_concurrent_calls, c->targets[i].name, (unsigned)n);
+    return 0;
+}
+
+static int check_times(const struct config_reader *r)
+{
+    const struct config *c = r->config;
+    if (c->keepalive_timeout.us > c->keepalive_time.us)
+        return refuse(r, PAIR(keepalive_timeout, keepalive_time), "not be above", "");
+    if (c->enlisted_deadline_default.us > c->deadline_max.us)
+        return refuse(r, PAIR(enlisted_deadline_default, deadline_max), "not be above", "");
+    if (c->enlisted_lease_default.us > c->enlisted_deadline_default.us)
+        return refuse(r, PAIR(enlisted_lease_default, enlisted_deadline_default), "not be above",
+                      ", or it would never lapse");
+    return 0;
+}
+
+/* An attempt that may last longer than any saga is a slip. */
+static int check_targets(const struct config_reader *r)
+{
+    const struct config *c = r->config;
+    char timeout[QUANTITY_TEXT_SIZE], max[QUANTITY_TEXT_SIZE];
+    for (size_t i = 0; i < c->target_count; i++) {
+        if (c->targets[i].timeout.us <= c->deadline_max.us)
+            continue;
+        const struct yaml_node *target = yaml_node_child(r->nodes[OPTION_INDEX_targets], c->targets[i].name);
+        const struct yaml_node *n = target->kind == YAML_MAPPING ? yaml_node_child(target, "timeout") : NULL;
+        quantity_write_span(c->targets[i].timeout, timeout);
+        quantity_write_span(c->deadline_max, max);
+        return yaml_refuse(n != NULL ? n : target, E_ARGUMENT, r->detail,
+                           "timeout (%s) must not be above deadline_max (%s)", timeout, max);
+    }
+    return 0;
+}
+
+int config_check(const struct config_reader *r)
+{
+    int code = check_sizes(r);
+    if (code == 0)
+        code = check_counts(r);
+    if (code == 0)
+        code = check_shares(r);
+    if (code == 0)
+        code = check_times(r);
+    return code != 0 ? code : check_targets(r);
+}

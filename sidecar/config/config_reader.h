@@ -1,0 +1,18 @@
+/* config_reader.h - what the parts of config*.c share: a configuration while it is read. */
+#ifndef SAGA_CONFIG_CONFIG_READER_H
+#define SAGA_CONFIG_CONFIG_READER_H
+
+#include "sidecar/definition/yaml_value.h"
+#include "sidecar/config/config_options.h"
+
+struct config_reader {
+    struct config *config;
+    struct yaml_tree *tree;                            /* gives room for what the config points to */
+    const struct yaml_node *nodes[OPTION_INDEX_COUNT]; /* where the file says it, or NULL */
+    struct error_detail *detail;
+};
+
+/* Whether the options, each within its own bounds, go together. Returns 0 or E_ARGUMENT with detail. */
+int config_check(const struct config_reader *r);
+
+#endif

@@ -1,0 +1,94 @@
+/* core.h - the middle of the sidecar: it hands events to the engine, gathers the records of all that have piled up, has
+ * the store commit them at once, and only then lets the effects out (I1). No clock, no network, no threads: sagad and
+ * the simulator drive the same code.
+ *
+ * One owner. The order of use: core_open (recovery), then any number of core_submit, core_commit when there is nothing
+ * more to submit, and so on. */
+#ifndef SAGA_CORE_CORE_H
+#define SAGA_CORE_CORE_H
+
+#include "sidecar/engine/engine.h"
+#include "sidecar/journal/store.h"
+#include "sidecar/core/catalog.h"
+
+struct core;
+
+/* What the core does to the world outside. Nothing here may call back into the core. */
+struct core_world {
+    /* The records of a frame are durable: for whoever watches. Comes before the replies of the same commit. */
+    void (*durable)(void *self, uint64_t frame, struct bytes records);
+    /* A requester's answer. detail is NULL unless reply->code is an error. */
+    void (*reply)(void *self, const struct reply_effect *reply, const struct error_detail *detail);
+    /* A call to make: an EVENT_ANSWER for it is to be submitted exactly once. Its views stay valid until then.
+     * call->target is never TARGET_NONE. */
+    void (*call)(void *self, const struct call_effect *call);
+    void *self;
+};
+
+struct core_options {
+    struct engine_options engine;
+    const struct target_options *targets;
+    size_t target_count;
+    size_t commit_bytes_max; /* a batch that has grown so large is committed before more is taken in */
+    struct span retention;   /* of sagas that have ended */
+    uint32_t move_after; /* frames: the history of a saga that lives longer is written anew, so that it neither holds up
+                            retention nor lengthens recovery; 0: 16384 */
+};
+
+/* Makes the engine, replays the store's live sagas into it and lets them take up where they were; what they then ask
+ * for comes out of the first core_commit. The catalog must already hold the store's definitions; the store and the
+ * catalog are borrowed for the core's life. Returns 0 or an error; detail then says what to do. */
+int core_open(const struct core_options *options, const struct memory *memory, struct store *store,
+              const struct store_state *state, struct catalog *catalog, const struct core_world *world,
+              struct instant now, struct core **out, struct error_detail *detail);
+
+/* Accepts NULL. Whatever was not committed is dropped, as in a crash. */
+void core_close(struct core *c);
+
+/* Hands one event to the engine, after looking up what only the store knows (request_ids and sagas that have ended).
+ * Requests are always answered, if only by a later commit; with E_JOURNAL_CORRUPT, when what the store knows is damaged.
+ * Returns 0, or E_MEMORY or E_JOURNAL when the owner must stop. */
+int core_submit(struct core *c, const struct event *event, struct error_detail *detail);
+
+/* Adds a registration of a definition to the batch; takes definition, which the catalog then owns. The reply (code 0)
+ * goes to token. Returns 0 or an error, with the definition still the caller's. */
+int core_register(struct core *c, struct definition *definition, struct instant now, uint64_t token,
+                  struct error_detail *detail);
+
+/* Adds an answer that the core has no other part in, so that it too waits for what was decided before it. */
+int core_reply(struct core *c, const struct reply_effect *reply, const struct error_detail *detail);
+
+/* Whether there is anything to commit or let out, and whether the batch is as large as it may become. */
+bool core_pending(const struct core *c);
+bool core_batch_full(const struct core *c);
+
+/* Makes the batch durable and lets its effects out. Returns 0; E_JOURNAL_FULL when there is no room: everything waits,
+ * requests are refused, answers are still taken in, and the next core_commit tries again; E_JOURNAL or E_MEMORY when
+ * the owner must stop. */
+int core_commit(struct core *c, struct instant now, struct error_detail *detail);
+
+/* Not 0: since when the journal has been full. */
+struct instant core_full_since(const struct core *c);
+
+/* The time of the latest record that recovery saw; the clock may not stand before it. */
+struct instant core_latest(const struct core *c);
+
+/* Shutdown: no attempt leaves from now on; everything else goes on until the owner closes. */
+void core_hold(struct core *c);
+
+/* The end of a shutdown: whoever still waits for what could not be made durable is told E_STOPPING, and no attempt
+ * leaves any more. What was decided stays in the batch; a later core_commit may still make it durable. */
+void core_abandon(struct core *c);
+
+/* When the next EVENT_TICK is due, or INSTANT_NEVER. None is, while the journal is full and after core_hold. */
+struct instant core_expiry(const struct core *c);
+
+/* Moves the histories of sagas that live long, and drops what is older than the retention: a bounded piece of either,
+ * for a time when the batch is empty. What was moved waits for the next core_commit. Sets *more when there is more to
+ * do now. */
+int core_maintain(struct core *c, struct instant now, bool *more, struct error_detail *detail);
+
+/* To look at. Only between a core_commit that returned 0 and the next core_submit is what they show durable. */
+const struct engine *core_engine(const struct core *c);
+
+#endif

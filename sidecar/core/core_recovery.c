@@ -1,0 +1,126 @@
+/* core_recovery.c - how a core comes to be: the journal is replayed into the engine, by the same code that made it. */
+#include "sidecar/core/core_inside.h"
+
+#include "sidecar/base/defect.h"
+#include "sidecar/engine/saga.h"
+#include "sidecar/journal/codec.h"
+
+struct replay {
+    struct core *core;
+    uint64_t from;          /* the first frame looked at */
+    uint64_t first_started; /* serial of the first saga that starts there; 0: none so far */
+    uint32_t copies;        /* of a moved saga's records, that are still to come */
+    struct error_detail *detail;
+};
+
+/* Recovery begins where the journal must be kept from. What comes up there of sagas that began before has ended, or was
+ * moved since, and is only their history: serials are given in the order of the starts, and a moved saga comes up again
+ * whole. */
+static bool is_history(const struct replay *replay, const struct record *r, uint64_t previous)
+{
+    if (DEFECT(HISTORY_IS_DAMAGE))
+        return r->type != RECORD_STARTED && previous != 0 && previous < replay->from;
+    return r->type != RECORD_STARTED && r->type != RECORD_MOVED && replay->copies == 0 && previous != 0 &&
+           replay->from > 1 && engine_find(replay->core->engine, r->saga.serial) == NULL &&
+           (replay->first_started == 0 || r->saga.serial < replay->first_started);
+}
+
+static int replay_frame(void *self, uint64_t frame, struct bytes records)
+{
+    struct replay *replay = self;
+    struct core *c = replay->core;
+    while (records.size > 0) {
+        struct record r;
+        uint64_t previous;
+        int code = codec_decode(&records, &r, &previous, replay->detail);
+        if (code != 0)
+            return code;
+        c->latest = instant_max(c->latest, r.at);
+        if (is_history(replay, &r, previous))
+            continue;
+        if (r.type == RECORD_STARTED && replay->copies == 0 && replay->first_started == 0)
+            replay->first_started = r.saga.serial;
+        code = engine_replay(c->engine, &r, catalog_by_number(c->catalog, r.definition), replay->detail);
+        if (code != 0)
+            return code;
+        if (replay->copies > 0)
+            replay->copies--;
+        if (r.type == RECORD_MOVED) {
+            replay->copies = r.copies;
+            continue;
+        }
+        engine_set_position(c->engine, r.saga.serial, frame);
+        if (r.type == RECORD_ENDED)
+            engine_release(c->engine, r.saga.serial);
+    }
+    return 0;
+}
+
+static int recover(struct core *c, const struct store_state *state, struct instant now, struct error_detail *detail)
+{
+    uint64_t from = state->oldest_live_frame != 0 ? state->oldest_live_frame : state->first_frame;
+    struct replay replay = {.core = c, .from = from, .detail = detail};
+    c->frame = state->last_frame + 1;
+    c->oldest_live_frame = from;
+    engine_set_serial(c->engine, state->serial_max);
+    if (from != 0 && from <= state->last_frame) {
+        int code = c->store->scan(c->store, from, replay_frame, &replay, detail);
+        if (code != 0)
+            return code;
+    }
+    c->needed_from = core_oldest_live_frame(c);
+    if (engine_resume(c->engine, instant_max(now, c->latest), &c->out) != 0)
+        return error_set(detail, E_MEMORY, "", NULL);
+    return core_failed(c, detail);
+}
+
+int core_open(const struct core_options *options, const struct memory *memory, struct store *store,
+              const struct store_state *state, struct catalog *catalog, const struct core_world *world,
+              struct instant now, struct core **out, struct error_detail *detail)
+{
+    struct core *c = memory_take(memory, sizeof *c);
+    if (c == NULL)
+        return error_set(detail, E_MEMORY, "", NULL);
+    memset(c, 0, sizeof *c);
+    c->options = *options;
+    c->memory = *memory;
+    c->store = store;
+    c->catalog = catalog;
+    c->world = *world;
+    c->out = core_out(c);
+    int code = engine_create(&options->engine, memory, &c->engine);
+    for (size_t i = 0; code == 0 && i < options->target_count; i++)
+        code = engine_add_target(c->engine, &options->targets[i]) < 0 ? E_MEMORY : 0;
+    if (code != 0) {
+        error_set(detail, code, "", NULL);
+    } else {
+        /* Targets that are gone from the configuration are no reason not to start: their calls fail with words. */
+        struct error_detail missing;
+        for (uint32_t i = 0; i < catalog_count(catalog); i++)
+            engine_resolve(c->engine, catalog_at(catalog, i)->definition, &missing);
+        code = recover(c, state, now, detail);
+    }
+    if (code != 0) {
+        core_close(c);
+        return code;
+    }
+    *out = c;
+    return 0;
+}
+
+void core_close(struct core *c)
+{
+    if (c == NULL)
+        return;
+    struct memory memory = c->memory;
+    struct batch *b = &c->batch;
+    for (size_t i = 0; i < b->effect_count; i++)
+        memory_give_back(&memory, b->effects[i].detail, sizeof *b->effects[i].detail);
+    memory_give_back(&memory, b->records, b->room);
+    memory_give_back(&memory, b->effects, b->effect_room * sizeof *b->effects);
+    memory_give_back(&memory, b->ended, b->ended_room * sizeof *b->ended);
+    memory_give_back(&memory, b->definitions, b->definition_room * sizeof *b->definitions);
+    memory_give_back(&memory, c->orphans, c->orphan_room * sizeof *c->orphans);
+    engine_destroy(c->engine);
+    memory_give_back(&memory, c, sizeof *c);
+}

@@ -1,0 +1,58 @@
+/* timeline.h - the records of one saga, gathered from the journal by walking backwards from its last frame. */
+#ifndef SAGA_CORE_TIMELINE_H
+#define SAGA_CORE_TIMELINE_H
+
+#include "sidecar/engine/engine.h"
+#include "sidecar/journal/store.h"
+#include "sidecar/core/arena.h"
+
+/* The most records of one saga that are gathered: the latest. */
+#define TIMELINE_RECORDS_MAX 20000
+
+/* Where a record stands: the cursor of Watch and of a timeline. */
+struct position {
+    uint64_t frame;
+    uint32_t index; /* of the record within its frame */
+};
+
+#define POSITION_TEXT_SIZE 32
+
+/* "1f4.2": both numbers in hexadecimal. Returns its length. */
+size_t position_format(struct position p, char text[POSITION_TEXT_SIZE]);
+bool position_parse(const char *text, struct position *p);
+
+static inline bool position_after(struct position a, struct position b)
+{
+    return a.frame > b.frame || (a.frame == b.frame && a.index > b.index);
+}
+
+struct timeline_entry {
+    struct record record; /* its views lie in the arena */
+    struct position position;
+};
+
+/* In order of time. */
+struct timeline {
+    struct timeline_entry *entries;
+    size_t count;
+    bool truncated; /* earlier records have left the journal, or are beyond TIMELINE_RECORDS_MAX */
+};
+
+/* What to gather. A saga whose history was moved is shown with the copies, once, and without the RECORD_MOVED itself. */
+struct timeline_query {
+    uint64_t serial;
+    uint64_t last_frame;   /* that holds a record of it */
+    struct position after; /* only what comes after it; 0.0: everything */
+    size_t records_max;    /* stops once it has so many; 0: TIMELINE_RECORDS_MAX */
+};
+
+/* Gathers records of one saga. Everything is taken from arena. Returns 0, E_MEMORY, E_JOURNAL or E_JOURNAL_CORRUPT. */
+int timeline_load(struct store *store, const struct timeline_query *query, struct arena *arena, struct timeline *out,
+                  struct error_detail *detail);
+
+/* Replays a whole timeline into an engine of its own, so that a saga that has left memory can be shown as it ended. *out is given and must be
+ * destroyed; the saga in it is found by its serial. definition is that of the saga or NULL. Returns 0, E_MEMORY or E_JOURNAL_CORRUPT. */
+int timeline_replay(const struct timeline *timeline, const struct definition *definition, struct engine **out,
+                    struct error_detail *detail);
+
+#endif

@@ -1,9 +1,0 @@
-/* heap.h - the C library's heap as struct memory, for the sidecar itself. */
-#ifndef SAGA_RUNTIME_HEAP_H
-#define SAGA_RUNTIME_HEAP_H
-
-#include "sidecar/base/memory.h"
-
-extern const struct memory heap;
-
-#endif

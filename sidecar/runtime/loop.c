@@ -1,0 +1,412 @@
+/* loop.c - the parts of one loop put together, its start, its turns and its end.
+ *
+ * One turn of the loop: take in everything that has arrived, commit once, let the effects out, then answer those who only look. */
+#include "sidecar/runtime/loop.h"
+
+#include "sidecar/definition/reader.h"
+#include "sidecar/journal/sqlite/sqlite_store.h"
+#include "sidecar/observe/log.h"
+#include "sidecar/runtime/definitions_dir.h"
+#include "sidecar/runtime/files.h"
+#include "sidecar/core/heap.h"
+#include "sidecar/runtime/sidecar_inside.h"
+
+#include "descriptors.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+
+/* How often a commit is tried again while the journal is full. */
+#define FULL_RETRY SPAN_MS(200)
+/* Retention: a bounded piece after each of these, while there is more to drop and when there is not. */
+#define MAINTAIN_BUSY SPAN_MS(20)
+#define MAINTAIN_IDLE SPAN_S(10)
+/* What is cancelled at the end of the grace ends within this, or the process ends without it. */
+#define CUT_GRACE SPAN_S(5)
+
+static const char *const health_services[] = {NULL, "saga.v1.Coordinator", "saga.v1.Operator"};
+
+/* ---- the loop ---- */
+
+static void submit_tick(struct loop *s)
+{
+    struct instant now = clock_now(&s->clock);
+    if (instant_before(now, core_expiry(s->core)))
+        return;
+    struct event tick = {.type = EVENT_TICK, .now = now};
+    service_submit(s, &tick);
+}
+
+static void tell_full(struct loop *s, const struct error_detail *detail)
+{
+    bool full = core_full_since(s->core).us != 0;
+    bool not_serving = sidecar_full(s, full);
+    if (not_serving != s->not_serving) {
+        s->not_serving = not_serving;
+        rpc_set_serving(s->rpc, "saga.v1.Coordinator", !not_serving && !s->stopping);
+    }
+    if (full == s->told_full)
+        return;
+    s->told_full = full;
+    if (full)
+        log_event(LOG_LEVEL_ERROR, "the journal is full: new sagas are refused, those in flight wait for room",
+                  LOG_TEXT("why", detail->text));
+    else
+        log_say(LOG_LEVEL_INFO, "the journal has room again: sagas go on");
+}
+
+/* Makes durable what has been decided, and shows it. */
+static void commit(struct loop *s)
+{
+    struct error_detail detail = {0};
+    if (s->fatal != 0)
+        return;
+    int code = core_commit(s->core, clock_now(&s->clock), &detail);
+    if (code != 0 && code != E_JOURNAL_FULL) {
+        s->fatal = code;
+        s->fatal_detail = detail;
+        return;
+    }
+    tell_full(s, &detail);
+    reads_run(s);
+    if (code == 0)
+        subscribers_run(s);
+}
+
+static void maintain(struct loop *s, struct instant *next)
+{
+    struct instant now = clock_now(&s->clock);
+    struct error_detail detail;
+    bool more;
+    if (instant_before(now, *next) || s->fatal != 0)
+        return;
+    int code = core_maintain(s->core, now, &more, &detail);
+    /* A disk too full even to drop anything may have room again next time. */
+    if (code != 0 && code != E_JOURNAL_FULL) {
+        s->fatal = code;
+        s->fatal_detail = detail;
+    }
+    /* A short retention is looked at as often: else it would keep many times what was asked for. */
+    *next = instant_after(now, more ? MAINTAIN_BUSY : span_min(MAINTAIN_IDLE, s->config->retention));
+}
+
+/* Takes in what has arrived, waiting for it no longer than until `until`, or until a commit is to be tried again. */
+static void poll(struct loop *s, struct instant until)
+{
+    struct span wait = {0};
+    if (core_full_since(s->core).us != 0)
+        until = instant_min(until, instant_after(clock_now(&s->clock), FULL_RETRY));
+    if (!core_pending(s->core) || core_full_since(s->core).us != 0) {
+        wait = instant_since(instant_min(until, core_expiry(s->core)), clock_now(&s->clock));
+        wait.us = wait.us < 0 ? 0 : wait.us;
+    }
+    while (rpc_poll(s->rpc, wait) > 0 && !core_batch_full(s->core) && s->fatal == 0)
+        wait = (struct span){0};
+}
+
+static void begin_stop(struct loop *s)
+{
+    s->stopping = true;
+    log_event(LOG_LEVEL_INFO, "stopping", LOG_NUMBER("calls", engine_counts(core_engine(s->core)).calls),
+              LOG_NUMBER("live_sagas", engine_counts(core_engine(s->core)).live));
+    for (size_t i = 0; i < sizeof health_services / sizeof health_services[0]; i++)
+        rpc_set_serving(s->rpc, health_services[i], false);
+    core_hold(s->core);
+    rpc_stop(s->rpc);
+    subscribers_end(s);
+    pipes_end(s);
+}
+
+/* Everything in flight ends within the grace, or is cut. */
+static void stop(struct loop *s)
+{
+    begin_stop(s);
+    sidecar_stop_others(s);
+    struct instant deadline = instant_after(clock_now(&s->clock), s->config->shutdown_grace);
+    while (!sidecar_is_quiet(s) && s->fatal == 0 && !atomic_load(&s->sidecar->failed) &&
+           instant_before(clock_now(&s->clock), deadline)) {
+        poll(s, deadline);
+        commit(s);
+    }
+    s->cutting = true;
+    /* A full or broken journal lets nobody's answer out: without this, who waits for one would hold the sidecar for ever. */
+    core_abandon(s->core);
+    reads_abandon(s);
+    service_abandon(s);
+    pipes_abandon(s);
+    rpc_cancel_all(s->rpc);
+    deadline = instant_after(clock_now(&s->clock), CUT_GRACE);
+    while (!sidecar_is_quiet(s) && instant_before(clock_now(&s->clock), deadline)) {
+        poll(s, deadline);
+        commit(s);
+    }
+}
+
+void loop_start(struct loop *s)
+{
+    commit(s);
+    rpc_start(s->rpc);
+    for (size_t i = 0; i < sizeof health_services / sizeof health_services[0]; i++)
+        rpc_set_serving(s->rpc, health_services[i], true);
+}
+
+void loop_turn(struct loop *s)
+{
+    struct instant next_maintain = clock_now(&s->clock);
+    while (s->fatal == 0 && !atomic_load(&s->stop_asked)) {
+        poll(s, next_maintain);
+        submit_tick(s);
+        commit(s);
+        maintain(s, &next_maintain);
+    }
+    if (s->fatal != 0)
+        sidecar_loop_failed(s);
+    stop(s);
+}
+
+void loop_stop(struct loop *s)
+{
+    atomic_store(&s->stop_asked, true);
+    rpc_wake(s->rpc);
+}
+
+/* ---- the start ---- */
+
+static int make_data_dir(const struct config *config, struct error_detail *detail)
+{
+    if (mkdir(config->data_dir, 0700) == 0 || errno == EEXIST)
+        return 0;
+    return file_error("make directory", config->data_dir, "data_dir", detail);
+}
+
+/* Definitions that are in a journal were accepted once: what sagad.yaml says today about new ones does not touch them. */
+static struct definition_limits lenient(const struct loop *s)
+{
+    struct definition_limits limits = s->limits;
+    limits.source_bytes_max = UINT32_MAX;
+    limits.steps_max = STEPS_LIMIT;
+    limits.payload_bytes_max = UINT32_MAX;
+    limits.deadline_max = (struct span){.us = INT64_MAX};
+    return limits;
+}
+
+static int take_definition(void *self, const struct definition_row *row)
+{
+    struct loop *s = self;
+    struct error_detail *detail = &s->fatal_detail;
+    const struct definition_limits limits = lenient(s);
+    struct definition *definition;
+    int code = definition_read(row->source, &limits, &definition, detail);
+    if (code != 0)
+        return code;
+    definition->number = row->number;
+    code = catalog_add(s->catalog, definition, row->registered_at, detail);
+    if (code != 0)
+        definition_destroy(definition);
+    return code;
+}
+
+static int open_journal(struct loop *s, struct store_state *state, struct error_detail *detail)
+{
+    char path[JOURNAL_PATH_SIZE];
+    struct sqlite_store_options options = {.path = sidecar_journal_path(s->config, s->index, path),
+                                           .size_bytes_max = s->config->journal_bytes_max};
+    int code = sqlite_store_open(&options, &s->store, state, detail);
+    if (code == 0 && catalog_create(s->config->definitions_max, &s->catalog) != 0)
+        code = error_set(detail, E_MEMORY, "", NULL);
+    if (code != 0)
+        return code;
+    code = s->store->scan_definitions(s->store, take_definition, s, &s->fatal_detail);
+    if (code != 0)
+        *detail = s->fatal_detail;
+    return code;
+}
+
+static int open_rpc(struct loop *s, struct error_detail *detail)
+{
+    const struct config *c = s->config;
+    struct rpc_options options = {
+        .methods = service_methods,
+        .method_count = METHOD_COUNT,
+        .message_bytes_max = (uint32_t)c->message_bytes_max,
+        .calls_max = c->calls_max,
+        .streams_max = c->streams_max,
+        .connection_streams_max = c->connection_streams_max,
+        .handshake_timeout = c->handshake_timeout,
+        .keepalive_time = c->keepalive_time,
+        .keepalive_timeout = c->keepalive_timeout,
+        .connect_timeout = c->connect_timeout,
+        .metadata_bytes_max = (uint32_t)c->metadata_bytes_max,
+    };
+    struct rpc_callbacks callbacks = {
+        .on_message = service_message,
+        .on_half_close = service_half_close,
+        .on_cancelled = service_cancelled,
+        .on_sent = service_sent,
+        .on_answer = outcalls_answer,
+        .self = s,
+    };
+    int code = rpc_create(&options, &callbacks, &s->rpc);
+    if (code != 0)
+        return error_set(detail, code, "", NULL);
+    rpc_set_descriptors(s->rpc, bytes_of(descriptors, descriptors_size));
+    s->targets = calloc(c->target_count + 1, sizeof(*s->targets));
+    if (s->targets == NULL)
+        return error_set(detail, E_MEMORY, "", NULL);
+    for (size_t i = 0; code == 0 && i < c->target_count; i++)
+        code = rpc_target_create(s->rpc, c->targets[i].address, &s->targets[i], detail);
+    for (size_t i = 0; s->index == 0 && code == 0 && i < c->listen_count; i++) {
+        int port = 0;
+        code = rpc_listen(s->rpc, c->listen[i], &port, detail);
+        if (code == 0)
+            log_event(LOG_LEVEL_INFO, "listening", LOG_TEXT("address", c->listen[i]), LOG_NUMBER("port", port));
+    }
+    return code;
+}
+
+/* With several loops it tells this one. */
+static uint64_t tag_of(const struct loop *s, uint64_t chance)
+{
+    uint64_t tag = chance & ((UINT64_C(1) << SAGA_ID_TAG_BITS) - 1);
+    return s->sidecar->count == 1 ? tag : (tag & ~(uint64_t)(SAGA_LOOPS_MAX - 1)) | s->index;
+}
+
+static int open_core(struct loop *s, const struct store_state *state, struct error_detail *detail)
+{
+    const struct config *c = s->config;
+    uint64_t chance[2];
+    if (getrandom(chance, sizeof chance, 0) != (ssize_t)sizeof chance)
+        return file_error("read", "random numbers", "", detail);
+    struct target_options *targets = calloc(c->target_count + 1, sizeof *targets);
+    if (targets == NULL)
+        return error_set(detail, E_MEMORY, "", NULL);
+    for (size_t i = 0; i < c->target_count; i++)
+        targets[i] = (struct target_options){
+            .name = c->targets[i].name,
+            .timeout = c->targets[i].timeout,
+            .max_concurrent_calls = c->targets[i].max_concurrent_calls,
+        };
+    struct core_options options = {
+        .engine =
+            {
+                .live_sagas_max = c->live_sagas_max,
+                .steps_max = c->steps_max,
+                .payload_bytes_max = (uint32_t)c->payload_bytes_max,
+                .targets_max = CONFIG_TARGETS_MAX,
+                .enlisted_deadline_default = c->enlisted_deadline_default,
+                .enlisted_lease_default = c->enlisted_lease_default,
+                .deadline_max = c->deadline_max,
+                .compensation_retry = c->default_compensation_retry,
+                .seed = chance[0],
+                .tag = tag_of(s, chance[1]),
+            },
+        .targets = targets,
+        .target_count = c->target_count,
+        .commit_bytes_max = (size_t)c->commit_bytes_max,
+        .retention = c->retention,
+    };
+    struct core_world world = {.durable = observer_durable, .reply = service_reply, .call = outcalls_call, .self = s};
+    int code = core_open(&options, &heap, s->store, state, s->catalog, &world, clock_now(&s->clock), &s->core, detail);
+    free(targets);
+    if (code == 0)
+        clock_not_before(&s->clock, core_latest(s->core));
+    return code;
+}
+
+static int take_file(void *self, struct definition *definition, struct error_detail *detail)
+{
+    struct loop *s = self;
+    const struct catalog_entry *there =
+        catalog_find(s->catalog, bytes_of_text(definition->name), bytes_of_text(definition->version));
+    if (there == NULL)
+        return core_register(s->core, definition, clock_now(&s->clock), 0, detail);
+    if (!bytes_equal(there->definition->source, definition->source))
+        return error_set(detail, E_DEFINITION_EXISTS, "",
+                         "this name and version are registered with another text: raise the version");
+    definition_destroy(definition);
+    return 0;
+}
+
+static int open_parts(struct loop *s, struct error_detail *detail)
+{
+    struct store_state state;
+    int code = make_data_dir(s->config, detail);
+    if (code == 0)
+        code = open_journal(s, &state, detail);
+    if (code == 0)
+        code = open_rpc(s, detail);
+    if (code == 0 && subscribers_create(state.last_frame, &s->subscribers) != 0)
+        code = error_set(detail, E_MEMORY, "", NULL);
+    if (code == 0)
+        code = open_core(s, &state, detail);
+    if (code != 0)
+        return code;
+    s->decoder = (struct decoder){
+        .arena = &s->arena,
+        .catalog = s->catalog,
+        .compensation_retry = s->config->default_compensation_retry,
+    };
+    atomic_store(&s->durable_frame, state.last_frame);
+    return 0;
+}
+
+int loop_take_definitions(struct loop *s, struct error_detail *detail)
+{
+    int code = definitions_dir_read(s->config, take_file, s, detail);
+    if (code == 0)
+        commit(s);
+    return code;
+}
+
+int loop_take_definition(struct loop *s, const struct definition *other, struct error_detail *detail)
+{
+    const struct definition_limits limits = lenient(s);
+    struct definition *definition;
+    int code = definition_read(other->source, &limits, &definition, detail);
+    if (code == 0 && (code = take_file(s, definition, detail)) != 0)
+        definition_destroy(definition);
+    return code;
+}
+
+int loop_open(const struct config *config, struct sidecar *sidecar, unsigned index, struct loop **out,
+              struct error_detail *detail)
+{
+    struct loop *s = calloc(1, sizeof *s);
+    if (s == NULL)
+        return error_set(detail, E_MEMORY, "", NULL);
+    s->config = config;
+    s->sidecar = sidecar;
+    s->index = index;
+    s->limits = config_definition_limits(config);
+    s->reads_last = &s->reads_first;
+    clock_init(&s->clock);
+    arena_init(&s->arena);
+    int code = open_parts(s, detail);
+    if (code != 0) {
+        loop_close(s);
+        return code;
+    }
+    *out = s;
+    return 0;
+}
+
+void loop_close(struct loop *s)
+{
+    if (s == NULL)
+        return;
+    /* After a failure requests may be left that nobody can answer any more: then the room stays until the process ends. */
+    if (s->rpc == NULL || rpc_idle(s->rpc))
+        rpc_destroy(s->rpc);
+    core_close(s->core);
+    subscribers_destroy(s->subscribers);
+    catalog_destroy(s->catalog);
+    if (s->store != NULL)
+        s->store->close(s->store);
+    outcalls_finish(s);
+    service_finish(s);
+    arena_finish(&s->arena);
+    free(s->targets);
+    free(s);
+}

@@ -1,0 +1,34 @@
+/* sidecar_inside.h - the loops of one sidecar, one or several: each with its own sagas, journal, thread and server, and one door for all.
+ *
+ * They share this struct, and ask one another over rpc_ask; nothing else. */
+#ifndef SAGA_RUNTIME_SIDECAR_INSIDE_H
+#define SAGA_RUNTIME_SIDECAR_INSIDE_H
+
+#include "sidecar/runtime/loop.h"
+
+#include <pthread.h>
+
+struct sidecar {
+    unsigned count;
+    struct loop *loops[SAGA_LOOPS_MAX];
+    struct config *configs; /* with the share of each */
+    pthread_t threads[SAGA_LOOPS_MAX];
+    _Atomic uint64_t full; /* a bit for each loop whose journal is full */
+    atomic_uint quiet;     /* loops that stop, and have nothing of their own in flight any more */
+    atomic_bool failed;    /* one cannot go on: nobody waits out the grace */
+};
+
+/* The journal of loop k in the data directory: journal.db, then journal-1.db and so on. Returns path. */
+#define JOURNAL_PATH_SIZE 8192
+const char *sidecar_journal_path(const struct config *config, unsigned k, char path[JOURNAL_PATH_SIZE]);
+
+/* A loop cannot go on: all stop. Returns once its own stop has been asked for. */
+void sidecar_loop_failed(struct loop *s);
+/* Loop 0 lets nobody in any more: now the others may stop. */
+void sidecar_stop_others(struct loop *s);
+/* s stops. Whether every loop has ended what it had in flight: from then on none will be asked anything. */
+bool sidecar_is_quiet(struct loop *s);
+/* Notes whether this loop's journal is full, and returns whether any is. */
+bool sidecar_full(struct loop *s, bool full);
+
+#endif
