@@ -5,7 +5,7 @@
 #   make install      DESTDIR, PREFIX
 #   make help         every target
 #
-# A room is a folder of .c files and becomes one archive; a new file needs no line here.
+# A room is a folder of .c files and becomes one archive; a new file or folder needs no line here. What tests is in tests/tests.mk.
 
 KIND ?= release
 PREFIX ?= /usr/local
@@ -34,23 +34,38 @@ ifeq ($(origin FLAGS_$(KIND)),undefined)
 $(error KIND=$(KIND) is not one of release, debug, asan, tsan, fuzz)
 endif
 
-CPPFLAGS := -I. -I$(G) -D_GNU_SOURCE -DSAGAD_VERSION='"$(VERSION)"'
-CFLAGS := -std=c11 $(FLAGS_$(KIND)) $(WARN) -fPIC -fvisibility=hidden -fstack-protector-strong -MMD -MP
-LDFLAGS := $(FLAGS_$(KIND)) -Wl,-z,relro,-z,now
-GRPC_LIBS := -lgrpc -lgpr
-PROTO_LIBS := -lprotobuf-c
-SQLITE_LIBS := -lsqlite3
-YAML_LIBS := -lyaml
+# CPPFLAGS, CFLAGS and LDFLAGS are whoever builds'; they come last.
 PQ_CFLAGS := $(shell pkg-config --cflags libpq 2>/dev/null)
-PQ_LIBS := -lpq
-JSON_LIBS := -ljansson
-CHECK_LIBS := $(shell pkg-config --libs check 2>/dev/null)
+SEARCH := -I. -I$(G) -D_GNU_SOURCE $(if $(SIM_DEFECTS),-DSAGA_DEFECTS)
+SEARCH_client-lib := -Iclient-lib/include -I$(G)/examples $(PQ_CFLAGS)
+SEARCH_tests := -Iclient-lib/include $(PQ_CFLAGS)
+CODE := -std=c11 $(FLAGS_$(KIND)) -fPIC -fvisibility=hidden
+COMPILE := $(CC) $(CODE) -fstack-protector-strong $(WARN) -MMD -MP
+
+# Of these a program gets what it uses. Tests have more (tests/tests.mk).
+LIBRARIES_USED := -lgrpc -lgpr -lprotobuf-c -lsqlite3 -lyaml -lz -lpq -ljansson -lpthread -lm
+LINK := $(CC) $(FLAGS_$(KIND)) -Wl,-z,relro,-z,now -Wl,--as-needed
 
 # make V=1 shows the commands.
 Q := $(if $(V),,@)
 
-.PHONY: all
+.PHONY: all FORCE
+.SECONDARY:
 all: binaries
+
+# $(call remember,FILE,TEXT): FILE holds TEXT and is new only when TEXT is; what was made with a flag depends on the file that remembers it.
+define remember
+$(1): $(if $(subst x$(strip $(file <$(1)))x,,x$(strip $(2))x),FORCE)
+	@mkdir -p $$(@D)
+	@printf '%s\n' '$(2)' > $$@
+endef
+COMPILED_WITH := $(B)/flags/compile
+LINKED_WITH := $(B)/flags/link
+$(eval $(call remember,$(COMPILED_WITH),$(COMPILE) $(SEARCH) $(SEARCH_client-lib) $(SEARCH_tests) $(CPPFLAGS) $(CFLAGS)))
+$(eval $(call remember,$(LINKED_WITH),$(LINK) $(LIBRARIES_USED) $(LDFLAGS)))
+
+# A program is a line of prerequisites (objects and archives) and a place in PROGRAMS; the recipe of all of them is at the end.
+PROGRAMS :=
 
 # ---- generated code -------------------------------------------------------------------------------------------------
 
@@ -59,11 +74,11 @@ WELL_KNOWN := google/protobuf/any.proto google/protobuf/duration.proto google/pr
 	google/protobuf/wrappers.proto google/protobuf/descriptor.proto
 PROTO_INCLUDE := /usr/include
 PB_C := $(patsubst %.proto,$(G)/%.pb-c.c,$(PROTOS) $(WELL_KNOWN))
-PB_H := $(PB_C:.c=.h)
 PB_O := $(patsubst $(G)/%.c,$(B)/gen/%.o,$(PB_C))
+GENERATED := $(PB_C) $(PB_C:.c=.h) $(G)/descriptors.c $(G)/descriptors.h
 
-$(G)/stamp: $(addprefix proto/,$(PROTOS))
-	@mkdir -p $(G)
+$(eval $(call remember,$(G)/protos.list,$(PROTOS)))
+$(GENERATED) $(G)/descriptors.bin &: $(addprefix proto/,$(PROTOS)) $(G)/protos.list
 	$(Q)protoc-c -Iproto -I$(PROTO_INCLUDE) --c_out=$(G) $(PROTOS) $(WELL_KNOWN)
 	$(Q)protoc -Iproto -I$(PROTO_INCLUDE) --include_imports --descriptor_set_out=$(G)/descriptors.bin $(PROTOS)
 	$(Q){ echo '#include "descriptors.h"'; echo 'const unsigned char descriptors[] = {'; \
@@ -71,12 +86,15 @@ $(G)/stamp: $(addprefix proto/,$(PROTOS))
 	  echo 'const unsigned long descriptors_size = sizeof descriptors;'; } > $(G)/descriptors.c
 	$(Q){ echo '/* The serialized FileDescriptorSet of proto/. */'; \
 	  echo 'extern const unsigned char descriptors[];'; echo 'extern const unsigned long descriptors_size;'; } > $(G)/descriptors.h
-	@touch $@
-$(PB_C) $(PB_H) $(G)/descriptors.c $(G)/descriptors.h: $(G)/stamp ;
+	@touch $(GENERATED)
 
-$(B)/gen/%.o: $(G)/%.c
+# The version stands in a header, so that another version is one file compiled.
+HASH := \#
+$(eval $(call remember,$(G)/version.h,$(HASH)define SAGAD_VERSION "$(VERSION)"))
+
+$(B)/gen/%.o: $(G)/%.c $(COMPILED_WITH)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS) -std=c11 $(FLAGS_$(KIND)) -fPIC -fvisibility=hidden -w -c -o $@ $<
+	$(Q)$(CC) $(CODE) $(SEARCH) $(CPPFLAGS) $(CFLAGS) -w -c -o $@ $<
 
 $(B)/lib/proto.a: $(PB_O) $(B)/gen/descriptors.o
 	@mkdir -p $(@D) && rm -f $@
@@ -84,90 +102,77 @@ $(B)/lib/proto.a: $(PB_O) $(B)/gen/descriptors.o
 
 # ---- rooms ----------------------------------------------------------------------------------------------------------
 
-ROOMS := compensations sidecar/base sidecar/definition sidecar/resilience sidecar/engine sidecar/journal \
-	sidecar/core sidecar/config sidecar/rpc sidecar/observe sidecar/api sidecar/shard sidecar/runtime \
-	client-lib/src client-lib/sqlite client-lib/pq client-lib/sagactl
-room_sources = $(filter-out %/main.c,$(wildcard $(1)/*.c $(1)/sqlite/*.c))
-room_archive = $(B)/lib/$(subst /,_,$(1)).a
-
-$(B)/obj/%.o: %.c | $(G)/stamp
-	@mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS) $(CPPFLAGS_$(firstword $(subst /, ,$*))) $(CFLAGS) -c -o $@ $<
-
-CPPFLAGS_client-lib := -Iclient-lib/include -I$(G)/examples $(PQ_CFLAGS)
-CPPFLAGS_tests := -Iclient-lib/include $(PQ_CFLAGS)
-
-define room
-$(call room_archive,$(1)): $(patsubst %.c,$(B)/obj/%.o,$(call room_sources,$(1)))
-	@mkdir -p $$(@D) && rm -f $$@
-	$(Q)ar rcs $$@ $$^
-endef
-$(foreach r,$(ROOMS),$(eval $(call room,$(r))))
-
-archives = $(foreach r,$(1),$(call room_archive,$(r)))
+SIDECAR_ROOMS := $(patsubst %/,%,$(wildcard sidecar/*/))
+CLIENT_ROOMS := client-lib/src client-lib/sqlite client-lib/pq client-lib/sagactl
+# Rooms that reach for nothing of the system (tests/checks/symbols.sh), and the reader of definitions with them.
 PURE := sidecar/engine sidecar/resilience sidecar/definition compensations sidecar/base
-SIDECAR_LIBS := $(call archives,sidecar/runtime sidecar/shard sidecar/api sidecar/core sidecar/config sidecar/observe sidecar/rpc sidecar/journal $(PURE)) $(B)/lib/proto.a
-CLIENT_LIBS := $(call archives,client-lib/src compensations) $(B)/lib/proto.a
+room_sources = $(filter-out %/main.c,$(wildcard $(1)/*.c $(1)/sqlite/*.c))
+room_objects = $(patsubst %.c,$(B)/obj/%.o,$(foreach r,$(1),$(call room_sources,$(r))))
+room_archive = $(B)/lib/$(subst /,_,$(1)).a
+archives = $(foreach r,$(1),$(call room_archive,$(r)))
+
+$(B)/obj/%.o: %.c $(COMPILED_WITH) | $(GENERATED) $(G)/version.h
+	@mkdir -p $(@D)
+	$(Q)$(COMPILE) $(SEARCH) $(SEARCH_$(firstword $(subst /, ,$*))) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
+# An archive depends on the list of what is in it, too: a file that is gone is gone from it.
+define room
+$(call remember,$(call room_archive,$(1)).list,$(call room_objects,$(1)))
+$(call room_archive,$(1)): $(call room_objects,$(1)) $(call room_archive,$(1)).list
+	@rm -f $$@
+	$(Q)ar rcs $$@ $$(filter %.o,$$^)
+endef
+$(foreach r,compensations $(SIDECAR_ROOMS) $(CLIENT_ROOMS),$(eval $(call room,$(r))))
+
+PROTO_LIB := $(B)/lib/proto.a
+SIDECAR_LIBS := $(call archives,$(SIDECAR_ROOMS) compensations) $(PROTO_LIB)
+CLIENT_LIBS := $(call archives,client-lib/src compensations) $(PROTO_LIB)
+SAGACTL_LIBS := $(call archives,client-lib/sagactl sidecar/definition sidecar/base) $(CLIENT_LIBS)
 
 # ---- programs and libraries -----------------------------------------------------------------------------------------
 
 BINARIES := $(B)/sagad $(B)/sagactl
-LIBRARIES := $(B)/libsaga.a $(B)/libsaga.so.$(SOVERSION) $(B)/libsaga-sqlite.a $(B)/libsaga-sqlite.so.$(SOVERSION) \
-	$(B)/libsaga-pq.a $(B)/libsaga-pq.so.$(SOVERSION)
+SAGA_LIBS := libsaga libsaga-sqlite libsaga-pq
+LIBRARIES := $(foreach l,$(SAGA_LIBS),$(B)/$(l).a $(B)/$(l).so.$(SOVERSION))
 SHOP := client-lib/examples/checkout
 SHOP_SERVICES := $(addprefix $(B)/examples/checkout/,inventory payment shipping)
-EXAMPLES := $(patsubst client-lib/examples/%.c,$(B)/examples/%,$(wildcard client-lib/examples/*.c)) $(SHOP_SERVICES)
+EXAMPLES := $(patsubst client-lib/examples/%.c,$(B)/examples/%,$(wildcard client-lib/examples/*.c))
 
 .PHONY: binaries libraries examples
 binaries: $(BINARIES) libraries examples
 libraries: $(LIBRARIES)
-examples: $(EXAMPLES)
+examples: $(EXAMPLES) $(SHOP_SERVICES)
 
+PROGRAMS += $(BINARIES) $(EXAMPLES) $(SHOP_SERVICES)
 $(B)/sagad: $(B)/obj/sidecar/runtime/main.o $(SIDECAR_LIBS)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(SIDECAR_LIBS) -Wl,--end-group \
-		$(GRPC_LIBS) $(PROTO_LIBS) $(SQLITE_LIBS) $(YAML_LIBS) -lz -lpthread -lm
-
-$(B)/sagactl: $(B)/obj/client-lib/sagactl/main.o $(call archives,client-lib/sagactl client-lib/src sidecar/definition compensations sidecar/base) $(B)/lib/proto.a
-	$(Q)$(CC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(GRPC_LIBS) $(PROTO_LIBS) $(YAML_LIBS) $(JSON_LIBS) -lpthread -lm
+$(B)/sagactl: $(B)/obj/client-lib/sagactl/main.o $(SAGACTL_LIBS)
 
 # A static library is one object in which only what is public has a name, so that it cannot collide with the program's own functions.
+# $(call library,NAME,OBJECTS,OTHER LIBRARIES)
 OBJCOPY ?= objcopy
-define static_library
-	@rm -f $@
-	$(Q)$(LD) -r -o $(@:.a=.o) $^ && $(OBJCOPY) --localize-hidden $(@:.a=.o) && ar rcs $@ $(@:.a=.o)
+define library
+$(B)/$(1).a: $(2) $(B)/lib/$(1).list
+	@rm -f $$@
+	$(Q)$(LD) -r -o $$(@:.a=.o) $$(filter %.o,$$^) && $(OBJCOPY) --localize-hidden $$(@:.a=.o) && ar rcs $$@ $$(@:.a=.o)
+$(B)/$(1).so.$(SOVERSION): $(2) $(3) $(B)/lib/$(1).list $(LINKED_WITH)
+	$(Q)$(LINK) $(LDFLAGS) -shared -Wl,-soname,$$(@F) -o $$@ $$(filter %.o %.so.$(SOVERSION),$$^) $(LIBRARIES_USED)
+	$(Q)ln -sf $$(@F) $(B)/$(1).so
+$(call remember,$(B)/lib/$(1).list,$(2))
 endef
-room_objects = $(patsubst %.c,$(B)/obj/%.o,$(foreach r,$(1),$(call room_sources,$(r))))
+$(eval $(call library,libsaga,$(call room_objects,client-lib/src compensations) $(PB_O),))
+$(eval $(call library,libsaga-sqlite,$(call room_objects,client-lib/sqlite compensations),$(B)/libsaga.so.$(SOVERSION)))
+$(eval $(call library,libsaga-pq,$(call room_objects,client-lib/pq compensations),$(B)/libsaga.so.$(SOVERSION)))
 
-$(B)/libsaga.a: $(call room_objects,client-lib/src compensations) $(PB_O)
-	$(static_library)
-$(B)/libsaga.so.$(SOVERSION): $(call room_objects,client-lib/src compensations) $(PB_O)
-	$(Q)$(CC) $(LDFLAGS) -shared -Wl,-soname,$(@F) -o $@ $^ $(GRPC_LIBS) $(PROTO_LIBS) -lpthread
-	$(Q)ln -sf $(@F) $(B)/libsaga.so
-$(B)/libsaga-sqlite.a: $(call room_objects,client-lib/sqlite compensations)
-	$(static_library)
-$(B)/libsaga-sqlite.so.$(SOVERSION): $(call room_objects,client-lib/sqlite compensations) $(B)/libsaga.so.$(SOVERSION)
-	$(Q)$(CC) $(LDFLAGS) -shared -Wl,-soname,$(@F) -o $@ $^ $(SQLITE_LIBS)
-	$(Q)ln -sf $(@F) $(B)/libsaga-sqlite.so
-$(B)/libsaga-pq.a: $(call room_objects,client-lib/pq compensations)
-	$(static_library)
-$(B)/libsaga-pq.so.$(SOVERSION): $(call room_objects,client-lib/pq compensations) $(B)/libsaga.so.$(SOVERSION)
-	$(Q)$(CC) $(LDFLAGS) -shared -Wl,-soname,$(@F) -o $@ $^ $(PQ_LIBS)
-	$(Q)ln -sf $(@F) $(B)/libsaga-pq.so
-
-EXAMPLE_LIBS := $(call archives,client-lib/sqlite client-lib/src compensations) $(B)/lib/proto.a
-$(B)/examples/%: $(B)/obj/client-lib/examples/%.o $(EXAMPLE_LIBS)
-	@mkdir -p $(@D)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(EXAMPLE_LIBS) -Wl,--end-group $(GRPC_LIBS) $(PROTO_LIBS) $(SQLITE_LIBS) -lpthread
+EXAMPLE_LIBS := $(call archives,client-lib/sqlite) $(CLIENT_LIBS)
+$(EXAMPLES): $(B)/examples/%: $(B)/obj/client-lib/examples/%.o $(EXAMPLE_LIBS)
 
 # The demo shop: three programs that share shop.c, ledger.c and the messages of checkout.proto.
-SHOP_O := $(B)/obj/$(SHOP)/shop.o $(B)/obj/$(SHOP)/ledger.o $(B)/gen/examples/checkout.pb-c.o
-$(G)/examples/checkout.pb-c.c: $(SHOP)/checkout.proto
+$(G)/examples/checkout.pb-c.c $(G)/examples/checkout.pb-c.h &: $(SHOP)/checkout.proto
 	@mkdir -p $(@D)
 	$(Q)protoc-c -I$(SHOP) --c_out=$(@D) checkout.proto
-$(patsubst %.c,$(B)/obj/%.o,$(wildcard $(SHOP)/*.c)): | $(G)/examples/checkout.pb-c.c
-$(SHOP_SERVICES): $(B)/examples/checkout/%: $(B)/obj/$(SHOP)/%.o $(SHOP_O) $(EXAMPLE_LIBS)
-	@mkdir -p $(@D)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $< $(SHOP_O) -Wl,--start-group $(EXAMPLE_LIBS) -Wl,--end-group $(GRPC_LIBS) $(PROTO_LIBS) $(SQLITE_LIBS) -lpthread
+$(patsubst %.c,$(B)/obj/%.o,$(wildcard $(SHOP)/*.c)): | $(G)/examples/checkout.pb-c.h
+$(SHOP_SERVICES): $(B)/examples/checkout/%: $(B)/obj/$(SHOP)/%.o $(B)/obj/$(SHOP)/shop.o $(B)/obj/$(SHOP)/ledger.o \
+	$(B)/gen/examples/checkout.pb-c.o $(EXAMPLE_LIBS)
 
 # ---- installing -----------------------------------------------------------------------------------------------------
 
@@ -176,7 +181,6 @@ LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
 MANDIR ?= $(PREFIX)/share/man
 DATADIR ?= $(PREFIX)/share/sagad
-SAGA_LIBS := libsaga libsaga-sqlite libsaga-pq
 HEADERS := $(notdir $(wildcard client-lib/include/saga/*.h))
 MANPAGES := $(notdir $(wildcard docs/man/*.[1-8]))
 under_prefix = $(patsubst $(PREFIX)/%,$${prefix}/%,$(1))
@@ -213,234 +217,7 @@ install-check: $(BINARIES) $(LIBRARIES)
 header-check: $(LIBRARIES)
 	CC="$(CC)" CXX="$(CXX)" PQ_CFLAGS="$(PQ_CFLAGS)" tests/header_check.sh $(B)
 
-# ---- tests ----------------------------------------------------------------------------------------------------------
-
-UNIT := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c tests/scenario/test_*.c))
-SUPPORT_O := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/support/*.c))
-TEST_LIBS := $(SUPPORT_O) $(SIDECAR_LIBS) $(call archives,client-lib/sagactl client-lib/sqlite client-lib/pq client-lib/src)
-.SECONDARY:
-
-$(B)/tests/%: $(B)/obj/tests/%.o $(TEST_LIBS)
-	@mkdir -p $(@D)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(TEST_LIBS) -Wl,--end-group $(CHECK_LIBS) \
-		$(GRPC_LIBS) $(PROTO_LIBS) $(SQLITE_LIBS) $(YAML_LIBS) $(PQ_LIBS) $(JSON_LIBS) -lz -lpthread -lm
-
-# Refuses the tree's own allocations one by one.
-$(B)/tests/unit/test_alloc: LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
-
-# One test: make build/release/tests/unit/test_codec && build/release/tests/unit/test_codec
-.PHONY: unit unit-threads
-unit: $(UNIT)
-	@tests/run "unit $(KIND)" $(UNIT)
-# Those with threads of their own, for KIND=tsan.
-THREADED := $(filter %/test_participant %/test_log %/test_barrier_sqlite %/test_sidecar %/test_ask %/test_sidecar_stop,$(UNIT)) $(filter $(B)/tests/unit/test_client%,$(UNIT))
-unit-threads: $(THREADED)
-	@tests/run "threads $(KIND)" $(THREADED)
-
-# Every allocation of a whole sidecar and of the client library refused in turn, but for those that sidecar/rpc must have (rpc_allocate in
-# support.c: as in gRPC itself, the process ends without them). KIND=asan finds what leaks, too. More: make alloc-test ALLOC=all
-ALLOC_O := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/alloc/*.c))
-ALLOC_LIBS := $(SIDECAR_LIBS) $(call archives,client-lib/src)
-$(B)/alloc: LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup
-$(B)/alloc_support.o: $(B)/obj/sidecar/rpc/support.o
-	$(Q)$(OBJCOPY) --redefine-sym calloc=__real_calloc $< $@
-$(B)/alloc: $(ALLOC_O) $(B)/alloc_support.o $(ALLOC_LIBS)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $(ALLOC_O) $(B)/alloc_support.o -Wl,--start-group $(ALLOC_LIBS) -Wl,--end-group \
-		$(GRPC_LIBS) $(PROTO_LIBS) $(SQLITE_LIBS) $(YAML_LIBS) -lz -lpthread -lm
-.PHONY: alloc-test
-alloc-test: $(B)/alloc
-	$< $(ALLOC)
-
-# What can be said of the tree without running it.
-.PHONY: tree-check check
-tree-check: $(call archives,$(PURE))
-	@sh tests/checks/symbols.sh $(call archives,sidecar/engine sidecar/resilience compensations sidecar/base) \
-		$(B)/obj/sidecar/definition/names.o $(B)/obj/sidecar/definition/model.o
-	@$(PYTHON) tests/checks/includes.py
-	@$(PYTHON) tests/checks/docs.py
-check: tree-check unit
-
-# ---- end to end: the real programs, with clients and participants in other languages -------------------------------------
-
-# Debian's python3-grpcio belongs to Debian's own python. One test or a part of them: make e2e E2E="enlisted pipe"
-SYSTEM_PYTHON ?= /usr/bin/python3
-E2E_ENV := SAGAD=$(abspath $(B))/sagad SAGACTL=$(abspath $(B))/sagactl SAGA_DESCRIPTORS=$(abspath $(G))/descriptors.bin
-
-# The same in C++, with gRPC's own C++ library and what protoc makes for it. Nothing that is installed is C++.
-CPP := $(G)/cpp
-CPP_PROTOS := $(filter-out grpc/reflection/%,$(PROTOS))
-CPP_LIBS := -lgrpc++ -lgrpc -lgpr -lprotobuf -labsl_synchronization -lpthread
-$(CPP)/stamp: $(addprefix proto/,$(CPP_PROTOS)) tests/e2e/cpp/shop.proto
-	@mkdir -p $(CPP)
-	$(Q)protoc -Iproto -I$(PROTO_INCLUDE) -Itests/e2e/cpp --cpp_out=$(CPP) --grpc_out=$(CPP) \
-		--plugin=protoc-gen-grpc=$(shell command -v grpc_cpp_plugin) $(CPP_PROTOS) shop.proto
-	@touch $@
-$(CPP)/messages.a: $(CPP)/stamp
-	$(Q)find $(CPP) -name '*.pb.cc' | xargs -P 2 -I{} $(CXX) -std=c++17 -O0 -w -I$(CPP) -c -o {}.o {}
-	@rm -f $@
-	$(Q)ar rcs $@ $$(find $(CPP) -name '*.pb.cc.o')
-$(CPP)/interop: tests/e2e/cpp/interop.cc $(CPP)/messages.a
-	$(Q)$(CXX) -std=c++17 -O0 -g -Wall -Wextra -Werror -isystem $(CPP) -o $@ $^ $(CPP_LIBS)
-
-# libsaga's asynchronous half, for a test that kills its sidecar.
-$(B)/libsaga_storm: $(B)/obj/tests/e2e/libsaga_storm.o $(B)/libsaga.a
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(GRPC_LIBS) $(PROTO_LIBS) -lpthread
-
-.PHONY: e2e
-e2e: $(B)/sagad $(B)/sagactl $(addprefix $(B)/examples/,participant first_saga transfer) $(B)/libsaga_storm $(CPP)/interop
-	@$(CPP)/interop $(B)/sagad
-	@$(E2E_ENV) $(SYSTEM_PYTHON) tests/e2e/run.py $(E2E)
-# Every test again with three loops in each sidecar (save those of bounds that loops share).
-.PHONY: e2e-loops
-e2e-loops: $(B)/sagad $(B)/sagactl $(addprefix $(B)/examples/,participant first_saga transfer) $(B)/libsaga_storm
-	@SAGA_TEST_LOOPS=$(or $(LOOPS),3) $(E2E_ENV) $(SYSTEM_PYTHON) tests/e2e/run.py $(E2E)
-
-# kill -9 at random moments: make crash KILLS=1000 SEED=7 LOOPS=3. The smoke is what scripts/test runs.
-CRASH = $(E2E_ENV) SAGA_SHOP=$(abspath $(B))/examples/checkout $(SYSTEM_PYTHON) tests/crash/crash.py $(if $(SEED),--seed $(SEED)) $(if $(LOOPS),--loops $(LOOPS))
-.PHONY: crash crash-smoke
-crash: $(B)/sagad $(SHOP_SERVICES)
-	@$(CRASH) --kills $(or $(KILLS),400)
-crash-smoke: $(B)/sagad $(SHOP_SERVICES)
-	@$(CRASH) --kills $(or $(KILLS),110)
-
-# ---- the store on a disk that crashes, fails and fills up ----------------------------------------------------------------
-
-STORE_CRASH_LIBS := $(patsubst %,$(B)/obj/tests/support/%.o,panic frames crash_vfs memory_store) $(call archives,sidecar/journal sidecar/base)
-$(B)/store_crash: $(B)/obj/tests/crash/store_crash.o $(STORE_CRASH_LIBS)
-	$(CC) $(LDFLAGS) -o $@ $< $(STORE_CRASH_LIBS) $(SQLITE_LIBS) -lz
-
-.PHONY: store-crash
-store-crash: $(B)/store_crash
-	$<
-
-# ---- fuzzing: libFuzzer, which comes with clang ---------------------------------------------------------------------
-
-# tests/fuzz/fuzz_NAME.c begins with the inputs in tests/fuzz/corpus/NAME and keeps what it finds in the build folder.
-FUZZ := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
-FUZZ_LIBS := $(B)/obj/tests/support/panic.o $(SIDECAR_LIBS)
-FUZZ_MAKE = $(MAKE) KIND=fuzz CC=clang B=$(if $(filter command line,$(origin B)),$(B)-fuzz,build/fuzz) fuzz-run
-
-$(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(FUZZ_LIBS)
-	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $< -Wl,--start-group $(FUZZ_LIBS) -Wl,--end-group \
-		$(GRPC_LIBS) $(PROTO_LIBS) $(SQLITE_LIBS) $(YAML_LIBS) -lz -lpthread -lm
-
-.PHONY: fuzz fuzz-smoke fuzz-run
-fuzz-smoke:
-	+$(FUZZ_MAKE) FUZZ_SECONDS=$(or $(FUZZ_SECONDS),4)
-fuzz:
-	+$(FUZZ_MAKE) FUZZ_SECONDS=$(or $(FUZZ_SECONDS),600)
-fuzz-run: $(FUZZ)
-	@for f in $(FUZZ); do n=$${f##*/fuzz_}; found=$(B)/fuzz/corpus/$$n; seeds=tests/fuzz/corpus/$$n; log=$(B)/fuzz/$$n.log; \
-		mkdir -p $$found; [ -d $$seeds ] || seeds=; \
-		$$f -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
-			-artifact_prefix=$(B)/fuzz/$$n- $$found $$seeds > $$log 2>&1 || { tail -60 $$log; exit 1; }; \
-		echo "fuzz_$$n: $$(sed -n 's/^stat::number_of_executed_units: *//p' $$log) inputs in $(FUZZ_SECONDS) s"; done
-
-# What the documents say of the options follows from sidecar/config/options.def.
-OPTIONS_LIBS := $(B)/obj/tests/support/panic.o $(call archives,sidecar/config sidecar/definition sidecar/base)
-$(B)/docs_options: $(B)/obj/tests/tools/docs_options.o $(OPTIONS_LIBS)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $< $(OPTIONS_LIBS) $(YAML_LIBS)
-
-.PHONY: docs-options
-docs-options: $(B)/docs_options
-	$< docs/man/sagad.yaml.5 docs/configuration.md
-
-# The commands, options and exit statuses in sagactl(1) are those of client-lib/sagactl/command.c.
-CTL_LIBS := $(call archives,client-lib/sagactl client-lib/src sidecar/definition compensations sidecar/base) $(B)/lib/proto.a
-$(B)/docs_sagactl: $(B)/obj/tests/tools/docs_sagactl.o $(B)/obj/tests/support/panic.o $(CTL_LIBS)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $(wordlist 1,2,$^) -Wl,--start-group $(CTL_LIBS) -Wl,--end-group $(GRPC_LIBS) $(PROTO_LIBS) $(YAML_LIBS) $(JSON_LIBS) -lpthread -lm
-
-.PHONY: docs-sagactl
-docs-sagactl: $(B)/docs_sagactl
-	$< docs/man/sagactl.1
-
-# What tests keep of what was written once: a journal of this schema (when it is new), and the records that fuzzing begins with.
-FIXTURE_O := $(patsubst %,$(B)/obj/tests/support/%.o,panic sample_records fixture_journal)
-FIXTURE_LIBS := $(call archives,sidecar/journal $(PURE))
-$(B)/journal_fixture $(B)/record_corpus: $(B)/%: $(B)/obj/tests/tools/%.o $(FIXTURE_O) $(FIXTURE_LIBS)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $< $(FIXTURE_O) -Wl,--start-group $(FIXTURE_LIBS) -Wl,--end-group $(SQLITE_LIBS) $(YAML_LIBS) -lz
-
-.PHONY: journal-fixture record-corpus
-journal-fixture: $(B)/journal_fixture
-	tests/tools/journal_fixture.sh $< tests/fixtures/journal
-record-corpus: $(B)/record_corpus
-	$< tests/fuzz/corpus/record
-
-# ---- the simulator (tests/sim, docs/testing.md) ---------------------------------------------------------------------
-
-SIM_O := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/sim/*.c sidecar/core/*.c sidecar/journal/codec*.c))
-$(B)/obj/tests/sim/%.o: CPPFLAGS += -DSIM_COMMIT='"$(shell git describe --always --dirty 2>/dev/null)"'
-$(B)/sim: $(SIM_O) $(call archives,$(PURE))
-	$(CC) $(LDFLAGS) -o $@ $(SIM_O) -Wl,--start-group $(call archives,$(PURE)) -Wl,--end-group $(PROTO_LIBS) $(YAML_LIBS) -lz
-
-# The same with planted defects, one of which is switched on by the environment's SIM_DEFECT.
-ifneq ($(SIM_DEFECTS),)
-CPPFLAGS += -DSAGA_DEFECTS
-endif
-
-.PHONY: sim sim-soak sim-exhaust sim-memory sim-defects sim-gate sim-smoke
-sim: $(B)/sim
-	$(B)/sim $(if $(SEED),seed $(SEED),many $(or $(N),1000))
-sim-soak: $(B)/sim
-	$(B)/sim soak $(SEED)
-sim-exhaust: $(B)/sim
-	$(B)/sim exhaust
-sim-memory: $(B)/sim
-	$(B)/sim memory $(or $(N),5)
-sim-defects:
-	@$(MAKE) --no-print-directory -s SIM_DEFECTS=1 B=$(B)/defects $(B)/defects/sim
-	tests/sim/defects $(B)/defects/sim tests/sim/defects.txt
-# The same seeds twice, and with both compilers: one trace.
-OTHER_CC := $(if $(findstring clang,$(CC)),gcc,clang)
-sim-gate: $(B)/sim
-	@$(MAKE) --no-print-directory -s B=$(B)/$(OTHER_CC) CC=$(OTHER_CC) $(B)/$(OTHER_CC)/sim
-	$(B)/sim hash 300 > $(B)/hash.first
-	$(B)/sim hash 300 > $(B)/hash.again
-	$(B)/$(OTHER_CC)/sim hash 300 > $(B)/hash.$(OTHER_CC)
-	cmp $(B)/hash.first $(B)/hash.again
-	cmp $(B)/hash.first $(B)/hash.$(OTHER_CC)
-# What CI runs. On less than the whole list of seeds (SMOKE_SEEDS) a mark may be missed that must be reached.
-SMOKE_SEEDS := 4000
-sim-smoke: $(B)/sim
-	$(B)/sim smoke $(SMOKE_SEEDS)
-	@$(MAKE) --no-print-directory B=$(B) N= sim-gate sim-exhaust sim-memory sim-defects
-	@echo "simulator: $(SMOKE_SEEDS) seeds, both compilers, small scope, refused memory and planted defects: nothing found, all found"
-
-# ---- measuring (docs/performance.md) ----------------------------------------------------------------------------------
-
-LOAD_O := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/bench/load*.c))
-$(B)/bench/echo_server: $(B)/obj/tests/bench/echo_server.o
-	@mkdir -p $(@D)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $< $(GRPC_LIBS)
-$(B)/bench/load: $(LOAD_O) $(B)/lib/proto.a
-	@mkdir -p $(@D)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(GRPC_LIBS) $(PROTO_LIBS)
-$(B)/bench/bench_store: $(B)/obj/tests/bench/bench_store.o $(B)/obj/tests/support/panic.o \
-		$(call archives,sidecar/journal sidecar/engine $(PURE))
-	@mkdir -p $(@D)
-	$(Q)$(CC) $(LDFLAGS) -o $@ -Wl,--start-group $^ -Wl,--end-group $(SQLITE_LIBS) $(YAML_LIBS) -lz
-
-$(B)/bench/scenarios: $(B)/obj/tests/bench/scenarios.o $(B)/obj/tests/support/memory_store.o $(B)/obj/tests/support/panic.o \
-		$(B)/obj/sidecar/api/decode.o $(call archives,sidecar/core sidecar/journal $(PURE)) $(B)/lib/proto.a
-	@mkdir -p $(@D)
-	$(Q)$(CC) $(LDFLAGS) -o $@ -Wl,--start-group $^ -Wl,--end-group $(PROTO_LIBS) $(SQLITE_LIBS) $(YAML_LIBS) -lz
-
-.PHONY: bench bench-check bench-baseline
-# Instruction counts of fixed scenarios against tests/bench/baseline.json.
-bench-check: $(B)/bench/scenarios
-	@$(PYTHON) tests/bench/count.py $< $(CC)
-bench-baseline: $(B)/bench/scenarios
-	@$(PYTHON) tests/bench/count.py $< $(CC) --write
-bench: $(BINARIES) $(B)/bench/echo_server $(B)/bench/load $(B)/bench/bench_store
-	$(PYTHON) tests/bench/bench.py --binaries $(B) --out build/bench $(BENCH)
-# Restate beside the sidecar, from the npm registry: make bench-peers PEERS="--pairs 3"
-.PHONY: bench-peers bench-docs
-bench-peers: $(B)/sagad $(B)/bench/load
-	$(PYTHON) tests/bench/peers/peers.py --binaries $(B) --out build/bench --install build/peers $(PEERS)
-# What was measured last, into docs/performance.md and docs/img/.
-bench-docs:
-	$(PYTHON) tests/bench/paste.py build/bench docs
+include tests/tests.mk
 
 # A room alone: make room ROOM=sidecar/journal
 .PHONY: room
@@ -472,8 +249,13 @@ help:
 format:
 	clang-format -i $(shell git ls-files '*.c' '*.h')
 
+$(PROGRAMS): $(LINKED_WITH)
+	@mkdir -p $(@D)
+	$(Q)$(LINK) $(LINK_MORE) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
+		$(LIBRARIES_MORE) $(LIBRARIES_USED)
+
 .PHONY: clean
 clean:
 	rm -rf build
 
--include $(shell find build -name '*.d' 2>/dev/null)
+-include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

@@ -3,6 +3,7 @@
 #include "sidecar/config/config.h"
 #include "sidecar/runtime/definitions_dir.h"
 #include "sidecar/runtime/sidecar.h"
+#include "version.h"
 
 #include <getopt.h>
 #include <pthread.h>

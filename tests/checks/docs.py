@@ -47,7 +47,7 @@ def tracked(*suffixes):
 def source_words():
     words = set()
     scripts = tracked("scripts/demo", "scripts/setup", "scripts/test")
-    for path in [p for p in tracked(*SOURCES) if "/corpus/" not in p] + ["Makefile"] + scripts:
+    for path in [p for p in tracked(*SOURCES) if "/corpus/" not in p] + ["Makefile", "tests/tests.mk"] + scripts:
         words.update(re.findall(r"[A-Za-z_][A-Za-z0-9_]*", read(path)))
     return words
 
@@ -74,7 +74,7 @@ def sagad_options():
 
 
 def make_targets():
-    text = read("Makefile")
+    text = read("Makefile") + read("tests/tests.mk")
     targets = set(re.findall(r"^([a-z][a-z-]*):(?!=)", text, re.M))
     for line in re.findall(r"^\.PHONY: (.*)$", text, re.M):
         targets.update(line.split())

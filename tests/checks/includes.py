@@ -50,7 +50,7 @@ INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]')
 
 
 def is_proto(name):
-    return name.endswith(".pb-c.h") or name == "descriptors.h" or name.startswith("protobuf-c/")
+    return name.endswith(".pb-c.h") or name in ("descriptors.h", "version.h") or name.startswith("protobuf-c/")
 
 
 def allowed(name, path, room, rooms):

@@ -1,13 +1,10 @@
 /* trace.c - one line an event, the hash of all of them, the marks of what was reached, and how a failure is told. */
 #include "tests/sim/sim.h"
 
+#include "commit.h"
 #include "sidecar/base/check.h"
 
 #include <stdlib.h>
-
-#ifndef SIM_COMMIT
-#define SIM_COMMIT "unknown"
-#endif
 
 struct world *world_now;
 

@@ -1,0 +1,212 @@
+# tests.mk - everything that tests and measures; part of the Makefile. A unit test, a scenario and a fuzzer need no line here.
+# Every suite ends by itself: $(call limit,SECONDS) before a command ends it, with those that it started, and says so.
+limit = tests/limit $(1)
+
+CHECK_LIBS := $(shell pkg-config --libs check 2>/dev/null)
+tests_objects = $(patsubst %.c,$(B)/obj/%.o,$(wildcard $(1)))
+support_objects = $(patsubst %,$(B)/obj/tests/support/%.o,$(1))
+
+# ---- unit tests and scenarios ---------------------------------------------------------------------------------------
+
+UNIT := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c tests/scenario/test_*.c))
+TEST_LIBS := $(call tests_objects,tests/support/*.c) $(SIDECAR_LIBS) $(call archives,$(CLIENT_ROOMS))
+
+PROGRAMS += $(UNIT)
+$(UNIT): $(B)/tests/%: $(B)/obj/tests/%.o $(TEST_LIBS)
+$(UNIT): LIBRARIES_MORE := $(CHECK_LIBS)
+
+# Refuses the tree's own allocations one by one.
+$(B)/tests/unit/test_alloc: LINK_MORE := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
+
+# One test: make build/release/tests/unit/test_codec && build/release/tests/unit/test_codec
+.PHONY: unit unit-threads
+unit: $(UNIT)
+	@tests/run "unit $(KIND)" $(UNIT)
+# Those with threads of their own, for KIND=tsan.
+THREADED := $(filter %/test_participant %/test_log %/test_barrier_sqlite %/test_sidecar %/test_ask %/test_sidecar_stop,$(UNIT)) $(filter $(B)/tests/unit/test_client%,$(UNIT))
+unit-threads: $(THREADED)
+	@tests/run "threads $(KIND)" $(THREADED)
+
+# Every allocation of a whole sidecar and of the client library refused in turn, but for those that sidecar/rpc must have (rpc_allocate in
+# support.c: as in gRPC itself, the process ends without them). KIND=asan finds what leaks, too. More: make alloc-test ALLOC=all
+PROGRAMS += $(B)/alloc
+$(B)/alloc: LINK_MORE := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup
+$(B)/alloc_support.o: $(B)/obj/sidecar/rpc/support.o
+	$(Q)$(OBJCOPY) --redefine-sym calloc=__real_calloc $< $@
+$(B)/alloc: $(call tests_objects,tests/alloc/*.c) $(B)/alloc_support.o $(SIDECAR_LIBS) $(CLIENT_LIBS)
+.PHONY: alloc-test
+alloc-test: $(B)/alloc
+	@$(call limit,600) $< $(ALLOC)
+
+# What can be said of the tree without running it.
+.PHONY: tree-check check make-check
+tree-check: $(call archives,$(PURE))
+	@sh tests/checks/symbols.sh $(call archives,sidecar/engine sidecar/resilience compensations sidecar/base) \
+		$(B)/obj/sidecar/definition/names.o $(B)/obj/sidecar/definition/model.o
+	@$(PYTHON) tests/checks/includes.py
+	@$(PYTHON) tests/checks/docs.py
+check: tree-check unit
+# What another flag or version makes anew, and that nothing is made when nothing has changed.
+make-check: binaries
+	@MAKE="$(MAKE)" B="$(B)" CC="$(CC)" KIND="$(KIND)" tests/checks/make.sh
+
+# ---- end to end: the real programs, with clients and participants in other languages ----------------------------------
+
+# Debian's python3-grpcio belongs to Debian's own python. One test or a part of them: make e2e E2E="enlisted pipe"
+SYSTEM_PYTHON ?= /usr/bin/python3
+E2E_ENV := SAGAD=$(abspath $(B))/sagad SAGACTL=$(abspath $(B))/sagactl SAGA_DESCRIPTORS=$(abspath $(G))/descriptors.bin
+
+# The same in C++, with gRPC's own C++ library and what protoc makes for it. Nothing that is installed is C++.
+CPP := $(G)/cpp
+CPP_PROTOS := $(filter-out grpc/reflection/%,$(PROTOS))
+CPP_LIBS := -lgrpc++ -lgrpc -lgpr -lprotobuf -labsl_synchronization -lpthread
+$(CPP)/stamp: $(addprefix proto/,$(CPP_PROTOS)) tests/e2e/cpp/shop.proto
+	@mkdir -p $(CPP)
+	$(Q)protoc -Iproto -I$(PROTO_INCLUDE) -Itests/e2e/cpp --cpp_out=$(CPP) --grpc_out=$(CPP) \
+		--plugin=protoc-gen-grpc=$(shell command -v grpc_cpp_plugin) $(CPP_PROTOS) shop.proto
+	@touch $@
+$(CPP)/messages.a: $(CPP)/stamp
+	$(Q)find $(CPP) -name '*.pb.cc' | xargs -P 2 -I{} $(CXX) -std=c++17 -O0 -w -I$(CPP) -c -o {}.o {}
+	@rm -f $@
+	$(Q)ar rcs $@ $$(find $(CPP) -name '*.pb.cc.o')
+$(CPP)/interop: tests/e2e/cpp/interop.cc $(CPP)/messages.a
+	$(Q)$(CXX) -std=c++17 -O0 -g -Wall -Wextra -Werror -isystem $(CPP) -o $@ $^ $(CPP_LIBS)
+
+# libsaga's asynchronous half, for a test that kills its sidecar.
+PROGRAMS += $(B)/libsaga_storm
+$(B)/libsaga_storm: $(B)/obj/tests/e2e/libsaga_storm.o $(B)/libsaga.a
+
+E2E_PROGRAMS := $(BINARIES) $(addprefix $(B)/examples/,participant first_saga transfer) $(B)/libsaga_storm
+E2E_RUN = @$(if $(1),SAGA_TEST_LOOPS=$(1)) $(E2E_ENV) $(call limit,900) $(SYSTEM_PYTHON) tests/e2e/run.py $(E2E)
+.PHONY: e2e e2e-loops
+e2e: $(E2E_PROGRAMS) $(CPP)/interop
+	@$(call limit,60) $(CPP)/interop $(B)/sagad
+	$(call E2E_RUN,)
+# Every test again with three loops in each sidecar (save those of bounds that loops share).
+e2e-loops: $(E2E_PROGRAMS)
+	$(call E2E_RUN,$(or $(LOOPS),3))
+
+# kill -9 at random moments: make crash KILLS=1000 SEED=7 LOOPS=3. The smoke is what scripts/test runs.
+CRASH = $(E2E_ENV) SAGA_SHOP=$(abspath $(B))/examples/checkout $(SYSTEM_PYTHON) tests/crash/crash.py $(if $(SEED),--seed $(SEED)) $(if $(LOOPS),--loops $(LOOPS))
+.PHONY: crash crash-smoke
+crash: $(B)/sagad $(SHOP_SERVICES)
+	@$(CRASH) --kills $(or $(KILLS),400)
+crash-smoke: $(B)/sagad $(SHOP_SERVICES)
+	@$(call limit,400) $(CRASH) --kills $(or $(KILLS),110)
+
+# ---- the store on a disk that crashes, fails and fills up -----------------------------------------------------------
+
+PROGRAMS += $(B)/store_crash
+$(B)/store_crash: $(B)/obj/tests/crash/store_crash.o $(call support_objects,panic frames crash_vfs memory_store) \
+	$(call archives,sidecar/journal sidecar/base)
+.PHONY: store-crash
+store-crash: $(B)/store_crash
+	@$(call limit,300) $<
+
+# ---- fuzzing: libFuzzer, which comes with clang ---------------------------------------------------------------------
+
+# tests/fuzz/fuzz_NAME.c begins with the inputs in tests/fuzz/corpus/NAME and keeps what it finds in the build folder.
+FUZZ := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_MAKE = $(MAKE) KIND=fuzz CC=clang B=$(if $(filter command line,$(origin B)),$(B)-fuzz,build/fuzz) fuzz-run
+
+PROGRAMS += $(FUZZ)
+$(FUZZ): LINK_MORE := -fsanitize=fuzzer
+$(FUZZ): $(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(call support_objects,panic) $(SIDECAR_LIBS)
+
+.PHONY: fuzz fuzz-smoke fuzz-run
+fuzz-smoke:
+	+$(FUZZ_MAKE) FUZZ_SECONDS=$(or $(FUZZ_SECONDS),4)
+fuzz:
+	+$(FUZZ_MAKE) FUZZ_SECONDS=$(or $(FUZZ_SECONDS),600)
+fuzz-run: $(FUZZ)
+	@for f in $(FUZZ); do n=$${f##*/fuzz_}; found=$(B)/fuzz/corpus/$$n; seeds=tests/fuzz/corpus/$$n; log=$(B)/fuzz/$$n.log; \
+		mkdir -p $$found; [ -d $$seeds ] || seeds=; \
+		$(call limit,$$(($(FUZZ_SECONDS) + 60))) $$f -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+			-artifact_prefix=$(B)/fuzz/$$n- $$found $$seeds > $$log 2>&1 || { tail -60 $$log; exit 1; }; \
+		echo "fuzz_$$n: $$(sed -n 's/^stat::number_of_executed_units: *//p' $$log) inputs in $(FUZZ_SECONDS) s"; done
+
+# ---- what is written by programs: documents, fixtures ---------------------------------------------------------------
+
+# What the documents say of the options follows from sidecar/config/options.def.
+PROGRAMS += $(B)/docs_options $(B)/docs_sagactl $(B)/journal_fixture $(B)/record_corpus
+$(B)/docs_options: $(B)/obj/tests/tools/docs_options.o $(call support_objects,panic) $(call archives,sidecar/config sidecar/definition sidecar/base)
+.PHONY: docs-options
+docs-options: $(B)/docs_options
+	$< docs/man/sagad.yaml.5 docs/configuration.md
+
+# The commands, options and exit statuses in sagactl(1) are those of client-lib/sagactl/command.c.
+$(B)/docs_sagactl: $(B)/obj/tests/tools/docs_sagactl.o $(call support_objects,panic) $(SAGACTL_LIBS)
+.PHONY: docs-sagactl
+docs-sagactl: $(B)/docs_sagactl
+	$< docs/man/sagactl.1
+
+# What tests keep of what was written once: a journal of this schema (when it is new), and the records that fuzzing begins with.
+$(B)/journal_fixture $(B)/record_corpus: $(B)/%: $(B)/obj/tests/tools/%.o $(call support_objects,panic sample_records fixture_journal) \
+	$(call archives,sidecar/journal $(PURE))
+.PHONY: journal-fixture record-corpus
+journal-fixture: $(B)/journal_fixture
+	tests/tools/journal_fixture.sh $< tests/fixtures/journal
+record-corpus: $(B)/record_corpus
+	$< tests/fuzz/corpus/record
+
+# ---- the simulator (tests/sim, docs/testing.md) ---------------------------------------------------------------------
+
+PROGRAMS += $(B)/sim
+$(B)/sim: $(call tests_objects,tests/sim/*.c sidecar/core/*.c sidecar/journal/codec*.c) $(call archives,$(PURE))
+# A trace names the commit that made it.
+$(eval $(call remember,$(G)/commit.h,$(HASH)define SIM_COMMIT "$(shell git describe --always --dirty 2>/dev/null || echo unknown)"))
+$(B)/obj/tests/sim/trace.o: $(G)/commit.h
+
+.PHONY: sim sim-soak sim-exhaust sim-memory sim-defects sim-gate sim-smoke
+sim: $(B)/sim
+	$(B)/sim $(if $(SEED),seed $(SEED),many $(or $(N),1000))
+sim-soak: $(B)/sim
+	$(B)/sim soak $(SEED)
+sim-exhaust: $(B)/sim
+	@$(call limit,300) $(B)/sim exhaust
+sim-memory: $(B)/sim
+	@$(call limit,300) $(B)/sim memory $(or $(N),5)
+# The same with planted defects, one of which is switched on by the environment's SIM_DEFECT.
+sim-defects:
+	@$(MAKE) --no-print-directory -s SIM_DEFECTS=1 B=$(B)/defects $(B)/defects/sim
+	@$(call limit,300) tests/sim/defects $(B)/defects/sim tests/sim/defects.txt
+# The same seeds twice, and with both compilers: one trace.
+OTHER_CC := $(if $(findstring clang,$(CC)),gcc,clang)
+sim-gate: $(B)/sim
+	@$(MAKE) --no-print-directory -s B=$(B)/$(OTHER_CC) CC=$(OTHER_CC) $(B)/$(OTHER_CC)/sim
+	@$(call limit,120) $(B)/sim hash 300 > $(B)/hash.first
+	@$(call limit,120) $(B)/sim hash 300 > $(B)/hash.again
+	@$(call limit,120) $(B)/$(OTHER_CC)/sim hash 300 > $(B)/hash.$(OTHER_CC)
+	cmp $(B)/hash.first $(B)/hash.again
+	cmp $(B)/hash.first $(B)/hash.$(OTHER_CC)
+# What CI runs. On less than the whole list of seeds (SMOKE_SEEDS) a mark may be missed that must be reached.
+SMOKE_SEEDS := 4000
+sim-smoke: $(B)/sim
+	@$(call limit,300) $(B)/sim smoke $(SMOKE_SEEDS)
+	@$(MAKE) --no-print-directory B=$(B) N= sim-gate sim-exhaust sim-memory sim-defects
+	@echo "simulator: $(SMOKE_SEEDS) seeds, both compilers, small scope, refused memory and planted defects: nothing found, all found"
+
+# ---- measuring (docs/performance.md) --------------------------------------------------------------------------------
+
+PROGRAMS += $(addprefix $(B)/bench/,echo_server load bench_store scenarios)
+$(B)/bench/echo_server: $(B)/obj/tests/bench/echo_server.o
+$(B)/bench/load: $(call tests_objects,tests/bench/load*.c) $(PROTO_LIB)
+$(B)/bench/bench_store: $(B)/obj/tests/bench/bench_store.o $(call support_objects,panic) $(call archives,sidecar/journal $(PURE))
+$(B)/bench/scenarios: $(B)/obj/tests/bench/scenarios.o $(call support_objects,memory_store panic) \
+	$(B)/obj/sidecar/api/decode.o $(call archives,sidecar/core sidecar/journal $(PURE)) $(PROTO_LIB)
+
+.PHONY: bench bench-check bench-baseline
+# Instruction counts of fixed scenarios against tests/bench/baseline.json.
+bench-check: $(B)/bench/scenarios
+	@$(call limit,600) $(PYTHON) tests/bench/count.py $< $(CC)
+bench-baseline: $(B)/bench/scenarios
+	@$(PYTHON) tests/bench/count.py $< $(CC) --write
+bench: $(BINARIES) $(B)/bench/echo_server $(B)/bench/load $(B)/bench/bench_store
+	$(PYTHON) tests/bench/bench.py --binaries $(B) --out build/bench $(BENCH)
+# Restate beside the sidecar, from the npm registry: make bench-peers PEERS="--pairs 3"
+.PHONY: bench-peers bench-docs
+bench-peers: $(B)/sagad $(B)/bench/load
+	$(PYTHON) tests/bench/peers/peers.py --binaries $(B) --out build/bench --install build/peers $(PEERS)
+# What was measured last, into docs/performance.md and docs/img/.
+bench-docs:
+	$(PYTHON) tests/bench/paste.py build/bench docs
