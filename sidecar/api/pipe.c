@@ -271,7 +271,8 @@ static bool ask_another(struct loop *s, struct piped_command *command, const Pro
     if (packed.at == NULL)
         command_answered(command, E_MEMORY, NULL);
     else
-        rpc_ask(s->rpc, other, &service_methods[method], packed, &asker, command);
+        rpc_ask(s->rpc, other, &service_methods[method], packed, rpc_call_peer(command->request.piped->pipe->call),
+                &asker, command);
     command->elsewhere = packed.at != NULL;
     return true;
 }

@@ -4,7 +4,7 @@
 #include "sidecar/base/check.h"
 #include "sidecar/definition/yaml_retry.h"
 #include "sidecar/config/config_address.h"
-#include "sidecar/config/config_reader.h"
+#include "sidecar/config/config_inside.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* config_check.c - how options bear on one another. Each alone is within its bounds; together they must make a sidecar
  * that can work. The defaults do; so in every pair that does not, one stands in the file, and the error points there.
  */
-#include "sidecar/config/config_reader.h"
+#include "sidecar/config/config_inside.h"
 
 #include "sidecar/base/check.h"
 #include "sidecar/definition/quantity.h"

@@ -1,5 +1,5 @@
 /* advance.c - what a saga does next. Every event ends here: whatever changed, the same question is asked anew. */
-#include "sidecar/engine/internal.h"
+#include "sidecar/engine/engine_inside.h"
 
 struct record advance_record(const struct turn *t, const struct saga *s, uint8_t type, unsigned step)
 {

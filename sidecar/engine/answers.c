@@ -1,6 +1,6 @@
 /* answers.c - what participants answered. */
 #include "compensations/answer.h"
-#include "sidecar/engine/internal.h"
+#include "sidecar/engine/engine_inside.h"
 #include "sidecar/resilience/backoff.h"
 
 static struct bytes cut(struct bytes text, size_t max)

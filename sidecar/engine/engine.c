@@ -1,5 +1,5 @@
 /* engine.c - the engine's life, its events, and recovery. */
-#include "sidecar/engine/internal.h"
+#include "sidecar/engine/engine_inside.h"
 
 /* The most sagas that one tick sees to; what is left is due at once again. */
 #define TICK_SAGAS_MAX 256

@@ -1,6 +1,6 @@
 /* fold.c - the only code that changes what is durable of a saga: it applies records, one by one, both when the engine decides and when
  * the journal is replayed. */
-#include "sidecar/engine/internal.h"
+#include "sidecar/engine/engine_inside.h"
 
 /* ---- memory ---- */
 

@@ -1,5 +1,5 @@
 /* operator.c - what people do to a saga. */
-#include "sidecar/engine/internal.h"
+#include "sidecar/engine/engine_inside.h"
 
 /* Checks what every such request carries. Returns the saga, or NULL after refusing. */
 static struct saga *begin(const struct turn *t, const struct event *event, bool actor_needed, bool reason_needed)

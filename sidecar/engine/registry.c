@@ -1,5 +1,5 @@
 /* registry.c - finding sagas: by serial, by request_id, by age. Every operation takes constant time, whatever lives. */
-#include "sidecar/engine/internal.h"
+#include "sidecar/engine/engine_inside.h"
 
 int registry_init(struct engine *e)
 {

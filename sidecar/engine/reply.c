@@ -1,5 +1,5 @@
 /* reply.c - what requesters are told. */
-#include "sidecar/engine/internal.h"
+#include "sidecar/engine/engine_inside.h"
 
 static void reply(const struct turn *t, const struct event *event, const struct reply_effect *reply,
                   const struct error_detail *detail)

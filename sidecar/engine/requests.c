@@ -1,7 +1,7 @@
 /* requests.c - what services ask: Start, Begin, Enlist, Settle, Commit, Abort, KeepAlive. A request is checked whole, and given the memory
  * it needs, before anything of it is recorded: all of it happens, or nothing. */
 #include "sidecar/definition/names.h"
-#include "sidecar/engine/internal.h"
+#include "sidecar/engine/engine_inside.h"
 
 static uint64_t hash_bytes(uint64_t hash, struct bytes b)
 {

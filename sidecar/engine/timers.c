@@ -1,5 +1,5 @@
 /* timers.c - which saga is due first: a binary heap with a saga's place kept in the saga. */
-#include "sidecar/engine/internal.h"
+#include "sidecar/engine/engine_inside.h"
 
 static void put(struct engine *e, uint32_t index, struct saga *s)
 {

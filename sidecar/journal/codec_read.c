@@ -2,7 +2,7 @@
 #include "sidecar/journal/codec.h"
 
 #include "sidecar/base/check.h"
-#include "sidecar/journal/codec_layout.h"
+#include "sidecar/journal/codec_inside.h"
 
 #include <string.h>
 #include <zlib.h>

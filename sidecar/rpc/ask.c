@@ -3,7 +3,7 @@
  * The loop that is asked gets a call like any other, and answers it like any other; what it says travels back as
  * letters (inbox.h). Bytes are copied when they cross; beyond that the two share one struct, and each touches only its
  * own part of it. */
-#include "sidecar/rpc/internal.h"
+#include "sidecar/rpc/rpc_inside.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +15,7 @@ struct rpc_ask {
     struct rpc *from;
     struct rpc *to;
     const struct rpc_method *method;
+    struct rpc_peer peer; /* on whose behalf; stays as it is made */
     const struct rpc_asker *asker;
     void *tag;
     struct rpc_call *served; /* of the loop that was asked: NULL before it has heard, and once it has ended it */
@@ -80,12 +81,14 @@ static void send(struct rpc_ask *ask, enum kind kind, const struct rpc_told *tol
 /* ---- who asks ---- */
 
 struct rpc_ask *rpc_ask(struct rpc *from, struct rpc *to, const struct rpc_method *method, struct bytes message,
-                        const struct rpc_asker *asker, void *tag)
+                        const struct rpc_peer *peer, const struct rpc_asker *asker, void *tag)
 {
     struct rpc_ask *ask = rpc_allocate(sizeof *ask);
     ask->from = from;
     ask->to = to;
     ask->method = method;
+    if (peer != NULL)
+        ask->peer = *peer;
     ask->asker = asker;
     ask->tag = tag;
     atomic_init(&ask->holders, 1);
@@ -131,6 +134,11 @@ void rpc_ask_end(struct rpc_call *call, const struct rpc_told *told)
     rpc_call_give_back(call);
     send(ask, END, told);
     let_go(ask);
+}
+
+const struct rpc_peer *rpc_ask_peer(const struct rpc_ask *ask)
+{
+    return &ask->peer;
 }
 
 struct rpc *rpc_call_asker(const struct rpc_call *call)

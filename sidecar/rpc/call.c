@@ -2,7 +2,7 @@
  *
  * A unary call costs three events: it arrives with its message, what follows the message is found to be nothing, and its reply has left.
  * Word of its cancellation is asked for together with the reply, which is free, or earlier once it has become a long call. */
-#include "sidecar/rpc/internal.h"
+#include "sidecar/rpc/rpc_inside.h"
 
 #include "sidecar/base/grpc_status.h"
 #include "sidecar/rpc/status_details.h"
@@ -77,6 +77,7 @@ static void maybe_release(struct rpc_call *call)
     grpc_slice_unref(call->end_message);
     grpc_slice_unref(call->end_details);
     grpc_call_unref(call->call);
+    free(call->peer);
     rpc_call_give_back(call);
 }
 
@@ -385,4 +386,15 @@ void rpc_call_set_owner(struct rpc_call *call, void *owner)
 void *rpc_call_owner(const struct rpc_call *call)
 {
     return call->owner;
+}
+
+const struct rpc_peer *rpc_call_peer(struct rpc_call *call)
+{
+    if (call->ask != NULL)
+        return rpc_ask_peer(call->ask);
+    if (call->peer == NULL) {
+        call->peer = rpc_allocate(sizeof *call->peer);
+        rpc_peer_of(call->call, call->peer);
+    }
+    return call->peer;
 }

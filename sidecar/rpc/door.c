@@ -4,7 +4,7 @@
  * C core would listen by itself, but stops for good the first time that the process is out of files, and puts no bound on connections. So
  * peers are accepted here: one that would take the files which the journal and the calls out need is turned away, and one is handed to C
  * core only once it has begun to speak HTTP/2 (which has to happen within handshake_timeout). */
-#include "sidecar/rpc/internal.h"
+#include "sidecar/rpc/rpc_inside.h"
 
 #include <errno.h>
 #include <grpc/grpc_posix.h>

@@ -1,5 +1,5 @@
 /* health.c - grpc.health.v1 (https://grpc.io/docs/guides/health-checking/): Check tells the state, Watch also every change of it. */
-#include "sidecar/rpc/internal.h"
+#include "sidecar/rpc/rpc_inside.h"
 
 #include "sidecar/base/grpc_status.h"
 

@@ -1,5 +1,5 @@
 /* listen.c - where the server listens: sockets of our own, bound with clear words for what goes wrong. door.c lets the peers in. */
-#include "sidecar/rpc/internal.h"
+#include "sidecar/rpc/rpc_inside.h"
 
 #include <errno.h>
 #include <netdb.h>

@@ -3,7 +3,7 @@
  * On a channel that has a connection a call is one batch, so one event. On one that has none, C core lets the call wait; then its headers
  * are a batch of their own, whose fate tells for certain whether the call has left: it comes out as done once they are on a connection, and
  * as failed when they never were. A call that has found no connection within connect_timeout is given up. */
-#include "sidecar/rpc/internal.h"
+#include "sidecar/rpc/rpc_inside.h"
 
 #include "sidecar/base/grpc_status.h"
 

@@ -3,7 +3,7 @@
  * C core hands out the events of about one socket each time it is asked, and many of those bring no completion (a window update, half a
  * message). So one empty answer does not mean that nothing has come; several in a row do. rpc_poll asks that often before it says
  * "drained", and remembers having said so: the call that only confirms it costs nothing. */
-#include "sidecar/rpc/internal.h"
+#include "sidecar/rpc/rpc_inside.h"
 
 /* So many empty answers in a row are "drained": few after a single event, where waiting for company costs more than it brings, and more
  * after a burst. Stopping at the first one cut 52,000 calls a second to 7,500. */

@@ -11,7 +11,7 @@
  * because the peer closes its connections, and three for one made up because a message that had come could not be used. The library's
  * version is fixed by its soname; tests/unit/test_rpc_out.c holds it to all this. A server that sends more of what C core keeps to itself
  * (load reports) is not told from the last kind: that costs a wait, and no more. */
-#include "sidecar/rpc/internal.h"
+#include "sidecar/rpc/rpc_inside.h"
 
 #include "sidecar/base/grpc_status.h"
 

@@ -2,7 +2,7 @@
  *
  * v1 and v1alpha differ in nothing but the name of the service, so one set of messages serves both. Every file is kept as the bytes that
  * came, and read once to know what it declares. A question is answered by walking the files: there are few, and nobody is in a hurry. */
-#include "sidecar/rpc/internal.h"
+#include "sidecar/rpc/rpc_inside.h"
 
 #include "sidecar/base/grpc_status.h"
 

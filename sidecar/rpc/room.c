@@ -1,5 +1,5 @@
 /* room.c - the services that the room serves itself, as seen from the calls: one table of methods, one set of callbacks. */
-#include "sidecar/rpc/internal.h"
+#include "sidecar/rpc/rpc_inside.h"
 
 #include "sidecar/base/grpc_status.h"
 

@@ -1,5 +1,5 @@
 /* rpc.c - the room as a whole: made, started, stopped, emptied, taken down. */
-#include "sidecar/rpc/internal.h"
+#include "sidecar/rpc/rpc_inside.h"
 
 #include <grpc/support/log.h>
 #include <stdlib.h>

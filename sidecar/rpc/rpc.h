@@ -16,6 +16,24 @@ struct rpc_target; /* a peer to call */
 
 enum rpc_kind { RPC_UNARY = 1, RPC_SERVER_STREAM = 2, RPC_BIDI = 3 };
 
+/* Where a call comes from. */
+enum rpc_transport {
+    RPC_TRANSPORT_NONE = 0, /* from this process itself, or a connection that has gone already */
+    RPC_TRANSPORT_UNIX,
+    RPC_TRANSPORT_TCP,
+    RPC_TRANSPORT_TLS,
+};
+
+/* Who is behind a call, as far as the transport proves it; it is handed on with what one loop asks of another. */
+#define RPC_IDENTITY_SIZE 256
+struct rpc_peer {
+    enum rpc_transport transport;
+    bool has_user; /* UNIX: whose process connected, by the kernel's word */
+    uint32_t uid, gid;
+    int32_t pid;
+    char identity[RPC_IDENTITY_SIZE]; /* TLS: the name that its certificate proves; "" otherwise */
+};
+
 /* A method to serve. */
 struct rpc_method {
     const char *path; /* "/saga.v1.Coordinator/Start" */
@@ -90,6 +108,9 @@ const struct rpc_method *rpc_call_method(const struct rpc_call *call);
 void rpc_call_set_owner(struct rpc_call *call, void *owner);
 void *rpc_call_owner(const struct rpc_call *call);
 
+/* Who called: for what another loop asks, who called there. View until the call is ended. */
+const struct rpc_peer *rpc_call_peer(struct rpc_call *call);
+
 /* Ends a unary call with OK and message (copied). */
 void rpc_reply(struct rpc_call *call, struct bytes message);
 
@@ -142,10 +163,10 @@ struct rpc_asker {
 };
 
 /* Asks another room of the process (or from itself): `to` serves the request as a call, whose rpc_call_asker is `from`. From from's thread.
- * method is one of to's methods, and not RPC_BIDI; message is copied; asker must stay. Never fails, and never calls back at once. No bound
- * of to's is asked: from has admitted what this comes from. */
+ * method is one of to's methods, and not RPC_BIDI; message and peer (on whose behalf; NULL: the sidecar's own) are copied; asker must stay.
+ * Never fails, and never calls back at once. No bound of to's is asked: from has admitted what this comes from. */
 struct rpc_ask *rpc_ask(struct rpc *from, struct rpc *to, const struct rpc_method *method, struct bytes message,
-                        const struct rpc_asker *asker, void *tag);
+                        const struct rpc_peer *peer, const struct rpc_asker *asker, void *tag);
 /* At most once, and before on_end, which follows all the same. */
 void rpc_ask_cancel(struct rpc_ask *ask);
 void rpc_ask_took(struct rpc_ask *ask);

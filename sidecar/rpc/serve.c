@@ -2,7 +2,7 @@
  *
  * C core hands out a call only into a slot that was armed for its method, and keeps what comes beyond the slots in a list without a bound.
  * So every slot is armed again the moment a call has come, and what is too much is refused here. */
-#include "sidecar/rpc/internal.h"
+#include "sidecar/rpc/rpc_inside.h"
 
 #include <grpc/grpc_security.h>
 #include <limits.h>

@@ -1,5 +1,5 @@
 /* support.c - bytes to and from C core's slices and buffers, and its times. */
-#include "sidecar/rpc/internal.h"
+#include "sidecar/rpc/rpc_inside.h"
 
 #include <grpc/byte_buffer_reader.h>
 #include <limits.h>

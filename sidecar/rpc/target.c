@@ -1,5 +1,5 @@
 /* target.c - peers to call: one channel each. */
-#include "sidecar/rpc/internal.h"
+#include "sidecar/rpc/rpc_inside.h"
 
 #include <grpc/grpc_security.h>
 #include <limits.h>

@@ -234,8 +234,8 @@ static const struct rpc_asker asker;
 static void ask(struct loop *s, struct relay *relay, unsigned part, unsigned loop, struct bytes question)
 {
     const struct rpc_method *method = &service_methods[relay->request->method];
-    relay->parts[part].ask =
-        rpc_ask(s->rpc, s->sidecar->loops[loop]->rpc, method, question, &asker, &relay->parts[part]);
+    relay->parts[part].ask = rpc_ask(s->rpc, s->sidecar->loops[loop]->rpc, method, question,
+                                     rpc_call_peer(relay->request->call), &asker, &relay->parts[part]);
     relay->open++;
 }
 

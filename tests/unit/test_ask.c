@@ -72,6 +72,7 @@ struct room {
     pthread_t thread;
     atomic_bool stop;
     atomic_int held, cancelled;
+    uint32_t uid; /* of the peer on whose behalf was asked last */
     char counted; /* of Count: what was sent last */
 };
 
@@ -82,6 +83,8 @@ static void on_message(void *self, struct rpc_call *call, struct bytes message)
 {
     struct room *room = self;
     ck_assert_ptr_eq(rpc_call_asker(call), asking);
+    const struct rpc_peer *peer = rpc_call_peer(call);
+    room->uid = peer->has_user ? peer->uid : 0;
     switch (rpc_call_method(call)->id) {
     case ECHO:
         rpc_reply(call, message);
@@ -217,8 +220,24 @@ static bool passed(gpr_timespec deadline)
 static struct rpc_ask *ask(int method, const char *text, struct heard *h)
 {
     *h = (struct heard){0};
-    return rpc_ask(asking, asked.rpc, &methods[method], bytes_of_text(text), &asker, h);
+    return rpc_ask(asking, asked.rpc, &methods[method], bytes_of_text(text), NULL, &asker, h);
 }
+
+START_TEST(ask__says_on_whose_behalf)
+{
+    struct heard h = {0};
+    setup();
+    struct rpc_peer peer = {.transport = RPC_TRANSPORT_UNIX, .has_user = true, .uid = 4711};
+    rpc_ask(asking, asked.rpc, &methods[ECHO], bytes_of_text("x"), &peer, &asker, &h);
+    peer.uid = 1; /* it was copied */
+    UNTIL(h.ends == 1);
+    ck_assert_uint_eq(asked.uid, 4711);
+    ask(ECHO, "x", &h);
+    UNTIL(h.ends == 1);
+    ck_assert_uint_eq(asked.uid, 0);
+    teardown();
+}
+END_TEST
 
 START_TEST(ask__answers_come_back)
 {
@@ -312,6 +331,7 @@ int main(void)
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, ask__letters_of_a_sender_stay_in_order);
     tcase_add_test(tc, ask__answers_come_back);
+    tcase_add_test(tc, ask__says_on_whose_behalf);
     tcase_add_test(tc, ask__stream_sends_one_at_a_time);
     tcase_add_test(tc, ask__cancellation_is_heard_once_and_answered);
     tcase_add_test(tc, ask__letters_that_nobody_reads_any_more_are_freed);

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static struct world w;
 
@@ -100,6 +101,32 @@ START_TEST(rpc__oversize_message_is_resource_exhausted)
     client_finish(&c);
     ck_assert_int_eq(c.status, GRPC_STATUS_RESOURCE_EXHAUSTED);
     world_close(&w);
+}
+END_TEST
+
+START_TEST(rpc__call_tells_its_peer)
+{
+    struct client_call c;
+    for (int unix_socket = 0; unix_socket < 2; unix_socket++) {
+        if (unix_socket)
+            world_init(&w);
+        world_open(&w, unix_socket);
+        client_start(&c, &w, "/t.T/Hold", 60000);
+        client_send(&c, bytes_of_text("x"), true);
+        client_receive(&c);
+        WORLD_UNTIL(&w, w.held_count == 1);
+        const struct rpc_peer *peer = rpc_call_peer(w.held[0].call);
+        ck_assert_int_eq(peer->transport, unix_socket ? RPC_TRANSPORT_UNIX : RPC_TRANSPORT_TCP);
+        ck_assert_int_eq(peer->has_user, unix_socket);
+        ck_assert_uint_eq(peer->uid, unix_socket ? getuid() : 0);
+        ck_assert_int_eq(peer->pid, unix_socket ? getpid() : 0);
+        ck_assert_ptr_eq(rpc_call_peer(w.held[0].call), peer);
+        rpc_reply(w.held[0].call, bytes_of(NULL, 0));
+        w.held[0].call = NULL;
+        client_finish(&c);
+        ck_assert_int_eq(c.status, GRPC_STATUS_OK);
+        world_close(&w);
+    }
 }
 END_TEST
 
@@ -420,6 +447,7 @@ int main(void)
     tcase_add_test(tc, rpc__unary_call_takes_exactly_one_message);
     tcase_add_test(tc, rpc__oversize_message_is_resource_exhausted);
     tcase_add_test(tc, rpc__held_call_is_answered_later);
+    tcase_add_test(tc, rpc__call_tells_its_peer);
     tcase_add_test(tc, rpc__cancellation_deadline_and_lost_peer_are_told_once);
     tcase_add_test(tc, rpc__server_stream_sends_one_message_after_the_other);
     tcase_add_test(tc, rpc__bidi_stream_hears_messages_on_demand_and_the_half_close);

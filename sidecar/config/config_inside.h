@@ -1,6 +1,6 @@
-/* config_reader.h - what the parts of config*.c share: a configuration while it is read. */
-#ifndef SAGA_CONFIG_CONFIG_READER_H
-#define SAGA_CONFIG_CONFIG_READER_H
+/* config_inside.h - what the parts of config*.c share: a configuration while it is read. */
+#ifndef SAGA_CONFIG_CONFIG_INSIDE_H
+#define SAGA_CONFIG_CONFIG_INSIDE_H
 
 #include "sidecar/definition/yaml_value.h"
 #include "sidecar/config/config_options.h"

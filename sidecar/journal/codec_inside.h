@@ -1,7 +1,7 @@
-/* codec_layout.h - where everything lies in a record of format 1, for the two files of the codec.
+/* codec_inside.h - where everything lies in a record of format 1, for the two files of the codec.
  * docs/journal-format.md describes it. */
-#ifndef SAGA_JOURNAL_CODEC_LAYOUT_H
-#define SAGA_JOURNAL_CODEC_LAYOUT_H
+#ifndef SAGA_JOURNAL_CODEC_INSIDE_H
+#define SAGA_JOURNAL_CODEC_INSIDE_H
 
 #include "sidecar/engine/record.h"
 

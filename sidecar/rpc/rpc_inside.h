@@ -1,10 +1,10 @@
-/* internal.h - what the files of this room share; nobody outside includes it.
+/* rpc_inside.h - what the files of this room share; nobody outside includes it.
  *
  * Everything that C core will report is an operation: its address is the tag that goes into the queue, its function what rpc_poll runs when
  * the tag comes out. An operation is embedded in what it belongs to (a call, the server), which stays until the last of its operations
  * has come out. Memory: C core ends the process when an allocation fails, so this room does the same (rpc_allocate). */
-#ifndef SAGA_RPC_INTERNAL_H
-#define SAGA_RPC_INTERNAL_H
+#ifndef SAGA_RPC_RPC_INSIDE_H
+#define SAGA_RPC_RPC_INSIDE_H
 
 #include "sidecar/base/check.h"
 #include "sidecar/rpc/inbox.h"
@@ -88,7 +88,8 @@ struct rpc_call {
     grpc_metadata_array metadata;
     gpr_timespec deadline; /* C core fills it in, and ends the call when it passes */
     void *owner;
-    struct rpc_ask *ask; /* another loop asks: nothing of C core is behind the call */
+    struct rpc_ask *ask;   /* another loop asks: nothing of C core is behind the call */
+    struct rpc_peer *peer; /* owned; NULL until somebody asks for it */
 
     struct rpc_op arrived;
     struct rpc_op received;
@@ -243,11 +244,17 @@ void rpc_call_cancel_all(struct rpc *r);
 /* Ends the bidi streams whose peers have not said anything yet, and of which the owner has not heard: it stops. */
 void rpc_call_refuse_silent(struct rpc *r);
 
+/* peer.c: fills in who is at the other end of a call's connection. */
+void rpc_peer_of(grpc_call *call, struct rpc_peer *out);
+
 /* ask.c: what other loops ask. */
 
 /* What rpc_send, and rpc_reply or rpc_end, are for such a call. */
 void rpc_ask_send(struct rpc_call *call, struct bytes message);
 void rpc_ask_end(struct rpc_call *call, const struct rpc_told *told);
+
+/* On whose behalf it asks. */
+const struct rpc_peer *rpc_ask_peer(const struct rpc_ask *ask);
 
 /* Reads the letters that have come, and returns how many. */
 int rpc_asks_read(struct rpc *r);

@@ -1,6 +1,6 @@
-/* internal.h - what the files of the engine share. */
-#ifndef SAGA_ENGINE_INTERNAL_H
-#define SAGA_ENGINE_INTERNAL_H
+/* engine_inside.h - what the files of the engine share. */
+#ifndef SAGA_ENGINE_ENGINE_INSIDE_H
+#define SAGA_ENGINE_ENGINE_INSIDE_H
 
 #include "sidecar/base/check.h"
 #include "sidecar/base/defect.h"
