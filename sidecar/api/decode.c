@@ -46,34 +46,48 @@ int decode_saga_id(const char *text, struct saga_id *id, struct error_detail *de
 
 /* ---- retry policies ---- */
 
+/* One of the two backoffs; what is not said stays. */
+static int read_backoff(const Google__Protobuf__Duration *duration, const char *base, const char *name,
+                        struct span *out, struct error_detail *detail)
+{
+    char field[96];
+    struct span span;
+    if (duration == NULL)
+        return 0;
+    snprintf(field, sizeof field, "%s.%s", base, name);
+    int code = read_span(duration, RETRY_BACKOFF_MIN, field, &span, detail);
+    if (code == 0 && span.us > RETRY_BACKOFF_MAX.us)
+        code = bad(detail, field, "at most 24 h");
+    if (code == 0)
+        *out = span;
+    return code;
+}
+
 static int read_retry(const Saga__V1__RetryPolicy *m, const struct retry_policy *defaults, const char *base,
                       struct retry_policy *out, struct error_detail *detail)
 {
     char field[96];
     *out = *defaults;
-    if (m->max_attempts < 0 || m->max_attempts > 1000) {
+    if (m->max_attempts < 0 || m->max_attempts > RETRY_ATTEMPTS_MAX) {
         snprintf(field, sizeof field, "%s.max_attempts", base);
         return bad(detail, field, "1 to 1000, or 0 for the default");
     }
     if (m->max_attempts > 0)
         out->max_attempts = (uint16_t)m->max_attempts;
-    struct span span;
-    snprintf(field, sizeof field, "%s.initial_backoff", base);
-    int code = read_span(m->initial_backoff, SPAN_MS(1), field, &span, detail);
+    int code = read_backoff(m->initial_backoff, base, "initial_backoff", &out->initial_backoff, detail);
+    if (code == 0)
+        code = read_backoff(m->max_backoff, base, "max_backoff", &out->max_backoff, detail);
     if (code != 0)
         return code;
-    if (m->initial_backoff != NULL)
-        out->initial_backoff = span;
-    snprintf(field, sizeof field, "%s.max_backoff", base);
-    code = read_span(m->max_backoff, SPAN_MS(1), field, &span, detail);
-    if (code != 0)
-        return code;
-    if (m->max_backoff != NULL)
-        out->max_backoff = span;
-    else if (out->max_backoff.us < out->initial_backoff.us)
+    if (m->max_backoff == NULL && out->max_backoff.us < out->initial_backoff.us)
         out->max_backoff = out->initial_backoff;
+    if (out->initial_backoff.us > out->max_backoff.us) {
+        snprintf(field, sizeof field, "%s.initial_backoff", base);
+        return bad(detail, field, "at most max_backoff");
+    }
     if (m->backoff_multiplier != 0) {
-        if (!(m->backoff_multiplier >= 1 && m->backoff_multiplier <= 100)) {
+        if (!(m->backoff_multiplier * 1000 >= RETRY_MULTIPLIER_PERMILLE_MIN &&
+              m->backoff_multiplier * 1000 <= RETRY_MULTIPLIER_PERMILLE_MAX)) {
             snprintf(field, sizeof field, "%s.backoff_multiplier", base);
             return bad(detail, field, "1 to 100, or 0 for the default");
         }

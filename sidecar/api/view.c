@@ -126,13 +126,13 @@ static char *waiting_text(struct arena *a, const struct saga *s, unsigned index)
                      : step->action != SAGA_ACTION_PENDING && step->action != SAGA_ACTION_STARTED;
     const struct call_spec *call = saga_step_call(s, index, back ? SAGA_PHASE_COMPENSATION : SAGA_PHASE_ACTION);
     bool forward = s->state == SAGA_RUNNING || (s->state == SAGA_STUCK && s->stuck_from == SAGA_RUNNING);
-    if (saga_ended(s) || (!step->out && !back && !forward))
+    if (saga_ended(s) || (!step->permitted && !back && !forward))
         return EMPTY;
     if (s->state == SAGA_STUCK && saga_step_stuck(s, index))
         return arena_format(a, "an operator");
     if (over)
         return EMPTY;
-    if (step->out)
+    if (step->permitted)
         return arena_format(a, "the answer of target %s", call->target);
     if (s->state == SAGA_STUCK)
         return arena_format(a, "an operator, for the stuck step");
@@ -157,9 +157,9 @@ static Saga__V1__Step *view_step(struct arena *a, const struct saga *s, const st
     saga__v1__step__init(m);
     m->action = (Saga__V1__ActionState)step->action;
     m->compensation = (Saga__V1__CompensationState)step->compensation;
-    bool action_out = step->out && step->action == SAGA_ACTION_STARTED;
+    bool action_out = step->permitted && step->action == SAGA_ACTION_STARTED;
     m->action_attempts = step->action_attempts + action_out;
-    m->compensation_attempts = step->compensation_attempts + (step->out && !action_out);
+    m->compensation_attempts = step->compensation_attempts + (step->permitted && !action_out);
     if (!set_text(a, &m->name, saga_step_name(s, index)))
         return NULL;
     m->waiting_for = engine == NULL ? EMPTY : waiting_text(a, s, index);

@@ -11,19 +11,38 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* The bounds of a retry policy, whoever wrote it: YAML, a request, a record. */
+#define RETRY_ATTEMPTS_MAX            1000
+#define RETRY_BACKOFF_MIN             SPAN_MS(1)
+#define RETRY_BACKOFF_MAX             SPAN_S(24 * 3600)
+#define RETRY_MULTIPLIER_PERMILLE_MIN 1000
+#define RETRY_MULTIPLIER_PERMILLE_MAX 100000
+#define RETRY_JITTER_PERMILLE_MAX     1000
+
 #define NAME_BYTES_MAX      128 /* of a definition */
 #define STEP_NAME_BYTES_MAX 64  /* of a step or a target */
 #define METHOD_BYTES_MAX    256 /* of a full gRPC method name */
 
 /* Names follow the retryPolicy of a gRPC service config. Ratios are in thousandths, so that every compiler computes the same. */
 struct retry_policy {
-    uint16_t max_attempts; /* 1 to 1000, the first included */
-    struct span initial_backoff;
+    uint16_t max_attempts;       /* the first included */
+    struct span initial_backoff; /* at most max_backoff */
     struct span max_backoff;
-    uint32_t backoff_multiplier_permille; /* at least 1000 */
-    uint32_t jitter_permille;             /* 0 to 1000 */
-    uint32_t retryable_status_codes;      /* bit n is status n */
+    uint32_t backoff_multiplier_permille;
+    uint32_t jitter_permille;
+    uint32_t retryable_status_codes; /* bit n is status n */
 };
+
+/* Whether every number of a policy is within its bounds. */
+static inline bool retry_policy_valid(const struct retry_policy *p)
+{
+    return p->max_attempts >= 1 && p->max_attempts <= RETRY_ATTEMPTS_MAX &&
+           p->initial_backoff.us >= RETRY_BACKOFF_MIN.us && p->max_backoff.us >= p->initial_backoff.us &&
+           p->max_backoff.us <= RETRY_BACKOFF_MAX.us &&
+           p->backoff_multiplier_permille >= RETRY_MULTIPLIER_PERMILLE_MIN &&
+           p->backoff_multiplier_permille <= RETRY_MULTIPLIER_PERMILLE_MAX &&
+           p->jitter_permille <= RETRY_JITTER_PERMILLE_MAX;
+}
 
 enum request_source {
     REQUEST_INPUT = 0,      /* the saga's input */

@@ -41,7 +41,7 @@ static int read_status_codes(const struct yaml_node *n, uint32_t *codes, struct 
 
 static int read_backoff(const struct yaml_node *n, struct span *backoff, struct error_detail *detail)
 {
-    return yaml_read_span(n, SPAN_MS(1), SPAN_S(RETRY_BACKOFF_MAX_HOURS * 3600), backoff, detail);
+    return yaml_read_span(n, RETRY_BACKOFF_MIN, RETRY_BACKOFF_MAX, backoff, detail);
 }
 
 static int read_member(const struct yaml_node *n, bool of_compensation, struct retry_policy *policy,
@@ -59,9 +59,10 @@ static int read_member(const struct yaml_node *n, bool of_compensation, struct r
     if (bytes_equal(n->key, bytes_of_text("maxBackoff")))
         return read_backoff(n, &policy->max_backoff, detail);
     if (bytes_equal(n->key, bytes_of_text("backoffMultiplier")))
-        return yaml_read_permille(n, 1000, RETRY_MULTIPLIER_PERMILLE_MAX, &policy->backoff_multiplier_permille, detail);
+        return yaml_read_permille(n, RETRY_MULTIPLIER_PERMILLE_MIN, RETRY_MULTIPLIER_PERMILLE_MAX,
+                                  &policy->backoff_multiplier_permille, detail);
     if (bytes_equal(n->key, bytes_of_text("jitter")))
-        return yaml_read_permille(n, 0, 1000, &policy->jitter_permille, detail);
+        return yaml_read_permille(n, 0, RETRY_JITTER_PERMILLE_MAX, &policy->jitter_permille, detail);
     if (of_compensation)
         return yaml_refuse_key(n, E_ARGUMENT, detail, "does not apply: a compensation is retried on every status");
     return read_status_codes(n, &policy->retryable_status_codes, detail);

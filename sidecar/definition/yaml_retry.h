@@ -6,10 +6,6 @@
 #include "sidecar/definition/model.h"
 #include "sidecar/definition/yaml_value.h"
 
-#define RETRY_ATTEMPTS_MAX            1000
-#define RETRY_BACKOFF_MAX_HOURS       24
-#define RETRY_MULTIPLIER_PERMILLE_MAX 100000
-
 /* Lays what n says over *policy; what it does not say stays. A compensation is retried on every status, so its policy
  * lists none. */
 int yaml_read_retry(const struct yaml_node *n, bool of_compensation, struct retry_policy *policy,

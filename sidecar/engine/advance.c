@@ -1,4 +1,5 @@
 /* advance.c - what a saga does next. Every event ends here: whatever changed, the same question is asked anew. */
+#include "sidecar/base/grpc_status.h"
 #include "sidecar/engine/engine_inside.h"
 
 struct record advance_record(const struct turn *t, const struct saga *s, uint8_t type, unsigned step)
@@ -10,6 +11,7 @@ struct record advance_record(const struct turn *t, const struct saga *s, uint8_t
 void advance_emit(const struct turn *t, struct saga *s, const struct record *r)
 {
     CHECK(fold_block_size(r, NULL) == 0);
+    fold_check_own(r);
     fold_apply(t->engine, s, r, NULL, NULL);
     if (DEFECT(RECORD_MISSING) && r->type == RECORD_PAUSED)
         return;
@@ -18,44 +20,25 @@ void advance_emit(const struct turn *t, struct saga *s, const struct record *r)
 
 /* ---- bulkheads: a step that finds its target full waits in the target's queue ---- */
 
-static void enqueue(const struct turn *t, struct target *target, struct step *step)
-{
-    step->queued = true;
-    step->queue_next = NULL;
-    step->queue_previous = target->queue_last;
-    *(target->queue_last != NULL ? &target->queue_last->queue_next : &target->queue_first) = step;
-    target->queue_last = step;
-    t->engine->counts.waiting++;
-}
-
-static void dequeue(const struct turn *t, struct target *target, struct step *step)
-{
-    *(step->queue_previous != NULL ? &step->queue_previous->queue_next : &target->queue_first) = step->queue_next;
-    *(step->queue_next != NULL ? &step->queue_next->queue_previous : &target->queue_last) = step->queue_previous;
-    step->queued = false;
-    t->engine->counts.waiting--;
-}
-
 /* Which phase of a step is under way, or next. */
 static uint8_t phase_of(const struct step *step)
 {
     return step->compensation == SAGA_COMPENSATION_NONE ? SAGA_PHASE_ACTION : SAGA_PHASE_COMPENSATION;
 }
 
+static void unqueue(const struct turn *t, struct step *step)
+{
+    const struct saga *s = step->saga;
+    const struct call_spec *call = saga_step_call(s, (unsigned)(step - s->steps), phase_of(step));
+    target_unqueue(&t->engine->targets[call->target_index], step);
+    t->engine->counts.waiting--;
+}
+
 void advance_unqueue(const struct turn *t, struct saga *s)
 {
     for (unsigned i = 0; i < s->step_count; i++)
         if (s->steps[i].queued)
-            dequeue(t, &t->engine->targets[saga_step_call(s, i, phase_of(&s->steps[i]))->target_index], &s->steps[i]);
-}
-
-void advance_target_free(const struct turn *t, struct target *target)
-{
-    while (target->calls < target->calls_max && target->queue_first != NULL && !t->engine->holding) {
-        struct step *step = target->queue_first;
-        dequeue(t, target, step);
-        advance(t, step->saga);
-    }
+            unqueue(t, &s->steps[i]);
 }
 
 /* ---- calls ---- */
@@ -104,8 +87,9 @@ static void leave(const struct turn *t, struct saga *s, unsigned index, uint8_t 
     advance_emit(t, s, &r);
 
     t->engine->counts.calls++;
+    step->on_wire = true;
     if (call->target_index >= 0)
-        t->engine->targets[call->target_index].calls++;
+        target_enter(&t->engine->targets[call->target_index], step);
     struct effect effect = {
         .type = EFFECT_CALL,
         .as.call =
@@ -135,10 +119,12 @@ static void call(const struct turn *t, struct saga *s, unsigned index, uint8_t p
         return;
     const struct call_spec *spec = saga_step_call(s, index, phase);
     struct target *target = spec->target_index >= 0 ? &t->engine->targets[spec->target_index] : NULL;
-    if (target != NULL && target->calls >= target->calls_max && !DEFECT(BULKHEAD_IGNORED))
-        enqueue(t, target, &s->steps[index]);
-    else
+    if (target != NULL && target_busy(target) && !DEFECT(BULKHEAD_IGNORED)) {
+        target_queue(target, &s->steps[index]);
+        t->engine->counts.waiting++;
+    } else {
         leave(t, s, index, phase, spec);
+    }
 }
 
 /* ---- forward ---- */
@@ -148,11 +134,12 @@ static void end(const struct turn *t, struct saga *s, uint8_t state)
     struct record r = advance_record(t, s, RECORD_ENDED, RECORD_NO_STEP);
     r.saga_state = state;
     advance_emit(t, s, &r);
+    saga_check(s);
 }
 
 static bool attempt_due(const struct turn *t, const struct step *step)
 {
-    return !step->out && !step->queued && !instant_before(t->now, step->next_at);
+    return !step->permitted && !step->queued && !instant_before(t->now, step->next_at);
 }
 
 static void go_forward(const struct turn *t, struct saga *s)
@@ -244,7 +231,7 @@ static void give_up(const struct turn *t, struct saga *s, unsigned index, struct
     struct record r = advance_record(t, s, RECORD_ACTION_ENDED, index);
     r.attempt = step->action_attempts;
     r.action_state = step->maybe_executed || s->definition == NULL ? SAGA_ACTION_UNKNOWN : SAGA_ACTION_REJECTED;
-    r.status = 4; /* DEADLINE_EXCEEDED: its time was over, whatever took it */
+    r.status = CODE_DEADLINE_EXCEEDED; /* its time was over, whatever took it */
     r.quiet_at = quiet_at;
     r.message = bytes_of_text(why);
     advance_emit(t, s, &r);
@@ -258,7 +245,7 @@ void advance_turn_back(const struct turn *t, struct saga *s, uint8_t reason, uns
     bool owner_acts = s->definition == NULL && (reason == REASON_CANCELLED || reason == REASON_DEADLINE);
     struct instant quiet_at = owner_acts ? s->lease_until : (struct instant){0};
     for (unsigned i = 0; i < s->step_count; i++)
-        if (s->steps[i].action == SAGA_ACTION_STARTED && !s->steps[i].out)
+        if (s->steps[i].action == SAGA_ACTION_STARTED && !s->steps[i].permitted)
             give_up(t, s, i, quiet_at,
                     s->definition == NULL ? "not settled when the saga turned back"
                                           : "the saga turned back before another attempt");
@@ -267,6 +254,7 @@ void advance_turn_back(const struct turn *t, struct saga *s, uint8_t reason, uns
     r.message = message;
     r.actor = actor;
     advance_emit(t, s, &r);
+    saga_check(s);
 }
 
 void advance_stuck(const struct turn *t, struct saga *s, uint8_t reason, unsigned step)
@@ -277,6 +265,7 @@ void advance_stuck(const struct turn *t, struct saga *s, uint8_t reason, unsigne
     struct record r = advance_record(t, s, RECORD_STUCK, step);
     r.reason = reason;
     advance_emit(t, s, &r);
+    saga_check(s);
 }
 
 void advance_action_failed(const struct turn *t, struct saga *s, unsigned index)
@@ -327,7 +316,7 @@ static struct instant next_attempt(const struct saga *s, uint8_t phase)
         const struct step *step = &s->steps[i];
         bool started = phase == SAGA_PHASE_ACTION ? step->action == SAGA_ACTION_STARTED
                                                   : step->compensation == SAGA_COMPENSATION_STARTED;
-        if (started && !step->out && !step->queued)
+        if (started && !step->permitted && !step->queued)
             due = instant_min(due, step->next_at);
     }
     return due;
@@ -351,10 +340,10 @@ static struct instant saga_due(const struct turn *t, const struct saga *s)
 
 static bool waits_for_something(const struct saga *s)
 {
-    if (saga_ended(s) || s->state == SAGA_STUCK || s->paused || s->timer_slot != 0)
+    if (saga_ended(s) || s->state == SAGA_STUCK || s->paused || s->timer.slot != 0)
         return true;
     for (unsigned i = 0; i < s->step_count; i++)
-        if (s->steps[i].out || s->steps[i].queued)
+        if (s->steps[i].on_wire || s->steps[i].queued)
             return true;
     return false;
 }
@@ -367,6 +356,23 @@ void advance(const struct turn *t, struct saga *s)
     if (s->state == SAGA_COMPENSATING)
         go_back(t, s);
 
-    timers_set(t->engine, s, saga_due(t, s));
+    timers_set(&t->engine->timers, &s->timer, saga_due(t, s));
     CHECK(t->engine->holding || waits_for_something(s)); /* I9 */
+    CHECK(s->timer.slot == 0 || !saga_ended(s));
+}
+
+void advance_target_free(const struct turn *t, struct target *target)
+{
+    while (target->places_taken < target->places && target->first != NULL && !t->engine->holding) {
+        struct step *step = target->first;
+        struct saga *s = step->saga;
+        unsigned index = (unsigned)(step - s->steps);
+        expire(t, s);
+        if (step->queued) {
+            uint8_t phase = phase_of(step);
+            unqueue(t, step);
+            leave(t, s, index, phase, saga_step_call(s, index, phase));
+        }
+        advance(t, s);
+    }
 }

@@ -1,5 +1,6 @@
 /* answers.c - what participants answered. */
 #include "compensations/answer.h"
+#include "sidecar/base/grpc_status.h"
 #include "sidecar/engine/engine_inside.h"
 #include "sidecar/resilience/backoff.h"
 
@@ -12,9 +13,21 @@ static struct record ended_attempt(const struct turn *t, const struct saga *s, c
 {
     struct record r = advance_record(t, s, type, event->step_index);
     r.attempt = event->attempt;
-    r.status = event->status >= 0 && event->status <= 16 ? (uint8_t)event->status : 2;
+    r.status = event->status >= 0 && event->status < CODE_COUNT ? (uint8_t)event->status : CODE_UNKNOWN;
     r.message = cut(event->message, MESSAGE_BYTES_MAX);
     return r;
+}
+
+/* The call is not on the wire any more; one that a former life had let out never was in this one. */
+static void call_over(const struct turn *t, struct saga *s, const struct event *event)
+{
+    struct step *step = &s->steps[event->step_index];
+    if (!step->on_wire)
+        return;
+    t->engine->counts.calls--;
+    step->on_wire = false;
+    if (step->placed)
+        target_leave(&t->engine->targets[saga_step_call(s, event->step_index, event->phase)->target_index], step);
 }
 
 static struct instant next_attempt_at(const struct turn *t, const struct event *event, const struct retry_policy *retry)
@@ -48,6 +61,8 @@ static int action_done(const struct turn *t, struct saga *s, const struct event 
         if (block == NULL)
             return E_MEMORY;
     }
+    call_over(t, s, event);
+    fold_check_own(&r);
     fold_apply(t->engine, s, &r, NULL, block);
     t->out->add_record(t->out->self, &r);
     return 0;
@@ -56,7 +71,8 @@ static int action_done(const struct turn *t, struct saga *s, const struct event 
 static void action_not_done(const struct turn *t, struct saga *s, const struct event *event, struct saga_answer answer)
 {
     const struct call_spec *call = saga_step_call(s, event->step_index, SAGA_PHASE_ACTION);
-    struct step *step = &s->steps[event->step_index];
+    const struct step *step = &s->steps[event->step_index];
+    call_over(t, s, event);
     bool unknown = answer.meaning == SAGA_MEANS_UNKNOWN;
     struct instant next_at = next_attempt_at(t, event, &call->retry);
     bool again = answer.retry && event->attempt < call->retry.max_attempts &&
@@ -81,10 +97,10 @@ static void action_not_done(const struct turn *t, struct saga *s, const struct e
 
 static int action_answered(const struct turn *t, struct saga *s, const struct event *event)
 {
-    if (event->status == 0 && event->output.size > t->engine->options.payload_bytes_max) {
+    if (event->status == CODE_OK && event->output.size > t->engine->options.payload_bytes_max) {
         /* It was carried out, but what it said cannot be kept: going on without it would be a lie. */
         struct event refused = *event;
-        refused.status = 8;
+        refused.status = CODE_RESOURCE_EXHAUSTED;
         refused.output = bytes_of(NULL, 0);
         refused.message = bytes_of_text("the answer is over payload_bytes_max");
         action_not_done(t, s, &refused, (struct saga_answer){.meaning = SAGA_MEANS_UNKNOWN, .retry = false});
@@ -102,7 +118,8 @@ static int action_answered(const struct turn *t, struct saga *s, const struct ev
 static void compensation_answered(const struct turn *t, struct saga *s, const struct event *event, bool lost)
 {
     const struct call_spec *call = saga_step_call(s, event->step_index, SAGA_PHASE_COMPENSATION);
-    bool done = event->status == 0 && event->reach != SAGA_REACH_NONE;
+    call_over(t, s, event);
+    bool done = event->status == CODE_OK && event->reach != SAGA_REACH_NONE;
     /* An attempt that our own end took away says nothing about the participant: it makes no dead letter. */
     bool again = !done && (lost || event->attempt < call->retry.max_attempts);
     struct record r = ended_attempt(t, s, event, again ? RECORD_COMPENSATION_FAILED : RECORD_COMPENSATION_ENDED);
@@ -122,7 +139,9 @@ int answers_take(const struct turn *t, const struct event *event)
     CHECK(s != NULL && saga_id_equal(s->id, event->saga) && event->step_index < s->step_count);
     const struct step *step = &s->steps[event->step_index];
     bool action = event->phase == SAGA_PHASE_ACTION;
-    CHECK(step->out && event->attempt == (action ? step->action_attempts : step->compensation_attempts) + 1);
+    CHECK(step->permitted && step->on_wire && e->counts.calls > 0);
+    CHECK(event->reach <= SAGA_REACH_ANSWERED);
+    CHECK(event->attempt == (action ? step->action_attempts : step->compensation_attempts) + 1);
 
     if (action) {
         int code = action_answered(t, s, event);
@@ -131,10 +150,8 @@ int answers_take(const struct turn *t, const struct event *event)
     } else {
         compensation_answered(t, s, event, false);
     }
-    e->counts.calls--;
     int target_index = saga_step_call(s, event->step_index, event->phase)->target_index;
-    if (target_index >= 0)
-        e->targets[target_index].calls--;
+    saga_check_step(s, event->step_index);
     advance(t, s);
     if (target_index >= 0 && !DEFECT(QUEUE_FORGOTTEN))
         advance_target_free(t, &e->targets[target_index]);
@@ -154,7 +171,7 @@ void answers_lost(const struct turn *t, struct saga *s, unsigned index)
         .phase = action ? SAGA_PHASE_ACTION : SAGA_PHASE_COMPENSATION,
         .attempt = (uint16_t)((action ? step->action_attempts : step->compensation_attempts) + 1),
         .reach = SAGA_REACH_MAYBE,
-        .status = 14,
+        .status = CODE_UNAVAILABLE,
         /* When it left is not known; it left before now. */
         .quiet_at = instant_after(t->now, advance_timeout(t, call)),
         .message = bytes_of_text("the sidecar ended while the call was out"),

@@ -1,8 +1,8 @@
 /* engine.c - the engine's life, its events, and recovery. */
 #include "sidecar/engine/engine_inside.h"
 
-/* The most sagas that one tick sees to; what is left is due at once again. */
-#define TICK_SAGAS_MAX 256
+/* The most timers that go off in one tick; what is left is due at once again. */
+#define TICK_TIMERS_MAX 256
 
 int engine_create(const struct engine_options *options, const struct memory *memory, struct engine **out)
 {
@@ -52,8 +52,9 @@ int engine_add_target(struct engine *e, const struct target_options *options)
     e->targets[e->target_count] = (struct target){
         .name = name,
         .timeout = options->timeout,
-        .calls_max = options->max_concurrent_calls,
+        .places = options->max_concurrent_calls,
     };
+    target_check(&e->targets[e->target_count]);
     return (int)e->target_count++;
 }
 
@@ -96,12 +97,13 @@ int engine_resolve(const struct engine *e, struct definition *definition, struct
 
 static void tick(const struct turn *t)
 {
-    for (unsigned i = 0; i < TICK_SAGAS_MAX; i++) {
-        struct saga *s = timers_first(t->engine);
-        if (s == NULL || instant_before(t->now, s->due))
+    for (unsigned i = 0; i < TICK_TIMERS_MAX; i++) {
+        struct timer *timer = timers_first(&t->engine->timers);
+        if (timer == NULL || instant_before(t->now, timer->due))
             return;
-        advance(t, s);
-        CHECK(s->timer_slot == 0 || instant_before(t->now, s->due));
+        timers_check(&t->engine->timers, timer);
+        advance(t, TIMER_HOLDER(timer, struct saga, timer));
+        CHECK(timer->slot == 0 || instant_before(t->now, timer->due));
     }
 }
 
@@ -157,12 +159,22 @@ int engine_step(struct engine *e, const struct event *event, const struct engine
     return 0;
 }
 
+void engine_check(const struct engine *e)
+{
+    CHECK(e->counts.live <= e->options.live_sagas_max);
+    CHECK(e->counts.stuck <= e->counts.live && e->counts.paused <= e->counts.live);
+    CHECK(e->timers.count <= e->counts.live);
+    CHECK((e->oldest == NULL) == (e->counts.live == 0) && (e->newest == NULL) == (e->counts.live == 0));
+    CHECK(e->target_count <= e->options.targets_max);
+    CHECK(e->newest == NULL || e->newest->id.serial <= e->serial);
+}
+
 void engine_renew_leases(struct engine *e, struct instant now)
 {
     for (struct saga *s = e->oldest; s != NULL; s = s->newer)
         if (s->mode == SAGA_ENLISTED && s->state == SAGA_RUNNING) {
             s->lease_until = instant_after(now, s->lease);
-            timers_set(e, s, now); /* the next tick works out when it is due */
+            timers_set(&e->timers, &s->timer, now); /* the next tick works out when it is due */
         }
 }
 
@@ -173,8 +185,8 @@ void engine_hold(struct engine *e)
 
 struct instant engine_expiry(const struct engine *e)
 {
-    const struct saga *s = timers_first(e);
-    return s == NULL ? INSTANT_NEVER : s->due;
+    const struct timer *timer = timers_first(&e->timers);
+    return timer == NULL ? INSTANT_NEVER : timer->due;
 }
 
 int engine_replay(struct engine *e, const struct record *record, const struct definition *definition,
@@ -207,12 +219,14 @@ int engine_resume(struct engine *e, struct instant now, const struct engine_out 
             continue;
         s->lease_until = s->mode == SAGA_ENLISTED ? instant_after(now, s->lease) : INSTANT_NEVER;
         for (unsigned i = 0; i < s->step_count; i++)
-            if (s->steps[i].out)
+            if (s->steps[i].permitted)
                 answers_lost(&turn, s, i);
         if (DEFECT(TIMER_LOST_AT_RECOVERY))
             continue;
         advance(&turn, s);
+        saga_check(s);
     }
+    engine_check(e);
     return 0;
 }
 
@@ -221,6 +235,7 @@ void engine_release(struct engine *e, uint64_t serial)
     struct saga *s = (struct saga *)(uintptr_t)engine_find(e, serial);
     CHECK(s != NULL && saga_ended(s));
     fold_forget(e, s);
+    engine_check(e);
 }
 
 uint64_t engine_serial(const struct engine *e)

@@ -7,13 +7,8 @@
 #include "sidecar/base/random.h"
 #include "sidecar/engine/engine.h"
 #include "sidecar/engine/saga.h"
-
-struct target {
-    char *name;
-    struct span timeout;
-    uint32_t calls_max, calls;             /* the bulkhead */
-    struct step *queue_first, *queue_last; /* steps that wait for it, first come first served */
-};
+#include "sidecar/engine/target.h"
+#include "sidecar/engine/timers.h"
 
 struct engine {
     struct engine_options options;
@@ -26,8 +21,7 @@ struct engine {
     uint64_t table_size; /* a power of two */
     struct saga *oldest, *newest;
     struct saga *earliest, *latest; /* in the order in which the journal must keep them */
-    struct saga **timers;           /* a binary heap on `due` */
-    uint32_t timer_count;
+    struct timers timers;
     uint64_t serial;
     bool holding; /* engine_hold was called */
 
@@ -51,13 +45,12 @@ void registry_add(struct engine *e, struct saga *s);
 void registry_remove(struct engine *e, struct saga *s);
 /* s becomes the one whose records begin last. */
 void registry_move(struct engine *e, struct saga *s);
-uint64_t registry_hash(uint64_t hash, const void *at, size_t size);
-#define REGISTRY_HASH_START UINT64_C(0xcbf29ce484222325)
+/* Ends the process unless the saga stands where it is looked for. */
+void registry_check(const struct engine *e, const struct saga *s);
 
-/* ---- timers.c ---- */
-/* Sets when the saga is due; INSTANT_NEVER takes it out. */
-void timers_set(struct engine *e, struct saga *s, struct instant due);
-struct saga *timers_first(const struct engine *e);
+/* ---- engine.c ---- */
+/* Ends the process unless the counts and the bounds of the whole are sound. Constant time. */
+void engine_check(const struct engine *e);
 
 /* ---- fold.c: the only code that changes what is durable ---- */
 /* Bytes of memory that applying this record keeps for good (0: none). */
@@ -67,6 +60,8 @@ int fold_reserve_steps(struct engine *e, struct saga *s, unsigned more);
 /* Applies r. block is fold_block_size bytes (taken), or NULL when that is 0. s is NULL for RECORD_STARTED. Returns the saga. */
 struct saga *fold_apply(struct engine *e, struct saga *s, const struct record *r, const struct definition *d,
                         void *block);
+/* Ends the process unless an engine may write r: what its own decisions must hold. */
+void fold_check_own(const struct record *r);
 /* Whether r may follow what is there, as the journal is not to be trusted. */
 int fold_check(const struct engine *e, const struct saga *s, const struct record *r, const struct definition *d,
                struct error_detail *detail);
@@ -92,7 +87,7 @@ void advance_stuck(const struct turn *t, struct saga *s, uint8_t reason, unsigne
 void advance_unqueue(const struct turn *t, struct saga *s);
 /* How long an attempt of this call may take. Of a target that the configuration no longer names, nobody knows: long enough. */
 struct span advance_timeout(const struct turn *t, const struct call_spec *call);
-/* A place of the target is free: the next in its queue may go. */
+/* A place of the target may be free: those that have waited longest take it. */
 void advance_target_free(const struct turn *t, struct target *target);
 
 /* ---- requests.c, operator.c, answers.c: the events ---- */

@@ -1,5 +1,6 @@
 /* fold.c - the only code that changes what is durable of a saga: it applies records, one by one, both when the engine decides and when
  * the journal is replayed. */
+#include "sidecar/base/fnv.h"
 #include "sidecar/engine/engine_inside.h"
 
 /* ---- memory ---- */
@@ -51,6 +52,8 @@ int fold_reserve_steps(struct engine *e, struct saga *s, unsigned more)
     struct step *steps = memory_take(&e->memory, room * sizeof(struct step));
     if (steps == NULL)
         return E_MEMORY;
+    for (unsigned i = 0; i < s->step_count; i++)
+        CHECK(!s->steps[i].queued); /* a queue would point to where it was */
     if (s->step_count > 0)
         memcpy(steps, s->steps, s->step_count * sizeof(struct step));
     memory_give_back(&e->memory, s->steps, s->step_room * sizeof(struct step));
@@ -74,7 +77,7 @@ void fold_free(struct engine *e, struct saga *s)
 
 void fold_forget(struct engine *e, struct saga *s)
 {
-    timers_set(e, s, INSTANT_NEVER);
+    timers_set(&e->timers, &s->timer, INSTANT_NEVER);
     e->counts.stuck -= s->state == SAGA_STUCK;
     e->counts.paused -= s->paused;
     registry_remove(e, s);
@@ -107,6 +110,7 @@ static struct saga *started(struct engine *e, const struct record *r, const stru
     s->lease = r->lease;
     s->lease_until = r->mode == SAGA_ENLISTED ? instant_after(r->at, r->lease) : INSTANT_NEVER;
     s->reason_step = s->stuck_step = RECORD_NO_STEP;
+    s->timer.subject = TIMER_OF_SAGA;
 
     uint8_t *at = (uint8_t *)(s + 1);
     if (d != NULL) {
@@ -129,18 +133,18 @@ static struct saga *started(struct engine *e, const struct record *r, const stru
 uint64_t fold_enlistment_fingerprint(const struct record *r)
 {
     const struct call_spec *call = &r->call;
-    uint64_t hash = REGISTRY_HASH_START;
+    uint64_t hash = FNV_START;
     if (call->target == NULL)
         return hash;
-    hash = registry_hash(hash, call->target, text_size(call->target));
-    hash = registry_hash(hash, call->method, text_size(call->method));
-    hash = registry_hash(hash, call->constant.at, call->constant.size);
-    hash = registry_hash(hash, &call->timeout.us, sizeof call->timeout.us);
+    hash = fnv_add(hash, call->target, text_size(call->target));
+    hash = fnv_add(hash, call->method, text_size(call->method));
+    hash = fnv_add(hash, call->constant.at, call->constant.size);
+    hash = fnv_add(hash, &call->timeout.us, sizeof call->timeout.us);
     const struct retry_policy *retry = &call->retry;
     int64_t numbers[] = {retry->max_attempts,    retry->initial_backoff.us,
                          retry->max_backoff.us,  retry->backoff_multiplier_permille,
                          retry->jitter_permille, retry->retryable_status_codes};
-    return registry_hash(hash, numbers, sizeof numbers);
+    return fnv_add(hash, numbers, sizeof numbers);
 }
 
 static void enlisted(struct engine *e, struct saga *s, const struct record *r, void *block)
@@ -184,7 +188,7 @@ static void action_ended(struct engine *e, struct saga *s, const struct record *
 {
     struct step *step = &s->steps[r->step];
     step->action = r->action_state;
-    step->out = false;
+    step->permitted = false;
     step->action_attempts = r->attempt;
     step->next_at = INSTANT_NEVER;
     step->output_is_request = r->output_is_request;
@@ -282,10 +286,10 @@ struct saga *fold_apply(struct engine *e, struct saga *s, const struct record *r
         if (s->steps[r->step].action != SAGA_ACTION_STARTED)
             s->steps[r->step].order = ++s->order_last;
         s->steps[r->step].action = SAGA_ACTION_STARTED;
-        s->steps[r->step].out = true;
+        s->steps[r->step].permitted = true;
         break;
     case RECORD_ACTION_FAILED:
-        s->steps[r->step].out = false;
+        s->steps[r->step].permitted = false;
         s->steps[r->step].action_attempts = r->attempt;
         s->steps[r->step].maybe_executed |= r->maybe_executed;
         s->steps[r->step].next_at = r->next_at;
@@ -299,15 +303,15 @@ struct saga *fold_apply(struct engine *e, struct saga *s, const struct record *r
         break;
     case RECORD_COMPENSATION_STARTED:
         s->steps[r->step].compensation = SAGA_COMPENSATION_STARTED;
-        s->steps[r->step].out = true;
+        s->steps[r->step].permitted = true;
         break;
     case RECORD_COMPENSATION_FAILED:
-        s->steps[r->step].out = false;
+        s->steps[r->step].permitted = false;
         s->steps[r->step].compensation_attempts = r->attempt;
         s->steps[r->step].next_at = r->next_at;
         break;
     case RECORD_COMPENSATION_ENDED:
-        s->steps[r->step].out = false;
+        s->steps[r->step].permitted = false;
         s->steps[r->step].compensation = r->compensation_state;
         s->steps[r->step].compensation_attempts = r->attempt;
         s->steps[r->step].next_at = INSTANT_NEVER;
@@ -357,18 +361,18 @@ static bool step_in_state(const struct saga *s, const struct record *r)
     bool orchestrated = s->mode == SAGA_ORCHESTRATED;
     switch (r->type) {
     case RECORD_ACTION_STARTED:
-        return orchestrated && s->state == SAGA_RUNNING && !step->out &&
+        return orchestrated && s->state == SAGA_RUNNING && !step->permitted &&
                (step->action == SAGA_ACTION_PENDING || step->action == SAGA_ACTION_STARTED);
     case RECORD_ACTION_FAILED:
-        return orchestrated && step->action == SAGA_ACTION_STARTED && step->out;
+        return orchestrated && step->action == SAGA_ACTION_STARTED && step->permitted;
     case RECORD_ACTION_ENDED:
         return step->action == SAGA_ACTION_STARTED;
     case RECORD_COMPENSATION_STARTED:
-        return s->state == SAGA_COMPENSATING && !step->out && step->action != SAGA_ACTION_STARTED &&
+        return s->state == SAGA_COMPENSATING && !step->permitted && step->action != SAGA_ACTION_STARTED &&
                (step->compensation == SAGA_COMPENSATION_OWED || step->compensation == SAGA_COMPENSATION_STARTED);
     case RECORD_COMPENSATION_FAILED:
     case RECORD_COMPENSATION_ENDED:
-        return step->compensation == SAGA_COMPENSATION_STARTED && step->out;
+        return step->compensation == SAGA_COMPENSATION_STARTED && step->permitted;
     case RECORD_RETRIED:
     case RECORD_SKIPPED:
         return saga_step_stuck(s, r->step);
@@ -399,11 +403,37 @@ static bool saga_in_state(const struct saga *s, const struct record *r)
     }
 }
 
+/* Whether the record's own fields can be what an engine wrote. */
+static bool is_whole(const struct record *r)
+{
+    switch (r->type) {
+    case RECORD_ACTION_ENDED:
+        return r->action_state == SAGA_ACTION_DONE || r->action_state == SAGA_ACTION_REJECTED ||
+               r->action_state == SAGA_ACTION_UNKNOWN;
+    case RECORD_COMPENSATION_ENDED:
+        return r->compensation_state == SAGA_COMPENSATION_DONE || r->compensation_state == SAGA_COMPENSATION_FAILED;
+    case RECORD_TURNED_BACK:
+    case RECORD_STUCK:
+        return r->reason != REASON_NONE;
+    default:
+        return true;
+    }
+}
+
 static bool has_step(uint8_t type)
 {
     return type == RECORD_ACTION_STARTED || type == RECORD_ACTION_FAILED || type == RECORD_ACTION_ENDED ||
            type == RECORD_COMPENSATION_STARTED || type == RECORD_COMPENSATION_FAILED ||
            type == RECORD_COMPENSATION_ENDED || type == RECORD_RETRIED || type == RECORD_SKIPPED;
+}
+
+void fold_check_own(const struct record *r)
+{
+    CHECK(r->type > 0 && r->type < RECORD_TYPE_COUNT && r->type != RECORD_MOVED);
+    CHECK(r->saga.serial != 0);
+    CHECK(r->step != RECORD_NO_STEP || !has_step(r->type));
+    CHECK(r->message.size <= MESSAGE_BYTES_MAX && r->actor.size <= ACTOR_BYTES_MAX);
+    CHECK(is_whole(r));
 }
 
 int fold_check(const struct engine *e, const struct saga *s, const struct record *r, const struct definition *d,
@@ -431,6 +461,8 @@ int fold_check(const struct engine *e, const struct saga *s, const struct record
         return refuse(detail, r, "a record does not fit the state of its step");
     if (r->step != RECORD_NO_STEP && r->step >= s->step_count && r->type != RECORD_ENLISTED)
         return refuse(detail, r, "a record names a step that the saga does not have");
+    if (!is_whole(r))
+        return refuse(detail, r, "a record does not say what it is about");
     if (!saga_in_state(s, r))
         return refuse(detail, r, "a record does not fit the state of the saga");
     return 0;

@@ -19,6 +19,7 @@ static struct record act(const struct turn *t, const struct saga *s, const struc
                          unsigned step)
 {
     struct record r = advance_record(t, s, type, step);
+    saga_check(s);
     r.actor = event->actor;
     r.message = event->reason;
     return r;

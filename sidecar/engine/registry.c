@@ -1,4 +1,5 @@
 /* registry.c - finding sagas: by serial, by request_id, by age. Every operation takes constant time, whatever lives. */
+#include "sidecar/base/fnv.h"
 #include "sidecar/engine/engine_inside.h"
 
 int registry_init(struct engine *e)
@@ -8,11 +9,10 @@ int registry_init(struct engine *e)
         size *= 2;
     e->table_size = size;
     size_t bytes = (size_t)size * sizeof(struct saga *);
-    size_t timer_bytes = ((size_t)e->options.live_sagas_max + 1) * sizeof(struct saga *);
     e->by_serial = e->memory.take_zeroed(e->memory.self, bytes);
     e->by_request = e->memory.take_zeroed(e->memory.self, bytes);
-    e->timers = memory_take(&e->memory, timer_bytes);
-    if (e->by_serial == NULL || e->by_request == NULL || e->timers == NULL)
+    if (timers_init(&e->timers, &e->memory, e->options.live_sagas_max + 1) != 0 || e->by_serial == NULL ||
+        e->by_request == NULL)
         return E_MEMORY;
     return 0;
 }
@@ -22,16 +22,7 @@ void registry_finish(struct engine *e)
     size_t bytes = (size_t)e->table_size * sizeof(struct saga *);
     memory_give_back(&e->memory, e->by_serial, bytes);
     memory_give_back(&e->memory, e->by_request, bytes);
-    memory_give_back(&e->memory, e->timers, ((size_t)e->options.live_sagas_max + 1) * sizeof(struct saga *));
-}
-
-/* FNV-1a. */
-uint64_t registry_hash(uint64_t hash, const void *at, size_t size)
-{
-    const uint8_t *byte = at;
-    for (size_t i = 0; i < size; i++)
-        hash = (hash ^ byte[i]) * UINT64_C(0x100000001b3);
-    return hash;
+    timers_finish(&e->timers, &e->memory);
 }
 
 /* Serials are consecutive, so their low bits are a perfect hash of the live ones. */
@@ -41,9 +32,13 @@ static struct saga **serial_chain(const struct engine *e, uint64_t serial)
 }
 
 /* Callers choose request_ids, so the hash is seeded: nobody outside can aim at one chain. */
-static struct saga **request_chain(const struct engine *e, struct bytes request_id)
+static uint64_t request_hash(const struct engine *e, struct bytes request_id)
 {
-    uint64_t hash = registry_hash(REGISTRY_HASH_START ^ e->options.seed, request_id.at, request_id.size);
+    return fnv_add(FNV_START ^ e->options.seed, request_id.at, request_id.size);
+}
+
+static struct saga **request_chain(const struct engine *e, uint64_t hash)
+{
     return &e->by_request[(hash ^ hash >> 32) & (e->table_size - 1)];
 }
 
@@ -79,8 +74,10 @@ static void unlink_journal(struct engine *e, struct saga *s)
 
 void registry_move(struct engine *e, struct saga *s)
 {
+    registry_check(e, s);
     unlink_journal(e, s);
     link_latest(e, s);
+    registry_check(e, s);
 }
 
 void registry_add(struct engine *e, struct saga *s)
@@ -89,7 +86,8 @@ void registry_add(struct engine *e, struct saga *s)
     s->same_serial = *chain;
     *chain = s;
     if (s->request_id.size > 0) {
-        chain = request_chain(e, s->request_id);
+        s->request_hash = request_hash(e, s->request_id);
+        chain = request_chain(e, s->request_hash);
         s->same_request = *chain;
         *chain = s;
     }
@@ -98,14 +96,27 @@ void registry_add(struct engine *e, struct saga *s)
     e->counts.live++;
 }
 
+void registry_check(const struct engine *e, const struct saga *s)
+{
+    CHECK(engine_find(e, s->id.serial) == s);
+    CHECK(e->counts.live > 0 && e->oldest != NULL && e->newest != NULL && e->earliest != NULL && e->latest != NULL);
+    CHECK(e->oldest->older == NULL && e->newest->newer == NULL);
+    CHECK(e->earliest->earlier == NULL && e->latest->later == NULL);
+    CHECK(s->older != NULL ? s->older->newer == s && s->older->id.serial < s->id.serial : e->oldest == s);
+    CHECK(s->newer != NULL ? s->newer->older == s && s->newer->id.serial > s->id.serial : e->newest == s);
+    CHECK(s->earlier != NULL ? s->earlier->later == s : e->earliest == s);
+    CHECK(s->later != NULL ? s->later->earlier == s : e->latest == s);
+}
+
 void registry_remove(struct engine *e, struct saga *s)
 {
+    registry_check(e, s);
     struct saga **link = serial_chain(e, s->id.serial);
     while (*link != s)
         link = &(*link)->same_serial;
     *link = s->same_serial;
     if (s->request_id.size > 0) {
-        link = request_chain(e, s->request_id);
+        link = request_chain(e, s->request_hash);
         while (*link != s)
             link = &(*link)->same_request;
         *link = s->same_request;
@@ -128,8 +139,9 @@ const struct saga *engine_find_request(const struct engine *e, struct bytes requ
 {
     if (request_id.size == 0)
         return NULL;
-    const struct saga *s = *request_chain(e, request_id);
-    while (s != NULL && !bytes_equal(s->request_id, request_id))
+    uint64_t hash = request_hash(e, request_id);
+    const struct saga *s = *request_chain(e, hash);
+    while (s != NULL && (s->request_hash != hash || !bytes_equal(s->request_id, request_id)))
         s = s->same_request;
     return s;
 }

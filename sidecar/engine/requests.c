@@ -1,22 +1,23 @@
 /* requests.c - what services ask: Start, Begin, Enlist, Settle, Commit, Abort, KeepAlive. A request is checked whole, and given the memory
  * it needs, before anything of it is recorded: all of it happens, or nothing. */
+#include "sidecar/base/fnv.h"
 #include "sidecar/definition/names.h"
 #include "sidecar/engine/engine_inside.h"
 
 static uint64_t hash_bytes(uint64_t hash, struct bytes b)
 {
-    hash = registry_hash(hash, &b.size, sizeof b.size);
-    return registry_hash(hash, b.at, b.size);
+    hash = fnv_add(hash, &b.size, sizeof b.size);
+    return fnv_add(hash, b.at, b.size);
 }
 
 uint64_t engine_fingerprint(const struct event *event)
 {
-    uint64_t hash = registry_hash(REGISTRY_HASH_START, &event->type, sizeof event->type);
+    uint64_t hash = fnv_add(FNV_START, &event->type, sizeof event->type);
     hash = hash_bytes(hash, event->definition != NULL ? bytes_of_text(event->definition->name) : event->name);
     hash = hash_bytes(hash, event->input);
     hash = hash_bytes(hash, event->version);
-    hash = registry_hash(hash, &event->deadline.us, sizeof event->deadline.us);
-    hash = registry_hash(hash, &event->lease.us, sizeof event->lease.us);
+    hash = fnv_add(hash, &event->deadline.us, sizeof event->deadline.us);
+    hash = fnv_add(hash, &event->lease.us, sizeof event->lease.us);
     for (size_t i = 0; i < event->enlist_count; i++) {
         const struct call_spec *call = &event->enlist[i].compensation;
         hash = hash_bytes(hash, event->enlist[i].step);
@@ -52,13 +53,6 @@ static const char *path(char out[64], const char *base, size_t index, const char
     return out;
 }
 
-static bool retry_valid(const struct retry_policy *r)
-{
-    return r->max_attempts >= 1 && r->max_attempts <= 1000 && r->initial_backoff.us >= 0 &&
-           r->max_backoff.us >= r->initial_backoff.us && r->backoff_multiplier_permille >= 1000 &&
-           r->jitter_permille <= 1000;
-}
-
 static int check_enlistment(const struct engine *e, const struct enlistment *l, size_t index,
                             struct error_detail *detail)
 {
@@ -79,7 +73,7 @@ static int check_enlistment(const struct engine *e, const struct enlistment *l, 
     if (call->timeout.us < 0 || call->timeout.us > e->options.deadline_max.us)
         return error_set(detail, E_ARGUMENT, path(at, "enlist", index, ".compensation.timeout"),
                          "a timeout lies between 0 and deadline_max");
-    if (call->retry.max_attempts != 0 && !retry_valid(&call->retry))
+    if (call->retry.max_attempts != 0 && !retry_policy_valid(&call->retry))
         return error_set(detail, E_ARGUMENT, path(at, "enlist", index, ".compensation.retry"),
                          "a number of the policy is out of its bounds");
     return 0;
@@ -141,6 +135,7 @@ static void plan_apply(const struct turn *t, struct plan *p, struct saga *s)
         fold_apply(t->engine, s, r, NULL, p->blocks[i]);
         if (r->type == RECORD_ENLISTED)
             r->step = (uint16_t)(s->step_count - 1);
+        fold_check_own(r);
         t->out->add_record(t->out->self, r);
     }
 }

@@ -2,6 +2,7 @@
 #include "sidecar/engine/saga.h"
 
 #include "compensations/barrier.h"
+#include "sidecar/base/check.h"
 #include "sidecar/base/defect.h"
 
 struct bytes saga_step_name(const struct saga *s, unsigned step)
@@ -61,15 +62,15 @@ bool saga_at_pivot(const struct saga *s)
 bool saga_pivot_awaited(const struct saga *s)
 {
     const struct step *pivot = pivot_of(s);
-    return pivot != NULL && (pivot->out || (pivot->action == SAGA_ACTION_PENDING && pivot->maybe_executed &&
-                                            !DEFECT(RETRIED_PIVOT_FORGOTTEN)));
+    return pivot != NULL && (pivot->permitted || (pivot->action == SAGA_ACTION_PENDING && pivot->maybe_executed &&
+                                                  !DEFECT(RETRIED_PIVOT_FORGOTTEN)));
 }
 
 unsigned saga_calls_out(const struct saga *s, uint8_t phase)
 {
     unsigned count = 0;
     for (unsigned i = 0; i < s->step_count; i++)
-        if (s->steps[i].out && (s->steps[i].action == SAGA_ACTION_STARTED) == (phase == SAGA_PHASE_ACTION))
+        if (s->steps[i].permitted && (s->steps[i].action == SAGA_ACTION_STARTED) == (phase == SAGA_PHASE_ACTION))
             count++;
     return count;
 }
@@ -82,4 +83,40 @@ bool saga_step_stuck(const struct saga *s, unsigned step)
     if (s->stuck_from == SAGA_COMPENSATING)
         return t->compensation == SAGA_COMPENSATION_FAILED;
     return t->action == SAGA_ACTION_REJECTED || t->action == SAGA_ACTION_UNKNOWN;
+}
+
+void saga_check_step(const struct saga *s, unsigned index)
+{
+    const struct step *step = &s->steps[index];
+    CHECK(step->saga == s);
+    CHECK(step->action >= SAGA_ACTION_PENDING && step->action <= SAGA_ACTION_SKIPPED);
+    CHECK(step->compensation >= SAGA_COMPENSATION_NONE && step->compensation <= SAGA_COMPENSATION_SKIPPED);
+    CHECK((step->enlisted != NULL) == (s->mode == SAGA_ENLISTED));
+    CHECK(step->order <= s->order_last);
+    CHECK(step->order > 0 || step->action == SAGA_ACTION_PENDING);
+    CHECK(step->output.size == 0 || step->output.at != NULL);
+    CHECK(step->maybe_executed || step->action != SAGA_ACTION_UNKNOWN);
+    CHECK(step->compensation == SAGA_COMPENSATION_NONE || step->action != SAGA_ACTION_STARTED);
+    CHECK(!step->permitted || step->action == SAGA_ACTION_STARTED || step->compensation == SAGA_COMPENSATION_STARTED);
+    CHECK(step->permitted || !step->on_wire);
+    CHECK(step->on_wire || !step->placed);
+    CHECK(!step->queued || !step->permitted);
+}
+
+void saga_check(const struct saga *s)
+{
+    CHECK(s->id.serial != 0);
+    CHECK(s->state >= SAGA_RUNNING && s->state <= SAGA_RESOLVED);
+    CHECK((s->mode == SAGA_ORCHESTRATED) == (s->definition != NULL));
+    CHECK(s->definition == NULL || s->step_count == s->definition->step_count);
+    CHECK(s->step_count <= s->step_room && s->step_room <= STEPS_LIMIT);
+    CHECK((s->steps != NULL) == (s->step_room > 0));
+    CHECK((s->state == SAGA_STUCK) == (s->stuck_reason != REASON_NONE) || saga_ended(s));
+    CHECK(s->state != SAGA_STUCK || s->stuck_from == SAGA_RUNNING || s->stuck_from == SAGA_COMPENSATING);
+    CHECK(s->state != SAGA_RUNNING || s->reason == REASON_NONE);
+    CHECK((s->state != SAGA_COMPENSATING && s->state != SAGA_COMPENSATED) || s->reason != REASON_NONE);
+    CHECK(!s->paused || !saga_ended(s));
+    CHECK(s->lease_until.us == INSTANT_NEVER.us || s->mode == SAGA_ENLISTED);
+    for (unsigned i = 0; i < s->step_count; i++)
+        saga_check_step(s, i);
 }

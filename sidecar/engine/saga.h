@@ -5,6 +5,7 @@
 
 #include "compensations/undo.h"
 #include "sidecar/engine/record.h"
+#include "sidecar/engine/timers.h"
 
 /* What an enlisted step brought with it. One allocation with its texts behind it. */
 struct enlisted {
@@ -28,10 +29,12 @@ struct step {
     uint8_t generation;   /* how often an operator had a REJECTED action tried anew */
     bool maybe_executed;  /* an attempt of the action may have been executed */
     bool output_is_request;
-    bool out; /* an attempt has been permitted to leave, and its end is not recorded */
+    bool permitted; /* a record permits an attempt to leave, and none tells its end */
 
     /* Volatile: lost with the process. */
-    bool queued; /* waits in its target's queue */
+    bool on_wire; /* the owner of the engine was asked to make that call, and has not answered */
+    bool placed;  /* it holds a place at its target */
+    bool queued;  /* it waits for one */
     struct step *queue_next, *queue_previous;
     struct saga *saga;
 };
@@ -58,14 +61,14 @@ struct saga {
 
     /* Volatile. */
     struct instant lease_until;
-    struct instant due;  /* the key in the timers */
-    uint32_t timer_slot; /* index there plus 1; 0: no timer */
+    struct timer timer;
 
     /* The owner's: which frames hold its records, the last and the first. */
     uint64_t position, first_position;
 
     struct saga *same_serial, *same_request; /* hash chains */
-    struct saga *older, *newer;              /* by serial */
+    uint64_t request_hash;
+    struct saga *older, *newer;   /* by serial */
     struct saga *earlier, *later; /* by first_position: what the journal must keep for it begins earlier, or later */
     size_t block_size;
 };
@@ -95,10 +98,14 @@ bool saga_at_pivot(const struct saga *s);
 /* Only an answer can tell about the pivot: an attempt is out, or an operator asked for one. */
 bool saga_pivot_awaited(const struct saga *s);
 
-/* Attempts of actions or compensations (enum saga_phase) that are out. */
+/* Attempts of actions or compensations (enum saga_phase) whose end is not recorded. */
 unsigned saga_calls_out(const struct saga *s, uint8_t phase);
 
 /* Whether this step is what keeps a STUCK saga. */
 bool saga_step_stuck(const struct saga *s, unsigned step);
+
+/* Ends the process unless the saga, or one step of it, is sound: what an engine may hold between two events. */
+void saga_check(const struct saga *s);
+void saga_check_step(const struct saga *s, unsigned step);
 
 #endif

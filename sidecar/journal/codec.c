@@ -18,14 +18,15 @@ static bool text_fits(const char *text, size_t size_max)
     return text == NULL || strnlen(text, size_max + 1) <= size_max;
 }
 
+/* A policy that older versions took has no upper bounds on its backoff and its multiplier. */
 static bool retry_valid(const struct retry_policy *p)
 {
     if (p->max_attempts == 0)
         return p->initial_backoff.us == 0 && p->max_backoff.us == 0 && p->backoff_multiplier_permille == 0 &&
                p->jitter_permille == 0 && p->retryable_status_codes == 0;
-    return p->max_attempts <= ATTEMPTS_MAX && p->initial_backoff.us >= 0 && p->max_backoff.us >= 0 &&
-           p->backoff_multiplier_permille >= 1000 && p->jitter_permille <= 1000 &&
-           p->retryable_status_codes <= STATUS_SET_MAX;
+    return p->max_attempts <= RETRY_ATTEMPTS_MAX && p->initial_backoff.us >= 0 && p->max_backoff.us >= 0 &&
+           p->backoff_multiplier_permille >= RETRY_MULTIPLIER_PERMILLE_MIN &&
+           p->jitter_permille <= RETRY_JITTER_PERMILLE_MAX && p->retryable_status_codes <= STATUS_SET_MAX;
 }
 
 static const char *call_at_fault(const struct call_spec *c)

@@ -15,7 +15,6 @@
 
 #define VARINT_SIZE_MAX 10
 #define STATUS_SET_MAX  ((UINT32_C(1) << 17) - 1)
-#define ATTEMPTS_MAX    1000
 
 /* The last members of enum saga_action_state and saga_compensation_state, which are in a room that this one does not
  * know. */

@@ -162,7 +162,7 @@ static void read_call(struct reader *r, struct call_spec *c, uint32_t set)
     if (set & HAS_TIMEOUT)
         c->timeout = (struct span){.us = (int64_t)read_present(r, INT64_MAX)};
     if (set & HAS_RETRY) {
-        c->retry.max_attempts = (uint16_t)read_present(r, ATTEMPTS_MAX);
+        c->retry.max_attempts = (uint16_t)read_present(r, RETRY_ATTEMPTS_MAX);
         c->retry.initial_backoff = read_span(r);
         c->retry.max_backoff = read_span(r);
         c->retry.backoff_multiplier_permille = (uint32_t)read_varint(r, UINT32_MAX);

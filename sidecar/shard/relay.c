@@ -6,6 +6,7 @@
  * with the others, so that all have the same. What looks at all sagas asks every loop. */
 #include "sidecar/shard/relay.h"
 
+#include "sidecar/base/fnv.h"
 #include "sidecar/runtime/sidecar_inside.h"
 
 #include <stdlib.h>
@@ -25,14 +26,12 @@ static int loop_of_saga(const struct loop *s, struct bytes text)
     return loop >= s->sidecar->count || loop == s->index ? HERE : (int)loop;
 }
 
-/* FNV-1a: part of the journal's format, since it says in whose journal a request_id is looked for. */
+/* Part of the journal's format, since it says in whose journal a request_id is looked for. */
 static int loop_of_request(const struct loop *s, struct bytes request_id)
 {
-    uint64_t hash = UINT64_C(14695981039346656037);
     if (request_id.size == 0)
         return HERE;
-    for (size_t i = 0; i < request_id.size; i++)
-        hash = (hash ^ request_id.at[i]) * UINT64_C(1099511628211);
+    uint64_t hash = fnv_add(FNV_START, request_id.at, request_id.size);
     unsigned loop = (unsigned)((hash >> 32) % s->sidecar->count);
     return loop == s->index ? HERE : (int)loop;
 }

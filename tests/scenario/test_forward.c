@@ -159,8 +159,35 @@ START_TEST(forward__a_full_bulkhead_queues_in_order)
                      "call 2 b action #1 2000ms \"in\"\n"
                      "> answer 1 c OK\n"
                      "ACTION_ENDED 1 c #1 DONE\n"
+                     "ACTION_STARTED 2 c #1\n"
+                     "call 2 c action #1 2000ms \"in\"\n"
+                     "> answer 2 c OK\n"
+                     "ACTION_ENDED 2 c #1 DONE\n"
                      "ACTION_STARTED 1 d #1\n"
                      "call 1 d action #1 2000ms \"in\"\n");
+}
+END_TEST
+
+/* A retry whose time has come at once stands behind those that wait, as its saga's next step would. */
+START_TEST(forward__a_retry_does_not_overtake)
+{
+    engine_trace_run(chain, 1,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n"
+                     "> start r2\n"
+                     "STARTED 2\n"
+                     "reply 2\n"
+                     "> answer 1 a UNAVAILABLE pushback=0\n"
+                     "ACTION_FAILED 1 a #1 UNAVAILABLE maybe next@0\n"
+                     "ACTION_STARTED 2 a #1\n"
+                     "call 2 a action #1 2000ms \"in\"\n"
+                     "> answer 2 a OK\n"
+                     "ACTION_ENDED 2 a #1 DONE\n"
+                     "ACTION_STARTED 1 a #2\n"
+                     "call 1 a action #2 2000ms \"in\"\n");
 }
 END_TEST
 
@@ -280,6 +307,7 @@ int main(void)
     tcase_add_test(t, forward__a_failed_attempt_is_followed_by_another_under_the_same_key);
     tcase_add_test(t, forward__pushback_says_when);
     tcase_add_test(t, forward__a_full_bulkhead_queues_in_order);
+    tcase_add_test(t, forward__a_retry_does_not_overtake);
     tcase_add_test(t, forward__a_paused_saga_lets_nothing_leave);
     tcase_add_test(t, forward__a_repeated_start_is_the_same_saga);
     tcase_add_test(t, forward__a_call_that_was_out_at_a_crash_is_tried_anew);

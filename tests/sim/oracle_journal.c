@@ -3,6 +3,7 @@
 #include "tests/sim/sim.h"
 
 #include "sidecar/base/check.h"
+#include "sidecar/base/fnv.h"
 #include "sidecar/journal/codec.h"
 
 #include <stdlib.h>
@@ -324,10 +325,7 @@ static uint64_t content_hash(const struct record *r)
     static uint8_t bytes[8192];
     CHECK(codec_record_size_max(r) <= sizeof bytes);
     size_t size = codec_encode(r, 0, bytes);
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
-    for (size_t i = 0; i < size; i++)
-        hash = (hash ^ bytes[i]) * UINT64_C(0x100000001b3);
-    return hash;
+    return fnv_add(FNV_START, bytes, size);
 }
 
 static void remember(struct world *w, struct model *m, const struct record *r)

@@ -38,7 +38,7 @@ static bool same_step(const struct saga *x, const struct saga *y, unsigned step)
                 a->action_attempts == b->action_attempts && a->compensation_attempts == b->compensation_attempts &&
                 a->action == b->action && a->compensation == b->compensation && a->generation == b->generation &&
                 a->maybe_executed == b->maybe_executed && a->output_is_request == b->output_is_request &&
-                a->out == b->out;
+                a->permitted == b->permitted;
     if (x->mode == SAGA_ENLISTED)
         same = same && bytes_equal(saga_step_name(x, step), saga_step_name(y, step)) &&
                a->enlisted->fingerprint == b->enlisted->fingerprint &&
@@ -98,7 +98,7 @@ static void check_not_forgotten(struct world *w, const struct saga *s)
     bool waits = s->paused || s->state == SAGA_STUCK;
     for (unsigned i = 0; i < s->step_count; i++) {
         const struct step *step = &s->steps[i];
-        if (step->out)
+        if (step->on_wire)
             expect(w, call_under_way(w, m, i), "I9", "a call is held to be out that nobody will answer", s->id.serial);
         if (step->queued) {
             const struct call_spec *call = saga_step_call(
@@ -109,14 +109,14 @@ static void check_not_forgotten(struct world *w, const struct saga *s)
                        call->target_index >= 0,
                    "I9", "a step waits for a target that nothing will free", s->id.serial);
         }
-        waits |= step->out || step->queued;
+        waits |= step->on_wire || step->queued;
     }
-    if (s->timer_slot != 0) {
-        expect(w, core_expiry(w->sidecar.core).us <= s->due.us, "I9", "a timer lies behind the one that is first",
+    if (s->timer.slot != 0) {
+        expect(w, core_expiry(w->sidecar.core).us <= s->timer.due.us, "I9", "a timer lies behind the one that is first",
                s->id.serial);
         waits = true;
     }
-    if (s->state == SAGA_COMPENSATING && s->timer_slot != 0 && s->due.us == s->quiet_at.us)
+    if (s->state == SAGA_COMPENSATING && s->timer.slot != 0 && s->timer.due.us == s->quiet_at.us)
         mark(w, MARK_CASE, CASE_QUIET_WAIT);
     expect(w, waits, "I9", "a saga waits for nothing", s->id.serial);
 }

@@ -1,13 +1,13 @@
 /* participants.c - services with real ledgers, and the real rule of the barrier in front of them. */
 #include "tests/sim/sim.h"
 
+#include "sidecar/base/fnv.h"
+
 #include <stdlib.h>
 
 static struct row *find(struct participant *p, const char *key, struct row ***bucket)
 {
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
-    for (const char *c = key; *c != '\0'; c++)
-        hash = (hash ^ (uint8_t)*c) * UINT64_C(0x100000001b3);
+    uint64_t hash = fnv_add(FNV_START, key, strlen(key));
     *bucket = &p->rows[(hash ^ hash >> 32) % ROW_BUCKETS];
     struct row *r = **bucket;
     while (r != NULL && strcmp(r->key, key) != 0)

@@ -3,6 +3,7 @@
 
 #include "commit.h"
 #include "sidecar/base/check.h"
+#include "sidecar/base/fnv.h"
 
 #include <stdlib.h>
 
@@ -15,11 +16,7 @@ const char *build_commit(void)
 
 void trace_bytes(struct world *w, const void *at, size_t size)
 {
-    const uint8_t *byte = at;
-    uint64_t hash = w->hash;
-    for (size_t i = 0; i < size; i++)
-        hash = (hash ^ byte[i]) * UINT64_C(0x100000001b3);
-    w->hash = hash;
+    w->hash = fnv_add(w->hash, at, size);
 }
 
 void trace(struct world *w, const char *what, uint64_t saga, int64_t a, int64_t b, int64_t c)

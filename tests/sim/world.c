@@ -2,6 +2,7 @@
 #include "tests/sim/sim.h"
 
 #include "sidecar/base/check.h"
+#include "sidecar/base/fnv.h"
 #include "sidecar/core/heap.h"
 
 #include <stdlib.h>
@@ -122,7 +123,7 @@ void world_run(struct run *what, struct totals *totals)
     w->seed = what->seed;
     w->print = what->print;
     w->totals = totals;
-    w->hash = UINT64_C(0xcbf29ce484222325);
+    w->hash = FNV_START;
     w->last_jump = -1;
     world_now = w;
     seed_streams(w, what->seed);

@@ -287,6 +287,7 @@ START_TEST(decode__each_part_of_an_enlistment_has_bounds)
 {
     struct enlisting e;
     Google__Protobuf__DoubleValue jitter = GOOGLE__PROTOBUF__DOUBLE_VALUE__INIT;
+    Google__Protobuf__Duration over_a_day = duration(86400, 1000), two_ms = duration(0, 2000000);
     static const double multipliers[] = {0.5, -1, 100.5, NAN, INFINITY, 1e300};
     static const double jitters[] = {-0.001, 1.001, NAN, INFINITY};
     static const int32_t attempts[] = {-1, INT32_MIN, 1001, INT32_MAX};
@@ -311,7 +312,17 @@ START_TEST(decode__each_part_of_an_enlistment_has_bounds)
     e.retry.max_backoff = &negative;
     ck_refused(decode_enlist(&decoder, &e.request, &event, &detail), E_ARGUMENT,
                "enlist[1].compensation.retry.max_backoff");
+    e.retry.max_backoff = &over_a_day;
+    ck_refused(decode_enlist(&decoder, &e.request, &event, &detail), E_ARGUMENT,
+               "enlist[1].compensation.retry.max_backoff");
     e.retry.max_backoff = &one_ms;
+    e.retry.initial_backoff = &over_a_day;
+    ck_refused(decode_enlist(&decoder, &e.request, &event, &detail), E_ARGUMENT,
+               "enlist[1].compensation.retry.initial_backoff");
+    e.retry.initial_backoff = &two_ms;
+    ck_refused(decode_enlist(&decoder, &e.request, &event, &detail), E_ARGUMENT,
+               "enlist[1].compensation.retry.initial_backoff");
+    e.retry.initial_backoff = &one_ms;
     for (size_t i = 0; i < sizeof multipliers / sizeof multipliers[0]; i++) {
         e.retry.backoff_multiplier = multipliers[i];
         ck_refused(decode_enlist(&decoder, &e.request, &event, &detail), E_ARGUMENT,
