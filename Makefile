@@ -105,7 +105,7 @@ $(B)/lib/proto.a: $(PB_O) $(B)/gen/descriptors.o
 SIDECAR_ROOMS := $(patsubst %/,%,$(wildcard sidecar/*/))
 CLIENT_ROOMS := client-lib/src client-lib/sqlite client-lib/pq client-lib/sagactl
 # Rooms that reach for nothing of the system (tests/checks/symbols.sh), and the reader of definitions with them.
-PURE := sidecar/engine sidecar/resilience sidecar/definition compensations sidecar/base
+PURE := sidecar/engine sidecar/resilience sidecar/definition sidecar/message compensations sidecar/base
 room_sources = $(filter-out %/main.c,$(wildcard $(1)/*.c $(1)/sqlite/*.c))
 room_objects = $(patsubst %.c,$(B)/obj/%.o,$(foreach r,$(1),$(call room_sources,$(r))))
 room_archive = $(B)/lib/$(subst /,_,$(1)).a

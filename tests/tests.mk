@@ -9,7 +9,14 @@ support_objects = $(patsubst %,$(B)/obj/tests/support/%.o,$(1))
 # ---- unit tests and scenarios ---------------------------------------------------------------------------------------
 
 UNIT := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c tests/scenario/test_*.c))
-TEST_LIBS := $(call tests_objects,tests/support/*.c) $(SIDECAR_LIBS) $(call archives,$(CLIENT_ROOMS))
+TEST_LIBS := $(call tests_objects,tests/support/*.c) $(B)/gen/tests/shapes.o $(SIDECAR_LIBS) $(call archives,$(CLIENT_ROOMS))
+
+# Types of messages that tests use, as a set of descriptors.
+$(G)/tests/shapes.c: tests/support/shapes.proto
+	@mkdir -p $(@D)
+	$(Q)protoc -Itests/support -I$(PROTO_INCLUDE) --include_imports --descriptor_set_out=$(@:.c=.bin) shapes.proto
+	$(Q){ echo 'const unsigned char shapes[] = {'; od -An -v -tu1 $(@:.c=.bin) | sed 's/  */,/g; s/^,//; s/$$/,/'; \
+	  echo '};'; echo 'const unsigned long shapes_size = sizeof shapes;'; } > $@
 
 PROGRAMS += $(UNIT)
 $(UNIT): $(B)/tests/%: $(B)/obj/tests/%.o $(TEST_LIBS)
@@ -41,7 +48,7 @@ alloc-test: $(B)/alloc
 # What can be said of the tree without running it.
 .PHONY: tree-check check make-check
 tree-check: $(call archives,$(PURE))
-	@sh tests/checks/symbols.sh $(call archives,sidecar/engine sidecar/resilience compensations sidecar/base) \
+	@sh tests/checks/symbols.sh $(call archives,sidecar/engine sidecar/resilience sidecar/message compensations sidecar/base) \
 		$(B)/obj/sidecar/definition/names.o $(B)/obj/sidecar/definition/model.o
 	@$(PYTHON) tests/checks/includes.py
 	@$(PYTHON) tests/checks/docs.py

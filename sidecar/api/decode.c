@@ -1,6 +1,8 @@
 /* decode.c - from protobuf to events. */
 #include "sidecar/api/decode.h"
 
+#include "sidecar/base/utf8.h"
+
 #include <stdio.h>
 
 /* Far above every deadline that the engine admits, and far below what overflows. */
@@ -16,7 +18,7 @@ static int bad(struct error_detail *detail, const char *field, const char *text)
 static int read_text(const char *text, const char *field, struct bytes *out, struct error_detail *detail)
 {
     *out = bytes_of_text(text);
-    return text_is_utf8(*out) ? 0 : bad(detail, field, "a text must be UTF-8");
+    return utf8_valid(*out) ? 0 : bad(detail, field, "a text must be UTF-8");
 }
 
 static struct bytes read_bytes(const ProtobufCBinaryData *data)

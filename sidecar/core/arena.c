@@ -1,6 +1,8 @@
 /* arena.c - blocks in a chain; the newest is taken from. */
 #include "sidecar/core/arena.h"
 
+#include "sidecar/base/utf8.h"
+
 #include <stdalign.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -87,35 +89,6 @@ void *arena_take(struct arena *a, size_t size)
     return at;
 }
 
-/* Bytes of the valid UTF-8 sequence that text starts with, or 0 (https://www.rfc-editor.org/rfc/rfc3629, section 4). */
-static size_t sequence_size(struct bytes text)
-{
-    uint8_t first = text.at[0];
-    if (first < 0x80)
-        return 1;
-    size_t size = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-    if (first < 0xc2 || first > 0xf4 || size > text.size)
-        return 0;
-    for (size_t i = 1; i < size; i++)
-        if ((text.at[i] & 0xc0) != 0x80)
-            return 0;
-    uint8_t second = text.at[1];
-    bool wrong = (first == 0xe0 && second < 0xa0) || (first == 0xed && second > 0x9f) ||
-                 (first == 0xf0 && second < 0x90) || (first == 0xf4 && second > 0x8f);
-    return wrong ? 0 : size;
-}
-
-bool text_is_utf8(struct bytes text)
-{
-    while (text.size > 0) {
-        size_t size = sequence_size(text);
-        if (size == 0)
-            return false;
-        text = bytes_of(text.at + size, text.size - size);
-    }
-    return true;
-}
-
 char *arena_text(struct arena *a, struct bytes text)
 {
     char *copy = arena_take(a, text.size + 1);
@@ -123,7 +96,7 @@ char *arena_text(struct arena *a, struct bytes text)
         return NULL;
     char *to = copy;
     while (text.size > 0) {
-        size_t size = text.at[0] == 0 ? 0 : sequence_size(text);
+        size_t size = text.at[0] == 0 ? 0 : utf8_sequence_size(text);
         if (size == 0)
             *to++ = '?';
         else

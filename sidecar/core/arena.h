@@ -35,7 +35,4 @@ char *arena_format(struct arena *a, const char *format, ...) __attribute__((__fo
 /* Packs message. Its bytes are NULL when no memory is left. */
 struct bytes arena_pack(struct arena *a, const ProtobufCMessage *message);
 
-/* Whether text is valid UTF-8. */
-bool text_is_utf8(struct bytes text);
-
 #endif

@@ -1,6 +1,8 @@
 /* The memory of one message: alignment, many blocks, what stays after a reset, and texts made valid UTF-8. */
 #include "sidecar/core/arena.h"
 
+#include "sidecar/base/utf8.h"
+
 #include <check.h>
 #include <stdalign.h>
 #include <stdlib.h>
@@ -103,9 +105,9 @@ START_TEST(arena__utf8_is_told_from_what_is_not)
                                       "abc\xe2\x82",
                                       "\xe2\x28\xa1"};
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
-        ck_assert_msg(text_is_utf8(bytes_of_text(good[i])), "good[%zu]", i);
+        ck_assert_msg(utf8_valid(bytes_of_text(good[i])), "good[%zu]", i);
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-        ck_assert_msg(!text_is_utf8(bytes_of_text(bad[i])), "bad[%zu]", i);
+        ck_assert_msg(!utf8_valid(bytes_of_text(bad[i])), "bad[%zu]", i);
 }
 END_TEST
 
@@ -137,7 +139,7 @@ START_TEST(arena__a_text_keeps_what_is_valid_and_loses_the_rest)
         const char *text = arena_text(&a, bytes_of(exact, rows[i].size));
         free(exact);
         ck_assert_str_eq(text, rows[i].to);
-        ck_assert(text_is_utf8(bytes_of_text(text)));
+        ck_assert(utf8_valid(bytes_of_text(text)));
     }
 }
 END_TEST
