@@ -122,11 +122,11 @@ $(call room_archive,$(1)): $(call room_objects,$(1)) $(call room_archive,$(1)).l
 	@rm -f $$@
 	$(Q)ar rcs $$@ $$(filter %.o,$$^)
 endef
-$(foreach r,compensations $(SIDECAR_ROOMS) $(CLIENT_ROOMS),$(eval $(call room,$(r))))
+$(foreach r,compensations transport $(SIDECAR_ROOMS) $(CLIENT_ROOMS),$(eval $(call room,$(r))))
 
 PROTO_LIB := $(B)/lib/proto.a
-SIDECAR_LIBS := $(call archives,$(SIDECAR_ROOMS) compensations) $(PROTO_LIB)
-CLIENT_LIBS := $(call archives,client-lib/src compensations) $(PROTO_LIB)
+SIDECAR_LIBS := $(call archives,$(SIDECAR_ROOMS) transport compensations) $(PROTO_LIB)
+CLIENT_LIBS := $(call archives,client-lib/src transport compensations) $(PROTO_LIB)
 SAGACTL_LIBS := $(call archives,client-lib/sagactl sidecar/definition sidecar/base) $(CLIENT_LIBS)
 
 # ---- programs and libraries -----------------------------------------------------------------------------------------
@@ -159,7 +159,7 @@ $(B)/$(1).so.$(SOVERSION): $(2) $(3) $(B)/lib/$(1).list $(LINKED_WITH)
 	$(Q)ln -sf $$(@F) $(B)/$(1).so
 $(call remember,$(B)/lib/$(1).list,$(2))
 endef
-$(eval $(call library,libsaga,$(call room_objects,client-lib/src compensations) $(PB_O),))
+$(eval $(call library,libsaga,$(call room_objects,client-lib/src transport compensations) $(PB_O),))
 $(eval $(call library,libsaga-sqlite,$(call room_objects,client-lib/sqlite compensations),$(B)/libsaga.so.$(SOVERSION)))
 $(eval $(call library,libsaga-pq,$(call room_objects,client-lib/pq compensations),$(B)/libsaga.so.$(SOVERSION)))
 

@@ -136,7 +136,7 @@ fuzz-run: $(FUZZ)
 
 # What the documents say of the options follows from sidecar/config/options.def.
 PROGRAMS += $(B)/docs_options $(B)/docs_sagactl $(B)/journal_fixture $(B)/record_corpus
-$(B)/docs_options: $(B)/obj/tests/tools/docs_options.o $(call support_objects,panic) $(call archives,sidecar/config sidecar/definition sidecar/base)
+$(B)/docs_options: $(B)/obj/tests/tools/docs_options.o $(call support_objects,panic) $(call archives,sidecar/config transport sidecar/definition sidecar/base)
 .PHONY: docs-options
 docs-options: $(B)/docs_options
 	$< docs/man/sagad.yaml.5 docs/configuration.md

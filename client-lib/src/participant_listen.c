@@ -7,12 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
-#include <unistd.h>
 
-#include <grpc/grpc_security.h>
+#include "transport/address.h"
+#include "transport/credentials.h"
+#include "transport/settings.h"
+#include "transport/unix_socket.h"
 
 #define ADDRESS_BYTES_MAX 256
 #define KEEPALIVE_MS      60000 /* after which a silent connection is asked whether its peer is still there */
@@ -23,70 +23,41 @@ static int refuse(struct saga_error *error, const char *text)
     return saga_error_set(error, SAGA_E_INVALID_ARGUMENT, SAGA_REASON_ARGUMENT, "address", text);
 }
 
-static bool starts_with(const char *text, const char *start)
-{
-    return strncmp(text, start, strlen(start)) == 0;
-}
-
-/* Whether somebody answers on the socket at path: C core would remove the file and take its place without a word. */
-static bool socket_is_served(const char *path)
-{
-    struct sockaddr_un name = {.sun_family = AF_UNIX};
-    memcpy(name.sun_path, path, strlen(path) + 1);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return false;
-    bool served = connect(fd, (struct sockaddr *)&name, sizeof name) == 0;
-    close(fd);
-    return served;
-}
-
-static int check_unix(const char *path, struct saga_error *error)
+/* C core would remove a socket that is somebody's and take its place without a word. */
+static int check_path(const char *path, struct saga_error *error)
 {
     struct stat status;
-    if (path[0] == '\0' || strlen(path) > sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1)
-        return refuse(error, "the path of a unix socket has 1 to 107 bytes");
     if (lstat(path, &status) == 0 && !S_ISSOCK(status.st_mode))
         return refuse(error, "there is a file at the path that is no socket");
-    if (socket_is_served(path))
+    if (unix_socket_knock(path) == 0)
         return saga_error_set(error, SAGA_E_UNAVAILABLE, SAGA_REASON_SYSTEM, "address",
                               "another process serves at this socket");
     return SAGA_OK;
 }
 
-/* Takes "HOST:PORT" apart: where the port begins, or NULL. */
-static const char *port_of(const char *address)
+static int check_address(const char *address, bool plaintext_network, struct saga_error *error)
 {
-    const char *colon = strrchr(address, ':');
-    if (colon == NULL || colon == address || (strchr(address, ':') != colon && address[0] != '['))
-        return NULL;
-    size_t digits = strspn(colon + 1, "0123456789");
-    if (digits == 0 || digits > 5 || colon[1 + digits] != '\0' || strtol(colon + 1, NULL, 10) > 65535)
-        return NULL;
-    return colon + 1;
-}
-
-static int check_network(const char *address, bool plaintext_network, struct saga_error *error)
-{
-    if (port_of(address) == NULL)
-        return refuse(error, "the address is neither HOST:PORT, [IPV6]:PORT nor unix:PATH");
-    bool loopback =
-        starts_with(address, "127.") || starts_with(address, "[::1]:") || starts_with(address, "localhost:");
-    if (!loopback && !plaintext_network)
+    struct address at;
+    char text[256];
+    const char *wrong = address_read(address, &at);
+    if (wrong != NULL) {
+        snprintf(text, sizeof text, "the address %s", wrong);
+        return refuse(error, text);
+    }
+    if (at.path != NULL)
+        return check_path(at.path, error);
+    if (!address_is_near(&at) && !plaintext_network)
         return refuse(error, "other machines can reach this address, and nothing is encrypted: set plaintext_network");
     return SAGA_OK;
 }
 
 static grpc_server *create_server(const saga_participant *p)
 {
-    const struct {
-        const char *key;
-        uint32_t value;
-    } settings[] = {
-        {GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, p->options.request_bytes_max},
-        {GRPC_ARG_MAX_SEND_MESSAGE_LENGTH, p->options.answer_bytes_max},
-        {GRPC_ARG_MAX_CONCURRENT_STREAMS, p->options.connection_calls_max},
-        {GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, p->options.handshake_timeout_ms},
+    const struct transport_setting settings[] = {
+        {GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, (int)p->options.request_bytes_max},
+        {GRPC_ARG_MAX_SEND_MESSAGE_LENGTH, (int)p->options.answer_bytes_max},
+        {GRPC_ARG_MAX_CONCURRENT_STREAMS, (int)p->options.connection_calls_max},
+        {GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, (int)p->options.handshake_timeout_ms},
         {GRPC_ARG_KEEPALIVE_TIME_MS, KEEPALIVE_MS},
         {GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1},
         {GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, PING_MS_MIN},
@@ -97,10 +68,7 @@ static grpc_server *create_server(const saga_participant *p)
     };
     enum { COUNT = sizeof settings / sizeof settings[0] };
     grpc_arg arguments[COUNT];
-    for (size_t i = 0; i < COUNT; i++)
-        arguments[i] = (grpc_arg){.type = GRPC_ARG_INTEGER,
-                                  .key = (char *)(uintptr_t)settings[i].key,
-                                  .value.integer = (int)settings[i].value};
+    transport_settings(settings, COUNT, arguments);
     grpc_channel_args list = {.num_args = COUNT, .args = arguments};
     return grpc_server_create(&list, NULL);
 }
@@ -112,10 +80,10 @@ static char *found_address(const char *address, int port)
     char *found = malloc(size);
     if (found == NULL)
         return NULL;
-    if (starts_with(address, "unix:"))
+    if (strncmp(address, "unix:", 5) == 0)
         snprintf(found, size, "%s", address);
     else
-        snprintf(found, size, "%.*s%d", (int)(port_of(address) - address), address, port);
+        snprintf(found, size, "%.*s%d", (int)(strrchr(address, ':') + 1 - address), address, port);
     return found;
 }
 
@@ -124,8 +92,7 @@ int participant_listen(saga_participant *p, struct saga_error *error)
     const char *address = p->options.address;
     if (strlen(address) > ADDRESS_BYTES_MAX)
         return refuse(error, "the address is too long");
-    int code = starts_with(address, "unix:") ? check_unix(address + strlen("unix:"), error)
-                                             : check_network(address, p->options.plaintext_network, error);
+    int code = check_address(address, p->options.plaintext_network, error);
     if (code != SAGA_OK)
         return code;
 
@@ -137,7 +104,7 @@ int participant_listen(saga_participant *p, struct saga_error *error)
     p->queue = grpc_completion_queue_create_for_next(NULL);
     p->server = create_server(p);
     grpc_server_register_completion_queue(p->server, p->queue, NULL);
-    grpc_server_credentials *credentials = grpc_insecure_server_credentials_create();
+    grpc_server_credentials *credentials = transport_server_credentials(&transport_plaintext);
     int port = grpc_server_add_http2_port(p->server, address, credentials);
     grpc_server_credentials_release(credentials);
     pthread_sigmask(SIG_SETMASK, &before, NULL);

@@ -12,7 +12,7 @@
 #include <grpc/support/time.h>
 
 #include "client-lib/src/wire_core.h"
-#include "grpc/health/v1/health.pb-c.h"
+#include "transport/health.h"
 
 #define SLOTS 32 /* calls that core may hand over before the thread gets to arm more */
 #define HEALTH_CALLS_MAX \
@@ -235,24 +235,21 @@ static void on_arrived(struct served *s, bool ok)
 static void answer_health(struct served *s)
 {
     saga_participant *p = s->participant;
-    Grpc__Health__V1__HealthCheckRequest *request = (Grpc__Health__V1__HealthCheckRequest *)wire_unpack(
-        s->payload, &grpc__health__v1__health_check_request__descriptor);
-    if (request == NULL) {
+    char name[HEALTH_NAME_SIZE];
+    grpc_slice request = s->payload == NULL ? grpc_empty_slice() : wire_flatten(s->payload);
+    bool read = s->payload != NULL && health_read(GRPC_SLICE_START_PTR(request), GRPC_SLICE_LENGTH(request), name);
+    grpc_slice_unref(request);
+    if (!read) {
         answer_now(s, SAGA_E_INVALID_ARGUMENT, "the message is no HealthCheckRequest");
         return;
     }
-    bool known = request->service[0] == '\0' || participant_has_service(p, request->service);
-    grpc__health__v1__health_check_request__free_unpacked(request, NULL);
-    if (!known) {
+    if (name[0] != '\0' && !participant_has_service(p, name)) {
         answer_now(s, SAGA_E_NOT_FOUND, "the participant has no such service");
         return;
     }
-    Grpc__Health__V1__HealthCheckResponse response = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__INIT;
-    response.status = atomic_load(&p->stopping) ? GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__NOT_SERVING
-                                                : GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING;
-    uint8_t bytes[16];
+    uint8_t bytes[HEALTH_RESPONSE_SIZE];
     s->call.answer_bytes_max = sizeof bytes;
-    size_t size = grpc__health__v1__health_check_response__pack(&response, bytes);
+    size_t size = health_write(atomic_load(&p->stopping) ? HEALTH_NOT_SERVING : HEALTH_SERVING, bytes);
     answer_now(s, saga_call_reply(&s->call, bytes, size), s->call.message);
 }
 

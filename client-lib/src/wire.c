@@ -2,17 +2,20 @@
 #include "client-lib/src/wire.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include <grpc/byte_buffer_reader.h>
-#include <grpc/grpc_security.h>
 #include <saga/version.h>
 
-#include "client-lib/src/wire_address.h"
 #include "client-lib/src/wire_core.h"
 #include "client-lib/src/wire_status.h"
+#include "transport/address.h"
+#include "transport/credentials.h"
+#include "transport/settings.h"
 
 #define NANOSECONDS_PER_MS        INT64_C(1000000)
 #define MESSAGE_BYTES_MAX_DEFAULT (16 * 1024 * 1024)
@@ -20,6 +23,9 @@
 #define RECONNECT_MS_FIRST 50
 #define RECONNECT_MS_MAX   1000
 #define CONNECT_MS_MAX     5000
+
+#define DEFAULT_SOCKET "./sagad-data/sagad.sock"
+#define DEFAULT_TCP    "127.0.0.1:7240"
 
 /* ---- time ---- */
 
@@ -253,29 +259,51 @@ static void *work(void *argument)
 
 /* ---- opening and closing ---- */
 
+const char *wire_default_address(void)
+{
+    const char *given = getenv("SAGAD_ADDRESS");
+    if (given && given[0] != '\0')
+        return given;
+    struct stat status;
+    if (stat(DEFAULT_SOCKET, &status) == 0 && S_ISSOCK(status.st_mode))
+        return "unix:" DEFAULT_SOCKET;
+    return DEFAULT_TCP;
+}
+
+/* From the address that a person writes to the name that C core wants. */
+static int name_of(const char *address, char name[ADDRESS_NAME_SIZE], struct saga_error *error)
+{
+    struct address at;
+    char text[256];
+    const char *wrong = address_read_target(address, &at);
+    if (!wrong && address_target_name(&at, name))
+        return SAGA_OK;
+    snprintf(text, sizeof text, "the address %s", wrong ? wrong : "is too long");
+    return saga_error_set(error, SAGA_E_INVALID_ARGUMENT, SAGA_REASON_ARGUMENT, "address", text);
+}
+
 static grpc_channel *connect_channel(const char *target, size_t message_bytes_max)
 {
-    grpc_arg arguments[] = {
-        {.type = GRPC_ARG_INTEGER,
-         .key = (char *)GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH,
-         .value.integer = (int)message_bytes_max},
-        {.type = GRPC_ARG_STRING,
-         .key = (char *)GRPC_ARG_PRIMARY_USER_AGENT_STRING,
-         .value.string = (char *)"libsaga/" SAGA_VERSION},
-        {.type = GRPC_ARG_INTEGER,
-         .key = (char *)GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS,
-         .value.integer = RECONNECT_MS_FIRST},
-        {.type = GRPC_ARG_INTEGER, .key = (char *)GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, .value.integer = RECONNECT_MS_MAX},
-        {.type = GRPC_ARG_INTEGER, .key = (char *)GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, .value.integer = CONNECT_MS_MAX},
+    const struct transport_setting settings[] = {
+        {GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, (int)message_bytes_max},
+        {GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, RECONNECT_MS_FIRST},
+        {GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, RECONNECT_MS_MAX},
+        {GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, CONNECT_MS_MAX},
         /* Retries are the client's own: gRPC's would multiply with them and buffer every message. */
-        {.type = GRPC_ARG_INTEGER, .key = (char *)GRPC_ARG_ENABLE_RETRIES, .value.integer = 0},
+        {GRPC_ARG_ENABLE_RETRIES, 0},
         /* The sidecar is a neighbour: no proxy of the environment, no service config from DNS, no connection shared with others. */
-        {.type = GRPC_ARG_INTEGER, .key = (char *)GRPC_ARG_ENABLE_HTTP_PROXY, .value.integer = 0},
-        {.type = GRPC_ARG_INTEGER, .key = (char *)GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, .value.integer = 1},
-        {.type = GRPC_ARG_INTEGER, .key = (char *)GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, .value.integer = 1},
+        {GRPC_ARG_ENABLE_HTTP_PROXY, 0},
+        {GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1},
+        {GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1},
     };
-    grpc_channel_args list = {.num_args = sizeof arguments / sizeof arguments[0], .args = arguments};
-    grpc_channel_credentials *credentials = grpc_insecure_credentials_create();
+    enum { COUNT = sizeof settings / sizeof settings[0] };
+    grpc_arg arguments[COUNT + 1];
+    transport_settings(settings, COUNT, arguments);
+    arguments[COUNT] = (grpc_arg){.type = GRPC_ARG_STRING,
+                                  .key = (char *)GRPC_ARG_PRIMARY_USER_AGENT_STRING,
+                                  .value.string = (char *)"libsaga/" SAGA_VERSION};
+    grpc_channel_args list = {.num_args = COUNT + 1, .args = arguments};
+    grpc_channel_credentials *credentials = transport_channel_credentials(&transport_plaintext);
     grpc_channel *channel = grpc_channel_create(target, credentials, &list);
     grpc_channel_credentials_release(credentials);
     return channel;
@@ -318,8 +346,8 @@ int wire_open(const struct wire_options *options, struct wire **out, struct saga
 {
     const char *address = options->address ? options->address : wire_default_address();
     size_t message_bytes_max = options->message_bytes_max > 0 ? options->message_bytes_max : MESSAGE_BYTES_MAX_DEFAULT;
-    char target[WIRE_TARGET_SIZE];
-    int code = wire_address_target(address, target, error);
+    char target[ADDRESS_NAME_SIZE];
+    int code = name_of(address, target, error);
     if (code != SAGA_OK)
         return code;
     if (message_bytes_max > INT32_MAX)

@@ -3,8 +3,8 @@
 
 #include "sidecar/base/check.h"
 #include "sidecar/definition/yaml_retry.h"
-#include "sidecar/config/config_address.h"
 #include "sidecar/config/config_inside.h"
+#include "transport/address.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -97,6 +97,17 @@ static int no_memory(const struct config_reader *r)
 }
 
 /* unix:DATA_DIR/sagad.sock and a loopback port. */
+/* Whether the sidecar may listen at the address. Returns NULL, or what is wrong in words that follow it. */
+static const char *check_listen(const char *text)
+{
+    struct address address;
+    const char *wrong = address_read(text, &address);
+    if (wrong != NULL || address_is_near(&address))
+        return wrong;
+    return "is neither a unix socket nor loopback; TLS and authorization are not there yet, so that nobody else may be "
+           "let in: write unix:/path, 127.0.0.1:port or [::1]:port";
+}
+
 static int set_default_listen(const struct config_reader *r)
 {
     const struct config *c = r->config;
@@ -110,9 +121,10 @@ static int set_default_listen(const struct config_reader *r)
     if (addresses == NULL || address == NULL)
         return no_memory(r);
     snprintf(address, size, format, (int)length, c->data_dir);
-    const char *wrong = address_check_listen(address);
+    const char *wrong = check_listen(address);
     if (wrong != NULL)
-        return yaml_refuse(r->nodes[OPTION_INDEX_data_dir], E_ARGUMENT, r->detail, "its socket sagad.sock %s", wrong);
+        return yaml_refuse(r->nodes[OPTION_INDEX_data_dir], E_ARGUMENT, r->detail, "its socket sagad.sock %s in listen",
+                           wrong);
     addresses[0] = address;
     addresses[1] = DEFAULT_TCP_ADDRESS;
     r->config->listen = addresses;
@@ -152,7 +164,7 @@ static int read_listen(const struct config_reader *r)
         if (code != 0)
             return code;
         const char *address = (const char *)text.at;
-        const char *wrong = address_check_listen(address);
+        const char *wrong = check_listen(address);
         if (wrong != NULL)
             return yaml_refuse(n, E_ARGUMENT, r->detail, "\"%s\" %s", yaml_quote(text, quoted), wrong);
         for (unsigned i = 0; i < n->index; i++)
@@ -195,7 +207,8 @@ static int read_target(const struct config_reader *r, const struct yaml_node *n,
     }
     if (code != 0)
         return code;
-    const char *wrong = address_check_target(target->address);
+    struct address at;
+    const char *wrong = address_read_target(target->address, &at);
     return wrong == NULL
                ? 0
                : yaml_refuse(address, E_ARGUMENT, r->detail, "\"%s\" %s", yaml_quote(address->text, quoted), wrong);

@@ -113,7 +113,7 @@ static void serve(struct rpc *r, const struct post *post)
     struct rpc_ask *ask = post->ask;
     ptrdiff_t index = ask->method - r->options.methods;
     CHECK(index >= 0 && (size_t)index < r->options.method_count && ask->method->kind != RPC_BIDI);
-    struct rpc_call *call = rpc_call_take(r, &r->served[index]);
+    struct rpc_call *call = rpc_call_take(r, NULL, &r->served[index]);
     call->ask = ask;
     call->delivered = true;
     ask->served = call;

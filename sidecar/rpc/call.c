@@ -18,7 +18,7 @@
 
 static void maybe_release(struct rpc_call *call);
 
-struct rpc_call *rpc_call_take(struct rpc *r, const struct rpc_served *served)
+struct rpc_call *rpc_call_take(struct rpc *r, struct rpc_entrance *entrance, const struct rpc_served *served)
 {
     struct rpc_call *call = r->free_calls;
     if (call != NULL) {
@@ -29,6 +29,7 @@ struct rpc_call *rpc_call_take(struct rpc *r, const struct rpc_served *served)
         call = rpc_allocate(sizeof *call);
     }
     call->rpc = r;
+    call->entrance = entrance;
     call->served = served;
     grpc_metadata_array_init(&call->metadata);
     call->end_message = grpc_empty_slice();
@@ -386,15 +387,4 @@ void rpc_call_set_owner(struct rpc_call *call, void *owner)
 void *rpc_call_owner(const struct rpc_call *call)
 {
     return call->owner;
-}
-
-const struct rpc_peer *rpc_call_peer(struct rpc_call *call)
-{
-    if (call->ask != NULL)
-        return rpc_ask_peer(call->ask);
-    if (call->peer == NULL) {
-        call->peer = rpc_allocate(sizeof *call->peer);
-        rpc_peer_of(call->call, call->peer);
-    }
-    return call->peer;
 }

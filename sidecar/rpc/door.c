@@ -1,32 +1,28 @@
-/* door.c - lets the peers in, on a thread of its own that shares nothing with the loop but the server. Where several loops share a door, each
- * connection is for the next of them in turn.
+/* door.c - lets the peers in, on a thread of its own that shares nothing with the loop but the entrances. Where several loops share a door,
+ * each connection is for the next of them in turn.
  *
  * C core would listen by itself, but stops for good the first time that the process is out of files, and puts no bound on connections. So
- * peers are accepted here: one that would take the files which the journal and the calls out need is turned away, and one is handed to C
- * core only once it has begun to speak HTTP/2 (which has to happen within handshake_timeout). */
+ * peers are accepted here (transport/external.h): one that would take the files which the journal and the calls out need is turned away,
+ * and one is handed to C core only once it has begun to speak HTTP/2 (which has to happen within handshake_timeout). */
 #include "sidecar/rpc/rpc_inside.h"
 
 #include <errno.h>
-#include <grpc/grpc_posix.h>
-#include <grpc/grpc_security.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
 #define LISTENERS_MAX 8
 
-/* Peers that have not spoken yet; more wait in the kernel's backlog. */
+/* Peers that have not spoken yet: a newcomer takes the place of the one that has been silent longest. */
 #define GUESTS_MAX 512
 
 /* Files of the process that no connection may take. */
@@ -38,30 +34,25 @@
 static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 #define PREFACE_SIZE (sizeof preface - 1)
 
-struct listener {
-    int fd;
-    char path[sizeof((struct sockaddr_un *)0)->sun_path]; /* of a unix socket, to be removed; otherwise "" */
-    dev_t device; /* the file that was made: another that has taken its place is not ours */
-    ino_t inode;
-};
-
-/* A peer before its first words. */
+/* A peer before its first words, and until its entrance is open. */
 struct guest {
     int fd;
-    bool spoke; /* half a word */
+    const struct rpc_listening *listening;
+    struct rpc_entrance *entrance; /* it has said what it must; NULL before */
+    bool spoke;                    /* half a word */
     int64_t until_ms;
 };
 
 struct rpc_door {
-    grpc_server *servers[RPC_ROOMS_MAX];
-    size_t server_count, next_server;
-    grpc_server_credentials *plaintext;
+    struct rpc *rooms[RPC_ROOMS_MAX];
+    size_t room_count, next_room;
     int64_t patience_ms;
-    struct listener listeners[LISTENERS_MAX];
-    size_t listener_count;
+    struct rpc_listening listenings[LISTENERS_MAX];
+    size_t listening_count;
     struct guest guests[GUESTS_MAX];
     size_t guest_count;
-    int wake; /* an eventfd: close the door */
+    int bell; /* an eventfd: an entrance is open, or the door is to be closed */
+    atomic_bool closing;
     bool open;
     pthread_t thread;
 };
@@ -69,33 +60,29 @@ struct rpc_door {
 void rpc_door_init(struct rpc *r)
 {
     struct rpc_door *d = r->door = rpc_allocate(sizeof *d);
-    d->servers[d->server_count++] = r->server;
-    d->plaintext = grpc_insecure_server_credentials_create();
+    d->rooms[d->room_count++] = r;
     d->patience_ms = r->options.handshake_timeout.us / 1000;
-    d->wake = -1;
+    d->bell = -1;
 }
 
 bool rpc_door_is_full(const struct rpc *r)
 {
-    return r->door->listener_count == LISTENERS_MAX;
+    return r->door->listening_count == LISTENERS_MAX;
 }
 
-void rpc_door_add(struct rpc *r, int fd, const char *path, const struct stat *file)
+struct rpc_listening *rpc_door_add(struct rpc *r, const struct rpc_listener *listener)
 {
-    struct listener *l = &r->door->listeners[r->door->listener_count++];
-    l->fd = fd;
-    if (path != NULL) {
-        snprintf(l->path, sizeof l->path, "%s", path);
-        l->device = file->st_dev;
-        l->inode = file->st_ino;
-    }
+    struct rpc_listening *l = &r->door->listenings[r->door->listening_count++];
+    *l = (struct rpc_listening){.fd = -1, .credentials = *listener->credentials, .role = listener->role};
+    return l;
 }
 
 void rpc_share_door(struct rpc *keeper, struct rpc *r)
 {
     struct rpc_door *d = keeper->door;
-    CHECK(!keeper->started && r->started && d->server_count < RPC_ROOMS_MAX);
-    d->servers[d->server_count++] = r->server;
+    CHECK(!keeper->started && r->started && d->room_count < RPC_ROOMS_MAX);
+    if (rpc_accepts_itself(keeper))
+        d->rooms[d->room_count++] = r;
 }
 
 static int64_t now_ms(void)
@@ -112,11 +99,28 @@ static bool leaves_files(int fd)
     return getrlimit(RLIMIT_NOFILE, &limit) != 0 || (rlim_t)fd + FILES_KEPT < limit.rlim_cur;
 }
 
-/* Takes in who knocks. Returns false when the system has nothing to accept with, so that asking again at once is of no use. */
-static bool accept_some(struct rpc_door *d, int listener)
+/* Makes room by turning away the peer that has been silent longest, or if none is silent, the one that came first. */
+static void turn_one_away(struct rpc_door *d)
 {
-    while (d->guest_count < GUESTS_MAX) {
-        int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    size_t i = 0;
+    while (i < d->guest_count && (d->guests[i].spoke || d->guests[i].entrance != NULL))
+        i++;
+    i = i == d->guest_count ? 0 : i;
+    close(d->guests[i].fd);
+    memmove(&d->guests[i], &d->guests[i + 1], (--d->guest_count - i) * sizeof *d->guests);
+}
+
+static void look_at_guests(struct rpc_door *d);
+
+/* Takes in who knocks. Returns false when the system has nothing to accept with, so that asking again at once is of no use. */
+static bool accept_some(struct rpc_door *d, const struct rpc_listening *listening)
+{
+    for (int n = 0; n < GUESTS_MAX; n++) { /* then the others have their turn */
+        if (d->guest_count == GUESTS_MAX)
+            look_at_guests(d);
+        if (d->guest_count == GUESTS_MAX)
+            turn_one_away(d);
+        int fd = accept4(listening->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS))
             return false;
         if (fd < 0)
@@ -125,7 +129,8 @@ static bool accept_some(struct rpc_door *d, int listener)
             close(fd);
             return false;
         }
-        d->guests[d->guest_count++] = (struct guest){.fd = fd, .until_ms = now_ms() + d->patience_ms};
+        d->guests[d->guest_count++] =
+            (struct guest){.fd = fd, .listening = listening, .until_ms = now_ms() + d->patience_ms};
     }
     return true;
 }
@@ -144,12 +149,55 @@ static enum word listen_to(int fd)
     return (size_t)size == PREFACE_SIZE ? WHOLE : HALF;
 }
 
-static void hand_over(struct rpc_door *d, int fd)
+/* The entrance for g, of the room whose turn it is. NULL: so many kinds of peers have come already that there is none left. */
+static struct rpc_entrance *entrance_for(struct rpc_door *d, const struct guest *g)
+{
+    struct rpc *r = d->rooms[d->next_room];
+    struct rpc_peer peer;
+    rpc_peer_of_socket(g->fd, g->listening, &peer);
+    unsigned count = atomic_load_explicit(&r->entrances_asked, memory_order_relaxed); /* nobody else changes it */
+    d->next_room = (d->next_room + 1) % d->room_count;
+    for (unsigned i = 0; i < count; i++) {
+        struct rpc_entrance *e = r->entrances[i];
+        if (e->listening == g->listening && e->peer.has_user == peer.has_user && e->peer.uid == peer.uid &&
+            e->peer.gid == peer.gid)
+            return e;
+    }
+    if (count == RPC_ENTRANCES_MAX)
+        return NULL;
+    struct rpc_entrance *e = r->entrances[count] = rpc_allocate(sizeof *e);
+    e->rpc = r;
+    e->peer = peer;
+    e->door = d;
+    e->listening = g->listening;
+    atomic_init(&e->open, false);
+    atomic_store_explicit(&r->entrances_asked, count + 1, memory_order_release);
+    rpc_wake(r);
+    return e;
+}
+
+static void hand_over(const struct guest *g)
 {
     int on = 1;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* fails on a unix socket, which needs none */
-    grpc_server_add_channel_from_fd(d->servers[d->next_server], fd, d->plaintext);
-    d->next_server = (d->next_server + 1) % d->server_count;
+    setsockopt(g->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* fails on a unix socket, which needs none */
+    transport_external_take(&g->entrance->external, g->fd);
+}
+
+/* Whether the guest stays at the door; otherwise it is in, or gone. */
+static bool stays(struct rpc_door *d, struct guest *g, int64_t now)
+{
+    enum word word = g->entrance != NULL ? WHOLE : listen_to(g->fd);
+    if (word == WHOLE && g->entrance == NULL)
+        g->entrance = entrance_for(d, g);
+    if (word == WRONG || now >= g->until_ms || (word == WHOLE && g->entrance == NULL)) {
+        close(g->fd);
+        return false;
+    }
+    g->spoke = word != NOTHING_YET;
+    if (word != WHOLE || !atomic_load_explicit(&g->entrance->open, memory_order_acquire))
+        return true;
+    hand_over(g);
+    return false;
 }
 
 /* Looks at every guest: in, out, or still waiting. */
@@ -159,15 +207,8 @@ static void look_at_guests(struct rpc_door *d)
     size_t kept = 0;
     for (size_t i = 0; i < d->guest_count; i++) {
         struct guest guest = d->guests[i];
-        enum word word = listen_to(guest.fd);
-        if (word == WHOLE) {
-            hand_over(d, guest.fd);
-        } else if (word == WRONG || now >= guest.until_ms) {
-            close(guest.fd);
-        } else {
-            guest.spoke = word == HALF;
+        if (stays(d, &guest, now))
             d->guests[kept++] = guest;
-        }
     }
     d->guest_count = kept;
 }
@@ -176,22 +217,33 @@ static void look_at_guests(struct rpc_door *d)
 static nfds_t prepare(const struct rpc_door *d, bool pause, struct pollfd *polled, int *timeout_ms)
 {
     nfds_t count = 0;
-    bool closed = pause || d->guest_count == GUESTS_MAX;
+    bool closed = pause;
     int64_t until = INT64_MAX, now = now_ms();
-    polled[count++] = (struct pollfd){.fd = d->wake, .events = POLLIN};
-    for (size_t i = 0; i < d->listener_count; i++)
-        polled[count++] = (struct pollfd){.fd = closed ? -1 : d->listeners[i].fd, .events = POLLIN};
+    polled[count++] = (struct pollfd){.fd = d->bell, .events = POLLIN};
+    for (size_t i = 0; i < d->listening_count; i++)
+        polled[count++] = (struct pollfd){.fd = closed ? -1 : d->listenings[i].fd, .events = POLLIN};
     for (size_t i = 0; i < d->guest_count; i++) {
         const struct guest *g = &d->guests[i];
         /* What it has said is still there to be read, so it would wake us without an end. */
         polled[count++] = (struct pollfd){.fd = g->spoke ? -1 : g->fd, .events = POLLIN};
-        pause = pause || g->spoke;
+        pause = pause || (g->spoke && g->entrance == NULL);
         until = g->until_ms < until ? g->until_ms : until;
     }
     if (pause && until > now + PAUSE_MS)
         until = now + PAUSE_MS;
     *timeout_ms = until == INT64_MAX ? -1 : until <= now ? 0 : (int)(until - now);
     return count;
+}
+
+static void ring(const struct rpc_door *d)
+{
+    uint64_t one = 1;
+    CHECK(write(d->bell, &one, sizeof one) == sizeof one);
+}
+
+void rpc_door_knock(struct rpc_door *d)
+{
+    ring(d);
 }
 
 static void *keep_door(void *door)
@@ -204,11 +256,14 @@ static void *keep_door(void *door)
         nfds_t count = prepare(d, pause, polled, &timeout_ms);
         if (poll(polled, count, timeout_ms) < 0)
             CHECK(errno == EINTR || errno == ENOMEM);
-        else if (polled[0].revents != 0)
+        if (atomic_load(&d->closing))
             return NULL;
+        uint64_t rings;
+        ssize_t ignored = read(d->bell, &rings, sizeof rings); /* what it was for is looked at in any case */
+        (void)ignored;
         pause = false;
-        for (size_t i = 0; i < d->listener_count; i++)
-            pause = !accept_some(d, d->listeners[i].fd) || pause;
+        for (size_t i = 0; i < d->listening_count; i++)
+            pause = !accept_some(d, &d->listenings[i]) || pause;
         look_at_guests(d);
     }
 }
@@ -217,10 +272,10 @@ void rpc_door_open(struct rpc *r)
 {
     struct rpc_door *d = r->door;
     sigset_t all, before;
-    if (d->listener_count == 0)
+    if (d->listening_count == 0 || !rpc_accepts_itself(r))
         return;
-    d->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    CHECK(d->wake >= 0);
+    d->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    CHECK(d->bell >= 0);
     /* Signals are for the threads that the owner has made. */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -233,27 +288,29 @@ void rpc_door_close(struct rpc *r)
 {
     struct rpc_door *d = r->door;
     if (d->open) {
-        uint64_t one = 1;
-        CHECK(write(d->wake, &one, sizeof one) == sizeof one);
+        atomic_store(&d->closing, true);
+        ring(d);
         pthread_join(d->thread, NULL);
-        close(d->wake);
         d->open = false;
     }
     for (size_t i = 0; i < d->guest_count; i++)
         close(d->guests[i].fd);
     d->guest_count = 0;
-    for (size_t i = 0; i < d->listener_count; i++) {
-        const struct listener *l = &d->listeners[i];
+    for (size_t i = 0; i < d->listening_count; i++) {
+        const struct rpc_listening *l = &d->listenings[i];
         struct stat st;
-        close(l->fd);
+        if (l->fd >= 0)
+            close(l->fd);
         if (l->path[0] != '\0' && lstat(l->path, &st) == 0 && st.st_dev == l->device && st.st_ino == l->inode)
             unlink(l->path);
     }
-    d->listener_count = 0;
+    d->listening_count = 0;
 }
 
+/* Other loops ring until they have stopped, too. */
 void rpc_door_finish(struct rpc *r)
 {
-    grpc_server_credentials_release(r->door->plaintext);
+    if (r->door->bell >= 0)
+        close(r->door->bell);
     free(r->door);
 }

@@ -3,22 +3,15 @@
 
 #include "sidecar/base/grpc_status.h"
 
-#include "grpc/health/v1/health.pb-c.h"
+#include "transport/health.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-#define SERVICES_MAX  32
-#define NAME_SIZE_MAX 128
-
-enum {
-    SERVING = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING,
-    NOT_SERVING = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__NOT_SERVING,
-    SERVICE_UNKNOWN = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVICE_UNKNOWN,
-};
+#define SERVICES_MAX 32
 
 struct service {
-    char name[NAME_SIZE_MAX]; /* "" is the whole server */
+    char name[HEALTH_NAME_SIZE]; /* "" is the whole server */
     bool serving;
 };
 
@@ -27,8 +20,8 @@ struct watch {
     struct rpc_call *call;
     struct rpc_health *health;
     struct rpc_link link;
-    char name[NAME_SIZE_MAX];
-    int told; /* the state that was sent last */
+    char name[HEALTH_NAME_SIZE];
+    int told; /* the state that was sent last; -1: none */
     bool sending;
 };
 
@@ -58,46 +51,35 @@ static struct service *find(struct rpc_health *h, const char *name)
     return NULL;
 }
 
-static int state_of(struct rpc_health *h, const char *name)
+static enum health_state state_of(struct rpc_health *h, const char *name)
 {
     const struct service *service = find(h, name);
-    return service == NULL ? SERVICE_UNKNOWN : service->serving ? SERVING : NOT_SERVING;
+    return service == NULL ? HEALTH_SERVICE_UNKNOWN : service->serving ? HEALTH_SERVING : HEALTH_NOT_SERVING;
 }
 
 /* Writes the response for state; views at. */
-static struct bytes pack(int state, uint8_t at[16])
+static struct bytes pack(enum health_state state, uint8_t at[HEALTH_RESPONSE_SIZE])
 {
-    Grpc__Health__V1__HealthCheckResponse response = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__INIT;
-    response.status = (Grpc__Health__V1__HealthCheckResponse__ServingStatus)state;
-    return bytes_of(at, grpc__health__v1__health_check_response__pack(&response, at));
+    return bytes_of(at, health_write(state, at));
 }
 
-/* Reads the name that a request asks for. A name that is too long is nobody's. Returns false, with the call ended, when it cannot be
- * read. */
-static bool read_name(struct rpc_call *call, struct bytes request, char name[NAME_SIZE_MAX])
+/* Reads the name that a request asks for. Returns false, with the call ended, when it cannot be read. */
+static bool read_name(struct rpc_call *call, struct bytes request, char name[HEALTH_NAME_SIZE])
 {
-    Grpc__Health__V1__HealthCheckRequest *asked =
-        grpc__health__v1__health_check_request__unpack(NULL, request.size, request.at);
-    if (asked == NULL) {
-        rpc_end(call, CODE_INVALID_ARGUMENT, "the bytes are no HealthCheckRequest", bytes_of(NULL, 0));
-        return false;
-    }
-    if (strlen(asked->service) < NAME_SIZE_MAX)
-        snprintf(name, NAME_SIZE_MAX, "%s", asked->service);
-    else
-        snprintf(name, NAME_SIZE_MAX, "?");
-    grpc__health__v1__health_check_request__free_unpacked(asked, NULL);
-    return true;
+    if (health_read(request.at, request.size, name))
+        return true;
+    rpc_end(call, CODE_INVALID_ARGUMENT, "the bytes are no HealthCheckRequest", bytes_of(NULL, 0));
+    return false;
 }
 
 void rpc_health_check(struct rpc *r, struct rpc_call *call, struct bytes request)
 {
-    char name[NAME_SIZE_MAX];
-    uint8_t response[16];
+    char name[HEALTH_NAME_SIZE];
+    uint8_t response[HEALTH_RESPONSE_SIZE];
     if (!read_name(call, request, name))
         return;
-    int state = state_of(r->health, name);
-    if (state == SERVICE_UNKNOWN)
+    enum health_state state = state_of(r->health, name);
+    if (state == HEALTH_SERVICE_UNKNOWN)
         rpc_end(call, CODE_NOT_FOUND, "no service of this name is served", bytes_of(NULL, 0));
     else
         rpc_reply(call, pack(state, response));
@@ -106,18 +88,18 @@ void rpc_health_check(struct rpc *r, struct rpc_call *call, struct bytes request
 /* Sends the state unless it is known there, or a message is on its way: then it follows that. */
 static void tell(struct watch *w)
 {
-    uint8_t response[16];
-    int state = state_of(w->health, w->name);
-    if (w->sending || w->told == state)
+    uint8_t response[HEALTH_RESPONSE_SIZE];
+    enum health_state state = state_of(w->health, w->name);
+    if (w->sending || w->told == (int)state)
         return;
-    w->told = state;
+    w->told = (int)state;
     w->sending = true;
     rpc_send(w->call, pack(state, response));
 }
 
 void rpc_health_watch(struct rpc *r, struct rpc_call *call, struct bytes request)
 {
-    char name[NAME_SIZE_MAX];
+    char name[HEALTH_NAME_SIZE];
     if (!read_name(call, request, name))
         return;
     struct watch *w = rpc_allocate(sizeof *w);
@@ -161,9 +143,9 @@ void rpc_set_serving(struct rpc *r, const char *name, bool serving)
     const char *key = name == NULL ? "" : name;
     struct service *service = find(h, key);
     if (service == NULL) {
-        CHECK(h->count < SERVICES_MAX && strlen(key) < NAME_SIZE_MAX);
+        CHECK(h->count < SERVICES_MAX && strlen(key) < HEALTH_NAME_SIZE);
         service = &h->services[h->count++];
-        snprintf(service->name, NAME_SIZE_MAX, "%s", key);
+        snprintf(service->name, HEALTH_NAME_SIZE, "%s", key);
     }
     service->serving = serving;
     for (struct rpc_link *l = h->watches.next; l != &h->watches; l = l->next)

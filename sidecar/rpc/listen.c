@@ -1,6 +1,8 @@
 /* listen.c - where the server listens: sockets of our own, bound with clear words for what goes wrong. door.c lets the peers in. */
 #include "sidecar/rpc/rpc_inside.h"
 
+#include "transport/unix_socket.h"
+
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -19,7 +21,7 @@
 static int refuse(struct error_detail *detail, const char *address, const char *why)
 {
     char text[sizeof detail->text];
-    snprintf(text, sizeof text, "cannot listen at %.120s: %s", address, why);
+    snprintf(text, sizeof text, "cannot listen at %.80s: %.120s", address, why);
     return error_set(detail, E_SYSTEM, "listen", text);
 }
 
@@ -40,81 +42,69 @@ static int bind_at(const struct sockaddr *where, socklen_t size)
     return -1;
 }
 
-/* Connects to the socket file at where. Returns 0 when somebody answers, otherwise errno. */
-static int knock(const struct sockaddr_un *where)
-{
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return errno;
-    int error = connect(fd, (const struct sockaddr *)where, sizeof *where) == 0 ? 0 : errno;
-    close(fd);
-    return error;
-}
-
 /* Makes the path free: a socket file that a dead process left behind is removed, anything else stays and is an error. */
-static int clear_path(const char *address, const struct sockaddr_un *where, struct error_detail *detail)
+static int clear_path(const char *address, const char *path, struct error_detail *detail)
 {
     struct stat st;
-    if (lstat(where->sun_path, &st) != 0)
+    if (lstat(path, &st) != 0)
         return errno == ENOENT ? 0 : refuse(detail, address, strerror(errno));
     if (!S_ISSOCK(st.st_mode))
         return refuse(detail, address, "there is a file at this path that is not a socket");
-    int error = knock(where);
-    if (error == 0 || error == EAGAIN)
+    int error = unix_socket_knock(path);
+    if (error == 0)
         return refuse(detail, address, "another process listens there");
     if (error != ECONNREFUSED)
         return refuse(detail, address, strerror(error));
-    if (unlink(where->sun_path) != 0 && errno != ENOENT)
+    if (unlink(path) != 0 && errno != ENOENT)
         return refuse(detail, address, strerror(errno));
     return 0;
 }
 
-static int listen_unix(struct rpc *r, const char *address, struct error_detail *detail)
+/* Lets C core listen at the address by itself. Returns the port, 1 for a unix socket, or 0. */
+static int core_listens(struct rpc *r, struct rpc_listening *l, const char *address)
 {
-    struct sockaddr_un where = {.sun_family = AF_UNIX};
-    const char *path = address + strlen("unix:");
-    if (path[0] == '\0')
-        return refuse(detail, address, "the address names no path");
-    if (strlen(path) >= sizeof where.sun_path)
-        return refuse(detail, address, "the path of a unix socket has at most 107 bytes");
-    memcpy(where.sun_path, path, strlen(path) + 1);
-    int rc = clear_path(address, &where, detail);
-    if (rc != 0)
-        return rc;
-    /* The file is never open to others, not even for a moment: its mode comes from the mask under which it is bound. */
-    mode_t mask = umask(SOCKET_UMASK);
-    int fd = bind_at((const struct sockaddr *)&where, sizeof where);
-    int error = errno;
-    umask(mask);
-    if (fd < 0)
-        return refuse(detail, address, strerror(error));
-    struct stat st;
-    if (stat(path, &st) != 0) {
-        error = errno;
-        close(fd);
-        return refuse(detail, address, strerror(error));
-    }
-    rpc_door_add(r, fd, path, &st);
-    return 0;
+    struct rpc_entrance *e = rpc_allocate(sizeof *e);
+    e->rpc = r;
+    e->listening = l;
+    e->peer.transport = strncmp(address, "unix:", 5) == 0 ? RPC_TRANSPORT_UNIX : RPC_TRANSPORT_TCP;
+    e->peer.role = l->role;
+    rpc_entrance_make(e, NULL);
+    r->entrances[r->entrances_made++] = e;
+    atomic_store(&r->entrances_asked, r->entrances_made);
+    grpc_server_credentials *credentials = transport_server_credentials(&l->credentials);
+    int port = grpc_server_add_http2_port(e->server, address, credentials);
+    grpc_server_credentials_release(credentials);
+    return port > 0 ? port : 0;
 }
 
-/* Splits "host:port" or "[host]:port". */
-static bool split(const char *address, char host[256], const char **port)
+static int listen_unix(struct rpc *r, const struct rpc_listener *listener, const char *path,
+                       struct error_detail *detail)
 {
-    const char *colon = strrchr(address, ':');
-    if (colon == NULL || colon[1] == '\0')
-        return false;
-    size_t size = (size_t)(colon - address);
-    if (size >= 2 && address[0] == '[' && colon[-1] == ']') {
-        address++;
-        size -= 2;
-    }
-    if (size == 0 || size >= 256)
-        return false;
-    memcpy(host, address, size);
-    host[size] = '\0';
-    *port = colon + 1;
-    return true;
+    struct sockaddr_un where = {.sun_family = AF_UNIX};
+    memcpy(where.sun_path, path, strlen(path) + 1);
+    int rc = clear_path(listener->address, path, detail);
+    if (rc != 0)
+        return rc;
+    struct rpc_listening *l = rpc_door_add(r, listener);
+    /* The file is never open to others, not even for a moment: its mode comes from the mask under which it is bound. */
+    mode_t mask = umask(SOCKET_UMASK);
+    bool bound = true;
+    errno = EADDRINUSE; /* C core does not say why */
+    if (rpc_accepts_itself(r))
+        bound = (l->fd = bind_at((const struct sockaddr *)&where, sizeof where)) >= 0;
+    else
+        bound = core_listens(r, l, listener->address) != 0;
+    int error = errno;
+    umask(mask);
+    if (!bound)
+        return refuse(detail, listener->address, strerror(error));
+    struct stat st;
+    if (stat(path, &st) != 0)
+        return refuse(detail, listener->address, strerror(errno));
+    snprintf(l->path, sizeof l->path, "%s", path);
+    l->device = st.st_dev;
+    l->inode = st.st_ino;
+    return 0;
 }
 
 static in_port_t *port_in(struct sockaddr *at)
@@ -131,44 +121,56 @@ static int port_of(int fd)
     return ntohs(*port_in((struct sockaddr *)&at));
 }
 
-static int listen_tcp(struct rpc *r, const char *address, int *port, struct error_detail *detail)
+/* A name may have several addresses (localhost): all of them, on one port, save those of a family that this machine lacks. */
+static int bind_all(struct rpc *r, const struct rpc_listener *listener, const struct addrinfo *found, int *port)
 {
-    char host[256];
-    const char *service;
-    if (!split(address, host, &service))
-        return refuse(detail, address, "the address is to be host:port, [host]:port or unix:/path");
-    const struct addrinfo hints = {
-        .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
-    struct addrinfo *found;
-    int error = getaddrinfo(host, service, &hints, &found);
-    if (error != 0)
-        return refuse(detail, address, gai_strerror(error));
-    /* A name may have several addresses (localhost): all of them, on one port, save those of a family that this machine lacks. */
-    int bound = 0;
-    error = 0;
+    int error = 0;
     for (const struct addrinfo *a = found; a != NULL && error == 0 && !rpc_door_is_full(r); a = a->ai_next) {
-        if (bound != 0)
-            *port_in(a->ai_addr) = htons((uint16_t)bound);
+        if (*port != 0)
+            *port_in(a->ai_addr) = htons((uint16_t)*port);
         int fd = bind_at(a->ai_addr, a->ai_addrlen);
         bool lacking = errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL;
         if (fd >= 0) {
-            bound = port_of(fd);
-            rpc_door_add(r, fd, NULL, NULL);
-        } else if (!lacking || (bound == 0 && a->ai_next == NULL)) {
+            *port = port_of(fd);
+            rpc_door_add(r, listener)->fd = fd;
+        } else if (!lacking || (*port == 0 && a->ai_next == NULL)) {
             error = errno;
         }
     }
-    freeaddrinfo(found);
-    if (error != 0)
-        return refuse(detail, address, strerror(error));
-    *port = bound;
-    return 0;
+    return error;
 }
 
-int rpc_listen(struct rpc *r, const char *address, int *port, struct error_detail *detail)
+static int listen_tcp(struct rpc *r, const struct rpc_listener *listener, const struct address *at, int *port,
+                      struct error_detail *detail)
 {
+    const struct addrinfo hints = {
+        .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
+    struct addrinfo *found;
+    char service[8];
+    snprintf(service, sizeof service, "%u", (unsigned)at->port);
+    int error = getaddrinfo(at->host, service, &hints, &found);
+    if (error != 0)
+        return refuse(detail, listener->address, gai_strerror(error));
+    *port = 0;
+    if (rpc_accepts_itself(r))
+        error = bind_all(r, listener, found, port);
+    else if ((*port = core_listens(r, rpc_door_add(r, listener), listener->address)) == 0)
+        error = EADDRINUSE;
+    freeaddrinfo(found);
+    return error != 0 ? refuse(detail, listener->address, strerror(error)) : 0;
+}
+
+int rpc_listen(struct rpc *r, const struct rpc_listener *listener, int *port, struct error_detail *detail)
+{
+    struct address at;
     CHECK(!r->started);
     if (rpc_door_is_full(r))
-        return refuse(detail, address, "there are enough addresses to listen at");
-    return strncmp(address, "unix:", 5) == 0 ? listen_unix(r, address, detail) : listen_tcp(r, address, port, detail);
+        return refuse(detail, listener->address, "there are enough addresses to listen at");
+    const char *wrong = address_read(listener->address, &at);
+    if (wrong != NULL) {
+        char text[160];
+        snprintf(text, sizeof text, "the address %s", wrong);
+        return refuse(detail, listener->address, text);
+    }
+    return at.path != NULL ? listen_unix(r, listener, at.path, detail) : listen_tcp(r, listener, &at, port, detail);
 }

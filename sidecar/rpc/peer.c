@@ -1,34 +1,51 @@
-/* peer.c - who is at the other end of a connection, asked of the kernel.
- *
- * C core names a connection that the door has handed to it by its file descriptor ("fd:8"), which is that connection's as long as it stands. */
+/* peer.c - who is at the other end of a connection: asked of the kernel when it comes in, and by then the same for all who share its entrance,
+ * save for a TCP address, which C core tells of each call. */
 #include "sidecar/rpc/rpc_inside.h"
 
 #include <grpc/support/alloc.h>
-#include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 
-void rpc_peer_of(grpc_call *call, struct rpc_peer *out)
+void rpc_peer_of_socket(int fd, const struct rpc_listening *listening, struct rpc_peer *out)
 {
-    struct sockaddr_storage address;
     struct ucred user;
-    socklen_t size = sizeof address;
-    int fd;
-    char *name = grpc_call_get_peer(call);
-    bool named = sscanf(name, "fd:%d", &fd) == 1;
-    gpr_free(name);
-    *out = (struct rpc_peer){.transport = RPC_TRANSPORT_NONE};
-    if (!named || getsockname(fd, (struct sockaddr *)&address, &size) != 0)
+    socklen_t size = sizeof user;
+    *out = (struct rpc_peer){.transport = RPC_TRANSPORT_TCP, .role = listening->role};
+    if (listening->path[0] == '\0')
         return;
-    if (address.ss_family != AF_UNIX) {
-        out->transport = RPC_TRANSPORT_TCP;
-        return;
-    }
     out->transport = RPC_TRANSPORT_UNIX;
-    size = sizeof user;
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &user, &size) != 0)
         return;
     out->has_user = true;
     out->uid = user.uid;
     out->gid = user.gid;
-    out->pid = user.pid;
+}
+
+/* C core names a peer as "ipv4:127.0.0.1:41234" or "ipv6:%5B::1%5D:41234". */
+static void read_address(grpc_call *call, char address[RPC_PEER_ADDRESS_SIZE])
+{
+    char *name = grpc_call_get_peer(call);
+    const char *from = strchr(name, ':');
+    size_t size = 0;
+    for (from = from == NULL ? name : from + 1; *from != '\0' && size + 1 < RPC_PEER_ADDRESS_SIZE; from++) {
+        bool bracket = strncmp(from, "%5B", 3) == 0 || strncmp(from, "%5D", 3) == 0;
+        address[size++] = bracket ? (from[2] == 'B' ? '[' : ']') : *from;
+        from += bracket ? 2 : 0;
+    }
+    address[size] = '\0';
+    gpr_free(name);
+}
+
+const struct rpc_peer *rpc_call_peer(struct rpc_call *call)
+{
+    if (call->ask != NULL)
+        return rpc_ask_peer(call->ask);
+    if (call->entrance->peer.transport != RPC_TRANSPORT_TCP)
+        return &call->entrance->peer;
+    if (call->peer == NULL) {
+        call->peer = rpc_allocate(sizeof *call->peer);
+        *call->peer = call->entrance->peer;
+        read_address(call->call, call->peer->address);
+    }
+    return call->peer;
 }

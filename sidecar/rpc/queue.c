@@ -91,6 +91,7 @@ static int drain(struct rpc *r, int handled)
 static int turn(struct rpc *r, struct span wait)
 {
     r->turn++;
+    rpc_entrances_turn(r);
     rpc_call_watch_before(r, wait.us != 0 ? r->turn : r->turn - QUICK_TURNS);
     gpr_timespec next = gpr_inf_future(GPR_CLOCK_MONOTONIC);
     int handled = rpc_asks_read(r) + rpc_out_turn(r, &next);

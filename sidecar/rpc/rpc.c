@@ -23,12 +23,14 @@ int rpc_create(const struct rpc_options *options, const struct rpc_callbacks *ca
 {
     if (getenv("GRPC_VERBOSITY") == NULL)
         gpr_set_log_function(drop_log_line);
+    bool accepts = transport_external_works(); /* asked once in a process, before gRPC has threads */
     struct rpc *r = calloc(1, sizeof *r);
     if (r == NULL)
         return E_MEMORY;
     stop_backup_polling();
     grpc_init();
     r->options = *options;
+    r->options.core_accepts = r->options.core_accepts || !accepts;
     r->callbacks = *callbacks;
     rpc_link_init(&r->open);
     rpc_link_init(&r->unwatched);
@@ -44,19 +46,18 @@ int rpc_create(const struct rpc_options *options, const struct rpc_callbacks *ca
     return 0;
 }
 
+bool rpc_accepts_itself(const struct rpc *r)
+{
+    return !r->options.core_accepts;
+}
+
 void rpc_start(struct rpc *r)
 {
     CHECK(!r->started && !r->stopping);
     r->started = true;
-    grpc_server_start(r->server);
-    rpc_serve_arm(r);
+    for (unsigned i = 0; i < r->entrances_made; i++) /* those where C core listens by itself */
+        rpc_entrance_start(r->entrances[i]);
     rpc_door_open(r);
-}
-
-static void server_is_down(struct rpc_op *op, bool ok)
-{
-    (void)ok;
-    RPC_HOLDER(op, struct rpc, server_down)->down = true;
 }
 
 void rpc_stop(struct rpc *r)
@@ -67,19 +68,6 @@ void rpc_stop(struct rpc *r)
     rpc_door_close(r);
     rpc_health_stop(r);
     rpc_call_refuse_silent(r);
-}
-
-/* C core's own shutdown resets the calls that arrive after it, which their clients see as CANCELLED and may not dare to repeat. So until
- * everything in flight has ended, calls are still taken in, and refused with words. */
-static void shut_down(struct rpc *r)
-{
-    r->shut = true;
-    r->server_down.done = server_is_down;
-    grpc_server_shutdown_and_notify(r->server, r->queue, &r->server_down);
-    /* Clients that keep their connections open would hold the server for as long as they like. */
-    grpc_server_cancel_all_calls(r->server);
-    while (!r->down || r->armed > 0 || !rpc_link_is_single(&r->open))
-        rpc_poll(r, SPAN_S(1));
 }
 
 void rpc_cancel_all(struct rpc *r)
@@ -100,7 +88,9 @@ void rpc_destroy(struct rpc *r)
     CHECK(rpc_idle(r));
     rpc_stop(r);
     rpc_asks_drop(r);
-    shut_down(r);
+    /* C core's own shutdown resets the calls that arrive after it, which their clients see as CANCELLED and may not dare to repeat. So until
+     * everything in flight has ended, calls are still taken in, and refused with words. */
+    rpc_entrances_shut(r);
     rpc_door_finish(r);
     rpc_serve_finish(r);
     rpc_health_finish(r);

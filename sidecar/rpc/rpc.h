@@ -9,6 +9,7 @@
 #include "sidecar/base/bytes.h"
 #include "sidecar/base/error.h"
 #include "sidecar/base/instant.h"
+#include "transport/credentials.h"
 
 struct rpc;
 struct rpc_call;   /* a request being served */
@@ -18,20 +19,21 @@ enum rpc_kind { RPC_UNARY = 1, RPC_SERVER_STREAM = 2, RPC_BIDI = 3 };
 
 /* Where a call comes from. */
 enum rpc_transport {
-    RPC_TRANSPORT_NONE = 0, /* from this process itself, or a connection that has gone already */
+    RPC_TRANSPORT_NONE = 0, /* from this process itself */
     RPC_TRANSPORT_UNIX,
     RPC_TRANSPORT_TCP,
-    RPC_TRANSPORT_TLS,
 };
 
-/* Who is behind a call, as far as the transport proves it; it is handed on with what one loop asks of another. */
-#define RPC_IDENTITY_SIZE 256
+#define RPC_PEER_ADDRESS_SIZE 80
+
+/* Who is behind a call, as far as the transport proves it; it is handed on with what one loop asks of another. The pid is not told: it may be
+ * another process's by the time that somebody looks. */
 struct rpc_peer {
     enum rpc_transport transport;
+    unsigned role; /* of the listener */
     bool has_user; /* UNIX: whose process connected, by the kernel's word */
     uint32_t uid, gid;
-    int32_t pid;
-    char identity[RPC_IDENTITY_SIZE]; /* TLS: the name that its certificate proves; "" otherwise */
+    char address[RPC_PEER_ADDRESS_SIZE]; /* TCP: "127.0.0.1:41234"; "" otherwise */
 };
 
 /* A method to serve. */
@@ -79,6 +81,7 @@ struct rpc_options {
     struct span keepalive_timeout;
     struct span connect_timeout; /* of calls out: an attempt that finds no connection for so long never left */
     uint32_t metadata_bytes_max; /* of a request's headers, or an answer's headers or trailers */
+    bool core_accepts;           /* as if the room could not accept connections itself */
 };
 
 /* Starts nothing yet. callbacks is copied, options borrowed for the call (methods must stay). Returns 0, E_MEMORY or E_SYSTEM. */
@@ -87,11 +90,22 @@ int rpc_create(const struct rpc_options *options, const struct rpc_callbacks *ca
 /* Every call must have ended (rpc_stop, then rpc_poll until rpc_idle). Accepts NULL. */
 void rpc_destroy(struct rpc *r);
 
-/* Listens at "127.0.0.1:7240", "[::1]:7240" or "unix:/path", before rpc_start, at up to eight addresses. Port 0 picks a free one. *port is
- * set for TCP. A unix socket is open to the process's own user alone (mode 0600); a socket file on which nobody answers any more is replaced,
- * and the file goes with rpc_stop. Plaintext: the caller admits only loopback and unix sockets. (TLS: this is where credentials will come
- * in.) Returns 0, or E_SYSTEM with the reason in words. */
-int rpc_listen(struct rpc *r, const char *address, int *port, struct error_detail *detail);
+/* Where to listen, and as what. */
+struct rpc_listener {
+    const char *address; /* "127.0.0.1:7240", "[::1]:7240", "localhost:7240" or "unix:/path"; port 0 picks a free one */
+    const struct transport_credentials *credentials; /* copied */
+    unsigned role;                                   /* a number of the owner's own, which its peers have */
+};
+
+/* Listens, before rpc_start, at up to eight addresses. *port is set for TCP. A unix socket is open to the process's own user alone (mode
+ * 0600); a socket file on which nobody answers any more is replaced, and the file goes with rpc_stop. Plaintext: the caller admits only
+ * loopback and unix sockets. Returns 0, or E_SYSTEM with the reason in words. */
+int rpc_listen(struct rpc *r, const struct rpc_listener *listener, int *port, struct error_detail *detail);
+
+/* Whether connections are accepted by the room itself, which bounds them and outlives a lack of files; where the library that is loaded does
+ * not permit that, C core accepts them: without a bound, without the uid of a unix socket's peer, and not again once the process was out of
+ * files. */
+bool rpc_accepts_itself(const struct rpc *r);
 
 /* Begins to serve. */
 void rpc_start(struct rpc *r);
@@ -123,9 +137,11 @@ void rpc_next(struct rpc_call *call);
 /* Ends any call with a status; status_details is a serialized google.rpc.Status for grpc-status-details-bin, or empty. */
 void rpc_end(struct rpc_call *call, int status, const char *message, struct bytes status_details);
 
-/* A target by its gRPC name ("dns:///inventory:50051", "unix:/run/inventory.sock", "127.0.0.1:50051"). Lives as long as r. Nothing is
- * resolved yet: calls to a name that means nothing end with reach NONE. Returns 0 or E_MEMORY. */
-int rpc_target_create(struct rpc *r, const char *address, struct rpc_target **out, struct error_detail *detail);
+/* A target by its address, as address_read_target takes it ("dns:///inventory:50051", "unix:/run/inventory.sock", "127.0.0.1:50051").
+ * credentials is borrowed for the call. Lives as long as r. Nothing is resolved yet: calls to a name that means nothing end with reach NONE.
+ * Returns 0, E_ARGUMENT or E_MEMORY. */
+int rpc_target_create(struct rpc *r, const char *address, const struct transport_credentials *credentials,
+                      struct rpc_target **out, struct error_detail *detail);
 
 struct rpc_metadata {
     const char *key; /* lower case */
@@ -140,7 +156,7 @@ void rpc_call_out(struct rpc_target *target, const char *method, const struct rp
 /* ---- several loops in one process ---- */
 
 /* r takes connections at keeper's addresses too, in turn with the others that do. Before keeper's rpc_start, and after r's; keeper is to be
- * stopped before r. At most 63 rooms share a keeper's door. */
+ * stopped before r. At most 63 rooms share a keeper's door. Where C core accepts by itself, keeper takes them all. */
 void rpc_share_door(struct rpc *keeper, struct rpc *r);
 
 struct rpc_ask; /* a request of one loop to another */

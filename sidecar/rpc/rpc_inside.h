@@ -9,6 +9,8 @@
 #include "sidecar/base/check.h"
 #include "sidecar/rpc/inbox.h"
 #include "sidecar/rpc/rpc.h"
+#include "transport/address.h"
+#include "transport/external.h"
 
 #include <grpc/byte_buffer.h>
 #include <grpc/grpc.h>
@@ -16,6 +18,7 @@
 
 #include <stdatomic.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 struct rpc_op {
     void (*done)(struct rpc_op *op, bool ok);
@@ -75,12 +78,36 @@ struct rpc_service {
 struct rpc_served {
     const struct rpc_method *method;
     struct rpc_service *service;
-    void *registered; /* C core's handle */
 };
+
+struct rpc_door;
+struct rpc_listening;
+
+/* A server of C core. There is one for each listener and, at a unix socket, for each user who comes in, because C core says no more of where
+ * a call has come in than which server has it. The first connection that needs one asks for it, on the door's thread; the loop makes it. */
+struct rpc_entrance {
+    struct rpc *rpc;
+    struct rpc_peer peer;                  /* what is the same for all who come in here */
+    struct rpc_door *door;                 /* to be told once the entrance is open */
+    const struct rpc_listening *listening; /* the door's */
+    struct transport_external external;
+    atomic_bool open; /* takes connections */
+
+    grpc_server *server;
+    void **registered;          /* C core's handles of the methods, as in rpc.served */
+    unsigned armed;             /* slots that wait for a call */
+    grpc_call_details stranger; /* of the one slot for methods that nobody serves */
+    struct rpc_op shut_down;
+    bool down; /* C core has said that the server is down */
+};
+
+/* Of one room. */
+#define RPC_ENTRANCES_MAX 32
 
 /* A served call, and before that the slot in which C core puts the next one. */
 struct rpc_call {
     struct rpc *rpc;
+    struct rpc_entrance *entrance;   /* NULL: another loop asks */
     const struct rpc_served *served; /* NULL: a call of a method that nobody serves */
     grpc_call *call;                 /* NULL while the slot waits for a call */
     grpc_byte_buffer *payload;       /* the message that has come */
@@ -121,7 +148,6 @@ struct rpc_call {
 /* Rooms of one process that share a door. */
 #define RPC_ROOMS_MAX 64
 
-struct rpc_door;
 struct rpc_out;
 struct rpc_health;
 struct rpc_reflection;
@@ -143,20 +169,18 @@ struct rpc {
     struct rpc *to_wake[RPC_ROOMS_MAX]; /* they have been written to in this turn */
     size_t to_wake_count;
 
-    grpc_server *server;
     struct rpc_door *door;
-    struct rpc_op server_down;
+    struct rpc_entrance *entrances[RPC_ENTRANCES_MAX];
+    atomic_uint entrances_asked; /* for, by a door */
+    unsigned entrances_made;
     bool started;
     bool stopping; /* new calls are refused */
     bool shut;     /* C core takes no more calls in */
-    bool down;     /* C core has said that the server is down */
 
     struct rpc_served *served;
     size_t served_count;
     struct rpc_service owner_service;
     struct rpc_service room_service;
-    unsigned armed;             /* slots that wait for a call */
-    grpc_call_details stranger; /* of the one slot for methods that nobody serves */
     struct rpc_link open;
     struct rpc_link unwatched;
     struct rpc_call *free_calls;
@@ -200,31 +224,48 @@ int rpc_milliseconds(struct span span);
 /* now + span; a negative span, or one over a hundred years, is for ever. */
 gpr_timespec rpc_after(struct span span);
 
-/* serve.c: methods, slots, admission. */
+/* serve.c: methods, entrances, slots, admission. */
 
-/* Makes the server, and registers the owner's methods and the room's own with it. */
+/* Makes the table of the owner's methods and the room's own. */
 void rpc_serve_init(struct rpc *r);
 void rpc_serve_finish(struct rpc *r);
 
-/* Arms every slot. */
-void rpc_serve_arm(struct rpc *r);
+/* Opens the entrances that the door has asked for. */
+void rpc_entrances_turn(struct rpc *r);
+/* Makes e's server, which has the one setting `extra` beside the usual ones, and takes no calls yet. */
+void rpc_entrance_make(struct rpc_entrance *e, const grpc_arg *extra);
+/* Lets calls in. */
+void rpc_entrance_start(struct rpc_entrance *e);
+/* C core takes no more calls in, and cuts those that it has. Returns once nothing of them is left. */
+void rpc_entrances_shut(struct rpc *r);
 
 /* door.c: accepts the peers. */
-struct stat;
 void rpc_door_init(struct rpc *r);
 void rpc_door_finish(struct rpc *r);
 bool rpc_door_is_full(const struct rpc *r);
 
-/* Takes a listening socket; path (copied) and file are of a unix socket, otherwise NULL. */
-void rpc_door_add(struct rpc *r, int fd, const char *path, const struct stat *file);
+/* A socket that listens, or (fd -1) an address where C core listens by itself. */
+struct rpc_listening {
+    int fd;
+    struct transport_credentials credentials;
+    unsigned role;
+    char path[ADDRESS_PATH_BYTES_MAX + 1]; /* of a unix socket, to be removed; otherwise "" */
+    dev_t device;                          /* the file that was made: another that has taken its place is not ours */
+    ino_t inode;
+};
+
+/* Gives the next place for a listener; everything but fd, path and file is filled in. */
+struct rpc_listening *rpc_door_add(struct rpc *r, const struct rpc_listener *listener);
 void rpc_door_open(struct rpc *r);
+/* An entrance is open. */
+void rpc_door_knock(struct rpc_door *d);
 
 /* Nobody comes in any more; the sockets are closed, and their files removed. */
 void rpc_door_close(struct rpc *r);
 
 /* call.c: the life of one served call. */
 
-struct rpc_call *rpc_call_take(struct rpc *r, const struct rpc_served *served);
+struct rpc_call *rpc_call_take(struct rpc *r, struct rpc_entrance *entrance, const struct rpc_served *served);
 
 /* Gives a slot back into which no call has come. */
 void rpc_call_give_back(struct rpc_call *call);
@@ -244,8 +285,8 @@ void rpc_call_cancel_all(struct rpc *r);
 /* Ends the bidi streams whose peers have not said anything yet, and of which the owner has not heard: it stops. */
 void rpc_call_refuse_silent(struct rpc *r);
 
-/* peer.c: fills in who is at the other end of a call's connection. */
-void rpc_peer_of(grpc_call *call, struct rpc_peer *out);
+/* peer.c: who is at the other end of a socket that listening has accepted. */
+void rpc_peer_of_socket(int fd, const struct rpc_listening *listening, struct rpc_peer *out);
 
 /* ask.c: what other loops ask. */
 

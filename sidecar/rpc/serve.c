@@ -4,7 +4,8 @@
  * So every slot is armed again the moment a call has come, and what is too much is refused here. */
 #include "sidecar/rpc/rpc_inside.h"
 
-#include <grpc/grpc_security.h>
+#include "transport/settings.h"
+
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,50 +26,39 @@ static int capped(uint32_t n)
     return n > INT_MAX ? INT_MAX : (int)n;
 }
 
-static grpc_server *server_create(const struct rpc_options *o)
+static grpc_server *server_create(const struct rpc_options *o, const grpc_arg *extra)
 {
-    const struct {
-        const char *key;
-        int value;
-    } settings[] = {
+    const struct transport_setting settings[] = {
         {GRPC_ARG_MAX_CONCURRENT_STREAMS, capped(o->connection_streams_max)},
         {GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, capped(o->message_bytes_max)},
         {GRPC_ARG_MAX_SEND_MESSAGE_LENGTH, -1},
         {GRPC_ARG_MAX_METADATA_SIZE, capped(o->metadata_bytes_max)},
+        {GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, rpc_milliseconds(o->handshake_timeout)},
         {GRPC_ARG_KEEPALIVE_TIME_MS, rpc_milliseconds(o->keepalive_time)},
         {GRPC_ARG_KEEPALIVE_TIMEOUT_MS, rpc_milliseconds(o->keepalive_timeout)},
         {GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1},
         {GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, PING_INTERVAL_MIN_MS},
+        /* Where C core listens by itself: not together with another process. */
+        {GRPC_ARG_ALLOW_REUSEPORT, 0},
         {GRPC_ARG_ENABLE_CHANNELZ, 0},
         {GRPC_ARG_MAX_CHANNEL_TRACE_EVENT_MEMORY_PER_NODE, 0},
     };
     enum { COUNT = sizeof settings / sizeof settings[0] };
-    grpc_arg args[COUNT];
-    for (size_t i = 0; i < COUNT; i++)
-        args[i] = (grpc_arg){
-            .type = GRPC_ARG_INTEGER, .key = (char *)(uintptr_t)settings[i].key, .value.integer = settings[i].value};
-    return grpc_server_create(&(grpc_channel_args){.num_args = COUNT, .args = args}, NULL);
+    grpc_arg args[COUNT + 1];
+    transport_settings(settings, COUNT, args);
+    if (extra != NULL)
+        args[COUNT] = *extra;
+    return grpc_server_create(&(grpc_channel_args){.num_args = extra == NULL ? COUNT : COUNT + 1, .args = args}, NULL);
 }
 
 static void serve(struct rpc *r, const struct rpc_method *methods, size_t count, struct rpc_service *service)
 {
-    for (size_t i = 0; i < count; i++) {
-        struct rpc_served *served = &r->served[r->served_count++];
-        served->method = &methods[i];
-        served->service = service;
-        /* A message that must come first is read before the call is handed out: a peer that stays silent takes no slot. */
-        grpc_server_register_method_payload_handling payload = GRPC_SRM_PAYLOAD_READ_INITIAL_BYTE_BUFFER;
-        if (methods[i].kind == RPC_BIDI)
-            payload = GRPC_SRM_PAYLOAD_NONE;
-        served->registered = grpc_server_register_method(r->server, methods[i].path, NULL, payload, 0);
-        CHECK(served->registered != NULL);
-    }
+    for (size_t i = 0; i < count; i++)
+        r->served[r->served_count++] = (struct rpc_served){.method = &methods[i], .service = service};
 }
 
 void rpc_serve_init(struct rpc *r)
 {
-    r->server = server_create(&r->options);
-    grpc_server_register_completion_queue(r->server, r->queue, NULL);
     r->owner_service.callbacks = r->callbacks;
     r->owner_service.quota.calls_max = r->options.calls_max;
     r->owner_service.quota.streams_max = r->options.streams_max;
@@ -79,13 +69,20 @@ void rpc_serve_init(struct rpc *r)
     r->served = rpc_allocate((r->options.method_count + ROOM_METHOD_COUNT) * sizeof *r->served);
     serve(r, r->options.methods, r->options.method_count, &r->owner_service);
     serve(r, rpc_room_methods, ROOM_METHOD_COUNT, &r->room_service);
-    grpc_call_details_init(&r->stranger);
 }
 
 void rpc_serve_finish(struct rpc *r)
 {
-    grpc_server_destroy(r->server);
-    grpc_call_details_destroy(&r->stranger);
+    unsigned asked = atomic_load(&r->entrances_asked);
+    for (unsigned i = 0; i < asked; i++) {
+        struct rpc_entrance *e = r->entrances[i];
+        if (e->server != NULL) {
+            grpc_server_destroy(e->server);
+            grpc_call_details_destroy(&e->stranger);
+        }
+        free(e->registered);
+        free(e);
+    }
     free(r->served);
     for (struct rpc_call *call = r->free_calls, *next; call != NULL; call = next) {
         next = call->next_free;
@@ -115,50 +112,118 @@ static bool admit(struct rpc_call *call)
     return true;
 }
 
-static void arm(struct rpc *r, const struct rpc_served *served);
+static void arm(struct rpc_entrance *e, const struct rpc_served *served);
 
 static void arrived(struct rpc_op *op, bool ok)
 {
     struct rpc_call *call = RPC_HOLDER(op, struct rpc_call, arrived);
-    struct rpc *r = call->rpc;
-    r->armed--;
+    struct rpc_entrance *e = call->entrance;
+    e->armed--;
     if (!ok) { /* the server is stopping */
         rpc_call_give_back(call);
         return;
     }
     if (call->served == NULL) {
-        grpc_call_details_destroy(&r->stranger);
-        grpc_call_details_init(&r->stranger);
+        grpc_call_details_destroy(&e->stranger);
+        grpc_call_details_init(&e->stranger);
     }
-    if (!r->shut)
-        arm(r, call->served);
+    if (!e->rpc->shut)
+        arm(e, call->served);
     if (call->served == NULL)
         rpc_call_refuse_unimplemented(call, "sagad serves no method of this name");
     else if (admit(call))
         rpc_call_begin(call);
 }
 
-static void arm(struct rpc *r, const struct rpc_served *served)
+static void arm(struct rpc_entrance *e, const struct rpc_served *served)
 {
-    struct rpc_call *call = rpc_call_take(r, served);
+    struct rpc *r = e->rpc;
+    struct rpc_call *call = rpc_call_take(r, e, served);
     call->arrived.done = arrived;
     grpc_call_error error;
     if (served == NULL) {
-        error = grpc_server_request_call(r->server, &call->call, &r->stranger, &call->metadata, r->queue, r->queue,
+        error = grpc_server_request_call(e->server, &call->call, &e->stranger, &call->metadata, r->queue, r->queue,
                                          &call->arrived);
     } else {
         grpc_byte_buffer **payload = served->method->kind == RPC_BIDI ? NULL : &call->payload;
-        error = grpc_server_request_registered_call(r->server, served->registered, &call->call, &call->deadline,
-                                                    &call->metadata, payload, r->queue, r->queue, &call->arrived);
+        error = grpc_server_request_registered_call(e->server, e->registered[served - r->served], &call->call,
+                                                    &call->deadline, &call->metadata, payload, r->queue, r->queue,
+                                                    &call->arrived);
     }
     CHECK(error == GRPC_CALL_OK);
-    r->armed++;
+    e->armed++;
 }
 
-void rpc_serve_arm(struct rpc *r)
+/* ---- entrances ---- */
+
+void rpc_entrance_make(struct rpc_entrance *e, const grpc_arg *extra)
 {
+    struct rpc *r = e->rpc;
+    e->server = server_create(&r->options, extra);
+    grpc_server_register_completion_queue(e->server, r->queue, NULL);
+    grpc_call_details_init(&e->stranger);
+    e->registered = rpc_allocate(r->served_count * sizeof *e->registered);
+    for (size_t i = 0; i < r->served_count; i++) {
+        const struct rpc_method *method = r->served[i].method;
+        /* A message that must come first is read before the call is handed out: a peer that stays silent takes no slot. */
+        grpc_server_register_method_payload_handling payload = GRPC_SRM_PAYLOAD_READ_INITIAL_BYTE_BUFFER;
+        if (method->kind == RPC_BIDI)
+            payload = GRPC_SRM_PAYLOAD_NONE;
+        e->registered[i] = grpc_server_register_method(e->server, method->path, NULL, payload, 0);
+        CHECK(e->registered[i] != NULL);
+    }
+}
+
+void rpc_entrance_start(struct rpc_entrance *e)
+{
+    const struct rpc *r = e->rpc;
+    grpc_server_start(e->server);
     for (size_t i = 0; i < r->served_count; i++)
         for (int n = r->served[i].method->kind == RPC_UNARY ? SLOTS_UNARY : SLOTS_STREAM; n > 0; n--)
-            arm(r, &r->served[i]);
-    arm(r, NULL);
+            arm(e, &r->served[i]);
+    arm(e, NULL);
+    atomic_store_explicit(&e->open, true, memory_order_release);
+}
+
+void rpc_entrances_turn(struct rpc *r)
+{
+    static const char name[] = "external:door";
+    while (r->entrances_made < atomic_load_explicit(&r->entrances_asked, memory_order_acquire) && !r->stopping) {
+        struct rpc_entrance *e = r->entrances[r->entrances_made++];
+        const grpc_arg port = transport_external_arg(name, &e->external);
+        grpc_server_credentials *credentials = transport_server_credentials(&e->listening->credentials);
+        rpc_entrance_make(e, &port);
+        CHECK(transport_external_add(e->server, name, &e->external, credentials)); /* it did, when it was tried */
+        grpc_server_credentials_release(credentials);
+        rpc_entrance_start(e);
+        rpc_door_knock(e->door);
+    }
+}
+
+static void is_down(struct rpc_op *op, bool ok)
+{
+    (void)ok;
+    RPC_HOLDER(op, struct rpc_entrance, shut_down)->down = true;
+}
+
+static bool all_down(const struct rpc *r)
+{
+    for (unsigned i = 0; i < r->entrances_made; i++)
+        if (!r->entrances[i]->down || r->entrances[i]->armed > 0)
+            return false;
+    return true;
+}
+
+void rpc_entrances_shut(struct rpc *r)
+{
+    r->shut = true;
+    for (unsigned i = 0; i < r->entrances_made; i++) {
+        struct rpc_entrance *e = r->entrances[i];
+        e->shut_down.done = is_down;
+        grpc_server_shutdown_and_notify(e->server, r->queue, &e->shut_down);
+        /* Clients that keep their connections open would hold the server for as long as they like. */
+        grpc_server_cancel_all_calls(e->server);
+    }
+    while (!all_down(r) || !rpc_link_is_single(&r->open))
+        rpc_poll(r, SPAN_S(1));
 }

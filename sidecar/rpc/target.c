@@ -1,7 +1,8 @@
 /* target.c - peers to call: one channel each. */
 #include "sidecar/rpc/rpc_inside.h"
 
-#include <grpc/grpc_security.h>
+#include "transport/settings.h"
+
 #include <limits.h>
 #include <stdlib.h>
 
@@ -15,13 +16,11 @@
  * ends the connection sooner: with pings on, C core gives TCP keepalive_timeout to wait for that. */
 #define PING_MS_MIN (5 * 60 * 1000)
 
-static grpc_channel *channel_create(const struct rpc_options *o, const char *address)
+static grpc_channel *channel_create(const struct rpc_options *o, const char *name,
+                                    const struct transport_credentials *credentials)
 {
     int ping_ms = rpc_milliseconds(o->keepalive_time);
-    const struct {
-        const char *key;
-        int value;
-    } settings[] = {
+    const struct transport_setting settings[] = {
         /* Attempts are durable and counted by the engine: C core's own would multiply with them unseen. */
         {GRPC_ARG_ENABLE_RETRIES, 0},
         {GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1},
@@ -40,23 +39,26 @@ static grpc_channel *channel_create(const struct rpc_options *o, const char *add
     };
     enum { COUNT = sizeof settings / sizeof settings[0] };
     grpc_arg args[COUNT];
-    for (size_t i = 0; i < COUNT; i++)
-        args[i] = (grpc_arg){
-            .type = GRPC_ARG_INTEGER, .key = (char *)(uintptr_t)settings[i].key, .value.integer = settings[i].value};
-    grpc_channel_credentials *plaintext = grpc_insecure_credentials_create();
-    const grpc_channel_args all = {.num_args = COUNT, .args = args};
-    grpc_channel *channel = grpc_channel_create(address, plaintext, &all);
-    grpc_channel_credentials_release(plaintext);
+    transport_settings(settings, COUNT, args);
+    grpc_channel_credentials *ours = transport_channel_credentials(credentials);
+    grpc_channel *channel = grpc_channel_create(name, ours, &(grpc_channel_args){.num_args = COUNT, .args = args});
+    grpc_channel_credentials_release(ours);
     return channel;
 }
 
-int rpc_target_create(struct rpc *r, const char *address, struct rpc_target **out, struct error_detail *detail)
+int rpc_target_create(struct rpc *r, const char *address, const struct transport_credentials *credentials,
+                      struct rpc_target **out, struct error_detail *detail)
 {
+    struct address at;
+    char name[ADDRESS_NAME_SIZE];
+    const char *wrong = address_read_target(address, &at);
+    if (wrong != NULL || !address_target_name(&at, name))
+        return error_set(detail, E_ARGUMENT, "address", wrong == NULL ? "is too long" : wrong);
     struct rpc_target *target = calloc(1, sizeof *target);
     if (target == NULL)
         return error_set(detail, E_MEMORY, "", "");
     target->rpc = r;
-    target->channel = channel_create(&r->options, address);
+    target->channel = channel_create(&r->options, name, credentials);
     rpc_link_append(&r->targets, &target->link);
     *out = target;
     return 0;

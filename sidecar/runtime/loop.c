@@ -256,13 +256,18 @@ static int open_rpc(struct loop *s, struct error_detail *detail)
     if (s->targets == NULL)
         return error_set(detail, E_MEMORY, "", NULL);
     for (size_t i = 0; code == 0 && i < c->target_count; i++)
-        code = rpc_target_create(s->rpc, c->targets[i].address, &s->targets[i], detail);
+        code = rpc_target_create(s->rpc, c->targets[i].address, &transport_plaintext, &s->targets[i], detail);
     for (size_t i = 0; s->index == 0 && code == 0 && i < c->listen_count; i++) {
         int port = 0;
-        code = rpc_listen(s->rpc, c->listen[i], &port, detail);
+        const struct rpc_listener listener = {.address = c->listen[i], .credentials = &transport_plaintext};
+        code = rpc_listen(s->rpc, &listener, &port, detail);
         if (code == 0)
             log_event(LOG_LEVEL_INFO, "listening", LOG_TEXT("address", c->listen[i]), LOG_NUMBER("port", port));
     }
+    if (s->index == 0 && code == 0 && !rpc_accepts_itself(s->rpc))
+        log_say(LOG_LEVEL_WARN,
+                "this version of gRPC accepts connections by itself: their number has no bound, the users of "
+                "unix sockets are not known, and once files have run out nobody is let in any more");
     return code;
 }
 

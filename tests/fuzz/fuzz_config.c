@@ -1,7 +1,7 @@
 /* fuzz_config.c - any bytes as sagad.yaml: it is refused with words, or every option is within its bounds. */
 #include "sidecar/base/check.h"
-#include "sidecar/config/config_address.h"
 #include "sidecar/config/config_options.h"
+#include "transport/address.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *at, size_t size);
 
@@ -22,14 +22,15 @@ static void check_option(const struct option *o, const void *base)
 
 static void check_config(const struct config *c)
 {
+    struct address address;
     for (size_t i = 0; i < OPTION_INDEX_COUNT; i++)
         check_option(&config_options[i], c);
     CHECK(c->listen_count >= 1 && c->listen_count <= CONFIG_LISTEN_MAX && c->target_count <= CONFIG_TARGETS_MAX);
     for (size_t i = 0; i < c->listen_count; i++)
-        CHECK(address_check_listen(c->listen[i]) == NULL);
+        CHECK(address_read(c->listen[i], &address) == NULL && address_is_near(&address));
     for (size_t i = 0; i < c->target_count; i++) {
         CHECK(definition_name_valid(bytes_of_text(c->targets[i].name), STEP_NAME_BYTES_MAX));
-        CHECK(address_check_target(c->targets[i].address) == NULL);
+        CHECK(address_read_target(c->targets[i].address, &address) == NULL);
         for (size_t j = 0; j < TARGET_OPTION_COUNT; j++)
             check_option(&config_target_options[j], &c->targets[i]);
     }

@@ -118,7 +118,9 @@ void world_open(struct world *w, bool unix_socket)
         snprintf(w->address, sizeof w->address, "unix:%s/s.sock", w->folder);
     else
         strcpy(w->address, "127.0.0.1:0");
-    int rc = rpc_listen(w->rpc, w->address, &w->port, &detail);
+    const struct rpc_listener listener = {
+        .address = w->address, .credentials = &transport_plaintext, .role = WORLD_ROLE};
+    int rc = rpc_listen(w->rpc, &listener, &w->port, &detail);
     ck_assert_msg(rc == 0, "%s", detail.text);
     if (!unix_socket)
         snprintf(w->address, sizeof w->address, "127.0.0.1:%d", w->port);
@@ -316,7 +318,7 @@ struct rpc_target *world_target(struct world *w, const char *address)
 {
     struct rpc_target *target;
     struct error_detail detail = {0};
-    int rc = rpc_target_create(w->rpc, address, &target, &detail);
+    int rc = rpc_target_create(w->rpc, address, &transport_plaintext, &target, &detail);
     ck_assert_msg(rc == 0, "%s", detail.text);
     return target;
 }

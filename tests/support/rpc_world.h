@@ -11,6 +11,7 @@
 #include <grpc/grpc.h>
 
 #define WORLD_HELD_MAX 64
+#define WORLD_ROLE     3 /* of its listener */
 
 struct world_text {
     char at[256];

@@ -119,7 +119,10 @@ START_TEST(rpc__call_tells_its_peer)
         ck_assert_int_eq(peer->transport, unix_socket ? RPC_TRANSPORT_UNIX : RPC_TRANSPORT_TCP);
         ck_assert_int_eq(peer->has_user, unix_socket);
         ck_assert_uint_eq(peer->uid, unix_socket ? getuid() : 0);
-        ck_assert_int_eq(peer->pid, unix_socket ? getpid() : 0);
+        ck_assert_uint_eq(peer->gid, unix_socket ? getgid() : 0);
+        ck_assert_uint_eq(peer->role, WORLD_ROLE);
+        ck_assert_int_eq(strncmp(peer->address, "127.0.0.1:", 10) == 0, !unix_socket);
+        ck_assert(unix_socket || (atoi(peer->address + 10) > 0 && atoi(peer->address + 10) != w.port));
         ck_assert_ptr_eq(rpc_call_peer(w.held[0].call), peer);
         rpc_reply(w.held[0].call, bytes_of(NULL, 0));
         w.held[0].call = NULL;

@@ -129,6 +129,27 @@ START_TEST(rpc_abuse__silent_connections_are_dropped_in_time)
 }
 END_TEST
 
+START_TEST(rpc_abuse__silent_crowd_keeps_nobody_out)
+{
+    enum { COUNT = 900 };
+    static int fds[COUNT];
+    w.options.handshake_timeout = SPAN_S(60); /* time is not what makes room */
+    world_open(&w, false);
+    for (int i = 0; i < COUNT; i++) {
+        fds[i] = connect_raw();
+        ck_assert_int_ge(fds[i], 0);
+    }
+    gpr_timespec begin = gpr_now(GPR_CLOCK_MONOTONIC);
+    still_serves();
+    ck_assert_int_lt(gpr_time_to_millis(gpr_time_sub(gpr_now(GPR_CLOCK_MONOTONIC), begin)), 2000);
+    WORLD_UNTIL(&w, is_closed(fds[0])); /* the oldest had to go, the youngest waits for its turn to speak */
+    ck_assert(!is_closed(fds[COUNT - 1]));
+    for (int i = 0; i < COUNT; i++)
+        close(fds[i]);
+    world_close(&w);
+}
+END_TEST
+
 START_TEST(rpc_abuse__peer_that_falls_silent_is_dropped_in_time)
 {
     static const char settings[9] = {0, 0, 0, 4, 0, 0, 0, 0, 0};
@@ -359,6 +380,7 @@ int main(void)
     tcase_add_test(tc, rpc_abuse__random_bytes_are_an_end_of_the_connection_only);
     tcase_add_test(tc, rpc_abuse__plain_http_is_turned_away);
     tcase_add_test(tc, rpc_abuse__silent_connections_are_dropped_in_time);
+    tcase_add_test(tc, rpc_abuse__silent_crowd_keeps_nobody_out);
     tcase_add_test(tc, rpc_abuse__peer_that_falls_silent_is_dropped_in_time);
     tcase_add_test(tc, rpc_abuse__idle_peer_is_asked_again_and_again);
     tcase_add_test(tc, rpc_abuse__message_that_unpacks_to_too_much_is_refused);

@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static struct world w;
@@ -32,6 +33,11 @@ static void make_folder(void)
     ck_assert_ptr_nonnull(mkdtemp(folder));
 }
 
+static int listen_in(struct rpc *r, const char *address, int *port, struct error_detail *detail)
+{
+    return rpc_listen(r, &(struct rpc_listener){.address = address, .credentials = &transport_plaintext}, port, detail);
+}
+
 /* Listens at address in a room of its own that is taken down at once. Returns the code, with the words in *detail. */
 static int listen_at(const char *address, struct error_detail *detail)
 {
@@ -40,7 +46,7 @@ static int listen_at(const char *address, struct error_detail *detail)
     int port = 0;
     memset(detail, 0, sizeof *detail);
     ck_assert_int_eq(rpc_create(&w.options, &none, &r), 0);
-    int rc = rpc_listen(r, address, &port, detail);
+    int rc = listen_in(r, address, &port, detail);
     rpc_destroy(r);
     return rc;
 }
@@ -129,17 +135,134 @@ START_TEST(rpc_room__listens_at_several_addresses)
     struct rpc *r;
     int four = 0, six = 0;
     ck_assert_int_eq(rpc_create(&w.options, &none, &r), 0);
-    ck_assert_int_eq(rpc_listen(r, "127.0.0.1:0", &four, &detail), 0);
-    if (rpc_listen(r, "[::1]:0", &six, &detail) == 0)
+    ck_assert_int_eq(listen_in(r, "127.0.0.1:0", &four, &detail), 0);
+    if (listen_in(r, "[::1]:0", &six, &detail) == 0)
         ck_assert_int_gt(six, 0);
     else
         ck_assert_ptr_nonnull(strstr(detail.text, "assign")); /* a machine without IPv6 */
     ck_assert_int_gt(four, 0);
-    ck_assert_int_eq(rpc_listen(r, "localhost:0", &six, &detail), 0);
+    ck_assert_int_eq(listen_in(r, "localhost:0", &six, &detail), 0);
     ck_assert_int_gt(six, 0);
     ck_assert_int_ne(six, four);
     rpc_start(r);
     rpc_destroy(r);
+}
+END_TEST
+
+START_TEST(rpc_room__socket_of_another_stays_when_it_stops)
+{
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    world_open(&w, true);
+    memcpy(at.sun_path, w.address + strlen("unix:"), strlen(w.address) - strlen("unix:"));
+    /* Somebody has cleared the place, and another process serves there now. */
+    ck_assert_int_eq(unlink(at.sun_path), 0);
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
+    rpc_stop(w.rpc);
+    ck_assert_int_eq(access(at.sun_path, F_OK), 0);
+    close(fd);
+    world_close(&w);
+}
+END_TEST
+
+/* ---- who is there ---- */
+
+static struct rpc_peer peer_of_a_call(void)
+{
+    struct client_call c;
+    struct rpc_peer peer;
+    client_start(&c, &w, "/t.T/Hold", 0);
+    client_receive(&c);
+    client_send(&c, bytes_of_text("x"), true);
+    WORLD_UNTIL(&w, w.held_count == 1 && w.held[0].messages == 1);
+    peer = *rpc_call_peer(w.held[0].call);
+    rpc_reply(w.held[0].call, bytes_of_text("y"));
+    w.held_count = 0;
+    memset(w.held, 0, sizeof w.held);
+    client_finish(&c);
+    return peer;
+}
+
+/* Another user of the machine, who speaks HTTP/2 by hand. */
+static _Noreturn void call_as_nobody(int go)
+{
+    enum { NOBODY = 65534 };
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    /* HEADERS of a POST to /t.T/Hold, literal and without indexing, then DATA: an empty message, the last. */
+    static const char request[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0"
+                                  "\0\0\x44\1\4\0\0\0\1\x83\x86\x44\x09/t.T/Hold\x41\x09localhost"
+                                  "\0\2te\x08trailers\0\x0c"
+                                  "content-type\x10"
+                                  "application/grpc"
+                                  "\0\0\5\0\1\0\0\0\1\0\0\0\0\0";
+    if (read(go, at.sun_path, sizeof at.sun_path) <= 0 || setgid(NOBODY) != 0 || setuid(NOBODY) != 0)
+        _exit(1);
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    if (connect(fd, (struct sockaddr *)&at, sizeof at) != 0 ||
+        write(fd, request, sizeof request - 1) != (ssize_t)(sizeof request - 1))
+        _exit(2);
+    char junk[512];
+    while (read(fd, junk, sizeof junk) > 0)
+        ;
+    _exit(0);
+}
+
+START_TEST(rpc_room__peers_of_one_socket_are_told_apart)
+{
+    int go[2], status;
+    struct rpc_peer peer;
+    if (geteuid() != 0) /* nobody else can be played */
+        return;
+    ck_assert_int_eq(pipe(go), 0);
+    pid_t child = fork();
+    if (child == 0)
+        call_as_nobody(go[0]);
+    world_open(&w, true);
+    ck_assert_int_eq(chmod(w.folder, 0755), 0);
+    ck_assert_int_eq(chmod(w.address + strlen("unix:"), 0666), 0);
+    ck_assert_uint_eq(peer_of_a_call().uid, 0);
+    ck_assert_int_gt(write(go[1], w.address + strlen("unix:"), strlen(w.address + strlen("unix:")) + 1), 0);
+    WORLD_UNTIL(&w, w.held_count == 1 && w.held[0].messages == 1);
+    peer = *rpc_call_peer(w.held[0].call);
+    ck_assert_uint_eq(peer.uid, 65534);
+    ck_assert_uint_eq(peer.gid, 65534);
+    ck_assert_uint_eq(peer.role, WORLD_ROLE);
+    world_close(&w);
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    close(go[0]);
+    close(go[1]);
+}
+END_TEST
+
+/* ---- with a library whose acceptor is not what it should be ---- */
+
+START_TEST(rpc_room__core_accepts_where_the_room_cannot)
+{
+    struct error_detail detail;
+    struct client_call c;
+    for (int unix_socket = 0; unix_socket < 2; unix_socket++) {
+        world_init(&w);
+        w.options.core_accepts = true;
+        world_open(&w, unix_socket);
+        ck_assert(!rpc_accepts_itself(w.rpc));
+        client_unary(&c, &w, "/t.T/Echo", bytes_of_text("x"));
+        ck_assert_int_eq(c.status, GRPC_STATUS_OK);
+        struct rpc_peer peer = peer_of_a_call();
+        ck_assert_int_eq((int)peer.transport, unix_socket ? RPC_TRANSPORT_UNIX : RPC_TRANSPORT_TCP);
+        ck_assert_uint_eq(peer.role, WORLD_ROLE);
+        ck_assert(!peer.has_user);
+        /* Nobody else gets the place, whichever way it accepts. */
+        ck_assert_int_eq(listen_at(w.address, &detail), E_SYSTEM);
+        w.options.core_accepts = false;
+        ck_assert_int_eq(listen_at(w.address, &detail), E_SYSTEM);
+        if (unix_socket) {
+            struct stat st;
+            ck_assert_int_eq(stat(w.address + strlen("unix:"), &st), 0);
+            ck_assert_uint_eq(st.st_mode & 0777, 0600);
+        }
+        world_close(&w);
+    }
 }
 END_TEST
 
@@ -406,6 +529,9 @@ int main(void)
     tcase_add_test(tc, rpc_room__socket_file_that_a_dead_process_left_is_removed);
     tcase_add_test(tc, rpc_room__address_that_cannot_be_used_is_refused_in_words);
     tcase_add_test(tc, rpc_room__listens_at_several_addresses);
+    tcase_add_test(tc, rpc_room__socket_of_another_stays_when_it_stops);
+    tcase_add_test(tc, rpc_room__peers_of_one_socket_are_told_apart);
+    tcase_add_test(tc, rpc_room__core_accepts_where_the_room_cannot);
     tcase_add_test(tc, rpc_room__health_is_checked);
     tcase_add_test(tc, rpc_room__health_watch_tells_every_change);
     tcase_add_test(tc, rpc_room__changes_while_a_watcher_is_slow_end_in_the_last_state);

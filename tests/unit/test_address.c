@@ -1,10 +1,13 @@
-/* Addresses of sagad.yaml: where the sidecar may listen, and what it can call. */
-#include "sidecar/config/config_address.h"
+/* Addresses: where somebody may listen, what can be called, and how C core is told. */
+#include "transport/address.h"
 
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
-START_TEST(address__listens_at_unix_sockets_and_loopback_only)
+START_TEST(address__tells_what_is_near)
 {
     static const char *const good[] = {"unix:/run/sagad.sock", "unix:s",      "unix:///run/s",  "127.0.0.1:7240",
                                        "127.255.3.4:1",        "[::1]:65535", "localhost:7240", "127.0.0.1:0",
@@ -40,15 +43,13 @@ START_TEST(address__listens_at_unix_sockets_and_loopback_only)
                {"unix:/2345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345"
                 "678901234567x",
                 "is too long for a unix socket"}};
+    struct address a;
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
-        ck_assert_msg(address_check_listen(good[i]) == NULL, "%s %s", good[i], address_check_listen(good[i]));
-    for (size_t i = 0; i < sizeof foreign / sizeof foreign[0]; i++) {
-        const char *wrong = address_check_listen(foreign[i]);
-        ck_assert_msg(wrong != NULL && strstr(wrong, "TLS and authorization are not there yet") != NULL, "%s %s",
-                      foreign[i], wrong == NULL ? "is accepted" : wrong);
-    }
+        ck_assert_msg(address_read(good[i], &a) == NULL && address_is_near(&a), "%s", good[i]);
+    for (size_t i = 0; i < sizeof foreign / sizeof foreign[0]; i++)
+        ck_assert_msg(address_read(foreign[i], &a) == NULL && !address_is_near(&a), "%s", foreign[i]);
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        const char *wrong = address_check_listen(bad[i].address);
+        const char *wrong = address_read(bad[i].address, &a);
         ck_assert_msg(wrong != NULL && strstr(wrong, bad[i].words) != NULL, "%s %s", bad[i].address,
                       wrong == NULL ? "is accepted" : wrong);
     }
@@ -72,23 +73,53 @@ START_TEST(address__calls_any_host_with_a_port)
                {"a b:1", "is not an address as gRPC names it"},
                {"2001:db8::1:1", "without brackets"},
                {"inventory:0", "names port 0"},
+               {"ipv4:10.0.0.1:1,10.0.0.2:1", "is not an address as gRPC names it"},
                {"unix:", "names no path"}};
+    struct address a;
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
-        ck_assert_msg(address_check_target(good[i]) == NULL, "%s %s", good[i], address_check_target(good[i]));
+        ck_assert_msg(address_read_target(good[i], &a) == NULL, "%s %s", good[i], address_read_target(good[i], &a));
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        const char *wrong = address_check_target(bad[i].address);
+        const char *wrong = address_read_target(bad[i].address, &a);
         ck_assert_msg(wrong != NULL && strstr(wrong, bad[i].words) != NULL, "%s %s", bad[i].address,
                       wrong == NULL ? "is accepted" : wrong);
     }
 }
 END_TEST
 
+START_TEST(address__is_told_to_gRPC_in_one_form)
+{
+    static const struct {
+        const char *address, *name;
+    } all[] = {{"inventory:50051", "dns:///inventory:50051"},
+               {"dns:inventory:1", "dns:///inventory:1"},
+               {"dns://8.8.8.8/inventory:1", "dns://8.8.8.8/inventory:1"},
+               {"ipv4:10.0.0.1:443", "dns:///10.0.0.1:443"},
+               {"[2001:db8::1]:1", "dns:///[2001:db8::1]:1"},
+               {"unix:///run/x.sock", "unix:///run/x.sock"},
+               {"unix:/run/a b%.sock", "unix:///run/a%20b%25.sock"}};
+    struct address a;
+    char name[ADDRESS_NAME_SIZE], here[ADDRESS_NAME_SIZE], expected[2 * ADDRESS_NAME_SIZE];
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        ck_assert_ptr_null(address_read_target(all[i].address, &a));
+        ck_assert(address_target_name(&a, name));
+        ck_assert_str_eq(name, all[i].name);
+    }
+    ck_assert_int_eq(chdir("/tmp"), 0);
+    ck_assert_ptr_nonnull(getcwd(here, sizeof here));
+    ck_assert_ptr_null(address_read_target("unix:x.sock", &a));
+    ck_assert(address_target_name(&a, name));
+    snprintf(expected, sizeof expected, "unix://%s/x.sock", here);
+    ck_assert_str_eq(name, expected);
+}
+END_TEST
+
 int main(void)
 {
-    Suite *suite = suite_create("config_address");
+    Suite *suite = suite_create("address");
     TCase *forms = tcase_create("forms");
-    tcase_add_test(forms, address__listens_at_unix_sockets_and_loopback_only);
+    tcase_add_test(forms, address__tells_what_is_near);
     tcase_add_test(forms, address__calls_any_host_with_a_port);
+    tcase_add_test(forms, address__is_told_to_gRPC_in_one_form);
     suite_add_tcase(suite, forms);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
