@@ -181,8 +181,9 @@ static int read_settlements(const struct decoder *d, size_t count, Saga__V1__Set
 
 /* ---- requests ---- */
 
-int decode_start(const struct decoder *d, const Saga__V1__StartRequest *m, struct event *e, struct error_detail *detail)
+int decode_start(const struct decoder *d, const void *message, struct event *e, struct error_detail *detail)
 {
+    const Saga__V1__StartRequest *m = message;
     struct bytes name, version;
     e->type = EVENT_START;
     /* Both may be repeated in an error. */
@@ -211,8 +212,9 @@ int decode_start(const struct decoder *d, const Saga__V1__StartRequest *m, struc
     return code != 0 ? code : read_span(m->deadline, SPAN_MS(1), "deadline", &e->deadline, detail);
 }
 
-int decode_begin(const struct decoder *d, const Saga__V1__BeginRequest *m, struct event *e, struct error_detail *detail)
+int decode_begin(const struct decoder *d, const void *message, struct event *e, struct error_detail *detail)
 {
+    const Saga__V1__BeginRequest *m = message;
     e->type = EVENT_BEGIN;
     int code = read_text(m->name, "name", &e->name, detail);
     if (code == 0)
@@ -226,9 +228,9 @@ int decode_begin(const struct decoder *d, const Saga__V1__BeginRequest *m, struc
     return code != 0 ? code : read_enlistments(d, m->n_enlist, m->enlist, e, detail);
 }
 
-int decode_enlist(const struct decoder *d, const Saga__V1__EnlistRequest *m, struct event *e,
-                  struct error_detail *detail)
+int decode_enlist(const struct decoder *d, const void *message, struct event *e, struct error_detail *detail)
 {
+    const Saga__V1__EnlistRequest *m = message;
     e->type = EVENT_ENLIST;
     int code = decode_saga_id(m->saga_id, &e->saga, detail);
     if (code == 0)
@@ -236,24 +238,25 @@ int decode_enlist(const struct decoder *d, const Saga__V1__EnlistRequest *m, str
     return code != 0 ? code : read_enlistments(d, m->n_enlist, m->enlist, e, detail);
 }
 
-int decode_settle(const struct decoder *d, const Saga__V1__SettleRequest *m, struct event *e,
-                  struct error_detail *detail)
+int decode_settle(const struct decoder *d, const void *message, struct event *e, struct error_detail *detail)
 {
+    const Saga__V1__SettleRequest *m = message;
     e->type = EVENT_ENLIST;
     int code = decode_saga_id(m->saga_id, &e->saga, detail);
     return code != 0 ? code : read_settlements(d, m->n_settle, m->settle, e, detail);
 }
 
-int decode_commit(const struct decoder *d, const Saga__V1__CommitRequest *m, struct event *e,
-                  struct error_detail *detail)
+int decode_commit(const struct decoder *d, const void *message, struct event *e, struct error_detail *detail)
 {
+    const Saga__V1__CommitRequest *m = message;
     e->type = EVENT_COMMIT;
     int code = decode_saga_id(m->saga_id, &e->saga, detail);
     return code != 0 ? code : read_settlements(d, m->n_settle, m->settle, e, detail);
 }
 
-int decode_abort(const struct decoder *d, const Saga__V1__AbortRequest *m, struct event *e, struct error_detail *detail)
+int decode_abort(const struct decoder *d, const void *message, struct event *e, struct error_detail *detail)
 {
+    const Saga__V1__AbortRequest *m = message;
     e->type = EVENT_ABORT;
     int code = decode_saga_id(m->saga_id, &e->saga, detail);
     if (code == 0)
@@ -261,7 +264,13 @@ int decode_abort(const struct decoder *d, const Saga__V1__AbortRequest *m, struc
     return code != 0 ? code : read_settlements(d, m->n_settle, m->settle, e, detail);
 }
 
-int decode_act(const struct decode_act *act, struct event *e, struct error_detail *detail)
+/* What requests that name a saga and little else say; NULL: the request has no such field. */
+struct act {
+    uint8_t type; /* enum event_type */
+    const char *saga_id, *step, *actor, *reason;
+};
+
+static int read_act(const struct act *act, struct event *e, struct error_detail *detail)
 {
     e->type = act->type;
     int code = decode_saga_id(act->saga_id, &e->saga, detail);
@@ -270,4 +279,61 @@ int decode_act(const struct decode_act *act, struct event *e, struct error_detai
     if (code == 0)
         code = read_text(act->actor, "actor", &e->actor, detail);
     return code != 0 ? code : read_text(act->reason, "reason", &e->reason, detail);
+}
+
+int decode_keep_alive(const struct decoder *d, const void *message, struct event *e, struct error_detail *detail)
+{
+    const Saga__V1__KeepAliveRequest *m = message;
+    const struct act act = {.type = EVENT_KEEP_ALIVE, .saga_id = m->saga_id};
+    (void)d;
+    return read_act(&act, e, detail);
+}
+
+int decode_cancel(const struct decoder *d, const void *message, struct event *e, struct error_detail *detail)
+{
+    const Saga__V1__CancelRequest *m = message;
+    const struct act act = {.type = EVENT_CANCEL, .saga_id = m->saga_id, .reason = m->reason};
+    (void)d;
+    return read_act(&act, e, detail);
+}
+
+int decode_pause(const struct decoder *d, const void *message, struct event *e, struct error_detail *detail)
+{
+    const Saga__V1__PauseRequest *m = message;
+    const struct act act = {.type = EVENT_PAUSE, .saga_id = m->saga_id, .actor = m->actor, .reason = m->reason};
+    (void)d;
+    return read_act(&act, e, detail);
+}
+
+int decode_resume(const struct decoder *d, const void *message, struct event *e, struct error_detail *detail)
+{
+    const Saga__V1__ResumeRequest *m = message;
+    const struct act act = {.type = EVENT_RESUME, .saga_id = m->saga_id, .actor = m->actor};
+    (void)d;
+    return read_act(&act, e, detail);
+}
+
+int decode_retry(const struct decoder *d, const void *message, struct event *e, struct error_detail *detail)
+{
+    const Saga__V1__RetryRequest *m = message;
+    const struct act act = {.type = EVENT_RETRY, .saga_id = m->saga_id, .step = m->step, .actor = m->actor};
+    (void)d;
+    return read_act(&act, e, detail);
+}
+
+int decode_skip(const struct decoder *d, const void *message, struct event *e, struct error_detail *detail)
+{
+    const Saga__V1__SkipRequest *m = message;
+    const struct act act = {
+        .type = EVENT_SKIP, .saga_id = m->saga_id, .step = m->step, .actor = m->actor, .reason = m->reason};
+    (void)d;
+    return read_act(&act, e, detail);
+}
+
+int decode_resolve(const struct decoder *d, const void *message, struct event *e, struct error_detail *detail)
+{
+    const Saga__V1__ResolveRequest *m = message;
+    const struct act act = {.type = EVENT_RESOLVE, .saga_id = m->saga_id, .actor = m->actor, .reason = m->reason};
+    (void)d;
+    return read_act(&act, e, detail);
 }

@@ -19,25 +19,20 @@ struct decoder {
     struct retry_policy compensation_retry; /* where an enlistment's policy leaves something out */
 };
 
-int decode_start(const struct decoder *d, const Saga__V1__StartRequest *m, struct event *e,
-                 struct error_detail *detail);
-int decode_begin(const struct decoder *d, const Saga__V1__BeginRequest *m, struct event *e,
-                 struct error_detail *detail);
-int decode_enlist(const struct decoder *d, const Saga__V1__EnlistRequest *m, struct event *e,
-                  struct error_detail *detail);
-int decode_settle(const struct decoder *d, const Saga__V1__SettleRequest *m, struct event *e,
-                  struct error_detail *detail);
-int decode_commit(const struct decoder *d, const Saga__V1__CommitRequest *m, struct event *e,
-                  struct error_detail *detail);
-int decode_abort(const struct decoder *d, const Saga__V1__AbortRequest *m, struct event *e,
-                 struct error_detail *detail);
-
-/* Requests that name a saga and little else. */
-struct decode_act {
-    uint8_t type;                                /* enum event_type */
-    const char *saga_id, *step, *actor, *reason; /* NULL: the request has no such field */
-};
-int decode_act(const struct decode_act *act, struct event *e, struct error_detail *detail);
+/* As in struct method: message is the request of the method of this name. */
+int decode_start(const struct decoder *d, const void *message, struct event *e, struct error_detail *detail);
+int decode_begin(const struct decoder *d, const void *message, struct event *e, struct error_detail *detail);
+int decode_enlist(const struct decoder *d, const void *message, struct event *e, struct error_detail *detail);
+int decode_settle(const struct decoder *d, const void *message, struct event *e, struct error_detail *detail);
+int decode_commit(const struct decoder *d, const void *message, struct event *e, struct error_detail *detail);
+int decode_abort(const struct decoder *d, const void *message, struct event *e, struct error_detail *detail);
+int decode_keep_alive(const struct decoder *d, const void *message, struct event *e, struct error_detail *detail);
+int decode_cancel(const struct decoder *d, const void *message, struct event *e, struct error_detail *detail);
+int decode_pause(const struct decoder *d, const void *message, struct event *e, struct error_detail *detail);
+int decode_resume(const struct decoder *d, const void *message, struct event *e, struct error_detail *detail);
+int decode_retry(const struct decoder *d, const void *message, struct event *e, struct error_detail *detail);
+int decode_skip(const struct decoder *d, const void *message, struct event *e, struct error_detail *detail);
+int decode_resolve(const struct decoder *d, const void *message, struct event *e, struct error_detail *detail);
 
 /* The id of a saga, from field "saga_id". */
 int decode_saga_id(const char *text, struct saga_id *id, struct error_detail *detail);

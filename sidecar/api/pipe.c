@@ -1,8 +1,14 @@
-/* pipe.c - Pipe: messages of many commands, each answered by one message with as many results, in order. */
-#include "sidecar/runtime/loop.h"
+/* pipe.c - Pipe: messages of many commands, each answered by one message with as many results, in order.
+ *
+ * A message is kept as it came, and its commands are read and carried out one by one: so a long one is cut into pieces by time, and what
+ * else there is to do waits for a piece at most. */
+#include "sidecar/api/api_inside.h"
 
+#include "sidecar/api/packed.h"
+#include "sidecar/message/wire.h"
 #include "sidecar/base/check.h"
 #include "sidecar/rpc/status_details.h"
+#include "sidecar/shard/place.h"
 
 #include <stdlib.h>
 #include <utlist.h>
@@ -11,26 +17,30 @@
 #define MESSAGES_MAX 16
 
 struct piped_command {
-    struct request request; /* its address is the token; request.piped is the message */
+    struct request request; /* its address is the token */
+    struct piped_message *message;
     bool answered;
     bool elsewhere; /* another loop answers it */
-    bool repeated;
     int code;
-    struct saga_id saga;
+    struct reply_effect reply;
     struct error_detail *detail; /* owned; NULL: the code says it all */
-    struct bytes status;         /* owned: another loop's error, as google.rpc.Status */
+    struct bytes told;           /* owned; elsewhere: the response, or google.rpc.Status of an error */
 };
 
 struct piped_message {
     struct pipe *pipe;
     struct piped_message *next;
-    size_t count, open; /* commands, and those that are not answered yet */
+    uint8_t *bytes;            /* owned, until all is carried out */
+    struct bytes rest;         /* of them: what is not carried out yet */
+    size_t count, open, begun; /* commands; those that are not answered, and those that were looked at */
     struct piped_command commands[];
 };
 
 struct pipe {
-    struct rpc_call *call;
+    struct request request;
+    struct api *api;
     struct piped_message *first, **last; /* in the order they came */
+    struct piped_message *carrying;      /* the last, while some of its commands have not been looked at */
     size_t message_count;
     bool asked; /* for the next message */
     bool sending;
@@ -41,16 +51,17 @@ struct pipe {
     struct pipe *prev, *next; /* among the open ones */
 };
 
-static struct pipe *pipe_of(struct loop *s, struct rpc_call *call)
+static struct pipe *pipe_of(struct api *api, struct rpc_call *call)
 {
     struct pipe *p = rpc_call_owner(call);
     if (p != NULL || (p = calloc(1, sizeof *p)) == NULL)
         return p;
-    p->call = call;
+    p->request = (struct request){.kind = REQUEST_PIPE, .method = METHOD_PIPE, .call = call};
+    p->api = api;
     p->last = &p->first;
     p->asked = true;
-    rpc_call_set_owner(call, p);
-    DL_APPEND(s->pipes, p);
+    rpc_call_set_owner(call, &p->request);
+    DL_APPEND(api->pipes, p);
     return p;
 }
 
@@ -58,8 +69,9 @@ static void message_free(struct piped_message *message)
 {
     for (size_t i = 0; i < message->count; i++) {
         free(message->commands[i].detail);
-        free((void *)(uintptr_t)message->commands[i].status.at);
+        free((void *)(uintptr_t)message->commands[i].told.at);
     }
+    free(message->bytes);
     free(message);
 }
 
@@ -70,55 +82,33 @@ static bool result_error(struct arena *a, const struct piped_command *command, S
     uint8_t *at = arena_take(a, STATUS_DETAILS_SIZE_MAX);
     if (at == NULL)
         return false;
-    struct bytes packed =
-        command->status.at != NULL ? command->status : status_details(command->code, command->detail, at);
+    struct bytes packed = command->told.at != NULL ? command->told : status_details(command->code, command->detail, at);
     result->result_case = SAGA__V1__RESULT__RESULT_ERROR;
     result->error = google__rpc__status__unpack(&a->allocator, packed.size, packed.at);
     return result->error != NULL;
 }
 
-#define RESULT(a, result, case_name, member, type, init) \
-    ((result)->result_case = case_name, \
-     ((result)->member = arena_take(a, sizeof(type))) != NULL && (init((result)->member), true))
+/* The field of a Result that a response of this type goes into. */
+static const ProtobufCFieldDescriptor *result_field(const ProtobufCMessageDescriptor *response)
+{
+    const ProtobufCMessageDescriptor *type = &saga__v1__result__descriptor;
+    for (unsigned i = 0; i < type->n_fields; i++)
+        if (type->fields[i].descriptor == response)
+            return &type->fields[i];
+    CHECK(!"a command whose response is a result");
+}
 
 static bool result_done(struct arena *a, const struct piped_command *command, Saga__V1__Result *result)
 {
-    char *id = NULL;
-    if (command->request.method == METHOD_START || command->request.method == METHOD_BEGIN) {
-        id = arena_take(a, SAGA_ID_TEXT_SIZE);
-        if (id == NULL)
-            return false;
-        saga_id_format(command->saga, id);
-    }
-    switch (command->request.method) {
-    case METHOD_START:
-        if (!RESULT(a, result, SAGA__V1__RESULT__RESULT_START, start, Saga__V1__StartResponse,
-                    saga__v1__start_response__init))
-            return false;
-        result->start->saga_id = id;
-        result->start->already_started = command->repeated;
-        return true;
-    case METHOD_BEGIN:
-        if (!RESULT(a, result, SAGA__V1__RESULT__RESULT_BEGIN, begin, Saga__V1__BeginResponse,
-                    saga__v1__begin_response__init))
-            return false;
-        result->begin->saga_id = id;
-        result->begin->already_started = command->repeated;
-        return true;
-    case METHOD_ENLIST:
-        return RESULT(a, result, SAGA__V1__RESULT__RESULT_ENLIST, enlist, Saga__V1__EnlistResponse,
-                      saga__v1__enlist_response__init);
-    case METHOD_SETTLE:
-        return RESULT(a, result, SAGA__V1__RESULT__RESULT_SETTLE, settle, Saga__V1__SettleResponse,
-                      saga__v1__settle_response__init);
-    case METHOD_COMMIT:
-        return RESULT(a, result, SAGA__V1__RESULT__RESULT_COMMIT, commit, Saga__V1__CommitResponse,
-                      saga__v1__commit_response__init);
-    default:
-        CHECK(command->request.method == METHOD_ABORT);
-        return RESULT(a, result, SAGA__V1__RESULT__RESULT_ABORT, abort, Saga__V1__AbortResponse,
-                      saga__v1__abort_response__init);
-    }
+    enum method_id method = command->request.method;
+    const ProtobufCMessageDescriptor *type = methods[method].response;
+    const ProtobufCFieldDescriptor *field = result_field(type);
+    ProtobufCMessage *response =
+        command->elsewhere ? protobuf_c_message_unpack(type, &a->allocator, command->told.size, command->told.at)
+                           : answer_make(a, method, &command->reply, NULL);
+    memcpy((char *)result + field->offset, &response, sizeof response);
+    result->result_case = (Saga__V1__Result__ResultCase)field->id;
+    return response != NULL;
 }
 
 static struct bytes response_of(struct arena *a, const struct piped_message *message)
@@ -142,13 +132,13 @@ static struct bytes response_of(struct arena *a, const struct piped_message *mes
 
 /* ---- the stream ---- */
 
-static void end(struct loop *s, struct pipe *p)
+static void end(struct pipe *p)
 {
-    DL_DELETE(s->pipes, p);
+    DL_DELETE(p->api->pipes, p);
     if (p->end_code == 0)
-        rpc_end(p->call, 0, "", bytes_of(NULL, 0));
+        rpc_end(p->request.call, 0, "", bytes_of(NULL, 0));
     else
-        service_refuse(p->call, p->end_code, &p->end_detail);
+        api_refuse(p->request.call, p->end_code, &p->end_detail);
     free(p);
 }
 
@@ -163,65 +153,49 @@ static struct piped_message *take_first(struct pipe *p)
 }
 
 /* Sends what is answered, reads on where there is room, and ends when all is said. */
-static void turn(struct loop *s, struct pipe *p)
+static void turn(struct pipe *p)
 {
     while (p->gone && p->first != NULL && p->first->open == 0)
         message_free(take_first(p));
     if (!p->sending && !p->gone && p->first != NULL && p->first->open == 0) {
-        arena_reset(&s->arena);
+        struct arena *a = &p->api->arena;
+        arena_reset(a);
         struct piped_message *message = take_first(p);
-        struct bytes response = response_of(&s->arena, message);
+        struct bytes response = response_of(a, message);
         message_free(message);
         if (response.at == NULL) {
             p->over = true;
             p->end_code = error_set(&p->end_detail, E_MEMORY, "", NULL);
         } else {
             p->sending = true;
-            rpc_send(p->call, response);
+            rpc_send(p->request.call, response);
         }
     }
     if (p->over && !p->sending && p->first == NULL) {
-        end(s, p);
+        end(p);
         return;
     }
-    if (!p->over && !p->asked && p->message_count < MESSAGES_MAX) {
+    if (!p->over && !p->asked && p->carrying == NULL && p->message_count < MESSAGES_MAX) {
         p->asked = true;
-        rpc_next(p->call);
+        rpc_next(p->request.call);
     }
 }
 
 /* No further message is read; what was read is answered first. */
-static void end_with(struct loop *s, struct pipe *p, int code)
+static void end_with(struct pipe *p, int code)
 {
     p->over = true;
     p->end_code = code;
-    turn(s, p);
+    turn(p);
 }
 
-static enum method method_of(const Saga__V1__Command *command, const ProtobufCMessage **message)
+/* ---- commands ---- */
+
+/* The number of the field of PipeRequest that they are in. */
+static uint32_t commands_field(void)
 {
-    switch (command->command_case) {
-    case SAGA__V1__COMMAND__COMMAND_START:
-        *message = &command->start->base;
-        return METHOD_START;
-    case SAGA__V1__COMMAND__COMMAND_BEGIN:
-        *message = &command->begin->base;
-        return METHOD_BEGIN;
-    case SAGA__V1__COMMAND__COMMAND_ENLIST:
-        *message = &command->enlist->base;
-        return METHOD_ENLIST;
-    case SAGA__V1__COMMAND__COMMAND_SETTLE:
-        *message = &command->settle->base;
-        return METHOD_SETTLE;
-    case SAGA__V1__COMMAND__COMMAND_COMMIT:
-        *message = &command->commit->base;
-        return METHOD_COMMIT;
-    case SAGA__V1__COMMAND__COMMAND_ABORT:
-        *message = &command->abort->base;
-        return METHOD_ABORT;
-    default:
-        return METHOD_COUNT;
-    }
+    const struct method *method = &methods[METHOD_PIPE];
+    return protobuf_c_message_descriptor_get_field_by_name(method->request, method->key)->id;
 }
 
 static void command_answered(struct piped_command *command, int code, const struct error_detail *detail)
@@ -230,179 +204,241 @@ static void command_answered(struct piped_command *command, int code, const stru
     command->code = code;
     if (code != 0 && detail != NULL && (command->detail = malloc(sizeof *detail)) != NULL)
         *command->detail = *detail;
-    command->request.piped->open--;
+    command->message->open--;
 }
 
 /* Another loop has answered. */
 static void told(void *self, void *tag, const struct rpc_told *told)
 {
     struct piped_command *command = tag;
-    int code = told->status == 0 ? 0 : E_MEMORY; /* unless status says more */
-    if (code != 0 && told->details.size > 0) {
-        void *copy = malloc(told->details.size);
-        if (copy != NULL)
-            memcpy(copy, told->details.at, told->details.size);
-        command->status = bytes_of(copy, copy == NULL ? 0 : told->details.size);
-    } else if (command->request.method == METHOD_START || command->request.method == METHOD_BEGIN) {
-        /* BeginResponse is the same message under another name. */
-        Saga__V1__StartResponse *m = saga__v1__start_response__unpack(NULL, told->body.size, told->body.at);
-        if (m == NULL || !saga_id_parse(m->saga_id, strlen(m->saga_id), &command->saga))
-            code = E_MEMORY;
-        else
-            command->repeated = m->already_started;
-        if (m != NULL)
-            saga__v1__start_response__free_unpacked(m, NULL);
-    }
-    command_answered(command, code, NULL);
-    if (command->request.piped->open == 0)
-        turn(self, command->request.piped->pipe);
+    struct bytes said = told->status == 0 ? told->body : told->details;
+    void *copy = said.size == 0 ? NULL : malloc(said.size);
+    (void)self;
+    if (copy != NULL)
+        memcpy(copy, said.at, said.size);
+    command->told = bytes_of(copy, copy == NULL ? 0 : said.size);
+    /* Unless the status says more. */
+    bool lost = copy == NULL && said.size > 0;
+    command_answered(command, told->status != 0 || lost ? E_MEMORY : 0, NULL);
+    if (command->message->open == 0)
+        turn(command->message->pipe);
 }
 
 static const struct rpc_asker asker = {.on_end = told};
 
 /* Hands a command to the loop that it is for. Returns false when that is this one. */
-static bool ask_another(struct loop *s, struct piped_command *command, const ProtobufCMessage *m)
+static bool ask_another(struct api *api, struct piped_command *command, const ProtobufCMessage *m)
 {
-    enum method method = (enum method)command->request.method;
-    struct rpc *other = relay_command_loop(s, method, m);
-    if (other == NULL)
+    enum method_id method = command->request.method;
+    if (api->options.loops == 1)
         return false;
-    struct bytes packed = arena_pack(&s->arena, m);
+    struct bytes key = bytes_of_text(methods_key(method, m));
+    unsigned loops = api->options.loops;
+    int place = methods[method].route == ROUTE_REQUEST ? place_of_request(key, loops) : place_of_saga(key, loops);
+    if (place < 0 || (unsigned)place == api->options.loop)
+        return false;
+    struct bytes packed = arena_pack(&api->arena, m);
     if (packed.at == NULL)
         command_answered(command, E_MEMORY, NULL);
     else
-        rpc_ask(s->rpc, other, &service_methods[method], packed, rpc_call_peer(command->request.piped->pipe->call),
-                &asker, command);
+        rpc_ask(api->options.rpc, api->options.rooms[place], &methods_served[method], packed,
+                rpc_call_peer(command->message->pipe->request.call), &asker, command);
     command->elsewhere = packed.at != NULL;
     return true;
 }
 
-static void carry_out(struct loop *s, struct piped_command *command, const Saga__V1__Command *m)
+/* Reads a command, and carries it out. */
+static void carry_out(struct api *api, struct piped_command *command, struct bytes packed)
 {
     struct error_detail detail;
     struct event event;
-    const ProtobufCMessage *request;
-    enum method method = method_of(m, &request);
-    int code;
-    if (method == METHOD_COUNT) {
+    arena_reset(&api->arena);
+    int code = packed_check(&saga__v1__command__descriptor, packed, api->bounds, &detail);
+    Saga__V1__Command *m = code == 0 ? saga__v1__command__unpack(&api->arena.allocator, packed.size, packed.at) : NULL;
+    const ProtobufCFieldDescriptor *field =
+        m == NULL ? NULL : protobuf_c_message_descriptor_get_field(m->base.descriptor, m->command_case);
+    if (code != 0) {
+        /* as it says */
+    } else if (m == NULL) {
+        code = error_set(&detail, E_ARGUMENT, "command", "the command cannot be read as saga.v1.Command");
+    } else if (field == NULL) {
         code = error_set(&detail, E_ARGUMENT, "command", "a command that this sidecar does not know");
     } else {
-        command->request.method = (uint8_t)method;
-        if (ask_another(s, command, request))
+        const ProtobufCMessage *request;
+        memcpy(&request, (char *)m + field->offset, sizeof request);
+        command->request.method = methods_find(field->descriptor);
+        if (ask_another(api, command, request))
             return;
-        code = service_decode(s, method, request, &event, &detail);
+        code = change_decode(api, command->request.method, request, &event, &detail);
         event.token = (uintptr_t)&command->request;
         if (code == 0)
-            service_submit(s, &event);
+            api_submit(api, &event);
     }
     if (code != 0)
         command_answered(command, code, &detail);
 }
 
-void pipe_message(struct loop *s, struct rpc_call *call, struct bytes bytes)
+/* Goes on with the last message. */
+static void carry(struct pipe *p)
 {
-    struct pipe *p = pipe_of(s, call);
+    struct piped_message *message = p->carrying;
+    struct wire_field field;
+    uint32_t number = commands_field();
+    while (message->begun < message->count && api_has_time(p->api)) {
+        CHECK(wire_next(&message->rest, &field) == 1);
+        if (field.number == number)
+            carry_out(p->api, &message->commands[message->begun++], field.body);
+    }
+    if (message->begun < message->count)
+        return;
+    p->carrying = NULL;
+    p->api->pipes_carrying--;
+    free(message->bytes);
+    message->bytes = NULL;
+}
+
+void pipes_run(struct api *api)
+{
+    struct pipe *p, *next;
+    if (api->pipes_carrying == 0)
+        return;
+    DL_FOREACH_SAFE(api->pipes, p, next)
+    {
+        if (p->carrying == NULL)
+            continue;
+        carry(p);
+        turn(p);
+    }
+}
+
+/* How many commands are in a message; or that it is none, or has more than it may. */
+static int count_commands(const struct api *api, struct bytes rest, size_t *count, struct error_detail *detail)
+{
+    struct wire_field field;
+    uint32_t number = commands_field();
+    *count = 0;
+    int found;
+    while ((found = wire_next(&rest, &field)) == 1 && (field.number != number || field.type == WIRE_BYTES))
+        *count += field.number == number;
+    if (found != 0)
+        return error_set(detail, E_ARGUMENT, "", "the message cannot be read as saga.v1.PipeRequest");
+    if (*count > api->options.pipe_commands_max)
+        return error_set(detail, E_ARGUMENT, "commands", "more than pipe_commands_max in one message");
+    return 0;
+}
+
+void pipe_message(struct api *api, struct rpc_call *call, struct bytes bytes)
+{
+    struct pipe *p = pipe_of(api, call);
+    size_t count;
     if (p == NULL) {
-        service_refuse(call, E_MEMORY, NULL);
+        api_refuse(call, E_MEMORY, NULL);
         return;
     }
     p->asked = false;
     if (p->over)
         return;
-    if (s->stopping) { /* its first message crossed our stopping */
-        end_with(s, p, error_set(&p->end_detail, E_STOPPING, "", NULL));
+    if (api->stopping) { /* its first message crossed our stopping */
+        end_with(p, error_set(&p->end_detail, E_STOPPING, "", NULL));
         return;
     }
-    arena_reset(&s->arena);
-    const Saga__V1__PipeRequest *m = saga__v1__pipe_request__unpack(&s->arena.allocator, bytes.size, bytes.at);
-    if (m == NULL) {
-        end_with(s, p, error_set(&p->end_detail, E_ARGUMENT, "", "the message cannot be read as saga.v1.PipeRequest"));
+    int code = count_commands(api, bytes, &count, &p->end_detail);
+    if (code != 0) {
+        end_with(p, code);
         return;
     }
-    if (m->n_commands > s->config->pipe_commands_max) {
-        end_with(s, p, error_set(&p->end_detail, E_ARGUMENT, "commands", "more than pipe_commands_max in one message"));
+    struct piped_message *message = calloc(1, sizeof *message + count * sizeof message->commands[0]);
+    uint8_t *copy = message == NULL ? NULL : malloc(bytes.size + 1);
+    if (copy == NULL) {
+        free(message);
+        end_with(p, error_set(&p->end_detail, E_MEMORY, "", NULL));
         return;
     }
-    struct piped_message *message = calloc(1, sizeof *message + m->n_commands * sizeof message->commands[0]);
-    if (message == NULL) {
-        end_with(s, p, error_set(&p->end_detail, E_MEMORY, "", NULL));
-        return;
-    }
+    if (bytes.size > 0)
+        memcpy(copy, bytes.at, bytes.size);
+    message->bytes = copy;
+    message->rest = bytes_of(copy, bytes.size);
     message->pipe = p;
-    message->count = message->open = m->n_commands;
+    message->count = message->open = count;
+    for (size_t i = 0; i < count; i++) {
+        message->commands[i].request.kind = REQUEST_COMMAND;
+        message->commands[i].message = message;
+    }
     *p->last = message;
     p->last = &message->next;
     p->message_count++;
-    for (size_t i = 0; i < m->n_commands; i++) {
-        message->commands[i].request.piped = message;
-        carry_out(s, &message->commands[i], m->commands[i]);
-    }
-    turn(s, p);
+    p->carrying = message;
+    api->pipes_carrying++;
+    carry(p);
+    turn(p);
 }
 
-void pipe_reply(struct loop *s, struct request *request, const struct reply_effect *reply,
+void pipe_reply(struct api *api, struct request *request, const struct reply_effect *reply,
                 const struct error_detail *detail)
 {
     struct piped_command *command = (struct piped_command *)(void *)request;
-    command->saga = reply->saga;
-    command->repeated = reply->repeated;
-    service_tell_damage(reply->code, detail);
+    (void)api;
+    command->reply = *reply;
+    api_tell_damage(reply->code, detail);
     command_answered(command, reply->code, detail);
-    if (request->piped->open == 0)
-        turn(s, request->piped->pipe);
+    if (command->message->open == 0)
+        turn(command->message->pipe);
 }
 
-void pipe_half_close(struct loop *s, struct rpc_call *call)
+void pipe_half_close(struct api *api, struct rpc_call *call)
 {
-    struct pipe *p = pipe_of(s, call);
+    struct pipe *p = pipe_of(api, call);
     if (p == NULL) {
-        service_refuse(call, E_MEMORY, NULL);
+        api_refuse(call, E_MEMORY, NULL);
         return;
     }
     p->over = true;
-    turn(s, p);
+    turn(p);
 }
 
 /* What was sent is carried out all the same; there is nobody to tell. */
-void pipe_cancelled(struct loop *s, struct rpc_call *call)
+void pipe_cancelled(struct api *api, struct rpc_call *call)
 {
-    struct pipe *p = pipe_of(s, call);
+    struct pipe *p = pipe_of(api, call);
     if (p == NULL) {
-        service_refuse(call, E_MEMORY, NULL);
+        api_refuse(call, E_MEMORY, NULL);
         return;
     }
     p->gone = true;
     p->over = true;
     p->sending = false;
-    turn(s, p);
+    turn(p);
 }
 
-void pipes_end(struct loop *s)
+void pipes_end(struct api *api)
 {
     struct pipe *p, *next;
-    DL_FOREACH_SAFE(s->pipes, p, next)
+    DL_FOREACH_SAFE(api->pipes, p, next)
     {
         if (!p->over)
-            end_with(s, p, error_set(&p->end_detail, E_STOPPING, "", NULL));
+            end_with(p, error_set(&p->end_detail, E_STOPPING, "", NULL));
     }
 }
 
-void pipes_abandon(struct loop *s)
+void pipes_abandon(struct api *api)
 {
     struct pipe *p, *next;
-    DL_FOREACH_SAFE(s->pipes, p, next)
+    DL_FOREACH_SAFE(api->pipes, p, next)
     {
+        api->pipes_carrying -= p->carrying != NULL;
+        p->carrying = NULL;
         for (struct piped_message *message = p->first; message != NULL; message = message->next)
             for (size_t i = 0; i < message->count; i++)
                 if (!message->commands[i].answered && !message->commands[i].elsewhere)
                     command_answered(&message->commands[i], E_STOPPING, NULL);
-        turn(s, p);
+        turn(p);
     }
 }
 
-void pipe_sent(struct loop *s, struct rpc_call *call)
+void pipe_sent(struct api *api, struct rpc_call *call)
 {
     struct pipe *p = rpc_call_owner(call);
+    (void)api;
     p->sending = false;
-    turn(s, p);
+    turn(p);
 }

@@ -1,6 +1,6 @@
 /* reads.c - what looks at sagas and definitions. Runs right after a commit, when everything in memory is durable; while the journal is full
  * that is not so, and reads are refused with what is the matter. */
-#include "sidecar/runtime/loop.h"
+#include "sidecar/api/api_inside.h"
 
 #include "sidecar/base/check.h"
 #include "sidecar/api/view.h"
@@ -19,16 +19,16 @@
 
 /* ---- pages ---- */
 
-static int page_size(int32_t asked, size_t *size, struct error_detail *detail)
+int reads_page_size(int32_t asked, size_t *size, struct error_detail *detail)
 {
-    *size = asked <= 0 || asked > PAGE_SIZE_MAX ? PAGE_SIZE_DEFAULT : (size_t)asked;
+    *size = asked <= 0 || asked > PAGE_SIZE_MAX ? API_PAGE_SIZE_DEFAULT : (size_t)asked;
     if (asked < 0 || asked > PAGE_SIZE_MAX)
         return error_set(detail, E_ARGUMENT, "page_size", "at most 1000; 0 takes 100");
     return 0;
 }
 
 /* A token is where the page before ended, in hexadecimal. */
-static int page_token(const char *token, uint64_t first, uint64_t *at, struct error_detail *detail)
+int reads_page_token(const char *token, uint64_t first, uint64_t *at, struct error_detail *detail)
 {
     char again[20];
     *at = first;
@@ -42,14 +42,14 @@ static int page_token(const char *token, uint64_t first, uint64_t *at, struct er
 
 /* ---- Get ---- */
 
-int reads_find(struct loop *s, struct saga_id id, struct found *out, struct error_detail *detail)
+int reads_find(struct api *api, struct saga_id id, struct found *out, struct error_detail *detail)
 {
-    out->live = engine_find(core_engine(s->core), id.serial);
+    out->live = engine_find(core_engine(api->core), id.serial);
     if (out->live != NULL) {
         out->last_frame = out->live->position;
         return saga_id_equal(out->live->id, id) ? 0 : error_set(detail, E_SAGA_NOT_FOUND, "saga_id", NULL);
     }
-    int code = s->store->find_ended(s->store, id.serial, &out->ended, detail);
+    int code = api->store->find_ended(api->store, id.serial, &out->ended, detail);
     if (code != 0)
         return code == E_SAGA_NOT_FOUND ? error_set(detail, E_SAGA_NOT_FOUND, "saga_id", NULL) : code;
     out->last_frame = out->ended.last_frame;
@@ -74,9 +74,10 @@ static Saga__V1__Event **events_of(struct arena *a, const struct timeline *timel
     return events;
 }
 
-static int read_get(struct loop *s, struct rpc_call *call, const Saga__V1__GetRequest *m, struct error_detail *detail)
+int reads_get(struct api *api, struct read *read, const void *message, struct error_detail *detail)
 {
-    struct arena *a = &s->arena;
+    const Saga__V1__GetRequest *m = message;
+    struct arena *a = &api->arena;
     struct found found;
     struct timeline timeline;
     struct engine *replayed = NULL;
@@ -85,23 +86,23 @@ static int read_get(struct loop *s, struct rpc_call *call, const Saga__V1__GetRe
     struct saga_id id;
     int code = decode_saga_id(m->saga_id, &id, detail);
     if (code == 0)
-        code = reads_find(s, id, &found, detail);
+        code = reads_find(api, id, &found, detail);
     if (code != 0)
         return code;
     Saga__V1__GetResponse response = SAGA__V1__GET_RESPONSE__INIT;
     uint32_t definition = found.live == NULL ? found.ended.definition : 0;
     /* The row's texts are views: this is made before the store is asked for frames. */
-    response.saga = found.live != NULL ? view_saga(a, found.live, core_engine(s->core), flags)
-                                       : view_ended(a, &found.ended, s->catalog);
+    response.saga = found.live != NULL ? view_saga(a, found.live, core_engine(api->core), flags)
+                                       : view_ended(a, &found.ended, api->catalog);
     if (response.saga == NULL)
         return error_set(detail, E_MEMORY, "", NULL);
-    code = timeline_load(s->store, &(struct timeline_query){.serial = id.serial, .last_frame = found.last_frame}, a,
+    code = timeline_load(api->store, &(struct timeline_query){.serial = id.serial, .last_frame = found.last_frame}, a,
                          &timeline, detail);
     if (code != 0)
         return code;
     saga = found.live;
     if (found.live == NULL && !timeline.truncated) {
-        code = timeline_replay(&timeline, catalog_by_number(s->catalog, definition), &replayed, detail);
+        code = timeline_replay(&timeline, catalog_by_number(api->catalog, definition), &replayed, detail);
         if (code != 0)
             return code;
         saga = engine_find(replayed, id.serial);
@@ -113,7 +114,7 @@ static int read_get(struct loop *s, struct rpc_call *call, const Saga__V1__GetRe
     } else {
         response.n_timeline = timeline.count;
         response.timeline_truncated = timeline.truncated;
-        service_answer(s, call, &response.base);
+        api_answer(api, read->request.call, &response.base);
     }
     engine_destroy(replayed);
     return code;
@@ -162,11 +163,11 @@ static bool matches(const struct saga *saga, const struct ended_query *q)
 }
 
 /* Live sagas, as store->list_ended gives those that have ended. */
-static void list_live(const struct loop *s, const struct ended_query *q, struct listing *l, uint64_t *examined_to)
+static void list_live(const struct api *api, const struct ended_query *q, struct listing *l, uint64_t *examined_to)
 {
     uint32_t examined = 0;
     *examined_to = 0;
-    const struct engine *e = core_engine(s->core);
+    const struct engine *e = core_engine(api->core);
     for (const struct saga *saga = engine_before(e, q->below); saga != NULL; saga = engine_before(e, saga->id.serial)) {
         if (matches(saga, q))
             list_add(l, view_saga(l->arena, saga, e, 0), saga->id.serial);
@@ -198,10 +199,10 @@ static int list_query(const Saga__V1__ListRequest *m, struct ended_query *q, str
             return error_set(detail, E_ARGUMENT, "states", "not a state of a saga");
         q->states |= UINT32_C(1) << m->states[i];
     }
-    int code = page_size(m->page_size, &rows, detail);
+    int code = reads_page_size(m->page_size, &rows, detail);
     q->rows_max = (uint32_t)rows;
     if (code == 0)
-        code = page_token(m->page_token, UINT64_MAX, &q->below, detail);
+        code = reads_page_token(m->page_token, UINT64_MAX, &q->below, detail);
     if (code == 0)
         code = time_of(m->started_from, (struct instant){0}, "started_from", &q->started_from, detail);
     if (code == 0)
@@ -226,20 +227,21 @@ static uint64_t merge(const struct listing *a, const struct listing *b, uint64_t
     return more ? out->serials[out->count - 1] : floor;
 }
 
-static int read_list(struct loop *s, struct rpc_call *call, const Saga__V1__ListRequest *m, struct error_detail *detail)
+int reads_list(struct api *api, struct read *read, const void *message, struct error_detail *detail)
 {
-    struct arena *a = &s->arena;
+    const Saga__V1__ListRequest *m = message;
+    struct arena *a = &api->arena;
     struct ended_query query;
     struct listing live, ended, page;
     uint64_t live_to, ended_to;
     int code = list_query(m, &query, detail);
     if (code != 0)
         return code;
-    if (!listing_init(&live, a, s->catalog, query.rows_max) || !listing_init(&ended, a, s->catalog, query.rows_max) ||
-        !listing_init(&page, a, s->catalog, query.rows_max))
+    if (!listing_init(&live, a, api->catalog, query.rows_max) ||
+        !listing_init(&ended, a, api->catalog, query.rows_max) || !listing_init(&page, a, api->catalog, query.rows_max))
         return error_set(detail, E_MEMORY, "", NULL);
-    list_live(s, &query, &live, &live_to);
-    code = s->store->list_ended(s->store, &query, list_ended_row, &ended, &ended_to, detail);
+    list_live(api, &query, &live, &live_to);
+    code = api->store->list_ended(api->store, &query, list_ended_row, &ended, &ended_to, detail);
     if (code != 0)
         return code;
     uint64_t next = merge(&live, &ended, live_to > ended_to ? live_to : ended_to, query.rows_max, &page);
@@ -251,43 +253,43 @@ static int read_list(struct loop *s, struct rpc_call *call, const Saga__V1__List
         page.failed = true;
     if (live.failed || ended.failed || page.failed)
         return error_set(detail, E_MEMORY, "", NULL);
-    service_answer(s, call, &response.base);
+    api_answer(api, read->request.call, &response.base);
     return 0;
 }
 
 /* ---- ListDeadLetters ---- */
 
 /* What was said last of a stuck saga lies near the end of its timeline. */
-static int dead_letter(struct loop *s, const struct saga *saga, Saga__V1__Saga **out, struct error_detail *detail)
+static int dead_letter(struct api *api, const struct saga *saga, Saga__V1__Saga **out, struct error_detail *detail)
 {
     struct timeline timeline;
-    Saga__V1__Saga *view = view_saga(&s->arena, saga, core_engine(s->core), VIEW_STEPS);
+    Saga__V1__Saga *view = view_saga(&api->arena, saga, core_engine(api->core), VIEW_STEPS);
     struct timeline_query last = {
         .serial = saga->id.serial, .last_frame = saga->position, .records_max = DEAD_LETTER_RECORDS};
-    int code = timeline_load(s->store, &last, &s->arena, &timeline, detail);
+    int code = timeline_load(api->store, &last, &api->arena, &timeline, detail);
     if (code != 0)
         return code;
-    if (view == NULL || !view_add_history(&s->arena, view, &timeline))
+    if (view == NULL || !view_add_history(&api->arena, view, &timeline))
         return error_set(detail, E_MEMORY, "", NULL);
     *out = view;
     return 0;
 }
 
-static int read_dead_letters(struct loop *s, struct rpc_call *call, const Saga__V1__ListDeadLettersRequest *m,
-                             struct error_detail *detail)
+int reads_dead_letters(struct api *api, struct read *read, const void *message, struct error_detail *detail)
 {
-    const struct engine *e = core_engine(s->core);
+    const Saga__V1__ListDeadLettersRequest *m = message;
+    const struct engine *e = core_engine(api->core);
     struct bytes name = bytes_of_text(m->definition);
     size_t room;
     uint64_t after, next = 0;
     uint32_t examined = 0, left = engine_counts(e).stuck;
-    int code = page_size(m->page_size, &room, detail);
+    int code = reads_page_size(m->page_size, &room, detail);
     if (code == 0)
-        code = page_token(m->page_token, 0, &after, detail);
+        code = reads_page_token(m->page_token, 0, &after, detail);
     if (code != 0)
         return code;
     Saga__V1__ListDeadLettersResponse response = SAGA__V1__LIST_DEAD_LETTERS_RESPONSE__INIT;
-    response.sagas = arena_take(&s->arena, room * sizeof(*response.sagas));
+    response.sagas = arena_take(&api->arena, room * sizeof(*response.sagas));
     if (response.sagas == NULL)
         return error_set(detail, E_MEMORY, "", NULL);
     for (const struct saga *saga = left == 0 ? NULL : engine_after(e, after); saga != NULL;
@@ -299,143 +301,101 @@ static int read_dead_letters(struct loop *s, struct rpc_call *call, const Saga__
         }
         if (saga->state != SAGA_STUCK || (name.size > 0 && !bytes_equal(name, saga->name)))
             continue;
-        code = dead_letter(s, saga, &response.sagas[response.n_sagas++], detail);
+        code = dead_letter(api, saga, &response.sagas[response.n_sagas++], detail);
         if (code != 0)
             return code;
     }
-    if (next != 0 && (response.next_page_token = arena_format(&s->arena, "%" PRIx64, next)) == NULL)
+    if (next != 0 && (response.next_page_token = arena_format(&api->arena, "%" PRIx64, next)) == NULL)
         return error_set(detail, E_MEMORY, "", NULL);
-    service_answer(s, call, &response.base);
-    return 0;
-}
-
-/* ---- definitions ---- */
-
-static int read_definition(struct loop *s, struct rpc_call *call, const Saga__V1__GetDefinitionRequest *m,
-                           struct error_detail *detail)
-{
-    const struct catalog_entry *entry = catalog_find(s->catalog, bytes_of_text(m->name), bytes_of_text(m->version));
-    if (entry == NULL)
-        return error_set(detail, E_DEFINITION_NOT_FOUND, "name", NULL);
-    Saga__V1__Definition *view = view_definition(&s->arena, entry, true);
-    service_answer(s, call, view == NULL ? NULL : &view->base);
-    return 0;
-}
-
-/* A page goes on at an index: when a definition is registered meanwhile, another may be shown twice. */
-static int read_definitions(struct loop *s, struct rpc_call *call, const Saga__V1__ListDefinitionsRequest *m,
-                            struct error_detail *detail)
-{
-    size_t room;
-    uint64_t at;
-    int code = page_size(m->page_size, &room, detail);
-    if (code == 0)
-        code = page_token(m->page_token, 0, &at, detail);
-    if (code != 0)
-        return code;
-    Saga__V1__ListDefinitionsResponse response = SAGA__V1__LIST_DEFINITIONS_RESPONSE__INIT;
-    response.definitions = arena_take(&s->arena, room * sizeof(*response.definitions));
-    if (response.definitions == NULL)
-        return error_set(detail, E_MEMORY, "", NULL);
-    for (; at < catalog_count(s->catalog) && response.n_definitions < room; at++) {
-        Saga__V1__Definition *view = view_definition(&s->arena, catalog_at(s->catalog, (uint32_t)at), false);
-        if (view == NULL)
-            return error_set(detail, E_MEMORY, "", NULL);
-        response.definitions[response.n_definitions++] = view;
-    }
-    if (at < catalog_count(s->catalog) && (response.next_page_token = arena_format(&s->arena, "%" PRIx64, at)) == NULL)
-        return error_set(detail, E_MEMORY, "", NULL);
-    service_answer(s, call, &response.base);
+    api_answer(api, read->request.call, &response.base);
     return 0;
 }
 
 /* ---- the queue ---- */
 
-static const ProtobufCMessageDescriptor *const read_types[METHOD_COUNT] = {
-    [METHOD_GET_DEFINITION] = &saga__v1__get_definition_request__descriptor,
-    [METHOD_LIST_DEFINITIONS] = &saga__v1__list_definitions_request__descriptor,
-    [METHOD_GET] = &saga__v1__get_request__descriptor,
-    [METHOD_LIST] = &saga__v1__list_request__descriptor,
-    [METHOD_WAIT] = &saga__v1__wait_request__descriptor,
-    [METHOD_WATCH] = &saga__v1__watch_request__descriptor,
-    [METHOD_LIST_DEAD_LETTERS] = &saga__v1__list_dead_letters_request__descriptor,
-};
-
-const ProtobufCMessageDescriptor *reads_type(enum method method)
+static void free_read(struct read *read)
 {
-    return read_types[method];
+    free((void *)(uintptr_t)read->body.at);
+    free(read);
 }
 
-static int read_one(struct loop *s, struct request *request, const void *m, struct error_detail *detail)
+static void refuse(struct read *read, int code, const struct error_detail *detail)
 {
-    struct rpc_call *call = request->call;
-    switch (request->method) {
-    case METHOD_GET_DEFINITION:
-        return read_definition(s, call, m, detail);
-    case METHOD_LIST_DEFINITIONS:
-        return read_definitions(s, call, m, detail);
-    case METHOD_GET:
-        return read_get(s, call, m, detail);
-    case METHOD_LIST:
-        return read_list(s, call, m, detail);
-    case METHOD_LIST_DEAD_LETTERS:
-        return read_dead_letters(s, call, m, detail);
-    case METHOD_WAIT:
-        return subscribers_add_wait(s, request, m, detail);
-    case METHOD_WATCH:
-        return subscribers_add_watch(s, request, m, detail);
-    default:
-        CHECK(!"a method that reads");
+    api_refuse(read->request.call, code, detail);
+    free_read(read);
+}
+
+void reads_message(struct api *api, struct rpc_call *call, struct bytes message)
+{
+    struct read *read = calloc(1, sizeof *read);
+    void *body = read == NULL || message.size == 0 ? NULL : malloc(message.size);
+    if (read == NULL || (body == NULL && message.size > 0)) {
+        free(read);
+        api_refuse(call, E_MEMORY, NULL);
+        return;
     }
+    if (message.size > 0)
+        memcpy(body, message.at, message.size);
+    *read = (struct read){
+        .request = {.kind = REQUEST_READ, .method = (enum method_id)rpc_call_method(call)->id, .call = call},
+        .body = bytes_of(body, message.size),
+    };
+    rpc_call_set_owner(call, &read->request);
+    *api->reads_last = read;
+    api->reads_last = &read->next;
 }
 
-static void run(struct loop *s, struct request *request)
+static int run(struct api *api, struct read *read, struct error_detail *detail)
 {
-    struct error_detail detail;
-    const ProtobufCMessageDescriptor *type = read_types[request->method];
-    int code;
-    arena_reset(&s->arena);
-    const void *m = protobuf_c_message_unpack(type, &s->arena.allocator, request->body_size, request->body);
-    if (request->cancelled) {
-        code = error_set(&detail, E_STOPPING, "", "nobody waits for the answer any more");
-    } else if (m == NULL) {
-        code = error_set(&detail, E_ARGUMENT, "", "the request cannot be read as ");
-        error_append(&detail, type->name);
-    } else if (s->stopping && (request->method == METHOD_WAIT || request->method == METHOD_WATCH)) {
-        code = error_set(&detail, E_STOPPING, "", NULL); /* those before it have been sent away already */
-    } else if (core_full_since(s->core).us != 0) {
-        code = error_set(&detail, E_JOURNAL_FULL, "",
+    const struct method *method = &methods[read->request.method];
+    if (read->cancelled)
+        return error_set(detail, E_STOPPING, "", "nobody waits for the answer any more");
+    if (core_full_since(api->core).us != 0)
+        return error_set(detail, E_JOURNAL_FULL, "",
                          "the journal's disk is full: sagas in flight wait for room, and cannot be shown until then");
-    } else {
-        code = read_one(s, request, m, &detail);
-    }
+    int code = api_check(api, read->request.method, read->body, detail);
     if (code != 0)
-        service_refuse(request->call, code, &detail);
+        return code;
+    arena_reset(&api->arena);
+    const ProtobufCMessage *m =
+        protobuf_c_message_unpack(method->request, &api->arena.allocator, read->body.size, read->body.at);
+    if (m == NULL) {
+        error_set(detail, E_ARGUMENT, "", "the request cannot be read as ");
+        error_append(detail, method->request->name);
+        return E_ARGUMENT;
+    }
+    return method->read(api, read, m, detail);
 }
 
-void reads_run(struct loop *s)
+static struct read *take_all(struct api *api)
 {
-    struct request *request = s->reads_first;
-    s->reads_first = NULL;
-    s->reads_last = &s->reads_first;
-    while (request != NULL) {
-        struct request *next = request->next;
-        run(s, request);
-        if (request->subscriber == NULL)
-            service_request_give_back(s, request);
-        request = next;
+    struct read *first = api->reads;
+    api->reads = NULL;
+    api->reads_last = &api->reads;
+    return first;
+}
+
+void reads_run(struct api *api)
+{
+    struct read *read = take_all(api);
+    while (read != NULL) {
+        struct read *next = read->next;
+        struct error_detail detail;
+        int code = run(api, read, &detail);
+        if (code != 0)
+            refuse(read, code, &detail);
+        else
+            free_read(read);
+        read = next;
     }
 }
 
-void reads_abandon(struct loop *s)
+void reads_abandon(struct api *api)
 {
-    struct request *request = s->reads_first;
-    s->reads_first = NULL;
-    s->reads_last = &s->reads_first;
-    while (request != NULL) {
-        struct request *next = request->next;
-        service_refuse(request->call, E_STOPPING, NULL);
-        service_request_give_back(s, request);
-        request = next;
+    struct read *read = take_all(api);
+    while (read != NULL) {
+        struct read *next = read->next;
+        refuse(read, E_STOPPING, NULL);
+        read = next;
     }
 }

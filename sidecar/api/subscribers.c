@@ -2,7 +2,7 @@
  *
  * A watcher has a cursor and nothing else: what it has not seen yet is read from the journal when its stream has room. So a slow one costs no
  * memory, and there is one way to send, whether it catches up or follows. */
-#include "sidecar/runtime/loop.h"
+#include "sidecar/api/api_inside.h"
 
 #include "sidecar/engine/saga.h"
 #include "sidecar/journal/codec.h"
@@ -22,7 +22,7 @@ static _Thread_local bool out_of_memory;
 #include <utlist.h>
 
 struct subscriber {
-    struct request *request;
+    struct request request;
     struct subscription *to; /* NULL: watches every saga */
     struct saga_id saga;
     struct position cursor; /* of a watcher: the last event that it was sent */
@@ -82,16 +82,18 @@ static struct subscription *subscription(struct subscribers *list, uint64_t seri
 
 static bool is_watch(const struct subscriber *u)
 {
-    return u->request->method == METHOD_WATCH;
+    return u->request.method == METHOD_WATCH;
 }
 
-static struct subscriber *add(struct loop *s, struct request *request, struct saga_id saga)
+/* Takes the read's call over. */
+static struct subscriber *add(struct api *api, struct read *read, struct saga_id saga)
 {
-    struct subscribers *list = s->subscribers;
+    struct subscribers *list = api->subscribers;
     struct subscriber *u = calloc(1, sizeof *u);
     if (u == NULL)
         return NULL;
-    u->request = request;
+    u->request = read->request;
+    u->request.kind = REQUEST_SUBSCRIBER;
     u->saga = saga;
     if (saga.serial != 0 && (u->to = subscription(list, saga.serial)) == NULL) {
         free(u);
@@ -99,86 +101,87 @@ static struct subscriber *add(struct loop *s, struct request *request, struct sa
     }
     DL_APPEND(*(u->to == NULL ? &list->of_all : &u->to->all), u);
     *(is_watch(u) ? &list->watch_count : &list->wait_count) += 1;
-    request->subscriber = u;
+    rpc_call_set_owner(u->request.call, &u->request);
     return u;
 }
 
 /* The call has been ended. */
-static void drop(struct loop *s, struct subscriber *u)
+static void drop(struct api *api, struct subscriber *u)
 {
-    struct subscribers *list = s->subscribers;
+    struct subscribers *list = api->subscribers;
     *(is_watch(u) ? &list->watch_count : &list->wait_count) -= 1;
     DL_DELETE(*(u->to == NULL ? &list->of_all : &u->to->all), u);
     if (u->to != NULL && u->to->all == NULL && !u->to->touched) {
         HASH_DEL(list->by_serial, u->to);
         free(u->to);
     }
-    service_request_give_back(s, u->request);
     free(u);
 }
 
-static void refuse(struct loop *s, struct subscriber *u, int code, const struct error_detail *detail)
+static void refuse(struct api *api, struct subscriber *u, int code, const struct error_detail *detail)
 {
-    service_refuse(u->request->call, code, detail);
-    drop(s, u);
+    api_refuse(u->request.call, code, detail);
+    drop(api, u);
 }
 
 /* ---- Wait ---- */
 
 /* Answers when the saga is where the waiter wants it, and lets it go. */
-static void wait_turn(struct loop *s, struct subscriber *u)
+static void wait_turn(struct api *api, struct subscriber *u)
 {
     struct error_detail detail;
     struct found found;
-    arena_reset(&s->arena);
-    int code = reads_find(s, u->saga, &found, &detail);
+    arena_reset(&api->arena);
+    int code = reads_find(api, u->saga, &found, &detail);
     if (code != 0) {
-        refuse(s, u, code, &detail);
+        refuse(api, u, code, &detail);
         return;
     }
     if (found.live != NULL && !(u->until_stuck && found.live->state == SAGA_STUCK))
         return;
     Saga__V1__WaitResponse response = SAGA__V1__WAIT_RESPONSE__INIT;
-    response.saga = found.live != NULL ? view_saga(&s->arena, found.live, core_engine(s->core), 0)
-                                       : view_ended(&s->arena, &found.ended, s->catalog);
-    service_answer(s, u->request->call, response.saga == NULL ? NULL : &response.base);
-    drop(s, u);
+    response.saga = found.live != NULL ? view_saga(&api->arena, found.live, core_engine(api->core), 0)
+                                       : view_ended(&api->arena, &found.ended, api->catalog);
+    api_answer(api, u->request.call, response.saga == NULL ? NULL : &response.base);
+    drop(api, u);
 }
 
-int subscribers_add_wait(struct loop *s, struct request *request, const Saga__V1__WaitRequest *m,
-                         struct error_detail *detail)
+int subscribers_add_wait(struct api *api, struct read *read, const void *message, struct error_detail *detail)
 {
+    const Saga__V1__WaitRequest *m = message;
     struct saga_id id;
     struct found found;
+    if (api->stopping)
+        return error_set(detail, E_STOPPING, "", NULL); /* those before it have been sent away already */
     int code = decode_saga_id(m->saga_id, &id, detail);
     if (code == 0)
-        code = reads_find(s, id, &found, detail);
+        code = reads_find(api, id, &found, detail);
     if (code != 0)
         return code;
-    if (s->subscribers->wait_count >= s->config->waiters_max)
+    if (api->subscribers->wait_count >= api->options.waiters_max)
         return error_set(detail, E_QUEUE, "", "the sidecar holds waiters_max calls of Wait");
-    struct subscriber *u = add(s, request, id);
+    struct subscriber *u = add(api, read, id);
     if (u == NULL)
         return error_set(detail, E_MEMORY, "", NULL);
     u->until_stuck = m->until_stuck;
-    wait_turn(s, u);
+    wait_turn(api, u);
     return 0;
 }
 
 /* ---- Watch ---- */
 
-static void send_events(struct loop *s, struct subscriber *u, Saga__V1__Event **events, size_t count)
+static void send_events(struct api *api, struct subscriber *u, Saga__V1__Event **events, size_t count)
 {
     Saga__V1__WatchResponse response = SAGA__V1__WATCH_RESPONSE__INIT;
     response.n_events = count;
     response.events = events;
-    struct bytes packed = arena_pack(&s->arena, &response.base);
+    struct bytes packed = arena_pack(&api->arena, &response.base);
     if (packed.at == NULL) {
-        refuse(s, u, E_MEMORY, NULL);
+        refuse(api, u, E_MEMORY, NULL);
         return;
     }
     u->sending = true;
-    rpc_send(u->request->call, packed);
+    rpc_send(u->request.call, packed);
 }
 
 /* Where the names in a saga's events come from once it has left memory: from its own replay. */
@@ -189,19 +192,19 @@ struct names {
     const struct saga *saga; /* NULL: the definition tells the steps */
 };
 
-static int names_of_ended(struct loop *s, const struct ended_row *row, struct names *out, struct error_detail *detail)
+static int names_of_ended(struct api *api, const struct ended_row *row, struct names *out, struct error_detail *detail)
 {
     struct timeline timeline;
-    *out = (struct names){.definition = catalog_by_number(s->catalog, row->definition)};
+    *out = (struct names){.definition = catalog_by_number(api->catalog, row->definition)};
     uint64_t serial = row->saga.serial;
-    char *name = arena_text(&s->arena, row->name);
+    char *name = arena_text(&api->arena, row->name);
     if (name == NULL)
         return error_set(detail, E_MEMORY, "", NULL);
     out->name = bytes_of_text(name);
     if (out->definition != NULL)
         return 0;
-    int code = timeline_load(s->store, &(struct timeline_query){.serial = serial, .last_frame = row->last_frame},
-                             &s->arena, &timeline, detail);
+    int code = timeline_load(api->store, &(struct timeline_query){.serial = serial, .last_frame = row->last_frame},
+                             &api->arena, &timeline, detail);
     if (code != 0 || timeline.truncated)
         return code;
     code = timeline_replay(&timeline, NULL, &out->replayed, detail);
@@ -211,17 +214,17 @@ static int names_of_ended(struct loop *s, const struct ended_row *row, struct na
 }
 
 /* The names for the events of one saga; engine_destroy(out->replayed) afterwards. */
-static int names_of(struct loop *s, struct saga_id id, struct names *out, struct error_detail *detail)
+static int names_of(struct api *api, struct saga_id id, struct names *out, struct error_detail *detail)
 {
     struct found found;
     *out = (struct names){0};
-    int code = reads_find(s, id, &found, detail);
+    int code = reads_find(api, id, &found, detail);
     if (code == E_SAGA_NOT_FOUND)
         return 0; /* retention has forgotten its row, and not yet all of its frames */
     if (code != 0)
         return code;
     if (found.live == NULL)
-        return names_of_ended(s, &found.ended, out, detail);
+        return names_of_ended(api, &found.ended, out, detail);
     out->name = found.live->name;
     out->saga = found.live;
     return 0;
@@ -238,57 +241,58 @@ static struct view_names names_for(const struct names *names, unsigned step)
 }
 
 /* One saga's events after the cursor. */
-static void watch_one(struct loop *s, struct subscriber *u)
+static void watch_one(struct api *api, struct subscriber *u)
 {
     struct error_detail detail;
     struct found found;
     struct timeline timeline;
     struct names names = {0};
-    int code = reads_find(s, u->saga, &found, &detail);
+    int code = reads_find(api, u->saga, &found, &detail);
     bool ended = code == 0 && found.live == NULL;
     uint64_t last_frame = code == 0 ? found.last_frame : 0;
     if (code == 0)
-        code = names_of(s, u->saga, &names, &detail);
+        code = names_of(api, u->saga, &names, &detail);
     if (code == 0)
         code = timeline_load(
-            s->store, &(struct timeline_query){.serial = u->saga.serial, .last_frame = last_frame, .after = u->cursor},
-            &s->arena, &timeline, &detail);
+            api->store,
+            &(struct timeline_query){.serial = u->saga.serial, .last_frame = last_frame, .after = u->cursor},
+            &api->arena, &timeline, &detail);
     if (code == 0 && timeline.truncated && u->cursor.frame != 0)
         code = error_set(&detail, E_CURSOR, "cursor", NULL);
     size_t count = 0;
     Saga__V1__Event **events = NULL;
     if (code == 0) {
         count = timeline.count < EVENTS_MAX ? timeline.count : EVENTS_MAX;
-        events = arena_take(&s->arena, (count + 1) * sizeof(*events));
+        events = arena_take(&api->arena, (count + 1) * sizeof(*events));
         code = events == NULL ? E_MEMORY : 0;
         for (size_t i = 0; code == 0 && i < count; i++) {
             struct view_names view = names_for(&names, timeline.entries[i].record.step);
-            events[i] = view_event(&s->arena, &timeline.entries[i], &view);
+            events[i] = view_event(&api->arena, &timeline.entries[i], &view);
             code = events[i] == NULL ? error_set(&detail, E_MEMORY, "", NULL) : 0;
         }
     }
     engine_destroy(names.replayed);
     if (code != 0) {
-        refuse(s, u, code, &detail);
+        refuse(api, u, code, &detail);
     } else if (count > 0) {
         u->cursor = timeline.entries[count - 1].position;
-        send_events(s, u, events, count);
+        send_events(api, u, events, count);
     } else if (ended) {
-        rpc_end(u->request->call, 0, "", bytes_of(NULL, 0));
-        drop(s, u);
+        rpc_end(u->request.call, 0, "", bytes_of(NULL, 0));
+        drop(api, u);
     }
 }
 
 /* The events of one frame after the cursor, whosesoever. *count is how many there are. */
-static int frame_events(struct loop *s, struct subscriber *u, uint64_t frame, Saga__V1__Event **events, size_t *count,
+static int frame_events(struct api *api, struct subscriber *u, uint64_t frame, Saga__V1__Event **events, size_t *count,
                         struct error_detail *detail)
 {
     struct bytes rest;
-    int code = s->store->read_frame(s->store, frame, &rest, detail);
+    int code = api->store->read_frame(api->store, frame, &rest, detail);
     if (code != 0)
         return code == E_CURSOR ? error_set(detail, E_CURSOR, "cursor", NULL) : code;
     /* The names are asked of the store too, which ends the view. */
-    uint8_t *copy = arena_take(&s->arena, rest.size);
+    uint8_t *copy = arena_take(&api->arena, rest.size);
     if (copy == NULL)
         return error_set(detail, E_MEMORY, "", NULL);
     memcpy(copy, rest.at, rest.size);
@@ -309,11 +313,11 @@ static int frame_events(struct loop *s, struct subscriber *u, uint64_t frame, Sa
             continue;
         if (entry.record.saga.serial != named) {
             engine_destroy(names.replayed);
-            code = names_of(s, entry.record.saga, &names, detail);
+            code = names_of(api, entry.record.saga, &names, detail);
             named = entry.record.saga.serial;
         }
         struct view_names view = names_for(&names, entry.record.step);
-        if (code == 0 && (events[*count] = view_event(&s->arena, &entry, &view)) == NULL)
+        if (code == 0 && (events[*count] = view_event(&api->arena, &entry, &view)) == NULL)
             code = error_set(detail, E_MEMORY, "", NULL);
         *count += code == 0;
         u->cursor = entry.position;
@@ -325,78 +329,80 @@ static int frame_events(struct loop *s, struct subscriber *u, uint64_t frame, Sa
 }
 
 /* Every saga's events after the cursor, at most a frame's worth. */
-static void watch_all(struct loop *s, struct subscriber *u)
+static void watch_all(struct api *api, struct subscriber *u)
 {
     struct error_detail detail;
-    Saga__V1__Event **events = arena_take(&s->arena, EVENTS_MAX * sizeof(*events));
+    Saga__V1__Event **events = arena_take(&api->arena, EVENTS_MAX * sizeof(*events));
     size_t count = 0;
     int code = events == NULL ? error_set(&detail, E_MEMORY, "", NULL) : 0;
     while (code == 0 && count == 0) {
         uint64_t frame = u->cursor.index == UINT32_MAX ? u->cursor.frame + 1 : u->cursor.frame;
-        if (frame > s->subscribers->last_frame)
+        if (frame > api->subscribers->last_frame)
             return;
-        code = frame_events(s, u, frame, events, &count, &detail);
+        code = frame_events(api, u, frame, events, &count, &detail);
     }
     if (code != 0)
-        refuse(s, u, code, &detail);
+        refuse(api, u, code, &detail);
     else
-        send_events(s, u, events, count);
+        send_events(api, u, events, count);
 }
 
-static void watch_turn(struct loop *s, struct subscriber *u)
+static void watch_turn(struct api *api, struct subscriber *u)
 {
     if (u->sending)
         return;
-    arena_reset(&s->arena);
+    arena_reset(&api->arena);
     if (u->to == NULL)
-        watch_all(s, u);
+        watch_all(api, u);
     else
-        watch_one(s, u);
+        watch_one(api, u);
 }
 
-int subscribers_add_watch(struct loop *s, struct request *request, const Saga__V1__WatchRequest *m,
-                          struct error_detail *detail)
+int subscribers_add_watch(struct api *api, struct read *read, const void *message, struct error_detail *detail)
 {
+    const Saga__V1__WatchRequest *m = message;
     struct saga_id id = {0};
     struct position cursor = {0};
     struct found found;
     int code = 0;
+    if (api->stopping)
+        return error_set(detail, E_STOPPING, "", NULL);
     if (m->saga_id[0] != '\0') {
         code = decode_saga_id(m->saga_id, &id, detail);
         if (code == 0)
-            code = reads_find(s, id, &found, detail);
+            code = reads_find(api, id, &found, detail);
     } else {
-        cursor = (struct position){.frame = s->subscribers->last_frame, .index = UINT32_MAX};
+        cursor = (struct position){.frame = api->subscribers->last_frame, .index = UINT32_MAX};
     }
     if (code != 0)
         return code;
-    if (m->cursor[0] != '\0' && (!position_parse(m->cursor, &cursor) || cursor.frame > s->subscribers->last_frame))
+    if (m->cursor[0] != '\0' && (!position_parse(m->cursor, &cursor) || cursor.frame > api->subscribers->last_frame))
         return error_set(detail, E_ARGUMENT, "cursor", "not a cursor of this sidecar");
-    if (s->subscribers->watch_count >= s->config->watchers_max)
+    if (api->subscribers->watch_count >= api->options.watchers_max)
         return error_set(detail, E_QUEUE, "", "the sidecar holds watchers_max calls of Watch");
-    struct subscriber *u = add(s, request, id);
+    struct subscriber *u = add(api, read, id);
     if (u == NULL)
         return error_set(detail, E_MEMORY, "", NULL);
     u->cursor = cursor;
-    watch_turn(s, u);
+    watch_turn(api, u);
     return 0;
 }
 
-void subscribers_sent(struct loop *s, struct request *request)
+void subscribers_sent(struct api *api, struct request *request)
 {
-    struct subscriber *u = request->subscriber;
+    struct subscriber *u = (struct subscriber *)(void *)request;
     u->sending = false;
     /* While the journal is full, memory is ahead of it: what there is to see comes with the next commit. */
-    if (core_full_since(s->core).us == 0 && !core_pending(s->core)) {
-        watch_turn(s, u);
+    if (core_full_since(api->core).us == 0 && !core_pending(api->core)) {
+        watch_turn(api, u);
     } else if (u->to != NULL) {
-        subscribers_touch(s->subscribers, u->saga.serial);
+        subscribers_touch(api->subscribers, u->saga.serial);
     }
 }
 
-void subscribers_cancelled(struct loop *s, struct request *request)
+void subscribers_cancelled(struct api *api, struct request *request)
 {
-    refuse(s, request->subscriber, E_STOPPING, NULL);
+    refuse(api, (struct subscriber *)(void *)request, E_STOPPING, NULL);
 }
 
 /* ---- after a commit ---- */
@@ -422,51 +428,51 @@ void subscribers_touch(struct subscribers *list, uint64_t serial)
     list->touched = to;
 }
 
-static void run_one(struct loop *s, struct subscription *to)
+static void run_one(struct api *api, struct subscription *to)
 {
     struct subscriber *u, *next;
     DL_FOREACH_SAFE(to->all, u, next)
     {
         if (is_watch(u))
-            watch_turn(s, u);
+            watch_turn(api, u);
         else
-            wait_turn(s, u);
+            wait_turn(api, u);
     }
     to->touched = false;
     if (to->all == NULL) {
-        HASH_DEL(s->subscribers->by_serial, to);
+        HASH_DEL(api->subscribers->by_serial, to);
         free(to);
     }
 }
 
-void subscribers_run(struct loop *s)
+void subscribers_run(struct api *api)
 {
-    struct subscription *to = s->subscribers->touched;
-    s->subscribers->touched = NULL;
+    struct subscription *to = api->subscribers->touched;
+    api->subscribers->touched = NULL;
     while (to != NULL) {
         struct subscription *next = to->touched_next;
-        run_one(s, to);
+        run_one(api, to);
         to = next;
     }
     struct subscriber *u, *after;
-    DL_FOREACH_SAFE(s->subscribers->of_all, u, after)
-    watch_turn(s, u);
+    DL_FOREACH_SAFE(api->subscribers->of_all, u, after)
+    watch_turn(api, u);
 }
 
-void subscribers_end(struct loop *s)
+void subscribers_end(struct api *api)
 {
     struct subscription *to, *next;
-    HASH_ITER(hh, s->subscribers->by_serial, to, next)
+    HASH_ITER(hh, api->subscribers->by_serial, to, next)
     {
         struct subscriber *u, *after;
         to->touched = true; /* so that it stays until the last has gone */
         DL_FOREACH_SAFE(to->all, u, after)
-        refuse(s, u, E_STOPPING, NULL);
-        HASH_DEL(s->subscribers->by_serial, to);
+        refuse(api, u, E_STOPPING, NULL);
+        HASH_DEL(api->subscribers->by_serial, to);
         free(to);
     }
-    s->subscribers->touched = NULL;
+    api->subscribers->touched = NULL;
     struct subscriber *u, *after;
-    DL_FOREACH_SAFE(s->subscribers->of_all, u, after)
-    refuse(s, u, E_STOPPING, NULL);
+    DL_FOREACH_SAFE(api->subscribers->of_all, u, after)
+    refuse(api, u, E_STOPPING, NULL);
 }

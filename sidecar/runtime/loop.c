@@ -1,7 +1,7 @@
 /* loop.c - the parts of one loop put together, its start, its turns and its end.
  *
  * One turn of the loop: take in everything that has arrived, commit once, let the effects out, then answer those who only look. */
-#include "sidecar/runtime/loop.h"
+#include "sidecar/runtime/loop_inside.h"
 
 #include "sidecar/definition/reader.h"
 #include "sidecar/journal/sqlite/sqlite_store.h"
@@ -9,6 +9,7 @@
 #include "sidecar/runtime/definitions_dir.h"
 #include "sidecar/runtime/files.h"
 #include "sidecar/core/heap.h"
+#include "sidecar/shard/place.h"
 #include "sidecar/runtime/sidecar_inside.h"
 
 #include "descriptors.h"
@@ -36,7 +37,7 @@ static void submit_tick(struct loop *s)
     if (instant_before(now, core_expiry(s->core)))
         return;
     struct event tick = {.type = EVENT_TICK, .now = now};
-    service_submit(s, &tick);
+    api_submit(s->api, &tick);
 }
 
 static void tell_full(struct loop *s, const struct error_detail *detail)
@@ -61,18 +62,16 @@ static void tell_full(struct loop *s, const struct error_detail *detail)
 static void commit(struct loop *s)
 {
     struct error_detail detail = {0};
-    if (s->fatal != 0)
+    if (s->failure.code != 0)
         return;
     int code = core_commit(s->core, clock_now(&s->clock), &detail);
     if (code != 0 && code != E_JOURNAL_FULL) {
-        s->fatal = code;
-        s->fatal_detail = detail;
+        s->failure.code = code;
+        s->failure.detail = detail;
         return;
     }
     tell_full(s, &detail);
-    reads_run(s);
-    if (code == 0)
-        subscribers_run(s);
+    api_turn(s->api, code == 0);
 }
 
 static void maintain(struct loop *s, struct instant *next)
@@ -80,13 +79,13 @@ static void maintain(struct loop *s, struct instant *next)
     struct instant now = clock_now(&s->clock);
     struct error_detail detail;
     bool more;
-    if (instant_before(now, *next) || s->fatal != 0)
+    if (instant_before(now, *next) || s->failure.code != 0)
         return;
     int code = core_maintain(s->core, now, &more, &detail);
     /* A disk too full even to drop anything may have room again next time. */
     if (code != 0 && code != E_JOURNAL_FULL) {
-        s->fatal = code;
-        s->fatal_detail = detail;
+        s->failure.code = code;
+        s->failure.detail = detail;
     }
     /* A short retention is looked at as often: else it would keep many times what was asked for. */
     *next = instant_after(now, more ? MAINTAIN_BUSY : span_min(MAINTAIN_IDLE, s->config->retention));
@@ -98,11 +97,11 @@ static void poll(struct loop *s, struct instant until)
     struct span wait = {0};
     if (core_full_since(s->core).us != 0)
         until = instant_min(until, instant_after(clock_now(&s->clock), FULL_RETRY));
-    if (!core_pending(s->core) || core_full_since(s->core).us != 0) {
+    if ((!core_pending(s->core) || core_full_since(s->core).us != 0) && !api_busy(s->api)) {
         wait = instant_since(instant_min(until, core_expiry(s->core)), clock_now(&s->clock));
         wait.us = wait.us < 0 ? 0 : wait.us;
     }
-    while (rpc_poll(s->rpc, wait) > 0 && !core_batch_full(s->core) && s->fatal == 0)
+    while (rpc_poll(s->rpc, wait) > 0 && !core_batch_full(s->core) && s->failure.code == 0)
         wait = (struct span){0};
 }
 
@@ -115,8 +114,7 @@ static void begin_stop(struct loop *s)
         rpc_set_serving(s->rpc, health_services[i], false);
     core_hold(s->core);
     rpc_stop(s->rpc);
-    subscribers_end(s);
-    pipes_end(s);
+    api_stop(s->api);
 }
 
 /* Everything in flight ends within the grace, or is cut. */
@@ -125,21 +123,21 @@ static void stop(struct loop *s)
     begin_stop(s);
     sidecar_stop_others(s);
     struct instant deadline = instant_after(clock_now(&s->clock), s->config->shutdown_grace);
-    while (!sidecar_is_quiet(s) && s->fatal == 0 && !atomic_load(&s->sidecar->failed) &&
+    while (!sidecar_is_quiet(s) && s->failure.code == 0 && !atomic_load(&s->sidecar->failed) &&
            instant_before(clock_now(&s->clock), deadline)) {
         poll(s, deadline);
+        api_work(s->api);
         commit(s);
     }
     s->cutting = true;
     /* A full or broken journal lets nobody's answer out: without this, who waits for one would hold the sidecar for ever. */
     core_abandon(s->core);
-    reads_abandon(s);
-    service_abandon(s);
-    pipes_abandon(s);
+    api_abandon(s->api);
     rpc_cancel_all(s->rpc);
     deadline = instant_after(clock_now(&s->clock), CUT_GRACE);
     while (!sidecar_is_quiet(s) && instant_before(clock_now(&s->clock), deadline)) {
         poll(s, deadline);
+        api_work(s->api);
         commit(s);
     }
 }
@@ -155,13 +153,14 @@ void loop_start(struct loop *s)
 void loop_turn(struct loop *s)
 {
     struct instant next_maintain = clock_now(&s->clock);
-    while (s->fatal == 0 && !atomic_load(&s->stop_asked)) {
+    while (s->failure.code == 0 && !atomic_load(&s->stop_asked)) {
         poll(s, next_maintain);
         submit_tick(s);
+        api_work(s->api);
         commit(s);
         maintain(s, &next_maintain);
     }
-    if (s->fatal != 0)
+    if (s->failure.code != 0)
         sidecar_loop_failed(s);
     stop(s);
 }
@@ -195,7 +194,7 @@ static struct definition_limits lenient(const struct loop *s)
 static int take_definition(void *self, const struct definition_row *row)
 {
     struct loop *s = self;
-    struct error_detail *detail = &s->fatal_detail;
+    struct error_detail *detail = &s->failure.detail;
     const struct definition_limits limits = lenient(s);
     struct definition *definition;
     int code = definition_read(row->source, &limits, &definition, detail);
@@ -218,17 +217,42 @@ static int open_journal(struct loop *s, struct store_state *state, struct error_
         code = error_set(detail, E_MEMORY, "", NULL);
     if (code != 0)
         return code;
-    code = s->store->scan_definitions(s->store, take_definition, s, &s->fatal_detail);
+    code = s->store->scan_definitions(s->store, take_definition, s, &s->failure.detail);
     if (code != 0)
-        *detail = s->fatal_detail;
+        *detail = s->failure.detail;
     return code;
+}
+
+static void on_message(void *self, struct rpc_call *call, struct bytes message)
+{
+    relay_message(((struct loop *)self)->relay, call, message);
+}
+
+static void on_half_close(void *self, struct rpc_call *call)
+{
+    api_half_close(((struct loop *)self)->api, call);
+}
+
+static void on_cancelled(void *self, struct rpc_call *call)
+{
+    relay_cancelled(((struct loop *)self)->relay, call);
+}
+
+static void on_sent(void *self, struct rpc_call *call)
+{
+    relay_sent(((struct loop *)self)->relay, call);
+}
+
+static void on_reply(void *self, const struct reply_effect *reply, const struct error_detail *detail)
+{
+    api_reply(((struct loop *)self)->api, reply, detail);
 }
 
 static int open_rpc(struct loop *s, struct error_detail *detail)
 {
     const struct config *c = s->config;
     struct rpc_options options = {
-        .methods = service_methods,
+        .methods = methods_served,
         .method_count = METHOD_COUNT,
         .message_bytes_max = (uint32_t)c->message_bytes_max,
         .calls_max = c->calls_max,
@@ -241,16 +265,17 @@ static int open_rpc(struct loop *s, struct error_detail *detail)
         .metadata_bytes_max = (uint32_t)c->metadata_bytes_max,
     };
     struct rpc_callbacks callbacks = {
-        .on_message = service_message,
-        .on_half_close = service_half_close,
-        .on_cancelled = service_cancelled,
-        .on_sent = service_sent,
+        .on_message = on_message,
+        .on_half_close = on_half_close,
+        .on_cancelled = on_cancelled,
+        .on_sent = on_sent,
         .on_answer = outcalls_answer,
         .self = s,
     };
     int code = rpc_create(&options, &callbacks, &s->rpc);
     if (code != 0)
         return error_set(detail, code, "", NULL);
+    s->sidecar->rooms[s->index] = s->rpc;
     rpc_set_descriptors(s->rpc, bytes_of(descriptors, descriptors_size));
     s->targets = calloc(c->target_count + 1, sizeof(*s->targets));
     if (s->targets == NULL)
@@ -269,13 +294,6 @@ static int open_rpc(struct loop *s, struct error_detail *detail)
                 "this version of gRPC accepts connections by itself: their number has no bound, the users of "
                 "unix sockets are not known, and once files have run out nobody is let in any more");
     return code;
-}
-
-/* With several loops it tells this one. */
-static uint64_t tag_of(const struct loop *s, uint64_t chance)
-{
-    uint64_t tag = chance & ((UINT64_C(1) << SAGA_ID_TAG_BITS) - 1);
-    return s->sidecar->count == 1 ? tag : (tag & ~(uint64_t)(SAGA_LOOPS_MAX - 1)) | s->index;
 }
 
 static int open_core(struct loop *s, const struct store_state *state, struct error_detail *detail)
@@ -305,19 +323,65 @@ static int open_core(struct loop *s, const struct store_state *state, struct err
                 .deadline_max = c->deadline_max,
                 .compensation_retry = c->default_compensation_retry,
                 .seed = chance[0],
-                .tag = tag_of(s, chance[1]),
+                .tag = place_tag(chance[1], s->index, s->sidecar->count),
             },
         .targets = targets,
         .target_count = c->target_count,
         .commit_bytes_max = (size_t)c->commit_bytes_max,
         .retention = c->retention,
     };
-    struct core_world world = {.durable = observer_durable, .reply = service_reply, .call = outcalls_call, .self = s};
+    struct core_world world = {.durable = observer_durable, .reply = on_reply, .call = outcalls_call, .self = s};
     int code = core_open(&options, &heap, s->store, state, s->catalog, &world, clock_now(&s->clock), &s->core, detail);
     free(targets);
     if (code == 0)
         clock_not_before(&s->clock, core_latest(s->core));
     return code;
+}
+
+static struct instant now(void *self)
+{
+    return clock_now(&((struct loop *)self)->clock);
+}
+
+static uint64_t durable_frame(void *self, unsigned loop)
+{
+    return atomic_load(&((struct loop *)self)->sidecar->loops[loop]->durable_frame);
+}
+
+static int open_api(struct loop *s, uint64_t last_frame, struct error_detail *detail)
+{
+    const struct config *c = s->config;
+    const struct api_options options = {
+        .core = s->core,
+        .catalog = s->catalog,
+        .store = s->store,
+        .rpc = s->rpc,
+        .rooms = s->sidecar->rooms,
+        .loop = s->index,
+        .loops = s->sidecar->count,
+        .definition_limits = s->limits,
+        .compensation_retry = c->default_compensation_retry,
+        .waiters_max = c->waiters_max,
+        .watchers_max = c->watchers_max,
+        .pipe_commands_max = c->pipe_commands_max,
+        .steps_max = c->steps_max,
+        .last_frame = last_frame,
+        .now = now,
+        .self = s,
+        .failure = &s->failure,
+    };
+    if (api_create(&options, &s->api) != 0)
+        return error_set(detail, E_MEMORY, "", NULL);
+    const struct relay_options relay = {
+        .api = s->api,
+        .rpc = s->rpc,
+        .rooms = s->sidecar->rooms,
+        .loop = s->index,
+        .loops = s->sidecar->count,
+        .durable_frame = durable_frame,
+        .self = s,
+    };
+    return relay_create(&relay, &s->relay) == 0 ? 0 : error_set(detail, E_MEMORY, "", NULL);
 }
 
 static int take_file(void *self, struct definition *definition, struct error_detail *detail)
@@ -342,17 +406,12 @@ static int open_parts(struct loop *s, struct error_detail *detail)
         code = open_journal(s, &state, detail);
     if (code == 0)
         code = open_rpc(s, detail);
-    if (code == 0 && subscribers_create(state.last_frame, &s->subscribers) != 0)
-        code = error_set(detail, E_MEMORY, "", NULL);
     if (code == 0)
         code = open_core(s, &state, detail);
+    if (code == 0)
+        code = open_api(s, state.last_frame, detail);
     if (code != 0)
         return code;
-    s->decoder = (struct decoder){
-        .arena = &s->arena,
-        .catalog = s->catalog,
-        .compensation_retry = s->config->default_compensation_retry,
-    };
     atomic_store(&s->durable_frame, state.last_frame);
     return 0;
 }
@@ -385,9 +444,7 @@ int loop_open(const struct config *config, struct sidecar *sidecar, unsigned ind
     s->sidecar = sidecar;
     s->index = index;
     s->limits = config_definition_limits(config);
-    s->reads_last = &s->reads_first;
     clock_init(&s->clock);
-    arena_init(&s->arena);
     int code = open_parts(s, detail);
     if (code != 0) {
         loop_close(s);
@@ -404,14 +461,13 @@ void loop_close(struct loop *s)
     /* After a failure requests may be left that nobody can answer any more: then the room stays until the process ends. */
     if (s->rpc == NULL || rpc_idle(s->rpc))
         rpc_destroy(s->rpc);
+    relay_destroy(s->relay);
+    api_destroy(s->api);
     core_close(s->core);
-    subscribers_destroy(s->subscribers);
     catalog_destroy(s->catalog);
     if (s->store != NULL)
         s->store->close(s->store);
     outcalls_finish(s);
-    service_finish(s);
-    arena_finish(&s->arena);
     free(s->targets);
     free(s);
 }

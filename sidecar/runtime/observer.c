@@ -1,5 +1,5 @@
 /* observer.c - looks at every record that has become durable: for the log, and for who waits. */
-#include "sidecar/runtime/loop.h"
+#include "sidecar/runtime/loop_inside.h"
 
 #include "sidecar/base/check.h"
 #include "sidecar/engine/saga.h"
@@ -72,8 +72,8 @@ void observer_durable(void *self, uint64_t frame, struct bytes records)
 {
     struct loop *s = self;
     bool all = log_wants(LOG_LEVEL_DEBUG);
-    bool care = subscribers_care(s->subscribers);
-    subscribers_durable(s->subscribers, frame);
+    bool care = api_cares(s->api);
+    api_durable(s->api, frame);
     atomic_store_explicit(&s->durable_frame, frame, memory_order_relaxed);
     while (records.size > 0) {
         uint64_t serial;
@@ -86,6 +86,6 @@ void observer_durable(void *self, uint64_t frame, struct bytes records)
         if (all || codec_type(here) == RECORD_STUCK)
             log_record(s, here);
         if (care)
-            subscribers_touch(s->subscribers, serial);
+            api_touch(s->api, serial);
     }
 }

@@ -1,6 +1,6 @@
 /* outcalls.c - calls of participants: what the engine asked for leaves, and its answer comes back as an event. */
 #include "sidecar/core/call_metadata.h"
-#include "sidecar/runtime/loop.h"
+#include "sidecar/runtime/loop_inside.h"
 
 #include "sidecar/base/check.h"
 
@@ -26,7 +26,7 @@ void outcalls_call(void *self, const struct call_effect *call)
         out = malloc(sizeof *out);
     if (out == NULL) {
         /* Its start is in the journal; what becomes of it is what becomes of every call that a crash took. */
-        s->fatal = error_set(&s->fatal_detail, E_MEMORY, "", NULL);
+        s->failure.code = error_set(&s->failure.detail, E_MEMORY, "", NULL);
         return;
     }
     *out = (struct out_call){
@@ -66,7 +66,7 @@ void outcalls_answer(void *self, void *tag, const struct rpc_answer *answer)
     out->next_free = s->free_outs;
     s->free_outs = out;
     if (!s->cutting)
-        service_submit(s, &event);
+        api_submit(s->api, &event);
 }
 
 void outcalls_finish(struct loop *s)

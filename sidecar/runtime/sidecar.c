@@ -199,10 +199,10 @@ int sidecar_run(struct sidecar *s, struct error_detail *detail)
     for (unsigned k = 1; k < s->count; k++)
         pthread_join(s->threads[k], NULL);
     for (unsigned k = 0; k < s->count; k++) {
-        if (s->loops[k]->fatal == 0)
+        if (s->loops[k]->failure.code == 0)
             continue;
-        *detail = s->loops[k]->fatal_detail;
-        return s->loops[k]->fatal;
+        *detail = s->loops[k]->failure.detail;
+        return s->loops[k]->failure.code;
     }
     return 0;
 }

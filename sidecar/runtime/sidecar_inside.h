@@ -4,14 +4,15 @@
 #ifndef SAGA_RUNTIME_SIDECAR_INSIDE_H
 #define SAGA_RUNTIME_SIDECAR_INSIDE_H
 
-#include "sidecar/runtime/loop.h"
+#include "sidecar/runtime/loop_inside.h"
 
 #include <pthread.h>
 
 struct sidecar {
     unsigned count;
     struct loop *loops[SAGA_LOOPS_MAX];
-    struct config *configs; /* with the share of each */
+    struct rpc *rooms[SAGA_LOOPS_MAX]; /* of each, by which they ask one another */
+    struct config *configs;            /* with the share of each */
     pthread_t threads[SAGA_LOOPS_MAX];
     _Atomic uint64_t full; /* a bit for each loop whose journal is full */
     atomic_uint quiet;     /* loops that stop, and have nothing of their own in flight any more */

@@ -24,8 +24,12 @@ ROOMS = {
     "sidecar/core": (["sidecar/base", "sidecar/definition", "sidecar/engine", "sidecar/journal/store.h", "sidecar/journal/codec.h",
                       "compensations", "@proto"], None),
     "sidecar/config": (["sidecar/base", "sidecar/definition", "transport/address.h"], None),
-    "sidecar/api": (["sidecar", "compensations", "@proto"], None),
-    "sidecar/shard": (["sidecar", "@proto"], None),
+    "sidecar/shard": (["sidecar/base"], PURE),
+    "sidecar/api": (["sidecar/base", "sidecar/definition", "sidecar/engine", "sidecar/journal/store.h", "sidecar/journal/codec.h",
+                     "sidecar/core", "sidecar/message/wire.h", "sidecar/rpc/rpc.h", "sidecar/rpc/status_details.h",
+                     "sidecar/observe", "sidecar/shard",
+                     "compensations", "@proto"], None),
+    "sidecar/relay": (["sidecar/base", "sidecar/core", "sidecar/rpc/rpc.h", "sidecar/shard", "sidecar/api", "@proto"], None),
     "sidecar/runtime": (["sidecar", "transport", "compensations", "@proto"], None),
     "client-lib/include": (["saga"], PURE | {"libpq-fe.h", "sqlite3.h"}),
     "client-lib/src": (["client-lib/src", "saga", "transport", "compensations", "@proto"], None),
@@ -82,6 +86,8 @@ def check(path, problems):
             for pattern, where in GUARDED:
                 if pattern.match(name) and not any(path.startswith(w) for w in where):
                     problems.append(f"{path}:{number}: {name} is known only to {', '.join(where)}")
+            if name.endswith("_inside.h") and os.path.dirname(name) != os.path.dirname(path) and room != "tests":
+                problems.append(f"{path}:{number}: {name} is known only to its own folder")
             if local and not allowed(name, path, room, rooms):
                 problems.append(f"{path}:{number}: {room} may not include {name}")
             if not local and system is not None and name not in system:

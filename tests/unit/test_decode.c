@@ -12,6 +12,8 @@
 static struct arena arena;
 static struct decoder decoder;
 static struct catalog *catalog;
+#define TEXT(text) ((char *)(uintptr_t)(text))
+
 static struct event event;
 static struct error_detail detail;
 
@@ -429,23 +431,27 @@ END_TEST
 
 START_TEST(decode__an_act_names_the_field_at_fault)
 {
-    struct decode_act act = {
-        .type = EVENT_SKIP, .saga_id = "000000000abc-2", .step = "s", .actor = "me", .reason = "why"};
-    ck_assert_int_eq(decode_act(&act, &event, &detail), 0);
+    Saga__V1__SkipRequest act = SAGA__V1__SKIP_REQUEST__INIT;
+    Saga__V1__CancelRequest cancel = SAGA__V1__CANCEL_REQUEST__INIT;
+    act.saga_id = cancel.saga_id = TEXT("000000000abc-2");
+    act.step = TEXT("s");
+    act.actor = TEXT("me");
+    act.reason = TEXT("why");
+    ck_assert_int_eq(decode_skip(&decoder, &act, &event, &detail), 0);
     ck_assert_uint_eq(event.type, EVENT_SKIP);
     ck_assert_uint_eq(event.saga.serial, 2);
     ck_assert(bytes_equal(event.step, bytes_of_text("s")) && bytes_equal(event.actor, bytes_of_text("me")) &&
               bytes_equal(event.reason, bytes_of_text("why")));
-    act.reason = "\xff";
-    ck_refused(decode_act(&act, &event, &detail), E_ARGUMENT, "reason");
-    act.actor = "\xff";
-    ck_refused(decode_act(&act, &event, &detail), E_ARGUMENT, "actor");
-    act.step = "\xff";
-    ck_refused(decode_act(&act, &event, &detail), E_ARGUMENT, "step");
-    act.saga_id = "\xff";
-    ck_refused(decode_act(&act, &event, &detail), E_ARGUMENT, "saga_id");
-    act = (struct decode_act){.type = EVENT_CANCEL, .saga_id = "000000000abc-2"};
-    ck_assert_int_eq(decode_act(&act, &event, &detail), 0);
+    act.reason = TEXT("\xff");
+    ck_refused(decode_skip(&decoder, &act, &event, &detail), E_ARGUMENT, "reason");
+    act.actor = TEXT("\xff");
+    ck_refused(decode_skip(&decoder, &act, &event, &detail), E_ARGUMENT, "actor");
+    act.step = TEXT("\xff");
+    ck_refused(decode_skip(&decoder, &act, &event, &detail), E_ARGUMENT, "step");
+    act.saga_id = TEXT("\xff");
+    ck_refused(decode_skip(&decoder, &act, &event, &detail), E_ARGUMENT, "saga_id");
+    memset(&event, 0, sizeof event);
+    ck_assert_int_eq(decode_cancel(&decoder, &cancel, &event, &detail), 0);
     ck_assert_uint_eq(event.step.size + event.actor.size + event.reason.size, 0);
 }
 END_TEST

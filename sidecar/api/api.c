@@ -1,0 +1,218 @@
+/* api.c - the room as a whole: where a call goes by what it has become, and how it is ended. */
+#include "sidecar/api/api_inside.h"
+
+#include "sidecar/base/check.h"
+#include "sidecar/observe/log.h"
+#include "sidecar/rpc/status_details.h"
+
+#include <stdlib.h>
+
+/* How long what a client asks for may hold the loop at once, before a commit and after it. */
+#define WORK_MAX SPAN_MS(4)
+
+bool api_has_time(struct api *api)
+{
+    struct instant now = api_now(api);
+    if (api->work_until.us == 0)
+        api->work_until = instant_after(now, WORK_MAX);
+    return instant_before(now, api->work_until);
+}
+
+int api_create(const struct api_options *options, struct api **out)
+{
+    struct api *api = calloc(1, sizeof *api);
+    if (api == NULL)
+        return E_MEMORY;
+    api->options = *options;
+    api->core = options->core;
+    api->catalog = options->catalog;
+    api->store = options->store;
+    api->reads_last = &api->reads;
+    arena_init(&api->arena);
+    api->decoder = (struct decoder){
+        .arena = &api->arena,
+        .catalog = options->catalog,
+        .compensation_retry = options->compensation_retry,
+    };
+    api->bounds[0] = (struct packed_bound){.field = "enlist", .count_max = options->steps_max, .code = E_STEPS};
+    api->bounds[1] = (struct packed_bound){
+        .field = "settle", .count_max = options->steps_max, .code = E_ARGUMENT, .text = "more than steps_max"};
+    if (subscribers_create(options->last_frame, &api->subscribers) != 0) {
+        api_destroy(api);
+        return E_MEMORY;
+    }
+    *out = api;
+    return 0;
+}
+
+void api_destroy(struct api *api)
+{
+    if (api == NULL)
+        return;
+    subscribers_destroy(api->subscribers);
+    changes_finish(api);
+    arena_finish(&api->arena);
+    free(api);
+}
+
+/* ---- ends of calls ---- */
+
+void api_tell_damage(int code, const struct error_detail *detail)
+{
+    if (code == E_JOURNAL_CORRUPT)
+        log_event(LOG_LEVEL_ERROR, "the journal is damaged: a request was refused", LOG_TEXT("journal", detail->field),
+                  LOG_TEXT("what", detail->text));
+}
+
+void api_refuse(struct rpc_call *call, int code, const struct error_detail *detail)
+{
+    uint8_t details[STATUS_DETAILS_SIZE_MAX];
+    char message[STATUS_MESSAGE_SIZE_MAX];
+    api_tell_damage(code, detail);
+    status_message(code, detail, message);
+    rpc_end(call, error_row(code)->grpc_status, message, status_details(code, detail, details));
+}
+
+void api_answer(struct api *api, struct rpc_call *call, const ProtobufCMessage *message)
+{
+    struct bytes packed = message == NULL ? bytes_of(NULL, 0) : arena_pack(&api->arena, message);
+    if (packed.at == NULL)
+        api_refuse(call, E_MEMORY, NULL);
+    else
+        rpc_reply(call, packed);
+}
+
+/* ---- the calls ---- */
+
+int api_closed(const struct api *api)
+{
+    return api->options.failure->code != 0 ? E_JOURNAL : api->cutting ? E_STOPPING : 0;
+}
+
+void api_message(struct api *api, struct rpc_call *call, struct bytes message)
+{
+    const struct method *method = &methods[rpc_call_method(call)->id];
+    if (method->take != NULL)
+        method->take(api, call, message);
+    else if (api_closed(api) != 0)
+        api_refuse(call, api_closed(api), NULL);
+    else if (method->read != NULL)
+        reads_message(api, call, message);
+    else
+        change_message(api, call, message);
+}
+
+void api_half_close(struct api *api, struct rpc_call *call)
+{
+    pipe_half_close(api, call);
+}
+
+void api_cancelled(struct api *api, struct rpc_call *call)
+{
+    struct request *request = rpc_call_owner(call);
+    if (request == NULL) { /* a stream of which nothing has come yet */
+        pipe_cancelled(api, call);
+        return;
+    }
+    switch (request->kind) {
+    case REQUEST_CHANGE: /* it is carried out all the same; its reply goes nowhere */
+        break;
+    case REQUEST_READ:
+        ((struct read *)request)->cancelled = true;
+        break;
+    case REQUEST_SUBSCRIBER:
+        subscribers_cancelled(api, request);
+        break;
+    case REQUEST_PIPE:
+        pipe_cancelled(api, call);
+        break;
+    case REQUEST_COMMAND:
+    case REQUEST_RELAYED:
+        CHECK(!"a call that is answered here");
+    }
+}
+
+void api_sent(struct api *api, struct rpc_call *call)
+{
+    struct request *request = rpc_call_owner(call);
+    if (request->kind == REQUEST_PIPE)
+        pipe_sent(api, call);
+    else
+        subscribers_sent(api, request);
+}
+
+/* ---- the core ---- */
+
+void api_submit(struct api *api, struct event *event)
+{
+    struct failure *failure = api->options.failure;
+    if (failure->code == 0)
+        failure->code = core_submit(api->core, event, &failure->detail);
+}
+
+void api_reply(struct api *api, const struct reply_effect *reply, const struct error_detail *detail)
+{
+    struct request *request = (struct request *)(uintptr_t)reply->token;
+    if (request == NULL) /* the sidecar itself asked, as for definitions_dir */
+        return;
+    if (request->kind == REQUEST_COMMAND)
+        pipe_reply(api, request, reply, detail);
+    else
+        change_reply(api, (struct change *)request, reply, detail);
+}
+
+void api_durable(struct api *api, uint64_t frame)
+{
+    subscribers_durable(api->subscribers, frame);
+}
+
+bool api_cares(const struct api *api)
+{
+    return subscribers_care(api->subscribers);
+}
+
+void api_touch(struct api *api, uint64_t serial)
+{
+    subscribers_touch(api->subscribers, serial);
+}
+
+/* ---- turns and the end ---- */
+
+void api_work(struct api *api)
+{
+    pipes_run(api);
+    api->work_until = (struct instant){0};
+}
+
+void api_turn(struct api *api, bool committed)
+{
+    reads_run(api);
+    if (committed)
+        subscribers_run(api);
+    api->work_until = (struct instant){0};
+}
+
+bool api_busy(const struct api *api)
+{
+    return api->pipes_carrying > 0;
+}
+
+int api_check(const struct api *api, enum method_id method, struct bytes message, struct error_detail *detail)
+{
+    return packed_check(methods[method].request, message, api->bounds, detail);
+}
+
+void api_stop(struct api *api)
+{
+    api->stopping = true;
+    subscribers_end(api);
+    pipes_end(api);
+}
+
+void api_abandon(struct api *api)
+{
+    api->cutting = true;
+    reads_abandon(api);
+    changes_abandon(api);
+    pipes_abandon(api);
+}

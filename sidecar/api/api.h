@@ -1,0 +1,95 @@
+/* api.h - the methods of saga.v1: requests become events of the core, whose replies become answers; who only looks is shown what is durable.
+ *
+ * One owner, the loop: it hands on what the rpc room and the core say, and after each commit calls api_turn. With several loops relay/ stands
+ * before it, so that only what belongs to this loop arrives here. */
+#ifndef SAGA_API_API_H
+#define SAGA_API_API_H
+
+#include "sidecar/api/methods.h"
+#include "sidecar/base/failure.h"
+#include "sidecar/core/catalog.h"
+#include "sidecar/core/core.h"
+#include "sidecar/definition/reader.h"
+
+struct api;
+
+/* What the methods work on, and their bounds. Everything is borrowed for the api's life. */
+struct api_options {
+    struct core *core;
+    struct catalog *catalog;
+    struct store *store;
+    struct rpc *rpc;
+    struct rpc *const *rooms; /* of every loop, by its index: a pipe's commands are asked of them */
+    unsigned loop, loops;     /* which of how many this one is */
+    struct definition_limits definition_limits;
+    struct retry_policy compensation_retry; /* where an enlistment's policy leaves something out */
+    uint32_t waiters_max, watchers_max, pipe_commands_max, steps_max;
+    uint64_t last_frame; /* that is durable */
+    struct instant (*now)(void *self);
+    void *self;
+    struct failure *failure; /* the loop's */
+};
+
+/* What a call that is served has become: the first member of what its owner word points to. */
+enum request_kind {
+    REQUEST_CHANGE = 1, /* the core will answer it */
+    REQUEST_READ,       /* it waits for the next commit */
+    REQUEST_SUBSCRIBER, /* Wait, Watch */
+    REQUEST_PIPE,
+    REQUEST_COMMAND, /* one of a pipe's: it has no call of its own */
+    REQUEST_RELAYED, /* other loops answer it (relay/) */
+};
+struct request {
+    enum request_kind kind;
+    enum method_id method;
+    struct rpc_call *call; /* NULL: a command */
+};
+
+/* Returns 0 or E_MEMORY. */
+int api_create(const struct api_options *options, struct api **out);
+/* Accepts NULL. */
+void api_destroy(struct api *api);
+
+/* ---- as of rpc_callbacks, for the calls that are answered here ---- */
+void api_message(struct api *api, struct rpc_call *call, struct bytes message);
+void api_half_close(struct api *api, struct rpc_call *call);
+void api_cancelled(struct api *api, struct rpc_call *call);
+void api_sent(struct api *api, struct rpc_call *call);
+
+/* 0, or with which error every request is refused from now on. */
+int api_closed(const struct api *api);
+
+/* Whether a packed request is fit to be unpacked: 0, or an error with the field at fault. */
+int api_check(const struct api *api, enum method_id method, struct bytes message, struct error_detail *detail);
+
+/* Ends a call with an error. */
+void api_refuse(struct rpc_call *call, int code, const struct error_detail *detail);
+
+/* ---- as of core_world ---- */
+void api_reply(struct api *api, const struct reply_effect *reply, const struct error_detail *detail);
+/* A frame is durable; api_touch follows for the saga of each of its records, when api_cares. */
+void api_durable(struct api *api, uint64_t frame);
+bool api_cares(const struct api *api);
+void api_touch(struct api *api, uint64_t serial);
+
+/* Hands an event to the core. A failure that the loop cannot survive is kept in its failure. */
+void api_submit(struct api *api, struct event *event);
+
+/* Before a commit: goes on with what was cut short. */
+void api_work(struct api *api);
+
+/* After a commit, or while the journal is full: answers those who look. committed: everything in memory is durable. */
+void api_turn(struct api *api, bool committed);
+
+/* Whether something was cut short, and the next turn is to come at once. */
+bool api_busy(const struct api *api);
+
+/* The sidecar stops: streams and those who wait are sent away, once what they sent is answered. */
+void api_stop(struct api *api);
+/* At the end of a stop, after core_abandon: refuses what is left, and all that comes. */
+void api_abandon(struct api *api);
+
+/* How many sagas or definitions a page has when the request does not say. */
+#define API_PAGE_SIZE_DEFAULT 100
+
+#endif

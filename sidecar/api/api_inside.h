@@ -1,0 +1,144 @@
+/* api_inside.h - what the files of this room share. */
+#ifndef SAGA_API_API_INSIDE_H
+#define SAGA_API_API_INSIDE_H
+
+#include "sidecar/api/api.h"
+#include "sidecar/api/decode.h"
+#include "sidecar/api/packed.h"
+#include "sidecar/core/arena.h"
+#include "sidecar/core/timeline.h"
+
+#include "saga/v1/coordinator.pb-c.h"
+#include "saga/v1/operator.pb-c.h"
+
+/* A unary request that changes something. Its address is the token of its event, as that of a command is. */
+struct change {
+    struct request request;
+    const struct definition *definition; /* RegisterDefinition */
+    struct change *prev, *next; /* among those that were taken and not given back; next alone among the free ones */
+};
+
+/* A request that looks, until it is answered. */
+struct read {
+    struct request request;
+    bool cancelled;    /* nobody waits for it any more */
+    struct bytes body; /* owned: the message, unpacked later */
+    struct read *next;
+};
+
+struct pipe;
+struct subscribers;
+
+struct api {
+    struct api_options options;
+    struct core *core;
+    struct catalog *catalog;
+    struct store *store;
+    struct arena arena; /* of the message being handled */
+    struct decoder decoder;
+    struct change *changes, *free_changes;
+    struct read *reads, **reads_last; /* they wait for the next commit */
+    struct subscribers *subscribers;
+    struct pipe *pipes;      /* open ones */
+    unsigned pipes_carrying; /* those of whose message a part waits */
+    struct packed_bound bounds[4];
+    struct instant work_until; /* 0: no work of this turn has begun */
+    bool stopping;
+    bool cutting; /* the grace is over */
+};
+
+static inline struct instant api_now(const struct api *api)
+{
+    return api->options.now(api->options.self);
+}
+
+/* ---- api.c ---- */
+/* Work that can be long asks this between its pieces: it goes on in the next turn once the time of this one is used up. */
+bool api_has_time(struct api *api);
+/* Logs it if the code is that of a damaged journal. detail is there then. */
+void api_tell_damage(int code, const struct error_detail *detail);
+/* Ends a unary call with message. NULL is answered as E_MEMORY. */
+void api_answer(struct api *api, struct rpc_call *call, const ProtobufCMessage *message);
+
+/* ---- change.c: what changes something ---- */
+void change_message(struct api *api, struct rpc_call *call, struct bytes message);
+void change_reply(struct api *api, struct change *change, const struct reply_effect *reply,
+                  const struct error_detail *detail);
+void change_give_back(struct api *api, struct change *change);
+void changes_abandon(struct api *api);
+void changes_finish(struct api *api);
+/* The event of a request: its time, and what the method's decoder makes of it. */
+int change_decode(const struct api *api, enum method_id method, const void *message, struct event *event,
+                  struct error_detail *detail);
+
+/* ---- answers.c ---- */
+bool answer_start(struct arena *a, const struct reply_effect *reply, const struct definition *definition,
+                  ProtobufCMessage *response);
+bool answer_begin(struct arena *a, const struct reply_effect *reply, const struct definition *definition,
+                  ProtobufCMessage *response);
+bool answer_keep_alive(struct arena *a, const struct reply_effect *reply, const struct definition *definition,
+                       ProtobufCMessage *response);
+bool answer_register(struct arena *a, const struct reply_effect *reply, const struct definition *definition,
+                     ProtobufCMessage *response);
+/* The response of a method to what went well; NULL when no memory is left. */
+ProtobufCMessage *answer_make(struct arena *a, enum method_id method, const struct reply_effect *reply,
+                              const struct definition *definition);
+
+/* ---- definitions.c ---- */
+int definitions_register(struct api *api, struct change *change, const void *message, struct error_detail *detail);
+int definitions_get(struct api *api, struct read *read, const void *message, struct error_detail *detail);
+int definitions_list(struct api *api, struct read *read, const void *message, struct error_detail *detail);
+
+/* ---- reads.c: what looks at sagas and definitions, right after a commit ---- */
+void reads_message(struct api *api, struct rpc_call *call, struct bytes message);
+void reads_run(struct api *api);
+/* As the sidecar stops: refuses those that wait for a commit that does not come. */
+void reads_abandon(struct api *api);
+int reads_get(struct api *api, struct read *read, const void *message, struct error_detail *detail);
+int reads_list(struct api *api, struct read *read, const void *message, struct error_detail *detail);
+int reads_dead_letters(struct api *api, struct read *read, const void *message, struct error_detail *detail);
+
+/* A saga, wherever it is, and where its last record lies. */
+struct found {
+    const struct saga *live; /* NULL: it has ended */
+    struct ended_row ended;  /* when live is NULL; its views are gone after the next use of the store */
+    uint64_t last_frame;
+};
+int reads_find(struct api *api, struct saga_id id, struct found *out, struct error_detail *detail);
+
+/* How many are asked for, and where the page before ended: a token is a number in hexadecimal. */
+int reads_page_size(int32_t asked, size_t *size, struct error_detail *detail);
+int reads_page_token(const char *token, uint64_t first, uint64_t *at, struct error_detail *detail);
+
+/* ---- pipe.c ---- */
+void pipe_message(struct api *api, struct rpc_call *call, struct bytes message);
+void pipe_half_close(struct api *api, struct rpc_call *call);
+void pipe_cancelled(struct api *api, struct rpc_call *call);
+void pipe_sent(struct api *api, struct rpc_call *call);
+/* Goes on with messages that were cut short. */
+void pipes_run(struct api *api);
+/* Ends every pipe once what it sent is answered, as the sidecar stops. */
+void pipes_end(struct api *api);
+/* At the end of a stop, after core_abandon: refuses the commands that a failure took from the core. */
+void pipes_abandon(struct api *api);
+/* The answer of one of its commands. */
+void pipe_reply(struct api *api, struct request *command, const struct reply_effect *reply,
+                const struct error_detail *detail);
+
+/* ---- subscribers.c: Wait and Watch ---- */
+int subscribers_create(uint64_t last_frame, struct subscribers **out);
+void subscribers_destroy(struct subscribers *list);
+/* Both either end the call, or hand it on to a subscriber. */
+int subscribers_add_wait(struct api *api, struct read *read, const void *message, struct error_detail *detail);
+int subscribers_add_watch(struct api *api, struct read *read, const void *message, struct error_detail *detail);
+void subscribers_cancelled(struct api *api, struct request *request);
+void subscribers_sent(struct api *api, struct request *request);
+void subscribers_durable(struct subscribers *list, uint64_t frame);
+bool subscribers_care(const struct subscribers *list);
+void subscribers_touch(struct subscribers *list, uint64_t serial);
+/* After a commit: answers and sends what has become possible. */
+void subscribers_run(struct api *api);
+/* Ends every one of them, as the sidecar stops. */
+void subscribers_end(struct api *api);
+
+#endif

@@ -1,0 +1,105 @@
+/* change.c - unary requests that change something: each becomes an event, and the core's reply its answer. */
+#include "sidecar/api/api_inside.h"
+
+#include "sidecar/observe/log.h"
+
+#include <stdlib.h>
+#include <utlist.h>
+
+static struct change *take(struct api *api, struct rpc_call *call)
+{
+    struct change *change = api->free_changes;
+    if (change != NULL)
+        api->free_changes = change->next;
+    else
+        change = malloc(sizeof *change);
+    if (change == NULL)
+        return NULL;
+    *change = (struct change){
+        .request = {.kind = REQUEST_CHANGE, .method = (enum method_id)rpc_call_method(call)->id, .call = call},
+    };
+    rpc_call_set_owner(call, &change->request);
+    DL_APPEND(api->changes, change);
+    return change;
+}
+
+void change_give_back(struct api *api, struct change *change)
+{
+    DL_DELETE(api->changes, change);
+    change->next = api->free_changes;
+    api->free_changes = change;
+}
+
+static void refuse(struct api *api, struct change *change, int code, const struct error_detail *detail)
+{
+    api_refuse(change->request.call, code, detail);
+    change_give_back(api, change);
+}
+
+int change_decode(const struct api *api, enum method_id method, const void *message, struct event *event,
+                  struct error_detail *detail)
+{
+    *event = (struct event){.now = api_now(api)};
+    return methods[method].decode(&api->decoder, message, event, detail);
+}
+
+void change_message(struct api *api, struct rpc_call *call, struct bytes message)
+{
+    struct error_detail detail;
+    struct change *change = take(api, call);
+    if (change == NULL) {
+        api_refuse(call, E_MEMORY, NULL);
+        return;
+    }
+    const struct method *method = &methods[change->request.method];
+    arena_reset(&api->arena);
+    int code = api_check(api, change->request.method, message, &detail);
+    const ProtobufCMessage *m =
+        code != 0 ? NULL : protobuf_c_message_unpack(method->request, &api->arena.allocator, message.size, message.at);
+    if (code != 0) {
+        /* as it says */
+    } else if (m == NULL) {
+        code = error_set(&detail, E_ARGUMENT, "", "the request cannot be read as ");
+        error_append(&detail, method->request->name);
+    } else if (method->act != NULL) {
+        code = method->act(api, change, m, &detail);
+    } else {
+        struct event event;
+        code = change_decode(api, change->request.method, m, &event, &detail);
+        event.token = (uintptr_t)change;
+        if (code == 0)
+            api_submit(api, &event);
+    }
+    if (code != 0)
+        refuse(api, change, code, &detail);
+}
+
+void change_reply(struct api *api, struct change *change, const struct reply_effect *reply,
+                  const struct error_detail *detail)
+{
+    arena_reset(&api->arena);
+    if (reply->code != 0) {
+        refuse(api, change, reply->code, detail);
+        return;
+    }
+    api_answer(api, change->request.call, answer_make(&api->arena, change->request.method, reply, change->definition));
+    change_give_back(api, change);
+}
+
+void changes_abandon(struct api *api)
+{
+    struct change *change, *next;
+    DL_FOREACH_SAFE(api->changes, change, next)
+    {
+        refuse(api, change, E_STOPPING, NULL);
+    }
+}
+
+void changes_finish(struct api *api)
+{
+    while (api->free_changes != NULL) {
+        struct change *change = api->free_changes;
+        api->free_changes = change->next;
+        free(change);
+    }
+}

@@ -1,0 +1,75 @@
+/* methods.h - the methods of the API as one table. What is served, how it is read, where it belongs, who may ask it and what answers it
+ * follows from its rows (methods.def). */
+#ifndef SAGA_API_METHODS_H
+#define SAGA_API_METHODS_H
+
+#include "sidecar/engine/engine.h"
+#include "sidecar/rpc/rpc.h"
+
+#include <protobuf-c/protobuf-c.h>
+
+struct api;
+struct arena;
+struct change;
+struct decoder;
+struct read;
+
+/* The numbers are rpc_method.id. */
+enum method_id {
+#define METHOD(id, ...) METHOD_##id,
+#include "sidecar/api/methods.def"
+#undef METHOD
+    METHOD_COUNT
+};
+
+/* Whose method it is. */
+enum method_role { ROLE_VIEWER = 1, ROLE_SERVICE, ROLE_OPERATOR };
+
+/* Which of several loops answers it. */
+enum method_route {
+    ROUTE_SAGA = 1,       /* that of the saga whose id is in the field `key` */
+    ROUTE_REQUEST,        /* that which the request_id in `key` names; any when it is empty */
+    ROUTE_FIRST,          /* loop 0 */
+    ROUTE_FIRST_THEN_ALL, /* loop 0 decides; what it has accepted, the others get too */
+    ROUTE_PAGES_NEWEST,   /* all: of the pages of each, newest saga first, one is made */
+    ROUTE_PAGES_OLDEST,   /* the same, oldest first */
+    ROUTE_EVENTS,         /* as ROUTE_SAGA; when `key` is empty all, and their events become one stream */
+    ROUTE_COMMANDS,       /* that which it came to; each command in `key` goes its own way */
+};
+
+/* A row of the table. */
+struct method {
+    const ProtobufCMessageDescriptor *request, *response;
+    enum method_role role;
+    enum method_route route;
+    const char *key; /* of the request, by its name in the .proto; NULL: the route needs none */
+
+    /* What is done about a request: one of these four. message is the unpacked request. */
+
+    /* It changes something: fills in the event for the engine, whose decision is its answer. Views lie in message and the arena. Returns 0
+     * or an error, with the field at fault in detail. */
+    int (*decode)(const struct decoder *d, const void *message, struct event *event, struct error_detail *detail);
+    /* It changes something that is no saga. Returns 0, with the change answered or handed to the core, or an error with neither. */
+    int (*act)(struct api *api, struct change *change, const void *message, struct error_detail *detail);
+    /* It looks, right after a commit. Returns 0, with the call ended or handed on, or an error with neither. */
+    int (*read)(struct api *api, struct read *read, const void *message, struct error_detail *detail);
+    /* It is a stream of its own: message is as it came. */
+    void (*take)(struct api *api, struct rpc_call *call, struct bytes message);
+
+    /* Fills in the response (initialized) of what was changed, from arena. NULL: the response is empty. Returns false when no memory is
+     * left. */
+    bool (*answer)(struct arena *a, const struct reply_effect *reply, const struct definition *definition,
+                   ProtobufCMessage *response);
+};
+
+/* By enum method_id, both. */
+extern const struct method methods[METHOD_COUNT];
+extern const struct rpc_method methods_served[METHOD_COUNT];
+
+/* The text of the field that a request goes by. The method has a key. */
+const char *methods_key(enum method_id id, const ProtobufCMessage *request);
+
+/* The method whose requests are of this type, or METHOD_COUNT. */
+enum method_id methods_find(const ProtobufCMessageDescriptor *request);
+
+#endif

@@ -1,0 +1,68 @@
+/* loop_inside.h - one loop, as the files of this room share it: what it is made of, and who does what with it. */
+#ifndef SAGA_RUNTIME_LOOP_INSIDE_H
+#define SAGA_RUNTIME_LOOP_INSIDE_H
+
+#include "sidecar/api/api.h"
+#include "sidecar/base/failure.h"
+#include "sidecar/config/config.h"
+#include "sidecar/core/catalog.h"
+#include "sidecar/core/core.h"
+#include "sidecar/relay/relay.h"
+#include "sidecar/rpc/rpc.h"
+#include "sidecar/runtime/clock.h"
+
+#include <stdatomic.h>
+
+struct out_call;
+struct sidecar;
+
+struct loop {
+    const struct config *config; /* with its share of what is for the whole process */
+    struct sidecar *sidecar;     /* whose loop it is */
+    unsigned index;              /* among them */
+    struct clock clock;
+    struct catalog *catalog;
+    struct store *store;
+    struct core *core;
+    struct rpc *rpc;
+    struct rpc_target **targets; /* by the engine's index */
+    struct api *api;
+    struct relay *relay; /* before the api: what other loops answer */
+    struct definition_limits limits;
+
+    atomic_bool stop_asked;         /* by any thread, so in a word of its own: the others are read together */
+    _Atomic uint64_t durable_frame; /* the last, for other loops to see */
+
+    struct out_call *free_outs;
+
+    bool stopping;
+    bool cutting;           /* the grace is over: calls out that end now were cut by us, and count as lost */
+    bool told_full;         /* that the journal is full has been logged */
+    bool quiet;             /* it stops, and sidecar_is_quiet has counted it */
+    bool not_serving;       /* the health service says so, because some loop's journal is full */
+    struct failure failure; /* the loop must end */
+};
+
+/* ---- loop.c: one loop, for sidecar.c ---- */
+int loop_open(const struct config *config, struct sidecar *sidecar, unsigned index, struct loop **out,
+              struct error_detail *detail);
+/* Registers the definitions of definitions_dir, and makes them durable. */
+int loop_take_definitions(struct loop *s, struct error_detail *detail);
+/* Registers a definition that another loop has. */
+int loop_take_definition(struct loop *s, const struct definition *definition, struct error_detail *detail);
+/* Lets what recovery asked for out, and begins to serve; then turns until it is stopped and what it has in flight has ended. */
+void loop_start(struct loop *s);
+void loop_turn(struct loop *s);
+/* From any thread. */
+void loop_stop(struct loop *s);
+void loop_close(struct loop *s);
+
+/* ---- observer.c ---- */
+void observer_durable(void *self, uint64_t frame, struct bytes records);
+
+/* ---- outcalls.c: calls of participants ---- */
+void outcalls_call(void *self, const struct call_effect *call);
+void outcalls_answer(void *self, void *tag, const struct rpc_answer *answer);
+void outcalls_finish(struct loop *s);
+
+#endif

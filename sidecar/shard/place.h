@@ -1,0 +1,19 @@
+/* place.h - with several loops: in which of them a saga lives, and where a new one is to live. Pure; one rule for all who ask.
+ *
+ * It is part of what a data directory means: a saga, and what was started with a request_id, is looked for where this says. */
+#ifndef SAGA_SHARD_PLACE_H
+#define SAGA_SHARD_PLACE_H
+
+#include "sidecar/base/bytes.h"
+#include "sidecar/base/saga_id.h"
+
+/* The loop that the text of a saga's id tells; -1: the text is no id, or no loop of so many has given it. */
+int place_of_saga(struct bytes id, unsigned loops);
+
+/* The loop in which a start with this request_id lives, whichever connection it comes over; -1 when it is empty: any will do. */
+int place_of_request(struct bytes request_id, unsigned loops);
+
+/* The tag of a loop's new sagas: what chance gives, with the loop in it where there are several. */
+uint64_t place_tag(uint64_t chance, unsigned loop, unsigned loops);
+
+#endif

@@ -1,0 +1,72 @@
+/* Which loop a saga lives in: fixed vectors, since a data directory is searched by them. */
+#include "sidecar/shard/place.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+START_TEST(place__a_request_id_lives_where_it_always_did)
+{
+    static const struct {
+        const char *request_id;
+        int of_2, of_3, of_8, of_64;
+    } vectors[] = {
+        {"a", 0, 0, 4, 12},
+        {"order-1", 1, 2, 7, 31},
+        {"order-2", 1, 2, 7, 31},
+        {"order-4711", 0, 1, 0, 40},
+        {"018f4d3e-7c1a-7b55-9a3e-0c5d5f7f3a11", 1, 2, 5, 45},
+        {"01HZXK3V9QW5T6Y7E8R9T0Y1U2", 1, 2, 5, 21},
+        {"\xc3\xa4"
+         "rger",
+         1, 0, 7, 47},
+        {"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+         "xxxxxxxxxxxxxxxxxxx",
+         0, 0, 6, 22},
+    };
+    for (size_t i = 0; i < sizeof vectors / sizeof vectors[0]; i++) {
+        struct bytes id = bytes_of_text(vectors[i].request_id);
+        ck_assert_int_eq(place_of_request(id, 1), 0);
+        ck_assert_int_eq(place_of_request(id, 2), vectors[i].of_2);
+        ck_assert_int_eq(place_of_request(id, 3), vectors[i].of_3);
+        ck_assert_int_eq(place_of_request(id, 8), vectors[i].of_8);
+        ck_assert_int_eq(place_of_request(id, 64), vectors[i].of_64);
+    }
+    ck_assert_int_eq(place_of_request(bytes_of_text(""), 8), -1);
+}
+END_TEST
+
+START_TEST(place__a_saga_lives_where_its_tag_says)
+{
+    char text[SAGA_ID_TEXT_SIZE];
+    for (unsigned loops = 1; loops <= SAGA_LOOPS_MAX; loops++)
+        for (unsigned loop = 0; loop < loops; loop++) {
+            struct saga_id id = {.tag = place_tag(UINT64_C(0xfedcba9876543210), loop, loops), .serial = 7};
+            ck_assert_uint_le(id.tag, (UINT64_C(1) << SAGA_ID_TAG_BITS) - 1);
+            saga_id_format(id, text);
+            ck_assert_int_eq(place_of_saga(bytes_of_text(text), loops), (int)loop);
+        }
+    /* The rest of the tag is chance's, and with one loop all of it. */
+    ck_assert_uint_eq(place_tag(UINT64_C(0xfedcba987654ffff), 5, 8), UINT64_C(0xba987654ffc5));
+    ck_assert_uint_eq(place_tag(UINT64_C(0xfedcba987654ffff), 0, 1), UINT64_C(0xba987654ffff));
+    ck_assert_int_eq(place_of_saga(bytes_of_text("00000000003f-1"), 63), -1);
+    ck_assert_int_eq(place_of_saga(bytes_of_text("00000000003f-1"), 1), 0);
+    ck_assert_int_eq(place_of_saga(bytes_of_text("nonsense"), 8), -1);
+    ck_assert_int_eq(place_of_saga(bytes_of_text(""), 8), -1);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("place");
+    TCase *tc = tcase_create("place");
+    tcase_add_test(tc, place__a_request_id_lives_where_it_always_did);
+    tcase_add_test(tc, place__a_saga_lives_where_its_tag_says);
+    suite_add_tcase(suite, tc);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
