@@ -24,7 +24,7 @@ struct command {
     size_t message_index;
     size_t heap_index;
     int64_t deadline;
-    bool left; /* it was in a message on a connection that broke */
+    bool left; /* it was in a message on a connection that broke: it may have been carried out */
     Saga__V1__Command__CommandCase kind;
     saga_async_done done;
     void *user;

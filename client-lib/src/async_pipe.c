@@ -48,8 +48,11 @@ static bool answered(saga_client *client, struct command *command, const Saga__V
 {
     if (result->result_case == SAGA__V1__RESULT__RESULT_ERROR) {
         struct saga_error error;
-        if (wire_status_of_message(result->error, &error) == SAGA_E_UNAVAILABLE)
+        int code = wire_status_of_message(result->error, &error);
+        if (client_is_lost(code, &error) || client_is_open(code, command->left)) {
+            command->left = command->left || code != SAGA_E_UNAVAILABLE;
             return false;
+        }
         complete_with_error(client, command, &error);
         return true;
     }
@@ -125,7 +128,7 @@ static void on_sent(void *self)
     ((saga_client *)self)->async.sending = false;
 }
 
-static void on_ended(void *self, int code, bool left, const struct saga_error *error)
+static void on_ended(void *self, int code, const struct saga_error *error)
 {
     saga_client *client = self;
     struct async *a = &client->async;
@@ -141,11 +144,12 @@ static void on_ended(void *self, int code, bool left, const struct saga_error *e
             if (!command)
                 continue;
             command->message = NULL;
-            command->left = command->left || left;
-            if (lost)
+            if (lost || client_is_open(code, command->left)) {
+                command->left = command->left || lost;
                 command_append(&again, command);
-            else
+            } else {
                 complete_with_error(client, command, error);
+            }
         }
         free(sent);
     }
@@ -222,6 +226,7 @@ static void time_out(saga_client *client, struct command *command)
     const struct async *a = &client->async;
     struct saga_error error;
     bool reached = a->stream && wire_duplex_reached(a->stream);
+    /* A command is handed over once there is a connection, and not before: of one that still waits it is certain that it never leaves. */
     if (command->left || reached)
         saga_error_set(&error, SAGA_E_DEADLINE_EXCEEDED, SAGA_REASON_DEADLINE, NULL,
                        command->left || command->message ? NULL : "it was still queued behind others");
@@ -259,7 +264,8 @@ int64_t async_turn(saga_client *client)
         if (!a->stream)
             return a->open_at < next ? a->open_at : next;
     }
-    if (a->stream && !a->sending && !a->breaking && a->sent_count < client->options.pipe_messages_max)
+    if (a->stream && wire_duplex_reached(a->stream) && !a->sending && !a->breaking &&
+        a->sent_count < client->options.pipe_messages_max)
         send_next(client);
     return next;
 }

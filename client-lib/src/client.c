@@ -16,7 +16,9 @@
 #define PIPE_MESSAGES_MAX         1024
 #define BACKOFF_MS_FIRST          20
 #define BACKOFF_MS_MAX            500
-#define NANOSECONDS_PER_MS        INT64_C(1000000)
+/* The longest answer to one command: an error with its details. */
+#define ANSWER_BYTES_MAX   ((size_t)2304)
+#define NANOSECONDS_PER_MS INT64_C(1000000)
 
 /* ---- opening and closing ---- */
 
@@ -36,13 +38,16 @@ static int check_options(const struct saga_client_options *o, struct saga_error 
     return SAGA_OK;
 }
 
+static size_t answers_bytes(const struct saga_client_options *o)
+{
+    return o->pipe_commands_max * ANSWER_BYTES_MAX;
+}
+
 static void fill_in(struct saga_client_options *o)
 {
     o->address = NULL;
     if (o->timeout_ms == 0)
         o->timeout_ms = TIMEOUT_MS_DEFAULT;
-    if (o->message_bytes_max == 0)
-        o->message_bytes_max = MESSAGE_BYTES_MAX_DEFAULT;
     if (o->queue_commands_max == 0)
         o->queue_commands_max = QUEUE_COMMANDS_DEFAULT;
     if (o->queue_bytes_max == 0)
@@ -51,6 +56,20 @@ static void fill_in(struct saga_client_options *o)
         o->pipe_commands_max = PIPE_COMMANDS_DEFAULT;
     if (o->pipe_messages_max == 0)
         o->pipe_messages_max = PIPE_MESSAGES_DEFAULT;
+    if (o->message_bytes_max == 0)
+        o->message_bytes_max =
+            answers_bytes(o) > MESSAGE_BYTES_MAX_DEFAULT ? answers_bytes(o) : MESSAGE_BYTES_MAX_DEFAULT;
+}
+
+/* An answer that is too long is lost, and what it told with it: those of commands must fit. */
+static int check_answers(const struct saga_client_options *o, struct saga_error *error)
+{
+    char text[sizeof error->message];
+    if (o->message_bytes_max >= answers_bytes(o))
+        return SAGA_OK;
+    snprintf(text, sizeof text, "message_bytes_max is at least %zu: %zu for each of %u commands in a message",
+             answers_bytes(o), ANSWER_BYTES_MAX, o->pipe_commands_max);
+    return client_refuse(error, "message_bytes_max", text);
 }
 
 /* Runs on the wire's thread after each of its events. */
@@ -84,6 +103,11 @@ int saga_client_open(const struct saga_client_options *options, saga_client **ou
         return saga_error_set(error, SAGA_E_RESOURCE_EXHAUSTED, SAGA_REASON_MEMORY, NULL, "no memory for a client");
     client->options = *given;
     fill_in(&client->options);
+    code = check_answers(&client->options, error);
+    if (code != SAGA_OK) {
+        free(client);
+        return code;
+    }
     client->renew_at = WIRE_FOREVER;
     pthread_mutex_init(&client->mutex, NULL);
     pthread_condattr_t attributes;
@@ -166,9 +190,16 @@ bool client_is_lost(int code, const struct saga_error *error)
     case SAGA_E_INTERNAL:
     case SAGA_E_UNKNOWN: /* the sidecar's own carry a reason: this is gRPC's word for a stream that broke */
         return error->reason[0] == '\0';
+    case SAGA_E_RESOURCE_EXHAUSTED: /* carried out, perhaps, and no room to say so */
+        return strcmp(error->reason, SAGA_REASON_MEMORY) == 0;
     default:
         return false;
     }
+}
+
+bool client_is_open(int code, bool left)
+{
+    return left && code == SAGA_E_RESOURCE_EXHAUSTED;
 }
 
 /* What a clock's last digits are good for: different delays for clients that lost the same sidecar at once. */
@@ -238,13 +269,14 @@ int client_call(saga_client *client, struct client_call *call, struct saga_error
         call->response = one.response;
         if (code == SAGA_OK)
             return SAGA_OK;
-        if (!client_is_lost(code, &last)) {
+        bool lost = client_is_lost(code, &last);
+        if (!lost && !client_is_open(code, left)) {
             if (error)
                 *error = last;
             return code;
         }
         bool unreachable = strcmp(last.reason, SAGA_REASON_UNREACHABLE) == 0;
-        left = left || (one.left && !unreachable);
+        left = left || (lost && one.left && !unreachable);
         /* Unreachable means that time is up, or that nobody wants to wait. */
         if (unreachable && (client->options.fail_fast || wire_time_left_ms(deadline) == 0))
             return give_up(client, left, &last, error);

@@ -76,8 +76,12 @@ int client_may_wait(saga_client *client, struct saga_error *error);
 /* The deadline of a call that was given timeout_ms: 0 takes the client's. */
 int64_t client_deadline(const saga_client *client, int64_t timeout_ms);
 
-/* Whether what ended so may simply be sent again: the connection broke, or the sidecar is stopping. */
+/* Whether what ended so may simply be sent again: the connection broke, or the sidecar is stopping or had no memory for its answer. */
 bool client_is_lost(int code, const struct saga_error *error);
+
+/* Whether a refusal leaves open what became of an attempt before it, which may have been carried out (left): a limit that is reached turns
+ * away the repetition too. Then it is asked again, for the refusal must not pass for the verdict. */
+bool client_is_open(int code, bool left);
 
 /* Delays between tries: doubled each time up to half a second, and jittered. *delay_ms starts as 0. Returns nanoseconds. */
 int64_t client_backoff(int64_t *delay_ms);

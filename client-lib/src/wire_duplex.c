@@ -54,12 +54,11 @@ static void end_operation(struct wire_duplex *d)
     struct saga_error error;
     if (--d->operations > 0 || !d->over)
         return;
-    bool left = d->left;
     int code = SAGA_OK;
     if (d->status != GRPC_STATUS_OK)
-        code = wire_error_of_call(d->wire, left, d->status, d->message, &d->trailing, &error);
+        code = wire_error_of_call(d->wire, d->left, d->status, d->message, &d->trailing, &error);
     /* The client may be gone once the wire has no live call left, so its owner hears of the end before. */
-    d->events->ended(d->self, code, left, code == SAGA_OK ? NULL : &error);
+    d->events->ended(d->self, code, code == SAGA_OK ? NULL : &error);
     wire_dismiss(d->wire, &d->live);
     free_core(d);
     free(d);

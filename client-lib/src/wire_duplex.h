@@ -16,9 +16,8 @@ struct wire_duplex_events {
     void (*sent)(void *self);
     /* A message has arrived. A view; NULL when it cannot be read. */
     void (*received)(void *self, const ProtobufCMessage *message);
-    /* The stream is over and freed; always the last. code is SAGA_OK when the server has ended it in good order. left: it had been given to
-     * a connection. */
-    void (*ended)(void *self, int code, bool left, const struct saga_error *error);
+    /* The stream is over and freed; always the last. code is SAGA_OK when the server has ended it in good order. */
+    void (*ended)(void *self, int code, const struct saga_error *error);
 };
 
 /* Opens a stream that waits for a connection as long as it takes. events is borrowed until the end. Gives *out, which frees itself at its
@@ -27,7 +26,8 @@ int wire_duplex_open(struct wire *w, const char *method, const ProtobufCMessageD
                      const struct wire_duplex_events *events, void *self, struct wire_duplex **out,
                      struct saga_error *error);
 
-/* Sends one message (takes the slice). One at a time: the next after events->sent. */
+/* Sends one message (takes the slice). One at a time: the next after events->sent. Only once the stream was given to a connection: what lies in
+ * C core's queue before that may leave at any later time, so nobody could say that it was not carried out. */
 void wire_duplex_send(struct wire_duplex *d, grpc_slice message);
 
 /* Whether the stream has been given to a connection. */

@@ -4,7 +4,9 @@ import shutil
 import subprocess
 import tempfile
 
-from harness import PATIENCE_S, SAGAD, Case, Sidecar, definition, do, fail, state_name, step
+import threading
+
+from harness import PATIENCE_S, SAGAD, Case, Sidecar, definition, do, fail, state_name, step, wait_until
 
 BUILT = os.path.dirname(SAGAD)
 
@@ -98,3 +100,56 @@ class Libsaga(Case):
 
     def test_commands_through_kills_with_an_event_loop(self):
         self.storm(5000, "poll")
+
+    def test_every_verdict_agrees_with_the_journal(self):
+        """Through kills, with timeouts that pass while there is no sidecar: what was called certainly not carried out never was, also not
+        when the sidecar has come back since."""
+        verdicts, sagactl_verdicts = {}, {}
+        process = subprocess.Popen([os.path.join(BUILT, "libsaga_storm"), "verdicts"], env=self.env, text=True,
+                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+        def read():
+            for line in process.stdout:
+                request_id, verdict = line.split()
+                verdicts[request_id] = verdict
+        reader = threading.Thread(target=read)
+        reader.start()
+        self.addCleanup(reader.join)
+        self.addCleanup(process.kill)
+
+        def told(verdict):
+            return sum(1 for v in list(verdicts.values()) if v == verdict)
+
+        def sagactl():
+            """The command's own verdicts, as a script reads them."""
+            for i in range(10 ** 6):
+                if ended.is_set():
+                    return
+                ran = subprocess.run([os.path.join(BUILT, "sagactl"), "-t", "200ms", "-o", "json", "start", "trip", "-r", "c-%d" % i],
+                                     env=self.env, capture_output=True, text=True, timeout=PATIENCE_S)
+                unreachable = '"SIDECAR_UNREACHABLE"' in ran.stderr
+                sagactl_verdicts["c-%d" % i] = "done" if ran.returncode == 0 else "none" if unreachable else "open"
+        self.own.client.register(definition("trip", step("hotel")))
+        ended = threading.Event()
+        commander = threading.Thread(target=sagactl)
+        commander.start()
+        self.addCleanup(commander.join)
+        self.addCleanup(ended.set)
+        for _ in range(8):
+            done = told("done")
+            wait_until(lambda: told("done") > done + 20, "some are carried out")
+            self.own.kill()
+            none = told("none")
+            wait_until(lambda: told("none") > none + 60, "some are given up while there is no sidecar")
+            self.own.start()
+        ended.set()
+        commander.join()
+        process.stdin.close()
+        self.assertEqual(0, process.wait(PATIENCE_S))
+        reader.join()
+        verdicts.update(sagactl_verdicts)
+        # The client is closed, so what it had sent has come: a later request is behind it.
+        in_journal = {s.request_id for s in self.sagas()}
+        self.assertEqual([], [r for r, v in verdicts.items() if v == "none" and r in in_journal], "not carried out, and yet there")
+        self.assertEqual([], [r for r, v in verdicts.items() if v == "done" and r not in in_journal], "carried out, and yet not there")
+        self.assertEqual({"done", "none"}, {"done", "none"} & set(sagactl_verdicts.values()), "sagactl met both")

@@ -104,6 +104,8 @@ static void start(struct fake_call *call, const Saga__V1__StartRequest *r)
         fake_fail(call, 5, "no such definition is registered", "DEFINITION_NOT_FOUND", "definition", -1);
     } else if (strcmp(r->definition, "full") == 0) {
         fake_fail(call, 8, "the sidecar holds live_sagas_max sagas", "LIVE_SAGAS_MAX", NULL, 1500);
+    } else if (strcmp(r->definition, "no memory") == 0) {
+        fake_fail(call, 8, "no memory is left", "OUT_OF_MEMORY", NULL, -1);
     } else {
         Saga__V1__StartResponse response = SAGA__V1__START_RESPONSE__INIT;
         response.saga_id = text("9f03-2a");
@@ -301,6 +303,7 @@ START_TEST(client__options_are_checked)
         {{.pipe_commands_max = 65537}, "pipe_commands_max"},
         {{.pipe_messages_max = 1025}, "pipe_messages_max"},
         {{.message_bytes_max = (size_t)INT32_MAX + 1}, "message_bytes_max"},
+        {{.message_bytes_max = 128 * 2304 - 1}, "message_bytes_max"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         ck_assert_int_eq(saga_client_open(&cases[i].options, &other, &error), SAGA_E_INVALID_ARGUMENT);
@@ -411,6 +414,20 @@ START_TEST(client__a_stopping_sidecar_is_asked_again)
     atomic_store(&stop, 2);
     ck_assert_int_eq(start_named("checkout", NULL, 0), SAGA_OK);
     ck_assert_uint_eq(fake_count(server, "Start"), 3);
+}
+END_TEST
+
+START_TEST(client__a_limit_is_no_verdict_on_what_got_lost)
+{
+    ck_assert_int_eq(start_named("full", NULL, 0), SAGA_E_RESOURCE_EXHAUSTED);
+    ck_assert_uint_eq(fake_count(server, "Start"), 1);
+    /* The first may have been carried out, so that the limit turns away its repetition only. */
+    atomic_store(&lose, 1);
+    ck_assert_int_eq(start_named("full", NULL, 400), SAGA_E_DEADLINE_EXCEEDED);
+    ck_assert_str_eq(error.reason, SAGA_REASON_DEADLINE);
+    ck_assert_uint_gt(fake_count(server, "Start"), 3);
+    /* No memory for the answer is not the answer. */
+    ck_assert_int_eq(start_named("no memory", NULL, 200), SAGA_E_DEADLINE_EXCEEDED);
 }
 END_TEST
 
@@ -606,6 +623,7 @@ int main(void)
     tcase_add_test(c, client__snapshot);
     tcase_add_test(c, client__a_lost_start_is_repeated_with_the_same_request_id);
     tcase_add_test(c, client__a_stopping_sidecar_is_asked_again);
+    tcase_add_test(c, client__a_limit_is_no_verdict_on_what_got_lost);
     tcase_add_test(c, client__wait_survives_a_restart_of_the_sidecar);
     tcase_add_test(c, client__no_answer_is_a_deadline_exceeded);
     tcase_add_test(c, client__no_sidecar_until_the_deadline);

@@ -30,9 +30,11 @@ static struct side {
     atomic_int order_count;
     atomic_bool hold;     /* messages are kept for the test to answer */
     atomic_int cut_every; /* the connection breaks at every so many-th message: before, or after it was carried out */
-    atomic_int short_answer;        /* so many answers lack a result */
-    atomic_int stopping;            /* so many messages are answered UNAVAILABLE from their second command on, once */
-    atomic_int refuse_stream;       /* a gRPC status */
+    atomic_int short_answer;  /* so many answers lack a result */
+    atomic_int stopping;      /* so many messages are answered UNAVAILABLE from their second command on, once */
+    atomic_int refuse_stream; /* a gRPC status */
+    atomic_int exhausted;     /* so many Starts are refused by a limit */
+    atomic_int lose_answers; /* so many messages are carried out and their connection is cut, before exhausted counts */
     struct fake_call *_Atomic call; /* the last Pipe */
     struct fake_call *cut; /* the last that was cut: of a broken connection nothing is read behind what got lost */
     int held_counts[64];   /* commands in the messages that are held */
@@ -49,7 +51,7 @@ struct answer {
     Saga__V1__SettleResponse settle;
     Saga__V1__CommitResponse commit;
     Saga__V1__AbortResponse abort;
-    Google__Rpc__Status failed, stopping;
+    Google__Rpc__Status failed, stopping, exhausted;
 };
 
 static struct answer answer;
@@ -63,6 +65,15 @@ static void start(int i, const Saga__V1__StartRequest *r)
         answer.failed.message = (char *)(uintptr_t) "no such definition";
         result->result_case = SAGA__V1__RESULT__RESULT_ERROR;
         result->error = &answer.failed;
+        return;
+    }
+    if (atomic_load(&side.lose_answers) == 0 && atomic_load(&side.exhausted) > 0) {
+        atomic_fetch_sub(&side.exhausted, 1);
+        google__rpc__status__init(&answer.exhausted);
+        answer.exhausted.code = 8;
+        answer.exhausted.message = (char *)(uintptr_t) "calls_max";
+        result->result_case = SAGA__V1__RESULT__RESULT_ERROR;
+        result->error = &answer.exhausted;
         return;
     }
     int n = atoi(r->request_id);
@@ -166,6 +177,10 @@ static void handle(struct fake_call *call, const void *request, void *user)
     atomic_fetch_add(&side.commands, r->n_commands);
     if (r->n_commands > atomic_load(&side.largest))
         atomic_store(&side.largest, (unsigned)r->n_commands);
+    if (!cut && atomic_load(&side.lose_answers) > 0) {
+        atomic_fetch_sub(&side.lose_answers, 1);
+        cut = true;
+    }
     if (cut) {
         fake_cut(server);
         return;
@@ -560,6 +575,45 @@ START_TEST(async__without_a_sidecar)
 }
 END_TEST
 
+START_TEST(async__what_was_called_not_carried_out_never_is)
+{
+    struct told told[2] = {0};
+    fake_unlisten(server);
+    open_with((struct saga_client_options){0});
+    ck_assert_int_eq(start_number(1, "checkout", NULL), SAGA_OK);
+    struct saga_start_options options = {.definition = "checkout", .request_id = "2", .timeout_ms = 100};
+    ck_assert_int_eq(saga_async_start(client, &options, tell, &told[0], &error), SAGA_OK);
+    UNTIL(atomic_load(&told[0].times) == 1);
+    ck_assert_str_eq(told[0].reason, SAGA_REASON_UNREACHABLE);
+    fake_listen(server);
+    ck_assert_int_eq(start_number(3, "checkout", &told[1]), SAGA_OK);
+    drain();
+    ck_assert_int_eq(side.executed[1], 1);
+    ck_assert_int_eq(side.executed[2], 0);
+    ck_assert_int_eq(side.executed[3], 1);
+}
+END_TEST
+
+START_TEST(async__a_limit_is_no_verdict_on_what_got_lost)
+{
+    struct told told[2] = {0};
+    atomic_store(&side.exhausted, 1); /* at first sight it is one */
+    open_with((struct saga_client_options){0});
+    ck_assert_int_eq(start_number(1, "checkout", &told[0]), SAGA_OK);
+    drain();
+    ck_assert_int_eq(told[0].code, SAGA_E_RESOURCE_EXHAUSTED);
+    ck_assert_int_eq(side.executed[1], 0);
+    atomic_store(&side.lose_answers, 1);
+    atomic_store(&side.exhausted, 2);
+    ck_assert_int_eq(start_number(2, "checkout", &told[1]), SAGA_OK);
+    drain();
+    ck_assert_int_eq(told[1].code, SAGA_OK);
+    ck_assert(told[1].already_started);
+    ck_assert_int_eq(side.executed[2], 2);
+    ck_assert_int_eq(atomic_load(&side.exhausted), 0);
+}
+END_TEST
+
 START_TEST(async__eventfd_and_poll)
 {
     struct told told[10] = {0};
@@ -724,6 +778,8 @@ int main(void)
     tcase_add_test(c, async__timeouts);
     tcase_add_test(c, async__deadlines_pass_in_their_own_order);
     tcase_add_test(c, async__without_a_sidecar);
+    tcase_add_test(c, async__what_was_called_not_carried_out_never_is);
+    tcase_add_test(c, async__a_limit_is_no_verdict_on_what_got_lost);
     tcase_add_test(c, async__eventfd_and_poll);
     tcase_add_test(c, async__callbacks_may_queue_and_must_not_wait);
     tcase_add_loop_test(c, async__closing_completes_what_is_outstanding, 0, 4);

@@ -48,8 +48,10 @@ struct saga_client_options {
     const char *
         address; /* "unix:PATH" or "HOST:PORT"; NULL: $SAGAD_ADDRESS, else unix:./sagad-data/sagad.sock when that exists,
                                      else 127.0.0.1:7240 */
-    int64_t timeout_ms;       /* for a call that names none; 0: 10000; negative: for ever */
-    size_t message_bytes_max; /* the longest answer that is read; 0: 16 MiB, at most 2 GiB */
+    int64_t timeout_ms; /* for a call that names none; 0: 10000; negative: for ever */
+    size_t
+        message_bytes_max; /* the longest answer that is read; 0: 16 MiB or what the answers of pipe_commands_max commands need,
+                                 2304 bytes each, which is the least; at most 2 GiB */
     bool
         fail_fast; /* true: the functions of this header fail with SIDECAR_UNREACHABLE as soon as a connection is refused;
                                      false: they wait for one until their deadline */
