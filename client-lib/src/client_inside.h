@@ -23,12 +23,13 @@
 
 #define COORDINATOR "/saga.v1.Coordinator/"
 
-/* An enlisted saga. The client's mutex guards everything but the first four members, which do not change. */
+/* An enlisted saga. The client's mutex guards everything but the first five members, which do not change. */
 struct saga_tx {
     saga_client *client;
     char saga_id[SAGA_ID_SIZE];
     int64_t timeout_ms;
-    bool kept; /* the keeper renews it */
+    bool kept;            /* the keeper renews it */
+    bool already_started; /* its request_id was known */
 
     int64_t lease_ms; /* 0: not known yet */
     int64_t heard_of; /* when the last call that was answered had been sent */

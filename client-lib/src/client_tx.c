@@ -42,10 +42,15 @@ int saga_begin(saga_client *client, const struct saga_begin_options *options, sa
         free(tx);
         return code;
     }
-    client_copy_text(tx->saga_id, sizeof tx->saga_id,
-                     ((const Saga__V1__BeginResponse *)(const void *)call.response)->saga_id);
+    const Saga__V1__BeginResponse *response = (const void *)call.response;
+    client_copy_text(tx->saga_id, sizeof tx->saga_id, response->saga_id);
+    tx->already_started = response->already_started;
     protobuf_c_message_free_unpacked(call.response, NULL);
-    tx->heard_of = call.sent_at;
+    /* Of one that was begun before nobody here knows whether it still runs: its lease counts as not known until that was answered. */
+    if (tx->already_started)
+        tx->lease_ms = 0;
+    else
+        tx->heard_of = call.sent_at;
     lease_add(tx);
     *out = tx;
     return SAGA_OK;
@@ -80,6 +85,19 @@ const char *saga_tx_id(const saga_tx *tx)
     return tx->saga_id;
 }
 
+bool saga_tx_already_started(const saga_tx *tx)
+{
+    return tx->already_started;
+}
+
+/* Whether an answer says that the saga does not run any more. */
+static bool is_over(int code, const struct saga_error *error)
+{
+    return code == SAGA_E_NOT_FOUND ||
+           (code == SAGA_E_FAILED_PRECONDITION &&
+            (strcmp(error->reason, "SAGA_ENDED") == 0 || strcmp(error->reason, "SAGA_TURNED_BACK") == 0));
+}
+
 /* Makes one call for tx. *keep (may be NULL) gives the response. */
 static int call_for(saga_tx *tx, const char *method, const ProtobufCMessage *request,
                     const ProtobufCMessageDescriptor *type, ProtobufCMessage **keep, int64_t *sent_at,
@@ -87,9 +105,15 @@ static int call_for(saga_tx *tx, const char *method, const ProtobufCMessage *req
 {
     struct client_call call = {
         .method = method, .request = request, .response_type = type, .timeout_ms = tx->timeout_ms};
-    int code = client_call(tx->client, &call, error);
-    if (code != SAGA_OK)
+    struct saga_error refused;
+    int code = client_call(tx->client, &call, &refused);
+    if (code != SAGA_OK) {
+        if (is_over(code, &refused))
+            lease_end(tx);
+        if (error)
+            *error = refused;
         return code;
+    }
     *sent_at = call.sent_at;
     if (keep)
         *keep = call.response;

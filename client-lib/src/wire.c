@@ -20,7 +20,7 @@
 #define NANOSECONDS_PER_MS        INT64_C(1000000)
 #define MESSAGE_BYTES_MAX_DEFAULT (16 * 1024 * 1024)
 /* A sidecar that restarts is back within this, whatever C core's own backoff (up to two minutes) would say. */
-#define RECONNECT_MS_FIRST 50
+#define RECONNECT_MS_FIRST 100 /* C core takes no less */
 #define RECONNECT_MS_MAX   1000
 #define CONNECT_MS_MAX     5000
 

@@ -139,6 +139,36 @@ class Enlisted(Case):
         self.client.Commit(saga_id=saga_id, settle=[settled("a")])
         self.refused("FAILED_PRECONDITION", "SAGA_ENDED", self.client.KeepAlive, saga_id=saga_id)
 
+    def test_which_calls_renew_the_lease(self):
+        """What an owner alone says renews it; what anybody asks does not, however often."""
+        renewing = {
+            "Begin": lambda s: self.client.Begin(name="order", request_id="lease-Begin", enlist=[enlistment("a")], lease=seconds(2)),
+            "Enlist": lambda s: self.client.Enlist(saga_id=s, enlist=[enlistment("b")]),
+            "Settle": lambda s: self.client.Settle(saga_id=s, settle=[settled("a")]),
+            "KeepAlive": lambda s: self.client.KeepAlive(saga_id=s),
+            "Commit": lambda s: self.refused("FAILED_PRECONDITION", "STEPS_OPEN", self.client.Commit, saga_id=s),
+        }
+        began = time.monotonic()
+        sagas = {name: self.begin("a", request_id="lease-" + name, lease=seconds(2)) for name in renewing}
+        asked = self.begin("a", lease=seconds(2))
+
+        def ask_until(end):
+            while time.monotonic() < end:
+                self.client.Get(saga_id=asked)
+                self.client.List(page_size=1)
+                next(self.client.Watch(saga_id=asked))
+                with self.assertRaises(grpc.RpcError):
+                    self.client.Wait(saga_id=asked, timeout=0.05)
+        ask_until(began + 1.3)
+        for name, call in renewing.items():
+            call(sagas[name])
+        ask_until(began + 1.9)
+        self.assertEqual("LEASE", reason_name(self.client.end(asked).reason))
+        self.assertLess(time.monotonic() - began, 2.9)
+        for name, saga_id in sagas.items():
+            self.assertState("RUNNING", self.client.saga(saga_id))
+            self.client.Abort(saga_id=saga_id)
+
     def test_deadline(self):
         # The owner may still be acting when the deadline passes: the undo waits until its lease has lapsed as well.
         saga_id = self.begin("a", deadline=seconds(0.2), lease=seconds(0.4))

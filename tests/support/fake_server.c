@@ -95,6 +95,8 @@ struct fake_server {
     pthread_cond_t changed;
     int listener; /* -1: down */
     bool closing;
+    bool door_shut;
+    bool over; /* the queue takes no batch any more: events that came before it was shut are still being taken out */
     int connections[CONNECTIONS_MAX]; /* duplicates of those that C core has */
     unsigned connection_count;
     unsigned counts[METHODS];
@@ -106,7 +108,7 @@ struct fake_server {
 static void send_next(struct inside *c)
 {
     struct outgoing *o = c->first;
-    if (!o || c->sending)
+    if (!o || c->sending || c->face.server->over)
         return;
     grpc_op ops[2];
     grpc_metadata trailing;
@@ -275,6 +277,8 @@ static void await_call(struct fake_server *s)
 static void receive(struct inside *c)
 {
     grpc_op op;
+    if (c->face.server->over)
+        return;
     memset(&op, 0, sizeof op);
     op.op = GRPC_OP_RECV_MESSAGE;
     op.data.recv_message.recv_message = &c->payload;
@@ -347,7 +351,7 @@ static void *serve(void *argument)
         struct tag *tag = event.tag;
         switch (tag->what) {
         case ARRIVED:
-            if (!event.success)
+            if (!event.success || s->over)
                 break;
             await_call(s);
             on_arrived(s, tag->call);
@@ -365,6 +369,9 @@ static void *serve(void *argument)
         case CLOSED:
             break;
         case DOWN:
+            pthread_mutex_lock(&s->mutex);
+            s->over = true;
+            pthread_mutex_unlock(&s->mutex);
             grpc_completion_queue_shutdown(s->queue);
             break;
         }
@@ -391,8 +398,12 @@ static void *accept_all(void *argument)
         }
         pthread_mutex_lock(&s->mutex);
         int fd = s->listener < 0 ? -1 : accept4(s->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd >= 0) {
+        if (fd >= 0)
             ck_assert_uint_lt(s->connection_count, CONNECTIONS_MAX);
+        if (fd >= 0 && s->door_shut) {
+            s->connections[s->connection_count++] = -1;
+            close(fd);
+        } else if (fd >= 0) {
             s->connections[s->connection_count++] = dup(fd);
             grpc_server_credentials *credentials = grpc_insecure_server_credentials_create();
             grpc_server_add_channel_from_fd(s->grpc, fd, credentials);
@@ -418,6 +429,13 @@ void fake_cut(struct fake_server *s)
         close(s->connections[i]);
         s->connections[i] = -1;
     }
+    pthread_mutex_unlock(&s->mutex);
+}
+
+void fake_shut_door(struct fake_server *s, bool shut)
+{
+    pthread_mutex_lock(&s->mutex);
+    s->door_shut = shut;
     pthread_mutex_unlock(&s->mutex);
 }
 

@@ -36,6 +36,9 @@ void fake_cut(struct fake_server *s);
 void fake_unlisten(struct fake_server *s);
 void fake_listen(struct fake_server *s);
 
+/* From now on, or no longer, breaks every connection as soon as it is there. */
+void fake_shut_door(struct fake_server *s, bool shut);
+
 /* Ends a unary call with a message; or sends one on a stream. */
 void fake_answer(struct fake_call *call, const ProtobufCMessage *message);
 

@@ -508,6 +508,51 @@ START_TEST(client__fail_fast_does_not_wait_for_a_sidecar)
 }
 END_TEST
 
+START_TEST(client__repeats_come_neither_at_once_nor_ever_later)
+{
+    atomic_store(&stop, 10000);
+    ck_assert_int_eq(start_named("checkout", NULL, 4000), SAGA_E_DEADLINE_EXCEEDED);
+    /* Delays of 20, 40, ... 320 ms and then 500 ms, each at most halved by the jitter. Without the cap there would be 9. */
+    ck_assert_uint_ge(fake_count(server, "Start"), 10);
+    ck_assert_uint_le(fake_count(server, "Start"), 21);
+}
+END_TEST
+
+static void *start_in_thread(void *out)
+{
+    struct saga_error e;
+    (void)out;
+    return (void *)(intptr_t)saga_start(
+        client, &(struct saga_start_options){.definition = "checkout", .timeout_ms = 30000}, NULL, &e);
+}
+
+START_TEST(client__connects_soon_after_a_long_absence)
+{
+    pthread_t thread;
+    void *code;
+    fake_unlisten(server);
+    pthread_create(&thread, NULL, start_in_thread, NULL);
+    /* So long that the delays between tries would be over 3 s by now without a cap. */
+    nanosleep(&(struct timespec){.tv_sec = 8}, NULL);
+    int64_t back = now_ms();
+    fake_listen(server);
+    pthread_join(thread, &code);
+    ck_assert_int_eq((int)(intptr_t)code, SAGA_OK);
+    ck_assert_int_le(now_ms() - back, 1700);
+}
+END_TEST
+
+START_TEST(client__does_not_storm_a_door_that_is_shut_at_once)
+{
+    fake_shut_door(server, true);
+    ck_assert_int_eq(start_named("checkout", NULL, 2000), SAGA_E_UNAVAILABLE);
+    ck_assert_uint_ge(fake_connections(server), 4);
+    ck_assert_uint_le(fake_connections(server), 15);
+    fake_shut_door(server, false);
+    ck_assert_int_eq(start_named("checkout", NULL, 0), SAGA_OK);
+}
+END_TEST
+
 /* ---- ends ---- */
 
 START_TEST(client__shutdown_ends_calls_that_wait)
@@ -623,6 +668,9 @@ int main(void)
     tcase_add_test(c, client__snapshot);
     tcase_add_test(c, client__a_lost_start_is_repeated_with_the_same_request_id);
     tcase_add_test(c, client__a_stopping_sidecar_is_asked_again);
+    tcase_add_test(c, client__repeats_come_neither_at_once_nor_ever_later);
+    tcase_add_test(c, client__connects_soon_after_a_long_absence);
+    tcase_add_test(c, client__does_not_storm_a_door_that_is_shut_at_once);
     tcase_add_test(c, client__a_limit_is_no_verdict_on_what_got_lost);
     tcase_add_test(c, client__wait_survives_a_restart_of_the_sidecar);
     tcase_add_test(c, client__no_answer_is_a_deadline_exceeded);

@@ -558,6 +558,19 @@ START_TEST(async__timeouts)
 }
 END_TEST
 
+START_TEST(async__streams_that_break_are_not_opened_again_at_once)
+{
+    struct told told = {0};
+    atomic_store(&side.refuse_stream, 14);
+    open_with((struct saga_client_options){0});
+    ck_assert_int_eq(commit(&told, 1000), SAGA_OK);
+    UNTIL(atomic_load(&told.times) == 1);
+    ck_assert_int_eq(told.code, SAGA_E_DEADLINE_EXCEEDED);
+    ck_assert_uint_ge(fake_count(server, "Pipe"), 4);
+    ck_assert_uint_le(fake_count(server, "Pipe"), 10);
+}
+END_TEST
+
 START_TEST(async__without_a_sidecar)
 {
     struct told told[2] = {0};
@@ -777,6 +790,7 @@ int main(void)
     tcase_add_test(c, async__large_commands_travel_alone);
     tcase_add_test(c, async__timeouts);
     tcase_add_test(c, async__deadlines_pass_in_their_own_order);
+    tcase_add_test(c, async__streams_that_break_are_not_opened_again_at_once);
     tcase_add_test(c, async__without_a_sidecar);
     tcase_add_test(c, async__what_was_called_not_carried_out_never_is);
     tcase_add_test(c, async__a_limit_is_no_verdict_on_what_got_lost);

@@ -40,7 +40,17 @@ static struct seen *look(void)
 
 static atomic_int keep_alive_fails; /* a gRPC status, or 0 */
 static atomic_bool keep_alive_hangs;
+static atomic_int answers_take_ms;
+/* When KeepAlives came, by their number. */
+static _Atomic int64_t came_ms[64];
 static atomic_int lease_answer_ms;
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
 
 static int64_t ms_of(const Google__Protobuf__Duration *d)
 {
@@ -103,6 +113,10 @@ static void keep_alive(struct fake_call *call)
 static void handle(struct fake_call *call, const void *request, void *user)
 {
     (void)user;
+    if (strcmp(call->method, "KeepAlive") == 0 && call->number < sizeof came_ms / sizeof came_ms[0])
+        atomic_store(&came_ms[call->number], now_ms());
+    if (atomic_load(&answers_take_ms) > 0)
+        nanosleep(&(struct timespec){.tv_nsec = atomic_load(&answers_take_ms) * 1000000L}, NULL);
     if (strcmp(call->method, "Begin") == 0) {
         const Saga__V1__BeginRequest *r = request;
         Saga__V1__BeginResponse response = SAGA__V1__BEGIN_RESPONSE__INIT;
@@ -111,6 +125,7 @@ static void handle(struct fake_call *call, const void *request, void *user)
         seen.deadline_s = r->deadline ? r->deadline->seconds : -1;
         see_enlist(r->enlist, r->n_enlist);
         response.saga_id = (char *)(uintptr_t) "tx-1";
+        response.already_started = strcmp(r->name, "again") == 0;
         if (strcmp(r->name, "refused") == 0)
             fake_fail(call, 8, "full", "LIVE_SAGAS_MAX", NULL, 10);
         else
@@ -127,7 +142,16 @@ static void handle(struct fake_call *call, const void *request, void *user)
     } else if (strcmp(call->method, "Settle") == 0) {
         see_settle(((const Saga__V1__SettleRequest *)request)->settle,
                    ((const Saga__V1__SettleRequest *)request)->n_settle);
-        fake_answer(call, &(Saga__V1__SettleResponse)SAGA__V1__SETTLE_RESPONSE__INIT.base);
+        if (strcmp(seen.settled, "open") == 0)
+            fake_fail(call, 9, "settled otherwise", "STEP_SETTLED", NULL, -1);
+        else if (strcmp(seen.settled, "ended") == 0)
+            fake_fail(call, 9, "the saga has ended", "SAGA_ENDED", NULL, -1);
+        else if (strcmp(seen.settled, "turned back") == 0)
+            fake_fail(call, 9, "the saga is being undone", "SAGA_TURNED_BACK", NULL, -1);
+        else if (strcmp(seen.settled, "unknown") == 0)
+            fake_fail(call, 5, "no saga has this id", "SAGA_NOT_FOUND", NULL, -1);
+        else
+            fake_answer(call, &(Saga__V1__SettleResponse)SAGA__V1__SETTLE_RESPONSE__INIT.base);
     } else if (strcmp(call->method, "Commit") == 0) {
         const Saga__V1__CommitRequest *r = request;
         see_settle(r->settle, r->n_settle);
@@ -153,6 +177,7 @@ static void setup(void)
 {
     memset(&seen_, 0, sizeof seen_);
     atomic_store(&lease_answer_ms, 60000);
+    atomic_store(&answers_take_ms, 0);
     server = fake_open(handle, NULL);
     open_with((struct saga_client_options){0});
 }
@@ -270,18 +295,114 @@ START_TEST(tx__failures)
 }
 END_TEST
 
+/* The time from the KeepAlive before to this one lies within these bounds. The upper one leaves a busy machine half of what is due. */
+static void came_after(unsigned number, int64_t least_ms, int64_t most_ms)
+{
+    fake_await(server, "KeepAlive", number);
+    int64_t after = atomic_load(&came_ms[number]) - atomic_load(&came_ms[number - 1]);
+    ck_assert_msg(least_ms <= after && after <= most_ms,
+                  "KeepAlive %u came %lld ms after the one before, not %lld to %lld", number, (long long)after,
+                  (long long)least_ms, (long long)most_ms);
+}
+
 START_TEST(lease__is_renewed_at_a_third)
 {
-    atomic_store(&lease_answer_ms, 300);
-    struct timespec before, after;
-    clock_gettime(CLOCK_MONOTONIC, &before);
-    saga_tx *tx = begin(300);
-    fake_await(server, "KeepAlive", 4);
-    clock_gettime(CLOCK_MONOTONIC, &after);
-    int64_t took_ms = (after.tv_sec - before.tv_sec) * 1000 + (after.tv_nsec - before.tv_nsec) / 1000000;
-    ck_assert_int_ge(took_ms, 350); /* four thirds, not one after the other */
-    UNTIL(saga_tx_lease_left_ms(tx) > 0);
+    atomic_store(&lease_answer_ms, 1500);
+    atomic_store(&came_ms[0], now_ms());
+    saga_tx *tx = begin(1500);
+    for (unsigned i = 1; i <= 3; i++)
+        came_after(i, 490, 740);
+    ck_assert_int_gt(saga_tx_lease_left_ms(tx), 750);
+    ck_assert_int_le(saga_tx_lease_left_ms(tx), 1500);
     saga_tx_free(tx);
+}
+END_TEST
+
+START_TEST(lease__counts_from_when_the_call_was_sent)
+{
+    atomic_store(&lease_answer_ms, 1500);
+    atomic_store(&answers_take_ms, 350);
+    saga_tx *tx = begin(60000);
+    ck_assert_int_le(saga_tx_lease_left_ms(tx), 59650);
+    ck_assert_int_eq(saga_enlist(tx, "a", NULL, &error), SAGA_OK);
+    ck_assert_int_le(saga_tx_lease_left_ms(tx), 59650);
+    saga_tx_free(tx);
+    tx = begin(1500);
+    fake_await(server, "KeepAlive", 1);
+    UNTIL(saga_tx_lease_left_ms(tx) > 1010); /* answered: it had begun to run 350 ms before */
+    ck_assert_int_le(saga_tx_lease_left_ms(tx), 1150);
+    came_after(2, 490, 740);
+    came_after(3, 490, 740);
+    saga_tx_free(tx);
+}
+END_TEST
+
+START_TEST(lease__is_renewed_again_soon_after_a_failure)
+{
+    atomic_store(&lease_answer_ms, 3000);
+    saga_tx *tx = begin(3000);
+    atomic_store(&keep_alive_fails, 14);
+    fake_await(server, "KeepAlive", 1);
+    came_after(2, 250, 700); /* a tenth of the lease, not a third */
+    came_after(3, 250, 700);
+    atomic_store(&keep_alive_fails, 0);
+    came_after(4, 250, 700);
+    came_after(5, 950, 1400);
+    saga_tx_free(tx);
+}
+END_TEST
+
+START_TEST(lease__outlives_a_renewal_that_hangs)
+{
+    atomic_store(&lease_answer_ms, 1800);
+    atomic_store(&keep_alive_hangs, true);
+    saga_tx *tx = begin(1800);
+    fake_await(server, "KeepAlive", 1);
+    atomic_store(&keep_alive_hangs, false);
+    /* It is given up after a third and sent again after a tenth: before the lease is over. */
+    came_after(2, 600, 1100);
+    UNTIL(saga_tx_lease_left_ms(tx) > 1000);
+    came_after(3, 550, 850);
+    saga_tx_free(tx);
+}
+END_TEST
+
+START_TEST(lease__of_a_saga_that_was_begun_before_is_not_known)
+{
+    saga_tx *tx;
+    struct saga_begin_options options = {.name = "again", .lease_ms = 1000, .request_id = "r"};
+    atomic_store(&keep_alive_hangs, true);
+    ck_assert_int_eq(saga_begin(client, &options, &tx, &error), SAGA_OK);
+    ck_assert(saga_tx_already_started(tx));
+    ck_assert_int_eq(saga_tx_lease_left_ms(tx), -1);
+    fake_await(server, "KeepAlive", 1); /* which asks */
+    ck_assert_int_eq(saga_tx_lease_left_ms(tx), -1);
+    saga_tx_free(tx);
+    tx = begin(1000);
+    ck_assert(!saga_tx_already_started(tx));
+    saga_tx_free(tx);
+    /* It has ended: that is the answer. */
+    atomic_store(&keep_alive_hangs, false);
+    atomic_store(&keep_alive_fails, 9);
+    ck_assert_int_eq(saga_begin(client, &options, &tx, &error), SAGA_OK);
+    UNTIL(saga_tx_lease_left_ms(tx) == 0);
+    saga_tx_free(tx);
+}
+END_TEST
+
+START_TEST(lease__ends_when_any_call_is_told_that_the_saga_does_not_run)
+{
+    static const char *const over[] = {"ended", "turned back", "unknown"};
+    saga_client_close(client);
+    open_with((struct saga_client_options){.lease_keeper_off = true});
+    for (size_t i = 0; i < 3; i++) {
+        saga_tx *tx = begin(60000);
+        ck_assert_int_eq(saga_settle(tx, "open", SAGA_DONE, NULL, 0, NULL), SAGA_E_FAILED_PRECONDITION);
+        ck_assert_int_gt(saga_tx_lease_left_ms(tx), 1000); /* this one says nothing of the kind */
+        ck_assert_int_ne(saga_settle(tx, over[i], SAGA_DONE, NULL, 0, i == 0 ? NULL : &error), SAGA_OK);
+        ck_assert_int_eq(saga_tx_lease_left_ms(tx), 0);
+        saga_tx_free(tx);
+    }
 }
 END_TEST
 
@@ -412,6 +533,11 @@ int main(void)
     tcase_add_test(c, tx__failures);
     tcase_add_test(c, tx__threads_share_one);
     tcase_add_test(c, lease__is_renewed_at_a_third);
+    tcase_add_test(c, lease__counts_from_when_the_call_was_sent);
+    tcase_add_test(c, lease__is_renewed_again_soon_after_a_failure);
+    tcase_add_test(c, lease__outlives_a_renewal_that_hangs);
+    tcase_add_test(c, lease__of_a_saga_that_was_begun_before_is_not_known);
+    tcase_add_test(c, lease__ends_when_any_call_is_told_that_the_saga_does_not_run);
     tcase_add_test(c, lease__whose_length_is_the_sidecars_is_asked_for);
     tcase_add_test(c, lease__keeper_tries_again_and_stops_when_the_saga_has_turned_back);
     tcase_add_test(c, lease__survives_lost_connections);

@@ -37,6 +37,10 @@ static void handle(struct fake_call *call, const void *request, void *user)
         fake_fail(call, 5, "no saga has this id", "SAGA_NOT_FOUND", NULL, -1);
         return;
     }
+    if (strcmp(r->saga_id, "stopping") == 0) {
+        fake_fail(call, 14, "the sidecar is stopping", "STOPPING", NULL, -1);
+        return;
+    }
     if (strcmp(r->cursor, "old") == 0) {
         fake_fail(call, 11, "gone", "CURSOR_EXPIRED", "cursor", -1);
         return;
@@ -109,6 +113,16 @@ START_TEST(watch__gives_every_event_and_then_none)
     }
     ck_assert_str_eq(asked_for, "s-1");
     ck_assert_uint_eq(fake_count(server, "Watch"), 1);
+}
+END_TEST
+
+START_TEST(watch__streams_that_break_are_not_opened_again_at_once)
+{
+    const struct saga_event *event;
+    open_with("stopping", NULL);
+    ck_assert_int_ne(saga_watch_next(watch, 1000, &event, &error), SAGA_OK);
+    ck_assert_uint_ge(fake_count(server, "Watch"), 4);
+    ck_assert_uint_le(fake_count(server, "Watch"), 10);
 }
 END_TEST
 
@@ -234,6 +248,7 @@ int main(void)
     tcase_add_checked_fixture(c, setup, teardown);
     tcase_set_timeout(c, 60);
     tcase_add_test(c, watch__gives_every_event_and_then_none);
+    tcase_add_test(c, watch__streams_that_break_are_not_opened_again_at_once);
     tcase_add_test(c, watch__goes_on_after_the_last_event_it_gave);
     tcase_add_test(c, watch__begins_after_a_cursor);
     tcase_add_test(c, watch__of_everything_has_no_end);

@@ -182,7 +182,8 @@ struct saga_begin_options {
 /* An enlisted saga in this process. The client renews its lease until it is committed, aborted or freed. */
 typedef struct saga_tx saga_tx;
 
-/* Begins a saga. Gives *out. Thread-safe. */
+/* Begins a saga, or finds the one that was begun with the same request_id and content before (saga_tx_already_started), which may have ended
+ * since. Gives *out. Thread-safe. */
 SAGA_API int saga_begin(saga_client *client, const struct saga_begin_options *options, saga_tx **out,
                         struct saga_error *error);
 
@@ -194,8 +195,13 @@ SAGA_API int saga_tx_attach(saga_client *client, const char *saga_id, int64_t le
 /* The saga's id. A view, valid until saga_tx_free. Thread-safe. */
 SAGA_API const char *saga_tx_id(const saga_tx *tx);
 
+/* Whether saga_begin found a saga with this request_id: steps may have been enlisted and carried out already. Thread-safe. */
+SAGA_API bool saga_tx_already_started(const saga_tx *tx);
+
 /* For how long the sidecar will surely not abort the saga for want of a sign of life, counted from when the last call that it answered was
- * sent. 0: it may have been aborted, stop acting. -1: the lease's length is not known yet. Thread-safe. */
+ * sent. 0: it may have been aborted, or the sidecar has said that it has ended or turned back; stop acting. -1: not known yet, since the
+ * sidecar has not answered a call for it that tells (a saga that was begun before or attached to, or whose lease is the sidecar's own).
+ * Thread-safe. */
 SAGA_API int64_t saga_tx_lease_left_ms(const saga_tx *tx);
 
 /* Enlists a step with the call that undoes it (NULL: nothing to undo). When it returns SAGA_OK this is durable: act now, not before.
