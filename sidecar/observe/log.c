@@ -1,18 +1,19 @@
-/* log.c - builds a line in a buffer of fixed size and writes it at once. */
-#include "sidecar/observe/log.h"
+/* log.c - builds a line in a buffer of fixed size, and hands it to whoever writes (log_writer.c). */
+#include "sidecar/observe/log_writer.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <time.h>
-#include <unistd.h>
 
 /* What must still fit behind the last field: ` cut=true` or `,"cut":true}`, the newline and the NUL. */
 #define END_SIZE 16
 /* One character escaped, at its longest. */
 #define ESCAPE_SIZE 8
 
-static struct log_options current = {.level = LOG_LEVEL_INFO, .format = LOG_FORMAT_LOGFMT, .fd = STDERR_FILENO};
+static atomic_uint wanted = LOG_LEVEL_INFO; /* the least grave level that is written */
+static uint32_t format = LOG_FORMAT_LOGFMT;
 
 /* A line while it is built. Once something did not fit, full is set, and the line goes back to where the field began.
  */
@@ -147,11 +148,11 @@ static void write_time(struct instant at, char text[40])
     snprintf(text, 40, "%s.%06uZ", whole, (unsigned)(at.us % 1000000));
 }
 
-size_t log_line(enum log_format format, struct instant at, enum log_level level, const char *text,
+size_t log_line(enum log_format form, struct instant at, enum log_level level, const char *text,
                 const struct log_field *fields, size_t count, char line[LOG_LINE_SIZE])
 {
     static const char *const levels[] = {"error", "warn", "info", "debug"};
-    struct builder b = {.line = line, .json = format == LOG_FORMAT_JSON};
+    struct builder b = {.line = line, .json = form == LOG_FORMAT_JSON};
     char time[40];
     write_time(at, time);
     const struct log_field head[] = {LOG_TEXT("time", time), LOG_TEXT("level", levels[level]), LOG_TEXT("msg", text)};
@@ -170,26 +171,36 @@ size_t log_line(enum log_format format, struct instant at, enum log_level level,
 
 void log_open(const struct log_options *options)
 {
-    current = *options;
+    atomic_store(&wanted, options->level);
+    format = options->format;
+    log_writer_open(options->fd);
+}
+
+void log_set_level(enum log_level level)
+{
+    atomic_store(&wanted, level);
 }
 
 bool log_wants(enum log_level level)
 {
-    return level <= current.level;
+    return level <= atomic_load_explicit(&wanted, memory_order_relaxed);
+}
+
+size_t log_line_now(enum log_level level, const char *text, const struct log_field *fields, size_t count,
+                    char line[LOG_LINE_SIZE])
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    struct instant at = {.us = (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000};
+    return log_line((enum log_format)format, at, level, text, fields, count, line);
 }
 
 void log_write(enum log_level level, const char *text, const struct log_field *fields, size_t count)
 {
     char line[LOG_LINE_SIZE];
-    struct timespec now;
     if (!log_wants(level))
         return;
     int before = errno;
-    clock_gettime(CLOCK_REALTIME, &now);
-    struct instant at = {.us = (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000};
-    size_t size = log_line((enum log_format)current.format, at, level, text, fields, count, line);
-    /* A line that cannot be written has nowhere to be told of. */
-    while (write(current.fd, line, size) < 0 && errno == EINTR)
-        continue;
+    log_writer_put(line, log_line_now(level, text, fields, count, line));
     errno = before;
 }

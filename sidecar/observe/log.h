@@ -1,7 +1,9 @@
 /* log.h - one structured line an event on standard error, as logfmt or JSON. Never a payload, never a secret.
  *
- * log_open comes first, once; then any thread may log: a line is one write(). Lines are bounded: a value is cut at
- * LOG_VALUE_BYTES_MAX, and what does not fit a line is left out, which cut=true tells. */
+ * log_open comes first, once; then any thread may log, and none ever waits for whoever reads the log: lines go into a queue of
+ * LOG_QUEUE_BYTES, which a thread of the log's own empties. What finds it full is dropped and counted, and the count is a line of its own
+ * once there is room. Lines are bounded: a value is cut at LOG_VALUE_BYTES_MAX, and what does not fit a line is left out, which cut=true
+ * tells. */
 #ifndef SAGA_OBSERVE_LOG_H
 #define SAGA_OBSERVE_LOG_H
 
@@ -9,8 +11,11 @@
 #include "sidecar/base/instant.h"
 #include "sidecar/base/saga_id.h"
 
+#include <stdbool.h>
+
 #define LOG_LINE_SIZE       2048 /* with its newline; below PIPE_BUF, so that lines of several writers never mix */
 #define LOG_VALUE_BYTES_MAX 512
+#define LOG_QUEUE_BYTES     (256 * 1024)
 
 /* The graver, the smaller; numbered as config_log_level and config_log_format are. */
 enum log_level { LOG_LEVEL_ERROR = 0, LOG_LEVEL_WARN = 1, LOG_LEVEL_INFO = 2, LOG_LEVEL_DEBUG = 3 };
@@ -50,8 +55,15 @@ struct log_field {
         .name = "saga", .kind = LOG_KIND_SAGA, .saga = (value) \
     }
 
-/* Until it is called: info and graver, logfmt, standard error. */
+/* Begins the log's thread, with all signals blocked. Until then: info and graver, logfmt, standard error, written by whoever logs. */
 void log_open(const struct log_options *options);
+
+/* Waits until what is in the queue has been written, but no longer than `patience`: at the end of the process, a log that nobody reads
+ * must not hold it. From any thread; afterwards lines may be lost. */
+void log_close(struct span patience);
+
+/* Takes effect for every line that follows. From any thread. */
+void log_set_level(enum log_level level);
 
 /* Whether lines of this level are written, for those who would have to gather what to say. */
 bool log_wants(enum log_level level);

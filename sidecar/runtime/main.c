@@ -5,12 +5,17 @@
 #include "sidecar/runtime/sidecar.h"
 #include "version.h"
 
+#include <fcntl.h>
 #include <getopt.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <unistd.h>
+
+/* How long the last lines of the log may take to be written. */
+#define LOG_PATIENCE SPAN_S(1)
 
 enum exit_code {
     EXIT_OK = 0,
@@ -70,11 +75,21 @@ static int read_arguments(int argc, char **argv, struct arguments *out)
     return EXIT_USAGE;
 }
 
+/* What is wrong with the configuration, before it can be known in which form it wants its log. */
 static void complain(const char *file, int code, const struct error_detail *detail)
 {
     char line[512];
     config_describe_error(file, code, detail, line, sizeof line);
     fprintf(stderr, "sagad: %s\n", line);
+}
+
+/* What keeps a sidecar from serving, in the log's own form. */
+static void tell_fatal(const char *text, const char *file, int code, const struct error_detail *detail)
+{
+    char line[512];
+    /* Only an error of an option is an error of the file. */
+    config_describe_error(detail->field[0] != '\0' ? file : NULL, code, detail, line, sizeof line);
+    log_event(LOG_LEVEL_ERROR, text, LOG_TEXT("reason", error_row(code)->reason), LOG_TEXT("text", line));
 }
 
 /* ---- signals: a thread of their own waits for them, so that no handler runs anywhere ---- */
@@ -107,40 +122,59 @@ static void raise_file_limit(void)
     }
 }
 
-static int run(const struct config *config, const char *file)
+/* Without a standard error the first file that is opened would take its place, and lines of the log would go into the journal's lock. */
+static void fill_standard_files(void)
 {
-    struct sidecar *s;
-    struct error_detail detail;
-    pthread_t thread;
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) == -1)
+            (void)!open("/dev/null", O_RDWR);
+}
+
+/* Before anything else, and before gRPC starts threads, which inherit the mask. */
+static void prepare_process(void)
+{
     sigset_t set = stop_signals();
-    /* Before gRPC starts its threads: they inherit the mask. */
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
     /* A limit on the size of files is told by the write that meets it, like a full disk. */
     signal(SIGXFSZ, SIG_IGN);
+    fill_standard_files();
     raise_file_limit();
+}
 
-    int code = sidecar_open(config, &s, &detail);
-    if (code != 0) {
-        /* Only an error of an option is an error of the file. */
-        complain(detail.field[0] != '\0' ? file : NULL, code, &detail);
-        return EXIT_RAN_INTO_TROUBLE;
-    }
+static int serve(struct sidecar *s)
+{
+    struct error_detail detail;
+    pthread_t thread;
     if (pthread_create(&thread, NULL, wait_for_signals, s) != 0) {
-        fputs("sagad: cannot start a thread\n", stderr);
-        sidecar_close(s);
+        log_say(LOG_LEVEL_ERROR, "cannot start: no thread can be had for signals");
         return EXIT_RAN_INTO_TROUBLE;
     }
-    code = sidecar_run(s, &detail);
+    int code = sidecar_run(s, &detail);
     if (code != 0)
-        log_event(LOG_LEVEL_ERROR, "stopped: the sidecar cannot go on", LOG_TEXT("reason", error_row(code)->reason),
-                  LOG_TEXT("text", detail.text[0] != '\0' ? detail.text : error_row(code)->text));
+        tell_fatal("stopped: the sidecar cannot go on", NULL, code, &detail);
     else
         log_say(LOG_LEVEL_INFO, "stopped");
     pthread_kill(thread, SIGTERM); /* its wait ends, if it has not by a signal from outside */
     pthread_join(thread, NULL);
-    sidecar_close(s);
     return code == 0 ? EXIT_OK : EXIT_RAN_INTO_TROUBLE;
+}
+
+static int run(const struct config *config, const char *file)
+{
+    struct sidecar *s;
+    struct error_detail detail;
+    int exit_code = EXIT_RAN_INTO_TROUBLE;
+    log_open(&(struct log_options){.level = config->log_level, .format = config->log_format, .fd = STDERR_FILENO});
+    int code = sidecar_open(config, &s, &detail);
+    if (code == 0) {
+        exit_code = serve(s);
+        sidecar_close(s);
+    } else {
+        tell_fatal("cannot start", file, code, &detail);
+    }
+    log_close(LOG_PATIENCE);
+    return exit_code;
 }
 
 int main(int argc, char **argv)
@@ -148,6 +182,7 @@ int main(int argc, char **argv)
     struct arguments arguments = {0};
     struct config *config;
     struct error_detail detail;
+    prepare_process();
     int exit_code = read_arguments(argc, argv, &arguments);
     if (exit_code >= 0)
         return exit_code;
@@ -161,7 +196,6 @@ int main(int argc, char **argv)
     if (arguments.check) {
         puts("The configuration is good.");
     } else {
-        log_open(&(struct log_options){.level = config->log_level, .format = config->log_format, .fd = 2});
         exit_code = run(config, arguments.file);
     }
     config_destroy(config);

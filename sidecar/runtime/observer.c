@@ -2,6 +2,7 @@
 #include "sidecar/runtime/loop_inside.h"
 
 #include "sidecar/base/check.h"
+#include "sidecar/base/grpc_status.h"
 #include "sidecar/engine/saga.h"
 #include "sidecar/journal/codec.h"
 #include "sidecar/observe/log.h"
@@ -23,38 +24,103 @@ static const char *reason_name(uint8_t reason)
     return reason < sizeof names / sizeof names[0] ? names[reason] : "";
 }
 
-/* Every record at debug; a saga that needs a person at warn. */
-static void log_record(const struct loop *s, struct bytes rest)
+/* How an act is told. What people do, and what needs a person, is told always; the rest at debug. */
+struct wording {
+    const char *text;
+    enum log_level level;
+};
+
+static const struct wording wordings[RECORD_TYPE_COUNT] = {
+    [RECORD_STARTED] = {"saga started", LOG_LEVEL_DEBUG},
+    [RECORD_ENLISTED] = {"step enlisted", LOG_LEVEL_DEBUG},
+    [RECORD_ACTION_STARTED] = {"action started", LOG_LEVEL_DEBUG},
+    [RECORD_ACTION_FAILED] = {"action attempt failed", LOG_LEVEL_DEBUG},
+    [RECORD_ACTION_ENDED] = {"action ended", LOG_LEVEL_DEBUG},
+    [RECORD_TURNED_BACK] = {"saga turned back", LOG_LEVEL_DEBUG},
+    [RECORD_COMPENSATION_STARTED] = {"compensation started", LOG_LEVEL_DEBUG},
+    [RECORD_COMPENSATION_FAILED] = {"compensation attempt failed", LOG_LEVEL_DEBUG},
+    [RECORD_COMPENSATION_ENDED] = {"compensation ended", LOG_LEVEL_DEBUG},
+    [RECORD_STUCK] = {"saga stuck: it needs an operator", LOG_LEVEL_WARN},
+    [RECORD_ENDED] = {"saga ended", LOG_LEVEL_DEBUG},
+    [RECORD_PAUSED] = {"saga paused", LOG_LEVEL_INFO},
+    [RECORD_RESUMED] = {"saga resumed", LOG_LEVEL_INFO},
+    [RECORD_RETRIED] = {"step retried by an operator", LOG_LEVEL_INFO},
+    [RECORD_SKIPPED] = {"step skipped by an operator", LOG_LEVEL_INFO},
+};
+
+static struct wording wording_of(const struct record *r)
 {
-    static const char *const texts[RECORD_TYPE_COUNT] = {
-        [RECORD_STARTED] = "saga started",
-        [RECORD_ENLISTED] = "step enlisted",
-        [RECORD_ACTION_STARTED] = "action started",
-        [RECORD_ACTION_FAILED] = "action attempt failed",
-        [RECORD_ACTION_ENDED] = "action ended",
-        [RECORD_TURNED_BACK] = "saga turned back",
-        [RECORD_COMPENSATION_STARTED] = "compensation started",
-        [RECORD_COMPENSATION_FAILED] = "compensation attempt failed",
-        [RECORD_COMPENSATION_ENDED] = "compensation ended",
-        [RECORD_STUCK] = "saga stuck: it needs an operator",
-        [RECORD_ENDED] = "saga ended",
-        [RECORD_PAUSED] = "saga paused",
-        [RECORD_RESUMED] = "saga resumed",
-        [RECORD_RETRIED] = "step retried by an operator",
-        [RECORD_SKIPPED] = "step skipped by an operator",
-    };
-    struct record r;
+    if (r->type == RECORD_TURNED_BACK && r->reason == REASON_CANCELLED)
+        return (struct wording){"saga cancelled by an operator", LOG_LEVEL_INFO};
+    if (r->type == RECORD_ENDED && r->saga_state == SAGA_RESOLVED)
+        return (struct wording){"saga resolved by an operator", LOG_LEVEL_INFO};
+    return wordings[r->type];
+}
+
+/* Whether a record of this type may be told at info or above, before it is read. */
+static bool may_matter(uint8_t type)
+{
+    return wordings[type].level < LOG_LEVEL_DEBUG || type == RECORD_TURNED_BACK || type == RECORD_ENDED;
+}
+
+/* Whether the record tells how an attempt ended, and so has a status. */
+static bool is_of_an_end(const struct record *r)
+{
+    return r->type == RECORD_ACTION_FAILED || r->type == RECORD_ACTION_ENDED || r->type == RECORD_COMPENSATION_FAILED ||
+           r->type == RECORD_COMPENSATION_ENDED;
+}
+
+/* The last answer to the step on which the saga is stuck: it lies in the same frame, before the record that says so. */
+static struct record last_answer(struct bytes frame, const uint8_t *until, const struct record *stuck)
+{
+    struct record r, found = {0};
+    struct error_detail detail;
+    uint64_t previous, serial;
+    while (frame.at < until) {
+        struct bytes here = frame;
+        CHECK(codec_skip(&frame, &serial) == 0);
+        if (serial == stuck->saga.serial && codec_decode(&here, &r, &previous, &detail) == 0 && is_of_an_end(&r) &&
+            r.step == stuck->step)
+            found = r;
+    }
+    return found;
+}
+
+static void log_record(const struct loop *s, struct bytes frame, struct bytes rest)
+{
+    struct record r, told;
     struct error_detail detail;
     uint64_t previous;
-    if (codec_decode(&rest, &r, &previous, &detail) != 0)
+    const uint8_t *at = rest.at;
+    if (codec_decode(&rest, &r, &previous, &detail) != 0 || !log_wants(wording_of(&r).level))
         return;
     const struct saga *saga = engine_find(core_engine(s->core), r.saga.serial);
     bool named = saga != NULL && r.step < saga->step_count;
-    log_event(r.type == RECORD_STUCK ? LOG_LEVEL_WARN : LOG_LEVEL_DEBUG, texts[r.type], LOG_SAGA(r.saga),
-              LOG_BYTES("definition", saga == NULL ? bytes_of(NULL, 0) : saga->name),
-              LOG_BYTES("step", named ? saga_step_name(saga, r.step) : bytes_of(NULL, 0)),
-              LOG_NUMBER("attempt", r.attempt), LOG_NUMBER("status", r.status),
-              LOG_TEXT("reason", reason_name(r.reason)));
+    struct log_field fields[11] = {LOG_SAGA(r.saga)};
+    size_t count = 1;
+    if (saga != NULL)
+        fields[count++] = (struct log_field)LOG_BYTES("definition", saga->name);
+    if (named)
+        fields[count++] = (struct log_field)LOG_BYTES("step", saga_step_name(saga, r.step));
+    told = r.type == RECORD_STUCK ? last_answer(frame, at, &r) : r;
+    if (r.type == RECORD_STUCK && named) {
+        bool forward = saga->stuck_from == SAGA_RUNNING;
+        const struct call_spec *call = saga_step_call(saga, r.step, forward ? SAGA_PHASE_ACTION : SAGA_PHASE_COMPENSATION);
+        fields[count++] = (struct log_field)LOG_TEXT("state", forward ? "RUNNING" : "COMPENSATING");
+        fields[count++] = (struct log_field)LOG_TEXT("target", call == NULL ? "" : call->target);
+    }
+    if (r.reason != REASON_NONE)
+        fields[count++] = (struct log_field)LOG_TEXT("reason", reason_name(r.reason));
+    if (told.attempt > 0)
+        fields[count++] = (struct log_field)LOG_NUMBER("attempt", told.attempt);
+    if (is_of_an_end(&told))
+        fields[count++] = (struct log_field)LOG_TEXT("status", grpc_status_name(told.status));
+    if (r.actor.size > 0)
+        fields[count++] = (struct log_field)LOG_BYTES("actor", r.actor);
+    if (told.message.size > 0)
+        fields[count++] = (struct log_field)LOG_BYTES("text", told.message);
+    CHECK(count <= sizeof fields / sizeof fields[0]);
+    log_write(wording_of(&r).level, wording_of(&r).text, fields, count);
 }
 
 /* The history of a moved saga was told when it happened. */
@@ -71,6 +137,7 @@ static void skip_copies(struct bytes moved, struct bytes *rest)
 void observer_durable(void *self, uint64_t frame, struct bytes records)
 {
     struct loop *s = self;
+    const struct bytes whole = records;
     bool all = log_wants(LOG_LEVEL_DEBUG);
     bool care = api_cares(s->api);
     api_durable(s->api, frame);
@@ -83,8 +150,8 @@ void observer_durable(void *self, uint64_t frame, struct bytes records)
             skip_copies(here, &records);
             continue;
         }
-        if (all || codec_type(here) == RECORD_STUCK)
-            log_record(s, here);
+        if (all || may_matter(codec_type(here)))
+            log_record(s, whole, here);
         if (care)
             api_touch(s->api, serial);
     }

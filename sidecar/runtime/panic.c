@@ -2,13 +2,15 @@
  * memory may not be. A restart takes up from the journal. */
 #include "sidecar/base/check.h"
 
-#include <stdio.h>
+#include "sidecar/observe/log.h"
+
 #include <stdlib.h>
 
 _Noreturn void saga_panic(const char *file, int line, const char *expectation)
 {
-    fprintf(stderr,
-            "sagad: %s:%d: %s does not hold. This is a defect of sagad; what was acknowledged is in the journal.\n",
-            file, line, expectation);
+    log_event(LOG_LEVEL_ERROR, "panic: this is a defect of sagad; what was acknowledged is in the journal",
+              LOG_TEXT("file", file), LOG_NUMBER("line", line), LOG_TEXT("does_not_hold", expectation));
+    /* A log that nobody reads must not keep it alive. */
+    log_close(SPAN_S(1));
     abort();
 }

@@ -4,8 +4,11 @@
 #include <check.h>
 #include <fcntl.h>
 #include <jansson.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define AT    ((struct instant){.us = INT64_C(1700000000000042)})
@@ -168,6 +171,9 @@ START_TEST(log__writes_what_is_grave_enough)
     log_event(LOG_LEVEL_WARN, "first", LOG_NUMBER("n", 1), LOG_TEXT("t", "u"));
     log_event(LOG_LEVEL_INFO, "second", LOG_NUMBER("n", 2));
     log_say(LOG_LEVEL_ERROR, "third");
+    log_set_level(LOG_LEVEL_INFO);
+    ck_assert(log_wants(LOG_LEVEL_INFO) && !log_wants(LOG_LEVEL_DEBUG));
+    log_close(SPAN_S(10));
     close(ends[1]);
     ssize_t size = read(ends[0], got, sizeof got - 1);
     ck_assert_int_gt(size, 0);
@@ -177,6 +183,76 @@ START_TEST(log__writes_what_is_grave_enough)
     ck_assert_ptr_nonnull(strstr(got, "Z level=warn msg=first n=1 t=u\ntime="));
     ck_assert_ptr_nonnull(strstr(got, "Z level=error msg=third\n"));
     ck_assert_ptr_null(strstr(got, "second"));
+}
+END_TEST
+
+/* What a reader that comes late reads: everything that is there, without waiting for more than a second. */
+static size_t drain(int fd, char *got, size_t size)
+{
+    size_t used = 0;
+    struct pollfd polled = {.fd = fd, .events = POLLIN};
+    while (poll(&polled, 1, 1000) > 0) {
+        ssize_t n = read(fd, got + used, size - 1 - used);
+        ck_assert_int_gt(n, 0);
+        used += (size_t)n;
+    }
+    got[used] = '\0';
+    return used;
+}
+
+/* A pipe that nobody reads holds nobody, at the start, in the middle or at the end; what was lost is counted. */
+START_TEST(log__nobody_waits_for_its_reader)
+{
+    enum { LINES = 20000 };
+    static char got[LOG_QUEUE_BYTES * 4];
+    int ends[2];
+    struct timespec began, ended;
+    ck_assert_int_eq(pipe(ends), 0);
+    log_open(&(struct log_options){.level = LOG_LEVEL_INFO, .format = LOG_FORMAT_LOGFMT, .fd = ends[1]});
+    clock_gettime(CLOCK_MONOTONIC, &began);
+    for (int i = 0; i < LINES; i++)
+        log_event(LOG_LEVEL_INFO, "a line", LOG_NUMBER("n", i));
+    log_close(SPAN_MS(100));
+    clock_gettime(CLOCK_MONOTONIC, &ended);
+    ck_assert_int_lt(ended.tv_sec - began.tv_sec, 3);
+
+    ck_assert_uint_gt(drain(ends[0], got, sizeof got), LOG_QUEUE_BYTES);
+    /* Every line is there, whole and in its place, or counted where it should be. */
+    int next = 0, gaps = 0;
+    for (char *at = strtok(got, "\n"); at != NULL; at = strtok(NULL, "\n")) {
+        int n;
+        if (strstr(at, "msg=\"nobody read the log for a while: lines were dropped\"") != NULL) {
+            ck_assert_int_eq(sscanf(strstr(at, " lines="), " lines=%d", &n), 1);
+            next += n;
+            gaps++;
+        } else {
+            ck_assert_int_eq(sscanf(strstr(at, " n="), " n=%d", &n), 1);
+            ck_assert_int_eq(n, next++);
+        }
+    }
+    ck_assert_int_eq(next, LINES);
+    ck_assert_int_gt(gaps, 0);
+
+    /* Once there is room, lines come again. */
+    log_event(LOG_LEVEL_INFO, "afterwards", LOG_NUMBER("n", 1));
+    log_close(SPAN_S(10));
+    ck_assert_uint_gt(drain(ends[0], got, sizeof got), 0);
+    ck_assert_ptr_nonnull(strstr(got, "msg=afterwards n=1\n"));
+}
+END_TEST
+
+/* A standard error that somebody else has made non-blocking loses nothing. */
+START_TEST(log__a_full_non_blocking_pipe_is_waited_for)
+{
+    static char got[LOG_QUEUE_BYTES];
+    int ends[2];
+    ck_assert_int_eq(pipe2(ends, O_NONBLOCK), 0);
+    log_open(&(struct log_options){.level = LOG_LEVEL_INFO, .format = LOG_FORMAT_LOGFMT, .fd = ends[1]});
+    for (int i = 0; i < 2000; i++)
+        log_event(LOG_LEVEL_INFO, "a line", LOG_NUMBER("n", i));
+    ck_assert_uint_gt(drain(ends[0], got, sizeof got), 65536);
+    log_close(SPAN_S(10));
+    ck_assert_ptr_nonnull(strstr(got, " n=1999\n"));
 }
 END_TEST
 
@@ -193,6 +269,9 @@ int main(void)
     tcase_add_test(lines, log__lines_are_bounded);
     tcase_add_test(lines, log__lines_end_well_at_every_length);
     tcase_add_test(lines, log__writes_what_is_grave_enough);
+    tcase_add_test(lines, log__nobody_waits_for_its_reader);
+    tcase_add_test(lines, log__a_full_non_blocking_pipe_is_waited_for);
+    tcase_set_timeout(lines, 20);
     suite_add_tcase(suite, lines);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
