@@ -234,12 +234,21 @@ static int parser_error(const yaml_parser_t *parser, struct bytes text, struct e
     return E_SYNTAX;
 }
 
+/* A byte-order mark, which some editors write: it says nothing here, since the text is UTF-8 in any case. */
+static struct bytes without_mark(struct bytes text)
+{
+    static const uint8_t mark[] = {0xef, 0xbb, 0xbf};
+    bool marked = text.size >= sizeof mark && memcmp(text.at, mark, sizeof mark) == 0;
+    return marked ? bytes_of(text.at + sizeof mark, text.size - sizeof mark) : text;
+}
+
 int yaml_tree_read(struct bytes text, struct yaml_tree **out, struct error_detail *detail)
 {
     yaml_parser_t parser;
     bool ended = false;
     int code = 0;
     struct builder b = {.detail = detail};
+    text = without_mark(text);
     b.tree = calloc(1, sizeof *b.tree);
     if (b.tree == NULL || !yaml_parser_initialize(&parser)) {
         free(b.tree);

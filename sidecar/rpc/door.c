@@ -25,11 +25,11 @@
 /* Peers that have not spoken yet: a newcomer takes the place of the one that has been silent longest. */
 #define GUESTS_MAX 512
 
-/* Files of the process that no connection may take. */
-#define FILES_KEPT 64
-
 /* How long to wait when the system has nothing to accept with, and how often to look at a peer that has said half a word. */
 #define PAUSE_MS 20
+
+/* Between two words about connections that were turned away. */
+#define TELL_AGAIN_MS 60000
 
 static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 #define PREFACE_SIZE (sizeof preface - 1)
@@ -47,6 +47,7 @@ struct rpc_door {
     struct rpc *rooms[RPC_ROOMS_MAX];
     size_t room_count, next_room;
     int64_t patience_ms;
+    int64_t told_ms; /* when it was last told that somebody was turned away; 0: never */
     struct rpc_listening listenings[LISTENERS_MAX];
     size_t listening_count;
     struct guest guests[GUESTS_MAX];
@@ -96,7 +97,18 @@ static int64_t now_ms(void)
 static bool leaves_files(int fd)
 {
     struct rlimit limit;
-    return getrlimit(RLIMIT_NOFILE, &limit) != 0 || (rlim_t)fd + FILES_KEPT < limit.rlim_cur;
+    return getrlimit(RLIMIT_NOFILE, &limit) != 0 || (rlim_t)fd + RPC_FILES_KEPT < limit.rlim_cur;
+}
+
+/* Who is turned away comes again at once: it is told once a minute at most. */
+static void tell_turned_away(struct rpc_door *d)
+{
+    const struct rpc_callbacks *callbacks = &d->rooms[0]->callbacks;
+    if (d->told_ms != 0 && now_ms() - d->told_ms < TELL_AGAIN_MS)
+        return;
+    d->told_ms = now_ms();
+    if (callbacks->on_turned_away != NULL)
+        callbacks->on_turned_away(callbacks->self);
 }
 
 /* Makes room by turning away the peer that has been silent longest, or if none is silent, the one that came first. */
@@ -121,12 +133,15 @@ static bool accept_some(struct rpc_door *d, const struct rpc_listening *listenin
         if (d->guest_count == GUESTS_MAX)
             turn_one_away(d);
         int fd = accept4(listening->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS))
+        if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)) {
+            tell_turned_away(d);
             return false;
+        }
         if (fd < 0)
             return true; /* nobody is left, or one has gone again */
         if (!leaves_files(fd)) {
             close(fd);
+            tell_turned_away(d);
             return false;
         }
         d->guests[d->guest_count++] =

@@ -25,6 +25,14 @@ static int refuse(struct error_detail *detail, const char *address, const char *
     return error_set(detail, E_SYSTEM, "listen", text);
 }
 
+/* What a taken address means is known here, and what to do about it. */
+static const char taken[] = "another process listens there: stop it, or write another address into listen";
+
+static int refuse_system(struct error_detail *detail, const char *address, int error)
+{
+    return refuse(detail, address, error == EADDRINUSE ? taken : strerror(error));
+}
+
 /* Gives a socket that listens at where, or -1 with errno. */
 static int bind_at(const struct sockaddr *where, socklen_t size)
 {
@@ -52,7 +60,7 @@ static int clear_path(const char *address, const char *path, struct error_detail
         return refuse(detail, address, "there is a file at this path that is not a socket");
     int error = unix_socket_knock(path);
     if (error == 0)
-        return refuse(detail, address, "another process listens there");
+        return refuse(detail, address, taken);
     if (error != ECONNREFUSED)
         return refuse(detail, address, strerror(error));
     if (unlink(path) != 0 && errno != ENOENT)
@@ -97,7 +105,7 @@ static int listen_unix(struct rpc *r, const struct rpc_listener *listener, const
     int error = errno;
     umask(mask);
     if (!bound)
-        return refuse(detail, listener->address, strerror(error));
+        return refuse_system(detail, listener->address, error);
     struct stat st;
     if (stat(path, &st) != 0)
         return refuse(detail, listener->address, strerror(errno));
@@ -157,7 +165,7 @@ static int listen_tcp(struct rpc *r, const struct rpc_listener *listener, const 
     else if ((*port = core_listens(r, rpc_door_add(r, listener), listener->address)) == 0)
         error = EADDRINUSE;
     freeaddrinfo(found);
-    return error != 0 ? refuse(detail, listener->address, strerror(error)) : 0;
+    return error != 0 ? refuse_system(detail, listener->address, error) : 0;
 }
 
 int rpc_listen(struct rpc *r, const struct rpc_listener *listener, int *port, struct error_detail *detail)

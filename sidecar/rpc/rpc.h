@@ -36,6 +36,9 @@ struct rpc_peer {
     char address[RPC_PEER_ADDRESS_SIZE]; /* TCP: "127.0.0.1:41234"; "" otherwise */
 };
 
+/* Files of the process that no connection may take: the journal and calls out need them. */
+#define RPC_FILES_KEPT 64
+
 /* A method to serve. */
 struct rpc_method {
     const char *path; /* "/saga.v1.Coordinator/Start" */
@@ -63,6 +66,8 @@ struct rpc_callbacks {
     void (*on_cancelled)(void *self, struct rpc_call *call);
     /* A message given to rpc_send has left: the next one may follow. */
     void (*on_sent)(void *self, struct rpc_call *call);
+    /* A connection was turned away, since the process has no file for it. On the door's own thread, once a minute at most; may be NULL. */
+    void (*on_turned_away)(void *self);
     /* A call out has ended. */
     void (*on_answer)(void *self, void *tag, const struct rpc_answer *answer);
     void *self;

@@ -248,6 +248,13 @@ static void on_reply(void *self, const struct reply_effect *reply, const struct 
     api_reply(((struct loop *)self)->api, reply, detail);
 }
 
+static void tell_turned_away(void *self)
+{
+    (void)self;
+    log_say(LOG_LEVEL_WARN,
+            "connections are turned away: the limit of open files is reached (ulimit -n, LimitNOFILE= of systemd)");
+}
+
 static int open_rpc(struct loop *s, struct error_detail *detail)
 {
     const struct config *c = s->config;
@@ -270,6 +277,7 @@ static int open_rpc(struct loop *s, struct error_detail *detail)
         .on_cancelled = on_cancelled,
         .on_sent = on_sent,
         .on_answer = outcalls_answer,
+        .on_turned_away = tell_turned_away,
         .self = s,
     };
     int code = rpc_create(&options, &callbacks, &s->rpc);

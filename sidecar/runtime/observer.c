@@ -105,7 +105,8 @@ static void log_record(const struct loop *s, struct bytes frame, struct bytes re
     told = r.type == RECORD_STUCK ? last_answer(frame, at, &r) : r;
     if (r.type == RECORD_STUCK && named) {
         bool forward = saga->stuck_from == SAGA_RUNNING;
-        const struct call_spec *call = saga_step_call(saga, r.step, forward ? SAGA_PHASE_ACTION : SAGA_PHASE_COMPENSATION);
+        const struct call_spec *call =
+            saga_step_call(saga, r.step, forward ? SAGA_PHASE_ACTION : SAGA_PHASE_COMPENSATION);
         fields[count++] = (struct log_field)LOG_TEXT("state", forward ? "RUNNING" : "COMPENSATING");
         fields[count++] = (struct log_field)LOG_TEXT("target", call == NULL ? "" : call->target);
     }

@@ -7,10 +7,17 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* How often a loop that has failed looks whether all stop. */
 #define FAILED_POLL SPAN_MS(10)
+
+/* What a process has open beside its loops, what a loop has (lock, journal, log, queue), and with how many connections it is of use. */
+#define FILES_OF_PROCESS 16
+#define FILES_OF_LOOP    10
+#define CONNECTIONS_MIN  16
 
 /* ---- the data directory ---- */
 
@@ -35,9 +42,39 @@ static int check_journals(const struct config *config, struct error_detail *deta
     bool whole = access(sidecar_journal_path(config, 0, path), F_OK) == 0;
     if (made == config->loops || made == 0 || (!whole && made < config->loops))
         return 0;
-    snprintf(text, sizeof text, "the data directory was made with loops: %u, and cannot be used with %u", made,
-             (unsigned)config->loops);
+    snprintf(text, sizeof text,
+             "the data directory was made with loops: %u, and cannot be used with %u: write loops: %u, or begin with "
+             "another data_dir",
+             made, (unsigned)config->loops, made);
     return error_set(detail, E_ARGUMENT, "loops", text);
+}
+
+/* A sidecar that could not serve anybody, for want of files, does not begin. */
+static int check_files(const struct config *config, struct error_detail *detail)
+{
+    char text[sizeof detail->text];
+    struct rlimit limit;
+    uint64_t needed = FILES_OF_PROCESS + RPC_FILES_KEPT + CONNECTIONS_MIN + (uint64_t)config->loops * FILES_OF_LOOP +
+                      config->target_count;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= needed)
+        return 0;
+    snprintf(text, sizeof text,
+             "it may have %llu files open, and needs %llu to serve anybody: raise the limit (ulimit -n, LimitNOFILE= "
+             "of systemd)",
+             (unsigned long long)limit.rlim_cur, (unsigned long long)needed);
+    return error_set(detail, E_SYSTEM, "", text);
+}
+
+/* Systems mount volumes like this; so it is no reason not to start. */
+static void tell_open_directory(const char *path)
+{
+    struct stat st;
+    char mode[8];
+    if (stat(path, &st) != 0 || (st.st_mode & (S_IWGRP | S_IWOTH)) == 0)
+        return;
+    snprintf(mode, sizeof mode, "%04o", (unsigned)(st.st_mode & 07777));
+    log_event(LOG_LEVEL_WARN, "others may write in the data directory, and so remove the journal",
+              LOG_TEXT("data_dir", path), LOG_TEXT("mode", mode));
 }
 
 /* ---- shares ---- */
@@ -155,7 +192,9 @@ static struct sidecar *make(unsigned loops)
 
 int sidecar_open(const struct config *config, struct sidecar **out, struct error_detail *detail)
 {
-    int code = check_journals(config, detail);
+    int code = check_files(config, detail);
+    if (code == 0)
+        code = check_journals(config, detail);
     if (code != 0)
         return code;
     struct sidecar *sidecar = make(config->loops);
@@ -173,6 +212,7 @@ int sidecar_open(const struct config *config, struct sidecar **out, struct error
         sidecar_close(sidecar);
         return code;
     }
+    tell_open_directory(config->data_dir);
     tell_ready(config, sidecar);
     *out = sidecar;
     return 0;

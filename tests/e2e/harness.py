@@ -377,6 +377,8 @@ class Sidecar:
             if SHARED & set(options) or "max_concurrent_calls" in json.dumps(options):
                 raise unittest.SkipTest("a bound that loops share")
             self.options["loops"] = LOOPS
+        self.prepare = None  # what the child does before it becomes a sidecar
+        self.environment = {}
         self.process = None
         self.client = None
         self.lines = []
@@ -394,7 +396,7 @@ class Sidecar:
         config = self.write_config()
         self.lines = []
         self.process = subprocess.Popen([SAGAD, "-f", config], stderr=subprocess.PIPE, text=True, errors="replace",
-                                        cwd=self.directory)
+                                        cwd=self.directory, env=dict(os.environ, **self.environment), preexec_fn=self.prepare)
         Sidecar.running.add(self)
         # The list is the thread's own: what a killed process still had to say must not be read as its successor's.
         self.reader = threading.Thread(target=self._read, args=(self.process, self.lines), daemon=True)

@@ -109,7 +109,12 @@ void world_init(struct world *w)
 
 void world_open(struct world *w, bool unix_socket)
 {
-    const struct rpc_callbacks callbacks = {on_message, on_half_close, on_cancelled, on_sent, on_answer, w};
+    const struct rpc_callbacks callbacks = {.on_message = on_message,
+                                            .on_half_close = on_half_close,
+                                            .on_cancelled = on_cancelled,
+                                            .on_sent = on_sent,
+                                            .on_answer = on_answer,
+                                            .self = w};
     struct error_detail detail = {0};
     ck_assert_int_eq(rpc_create(&w->options, &callbacks, &w->rpc), 0);
     strcpy(w->folder, "/tmp/test_rpc.XXXXXX");

@@ -123,7 +123,7 @@ START_TEST(rpc_room__address_that_cannot_be_used_is_refused_in_words)
 
     world_open(&w, false);
     ck_assert_int_eq(listen_at(w.address, &detail), E_SYSTEM);
-    ck_assert_msg(strstr(detail.text, "in use") != NULL, "%s", detail.text);
+    ck_assert_msg(strstr(detail.text, "another process listens there: stop it") != NULL, "%s", detail.text);
     world_close(&w);
 }
 END_TEST

@@ -86,6 +86,12 @@ START_TEST(yaml_tree__reads_utf8_and_escapes)
     const struct yaml_node *k = yaml_node_child(root, "k");
     ck_assert(bytes_equal(k->text, bytes_of("\0\xe2\x82\xac", 4)));
     clear();
+    /* A byte-order mark is no column of the first line: the second key stands beside the first. */
+    root = read_tree("\xef\xbb\xbf"
+                     "a: 1\nb: 2\n");
+    ck_assert_uint_eq(root->count, 2);
+    ck_assert_int_eq(root->first->column, 4);
+    clear();
 }
 END_TEST
 

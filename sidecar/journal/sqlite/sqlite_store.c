@@ -111,21 +111,24 @@ static int tell_broken(const struct sqlite_store *s, struct error_detail *detail
     return E_JOURNAL;
 }
 
+/* A quota, and a limit on the size of files, are a full disk by other names. SQLite keeps no error of the system's for a COMMIT that fails,
+ * so right after one errno itself is asked. */
+static bool is_full(struct sqlite_store *s, int rc)
+{
+    int error = sqlite3_system_errno(s->db) != 0 ? sqlite3_system_errno(s->db) : errno;
+    return (rc & 0xff) == SQLITE_FULL || (rc == SQLITE_IOERR_WRITE && (error == EDQUOT || error == EFBIG));
+}
+
 /* Copies the write-ahead log into the database. What was committed is durable with or without this, so a failure here is the next
  * commit's. A full disk is no failure: the log keeps everything, and there is a next time. */
 static void copy_log(struct sqlite_store *s)
 {
     int rc = sqlite3_wal_checkpoint_v2(s->db, "main", SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
     s->checkpoint_at = s->checkpoint_pages;
-    if ((rc & 0xff) == SQLITE_FULL)
+    if (is_full(s, rc))
         s->checkpoint_at += s->wal_pages;
     else if (rc != SQLITE_OK)
         break_down(s, rc, "copying the write-ahead log into the database");
-}
-
-static bool is_full(struct sqlite_store *s, int rc)
-{
-    return (rc & 0xff) == SQLITE_FULL || (rc == SQLITE_IOERR_WRITE && sqlite3_system_errno(s->db) == EDQUOT);
 }
 
 /* Ends a transaction that failed with rc, so that nothing of it stays. */
