@@ -3,13 +3,14 @@
 #include "sidecar/runtime/loop_inside.h"
 
 #include "sidecar/base/check.h"
+#include "sidecar/base/quiet.h"
 
 #include <stdlib.h>
 
 /* One call on its way, as it must be told in its answer. */
 struct out_call {
     struct saga_id saga;
-    struct instant ends_by; /* when its deadline passes */
+    struct instant runs_until; /* unless its end is proven before */
     uint16_t step;
     uint16_t attempt;
     uint8_t phase;
@@ -31,7 +32,7 @@ void outcalls_call(void *self, const struct call_effect *call)
     }
     *out = (struct out_call){
         .saga = call->saga,
-        .ends_by = instant_after(clock_now(&s->clock), call->timeout),
+        .runs_until = quiet_at(clock_now(&s->clock), call->timeout),
         .step = call->step,
         .attempt = call->attempt,
         .phase = call->phase,
@@ -57,7 +58,7 @@ void outcalls_answer(void *self, void *tag, const struct rpc_answer *answer)
         .attempt = out->attempt,
         .reach = (uint8_t)answer->reach,
         .status = answer->status,
-        .quiet_at = answer->reach == SAGA_REACH_ANSWERED ? (struct instant){0} : out->ends_by,
+        .quiet_at = answer->reach == SAGA_REACH_MAYBE ? out->runs_until : (struct instant){0},
         .message = answer->message,
         .output = answer->output,
         .has_pushback = answer->has_pushback,
