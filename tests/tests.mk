@@ -30,7 +30,7 @@ $(B)/tests/unit/test_alloc: LINK_MORE := -Wl,--wrap=malloc,--wrap=calloc,--wrap=
 unit: $(UNIT)
 	@tests/run "unit $(KIND)" $(UNIT)
 # Those with threads of their own, for KIND=tsan.
-THREADED := $(filter %/test_participant %/test_log %/test_barrier_sqlite %/test_sidecar %/test_ask %/test_sidecar_stop,$(UNIT)) $(filter $(B)/tests/unit/test_client%,$(UNIT))
+THREADED := $(filter %/test_participant %/test_log %/test_metrics %/test_barrier_sqlite %/test_sidecar %/test_ask %/test_sidecar_stop,$(UNIT)) $(filter $(B)/tests/unit/test_client%,$(UNIT))
 unit-threads: $(THREADED)
 	@tests/run "threads $(KIND)" $(THREADED)
 
@@ -135,11 +135,17 @@ fuzz-run: $(FUZZ)
 # ---- what is written by programs: documents, fixtures ---------------------------------------------------------------
 
 # What the documents say of the options follows from sidecar/config/options.def.
-PROGRAMS += $(B)/docs_options $(B)/docs_sagactl $(B)/journal_fixture $(B)/record_corpus
-$(B)/docs_options: $(B)/obj/tests/tools/docs_options.o $(call support_objects,panic) $(call archives,sidecar/config transport sidecar/definition sidecar/base)
+PROGRAMS += $(B)/docs_options $(B)/docs_metrics $(B)/docs_sagactl $(B)/journal_fixture $(B)/record_corpus
+$(B)/docs_options: $(B)/obj/tests/tools/docs_options.o $(call support_objects,panic between) $(call archives,sidecar/config transport sidecar/definition sidecar/base)
 .PHONY: docs-options
 docs-options: $(B)/docs_options
 	$< docs/man/sagad.yaml.5 docs/configuration.md
+
+# What docs/observability.md says of the metrics follows from sidecar/observe/metrics.def.
+$(B)/docs_metrics: $(B)/obj/tests/tools/docs_metrics.o $(call support_objects,panic between) $(call archives,sidecar/observe transport sidecar/base)
+.PHONY: docs-metrics
+docs-metrics: $(B)/docs_metrics
+	$< docs/observability.md
 
 # The commands, options and exit statuses in sagactl(1) are those of client-lib/sagactl/command.c.
 $(B)/docs_sagactl: $(B)/obj/tests/tools/docs_sagactl.o $(call support_objects,panic) $(SAGACTL_LIBS)

@@ -5,6 +5,9 @@
 
 #include "sidecar/base/check.h"
 #include "sidecar/definition/quantity.h"
+#include "transport/address.h"
+
+#include <arpa/inet.h>
 
 /* What a message holds beside its payload: names, ids, the message's own form. */
 #define MESSAGE_BYTES_BESIDE UINT64_C(65536)
@@ -147,6 +150,21 @@ static int check_targets(const struct config_reader *r)
     return 0;
 }
 
+/* Nothing is looked up for it: probes and scrapes come to a number. */
+static int check_http(const struct config_reader *r)
+{
+    const char *text = r->config->http_listen;
+    struct address at;
+    struct in6_addr number;
+    const char *wrong = text[0] == '\0' ? NULL : address_read(text, &at);
+    if (text[0] != '\0' && wrong == NULL &&
+        (at.path != NULL || inet_pton(at.bracketed ? AF_INET6 : AF_INET, at.host, &number) != 1))
+        wrong = "has no number for a host; write 127.0.0.1:9464, [::1]:9464 or 0.0.0.0:9464";
+    if (wrong == NULL)
+        return 0;
+    return yaml_refuse(r->nodes[OPTION_INDEX_http_listen], E_ARGUMENT, r->detail, "%s %s", text, wrong);
+}
+
 int config_check(const struct config_reader *r)
 {
     int code = check_sizes(r);
@@ -156,5 +174,7 @@ int config_check(const struct config_reader *r)
         code = check_shares(r);
     if (code == 0)
         code = check_times(r);
+    if (code == 0)
+        code = check_http(r);
     return code != 0 ? code : check_targets(r);
 }

@@ -52,11 +52,16 @@ int engine_add_target(struct engine *e, const struct target_options *options)
     e->targets[e->target_count] = (struct target){
         .name = name,
         .timeout = options->timeout,
-        .barrier = options->barrier,
         .places = options->max_concurrent_calls,
     };
     target_check(&e->targets[e->target_count]);
     return (int)e->target_count++;
+}
+
+const struct target *engine_target(const struct engine *e, uint16_t index)
+{
+    CHECK(index < e->target_count);
+    return &e->targets[index];
 }
 
 int engine_find_target(const struct engine *e, struct bytes name)

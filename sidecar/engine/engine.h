@@ -32,7 +32,6 @@ struct engine_options {
 struct target_options {
     const char *name;    /* copied */
     struct span timeout; /* of an attempt that declares none */
-    bool barrier;        /* where a call says nothing: its participant refuses an action whose undo has been there */
     uint32_t max_concurrent_calls;
 };
 
@@ -92,6 +91,10 @@ int engine_add_target(struct engine *e, const struct target_options *options);
 
 /* The index of a target, or -1. */
 int engine_find_target(const struct engine *e, struct bytes name);
+
+/* To look at: places taken, calls that wait. index is below the number of targets added. View for the engine's life. */
+struct target;
+const struct target *engine_target(const struct engine *e, uint16_t index);
 
 #define TARGET_NONE UINT16_MAX
 

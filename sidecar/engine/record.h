@@ -60,6 +60,10 @@ enum saga_reason {
     REASON_PIVOT_UNKNOWN = 9,
 };
 
+/* "COMMITTED", "ACTION_REJECTED"; "" for REASON_NONE and for numbers outside the tables. */
+const char *record_state_name(uint8_t state);
+const char *record_reason_name(uint8_t reason);
+
 #define RECORD_NO_STEP        UINT16_MAX
 #define REQUEST_ID_BYTES_MAX  128
 #define MESSAGE_BYTES_MAX     256 /* of what a participant or operator said; longer ones are cut */

@@ -7,8 +7,7 @@
 
 struct target {
     char *name;
-    struct span timeout; /* of an attempt that declares none */
-    bool barrier;        /* its participant refuses actions whose undo has been there, where a call says nothing */
+    struct span timeout;           /* of an attempt that declares none */
     uint32_t places, places_taken; /* the bulkhead */
     uint32_t waiting;              /* steps in the queue */
     struct step *first, *last;     /* of the queue */

@@ -6,6 +6,7 @@
 #include "sidecar/definition/reader.h"
 #include "sidecar/journal/sqlite/sqlite_store.h"
 #include "sidecar/observe/log.h"
+#include "sidecar/runtime/counters.h"
 #include "sidecar/runtime/definitions_dir.h"
 #include "sidecar/runtime/files.h"
 #include "sidecar/core/heap.h"
@@ -64,12 +65,16 @@ static void commit(struct loop *s)
     struct error_detail detail = {0};
     if (s->failure.code != 0)
         return;
-    int code = core_commit(s->core, clock_now(&s->clock), &detail);
+    struct instant began_at = clock_now(&s->clock);
+    uint64_t frame = atomic_load_explicit(&s->durable_frame, memory_order_relaxed);
+    int code = core_commit(s->core, began_at, &detail);
     if (code != 0 && code != E_JOURNAL_FULL) {
         s->failure.code = code;
         s->failure.detail = detail;
         return;
     }
+    if (atomic_load_explicit(&s->durable_frame, memory_order_relaxed) != frame)
+        counters_commit(s, began_at);
     tell_full(s, &detail);
     api_turn(s->api, code == 0);
 }
@@ -128,6 +133,7 @@ static void stop(struct loop *s)
         poll(s, deadline);
         api_work(s->api);
         commit(s);
+        counters_turn(s);
     }
     s->cutting = true;
     /* A full or broken journal lets nobody's answer out: without this, who waits for one would hold the sidecar for ever. */
@@ -158,6 +164,7 @@ void loop_turn(struct loop *s)
         submit_tick(s);
         api_work(s->api);
         commit(s);
+        counters_turn(s);
         maintain(s, &next_maintain);
     }
     if (s->failure.code != 0)
@@ -317,7 +324,6 @@ static int open_core(struct loop *s, const struct store_state *state, struct err
         targets[i] = (struct target_options){
             .name = c->targets[i].name,
             .timeout = c->targets[i].timeout,
-            .barrier = c->targets[i].barrier,
             .max_concurrent_calls = c->targets[i].max_concurrent_calls,
         };
     struct core_options options = {
@@ -419,6 +425,8 @@ static int open_parts(struct loop *s, struct error_detail *detail)
         code = open_core(s, &state, detail);
     if (code == 0)
         code = open_api(s, state.last_frame, detail);
+    if (code == 0 && s->config->http_listen[0] != '\0' && counters_open(s) != 0)
+        code = error_set(detail, E_MEMORY, "", NULL);
     if (code != 0)
         return code;
     atomic_store(&s->durable_frame, state.last_frame);
@@ -473,6 +481,7 @@ void loop_close(struct loop *s)
     relay_destroy(s->relay);
     api_destroy(s->api);
     core_close(s->core);
+    counters_close(s);
     catalog_destroy(s->catalog);
     if (s->store != NULL)
         s->store->close(s->store);

@@ -7,6 +7,7 @@
 #include "sidecar/config/config.h"
 #include "sidecar/core/catalog.h"
 #include "sidecar/core/core.h"
+#include "sidecar/observe/http.h"
 #include "sidecar/relay/relay.h"
 #include "sidecar/rpc/rpc.h"
 #include "sidecar/runtime/clock.h"
@@ -26,6 +27,7 @@ struct loop {
     struct core *core;
     struct rpc *rpc;
     struct rpc_target **targets; /* by the engine's index */
+    struct vitals vitals;        /* what it counts; its metrics are NULL when nobody can look */
     struct api *api;
     struct relay *relay; /* before the api: what other loops answer */
     struct definition_limits limits;

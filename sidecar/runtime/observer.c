@@ -1,28 +1,11 @@
 /* observer.c - looks at every record that has become durable: for the log, and for who waits. */
-#include "sidecar/runtime/loop_inside.h"
+#include "sidecar/runtime/counters.h"
 
 #include "sidecar/base/check.h"
 #include "sidecar/base/grpc_status.h"
 #include "sidecar/engine/saga.h"
 #include "sidecar/journal/codec.h"
 #include "sidecar/observe/log.h"
-
-static const char *reason_name(uint8_t reason)
-{
-    static const char *const names[] = {
-        [REASON_NONE] = "",
-        [REASON_ACTION_REJECTED] = "ACTION_REJECTED",
-        [REASON_ACTION_UNKNOWN] = "ACTION_UNKNOWN",
-        [REASON_DEADLINE] = "DEADLINE",
-        [REASON_LEASE] = "LEASE",
-        [REASON_CANCELLED] = "CANCELLED",
-        [REASON_ABORTED] = "ABORTED",
-        [REASON_COMPENSATION_FAILED] = "COMPENSATION_FAILED",
-        [REASON_FORWARD_FAILED] = "FORWARD_FAILED",
-        [REASON_PIVOT_UNKNOWN] = "PIVOT_UNKNOWN",
-    };
-    return reason < sizeof names / sizeof names[0] ? names[reason] : "";
-}
 
 /* How an act is told. What people do, and what needs a person, is told always; the rest at debug. */
 struct wording {
@@ -70,58 +53,50 @@ static bool is_of_an_end(const struct record *r)
            r->type == RECORD_COMPENSATION_ENDED;
 }
 
-/* The last answer to the step on which the saga is stuck: it lies in the same frame, before the record that says so. */
-static struct record last_answer(struct bytes frame, const uint8_t *until, const struct record *stuck)
+/* The answer that made the saga stuck on this step: the record just before, if it is one. */
+static struct record answer_before(struct bytes before, const struct record *stuck)
 {
-    struct record r, found = {0};
-    struct error_detail detail;
-    uint64_t previous, serial;
-    while (frame.at < until) {
-        struct bytes here = frame;
-        CHECK(codec_skip(&frame, &serial) == 0);
-        if (serial == stuck->saga.serial && codec_decode(&here, &r, &previous, &detail) == 0 && is_of_an_end(&r) &&
-            r.step == stuck->step)
-            found = r;
-    }
-    return found;
-}
-
-static void log_record(const struct loop *s, struct bytes frame, struct bytes rest)
-{
-    struct record r, told;
+    struct record r;
     struct error_detail detail;
     uint64_t previous;
-    const uint8_t *at = rest.at;
-    if (codec_decode(&rest, &r, &previous, &detail) != 0 || !log_wants(wording_of(&r).level))
+    if (before.size == 0 || codec_decode(&before, &r, &previous, &detail) != 0 || !is_of_an_end(&r) ||
+        r.saga.serial != stuck->saga.serial || r.step != stuck->step)
+        return (struct record){0};
+    return r;
+}
+
+static void log_record(const struct loop *s, struct bytes before, const struct record *r)
+{
+    if (!log_wants(wording_of(r).level))
         return;
-    const struct saga *saga = engine_find(core_engine(s->core), r.saga.serial);
-    bool named = saga != NULL && r.step < saga->step_count;
-    struct log_field fields[11] = {LOG_SAGA(r.saga)};
+    const struct saga *saga = engine_find(core_engine(s->core), r->saga.serial);
+    bool named = saga != NULL && r->step < saga->step_count;
+    struct log_field fields[11] = {LOG_SAGA(r->saga)};
     size_t count = 1;
     if (saga != NULL)
         fields[count++] = (struct log_field)LOG_BYTES("definition", saga->name);
     if (named)
-        fields[count++] = (struct log_field)LOG_BYTES("step", saga_step_name(saga, r.step));
-    told = r.type == RECORD_STUCK ? last_answer(frame, at, &r) : r;
-    if (r.type == RECORD_STUCK && named) {
+        fields[count++] = (struct log_field)LOG_BYTES("step", saga_step_name(saga, r->step));
+    struct record told = r->type == RECORD_STUCK ? answer_before(before, r) : *r;
+    if (r->type == RECORD_STUCK && named) {
         bool forward = saga->stuck_from == SAGA_RUNNING;
         const struct call_spec *call =
-            saga_step_call(saga, r.step, forward ? SAGA_PHASE_ACTION : SAGA_PHASE_COMPENSATION);
+            saga_step_call(saga, r->step, forward ? SAGA_PHASE_ACTION : SAGA_PHASE_COMPENSATION);
         fields[count++] = (struct log_field)LOG_TEXT("state", forward ? "RUNNING" : "COMPENSATING");
         fields[count++] = (struct log_field)LOG_TEXT("target", call == NULL ? "" : call->target);
     }
-    if (r.reason != REASON_NONE)
-        fields[count++] = (struct log_field)LOG_TEXT("reason", reason_name(r.reason));
+    if (r->reason != REASON_NONE)
+        fields[count++] = (struct log_field)LOG_TEXT("reason", record_reason_name(r->reason));
     if (told.attempt > 0)
         fields[count++] = (struct log_field)LOG_NUMBER("attempt", told.attempt);
     if (is_of_an_end(&told))
         fields[count++] = (struct log_field)LOG_TEXT("status", grpc_status_name(told.status));
-    if (r.actor.size > 0)
-        fields[count++] = (struct log_field)LOG_BYTES("actor", r.actor);
+    if (r->actor.size > 0)
+        fields[count++] = (struct log_field)LOG_BYTES("actor", r->actor);
     if (told.message.size > 0)
         fields[count++] = (struct log_field)LOG_BYTES("text", told.message);
     CHECK(count <= sizeof fields / sizeof fields[0]);
-    log_write(wording_of(&r).level, wording_of(&r).text, fields, count);
+    log_write(wording_of(r).level, wording_of(r).text, fields, count);
 }
 
 /* The history of a moved saga was told when it happened. */
@@ -135,13 +110,30 @@ static void skip_copies(struct bytes moved, struct bytes *rest)
         CHECK(codec_skip(rest, &serial) == 0);
 }
 
+/* Counts and tells one record; before is the one before it in its frame. */
+static void look(struct loop *s, struct bytes before, struct bytes here, bool tell)
+{
+    struct record r;
+    struct error_detail detail;
+    uint64_t previous;
+    bool count = counters_want(s, codec_type(here));
+    if (!count && !tell)
+        return;
+    CHECK(codec_decode(&here, &r, &previous, &detail) == 0);
+    if (count)
+        counters_record(s, &r);
+    if (tell)
+        log_record(s, before, &r);
+}
+
 void observer_durable(void *self, uint64_t frame, struct bytes records)
 {
     struct loop *s = self;
-    const struct bytes whole = records;
+    struct bytes before = bytes_of(NULL, 0);
     bool all = log_wants(LOG_LEVEL_DEBUG);
     bool care = api_cares(s->api);
     api_durable(s->api, frame);
+    counters_frame(s, records.size);
     atomic_store_explicit(&s->durable_frame, frame, memory_order_relaxed);
     while (records.size > 0) {
         uint64_t serial;
@@ -151,8 +143,8 @@ void observer_durable(void *self, uint64_t frame, struct bytes records)
             skip_copies(here, &records);
             continue;
         }
-        if (all || may_matter(codec_type(here)))
-            log_record(s, whole, here);
+        look(s, before, here, all || may_matter(codec_type(here)));
+        before = here;
         if (care)
             api_touch(s->api, serial);
     }

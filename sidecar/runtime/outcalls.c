@@ -1,16 +1,17 @@
 /* outcalls.c - calls of participants: what the engine asked for leaves, and its answer comes back as an event. */
 #include "sidecar/core/call_metadata.h"
-#include "sidecar/runtime/loop_inside.h"
+#include "sidecar/runtime/counters.h"
 
 #include "sidecar/base/check.h"
-#include "sidecar/base/quiet.h"
 
 #include <stdlib.h>
 
 /* One call on its way, as it must be told in its answer. */
 struct out_call {
     struct saga_id saga;
-    struct instant runs_until; /* unless its end is proven before */
+    struct instant ends_by; /* when its deadline passes */
+    struct instant left_at;
+    uint16_t target;
     uint16_t step;
     uint16_t attempt;
     uint8_t phase;
@@ -30,9 +31,12 @@ void outcalls_call(void *self, const struct call_effect *call)
         s->failure.code = error_set(&s->failure.detail, E_MEMORY, "", NULL);
         return;
     }
+    struct instant now = clock_now(&s->clock);
     *out = (struct out_call){
         .saga = call->saga,
-        .runs_until = quiet_at(clock_now(&s->clock), call->timeout),
+        .ends_by = instant_after(now, call->timeout),
+        .left_at = now,
+        .target = call->target,
         .step = call->step,
         .attempt = call->attempt,
         .phase = call->phase,
@@ -58,12 +62,13 @@ void outcalls_answer(void *self, void *tag, const struct rpc_answer *answer)
         .attempt = out->attempt,
         .reach = (uint8_t)answer->reach,
         .status = answer->status,
-        .quiet_at = answer->reach == SAGA_REACH_MAYBE ? out->runs_until : (struct instant){0},
+        .quiet_at = answer->reach == SAGA_REACH_ANSWERED ? (struct instant){0} : out->ends_by,
         .message = answer->message,
         .output = answer->output,
         .has_pushback = answer->has_pushback,
         .pushback = answer->pushback,
     };
+    counters_attempt(s, out->target, out->phase, out->left_at, answer);
     out->next_free = s->free_outs;
     s->free_outs = out;
     if (!s->cutting)

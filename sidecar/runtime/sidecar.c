@@ -99,6 +99,7 @@ static int share(const struct config *config, unsigned k, struct config *own)
     own->live_sagas_max = part(config->live_sagas_max, k, count);
     own->calls_max = part(config->calls_max, k, count);
     own->streams_max = part(config->streams_max, k, count);
+    own->metrics_series_max = part(config->metrics_series_max, k, count);
     own->waiters_max = part(config->waiters_max, k, count);
     own->journal_bytes_max = config->journal_bytes_max / count;
     return 0;
@@ -190,6 +191,19 @@ static struct sidecar *make(unsigned loops)
     return sidecar;
 }
 
+/* First of all, so that whoever asks meanwhile hears that the journal is being read. */
+static int open_http(const struct config *config, struct sidecar *sidecar, struct error_detail *detail)
+{
+    int port = 0;
+    if (config->http_listen[0] == '\0')
+        return 0;
+    int code = http_open(config->http_listen, &sidecar->http, &port, detail);
+    if (code == 0)
+        log_event(LOG_LEVEL_INFO, "listening for probes and scrapes", LOG_TEXT("address", config->http_listen),
+                  LOG_NUMBER("port", port));
+    return code;
+}
+
 int sidecar_open(const struct config *config, struct sidecar **out, struct error_detail *detail)
 {
     int code = check_files(config, detail);
@@ -200,6 +214,7 @@ int sidecar_open(const struct config *config, struct sidecar **out, struct error
     struct sidecar *sidecar = make(config->loops);
     if (sidecar == NULL)
         return error_set(detail, E_MEMORY, "", NULL);
+    code = open_http(config, sidecar, detail);
     for (unsigned k = sidecar->count; code == 0 && k-- > 0;) {
         if (share(config, k, &sidecar->configs[k]) != 0)
             code = error_set(detail, E_MEMORY, "", NULL);
@@ -212,6 +227,10 @@ int sidecar_open(const struct config *config, struct sidecar **out, struct error
         sidecar_close(sidecar);
         return code;
     }
+    for (unsigned k = 0; k < sidecar->count; k++)
+        sidecar->vitals[k] = &sidecar->loops[k]->vitals;
+    if (sidecar->http != NULL)
+        http_watch(sidecar->http, sidecar->vitals, sidecar->count);
     tell_open_directory(config->data_dir);
     tell_ready(config, sidecar);
     *out = sidecar;
@@ -256,6 +275,7 @@ void sidecar_close(struct sidecar *s)
 {
     if (s == NULL)
         return;
+    http_close(s->http);
     for (unsigned k = 0; k < s->count; k++) {
         loop_close(s->loops[k]);
         free((void *)(uintptr_t)s->configs[k].targets);

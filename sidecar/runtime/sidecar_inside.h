@@ -9,6 +9,8 @@
 #include <pthread.h>
 
 struct sidecar {
+    struct http *http; /* NULL: nobody can look */
+    struct vitals *vitals[SAGA_LOOPS_MAX];
     unsigned count;
     struct loop *loops[SAGA_LOOPS_MAX];
     struct rpc *rooms[SAGA_LOOPS_MAX]; /* of each, by which they ask one another */

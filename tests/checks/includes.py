@@ -20,7 +20,7 @@ ROOMS = {
                         "compensations"], PURE),
     "sidecar/journal": (["sidecar/base", "sidecar/engine/record.h", "sidecar/definition/model.h", "compensations"], None),
     "sidecar/rpc": (["sidecar/base", "transport", "compensations/answer.h", "@proto"], None),
-    "sidecar/observe": (["sidecar/base"], None),
+    "sidecar/observe": (["sidecar/base", "transport/address.h", "@proto"], None),
     "sidecar/core": (["sidecar/base", "sidecar/definition", "sidecar/engine", "sidecar/journal/store.h", "sidecar/journal/codec.h",
                       "compensations", "@proto"], None),
     "sidecar/config": (["sidecar/base", "sidecar/definition", "transport/address.h"], None),
@@ -49,6 +49,7 @@ GUARDED = [
     (re.compile(r"^libpq-fe\.h$"), ["client-lib/include/saga/pq.h", "client-lib/pq/", "tests/"]),
     (re.compile(r"^yaml\.h$"), ["sidecar/definition/yaml_tree.c"]),
     (re.compile(r"^jansson\.h$"), ["client-lib/sagactl/", "tests/"]),
+    (re.compile(r"^microhttpd\.h$"), ["sidecar/observe/http.c"]),
     (re.compile(r"^openssl/"), ["sidecar/rpc/"]),
 ]
 

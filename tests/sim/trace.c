@@ -120,7 +120,6 @@ static const char *const names[MARK_GROUP_COUNT][MARK_NUMBER_MAX] = {
                     "REJECT",
                     "UNDO_REFUSED",
                     "OVERSIZE",
-                    "RUNS_ON",
                     "CRASH_BEFORE_COMMIT",
                     "CRASH_AFTER_COMMIT",
                     "DISK_ERROR",
@@ -142,7 +141,7 @@ static const char *const names[MARK_GROUP_COUNT][MARK_NUMBER_MAX] = {
                     "MEMORY"},
     [MARK_CASE] = {"QUEUED", "QUIET_WAIT", "CALL_LOST", "UNSYNCED_KEPT", "UNSYNCED_LOST", "TORN", "PARTIAL_LET_OUT",
                    "GENERATION", "PARALLEL_UNDO", "LATE_ANSWER_DONE", "FRAMES_DROPPED", "RECOVERY_SKIPS", "PUSHBACK",
-                   "ORPHAN", "MOVED", "RUNS_ON", "BARRIER_HASTE"},
+                   "ORPHAN", "MOVED"},
 };
 
 static const char *const groups[MARK_GROUP_COUNT] = {"record",   "turned-back", "stuck",   "ended", "accepted",

@@ -3,6 +3,7 @@
 #include "sidecar/definition/reader.h"
 #include "sidecar/config/config.h"
 #include "sidecar/config/config_docs.h"
+#include "sidecar/observe/metrics.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -57,16 +58,24 @@ START_TEST(docs__the_manual_page_is_the_table)
 }
 END_TEST
 
+/* What stands between two lines of a document is what the program would write there. */
+static void assert_written(const char *path, const char *begin, const char *end, void (*write)(FILE *out),
+                           const char *target)
+{
+    char *tables = printed(write);
+    read_document(path);
+    char *first = strstr(document, begin), *last = strstr(document, end);
+    ck_assert(first != NULL && last != NULL);
+    first += strlen(begin);
+    *last = '\0';
+    ck_assert_msg(strcmp(first, tables) == 0, "%s is not up to date; run make %s", path, target);
+    free(tables);
+}
+
 START_TEST(docs__the_tables_are_the_table)
 {
-    char *tables = printed(config_docs_markdown);
-    read_document("docs/configuration.md");
-    char *begin = strstr(document, CONFIG_DOCS_BEGIN), *end = strstr(document, CONFIG_DOCS_END);
-    ck_assert(begin != NULL && end != NULL);
-    begin += strlen(CONFIG_DOCS_BEGIN);
-    *end = '\0';
-    ck_assert_msg(strcmp(begin, tables) == 0, "docs/configuration.md is not up to date; run make docs-options");
-    free(tables);
+    assert_written("docs/configuration.md", CONFIG_DOCS_BEGIN, CONFIG_DOCS_END, config_docs_markdown, "docs-options");
+    assert_written("docs/observability.md", METRICS_DOCS_BEGIN, METRICS_DOCS_END, metrics_docs, "docs-metrics");
 }
 END_TEST
 

@@ -1,0 +1,255 @@
+/* exposition.c - the metrics of all loops as text, each series once.
+ *
+ * The forms: https://prometheus.io/docs/instrumenting/exposition_formats/ and
+ * https://github.com/prometheus/OpenMetrics/blob/main/specification/OpenMetrics.md */
+#include "sidecar/observe/metrics_inside.h"
+
+#include "sidecar/base/error.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+/* What is written of one series, added up. */
+struct sum {
+    const struct metric_series *first; /* of those that are added up: its labels are theirs */
+    uint64_t count;
+    double gauge;
+    uint64_t buckets[METRIC_BUCKETS_MAX + 1];
+    uint64_t total; /* of a histogram's observations, before scaling */
+    bool has_example;
+    unsigned example_bucket;
+    uint64_t trace_high, trace_low, example_value, example_at_us;
+};
+
+static size_t labels_size(const struct metric_series *s)
+{
+    size_t size = 0;
+    for (unsigned i = 0; i < METRIC_LABELS_MAX; i++)
+        size += s->label_size[i];
+    return size;
+}
+
+static int order_of(const struct metric_series *a, const struct metric_series *b)
+{
+    if (a->metric != b->metric)
+        return a->metric < b->metric ? -1 : 1;
+    size_t x = labels_size(a), y = labels_size(b);
+    int order = memcmp(a->labels, b->labels, x < y ? x : y);
+    if (order == 0 && x == y)
+        order = memcmp(a->label_size, b->label_size, sizeof a->label_size);
+    return order != 0 ? order : x < y ? -1 : x > y;
+}
+
+static int compare(const void *left, const void *right)
+{
+    return order_of(*(struct metric_series *const *)left, *(struct metric_series *const *)right);
+}
+
+/* Every series of every loop in the rows' order, equal ones side by side. NULL: no memory. */
+static struct metric_series **sorted(struct metrics *const *all, unsigned count, size_t *size)
+{
+    size_t room = 0;
+    for (unsigned k = 0; k < count; k++)
+        room += all[k]->room;
+    struct metric_series **series = calloc(room + 1, sizeof(struct metric_series *));
+    *size = 0;
+    for (unsigned k = 0; series != NULL && k < count; k++) {
+        uint32_t made = atomic_load_explicit(&all[k]->count, memory_order_acquire);
+        for (uint32_t i = 0; i < made; i++)
+            series[(*size)++] = all[k]->series[i];
+    }
+    if (series != NULL)
+        qsort(series, *size, sizeof(struct metric_series *), compare);
+    return series;
+}
+
+static void add_example(struct sum *sum, const struct metric_series *s)
+{
+    const struct metric_row *row = &metric_rows[s->metric];
+    const struct metric_example *e = &s->example;
+    uint64_t version = atomic_load_explicit(&e->version, memory_order_acquire);
+    uint64_t high = atomic_load_explicit(&e->trace_high, memory_order_acquire);
+    uint64_t low = atomic_load_explicit(&e->trace_low, memory_order_acquire);
+    uint64_t value = atomic_load_explicit(&e->value, memory_order_acquire);
+    uint64_t at_us = atomic_load_explicit(&e->at_us, memory_order_acquire);
+    bool whole = version != 0 && version % 2 == 0 && atomic_load_explicit(&e->version, memory_order_relaxed) == version;
+    if (!whole || (sum->has_example && sum->example_at_us >= at_us))
+        return;
+    sum->has_example = true;
+    sum->trace_high = high;
+    sum->trace_low = low;
+    sum->example_value = value;
+    sum->example_at_us = at_us;
+    sum->example_bucket = 0;
+    while (sum->example_bucket < row->bucket_count && (double)value * row->scale > row->buckets[sum->example_bucket])
+        sum->example_bucket++;
+}
+
+static void add(struct sum *sum, const struct metric_series *s)
+{
+    const struct metric_row *row = &metric_rows[s->metric];
+    uint64_t value = atomic_load_explicit(&s->value, memory_order_relaxed);
+    double gauge;
+    memcpy(&gauge, &value, sizeof gauge);
+    switch (row->type) {
+    case METRIC_COUNTER:
+        sum->count += value;
+        break;
+    case METRIC_GAUGE:
+        sum->gauge += gauge;
+        break;
+    case METRIC_GAUGE_MAX:
+        sum->gauge = gauge > sum->gauge ? gauge : sum->gauge;
+        break;
+    case METRIC_HISTOGRAM:
+        for (unsigned i = 0; i <= row->bucket_count; i++)
+            sum->buckets[i] += atomic_load_explicit(&s->buckets[i], memory_order_relaxed);
+        sum->total += value;
+        add_example(sum, s);
+        break;
+    }
+}
+
+/* ---- text ---- */
+
+static void write_value(FILE *out, struct bytes value)
+{
+    for (size_t i = 0; i < value.size; i++) {
+        if (value.at[i] == '\\' || value.at[i] == '"')
+            fprintf(out, "\\%c", value.at[i]);
+        else if (value.at[i] == '\n')
+            fputs("\\n", out);
+        else
+            fputc(value.at[i], out);
+    }
+}
+
+/* The series' own labels, and bound (NULL: none) as le. */
+static void write_labels(FILE *out, const struct metric_series *s, const char *bound)
+{
+    const uint8_t *at = s->labels;
+    const char *name = metric_rows[s->metric].labels;
+    const char *before = "{";
+    for (unsigned i = 0; *name != '\0'; i++) {
+        size_t size = strcspn(name, ",");
+        fprintf(out, "%s%.*s=\"", before, (int)size, name);
+        write_value(out, bytes_of(at, s->label_size[i]));
+        fputc('"', out);
+        at += s->label_size[i];
+        name += size + (name[size] == ',');
+        before = ",";
+    }
+    if (bound != NULL) {
+        fprintf(out, "%sle=\"%s\"", before, bound);
+        before = ",";
+    }
+    if (*before == ',')
+        fputc('}', out);
+}
+
+static void write_number(FILE *out, double value)
+{
+    fprintf(out, "%.10g", value);
+}
+
+static void write_histogram(FILE *out, const struct metric_row *row, const struct sum *sum, enum metrics_format format)
+{
+    uint64_t below = 0;
+    for (unsigned i = 0; i <= row->bucket_count; i++) {
+        char bound[32] = "+Inf";
+        if (i < row->bucket_count)
+            snprintf(bound, sizeof bound,
+                     format == METRICS_OPENMETRICS && row->buckets[i] == (double)(int64_t)row->buckets[i] ? "%.1f"
+                                                                                                          : "%.10g",
+                     row->buckets[i]);
+        below += sum->buckets[i];
+        fprintf(out, "%s_bucket", row->name);
+        write_labels(out, sum->first, bound);
+        fprintf(out, " %" PRIu64, below);
+        if (format == METRICS_OPENMETRICS && sum->has_example && sum->example_bucket == i) {
+            fprintf(out, " # {trace_id=\"%016" PRIx64 "%016" PRIx64 "\"} ", sum->trace_high, sum->trace_low);
+            write_number(out, (double)sum->example_value * row->scale);
+            fprintf(out, " %" PRIu64 ".%06" PRIu64, sum->example_at_us / 1000000, sum->example_at_us % 1000000);
+        }
+        fputc('\n', out);
+    }
+    fprintf(out, "%s_sum", row->name);
+    write_labels(out, sum->first, NULL);
+    fputc(' ', out);
+    write_number(out, (double)sum->total * row->scale);
+    fprintf(out, "\n%s_count", row->name);
+    write_labels(out, sum->first, NULL);
+    fprintf(out, " %" PRIu64 "\n", below);
+}
+
+static void write_sum(FILE *out, const struct sum *sum, enum metrics_format format)
+{
+    const struct metric_row *row = &metric_rows[sum->first->metric];
+    if (row->type == METRIC_HISTOGRAM) {
+        write_histogram(out, row, sum, format);
+        return;
+    }
+    fprintf(out, "%s%s", row->name, row->type == METRIC_COUNTER ? "_total" : "");
+    write_labels(out, sum->first, NULL);
+    fputc(' ', out);
+    if (row->type == METRIC_COUNTER && row->scale == 1)
+        fprintf(out, "%" PRIu64, sum->count);
+    else if (row->type == METRIC_COUNTER)
+        write_number(out, (double)sum->count * row->scale);
+    else
+        write_number(out, sum->gauge);
+    fputc('\n', out);
+}
+
+static const char *const types[] = {
+    [METRIC_COUNTER] = "counter",
+    [METRIC_GAUGE] = "gauge",
+    [METRIC_GAUGE_MAX] = "gauge",
+    [METRIC_HISTOGRAM] = "histogram",
+};
+
+static void write_head(FILE *out, const struct metric_row *row, enum metrics_format format)
+{
+    /* In the older form a counter's name has its suffix here, too. */
+    const char *suffix = format == METRICS_PROMETHEUS && row->type == METRIC_COUNTER ? "_total" : "";
+    fprintf(out, "# HELP %s%s %s\n# TYPE %s%s %s\n", row->name, suffix, row->help, row->name, suffix, types[row->type]);
+    if (format == METRICS_OPENMETRICS && row->unit[0] != '\0')
+        fprintf(out, "# UNIT %s %s\n", row->name, row->unit);
+}
+
+int metrics_write(struct metrics *const *all, unsigned count, enum metrics_format format, FILE *out)
+{
+    size_t size, at = 0;
+    struct metric_series **series = sorted(all, count, &size);
+    if (series == NULL)
+        return E_MEMORY;
+    for (unsigned metric = 0; metric < METRIC_COUNT; metric++) {
+        if (at < size && series[at]->metric == metric)
+            write_head(out, &metric_rows[metric], format);
+        while (at < size && series[at]->metric == metric) {
+            struct sum sum = {.first = series[at]};
+            for (; at < size && order_of(series[at], sum.first) == 0; at++)
+                add(&sum, series[at]);
+            write_sum(out, &sum, format);
+        }
+    }
+    free(series);
+    return 0;
+}
+
+/* ---- the document ---- */
+
+void metrics_docs(FILE *out)
+{
+    fputs("| metric | type | labels | |\n|---|---|---|---|\n", out);
+    for (unsigned i = 0; i < METRIC_COUNT; i++) {
+        const struct metric_row *row = &metric_rows[i];
+        fprintf(out, "| `%s%s` | %s | ", row->name, row->type == METRIC_COUNTER ? "_total" : "", types[row->type]);
+        for (const char *name = row->labels; *name != '\0';) {
+            size_t size = strcspn(name, ",");
+            fprintf(out, "%s`%.*s`", name == row->labels ? "" : ", ", (int)size, name);
+            name += size + (name[size] == ',');
+        }
+        fprintf(out, " | %s |\n", row->help);
+    }
+}

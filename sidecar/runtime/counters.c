@@ -1,0 +1,194 @@
+/* counters.c - feeds the metrics of a loop. */
+#include "sidecar/runtime/counters.h"
+
+#include "sidecar/base/check.h"
+#include "sidecar/base/grpc_status.h"
+#include "sidecar/engine/saga.h"
+#include "sidecar/engine/target.h"
+#include "sidecar/runtime/sidecar_inside.h"
+
+#include <stdio.h>
+#include <sys/stat.h>
+
+#define LABELS(...) ((struct metric_labels){{__VA_ARGS__}})
+
+static void wake(void *self)
+{
+    rpc_wake(((struct loop *)self)->rpc);
+}
+
+int counters_open(struct loop *s)
+{
+    s->vitals.wake = wake;
+    s->vitals.self = s;
+    int code = metrics_create(s->config->metrics_series_max, &s->vitals.metrics);
+    /* The bound on places is what it is from the start; what is counted comes with its first. */
+    for (size_t i = 0; code == 0 && i < s->config->target_count; i++)
+        metrics_set(s->vitals.metrics, METRIC_CALLS_MAX, LABELS(bytes_of_text(s->config->targets[i].name)),
+                    s->config->targets[i].max_concurrent_calls);
+    return code;
+}
+
+void counters_close(struct loop *s)
+{
+    metrics_destroy(s->vitals.metrics);
+}
+
+/* ---- records ---- */
+
+bool counters_want(const struct loop *s, uint8_t type)
+{
+    if (s->vitals.metrics == NULL)
+        return false;
+    return type == RECORD_STARTED || type == RECORD_ACTION_FAILED || type == RECORD_ACTION_ENDED ||
+           type == RECORD_COMPENSATION_FAILED || type == RECORD_COMPENSATION_ENDED || type == RECORD_STUCK ||
+           type == RECORD_ENDED;
+}
+
+static struct bytes phase_name(uint8_t phase)
+{
+    return bytes_of_text(phase == SAGA_PHASE_ACTION ? "action" : "compensation");
+}
+
+static struct bytes step_name(const struct saga *saga, uint16_t step)
+{
+    return step < saga->step_count ? saga_step_name(saga, step) : bytes_of(NULL, 0);
+}
+
+/* The trace id within a traceparent: 00-<32 digits>-... */
+static struct bytes trace_of(const struct saga *saga)
+{
+    return saga->traceparent.size >= 35 ? bytes_of(saga->traceparent.at + 3, 32) : bytes_of(NULL, 0);
+}
+
+static void count_end(struct metrics *m, const struct saga *saga, const struct record *r)
+{
+    struct bytes state = bytes_of_text(record_state_name(r->saga_state));
+    struct span lived = instant_since(r->at, saga->started_at);
+    metrics_add(m, METRIC_SAGAS_ENDED, LABELS(saga->name, state, bytes_of_text(record_reason_name(saga->reason))), 1);
+    metrics_observe(m, METRIC_SAGA_DURATION, LABELS(saga->name, state), lived.us < 0 ? 0 : (uint64_t)lived.us,
+                    trace_of(saga), r->at);
+}
+
+static void count_failure(struct metrics *m, const struct saga *saga, const struct record *r, uint8_t phase)
+{
+    metrics_add(
+        m, METRIC_STEP_FAILURES,
+        LABELS(saga->name, step_name(saga, r->step), phase_name(phase), bytes_of_text(grpc_status_name(r->status))), 1);
+}
+
+void counters_record(struct loop *s, const struct record *r)
+{
+    struct metrics *m = s->vitals.metrics;
+    const struct saga *saga = engine_find(core_engine(s->core), r->saga.serial);
+    if (saga == NULL)
+        return;
+    switch (r->type) {
+    case RECORD_STARTED:
+        metrics_add(m, METRIC_SAGAS_STARTED,
+                    LABELS(saga->name, bytes_of_text(r->mode == SAGA_ENLISTED ? "enlisted" : "orchestrated")), 1);
+        break;
+    case RECORD_ACTION_FAILED:
+        count_failure(m, saga, r, SAGA_PHASE_ACTION);
+        break;
+    case RECORD_ACTION_ENDED:
+        if (r->action_state != SAGA_ACTION_DONE)
+            count_failure(m, saga, r, SAGA_PHASE_ACTION);
+        break;
+    case RECORD_COMPENSATION_FAILED:
+        count_failure(m, saga, r, SAGA_PHASE_COMPENSATION);
+        break;
+    case RECORD_COMPENSATION_ENDED:
+        if (r->compensation_state != SAGA_COMPENSATION_DONE)
+            count_failure(m, saga, r, SAGA_PHASE_COMPENSATION);
+        break;
+    case RECORD_STUCK:
+        metrics_add(m, METRIC_SAGAS_STUCK,
+                    LABELS(saga->name, step_name(saga, r->step), bytes_of_text(record_reason_name(r->reason))), 1);
+        break;
+    case RECORD_ENDED:
+        count_end(m, saga, r);
+        break;
+    default:
+        break;
+    }
+}
+
+/* ---- attempts and commits ---- */
+
+void counters_attempt(struct loop *s, uint16_t target, uint8_t phase, struct instant left_at,
+                      const struct rpc_answer *answer)
+{
+    struct bytes name = bytes_of_text(s->config->targets[target].name);
+    struct instant now = clock_now(&s->clock);
+    bool sent = answer->reach != SAGA_REACH_NONE;
+    const char *status = sent ? grpc_status_name((uint8_t)answer->status) : "NOT_SENT";
+    metrics_add(s->vitals.metrics, METRIC_ATTEMPTS, LABELS(name, phase_name(phase), bytes_of_text(status)), 1);
+    if (sent)
+        metrics_observe(s->vitals.metrics, METRIC_ATTEMPT_DURATION, LABELS(name, phase_name(phase)),
+                        (uint64_t)instant_since(now, left_at).us, bytes_of(NULL, 0), now);
+}
+
+void counters_frame(struct loop *s, size_t bytes)
+{
+    metrics_observe(s->vitals.metrics, METRIC_COMMIT_BYTES, METRIC_NO_LABELS, bytes, bytes_of(NULL, 0),
+                    (struct instant){0});
+}
+
+void counters_commit(struct loop *s, struct instant began_at)
+{
+    struct instant now = clock_now(&s->clock);
+    metrics_observe(s->vitals.metrics, METRIC_COMMITS, METRIC_NO_LABELS, (uint64_t)instant_since(now, began_at).us,
+                    bytes_of(NULL, 0), now);
+}
+
+/* ---- gauges ---- */
+
+static double journal_bytes(const struct loop *s)
+{
+    char path[JOURNAL_PATH_SIZE], log[JOURNAL_PATH_SIZE + 8];
+    struct stat file;
+    double bytes = 0;
+    sidecar_journal_path(s->config, s->index, path);
+    snprintf(log, sizeof log, "%s-wal", path);
+    if (stat(path, &file) == 0)
+        bytes += (double)file.st_size;
+    if (stat(log, &file) == 0)
+        bytes += (double)file.st_size;
+    return bytes;
+}
+
+static void refresh(struct loop *s)
+{
+    struct metrics *m = s->vitals.metrics;
+    const struct engine *e = core_engine(s->core);
+    struct engine_counts counts = engine_counts(e);
+    const struct saga *oldest = engine_after(e, 0);
+    for (uint16_t i = 0; i < s->config->target_count; i++) {
+        struct bytes name = bytes_of_text(s->config->targets[i].name);
+        const struct target *target = engine_target(e, i);
+        metrics_set(m, METRIC_CALLS_IN_FLIGHT, LABELS(name), target->places_taken);
+        metrics_set(m, METRIC_CALLS_WAITING, LABELS(name), target->waiting);
+    }
+    metrics_set(m, METRIC_SAGAS_LIVE, METRIC_NO_LABELS, counts.live);
+    metrics_set(m, METRIC_SAGAS_LIVE_MAX, METRIC_NO_LABELS, s->config->live_sagas_max);
+    metrics_set(m, METRIC_SAGAS_STUCK_NOW, METRIC_NO_LABELS, counts.stuck);
+    metrics_set(m, METRIC_SAGAS_PAUSED, METRIC_NO_LABELS, counts.paused);
+    metrics_set(m, METRIC_OLDEST_LIVE, METRIC_NO_LABELS,
+                oldest == NULL ? 0 : (double)instant_since(clock_now(&s->clock), oldest->started_at).us / 1e6);
+    metrics_set(m, METRIC_JOURNAL_BYTES, METRIC_NO_LABELS, journal_bytes(s));
+    metrics_set(m, METRIC_JOURNAL_FULL, METRIC_NO_LABELS, core_full_since(s->core).us != 0);
+    metrics_set(m, METRIC_DEFINITIONS, METRIC_NO_LABELS, catalog_count(s->catalog));
+}
+
+void counters_turn(struct loop *s)
+{
+    if (s->vitals.metrics == NULL || !vitals_are_wanted(&s->vitals))
+        return;
+    uint32_t reasons = 0;
+    reasons |= s->stopping ? VITALS_STOPPING : 0;
+    reasons |= core_full_since(s->core).us != 0 ? VITALS_JOURNAL_FULL : 0;
+    reasons |= s->failure.code != 0 ? VITALS_FAILED : 0;
+    refresh(s);
+    vitals_tell(&s->vitals, reasons);
+}

@@ -1,0 +1,28 @@
+/* counters.h - what a loop counts (sidecar/observe/metrics.def), and where the numbers come from: durable records, ends of attempts, commits.
+ * Gauges are read when somebody asks for them. Nothing is counted when nobody can look (no http_listen). */
+#ifndef SAGA_RUNTIME_COUNTERS_H
+#define SAGA_RUNTIME_COUNTERS_H
+
+#include "sidecar/runtime/loop_inside.h"
+
+/* Makes the loop's metrics. Returns 0 or E_MEMORY. */
+int counters_open(struct loop *s);
+void counters_close(struct loop *s);
+
+/* Whether records of this type are counted. */
+bool counters_want(const struct loop *s, uint8_t type);
+/* A record has become durable. */
+void counters_record(struct loop *s, const struct record *r);
+
+/* An attempt that left at left_at has ended. */
+void counters_attempt(struct loop *s, uint16_t target, uint8_t phase, struct instant left_at,
+                      const struct rpc_answer *answer);
+
+/* A frame of so many bytes of records has become durable; the commit that made it so began at began_at. */
+void counters_frame(struct loop *s, size_t bytes);
+void counters_commit(struct loop *s, struct instant began_at);
+
+/* Once a turn: brings the gauges up to date when somebody waits for them. */
+void counters_turn(struct loop *s);
+
+#endif

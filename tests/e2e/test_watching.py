@@ -1,0 +1,240 @@
+"""Over HTTP: metrics that agree with the journal, probes that tell why, and neighbours that cannot hurt."""
+import collections
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import tempfile
+import urllib.error
+import urllib.request
+
+import grpc
+
+from harness import (PATIENCE_S, ROOT, Case, Gate, Sidecar, definition, do, enlistment, fail, reason_name, settled, state_name, step,
+                     undo, wait_until)
+
+Code = grpc.StatusCode
+TOOLS = os.path.join(ROOT, "build/tools/usr/bin")
+SAMPLE = re.compile(r'^([a-z_:]+)(?:\{(.*)\})? (\S+)(?: # .*)?$')
+LABEL = re.compile(r'([a-z_]+)="((?:[^"\\]|\\.)*)"')
+
+
+def port_of(sidecar):
+    return int(sidecar.log("listening for probes and scrapes")[0]["port"])
+
+
+def get(sidecar, path, accept=None, method="GET"):
+    """(status, type, text)"""
+    request = urllib.request.Request("http://127.0.0.1:%d%s" % (port_of(sidecar), path), method=method)
+    if accept:
+        request.add_header("Accept", accept)
+    try:
+        with urllib.request.urlopen(request, timeout=PATIENCE_S) as response:
+            return response.status, response.headers["Content-Type"], response.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.headers["Content-Type"], error.read().decode()
+
+
+def samples(text):
+    """{(name, ((label, value), ...)): number}"""
+    found = {}
+    for line in text.splitlines():
+        if not line or line.startswith("#"):
+            continue
+        match = SAMPLE.match(line)
+        assert match, line
+        key = match.group(1), tuple(LABEL.findall(match.group(2) or ""))
+        assert key not in found, "twice: " + line
+        found[key] = float(match.group(3))
+    return found
+
+
+def answers(sidecar, path):
+    """Whether the path is answered with 200; a connection that is turned away is not."""
+    try:
+        return get(sidecar, path)[0] == 200
+    except OSError:
+        return False
+
+
+class Watched(Case):
+    options = {"http_listen": "127.0.0.1:0"}
+
+    def numbers(self):
+        return samples(get(self.sidecar, "/metrics")[2])
+
+
+class Counters(Watched):
+    def test_counters_agree_with_the_journal(self):
+        self.client.register(definition("counted", step("a"), step("b", after=["a"]), step("c", after=["b"])))
+        retry = "retry: {maxAttempts: 1}"
+        self.client.register(definition("letters", "name: a, target: shop, action: %s, compensation: {method: %s, %s}" %
+                                        (do("la"), undo("la"), retry), step("lb", after=["a"])))
+        self.shop.on(do("c"), lambda call: fail(Code.NOT_FOUND)(call) if len(call.request) % 3 == 0 else b"")
+        self.shop.on(do("lb"), fail(Code.NOT_FOUND))
+        self.shop.on(undo("la"), fail(Code.UNAVAILABLE))
+        for i in range(30):
+            self.client.run("counted", input=b"x" * i)
+        for i in range(4):
+            self.client.stuck(self.client.Start(definition="letters").saga_id)
+        for i in range(5):
+            saga = self.client.Begin(name="owned").saga_id
+            (self.client.Commit if i % 2 else self.client.Abort)(saga_id=saga)
+            self.client.end(saga)
+        ended, stuck = collections.Counter(), 0
+        token = ""
+        while True:
+            page = self.client.List(page_size=7, page_token=token)
+            for saga in page.sagas:
+                if state_name(saga) == "STUCK":
+                    stuck += 1
+                elif saga.HasField("ended_at"):
+                    ended[saga.definition or saga.name, state_name(saga), reason_name(saga.reason)] += 1
+            token = page.next_page_token
+            if not token:
+                break
+        numbers = self.numbers()
+        counted = {tuple(v if v else "NONE" for _, v in labels): int(n) for (name, labels), n in numbers.items()
+                   if name == "sagad_sagas_ended_total"}
+        self.assertEqual({k[:2] + (k[2] if k[2] != "UNSPECIFIED" else "NONE",): n for k, n in ended.items()}, counted)
+        self.assertEqual(39, sum(n for (name, _), n in numbers.items() if name == "sagad_sagas_started_total"))
+        self.assertEqual(4, stuck)
+        self.assertEqual(4, numbers["sagad_sagas_stuck_entered_total", (("definition", "letters"), ("step", "a"), ("reason", "COMPENSATION_FAILED"))])
+        self.assertEqual((4, 4), (numbers["sagad_sagas_stuck", ()], numbers["sagad_sagas_live", ()]))
+        self.assertEqual(10, numbers["sagad_step_failures_total", (("definition", "counted"), ("step", "c"), ("phase", "action"), ("status", "NOT_FOUND"))])
+        attempts = sum(n for (name, labels), n in numbers.items() if name == "sagad_attempts_total")
+        self.assertEqual(len(self.shop.calls), attempts)
+        self.assertEqual(attempts, sum(n for (name, _), n in numbers.items() if name == "sagad_attempt_duration_seconds_count"))
+        self.assertEqual(35, sum(n for (name, _), n in numbers.items() if name == "sagad_saga_duration_seconds_count"))
+        self.assertGreater(numbers["sagad_commit_duration_seconds_count", ()], 0)
+        self.assertGreater(numbers["sagad_journal_bytes", ()], 4096)
+        self.assertGreater(numbers["process_cpu_seconds_total", ()], 0)
+
+
+class Metrics(Watched):
+    def test_gauges_are_of_now(self):
+        gate = Gate()
+        self.client.register(definition("gated", step("g")))
+        self.shop.on(do("g"), gate)
+        saga = self.client.Start(definition="gated").saga_id
+        gate.await_call()
+        numbers = self.numbers()
+        self.assertEqual(1, numbers["sagad_target_calls_in_flight", (("target", "shop"),)])
+        self.assertEqual(256, numbers["sagad_target_calls_max", (("target", "shop"),)])
+        gate.open()
+        self.client.end(saga)
+        self.assertEqual(0, self.numbers()["sagad_target_calls_in_flight", (("target", "shop"),)])
+
+    def test_a_trace_leads_from_a_bucket_to_a_saga(self):
+        self.client.register(definition("traced", step("t")))
+        self.client.run("traced", traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+        status, kind, text = get(self.sidecar, "/metrics", accept="application/openmetrics-text; version=1.0.0")
+        self.assertEqual((200, "application/openmetrics-text; version=1.0.0; charset=utf-8"), (status, kind))
+        self.assertTrue(text.endswith("# EOF\n"))
+        self.assertRegex(text, r'sagad_saga_duration_seconds_bucket\{definition="traced",state="COMMITTED",le="[0-9.]+"\} 1 '
+                               r'# \{trace_id="0af7651916cd43dd8448eb211c80319c"\}')
+
+    def test_promtool_finds_nothing(self):
+        self.client.register(definition("linted", step("l")))
+        self.client.run("linted")
+        done = subprocess.run([os.path.join(TOOLS, "promtool"), "check", "metrics"], input=get(self.sidecar, "/metrics")[2],
+                              text=True, capture_output=True, timeout=PATIENCE_S)
+        self.assertEqual((0, "", ""), (done.returncode, done.stdout, done.stderr))
+
+    def test_what_is_not_there_is_said(self):
+        self.assertEqual((404, "there are /metrics, /livez and /readyz\n"), get(self.sidecar, "/nothing")[::2])
+        self.assertEqual(405, get(self.sidecar, "/metrics", method="POST")[0])
+        self.assertEqual((200, ""), get(self.sidecar, "/metrics", method="HEAD")[::2])
+
+    def test_connections_that_say_nothing_hurt_nobody(self):
+        silent = [socket.create_connection(("127.0.0.1", port_of(self.sidecar))) for _ in range(100)]
+        try:
+            self.client.register(definition("beside", step("s")))
+            self.assertState("COMMITTED", self.client.run("beside"))
+        finally:
+            for s in silent:
+                s.close()
+        wait_until(lambda: answers(self.sidecar, "/livez"), "it serves again")
+
+
+class Probes(Case):
+    options = {"http_listen": "127.0.0.1:0"}
+
+    def test_ready_and_live(self):
+        self.assertEqual((200, "ok\n"), get(self.sidecar, "/readyz")[::2])
+        self.assertEqual((200, "ok\n"), get(self.sidecar, "/livez")[::2])
+
+    def test_not_ready_while_it_stops(self):
+        gate = Gate()
+        sidecar = Sidecar(targets={"shop": self.shop.address}, http_listen="127.0.0.1:0", shutdown_grace="20s")
+        try:
+            sidecar.client.register(definition("held", step("h")))
+            self.shop.on(do("h"), gate)
+            sidecar.client.Start(definition="held")
+            gate.await_call()
+            sidecar.terminate()
+            wait_until(lambda: get(sidecar, "/readyz")[0] == 503, "it says that it stops")
+            self.assertIn("it is stopping", get(sidecar, "/readyz")[2])
+            self.assertEqual(200, get(sidecar, "/livez")[0])
+            gate.open()
+            self.assertEqual(0, sidecar.await_exit())
+        finally:
+            gate.open()
+            sidecar.close()
+
+    def test_an_address_that_is_taken_ends_the_start(self):
+        sidecar = Sidecar(start=False, http_listen="127.0.0.1:%d" % port_of(self.sidecar))
+        try:
+            code, said = sidecar.refuse()
+            self.assertEqual(1, code)
+            self.assertIn("http_listen: cannot listen at 127.0.0.1:%d" % port_of(self.sidecar), said)
+        finally:
+            sidecar.close()
+
+    def test_a_name_is_no_address(self):
+        sidecar = Sidecar(start=False, http_listen="localhost:1234")
+        try:
+            code, said = sidecar.refuse()
+            self.assertEqual(2, code)
+            self.assertIn("http_listen: localhost:1234 has no number for a host", said)
+        finally:
+            sidecar.close()
+
+
+class Prometheus(Case):
+    """A real Prometheus scrapes, and finds the example's trace."""
+    options = {"http_listen": "127.0.0.1:0"}
+
+    def test_it_scrapes(self):
+        self.client.register(definition("scraped", step("p")))
+        trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+        self.client.run("scraped", traceparent="00-%s-00f067aa0ba902b7-01" % trace)
+        with tempfile.TemporaryDirectory() as directory:
+            config = os.path.join(directory, "prometheus.yml")
+            with open(config, "w") as f:
+                json.dump({"scrape_configs": [{"job_name": "sagad", "scrape_interval": "200ms", "scrape_timeout": "200ms",
+                                               "static_configs": [{"targets": ["127.0.0.1:%d" % port_of(self.sidecar)]}]}]}, f)
+            with socket.socket() as s:
+                s.bind(("127.0.0.1", 0))
+                port = s.getsockname()[1]
+            process = subprocess.Popen([os.path.join(TOOLS, "prometheus"), "--config.file=" + config,
+                                        "--storage.tsdb.path=" + os.path.join(directory, "data"),
+                                        "--web.listen-address=127.0.0.1:%d" % port, "--enable-feature=exemplar-storage",
+                                        "--log.level=error"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            try:
+                def ask(path):
+                    try:
+                        with urllib.request.urlopen("http://127.0.0.1:%d/api/v1/%s" % (port, path), timeout=5) as r:
+                            return json.load(r)["data"]
+                    except OSError:
+                        return None
+                found = wait_until(lambda: (ask("query?query=sagad_sagas_ended_total") or {}).get("result"), "it has scraped")
+                self.assertEqual("scraped", found[0]["metric"]["definition"])
+                examples = wait_until(lambda: ask("query_exemplars?query=sagad_saga_duration_seconds_bucket&start=0&end=9999999999"),
+                                      "it has the example")
+                self.assertEqual(trace, examples[0]["exemplars"][0]["labels"]["trace_id"])
+            finally:
+                process.send_signal(signal.SIGKILL)
+                process.wait()

@@ -1,0 +1,195 @@
+/* Metrics: what is counted, how much of it, and the two forms in which it is told. */
+#include "sidecar/observe/metrics.h"
+
+#include <check.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#define TEXT(t)     bytes_of_text(t)
+#define LABELS(...) ((struct metric_labels){{__VA_ARGS__}})
+#define NOW         ((struct instant){.us = INT64_C(1700000000000042)})
+
+static struct metrics *m;
+static char *text;
+
+static void setup(void)
+{
+    ck_assert_int_eq(metrics_create(10, &m), 0);
+}
+
+static void teardown(void)
+{
+    metrics_destroy(m);
+    free(text);
+    text = NULL;
+}
+
+static const char *written(struct metrics *const *all, unsigned count, enum metrics_format format)
+{
+    size_t size;
+    free(text);
+    FILE *out = open_memstream(&text, &size);
+    ck_assert_int_eq(metrics_write(all, count, format, out), 0);
+    fclose(out);
+    return text;
+}
+
+static void assert_line(const char *line)
+{
+    char whole[512];
+    snprintf(whole, sizeof whole, "\n%s\n", line);
+    ck_assert_msg(strstr(text, whole) != NULL, "no line %s in:\n%s", line, text);
+}
+
+START_TEST(metrics__a_counter_counts_each_series_alone)
+{
+    metrics_add(m, METRIC_SAGAS_STARTED, LABELS(TEXT("checkout"), TEXT("orchestrated")), 1);
+    metrics_add(m, METRIC_SAGAS_STARTED, LABELS(TEXT("checkout"), TEXT("orchestrated")), 2);
+    metrics_add(m, METRIC_SAGAS_STARTED, LABELS(TEXT("checkou"), TEXT("torchestrated")), 5);
+    ck_assert_str_eq(
+        written(&m, 1, METRICS_PROMETHEUS),
+        "# HELP sagad_sagas_started_total Sagas that began, by definition (or the name given to Begin) and mode.\n"
+        "# TYPE sagad_sagas_started_total counter\n"
+        "sagad_sagas_started_total{definition=\"checkou\",mode=\"torchestrated\"} 5\n"
+        "sagad_sagas_started_total{definition=\"checkout\",mode=\"orchestrated\"} 3\n");
+}
+END_TEST
+
+START_TEST(metrics__several_loops_are_one)
+{
+    struct metrics *other;
+    ck_assert_int_eq(metrics_create(10, &other), 0);
+    metrics_add(m, METRIC_ATTEMPTS, LABELS(TEXT("a"), TEXT("action"), TEXT("OK")), 3);
+    metrics_add(other, METRIC_ATTEMPTS, LABELS(TEXT("a"), TEXT("action"), TEXT("OK")), 4);
+    metrics_set(m, METRIC_SAGAS_LIVE, METRIC_NO_LABELS, 7);
+    metrics_set(other, METRIC_SAGAS_LIVE, METRIC_NO_LABELS, 5);
+    metrics_set(m, METRIC_OLDEST_LIVE, METRIC_NO_LABELS, 7);
+    metrics_set(other, METRIC_OLDEST_LIVE, METRIC_NO_LABELS, 5.5);
+    written((struct metrics *[]){m, other}, 2, METRICS_PROMETHEUS);
+    assert_line("sagad_attempts_total{target=\"a\",phase=\"action\",status=\"OK\"} 7");
+    assert_line("sagad_sagas_live 12");
+    assert_line("sagad_oldest_live_saga_age_seconds 7");
+    metrics_destroy(other);
+}
+END_TEST
+
+START_TEST(metrics__a_histogram_tells_bucket_sum_and_count)
+{
+    struct metric_labels labels = LABELS(TEXT("a"), TEXT("action"));
+    metrics_observe(m, METRIC_ATTEMPT_DURATION, labels, 1000, bytes_of(NULL, 0),
+                    NOW); /* just 1 ms: within its bucket */
+    metrics_observe(m, METRIC_ATTEMPT_DURATION, labels, 1001, bytes_of(NULL, 0), NOW);
+    metrics_observe(m, METRIC_ATTEMPT_DURATION, labels, UINT64_C(8000000000), bytes_of(NULL, 0), NOW);
+    written(&m, 1, METRICS_PROMETHEUS);
+    assert_line("sagad_attempt_duration_seconds_bucket{target=\"a\",phase=\"action\",le=\"0.001\"} 1");
+    assert_line("sagad_attempt_duration_seconds_bucket{target=\"a\",phase=\"action\",le=\"0.0025\"} 2");
+    assert_line("sagad_attempt_duration_seconds_bucket{target=\"a\",phase=\"action\",le=\"7200\"} 2");
+    assert_line("sagad_attempt_duration_seconds_bucket{target=\"a\",phase=\"action\",le=\"+Inf\"} 3");
+    assert_line("sagad_attempt_duration_seconds_sum{target=\"a\",phase=\"action\"} 8000.002001");
+    assert_line("sagad_attempt_duration_seconds_count{target=\"a\",phase=\"action\"} 3");
+}
+END_TEST
+
+START_TEST(metrics__an_example_stands_at_its_bucket_in_openmetrics_alone)
+{
+    struct bytes trace = TEXT("0af7651916cd43dd8448eb211c80319c");
+    metrics_observe(m, METRIC_SAGA_DURATION, LABELS(TEXT("x"), TEXT("COMMITTED")), 20000, trace, NOW);
+    metrics_observe(m, METRIC_SAGA_DURATION, LABELS(TEXT("x"), TEXT("COMMITTED")), 20000, TEXT("not a trace"), NOW);
+    metrics_add(m, METRIC_OVERFLOW, METRIC_NO_LABELS, 1);
+    written(&m, 1, METRICS_OPENMETRICS);
+    assert_line("# TYPE sagad_metrics_overflow counter");
+    assert_line("sagad_metrics_overflow_total 1");
+    assert_line("# UNIT sagad_saga_duration_seconds seconds");
+    assert_line("sagad_saga_duration_seconds_bucket{definition=\"x\",state=\"COMMITTED\",le=\"0.025\"} 2 # "
+                "{trace_id=\"0af7651916cd43dd8448eb211c80319c\"} 0.02 1700000000.000042");
+    assert_line("sagad_saga_duration_seconds_bucket{definition=\"x\",state=\"COMMITTED\",le=\"1.0\"} 2");
+    written(&m, 1, METRICS_PROMETHEUS);
+    ck_assert_ptr_null(strstr(text, "trace_id"));
+}
+END_TEST
+
+START_TEST(metrics__labels_are_escaped_and_cut)
+{
+    char longer[METRIC_LABEL_BYTES + 2];
+    memset(longer, 'a', sizeof longer);
+    memcpy(longer + METRIC_LABEL_BYTES - 1, "\xc3\xa9", 2); /* a character across the bound goes whole */
+    longer[METRIC_LABEL_BYTES + 1] = '\0';
+    metrics_set(m, METRIC_CALLS_WAITING, LABELS(TEXT("a\"b\\c\nd")), 1);
+    metrics_set(m, METRIC_CALLS_WAITING, LABELS(TEXT(longer)), 2);
+    written(&m, 1, METRICS_PROMETHEUS);
+    assert_line("sagad_target_calls_waiting{target=\"a\\\"b\\\\c\\nd\"} 1");
+    ck_assert_ptr_null(strstr(text, "\xc3"));
+    ck_assert_ptr_nonnull(strstr(text, "aaaa\"} 2"));
+}
+END_TEST
+
+START_TEST(metrics__beyond_the_bound_is_other)
+{
+    char name[16];
+    for (int i = 0; i < 13; i++) {
+        snprintf(name, sizeof name, "d%d", i);
+        metrics_add(m, METRIC_SAGAS_STARTED, LABELS(TEXT(name), TEXT("enlisted")), 1);
+    }
+    metrics_add(m, METRIC_SAGAS_STARTED, LABELS(TEXT("d3"), TEXT("enlisted")), 1);
+    written(&m, 1, METRICS_PROMETHEUS);
+    assert_line("sagad_sagas_started_total{definition=\"d3\",mode=\"enlisted\"} 2");
+    assert_line("sagad_sagas_started_total{definition=\"d9\",mode=\"enlisted\"} 1");
+    assert_line("sagad_sagas_started_total{definition=\"_other\",mode=\"_other\"} 3");
+    assert_line("sagad_metrics_overflow_total 3");
+    ck_assert_ptr_null(strstr(text, "\"d10\""));
+}
+END_TEST
+
+static void *write_much(void *self)
+{
+    char name[16];
+    for (int i = 0; i < 20000; i++) {
+        snprintf(name, sizeof name, "d%d", i % 8);
+        metrics_observe(self, METRIC_SAGA_DURATION, LABELS(TEXT(name), TEXT("COMMITTED")), (uint64_t)i,
+                        TEXT(i % 2 ? "11111111111111111111111111111111" : "22222222222222222222222222222222"), NOW);
+    }
+    return NULL;
+}
+
+/* A reader beside the writer sees whole series and whole examples. */
+START_TEST(metrics__are_read_while_they_are_counted)
+{
+    pthread_t writer;
+    unsigned long long last = 0;
+    ck_assert_int_eq(pthread_create(&writer, NULL, write_much, m), 0);
+    for (int i = 0; i < 50; i++) {
+        written(&m, 1, METRICS_OPENMETRICS);
+        const char *count = strstr(text, "sagad_saga_duration_seconds_count{definition=\"d0\"");
+        unsigned long long now = count == NULL ? 0 : strtoull(strchr(count, ' '), NULL, 10);
+        ck_assert_uint_ge(now, last);
+        last = now;
+        for (const char *e = text; (e = strstr(e, "trace_id=\"")) != NULL;) {
+            e += strlen("trace_id=\"");
+            ck_assert_uint_eq(strspn(e, e[0] == '1' ? "1" : "2"), 32);
+        }
+    }
+    pthread_join(writer, NULL);
+    written(&m, 1, METRICS_OPENMETRICS);
+    assert_line("sagad_saga_duration_seconds_count{definition=\"d7\",state=\"COMMITTED\"} 2500");
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("metrics");
+    TCase *all = tcase_create("all");
+    tcase_add_checked_fixture(all, setup, teardown);
+    tcase_add_test(all, metrics__a_counter_counts_each_series_alone);
+    tcase_add_test(all, metrics__several_loops_are_one);
+    tcase_add_test(all, metrics__a_histogram_tells_bucket_sum_and_count);
+    tcase_add_test(all, metrics__an_example_stands_at_its_bucket_in_openmetrics_alone);
+    tcase_add_test(all, metrics__labels_are_escaped_and_cut);
+    tcase_add_test(all, metrics__beyond_the_bound_is_other);
+    tcase_add_test(all, metrics__are_read_while_they_are_counted);
+    suite_add_tcase(suite, all);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
