@@ -36,6 +36,7 @@ struct rpc_call *rpc_call_take(struct rpc *r, struct rpc_entrance *entrance, con
     call->end_details = grpc_empty_slice();
     rpc_link_init(&call->open);
     rpc_link_init(&call->unwatched);
+    rpc_link_init(&call->leaving.link);
     return call;
 }
 
@@ -86,6 +87,13 @@ static void start(struct rpc_call *call, const grpc_op *ops, size_t count, struc
 {
     CHECK(grpc_call_start_batch(call->call, ops, count, op, NULL) == GRPC_CALL_OK);
     call->pending++;
+}
+
+static void start_sending(struct rpc_call *call, const grpc_op *ops, size_t count, struct rpc_op *op)
+{
+    call->leaving.call = call->call;
+    rpc_leaving_begin(call->rpc, &call->leaving);
+    start(call, ops, count, op);
 }
 
 /* ---- cancellation ---- */
@@ -139,6 +147,7 @@ static void finished(struct rpc_op *op, bool ok)
 {
     struct rpc_call *call = RPC_HOLDER(op, struct rpc_call, finished);
     (void)ok;
+    rpc_leaving_end(&call->leaving);
     call->pending--;
     maybe_release(call);
 }
@@ -173,7 +182,7 @@ static void send_end(struct rpc_call *call, const struct bytes *message)
         ops[count++].data.recv_close_on_server.cancelled = &call->cancelled;
     }
     call->finished.done = finished;
-    start(call, ops, count, &call->finished);
+    start_sending(call, ops, count, &call->finished);
 }
 
 static void end(struct rpc_call *call, const struct bytes *message)
@@ -341,6 +350,7 @@ void rpc_next(struct rpc_call *call)
 static void sent(struct rpc_op *op, bool ok)
 {
     struct rpc_call *call = RPC_HOLDER(op, struct rpc_call, sent);
+    rpc_leaving_end(&call->leaving);
     call->sending = false;
     if (call->end_waits && !call->gone)
         send_end(call, NULL);
@@ -369,7 +379,7 @@ void rpc_send(struct rpc_call *call, struct bytes message)
     call->greeted = true;
     call->sending = true;
     call->sent.done = sent;
-    start(call, ops, count, &call->sent);
+    start_sending(call, ops, count, &call->sent);
 }
 
 /* ---- what the owner may ask ---- */

@@ -191,10 +191,13 @@ static struct rpc_entrance *entrance_for(struct rpc_door *d, const struct guest 
     return e;
 }
 
+/* On a unix socket the options of TCP fail, and are not needed (stall.c). */
 static void hand_over(const struct guest *g)
 {
-    int on = 1;
-    setsockopt(g->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* fails on a unix socket, which needs none */
+    int on = 1, unacknowledged_ms = rpc_milliseconds(g->entrance->rpc->options.keepalive_timeout);
+    setsockopt(g->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    /* C core sets it only on what it accepts itself: a peer that reads nothing keeps its connection no longer than this. */
+    setsockopt(g->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unacknowledged_ms, sizeof unacknowledged_ms);
     transport_external_take(&g->entrance->external, g->fd);
 }
 

@@ -1,8 +1,10 @@
 /* out.c - calls out.
  *
- * On a channel that has a connection a call is one batch, so one event. On one that has none, C core lets the call wait; then its headers
- * are a batch of their own, whose fate tells for certain whether the call has left: it comes out as done once they are on a connection, and
- * as failed when they never were. A call that has found no connection within connect_timeout is given up. */
+ * What is sent and what is received are batches of their own, so that the end of a call reaches us at its deadline although the peer does not
+ * read what was sent: the answer is given then, and the call lingers until its sends have come out (stall.c). On a channel without a
+ * connection C core lets the call wait; then its headers are a batch of their own as well, whose fate tells for certain whether the call has
+ * left: it comes out as done once they are on a connection, and as failed when they never were. A call that has found no connection within
+ * connect_timeout is given up. */
 #include "sidecar/rpc/rpc_inside.h"
 
 #include "sidecar/base/grpc_status.h"
@@ -16,18 +18,27 @@
 #define PUSHBACK_KEY    "grpc-retry-pushback-ms"
 #define PUSHBACK_MS_MAX (INT64_C(24) * 3600 * 1000)
 
+/* Of a call that has ended: its headers, too, fail within this, unless they are stuck on a connection and so have left. */
+#define DECISION_MS 250
+
+/* When the room is taken down: what is stuck on a connection has this long to come out once that is cut. */
+#define LINGER_MS 1000
+
 struct rpc_out {
     struct rpc *rpc;
     struct rpc_target *target;
     grpc_call *call;
     void *tag;
-    struct rpc_op ended;
-    struct rpc_op left;
-    struct rpc_link link;       /* in rpc.outs */
-    struct rpc_link connecting; /* in rpc.connecting, or in rpc.unanswered */
-    gpr_timespec connect_end;
+    struct rpc_op ended; /* everything that is received */
+    struct rpc_op left;  /* the headers */
+    struct rpc_op sent;  /* the request, and on a channel with a connection the headers, too */
+    struct rpc_leaving leaving;
+    struct rpc_link link;       /* in rpc.outs, or in rpc.lingering */
+    struct rpc_link connecting; /* in rpc.connecting, rpc.unanswered or rpc.undecided */
+    gpr_timespec connect_end;   /* or the end of the wait for a decision */
     gpr_timespec deadline;
 
+    grpc_slice request; /* until it is sent; empty once it is */
     grpc_metadata_array initial;
     grpc_metadata_array trailing;
     grpc_byte_buffer *output;
@@ -35,6 +46,9 @@ struct rpc_out {
     grpc_slice message;
     const char *trace; /* C core's account of what went wrong, or NULL; ours to free */
     unsigned pending;  /* batches that have not come out */
+    bool apart;        /* its headers are a batch of their own */
+    bool decided;      /* and have come out */
+    bool over;         /* `ended` has come out */
     bool unsent;       /* its headers were never put on a connection */
     bool cancelled;    /* by us */
     struct rpc_out *next_free;
@@ -52,7 +66,9 @@ static struct rpc_out *take(struct rpc *r)
     }
     out->rpc = r;
     out->message = grpc_empty_slice();
+    out->request = grpc_empty_slice();
     rpc_link_init(&out->connecting);
+    rpc_link_init(&out->leaving.link);
     rpc_link_append(&r->outs, &out->link);
     r->out_count++;
     return out;
@@ -63,11 +79,12 @@ static void give_back(struct rpc_out *out)
     struct rpc *r = out->rpc;
     rpc_link_remove(&out->link);
     rpc_link_remove(&out->connecting);
-    r->out_count--;
+    rpc_leaving_end(&out->leaving);
     grpc_metadata_array_destroy(&out->initial);
     grpc_metadata_array_destroy(&out->trailing);
     grpc_byte_buffer_destroy(out->output);
     grpc_slice_unref(out->message);
+    grpc_slice_unref(out->request);
     gpr_free((void *)(uintptr_t)out->trace);
     if (out->call != NULL)
         grpc_call_unref(out->call);
@@ -142,26 +159,38 @@ static void answer(struct rpc_out *out)
     } else {
         a.output = rpc_view(out->output, &flat);
     }
+    rpc_link_remove(&out->link);
+    rpc_link_append(&r->lingering, &out->link);
+    r->out_count--;
     r->callbacks.on_answer(r->callbacks.self, out->tag, &a);
     grpc_slice_unref(flat);
-    give_back(out);
+    if (out->pending == 0)
+        give_back(out);
 }
 
 static void ended(struct rpc_op *op, bool ok)
 {
     struct rpc_out *out = RPC_HOLDER(op, struct rpc_out, ended);
+    struct rpc *r = out->rpc;
     (void)ok;
-    if (--out->pending == 0)
+    out->pending--;
+    out->over = true;
+    rpc_link_remove(&out->connecting);
+    if (!out->apart || out->decided || out->status == GRPC_STATUS_OK) {
         answer(out);
+        return;
+    }
+    out->connect_end = gpr_time_add(r->now, gpr_time_from_millis(DECISION_MS, GPR_TIMESPAN));
+    rpc_link_append(&r->undecided, &out->connecting);
 }
 
-static void left(struct rpc_op *op, bool ok)
+static void sent(struct rpc_op *op, bool ok)
 {
-    struct rpc_out *out = RPC_HOLDER(op, struct rpc_out, left);
-    out->unsent = !ok;
-    rpc_link_remove(&out->connecting);
-    if (--out->pending == 0)
-        answer(out);
+    struct rpc_out *out = RPC_HOLDER(op, struct rpc_out, sent);
+    (void)ok;
+    rpc_leaving_end(&out->leaving);
+    if (--out->pending == 0 && out->over)
+        give_back(out);
 }
 
 /* Returns whether C core has taken the batch. It refuses only metadata that cannot go on the wire (a line break, say). */
@@ -173,20 +202,69 @@ static bool start(struct rpc_out *out, const grpc_op *ops, size_t count, struct 
     return true;
 }
 
-/* Starts the call with its six operations, in one batch or in two. */
-static void start_all(struct rpc_out *out, const grpc_op ops[6])
+/* Sends the request, behind the headers when there are any to send. Returns false when C core refuses those. */
+static bool send_request(struct rpc_out *out, const grpc_op *headers)
+{
+    grpc_op ops[3];
+    size_t count = 0;
+    memset(ops, 0, sizeof ops);
+    if (headers != NULL)
+        ops[count++] = *headers;
+    ops[count].op = GRPC_OP_SEND_MESSAGE;
+    ops[count++].data.send_message.send_message = rpc_fill_slice(out->rpc, out->request);
+    ops[count++].op = GRPC_OP_SEND_CLOSE_FROM_CLIENT;
+    out->request = grpc_empty_slice();
+    out->sent.done = sent;
+    if (!start(out, ops, count, &out->sent))
+        return false;
+    rpc_leaving_begin(out->rpc, &out->leaving);
+    return true;
+}
+
+static void left(struct rpc_op *op, bool ok)
+{
+    struct rpc_out *out = RPC_HOLDER(op, struct rpc_out, left);
+    bool undecided = out->over && !rpc_link_is_single(&out->connecting);
+    out->pending--;
+    out->decided = true;
+    out->unsent = !ok;
+    rpc_link_remove(&out->connecting);
+    if (undecided)
+        answer(out);
+    else if (out->over && out->pending == 0)
+        give_back(out);
+    else if (ok && !out->over)
+        CHECK(send_request(out, NULL));
+}
+
+/* Starts the call. The headers of one that has no connection yet go first, alone: with the request behind them their fate would be known
+ * only once that, too, is written. */
+static void start_all(struct rpc_out *out, const grpc_op *headers)
 {
     struct rpc *r = out->rpc;
-    out->ended.done = ended;
+    grpc_op ops[3];
+    out->apart = grpc_channel_check_connectivity_state(out->target->channel, 0) != GRPC_CHANNEL_READY;
     out->left.done = left;
-    bool connected = grpc_channel_check_connectivity_state(out->target->channel, 0) == GRPC_CHANNEL_READY;
-    if (!start(out, ops, connected ? 6 : 1, connected ? &out->ended : &out->left)) {
+    if (out->apart ? !start(out, headers, 1, &out->left) : !send_request(out, headers)) {
         rpc_link_append(&r->unanswered, &out->connecting);
-    } else if (!connected) {
-        out->connect_end = rpc_after(r->options.connect_timeout);
-        rpc_link_append(&r->connecting, &out->connecting);
-        CHECK(start(out, ops + 1, 5, &out->ended));
+        return;
     }
+    if (out->apart) {
+        out->connect_end = gpr_time_add(r->now, gpr_time_from_micros(r->options.connect_timeout.us, GPR_TIMESPAN));
+        rpc_link_append(&r->connecting, &out->connecting);
+    }
+    memset(ops, 0, sizeof ops);
+    ops[0].op = GRPC_OP_RECV_INITIAL_METADATA;
+    ops[0].data.recv_initial_metadata.recv_initial_metadata = &out->initial;
+    ops[1].op = GRPC_OP_RECV_MESSAGE;
+    ops[1].data.recv_message.recv_message = &out->output;
+    ops[2].op = GRPC_OP_RECV_STATUS_ON_CLIENT;
+    ops[2].data.recv_status_on_client.trailing_metadata = &out->trailing;
+    ops[2].data.recv_status_on_client.status = &out->status;
+    ops[2].data.recv_status_on_client.status_details = &out->message;
+    ops[2].data.recv_status_on_client.error_string = &out->trace;
+    out->ended.done = ended;
+    CHECK(start(out, ops, 3, &out->ended));
 }
 
 void rpc_call_out(struct rpc_target *target, const char *method, const struct rpc_metadata *metadata,
@@ -209,35 +287,25 @@ void rpc_call_out(struct rpc_target *target, const char *method, const struct rp
         entries[i].key = grpc_slice_from_copied_string(metadata[i].key);
         entries[i].value = rpc_slice_of(metadata[i].value);
     }
-    grpc_op ops[6];
-    memset(ops, 0, sizeof ops);
-    ops[0].op = GRPC_OP_SEND_INITIAL_METADATA;
-    ops[0].data.send_initial_metadata.count = metadata_count;
-    ops[0].data.send_initial_metadata.metadata = entries;
-    ops[1].op = GRPC_OP_SEND_MESSAGE;
-    ops[1].data.send_message.send_message = rpc_fill(r, request);
-    ops[2].op = GRPC_OP_SEND_CLOSE_FROM_CLIENT;
-    ops[3].op = GRPC_OP_RECV_INITIAL_METADATA;
-    ops[3].data.recv_initial_metadata.recv_initial_metadata = &out->initial;
-    ops[4].op = GRPC_OP_RECV_MESSAGE;
-    ops[4].data.recv_message.recv_message = &out->output;
-    ops[5].op = GRPC_OP_RECV_STATUS_ON_CLIENT;
-    ops[5].data.recv_status_on_client.trailing_metadata = &out->trailing;
-    ops[5].data.recv_status_on_client.status = &out->status;
-    ops[5].data.recv_status_on_client.status_details = &out->message;
-    ops[5].data.recv_status_on_client.error_string = &out->trace;
-    start_all(out, ops);
+    grpc_op headers;
+    memset(&headers, 0, sizeof headers);
+    headers.op = GRPC_OP_SEND_INITIAL_METADATA;
+    headers.data.send_initial_metadata.count = metadata_count;
+    headers.data.send_initial_metadata.metadata = entries;
+    out->request = rpc_slice_of(request);
+    start_all(out, &headers);
     for (size_t i = 0; i < metadata_count; i++) {
         grpc_slice_unref(entries[i].key);
         grpc_slice_unref(entries[i].value);
     }
 }
 
-int rpc_out_turn(struct rpc *r, gpr_timespec *next)
+/* Answers those whose metadata C core has refused. */
+static int answer_refused(struct rpc *r)
 {
     int count = 0;
     const struct rpc_link *last = r->unanswered.previous; /* what the callbacks add has to wait for the next turn */
-    for (bool more = last != &r->unanswered; more;) {
+    for (bool more = last != &r->unanswered; more; count++) {
         struct rpc_out *out = RPC_HOLDER(r->unanswered.next, struct rpc_out, connecting);
         more = &out->connecting != last;
         const struct rpc_answer a = {
@@ -246,20 +314,33 @@ int rpc_out_turn(struct rpc *r, gpr_timespec *next)
             .message = bytes_of_text("the call's metadata cannot be sent"),
         };
         rpc_link_remove(&out->connecting);
+        r->out_count--;
         r->callbacks.on_answer(r->callbacks.self, out->tag, &a);
         give_back(out);
-        count++;
     }
-    if (rpc_link_is_single(&r->connecting))
-        return count;
-    gpr_timespec now = gpr_now(GPR_CLOCK_MONOTONIC);
-    while (!rpc_link_is_single(&r->connecting)) {
-        struct rpc_out *out = RPC_HOLDER(r->connecting.next, struct rpc_out, connecting);
-        if (gpr_time_cmp(out->connect_end, now) > 0) {
-            *next = gpr_time_min(*next, out->connect_end);
-            break;
-        }
-        rpc_link_remove(&out->connecting);
+    return count;
+}
+
+/* Takes the first of ring out when its time has come. */
+static struct rpc_out *take_due(const struct rpc *r, struct rpc_link *ring, gpr_timespec *next)
+{
+    if (rpc_link_is_single(ring))
+        return NULL;
+    struct rpc_out *out = RPC_HOLDER(ring->next, struct rpc_out, connecting);
+    if (gpr_time_cmp(out->connect_end, r->now) > 0) {
+        *next = gpr_time_min(*next, out->connect_end);
+        return NULL;
+    }
+    rpc_link_remove(&out->connecting);
+    return out;
+}
+
+int rpc_out_turn(struct rpc *r, gpr_timespec *next)
+{
+    int count = answer_refused(r);
+    for (struct rpc_out *out; (out = take_due(r, &r->undecided, next)) != NULL; count++)
+        answer(out); /* its headers are stuck, so they have left */
+    for (struct rpc_out *out; (out = take_due(r, &r->connecting, next)) != NULL;) {
         out->cancelled = true;
         grpc_call_cancel_with_status(out->call, GRPC_STATUS_UNAVAILABLE, "no connection was found in time", NULL);
     }
@@ -273,6 +354,16 @@ void rpc_out_cancel_all(struct rpc *r)
         out->cancelled = true;
         grpc_call_cancel_with_status(out->call, GRPC_STATUS_CANCELLED, "the sidecar is stopping", NULL);
     }
+}
+
+bool rpc_out_drained(struct rpc *r)
+{
+    gpr_timespec end = gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_millis(LINGER_MS, GPR_TIMESPAN));
+    while (!rpc_link_is_single(&r->lingering) && gpr_time_cmp(r->now, end) < 0) {
+        rpc_stall_cut_all(r);
+        rpc_poll(r, SPAN_MS(10));
+    }
+    return rpc_link_is_single(&r->lingering);
 }
 
 void rpc_out_finish(struct rpc *r)

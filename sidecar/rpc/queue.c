@@ -91,10 +91,12 @@ static int drain(struct rpc *r, int handled)
 static int turn(struct rpc *r, struct span wait)
 {
     r->turn++;
+    r->now = gpr_now(GPR_CLOCK_MONOTONIC);
     rpc_entrances_turn(r);
     rpc_call_watch_before(r, wait.us != 0 ? r->turn : r->turn - QUICK_TURNS);
     gpr_timespec next = gpr_inf_future(GPR_CLOCK_MONOTONIC);
     int handled = rpc_asks_read(r) + rpc_out_turn(r, &next);
+    rpc_stall_turn(r, &next);
     if (handled == 0 && wait.us == 0 && r->drained) {
         r->drained = false;
         return 0;
@@ -107,10 +109,12 @@ static int turn(struct rpc *r, struct span wait)
         if (take_one(r, gpr_time_min(end, next)))
             return drain(r, 1);
         next = gpr_inf_future(GPR_CLOCK_MONOTONIC);
+        r->now = gpr_now(GPR_CLOCK_MONOTONIC);
         handled = rpc_out_turn(r, &next);
+        rpc_stall_turn(r, &next);
         if (handled > 0)
             return drain(r, handled);
-        if (gpr_time_cmp(end, gpr_now(GPR_CLOCK_MONOTONIC)) <= 0) {
+        if (gpr_time_cmp(end, r->now) <= 0) {
             r->drained = false;
             return 0;
         }

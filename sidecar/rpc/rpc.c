@@ -36,6 +36,10 @@ int rpc_create(const struct rpc_options *options, const struct rpc_callbacks *ca
     rpc_link_init(&r->unwatched);
     rpc_link_init(&r->targets);
     rpc_link_init(&r->outs);
+    rpc_link_init(&r->lingering);
+    rpc_link_init(&r->undecided);
+    rpc_link_init(&r->leaving);
+    r->now = gpr_now(GPR_CLOCK_MONOTONIC);
     rpc_link_init(&r->connecting);
     rpc_link_init(&r->unanswered);
     rpc_queue_init(r);
@@ -91,11 +95,14 @@ void rpc_destroy(struct rpc *r)
     /* C core's own shutdown resets the calls that arrive after it, which their clients see as CANCELLED and may not dare to repeat. So until
      * everything in flight has ended, calls are still taken in, and refused with words. */
     rpc_entrances_shut(r);
+    if (!rpc_out_drained(r))
+        return; /* a peer over TCP that reads nothing: what it was sent stays until the kernel gives up, or the process ends */
     rpc_door_finish(r);
     rpc_serve_finish(r);
     rpc_health_finish(r);
     rpc_reflection_finish(r);
     rpc_out_finish(r);
+    rpc_stall_finish(r);
     rpc_targets_finish(r);
     rpc_queue_finish(r);
     free(r);

@@ -104,6 +104,13 @@ struct rpc_entrance {
 /* Of one room. */
 #define RPC_ENTRANCES_MAX 32
 
+/* Something that has been given to C core to send, until it has left. */
+struct rpc_leaving {
+    struct rpc_link link; /* in rpc.leaving, by time */
+    gpr_timespec since;
+    grpc_call *call; /* to be cancelled when it stays too long; NULL: its own deadline has ended it */
+};
+
 /* A served call, and before that the slot in which C core puts the next one. */
 struct rpc_call {
     struct rpc *rpc;
@@ -123,6 +130,7 @@ struct rpc_call {
     struct rpc_op sent;
     struct rpc_op finished;
     struct rpc_op closed;
+    struct rpc_leaving leaving;
     struct rpc_link open; /* in rpc.open, from arrival to the end */
     struct rpc_link
         unwatched; /* in rpc.unwatched: unary, delivered, and nobody has asked yet to hear of a cancellation */
@@ -151,6 +159,7 @@ struct rpc_call {
 struct rpc_out;
 struct rpc_health;
 struct rpc_reflection;
+struct rpc_stall;
 
 struct rpc {
     struct rpc_callbacks callbacks;
@@ -158,7 +167,8 @@ struct rpc {
 
     grpc_completion_queue *queue;
     uint64_t turn;
-    bool drained; /* the last rpc_poll ended because there was nothing left */
+    gpr_timespec now; /* when the turn began */
+    bool drained;     /* the last rpc_poll ended because there was nothing left */
 
     grpc_channel *wake_channel;
     grpc_call *wake_call;
@@ -188,8 +198,13 @@ struct rpc {
 
     grpc_byte_buffer sending; /* carries each message that is sent into C core, which empties it at once */
 
+    struct rpc_link leaving;
+    struct rpc_stall *stall; /* NULL as long as everybody reads */
+
     struct rpc_link targets;
-    struct rpc_link outs;       /* every call out */
+    struct rpc_link outs;       /* every call out that has not been answered */
+    struct rpc_link lingering;  /* those that have been, while what they sent is still on its way */
+    struct rpc_link undecided;  /* those that have ended, but it is not known yet whether their headers left */
     struct rpc_link connecting; /* those that have found no connection yet, by start */
     struct rpc_link unanswered; /* ended without C core: their answers are given in the next poll */
     struct rpc_out *free_outs;
@@ -217,6 +232,8 @@ grpc_slice rpc_slice_of(struct bytes bytes);
 
 /* Puts a copy of message into r->sending and returns it, for one SEND_MESSAGE that is started before the next is filled. */
 grpc_byte_buffer *rpc_fill(struct rpc *r, struct bytes message);
+/* The same with a slice, which it takes. */
+grpc_byte_buffer *rpc_fill_slice(struct rpc *r, grpc_slice message);
 
 /* For C core's settings: whole milliseconds, at least one. */
 int rpc_milliseconds(struct span span);
@@ -310,11 +327,23 @@ void rpc_asks_drop(struct rpc *r);
  * *next is lowered to when there will be more to do. */
 int rpc_out_turn(struct rpc *r, gpr_timespec *next);
 void rpc_out_cancel_all(struct rpc *r);
+/* Whether everything that was sent has come out, be it by cutting connections. Waits a moment for it. */
+bool rpc_out_drained(struct rpc *r);
 void rpc_out_finish(struct rpc *r);
+
+/* stall.c: what is not taken. */
+void rpc_leaving_begin(struct rpc *r, struct rpc_leaving *leaving);
+void rpc_leaving_end(struct rpc_leaving *leaving);
+/* Ends what has been on its way for too long; *next is lowered to when there will be more to do. */
+void rpc_stall_turn(struct rpc *r, gpr_timespec *next);
+/* Shuts down, now, every unix socket of ours with something unread. */
+void rpc_stall_cut_all(struct rpc *r);
+void rpc_stall_finish(struct rpc *r);
 
 /* target.c */
 struct rpc_target {
     struct rpc *rpc;
+    char path[ADDRESS_PATH_BYTES_MAX + 1]; /* of a unix socket; "" otherwise */
     struct rpc_link link;
     grpc_channel *channel;
 };

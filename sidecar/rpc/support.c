@@ -40,12 +40,17 @@ grpc_slice rpc_slice_of(struct bytes bytes)
     return grpc_slice_from_copied_buffer((const char *)bytes.at, bytes.size);
 }
 
-grpc_byte_buffer *rpc_fill(struct rpc *r, struct bytes message)
+grpc_byte_buffer *rpc_fill_slice(struct rpc *r, grpc_slice message)
 {
     grpc_slice_buffer *slices = &r->sending.data.raw.slice_buffer;
     grpc_slice_buffer_reset_and_unref(slices);
-    grpc_slice_buffer_add(slices, rpc_slice_of(message));
+    grpc_slice_buffer_add(slices, message);
     return &r->sending;
+}
+
+grpc_byte_buffer *rpc_fill(struct rpc *r, struct bytes message)
+{
+    return rpc_fill_slice(r, rpc_slice_of(message));
 }
 
 int rpc_milliseconds(struct span span)

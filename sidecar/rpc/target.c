@@ -58,6 +58,8 @@ int rpc_target_create(struct rpc *r, const char *address, const struct transport
     if (target == NULL)
         return error_set(detail, E_MEMORY, "", "");
     target->rpc = r;
+    if (at.path != NULL)
+        memcpy(target->path, at.path, strlen(at.path) + 1);
     target->channel = channel_create(&r->options, name, credentials);
     rpc_link_append(&r->targets, &target->link);
     *out = target;

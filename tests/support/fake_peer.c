@@ -7,9 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
-enum { HEADERS = 1, RST_STREAM = 3, SETTINGS = 4, PING = 6, GOAWAY = 7 };
+enum { HEADERS = 1, RST_STREAM = 3, SETTINGS = 4, PING = 6, GOAWAY = 7, WINDOW_UPDATE = 8 };
 enum { END_STREAM = 1, END_HEADERS = 4, ACK = 1 };
 
 void fake_peer_init(struct fake_peer *peer)
@@ -89,8 +90,26 @@ static void send_all(int fd, const uint8_t *at, size_t size)
     }
 }
 
+/* Lets the client send as much as it likes, and takes none of it. */
+static void stay_deaf(struct fake_peer *peer, int fd)
+{
+    static const uint8_t wide[6] = {0, 4, 0x7f, 0xff, 0xff, 0xff};
+    static const uint8_t more[4] = {0x7f, 0, 0, 0};
+    uint8_t out[32];
+    char byte;
+    size_t size = write_frame(out, SETTINGS, 0, 0, wide, sizeof wide);
+    size += write_frame(out + size, SETTINGS, ACK, 0, NULL, 0);
+    send_all(fd, out, size);
+    send_all(fd, out, write_frame(out, WINDOW_UPDATE, 0, 0, more, sizeof more));
+    ck_assert_int_eq(read(peer->stop[0], &byte, 1), 1);
+}
+
 static void serve(struct fake_peer *peer, int fd)
 {
+    if (peer->deaf) {
+        stay_deaf(peer, fd);
+        return;
+    }
     static uint8_t payload[70000];
     uint8_t head[24], out[9];
     if (!read_all(fd, head, 24)) /* the client's preface */
@@ -121,7 +140,17 @@ static void *run(void *arg)
     return NULL;
 }
 
-void fake_peer_start(struct fake_peer *peer)
+static void listen_unix(struct fake_peer *peer)
+{
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    snprintf(at.sun_path, sizeof at.sun_path, "%s", peer->path);
+    peer->listener = socket(AF_UNIX, SOCK_STREAM, 0);
+    ck_assert_int_eq(bind(peer->listener, (struct sockaddr *)&at, sizeof at), 0);
+    ck_assert_int_eq(listen(peer->listener, 8), 0);
+    snprintf(peer->address, sizeof peer->address, "unix:%s", peer->path);
+}
+
+static void listen_tcp(struct fake_peer *peer)
 {
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof at;
@@ -130,12 +159,24 @@ void fake_peer_start(struct fake_peer *peer)
     ck_assert_int_eq(listen(peer->listener, 8), 0);
     ck_assert_int_eq(getsockname(peer->listener, (struct sockaddr *)&at, &size), 0);
     snprintf(peer->address, sizeof peer->address, "127.0.0.1:%d", ntohs(at.sin_port));
+}
+
+void fake_peer_start(struct fake_peer *peer)
+{
+    if (peer->path != NULL)
+        listen_unix(peer);
+    else
+        listen_tcp(peer);
+    ck_assert_int_eq(pipe(peer->stop), 0);
     ck_assert_int_eq(pthread_create(&peer->thread, NULL, run, peer), 0);
 }
 
 void fake_peer_stop(struct fake_peer *peer)
 {
     shutdown(peer->listener, SHUT_RDWR);
+    ck_assert_int_eq(write(peer->stop[1], "s", 1), 1);
     pthread_join(peer->thread, NULL);
+    close(peer->stop[0]);
+    close(peer->stop[1]);
     close(peer->listener);
 }

@@ -9,12 +9,15 @@
 #include <stdint.h>
 
 struct fake_peer {
-    char address[64]; /* "127.0.0.1:port" */
+    char address[128]; /* "127.0.0.1:port", or "unix:path" */
+    const char *path;  /* of a unix socket to listen at; NULL: TCP */
     int listener;
     pthread_t thread;
     uint8_t answer[512]; /* frames, sent once a request's headers have come */
     size_t answer_size;
     bool closes;    /* the connection after that */
+    bool deaf;      /* opens wide windows, and reads nothing at all; stop closes its connection */
+    int stop[2];    /* a pipe */
     unsigned pings; /* that came; to be read after stop */
 };
 

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -182,6 +183,75 @@ static void answer_ping(int fd)
     frame[4] = 1; /* ACK */
     ck_assert_int_eq(send(fd, frame, 17, MSG_NOSIGNAL), 17);
 }
+
+static void send_frame(int fd, uint8_t type, uint8_t flags, uint8_t stream, const void *payload, size_t size)
+{
+    uint8_t frame[9 + 512] = {0, (uint8_t)(size >> 8), (uint8_t)size, type, flags, 0, 0, 0, stream};
+    ck_assert_uint_le(size, 512);
+    if (size > 0)
+        memcpy(frame + 9, payload, size);
+    ck_assert_int_eq(send(fd, frame, 9 + size, MSG_NOSIGNAL), (ssize_t)(9 + size));
+}
+
+/* Begins to speak HTTP/2, with windows of 2 GB when wide, and else with none. */
+static void greet_raw(int fd, bool wide)
+{
+    const uint8_t window[6] = {0, 4, wide ? 0x7f : 0, wide ? 0xff : 0, wide ? 0xff : 0, wide ? 0xff : 0};
+    static const uint8_t more[4] = {0x7f, 0, 0, 0};
+    ck_assert_int_eq(send(fd, preface, sizeof preface - 1, MSG_NOSIGNAL), (ssize_t)sizeof preface - 1);
+    send_frame(fd, 4, 0, 0, window, sizeof window);
+    if (wide)
+        send_frame(fd, 8, 0, 0, more, sizeof more);
+}
+
+/* Calls /t.T/Hold with a byte. */
+static void hold_raw(int fd, uint8_t stream)
+{
+    static const char headers[] = "\x83\x86\x44\x09/t.T/Hold\x41\x09localhost\0\2te\x08trailers\0\x0c"
+                                  "content-type\x10"
+                                  "application/grpc";
+    send_frame(fd, 1, 4, stream, headers, sizeof headers - 1);
+    send_frame(fd, 0, 1, stream, "\0\0\0\0\1x", 6);
+}
+
+static int connect_unix(void)
+{
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    memcpy(at.sun_path, w.address + strlen("unix:"), strlen(w.address) - strlen("unix:"));
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ck_assert_int_eq(connect(fd, (struct sockaddr *)&at, sizeof at), 0);
+    return fd;
+}
+
+START_TEST(rpc_abuse__client_that_takes_no_answer_gives_its_places_back)
+{
+    enum { CALLS = 16, SIZE = 900000 };
+    static uint8_t answer[SIZE];
+    /* Over a unix socket and over TCP; reading nothing with its windows wide open, and with its windows shut. */
+    for (int i = 0; i < 4; i++) {
+        world_init(&w);
+        w.options.keepalive_time = SPAN_MS(300);
+        w.options.keepalive_timeout = SPAN_MS(300);
+        world_open(&w, i % 2 == 0);
+        int fd = i % 2 == 0 ? connect_unix() : connect_raw();
+        greet_raw(fd, i < 2);
+        for (int call = 0; call < CALLS; call++)
+            hold_raw(fd, (uint8_t)(2 * call + 1));
+        WORLD_UNTIL(&w, w.held_count == CALLS);
+        for (int call = 0; call < CALLS; call++)
+            rpc_reply(w.held[call].call, bytes_of(answer, SIZE));
+        ck_assert(!rpc_idle(w.rpc));
+        gpr_timespec begin = gpr_now(GPR_CLOCK_MONOTONIC);
+        memset(w.held, 0, sizeof w.held);
+        w.held_count = 0;
+        WORLD_UNTIL(&w, rpc_idle(w.rpc));
+        ck_assert_int_lt(gpr_time_to_millis(gpr_time_sub(gpr_now(GPR_CLOCK_MONOTONIC), begin)), 3000);
+        still_serves();
+        close(fd);
+        world_close(&w);
+    }
+}
+END_TEST
 
 START_TEST(rpc_abuse__idle_peer_is_asked_again_and_again)
 {
@@ -382,6 +452,7 @@ int main(void)
     tcase_add_test(tc, rpc_abuse__silent_connections_are_dropped_in_time);
     tcase_add_test(tc, rpc_abuse__silent_crowd_keeps_nobody_out);
     tcase_add_test(tc, rpc_abuse__peer_that_falls_silent_is_dropped_in_time);
+    tcase_add_test(tc, rpc_abuse__client_that_takes_no_answer_gives_its_places_back);
     tcase_add_test(tc, rpc_abuse__idle_peer_is_asked_again_and_again);
     tcase_add_test(tc, rpc_abuse__message_that_unpacks_to_too_much_is_refused);
     tcase_add_test(tc, rpc_abuse__thousands_of_dropped_connections_leave_nothing);

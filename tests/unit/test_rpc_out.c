@@ -423,6 +423,72 @@ START_TEST(rpc_out__silent_peer_leaves_it_open_whether_it_ran)
 }
 END_TEST
 
+static const char *deaf_path(void)
+{
+    static char path[64];
+    snprintf(path, sizeof path, "/tmp/test_rpc_out.%d", (int)getpid());
+    return path;
+}
+
+START_TEST(rpc_out__attempt_ends_at_its_deadline_although_the_peer_reads_nothing)
+{
+    enum { COUNT = 24, SIZE = 100000 };
+    static char request[SIZE + 1];
+    static struct world_answer answers[COUNT];
+    memset(request, 'x', SIZE);
+    for (int unix_socket = 0; unix_socket < 2; unix_socket++) {
+        begin_peer();
+        peer.deaf = true;
+        peer.path = unix_socket ? deaf_path() : NULL;
+        world_init(&w);
+        w.options.keepalive_timeout = SPAN_S(5); /* the connection stands */
+        world_open(&w, false);
+        fake_peer_start(&peer);
+        struct rpc_target *target = world_target(&w, peer.address);
+        gpr_timespec begin = gpr_now(GPR_CLOCK_MONOTONIC);
+        for (int i = 0; i < COUNT; i++)
+            world_call_out(&w, target, "/t.T/Echo", request, SPAN_MS(500), &answers[i]);
+        for (int i = 0; i < COUNT; i++)
+            WORLD_UNTIL(&w, answers[i].count == 1);
+        int64_t took_ms = gpr_time_to_millis(gpr_time_sub(gpr_now(GPR_CLOCK_MONOTONIC), begin));
+        ck_assert_int_lt(took_ms, 1500);
+        for (int i = 0; i < COUNT; i++) {
+            ck_assert_int_eq(answers[i].status, 4);
+            ck_assert_int_eq(answers[i].reach, SAGA_REACH_MAYBE);
+        }
+        ck_assert(rpc_idle(w.rpc));
+        world_close(&w); /* which waits for nobody either */
+        fake_peer_stop(&peer);
+        if (unix_socket)
+            unlink(peer.path);
+    }
+}
+END_TEST
+
+START_TEST(rpc_out__connection_to_a_peer_that_reads_nothing_is_given_up)
+{
+    enum { SIZE = 1000000 };
+    static char request[SIZE + 1];
+    struct world_answer a;
+    memset(request, 'x', SIZE);
+    begin_peer();
+    peer.deaf = true;
+    peer.path = deaf_path();
+    world_init(&w);
+    w.options.keepalive_timeout = SPAN_MS(400);
+    world_open(&w, false);
+    fake_peer_start(&peer);
+    struct rpc_target *target = world_target(&w, peer.address);
+    world_call_out(&w, target, "/t.T/Echo", request, SPAN_S(60), &a);
+    WORLD_UNTIL(&w, a.count == 1); /* long before its deadline */
+    ck_assert_int_eq(a.status, 14);
+    ck_assert_int_eq(a.reach, SAGA_REACH_MAYBE);
+    world_close(&w);
+    fake_peer_stop(&peer);
+    unlink(peer.path);
+}
+END_TEST
+
 START_TEST(rpc_out__pushback_is_read)
 {
     static const struct {
@@ -462,6 +528,8 @@ int main(void)
     tcase_add_test(tc, rpc_out__refused_stream_was_not_executed);
     tcase_add_test(tc, rpc_out__peer_is_not_pinged_more_often_than_servers_permit);
     tcase_add_test(tc, rpc_out__silent_peer_leaves_it_open_whether_it_ran);
+    tcase_add_test(tc, rpc_out__attempt_ends_at_its_deadline_although_the_peer_reads_nothing);
+    tcase_add_test(tc, rpc_out__connection_to_a_peer_that_reads_nothing_is_given_up);
     tcase_add_test(tc, rpc_out__pushback_is_read);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
