@@ -21,6 +21,7 @@ struct api_options {
     struct rpc *rpc;
     struct rpc *const *rooms; /* of every loop, by its index: a pipe's commands are asked of them */
     unsigned loop, loops;     /* which of how many this one is */
+    const struct tags *tags;  /* whose ids are whose */
     struct definition_limits definition_limits;
     struct retry_policy compensation_retry; /* where an enlistment's policy leaves something out */
     uint32_t waiters_max, watchers_max, pipe_commands_max, steps_max;

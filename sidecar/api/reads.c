@@ -96,7 +96,7 @@ int reads_get(struct api *api, struct read *read, const void *message, struct er
                                        : view_ended(a, &found.ended, api->catalog);
     if (response.saga == NULL)
         return error_set(detail, E_MEMORY, "", NULL);
-    code = timeline_load(api->store, &(struct timeline_query){.serial = id.serial, .last_frame = found.last_frame}, a,
+    code = timeline_load(api->core, &(struct timeline_query){.serial = id.serial, .last_frame = found.last_frame}, a,
                          &timeline, detail);
     if (code != 0)
         return code;
@@ -266,7 +266,7 @@ static int dead_letter(struct api *api, const struct saga *saga, Saga__V1__Saga 
     Saga__V1__Saga *view = view_saga(&api->arena, saga, core_engine(api->core), VIEW_STEPS);
     struct timeline_query last = {
         .serial = saga->id.serial, .last_frame = saga->position, .records_max = DEAD_LETTER_RECORDS};
-    int code = timeline_load(api->store, &last, &api->arena, &timeline, detail);
+    int code = timeline_load(api->core, &last, &api->arena, &timeline, detail);
     if (code != 0)
         return code;
     if (view == NULL || !view_add_history(&api->arena, view, &timeline))
@@ -319,6 +319,14 @@ static void free_read(struct read *read)
     free(read);
 }
 
+/* It is run after the next commit. */
+static void put_back(struct api *api, struct read *read)
+{
+    read->next = NULL;
+    *api->reads_last = read;
+    api->reads_last = &read->next;
+}
+
 static void refuse(struct read *read, int code, const struct error_detail *detail)
 {
     api_refuse(read->request.call, code, detail);
@@ -341,8 +349,7 @@ void reads_message(struct api *api, struct rpc_call *call, struct bytes message)
         .body = bytes_of(body, message.size),
     };
     rpc_call_set_owner(call, &read->request);
-    *api->reads_last = read;
-    api->reads_last = &read->next;
+    put_back(api, read);
 }
 
 static int run(struct api *api, struct read *read, struct error_detail *detail)
@@ -350,9 +357,9 @@ static int run(struct api *api, struct read *read, struct error_detail *detail)
     const struct method *method = &methods[read->request.method];
     if (read->cancelled)
         return error_set(detail, E_STOPPING, "", "nobody waits for the answer any more");
-    if (core_full_since(api->core).us != 0)
-        return error_set(detail, E_JOURNAL_FULL, "",
-                         "the journal's disk is full: sagas in flight wait for room, and cannot be shown until then");
+    if (core_stalled(api->core) != 0)
+        return error_set(detail, core_stalled(api->core), "",
+                         "the journal takes nothing now: sagas in flight wait for it, and cannot be shown until then");
     int code = api_check(api, read->request.method, read->body, detail);
     if (code != 0)
         return code;
@@ -382,7 +389,9 @@ void reads_run(struct api *api)
         struct read *next = read->next;
         struct error_detail detail;
         int code = run(api, read, &detail);
-        if (code != 0)
+        if (code == STORE_PENDING)
+            put_back(api, read);
+        else if (code != 0)
             refuse(read, code, &detail);
         else
             free_read(read);

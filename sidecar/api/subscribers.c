@@ -203,7 +203,7 @@ static int names_of_ended(struct api *api, const struct ended_row *row, struct n
     out->name = bytes_of_text(name);
     if (out->definition != NULL)
         return 0;
-    int code = timeline_load(api->store, &(struct timeline_query){.serial = serial, .last_frame = row->last_frame},
+    int code = timeline_load(api->core, &(struct timeline_query){.serial = serial, .last_frame = row->last_frame},
                              &api->arena, &timeline, detail);
     if (code != 0 || timeline.truncated)
         return code;
@@ -254,7 +254,7 @@ static void watch_one(struct api *api, struct subscriber *u)
         code = names_of(api, u->saga, &names, &detail);
     if (code == 0)
         code = timeline_load(
-            api->store,
+            api->core,
             &(struct timeline_query){.serial = u->saga.serial, .last_frame = last_frame, .after = u->cursor},
             &api->arena, &timeline, &detail);
     if (code == 0 && timeline.truncated && u->cursor.frame != 0)
@@ -393,7 +393,7 @@ void subscribers_sent(struct api *api, struct request *request)
     struct subscriber *u = (struct subscriber *)(void *)request;
     u->sending = false;
     /* While the journal is full, memory is ahead of it: what there is to see comes with the next commit. */
-    if (core_full_since(api->core).us == 0 && !core_pending(api->core)) {
+    if (!core_pending(api->core)) {
         watch_turn(api, u);
     } else if (u->to != NULL) {
         subscribers_touch(api->subscribers, u->saga.serial);

@@ -56,7 +56,11 @@
     X(E_SYNTAX, -32, "SYNTAX", CODE_INVALID_ARGUMENT, false, "the text cannot be read") \
     X(E_DEFINITIONS, -33, "DEFINITIONS_MAX", CODE_RESOURCE_EXHAUSTED, false, \
       "the sidecar holds definitions_max definitions") \
-    X(E_SYSTEM, -34, "SYSTEM", CODE_INTERNAL, false, "the operating system refused")
+    X(E_SYSTEM, -34, "SYSTEM", CODE_INTERNAL, false, "the operating system refused") \
+    X(E_JOURNAL_FENCED, -35, "JOURNAL_FENCED", CODE_UNAVAILABLE, true, \
+      "the journal is no longer this sidecar's: another has it, or its files are gone") \
+    X(E_JOURNAL_AWAY, -36, "JOURNAL_AWAY", CODE_UNAVAILABLE, true, \
+      "the journal does not say what became of its last commit; sagas in flight wait for that")
 
 #define ERROR_CONSTANT(constant, number, reason, status, retryable, text) constant = number,
 enum error_code { ERROR_TABLE(ERROR_CONSTANT) };

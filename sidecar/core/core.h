@@ -2,6 +2,9 @@
  * the store commit them at once, and only then lets the effects out (I1). No clock, no network, no threads: sagad and
  * the simulator drive the same code.
  *
+ * A store may take its time. Then up to two batches are on the way, and memory is ahead of what is durable by these and the one that is
+ * gathered. What each decided is let out when that one is durable, in order; a saga that has ended can be found in memory until its end is.
+ *
  * One owner. The order of use: core_open (recovery), then any number of core_submit, core_commit when there is nothing
  * more to submit, and so on. */
 #ifndef SAGA_CORE_CORE_H
@@ -15,7 +18,7 @@ struct core;
 
 /* What the core does to the world outside. Nothing here may call back into the core. */
 struct core_world {
-    /* The records of a frame are durable: for whoever watches. Comes before the replies of the same commit. */
+    /* The records of a frame are durable: for whoever watches. Comes before the replies of the same commit, and frame by frame. */
     void (*durable)(void *self, uint64_t frame, struct bytes records);
     /* A requester's answer. detail is NULL unless reply->code is an error. */
     void (*reply)(void *self, const struct reply_effect *reply, const struct error_detail *detail);
@@ -30,13 +33,14 @@ struct core_options {
     const struct target_options *targets;
     size_t target_count;
     size_t commit_bytes_max; /* a batch that has grown so large is committed before more is taken in */
+    size_t frame_bytes_max;  /* a frame that has grown so large is ended, and the batch goes on in another; 0: 32768 */
     struct span retention;   /* of sagas that have ended */
     uint32_t move_after; /* frames: the history of a saga that lives longer is written anew, so that it neither holds up
                             retention nor lengthens recovery; 0: 16384 */
 };
 
 /* Makes the engine, replays the store's live sagas into it and lets them take up where they were; what they then ask
- * for comes out of the first core_commit. The catalog must already hold the store's definitions; the store and the
+ * for comes out of core_commit, until core_resuming is over. The catalog must already hold the store's definitions; the store and the
  * catalog are borrowed for the core's life. Returns 0 or an error; detail then says what to do. */
 int core_open(const struct core_options *options, const struct memory *memory, struct store *store,
               const struct store_state *state, struct catalog *catalog, const struct core_world *world,
@@ -58,16 +62,32 @@ int core_register(struct core *c, struct definition *definition, struct instant 
 /* Adds an answer that the core has no other part in, so that it too waits for what was decided before it. */
 int core_reply(struct core *c, const struct reply_effect *reply, const struct error_detail *detail);
 
-/* Whether there is anything to commit or let out, and whether the batch is as large as it may become. */
+/* Whether anything waits to be committed or let out; whether that only waits for the store, so that core_commit had better be called a
+ * little later; and whether the batch is as large as it may become. */
 bool core_pending(const struct core *c);
+bool core_waits(const struct core *c);
 bool core_batch_full(const struct core *c);
 
-/* Makes the batch durable and lets its effects out. Returns 0; E_JOURNAL_FULL when there is no room: everything waits,
- * requests are refused, answers are still taken in, and the next core_commit tries again; E_JOURNAL or E_MEMORY when
- * the owner must stop. */
+/* Takes what the store has to say of earlier batches, lets out what is durable, takes in anew what waited for a look-up, and hands over the
+ * next batch when the store may take it. Returns 0, also while batches are on the way; E_JOURNAL_FULL when there is no room and
+ * E_JOURNAL_AWAY when the fate of a batch is not known: everything waits, requests are refused, answers are still taken in, and the next
+ * core_commit goes on; anything else (E_JOURNAL, E_JOURNAL_FENCED, E_MEMORY) when the owner must stop. */
 int core_commit(struct core *c, struct instant now, struct error_detail *detail);
 
-/* Not 0: since when the journal has been full. */
+/* The last frame that anything decided so far is in, and the last that is durable. What was read of memory may be shown once the second has
+ * come to where the first was at the reading. */
+uint64_t core_decided(const struct core *c);
+uint64_t core_durable(const struct core *c);
+
+/* As the store's, and of frames that are not durable yet, too. */
+int core_read_frame(struct core *c, uint64_t frame, struct bytes *records, struct error_detail *detail);
+
+/* Whether sagas that recovery found have still to take up where they were; core_commit goes on with them, a batch at a time. Until then
+ * requests are refused. */
+bool core_resuming(const struct core *c);
+
+/* E_JOURNAL_FULL or E_JOURNAL_AWAY while that keeps everything waiting, else 0; and not 0: since when the journal has been full. */
+int core_stalled(const struct core *c);
 struct instant core_full_since(const struct core *c);
 
 /* The time of the latest record that recovery saw; the clock may not stand before it. */
@@ -80,7 +100,7 @@ void core_hold(struct core *c);
  * leaves any more. What was decided stays in the batch; a later core_commit may still make it durable. */
 void core_abandon(struct core *c);
 
-/* When the next EVENT_TICK is due, or INSTANT_NEVER. None is, while the journal is full and after core_hold. */
+/* When the next EVENT_TICK is due, or INSTANT_NEVER. None is while core_stalled or core_resuming, and after core_hold. */
 struct instant core_expiry(const struct core *c);
 
 /* Moves the histories of sagas that live long, and drops what is older than the retention: a bounded piece of either,
@@ -88,7 +108,7 @@ struct instant core_expiry(const struct core *c);
  * do now. */
 int core_maintain(struct core *c, struct instant now, bool *more, struct error_detail *detail);
 
-/* To look at. Only between a core_commit that returned 0 and the next core_submit is what they show durable. */
+/* To look at. What it shows is durable while core_pending is false, and otherwise as core_decided says. */
 const struct engine *core_engine(const struct core *c);
 
 #endif

@@ -20,7 +20,7 @@ static int move(struct core *c, const struct saga *s, struct instant now, struct
 {
     struct timeline history;
     struct timeline_query query = {.serial = s->id.serial, .last_frame = s->position, .records_max = SIZE_MAX};
-    int code = timeline_load(c->store, &query, arena, &history, detail);
+    int code = timeline_load(c, &query, arena, &history, detail);
     if (code != 0)
         return code;
     CHECK(!history.truncated && history.count > 0);
@@ -28,12 +28,13 @@ static int move(struct core *c, const struct saga *s, struct instant now, struct
         history.count--;
     struct record moved = {
         .type = RECORD_MOVED, .saga = s->id, .at = now, .step = RECORD_NO_STEP, .copies = (uint32_t)history.count};
-    c->failed = core_append(c, &moved, s->position);
+    uint64_t frame = core_next_frame(c);
+    c->failed = frame == 0 ? E_MEMORY : core_append(c, &moved, s->position);
     for (size_t i = 0; c->failed == 0 && i < history.count; i++)
-        c->failed = core_append(c, &history.entries[i].record, c->frame);
+        c->failed = core_append(c, &history.entries[i].record, frame);
     if (c->failed != 0)
         return core_failed(c, detail); /* a part of a history must never be committed */
-    engine_set_moved(c->engine, s->id.serial, c->frame);
+    engine_set_moved(c->engine, s->id.serial, frame);
     return 0;
 }
 
@@ -49,7 +50,8 @@ static int move_long_lived(struct core *c, struct instant now, bool *more, struc
     arena_init(&arena);
     for (unsigned i = 0; code == 0; i++) {
         const struct saga *s = engine_earliest(c->engine);
-        if (s == NULL || c->frame - s->first_position <= after)
+        /* One that has ended leaves memory as soon as that is durable. */
+        if (s == NULL || saga_ended(s) || c->frame - s->first_position <= after)
             break;
         *more = i == MOVE_MAX || core_batch_full(c);
         if (*more)
@@ -57,23 +59,35 @@ static int move_long_lived(struct core *c, struct instant now, bool *more, struc
         code = move(c, s, now, &arena, detail);
         arena_reset(&arena);
     }
+    if (code == STORE_PENDING) {
+        *more = true; /* the frame is on its way */
+        code = 0;
+    }
     arena_finish(&arena);
     return code;
+}
+
+/* Nothing is gathered that the owner has not had committed. */
+static bool at_rest(struct core *c)
+{
+    const struct batch *b = c->open;
+    return !batch_has_content(b) && b->effect_count == 0 && c->orphan_count == 0 && !c->resuming;
 }
 
 int core_maintain(struct core *c, struct instant now, bool *more, struct error_detail *detail)
 {
     *more = false;
-    if (c->failed != 0)
+    if (c->failed != 0 || c->lost != 0)
         return 0;
-    if (c->full_since.us == 0) {
-        if (core_pending(c))
+    if (c->stalled == 0) {
+        if (!at_rest(c))
             return 0;
         int code = move_long_lived(c, now, more, detail);
-        if (code != 0 || core_pending(c))
+        if (code != 0 || batch_has_content(c->open))
             return code;
     }
     struct instant before = {.us = now.us - c->options.retention.us};
     uint64_t keep_from = DEFECT(DROPS_WHAT_IS_NEEDED) ? core_oldest_live_frame(c) : c->needed_from;
+    CHECK(DEFECT(DROPS_WHAT_IS_NEEDED) || keep_from <= c->durable_frame + 1); /* what is not durable is not dropped */
     return c->store->drop(c->store, before, keep_from, DROP_MAX, more, detail);
 }

@@ -1,9 +1,13 @@
 /* core_recovery.c - how a core comes to be: the journal is replayed into the engine, by the same code that made it. */
 #include "sidecar/core/core_inside.h"
 
+#include "sidecar/base/check.h"
 #include "sidecar/base/defect.h"
 #include "sidecar/engine/saga.h"
 #include "sidecar/journal/codec.h"
+
+/* Between two looks at how large the batch has become. */
+#define RESUME_SAGAS 16
 
 struct replay {
     struct core *core;
@@ -60,7 +64,10 @@ static int recover(struct core *c, const struct store_state *state, struct insta
 {
     uint64_t from = state->oldest_live_frame != 0 ? state->oldest_live_frame : state->first_frame;
     struct replay replay = {.core = c, .from = from, .detail = detail};
+    CHECK(state->oldest_live_frame <= state->last_frame + 1);
     c->frame = state->last_frame + 1;
+    c->durable_frame = state->last_frame;
+    c->epoch = state->epoch;
     c->oldest_live_frame = from;
     engine_set_serial(c->engine, state->serial_max);
     if (from != 0 && from <= state->last_frame) {
@@ -69,9 +76,23 @@ static int recover(struct core *c, const struct store_state *state, struct insta
             return code;
     }
     c->needed_from = core_oldest_live_frame(c);
-    if (engine_resume(c->engine, instant_max(now, c->latest), &c->out) != 0)
-        return error_set(detail, E_MEMORY, "", NULL);
+    c->resuming = engine_counts(c->engine).live > 0;
+    return core_resume(c, now, detail);
+}
+
+int core_resume(struct core *c, struct instant now, struct error_detail *detail)
+{
+    while (c->resuming && c->failed == 0 && !core_batch_full(c)) {
+        if (engine_resume(c->engine, instant_max(now, c->latest), &c->resume_after, RESUME_SAGAS, &c->out) != 0)
+            return error_set(detail, E_MEMORY, "", NULL);
+        c->resuming = c->resume_after != UINT64_MAX;
+    }
     return core_failed(c, detail);
+}
+
+bool core_resuming(const struct core *c)
+{
+    return c->resuming;
 }
 
 int core_open(const struct core_options *options, const struct memory *memory, struct store *store,
@@ -83,6 +104,9 @@ int core_open(const struct core_options *options, const struct memory *memory, s
         return error_set(detail, E_MEMORY, "", NULL);
     memset(c, 0, sizeof *c);
     c->options = *options;
+    c->open = &c->batches[0];
+    if (c->options.frame_bytes_max == 0)
+        c->options.frame_bytes_max = FRAME_BYTES_DEFAULT;
     c->memory = *memory;
     c->store = store;
     c->catalog = catalog;
@@ -113,13 +137,9 @@ void core_close(struct core *c)
     if (c == NULL)
         return;
     struct memory memory = c->memory;
-    struct batch *b = &c->batch;
-    for (size_t i = 0; i < b->effect_count; i++)
-        memory_give_back(&memory, b->effects[i].detail, sizeof *b->effects[i].detail);
-    memory_give_back(&memory, b->records, b->room);
-    memory_give_back(&memory, b->effects, b->effect_room * sizeof *b->effects);
-    memory_give_back(&memory, b->ended, b->ended_room * sizeof *b->ended);
-    memory_give_back(&memory, b->definitions, b->definition_room * sizeof *b->definitions);
+    for (unsigned i = 0; i < BATCH_COUNT; i++)
+        batch_free(c, &c->batches[i]);
+    parked_free(c);
     memory_give_back(&memory, c->orphans, c->orphan_room * sizeof *c->orphans);
     engine_destroy(c->engine);
     memory_give_back(&memory, c, sizeof *c);

@@ -110,7 +110,7 @@ static int gather_frame(struct gathering *g, uint64_t frame, struct bytes rest, 
     return found ? 0 : error_set(detail, E_JOURNAL_CORRUPT, "", "a frame lacks a record that another one points to");
 }
 
-int timeline_load(struct store *store, const struct timeline_query *query, struct arena *arena, struct timeline *out,
+int timeline_load(struct core *core, const struct timeline_query *query, struct arena *arena, struct timeline *out,
                   struct error_detail *detail)
 {
     struct gathering g = {.query = query, .timeline = out, .arena = arena};
@@ -122,7 +122,7 @@ int timeline_load(struct store *store, const struct timeline_query *query, struc
             out->truncated = true;
             break;
         }
-        int code = store->read_frame(store, frame, &records, detail);
+        int code = core_read_frame(core, frame, &records, detail);
         if (code == E_CURSOR) {
             out->truncated = true;
             break;

@@ -2,9 +2,8 @@
 #ifndef SAGA_CORE_TIMELINE_H
 #define SAGA_CORE_TIMELINE_H
 
-#include "sidecar/engine/engine.h"
-#include "sidecar/journal/store.h"
 #include "sidecar/core/arena.h"
+#include "sidecar/core/core.h"
 
 /* The most records of one saga that are gathered: the latest. */
 #define TIMELINE_RECORDS_MAX 20000
@@ -46,8 +45,9 @@ struct timeline_query {
     size_t records_max;    /* stops once it has so many; 0: TIMELINE_RECORDS_MAX */
 };
 
-/* Gathers records of one saga. Everything is taken from arena. Returns 0, E_MEMORY, E_JOURNAL or E_JOURNAL_CORRUPT. */
-int timeline_load(struct store *store, const struct timeline_query *query, struct arena *arena, struct timeline *out,
+/* Gathers records of one saga. Everything is taken from arena. Returns 0, STORE_PENDING (ask again),
+ * E_MEMORY, E_JOURNAL or E_JOURNAL_CORRUPT. */
+int timeline_load(struct core *core, const struct timeline_query *query, struct arena *arena, struct timeline *out,
                   struct error_detail *detail);
 
 /* Replays a whole timeline into an engine of its own, so that a saga that has left memory can be shown as it ended. *out is given and must be

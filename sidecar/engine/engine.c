@@ -217,10 +217,13 @@ int engine_replay(struct engine *e, const struct record *record, const struct de
     return 0;
 }
 
-int engine_resume(struct engine *e, struct instant now, const struct engine_out *out)
+int engine_resume(struct engine *e, struct instant now, uint64_t *after, unsigned sagas_max,
+                  const struct engine_out *out)
 {
     struct turn turn = {.engine = e, .now = now, .out = out};
-    for (struct saga *s = e->oldest; s != NULL; s = s->newer) {
+    struct saga *s = (struct saga *)(uintptr_t)engine_after(e, *after);
+    for (; s != NULL && sagas_max > 0; s = s->newer, sagas_max--) {
+        *after = s->id.serial;
         if (saga_ended(s))
             continue;
         s->lease_until = s->mode == SAGA_ENLISTED ? instant_after(now, s->lease) : INSTANT_NEVER;
@@ -232,7 +235,10 @@ int engine_resume(struct engine *e, struct instant now, const struct engine_out 
         advance(&turn, s);
         saga_check(s);
     }
-    engine_check(e);
+    if (s == NULL) {
+        *after = UINT64_MAX;
+        engine_check(e);
+    }
     return 0;
 }
 

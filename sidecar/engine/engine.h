@@ -122,8 +122,10 @@ int engine_replay(struct engine *e, const struct record *record, const struct de
                   struct error_detail *detail);
 
 /* Recovery's end: the sagas that live take up where the journal left them. Attempts that were out are counted as lost, those whose
- * time has come are called again. Gives records and effects like a step. Returns 0 or E_MEMORY. */
-int engine_resume(struct engine *e, struct instant now, const struct engine_out *out);
+ * time has come are called again. At most sagas_max of those with a serial above *after (0: from the first), in order; *after becomes the
+ * last of them, or UINT64_MAX when there are no more. Gives records and effects like a step. Returns 0 or E_MEMORY. */
+int engine_resume(struct engine *e, struct instant now, uint64_t *after, unsigned sagas_max,
+                  const struct engine_out *out);
 
 /* The live saga with this serial, or NULL. An ended saga stays until engine_release. View until the next step. */
 const struct saga *engine_find(const struct engine *e, uint64_t serial);

@@ -34,16 +34,46 @@ struct definition_row {
     struct bytes source;
 };
 
-/* Everything that becomes durable together. Borrowed for the call. */
+/* What is kept about something that need not be a saga: a row by kind and name, replaced as a whole. Numbers of kinds are in the journal:
+ * add at the end, never change or reuse one. */
+enum subject_kind {
+    SUBJECT_TAG = 1, /* sagas whose ids have this tag (name: twelve hexadecimal digits) live in this journal */
+    SUBJECT_KIND_COUNT,
+};
+
+#define SUBJECT_NAME_BYTES_MAX  256
+#define SUBJECT_VALUE_BYTES_MAX 65536
+
+struct subject_row {
+    uint32_t kind;
+    struct bytes name;
+    uint64_t version; /* of the form of value */
+    struct bytes value;
+};
+
+/* Everything that becomes durable together. Borrowed until its fate is known. */
 struct store_commit {
-    uint64_t frame;       /* the number of the frame: one above the last; 0 when there are no records */
+    uint64_t epoch;       /* as the store was opened with (struct store_state): another's commit is refused */
+    uint64_t frame;       /* the number of the first frame: one above the last; 0 when there are no records */
     struct bytes records; /* encoded */
+    const size_t *cuts;   /* where in records each further frame begins, rising; NULL when all are one frame */
+    size_t cut_count;
     const struct ended_row *ended;
     size_t ended_count;
     const struct definition_row *definitions;
     size_t definition_count;
+    const struct subject_row *subjects; /* each takes the place of the row of its kind and name */
+    size_t subject_count;
     uint64_t oldest_live_frame; /* recovery need not look at frames before this one; 0 leaves it as it is */
 };
+
+/* The records of the frame at this index of a commit that has records, from 0 to cut_count. */
+static inline struct bytes store_commit_frame(const struct store_commit *c, size_t index)
+{
+    size_t from = index == 0 ? 0 : c->cuts[index - 1];
+    size_t to = index == c->cut_count ? c->records.size : c->cuts[index];
+    return bytes_of(c->records.at + from, to - from);
+}
 
 /* What the store holds when it is opened. */
 struct store_state {
@@ -51,6 +81,7 @@ struct store_state {
     uint64_t last_frame;
     uint64_t oldest_live_frame; /* replay starts here; 0: from the first */
     uint64_t serial_max;        /* of sagas that have ended; 0: none. Live ones are told by the frames. */
+    uint64_t epoch;             /* of this opening: every commit carries it */
 };
 
 /* Asks for the ended sagas with a serial below `below` (UINT64_MAX: from the newest), newest first. */
@@ -64,10 +95,36 @@ struct ended_query {
     uint32_t examine_max;          /* to look at */
 };
 
+/* What a function of the store returns, beside 0 (it is so, durably) and errors: it is not known yet. */
+#define STORE_PENDING   1 /* it is under way */
+#define STORE_AMBIGUOUS 2 /* of a commit: it may have been kept, or not; the store is finding out */
+
+/* Commits that may be on the way at once. */
+#define STORE_COMMITS_MAX 2
+
 struct store {
-    /* Makes commit durable before it returns (fsync'd), all of it or nothing. Returns 0, E_JOURNAL_FULL (nothing was written;
-     * the same commit may be tried again later), or E_JOURNAL: then what is on disk is not known, and the owner must stop. */
+    /* Makes commit durable (fsync'd), all of it or nothing. Returns
+     *   0                 it is durable;
+     *   STORE_PENDING     it is on the way: settle tells its fate. At most STORE_COMMITS_MAX are, and are kept in their order: never one
+     *                     without the one before it;
+     *   STORE_AMBIGUOUS   whether it was kept is not known: settle tells. Nothing may be handed over until then;
+     *   E_JOURNAL_FULL    there is no room, and nothing was kept: the same commit may be tried again;
+     *   E_JOURNAL_FENCED  another holds the journal by now, or its files are gone: nothing was kept and nothing will be, so the owner
+     *                     must stop, and let nothing out;
+     *   E_JOURNAL         what is kept is not known, and will not be: the owner must stop. */
     int (*commit)(struct store *s, const struct store_commit *commit, struct error_detail *detail);
+
+    /* The fate of the commit that has been on the way longest, as of commit; STORE_PENDING and STORE_AMBIGUOUS leave it on the way. Any
+     * error ends all that are on the way; after E_JOURNAL_FULL they may be handed over again, in their order. Called by the owner
+     * whenever it likes, and never blocks. NULL in a store that always answers at once. */
+    int (*settle)(struct store *s, struct error_detail *detail);
+
+    /* Whether the journal is still there and still the owner's. 0, or E_JOURNAL_FENCED with what has become of it. Cheap: the owner asks
+     * every second. */
+    int (*check)(struct store *s, struct error_detail *detail);
+
+    /* The look-ups (read_frame, find_ended, find_request) may answer STORE_PENDING: the owner asks again, in the same words, after the
+     * next settle. */
 
     /* Gives the frames from `from` to the last, in order, to take. A view is valid for that call. Stops when take does not
      * return 0, and returns that. take must not call the store. */
@@ -87,6 +144,10 @@ struct store {
     int (*list_ended)(struct store *s, const struct ended_query *query,
                       void (*take)(void *self, const struct ended_row *row), void *self, uint64_t *examined_to,
                       struct error_detail *detail);
+
+    /* Gives every subject's row of this kind, by name; a view for that call. Stops when take does not return 0, and returns that. */
+    int (*scan_subjects)(struct store *s, uint32_t kind, int (*take)(void *self, const struct subject_row *row),
+                         void *self, struct error_detail *detail);
 
     /* Gives every definition, by number. */
     int (*scan_definitions)(struct store *s, int (*take)(void *self, const struct definition_row *row), void *self,

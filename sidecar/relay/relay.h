@@ -13,6 +13,7 @@ struct relay_options {
     struct rpc *rpc;
     struct rpc *const *rooms; /* of every loop, by its index */
     unsigned loop, loops;     /* which of how many this one is */
+    const struct tags *tags;  /* whose ids are whose */
     /* The last frame that a loop has made durable; from any thread. */
     uint64_t (*durable_frame)(void *self, unsigned loop);
     void *self;

@@ -22,9 +22,13 @@
 
 /* How often a commit is tried again while the journal is full. */
 #define FULL_RETRY SPAN_MS(200)
+/* How often a store that answers later is asked. */
+#define STORE_ASK SPAN_MS(1)
 /* Retention: a bounded piece after each of these, while there is more to drop and when there is not. */
 #define MAINTAIN_BUSY SPAN_MS(20)
 #define MAINTAIN_IDLE SPAN_S(10)
+/* How often it is looked whether the journal's files are still there. */
+#define CHECK_EVERY SPAN_MS(900)
 /* What is cancelled at the end of the grace ends within this, or the process ends without it. */
 #define CUT_GRACE SPAN_S(5)
 
@@ -43,7 +47,8 @@ static void submit_tick(struct loop *s)
 
 static void tell_full(struct loop *s, const struct error_detail *detail)
 {
-    bool full = core_full_since(s->core).us != 0;
+    int stalled = core_stalled(s->core);
+    bool full = stalled != 0;
     bool not_serving = sidecar_full(s, full);
     if (not_serving != s->not_serving) {
         s->not_serving = not_serving;
@@ -53,10 +58,13 @@ static void tell_full(struct loop *s, const struct error_detail *detail)
         return;
     s->told_full = full;
     if (full)
-        log_event(LOG_LEVEL_ERROR, "the journal is full: new sagas are refused, those in flight wait for room",
+        log_event(LOG_LEVEL_ERROR,
+                  stalled == E_JOURNAL_FULL
+                      ? "the journal is full: new sagas are refused, those in flight wait for room"
+                      : "the journal does not answer: new sagas are refused, those in flight wait",
                   LOG_TEXT("why", detail->text));
     else
-        log_say(LOG_LEVEL_INFO, "the journal has room again: sagas go on");
+        log_say(LOG_LEVEL_INFO, "the journal takes what is decided again: sagas go on");
 }
 
 /* Makes durable what has been decided, and shows it. */
@@ -68,7 +76,7 @@ static void commit(struct loop *s)
     struct instant began_at = clock_now(&s->clock);
     uint64_t frame = atomic_load_explicit(&s->durable_frame, memory_order_relaxed);
     int code = core_commit(s->core, began_at, &detail);
-    if (code != 0 && code != E_JOURNAL_FULL) {
+    if (code != 0 && code != E_JOURNAL_FULL && code != E_JOURNAL_AWAY) {
         s->failure.code = code;
         s->failure.detail = detail;
         return;
@@ -76,7 +84,9 @@ static void commit(struct loop *s)
     if (atomic_load_explicit(&s->durable_frame, memory_order_relaxed) != frame)
         counters_commit(s, began_at);
     tell_full(s, &detail);
-    api_turn(s->api, code == 0);
+    /* What memory shows must be durable; while the journal takes nothing, reads are refused instead. */
+    if (code != 0 || !core_pending(s->core))
+        api_turn(s->api, code == 0);
 }
 
 static void maintain(struct loop *s, struct instant *next)
@@ -96,13 +106,25 @@ static void maintain(struct loop *s, struct instant *next)
     *next = instant_after(now, more ? MAINTAIN_BUSY : span_min(MAINTAIN_IDLE, s->config->retention));
 }
 
+/* A journal that is gone is noticed also while nothing is committed. */
+static void check_journal(struct loop *s, struct instant *next)
+{
+    struct instant now = clock_now(&s->clock);
+    if (instant_before(now, *next) || s->failure.code != 0)
+        return;
+    s->failure.code = s->store->check(s->store, &s->failure.detail);
+    *next = instant_after(now, CHECK_EVERY);
+}
+
 /* Takes in what has arrived, waiting for it no longer than until `until`, or until a commit is to be tried again. */
 static void poll(struct loop *s, struct instant until)
 {
     struct span wait = {0};
-    if (core_full_since(s->core).us != 0)
-        until = instant_min(until, instant_after(clock_now(&s->clock), FULL_RETRY));
-    if ((!core_pending(s->core) || core_full_since(s->core).us != 0) && !api_busy(s->api)) {
+    bool waits = core_waits(s->core);
+    if (waits)
+        until = instant_min(until,
+                            instant_after(clock_now(&s->clock), core_stalled(s->core) != 0 ? FULL_RETRY : STORE_ASK));
+    if ((waits || !core_pending(s->core)) && !api_busy(s->api)) {
         wait = instant_since(instant_min(until, core_expiry(s->core)), clock_now(&s->clock));
         wait.us = wait.us < 0 ? 0 : wait.us;
     }
@@ -150,7 +172,9 @@ static void stop(struct loop *s)
 
 void loop_start(struct loop *s)
 {
-    commit(s);
+    do
+        commit(s);
+    while (core_resuming(s->core) && core_stalled(s->core) == 0 && s->failure.code == 0);
     rpc_start(s->rpc);
     for (size_t i = 0; i < sizeof health_services / sizeof health_services[0]; i++)
         rpc_set_serving(s->rpc, health_services[i], true);
@@ -158,14 +182,15 @@ void loop_start(struct loop *s)
 
 void loop_turn(struct loop *s)
 {
-    struct instant next_maintain = clock_now(&s->clock);
+    struct instant next_maintain = clock_now(&s->clock), next_check = next_maintain;
     while (s->failure.code == 0 && !atomic_load(&s->stop_asked)) {
-        poll(s, next_maintain);
+        poll(s, instant_min(next_maintain, next_check));
         submit_tick(s);
         api_work(s->api);
         commit(s);
         counters_turn(s);
         maintain(s, &next_maintain);
+        check_journal(s, &next_check);
     }
     if (s->failure.code != 0)
         sidecar_loop_failed(s);
@@ -214,6 +239,21 @@ static int take_definition(void *self, const struct definition_row *row)
     return code;
 }
 
+static int take_tag(void *self, const struct subject_row *row)
+{
+    struct loop *s = self;
+    char text[SUBJECT_NAME_BYTES_MAX + 1];
+    char *end;
+    memcpy(text, row->name.at, row->name.size);
+    text[row->name.size] = '\0';
+    uint64_t tag = strtoull(text, &end, 16);
+    if (*end != '\0' || tag >> SAGA_ID_TAG_BITS != 0)
+        return error_set(&s->failure.detail, E_JOURNAL_CORRUPT, "", "a row of the table subjects names no tag");
+    if (tags_add(&s->sidecar->tags, &heap, tag, s->index) != 0)
+        return error_set(&s->failure.detail, E_MEMORY, "", NULL);
+    return 0;
+}
+
 static int open_journal(struct loop *s, struct store_state *state, struct error_detail *detail)
 {
     char path[JOURNAL_PATH_SIZE];
@@ -225,6 +265,8 @@ static int open_journal(struct loop *s, struct store_state *state, struct error_
     if (code != 0)
         return code;
     code = s->store->scan_definitions(s->store, take_definition, s, &s->failure.detail);
+    if (code == 0)
+        code = s->store->scan_subjects(s->store, SUBJECT_TAG, take_tag, s, &s->failure.detail);
     if (code != 0)
         *detail = s->failure.detail;
     return code;
@@ -345,6 +387,10 @@ static int open_core(struct loop *s, const struct store_state *state, struct err
         .commit_bytes_max = (size_t)c->commit_bytes_max,
         .retention = c->retention,
     };
+    if (tags_add(&s->sidecar->tags, &heap, options.engine.tag, s->index) != 0) {
+        free(targets);
+        return error_set(detail, E_MEMORY, "", NULL);
+    }
     struct core_world world = {.durable = observer_durable, .reply = on_reply, .call = outcalls_call, .self = s};
     int code = core_open(&options, &heap, s->store, state, s->catalog, &world, clock_now(&s->clock), &s->core, detail);
     free(targets);
@@ -374,6 +420,7 @@ static int open_api(struct loop *s, uint64_t last_frame, struct error_detail *de
         .rooms = s->sidecar->rooms,
         .loop = s->index,
         .loops = s->sidecar->count,
+        .tags = &s->sidecar->tags,
         .definition_limits = s->limits,
         .compensation_retry = c->default_compensation_retry,
         .waiters_max = c->waiters_max,
@@ -393,6 +440,7 @@ static int open_api(struct loop *s, uint64_t last_frame, struct error_detail *de
         .rooms = s->sidecar->rooms,
         .loop = s->index,
         .loops = s->sidecar->count,
+        .tags = &s->sidecar->tags,
         .durable_frame = durable_frame,
         .self = s,
     };

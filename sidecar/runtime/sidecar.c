@@ -2,6 +2,7 @@
 #include "sidecar/runtime/sidecar.h"
 
 #include "sidecar/base/check.h"
+#include "sidecar/core/heap.h"
 #include "sidecar/observe/log.h"
 #include "sidecar/runtime/sidecar_inside.h"
 
@@ -280,6 +281,7 @@ void sidecar_close(struct sidecar *s)
         loop_close(s->loops[k]);
         free((void *)(uintptr_t)s->configs[k].targets);
     }
+    tags_finish(&s->tags, &heap);
     free(s->configs);
     free(s);
 }

@@ -5,6 +5,7 @@
 #define SAGA_RUNTIME_SIDECAR_INSIDE_H
 
 #include "sidecar/runtime/loop_inside.h"
+#include "sidecar/shard/tags.h"
 
 #include <pthread.h>
 
@@ -16,6 +17,7 @@ struct sidecar {
     struct rpc *rooms[SAGA_LOOPS_MAX]; /* of each, by which they ask one another */
     struct config *configs;            /* with the share of each */
     pthread_t threads[SAGA_LOOPS_MAX];
+    struct tags tags;      /* of all loops; not changed once they run */
     _Atomic uint64_t full; /* a bit for each loop whose journal is full */
     atomic_uint quiet;     /* loops that stop, and have nothing of their own in flight any more */
     atomic_bool failed;    /* one cannot go on: nobody waits out the grace */

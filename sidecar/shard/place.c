@@ -3,12 +3,13 @@
 
 #include "sidecar/base/fnv.h"
 
-int place_of_saga(struct bytes text, unsigned loops)
+int place_of_saga(const struct tags *tags, struct bytes text, unsigned loops)
 {
     struct saga_id id;
     if (!saga_id_parse((const char *)text.at, text.size, &id))
         return -1;
-    unsigned loop = loops == 1 ? 0 : id.tag & (SAGA_LOOPS_MAX - 1);
+    int told = tags_find(tags, id.tag);
+    unsigned loop = told >= 0 ? (unsigned)told : loops == 1 ? 0 : (unsigned)(id.tag & (SAGA_LOOPS_MAX - 1));
     return loop < loops ? (int)loop : -1;
 }
 

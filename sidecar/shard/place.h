@@ -6,9 +6,11 @@
 
 #include "sidecar/base/bytes.h"
 #include "sidecar/base/saga_id.h"
+#include "sidecar/shard/tags.h"
 
-/* The loop that the text of a saga's id tells; -1: the text is no id, or no loop of so many has given it. */
-int place_of_saga(struct bytes id, unsigned loops);
+/* The loop that the text of a saga's id tells; -1: the text is no id, or no loop of so many has given it. tags tell whose it is; what they do
+ * not know is from before journals told of their tags, and there the low bits of one are the loop. */
+int place_of_saga(const struct tags *tags, struct bytes id, unsigned loops);
 
 /* The loop in which a start with this request_id lives, whichever connection it comes over; -1 when it is empty: any will do. */
 int place_of_request(struct bytes request_id, unsigned loops);

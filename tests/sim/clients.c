@@ -289,6 +289,8 @@ void client_answered(struct world *w, struct request *sent, const struct reply_e
     case E_MEMORY:
     case E_STOPPING:
     case E_JOURNAL_FULL:
+    case E_JOURNAL_AWAY:
+    case E_QUEUE:
     case E_LIVE_SAGAS:
         c->over = c->tries > 30 && !w->healed; /* else it is sent again when its time has come */
         break;

@@ -1,5 +1,5 @@
 /* disk.c - a store on a made-up disk. What is synced stays; what was written and not synced when the sidecar ended is
- * lost, torn, or happens to be there. */
+ * lost, torn, or happens to be there. A far disk answers later, may not know what became of a commit, and may be taken over. */
 #include "tests/sim/sim.h"
 
 #include "sidecar/base/check.h"
@@ -29,21 +29,58 @@ static struct bytes keep(struct world *w, struct bytes b)
 
 /* ---- commit ---- */
 
+static void keep_frame(struct world *w, uint64_t frame, struct bytes records)
+{
+    struct disk *d = &w->disk;
+    if (frame != d->frame_count + 1)
+        world_fail(w, EXIT_SAFETY, "store", "a frame's number is not one above the last", frame);
+    if (records.size == 0)
+        world_fail(w, EXIT_SAFETY, "store", "a frame is empty", frame);
+    d->frames = grown(d->frames, &d->frame_room, d->frame_count, sizeof *d->frames);
+    struct bytes bytes = keep(w, records);
+    struct instant at = codec_time(bytes);
+    d->frames[d->frame_count++] =
+        (struct kept_frame){.bytes = (uint8_t *)(uintptr_t)bytes.at, .size = bytes.size, .at = at.us};
+    if (d->first_frame == 0)
+        d->first_frame = 1;
+}
+
+static void keep_subject(struct world *w, const struct subject_row *row)
+{
+    struct disk *d = &w->disk;
+    char name[24];
+    CHECK(row->kind == SUBJECT_TAG && row->name.size < sizeof name);
+    snprintf(name, sizeof name, "%.*s", (int)row->name.size, (const char *)row->name.at);
+    uint64_t tag = strtoull(name, NULL, 16);
+    if (disk_has_tag(w, tag))
+        return;
+    CHECK(d->tag_count < sizeof d->tags / sizeof d->tags[0]);
+    d->tags[d->tag_count++] = tag;
+}
+
+bool disk_has_tag(const struct world *w, uint64_t tag)
+{
+    for (unsigned i = 0; i < w->disk.tag_count; i++)
+        if (w->disk.tags[i] == tag)
+            return true;
+    return false;
+}
+
+static uint64_t last_of(const struct store_commit *c)
+{
+    return c->frame == 0 ? 0 : c->frame + c->cut_count;
+}
+
 /* The commit is on the platter: from here on it survives everything. */
 static void synced(struct world *w, const struct store_commit *c)
 {
     struct disk *d = &w->disk;
-    if (c->frame != 0) {
-        if (c->frame != d->frame_count + 1)
-            world_fail(w, EXIT_SAFETY, "store", "a frame's number is not one above the last", c->frame);
-        d->frames = grown(d->frames, &d->frame_room, d->frame_count, sizeof *d->frames);
-        struct bytes bytes = keep(w, c->records);
-        struct instant at = codec_time(bytes);
-        d->frames[d->frame_count++] =
-            (struct kept_frame){.bytes = (uint8_t *)(uintptr_t)bytes.at, .size = bytes.size, .at = at.us};
-        if (d->first_frame == 0)
-            d->first_frame = 1;
-    }
+    for (size_t i = 0; c->frame != 0 && i <= c->cut_count; i++)
+        keep_frame(w, c->frame + i, store_commit_frame(c, i));
+    if (c->cut_count > 0)
+        mark(w, MARK_CASE, CASE_CUT);
+    for (size_t i = 0; i < c->subject_count; i++)
+        keep_subject(w, &c->subjects[i]);
     for (size_t i = 0; i < c->ended_count; i++) {
         d->ended = grown(d->ended, &d->ended_room, d->ended_count, sizeof *d->ended);
         struct ended_row row = c->ended[i];
@@ -60,11 +97,41 @@ static void synced(struct world *w, const struct store_commit *c)
     }
     if (c->oldest_live_frame != 0)
         d->oldest_live_frame = c->oldest_live_frame;
-    if (c->frame != 0)
-        oracle_frame(w, c->frame, c->records, w->now);
+    for (size_t i = 0; c->frame != 0 && i <= c->cut_count; i++)
+        oracle_frame(w, c->frame + i, store_commit_frame(c, i), w->now);
     for (size_t i = 0; i < c->ended_count; i++)
         oracle_ended_row(w, &c->ended[i]);
     oracle_kept_from(w, d->oldest_live_frame);
+}
+
+/* A copy that needs nothing of the owner's memory. */
+static struct store_commit copy_commit(struct world *w, const struct store_commit *c)
+{
+    struct store_commit copy = *c;
+    copy.records = keep(w, c->records);
+    copy.cuts =
+        (const size_t *)(const void *)keep(w, bytes_of((const uint8_t *)c->cuts, c->cut_count * sizeof *c->cuts)).at;
+    struct ended_row *ended = world_take(w, (c->ended_count + 1) * sizeof *ended);
+    for (size_t i = 0; i < c->ended_count; i++) {
+        ended[i] = c->ended[i];
+        ended[i].name = keep(w, c->ended[i].name);
+        ended[i].request_id = keep(w, c->ended[i].request_id);
+    }
+    copy.ended = ended;
+    struct subject_row *subjects = world_take(w, (c->subject_count + 1) * sizeof *subjects);
+    for (size_t i = 0; i < c->subject_count; i++) {
+        subjects[i] = c->subjects[i];
+        subjects[i].name = keep(w, c->subjects[i].name);
+        subjects[i].value = keep(w, c->subjects[i].value);
+    }
+    copy.subjects = subjects;
+    struct definition_row *definitions = world_take(w, (c->definition_count + 1) * sizeof *definitions);
+    for (size_t i = 0; i < c->definition_count; i++) {
+        definitions[i] = c->definitions[i];
+        definitions[i].source = keep(w, c->definitions[i].source);
+    }
+    copy.definitions = definitions;
+    return copy;
 }
 
 /* Written, and not synced when the sidecar ended. */
@@ -72,31 +139,181 @@ static int leave(struct world *w, const struct store_commit *c, enum fate fate, 
 {
     struct disk *d = &w->disk;
     d->fate = fate;
-    d->pending = *c;
-    d->pending.records = keep(w, c->records);
+    d->pending = copy_commit(w, c);
     d->torn_size = (size_t)draw(w, DISK, c->records.size);
-    struct ended_row *ended = world_take(w, (c->ended_count + 1) * sizeof *ended);
-    for (size_t i = 0; i < c->ended_count; i++) {
-        ended[i] = c->ended[i];
-        ended[i].name = keep(w, c->ended[i].name);
-        ended[i].request_id = keep(w, c->ended[i].request_id);
-    }
-    d->pending.ended = ended;
     w->sidecar.dying = true;
     return error_set(detail, E_JOURNAL, "", "the disk failed");
 }
+
+static bool is_full(struct world *w)
+{
+    struct disk *d = &w->disk;
+    if (w->now >= d->full_until && !strikes(w, FAULT_DISK_FULL))
+        return false;
+    if (w->now >= d->full_until)
+        d->full_until = w->now + draw_between(w, DISK, MS, 3 * SECOND);
+    return true;
+}
+
+/* ---- a far disk ---- */
+
+/* What has reached it by now is kept. */
+static void arrivals(struct world *w)
+{
+    struct disk *d = &w->disk;
+    for (unsigned i = 0; i < d->on_the_way_count; i++) {
+        struct far_commit *f = &d->on_the_way[i];
+        if (f->landed)
+            continue;
+        if (w->now < f->lands_at)
+            return;
+        f->landed = true;
+        trace(w, "landed", f->commit.frame, (int64_t)f->commit.records.size, 0, 0);
+        synced(w, &f->commit);
+    }
+}
+
+static void check_handed_over(struct world *w, const struct store_commit *c)
+{
+    const struct disk *d = &w->disk;
+    if (d->on_the_way_count == STORE_COMMITS_MAX)
+        world_fail(w, EXIT_SAFETY, "store", "more commits are on the way than may be", c->frame);
+    for (unsigned i = 0; i < d->on_the_way_count; i++)
+        if (d->on_the_way[i].told_unsure)
+            world_fail(w, EXIT_SAFETY, "store", "a commit follows one whose fate is not known", c->frame);
+}
+
+/* Another has the journal now: what has not arrived never does. */
+static int taken_over(struct world *w, struct error_detail *detail)
+{
+    struct disk *d = &w->disk;
+    d->on_the_way_count = 0;
+    d->epoch++;
+    w->sidecar.fenced = true;
+    trace(w, "fenced", 0, (int64_t)d->epoch, 0, 0);
+    return error_set(detail, E_JOURNAL_FENCED, "", "another has the journal");
+}
+
+static int far_commit(struct world *w, const struct store_commit *c, struct error_detail *detail)
+{
+    struct disk *d = &w->disk;
+    arrivals(w);
+    if (w->sidecar.fenced)
+        world_fail(w, EXIT_SAFETY, "store", "a commit follows the news that another has the journal", c->frame);
+    check_handed_over(w, c);
+    if (strikes(w, FAULT_FENCED))
+        return taken_over(w, detail);
+    if (is_full(w))
+        return error_set(detail, E_JOURNAL_FULL, "", "");
+    if (sidecar_ends_here(w))
+        return error_set(detail, E_JOURNAL, "", "it ended before it had sent anything");
+    struct far_commit *f = &d->on_the_way[d->on_the_way_count++];
+    if (d->on_the_way_count > 1)
+        mark(w, MARK_CASE, CASE_TWO_ON_THE_WAY);
+    *f = (struct far_commit){.commit = copy_commit(w, c)};
+    f->lands_at = w->now + (strikes(w, FAULT_SLOW_SYNC) ? draw_between(w, DISK, 10 * MS, 2 * SECOND)
+                                                        : draw_between(w, DISK, 100, 5 * MS));
+    f->told_at = f->lands_at + draw_between(w, DISK, 0, 3 * MS);
+    if (strikes(w, FAULT_UNSURE)) {
+        f->unsure_until = w->now + draw_between(w, DISK, 10 * MS, 2 * SECOND);
+        f->told_at = w->now + draw_between(w, DISK, 0, 5 * MS);
+        if (draw(w, DISK, 2) == 0)
+            f->lands_at = f->unsure_until + draw_between(w, DISK, 0, 5 * MS); /* the store sends it anew */
+    }
+    trace(w, "sent", c->frame, (int64_t)c->records.size, f->lands_at - w->now, f->unsure_until);
+    trace_bytes(w, c->records.at, c->records.size);
+    if (sidecar_ends_here(w))
+        return error_set(detail, E_JOURNAL, "", "it ended when it had sent it");
+    f->told_unsure = f->unsure_until != 0 && f->told_at == w->now;
+    return f->told_unsure ? STORE_AMBIGUOUS : STORE_PENDING;
+}
+
+static int settle(struct store *s, struct error_detail *detail)
+{
+    struct disk *d = disk_of(s);
+    struct world *w = d->world;
+    arrivals(w);
+    if (d->on_the_way_count == 0)
+        world_fail(w, EXIT_SAFETY, "store", "a fate is asked for, and nothing is on the way", 0);
+    struct far_commit *f = &d->on_the_way[0];
+    if (w->sidecar.dying)
+        return error_set(detail, E_JOURNAL, "", "it has ended");
+    if (strikes(w, FAULT_FENCED))
+        return taken_over(w, detail);
+    if (!f->landed && f->unsure_until == 0 && strikes(w, FAULT_DISK_FULL)) {
+        d->on_the_way_count = 0;
+        return error_set(detail, E_JOURNAL_FULL, "", "");
+    }
+    if (w->now < f->told_at)
+        return STORE_PENDING;
+    if (w->now < f->unsure_until) {
+        f->told_unsure = true;
+        return STORE_AMBIGUOUS;
+    }
+    if (!f->landed)
+        return f->told_unsure ? STORE_AMBIGUOUS : STORE_PENDING;
+    if (f->told_unsure)
+        mark(w, MARK_CASE, f->lands_at < f->unsure_until ? CASE_UNSURE_KEPT : CASE_UNSURE_SENT);
+    if (f->commit.frame != 0)
+        d->told_frame = last_of(&f->commit);
+    w->sidecar.let_out = 0;
+    trace(w, "told", f->commit.frame, 0, 0, 0);
+    memmove(d->on_the_way, d->on_the_way + 1, --d->on_the_way_count * sizeof *f);
+    return 0;
+}
+
+int64_t disk_tells_at(const struct world *w)
+{
+    const struct disk *d = &w->disk;
+    int64_t at = INT64_MAX;
+    if (d->on_the_way_count > 0) {
+        const struct far_commit *f = &d->on_the_way[0];
+        at = w->now < f->told_at                           ? f->told_at
+             : w->now < f->unsure_until && !f->told_unsure ? w->now
+             : w->now < f->unsure_until                    ? f->unsure_until
+                                                           : f->lands_at;
+    }
+    for (unsigned i = 0; i < d->lookup_count; i++)
+        if (d->lookups[i].answered_at < at)
+            at = d->lookups[i].answered_at;
+    return at;
+}
+
+/* Whether what was asked for under this key has been found by now; then it is told, and forgotten. */
+static bool looked_up(struct world *w, uint64_t key)
+{
+    struct disk *d = &w->disk;
+    if (!w->swarm.far)
+        return true;
+    for (unsigned i = 0; i < d->lookup_count; i++)
+        if (d->lookups[i].key == key) {
+            if (w->now < d->lookups[i].answered_at)
+                return false;
+            d->lookups[i] = d->lookups[--d->lookup_count];
+            mark(w, MARK_CASE, CASE_PARKED);
+            return true;
+        }
+    if (d->lookup_count == LOOKUPS_MAX || draw(w, DISK, 3) == 0)
+        return true;
+    d->lookups[d->lookup_count++] =
+        (struct far_lookup){.key = key, .answered_at = w->now + draw_between(w, DISK, 0, 20 * MS)};
+    return false;
+}
+
+/* ---- a near one ---- */
 
 static int commit(struct store *s, const struct store_commit *c, struct error_detail *detail)
 {
     struct disk *d = disk_of(s);
     struct world *w = d->world;
+    if (c->epoch != w->sidecar.epoch)
+        world_fail(w, EXIT_SAFETY, "store", "a commit does not carry the epoch of its holder", c->frame);
+    if (w->swarm.far)
+        return far_commit(w, c, detail);
     w->sidecar.let_out = 0;
     w->sidecar.commit_delay = draw_between(w, DISK, 20, 400);
-    if (w->now < d->full_until || strikes(w, FAULT_DISK_FULL)) {
-        if (w->now >= d->full_until)
-            d->full_until = w->now + draw_between(w, DISK, MS, 3 * SECOND);
+    if (is_full(w))
         return error_set(detail, E_JOURNAL_FULL, "", "");
-    }
     if (sidecar_ends_here(w))
         return leave(w, c, FATE_LOST, detail);
     if (sidecar_ends_here(w)) {
@@ -110,13 +327,25 @@ static int commit(struct store *s, const struct store_commit *c, struct error_de
     trace(w, "synced", c->frame, (int64_t)c->records.size, (int64_t)c->ended_count, w->sidecar.commit_delay);
     trace_bytes(w, c->records.at, c->records.size);
     synced(w, c);
+    if (c->frame != 0)
+        d->told_frame = last_of(c);
     return 0;
+}
+
+static void reopen_far(struct world *w)
+{
+    struct disk *d = &w->disk;
+    arrivals(w);
+    for (unsigned i = 0; i < d->on_the_way_count; i++)
+        mark(w, MARK_CASE, d->on_the_way[i].landed ? CASE_FAR_KEPT : CASE_FAR_LOST);
+    d->on_the_way_count = d->lookup_count = 0;
 }
 
 struct store_state disk_reopen(struct world *w)
 {
     struct disk *d = &w->disk;
     struct error_detail detail;
+    reopen_far(w);
     switch (d->fate) {
     case FATE_NONE:
         break;
@@ -136,11 +365,13 @@ struct store_state disk_reopen(struct world *w)
         break;
     }
     d->fate = FATE_NONE;
+    d->told_frame = d->frame_count;
     return (struct store_state){
         .first_frame = d->first_frame,
         .last_frame = d->frame_count,
         .oldest_live_frame = d->oldest_live_frame,
         .serial_max = d->serial_max,
+        .epoch = ++d->epoch,
     };
 }
 
@@ -162,26 +393,43 @@ static int scan(struct store *s, uint64_t from, int (*take)(void *self, uint64_t
 static int read_frame(struct store *s, uint64_t frame, struct bytes *records, struct error_detail *detail)
 {
     struct disk *d = disk_of(s);
+    if (!looked_up(d->world, UINT64_C(1) << 62 | frame))
+        return STORE_PENDING;
     if (frame < d->first_frame || frame > d->frame_count)
         return error_set(detail, E_CURSOR, "", "");
     *records = bytes_of(d->frames[frame - 1].bytes, d->frames[frame - 1].size);
     return 0;
 }
 
+const struct ended_row *disk_ended(const struct world *w, uint64_t serial)
+{
+    const struct disk *d = &w->disk;
+    for (size_t i = d->ended_count; i > 0; i--)
+        if (!d->ended[i - 1].dropped && d->ended[i - 1].row.saga.serial == serial)
+            return &d->ended[i - 1].row;
+    return NULL;
+}
+
 static int find_ended(struct store *s, uint64_t serial, struct ended_row *row, struct error_detail *detail)
 {
-    struct disk *d = disk_of(s);
-    for (size_t i = d->ended_count; i > 0; i--)
-        if (!d->ended[i - 1].dropped && d->ended[i - 1].row.saga.serial == serial) {
-            *row = d->ended[i - 1].row;
-            return 0;
-        }
-    return error_set(detail, E_SAGA_NOT_FOUND, "", "");
+    struct world *w = disk_of(s)->world;
+    if (!looked_up(w, UINT64_C(1) << 63 | serial))
+        return STORE_PENDING;
+    const struct ended_row *found = disk_ended(w, serial);
+    if (found == NULL)
+        return error_set(detail, E_SAGA_NOT_FOUND, "", "");
+    *row = *found;
+    return 0;
 }
 
 static int find_request(struct store *s, struct bytes request_id, struct ended_row *row, struct error_detail *detail)
 {
     struct disk *d = disk_of(s);
+    uint64_t key = 1;
+    for (size_t i = 0; i < request_id.size; i++)
+        key = (key ^ request_id.at[i]) * UINT64_C(0x100000001b3) + 7;
+    if (!looked_up(d->world, key >> 2))
+        return STORE_PENDING;
     for (size_t i = d->ended_count; i > 0; i--)
         if (!d->ended[i - 1].dropped && bytes_equal(d->ended[i - 1].row.request_id, request_id)) {
             *row = d->ended[i - 1].row;
@@ -252,6 +500,7 @@ void disk_init(struct world *w)
     w->disk.world = w;
     w->disk.store = (struct store){
         .commit = commit,
+        .settle = settle,
         .scan = scan,
         .read_frame = read_frame,
         .find_ended = find_ended,

@@ -148,6 +148,8 @@ void oracle_call(struct world *w, const struct call_effect *call, struct attempt
 {
     struct model *m = oracle_model(w, call->saga);
     expect(w, call->step < m->step_count, "I1", "a call of a step that is not durable", m->id.serial);
+    expect(w, m->steps[call->step].decided_in <= w->disk.told_frame && !w->sidecar.fenced, "I1",
+           "a call leaves before the sidecar knows that its record is durable", m->id.serial);
     expect(w, w->sidecar.calls_out[call->target] < w->swarm.bulkhead, "I10", "more calls out than a bulkhead holds",
            m->id.serial);
     expect(w, call->timeout.us > 0, "time", "a call without a deadline", m->id.serial);
@@ -182,18 +184,10 @@ void oracle_answer(struct world *w, const struct incoming *in)
         a->model->steps[a->step].answered_ok = true;
 }
 
-static void heard(struct model *m, int64_t now)
-{
-    if (m->heard_at == now)
-        return;
-    m->heard_before = m->heard_at;
-    m->heard_at = now;
-}
-
 void oracle_request(struct world *w, const struct event *event)
 {
     uint64_t serial = event->saga.serial;
-    if (core_full_since(w->sidecar.core).us != 0)
+    if (core_stalled(w->sidecar.core) != 0)
         return; /* it will be refused */
     if (serial == 0 || serial >= SERIAL_MAX || !w->models[serial].known ||
         !saga_id_equal(w->models[serial].id, event->saga))
@@ -201,7 +195,7 @@ void oracle_request(struct world *w, const struct event *event)
     w->models[serial].asked |= 1u << event->type;
     if (event->type == EVENT_ENLIST || event->type == EVENT_COMMIT || event->type == EVENT_ABORT ||
         event->type == EVENT_KEEP_ALIVE)
-        heard(&w->models[serial], event->now.us);
+        oracle_heard(&w->models[serial], event->now.us);
 }
 
 /* ---- replies ---- */
@@ -229,6 +223,9 @@ static void check_enlisting(struct world *w, const struct model *m, const struct
 void oracle_reply(struct world *w, const struct reply_effect *reply)
 {
     const struct request *r = w->requests[reply->token - 1];
+    bool of_the_store = reply->code == E_JOURNAL_FULL || reply->code == E_JOURNAL_AWAY || reply->code == E_STOPPING;
+    expect(w, of_the_store || (r->decided <= w->disk.told_frame && !w->sidecar.fenced), "I1",
+           "an answer leaves before the sidecar knows that what it shows is durable", reply->saga.serial);
     if (r->nonsense != 0 && reply->code == 0 && !reply->repeated)
         world_fail(w, EXIT_SAFETY, "I10", "a request that makes no sense was accepted", reply->saga.serial);
     if (reply->code != 0) {

@@ -49,6 +49,8 @@ static void on_started(struct world *w, const struct record *r)
 {
     expect(w, r->saga.serial < SERIAL_MAX && !w->models[r->saga.serial].known, "I5", "a serial is used twice", r);
     expect(w, r->saga.serial == w->serial_max + 1, "I5", "serials have a gap", r);
+    expect(w, disk_has_tag(w, r->saga.tag), "subject", "the journal does not tell that the tag of a saga's id is its",
+           r);
     struct model *m = &w->models[r->saga.serial];
     w->serial_max = r->saga.serial;
     m->known = true;
@@ -57,7 +59,7 @@ static void on_started(struct world *w, const struct record *r)
     m->state = SAGA_RUNNING;
     m->deadline = r->deadline.us;
     m->lease = r->lease.us;
-    m->heard_at = m->heard_before = r->at.us;
+    oracle_heard(m, r->at.us);
     struct bytes text = r->mode == SAGA_ORCHESTRATED ? r->input : r->name;
     m->client = &w->clients[number_at_end(text)];
     expect(w, bytes_equal(text, bytes_of_text(m->client->input)), "I1", "a saga's input is not what its client sent",
@@ -153,6 +155,25 @@ static bool past_pivot(const struct model *m)
     return action == SAGA_ACTION_DONE || action == SAGA_ACTION_SKIPPED;
 }
 
+void oracle_heard(struct model *m, int64_t now)
+{
+    if (m->heard_count > 0 && m->heard[m->heard_count - 1] == now)
+        return;
+    if (m->heard_count == HEARD_MAX)
+        memmove(m->heard, m->heard + 1, --m->heard_count * sizeof m->heard[0]);
+    m->heard[m->heard_count++] = now;
+}
+
+/* When its owner was heard of last before something was decided, which became known later. What was heard in the same turn may have come
+ * after. */
+static int64_t heard_before(const struct model *m, int64_t decided_at)
+{
+    unsigned i = m->heard_count;
+    while (i > 1 && m->heard[i - 1] >= decided_at)
+        i--;
+    return i == 0 ? 0 : m->heard[i - 1];
+}
+
 /* Nothing happens without its cause. */
 static void check_cause(struct world *w, const struct model *m, const struct record *r)
 {
@@ -170,9 +191,7 @@ static void check_cause(struct world *w, const struct model *m, const struct rec
         holds = r->at.us >= m->deadline;
         break;
     case REASON_LEASE:
-        /* What was heard in the same turn may have come after. */
-        holds = m->mode == SAGA_ENLISTED &&
-                r->at.us >= (m->heard_at >= r->at.us ? m->heard_before : m->heard_at) + m->lease;
+        holds = m->mode == SAGA_ENLISTED && r->at.us >= heard_before(m, r->at.us) + m->lease;
         break;
     case REASON_CANCELLED:
         holds =
@@ -490,8 +509,12 @@ void oracle_frame(struct world *w, uint64_t frame, struct bytes records, int64_t
         } else {
             take_record(w, &r);
             remember(w, oracle_model(w, r.saga), &r);
+            if (r.type == RECORD_ACTION_STARTED || r.type == RECORD_COMPENSATION_STARTED)
+                oracle_model(w, r.saga)->steps[r.step].decided_in = frame;
         }
         check_place(w, frame, previous, &r);
         feed_shadow(w, &r);
     }
+    if (w->copies > 0)
+        world_fail(w, EXIT_SAFETY, "I8", "a moved history is not all in one frame", w->moving->id.serial);
 }

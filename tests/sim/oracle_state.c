@@ -183,16 +183,14 @@ void oracle_recovered(struct world *w)
     const struct engine *e = core_engine(w->sidecar.core);
     for (uint64_t serial = 1; serial <= w->serial_max; serial++) {
         const struct model *m = &w->models[serial];
-        w->models[serial].heard_at = sidecar_now(w).us; /* leases start anew */
+        oracle_heard(&w->models[serial], sidecar_now(w).us); /* leases start anew */
         bool over = m->state == SAGA_COMMITTED || m->state == SAGA_COMPENSATED || m->state == SAGA_RESOLVED;
         const struct saga *s = engine_find(e, serial);
         expect(w, over ? s == NULL || saga_ended(s) || s->position > w->disk.frame_count : s != NULL, "I5",
                "a saga that the disk holds is missing after recovery", serial);
-        struct ended_row row;
-        struct error_detail detail;
         if (over && !m->dropped) {
-            int code = w->disk.store.find_ended(&w->disk.store, serial, &row, &detail);
-            expect(w, code == 0 && row.state == m->state && saga_id_equal(row.saga, m->id), "I5",
+            const struct ended_row *row = disk_ended(w, serial);
+            expect(w, row != NULL && row->state == m->state && saga_id_equal(row->saga, m->id), "I5",
                    "a saga that has ended cannot be found", serial);
         }
         for (unsigned i = 0; !over && i < m->step_count; i++)

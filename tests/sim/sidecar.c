@@ -76,8 +76,8 @@ static void durable(void *self, uint64_t frame, struct bytes records)
 {
     struct world *w = self;
     (void)records;
-    if (frame > w->disk.frame_count)
-        world_fail(w, EXIT_SAFETY, "I1", "a frame was called durable that is not on the disk", frame);
+    if (frame > w->disk.frame_count || frame > w->disk.told_frame)
+        world_fail(w, EXIT_SAFETY, "I1", "a frame was called durable that is not known to be", frame);
 }
 
 static void reply(void *self, const struct reply_effect *effect, const struct error_detail *detail)
@@ -134,6 +134,10 @@ static int submit(struct world *w, const struct incoming *in)
         oracle_answer(w, in);
     }
     int code = core_submit(w->sidecar.core, &event, &detail);
+    if (in != NULL && in->request != NULL && in->request->incarnation != w->sidecar.incarnation) {
+        in->request->incarnation = w->sidecar.incarnation;
+        in->request->decided = core_decided(w->sidecar.core);
+    }
     if (code != 0 && code != E_MEMORY)
         world_fail(w, EXIT_SAFETY, "core_submit", "it refused", event.saga.serial);
     return code;
@@ -187,9 +191,12 @@ static void ask_to_stop(struct world *w)
 static void plan_next(struct world *w)
 {
     struct sidecar *s = &w->sidecar;
-    if (core_full_since(s->core).us != 0)
-        sidecar_plan(w, w->now + 20 * MS);
-    else if (s->first != NULL || core_pending(s->core))
+    if (core_waits(s->core)) {
+        int64_t at = core_full_since(s->core).us != 0 ? w->now + 20 * MS : disk_tells_at(w);
+        sidecar_plan(w, at > w->now ? at : w->now + MS);
+        if (s->first != NULL && !core_batch_full(s->core))
+            sidecar_plan(w, core_full_since(s->core).us != 0 ? w->now + 20 * MS : s->busy_until);
+    } else if (s->first != NULL || core_pending(s->core))
         sidecar_plan(w, s->busy_until);
     struct instant expiry = core_expiry(s->core);
     if (expiry.us != INSTANT_NEVER.us)
@@ -233,7 +240,7 @@ static void turn(struct world *w, void *arg)
     }
     if (code == 0 && !s->dying && sidecar_ends_here(w))
         code = E_JOURNAL;
-    if (s->dying || (code != 0 && code != E_JOURNAL_FULL)) {
+    if (s->dying || (code != 0 && code != E_JOURNAL_FULL && code != E_JOURNAL_AWAY)) {
         sidecar_crash(w);
         return;
     }
@@ -346,11 +353,12 @@ void sidecar_start(struct world *w, void *arg)
     if (s->up)
         return;
     s->incarnation++;
-    s->dying = s->holding = false;
+    s->dying = s->holding = s->fenced = false;
     s->crash_in = strikes(w, FAULT_CRASH_IN_RECOVERY) ? (int)draw(w, FAULTS, 6) : -1;
     s->turn_at = INT64_MAX;
     s->busy_until = w->now;
     struct store_state state = disk_reopen(w);
+    s->epoch = state.epoch;
     set_clock(w);
     if (state.oldest_live_frame > 1)
         mark(w, MARK_CASE, CASE_RECOVERY_SKIPS);
@@ -373,7 +381,8 @@ void sidecar_start(struct world *w, void *arg)
         .engine = sidecar_engine_options(w, tag),
         .targets = targets,
         .target_count = count,
-        .commit_bytes_max = 2048,
+        .commit_bytes_max = w->swarm.commit_bytes_max,
+        .frame_bytes_max = w->swarm.frame_bytes_max,
         .retention = {.us = w->swarm.retention},
         .move_after = w->swarm.move_after,
     };
@@ -392,9 +401,12 @@ void sidecar_start(struct world *w, void *arg)
         return;
     }
     trace(w, "started", 0, s->incarnation, s->offset, (int64_t)state.last_frame);
+    if (core_resuming(s->core))
+        mark(w, MARK_CASE, CASE_RESUMED_LATER);
     oracle_recovered(w);
     if (w->disk.definition_count == 0 && (code = register_definitions(w)) != 0) {
-        CHECK(code == E_MEMORY || code == E_JOURNAL || code == E_JOURNAL_FULL);
+        CHECK(code == E_MEMORY || code == E_JOURNAL || code == E_JOURNAL_FULL || code == E_JOURNAL_AWAY ||
+              code == E_JOURNAL_FENCED);
         sidecar_crash(w);
         return;
     }

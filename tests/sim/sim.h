@@ -67,6 +67,8 @@ enum fault {
     FAULT_TARGET_GONE,
     FAULT_NONSENSE, /* requests that no sound client sends */
     FAULT_MEMORY,   /* the core is refused memory */
+    FAULT_UNSURE,   /* a commit of a far disk may have been kept, or not */
+    FAULT_FENCED,   /* another takes the far disk over */
     FAULT_COUNT
 };
 
@@ -98,8 +100,16 @@ enum mark_case {
     CASE_FRAMES_DROPPED,
     CASE_RECOVERY_SKIPS, /* recovery began after the first frame */
     CASE_PUSHBACK,
-    CASE_ORPHAN, /* a call to a target that is gone */
-    CASE_MOVED,  /* a history was written anew */
+    CASE_ORPHAN,         /* a call to a target that is gone */
+    CASE_MOVED,          /* a history was written anew */
+    CASE_TWO_ON_THE_WAY, /* a commit was handed over while another was on the way */
+    CASE_PARKED,         /* a look-up was answered later */
+    CASE_UNSURE_KEPT,    /* a commit of unknown fate turned out to have been kept */
+    CASE_UNSURE_SENT,    /* it had not been, and was sent anew */
+    CASE_FAR_LOST,       /* the sidecar ended while a commit was on the way, and it was not kept */
+    CASE_FAR_KEPT,       /* it was */
+    CASE_CUT,            /* a commit of more than one frame */
+    CASE_RESUMED_LATER,  /* recovery took more than one commit to let all sagas take up where they were */
     CASE_COUNT
 };
 
@@ -118,6 +128,8 @@ struct swarm {
     uint32_t move_after;
     int64_t stock;
     bool parks; /* nobody retries dead letters after the healing */
+    bool far;   /* the disk is across a network: it answers later */
+    uint32_t commit_bytes_max, frame_bytes_max;
 };
 
 /* ---- the agenda: what is to happen when ---- */
@@ -141,6 +153,8 @@ struct agenda {
 struct attempt;
 struct client;
 
+#define HEARD_MAX 16
+
 struct model_step {
     uint8_t action;       /* enum saga_action_state, as the durable records say */
     uint8_t compensation; /* enum saga_compensation_state, likewise */
@@ -153,6 +167,7 @@ struct model_step {
     uint8_t generation;
     uint16_t action_attempt, compensation_attempt; /* that durable records permit to leave; 0: none */
     int64_t decided_at;                            /* that the attempt which is out may leave */
+    uint64_t decided_in;                           /* the frame that says so */
     int64_t next_at;                               /* by the sidecar's clock: no attempt leaves before */
     int net;                                       /* effects minus undos in the ledgers */
     char name[32];
@@ -173,15 +188,17 @@ struct model {
     struct attempt *attempts; /* all that were ever let out, newest first */
     char request_id[24];
     bool cancel_accepted, abort_accepted, commit_accepted;
-    bool skipped;                          /* an operator decided */
-    unsigned retries;                      /* after the healing */
-    bool unkeepable;                       /* a step's output is over payload_bytes_max: trying it anew does not help */
-    int64_t ended_at;                      /* by the sidecar's clock */
-    int64_t deadline;                      /* likewise; INT64_MAX: none */
-    int64_t lease, heard_at, heard_before; /* when the sidecar last heard of its owner, and the time before */
-    uint32_t asked;                        /* bit n: an event of type n was submitted for it */
-    uint64_t first_frame, last_frame;      /* that hold it */
-    uint64_t *history;                     /* hash of each of its records, in order */
+    bool skipped;     /* an operator decided */
+    unsigned retries; /* after the healing */
+    bool unkeepable;  /* a step's output is over payload_bytes_max: trying it anew does not help */
+    int64_t ended_at; /* by the sidecar's clock */
+    int64_t deadline; /* likewise; INT64_MAX: none */
+    int64_t lease;
+    int64_t heard[HEARD_MAX]; /* when the sidecar heard of its owner: the latest, the last of them at heard_count - 1 */
+    unsigned heard_count;
+    uint32_t asked;                   /* bit n: an event of type n was submitted for it */
+    uint64_t first_frame, last_frame; /* that hold it */
+    uint64_t *history;                /* hash of each of its records, in order */
     size_t history_count, history_room;
     uint32_t seen; /* bit n: a record of type n is durable */
 };
@@ -249,6 +266,22 @@ struct kept_ended {
 
 enum fate { FATE_NONE, FATE_LOST, FATE_TORN, FATE_KEPT };
 
+/* A commit on its way to a far disk. */
+struct far_commit {
+    struct store_commit commit; /* with copies */
+    uint64_t epoch;
+    bool landed;      /* kept */
+    bool told_unsure; /* the sidecar knows that it is not known */
+    int64_t lands_at, told_at, unsure_until;
+};
+
+#define LOOKUPS_MAX 64
+
+struct far_lookup {
+    uint64_t key;
+    int64_t answered_at;
+};
+
 struct disk {
     struct store store; /* first: the store is found from it */
     struct world *world;
@@ -265,6 +298,15 @@ struct disk {
     struct store_commit pending;
     size_t torn_size;
     int64_t full_until;
+    /* A far disk. */
+    uint64_t epoch; /* of the opening that may write */
+    struct far_commit on_the_way[STORE_COMMITS_MAX];
+    unsigned on_the_way_count;
+    struct far_lookup lookups[LOOKUPS_MAX];
+    unsigned lookup_count;
+    uint64_t told_frame; /* the last that this life of the sidecar was told to be durable */
+    uint64_t tags[256];  /* in the rows of subjects */
+    unsigned tag_count;
 };
 
 /* ---- the sidecar ---- */
@@ -288,6 +330,8 @@ struct sidecar {
     struct catalog *catalog;
     bool up;
     bool dying;
+    bool fenced; /* it was told so: it must not go on */
+    uint64_t epoch;
     bool holding;
     uint32_t incarnation;
     int64_t offset; /* its clock minus the true time */
@@ -322,7 +366,9 @@ struct request {
     struct enlistment enlist;
     size_t settle_count, enlist_count;
     char actor[16], reason[16], step[32];
-    uint8_t nonsense; /* which; 0: it makes sense */
+    uint8_t nonsense;     /* which; 0: it makes sense */
+    uint32_t incarnation; /* of the sidecar that took it in last */
+    uint64_t decided;     /* frame up to which everything was decided then; the answer shows that much at least */
 };
 
 struct client {
@@ -421,6 +467,11 @@ extern struct world *world_now;
 void disk_init(struct world *w);
 /* What a crash leaves; called when the sidecar starts again. */
 struct store_state disk_reopen(struct world *w);
+/* An ended saga's row, whatever the network says; NULL when there is none. */
+const struct ended_row *disk_ended(const struct world *w, uint64_t serial);
+/* When a far disk has something to tell, or INT64_MAX. */
+int64_t disk_tells_at(const struct world *w);
+bool disk_has_tag(const struct world *w, uint64_t tag);
 
 /* ---- sidecar.c ---- */
 void sidecar_start(struct world *w, void *arg);
@@ -472,6 +523,7 @@ void oracle_frame(struct world *w, uint64_t frame, struct bytes records, int64_t
 void oracle_kept_from(struct world *w, uint64_t frame);
 void oracle_ended_row(struct world *w, const struct ended_row *row);
 struct model *oracle_model(struct world *w, struct saga_id id);
+void oracle_heard(struct model *m, int64_t now);
 /* ---- oracle_effects.c: what is let out ---- */
 void oracle_call(struct world *w, const struct call_effect *call, struct attempt *a);
 void oracle_reply(struct world *w, const struct reply_effect *reply);

@@ -48,6 +48,8 @@ static void make_swarm(struct world *w)
         [FAULT_TARGET_GONE] = 150,
         [FAULT_NONSENSE] = 500,
         [FAULT_MEMORY] = 5,
+        [FAULT_UNSURE] = 20,
+        [FAULT_FENCED] = 4,
     };
     for (unsigned i = 0; i < FAULT_COUNT; i++) {
         bool on = random_below(&w->random[SHAPES], 2) == 0;
@@ -62,6 +64,9 @@ static void make_swarm(struct world *w)
     w->swarm.retention = draw(w, SHAPES, 2) == 0 ? draw_between(w, SHAPES, 5 * SECOND, 60 * SECOND) : 3600 * SECOND;
     w->swarm.move_after = draw(w, SHAPES, 2) == 0 ? 8 + (uint32_t)draw(w, SHAPES, 120) : 0;
     w->swarm.stock = draw(w, SHAPES, 4) == 0 ? draw_between(w, SHAPES, 5, 60) : 1000000;
+    w->swarm.far = draw(w, SHAPES, 2) == 0;
+    w->swarm.commit_bytes_max = draw(w, SHAPES, 4) == 0 ? 512 << draw(w, SHAPES, 10) : 2048;
+    w->swarm.frame_bytes_max = 128u << draw(w, SHAPES, 9);
     w->swarm.parks = draw(w, SHAPES, 4) == 0 && w->swarm.live_sagas_max != LIVE_SAGAS_SMALL;
 }
 
@@ -136,6 +141,7 @@ void world_run(struct run *what, struct totals *totals)
                                   .faults_last = 20 * SECOND,
                                   .retention = 3600 * SECOND,
                                   .stock = 1000000,
+                                  .commit_bytes_max = 2048,
                                   .parks = true};
     w->script = script;
     definitions_make(w);

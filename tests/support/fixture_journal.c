@@ -4,8 +4,9 @@
 #include "sidecar/journal/codec.h"
 #include "tests/support/sample_records.h"
 
-#define FRAME_ROOM 8192
-#define SOURCE     "name: checkout\nversion: 1.0.0\n"
+#define FRAME_ROOM           8192
+#define SCHEMA_WITH_SUBJECTS 3
+#define SOURCE               "name: checkout\nversion: 1.0.0\n"
 
 static struct ended_row ended(uint64_t serial)
 {
@@ -36,6 +37,12 @@ static struct bytes frame_of(uint64_t number, uint8_t at[FRAME_ROOM])
     return bytes_of(at, size);
 }
 
+static struct subject_row tag_row(void)
+{
+    return (struct subject_row){
+        .kind = SUBJECT_TAG, .name = bytes_of_text("9f03c1d2a4b7"), .version = 1, .value = bytes_of_text("some")};
+}
+
 int fixture_journal_write(struct store *store)
 {
     struct error_detail detail;
@@ -45,9 +52,15 @@ int fixture_journal_write(struct store *store)
         .number = 1, .registered_at.us = 1750000000000000, .source = bytes_of_text(SOURCE)};
     struct store_commit first = {
         .frame = 1, .records = frame_of(1, at), .definitions = &definition, .definition_count = 1};
+    struct subject_row tag = tag_row();
     int rc = store->commit(store, &first, &detail);
-    struct store_commit second = {
-        .frame = 2, .records = frame_of(2, at), .ended = rows, .ended_count = 2, .oldest_live_frame = 2};
+    struct store_commit second = {.frame = 2,
+                                  .records = frame_of(2, at),
+                                  .ended = rows,
+                                  .ended_count = 2,
+                                  .subjects = &tag,
+                                  .subject_count = 1,
+                                  .oldest_live_frame = 2};
     return rc == 0 ? store->commit(store, &second, &detail) : rc;
 }
 
@@ -66,6 +79,15 @@ static int check_definition(void *self, const struct definition_row *row)
     return row->number == 1 && bytes_equal(row->source, bytes_of_text(SOURCE)) ? 0 : E_JOURNAL_CORRUPT;
 }
 
+static int check_subject(void *self, const struct subject_row *row)
+{
+    struct subject_row want = tag_row();
+    ++*(uint64_t *)self;
+    bool same = row->kind == want.kind && row->version == want.version && bytes_equal(row->name, want.name) &&
+                bytes_equal(row->value, want.value);
+    return same ? 0 : E_JOURNAL_CORRUPT;
+}
+
 static bool rows_equal(const struct ended_row *a, const struct ended_row *b)
 {
     return saga_id_equal(a->saga, b->saga) && a->state == b->state && a->mode == b->mode && a->reason == b->reason &&
@@ -75,7 +97,7 @@ static bool rows_equal(const struct ended_row *a, const struct ended_row *b)
            a->first_frame == b->first_frame && a->last_frame == b->last_frame;
 }
 
-const char *fixture_journal_check(struct store *store, const struct store_state *state)
+const char *fixture_journal_check(struct store *store, const struct store_state *state, int schema)
 {
     struct error_detail detail;
     uint64_t frames = 0;
@@ -87,6 +109,10 @@ const char *fixture_journal_check(struct store *store, const struct store_state 
         return "the frames";
     if (store->scan_definitions(store, check_definition, &definitions, &detail) != 0 || definitions != 1)
         return "the definitions";
+    uint64_t subjects = 0;
+    if (store->scan_subjects(store, SUBJECT_TAG, check_subject, &subjects, &detail) != 0 ||
+        subjects != (schema >= SCHEMA_WITH_SUBJECTS))
+        return "the subjects";
     for (uint64_t serial = 1; serial <= 2; serial++) {
         struct ended_row want = ended(serial);
         struct ended_row row;

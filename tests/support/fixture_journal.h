@@ -7,7 +7,7 @@
 /* Writes it into an empty store. Returns 0 or what the store returned. */
 int fixture_journal_write(struct store *store);
 
-/* Whether the store and what it told when it was opened are as fixture_journal_write left them. Returns NULL, or the name of what is not. */
-const char *fixture_journal_check(struct store *store, const struct store_state *state);
+/* Whether the store and what it told when it was opened are as fixture_journal_write left them, with what that schema holds. Returns NULL, or the name of what is not. */
+const char *fixture_journal_check(struct store *store, const struct store_state *state, int schema);
 
 #endif

@@ -11,6 +11,20 @@ struct kept_frame {
     struct instant at;
 };
 
+/* A commit on its way. Its memory is the owner's, who keeps it until its fate is known. */
+struct far_commit {
+    struct store_commit commit;
+    int fate; /* that settle tells next */
+};
+
+#define LOOKUPS_MAX 64
+
+/* A look-up that was asked for. */
+struct far_lookup {
+    uint64_t key;
+    bool answered;
+};
+
 struct memory_disk {
     struct store face;                  /* the one store that may be open on it */
     struct kept_frame *frames;          /* of the numbers first_frame to last_frame */
@@ -31,6 +45,15 @@ struct memory_disk {
     bool fail_landed;
     bool is_open;
     bool broken;
+    struct subject_row *subjects; /* by kind and name */
+    size_t subject_count;
+    uint64_t epoch;        /* of who may write */
+    uint64_t opened_epoch; /* of who has it open */
+    bool far;
+    struct far_commit on_the_way[STORE_COMMITS_MAX];
+    unsigned on_the_way_count;
+    struct far_lookup lookups[LOOKUPS_MAX];
+    unsigned lookup_count;
 };
 
 static struct memory_disk *disk_of(struct store *s)
@@ -120,17 +143,47 @@ static void add_definition(struct memory_disk *d, const struct definition_row *r
 static uint64_t size_of(const struct store_commit *commit)
 {
     uint64_t size = commit->records.size;
+    for (size_t i = 0; i < commit->subject_count; i++)
+        size += commit->subjects[i].name.size + commit->subjects[i].value.size;
     for (size_t i = 0; i < commit->definition_count; i++)
         size += commit->definitions[i].source.size;
     return size;
 }
 
+static int subject_order(const struct subject_row *a, const struct subject_row *b)
+{
+    if (a->kind != b->kind)
+        return a->kind < b->kind ? -1 : 1;
+    int order = memcmp(a->name.at, b->name.at, a->name.size < b->name.size ? a->name.size : b->name.size);
+    return order != 0 ? order : (a->name.size > b->name.size) - (a->name.size < b->name.size);
+}
+
+static void set_subject(struct memory_disk *d, const struct subject_row *row)
+{
+    size_t at = 0;
+    while (at < d->subject_count && subject_order(&d->subjects[at], row) < 0)
+        at++;
+    if (at < d->subject_count && subject_order(&d->subjects[at], row) == 0) {
+        release(d->subjects[at].value);
+        d->subjects[at].value = copy(row->value);
+        d->subjects[at].version = row->version;
+        return;
+    }
+    d->subjects = one_more(d->subjects, d->subject_count, sizeof *d->subjects);
+    memmove(d->subjects + at + 1, d->subjects + at, (d->subject_count - at) * sizeof *d->subjects);
+    d->subjects[at] = *row;
+    d->subjects[at].name = copy(row->name);
+    d->subjects[at].value = copy(row->value);
+    d->subject_count++;
+}
+
 static void land(struct memory_disk *d, const struct store_commit *commit)
 {
-    if (commit->frame != 0) {
+    for (size_t i = 0; commit->frame != 0 && i <= commit->cut_count; i++) {
+        struct bytes records = store_commit_frame(commit, i);
+        CHECK(records.size > 0);
         d->frames = one_more(d->frames, d->frame_count, sizeof *d->frames);
-        d->frames[d->frame_count++] =
-            (struct kept_frame){.records = copy(commit->records), .at = codec_time(commit->records)};
+        d->frames[d->frame_count++] = (struct kept_frame){.records = copy(records), .at = codec_time(records)};
         if (d->first_frame == 0)
             d->first_frame = commit->frame;
     }
@@ -138,15 +191,37 @@ static void land(struct memory_disk *d, const struct store_commit *commit)
         add_ended(d, &commit->ended[i]);
     for (size_t i = 0; i < commit->definition_count; i++)
         add_definition(d, &commit->definitions[i]);
+    for (size_t i = 0; i < commit->subject_count; i++)
+        set_subject(d, &commit->subjects[i]);
     if (commit->oldest_live_frame != 0)
         d->oldest_live_frame = commit->oldest_live_frame;
     d->bytes += size_of(commit);
 }
 
+/* The number of the frame that the next commit must have. */
+static uint64_t next_frame(const struct memory_disk *d)
+{
+    uint64_t next = last_frame(d) + 1;
+    for (unsigned i = 0; i < d->on_the_way_count; i++) {
+        const struct store_commit *c = &d->on_the_way[i].commit;
+        next += c->frame == 0 ? 0 : c->cut_count + 1;
+    }
+    return next;
+}
+
+static int send(struct memory_disk *d, const struct store_commit *commit)
+{
+    CHECK(d->on_the_way_count < STORE_COMMITS_MAX);
+    for (unsigned i = 0; i < d->on_the_way_count; i++)
+        CHECK(d->on_the_way[i].fate != STORE_AMBIGUOUS); /* nothing follows before that is known */
+    d->on_the_way[d->on_the_way_count++] = (struct far_commit){.commit = *commit, .fate = STORE_PENDING};
+    return STORE_PENDING;
+}
+
 static int commit_all(struct store *s, const struct store_commit *commit, struct error_detail *detail)
 {
     struct memory_disk *d = disk_of(s);
-    CHECK(commit->frame == 0 || commit->frame == last_frame(d) + 1);
+    CHECK(commit->frame == 0 || commit->frame == next_frame(d));
     CHECK((commit->frame == 0) == (commit->records.size == 0));
     int rc = operation(d, detail);
     if (d->broken)
@@ -158,13 +233,95 @@ static int commit_all(struct store *s, const struct store_commit *commit, struct
     }
     if (rc != 0)
         return rc;
+    if (d->epoch != d->opened_epoch)
+        return error_set(detail, E_JOURNAL_FENCED, "memory", "another has taken the disk over");
     if (d->bytes_max != 0 && d->bytes + size_of(commit) > d->bytes_max)
         return error_set(detail, E_JOURNAL_FULL, "memory", "there is no room for the journal");
+    if (d->far)
+        return send(d, commit);
     land(d, commit);
     return 0;
 }
 
+static int settle(struct store *s, struct error_detail *detail)
+{
+    struct memory_disk *d = disk_of(s);
+    CHECK(d->on_the_way_count > 0); /* who asks has something on the way */
+    int fate = d->on_the_way[0].fate;
+    if (fate == 0) {
+        memmove(d->on_the_way, d->on_the_way + 1, --d->on_the_way_count * sizeof d->on_the_way[0]);
+    } else if (fate < 0) {
+        d->on_the_way_count = 0;
+        return error_set(detail, fate, "memory", "a test asked for this");
+    }
+    return fate;
+}
+
+void memory_disk_set_far(struct memory_disk *d, bool far)
+{
+    d->far = far;
+}
+
+void memory_disk_arrive(struct memory_disk *d, int fate)
+{
+    for (unsigned i = 0; i < d->lookup_count; i++)
+        d->lookups[i].answered = true;
+    if (fate == STORE_PENDING)
+        return;
+    unsigned at = 0;
+    while (at < d->on_the_way_count && d->on_the_way[at].fate == 0)
+        at++;
+    CHECK(at < d->on_the_way_count);
+    d->on_the_way[at].fate = fate;
+    if (fate == 0)
+        land(d, &d->on_the_way[at].commit);
+}
+
+unsigned memory_disk_on_the_way(const struct memory_disk *d)
+{
+    return d->on_the_way_count;
+}
+
+void memory_disk_fence(struct memory_disk *d)
+{
+    d->epoch++;
+}
+
+static int check(struct store *s, struct error_detail *detail)
+{
+    struct memory_disk *d = disk_of(s);
+    return d->epoch == d->opened_epoch
+               ? 0
+               : error_set(detail, E_JOURNAL_FENCED, "memory", "another has taken the disk over");
+}
+
 /* ---- reading ---- */
+
+/* Of a far disk: whether the answer to what was asked under this key is there. It is then given, and forgotten. */
+static bool looked_up(struct memory_disk *d, uint64_t key)
+{
+    if (!d->far)
+        return true;
+    for (unsigned i = 0; i < d->lookup_count; i++)
+        if (d->lookups[i].key == key) {
+            if (d->lookups[i].answered)
+                d->lookups[i] = d->lookups[--d->lookup_count];
+            else
+                return false;
+            return true;
+        }
+    CHECK(d->lookup_count < LOOKUPS_MAX);
+    d->lookups[d->lookup_count++] = (struct far_lookup){.key = key};
+    return false;
+}
+
+static uint64_t key_of(struct bytes text)
+{
+    uint64_t key = 1;
+    for (size_t i = 0; i < text.size; i++)
+        key = (key ^ text.at[i]) * UINT64_C(0x100000001b3) + 7;
+    return key;
+}
 
 static int scan(struct store *s, uint64_t from, int (*take)(void *self, uint64_t frame, struct bytes records),
                 void *self, struct error_detail *detail)
@@ -183,6 +340,8 @@ static int read_frame(struct store *s, uint64_t frame, struct bytes *records, st
     int rc = operation(d, detail);
     if (rc != 0)
         return rc;
+    if (!looked_up(d, UINT64_C(1) << 62 | frame))
+        return STORE_PENDING;
     if (frame == 0 || frame < d->first_frame || frame > last_frame(d))
         return error_set(detail, E_CURSOR, NULL, NULL);
     *records = d->frames[frame - d->first_frame].records;
@@ -195,6 +354,8 @@ static int find_ended(struct store *s, uint64_t serial, struct ended_row *row, s
     int rc = operation(d, detail);
     if (rc != 0)
         return rc;
+    if (!looked_up(d, UINT64_C(1) << 63 | serial))
+        return STORE_PENDING;
     size_t at = ended_at(d, serial);
     if (at == d->ended_count || d->ended[at].saga.serial != serial)
         return error_set(detail, E_SAGA_NOT_FOUND, NULL, NULL);
@@ -208,6 +369,8 @@ static int find_request(struct store *s, struct bytes request_id, struct ended_r
     int rc = operation(d, detail);
     if (rc != 0)
         return rc;
+    if (!looked_up(d, key_of(request_id) >> 2))
+        return STORE_PENDING;
     for (size_t i = d->ended_count; i-- > 0 && request_id.size > 0;)
         if (bytes_equal(d->ended[i].request_id, request_id)) {
             *row = d->ended[i];
@@ -254,6 +417,17 @@ static int scan_definitions(struct store *s, int (*take)(void *self, const struc
     int rc = operation(d, detail);
     for (size_t i = 0; i < d->definition_count && rc == 0; i++)
         rc = take(self, &d->definitions[i]);
+    return rc;
+}
+
+static int scan_subjects(struct store *s, uint32_t kind, int (*take)(void *self, const struct subject_row *row),
+                         void *self, struct error_detail *detail)
+{
+    struct memory_disk *d = disk_of(s);
+    int rc = operation(d, detail);
+    for (size_t i = 0; i < d->subject_count && rc == 0; i++)
+        if (d->subjects[i].kind == kind)
+            rc = take(self, &d->subjects[i]);
     return rc;
 }
 
@@ -336,8 +510,10 @@ static int drop(struct store *s, struct instant before, uint64_t keep_from, uint
 
 static void close_store(struct store *s)
 {
-    if (s != NULL)
-        disk_of(s)->is_open = false;
+    if (s == NULL)
+        return;
+    disk_of(s)->is_open = false;
+    disk_of(s)->on_the_way_count = disk_of(s)->lookup_count = 0; /* what had not arrived never does */
 }
 
 struct memory_disk *memory_disk_create(void)
@@ -346,12 +522,15 @@ struct memory_disk *memory_disk_create(void)
     CHECK(d != NULL);
     d->face = (struct store){
         .commit = commit_all,
+        .settle = settle,
+        .check = check,
         .scan = scan,
         .read_frame = read_frame,
         .find_ended = find_ended,
         .find_request = find_request,
         .list_ended = list_ended,
         .scan_definitions = scan_definitions,
+        .scan_subjects = scan_subjects,
         .drop = drop,
         .close = close_store,
     };
@@ -373,7 +552,12 @@ void memory_disk_destroy(struct memory_disk *d)
         release(d->definitions[i].source);
     free(d->frames);
     free(d->ended);
+    for (size_t i = 0; i < d->subject_count; i++) {
+        release(d->subjects[i].name);
+        release(d->subjects[i].value);
+    }
     free(d->definitions);
+    free(d->subjects);
     free(d);
 }
 
@@ -384,12 +568,14 @@ int memory_store_open(struct memory_disk *d, struct store **out, struct store_st
     d->is_open = true;
     d->broken = false;
     d->drop_after = 0;
+    d->opened_epoch = d->epoch;
     *out = &d->face;
     *state = (struct store_state){
         .first_frame = d->first_frame,
         .last_frame = last_frame(d),
         .oldest_live_frame = d->oldest_live_frame,
         .serial_max = d->serial_max,
+        .epoch = d->epoch,
     };
     return 0;
 }

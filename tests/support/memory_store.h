@@ -1,7 +1,7 @@
 /* memory_store.h - the store interface on a disk made of memory, for tests that need a store and no files.
  *
  * The disk outlives the store that is opened on it, as a real one outlives a process: closing the store is all that a crash is, because a
- * commit either lands wholly or not at all. Nothing here depends on time, addresses or chance. Holds the same rules as the store in
+ * commit either lands wholly or not at all. A disk can be told to be far away: then it answers later, or does not know. Nothing here depends on time, addresses or chance. Holds the same rules as the store in
  * SQLite, and tests/unit/test_memory_store.c runs both side by side. */
 #ifndef TESTS_SUPPORT_MEMORY_STORE_H
 #define TESTS_SUPPORT_MEMORY_STORE_H
@@ -26,6 +26,20 @@ void memory_disk_fail(struct memory_disk *disk, uint64_t nth, int code, bool lan
 
 /* How many bytes of records and definitions the disk takes; what would go beyond is E_JOURNAL_FULL. 0: as many as there is memory. */
 void memory_disk_set_size(struct memory_disk *disk, uint64_t bytes_max);
+
+/* From now on the disk is far away: commits and look-ups are under way until memory_disk_arrive. */
+void memory_disk_set_far(struct memory_disk *disk, bool far);
+
+/* Of a far disk: the commit that has been on the way longest has arrived. `fate` is what settle tells of it: 0; STORE_AMBIGUOUS, until a
+ * later memory_disk_arrive; or an error, which ends all that are on the way. Look-ups that were asked for have their answers. There is one
+ * on the way (CHECK), but for fate STORE_PENDING, which is about look-ups alone. */
+void memory_disk_arrive(struct memory_disk *disk, int fate);
+
+/* Commits that are on the way. */
+unsigned memory_disk_on_the_way(const struct memory_disk *disk);
+
+/* Another takes the disk over: what the open store commits from now on is E_JOURNAL_FENCED. */
+void memory_disk_fence(struct memory_disk *disk);
 
 /* Operations so far, over all the stores that were opened on it. */
 uint64_t memory_disk_operations(const struct memory_disk *disk);

@@ -1,10 +1,14 @@
 /* Which loop a saga lives in: fixed vectors, since a data directory is searched by them. */
 #include "sidecar/shard/place.h"
 
+#include "sidecar/core/heap.h"
+
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+static const struct tags none;
 
 START_TEST(place__a_request_id_lives_where_it_always_did)
 {
@@ -45,15 +49,31 @@ START_TEST(place__a_saga_lives_where_its_tag_says)
             struct saga_id id = {.tag = place_tag(UINT64_C(0xfedcba9876543210), loop, loops), .serial = 7};
             ck_assert_uint_le(id.tag, (UINT64_C(1) << SAGA_ID_TAG_BITS) - 1);
             saga_id_format(id, text);
-            ck_assert_int_eq(place_of_saga(bytes_of_text(text), loops), (int)loop);
+            ck_assert_int_eq(place_of_saga(&none, bytes_of_text(text), loops), (int)loop);
         }
     /* The rest of the tag is chance's, and with one loop all of it. */
     ck_assert_uint_eq(place_tag(UINT64_C(0xfedcba987654ffff), 5, 8), UINT64_C(0xba987654ffc5));
     ck_assert_uint_eq(place_tag(UINT64_C(0xfedcba987654ffff), 0, 1), UINT64_C(0xba987654ffff));
-    ck_assert_int_eq(place_of_saga(bytes_of_text("00000000003f-1"), 63), -1);
-    ck_assert_int_eq(place_of_saga(bytes_of_text("00000000003f-1"), 1), 0);
-    ck_assert_int_eq(place_of_saga(bytes_of_text("nonsense"), 8), -1);
-    ck_assert_int_eq(place_of_saga(bytes_of_text(""), 8), -1);
+    ck_assert_int_eq(place_of_saga(&none, bytes_of_text("00000000003f-1"), 63), -1);
+    ck_assert_int_eq(place_of_saga(&none, bytes_of_text("00000000003f-1"), 1), 0);
+    ck_assert_int_eq(place_of_saga(&none, bytes_of_text("nonsense"), 8), -1);
+    ck_assert_int_eq(place_of_saga(&none, bytes_of_text(""), 8), -1);
+}
+END_TEST
+
+START_TEST(place__what_a_journal_told_stands_above_the_bits)
+{
+    struct tags tags = {0};
+    /* Out of order, and one twice: a journal that was handed over. */
+    for (unsigned i = 0; i < 200; i++)
+        ck_assert_int_eq(tags_add(&tags, &heap, (i * 37) % 200 * 64, 3), 0);
+    ck_assert_int_eq(tags_add(&tags, &heap, 64, 5), 0);
+    for (unsigned i = 0; i < 200; i++)
+        ck_assert_int_eq(tags_find(&tags, i * 64), i == 1 ? 5 : 3);
+    ck_assert_int_eq(tags_find(&tags, 65), -1);
+    ck_assert_int_eq(place_of_saga(&tags, bytes_of_text("000000000040-9"), 8), 5);
+    ck_assert_int_eq(place_of_saga(&tags, bytes_of_text("000000000041-9"), 8), 1);
+    tags_finish(&tags, &heap);
 }
 END_TEST
 
@@ -63,6 +83,7 @@ int main(void)
     TCase *tc = tcase_create("place");
     tcase_add_test(tc, place__a_request_id_lives_where_it_always_did);
     tcase_add_test(tc, place__a_saga_lives_where_its_tag_says);
+    tcase_add_test(tc, place__what_a_journal_told_stands_above_the_bits);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 /* As many as sidecar/journal/sqlite/schema.c has migrations; the newest has a fixture too. */
-#define VERSIONS 2
+#define VERSIONS 3
 
 static void load_fixture(int version)
 {
@@ -45,7 +45,7 @@ START_TEST(sqlite_migrations__every_version_opens)
     load_fixture(_i);
     ck_assert_int_eq(ask("PRAGMA user_version"), _i);
     open_store();
-    const char *wrong = fixture_journal_check(store, &state);
+    const char *wrong = fixture_journal_check(store, &state, _i);
     ck_assert_msg(wrong == NULL, "version %d: %s", _i, wrong);
     ck_assert_int_eq(try_commit(3, 100, 1), 0);
     close_store();
@@ -61,7 +61,7 @@ START_TEST(sqlite_migrations__fresh_one_is_of_the_newest)
     open_store();
     ck_assert_int_eq(fixture_journal_write(store), 0);
     reopen();
-    ck_assert_ptr_null(fixture_journal_check(store, &state));
+    ck_assert_ptr_null(fixture_journal_check(store, &state, VERSIONS));
     close_store();
     ck_assert_int_eq(ask("PRAGMA user_version"), VERSIONS);
     ck_assert_int_eq(ask("PRAGMA application_id"), 0x73676a6e);

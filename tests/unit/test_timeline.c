@@ -32,7 +32,7 @@ static void teardown(void)
 static int load(uint64_t serial, uint64_t last_frame, struct position after)
 {
     struct timeline_query query = {.serial = serial, .last_frame = last_frame, .after = after};
-    return timeline_load(o.store, &query, &arena, &timeline, &detail);
+    return timeline_load(o.core, &query, &arena, &timeline, &detail);
 }
 
 /* ---- cursors ---- */

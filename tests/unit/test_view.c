@@ -220,7 +220,7 @@ START_TEST(view__history_adds_the_last_failures_and_the_resolution)
     ck_assert_int_eq(owner_commit(&o), 0);
     uint64_t last = engine_find(core_engine(o.core), 1)->position;
     ck_assert_int_eq(
-        timeline_load(o.store, &(struct timeline_query){.serial = 1, .last_frame = last}, &a, &timeline, &o.detail), 0);
+        timeline_load(o.core, &(struct timeline_query){.serial = 1, .last_frame = last}, &a, &timeline, &o.detail), 0);
     Saga__V1__Saga *m = view_saga(&a, engine_find(core_engine(o.core), 1), core_engine(o.core), VIEW_STEPS);
     ck_assert(view_add_history(&a, m, &timeline));
     ck_assert_int_eq(m->steps[1]->last_status, 9);

@@ -6,8 +6,9 @@
 
 #include <sqlite3.h>
 
-#define SCHEMA_VERSION 2
+#define SCHEMA_VERSION 3
 #define PAGE_SIZE      4096
+#define EPOCH          0    /* always: who holds the lock is the only holder there is */
 #define NAMED_MAX      4096 /* definitions whose names are remembered to be in the database */
 
 enum statement {
@@ -18,6 +19,8 @@ enum statement {
     SQL_ADD_ENDED,
     SQL_ADD_NAME,
     SQL_ADD_DEFINITION,
+    SQL_SET_SUBJECT,
+    SQL_SCAN_SUBJECTS,
     SQL_SET_META,
     SQL_GET_META,
     SQL_FRAME_BOUNDS,
@@ -35,6 +38,12 @@ enum statement {
     SQL_OLD_ENDED,
     SQL_DROP_ENDED,
     STATEMENT_COUNT
+};
+
+/* Which file a name leads to. */
+struct file_id {
+    uint64_t device;
+    uint64_t inode; /* 0: none */
 };
 
 struct sqlite_store {
@@ -55,8 +64,13 @@ struct sqlite_store {
     uint32_t checkpoint_at; /* length of the write-ahead log at which the next checkpoint is tried */
     uint32_t wal_pages;     /* its length now */
 
+    bool named_file;     /* in the file system under path: whether it still is can be told */
+    struct file_id file; /* of the database */
+    struct file_id log;  /* of the write-ahead log; 0 until there is one */
+
     bool opened;             /* found sound: unless it was, or once broken, closing leaves the files as they are */
-    bool broken;             /* a write failed for good; nothing is written any more */
+    bool broken;             /* a write failed for good, or the files are gone; nothing is written any more */
+    int broken_code;         /* what it is then told with */
     struct error_detail why; /* when broken */
 
     uint8_t named[NAMED_MAX / 8]; /* bit n: definition n's name is known to be in definition_names */
@@ -84,6 +98,7 @@ int inside_corrupt(const char *path, const char *found, struct error_detail *det
 /* Numbers of the journal as SQLite's. They stay far below 2^63. */
 void inside_bind_number(sqlite3_stmt *statement, int parameter, uint64_t value);
 void inside_bind_text(sqlite3_stmt *statement, int parameter, struct bytes text); /* empty: NULL */
+void inside_bind_blob(sqlite3_stmt *statement, int parameter, struct bytes blob); /* empty: empty */
 struct bytes inside_column_bytes(sqlite3_stmt *statement, int column);
 
 /* A number of table meta, 0 when it is not there. */
@@ -110,6 +125,17 @@ bool checksum_fits(sqlite3_stmt *at, int column, uint32_t checksum);
 /* log_check.c. Looks at the write-ahead log of a database that nobody has open. *found tells what is wrong with it that SQLite would pass
  * over in silence, NULL when nothing is. Returns SQLite's code. */
 int log_check(const char *vfs_name, const char *database, const char **found);
+
+/* sqlite_files.c. Remembers which files the database and its log are, and tells whether they are still where they were: 0, or
+ * E_JOURNAL_FENCED, from which on the store is broken. */
+void files_remember(struct sqlite_store *s);
+int sqlite_store_check(struct store *face, struct error_detail *detail);
+
+/* sqlite_subjects.c */
+int sqlite_store_set_subject(struct sqlite_store *s, const struct subject_row *row);
+int sqlite_store_scan_subjects(struct store *face, uint32_t kind,
+                               int (*take)(void *self, const struct subject_row *row), void *self,
+                               struct error_detail *detail);
 
 /* sqlite_open.c */
 void sqlite_store_close(struct store *face);

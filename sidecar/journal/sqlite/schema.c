@@ -44,6 +44,14 @@ static const char *const migrations[] = {
     "ALTER TABLE meta ADD COLUMN checksum INTEGER;"
     "ALTER TABLE ended ADD COLUMN checksum INTEGER;"
     "ALTER TABLE definitions ADD COLUMN checksum INTEGER;",
+    /* 3 */
+    "CREATE TABLE subjects("
+    "  kind INTEGER NOT NULL,"
+    "  name BLOB NOT NULL,"
+    "  version INTEGER NOT NULL,"
+    "  value BLOB NOT NULL,"
+    "  checksum INTEGER NOT NULL,"
+    "  PRIMARY KEY(kind, name)) STRICT, WITHOUT ROWID;",
 };
 
 _Static_assert(sizeof migrations / sizeof migrations[0] == SCHEMA_VERSION, "one migration a version");
@@ -65,6 +73,10 @@ const char *const schema_statements[STATEMENT_COUNT] = {
         "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) ON CONFLICT(serial) DO NOTHING",
     [SQL_ADD_NAME] = "INSERT INTO definition_names(number, name) VALUES(?1, ?2) ON CONFLICT(number) DO NOTHING",
     [SQL_ADD_DEFINITION] = "INSERT INTO definitions(number, registered_us, source, checksum) VALUES(?1, ?2, ?3, ?4)",
+    [SQL_SET_SUBJECT] = "INSERT INTO subjects(kind, name, version, value, checksum) VALUES(?1, ?2, ?3, ?4, ?5) "
+                        "ON CONFLICT(kind, name) DO UPDATE SET version = excluded.version, value = excluded.value, "
+                        "checksum = excluded.checksum",
+    [SQL_SCAN_SUBJECTS] = "SELECT kind, name, version, value, checksum FROM subjects WHERE kind = ?1 ORDER BY name",
     [SQL_SET_META] = "INSERT INTO meta(key, value, checksum) VALUES(?1, ?2, ?3) "
                      "ON CONFLICT(key) DO UPDATE SET value = excluded.value, checksum = excluded.checksum",
     [SQL_GET_META] = "SELECT value, checksum FROM meta WHERE key = ?1",

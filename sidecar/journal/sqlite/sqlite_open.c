@@ -252,6 +252,7 @@ static int read_state(struct sqlite_store *s, struct store_state *state, struct 
     state->last_frame = s->last_frame;
     state->oldest_live_frame = s->oldest_live;
     state->serial_max = s->serial_max;
+    state->epoch = EPOCH;
     return rc;
 }
 
@@ -308,12 +309,14 @@ int sqlite_store_open(const struct sqlite_store_options *options, struct store *
         return error_set(detail, E_MEMORY, NULL, NULL);
     s->face = (struct store){
         .commit = sqlite_store_commit,
+        .check = sqlite_store_check,
         .scan = sqlite_store_scan,
         .read_frame = sqlite_store_read_frame,
         .find_ended = sqlite_store_find_ended,
         .find_request = sqlite_store_find_request,
         .list_ended = sqlite_store_list_ended,
         .scan_definitions = sqlite_store_scan_definitions,
+        .scan_subjects = sqlite_store_scan_subjects,
         .drop = sqlite_store_drop,
         .close = sqlite_store_close,
     };
@@ -333,6 +336,8 @@ int sqlite_store_open(const struct sqlite_store_options *options, struct store *
         return rc;
     }
     s->opened = true;
+    s->named_file = options->vfs == NULL;
+    files_remember(s);
     *out = &s->face;
     return 0;
 }

@@ -45,7 +45,7 @@ void inside_bind_text(sqlite3_stmt *statement, int parameter, struct bytes text)
         sqlite3_bind_text(statement, parameter, (const char *)text.at, (int)text.size, SQLITE_STATIC);
 }
 
-static void bind_blob(sqlite3_stmt *statement, int parameter, struct bytes blob)
+void inside_bind_blob(sqlite3_stmt *statement, int parameter, struct bytes blob)
 {
     if (blob.size == 0)
         sqlite3_bind_zeroblob(statement, parameter, 0);
@@ -101,6 +101,7 @@ int inside_get_meta(struct sqlite_store *s, const char *key, uint64_t *value, st
 static int break_down(struct sqlite_store *s, int rc, const char *doing)
 {
     s->broken = true;
+    s->broken_code = E_JOURNAL;
     inside_fail(s, rc, doing, &s->why);
     return E_JOURNAL;
 }
@@ -108,7 +109,7 @@ static int break_down(struct sqlite_store *s, int rc, const char *doing)
 static int tell_broken(const struct sqlite_store *s, struct error_detail *detail)
 {
     *detail = s->why;
-    return E_JOURNAL;
+    return s->broken_code;
 }
 
 /* A quota, and a limit on the size of files, are a full disk by other names. SQLite keeps no error of the system's for a COMMIT that fails,
@@ -160,15 +161,19 @@ static int set_meta(struct sqlite_store *s, const char *key, uint64_t value)
     return inside_run(set);
 }
 
-static int add_frame(struct sqlite_store *s, const struct store_commit *commit)
+static int add_frames(struct sqlite_store *s, const struct store_commit *commit)
 {
-    if (commit->frame == 0)
-        return SQLITE_OK;
-    sqlite3_stmt *add = inside_statement(s, SQL_ADD_FRAME);
-    inside_bind_number(add, 1, commit->frame);
-    sqlite3_bind_int64(add, 2, codec_time(commit->records).us);
-    bind_blob(add, 3, commit->records);
-    return inside_run(add);
+    int rc = SQLITE_OK;
+    for (size_t i = 0; i <= commit->cut_count && commit->frame != 0 && rc == SQLITE_OK; i++) {
+        struct bytes records = store_commit_frame(commit, i);
+        sqlite3_stmt *add = inside_statement(s, SQL_ADD_FRAME);
+        CHECK(records.size > 0);
+        inside_bind_number(add, 1, commit->frame + i);
+        sqlite3_bind_int64(add, 2, codec_time(records).us);
+        inside_bind_blob(add, 3, records);
+        rc = inside_run(add);
+    }
+    return rc;
 }
 
 static uint32_t checksum_of_definition(const struct definition_row *row)
@@ -182,18 +187,20 @@ static int add_definition(struct sqlite_store *s, const struct definition_row *r
     sqlite3_stmt *add = inside_statement(s, SQL_ADD_DEFINITION);
     inside_bind_number(add, 1, row->number);
     sqlite3_bind_int64(add, 2, row->registered_at.us);
-    bind_blob(add, 3, row->source);
+    inside_bind_blob(add, 3, row->source);
     checksum_bind(add, 4, checksum_of_definition(row));
     return inside_run(add);
 }
 
 static int add_all(struct sqlite_store *s, const struct store_commit *commit)
 {
-    int rc = add_frame(s, commit);
+    int rc = add_frames(s, commit);
     for (size_t i = 0; i < commit->definition_count && rc == SQLITE_OK; i++)
         rc = add_definition(s, &commit->definitions[i]);
     for (size_t i = 0; i < commit->ended_count && rc == SQLITE_OK; i++)
         rc = sqlite_store_add_ended(s, &commit->ended[i]);
+    for (size_t i = 0; i < commit->subject_count && rc == SQLITE_OK; i++)
+        rc = sqlite_store_set_subject(s, &commit->subjects[i]);
     if (rc == SQLITE_OK && commit->oldest_live_frame != 0)
         rc = set_meta(s, META_OLDEST_LIVE, commit->oldest_live_frame);
     return rc;
@@ -203,7 +210,7 @@ static int add_all(struct sqlite_store *s, const struct store_commit *commit)
 static void take_note(struct sqlite_store *s, const struct store_commit *commit)
 {
     if (commit->frame != 0) {
-        s->last_frame = commit->frame;
+        s->last_frame = commit->frame + commit->cut_count;
         if (s->first_frame == 0)
             s->first_frame = commit->frame;
     }
@@ -223,10 +230,13 @@ int sqlite_store_commit(struct store *face, const struct store_commit *commit, s
     struct sqlite_store *s = (struct sqlite_store *)face;
     CHECK(commit->frame == 0 || commit->frame == s->last_frame + 1);
     CHECK((commit->frame == 0) == (commit->records.size == 0));
+    CHECK(commit->frame != 0 || commit->cut_count == 0);
 
     inside_rest(s);
     if (s->broken)
         return tell_broken(s, detail);
+    if (commit->epoch != EPOCH)
+        return error_set(detail, E_JOURNAL_FENCED, s->path, "the commit is of another holder of the journal");
     int rc = inside_run(inside_statement(s, SQL_BEGIN));
     if (rc == SQLITE_OK)
         rc = add_all(s, commit);
@@ -234,6 +244,10 @@ int sqlite_store_commit(struct store *face, const struct store_commit *commit, s
         rc = inside_run(inside_statement(s, SQL_COMMIT));
     if (rc != SQLITE_OK)
         return roll_back(s, rc, detail);
+    /* What went into a file that nobody will find again is not kept. */
+    rc = sqlite_store_check(face, detail);
+    if (rc != 0)
+        return rc;
     take_note(s, commit);
     if (s->wal_pages >= s->checkpoint_at)
         copy_log(s);

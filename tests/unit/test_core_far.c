@@ -1,0 +1,313 @@
+/* The core on a store that answers later, does not know, or is another's by now. */
+#include "tests/support/core_owner.h"
+
+#include "sidecar/core/core.h"
+#include "sidecar/core/timeline.h"
+#include "sidecar/engine/saga.h"
+
+#include <check.h>
+#include <stdlib.h>
+
+static struct owner o;
+
+static void setup(void)
+{
+    owner_open(&o);
+    memory_disk_set_far(o.disk, true);
+}
+
+static void teardown(void)
+{
+    owner_close(&o);
+}
+
+/* A start, whose look-up of the request_id is answered. */
+static void start(uint64_t token, const char *request_id)
+{
+    owner_submit_start(&o, token, "one", request_id);
+}
+
+START_TEST(core_far__effects_wait_for_their_own_batch)
+{
+    start(1, NULL);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    start(2, NULL);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    ck_assert_uint_eq(memory_disk_on_the_way(o.disk), 2);
+    ck_assert_str_eq(owner_told(&o), "");
+    ck_assert(core_pending(o.core) && core_waits(o.core));
+    ck_assert_uint_eq(core_decided(o.core), 2);
+    ck_assert_uint_eq(core_durable(o.core), 0);
+    memory_disk_arrive(o.disk, 0);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    ck_assert_str_eq(owner_told(&o), "durable 1\nreply 1 ok saga=1\ncall 1 a action #1\n");
+    memory_disk_arrive(o.disk, 0);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    ck_assert_str_eq(owner_told(&o), "durable 2\nreply 2 ok saga=2\ncall 2 a action #1\n");
+    ck_assert(!core_pending(o.core));
+}
+END_TEST
+
+START_TEST(core_far__no_third_batch_is_handed_over)
+{
+    for (uint64_t token = 1; token <= 4; token++) {
+        start(token, NULL);
+        ck_assert_int_eq(owner_commit(&o), 0);
+    }
+    ck_assert_uint_eq(memory_disk_on_the_way(o.disk), 2);
+    memory_disk_arrive(o.disk, 0);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    /* What piled up meanwhile is one batch. */
+    ck_assert_uint_eq(memory_disk_on_the_way(o.disk), 2);
+    memory_disk_arrive(o.disk, 0);
+    memory_disk_arrive(o.disk, 0);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    ck_assert_str_eq(owner_told(&o), "durable 1\nreply 1 ok saga=1\ncall 1 a action #1\n"
+                                     "durable 2\nreply 2 ok saga=2\ncall 2 a action #1\n"
+                                     "durable 3\nreply 3 ok saga=3\ncall 3 a action #1\n"
+                                     "reply 4 ok saga=4\ncall 4 a action #1\n");
+}
+END_TEST
+
+/* A refusal shows that nothing is there, so it must not be ahead of what was decided before it. */
+START_TEST(core_far__what_needs_no_commit_keeps_its_place)
+{
+    start(1, NULL);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    owner_submit(&o, (struct event){.type = EVENT_CANCEL, .token = 2, .saga = {.tag = 5, .serial = 1}});
+    ck_assert_int_eq(owner_commit(&o), 0);
+    ck_assert_str_eq(owner_told(&o), "");
+    memory_disk_arrive(o.disk, 0);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    ck_assert_str_eq(owner_told(&o), "durable 1\nreply 1 ok saga=1\ncall 1 a action #1\nreply 2 SAGA_NOT_FOUND\n");
+}
+END_TEST
+
+START_TEST(core_far__nothing_follows_a_commit_of_unknown_fate)
+{
+    start(1, NULL);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    memory_disk_arrive(o.disk, STORE_AMBIGUOUS);
+    start(2, NULL);
+    ck_assert_int_eq(owner_commit(&o), E_JOURNAL_AWAY);
+    ck_assert_int_eq(core_stalled(o.core), E_JOURNAL_AWAY);
+    ck_assert_uint_eq(memory_disk_on_the_way(o.disk), 1);
+    start(3, NULL);
+    ck_assert_int_eq(owner_commit(&o), E_JOURNAL_AWAY);
+    ck_assert_str_eq(owner_told(&o), "reply 3 JOURNAL_AWAY\n");
+    ck_assert_int_eq(core_expiry(o.core).us, INSTANT_NEVER.us);
+    memory_disk_arrive(o.disk, 0);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    ck_assert_str_eq(owner_told(&o), "durable 1\nreply 1 ok saga=1\ncall 1 a action #1\n");
+    ck_assert_int_eq(core_stalled(o.core), 0);
+    memory_disk_arrive(o.disk, 0);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    ck_assert_str_eq(owner_told(&o), "durable 2\nreply 2 ok saga=2\ncall 2 a action #1\n");
+}
+END_TEST
+
+START_TEST(core_far__who_was_fenced_lets_nothing_out)
+{
+    start(1, NULL);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    memory_disk_fence(o.disk);
+    start(2, NULL);
+    ck_assert_int_eq(owner_commit(&o), E_JOURNAL_FENCED);
+    ck_assert_int_eq(o.store->check(o.store, &o.detail), E_JOURNAL_FENCED);
+    ck_assert_int_eq(owner_commit(&o), E_JOURNAL_FENCED); /* and goes on saying so */
+    ck_assert_str_eq(owner_told(&o), "");
+    core_abandon(o.core);
+    ck_assert_str_eq(owner_told(&o), "reply 1 STOPPING\nreply 2 STOPPING\n");
+}
+END_TEST
+
+START_TEST(core_far__a_full_disk_keeps_none_and_takes_them_again_in_order)
+{
+    start(1, NULL);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    start(2, NULL);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    memory_disk_arrive(o.disk, E_JOURNAL_FULL);
+    memory_disk_set_size(o.disk, 1);
+    ck_assert_int_eq(owner_commit(&o), E_JOURNAL_FULL);
+    ck_assert_uint_eq(memory_disk_on_the_way(o.disk), 0);
+    memory_disk_set_size(o.disk, 0);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    ck_assert_uint_eq(memory_disk_on_the_way(o.disk), 2);
+    memory_disk_arrive(o.disk, 0);
+    memory_disk_arrive(o.disk, 0);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    ck_assert_str_eq(owner_told(&o), "durable 1\nreply 1 ok saga=1\ncall 1 a action #1\n"
+                                     "durable 2\nreply 2 ok saga=2\ncall 2 a action #1\n");
+}
+END_TEST
+
+START_TEST(core_far__a_crash_leaves_what_had_arrived)
+{
+    start(1, NULL);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    start(2, NULL);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    memory_disk_arrive(o.disk, 0);
+    memory_disk_set_far(o.disk, false);
+    owner_restart(&o);
+    ck_assert_ptr_nonnull(engine_find(core_engine(o.core), 1));
+    ck_assert_ptr_null(engine_find(core_engine(o.core), 2));
+}
+END_TEST
+
+/* ---- look-ups ---- */
+
+START_TEST(core_far__a_start_waits_for_its_look_up)
+{
+    char id[] = "r1";
+    start(1, id);
+    memset(id, 'x', 2); /* what the event viewed is gone */
+    ck_assert_int_eq(owner_commit(&o), 0);
+    ck_assert_str_eq(owner_told(&o), "");
+    ck_assert(core_pending(o.core) && core_waits(o.core));
+    ck_assert_ptr_null(engine_find(core_engine(o.core), 1));
+    memory_disk_arrive(o.disk, STORE_PENDING);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    ck_assert_ptr_nonnull(engine_find_request(core_engine(o.core), bytes_of_text("r1")));
+    memory_disk_arrive(o.disk, 0);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    ck_assert_str_eq(owner_told(&o), "durable 1\nreply 1 ok saga=1\ncall 1 a action #1\n");
+}
+END_TEST
+
+/* While its end is on the way, a saga is found in memory; afterwards the store knows it. Never is it started again. */
+START_TEST(core_far__an_ended_saga_is_never_lost_sight_of)
+{
+    memory_disk_set_far(o.disk, false);
+    start(1, "r1");
+    ck_assert_int_eq(owner_commit(&o), 0);
+    memory_disk_set_far(o.disk, true);
+    owner_told(&o);
+    owner_answer(&o, 0, "out");
+    ck_assert_int_eq(owner_commit(&o), 0);
+    const struct saga *s = engine_find(core_engine(o.core), 1);
+    ck_assert(s != NULL && saga_ended(s));
+    start(2, "r1");
+    ck_assert_int_eq(owner_commit(&o), 0);
+    ck_assert_str_eq(owner_told(&o), "");
+    memory_disk_arrive(o.disk, 0);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    ck_assert_str_eq(owner_told(&o), "durable 2\nreply 2 ok saga=1 repeated\n");
+    ck_assert_ptr_null(engine_find(core_engine(o.core), 1));
+    start(3, "r1");
+    ck_assert_int_eq(owner_commit(&o), 0);
+    memory_disk_arrive(o.disk, STORE_PENDING);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    ck_assert_str_eq(owner_told(&o), "reply 3 ok saga=1 repeated\n");
+}
+END_TEST
+
+START_TEST(core_far__an_enlistment_is_kept_whole_while_it_waits)
+{
+    char step[] = "pay", constant[] = "undo it";
+    struct enlistment enlist = {
+        .step = bytes_of_text(step),
+        .has_compensation = true,
+        .compensation = {.target = "t",
+                         .method = "/p.S/Undo",
+                         .source = REQUEST_CONSTANT,
+                         .constant = bytes_of_text(constant)},
+    };
+    owner_submit(&o, (struct event){.type = EVENT_BEGIN,
+                                    .token = 1,
+                                    .request_id = bytes_of_text("b1"),
+                                    .name = bytes_of_text("begun"),
+                                    .enlist = &enlist,
+                                    .enlist_count = 1});
+    memset(step, 'x', 3);
+    memset(constant, 'x', 7);
+    memset(&enlist, 0, sizeof enlist);
+    memory_disk_arrive(o.disk, STORE_PENDING);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    const struct saga *s = engine_find(core_engine(o.core), 1);
+    ck_assert_ptr_nonnull(s);
+    ck_assert(bytes_equal(saga_step_name(s, 0), bytes_of_text("pay")));
+    ck_assert(bytes_equal(saga_step_call(s, 0, SAGA_PHASE_COMPENSATION)->constant, bytes_of_text("undo it")));
+}
+END_TEST
+
+START_TEST(core_far__a_stop_refuses_what_still_waits)
+{
+    start(1, "r1");
+    core_abandon(o.core);
+    ck_assert_str_eq(owner_told(&o), "reply 1 STOPPING\n");
+    ck_assert(!core_pending(o.core));
+}
+END_TEST
+
+/* What is not durable yet can be read, for who shows it later. */
+START_TEST(core_far__frames_on_the_way_can_be_read)
+{
+    start(1, NULL);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    struct arena arena;
+    struct timeline timeline;
+    arena_init(&arena);
+    struct timeline_query query = {.serial = 1, .last_frame = engine_find(core_engine(o.core), 1)->position};
+    ck_assert_int_eq(timeline_load(o.core, &query, &arena, &timeline, &o.detail), 0);
+    ck_assert_uint_eq(timeline.count, 2);
+    arena_finish(&arena);
+}
+END_TEST
+
+/* ---- frames ---- */
+
+START_TEST(core_far__a_large_batch_is_cut_into_frames)
+{
+    static uint8_t payload[10000];
+    memory_disk_set_far(o.disk, false);
+    for (uint64_t token = 1; token <= 10; token++)
+        owner_submit(&o, (struct event){.type = EVENT_START,
+                                        .token = token,
+                                        .input = bytes_of(payload, sizeof payload),
+                                        .definition = catalog_at(o.catalog, 0)->definition});
+    ck_assert_uint_eq(core_decided(o.core), 3); /* of 32 KiB and a record each */
+    ck_assert_int_eq(owner_commit(&o), 0);
+    ck_assert_uint_eq(core_durable(o.core), 3);
+    struct bytes records;
+    for (uint64_t frame = 1; frame <= 3; frame++) {
+        ck_assert_int_eq(o.store->read_frame(o.store, frame, &records, &o.detail), 0);
+        ck_assert_uint_le(records.size, 32768 + 10100);
+    }
+    o.told_size = 0;
+    owner_restart(&o);
+    ck_assert_uint_eq(engine_counts(core_engine(o.core)).live, 10);
+}
+END_TEST
+
+static Suite *suite(void)
+{
+    Suite *s = suite_create("core_far");
+    TCase *t = tcase_create("all");
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_test(t, core_far__effects_wait_for_their_own_batch);
+    tcase_add_test(t, core_far__no_third_batch_is_handed_over);
+    tcase_add_test(t, core_far__what_needs_no_commit_keeps_its_place);
+    tcase_add_test(t, core_far__nothing_follows_a_commit_of_unknown_fate);
+    tcase_add_test(t, core_far__who_was_fenced_lets_nothing_out);
+    tcase_add_test(t, core_far__a_full_disk_keeps_none_and_takes_them_again_in_order);
+    tcase_add_test(t, core_far__a_crash_leaves_what_had_arrived);
+    tcase_add_test(t, core_far__a_start_waits_for_its_look_up);
+    tcase_add_test(t, core_far__an_ended_saga_is_never_lost_sight_of);
+    tcase_add_test(t, core_far__an_enlistment_is_kept_whole_while_it_waits);
+    tcase_add_test(t, core_far__a_stop_refuses_what_still_waits);
+    tcase_add_test(t, core_far__frames_on_the_way_can_be_read);
+    tcase_add_test(t, core_far__a_large_batch_is_cut_into_frames);
+    suite_add_tcase(s, t);
+    return s;
+}
+
+int main(void)
+{
+    SRunner *runner = srunner_create(suite());
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
