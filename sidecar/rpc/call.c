@@ -247,28 +247,44 @@ void rpc_call_refuse_silent(struct rpc *r)
     }
 }
 
-void rpc_call_refuse_unimplemented(struct rpc_call *call, const char *message)
+void rpc_call_refuse_words(struct rpc_call *call, int status, const char *message)
 {
-    refuse(call, CODE_UNIMPLEMENTED, message, bytes_of(NULL, 0));
+    refuse(call, status, message, bytes_of(NULL, 0));
 }
 
 /* ---- what comes in ---- */
+
+/* A message that cannot be unpacked. A stream that the owner knows of is cancelled: it hears of that as of a peer that is gone. */
+static void refuse_packed(struct rpc_call *call, int code)
+{
+    int status = code == E_ARGUMENT ? CODE_INVALID_ARGUMENT : CODE_RESOURCE_EXHAUSTED;
+    const char *words = rpc_unpack_words(code);
+    if (call->delivered)
+        grpc_call_cancel_with_status(call->call, (grpc_status_code)status, words, NULL);
+    else
+        rpc_call_refuse_words(call, status, words);
+}
 
 /* Hands call->payload to the owner. */
 static void deliver(struct rpc_call *call)
 {
     call->pending++; /* the owner may end the call before the callback returns */
-    if (!call->delivered && is_unary(call)) {
-        call->turn = call->rpc->turn;
-        rpc_link_append(&call->rpc->unwatched, &call->unwatched);
-    }
-    call->delivered = true;
     /* The owner may ask for the next message within the callback, and it may be there at once. */
     grpc_byte_buffer *payload = call->payload;
     call->payload = NULL;
     grpc_slice flat;
-    struct bytes message = rpc_view(payload, &flat);
-    callbacks_of(call)->on_message(callbacks_of(call)->self, call, message);
+    struct bytes message;
+    int code = rpc_unpack(call->rpc, payload, &message, &flat);
+    if (code != 0) {
+        refuse_packed(call, code);
+    } else {
+        if (!call->delivered && is_unary(call)) {
+            call->turn = call->rpc->turn;
+            rpc_link_append(&call->rpc->unwatched, &call->unwatched);
+        }
+        call->delivered = true;
+        callbacks_of(call)->on_message(callbacks_of(call)->self, call, message);
+    }
     grpc_slice_unref(flat);
     grpc_byte_buffer_destroy(payload);
     call->pending--;
@@ -285,7 +301,7 @@ static void surplus_known(struct rpc_op *op, bool ok)
         call->ended = true;
         maybe_release(call);
     } else if (call->surplus != NULL) {
-        rpc_call_refuse_unimplemented(call, "the method takes one message, and more have come");
+        rpc_call_refuse_words(call, CODE_UNIMPLEMENTED, "the method takes one message, and more have come");
     } else {
         if (!is_unary(call))
             watch(call);
@@ -330,7 +346,7 @@ void rpc_call_begin(struct rpc_call *call)
         call->receiving = true;
         receive(call, &call->payload, received);
     } else if (call->payload == NULL) {
-        rpc_call_refuse_unimplemented(call, "the method takes one message, and none has come");
+        rpc_call_refuse_words(call, CODE_UNIMPLEMENTED, "the method takes one message, and none has come");
     } else {
         receive(call, &call->surplus, surplus_known);
     }

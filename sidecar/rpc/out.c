@@ -148,6 +148,7 @@ static void answer(struct rpc_out *out)
         .message = bytes_of(GRPC_SLICE_START_PTR(out->message), GRPC_SLICE_LENGTH(out->message)),
     };
     grpc_slice flat = grpc_empty_slice();
+    int code;
     if (out->status != GRPC_STATUS_OK) {
         a.reach = reach_of(out);
         find_pushback(out, &a);
@@ -156,8 +157,10 @@ static void answer(struct rpc_out *out)
         a.reach = SAGA_REACH_MAYBE;
         a.status = CODE_INTERNAL;
         a.message = bytes_of_text("the peer answered OK without a message");
-    } else {
-        a.output = rpc_view(out->output, &flat);
+    } else if ((code = rpc_unpack(r, out->output, &a.output, &flat)) != 0) {
+        a.reach = SAGA_REACH_MAYBE;
+        a.status = code == E_ARGUMENT ? CODE_INTERNAL : CODE_RESOURCE_EXHAUSTED;
+        a.message = bytes_of_text(rpc_unpack_words(code));
     }
     rpc_link_remove(&out->link);
     rpc_link_append(&r->lingering, &out->link);

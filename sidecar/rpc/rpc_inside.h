@@ -224,10 +224,6 @@ void rpc_queue_finish(struct rpc *r);
 /* Zeroed memory; ends the process when there is none. */
 void *rpc_allocate(size_t size);
 
-/* Views buffer's message, whatever it is made of. What had to be copied to be in one piece is in *flat, to be given to
- * grpc_slice_unref after use of the view. */
-struct bytes rpc_view(grpc_byte_buffer *buffer, grpc_slice *flat);
-
 grpc_slice rpc_slice_of(struct bytes bytes);
 
 /* Puts a copy of message into r->sending and returns it, for one SEND_MESSAGE that is started before the next is filled. */
@@ -293,8 +289,8 @@ void rpc_call_begin(struct rpc_call *call);
 /* Answers with the status and details of a row of error.h; the owner never hears of the call. */
 void rpc_call_refuse(struct rpc_call *call, int code);
 
-/* The same with UNIMPLEMENTED and message. */
-void rpc_call_refuse_unimplemented(struct rpc_call *call, const char *message);
+/* The same with a status and message of its own. */
+void rpc_call_refuse_words(struct rpc_call *call, int status, const char *message);
 
 /* Asks to hear of the cancellation of every call that was delivered before `turn`. */
 void rpc_call_watch_before(struct rpc *r, uint64_t turn);
@@ -330,6 +326,14 @@ void rpc_out_cancel_all(struct rpc *r);
 /* Whether everything that was sent has come out, be it by cutting connections. Waits a moment for it. */
 bool rpc_out_drained(struct rpc *r);
 void rpc_out_finish(struct rpc *r);
+
+/* unpack.c */
+
+/* Views buffer's message (NULL: an empty one), whatever it is made of. What had to be copied or inflated is in *flat, to be given to
+ * grpc_slice_unref after use of the view. Returns 0, or why it cannot be had: E_PAYLOAD (it is larger than message_bytes_max), E_ARGUMENT (it
+ * is not what it says) or E_MEMORY. */
+int rpc_unpack(const struct rpc *r, grpc_byte_buffer *buffer, struct bytes *message, grpc_slice *flat);
+const char *rpc_unpack_words(int code);
 
 /* stall.c: what is not taken. */
 void rpc_leaving_begin(struct rpc *r, struct rpc_leaving *leaving);

@@ -4,6 +4,7 @@
  * So every slot is armed again the moment a call has come, and what is too much is refused here. */
 #include "sidecar/rpc/rpc_inside.h"
 
+#include "sidecar/base/grpc_status.h"
 #include "transport/settings.h"
 
 #include <limits.h>
@@ -31,6 +32,7 @@ static grpc_server *server_create(const struct rpc_options *o, const grpc_arg *e
     const struct transport_setting settings[] = {
         {GRPC_ARG_MAX_CONCURRENT_STREAMS, capped(o->connection_streams_max)},
         {GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, capped(o->message_bytes_max)},
+        {GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0}, /* unpack.c bounds it */
         {GRPC_ARG_MAX_SEND_MESSAGE_LENGTH, -1},
         {GRPC_ARG_MAX_METADATA_SIZE, capped(o->metadata_bytes_max)},
         {GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, rpc_milliseconds(o->handshake_timeout)},
@@ -130,7 +132,7 @@ static void arrived(struct rpc_op *op, bool ok)
     if (!e->rpc->shut)
         arm(e, call->served);
     if (call->served == NULL)
-        rpc_call_refuse_unimplemented(call, "sagad serves no method of this name");
+        rpc_call_refuse_words(call, CODE_UNIMPLEMENTED, "sagad serves no method of this name");
     else if (admit(call))
         rpc_call_begin(call);
 }

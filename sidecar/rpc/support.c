@@ -1,7 +1,6 @@
 /* support.c - bytes to and from C core's slices and buffers, and its times. */
 #include "sidecar/rpc/rpc_inside.h"
 
-#include <grpc/byte_buffer_reader.h>
 #include <limits.h>
 #include <stdlib.h>
 
@@ -13,26 +12,6 @@ void *rpc_allocate(size_t size)
     void *at = calloc(1, size);
     CHECK(at != NULL);
     return at;
-}
-
-struct bytes rpc_view(grpc_byte_buffer *buffer, grpc_slice *flat)
-{
-    *flat = grpc_empty_slice();
-    if (buffer == NULL)
-        return bytes_of(NULL, 0);
-    if (buffer->type == GRPC_BB_RAW && buffer->data.raw.compression == GRPC_COMPRESS_NONE) {
-        const grpc_slice_buffer *slices = &buffer->data.raw.slice_buffer;
-        if (slices->count == 0)
-            return bytes_of(NULL, 0);
-        if (slices->count == 1)
-            return bytes_of(GRPC_SLICE_START_PTR(slices->slices[0]), GRPC_SLICE_LENGTH(slices->slices[0]));
-    }
-    grpc_byte_buffer_reader reader;
-    if (!grpc_byte_buffer_reader_init(&reader, buffer))
-        return bytes_of(NULL, 0);
-    *flat = grpc_byte_buffer_reader_readall(&reader);
-    grpc_byte_buffer_reader_destroy(&reader);
-    return bytes_of(GRPC_SLICE_START_PTR(*flat), GRPC_SLICE_LENGTH(*flat));
 }
 
 grpc_slice rpc_slice_of(struct bytes bytes)

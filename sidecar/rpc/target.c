@@ -27,6 +27,7 @@ static grpc_channel *channel_create(const struct rpc_options *o, const char *nam
         /* http_proxy in the environment is meant for the world outside. */
         {GRPC_ARG_ENABLE_HTTP_PROXY, 0},
         {GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, o->message_bytes_max > INT_MAX ? INT_MAX : (int)o->message_bytes_max},
+        {GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0}, /* unpack.c bounds it */
         {GRPC_ARG_MAX_SEND_MESSAGE_LENGTH, -1},
         {GRPC_ARG_MAX_METADATA_SIZE, (int)o->metadata_bytes_max},
         {GRPC_ARG_KEEPALIVE_TIME_MS, ping_ms > PING_MS_MIN ? ping_ms : PING_MS_MIN},

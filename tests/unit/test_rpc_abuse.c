@@ -13,6 +13,7 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <zlib.h>
 
 static struct world w;
 
@@ -286,6 +287,65 @@ START_TEST(rpc_abuse__message_that_unpacks_to_too_much_is_refused)
 }
 END_TEST
 
+/* In KiB; the most that this process ever had. */
+static long most_memory(void)
+{
+    struct rusage usage;
+    ck_assert_int_eq(getrusage(RUSAGE_SELF, &usage), 0);
+    return usage.ru_maxrss;
+}
+
+/* Fills at with the gzip of size zeros, and returns how long that is. */
+static size_t bomb(uint8_t *at, size_t room, size_t size)
+{
+    static uint8_t zeros[1 << 16];
+    z_stream z = {.next_out = at, .avail_out = (uInt)room};
+    ck_assert_int_eq(deflateInit2(&z, 9, Z_DEFLATED, 15 + 16, 9, Z_DEFAULT_STRATEGY), Z_OK);
+    for (size_t done = 0; done < size; done += sizeof zeros) {
+        z.next_in = zeros;
+        z.avail_in = sizeof zeros;
+        ck_assert_int_eq(deflate(&z, done + sizeof zeros < size ? Z_NO_FLUSH : Z_FINISH),
+                         done + sizeof zeros < size ? Z_OK : Z_STREAM_END);
+    }
+    deflateEnd(&z);
+    return room - z.avail_out;
+}
+
+START_TEST(rpc_abuse__bomb_is_unpacked_no_further_than_a_message_may_be)
+{
+    enum { ROOM = 400000, SIZE = 256 << 20 };
+    static uint8_t message[5 + ROOM], frame[9 + 16384];
+    static const char headers[] = "\x83\x86\x44\x09/t.T/Echo\x41\x09localhost\0\2te\x08trailers\0\x0d"
+                                  "grpc-encoding\4gzip\0\x0c"
+                                  "content-type\x10"
+                                  "application/grpc";
+    size_t size = bomb(message + 5, ROOM, SIZE);
+    const uint8_t head[5] = {1, 0, (uint8_t)(size >> 16), (uint8_t)(size >> 8), (uint8_t)size};
+    memcpy(message, head, 5);
+    w.options.connection_streams_max = 1000;
+    world_open(&w, false);
+    still_serves();
+    long before = most_memory();
+    int fd = connect_raw();
+    greet_raw(fd, true);
+    send_frame(fd, 1, 4, 1, headers, sizeof headers - 1);
+    for (size_t at = 0, part; at < size + 5; at += part) {
+        part = size + 5 - at < 16384 ? size + 5 - at : 16384;
+        const uint8_t start[9] = {0, (uint8_t)(part >> 8), (uint8_t)part, 0, at + part == size + 5, 0, 0, 0, 1};
+        memcpy(frame, start, 9);
+        memcpy(frame + 9, message + at, part);
+        ck_assert_int_eq(send(fd, frame, 9 + part, MSG_NOSIGNAL), (ssize_t)(9 + part));
+        for (int i = 0; i < 5; i++)
+            world_turn(&w);
+    }
+    still_serves();
+    ck_assert_int_eq(w.echoes, 2); /* ours; not that one */
+    ck_assert_int_lt(most_memory() - before, 32 << 10);
+    close(fd);
+    world_close(&w);
+}
+END_TEST
+
 START_TEST(rpc_abuse__thousands_of_dropped_connections_leave_nothing)
 {
     world_open(&w, false);
@@ -455,6 +515,7 @@ int main(void)
     tcase_add_test(tc, rpc_abuse__client_that_takes_no_answer_gives_its_places_back);
     tcase_add_test(tc, rpc_abuse__idle_peer_is_asked_again_and_again);
     tcase_add_test(tc, rpc_abuse__message_that_unpacks_to_too_much_is_refused);
+    tcase_add_test(tc, rpc_abuse__bomb_is_unpacked_no_further_than_a_message_may_be);
     tcase_add_test(tc, rpc_abuse__thousands_of_dropped_connections_leave_nothing);
     tcase_add_test(tc, rpc_abuse__calls_left_half_done_leave_nothing);
     tcase_add_test(tc, rpc_abuse__large_metadata_is_refused);

@@ -358,7 +358,14 @@ START_TEST(rpc_out__output_that_cannot_be_used_is_no_answer)
     fake_headers(&peer, false, ":status", "200", "content-type", "application/grpc", "grpc-encoding", "gzip", NULL);
     fake_frame(&peer, 0, 0, 1, zipped, sizeof zipped);
     fake_headers(&peer, true, "grpc-status", "0", NULL);
-    check_peer("not to be unpacked", 2, SAGA_REACH_MAYBE);
+    check_peer("not to be unpacked", 13, SAGA_REACH_MAYBE);
+    static const uint8_t packed[] = {1,  0,  0,  0,   28, 31, 139, 8, 0,   0,  0,  0,   0, 2, 3, 43, 205,
+                                     43, 72, 76, 206, 78, 77, 1,   0, 150, 98, 47, 202, 8, 0, 0, 0};
+    begin_peer();
+    fake_headers(&peer, false, ":status", "200", "content-type", "application/grpc", "grpc-encoding", "gzip", NULL);
+    fake_frame(&peer, 0, 0, 1, packed, sizeof packed);
+    fake_headers(&peer, true, "grpc-status", "0", NULL);
+    ck_assert_str_eq(ask_peer(SPAN_S(5)).output.at, "unpacked");
     greet();
     fake_frame(&peer, 0, 0, 1, huge, sizeof huge);
     ck_assert_int_eq(ask_peer(SPAN_MS(200)).reach, SAGA_REACH_MAYBE);
