@@ -3,6 +3,8 @@
 
 #include "sidecar/base/grpc_status.h"
 
+#include <string.h>
+
 enum { REJECTS, TRANSIENT, AMBIGUOUS };
 
 /* By status code. */
@@ -26,18 +28,46 @@ static const unsigned char kinds[CODE_COUNT] = {
     [CODE_UNAUTHENTICATED] = REJECTS,
 };
 
+enum saga_reach saga_reach_of_status(int status, const char *said)
+{
+    if (said != NULL && strcmp(said, SAGA_FUNCTION_NOT_BEGUN) == 0)
+        return SAGA_REACH_NOT_BEGUN;
+    if (said != NULL && strcmp(said, SAGA_FUNCTION_ENDED) == 0)
+        return SAGA_REACH_ANSWERED;
+    switch (status) {
+    case CODE_OK:
+    case CODE_INVALID_ARGUMENT:
+    case CODE_NOT_FOUND:
+    case CODE_ALREADY_EXISTS:
+    case CODE_PERMISSION_DENIED:
+    case CODE_RESOURCE_EXHAUSTED:
+    case CODE_FAILED_PRECONDITION:
+    case CODE_ABORTED:
+    case CODE_OUT_OF_RANGE:
+    case CODE_UNIMPLEMENTED:
+    case CODE_DATA_LOSS:
+    case CODE_UNAUTHENTICATED:
+        return SAGA_REACH_ANSWERED;
+    default:
+        return SAGA_REACH_MAYBE;
+    }
+}
+
 struct saga_answer saga_answer_of_action(int status, enum saga_reach reach, uint32_t retryable_status_codes)
 {
-    if (reach == SAGA_REACH_NONE)
-        return (struct saga_answer){.meaning = SAGA_MEANS_REJECTED, .retry = true};
-    if (status == CODE_OK)
-        return (struct saga_answer){.meaning = SAGA_MEANS_DONE, .retry = false};
-
     bool known = status > CODE_OK && status < CODE_COUNT;
     int kind = known ? kinds[status] : AMBIGUOUS;
     bool listed = known && (retryable_status_codes >> status & 1) != 0;
 
-    /* A refusal that the participant did not send itself (made up on this side when a connection broke) proves nothing. */
+    if (reach == SAGA_REACH_NONE || reach == SAGA_REACH_NOT_BEGUN)
+        return (struct saga_answer){
+            .meaning = SAGA_MEANS_REJECTED,
+            .retry = reach == SAGA_REACH_NONE || kind != REJECTS || listed,
+        };
+    if (status == CODE_OK)
+        return (struct saga_answer){.meaning = SAGA_MEANS_DONE, .retry = false};
+
+    /* A refusal of which it is not known who said it proves nothing. */
     bool rejected = kind == REJECTS && reach == SAGA_REACH_ANSWERED;
     return (struct saga_answer){
         .meaning = rejected ? SAGA_MEANS_REJECTED : SAGA_MEANS_UNKNOWN,

@@ -35,6 +35,7 @@ static void run_one(saga_participant *p, struct served *s)
         served_answer(s, SAGA_E_CANCELLED, "the call was cancelled before it was carried out");
     else {
         int status = call_status(s->method->function(&s->call, s->method->user));
+        s->ran = true;
         served_answer(s, status, s->call.message);
     }
 }

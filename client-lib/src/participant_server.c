@@ -12,6 +12,7 @@
 #include <grpc/support/time.h>
 
 #include "client-lib/src/wire_core.h"
+#include "compensations/answer.h"
 #include "transport/health.h"
 
 #define SLOTS 32 /* calls that core may hand over before the thread gets to arm more */
@@ -35,8 +36,8 @@ static void served_destroy(struct served *s)
     if (s->grpc != NULL)
         grpc_call_unref(s->grpc);
     grpc_slice_unref(s->request);
-    grpc_slice_unref(s->pushback.key);
-    grpc_slice_unref(s->pushback.value);
+    for (size_t i = 0; i < s->trailing_count; i++)
+        grpc_slice_unref(s->trailing[i].value);
     grpc_call_details_destroy(&s->details);
     grpc_metadata_array_destroy(&s->metadata);
     call_finish(&s->call);
@@ -57,8 +58,6 @@ static void arm_slot(saga_participant *p)
     s->closed = (struct served_tag){SERVED_CLOSED, s};
     s->answered = (struct served_tag){SERVED_ANSWERED, s};
     s->request = grpc_empty_slice();
-    s->pushback.key = grpc_empty_slice();
-    s->pushback.value = grpc_empty_slice();
     grpc_call_details_init(&s->details);
     grpc_metadata_array_init(&s->metadata);
     atomic_init(&s->answering, false);
@@ -87,6 +86,13 @@ static grpc_byte_buffer *answer_buffer(struct saga_call *call)
     return buffer;
 }
 
+/* Keys are static. */
+static void add_trailing(struct served *s, const char *key, grpc_slice value)
+{
+    s->trailing[s->trailing_count].key = grpc_slice_from_static_string(key);
+    s->trailing[s->trailing_count++].value = value;
+}
+
 void served_answer(struct served *s, int status, const char *message)
 {
     grpc_op ops[3];
@@ -103,10 +109,12 @@ void served_answer(struct served *s, int status, const char *message)
     ops[count].op = GRPC_OP_SEND_STATUS_FROM_SERVER;
     ops[count].data.send_status_from_server.status = (grpc_status_code)status;
     ops[count].data.send_status_from_server.status_details = &text;
-    if (GRPC_SLICE_LENGTH(s->pushback.key) > 0) {
-        ops[count].data.send_status_from_server.trailing_metadata_count = 1;
-        ops[count].data.send_status_from_server.trailing_metadata = &s->pushback;
-    }
+    /* Of a status alone nobody could tell whether a library on the way made it up while the function runs on. */
+    if (status != SAGA_OK)
+        add_trailing(s, SAGA_FUNCTION_KEY,
+                     grpc_slice_from_static_string(s->ran ? SAGA_FUNCTION_ENDED : SAGA_FUNCTION_NOT_BEGUN));
+    ops[count].data.send_status_from_server.trailing_metadata_count = s->trailing_count;
+    ops[count].data.send_status_from_server.trailing_metadata = s->trailing;
     count++;
     /* From here on the call belongs to the server's thread, which frees it once the batch has ended. */
     atomic_store_explicit(&s->answering, true, memory_order_release);
@@ -127,8 +135,7 @@ static void refuse_full(struct served *s, const char *message)
 {
     char milliseconds[16];
     snprintf(milliseconds, sizeof milliseconds, "%u", (unsigned)s->participant->options.pushback_ms);
-    s->pushback.key = grpc_slice_from_static_string("grpc-retry-pushback-ms");
-    s->pushback.value = grpc_slice_from_copied_string(milliseconds);
+    add_trailing(s, "grpc-retry-pushback-ms", grpc_slice_from_copied_string(milliseconds));
     answer_now(s, SAGA_E_RESOURCE_EXHAUSTED, message);
 }
 

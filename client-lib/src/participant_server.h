@@ -52,8 +52,10 @@ struct served {
     grpc_call_details details;
     grpc_metadata_array metadata;
     grpc_byte_buffer *payload;
-    int was_cancelled; /* of the transport; what functions see is call.cancelled */
-    grpc_metadata pushback;
+    int was_cancelled;         /* of the transport; what functions see is call.cancelled */
+    grpc_metadata trailing[2]; /* what its function has come to, and when to come again */
+    size_t trailing_count;
+    bool ran; /* its function has, to its end */
 
     const struct participant_method *method;
     struct saga_call call;

@@ -110,9 +110,9 @@ static char *undo_text(struct arena *a, const struct saga *s)
 {
     if (saga_calls_out(s, SAGA_PHASE_ACTION) > 0)
         return arena_format(a, "the end of actions in flight");
-    if (s->quiet_at.us > s->started_at.us) {
+    if (s->timer.slot != 0 && s->timer.due.us == s->quiet_at.us) {
         const char *when = clock_text(a, s->quiet_at);
-        return when == NULL ? NULL : arena_format(a, "later undos, and until %s for calls that may still run", when);
+        return when == NULL ? NULL : arena_format(a, "an action's attempt, which may still run until %s", when);
     }
     return arena_format(a, "the undo of later steps");
 }

@@ -47,6 +47,8 @@ static int read_value(const struct option *o, const struct yaml_node *n, void *b
         return read_number(o, n, field, detail);
     case OPTION_SPAN:
         return yaml_read_span(n, (struct span){.us = o->min}, (struct span){.us = o->max}, field, detail);
+    case OPTION_BOOL:
+        return yaml_read_bool(n, field, detail);
     case OPTION_LOG_LEVEL:
     case OPTION_LOG_FORMAT: {
         const char *const *choices = option_choices(o->type, &count);

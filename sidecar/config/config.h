@@ -35,6 +35,7 @@ struct config_target {
     const char *address; /* as gRPC names it: "dns:///inventory:50051", "unix:/run/inventory.sock", "127.0.0.1:50051" */
     struct span timeout; /* of an attempt that declares none */
     uint32_t max_concurrent_calls;
+    bool barrier; /* its participant refuses an action whose undo has been there */
 };
 
 /* Every pointer belongs to the config. options.def tells what each one means; lists are in the file's order. */

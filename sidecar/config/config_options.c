@@ -11,6 +11,7 @@
 #define HOLDS_COUNT(x)              HOLDS(x, uint32_t)
 #define HOLDS_SIZE(x)               HOLDS(x, uint64_t)
 #define HOLDS_SPAN(x)               HOLDS(x, struct span)
+#define HOLDS_BOOL(x)               HOLDS(x, bool)
 #define HOLDS_LOG_LEVEL(x)          HOLDS(x, uint32_t)
 #define HOLDS_LOG_FORMAT(x)         HOLDS(x, uint32_t)
 #define HOLDS_RETRY(x)              HOLDS(x, struct retry_policy)
@@ -94,6 +95,9 @@ const char *option_range(const struct option *o, char text[OPTION_RANGE_SIZE])
         quantity_write_span((struct span){.us = o->min}, low);
         quantity_write_span((struct span){.us = o->max}, high);
         snprintf(text, OPTION_RANGE_SIZE, "%s to %s", low, high);
+        break;
+    case OPTION_BOOL:
+        snprintf(text, OPTION_RANGE_SIZE, "true or false");
         break;
     case OPTION_LOG_LEVEL:
     case OPTION_LOG_FORMAT:

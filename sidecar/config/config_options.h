@@ -9,6 +9,7 @@ enum option_type {
     OPTION_COUNT,              /* uint32_t: a whole number */
     OPTION_SIZE,               /* uint64_t: bytes, as in 64KiB */
     OPTION_SPAN,               /* struct span: a length of time, as in 250ms */
+    OPTION_BOOL,               /* bool: true or false */
     OPTION_LOG_LEVEL,          /* uint32_t: one of a few names */
     OPTION_LOG_FORMAT,         /* the same */
     OPTION_RETRY,              /* struct retry_policy */
@@ -40,7 +41,7 @@ enum option_index {
 #undef OPTION
 #undef TARGET_OPTION
 
-#define TARGET_OPTION_COUNT 3
+#define TARGET_OPTION_COUNT 4
 
 extern const struct option config_options[OPTION_INDEX_COUNT];
 extern const struct option config_target_options[TARGET_OPTION_COUNT];

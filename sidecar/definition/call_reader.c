@@ -5,7 +5,7 @@
 #include "sidecar/definition/yaml_retry.h"
 #include "sidecar/definition/yaml_value.h"
 
-static const char *const call_keys[] = {"target", "method", "timeout", "retry", "request"};
+static const char *const call_keys[] = {"target", "method", "timeout", "retry", "request", "barrier"};
 /* Mapping of single fields is to become a key beside these. */
 static const char *const request_keys[] = {"constant", "constant_base64", "output"};
 /* Only a compensation has the last one. */
@@ -197,12 +197,25 @@ static int read_request(const struct call_reader *r, const struct yaml_node *n, 
     return 0;
 }
 
+static int read_barrier(const struct call_reader *r, const struct yaml_node *n, bool of_compensation,
+                        struct call_spec *call)
+{
+    bool there;
+    if (of_compensation)
+        return yaml_refuse_key(n, E_ARGUMENT, r->detail, "does not apply: it says how late actions are met");
+    int code = yaml_read_bool(n, &there, r->detail);
+    if (code == 0)
+        call->barrier = there ? BARRIER_THERE : BARRIER_NONE;
+    return code;
+}
+
 /* A call written as a mapping. */
 static int read_call_mapping(const struct call_reader *r, const struct yaml_node *n, bool is_compensation,
                              struct call_spec *call)
 {
     const struct yaml_node *method;
     const struct yaml_node *request = yaml_node_child(n, "request");
+    const struct yaml_node *barrier = yaml_node_child(n, "barrier");
     int code = yaml_check_mapping(n, call_keys, COUNT(call_keys), r->detail);
     if (code == 0)
         code = yaml_need(n, "method", &method, r->detail);
@@ -212,6 +225,8 @@ static int read_call_mapping(const struct call_reader *r, const struct yaml_node
         code = read_common(r, n, is_compensation, call);
     if (code == 0 && request != NULL)
         code = read_request(r, request, is_compensation, call);
+    if (code == 0 && barrier != NULL)
+        code = read_barrier(r, barrier, is_compensation, call);
     return code;
 }
 

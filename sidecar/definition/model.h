@@ -51,6 +51,13 @@ enum request_source {
     REQUEST_OWN_OUTPUT = 3, /* of a compensation: its own action's output; empty when the outcome is unknown */
 };
 
+/* Whether the participant refuses an action whose undo has been there, so that an undo need not wait for an attempt that may still run. */
+enum call_barrier {
+    BARRIER_UNSAID = 0, /* as its target */
+    BARRIER_NONE = 1,
+    BARRIER_THERE = 2,
+};
+
 /* One call of a participant, as declared. */
 struct call_spec {
     const char *target;  /* a name from `targets` in sagad.yaml */
@@ -58,6 +65,7 @@ struct call_spec {
     const char *method;  /* "/package.Service/Method" */
     struct span timeout; /* of one attempt; 0 takes the target's default */
     struct retry_policy retry;
+    uint8_t barrier; /* enum call_barrier; of an action */
     enum request_source source;
     uint16_t source_step;  /* with REQUEST_OUTPUT */
     struct bytes constant; /* with REQUEST_CONSTANT */

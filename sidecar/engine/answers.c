@@ -1,6 +1,7 @@
 /* answers.c - what participants answered. */
 #include "compensations/answer.h"
 #include "sidecar/base/grpc_status.h"
+#include "sidecar/base/quiet.h"
 #include "sidecar/engine/engine_inside.h"
 #include "sidecar/resilience/backoff.h"
 
@@ -68,6 +69,16 @@ static int action_done(const struct turn *t, struct saga *s, const struct event 
     return 0;
 }
 
+/* Whether the participant refuses an action whose undo has been there: then nobody needs to wait for the action's end. */
+static bool refuses_late(const struct turn *t, const struct call_spec *call)
+{
+    if (DEFECT(BARRIER_ASSUMED))
+        return true;
+    if (call->barrier != BARRIER_UNSAID)
+        return call->barrier == BARRIER_THERE;
+    return call->target_index >= 0 && t->engine->targets[call->target_index].barrier;
+}
+
 static void action_not_done(const struct turn *t, struct saga *s, const struct event *event, struct saga_answer answer)
 {
     const struct call_spec *call = saga_step_call(s, event->step_index, SAGA_PHASE_ACTION);
@@ -80,12 +91,14 @@ static void action_not_done(const struct turn *t, struct saga *s, const struct e
                  in_time(s, next_at);
 
     struct record r = ended_attempt(t, s, event, again ? RECORD_ACTION_FAILED : RECORD_ACTION_ENDED);
-    r.quiet_at = unknown ? event->quiet_at : (struct instant){0};
+    if (DEFECT(MADE_UP_STATUS_ENDS) && event->status == CODE_UNAVAILABLE)
+        unknown = false;
+    r.quiet_at = unknown && !refuses_late(t, call) ? event->quiet_at : (struct instant){0};
     if (again) {
-        r.maybe_executed = unknown;
+        r.maybe_executed = answer.meaning == SAGA_MEANS_UNKNOWN;
         r.next_at = next_at;
     } else {
-        bool maybe = unknown || (step->maybe_executed && !DEFECT(LAST_ATTEMPT_DECIDES));
+        bool maybe = answer.meaning == SAGA_MEANS_UNKNOWN || (step->maybe_executed && !DEFECT(LAST_ATTEMPT_DECIDES));
         r.action_state = maybe ? SAGA_ACTION_UNKNOWN : SAGA_ACTION_REJECTED;
         if (DEFECT(UNKNOWN_IS_DONE) && maybe)
             r.action_state = SAGA_ACTION_DONE;
@@ -119,7 +132,7 @@ static void compensation_answered(const struct turn *t, struct saga *s, const st
 {
     const struct call_spec *call = saga_step_call(s, event->step_index, SAGA_PHASE_COMPENSATION);
     call_over(t, s, event);
-    bool done = event->status == CODE_OK && event->reach != SAGA_REACH_NONE;
+    bool done = event->status == CODE_OK && event->reach != SAGA_REACH_NONE && event->reach != SAGA_REACH_NOT_BEGUN;
     /* An attempt that our own end took away says nothing about the participant: it makes no dead letter. */
     bool again = !done && (lost || event->attempt < call->retry.max_attempts);
     struct record r = ended_attempt(t, s, event, again ? RECORD_COMPENSATION_FAILED : RECORD_COMPENSATION_ENDED);
@@ -140,7 +153,7 @@ int answers_take(const struct turn *t, const struct event *event)
     const struct step *step = &s->steps[event->step_index];
     bool action = event->phase == SAGA_PHASE_ACTION;
     CHECK(step->permitted && step->on_wire && e->counts.calls > 0);
-    CHECK(event->reach <= SAGA_REACH_ANSWERED);
+    CHECK(event->reach <= SAGA_REACH_NOT_BEGUN);
     CHECK(event->attempt == (action ? step->action_attempts : step->compensation_attempts) + 1);
 
     if (action) {
@@ -173,7 +186,7 @@ void answers_lost(const struct turn *t, struct saga *s, unsigned index)
         .reach = SAGA_REACH_MAYBE,
         .status = CODE_UNAVAILABLE,
         /* When it left is not known; it left before now. */
-        .quiet_at = instant_after(t->now, advance_timeout(t, call)),
+        .quiet_at = quiet_at(t->now, advance_timeout(t, call)),
         .message = bytes_of_text("the sidecar ended while the call was out"),
     };
     if (action)

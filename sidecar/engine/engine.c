@@ -52,6 +52,7 @@ int engine_add_target(struct engine *e, const struct target_options *options)
     e->targets[e->target_count] = (struct target){
         .name = name,
         .timeout = options->timeout,
+        .barrier = options->barrier,
         .places = options->max_concurrent_calls,
     };
     target_check(&e->targets[e->target_count]);

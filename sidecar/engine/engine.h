@@ -32,6 +32,7 @@ struct engine_options {
 struct target_options {
     const char *name;    /* copied */
     struct span timeout; /* of an attempt that declares none */
+    bool barrier;        /* where a call says nothing: its participant refuses an action whose undo has been there */
     uint32_t max_concurrent_calls;
 };
 

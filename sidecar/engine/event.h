@@ -75,7 +75,7 @@ struct event {
     uint8_t reach; /* enum saga_reach */
     int status;
     struct instant
-        quiet_at; /* until then the participant may still be at it: the attempt's deadline, unless it was ANSWERED (then 0) */
+        quiet_at; /* with MAYBE: until then the participant may still be at it, as sidecar/base/quiet.h says; else 0 */
     struct bytes message;
     struct bytes output;
     bool has_pushback;    /* grpc-retry-pushback-ms was sent */

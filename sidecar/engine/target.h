@@ -7,7 +7,8 @@
 
 struct target {
     char *name;
-    struct span timeout;           /* of an attempt that declares none */
+    struct span timeout; /* of an attempt that declares none */
+    bool barrier;        /* its participant refuses actions whose undo has been there, where a call says nothing */
     uint32_t places, places_taken; /* the bulkhead */
     uint32_t waiting;              /* steps in the queue */
     struct step *first, *last;     /* of the queue */

@@ -114,6 +114,21 @@ static struct span pushback_of(grpc_slice value)
     return SPAN_MS(ms > PUSHBACK_MS_MAX ? PUSHBACK_MS_MAX : ms);
 }
 
+/* The participant's word on its function, or NULL. */
+static const char *function_of(const struct rpc_out *out)
+{
+    for (size_t i = 0; i < out->trailing.count; i++) {
+        const grpc_metadata *m = &out->trailing.metadata[i];
+        if (grpc_slice_str_cmp(m->key, SAGA_FUNCTION_KEY) != 0)
+            continue;
+        if (grpc_slice_str_cmp(m->value, SAGA_FUNCTION_ENDED) == 0)
+            return SAGA_FUNCTION_ENDED;
+        if (grpc_slice_str_cmp(m->value, SAGA_FUNCTION_NOT_BEGUN) == 0)
+            return SAGA_FUNCTION_NOT_BEGUN;
+    }
+    return NULL;
+}
+
 static void find_pushback(const struct rpc_out *out, struct rpc_answer *a)
 {
     for (size_t i = 0; i < out->trailing.count && !a->has_pushback; i++) {
@@ -131,8 +146,7 @@ static enum saga_reach reach_of(struct rpc_out *out)
     const struct rpc_ending ending = {
         .status = (int)out->status,
         .trace = out->trace,
-        /* C core makes room for every entry that came, and fills in those that are for the application. */
-        .hidden_count = out->trailing.capacity - out->trailing.count,
+        .function = function_of(out),
         .unsent = out->unsent,
         .ended_here = out->cancelled || (late && out->status == GRPC_STATUS_DEADLINE_EXCEEDED),
     };

@@ -360,9 +360,9 @@ void rpc_targets_finish(struct rpc *r);
 struct rpc_ending {
     int status;
     const char *trace;   /* C core's error string, or NULL */
-    size_t hidden_count; /* entries of the trailing metadata that C core keeps to itself */
-    bool unsent;         /* its headers were never put on a connection */
-    bool ended_here;     /* cancelled by us, or its deadline has passed */
+    const char *function; /* the participant's word under SAGA_FUNCTION_KEY, or NULL */
+    bool unsent;          /* its headers were never put on a connection */
+    bool ended_here;      /* cancelled by us, or its deadline has passed */
 };
 
 enum saga_reach rpc_reach_of(const struct rpc_ending *ending);

@@ -366,6 +366,7 @@ static int open_core(struct loop *s, const struct store_state *state, struct err
         targets[i] = (struct target_options){
             .name = c->targets[i].name,
             .timeout = c->targets[i].timeout,
+            .barrier = c->targets[i].barrier,
             .max_concurrent_calls = c->targets[i].max_concurrent_calls,
         };
     struct core_options options = {

@@ -3,13 +3,14 @@
 #include "sidecar/runtime/counters.h"
 
 #include "sidecar/base/check.h"
+#include "sidecar/base/quiet.h"
 
 #include <stdlib.h>
 
 /* One call on its way, as it must be told in its answer. */
 struct out_call {
     struct saga_id saga;
-    struct instant ends_by; /* when its deadline passes */
+    struct instant runs_until; /* unless its end is proven before */
     struct instant left_at;
     uint16_t target;
     uint16_t step;
@@ -34,7 +35,7 @@ void outcalls_call(void *self, const struct call_effect *call)
     struct instant now = clock_now(&s->clock);
     *out = (struct out_call){
         .saga = call->saga,
-        .ends_by = instant_after(now, call->timeout),
+        .runs_until = quiet_at(now, call->timeout),
         .left_at = now,
         .target = call->target,
         .step = call->step,
@@ -62,7 +63,7 @@ void outcalls_answer(void *self, void *tag, const struct rpc_answer *answer)
         .attempt = out->attempt,
         .reach = (uint8_t)answer->reach,
         .status = answer->status,
-        .quiet_at = answer->reach == SAGA_REACH_ANSWERED ? (struct instant){0} : out->ends_by,
+        .quiet_at = answer->reach == SAGA_REACH_MAYBE ? out->runs_until : (struct instant){0},
         .message = answer->message,
         .output = answer->output,
         .has_pushback = answer->has_pushback,

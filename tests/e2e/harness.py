@@ -234,9 +234,9 @@ def failure_in_result(status):
 class Answer(Exception):
     """Raised by a participant's function: answers with this status."""
 
-    def __init__(self, code, text="no", pushback_ms=None):
+    def __init__(self, code, text="no", pushback_ms=None, function="ended"):
         super().__init__(code, text)
-        self.code, self.text, self.pushback_ms = code, text, pushback_ms
+        self.code, self.text, self.pushback_ms, self.function = code, text, pushback_ms, function
 
 
 class Call:
@@ -286,8 +286,10 @@ class Participant(grpc.GenericRpcHandler):
         try:
             return function(call) if function is not None else method.encode()
         except Answer as answer:
+            trailing = [("saga-function", answer.function)] if answer.function is not None else []
             if answer.pushback_ms is not None:
-                context.set_trailing_metadata((("grpc-retry-pushback-ms", str(answer.pushback_ms)),))
+                trailing.append(("grpc-retry-pushback-ms", str(answer.pushback_ms)))
+            context.set_trailing_metadata(tuple(trailing))
             context.abort(answer.code, answer.text)
         finally:
             call.ended = time.monotonic()

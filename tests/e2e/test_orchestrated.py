@@ -266,6 +266,22 @@ class Orchestrated(Case):
         self.assertEqual(3, len(self.shop.of(saga.id, "action", "b")))
         self.assertEqual(["b", "a"], self.shop.order(saga.id, "compensation"))
 
+    def test_a_status_that_others_make_up_is_waited_out(self):
+        # A stopping server, a deadline or a proxy answers so while the function runs on.
+        self.define(step("a", more="timeout: 1s, retry: {maxAttempts: 1}"))
+
+        def stops(call):
+            raise Answer(Code.UNAVAILABLE, function="ended" if call.request == b"says" else None)
+        self.shop.on(do("a"), stops)
+        silent = self.start_saga(input=b"silent")
+        wait_until(lambda: "an action's attempt, which may still run until " in self.client.saga(silent).steps[0].waiting_for, "the wait")
+        self.assertState("COMPENSATED", self.client.end(silent))
+        action, compensation = self.shop.of(silent)
+        self.assertGreaterEqual(compensation.began - action.began, 1.0)
+        says = self.run_saga(input=b"says")
+        action, compensation = self.shop.of(says.id)
+        self.assertLess(compensation.began - action.ended, 0.9)
+
     def test_listed_codes_are_retried(self):
         self.define(step("a", more="retry: {maxAttempts: 3, initialBackoff: 1ms, retryableStatusCodes: [INTERNAL, NOT_FOUND]}"))
         self.shop.on(do("a"), lambda call: fail((Code.INTERNAL, Code.NOT_FOUND)[call.attempt - 1])(call)

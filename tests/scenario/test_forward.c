@@ -264,7 +264,7 @@ START_TEST(forward__a_call_that_was_out_at_a_crash_is_tried_anew)
                      "ACTION_STARTED 1 c #1\n"
                      "call 1 c action #1 2000ms \"in\"\n"
                      "> crash\n"
-                     "ACTION_FAILED 1 c #1 UNAVAILABLE maybe next@100 quiet@2000\n"
+                     "ACTION_FAILED 1 c #1 UNAVAILABLE maybe next@100 quiet@2270\n"
                      "> tick\n"
                      "at 100\n"
                      "ACTION_STARTED 1 c #2\n"

@@ -67,6 +67,7 @@ static void make_calls(struct world *w, struct definition *d)
         s->compensation.method = "/sim.Participant/Undo";
         s->action.timeout.us = chance(w, SHAPES, 200) ? 0 : draw_between(w, SHAPES, 50 * MS, 2 * SECOND);
         s->compensation.timeout.us = draw_between(w, SHAPES, 50 * MS, 2 * SECOND);
+        s->action.barrier = chance(w, SHAPES, 300) ? (uint8_t)(1 + draw(w, SHAPES, 2)) : BARRIER_UNSAID;
         s->action.retry = retry_policy(w, 4);
         s->compensation.retry = retry_policy(w, 6);
         s->has_compensation = !chance(w, SHAPES, 150);

@@ -2,6 +2,7 @@
  */
 #include "tests/sim/sim.h"
 
+#include "compensations/answer.h"
 #include "sidecar/base/check.h"
 #include "sidecar/core/call_metadata.h"
 
@@ -12,7 +13,8 @@
 struct delivery {
     struct attempt *attempt;
     uint32_t incarnation; /* of the participant that is executing it */
-    bool first;           /* not a duplicate: its end is what the sidecar sees */
+    bool real;            /* not a duplicate */
+    bool answers;         /* its end is what the sidecar sees */
     int forced;           /* status it ends with, or -1 */
     bool executes;        /* although it is forced */
 };
@@ -62,7 +64,7 @@ static void send_answer(struct world *w, struct delivery *d, const struct answer
 {
     static const int garbage[] = {2, 7, 12, 13, 14, 15, 77, -3};
     struct attempt *a = d->attempt;
-    if (!d->first || strikes(w, FAULT_REPLY_LOST))
+    if (!d->answers || strikes(w, FAULT_REPLY_LOST))
         return;
     int64_t at = w->now + latency(w);
     if (strikes(w, FAULT_SLOW))
@@ -75,7 +77,9 @@ static void send_answer(struct world *w, struct delivery *d, const struct answer
         end_call(w, a, SAGA_REACH_MAYBE, garbage[draw(w, NETWORK, 8)], at);
         return;
     }
-    struct arrival *r = arrival_new(w, a, SAGA_REACH_ANSWERED, answer->status);
+    const char *said = answer->status != 0 && chance(w, NETWORK, 400) ? SAGA_FUNCTION_ENDED : NULL;
+    struct arrival *r = arrival_new(w, a, (uint8_t)saga_reach_of_status(answer->status, said), answer->status);
+    r->in.said = said;
     r->in.output = answer->output;
     r->in.output_size = answer->output_size;
     if (answer->status == 14 || answer->status == 8) {
@@ -99,20 +103,23 @@ static void execute(struct world *w, void *arg)
     struct delivery *d = arg;
     struct attempt *a = d->attempt;
     struct participant *p = &w->participants[a->target];
+    a->over |= d->real;
     if (p->incarnation != d->incarnation) {
-        if (d->first)
+        if (d->answers)
             end_call(w, a, SAGA_REACH_MAYBE, 14, w->now + latency(w));
         return;
     }
     struct answer answer = {.status = d->forced};
     if (d->forced < 0 || d->executes)
         participant_take(w, a->target, a->phase, a->key, a->action_key, a->action_done, a->model, a->step, &answer);
+    if (a->ended && a->phase == SAGA_PHASE_ACTION && answer.status == 0)
+        mark(w, MARK_CASE, CASE_RUNS_ON);
     if (d->forced >= 0)
         answer = (struct answer){.status = d->forced};
     trace(w, "executed", a->saga.serial, a->step * 10 + a->phase, a->number, answer.status);
     if (strikes(w, FAULT_CRASH_AFTER_COMMIT)) {
         goes_down(w, p);
-        if (d->first)
+        if (d->answers)
             end_call(w, a, SAGA_REACH_MAYBE, 14, w->now + latency(w));
         return;
     }
@@ -124,21 +131,41 @@ static void deliver(struct world *w, void *arg)
 {
     static const int transient[] = {14, 8, 10, 4};
     static const int ambiguous[] = {2, 13, 1, 15, 99};
+    static const int made_up[] = {14, 1, 4, 13, 2};
     struct delivery *d = arg;
     struct attempt *a = d->attempt;
     struct participant *p = &w->participants[a->target];
     if (w->now < p->down_until) {
-        if (d->first)
+        a->over |= d->real;
+        if (d->answers)
             end_call(w, a, SAGA_REACH_MAYBE, 14, w->now + latency(w));
         return;
     }
     if (strikes(w, FAULT_CRASH_BEFORE_COMMIT)) {
+        a->over |= d->real;
         goes_down(w, p);
-        if (d->first)
+        if (d->answers)
             end_call(w, a, SAGA_REACH_MAYBE, 14, w->now + latency(w));
         return;
     }
     d->forced = -1;
+    d->incarnation = p->incarnation;
+    /* It refuses at the door, and says so. (Of a copy that is still on its way it cannot speak.) */
+    if (d->answers && !a->duplicated && chance(w, PARTICIPANTS, 30)) {
+        a->over |= d->real;
+        struct arrival *r = arrival_new(w, a, SAGA_REACH_NOT_BEGUN, transient[draw(w, PARTICIPANTS, 4)]);
+        r->in.said = SAGA_FUNCTION_NOT_BEGUN;
+        agenda_add(w, w->now + latency(w), arrive, r);
+        return;
+    }
+    if (d->answers && strikes(w, FAULT_RUNS_ON)) {
+        int status = made_up[draw(w, PARTICIPANTS, 5)];
+        end_call(w, a, (uint8_t)saga_reach_of_status(status, NULL), status, w->now + latency(w));
+        d->answers = false;
+        int64_t left = a->runs_until - w->now;
+        agenda_add(w, w->now + (left > 0 ? draw_between(w, PARTICIPANTS, 0, left) : 0), execute, d);
+        return;
+    }
     if (strikes(w, FAULT_TRANSIENT)) {
         d->forced = transient[draw(w, PARTICIPANTS, 4)];
         d->executes = chance(w, PARTICIPANTS, 300);
@@ -148,15 +175,14 @@ static void deliver(struct world *w, void *arg)
     } else if (a->phase == SAGA_PHASE_COMPENSATION && strikes(w, FAULT_UNDO_REFUSED)) {
         d->forced = 9;
     }
-    d->incarnation = p->incarnation;
     agenda_add(w, w->now + draw_between(w, PARTICIPANTS, 50, 5 * MS), execute, d);
 }
 
-static struct delivery *delivery_new(struct world *w, struct attempt *a, bool first)
+static struct delivery *delivery_new(struct world *w, struct attempt *a, bool real)
 {
     struct delivery *d = world_take(w, sizeof *d);
     d->attempt = a;
-    d->first = first;
+    d->real = d->answers = real;
     return d;
 }
 
@@ -174,10 +200,11 @@ static void scripted(struct world *w, struct attempt *a)
         agenda_add(w, a->out_at + MS, execute, d);
         break;
     case 2:
-        d->first = false;
+        d->answers = false;
         agenda_add(w, a->out_at + MS, execute, d);
         break;
     default:
+        a->over = true;
         break;
     }
 }
@@ -191,13 +218,17 @@ static void let_leave(struct world *w, struct attempt *a)
         return;
     }
     if (strikes(w, FAULT_REFUSED)) {
+        a->over = true;
         end_call(w, a, SAGA_REACH_NONE, 14, a->out_at + latency(w));
         return;
     }
-    if (strikes(w, FAULT_DUPLICATE))
+    a->duplicated = strikes(w, FAULT_DUPLICATE);
+    if (a->duplicated)
         agenda_add(w, a->out_at + draw_between(w, NETWORK, 0, 2 * span), deliver, delivery_new(w, a, false));
-    if (strikes(w, FAULT_REQUEST_LOST))
+    if (strikes(w, FAULT_REQUEST_LOST)) {
+        a->over = true;
         return;
+    }
     int64_t at = a->out_at + latency(w);
     if (strikes(w, FAULT_LATE))
         at = a->deadline + draw_between(w, NETWORK, 0, 4 * SECOND);
@@ -206,6 +237,15 @@ static void let_leave(struct world *w, struct attempt *a)
     if (strikes(w, FAULT_BROKEN))
         end_call(w, a, SAGA_REACH_MAYBE, 14, a->out_at + draw_between(w, NETWORK, 0, span));
     agenda_add(w, at, deliver, delivery_new(w, a, true));
+}
+
+/* A timeout as gRPC writes it: in whole milliseconds, and no more than three digits of them, rounded up. */
+static int64_t on_wire(int64_t timeout)
+{
+    int64_t unit = MS;
+    while (timeout > 1000 * unit)
+        unit *= 10;
+    return (timeout + unit - 1) / unit * unit;
 }
 
 void network_call(struct world *w, const struct call_effect *call, int64_t out_at)
@@ -221,7 +261,10 @@ void network_call(struct world *w, const struct call_effect *call, int64_t out_a
         .action_done = call->action_state == SAGA_ACTION_DONE,
         .incarnation = w->sidecar.incarnation,
         .out_at = out_at,
+        .timeout = call->timeout.us,
         .deadline = out_at + call->timeout.us,
+        .runs_until =
+            out_at + on_wire(call->timeout.us) + (w->script != NULL ? MS : draw_between(w, NETWORK, 0, 200 * MS)),
     };
     a->request = (uint8_t *)world_copy(w, call->request.at, call->request.size);
     a->request_size = call->request.size;

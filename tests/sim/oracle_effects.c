@@ -48,14 +48,27 @@ static void check_order(struct world *w, const struct model *m, unsigned step)
     }
 }
 
+/* Whether the sidecar was told that the participant refuses late actions. */
+static bool has_barrier(const struct world *w, const struct model *m, const struct attempt *a)
+{
+    uint8_t said = m->definition->steps[a->step].action.barrier;
+    return said == BARRIER_UNSAID ? !w->sidecar.target_gone[a->target] && w->swarm.barrier[a->target]
+                                  : said == BARRIER_THERE;
+}
+
 /* No forward attempt can still be running at a participant, and no owner at its own step. */
 static void check_quiet(struct world *w, const struct model *m, int64_t out_at)
 {
     for (const struct attempt *a = m->attempts; a != NULL; a = a->next) {
         if (a->phase != SAGA_PHASE_ACTION || a->answered || a->excluded)
             continue;
+        if (a->hasty || (a->incarnation != w->sidecar.incarnation && has_barrier(w, m, a))) {
+            if (!a->over)
+                mark(w, MARK_CASE, CASE_BARRIER_HASTE);
+            continue;
+        }
         /* A clock that was set anew tells the sidecar nothing about deadlines of before. */
-        expect(w, a->deadline <= out_at || a->out_at <= w->last_jump, "I7",
+        expect(w, a->runs_until <= out_at || a->out_at <= w->last_jump, "I7",
                "a compensation leaves while an action may still be running", m->id.serial);
     }
     const struct client *c = m->client;
@@ -171,15 +184,23 @@ void oracle_call(struct world *w, const struct call_effect *call, struct attempt
     m->attempts = a;
 }
 
-/* What an attempt's end tells, seen from outside: the table of SEMANTICS section 5 in other words. */
+/* What an attempt's end tells, seen from outside: the table of docs/concepts.md in other words. */
 void oracle_answer(struct world *w, const struct incoming *in)
 {
     static const unsigned refusals = 1u << 3 | 1u << 5 | 1u << 6 | 1u << 7 | 1u << 9 | 1u << 11 | 1u << 12 | 1u << 16;
+    static const unsigned anybody = 1u << 1 | 1u << 2 | 1u << 4 | 1u << 13 | 1u << 14;
     struct attempt *a = in->attempt;
-    (void)w;
-    a->answered = in->reach == SAGA_REACH_ANSWERED;
-    a->excluded = in->reach == SAGA_REACH_NONE ||
-                  (a->answered && in->status > 0 && in->status < 32 && (refusals >> in->status & 1) != 0);
+    a->hasty = a->phase == SAGA_PHASE_ACTION && has_barrier(w, a->model, a);
+    bool named = in->status >= 0 && in->status <= 16;
+    bool not_begun = in->said != NULL && strcmp(in->said, "not-begun") == 0;
+    /* It came over the wire, and is nothing that anybody but the participant says; or the participant's own word is with it. */
+    a->answered = in->said != NULL || (in->reach != SAGA_REACH_MAYBE && in->reach != SAGA_REACH_NONE && named &&
+                                       (anybody >> in->status & 1) == 0);
+    a->excluded = in->reach == SAGA_REACH_NONE || not_begun ||
+                  (a->answered && in->status > 0 && named && (refusals >> in->status & 1) != 0);
+    if (a->answered && !a->over)
+        world_fail(w, EXIT_SAFETY, "I6", "the made-up network lets an answer come before its function has ended",
+                   a->saga.serial);
     if (a->phase == SAGA_PHASE_ACTION && a->answered && in->status == 0)
         a->model->steps[a->step].answered_ok = true;
 }

@@ -2,6 +2,7 @@
 #include "tests/sim/sim.h"
 
 #include "sidecar/base/check.h"
+#include "sidecar/base/quiet.h"
 #include "sidecar/definition/reader.h"
 
 #include <stdlib.h>
@@ -126,7 +127,9 @@ static int submit(struct world *w, const struct incoming *in)
         event.attempt = a->number;
         event.reach = in->reach;
         event.status = in->status;
-        event.quiet_at.us = in->reach == SAGA_REACH_ANSWERED ? 0 : a->deadline + w->sidecar.offset;
+        if (in->reach == SAGA_REACH_MAYBE)
+            event.quiet_at =
+                quiet_at((struct instant){.us = a->out_at + w->sidecar.offset}, (struct span){.us = a->timeout});
         event.output = bytes_of(in->output, in->output_size);
         event.has_pushback = in->has_pushback;
         event.pushback.us = in->pushback;
@@ -372,8 +375,10 @@ void sidecar_start(struct world *w, void *arg)
          * index. */
         s->target_gone[i] = w->disk.definition_count > 0 && i == TARGET_COUNT - 1 && strikes(w, FAULT_TARGET_GONE);
         if (!s->target_gone[i])
-            targets[count++] = (struct target_options){
-                .name = names[i], .timeout = SPAN_S(2), .max_concurrent_calls = w->swarm.bulkhead};
+            targets[count++] = (struct target_options){.name = names[i],
+                                                       .timeout = SPAN_S(2),
+                                                       .barrier = w->swarm.barrier[i],
+                                                       .max_concurrent_calls = w->swarm.bulkhead};
     }
     uint64_t tag =
         (draw(w, SHAPES, UINT64_C(1) << 32) << 16 | s->incarnation) & ((UINT64_C(1) << SAGA_ID_TAG_BITS) - 1);

@@ -48,6 +48,7 @@ enum fault {
     FAULT_REJECT,
     FAULT_UNDO_REFUSED,
     FAULT_OVERSIZE,
+    FAULT_RUNS_ON, /* a library or proxy makes a status up while the function runs on */
     FAULT_CRASH_BEFORE_COMMIT,
     FAULT_CRASH_AFTER_COMMIT,
     FAULT_DISK_ERROR,
@@ -110,6 +111,8 @@ enum mark_case {
     CASE_FAR_KEPT,       /* it was */
     CASE_CUT,            /* a commit of more than one frame */
     CASE_RESUMED_LATER,  /* recovery took more than one commit to let all sagas take up where they were */
+    CASE_RUNS_ON,        /* an action took effect after its attempt had ended for the sidecar */
+    CASE_BARRIER_HASTE,  /* an undo left while an action could still come, as its participant refuses that */
     CASE_COUNT
 };
 
@@ -122,6 +125,7 @@ struct swarm {
     uint32_t clients;
     uint32_t enlisted_permille;
     uint32_t bulkhead;
+    bool barrier[TARGET_COUNT]; /* that the sidecar is told of; every participant has one */
     uint32_t live_sagas_max;
     int64_t faults_last; /* how long the first phase takes */
     int64_t retention;
@@ -213,10 +217,14 @@ struct attempt {
     uint8_t generation;
     bool action_done;
     uint32_t incarnation; /* of the sidecar */
-    int64_t out_at, deadline;
-    bool ended;    /* the sidecar was told, in this or an earlier life */
-    bool excluded; /* its end proves that it was not executed */
-    bool answered; /* by the participant: it is not at it any more */
+    int64_t out_at, timeout, deadline;
+    int64_t runs_until; /* the participant's own deadline, as it came over the wire */
+    bool ended;         /* the sidecar was told, in this or an earlier life */
+    bool excluded;      /* its end proves that it was not executed */
+    bool answered;      /* its end proves that its function has ended, or never ran */
+    bool hasty;         /* when it ended, its target had a barrier */
+    bool duplicated;    /* a copy of it is on its way, too */
+    bool over;          /* its function has ended, or never runs, whoever knows */
     bool has_effect;
     int64_t amount;
     char key[KEY_SIZE], action_key[KEY_SIZE];
@@ -319,6 +327,7 @@ struct incoming {
     struct attempt *attempt;
     int status;
     uint8_t reach;
+    const char *said; /* of the participant's own code about its function, or NULL */
     const char *output;
     size_t output_size;
     bool has_pushback;

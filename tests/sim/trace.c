@@ -121,6 +121,7 @@ static const char *const names[MARK_GROUP_COUNT][MARK_NUMBER_MAX] = {
                     "REJECT",
                     "UNDO_REFUSED",
                     "OVERSIZE",
+                    "RUNS_ON",
                     "CRASH_BEFORE_COMMIT",
                     "CRASH_AFTER_COMMIT",
                     "DISK_ERROR",
@@ -153,7 +154,8 @@ static const char *const names[MARK_GROUP_COUNT][MARK_NUMBER_MAX] = {
                    "PARKED",          "UNSURE_KEPT",
                    "UNSURE_SENT",     "FAR_LOST",
                    "FAR_KEPT",        "CUT",
-                   "RESUMED_LATER"},
+                   "RESUMED_LATER",   "RUNS_ON",
+                   "BARRIER_HASTE"},
 };
 
 static const char *const groups[MARK_GROUP_COUNT] = {"record",   "turned-back", "stuck",   "ended", "accepted",

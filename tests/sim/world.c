@@ -29,6 +29,7 @@ static void make_swarm(struct world *w)
         [FAULT_REJECT] = 120,
         [FAULT_UNDO_REFUSED] = 300,
         [FAULT_OVERSIZE] = 20,
+        [FAULT_RUNS_ON] = 60,
         [FAULT_CRASH_BEFORE_COMMIT] = 20,
         [FAULT_CRASH_AFTER_COMMIT] = 20,
         [FAULT_DISK_ERROR] = 4,
@@ -59,6 +60,8 @@ static void make_swarm(struct world *w)
     w->swarm.clients = 10 + (uint32_t)draw(w, SHAPES, 50);
     w->swarm.enlisted_permille = (uint32_t)draw(w, SHAPES, 700);
     w->swarm.bulkhead = draw(w, SHAPES, 3) == 0 ? 1 + (uint32_t)draw(w, SHAPES, 2) : 64;
+    for (unsigned i = 0; i < TARGET_COUNT; i++)
+        w->swarm.barrier[i] = draw(w, SHAPES, 4) == 0;
     w->swarm.live_sagas_max = draw(w, SHAPES, 4) == 0 ? LIVE_SAGAS_SMALL : 512;
     w->swarm.faults_last = draw_between(w, SHAPES, 2 * SECOND, 40 * SECOND);
     w->swarm.retention = draw(w, SHAPES, 2) == 0 ? draw_between(w, SHAPES, 5 * SECOND, 60 * SECOND) : 3600 * SECOND;

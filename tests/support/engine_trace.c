@@ -3,6 +3,7 @@
 
 #include "sidecar/base/check.h"
 #include "sidecar/base/grpc_status.h"
+#include "sidecar/base/quiet.h"
 #include "sidecar/definition/reader.h"
 #include "sidecar/engine/engine.h"
 #include "sidecar/engine/saga.h"
@@ -283,7 +284,7 @@ static void answer(struct harness *h, char words[WORDS_MAX][WORD_SIZE], unsigned
         event->output = bytes_of_text(value_of(words, count, "out"));
     } else if (strcmp(words[0], "lost") == 0) {
         event->reach = SAGA_REACH_MAYBE;
-        event->quiet_at = deadline;
+        event->quiet_at = quiet_at(c->left_at, c->call.timeout);
         if (!has_status)
             h->now = deadline;
     } else {

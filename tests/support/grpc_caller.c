@@ -115,9 +115,14 @@ void caller_finish(struct caller_call *call)
     call->status = (int)call->code;
     copy_text(call->message, sizeof call->message, call->details);
     call->pushback[0] = '\0';
-    for (size_t i = 0; i < call->trailing.count; i++)
-        if (grpc_slice_str_cmp(call->trailing.metadata[i].key, "grpc-retry-pushback-ms") == 0)
-            copy_text(call->pushback, sizeof call->pushback, call->trailing.metadata[i].value);
+    call->function[0] = '\0';
+    for (size_t i = 0; i < call->trailing.count; i++) {
+        const grpc_metadata *m = &call->trailing.metadata[i];
+        if (grpc_slice_str_cmp(m->key, "grpc-retry-pushback-ms") == 0)
+            copy_text(call->pushback, sizeof call->pushback, m->value);
+        else if (grpc_slice_str_cmp(m->key, "saga-function") == 0)
+            copy_text(call->function, sizeof call->function, m->value);
+    }
     read_answer(call);
     grpc_slice_unref(call->details);
     grpc_metadata_array_destroy(&call->initial);

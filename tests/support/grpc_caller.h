@@ -27,6 +27,7 @@ struct caller_call {
     uint8_t answer[65536];
     size_t answer_size;
     char pushback[32]; /* grpc-retry-pushback-ms, or "" */
+    char function[32]; /* saga-function, or "" */
 
     grpc_call *call;
     grpc_completion_queue *queue;

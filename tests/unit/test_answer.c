@@ -44,6 +44,38 @@ START_TEST(answer__attempt_that_never_left_was_not_executed)
 }
 END_TEST
 
+/* A participant that says so of its own accord: nothing ran, and it is asked again unless it refuses for good. */
+START_TEST(answer__attempt_that_never_began_was_not_executed)
+{
+    for (int status = 0; status < STATUSES; status++)
+        for (uint32_t listed = 0; listed < 2; listed++) {
+            struct saga_answer answer = saga_answer_of_action(status, SAGA_REACH_NOT_BEGUN, listed ? UINT32_MAX : 0);
+            ck_assert_int_eq(answer.meaning, SAGA_MEANS_REJECTED);
+            ck_assert_msg(answer.retry == (listed || kinds[status] != REJECTS), "status %d: retry %d", status,
+                          answer.retry);
+        }
+}
+END_TEST
+
+/* Those five are what libraries and proxies make up while the function runs on. */
+START_TEST(answer__only_the_participant_s_own_word_ends_what_others_make_up)
+{
+    static const int made_up[] = {1, 2, 4, 13, 14};
+    for (int status = 0; status < STATUSES; status++) {
+        bool others = false;
+        for (size_t i = 0; i < sizeof made_up / sizeof made_up[0]; i++)
+            others |= status == made_up[i];
+        enum saga_reach plain = others ? SAGA_REACH_MAYBE : SAGA_REACH_ANSWERED;
+        ck_assert_msg(saga_reach_of_status(status, NULL) == plain, "status %d", status);
+        ck_assert_msg(saga_reach_of_status(status, "perhaps") == plain, "status %d", status);
+        ck_assert_int_eq(saga_reach_of_status(status, SAGA_FUNCTION_ENDED), SAGA_REACH_ANSWERED);
+        ck_assert_int_eq(saga_reach_of_status(status, SAGA_FUNCTION_NOT_BEGUN), SAGA_REACH_NOT_BEGUN);
+    }
+    ck_assert_int_eq(saga_reach_of_status(-1, NULL), SAGA_REACH_MAYBE);
+    ck_assert_int_eq(saga_reach_of_status(77, NULL), SAGA_REACH_MAYBE);
+}
+END_TEST
+
 START_TEST(answer__refusal_made_up_on_the_way_proves_nothing)
 {
     for (int status = 1; status < STATUSES; status++) {
@@ -92,6 +124,8 @@ int main(void)
     TCase *table = tcase_create("table");
     tcase_add_test(table, answer__participant_s_word_counts);
     tcase_add_test(table, answer__attempt_that_never_left_was_not_executed);
+    tcase_add_test(table, answer__attempt_that_never_began_was_not_executed);
+    tcase_add_test(table, answer__only_the_participant_s_own_word_ends_what_others_make_up);
     tcase_add_test(table, answer__refusal_made_up_on_the_way_proves_nothing);
     tcase_add_test(table, answer__listed_status_is_retried_and_keeps_its_meaning);
     tcase_add_test(table, answer__done_is_never_retried);

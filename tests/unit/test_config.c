@@ -257,6 +257,20 @@ static void check_entries(const struct option *o)
     assert_refused(text, o->name, 1, (int)strlen(o->name) + 3, "must be a");
 }
 
+static void check_bool(const struct option *o)
+{
+    struct place p = place_of(o);
+    char text[TEXT_SIZE];
+    for (int there = 0; there < 2; there++) {
+        write_text(&p, there ? "true" : "false", text);
+        struct config *c = read_text(text);
+        ck_assert_msg(*(const bool *)field_of(c, o) == there, "%s", text);
+        config_destroy(c);
+    }
+    assert_not_a(o, "yes", "neither true nor false");
+    assert_not_a(o, "1", "neither true nor false");
+}
+
 static void check_option(const struct option *o)
 {
     switch (o->type) {
@@ -264,6 +278,9 @@ static void check_option(const struct option *o)
     case OPTION_SIZE:
     case OPTION_SPAN:
         check_number(o);
+        return;
+    case OPTION_BOOL:
+        check_bool(o);
         return;
     case OPTION_LOG_LEVEL:
     case OPTION_LOG_FORMAT:
@@ -453,11 +470,11 @@ END_TEST
 
 START_TEST(config__targets_are_addresses_or_mappings)
 {
-    struct config *c =
-        read_text("targets:\n"
-                  "  inventory: dns:///inventory:50051\n"
-                  "  payment: {address: \"unix:/run/payment.sock\", timeout: 3s, max_concurrent_calls: 7}\n"
-                  "  shipping.v2: {address: 127.0.0.1:50053}\n");
+    struct config *c = read_text(
+        "targets:\n"
+        "  inventory: dns:///inventory:50051\n"
+        "  payment: {address: \"unix:/run/payment.sock\", timeout: 3s, max_concurrent_calls: 7, barrier: true}\n"
+        "  shipping.v2: {address: 127.0.0.1:50053}\n");
     ck_assert_uint_eq(c->target_count, 3);
     ck_assert_str_eq(c->targets[0].name, "inventory");
     ck_assert_str_eq(c->targets[0].address, "dns:///inventory:50051");
@@ -466,6 +483,7 @@ START_TEST(config__targets_are_addresses_or_mappings)
     ck_assert_str_eq(c->targets[1].address, "unix:/run/payment.sock");
     ck_assert_int_eq(c->targets[1].timeout.us, 3000000);
     ck_assert_uint_eq(c->targets[1].max_concurrent_calls, 7);
+    ck_assert(c->targets[1].barrier && !c->targets[0].barrier);
     ck_assert_str_eq(c->targets[2].name, "shipping.v2");
     ck_assert_int_eq(c->targets[2].timeout.us, 10000000);
     config_destroy(c);

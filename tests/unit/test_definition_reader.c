@@ -159,17 +159,20 @@ START_TEST(reader__a_call_says_more_than_its_step_and_that_more_than_the_limits)
                                      "    target: t\n"
                                      "    timeout: 1s\n"
                                      "    retry: {maxAttempts: 5, initialBackoff: 1s}\n"
-                                     "    action: {method: /p.S/M, target: u, timeout: 9s, retry: {maxAttempts: 6}}\n"
+                                     "    action: {method: /p.S/M, target: u, timeout: 9s, retry: {maxAttempts: 6}, "
+                                     "barrier: true}\n"
                                      "    compensation: {method: /p.S/M}\n");
     const struct call_spec *action = &d->steps[0].action, *compensation = &d->steps[0].compensation;
     ck_assert_str_eq(action->target, "u");
     ck_assert_int_eq(action->timeout.us, 9000000);
     ck_assert_uint_eq(action->retry.max_attempts, 6);
+    ck_assert_uint_eq(action->barrier, BARRIER_THERE);
     ck_assert_int_eq(action->retry.initial_backoff.us, 1000000);
     ck_assert_uint_eq(action->retry.jitter_permille, 77);
     ck_assert_str_eq(compensation->target, "t");
     ck_assert_int_eq(compensation->timeout.us, 1000000);
     ck_assert_uint_eq(compensation->retry.max_attempts, 5);
+    ck_assert_uint_eq(compensation->barrier, BARRIER_UNSAID);
     ck_assert_uint_eq(compensation->retry.jitter_permille, 200);
     definition_destroy(d);
 }
@@ -238,6 +241,10 @@ START_TEST(reader__what_is_missing_is_named)
     assert_refused(HEAD "  - {target: t}\n", "steps[0]", 4, 5, "name is missing");
     assert_refused(HEAD "  - {name: a}\n", "steps[0]", 4, 5, "action is missing");
     assert_refused(HEAD "  - {name: a, action: /p.S/M}\n", "steps[0].action", 4, 23, "names no target");
+    assert_step_refused("action: {method: /p.S/M, target: t, barrier: perhaps}", "steps[0].action.barrier", 71,
+                        "neither true nor false");
+    assert_step_refused("action: /p.S/M, compensation: {method: /p.S/M, barrier: true}",
+                        "steps[0].compensation.barrier", 73, "does not apply");
     assert_step_refused("action: {timeout: 1s}", "steps[0].action", 34, "method is missing");
     assert_step_refused("action: [1]", "steps[0].action", 34, "must be a mapping");
     assert_step_refused("action: {method: /p.S/M, request: {}}", "steps[0].action.request", 60, "exactly one of");

@@ -227,6 +227,7 @@ START_TEST(participant__answers_with_the_functions_status_and_message)
     status = 77;
     caller_run(&caller, call);
     assert_answer(call, SAGA_E_UNKNOWN, "no: reserve");
+    ck_assert_str_eq(call->function, "ended");
     free(call);
     end();
 }
@@ -283,6 +284,7 @@ START_TEST(participant__refuses_what_no_function_is_for)
     call->method = "/shop.v1.Inventory/Nothing";
     caller_run(&caller, call);
     assert_answer(call, SAGA_E_UNIMPLEMENTED, "no such method");
+    ck_assert_str_eq(call->function, "not-begun");
     call->method = UNDO;
     caller_run(&caller, call);
     assert_answer(call, SAGA_E_INVALID_ARGUMENT, "the method is no action");
@@ -337,6 +339,7 @@ START_TEST(participant__full_queue_tells_when_to_come_again)
     } while (third->status == SAGA_E_DEADLINE_EXCEEDED);
     assert_answer(third, SAGA_E_RESOURCE_EXHAUSTED, "queue_calls_max");
     ck_assert_str_eq(third->pushback, "321");
+    ck_assert_str_eq(third->function, "not-begun");
 
     /* A health check needs no place in the queue. */
     pass_health_check();
