@@ -9,8 +9,9 @@
 
 /* How far an attempt got, as the caller's transport saw it. */
 enum saga_reach {
-    SAGA_REACH_NONE = 0,      /* it never left this process: that alone proves that nothing ran */
-    SAGA_REACH_MAYBE = 1,     /* it may have left, and nothing proves that it has ended: it may run until its own deadline */
+    SAGA_REACH_NONE = 0, /* it never left this process: that alone proves that nothing ran */
+    SAGA_REACH_MAYBE =
+        1, /* it may have left, and nothing proves that it has ended: it may run until its own deadline */
     SAGA_REACH_ANSWERED = 2,  /* the participant ended it with this status */
     SAGA_REACH_NOT_BEGUN = 3, /* the participant's own code says that it never ran */
 };

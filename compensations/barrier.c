@@ -1,11 +1,11 @@
 /* barrier.c - the one rule of the barrier. */
 #include "compensations/barrier.h"
 
-static enum saga_barrier_verdict judge_action(enum saga_barrier_row own)
+static enum saga_barrier_verdict judge_action(enum saga_barrier_row own, bool collected)
 {
     switch (own) {
     case SAGA_ROW_ABSENT:
-        return SAGA_BARRIER_RUN;
+        return collected ? SAGA_BARRIER_LOST : SAGA_BARRIER_RUN;
     case SAGA_ROW_DONE:
     case SAGA_ROW_REJECTED:
         return SAGA_BARRIER_REPLAY;
@@ -18,7 +18,7 @@ static enum saga_barrier_verdict judge_action(enum saga_barrier_row own)
 }
 
 static enum saga_barrier_verdict judge_compensation(enum saga_barrier_row own, enum saga_barrier_row action,
-                                                    bool action_done)
+                                                    bool action_done, bool collected)
 {
     if (own == SAGA_ROW_DONE)
         return SAGA_BARRIER_REPLAY;
@@ -30,6 +30,7 @@ static enum saga_barrier_verdict judge_compensation(enum saga_barrier_row own, e
     case SAGA_ROW_DONE:
         return SAGA_BARRIER_RUN;
     case SAGA_ROW_ABSENT:
+        return action_done || collected ? SAGA_BARRIER_LOST : SAGA_BARRIER_EMPTY;
     case SAGA_ROW_REJECTED:
     case SAGA_ROW_VOID:
         return action_done ? SAGA_BARRIER_LOST : SAGA_BARRIER_EMPTY;
@@ -40,7 +41,8 @@ static enum saga_barrier_verdict judge_compensation(enum saga_barrier_row own, e
 }
 
 enum saga_barrier_verdict saga_barrier_judge(enum saga_phase phase, enum saga_barrier_row own,
-                                             enum saga_barrier_row action, bool action_done)
+                                             enum saga_barrier_row action, bool action_done, bool collected)
 {
-    return phase == SAGA_PHASE_ACTION ? judge_action(own) : judge_compensation(own, action, action_done);
+    return phase == SAGA_PHASE_ACTION ? judge_action(own, collected)
+                                      : judge_compensation(own, action, action_done, collected);
 }

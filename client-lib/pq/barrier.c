@@ -147,7 +147,7 @@ int pq_barrier_call(PGconn *db, saga_call *call, saga_pq_function function, void
     } else {
         enum saga_barrier_verdict verdict =
             saga_barrier_judge(compensation ? SAGA_PHASE_COMPENSATION : SAGA_PHASE_ACTION, own.state, action.state,
-                               b.info->action_outcome == SAGA_CALL_OUTCOME_DONE);
+                               b.info->action_outcome == SAGA_CALL_OUTCOME_DONE, false);
         status = obey(&b, verdict, &own, function, user);
     }
     free(own.answer);

@@ -127,7 +127,7 @@ int sqlite_barrier_call(sqlite3 *db, saga_call *call, saga_sqlite_function funct
     } else {
         enum saga_barrier_verdict verdict =
             saga_barrier_judge(compensation ? SAGA_PHASE_COMPENSATION : SAGA_PHASE_ACTION, own.state, action.state,
-                               b.info->action_outcome == SAGA_CALL_OUTCOME_DONE);
+                               b.info->action_outcome == SAGA_CALL_OUTCOME_DONE, false);
         status = obey(&b, verdict, &own, function, user);
     }
     free(own.answer);

@@ -3,10 +3,12 @@
 
 #include "compensations/barrier.h"
 #include "compensations/undo.h"
+#include "sidecar/base/traceparent.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
-size_t call_idempotency_key(struct saga_id saga, struct bytes step, uint8_t phase, uint8_t generation,
+size_t call_idempotency_key(struct saga_id saga, struct bytes step, uint8_t phase, uint32_t generation,
                             char key[IDEMPOTENCY_KEY_SIZE])
 {
     size_t size = saga_id_format(saga, key);
@@ -14,7 +16,7 @@ size_t call_idempotency_key(struct saga_id saga, struct bytes step, uint8_t phas
     size += (size_t)snprintf(key + size, room, "/%.*s/%s", (int)step.size, (const char *)step.at,
                              phase == SAGA_PHASE_ACTION ? "action" : "compensation");
     if (generation > 0)
-        size += (size_t)snprintf(key + size, IDEMPOTENCY_KEY_SIZE - size, "#%d", generation + 1);
+        size += (size_t)snprintf(key + size, IDEMPOTENCY_KEY_SIZE - size, "#%" PRIu64, generation + UINT64_C(1));
     return size;
 }
 
@@ -34,7 +36,10 @@ void call_metadata_init(struct call_metadata *m, const struct call_effect *call)
     add(m, "saga-attempt", bytes_of(m->attempt, (size_t)snprintf(m->attempt, sizeof m->attempt, "%u", call->attempt)));
     add(m, "idempotency-key",
         bytes_of(m->key, call_idempotency_key(call->saga, call->step_name, call->phase, call->generation, m->key)));
-    if (call->traceparent.size > 0)
+    int size = snprintf(m->action_started, sizeof m->action_started, "%" PRId64, call->action_started.us / 1000);
+    add(m, "saga-action-started-ms", bytes_of(m->action_started, (size_t)size));
+    /* Older versions took any text, and one that cannot be a header would keep every call of its saga from leaving. */
+    if (traceparent_valid(call->traceparent))
         add(m, "traceparent", call->traceparent);
     if (!action) {
         add(m, "saga-action-outcome", bytes_of_text(call->action_state == SAGA_ACTION_DONE ? "done" : "unknown"));

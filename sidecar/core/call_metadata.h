@@ -7,7 +7,7 @@
 #include "sidecar/engine/engine.h"
 
 #define IDEMPOTENCY_KEY_SIZE (SAGA_ID_TEXT_SIZE + STEP_NAME_BYTES_MAX + 32)
-#define CALL_METADATA_MAX    9
+#define CALL_METADATA_MAX    10
 
 struct call_metadata_entry {
     const char *key; /* lower case */
@@ -22,12 +22,13 @@ struct call_metadata {
     char attempt[8];
     char key[IDEMPOTENCY_KEY_SIZE];
     char action_key[IDEMPOTENCY_KEY_SIZE];
+    char action_started[24];
 };
 
 /* The key of every attempt of one (saga, step, phase), as "9f03c1d2a4b7-2a/charge/action". An action that an operator has tried anew after a
  * definite refusal is another action to the participant's barrier, which keeps the refusal: then "#2" follows, and so on, also in
  * the key of its compensation. Returns its length. */
-size_t call_idempotency_key(struct saga_id saga, struct bytes step, uint8_t phase, uint8_t generation,
+size_t call_idempotency_key(struct saga_id saga, struct bytes step, uint8_t phase, uint32_t generation,
                             char key[IDEMPOTENCY_KEY_SIZE]);
 
 void call_metadata_init(struct call_metadata *m, const struct call_effect *call);

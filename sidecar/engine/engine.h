@@ -58,8 +58,9 @@ struct call_effect {
     struct bytes definition; /* for the metadata, as the following ones */
     struct bytes step_name;
     struct bytes traceparent;
-    uint8_t action_state; /* compensation: SAGA_ACTION_DONE or SAGA_ACTION_UNKNOWN */
-    uint8_t generation;   /* part of the idempotency key: above 0 once an operator had a REJECTED action tried anew */
+    uint8_t action_state;          /* compensation: SAGA_ACTION_DONE or SAGA_ACTION_UNKNOWN */
+    struct instant action_started; /* when the action was first attempted under its key, or enlisted */
+    uint32_t generation; /* part of the idempotency key: above 0 once an operator had a REJECTED action tried anew */
 };
 
 enum effect_type { EFFECT_REPLY = 1, EFFECT_CALL = 2 };

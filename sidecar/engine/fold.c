@@ -171,6 +171,7 @@ static void enlisted(struct engine *e, struct saga *s, const struct record *r, v
     }
     own->call.constant = place(&at, r->call.constant);
     step->action = SAGA_ACTION_STARTED;
+    step->first_at = r->at;
     step->order = ++s->order_last;
 }
 
@@ -244,8 +245,10 @@ static void retried(struct engine *e, struct saga *s, unsigned index)
     } else {
         /* A refusal that the participant remembers under the old key would be repeated for ever; it changed nothing, so a new key
          * cannot make anything happen twice. What may have happened keeps its key. */
-        if (step->action == SAGA_ACTION_REJECTED)
+        if (step->action == SAGA_ACTION_REJECTED) {
             step->generation++;
+            step->first_at = (struct instant){0};
+        }
         step->action = SAGA_ACTION_PENDING;
         step->action_attempts = 0;
     }
@@ -285,6 +288,8 @@ struct saga *fold_apply(struct engine *e, struct saga *s, const struct record *r
     case RECORD_ACTION_STARTED:
         if (s->steps[r->step].action != SAGA_ACTION_STARTED)
             s->steps[r->step].order = ++s->order_last;
+        if (s->steps[r->step].first_at.us == 0)
+            s->steps[r->step].first_at = r->at;
         s->steps[r->step].action = SAGA_ACTION_STARTED;
         s->steps[r->step].permitted = true;
         break;

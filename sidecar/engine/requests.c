@@ -1,6 +1,7 @@
 /* requests.c - what services ask: Start, Begin, Enlist, Settle, Commit, Abort, KeepAlive. A request is checked whole, and given the memory
  * it needs, before anything of it is recorded: all of it happens, or nothing. */
 #include "sidecar/base/fnv.h"
+#include "sidecar/base/traceparent.h"
 #include "sidecar/definition/names.h"
 #include "sidecar/engine/engine_inside.h"
 
@@ -266,6 +267,9 @@ static int check_start(const struct turn *t, const struct event *event, struct e
         return error_set(detail, E_ARGUMENT, "request_id", "a request_id has at most 128 bytes");
     if (event->traceparent.size > TRACEPARENT_BYTES_MAX)
         return error_set(detail, E_ARGUMENT, "traceparent", "a traceparent has at most 64 bytes");
+    if (event->traceparent.size > 0 && !traceparent_valid(event->traceparent))
+        return error_set(detail, E_ARGUMENT, "traceparent",
+                         "a traceparent is 00-, 32 hexadecimal digits, -, 16 of them, - and 2 of them (W3C)");
     if (event->deadline.us < 0 || event->deadline.us > o->deadline_max.us)
         return error_set(detail, E_ARGUMENT, "deadline", "a deadline lies between 0 and deadline_max");
     if (event->lease.us < 0 || event->lease.us > o->deadline_max.us)

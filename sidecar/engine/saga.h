@@ -20,13 +20,14 @@ struct step {
     /* Durable: changed by records alone. */
     struct bytes output;       /* owned; of a DONE action */
     struct enlisted *enlisted; /* owned; NULL in an orchestrated saga */
+    struct instant first_at;   /* of the action's first attempt under its present key; an enlisted step's enlistment */
     struct instant next_at;    /* when the next attempt may leave, after one that failed */
     uint32_t order;            /* of the action's start, from 1 */
+    uint32_t generation;       /* how often an operator had a REJECTED action tried anew */
     uint16_t action_attempts;  /* that failed or ended it */
     uint16_t compensation_attempts;
     uint8_t action;       /* enum saga_action_state */
     uint8_t compensation; /* enum saga_compensation_state */
-    uint8_t generation;   /* how often an operator had a REJECTED action tried anew */
     bool maybe_executed;  /* an attempt of the action may have been executed */
     bool output_is_request;
     bool permitted; /* a record permits an attempt to leave, and none tells its end */

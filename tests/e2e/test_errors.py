@@ -58,6 +58,9 @@ class Errors(Case):
         self.assertIn("9.9.9", failure.text)
         self.invalid("request_id", start, definition="one", request_id="x" * 129)
         self.invalid("traceparent", start, definition="one", traceparent="x" * 65)
+        # What cannot be a header would keep every call of the saga from leaving.
+        self.invalid("traceparent", start, definition="one", traceparent="00-" + "a" * 32 + "-" + "b" * 16 + "-0\n")
+        self.invalid("traceparent", start, definition="one", traceparent="00-" + "a" * 32 + "-" + "b" * 15 + "\u00e9-01")
         self.invalid("deadline", start, definition="one", deadline={"nanos": 1})
         self.invalid("deadline", start, definition="one", deadline={"seconds": -1})
         self.invalid("deadline", start, definition="one", deadline={"seconds": 3601})

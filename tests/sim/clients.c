@@ -178,12 +178,13 @@ static void act(struct world *w, void *arg)
     struct model *m = model_of(w, c);
     struct model_step *step = &m->steps[c->step];
     struct answer answer;
-    char key[KEY_SIZE], id[SAGA_ID_TEXT_SIZE];
+    struct attempt own = {.phase = SAGA_PHASE_ACTION, .action_started = INT64_MAX}; /* its first, and only one */
+    char id[SAGA_ID_TEXT_SIZE];
     saga_id_format(c->saga, id);
-    snprintf(key, sizeof key, "%s/%s/action", id, step_name(c->step));
+    snprintf(own.key, sizeof own.key, "%s/%s/action", id, step_name(c->step));
     bool unsure = chance(w, CLIENTS, 60);
     if (!unsure || chance(w, CLIENTS, 500)) {
-        participant_take(w, step_target(c, c->step), SAGA_PHASE_ACTION, key, NULL, false, m, c->step, &answer);
+        participant_take(w, step_target(c, c->step), &own, m, c->step, &answer);
         c->outcome = answer.status == 0 ? SAGA_ACTION_DONE : SAGA_ACTION_REJECTED;
     }
     if (unsure)

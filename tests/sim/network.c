@@ -111,7 +111,7 @@ static void execute(struct world *w, void *arg)
     }
     struct answer answer = {.status = d->forced};
     if (d->forced < 0 || d->executes)
-        participant_take(w, a->target, a->phase, a->key, a->action_key, a->action_done, a->model, a->step, &answer);
+        participant_take(w, a->target, a, a->model, a->step, &answer);
     if (a->ended && a->phase == SAGA_PHASE_ACTION && answer.status == 0)
         mark(w, MARK_CASE, CASE_RUNS_ON);
     if (d->forced >= 0)
@@ -272,6 +272,7 @@ void network_call(struct world *w, const struct call_effect *call, int64_t out_a
     call_metadata_init(&metadata, call);
     snprintf(a->key, sizeof a->key, "%s", metadata.key);
     snprintf(a->action_key, sizeof a->action_key, "%s", metadata.action_key);
+    a->action_started = strtoll(metadata.action_started, NULL, 10) * MS;
     trace(w, "call", call->saga.serial, call->step * 10 + call->phase, call->attempt, call->timeout.us);
     trace_bytes(w, a->key, strlen(a->key));
     trace_bytes(w, a->request, a->request_size);

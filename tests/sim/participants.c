@@ -19,6 +19,7 @@ static struct row *insert(struct world *w, struct row **bucket, const char *key,
 {
     struct row *r = world_take(w, sizeof *r);
     snprintf(r->key, sizeof r->key, "%s", key);
+    r->made_at = sidecar_now(w).us;
     r->state = state;
     r->next = *bucket;
     *bucket = r;
@@ -59,21 +60,42 @@ static void do_compensation(struct world *w, struct participant *p, struct model
     oracle_effect(w, m, step, -1);
 }
 
-void participant_take(struct world *w, unsigned target, uint8_t phase, const char *key, const char *action_key,
-                      bool action_done, struct model *m, unsigned step, struct answer *answer)
+/* Rows that are older than what can still arrive. */
+static void collect(struct world *w, struct participant *p)
+{
+    int64_t now = sidecar_now(w).us;
+    if (w->swarm.keep == 0 || !chance(w, PARTICIPANTS, 100))
+        return;
+    for (unsigned i = 0; i < ROW_BUCKETS; i++)
+        for (struct row **link = &p->rows[i]; *link != NULL;) {
+            struct row *r = *link;
+            if (r->made_at > now - w->swarm.keep) {
+                link = &r->next;
+                continue;
+            }
+            mark(w, MARK_CASE, CASE_COLLECTED);
+            p->collected_until = r->made_at > p->collected_until ? r->made_at : p->collected_until;
+            *link = r->next;
+        }
+}
+
+void participant_take(struct world *w, unsigned target, const struct attempt *a, struct model *m, unsigned step,
+                      struct answer *answer)
 {
     struct participant *p = &w->participants[target];
     struct row **bucket, **action_bucket = NULL;
-    struct row *own = find(p, key, &bucket);
-    struct row *action = phase == SAGA_PHASE_COMPENSATION ? find(p, action_key, &action_bucket) : NULL;
+    collect(w, p);
+    struct row *own = find(p, a->key, &bucket);
+    struct row *action = a->phase == SAGA_PHASE_COMPENSATION ? find(p, a->action_key, &action_bucket) : NULL;
     enum saga_barrier_verdict verdict =
-        saga_barrier_judge((enum saga_phase)phase, own == NULL ? SAGA_ROW_ABSENT : (enum saga_barrier_row)own->state,
-                           action == NULL ? SAGA_ROW_ABSENT : (enum saga_barrier_row)action->state, action_done);
+        saga_barrier_judge((enum saga_phase)a->phase, own == NULL ? SAGA_ROW_ABSENT : (enum saga_barrier_row)own->state,
+                           action == NULL ? SAGA_ROW_ABSENT : (enum saga_barrier_row)action->state, a->action_done,
+                           a->action_started <= p->collected_until);
     mark(w, MARK_VERDICT, verdict);
     switch (verdict) {
     case SAGA_BARRIER_RUN:
-        own = insert(w, bucket, key, SAGA_ROW_DONE);
-        if (phase == SAGA_PHASE_ACTION)
+        own = insert(w, bucket, a->key, SAGA_ROW_DONE);
+        if (a->phase == SAGA_PHASE_ACTION)
             do_action(w, p, m, step, own);
         else
             do_compensation(w, p, m, step);
@@ -81,18 +103,23 @@ void participant_take(struct world *w, unsigned target, uint8_t phase, const cha
     case SAGA_BARRIER_REPLAY:
         break;
     case SAGA_BARRIER_EMPTY:
-        own = insert(w, bucket, key, SAGA_ROW_DONE);
+        own = insert(w, bucket, a->key, SAGA_ROW_DONE);
         if (action == NULL) {
-            find(p, action_key, &action_bucket);
-            insert(w, action_bucket, action_key, SAGA_ROW_VOID);
+            find(p, a->action_key, &action_bucket);
+            insert(w, action_bucket, a->action_key, SAGA_ROW_VOID);
         }
         break;
+    case SAGA_BARRIER_LOST:
+        if (a->phase == SAGA_PHASE_COMPENSATION && a->action_started > p->collected_until)
+            world_fail(w, EXIT_SAFETY, "barrier", "the sidecar calls an action done that its participant never did",
+                       m->id.serial);
+        /* A person has to look: the undo is skipped, or settled outside. */
+        m->unkeepable = true;
+        *answer = (struct answer){.status = 9};
+        return;
     case SAGA_BARRIER_HANGING:
         *answer = (struct answer){.status = 9};
         return;
-    case SAGA_BARRIER_LOST:
-        world_fail(w, EXIT_SAFETY, "barrier", "the sidecar calls an action done that its participant never did",
-                   m->id.serial);
     case SAGA_BARRIER_BROKEN:
         world_fail(w, EXIT_SAFETY, "barrier", "rows that cannot be", m->id.serial);
     }

@@ -113,6 +113,7 @@ enum mark_case {
     CASE_RESUMED_LATER,  /* recovery took more than one commit to let all sagas take up where they were */
     CASE_RUNS_ON,        /* an action took effect after its attempt had ended for the sidecar */
     CASE_BARRIER_HASTE,  /* an undo left while an action could still come, as its participant refuses that */
+    CASE_COLLECTED,      /* a participant forgot rows */
     CASE_COUNT
 };
 
@@ -124,6 +125,7 @@ struct swarm {
     uint16_t permille[FAULT_COUNT];
     uint32_t clients;
     uint32_t enlisted_permille;
+    int64_t keep; /* participants collect rows that are older; 0: never */
     uint32_t bulkhead;
     bool barrier[TARGET_COUNT]; /* that the sidecar is told of; every participant has one */
     uint32_t live_sagas_max;
@@ -168,7 +170,7 @@ struct model_step {
     bool answered_ok;    /* an OK answer was handed to the sidecar, or its owner settled it so */
     bool owner_acting;   /* enlisted: its owner may still act */
     uint32_t order;      /* of the action's start */
-    uint8_t generation;
+    uint32_t generation;
     uint16_t action_attempt, compensation_attempt; /* that durable records permit to leave; 0: none */
     int64_t decided_at;                            /* that the attempt which is out may leave */
     uint64_t decided_in;                           /* the frame that says so */
@@ -214,7 +216,7 @@ struct attempt {
     struct saga_id saga;
     uint16_t step, number, target;
     uint8_t phase;
-    uint8_t generation;
+    uint32_t generation;
     bool action_done;
     uint32_t incarnation; /* of the sidecar */
     int64_t out_at, timeout, deadline;
@@ -228,6 +230,7 @@ struct attempt {
     bool has_effect;
     int64_t amount;
     char key[KEY_SIZE], action_key[KEY_SIZE];
+    int64_t action_started; /* of a compensation, as its metadata says; by the sidecar's clock */
     uint8_t *request;
     size_t request_size;
 };
@@ -237,7 +240,8 @@ struct attempt {
 struct row {
     struct row *next;
     char key[KEY_SIZE];
-    uint8_t state; /* enum saga_barrier_row */
+    int64_t made_at; /* by the participant's clock, which is the sidecar's */
+    uint8_t state;   /* enum saga_barrier_row */
     int status;
     char *output;
     size_t output_size;
@@ -248,6 +252,7 @@ struct row {
 struct participant {
     struct row *rows[ROW_BUCKETS];
     int64_t stock, reserved;
+    int64_t collected_until; /* when the newest row was made that has been collected */
     int64_t down_until;
     uint32_t incarnation;
 };
@@ -502,8 +507,8 @@ void network_reply(struct world *w, const struct reply_effect *reply, int64_t ou
 
 /* ---- participants.c ---- */
 void participants_init(struct world *w);
-void participant_take(struct world *w, unsigned target, uint8_t phase, const char *key, const char *action_key,
-                      bool action_done, struct model *m, unsigned step, struct answer *answer);
+void participant_take(struct world *w, unsigned target, const struct attempt *a, struct model *m, unsigned step,
+                      struct answer *answer);
 
 /* ---- clients.c ---- */
 void clients_start(struct world *w);

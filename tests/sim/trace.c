@@ -107,7 +107,8 @@ static const char *const names[MARK_GROUP_COUNT][MARK_NUMBER_MAX] = {
     [MARK_VERDICT] = {[SAGA_BARRIER_RUN] = "RUN",
                       [SAGA_BARRIER_REPLAY] = "REPLAY",
                       [SAGA_BARRIER_EMPTY] = "EMPTY",
-                      [SAGA_BARRIER_HANGING] = "HANGING"},
+                      [SAGA_BARRIER_HANGING] = "HANGING",
+                      [SAGA_BARRIER_LOST] = "LOST"},
     [MARK_FAULT] = {"REQUEST_LOST",
                     "REPLY_LOST",
                     "LATE",
@@ -155,7 +156,7 @@ static const char *const names[MARK_GROUP_COUNT][MARK_NUMBER_MAX] = {
                    "UNSURE_SENT",     "FAR_LOST",
                    "FAR_KEPT",        "CUT",
                    "RESUMED_LATER",   "RUNS_ON",
-                   "BARRIER_HASTE"},
+                   "BARRIER_HASTE",   "COLLECTED"},
 };
 
 static const char *const groups[MARK_GROUP_COUNT] = {"record",   "turned-back", "stuck",   "ended", "accepted",

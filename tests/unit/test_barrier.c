@@ -19,7 +19,7 @@ START_TEST(barrier__action_is_judged_by_its_own_row_alone)
         for (int action = 0; action < ROWS; action++)
             for (int done = 0; done < 2; done++)
                 ck_assert_msg(saga_barrier_judge(SAGA_PHASE_ACTION, (enum saga_barrier_row)own,
-                                                 (enum saga_barrier_row)action, done != 0) == expected[own],
+                                                 (enum saga_barrier_row)action, done != 0, false) == expected[own],
                               "own %s, action %s, done %d", row_names[own], row_names[action], done);
 }
 END_TEST
@@ -53,19 +53,24 @@ START_TEST(barrier__compensation_is_judged_by_both_rows_and_the_outcome)
     for (int done = 0; done < 2; done++)
         for (int own = 0; own < ROWS; own++)
             for (int action = 0; action < ROWS; action++)
-                ck_assert_msg((int)saga_barrier_judge(SAGA_PHASE_COMPENSATION, (enum saga_barrier_row)own,
-                                                      (enum saga_barrier_row)action,
-                                                      done != 0) == expected[done][own][action],
-                              "own %s, action %s, done %d", row_names[own], row_names[action], done);
+                for (int collected = 0; collected < 2; collected++) {
+                    int verdict = (int)saga_barrier_judge(SAGA_PHASE_COMPENSATION, (enum saga_barrier_row)own,
+                                                          (enum saga_barrier_row)action, done != 0, collected != 0);
+                    bool gone = collected != 0 && own == SAGA_ROW_ABSENT && action == SAGA_ROW_ABSENT;
+                    ck_assert_msg(verdict == (gone ? LOST : expected[done][own][action]),
+                                  "own %s, action %s, done %d, collected %d", row_names[own], row_names[action], done,
+                                  collected);
+                }
 }
 END_TEST
 
 START_TEST(barrier__row_from_nowhere_is_broken)
 {
-    ck_assert_int_eq(saga_barrier_judge(SAGA_PHASE_ACTION, (enum saga_barrier_row)7, SAGA_ROW_ABSENT, false),
+    ck_assert_int_eq(saga_barrier_judge(SAGA_PHASE_ACTION, (enum saga_barrier_row)7, SAGA_ROW_ABSENT, false, false),
                      SAGA_BARRIER_BROKEN);
-    ck_assert_int_eq(saga_barrier_judge(SAGA_PHASE_COMPENSATION, SAGA_ROW_ABSENT, (enum saga_barrier_row)7, false),
-                     SAGA_BARRIER_BROKEN);
+    ck_assert_int_eq(
+        saga_barrier_judge(SAGA_PHASE_COMPENSATION, SAGA_ROW_ABSENT, (enum saga_barrier_row)7, false, false),
+        SAGA_BARRIER_BROKEN);
 }
 END_TEST
 
