@@ -29,6 +29,7 @@ int command_cancel(struct run *r)
 {
     Saga__V1__CancelRequest request = SAGA__V1__CANCEL_REQUEST__INIT;
     request.saga_id = r->o.words[0];
+    request.actor = r->o.actor;
     request.reason = text_of(r->o.reason);
     return act(r, "/saga.v1.Coordinator/Cancel", &request.base, &saga__v1__cancel_response__descriptor,
                "has been turned back");

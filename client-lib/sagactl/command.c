@@ -96,7 +96,7 @@ const struct command_row command_rows[] = {
      "The exit status tells how it ended: 0 committed, 10 compensated, 11 resolved by an operator, 12 stuck. A sidecar "
      "that restarts meanwhile is waited for.",
      command_wait},
-    {"cancel", "SAGA-ID", 1, 1, NULL, COMPLETE_NOTHING, BIT(REASON),
+    {"cancel", "SAGA-ID", 1, 1, NULL, COMPLETE_NOTHING, BIT(REASON) | ACT,
      "turn a running saga back: what was done is undone",
      "Refused once the saga's pivot has been started, or when it has ended.", command_cancel},
     {"pause", "SAGA-ID", 1, 1, NULL, COMPLETE_NOTHING, BIT(REASON) | ACT, "hold a saga: no further call leaves for it",

@@ -15,7 +15,9 @@
 struct change {
     struct request request;
     const struct definition *definition; /* RegisterDefinition */
-    struct change *prev, *next; /* among those that were taken and not given back; next alone among the free ones */
+    size_t actor_size;
+    uint8_t actor[ACTOR_BYTES_MAX]; /* who asked, of what a person does */
+    struct change *prev, *next;     /* among those that were taken and not given back; next alone among the free ones */
 };
 
 /* A request that looks, until it is answered. */

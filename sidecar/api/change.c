@@ -30,6 +30,35 @@ void change_give_back(struct api *api, struct change *change)
     api->free_changes = change;
 }
 
+/* ---- who did what ---- */
+
+static const char *transport_name(enum rpc_transport transport)
+{
+    static const char *const names[] = {
+        [RPC_TRANSPORT_NONE] = "none", [RPC_TRANSPORT_UNIX] = "unix", [RPC_TRANSPORT_TCP] = "tcp"};
+    return names[transport];
+}
+
+/* What a person did to a saga, and over which connection: what is said of the actor is only said. */
+static void tell_act(const struct change *change, const struct reply_effect *reply)
+{
+    const struct rpc_peer *peer = rpc_call_peer(change->request.call);
+    if (change->actor_size == 0)
+        return;
+    log_event(LOG_LEVEL_INFO, "an act on a saga", LOG_TEXT("method", methods_served[change->request.method].path),
+              LOG_SAGA(reply->saga), LOG_BYTES("actor", bytes_of(change->actor, change->actor_size)),
+              LOG_TEXT("outcome", reply->code == 0 ? "OK" : error_row(reply->code)->reason),
+              LOG_TEXT("transport", transport_name(peer->transport)),
+              LOG_NUMBER("uid", peer->has_user ? (int64_t)peer->uid : -1), LOG_TEXT("address", peer->address));
+}
+
+static void keep_actor(struct change *change, struct bytes actor)
+{
+    change->actor_size = actor.size < sizeof change->actor ? actor.size : sizeof change->actor;
+    if (change->actor_size > 0)
+        memcpy(change->actor, actor.at, change->actor_size);
+}
+
 static void refuse(struct api *api, struct change *change, int code, const struct error_detail *detail)
 {
     api_refuse(change->request.call, code, detail);
@@ -67,6 +96,7 @@ void change_message(struct api *api, struct rpc_call *call, struct bytes message
         struct event event;
         code = change_decode(api, change->request.method, m, &event, &detail);
         event.token = (uintptr_t)change;
+        keep_actor(change, event.actor);
         if (code == 0)
             api_submit(api, &event);
     }
@@ -78,6 +108,7 @@ void change_reply(struct api *api, struct change *change, const struct reply_eff
                   const struct error_detail *detail)
 {
     arena_reset(&api->arena);
+    tell_act(change, reply);
     if (reply->code != 0) {
         refuse(api, change, reply->code, detail);
         return;

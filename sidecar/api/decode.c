@@ -292,7 +292,7 @@ int decode_keep_alive(const struct decoder *d, const void *message, struct event
 int decode_cancel(const struct decoder *d, const void *message, struct event *e, struct error_detail *detail)
 {
     const Saga__V1__CancelRequest *m = message;
-    const struct act act = {.type = EVENT_CANCEL, .saga_id = m->saga_id, .reason = m->reason};
+    const struct act act = {.type = EVENT_CANCEL, .saga_id = m->saga_id, .actor = m->actor, .reason = m->reason};
     (void)d;
     return read_act(&act, e, detail);
 }

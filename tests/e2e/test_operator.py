@@ -107,6 +107,28 @@ class Operator(Case):
         self.refused("FAILED_PRECONDITION", "SAGA_ENDED", self.operator.Resolve, saga_id=saga_id, actor="carol", reason="again")
         self.assertEqual(["b"], self.shop.order(saga_id, "compensation"), "a is not undone any more")
 
+    def test_acts_name_their_actor_and_their_peer(self):
+        gate = Gate()
+        self.shop.on(do("a"), gate)
+        saga_id = self.client.Start(definition="back").saga_id
+        gate.await_call()
+        self.refused("INVALID_ARGUMENT", "INVALID_ARGUMENT", self.client.Cancel, saga_id=saga_id, actor="x" * 129)
+        self.client.Cancel(saga_id=saga_id, actor="erin", reason="changed her mind")
+        gate.open()
+        self.client.end(saga_id)
+        turned = [e for e in self.client.Get(saga_id=saga_id).timeline if enum_name("EventType", e.type) == "EVENT_TYPE_TURNED_BACK"]
+        self.assertEqual([("erin", "changed her mind")], [(e.actor, e.message) for e in turned])
+        self.refused("FAILED_PRECONDITION", "SAGA_ENDED", self.operator.Resolve, saga_id=saga_id, actor="frank", reason="r")
+        def lines():
+            return [l for l in self.sidecar.log("an act on a saga") if l["saga"] == saga_id]
+        wait_until(lambda: len(lines()) == 3, "each is logged")
+        cancelled, resolved = lines()[1:]
+        self.assertEqual(("/saga.v1.Coordinator/Cancel", "erin", "OK"), tuple(cancelled[k] for k in ("method", "actor", "outcome")))
+        self.assertEqual(("/saga.v1.Operator/Resolve", "frank", "SAGA_ENDED"), tuple(resolved[k] for k in ("method", "actor", "outcome")))
+        for line in cancelled, resolved:
+            self.assertEqual("tcp", line["transport"], line)
+            self.assertRegex(line["address"], r"^127\.0\.0\.1:\d+$")
+
     def test_dead_letters_outlive_kill(self):
         saga_id = self.stuck_going_back()
         type(self).client = self.sidecar.restart("kill").client
