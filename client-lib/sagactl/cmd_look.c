@@ -9,15 +9,57 @@
 
 #define PAGE_MAX 1000
 
+#define TIMELINE_PAGE_MAX 5000
+
+/* Asks for the pages before this one, and puts their events before its own. */
+static int add_earlier(struct run *r, Saga__V1__GetRequest *request, Saga__V1__GetResponse *answer)
+{
+    while (answer->next_page_token[0] != '\0') {
+        Saga__V1__GetResponse *page;
+        request->page_token = answer->next_page_token;
+        int status =
+            run_call(r, "/saga.v1.Coordinator/Get", &request->base, &saga__v1__get_response__descriptor, &page);
+        if (status != EXIT_DONE)
+            return status;
+        size_t count = page->n_timeline + answer->n_timeline;
+        Saga__V1__Event **timeline = malloc((count + 1) * sizeof(*timeline));
+        if (timeline == NULL) {
+            protobuf_c_message_free_unpacked(&page->base, NULL);
+            return run_say(r, EXIT_REFUSED, "no memory is left for the timeline");
+        }
+        if (page->n_timeline > 0)
+            memcpy(timeline, page->timeline, page->n_timeline * sizeof(*timeline));
+        if (answer->n_timeline > 0)
+            memcpy(timeline + page->n_timeline, answer->timeline, answer->n_timeline * sizeof(*timeline));
+        free(answer->timeline);
+        answer->timeline = timeline;
+        answer->n_timeline = count;
+        answer->timeline_truncated = page->timeline_truncated;
+        page->n_timeline = 0;
+        char *token = page->next_page_token;
+        page->next_page_token = answer->next_page_token;
+        answer->next_page_token = token;
+        protobuf_c_message_free_unpacked(&page->base, NULL);
+    }
+    return EXIT_DONE;
+}
+
 int command_get(struct run *r)
 {
     Saga__V1__GetRequest request = SAGA__V1__GET_REQUEST__INIT;
     Saga__V1__GetResponse *answer;
     request.saga_id = r->o.words[0];
     request.include_payloads = r->o.payloads;
+    request.page_size = TIMELINE_PAGE_MAX;
     int status = run_call(r, "/saga.v1.Coordinator/Get", &request.base, &saga__v1__get_response__descriptor, &answer);
     if (status != EXIT_DONE)
         return status;
+    request.include_payloads = false;
+    status = add_earlier(r, &request, answer);
+    if (status != EXIT_DONE) {
+        protobuf_c_message_free_unpacked(&answer->base, NULL);
+        return status;
+    }
     if (answer->saga == NULL)
         status = run_say(r, EXIT_REFUSED, "the sidecar's answer holds no saga");
     else if (r->o.json)

@@ -37,10 +37,14 @@ static int create(Saga__V1__GetResponse *message, saga_snapshot **out, struct sa
     return SAGA_OK;
 }
 
+/* As many as the sidecar gives on a page. */
+#define EVENTS_MAX 5000
+
 int saga_snapshot_get(saga_client *client, const char *saga_id, unsigned flags, saga_snapshot **out,
                       struct saga_error *error)
 {
     Saga__V1__GetRequest request = SAGA__V1__GET_REQUEST__INIT;
+    request.page_size = EVENTS_MAX;
     if (!out)
         return client_refuse(error, "out", "out must not be NULL");
     *out = NULL;

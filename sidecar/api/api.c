@@ -7,7 +7,7 @@
 
 #include <stdlib.h>
 
-/* How long what a client asks for may hold the loop at once, before a commit and after it. */
+/* How long commands of pipes, and then who waits and watches, may hold the loop in one turn. */
 #define WORK_MAX SPAN_MS(4)
 
 bool api_has_time(struct api *api)
@@ -27,7 +27,7 @@ int api_create(const struct api_options *options, struct api **out)
     api->core = options->core;
     api->catalog = options->catalog;
     api->store = options->store;
-    api->reads_last = &api->reads;
+    reads_init(api);
     arena_init(&api->arena);
     api->decoder = (struct decoder){
         .arena = &api->arena,
@@ -51,6 +51,7 @@ void api_destroy(struct api *api)
         return;
     subscribers_destroy(api->subscribers);
     changes_finish(api);
+    reads_finish(api);
     arena_finish(&api->arena);
     free(api);
 }
@@ -194,7 +195,7 @@ void api_turn(struct api *api, bool committed)
 
 bool api_busy(const struct api *api)
 {
-    return api->pipes_carrying > 0;
+    return api->pipes_carrying > 0 || reads_busy(api);
 }
 
 int api_check(const struct api *api, enum method_id method, struct bytes message, struct error_detail *detail)

@@ -23,10 +23,20 @@ struct change {
 /* A request that looks, until it is answered. */
 struct read {
     struct request request;
-    bool cancelled;    /* nobody waits for it any more */
-    struct bytes body; /* owned: the message, unpacked later */
+    bool cancelled;      /* nobody waits for it any more */
+    struct bytes body;   /* owned: the message, unpacked later */
+    struct arena *arena; /* where the following lie: NULL until it has its turn */
+    void *message;       /* unpacked */
+    void *state;         /* the reader's own, between its pieces */
     struct read *next;
 };
+
+struct read_queue {
+    struct read *first, **last;
+};
+
+/* A reader that has used up its time, or waits for the store, and is called again. */
+#define READ_MORE STORE_PENDING
 
 struct pipe;
 struct subscribers;
@@ -39,7 +49,9 @@ struct api {
     struct arena arena; /* of the message being handled */
     struct decoder decoder;
     struct change *changes, *free_changes;
-    struct read *reads, **reads_last; /* they wait for the next commit */
+    struct read_queue reads;      /* that wait for the next commit */
+    struct read_queue long_reads; /* whose first is in work */
+    struct arena long_arena;
     struct subscribers *subscribers;
     struct pipe *pipes;      /* open ones */
     unsigned pipes_carrying; /* those of whose message a part waits */
@@ -92,13 +104,14 @@ int definitions_get(struct api *api, struct read *read, const void *message, str
 int definitions_list(struct api *api, struct read *read, const void *message, struct error_detail *detail);
 
 /* ---- reads.c: what looks at sagas and definitions, right after a commit ---- */
+void reads_init(struct api *api);
+void reads_finish(struct api *api);
 void reads_message(struct api *api, struct rpc_call *call, struct bytes message);
 void reads_run(struct api *api);
+/* Whether any waits for the next turn. */
+bool reads_busy(const struct api *api);
 /* As the sidecar stops: refuses those that wait for a commit that does not come. */
 void reads_abandon(struct api *api);
-int reads_get(struct api *api, struct read *read, const void *message, struct error_detail *detail);
-int reads_list(struct api *api, struct read *read, const void *message, struct error_detail *detail);
-int reads_dead_letters(struct api *api, struct read *read, const void *message, struct error_detail *detail);
 
 /* A saga, wherever it is, and where its last record lies. */
 struct found {
@@ -111,6 +124,11 @@ int reads_find(struct api *api, struct saga_id id, struct found *out, struct err
 /* How many are asked for, and where the page before ended: a token is a number in hexadecimal. */
 int reads_page_size(int32_t asked, size_t *size, struct error_detail *detail);
 int reads_page_token(const char *token, uint64_t first, uint64_t *at, struct error_detail *detail);
+
+/* ---- get.c, lists.c ---- */
+int get_read(struct api *api, struct read *read, const void *message, struct error_detail *detail);
+int lists_sagas(struct api *api, struct read *read, const void *message, struct error_detail *detail);
+int lists_dead_letters(struct api *api, struct read *read, const void *message, struct error_detail *detail);
 
 /* ---- pipe.c ---- */
 void pipe_message(struct api *api, struct rpc_call *call, struct bytes message);

@@ -51,7 +51,8 @@ struct method {
     int (*decode)(const struct decoder *d, const void *message, struct event *event, struct error_detail *detail);
     /* It changes something that is no saga. Returns 0, with the change answered or handed to the core, or an error with neither. */
     int (*act)(struct api *api, struct change *change, const void *message, struct error_detail *detail);
-    /* It looks, right after a commit. Returns 0, with the call ended or handed on, or an error with neither. */
+    /* It looks, right after a commit. Returns 0, with the call ended or handed on, an
+     * error with neither, or READ_MORE to be called again in a later turn. */
     int (*read)(struct api *api, struct read *read, const void *message, struct error_detail *detail);
     /* It is a stream of its own: message is as it came. */
     void (*take)(struct api *api, struct rpc_call *call, struct bytes message);

@@ -25,26 +25,18 @@ bool position_parse(const char *text, struct position *p)
     return true;
 }
 
-struct gathering {
-    const struct timeline_query *query;
-    struct timeline *timeline; /* back to front until the end */
-    size_t room;
-    struct arena *arena;
-    uint64_t previous; /* the frame to look at next; 0: there is none */
-};
-
-static struct timeline_entry *add_entry(struct gathering *g)
+static struct timeline_entry *add_entry(struct timeline_walk *w)
 {
-    struct timeline *t = g->timeline;
-    if (t->count == g->room) {
-        size_t room = g->room == 0 ? 32 : g->room * 2;
-        struct timeline_entry *entries = arena_take(g->arena, room * sizeof *entries);
+    struct timeline *t = &w->timeline;
+    if (t->count == w->room) {
+        size_t room = w->room == 0 ? 32 : w->room * 2;
+        struct timeline_entry *entries = arena_take(w->arena, room * sizeof *entries);
         if (entries == NULL)
             return NULL;
         if (t->count > 0)
             memcpy(entries, t->entries, t->count * sizeof *entries);
         t->entries = entries;
-        g->room = room;
+        w->room = room;
     }
     return &t->entries[t->count++];
 }
@@ -60,28 +52,28 @@ static void reverse(struct timeline_entry *entries, size_t count)
 
 /* Whether the copies that follow a RECORD_MOVED at this frame are what is asked for: all of the history, or what comes after one of them.
  * Otherwise the originals are looked at, in the frames before. */
-static bool wants_copies(const struct gathering *g, uint64_t frame)
+static bool wants_copies(const struct timeline_walk *w, uint64_t frame)
 {
-    return g->query->after.frame == 0 || g->query->after.frame == frame;
+    return w->query.after.frame == 0 || w->query.after.frame == frame;
 }
 
 /* Adds this saga's records of one frame, the last one first. */
-static int gather_frame(struct gathering *g, uint64_t frame, struct bytes rest, struct error_detail *detail)
+static int gather_frame(struct timeline_walk *w, uint64_t frame, struct bytes rest, struct error_detail *detail)
 {
-    size_t first = g->timeline->count;
+    size_t first = w->timeline.count;
     bool found = false;
     uint32_t skip = 0; /* copies that are not wanted */
-    g->previous = 0;
+    w->next = 0;
     for (uint32_t index = 0; rest.size > 0; index++) {
         struct bytes here = rest;
         uint64_t serial, previous;
         if (codec_skip(&rest, &serial) != 0)
             return error_set(detail, E_JOURNAL_CORRUPT, "", "a frame cannot be read");
-        if (serial != g->query->serial)
+        if (serial != w->query.serial)
             continue;
         size_t size = here.size - rest.size;
-        uint8_t *copy = arena_take(g->arena, size);
-        struct timeline_entry *entry = copy == NULL ? NULL : add_entry(g);
+        uint8_t *copy = arena_take(w->arena, size);
+        struct timeline_entry *entry = copy == NULL ? NULL : add_entry(w);
         if (entry == NULL)
             return error_set(detail, E_MEMORY, "", NULL);
         memcpy(copy, here.at, size);
@@ -91,49 +83,69 @@ static int gather_frame(struct gathering *g, uint64_t frame, struct bytes rest, 
             return code;
         entry->position = (struct position){.frame = frame, .index = index};
         if (!found)
-            g->previous = previous;
+            w->next = previous;
         found = true;
         if (entry->record.type == RECORD_MOVED) {
-            bool wanted = wants_copies(g, frame);
+            bool wanted = wants_copies(w, frame);
             skip = wanted ? 0 : entry->record.copies;
-            g->previous = wanted ? 0 : previous;
+            w->next = wanted ? 0 : previous;
             /* What lies before it in this frame is among the copies, too. */
-            g->timeline->count = wanted ? first : g->timeline->count - 1;
+            w->timeline.count = wanted ? first : w->timeline.count - 1;
         } else if (skip > 0) {
             skip--;
-            g->timeline->count--;
-        } else if (!position_after(entry->position, g->query->after)) {
-            g->timeline->count--;
+            w->timeline.count--;
+        } else if (!position_after(entry->position, w->query.after)) {
+            w->timeline.count--;
         }
     }
-    reverse(g->timeline->entries + first, g->timeline->count - first);
+    reverse(w->timeline.entries + first, w->timeline.count - first);
     return found ? 0 : error_set(detail, E_JOURNAL_CORRUPT, "", "a frame lacks a record that another one points to");
+}
+
+void timeline_begin(struct timeline_walk *w, const struct timeline_query *query, struct arena *arena)
+{
+    *w = (struct timeline_walk){.query = *query, .arena = arena, .next = query->last_frame};
+    if (w->query.records_max == 0)
+        w->query.records_max = TIMELINE_RECORDS_MAX;
+}
+
+int timeline_go_on(struct timeline_walk *w, struct core *core, bool *done, struct error_detail *detail)
+{
+    struct timeline *t = &w->timeline;
+    struct bytes records;
+    uint64_t frame = w->next;
+    *done = frame == 0 || frame < w->query.after.frame;
+    if (!*done && t->count >= w->query.records_max) {
+        t->truncated = true;
+        *done = true;
+    }
+    if (!*done) {
+        int code = core_read_frame(core, frame, &records, detail);
+        if (code == 0)
+            return gather_frame(w, frame, records, detail);
+        if (code != E_CURSOR)
+            return code;
+        t->truncated = t->gone = true;
+        *done = true;
+    }
+    if (t->count > w->query.records_max) { /* its last frame, which is looked at first, held many */
+        t->count = w->query.records_max;
+        t->truncated = true;
+    }
+    reverse(t->entries, t->count);
+    return 0;
 }
 
 int timeline_load(struct core *core, const struct timeline_query *query, struct arena *arena, struct timeline *out,
                   struct error_detail *detail)
 {
-    struct gathering g = {.query = query, .timeline = out, .arena = arena};
-    size_t records_max = query->records_max == 0 ? TIMELINE_RECORDS_MAX : query->records_max;
-    *out = (struct timeline){0};
-    for (uint64_t frame = query->last_frame; frame != 0 && frame >= query->after.frame; frame = g.previous) {
-        struct bytes records;
-        if (out->count >= records_max) {
-            out->truncated = true;
-            break;
-        }
-        int code = core_read_frame(core, frame, &records, detail);
-        if (code == E_CURSOR) {
-            out->truncated = true;
-            break;
-        }
-        if (code == 0)
-            code = gather_frame(&g, frame, records, detail);
-        if (code != 0)
-            return code;
-    }
-    reverse(out->entries, out->count);
-    return 0;
+    struct timeline_walk w;
+    int code = 0;
+    timeline_begin(&w, query, arena);
+    for (bool done = false; code == 0 && !done;)
+        code = timeline_go_on(&w, core, &done, detail);
+    *out = w.timeline;
+    return code;
 }
 
 int timeline_replay(const struct timeline *timeline, const struct definition *definition, struct engine **out,

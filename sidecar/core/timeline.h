@@ -34,7 +34,8 @@ struct timeline_entry {
 struct timeline {
     struct timeline_entry *entries;
     size_t count;
-    bool truncated; /* earlier records have left the journal, or are beyond TIMELINE_RECORDS_MAX */
+    bool truncated; /* there were earlier ones: they have left the journal, or are more than was asked for */
+    bool gone;      /* truncated, because they have left the journal */
 };
 
 /* What to gather. A saga whose history was moved is shown with the copies, once, and without the RECORD_MOVED itself. */
@@ -42,8 +43,20 @@ struct timeline_query {
     uint64_t serial;
     uint64_t last_frame;   /* that holds a record of it */
     struct position after; /* only what comes after it; 0.0: everything */
-    size_t records_max;    /* stops once it has so many; 0: TIMELINE_RECORDS_MAX */
+    size_t records_max;    /* the latest so many; 0: TIMELINE_RECORDS_MAX */
 };
+
+/* A timeline while it is gathered, a frame at a time, so that a long one can be cut into pieces. */
+struct timeline_walk {
+    struct timeline_query query;
+    struct timeline timeline; /* complete once it is done; until then back to front */
+    size_t room;
+    struct arena *arena;
+    uint64_t next; /* the frame to look at; 0: there is none */
+};
+void timeline_begin(struct timeline_walk *w, const struct timeline_query *query, struct arena *arena);
+/* Looks at the next frame, or finds that it is *done. Errors as of timeline_load. */
+int timeline_go_on(struct timeline_walk *w, struct core *core, bool *done, struct error_detail *detail);
 
 /* Gathers records of one saga. Everything is taken from arena. Returns 0, STORE_PENDING (ask again),
  * E_MEMORY, E_JOURNAL or E_JOURNAL_CORRUPT. */

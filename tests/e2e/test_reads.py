@@ -42,6 +42,39 @@ class Reads(Case):
         self.assertEqual({saga.id}, {e.saga_id for e in got.timeline})
         self.assertEqual({"two"}, {e.definition for e in got.timeline})
 
+    def timeline_pages(self, saga_id, size):
+        token = ""
+        while True:
+            got = self.client.Get(saga_id=saga_id, page_size=size, page_token=token)
+            self.assertEqual(saga_id, got.saga.id)
+            yield got
+            token = got.next_page_token
+            if not token:
+                return
+
+    def test_a_timeline_in_pages(self):
+        for end in (None, "Commit"):
+            saga_id = self.client.Begin(name="paged").saga_id
+            for i in range(60):
+                self.client.Enlist(saga_id=saga_id, enlist=[enlistment("s%d" % i)], settle=[settled("s%d" % (i - 1))] if i else [])
+            if end is not None:
+                self.client.Commit(saga_id=saga_id, settle=[settled("s59")])
+            whole = self.client.Get(saga_id=saga_id)
+            self.assertEqual((False, ""), (whole.timeline_truncated, whole.next_page_token))
+            self.assertEqual(60, len(whole.saga.steps))
+            for size in (1, 7, 50, len(whole.timeline), 5000):
+                pages = list(self.timeline_pages(saga_id, size))
+                self.assertEqual([e for page in reversed(pages) for e in page.timeline], list(whole.timeline))
+                self.assertEqual([True] * (len(pages) - 1) + [False], [page.timeline_truncated for page in pages])
+                self.assertLessEqual(max(len(page.timeline) for page in pages), size)
+                for page in pages:
+                    self.assertEqual(whole.saga.steps, page.saga.steps)
+        token = self.client.Get(saga_id=saga_id, page_size=1).next_page_token
+        other = self.client.Begin(name="paged").saga_id
+        for bad in (dict(saga_id=other, page_token=token), dict(saga_id=saga_id, page_token="x"), dict(saga_id=saga_id, page_token="ffff.0"),
+                    dict(saga_id=saga_id, page_size=-1), dict(saga_id=saga_id, page_size=5001)):
+            self.refused("INVALID_ARGUMENT", "INVALID_ARGUMENT", self.client.Get, **bad)
+
     def test_live_and_ended_look_alike(self):
         gate = Gate()
         self.shop.on(do("b"), gate)

@@ -344,7 +344,7 @@ SAGA_API size_t saga_snapshot_step_count(const saga_snapshot *snapshot);
 SAGA_API const struct saga_step *saga_snapshot_step(const saga_snapshot *snapshot, size_t index);
 SAGA_API size_t saga_snapshot_event_count(const saga_snapshot *snapshot);
 SAGA_API const struct saga_event *saga_snapshot_event(const saga_snapshot *snapshot, size_t index);
-/* Whether the earliest events have left the journal. */
+/* Whether there were earlier events: a snapshot has the latest 5,000, and retention takes the earliest out of the journal. */
 SAGA_API bool saga_snapshot_truncated(const saga_snapshot *snapshot);
 
 /* Accepts NULL. */

@@ -1,0 +1,259 @@
+/* lists.c - pages of sagas: all of them, newest first, or those that need a person, oldest first. A page is looked for in pieces. */
+#include "sidecar/api/api_inside.h"
+#include "sidecar/api/view.h"
+
+#include <inttypes.h>
+
+/* How many sagas one page looks at; a filter that fits few of them gives short pages rather than long waits. */
+#define EXAMINE_MAX 20000
+/* And a piece of it. */
+#define EXAMINE_PIECE 250
+/* How far back ListDeadLetters looks for what made a saga stuck; pauses and other acts of operators may have followed it. */
+#define DEAD_LETTER_RECORDS 32
+
+/* ---- List ---- */
+
+struct listing {
+    struct arena *arena;
+    const struct catalog *catalog;
+    Saga__V1__Saga **sagas; /* newest first */
+    uint64_t *serials;
+    size_t count;
+    bool failed;
+};
+
+static bool listing_init(struct listing *l, struct arena *a, const struct catalog *catalog, size_t room)
+{
+    *l = (struct listing){
+        .arena = a,
+        .catalog = catalog,
+        .sagas = arena_take(a, room * sizeof *l->sagas),
+        .serials = arena_take(a, room * sizeof *l->serials),
+    };
+    return l->sagas != NULL && l->serials != NULL;
+}
+
+static void list_add(struct listing *l, Saga__V1__Saga *saga, uint64_t serial)
+{
+    l->failed |= saga == NULL;
+    l->sagas[l->count] = saga;
+    l->serials[l->count++] = serial;
+}
+
+static void list_ended_row(void *self, const struct ended_row *row)
+{
+    struct listing *l = self;
+    list_add(l, view_ended(l->arena, row, l->catalog), row->saga.serial);
+}
+
+static bool matches(const struct saga *saga, const struct ended_query *q)
+{
+    return (q->states == 0 || (q->states >> saga->state & 1) != 0) &&
+           (q->name.size == 0 || bytes_equal(q->name, saga->name)) &&
+           !instant_before(saga->started_at, q->started_from) && instant_before(saga->started_at, q->started_before);
+}
+
+/* Live sagas, as store->list_ended gives those that have ended. */
+static void list_live(const struct api *api, const struct ended_query *q, struct listing *l, uint64_t *examined_to)
+{
+    uint32_t examined = 0;
+    *examined_to = 0;
+    const struct engine *e = core_engine(api->core);
+    for (const struct saga *saga = engine_before(e, q->below); saga != NULL; saga = engine_before(e, saga->id.serial)) {
+        if (matches(saga, q))
+            list_add(l, view_saga(l->arena, saga, e, 0), saga->id.serial);
+        if (l->count == q->rows_max || ++examined == q->examine_max) {
+            *examined_to = saga->id.serial;
+            return;
+        }
+    }
+}
+
+static int time_of(const Google__Protobuf__Timestamp *t, struct instant unset, const char *field, struct instant *out,
+                   struct error_detail *detail)
+{
+    *out = unset;
+    if (t == NULL)
+        return 0;
+    if (t->seconds < 0 || t->seconds > INT64_C(253402300799) || t->nanos < 0 || t->nanos > 999999999)
+        return error_set(detail, E_ARGUMENT, field, "not a time since 1970");
+    out->us = t->seconds * 1000000 + t->nanos / 1000;
+    return 0;
+}
+
+static int list_query(const Saga__V1__ListRequest *m, struct ended_query *q, size_t *room, struct error_detail *detail)
+{
+    *q = (struct ended_query){.name = bytes_of_text(m->definition), .examine_max = EXAMINE_PIECE};
+    for (size_t i = 0; i < m->n_states; i++) {
+        if ((unsigned)m->states[i] < SAGA_RUNNING || (unsigned)m->states[i] > SAGA_RESOLVED)
+            return error_set(detail, E_ARGUMENT, "states", "not a state of a saga");
+        q->states |= UINT32_C(1) << m->states[i];
+    }
+    int code = reads_page_size(m->page_size, room, detail);
+    if (code == 0)
+        code = reads_page_token(m->page_token, UINT64_MAX, &q->below, detail);
+    if (code == 0)
+        code = time_of(m->started_from, (struct instant){0}, "started_from", &q->started_from, detail);
+    if (code == 0)
+        code = time_of(m->started_before, INSTANT_NEVER, "started_before", &q->started_before, detail);
+    return code;
+}
+
+/* Adds two lists to out, both newest first, down to the serial below which one of them was not looked at. Returns where to go on; 0: there
+ * is no more. */
+static uint64_t merge(const struct listing *a, const struct listing *b, uint64_t floor, size_t room,
+                      struct listing *out)
+{
+    size_t i = 0, j = 0;
+    while (out->count < room && (i < a->count || j < b->count)) {
+        bool from_a = j == b->count || (i < a->count && a->serials[i] > b->serials[j]);
+        const struct listing *from = from_a ? a : b;
+        size_t at = from_a ? i++ : j++;
+        if (from->serials[at] < floor)
+            return floor;
+        list_add(out, from->sagas[at], from->serials[at]);
+    }
+    bool more = i < a->count || j < b->count;
+    return more ? out->serials[out->count - 1] : floor;
+}
+
+/* What a List has come to. Lies in the read's arena. */
+struct list {
+    struct ended_query query;
+    size_t room;
+    struct listing live, ended, page;
+    uint32_t examined;
+};
+
+static int list_begin(struct api *api, struct read *read, const Saga__V1__ListRequest *m, struct error_detail *detail)
+{
+    struct arena *a = read->arena;
+    struct list *l = arena_take(a, sizeof *l);
+    if (l == NULL)
+        return error_set(detail, E_MEMORY, "", NULL);
+    int code = list_query(m, &l->query, &l->room, detail);
+    if (code != 0)
+        return code;
+    l->examined = 0;
+    if (!listing_init(&l->live, a, api->catalog, l->room) || !listing_init(&l->ended, a, api->catalog, l->room) ||
+        !listing_init(&l->page, a, api->catalog, l->room))
+        return error_set(detail, E_MEMORY, "", NULL);
+    read->state = l;
+    return 0;
+}
+
+/* Looks at one piece more, and sets query.below to where the next begins; 0: there is none. */
+static int list_piece(struct api *api, struct list *l, struct error_detail *detail)
+{
+    uint64_t live_to, ended_to;
+    l->query.rows_max = (uint32_t)(l->room - l->page.count);
+    l->live.count = l->ended.count = 0;
+    list_live(api, &l->query, &l->live, &live_to);
+    int code = api->store->list_ended(api->store, &l->query, list_ended_row, &l->ended, &ended_to, detail);
+    if (code == 0)
+        l->query.below = merge(&l->live, &l->ended, live_to > ended_to ? live_to : ended_to, l->room, &l->page);
+    l->examined += EXAMINE_PIECE;
+    return code;
+}
+
+int lists_sagas(struct api *api, struct read *read, const void *message, struct error_detail *detail)
+{
+    int code = read->state == NULL ? list_begin(api, read, message, detail) : 0;
+    struct list *l = read->state;
+    while (code == 0) {
+        code = list_piece(api, l, detail);
+        if (code != 0 || l->page.count == l->room || l->query.below == 0 || l->examined >= EXAMINE_MAX)
+            break;
+        if (!api_has_time(api))
+            return READ_MORE;
+    }
+    if (code != 0)
+        return code;
+    Saga__V1__ListResponse response = SAGA__V1__LIST_RESPONSE__INIT;
+    response.n_sagas = l->page.count;
+    response.sagas = l->page.sagas;
+    if (l->query.below != 0 &&
+        (response.next_page_token = arena_format(read->arena, "%" PRIx64, l->query.below)) == NULL)
+        l->page.failed = true;
+    if (l->live.failed || l->ended.failed || l->page.failed)
+        return error_set(detail, E_MEMORY, "", NULL);
+    api_answer(api, read->request.call, &response.base);
+    return 0;
+}
+
+/* ---- ListDeadLetters ---- */
+
+/* What was said last of a stuck saga lies near the end of its timeline. */
+static int dead_letter(struct api *api, struct arena *a, const struct saga *saga, Saga__V1__Saga **out,
+                       struct error_detail *detail)
+{
+    struct timeline timeline;
+    Saga__V1__Saga *view = view_saga(a, saga, core_engine(api->core), VIEW_STEPS);
+    struct timeline_query last = {
+        .serial = saga->id.serial, .last_frame = saga->position, .records_max = DEAD_LETTER_RECORDS};
+    int code = timeline_load(api->core, &last, a, &timeline, detail);
+    if (code != 0)
+        return code;
+    if (view == NULL || !view_add_history(a, view, &timeline))
+        return error_set(detail, E_MEMORY, "", NULL);
+    *out = view;
+    return 0;
+}
+
+struct letters {
+    Saga__V1__Saga **sagas;
+    size_t room, count;
+    uint64_t after; /* the last that was looked at */
+    uint32_t examined;
+};
+
+static int letters_begin(struct read *read, const Saga__V1__ListDeadLettersRequest *m, struct error_detail *detail)
+{
+    struct letters *l = arena_take(read->arena, sizeof *l);
+    if (l == NULL)
+        return error_set(detail, E_MEMORY, "", NULL);
+    *l = (struct letters){.count = 0};
+    int code = reads_page_size(m->page_size, &l->room, detail);
+    if (code == 0)
+        code = reads_page_token(m->page_token, 0, &l->after, detail);
+    if (code != 0)
+        return code;
+    l->sagas = arena_take(read->arena, l->room * sizeof *l->sagas);
+    if (l->sagas == NULL)
+        return error_set(detail, E_MEMORY, "", NULL);
+    read->state = l;
+    return 0;
+}
+
+int lists_dead_letters(struct api *api, struct read *read, const void *message, struct error_detail *detail)
+{
+    const Saga__V1__ListDeadLettersRequest *m = message;
+    const struct engine *e = core_engine(api->core);
+    const struct saga *saga = NULL;
+    struct bytes name = bytes_of_text(m->definition);
+    int code = read->state == NULL ? letters_begin(read, m, detail) : 0;
+    struct letters *l = read->state;
+    if (code == 0 && engine_counts(e).stuck > 0)
+        saga = engine_after(e, l->after);
+    while (code == 0 && saga != NULL && l->count < l->room && l->examined < EXAMINE_MAX) {
+        if (saga->state == SAGA_STUCK && (name.size == 0 || bytes_equal(name, saga->name))) {
+            code = dead_letter(api, read->arena, saga, &l->sagas[l->count], detail);
+            l->count += code == 0;
+        }
+        bool looked_up = saga->state == SAGA_STUCK;
+        l->after = saga->id.serial;
+        l->examined++;
+        saga = engine_after(e, l->after);
+        if (code == 0 && (looked_up || l->examined % 64 == 0) && !api_has_time(api))
+            return READ_MORE;
+    }
+    if (code != 0)
+        return code;
+    Saga__V1__ListDeadLettersResponse response = SAGA__V1__LIST_DEAD_LETTERS_RESPONSE__INIT;
+    response.sagas = l->sagas;
+    response.n_sagas = l->count;
+    if (saga != NULL && (response.next_page_token = arena_format(read->arena, "%" PRIx64, l->after)) == NULL)
+        return error_set(detail, E_MEMORY, "", NULL);
+    api_answer(api, read->request.call, &response.base);
+    return 0;
+}
