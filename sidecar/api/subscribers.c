@@ -254,8 +254,7 @@ static void watch_one(struct api *api, struct subscriber *u)
         code = names_of(api, u->saga, &names, &detail);
     if (code == 0)
         code = timeline_load(
-            api->core,
-            &(struct timeline_query){.serial = u->saga.serial, .last_frame = last_frame, .after = u->cursor},
+            api->core, &(struct timeline_query){.serial = u->saga.serial, .last_frame = last_frame, .after = u->cursor},
             &api->arena, &timeline, &detail);
     if (code == 0 && timeline.truncated && u->cursor.frame != 0)
         code = error_set(&detail, E_CURSOR, "cursor", NULL);
