@@ -143,6 +143,8 @@ void call_finish(struct saga_call *call)
 int saga_call_create(const struct saga_call_info *info, saga_call **out, struct saga_error *error)
 {
     const char *field = "info", *problem = "is NULL";
+    if (out == NULL)
+        return saga_error_set(error, SAGA_E_INVALID_ARGUMENT, SAGA_REASON_ARGUMENT, "out", "is NULL");
     *out = NULL;
     if (info == NULL || call_info_check(info, true, &field, &problem) != SAGA_OK)
         return saga_error_set(error, SAGA_E_INVALID_ARGUMENT, SAGA_REASON_ARGUMENT, field, problem);
@@ -196,6 +198,8 @@ bool saga_call_cancelled(const saga_call *call)
 int saga_call_reply(saga_call *call, const void *bytes, size_t size)
 {
     uint8_t *answer = NULL;
+    if (bytes == NULL && size > 0)
+        return saga_call_fail(call, SAGA_E_INTERNAL, "the function's answer has no bytes");
     if (size > call->answer_bytes_max || (size > 0 && (answer = malloc(size)) == NULL)) {
         free(call->answer);
         call->answer = NULL;
@@ -252,19 +256,21 @@ static void make_utf8(char *text, bool cut)
 
 int saga_call_fail(saga_call *call, int status, const char *format, ...)
 {
+    /* Not into the message itself: the message so far may be among the arguments. */
+    char text[sizeof call->message];
     va_list arguments;
     va_start(arguments, format);
-    int length = vsnprintf(call->message, sizeof call->message, format, arguments);
+    int length = vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    if (length < 0)
-        call->message[0] = '\0';
+    strcpy(call->message, length < 0 ? "" : text);
     make_utf8(call->message, length >= (int)sizeof call->message);
     return status == SAGA_OK ? SAGA_E_INTERNAL : call_status(status);
 }
 
 const void *saga_call_answer(const saga_call *call, size_t *size)
 {
-    *size = call->answer_size;
+    if (size != NULL)
+        *size = call->answer_size;
     return call->answer;
 }
 

@@ -1,6 +1,8 @@
 /* client.c - opening and closing a client, and the loop that repeats what got lost with a connection. */
 #include "client-lib/src/client_inside.h"
 
+#include "client-lib/src/forked.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -170,8 +172,7 @@ int client_may_wait(saga_client *client, struct saga_error *error)
         return saga_error_set(error, SAGA_E_FAILED_PRECONDITION, SAGA_REASON_CALLBACK, NULL,
                               "a function that waits cannot be called in a callback on the client's own thread");
     if (wire_forked(client->wire))
-        return saga_error_set(error, SAGA_E_FAILED_PRECONDITION, SAGA_REASON_FORKED, NULL,
-                              "the client was opened before fork(); open one in the child");
+        return forked_error(error);
     return SAGA_OK;
 }
 

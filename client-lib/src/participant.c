@@ -1,6 +1,8 @@
 /* participant.c - the public face of the participant: options, steps, start and stop. */
 #include "client-lib/src/participant_server.h"
 
+#include "client-lib/src/forked.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,6 +59,7 @@ static void init_waiting(saga_participant *p)
     pthread_cond_init(&p->changed, &monotonic);
     pthread_mutex_init(&p->pool.mutex, NULL);
     pthread_cond_init(&p->pool.filled, NULL);
+    pthread_cond_init(&p->pool.idle, NULL);
     pthread_condattr_destroy(&monotonic);
 }
 
@@ -68,6 +71,7 @@ static void free_participant(saga_participant *p)
     free(p->address);
     if (p->interrupt_fd >= 0)
         close(p->interrupt_fd);
+    pthread_cond_destroy(&p->pool.idle);
     pthread_cond_destroy(&p->pool.filled);
     pthread_mutex_destroy(&p->pool.mutex);
     pthread_cond_destroy(&p->changed);
@@ -78,15 +82,22 @@ static void free_participant(saga_participant *p)
 int saga_participant_open(const struct saga_participant_options *options, saga_participant **out,
                           struct saga_error *error)
 {
+    unsigned generation;
+    if (out == NULL)
+        return saga_error_set(error, SAGA_E_INVALID_ARGUMENT, SAGA_REASON_ARGUMENT, "out", "out must not be NULL");
     *out = NULL;
+    int code = forked_begin(&generation, error);
+    if (code != SAGA_OK)
+        return code;
     saga_participant *p = calloc(1, sizeof *p);
     if (p == NULL)
         return saga_error_set(error, SAGA_E_RESOURCE_EXHAUSTED, SAGA_REASON_MEMORY, NULL, NULL);
     init_waiting(p);
+    p->generation = generation;
     if (options != NULL)
         p->options = *options;
     p->interrupt_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    int code = read_options(&p->options, error);
+    code = read_options(&p->options, error);
     if (code == SAGA_OK && p->interrupt_fd < 0)
         code = saga_error_set(error, SAGA_E_RESOURCE_EXHAUSTED, SAGA_REASON_SYSTEM, NULL,
                               "the operating system gives no more descriptors");
@@ -173,6 +184,9 @@ int saga_participant_step(saga_participant *participant, const char *action_meth
     static const char *const fields[2] = {"action_method", "compensation_method"};
     size_t count = compensation != NULL || compensation_method != NULL ? 2 : 1;
 
+    if (p == NULL)
+        return saga_error_set(error, SAGA_E_INVALID_ARGUMENT, SAGA_REASON_ARGUMENT, "participant",
+                              "participant must not be NULL");
     if (p->state != PARTICIPANT_OPEN)
         return saga_error_set(error, SAGA_E_FAILED_PRECONDITION, SAGA_REASON_ARGUMENT, NULL,
                               "steps are registered before the participant is started");
@@ -216,6 +230,8 @@ int saga_participant_step(saga_participant *participant, const char *action_meth
 int saga_participant_start(saga_participant *participant, struct saga_error *error)
 {
     saga_participant *p = participant;
+    if (forked_since(p->generation))
+        return forked_error(error);
     if (p->state != PARTICIPANT_OPEN || p->method_count == 0)
         return saga_error_set(error, SAGA_E_FAILED_PRECONDITION, SAGA_REASON_ARGUMENT, NULL,
                               p->state != PARTICIPANT_OPEN ? "the participant was started before"
@@ -235,7 +251,7 @@ int saga_participant_start(saga_participant *participant, struct saga_error *err
 void saga_participant_stop(saga_participant *participant)
 {
     saga_participant *p = participant;
-    if (p->state != PARTICIPANT_SERVING)
+    if (p == NULL || p->state != PARTICIPANT_SERVING || forked_since(p->generation))
         return;
     participant_unserve(p);
     participant_pool_stop(p);
@@ -245,7 +261,7 @@ void saga_participant_stop(saga_participant *participant)
 
 void saga_participant_close(saga_participant *participant)
 {
-    if (participant == NULL)
+    if (participant == NULL || forked_since(participant->generation))
         return;
     saga_participant_stop(participant);
     if (participant->state == PARTICIPANT_OPEN)

@@ -375,6 +375,16 @@ static bool wait_for(saga_participant *p, enum stop_progress progress, int64_t d
     return reached;
 }
 
+/* Waits until the stop has come so far; once the grace has passed, only for functions that run. Their calls are not ended under them: what
+ * core would tell the caller then, the caller would take for the function's end. */
+static void end_functions(saga_participant *p, enum stop_progress progress, int64_t grace)
+{
+    if (wait_for(p, progress, grace))
+        return;
+    participant_pool_refuse(p);
+    participant_pool_await_idle(p);
+}
+
 void participant_unserve(saga_participant *p)
 {
     int64_t grace = wire_deadline(p->options.stop_grace_ms);
@@ -382,11 +392,11 @@ void participant_unserve(saga_participant *p)
      * served, new calls are still let in and told UNAVAILABLE. */
     atomic_store(&p->stopping, true);
     if (atomic_load(&p->calls) > 0)
-        wait_for(p, STOP_IDLE, grace);
+        end_functions(p, STOP_IDLE, grace);
     grpc_server_shutdown_and_notify(p->server, p->queue, &p->down_tag);
-    if (!wait_for(p, STOP_QUIET, grace))
-        participant_pool_refuse(p);
-    /* Core lets a peer that does not answer its farewell stay for 20 s: cancelling closes the connections. What runs learns of it too. */
+    end_functions(p, STOP_QUIET, grace);
+    /* Core lets a peer that does not answer its farewell stay for 20 s, and one that sent no message keeps its call: cancelling closes the
+     * connections. */
     if (!wait_for(p, STOP_DRAINED, wire_deadline(FAREWELL_MS))) {
         grpc_server_cancel_all_calls(p->server);
         wait_for(p, STOP_DRAINED, WIRE_FOREVER);

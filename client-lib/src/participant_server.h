@@ -61,13 +61,17 @@ struct served {
     struct saga_call call;
     grpc_slice request;    /* the payload in one piece: call.info.request points into it */
     atomic_bool answering; /* the pool's thread has let go of it */
-    struct served *next;   /* in the pool's queue */
+    struct served *next;   /* in the pool's queue, or among those that run */
+    struct served *previous;
 };
 
 struct participant_pool {
     pthread_mutex_t mutex;
     pthread_cond_t filled;
+    pthread_cond_t idle;
     struct served *first, *last;
+    struct served *running; /* their functions are */
+    unsigned busy;          /* taken out of the queue, and not answered yet */
     bool ending;
     pthread_t *threads;
     unsigned thread_count;
@@ -86,6 +90,7 @@ enum stop_progress {
 struct saga_participant {
     struct saga_participant_options options; /* with defaults filled in; address is only valid while opening */
     char *address;
+    unsigned generation; /* for forked_since */
     enum participant_state state;
     struct participant_method *methods; /* sorted by path, then phase */
     size_t method_count;
@@ -132,8 +137,11 @@ int participant_pool_start(saga_participant *p, struct saga_error *error);
 /* Has the threads end once the queue is empty, and waits for them. */
 void participant_pool_stop(saga_participant *p);
 
-/* Answers UNAVAILABLE to what waits for a thread, and from now on to what comes. */
+/* Answers UNAVAILABLE to what waits for a thread, and from now on to what comes; what runs sees that nobody waits. */
 void participant_pool_refuse(saga_participant *p);
+
+/* Waits until every function has returned and was answered. */
+void participant_pool_await_idle(saga_participant *p);
 
 /* Gives a call to the pool. The queue's bound is the server's business. */
 void participant_pool_push(saga_participant *p, struct served *s);

@@ -11,6 +11,7 @@
 #include <grpc/byte_buffer_reader.h>
 #include <saga/version.h>
 
+#include "client-lib/src/forked.h"
 #include "client-lib/src/wire_core.h"
 #include "client-lib/src/wire_status.h"
 #include "transport/address.h"
@@ -62,22 +63,9 @@ gpr_timespec wire_timespec(int64_t deadline)
 
 /* ---- fork ---- */
 
-static atomic_uint generation;
-static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
-
-static void count_fork(void)
-{
-    atomic_fetch_add_explicit(&generation, 1, memory_order_relaxed);
-}
-
-static void watch_forks(void)
-{
-    pthread_atfork(NULL, NULL, count_fork);
-}
-
 bool wire_forked(const struct wire *w)
 {
-    return w->generation != atomic_load_explicit(&generation, memory_order_relaxed);
+    return forked_since(w->generation);
 }
 
 /* ---- calls that must be cancelled when the wire is shut ---- */
@@ -127,8 +115,7 @@ bool wire_is_shut(struct wire *w)
 int wire_usable(struct wire *w, struct saga_error *error)
 {
     if (wire_forked(w))
-        return saga_error_set(error, SAGA_E_FAILED_PRECONDITION, SAGA_REASON_FORKED, NULL,
-                              "the client was opened before fork(); open one in the child");
+        return forked_error(error);
     return wire_is_shut(w) ? closed(error) : SAGA_OK;
 }
 
@@ -353,6 +340,10 @@ int wire_open(const struct wire_options *options, struct wire **out, struct saga
     if (message_bytes_max > INT32_MAX)
         return saga_error_set(error, SAGA_E_INVALID_ARGUMENT, SAGA_REASON_ARGUMENT, "message_bytes_max",
                               "message_bytes_max is at most 2147483647");
+    unsigned generation;
+    code = forked_begin(&generation, error);
+    if (code != SAGA_OK)
+        return code;
     struct wire *w = calloc(1, sizeof *w);
     if (w)
         w->address = strdup(address);
@@ -364,8 +355,7 @@ int wire_open(const struct wire_options *options, struct wire **out, struct saga
     pthread_cond_init(&w->idle, NULL);
     w->wake_tag.done = woken;
     w->hooks = options->hooks;
-    pthread_once(&fork_once, watch_forks);
-    w->generation = atomic_load(&generation);
+    w->generation = generation;
 
     /* The application's signals are handled on the application's threads: neither ours nor C core's may take them. */
     sigset_t all, before;

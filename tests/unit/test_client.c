@@ -635,6 +635,9 @@ static int use_in_child(void)
         return 5;
     saga_client_shutdown(client);
     saga_client_close(client);
+    saga_client *other;
+    if (saga_client_open(NULL, &other, &e) != SAGA_E_FAILED_PRECONDITION || strcmp(e.reason, SAGA_REASON_FORKED) != 0)
+        return 6;
     return 0;
 }
 

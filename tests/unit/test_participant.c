@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -224,8 +225,10 @@ START_TEST(participant__answers_with_the_functions_status_and_message)
     struct caller_call *call = action_call();
     caller_run(&caller, call);
     assert_answer(call, SAGA_E_FAILED_PRECONDITION, "no: reserve");
+    ck_assert_str_eq(call->function, "ended");
     status = 77;
     caller_run(&caller, call);
+    ck_assert_str_eq(call->function, "ended");
     assert_answer(call, SAGA_E_UNKNOWN, "no: reserve");
     ck_assert_str_eq(call->function, "ended");
     free(call);
@@ -260,6 +263,7 @@ START_TEST(participant__refuses_bad_metadata_by_name)
         set_metadata(call, bad_metadata[i].key, bad_metadata[i].value);
         caller_run(&caller, call);
         assert_answer(call, SAGA_E_INVALID_ARGUMENT, bad_metadata[i].words);
+        ck_assert_str_eq(call->function, "not-begun");
         free(call);
     }
     struct caller_call *call = action_call();
@@ -536,6 +540,7 @@ START_TEST(participant__stop_lets_calls_end)
         caller_run(&caller, late);
     while (late->status == SAGA_E_DEADLINE_EXCEEDED);
     assert_answer(late, SAGA_E_UNAVAILABLE, "not carried out");
+    ck_assert_str_eq(late->function, "not-begun");
     gate_open();
     caller_finish(call);
     ck_assert_int_eq(call->status, SAGA_OK);
@@ -546,20 +551,37 @@ START_TEST(participant__stop_lets_calls_end)
 }
 END_TEST
 
-START_TEST(participant__stop_cancels_what_outlasts_the_grace)
+/* Nobody waits for it, and it takes its time nevertheless. */
+static int outlast_the_cancel(saga_call *call, void *user)
 {
-    struct saga_participant_options options = {.threads = 1, .stop_grace_ms = 200};
-    serve_with(&options, wait_for_cancel, NULL, NULL);
+    wait_for_cancel(call, user);
+    nanosleep(&(struct timespec){.tv_nsec = 400000000}, NULL);
+    pthread_mutex_lock(&gate.mutex);
+    gate.carried_out++;
+    pthread_mutex_unlock(&gate.mutex);
+    return saga_call_fail(call, SAGA_E_UNKNOWN, "it took too long");
+}
+
+START_TEST(participant__stop_answers_what_outlasts_the_grace_when_it_has_ended)
+{
+    struct saga_participant_options options = {.threads = 1, .stop_grace_ms = 100};
+    serve_with(&options, outlast_the_cancel, NULL, NULL);
     struct caller_call *running = action_call(), *waiting = action_call();
     caller_start(&caller, running);
     gate_wait_inside(1);
     caller_start(&caller, waiting);
     pass_health_check();
-    saga_participant_stop(participant);
-    caller_finish(running);
+    pthread_t stopper;
+    pthread_create(&stopper, NULL, stop, NULL);
     caller_finish(waiting);
-    ck_assert_int_ne(running->status, SAGA_OK);
     assert_answer(waiting, SAGA_E_UNAVAILABLE, "not carried out");
+    ck_assert_str_eq(waiting->function, "not-begun");
+    ck_assert_int_eq(gate.carried_out, 0);
+    caller_finish(running);
+    ck_assert_int_eq(gate.carried_out, 1);
+    assert_answer(running, SAGA_E_UNKNOWN, "too long");
+    ck_assert_str_eq(running->function, "ended");
+    pthread_join(stopper, NULL);
     ck_assert_int_eq(gate.inside, 1);
     ck_assert_int_eq(gate.saw_cancel, 1);
     free(running);
@@ -613,8 +635,35 @@ END_TEST
 
 /* ---- opening ---- */
 
+START_TEST(participant__does_not_survive_fork)
+{
+    serve_with(NULL, echo, NULL, (void *)(uintptr_t) "");
+    pid_t child = fork();
+    if (child == 0) {
+        saga_participant *other;
+        bool refused = saga_participant_open(NULL, &other, &error) == SAGA_E_FAILED_PRECONDITION &&
+                       strcmp(error.reason, SAGA_REASON_FORKED) == 0 && other == NULL &&
+                       saga_participant_start(participant, &error) == SAGA_E_FAILED_PRECONDITION &&
+                       strcmp(error.reason, SAGA_REASON_FORKED) == 0;
+        saga_participant_close(participant);
+        _exit(refused ? 0 : 1);
+    }
+    int status;
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "%d", status);
+    struct caller_call *call = action_call();
+    caller_run(&caller, call);
+    ck_assert_int_eq(call->status, SAGA_OK);
+    free(call);
+    end();
+}
+END_TEST
+
 START_TEST(participant__refuses_bad_options)
 {
+    ck_assert_int_eq(saga_participant_open(NULL, NULL, &error), SAGA_E_INVALID_ARGUMENT);
+    ck_assert_str_eq(error.field, "out");
+    ck_assert_int_eq(saga_participant_step(NULL, DO, echo, NULL, NULL, NULL, &error), SAGA_E_INVALID_ARGUMENT);
     static const struct {
         struct saga_participant_options options;
         const char *field;
@@ -738,6 +787,14 @@ START_TEST(call__message_is_cut_and_kept_utf8)
     lengthy[399] = '\0';
     saga_call_fail(call, SAGA_E_ABORTED, "%s", lengthy);
     ck_assert_uint_eq(strlen(saga_call_message(call)), 255);
+    /* What wraps a function says what it said. */
+    saga_call_fail(call, SAGA_E_ABORTED, "inner");
+    saga_call_fail(call, SAGA_E_ABORTED, "outer: %s", saga_call_message(call));
+    ck_assert_str_eq(saga_call_message(call), "outer: inner");
+    ck_assert_int_eq(saga_call_reply(call, NULL, 3), SAGA_E_INTERNAL);
+    ck_assert_ptr_null(saga_call_answer(call, NULL));
+    ck_assert_int_eq(saga_call_create(&info, NULL, &error), SAGA_E_INVALID_ARGUMENT);
+    ck_assert_str_eq(error.field, "out");
     saga_call_destroy(call);
 }
 END_TEST
@@ -759,12 +816,13 @@ int main(void)
     tcase_add_test(serving, participant__serves_on_among_strangers);
     tcase_add_test(serving, participant__serves_health_checks);
     tcase_add_test(serving, participant__stop_lets_calls_end);
-    tcase_add_test(serving, participant__stop_cancels_what_outlasts_the_grace);
+    tcase_add_test(serving, participant__stop_answers_what_outlasts_the_grace_when_it_has_ended);
     tcase_add_test(serving, participant__runs_until_it_is_interrupted_or_signalled);
     suite_add_tcase(suite, serving);
     TCase *opening = tcase_create("opening");
     tcase_set_timeout(opening, 60);
     tcase_add_test(opening, participant__refuses_bad_options);
+    tcase_add_test(serving, participant__does_not_survive_fork);
     tcase_add_test(opening, participant__takes_no_address_that_is_in_use);
     tcase_add_test(opening, participant__refuses_steps_that_contradict_each_other);
     tcase_add_test(opening, call__by_hand_keeps_copies_and_checks);

@@ -19,8 +19,9 @@
  *
  * Threads. Any number of threads may use one client, and one enlisted saga. The client has one thread of its own.
  *
- * Fork. A client does not survive fork(): in the child every function fails with FAILED_PRECONDITION, CLIENT_FORKED, and saga_client_close
- * frees nothing. Open another one there. */
+ * Fork. Fork before the first client or participant is opened, or exec in the child: gRPC does not survive fork(). In the child of a process
+ * that had opened one, every function fails at once with FAILED_PRECONDITION, CLIENT_FORKED, opening another one too, and saga_client_close
+ * frees nothing. */
 #ifndef SAGA_CLIENT_H
 #define SAGA_CLIENT_H
 

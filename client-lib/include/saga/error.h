@@ -48,9 +48,10 @@ enum saga_status { SAGA_STATUS_TABLE(SAGA_STATUS_CONSTANT) SAGA_STATUS_COUNT = 1
 #define SAGA_REASON_PROTOCOL    "PROTOCOL"          /* the other side answered with something that cannot be read */
 #define SAGA_REASON_QUEUE       "CLIENT_QUEUE_FULL" /* queue_commands_max or queue_bytes_max is reached */
 #define SAGA_REASON_CLOSED      "CLIENT_CLOSED"     /* the client is being closed */
-#define SAGA_REASON_FORKED      "CLIENT_FORKED"     /* the client was opened before fork() and is used in the child */
-#define SAGA_REASON_CALLBACK    "CLIENT_CALLBACK"   /* a function that waits was called on the client's own thread */
-#define SAGA_REASON_CANCELLED   "CANCELLED"         /* the caller cancelled it */
+#define SAGA_REASON_FORKED \
+    "CLIENT_FORKED" /* a client or participant was opened before fork(): none can be used in the child */
+#define SAGA_REASON_CALLBACK  "CLIENT_CALLBACK" /* a function that waits was called on the client's own thread */
+#define SAGA_REASON_CANCELLED "CANCELLED"       /* the caller cancelled it */
 
 /* Room for the details of one error. The caller owns it; a function that fails fills it in, one that succeeds leaves it alone. */
 struct saga_error {

@@ -16,7 +16,11 @@
  *   RESOURCE_EXHAUSTED  the queue is full (grpc-retry-pushback-ms says when to come again), or the message is over request_bytes_max
  *   DEADLINE_EXCEEDED   the call's deadline passed while it waited in the queue: it was not carried out
  *   UNAVAILABLE         the participant is stopping: it was not carried out
- * grpc.health.v1.Health/Check is served as well, for "" and for every service that has a method here. */
+ * Every failure carries the trailing metadata saga-function: "not-begun" with these, "ended" when a function has returned. What gRPC libraries
+ * and proxies make up has none, so that the sidecar knows from which failures on the attempt runs no more.
+ * grpc.health.v1.Health/Check is served as well, for "" and for every service that has a method here.
+ *
+ * Fork before the first participant or client is opened, or exec: see client.h. */
 #ifndef SAGA_PARTICIPANT_H
 #define SAGA_PARTICIPANT_H
 
@@ -88,7 +92,7 @@ SAGA_API const struct saga_call_info *saga_call_info(const saga_call *call);
  * reply the answer is an empty message. */
 SAGA_API int saga_call_reply(saga_call *call, const void *bytes, size_t size);
 
-/* Sets the message that goes with a failure and returns status, so that a function can end with it. The message is cut at
+/* Sets the message that goes with a failure (saga_call_message may be among the arguments) and returns status, so that a function can end with it. The message is cut at
  * SAGA_CALL_MESSAGE_BYTES_MAX; what is not UTF-8 in it becomes '?'. A status that is no failure becomes INTERNAL. */
 SAGA_API int saga_call_fail(saga_call *call, int status, const char *format, ...) SAGA_PRINTF(3, 4);
 
@@ -120,7 +124,9 @@ SAGA_API void saga_call_destroy(saga_call *call);
  * What a status says to the saga: OK is done. INVALID_ARGUMENT, NOT_FOUND, ALREADY_EXISTS, FAILED_PRECONDITION, OUT_OF_RANGE,
  * PERMISSION_DENIED and UNAUTHENTICATED of an action say that it was refused for good and nothing was changed: it will not be undone.
  * UNAVAILABLE, RESOURCE_EXHAUSTED and ABORTED ask for another attempt. Anything else says that nobody knows. A compensation is tried again
- * whatever failure it answers, so it should answer OK as soon as there is nothing left to undo. */
+ * whatever failure it answers, so it should answer OK as soon as there is nothing left to undo.
+ *
+ * It must return: pthread_exit or longjmp out of it leaves its call without an answer, and saga_participant_stop waits for it for ever. */
 typedef int (*saga_step_function)(saga_call *call, void *user);
 
 /* ---- the server ---- */
@@ -164,8 +170,8 @@ SAGA_API int saga_participant_step(saga_participant *participant, const char *ac
 SAGA_API int saga_participant_start(saga_participant *participant, struct saga_error *error);
 
 /* Stops serving: takes no new call, lets those that were taken end until stop_grace_ms have passed, then answers UNAVAILABLE to those that
- * still wait and cancels those that run (saga_call_cancelled tells). Returns when the last function has returned: a function is never cut
- * short. Nothing to do is fine. */
+ * still wait and tells those that run (saga_call_cancelled). Returns when the last function has returned and was answered: a function is
+ * never cut short, and its call not ended before it, which its caller would take for its end. Nothing to do is fine. */
 SAGA_API void saga_participant_stop(saga_participant *participant);
 
 /* Starts, serves until SIGTERM, SIGINT or saga_participant_interrupt, and stops. While it runs it owns the handlers of both signals, so
