@@ -20,6 +20,7 @@ struct engine {
     struct saga **by_request;
     uint64_t table_size; /* a power of two */
     struct saga *oldest, *newest;
+    struct saga *came_back; /* the last that came back with an old serial; NULL: none */
     struct saga *earliest, *latest; /* in the order in which the journal must keep them */
     struct timers timers;
     uint64_t serial;

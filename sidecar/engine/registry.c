@@ -42,16 +42,21 @@ static struct saga **request_chain(const struct engine *e, uint64_t hash)
     return &e->by_request[(hash ^ hash >> 32) & (e->table_size - 1)];
 }
 
-/* Serials grow, so a new saga is the newest. Only one that was moved comes back with an old serial, in recovery, and then it is among the
- * oldest. */
+/* Serials grow, so a new saga is the newest. Only one that was moved comes back with an old serial, in recovery; those come back in the order
+ * in which they were moved, which is nearly that of their serials, so the place of each is next to that of the one before it. */
 static void link_by_serial(struct engine *e, struct saga *s)
 {
     struct saga *older = e->newest;
     if (older != NULL && older->id.serial > s->id.serial) {
-        older = NULL;
-        for (struct saga *next = e->oldest; next->id.serial < s->id.serial; next = next->newer)
+        older = e->came_back;
+        while (older != NULL && older->id.serial > s->id.serial)
+            older = older->older;
+        struct saga *next = older == NULL ? e->oldest : older->newer;
+        for (; next->id.serial < s->id.serial; next = next->newer)
             older = next;
+        e->came_back = s;
     }
+    CHECK(older == NULL || older->id.serial < s->id.serial);
     s->older = older;
     s->newer = older == NULL ? e->oldest : older->newer;
     *(s->older != NULL ? &s->older->newer : &e->oldest) = s;
@@ -121,6 +126,8 @@ void registry_remove(struct engine *e, struct saga *s)
             link = &(*link)->same_request;
         *link = s->same_request;
     }
+    if (e->came_back == s)
+        e->came_back = s->older;
     *(s->older != NULL ? &s->older->newer : &e->oldest) = s->newer;
     *(s->newer != NULL ? &s->newer->older : &e->newest) = s->older;
     unlink_journal(e, s);
