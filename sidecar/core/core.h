@@ -103,9 +103,8 @@ void core_abandon(struct core *c);
 /* When the next EVENT_TICK is due, or INSTANT_NEVER. None is while core_stalled or core_resuming, and after core_hold. */
 struct instant core_expiry(const struct core *c);
 
-/* Moves the histories of sagas that live long, and drops what is older than the retention: a bounded piece of either,
- * for a time when the batch is empty. What was moved waits for the next core_commit. Sets *more when there is more to
- * do now. */
+/* Moves the histories of sagas that live long, if the batch is empty, and drops what is older than the retention: a bounded piece of each,
+ * neither waits for the other. What was moved waits for the next core_commit. Sets *more when there is more to do now. */
 int core_maintain(struct core *c, struct instant now, bool *more, struct error_detail *detail);
 
 /* To look at. What it shows is durable while core_pending is false, and otherwise as core_decided says. */

@@ -7,9 +7,11 @@
 #include "sidecar/engine/saga.h"
 #include "sidecar/core/timeline.h"
 
-/* How much of the store one core_maintain drops, and how many sagas it moves. */
-#define DROP_MAX           64
+/* One piece of work: how much of the store is dropped, how many sagas are moved, and after how many bytes no further one is. Each is done
+ * within a few milliseconds, whatever the sagas are like; the owner says how many pieces there are to be. */
+#define DROP_MAX           256
 #define MOVE_MAX           16
+#define MOVE_BYTES         65536
 #define MOVE_AFTER_DEFAULT 16384
 /* Where most of many live sagas live long, they are moved less often: moving costs each of them its whole history. */
 #define MOVE_AFTER_PER_SAGA 4
@@ -53,7 +55,7 @@ static int move_long_lived(struct core *c, struct instant now, bool *more, struc
         /* One that has ended leaves memory as soon as that is durable. */
         if (s == NULL || saga_ended(s) || c->frame - s->first_position <= after)
             break;
-        *more = i == MOVE_MAX || core_batch_full(c);
+        *more = i == MOVE_MAX || c->open->size >= MOVE_BYTES || core_batch_full(c);
         if (*more)
             break;
         code = move(c, s, now, &arena, detail);
@@ -79,15 +81,16 @@ int core_maintain(struct core *c, struct instant now, bool *more, struct error_d
     *more = false;
     if (c->failed != 0 || c->lost != 0)
         return 0;
-    if (c->stalled == 0) {
-        if (!at_rest(c))
-            return 0;
-        int code = move_long_lived(c, now, more, detail);
-        if (code != 0 || batch_has_content(c->open))
+    bool more_moves = false, more_drops = false;
+    if (c->stalled == 0 && at_rest(c)) {
+        int code = move_long_lived(c, now, &more_moves, detail);
+        if (code != 0)
             return code;
     }
     struct instant before = {.us = now.us - c->options.retention.us};
     uint64_t keep_from = DEFECT(DROPS_WHAT_IS_NEEDED) ? core_oldest_live_frame(c) : c->needed_from;
     CHECK(DEFECT(DROPS_WHAT_IS_NEEDED) || keep_from <= c->durable_frame + 1); /* what is not durable is not dropped */
-    return c->store->drop(c->store, before, keep_from, DROP_MAX, more, detail);
+    int code = c->store->drop(c->store, before, keep_from, DROP_MAX, &more_drops, detail);
+    *more = more_moves || more_drops;
+    return code;
 }

@@ -24,8 +24,10 @@
 #define FULL_RETRY SPAN_MS(200)
 /* How often a store that answers later is asked. */
 #define STORE_ASK SPAN_MS(1)
-/* Retention: a bounded piece after each of these, while there is more to drop and when there is not. */
-#define MAINTAIN_BUSY SPAN_MS(20)
+/* Upkeep begins after each of these, while there is more to do and when there is not, and goes on piece by piece for its share of the loop:
+ * a fifth, while it is behind. */
+#define MAINTAIN_BUSY  SPAN_MS(16)
+#define MAINTAIN_SHARE SPAN_MS(4)
 #define MAINTAIN_IDLE SPAN_S(10)
 /* How often it is looked whether the journal's files are still there. */
 #define CHECK_EVERY SPAN_MS(900)
@@ -96,9 +98,14 @@ static void maintain(struct loop *s, struct instant *next)
     bool more;
     if (instant_before(now, *next) || s->failure.code != 0)
         return;
-    int code = core_maintain(s->core, now, &more, &detail);
+    struct instant until = instant_after(now, MAINTAIN_SHARE);
+    int code;
+    do {
+        code = core_maintain(s->core, now, &more, &detail);
+        commit(s); /* what was moved */
+    } while (code == 0 && more && s->failure.code == 0 && instant_before(clock_now(&s->clock), until));
     /* A disk too full even to drop anything may have room again next time. */
-    if (code != 0 && code != E_JOURNAL_FULL) {
+    if (code != 0 && code != E_JOURNAL_FULL && s->failure.code == 0) {
         s->failure.code = code;
         s->failure.detail = detail;
     }

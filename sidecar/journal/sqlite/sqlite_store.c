@@ -66,14 +66,36 @@ int inside_corrupt(const char *path, const char *found, struct error_detail *det
     return E_JOURNAL_CORRUPT;
 }
 
+/* What the system last said of a file that it could not read, or 0. SQLite tells such a failure as damage. */
+static int said_by_system(struct sqlite_store *s)
+{
+    int number = 0;
+    sqlite3_file *log = NULL;
+    if (sqlite3_file_control(s->db, "main", SQLITE_FCNTL_LAST_ERRNO, &number) == SQLITE_OK && number != 0)
+        return number;
+    if (sqlite3_file_control(s->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log) != SQLITE_OK || log == NULL ||
+        log->pMethods == NULL || log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &number) != SQLITE_OK)
+        return 0;
+    return number;
+}
+
 int inside_fail(struct sqlite_store *s, int rc, const char *doing, struct error_detail *detail)
 {
     char text[160];
+    char reason[64];
+    int number;
     snprintf(text, sizeof text, "%s: %s", doing, sqlite3_errmsg(s->db));
     switch (rc & 0xff) {
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
-        return inside_corrupt(s->path, text, detail);
+        number = said_by_system(s);
+        if (number == 0)
+            return inside_corrupt(s->path, text, detail);
+        snprintf(text, sizeof text,
+                 "%s: the system could not read it: %s; nothing says that the journal is damaged: look at the disk, "
+                 "and start again",
+                 doing, strerror_r(number, reason, sizeof reason));
+        return error_set(detail, E_JOURNAL, s->path, text);
     case SQLITE_NOMEM:
         return error_set(detail, E_MEMORY, s->path, text);
     default:
