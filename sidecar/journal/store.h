@@ -82,6 +82,9 @@ struct store_state {
     uint64_t oldest_live_frame; /* replay starts here; 0: from the first */
     uint64_t serial_max;        /* of sagas that have ended; 0: none. Live ones are told by the frames. */
     uint64_t epoch;             /* of this opening: every commit carries it */
+    uint64_t
+        dropped_bytes; /* of a last commit that was not written whole: nobody was told that it was durable, or what tore it was no
+                                   crash. 0: none */
 };
 
 /* Asks for the ended sagas with a serial below `below` (UINT64_MAX: from the newest), newest first. */

@@ -28,7 +28,7 @@
  * a fifth, while it is behind. */
 #define MAINTAIN_BUSY  SPAN_MS(16)
 #define MAINTAIN_SHARE SPAN_MS(4)
-#define MAINTAIN_IDLE SPAN_S(10)
+#define MAINTAIN_IDLE  SPAN_S(10)
 /* How often it is looked whether the journal's files are still there. */
 #define CHECK_EVERY SPAN_MS(900)
 /* What is cancelled at the end of the grace ends within this, or the process ends without it. */
@@ -267,6 +267,12 @@ static int open_journal(struct loop *s, struct store_state *state, struct error_
     struct sqlite_store_options options = {.path = sidecar_journal_path(s->config, s->index, path),
                                            .size_bytes_max = s->config->journal_bytes_max};
     int code = sqlite_store_open(&options, &s->store, state, detail);
+    if (code == 0 && state->dropped_bytes > 0)
+        log_event(LOG_LEVEL_WARN,
+                  "the journal's last commit was not written whole and is dropped: after a kill or a crash that is in "
+                  "order, since nobody was "
+                  "told that it was durable; else look at the disk",
+                  LOG_TEXT("journal", path), LOG_NUMBER("bytes", (int64_t)state->dropped_bytes));
     if (code == 0 && catalog_create(s->config->definitions_max, &s->catalog) != 0)
         code = error_set(detail, E_MEMORY, "", NULL);
     if (code != 0)

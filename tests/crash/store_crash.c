@@ -10,6 +10,7 @@
  *   exit code 1           something was lost, torn or refused; the last line says in which run
  */
 #include "sidecar/base/random.h"
+#include "sidecar/journal/codec.h"
 #include "sidecar/journal/sqlite/sqlite_store.h"
 #include "tests/support/crash_vfs.h"
 #include "tests/support/frames.h"
@@ -37,6 +38,9 @@ struct act {
     struct store_commit commit;
     struct ended_row ended[ENDED_MAX];
     struct definition_row definition;
+    size_t cut;
+    struct subject_row subject;
+    char subject_name[8], subject_value[24];
     char request_ids[ENDED_MAX][24];
     uint8_t records[FRAME_ROOM];
 };
@@ -105,6 +109,14 @@ static int mix_definition(void *self, const struct definition_row *row)
     return 0;
 }
 
+static int mix_subject(void *self, const struct subject_row *row)
+{
+    mix(self, row->version);
+    mix_bytes(self, row->name);
+    mix_bytes(self, row->value);
+    return 0;
+}
+
 static uint64_t sum_of(struct store *s)
 {
     struct error_detail detail = {.text = ""};
@@ -117,6 +129,8 @@ static uint64_t sum_of(struct store *s)
         rc = s->list_ended(s, &query, mix_row, &sum, &to, &detail);
     if (rc == 0)
         rc = s->scan_definitions(s, mix_definition, &sum, &detail);
+    if (rc == 0)
+        rc = s->scan_subjects(s, SUBJECT_TAG, mix_subject, &sum, &detail);
     if (rc != 0)
         lost("what the journal holds cannot be read: %s %s", error_row(rc)->reason, detail.text);
     checks++;
@@ -161,6 +175,13 @@ static void draw_commit(void)
         .ended_count = random_below(r, ENDED_MAX + 1),
         .oldest_live_frame = random_below(r, 6) == 0 ? frame + 1 : 0,
     };
+    struct bytes rest = act.commit.records;
+    uint64_t first;
+    if (codec_skip(&rest, &first) == 0 && rest.size > 0 && random_below(r, 3) == 0) {
+        act.cut = act.commit.records.size - rest.size; /* two frames in one commit */
+        act.commit.cuts = &act.cut;
+        act.commit.cut_count = 1;
+    }
     for (size_t i = 0; i < act.commit.ended_count; i++) {
         uint64_t n = serial + 1 + i;
         snprintf(act.request_ids[i], sizeof act.request_ids[i], "%llx", (unsigned long long)random_next(r));
@@ -177,6 +198,16 @@ static void draw_commit(void)
             .started_at = now,
             .ended_at = now,
         };
+    }
+    if (random_below(r, 4) == 0) {
+        snprintf(act.subject_name, sizeof act.subject_name, "s%u", (unsigned)random_below(r, 5));
+        snprintf(act.subject_value, sizeof act.subject_value, "%llx", (unsigned long long)random_next(r));
+        act.subject = (struct subject_row){.kind = SUBJECT_TAG,
+                                           .name = bytes_of_text(act.subject_name),
+                                           .version = random_below(r, 9),
+                                           .value = bytes_of_text(act.subject_value)};
+        act.commit.subjects = &act.subject;
+        act.commit.subject_count = 1;
     }
     if (random_below(r, 8) == 0) {
         act.definition = (struct definition_row){.number = definition + 1, .source = bytes_of_text("name: order")};
@@ -211,7 +242,7 @@ static void note_done(void)
     under_way = false;
     if (act.is_drop)
         return;
-    frame = act.commit.frame;
+    frame = act.commit.frame + act.commit.cut_count;
     serial += act.commit.ended_count;
     definition += (uint32_t)act.commit.definition_count;
 }
@@ -246,6 +277,7 @@ static void check_reopened(void)
     int rc = try_open(&state, &detail);
     if (rc != 0)
         lost("the journal does not open: %s %s", error_row(rc)->reason, detail.text);
+    state.dropped_bytes = 0; /* the model tears nothing */
     model->close(model);
     struct store_state expected = open_model();
     uint64_t sum = sum_of(store);

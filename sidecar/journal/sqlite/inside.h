@@ -64,9 +64,10 @@ struct sqlite_store {
     uint32_t checkpoint_at; /* length of the write-ahead log at which the next checkpoint is tried */
     uint32_t wal_pages;     /* its length now */
 
-    bool named_file;     /* in the file system under path: whether it still is can be told */
-    struct file_id file; /* of the database */
-    struct file_id log;  /* of the write-ahead log; 0 until there is one */
+    uint64_t dropped_bytes; /* of the log, when it was opened */
+    bool named_file;        /* in the file system under path: whether it still is can be told */
+    struct file_id file;    /* of the database */
+    struct file_id log;     /* of the write-ahead log; 0 until there is one */
 
     bool opened;             /* found sound: unless it was, or once broken, closing leaves the files as they are */
     bool broken;             /* a write failed for good, or the files are gone; nothing is written any more */
@@ -123,8 +124,8 @@ void checksum_bind(sqlite3_stmt *statement, int parameter, uint32_t checksum);
 bool checksum_fits(sqlite3_stmt *at, int column, uint32_t checksum);
 
 /* log_check.c. Looks at the write-ahead log of a database that nobody has open. *found tells what is wrong with it that SQLite would pass
- * over in silence, NULL when nothing is. Returns SQLite's code. */
-int log_check(const char *vfs_name, const char *database, const char **found);
+ * over in silence, NULL when nothing is; *dropped_bytes, how much of a commit that was not written whole it will drop. Returns SQLite's code. */
+int log_check(const char *vfs_name, const char *database, const char **found, uint64_t *dropped_bytes);
 
 /* sqlite_files.c. Remembers which files the database and its log are, and tells whether they are still where they were: 0, or
  * E_JOURNAL_FENCED, from which on the store is broken. */

@@ -3,8 +3,9 @@
  * SQLite reads its log up to the first frame whose checksum is wrong and takes that for the end, which is right after a crash: what was
  * being written is torn, and nobody was told that it was durable. But a bit that flipped further up would silently take every later
  * commit with it. The two can be told apart: each commit is synced before the next is written, so a crash tears one commit at most.
- * Where what is wrong is followed by a whole frame of a commit that began after it, it was not a crash. (In the very last commit of the
- * log the two look the same.)
+ * Where what is wrong is followed by a whole frame of a commit that began after it, it was not a crash. In the very last commit a tear and
+ * damage look much alike; but a frame that a single flipped bit makes whole was written whole. What is dropped there is counted, so that it can
+ * be said.
  *
  * A log is a header of 32 bytes and frames of a header of 24 bytes and a page; SQLite's documentation, "WAL-mode File Format". */
 #include "sidecar/journal/sqlite/inside.h"
@@ -16,6 +17,13 @@
 #define LOG_HEADER_SIZE   32
 #define FRAME_HEADER_SIZE 24
 #define PAGE_SIZE_MAX     65536
+
+/* What was found. */
+struct log_state {
+    bool damaged; /* where it had been synced */
+    bool flipped; /* one bit of the last commit is not as it was written */
+    uint64_t dropped_bytes;
+};
 
 struct sums {
     uint32_t a;
@@ -87,64 +95,110 @@ static int read_header(struct log *log, bool *sound)
 
 /* A header that is not sound was being written anew when the system crashed, over frames that are in the database by then; unless the
  * first frame is of this very header. */
-static int check_unsound(struct log *log, bool *damaged)
+static int check_unsound(struct log *log, struct log_state *state)
 {
     uint8_t header[FRAME_HEADER_SIZE];
     if (log->frame_count == 0)
         return SQLITE_OK;
     int rc = log->file->pMethods->xRead(log->file, header, sizeof header, LOG_HEADER_SIZE);
-    *damaged = rc == SQLITE_OK && (word(header + 8) == log->salt[0] || word(header + 12) == log->salt[1]);
+    state->damaged = rc == SQLITE_OK && (word(header + 8) == log->salt[0] || word(header + 12) == log->salt[1]);
     return rc;
+}
+
+/* The checksum of a frame, from that of the frame before it. */
+static struct sums sum_frame(const struct log *log, struct sums before, const uint8_t *frame)
+{
+    struct sums s = sum(log->big_endian, before, frame, 8);
+    return sum(log->big_endian, s, frame + FRAME_HEADER_SIZE, log->page_size);
+}
+
+static bool is_ours(const struct log *log, const uint8_t *frame)
+{
+    return word(frame + 8) == log->salt[0] && word(frame + 12) == log->salt[1];
+}
+
+static int bits_between(uint32_t a, uint32_t b)
+{
+    return __builtin_popcount(a ^ b);
+}
+
+/* Whether the frame would be whole with one bit of it, whichever, as it is not. */
+static bool has_flipped_bit(const struct log *log, struct sums before, uint8_t *frame)
+{
+    struct sums s = sum_frame(log, before, frame);
+    int in_sums = bits_between(s.a, word(frame + 16)) + bits_between(s.b, word(frame + 20));
+    int in_salt = bits_between(word(frame + 8), log->salt[0]) + bits_between(word(frame + 12), log->salt[1]);
+    if (in_sums + in_salt <= 1)
+        return true;
+    if (in_salt > 0)
+        return false;
+    for (size_t bit = 0; bit < (8 + (size_t)log->page_size) * 8; bit++) {
+        size_t at = bit / 8 < 8 ? bit / 8 : bit / 8 - 8 + FRAME_HEADER_SIZE;
+        frame[at] ^= (uint8_t)(1 << bit % 8);
+        bool whole = sums_are(sum_frame(log, before, frame), frame + 16);
+        frame[at] ^= (uint8_t)(1 << bit % 8);
+        if (whole)
+            return true;
+    }
+    return false;
 }
 
 /* Walks the frames of this header's. A frame is whole when its checksum follows from the one that the frame before it tells, so a whole frame
  * was written after the one before it, and a mark of a commit between the two was synced first. */
-static int check_frames(struct log *log, bool *damaged)
+static int check_frames(struct log *log, struct log_state *state)
 {
     uint8_t header[LOG_HEADER_SIZE];
     int rc = log->file->pMethods->xRead(log->file, header, sizeof header, 0);
     struct sums before = {word(header + 24), word(header + 28)};
-    bool broken = false; /* SQLite reads no further */
-    bool ended = false;  /* a commit is marked as ended beyond that */
-    for (sqlite3_int64 i = 0; rc == SQLITE_OK && i < log->frame_count && !*damaged; i++) {
+    bool broken = false;          /* SQLite reads no further */
+    bool ended = false;           /* a commit is marked as ended beyond that */
+    sqlite3_int64 committed = 0;  /* frames that SQLite takes */
+    sqlite3_int64 ours_until = 0; /* frames that were written under this header */
+    for (sqlite3_int64 i = 0; rc == SQLITE_OK && i < log->frame_count && !state->damaged; i++) {
         uint8_t *frame = log->frame;
         rc = log->file->pMethods->xRead(log->file, frame, (int)(FRAME_HEADER_SIZE + log->page_size), frame_at(log, i));
-        struct sums s = sum(log->big_endian, before, frame, 8);
-        s = sum(log->big_endian, s, frame + FRAME_HEADER_SIZE, log->page_size);
-        bool ours = word(frame + 8) == log->salt[0] && word(frame + 12) == log->salt[1];
-        bool whole = ours && sums_are(s, frame + 16);
-        *damaged = ended && whole;
+        bool ours = is_ours(log, frame);
+        bool whole = ours && sums_are(sum_frame(log, before, frame), frame + 16);
+        state->damaged = ended && whole;
+        if (!broken && !whole && rc == SQLITE_OK)
+            state->flipped = has_flipped_bit(log, before, frame);
         broken |= !whole;
         ended = broken && ours && word(frame + 4) != 0;
+        if (ours)
+            ours_until = i + 1;
+        if (!broken && word(frame + 4) != 0)
+            committed = i + 1;
         before = (struct sums){word(frame + 16), word(frame + 20)};
     }
+    if (ours_until > committed)
+        state->dropped_bytes = (uint64_t)(ours_until - committed) * (FRAME_HEADER_SIZE + log->page_size);
     return rc;
 }
 
-static int check_log(struct log *log, bool *damaged)
+static int check_log(struct log *log, struct log_state *state)
 {
     bool sound;
     int rc = read_header(log, &sound);
     if (rc != SQLITE_OK || log->frame_count == 0)
         return rc;
     if (!sound)
-        return check_unsound(log, damaged);
+        return check_unsound(log, state);
     log->frame = malloc(FRAME_HEADER_SIZE + log->page_size);
     if (log->frame == NULL)
         return SQLITE_NOMEM;
-    rc = check_frames(log, damaged);
+    rc = check_frames(log, state);
     free(log->frame);
     return rc;
 }
 
-static int open_and_check(sqlite3_vfs *vfs, const char *path, bool *damaged)
+static int open_and_check(sqlite3_vfs *vfs, const char *path, struct log_state *state)
 {
     struct log log = {.file = calloc(1, (size_t)vfs->szOsFile)};
     if (log.file == NULL)
         return SQLITE_NOMEM;
     int rc = vfs->xOpen(vfs, path, log.file, SQLITE_OPEN_READONLY | SQLITE_OPEN_WAL, NULL);
     if (rc == SQLITE_OK)
-        rc = check_log(&log, damaged);
+        rc = check_log(&log, state);
     if (log.file->pMethods != NULL)
         log.file->pMethods->xClose(log.file);
     free(log.file);
@@ -157,7 +211,7 @@ static int exists(sqlite3_vfs *vfs, const char *path, int *is_there)
     return vfs->xAccess(vfs, path, SQLITE_ACCESS_EXISTS, is_there);
 }
 
-int log_check(const char *vfs_name, const char *database, const char **found)
+int log_check(const char *vfs_name, const char *database, const char **found, uint64_t *dropped_bytes)
 {
     *found = NULL;
     sqlite3_vfs *vfs = sqlite3_vfs_find(vfs_name);
@@ -171,16 +225,19 @@ int log_check(const char *vfs_name, const char *database, const char **found)
     snprintf(path, size, "%s-wal", database);
     int log_is_there;
     int database_is_there = 0; /* and not empty */
-    bool damaged = false;
+    struct log_state state = {0};
     int rc = exists(vfs, path, &log_is_there);
     if (rc == SQLITE_OK && log_is_there)
         rc = exists(vfs, database, &database_is_there);
     if (rc == SQLITE_OK && database_is_there)
-        rc = open_and_check(vfs, path, &damaged);
+        rc = open_and_check(vfs, path, &state);
     free(path);
     if (rc == SQLITE_OK && log_is_there && !database_is_there)
         *found = "its write-ahead log is there and the database is not";
-    else if (damaged)
+    else if (state.damaged)
         *found = "the write-ahead log is damaged before its end";
+    else if (state.flipped)
+        *found = "one bit of the last commit in the write-ahead log is not as it was written";
+    *dropped_bytes = state.dropped_bytes;
     return rc;
 }

@@ -253,6 +253,7 @@ static int read_state(struct sqlite_store *s, struct store_state *state, struct 
     state->oldest_live_frame = s->oldest_live;
     state->serial_max = s->serial_max;
     state->epoch = EPOCH;
+    state->dropped_bytes = s->dropped_bytes;
     return rc;
 }
 
@@ -261,7 +262,7 @@ static int read_state(struct sqlite_store *s, struct store_state *state, struct 
 static int check_log(struct sqlite_store *s, const char *vfs, struct error_detail *detail)
 {
     const char *found;
-    int rc = log_check(vfs, s->path, &found);
+    int rc = log_check(vfs, s->path, &found, &s->dropped_bytes);
     if (rc == SQLITE_NOMEM)
         return error_set(detail, E_MEMORY, s->path, NULL);
     if (rc != SQLITE_OK) {
