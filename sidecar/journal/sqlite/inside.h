@@ -2,6 +2,7 @@
 #ifndef SAGA_JOURNAL_SQLITE_INSIDE_H
 #define SAGA_JOURNAL_SQLITE_INSIDE_H
 
+#include "sidecar/journal/sqlite/log_gather.h"
 #include "sidecar/journal/sqlite/sqlite_store.h"
 
 #include <sqlite3.h>
@@ -48,6 +49,7 @@ struct file_id {
 
 struct sqlite_store {
     struct store face; /* first, so that the owner's pointer is ours */
+    struct log_gather gather; /* below db */
     sqlite3 *db;
     sqlite3_stmt *statements[STATEMENT_COUNT];
     int lock_fd;        /* -1: none */

@@ -281,9 +281,11 @@ static int open_database(struct sqlite_store *s, const struct sqlite_store_optio
         rc = check_log(s, options->vfs, detail);
     if (rc != 0)
         return rc;
+    if (log_gather_init(&s->gather, options->vfs) != SQLITE_OK)
+        return error_set(detail, E_MEMORY, s->path, NULL);
     rc = sqlite3_open_v2(s->path, &s->db,
                          SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_CREATE,
-                         options->vfs);
+                         s->gather.name);
     if (s->db == NULL)
         return error_set(detail, E_MEMORY, s->path, NULL);
     if (rc != SQLITE_OK)
@@ -353,6 +355,7 @@ void sqlite_store_close(struct store *face)
     if (s->db != NULL && (s->broken || !s->opened))
         sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, (int *)NULL);
     sqlite3_close(s->db);
+    log_gather_finish(&s->gather);
     if (s->lock_fd >= 0)
         close(s->lock_fd);
     free(s->path);
