@@ -281,10 +281,14 @@ bool decimal_read(struct bytes text, double *value)
     return true;
 }
 
-/* Whether the first count digits of exact, rounded, read back as value. */
-static bool reads_back(const struct decimal *exact, int count, double value, bool single, struct decimal *d)
+/* Whether the first count digits of exact, rounded or else rounded up, read back as value. */
+static bool reads_back(const struct decimal *exact, int count, bool up, double value, bool single, struct decimal *d)
 {
     *d = *exact;
+    if (up && count < d->count) {
+        d->digits[count] = '9';
+        d->count = count + 1;
+    }
     decimal_round_to(d, count);
     double back;
     if (!nearest_fast(d, &back)) {
@@ -304,7 +308,8 @@ void decimal_shortest(double value, bool single, struct decimal *d)
     /* Any number that 15 (6) digits can tell comes back whole from them, with zeros at its end that do not count; but for the smallest. */
     double size = value < 0 ? -value : value;
     int count = size < 1e-300 || (single && size < 1e-37) ? 1 : single ? 6 : 15;
-    while (!reads_back(&exact, count, value, single, d)) {
+    /* A power of two has its neighbour above twice as far as that below: then what reads back may be the one above, though another is nearer. */
+    while (!reads_back(&exact, count, false, value, single, d) && !reads_back(&exact, count, true, value, single, d)) {
         count++;
         CHECK(count <= 17);
     }

@@ -1,9 +1,9 @@
 /* inspect.c - bytes against a type, messages within messages. */
 #include "sidecar/message/inspect.h"
 
+#include "sidecar/base/decimal.h"
 #include "sidecar/base/utf8.h"
 #include "sidecar/message/message.h"
-#include "sidecar/message/number.h"
 
 /* The way from the outermost message to what is looked at: on the stack, and made a text only for an error. */
 struct place {
@@ -47,9 +47,9 @@ static void write_place(const struct place *p, struct error_detail *detail)
         append_path(detail, bytes_of_text("."));
     append_path(detail, p->field->name);
     if (p->field->repeated) {
-        char text[NUMBER_TEXT_SIZE];
+        char text[INTEGER_TEXT_SIZE];
         append_path(detail, bytes_of_text("["));
-        append_path(detail, bytes_of(text, number_write_uint(index_of(p), text)));
+        append_path(detail, bytes_of(text, decimal_write_uint(index_of(p), text)));
         append_path(detail, bytes_of_text("]"));
     }
 }

@@ -1,8 +1,8 @@
 /* schema_link.c - drafts of types become types: sorted, with what their fields name found, and checked. */
 #include "sidecar/message/schema_inside.h"
 
+#include "sidecar/base/decimal.h"
 #include "sidecar/message/message.h"
-#include "sidecar/message/number.h"
 
 static void *take(struct schema_reader *r, size_t count, size_t size)
 {
@@ -228,7 +228,7 @@ static bool read_double(struct bytes text, double *value)
     else if (bytes_equal(size, bytes_of_text("nan")))
         *value = __builtin_nan("");
     else
-        return number_read_double(text, value);
+        return decimal_read(text, value);
     return true;
 }
 
@@ -237,9 +237,9 @@ static bool read_default(struct schema_reader *r, const struct field_draft *d, s
 {
     switch (value_class_of(v->kind)) {
     case VALUE_INT:
-        return number_read_int(d->default_text, &v->i);
+        return decimal_read_int(d->default_text, &v->i) == 0;
     case VALUE_UINT:
-        return number_read_uint(d->default_text, &v->u);
+        return decimal_read_uint(d->default_text, &v->u) == 0;
     case VALUE_DOUBLE:
         return read_double(d->default_text, &v->d);
     case VALUE_BOOL:

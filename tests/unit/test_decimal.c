@@ -99,6 +99,12 @@ START_TEST(decimal__any_number_comes_back_from_its_shortest_text)
                                     -1.5e-7, 5e-324,  1e100,   2e-308,  9007199254740993.0};
     for (size_t i = 0; i < sizeof values / sizeof *values; i++)
         there_and_back(values[i]);
+    /* Powers of two lie unevenly between their neighbours. */
+    for (int exponent = -1074; exponent < 1024; exponent++)
+        there_and_back(ldexp(1, exponent));
+    struct decimal d;
+    decimal_shortest(0x1.8p305 / 1.5, false, &d);
+    ck_assert_int_eq(d.count, 16);
     struct random r;
     random_seed(&r, 4);
     for (int i = 0; i < 3000; i++) {
