@@ -45,6 +45,13 @@ $(B)/alloc: $(call tests_objects,tests/alloc/*.c) $(B)/alloc_support.o $(SIDECAR
 alloc-test: $(B)/alloc
 	@$(call limit,600) $< $(ALLOC)
 
+# sidecar/message/ against Python's protobuf (tests/message/): make message-test SETS=3000 SEED=7
+PROGRAMS += $(B)/message_peer
+$(B)/message_peer: $(B)/obj/tests/message/peer.o $(call support_objects,panic) $(SIDECAR_LIBS)
+.PHONY: message-test
+message-test: $(B)/message_peer
+	@$(call limit,$(or $(LIMIT),600)) $(SYSTEM_PYTHON) tests/message/differential.py $< --sets $(or $(SETS),60) $(if $(SEED),--seed $(SEED))
+
 # What can be said of the tree without running it.
 .PHONY: tree-check check make-check
 tree-check: $(call archives,$(PURE))
@@ -118,7 +125,7 @@ FUZZ_MAKE = $(MAKE) KIND=fuzz CC=clang B=$(if $(filter command line,$(origin B))
 
 PROGRAMS += $(FUZZ)
 $(FUZZ): LINK_MORE := -fsanitize=fuzzer
-$(FUZZ): $(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(call support_objects,panic) $(SIDECAR_LIBS)
+$(FUZZ): $(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(call support_objects,panic shapes) $(B)/gen/tests/shapes.o $(SIDECAR_LIBS)
 
 .PHONY: fuzz fuzz-smoke fuzz-run
 fuzz-smoke:

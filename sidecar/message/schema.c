@@ -81,6 +81,14 @@ const struct method *schema_method(const struct schema *s, struct bytes path)
     return NULL;
 }
 
+const struct message_type *schema_type_of_url(const struct schema *s, struct bytes url)
+{
+    size_t slash = url.size;
+    while (slash > 0 && url.at[slash - 1] != '/')
+        slash--;
+    return slash == 0 ? NULL : schema_message(s, bytes_of(url.at + slash, url.size - slash));
+}
+
 const struct message_type *schema_message_at(const struct schema *s, unsigned index)
 {
     return index < s->message_count ? s->messages[index] : NULL;

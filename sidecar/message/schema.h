@@ -111,6 +111,9 @@ const struct service *schema_service(const struct schema *s, struct bytes name);
 /* By the name in a call's path, "/package.Service/Method"; NULL when there is none. */
 const struct method *schema_method(const struct schema *s, struct bytes path);
 
+/* The type that an Any's type_url names, behind its last '/'. */
+const struct message_type *schema_type_of_url(const struct schema *s, struct bytes url);
+
 /* In order of their names: the one at this index, or NULL. Map entries are among the messages. */
 const struct message_type *schema_message_at(const struct schema *s, unsigned index);
 const struct enum_type *schema_enum_at(const struct schema *s, unsigned index);

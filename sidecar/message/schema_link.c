@@ -90,55 +90,73 @@ static void collect(struct schema_reader *r)
 
 /* ---- well-known types ---- */
 
+/* What JSON rests on: the kinds of the fields 1, 2, ..., and the types that those are of which are messages. */
 static const struct {
     const char *name;
     enum well_known which;
-    uint8_t kinds[3]; /* of its fields 1, 2, ...; JSON rests on them */
-    const char *first;
+    uint8_t kinds[6];
+    const char *types[6];
 } well_known[] = {
-    {"Any", WELL_KNOWN_ANY, {FIELD_STRING, FIELD_BYTES}, "type_url"},
-    {"Timestamp", WELL_KNOWN_TIMESTAMP, {FIELD_INT64, FIELD_INT32}, "seconds"},
-    {"Duration", WELL_KNOWN_DURATION, {FIELD_INT64, FIELD_INT32}, "seconds"},
-    {"FieldMask", WELL_KNOWN_FIELD_MASK, {FIELD_STRING}, "paths"},
-    {"Struct", WELL_KNOWN_STRUCT, {FIELD_MESSAGE}, "fields"},
-    {"Value", WELL_KNOWN_VALUE, {FIELD_ENUM, FIELD_DOUBLE, FIELD_STRING}, "null_value"},
-    {"ListValue", WELL_KNOWN_LIST_VALUE, {FIELD_MESSAGE}, "values"},
-    {"DoubleValue", WELL_KNOWN_WRAPPER, {FIELD_DOUBLE}, "value"},
-    {"FloatValue", WELL_KNOWN_WRAPPER, {FIELD_FLOAT}, "value"},
-    {"Int64Value", WELL_KNOWN_WRAPPER, {FIELD_INT64}, "value"},
-    {"UInt64Value", WELL_KNOWN_WRAPPER, {FIELD_UINT64}, "value"},
-    {"Int32Value", WELL_KNOWN_WRAPPER, {FIELD_INT32}, "value"},
-    {"UInt32Value", WELL_KNOWN_WRAPPER, {FIELD_UINT32}, "value"},
-    {"BoolValue", WELL_KNOWN_WRAPPER, {FIELD_BOOL}, "value"},
-    {"StringValue", WELL_KNOWN_WRAPPER, {FIELD_STRING}, "value"},
-    {"BytesValue", WELL_KNOWN_WRAPPER, {FIELD_BYTES}, "value"},
-    {"Empty", WELL_KNOWN_EMPTY, {0}, NULL},
+    {"Any", WELL_KNOWN_ANY, {FIELD_STRING, FIELD_BYTES}, {NULL}},
+    {"Timestamp", WELL_KNOWN_TIMESTAMP, {FIELD_INT64, FIELD_INT32}, {NULL}},
+    {"Duration", WELL_KNOWN_DURATION, {FIELD_INT64, FIELD_INT32}, {NULL}},
+    {"FieldMask", WELL_KNOWN_FIELD_MASK, {FIELD_STRING}, {NULL}},
+    {"Struct", WELL_KNOWN_STRUCT, {FIELD_MESSAGE}, {NULL}},
+    {"Struct.FieldsEntry", WELL_KNOWN_NONE, {FIELD_STRING, FIELD_MESSAGE}, {NULL, "Value"}},
+    {"Value",
+     WELL_KNOWN_VALUE,
+     {FIELD_ENUM, FIELD_DOUBLE, FIELD_STRING, FIELD_BOOL, FIELD_MESSAGE, FIELD_MESSAGE},
+     {NULL, NULL, NULL, NULL, "Struct", "ListValue"}},
+    {"ListValue", WELL_KNOWN_LIST_VALUE, {FIELD_MESSAGE}, {"Value"}},
+    {"DoubleValue", WELL_KNOWN_WRAPPER, {FIELD_DOUBLE}, {NULL}},
+    {"FloatValue", WELL_KNOWN_WRAPPER, {FIELD_FLOAT}, {NULL}},
+    {"Int64Value", WELL_KNOWN_WRAPPER, {FIELD_INT64}, {NULL}},
+    {"UInt64Value", WELL_KNOWN_WRAPPER, {FIELD_UINT64}, {NULL}},
+    {"Int32Value", WELL_KNOWN_WRAPPER, {FIELD_INT32}, {NULL}},
+    {"UInt32Value", WELL_KNOWN_WRAPPER, {FIELD_UINT32}, {NULL}},
+    {"BoolValue", WELL_KNOWN_WRAPPER, {FIELD_BOOL}, {NULL}},
+    {"StringValue", WELL_KNOWN_WRAPPER, {FIELD_STRING}, {NULL}},
+    {"BytesValue", WELL_KNOWN_WRAPPER, {FIELD_BYTES}, {NULL}},
+    {"Empty", WELL_KNOWN_EMPTY, {0}, {NULL}},
 };
+
+static const char well_known_package[] = "google.protobuf.";
+
+/* The name behind the package, or NULL when it is another's. */
+static const char *well_known_name(const struct message_type *type)
+{
+    size_t size = sizeof well_known_package - 1;
+    return type->name.size > size && memcmp(type->name.at, well_known_package, size) == 0
+               ? (const char *)type->name.at + size
+               : NULL;
+}
+
+static bool has_well_known_form(const struct message_type *type, size_t row)
+{
+    bool repeated = well_known[row].which == WELL_KNOWN_STRUCT || well_known[row].which == WELL_KNOWN_LIST_VALUE ||
+                    well_known[row].which == WELL_KNOWN_FIELD_MASK;
+    for (unsigned i = 0; i < 6 && well_known[row].kinds[i] != 0; i++) {
+        const struct field *f = message_field_by_number(type, i + 1);
+        if (f == NULL || f->kind != (enum field_kind)well_known[row].kinds[i] || f->repeated != repeated)
+            return false;
+        const char *name = f->message == NULL ? NULL : well_known_name(f->message);
+        if (well_known[row].types[i] != NULL && (name == NULL || strcmp(name, well_known[row].types[i]) != 0))
+            return false;
+        if (well_known[row].which == WELL_KNOWN_STRUCT &&
+            (!f->map || name == NULL || strcmp(name, "Struct.FieldsEntry") != 0))
+            return false;
+    }
+    return true;
+}
 
 /* What calls itself google.protobuf.Timestamp must look like it. */
 static void find_well_known(struct schema_reader *r, struct message_type *type)
 {
-    static const char prefix[] = "google.protobuf.";
-    size_t skip = sizeof prefix - 1;
-    if (type->name.size <= skip || memcmp(type->name.at, prefix, skip) != 0)
-        return;
-    for (size_t i = 0; i < sizeof well_known / sizeof well_known[0]; i++) {
-        if (strcmp((const char *)type->name.at + skip, well_known[i].name) != 0)
+    const char *name = well_known_name(type);
+    for (size_t i = 0; name != NULL && i < sizeof well_known / sizeof well_known[0]; i++) {
+        if (strcmp(name, well_known[i].name) != 0)
             continue;
-        bool fits = true;
-        for (unsigned k = 0; k < 3 && well_known[i].kinds[k] != 0; k++) {
-            const struct field *f = message_field_by_number(type, k + 1);
-            fits = fits && f != NULL && f->kind == (enum field_kind)well_known[i].kinds[k] &&
-                   f->repeated ==
-                       (well_known[i].which == WELL_KNOWN_STRUCT || well_known[i].which == WELL_KNOWN_LIST_VALUE ||
-                        well_known[i].which == WELL_KNOWN_FIELD_MASK);
-        }
-        if (well_known[i].which == WELL_KNOWN_VALUE)
-            for (unsigned n = 4; n <= 6; n++) {
-                const struct field *f = message_field_by_number(type, n);
-                fits = fits && f != NULL && f->kind == (n == 4 ? FIELD_BOOL : FIELD_MESSAGE) && !f->repeated;
-            }
-        if (!fits)
+        if (!has_well_known_form(type, i))
             schema_refuse(r, type->name, "is not declared as protobuf's own type of this name is", NULL);
         type->well_known = well_known[i].which;
     }

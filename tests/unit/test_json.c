@@ -1,0 +1,238 @@
+/* Messages as JSON and back: the forms of each kind, and what is refused, with its path, line and column. That the mapping is protobuf's own is
+ * proven by make message-test. */
+#include "sidecar/core/heap.h"
+#include "sidecar/message/build.h"
+#include "sidecar/message/json.h"
+#include "tests/support/shapes.h"
+
+#include <check.h>
+#include <stdlib.h>
+
+#include "descriptors.h"
+
+static struct schema *schema;
+static struct pool pool;
+static struct error_detail detail;
+
+static void setup(void)
+{
+    schema = shapes_schema();
+    pool_init(&pool, &heap, 4 << 20);
+}
+
+static void teardown(void)
+{
+    pool_finish(&pool);
+    schema_destroy(schema);
+}
+
+static int read(const char *type, const char *json, struct bytes *wire)
+{
+    return json_read(schema, shapes_type(schema, type), bytes_of_text(json), &pool, 1 << 20, wire, &detail);
+}
+
+/* Reads and writes again. */
+static const char *again(const char *type, const char *json)
+{
+    struct bytes wire, text;
+    int code = read(type, json, &wire);
+    ck_assert_msg(code == 0, "%s: %s: %s", json, detail.field, detail.text);
+    code = json_write(schema, shapes_type(schema, type), wire, false, &pool, 1 << 20, &text, &detail);
+    ck_assert_msg(code == 0, "%s: %s: %s", json, detail.field, detail.text);
+    ck_assert_uint_eq(strlen((const char *)text.at), text.size);
+    return (const char *)text.at;
+}
+
+START_TEST(json__goes_in_and_comes_out)
+{
+    static const struct {
+        const char *type, *in, *out;
+    } cases[] = {
+        {"Order", "{}", "{}"},
+        {"Order", " { \"order_id\" : \"A\\u00e9\\ud83d\\ude00\\n\" } ",
+         "{\"orderId\":\"A\xc3\xa9\xf0\x9f\x98\x80\\n\"}"},
+        {"Order", "{\"lines\":[{\"sku\":\"a\",\"priceCents\":\"9007199254740993\"},{}]}",
+         "{\"lines\":[{\"sku\":\"a\",\"priceCents\":\"9007199254740993\"},{}]}"},
+        {"Order", "{\"counts\":{\"b\":2,\"a\":\"1\",\"b\":3}}", "{\"counts\":{\"a\":\"1\",\"b\":\"3\"}}"},
+        {"Order", "{\"byRow\":{\"-5\":{\"quantity\":1e2},\"2\":{}}}",
+         "{\"byRow\":{\"-5\":{\"quantity\":100},\"2\":{}}}"},
+        {"Order", "{\"color\":\"CRIMSON\"}", "{\"color\":\"RED\"}"},
+        {"Order", "{\"color\":17}", "{\"color\":17}"},
+        {"Order", "{\"cash\":false,\"card\":null}", "{\"cash\":false}"},
+        {"Order", "{\"priority\":0,\"orderId\":\"\"}", "{\"priority\":0}"},
+        {"Order", "{\"token\":\"-_8\"}", "{\"token\":\"+/8=\"}"},
+        {"Order", "{\"customer\":{\"address\":{\"zip\":\"8000\"}}}", "{\"customer\":{\"address\":{\"zip\":\"8000\"}}}"},
+        {"Numbers", "{\"d\":\"-Infinity\",\"f\":\"NaN\",\"i64\":-1.0,\"u64\":1.8e1}",
+         "{\"d\":\"-Infinity\",\"f\":\"NaN\",\"i64\":\"-1\",\"u64\":\"18\"}"},
+        {"Numbers", "{\"d\":0.1,\"f\":0.1,\"ds\":[-0.0,1e300]}", "{\"d\":0.1,\"f\":0.1,\"ds\":[-0.0,1e+300]}"},
+        {"Known", "{\"at\":\"2026-11-28T02:50:00.250+02:00\",\"after\":\"-1.5s\",\"mask\":\"fooBar,baz.quxX\"}",
+         "{\"at\":\"2026-11-28T00:50:00.250Z\",\"after\":\"-1.500s\",\"mask\":\"fooBar,baz.quxX\"}"},
+        {"Known",
+         "{\"bag\":{\"z\":[1,null,{\"y\":true}]},\"anyJson\":null,\"list\":[],\"maybeNumber\":\"5\",\"nothing\":{}}",
+         "{\"bag\":{\"z\":[1,null,{\"y\":true}]},\"anyJson\":null,\"list\":[],\"maybeNumber\":\"5\",\"nothing\":{}}"},
+        {"Known", "{\"any\":{\"sku\":\"a\",\"@type\":\"type.googleapis.com/shapes.Line\"}}",
+         "{\"any\":{\"@type\":\"type.googleapis.com/shapes.Line\",\"sku\":\"a\"}}"},
+        {"Known",
+         "{\"any\":{\"@type\":\"x/google.protobuf.Duration\",\"value\":\"1s\"},\"maybeText\":\"\",\"nullValue\":null}",
+         "{\"any\":{\"@type\":\"x/google.protobuf.Duration\",\"value\":\"1s\"},\"maybeText\":\"\"}"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        ck_assert_str_eq(again(cases[i].type, cases[i].in), cases[i].out);
+}
+END_TEST
+
+START_TEST(json__what_does_not_fit_is_refused_with_its_place)
+{
+    static const struct {
+        const char *type, *json, *field, *words;
+        int line, column;
+    } cases[] = {
+        {"Order", "", "", "the JSON ends too early", 1, 1},
+        {"Order", "[]", "", "must be an object: shapes.Order", 1, 1},
+        {"Order", "{} {}", "", "something follows the message", 1, 4},
+        {"Order", "{\"orderId\":\"a\",}", "", "expected a key in quotes", 1, 16},
+        {"Order", "{\n \"lines\": [{\"sku\": \"a\"},\n  {\"skew\": \"b\"}]}", "lines[1].skew",
+         "there is no such field in shapes.Line", 3, 4},
+        {"Order", "{\"lines\":[{\"quantity\":2147483648}]}", "lines[0].quantity", "is out of the range of int32", 1,
+         23},
+        {"Order", "{\"lines\":[{\"quantity\":1.5}]}", "lines[0].quantity",
+         "must be a whole number, within the range of int32", 1, 23},
+        {"Order", "{\"lines\":{}}", "lines", "must be an array", 1, 10},
+        {"Order", "{\"lines\":[null]}", "lines[0]", "must be an object: shapes.Line", 1, 11},
+        {"Order", "{\"customer\":[]}", "customer", "must be an object: shapes.Customer", 1, 13},
+        {"Order", "{\"byRow\":{\"x\":{}}}", "by_row.x", "must be a whole number, within the range of int32", 1, 11},
+        {"Order", "{\"order_id\":\"a\",\"orderId\":\"b\"}", "order_id", "is set twice", 1, 17},
+        {"Order", "{\"card\":\"4\",\"cash\":true}", "cash", "another field of the same oneof is set, too: payment", 1,
+         13},
+        {"Order", "{\"color\":\"GREEN\"}", "color", "must be the name or number of a value of shapes.Color", 1, 10},
+        {"Order", "{\"token\":\"?\"}", "token", "must be bytes in base64", 1, 10},
+        {"Order", "{\"orderId\":5}", "order_id", "must be a text in quotes", 1, 12},
+        {"Order", "{\"orderId\":\"\\ud800\"}", "order_id", "this escape is none that JSON has", 1, 13},
+        {"Order", "{\"orderId\":\"\xff\"}", "order_id", "the text is not UTF-8", 1, 13},
+        {"Order", "{\"orderId\":\"a\nb\"}", "order_id",
+         "a string may not hold a control character; write it as an escape", 1, 14},
+        {"Order", "{\"cash\":\"true\"}", "cash", "must be true or false", 1, 9},
+        {"Order", "{\"priority\":01}", "priority", "this is no number", 1, 13},
+        {"Numbers", "{\"i64\":9223372036854775808}", "i64", "is out of the range of int64", 1, 8},
+        {"Numbers", "{\"i64\":-9223372036854775809}", "i64", "must be a whole number, within the range of int64", 1, 8},
+        {"Numbers", "{\"u64\":-1}", "u64", "is out of the range of uint64", 1, 8},
+        {"Numbers", "{\"f\":1e39}", "f", "is out of the range of float", 1, 6},
+        {"Known", "{\"at\":\"2026-02-29T00:00:00Z\"}", "at",
+         "must be a time of RFC 3339, as in \"2026-11-28T08:30:00Z\"", 1, 7},
+        {"Known", "{\"any\":{\"@type\":\"x/no.Such\"}}", "any",
+         "\"@type\" must be a name with a '/' before it, of a type in the schema", 1, 8},
+        {"Known", "{\"any\":{\"sku\":1}}", "any", "an Any needs its \"@type\"", 1, 8},
+        {"Known", "{\"anyJson\":1e999}", "any_json", "is out of the range of double", 1, 12},
+    };
+    struct bytes wire;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        ck_assert_msg(read(cases[i].type, cases[i].json, &wire) == E_ARGUMENT, "%s", cases[i].json);
+        ck_assert_msg(strcmp(detail.field, cases[i].field) == 0, "%s: %s: %s", cases[i].json, detail.field,
+                      detail.text);
+        ck_assert_msg(strcmp(detail.text, cases[i].words) == 0, "%s: %s", cases[i].json, detail.text);
+        ck_assert_msg(detail.line == cases[i].line && detail.column == cases[i].column, "%s: %d:%d", cases[i].json,
+                      detail.line, detail.column);
+    }
+}
+END_TEST
+
+START_TEST(json__depth_and_size_are_bounded)
+{
+    char text[2000] = "";
+    struct bytes wire, json;
+    for (int i = 0; i < 100; i++)
+        strcat(text, "{\"left\":");
+    strcat(text, "null");
+    for (int i = 0; i < 100; i++)
+        strcat(text, "}");
+    ck_assert_int_eq(read("Tree", text, &wire), 0);
+    struct builder b;
+    builder_init(&b, &pool, 1 << 16);
+    struct value v = {.kind = FIELD_MESSAGE, .text = wire};
+    build_field(&b, shapes_field(shapes_type(schema, "Tree"), "left"), &v);
+    ck_assert_int_eq(builder_finish(&b, &wire), 0);
+    ck_assert_int_eq(json_write(schema, shapes_type(schema, "Tree"), wire, false, &pool, 1 << 20, &json, &detail),
+                     E_ARGUMENT);
+    strcpy(text, "{\"anyJson\":");
+    memset(text + strlen(text), '[', 500);
+    ck_assert_int_eq(read("Known", text, &wire), E_ARGUMENT);
+    ck_assert_str_eq(detail.text, "the JSON is more than 100 deep");
+    ck_assert_int_eq(json_read(schema, shapes_type(schema, "Order"), bytes_of_text("{\"orderId\":\"0123456789\"}"),
+                               &pool, 11, &wire, &detail),
+                     E_PAYLOAD);
+    ck_assert_int_eq(
+        json_write(schema, shapes_type(schema, "Order"), bytes_of_text("\x0a\x01x"), false, &pool, 14, &json, &detail),
+        E_PAYLOAD);
+    ck_assert_int_eq(
+        json_write(schema, shapes_type(schema, "Order"), bytes_of_text("\x0a\x01x"), false, &pool, 15, &json, &detail),
+        0);
+}
+END_TEST
+
+START_TEST(json__what_has_no_form_is_not_written)
+{
+    static const struct {
+        const char *type, *wire, *field, *words;
+    } cases[] = {
+        {"Order", "\x0a\x05x", "shapes.Order", "the bytes are no message"},
+        {"Order", "\x0a\x01\xff", "shapes.Order", "holds a string that is not UTF-8"},
+        {"Known", "\x0a\x02\x10\xff", "google.protobuf.Timestamp", "the bytes are no message, or too many"},
+        {"Known", "\x0a\x0b\x10\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", "google.protobuf.Timestamp",
+         "is out of its range"},
+        {"Known", "\x3a\x05\x0a\x03x/y", "google.protobuf.Any", "holds a type that is not in the schema"},
+        {"Known",
+         "\x1a\x03\x0a\x01"
+         "A",
+         "google.protobuf.FieldMask", "holds a path that has no form in JSON"},
+    };
+    struct bytes json;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        int code = json_write(schema, shapes_type(schema, cases[i].type), bytes_of_text(cases[i].wire), false, &pool,
+                              1 << 20, &json, &detail);
+        ck_assert_msg(code == E_ARGUMENT, "%zu", i);
+        ck_assert_str_eq(detail.field, cases[i].field);
+        ck_assert_str_eq(detail.text, cases[i].words);
+    }
+}
+END_TEST
+
+START_TEST(json__a_skeleton_is_filled_in)
+{
+    struct bytes json, wire;
+    ck_assert_int_eq(json_skeleton(shapes_type(schema, "Order"), &pool, 1 << 16, &json), 0);
+    ck_assert_ptr_nonnull(strstr((const char *)json.at, "\"orderId\": \"\""));
+    ck_assert_ptr_nonnull(strstr((const char *)json.at, "\"card\": \"\""));
+    ck_assert_ptr_null(strstr((const char *)json.at, "\"cash\""));
+    ck_assert_ptr_nonnull(strstr((const char *)json.at, "\"color\": \"COLOR_NONE\""));
+    ck_assert_int_eq(read("Order", (const char *)json.at, &wire), 0);
+    ck_assert_int_eq(json_skeleton(shapes_type(schema, "Tree"), &pool, 1 << 16, &json), 0);
+    ck_assert_str_eq((const char *)json.at, "{\n  \"weight\": 0\n}");
+    struct schema *own = NULL;
+    ck_assert_int_eq(schema_read(bytes_of(descriptors, descriptors_size), &heap, &own, &detail), 0);
+    for (unsigned i = 0; schema_message_at(own, i) != NULL; i++) {
+        const struct message_type *type = schema_message_at(own, i);
+        ck_assert_int_eq(json_skeleton(type, &pool, 1 << 20, &json), 0);
+        int code = json_read(own, type, json, &pool, 1 << 20, &wire, &detail);
+        ck_assert_msg(code == 0, "%s: %s: %s", (const char *)type->name.at, detail.field, detail.text);
+    }
+    schema_destroy(own);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("json");
+    TCase *tests = tcase_create("json");
+    tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_add_test(tests, json__goes_in_and_comes_out);
+    tcase_add_test(tests, json__what_does_not_fit_is_refused_with_its_place);
+    tcase_add_test(tests, json__depth_and_size_are_bounded);
+    tcase_add_test(tests, json__what_has_no_form_is_not_written);
+    tcase_add_test(tests, json__a_skeleton_is_filled_in);
+    suite_add_tcase(suite, tests);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
