@@ -7,8 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What one piece may hold: the log of nearly every commit. More goes out in several. */
-#define PIECE_SIZE (256 << 10)
+/* What one piece may hold: the log of nearly every commit; more goes out in several. SQLite's own layer below takes at most 0x1ffff bytes in
+ * one write, and calls the disk full when it is given more. */
+#define PIECE_SIZE (64 << 10)
 
 /* Behind it in the same allocation lies the file of the layer below. */
 struct log_file {
