@@ -1,0 +1,389 @@
+"""Every option of sagad.yaml takes effect in a running sidecar: each is gone over, or under, and what comes of it is seen.
+
+The meta-test at the end reads sidecar/config/options.def: a row whose option has neither a test_NAME here nor a line in ELSEWHERE fails it.
+"""
+import importlib
+import os
+import queue
+import re
+import socket
+import sqlite3
+import struct
+import threading
+import time
+import unittest
+
+import grpc
+
+from harness import (PATIENCE_S, ROOT, Case, Client, Gate, Participant, Sidecar, definition, do, enlistment, fail, failure_of, message,
+                     reason_name, seconds, settled, state_name, step, undo, wait_until)
+
+Code = grpc.StatusCode
+
+# Options that another module's test goes over.
+ELSEWHERE = {
+    "data_dir": "test_process.Process.test_no_file_at_all",
+    "loops": "test_loops.Loops.test_connections_are_given_out_in_turn",
+    "definitions_dir": "test_reads.Reads.test_definitions_dir",
+    "listen": "test_process.Process.test_unix_socket",
+    "max_concurrent_calls": "test_bounds.Bounds.test_max_concurrent_calls",
+    "live_sagas_max": "test_errors.Errors.test_live_sagas_max",
+    "steps_max": "test_bounds.Bounds.test_steps_max",
+    "definitions_max": "test_errors.Errors.test_definitions_max",
+    "message_bytes_max": "test_bounds.Bounds.test_message_bytes_max",
+    "metadata_bytes_max": "test_bounds.Bounds.test_metadata_bytes_max",
+    "streams_max": "test_bounds.Bounds.test_streams_max",
+    "waiters_max": "test_bounds.Bounds.test_waiters_max",
+    "watchers_max": "test_bounds.Bounds.test_watchers_max",
+    "journal_bytes_max": "test_process.Process.test_journal_bytes_max",
+    "retention": "test_bounds.Bounds.test_retention",
+    "shutdown_grace": "test_process.Process.test_sigterm_cuts_what_does_not_end",
+    "log_format": "test_corners.Corners.test_json_logs",
+}
+
+
+class Http2:
+    """A connection that says no more than it must."""
+
+    def __init__(self, port):
+        self.socket = socket.create_connection(("127.0.0.1", port), PATIENCE_S)
+        self.socket.settimeout(PATIENCE_S)
+        self.socket.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0]))
+        self.got = b""
+
+    def take(self, size):
+        while len(self.got) < size:
+            more = self.socket.recv(65536)
+            if not more:
+                raise EOFError
+            self.got += more
+        taken, self.got = self.got[:size], self.got[size:]
+        return taken
+
+    def frame(self):
+        """(type, flags, payload) of the next frame; EOFError when the peer has closed."""
+        head = self.take(9)
+        return head[3], head[4], self.take(int.from_bytes(head[:3], "big"))
+
+    def close(self):
+        self.socket.close()
+
+
+class Options(Case):
+    def setUp(self):
+        super().setUp()
+        self.sidecars = []
+
+    def tearDown(self):
+        for sidecar in self.sidecars:
+            sidecar.close()
+
+    def sidecar_with(self, **options):
+        options.setdefault("targets", {"shop": self.shop.address})
+        self.sidecars.append(Sidecar(**options))
+        return self.sidecars[-1]
+
+    def start(self, **options):
+        return self.sidecar_with(**options).client
+
+    # ---- targets ----
+
+    def test_targets(self):
+        """Each name leads to its own address."""
+        other = Participant()
+        self.addCleanup(other.stop)
+        client = self.start(targets={"shop": self.shop.address, "other": other.address})
+        client.register(definition("two", step("a"), step("b", after=["a"]).replace("target: shop", "target: other")))
+        saga_id = client.run("two").id
+        self.assertEqual((["a"], ["b"]), ([c.step for c in self.shop.of(saga_id)], [c.step for c in other.of(saga_id)]))
+
+    def test_address(self):
+        """As a mapping it says the same as the plain text."""
+        client = self.start(targets={"shop": {"address": self.shop.address}})
+        client.register(definition("one", step("a")))
+        self.assertState("COMMITTED", client.run("one"))
+
+    def test_timeout(self):
+        """What an attempt may take where nothing else says it: the participant is told, and it ends by then."""
+        client = self.start(targets={"shop": {"address": self.shop.address, "timeout": "400ms"}, "slow": self.shop.address},
+                            default_retry={"maxAttempts": 2, "initialBackoff": "1ms", "maxBackoff": "1ms"})
+        gate = Gate()
+        self.shop.on(do("a"), gate)
+        client.register(definition("one", step("a")))
+        client.register(definition("other", step("b").replace("target: shop", "target: slow")))
+        began = time.monotonic()
+        saga = client.run("one")
+        took = time.monotonic() - began
+        self.assertState("COMPENSATED", saga)
+        first, second = self.shop.of(saga.id, "action")
+        for call in (first, second):
+            self.assertLess(call.time_left, 0.5)
+        self.assertGreater(took, 0.75, "twice 400 ms")
+        self.assertLess(took, 8)
+        saga_id = client.run("other").id
+        self.assertGreater(self.shop.of(saga_id)[0].time_left, 5, "the default is 10 s")
+
+    # ---- sagas ----
+
+    def test_payload_bytes_max(self):
+        client = self.start(payload_bytes_max="2KiB")
+        client.register(definition("one", step("a")))
+        self.assertState("COMMITTED", client.run("one", input=b"x" * 2048))
+        failure = self.refused("RESOURCE_EXHAUSTED", "PAYLOAD_BYTES_MAX", client.Start, definition="one", input=b"x" * 2049)
+        self.assertIn("input", failure.field or failure.text)
+        saga_id = client.Begin(name="x", enlist=[enlistment("a", request=b"x" * 2048)]).saga_id
+        self.refused("RESOURCE_EXHAUSTED", "PAYLOAD_BYTES_MAX", client.Enlist, saga_id=saga_id,
+                     enlist=[enlistment("b", request=b"x" * 2049)])
+        self.refused("RESOURCE_EXHAUSTED", "PAYLOAD_BYTES_MAX", client.Settle, saga_id=saga_id,
+                     settle=[settled("a", output=b"x" * 2049)])
+        client.Commit(saga_id=saga_id, settle=[settled("a", output=b"x" * 2048)])
+
+    def test_definition_bytes_max(self):
+        client = self.start(definition_bytes_max="1KiB")
+        text = definition("one", step("a"))
+        client.register(text + "#" * (1024 - len(text)))
+        failure = self.failure(client.register, definition("two", step("a")) + "#" * 1024)
+        self.assertRegex(failure.text, "definition_bytes_max|1KiB|1024")
+
+    def failure(self, call, *args, **fields):
+        with self.assertRaises(grpc.RpcError) as raised:
+            call(*args, **fields)
+        return failure_of(raised.exception)
+
+    def test_deadline_max(self):
+        """Of deadlines, leases and timeouts, in requests and in definitions."""
+        client = self.start(deadline_max="2s", targets={"shop": {"address": self.shop.address, "timeout": "1s"}})
+        client.register(definition("one", step("a")))
+        client.Start(definition="one", deadline=seconds(2))
+        for call, fields in ((client.Start, {"definition": "one", "deadline": seconds(3)}),
+                             (client.Begin, {"name": "x", "deadline": seconds(3)}),
+                             (client.Begin, {"name": "x", "lease": seconds(3)})):
+            failure = self.failure(call, **fields)
+            self.assertEqual("INVALID_ARGUMENT", failure.code, fields)
+            self.assertIn("deadline_max", failure.text)
+        for more in ("deadline: 3s\n", ):
+            self.assertEqual("INVALID_ARGUMENT", self.failure(client.register, definition("late", step("a"), extra=more)).code)
+        saga = client.saga(client.Begin(name="x").saga_id)
+        self.assertState("RUNNING", saga)
+
+    def turned_back(self, client, saga_id, keep_alive):
+        """Awaits that the saga turns back; returns (reason, seconds that it took)."""
+        began = time.monotonic()
+
+        def over():
+            if keep_alive and state_name(client.saga(saga_id)) == "RUNNING":
+                try:
+                    client.KeepAlive(saga_id=saga_id)
+                except grpc.RpcError:
+                    return True
+            return state_name(client.saga(saga_id)) != "RUNNING"
+        wait_until(over, "the saga turns back")
+        return reason_name(client.saga(saga_id).reason), time.monotonic() - began
+
+    def test_enlisted_deadline_default(self):
+        client = self.start(enlisted_deadline_default="1200ms", enlisted_lease_default="1s")
+        saga_id = client.Begin(name="x", enlist=[enlistment("a")]).saga_id
+        reason, took = self.turned_back(client, saga_id, True)
+        self.assertEqual("DEADLINE", reason)
+        self.assertTrue(1.0 < took < 6, took)
+
+    def test_enlisted_lease_default(self):
+        client = self.start(enlisted_lease_default="700ms")
+        saga_id = client.Begin(name="x", enlist=[enlistment("a")]).saga_id
+        reason, took = self.turned_back(client, saga_id, False)
+        self.assertEqual("LEASE", reason)
+        self.assertTrue(0.5 < took < 6, took)
+
+    def test_default_retry(self):
+        client = self.start(default_retry={"maxAttempts": 4, "initialBackoff": "100ms", "maxBackoff": "100ms", "jitter": 0})
+        self.shop.on(do("a"), fail(Code.UNAVAILABLE))
+        client.register(definition("one", step("a", compensate=False)))
+        saga_id = client.run("one").id
+        calls = self.shop.of(saga_id)
+        self.assertEqual([1, 2, 3, 4], [c.attempt for c in calls])
+        for before, after in zip(calls, calls[1:]):
+            self.assertTrue(0.09 < after.began - before.ended < 2, (before.ended, after.began))
+
+    def test_default_compensation_retry(self):
+        client = self.start(default_compensation_retry={"maxAttempts": 3, "initialBackoff": "100ms", "maxBackoff": "100ms", "jitter": 0})
+        self.shop.on(undo("a"), fail(Code.UNAVAILABLE))
+        self.shop.on(do("b"), fail(Code.NOT_FOUND))
+        client.register(definition("back", step("a"), step("b", after=["a"])))
+        enlisted = client.Begin(name="x", enlist=[enlistment("a")]).saga_id
+        client.Abort(saga_id=enlisted)
+        for saga_id in (client.Start(definition="back").saga_id, enlisted):
+            client.stuck(saga_id)
+            calls = self.shop.of(saga_id, "compensation")
+            self.assertEqual([1, 2, 3], [c.attempt for c in calls])
+            for before, after in zip(calls, calls[1:]):
+                self.assertTrue(0.09 < after.began - before.ended < 2)
+
+    # ---- serving ----
+
+    def test_calls_max(self):
+        """More calls at once than it says are refused, with what to do; with fewer all are served again."""
+        client = self.start(loops=1, calls_max=8, streams_max=1, watchers_max=1, waiters_max=6)
+        saga_id = client.Begin(name="x").saga_id
+        begin = client.channel.unary_unary("/saga.v1.Coordinator/Begin")
+        wait = client.channel.unary_unary("/saga.v1.Coordinator/Wait")
+        waits = [wait.future(message("saga.v1.WaitRequest")(saga_id=saga_id).SerializeToString(), timeout=2 * PATIENCE_S)
+                 for _ in range(6)]
+        held = queue.Queue()
+        pipe = client.Pipe(iter(held.get, None))
+        held.put(message("saga.v1.PipeRequest")())
+        next(pipe)
+
+        def refused():
+            """Seven of eight places are taken: of many that come in one turn, all but one are too many."""
+            calls = [begin.future(message("saga.v1.BeginRequest")(name="y").SerializeToString(), timeout=PATIENCE_S) for _ in range(40)]
+            failures = [failure_of(c.exception()) for c in calls if c.exception() is not None]
+            for failure in failures:
+                self.assertEqual(("RESOURCE_EXHAUSTED", "QUEUE_FULL"), (failure.code, failure.reason))
+                self.assertGreater(failure.retry_delay_ms, 0)
+            return len(failures)
+        wait_until(refused, "one call too many is refused")
+        client.Commit(saga_id=saga_id)
+        for w in waits:
+            w.result(PATIENCE_S)
+        held.put(None)
+        self.assertEqual([], list(pipe))
+
+    def test_connection_streams_max(self):
+        client = self.start(connection_streams_max=2)
+        raw = Http2(self.sidecars[0].port)
+        kind, flags, payload = raw.frame()
+        self.assertEqual(4, kind)
+        settings = dict(struct.unpack(">HI", payload[i:i + 6]) for i in range(0, len(payload), 6))
+        self.assertEqual(2, settings[3], "SETTINGS_MAX_CONCURRENT_STREAMS")
+        raw.close()
+        # What a client of this connection sees: the third waits for one of the two, while another connection is served.
+        saga_id = client.Begin(name="x").saga_id
+        wait = client.channel.unary_unary("/saga.v1.Coordinator/Wait")
+        waits = [wait.future(message("saga.v1.WaitRequest")(saga_id=saga_id).SerializeToString(), timeout=2 * PATIENCE_S)
+                 for _ in range(2)]
+        with self.assertRaises(grpc.RpcError) as raised:
+            wait_until(lambda: client.ListDefinitions(timeout=0.5) and False, "no third call gets through")
+        self.assertEqual(Code.DEADLINE_EXCEEDED, raised.exception.code())
+        other = Client(client.address)
+        other.Commit(saga_id=saga_id)
+        other.close()
+        for w in waits:
+            w.result(PATIENCE_S)
+        client.ListDefinitions()
+
+    def test_pipe_commands_max(self):
+        client = self.start(pipe_commands_max=3)
+        commands = [{"begin": {"name": "x"}}] * 4
+        self.assertEqual(3, len(next(client.Pipe(iter([message("saga.v1.PipeRequest")(commands=commands[:3])]))).results))
+        failure = self.failure(lambda: list(client.Pipe(iter([message("saga.v1.PipeRequest")(commands=commands)]), timeout=PATIENCE_S)))
+        self.assertIn("pipe_commands_max", failure.text)
+
+    def test_handshake_timeout(self):
+        sidecar = self.sidecar_with(handshake_timeout="600ms")
+        began = time.monotonic()
+        with socket.create_connection(("127.0.0.1", sidecar.port), PATIENCE_S) as silent:
+            silent.settimeout(PATIENCE_S)
+            self.assertEqual(b"", silent.recv(1))
+        self.assertTrue(0.5 < time.monotonic() - began < 5)
+
+    def keepalive(self, **options):
+        """(seconds until the ping, seconds from there until the connection is closed) of a peer that answers none."""
+        raw = Http2(self.sidecar_with(**options).port)
+        began = time.monotonic()
+        pinged = None
+        try:
+            while True:
+                kind, flags, _ = raw.frame()
+                if kind == 4 and not flags & 1:
+                    raw.socket.sendall(bytes([0, 0, 0, 4, 1, 0, 0, 0, 0]))
+                if kind == 6 and not flags & 1:
+                    pinged = time.monotonic() - began
+        except (EOFError, ConnectionError):
+            return pinged, time.monotonic() - began - (pinged or 0)
+        finally:
+            raw.close()
+
+    def test_keepalive_time(self):
+        """The least that the option takes, 10 s: a silent connection is asked then, and closed when it does not answer."""
+        pinged, closed = self.keepalive(keepalive_time="10s", keepalive_timeout="1s")
+        self.assertIsNotNone(pinged)
+        self.assertTrue(8 < pinged < 16, pinged)
+        self.assertTrue(0.5 < closed < 4, closed)
+
+    def test_keepalive_timeout(self):
+        pinged, closed = self.keepalive(keepalive_time="10s", keepalive_timeout="5s")
+        self.assertTrue(4 < closed < 12, (pinged, closed))
+
+    def test_connect_timeout(self):
+        """A target that takes a connection and says nothing: what waits for it is given up when its time is over."""
+        for timeout, least, most in (("400ms", 0.3, 1.4), ("2s", 1.8, 9)):
+            with socket.socket() as silent:
+                silent.bind(("127.0.0.1", 0))
+                silent.listen(64)
+                silent.settimeout(PATIENCE_S)
+                client = self.start(targets={"shop": "127.0.0.1:%d" % silent.getsockname()[1]}, connect_timeout=timeout)
+                client.register(definition("one", step("a")))
+                saga_id = client.Start(definition="one").saga_id
+                connection, _ = silent.accept()
+                began = time.monotonic()
+                connection.settimeout(PATIENCE_S)
+                try:
+                    while connection.recv(65536):
+                        pass
+                except ConnectionError:
+                    pass
+                took = time.monotonic() - began
+                connection.close()
+                self.assertTrue(least < took < most, (timeout, took))
+            self.assertState("COMPENSATED", client.end(saga_id))
+
+    # ---- the journal ----
+
+    def largest_frame(self, **options):
+        """The bytes of the largest frame that many calls at once make, with 1 KiB in each."""
+        sidecar = self.sidecar_with(loops=1, **options)
+        begin = sidecar.client.channel.unary_unary("/saga.v1.Coordinator/Begin")
+        request = message("saga.v1.BeginRequest")(name="x", enlist=[enlistment("a", request=os.urandom(1024))]).SerializeToString()
+        for call in [begin.future(request, timeout=PATIENCE_S) for _ in range(100)]:
+            call.result()
+        sidecar.kill()
+        database = sqlite3.connect(os.path.join(sidecar.options["data_dir"], "journal.db"))
+        size = database.execute("SELECT max(length(body)) FROM frames").fetchone()[0]
+        database.close()
+        sidecar.start()
+        return size
+
+    def test_commit_bytes_max(self):
+        self.assertLess(self.largest_frame(commit_bytes_max="4KiB"), 4096 + 2048)
+        wait_until(lambda: self.largest_frame() > 2 * 4096, "many calls in one frame")
+
+    # ---- the log ----
+
+    def test_log_level(self):
+        """What is less grave is not written."""
+        for level, expected in (("error", set()), ("warn", set()), ("info", {"info"}), ("debug", {"info", "debug"})):
+            path = "unix:/tmp/saga-level-%d-%s.sock" % (os.getpid(), level)
+            self.sidecars.append(Sidecar(start=False, log_level=level, listen=[path]))
+            sidecar = self.sidecars[-1]
+            sidecar.spawn()
+            client = Client(path, wait_for_ready=True)
+            client.Begin(name="x")
+            client.close()
+            sidecar.stop()
+            self.assertEqual(expected, {line.get("level") for line in sidecar.log()}, level)
+
+
+class EveryOption(unittest.TestCase):
+    def test_every_row_has_its_test(self):
+        with open(os.path.join(ROOT, "sidecar/config/options.def"), encoding="utf-8") as f:
+            text = f.read()
+        rows = re.findall(r"^(?:TARGET_)?OPTION\(\s*\w+, (\w+),", text, re.M)
+        self.assertGreater(len(rows), 30)
+        self.assertEqual(len(rows), len(re.findall(r"^(?:TARGET_)?OPTION\(", text, re.M)))
+        here = {name[5:] for name in dir(Options) if name.startswith("test_")}
+        missing = [row for row in rows if row not in here and row not in ELSEWHERE]
+        self.assertEqual([], missing, "these options have no test that goes over them (tests/e2e/test_options.py)")
+        self.assertEqual(set(), set(ELSEWHERE) - set(rows), "options that are no more")
+        for row, place in ELSEWHERE.items():
+            module, case, test = place.split(".")
+            self.assertTrue(hasattr(getattr(importlib.import_module(module), case), test), place)
