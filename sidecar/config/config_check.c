@@ -100,6 +100,8 @@ static int check_shares(const struct config_reader *r)
         return refuse(r, PAIR(streams_max, loops), "not be below", ": each loop has its share");
     if (c->waiters_max < n)
         return refuse(r, PAIR(waiters_max, loops), "not be below", ": each loop has its share");
+    if (c->watchers_max < n)
+        return refuse(r, PAIR(watchers_max, loops), "not be below", ": each loop has its share");
     if (c->calls_max / n <= (c->streams_max + n - 1) / n + (c->waiters_max + n - 1) / n)
         return yaml_refuse(loops, E_ARGUMENT, r->detail,
                            "a loop's share of calls_max (%u) must be above its share of streams_max (%u) and "

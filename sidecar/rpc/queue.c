@@ -70,13 +70,19 @@ static bool take_one(struct rpc *r, gpr_timespec until)
     return true;
 }
 
+/* Whether the owner has enough of a turn; what is left comes with the next one. */
+static bool enough(const struct rpc *r)
+{
+    return r->callbacks.enough != NULL && r->callbacks.enough(r->callbacks.self);
+}
+
 /* Takes out what is there. Returns how many events that was, and whether nothing is left. */
 static int drain(struct rpc *r, int handled)
 {
     const gpr_timespec at_once = gpr_inf_past(GPR_CLOCK_MONOTONIC);
     int empty = 0;
     r->drained = false;
-    while (handled < TURN_EVENTS_MAX) {
+    while (handled < TURN_EVENTS_MAX && !enough(r)) {
         if (take_one(r, at_once)) {
             handled++;
             empty = 0;

@@ -66,6 +66,8 @@ struct rpc_callbacks {
     void (*on_cancelled)(void *self, struct rpc_call *call);
     /* A message given to rpc_send has left: the next one may follow. */
     void (*on_sent)(void *self, struct rpc_call *call);
+    /* Asked between two events of a turn: whether the owner wants no more of it. May be NULL. */
+    bool (*enough)(void *self);
     /* A connection was turned away, since the process has no file for it. On the door's own thread, once a minute at most; may be NULL. */
     void (*on_turned_away)(void *self);
     /* A call out has ended. */

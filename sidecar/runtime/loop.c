@@ -310,6 +310,12 @@ static void on_reply(void *self, const struct reply_effect *reply, const struct 
     api_reply(((struct loop *)self)->api, reply, detail);
 }
 
+/* A commit is bounded in bytes, so a turn ends when it has gathered as much. */
+static bool enough(void *self)
+{
+    return core_batch_full(((struct loop *)self)->core);
+}
+
 static void tell_turned_away(void *self)
 {
     (void)self;
@@ -339,6 +345,7 @@ static int open_rpc(struct loop *s, struct error_detail *detail)
         .on_cancelled = on_cancelled,
         .on_sent = on_sent,
         .on_answer = outcalls_answer,
+        .enough = enough,
         .on_turned_away = tell_turned_away,
         .self = s,
     };

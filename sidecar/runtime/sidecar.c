@@ -85,7 +85,7 @@ static uint32_t part(uint32_t whole, unsigned k, unsigned count)
     return whole / count + (k < whole % count);
 }
 
-static int share(const struct config *config, unsigned k, struct config *own)
+int sidecar_share(const struct config *config, unsigned k, struct config *own)
 {
     unsigned count = config->loops;
     struct config_target *targets = calloc(config->target_count + 1, sizeof *targets);
@@ -102,6 +102,7 @@ static int share(const struct config *config, unsigned k, struct config *own)
     own->streams_max = part(config->streams_max, k, count);
     own->metrics_series_max = part(config->metrics_series_max, k, count);
     own->waiters_max = part(config->waiters_max, k, count);
+    own->watchers_max = part(config->watchers_max, k, count);
     own->journal_bytes_max = config->journal_bytes_max / count;
     return 0;
 }
@@ -217,7 +218,7 @@ int sidecar_open(const struct config *config, struct sidecar **out, struct error
         return error_set(detail, E_MEMORY, "", NULL);
     code = open_http(config, sidecar, detail);
     for (unsigned k = sidecar->count; code == 0 && k-- > 0;) {
-        if (share(config, k, &sidecar->configs[k]) != 0)
+        if (sidecar_share(config, k, &sidecar->configs[k]) != 0)
             code = error_set(detail, E_MEMORY, "", NULL);
         else
             code = loop_open(&sidecar->configs[k], sidecar, k, &sidecar->loops[k], detail);

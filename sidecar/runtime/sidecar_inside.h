@@ -27,6 +27,10 @@ struct sidecar {
 #define JOURNAL_PATH_SIZE 8192
 const char *sidecar_journal_path(const struct config *config, unsigned k, char path[JOURNAL_PATH_SIZE]);
 
+/* What loop k has of a configuration: its share of each bound that is the whole sidecar's. own->targets is to be freed. Returns 0 or
+ * E_MEMORY. */
+int sidecar_share(const struct config *config, unsigned k, struct config *own);
+
 /* A loop cannot go on: all stop. Returns once its own stop has been asked for. */
 void sidecar_loop_failed(struct loop *s);
 /* Loop 0 lets nobody in any more: now the others may stop. */

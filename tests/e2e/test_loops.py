@@ -1,6 +1,7 @@
 """Several loops behind one address: whichever connection a request comes over, it is as if there were one. (SAGA_TEST_LOOPS=3 runs all the
 other tests with several loops.)"""
 import os
+import queue
 import resource
 import sqlite3
 import threading
@@ -218,6 +219,92 @@ class Loops(Case):
             for client in clients:
                 client.close()
             sidecar.close()
+
+
+class Shares(Case):
+    """A bound is the whole sidecar's: over all connections, exactly as much is let in as it says."""
+
+    def setUp(self):
+        super().setUp()
+        self.clients = []
+
+    def start(self, **options):
+        sidecar = Sidecar(loops=COUNT, **dict({"targets": {"shop": self.shop.address}}, **options))
+        self.addCleanup(sidecar.close)
+        self.clients = one_of_each(sidecar)
+        self.addCleanup(lambda: [c.close() for c in self.clients])
+        return sidecar
+
+    def let_in(self, call, reason):
+        """How many are let in: each connection goes on until it is refused with this reason. A stream is let in when it is there after a
+        call that came behind it."""
+        count = 0
+        for client in self.clients:
+            for _ in range(20):
+                try:
+                    call(client)
+                    count += 1
+                except grpc.RpcError as error:
+                    self.assertEqual(reason, failure_of(error).reason, error)
+                    break
+            else:
+                self.fail("it has no bound")
+        return count
+
+    def test_live_sagas(self):
+        self.start(live_sagas_max=7)
+        self.assertEqual(7, self.let_in(lambda client: client.Begin(name="x"), "LIVE_SAGAS_MAX"))
+
+    def held(self, call):
+        """Raises the failure of a call that is refused; otherwise it is held."""
+        try:
+            call.result(0.5)
+        except grpc.FutureTimeoutError:
+            self.addCleanup(call.cancel)
+        return call
+
+    def test_waiters(self):
+        self.start(waiters_max=7)
+        ids = {client: client.Begin(name="x").saga_id for client in self.clients}
+
+        def wait(client):
+            call = client.channel.unary_unary("/saga.v1.Coordinator/Wait").future(
+                message("saga.v1.WaitRequest")(saga_id=ids[client]).SerializeToString(), timeout=60)
+            self.held(call)
+        self.assertEqual(7, self.let_in(wait, "QUEUE_FULL"))
+
+    def test_streams_and_watchers(self):
+        self.start(streams_max=8, watchers_max=5)
+        ids = {client: client.Begin(name="x").saga_id for client in self.clients}
+
+        def watch(client):
+            stream = client.Watch(saga_id=ids[client], timeout=60)
+            next(stream)
+            self.addCleanup(stream.cancel)
+        self.assertEqual(5, self.let_in(watch, "QUEUE_FULL"))
+
+        def pipe(client):
+            requests = queue.Queue()
+            stream = client.Pipe(iter(requests.get, None), timeout=60)
+            requests.put(message("saga.v1.PipeRequest")())
+            self.addCleanup(stream.cancel)
+            next(stream)
+        self.assertEqual(3, self.let_in(pipe, "STREAMS_MAX"))
+
+    def test_calls_of_a_target(self):
+        sidecar = self.start(targets={"shop": {"address": self.shop.address, "max_concurrent_calls": 5}})
+        gate = Gate()
+        self.shop.on(do("a"), gate)
+        sidecar.client.register(definition("one", step("a")))
+        ids = [client.Start(definition="one").saga_id for client in self.clients for _ in range(10)]
+        for _ in range(5):
+            gate.await_call()
+        waiting = lambda: sum("a free place" in sidecar.client.saga(i).steps[0].waiting_for for i in ids)
+        wait_until(lambda: waiting() == 25, "all others wait for a place")
+        self.assertEqual(5, sum(len(self.shop.of(i)) for i in ids))
+        gate.open()
+        for saga_id in ids:
+            self.assertState("COMMITTED", sidecar.client.end(saga_id))
 
 
 class Lives(unittest.TestCase):

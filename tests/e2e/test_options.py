@@ -15,6 +15,7 @@ import unittest
 
 import grpc
 
+import test_watching
 from harness import (PATIENCE_S, ROOT, Case, Client, Gate, Participant, Sidecar, definition, do, enlistment, fail, failure_of, message,
                      reason_name, seconds, settled, state_name, step, undo, wait_until)
 
@@ -39,6 +40,7 @@ ELSEWHERE = {
     "retention": "test_bounds.Bounds.test_retention",
     "shutdown_grace": "test_process.Process.test_sigterm_cuts_what_does_not_end",
     "log_format": "test_corners.Corners.test_json_logs",
+    "http_listen": "test_watching.Probes.test_ready_and_live",
 }
 
 
@@ -356,6 +358,24 @@ class Options(Case):
     def test_commit_bytes_max(self):
         self.assertLess(self.largest_frame(commit_bytes_max="4KiB"), 4096 + 2048)
         wait_until(lambda: self.largest_frame() > 2 * 4096, "many calls in one frame")
+
+    # ---- metrics ----
+
+    def series(self, **options):
+        """(all series of /metrics after sagas of 60 definitions, those among them whose labels are _other)"""
+        sidecar = self.sidecar_with(http_listen="127.0.0.1:0", loops=1, **options)
+        for i in range(60):
+            sidecar.client.register(definition("d%d" % i, step("a")))
+            self.assertState("COMMITTED", sidecar.client.run("d%d" % i))
+        found = test_watching.samples(test_watching.get(sidecar, "/metrics")[2])
+        return len(found), sum("_other" in [v for _, v in labels] for _, labels in found)
+
+    def test_metrics_series_max(self):
+        many, other = self.series()
+        few, more = self.series(metrics_series_max=100)
+        self.assertEqual(0, other)
+        self.assertGreater(more, 0)
+        self.assertLess(few, 2 * many / 3)
 
     # ---- the log ----
 

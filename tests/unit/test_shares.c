@@ -1,0 +1,66 @@
+/* A bound of the configuration is the whole sidecar's: what its loops have of it adds up to the whole, and none has nothing. */
+#include "sidecar/runtime/sidecar_inside.h"
+
+#include <check.h>
+#include <stdlib.h>
+
+struct shared {
+    const char *name;
+    size_t offset;
+};
+
+static const struct shared counts[] = {
+    {"live_sagas_max", offsetof(struct config, live_sagas_max)}, {"calls_max", offsetof(struct config, calls_max)},
+    {"streams_max", offsetof(struct config, streams_max)},       {"waiters_max", offsetof(struct config, waiters_max)},
+    {"watchers_max", offsetof(struct config, watchers_max)},
+};
+
+static uint32_t *count_of(struct config *c, const struct shared *shared)
+{
+    return (uint32_t *)(void *)((char *)c + shared->offset);
+}
+
+START_TEST(shares__add_up_to_the_whole)
+{
+    for (unsigned loops = 1; loops <= SAGA_LOOPS_MAX; loops++) {
+        struct config_target target = {.name = "shop", .max_concurrent_calls = 3 * loops + loops / 2};
+        struct config whole = {
+            .loops = loops, .targets = &target, .target_count = 1, .journal_bytes_max = UINT64_C(1) << 40};
+        uint64_t sums[sizeof counts / sizeof counts[0]] = {0}, calls = 0, journal = 0;
+        for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++)
+            *count_of(&whole, &counts[i]) = loops + (uint32_t)i * 7;
+        for (unsigned k = 0; k < loops; k++) {
+            struct config own;
+            ck_assert_int_eq(sidecar_share(&whole, k, &own), 0);
+            for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
+                ck_assert_msg(*count_of(&own, &counts[i]) > 0, "%s of loop %u of %u", counts[i].name, k, loops);
+                sums[i] += *count_of(&own, &counts[i]);
+            }
+            ck_assert_str_eq(own.targets[0].name, "shop");
+            ck_assert_uint_gt(own.targets[0].max_concurrent_calls, 0);
+            calls += own.targets[0].max_concurrent_calls;
+            journal += own.journal_bytes_max;
+            free((void *)(uintptr_t)own.targets);
+        }
+        for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++)
+            ck_assert_msg(sums[i] == *count_of(&whole, &counts[i]), "%s over %u loops: %lu", counts[i].name, loops,
+                          (unsigned long)sums[i]);
+        ck_assert_uint_eq(calls, target.max_concurrent_calls);
+        ck_assert_uint_le(journal, whole.journal_bytes_max);
+        ck_assert_uint_gt(journal, whole.journal_bytes_max - loops);
+    }
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("shares");
+    TCase *cases = tcase_create("shares");
+    tcase_add_test(cases, shares__add_up_to_the_whole);
+    suite_add_tcase(suite, cases);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
