@@ -105,7 +105,7 @@ $(B)/lib/proto.a: $(PB_O) $(B)/gen/descriptors.o
 SIDECAR_ROOMS := $(patsubst %/,%,$(wildcard sidecar/*/))
 CLIENT_ROOMS := client-lib/src client-lib/sqlite client-lib/pq client-lib/sagactl
 # Rooms that reach for nothing of the system (tests/checks/symbols.sh), and the reader of definitions with them.
-PURE := sidecar/engine sidecar/resilience sidecar/definition sidecar/message compensations sidecar/base
+PURE := sidecar/engine sidecar/resilience sidecar/definition sidecar/expression sidecar/message compensations sidecar/base
 room_sources = $(filter-out %/main.c,$(wildcard $(1)/*.c $(1)/sqlite/*.c))
 room_objects = $(patsubst %.c,$(B)/obj/%.o,$(foreach r,$(1),$(call room_sources,$(r))))
 room_archive = $(B)/lib/$(subst /,_,$(1)).a
@@ -233,6 +233,7 @@ make crash           sagad and participants killed 300 times under load; make cr
 make store-crash     the journal's disk crashed, torn, failed and filled at every point
 make sim             the simulator: SEED=n replays one world, N=n runs many; sim-smoke, sim-soak, sim-exhaust, sim-defects, sim-gate
 make fuzz            every fuzzer for FUZZ_SECONDS each; make fuzz-smoke for a few seconds
+make cel-conformance runs CEL's own conformance suite, which it gets from the npm registry
 make bench           measures beside the references; bench-check counts instructions; bench-peers runs another engine beside
 make journal-fixture keeps a journal of this schema for the tests of those to come; record-corpus what fuzzing of records begins with
 make docs-options    writes what the documents say of the options; docs-sagactl likewise for the CLI

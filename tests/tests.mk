@@ -55,7 +55,7 @@ message-test: $(B)/message_peer
 # What can be said of the tree without running it.
 .PHONY: tree-check check make-check
 tree-check: $(call archives,$(PURE))
-	@sh tests/checks/symbols.sh $(call archives,sidecar/engine sidecar/resilience sidecar/message compensations sidecar/base) \
+	@sh tests/checks/symbols.sh $(call archives,sidecar/engine sidecar/resilience sidecar/expression sidecar/message compensations sidecar/base) \
 		$(B)/obj/sidecar/definition/names.o $(B)/obj/sidecar/definition/model.o
 	@$(PYTHON) tests/checks/includes.py
 	@$(PYTHON) tests/checks/docs.py
@@ -138,6 +138,22 @@ fuzz-run: $(FUZZ)
 		$(call limit,$$(($(FUZZ_SECONDS) + 60))) $$f -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
 			-artifact_prefix=$(B)/fuzz/$$n- $$found $$seeds > $$log 2>&1 || { tail -60 $$log; exit 1; }; \
 		echo "fuzz_$$n: $$(sed -n 's/^stat::number_of_executed_units: *//p' $$log) inputs in $(FUZZ_SECONDS) s"; done
+
+# ---- CEL's own conformance suite, from the npm registry; node is needed ------------------------------------------------
+
+# Prints how many cases of each file pass, and fails below what docs/expressions.md promises. Those that do not: make cel-conformance CEL=-v
+PROGRAMS += $(B)/cel_conformance
+$(B)/cel_conformance: $(B)/obj/tests/conformance/cel_conformance.o $(call support_objects,panic) \
+	$(call archives,sidecar/expression sidecar/message sidecar/base) $(PROTO_LIB)
+CEL_SUITE := build/cel-suite
+$(CEL_SUITE)/cases.txt: $(wildcard tests/conformance/*.mjs tests/conformance/*.json)
+	@mkdir -p $(CEL_SUITE)
+	@cp $^ $(CEL_SUITE)
+	$(Q)cd $(CEL_SUITE) && npm ci --ignore-scripts --no-audit --no-fund --fetch-retries=1 >npm.log 2>&1 || { tail -15 npm.log; exit 1; }
+	$(Q)cd $(CEL_SUITE) && node convert.mjs
+.PHONY: cel-conformance
+cel-conformance: $(B)/cel_conformance $(CEL_SUITE)/cases.txt
+	@$(call limit,60) $< $(CEL_SUITE)/types.bin $(CEL_SUITE)/cases.txt $(CEL)
 
 # ---- what is written by programs: documents, fixtures ---------------------------------------------------------------
 

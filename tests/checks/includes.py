@@ -16,6 +16,7 @@ ROOMS = {
     "sidecar/definition": (["sidecar/base"], PURE | {"inttypes.h", "yaml.h", "stdlib.h", "stdio.h", "ctype.h"}),
     "sidecar/resilience": (["sidecar/base"], PURE),
     "sidecar/message": (["sidecar/base"], PURE),
+    "sidecar/expression": (["sidecar/base", "sidecar/message"], PURE),
     "sidecar/engine": (["sidecar/base", "sidecar/definition/model.h", "sidecar/definition/names.h", "sidecar/resilience",
                         "compensations"], PURE),
     "sidecar/journal": (["sidecar/base", "sidecar/engine/record.h", "sidecar/definition/model.h", "compensations"], None),

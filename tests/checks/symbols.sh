@@ -3,7 +3,7 @@
 set -eu
 engine=$1
 shift
-allowed='memcpy|memset|memcmp|memmove|strlen|strcmp|saga_panic|__stack_chk_fail|__memcpy_chk|__memset_chk|_GLOBAL_OFFSET_TABLE_'
+allowed='memcpy|memset|memcmp|memmove|memchr|strlen|strcmp|saga_panic|__stack_chk_fail|__memcpy_chk|__memset_chk|_GLOBAL_OFFSET_TABLE_'
 defined=$(mktemp)
 trap 'rm -f "$defined"' EXIT
 nm --defined-only "$engine" "$@" | awk 'NF == 3 && $2 ~ /[TRDBW]/ { print $3 }' | sort -u >"$defined"

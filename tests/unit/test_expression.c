@@ -1,0 +1,373 @@
+/* The language over the messages of shapes.proto. What CEL itself says is proven by make cel-conformance; here is what users of definitions lean on, its
+ * bounds, and its errors with their places. */
+#include "sidecar/core/heap.h"
+#include "sidecar/expression/fields.h"
+#include "sidecar/message/build.h"
+#include "tests/support/shapes.h"
+
+#include <check.h>
+#include <stdio.h>
+
+static struct schema *schema;
+static struct pool pool;
+static struct variable variables[4];
+static struct datum values[4];
+static struct environment environment;
+
+static struct bytes line(const char *sku, int64_t quantity, int64_t price)
+{
+    const struct message_type *t = shapes_type(schema, "Line");
+    struct builder b;
+    struct bytes wire;
+    builder_init(&b, &pool, 4096);
+    build_field(&b, shapes_field(t, "sku"), &(struct value){.kind = FIELD_STRING, .text = bytes_of_text(sku)});
+    build_field(&b, shapes_field(t, "quantity"), &(struct value){.kind = FIELD_INT32, .i = quantity});
+    build_field(&b, shapes_field(t, "price_cents"), &(struct value){.kind = FIELD_INT64, .i = price});
+    ck_assert_int_eq(builder_finish(&b, &wire), 0);
+    return wire;
+}
+
+/* An order of two lines. */
+static struct bytes order(void)
+{
+    const struct message_type *t = shapes_type(schema, "Order");
+    struct builder b;
+    struct bytes wire;
+    builder_init(&b, &pool, 4096);
+    build_field(&b, shapes_field(t, "order_id"), &(struct value){.kind = FIELD_STRING, .text = bytes_of_text("o-1")});
+    build_field(&b, shapes_field(t, "lines"), &(struct value){.kind = FIELD_MESSAGE, .text = line("nut", 3, 250)});
+    build_field(&b, shapes_field(t, "lines"), &(struct value){.kind = FIELD_MESSAGE, .text = line("bolt", 2, 100)});
+    build_field(&b, shapes_field(t, "card"), &(struct value){.kind = FIELD_STRING, .text = bytes_of_text("4111")});
+    ck_assert_int_eq(builder_finish(&b, &wire), 0);
+    return wire;
+}
+
+static void setup(void)
+{
+    schema = shapes_schema();
+    pool_init(&pool, &heap, 1 << 22);
+    struct evaluation e = {.schema = schema, .pool = &pool, .cost_max = 1000};
+    variables[0] =
+        (struct variable){.name = bytes_of_text("input"), .type = type_of_message(&pool, shapes_type(schema, "Order"))};
+    values[0] = datum_of_message(&e, 0, shapes_type(schema, "Order"), order());
+    variables[1] = (struct variable){.name = bytes_of_text("saga.id"), .type = &type_string};
+    values[1] = datum_string(bytes_of_text("9f03-2a"));
+    variables[2] = (struct variable){.name = bytes_of_text("steps.pay.output"),
+                                     .type = type_of_message(&pool, shapes_type(schema, "Line")),
+                                     .may_be_absent = true};
+    values[2] = datum_absent;
+    variables[3] = (struct variable){.name = bytes_of_text("anything"), .type = &type_dyn};
+    values[3] = datum_int(7);
+    environment = (struct environment){
+        .schema = schema, .container = bytes_of_text("shapes"), .variables = variables, .variable_count = 4};
+}
+
+static void teardown(void)
+{
+    pool_finish(&pool);
+    schema_destroy(schema);
+}
+
+static const struct expression *compiled(const char *text)
+{
+    const struct expression *e = NULL;
+    struct expression_error error = {.text = ""};
+    int code = expression_compile(bytes_of_text(text), &environment, &pool, &e, &error);
+    ck_assert_msg(code == 0, "%.200s: %s", text, error.text);
+    return e;
+}
+
+static struct datum evaluated_within(const char *text, uint64_t cost_max)
+{
+    struct evaluation e = {.schema = schema, .pool = &pool, .variables = values, .cost_max = cost_max};
+    return expression_evaluate(compiled(text), &e);
+}
+
+static void is_true(const char *text)
+{
+    struct datum d = evaluated_within(text, 100000);
+    if (d.kind == DATUM_FAILURE)
+        ck_abort_msg("%.200s: %.*s", text, (int)d.failure->text.size, (const char *)d.failure->text.at);
+    ck_assert_msg(d.kind == DATUM_BOOL && d.b, "%.200s is not true", text);
+}
+
+/* Fails when evaluated, with these words, at the place of the mark in text. */
+static void fails(const char *text, const char *words, uint32_t position)
+{
+    struct datum d = evaluated_within(text, 100000);
+    ck_assert_msg(d.kind == DATUM_FAILURE, "%s does not fail", text);
+    char said[256];
+    snprintf(said, sizeof said, "%.*s", (int)d.failure->text.size, (const char *)d.failure->text.at);
+    ck_assert_msg(strstr(said, words) != NULL, "%s: %s", text, said);
+    ck_assert_msg(d.failure->position == position, "%s: at %u", text, d.failure->position);
+}
+
+/* Is refused with this code and these words, at this line and column. */
+static void refused(const char *text, int code, const char *words, int at_line, int column)
+{
+    const struct expression *e;
+    struct expression_error error;
+    int got = expression_compile(bytes_of_text(text), &environment, &pool, &e, &error);
+    ck_assert_msg(got == code, "%.200s: %d %s", text, got, got == 0 ? "" : error.text);
+    ck_assert_msg(strstr(error.text, words) != NULL, "%.200s: %s", text, error.text);
+    ck_assert_msg(error.line == at_line && error.column == column, "%.200s: at %d:%d", text, error.line, error.column);
+}
+
+START_TEST(expression__reads_the_fields_of_messages)
+{
+    is_true("input.order_id == 'o-1' && input.lines[1].sku == 'bolt'");
+    is_true("input.lines.map(l, l.price_cents * l.quantity).sum() == 950");
+    is_true("size(input.lines) == 2 && input.lines.all(l, l.quantity > 1)");
+    is_true("input.lines.filter(l, l.price_cents > 100).map(l, l.sku).join(',') == 'nut'");
+    is_true("has(input.card) && !has(input.invoice) && !has(input.priority) && !has(input.customer.address)");
+    is_true("input.customer.address.street == '' && input.priority == 0");
+    is_true("saga.id + '/' + input.order_id == '9f03-2a/o-1'");
+    is_true("input.color == Color.COLOR_NONE && Color.BLUE == -2");
+    is_true("type(input) == Order && type(input.at) == google.protobuf.Timestamp");
+}
+END_TEST
+
+START_TEST(expression__makes_messages_with_their_fields_in_order)
+{
+    is_true("Line{price_cents: 5, sku: 'x'}.price_cents == 5");
+    is_true("Order{order_id: 'a', lines: input.lines, counts: {'n': 1}}.lines.size() == 2");
+    is_true("Order{priority: 0} != Order{} && has(Order{priority: 0}.priority)");
+    is_true("Known{maybe_number: null}.maybe_number == null && Known{maybe_number: 3}.maybe_number == 3");
+    is_true("Known{bag: {'a': [1, true, 'x', null]}}.bag.a == [1.0, true, 'x', null]");
+    is_true("Known{any: Line{sku: 'x'}}.any == Line{sku: 'x'}");
+    is_true("Known{at: timestamp('2026-11-28T00:00:00Z')}.at.getFullYear() == 2026");
+    struct datum d = evaluated_within("Line{price_cents: 5, sku: 'x'}", 1000);
+    ck_assert_int_eq(d.kind, DATUM_MESSAGE);
+    ck_assert_uint_eq(d.message->wire.size, 5);
+    ck_assert_mem_eq(d.message->wire.at, "\x0a\x01x\x18\x05", 5);
+}
+END_TEST
+
+START_TEST(expression__what_may_be_absent_is_asked_for)
+{
+    is_true("!has(steps.pay.output)");
+    is_true("has(steps.pay.output) ? steps.pay.output.quantity > 0 : true");
+    fails("steps.pay.output.quantity > 0", "not there", 9);
+    refused("has(saga.id)", E_ARGUMENT, "always has a value", 1, 9);
+    values[2] = values[0];
+    is_true("has(steps.pay.output)");
+}
+END_TEST
+
+START_TEST(expression__a_wrong_text_is_refused_with_its_place)
+{
+    refused("input.lines[", E_SYNTAX, "ends where a value", 1, 13);
+    refused("1 +\n  + 2", E_SYNTAX, "a value is expected", 2, 3);
+    refused("input.order_id == \"o-1", E_SYNTAX, "quote is not closed", 1, 19);
+    refused("'\\q'", E_SYNTAX, "no such escape", 1, 2);
+    refused("b'\\u0100'", E_SYNTAX, "not for bytes", 1, 3);
+    refused("1 2", E_SYNTAX, "should end here", 1, 3);
+    refused("a = b", E_SYNTAX, "==", 1, 3);
+    refused("f(1,)", E_SYNTAX, "argument is missing", 1, 5);
+    refused("9223372036854775808", E_SYNTAX, "does not fit an int", 1, 1);
+    refused("0x10000000000000000u", E_SYNTAX, "does not fit a uint", 1, 1);
+    refused("package", E_SYNTAX, "reserved", 1, 1);
+    refused("12ab", E_SYNTAX, "ends in letters", 1, 1);
+    refused("[1].all(x.y, true)", E_SYNTAX, "simple name", 1, 10);
+    refused("has(input)", E_SYNTAX, "has() is asked of a field", 1, 5);
+    refused("'ü' + @", E_SYNTAX, "means nothing here", 1, 7);
+    refused("\xff", E_SYNTAX, "UTF-8", 1, 1);
+}
+END_TEST
+
+START_TEST(expression__what_has_no_type_is_refused)
+{
+    refused("input.nothing", E_ARGUMENT, "shapes.Order.nothing", 1, 6);
+    refused("inputs.order_id", E_ARGUMENT, "inputs", 1, 1);
+    refused("input.order_id + 1", E_ARGUMENT, "+ cannot be used with (string, int)", 1, 16);
+    refused("1 + 1u", E_ARGUMENT, "+ cannot be used with (int, uint)", 1, 3);
+    refused("lower(input.order_id)", E_ARGUMENT, "no such function: lower", 1, 1);
+    refused("input.order_id ? 1 : 2", E_ARGUMENT, "a condition is a bool", 1, 6);
+    refused("true ? 1 : 'x'", E_ARGUMENT, "int and string", 1, 12);
+    refused("Line{sku: 1}", E_ARGUMENT, "the field sku is string, and this is int", 1, 11);
+    refused("Line{sku: 'a', sku: 'b'}", E_ARGUMENT, "given twice: sku", 1, 21);
+    refused("Lines{}", E_ARGUMENT, "no message type of this name: Lines", 1, 1);
+    refused("input.order_id.sku", E_ARGUMENT, "only messages and maps have fields, and this is string", 1, 15);
+    refused("1.all(x, true)", E_ARGUMENT, "goes over a list or a map, and this is int", 1, 1);
+    refused("{1.5: 2}", E_ARGUMENT, "key is a bool", 1, 2);
+    refused("[?1]", E_ARGUMENT, "optional is expected", 1, 3);
+    refused("'a'.matches('(')", E_ARGUMENT, "not closed", 1, 13);
+    refused("'a'.matches('\\\\pL')", E_ARGUMENT, "Unicode classes", 1, 13);
+    refused("input.at.getHours('Europe/Berlin')", E_ARGUMENT, "UTC and fixed offsets", 1, 19);
+}
+END_TEST
+
+START_TEST(expression__what_goes_wrong_when_it_runs_has_its_place)
+{
+    fails("9223372036854775807 + input.lines[0].quantity", "overflow", 20);
+    fails("-9223372036854775807 - 2", "overflow", 21);
+    fails("1 / (input.lines.size() - 2)", "divide by zero", 2);
+    fails("input.lines[2].sku", "index out of range", 11);
+    fails("{'a': 1}[input.order_id]", "no such key: o-1", 8);
+    fails("anything.name", "does not support field selection", 8);
+    fails("int('12x')", "no int: 12x", 0);
+    fails("uint(-1)", "range", 0);
+    fails("Line{quantity: 3000000000}.quantity", "does not fit the field quantity", 15);
+    fails("timestamp('9999-12-31T23:59:59Z') + duration('1s')", "years 1 to 9999", 34);
+    fails("'abc'.substring(2, 1)", "ends before it begins", 5);
+    fails("[1, 2].map(x, x / 0)", "divide by zero", 16);
+    fails("anything + 'x'", "no such overload", 9);
+}
+END_TEST
+
+START_TEST(expression__logic_passes_over_failures_in_any_order)
+{
+    is_true("1 / 0 == 1 || true");
+    is_true("true || 1 / 0 == 1");
+    is_true("!(1 / 0 == 1 && false)");
+    is_true("[0, 1].exists(x, 1 / x == 1)");
+    is_true("![0, 2].all(x, 1 / x == 1)");
+    fails("1 / 0 == 1 || false", "divide by zero", 2);
+}
+END_TEST
+
+START_TEST(expression__bounds_have_their_errors)
+{
+    char text[EXPRESSION_BYTES_MAX + 2];
+    memset(text, ' ', sizeof text);
+    text[EXPRESSION_BYTES_MAX + 1] = '\0';
+    refused(text, E_PAYLOAD, "more than 16384 bytes", 1, 1);
+    memset(text, '[', 300);
+    text[300] = '\0';
+    refused(text, E_PAYLOAD, "200 parts within one another", 1, 201);
+    for (int i = 0; i < 300; i++)
+        memcpy(text + 2 * i, "1+", 2);
+    memcpy(text + 600, "1", 2);
+    refused(text, E_PAYLOAD, "200 parts within one another", 1, 401);
+    text[0] = '[';
+    for (int i = 0; i < 5000; i++)
+        memcpy(text + 1 + 2 * i, "1,", 2);
+    memcpy(text + 10001, "]", 2);
+    refused(text, E_PAYLOAD, "more than 4096 parts", 1, 8192);
+    /* Names that macros give within one another. */
+    char *to = text;
+    for (int i = 0; i < 65; i++)
+        to += sprintf(to, "cel.bind(x%d, 1, ", i);
+    to += sprintf(to, "0");
+    memset(to, ')', 65);
+    to[65] = '\0';
+    refused(text, E_PAYLOAD, "more than 64 names", 1, 1);
+    /* Many conditions in a row are not deep. */
+    to = text;
+    for (int i = 0; i < 1000; i++)
+        to += sprintf(to, "true && ");
+    sprintf(to, "true");
+    is_true(text);
+}
+END_TEST
+
+START_TEST(expression__cost_and_memory_end_it_and_nothing_passes_over_that)
+{
+    static const char many[] = "true || [1,2,3,4,5,6,7,8,9,10].all(a, [1,2,3,4,5,6,7,8,9,10].all(b, "
+                               "[1,2,3,4,5,6,7,8,9,10].all(c, a + b + c > 0)))";
+    struct datum d = evaluated_within(many + 8, 1000);
+    ck_assert_int_eq(d.kind, DATUM_FAILURE);
+    ck_assert(d.failure->fatal);
+    ck_assert_mem_eq(d.failure->text.at, "the evaluation costs more", 25);
+    is_true(many + 8);
+    static const char long_text[] =
+        "cel.bind(a, 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx', cel.bind(b, "
+        "a+a+a+a+a+a+a+a+a+a+a+a+a+a+a+a, "
+        "cel.bind(c, b+b+b+b+b+b+b+b+b+b+b+b+b+b+b+b, cel.bind(d, c+c+c+c+c+c+c+c+c+c+c+c+c+c+c+c, "
+        "cel.bind(e, d+d+d+d+d+d+d+d, size(e) > 0 || true)))))";
+    d = evaluated_within(long_text, UINT64_MAX);
+    ck_assert_int_eq(d.kind, DATUM_FAILURE);
+    ck_assert(d.failure->fatal);
+    ck_assert_mem_eq(d.failure->text.at, "the evaluation needs more memory", 32);
+}
+END_TEST
+
+START_TEST(expression__every_refused_piece_of_memory_is_survived)
+{
+    static const char text[] =
+        "input.lines.map(l, Line{sku: l.sku + 'x', quantity: l.quantity}).filter(l, l.sku.matches('^n+u')).size() == 1 "
+        "&& "
+        "'%s %d'.format([input.order_id, 3]) == 'o-1 3' && {'a': [1, ?optional.of(2)]}.a[?1].orValue(0) == 2";
+    unsigned refusals = 0;
+    for (size_t room = 64;; room += 64) {
+        struct pool small;
+        pool_init(&small, &heap, room);
+        const struct expression *e;
+        struct expression_error error;
+        int code = expression_compile(bytes_of_text(text), &environment, &small, &e, &error);
+        struct datum d = datum_null();
+        if (code == 0) {
+            struct evaluation evaluation = {.schema = schema, .pool = &small, .variables = values, .cost_max = 100000};
+            d = expression_evaluate(e, &evaluation);
+        }
+        bool done = d.kind == DATUM_BOOL;
+        ck_assert_msg(done ? d.b : code == E_MEMORY || (d.kind == DATUM_FAILURE && d.failure->fatal),
+                      "with %zu bytes: %d %s", room, code, error.text);
+        pool_finish(&small);
+        refusals++;
+        if (done)
+            break;
+        ck_assert_uint_lt(room, 1 << 20);
+    }
+    ck_assert_uint_gt(refusals, 10);
+}
+END_TEST
+
+START_TEST(expression__tells_its_type_and_what_it_uses)
+{
+    char text[64];
+    const struct expression *e = compiled("input.lines.map(l, l.price_cents)");
+    type_print(expression_type(e), text, sizeof text);
+    ck_assert_str_eq(text, "list(int)");
+    ck_assert(expression_uses(e, 0) && !expression_uses(e, 1));
+    e = compiled("Line{sku: saga.id}");
+    type_print(expression_type(e), text, sizeof text);
+    ck_assert_str_eq(text, "shapes.Line");
+    ck_assert(!expression_uses(e, 0) && expression_uses(e, 1));
+}
+END_TEST
+
+START_TEST(expression__functions_of_lists_and_texts)
+{
+    is_true("[3, 1, 2].min() == 1 && [3, 1, 2].max() == 3 && ['b', 'a'].min() == 'a' && [2.5, 1.5].sum() == 4.0");
+    is_true("[1, 2, 2].isSorted() && ![2, 1].isSorted() && [].sum() == 0");
+    is_true("[duration('1s'), duration('2s')].sum() == duration('3s')");
+    is_true("[1, 2, 1].indexOf(1) == 0 && [1, 2, 1].lastIndexOf(1) == 2 && [1].indexOf(5) == -1");
+    is_true("'hä!'.size() == 3 && 'hä!'.charAt(1) == 'ä' && 'hä!'.reverse() == '!äh'");
+    is_true("'a,b,,c'.split(',') == ['a', 'b', '', 'c'] && 'a,b,c'.split(',', 2) == ['a', 'b,c'] && 'äb'.split('') == "
+            "['ä', 'b']");
+    is_true("'aXbX'.replace('X', '-') == 'a-b-' && 'aXbX'.replace('X', '-', 1) == 'a-bX' && 'ab'.replace('', '.') == "
+            "'.a.b.'");
+    is_true("'%s has %d of %.2f'.format(['x', 3, 2.5]) == 'x has 3 of 2.50'");
+    is_true("string(0.1 + 0.2) == '0.30000000000000004' && string(1e6) == '1000000' && double('1e3') == 1000.0");
+    is_true("string(duration('1h1ms')) == '3600.001s' && duration('1.5h') == duration('90m')");
+    is_true("timestamp('2026-03-01T00:30:00+01:00').getDayOfMonth('-02:30') == 27");
+    is_true("math.sqrt(2.0) == 1.4142135623730951 && math.greatest(1, 2.5, 2u) == 2.5 && math.round(-2.5) == -3.0");
+    fails("[].min() == 1", "empty list", 2);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("expression");
+    TCase *c = tcase_create("expression");
+    tcase_add_checked_fixture(c, setup, teardown);
+    tcase_add_test(c, expression__reads_the_fields_of_messages);
+    tcase_add_test(c, expression__makes_messages_with_their_fields_in_order);
+    tcase_add_test(c, expression__what_may_be_absent_is_asked_for);
+    tcase_add_test(c, expression__a_wrong_text_is_refused_with_its_place);
+    tcase_add_test(c, expression__what_has_no_type_is_refused);
+    tcase_add_test(c, expression__what_goes_wrong_when_it_runs_has_its_place);
+    tcase_add_test(c, expression__logic_passes_over_failures_in_any_order);
+    tcase_add_test(c, expression__bounds_have_their_errors);
+    tcase_add_test(c, expression__cost_and_memory_end_it_and_nothing_passes_over_that);
+    tcase_add_test(c, expression__every_refused_piece_of_memory_is_survived);
+    tcase_add_test(c, expression__tells_its_type_and_what_it_uses);
+    tcase_add_test(c, expression__functions_of_lists_and_texts);
+    suite_add_tcase(s, c);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_ENV);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed != 0;
+}
