@@ -54,6 +54,28 @@ static int keep(struct barrier *b, enum saga_barrier_row state, int answered, co
     return status == SAGA_OK ? answered : fail(b, status, "committing");
 }
 
+static int ended_by_function(struct barrier *b)
+{
+    return refuse(b, SAGA_E_INTERNAL, "the barrier's transaction was ended, or failed, while the function ran");
+}
+
+/* The function has failed: nothing of it is to stay. But when it ended the barrier's transaction with a COMMIT of its own, something does,
+ * and its row stands open; then its failure must not pass for one that changed nothing. */
+static int failed_function(struct barrier *b, int status)
+{
+    PGTransactionStatusType state = PQtransactionStatus(b->db);
+    bool own = (state == PQTRANS_INTRANS || state == PQTRANS_INERROR) &&
+               pq_execute(b->db, "ROLLBACK TO SAVEPOINT saga_barrier_call", b->problem) == SAGA_OK;
+    bool half = false;
+    roll_back(b);
+    if (own || PQstatus(b->db) != CONNECTION_OK)
+        return status;
+    int failed = pq_has_row(b->db, b->info->idempotency_key, &half, b->problem);
+    if (failed != SAGA_OK)
+        return fail(b, failed, "after the function had ended the barrier's transaction");
+    return half ? ended_by_function(b) : status;
+}
+
 static int run(struct barrier *b, saga_pq_function function, void *user)
 {
     int failed = pq_execute(b->db, "SAVEPOINT saga_barrier_call", b->problem);
@@ -63,10 +85,8 @@ static int run(struct barrier *b, saga_pq_function function, void *user)
     int status = function(b->call, b->db, user);
     bool rejected = b->info->phase == SAGA_CALL_ACTION && status != SAGA_OK &&
                     saga_answer_of_action(status, SAGA_REACH_ANSWERED, 0).meaning == SAGA_MEANS_REJECTED;
-    if (status != SAGA_OK && !rejected) {
-        roll_back(b);
-        return status;
-    }
+    if (status != SAGA_OK && !rejected)
+        return failed_function(b, status);
     /* The savepoint is only there while the transaction is the barrier's own. A statement of the function's that failed has failed the
      * transaction: the server then refuses to release, and what the function takes for done is not. */
     bool lost = PQstatus(b->db) != CONNECTION_OK;
@@ -78,7 +98,7 @@ static int run(struct barrier *b, saga_pq_function function, void *user)
     if (lost || PQstatus(b->db) != CONNECTION_OK)
         return refuse(b, SAGA_E_UNAVAILABLE, "the connection to the participant's database was lost");
     if (!own || failed != SAGA_OK)
-        return refuse(b, SAGA_E_INTERNAL, "the barrier's transaction was ended, or failed, while the function ran");
+        return ended_by_function(b);
     return rejected ? keep(b, SAGA_ROW_REJECTED, status, saga_call_message(b->call))
                     : keep(b, SAGA_ROW_DONE, SAGA_OK, "");
 }
@@ -104,8 +124,12 @@ static int obey(struct barrier *b, enum saga_barrier_verdict verdict, const stru
         return refuse(b, SAGA_E_FAILED_PRECONDITION,
                       "the action's compensation has been here: it must not be carried out");
     case SAGA_BARRIER_LOST:
-        return refuse(b, SAGA_E_FAILED_PRECONDITION,
-                      "the action was done, but the barrier has no row of it: it was not undone, a person has to look");
+        return refuse(
+            b, SAGA_E_FAILED_PRECONDITION,
+            b->info->action_outcome == SAGA_CALL_OUTCOME_DONE
+                ? "the action was done, but the barrier has no row of it: it was not undone, a person has to look"
+                : "the barrier's row of the action may have been collected: whether it was carried out cannot be "
+                  "told, a person has to look");
     case SAGA_BARRIER_BROKEN:
         break;
     }
@@ -140,6 +164,9 @@ int pq_barrier_call(PGconn *db, saga_call *call, saga_pq_function function, void
         failed = pq_claim(db, b.info->action_key, SAGA_ROW_VOID, false, &action, b.problem);
     if (failed == SAGA_OK)
         failed = pq_claim(db, b.info->idempotency_key, SAGA_ROW_OPEN, true, &own, b.problem);
+    bool collected = false;
+    if (failed == SAGA_OK)
+        failed = pq_collected(db, b.info->action_started_ms, &collected, b.problem);
 
     int status;
     if (failed != SAGA_OK) {
@@ -147,7 +174,7 @@ int pq_barrier_call(PGconn *db, saga_call *call, saga_pq_function function, void
     } else {
         enum saga_barrier_verdict verdict =
             saga_barrier_judge(compensation ? SAGA_PHASE_COMPENSATION : SAGA_PHASE_ACTION, own.state, action.state,
-                               b.info->action_outcome == SAGA_CALL_OUTCOME_DONE, false);
+                               b.info->action_outcome == SAGA_CALL_OUTCOME_DONE, collected);
         status = obey(&b, verdict, &own, function, user);
     }
     free(own.answer);

@@ -43,6 +43,14 @@ int pq_claim(PGconn *db, const char *key, enum saga_barrier_row state, bool with
 int pq_settle(PGconn *db, const char *key, const struct pq_row *row, struct pq_collecting collecting,
               char problem[PQ_PROBLEM_SIZE]);
 
+/* Whether the key has a row. */
+int pq_has_row(PGconn *db, const char *key, bool *found, char problem[PQ_PROBLEM_SIZE]);
+
+/* Whether the row of an action that was first attempted then (milliseconds since 1970) may have been collected. To be asked after the rows
+ * were claimed: whoever deletes one is waited for there. */
+int pq_collected(PGconn *db, int64_t action_started_ms, bool *collected, char problem[PQ_PROBLEM_SIZE]);
+
+/* Deletes old rows, and keeps how far. */
 int pq_delete_old(PGconn *db, struct pq_collecting collecting, uint32_t *deleted, char problem[PQ_PROBLEM_SIZE]);
 
 #endif

@@ -2,21 +2,36 @@
 #include "client-lib/pq/inside.h"
 
 #include <arpa/inet.h>
+#include <endian.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* Types of parameters (pg_type.oid). */
-enum { OID_BYTEA = 17, OID_INT8 = 20, OID_INT2 = 21, OID_TEXT = 25 };
+enum { OID_BYTEA = 17, OID_INT8 = 20, OID_INT2 = 21, OID_TEXT = 25, OID_FLOAT8 = 701 };
 
 /* A row that is there when inserting and gone when reading was collected in between: each round needs another such accident. */
 #define CLAIM_ROUNDS_MAX 5
 
-/* The oldest rows first. Rows that another transaction is deleting are left to it, so that this never waits. */
-#define DELETE_OLD \
-    "DELETE FROM saga_barrier WHERE key IN (SELECT key FROM saga_barrier " \
-    "WHERE created_at < clock_timestamp() - $1::bigint * interval '1 millisecond' " \
-    "ORDER BY created_at LIMIT $2::bigint FOR UPDATE SKIP LOCKED)"
+/* How far has been collected is a row as well, with the one key that no call has: created_at is the mark. It moves in steps of a minute at
+ * most, so that it is seldom written, and rows are deleted so long before it: that much the sidecar's clock may differ. Deleting goes by the
+ * mark that is durable already, so whoever finds another transaction at the mark leaves it to that one, as with rows: this never waits.
+ * The oldest rows first. $1 is keep_ms, $2 how many rows, $3 the steps in seconds. */
+#define COLLECT(last) \
+    "WITH due AS (SELECT to_timestamp(floor((extract(epoch FROM clock_timestamp()) - $1::bigint / 1000.0) / " \
+    "$3::double precision) * $3::double precision) AS at), " \
+    "first AS (INSERT INTO saga_barrier (key, state, created_at) SELECT '', 1, at FROM due " \
+    "WHERE NOT EXISTS (SELECT 1 FROM saga_barrier WHERE key = '') ON CONFLICT (key) DO NOTHING), " \
+    "moved AS (UPDATE saga_barrier SET created_at = due.at FROM due WHERE key IN (SELECT key FROM saga_barrier " \
+    "WHERE key = '' AND created_at < (SELECT at FROM due) FOR UPDATE SKIP LOCKED)), " \
+    "old AS (DELETE FROM saga_barrier WHERE key IN (SELECT key FROM saga_barrier WHERE key <> '' AND created_at < " \
+    "(SELECT created_at FROM saga_barrier WHERE key = '') - $3::double precision * interval '1 second' " \
+    "ORDER BY created_at LIMIT $2::bigint FOR UPDATE SKIP LOCKED) RETURNING 1) " last
+#define MARK_STEP_S_MAX 60.0
+
+/* A row cannot be collected sooner than that (the least keep_ms), so for a younger action nobody need ask. */
+#define KEPT_MS_MIN 1000
 
 /* ---- errors ---- */
 
@@ -82,7 +97,7 @@ int pq_commit(PGconn *db, char problem[PQ_PROBLEM_SIZE])
 
 /* ---- parameters ---- */
 
-#define PARAMETERS_MAX 7
+#define PARAMETERS_MAX 8
 
 /* Parameters of one statement: texts as text, bytes as they are. */
 struct parameters {
@@ -114,6 +129,18 @@ static void add_bytes(struct parameters *p, const void *bytes, size_t size)
     p->values[p->count] = size > 0 ? bytes : ""; /* NULL would be the NULL of SQL */
     p->sizes[p->count] = (int)size;
     p->formats[p->count++] = 1;
+}
+
+/* $1 to $3 of COLLECT. */
+static void add_collecting(struct parameters *p, struct pq_collecting collecting)
+{
+    double step_s = (double)collecting.keep_ms / 16000.0;
+    add_number(p, OID_INT8, collecting.keep_ms);
+    add_number(p, OID_INT8, collecting.rows_max);
+    snprintf(p->numbers[p->count], sizeof p->numbers[0], "%.3f", step_s < MARK_STEP_S_MAX ? step_s : MARK_STEP_S_MAX);
+    p->types[p->count] = OID_FLOAT8;
+    p->values[p->count] = p->numbers[p->count];
+    p->count++;
 }
 
 static PGresult *run(PGconn *db, const char *sql, const struct parameters *p)
@@ -205,18 +232,18 @@ int pq_settle(PGconn *db, const char *key, const struct pq_row *row, struct pq_c
               char problem[PQ_PROBLEM_SIZE])
 {
     struct parameters p = {.count = 0};
-    add_number(&p, OID_INT8, collecting.keep_ms);
-    add_number(&p, OID_INT8, collecting.rows_max);
+    if (collecting.rows_max > 0)
+        add_collecting(&p, collecting);
     add_text(&p, key);
     add_number(&p, OID_INT2, (int64_t)row->state);
     add_number(&p, OID_INT2, row->status);
     add_bytes(&p, row->message, strlen(row->message));
     add_bytes(&p, row->answer, row->answer_size);
-    PGresult *result =
-        run(db,
-            "WITH old AS (" DELETE_OLD ") UPDATE saga_barrier SET state = $4, status = $5, message = $6, "
-            "answer = $7 WHERE key = $3",
-            &p);
+    const char *sql =
+        collecting.rows_max > 0
+            ? COLLECT("UPDATE saga_barrier SET state = $5, status = $6, message = $7, answer = $8 WHERE key = $4")
+            : "UPDATE saga_barrier SET state = $2, status = $3, message = $4, answer = $5 WHERE key = $1";
+    PGresult *result = run(db, sql, &p);
     bool settled = result != NULL && PQresultStatus(result) == PGRES_COMMAND_OK && changed(result) == 1;
     int status = finish(db, result, PGRES_COMMAND_OK, problem);
     if (status != SAGA_OK || settled)
@@ -225,12 +252,42 @@ int pq_settle(PGconn *db, const char *key, const struct pq_row *row, struct pq_c
     return SAGA_E_INTERNAL;
 }
 
+/* Whether a SELECT gives a row. */
+static int ask(PGconn *db, const char *sql, const struct parameters *p, bool *yes, char problem[PQ_PROBLEM_SIZE])
+{
+    PGresult *result = run(db, sql, p);
+    *yes = result != NULL && PQresultStatus(result) == PGRES_TUPLES_OK && PQntuples(result) > 0;
+    return finish(db, result, PGRES_TUPLES_OK, problem);
+}
+
+int pq_has_row(PGconn *db, const char *key, bool *found, char problem[PQ_PROBLEM_SIZE])
+{
+    struct parameters p = {.count = 0};
+    add_text(&p, key);
+    return ask(db, "SELECT 1 FROM saga_barrier WHERE key = $1", &p, found, problem);
+}
+
+int pq_collected(PGconn *db, int64_t action_started_ms, bool *collected, char problem[PQ_PROBLEM_SIZE])
+{
+    struct parameters p = {.count = 0};
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    *collected = false;
+    if (action_started_ms <= 0 || action_started_ms > (int64_t)now.tv_sec * 1000 - KEPT_MS_MIN)
+        return SAGA_OK;
+    add_number(&p, OID_INT8, action_started_ms);
+    return ask(db, "SELECT 1 FROM saga_barrier WHERE key = '' AND created_at > to_timestamp($1::bigint / 1000.0)", &p,
+               collected, problem);
+}
+
 int pq_delete_old(PGconn *db, struct pq_collecting collecting, uint32_t *deleted, char problem[PQ_PROBLEM_SIZE])
 {
     struct parameters p = {.count = 0};
-    add_number(&p, OID_INT8, collecting.keep_ms);
-    add_number(&p, OID_INT8, collecting.rows_max);
-    PGresult *result = run(db, DELETE_OLD, &p);
-    *deleted = result != NULL && PQresultStatus(result) == PGRES_COMMAND_OK ? changed(result) : 0;
-    return finish(db, result, PGRES_COMMAND_OK, problem);
+    add_collecting(&p, collecting);
+    PGresult *result = run(db, COLLECT("SELECT count(*)::bigint FROM old"), &p);
+    uint64_t count = 0;
+    if (result != NULL && PQresultStatus(result) == PGRES_TUPLES_OK && PQntuples(result) == 1)
+        memcpy(&count, PQgetvalue(result, 0, 0), sizeof count);
+    *deleted = (uint32_t)be64toh(count);
+    return finish(db, result, PGRES_TUPLES_OK, problem);
 }

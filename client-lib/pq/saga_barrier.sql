@@ -1,5 +1,6 @@
 -- saga_barrier.sql - the barrier's table in a participant's own PostgreSQL database; may be run again.
--- One row for each call that was carried out, refused for good, or made void by its undo.
+-- One row for each call that was carried out, refused for good, or made void by its undo; and one, with the key '', whose
+-- created_at tells up to when rows have been collected.
 -- The participant's role needs SELECT, INSERT, UPDATE and DELETE on it, and its schema in the search_path.
 CREATE TABLE IF NOT EXISTS saga_barrier (
     key        text COLLATE "C" PRIMARY KEY,  -- the idempotency-key of the call

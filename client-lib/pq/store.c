@@ -34,7 +34,8 @@ struct saga_pq {
 
 static const char schema[] =
     "-- saga_barrier.sql - the barrier's table in a participant's own PostgreSQL database; may be run again.\n"
-    "-- One row for each call that was carried out, refused for good, or made void by its undo.\n"
+    "-- One row for each call that was carried out, refused for good, or made void by its undo; and one, with the key '', whose\n"
+    "-- created_at tells up to when rows have been collected.\n"
     "-- The participant's role needs SELECT, INSERT, UPDATE and DELETE on it, and its schema in the search_path.\n"
     "CREATE TABLE IF NOT EXISTS saga_barrier (\n"
     "    key        text COLLATE \"C\" PRIMARY KEY,  -- the idempotency-key of the call\n"

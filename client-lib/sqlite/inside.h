@@ -37,7 +37,13 @@ int sqlite_claim(sqlite3 *db, const char *key, enum saga_barrier_row state, bool
 int sqlite_settle(sqlite3 *db, const char *key, enum saga_barrier_row state, int status, const char *message,
                   const void *answer, size_t answer_size);
 
+/* Whether the key has a row. */
+int sqlite_has_row(sqlite3 *db, const char *key, bool *found);
+
+/* Deletes old rows, and keeps how far: what was first attempted before *mark_s (seconds since 1970; 0: nothing was deleted yet) may have had a
+ * row that is gone. */
 int sqlite_delete_old(sqlite3 *db, struct sqlite_collecting collecting, uint32_t *deleted);
+int sqlite_collected(sqlite3 *db, int64_t *mark_s);
 
 /* The status that says what an SQLite result means to a saga. */
 int sqlite_status(int result);

@@ -137,21 +137,91 @@ int sqlite_settle(sqlite3 *db, const char *key, enum saga_barrier_row state, int
     return result == SQLITE_OK && sqlite3_changes(db) != 1 ? SQLITE_INTERNAL : result;
 }
 
-int sqlite_delete_old(sqlite3 *db, struct sqlite_collecting collecting, uint32_t *deleted)
+int sqlite_has_row(sqlite3 *db, const char *key, bool *found)
 {
     sqlite3_stmt *statement;
-    *deleted = 0;
-    int result = sqlite3_prepare_v2(db,
-                                    "DELETE FROM saga_barrier WHERE created_at < ?1 AND id IN "
-                                    "(SELECT id FROM saga_barrier ORDER BY id LIMIT ?2)",
-                                    -1, &statement, NULL);
+    *found = false;
+    int result = sqlite3_prepare_v2(db, "SELECT 1 FROM saga_barrier WHERE key = ?1", -1, &statement, NULL);
     if (result != SQLITE_OK)
         return result;
-    result = sqlite3_bind_int64(statement, 1, (sqlite3_int64)time(NULL) - collecting.keep_ms / 1000);
+    result = sqlite3_bind_text(statement, 1, key, -1, SQLITE_STATIC);
     if (result == SQLITE_OK)
-        result = sqlite3_bind_int64(statement, 2, collecting.rows_max);
+        result = sqlite3_step(statement);
+    *found = result == SQLITE_ROW;
+    sqlite3_finalize(statement);
+    return result == SQLITE_ROW || result == SQLITE_DONE ? SQLITE_OK : result;
+}
+
+/* ---- collecting ---- */
+
+/* How far has been collected is a row as well, with the one key that no call has: created_at is the mark. It moves in steps of this many
+ * seconds at most, so that it is seldom written, and rows are deleted so long before it: that much the sidecar's clock may differ. */
+#define MARK_SLACK_S 60
+
+int sqlite_collected(sqlite3 *db, int64_t *mark_s)
+{
+    sqlite3_stmt *statement;
+    *mark_s = 0;
+    int result = sqlite3_prepare_v2(db, "SELECT created_at FROM saga_barrier WHERE key = ''", -1, &statement, NULL);
+    if (result != SQLITE_OK)
+        return result;
+    result = sqlite3_step(statement);
+    if (result == SQLITE_ROW)
+        *mark_s = sqlite3_column_int64(statement, 0);
+    sqlite3_finalize(statement);
+    return result == SQLITE_ROW || result == SQLITE_DONE ? SQLITE_OK : result;
+}
+
+/* Runs a statement with two numbers. *changes (may be NULL) is how many rows it changed. */
+static int change(sqlite3 *db, const char *sql, int64_t first, int64_t second, uint32_t *changes)
+{
+    sqlite3_stmt *statement;
+    int result = sqlite3_prepare_v2(db, sql, -1, &statement, NULL);
+    if (result != SQLITE_OK)
+        return result;
+    result = sqlite3_bind_int64(statement, 1, first);
+    if (result == SQLITE_OK)
+        result = sqlite3_bind_int64(statement, 2, second);
     result = finish(statement, result);
+    if (changes != NULL)
+        *changes = result == SQLITE_OK ? (uint32_t)sqlite3_changes(db) : 0;
+    return result;
+}
+
+/* Rows are looked at in the order in which they came, so some that were dated in the future by a clock that was wrong would hold up what
+ * came after them: they go to the end, with the time of now. */
+static int move_future_rows(sqlite3 *db, int64_t now, uint32_t rows_max)
+{
+    int result = SQLITE_OK;
+    uint32_t moved = 1;
+    for (uint32_t i = 0; i < rows_max && moved > 0 && result == SQLITE_OK; i++)
+        result =
+            change(db,
+                   "UPDATE saga_barrier SET id = (SELECT max(id) + 1 FROM saga_barrier), created_at = ?1 WHERE id = "
+                   "(SELECT id FROM (SELECT id, created_at FROM saga_barrier WHERE key <> '' ORDER BY id LIMIT ?2) "
+                   "WHERE created_at > ?1 LIMIT 1)",
+                   now, rows_max, &moved);
+    return result;
+}
+
+int sqlite_delete_old(sqlite3 *db, struct sqlite_collecting collecting, uint32_t *deleted)
+{
+    int64_t now = (int64_t)time(NULL), keep = collecting.keep_ms / 1000;
+    int64_t slack = keep / 16 < MARK_SLACK_S ? keep / 16 : MARK_SLACK_S;
+    int64_t mark = now - keep;
+    *deleted = 0;
+    if (slack > 0)
+        mark -= mark % slack;
+    int result = change(db,
+                        "INSERT INTO saga_barrier (key, state, created_at) VALUES ('', ?2, ?1) ON CONFLICT (key) DO "
+                        "UPDATE SET created_at = excluded.created_at WHERE created_at < excluded.created_at",
+                        mark, SAGA_ROW_DONE, NULL);
     if (result == SQLITE_OK)
-        *deleted = (uint32_t)sqlite3_changes(db);
+        result = change(db,
+                        "DELETE FROM saga_barrier WHERE created_at < ?1 AND id IN "
+                        "(SELECT id FROM saga_barrier WHERE key <> '' ORDER BY id LIMIT ?2)",
+                        mark - slack, collecting.rows_max, deleted);
+    if (result == SQLITE_OK && *deleted == 0)
+        result = move_future_rows(db, now, collecting.rows_max);
     return result;
 }

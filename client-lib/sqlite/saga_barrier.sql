@@ -1,5 +1,6 @@
 -- saga_barrier.sql - the barrier's table in a participant's own SQLite database; may be run again.
--- One row for each call that was carried out, refused for good, or made void by its undo.
+-- One row for each call that was carried out, refused for good, or made void by its undo; and one, with the key '', whose
+-- created_at tells up to when rows have been collected.
 CREATE TABLE IF NOT EXISTS saga_barrier (
     id         INTEGER PRIMARY KEY,         -- in order of arrival: the oldest are found without an index
     key        TEXT    NOT NULL UNIQUE,     -- the idempotency-key of the call

@@ -31,7 +31,9 @@ struct saga_sqlite {
 
 static const char schema[] =
     "-- saga_barrier.sql - the barrier's table in a participant's own SQLite database; may be run again.\n"
-    "-- One row for each call that was carried out, refused for good, or made void by its undo.\n"
+    "-- One row for each call that was carried out, refused for good, or made void by its undo; and one, with the key "
+    "'', whose\n"
+    "-- created_at tells up to when rows have been collected.\n"
     "CREATE TABLE IF NOT EXISTS saga_barrier (\n"
     "    id         INTEGER PRIMARY KEY,         -- in order of arrival: the oldest are found without an index\n"
     "    key        TEXT    NOT NULL UNIQUE,     -- the idempotency-key of the call\n"
@@ -240,9 +242,17 @@ int saga_sqlite_collect(sqlite3 *db, int64_t keep_ms, uint32_t rows_max, uint32_
 {
     if (keep_ms < KEEP_MS_MIN || keep_ms > KEEP_MS_MAX)
         return refuse(error, "keep_ms", "keep_ms is 1000 to 315360000000");
-    uint32_t deleted;
-    int result = sqlite_delete_old(db, (struct sqlite_collecting){.keep_ms = keep_ms, .rows_max = rows_max}, &deleted);
+    uint32_t deleted = 0;
+    int result = sqlite_execute(db, "BEGIN IMMEDIATE");
+    if (result == SQLITE_OK)
+        result = sqlite_delete_old(db, (struct sqlite_collecting){.keep_ms = keep_ms, .rows_max = rows_max}, &deleted);
+    if (result == SQLITE_OK)
+        result = sqlite_execute(db, "COMMIT");
+    /* The error is the first statement's. */
+    int code = result == SQLITE_OK ? SAGA_OK : database_error(db, result, "collecting the barrier's rows", error);
+    if (code != SAGA_OK && sqlite3_get_autocommit(db) == 0)
+        sqlite_execute(db, "ROLLBACK");
     if (collected != NULL)
-        *collected = deleted;
-    return result == SQLITE_OK ? SAGA_OK : database_error(db, result, "collecting the barrier's rows", error);
+        *collected = code == SAGA_OK ? deleted : 0;
+    return code;
 }

@@ -32,15 +32,16 @@ static void drop_bad_traceparent(char *text)
             text[0] = '\0';
 }
 
-/* A decimal number from 1 to INT32_MAX without sign or blanks, or 0. */
-static int read_number(const char *text)
+/* A decimal number from 1 to max without sign or blanks, or 0. */
+static int64_t read_number(const char *text, int64_t max)
 {
     int64_t number = 0;
     for (const char *c = text; *c != '\0'; c++) {
-        if (*c < '0' || *c > '9' || (number = number * 10 + (*c - '0')) > INT32_MAX)
+        if (*c < '0' || *c > '9' || number > (max - (*c - '0')) / 10)
             return 0;
+        number = number * 10 + (*c - '0');
     }
-    return (int)number;
+    return number;
 }
 
 static void read_words(struct participant_metadata *m)
@@ -48,7 +49,10 @@ static void read_words(struct participant_metadata *m)
     m->info.phase = strcmp(m->phase, "action") == 0         ? SAGA_CALL_ACTION
                     : strcmp(m->phase, "compensation") == 0 ? SAGA_CALL_COMPENSATION
                                                             : 0;
-    m->info.attempt = read_number(m->attempt);
+    m->info.attempt = (int)read_number(m->attempt, INT32_MAX);
+    m->info.action_started_ms = read_number(m->action_started, INT64_MAX);
+    if (m->info.action_started_ms == 0 && m->action_started[0] != '\0')
+        m->info.action_started_ms = -1;
     m->info.action_outcome = m->action_outcome[0] == '\0'                ? SAGA_CALL_OUTCOME_NONE
                              : strcmp(m->action_outcome, "done") == 0    ? SAGA_CALL_OUTCOME_DONE
                              : strcmp(m->action_outcome, "unknown") == 0 ? SAGA_CALL_OUTCOME_UNKNOWN
@@ -68,6 +72,7 @@ int participant_metadata_read(const grpc_metadata_array *metadata, const char *m
         {"idempotency-key", out->idempotency_key, sizeof out->idempotency_key},
         {"saga-action-outcome", out->action_outcome, sizeof out->action_outcome},
         {"saga-action-key", out->action_key, sizeof out->action_key},
+        {"saga-action-started-ms", out->action_started, sizeof out->action_started},
         {"traceparent", out->traceparent, sizeof out->traceparent},
     };
     enum { FIELDS = sizeof fields / sizeof fields[0], TRACEPARENT = FIELDS - 1 };

@@ -162,7 +162,7 @@ struct participant_metadata {
     char idempotency_key[SAGA_CALL_KEY_BYTES_MAX + 2];
     char action_key[SAGA_CALL_KEY_BYTES_MAX + 2];
     char traceparent[SAGA_CALL_TRACEPARENT_BYTES_MAX + 2];
-    char phase[16], attempt[16], action_outcome[16];
+    char phase[16], attempt[16], action_outcome[16], action_started[24];
 };
 
 /* Reads the metadata that arrived. Returns SAGA_OK with out->info complete but for the request and timeout_ms, or INVALID_ARGUMENT with the

@@ -4,8 +4,9 @@
 #include <check.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
-static saga_call *make(const char *saga, int phase, int outcome, int64_t timeout_ms)
+static saga_call *make(const char *saga, int phase, int outcome, int64_t started_ms, int64_t timeout_ms)
 {
     char action_key[128], key[128];
     snprintf(action_key, sizeof action_key, "%s/charge/action", saga);
@@ -24,6 +25,7 @@ static saga_call *make(const char *saga, int phase, int outcome, int64_t timeout
         .timeout_ms = timeout_ms,
         .request = saga,
         .request_size = strlen(saga),
+        .action_started_ms = started_ms,
     };
     saga_call *call;
     struct saga_error error;
@@ -33,12 +35,21 @@ static saga_call *make(const char *saga, int phase, int outcome, int64_t timeout
 
 saga_call *barrier_action(const char *saga, int64_t timeout_ms)
 {
-    return make(saga, SAGA_CALL_ACTION, SAGA_CALL_OUTCOME_NONE, timeout_ms);
+    return make(saga, SAGA_CALL_ACTION, SAGA_CALL_OUTCOME_NONE, 0, timeout_ms);
 }
 
 saga_call *barrier_compensation(const char *saga, int outcome, int64_t timeout_ms)
 {
-    return make(saga, SAGA_CALL_COMPENSATION, outcome, timeout_ms);
+    return make(saga, SAGA_CALL_COMPENSATION, outcome, 0, timeout_ms);
+}
+
+saga_call *barrier_call_of(const char *saga, int phase, int64_t ago_ms)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    int64_t started_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 - ago_ms;
+    return make(saga, phase, phase == SAGA_CALL_ACTION ? SAGA_CALL_OUTCOME_NONE : SAGA_CALL_OUTCOME_UNKNOWN, started_ms,
+                0);
 }
 
 bool barrier_answered(const saga_call *call, const char *text)

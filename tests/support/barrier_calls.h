@@ -10,6 +10,9 @@ saga_call *barrier_action(const char *saga, int64_t timeout_ms);
 /* Its compensation; gives. outcome is an enum saga_call_outcome. */
 saga_call *barrier_compensation(const char *saga, int outcome, int64_t timeout_ms);
 
+/* The action, or the compensation of an action with an unknown outcome, of which the caller says that it was first attempted so long ago; gives. */
+saga_call *barrier_call_of(const char *saga, int phase, int64_t ago_ms);
+
 /* Whether the call's answer is that text. */
 bool barrier_answered(const saga_call *call, const char *text);
 

@@ -82,6 +82,7 @@ struct saga_call_info {
     int64_t timeout_ms;          /* what was left of its deadline when it arrived; 0: it has none */
     const void *request;         /* request_size bytes; any pointer when request_size is 0 */
     size_t request_size;
+    int64_t action_started_ms; /* when the action was first attempted, or enlisted: since 1970, by the sidecar's clock; 0: not known */
 };
 
 /* What came with the call. A view, valid as long as the call. */

@@ -20,9 +20,11 @@
  * What is answered without the function having been carried out, beside the replays:
  *   OK, empty            a compensation of an action that never took effect, and never will
  *   FAILED_PRECONDITION  an action whose compensation has been here; a compensation of an action that the caller knows to be done, while
- *                        no row says so (the rows were collected too early, or an older backup was restored: a person has to look)
+ *                        no row says so (the rows were collected too early, or an older backup was restored: a person has to look); a
+ *                        call without a row whose action was first attempted before what has been collected (its row may be gone: likewise)
  *   UNAVAILABLE, RESOURCE_EXHAUSTED   the database is busy, its disk full, ...: try again
- *   INTERNAL             the table is missing, or a row is left over from a function that ended the barrier's transaction by itself */
+ *   INTERNAL             the table is missing, or a row is left over from a function that ended the barrier's transaction by itself;
+ *                        a function that left a statement in the middle of its rows, which is named */
 #ifndef SAGA_SQLITE_H
 #define SAGA_SQLITE_H
 
@@ -81,7 +83,7 @@ SAGA_API void saga_sqlite_close(saga_sqlite *store);
 
 /* ---- a connection of one's own ---- */
 
-/* The same on a connection that the caller has for itself, with no transaction open and a busy timeout that suits. The table must be there;
+/* The same on a connection that the caller has for itself, with no transaction open, no statement in the middle of its rows, and a busy timeout that suits. The table must be there;
  * nothing is collected. Thread-safe for different connections. */
 SAGA_API int saga_sqlite_call(sqlite3 *db, saga_call *call, saga_sqlite_function function, void *user);
 
