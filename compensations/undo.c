@@ -25,22 +25,28 @@ static size_t next_in_reverse(const struct saga_undo_view *view, uint16_t *next,
     return 1;
 }
 
-static bool has_open_dependent(const struct saga_undo_view *view, size_t step)
+/* What an open compensation depends on has to wait for it. */
+static void block_ancestors(const struct saga_undo_view *view, uint64_t blocked[SAGA_UNDO_STEPS_MAX / 64])
 {
-    for (size_t later = 0; later < view->step_count; later++)
-        if (later != step && saga_undo_open(view->compensation_state(view->saga, later)) &&
-            view->depends(view->saga, later, step))
-            return true;
-    return false;
+    size_t words = (view->step_count + 63) / 64;
+    for (size_t later = 0; later < view->step_count; later++) {
+        if (!saga_undo_open(view->compensation_state(view->saga, later)))
+            continue;
+        const uint64_t *ancestors = view->ancestors(view->saga, later);
+        for (size_t word = 0; word < words; word++)
+            blocked[word] |= ancestors[word];
+    }
 }
 
 size_t saga_undo_next(const struct saga_undo_view *view, uint16_t *next, size_t next_max)
 {
-    if (view->depends == NULL)
+    if (view->ancestors == NULL)
         return next_in_reverse(view, next, next_max);
+    uint64_t blocked[SAGA_UNDO_STEPS_MAX / 64] = {0};
+    block_ancestors(view, blocked);
     size_t count = 0;
     for (size_t i = 0; i < view->step_count && count < next_max; i++)
-        if (view->compensation_state(view->saga, i) == SAGA_COMPENSATION_OWED && !has_open_dependent(view, i))
+        if (view->compensation_state(view->saga, i) == SAGA_COMPENSATION_OWED && (blocked[i / 64] >> i % 64 & 1) == 0)
             next[count++] = (uint16_t)i;
     return count;
 }

@@ -44,12 +44,15 @@ struct saga_undo_view {
     uint8_t (*compensation_state)(const void *saga, size_t step);
     /* When the action started, as a number that grows with time; ties are broken by the step's index. */
     uint32_t (*action_order)(const void *saga, size_t step);
-    /* Whether step `later` depends on step `earlier`, transitively; NULL orders by action_order alone. */
-    bool (*depends)(const void *saga, size_t later, size_t earlier);
+    /* The steps on which a step depends, transitively: bit n of word n / 64 is step n. NULL orders by action_order alone. */
+    const uint64_t *(*ancestors)(const void *saga, size_t step);
 };
 
+/* The most steps of a saga that is undone by dependency. */
+#define SAGA_UNDO_STEPS_MAX 256
+
 /* Writes to next the indices of OWED compensations that may start now, at most next_max of them, and returns how many.
- * With depends NULL: the one that was started last, unless one is already STARTED or FAILED. With depends: each whose
+ * With ancestors NULL: the one that was started last, unless one is already STARTED or FAILED. With ancestors: each whose
  * dependents are all settled. Nothing is returned for what waits behind a FAILED one. */
 size_t saga_undo_next(const struct saga_undo_view *view, uint16_t *next, size_t next_max);
 

@@ -167,7 +167,14 @@ static int read_settlements(const struct decoder *d, size_t count, Saga__V1__Set
             snprintf(field, sizeof field, "settle[%zu].outcome", i);
             return bad(detail, field, "say DONE, REJECTED or UNKNOWN");
         }
+        char field[48];
+        snprintf(field, sizeof field, "settle[%zu].may_run_for", i);
+        struct span may_run_for;
+        int code = read_span(m->may_run_for, SPAN_MS(1), field, &may_run_for, detail);
+        if (code != 0)
+            return code;
         list[i] = (struct settlement){
+            .may_run_for = may_run_for,
             .step = bytes_of_text(m->step),
             .action_state = action_states[m->outcome],
             .output = read_bytes(&m->output),

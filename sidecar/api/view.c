@@ -134,7 +134,8 @@ static char *waiting_text(struct arena *a, const struct saga *s, unsigned index)
         return EMPTY;
     if (step->permitted)
         return arena_format(a, "the answer of target %s", call->target);
-    if (s->state == SAGA_STUCK)
+    bool goes_on = step->queued || saga_step_waits(s, index); /* beside the stuck one */
+    if (s->state == SAGA_STUCK && !goes_on)
         return arena_format(a, "an operator, for the stuck step");
     if (s->paused)
         return arena_format(a, "a resume of the saga");

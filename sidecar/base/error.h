@@ -60,7 +60,9 @@
     X(E_JOURNAL_FENCED, -35, "JOURNAL_FENCED", CODE_UNAVAILABLE, true, \
       "the journal is no longer this sidecar's: another has it, or its files are gone") \
     X(E_JOURNAL_AWAY, -36, "JOURNAL_AWAY", CODE_UNAVAILABLE, true, \
-      "the journal does not say what became of its last commit; sagas in flight wait for that")
+      "the journal does not say what became of its last commit; sagas in flight wait for that") \
+    X(E_SAGA_PAUSED, -37, "SAGA_PAUSED", CODE_FAILED_PRECONDITION, true, \
+      "the saga is paused: no new step is taken until it is resumed")
 
 #define ERROR_CONSTANT(constant, number, reason, status, retryable, text) constant = number,
 enum error_code { ERROR_TABLE(ERROR_CONSTANT) };

@@ -72,9 +72,10 @@ static int submit_to_ended(struct core *c, const struct event *event, struct err
     CHECK(code != 0 || row.saga.serial == event->saga.serial);
     if (code != 0)
         return lookup_failed(c, event, code, detail);
-    bool said_before = (event->type == EVENT_COMMIT && row.state == SAGA_COMMITTED && row.mode == SAGA_ENLISTED) ||
-                       (event->type == EVENT_ABORT && row.state == SAGA_COMPENSATED && row.mode == SAGA_ENLISTED) ||
-                       (event->type == EVENT_CANCEL && row.state == SAGA_COMPENSATED);
+    bool enlisted = row.mode == SAGA_ENLISTED, turned_back = row.reason != REASON_NONE;
+    bool said_before = (event->type == EVENT_COMMIT && row.state == SAGA_COMMITTED && enlisted) ||
+                       (event->type == EVENT_ABORT && turned_back && enlisted) ||
+                       (event->type == EVENT_CANCEL && turned_back);
     if (!said_before)
         return refuse(c, event, E_SAGA_ENDED, "saga_id");
     return core_reply(c, &(struct reply_effect){.token = event->token, .saga = row.saga, .repeated = true}, NULL);

@@ -233,7 +233,10 @@ static int read_call_mapping(const struct call_reader *r, const struct yaml_node
 int call_read(const struct call_reader *r, const struct yaml_node *step, const struct yaml_node *n,
               bool is_compensation, struct call_spec *call)
 {
-    call->retry = is_compensation ? r->limits->compensation_retry : r->limits->action_retry;
+    /* After the pivot a step can only go forward: it is as stubborn as an undo. */
+    bool past_pivot = r->definition->pivot_step >= 0 &&
+                      step_set_has(&r->definition->steps[r->step].ancestors, (unsigned)r->definition->pivot_step);
+    call->retry = is_compensation || past_pivot ? r->limits->compensation_retry : r->limits->action_retry;
     /* A step's own policy may list status codes, for its action: a compensation just makes no use of them. */
     int code = read_common(r, step, false, call);
     if (is_compensation)

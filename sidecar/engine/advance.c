@@ -71,10 +71,12 @@ struct span advance_timeout(const struct turn *t, const struct call_spec *call)
 static struct span call_timeout(const struct turn *t, const struct saga *s, const struct call_spec *call, uint8_t phase)
 {
     struct span timeout = advance_timeout(t, call);
-    /* A pivot that an operator has tried anew after the deadline has all the time of an attempt. */
-    if (phase == SAGA_PHASE_ACTION && instant_before(t->now, s->deadline) && s->deadline.us != INSTANT_NEVER.us &&
-        !saga_past_pivot(s))
+    /* Once the pivot has left, its answer decides, and not the deadline. */
+    bool pivot = s->definition != NULL && s->definition->pivot_step >= 0 &&
+                 call == &s->definition->steps[s->definition->pivot_step].action;
+    if (phase == SAGA_PHASE_ACTION && s->deadline.us != INSTANT_NEVER.us && !pivot && !saga_past_pivot(s))
         timeout = span_min(timeout, instant_since(s->deadline, t->now));
+    CHECK(timeout.us > 0);
     return timeout;
 }
 
@@ -143,21 +145,29 @@ static bool attempt_due(const struct turn *t, const struct step *step)
     return !step->permitted && !step->queued && !instant_before(t->now, step->next_at);
 }
 
+static bool is_over(const struct step *step)
+{
+    return step->action == SAGA_ACTION_DONE || step->action == SAGA_ACTION_SKIPPED;
+}
+
+/* What is done is done, whatever has passed meanwhile and whoever holds the saga back. */
+static void commit_what_is_done(const struct turn *t, struct saga *s)
+{
+    unsigned i = 0;
+    while (i < s->step_count && is_over(&s->steps[i]))
+        i++;
+    if (i == s->step_count)
+        end(t, s, SAGA_COMMITTED);
+}
+
 static void go_forward(const struct turn *t, struct saga *s)
 {
     if (s->paused || s->definition == NULL)
         return;
     struct step_set over = {{0}};
-    unsigned over_count = 0;
     for (unsigned i = 0; i < s->step_count; i++)
-        if (s->steps[i].action == SAGA_ACTION_DONE || s->steps[i].action == SAGA_ACTION_SKIPPED) {
+        if (is_over(&s->steps[i]))
             step_set_add(&over, i);
-            over_count++;
-        }
-    if (over_count == s->step_count) {
-        end(t, s, SAGA_COMMITTED);
-        return;
-    }
     for (unsigned i = 0; i < s->step_count; i++) {
         const struct step *step = &s->steps[i];
         bool ready = step->action == SAGA_ACTION_PENDING && !step->queued &&
@@ -180,11 +190,12 @@ static uint32_t view_action_order(const void *saga, size_t step)
     return DEFECT(WRONG_ORDER) ? UINT32_MAX - order : order;
 }
 
-static bool view_depends(const void *saga, size_t later, size_t earlier)
+static const uint64_t *view_ancestors(const void *saga, size_t step)
 {
+    static const struct step_set nobody;
     if (DEFECT(DEPENDENCY_IGNORED))
-        return false;
-    return step_set_has(&((const struct saga *)saga)->definition->steps[later].ancestors, (unsigned)earlier);
+        return nobody.words;
+    return ((const struct saga *)saga)->definition->steps[step].ancestors.words;
 }
 
 static bool undo_open(const struct saga *s)
@@ -210,13 +221,12 @@ static void go_back(const struct turn *t, struct saga *s)
         if (s->steps[i].compensation == SAGA_COMPENSATION_STARTED && attempt_due(t, &s->steps[i]))
             call(t, s, i, SAGA_PHASE_COMPENSATION);
 
-    bool by_dependency = s->definition != NULL && s->definition->order == ORDER_DEPENDENCY;
     struct saga_undo_view view = {
         .saga = s,
         .step_count = s->step_count,
         .compensation_state = view_compensation_state,
         .action_order = view_action_order,
-        .depends = by_dependency ? view_depends : NULL,
+        .ancestors = saga_undone_by_dependency(s) ? view_ancestors : NULL,
     };
     uint16_t next[STEPS_LIMIT];
     size_t count = saga_undo_next(&view, next, STEPS_LIMIT);
@@ -226,15 +236,16 @@ static void go_back(const struct turn *t, struct saga *s)
 }
 
 /* Ends an action that gets no further attempt. */
-static void give_up(const struct turn *t, struct saga *s, unsigned index, struct instant quiet_at, const char *why)
+static void give_up(const struct turn *t, struct saga *s, unsigned index, uint8_t reason, struct instant quiet_at)
 {
     struct step *step = &s->steps[index];
     struct record r = advance_record(t, s, RECORD_ACTION_ENDED, index);
     r.attempt = step->action_attempts;
     r.action_state = step->maybe_executed || s->definition == NULL ? SAGA_ACTION_UNKNOWN : SAGA_ACTION_REJECTED;
-    r.status = CODE_DEADLINE_EXCEEDED; /* its time was over, whatever took it */
+    r.status = reason == REASON_DEADLINE ? CODE_DEADLINE_EXCEEDED : CODE_CANCELLED;
     r.quiet_at = quiet_at;
-    r.message = bytes_of_text(why);
+    r.message = bytes_of_text(s->definition == NULL ? "not settled when the saga turned back"
+                                                    : "the saga turned back before another attempt");
     advance_emit(t, s, &r);
 }
 
@@ -247,9 +258,7 @@ void advance_turn_back(const struct turn *t, struct saga *s, uint8_t reason, uns
     struct instant quiet_at = owner_acts ? s->lease_until : (struct instant){0};
     for (unsigned i = 0; i < s->step_count; i++)
         if (s->steps[i].action == SAGA_ACTION_STARTED && !s->steps[i].permitted)
-            give_up(t, s, i, quiet_at,
-                    s->definition == NULL ? "not settled when the saga turned back"
-                                          : "the saga turned back before another attempt");
+            give_up(t, s, i, reason, quiet_at);
     struct record r = advance_record(t, s, RECORD_TURNED_BACK, step);
     r.reason = reason;
     r.message = message;
@@ -297,15 +306,8 @@ static void expire(const struct turn *t, struct saga *s)
     if (s->state != SAGA_RUNNING)
         return;
     if (!instant_before(t->now, s->deadline) && !deadline_waits(s)) {
-        if (!saga_at_pivot(s)) {
-            advance_turn_back(t, s, REASON_DEADLINE, RECORD_NO_STEP, bytes_of(NULL, 0), bytes_of(NULL, 0));
-            return;
-        }
-        unsigned pivot = (unsigned)s->definition->pivot_step;
-        advance_unqueue(t, s);
-        give_up(t, s, pivot, (struct instant){0}, "the saga's deadline passed before another attempt");
-        advance_action_failed(t, s, pivot);
-    } else if (!instant_before(t->now, s->lease_until)) {
+        advance_turn_back(t, s, REASON_DEADLINE, RECORD_NO_STEP, bytes_of(NULL, 0), bytes_of(NULL, 0));
+    } else if (!instant_before(t->now, s->lease_until) && !s->paused) {
         advance_turn_back(t, s, REASON_LEASE, RECORD_NO_STEP, bytes_of(NULL, 0), bytes_of(NULL, 0));
     }
 }
@@ -329,10 +331,11 @@ static struct instant saga_due(const struct turn *t, const struct saga *s)
     if (s->state == SAGA_RUNNING) {
         if (!deadline_waits(s))
             due = s->deadline;
-        due = instant_min(due, s->lease_until);
+        if (!s->paused)
+            due = instant_min(due, s->lease_until);
         if (!s->paused && s->definition != NULL)
             due = instant_min(due, next_attempt(s, SAGA_PHASE_ACTION));
-    } else if (s->state == SAGA_COMPENSATING && !s->paused && saga_calls_out(s, SAGA_PHASE_ACTION) == 0) {
+    } else if (saga_undoing(s) && !s->paused && saga_calls_out(s, SAGA_PHASE_ACTION) == 0) {
         bool quiet = !instant_before(t->now, s->quiet_at);
         due = quiet ? next_attempt(s, SAGA_PHASE_COMPENSATION) : s->quiet_at;
     }
@@ -351,10 +354,12 @@ static bool waits_for_something(const struct saga *s)
 
 void advance(const struct turn *t, struct saga *s)
 {
+    if (s->state == SAGA_RUNNING && s->definition != NULL)
+        commit_what_is_done(t, s);
     expire(t, s);
     if (s->state == SAGA_RUNNING)
         go_forward(t, s);
-    if (s->state == SAGA_COMPENSATING)
+    if (saga_undoing(s))
         go_back(t, s);
 
     timers_set(&t->engine->timers, &s->timer, saga_due(t, s));

@@ -41,14 +41,21 @@ static struct instant next_attempt_at(const struct turn *t, const struct event *
     };
     struct span delay = backoff_delay(&backoff, event->attempt, &t->engine->random);
     if (event->has_pushback && event->pushback.us >= 0)
-        delay = span_min(event->pushback, t->engine->options.deadline_max);
+        delay = span_min(event->pushback, t->engine->options.pushback_max);
     return instant_after(t->now, delay);
 }
 
-/* A deadline leaves no time for an attempt that would start after it. */
-static bool in_time(const struct saga *s, struct instant next_at)
+/* Past the pivot there is no way back, and of a pivot that may have been executed and cannot be undone nothing but its answer says which way to
+ * go. */
+static bool forward_only(const struct saga *s, unsigned step)
 {
-    return saga_past_pivot(s) || instant_before(next_at, s->deadline);
+    return saga_past_pivot(s) || (s->definition->pivot_step == (int)step && !saga_step_has_compensation(s, step));
+}
+
+/* A deadline leaves no time for an attempt that would start after it. */
+static bool in_time(const struct saga *s, unsigned step, bool maybe_executed, struct instant next_at)
+{
+    return instant_before(next_at, s->deadline) || saga_past_pivot(s) || (maybe_executed && forward_only(s, step));
 }
 
 static int action_done(const struct turn *t, struct saga *s, const struct event *event)
@@ -86,9 +93,10 @@ static void action_not_done(const struct turn *t, struct saga *s, const struct e
     call_over(t, s, event);
     bool unknown = answer.meaning == SAGA_MEANS_UNKNOWN;
     struct instant next_at = next_attempt_at(t, event, &call->retry);
-    bool again = answer.retry && event->attempt < call->retry.max_attempts &&
-                 !(event->has_pushback && event->pushback.us < 0) && s->state != SAGA_COMPENSATING &&
-                 in_time(s, next_at);
+    bool maybe = unknown || (step->maybe_executed && !DEFECT(LAST_ATTEMPT_DECIDES));
+    bool another = answer.retry && event->attempt < call->retry.max_attempts &&
+                   !(event->has_pushback && event->pushback.us < 0) && s->state != SAGA_COMPENSATING;
+    bool again = another && in_time(s, event->step_index, maybe, next_at);
 
     struct record r = ended_attempt(t, s, event, again ? RECORD_ACTION_FAILED : RECORD_ACTION_ENDED);
     if (DEFECT(MADE_UP_STATUS_ENDS) && event->status == CODE_UNAVAILABLE)
@@ -98,13 +106,16 @@ static void action_not_done(const struct turn *t, struct saga *s, const struct e
         r.maybe_executed = answer.meaning == SAGA_MEANS_UNKNOWN;
         r.next_at = next_at;
     } else {
-        bool maybe = answer.meaning == SAGA_MEANS_UNKNOWN || (step->maybe_executed && !DEFECT(LAST_ATTEMPT_DECIDES));
         r.action_state = maybe ? SAGA_ACTION_UNKNOWN : SAGA_ACTION_REJECTED;
         if (DEFECT(UNKNOWN_IS_DONE) && maybe)
             r.action_state = SAGA_ACTION_DONE;
     }
     advance_emit(t, s, &r);
-    if (!again && r.action_state != SAGA_ACTION_DONE)
+    if (another && !again && s->state == SAGA_RUNNING)
+        advance_turn_back(t, s, REASON_DEADLINE, event->step_index,
+                          bytes_of_text("this step's next attempt would have come after the deadline"),
+                          bytes_of(NULL, 0));
+    else if (!again && r.action_state != SAGA_ACTION_DONE)
         advance_action_failed(t, s, event->step_index);
 }
 
@@ -124,6 +135,9 @@ static int action_answered(const struct turn *t, struct saga *s, const struct ev
         saga_answer_of_action(event->status, (enum saga_reach)event->reach, call->retry.retryable_status_codes);
     if (answer.meaning == SAGA_MEANS_DONE)
         return action_done(t, s, event);
+    /* Where there is no way back, everything but a definite refusal is worth another attempt, as of an undo. */
+    answer.retry |=
+        answer.meaning == SAGA_MEANS_UNKNOWN && forward_only(s, event->step_index) && !DEFECT(FORWARD_GIVES_UP);
     action_not_done(t, s, event, answer);
     return 0;
 }

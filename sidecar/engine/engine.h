@@ -22,6 +22,7 @@ struct engine_options {
     uint32_t targets_max;
     struct span enlisted_deadline_default;
     struct span enlisted_lease_default;
+    struct span pushback_max;               /* the longest that a participant's pushback is obeyed */
     struct span deadline_max;               /* of deadlines, leases and timeouts that requests ask for */
     struct retry_policy compensation_retry; /* where an enlistment says nothing (max_attempts 0) */
     uint64_t seed;                          /* of the jitter */

@@ -36,6 +36,7 @@ struct settlement {
     uint8_t action_state; /* SAGA_ACTION_DONE, REJECTED or UNKNOWN */
     struct bytes output;
     bool output_is_request;
+    struct span may_run_for; /* of UNKNOWN: for so long the action may still take effect */
 };
 
 /* Everything in it is borrowed for the call of engine_step. Texts are checked for length and form by the engine: it trusts

@@ -130,6 +130,7 @@ static struct saga *started(struct engine *e, const struct record *r, const stru
     return s;
 }
 
+/* The retry policy is left out, as it is of a start's fingerprint: it may be what defaults made of none, which change. */
 uint64_t fold_enlistment_fingerprint(const struct record *r)
 {
     const struct call_spec *call = &r->call;
@@ -139,12 +140,7 @@ uint64_t fold_enlistment_fingerprint(const struct record *r)
     hash = fnv_add(hash, call->target, text_size(call->target));
     hash = fnv_add(hash, call->method, text_size(call->method));
     hash = fnv_add(hash, call->constant.at, call->constant.size);
-    hash = fnv_add(hash, &call->timeout.us, sizeof call->timeout.us);
-    const struct retry_policy *retry = &call->retry;
-    int64_t numbers[] = {retry->max_attempts,    retry->initial_backoff.us,
-                         retry->max_backoff.us,  retry->backoff_multiplier_permille,
-                         retry->jitter_permille, retry->retryable_status_codes};
-    return fnv_add(hash, numbers, sizeof numbers);
+    return fnv_add(hash, &call->timeout.us, sizeof call->timeout.us);
 }
 
 static void enlisted(struct engine *e, struct saga *s, const struct record *r, void *block)
@@ -236,9 +232,13 @@ static void leave_stuck(struct engine *e, struct saga *s)
     e->counts.stuck--;
 }
 
-static void retried(struct engine *e, struct saga *s, unsigned index)
+static void retried(struct engine *e, struct saga *s, const struct record *r)
 {
-    struct step *step = &s->steps[index];
+    struct step *step = &s->steps[r->step];
+    if (!saga_step_stuck(s, r->step)) {
+        step->next_at = r->at;
+        return;
+    }
     if (step->compensation == SAGA_COMPENSATION_FAILED) {
         step->compensation = SAGA_COMPENSATION_OWED;
         step->compensation_attempts = 0;
@@ -336,7 +336,7 @@ struct saga *fold_apply(struct engine *e, struct saga *s, const struct record *r
         e->counts.paused--;
         break;
     case RECORD_RETRIED:
-        retried(e, s, r->step);
+        retried(e, s, r);
         break;
     case RECORD_SKIPPED:
         skipped(e, s, r->step);
@@ -373,12 +373,13 @@ static bool step_in_state(const struct saga *s, const struct record *r)
     case RECORD_ACTION_ENDED:
         return step->action == SAGA_ACTION_STARTED;
     case RECORD_COMPENSATION_STARTED:
-        return s->state == SAGA_COMPENSATING && !step->permitted && step->action != SAGA_ACTION_STARTED &&
+        return saga_undoing(s) && !step->permitted && step->action != SAGA_ACTION_STARTED &&
                (step->compensation == SAGA_COMPENSATION_OWED || step->compensation == SAGA_COMPENSATION_STARTED);
     case RECORD_COMPENSATION_FAILED:
     case RECORD_COMPENSATION_ENDED:
         return step->compensation == SAGA_COMPENSATION_STARTED && step->permitted;
     case RECORD_RETRIED:
+        return saga_step_stuck(s, r->step) || saga_step_waits(s, r->step);
     case RECORD_SKIPPED:
         return saga_step_stuck(s, r->step);
     default:

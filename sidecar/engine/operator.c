@@ -30,7 +30,7 @@ void operator_cancel(const struct turn *t, const struct event *event)
     struct saga *s = begin(t, event, false, false);
     if (s == NULL)
         return;
-    if (s->state == SAGA_COMPENSATING || s->state == SAGA_COMPENSATED) {
+    if (saga_turned_back(s)) {
         reply_ok(t, event, s->id, true);
     } else if (s->state == SAGA_STUCK) {
         reply_refuse(t, event, E_SAGA_STUCK, "", NULL);
@@ -75,18 +75,20 @@ void operator_resume(const struct turn *t, const struct event *event)
     if (s->paused) {
         struct record r = act(t, s, event, RECORD_RESUMED, RECORD_NO_STEP);
         advance_emit(t, s, &r);
+        if (s->mode == SAGA_ENLISTED)
+            s->lease_until = instant_after(t->now, s->lease);
     }
     reply_ok(t, event, s->id, false);
     advance(t, s);
 }
 
-/* The stuck step that the request names, or -1 after refusing. */
-static int stuck_step(const struct turn *t, const struct event *event, const struct saga *s)
+/* The stuck step that the request names, or one that waits for its next attempt where that may be meant; -1 after refusing. */
+static int stuck_step(const struct turn *t, const struct event *event, const struct saga *s, bool or_waits)
 {
     int index = saga_step_find(s, event->step);
     if (index < 0)
         reply_refuse(t, event, E_STEP_NOT_FOUND, "step", NULL);
-    else if (!saga_step_stuck(s, (unsigned)index))
+    else if (!saga_step_stuck(s, (unsigned)index) && !(or_waits && saga_step_waits(s, (unsigned)index)))
         reply_refuse(t, event, E_SAGA_NOT_STUCK, "step", "this step is not what the saga is stuck on");
     else
         return index;
@@ -98,18 +100,23 @@ void operator_retry(const struct turn *t, const struct event *event)
     struct saga *s = begin(t, event, true, false);
     if (s == NULL)
         return;
-    if (s->state != SAGA_STUCK) {
-        reply_refuse(t, event, E_SAGA_NOT_STUCK, "", NULL);
-        return;
-    }
     int only = -1;
-    if (event->step.size > 0 && (only = stuck_step(t, event, s)) < 0)
+    if (event->step.size > 0 && (only = stuck_step(t, event, s, true)) < 0)
         return;
+    /* Without a name: what is stuck, and where nothing is, what waits. */
+    bool stuck = s->state == SAGA_STUCK;
+    bool any = false;
     for (unsigned i = 0; i < s->step_count; i++) {
-        if (only >= 0 ? i != (unsigned)only : !saga_step_stuck(s, i))
+        if (only >= 0 ? i != (unsigned)only : stuck ? !saga_step_stuck(s, i) : !saga_step_waits(s, i))
             continue;
+        any = true;
         struct record r = act(t, s, event, RECORD_RETRIED, i);
         advance_emit(t, s, &r);
+    }
+    if (!any) {
+        reply_refuse(t, event, saga_ended(s) ? E_SAGA_ENDED : E_SAGA_NOT_STUCK, "",
+                     "no step is stuck, or waits for its next attempt");
+        return;
     }
     reply_ok(t, event, s->id, false);
     advance(t, s);
@@ -137,7 +144,7 @@ void operator_skip(const struct turn *t, const struct event *event)
         reply_refuse(t, event, E_SAGA_NOT_STUCK, "", NULL);
         return;
     }
-    int index = stuck_step(t, event, s);
+    int index = stuck_step(t, event, s, false);
     if (index < 0)
         return;
     if (output_needed(s, (unsigned)index)) {
@@ -163,6 +170,7 @@ void operator_resolve(const struct turn *t, const struct event *event)
         reply_refuse(t, event, E_CALLS_IN_FLIGHT, "", NULL);
         return;
     }
+    advance_unqueue(t, s);
     struct record r = act(t, s, event, RECORD_ENDED, RECORD_NO_STEP);
     r.saga_state = SAGA_RESOLVED;
     advance_emit(t, s, &r);

@@ -167,6 +167,11 @@ static int plan_settle(const struct turn *t, struct plan *p, const struct saga *
         if (set->output.size > t->engine->options.payload_bytes_max)
             return error_set(detail, E_PAYLOAD, path(at, "settle", i, ".output"), NULL);
         uint8_t before = planned_action(p, s, (unsigned)step);
+        if (set->may_run_for.us != 0 && set->action_state != SAGA_ACTION_UNKNOWN)
+            return error_set(detail, E_ARGUMENT, path(at, "settle", i, ".may_run_for"), "goes with UNKNOWN alone");
+        if (set->may_run_for.us < 0 || set->may_run_for.us > t->engine->options.deadline_max.us)
+            return error_set(detail, E_ARGUMENT, path(at, "settle", i, ".may_run_for"),
+                             "lies between 0 and deadline_max");
         if (before == set->action_state)
             continue;
         if (before != SAGA_ACTION_STARTED)
@@ -176,6 +181,8 @@ static int plan_settle(const struct turn *t, struct plan *p, const struct saga *
         r.action_state = set->action_state;
         r.output = set->output;
         r.output_is_request = set->output_is_request;
+        if (set->may_run_for.us > 0 && !DEFECT(OWNERS_WORD_IGNORED))
+            r.quiet_at = instant_after(t->now, set->may_run_for);
         if (plan_add(t, p, &r) != 0)
             return error_set(detail, E_MEMORY, "", NULL);
     }
@@ -194,6 +201,14 @@ static int enlisted_before(const struct plan *p, const struct saga *s, const str
     return s->steps[step].enlisted->fingerprint == fold_enlistment_fingerprint(r) ? 1 : -1;
 }
 
+/* An enlistment that is acknowledged tells its owner to act. Of a step that was refused for good nothing is owed, so it must not act again. */
+static bool enlisted_anew(const struct plan *p, const struct saga *s, struct bytes name)
+{
+    int step = s == NULL ? -1 : saga_step_find(s, name);
+    return step >= 0 && planned_action(p, s, (unsigned)step) == SAGA_ACTION_REJECTED &&
+           !DEFECT(REFUSED_STEP_ACTS_AGAIN);
+}
+
 static int plan_enlist(const struct turn *t, struct plan *p, const struct saga *s, struct saga_id id,
                        const struct event *event, struct error_detail *detail)
 {
@@ -208,8 +223,13 @@ static int plan_enlist(const struct turn *t, struct plan *p, const struct saga *
         int before = enlisted_before(p, s, &r);
         if (before < 0)
             return error_set(detail, E_STEP_EXISTS, path(at, "enlist", i, ".step"), NULL);
-        if (before > 0)
+        if (before > 0) {
+            if (enlisted_anew(p, s, r.step_name))
+                return error_set(detail, E_STEP_SETTLED, path(at, "enlist", i, ".step"), NULL);
             continue;
+        }
+        if (s != NULL && s->paused)
+            return error_set(detail, E_SAGA_PAUSED, path(at, "enlist", i, ".step"), NULL);
         if (steps + p->enlisted >= e->options.steps_max)
             return error_set(detail, E_STEPS, path(at, "enlist", i, ""), NULL);
         if (plan_add(t, p, &r) != 0)
@@ -241,6 +261,17 @@ static void renew_lease(const struct turn *t, struct saga *s)
         s->lease_until = instant_after(t->now, s->lease);
 }
 
+/* Whether the event enlists a step that was refused for good. */
+static bool enlists_refused(const struct saga *s, const struct event *event)
+{
+    for (size_t i = 0; i < event->enlist_count; i++) {
+        int step = saga_step_find(s, event->enlist[i].step);
+        if (step >= 0 && s->steps[step].action == SAGA_ACTION_REJECTED && !DEFECT(REFUSED_STEP_ACTS_AGAIN))
+            return true;
+    }
+    return false;
+}
+
 /* Answers a request_id that is known. Returns whether it was. An enlistment that is acknowledged tells its owner to act, so a repeated Begin
  * that carries one is refused, as Enlist is, once the saga has turned back or ended. */
 static bool repeated(const struct turn *t, const struct event *event)
@@ -252,6 +283,8 @@ static bool repeated(const struct turn *t, const struct event *event)
     known.saga = s->id;
     if (s->fingerprint != engine_fingerprint(event)) {
         reply_refuse(t, event, E_REQUEST_ID_REUSED, "request_id", NULL);
+    } else if (event->enlist_count > 0 && enlists_refused(s, event)) {
+        reply_refuse(t, &known, E_STEP_SETTLED, "enlist", NULL);
     } else if (event->enlist_count == 0 || DEFECT(REPEATED_BEGIN_ACTS) || !refuse_not_running(t, &known, s)) {
         renew_lease(t, s);
         reply_ok(t, event, s->id, true);
@@ -435,13 +468,31 @@ static void refuse_open(const struct turn *t, const struct event *event, const s
     reply_error(t, event, &detail, E_STEPS_OPEN);
 }
 
+/* Answers what was said before, unless it brings other outcomes than those that were recorded: they cannot count any more. */
+static void repeat_end(const struct turn *t, const struct event *event, const struct saga *s)
+{
+    char at[64];
+    for (size_t i = 0; i < event->settle_count; i++) {
+        int step = saga_step_find(s, event->settle[i].step);
+        if (step < 0) {
+            reply_refuse(t, event, E_STEP_NOT_FOUND, path(at, "settle", i, ".step"), NULL);
+            return;
+        }
+        if (s->steps[step].action != event->settle[i].action_state) {
+            reply_refuse(t, event, E_STEP_SETTLED, path(at, "settle", i, ".outcome"), NULL);
+            return;
+        }
+    }
+    reply_ok(t, event, s->id, true);
+}
+
 void requests_commit(const struct turn *t, const struct event *event)
 {
     struct saga *s = enlisted_saga(t, event);
     if (s == NULL)
         return;
     if (s->state == SAGA_COMMITTED) {
-        reply_ok(t, event, s->id, true);
+        repeat_end(t, event, s);
         return;
     }
     if (refuse_not_running(t, event, s))
@@ -472,8 +523,8 @@ void requests_abort(const struct turn *t, const struct event *event)
     struct saga *s = enlisted_saga(t, event);
     if (s == NULL)
         return;
-    if (s->state == SAGA_COMPENSATING || s->state == SAGA_COMPENSATED) {
-        reply_ok(t, event, s->id, true);
+    if (saga_turned_back(s)) {
+        repeat_end(t, event, s);
         return;
     }
     if (refuse_not_running(t, event, s))

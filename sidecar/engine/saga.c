@@ -62,8 +62,11 @@ bool saga_at_pivot(const struct saga *s)
 bool saga_pivot_awaited(const struct saga *s)
 {
     const struct step *pivot = pivot_of(s);
-    return pivot != NULL && (pivot->permitted || (pivot->action == SAGA_ACTION_PENDING && pivot->maybe_executed &&
-                                                  !DEFECT(RETRIED_PIVOT_FORGOTTEN)));
+    if (pivot == NULL || DEFECT(RETRIED_PIVOT_FORGOTTEN))
+        return pivot != NULL && pivot->permitted;
+    bool undoable = s->definition->steps[s->definition->pivot_step].has_compensation;
+    return pivot->permitted || (pivot->action == SAGA_ACTION_PENDING && pivot->maybe_executed) ||
+           (pivot->action == SAGA_ACTION_STARTED && pivot->maybe_executed && !undoable);
 }
 
 unsigned saga_calls_out(const struct saga *s, uint8_t phase)
@@ -73,6 +76,26 @@ unsigned saga_calls_out(const struct saga *s, uint8_t phase)
         if (s->steps[i].permitted && (s->steps[i].action == SAGA_ACTION_STARTED) == (phase == SAGA_PHASE_ACTION))
             count++;
     return count;
+}
+
+bool saga_undone_by_dependency(const struct saga *s)
+{
+    return s->definition != NULL && s->definition->order == ORDER_DEPENDENCY;
+}
+
+bool saga_undoing(const struct saga *s)
+{
+    return s->state == SAGA_COMPENSATING ||
+           (s->state == SAGA_STUCK && s->stuck_from == SAGA_COMPENSATING && saga_undone_by_dependency(s));
+}
+
+bool saga_step_waits(const struct saga *s, unsigned step)
+{
+    const struct step *t = &s->steps[step];
+    if (t->permitted || t->next_at.us == INSTANT_NEVER.us)
+        return false;
+    return s->state == SAGA_RUNNING ? t->action == SAGA_ACTION_STARTED && s->definition != NULL
+                                    : saga_undoing(s) && t->compensation == SAGA_COMPENSATION_STARTED;
 }
 
 bool saga_step_stuck(const struct saga *s, unsigned step)

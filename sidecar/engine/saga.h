@@ -79,6 +79,12 @@ static inline bool saga_ended(const struct saga *s)
     return s->state == SAGA_COMMITTED || s->state == SAGA_COMPENSATED || s->state == SAGA_RESOLVED;
 }
 
+/* It is on the way back, or was. */
+static inline bool saga_turned_back(const struct saga *s)
+{
+    return s->reason != REASON_NONE;
+}
+
 /* Views the name of a step. */
 struct bytes saga_step_name(const struct saga *s, unsigned step);
 
@@ -96,11 +102,19 @@ bool saga_past_pivot(const struct saga *s);
 /* The pivot may have been executed, or will be. It may have been also while it is PENDING: when an operator has it tried anew. */
 bool saga_at_pivot(const struct saga *s);
 
-/* Only an answer can tell about the pivot: an attempt is out, or an operator asked for one. */
+/* Only an answer can tell about the pivot: an attempt is out, or another one is to follow that nothing but an answer can spare. */
 bool saga_pivot_awaited(const struct saga *s);
 
 /* Attempts of actions or compensations (enum saga_phase) whose end is not recorded. */
 unsigned saga_calls_out(const struct saga *s, uint8_t phase);
+
+/* Compensations may leave: the saga is COMPENSATING, or STUCK on the way back while branches beside the stuck one go on. */
+bool saga_undoing(const struct saga *s);
+
+bool saga_undone_by_dependency(const struct saga *s);
+
+/* Whether this step is to be attempted again at its next_at. */
+bool saga_step_waits(const struct saga *s, unsigned step);
 
 /* Whether this step is what keeps a STUCK saga. */
 bool saga_step_stuck(const struct saga *s, unsigned step);

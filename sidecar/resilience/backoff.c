@@ -15,5 +15,6 @@ struct span backoff_delay(const struct backoff *b, unsigned failed, struct rando
         return (struct span){.us = delay};
     /* A thousandth at a time keeps the product far from overflow for every delay up to centuries. */
     int64_t step = delay / 1000 * b->jitter_permille + delay % 1000 * b->jitter_permille / 1000;
-    return (struct span){.us = delay - step + (int64_t)random_below(random, (uint64_t)step * 2 + 1)};
+    int64_t low = delay - step, high = delay > b->max.us - step ? b->max.us : delay + step;
+    return (struct span){.us = low + (int64_t)random_below(random, (uint64_t)(high - low) + 1)};
 }

@@ -10,13 +10,13 @@
 
 struct backoff {
     struct span initial;
-    struct span max;              /* of the delay before jitter */
+    struct span max;              /* of every delay, jitter included */
     uint32_t multiplier_permille; /* at least 1000 */
     uint32_t jitter_permille;     /* 0 to 1000 */
 };
 
 /* The delay after `failed` attempts have failed (at least 1): initial * multiplier^(failed - 1), at most max, times a number drawn from
- * [1 - jitter, 1 + jitter]. */
+ * [1 - jitter, 1 + jitter]; never above max. */
 struct span backoff_delay(const struct backoff *b, unsigned failed, struct random *random);
 
 #endif

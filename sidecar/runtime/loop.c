@@ -398,6 +398,7 @@ static int open_core(struct loop *s, const struct store_state *state, struct err
                 .targets_max = CONFIG_TARGETS_MAX,
                 .enlisted_deadline_default = c->enlisted_deadline_default,
                 .enlisted_lease_default = c->enlisted_lease_default,
+                .pushback_max = c->pushback_max,
                 .deadline_max = c->deadline_max,
                 .compensation_retry = c->default_compensation_retry,
                 .seed = chance[0],

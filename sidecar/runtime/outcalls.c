@@ -4,8 +4,12 @@
 
 #include "sidecar/base/check.h"
 #include "sidecar/base/quiet.h"
+#include "sidecar/observe/log.h"
 
 #include <stdlib.h>
+
+/* From this on a participant's pushback is worth a line. */
+#define PUSHBACK_TOLD SPAN_S(10)
 
 /* One call on its way, as it must be told in its answer. */
 struct out_call {
@@ -50,6 +54,18 @@ void outcalls_call(void *self, const struct call_effect *call)
     rpc_call_out(s->targets[call->target], call->method, entries, metadata.count, call->request, call->timeout, out);
 }
 
+/* A participant that asks for a long break is obeyed, within a bound, and people are told: nothing else is seen of it for so long. */
+static void tell_pushback(const struct loop *s, const struct out_call *out, struct span pushback)
+{
+    char id[SAGA_ID_TEXT_SIZE];
+    if (pushback.us < PUSHBACK_TOLD.us)
+        return;
+    saga_id_format(out->saga, id);
+    log_event(LOG_LEVEL_WARN, "a participant asks to come again much later", LOG_TEXT("saga", id),
+              LOG_TEXT("target", s->config->targets[out->target].name), LOG_NUMBER("asked_ms", pushback.us / 1000),
+              LOG_NUMBER("waits_ms", span_min(pushback, s->config->pushback_max).us / 1000));
+}
+
 void outcalls_answer(void *self, void *tag, const struct rpc_answer *answer)
 {
     struct loop *s = self;
@@ -69,6 +85,8 @@ void outcalls_answer(void *self, void *tag, const struct rpc_answer *answer)
         .has_pushback = answer->has_pushback,
         .pushback = answer->pushback,
     };
+    if (answer->has_pushback)
+        tell_pushback(s, out, answer->pushback);
     counters_attempt(s, out->target, out->phase, out->left_at, answer);
     out->next_free = s->free_outs;
     s->free_outs = out;

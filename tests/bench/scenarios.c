@@ -84,6 +84,7 @@ static void open_core(void)
                 .targets_max = 4,
                 .enlisted_deadline_default = SPAN_S(900),
                 .enlisted_lease_default = SPAN_S(30),
+                .pushback_max = SPAN_S(300),
                 .deadline_max = SPAN_S(100000),
                 .compensation_retry = limits.compensation_retry,
                 .seed = 1,

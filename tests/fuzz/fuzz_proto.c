@@ -115,6 +115,7 @@ static struct engine *make_engine(void)
                                      .targets_max = 1,
                                      .enlisted_deadline_default = SPAN_S(60),
                                      .enlisted_lease_default = SPAN_S(10),
+                                     .pushback_max = SPAN_S(300),
                                      .deadline_max = SPAN_S(3600),
                                      .compensation_retry = limits.compensation_retry,
                                      .seed = 1,

@@ -298,6 +298,32 @@ START_TEST(forward__a_crash_between_answers_loses_nothing)
 }
 END_TEST
 
+/* Pausing holds calls back, not outcomes: what is done is done, and the deadline finds nothing to undo. */
+START_TEST(forward__a_paused_saga_whose_last_action_is_done_commits)
+{
+    engine_trace_run(chain, 8,
+                     "> start r1 deadline=500\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 500ms \"in\"\n"
+                     "> answer 1 a OK\n"
+                     "ACTION_ENDED 1 a #1 DONE\n"
+                     "ACTION_STARTED 1 b #1\n"
+                     "call 1 b action #1 500ms \"\"\n"
+                     "> answer 1 b OK\n"
+                     "ACTION_ENDED 1 b #1 DONE\n"
+                     "ACTION_STARTED 1 c #1\n"
+                     "call 1 c action #1 500ms \"in\"\n"
+                     "> pause 1\n"
+                     "PAUSED 1\n"
+                     "reply 1\n"
+                     "> answer 1 c OK\n"
+                     "ACTION_ENDED 1 c #1 DONE\n"
+                     "ENDED 1 COMMITTED\n");
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("forward");
@@ -312,6 +338,7 @@ int main(void)
     tcase_add_test(t, forward__a_repeated_start_is_the_same_saga);
     tcase_add_test(t, forward__a_call_that_was_out_at_a_crash_is_tried_anew);
     tcase_add_test(t, forward__a_crash_between_answers_loses_nothing);
+    tcase_add_test(t, forward__a_paused_saga_whose_last_action_is_done_commits);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

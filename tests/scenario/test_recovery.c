@@ -92,6 +92,7 @@ static int open_core(void)
                    .targets_max = 1,
                    .enlisted_deadline_default = SPAN_S(60),
                    .enlisted_lease_default = SPAN_S(5),
+                   .pushback_max = SPAN_S(300),
                    .deadline_max = SPAN_S(3600),
                    .seed = 1,
                    .tag = 1},

@@ -339,7 +339,7 @@ START_TEST(rollback__a_deadline_turns_back_and_cuts_no_undo)
                      "call 1 a action #2 600ms \"in\"\n"
                      "> lost 1 a\n"
                      "ACTION_ENDED 1 a #2 UNKNOWN DEADLINE_EXCEEDED quiet@1256\n"
-                     "TURNED_BACK 1 a ACTION_UNKNOWN\n"
+                     "TURNED_BACK 1 a DEADLINE\n"
                      "> tick\n"
                      "at 1256\n"
                      "COMPENSATION_STARTED 1 a #1\n"
@@ -483,6 +483,41 @@ START_TEST(rollback__a_lost_call_of_a_target_that_is_gone_is_waited_for)
 }
 END_TEST
 
+/* Its attempts were not spent, but an earlier one may have been executed: it is not REJECTED, and is undone. */
+START_TEST(rollback__what_may_have_been_executed_is_unknown_when_it_is_given_up)
+{
+    engine_trace_run(chain, 8,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n"
+                     "> answer 1 a UNAVAILABLE\n"
+                     "ACTION_FAILED 1 a #1 UNAVAILABLE maybe next@100\n"
+                     "> cancel 1\n"
+                     "ACTION_ENDED 1 a #1 UNKNOWN CANCELLED\n"
+                     "TURNED_BACK 1 CANCELLED\n"
+                     "reply 1\n"
+                     "COMPENSATION_STARTED 1 a #1\n"
+                     "call 1 a compensation #1 2000ms \"\" UNKNOWN\n"
+                     "> answer 1 a OK\n"
+                     "COMPENSATION_ENDED 1 a #1 DONE\n"
+                     "ENDED 1 COMPENSATED\n"
+                     "> start r2\n"
+                     "STARTED 2\n"
+                     "reply 2\n"
+                     "ACTION_STARTED 2 a #1\n"
+                     "call 2 a action #1 2000ms \"in\"\n"
+                     "> unsent 2 a\n"
+                     "ACTION_FAILED 2 a #1 UNAVAILABLE next@100\n"
+                     "> cancel 2\n"
+                     "ACTION_ENDED 2 a #1 REJECTED CANCELLED\n"
+                     "TURNED_BACK 2 CANCELLED\n"
+                     "reply 2\n"
+                     "ENDED 2 COMPENSATED\n");
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("rollback");
@@ -500,6 +535,7 @@ int main(void)
     tcase_add_test(t, rollback__a_crash_in_the_middle_of_the_undo_repeats_the_call);
     tcase_add_test(t, rollback__a_call_lost_at_a_crash_is_waited_for);
     tcase_add_test(t, rollback__a_lost_call_of_a_target_that_is_gone_is_waited_for);
+    tcase_add_test(t, rollback__what_may_have_been_executed_is_unknown_when_it_is_given_up);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

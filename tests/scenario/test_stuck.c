@@ -74,7 +74,7 @@ START_TEST(stuck__an_undo_that_fails_is_retried_by_an_operator)
                      "COMPENSATION_ENDED 1 a #1 DONE\n"
                      "ENDED 1 COMPENSATED\n"
                      "> retry 1\n"
-                     "reply SAGA_NOT_STUCK\n");
+                     "reply SAGA_ENDED\n");
 }
 END_TEST
 
@@ -148,7 +148,7 @@ START_TEST(stuck__a_resolved_saga_is_over)
                      "COMPENSATION_ENDED 1 a #2 FAILED INTERNAL\n"
                      "STUCK 1 a COMPENSATION_FAILED\n"
                      "> cancel 1\n"
-                     "reply SAGA_STUCK\n"
+                     "reply 1 repeated\n"
                      "> resolve 1\n"
                      "ENDED 1 RESOLVED\n"
                      "reply 1\n"
@@ -357,6 +357,219 @@ START_TEST(stuck__a_dead_letter_survives_a_crash)
 }
 END_TEST
 
+static const char patient_pivot[] =
+    "name: pivot\n"
+    "version: 1.0.0\n"
+    "deadline: 1s\n"
+    "steps:\n"
+    "  - {name: a, target: t, action: /p.S/A, compensation: /p.S/UndoA}\n"
+    "  - {name: b, target: t, after: [a], pivot: true,\n"
+    "     action: {method: /p.S/B, timeout: 2s, retry: {maxAttempts: 3, initialBackoff: 100ms, jitter: 0}}}\n"
+    "  - {name: c, target: u, after: [b], action: {method: /p.S/C, retry: {maxAttempts: 3, initialBackoff: 100ms, "
+    "jitter: 0}}}\n";
+
+/* Once it has left, its answer decides: beyond the deadline, by its policy, under one key, before a person is called. */
+START_TEST(stuck__a_pivot_has_its_own_time_and_its_policy)
+{
+    engine_trace_run(patient_pivot, 8,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 1000ms \"in\"\n"
+                     "> answer 1 a OK\n"
+                     "ACTION_ENDED 1 a #1 DONE\n"
+                     "ACTION_STARTED 1 b #1\n"
+                     "call 1 b action #1 2000ms \"in\"\n"
+                     "> lost 1 b\n"
+                     "ACTION_FAILED 1 b #1 DEADLINE_EXCEEDED maybe next@2100 quiet@2270\n"
+                     "> tick\n"
+                     "at 2100\n"
+                     "ACTION_STARTED 1 b #2\n"
+                     "call 1 b action #2 2000ms \"in\"\n"
+                     "> answer 1 b UNAVAILABLE\n"
+                     "ACTION_FAILED 1 b #2 UNAVAILABLE maybe next@2300\n"
+                     "> tick\n"
+                     "at 2300\n"
+                     "ACTION_STARTED 1 b #3\n"
+                     "call 1 b action #3 2000ms \"in\"\n"
+                     "> answer 1 b UNAVAILABLE\n"
+                     "ACTION_ENDED 1 b #3 UNKNOWN UNAVAILABLE\n"
+                     "STUCK 1 b PIVOT_UNKNOWN\n");
+}
+END_TEST
+
+/* Nothing of it can have happened, so there is a way back. */
+START_TEST(stuck__a_pivot_that_never_left_is_turned_back_by_the_deadline)
+{
+    engine_trace_run(patient_pivot, 8,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 1000ms \"in\"\n"
+                     "> answer 1 a OK\n"
+                     "ACTION_ENDED 1 a #1 DONE\n"
+                     "ACTION_STARTED 1 b #1\n"
+                     "call 1 b action #1 2000ms \"in\"\n"
+                     "> at 950\n"
+                     "> unsent 1 b\n"
+                     "ACTION_ENDED 1 b #1 REJECTED UNAVAILABLE\n"
+                     "TURNED_BACK 1 b DEADLINE\n"
+                     "COMPENSATION_STARTED 1 a #1\n"
+                     "call 1 a compensation #1 2000ms \"in\" DONE\n"
+                     "> answer 1 a OK\n"
+                     "COMPENSATION_ENDED 1 a #1 DONE\n"
+                     "ENDED 1 COMPENSATED\n");
+}
+END_TEST
+
+/* There is no way back, so INTERNAL is no reason to call a person yet. */
+START_TEST(stuck__past_the_pivot_everything_but_a_refusal_is_tried_again)
+{
+    engine_trace_run(patient_pivot, 8,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 1000ms \"in\"\n"
+                     "> answer 1 a OK\n"
+                     "ACTION_ENDED 1 a #1 DONE\n"
+                     "ACTION_STARTED 1 b #1\n"
+                     "call 1 b action #1 2000ms \"in\"\n"
+                     "> answer 1 b OK\n"
+                     "ACTION_ENDED 1 b #1 DONE\n"
+                     "ACTION_STARTED 1 c #1\n"
+                     "call 1 c action #1 2000ms \"in\"\n"
+                     "> answer 1 c INTERNAL\n"
+                     "ACTION_FAILED 1 c #1 INTERNAL maybe next@100\n"
+                     "> tick\n"
+                     "at 100\n"
+                     "ACTION_STARTED 1 c #2\n"
+                     "call 1 c action #2 2000ms \"in\"\n"
+                     "> answer 1 c UNKNOWN\n"
+                     "ACTION_FAILED 1 c #2 UNKNOWN maybe next@300\n"
+                     "> tick\n"
+                     "at 300\n"
+                     "ACTION_STARTED 1 c #3\n"
+                     "call 1 c action #3 2000ms \"in\"\n"
+                     "> answer 1 c DATA_LOSS\n"
+                     "ACTION_ENDED 1 c #3 UNKNOWN DATA_LOSS\n"
+                     "STUCK 1 c FORWARD_FAILED\n");
+}
+END_TEST
+
+/* No other attempt can mend it. */
+START_TEST(stuck__past_the_pivot_a_refusal_is_a_dead_letter)
+{
+    engine_trace_run(patient_pivot, 8,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 1000ms \"in\"\n"
+                     "> answer 1 a OK\n"
+                     "ACTION_ENDED 1 a #1 DONE\n"
+                     "ACTION_STARTED 1 b #1\n"
+                     "call 1 b action #1 2000ms \"in\"\n"
+                     "> answer 1 b OK\n"
+                     "ACTION_ENDED 1 b #1 DONE\n"
+                     "ACTION_STARTED 1 c #1\n"
+                     "call 1 c action #1 2000ms \"in\"\n"
+                     "> answer 1 c NOT_FOUND\n"
+                     "ACTION_ENDED 1 c #1 REJECTED NOT_FOUND\n"
+                     "STUCK 1 c FORWARD_FAILED\n");
+}
+END_TEST
+
+/* They are retried to their ends; only what the failed one depends on waits for a person. */
+START_TEST(stuck__branches_beside_a_failed_undo_go_on)
+{
+    engine_trace_run(diamond, 8,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n"
+                     "> answer 1 a OK\n"
+                     "ACTION_ENDED 1 a #1 DONE\n"
+                     "ACTION_STARTED 1 b #1\n"
+                     "call 1 b action #1 2000ms \"in\"\n"
+                     "ACTION_STARTED 1 c #1\n"
+                     "call 1 c action #1 2000ms \"in\"\n"
+                     "> answer 1 b OK\n"
+                     "ACTION_ENDED 1 b #1 DONE\n"
+                     "> answer 1 c OK\n"
+                     "ACTION_ENDED 1 c #1 DONE\n"
+                     "ACTION_STARTED 1 d #1\n"
+                     "call 1 d action #1 2000ms \"in\"\n"
+                     "> answer 1 d INVALID_ARGUMENT\n"
+                     "ACTION_ENDED 1 d #1 REJECTED INVALID_ARGUMENT\n"
+                     "TURNED_BACK 1 d ACTION_REJECTED\n"
+                     "COMPENSATION_STARTED 1 b #1\n"
+                     "call 1 b compensation #1 2000ms \"in\" DONE\n"
+                     "COMPENSATION_STARTED 1 c #1\n"
+                     "call 1 c compensation #1 2000ms \"in\" DONE\n"
+                     "> answer 1 b INTERNAL\n"
+                     "COMPENSATION_ENDED 1 b #1 FAILED INTERNAL\n"
+                     "STUCK 1 b COMPENSATION_FAILED\n"
+                     "> answer 1 c UNAVAILABLE pushback=300\n"
+                     "COMPENSATION_FAILED 1 c #1 UNAVAILABLE next@300\n"
+                     "> tick\n"
+                     "at 300\n"
+                     "COMPENSATION_STARTED 1 c #2\n"
+                     "call 1 c compensation #2 2000ms \"in\" DONE\n"
+                     "> answer 1 c OK\n"
+                     "COMPENSATION_ENDED 1 c #2 DONE\n"
+                     "> retry 1\n"
+                     "RETRIED 1 b\n"
+                     "reply 1\n"
+                     "COMPENSATION_STARTED 1 b #1\n"
+                     "call 1 b compensation #1 2000ms \"in\" DONE\n"
+                     "> answer 1 b OK\n"
+                     "COMPENSATION_ENDED 1 b #1 DONE\n"
+                     "COMPENSATION_STARTED 1 a #1\n"
+                     "call 1 a compensation #1 2000ms \"in\" DONE\n"
+                     "> answer 1 a OK\n"
+                     "COMPENSATION_ENDED 1 a #1 DONE\n"
+                     "ENDED 1 COMPENSATED\n");
+}
+END_TEST
+
+/* A person need not wait for a backoff, or for what a participant asked for. */
+START_TEST(stuck__a_retry_brings_forward_what_waits)
+{
+    engine_trace_run(chain, 8,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n"
+                     "> answer 1 a RESOURCE_EXHAUSTED pushback=200000\n"
+                     "ACTION_FAILED 1 a #1 RESOURCE_EXHAUSTED maybe next@200000\n"
+                     "> retry 1 b\n"
+                     "reply SAGA_NOT_STUCK\n"
+                     "> retry 1\n"
+                     "RETRIED 1 a\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #2\n"
+                     "call 1 a action #2 2000ms \"in\"\n"
+                     "> answer 1 a RESOURCE_EXHAUSTED pushback=999999999\n"
+                     "ACTION_FAILED 1 a #2 RESOURCE_EXHAUSTED maybe next@300000\n"
+                     "> retry 1 a\n"
+                     "RETRIED 1 a\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #3\n"
+                     "call 1 a action #3 2000ms \"in\"\n"
+                     "> answer 1 a OK\n"
+                     "ACTION_ENDED 1 a #3 DONE\n"
+                     "ACTION_STARTED 1 b #1\n"
+                     "call 1 b action #1 2000ms \"\"\n"
+                     "> retry 1\n"
+                     "reply SAGA_NOT_STUCK\n");
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("stuck");
@@ -370,6 +583,12 @@ int main(void)
     tcase_add_test(t, stuck__a_pivot_tried_anew_after_the_deadline_is_still_unknown);
     tcase_add_test(t, stuck__a_pivot_tried_anew_cannot_be_cancelled);
     tcase_add_test(t, stuck__a_dead_letter_survives_a_crash);
+    tcase_add_test(t, stuck__a_pivot_has_its_own_time_and_its_policy);
+    tcase_add_test(t, stuck__a_pivot_that_never_left_is_turned_back_by_the_deadline);
+    tcase_add_test(t, stuck__past_the_pivot_everything_but_a_refusal_is_tried_again);
+    tcase_add_test(t, stuck__past_the_pivot_a_refusal_is_a_dead_letter);
+    tcase_add_test(t, stuck__branches_beside_a_failed_undo_go_on);
+    tcase_add_test(t, stuck__a_retry_brings_forward_what_waits);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

@@ -131,6 +131,7 @@ static void add_settlement(struct request *r, const struct client *c)
         .action_state = c->outcome,
         .output = bytes_of_text(c->outcome == SAGA_ACTION_DONE ? "settled" : ""),
         .output_is_request = c->outcome == SAGA_ACTION_DONE && c->index % 3 == 0,
+        .may_run_for = c->outcome == SAGA_ACTION_UNKNOWN ? c->may_run_for : (struct span){0},
     };
     r->settle_count = 1;
 }
@@ -166,6 +167,26 @@ static void settle_or_go_on(struct world *w, struct client *c)
     send(w, c, r);
 }
 
+/* The owner's own call of the step, as its participant sees it. */
+static struct attempt own_attempt(const struct client *c)
+{
+    struct attempt own = {.phase = SAGA_PHASE_ACTION, .action_started = INT64_MAX}; /* its first, and only one */
+    char id[SAGA_ID_TEXT_SIZE];
+    saga_id_format(c->saga, id);
+    snprintf(own.key, sizeof own.key, "%s/%s/action", id, step_name(c->step));
+    return own;
+}
+
+/* What the owner did not wait for arrives. */
+static void act_late(struct world *w, void *arg)
+{
+    struct client *c = arg;
+    struct answer answer;
+    struct attempt own = own_attempt(c);
+    participant_take(w, step_target(c, c->step), &own, model_of(w, c), c->step, &answer);
+    trace(w, "owner-acts-late", c->saga.serial, (int64_t)c->step, answer.status, 0);
+}
+
 static void act(struct world *w, void *arg)
 {
     struct client *c = arg;
@@ -178,12 +199,13 @@ static void act(struct world *w, void *arg)
     struct model *m = model_of(w, c);
     struct model_step *step = &m->steps[c->step];
     struct answer answer;
-    struct attempt own = {.phase = SAGA_PHASE_ACTION, .action_started = INT64_MAX}; /* its first, and only one */
-    char id[SAGA_ID_TEXT_SIZE];
-    saga_id_format(c->saga, id);
-    snprintf(own.key, sizeof own.key, "%s/%s/action", id, step_name(c->step));
+    struct attempt own = own_attempt(c);
     bool unsure = chance(w, CLIENTS, 60);
-    if (!unsure || chance(w, CLIENTS, 500)) {
+    c->may_run_for = (struct span){0};
+    if (unsure && chance(w, CLIENTS, 500)) {
+        c->may_run_for.us = draw_between(w, CLIENTS, 10 * MS, 2 * SECOND);
+        agenda_add(w, w->now + draw_between(w, CLIENTS, 0, c->may_run_for.us), act_late, c);
+    } else if (!unsure || chance(w, CLIENTS, 500)) {
         participant_take(w, step_target(c, c->step), &own, m, c->step, &answer);
         c->outcome = answer.status == 0 ? SAGA_ACTION_DONE : SAGA_ACTION_REJECTED;
     }
@@ -288,6 +310,7 @@ void client_answered(struct world *w, struct request *sent, const struct reply_e
         answered_ok(w, c, sent);
         break;
     case E_MEMORY:
+    case E_SAGA_PAUSED:
     case E_STOPPING:
     case E_JOURNAL_FULL:
     case E_JOURNAL_AWAY:

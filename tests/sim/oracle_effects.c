@@ -71,6 +71,9 @@ static void check_quiet(struct world *w, const struct model *m, int64_t out_at)
         expect(w, a->runs_until <= out_at || a->out_at <= w->last_jump, "I7",
                "a compensation leaves while an action may still be running", m->id.serial);
     }
+    for (unsigned i = 0; i < m->step_count; i++)
+        expect(w, m->steps[i].owner_until <= out_at + w->sidecar.offset, "I7",
+               "a compensation leaves although the owner said that its action may still take effect", m->id.serial);
     const struct client *c = m->client;
     if (m->mode == SAGA_ENLISTED && !c->over && !c->dead && c->saga_known && saga_id_equal(c->saga, m->id) &&
         c->step < m->step_count && m->steps[c->step].owner_acting)
@@ -126,7 +129,8 @@ static void check_action(struct world *w, const struct model *m, const struct ca
     /* Until the pivot is over, no attempt lasts longer than its saga may; one that a person asked for has time of its
      * own. What a full disk held back leaves late, with the time that was left when it was decided. */
     int64_t left = m->deadline - s->decided_at;
-    bool forward = past_pivot(m) || (m->seen >> RECORD_RETRIED & 1) != 0;
+    bool pivot = m->definition->pivot_step == (int)call->step; /* once it has left, its answer decides */
+    bool forward = past_pivot(m) || pivot;
     expect(w, m->deadline == INT64_MAX || forward || call->timeout.us <= left, "time",
            "an action may last longer than its saga", m->id.serial);
 }
@@ -205,6 +209,14 @@ void oracle_answer(struct world *w, const struct incoming *in)
         a->model->steps[a->step].answered_ok = true;
 }
 
+static const struct model_step *step_named(const struct model *m, struct bytes name)
+{
+    for (unsigned i = 0; i < m->step_count; i++)
+        if (bytes_equal(bytes_of_text(m->steps[i].name), name))
+            return &m->steps[i];
+    return NULL;
+}
+
 void oracle_request(struct world *w, const struct event *event)
 {
     uint64_t serial = event->saga.serial;
@@ -214,20 +226,16 @@ void oracle_request(struct world *w, const struct event *event)
         !saga_id_equal(w->models[serial].id, event->saga))
         return;
     w->models[serial].asked |= 1u << event->type;
+    if (event->enlist_count > 0) {
+        const struct model_step *step = step_named(&w->models[serial], event->enlist[0].step);
+        w->requests[event->token - 1]->of_refused = step != NULL && step->action == SAGA_ACTION_REJECTED;
+    }
     if (event->type == EVENT_ENLIST || event->type == EVENT_COMMIT || event->type == EVENT_ABORT ||
         event->type == EVENT_KEEP_ALIVE)
         oracle_heard(&w->models[serial], event->now.us);
 }
 
 /* ---- replies ---- */
-
-static const struct model_step *step_named(const struct model *m, struct bytes name)
-{
-    for (unsigned i = 0; i < m->step_count; i++)
-        if (bytes_equal(bytes_of_text(m->steps[i].name), name))
-            return &m->steps[i];
-    return NULL;
-}
 
 static void check_enlisting(struct world *w, const struct model *m, const struct request *r)
 {
@@ -253,6 +261,10 @@ void oracle_reply(struct world *w, const struct reply_effect *reply)
         mark(w, MARK_REFUSED, (unsigned)-reply->code);
         return;
     }
+    if (r->of_refused)
+        world_fail(w, EXIT_SAFETY, "I3",
+                   "an enlistment was acknowledged of a step that was refused for good: nothing is owed",
+                   reply->saga.serial);
     mark(w, reply->repeated ? MARK_REPEATED : MARK_ACCEPTED, r->type);
     struct model *m = oracle_model(w, reply->saga);
     bool turned = m->state == SAGA_COMPENSATING || m->state == SAGA_COMPENSATED ||

@@ -143,6 +143,8 @@ static void on_action_ended(struct world *w, struct model *m, const struct recor
         if (m->state == SAGA_COMPENSATING)
             mark(w, MARK_CASE, CASE_LATE_ANSWER_DONE);
     }
+    if (m->mode == SAGA_ENLISTED && r->action_state == SAGA_ACTION_UNKNOWN && r->attempt == 1)
+        s->owner_until = r->at.us + m->client->may_run_for.us;
     if (r->action_state == SAGA_ACTION_REJECTED)
         expect(w, !maybe_executed(m, r->step), "I6", "an action is called rejected that may have been executed", r);
 }
@@ -188,10 +190,11 @@ static void check_cause(struct world *w, const struct model *m, const struct rec
         holds = s != NULL && s->action == SAGA_ACTION_UNKNOWN;
         break;
     case REASON_DEADLINE:
-        holds = r->at.us >= m->deadline;
+        holds = r->at.us >= m->deadline ||
+                (s != NULL && (s->action == SAGA_ACTION_REJECTED || s->action == SAGA_ACTION_UNKNOWN));
         break;
     case REASON_LEASE:
-        holds = m->mode == SAGA_ENLISTED && r->at.us >= heard_before(m, r->at.us) + m->lease;
+        holds = m->mode == SAGA_ENLISTED && !m->paused && r->at.us >= heard_before(m, r->at.us) + m->lease;
         break;
     case REASON_CANCELLED:
         holds =
@@ -291,7 +294,19 @@ static void leave_stuck(struct model *m)
 static void on_retried(struct world *w, struct model *m, const struct record *r)
 {
     struct model_step *s = &m->steps[r->step];
-    expect(w, m->state == SAGA_STUCK, "states", "a saga was retried that is no dead letter", r);
+    bool failed =
+        m->state == SAGA_STUCK &&
+        (m->stuck_from == SAGA_COMPENSATING ? s->compensation == SAGA_COMPENSATION_FAILED
+                                            : s->action == SAGA_ACTION_REJECTED || s->action == SAGA_ACTION_UNKNOWN);
+    if (!failed) {
+        expect(w,
+               s->action_attempt == 0 && s->compensation_attempt == 0 && s->next_at != 0 &&
+                   (s->action == SAGA_ACTION_STARTED || s->compensation == SAGA_COMPENSATION_STARTED),
+               "states", "a step was retried that neither is stuck nor waits", r);
+        s->next_at = r->at.us;
+        mark(w, MARK_CASE, CASE_BROUGHT_FORWARD);
+        return;
+    }
     if (s->compensation == SAGA_COMPENSATION_FAILED) {
         s->compensation = SAGA_COMPENSATION_OWED;
     } else {
@@ -320,8 +335,12 @@ static void on_compensation(struct world *w, struct model *m, const struct recor
 {
     struct model_step *s = &m->steps[r->step];
     if (r->type == RECORD_COMPENSATION_STARTED) {
-        expect(w, m->state == SAGA_COMPENSATING && !m->paused, "states",
+        bool beside = m->state == SAGA_STUCK && m->stuck_from == SAGA_COMPENSATING && m->definition != NULL &&
+                      m->definition->order == ORDER_DEPENDENCY;
+        expect(w, (m->state == SAGA_COMPENSATING || beside) && !m->paused, "states",
                "an undo started in a saga that is not turned back", r);
+        if (beside)
+            mark(w, MARK_CASE, CASE_UNDO_BESIDE_STUCK);
         expect(w, s->compensation_attempt == 0, "I2", "a compensation has two attempts out", r);
         expect(w,
                s->compensation == SAGA_COMPENSATION_NONE || s->compensation == SAGA_COMPENSATION_OWED ||

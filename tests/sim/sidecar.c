@@ -297,6 +297,7 @@ struct engine_options sidecar_engine_options(const struct world *w, uint64_t tag
         .targets_max = TARGET_COUNT,
         .enlisted_deadline_default = SPAN_S(60),
         .enlisted_lease_default = SPAN_S(3),
+        .pushback_max = SPAN_S(300),
         .deadline_max = SPAN_S(3600),
         .compensation_retry = {.max_attempts = 3,
                                .initial_backoff = SPAN_MS(50),

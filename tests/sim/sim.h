@@ -101,19 +101,21 @@ enum mark_case {
     CASE_FRAMES_DROPPED,
     CASE_RECOVERY_SKIPS, /* recovery began after the first frame */
     CASE_PUSHBACK,
-    CASE_ORPHAN,         /* a call to a target that is gone */
-    CASE_MOVED,          /* a history was written anew */
-    CASE_TWO_ON_THE_WAY, /* a commit was handed over while another was on the way */
-    CASE_PARKED,         /* a look-up was answered later */
-    CASE_UNSURE_KEPT,    /* a commit of unknown fate turned out to have been kept */
-    CASE_UNSURE_SENT,    /* it had not been, and was sent anew */
-    CASE_FAR_LOST,       /* the sidecar ended while a commit was on the way, and it was not kept */
-    CASE_FAR_KEPT,       /* it was */
-    CASE_CUT,            /* a commit of more than one frame */
-    CASE_RESUMED_LATER,  /* recovery took more than one commit to let all sagas take up where they were */
-    CASE_RUNS_ON,        /* an action took effect after its attempt had ended for the sidecar */
-    CASE_BARRIER_HASTE,  /* an undo left while an action could still come, as its participant refuses that */
-    CASE_COLLECTED,      /* a participant forgot rows */
+    CASE_ORPHAN,            /* a call to a target that is gone */
+    CASE_MOVED,             /* a history was written anew */
+    CASE_TWO_ON_THE_WAY,    /* a commit was handed over while another was on the way */
+    CASE_PARKED,            /* a look-up was answered later */
+    CASE_UNSURE_KEPT,       /* a commit of unknown fate turned out to have been kept */
+    CASE_UNSURE_SENT,       /* it had not been, and was sent anew */
+    CASE_FAR_LOST,          /* the sidecar ended while a commit was on the way, and it was not kept */
+    CASE_FAR_KEPT,          /* it was */
+    CASE_CUT,               /* a commit of more than one frame */
+    CASE_RESUMED_LATER,     /* recovery took more than one commit to let all sagas take up where they were */
+    CASE_RUNS_ON,           /* an action took effect after its attempt had ended for the sidecar */
+    CASE_BARRIER_HASTE,     /* an undo left while an action could still come, as its participant refuses that */
+    CASE_BROUGHT_FORWARD,   /* a person did not want to wait for a backoff */
+    CASE_UNDO_BESIDE_STUCK, /* an undo left beside one that is a dead letter */
+    CASE_COLLECTED,         /* a participant forgot rows */
     CASE_COUNT
 };
 
@@ -175,6 +177,7 @@ struct model_step {
     int64_t decided_at;                            /* that the attempt which is out may leave */
     uint64_t decided_in;                           /* the frame that says so */
     int64_t next_at;                               /* by the sidecar's clock: no attempt leaves before */
+    int64_t owner_until;                           /* likewise: enlisted: its owner said that it may act until then */
     int net;                                       /* effects minus undos in the ledgers */
     char name[32];
     int target;
@@ -380,6 +383,7 @@ struct request {
     struct enlistment enlist;
     size_t settle_count, enlist_count;
     char actor[16], reason[16], step[32];
+    bool of_refused;      /* when it was handed over, the step that it enlists had been refused for good */
     uint8_t nonsense;     /* which; 0: it makes sense */
     uint32_t incarnation; /* of the sidecar that took it in last */
     uint64_t decided;     /* frame up to which everything was decided then; the answer shows that much at least */
@@ -396,7 +400,8 @@ struct client {
     bool saga_known;
     struct saga_id saga;
     unsigned steps, step;
-    uint8_t outcome; /* of the step that was acted last and is not settled; 0: none */
+    uint8_t outcome;         /* of the step that was acted last and is not settled; 0: none */
+    struct span may_run_for; /* of an unknown one */
     bool aborts;
     int64_t lease_until;
     struct request *current;

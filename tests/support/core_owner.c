@@ -119,6 +119,7 @@ int owner_start(struct owner *o)
                 .targets_max = 4,
                 .enlisted_deadline_default = SPAN_S(900),
                 .enlisted_lease_default = SPAN_S(30),
+                .pushback_max = SPAN_S(300),
                 .deadline_max = SPAN_S(100000),
                 .compensation_retry = definition_limits_default().compensation_retry,
                 .seed = 1,

@@ -185,6 +185,7 @@ static void make_engine(struct harness *h)
         .targets_max = 2,
         .enlisted_deadline_default = SPAN_S(60),
         .enlisted_lease_default = SPAN_S(5),
+        .pushback_max = SPAN_S(300),
         .deadline_max = SPAN_S(3600),
         .compensation_retry = {.max_attempts = 2,
                                .initial_backoff = SPAN_MS(100),
@@ -347,6 +348,7 @@ static void request(struct harness *h, char words[WORDS_MAX][WORD_SIZE], unsigne
         settle = (struct settlement){.step = bytes_of(settled, (size_t)(colon - settled))};
         while (strcmp(action_names[settle.action_state], colon + 1) != 0)
             settle.action_state++;
+        settle.may_run_for = span_of(value_of(words, count, "may_run"));
         event->settle = &settle;
         event->settle_count = 1;
     }

@@ -378,6 +378,7 @@ START_TEST(decode__settlements_are_read_and_outcomes_checked)
     }
     settlements[0].output = (ProtobufCBinaryData){.data = (uint8_t *)text("out"), .len = 3};
     settlements[0].use_output_for_compensation = true;
+    settlements[2].may_run_for = &one_ms;
     Saga__V1__SettleRequest settle = SAGA__V1__SETTLE_REQUEST__INIT;
     Saga__V1__CommitRequest commit = SAGA__V1__COMMIT_REQUEST__INIT;
     Saga__V1__AbortRequest abort_request = SAGA__V1__ABORT_REQUEST__INIT;
@@ -392,6 +393,10 @@ START_TEST(decode__settlements_are_read_and_outcomes_checked)
         ck_assert_uint_eq(event.settle[i].action_state, states[i]);
     ck_assert(bytes_equal(event.settle[0].output, bytes_of_text("out")));
     ck_assert(event.settle[0].output_is_request && !event.settle[1].output_is_request);
+    ck_assert(event.settle[1].may_run_for.us == 0 && event.settle[2].may_run_for.us == 1000);
+    settlements[2].may_run_for = &negative;
+    ck_refused(decode_settle(&decoder, &settle, &event, &detail), E_ARGUMENT, "settle[2].may_run_for");
+    settlements[2].may_run_for = NULL;
     ck_assert_int_eq(decode_commit(&decoder, &commit, &event, &detail), 0);
     ck_assert_uint_eq(event.type, EVENT_COMMIT);
     ck_assert_int_eq(decode_abort(&decoder, &abort_request, &event, &detail), 0);

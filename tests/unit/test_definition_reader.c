@@ -372,6 +372,10 @@ START_TEST(reader__a_pivot_divides_the_steps)
     struct definition *d = read_text(HEAD STEP("a", "") STEP("b", "") STEP("p", ", pivot: true, after: [a, b]")
                                          STEP("c", ", after: [p]") STEP("d", ", after: [p], pivot: false"));
     ck_assert_int_eq(d->pivot_step, 2);
+    /* What can only go forward is as stubborn as an undo, where nothing else is said. */
+    for (int i = 0; i < 5; i++)
+        ck_assert_uint_eq(d->steps[i].action.retry.max_attempts, i > 2 ? limits.compensation_retry.max_attempts
+                                                                       : limits.action_retry.max_attempts);
     definition_destroy(d);
     assert_refused(HEAD STEP("a", "") STEP("p", ", pivot: true"), "steps[0]", 4, 5,
                    "a may run beside the pivot p; every step must come before or after it");
@@ -381,6 +385,10 @@ START_TEST(reader__a_pivot_divides_the_steps)
                    "p is the pivot already");
     assert_refused(HEAD STEP("p", ", pivot: true") STEP("a", ", after: [p], compensation: /p.S/U"),
                    "steps[1].compensation", 5, 54, "would never run: after the pivot p the saga can only go forward");
+    /* However far behind it. */
+    assert_refused(HEAD STEP("p", ", pivot: true") STEP("a", ", after: [p]")
+                       STEP("b", ", after: [a], compensation: /p.S/U"),
+                   "steps[2].compensation", 6, 54, "would never run: after the pivot p the saga can only go forward");
 }
 END_TEST
 

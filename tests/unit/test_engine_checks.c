@@ -54,6 +54,7 @@ static void set_up(void)
         .targets_max = 2,
         .enlisted_deadline_default = SPAN_S(60),
         .enlisted_lease_default = SPAN_S(3),
+        .pushback_max = SPAN_S(300),
         .deadline_max = SPAN_S(3600),
         .compensation_retry = {.max_attempts = 2, .initial_backoff = SPAN_MS(1), .max_backoff = SPAN_MS(1)},
         .tag = 1,

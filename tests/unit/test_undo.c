@@ -32,9 +32,13 @@ static uint32_t order_of(const void *saga, size_t step)
     return ((const struct fake *)saga)->order[step];
 }
 
-static bool depends(const void *saga, size_t later, size_t earlier)
+static const uint64_t *ancestors_of(const void *saga, size_t step)
 {
-    return ((const struct fake *)saga)->needs[later][earlier];
+    static uint64_t set[1];
+    set[0] = 0;
+    for (size_t earlier = 0; earlier < STEPS; earlier++)
+        set[0] |= (uint64_t)((const struct fake *)saga)->needs[step][earlier] << earlier;
+    return set;
 }
 
 static struct saga_undo_view reverse_view(const struct fake *fake)
@@ -44,7 +48,7 @@ static struct saga_undo_view reverse_view(const struct fake *fake)
 
 static struct saga_undo_view dependency_view(const struct fake *fake)
 {
-    return (struct saga_undo_view){fake, fake->count, state_of, order_of, depends};
+    return (struct saga_undo_view){fake, fake->count, state_of, order_of, ancestors_of};
 }
 
 START_TEST(undo__owed_by_what_took_effect_or_may_have)
