@@ -210,6 +210,7 @@ struct rpc {
     struct rpc_out *free_outs;
     unsigned free_out_count;
     unsigned out_count;
+    unsigned company; /* queue.c: calls in flight at once of late, up to a few */
 
     struct rpc_health *health;
     struct rpc_reflection *reflection;
