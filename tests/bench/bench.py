@@ -7,9 +7,12 @@ import argparse
 import json
 import os
 import platform
+import shutil
+import signal
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 
 sys.path.insert(0, os.path.dirname(__file__))
@@ -42,11 +45,11 @@ class Bench:
         print(f"{case:58} {middle:12.2f} {unit:12} ({min(values):.2f} to {max(values):.2f})  must {must}, aim {aim}: "
               f"{self.rows[-1]['reached']}  {note}", flush=True)
 
-    def fresh(self, options=""):
-        return rig.Sidecar(self.binaries, options=options)
+    def fresh(self, options="", **shape):
+        return rig.Sidecar(self.binaries, options=options, **shape)
 
-    def once(self, case, inflight, options="", **more):
-        sidecar = self.fresh(options)
+    def once(self, case, inflight, options="", shape=None, **more):
+        sidecar = self.fresh(options, **(shape or {}))
         try:
             return self.load(sidecar, case, inflight, **more)
         finally:
@@ -239,6 +242,94 @@ class Bench:
         roomy = (os.cpu_count() or 1) >= 4
         self.row("two loops, 256 in flight", "% of one loop", rates, 150 if roomy else 75, 180 if roomy else 100)
 
+    def targets(self, sizes):
+        """Calls spread over many targets: a saga's CPU beside what bare C core pays for three calls at the same spread."""
+        ratios = {n: [] for n in sizes[1:]}
+        for _ in range(min(self.pairs, 3)):
+            saga, bare = {}, {}
+            for n in sizes:
+                served = rig.Served(self.binaries, n)
+                result = rig.load(self.binaries, served, "call", 64, self.seconds, targets=n)
+                bare[n] = result["client_cpu"] / result["count"] * 1e6
+                served.stop()
+                saga[n] = self.once("start", 64, options=f"definitions_max: {n + 10}", shape={"targets": n})["cpu_us"]
+            for n in sizes[1:]:
+                ratios[n].append(saga[n] / (saga[sizes[0]] + 3 * (bare[n] - bare[sizes[0]])))
+        for n in sizes[1:]:
+            self.row(f"{n:,} targets: CPU of a saga, with what C core pays for the spread", "x one target", ratios[n], 1.1, 1.05, "lower",
+                     f"{saga[n]:.0f} us, one target {saga[sizes[0]]:.0f} us; bare call {bare[n]:.1f} us, one target {bare[sizes[0]]:.1f} us")
+
+    def connections(self):
+        few, many = [], []
+        for _ in range(self.pairs):
+            few.append(self.once("start", 64, connections=1)["cpu_us"])
+            many.append(self.once("start", 64, connections=1000, warmup=2)["cpu_us"])
+        self.row("1,000 client connections: CPU of a saga", "x one connection", [m / f for m, f in zip(many, few)], 1.6, 1.3, "lower",
+                 f"{many[-1]:.0f} us, one connection {few[-1]:.0f} us")
+
+    def random_ids(self, count):
+        """request_ids in no order, with so many finished sagas that have such, beside ordered ones."""
+        cpu = {}
+        for random in (False, True):
+            sidecar = self.fresh()
+            sidecar.stop()
+            rig.fill_finished(f"{sidecar.directory}/data/journal.db", count, random)
+            sidecar.start()
+            cpu[random] = [self.load(sidecar, "start", 64, **({"ids": "random"} if random else {}))["cpu_us"] for _ in range(self.pairs)]
+            sidecar.kill()
+            sidecar.remove()
+        self.row(f"random request_ids beside {count:,} finished sagas: CPU of a saga", "x ordered", [r / o for r, o in zip(cpu[True], cpu[False])],
+                 1.15, 1.05, "lower", f"{cpu[True][-1]:.0f} us, ordered {cpu[False][-1]:.0f} us")
+
+    def calls_of_the_system(self):
+        """System calls of a saga, one in flight, as strace counts them."""
+        if shutil.which("strace") is None:
+            print("system calls are not counted: strace is not there", flush=True)
+            return
+        counts = []
+        for _ in range(min(self.pairs, 3)):
+            sidecar = self.fresh()
+            with tempfile.NamedTemporaryFile("r") as trace:
+                strace = subprocess.Popen(["strace", "-f", "-q", "-o", trace.name, "-p", str(sidecar.pid)], stderr=subprocess.DEVNULL)
+                time.sleep(0.5)
+                result = self.load(sidecar, "latency", 1, warmup=0)
+                strace.send_signal(signal.SIGINT)
+                strace.wait()
+                counts.append(sum(1 for line in trace if "(" in line and "resumed>" not in line) / result["count"])
+            sidecar.kill()
+            sidecar.remove()
+        self.row("system calls of a three-step saga, one in flight", "calls", counts, 35, 30, "lower")
+
+    def shapes(self):
+        """Participants that do something, larger payloads, more steps: as figures to know, beside the plain case."""
+        plain = self.once("start", 256)
+        for name, unit, value, limit, how in (
+                ("participants that take 10 ms: CPU of a saga", "x at once", lambda r: r["cpu_us"] / plain["cpu_us"], 1.6, {"think": 10}),
+                ("participants that take 100 ms: CPU of a saga", "x at once", lambda r: r["cpu_us"] / plain["cpu_us"], 2, {"think": 100}),
+                ("payloads of 10 KB: CPU of a saga", "x 300 B", lambda r: r["cpu_us"] / plain["cpu_us"], 3, {"payload": 10240}),
+                ("payloads of 100 KB: CPU of a saga", "x 300 B", lambda r: r["cpu_us"] / plain["cpu_us"], 20, {"payload": 102400}),
+                ("30 steps in a row: CPU a step", "x of three", lambda r: r["cpu_us"] / 10 / plain["cpu_us"], 1.2, {"shape": {"steps": 30}}),
+                ("30 steps side by side: CPU a step", "x of three", lambda r: r["cpu_us"] / 10 / plain["cpu_us"], 1.2,
+                 {"shape": {"steps": 30, "beside": True}})):
+            results = [self.once("start", 256, warmup=1, **how) for _ in range(min(self.pairs, 3))]
+            self.row(name, unit, [value(r) for r in results], limit, limit, "lower",
+                     f"{results[-1]['rate']:.0f} sagas/s, p50 {results[-1]['p50_ms']:.1f} ms, {results[-1]['cpu_us']:.0f} us")
+
+    def reads(self):
+        """Latency of sagas while others read: 16 Gets in flight all the time."""
+        ratios = []
+        for _ in range(self.pairs):
+            alone = self.once("start", 64, rate=self.peak / 4)["p99_ms"]
+            sidecar = self.fresh()
+            reader = subprocess.Popen([f"{self.binaries}/bench/load", "--case", "get", "--address", sidecar.address, "--inflight", "16", "--seconds",
+                                       str(self.seconds + 60)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            ratios.append(self.load(sidecar, "start", 64, rate=self.peak / 4)["p99_ms"] / alone)
+            reader.kill()
+            reader.wait()
+            sidecar.kill()
+            sidecar.remove()
+        self.row("p99 of sagas at a quarter of the peak beside 16 readers", "x alone", ratios, 6, 3, "lower")
+
     def store_row_us(self):
         """CPU of one 300-byte row in bare SQLite, 64 rows a commit, synchronous=FULL."""
         output = subprocess.run([f"{self.binaries}/bench/bench_store", "--seconds", "1", "--pairs", "3"], capture_output=True,
@@ -291,7 +382,9 @@ def main():
     cases = {"begins": bench.begins, "pipes": bench.pipes, "sagas": bench.sagas, "enlisted": bench.enlisted,
              "latency": bench.latency, "idle": bench.idle, "many_live": bench.many_live,
              "growth": lambda: bench.growth(arguments.live), "finished": lambda: bench.finished(arguments.finished),
-             "retention": bench.retention, "loops": bench.loops}
+             "retention": bench.retention, "loops": bench.loops, "targets": lambda: bench.targets([1, 100, 1000]),
+             "connections": bench.connections, "random_ids": lambda: bench.random_ids(3 * arguments.finished),
+             "calls_of_the_system": bench.calls_of_the_system, "shapes": bench.shapes, "reads": bench.reads}
     bench.peak = 6000
     for name, case in cases.items():
         if not arguments.only or name in arguments.only:

@@ -1,8 +1,11 @@
 /* load.c - the load generator: keeps N sagas (or calls) in flight against one server for some seconds and prints what came of it as one line
  * of JSON. It is client and participants in one process, so that a machine of two cores has one for it and one for the sidecar.
  *
- *   load --case echo|begin|start|rollback|latency|enlisted|pipe-begin|pipe-enlisted --address A
- *        [--inflight N] [--seconds S] [--warmup S] [--connections N] [--participants ADDRESS] [--batch N] [--rate N] */
+ *   load --case echo|begin|start|rollback|latency|enlisted|pipe-begin|pipe-enlisted|get|call|serve --address A
+ *        [--inflight N] [--seconds S] [--warmup S] [--connections N] [--participants ADDRESS] [--targets N] [--think MS]
+ *        [--payload BYTES] [--ids random] [--batch N] [--rate N]
+ *
+ * call: bare C core as a caller of N targets, which another load process serves (serve). */
 #include "tests/bench/load.h"
 #include "tests/bench/load_flows.h"
 
@@ -90,8 +93,10 @@ void load_print_latencies(void)
 static void pump(double until, const struct load_options *options)
 {
     while (load_now() < until) {
+        double due = participants_turn(), left = due == 0 ? 0.05 : due - load_now();
+        left = options->rate > 0 && left > 0.0005 ? 0.0005 : left;
         gpr_timespec soon = gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
-                                         gpr_time_from_micros(options->rate > 0 ? 500 : 50000, GPR_TIMESPAN));
+                                         gpr_time_from_micros(left < 0 ? 0 : (int64_t)(left * 1e6), GPR_TIMESPAN));
         grpc_event event = grpc_completion_queue_next(load_queue, soon, NULL);
         if (event.type == GRPC_OP_COMPLETE) {
             struct op *op = event.tag;
@@ -108,9 +113,12 @@ int main(int argc, char **argv)
         {"inflight", required_argument, NULL, 'n'},     {"seconds", required_argument, NULL, 's'},
         {"warmup", required_argument, NULL, 'w'},       {"connections", required_argument, NULL, 'k'},
         {"participants", required_argument, NULL, 'p'}, {"batch", required_argument, NULL, 'b'},
-        {"rate", required_argument, NULL, 'r'},         {NULL, 0, NULL, 0},
+        {"rate", required_argument, NULL, 'r'},         {"targets", required_argument, NULL, 't'},
+        {"think", required_argument, NULL, 'i'},        {"payload", required_argument, NULL, 'l'},
+        {"ids", required_argument, NULL, 'd'},          {NULL, 0, NULL, 0},
     };
-    struct load_options o = {.which = "echo", .inflight = 64, .connections = 4, .batch = 16};
+    struct load_options o = {
+        .which = "echo", .inflight = 64, .connections = 4, .batch = 16, .targets = 1, .payload_bytes = 300};
     double seconds = 3, warmup = 0.5;
     for (int c; (c = getopt_long(argc, argv, "", names, NULL)) != -1;) {
         switch (c) {
@@ -138,6 +146,18 @@ int main(int argc, char **argv)
         case 'b':
             o.batch = atoi(optarg);
             break;
+        case 't':
+            o.targets = atoi(optarg);
+            break;
+        case 'i':
+            o.think_s = atof(optarg) / 1e3;
+            break;
+        case 'l':
+            o.payload_bytes = atoi(optarg);
+            break;
+        case 'd':
+            o.random_ids = strcmp(optarg, "random") == 0;
+            break;
         case 'r':
             o.rate = atof(optarg);
             break;
@@ -145,11 +165,12 @@ int main(int argc, char **argv)
             return 2;
         }
     }
-    if (o.address == NULL || o.inflight < 1 || o.batch < 1)
+    if (o.address == NULL || o.inflight < 1 || o.batch < 1 || o.targets < 1 || o.payload_bytes < 0 ||
+        o.payload_bytes > 1 << 20)
         return 2;
     grpc_init();
     load_queue = grpc_completion_queue_create_for_next(NULL);
-    calls_open(o.address, o.connections);
+    calls_open(o.address, o.connections, strcmp(o.which, "call") == 0 ? o.targets : 1);
     flows_open(&o);
     pump(load_now() + warmup, &o);
     counting = true;

@@ -43,6 +43,7 @@ struct call {
     struct op op;
     call_done done;
     double started;
+    int deadline_s; /* 0: none */
     void *user;
     grpc_call *call;
     grpc_metadata_array initial, trailing;
@@ -51,7 +52,10 @@ struct call {
     grpc_slice message;
 };
 
-void calls_open(const char *address, int connections);
+#define CALLS_TARGET_SIZE 256
+const char *calls_target(const char *address, int index, int targets, char text[CALLS_TARGET_SIZE]);
+/* One channel a connection; with several targets one to each of them. */
+void calls_open(const char *address, int connections, int targets);
 /* Registers a method and returns its index. */
 int calls_method(const char *path);
 /* Starts a unary call on the next connection; done runs when it has ended. c is the caller's until then. */
@@ -70,7 +74,16 @@ enum {
     PARTICIPANT_C3,
     PARTICIPANT_COUNT
 };
-/* Serves /bench.P/A1.. C3 at address; reject3: A3 answers FAILED_PRECONDITION. */
-void participants_open(const char *address, bool reject3, participant_done done);
+struct participants {
+    const char *address;
+    int targets;    /* at so many addresses */
+    bool reject3;   /* A3 answers FAILED_PRECONDITION */
+    double think_s; /* each answer is given so long after its call came */
+    participant_done done;
+};
+/* Serves /bench.P/A1.. C3. */
+void participants_open(const struct participants *p);
+/* Gives the answers that have been thought over; returns when the next is due, in load_now's seconds (0: none is). */
+double participants_turn(void);
 
 #endif

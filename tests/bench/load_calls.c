@@ -1,17 +1,31 @@
 /* load_calls.c - unary calls, spread over connections. */
 #include "tests/bench/load.h"
 
-#define CONNECTIONS_MAX 64
-#define METHODS_MAX     16
+#define METHODS_MAX 16
 
-static grpc_channel *channels[CONNECTIONS_MAX];
+static grpc_channel **channels;
 static int channel_count, channel_next;
-static void *methods[CONNECTIONS_MAX][METHODS_MAX];
+static void *(*methods)[METHODS_MAX]; /* of each channel */
 static int method_count;
 
-void calls_open(const char *address, int connections)
+/* The address of one of several targets: unix sockets beside one another. */
+const char *calls_target(const char *address, int index, int targets, char text[CALLS_TARGET_SIZE])
 {
-    channel_count = connections > CONNECTIONS_MAX ? CONNECTIONS_MAX : connections;
+    if (targets == 1)
+        snprintf(text, CALLS_TARGET_SIZE, "%s", address);
+    else
+        snprintf(text, CALLS_TARGET_SIZE, "%s.%d", address, index);
+    return text;
+}
+
+void calls_open(const char *address, int connections, int targets)
+{
+    char one[CALLS_TARGET_SIZE];
+    channel_count = targets > 1 ? targets : connections;
+    channels = calloc((size_t)channel_count, sizeof(grpc_channel *));
+    methods = calloc((size_t)channel_count, sizeof *methods);
+    if (channels == NULL || methods == NULL)
+        load_fail("memory");
     for (int i = 0; i < channel_count; i++) {
         grpc_arg args[] = {
             {.type = GRPC_ARG_INTEGER, .key = (char *)(uintptr_t) "bench.connection", .value.integer = i},
@@ -21,7 +35,8 @@ void calls_open(const char *address, int connections)
             {.type = GRPC_ARG_INTEGER, .key = (char *)(uintptr_t)GRPC_ARG_ENABLE_RETRIES, .value.integer = 0},
         };
         grpc_channel_credentials *credentials = grpc_insecure_credentials_create();
-        channels[i] = grpc_channel_create(address, credentials, &(grpc_channel_args){.num_args = 3, .args = args});
+        channels[i] = grpc_channel_create(calls_target(address, i, targets, one), credentials,
+                                          &(grpc_channel_args){.num_args = 3, .args = args});
         grpc_channel_credentials_release(credentials);
     }
 }
@@ -65,8 +80,12 @@ void calls_start(struct call *c, int method, const void *request, size_t size)
     c->started = load_now();
     grpc_metadata_array_init(&c->initial);
     grpc_metadata_array_init(&c->trailing);
-    c->call = grpc_channel_create_registered_call(channels[channel], NULL, GRPC_PROPAGATE_DEFAULTS, load_queue,
-                                                  methods[channel][method], gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
+    c->call = grpc_channel_create_registered_call(
+        channels[channel], NULL, GRPC_PROPAGATE_DEFAULTS, load_queue, methods[channel][method],
+        c->deadline_s > 0
+            ? gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_seconds(c->deadline_s, GPR_TIMESPAN))
+            : gpr_inf_future(GPR_CLOCK_MONOTONIC),
+        NULL);
     ops[0].op = GRPC_OP_SEND_INITIAL_METADATA;
     ops[0].flags = GRPC_INITIAL_METADATA_WAIT_FOR_READY;
     ops[1].op = GRPC_OP_SEND_MESSAGE;

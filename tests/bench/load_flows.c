@@ -7,17 +7,17 @@
 
 #include <unistd.h>
 
-#define PAYLOAD_SIZE 300
-#define MESSAGE_MAX  4096
-#define PIPE_WINDOW  2 /* messages of one stream without an answer */
+#define PAYLOAD_MAX (1 << 20)
+#define MESSAGE_MAX (PAYLOAD_MAX + 4096)
+#define PIPE_WINDOW 2 /* messages of one stream without an answer */
 
 static struct load_options options;
-static int method_echo, method_begin, method_start, method_wait, method_enlist, method_commit;
-static uint8_t payload[PAYLOAD_SIZE];
+static int method_echo, method_call, method_get, method_begin, method_start, method_wait, method_enlist, method_commit;
+static uint8_t payload[PAYLOAD_MAX], message[MESSAGE_MAX];
 static size_t failed;
 static uint64_t request_number;
 
-enum kind { ECHO, BEGIN, START, LATENCY, ENLISTED, PIPE_BEGIN, PIPE_ENLISTED };
+enum kind { ECHO, CALL, SERVE, GET, BEGIN, START, LATENCY, ENLISTED, PIPE_BEGIN, PIPE_ENLISTED };
 static enum kind kind;
 
 struct flow {
@@ -54,8 +54,18 @@ static void new_request_id(struct flow *f)
 {
     struct timespec t;
     clock_gettime(CLOCK_REALTIME, &t);
+    uint64_t number = ++request_number;
+    if (options.random_ids) {
+        /* splitmix64: each number once, in no order */
+        uint64_t x = number * UINT64_C(0x9e3779b97f4a7c15);
+        x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+        x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
+        snprintf(f->request_id, sizeof f->request_id, "%016llx-%04x", (unsigned long long)(x ^ x >> 31),
+                 (unsigned)getpid() & 0xffff);
+        return;
+    }
     unsigned long long ms = (unsigned long long)t.tv_sec * 1000 + (unsigned long long)t.tv_nsec / 1000000;
-    snprintf(f->request_id, sizeof f->request_id, "%012llx-%08llx-%04x", ms, (unsigned long long)++request_number,
+    snprintf(f->request_id, sizeof f->request_id, "%012llx-%08llx-%04x", ms, (unsigned long long)number,
              (unsigned)getpid() & 0xffff);
 }
 
@@ -201,18 +211,20 @@ static void unary_done(struct call *c, int status, const uint8_t *answer, size_t
         flow_over(f, false);
         return;
     }
-    if (kind == ECHO || kind == BEGIN) {
+    if (kind == ECHO || kind == CALL || kind == BEGIN || (kind == GET && f->step > 0)) {
         flow_over(f, true);
     } else if (kind == START) {
         f->acknowledged = true;
         flows_end();
     } else if (kind == LATENCY) {
         Saga__V1__WaitRequest m = SAGA__V1__WAIT_REQUEST__INIT;
-        uint8_t bytes[MESSAGE_MAX];
         keep_id(f, answer, size);
         m.saga_id = f->saga_id;
         f->call.done = wait_done;
-        calls_start(&f->call, method_wait, bytes, pack(&m.base, bytes));
+        calls_start(&f->call, method_wait, message, pack(&m.base, message));
+    } else if (kind == GET && f->step++ == 0) {
+        keep_id(f, answer, size);
+        unary_next(f);
     } else if (f->step == 3) {
         flow_over(f, true);
     } else {
@@ -225,25 +237,36 @@ static void unary_done(struct call *c, int status, const uint8_t *answer, size_t
 
 static void unary_next(struct flow *f)
 {
-    uint8_t bytes[MESSAGE_MAX];
     f->call.user = f;
     f->call.done = unary_done;
     if (kind == ECHO) {
         calls_start(&f->call, method_echo, payload, 100);
+    } else if (kind == CALL) {
+        f->call.deadline_s = 60; /* as every call of a participant has one */
+        calls_start(&f->call, method_call, payload, (size_t)options.payload_bytes);
+    } else if (kind == GET && f->saga_id[0] != '\0') {
+        Saga__V1__GetRequest m = SAGA__V1__GET_REQUEST__INIT;
+        m.saga_id = f->saga_id;
+        f->step = 1;
+        calls_start(&f->call, method_get, message, pack(&m.base, message));
     } else if (kind == START || kind == LATENCY) {
         Saga__V1__StartRequest m = SAGA__V1__START_REQUEST__INIT;
         new_request_id(f);
-        m.definition = (char *)(uintptr_t) "bench";
+        static int next_target;
+        char definition[32] = "bench";
+        if (options.targets > 1)
+            snprintf(definition, sizeof definition, "bench%d", next_target++ % options.targets);
+        m.definition = definition;
         m.request_id = f->request_id;
         m.input.data = payload;
-        m.input.len = sizeof payload;
-        calls_start(&f->call, method_start, bytes, pack(&m.base, bytes));
+        m.input.len = (size_t)options.payload_bytes;
+        calls_start(&f->call, method_start, message, pack(&m.base, message));
     } else {
         struct messages m;
         fill(&m, f, kind == ENLISTED);
-        const ProtobufCMessage *message = f->step == 0 ? &m.begin.base : f->step < 3 ? &m.enlist.base : &m.commit.base;
+        const ProtobufCMessage *next = f->step == 0 ? &m.begin.base : f->step < 3 ? &m.enlist.base : &m.commit.base;
         int method = f->step == 0 ? method_begin : f->step < 3 ? method_enlist : method_commit;
-        calls_start(&f->call, method, bytes, pack(message, bytes));
+        calls_start(&f->call, method, message, pack(next, message));
     }
 }
 
@@ -500,6 +523,9 @@ void flows_open(const struct load_options *o)
         int last;
     } cases[] = {
         {"echo", ECHO, false, 0},
+        {"call", CALL, false, 0},
+        {"serve", SERVE, false, 0},
+        {"get", GET, false, 0},
         {"begin", BEGIN, false, 0},
         {"start", START, false, PARTICIPANT_A3},
         {"rollback", START, true, PARTICIPANT_C1},
@@ -517,13 +543,21 @@ void flows_open(const struct load_options *o)
     kind = cases[i].kind;
     last_method = cases[i].last;
     method_echo = calls_method("/bench.Echo/Echo");
+    method_call = calls_method("/bench.P/A1");
+    method_get = calls_method("/saga.v1.Coordinator/Get");
     method_begin = calls_method("/saga.v1.Coordinator/Begin");
     method_start = calls_method("/saga.v1.Coordinator/Start");
     method_wait = calls_method("/saga.v1.Coordinator/Wait");
     method_enlist = calls_method("/saga.v1.Coordinator/Enlist");
     method_commit = calls_method("/saga.v1.Coordinator/Commit");
     if (o->participants != NULL)
-        participants_open(o->participants, cases[i].reject, flow_by_participant);
+        participants_open(&(struct participants){.address = o->participants,
+                                                 .targets = o->targets,
+                                                 .reject3 = cases[i].reject,
+                                                 .think_s = o->think_s,
+                                                 .done = flow_by_participant});
+    if (kind == SERVE)
+        return;
     running = calloc((size_t)o->inflight, sizeof(*running));
     struct flow *flows = calloc((size_t)o->inflight, sizeof *flows);
     if (running == NULL || flows == NULL || o->batch > 1024)

@@ -1,12 +1,12 @@
 /* load_participants.c - participants that do nothing but answer, so that what is measured is the sidecar. */
 #include "tests/bench/load.h"
 
-#define SLOTS 128
+#define SLOTS 1024
 
 static grpc_server *server;
 static void *registered[PARTICIPANT_COUNT];
-static participant_done on_done;
-static bool reject_third;
+static struct participants participants;
+static struct slot *thinking, **thinking_last = &thinking;
 
 struct slot {
     struct op op;
@@ -17,6 +17,8 @@ struct slot {
     gpr_timespec deadline;
     grpc_byte_buffer *payload;
     int cancelled;
+    double due;
+    struct slot *next;
 };
 
 static void arm(struct slot *s);
@@ -25,7 +27,7 @@ static void answer(struct slot *s)
 {
     grpc_op ops[4];
     static grpc_slice words;
-    bool reject = reject_third && s->method == PARTICIPANT_A3;
+    bool reject = participants.reject3 && s->method == PARTICIPANT_A3;
     size_t n = 0;
     memset(ops, 0, sizeof ops);
     ops[n++].op = GRPC_OP_SEND_INITIAL_METADATA;
@@ -51,7 +53,13 @@ static void slot_done(struct op *op, bool ok)
 {
     struct slot *s = (struct slot *)(void *)op;
     if (!s->answering && ok && s->payload != NULL) {
-        answer(s);
+        if (participants.think_s <= 0) {
+            answer(s);
+            return;
+        }
+        s->due = load_now() + participants.think_s;
+        *thinking_last = s;
+        thinking_last = &s->next;
         return;
     }
     int method = s->method;
@@ -61,7 +69,7 @@ static void slot_done(struct op *op, bool ok)
         grpc_call_unref(s->call);
     arm(s);
     if (ok)
-        on_done(method);
+        participants.done(method);
 }
 
 static void arm(struct slot *s)
@@ -76,20 +84,36 @@ static void arm(struct slot *s)
         load_fail("request_registered_call");
 }
 
-void participants_open(const char *address, bool reject3, participant_done done)
+double participants_turn(void)
 {
+    while (thinking != NULL && thinking->due <= load_now()) {
+        struct slot *s = thinking;
+        thinking = s->next;
+        if (thinking == NULL)
+            thinking_last = &thinking;
+        s->next = NULL;
+        answer(s);
+    }
+    return thinking == NULL ? 0 : thinking->due;
+}
+
+void participants_open(const struct participants *p)
+{
+    char one[CALLS_TARGET_SIZE];
     static const char *const names[PARTICIPANT_COUNT] = {"/bench.P/A1", "/bench.P/A2", "/bench.P/A3",
                                                          "/bench.P/C1", "/bench.P/C2", "/bench.P/C3"};
-    on_done = done;
-    reject_third = reject3;
-    server = grpc_server_create(NULL, NULL);
+    participants = *p;
+    grpc_arg large = {
+        .type = GRPC_ARG_INTEGER, .key = (char *)(uintptr_t)GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, .value.integer = -1};
+    server = grpc_server_create(&(grpc_channel_args){.num_args = 1, .args = &large}, NULL);
     grpc_server_register_completion_queue(server, load_queue, NULL);
     for (int i = 0; i < PARTICIPANT_COUNT; i++)
         registered[i] =
             grpc_server_register_method(server, names[i], NULL, GRPC_SRM_PAYLOAD_READ_INITIAL_BYTE_BUFFER, 0);
     grpc_server_credentials *credentials = grpc_insecure_server_credentials_create();
-    if (grpc_server_add_http2_port(server, address, credentials) == 0)
-        load_fail("the participants' address");
+    for (int i = 0; i < p->targets; i++)
+        if (grpc_server_add_http2_port(server, calls_target(p->address, i, p->targets, one), credentials) == 0)
+            load_fail("a participants' address");
     grpc_server_credentials_release(credentials);
     grpc_server_start(server);
     for (int i = 0; i < PARTICIPANT_COUNT; i++)

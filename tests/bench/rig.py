@@ -8,21 +8,22 @@ import subprocess
 import tempfile
 import time
 
-DEFINITION = """name: bench
-version: 1.0.0
-steps:
-  - name: s1
-    action: {target: bench, method: /bench.P/A1}
-    compensation: {target: bench, method: /bench.P/C1}
-  - name: s2
-    after: [s1]
-    action: {target: bench, method: /bench.P/A2}
-    compensation: {target: bench, method: /bench.P/C2}
-  - name: s3
-    after: [s2]
-    action: {target: bench, method: /bench.P/A3}
-    compensation: {target: bench, method: /bench.P/C3}
+STEP = """  - name: s{i}
+    after: [{after}]
+    action: {{target: {name}, method: /bench.P/A{method}}}
+    compensation: {{target: {name}, method: /bench.P/C{method}}}
 """
+
+
+def definition(name="bench", steps=3, beside=False):
+    """So many steps in a row, or all but the last side by side. The last calls A3, by which the generator knows the end."""
+    text = f"name: {name}\nversion: 1.0.0\nsteps:\n"
+    for i in range(1, steps + 1):
+        last = i == steps
+        after = ", ".join(f"s{k}" for k in range(1, i)) if last and beside else "" if i == 1 or beside else f"s{i - 1}"
+        text += STEP.format(i=i, after=after, name=name, method=3 if last else min(i, 2))
+    return text
+
 
 
 def cpu_seconds(pid):
@@ -55,17 +56,22 @@ class Echo:
 class Sidecar:
     """A sidecar with a data directory of its own; the participants' address is fixed before they listen."""
 
-    def __init__(self, binaries, directory=None, options=""):
+    def __init__(self, binaries, directory=None, options="", targets=1, steps=3, beside=False):
         self.binaries = binaries
+        self.targets = targets
         self.directory = directory or tempfile.mkdtemp(prefix="sagad-bench-")
         self.participants = f"unix:{self.directory}/participants.sock"
         os.makedirs(f"{self.directory}/definitions", exist_ok=True)
-        with open(f"{self.directory}/definitions/bench.yaml", "w") as file:
-            file.write(DEFINITION)
+        names = ["bench"] if targets == 1 else [f"bench{i}" for i in range(targets)]
+        for name in names:
+            with open(f"{self.directory}/definitions/{name}.yaml", "w") as file:
+                file.write(definition(name, steps, beside))
+        addresses = {name: self.participants if targets == 1 else f"{self.participants}.{i}" for i, name in enumerate(names)}
         with open(f"{self.directory}/sagad.yaml", "w") as file:
             file.write(f"data_dir: {self.directory}/data\nlisten: ['127.0.0.1:0']\n"
                        f"definitions_dir: {self.directory}/definitions\n"
-                       f"targets:\n  bench: {{address: '{self.participants}', timeout: 60s, max_concurrent_calls: 4096}}\n"
+                       "targets:\n" + "".join(f"  {name}: {{address: '{address}', timeout: 60s, max_concurrent_calls: 4096}}\n"
+                                              for name, address in addresses.items()) +
                        f"{options}\n")
         self.start()
 
@@ -103,7 +109,7 @@ def load(binaries, server, case, inflight, seconds, participants=None, **options
     command = [f"{binaries}/bench/load", "--case", case, "--address", server.address, "--inflight", str(inflight),
                "--seconds", str(seconds)]
     if participants:
-        command += ["--participants", participants]
+        command += ["--participants", participants, "--targets", str(getattr(server, "targets", 1))]
     for name, value in options.items():
         command += [f"--{name}", str(value)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -129,6 +135,24 @@ def load(binaries, server, case, inflight, seconds, participants=None, **options
     return result
 
 
+class Served:
+    """Participants at so many addresses, in a process of their own, for a caller that is measured itself."""
+
+    def __init__(self, binaries, targets):
+        self.directory = tempfile.mkdtemp(prefix="sagad-bench-")
+        self.address = f"unix:{self.directory}/participants.sock"
+        self.process = subprocess.Popen([f"{binaries}/bench/load", "--case", "serve", "--address", "unix:none", "--participants", self.address,
+                                         "--targets", str(targets), "--seconds", "3600"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        self.process.stderr.readline()
+        self.pid = self.process.pid
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+        self.process.stderr.close()
+        subprocess.run(["rm", "-rf", self.directory], check=True)
+
+
 def fsync_ms(directory, rounds=200):
     """The median of one small append made durable, where the journal lies."""
     path = f"{directory}/fsync"
@@ -144,8 +168,8 @@ def fsync_ms(directory, rounds=200):
     return sorted(times)[rounds // 2] * 1e3
 
 
-def fill_finished(journal, count):
-    """Puts count sagas that have ended into a journal that has none: as the sidecar would have left them."""
+def fill_finished(journal, count, random=False):
+    """Puts count sagas that have ended into a journal that has none: as the sidecar would have left them; random: with request_ids in no order."""
     now = int(time.time() * 1e6)
     db = sqlite3.connect(journal)
     db.executescript("PRAGMA synchronous=OFF; PRAGMA cache_size=-200000;")
@@ -153,7 +177,8 @@ def fill_finished(journal, count):
     db.execute("""WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
         INSERT INTO ended(serial, tag, state, mode, reason, definition, name, request_id, fingerprint, started_us, ended_us,
                           first_frame, last_frame)
-        SELECT i, 1, 2, 1, 0, 1, NULL, printf('%012x-%08x-0001', (?2 + i) / 1000, i), i, ?2 + i, ?2 + i + 1000, 1, 1 FROM n""",
-               (count, now - 3600 * 10**6 - count))
+        SELECT i, 1, 2, 1, 0, 1, NULL, CASE ?3 WHEN 0 THEN printf('%012x-%08x-0001', (?2 + i) / 1000, i)
+                                                      ELSE lower(hex(randomblob(8))) || '-0001' END, i, ?2 + i, ?2 + i + 1000, 1, 1 FROM n""",
+               (count, now - 3600 * 10**6 - count, random))
     db.commit()
     db.close()
