@@ -67,25 +67,23 @@ static int lint_file(struct run *r, const char *path)
     return status;
 }
 
-/* Runs for every file; the first status that is not EXIT_DONE counts. */
-static int each_file(struct run *r, int (*one)(struct run *r, const char *path))
+int command_lint(struct run *r)
 {
     int status = EXIT_DONE;
     for (unsigned i = 0; i < r->o.word_count; i++) {
-        int this = one(r, r->o.words[i]);
+        int this = lint_file(r, r->o.words[i]);
         status = status == EXIT_DONE ? this : status;
-        if (this == EXIT_UNREACHABLE)
-            break;
     }
     return status;
 }
 
-int command_lint(struct run *r)
-{
-    return each_file(r, lint_file);
-}
-
 /* ---- register ---- */
+
+struct file {
+    const char *path;
+    char *text;
+    size_t size;
+};
 
 /* An error of the sidecar about a file: its name comes first, as with those found here. */
 static int refused(struct run *r, const char *path, const struct saga_error *error)
@@ -106,52 +104,77 @@ static void put_registered(struct run *r, const Saga__V1__RegisterDefinitionResp
             screen_clean(&r->screen, answer->version, version, sizeof version), what);
 }
 
-static int send_definition(struct run *r, const char *path, char *text, size_t size)
+/* A definition that is only tried is told about when it is wrong. */
+enum sending { SEND_TO_TRY, SEND };
+
+static int send_definition(struct run *r, const struct file *file, enum sending sending)
 {
     Saga__V1__RegisterDefinitionRequest request = SAGA__V1__REGISTER_DEFINITION_REQUEST__INIT;
     Saga__V1__RegisterDefinitionResponse *answer;
     struct saga_error error;
-    request.source = (ProtobufCBinaryData){.data = (uint8_t *)text, .len = size};
-    request.dry_run = r->o.dry_run;
+    request.source = (ProtobufCBinaryData){.data = (uint8_t *)file->text, .len = file->size};
+    request.dry_run = r->o.dry_run || sending == SEND_TO_TRY;
     int status = run_connect(r);
     if (status != EXIT_DONE)
         return status;
-    int64_t deadline = wire_deadline(r->o.timeout_ms >= 0 ? r->o.timeout_ms : RUN_TIMEOUT_DEFAULT_MS);
+    int64_t deadline = r->o.timeout_ms >= 0 ? r->deadline : wire_deadline(RUN_TIMEOUT_DEFAULT_MS);
     if (run_try(r, "/saga.v1.Coordinator/RegisterDefinition", &request.base,
                 &saga__v1__register_definition_response__descriptor, deadline, false, &answer, &error) != SAGA_OK) {
         if (!r->o.dry_run || strcmp(error.reason, SAGA_REASON_UNREACHABLE) != 0)
-            return refused(r, path, &error);
-        fprintf(r->err, "No sidecar answers at %s: only checked here.\n", wire_address(r->wire));
+            return refused(r, file->path, &error);
+        run_note(r, "no sidecar answers at %s: only checked here", wire_address(r->wire));
         return EXIT_DONE;
     }
-    if (r->o.json)
+    if (sending == SEND && r->o.json)
         status = run_json(r, &answer->base, r->o.word_count > 1);
-    else
+    else if (sending == SEND)
         put_registered(r, answer);
     protobuf_c_message_free_unpacked(&answer->base, NULL);
     return status;
 }
 
-static int register_file(struct run *r, const char *path)
+/* Reads them all; with --dry-run they are checked here too, so that this needs no sidecar. */
+static int read_files(struct run *r, struct file *files)
 {
-    struct definition *d = NULL;
-    char *text;
-    size_t size;
-    int status = run_read_file(r, path, &text, &size);
-    if (status != EXIT_DONE)
-        return status;
-    if (r->o.dry_run)
-        status = lint(r, path, text, size, &d);
-    definition_destroy(d);
-    if (status == EXIT_DONE)
-        status = send_definition(r, path, text, size);
-    free(text);
+    int status = EXIT_DONE;
+    for (unsigned i = 0; i < r->o.word_count; i++) {
+        struct definition *d = NULL;
+        files[i].path = r->o.words[i];
+        int this = run_read_file(r, files[i].path, &files[i].text, &files[i].size);
+        if (this == EXIT_DONE && r->o.dry_run)
+            this = lint(r, files[i].path, files[i].text, files[i].size, &d);
+        definition_destroy(d);
+        status = status == EXIT_DONE ? this : status;
+    }
     return status;
 }
 
+/* Sends them all; the first status that is not EXIT_DONE counts. */
+static int send_files(struct run *r, const struct file *files, enum sending sending)
+{
+    int status = EXIT_DONE;
+    for (unsigned i = 0; i < r->o.word_count && status != EXIT_UNREACHABLE; i++) {
+        int this = send_definition(r, &files[i], sending);
+        status = status == EXIT_DONE || this == EXIT_UNREACHABLE ? this : status;
+    }
+    return status;
+}
+
+/* All are read, and tried, before the first is registered: a mistake in the last is no reason to have registered the others. */
 int command_register(struct run *r)
 {
-    return each_file(r, register_file);
+    struct file *files = calloc(r->o.word_count, sizeof *files);
+    if (files == NULL)
+        return run_say(r, EXIT_REFUSED, "there is no memory for the files");
+    int status = read_files(r, files);
+    if (status == EXIT_DONE && r->o.word_count > 1 && !r->o.dry_run)
+        status = send_files(r, files, SEND_TO_TRY);
+    if (status == EXIT_DONE)
+        status = send_files(r, files, SEND);
+    for (unsigned i = 0; i < r->o.word_count; i++)
+        free(files[i].text);
+    free(files);
+    return status;
 }
 
 /* ---- definitions ---- */
@@ -175,6 +198,19 @@ static void put_source(const struct screen *s, const ProtobufCBinaryData *source
     }
 }
 
+/* Where no person reads, the text as it was registered; but whatever sent it may not be a sidecar, and a pipe may end on a terminal: of the
+ * control characters only those that a YAML text has are let through. */
+static void put_bytes(FILE *out, const ProtobufCBinaryData *source)
+{
+    for (size_t i = 0; i < source->len; i++) {
+        uint8_t c = source->data[i];
+        bool line_end = c == '\r' && i + 1 < source->len && source->data[i + 1] == '\n';
+        bool high = i > 0 && source->data[i - 1] == 0xc2 && c >= 0x80 && c < 0xa0; /* U+0080 to U+009F */
+        bool steers = (c < 0x20 && c != '\n' && c != '\t' && !line_end) || c == 0x7f || high;
+        fputc(steers ? (high ? 0xbf : '?') : c, out);
+    }
+}
+
 static int put_one(struct run *r)
 {
     Saga__V1__GetDefinitionRequest request = SAGA__V1__GET_DEFINITION_REQUEST__INIT;
@@ -189,8 +225,8 @@ static int put_one(struct run *r)
         status = run_json(r, &answer->base, false);
     else if (r->screen.terminal)
         put_source(&r->screen, &answer->source);
-    else if (answer->source.len > 0)
-        fwrite(answer->source.data, 1, answer->source.len, r->screen.out);
+    else
+        put_bytes(r->screen.out, &answer->source);
     protobuf_c_message_free_unpacked(&answer->base, NULL);
     return status;
 }

@@ -3,6 +3,8 @@
 #include "client-lib/sagactl/run.h"
 #include "client-lib/sagactl/show.h"
 
+#include "client-lib/src/request_id.h"
+
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,14 +57,14 @@ static int read_input(struct run *r, char **data, size_t *size)
 }
 
 /* Sends the request; gives *answer. */
-static int send_start(struct run *r, char *input, size_t size, Saga__V1__StartResponse **answer)
+static int send_start(struct run *r, const char *request_id, char *input, size_t size, Saga__V1__StartResponse **answer)
 {
     const struct options *o = &r->o;
     Saga__V1__StartRequest request = SAGA__V1__START_REQUEST__INIT;
     Google__Protobuf__Duration deadline = GOOGLE__PROTOBUF__DURATION__INIT;
     request.definition = o->words[0];
     request.version = o->version != NULL ? (char *)(uintptr_t)o->version : request.version;
-    request.request_id = o->request_id != NULL ? (char *)(uintptr_t)o->request_id : request.request_id;
+    request.request_id = (char *)(uintptr_t)request_id;
     request.input = (ProtobufCBinaryData){.data = (uint8_t *)input, .len = size};
     deadline.seconds = o->deadline.us / 1000000;
     deadline.nanos = (int32_t)(o->deadline.us % 1000000) * 1000;
@@ -73,15 +75,22 @@ static int send_start(struct run *r, char *input, size_t size, Saga__V1__StartRe
 int command_start(struct run *r)
 {
     Saga__V1__StartResponse *answer;
-    char *input, id[256];
+    char *input, id[256], made[SAGA_REQUEST_ID_SIZE];
     size_t size;
     int status = read_input(r, &input, &size);
     if (status != EXIT_DONE)
         return status;
-    status = send_start(r, input, size, &answer);
+    /* With an id of our own where none is given, so that what got no answer can be asked for again without starting it twice. */
+    request_id_make(made);
+    const char *request_id = r->o.request_id != NULL ? r->o.request_id : made;
+    status = send_start(r, request_id, input, size, &answer);
     free(input);
-    if (status != EXIT_DONE)
+    if (status != EXIT_DONE) {
+        bool open = r->failure.code == SAGA_E_DEADLINE_EXCEEDED || strcmp(r->failure.reason, SAGA_REASON_LOST) == 0;
+        if (open)
+            run_note(r, "asked again with --request-id %s it is the same saga, and no second one", request_id);
         return status;
+    }
     /* With --wait as JSON the saga itself is the one document. */
     if (r->o.json && !r->o.wait)
         status = run_json(r, &answer->base, false);
@@ -89,8 +98,13 @@ int command_start(struct run *r)
         fprintf(r->screen.out, "%s%s\n", screen_clean(&r->screen, answer->saga_id, id, sizeof id),
                 answer->already_started && r->screen.terminal ? " (started before with this request id)" : "");
     fflush(r->screen.out);
-    if (status == EXIT_DONE && r->o.wait)
-        status = run_wait(r, answer->saga_id, true);
+    bool shown;
+    if (status == EXIT_DONE && r->o.wait) {
+        status = run_wait(r, answer->saga_id, true, &shown);
+        /* It runs on: who asked must be able to ask again. */
+        if (r->o.json && !shown)
+            run_json(r, &answer->base, false);
+    }
     protobuf_c_message_free_unpacked(&answer->base, NULL);
     return status;
 }
@@ -113,14 +127,17 @@ static int status_of_end(const Saga__V1__Saga *saga)
     }
 }
 
-int run_wait(struct run *r, const char *saga_id, bool was_there)
+int run_wait(struct run *r, const char *saga_id, bool was_there, bool *shown)
 {
     Saga__V1__WaitRequest request = SAGA__V1__WAIT_REQUEST__INIT;
     Saga__V1__WaitResponse *answer;
     struct saga_error error;
-    int64_t deadline = wire_deadline(r->o.timeout_ms);
-    bool told = false;
+    int64_t delay_ms = 0;
+    bool told = false, ignored;
+    shown = shown != NULL ? shown : &ignored;
+    *shown = false;
     int status = run_connect(r);
+    int64_t deadline = r->deadline;
     if (status != EXIT_DONE)
         return status;
     request.saga_id = (char *)(uintptr_t)saga_id;
@@ -136,13 +153,16 @@ int run_wait(struct run *r, const char *saga_id, bool was_there)
         if (!run_lost(&error) || never_there)
             return run_failed(r, &error);
         if (!told)
-            fprintf(r->err, "sagactl: the sidecar is gone; waiting until it is back\n");
+            run_note(r, "the sidecar is gone; waiting until it is back");
         told = was_there = true;
+        /* One that is stopping refuses at once, as often as it is asked. */
+        run_pause(&delay_ms, deadline);
     }
     if (answer->saga == NULL) {
         status = run_say(r, EXIT_REFUSED, "the sidecar's answer holds no saga");
     } else {
         status = status_of_end(answer->saga);
+        *shown = true;
         if (r->o.json && run_json(r, &answer->saga->base, false) != EXIT_DONE)
             status = EXIT_REFUSED;
         else if (!r->o.json)
@@ -154,5 +174,5 @@ int run_wait(struct run *r, const char *saga_id, bool was_there)
 
 int command_wait(struct run *r)
 {
-    return run_wait(r, r->o.words[0], false);
+    return run_wait(r, r->o.words[0], false, NULL);
 }

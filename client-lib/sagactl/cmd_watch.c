@@ -11,6 +11,7 @@ struct watch {
     char cursor[CURSOR_SIZE]; /* of the last event shown; "" before the first */
     bool one_saga;
     bool ended; /* that one has */
+    bool came;  /* something on this stream */
 };
 
 static int put_event(struct watch *w, const Saga__V1__Event *event)
@@ -51,6 +52,7 @@ static int follow(struct watch *w, struct wire_stream *stream, int64_t deadline,
             return EXIT_DONE;
         const Saga__V1__WatchResponse *response = (const Saga__V1__WatchResponse *)message;
         int status = EXIT_DONE;
+        w->came = true;
         for (size_t i = 0; i < response->n_events && status == EXIT_DONE && !w->ended; i++)
             status = put_event(w, response->events[i]);
         protobuf_c_message_free_unpacked(message, NULL);
@@ -63,9 +65,10 @@ int command_watch(struct run *r)
 {
     Saga__V1__WatchRequest request = SAGA__V1__WATCH_REQUEST__INIT;
     struct watch w = {.r = r, .one_saga = r->o.word_count > 0};
-    int64_t deadline = wire_deadline(r->o.timeout_ms);
+    int64_t delay_ms = 0;
     bool lost = false;
     int status = run_connect(r);
+    int64_t deadline = r->deadline;
     if (status != EXIT_DONE)
         return status;
     if (w.one_saga)
@@ -83,7 +86,12 @@ int command_watch(struct run *r)
         status = follow(&w, stream, deadline, again, &lost);
         wire_stream_close(stream);
         if (lost && !again)
-            fprintf(r->err, "sagactl: the sidecar is gone; waiting until it is back\n");
+            run_note(r, "the sidecar is gone; waiting until it is back");
+        if (w.came)
+            delay_ms = 0;
+        w.came = false;
+        if (lost)
+            run_pause(&delay_ms, deadline);
     } while (status == EXIT_DONE && lost);
     return status;
 }

@@ -10,7 +10,10 @@
       "The sidecar refused, and standard error says why; or the definition is not valid (lint, register), or the " \
       "output could not be written.") \
     X(EXIT_USAGE, 2, "The command line is wrong, or a file that it names cannot be read. Nothing was sent.") \
-    X(EXIT_UNREACHABLE, 3, "No sidecar answers at the address, the connection to it was lost, or it is stopping.") \
+    X(EXIT_UNREACHABLE, 3, \
+      "No sidecar answers at the address, it is stopping, or the connection was lost (then it is said that what was " \
+      "asked " \
+      "for may have been carried out).") \
     X(EXIT_NOT_FOUND, 4, "There is no such saga, step or definition.") \
     X(EXIT_TIMEOUT, 5, "The time given by --timeout has passed. What was asked for may still be carried out.") \
     X(EXIT_COMPENSATED, 10, "wait, start --wait: the saga was undone (COMPENSATED).") \

@@ -3,6 +3,7 @@
 
 #include "client-lib/sagactl/exits.h"
 #include "client-lib/sagactl/help.h"
+#include "client-lib/sagactl/json.h"
 #include "client-lib/sagactl/times.h"
 #include "client-lib/sagactl/words.h"
 #include "sidecar/base/saga_id.h"
@@ -30,6 +31,7 @@ struct reading {
     struct options *o;
     FILE *err;
     struct screen plain; /* to clean what is quoted */
+    bool json;           /* -o json stands somewhere on the command line */
 };
 
 /* What is wrong with the command line; always false. */
@@ -42,10 +44,28 @@ static bool wrong(const struct reading *r, const char *format, ...)
     vsnprintf(said, sizeof said, format, arguments);
     va_end(arguments);
     const char *command = r->o->command == NULL ? NULL : r->o->command->name;
+    if (r->json) {
+        struct saga_error error;
+        saga_error_set(&error, SAGA_E_INVALID_ARGUMENT, "SAGACTL", "", said);
+        if (json_put(r->err, json_of_error(&error), true) == 0)
+            return false;
+    }
     fprintf(r->err, "sagactl%s%s: %s\n", command ? " " : "", command ? command : "",
             screen_clean(&r->plain, said, clean, sizeof clean));
     fprintf(r->err, "Try: sagactl help%s%s\n", command ? " " : "", command ? command : "");
     return false;
+}
+
+/* A mistake may stand before the option that says how to tell it. */
+static bool wants_json(int argc, char *const *argv)
+{
+    bool json = false;
+    for (int i = 1; i < argc; i++) {
+        bool apart = strcmp(argv[i], "-o") == 0 || strcmp(argv[i], "--output") == 0;
+        json = json || strcmp(argv[i], "-ojson") == 0 || strcmp(argv[i], "--output=json") == 0 ||
+               (apart && i + 1 < argc && strcmp(argv[i + 1], "json") == 0);
+    }
+    return json;
 }
 
 /* ---- values ---- */
@@ -333,13 +353,15 @@ static void default_actor(char actor[ACTOR_SIZE])
 
 bool options_read(struct options *o, int argc, char **argv, FILE *out, FILE *err, int *status)
 {
-    struct reading r = {.o = o, .err = err};
+    struct reading r = {.o = o, .err = err, .json = wants_json(argc, argv)};
     screen_init(&r.plain, err, COLOR_NEVER, false);
     *o = (struct options){.timeout_ms = -1, .limit = LIMIT_DEFAULT};
     *status = EXIT_USAGE;
     enum ended ended = read_some(&r, argc, argv, OPTIONS_BEFORE, "+:");
     int at = optind;
     if (ended == ENDED_WELL && at >= argc) {
+        if (r.json)
+            return wrong(&r, "a command is needed");
         help_overview(err);
         return false;
     }

@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* ---- saying things ---- */
 
@@ -47,21 +48,70 @@ static const char *without_field(const char *message)
     return message;
 }
 
-static void put_error(const struct run *r, const struct saga_error *error)
+/* What hinders a connection, in C core's words and in ours, and what a person may do about it. The first that fits. */
+static const struct cause {
+    const char *sign; /* in the text of the error */
+    bool socket;      /* only of addresses that are paths */
+    const char *words, *hint;
+} causes[] = {
+    {"No such file", true, "there is no socket at this path",
+     "A sidecar has it in its data directory while it runs. --address says where to look; when none runs yet: sagad"},
+    {"Connection refused", true, "nobody serves this socket",
+     "A sidecar has been there and is gone: see whether it is being restarted, and its log, before another is "
+     "started."},
+    {"Permission denied", true, "you may not use this socket",
+     "A sidecar may well be running: look at the socket's owner and mode."},
+    {"Connection refused", false, "nothing listens there", "Is sagad running, and does it listen at this address?"},
+    {"http1", false, "what answers there does not speak gRPC", "It is another program's address."},
+    {"DNS resolution failed", false, "there is no such host", "--address takes HOST:PORT or unix:PATH."},
+    {"no connection in time", false, "something takes connections there and says nothing",
+     "It is another program's address, or the sidecar is stopped or overloaded: do not start a second one."},
+};
+
+/* The error as a person needs it told. *hint is NULL when there is none. */
+static void reword(const struct run *r, struct saga_error *error, const char **hint)
 {
-    struct screen plain = r->screen;
-    char message[1200], address[600];
-    plain.out = r->err;
-    screen_clean(&plain, without_field(error->message), message, sizeof message);
-    if (is(error, SAGA_REASON_UNREACHABLE) && r->wire != NULL) {
-        screen_clean(&plain, wire_address(r->wire), address, sizeof address);
-        fprintf(r->err, "sagactl: no sidecar answers at %s: is sagad running? Start it with: sagad\n", address);
+    char text[sizeof error->message];
+    *hint = NULL;
+    const char *address = r->wire != NULL ? wire_address(r->wire) : "";
+    if (error->code == SAGA_E_UNIMPLEMENTED && error->reason[0] == '\0') {
+        snprintf(text, sizeof text, "what answers at %.120s is a gRPC server, but no sidecar that knows this command",
+                 address);
+        *hint = "It is another program's address, or the sidecar is older than this sagactl.";
+    } else if (is(error, SAGA_REASON_LOST)) {
+        snprintf(text, sizeof text, "the connection was lost before the answer came: it may have been carried out");
+    } else if (is(error, SAGA_REASON_UNREACHABLE)) {
+        const char *words = NULL;
+        bool socket = strncmp(address, "unix:", 5) == 0;
+        for (size_t i = 0; i < sizeof causes / sizeof causes[0] && words == NULL; i++) {
+            if (strstr(error->message, causes[i].sign) == NULL || (causes[i].socket && !socket))
+                continue;
+            words = causes[i].words;
+            *hint = causes[i].hint;
+        }
+        if (words == NULL)
+            return;
+        snprintf(text, sizeof text, "no sidecar answers at %.120s: %s", address, words);
+    } else {
         return;
     }
+    memcpy(error->message, text, sizeof text);
+}
+
+static void put_error(const struct run *r, const struct saga_error *error, const char *hint)
+{
+    struct screen plain = r->screen;
+    char message[1200], reason[200];
+    plain.out = r->err;
+    screen_clean(&plain, without_field(error->message), message, sizeof message);
     fprintf(r->err, "sagactl: %s", message);
-    if (error->reason[0] != '\0' && error->code != SAGA_E_DEADLINE_EXCEEDED)
-        fprintf(r->err, " (%s)", screen_clean(&plain, error->reason, address, sizeof address));
+    bool told =
+        is(error, SAGA_REASON_UNREACHABLE) || is(error, SAGA_REASON_LOST) || error->code == SAGA_E_DEADLINE_EXCEEDED;
+    if (error->reason[0] != '\0' && !told)
+        fprintf(r->err, " (%s)", screen_clean(&plain, error->reason, reason, sizeof reason));
     fputc('\n', r->err);
+    if (hint != NULL)
+        fprintf(r->err, "%s\n", hint);
     if (error->retry_delay_ms >= 0) {
         char span[TIMES_TEXT_SIZE];
         fprintf(r->err, "It may work when tried again in %s.\n",
@@ -71,8 +121,12 @@ static void put_error(const struct run *r, const struct saga_error *error)
 
 int run_failed(struct run *r, const struct saga_error *error)
 {
-    if (!r->o.json || json_put(r->err, json_of_error(error), true) != 0)
-        put_error(r, error);
+    struct saga_error told = *error;
+    const char *hint;
+    reword(r, &told, &hint);
+    r->failure = *error;
+    if (!r->o.json || json_put(r->err, json_of_error(&told), true) != 0)
+        put_error(r, &told, hint);
     return status_of(error);
 }
 
@@ -98,6 +152,17 @@ int run_say(struct run *r, int status, const char *format, ...)
     return status;
 }
 
+void run_note(struct run *r, const char *format, ...)
+{
+    char said[1024], clean[1200];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(said, sizeof said, format, arguments);
+    va_end(arguments);
+    if (!r->o.json || json_put(r->err, json_pack("{s{so}}", "note", "message", json_of_text(said)), true) != 0)
+        fprintf(r->err, "sagactl: %s\n", screen_clean(&r->screen, said, clean, sizeof clean));
+}
+
 int run_json(struct run *r, const ProtobufCMessage *message, bool one_line)
 {
     if (json_put(r->screen.out, json_of_message(message), one_line) == 0)
@@ -112,6 +177,7 @@ int run_connect(struct run *r)
     struct saga_error error;
     if (r->wire != NULL)
         return EXIT_DONE;
+    r->deadline = wire_deadline(r->o.timeout_ms);
     struct wire_options options = {.address = r->o.address, .message_bytes_max = 4 * RUN_FILE_BYTES_MAX};
     return wire_open(&options, &r->wire, &error) == SAGA_OK ? EXIT_DONE : run_failed(r, &error);
 }
@@ -132,6 +198,14 @@ int run_try(struct run *r, const char *method, const ProtobufCMessage *request, 
     return code;
 }
 
+void run_pause(int64_t *delay_ms, int64_t deadline)
+{
+    int64_t pause = wire_backoff(delay_ms), left = deadline == WIRE_FOREVER ? pause : deadline - wire_now();
+    pause = left < pause ? left : pause;
+    if (pause > 0)
+        nanosleep(&(struct timespec){.tv_sec = pause / 1000000000, .tv_nsec = pause % 1000000000}, NULL);
+}
+
 int run_call(struct run *r, const char *method, const ProtobufCMessage *request, const ProtobufCMessageDescriptor *type,
              void *response)
 {
@@ -140,8 +214,9 @@ int run_call(struct run *r, const char *method, const ProtobufCMessage *request,
     if (status != EXIT_DONE)
         return status;
     /* With --wait the time that is given is for the waiting too: the start alone has never more than its default. */
-    bool given = r->o.timeout_ms >= 0 && (!r->o.wait || r->o.timeout_ms < RUN_TIMEOUT_DEFAULT_MS);
-    int64_t deadline = wire_deadline(given ? r->o.timeout_ms : RUN_TIMEOUT_DEFAULT_MS);
+    int64_t deadline = wire_deadline(RUN_TIMEOUT_DEFAULT_MS);
+    if (r->o.timeout_ms >= 0 && (!r->o.wait || r->deadline < deadline))
+        deadline = r->deadline;
     return run_try(r, method, request, type, deadline, false, response, &error) == SAGA_OK ? EXIT_DONE
                                                                                            : run_failed(r, &error);
 }
@@ -196,8 +271,7 @@ int run_main(int argc, char **argv, FILE *out, FILE *err)
     }
     wire_close(r.wire);
     if ((fflush(out) != 0 || ferror(out)) && status == EXIT_DONE) {
-        fprintf(err, "sagactl: the output cannot be written\n");
-        status = EXIT_REFUSED;
+        status = run_say(&r, EXIT_REFUSED, "the output cannot be written");
     }
     return status;
 }

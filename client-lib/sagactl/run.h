@@ -20,7 +20,9 @@ struct run {
     struct options o;
     struct screen screen; /* standard output */
     FILE *err;
-    struct wire *wire; /* NULL until the first call */
+    struct wire *wire;         /* NULL until the first call */
+    int64_t deadline;          /* of all calls together, from --timeout: set with the wire */
+    struct saga_error failure; /* what run_failed told last */
 };
 
 /* The whole program: reads the command line, runs the command, says what went wrong. Returns the exit status. */
@@ -34,6 +36,9 @@ int run_failed(struct run *r, const struct saga_error *error);
 /* A sentence of our own; status as given. */
 int run_say(struct run *r, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
+/* What a person may want to know meanwhile, on standard error; with -o json {"note": {"message": ...}}. */
+void run_note(struct run *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 /* A message on standard output as JSON. Returns EXIT_DONE, or EXIT_REFUSED when there is no memory (which is said). */
 int run_json(struct run *r, const ProtobufCMessage *message, bool one_line);
 
@@ -42,7 +47,10 @@ int run_json(struct run *r, const ProtobufCMessage *message, bool one_line);
 /* Opens the wire if it is not open. Returns EXIT_DONE, or another status after having said why. */
 int run_connect(struct run *r);
 
-/* One call within --timeout or its default. Returns EXIT_DONE with *response set (gives;
+/* Waits a while before a call is tried again, each time longer, but not beyond deadline. *delay_ms starts as 0. */
+void run_pause(int64_t *delay_ms, int64_t deadline);
+
+/* One call within --timeout (which all calls share) or the default for each. Returns EXIT_DONE with *response set (gives;
  * protobuf_c_message_free_unpacked), or another status after having said why. */
 int run_call(struct run *r, const char *method, const ProtobufCMessage *request, const ProtobufCMessageDescriptor *type,
              void *response);
@@ -56,10 +64,11 @@ bool run_lost(const struct saga_error *error);
 
 /* ---- shared by several commands ---- */
 
-/* Waits until the saga has ended (or is stuck, unless --past-stuck), shows how, and returns the status that tells. A
+/* Waits until the saga has ended (or is stuck, unless --past-stuck), shows how, and returns the status that tells; *shown
+ * (may be NULL) says whether the saga was. A
  * sidecar that was there (a call before this one was answered) is waited for when it is away; else one that cannot be
  * reached is said to be. */
-int run_wait(struct run *r, const char *saga_id, bool was_there);
+int run_wait(struct run *r, const char *saga_id, bool was_there, bool *shown);
 
 /* Reads a whole file, "-" being standard input. Gives *data (free; a NUL follows it). Returns EXIT_DONE, or EXIT_USAGE
  * after having said why. */

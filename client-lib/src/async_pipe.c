@@ -137,7 +137,7 @@ static void on_ended(void *self, int code, const struct saga_error *error)
     a->stream = NULL;
     a->sending = false;
     a->breaking = false;
-    a->open_at = wire_now() + client_backoff(&a->delay_ms);
+    a->open_at = wire_now() + wire_backoff(&a->delay_ms);
     for (struct sent_message *sent; (sent = take_sent(a));) {
         for (size_t i = 0; i < sent->count; i++) {
             struct command *command = sent->commands[i];
@@ -216,7 +216,7 @@ static void open_stream(saga_client *client)
     int code = wire_duplex_open(client->wire, COORDINATOR "Pipe", &saga__v1__pipe_response__descriptor, &pipe_events,
                                 client, &a->stream, NULL);
     if (code != SAGA_OK)
-        a->open_at = wire_now() + client_backoff(&a->delay_ms);
+        a->open_at = wire_now() + wire_backoff(&a->delay_ms);
 }
 
 /* ---- the turn ---- */

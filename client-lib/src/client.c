@@ -16,8 +16,6 @@
 #define PIPE_COMMANDS_MAX         65536
 #define PIPE_MESSAGES_DEFAULT     8
 #define PIPE_MESSAGES_MAX         1024
-#define BACKOFF_MS_FIRST          20
-#define BACKOFF_MS_MAX            500
 /* The longest answer to one command: an error with its details. */
 #define ANSWER_BYTES_MAX   ((size_t)2304)
 #define NANOSECONDS_PER_MS INT64_C(1000000)
@@ -203,20 +201,6 @@ bool client_is_open(int code, bool left)
     return left && code == SAGA_E_RESOURCE_EXHAUSTED;
 }
 
-/* What a clock's last digits are good for: different delays for clients that lost the same sidecar at once. */
-static int64_t scatter(int64_t below)
-{
-    uint64_t x = (uint64_t)wire_now() * UINT64_C(0x9e3779b97f4a7c15);
-    return (int64_t)((x >> 33) % (uint64_t)below);
-}
-
-int64_t client_backoff(int64_t *delay_ms)
-{
-    *delay_ms = *delay_ms == 0 ? BACKOFF_MS_FIRST : *delay_ms * 2 > BACKOFF_MS_MAX ? BACKOFF_MS_MAX : *delay_ms * 2;
-    int64_t half = *delay_ms * NANOSECONDS_PER_MS / 2;
-    return half + scatter(half);
-}
-
 void client_pause(saga_client *client, int64_t until, const bool *cancelled)
 {
     struct timespec end = {.tv_sec = until / 1000000000, .tv_nsec = until % 1000000000};
@@ -281,7 +265,7 @@ int client_call(saga_client *client, struct client_call *call, struct saga_error
         /* Unreachable means that time is up, or that nobody wants to wait. */
         if (unreachable && (client->options.fail_fast || wire_time_left_ms(deadline) == 0))
             return give_up(client, left, &last, error);
-        int64_t again_at = wire_now() + client_backoff(&delay_ms);
+        int64_t again_at = wire_now() + wire_backoff(&delay_ms);
         if (again_at >= deadline)
             return give_up(client, left, &last, error);
         client_pause(client, again_at, NULL);

@@ -2,6 +2,8 @@
  * numbers that would wrap, members that must be 0. The rest is the sidecar's to refuse, with the same field names. */
 #include "client-lib/src/client_inside.h"
 
+#include "client-lib/src/request_id.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

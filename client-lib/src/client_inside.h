@@ -84,16 +84,8 @@ bool client_is_lost(int code, const struct saga_error *error);
  * away the repetition too. Then it is asked again, for the refusal must not pass for the verdict. */
 bool client_is_open(int code, bool left);
 
-/* Delays between tries: doubled each time up to half a second, and jittered. *delay_ms starts as 0. Returns nanoseconds. */
-int64_t client_backoff(int64_t *delay_ms);
-
 /* Waits until the clock says until, the client is shut, or *cancelled (may be NULL; guarded by the client's mutex) is set. */
 void client_pause(saga_client *client, int64_t until, const bool *cancelled);
-
-/* ---- request_id.c ---- */
-
-/* A UUIDv7: ids that were made later sort later, which keeps the sidecar's index short. */
-void request_id_make(char out[SAGA_REQUEST_ID_SIZE]);
 
 /* ---- client_build.c ---- */
 

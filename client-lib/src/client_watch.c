@@ -114,7 +114,7 @@ static int failed(saga_watch *watch, int code, const struct saga_error *last, st
             *error = *last;
         return code;
     }
-    watch->again_at = wire_now() + client_backoff(&watch->delay_ms);
+    watch->again_at = wire_now() + wire_backoff(&watch->delay_ms);
     return SAGA_OK;
 }
 
@@ -156,7 +156,7 @@ static int fetch(saga_watch *watch, int64_t deadline, struct saga_error *error)
     } else {
         /* A watch of every saga has no end: the sidecar went away in good order. */
         close_stream(watch);
-        watch->again_at = wire_now() + client_backoff(&watch->delay_ms);
+        watch->again_at = wire_now() + wire_backoff(&watch->delay_ms);
     }
     return SAGA_OK;
 }

@@ -1,6 +1,8 @@
 /* request_id.c - UUIDv7 (RFC 9562): the time in front, random bits behind. */
-#include "client-lib/src/client_inside.h"
+#include "client-lib/src/request_id.h"
+#include "client-lib/src/wire.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>

@@ -23,6 +23,8 @@
 /* A sidecar that restarts is back within this, whatever C core's own backoff (up to two minutes) would say. */
 #define RECONNECT_MS_FIRST 100 /* C core takes no less */
 #define RECONNECT_MS_MAX   1000
+#define BACKOFF_MS_FIRST   20
+#define BACKOFF_MS_MAX     500
 #define CONNECT_MS_MAX     5000
 
 #define DEFAULT_SOCKET "./sagad-data/sagad.sock"
@@ -59,6 +61,20 @@ gpr_timespec wire_timespec(int64_t deadline)
     return (gpr_timespec){.tv_sec = deadline / 1000000000,
                           .tv_nsec = (int32_t)(deadline % 1000000000),
                           .clock_type = GPR_CLOCK_MONOTONIC};
+}
+
+/* What a clock's last digits are good for: different delays for clients that lost the same sidecar at once. */
+static int64_t scatter(int64_t below)
+{
+    uint64_t x = (uint64_t)wire_now() * UINT64_C(0x9e3779b97f4a7c15);
+    return (int64_t)((x >> 33) % (uint64_t)below);
+}
+
+int64_t wire_backoff(int64_t *delay_ms)
+{
+    *delay_ms = *delay_ms == 0 ? BACKOFF_MS_FIRST : *delay_ms * 2 > BACKOFF_MS_MAX ? BACKOFF_MS_MAX : *delay_ms * 2;
+    int64_t half = *delay_ms * NANOSECONDS_PER_MS / 2;
+    return half + scatter(half);
 }
 
 /* ---- fork ---- */

@@ -26,6 +26,9 @@ int64_t wire_deadline(int64_t timeout_ms);
 /* Milliseconds from now to deadline, rounded up; 0 when it has passed, -1 for WIRE_FOREVER. */
 int64_t wire_time_left_ms(int64_t deadline);
 
+/* Delays between tries: doubled each time up to half a second, and jittered. *delay_ms starts as 0. Returns nanoseconds. */
+int64_t wire_backoff(int64_t *delay_ms);
+
 /* ---- the connection ---- */
 
 /* What runs on the wire's own thread beside calls. */

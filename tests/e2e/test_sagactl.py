@@ -1,24 +1,28 @@
 """sagactl against a real sidecar: every command as a person and as a program uses it, its exit statuses, and what it says when things go
 wrong."""
 import base64
+import concurrent.futures
 import fcntl
+import itertools
 import json
 import os
 import pty
 import re
 import select
+import shutil
 import socket
 import struct
 import subprocess
 import tempfile
 import termios
 import threading
+import time
 import unittest
 
 import grpc
 from google.protobuf import json_format
 
-from harness import (PATIENCE_S, QUICK, ROOT, Case, Gate, Sidecar, Participant, definition, do, enlistment, fail, message, step, undo)
+from harness import (PATIENCE_S, QUICK, ROOT, Case, Gate, Sidecar, Participant, definition, do, enlistment, fail, message, step, undo, wait_until)
 
 Code = grpc.StatusCode
 SAGACTL = os.environ.get("SAGACTL", os.path.join(ROOT, "build/release/sagactl"))
@@ -203,10 +207,25 @@ class Sagactl(Case):
         self.assertEqual("SKIPPED", self.client.steps(saga_id)["reserve"][1])
 
     def test_retry_every_stuck_step(self):
-        saga_id = self.stuck()
-        self.shop.on(undo("reserve"), lambda call: b"")
+        def frail(name, after=()):
+            return ("name: %s, target: shop, action: /shop.v1.Shop/%s, compensation: {method: /shop.v1.Shop/un%s, " % (name, name, name)
+                    + QUICK % 2 + "}" + (", after: [%s]" % ", ".join(after) if after else ""))
+        self.client.register(definition("twice-frail", frail("left"), frail("right"), step("last", after=["left", "right"]),
+                                        extra="compensation_order: dependency\n"))
+        self.shop.on(do("last"), fail(Code.FAILED_PRECONDITION, "no"))
+        for name in ("left", "right"):
+            self.shop.on(undo(name), fail(Code.UNAVAILABLE, "away"))
+        saga_id = self.start("twice-frail")
+
+        def both_stuck():
+            steps = self.client.steps(saga_id)
+            return {"FAILED"} == {steps["left"][1], steps["right"][1]}
+        wait_until(both_stuck, "the undo of both branches has failed")
+        for name in ("left", "right"):
+            self.shop.on(undo(name), lambda call: b"")
         self.good("retry", saga_id)
         self.assertEqual(COMPENSATED, self.ctl("wait", saga_id).code)
+        self.assertEqual({"DONE"}, {self.client.steps(saga_id)[name][1] for name in ("left", "right")})
         ran = self.ctl("retry", saga_id)
         self.assertEqual(REFUSED, ran.code, ran)
 
@@ -317,6 +336,29 @@ class Sagactl(Case):
         self.assertEqual(("NOT_FOUND", "SAGA_NOT_FOUND"), (error["code"], error["reason"]))
         self.assertEqual(1, ran.err.count("\n"))
 
+    def test_usage_errors_as_json(self):
+        for arguments in (("-o", "json"), ("-o", "json", "nonsense"), ("list", "--nonsense", "-o", "json"), ("list", "--limit", "0", "-ojson"),
+                          ("get", "--output=json"), ("get", "no id", "--output", "json"), ("-o", "json", "skip", "9f03c1d2a4b7-2a", "a"),
+                          ("start", "order", "--input-text", "a", "--input-hex", "00", "-o", "json"), ("list", "-o", "json", "--since"),
+                          ("start", "order", "--input", "/nowhere/at/all", "-o", "json"), ("-x", "-o", "json", "list")):
+            ran = ctl(*arguments)
+            self.assertEqual((USAGE, ""), (ran.code, ran.out), ran)
+            error = json.loads(ran.err)["error"]
+            self.assertEqual(("INVALID_ARGUMENT", "SAGACTL"), (error["code"], error["reason"]), ran)
+            self.assertTrue(error["message"], ran)
+        ran = ctl("list", "--nonsense")
+        self.assertIn("sagactl list: there is no option --nonsense", ran.err)
+
+    def test_the_id_of_a_saga_that_runs_on(self):
+        gate = Gate()
+        self.addCleanup(gate.open)
+        self.shop.on(do("reserve"), gate)
+        ran = self.ctl("-o", "json", "start", "order", "--wait", "--timeout", "300ms")
+        self.assertEqual(TIMEOUT, ran.code, ran)
+        saga_id = ran.json()["saga_id"]
+        gate.open()
+        self.good("wait", saga_id)
+
     # ---- watching ----
 
     def test_watch_one_saga_to_its_end(self):
@@ -361,6 +403,24 @@ class Sagactl(Case):
             watching.stdout.close()
 
     # ---- definitions ----
+
+    def test_register_all_or_none(self):
+        with tempfile.TemporaryDirectory() as directory:
+            def write(name, text):
+                path = os.path.join(directory, name)
+                with open(path, "w") as f:
+                    f.write(text)
+                return path
+            good = write("good.yaml", definition("one-of-two", step("a")))
+            bad = write("bad.yaml", "name: [")
+            wrong = write("wrong.yaml", definition("two-of-two", step("a", more="timeout: 1 fortnight")))
+            for other, code in ((os.path.join(directory, "none.yaml"), USAGE), (bad, REFUSED), (wrong, REFUSED)):
+                ran = self.ctl("register", good, other)
+                self.assertEqual((code, ""), (ran.code, ran.out), ran)
+                self.assertIn(other, ran.err)
+                self.assertEqual(NOT_FOUND, self.ctl("definitions", "one-of-two").code, "nothing was registered")
+            write("wrong.yaml", definition("two-of-two", step("a")))
+            self.assertEqual("one-of-two 1.0.0 registered\ntwo-of-two 1.0.0 registered\n", self.good("register", good, wrong).out)
 
     def test_register(self):
         with tempfile.TemporaryDirectory() as directory:
@@ -447,7 +507,146 @@ class Sagactl(Case):
         self.assertEqual(COMPENSATED, self.ctl("wait", saga_id).code)
 
 
+class Impostor(grpc.GenericRpcHandler):
+    """A server that answers each method of the API as a test says: a message, or a status."""
+
+    def __init__(self, **answers):
+        self.answers, self.calls = answers, []
+        self.server = grpc.server(concurrent.futures.ThreadPoolExecutor(8), handlers=(self,))
+        self.address = "127.0.0.1:%d" % self.server.add_insecure_port("127.0.0.1:0")
+        self.server.start()
+
+    def service(self, details):
+        name = details.method.rsplit("/", 1)[1]
+        if name not in self.answers:
+            return None
+
+        def answer(request, context):
+            self.calls.append(name)
+            said = self.answers[name]
+            if isinstance(said, grpc.StatusCode):
+                context.abort(said, "so it is")
+            return said(request).SerializeToString()
+        if name == "Watch":
+            return grpc.unary_stream_rpc_method_handler(answer)
+        return grpc.unary_unary_rpc_method_handler(answer)
+
+    def close(self):
+        self.server.stop(None).wait()
+
+
+class LyingSidecar(unittest.TestCase):
+    def impostor(self, **answers):
+        i = Impostor(**answers)
+        self.addCleanup(i.close)
+        return i
+
+    def test_one_that_stops_is_not_stormed(self):
+        lost = message("saga.v1.StartResponse")(saga_id="9f03c1d2a4b7-2a")
+        impostor = self.impostor(Wait=Code.UNAVAILABLE, Watch=Code.UNAVAILABLE, Start=lambda request: lost)
+        for arguments in (("wait", "9f03c1d2a4b7-2a"), ("watch",), ("watch", "9f03c1d2a4b7-2a"), ("start", "order", "--wait")):
+            del impostor.calls[:]
+            began = time.monotonic()
+            ran = ctl("-a", impostor.address, "--timeout", "1500ms", *arguments)
+            self.assertEqual(TIMEOUT, ran.code, ran)
+            self.assertLess(time.monotonic() - began, 6)
+            # Delays of 20, 40, ... 320 ms and then 500 ms, each at most halved by the jitter.
+            self.assertLessEqual(len(impostor.calls), 14, ran)
+            self.assertGreaterEqual(len(impostor.calls), 4, ran)
+
+    def test_pages_without_an_end(self):
+        pages = itertools.count()
+        impostor = self.impostor(
+            List=lambda request: message("saga.v1.ListResponse")(next_page_token="t%d" % next(pages)),
+            ListDeadLetters=lambda request: message("saga.v1.ListDeadLettersResponse")(next_page_token="t%d" % next(pages)),
+            ListDefinitions=lambda request: message("saga.v1.ListDefinitionsResponse")(next_page_token="t%d" % next(pages)))
+        for arguments in (("list",), ("list", "--all"), ("deadletters", "-A"), ("definitions",)):
+            began = time.monotonic()
+            ran = ctl("-a", impostor.address, "--timeout", "1s", *arguments)
+            self.assertIn(ran.code, (TIMEOUT, UNREACHABLE), ran)
+            self.assertLess(time.monotonic() - began, 6)
+
+    def test_a_definition_cannot_steer_a_terminal(self):
+        source = b"name: a\r\n# \x1b[2J \xc2\x9b2J \x07 \x7f \rhidden gr\xc3\xbcn\ttab\n"
+        impostor = self.impostor(GetDefinition=lambda request: message("saga.v1.Definition")(name="a", source=source))
+        process = subprocess.run([SAGACTL, "-a", impostor.address, "definitions", "a"], stdout=subprocess.PIPE, env=environment())
+        self.assertEqual(b"name: a\r\n# ?[2J \xc2\xbf2J ? ? ?hidden gr\xc3\xbcn\ttab\n", process.stdout)
+
+    def test_what_may_have_been_carried_out_can_be_asked_for_again(self):
+        def lose(request):
+            threading.Thread(target=impostor.close).start()
+            time.sleep(5)
+            raise RuntimeError
+        impostor = self.impostor(Start=lose)
+        ran = ctl("-a", impostor.address, "start", "order", "--timeout", "2s")
+        self.assertIn(ran.code, (UNREACHABLE, TIMEOUT), ran)
+        self.assertRegex(ran.err, r"(may have been|may still be) carried out|no answer came in time")
+        self.assertRegex(ran.err, r"--request-id [0-9a-f-]{36} it is the same saga")
+
+
 class WithoutSidecar(unittest.TestCase):
+    def test_every_cause_in_words(self):
+        directory = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, directory)
+
+        def answer(listener, bytes_):
+            while True:
+                try:
+                    connection, _ = listener.accept()
+                except OSError:
+                    return
+                kept.append(connection)
+                if bytes_:
+                    connection.recv(100)
+                    connection.sendall(bytes_)
+                    connection.close()
+        kept = []
+
+        def listener(bytes_):
+            s = socket.socket()
+            s.bind(("127.0.0.1", 0))
+            s.listen()
+            threading.Thread(target=answer, args=(s, bytes_), daemon=True).start()
+            self.addCleanup(s.close)
+            self.addCleanup(s.shutdown, socket.SHUT_RDWR)
+            return "127.0.0.1:%d" % s.getsockname()[1]
+        stale = socket.socket(socket.AF_UNIX)
+        stale.bind(directory + "/stale")
+        stale.listen()
+        stale.close()
+        for address, words in (("unix:%s/none" % directory, "there is no socket at this path"),
+                               ("unix:%s/stale" % directory, "nobody serves this socket"),
+                               ("127.0.0.1:1", "nothing listens there"),
+                               ("no-such-name.invalid:7240", "there is no such host"),
+                               (listener(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"), "does not speak gRPC"),
+                               (listener(b""), "takes connections there and says nothing")):
+            ran = ctl("-a", address, "-t", "2s", "list")
+            self.assertEqual(UNREACHABLE, ran.code, ran)
+            self.assertIn("sagactl: no sidecar answers at %s: " % address, ran.err)
+            self.assertIn(words, ran.err)
+            self.assertNotIn("start it with", ran.err.lower())
+        impostor = Impostor()
+        self.addCleanup(impostor.close)
+        ran = ctl("-a", impostor.address, "list")
+        self.assertEqual(REFUSED, ran.code, ran)
+        self.assertIn("is a gRPC server, but no sidecar", ran.err)
+
+    @unittest.skipUnless(os.geteuid() == 0, "a socket that may not be used needs another user")
+    def test_a_socket_that_may_not_be_used(self):
+        directory = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, directory)
+        os.chmod(directory, 0o755)
+        with socket.socket(socket.AF_UNIX) as s:
+            s.bind(directory + "/sock")
+            s.listen()
+            os.chmod(directory + "/sock", 0o600)
+            binary = shutil.copy(SAGACTL, directory + "/sagactl")  # where the other user can read it
+            ran = subprocess.run([binary, "-a", "unix:%s/sock" % directory, "list"], capture_output=True, text=True, cwd="/",
+                                 env=environment(), user=65534, timeout=PATIENCE_S)
+        self.assertEqual(UNREACHABLE, ran.returncode, ran)
+        self.assertIn("you may not use this socket", ran.stderr)
+        self.assertIn("may well be running", ran.stderr)
+
     def test_nobody_there(self):
         with tempfile.TemporaryDirectory() as directory:
             address = "unix:%s/none.sock" % directory
@@ -456,7 +655,7 @@ class WithoutSidecar(unittest.TestCase):
                               ("start", "order"), ("pause", "9f03c1d2a4b7-2a")):
                 ran = ctl("-a", address, *arguments)
                 self.assertEqual((UNREACHABLE, ""), (ran.code, ran.out), ran)
-                self.assertEqual("sagactl: no sidecar answers at %s: is sagad running? Start it with: sagad\n" % address, ran.err)
+                self.assertIn("sagactl: no sidecar answers at %s: there is no socket at this path\n" % address, ran.err)
                 ran = ctl("-o", "json", "-a", address, *arguments)
                 self.assertEqual("SIDECAR_UNREACHABLE", json.loads(ran.err)["error"]["reason"])
 
@@ -596,6 +795,22 @@ class SidecarGone(unittest.TestCase):
         self.assertEqual((0, "sagactl: the sidecar is gone; waiting until it is back\n"), (process.returncode, err))
         self.assertRegex(out, r"COMMITTED after \S+\n$")
 
+    def test_wait_ends_when_its_time_is_over(self):
+        """Though the sidecar that was there does not come back."""
+        forwarder = Forwarder(self.address[5:], self.saga_id.encode())
+        process = subprocess.Popen([SAGACTL, "-a", forwarder.address, "wait", self.saga_id, "--timeout", "2s"], stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, text=True, env=environment())
+        began = time.monotonic()
+        self.assertTrue(forwarder.passed.wait(PATIENCE_S))
+        self.sidecar.kill()
+        out, err = process.communicate(timeout=PATIENCE_S)
+        forwarder.close()
+        self.assertEqual((TIMEOUT, ""), (process.returncode, out), err)
+        self.assertGreater(time.monotonic() - began, 1.5)
+        self.assertLess(time.monotonic() - began, 8)
+        self.gate.open()
+        self.sidecar.start()
+
     def test_start_and_wait(self):
         code, out, err = self.over_a_kill("start", "order", "--wait")
         self.assertEqual(0, code, err)
@@ -604,7 +819,7 @@ class SidecarGone(unittest.TestCase):
     def test_watch(self):
         code, out, err = self.over_a_kill("watch", self.saga_id, "-o", "json")
         self.assertEqual(0, code, err)
-        self.assertEqual("sagactl: the sidecar is gone; waiting until it is back\n", err)
+        self.assertEqual({"note": {"message": "the sidecar is gone; waiting until it is back"}}, json.loads(err))
         events = [json_format.Parse(l, message("saga.v1.Event")()) for l in out.splitlines()]
         self.assertEqual([e.cursor for e in self.sidecar.client.Get(saga_id=self.saga_id).timeline], [e.cursor for e in events])
 
