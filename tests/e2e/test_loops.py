@@ -2,7 +2,6 @@
 other tests with several loops.)"""
 import os
 import queue
-import resource
 import sqlite3
 import threading
 import time
@@ -478,11 +477,13 @@ class Lives(unittest.TestCase):
         waits = [client.channel.unary_unary("/saga.v1.Coordinator/Wait").future(
             message("saga.v1.WaitRequest")(saga_id=saga_id).SerializeToString(), timeout=60)
             for client in clients for saga_id in (out, clients[2].Begin(name="x").saga_id)]
-        size = os.path.getsize(os.path.join(sidecar.options["data_dir"], "journal-2.db-wal"))
-        resource.prlimit(sidecar.process.pid, resource.RLIMIT_FSIZE, (size, size))
+        journal = os.path.join(sidecar.options["data_dir"], "journal-2.db")
+        aside = [(journal + suffix, journal + ".aside" + suffix) for suffix in ("", "-wal")]
+        for here, there in aside:
+            os.rename(here, there)
         acknowledged, began = [out], time.monotonic()
         with self.assertRaises(grpc.RpcError):
-            for _ in range(200):
+            while time.monotonic() - began < 20:
                 saga_id = clients[2].Begin(name="x").saga_id
                 clients[0].Enlist(saga_id=saga_id, enlist=[enlistment("a", request=b"y" * 1000)])
                 acknowledged.append(saga_id)
@@ -490,10 +491,12 @@ class Lives(unittest.TestCase):
         self.assertLess(time.monotonic() - began, 9)
         self.assertEqual({Code.UNAVAILABLE}, {wait.exception().code() for wait in waits})
         told, = sidecar.log("stopped: the sidecar cannot go on")
-        self.assertEqual("JOURNAL_ERROR", told["reason"])
+        self.assertEqual("JOURNAL_FENCED", told["reason"])
         gate.open()
         for client in clients:
             client.close()
+        for here, there in aside:
+            os.rename(there, here)
         sidecar.start()
         for saga_id in acknowledged:
             sidecar.client.saga(saga_id)
