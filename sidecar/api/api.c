@@ -37,7 +37,7 @@ int api_create(const struct api_options *options, struct api **out)
     api->bounds[0] = (struct packed_bound){.field = "enlist", .count_max = options->steps_max, .code = E_STEPS};
     api->bounds[1] = (struct packed_bound){
         .field = "settle", .count_max = options->steps_max, .code = E_ARGUMENT, .text = "more than steps_max"};
-    if (subscribers_create(options->last_frame, &api->subscribers) != 0) {
+    if (subscribers_create(api, &api->subscribers) != 0) {
         api_destroy(api);
         return E_MEMORY;
     }
@@ -188,6 +188,7 @@ void api_work(struct api *api)
 void api_turn(struct api *api, bool committed)
 {
     reads_run(api);
+    api->work_until = (struct instant){0};
     if (committed)
         subscribers_run(api);
     api->work_until = (struct instant){0};
@@ -195,7 +196,8 @@ void api_turn(struct api *api, bool committed)
 
 bool api_busy(const struct api *api)
 {
-    return api->pipes_carrying > 0 || reads_busy(api);
+    return api->pipes_carrying > 0 || reads_busy(api) ||
+           (core_stalled(api->core) == 0 && subscribers_busy(api->subscribers));
 }
 
 int api_check(const struct api *api, enum method_id method, struct bytes message, struct error_detail *detail)

@@ -146,7 +146,8 @@ void pipe_reply(struct api *api, struct request *command, const struct reply_eff
                 const struct error_detail *detail);
 
 /* ---- subscribers.c: Wait and Watch ---- */
-int subscribers_create(uint64_t last_frame, struct subscribers **out);
+/* api has its options by then. */
+int subscribers_create(struct api *api, struct subscribers **out);
 void subscribers_destroy(struct subscribers *list);
 /* Both either end the call, or hand it on to a subscriber. */
 int subscribers_add_wait(struct api *api, struct read *read, const void *message, struct error_detail *detail);
@@ -158,6 +159,8 @@ bool subscribers_care(const struct subscribers *list);
 void subscribers_touch(struct subscribers *list, uint64_t serial);
 /* After a commit: answers and sends what has become possible. */
 void subscribers_run(struct api *api);
+/* Whether more is possible by now than was done. */
+bool subscribers_busy(const struct subscribers *list);
 /* Ends every one of them, as the sidecar stops. */
 void subscribers_end(struct api *api);
 
