@@ -1,5 +1,6 @@
 # tests.mk - everything that tests and measures; part of the Makefile. A unit test, a scenario and a fuzzer need no line here.
 # Every suite ends by itself: $(call limit,SECONDS) before a command ends it, with those that it started, and says so.
+comma := ,
 limit = tests/limit $(1)
 
 CHECK_LIBS := $(shell pkg-config --libs check 2>/dev/null)
@@ -24,6 +25,11 @@ $(UNIT): LIBRARIES_MORE := $(CHECK_LIBS)
 
 # Refuses the tree's own allocations one by one.
 $(B)/tests/unit/test_alloc: LINK_MORE := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
+
+# The api without gRPC behind its calls: what stands in tests/support/api_world.c takes the place of these.
+CALLS_WRAP := $(patsubst %,-Wl$(comma)--wrap=rpc_%,reply end send next call_method call_owner call_set_owner call_peer call_asker ask ask_cancel \
+	ask_took)
+$(patsubst %,$(B)/tests/unit/test_%,change pipe reads relay subscribers): LINK_MORE := $(CALLS_WRAP)
 
 # One test: make build/release/tests/unit/test_codec && build/release/tests/unit/test_codec
 .PHONY: unit unit-threads
