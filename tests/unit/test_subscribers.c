@@ -1,0 +1,338 @@
+/* Wait and Watch: in pieces, in order, whole; what a watcher costs. */
+#include "tests/support/api_world.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct api_world w;
+
+static void setup(void)
+{
+    api_world_init(&w, 1);
+    w.steps_max = 256;
+}
+
+static void teardown(void)
+{
+    w.tick = (struct span){0};
+    api_world_close(&w);
+}
+
+/* Commands of pipes share a commit: all that is asked here ends in one frame. */
+static void pipe_begins(int count, const char *step)
+{
+    Saga__V1__PipeRequest m = SAGA__V1__PIPE_REQUEST__INIT;
+    Saga__V1__Command *commands = calloc((size_t)count, sizeof *commands), **list = calloc((size_t)count, sizeof *list);
+    Saga__V1__BeginRequest begin = SAGA__V1__BEGIN_REQUEST__INIT;
+    Saga__V1__Enlistment enlistment = SAGA__V1__ENLISTMENT__INIT, *enlist = &enlistment;
+    begin.name = (char *)(uintptr_t) "piped";
+    enlistment.step = (char *)(uintptr_t)step;
+    begin.n_enlist = step != NULL;
+    begin.enlist = &enlist;
+    for (int i = 0; i < count; i++) {
+        saga__v1__command__init(&commands[i]);
+        commands[i].command_case = SAGA__V1__COMMAND__COMMAND_BEGIN;
+        commands[i].begin = &begin;
+        list[i] = &commands[i];
+    }
+    m.n_commands = (size_t)count;
+    m.commands = list;
+    struct world_call *pipe = api_world_ask(&w, 0, METHOD_PIPE, &m.base);
+    api_world_settle(&w);
+    ck_assert_uint_eq(pipe->sent_count, 1);
+    api_world_half_close(pipe);
+    api_world_took(pipe);
+    api_world_settle(&w);
+    ck_assert(pipe->ended);
+    api_world_free(pipe);
+    free(commands);
+    free(list);
+}
+
+static struct world_call *watch(const char *id, const char *cursor)
+{
+    Saga__V1__WatchRequest m = SAGA__V1__WATCH_REQUEST__INIT;
+    m.saga_id = (char *)(uintptr_t)id;
+    m.cursor = (char *)(uintptr_t)cursor;
+    return api_world_ask(&w, 0, METHOD_WATCH, &m.base);
+}
+
+/* Takes all that there is for a watcher, and checks that nothing is missing, there twice, or without its names. Returns how many events. */
+static size_t take_all(struct world_call *call, const char *definition, const char *step, char cursor[64])
+{
+    size_t count = 0;
+    unsigned long long last_frame = 0;
+    unsigned last_index = 0;
+    for (size_t i = 0;; i++) {
+        api_world_settle(&w);
+        if (i == call->sent_count)
+            return count;
+        Saga__V1__WatchResponse *m = saga__v1__watch_response__unpack(NULL, call->sent[i].size, call->sent[i].at);
+        ck_assert_uint_gt(m->n_events, 0);
+        ck_assert_uint_le(m->n_events, 1000);
+        for (size_t k = 0; k < m->n_events; k++) {
+            const Saga__V1__Event *e = m->events[k];
+            unsigned long long frame;
+            unsigned index;
+            ck_assert_int_eq(sscanf(e->cursor, "%llx.%x", &frame, &index), 2);
+            ck_assert_msg(count == 0 || frame > last_frame || (frame == last_frame && index == last_index + 1),
+                          "after %llx.%x came %s", last_frame, last_index, e->cursor);
+            last_frame = frame;
+            last_index = index;
+            if (definition != NULL)
+                ck_assert_str_eq(e->definition, definition);
+            if (e->type == SAGA__V1__EVENT_TYPE__EVENT_TYPE_STEP_ENLISTED && step != NULL)
+                ck_assert_str_eq(e->step, step);
+            count++;
+            if (cursor != NULL)
+                strcpy(cursor, e->cursor);
+        }
+        saga__v1__watch_response__free_unpacked(m, NULL);
+        api_world_took(call);
+    }
+}
+
+static void cancel(struct world_call *call)
+{
+    api_world_cancel(call);
+    ck_assert(call->ended);
+    api_world_free(call);
+}
+
+START_TEST(subscribers__a_frame_of_more_than_a_thousand_events_is_shown_whole)
+{
+    api_world_start(&w);
+    struct world_call *live = watch("", "");
+    api_world_settle(&w);
+    pipe_begins(3500, "first");
+    ck_assert_uint_eq(w.loop[0].durable_frame, 1);
+    char cursor[64];
+    ck_assert_uint_eq(take_all(live, "piped", "first", cursor), 7000);
+    ck_assert_str_eq(cursor, "1.1b57");
+    /* From anywhere within it. */
+    for (unsigned from = 0; from < 7000; from += 1234) {
+        snprintf(cursor, sizeof cursor, "1.%x", from);
+        struct world_call *later = watch("", cursor);
+        ck_assert_uint_eq(take_all(later, "piped", "first", NULL), 7000 - from - 1);
+        cancel(later);
+    }
+    cancel(live);
+}
+END_TEST
+
+START_TEST(subscribers__watchers_at_one_place_are_sent_one_message)
+{
+    enum { WATCHERS = 20 };
+    struct world_call *watchers[WATCHERS];
+    api_world_start(&w);
+    for (int i = 0; i < WATCHERS; i++)
+        watchers[i] = watch("", "");
+    api_world_settle(&w);
+    uint64_t before = memory_disk_operations(w.loop[0].disk);
+    pipe_begins(10, "a");
+    uint64_t used = memory_disk_operations(w.loop[0].disk) - before;
+    /* One look at the frame for all of them. */
+    ck_assert_uint_le(used, 5);
+    for (int i = 0; i < WATCHERS; i++) {
+        ck_assert_uint_eq(watchers[i]->sent_count, 1);
+        ck_assert_uint_eq(watchers[i]->sent[0].size, watchers[0]->sent[0].size);
+        ck_assert_int_eq(memcmp(watchers[i]->sent[0].at, watchers[0]->sent[0].at, watchers[0]->sent[0].size), 0);
+    }
+    for (int i = 0; i < WATCHERS; i++)
+        cancel(watchers[i]);
+}
+END_TEST
+
+/* A saga's events cost the same however much is stored: the journal is asked for the frames, and for nothing beside them. */
+START_TEST(subscribers__names_of_what_has_ended_are_not_looked_up)
+{
+    enum { SAGAS = 200 };
+    api_world_start(&w);
+    for (int i = 0; i < SAGAS; i++) {
+        char id[SAGA_ID_TEXT_SIZE], step[16];
+        api_world_begin(&w, 0, "ends", "", id);
+        snprintf(step, sizeof step, "s%d", i);
+        Saga__V1__EnlistRequest enlist = SAGA__V1__ENLIST_REQUEST__INIT;
+        Saga__V1__Enlistment enlistment = SAGA__V1__ENLISTMENT__INIT, *list = &enlistment;
+        Saga__V1__AbortRequest abort = SAGA__V1__ABORT_REQUEST__INIT;
+        enlist.saga_id = abort.saga_id = id;
+        enlistment.step = step;
+        enlist.n_enlist = 1;
+        enlist.enlist = &list;
+        protobuf_c_message_free_unpacked(api_world_get(&w, 0, METHOD_ENLIST, &enlist.base), NULL);
+        protobuf_c_message_free_unpacked(api_world_get(&w, 0, METHOD_ABORT, &abort.base), NULL);
+    }
+    uint64_t frames = w.loop[0].durable_frame, before = memory_disk_operations(w.loop[0].disk);
+    struct world_call *all = watch("", "1.0");
+    size_t events = take_all(all, "ends", NULL, NULL);
+    ck_assert_uint_gt(events, 4 * SAGAS);
+    /* Only the first saga, whose beginning the cursor has passed, is looked up. */
+    ck_assert_uint_le(memory_disk_operations(w.loop[0].disk) - before, frames + 20);
+    cancel(all);
+}
+END_TEST
+
+START_TEST(subscribers__catching_up_is_cut_by_time)
+{
+    char id[SAGA_ID_TEXT_SIZE];
+    api_world_start(&w);
+    api_world_begin(&w, 0, "long", "", id);
+    for (int i = 0; i < 200; i++) {
+        char step[16];
+        snprintf(step, sizeof step, "s%d", i);
+        Saga__V1__EnlistRequest enlist = SAGA__V1__ENLIST_REQUEST__INIT;
+        Saga__V1__Enlistment enlistment = SAGA__V1__ENLISTMENT__INIT, *list = &enlistment;
+        enlist.saga_id = id;
+        enlistment.step = step;
+        enlist.n_enlist = 1;
+        enlist.enlist = &list;
+        protobuf_c_message_free_unpacked(api_world_get(&w, 0, METHOD_ENLIST, &enlist.base), NULL);
+    }
+    w.tick = (struct span){.us = 500};
+    w.longest = (struct span){0};
+    struct world_call *one = watch(id, ""), *all = watch("", "1.0"), *middle = watch(id, "32.0");
+    ck_assert_uint_eq(take_all(one, "long", NULL, NULL), 201);
+    ck_assert_uint_eq(take_all(all, "long", NULL, NULL), 200);
+    ck_assert_uint_eq(take_all(middle, "long", NULL, NULL), 201 - 50);
+    ck_assert_int_le(w.longest.us, 20000);
+    /* And follow. */
+    Saga__V1__AbortRequest abort = SAGA__V1__ABORT_REQUEST__INIT;
+    abort.saga_id = id;
+    protobuf_c_message_free_unpacked(api_world_get(&w, 0, METHOD_ABORT, &abort.base), NULL);
+    api_world_settle(&w);
+    while (!one->ended && one->sending) {
+        api_world_took(one);
+        api_world_settle(&w);
+    }
+    ck_assert(one->ended);
+    ck_assert_int_eq(one->status, 0);
+    api_world_free(one);
+    cancel(all);
+    cancel(middle);
+}
+END_TEST
+
+START_TEST(subscribers__thousands_of_waiters_are_answered_in_pieces)
+{
+    enum { WAITERS = 8000 };
+    static struct world_call *waits[WAITERS];
+    char ids[4][SAGA_ID_TEXT_SIZE];
+    api_world_start(&w);
+    for (int i = 0; i < 4; i++)
+        api_world_begin(&w, 0, "x", "", ids[i]);
+    for (int i = 0; i < WAITERS; i++) {
+        Saga__V1__WaitRequest m = SAGA__V1__WAIT_REQUEST__INIT;
+        m.saga_id = ids[i % 4];
+        waits[i] = api_world_ask(&w, 0, METHOD_WAIT, &m.base);
+    }
+    api_world_settle(&w);
+    ck_assert(!waits[0]->ended);
+    Saga__V1__CommitRequest m = SAGA__V1__COMMIT_REQUEST__INIT;
+    struct world_call *commits[4];
+    for (int i = 0; i < 4; i++) {
+        m.saga_id = ids[i];
+        commits[i] = api_world_ask(&w, 0, METHOD_COMMIT, &m.base);
+    }
+    w.tick = (struct span){.us = 40}; /* what an answer costs */
+    w.longest = (struct span){0};
+    api_world_settle(&w);
+    ck_assert_int_le(w.longest.us, 20000);
+    for (int i = 0; i < WAITERS; i++) {
+        ck_assert(waits[i]->ended);
+        Saga__V1__WaitResponse *r = saga__v1__wait_response__unpack(NULL, waits[i]->body.size, waits[i]->body.at);
+        ck_assert_str_eq(r->saga->id, ids[i % 4]);
+        ck_assert_int_eq(r->saga->state, SAGA__V1__SAGA_STATE__SAGA_STATE_COMMITTED);
+        saga__v1__wait_response__free_unpacked(r, NULL);
+        api_world_free(waits[i]);
+    }
+    for (int i = 0; i < 4; i++)
+        api_world_free(commits[i]);
+}
+END_TEST
+
+START_TEST(subscribers__have_bounds_and_leave_their_places)
+{
+    char id[SAGA_ID_TEXT_SIZE];
+    w.waiters_max = w.watchers_max = 2;
+    api_world_start(&w);
+    api_world_begin(&w, 0, "x", "", id);
+    Saga__V1__WaitRequest wait = SAGA__V1__WAIT_REQUEST__INIT;
+    Saga__V1__WatchRequest one = SAGA__V1__WATCH_REQUEST__INIT;
+    wait.saga_id = one.saga_id = id;
+    for (int round = 0; round < 3; round++) {
+        struct world_call *calls[4];
+        for (int i = 0; i < 4; i++)
+            calls[i] =
+                i < 2 ? api_world_ask(&w, 0, METHOD_WAIT, &wait.base) : api_world_ask(&w, 0, METHOD_WATCH, &one.base);
+        api_world_settle(&w);
+        api_world_refused(&w, 0, METHOD_WAIT, &wait.base, "QUEUE_FULL", "");
+        api_world_refused(&w, 0, METHOD_WATCH, &one.base, "QUEUE_FULL", "");
+        for (int i = 0; i < 4; i++) {
+            ck_assert(!calls[i]->ended);
+            cancel(calls[i]);
+        }
+    }
+    struct world_call *last[2] = {api_world_ask(&w, 0, METHOD_WAIT, &wait.base), watch("", "")};
+    api_world_settle(&w);
+    api_stop(w.loop[0].api);
+    for (int i = 0; i < 2; i++) {
+        ck_assert(last[i]->ended);
+        ck_assert_str_eq(last[i]->reason, "STOPPING");
+        api_world_free(last[i]);
+    }
+    api_world_refused(&w, 0, METHOD_WAIT, &wait.base, "STOPPING", "");
+    api_world_refused(&w, 0, METHOD_WATCH, &one.base, "STOPPING", "");
+}
+END_TEST
+
+/* Whether one saga is watched or all. */
+START_TEST(subscribers__what_retention_took_has_one_answer)
+{
+    api_world_start(&w);
+    for (int i = 0; i < 3; i++) {
+        char id[SAGA_ID_TEXT_SIZE];
+        api_world_begin(&w, 0, "x", "", id);
+        Saga__V1__CommitRequest m = SAGA__V1__COMMIT_REQUEST__INIT;
+        m.saga_id = id;
+        protobuf_c_message_free_unpacked(api_world_get(&w, 0, METHOD_COMMIT, &m.base), NULL);
+        if (i > 0)
+            continue;
+        Saga__V1__WatchRequest gone = SAGA__V1__WATCH_REQUEST__INIT;
+        w.now = instant_after(w.now, SPAN_S(7200));
+        api_world_begin(&w, 0, "x", "", (char[SAGA_ID_TEXT_SIZE]){0});
+        bool more = true;
+        struct error_detail detail;
+        for (int k = 0; more && k < 100; k++)
+            ck_assert_int_eq(core_maintain(w.loop[0].core, w.now, &more, &detail), 0);
+        gone.cursor = (char *)(uintptr_t) "1.0";
+        api_world_refused(&w, 0, METHOD_WATCH, &gone.base, "CURSOR_EXPIRED", "");
+        gone.saga_id = id;
+        api_world_refused(&w, 0, METHOD_WATCH, &gone.base, "CURSOR_EXPIRED", "");
+        gone.cursor = (char *)(uintptr_t) "";
+        api_world_refused(&w, 0, METHOD_WATCH, &gone.base, "SAGA_NOT_FOUND", "");
+    }
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("subscribers");
+    TCase *tc = tcase_create("subscribers");
+    tcase_set_timeout(tc, 60);
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_test(tc, subscribers__a_frame_of_more_than_a_thousand_events_is_shown_whole);
+    tcase_add_test(tc, subscribers__watchers_at_one_place_are_sent_one_message);
+    tcase_add_test(tc, subscribers__names_of_what_has_ended_are_not_looked_up);
+    tcase_add_test(tc, subscribers__catching_up_is_cut_by_time);
+    tcase_add_test(tc, subscribers__thousands_of_waiters_are_answered_in_pieces);
+    tcase_add_test(tc, subscribers__have_bounds_and_leave_their_places);
+    tcase_add_test(tc, subscribers__what_retention_took_has_one_answer);
+    suite_add_tcase(suite, tc);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
