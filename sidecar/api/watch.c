@@ -1,7 +1,7 @@
 /* watch.c - events read from the journal and packed, a message at a time. */
 #include "sidecar/api/watch.h"
 
-#include "sidecar/api/names.h"
+#include "sidecar/api/known.h"
 #include "sidecar/engine/saga.h"
 #include "sidecar/journal/codec.h"
 
@@ -25,7 +25,7 @@ struct place {
 
 struct watch {
     struct api *api;
-    struct names *names;
+    struct known_names *names;
     struct made made;
     struct place place;
 };
@@ -33,7 +33,7 @@ struct watch {
 int watch_create(struct api *api, struct watch **out)
 {
     struct watch *w = calloc(1, sizeof *w);
-    if (w == NULL || names_create(api->core, api->store, api->catalog, &w->names) != 0) {
+    if (w == NULL || known_create(api->core, api->store, api->catalog, &w->names) != 0) {
         free(w);
         return E_MEMORY;
     }
@@ -46,7 +46,7 @@ void watch_destroy(struct watch *w)
 {
     if (w == NULL)
         return;
-    names_destroy(w->names);
+    known_destroy(w->names);
     free((void *)(uintptr_t)w->made.message.at);
     free(w);
 }
@@ -61,7 +61,7 @@ static int add_event(struct watch *w, const struct timeline_entry *entry, Saga__
                      struct error_detail *detail)
 {
     struct view_names names;
-    int code = names_find(w->names, &entry->record, &names, detail);
+    int code = known_find(w->names, &entry->record, &names, detail);
     if (code != 0)
         return code;
     Saga__V1__Event *event = view_event(&w->api->arena, entry, &names);
@@ -304,7 +304,7 @@ static int events_of_frame(struct watch *w, uint64_t number, struct position *cu
             break;
         bool moved = entry.record.type == RECORD_MOVED;
         if (!moved)
-            names_learn(w->names, &entry.record);
+            known_learn(w->names, &entry.record);
         if (moved || place.copies > 0)
             place.copies = moved ? entry.record.copies : place.copies - 1;
         else

@@ -1,5 +1,5 @@
-/* names.c - the names of sagas that have ended, remembered as they went by. */
-#include "sidecar/api/names.h"
+/* known.c - the names of sagas that have ended, remembered as they went by. */
+#include "sidecar/api/known.h"
 
 #include "sidecar/core/arena.h"
 #include "sidecar/engine/saga.h"
@@ -19,7 +19,7 @@ static _Thread_local bool out_of_memory;
 #define BYTES_MAX (4u << 20)
 
 /* One saga. Its step names lie one after another, each with its NUL. */
-struct known {
+struct known_saga {
     uint64_t serial;
     const struct definition *definition; /* NULL: it was enlisted */
     char *name;                          /* owned; NULL: the definition's */
@@ -28,18 +28,18 @@ struct known {
     UT_hash_handle hh; /* in the order of coming */
 };
 
-struct names {
+struct known_names {
     struct core *core;
     struct store *store;
     const struct catalog *catalog;
-    struct known *known;
+    struct known_saga *known;
     size_t bytes;
     struct arena arena; /* of a look into the journal */
 };
 
-int names_create(struct core *core, struct store *store, const struct catalog *catalog, struct names **out)
+int known_create(struct core *core, struct store *store, const struct catalog *catalog, struct known_names **out)
 {
-    struct names *n = calloc(1, sizeof *n);
+    struct known_names *n = calloc(1, sizeof *n);
     if (n == NULL)
         return E_MEMORY;
     n->core = core;
@@ -50,7 +50,7 @@ int names_create(struct core *core, struct store *store, const struct catalog *c
     return 0;
 }
 
-static void forget(struct names *n, struct known *k)
+static void forget(struct known_names *n, struct known_saga *k)
 {
     n->bytes -= k->steps_size + (k->name == NULL ? 0 : strlen(k->name) + 1);
     HASH_DEL(n->known, k);
@@ -59,9 +59,9 @@ static void forget(struct names *n, struct known *k)
     free(k);
 }
 
-void names_destroy(struct names *n)
+void known_destroy(struct known_names *n)
 {
-    struct known *k, *next;
+    struct known_saga *k, *next;
     if (n == NULL)
         return;
     HASH_ITER(hh, n->known, k, next)
@@ -72,14 +72,14 @@ void names_destroy(struct names *n)
     free(n);
 }
 
-static struct known *find(const struct names *n, uint64_t serial)
+static struct known_saga *find(const struct known_names *n, uint64_t serial)
 {
-    struct known *k;
+    struct known_saga *k;
     HASH_FIND(hh, n->known, &serial, sizeof serial, k);
     return k;
 }
 
-static void make_room(struct names *n)
+static void make_room(struct known_names *n)
 {
     while (n->known != NULL && (HASH_COUNT(n->known) > SAGAS_MAX || n->bytes > BYTES_MAX))
         forget(n, n->known);
@@ -97,9 +97,10 @@ static char *copy_of(struct bytes text)
 }
 
 /* What cannot be remembered for want of memory is looked up when it is needed. */
-static struct known *add(struct names *n, uint64_t serial, const struct definition *definition, struct bytes name)
+static struct known_saga *add(struct known_names *n, uint64_t serial, const struct definition *definition,
+                              struct bytes name)
 {
-    struct known *k = find(n, serial);
+    struct known_saga *k = find(n, serial);
     if (k != NULL)
         forget(n, k);
     if ((k = calloc(1, sizeof *k)) == NULL)
@@ -122,7 +123,7 @@ static struct known *add(struct names *n, uint64_t serial, const struct definiti
 }
 
 /* Steps are enlisted in order. One that is out of order, or finds no memory, ends what is remembered of its saga. */
-static void add_step(struct names *n, struct known *k, size_t step, struct bytes name)
+static void add_step(struct known_names *n, struct known_saga *k, size_t step, struct bytes name)
 {
     if (step < k->step_count)
         return;
@@ -140,13 +141,13 @@ static void add_step(struct names *n, struct known *k, size_t step, struct bytes
     n->bytes += name.size + 1;
 }
 
-void names_learn(struct names *n, const struct record *r)
+void known_learn(struct known_names *n, const struct record *r)
 {
     if (r->type == RECORD_STARTED) {
         add(n, r->saga.serial, catalog_by_number(n->catalog, r->definition), r->name);
         make_room(n);
     } else if (r->type == RECORD_ENLISTED) {
-        struct known *k = find(n, r->saga.serial);
+        struct known_saga *k = find(n, r->saga.serial);
         if (k != NULL)
             add_step(n, k, r->step, r->step_name);
         make_room(n);
@@ -154,7 +155,7 @@ void names_learn(struct names *n, const struct record *r)
 }
 
 /* Asks the journal for a saga that has ended. *out is NULL when it cannot tell, or has forgotten. */
-static int look_up(struct names *n, struct saga_id id, struct known **out, struct error_detail *detail)
+static int look_up(struct known_names *n, struct saga_id id, struct known_saga **out, struct error_detail *detail)
 {
     struct ended_row row;
     struct timeline timeline;
@@ -181,7 +182,7 @@ static int look_up(struct names *n, struct saga_id id, struct known **out, struc
     return code;
 }
 
-static struct bytes step_of(const struct known *k, size_t step)
+static struct bytes step_of(const struct known_saga *k, size_t step)
 {
     if (k->definition != NULL)
         return step < k->definition->step_count ? bytes_of_text(k->definition->steps[step].name) : bytes_of(NULL, 0);
@@ -193,7 +194,7 @@ static struct bytes step_of(const struct known *k, size_t step)
     return bytes_of_text(name);
 }
 
-int names_find(struct names *n, const struct record *r, struct view_names *out, struct error_detail *detail)
+int known_find(struct known_names *n, const struct record *r, struct view_names *out, struct error_detail *detail)
 {
     const struct saga *saga = engine_find(core_engine(n->core), r->saga.serial);
     *out = (struct view_names){.definition = bytes_of(NULL, 0)};
@@ -202,7 +203,7 @@ int names_find(struct names *n, const struct record *r, struct view_names *out, 
         out->step = r->step < saga->step_count ? saga_step_name(saga, r->step) : bytes_of(NULL, 0);
         return 0;
     }
-    struct known *k = find(n, r->saga.serial);
+    struct known_saga *k = find(n, r->saga.serial);
     if (k == NULL) {
         int code = look_up(n, r->saga, &k, detail);
         if (code != 0 || k == NULL)
