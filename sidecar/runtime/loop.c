@@ -29,6 +29,11 @@
 #define MAINTAIN_BUSY  SPAN_MS(16)
 #define MAINTAIN_SHARE SPAN_MS(4)
 #define MAINTAIN_IDLE  SPAN_S(10)
+/* Rows of ended sagas that are verified before the start, and one piece of those after it; and how long after all of them the next pass
+ * begins. */
+#define VERIFY_AT_START 10000
+#define VERIFY_ROWS     100
+#define VERIFY_AGAIN    SPAN_S(3600)
 /* How often it is looked whether the journal's files are still there. */
 #define CHECK_EVERY SPAN_MS(900)
 /* What is cancelled at the end of the grace ends within this, or the process ends without it. */
@@ -123,6 +128,17 @@ static void check_journal(struct loop *s, struct instant *next)
     *next = instant_after(now, CHECK_EVERY);
 }
 
+/* Damage is looked for before somebody needs what it hides. */
+static void verify_journal(struct loop *s, struct instant *next)
+{
+    struct instant now = clock_now(&s->clock);
+    bool more = false;
+    if (instant_before(now, *next) || s->failure.code != 0)
+        return;
+    s->failure.code = s->store->verify(s->store, VERIFY_ROWS, &more, &s->failure.detail);
+    *next = instant_after(now, more ? MAINTAIN_BUSY : VERIFY_AGAIN);
+}
+
 /* Takes in what has arrived, waiting for it no longer than until `until`, or until a commit is to be tried again. */
 static void poll(struct loop *s, struct instant until)
 {
@@ -189,15 +205,16 @@ void loop_start(struct loop *s)
 
 void loop_turn(struct loop *s)
 {
-    struct instant next_maintain = clock_now(&s->clock), next_check = next_maintain;
+    struct instant next_maintain = clock_now(&s->clock), next_check = next_maintain, next_verify = next_maintain;
     while (s->failure.code == 0 && !atomic_load(&s->stop_asked)) {
-        poll(s, instant_min(next_maintain, next_check));
+        poll(s, instant_min(next_maintain, instant_min(next_check, next_verify)));
         submit_tick(s);
         api_work(s->api);
         commit(s);
         counters_turn(s);
         maintain(s, &next_maintain);
         check_journal(s, &next_check);
+        verify_journal(s, &next_verify);
     }
     if (s->failure.code != 0)
         sidecar_loop_failed(s);
@@ -277,7 +294,10 @@ static int open_journal(struct loop *s, struct store_state *state, struct error_
         code = error_set(detail, E_MEMORY, "", NULL);
     if (code != 0)
         return code;
-    code = s->store->scan_definitions(s->store, take_definition, s, &s->failure.detail);
+    bool more;
+    code = s->store->verify(s->store, VERIFY_AT_START, &more, &s->failure.detail);
+    if (code == 0)
+        code = s->store->scan_definitions(s->store, take_definition, s, &s->failure.detail);
     if (code == 0)
         code = s->store->scan_subjects(s->store, SUBJECT_TAG, take_tag, s, &s->failure.detail);
     if (code != 0)

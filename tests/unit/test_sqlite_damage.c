@@ -237,6 +237,81 @@ START_TEST(sqlite_damage__damaged_log)
 }
 END_TEST
 
+/* Flips one byte on the pages of an index or table at a time. What is then not found any more must be told by verifying; what is told
+ * wrong must be none. */
+START_TEST(sqlite_damage__hidden_rows_are_found_by_verifying)
+{
+    enum { ROWS = 600 };
+    static const char *const names[] = {"ended_request", "ended"};
+    static uint8_t database[4 << 20];
+    static struct ended_row rows[ROWS];
+    static char ids[ROWS][24];
+    open_store();
+    for (int i = 0; i < ROWS; i++) {
+        snprintf(ids[i], sizeof ids[i], "order-%d", i * 7919 % 10007);
+        rows[i] = ended((uint64_t)i + 1, i % 9 == 0 ? SAGA_COMPENSATED : SAGA_COMMITTED, "order", ids[i]);
+    }
+    commit_ended(rows, ROWS);
+    bool more = true;
+    unsigned pieces = 0;
+    for (; more; pieces++)
+        ck_assert_int_eq(store->verify(store, 100, &more, &detail), 0);
+    ck_assert_uint_eq(pieces, ROWS / 100 + 1);
+    close_store();
+    size_t size = slurp(path, database, sizeof database);
+
+    sqlite3 *db;
+    sqlite3_stmt *roots;
+    int root = 0;
+    ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_prepare_v2(db, "SELECT rootpage FROM sqlite_schema WHERE name = ?1", -1, &roots, NULL),
+                     SQLITE_OK);
+    sqlite3_bind_text(roots, 1, names[_i], -1, SQLITE_STATIC);
+    ck_assert_int_eq(sqlite3_step(roots), SQLITE_ROW);
+    root = sqlite3_column_int(roots, 0);
+    sqlite3_finalize(roots);
+    sqlite3_close(db);
+    remove_beside("-wal");
+
+    unsigned hidden = 0, told = 0;
+    for (size_t at = (size_t)(root - 1) * 4096; at < (size_t)root * 4096; at += 13) {
+        uint8_t wrong = database[at] ^ 0x10;
+        write_at(path, (off_t)at, &wrong, 1);
+        bool lost = false, said = try_open() != 0;
+        for (int i = 0; i < ROWS && !said && !lost; i++) {
+            struct ended_row got;
+            int rc = _i == 0 ? store->find_request(store, rows[i].request_id, &got, &detail)
+                             : store->find_ended(store, rows[i].saga.serial, &got, &detail);
+            lost = rc == E_SAGA_NOT_FOUND;
+        }
+        int rc = 0;
+        for (more = true; more && rc == 0 && !said;)
+            rc = store->verify(store, 300, &more, &detail);
+        if (rc != 0)
+            ck_assert_msg(rc == E_JOURNAL_CORRUPT, "%d %s", rc, detail.text);
+        hidden += lost;
+        told += lost && rc != 0;
+        ck_assert_msg(!lost || rc != 0, "a flip at %zu hides a row, and verifying does not tell", at);
+        if (store != NULL)
+            close_store();
+        if (lost && _i == 0) { /* as the error says */
+            ck_assert_ptr_nonnull(strstr(detail.text, "REINDEX"));
+            ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
+            ck_assert_int_eq(sqlite3_exec(db, "REINDEX", NULL, NULL, NULL), SQLITE_OK);
+            sqlite3_close(db);
+            open_store();
+            ck_assert_int_eq(store->verify(store, ROWS + 1, &more, &detail), 0);
+            close_store();
+        }
+        ck_assert_int_eq(truncate(path, 0), 0);
+        write_at(path, 0, database, size);
+        remove_beside("-wal");
+    }
+    ck_assert_uint_gt(hidden, 0);
+    ck_assert_uint_eq(told, hidden);
+}
+END_TEST
+
 START_TEST(sqlite_damage__flipped_bit_in_a_frame)
 {
     open_store();
@@ -430,6 +505,7 @@ static Suite *suite(void)
     tcase_add_test(t, sqlite_damage__truncated_file);
     tcase_add_test(t, sqlite_damage__garbage_pages);
     tcase_add_test(t, sqlite_damage__damaged_log);
+    tcase_add_loop_test(t, sqlite_damage__hidden_rows_are_found_by_verifying, 0, 2);
     tcase_add_test(t, sqlite_damage__flipped_bit_in_a_frame);
     tcase_add_test(t, sqlite_damage__row_of_an_ended_saga);
     tcase_add_test(t, sqlite_damage__row_of_a_definition);

@@ -33,6 +33,9 @@ enum statement {
     SQL_FIND_REQUEST,
     SQL_LIST_ALL,
     SQL_LIST_RARE,
+    SQL_HAS_ROW,
+    SQL_HAS_REQUEST,
+    SQL_HAS_RARE,
     SQL_STARTED_AT,
     SQL_OLD_FRAMES,
     SQL_DROP_FRAMES,
@@ -60,7 +63,9 @@ struct sqlite_store {
     uint64_t last_frame;
     uint64_t oldest_live; /* replay starts here; 0: from the first */
     uint64_t serial_max;  /* of sagas that have ended */
-    uint64_t drop_after;  /* retention has looked at the rows up to this serial in the pass under way */
+    uint64_t
+        verify_below; /* rows are verified downwards; those from this serial on have been in the pass under way, 0: begins anew */
+    uint64_t drop_after; /* retention has looked at the rows up to this serial in the pass under way */
 
     uint32_t checkpoint_pages;
     uint32_t checkpoint_at; /* length of the write-ahead log at which the next checkpoint is tried */
@@ -153,7 +158,11 @@ int sqlite_store_scan_definitions(struct store *face, int (*take)(void *self, co
 int sqlite_store_drop(struct store *face, struct instant before, uint64_t keep_from, uint32_t work_max, bool *more,
                       struct error_detail *detail);
 
-/* sqlite_ended.c */
+/* sqlite_verify.c */
+int sqlite_store_verify(struct store *face, uint32_t rows_max, bool *more, struct error_detail *detail);
+
+/* sqlite_ended.c. The first reads the row that a statement with the columns of an ended row stands on, and checks it. */
+int sqlite_read_ended(struct sqlite_store *s, sqlite3_stmt *at, struct ended_row *row, struct error_detail *detail);
 int sqlite_store_add_ended(struct sqlite_store *s, const struct ended_row *row);
 int sqlite_store_find_ended(struct store *face, uint64_t serial, struct ended_row *row, struct error_detail *detail);
 int sqlite_store_find_request(struct store *face, struct bytes request_id, struct ended_row *row,

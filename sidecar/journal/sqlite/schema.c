@@ -91,6 +91,9 @@ const char *const schema_statements[STATEMENT_COUNT] = {
     /* Each arm walks its state's part of the index, and the two are merged; a NULL state gives nothing. */
     [SQL_LIST_RARE] = "SELECT " ENDED_COLUMNS "WHERE state <> 2 AND state = ?2 AND serial < ?1 UNION ALL "
                       "SELECT " ENDED_COLUMNS "WHERE state <> 2 AND state = ?3 AND serial < ?1 ORDER BY serial DESC",
+    [SQL_HAS_ROW] = "SELECT 1 FROM ended WHERE serial = ?1",
+    [SQL_HAS_REQUEST] = "SELECT 1 FROM ended INDEXED BY ended_request WHERE request_id = ?1 AND serial = ?2",
+    [SQL_HAS_RARE] = "SELECT 1 FROM ended INDEXED BY ended_rare WHERE state <> 2 AND state = ?1 AND serial = ?2",
     [SQL_STARTED_AT] = "SELECT serial, started_us FROM ended WHERE serial <= ?1 ORDER BY serial DESC LIMIT 1",
     [SQL_OLD_FRAMES] = "SELECT seq, at_us FROM frames WHERE seq < ?1 ORDER BY seq LIMIT ?2",
     [SQL_DROP_FRAMES] = "DELETE FROM frames WHERE seq <= ?1",

@@ -64,8 +64,7 @@ int sqlite_store_add_ended(struct sqlite_store *s, const struct ended_row *row)
     return inside_run(add);
 }
 
-/* Reads the row that the statement stands on. */
-static int read_row(struct sqlite_store *s, sqlite3_stmt *at, struct ended_row *row, struct error_detail *detail)
+int sqlite_read_ended(struct sqlite_store *s, sqlite3_stmt *at, struct ended_row *row, struct error_detail *detail)
 {
     *row = (struct ended_row){
         .saga = {.serial = (uint64_t)sqlite3_column_int64(at, 0), .tag = (uint64_t)sqlite3_column_int64(at, 1)},
@@ -96,7 +95,7 @@ static int read_one(struct sqlite_store *s, sqlite3_stmt *find, struct ended_row
 {
     int rc = sqlite3_step(find);
     if (rc == SQLITE_ROW)
-        return read_row(s, find, row, detail);
+        return sqlite_read_ended(s, find, row, detail);
     int end = sqlite3_reset(find);
     return rc == SQLITE_DONE ? error_set(detail, E_SAGA_NOT_FOUND, NULL, NULL)
                              : inside_fail(s, end, "reading an ended saga", detail);
@@ -207,7 +206,7 @@ int sqlite_store_list_ended(struct store *face, const struct ended_query *query,
     rc = 0;
     while (given < query->rows_max && examined < query->examine_max && (step = sqlite3_step(list)) == SQLITE_ROW) {
         struct ended_row row;
-        rc = read_row(s, list, &row, detail);
+        rc = sqlite_read_ended(s, list, &row, detail);
         if (rc != 0)
             break;
         if (instant_before(row.started_at, query->started_from)) {

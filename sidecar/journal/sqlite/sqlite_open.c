@@ -321,6 +321,7 @@ int sqlite_store_open(const struct sqlite_store_options *options, struct store *
         .scan_definitions = sqlite_store_scan_definitions,
         .scan_subjects = sqlite_store_scan_subjects,
         .drop = sqlite_store_drop,
+        .verify = sqlite_store_verify,
         .close = sqlite_store_close,
     };
     s->lock_fd = -1;

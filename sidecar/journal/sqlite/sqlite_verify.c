@@ -1,0 +1,93 @@
+/* sqlite_verify.c - whether the ways by which ended sagas are found still lead to them.
+ *
+ * Rows have checksums, but the pages by which SQLite finds them do not: a byte that flips there hides a row without an error, and a request_id
+ * that is not found starts its saga again. */
+#include "sidecar/journal/sqlite/inside.h"
+
+#include "sidecar/base/check.h"
+
+#include <stdio.h>
+
+/* Whether the statement, bound, gives a row. Returns SQLite's code. */
+static int gives_row(sqlite3_stmt *statement, bool *found)
+{
+    int rc = sqlite3_step(statement);
+    *found = rc == SQLITE_ROW;
+    int end = sqlite3_reset(statement);
+    return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : end;
+}
+
+/* How the row is not found, or NULL. Returns SQLite's code. */
+static int look_for(struct sqlite_store *s, const struct ended_row *row, const char **lost)
+{
+    bool found;
+    *lost = NULL;
+    sqlite3_stmt *by_key = inside_statement(s, SQL_HAS_ROW);
+    inside_bind_number(by_key, 1, row->saga.serial);
+    int rc = gives_row(by_key, &found);
+    if (rc == SQLITE_OK && !found)
+        *lost = "table ended";
+    if (rc == SQLITE_OK && *lost == NULL && row->request_id.size > 0) {
+        sqlite3_stmt *by_request = inside_statement(s, SQL_HAS_REQUEST);
+        inside_bind_text(by_request, 1, row->request_id);
+        inside_bind_number(by_request, 2, row->saga.serial);
+        rc = gives_row(by_request, &found);
+        if (rc == SQLITE_OK && !found)
+            *lost = "index ended_request";
+    }
+    if (rc == SQLITE_OK && *lost == NULL && row->state != SAGA_COMMITTED) {
+        sqlite3_stmt *by_state = inside_statement(s, SQL_HAS_RARE);
+        sqlite3_bind_int(by_state, 1, row->state);
+        inside_bind_number(by_state, 2, row->saga.serial);
+        rc = gives_row(by_state, &found);
+        if (rc == SQLITE_OK && !found)
+            *lost = "index ended_rare";
+    }
+    return rc;
+}
+
+static int tell_lost(const struct sqlite_store *s, const struct ended_row *row, const char *lost,
+                     struct error_detail *detail)
+{
+    char text[160];
+    snprintf(text, sizeof text, "the %s does not lead to the row of saga %llx, so it would not be found", lost,
+             (unsigned long long)row->saga.serial);
+    error_set(detail, E_JOURNAL_CORRUPT, s->path, text);
+    error_append(detail, lost[0] == 'i' ? "; copy the files, then: sqlite3 journal.db REINDEX"
+                                        : "; keep these files and restore a backup");
+    return E_JOURNAL_CORRUPT;
+}
+
+int sqlite_store_verify(struct store *face, uint32_t rows_max, bool *more, struct error_detail *detail)
+{
+    struct sqlite_store *s = (struct sqlite_store *)face;
+    CHECK(rows_max > 0);
+    inside_rest(s);
+    sqlite3_stmt *walk = inside_statement(s, SQL_LIST_ALL);
+    inside_bind_number(walk, 1, s->verify_below != 0 ? s->verify_below : INT64_MAX);
+    int rc = 0;
+    int step = SQLITE_ROW;
+    for (uint32_t i = 0; i < rows_max && rc == 0 && (step = sqlite3_step(walk)) == SQLITE_ROW; i++) {
+        struct ended_row row;
+        const char *lost = NULL;
+        rc = sqlite_read_ended(s, walk, &row, detail);
+        if (rc != 0)
+            break;
+        int looked = look_for(s, &row, &lost);
+        if (looked != SQLITE_OK)
+            rc = inside_fail(s, looked, "looking for an ended saga", detail);
+        else if (lost != NULL)
+            rc = tell_lost(s, &row, lost, detail);
+        CHECK(s->verify_below == 0 || row.saga.serial < s->verify_below);
+        s->verify_below = row.saga.serial;
+    }
+    int end = sqlite3_reset(walk);
+    if (rc != 0)
+        return rc;
+    if (step != SQLITE_ROW && step != SQLITE_DONE)
+        return inside_fail(s, end, "reading ended sagas", detail);
+    *more = step == SQLITE_ROW;
+    if (!*more)
+        s->verify_below = 0;
+    return 0;
+}
