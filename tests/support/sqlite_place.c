@@ -40,6 +40,7 @@ void remove_dir(void)
     remove_beside("-wal");
     remove_beside("-journal");
     remove_beside(".lock");
+    remove_beside(".reserve");
     ck_assert_int_eq(rmdir(dir), 0);
 }
 

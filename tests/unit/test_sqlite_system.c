@@ -1,12 +1,15 @@
 /* What the system says of the journal's files is told as that, and not as damage: a read that fails, files that are taken away. */
+#include "tests/support/frames.h"
 #include "tests/support/sqlite_place.h"
 
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 /* ---- reads that fail ---- */
@@ -99,6 +102,74 @@ START_TEST(sqlite_system__a_log_that_is_removed_takes_nothing)
 }
 END_TEST
 
+/* ---- a volume of its own that is full ---- */
+
+/* A small file system in memory, seen by this test alone. Needs rights that not everybody has. */
+static bool make_volume(const char *size)
+{
+    return unshare(CLONE_NEWNS) == 0 && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+           mount("none", dir, "tmpfs", 0, size) == 0;
+}
+
+START_TEST(sqlite_system__a_full_volume_heals_by_retention)
+{
+    if (!make_volume("size=48m")) {
+        fprintf(stderr, "skipped: no volume can be made here\n");
+        return;
+    }
+    options.checkpoint_pages = 1000;
+    open_store();
+    uint64_t frame = 1;
+    int rc = 0;
+    static struct ended_row rows[8];
+    static char ids[8][32];
+    static uint8_t bytes[FRAME_ROOM];
+    for (; rc == 0; frame++) {
+        for (int i = 0; i < 8; i++) {
+            uint64_t serial = frame * 8 + (uint64_t)i;
+            snprintf(ids[i], sizeof ids[i], "%016llx", (unsigned long long)(serial * UINT64_C(0x9e3779b97f4a7c15)));
+            rows[i] = ended(serial, SAGA_COMMITTED, "order", ids[i]);
+            rows[i].started_at.us = rows[i].ended_at.us = (int64_t)frame;
+        }
+        struct store_commit commit = {
+            .frame = frame,
+            .records = frame_make(bytes, frame * 10, 1, 8000, (struct instant){.us = (int64_t)frame}),
+            .ended = rows,
+            .ended_count = 8,
+            .oldest_live_frame = frame,
+        };
+        rc = store->commit(store, &commit, &detail);
+    }
+    ck_assert_int_eq(rc, E_JOURNAL_FULL);
+    frame--;
+    ck_assert_uint_gt(frame, 1000);
+    /* To the last page. */
+    char filler[128];
+    snprintf(filler, sizeof filler, "%s/filler", dir);
+    int fd = open(filler, O_CREAT | O_WRONLY, 0600);
+    for (int refused = 0; refused < 3; refused++) {
+        while (write(fd, bytes, 512) > 0)
+            ;
+        for (; try_commit(frame, 8000, (int64_t)frame) == 0; frame++)
+            refused = -1;
+    }
+    close(fd);
+
+    bool more = true;
+    for (int pieces = 0; more && pieces < 1000; pieces++)
+        ck_assert_int_eq(store->drop(store, (struct instant){.us = (int64_t)frame - 50}, frame, 256, &more, &detail),
+                         0);
+    ck_assert(!more);
+    for (int i = 0; i < 100; i++, frame++)
+        ck_assert_int_eq(try_commit(frame, 8000, (int64_t)frame), 0);
+    reopen();
+    ck_assert_uint_eq(state.last_frame, frame - 1);
+    close_store();
+    unlink(filler);
+    ck_assert_int_eq(umount2(dir, MNT_DETACH), 0);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("sqlite_system");
@@ -107,6 +178,8 @@ static Suite *suite(void)
     tcase_add_test(t, sqlite_system__a_read_that_fails_is_not_damage);
     tcase_add_loop_test(t, sqlite_system__a_journal_that_is_removed_takes_nothing, 0, 2);
     tcase_add_test(t, sqlite_system__a_log_that_is_removed_takes_nothing);
+    tcase_set_timeout(t, 60);
+    tcase_add_test(t, sqlite_system__a_full_volume_heals_by_retention);
     suite_add_tcase(s, t);
     return s;
 }

@@ -76,6 +76,7 @@ struct sqlite_store {
     struct file_id file;    /* of the database */
     struct file_id log;     /* of the write-ahead log; 0 until there is one */
 
+    bool has_reserve;        /* it is on the disk */
     bool opened;             /* found sound: unless it was, or once broken, closing leaves the files as they are */
     bool broken;             /* a write failed for good, or the files are gone; nothing is written any more */
     int broken_code;         /* what it is then told with */
@@ -138,6 +139,12 @@ int log_check(const char *vfs_name, const char *database, const char **found, ui
  * E_JOURNAL_FENCED, from which on the store is broken. */
 void files_remember(struct sqlite_store *s);
 int sqlite_store_check(struct store *face, struct error_detail *detail);
+
+/* sqlite_reserve.c. Makes the reserve when there is none and there is room for it; gives it up, and tells whether that made room. */
+#define RESERVE_PAGES(s) \
+    (2 * (s)->checkpoint_pages) /* a log as long as it becomes, and as much again where it is copied to */
+void reserve_make(struct sqlite_store *s);
+bool reserve_give_up(struct sqlite_store *s);
 
 /* sqlite_subjects.c */
 int sqlite_store_set_subject(struct sqlite_store *s, const struct subject_row *row);

@@ -342,6 +342,7 @@ int sqlite_store_open(const struct sqlite_store_options *options, struct store *
     s->opened = true;
     s->named_file = options->vfs == NULL;
     files_remember(s);
+    reserve_make(s);
     *out = &s->face;
     return 0;
 }

@@ -473,6 +473,10 @@ int sqlite_store_drop(struct store *face, struct instant before, uint64_t keep_f
         return inside_fail(s, rc, "looking for what may be dropped", detail);
     if (plan.frames_to != 0 || plan.ended_any) {
         rc = carry_out(s, before, &plan);
+        if (rc != SQLITE_OK && is_full(s, rc) && reserve_give_up(s)) {
+            roll_back(s, rc, detail);
+            rc = s->broken ? rc : carry_out(s, before, &plan);
+        }
         if (rc != SQLITE_OK)
             return roll_back(s, rc, detail);
         if (plan.frames_to != 0)
@@ -484,5 +488,7 @@ int sqlite_store_drop(struct store *face, struct instant before, uint64_t keep_f
     }
     s->drop_after = plan.ended_more ? plan.ended_to : 0;
     *more = plan.frames_more || plan.ended_more;
+    if (!*more)
+        reserve_make(s);
     return 0;
 }
