@@ -230,12 +230,14 @@ sim-smoke: $(B)/sim
 
 # ---- measuring (docs/performance.md) --------------------------------------------------------------------------------
 
-PROGRAMS += $(addprefix $(B)/bench/,echo_server load bench_store scenarios)
+PROGRAMS += $(addprefix $(B)/bench/,echo_server load bench_store scenarios cliffs)
 $(B)/bench/echo_server: $(B)/obj/tests/bench/echo_server.o
 $(B)/bench/load: $(call tests_objects,tests/bench/load*.c) $(PROTO_LIB)
 $(B)/bench/bench_store: $(B)/obj/tests/bench/bench_store.o $(call support_objects,panic) $(call archives,sidecar/journal $(PURE))
 $(B)/bench/scenarios: $(B)/obj/tests/bench/scenarios.o $(call support_objects,memory_store panic) \
 	$(B)/obj/sidecar/api/decode.o $(call archives,sidecar/core sidecar/journal $(PURE)) $(PROTO_LIB)
+
+$(B)/bench/cliffs: $(B)/obj/tests/bench/cliffs.o $(call support_objects,panic) $(call archives,sidecar/core sidecar/journal $(PURE)) $(PROTO_LIB)
 
 .PHONY: bench bench-check bench-baseline
 # Instruction counts of fixed scenarios against tests/bench/baseline.json.
@@ -243,7 +245,7 @@ bench-check: $(B)/bench/scenarios
 	@$(call limit,600) $(PYTHON) tests/bench/count.py $< $(CC)
 bench-baseline: $(B)/bench/scenarios
 	@$(PYTHON) tests/bench/count.py $< $(CC) --write
-bench: $(BINARIES) $(B)/bench/echo_server $(B)/bench/load $(B)/bench/bench_store
+bench: $(BINARIES) $(B)/bench/echo_server $(B)/bench/load $(B)/bench/bench_store $(B)/bench/cliffs
 	$(PYTHON) tests/bench/bench.py --binaries $(B) --out build/bench $(BENCH)
 # Restate beside the sidecar, from the npm registry: make bench-peers PEERS="--pairs 3"
 .PHONY: bench-peers bench-docs

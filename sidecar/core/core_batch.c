@@ -87,7 +87,7 @@ uint64_t core_next_frame(struct core *c)
             return 0;
         b->cuts[b->cut_count++] = b->size;
     }
-    return c->frame + b->cut_count;
+    return c->frame + b->cut_count - (DEFECT(CUT_MISCOUNTED) && b->cut_count > 0);
 }
 
 int core_append(struct core *c, const struct record *r, uint64_t previous)

@@ -7,7 +7,7 @@
 #include "sidecar/journal/codec.h"
 
 /* Between two looks at how large the batch has become. */
-#define RESUME_SAGAS 16
+#define RESUME_SAGAS 4
 
 struct replay {
     struct core *core;
@@ -85,7 +85,7 @@ int core_resume(struct core *c, struct instant now, struct error_detail *detail)
     while (c->resuming && c->failed == 0 && !core_batch_full(c)) {
         if (engine_resume(c->engine, instant_max(now, c->latest), &c->resume_after, RESUME_SAGAS, &c->out) != 0)
             return error_set(detail, E_MEMORY, "", NULL);
-        c->resuming = c->resume_after != UINT64_MAX;
+        c->resuming = c->resume_after != UINT64_MAX && !(DEFECT(RESUME_ENDS_EARLY) && core_batch_full(c));
     }
     return core_failed(c, detail);
 }

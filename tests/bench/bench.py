@@ -330,6 +330,15 @@ class Bench:
             sidecar.remove()
         self.row("p99 of sagas at a quarter of the peak beside 16 readers", "x alone", ratios, 6, 3, "lower")
 
+    def cliffs(self):
+        """What must not cost more the more there is: a unit at the larger size over one at the smaller."""
+        output = subprocess.run([f"{self.binaries}/bench/cliffs"], capture_output=True, text=True, check=True).stdout
+        self.raw["cliffs"] = json.loads(output.splitlines()[-1])
+        sizes = list(self.raw["cliffs"].items())
+        for (small, first), (large, second) in zip(sizes[::2], sizes[1::2]):
+            self.row(f"{large} over {small.split()[1]}", "x", [second["us"] / first["us"]], 1.5, 1.0, better="lower",
+                     note=f"{second['us']:.2f} us a unit, worst {second['worst_ms']:.0f} ms in one go")
+
     def store_row_us(self):
         """CPU of one 300-byte row in bare SQLite, 64 rows a commit, synchronous=FULL."""
         output = subprocess.run([f"{self.binaries}/bench/bench_store", "--seconds", "1", "--pairs", "3"], capture_output=True,
@@ -384,7 +393,8 @@ def main():
              "growth": lambda: bench.growth(arguments.live), "finished": lambda: bench.finished(arguments.finished),
              "retention": bench.retention, "loops": bench.loops, "targets": lambda: bench.targets([1, 100, 1000]),
              "connections": bench.connections, "random_ids": lambda: bench.random_ids(3 * arguments.finished),
-             "calls_of_the_system": bench.calls_of_the_system, "shapes": bench.shapes, "reads": bench.reads}
+             "calls_of_the_system": bench.calls_of_the_system, "shapes": bench.shapes, "reads": bench.reads,
+             "cliffs": bench.cliffs}
     bench.peak = 6000
     for name, case in cases.items():
         if not arguments.only or name in arguments.only:

@@ -220,7 +220,7 @@ static const struct model_step *step_named(const struct model *m, struct bytes n
 void oracle_request(struct world *w, const struct event *event)
 {
     uint64_t serial = event->saga.serial;
-    if (core_stalled(w->sidecar.core) != 0)
+    if (core_stalled(w->sidecar.core) != 0 || core_resuming(w->sidecar.core))
         return; /* it will be refused */
     if (serial == 0 || serial >= SERIAL_MAX || !w->models[serial].known ||
         !saga_id_equal(w->models[serial].id, event->saga))

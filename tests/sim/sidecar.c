@@ -441,6 +441,9 @@ void sidecar_crash(struct world *w)
     sidecar_stop(w);
     s->first = s->last = NULL;
     s->turn_number++;
-    /* What it let out left when the commit had taken its time; it did not end before that. */
-    agenda_add(w, w->now + s->commit_delay + draw_between(w, FAULTS, MS, 3 * SECOND), sidecar_start, NULL);
+    /* What it let out left when the commit had taken its time; it did not end before that. Now and then it is away for so long that much is
+     * overdue when it starts again. */
+    bool long_away = !w->healed && draw(w, FAULTS, 16) == 0;
+    agenda_add(w, w->now + s->commit_delay + draw_between(w, FAULTS, MS, long_away ? 60 * SECOND : 3 * SECOND),
+               sidecar_start, NULL);
 }

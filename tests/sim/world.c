@@ -57,7 +57,7 @@ static void make_swarm(struct world *w)
         uint64_t rate = 1 + random_below(&w->random[SHAPES], 2u * rates[i]);
         w->swarm.permille[i] = on ? (uint16_t)rate : 0;
     }
-    w->swarm.clients = 10 + (uint32_t)draw(w, SHAPES, 50);
+    w->swarm.clients = 10 + (uint32_t)draw(w, SHAPES, draw(w, SHAPES, 8) == 0 ? CLIENTS_MAX - 10 : 50);
     w->swarm.enlisted_permille = (uint32_t)draw(w, SHAPES, 700);
     w->swarm.bulkhead = draw(w, SHAPES, 3) == 0 ? 1 + (uint32_t)draw(w, SHAPES, 2) : 64;
     for (unsigned i = 0; i < TARGET_COUNT; i++)
@@ -69,7 +69,7 @@ static void make_swarm(struct world *w)
     w->swarm.move_after = draw(w, SHAPES, 2) == 0 ? 8 + (uint32_t)draw(w, SHAPES, 120) : 0;
     w->swarm.stock = draw(w, SHAPES, 4) == 0 ? draw_between(w, SHAPES, 5, 60) : 1000000;
     w->swarm.far = draw(w, SHAPES, 2) == 0;
-    w->swarm.commit_bytes_max = draw(w, SHAPES, 4) == 0 ? 512 << draw(w, SHAPES, 10) : 2048;
+    w->swarm.commit_bytes_max = 64u << draw(w, SHAPES, 13);
     w->swarm.frame_bytes_max = 128u << draw(w, SHAPES, 9);
     w->swarm.parks = draw(w, SHAPES, 4) == 0 && w->swarm.live_sagas_max != LIVE_SAGAS_SMALL;
 }

@@ -50,6 +50,17 @@ struct file_id {
     uint64_t inode; /* 0: none */
 };
 
+/* Frames that were read and checked last: sagas that stand beside one another share theirs. */
+#define CACHED_FRAMES    8
+#define CACHED_BYTES_MAX 65536 /* a larger one is a long history, which nobody shares */
+
+struct cached_frame {
+    uint64_t frame; /* 0: none */
+    uint64_t used;  /* when, counted in reads */
+    uint8_t *bytes;
+    size_t size, room;
+};
+
 struct sqlite_store {
     struct store face; /* first, so that the owner's pointer is ours */
     struct log_gather gather; /* below db */
@@ -67,7 +78,12 @@ struct sqlite_store {
         verify_below; /* rows are verified downwards; those from this serial on have been in the pass under way, 0: begins anew */
     uint64_t drop_after; /* retention has looked at the rows up to this serial in the pass under way */
 
+    struct cached_frame cached[CACHED_FRAMES];
+    uint64_t frame_reads;
+
     uint32_t checkpoint_pages;
+    uint32_t
+        checkpoint_pace; /* the log is copied at this length now: at most checkpoint_pages, fewer while copying takes long */
     uint32_t checkpoint_at; /* length of the write-ahead log at which the next checkpoint is tried */
     uint32_t wal_pages;     /* its length now */
 
@@ -164,6 +180,11 @@ int sqlite_store_scan_definitions(struct store *face, int (*take)(void *self, co
                                   void *self, struct error_detail *detail);
 int sqlite_store_drop(struct store *face, struct instant before, uint64_t keep_from, uint32_t work_max, bool *more,
                       struct error_detail *detail);
+
+/* sqlite_cache.c. The frame, if it is kept; keeping it, if there is memory for that. */
+bool cache_find(struct sqlite_store *s, uint64_t frame, struct bytes *records);
+void cache_keep(struct sqlite_store *s, uint64_t frame, struct bytes records);
+void cache_finish(struct sqlite_store *s);
 
 /* sqlite_verify.c */
 int sqlite_store_verify(struct store *face, uint32_t rows_max, bool *more, struct error_detail *detail);

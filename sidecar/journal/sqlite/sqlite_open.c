@@ -326,7 +326,7 @@ int sqlite_store_open(const struct sqlite_store_options *options, struct store *
     };
     s->lock_fd = -1;
     s->checkpoint_pages = options->checkpoint_pages != 0 ? options->checkpoint_pages : CHECKPOINT_PAGES_DEFAULT;
-    s->checkpoint_at = s->checkpoint_pages;
+    s->checkpoint_at = s->checkpoint_pace = s->checkpoint_pages;
     s->path = strdup(options->path);
     int rc = s->path != NULL ? take_lock(s, detail) : error_set(detail, E_MEMORY, NULL, NULL);
     if (rc == 0)
@@ -360,6 +360,7 @@ void sqlite_store_close(struct store *face)
     log_gather_finish(&s->gather);
     if (s->lock_fd >= 0)
         close(s->lock_fd);
+    cache_finish(s);
     free(s->path);
     free(s);
 }

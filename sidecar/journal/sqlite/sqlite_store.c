@@ -10,6 +10,10 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <time.h>
+
+#define CHECKPOINT_LONG_US   20000
+#define CHECKPOINT_PAGES_MIN 64
 
 void inside_rest(struct sqlite_store *s)
 {
@@ -142,12 +146,29 @@ static bool is_full(struct sqlite_store *s, int rc)
     return (rc & 0xff) == SQLITE_FULL || (rc == SQLITE_IOERR_WRITE && (error == EDQUOT || error == EFBIG));
 }
 
+/* Nobody is served while the log is copied, so where that takes long it is copied sooner, in smaller pieces. How long it takes depends on the
+ * disk, and on how far apart the pages are: request_ids in no order touch one each. */
+static void pace(struct sqlite_store *s, int64_t took_us)
+{
+    if (took_us > CHECKPOINT_LONG_US && s->checkpoint_pace > CHECKPOINT_PAGES_MIN)
+        s->checkpoint_pace =
+            s->checkpoint_pace / 2 > CHECKPOINT_PAGES_MIN ? s->checkpoint_pace / 2 : CHECKPOINT_PAGES_MIN;
+    else if (took_us < CHECKPOINT_LONG_US / 4 && s->checkpoint_pace < s->checkpoint_pages)
+        s->checkpoint_pace =
+            s->checkpoint_pace * 2 < s->checkpoint_pages ? s->checkpoint_pace * 2 : s->checkpoint_pages;
+    CHECK(s->checkpoint_pace > 0);
+}
+
 /* Copies the write-ahead log into the database. What was committed is durable with or without this, so a failure here is the next
  * commit's. A full disk is no failure: the log keeps everything, and there is a next time. */
 static void copy_log(struct sqlite_store *s)
 {
+    struct timespec began, ended;
+    clock_gettime(CLOCK_MONOTONIC, &began);
     int rc = sqlite3_wal_checkpoint_v2(s->db, "main", SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
-    s->checkpoint_at = s->checkpoint_pages;
+    clock_gettime(CLOCK_MONOTONIC, &ended);
+    pace(s, (ended.tv_sec - began.tv_sec) * 1000000 + (ended.tv_nsec - began.tv_nsec) / 1000);
+    s->checkpoint_at = s->checkpoint_pace;
     if (is_full(s, rc))
         s->checkpoint_at += s->wal_pages;
     else if (rc != SQLITE_OK)
@@ -330,6 +351,8 @@ int sqlite_store_read_frame(struct store *face, uint64_t frame, struct bytes *re
     inside_rest(s);
     if (frame < s->first_frame || frame > s->last_frame || frame == 0)
         return error_set(detail, E_CURSOR, NULL, NULL);
+    if (cache_find(s, frame, records))
+        return 0;
     sqlite3_stmt *read = inside_statement(s, SQL_READ_FRAME);
     inside_bind_number(read, 1, frame);
     int rc = sqlite3_step(read);
@@ -339,9 +362,11 @@ int sqlite_store_read_frame(struct store *face, uint64_t frame, struct bytes *re
         return inside_fail(s, sqlite3_reset(read), "reading a frame", detail);
     struct bytes found = inside_column_bytes(read, 0);
     rc = check_frame(s, frame, found, detail);
-    if (rc == 0)
-        *records = found;
-    return rc;
+    if (rc != 0)
+        return rc;
+    cache_keep(s, frame, found);
+    *records = found;
+    return 0;
 }
 
 int sqlite_store_scan_definitions(struct store *face, int (*take)(void *self, const struct definition_row *row),
