@@ -58,7 +58,7 @@ static double cpu_s(void)
 
 static void remove_files(const char *path)
 {
-    static const char *const suffixes[] = {"", "-wal", "-journal", "-shm", ".lock"};
+    static const char *const suffixes[] = {"", "-wal", "-journal", "-shm", ".lock", ".reserve"};
     for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
         char name[300];
         snprintf(name, sizeof name, "%s%s", path, suffixes[i]);

@@ -215,6 +215,8 @@ START_TEST(memory_store__does_as_sqlite_does)
     memory_disk_destroy(disk);
     unlink(path);
     unlink(lock);
+    snprintf(lock, sizeof lock, "%s.reserve", path);
+    unlink(lock);
     ck_assert_int_eq(rmdir(dir), 0);
 }
 END_TEST
