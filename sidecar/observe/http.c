@@ -2,7 +2,6 @@
 #include "sidecar/observe/http.h"
 
 #include "transport/address.h"
-#include "version.h"
 
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -29,6 +28,7 @@
 struct http {
     struct MHD_Daemon *daemon;
     int bell;
+    const char *version;
     struct metrics *own; /* of the process, by the daemon's thread */
     uint64_t cpu_us;     /* as it was last counted */
     struct vitals *const *loops;
@@ -173,7 +173,7 @@ static void look_at_process(struct http *h)
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
         metrics_set(h->own, METRIC_PROCESS_FILES_MAX, no_labels(), (double)limit.rlim_cur);
     metrics_set(h->own, METRIC_PROCESS_FILES, no_labels(), count_files());
-    metrics_set(h->own, METRIC_BUILD_INFO, (struct metric_labels){{bytes_of_text(SAGAD_VERSION)}}, 1);
+    metrics_set(h->own, METRIC_BUILD_INFO, (struct metric_labels){{bytes_of_text(h->version)}}, 1);
 }
 
 static void write_metrics(struct http *h, struct page *page, bool open)
@@ -278,12 +278,13 @@ static int fail(struct http *h, const char *address, const char *why, struct err
     return E_SYSTEM;
 }
 
-int http_open(const char *address, struct http **out, int *port, struct error_detail *detail)
+int http_open(const char *address, const char *version, struct http **out, int *port, struct error_detail *detail)
 {
     struct sockaddr_storage at;
     struct http *h = calloc(1, sizeof *h);
     if (h == NULL)
         return error_set(detail, E_MEMORY, "", NULL);
+    h->version = version;
     h->bell = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (metrics_create(METRIC_COUNT, &h->own) != 0)
         return fail(h, address, "out of memory", detail);

@@ -37,8 +37,8 @@ void vitals_tell(struct vitals *v, uint32_t reasons);
 struct http;
 
 /* Listens at HOST:PORT (numbers; port 0 takes a free one) and serves from now on: until http_watch nothing is ready, since the journal is
- * being read. Gives *out and *port. Returns 0, E_SYSTEM with the reason in words, or E_MEMORY. */
-int http_open(const char *address, struct http **out, int *port, struct error_detail *detail);
+ * being read. version (borrowed) is told in sagad_build_info. Gives *out and *port. Returns 0, E_SYSTEM with the reason in words, or E_MEMORY. */
+int http_open(const char *address, const char *version, struct http **out, int *port, struct error_detail *detail);
 
 /* These loops are watched from now on. Borrowed until http_close. */
 void http_watch(struct http *h, struct vitals *const *loops, unsigned count);

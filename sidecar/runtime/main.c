@@ -3,7 +3,7 @@
 #include "sidecar/config/config.h"
 #include "sidecar/runtime/definitions_dir.h"
 #include "sidecar/runtime/sidecar.h"
-#include "version.h"
+#include "sidecar/runtime/release.h"
 
 #include <fcntl.h>
 #include <getopt.h>
@@ -59,7 +59,7 @@ static int read_arguments(int argc, char **argv, struct arguments *out)
             config_print_options(stdout);
             return EXIT_OK;
         case 'v':
-            printf("sagad %s\n", SAGAD_VERSION);
+            printf("sagad %s\n", sagad_version);
             return EXIT_OK;
         case 'h':
             fputs(usage, stdout);

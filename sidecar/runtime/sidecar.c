@@ -5,6 +5,7 @@
 #include "sidecar/core/heap.h"
 #include "sidecar/observe/log.h"
 #include "sidecar/runtime/sidecar_inside.h"
+#include "sidecar/runtime/release.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -199,7 +200,7 @@ static int open_http(const struct config *config, struct sidecar *sidecar, struc
     int port = 0;
     if (config->http_listen[0] == '\0')
         return 0;
-    int code = http_open(config->http_listen, &sidecar->http, &port, detail);
+    int code = http_open(config->http_listen, sagad_version, &sidecar->http, &port, detail);
     if (code == 0)
         log_event(LOG_LEVEL_INFO, "listening for probes and scrapes", LOG_TEXT("address", config->http_listen),
                   LOG_NUMBER("port", port));

@@ -10,7 +10,7 @@ linked() { grep -c -- '--start-group\| -shared ' || true; }
 "${MAKE:-make}" -q KIND="$KIND" CC="$CC" B="$B" binaries || fail "something is left to do right after make"
 
 asked VERSION=9.9.9 >"$B/asked"
-[ "$(compiled <"$B/asked")" = 1 ] && grep -q 'sidecar/runtime/main.c$' "$B/asked" || fail "another version does not make main.c alone anew"
+[ "$(compiled <"$B/asked")" = 1 ] && grep -q 'sidecar/runtime/release.c$' "$B/asked" || fail "another version does not make release.c alone anew"
 [ "$(linked <"$B/asked")" = 1 ] || fail "another version links more or less than sagad"
 
 sources=$(ls compensations/*.c sidecar/*/*.c client-lib/src/*.c | wc -l)
