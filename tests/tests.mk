@@ -30,6 +30,7 @@ $(B)/tests/unit/test_alloc: LINK_MORE := -Wl,--wrap=malloc,--wrap=calloc,--wrap=
 CALLS_WRAP := $(patsubst %,-Wl$(comma)--wrap=rpc_%,reply end send next call_method call_owner call_set_owner call_peer call_asker ask ask_cancel \
 	ask_took)
 $(patsubst %,$(B)/tests/unit/test_%,change pipe reads relay subscribers): LINK_MORE := $(CALLS_WRAP)
+$(B)/tests/unit/test_outcalls: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,clock_now rpc_call_out api_submit counters_attempt)
 
 # One test: make build/release/tests/unit/test_codec && build/release/tests/unit/test_codec
 .PHONY: unit unit-threads

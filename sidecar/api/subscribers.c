@@ -169,7 +169,8 @@ static void look(struct api *api, struct saga_id saga, struct word *word)
 {
     struct found found;
     arena_reset(&api->arena);
-    *word = (struct word){.code = reads_find(api, saga, &found, &word->detail)};
+    *word = (struct word){.code = 0};
+    word->code = reads_find(api, saga, &found, &word->detail);
     if (word->code != 0)
         return;
     word->ended = found.live == NULL;

@@ -20,6 +20,8 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 
+/* How long what keeps arriving is taken in before there is a commit. */
+#define TAKE_IN_MAX SPAN_MS(15)
 /* How often a commit is tried again while the journal is full. */
 #define FULL_RETRY SPAN_MS(200)
 /* How often a store that answers later is asked. */
@@ -91,6 +93,7 @@ static void commit(struct loop *s)
     if (atomic_load_explicit(&s->durable_frame, memory_order_relaxed) != frame)
         counters_commit(s, began_at);
     tell_full(s, &detail);
+    outcalls_run(s);
     /* What memory shows must be durable; while the journal takes nothing, reads are refused instead. */
     if (code != 0 || !core_pending(s->core))
         api_turn(s->api, code == 0);
@@ -147,12 +150,16 @@ static void poll(struct loop *s, struct instant until)
     if (waits)
         until = instant_min(until,
                             instant_after(clock_now(&s->clock), core_stalled(s->core) != 0 ? FULL_RETRY : STORE_ASK));
-    if ((waits || !core_pending(s->core)) && !api_busy(s->api)) {
+    if ((waits || !core_pending(s->core)) && !api_busy(s->api) && !outcalls_wait(s)) {
         wait = instant_since(instant_min(until, core_expiry(s->core)), clock_now(&s->clock));
         wait.us = wait.us < 0 ? 0 : wait.us;
     }
-    while (rpc_poll(s->rpc, wait) > 0 && !core_batch_full(s->core) && s->failure.code == 0)
-        wait = (struct span){0};
+    if (rpc_poll(s->rpc, wait) == 0)
+        return;
+    until = instant_after(clock_now(&s->clock), TAKE_IN_MAX);
+    while (!core_batch_full(s->core) && s->failure.code == 0 && instant_before(clock_now(&s->clock), until) &&
+           rpc_poll(s->rpc, (struct span){0}) > 0)
+        ;
 }
 
 static void begin_stop(struct loop *s)
@@ -184,6 +191,7 @@ static void stop(struct loop *s)
     /* A full or broken journal lets nobody's answer out: without this, who waits for one would hold the sidecar for ever. */
     core_abandon(s->core);
     api_abandon(s->api);
+    outcalls_abandon(s);
     rpc_cancel_all(s->rpc);
     deadline = instant_after(clock_now(&s->clock), CUT_GRACE);
     while (!sidecar_is_quiet(s) && instant_before(clock_now(&s->clock), deadline)) {

@@ -36,6 +36,7 @@ struct loop {
     _Atomic uint64_t durable_frame; /* the last, for other loops to see */
 
     struct out_call *free_outs;
+    struct out_call *waiting_outs, *last_waiting_out; /* calls that are to leave, in order */
 
     bool stopping;
     bool cutting;           /* the grace is over: calls out that end now were cut by us, and count as lost */
@@ -65,6 +66,11 @@ void observer_durable(void *self, uint64_t frame, struct bytes records);
 /* ---- outcalls.c: calls of participants ---- */
 void outcalls_call(void *self, const struct call_effect *call);
 void outcalls_answer(void *self, void *tag, const struct rpc_answer *answer);
+/* Lets those leave that wait, in the time that a turn has for it; whether some are left; and at the end of the grace gives them up, as a
+ * crash would. */
+void outcalls_run(struct loop *s);
+bool outcalls_wait(const struct loop *s);
+void outcalls_abandon(struct loop *s);
 void outcalls_finish(struct loop *s);
 
 #endif

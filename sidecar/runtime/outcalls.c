@@ -1,8 +1,11 @@
-/* outcalls.c - calls of participants: what the engine asked for leaves, and its answer comes back as an event. */
+/* outcalls.c - calls of participants: what the engine asked for leaves, and its answer comes back as an event.
+ *
+ * What one commit permits leaves in pieces of time: thousands of calls at once held everybody up for half a second. A call's time runs from
+ * when it was asked for, and one whose time is over before it could leave never does. */
 #include "sidecar/core/call_metadata.h"
 #include "sidecar/runtime/counters.h"
 
-#include "sidecar/base/check.h"
+#include "sidecar/base/grpc_status.h"
 #include "sidecar/base/quiet.h"
 #include "sidecar/observe/log.h"
 
@@ -11,24 +14,31 @@
 /* From this on a participant's pushback is worth a line. */
 #define PUSHBACK_TOLD SPAN_S(10)
 
-/* One call on its way, as it must be told in its answer. */
+/* How long calls that leave may hold the loop in one turn, and how many leave between two looks at the clock. */
+#define LEAVE_MAX  SPAN_MS(4)
+#define LEAVE_MANY 8
+
+/* One call that waits to leave, or is on its way, as it must be told in its answer. */
 struct out_call {
-    struct saga_id saga;
+    struct call_effect call;   /* its views live until it has been answered */
+    struct instant ends_at;    /* when its time is over */
     struct instant runs_until; /* unless its end is proven before */
     struct instant left_at;
-    uint16_t target;
-    uint16_t step;
-    uint16_t attempt;
-    uint8_t phase;
-    struct out_call *next_free;
+    struct out_call *next; /* among those that wait, or the free ones */
 };
+
+static void give_back(struct loop *s, struct out_call *out)
+{
+    out->next = s->free_outs;
+    s->free_outs = out;
+}
 
 void outcalls_call(void *self, const struct call_effect *call)
 {
     struct loop *s = self;
     struct out_call *out = s->free_outs;
     if (out != NULL)
-        s->free_outs = out->next_free;
+        s->free_outs = out->next;
     else
         out = malloc(sizeof *out);
     if (out == NULL) {
@@ -36,22 +46,75 @@ void outcalls_call(void *self, const struct call_effect *call)
         s->failure.code = error_set(&s->failure.detail, E_MEMORY, "", NULL);
         return;
     }
-    struct instant now = clock_now(&s->clock);
-    *out = (struct out_call){
-        .saga = call->saga,
-        .runs_until = quiet_at(now, call->timeout),
-        .left_at = now,
-        .target = call->target,
-        .step = call->step,
-        .attempt = call->attempt,
-        .phase = call->phase,
+    *out = (struct out_call){.call = *call, .ends_at = instant_after(clock_now(&s->clock), call->timeout)};
+    if (s->waiting_outs == NULL)
+        s->waiting_outs = out;
+    else
+        s->last_waiting_out->next = out;
+    s->last_waiting_out = out;
+}
+
+/* Its time was over before it could leave: certainly not executed. */
+static void answer_unsent(struct loop *s, struct out_call *out, struct instant now)
+{
+    struct event event = {
+        .type = EVENT_ANSWER,
+        .now = now,
+        .saga = out->call.saga,
+        .step_index = out->call.step,
+        .phase = out->call.phase,
+        .attempt = out->call.attempt,
+        .reach = SAGA_REACH_NONE,
+        .status = CODE_DEADLINE_EXCEEDED,
+        .message = bytes_of_text("the sidecar was too busy to send the call in its time"),
     };
+    give_back(s, out);
+    api_submit(s->api, &event);
+}
+
+static void leave(struct loop *s, struct out_call *out, struct instant now)
+{
+    const struct call_effect *call = &out->call;
+    struct span left = instant_since(out->ends_at, now);
     struct call_metadata metadata;
     struct rpc_metadata entries[CALL_METADATA_MAX];
+    out->left_at = now;
+    out->runs_until = quiet_at(now, left);
     call_metadata_init(&metadata, call);
     for (size_t i = 0; i < metadata.count; i++)
         entries[i] = (struct rpc_metadata){.key = metadata.entries[i].key, .value = metadata.entries[i].value};
-    rpc_call_out(s->targets[call->target], call->method, entries, metadata.count, call->request, call->timeout, out);
+    rpc_call_out(s->targets[call->target], call->method, entries, metadata.count, call->request, left, out);
+}
+
+void outcalls_run(struct loop *s)
+{
+    if (s->waiting_outs == NULL)
+        return;
+    struct instant now = clock_now(&s->clock), until = instant_after(now, LEAVE_MAX);
+    for (unsigned i = 1; s->waiting_outs != NULL && instant_before(now, until) && s->failure.code == 0; i++) {
+        struct out_call *out = s->waiting_outs;
+        s->waiting_outs = out->next;
+        if (instant_before(now, out->ends_at))
+            leave(s, out, now);
+        else
+            answer_unsent(s, out, now);
+        if (i % LEAVE_MANY == 0)
+            now = clock_now(&s->clock);
+    }
+}
+
+bool outcalls_wait(const struct loop *s)
+{
+    return s->waiting_outs != NULL;
+}
+
+void outcalls_abandon(struct loop *s)
+{
+    while (s->waiting_outs != NULL) {
+        struct out_call *out = s->waiting_outs;
+        s->waiting_outs = out->next;
+        give_back(s, out);
+    }
 }
 
 /* A participant that asks for a long break is obeyed, within a bound, and people are told: nothing else is seen of it for so long. */
@@ -60,9 +123,9 @@ static void tell_pushback(const struct loop *s, const struct out_call *out, stru
     char id[SAGA_ID_TEXT_SIZE];
     if (pushback.us < PUSHBACK_TOLD.us)
         return;
-    saga_id_format(out->saga, id);
+    saga_id_format(out->call.saga, id);
     log_event(LOG_LEVEL_WARN, "a participant asks to come again much later", LOG_TEXT("saga", id),
-              LOG_TEXT("target", s->config->targets[out->target].name), LOG_NUMBER("asked_ms", pushback.us / 1000),
+              LOG_TEXT("target", s->config->targets[out->call.target].name), LOG_NUMBER("asked_ms", pushback.us / 1000),
               LOG_NUMBER("waits_ms", span_min(pushback, s->config->pushback_max).us / 1000));
 }
 
@@ -73,10 +136,10 @@ void outcalls_answer(void *self, void *tag, const struct rpc_answer *answer)
     struct event event = {
         .type = EVENT_ANSWER,
         .now = clock_now(&s->clock),
-        .saga = out->saga,
-        .step_index = out->step,
-        .phase = out->phase,
-        .attempt = out->attempt,
+        .saga = out->call.saga,
+        .step_index = out->call.step,
+        .phase = out->call.phase,
+        .attempt = out->call.attempt,
         .reach = (uint8_t)answer->reach,
         .status = answer->status,
         .quiet_at = answer->reach == SAGA_REACH_MAYBE ? out->runs_until : (struct instant){0},
@@ -87,18 +150,18 @@ void outcalls_answer(void *self, void *tag, const struct rpc_answer *answer)
     };
     if (answer->has_pushback)
         tell_pushback(s, out, answer->pushback);
-    counters_attempt(s, out->target, out->phase, out->left_at, answer);
-    out->next_free = s->free_outs;
-    s->free_outs = out;
+    counters_attempt(s, out->call.target, out->call.phase, out->left_at, answer);
+    give_back(s, out);
     if (!s->cutting)
         api_submit(s->api, &event);
 }
 
 void outcalls_finish(struct loop *s)
 {
+    outcalls_abandon(s);
     while (s->free_outs != NULL) {
         struct out_call *out = s->free_outs;
-        s->free_outs = out->next_free;
+        s->free_outs = out->next;
         free(out);
     }
 }

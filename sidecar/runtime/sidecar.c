@@ -136,7 +136,7 @@ void sidecar_stop_others(struct loop *s)
 bool sidecar_is_quiet(struct loop *s)
 {
     /* A loop that stops lets nothing in, so once it has nothing of its own it asks nobody any more. */
-    if (!s->quiet && rpc_idle(s->rpc)) {
+    if (!s->quiet && rpc_idle(s->rpc) && !outcalls_wait(s)) {
         s->quiet = true;
         if (atomic_fetch_add(&s->sidecar->quiet, 1) + 1 == s->sidecar->count)
             wake_others(s);

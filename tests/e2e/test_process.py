@@ -430,7 +430,7 @@ class Process(Case):
         self.assertIsNotNone(waiting)
         # The one that waited is answered as soon as there is room for it.
         accepted.append(waiting.result(PATIENCE_S).saga_id)
-        wait_until(lambda: sidecar.log("the journal has room again: sagas go on"), "it is logged")
+        wait_until(lambda: sidecar.log("the journal takes what is decided again: sagas go on"), "it is logged")
         self.assertEqual(1, client.health.Check(service="saga.v1.Coordinator").status)
         for saga_id in accepted:
             client.Commit(saga_id=saga_id, settle=[settled("a")])
