@@ -31,6 +31,25 @@ class Process(Case):
         self.sidecars.append(Sidecar(start=start, **options))
         return self.sidecars[-1]
 
+    # ---- a journal that is taken away ----
+
+    def test_journal_is_removed_while_it_runs(self):
+        """Noticed within a second although nothing happens; nobody is told of success any more; nothing is lost."""
+        sidecar = self.sidecar_with()
+        saga = sidecar.client.Begin(name="kept").saga_id
+        journal = os.path.join(sidecar.options["data_dir"], "journal.db")
+        os.unlink(journal)
+        began = time.monotonic()
+        self.assertEqual(1, sidecar.await_exit())
+        self.assertLess(time.monotonic() - began, 3)
+        self.assertIn("the journal's file was removed while the sidecar ran", "\n".join(sidecar.lines))
+        code, text = sidecar.refuse()
+        self.assertEqual(1, code)
+        self.assertIn(".rescued", text)
+        os.rename(journal + ".rescued", journal)
+        sidecar.start()
+        self.assertEqual("RUNNING", state_name(sidecar.client.Get(saga_id=saga).saga))
+
     # ---- the start ----
 
     def test_no_file_at_all(self):

@@ -87,6 +87,20 @@ START_TEST(sqlite_system__a_journal_that_is_removed_takes_nothing)
     ck_assert_ptr_nonnull(strstr(detail.text, _i == 1 ? "was replaced" : "was removed"));
     ck_assert_int_eq(store->check(store, &detail), E_JOURNAL_FENCED);
     ck_assert_int_eq(try_commit(4, 100, 4000), E_JOURNAL_FENCED); /* and goes on saying so */
+    close_store();
+
+    /* What was in them was saved, and nothing is begun anew in its place. */
+    char saved[128];
+    snprintf(saved, sizeof saved, "%s.rescued", path);
+    ck_assert_ptr_nonnull(strstr(detail.text, ".rescued"));
+    ck_assert_int_eq(try_open(), E_JOURNAL);
+    ck_assert_ptr_nonnull(strstr(detail.text, "rename that"));
+    ck_assert_int_eq(rename(saved, path), 0);
+    remove_beside("-wal");
+    open_store();
+    ck_assert_uint_ge(state.last_frame, 3);
+    for (uint64_t frame = 1; frame <= 3; frame++)
+        assert_frame(frame, 300, (int64_t)frame * 1000);
 }
 END_TEST
 
@@ -99,6 +113,14 @@ START_TEST(sqlite_system__a_log_that_is_removed_takes_nothing)
     ck_assert_int_eq(unlink(log), 0);
     ck_assert_int_eq(store->check(store, &detail), E_JOURNAL_FENCED);
     ck_assert_int_eq(try_commit(4, 100, 4000), E_JOURNAL_FENCED);
+    close_store();
+    /* The database alone is an older state, so it is not begun with. */
+    ck_assert_int_eq(try_open(), E_JOURNAL);
+    char saved[128];
+    snprintf(saved, sizeof saved, "%s.rescued", path);
+    ck_assert_int_eq(rename(saved, path), 0);
+    open_store();
+    ck_assert_uint_eq(state.last_frame, 3);
 }
 END_TEST
 

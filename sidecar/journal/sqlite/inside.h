@@ -62,7 +62,7 @@ struct cached_frame {
 };
 
 struct sqlite_store {
-    struct store face; /* first, so that the owner's pointer is ours */
+    struct store face;        /* first, so that the owner's pointer is ours */
     struct log_gather gather; /* below db */
     sqlite3 *db;
     sqlite3_stmt *statements[STATEMENT_COUNT];
@@ -154,6 +154,8 @@ int log_check(const char *vfs_name, const char *database, const char **found, ui
 /* sqlite_files.c. Remembers which files the database and its log are, and tells whether they are still where they were: 0, or
  * E_JOURNAL_FENCED, from which on the store is broken. */
 void files_remember(struct sqlite_store *s);
+/* Refuses to begin with what is there where a journal was taken away and saved. Returns 0 or E_JOURNAL. */
+int files_expected(const char *database, struct error_detail *detail);
 int sqlite_store_check(struct store *face, struct error_detail *detail);
 
 /* sqlite_reserve.c. Makes the reserve when there is none and there is room for it; gives it up, and tells whether that made room. */

@@ -4,9 +4,12 @@
  * will find again. */
 #include "sidecar/journal/sqlite/inside.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
+
+#define PATH_SIZE 4096
+#define RESCUED   ".rescued"
 
 static struct file_id file_id(const char *path)
 {
@@ -18,8 +21,8 @@ static struct file_id file_id(const char *path)
 
 static struct file_id log_id(const struct sqlite_store *s)
 {
-    char path[4096];
-    return snprintf(path, sizeof path, "%s-wal", s->path) < (int)sizeof path ? file_id(path) : (struct file_id){0, 0};
+    char path[PATH_SIZE];
+    return snprintf(path, PATH_SIZE, "%s-wal", s->path) < PATH_SIZE ? file_id(path) : (struct file_id){0, 0};
 }
 
 static bool same(struct file_id a, struct file_id b)
@@ -35,15 +38,55 @@ void files_remember(struct sqlite_store *s)
     s->log = log_id(s);
 }
 
+static bool rescued_path(const char *database, char path[PATH_SIZE])
+{
+    return snprintf(path, PATH_SIZE, "%s" RESCUED, database) < PATH_SIZE;
+}
+
+/* The files are without a name, but we have them open: what they hold is copied to where it can be found. */
+static bool rescue(struct sqlite_store *s)
+{
+    char path[PATH_SIZE];
+    sqlite3 *to = NULL;
+    if (!rescued_path(s->path, path) || file_id(path).inode != 0)
+        return false;
+    int rc = sqlite3_open_v2(path, &to, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
+    sqlite3_backup *copy = rc == SQLITE_OK ? sqlite3_backup_init(to, "main", s->db, "main") : NULL;
+    if (copy != NULL) {
+        rc = sqlite3_backup_step(copy, -1);
+        sqlite3_backup_finish(copy);
+    }
+    sqlite3_close(to);
+    if (copy == NULL || rc != SQLITE_DONE) {
+        unlink(path);
+        return false;
+    }
+    chmod(path, S_IRUSR | S_IWUSR);
+    return true;
+}
+
 static int gone(struct sqlite_store *s, const char *what, struct error_detail *detail)
 {
     s->broken = true;
     s->broken_code = E_JOURNAL_FENCED;
+    inside_rest(s);
     error_set(&s->why, E_JOURNAL_FENCED, s->path, what);
-    error_append(&s->why, " while the sidecar ran; put the files back as they were, or restore the data directory, "
-                          "before it is started again");
+    error_append(&s->why, " while the sidecar ran; ");
+    error_append(&s->why, rescue(s) ? "all that it held was saved beside it, with " RESCUED
+                                      " behind its name: put that in its place before the next start"
+                                    : "put the files back as they were, or restore the data directory");
     *detail = s->why;
     return E_JOURNAL_FENCED;
+}
+
+int files_expected(const char *database, struct error_detail *detail)
+{
+    char path[PATH_SIZE];
+    if (!rescued_path(database, path) || file_id(path).inode == 0)
+        return 0;
+    return error_set(detail, E_JOURNAL, database,
+                     "it was taken away while a sidecar ran, and what it held was saved beside it, with " RESCUED
+                     " behind its name: rename that to this, or move it elsewhere, before the start");
 }
 
 int sqlite_store_check(struct store *face, struct error_detail *detail)

@@ -276,7 +276,9 @@ static int check_log(struct sqlite_store *s, const char *vfs, struct error_detai
 static int open_database(struct sqlite_store *s, const struct sqlite_store_options *options,
                          struct error_detail *detail)
 {
-    int rc = make_private(s->path, detail);
+    int rc = files_expected(s->path, detail);
+    if (rc == 0)
+        rc = make_private(s->path, detail);
     if (rc == 0)
         rc = check_log(s, options->vfs, detail);
     if (rc != 0)
