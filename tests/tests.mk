@@ -108,7 +108,7 @@ e2e-loops: $(E2E_PROGRAMS)
 	$(call E2E_RUN,$(or $(LOOPS),3))
 
 # kill -9 at random moments: make crash KILLS=1000 SEED=7 LOOPS=3. The smoke is what scripts/test runs.
-CRASH = $(E2E_ENV) SAGA_SHOP=$(abspath $(B))/examples/checkout $(SYSTEM_PYTHON) tests/crash/crash.py $(if $(SEED),--seed $(SEED)) $(if $(LOOPS),--loops $(LOOPS))
+CRASH = env $(E2E_ENV) SAGA_SHOP=$(abspath $(B))/examples/checkout $(SYSTEM_PYTHON) tests/crash/crash.py $(if $(SEED),--seed $(SEED)) $(if $(LOOPS),--loops $(LOOPS))
 .PHONY: crash crash-smoke
 crash: $(B)/sagad $(SHOP_SERVICES)
 	@$(CRASH) --kills $(or $(KILLS),400)
