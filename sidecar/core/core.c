@@ -81,8 +81,25 @@ static int submit_to_ended(struct core *c, const struct event *event, struct err
     return core_reply(c, &(struct reply_effect){.token = event->token, .saga = row.saga, .repeated = true}, NULL);
 }
 
+static void renew_leases(struct core *c, struct instant now)
+{
+    if (!DEFECT(LATE_TURN_FORGOTTEN))
+        engine_renew_leases(c->engine, now);
+}
+
+/* The owner looks at now. One that never says how long it waits is never late. */
+static void look(struct core *c, struct instant now)
+{
+    if (c->look_by.us == 0)
+        return;
+    if (instant_before(instant_after(c->look_by, CORE_LATE), now))
+        renew_leases(c, now);
+    c->look_by = instant_max(c->look_by, now);
+}
+
 int core_take(struct core *c, const struct event *event, struct error_detail *detail)
 {
+    look(c, event->now);
     if (c->stalled != 0 && is_request(event->type))
         return refuse(c, event, c->stalled, "");
     /* Sagas that have not taken up where they were are not fit for any. */
@@ -165,6 +182,25 @@ int core_register(struct core *c, struct definition *definition, struct instant 
 struct instant core_expiry(const struct core *c)
 {
     return c->stalled != 0 || c->holding || c->resuming ? INSTANT_NEVER : engine_expiry(c->engine);
+}
+
+void core_await(struct core *c, struct span wait, struct instant now)
+{
+    look(c, now);
+    c->look_by = instant_after(now, wait);
+    if (c->drained_at.us == 0)
+        c->drained_at = now;
+}
+
+bool core_look(struct core *c, bool drained, struct instant now)
+{
+    look(c, now);
+    if (!drained && !instant_before(instant_after(c->drained_at, CORE_LATE), now) && !DEFECT(TIMERS_FIRST))
+        return false;
+    if (!drained)
+        renew_leases(c, now);
+    c->drained_at = now;
+    return !instant_before(now, core_expiry(c));
 }
 
 struct instant core_latest(const struct core *c)

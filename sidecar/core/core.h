@@ -107,6 +107,17 @@ struct instant core_expiry(const struct core *c);
  * neither waits for the other. What was moved waits for the next core_commit. Sets *more when there is more to do now. */
 int core_maintain(struct core *c, struct instant now, bool *more, struct error_detail *detail);
 
+/* What comes so much later than the owner meant to look is late: the process was stopped, or the disk was slow. Then the leases of all sagas
+ * start anew, before anything else: their owners' word may not have come through. */
+#define CORE_LATE SPAN_S(1)
+
+/* Tells that the owner now waits for what arrives, for so long at most. */
+void core_await(struct core *c, struct span wait, struct instant now);
+
+/* Tells that what has arrived was taken in: all of it, or (drained false) only what the batch has room for. Returns whether EVENT_TICK is to
+ * follow now: what has arrived goes before timers, unless that takes as long as CORE_LATE. */
+bool core_look(struct core *c, bool drained, struct instant now);
+
 /* To look at. What it shows is durable while core_pending is false, and otherwise as core_decided says. */
 const struct engine *core_engine(const struct core *c);
 

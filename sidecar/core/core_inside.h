@@ -68,6 +68,8 @@ struct core {
     bool holding;
     int stalled; /* E_JOURNAL_FULL or E_JOURNAL_AWAY: why nothing becomes durable; 0: it does */
     struct instant stalled_since;
+    struct instant look_by;    /* until then the owner was to look for what has arrived; 0: it has not said yet */
+    struct instant drained_at; /* when nothing of it was left, last */
     int failed;       /* not 0: the batch could not be built; the owner must stop */
     uint32_t commits; /* since the invariants were looked at */
     int lost;         /* not 0: the journal cannot be written any more; the owner must stop */

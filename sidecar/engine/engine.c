@@ -178,11 +178,10 @@ void engine_check(const struct engine *e)
 
 void engine_renew_leases(struct engine *e, struct instant now)
 {
+    /* Their timers, set for an earlier time, go off and find that nothing is due yet. */
     for (struct saga *s = e->oldest; s != NULL; s = s->newer)
-        if (s->mode == SAGA_ENLISTED && s->state == SAGA_RUNNING) {
+        if (s->mode == SAGA_ENLISTED && s->state == SAGA_RUNNING)
             s->lease_until = instant_after(now, s->lease);
-            timers_set(&e->timers, &s->timer, now); /* the next tick works out when it is due */
-        }
 }
 
 void engine_hold(struct engine *e)

@@ -45,13 +45,11 @@ static const char *const health_services[] = {NULL, "saga.v1.Coordinator", "saga
 
 /* ---- the loop ---- */
 
-static void submit_tick(struct loop *s)
+static void submit_tick(struct loop *s, bool drained)
 {
-    struct instant now = clock_now(&s->clock);
-    if (instant_before(now, core_expiry(s->core)))
-        return;
-    struct event tick = {.type = EVENT_TICK, .now = now};
-    api_submit(s->api, &tick);
+    struct event tick = {.type = EVENT_TICK, .now = clock_now(&s->clock)};
+    if (core_look(s->core, drained, tick.now))
+        api_submit(s->api, &tick);
 }
 
 static void tell_full(struct loop *s, const struct error_detail *detail)
@@ -142,24 +140,29 @@ static void verify_journal(struct loop *s, struct instant *next)
     *next = instant_after(now, more ? MAINTAIN_BUSY : VERIFY_AGAIN);
 }
 
-/* Takes in what has arrived, waiting for it no longer than until `until`, or until a commit is to be tried again. */
-static void poll(struct loop *s, struct instant until)
+/* Takes in what has arrived, waiting for it no longer than until `until`, or until a commit is to be tried again. Returns whether nothing was
+ * left. */
+static bool poll(struct loop *s, struct instant until)
 {
+    struct instant now = clock_now(&s->clock);
     struct span wait = {0};
     bool waits = core_waits(s->core);
     if (waits)
-        until = instant_min(until,
-                            instant_after(clock_now(&s->clock), core_stalled(s->core) != 0 ? FULL_RETRY : STORE_ASK));
+        until = instant_min(until, instant_after(now, core_stalled(s->core) != 0 ? FULL_RETRY : STORE_ASK));
     if ((waits || !core_pending(s->core)) && !api_busy(s->api) && !outcalls_wait(s)) {
-        wait = instant_since(instant_min(until, core_expiry(s->core)), clock_now(&s->clock));
+        /* Timers that wait for what has arrived, and that for the store, are no reason to hurry. */
+        bool held = waits && core_batch_full(s->core);
+        wait = instant_since(held ? until : instant_min(until, core_expiry(s->core)), now);
         wait.us = wait.us < 0 ? 0 : wait.us;
     }
+    core_await(s->core, wait, now);
     if (rpc_poll(s->rpc, wait) == 0)
-        return;
+        return true;
     until = instant_after(clock_now(&s->clock), TAKE_IN_MAX);
-    while (!core_batch_full(s->core) && s->failure.code == 0 && instant_before(clock_now(&s->clock), until) &&
-           rpc_poll(s->rpc, (struct span){0}) > 0)
-        ;
+    while (!core_batch_full(s->core) && s->failure.code == 0 && instant_before(clock_now(&s->clock), until))
+        if (rpc_poll(s->rpc, (struct span){0}) == 0)
+            return true;
+    return false;
 }
 
 static void begin_stop(struct loop *s)
@@ -215,8 +218,7 @@ void loop_turn(struct loop *s)
 {
     struct instant next_maintain = clock_now(&s->clock), next_check = next_maintain, next_verify = next_maintain;
     while (s->failure.code == 0 && !atomic_load(&s->stop_asked)) {
-        poll(s, instant_min(next_maintain, instant_min(next_check, next_verify)));
-        submit_tick(s);
+        submit_tick(s, poll(s, instant_min(next_maintain, instant_min(next_check, next_verify))));
         api_work(s->api);
         commit(s);
         counters_turn(s);

@@ -1,4 +1,5 @@
 """Enlisted sagas: the service acts by itself, and the sidecar knows how to undo what it did."""
+import signal
 import time
 
 import grpc
@@ -138,6 +139,30 @@ class Enlisted(Case):
         self.assertState("RUNNING", self.client.saga(saga_id))
         self.client.Commit(saga_id=saga_id, settle=[settled("a")])
         self.refused("FAILED_PRECONDITION", "SAGA_ENDED", self.client.KeepAlive, saga_id=saga_id)
+
+    def test_a_stopped_sidecar_is_nobodys_fault(self):
+        """What keeps the sidecar from looking (a frozen machine, a slow disk) lets no lease lapse: it starts anew."""
+        sagas = [self.begin("a", lease=seconds(1.5)) for _ in range(20)]
+        self.sidecar.process.send_signal(signal.SIGSTOP)
+        try:
+            time.sleep(4)
+        finally:
+            self.sidecar.process.send_signal(signal.SIGCONT)
+        for saga_id in sagas:
+            self.client.KeepAlive(saga_id=saga_id)
+        for saga_id in sagas:
+            self.client.Commit(saga_id=saga_id, settle=[settled("a")])
+        # One whose owner is gone is undone all the same, a lease later.
+        gone = self.begin("a", lease=seconds(0.5))
+        self.assertState("COMPENSATED", self.client.end(gone))
+
+    def test_an_owners_word_delays_the_undo(self):
+        """It settles UNKNOWN, and says for how long its own call may still be on its way."""
+        saga_id = self.begin("a")
+        began = time.monotonic()
+        self.client.Abort(saga_id=saga_id, settle=[settled("a", UNKNOWN, may_run_for=seconds(1))])
+        self.assertState("COMPENSATED", self.client.end(saga_id))
+        self.assertGreaterEqual(self.shop.of(saga_id, "compensation")[0].began - began, 1.0)
 
     def test_which_calls_renew_the_lease(self):
         """What an owner alone says renews it; what anybody asks does not, however often."""

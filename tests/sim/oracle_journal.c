@@ -166,6 +166,14 @@ void oracle_heard(struct model *m, int64_t now)
     m->heard[m->heard_count++] = now;
 }
 
+void oracle_late(struct world *w, int64_t now)
+{
+    w->sidecar.late_at = now;
+    mark(w, MARK_CASE, CASE_LATE_TURN);
+    for (uint64_t serial = 1; serial <= w->serial_max; serial++)
+        oracle_heard(&w->models[serial], now);
+}
+
 /* When its owner was heard of last before something was decided, which became known later. What was heard in the same turn may have come
  * after. */
 static int64_t heard_before(const struct model *m, int64_t decided_at)
@@ -194,7 +202,8 @@ static void check_cause(struct world *w, const struct model *m, const struct rec
                 (s != NULL && (s->action == SAGA_ACTION_REJECTED || s->action == SAGA_ACTION_UNKNOWN));
         break;
     case REASON_LEASE:
-        holds = m->mode == SAGA_ENLISTED && !m->paused && r->at.us >= heard_before(m, r->at.us) + m->lease;
+        holds = m->mode == SAGA_ENLISTED && !m->paused && r->at.us >= heard_before(m, r->at.us) + m->lease &&
+                r->at.us != w->sidecar.late_at;
         break;
     case REASON_CANCELLED:
         holds =

@@ -191,6 +191,8 @@ static void ask_to_stop(struct world *w)
     agenda_add(w, w->now + draw_between(w, FAULTS, 0, 2 * SECOND), stopped, (void *)(uintptr_t)s->incarnation);
 }
 
+static void plan_turn(struct world *w, int64_t at);
+
 static void plan_next(struct world *w)
 {
     struct sidecar *s = &w->sidecar;
@@ -201,9 +203,47 @@ static void plan_next(struct world *w)
             sidecar_plan(w, core_full_since(s->core).us != 0 ? w->now + 20 * MS : s->busy_until);
     } else if (s->first != NULL || core_pending(s->core))
         sidecar_plan(w, s->busy_until);
-    struct instant expiry = core_expiry(s->core);
+    /* Timers wait for what has arrived, and that for the store. */
+    struct instant expiry = s->first != NULL && core_waits(s->core) ? INSTANT_NEVER : core_expiry(s->core);
     if (expiry.us != INSTANT_NEVER.us)
         sidecar_plan(w, expiry.us - s->offset);
+}
+
+/* The same reckoning as the core's, so that it can be held to it. Before anything is taken in. */
+static void begin_turn(struct world *w)
+{
+    struct sidecar *s = &w->sidecar;
+    int64_t now = sidecar_now(w).us;
+    if (s->look_by != 0 && now > s->look_by + CORE_LATE.us)
+        oracle_late(w, now);
+}
+
+/* Tells the core that it has taken in what has arrived. Returns whether a timer is to go off. */
+static bool look(struct world *w)
+{
+    struct sidecar *s = &w->sidecar;
+    struct instant now = sidecar_now(w);
+    bool drained = s->first == NULL, patient = now.us <= s->drained_at + CORE_LATE.us;
+    bool tick = core_look(s->core, drained, now);
+    if (tick && !drained && patient)
+        world_fail(w, EXIT_SAFETY, "time", "a timer goes off before what has arrived is taken in", 0);
+    if (!drained && !patient)
+        oracle_late(w, now.us);
+    if (drained || !patient)
+        s->drained_at = now.us;
+    return tick;
+}
+
+/* Until the next turn that is planned. */
+static void await(struct world *w)
+{
+    struct sidecar *s = &w->sidecar;
+    struct instant now = sidecar_now(w);
+    int64_t wait = s->wanted_at == INT64_MAX ? 3600 * SECOND : s->wanted_at - w->now;
+    core_await(s->core, (struct span){.us = wait}, now);
+    s->look_by = now.us + wait;
+    if (s->drained_at == 0)
+        s->drained_at = now.us;
 }
 
 static void turn(struct world *w, void *arg)
@@ -213,8 +253,8 @@ static void turn(struct world *w, void *arg)
     if (!s->up || s->turn_number != (uint64_t)(uintptr_t)arg)
         return;
     s->turn_at = INT64_MAX;
-    if (w->now < s->busy_until) {
-        sidecar_plan(w, s->busy_until);
+    if (w->now < s->busy_until || w->now < s->stalled_until) {
+        plan_turn(w, s->busy_until > s->stalled_until ? s->busy_until : s->stalled_until);
         return;
     }
     if (s->crash_in < 0 && strikes(w, FAULT_SIDECAR_CRASH))
@@ -225,6 +265,8 @@ static void turn(struct world *w, void *arg)
         s->memory_fail_count = 1 + (unsigned)draw(w, FAULTS, 3);
     }
 
+    s->wanted_at = INT64_MAX;
+    begin_turn(w);
     int code = 0;
     unsigned most = 1 + (unsigned)draw(w, SCHEDULE, 16);
     for (unsigned i = 0; code == 0 && s->first != NULL && i < most && !core_batch_full(s->core); i++) {
@@ -234,7 +276,7 @@ static void turn(struct world *w, void *arg)
             s->last = NULL;
         code = submit(w, in);
     }
-    if (code == 0 && core_expiry(s->core).us <= sidecar_now(w).us)
+    if (code == 0 && look(w))
         code = submit(w, NULL);
     if (code == 0 && core_pending(s->core)) {
         s->commit_delay = 0;
@@ -257,6 +299,16 @@ static void turn(struct world *w, void *arg)
         }
     }
     plan_next(w);
+    await(w);
+}
+
+static void plan_turn(struct world *w, int64_t at)
+{
+    struct sidecar *s = &w->sidecar;
+    if (at >= s->turn_at)
+        return;
+    s->turn_at = at;
+    agenda_add(w, at, turn, (void *)(uintptr_t)++s->turn_number);
 }
 
 void sidecar_plan(struct world *w, int64_t at)
@@ -264,13 +316,12 @@ void sidecar_plan(struct world *w, int64_t at)
     struct sidecar *s = &w->sidecar;
     if (at < w->now)
         at = w->now;
-    if (at >= s->turn_at)
-        return;
-    /* A stall: the process was not given the processor. */
-    if (strikes(w, FAULT_STALL))
-        at += draw_between(w, SCHEDULE, 10 * MS, 3 * SECOND);
-    s->turn_at = at;
-    agenda_add(w, at, turn, (void *)(uintptr_t)++s->turn_number);
+    if (at < s->wanted_at)
+        s->wanted_at = at;
+    /* A stall: the process is not given the processor, whatever arrives meanwhile. */
+    if (at >= s->stalled_until && at < s->turn_at && strikes(w, FAULT_STALL))
+        s->stalled_until = at + draw_between(w, SCHEDULE, 10 * MS, 3 * SECOND);
+    plan_turn(w, at > s->stalled_until ? at : s->stalled_until);
 }
 
 void sidecar_take(struct world *w, const struct incoming *in)
@@ -359,8 +410,9 @@ void sidecar_start(struct world *w, void *arg)
     s->incarnation++;
     s->dying = s->holding = s->fenced = false;
     s->crash_in = strikes(w, FAULT_CRASH_IN_RECOVERY) ? (int)draw(w, FAULTS, 6) : -1;
-    s->turn_at = INT64_MAX;
-    s->busy_until = w->now;
+    s->turn_at = s->wanted_at = INT64_MAX;
+    s->busy_until = s->stalled_until = w->now;
+    s->drained_at = s->look_by = s->late_at = 0;
     struct store_state state = disk_reopen(w);
     s->epoch = state.epoch;
     set_clock(w);

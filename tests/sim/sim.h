@@ -113,6 +113,7 @@ enum mark_case {
     CASE_RESUMED_LATER,     /* recovery took more than one commit to let all sagas take up where they were */
     CASE_RUNS_ON,           /* an action took effect after its attempt had ended for the sidecar */
     CASE_BARRIER_HASTE,     /* an undo left while an action could still come, as its participant refuses that */
+    CASE_LATE_TURN,         /* leases started anew */
     CASE_BROUGHT_FORWARD,   /* a person did not want to wait for a backoff */
     CASE_UNDO_BESIDE_STUCK, /* an undo left beside one that is a dead letter */
     CASE_COLLECTED,         /* a participant forgot rows */
@@ -357,6 +358,11 @@ struct sidecar {
     uint64_t turn_number; /* of the turn that is planned; an older one is void */
     int64_t turn_at;
     int64_t busy_until;
+    int64_t stalled_until; /* the process does not get the processor */
+    int64_t wanted_at;     /* when the next turn is due, were it not for those two; INT64_MAX: none is */
+    int64_t drained_at,
+        look_by;     /* by its own clock: when nothing was left to take in; by when it meant to look again */
+    int64_t late_at; /* likewise: when a turn came late last, so that leases started anew */
     int64_t commit_delay;
     int crash_in;     /* effect boundaries until it ends; -1: it does not */
     uint32_t let_out; /* effects of this commit */
@@ -543,6 +549,8 @@ void oracle_kept_from(struct world *w, uint64_t frame);
 void oracle_ended_row(struct world *w, const struct ended_row *row);
 struct model *oracle_model(struct world *w, struct saga_id id);
 void oracle_heard(struct model *m, int64_t now);
+/* A turn came late: all leases start anew. */
+void oracle_late(struct world *w, int64_t now);
 /* ---- oracle_effects.c: what is let out ---- */
 void oracle_call(struct world *w, const struct call_effect *call, struct attempt *a);
 void oracle_reply(struct world *w, const struct reply_effect *reply);
