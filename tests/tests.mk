@@ -166,7 +166,7 @@ cel-conformance: $(B)/cel_conformance $(CEL_SUITE)/cases.txt
 
 # What the documents say of the options follows from sidecar/config/options.def.
 PROGRAMS += $(B)/docs_options $(B)/docs_metrics $(B)/docs_sagactl $(B)/journal_fixture $(B)/record_corpus
-$(B)/docs_options: $(B)/obj/tests/tools/docs_options.o $(call support_objects,panic between) $(call archives,sidecar/config transport sidecar/definition sidecar/base)
+$(B)/docs_options: $(B)/obj/tests/tools/docs_options.o $(call support_objects,panic between) $(call archives,sidecar/config transport sidecar/definition sidecar/message sidecar/base)
 .PHONY: docs-options
 docs-options: $(B)/docs_options
 	$< docs/man/sagad.yaml.5 docs/configuration.md
@@ -236,7 +236,7 @@ $(B)/bench/echo_server: $(B)/obj/tests/bench/echo_server.o
 $(B)/bench/load: $(call tests_objects,tests/bench/load*.c) $(PROTO_LIB)
 $(B)/bench/bench_store: $(B)/obj/tests/bench/bench_store.o $(call support_objects,panic) $(call archives,sidecar/journal $(PURE))
 $(B)/bench/scenarios: $(B)/obj/tests/bench/scenarios.o $(call support_objects,memory_store panic) \
-	$(B)/obj/sidecar/api/decode.o $(call archives,sidecar/core sidecar/journal $(PURE)) $(PROTO_LIB)
+	$(B)/obj/sidecar/api/decode.o $(B)/obj/sidecar/api/payload.o $(call archives,sidecar/core sidecar/journal $(PURE)) $(PROTO_LIB)
 
 $(B)/bench/cliffs: $(B)/obj/tests/bench/cliffs.o $(call support_objects,panic) $(call archives,sidecar/core sidecar/journal $(PURE)) $(PROTO_LIB)
 

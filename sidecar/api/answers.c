@@ -10,53 +10,63 @@ static char *id_text(struct arena *a, struct saga_id id)
     return text;
 }
 
-bool answer_start(struct arena *a, const struct reply_effect *reply, const struct definition *definition,
+bool answer_start(struct arena *a, const struct reply_effect *reply, const struct registered *registered,
                   ProtobufCMessage *response)
 {
     Saga__V1__StartResponse *m = (Saga__V1__StartResponse *)response;
-    (void)definition;
+    (void)registered;
     m->saga_id = id_text(a, reply->saga);
     m->already_started = reply->repeated;
     return m->saga_id != NULL;
 }
 
-bool answer_begin(struct arena *a, const struct reply_effect *reply, const struct definition *definition,
+bool answer_begin(struct arena *a, const struct reply_effect *reply, const struct registered *registered,
                   ProtobufCMessage *response)
 {
     Saga__V1__BeginResponse *m = (Saga__V1__BeginResponse *)response;
-    (void)definition;
+    (void)registered;
     m->saga_id = id_text(a, reply->saga);
     m->already_started = reply->repeated;
     return m->saga_id != NULL;
 }
 
-bool answer_keep_alive(struct arena *a, const struct reply_effect *reply, const struct definition *definition,
+bool answer_keep_alive(struct arena *a, const struct reply_effect *reply, const struct registered *registered,
                        ProtobufCMessage *response)
 {
     Saga__V1__KeepAliveResponse *m = (Saga__V1__KeepAliveResponse *)response;
-    (void)definition;
+    (void)registered;
     m->lease = view_span(a, reply->lease);
     return m->lease != NULL;
 }
 
-bool answer_register(struct arena *a, const struct reply_effect *reply, const struct definition *definition,
+bool answer_register(struct arena *a, const struct reply_effect *reply, const struct registered *registered,
                      ProtobufCMessage *response)
 {
     Saga__V1__RegisterDefinitionResponse *m = (Saga__V1__RegisterDefinitionResponse *)response;
     (void)a;
-    m->name = (char *)(uintptr_t)definition->name;
-    m->version = (char *)(uintptr_t)definition->version;
+    m->name = (char *)(uintptr_t)registered->definition->name;
+    m->version = (char *)(uintptr_t)registered->definition->version;
+    m->already_registered = reply->repeated;
+    return true;
+}
+
+bool answer_register_schema(struct arena *a, const struct reply_effect *reply, const struct registered *registered,
+                            ProtobufCMessage *response)
+{
+    Saga__V1__RegisterSchemaResponse *m = (Saga__V1__RegisterSchemaResponse *)response;
+    (void)a;
+    m->hash = (char *)(uintptr_t)registered->schema_hash;
     m->already_registered = reply->repeated;
     return true;
 }
 
 ProtobufCMessage *answer_make(struct arena *a, enum method_id method, const struct reply_effect *reply,
-                              const struct definition *definition)
+                              const struct registered *registered)
 {
     const struct method *row = &methods[method];
     ProtobufCMessage *response = arena_take(a, row->response->sizeof_message);
     if (response == NULL)
         return NULL;
     protobuf_c_message_init(row->response, response);
-    return row->answer == NULL || row->answer(a, reply, definition, response) ? response : NULL;
+    return row->answer == NULL || row->answer(a, reply, registered, response) ? response : NULL;
 }

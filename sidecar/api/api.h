@@ -9,6 +9,7 @@
 #include "sidecar/base/failure.h"
 #include "sidecar/core/catalog.h"
 #include "sidecar/core/core.h"
+#include "sidecar/core/schemas.h"
 #include "sidecar/definition/reader.h"
 
 struct api;
@@ -17,6 +18,7 @@ struct api;
 struct api_options {
     struct core *core;
     struct catalog *catalog;
+    struct schemas *schemas;
     struct store *store;
     struct rpc *rpc;
     struct rpc *const *rooms; /* of every loop, by its index: a pipe's commands are asked of them */

@@ -14,7 +14,7 @@
 /* A unary request that changes something. Its address is the token of its event, as that of a command is. */
 struct change {
     struct request request;
-    const struct definition *definition; /* RegisterDefinition */
+    struct registered registered;
     size_t actor_size;
     uint8_t actor[ACTOR_BYTES_MAX]; /* who asked, of what a person does */
     struct change *prev, *next;     /* among those that were taken and not given back; next alone among the free ones */
@@ -86,22 +86,29 @@ int change_decode(const struct api *api, enum method_id method, const void *mess
                   struct error_detail *detail);
 
 /* ---- answers.c ---- */
-bool answer_start(struct arena *a, const struct reply_effect *reply, const struct definition *definition,
+bool answer_start(struct arena *a, const struct reply_effect *reply, const struct registered *registered,
                   ProtobufCMessage *response);
-bool answer_begin(struct arena *a, const struct reply_effect *reply, const struct definition *definition,
+bool answer_begin(struct arena *a, const struct reply_effect *reply, const struct registered *registered,
                   ProtobufCMessage *response);
-bool answer_keep_alive(struct arena *a, const struct reply_effect *reply, const struct definition *definition,
+bool answer_keep_alive(struct arena *a, const struct reply_effect *reply, const struct registered *registered,
                        ProtobufCMessage *response);
-bool answer_register(struct arena *a, const struct reply_effect *reply, const struct definition *definition,
+bool answer_register(struct arena *a, const struct reply_effect *reply, const struct registered *registered,
                      ProtobufCMessage *response);
+bool answer_register_schema(struct arena *a, const struct reply_effect *reply, const struct registered *registered,
+                            ProtobufCMessage *response);
 /* The response of a method to what went well; NULL when no memory is left. */
 ProtobufCMessage *answer_make(struct arena *a, enum method_id method, const struct reply_effect *reply,
-                              const struct definition *definition);
+                              const struct registered *registered);
 
 /* ---- definitions.c ---- */
 int definitions_register(struct api *api, struct change *change, const void *message, struct error_detail *detail);
 int definitions_get(struct api *api, struct read *read, const void *message, struct error_detail *detail);
 int definitions_list(struct api *api, struct read *read, const void *message, struct error_detail *detail);
+
+/* ---- schemas.c ---- */
+int schemas_register(struct api *api, struct change *change, const void *message, struct error_detail *detail);
+int schemas_get(struct api *api, struct read *read, const void *message, struct error_detail *detail);
+int schemas_list(struct api *api, struct read *read, const void *message, struct error_detail *detail);
 
 /* ---- reads.c: what looks at sagas and definitions, right after a commit ---- */
 void reads_init(struct api *api);

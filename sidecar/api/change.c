@@ -113,7 +113,7 @@ void change_reply(struct api *api, struct change *change, const struct reply_eff
         refuse(api, change, reply->code, detail);
         return;
     }
-    api_answer(api, change->request.call, answer_make(&api->arena, change->request.method, reply, change->definition));
+    api_answer(api, change->request.call, answer_make(&api->arena, change->request.method, reply, &change->registered));
     change_give_back(api, change);
 }
 

@@ -1,6 +1,8 @@
 /* decode.c - from protobuf to events. */
 #include "sidecar/api/decode.h"
 
+#include "sidecar/api/payload.h"
+
 #include "sidecar/base/utf8.h"
 
 #include <stdio.h>
@@ -188,6 +190,23 @@ static int read_settlements(const struct decoder *d, size_t count, Saga__V1__Set
 
 /* ---- requests ---- */
 
+/* The input, as bytes or as JSON; of a definition that says its type, only what is of that type. */
+static int read_input(const struct decoder *d, const Saga__V1__StartRequest *m, const struct definition *definition,
+                      struct event *e, struct error_detail *detail)
+{
+    e->input = read_bytes(&m->input);
+    if (m->input_json[0] != '\0') {
+        if (e->input.size > 0)
+            return bad(detail, "input_json", "give the input either as bytes or as JSON");
+        if (definition->input == NULL)
+            return bad(detail, "input_json",
+                       "the definition does not say the type of its input (schema, input); give it as bytes");
+        return payload_read_json(d->arena, definition->schema, definition->input, bytes_of_text(m->input_json),
+                                 &e->input, detail);
+    }
+    return definition->input == NULL ? 0 : payload_check(definition->input, e->input, detail);
+}
+
 int decode_start(const struct decoder *d, const void *message, struct event *e, struct error_detail *detail)
 {
     const Saga__V1__StartRequest *m = message;
@@ -212,8 +231,9 @@ int decode_start(const struct decoder *d, const void *message, struct event *e, 
     }
     e->definition = entry->definition;
     e->version = bytes_of_text(m->version);
-    e->input = read_bytes(&m->input);
-    code = read_text(m->request_id, "request_id", &e->request_id, detail);
+    code = read_input(d, m, entry->definition, e, detail);
+    if (code == 0)
+        code = read_text(m->request_id, "request_id", &e->request_id, detail);
     if (code == 0)
         code = read_text(m->traceparent, "traceparent", &e->traceparent, detail);
     return code != 0 ? code : read_span(m->deadline, SPAN_MS(1), "deadline", &e->deadline, detail);

@@ -12,7 +12,10 @@ int definitions_register(struct api *api, struct change *change, const void *mes
     const Saga__V1__RegisterDefinitionRequest *m = message;
     struct bytes source = bytes_of(m->source.data, m->source.len);
     struct definition *definition;
-    int code = definition_read(source, &api->options.definition_limits, &definition, detail);
+    struct definition_limits limits = api->options.definition_limits;
+    /* What is there already is so whatever its schema's name stands for by now: so its text is looked at first, and its types only when it is new. */
+    limits.schemas.find = NULL;
+    int code = definition_read(source, &limits, &definition, detail);
     if (code != 0)
         return code;
     const struct catalog_entry *there =
@@ -20,23 +23,29 @@ int definitions_register(struct api *api, struct change *change, const void *mes
     if (there != NULL) {
         bool same = bytes_equal(there->definition->source, definition->source);
         definition_destroy(definition);
-        change->definition = there->definition;
+        change->registered.definition = there->definition;
         if (!same)
             return error_set(detail, E_DEFINITION_EXISTS, "source",
                              "this name and version are registered with another text: raise the version");
         return core_reply(api->core, &(struct reply_effect){.token = (uintptr_t)change, .repeated = true}, NULL);
     }
+    if (definition->schema_name != NULL) {
+        definition_destroy(definition);
+        code = definition_read(source, &api->options.definition_limits, &definition, detail);
+        if (code != 0)
+            return code;
+    }
     if (m->dry_run) {
         code = engine_resolve(core_engine(api->core), definition, detail);
         if (code == 0) {
             const struct reply_effect reply = {.code = 0};
-            change->definition = definition;
+            change->registered.definition = definition;
             change_reply(api, change, &reply, NULL);
         }
         definition_destroy(definition);
         return code;
     }
-    change->definition = definition;
+    change->registered.definition = definition;
     code = core_register(api->core, definition, api_now(api), (uintptr_t)change, detail);
     if (code != 0)
         definition_destroy(definition);

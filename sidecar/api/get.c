@@ -19,7 +19,8 @@ struct get {
 
 static unsigned flags_of(const Saga__V1__GetRequest *m)
 {
-    return VIEW_STEPS | (m->include_payloads ? VIEW_PAYLOADS : 0);
+    return VIEW_STEPS | (m->include_payloads ? VIEW_PAYLOADS : 0) |
+           (m->include_payloads && m->payloads_as_json ? VIEW_JSON : 0);
 }
 
 static int no_token(struct error_detail *detail)

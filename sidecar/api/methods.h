@@ -14,6 +14,12 @@ struct change;
 struct decoder;
 struct read;
 
+/* What was registered, for its answer. */
+struct registered {
+    const struct definition *definition;
+    const char *schema_hash;
+};
+
 /* The numbers are rpc_method.id. */
 enum method_id {
 #define METHOD(id, ...) METHOD_##id,
@@ -59,7 +65,7 @@ struct method {
 
     /* Fills in the response (initialized) of what was changed, from arena. NULL: the response is empty. Returns false when no memory is
      * left. */
-    bool (*answer)(struct arena *a, const struct reply_effect *reply, const struct definition *definition,
+    bool (*answer)(struct arena *a, const struct reply_effect *reply, const struct registered *registered,
                    ProtobufCMessage *response);
 };
 

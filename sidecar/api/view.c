@@ -1,7 +1,9 @@
 /* view.c - from what the sidecar holds to what people and programs see. */
 #include "sidecar/api/view.h"
 
+#include "sidecar/api/payload.h"
 #include "sidecar/base/check.h"
+#include "sidecar/message/schema.h"
 #include "compensations/barrier.h"
 
 #include <stdio.h>
@@ -148,8 +150,29 @@ static char *waiting_text(struct arena *a, const struct saga *s, unsigned index)
     return step->action == SAGA_ACTION_STARTED ? retry_text(a, s, step->next_at) : dependencies_text(a, s, index);
 }
 
+/* The first of all that is shown as JSON of one saga: the rest is bytes alone. */
+#define JSON_BYTES_MAX 1048576
+
+/* A message as JSON, or nothing when its type is not known, it has no such form, or the budget is used up. */
+static void set_json(struct arena *a, char **field, const struct definition *d, const struct message_type *type,
+                     struct bytes wire, size_t *budget)
+{
+    if (d == NULL || d->schema == NULL || type == NULL || wire.size > *budget)
+        return;
+    *budget -= wire.size;
+    char *json = payload_write_json(a, d->schema, type, wire);
+    *field = json == NULL ? EMPTY : json;
+}
+
+static void set_output_json(struct arena *a, Saga__V1__Step *m, const struct saga *s, unsigned index, size_t *budget)
+{
+    const struct method_type *called = s->definition == NULL ? NULL : s->definition->steps[index].action.called;
+    if (called != NULL)
+        set_json(a, &m->output_json, s->definition, called->output, s->steps[index].output, budget);
+}
+
 static Saga__V1__Step *view_step(struct arena *a, const struct saga *s, const struct engine *engine, unsigned index,
-                                 unsigned flags)
+                                 unsigned flags, size_t *budget)
 {
     const struct step *step = &s->steps[index];
     Saga__V1__Step *m = arena_take(a, sizeof *m);
@@ -166,18 +189,20 @@ static Saga__V1__Step *view_step(struct arena *a, const struct saga *s, const st
     m->waiting_for = engine == NULL ? EMPTY : waiting_text(a, s, index);
     if (m->waiting_for == NULL || ((flags & VIEW_PAYLOADS) != 0 && !set_bytes(a, &m->output, step->output)))
         return NULL;
+    if ((flags & VIEW_JSON) != 0 && step->action == SAGA_ACTION_DONE)
+        set_output_json(a, m, s, index, budget);
     return m;
 }
 
 static bool add_steps(struct arena *a, Saga__V1__Saga *m, const struct saga *s, const struct engine *engine,
-                      unsigned flags)
+                      unsigned flags, size_t *budget)
 {
     m->steps = s->step_count == 0 ? NULL : arena_take(a, s->step_count * sizeof(*m->steps));
     m->n_steps = s->step_count;
     if (s->step_count > 0 && m->steps == NULL)
         return false;
     for (unsigned i = 0; i < s->step_count; i++)
-        if ((m->steps[i] = view_step(a, s, engine, i, flags)) == NULL)
+        if ((m->steps[i] = view_step(a, s, engine, i, flags, budget)) == NULL)
             return false;
     return true;
 }
@@ -196,6 +221,7 @@ Saga__V1__Saga *view_saga(struct arena *a, const struct saga *s, const struct en
     m->reason = (Saga__V1__Reason)s->reason;
     m->stuck_reason = (Saga__V1__Reason)s->stuck_reason;
     struct bytes none = bytes_of(NULL, 0);
+    size_t budget = JSON_BYTES_MAX;
     bool ok =
         set_id(a, &m->id, s->id) && set_text(a, &m->definition, s->name) &&
         set_text(a, &m->version, s->definition == NULL ? none : bytes_of_text(s->definition->version)) &&
@@ -208,8 +234,10 @@ Saga__V1__Saga *view_saga(struct arena *a, const struct saga *s, const struct en
         set_time(a, &m->deadline, s->deadline);
     if (ok && (flags & VIEW_PAYLOADS) != 0)
         ok = set_bytes(a, &m->input, s->input);
+    if (ok && (flags & VIEW_JSON) != 0 && s->definition != NULL)
+        set_json(a, &m->input_json, s->definition, s->definition->input, s->input, &budget);
     if (ok && (flags & VIEW_STEPS) != 0)
-        ok = add_steps(a, m, s, engine, flags);
+        ok = add_steps(a, m, s, engine, flags, &budget);
     return ok ? m : NULL;
 }
 
@@ -310,5 +338,9 @@ Saga__V1__Definition *view_definition(struct arena *a, const struct catalog_entr
               set_time(a, &m->registered_at, entry->registered_at);
     if (ok && with_source)
         ok = set_bytes(a, &m->source, d->source);
+    if (ok && d->schema_hash != NULL)
+        ok = set_text(a, &m->schema, bytes_of_text(d->schema_name)) &&
+             set_text(a, &m->schema_hash, bytes_of_text(d->schema_hash)) &&
+             set_text(a, &m->input, bytes_of_text(d->input_name));
     return ok ? m : NULL;
 }

@@ -15,6 +15,7 @@ Google__Protobuf__Duration *view_span(struct arena *a, struct span span);
 enum view_flags {
     VIEW_STEPS = 1,    /* with the steps */
     VIEW_PAYLOADS = 2, /* with input and outputs */
+    VIEW_JSON = 4,     /* and those as JSON, too, where their types are known */
 };
 
 /* A saga in memory, with the configured targets' names where steps wait for one. engine may be NULL: the saga is not live, and nothing waits. */

@@ -62,7 +62,9 @@
     X(E_JOURNAL_AWAY, -36, "JOURNAL_AWAY", CODE_UNAVAILABLE, true, \
       "the journal does not say what became of its last commit; sagas in flight wait for that") \
     X(E_SAGA_PAUSED, -37, "SAGA_PAUSED", CODE_FAILED_PRECONDITION, true, \
-      "the saga is paused: no new step is taken until it is resumed")
+      "the saga is paused: no new step is taken until it is resumed") \
+    X(E_SCHEMA_NOT_FOUND, -38, "SCHEMA_NOT_FOUND", CODE_NOT_FOUND, false, "no such schema is registered") \
+    X(E_SCHEMAS, -39, "SCHEMAS_MAX", CODE_RESOURCE_EXHAUSTED, false, "the sidecar holds schemas_max schemas")
 
 #define ERROR_CONSTANT(constant, number, reason, status, retryable, text) constant = number,
 enum error_code { ERROR_TABLE(ERROR_CONSTANT) };

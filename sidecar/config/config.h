@@ -43,6 +43,7 @@ struct config {
     const char *data_dir;
     uint32_t loops;
     const char *definitions_dir; /* "" for none */
+    const char *schemas_dir;     /* "" for none */
     const char *const *listen;   /* "unix:/path" or a loopback "127.0.0.1:7240", "[::1]:7240"; at least one */
     size_t listen_count;
     const struct config_target *targets;
@@ -54,6 +55,7 @@ struct config {
     uint64_t message_bytes_max;
     uint64_t metadata_bytes_max;
     uint32_t definitions_max;
+    uint32_t schemas_max;
     uint64_t definition_bytes_max;
     uint32_t calls_max;
     uint32_t streams_max;

@@ -2,6 +2,8 @@
  * core_batch.c and made durable in core_commit.c; recovery is in core_recovery.c, upkeep in core_maintain.c. */
 #include "sidecar/core/core_inside.h"
 
+#include "sidecar/core/schemas.h"
+
 #include "sidecar/base/check.h"
 #include "sidecar/base/defect.h"
 #include "sidecar/engine/saga.h"
@@ -168,6 +170,13 @@ int core_register(struct core *c, struct definition *definition, struct instant 
         code = catalog_add(c->catalog, definition, now, detail);
     if (code != 0)
         return code;
+    if (definition->schema_hash != NULL) {
+        char number[16];
+        struct subject_row pin = schemas_row_of_pin(definition->number, definition->schema_hash, number);
+        /* The catalog has it by now: without its pin nothing may be let out. */
+        if (core_set_subject(c, &pin) != 0)
+            c->failed = E_MEMORY;
+    }
     b->definitions[b->definition_count++] = (struct definition_row){
         .number = definition->number,
         .registered_at = now,

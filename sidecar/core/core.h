@@ -55,9 +55,12 @@ void core_close(struct core *c);
 int core_submit(struct core *c, const struct event *event, struct error_detail *detail);
 
 /* Adds a registration of a definition to the batch; takes definition, which the catalog then owns. The reply (code 0)
- * goes to token. Returns 0 or an error, with the definition still the caller's. */
+ * goes to token. A typed one is pinned to its schema. Returns 0 or an error, with the definition still the caller's. */
 int core_register(struct core *c, struct definition *definition, struct instant now, uint64_t token,
                   struct error_detail *detail);
+
+/* Adds a row about what is no saga to the batch (copied). Returns 0 or E_MEMORY. */
+int core_set_subject(struct core *c, const struct subject_row *row);
 
 /* Adds an answer that the core has no other part in, so that it too waits for what was decided before it. */
 int core_reply(struct core *c, const struct reply_effect *reply, const struct error_detail *detail);

@@ -84,8 +84,6 @@ int core_append(struct core *c, const struct record *r, uint64_t previous);
 /* Ends the open batch's frame when it is as large as one may become. Returns the frame that the next record goes into, or 0 when no memory is
  * left. */
 uint64_t core_next_frame(struct core *c);
-/* Copies the row into the open batch. Returns 0 or E_MEMORY. */
-int core_set_subject(struct core *c, const struct subject_row *row);
 /* Whether there is anything in it that the store must keep. */
 bool batch_has_content(const struct batch *b);
 /* Puts the effects of one batch behind those of another. Returns 0 or E_MEMORY. */

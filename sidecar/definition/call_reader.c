@@ -2,6 +2,7 @@
 #include "sidecar/definition/call_reader.h"
 
 #include "sidecar/definition/nearest.h"
+#include "sidecar/definition/typed.h"
 #include "sidecar/definition/yaml_retry.h"
 #include "sidecar/definition/yaml_value.h"
 
@@ -49,7 +50,7 @@ static int read_target(const struct call_reader *r, const struct yaml_node *n, c
     return 0;
 }
 
-static int read_method(const struct call_reader *r, const struct yaml_node *n, const char **method)
+static int read_method(const struct call_reader *r, const struct yaml_node *n, struct call_spec *call)
 {
     struct bytes text;
     char quoted[YAML_QUOTE_SIZE];
@@ -60,8 +61,8 @@ static int read_method(const struct call_reader *r, const struct yaml_node *n, c
         return yaml_refuse(n, E_ARGUMENT, r->detail,
                            "\"%s\" is not a full gRPC method name, as in /package.Service/Method",
                            yaml_quote(text, quoted));
-    *method = (const char *)text.at;
-    return 0;
+    call->method = (const char *)text.at;
+    return typed_find_method(r->definition, n, &call->called, r->detail);
 }
 
 /* target, timeout and retry: of the step, or of the call itself. */
@@ -220,7 +221,7 @@ static int read_call_mapping(const struct call_reader *r, const struct yaml_node
     if (code == 0)
         code = yaml_need(n, "method", &method, r->detail);
     if (code == 0)
-        code = read_method(r, method, &call->method);
+        code = read_method(r, method, call);
     if (code == 0)
         code = read_common(r, n, is_compensation, call);
     if (code == 0 && request != NULL)
@@ -243,7 +244,7 @@ int call_read(const struct call_reader *r, const struct yaml_node *step, const s
         call->retry.retryable_status_codes = 0;
     if (code != 0)
         return code;
-    code = n->kind == YAML_SCALAR ? read_method(r, n, &call->method) : read_call_mapping(r, n, is_compensation, call);
+    code = n->kind == YAML_SCALAR ? read_method(r, n, call) : read_call_mapping(r, n, is_compensation, call);
     if (code != 0)
         return code;
     if (call->target == NULL)

@@ -44,6 +44,11 @@ static inline bool retry_policy_valid(const struct retry_policy *p)
            p->jitter_permille <= RETRY_JITTER_PERMILLE_MAX;
 }
 
+/* Of sidecar/message/schema.h. */
+struct schema;
+struct message_type;
+struct method_type;
+
 enum request_source {
     REQUEST_INPUT = 0,      /* the saga's input */
     REQUEST_CONSTANT = 1,   /* bytes of the definition */
@@ -67,8 +72,9 @@ struct call_spec {
     struct retry_policy retry;
     uint8_t barrier; /* enum call_barrier; of an action */
     enum request_source source;
-    uint16_t source_step;  /* with REQUEST_OUTPUT */
-    struct bytes constant; /* with REQUEST_CONSTANT */
+    uint16_t source_step;             /* with REQUEST_OUTPUT */
+    struct bytes constant;            /* with REQUEST_CONSTANT */
+    const struct method_type *called; /* as the schema declares it; NULL in a definition without types */
 };
 
 struct step_spec {
@@ -96,6 +102,15 @@ struct definition {
     int pivot_step;      /* index, or -1. Every other step is an ancestor or a descendant of it. */
     struct step_spec *steps;
     struct bytes source; /* the YAML text */
+
+    /* What a typed definition knows of its messages; without a schema all of it is NULL. The types live as long as the schema, which outlives
+     * the definition. */
+    const char *schema_name;
+    const char
+        *schema_hash; /* of the set of descriptors that it is pinned to; NULL when they are not at hand (to lint) */
+    const struct schema *schema; /* NULL when they are not at hand */
+    const char *input_name;      /* full name of the input's type, or NULL: any bytes */
+    const struct message_type *input;
 };
 
 /* The index of the step of this name, or -1. */

@@ -43,6 +43,9 @@ static void pack_parts(struct packer *p, const struct definition *from, struct d
     packed.name = pack_text(p, from->name);
     packed.version = pack_text(p, from->version);
     packed.source = pack_bytes(p, from->source);
+    packed.schema_name = pack_text(p, from->schema_name);
+    packed.schema_hash = pack_text(p, from->schema_hash);
+    packed.input_name = pack_text(p, from->input_name);
     if (to != NULL) {
         packed.steps = to->steps;
         *to = packed;

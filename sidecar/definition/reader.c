@@ -5,12 +5,14 @@
 #include "sidecar/definition/call_reader.h"
 #include "sidecar/definition/graph.h"
 #include "sidecar/definition/pack.h"
+#include "sidecar/definition/typed.h"
 #include "sidecar/definition/yaml_value.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-static const char *const definition_keys[] = {"name", "version", "deadline", "compensation_order", "steps"};
+static const char *const definition_keys[] = {"name", "version", "schema", "input", "deadline", "compensation_order",
+                                              "steps"};
 static const char *const step_keys[] = {"name",   "after",        "pivot",   "target",
                                         "action", "compensation", "timeout", "retry"};
 static const char *const orders[] = {[ORDER_REVERSE] = "reverse", [ORDER_DEPENDENCY] = "dependency"};
@@ -66,6 +68,8 @@ static int read_head(struct draft *draft, const struct yaml_node *root)
         code = yaml_need(root, "version", &version, draft->detail);
     if (code == 0)
         code = read_version(version, &draft->d.version, draft->detail);
+    if (code == 0)
+        code = typed_read(root, draft->limits, &draft->d, draft->detail);
     const struct yaml_node *deadline = yaml_node_child(root, "deadline");
     if (code == 0 && deadline != NULL)
         code = yaml_read_span(deadline, SPAN_MS(1), draft->limits->deadline_max, &draft->d.deadline, draft->detail);
@@ -231,6 +235,8 @@ static int read_draft(struct draft *draft, const struct yaml_node *root)
         code = read_pivot(draft, i);
     for (unsigned i = 0; code == 0 && i < draft->d.step_count; i++)
         code = read_calls(draft, i);
+    if (code == 0)
+        code = typed_check(&draft->d, draft->nodes, draft->detail);
     return code != 0 ? code : check_pivot(draft);
 }
 

@@ -8,6 +8,13 @@
 
 #define VERSION_BYTES_MAX 64
 
+/* Where a definition's schema comes from. */
+struct definition_schemas {
+    /* The schema of this name, and in *hash that of its descriptors: both live longer than the definition. NULL when there is none. */
+    const struct schema *(*find)(void *self, const char *name, const char **hash);
+    void *self;
+};
+
 /* Bounds and defaults that the reader applies. */
 struct definition_limits {
     uint32_t source_bytes_max;        /* of the YAML text */
@@ -16,13 +23,14 @@ struct definition_limits {
     struct span deadline_max;         /* of the deadline and of timeouts */
     struct retry_policy action_retry; /* where a step says nothing */
     struct retry_policy compensation_retry;
+    struct definition_schemas schemas; /* find NULL: types are not looked at */
 };
 
 /* The limits of a sidecar without configuration. */
 struct definition_limits definition_limits_default(void);
 
 /* Reads text (borrowed; copied into the result). On success *out is a definition that the caller must destroy, with
- * number 0. Fails with E_SYNTAX, E_ARGUMENT, E_STEPS, E_PAYLOAD or E_MEMORY; detail then tells the field, the line and
+ * number 0. Fails with E_SYNTAX, E_ARGUMENT, E_STEPS, E_PAYLOAD, E_SCHEMA_NOT_FOUND or E_MEMORY; detail then tells the field, the line and
  * the column. */
 int definition_read(struct bytes text, const struct definition_limits *limits, struct definition **out,
                     struct error_detail *detail);

@@ -38,11 +38,14 @@ struct definition_row {
  * add at the end, never change or reuse one. */
 enum subject_kind {
     SUBJECT_TAG = 1, /* sagas whose ids have this tag (name: twelve hexadecimal digits) live in this journal */
+    SUBJECT_SCHEMA = 2,      /* a set of descriptors, by its hash (sidecar/core/schemas.h) */
+    SUBJECT_SCHEMA_NAME = 3, /* what a schema's name stands for now */
+    SUBJECT_PIN = 4,         /* which set of descriptors a definition stays with */
     SUBJECT_KIND_COUNT,
 };
 
 #define SUBJECT_NAME_BYTES_MAX  256
-#define SUBJECT_VALUE_BYTES_MAX 65536
+#define SUBJECT_VALUE_BYTES_MAX 1048576
 
 struct subject_row {
     uint32_t kind;

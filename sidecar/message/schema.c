@@ -61,19 +61,19 @@ const struct enum_type *schema_enum(const struct schema *s, struct bytes name)
     FIND(s->enums, s->enum_count, name_order(name, s->enums[middle]->name));
 }
 
-const struct service *schema_service(const struct schema *s, struct bytes name)
+const struct service_type *schema_service(const struct schema *s, struct bytes name)
 {
     FIND(s->services, s->service_count, name_order(name, s->services[middle]->name));
 }
 
-const struct method *schema_method(const struct schema *s, struct bytes path)
+const struct method_type *schema_method(const struct schema *s, struct bytes path)
 {
     size_t slash = path.size;
     while (slash > 0 && path.at[slash - 1] != '/')
         slash--;
     if (slash < 2 || path.at[0] != '/')
         return NULL;
-    const struct service *service = schema_service(s, bytes_of(path.at + 1, slash - 2));
+    const struct service_type *service = schema_service(s, bytes_of(path.at + 1, slash - 2));
     struct bytes name = bytes_of(path.at + slash, path.size - slash);
     for (unsigned i = 0; service != NULL && i < service->method_count; i++)
         if (bytes_equal(service->methods[i].name, name))
@@ -99,7 +99,7 @@ const struct enum_type *schema_enum_at(const struct schema *s, unsigned index)
     return index < s->enum_count ? s->enums[index] : NULL;
 }
 
-const struct service *schema_service_at(const struct schema *s, unsigned index)
+const struct service_type *schema_service_at(const struct schema *s, unsigned index)
 {
     return index < s->service_count ? s->services[index] : NULL;
 }

@@ -77,17 +77,17 @@ struct enum_type {
     const struct enum_value **by_name;   /* sorted */
 };
 
-struct method {
+struct method_type {
     struct bytes name;
     const struct message_type *input, *output;
     bool client_streaming, server_streaming;
     bool deprecated;
 };
 
-struct service {
+struct service_type {
     struct bytes name; /* full */
     struct bytes file;
-    const struct method *methods; /* as declared */
+    const struct method_type *methods; /* as declared */
     unsigned method_count;
 };
 
@@ -106,10 +106,10 @@ void schema_destroy(struct schema *s);
 /* By full name, without a dot before it; NULL when there is none. The results live as long as the schema. */
 const struct message_type *schema_message(const struct schema *s, struct bytes name);
 const struct enum_type *schema_enum(const struct schema *s, struct bytes name);
-const struct service *schema_service(const struct schema *s, struct bytes name);
+const struct service_type *schema_service(const struct schema *s, struct bytes name);
 
 /* By the name in a call's path, "/package.Service/Method"; NULL when there is none. */
-const struct method *schema_method(const struct schema *s, struct bytes path);
+const struct method_type *schema_method(const struct schema *s, struct bytes path);
 
 /* The type that an Any's type_url names, behind its last '/'. */
 const struct message_type *schema_type_of_url(const struct schema *s, struct bytes url);
@@ -117,7 +117,7 @@ const struct message_type *schema_type_of_url(const struct schema *s, struct byt
 /* In order of their names: the one at this index, or NULL. Map entries are among the messages. */
 const struct message_type *schema_message_at(const struct schema *s, unsigned index);
 const struct enum_type *schema_enum_at(const struct schema *s, unsigned index);
-const struct service *schema_service_at(const struct schema *s, unsigned index);
+const struct service_type *schema_service_at(const struct schema *s, unsigned index);
 
 /* NULL when the type has no such field. The last finds by either name, as JSON does; the .proto file's has priority. */
 const struct field *message_field_by_number(const struct message_type *t, uint32_t number);

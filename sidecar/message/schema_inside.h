@@ -10,7 +10,7 @@ struct schema {
     struct memory memory;           /* that the pool takes from */
     struct message_type **messages; /* these three sorted by name */
     struct enum_type **enums;
-    struct service **services;
+    struct service_type **services;
     unsigned message_count, enum_count, service_count;
 };
 
@@ -42,13 +42,13 @@ struct enum_draft {
 };
 
 struct method_draft {
-    struct method *method;
+    struct method_type *method;
     struct bytes full_name, input, output;
     struct method_draft *next;
 };
 
 struct service_draft {
-    struct service *service;
+    struct service_type *service;
     struct service_draft *next;
 };
 

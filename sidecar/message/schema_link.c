@@ -26,7 +26,7 @@ static bool enum_before(const void *a, const void *b)
 
 static bool service_before(const void *a, const void *b)
 {
-    return name_order(((const struct service *)a)->name, ((const struct service *)b)->name) < 0;
+    return name_order(((const struct service_type *)a)->name, ((const struct service_type *)b)->name) < 0;
 }
 
 static bool number_before(const void *a, const void *b)

@@ -341,7 +341,8 @@ static void read_message(struct schema_reader *r, struct bytes scope, struct byt
     r->schema->message_count++;
 }
 
-static void read_method(struct schema_reader *r, struct bytes body, const struct service *service, struct method *m)
+static void read_method(struct schema_reader *r, struct bytes body, const struct service_type *service,
+                        struct method_type *m)
 {
     struct method_draft *draft = take(r, r->scratch, 1, sizeof *draft);
     if (draft == NULL)
@@ -371,12 +372,12 @@ static void read_method(struct schema_reader *r, struct bytes body, const struct
 
 static void read_service(struct schema_reader *r, struct bytes package, struct bytes body)
 {
-    struct service *service = take(r, r->pool, 1, sizeof *service);
+    struct service_type *service = take(r, r->pool, 1, sizeof *service);
     struct service_draft *draft = take(r, r->scratch, 1, sizeof *draft);
-    struct method *methods = take(r, r->pool, count_bodies(r, body, SERVICE_METHOD), sizeof *methods);
+    struct method_type *methods = take(r, r->pool, count_bodies(r, body, SERVICE_METHOD), sizeof *methods);
     if (r->code != 0)
         return;
-    *service = (struct service){
+    *service = (struct service_type){
         .name = full_name(r, package, find_body(r, body, SERVICE_NAME)), .file = r->file, .methods = methods};
     struct wire_field f;
     while (next(r, &body, &f))

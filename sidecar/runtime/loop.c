@@ -7,7 +7,6 @@
 #include "sidecar/journal/sqlite/sqlite_store.h"
 #include "sidecar/observe/log.h"
 #include "sidecar/runtime/counters.h"
-#include "sidecar/runtime/definitions_dir.h"
 #include "sidecar/runtime/files.h"
 #include "sidecar/core/heap.h"
 #include "sidecar/shard/place.h"
@@ -204,6 +203,11 @@ static void stop(struct loop *s)
     }
 }
 
+void loop_commit(struct loop *s)
+{
+    commit(s);
+}
+
 void loop_start(struct loop *s)
 {
     do
@@ -246,33 +250,6 @@ static int make_data_dir(const struct config *config, struct error_detail *detai
     return file_error("make directory", config->data_dir, "data_dir", detail);
 }
 
-/* Definitions that are in a journal were accepted once: what sagad.yaml says today about new ones does not touch them. */
-static struct definition_limits lenient(const struct loop *s)
-{
-    struct definition_limits limits = s->limits;
-    limits.source_bytes_max = UINT32_MAX;
-    limits.steps_max = STEPS_LIMIT;
-    limits.payload_bytes_max = UINT32_MAX;
-    limits.deadline_max = (struct span){.us = INT64_MAX};
-    return limits;
-}
-
-static int take_definition(void *self, const struct definition_row *row)
-{
-    struct loop *s = self;
-    struct error_detail *detail = &s->failure.detail;
-    const struct definition_limits limits = lenient(s);
-    struct definition *definition;
-    int code = definition_read(row->source, &limits, &definition, detail);
-    if (code != 0)
-        return code;
-    definition->number = row->number;
-    code = catalog_add(s->catalog, definition, row->registered_at, detail);
-    if (code != 0)
-        definition_destroy(definition);
-    return code;
-}
-
 static int take_tag(void *self, const struct subject_row *row)
 {
     struct loop *s = self;
@@ -300,14 +277,18 @@ static int open_journal(struct loop *s, struct store_state *state, struct error_
                   "order, since nobody was "
                   "told that it was durable; else look at the disk",
                   LOG_TEXT("journal", path), LOG_NUMBER("bytes", (int64_t)state->dropped_bytes));
-    if (code == 0 && catalog_create(s->config->definitions_max, &s->catalog) != 0)
+    if (code == 0 && (catalog_create(s->config->definitions_max, &s->catalog) != 0 ||
+                      schemas_create(s->config->schemas_max, &s->schemas) != 0))
         code = error_set(detail, E_MEMORY, "", NULL);
     if (code != 0)
         return code;
     bool more;
+    s->limits.schemas = schemas_current(s->schemas);
     code = s->store->verify(s->store, VERIFY_AT_START, &more, &s->failure.detail);
     if (code == 0)
-        code = s->store->scan_definitions(s->store, take_definition, s, &s->failure.detail);
+        code = schemas_recover(s->schemas, s->store, &s->failure.detail);
+    if (code == 0)
+        code = s->store->scan_definitions(s->store, registered_recover, s, &s->failure.detail);
     if (code == 0)
         code = s->store->scan_subjects(s->store, SUBJECT_TAG, take_tag, s, &s->failure.detail);
     if (code != 0)
@@ -467,6 +448,7 @@ static int open_api(struct loop *s, uint64_t last_frame, struct error_detail *de
     const struct api_options options = {
         .core = s->core,
         .catalog = s->catalog,
+        .schemas = s->schemas,
         .store = s->store,
         .rpc = s->rpc,
         .rooms = s->sidecar->rooms,
@@ -499,20 +481,6 @@ static int open_api(struct loop *s, uint64_t last_frame, struct error_detail *de
     return relay_create(&relay, &s->relay) == 0 ? 0 : error_set(detail, E_MEMORY, "", NULL);
 }
 
-static int take_file(void *self, struct definition *definition, struct error_detail *detail)
-{
-    struct loop *s = self;
-    const struct catalog_entry *there =
-        catalog_find(s->catalog, bytes_of_text(definition->name), bytes_of_text(definition->version));
-    if (there == NULL)
-        return core_register(s->core, definition, clock_now(&s->clock), 0, detail);
-    if (!bytes_equal(there->definition->source, definition->source))
-        return error_set(detail, E_DEFINITION_EXISTS, "",
-                         "this name and version are registered with another text: raise the version");
-    definition_destroy(definition);
-    return 0;
-}
-
 static int open_parts(struct loop *s, struct error_detail *detail)
 {
     struct store_state state;
@@ -531,24 +499,6 @@ static int open_parts(struct loop *s, struct error_detail *detail)
         return code;
     atomic_store(&s->durable_frame, state.last_frame);
     return 0;
-}
-
-int loop_take_definitions(struct loop *s, struct error_detail *detail)
-{
-    int code = definitions_dir_read(s->config, take_file, s, detail);
-    if (code == 0)
-        commit(s);
-    return code;
-}
-
-int loop_take_definition(struct loop *s, const struct definition *other, struct error_detail *detail)
-{
-    const struct definition_limits limits = lenient(s);
-    struct definition *definition;
-    int code = definition_read(other->source, &limits, &definition, detail);
-    if (code == 0 && (code = take_file(s, definition, detail)) != 0)
-        definition_destroy(definition);
-    return code;
 }
 
 int loop_open(const struct config *config, struct sidecar *sidecar, unsigned index, struct loop **out,
@@ -583,6 +533,7 @@ void loop_close(struct loop *s)
     core_close(s->core);
     counters_close(s);
     catalog_destroy(s->catalog);
+    schemas_destroy(s->schemas);
     if (s->store != NULL)
         s->store->close(s->store);
     outcalls_finish(s);

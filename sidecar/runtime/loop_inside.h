@@ -7,6 +7,7 @@
 #include "sidecar/config/config.h"
 #include "sidecar/core/catalog.h"
 #include "sidecar/core/core.h"
+#include "sidecar/core/schemas.h"
 #include "sidecar/observe/http.h"
 #include "sidecar/relay/relay.h"
 #include "sidecar/rpc/rpc.h"
@@ -23,6 +24,7 @@ struct loop {
     unsigned index;              /* among them */
     struct clock clock;
     struct catalog *catalog;
+    struct schemas *schemas;
     struct store *store;
     struct core *core;
     struct rpc *rpc;
@@ -49,16 +51,23 @@ struct loop {
 /* ---- loop.c: one loop, for sidecar.c ---- */
 int loop_open(const struct config *config, struct sidecar *sidecar, unsigned index, struct loop **out,
               struct error_detail *detail);
-/* Registers the definitions of definitions_dir, and makes them durable. */
-int loop_take_definitions(struct loop *s, struct error_detail *detail);
-/* Registers a definition that another loop has. */
-int loop_take_definition(struct loop *s, const struct definition *definition, struct error_detail *detail);
+/* Makes durable what was registered before the first turn. */
+void loop_commit(struct loop *s);
 /* Lets what recovery asked for out, and begins to serve; then turns until it is stopped and what it has in flight has ended. */
 void loop_start(struct loop *s);
 void loop_turn(struct loop *s);
 /* From any thread. */
 void loop_stop(struct loop *s);
 void loop_close(struct loop *s);
+
+/* ---- registered.c ---- */
+/* For scan_definitions, with the loop as self: a definition goes to the catalog, with the descriptors that it is pinned to. */
+int registered_recover(void *self, const struct definition_row *row);
+/* Registers the schemas of schemas_dir and the definitions of definitions_dir. */
+int registered_take_files(struct loop *s, struct error_detail *detail);
+/* Registers what another loop has. */
+int registered_take_definition(struct loop *s, const struct definition *definition, struct error_detail *detail);
+int registered_take_schema(struct loop *s, const struct schema_entry *schema, struct error_detail *detail);
 
 /* ---- observer.c ---- */
 void observer_durable(void *self, uint64_t frame, struct bytes records);

@@ -169,14 +169,35 @@ static void tell_ready(const struct config *config, const struct sidecar *sideca
               LOG_NUMBER("definitions", catalog_count(sidecar->loops[0]->catalog)));
 }
 
-/* Loop 0 has the definitions first: what the others lack after a crash, they get from it. */
-static int take_definitions(struct sidecar *sidecar, struct error_detail *detail)
+/* What a loop lacks, from loop 0. Sets that no name stands for any more come as those that definitions are pinned to. */
+static int take_from_first(struct loop *first, struct loop *s, struct error_detail *detail)
 {
-    const struct catalog *catalog = sidecar->loops[0]->catalog;
-    int code = loop_take_definitions(sidecar->loops[0], detail);
-    for (unsigned k = 1; k < sidecar->count; k++)
-        for (uint32_t i = 0; code == 0 && i < catalog_count(catalog); i++)
-            code = loop_take_definition(sidecar->loops[k], catalog_at(catalog, i)->definition, detail);
+    int code = 0;
+    for (uint32_t i = 0; code == 0 && i < catalog_count(first->catalog); i++) {
+        const struct definition *d = catalog_at(first->catalog, i)->definition;
+        const struct schema_set *set =
+            d->schema_hash == NULL ? NULL : schemas_find_set(first->schemas, bytes_of_text(d->schema_hash));
+        struct schema_entry named = {.set = set};
+        if (set != NULL && schemas_find_set(s->schemas, bytes_of_text(set->hash)) == NULL) {
+            snprintf(named.name, sizeof named.name, "%s", d->schema_name);
+            code = registered_take_schema(s, &named, detail);
+        }
+        if (code == 0)
+            code = registered_take_definition(s, d, detail);
+    }
+    for (uint32_t i = 0; code == 0 && i < schemas_count(first->schemas); i++)
+        code = registered_take_schema(s, schemas_at(first->schemas, i), detail);
+    return code;
+}
+
+/* Loop 0 has definitions and schemas first: what the others lack after a crash, they get from it. */
+static int take_registered(struct sidecar *sidecar, struct error_detail *detail)
+{
+    int code = registered_take_files(sidecar->loops[0], detail);
+    if (code == 0)
+        loop_commit(sidecar->loops[0]);
+    for (unsigned k = 1; code == 0 && k < sidecar->count; k++)
+        code = take_from_first(sidecar->loops[0], sidecar->loops[k], detail);
     return code;
 }
 
@@ -225,7 +246,7 @@ int sidecar_open(const struct config *config, struct sidecar **out, struct error
             code = loop_open(&sidecar->configs[k], sidecar, k, &sidecar->loops[k], detail);
     }
     if (code == 0)
-        code = take_definitions(sidecar, detail);
+        code = take_registered(sidecar, detail);
     if (code != 0) {
         sidecar_close(sidecar);
         return code;

@@ -344,12 +344,13 @@ static void start(struct api_world *w, unsigned index)
     loop->index = index;
     loop->disk = memory_disk_create();
     CHECK(memory_store_open(loop->disk, &loop->store, &state, &detail) == 0);
-    CHECK(catalog_create(100, &loop->catalog) == 0);
+    CHECK(catalog_create(100, &loop->catalog) == 0 && schemas_create(100, &loop->schemas) == 0);
     CHECK(core_open(&options, &heap, loop->store, &state, loop->catalog, &world, w->now, &loop->core, &detail) == 0);
     static const struct tags no_tags;
     const struct api_options api = {
         .core = loop->core,
         .catalog = loop->catalog,
+        .schemas = loop->schemas,
         .store = loop->store,
         .rpc = w->rooms[index],
         .rooms = w->rooms,
@@ -398,6 +399,7 @@ void api_world_close(struct api_world *w)
         api_destroy(loop->api);
         core_close(loop->core);
         catalog_destroy(loop->catalog);
+        schemas_destroy(loop->schemas);
         loop->store->close(loop->store);
         memory_disk_destroy(loop->disk);
     }

@@ -39,6 +39,7 @@ struct api_loop {
     struct memory_disk *disk;
     struct store *store;
     struct catalog *catalog;
+    struct schemas *schemas;
     struct core *core;
     struct api *api;
     struct relay *relay;

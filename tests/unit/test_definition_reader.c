@@ -211,7 +211,7 @@ START_TEST(reader__unknown_names_are_refused_with_the_nearest)
                    "did you mean target?");
     assert_refused("nam\xc3\xa9: n\n", "nam??", 1, 1, "did you mean name?");
     assert_refused("colour: red\n", "colour", 1, 1,
-                   "the names here are name, version, deadline, compensation_order, steps");
+                   "the names here are name, version, schema, input, deadline, compensation_order, steps");
     assert_step_refused("action: {metod: /p.S/M}", "steps[0].action.metod", 35, "did you mean method?");
     assert_step_refused("action: /p.S/M, retry: {max_attempts: 3}", "steps[0].retry.max_attempts", 50,
                         "did you mean maxAttempts?");

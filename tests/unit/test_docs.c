@@ -24,18 +24,23 @@ static void read_document(const char *path)
     document[size] = '\0';
 }
 
-/* The first example in YAML of the document. */
-static struct bytes first_example(const char *path)
+/* One of the examples in YAML of the document, which has so many. */
+static struct bytes example(const char *path, unsigned index, unsigned count)
 {
     static const char fence[] = "```yaml\n";
+    struct bytes found = {.at = NULL};
+    unsigned seen = 0;
     read_document(path);
-    const char *start = strstr(document, fence);
-    ck_assert_msg(start != NULL, "%s has no example", path);
-    start += strlen(fence);
-    const char *end = strstr(start, "```");
-    ck_assert_ptr_nonnull(end);
-    ck_assert_msg(strstr(end + 3, fence) == NULL, "%s has an example that is not checked", path);
-    return bytes_of(start, (size_t)(end - start));
+    for (const char *start = document; (start = strstr(start, fence)) != NULL; seen++) {
+        start += strlen(fence);
+        const char *end = strstr(start, "```");
+        ck_assert_ptr_nonnull(end);
+        if (seen == index)
+            found = bytes_of(start, (size_t)(end - start));
+        start = end + 3;
+    }
+    ck_assert_msg(seen == count, "%s has %u examples, and %u are checked", path, seen, count);
+    return found;
 }
 
 static char *printed(void (*print)(FILE *out))
@@ -82,7 +87,7 @@ END_TEST
 START_TEST(docs__the_example_of_a_configuration_is_one)
 {
     struct config *c = NULL;
-    int code = config_read_text(first_example("docs/configuration.md"), &c, &detail);
+    int code = config_read_text(example("docs/configuration.md", 0, 1), &c, &detail);
     ck_assert_msg(code == 0, "%d:%d: %s: %s", detail.line, detail.column, detail.field, detail.text);
     ck_assert_str_eq(c->data_dir, "/var/lib/sagad");
     ck_assert_uint_eq(c->target_count, 3);
@@ -97,7 +102,7 @@ START_TEST(docs__the_example_of_a_definition_is_one)
 {
     struct definition_limits limits = definition_limits_default();
     struct definition *d = NULL;
-    int code = definition_read(first_example("docs/definitions.md"), &limits, &d, &detail);
+    int code = definition_read(example("docs/definitions.md", 0, 2), &limits, &d, &detail);
     ck_assert_msg(code == 0, "%d:%d: %s: %s", detail.line, detail.column, detail.field, detail.text);
     ck_assert_str_eq(d->name, "checkout");
     ck_assert_uint_eq(d->step_count, 4);
@@ -106,6 +111,18 @@ START_TEST(docs__the_example_of_a_definition_is_one)
     ck_assert_int_eq(d->steps[0].compensation.source, REQUEST_OWN_OUTPUT);
     ck_assert(bytes_equal(d->steps[1].action.constant, bytes_of("\x08\x01", 2)));
     ck_assert_uint_eq(d->steps[3].action.source_step, 0);
+    definition_destroy(d);
+}
+END_TEST
+
+START_TEST(docs__the_example_of_a_typed_definition_is_one)
+{
+    struct definition_limits limits = definition_limits_default();
+    struct definition *d = NULL;
+    int code = definition_read(example("docs/definitions.md", 1, 2), &limits, &d, &detail);
+    ck_assert_msg(code == 0, "%d:%d: %s: %s", detail.line, detail.column, detail.field, detail.text);
+    ck_assert_str_eq(d->schema_name, "shop");
+    ck_assert_str_eq(d->input_name, "shop.v1.Order");
     definition_destroy(d);
 }
 END_TEST
@@ -143,6 +160,7 @@ int main(void)
     tcase_add_test(documents, docs__the_tables_are_the_table);
     tcase_add_test(documents, docs__the_example_of_a_configuration_is_one);
     tcase_add_test(documents, docs__the_example_of_a_definition_is_one);
+    tcase_add_test(documents, docs__the_example_of_a_typed_definition_is_one);
     tcase_add_test(documents, docs__retry_defaults_are_told_right);
     suite_add_tcase(suite, documents);
     SRunner *runner = srunner_create(suite);

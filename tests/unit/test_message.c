@@ -78,7 +78,7 @@ START_TEST(schema__types_fields_and_methods_are_found)
     ck_assert(shapes_field(order, "counts")->map && shapes_field(order, "shifts")->packed);
     ck_assert(!shapes_field(shapes_type(schema, "Numbers"), "xs")->packed);
     ck_assert_str_eq((const char *)shapes_field(shapes_type(schema, "Address"), "zip_code")->json_name.at, "zip");
-    const struct method *m = schema_method(schema, bytes_of_text("/shapes.Shop/Follow"));
+    const struct method_type *m = schema_method(schema, bytes_of_text("/shapes.Shop/Follow"));
     ck_assert(m != NULL && m->server_streaming && !m->client_streaming && m->input == order);
     ck_assert(schema_method(schema, bytes_of_text("/shapes.Shop/Old"))->deprecated);
     static const char *const none[] = {"/shapes.Shop/None", "/shapes.None/Follow", "shapes.Shop/Follow", "/", "", "//"};

@@ -1,0 +1,199 @@
+"""Definitions that know their messages: schemas registered and kept, inputs checked, JSON in and out."""
+import hashlib
+import json
+import os
+import tempfile
+
+import grpc
+
+import shapes
+from harness import Case, Sidecar, definition, fail, step
+from shapes import Line, Order, Receipt, TYPED
+
+Code = grpc.StatusCode
+SET = shapes.SHOP.SerializeToString()
+INPUT = '{"orderId": "A-1", "lines": [{"sku": "x", "quantity": 2}], "totalCents": "9007199254740993", "at": "2026-11-28T00:50:00Z"}'
+
+
+def order():
+    made = Order(order_id="A-1", lines=[Line(sku="x", quantity=2)], total_cents=9007199254740993)
+    made.at.FromJsonString("2026-11-28T00:50:00Z")
+    return made
+
+
+class Typed(Case):
+    options = {"default_compensation_retry": {"maxAttempts": 3, "initialBackoff": "1ms", "maxBackoff": "5ms"},
+               "default_retry": {"maxAttempts": 2, "initialBackoff": "1ms", "maxBackoff": "5ms"}}
+
+    def setUp(self):
+        super().setUp()
+        self.client.RegisterSchema(name="typed", descriptors=SET)
+        self.shop.on("/typed.v1.Shop/Reserve", lambda call: Receipt(receipt_id="R").SerializeToString())
+
+    def define(self):
+        name = self.id().rsplit(".", 1)[1]
+        self.client.register(TYPED % name)
+        return name
+
+    # ---- schemas ----
+
+    def test_schema_registered_and_shown(self):
+        answer = self.client.RegisterSchema(name="shown", descriptors=SET)
+        self.assertEqual(hashlib.sha256(SET).hexdigest(), answer.hash)
+        self.assertFalse(answer.already_registered)
+        self.assertTrue(self.client.RegisterSchema(name="shown", descriptors=SET).already_registered)
+        for shown in (self.client.GetSchema(name="shown"), self.client.GetSchema(hash=answer.hash)):
+            self.assertEqual((answer.hash, SET, ["typed.v1.Shop"], 4),
+                             (shown.hash, shown.descriptors, list(shown.services), shown.message_count))
+        page = self.client.ListSchemas(page_size=1)
+        names = [s.name for s in page.schemas]
+        while page.next_page_token:
+            page = self.client.ListSchemas(page_size=1, page_token=page.next_page_token)
+            names += [s.name for s in page.schemas]
+            self.assertEqual(b"", page.schemas[0].descriptors)
+        self.assertEqual(sorted(names), names)
+        self.assertIn("shown", names)
+        dry = self.client.RegisterSchema(name="dry", descriptors=SET, dry_run=True)
+        self.assertEqual(answer.hash, dry.hash)
+        self.refused("NOT_FOUND", "SCHEMA_NOT_FOUND", self.client.GetSchema, name="dry")
+
+    def test_schema_refused(self):
+        refused = lambda reason, field, **fields: self.refused(
+            "INVALID_ARGUMENT" if reason == "INVALID_ARGUMENT" else "RESOURCE_EXHAUSTED", reason, self.client.RegisterSchema,
+            field=field, **fields)
+        refused("INVALID_ARGUMENT", "name", name="no name", descriptors=SET)
+        self.assertIn("FileDescriptorSet", refused("INVALID_ARGUMENT", None, name="bad", descriptors=b"nonsense").text)
+        self.assertIn("include_imports", refused("INVALID_ARGUMENT", None, name="bad",
+                                                 descriptors=type(shapes.SHOP)(file=[shapes.SHOP.file[1]]).SerializeToString()).text)
+        refused("PAYLOAD_BYTES_MAX", None, name="bad", descriptors=b"\0" * (1 << 20 | 1))
+        self.refused("INVALID_ARGUMENT", "INVALID_ARGUMENT", self.client.GetSchema)
+
+    def test_schemas_max(self):
+        sidecar = Sidecar(schemas_max=1)
+        try:
+            sidecar.client.RegisterSchema(name="one", descriptors=SET)
+            self.refused("RESOURCE_EXHAUSTED", "SCHEMAS_MAX", sidecar.client.RegisterSchema, name="one",
+                         descriptors=shapes.shop(["note"]).SerializeToString())
+            self.refused("RESOURCE_EXHAUSTED", "SCHEMAS_MAX", sidecar.client.RegisterSchema, name="two", descriptors=SET)
+        finally:
+            sidecar.close()
+
+    def test_schemas_dir(self):
+        with tempfile.TemporaryDirectory() as directory:
+            with open(os.path.join(directory, "typed.binpb"), "wb") as f:
+                f.write(SET)
+            with open(os.path.join(directory, "readme.txt"), "w") as f:
+                f.write("not one")
+            definitions = os.path.join(directory, "definitions")
+            os.mkdir(definitions)
+            with open(os.path.join(definitions, "a.yaml"), "w") as f:
+                f.write(TYPED % "from_files")
+            sidecar = Sidecar(schemas_dir=directory, definitions_dir=definitions, targets={"shop": self.shop.address})
+            try:
+                self.assertEqual("typed.v1.Order", sidecar.client.GetDefinition(name="from_files").input)
+                sidecar.stop()
+                with open(os.path.join(directory, "bad.binpb"), "w") as f:
+                    f.write("nonsense")
+                code, text = sidecar.refuse()
+                self.assertNotEqual(0, code)
+                self.assertIn("bad.binpb", text)
+                os.unlink(os.path.join(directory, "bad.binpb"))
+                sidecar.start()
+                self.assertState("COMMITTED", sidecar.client.run("from_files", input_json="{}"))
+            finally:
+                sidecar.close()
+
+    # ---- definitions ----
+
+    def test_definition_says_its_types(self):
+        shown = self.client.GetDefinition(name=self.define())
+        self.assertEqual(("typed", hashlib.sha256(SET).hexdigest(), "typed.v1.Order"), (shown.schema, shown.schema_hash, shown.input))
+        self.client.register(definition("untyped", step("a")))
+        shown = self.client.GetDefinition(name="untyped")
+        self.assertEqual(("", "", ""), (shown.schema, shown.schema_hash, shown.input))
+
+    def test_definition_refused(self):
+        refused = lambda text: self.refused("INVALID_ARGUMENT", "INVALID_ARGUMENT", self.client.register, text)
+        failure = self.refused("NOT_FOUND", "SCHEMA_NOT_FOUND", self.client.register, (TYPED % "x").replace("schema: typed", "schema: typd"))
+        self.assertIn("sagactl schema register", failure.text)
+        self.assertIn("did you mean /typed.v1.Shop/Reserve?", refused((TYPED % "x").replace("Shop/Reserve", "Shop/Reserv")).text)
+        self.assertIn("streams", refused((TYPED % "x").replace("Shop/Reserve", "Shop/Follow")).text)
+        self.assertIn("takes a typed.v1.Receipt, and the saga's input is a typed.v1.Order",
+                      refused((TYPED % "x").replace("Shop/Reserve", "Shop/Release")).text)
+
+    def test_definition_stays_with_its_descriptors(self):
+        """Its name stands for other types by now, and the sidecar starts anew: the definition is as it was."""
+        sidecar = Sidecar(targets={"shop": self.shop.address})
+        try:
+            first = sidecar.client.RegisterSchema(name="typed", descriptors=SET).hash
+            sidecar.client.register(TYPED % "stays")
+            second = sidecar.client.RegisterSchema(name="typed", descriptors=shapes.shop(["note"]).SerializeToString()).hash
+            sidecar.client.register(TYPED % "follows")
+            self.assertNotEqual(first, second)
+            for _ in range(2):
+                self.assertEqual(first, sidecar.client.GetDefinition(name="stays").schema_hash)
+                self.assertEqual(second, sidecar.client.GetDefinition(name="follows").schema_hash)
+                self.assertEqual(second, sidecar.client.GetSchema(name="typed").hash)
+                self.assertEqual(SET, sidecar.client.GetSchema(hash=first).descriptors)
+                self.refused("INVALID_ARGUMENT", "INVALID_ARGUMENT", sidecar.client.Start, definition="stays", input_json='{"note": "x"}')
+                self.assertState("COMMITTED", sidecar.client.run("follows", input_json='{"note": "x"}'))
+                # The same text again is fine, though its schema's name stands for another set.
+                self.assertTrue(sidecar.client.register(TYPED % "stays").already_registered)
+                sidecar.kill()
+                sidecar.start()
+        finally:
+            sidecar.close()
+
+    # ---- input and JSON ----
+
+    def test_start_with_json(self):
+        name = self.define()
+        saga = self.client.run(name, input_json=INPUT)
+        self.assertState("COMMITTED", saga)
+        self.assertEqual(order(), Order.FromString(self.shop.of(saga.id)[0].request))
+        # JSON and bytes are one input.
+        first = self.client.Start(definition=name, request_id="r", input_json=INPUT)
+        again = self.client.Start(definition=name, request_id="r", input=self.shop.of(saga.id)[0].request)
+        self.assertEqual((first.saga_id, True), (again.saga_id, again.already_started))
+
+    def test_input_refused(self):
+        name = self.define()
+        refused = lambda field, **fields: self.refused("INVALID_ARGUMENT", "INVALID_ARGUMENT", self.client.Start, definition=name,
+                                                       field=field, **fields).text
+        self.assertIn("there is no such field in typed.v1.Line (line 1, column 31)",
+                      refused("input_json.lines[1].skew", input_json='{"lines": [{"sku": "a"}, {    "skew": 1}]}'))
+        self.assertIn("out of the range of int32", refused("input_json.lines[0].quantity", input_json='{"lines": [{"quantity": 2147483648}]}'))
+        self.assertIn("the JSON ends too early", refused("input_json", input_json="{"))
+        self.assertIn("either", refused("input_json", input_json="{}", input=b"\x0a\x00"))
+        self.assertIn("UTF-8", refused("input.lines[0].sku", input=b"\x12\x03\x0a\x01\xff"))
+        self.assertIn("typed.v1.Order has no field 9", refused("input", input=b"\x48\x01"))
+        self.assertIn("the bytes are no message", refused("input", input=b"\xff"))
+        self.client.register(definition("without", step("a")))
+        self.refused("INVALID_ARGUMENT", "INVALID_ARGUMENT", self.client.Start, definition="without", input_json="{}", field="input_json")
+
+    def test_get_as_json(self):
+        name = self.define()
+        saga = self.client.run(name, input_json=INPUT)
+        shown = self.client.Get(saga_id=saga.id, include_payloads=True, payloads_as_json=True).saga
+        self.assertEqual(json.loads(INPUT), json.loads(shown.input_json))
+        self.assertEqual({"receiptId": "R"}, json.loads(shown.steps[0].output_json))
+        self.assertEqual(order(), Order.FromString(shown.input))
+        for fields in ({}, {"include_payloads": True}, {"payloads_as_json": True}):
+            shown = self.client.Get(saga_id=saga.id, **fields).saga
+            self.assertEqual(("", ""), (shown.input_json, shown.steps[0].output_json))
+
+    def test_output_that_is_no_message(self):
+        """What a participant answers is kept as it is, and has no JSON when it is none."""
+        self.shop.on("/typed.v1.Shop/Reserve", lambda call: b"\xff\xff")
+        saga = self.client.run(self.define(), input_json="{}")
+        shown = self.client.Get(saga_id=saga.id, include_payloads=True, payloads_as_json=True).saga
+        self.assertEqual((b"\xff\xff", "", "{}"), (shown.steps[0].output, shown.steps[0].output_json, shown.input_json))
+
+    def test_undo(self):
+        name = self.define() + "2"
+        self.client.register(TYPED % name + "  - {name: fails, after: [reserve], target: shop, action: /typed.v1.Shop/Reserve}\n")
+        answers = iter([Receipt(receipt_id="R").SerializeToString()])
+        self.shop.on("/typed.v1.Shop/Reserve", lambda call: next(answers) if call.step == "reserve" else fail(Code.NOT_FOUND)(call))
+        saga = self.client.run(name, input_json=INPUT)
+        self.assertState("COMPENSATED", saga)
+        self.assertEqual(b"\x0a\x01R", self.shop.of(saga.id, "compensation")[0].request)

@@ -1,0 +1,123 @@
+/* A definition that knows its messages: schema, input, methods, and what each is sent. */
+#include "sidecar/definition/reader.h"
+#include "tests/support/shapes.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static struct schema *schema;
+static struct error_detail detail;
+static struct definition_limits limits;
+
+static const struct schema *find(void *self, const char *name, const char **hash)
+{
+    (void)self;
+    *hash = "cafe";
+    return strcmp(name, "shapes") == 0 ? schema : NULL;
+}
+
+static void setup(void)
+{
+    schema = shapes_schema();
+    limits = definition_limits_default();
+    limits.schemas.find = find;
+}
+
+static void teardown(void)
+{
+    schema_destroy(schema);
+}
+
+#define HEAD "name: n\nversion: 1.0.0\nschema: shapes\ninput: shapes.Order\nsteps:\n"
+
+static void assert_refused(int expected, const char *text, const char *field, int line, const char *words)
+{
+    struct definition *d = NULL;
+    int code = definition_read(bytes_of_text(text), &limits, &d, &detail);
+    ck_assert_msg(code == expected && d == NULL, "%s: %d", text, code);
+    ck_assert_msg(strcmp(detail.text, words) == 0, "%s: %s", text, detail.text);
+    ck_assert_str_eq(detail.field, field);
+    ck_assert_int_eq(detail.line, line);
+}
+
+START_TEST(typed__methods_and_input_are_found)
+{
+    struct definition *d = NULL;
+    const char *text =
+        HEAD "  - {name: a, target: t, action: /shapes.Shop/Reserve}\n"
+             "  - {name: b, after: [a], target: t, action: {method: /shapes.Shop/Old, request: {output: a}},\n"
+             "     compensation: {method: /shapes.Shop/Old, request: own_output}}\n";
+    ck_assert_msg(definition_read(bytes_of_text(text), &limits, &d, &detail) == 0, "%s: %s", detail.field, detail.text);
+    ck_assert_str_eq(d->schema_name, "shapes");
+    ck_assert_str_eq(d->schema_hash, "cafe");
+    ck_assert_ptr_eq(d->schema, schema);
+    ck_assert_str_eq(d->input_name, "shapes.Order");
+    ck_assert_ptr_eq(d->input, shapes_type(schema, "Order"));
+    ck_assert_ptr_eq(d->steps[0].action.called->input, d->input);
+    ck_assert_ptr_eq(d->steps[1].compensation.called, schema_method(schema, bytes_of_text("/shapes.Shop/Old")));
+    definition_destroy(d);
+}
+END_TEST
+
+/* A typed definition is read without its descriptors, too, as lint does: then only its form is checked. */
+START_TEST(typed__without_descriptors_only_the_form_is_checked)
+{
+    struct definition *d = NULL;
+    limits.schemas.find = NULL;
+    const char *text = HEAD "  - {name: a, target: t, action: /no.Such/Method}\n";
+    ck_assert_int_eq(definition_read(bytes_of_text(text), &limits, &d, &detail), 0);
+    ck_assert(d->schema == NULL && d->schema_hash == NULL && d->input == NULL && d->steps[0].action.called == NULL);
+    ck_assert_str_eq(d->input_name, "shapes.Order");
+    definition_destroy(d);
+}
+END_TEST
+
+START_TEST(typed__what_does_not_agree_is_refused)
+{
+    assert_refused(E_SCHEMA_NOT_FOUND, "name: n\nversion: 1.0.0\nschema: none\nsteps: []\n", "schema", 3,
+                   "no schema named \"none\" is registered; register one with sagactl schema register");
+    assert_refused(E_ARGUMENT, "name: n\nversion: 1.0.0\ninput: shapes.Order\nsteps: []\n", "input", 3,
+                   "a type needs a schema; name the one that has it with schema");
+    assert_refused(E_ARGUMENT, "name: n\nversion: 1.0.0\nschema: shapes\ninput: shapes.Ordr\nsteps: []\n", "input", 4,
+                   "the schema shapes has no message \"shapes.Ordr\"; did you mean shapes.Order?");
+    assert_refused(E_ARGUMENT, "name: n\nversion: 1.0.0\nschema: shapes\ninput: shapes.Order.CountsEntry\nsteps: []\n",
+                   "input", 4, "the schema shapes has no message \"shapes.Order.CountsEntry\"");
+    assert_refused(E_ARGUMENT, HEAD "  - {name: a, target: t, action: /shapes.Shop/Reserv}\n", "steps[0].action", 6,
+                   "the schema shapes has no such method; did you mean /shapes.Shop/Reserve?");
+    assert_refused(E_ARGUMENT, HEAD "  - {name: a, target: t, action: {method: /other.Thing/Do}}\n",
+                   "steps[0].action.method", 6, "the schema shapes has no such method");
+    assert_refused(E_ARGUMENT, HEAD "  - {name: a, target: t, action: /shapes.Shop/Follow}\n", "steps[0].action", 6,
+                   "is a method of streams; a step calls unary methods");
+    assert_refused(E_ARGUMENT, HEAD "  - {name: a, target: t, action: /shapes.Shop/Old}\n", "steps[0].action", 6,
+                   "/shapes.Shop/Old takes a shapes.Line, and the saga's input is a shapes.Order");
+    assert_refused(
+        E_ARGUMENT,
+        HEAD "  - {name: a, target: t, action: /shapes.Shop/Reserve}\n"
+             "  - {name: b, after: [a], target: t, action: {method: /shapes.Shop/Reserve, request: {output: a}}}\n",
+        "steps[1].action.request", 7, "/shapes.Shop/Reserve takes a shapes.Order, and a is a shapes.Line");
+    assert_refused(E_ARGUMENT,
+                   HEAD "  - {name: a, target: t, action: {method: /shapes.Shop/Old, request: {constant: x}}}\n",
+                   "steps[0].action.request", 6, "is no shapes.Line: the bytes are no message");
+    assert_refused(E_ARGUMENT,
+                   HEAD
+                   "  - {name: a, target: t, action: {method: /shapes.Shop/Old, request: {constant_base64: SAE=}}}\n",
+                   "steps[0].action.request", 6, "is no shapes.Line: shapes.Line has no field 9");
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("definition_typed");
+    TCase *tests = tcase_create("typed");
+    tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_add_test(tests, typed__methods_and_input_are_found);
+    tcase_add_test(tests, typed__without_descriptors_only_the_form_is_checked);
+    tcase_add_test(tests, typed__what_does_not_agree_is_refused);
+    suite_add_tcase(suite, tests);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
