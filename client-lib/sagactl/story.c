@@ -153,6 +153,11 @@ void story_tell(const struct screen *s, const Saga__V1__Event *e, struct story_l
         add_answer(line, s, e);
         line->paint = words_compensation_paint(e->compensation);
         return;
+    case SAGA__V1__EVENT_TYPE__EVENT_TYPE_UNREACHED:
+        line->side = STORY_WHOLE;
+        add(line, "%s waits for its target", step);
+        add_answer(line, s, e);
+        return;
     default:
         line->side = STORY_WHOLE;
         tell_whole(s, e, step, line);

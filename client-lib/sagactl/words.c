@@ -28,8 +28,18 @@ static const struct word compensations[] = {
 };
 
 static const char *const reasons[] = {
-    "",          "action rejected",      "action unknown",      "deadline passed",   "lease lapsed",
-    "cancelled", "aborted by its owner", "compensation failed", "cannot go forward", "pivot unknown",
+    "",
+    "action rejected",
+    "action unknown",
+    "deadline passed",
+    "lease lapsed",
+    "cancelled",
+    "aborted by its owner",
+    "compensation failed",
+    "cannot go forward",
+    "pivot unknown",
+    "target unreachable",
+    "attempts spent",
 };
 
 static struct word word_of(const struct word *words, size_t count, int number)

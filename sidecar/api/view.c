@@ -73,8 +73,8 @@ _Static_assert((int)SAGA__V1__SAGA_STATE__SAGA_STATE_RESOLVED == SAGA_RESOLVED, 
 _Static_assert((int)SAGA__V1__ACTION_STATE__ACTION_STATE_SKIPPED == SAGA_ACTION_SKIPPED, "action states");
 _Static_assert((int)SAGA__V1__COMPENSATION_STATE__COMPENSATION_STATE_SKIPPED == SAGA_COMPENSATION_SKIPPED,
                "compensation states");
-_Static_assert((int)SAGA__V1__REASON__REASON_PIVOT_UNKNOWN == REASON_PIVOT_UNKNOWN, "reasons");
-_Static_assert((int)SAGA__V1__EVENT_TYPE__EVENT_TYPE_SKIPPED == RECORD_SKIPPED, "event types");
+_Static_assert((int)SAGA__V1__REASON__REASON_ATTEMPTS_SPENT == REASON_ATTEMPTS_SPENT, "reasons");
+_Static_assert((int)SAGA__V1__EVENT_TYPE__EVENT_TYPE_UNREACHED == RECORD_UNREACHED, "event types");
 _Static_assert((int)SAGA__V1__SAGA_MODE__SAGA_MODE_ENLISTED == SAGA_ENLISTED, "modes");
 
 /* ---- steps ---- */
@@ -120,7 +120,7 @@ static char *undo_text(struct arena *a, const struct saga *s)
 }
 
 /* What a step of a live saga waits for, or "". */
-static char *waiting_text(struct arena *a, const struct saga *s, unsigned index)
+static char *waiting_text(struct arena *a, const struct engine *e, const struct saga *s, unsigned index)
 {
     const struct step *step = &s->steps[index];
     bool back = step->compensation != SAGA_COMPENSATION_NONE;
@@ -143,6 +143,8 @@ static char *waiting_text(struct arena *a, const struct saga *s, unsigned index)
         return arena_format(a, "a resume of the saga");
     if (s->definition == NULL && !back)
         return arena_format(a, "its owner to settle it");
+    if (step->queued && engine_target_down(e, (uint16_t)call->target_index))
+        return arena_format(a, "target %s, which cannot be reached", call->target);
     if (step->queued)
         return arena_format(a, "a free place among the calls to target %s", call->target);
     if (back)
@@ -186,7 +188,7 @@ static Saga__V1__Step *view_step(struct arena *a, const struct saga *s, const st
     m->compensation_attempts = step->compensation_attempts + (step->permitted && !action_out);
     if (!set_text(a, &m->name, saga_step_name(s, index)))
         return NULL;
-    m->waiting_for = engine == NULL ? EMPTY : waiting_text(a, s, index);
+    m->waiting_for = engine == NULL ? EMPTY : waiting_text(a, engine, s, index);
     if (m->waiting_for == NULL || ((flags & VIEW_PAYLOADS) != 0 && !set_bytes(a, &m->output, step->output)))
         return NULL;
     if ((flags & VIEW_JSON) != 0 && step->action == SAGA_ACTION_DONE)
@@ -272,7 +274,8 @@ bool view_add_history(struct arena *a, Saga__V1__Saga *saga, const struct timeli
         if (begins && step->started_at == NULL && !set_time(a, &step->started_at, r->at))
             return false;
         bool answer = r->type == RECORD_ACTION_FAILED || r->type == RECORD_ACTION_ENDED ||
-                      r->type == RECORD_COMPENSATION_FAILED || r->type == RECORD_COMPENSATION_ENDED;
+                      r->type == RECORD_COMPENSATION_FAILED || r->type == RECORD_COMPENSATION_ENDED ||
+                      r->type == RECORD_UNREACHED;
         if (!answer || r->status == 0)
             continue;
         step->last_status = r->status;

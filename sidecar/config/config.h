@@ -74,6 +74,7 @@ struct config {
     struct span enlisted_lease_default;
     struct span deadline_max;
     struct span pushback_max;
+    struct span target_wait;
     struct retry_policy default_retry;
     struct retry_policy default_compensation_retry;
     struct span retention;

@@ -19,7 +19,7 @@ int core_reply(struct core *c, const struct reply_effect *reply, const struct er
 
 static bool is_request(uint8_t type)
 {
-    return type != EVENT_ANSWER && type != EVENT_TICK;
+    return type != EVENT_ANSWER && type != EVENT_TICK && type != EVENT_TARGET;
 }
 
 static int refuse(struct core *c, const struct event *event, int code, const char *field)

@@ -2,6 +2,10 @@
 #include "sidecar/base/grpc_status.h"
 #include "sidecar/engine/engine_inside.h"
 
+/* Of those that have waited long enough for a target that is down, so many try their luck at once, and the next after so long. */
+#define WAITED_TRIES_MAX 16
+#define WAITED_AGAIN     SPAN_MS(100)
+
 struct record advance_record(const struct turn *t, const struct saga *s, uint8_t type, unsigned step)
 {
     struct record r = {.type = type, .saga = s->id, .at = t->now, .step = (uint16_t)step};
@@ -90,8 +94,14 @@ static void leave(const struct turn *t, struct saga *s, unsigned index, uint8_t 
 
     t->engine->counts.calls++;
     step->on_wire = true;
-    if (call->target_index >= 0)
-        target_enter(&t->engine->targets[call->target_index], step);
+    if (call->target_index >= 0) {
+        struct target *target = &t->engine->targets[call->target_index];
+        if (!target->down)
+            step->queued_at = (struct instant){0};
+        if (step->ticket == 0)
+            step->ticket = ++target->tickets;
+        target_enter(target, step);
+    }
     struct effect effect = {
         .type = EFFECT_CALL,
         .as.call =
@@ -115,6 +125,17 @@ static void leave(const struct turn *t, struct saga *s, unsigned index, uint8_t 
     t->out->add_effect(t->out->self, &effect, NULL);
 }
 
+/* When the first that waits for a target that is down has waited long enough. */
+static void set_target_timer(const struct turn *t, struct target *target)
+{
+    struct instant due = INSTANT_NEVER;
+    if (target->down && target->first != NULL)
+        due = instant_after(instant_max(target->first->queued_at, target->down_since), t->engine->options.target_wait);
+    if (!instant_before(t->now, due))
+        due = instant_after(t->now, WAITED_AGAIN); /* more have than may leave at once */
+    timers_set(&t->engine->timers, &target->timer, due);
+}
+
 /* Lets an attempt leave, or queues it at its target. */
 static void call(const struct turn *t, struct saga *s, unsigned index, uint8_t phase)
 {
@@ -123,8 +144,10 @@ static void call(const struct turn *t, struct saga *s, unsigned index, uint8_t p
     const struct call_spec *spec = saga_step_call(s, index, phase);
     struct target *target = spec->target_index >= 0 ? &t->engine->targets[spec->target_index] : NULL;
     if (target != NULL && target_busy(target) && !DEFECT(BULKHEAD_IGNORED)) {
-        target_queue(target, &s->steps[index]);
+        target_queue(target, &s->steps[index], t->now);
         t->engine->counts.waiting++;
+        if (target->down)
+            set_target_timer(t, target);
     } else {
         leave(t, s, index, phase, spec);
     }
@@ -278,7 +301,7 @@ void advance_stuck(const struct turn *t, struct saga *s, uint8_t reason, unsigne
     saga_check(s);
 }
 
-void advance_action_failed(const struct turn *t, struct saga *s, unsigned index)
+void advance_action_failed(const struct turn *t, struct saga *s, unsigned index, uint8_t rejected)
 {
     if (s->state != SAGA_RUNNING)
         return;
@@ -289,7 +312,7 @@ void advance_action_failed(const struct turn *t, struct saga *s, unsigned index)
     else if (pivot && unknown && !saga_step_has_compensation(s, index))
         advance_stuck(t, s, REASON_PIVOT_UNKNOWN, index);
     else
-        advance_turn_back(t, s, unknown ? REASON_ACTION_UNKNOWN : REASON_ACTION_REJECTED, index, bytes_of(NULL, 0),
+        advance_turn_back(t, s, unknown ? REASON_ACTION_UNKNOWN : rejected, index, bytes_of(NULL, 0),
                           bytes_of(NULL, 0));
 }
 
@@ -367,18 +390,54 @@ void advance(const struct turn *t, struct saga *s)
     CHECK(s->timer.slot == 0 || !saga_ended(s));
 }
 
+/* The first in the queue leaves, unless its saga's time is over. */
+static void first_leaves(const struct turn *t, struct target *target)
+{
+    struct step *step = target->first;
+    struct saga *s = step->saga;
+    unsigned index = (unsigned)(step - s->steps);
+    expire(t, s);
+    if (step->queued) {
+        uint8_t phase = phase_of(step);
+        unqueue(t, step);
+        leave(t, s, index, phase, saga_step_call(s, index, phase));
+    }
+    advance(t, s);
+}
+
+static bool may_leave(const struct turn *t, const struct target *target)
+{
+    return target->places_taken < target->places && target->first != NULL && !t->engine->holding;
+}
+
 void advance_target_free(const struct turn *t, struct target *target)
 {
-    while (target->places_taken < target->places && target->first != NULL && !t->engine->holding) {
-        struct step *step = target->first;
-        struct saga *s = step->saga;
-        unsigned index = (unsigned)(step - s->steps);
-        expire(t, s);
-        if (step->queued) {
-            uint8_t phase = phase_of(step);
-            unqueue(t, step);
-            leave(t, s, index, phase, saga_step_call(s, index, phase));
-        }
-        advance(t, s);
+    while (!target->down && may_leave(t, target))
+        first_leaves(t, target);
+}
+
+void advance_target_down(const struct turn *t, struct target *target)
+{
+    if (!target->down) {
+        target->down = true;
+        target->down_since = t->now;
     }
+    set_target_timer(t, target);
+}
+
+void advance_target_back(const struct turn *t, struct target *target)
+{
+    target->down = DEFECT(TARGET_STAYS_DOWN);
+    set_target_timer(t, target);
+    advance_target_free(t, target);
+}
+
+void advance_target_waited(const struct turn *t, struct target *target)
+{
+    struct span wait = t->engine->options.target_wait;
+    for (unsigned i = 0; i < WAITED_TRIES_MAX && target->down && may_leave(t, target) &&
+                         target_waited(target, target->first, t->now).us >= wait.us;
+         i++)
+        first_leaves(t, target);
+    set_target_timer(t, target);
 }

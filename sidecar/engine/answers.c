@@ -58,6 +58,31 @@ static bool in_time(const struct saga *s, unsigned step, bool maybe_executed, st
     return instant_before(next_at, s->deadline) || saga_past_pivot(s) || (maybe_executed && forward_only(s, step));
 }
 
+/* An attempt that has waited for its target, and could not reach it even now. */
+static bool gave_up_waiting(const struct turn *t, const struct event *event)
+{
+    return event->unreached && t->engine->options.target_wait.us > 0;
+}
+
+/* Whether an attempt that could not reach its target waits for it, and does not count. */
+static bool waits(const struct turn *t, struct saga *s, const struct event *event, struct target *target)
+{
+    struct step *step = &s->steps[event->step_index];
+    if (!event->unreached || target == NULL || (event->phase == SAGA_PHASE_ACTION && s->state == SAGA_COMPENSATING))
+        return false;
+    if (step->queued_at.us == 0 || !target->down) /* it was back meanwhile: the wait begins anew */
+        step->queued_at = t->now;
+    return target_waited(target, step, t->now).us < t->engine->options.target_wait.us && !DEFECT(UNREACHED_COUNTS);
+}
+
+static void wait_for_target(const struct turn *t, struct saga *s, const struct event *event, struct target *target)
+{
+    struct record r = ended_attempt(t, s, event, RECORD_UNREACHED);
+    call_over(t, s, event);
+    advance_emit(t, s, &r);
+    advance_target_down(t, target);
+}
+
 static int action_done(const struct turn *t, struct saga *s, const struct event *event)
 {
     struct record r = ended_attempt(t, s, event, RECORD_ACTION_ENDED);
@@ -95,7 +120,8 @@ static void action_not_done(const struct turn *t, struct saga *s, const struct e
     struct instant next_at = next_attempt_at(t, event, &call->retry);
     bool maybe = unknown || (step->maybe_executed && !DEFECT(LAST_ATTEMPT_DECIDES));
     bool another = answer.retry && event->attempt < call->retry.max_attempts &&
-                   !(event->has_pushback && event->pushback.us < 0) && s->state != SAGA_COMPENSATING;
+                   !(event->has_pushback && event->pushback.us < 0) && s->state != SAGA_COMPENSATING &&
+                   !(gave_up_waiting(t, event) && !saga_past_pivot(s));
     bool again = another && in_time(s, event->step_index, maybe, next_at);
 
     struct record r = ended_attempt(t, s, event, again ? RECORD_ACTION_FAILED : RECORD_ACTION_ENDED);
@@ -116,7 +142,10 @@ static void action_not_done(const struct turn *t, struct saga *s, const struct e
                           bytes_of_text("this step's next attempt would have come after the deadline"),
                           bytes_of(NULL, 0));
     else if (!again && r.action_state != SAGA_ACTION_DONE)
-        advance_action_failed(t, s, event->step_index);
+        advance_action_failed(t, s, event->step_index,
+                              event->unreached ? REASON_UNREACHABLE
+                              : answer.retry   ? REASON_ATTEMPTS_SPENT
+                                               : REASON_ACTION_REJECTED);
 }
 
 static int action_answered(const struct turn *t, struct saga *s, const struct event *event)
@@ -170,18 +199,31 @@ int answers_take(const struct turn *t, const struct event *event)
     CHECK(event->reach <= SAGA_REACH_NOT_BEGUN);
     CHECK(event->attempt == (action ? step->action_attempts : step->compensation_attempts) + 1);
 
-    if (action) {
+    CHECK(!event->unreached || event->reach == SAGA_REACH_NONE);
+
+    int target_index = saga_step_call(s, event->step_index, event->phase)->target_index;
+    struct target *target = target_index >= 0 ? &e->targets[target_index] : NULL;
+    bool waiting = waits(t, s, event, target);
+    if (!waiting)
+        target_forget(&s->steps[event->step_index]);
+    if (waiting) {
+        wait_for_target(t, s, event, target);
+    } else if (action) {
         int code = action_answered(t, s, event);
         if (code != 0)
             return code;
     } else {
         compensation_answered(t, s, event, false);
     }
-    int target_index = saga_step_call(s, event->step_index, event->phase)->target_index;
     saga_check_step(s, event->step_index);
     advance(t, s);
-    if (target_index >= 0 && !DEFECT(QUEUE_FORGOTTEN))
-        advance_target_free(t, &e->targets[target_index]);
+    if (target == NULL || DEFECT(QUEUE_FORGOTTEN))
+        return 0;
+    /* Whatever came from the participant shows that it is there; a lost connection shows nothing. */
+    if (target->down && (event->reach == SAGA_REACH_ANSWERED || event->reach == SAGA_REACH_NOT_BEGUN))
+        advance_target_back(t, target);
+    else
+        advance_target_free(t, target);
     return 0;
 }
 

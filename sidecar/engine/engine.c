@@ -54,6 +54,7 @@ int engine_add_target(struct engine *e, const struct target_options *options)
         .timeout = options->timeout,
         .barrier = options->barrier,
         .places = options->max_concurrent_calls,
+        .timer = {.subject = TIMER_OF_TARGET},
     };
     target_check(&e->targets[e->target_count]);
     return (int)e->target_count++;
@@ -63,6 +64,11 @@ const struct target *engine_target(const struct engine *e, uint16_t index)
 {
     CHECK(index < e->target_count);
     return &e->targets[index];
+}
+
+bool engine_target_down(const struct engine *e, uint16_t index)
+{
+    return engine_target(e, index)->down;
 }
 
 int engine_find_target(const struct engine *e, struct bytes name)
@@ -109,7 +115,10 @@ static void tick(const struct turn *t)
         if (timer == NULL || instant_before(t->now, timer->due))
             return;
         timers_check(&t->engine->timers, timer);
-        advance(t, TIMER_HOLDER(timer, struct saga, timer));
+        if (timer->subject == TIMER_OF_TARGET)
+            advance_target_waited(t, TIMER_HOLDER(timer, struct target, timer));
+        else
+            advance(t, TIMER_HOLDER(timer, struct saga, timer));
         CHECK(timer->slot == 0 || instant_before(t->now, timer->due));
     }
 }
@@ -160,6 +169,10 @@ int engine_step(struct engine *e, const struct event *event, const struct engine
         CHECK(!e->holding);
         tick(&turn);
         break;
+    case EVENT_TARGET:
+        CHECK(event->target < e->target_count);
+        advance_target_back(&turn, &e->targets[event->target]);
+        break;
     default:
         CHECK(!"an event type that the engine knows");
     }
@@ -170,7 +183,7 @@ void engine_check(const struct engine *e)
 {
     CHECK(e->counts.live <= e->options.live_sagas_max);
     CHECK(e->counts.stuck <= e->counts.live && e->counts.paused <= e->counts.live);
-    CHECK(e->timers.count <= e->counts.live);
+    CHECK(e->timers.count <= e->counts.live + e->target_count);
     CHECK((e->oldest == NULL) == (e->counts.live == 0) && (e->newest == NULL) == (e->counts.live == 0));
     CHECK(e->target_count <= e->options.targets_max);
     CHECK(e->newest == NULL || e->newest->id.serial <= e->serial);

@@ -22,7 +22,9 @@ struct engine_options {
     uint32_t targets_max;
     struct span enlisted_deadline_default;
     struct span enlisted_lease_default;
-    struct span pushback_max;               /* the longest that a participant's pushback is obeyed */
+    struct span pushback_max; /* the longest that a participant's pushback is obeyed */
+    struct span
+        target_wait; /* for a target that cannot be reached; then an attempt is made that counts. 0: every one counts */
     struct span deadline_max;               /* of deadlines, leases and timeouts that requests ask for */
     struct retry_policy compensation_retry; /* where an enlistment says nothing (max_attempts 0) */
     uint64_t seed;                          /* of the jitter */
@@ -98,6 +100,8 @@ int engine_find_target(const struct engine *e, struct bytes name);
 /* To look at: places taken, calls that wait. index is below the number of targets added. View for the engine's life. */
 struct target;
 const struct target *engine_target(const struct engine *e, uint16_t index);
+/* Whether it cannot be reached, as far as answers have told. */
+bool engine_target_down(const struct engine *e, uint16_t index);
 
 #define TARGET_NONE UINT16_MAX
 

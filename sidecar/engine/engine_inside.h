@@ -20,7 +20,7 @@ struct engine {
     struct saga **by_request;
     uint64_t table_size; /* a power of two */
     struct saga *oldest, *newest;
-    struct saga *came_back; /* the last that came back with an old serial; NULL: none */
+    struct saga *came_back;         /* the last that came back with an old serial; NULL: none */
     struct saga *earliest, *latest; /* in the order in which the journal must keep them */
     struct timers timers;
     uint64_t serial;
@@ -81,8 +81,8 @@ void advance(const struct turn *t, struct saga *s);
 /* RUNNING -> COMPENSATING. quiet_at: until then the owner of an enlisted saga may still be acting (0: it is not). */
 void advance_turn_back(const struct turn *t, struct saga *s, uint8_t reason, unsigned step, struct bytes message,
                        struct bytes actor);
-/* What follows from an action that ended other than DONE. */
-void advance_action_failed(const struct turn *t, struct saga *s, unsigned step);
+/* What follows from an action that ended other than DONE. rejected: the reason if it was certainly not executed. */
+void advance_action_failed(const struct turn *t, struct saga *s, unsigned step, uint8_t rejected);
 void advance_stuck(const struct turn *t, struct saga *s, uint8_t reason, unsigned step);
 /* Takes every step of the saga out of its target's queue. */
 void advance_unqueue(const struct turn *t, struct saga *s);
@@ -90,6 +90,10 @@ void advance_unqueue(const struct turn *t, struct saga *s);
 struct span advance_timeout(const struct turn *t, const struct call_spec *call);
 /* A place of the target may be free: those that have waited longest take it. */
 void advance_target_free(const struct turn *t, struct target *target);
+/* An attempt could not reach the target; one has, or could; and the first in its queue has waited long enough. */
+void advance_target_down(const struct turn *t, struct target *target);
+void advance_target_back(const struct turn *t, struct target *target);
+void advance_target_waited(const struct turn *t, struct target *target);
 
 /* ---- requests.c, operator.c, answers.c: the events ---- */
 void requests_start(const struct turn *t, const struct event *event);

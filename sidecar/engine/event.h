@@ -21,6 +21,7 @@ enum event_type {
     EVENT_RESOLVE,
     EVENT_ANSWER, /* a call that the engine asked for has ended */
     EVENT_TICK,   /* nothing but time: carries out what is due */
+    EVENT_TARGET, /* a target can be reached again, of which an answer said that it could not */
 };
 
 /* One step to enlist. All views. */
@@ -73,7 +74,8 @@ struct event {
     uint16_t step_index;
     uint8_t phase; /* enum saga_phase */
     uint16_t attempt;
-    uint8_t reach; /* enum saga_reach */
+    uint8_t reach;  /* enum saga_reach */
+    bool unreached; /* it never left, because its target could not be reached; EVENT_TARGET follows once it can */
     int status;
     struct instant
         quiet_at; /* with MAYBE: until then the participant may still be at it, as sidecar/base/quiet.h says; else 0 */
@@ -81,6 +83,8 @@ struct event {
     struct bytes output;
     bool has_pushback;    /* grpc-retry-pushback-ms was sent */
     struct span pushback; /* negative: do not retry */
+
+    uint16_t target; /* TARGET: its index */
 };
 
 #endif

@@ -306,6 +306,10 @@ struct saga *fold_apply(struct engine *e, struct saga *s, const struct record *r
     case RECORD_TURNED_BACK:
         turned_back(s, r);
         break;
+    case RECORD_UNREACHED:
+        s->steps[r->step].permitted = false;
+        s->steps[r->step].next_at = r->at;
+        break;
     case RECORD_COMPENSATION_STARTED:
         s->steps[r->step].compensation = SAGA_COMPENSATION_STARTED;
         s->steps[r->step].permitted = true;
@@ -378,6 +382,8 @@ static bool step_in_state(const struct saga *s, const struct record *r)
     case RECORD_COMPENSATION_FAILED:
     case RECORD_COMPENSATION_ENDED:
         return step->compensation == SAGA_COMPENSATION_STARTED && step->permitted;
+    case RECORD_UNREACHED:
+        return step->permitted;
     case RECORD_RETRIED:
         return saga_step_stuck(s, r->step) || saga_step_waits(s, r->step);
     case RECORD_SKIPPED:
@@ -430,7 +436,8 @@ static bool has_step(uint8_t type)
 {
     return type == RECORD_ACTION_STARTED || type == RECORD_ACTION_FAILED || type == RECORD_ACTION_ENDED ||
            type == RECORD_COMPENSATION_STARTED || type == RECORD_COMPENSATION_FAILED ||
-           type == RECORD_COMPENSATION_ENDED || type == RECORD_RETRIED || type == RECORD_SKIPPED;
+           type == RECORD_COMPENSATION_ENDED || type == RECORD_UNREACHED || type == RECORD_RETRIED ||
+           type == RECORD_SKIPPED;
 }
 
 void fold_check_own(const struct record *r)

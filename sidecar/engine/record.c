@@ -23,6 +23,8 @@ const char *record_reason_name(uint8_t reason)
         [REASON_COMPENSATION_FAILED] = "COMPENSATION_FAILED",
         [REASON_FORWARD_FAILED] = "FORWARD_FAILED",
         [REASON_PIVOT_UNKNOWN] = "PIVOT_UNKNOWN",
+        [REASON_UNREACHABLE] = "UNREACHABLE",
+        [REASON_ATTEMPTS_SPENT] = "ATTEMPTS_SPENT",
     };
     return reason < sizeof names / sizeof names[0] && names[reason] != NULL ? names[reason] : "";
 }

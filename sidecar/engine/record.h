@@ -29,7 +29,9 @@ enum record_type {
     RECORD_SKIPPED = 15, /* an operator: likewise, and the step needs no more doing */
     RECORD_MOVED =
         16, /* the `copies` records that follow in this frame are the saga's whole history: older frames need not be kept for it */
-    RECORD_TYPE_COUNT = 17
+    RECORD_UNREACHED =
+        17, /* the attempt that was permitted never left, as its target could not be reached: it does not count */
+    RECORD_TYPE_COUNT = 18
 };
 
 enum saga_state {
@@ -58,6 +60,8 @@ enum saga_reason {
     REASON_COMPENSATION_FAILED = 7,
     REASON_FORWARD_FAILED = 8,
     REASON_PIVOT_UNKNOWN = 9,
+    REASON_UNREACHABLE = 10,
+    REASON_ATTEMPTS_SPENT = 11,
 };
 
 /* "COMMITTED", "ACTION_REJECTED"; "" for REASON_NONE and for numbers outside the tables. */
@@ -78,7 +82,7 @@ struct record {
 
     uint16_t step;              /* index within the saga, or RECORD_NO_STEP */
     uint16_t attempt;           /* of an action or compensation: the attempt that it is about, from 1 */
-    uint8_t status;             /* FAILED, ENDED: gRPC status of that attempt */
+    uint8_t status;             /* FAILED, ENDED, UNREACHED: gRPC status of that attempt */
     uint8_t reason;             /* TURNED_BACK, STUCK: enum saga_reason */
     uint8_t action_state;       /* ACTION_ENDED: enum saga_action_state */
     uint8_t compensation_state; /* COMPENSATION_ENDED: enum saga_compensation_state */

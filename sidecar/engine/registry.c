@@ -11,8 +11,8 @@ int registry_init(struct engine *e)
     size_t bytes = (size_t)size * sizeof(struct saga *);
     e->by_serial = e->memory.take_zeroed(e->memory.self, bytes);
     e->by_request = e->memory.take_zeroed(e->memory.self, bytes);
-    if (timers_init(&e->timers, &e->memory, e->options.live_sagas_max + 1) != 0 || e->by_serial == NULL ||
-        e->by_request == NULL)
+    if (timers_init(&e->timers, &e->memory, e->options.live_sagas_max + e->options.targets_max + 1) != 0 ||
+        e->by_serial == NULL || e->by_request == NULL)
         return E_MEMORY;
     return 0;
 }

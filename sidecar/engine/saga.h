@@ -33,9 +33,11 @@ struct step {
     bool permitted; /* a record permits an attempt to leave, and none tells its end */
 
     /* Volatile: lost with the process. */
-    bool on_wire; /* the owner of the engine was asked to make that call, and has not answered */
-    bool placed;  /* it holds a place at its target */
-    bool queued;  /* it waits for one */
+    bool on_wire;             /* the owner of the engine was asked to make that call, and has not answered */
+    bool placed;              /* it holds a place at its target */
+    bool queued;              /* it waits for one */
+    uint64_t ticket;          /* its turn at the target, from when it first asked until it was answered; 0: none */
+    struct instant queued_at; /* since when it has waited */
     struct step *queue_next, *queue_previous;
     struct saga *saga;
 };

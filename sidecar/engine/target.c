@@ -6,7 +6,7 @@
 
 bool target_busy(const struct target *t)
 {
-    return t->places_taken >= t->places || t->first != NULL;
+    return t->down || t->places_taken >= t->places || t->first != NULL;
 }
 
 void target_enter(struct target *t, struct step *step)
@@ -24,14 +24,31 @@ void target_leave(struct target *t, struct step *step)
     step->placed = false;
 }
 
-void target_queue(struct target *t, struct step *step)
+/* Behind whom the step goes: those whose calls came back are before all others, and no more than there are places. */
+static struct step *place_in_queue(const struct target *t, const struct step *step)
+{
+    if (t->last == NULL || t->last->ticket < step->ticket)
+        return t->last;
+    struct step *next = t->first;
+    while (next->ticket < step->ticket)
+        next = next->queue_next;
+    return next->queue_previous;
+}
+
+void target_queue(struct target *t, struct step *step, struct instant now)
 {
     CHECK(!step->queued && !step->placed);
+    if (step->ticket == 0)
+        step->ticket = ++t->tickets;
+    if (step->queued_at.us == 0)
+        step->queued_at = now;
+    struct step *previous = place_in_queue(t, step);
+    struct step *next = previous == NULL ? t->first : previous->queue_next;
     step->queued = true;
-    step->queue_next = NULL;
-    step->queue_previous = t->last;
-    *(t->last != NULL ? &t->last->queue_next : &t->first) = step;
-    t->last = step;
+    step->queue_previous = previous;
+    step->queue_next = next;
+    *(previous != NULL ? &previous->queue_next : &t->first) = step;
+    *(next != NULL ? &next->queue_previous : &t->last) = step;
     t->waiting++;
     target_check(t);
 }
@@ -48,6 +65,17 @@ void target_unqueue(struct target *t, struct step *step)
     target_check(t);
 }
 
+void target_forget(struct step *step)
+{
+    step->ticket = 0;
+    step->queued_at = (struct instant){0};
+}
+
+struct span target_waited(const struct target *t, const struct step *step, struct instant now)
+{
+    return step->queued_at.us == 0 ? (struct span){0} : instant_since(now, instant_max(step->queued_at, t->down_since));
+}
+
 void target_check(const struct target *t)
 {
     CHECK(t->name != NULL);
@@ -60,4 +88,5 @@ void target_check(const struct target *t)
     CHECK(t->first->queued && t->first->queue_previous == NULL);
     CHECK(t->last->queued && t->last->queue_next == NULL);
     CHECK(t->waiting > 1 || t->first == t->last);
+    CHECK(t->waiting == 1 || t->first->ticket < t->last->ticket);
 }

@@ -11,19 +11,30 @@ struct target {
     bool barrier;        /* its participant refuses actions whose undo has been there, where a call says nothing */
     uint32_t places, places_taken; /* the bulkhead */
     uint32_t waiting;              /* steps in the queue */
-    struct step *first, *last;     /* of the queue */
+    struct step *first, *last;     /* of the queue, by ticket */
+    uint64_t tickets;              /* given out */
+    bool down;                     /* it cannot be reached: nothing leaves, but for what has waited long enough */
+    struct instant down_since;
+    struct timer timer; /* when the first of the queue has, while it is down */
 };
 
-/* Whether a call that comes now has to wait: for a place, or behind those that have waited longer. */
+/* Whether a call that comes now has to wait: for the target, for a place, or behind those that have waited longer. */
 bool target_busy(const struct target *t);
 
 /* The step's attempt takes a place, until target_leave. */
 void target_enter(struct target *t, struct step *step);
 void target_leave(struct target *t, struct step *step);
 
-/* The step goes to the end of the queue, or out of it, wherever it stands. */
-void target_queue(struct target *t, struct step *step);
+/* The step goes into the queue: to its end, or, when it has had its turn before and could not reach the target, to where it stood. Or out of
+ * it, wherever it stands. */
+void target_queue(struct target *t, struct step *step, struct instant now);
 void target_unqueue(struct target *t, struct step *step);
+
+/* The step has had its turn. */
+void target_forget(struct step *step);
+
+/* For how long the step has waited for the target to be back. */
+struct span target_waited(const struct target *t, const struct step *step, struct instant now);
 
 /* Ends the process unless the target is sound. Constant time: the queue is looked at from both ends. */
 void target_check(const struct target *t);

@@ -11,6 +11,7 @@
 /* What a timer is embedded in, and so who is told that it is due. */
 enum timer_subject {
     TIMER_OF_SAGA = 1,
+    TIMER_OF_TARGET,
 };
 
 struct timer {

@@ -56,7 +56,7 @@ const char *codec_field_at_fault(const struct record *r)
         return "serial";
     if (r->step >= STEPS_LIMIT && r->step != RECORD_NO_STEP)
         return "step";
-    if (r->reason > REASON_PIVOT_UNKNOWN)
+    if (r->reason > REASON_ATTEMPTS_SPENT)
         return "reason";
     if (r->action_state > ACTION_STATE_MAX || (r->type == RECORD_ACTION_ENDED && r->action_state == 0))
         return "action_state";

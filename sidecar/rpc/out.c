@@ -165,6 +165,10 @@ static void answer(struct rpc_out *out)
     int code;
     if (out->status != GRPC_STATUS_OK) {
         a.reach = reach_of(out);
+        if (out->unsent) {
+            a.unreached = rpc_target_cause(out->trace);
+            rpc_target_await(out->target);
+        }
         find_pushback(out, &a);
     } else if (out->output == NULL) {
         /* It says that all is well, but there is no output for the steps that follow. */

@@ -49,6 +49,8 @@ struct rpc_method {
 /* How a call out ended. Views for the callback. */
 struct rpc_answer {
     enum saga_reach reach;
+    const char *
+        unreached; /* with SAGA_REACH_NONE: why its target could not be reached, in words; on_reachable follows. Otherwise NULL */
     int status; /* gRPC status code */
     struct bytes message;
     struct bytes output;
@@ -72,6 +74,8 @@ struct rpc_callbacks {
     void (*on_turned_away)(void *self);
     /* A call out has ended. */
     void (*on_answer)(void *self, void *tag, const struct rpc_answer *answer);
+    /* A target that an answer said could not be reached can be again. Meanwhile the room tries it by itself, about once a second. */
+    void (*on_reachable)(void *self, unsigned number);
     void *self;
 };
 
@@ -145,10 +149,10 @@ void rpc_next(struct rpc_call *call);
 void rpc_end(struct rpc_call *call, int status, const char *message, struct bytes status_details);
 
 /* A target by its address, as address_read_target takes it ("dns:///inventory:50051", "unix:/run/inventory.sock", "127.0.0.1:50051").
- * credentials is borrowed for the call. Lives as long as r. Nothing is resolved yet: calls to a name that means nothing end with reach NONE.
+ * credentials is borrowed for the call; number is the owner's own for it. Lives as long as r. Nothing is resolved yet: calls to a name that means nothing end with reach NONE.
  * Returns 0, E_ARGUMENT or E_MEMORY. */
 int rpc_target_create(struct rpc *r, const char *address, const struct transport_credentials *credentials,
-                      struct rpc_target **out, struct error_detail *detail);
+                      unsigned number, struct rpc_target **out, struct error_detail *detail);
 
 struct rpc_metadata {
     const char *key; /* lower case */

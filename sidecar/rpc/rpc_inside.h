@@ -348,11 +348,19 @@ void rpc_stall_finish(struct rpc *r);
 /* target.c */
 struct rpc_target {
     struct rpc *rpc;
+    unsigned number;
     char path[ADDRESS_PATH_BYTES_MAX + 1]; /* of a unix socket; "" otherwise */
+    struct rpc_op changed;                 /* the state of its connection */
+    bool watched;                          /* `changed` will come out */
+    bool awaited;                          /* the owner is to hear when it can be reached */
     struct rpc_link link;
     grpc_channel *channel;
 };
 
+/* The owner is told once a connection is there; until then the room tries. */
+void rpc_target_await(struct rpc_target *target);
+/* Why a call found no connection, from what C core said of it. */
+const char *rpc_target_cause(const char *trace);
 void rpc_targets_finish(struct rpc *r);
 
 /* reach.c */
@@ -360,7 +368,7 @@ void rpc_targets_finish(struct rpc *r);
 /* What is known of a call out that has ended with a status other than OK. */
 struct rpc_ending {
     int status;
-    const char *trace;   /* C core's error string, or NULL */
+    const char *trace;    /* C core's error string, or NULL */
     const char *function; /* the participant's word under SAGA_FUNCTION_KEY, or NULL */
     bool unsent;          /* its headers were never put on a connection */
     bool ended_here;      /* cancelled by us, or its deadline has passed */

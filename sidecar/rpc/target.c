@@ -5,11 +5,12 @@
 
 #include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 
-/* After a connection broke: tried again soon, since the peer is near. While there is none, attempts fail at once; a participant that is back
- * must be found before the usual four attempts of a call, some 0.7 s, are spent. */
+/* After a connection broke: tried again soon, since the peer is near. Calls wait meanwhile, so a participant that is back is to be found
+ * within about a second. */
 #define RECONNECT_MS_FIRST 100
-#define RECONNECT_MS_MAX   400
+#define RECONNECT_MS_MAX   1000
 
 /* Servers end the connection of a client that pings more often than they permit, and with it every call on it. grpc-go and grpc-java permit a
  * ping in five minutes: https://github.com/grpc/proposal/blob/master/A8-client-side-keepalive.md. What a dead machine has not acknowledged
@@ -48,7 +49,7 @@ static grpc_channel *channel_create(const struct rpc_options *o, const char *nam
 }
 
 int rpc_target_create(struct rpc *r, const char *address, const struct transport_credentials *credentials,
-                      struct rpc_target **out, struct error_detail *detail)
+                      unsigned number, struct rpc_target **out, struct error_detail *detail)
 {
     struct address at;
     char name[ADDRESS_NAME_SIZE];
@@ -59,12 +60,80 @@ int rpc_target_create(struct rpc *r, const char *address, const struct transport
     if (target == NULL)
         return error_set(detail, E_MEMORY, "", "");
     target->rpc = r;
+    target->number = number;
     if (at.path != NULL)
         memcpy(target->path, at.path, strlen(at.path) + 1);
     target->channel = channel_create(&r->options, name, credentials);
     rpc_link_append(&r->targets, &target->link);
     *out = target;
     return 0;
+}
+
+/* ---- waiting for one that is not there ---- */
+
+static void watch(struct rpc_target *target);
+
+static void changed(struct rpc_op *op, bool ok)
+{
+    struct rpc_target *target = RPC_HOLDER(op, struct rpc_target, changed);
+    struct rpc *r = target->rpc;
+    (void)ok;
+    target->watched = false;
+    if (grpc_channel_check_connectivity_state(target->channel, 0) != GRPC_CHANNEL_READY) {
+        watch(target);
+        return;
+    }
+    target->awaited = false;
+    r->callbacks.on_reachable(r->callbacks.self, target->number);
+}
+
+/* C core tries by itself, with a delay that grows, as long as somebody asks it to. */
+static void watch(struct rpc_target *target)
+{
+    if (target->rpc->stopping)
+        return;
+    grpc_connectivity_state state = grpc_channel_check_connectivity_state(target->channel, 1);
+    /* When the connection is there already, any other state is one that has changed. */
+    state = state == GRPC_CHANNEL_READY ? GRPC_CHANNEL_IDLE : state;
+    target->watched = true;
+    target->changed.done = changed;
+    grpc_channel_watch_connectivity_state(target->channel, state, gpr_inf_future(GPR_CLOCK_MONOTONIC),
+                                          target->rpc->queue, &target->changed);
+}
+
+void rpc_target_await(struct rpc_target *target)
+{
+    if (target->awaited)
+        return;
+    target->awaited = true;
+    if (!target->watched)
+        watch(target);
+}
+
+const char *rpc_target_cause(const char *trace)
+{
+    static const struct {
+        const char *said, *means;
+    } causes[] = {
+        {"Connection refused", "connection refused: nobody listens there"},
+        {"No such file or directory", "there is no socket at this path"},
+        {"Permission denied", "permission denied"},
+        {"No route to host", "no route to the host"},
+        {"Network is unreachable", "the network is unreachable"},
+        {"DNS", "no such name"},
+        {"Domain name not found", "no such name"},
+        {"andshake", "the handshake of TLS failed"},
+        {"SSL", "the handshake of TLS failed"},
+        {"http1.x", "what listens there does not speak HTTP/2"},
+        {"SETTINGS", "what listens there does not speak HTTP/2"},
+        {"Failed parsing HTTP/2", "what listens there does not speak HTTP/2"},
+        {"Socket closed", "it closes every connection at once"},
+        {"Connection reset by peer", "it closes every connection at once"},
+    };
+    for (size_t i = 0; trace != NULL && i < sizeof causes / sizeof causes[0]; i++)
+        if (strstr(trace, causes[i].said) != NULL)
+            return causes[i].means;
+    return "no connection was found in time";
 }
 
 void rpc_targets_finish(struct rpc *r)

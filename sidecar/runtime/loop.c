@@ -357,6 +357,7 @@ static int open_rpc(struct loop *s, struct error_detail *detail)
         .on_sent = on_sent,
         .on_answer = outcalls_answer,
         .enough = enough,
+        .on_reachable = outcalls_reachable,
         .on_turned_away = tell_turned_away,
         .self = s,
     };
@@ -366,10 +367,12 @@ static int open_rpc(struct loop *s, struct error_detail *detail)
     s->sidecar->rooms[s->index] = s->rpc;
     rpc_set_descriptors(s->rpc, bytes_of(descriptors, descriptors_size));
     s->targets = calloc(c->target_count + 1, sizeof(*s->targets));
-    if (s->targets == NULL)
+    s->targets_down = calloc(c->target_count + 1, sizeof(*s->targets_down));
+    if (s->targets == NULL || s->targets_down == NULL)
         return error_set(detail, E_MEMORY, "", NULL);
     for (size_t i = 0; code == 0 && i < c->target_count; i++)
-        code = rpc_target_create(s->rpc, c->targets[i].address, &transport_plaintext, &s->targets[i], detail);
+        code =
+            rpc_target_create(s->rpc, c->targets[i].address, &transport_plaintext, (unsigned)i, &s->targets[i], detail);
     for (size_t i = 0; s->index == 0 && code == 0 && i < c->listen_count; i++) {
         int port = 0;
         const struct rpc_listener listener = {.address = c->listen[i], .credentials = &transport_plaintext};
@@ -412,6 +415,7 @@ static int open_core(struct loop *s, const struct store_state *state, struct err
                 .pushback_max = c->pushback_max,
                 .deadline_max = c->deadline_max,
                 .compensation_retry = c->default_compensation_retry,
+                .target_wait = c->target_wait,
                 .seed = chance[0],
                 .tag = place_tag(chance[1], s->index, s->sidecar->count),
             },
@@ -538,5 +542,6 @@ void loop_close(struct loop *s)
         s->store->close(s->store);
     outcalls_finish(s);
     free(s->targets);
+    free(s->targets_down);
     free(s);
 }

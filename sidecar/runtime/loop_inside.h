@@ -28,8 +28,9 @@ struct loop {
     struct store *store;
     struct core *core;
     struct rpc *rpc;
-    struct rpc_target **targets; /* by the engine's index */
-    struct vitals vitals;        /* what it counts; its metrics are NULL when nobody can look */
+    struct rpc_target **targets;  /* by the engine's index */
+    struct instant *targets_down; /* likewise: since when it cannot be reached; 0: it can */
+    struct vitals vitals;         /* what it counts; its metrics are NULL when nobody can look */
     struct api *api;
     struct relay *relay; /* before the api: what other loops answer */
     struct definition_limits limits;
@@ -80,6 +81,7 @@ void outcalls_answer(void *self, void *tag, const struct rpc_answer *answer);
 void outcalls_run(struct loop *s);
 bool outcalls_wait(const struct loop *s);
 void outcalls_abandon(struct loop *s);
+void outcalls_reachable(void *self, unsigned target);
 void outcalls_finish(struct loop *s);
 
 #endif

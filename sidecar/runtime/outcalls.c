@@ -4,6 +4,7 @@
  * when it was asked for, and one whose time is over before it could leave never does. */
 #include "sidecar/core/call_metadata.h"
 #include "sidecar/runtime/counters.h"
+#include "sidecar/runtime/sidecar_inside.h"
 
 #include "sidecar/base/grpc_status.h"
 #include "sidecar/base/quiet.h"
@@ -129,6 +130,32 @@ static void tell_pushback(const struct loop *s, const struct out_call *out, stru
               LOG_NUMBER("waits_ms", span_min(pushback, s->config->pushback_max).us / 1000));
 }
 
+/* The loops have connections of their own: the first that cannot reach a target tells so, and the last that can again. */
+static void tell_down(struct loop *s, uint16_t target, const struct rpc_answer *answer)
+{
+    if (s->targets_down[target].us != 0)
+        return;
+    s->targets_down[target] = clock_now(&s->clock);
+    if (atomic_fetch_add(&s->sidecar->targets_down[target], 1) == 0)
+        log_event(LOG_LEVEL_WARN, "a target cannot be reached: its calls wait for it",
+                  LOG_TEXT("target", s->config->targets[target].name),
+                  LOG_TEXT("address", s->config->targets[target].address), LOG_TEXT("why", answer->unreached),
+                  LOG_BYTES("detail", answer->message));
+}
+
+void outcalls_reachable(void *self, unsigned target)
+{
+    struct loop *s = self;
+    struct event event = {.type = EVENT_TARGET, .now = clock_now(&s->clock), .target = (uint16_t)target};
+    struct span down = instant_since(event.now, s->targets_down[target]);
+    s->targets_down[target] = (struct instant){0};
+    if (atomic_fetch_sub(&s->sidecar->targets_down[target], 1) == 1)
+        log_event(LOG_LEVEL_INFO, "a target can be reached again", LOG_TEXT("target", s->config->targets[target].name),
+                  LOG_NUMBER("down_ms", down.us / 1000));
+    if (!s->cutting)
+        api_submit(s->api, &event);
+}
+
 void outcalls_answer(void *self, void *tag, const struct rpc_answer *answer)
 {
     struct loop *s = self;
@@ -141,15 +168,18 @@ void outcalls_answer(void *self, void *tag, const struct rpc_answer *answer)
         .phase = out->call.phase,
         .attempt = out->call.attempt,
         .reach = (uint8_t)answer->reach,
+        .unreached = answer->unreached != NULL,
         .status = answer->status,
         .quiet_at = answer->reach == SAGA_REACH_MAYBE ? out->runs_until : (struct instant){0},
-        .message = answer->message,
+        .message = answer->unreached != NULL ? bytes_of_text(answer->unreached) : answer->message,
         .output = answer->output,
         .has_pushback = answer->has_pushback,
         .pushback = answer->pushback,
     };
     if (answer->has_pushback)
         tell_pushback(s, out, answer->pushback);
+    if (answer->unreached != NULL && !s->cutting)
+        tell_down(s, out->call.target, answer);
     counters_attempt(s, out->call.target, out->call.phase, out->left_at, answer);
     give_back(s, out);
     if (!s->cutting)

@@ -201,15 +201,18 @@ static int take_registered(struct sidecar *sidecar, struct error_detail *detail)
     return code;
 }
 
-static struct sidecar *make(unsigned loops)
+static struct sidecar *make(unsigned loops, size_t targets)
 {
     struct sidecar *sidecar = calloc(1, sizeof *sidecar);
     struct config *configs = calloc(loops, sizeof *configs);
-    if (sidecar == NULL || configs == NULL) {
+    atomic_uint *targets_down = calloc(targets + 1, sizeof *targets_down);
+    if (sidecar == NULL || configs == NULL || targets_down == NULL) {
         free(sidecar);
         free(configs);
+        free(targets_down);
         return NULL;
     }
+    sidecar->targets_down = targets_down;
     sidecar->count = loops;
     sidecar->configs = configs;
     return sidecar;
@@ -235,7 +238,7 @@ int sidecar_open(const struct config *config, struct sidecar **out, struct error
         code = check_journals(config, detail);
     if (code != 0)
         return code;
-    struct sidecar *sidecar = make(config->loops);
+    struct sidecar *sidecar = make(config->loops, config->target_count);
     if (sidecar == NULL)
         return error_set(detail, E_MEMORY, "", NULL);
     code = open_http(config, sidecar, detail);
@@ -306,5 +309,6 @@ void sidecar_close(struct sidecar *s)
     }
     tags_finish(&s->tags, &heap);
     free(s->configs);
+    free(s->targets_down);
     free(s);
 }

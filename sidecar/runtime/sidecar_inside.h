@@ -17,10 +17,11 @@ struct sidecar {
     struct rpc *rooms[SAGA_LOOPS_MAX]; /* of each, by which they ask one another */
     struct config *configs;            /* with the share of each */
     pthread_t threads[SAGA_LOOPS_MAX];
-    struct tags tags;      /* of all loops; not changed once they run */
-    _Atomic uint64_t full; /* a bit for each loop whose journal is full */
-    atomic_uint quiet;     /* loops that stop, and have nothing of their own in flight any more */
-    atomic_bool failed;    /* one cannot go on: nobody waits out the grace */
+    struct tags tags;          /* of all loops; not changed once they run */
+    _Atomic uint64_t full;     /* a bit for each loop whose journal is full */
+    atomic_uint quiet;         /* loops that stop, and have nothing of their own in flight any more */
+    atomic_uint *targets_down; /* of each target, loops that cannot reach it */
+    atomic_bool failed;        /* one cannot go on: nobody waits out the grace */
 };
 
 /* The journal of loop k in the data directory: journal.db, then journal-1.db and so on. Returns path. */

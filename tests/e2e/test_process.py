@@ -11,7 +11,7 @@ import time
 
 import grpc
 
-from harness import (PATIENCE_S, SAGAD, Case, Client, Gate, Participant, Sidecar, definition, do, enlistment, fail,
+from harness import (PATIENCE_S, SAGAD, Case, Client, Gate, Participant, Sidecar, definition, do, enlistment, enum_name, fail,
                      failure_in_result, failure_of, message, settled, state_name, step, undo, wait_until)
 
 Code = grpc.StatusCode
@@ -456,16 +456,28 @@ class Process(Case):
             self.assertState("COMMITTED", client.end(saga_id))
 
     def test_participant_comes_late(self):
-        """Started before its participants: actions are retried until they are there."""
+        """Started before its participants: actions wait until they are there, which spends no attempts, writes nothing and is told once."""
         shop = Participant()
         address = shop.address
         shop.stop()
-        sidecar = self.sidecar_with(targets={"late": address}, connect_timeout="100ms",
-                                    default_retry={"maxAttempts": 1000, "initialBackoff": "10ms", "maxBackoff": "50ms"})
+        sidecar = self.sidecar_with(targets={"late": address}, connect_timeout="100ms", default_retry={"maxAttempts": 1})
         sidecar.client.register(definition("one", step("a").replace("shop,", "late,")))
         saga_id = sidecar.client.Start(definition="one").saga_id
-        wait_until(lambda: sidecar.client.saga(saga_id).steps[0].action_attempts >= 3, "it tries")
+        wait_until(lambda: "cannot be reached" in sidecar.client.saga(saga_id).steps[0].waiting_for, "it waits")
+        others = [sidecar.client.Start(definition="one").saga_id for _ in range(5)]
+        time.sleep(1.5)  # so long it would have tried again and again
+
+        def told(saga):
+            return [enum_name("EventType", e.type)[len("EVENT_TYPE_"):] for e in sidecar.client.Get(saga_id=saga).timeline]
+        self.assertEqual(["SAGA_STARTED"], told(others[4]))
+        self.assertEqual(["SAGA_STARTED", "ACTION_STARTED", "UNREACHED"], told(saga_id))
+        lines = sidecar.log("a target cannot be reached: its calls wait for it")
+        self.assertEqual((1, "connection refused: nobody listens there"), (len(lines), lines[0]["why"]))
         shop = Participant(address)
+        for other in others:
+            self.assertState("COMMITTED", sidecar.client.end(other))
         self.assertState("COMMITTED", sidecar.client.end(saga_id))
         self.assertEqual(1, len(shop.of(saga_id)))
+        wait_until(lambda: sidecar.log("a target can be reached again"), "it is told")
+        self.assertEqual(1, len(sidecar.log("a target can be reached again")))
         shop.stop()

@@ -324,10 +324,64 @@ START_TEST(forward__a_paused_saga_whose_last_action_is_done_commits)
 }
 END_TEST
 
+/* Two sagas find nobody at t: neither attempt counts, the first to have asked leaves first, and what waits writes nothing. */
+START_TEST(forward__waits_for_a_target_that_cannot_be_reached)
+{
+    engine_trace_run(chain, 1,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n"
+                     "> start r2\n"
+                     "STARTED 2\n"
+                     "reply 2\n"
+                     "> unreached 1 a\n"
+                     "UNREACHED 1 a #1 UNAVAILABLE\n"
+                     "> start r3\n"
+                     "STARTED 3\n"
+                     "reply 3\n"
+                     "> at 5000\n"
+                     "> reachable t\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n"
+                     "> answer 1 a UNIMPLEMENTED\n"
+                     "ACTION_ENDED 1 a #1 REJECTED UNIMPLEMENTED\n"
+                     "TURNED_BACK 1 a ACTION_REJECTED\n"
+                     "ENDED 1 COMPENSATED\n"
+                     "ACTION_STARTED 2 a #1\n"
+                     "call 2 a action #1 2000ms \"in\"\n");
+}
+END_TEST
+
+/* After the wait an attempt counts, and before the pivot it is the last. */
+START_TEST(forward__wait_for_a_target_has_an_end)
+{
+    engine_trace_run(chain, 1,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n"
+                     "> unreached 1 a\n"
+                     "UNREACHED 1 a #1 UNAVAILABLE\n"
+                     "> tick\n"
+                     "at 60000\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n"
+                     "> unreached 1 a\n"
+                     "ACTION_ENDED 1 a #1 REJECTED UNAVAILABLE\n"
+                     "TURNED_BACK 1 a UNREACHABLE\n"
+                     "ENDED 1 COMPENSATED\n");
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("forward");
     TCase *t = tcase_create("forward");
+    tcase_add_test(t, forward__waits_for_a_target_that_cannot_be_reached);
+    tcase_add_test(t, forward__wait_for_a_target_has_an_end);
     tcase_add_test(t, forward__a_chain_commits);
     tcase_add_test(t, forward__a_fan_runs_side_by_side);
     tcase_add_test(t, forward__a_failed_attempt_is_followed_by_another_under_the_same_key);

@@ -203,7 +203,7 @@ START_TEST(rollback__what_never_left_owes_nothing)
                      "call 1 a action #3 2000ms \"in\"\n"
                      "> unsent 1 a\n"
                      "ACTION_ENDED 1 a #3 REJECTED UNAVAILABLE\n"
-                     "TURNED_BACK 1 a ACTION_REJECTED\n"
+                     "TURNED_BACK 1 a ATTEMPTS_SPENT\n"
                      "ENDED 1 COMPENSATED\n");
 }
 END_TEST

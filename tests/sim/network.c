@@ -24,6 +24,31 @@ struct arrival {
     struct incoming in;
 };
 
+/* Word of a target that can be reached again. */
+struct back {
+    unsigned target;
+    uint32_t incarnation;
+};
+
+static int64_t latency(struct world *w);
+
+static void come_back(struct world *w, void *arg)
+{
+    const struct back *b = arg;
+    if (w->sidecar.up && b->incarnation == w->sidecar.incarnation)
+        sidecar_take(w, &(struct incoming){.back = true, .target = b->target});
+}
+
+/* What is said of a target that could not be reached holds until word comes that it can. */
+static void expect_back(struct world *w, unsigned target)
+{
+    struct back *b = world_take(w, sizeof *b);
+    *b = (struct back){.target = target, .incarnation = w->sidecar.incarnation};
+    int64_t until = w->participants[target].unreachable_until;
+    w->sidecar.backs[target]++;
+    agenda_add(w, (until > w->now ? until : w->now) + latency(w), come_back, b);
+}
+
 static void arrive(struct world *w, void *arg)
 {
     struct arrival *r = arg;
@@ -33,6 +58,8 @@ static void arrive(struct world *w, void *arg)
     a->ended = true;
     w->sidecar.calls_out[a->target]--;
     sidecar_take(w, &r->in);
+    if (r->in.unreached)
+        expect_back(w, a->target);
 }
 
 static struct arrival *arrival_new(struct world *w, struct attempt *a, uint8_t reach, int status)
@@ -217,9 +244,17 @@ static void let_leave(struct world *w, struct attempt *a)
         scripted(w, a);
         return;
     }
-    if (strikes(w, FAULT_REFUSED)) {
+    struct participant *p = &w->participants[a->target];
+    if (strikes(w, FAULT_REFUSED) && w->now >= p->unreachable_until) {
+        int64_t until =
+            w->now + draw_between(w, PARTICIPANTS, 0, chance(w, PARTICIPANTS, 200) ? 12 * SECOND : 300 * MS);
+        p->unreachable_until = until < w->swarm.faults_last ? until : w->swarm.faults_last;
+    }
+    if (w->now < p->unreachable_until) {
         a->over = true;
-        end_call(w, a, SAGA_REACH_NONE, 14, a->out_at + latency(w));
+        struct arrival *r = arrival_new(w, a, SAGA_REACH_NONE, 14);
+        r->in.unreached = true;
+        agenda_add(w, a->out_at + latency(w), arrive, r);
         return;
     }
     a->duplicated = strikes(w, FAULT_DUPLICATE);

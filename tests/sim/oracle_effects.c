@@ -194,6 +194,12 @@ void oracle_answer(struct world *w, const struct incoming *in)
     static const unsigned refusals = 1u << 3 | 1u << 5 | 1u << 6 | 1u << 7 | 1u << 9 | 1u << 11 | 1u << 12 | 1u << 16;
     static const unsigned anybody = 1u << 1 | 1u << 2 | 1u << 4 | 1u << 13 | 1u << 14;
     struct attempt *a = in->attempt;
+    a->unreached = in->unreached;
+    if (in->unreached && w->sidecar.down_since[a->target] == 0)
+        w->sidecar.down_since[a->target] = sidecar_now(w).us;
+    else if (in->reach == SAGA_REACH_ANSWERED || in->reach == SAGA_REACH_NOT_BEGUN)
+        w->sidecar.down_since[a->target] = 0;
+    a->down_since = w->sidecar.down_since[a->target];
     a->hasty = a->phase == SAGA_PHASE_ACTION && has_barrier(w, a->model, a);
     bool named = in->status >= 0 && in->status <= 16;
     bool not_begun = in->said != NULL && strcmp(in->said, "not-begun") == 0;

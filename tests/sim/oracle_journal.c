@@ -131,6 +131,15 @@ static bool maybe_executed(const struct model *m, unsigned step)
     return false;
 }
 
+/* The attempt of this number that was let out last, unless it does not count. */
+static struct attempt *newest_attempt(const struct model *m, unsigned step, uint8_t phase, unsigned number)
+{
+    for (struct attempt *a = m->attempts; a != NULL; a = a->next)
+        if (a->step == step && a->phase == phase && a->number == number)
+            return a->uncounted ? NULL : a;
+    return NULL;
+}
+
 static void on_action_ended(struct world *w, struct model *m, const struct record *r)
 {
     struct model_step *s = &m->steps[r->step];
@@ -192,6 +201,8 @@ static void check_cause(struct world *w, const struct model *m, const struct rec
     bool holds = false;
     switch (r->reason) {
     case REASON_ACTION_REJECTED:
+    case REASON_UNREACHABLE:
+    case REASON_ATTEMPTS_SPENT:
         holds = s != NULL && s->action == SAGA_ACTION_REJECTED;
         break;
     case REASON_ACTION_UNKNOWN:
@@ -366,6 +377,35 @@ static void on_compensation(struct world *w, struct model *m, const struct recor
         s->compensation = r->compensation_state;
 }
 
+/* The attempt never left, does not count, and another with its number may leave. */
+static void on_unreached(struct world *w, struct model *m, const struct record *r)
+{
+    struct model_step *s = &m->steps[r->step];
+    bool action = s->action_attempt != 0;
+    struct attempt *a = newest_attempt(m, r->step, action ? SAGA_PHASE_ACTION : SAGA_PHASE_COMPENSATION, r->attempt);
+    expect(w, (action ? s->action_attempt : s->compensation_attempt) == r->attempt, "I2",
+           "an attempt never left that was not out", r);
+    expect(w, a != NULL && a->unreached, "I6", "an attempt is said never to have left that nobody said so of", r);
+    a->uncounted = true;
+    s->action_attempt = s->compensation_attempt = 0;
+    s->next_at = r->at.us;
+}
+
+/* An attempt counts: if it never left because its target could not be reached, it had been waited for. */
+static void check_waited(struct world *w, const struct model *m, const struct record *r, uint8_t phase)
+{
+    const struct attempt *a = newest_attempt(m, r->step, phase, r->attempt);
+    const struct model_step *s = &m->steps[r->step];
+    bool out = (phase == SAGA_PHASE_ACTION ? s->action_attempt : s->compensation_attempt) == r->attempt;
+    if (a == NULL || !a->unreached || a->incarnation != w->sidecar.incarnation || !out ||
+        (phase == SAGA_PHASE_ACTION && m->state == SAGA_COMPENSATING))
+        return;
+    expect(w, r->at.us - a->down_since >= w->swarm.target_wait, "waits",
+           "an attempt counts that never left, and whose target was not waited for", r);
+    if (w->swarm.target_wait > 0)
+        mark(w, MARK_CASE, CASE_WAITED_ENOUGH);
+}
+
 /* A record without its place. */
 static uint64_t content_hash(const struct record *r)
 {
@@ -436,20 +476,28 @@ static void take_record(struct world *w, const struct record *r)
     case RECORD_ACTION_STARTED:
         on_action_started(w, m, r);
         break;
+    case RECORD_UNREACHED:
+        on_unreached(w, m, r);
+        break;
     case RECORD_ACTION_FAILED:
+        check_waited(w, m, r, SAGA_PHASE_ACTION);
         expect(w, m->steps[r->step].action_attempt == r->attempt, "I2", "an attempt failed that was not out", r);
         m->steps[r->step].action_attempt = 0;
         m->steps[r->step].next_at = r->next_at.us;
         break;
     case RECORD_ACTION_ENDED:
+        check_waited(w, m, r, SAGA_PHASE_ACTION);
         on_action_ended(w, m, r);
         break;
     case RECORD_TURNED_BACK:
         on_turned_back(w, m, r);
         break;
-    case RECORD_COMPENSATION_STARTED:
     case RECORD_COMPENSATION_FAILED:
     case RECORD_COMPENSATION_ENDED:
+        check_waited(w, m, r, SAGA_PHASE_COMPENSATION);
+        on_compensation(w, m, r);
+        break;
+    case RECORD_COMPENSATION_STARTED:
         on_compensation(w, m, r);
         break;
     case RECORD_STUCK:

@@ -114,6 +114,12 @@ static int submit(struct world *w, const struct incoming *in)
     if (in == NULL) {
         event.type = EVENT_TICK;
         trace(w, "tick", 0, 0, 0, 0);
+    } else if (in->back) {
+        event.type = EVENT_TARGET;
+        event.target = (uint16_t)in->target;
+        w->sidecar.backs[in->target]--;
+        w->sidecar.down_since[in->target] = 0;
+        trace(w, "target", 0, (int64_t)in->target, 0, 0);
     } else if (in->request != NULL) {
         client_event(w, in->request, &event);
         trace(w, "request", event.saga.serial, event.type, (int64_t)event.token, 0);
@@ -126,6 +132,7 @@ static int submit(struct world *w, const struct incoming *in)
         event.phase = a->phase;
         event.attempt = a->number;
         event.reach = in->reach;
+        event.unreached = in->unreached;
         event.status = in->status;
         if (in->reach == SAGA_REACH_MAYBE)
             event.quiet_at =
@@ -350,6 +357,7 @@ struct engine_options sidecar_engine_options(const struct world *w, uint64_t tag
         .enlisted_lease_default = SPAN_S(3),
         .pushback_max = SPAN_S(300),
         .deadline_max = SPAN_S(3600),
+        .target_wait = {.us = w->swarm.target_wait},
         .compensation_retry = {.max_attempts = 3,
                                .initial_backoff = SPAN_MS(50),
                                .max_backoff = SPAN_S(1),
@@ -408,6 +416,8 @@ void sidecar_start(struct world *w, void *arg)
     if (s->up)
         return;
     s->incarnation++;
+    memset(s->backs, 0, sizeof s->backs);
+    memset(s->down_since, 0, sizeof s->down_since);
     s->dying = s->holding = s->fenced = false;
     s->crash_in = strikes(w, FAULT_CRASH_IN_RECOVERY) ? (int)draw(w, FAULTS, 6) : -1;
     s->turn_at = s->wanted_at = INT64_MAX;

@@ -117,6 +117,8 @@ enum mark_case {
     CASE_BROUGHT_FORWARD,   /* a person did not want to wait for a backoff */
     CASE_UNDO_BESIDE_STUCK, /* an undo left beside one that is a dead letter */
     CASE_COLLECTED,         /* a participant forgot rows */
+    CASE_AWAITED,           /* a step waited for a target that could not be reached */
+    CASE_WAITED_ENOUGH,     /* an attempt counted that could not reach its target, as it had waited long enough */
     CASE_COUNT
 };
 
@@ -126,6 +128,7 @@ struct world;
 
 struct swarm {
     uint16_t permille[FAULT_COUNT];
+    int64_t target_wait; /* for a target that cannot be reached */
     uint32_t clients;
     uint32_t enlisted_permille;
     int64_t keep; /* participants collect rows that are older; 0: never */
@@ -231,6 +234,9 @@ struct attempt {
     bool hasty;         /* when it ended, its target had a barrier */
     bool duplicated;    /* a copy of it is on its way, too */
     bool over;          /* its function has ended, or never runs, whoever knows */
+    bool unreached;     /* it ended because no connection could be had */
+    bool uncounted;     /* and a record says so: the next attempt has its number */
+    int64_t down_since; /* by the sidecar's clock: when it had heard so of the target first */
     bool has_effect;
     int64_t amount;
     char key[KEY_SIZE], action_key[KEY_SIZE];
@@ -258,6 +264,7 @@ struct participant {
     int64_t stock, reserved;
     int64_t collected_until; /* when the newest row was made that has been collected */
     int64_t down_until;
+    int64_t unreachable_until; /* no connection can be had */
     uint32_t incarnation;
 };
 
@@ -336,6 +343,9 @@ struct incoming {
     struct attempt *attempt;
     int status;
     uint8_t reach;
+    bool unreached; /* with SAGA_REACH_NONE: no connection could be had */
+    bool back;      /* no attempt: `target` can be reached again */
+    unsigned target;
     const char *said; /* of the participant's own code about its function, or NULL */
     const char *output;
     size_t output_size;
@@ -367,6 +377,8 @@ struct sidecar {
     int crash_in;     /* effect boundaries until it ends; -1: it does not */
     uint32_t let_out; /* effects of this commit */
     uint32_t calls_out[TARGET_COUNT];
+    uint32_t backs[TARGET_COUNT];     /* word on its way that the target can be reached again */
+    int64_t down_since[TARGET_COUNT]; /* by its clock, since when it has known that it cannot; 0: it has not */
     bool target_gone[TARGET_COUNT];
     size_t memory_used;
     uint64_t memory_takes, memory_fail_at; /* 0: none fails */

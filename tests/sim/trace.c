@@ -71,8 +71,9 @@ void mark(struct world *w, enum mark_group group, unsigned number)
 static const char *const names[MARK_GROUP_COUNT][MARK_NUMBER_MAX] = {
     [MARK_RECORD] = {NULL, "STARTED", "ENLISTED", "ACTION_STARTED", "ACTION_FAILED", "ACTION_ENDED", "TURNED_BACK",
                      "COMPENSATION_STARTED", "COMPENSATION_FAILED", "COMPENSATION_ENDED", "STUCK", "ENDED", "PAUSED",
-                     "RESUMED", "RETRIED", "SKIPPED", "MOVED"},
-    [MARK_TURNED] = {NULL, "ACTION_REJECTED", "ACTION_UNKNOWN", "DEADLINE", "LEASE", "CANCELLED", "ABORTED"},
+                     "RESUMED", "RETRIED", "SKIPPED", "MOVED", "UNREACHED"},
+    [MARK_TURNED] = {NULL, "ACTION_REJECTED", "ACTION_UNKNOWN", "DEADLINE", "LEASE", "CANCELLED",
+                     "ABORTED", [REASON_UNREACHABLE] = "UNREACHABLE", [REASON_ATTEMPTS_SPENT] = "ATTEMPTS_SPENT"},
     [MARK_STUCK] = {[REASON_COMPENSATION_FAILED] = "COMPENSATION_FAILED",
                     [REASON_FORWARD_FAILED] = "FORWARD_FAILED",
                     [REASON_PIVOT_UNKNOWN] = "PIVOT_UNKNOWN"},
@@ -159,7 +160,8 @@ static const char *const names[MARK_GROUP_COUNT][MARK_NUMBER_MAX] = {
                    "RESUMED_LATER",   "RUNS_ON",
                    "BARRIER_HASTE",   "LATE_TURN",
                    "BROUGHT_FORWARD", "UNDO_BESIDE_STUCK",
-                   "COLLECTED"},
+                   "COLLECTED",       "AWAITED",
+                   "WAITED_ENOUGH"},
 };
 
 static const char *const groups[MARK_GROUP_COUNT] = {"record",   "turned-back", "stuck",   "ended", "accepted",

@@ -62,6 +62,7 @@ static void make_swarm(struct world *w)
     w->swarm.bulkhead = draw(w, SHAPES, 3) == 0 ? 1 + (uint32_t)draw(w, SHAPES, 2) : 64;
     for (unsigned i = 0; i < TARGET_COUNT; i++)
         w->swarm.barrier[i] = draw(w, SHAPES, 4) == 0;
+    w->swarm.target_wait = draw(w, SHAPES, 8) == 0 ? 0 : draw_between(w, SHAPES, 500 * MS, 8 * SECOND);
     w->swarm.keep = draw(w, SHAPES, 4) == 0 ? draw_between(w, SHAPES, 15 * SECOND, 25 * SECOND) : 0;
     w->swarm.live_sagas_max = draw(w, SHAPES, 4) == 0 ? LIVE_SAGAS_SMALL : 512;
     w->swarm.faults_last = draw_between(w, SHAPES, 2 * SECOND, 40 * SECOND);

@@ -57,14 +57,16 @@ static const char *const record_names[] = {"",
                                            "PAUSED",
                                            "RESUMED",
                                            "RETRIED",
-                                           "SKIPPED"};
+                                           "SKIPPED",
+                                           "MOVED",
+                                           "UNREACHED"};
 static const char *const action_names[] = {"", "PENDING", "STARTED", "DONE", "REJECTED", "UNKNOWN", "SKIPPED"};
 static const char *const compensation_names[] = {"", "NONE", "OWED", "STARTED", "DONE", "FAILED", "SKIPPED"};
 static const char *const state_names[] = {"",      "RUNNING", "COMMITTED", "COMPENSATING", "COMPENSATED",
                                           "STUCK", "RESOLVED"};
 static const char *const reason_names[] = {
-    "",          "ACTION_REJECTED", "ACTION_UNKNOWN",      "DEADLINE",       "LEASE",
-    "CANCELLED", "ABORTED",         "COMPENSATION_FAILED", "FORWARD_FAILED", "PIVOT_UNKNOWN"};
+    "",        "ACTION_REJECTED",     "ACTION_UNKNOWN", "DEADLINE",      "LEASE",       "CANCELLED",
+    "ABORTED", "COMPENSATION_FAILED", "FORWARD_FAILED", "PIVOT_UNKNOWN", "UNREACHABLE", "ATTEMPTS_SPENT"};
 
 __attribute__((format(printf, 2, 3))) static void say(struct harness *h, const char *format, ...)
 {
@@ -181,6 +183,7 @@ static void make_engine(struct harness *h)
     struct engine_options options = {
         .live_sagas_max = 16,
         .steps_max = STEPS_MAX,
+        .target_wait = SPAN_S(60),
         .payload_bytes_max = 64,
         .targets_max = 2,
         .enlisted_deadline_default = SPAN_S(60),
@@ -291,6 +294,7 @@ static void answer(struct harness *h, char words[WORDS_MAX][WORD_SIZE], unsigned
     } else {
         event->reach = SAGA_REACH_NONE;
         event->status = CODE_UNAVAILABLE;
+        event->unreached = strcmp(words[0], "unreached") == 0;
     }
     const char *pushback = value_of(words, count, "pushback");
     event->has_pushback = pushback != NULL;
@@ -376,8 +380,12 @@ static void happen(struct harness *h, const char *line, size_t size)
         h->now = instant_max(h->now, engine_expiry(h->engine));
         say(h, "at %lld\n", ms(h->now));
         event.type = EVENT_TICK;
-    } else if (strcmp(words[0], "answer") == 0 || strcmp(words[0], "lost") == 0 || strcmp(words[0], "unsent") == 0) {
+    } else if (strcmp(words[0], "answer") == 0 || strcmp(words[0], "lost") == 0 || strcmp(words[0], "unsent") == 0 ||
+               strcmp(words[0], "unreached") == 0) {
         answer(h, words, count, &event);
+    } else if (strcmp(words[0], "reachable") == 0) {
+        event.type = EVENT_TARGET;
+        event.target = (uint16_t)engine_find_target(h->engine, bytes_of_text(words[1]));
     } else {
         request(h, words, count, &event);
     }

@@ -12,7 +12,8 @@
  *   > answer 1 a OK                  the participant answers the call of step a that is out with this status; with  out=text
  *                                    pushback=200 as its output and pushback
  *   > lost 1 a                       that call ends at its deadline without an answer;  > lost 1 a UNAVAILABLE  now
- *   > unsent 1 a                     it never left
+ *   > unsent 1 a                     it never left;  > unreached 1 a  because its target could not be reached
+ *   > reachable t                    target t can be reached again
  *   > crash                          everything but the records is gone; they are read back from bytes, and the sagas go on;
  *                                    > crash u  and the configuration no longer names target u */
 #ifndef TESTS_SUPPORT_ENGINE_TRACE_H

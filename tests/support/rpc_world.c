@@ -81,11 +81,19 @@ static void on_answer(void *self, void *tag, const struct rpc_answer *answer)
     (void)self;
     a->count++;
     a->reach = answer->reach;
+    a->unreached = answer->unreached;
     a->status = answer->status;
     a->has_pushback = answer->has_pushback;
     a->pushback = answer->pushback;
     set_text(&a->message, answer->message);
     set_text(&a->output, answer->output);
+}
+
+static void on_reachable(void *self, unsigned number)
+{
+    struct world *w = self;
+    ck_assert_uint_eq(number, WORLD_TARGET);
+    w->reachable++;
 }
 
 void world_init(struct world *w)
@@ -114,6 +122,7 @@ void world_open(struct world *w, bool unix_socket)
                                             .on_cancelled = on_cancelled,
                                             .on_sent = on_sent,
                                             .on_answer = on_answer,
+                                            .on_reachable = on_reachable,
                                             .self = w};
     struct error_detail detail = {0};
     ck_assert_int_eq(rpc_create(&w->options, &callbacks, &w->rpc), 0);
@@ -323,7 +332,7 @@ struct rpc_target *world_target(struct world *w, const char *address)
 {
     struct rpc_target *target;
     struct error_detail detail = {0};
-    int rc = rpc_target_create(w->rpc, address, &transport_plaintext, &target, &detail);
+    int rc = rpc_target_create(w->rpc, address, &transport_plaintext, WORLD_TARGET, &target, &detail);
     ck_assert_msg(rc == 0, "%s", detail.text);
     return target;
 }

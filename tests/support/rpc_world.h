@@ -12,6 +12,7 @@
 
 #define WORLD_HELD_MAX 64
 #define WORLD_ROLE     3 /* of its listener */
+#define WORLD_TARGET   5 /* the number of its targets */
 
 struct world_text {
     char at[256];
@@ -21,6 +22,7 @@ struct world_text {
 struct world_answer {
     int count; /* how many times it was given */
     enum saga_reach reach;
+    const char *unreached;
     int status;
     struct world_text message;
     struct world_text output;
@@ -47,6 +49,7 @@ struct world {
     struct world_held held[WORLD_HELD_MAX];
     int held_count;
     int echoes;
+    int reachable; /* word that a target can be reached again */
     bool reply_to_cancelled; /* a kept call is ended as soon as it is cancelled */
     bool compresses;         /* the client packs its messages; set before world_open */
     grpc_completion_queue *queue;

@@ -144,6 +144,13 @@ static const struct record samples[] = {
     {.type = RECORD_RETRIED, .saga = ID, .at = AT, .step = 2},
     {.type = RECORD_SKIPPED, .saga = ID, .at = {.us = -5}, .step = 2, .message = TEXT("refunded by phone")},
     {.type = RECORD_MOVED, .saga = ID, .at = AT, .step = RECORD_NO_STEP, .copies = 300},
+    {.type = RECORD_UNREACHED,
+     .saga = ID,
+     .at = AT,
+     .step = 2,
+     .attempt = 1,
+     .status = 14,
+     .message = TEXT("connection refused")},
 };
 
 const struct record *sample_records(size_t *count)

@@ -38,9 +38,9 @@ void world_run_sidecar(struct sidecar_world *w, const char *options)
 {
     char yaml[2048];
     struct error_detail detail;
-    snprintf(yaml, sizeof yaml, "data_dir: %s/data\nlisten: ['%s']\nconnect_timeout: 100ms\n%s%s", w->folder,
-             w->address, strstr(options, "targets:") == NULL ? "targets: {nobody: 'unix:/nowhere/nobody.sock'}\n" : "",
-             options);
+    snprintf(yaml, sizeof yaml, "data_dir: %s/data\nlisten: ['%s']\nconnect_timeout: 100ms\ntarget_wait: 0s\n%s%s",
+             w->folder, w->address,
+             strstr(options, "targets:") == NULL ? "targets: {nobody: 'unix:/nowhere/nobody.sock'}\n" : "", options);
     ck_assert_msg(config_read_text(bytes_of_text(yaml), &w->config, &detail) == 0, "%s: %s", detail.field, detail.text);
     ck_assert_msg(sidecar_open(w->config, &w->sidecar, &detail) == 0, "%s: %s", detail.field, detail.text);
     ck_assert_int_eq(pthread_create(&w->thread, NULL, run, w), 0);

@@ -221,7 +221,7 @@ static struct record at_fault[] = {
     {.type = 0, .saga = {.serial = 1}},
     {.type = RECORD_PAUSED, .saga = {.serial = 1, .tag = UINT64_C(1) << 48}},
     {.type = RECORD_PAUSED, .saga = {.serial = 1}, .step = STEPS_LIMIT},
-    {.type = RECORD_PAUSED, .saga = {.serial = 1}, .reason = REASON_PIVOT_UNKNOWN + 1},
+    {.type = RECORD_PAUSED, .saga = {.serial = 1}, .reason = REASON_ATTEMPTS_SPENT + 1},
     {.type = RECORD_ACTION_ENDED, .saga = {.serial = 1}},
     {.type = RECORD_ACTION_ENDED, .saga = {.serial = 1}, .action_state = 7},
     {.type = RECORD_COMPENSATION_ENDED, .saga = {.serial = 1}},

@@ -87,11 +87,16 @@ static void check_all(void)
     fold_check_own(&record);
 }
 
+static void queue(struct step *step)
+{
+    target_queue(target, step, (struct instant){1});
+}
+
 START_TEST(checks__a_sound_engine_passes)
 {
     check_all();
-    target_queue(target, &other->steps[0]);
-    target_queue(target, &saga->steps[0]);
+    queue(&other->steps[0]);
+    queue(&saga->steps[0]);
     check_all();
     target_unqueue(target, &other->steps[0]);
     target_unqueue(target, &saga->steps[0]);
@@ -134,11 +139,11 @@ END_TEST
     X(target->waiting = 1) \
     X(target->first = &saga->steps[0]) \
     X(target->last = &saga->steps[0]) \
-    X((target_queue(target, &saga->steps[0]), target->waiting = 0)) \
-    X((target_queue(target, &saga->steps[0]), target->last = &other->steps[0])) \
-    X((target_queue(target, &saga->steps[0]), saga->steps[0].queued = false)) \
-    X((target_queue(target, &saga->steps[0]), saga->steps[0].queue_previous = &other->steps[0])) \
-    X((target_queue(target, &saga->steps[0]), saga->steps[0].queue_next = &other->steps[0])) \
+    X((queue(&saga->steps[0]), target->waiting = 0)) \
+    X((queue(&saga->steps[0]), target->last = &other->steps[0])) \
+    X((queue(&saga->steps[0]), saga->steps[0].queued = false)) \
+    X((queue(&saga->steps[0]), saga->steps[0].queue_previous = &other->steps[0])) \
+    X((queue(&saga->steps[0]), saga->steps[0].queue_next = &other->steps[0])) \
     X(timer->subject = 0) \
     X(timer->slot = 2) \
     X(timer->slot = 9) \
@@ -146,7 +151,7 @@ END_TEST
     X(timer->due.us += 1) \
     X((timer = &other->timer, timer->due.us -= 1)) \
     X(engine->timers.count = 10) \
-    X(engine->timers.count = 3) \
+    X(engine->timers.count = 4) \
     X(engine->counts.live = 9) \
     X(engine->counts.live = 0) \
     X(engine->counts.stuck = 3) \
@@ -210,14 +215,14 @@ START_TEST(checks__misuse_is_seen)
         target_enter(target, &other->steps[0]);
         break;
     case 3:
-        target_queue(target, step);
-        target_queue(target, step);
+        queue(step);
+        queue(step);
         break;
     case 4:
         target_unqueue(target, step);
         break;
     case 5:
-        target_queue(target, step);
+        queue(step);
         fold_reserve_steps(engine, saga, 4);
         break;
     case 6:

@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <check.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -98,7 +99,7 @@ START_TEST(rpc_out__no_listener_means_it_never_left)
     ck_assert_int_eq(a.reach, SAGA_REACH_NONE);
     struct rpc_target *target;
     struct error_detail detail;
-    ck_assert_int_eq(rpc_target_create(w.rpc, "", &transport_plaintext, &target, &detail), E_ARGUMENT);
+    ck_assert_int_eq(rpc_target_create(w.rpc, "", &transport_plaintext, 0, &target, &detail), E_ARGUMENT);
     world_close(&w);
 }
 END_TEST
@@ -497,6 +498,80 @@ START_TEST(rpc_out__connection_to_a_peer_that_reads_nothing_is_given_up)
 }
 END_TEST
 
+/* A listener that answers whatever comes with a line of HTTP/1. */
+static void *speak_http1(void *listener)
+{
+    static const char answer[] = "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n";
+    for (int fd; (fd = accept(*(int *)listener, NULL, NULL)) >= 0; close(fd)) {
+        char asked[64];
+        if (recv(fd, asked, sizeof asked, 0) > 0 && send(fd, answer, sizeof answer - 1, MSG_NOSIGNAL) > 0)
+            shutdown(fd, SHUT_WR);
+        while (recv(fd, asked, sizeof asked, 0) > 0)
+            ;
+    }
+    return NULL;
+}
+
+START_TEST(rpc_out__target_that_is_not_there_is_told_why)
+{
+    char address[32];
+    pthread_t thread;
+    int fd = deaf_listener(address);
+    w.options.connect_timeout = SPAN_MS(700);
+    world_open(&w, false);
+    ck_assert_int_eq(pthread_create(&thread, NULL, speak_http1, &fd), 0);
+    const struct {
+        const char *address, *cause;
+    } all[] = {{"127.0.0.1:1", "connection refused"},
+               {"unix:/tmp/test_rpc.nobody-listens-here", "no socket at this path"},
+               {"no-such-host.invalid:1", "no such name"},
+               {address, "does not speak HTTP/2"}};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        struct world_answer a = call(all[i].address, "/t.T/Echo", SPAN_S(5));
+        ck_assert_int_eq(a.reach, SAGA_REACH_NONE);
+        ck_assert_ptr_nonnull(a.unreached);
+        ck_assert_msg(strstr(a.unreached, all[i].cause) != NULL, "%s: %s (%s)", all[i].address, a.unreached,
+                      a.message.at);
+    }
+    ck_assert_int_eq(w.reachable, 0);
+    shutdown(fd, SHUT_RDWR);
+    world_close(&w);
+    pthread_join(thread, NULL);
+    close(fd);
+}
+END_TEST
+
+START_TEST(rpc_out__target_that_comes_is_told_once)
+{
+    struct world_answer a, b;
+    begin_peer();
+    peer.path = deaf_path();
+    fake_headers(&peer, true, ":status", "200", "content-type", "application/grpc", "grpc-status", "9", NULL);
+    world_init(&w);
+    world_open(&w, false);
+    char address[80];
+    snprintf(address, sizeof address, "unix:%s", peer.path);
+    struct rpc_target *target = world_target(&w, address);
+    world_call_out(&w, target, "/t.T/Echo", "x", SPAN_S(5), &a);
+    world_call_out(&w, target, "/t.T/Echo", "x", SPAN_S(5), &b);
+    WORLD_UNTIL(&w, a.count == 1 && b.count == 1);
+    ck_assert_ptr_nonnull(a.unreached);
+    ck_assert_int_eq(w.reachable, 0);
+    fake_peer_start(&peer);
+    WORLD_UNTIL(&w, w.reachable > 0);
+    for (int i = 0; i < 100; i++)
+        world_turn(&w);
+    ck_assert_int_eq(w.reachable, 1);
+    world_call_out(&w, target, "/t.T/Echo", "x", SPAN_S(5), &a);
+    WORLD_UNTIL(&w, a.count == 1);
+    ck_assert_int_eq(a.status, 9);
+    ck_assert_ptr_null(a.unreached);
+    world_close(&w);
+    fake_peer_stop(&peer);
+    unlink(peer.path);
+}
+END_TEST
+
 START_TEST(rpc_out__pushback_is_read)
 {
     static const struct {
@@ -538,6 +613,8 @@ int main(void)
     tcase_add_test(tc, rpc_out__silent_peer_leaves_it_open_whether_it_ran);
     tcase_add_test(tc, rpc_out__attempt_ends_at_its_deadline_although_the_peer_reads_nothing);
     tcase_add_test(tc, rpc_out__connection_to_a_peer_that_reads_nothing_is_given_up);
+    tcase_add_test(tc, rpc_out__target_that_is_not_there_is_told_why);
+    tcase_add_test(tc, rpc_out__target_that_comes_is_told_once);
     tcase_add_test(tc, rpc_out__pushback_is_read);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
