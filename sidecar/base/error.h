@@ -34,7 +34,7 @@
       "the saga is a dead letter and waits for an operator") \
     X(E_SAGA_NOT_STUCK, -19, "SAGA_NOT_STUCK", CODE_FAILED_PRECONDITION, false, "the saga is not a dead letter") \
     X(E_AFTER_PIVOT, -20, "AFTER_PIVOT", CODE_FAILED_PRECONDITION, false, \
-      "the saga's pivot has been started; it can only go forward") \
+      "the saga's pivot has been started; its answer decides which way the saga goes") \
     X(E_NOT_ENLISTED, -21, "NOT_ENLISTED_SAGA", CODE_FAILED_PRECONDITION, false, \
       "the saga is orchestrated from a definition; its steps are not the caller's") \
     X(E_STEP_EXISTS, -22, "STEP_EXISTS", CODE_ALREADY_EXISTS, false, "the step is enlisted with another compensation") \

@@ -164,6 +164,25 @@ class Enlisted(Case):
         self.assertState("COMPENSATED", self.client.end(saga_id))
         self.assertGreaterEqual(self.shop.of(saga_id, "compensation")[0].began - began, 1.0)
 
+    def test_repetitions_after_it_has_turned_back_or_ended(self):
+        gate = Gate()
+        self.addCleanup(gate.open)
+        self.shop.on(undo("a"), gate)
+        saga_id = self.begin("a")
+        self.client.Settle(saga_id=saga_id, settle=[settled("a")])
+        repeated = ((self.client.Enlist, {"enlist": [enlistment("a")]}), (self.client.Settle, {"settle": [settled("a")]}),
+                    (self.client.KeepAlive, {}))
+        for call, fields in repeated:
+            call(saga_id=saga_id, **fields)
+        self.client.Abort(saga_id=saga_id)
+        gate.await_call()
+        for call, fields in repeated:
+            self.refused("FAILED_PRECONDITION", "SAGA_TURNED_BACK", call, saga_id=saga_id, **fields)
+        gate.open()
+        self.assertState("COMPENSATED", self.client.end(saga_id))
+        for call, fields in repeated:
+            self.refused("FAILED_PRECONDITION", "SAGA_ENDED", call, saga_id=saga_id, **fields)
+
     def test_which_calls_renew_the_lease(self):
         """What an owner alone says renews it; what anybody asks does not, however often."""
         renewing = {

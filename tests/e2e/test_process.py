@@ -177,8 +177,15 @@ class Process(Case):
         self.shop.on(do("a"), gate)
         saga_id = sidecar.client.Start(definition="two").saga_id
         gate.await_call()
+        healths = [sidecar.client.health.Watch(service=s) for s in ("", "saga.v1.Coordinator", "saga.v1.Operator")]
+        self.assertEqual([1, 1, 1], [next(h).status for h in healths])
         sidecar.terminate()
         wait_until(lambda: sidecar.log("stopping"), "the sidecar is stopping")
+        # Who watched is told NOT_SERVING; who asks anew is refused as every new call is.
+        self.assertEqual([2, 2, 2], [next(h).status for h in healths])
+        with self.assertRaises(grpc.RpcError) as raised:
+            sidecar.client.health.Check(service="")
+        self.assertEqual(Code.UNAVAILABLE, raised.exception.code())
         for _ in range(20):
             failure = self.refused("UNAVAILABLE", "STOPPING", sidecar.client.Begin, name="x")
             self.assertGreater(failure.retry_delay_ms, 0)

@@ -243,7 +243,8 @@ SAGA_API void saga_tx_free(saga_tx *tx);
 
 enum saga_state {
     SAGA_STATE_RUNNING = 1,
-    SAGA_STATE_COMMITTED = 2,    /* final: every step is done */
+    SAGA_STATE_COMMITTED =
+        2, /* final: every step is done, or was skipped or, of an enlisted saga, refused and not needed */
     SAGA_STATE_COMPENSATING = 3, /* going back */
     SAGA_STATE_COMPENSATED = 4,  /* final: everything that was owed is undone */
     SAGA_STATE_STUCK = 5,        /* a dead letter: waits for an operator */
