@@ -246,6 +246,8 @@ static int check_body(struct bytes rest, struct bytes *body, struct error_detail
 
 static struct bytes after(struct bytes rest, struct bytes body)
 {
+    CHECK(body.at == rest.at + HEADER_SIZE &&
+          body.size <= rest.size - HEADER_SIZE); /* the body lies within what it was found in */
     return bytes_of(body.at + body.size, rest.size - HEADER_SIZE - body.size);
 }
 
@@ -283,6 +285,7 @@ int codec_decode(struct bytes *rest, struct record *record, uint64_t *previous_f
 
 uint8_t codec_type(struct bytes rest)
 {
+    CHECK(rest.size >= HEADER_SIZE + BODY_MIN); /* a frame that was checked begins with a record */
     return rest.at[HEADER_SIZE + TYPE_AT];
 }
 

@@ -6,6 +6,7 @@
 #define SAGA_JOURNAL_STORE_H
 
 #include "sidecar/base/bytes.h"
+#include "sidecar/base/check.h"
 #include "sidecar/base/error.h"
 #include "sidecar/base/instant.h"
 #include "sidecar/base/saga_id.h"
@@ -73,8 +74,10 @@ struct store_commit {
 /* The records of the frame at this index of a commit that has records, from 0 to cut_count. */
 static inline struct bytes store_commit_frame(const struct store_commit *c, size_t index)
 {
+    CHECK(index <= c->cut_count);
     size_t from = index == 0 ? 0 : c->cuts[index - 1];
     size_t to = index == c->cut_count ? c->records.size : c->cuts[index];
+    CHECK(from < to && to <= c->records.size); /* no frame is empty, and each ends where the next begins */
     return bytes_of(c->records.at + from, to - from);
 }
 

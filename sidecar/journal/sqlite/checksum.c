@@ -1,6 +1,8 @@
 /* checksum.c - checksums of rows, from schema 2 on. Frames need none: each of their records has its own. */
 #include "sidecar/journal/sqlite/inside.h"
 
+#include "sidecar/base/check.h"
+
 #include <zlib.h>
 
 static uint32_t add_text(uint32_t sum, struct bytes text)
@@ -10,6 +12,7 @@ static uint32_t add_text(uint32_t sum, struct bytes text)
 
 uint32_t checksum_of(const uint64_t *numbers, size_t count, struct bytes first, struct bytes second)
 {
+    CHECK(count > 0 && numbers != NULL); /* a row is known by a number at least */
     uint32_t sum = (uint32_t)crc32(0, NULL, 0);
     for (size_t i = 0; i < count; i++) {
         uint8_t at[8];

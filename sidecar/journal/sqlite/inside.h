@@ -105,6 +105,9 @@ struct sqlite_store {
 #define META_OLDEST_LIVE "oldest_live"
 #define META_SERIAL_MAX  "serial_max"
 
+/* What a sound store is; each is a CHECK. */
+void inside_check(const struct sqlite_store *s);
+
 /* Resets every statement, so that views end and no read stands in the way of a checkpoint. */
 void inside_rest(struct sqlite_store *s);
 

@@ -10,6 +10,8 @@
  * A log is a header of 32 bytes and frames of a header of 24 bytes and a page; SQLite's documentation, "WAL-mode File Format". */
 #include "sidecar/journal/sqlite/inside.h"
 
+#include "sidecar/base/check.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -65,6 +67,7 @@ static bool sums_are(struct sums s, const uint8_t *stored)
 
 static sqlite3_int64 frame_at(const struct log *log, sqlite3_int64 index)
 {
+    CHECK(index >= 0 && index < log->frame_count);
     return LOG_HEADER_SIZE + index * (sqlite3_int64)(FRAME_HEADER_SIZE + log->page_size);
 }
 
@@ -132,6 +135,7 @@ static bool has_flipped_bit(const struct log *log, struct sums before, uint8_t *
         return true;
     if (in_salt > 0)
         return false;
+    CHECK(log->page_size >= 512 && log->page_size <= PAGE_SIZE_MAX); /* the header was sound */
     for (size_t bit = 0; bit < (8 + (size_t)log->page_size) * 8; bit++) {
         size_t at = bit / 8 < 8 ? bit / 8 : bit / 8 - 8 + FRAME_HEADER_SIZE;
         frame[at] ^= (uint8_t)(1 << bit % 8);
@@ -170,6 +174,7 @@ static int check_frames(struct log *log, struct log_state *state)
             committed = i + 1;
         before = (struct sums){word(frame + 16), word(frame + 20)};
     }
+    CHECK(committed <= log->frame_count && ours_until <= log->frame_count);
     if (ours_until > committed)
         state->dropped_bytes = (uint64_t)(ours_until - committed) * (FRAME_HEADER_SIZE + log->page_size);
     return rc;

@@ -4,6 +4,8 @@
  * is needed later is a further one, with a fixture of the version before it under tests/fixtures/journal/. */
 #include "sidecar/journal/sqlite/inside.h"
 
+#include "sidecar/base/check.h"
+
 #include <stdio.h>
 
 /* "sgjn": tells a journal from the database of another program. */
@@ -150,6 +152,7 @@ int schema_look(sqlite3 *db, struct schema_look *look)
 
 int schema_migrate(sqlite3 *db, int version)
 {
+    CHECK(version >= 0 && version <= SCHEMA_VERSION); /* a newer one was refused */
     int rc = SQLITE_OK;
     while (version < SCHEMA_VERSION && rc == SQLITE_OK)
         rc = migrate_to(db, ++version);

@@ -31,7 +31,11 @@ static uint32_t checksum_of_row(const struct ended_row *row)
 
 int sqlite_store_add_ended(struct sqlite_store *s, const struct ended_row *row)
 {
-    CHECK(row->saga.serial != 0);
+    CHECK(row->saga.serial != 0 && row->saga.tag >> SAGA_ID_TAG_BITS == 0);
+    CHECK(row->state == SAGA_COMMITTED || row->state == SAGA_COMPENSATED ||
+          row->state == SAGA_RESOLVED);                                                      /* it has ended */
+    CHECK(row->name.size <= NAME_BYTES_MAX && row->request_id.size <= REQUEST_ID_BYTES_MAX); /* it can be read again */
+    CHECK(row->first_frame <= row->last_frame);
     /* A definition's name is kept once, not with every saga of it. */
     bool named = row->definition != 0 && row->definition < NAMED_MAX;
     if (named && (s->named[row->definition / 8] >> row->definition % 8 & 1) == 0) {
@@ -101,6 +105,14 @@ static int read_one(struct sqlite_store *s, sqlite3_stmt *find, struct ended_row
                              : inside_fail(s, end, "reading an ended saga", detail);
 }
 
+/* The row is sound, and not the one that was asked for: what led to it is damaged. */
+static int leads_elsewhere(const struct sqlite_store *s, const char *what, struct error_detail *detail)
+{
+    char text[96];
+    snprintf(text, sizeof text, "the %s leads to another saga's row", what);
+    return inside_corrupt(s->path, text, detail);
+}
+
 int sqlite_store_find_ended(struct store *face, uint64_t serial, struct ended_row *row, struct error_detail *detail)
 {
     struct sqlite_store *s = (struct sqlite_store *)face;
@@ -109,7 +121,8 @@ int sqlite_store_find_ended(struct store *face, uint64_t serial, struct ended_ro
         return error_set(detail, E_SAGA_NOT_FOUND, NULL, NULL);
     sqlite3_stmt *find = inside_statement(s, SQL_FIND_ENDED);
     inside_bind_number(find, 1, serial);
-    return read_one(s, find, row, detail);
+    int rc = read_one(s, find, row, detail);
+    return rc == 0 && row->saga.serial != serial ? leads_elsewhere(s, "table ended", detail) : rc;
 }
 
 int sqlite_store_find_request(struct store *face, struct bytes request_id, struct ended_row *row,
@@ -121,7 +134,9 @@ int sqlite_store_find_request(struct store *face, struct bytes request_id, struc
         return error_set(detail, E_SAGA_NOT_FOUND, NULL, NULL);
     sqlite3_stmt *find = inside_statement(s, SQL_FIND_REQUEST);
     inside_bind_text(find, 1, request_id);
-    return read_one(s, find, row, detail);
+    int rc = read_one(s, find, row, detail);
+    return rc == 0 && !bytes_equal(row->request_id, request_id) ? leads_elsewhere(s, "index ended_request", detail)
+                                                                : rc;
 }
 
 /* The row at or below a serial: *found 0 when there is none. */
@@ -148,6 +163,7 @@ static int skip_later(struct sqlite_store *s, struct instant before, uint64_t *b
         uint64_t middle = low + (high - low) / 2;
         uint64_t serial;
         int64_t started_us;
+        CHECK(middle >= low && middle < high); /* the range shrinks with each look */
         int rc = started_at_or_below(s, middle, &serial, &started_us);
         if (rc != SQLITE_OK)
             return rc;
@@ -225,6 +241,7 @@ int sqlite_store_list_ended(struct store *face, const struct ended_query *query,
         return rc;
     if (step != SQLITE_ROW && step != SQLITE_DONE)
         return inside_fail(s, end, "reading ended sagas", detail);
+    CHECK(given <= examined); /* what does not match is looked at, too */
     *examined_to = step == SQLITE_DONE ? 0 : lowest;
     return 0;
 }

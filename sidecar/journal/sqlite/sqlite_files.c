@@ -4,6 +4,8 @@
  * will find again. */
 #include "sidecar/journal/sqlite/inside.h"
 
+#include "sidecar/base/check.h"
+
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -67,6 +69,7 @@ static bool rescue(struct sqlite_store *s)
 
 static int gone(struct sqlite_store *s, const char *what, struct error_detail *detail)
 {
+    CHECK(!s->broken && s->named_file);
     s->broken = true;
     s->broken_code = E_JOURNAL_FENCED;
     inside_rest(s);

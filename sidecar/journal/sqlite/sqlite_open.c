@@ -209,7 +209,8 @@ static int read_frame_bounds(struct sqlite_store *s, struct error_detail *detail
     int end = sqlite3_reset(bounds);
     if (rc != SQLITE_ROW)
         return inside_fail(s, end, "reading frames", detail);
-    bool sound = s->last_frame <= INT64_MAX && (s->last_frame == 0) == (s->first_frame == 0);
+    bool sound =
+        s->last_frame <= INT64_MAX && (s->last_frame == 0) == (s->first_frame == 0) && s->first_frame <= s->last_frame;
     return sound ? 0 : inside_corrupt(s->path, "the numbers of the frames are out of range", detail);
 }
 

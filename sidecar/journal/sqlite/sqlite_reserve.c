@@ -4,6 +4,8 @@
  * could therefore never begin. Then the reserve is given up, and made again once there is room. */
 #include "sidecar/journal/sqlite/inside.h"
 
+#include "sidecar/base/check.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -21,6 +23,7 @@ void reserve_make(struct sqlite_store *s)
     char path[PATH_SIZE];
     if (s->has_reserve || s->broken || !reserve_path(s, path))
         return;
+    CHECK(s->checkpoint_pages > 0);
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0)
         return;

@@ -15,6 +15,22 @@
 #define CHECKPOINT_LONG_US   20000
 #define CHECKPOINT_PAGES_MIN 64
 
+void inside_check(const struct sqlite_store *s)
+{
+    CHECK(s->db != NULL && s->opened);
+    CHECK((s->first_frame == 0) == (s->last_frame == 0) && s->first_frame <= s->last_frame); /* frames have no gap */
+    CHECK(s->oldest_live == 0 || (s->oldest_live >= s->first_frame && s->oldest_live <= s->last_frame + 1));
+    CHECK(s->verify_below <= s->serial_max);
+    CHECK(s->checkpoint_pace > 0 && s->checkpoint_pace <= s->checkpoint_pages);
+    CHECK(s->checkpoint_at >= s->checkpoint_pace); /* a full disk puts the next one off */
+    CHECK(s->broken == (s->broken_code != 0));     /* what is broken says why */
+    CHECK(s->broken_code == 0 || s->broken_code == E_JOURNAL || s->broken_code == E_JOURNAL_FENCED);
+    CHECK(s->named_file || (!s->has_reserve && s->file.inode == 0)); /* a made-up disk has no files */
+    for (size_t i = 0; i < CACHED_FRAMES; i++)
+        CHECK(s->cached[i].frame == 0 ||
+              (s->cached[i].frame <= s->last_frame && s->cached[i].size <= s->cached[i].room));
+}
+
 void inside_rest(struct sqlite_store *s)
 {
     for (int i = 0; i < STATEMENT_COUNT; i++)
@@ -126,6 +142,7 @@ int inside_get_meta(struct sqlite_store *s, const char *key, uint64_t *value, st
 /* Nothing is written from here on; the failure is told again to whoever asks. */
 static int break_down(struct sqlite_store *s, int rc, const char *doing)
 {
+    CHECK(rc != SQLITE_OK);
     s->broken = true;
     s->broken_code = E_JOURNAL;
     inside_fail(s, rc, doing, &s->why);
@@ -134,6 +151,7 @@ static int break_down(struct sqlite_store *s, int rc, const char *doing)
 
 static int tell_broken(const struct sqlite_store *s, struct error_detail *detail)
 {
+    CHECK(s->broken && s->broken_code < 0);
     *detail = s->why;
     return s->broken_code;
 }
@@ -271,7 +289,9 @@ static void take_note(struct sqlite_store *s, const struct store_commit *commit)
 int sqlite_store_commit(struct store *face, const struct store_commit *commit, struct error_detail *detail)
 {
     struct sqlite_store *s = (struct sqlite_store *)face;
+    inside_check(s);
     CHECK(commit->frame == 0 || commit->frame == s->last_frame + 1);
+    CHECK(commit->oldest_live_frame <= s->last_frame + 1 + commit->cut_count); /* what will be is needed */
     CHECK((commit->frame == 0) == (commit->records.size == 0));
     CHECK(commit->frame != 0 || commit->cut_count == 0);
 
@@ -418,6 +438,7 @@ static int plan_frames(struct sqlite_store *s, struct instant before, uint64_t k
         plan->frames_to = (uint64_t)sqlite3_column_int64(old, 0);
         found++;
     }
+    CHECK(found <= work_max);
     plan->frames_more = found == work_max;
     int end = sqlite3_reset(old);
     return step == SQLITE_ROW || step == SQLITE_DONE ? SQLITE_OK : end;
@@ -438,6 +459,7 @@ static int plan_ended(struct sqlite_store *s, struct instant before, uint32_t wo
         plan->ended_any |= sqlite3_column_int64(old, 2) < before.us;
         examined++;
     }
+    CHECK(examined <= work_max);
     plan->ended_more = examined == work_max;
     int end = sqlite3_reset(old);
     return step == SQLITE_ROW || step == SQLITE_DONE ? SQLITE_OK : end;
@@ -447,6 +469,7 @@ static int drop_frames(struct sqlite_store *s, const struct drop_plan *plan)
 {
     if (plan->frames_to == 0)
         return SQLITE_OK;
+    CHECK(plan->frames_to < s->last_frame); /* the last frame stays */
     sqlite3_stmt *drop = inside_statement(s, SQL_DROP_FRAMES);
     inside_bind_number(drop, 1, plan->frames_to);
     int rc = inside_run(drop);
@@ -486,6 +509,7 @@ int sqlite_store_drop(struct store *face, struct instant before, uint64_t keep_f
 {
     struct sqlite_store *s = (struct sqlite_store *)face;
     CHECK(work_max > 0);
+    inside_check(s);
     inside_rest(s);
     if (s->broken)
         return tell_broken(s, detail);

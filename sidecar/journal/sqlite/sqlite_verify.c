@@ -78,7 +78,8 @@ int sqlite_store_verify(struct store *face, uint32_t rows_max, bool *more, struc
             rc = inside_fail(s, looked, "looking for an ended saga", detail);
         else if (lost != NULL)
             rc = tell_lost(s, &row, lost, detail);
-        CHECK(s->verify_below == 0 || row.saga.serial < s->verify_below);
+        if (row.saga.serial > s->serial_max || (s->verify_below != 0 && row.saga.serial >= s->verify_below))
+            return inside_corrupt(s->path, "the rows of the table ended are out of order", detail);
         s->verify_below = row.saga.serial;
     }
     int end = sqlite3_reset(walk);
