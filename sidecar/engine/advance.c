@@ -326,7 +326,8 @@ static bool deadline_waits(const struct saga *s)
 
 static void expire(const struct turn *t, struct saga *s)
 {
-    if (s->state != SAGA_RUNNING)
+    /* An owner's word may be among what has arrived and is not taken in yet; its timer goes off when it has been. */
+    if (s->state != SAGA_RUNNING || (s->definition == NULL && !t->timers))
         return;
     if (!instant_before(t->now, s->deadline) && !deadline_waits(s)) {
         advance_turn_back(t, s, REASON_DEADLINE, RECORD_NO_STEP, bytes_of(NULL, 0), bytes_of(NULL, 0));

@@ -167,6 +167,7 @@ int engine_step(struct engine *e, const struct event *event, const struct engine
         return answers_take(&turn, event);
     case EVENT_TICK:
         CHECK(!e->holding);
+        turn.timers = true;
         tick(&turn);
         break;
     case EVENT_TARGET:
@@ -233,7 +234,7 @@ int engine_replay(struct engine *e, const struct record *record, const struct de
 int engine_resume(struct engine *e, struct instant now, uint64_t *after, unsigned sagas_max,
                   const struct engine_out *out)
 {
-    struct turn turn = {.engine = e, .now = now, .out = out};
+    struct turn turn = {.engine = e, .now = now, .out = out, .timers = true};
     struct saga *s = (struct saga *)(uintptr_t)engine_after(e, *after);
     for (; s != NULL && sagas_max > 0; s = s->newer, sagas_max--) {
         *after = s->id.serial;

@@ -37,6 +37,7 @@ struct turn {
     struct engine *engine;
     struct instant now;
     const struct engine_out *out;
+    bool timers; /* it is the timers' turn: all that had arrived has been taken in */
 };
 
 /* ---- registry.c: finding sagas ---- */
