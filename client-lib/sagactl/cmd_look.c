@@ -49,7 +49,7 @@ int command_get(struct run *r)
     Saga__V1__GetRequest request = SAGA__V1__GET_REQUEST__INIT;
     Saga__V1__GetResponse *answer;
     request.saga_id = r->o.words[0];
-    request.include_payloads = r->o.payloads;
+    request.include_payloads = request.payloads_as_json = r->o.payloads;
     request.page_size = TIMELINE_PAGE_MAX;
     int status = run_call(r, "/saga.v1.Coordinator/Get", &request.base, &saga__v1__get_response__descriptor, &answer);
     if (status != EXIT_DONE)

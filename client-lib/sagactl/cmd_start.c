@@ -40,19 +40,29 @@ static int read_hex(struct run *r, const char *text, char **data, size_t *size)
     return EXIT_DONE;
 }
 
+/* The JSON itself rather than a file's name: messages begin with a bracket, or are a text, as times are. */
+static bool is_json(const char *text)
+{
+    text += strspn(text, " \t\r\n");
+    return text[0] == '{' || text[0] == '[' || text[0] == '"';
+}
+
 /* Gives the input; *data is NULL when there is none. */
 static int read_input(struct run *r, char **data, size_t *size)
 {
     *data = NULL;
     *size = 0;
+    if (r->o.input_json != NULL && !is_json(r->o.input_json))
+        return run_read_file(r, r->o.input_json, data, size);
     if (r->o.input != NULL)
         return run_read_file(r, r->o.input, data, size);
     if (r->o.input_hex != NULL)
         return read_hex(r, r->o.input_hex, data, size);
-    if (r->o.input_text == NULL)
+    const char *text = r->o.input_json != NULL ? r->o.input_json : r->o.input_text;
+    if (text == NULL)
         return EXIT_DONE;
-    *data = strdup(r->o.input_text);
-    *size = strlen(r->o.input_text);
+    *data = strdup(text);
+    *size = strlen(text);
     return *data != NULL ? EXIT_DONE : run_say(r, EXIT_REFUSED, "there is no memory for the input");
 }
 
@@ -65,7 +75,10 @@ static int send_start(struct run *r, const char *request_id, char *input, size_t
     request.definition = o->words[0];
     request.version = o->version != NULL ? (char *)(uintptr_t)o->version : request.version;
     request.request_id = (char *)(uintptr_t)request_id;
-    request.input = (ProtobufCBinaryData){.data = (uint8_t *)input, .len = size};
+    if (o->input_json != NULL)
+        request.input_json = input;
+    else
+        request.input = (ProtobufCBinaryData){.data = (uint8_t *)input, .len = size};
     deadline.seconds = o->deadline.us / 1000000;
     deadline.nanos = (int32_t)(o->deadline.us % 1000000) * 1000;
     request.deadline = o->deadline.us > 0 ? &deadline : NULL;

@@ -7,6 +7,7 @@
 
 static const char *const outputs[] = {"text", "json", NULL};
 static const char *const colors[] = {"auto", "always", "never", NULL};
+static const char *const schema_actions[] = {"register", "list", "show", NULL};
 static const char *const shells[] = {"bash", "zsh", "fish", NULL};
 static const char *const states[] = {"running",  "committed", "compensating", "compensated", "stuck",
                                      "resolved", "live",      "ended",        NULL};
@@ -36,6 +37,12 @@ const struct option_row option_rows[OPTION_COUNT] = {
     [OPTION_INPUT_TEXT] = {"input-text", '\0', "TEXT", NULL, COMPLETE_NOTHING, "The saga's input is TEXT."},
     [OPTION_INPUT_HEX] = {"input-hex", '\0', "DIGITS", NULL, COMPLETE_NOTHING,
                           "The saga's input in hexadecimal digits; white space and ':' between bytes do not count."},
+    [OPTION_JSON] =
+        {"json", 'j', "JSON", NULL, COMPLETE_FILE,
+         "The saga's input as JSON, for a definition that says its type: the JSON itself, a file of it, or - for "
+         "standard input. sagactl input prints one to fill in."},
+    [OPTION_NAME] = {"name", '\0', "NAME", NULL, COMPLETE_NOTHING,
+                     "The schema's name. Without it that of the file, without its end."},
     [OPTION_REQUEST_ID] = {"request-id", 'r', "ID", NULL, COMPLETE_NOTHING,
                            "Your own key of this request, at most 128 bytes: repeated, it answers with the same saga "
                            "rather than starting another."},
@@ -74,10 +81,15 @@ const struct option_row option_rows[OPTION_COUNT] = {
 
 const struct command_row command_rows[] = {
     {"start", "DEFINITION", 1, 1, NULL, COMPLETE_NOTHING,
-     BIT(VERSION) | BIT(INPUT) | BIT(INPUT_TEXT) | BIT(INPUT_HEX) | BIT(REQUEST_ID) | BIT(DEADLINE) | BIT(WAIT),
+     BIT(VERSION) | BIT(JSON) | BIT(INPUT) | BIT(INPUT_TEXT) | BIT(INPUT_HEX) | BIT(REQUEST_ID) | BIT(DEADLINE) |
+         BIT(WAIT),
      "start a saga of a definition and print its id",
      "Once the id is printed the saga is durable and will end. Without an input option the input is empty.",
      command_start},
+    {"input", "DEFINITION", 1, 1, NULL, COMPLETE_NOTHING, BIT(VERSION),
+     "print an input of a definition to fill in, as JSON",
+     "With every field of the input's type. Fill it in and hand it to start --json; fields may be left out.",
+     command_input},
     {"get", "SAGA-ID", 1, 1, NULL, COMPLETE_NOTHING, BIT(PAYLOADS),
      "show one saga: where it is, its timeline, its steps",
      "The timeline has what was done on the left and what was undone on the right, with times since the saga's start. "
@@ -124,6 +136,11 @@ const struct command_row command_rows[] = {
     {"definitions", "[NAME [VERSION]]", 0, 2, NULL, COMPLETE_NOTHING, 0,
      "list the registered definitions, or print one",
      "With NAME its YAML text, of the highest version unless VERSION is given.", command_definitions},
+    {"schema", "ACTION [ARGUMENT...]", 1, 65, schema_actions, COMPLETE_FILE, BIT(NAME) | BIT(DRY_RUN),
+     "register types of messages, list or show them",
+     "register FILE... takes sets of descriptors as protoc --include_imports --descriptor_set_out and buf build write "
+     "them; list shows what is registered; show NAME prints services, messages and enums.",
+     command_schema},
     {"completion", "SHELL", 1, 1, shells, COMPLETE_VALUES, 0, "print the completions for bash, zsh or fish",
      "For bash: source <(sagactl completion bash). For zsh: write it to a file _sagactl in a folder of $fpath. For "
      "fish: "

@@ -24,6 +24,8 @@ enum option_id {
     OPTION_INPUT,
     OPTION_INPUT_TEXT,
     OPTION_INPUT_HEX,
+    OPTION_JSON,
+    OPTION_NAME,
     OPTION_REQUEST_ID,
     OPTION_DEADLINE,
     OPTION_WAIT,
@@ -91,6 +93,8 @@ const char *option_nearest(const char *wrong, uint64_t mask);
 int command_register(struct run *r);
 int command_lint(struct run *r);
 int command_definitions(struct run *r);
+int command_schema(struct run *r);
+int command_input(struct run *r);
 int command_start(struct run *r);
 int command_wait(struct run *r);
 int command_get(struct run *r);

@@ -23,6 +23,7 @@
 #define REQUEST_ID_MAX 128
 #define REASON_MAX     256
 #define TOKEN_MAX      128
+#define JSON_TEXT_MAX  4194304
 #define TIMEOUT_MAX_MS (INT64_C(366) * 24 * 3600 * 1000)
 /* getopt's value of an option without a letter: above every character. */
 #define VALUE_OF(id) (256 + (int)(id))
@@ -174,6 +175,10 @@ static bool take(const struct reading *r, unsigned id, const char *value)
     case OPTION_INPUT_HEX:
         o->input_hex = value;
         return true;
+    case OPTION_JSON:
+        return text_value(r, id, value, JSON_TEXT_MAX, &o->input_json);
+    case OPTION_NAME:
+        return name_value(r, id, value, &o->name);
     case OPTION_REQUEST_ID:
         return text_value(r, id, value, REQUEST_ID_MAX, &o->request_id);
     case OPTION_DEADLINE:
@@ -329,9 +334,9 @@ static bool words_valid(const struct reading *r)
 static bool options_agree(const struct reading *r)
 {
     const struct options *o = r->o;
-    unsigned inputs = (o->input != NULL) + (o->input_text != NULL) + (o->input_hex != NULL);
+    unsigned inputs = (o->input != NULL) + (o->input_text != NULL) + (o->input_hex != NULL) + (o->input_json != NULL);
     if (inputs > 1)
-        return wrong(r, "--input, --input-text and --input-hex exclude one another");
+        return wrong(r, "--json, --input, --input-text and --input-hex exclude one another");
     if (o->all && o->page != NULL)
         return wrong(r, "--all and --page exclude one another");
     bool reason_needed = o->command->run == command_skip || o->command->run == command_resolve;

@@ -26,7 +26,7 @@ struct options {
 
     bool dry_run, wait, payloads, all, past_stuck;
     const char *version;
-    const char *input, *input_text, *input_hex;
+    const char *input, *input_text, *input_hex, *input_json, *name;
     const char *request_id;
     struct span deadline; /* 0: not said */
     uint32_t states;      /* bit n for state n; 0: all */

@@ -85,9 +85,14 @@ static bool readable(const struct screen *s, const ProtobufCBinaryData *data, ch
     return strcmp(screen_clean(s, text, clean, sizeof clean), text) == 0;
 }
 
-/* Bytes as text when they are one, else the first of them in hexadecimal. */
-static void put_payload(const struct screen *s, const char *name, const ProtobufCBinaryData *data)
+/* As JSON where the type is known; else bytes as text when they are one, or the first of them in hexadecimal. */
+static void put_payload(const struct screen *s, const char *name, const ProtobufCBinaryData *data, const char *json)
 {
+    char clean[4096];
+    if (json[0] != '\0') {
+        put_field(s, PAINT_NONE, name, screen_clean(s, json, clean, sizeof clean));
+        return;
+    }
     char shown[PAYLOAD_SHOWN], text[PAYLOAD_SHOWN + 64];
     size_t used = 0, some = data->len < PAYLOAD_BYTES ? data->len : PAYLOAD_BYTES;
     if (readable(s, data, shown)) {
@@ -128,7 +133,7 @@ static void put_head(const struct screen *s, const Saga__V1__GetResponse *answer
     if (saga->traceparent[0] != '\0')
         put_field(s, PAINT_NONE, "trace", screen_clean(s, saga->traceparent, text, sizeof text));
     if (saga->input.len > 0)
-        put_payload(s, "input", &saga->input);
+        put_payload(s, "input", &saga->input, saga->input_json);
 }
 
 /* ---- steps ---- */
@@ -177,7 +182,7 @@ static void put_step(const struct screen *s, const Saga__V1__Step *step, unsigne
         screen_wrap(s, PAINT_NONE, answer, width + 4 + 14, width + 4 + 14);
     }
     if (step->output.len > 0)
-        put_payload(s, "  output", &step->output);
+        put_payload(s, "  output", &step->output, step->output_json);
 }
 
 static void put_steps(const struct screen *s, const Saga__V1__Saga *saga)

@@ -7,6 +7,7 @@ import tempfile
 import grpc
 
 import shapes
+from test_sagactl import ctl
 from harness import Case, Sidecar, definition, fail, step
 from shapes import Line, Order, Receipt, TYPED
 
@@ -197,3 +198,63 @@ class Typed(Case):
         saga = self.client.run(name, input_json=INPUT)
         self.assertState("COMPENSATED", saga)
         self.assertEqual(b"\x0a\x01R", self.shop.of(saga.id, "compensation")[0].request)
+
+
+class Ctl(Case):
+    """sagactl where types are known."""
+
+    def setUp(self):
+        super().setUp()
+        self.shop.on("/typed.v1.Shop/Reserve", lambda call: Receipt(receipt_id="R").SerializeToString())
+
+    def ctl(self, *args, code=0, **more):
+        ran = ctl("-a", self.sidecar.address, *args, **more)
+        self.assertEqual(code, ran.code, ran)
+        return ran
+
+    def write(self, name, data):
+        path = os.path.join(self.sidecar.directory, name)
+        with open(path, "wb") as f:
+            f.write(data)
+        return path
+
+    def test_from_descriptors_to_output(self):
+        """What a person does: the types, the definition, an input to fill in, the saga, and what came of it."""
+        path = self.write("typed.binpb", SET)
+        self.assertRegex(self.ctl("schema", "register", "--dry-run", path).out, "^typed [0-9a-f]{12} would be registered\n$")
+        self.assertRegex(self.ctl("schema", "register", path).out, "^typed [0-9a-f]{12} registered\n$")
+        self.assertRegex(self.ctl("schema", "register", path).out, "was registered already")
+        self.assertRegex(self.ctl("schema", "list").out, r"typed +[0-9a-f]{12}  \d{4}-\d\d-\d\d +4  typed.v1.Shop")
+        shown = self.ctl("schema", "show", "typed").out
+        for line in ("service typed.v1.Shop", "  /typed.v1.Shop/Follow (typed.v1.Order) returns (stream typed.v1.Receipt)",
+                     "message typed.v1.Order", "  repeated typed.v1.Line lines = 2", "  google.protobuf.Timestamp at = 4"):
+            self.assertIn(line + "\n", shown)
+        self.assertNotIn("message google", shown)
+        self.ctl("register", self.write("ordered.yaml", (TYPED % "ordered").encode()))
+        skeleton = json.loads(self.ctl("input", "ordered").out)
+        self.assertEqual({"orderId": "", "lines": [{"sku": "", "quantity": 0}], "totalCents": "0", "at": "1970-01-01T00:00:00Z"}, skeleton)
+        skeleton["orderId"] = "A-7"
+        for args, stdin in ((["--json", json.dumps(skeleton)], None), (["--json", "-"], json.dumps(skeleton)),
+                            (["-j", self.write("input.json", json.dumps(skeleton).encode())], None)):
+            saga_id = self.ctl("start", "ordered", *args, stdin=stdin).out.strip()
+            self.ctl("wait", saga_id)
+            self.assertEqual("A-7", Order.FromString(self.shop.of(saga_id)[0].request).order_id)
+        shown = self.ctl("get", "--payloads", saga_id).out
+        self.assertIn('"orderId":"A-7"', shown)
+        self.assertIn('{"receiptId":"R"}', shown)
+        self.assertNotIn("receiptId", self.ctl("get", saga_id).out)
+        self.assertEqual({"receiptId": "R"}, json.loads(self.ctl("-o", "json", "get", "-p", saga_id).json()["saga"]["steps"][0]["output_json"]))
+
+    def test_what_goes_wrong(self):
+        self.assertIn("no such schema", self.ctl("schema", "show", "nothing", code=4).err)
+        self.assertIn("schema takes", self.ctl("schema", "forget", code=2).err)
+        self.assertIn("needs FILE", self.ctl("schema", "register", code=2).err)
+        self.assertIn("--name", self.ctl("schema", "register", "-", stdin="", code=2).err)
+        self.assertIn("FileDescriptorSet", self.ctl("schema", "register", "--name", "x", "-", stdin="nonsense", code=1).err)
+        self.client.register(definition("plain", step("a")))
+        self.assertIn("does not say the type", self.ctl("input", "plain", code=1).err)
+        self.client.RegisterSchema(name="typed", descriptors=SET)
+        self.client.register(TYPED % "refusing")
+        refused = self.ctl("start", "refusing", "--json", '{"lines": [{"skew": 1}]}', code=1).err
+        self.assertIn("input_json.lines[0].skew", refused)
+        self.assertIn("exclude", self.ctl("start", "refusing", "--json", "{}", "--input-text", "x", code=2).err)
