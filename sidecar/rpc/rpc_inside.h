@@ -346,6 +346,8 @@ void rpc_stall_cut_all(struct rpc *r);
 void rpc_stall_finish(struct rpc *r);
 
 /* target.c */
+/* How often a target is asked whether it is there: keepalive_time, but never more often than servers permit. */
+int rpc_target_ping_ms(struct span keepalive_time);
 struct rpc_target {
     struct rpc *rpc;
     unsigned number;

@@ -17,10 +17,15 @@
  * ends the connection sooner: with pings on, C core gives TCP keepalive_timeout to wait for that. */
 #define PING_MS_MIN (5 * 60 * 1000)
 
+int rpc_target_ping_ms(struct span keepalive_time)
+{
+    int ms = rpc_milliseconds(keepalive_time);
+    return ms > PING_MS_MIN ? ms : PING_MS_MIN;
+}
+
 static grpc_channel *channel_create(const struct rpc_options *o, const char *name,
                                     const struct transport_credentials *credentials)
 {
-    int ping_ms = rpc_milliseconds(o->keepalive_time);
     const struct transport_setting settings[] = {
         /* Attempts are durable and counted by the engine: C core's own would multiply with them unseen. */
         {GRPC_ARG_ENABLE_RETRIES, 0},
@@ -31,7 +36,7 @@ static grpc_channel *channel_create(const struct rpc_options *o, const char *nam
         {GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0}, /* unpack.c bounds it */
         {GRPC_ARG_MAX_SEND_MESSAGE_LENGTH, -1},
         {GRPC_ARG_MAX_METADATA_SIZE, (int)o->metadata_bytes_max},
-        {GRPC_ARG_KEEPALIVE_TIME_MS, ping_ms > PING_MS_MIN ? ping_ms : PING_MS_MIN},
+        {GRPC_ARG_KEEPALIVE_TIME_MS, rpc_target_ping_ms(o->keepalive_time)},
         {GRPC_ARG_KEEPALIVE_TIMEOUT_MS, rpc_milliseconds(o->keepalive_timeout)},
         {GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, rpc_milliseconds(o->connect_timeout)},
         {GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, RECONNECT_MS_FIRST},

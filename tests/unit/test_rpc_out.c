@@ -1,4 +1,5 @@
 /* Calls out: what comes back, and how far those got that failed. The table of reaches holds C core to what reach.c relies on. */
+#include "sidecar/rpc/rpc_inside.h"
 #include "tests/support/fake_peer.h"
 #include "tests/support/rpc_world.h"
 
@@ -420,6 +421,10 @@ START_TEST(rpc_out__peer_is_not_pinged_more_often_than_servers_permit)
     world_close(&w);
     fake_peer_stop(&peer);
     ck_assert_uint_eq(peer.pings, 0);
+    /* Which a second and a half cannot tell from five minutes. */
+    ck_assert_int_eq(rpc_target_ping_ms(SPAN_MS(100)), 300000);
+    ck_assert_int_eq(rpc_target_ping_ms(SPAN_S(299)), 300000);
+    ck_assert_int_eq(rpc_target_ping_ms(SPAN_S(301)), 301000);
 }
 END_TEST
 

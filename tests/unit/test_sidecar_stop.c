@@ -72,14 +72,22 @@ START_TEST(sidecar_stop__a_stop_lets_everybody_go_at_once)
 }
 END_TEST
 
-/* Stops while requests come in: everyone is answered, one way or the other. */
+/* A Wait that is too many: its error says so at once. */
+static bool waiters_are_too_many(const char *id)
+{
+    struct world_call one_more;
+    world_wait_start(&w, &one_more, id, false, 200);
+    return world_wait_end(&one_more) == SAGA_E_RESOURCE_EXHAUSTED;
+}
+
+/* Stops while requests come in: everyone who was taken in is answered with what happens, and not by a connection that breaks. */
 START_TEST(sidecar_stop__a_stop_under_load_answers_everybody)
 {
     enum { WAITS = 50 };
     char id[64];
     struct world_call waits[WAITS];
     struct world_pipe p;
-    world_open_sidecar(&w, LONG_GRACE);
+    world_open_sidecar(&w, LONG_GRACE "waiters_max: 50\n");
     world_begin(&w, id);
     world_pipe_open(&w, &p);
     for (int i = 0; i < 20; i++) {
@@ -89,13 +97,25 @@ START_TEST(sidecar_stop__a_stop_under_load_answers_everybody)
     }
     for (int i = 0; i < WAITS; i++)
         world_wait_start(&w, &waits[i], id, false, 60000);
+    /* Of all that wait, each has been taken in when there is no room for one more. */
+    WORLD_WAIT_UNTIL(waiters_are_too_many(id));
     ck_assert_int_eq(world_stop_sidecar(&w), 0);
     wire_shutdown(w.wire);
-    for (int i = 0; i < WAITS; i++)
-        ck_assert_int_ne(world_wait_end(&waits[i]), SAGA_OK);
+    for (int i = 0; i < WAITS; i++) {
+        ck_assert_int_eq(world_wait_end(&waits[i]), SAGA_E_UNAVAILABLE);
+        ck_assert_str_eq(waits[i].error.reason, "STOPPING");
+    }
+    int answered = 0;
     Saga__V1__PipeResponse *m;
-    while ((m = world_pipe_receive(&p)) != NULL)
+    while ((m = world_pipe_receive(&p)) != NULL) {
+        ck_assert_uint_eq(m->n_results, 20);
+        for (size_t i = 0; i < m->n_results; i++)
+            ck_assert(m->results[i]->result_case == SAGA__V1__RESULT__RESULT_BEGIN ||
+                      m->results[i]->result_case == SAGA__V1__RESULT__RESULT_ERROR);
+        answered++;
         saga__v1__pipe_response__free_unpacked(m, NULL);
+    }
+    ck_assert_int_gt(answered, 0);
     ck_assert_int_eq(world_pipe_end(&p), 14);
 }
 END_TEST

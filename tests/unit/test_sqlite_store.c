@@ -6,7 +6,9 @@
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -204,6 +206,69 @@ START_TEST(sqlite_store__another_program_s_connection_is_kept_out)
 }
 END_TEST
 
+/* ---- how it lies on the disk ---- */
+
+/* Every sync of the process goes through these; what it was of is kept. */
+static unsigned syncs_of_log, syncs_of_others;
+__attribute__((visibility("default"))) int fdatasync(int fd);
+__attribute__((visibility("default"))) int fsync(int fd);
+
+static void note_sync(int fd)
+{
+    char link[32], name[4096];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t size = readlink(link, name, sizeof name);
+    if (size > 4 && memcmp(name + size - 4, "-wal", 4) == 0)
+        syncs_of_log++;
+    else
+        syncs_of_others++;
+}
+
+int fdatasync(int fd)
+{
+    note_sync(fd);
+    return (int)syscall(SYS_fdatasync, fd);
+}
+
+int fsync(int fd)
+{
+    note_sync(fd);
+    return (int)syscall(SYS_fsync, fd);
+}
+
+/* What a commit acknowledges is on the disk: the log is synced each time, and before it is copied, and the database after. */
+START_TEST(sqlite_store__every_commit_is_synced)
+{
+    open_store();
+    for (uint64_t n = 1; n <= 20; n++) {
+        unsigned before = syncs_of_log;
+        commit_frames(n, n);
+        ck_assert_uint_gt(syncs_of_log, before);
+    }
+    unsigned before = syncs_of_others;
+    close_store();
+    ck_assert_uint_gt(syncs_of_others, before);
+}
+END_TEST
+
+/* Whatever the mask of the process says, nobody else may read what it keeps. */
+START_TEST(sqlite_store__files_are_for_their_owner_alone)
+{
+    static const char *const endings[] = {"", "-wal", ".lock"};
+    mode_t mask = umask(0);
+    open_store();
+    commit_frames(1, 3);
+    umask(mask);
+    for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++) {
+        char name[4096];
+        struct stat st;
+        snprintf(name, sizeof name, "%s%s", path, endings[i]);
+        ck_assert_msg(stat(name, &st) == 0, "%s", name);
+        ck_assert_msg((st.st_mode & 07777) == 0600, "%s has mode %o", name, st.st_mode & 07777);
+    }
+}
+END_TEST
+
 /* ---- full ---- */
 
 START_TEST(sqlite_store__full_takes_nothing_and_goes_on_when_there_is_room)
@@ -334,6 +399,8 @@ static Suite *suite(void)
     tcase_add_test(t, sqlite_store__log_is_copied_as_it_grows);
     tcase_add_test(t, sqlite_store__definitions);
     tcase_add_test(t, sqlite_store__second_open_is_refused);
+    tcase_add_test(t, sqlite_store__every_commit_is_synced);
+    tcase_add_test(t, sqlite_store__files_are_for_their_owner_alone);
     tcase_add_test(t, sqlite_store__another_program_s_connection_is_kept_out);
     tcase_add_test(t, sqlite_store__full_takes_nothing_and_goes_on_when_there_is_room);
     tcase_add_test(t, sqlite_store__drop_of_frames_spreads_and_keeps);
