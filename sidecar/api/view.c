@@ -143,6 +143,8 @@ static char *waiting_text(struct arena *a, const struct engine *e, const struct 
         return arena_format(a, "a resume of the saga");
     if (s->definition == NULL && !back)
         return arena_format(a, "its owner to settle it");
+    if (step->queued && engine_target_absent(e, call))
+        return arena_format(a, "target %s, which sagad.yaml does not name", call->target);
     if (step->queued && engine_target_down(e, (uint16_t)call->target_index))
         return arena_format(a, "target %s, which cannot be reached", call->target);
     if (step->queued)

@@ -120,34 +120,9 @@ int core_take(struct core *c, const struct event *event, struct error_detail *de
     return engine_step(c->engine, event, &c->out);
 }
 
-int core_answer_orphans(struct core *c, struct instant now, struct error_detail *detail)
-{
-    while (c->orphan_count > 0) {
-        const struct call_effect call = c->orphans[--c->orphan_count];
-        CHECK(call.target == TARGET_NONE);
-        struct event event = {
-            .type = EVENT_ANSWER,
-            .now = now,
-            .saga = call.saga,
-            .step_index = call.step,
-            .phase = call.phase,
-            .attempt = call.attempt,
-            .reach = SAGA_REACH_NONE,
-            .status = 14,
-            .message = bytes_of_text("sagad.yaml no longer names the target of this call"),
-        };
-        int code = core_take(c, &event, detail);
-        if (code != 0)
-            return code;
-    }
-    return 0;
-}
-
 int core_submit(struct core *c, const struct event *event, struct error_detail *detail)
 {
-    int code = core_answer_orphans(c, event->now, detail);
-    if (code == 0)
-        code = core_take(c, event, detail);
+    int code = core_take(c, event, detail);
     if (code == STORE_PENDING)
         code = parked_add(c, event);
     if (code == E_QUEUE)

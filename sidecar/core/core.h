@@ -22,8 +22,7 @@ struct core_world {
     void (*durable)(void *self, uint64_t frame, struct bytes records);
     /* A requester's answer. detail is NULL unless reply->code is an error. */
     void (*reply)(void *self, const struct reply_effect *reply, const struct error_detail *detail);
-    /* A call to make: an EVENT_ANSWER for it is to be submitted exactly once. Its views stay valid until then.
-     * call->target is never TARGET_NONE. */
+    /* A call to make: an EVENT_ANSWER for it is to be submitted exactly once. Its views stay valid until then. */
     void (*call)(void *self, const struct call_effect *call);
     void *self;
 };

@@ -171,7 +171,7 @@ void core_effect(struct core *c, const struct effect *effect, const struct error
 static void add_effect(void *self, const struct effect *effect, const struct error_detail *detail)
 {
     struct core *c = self;
-    if (DEFECT(CALL_BEFORE_DURABLE) && effect->type == EFFECT_CALL && effect->as.call.target != TARGET_NONE)
+    if (DEFECT(CALL_BEFORE_DURABLE) && effect->type == EFFECT_CALL)
         c->world.call(c->world.self, &effect->as.call);
     else if (DEFECT(REPLY_BEFORE_DURABLE) && effect->type == EFFECT_REPLY)
         c->world.reply(c->world.self, &effect->as.reply, detail);
@@ -277,7 +277,6 @@ void core_check(const struct core *c)
     CHECK((c->stalled == 0) == (c->stalled_since.us == 0));
     CHECK(c->stalled == 0 || c->stalled == E_JOURNAL_FULL || c->stalled == E_JOURNAL_AWAY);
     CHECK((c->parked_first == NULL) == (c->parked_count == 0) && c->parked_count <= PARKED_MAX);
-    CHECK(c->orphan_count <= c->orphan_room);
     CHECK(c->open == &c->batches[ring(c, c->closed)]);
     uint64_t next = c->durable_frame + 1;
     for (unsigned i = 0; i <= c->closed; i++) {

@@ -84,7 +84,7 @@ static void let_refusals_out(struct core *c)
 
 /* ---- what is durable is let out ---- */
 
-static int let_effects_out(struct core *c, struct batch *b)
+static void let_effects_out(struct core *c, struct batch *b)
 {
     for (size_t i = 0; i < b->effect_count; i++) {
         struct held_effect *held = &b->effects[i];
@@ -92,20 +92,11 @@ static int let_effects_out(struct core *c, struct batch *b)
             c->world.reply(c->world.self, &held->effect.as.reply, held->detail);
             memory_give_back(&c->memory, held->detail, sizeof *held->detail);
             held->detail = NULL;
-        } else if (held->effect.as.call.target != TARGET_NONE) {
-            c->world.call(c->world.self, &held->effect.as.call);
         } else {
-            if (GROW(c, c->orphans, c->orphan_count, c->orphan_room) != 0) {
-                /* What was let out is not let out again: the owner still has the rest to abandon. */
-                b->effect_count -= i;
-                memmove(b->effects, held, b->effect_count * sizeof *held);
-                return c->failed = E_MEMORY;
-            }
-            c->orphans[c->orphan_count++] = held->effect.as.call;
+            c->world.call(c->world.self, &held->effect.as.call);
         }
     }
     b->effect_count = 0;
-    return 0;
 }
 
 static void release_ended(struct core *c, struct batch *b)
@@ -116,7 +107,7 @@ static void release_ended(struct core *c, struct batch *b)
 }
 
 /* The oldest closed batch is durable. */
-static int landed(struct core *c, struct instant now)
+static void landed(struct core *c, struct instant now)
 {
     struct batch *b = closed_batch(c, 0);
     CHECK(c->handed > 0 && batch_has_content(b));
@@ -130,10 +121,8 @@ static int landed(struct core *c, struct instant now)
         c->world.durable(c->world.self, c->durable_frame, bytes_of(b->records + from, to - from));
         from = to;
     }
-    int code = let_effects_out(c, b);
+    let_effects_out(c, b);
     release_ended(c, b);
-    if (code != 0)
-        return code; /* the owner stops; the batch is not handed over again, since it failed */
     batch_clear(c, b);
     c->first = (c->first + 1) % BATCH_COUNT;
     c->closed--;
@@ -141,22 +130,19 @@ static int landed(struct core *c, struct instant now)
     /* With nothing on the way, memory shows what is durable: also that the sagas that ended are gone. */
     if (c->closed == 0 && c->open->size == 0)
         c->needed_from = core_oldest_live_frame(c);
-    return 0;
 }
 
 /* What the store said of the oldest batch that it has. Returns 0 when that is durable, STORE_PENDING when it will tell, or why not. */
 static int take_fate(struct core *c, int fate, struct instant now, struct error_detail *detail)
 {
     CHECK(c->handed > 0);
-    if (DEFECT(PENDING_IS_DONE) && fate == STORE_PENDING)
-        return landed(c, now);
-    if (DEFECT(AMBIGUOUS_IS_DONE) && fate == STORE_AMBIGUOUS)
-        return landed(c, now);
-    if (DEFECT(FENCED_IS_DONE) && fate == E_JOURNAL_FENCED)
-        return landed(c, now);
+    if ((DEFECT(PENDING_IS_DONE) && fate == STORE_PENDING) || (DEFECT(AMBIGUOUS_IS_DONE) && fate == STORE_AMBIGUOUS) ||
+        (DEFECT(FENCED_IS_DONE) && fate == E_JOURNAL_FENCED))
+        fate = 0;
     switch (fate) {
     case 0:
-        return landed(c, now);
+        landed(c, now);
+        return 0;
     case STORE_PENDING:
         return STORE_PENDING;
     case STORE_AMBIGUOUS:
@@ -246,7 +232,8 @@ static int let_open_out(struct core *c)
     struct batch *b = c->open;
     if (c->closed > 0 && !DEFECT(REPLY_OVERTAKES))
         return batch_pass_effects(c, b, closed_batch(c, c->closed - 1)) == 0 ? 0 : (c->failed = E_MEMORY);
-    return let_effects_out(c, b);
+    let_effects_out(c, b);
+    return 0;
 }
 
 /* Hands over what the store may take now, the oldest first. */
@@ -278,8 +265,6 @@ static int take_up(struct core *c, struct instant now, struct error_detail *deta
     int code = parked_resume(c, now, detail);
     if (code == 0)
         code = core_resume(c, now, detail);
-    if (code == 0)
-        code = core_answer_orphans(c, now, detail);
     return code != 0 ? code : core_failed(c, detail); /* what followed could not be written down */
 }
 
@@ -291,7 +276,7 @@ int core_commit(struct core *c, struct instant now, struct error_detail *detail)
         return tell_lost(c, detail);
     int code = c->handed > 0 ? settle(c, now, detail) : 0;
     if (code == 0 || code == E_JOURNAL_FULL) {
-        int other = c->parked_count > 0 || c->resuming || c->orphan_count > 0 ? take_up(c, now, detail) : 0;
+        int other = c->parked_count > 0 || c->resuming ? take_up(c, now, detail) : 0;
         code = other != 0 ? other : hand_all_over(c, now, detail);
     }
     if (c->stalled != 0 && c->failed == 0)
@@ -307,8 +292,7 @@ int core_commit(struct core *c, struct instant now, struct error_detail *detail)
 bool core_pending(const struct core *c)
 {
     const struct batch *open = c->open;
-    return c->closed > 0 || batch_has_content(open) || open->effect_count > 0 || c->orphan_count > 0 ||
-           c->parked_count > 0 || c->resuming;
+    return c->closed > 0 || batch_has_content(open) || open->effect_count > 0 || c->parked_count > 0 || c->resuming;
 }
 
 bool core_waits(const struct core *c)
@@ -316,7 +300,7 @@ bool core_waits(const struct core *c)
     const struct batch *open = c->open;
     if (c->stalled != 0)
         return true;
-    bool nothing_to_do = !batch_has_content(open) && open->effect_count == 0 && c->orphan_count == 0 && !c->resuming;
+    bool nothing_to_do = !batch_has_content(open) && open->effect_count == 0 && !c->resuming;
     return (c->closed > 0 || c->parked_count > 0) && (nothing_to_do || c->closed == STORE_COMMITS_MAX);
 }
 

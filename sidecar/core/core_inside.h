@@ -54,8 +54,6 @@ struct core {
     struct parked *parked_first; /* in the order of their coming */
     struct parked *parked_last;
     unsigned parked_count;
-    struct call_effect *orphans; /* calls let out to no target; answered at the next submit */
-    size_t orphan_count, orphan_room;
     uint64_t epoch;             /* of the store's opening */
     uint64_t frame;             /* number of the open batch's first */
     uint64_t durable_frame;     /* the last that is */
@@ -104,10 +102,9 @@ int core_failed(const struct core *c, struct error_detail *detail);
 void core_effect(struct core *c, const struct effect *effect, const struct error_detail *detail);
 
 /* ---- core.c ---- */
-/* One event, parked ones and orphans aside. */
+/* One event, parked ones aside. */
 int core_take(struct core *c, const struct event *event, struct error_detail *detail);
 /* Calls to targets that sagad.yaml no longer names never leave: this answers them. */
-int core_answer_orphans(struct core *c, struct instant now, struct error_detail *detail);
 /* The frame from which the journal is needed, as memory has it: all batches included. */
 uint64_t core_oldest_live_frame(const struct core *c);
 

@@ -73,7 +73,7 @@ static int move_long_lived(struct core *c, struct instant now, bool *more, struc
 static bool at_rest(struct core *c)
 {
     const struct batch *b = c->open;
-    return !batch_has_content(b) && b->effect_count == 0 && c->orphan_count == 0 && !c->resuming;
+    return !batch_has_content(b) && b->effect_count == 0 && !c->resuming;
 }
 
 int core_maintain(struct core *c, struct instant now, bool *more, struct error_detail *detail)

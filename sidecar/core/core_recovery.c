@@ -140,7 +140,6 @@ void core_close(struct core *c)
     for (unsigned i = 0; i < BATCH_COUNT; i++)
         batch_free(c, &c->batches[i]);
     parked_free(c);
-    memory_give_back(&memory, c->orphans, c->orphan_room * sizeof *c->orphans);
     engine_destroy(c->engine);
     memory_give_back(&memory, c, sizeof *c);
 }

@@ -68,7 +68,7 @@ struct span advance_timeout(const struct turn *t, const struct call_spec *call)
 {
     if (call->timeout.us > 0)
         return call->timeout;
-    return call->target_index >= 0 ? t->engine->targets[call->target_index].timeout : SPAN_S(10);
+    return t->engine->targets[call->target_index].timeout;
 }
 
 /* An action's attempt may last no longer than its saga may still run; an undo is never cut short. */
@@ -94,14 +94,12 @@ static void leave(const struct turn *t, struct saga *s, unsigned index, uint8_t 
 
     t->engine->counts.calls++;
     step->on_wire = true;
-    if (call->target_index >= 0) {
-        struct target *target = &t->engine->targets[call->target_index];
-        if (!target->down)
-            step->queued_at = (struct instant){0};
-        if (step->ticket == 0)
-            step->ticket = ++target->tickets;
-        target_enter(target, step);
-    }
+    struct target *target = &t->engine->targets[call->target_index];
+    if (!target->down)
+        step->queued_at = (struct instant){0};
+    if (step->ticket == 0)
+        step->ticket = ++target->tickets;
+    target_enter(target, step);
     struct effect effect = {
         .type = EFFECT_CALL,
         .as.call =
@@ -110,7 +108,7 @@ static void leave(const struct turn *t, struct saga *s, unsigned index, uint8_t 
                 .step = (uint16_t)index,
                 .phase = phase,
                 .attempt = r.attempt,
-                .target = call->target_index >= 0 ? (uint16_t)call->target_index : TARGET_NONE,
+                .target = (uint16_t)call->target_index,
                 .timeout = call_timeout(t, s, call, phase),
                 .method = call->method,
                 .request = call_request(s, index, call),
@@ -142,8 +140,8 @@ static void call(const struct turn *t, struct saga *s, unsigned index, uint8_t p
     if (t->engine->holding)
         return;
     const struct call_spec *spec = saga_step_call(s, index, phase);
-    struct target *target = spec->target_index >= 0 ? &t->engine->targets[spec->target_index] : NULL;
-    if (target != NULL && target_busy(target) && !DEFECT(BULKHEAD_IGNORED)) {
+    struct target *target = &t->engine->targets[spec->target_index];
+    if (target_busy(target) && (target->absent || !DEFECT(BULKHEAD_IGNORED))) {
         target_queue(target, &s->steps[index], t->now);
         t->engine->counts.waiting++;
         if (target->down)

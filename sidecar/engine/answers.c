@@ -68,7 +68,7 @@ static bool gave_up_waiting(const struct turn *t, const struct event *event)
 static bool waits(const struct turn *t, struct saga *s, const struct event *event, struct target *target)
 {
     struct step *step = &s->steps[event->step_index];
-    if (!event->unreached || target == NULL || (event->phase == SAGA_PHASE_ACTION && s->state == SAGA_COMPENSATING))
+    if (!event->unreached || (event->phase == SAGA_PHASE_ACTION && s->state == SAGA_COMPENSATING))
         return false;
     if (step->queued_at.us == 0 || !target->down) /* it was back meanwhile: the wait begins anew */
         step->queued_at = t->now;
@@ -108,7 +108,7 @@ static bool refuses_late(const struct turn *t, const struct call_spec *call)
         return true;
     if (call->barrier != BARRIER_UNSAID)
         return call->barrier == BARRIER_THERE;
-    return call->target_index >= 0 && t->engine->targets[call->target_index].barrier;
+    return t->engine->targets[call->target_index].barrier;
 }
 
 static void action_not_done(const struct turn *t, struct saga *s, const struct event *event, struct saga_answer answer)
@@ -201,8 +201,7 @@ int answers_take(const struct turn *t, const struct event *event)
 
     CHECK(!event->unreached || event->reach == SAGA_REACH_NONE);
 
-    int target_index = saga_step_call(s, event->step_index, event->phase)->target_index;
-    struct target *target = target_index >= 0 ? &e->targets[target_index] : NULL;
+    struct target *target = &e->targets[saga_step_call(s, event->step_index, event->phase)->target_index];
     bool waiting = waits(t, s, event, target);
     if (!waiting)
         target_forget(&s->steps[event->step_index]);
@@ -217,7 +216,7 @@ int answers_take(const struct turn *t, const struct event *event)
     }
     saga_check_step(s, event->step_index);
     advance(t, s);
-    if (target == NULL || DEFECT(QUEUE_FORGOTTEN))
+    if (DEFECT(QUEUE_FORGOTTEN))
         return 0;
     /* Whatever came from the participant shows that it is there; a lost connection shows nothing. */
     if (target->down && (event->reach == SAGA_REACH_ANSWERED || event->reach == SAGA_REACH_NOT_BEGUN))

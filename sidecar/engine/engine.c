@@ -4,9 +4,12 @@
 /* The most timers that go off in one tick; what is left is due at once again. */
 #define TICK_TIMERS_MAX 256
 
+/* Of a target that is not configured nobody knows how long an attempt may take, nor so how long a lost one may have gone on: long enough. */
+#define ABSENT_TIMEOUT SPAN_S(10)
+
 int engine_create(const struct engine_options *options, const struct memory *memory, struct engine **out)
 {
-    CHECK(options->steps_max <= STEPS_LIMIT && options->targets_max < TARGET_NONE && options->live_sagas_max > 0);
+    CHECK(options->steps_max <= STEPS_LIMIT && options->targets_max < UINT16_MAX && options->live_sagas_max > 0);
     struct engine *e = memory_take(memory, sizeof *e);
     if (e == NULL)
         return E_MEMORY;
@@ -20,6 +23,7 @@ int engine_create(const struct engine_options *options, const struct memory *mem
         engine_destroy(e);
         return E_MEMORY;
     }
+    e->targets[options->targets_max] = (struct target){.timeout = ABSENT_TIMEOUT, .absent = true};
     *out = e;
     return 0;
 }
@@ -79,11 +83,22 @@ int engine_find_target(const struct engine *e, struct bytes name)
     return -1;
 }
 
+bool engine_target_absent(const struct engine *e, const struct call_spec *call)
+{
+    return call->target_index == (int)e->options.targets_max;
+}
+
+int target_index(const struct engine *e, const char *name)
+{
+    int index = engine_find_target(e, bytes_of_text(name));
+    return index >= 0 ? index : (int)e->options.targets_max;
+}
+
 static int resolve_call(const struct engine *e, struct call_spec *call, const struct step_spec *step, const char *which,
                         struct error_detail *detail)
 {
-    call->target_index = engine_find_target(e, bytes_of_text(call->target));
-    if (call->target_index >= 0)
+    call->target_index = target_index(e, call->target);
+    if (!engine_target_absent(e, call))
         return 0;
     error_set(detail, E_TARGET_NOT_FOUND, which, "step ");
     error_append(detail, step->name);

@@ -54,7 +54,7 @@ struct call_effect {
     uint16_t step;
     uint8_t phase;    /* enum saga_phase */
     uint16_t attempt; /* from 1 */
-    uint16_t target;  /* index given by engine_add_target; TARGET_NONE: the owner answers that it never left */
+    uint16_t target;  /* index given by engine_add_target */
     struct span timeout;
     const char *method;
     struct bytes request;
@@ -97,16 +97,17 @@ int engine_add_target(struct engine *e, const struct target_options *options);
 /* The index of a target, or -1. */
 int engine_find_target(const struct engine *e, struct bytes name);
 
+/* Whether a resolved call goes to a target that is not there, and so waits. */
+bool engine_target_absent(const struct engine *e, const struct call_spec *call);
+
 /* To look at: places taken, calls that wait. index is below the number of targets added. View for the engine's life. */
 struct target;
 const struct target *engine_target(const struct engine *e, uint16_t index);
 /* Whether it cannot be reached, as far as answers have told. */
 bool engine_target_down(const struct engine *e, uint16_t index);
 
-#define TARGET_NONE UINT16_MAX
-
-/* Sets target_index of every call of the definition. Returns 0, or E_TARGET_NOT_FOUND with detail naming the field; the indices of calls
- * whose targets are missing are -1, and such calls are asked for with TARGET_NONE. */
+/* Sets target_index of every call of the definition. Returns 0, or E_TARGET_NOT_FOUND with detail naming the field: calls of targets that are
+ * not there wait until they are, and no saga of the definition is started before. */
 int engine_resolve(const struct engine *e, struct definition *definition, struct error_detail *detail);
 
 /* Carries out one event. Returns 0, or E_MEMORY when an ANSWER or TICK could not be taken in: then nothing of it has changed, and

@@ -26,7 +26,7 @@ struct engine {
     uint64_t serial;
     bool holding; /* engine_hold was called */
 
-    struct target *targets;
+    struct target *targets; /* target_count of them; and at targets_max the absent one */
     uint32_t target_count;
 
     struct engine_counts counts;
@@ -89,6 +89,8 @@ void advance_stuck(const struct turn *t, struct saga *s, uint8_t reason, unsigne
 void advance_unqueue(const struct turn *t, struct saga *s);
 /* How long an attempt of this call may take. Of a target that the configuration no longer names, nobody knows: long enough. */
 struct span advance_timeout(const struct turn *t, const struct call_spec *call);
+/* engine.c: the index of the target of this name, or of the absent one. */
+int target_index(const struct engine *e, const char *name);
 /* A place of the target may be free: those that have waited longest take it. */
 void advance_target_free(const struct turn *t, struct target *target);
 /* An attempt could not reach the target; one has, or could; and the first in its queue has waited long enough. */

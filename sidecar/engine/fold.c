@@ -163,7 +163,7 @@ static void enlisted(struct engine *e, struct saga *s, const struct record *r, v
     if (r->call.target != NULL) {
         own->call.target = (const char *)place(&at, bytes_of(r->call.target, text_size(r->call.target))).at;
         own->call.method = (const char *)place(&at, bytes_of(r->call.method, text_size(r->call.method))).at;
-        own->call.target_index = engine_find_target(e, bytes_of_text(own->call.target));
+        own->call.target_index = target_index(e, own->call.target);
     }
     own->call.constant = place(&at, r->call.constant);
     step->action = SAGA_ACTION_STARTED;

@@ -341,6 +341,24 @@ static struct saga *start(const struct turn *t, const struct record *r, const st
     return s;
 }
 
+/* A saga that could not make all its calls is not begun. */
+static int check_targets(const struct engine *e, const struct definition *d, struct error_detail *detail)
+{
+    for (unsigned i = 0; i < d->step_count; i++) {
+        const struct step_spec *step = &d->steps[i];
+        const struct call_spec *call = engine_target_absent(e, &step->action) ? &step->action : &step->compensation;
+        if (!engine_target_absent(e, &step->action) && (!step->has_compensation || !engine_target_absent(e, call)))
+            continue;
+        error_set(detail, E_TARGET_NOT_FOUND, "definition", "step ");
+        error_append(detail, step->name);
+        error_append(detail, " calls target ");
+        error_append(detail, call->target);
+        error_append(detail, ", which sagad.yaml does not name");
+        return E_TARGET_NOT_FOUND;
+    }
+    return 0;
+}
+
 void requests_start(const struct turn *t, const struct event *event)
 {
     struct error_detail detail;
@@ -348,11 +366,13 @@ void requests_start(const struct turn *t, const struct event *event)
     if (code == E_LIVE_SAGAS || code == 0)
         if (repeated(t, event))
             return;
+    const struct definition *d = event->definition;
+    if (code == 0)
+        code = check_targets(t->engine, d, &detail);
     if (code != 0) {
         reply_error(t, event, &detail, code);
         return;
     }
-    const struct definition *d = event->definition;
     struct record r =
         started_record(t, event, SAGA_ORCHESTRATED, event->deadline.us > 0 ? event->deadline : d->deadline);
     r.definition = d->number;

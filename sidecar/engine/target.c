@@ -78,8 +78,8 @@ struct span target_waited(const struct target *t, const struct step *step, struc
 
 void target_check(const struct target *t)
 {
-    CHECK(t->name != NULL);
-    CHECK(t->places > 0);
+    CHECK((t->name == NULL) == t->absent);
+    CHECK(t->absent ? t->places == 0 : t->places > 0);
     CHECK(t->places_taken <= t->places || DEFECT(BULKHEAD_IGNORED));
     CHECK((t->first == NULL) == (t->waiting == 0));
     CHECK((t->last == NULL) == (t->waiting == 0));

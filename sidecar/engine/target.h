@@ -13,7 +13,8 @@ struct target {
     uint32_t waiting;              /* steps in the queue */
     struct step *first, *last;     /* of the queue, by ticket */
     uint64_t tickets;              /* given out */
-    bool down;                     /* it cannot be reached: nothing leaves, but for what has waited long enough */
+    bool absent; /* stands for every target that is not configured: it has no place, so what calls them waits here */
+    bool down;   /* it cannot be reached: nothing leaves, but for what has waited long enough */
     struct instant down_since;
     struct timer timer; /* when the first of the queue has, while it is down */
 };

@@ -4,6 +4,7 @@
 #include "sidecar/base/check.h"
 #include "sidecar/core/heap.h"
 #include "sidecar/observe/log.h"
+#include "sidecar/runtime/absent.h"
 #include "sidecar/runtime/sidecar_inside.h"
 #include "sidecar/runtime/release.h"
 
@@ -259,6 +260,7 @@ int sidecar_open(const struct config *config, struct sidecar **out, struct error
     if (sidecar->http != NULL)
         http_watch(sidecar->http, sidecar->vitals, sidecar->count);
     tell_open_directory(config->data_dir);
+    absent_tell(sidecar);
     tell_ready(config, sidecar);
     *out = sidecar;
     return 0;

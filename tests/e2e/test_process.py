@@ -283,22 +283,44 @@ class Process(Case):
         self.assertEqual(calls[0].key, calls[1].key)
 
     def test_a_target_is_gone(self):
-        """A live saga whose target sagad.yaml no longer names waits for it; nothing is lost."""
+        """What live sagas need, and sagad.yaml no longer names, is told; they wait for it, and nothing of its kind is begun meanwhile."""
         sidecar = self.sidecar_with()
-        saga_id = sidecar.client.Begin(name="x", enlist=[enlistment("a")]).saga_id
-        sidecar.stop()
+        client = sidecar.client
+        client.register(definition("two", step("a"), step("b", after=["a"])))
+        gate = Gate()
+        self.shop.on(do("b"), gate)
+        enlisted = client.Begin(name="x", enlist=[enlistment("a")], request_id="r").saga_id
+        ahead = client.Start(definition="two", request_id="once").saga_id
+        gate.await_call()
+        sidecar.kill()
+        gate.open()
         sidecar.options["targets"] = {}
-        sidecar.start()
-        sidecar.client.Abort(saga_id=saga_id)
-        self.assertNotEqual("COMPENSATED", state_name(sidecar.client.saga(saga_id)))
+        client = sidecar.start().client
+        told, = sidecar.log("sagad.yaml does not name a target that is needed: its calls wait until it does")
+        self.assertEqual(("warn", "shop", "2", "1"), tuple(told[k] for k in ("level", "target", "live_sagas", "definitions")))
+        failure = self.refused("INVALID_ARGUMENT", "TARGET_NOT_FOUND", client.Start, definition="two")
+        self.assertIn("step a calls target shop, which sagad.yaml does not name", failure.text)
+        self.assertTrue(client.Start(definition="two", request_id="once").already_started)
+        client.Abort(saga_id=enlisted)
+        for saga_id, name in ((ahead, "b"), (enlisted, "a")):
+            def waiting():
+                return [s.waiting_for for s in client.saga(saga_id).steps if s.name == name]
+            wait_until(lambda: waiting() == ["target shop, which sagad.yaml does not name"], "it waits visibly: %s" % waiting())
+        attempts = [sum(s.action_attempts + s.compensation_attempts for s in client.saga(i).steps) for i in (ahead, enlisted)]
+        calls = len(self.shop.calls)
+        sidecar.restart()
+        client = sidecar.client
+        self.assertEqual(attempts, [sum(s.action_attempts + s.compensation_attempts for s in client.saga(i).steps)
+                                    for i in (ahead, enlisted)], "waiting spends no attempts")
+        self.assertEqual(calls, len(self.shop.calls))
+        self.assertEqual(("RUNNING", "COMPENSATING"), tuple(state_name(client.saga(i)) for i in (ahead, enlisted)))
         sidecar.stop()
         sidecar.options["targets"] = {"shop": self.shop.address}
-        sidecar.start()
-        saga = sidecar.client.end(saga_id, until_stuck=True)
-        if state_name(saga) == "STUCK":
-            sidecar.client.operator.Retry(saga_id=saga_id, actor="test")
-            saga = sidecar.client.end(saga_id)
-        self.assertState("COMPENSATED", saga)
+        client = sidecar.start().client
+        self.assertEqual([], sidecar.log("sagad.yaml does not name a target that is needed: its calls wait until it does"))
+        self.assertState("COMMITTED", client.end(ahead))
+        self.assertState("COMPENSATED", client.end(enlisted))
+        self.assertState("COMMITTED", client.run("two"))
 
     # ---- the journal ----
 

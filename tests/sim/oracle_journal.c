@@ -454,9 +454,6 @@ static void take_record(struct world *w, const struct record *r)
 {
     mark(w, MARK_RECORD, r->type);
     w->totals->records++;
-    static const char orphaned[] = "sagad.yaml no longer";
-    if (r->message.size > sizeof orphaned && memcmp(r->message.at, orphaned, sizeof orphaned - 1) == 0)
-        mark(w, MARK_CASE, CASE_ORPHAN);
     if (w->print)
         trace(w, "record", r->saga.serial, r->type, r->step == RECORD_NO_STEP ? -1 : r->step,
               r->type == RECORD_ENDED ? r->saga_state : r->action_state + r->compensation_state + r->reason);

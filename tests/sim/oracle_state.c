@@ -104,10 +104,10 @@ static void check_not_forgotten(struct world *w, const struct saga *s)
             const struct call_spec *call = saga_step_call(
                 s, i, step->compensation == SAGA_COMPENSATION_NONE ? SAGA_PHASE_ACTION : SAGA_PHASE_COMPENSATION);
             const struct engine *e = core_engine(w->sidecar.core);
-            bool down = call->target_index >= 0 && engine_target_down(e, (uint16_t)call->target_index);
-            mark(w, MARK_CASE, down ? CASE_AWAITED : CASE_QUEUED);
-            expect(w, call->target_index >= 0, "I9", "a step waits for a target that is not there", s->id.serial);
-            expect(w, down ? w->sidecar.backs[call->target_index] > 0 : engine_counts(e).calls > 0, "I9",
+            bool gone = w->sidecar.target_gone[call->target[1] - '0'];
+            bool down = !gone && engine_target_down(e, (uint16_t)call->target_index);
+            mark(w, MARK_CASE, gone ? CASE_HELD : down ? CASE_AWAITED : CASE_QUEUED);
+            expect(w, gone || (down ? w->sidecar.backs[call->target_index] > 0 : engine_counts(e).calls > 0), "I9",
                    "a step waits for a target that nothing will free", s->id.serial);
         }
         waits |= step->on_wire || step->queued;

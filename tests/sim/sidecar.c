@@ -100,6 +100,8 @@ static void call(void *self, const struct call_effect *effect)
         return;
     if (w->sidecar.holding)
         world_fail(w, EXIT_SAFETY, "stop", "a call leaves a sidecar that is stopping", effect->saga.serial);
+    if (w->sidecar.target_gone[effect->target])
+        world_fail(w, EXIT_SAFETY, "target", "a call leaves for a target that is gone", effect->saga.serial);
     w->sidecar.let_out++;
     network_call(w, effect, w->now + w->sidecar.commit_delay);
 }

@@ -101,7 +101,7 @@ enum mark_case {
     CASE_FRAMES_DROPPED,
     CASE_RECOVERY_SKIPS, /* recovery began after the first frame */
     CASE_PUSHBACK,
-    CASE_ORPHAN,            /* a call to a target that is gone */
+    CASE_HELD,              /* a call that waits for a target that is gone */
     CASE_MOVED,             /* a history was written anew */
     CASE_TWO_ON_THE_WAY,    /* a commit was handed over while another was on the way */
     CASE_PARKED,            /* a look-up was answered later */

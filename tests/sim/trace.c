@@ -152,7 +152,7 @@ static const char *const names[MARK_GROUP_COUNT][MARK_NUMBER_MAX] = {
                    "PARTIAL_LET_OUT", "GENERATION",
                    "PARALLEL_UNDO",   "LATE_ANSWER_DONE",
                    "FRAMES_DROPPED",  "RECOVERY_SKIPS",
-                   "PUSHBACK",        "ORPHAN",
+                   "PUSHBACK",        "HELD",
                    "MOVED",           "TWO_ON_THE_WAY",
                    "PARKED",          "UNSURE_KEPT",
                    "UNSURE_SENT",     "FAR_LOST",

@@ -64,7 +64,7 @@ static void reply(void *self, const struct reply_effect *r, const struct error_d
 static void call_out(void *self, const struct call_effect *call)
 {
     struct owner *o = self;
-    CHECK(o->call_count < OWNER_CALLS_MAX && call->target != TARGET_NONE);
+    CHECK(o->call_count < OWNER_CALLS_MAX);
     o->calls[o->call_count++] = *call;
     tell(o, "call %llu %.*s %s #%u\n", (unsigned long long)call->saga.serial, (int)call->step_name.size,
          (const char *)call->step_name.at, call->phase == SAGA_PHASE_ACTION ? "action" : "undo", call->attempt);

@@ -82,11 +82,6 @@ static void parked_without_count(struct core *c)
     c->parked_count = 1;
 }
 
-static void orphans_beyond_room(struct core *c)
-{
-    c->orphan_count = c->orphan_room + 1;
-}
-
 static void gap_between_batches(struct core *c)
 {
     c->batches[(c->first + 1) % BATCH_COUNT].first_frame++;
@@ -147,7 +142,7 @@ static void (*const corruptions[])(struct core *) = {
     more_handed_than_closed, too_many_closed,       durable_ahead_of_decided,
     durable_ahead_of_batch,  future_not_needed,     nothing_needed,
     stalled_since_never,     stalled_for_no_reason, parked_without_count,
-    orphans_beyond_room,     gap_between_batches,   open_frame_wrong,
+    gap_between_batches,   open_frame_wrong,
     size_beyond_room,        effects_beyond_room,   end_without_record,
     cut_at_nothing,          closed_and_empty,      closed_and_nothing_needed,
     told_more_than_needed,   open_with_fate,
