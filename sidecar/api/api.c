@@ -185,19 +185,17 @@ void api_work(struct api *api)
     api->work_until = (struct instant){0};
 }
 
-void api_turn(struct api *api, bool committed)
+void api_turn(struct api *api)
 {
     reads_run(api);
     api->work_until = (struct instant){0};
-    if (committed)
-        subscribers_run(api);
+    subscribers_run(api);
     api->work_until = (struct instant){0};
 }
 
 bool api_busy(const struct api *api)
 {
-    return api->pipes_carrying > 0 || reads_busy(api) ||
-           (core_stalled(api->core) == 0 && subscribers_busy(api->subscribers));
+    return api->pipes_carrying > 0 || reads_busy(api) || subscribers_busy(api->subscribers);
 }
 
 int api_check(const struct api *api, enum method_id method, struct bytes message, struct error_detail *detail)

@@ -81,8 +81,8 @@ void api_submit(struct api *api, struct event *event);
 /* Before a commit: goes on with what was cut short. */
 void api_work(struct api *api);
 
-/* After a commit, or while the journal is full: answers those who look. committed: everything in memory is durable. */
-void api_turn(struct api *api, bool committed);
+/* After a commit: answers those who look. What is not durable yet, as while the journal is full, is not shown. */
+void api_turn(struct api *api);
 
 /* Whether something was cut short, and the next turn is to come at once. */
 bool api_busy(const struct api *api);

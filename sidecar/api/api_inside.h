@@ -128,6 +128,15 @@ struct found {
 };
 int reads_find(struct api *api, struct saga_id id, struct found *out, struct error_detail *detail);
 
+/* A live saga as the journal has it: memory's own, or what its durable records come to when memory is ahead. saga is NULL when none of them
+ * is durable. engine_destroy(replayed) afterwards. */
+struct shown {
+    const struct saga *saga;
+    struct engine *replayed;
+};
+int reads_show(struct api *api, struct arena *arena, const struct saga *saga, struct shown *out,
+               struct error_detail *detail);
+
 /* How many are asked for, and where the page before ended: a token is a number in hexadecimal. */
 int reads_page_size(int32_t asked, size_t *size, struct error_detail *detail);
 int reads_page_token(const char *token, uint64_t first, uint64_t *at, struct error_detail *detail);

@@ -2,6 +2,8 @@
 #include "sidecar/api/api_inside.h"
 #include "sidecar/api/view.h"
 
+#include "sidecar/engine/saga.h"
+
 /* Events on a page. With texts of bounded length 5,000 are less than the 4 MiB that clients take by default. */
 #define PAGE_DEFAULT 1000
 #define PAGE_MAX     5000
@@ -9,7 +11,8 @@
 /* What has been found so far. Lies in the read's arena. */
 struct get {
     struct saga_id id;
-    bool live;
+    bool live;                           /* and memory shows nothing that is not durable */
+    bool ahead;                          /* memory does: it is shown as its durable records have it */
     const struct definition *definition; /* of a saga that has ended; NULL: it was enlisted */
     size_t page;                         /* events */
     struct position before;              /* those before this one; 0.0: the latest */
@@ -45,15 +48,21 @@ static int begin(struct api *api, struct read *read, const Saga__V1__GetRequest 
         code = reads_find(api, g->id, &found, detail);
     if (code != 0)
         return code;
-    g->live = found.live != NULL;
-    g->definition = g->live ? NULL : catalog_by_number(api->catalog, found.ended.definition);
+    const struct timeline_query query = {
+        .serial = g->id.serial, .last_frame = found.last_frame, .durable = core_durable(api->core)};
+    g->live = found.live != NULL && found.live->position <= query.durable;
+    g->ahead = found.live != NULL && !g->live;
+    if (found.live == NULL)
+        g->definition = catalog_by_number(api->catalog, found.ended.definition);
+    else if (g->ahead)
+        g->definition = found.live->definition;
     /* The row's texts are views: this is made before the store is asked for frames. */
-    g->view = g->live ? view_saga(read->arena, found.live, core_engine(api->core), flags_of(m))
-                      : view_ended(read->arena, &found.ended, api->catalog);
-    if (g->view == NULL)
+    if (!g->ahead)
+        g->view = g->live ? view_saga(read->arena, found.live, core_engine(api->core), flags_of(m))
+                          : view_ended(read->arena, &found.ended, api->catalog);
+    if (g->view == NULL && !g->ahead)
         return error_set(detail, E_MEMORY, "", NULL);
-    timeline_begin(&g->walk, &(struct timeline_query){.serial = g->id.serial, .last_frame = found.last_frame},
-                   read->arena);
+    timeline_begin(&g->walk, &query, read->arena);
     read->state = g;
     return 0;
 }
@@ -62,7 +71,13 @@ static int begin(struct api *api, struct read *read, const Saga__V1__GetRequest 
 static int add_steps(struct read *read, struct get *g, unsigned flags, struct error_detail *detail)
 {
     struct engine *replayed;
-    if (g->live || g->walk.timeline.truncated)
+    const struct timeline *t = &g->walk.timeline;
+    if (g->ahead && t->truncated)
+        return error_set(detail, E_JOURNAL_FULL, "saga_id",
+                         "the saga can be shown once the journal takes what it waits for");
+    if (g->ahead && t->count == 0)
+        return error_set(detail, E_SAGA_NOT_FOUND, "saga_id", NULL);
+    if (g->live || t->truncated)
         return 0;
     int code = timeline_replay(&g->walk.timeline, g->definition, &replayed, detail);
     if (code != 0)

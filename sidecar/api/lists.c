@@ -54,19 +54,26 @@ static bool matches(const struct saga *saga, const struct ended_query *q)
 }
 
 /* Live sagas, as store->list_ended gives those that have ended. */
-static void list_live(const struct api *api, const struct ended_query *q, struct listing *l, uint64_t *examined_to)
+static int list_live(struct api *api, const struct ended_query *q, struct listing *l, uint64_t *examined_to,
+                     struct error_detail *detail)
 {
     uint32_t examined = 0;
     *examined_to = 0;
     const struct engine *e = core_engine(api->core);
     for (const struct saga *saga = engine_before(e, q->below); saga != NULL; saga = engine_before(e, saga->id.serial)) {
-        if (matches(saga, q))
-            list_add(l, view_saga(l->arena, saga, e, 0), saga->id.serial);
+        struct shown shown;
+        int code = reads_show(api, l->arena, saga, &shown, detail);
+        if (code == 0 && shown.saga != NULL && matches(shown.saga, q))
+            list_add(l, view_saga(l->arena, shown.saga, shown.replayed == NULL ? e : NULL, 0), saga->id.serial);
+        engine_destroy(shown.replayed);
+        if (code != 0)
+            return code;
         if (l->count == q->rows_max || ++examined == q->examine_max) {
             *examined_to = saga->id.serial;
-            return;
+            return 0;
         }
     }
+    return 0;
 }
 
 static int time_of(const Google__Protobuf__Timestamp *t, struct instant unset, const char *field, struct instant *out,
@@ -148,8 +155,9 @@ static int list_piece(struct api *api, struct list *l, struct error_detail *deta
     uint64_t live_to, ended_to;
     l->query.rows_max = (uint32_t)(l->room - l->page.count);
     l->live.count = l->ended.count = 0;
-    list_live(api, &l->query, &l->live, &live_to);
-    int code = api->store->list_ended(api->store, &l->query, list_ended_row, &l->ended, &ended_to, detail);
+    int code = list_live(api, &l->query, &l->live, &live_to, detail);
+    if (code == 0)
+        code = api->store->list_ended(api->store, &l->query, list_ended_row, &l->ended, &ended_to, detail);
     if (code == 0)
         l->query.below = merge(&l->live, &l->ended, live_to > ended_to ? live_to : ended_to, l->room, &l->page);
     l->examined += EXAMINE_PIECE;
@@ -184,13 +192,16 @@ int lists_sagas(struct api *api, struct read *read, const void *message, struct 
 /* ---- ListDeadLetters ---- */
 
 /* What was said last of a stuck saga lies near the end of its timeline. */
-static int dead_letter(struct api *api, struct arena *a, const struct saga *saga, Saga__V1__Saga **out,
-                       struct error_detail *detail)
+static int dead_letter(struct api *api, struct arena *a, const struct saga *saga, const struct shown *shown,
+                       Saga__V1__Saga **out, struct error_detail *detail)
 {
     struct timeline timeline;
-    Saga__V1__Saga *view = view_saga(a, saga, core_engine(api->core), VIEW_STEPS);
-    struct timeline_query last = {
-        .serial = saga->id.serial, .last_frame = saga->position, .records_max = DEAD_LETTER_RECORDS};
+    const struct engine *live = shown->replayed == NULL ? core_engine(api->core) : NULL;
+    Saga__V1__Saga *view = view_saga(a, shown->saga, live, VIEW_STEPS);
+    struct timeline_query last = {.serial = saga->id.serial,
+                                  .last_frame = saga->position,
+                                  .durable = core_durable(api->core),
+                                  .records_max = DEAD_LETTER_RECORDS};
     int code = timeline_load(api->core, &last, a, &timeline, detail);
     if (code != 0)
         return code;
@@ -236,11 +247,15 @@ int lists_dead_letters(struct api *api, struct read *read, const void *message, 
     if (code == 0 && engine_counts(e).stuck > 0)
         saga = engine_after(e, l->after);
     while (code == 0 && saga != NULL && l->count < l->room && l->examined < EXAMINE_MAX) {
-        if (saga->state == SAGA_STUCK && (name.size == 0 || bytes_equal(name, saga->name))) {
-            code = dead_letter(api, read->arena, saga, &l->sagas[l->count], detail);
+        struct shown shown;
+        bool looked_up = saga->state == SAGA_STUCK || saga->position > core_durable(api->core);
+        code = reads_show(api, read->arena, saga, &shown, detail);
+        if (code == 0 && shown.saga != NULL && shown.saga->state == SAGA_STUCK &&
+            (name.size == 0 || bytes_equal(name, shown.saga->name))) {
+            code = dead_letter(api, read->arena, saga, &shown, &l->sagas[l->count], detail);
             l->count += code == 0;
         }
-        bool looked_up = saga->state == SAGA_STUCK;
+        engine_destroy(shown.replayed);
         l->after = saga->id.serial;
         l->examined++;
         saga = engine_after(e, l->after);

@@ -1,5 +1,5 @@
-/* reads.c - the queue of those who only look. They are shown what is there right after a commit, when everything in memory is durable; while
- * the journal is full that is not so, and they are refused with what is the matter.
+/* reads.c - the queue of those who only look. They are shown what is there right after a commit, when everything in memory is durable. While
+ * the journal takes nothing memory is ahead of it: then a saga that has gone on meanwhile is shown as the journal has it.
  *
  * A read has a first try of a fraction of a millisecond, which is enough for most. What is not done by then begins anew among the long ones,
  * which are gone on with one after another, in pieces, in the time that a turn has for it: so a short read waits for no long one, and
@@ -54,6 +54,28 @@ int reads_find(struct api *api, struct saga_id id, struct found *out, struct err
         return code == E_SAGA_NOT_FOUND ? error_set(detail, E_SAGA_NOT_FOUND, "saga_id", NULL) : code;
     out->last_frame = out->ended.last_frame;
     return saga_id_equal(out->ended.saga, id) ? 0 : error_set(detail, E_SAGA_NOT_FOUND, "saga_id", NULL);
+}
+
+int reads_show(struct api *api, struct arena *arena, const struct saga *saga, struct shown *out,
+               struct error_detail *detail)
+{
+    struct timeline timeline;
+    uint64_t durable = core_durable(api->core);
+    *out = (struct shown){.saga = saga};
+    if (saga->position <= durable)
+        return 0;
+    const struct timeline_query query = {.serial = saga->id.serial, .last_frame = saga->position, .durable = durable};
+    int code = timeline_load(api->core, &query, arena, &timeline, detail);
+    out->saga = NULL;
+    if (code != 0 || (timeline.count == 0 && !timeline.truncated))
+        return code;
+    if (timeline.truncated)
+        return error_set(detail, E_JOURNAL_FULL, "saga_id",
+                         "the saga can be shown once the journal takes what it waits for");
+    code = timeline_replay(&timeline, saga->definition, &out->replayed, detail);
+    if (code == 0)
+        out->saga = engine_find(out->replayed, saga->id.serial);
+    return code;
 }
 
 /* ---- the queue ---- */
@@ -143,9 +165,6 @@ static bool go_on(struct api *api, struct read *read, struct span piece)
     api->work_until = instant_after(api_now(api), piece);
     if (read->cancelled)
         code = error_set(&detail, E_STOPPING, "", "nobody waits for the answer any more");
-    else if (core_stalled(api->core) != 0)
-        code = error_set(&detail, core_stalled(api->core), "",
-                         "the journal takes nothing now: sagas in flight wait for it, and cannot be shown until then");
     if (code == 0 && read->message == NULL)
         code = unpack(api, read, &detail);
     if (code == 0)

@@ -174,7 +174,9 @@ static void look(struct api *api, struct saga_id saga, struct word *word)
     if (word->code != 0)
         return;
     word->ended = found.live == NULL;
-    word->stuck = found.live != NULL && found.live->state == SAGA_STUCK;
+    /* What memory has and the journal has not is told once it is durable. */
+    word->stuck =
+        found.live != NULL && found.live->state == SAGA_STUCK && found.live->position <= core_durable(api->core);
     if (!word->ended && !word->stuck)
         return;
     Saga__V1__WaitResponse response = SAGA__V1__WAIT_RESPONSE__INIT;

@@ -193,7 +193,8 @@ static int begin_backlog(struct subscriber *u, const struct timeline_query *quer
     return WATCH_MORE;
 }
 
-static int next_of_one(struct watch *w, struct subscriber *u, struct bytes *message, struct error_detail *detail)
+static int next_of_one(struct watch *w, struct subscriber *u, uint64_t last_frame, struct bytes *message,
+                       struct error_detail *detail)
 {
     struct found found;
     struct timeline_walk walk;
@@ -206,8 +207,11 @@ static int next_of_one(struct watch *w, struct subscriber *u, struct bytes *mess
     if (code != 0)
         return code;
     bool ended = found.live == NULL;
-    const struct timeline_query query = {
-        .serial = u->saga.serial, .last_frame = found.last_frame, .after = u->cursor, .records_max = SIZE_MAX};
+    const struct timeline_query query = {.serial = u->saga.serial,
+                                         .last_frame = found.last_frame,
+                                         .after = u->cursor,
+                                         .durable = last_frame,
+                                         .records_max = SIZE_MAX};
     timeline_begin(&walk, &query, &w->api->arena);
     for (bool done = false; code == 0 && !done;) {
         code = timeline_go_on(&walk, w->api->core, &done, detail);
@@ -368,5 +372,6 @@ int watch_next(struct watch *w, struct subscriber *u, uint64_t last_frame, struc
 {
     *message = bytes_of(NULL, 0);
     arena_reset(&w->api->arena);
-    return u->to != NULL ? next_of_one(w, u, message, detail) : next_of_all(w, u, last_frame, message, detail);
+    return u->to != NULL ? next_of_one(w, u, last_frame, message, detail)
+                         : next_of_all(w, u, last_frame, message, detail);
 }

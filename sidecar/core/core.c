@@ -99,6 +99,11 @@ static void look(struct core *c, struct instant now)
     c->look_by = instant_max(c->look_by, now);
 }
 
+bool core_is_tight(const struct core *c)
+{
+    return c->stalled == 0 && c->store->is_tight != NULL && c->store->is_tight(c->store);
+}
+
 int core_take(struct core *c, const struct event *event, struct error_detail *detail)
 {
     look(c, event->now);
@@ -117,7 +122,13 @@ int core_take(struct core *c, const struct event *event, struct error_detail *de
     }
     CHECK(event->type != EVENT_TICK ||
           (c->stalled == 0 && !c->holding && !c->resuming)); /* core_expiry is never then */
-    return engine_step(c->engine, event, &c->out);
+    if (!is_request(event->type) || !core_is_tight(c))
+        return engine_step(c->engine, event, &c->out);
+    if (DEFECT(TIGHT_HEARS_NOBODY) && event->enlist_count > 0)
+        return refuse(c, event, E_JOURNAL_FULL, "");
+    struct event tight = *event;
+    tight.no_room = true;
+    return engine_step(c->engine, &tight, &c->out);
 }
 
 int core_submit(struct core *c, const struct event *event, struct error_detail *detail)
@@ -136,8 +147,8 @@ int core_register(struct core *c, struct definition *definition, struct instant 
                   struct error_detail *detail)
 {
     struct batch *b = c->open;
-    if (c->stalled != 0)
-        return error_set(detail, c->stalled, "", NULL);
+    if (c->stalled != 0 || core_is_tight(c))
+        return error_set(detail, c->stalled != 0 ? c->stalled : E_JOURNAL_FULL, "", NULL);
     int code = engine_resolve(c->engine, definition, detail);
     if (code == 0 && GROW(c, b->definitions, b->definition_count, b->definition_room) != 0)
         code = error_set(detail, E_MEMORY, "", NULL);

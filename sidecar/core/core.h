@@ -90,6 +90,8 @@ bool core_resuming(const struct core *c);
 
 /* E_JOURNAL_FULL or E_JOURNAL_AWAY while that keeps everything waiting, else 0; and not 0: since when the journal has been full. */
 int core_stalled(const struct core *c);
+/* The journal takes what ends sagas, and no new work: that is refused with E_JOURNAL_FULL. */
+bool core_is_tight(const struct core *c);
 struct instant core_full_since(const struct core *c);
 
 /* The time of the latest record that recovery saw; the clock may not stand before it. */

@@ -50,11 +50,16 @@ static void reverse(struct timeline_entry *entries, size_t count)
     }
 }
 
+static bool is_asked_for(const struct timeline_walk *w, uint64_t frame)
+{
+    return w->query.durable == 0 || frame <= w->query.durable;
+}
+
 /* Whether the copies that follow a RECORD_MOVED at this frame are what is asked for: all of the history, or what comes after one of them.
  * Otherwise the originals are looked at, in the frames before. */
 static bool wants_copies(const struct timeline_walk *w, uint64_t frame)
 {
-    return w->query.after.frame == 0 || w->query.after.frame == frame;
+    return is_asked_for(w, frame) && (w->query.after.frame == 0 || w->query.after.frame == frame);
 }
 
 /* Adds this saga's records of one frame, the last one first. */
@@ -94,7 +99,7 @@ static int gather_frame(struct timeline_walk *w, uint64_t frame, struct bytes re
         } else if (skip > 0) {
             skip--;
             w->timeline.count--;
-        } else if (!position_after(entry->position, w->query.after)) {
+        } else if (!is_asked_for(w, frame) || !position_after(entry->position, w->query.after)) {
             w->timeline.count--;
         }
     }

@@ -43,6 +43,7 @@ struct timeline_query {
     uint64_t serial;
     uint64_t last_frame;   /* that holds a record of it */
     struct position after; /* only what comes after it; 0.0: everything */
+    uint64_t durable;      /* nothing of frames beyond this one, which are not durable yet; 0: everything */
     size_t records_max;    /* the latest so many; 0: TIMELINE_RECORDS_MAX */
 };
 

@@ -293,6 +293,12 @@ static bool repeated(const struct turn *t, const struct event *event)
     return true;
 }
 
+static int refuse_room(struct error_detail *detail)
+{
+    return error_set(detail, E_JOURNAL_FULL, "",
+                     "the last of the journal's room is kept for ending the sagas that have begun");
+}
+
 static int check_start(const struct turn *t, const struct event *event, struct error_detail *detail)
 {
     const struct engine_options *o = &t->engine->options;
@@ -311,7 +317,7 @@ static int check_start(const struct turn *t, const struct event *event, struct e
         return error_set(detail, E_PAYLOAD, "input", NULL);
     if (t->engine->counts.live >= o->live_sagas_max)
         return error_set(detail, E_LIVE_SAGAS, "", NULL);
-    return 0;
+    return event->no_room ? refuse_room(detail) : 0;
 }
 
 static struct record started_record(const struct turn *t, const struct event *event, uint8_t mode, struct span deadline)
@@ -452,6 +458,8 @@ void requests_enlist(const struct turn *t, const struct event *event)
     int code = plan_settle(t, &plan, s, event, &detail);
     if (code == 0)
         code = plan_enlist(t, &plan, s, s->id, event, &detail);
+    if (code == 0 && event->no_room && plan.enlisted > 0)
+        code = refuse_room(&detail);
     if (code == 0 && fold_reserve_steps(t->engine, s, (unsigned)plan.enlisted) != 0)
         code = error_set(&detail, E_MEMORY, "", NULL);
     if (code != 0) {

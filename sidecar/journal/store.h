@@ -128,6 +128,10 @@ struct store {
      * whenever it likes, and never blocks. NULL in a store that always answers at once. */
     int (*settle)(struct store *s, struct error_detail *detail);
 
+    /* Whether what is left of the room is kept for ending what has begun: the owner takes in no new work then. Cheap. NULL in a store that has
+     * no such bound. */
+    bool (*is_tight)(struct store *s);
+
     /* Whether the journal is still there and still the owner's. 0, or E_JOURNAL_FENCED with what has become of it. Cheap: the owner asks
      * every second. */
     int (*check)(struct store *s, struct error_detail *detail);

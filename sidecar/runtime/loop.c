@@ -54,20 +54,24 @@ static void submit_tick(struct loop *s, bool drained)
 static void tell_full(struct loop *s, const struct error_detail *detail)
 {
     int stalled = core_stalled(s->core);
-    bool full = stalled != 0;
+    bool tight = core_is_tight(s->core), full = stalled != 0 || tight;
     bool not_serving = sidecar_full(s, full);
     if (not_serving != s->not_serving) {
         s->not_serving = not_serving;
         rpc_set_serving(s->rpc, "saga.v1.Coordinator", !not_serving && !s->stopping);
     }
-    if (full == s->told_full)
+    int now = stalled != 0 ? stalled : tight ? 1 : 0;
+    if (now == s->told_full)
         return;
-    s->told_full = full;
-    if (full)
-        log_event(LOG_LEVEL_ERROR,
-                  stalled == E_JOURNAL_FULL
-                      ? "the journal is full: new sagas are refused, those in flight wait for room"
-                      : "the journal does not answer: new sagas are refused, those in flight wait",
+    s->told_full = now;
+    if (now == E_JOURNAL_FULL)
+        log_event(LOG_LEVEL_ERROR, "the journal is full: new sagas are refused, those in flight wait for room",
+                  LOG_TEXT("why", detail->text));
+    else if (now == 1)
+        log_event(LOG_LEVEL_ERROR, "the journal is nearly full: new sagas are refused, those that have begun go on",
+                  LOG_TEXT("why", "the last part of journal_bytes_max is kept for ending them"));
+    else if (now != 0)
+        log_event(LOG_LEVEL_ERROR, "the journal does not answer: new sagas are refused, those in flight wait",
                   LOG_TEXT("why", detail->text));
     else
         log_say(LOG_LEVEL_INFO, "the journal takes what is decided again: sagas go on");
@@ -91,9 +95,7 @@ static void commit(struct loop *s)
         counters_commit(s, began_at);
     tell_full(s, &detail);
     outcalls_run(s);
-    /* What memory shows must be durable; while the journal takes nothing, reads are refused instead. */
-    if (code != 0 || !core_pending(s->core))
-        api_turn(s->api, code == 0);
+    api_turn(s->api);
 }
 
 static void maintain(struct loop *s, struct instant *next)

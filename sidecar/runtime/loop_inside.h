@@ -43,7 +43,7 @@ struct loop {
 
     bool stopping;
     bool cutting;           /* the grace is over: calls out that end now were cut by us, and count as lost */
-    bool told_full;         /* that the journal is full has been logged */
+    int told_full;          /* what has been logged of the journal: as core_stalled, 1: it is tight */
     bool quiet;             /* it stops, and sidecar_is_quiet has counted it */
     bool not_serving;       /* the health service says so, because some loop's journal is full */
     struct failure failure; /* the loop must end */

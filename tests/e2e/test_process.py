@@ -1,6 +1,7 @@
 """The sidecar as a process: how it starts and refuses to, how it ends, and what it finds again afterwards."""
 import glob
 import os
+import resource
 import shutil
 import socket
 import sqlite3
@@ -436,7 +437,16 @@ class Process(Case):
         self.assertEqual(("RESOURCE_EXHAUSTED", "JOURNAL_FULL"), (failure.code, failure.reason))
         self.assertGreater(failure.retry_delay_ms, 0)
         self.assertGreater(len(accepted), 4)
-        wait_until(lambda: sidecar.log("the journal is full: new sagas are refused, those in flight wait for room"), "it is logged")
+        wait_until(lambda: sidecar.log("the journal is nearly full: new sagas are refused, those that have begun go on"), "it is logged")
+        # What ends sagas has a reserve of its own, and who looks is answered.
+        self.assertState("RUNNING", client.saga(accepted[0]))
+        self.assertIn(accepted[0], [s.id for s in client.List().sagas])
+        client.KeepAlive(saga_id=accepted[0])
+        self.refused("RESOURCE_EXHAUSTED", "JOURNAL_FULL", client.Enlist, saga_id=accepted[0], enlist=[enlistment("b")])
+        client.Commit(saga_id=accepted[0], settle=[settled("a")])
+        self.assertState("COMMITTED", client.end(accepted.pop(0)))
+        client.operator.Pause(saga_id=waiting, actor="me")
+        client.operator.Resume(saga_id=waiting, actor="me")
         self.assertEqual(2, client.health.Check(service="saga.v1.Coordinator").status)
         self.refused("RESOURCE_EXHAUSTED", "JOURNAL_FULL", client.Start, definition="one")
         self.refused("RESOURCE_EXHAUSTED", "JOURNAL_FULL", client.register, definition("two", step("a")))
@@ -456,9 +466,14 @@ class Process(Case):
     def test_stop_while_the_journal_is_full(self):
         """Whoever waits for room is told that the sidecar stops; it ends well, and lost nothing that was acknowledged."""
         sidecar = self.sidecar_with(**self.FULL)
-        accepted, _, waiting = self.fill(sidecar.client)
+        accepted = [sidecar.client.Begin(name="x", enlist=[enlistment("a")]).saga_id]
+        size = os.path.getsize(os.path.join(sidecar.options["data_dir"], "journal.db-wal"))
+        resource.prlimit(sidecar.process.pid, resource.RLIMIT_FSIZE, (size, size))
+        more, _, waiting = self.fill(sidecar.client)
+        accepted += more
         self.refused("RESOURCE_EXHAUSTED", "JOURNAL_FULL", sidecar.client.Commit, saga_id=accepted[0], settle=[settled("a")])
-        self.refused("RESOURCE_EXHAUSTED", "JOURNAL_FULL", sidecar.client.Get, saga_id=accepted[0])
+        self.assertState("RUNNING", sidecar.client.saga(accepted[0]))
+        self.assertEqual(accepted, [s.id for s in reversed(sidecar.client.List().sagas)], "and not the one that waits")
         sidecar.stop()
         failure = failure_of(waiting.exception(PATIENCE_S))
         self.assertEqual(("UNAVAILABLE", "STOPPING"), (failure.code, failure.reason))
@@ -474,10 +489,8 @@ class Process(Case):
         client.register(definition("one", step("a")))
         for _ in range(20):
             client.run("one", input=os.urandom(1 << 19))
-        accepted, _, waiting = self.fill(client)
-        self.assertIsNotNone(waiting)
-        # The one that waited is answered as soon as there is room for it.
-        accepted.append(waiting.result(PATIENCE_S).saga_id)
+        accepted, _, _ = self.fill(client)
+        wait_until(lambda: sidecar.log("the journal is nearly full: new sagas are refused, those that have begun go on"), "it is logged")
         wait_until(lambda: sidecar.log("the journal takes what is decided again: sagas go on"), "it is logged")
         self.assertEqual(1, client.health.Check(service="saga.v1.Coordinator").status)
         for saga_id in accepted:

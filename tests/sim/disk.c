@@ -155,6 +155,13 @@ static bool is_full(struct world *w)
     return true;
 }
 
+/* A disk that was full keeps what room there is for ending sagas, for a while. */
+static bool is_tight(struct store *s)
+{
+    struct world *w = ((struct disk *)s)->world;
+    return w->disk.full_until != 0 && w->now < w->disk.full_until + SECOND;
+}
+
 /* ---- a far disk ---- */
 
 /* What has reached it by now is kept. */
@@ -499,6 +506,7 @@ void disk_init(struct world *w)
 {
     w->disk.world = w;
     w->disk.store = (struct store){
+        .is_tight = is_tight,
         .commit = commit,
         .settle = settle,
         .scan = scan,

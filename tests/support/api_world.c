@@ -430,8 +430,7 @@ void api_world_turn(struct api_world *w, unsigned index)
     api_work(loop->api);
     int code = core_commit(loop->core, w->now, &detail);
     ck_assert_msg(code == 0 || code == E_JOURNAL_FULL, "%d %s", code, detail.text);
-    if (code != 0 || !core_pending(loop->core))
-        api_turn(loop->api, code == 0);
+    api_turn(loop->api);
     piece(w, began);
 }
 

@@ -39,6 +39,7 @@ struct memory_disk {
     uint64_t drop_after;
     uint64_t bytes;
     uint64_t bytes_max;
+    bool tight;
     uint64_t operations;
     uint64_t fail_at; /* operation; 0: none */
     int fail_code;
@@ -287,6 +288,12 @@ void memory_disk_fence(struct memory_disk *d)
     d->epoch++;
 }
 
+static bool is_tight(struct store *s)
+{
+    const struct memory_disk *d = disk_of(s);
+    return d->tight;
+}
+
 static int check(struct store *s, struct error_detail *detail)
 {
     struct memory_disk *d = disk_of(s);
@@ -531,6 +538,7 @@ struct memory_disk *memory_disk_create(void)
     d->face = (struct store){
         .commit = commit_all,
         .settle = settle,
+        .is_tight = is_tight,
         .check = check,
         .scan = scan,
         .read_frame = read_frame,
@@ -594,6 +602,11 @@ void memory_disk_fail(struct memory_disk *d, uint64_t nth, int code, bool landed
     d->fail_at = nth == 0 ? 0 : d->operations + nth;
     d->fail_code = code;
     d->fail_landed = landed;
+}
+
+void memory_disk_set_tight(struct memory_disk *d, bool tight)
+{
+    d->tight = tight;
 }
 
 void memory_disk_set_size(struct memory_disk *d, uint64_t bytes_max)

@@ -27,6 +27,9 @@ void memory_disk_fail(struct memory_disk *disk, uint64_t nth, int code, bool lan
 /* How many bytes of records and definitions the disk takes; what would go beyond is E_JOURNAL_FULL. 0: as many as there is memory. */
 void memory_disk_set_size(struct memory_disk *disk, uint64_t bytes_max);
 
+/* The store says that its room is kept for ending what has begun, or no longer. */
+void memory_disk_set_tight(struct memory_disk *disk, bool tight);
+
 /* From now on the disk is far away: commits and look-ups are under way until memory_disk_arrive. */
 void memory_disk_set_far(struct memory_disk *disk, bool far);
 

@@ -71,16 +71,101 @@ START_TEST(reads__are_shown_what_is_durable_and_nothing_else)
     saga__v1__get_response__free_unpacked(r, NULL);
     api_world_free(aborted);
     api_world_free(got);
-    /* While the journal is full memory is ahead of it. */
-    memory_disk_set_size(w.loop[0].disk, 1);
+}
+END_TEST
+
+/* One turn, and the answer that has come of it. */
+static void *read_now(enum method_id method, const ProtobufCMessage *m)
+{
+    struct world_call *call = api_world_ask(&w, 0, method, m);
+    api_world_turn(&w, 0);
+    ck_assert(call->ended);
+    ck_assert_msg(call->status == 0, "%s %s", call->reason, call->field);
+    void *answer = protobuf_c_message_unpack(methods[method].response, NULL, call->body.size, call->body.at);
+    api_world_free(call);
+    return answer;
+}
+
+/* While the journal is full memory is ahead of it: what is shown is what it holds. */
+START_TEST(reads__go_on_while_the_journal_is_full)
+{
+    api_world_start(&w);
+    begin_many(5);
+    commit(ids[0]);
+    Saga__V1__WatchRequest watch_one = SAGA__V1__WATCH_REQUEST__INIT;
+    Saga__V1__AbortRequest abort = SAGA__V1__ABORT_REQUEST__INIT;
+    Saga__V1__WaitRequest wait = SAGA__V1__WAIT_REQUEST__INIT;
     Saga__V1__BeginRequest begin = SAGA__V1__BEGIN_REQUEST__INIT;
-    begin.name = (char *)(uintptr_t) "x";
+    abort.saga_id = wait.saga_id = watch_one.saga_id = ids[1];
+    begin.name = (char *)(uintptr_t) "never";
+    memory_disk_set_size(w.loop[0].disk, 1);
+    struct world_call *aborted = api_world_ask(&w, 0, METHOD_ABORT, &abort.base);
     struct world_call *began = api_world_ask(&w, 0, METHOD_BEGIN, &begin.base);
     api_world_turn(&w, 0);
+    ck_assert_int_eq(core_stalled(w.loop[0].core), E_JOURNAL_FULL);
+    ck_assert(!aborted->ended && !began->ended);
+    struct world_call *waits = api_world_ask(&w, 0, METHOD_WAIT, &wait.base);
+    struct world_call *watches = api_world_ask(&w, 0, METHOD_WATCH, &watch_one.base);
+    for (int i = 0; i < 5; i++) {
+        Saga__V1__GetRequest get = SAGA__V1__GET_REQUEST__INIT;
+        get.saga_id = ids[i];
+        Saga__V1__GetResponse *r = read_now(METHOD_GET, &get.base);
+        ck_assert_str_eq(r->saga->id, ids[i]);
+        ck_assert_int_eq(r->saga->state, i == 0 ? SAGA__V1__SAGA_STATE__SAGA_STATE_COMMITTED
+                                                : SAGA__V1__SAGA_STATE__SAGA_STATE_RUNNING);
+        ck_assert_uint_eq(r->n_timeline, i == 0 ? 2 : 1);
+        saga__v1__get_response__free_unpacked(r, NULL);
+    }
+    Saga__V1__ListRequest m = list_of("", 0, "");
+    Saga__V1__ListResponse *r = read_now(METHOD_LIST, &m.base);
+    ck_assert_uint_eq(r->n_sagas, 5); /* without the one that may never have been */
+    ck_assert_str_eq(r->sagas[3]->id, ids[1]);
+    ck_assert_int_eq(r->sagas[3]->state, SAGA__V1__SAGA_STATE__SAGA_STATE_RUNNING);
+    saga__v1__list_response__free_unpacked(r, NULL);
+    ck_assert(!waits->ended);
+    ck_assert_uint_eq(watches->sent_count, 1);
+    Saga__V1__WatchResponse *seen = saga__v1__watch_response__unpack(NULL, watches->sent[0].size, watches->sent[0].at);
+    ck_assert_uint_eq(seen->n_events, 1);
+    saga__v1__watch_response__free_unpacked(seen, NULL);
+    /* And once there is room, all of it. */
     memory_disk_set_size(w.loop[0].disk, 0);
     api_world_settle(&w);
-    ck_assert(began->ended);
+    ck_assert(aborted->ended && began->ended && waits->ended);
+    api_world_took(watches);
+    api_world_settle(&w);
+    ck_assert_uint_eq(watches->sent_count, 2);
+    api_world_took(watches);
+    api_world_settle(&w);
+    ck_assert(watches->ended);
+    api_world_free(aborted);
     api_world_free(began);
+    api_world_free(waits);
+    api_world_free(watches);
+}
+END_TEST
+
+START_TEST(reads__what_ends_sagas_is_taken_while_the_journal_is_tight)
+{
+    api_world_start(&w);
+    begin_many(2);
+    memory_disk_set_tight(w.loop[0].disk, true);
+    Saga__V1__BeginRequest begin = SAGA__V1__BEGIN_REQUEST__INIT;
+    Saga__V1__EnlistRequest enlist = SAGA__V1__ENLIST_REQUEST__INIT;
+    Saga__V1__Enlistment step = SAGA__V1__ENLISTMENT__INIT, *steps = &step;
+    Saga__V1__KeepAliveRequest alive = SAGA__V1__KEEP_ALIVE_REQUEST__INIT;
+    Saga__V1__AbortRequest abort = SAGA__V1__ABORT_REQUEST__INIT;
+    begin.name = (char *)(uintptr_t) "new";
+    enlist.saga_id = alive.saga_id = abort.saga_id = ids[1];
+    step.step = (char *)(uintptr_t) "s";
+    enlist.n_enlist = 1;
+    enlist.enlist = &steps;
+    api_world_refused(&w, 0, METHOD_BEGIN, &begin.base, "JOURNAL_FULL", "");
+    api_world_refused(&w, 0, METHOD_ENLIST, &enlist.base, "JOURNAL_FULL", "");
+    protobuf_c_message_free_unpacked(api_world_get(&w, 0, METHOD_KEEP_ALIVE, &alive.base), NULL);
+    protobuf_c_message_free_unpacked(api_world_get(&w, 0, METHOD_ABORT, &abort.base), NULL);
+    commit(ids[0]);
+    memory_disk_set_tight(w.loop[0].disk, false);
+    begin_many(1);
 }
 END_TEST
 
@@ -206,6 +291,8 @@ int main(void)
     tcase_set_timeout(tc, 60);
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, reads__are_shown_what_is_durable_and_nothing_else);
+    tcase_add_test(tc, reads__go_on_while_the_journal_is_full);
+    tcase_add_test(tc, reads__what_ends_sagas_is_taken_while_the_journal_is_tight);
     tcase_add_test(tc, reads__a_list_is_cut_by_time_and_still_whole);
     tcase_add_test(tc, reads__a_short_one_waits_for_no_long_one);
     tcase_add_test(tc, reads__one_that_nobody_waits_for_is_let_go);

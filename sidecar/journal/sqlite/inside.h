@@ -92,6 +92,10 @@ struct sqlite_store {
     struct file_id file;    /* of the database */
     struct file_id log;     /* of the write-ahead log; 0 until there is one */
 
+    uint64_t size_bytes_max;  /* 0: none */
+    uint32_t tight_looks;     /* since it was looked how much room is left */
+    uint64_t uncounted_bytes; /* written since */
+    bool tight;
     bool has_reserve;        /* it is on the disk */
     bool opened;             /* found sound: unless it was, or once broken, closing leaves the files as they are */
     bool broken;             /* a write failed for good, or the files are gone; nothing is written any more */
@@ -166,6 +170,8 @@ int sqlite_store_check(struct store *face, struct error_detail *detail);
     (2 * (s)->checkpoint_pages) /* a log as long as it becomes, and as much again where it is copied to */
 void reserve_make(struct sqlite_store *s);
 bool reserve_give_up(struct sqlite_store *s);
+/* As store.is_tight. */
+bool sqlite_store_is_tight(struct store *face);
 
 /* sqlite_subjects.c */
 int sqlite_store_set_subject(struct sqlite_store *s, const struct subject_row *row);

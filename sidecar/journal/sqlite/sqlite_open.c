@@ -315,6 +315,7 @@ int sqlite_store_open(const struct sqlite_store_options *options, struct store *
         return error_set(detail, E_MEMORY, NULL, NULL);
     s->face = (struct store){
         .commit = sqlite_store_commit,
+        .is_tight = sqlite_store_is_tight,
         .check = sqlite_store_check,
         .scan = sqlite_store_scan,
         .read_frame = sqlite_store_read_frame,
@@ -328,6 +329,7 @@ int sqlite_store_open(const struct sqlite_store_options *options, struct store *
         .close = sqlite_store_close,
     };
     s->lock_fd = -1;
+    s->size_bytes_max = options->size_bytes_max;
     s->checkpoint_pages = options->checkpoint_pages != 0 ? options->checkpoint_pages : CHECKPOINT_PAGES_DEFAULT;
     s->checkpoint_at = s->checkpoint_pace = s->checkpoint_pages;
     s->path = strdup(options->path);

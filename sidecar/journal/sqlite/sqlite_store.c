@@ -300,6 +300,7 @@ int sqlite_store_commit(struct store *face, const struct store_commit *commit, s
         return tell_broken(s, detail);
     if (commit->epoch != EPOCH)
         return error_set(detail, E_JOURNAL_FENCED, s->path, "the commit is of another holder of the journal");
+    s->uncounted_bytes += commit->records.size;
     int rc = inside_run(inside_statement(s, SQL_BEGIN));
     if (rc == SQLITE_OK)
         rc = add_all(s, commit);
@@ -508,6 +509,7 @@ int sqlite_store_drop(struct store *face, struct instant before, uint64_t keep_f
                       struct error_detail *detail)
 {
     struct sqlite_store *s = (struct sqlite_store *)face;
+    s->tight_looks = 0; /* there may be room again */
     CHECK(work_max > 0);
     inside_check(s);
     inside_rest(s);
