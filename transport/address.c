@@ -56,15 +56,35 @@ static const char *read_host(const char *text, struct address *out)
     return NULL;
 }
 
+/* Takes "tls://" or "plaintext://" off. */
+static const char *read_security(const char *text, struct address *out)
+{
+    static const char tls[] = "tls://", plaintext[] = "plaintext://";
+    memset(out, 0, sizeof *out);
+    if (begins_with(text, tls)) {
+        out->security = ADDRESS_TLS;
+        return text + strlen(tls);
+    }
+    if (begins_with(text, plaintext)) {
+        out->security = ADDRESS_PLAINTEXT;
+        return text + strlen(plaintext);
+    }
+    return text;
+}
+
 const char *address_read(const char *text, struct address *out)
 {
-    memset(out, 0, sizeof *out);
+    text = read_security(text, out);
+    if (out->security != ADDRESS_UNSAID && begins_with(text, "unix:"))
+        return "is a unix socket, which is never encrypted; write unix:/path alone";
     return begins_with(text, "unix:") ? read_path(text + strlen("unix:"), out) : read_host(text, out);
 }
 
 const char *address_read_target(const char *text, struct address *out)
 {
-    memset(out, 0, sizeof *out);
+    text = read_security(text, out);
+    if (out->security != ADDRESS_UNSAID && begins_with(text, "unix:"))
+        return "is a unix socket, which is never encrypted; write unix:/path alone";
     if (begins_with(text, "unix:///"))
         return read_path(text + strlen("unix://"), out);
     if (begins_with(text, "unix:"))
@@ -98,6 +118,15 @@ bool address_is_near(const struct address *address)
         return inet_pton(AF_INET6, address->host, &six) == 1 && memcmp(&six, &in6addr_loopback, sizeof six) == 0;
     return strcmp(address->host, "localhost") == 0 ||
            (inet_pton(AF_INET, address->host, &four) == 1 && ntohl(four.s_addr) >> 24 == 127);
+}
+
+enum address_security address_security_of(const struct address *address, bool has_certificates)
+{
+    if (address->security != ADDRESS_UNSAID)
+        return address->security;
+    if (address_is_near(address))
+        return ADDRESS_PLAINTEXT;
+    return has_certificates ? ADDRESS_TLS : ADDRESS_UNSAID;
 }
 
 static bool is_plain(char c)

@@ -11,7 +11,15 @@
 #define ADDRESS_PATH_BYTES_MAX 107 /* of a unix socket */
 #define ADDRESS_NAME_SIZE      1024
 
+/* What is spoken there. */
+enum address_security {
+    ADDRESS_UNSAID = 0, /* the text does not say: plaintext on this machine, TLS beyond it */
+    ADDRESS_PLAINTEXT,  /* "plaintext://host:port" */
+    ADDRESS_TLS,        /* "tls://host:port" */
+};
+
 struct address {
+    enum address_security security;
     const char *path; /* of a unix socket: a view of the text that was read; NULL for the rest */
     char host[ADDRESS_HOST_BYTES_MAX + 1];
     bool bracketed; /* the host is an IPv6 address, which stood in brackets */
@@ -20,7 +28,7 @@ struct address {
     size_t authority_size;
 };
 
-/* Reads "unix:/path", "host:port" or "[ipv6]:port". Returns NULL, or what is wrong in words that follow the address. */
+/* Reads "unix:/path", "host:port" or "[ipv6]:port", the latter two with "tls://" or "plaintext://" before them if wanted. Returns NULL, or what is wrong in words that follow the address. */
 const char *address_read(const char *text, struct address *out);
 
 /* The same, and what gRPC's names add: unix:///path, dns:host:port, dns://authority/host:port, ipv4:host:port, ipv6:[host]:port. Port 0 is
@@ -29,6 +37,10 @@ const char *address_read_target(const char *text, struct address *out);
 
 /* Whether only this machine reaches it: a unix socket, 127.0.0.0/8, [::1] or localhost. */
 bool address_is_near(const struct address *address);
+
+/* ADDRESS_PLAINTEXT or ADDRESS_TLS: what the text says, or else plaintext on this machine and TLS beyond it. ADDRESS_UNSAID when the latter
+ * would be right and there are no certificates: then nobody is called, or let in. */
+enum address_security address_security_of(const struct address *address, bool has_certificates);
 
 /* Writes the name by which C core calls it. A relative path is completed with the working directory, since C core would read it otherwise.
  * Returns false when it does not fit. */

@@ -306,7 +306,7 @@ static grpc_channel *connect_channel(const char *target, size_t message_bytes_ma
                                   .key = (char *)GRPC_ARG_PRIMARY_USER_AGENT_STRING,
                                   .value.string = (char *)"libsaga/" SAGA_VERSION};
     grpc_channel_args list = {.num_args = COUNT + 1, .args = arguments};
-    grpc_channel_credentials *credentials = transport_channel_credentials(&transport_plaintext);
+    grpc_channel_credentials *credentials = transport_channel_credentials(&transport_plaintext, "");
     grpc_channel *channel = grpc_channel_create(target, credentials, &list);
     grpc_channel_credentials_release(credentials);
     return channel;

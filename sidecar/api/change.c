@@ -34,8 +34,10 @@ void change_give_back(struct api *api, struct change *change)
 
 static const char *transport_name(enum rpc_transport transport)
 {
-    static const char *const names[] = {
-        [RPC_TRANSPORT_NONE] = "none", [RPC_TRANSPORT_UNIX] = "unix", [RPC_TRANSPORT_TCP] = "tcp"};
+    static const char *const names[] = {[RPC_TRANSPORT_NONE] = "none",
+                                        [RPC_TRANSPORT_UNIX] = "unix",
+                                        [RPC_TRANSPORT_TCP] = "tcp",
+                                        [RPC_TRANSPORT_TLS] = "tls"};
     return names[transport];
 }
 
@@ -49,7 +51,8 @@ static void tell_act(const struct change *change, const struct reply_effect *rep
               LOG_SAGA(reply->saga), LOG_BYTES("actor", bytes_of(change->actor, change->actor_size)),
               LOG_TEXT("outcome", reply->code == 0 ? "OK" : error_row(reply->code)->reason),
               LOG_TEXT("transport", transport_name(peer->transport)),
-              LOG_NUMBER("uid", peer->has_user ? (int64_t)peer->uid : -1), LOG_TEXT("address", peer->address));
+              LOG_NUMBER("uid", peer->has_user ? (int64_t)peer->uid : -1), LOG_TEXT("address", peer->address),
+              LOG_TEXT("identity", peer->identity));
 }
 
 static void keep_actor(struct change *change, struct bytes actor)

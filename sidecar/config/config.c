@@ -100,14 +100,41 @@ static int no_memory(const struct config_reader *r)
 
 /* unix:DATA_DIR/sagad.sock and a loopback port. */
 /* Whether the sidecar may listen at the address. Returns NULL, or what is wrong in words that follow it. */
-static const char *check_listen(const char *text)
+static const char *check_listen(const struct config *c, const char *text)
 {
     struct address address;
     const char *wrong = address_read(text, &address);
-    if (wrong != NULL || address_is_near(&address))
+    if (wrong != NULL)
         return wrong;
-    return "is neither a unix socket nor loopback; TLS and authorization are not there yet, so that nobody else may be "
-           "let in: write unix:/path, 127.0.0.1:port or [::1]:port";
+    switch (address_security_of(&address, config_has_certificates(c))) {
+    case ADDRESS_UNSAID:
+        return "is reached by other machines: give tls_certificate, tls_key and tls_roots, or write plaintext:// "
+               "before it "
+               "to let whoever reaches it do everything";
+    case ADDRESS_TLS:
+        return c->tls_certificate[0] != '\0'
+                   ? NULL
+                   : "speaks TLS: give tls_certificate and tls_key, and tls_roots to know who calls";
+    case ADDRESS_PLAINTEXT:
+        break;
+    }
+    return NULL;
+}
+
+static const char *check_target(const struct config *c, const char *text)
+{
+    struct address address;
+    const char *wrong = address_read_target(text, &address);
+    if (wrong != NULL || address_security_of(&address, config_has_certificates(c)) != ADDRESS_UNSAID)
+        return wrong;
+    return "is on another machine: give tls_roots, and tls_certificate and tls_key by which the sidecar proves itself, "
+           "or "
+           "write plaintext:// before it to speak unencrypted";
+}
+
+bool config_has_certificates(const struct config *c)
+{
+    return c->tls_certificate[0] != '\0' || c->tls_roots[0] != '\0';
 }
 
 static int set_default_listen(const struct config_reader *r)
@@ -123,7 +150,7 @@ static int set_default_listen(const struct config_reader *r)
     if (addresses == NULL || address == NULL)
         return no_memory(r);
     snprintf(address, size, format, (int)length, c->data_dir);
-    const char *wrong = check_listen(address);
+    const char *wrong = check_listen(c, address);
     if (wrong != NULL)
         return yaml_refuse(r->nodes[OPTION_INDEX_data_dir], E_ARGUMENT, r->detail, "its socket sagad.sock %s in listen",
                            wrong);
@@ -166,7 +193,7 @@ static int read_listen(const struct config_reader *r)
         if (code != 0)
             return code;
         const char *address = (const char *)text.at;
-        const char *wrong = check_listen(address);
+        const char *wrong = check_listen(r->config, address);
         if (wrong != NULL)
             return yaml_refuse(n, E_ARGUMENT, r->detail, "\"%s\" %s", yaml_quote(text, quoted), wrong);
         for (unsigned i = 0; i < n->index; i++)
@@ -209,8 +236,7 @@ static int read_target(const struct config_reader *r, const struct yaml_node *n,
     }
     if (code != 0)
         return code;
-    struct address at;
-    const char *wrong = address_read_target(target->address, &at);
+    const char *wrong = check_target(r->config, target->address);
     return wrong == NULL
                ? 0
                : yaml_refuse(address, E_ARGUMENT, r->detail, "\"%s\" %s", yaml_quote(address->text, quoted), wrong);

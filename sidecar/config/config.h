@@ -33,7 +33,8 @@ enum config_log_format {
 struct config_target {
     const char *name;
     const char *address; /* as gRPC names it: "dns:///inventory:50051", "unix:/run/inventory.sock", "127.0.0.1:50051" */
-    struct span timeout; /* of an attempt that declares none */
+    const char *identity; /* who must be there; "" for the host of the address */
+    struct span timeout;  /* of an attempt that declares none */
     uint32_t max_concurrent_calls;
     bool barrier; /* its participant refuses an action whose undo has been there */
 };
@@ -63,6 +64,8 @@ struct config {
     uint32_t pipe_commands_max;
     uint32_t waiters_max;
     uint32_t watchers_max;
+    const char *tls_certificate, *tls_key, *tls_roots; /* "" for none */
+    struct span tls_connection_age;
     uint64_t journal_bytes_max; /* 0: as much as the disk holds */
     uint64_t commit_bytes_max;
 
@@ -96,6 +99,9 @@ int config_read_text(struct bytes text, struct config **out, struct error_detail
 
 /* Accepts NULL. */
 void config_destroy(struct config *c);
+
+/* Whether there are certificates, so that TLS can be spoken. */
+bool config_has_certificates(const struct config *c);
 
 /* What the reader of definitions is to apply. */
 struct definition_limits config_definition_limits(const struct config *c);

@@ -152,6 +152,17 @@ static int check_targets(const struct config_reader *r)
     return 0;
 }
 
+/* A certificate without its key is of no use. */
+static int check_certificates(const struct config_reader *r)
+{
+    const struct config *c = r->config;
+    if ((c->tls_certificate[0] == '\0') == (c->tls_key[0] == '\0'))
+        return 0;
+    enum option_index given = c->tls_certificate[0] != '\0' ? OPTION_INDEX_tls_certificate : OPTION_INDEX_tls_key;
+    return yaml_refuse(r->nodes[given], E_ARGUMENT, r->detail, "needs %s beside it",
+                       given == OPTION_INDEX_tls_key ? "tls_certificate" : "tls_key");
+}
+
 /* Nothing is looked up for it: probes and scrapes come to a number. */
 static int check_http(const struct config_reader *r)
 {
@@ -176,6 +187,8 @@ int config_check(const struct config_reader *r)
         code = check_shares(r);
     if (code == 0)
         code = check_times(r);
+    if (code == 0)
+        code = check_certificates(r);
     if (code == 0)
         code = check_http(r);
     return code != 0 ? code : check_targets(r);

@@ -49,6 +49,9 @@
     "targets:\n" \
     "  inventory: dns:///inventory:50051\n" \
     "  payment: {address: \"dns:///payment:50051\", timeout: 3s}\n" \
+    "tls_certificate: /etc/sagad/tls/tls.crt\n" \
+    "tls_key: /etc/sagad/tls/tls.key\n" \
+    "tls_roots: /etc/sagad/tls/ca.crt\n" \
     "retention: 720h\n" \
     "log_format: json\n" \
     ".fi\n" \

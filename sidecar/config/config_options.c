@@ -62,6 +62,7 @@ const char *option_group_title(enum option_group group)
                                                     [GROUP_TARGET] = "A target (targets.NAME)",
                                                     [GROUP_SAGAS] = "Sagas and definitions",
                                                     [GROUP_SERVING] = "Calls and connections",
+                                                    [GROUP_TRUST] = "Certificates",
                                                     [GROUP_JOURNAL] = "Journal and shutdown",
                                                     [GROUP_LOGS] = "Logs"};
     return titles[group];

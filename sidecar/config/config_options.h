@@ -18,7 +18,16 @@ enum option_type {
     OPTION_TARGETS,            /* a mapping of targets, with its count beside it */
 };
 
-enum option_group { GROUP_PLACES, GROUP_TARGET, GROUP_SAGAS, GROUP_SERVING, GROUP_JOURNAL, GROUP_LOGS, GROUP_COUNT };
+enum option_group {
+    GROUP_PLACES,
+    GROUP_TARGET,
+    GROUP_SAGAS,
+    GROUP_SERVING,
+    GROUP_TRUST,
+    GROUP_JOURNAL,
+    GROUP_LOGS,
+    GROUP_COUNT
+};
 
 struct option {
     enum option_group group;
@@ -41,7 +50,7 @@ enum option_index {
 #undef OPTION
 #undef TARGET_OPTION
 
-#define TARGET_OPTION_COUNT 4
+#define TARGET_OPTION_COUNT 5
 
 extern const struct option config_options[OPTION_INDEX_COUNT];
 extern const struct option config_target_options[TARGET_OPTION_COUNT];

@@ -150,15 +150,21 @@ static bool accept_some(struct rpc_door *d, const struct rpc_listening *listenin
     return true;
 }
 
+/* The type of a record of TLS: https://www.rfc-editor.org/rfc/rfc8446#section-5.1 */
+#define TLS_HANDSHAKE 22
+
 enum word { NOTHING_YET, HALF, WHOLE, WRONG };
 
-/* What the peer has said so far; it stays to be read. */
-static enum word listen_to(int fd)
+/* What the peer has said so far; it stays to be read. One that speaks TLS begins with a record of a handshake, and C core sees to the rest of
+ * that within handshake_timeout. */
+static enum word listen_to(const struct guest *g)
 {
     char said[PREFACE_SIZE];
-    ssize_t size = recv(fd, said, sizeof said, MSG_PEEK | MSG_DONTWAIT);
+    ssize_t size = recv(g->fd, said, sizeof said, MSG_PEEK | MSG_DONTWAIT);
     if (size < 0)
         return errno == EAGAIN || errno == EINTR ? NOTHING_YET : WRONG;
+    if (g->listening->credentials.security == TRANSPORT_TLS)
+        return size > 0 && said[0] == TLS_HANDSHAKE ? WHOLE : WRONG;
     if (size == 0 || memcmp(said, preface, (size_t)size) != 0)
         return WRONG;
     return (size_t)size == PREFACE_SIZE ? WHOLE : HALF;
@@ -204,7 +210,7 @@ static void hand_over(const struct guest *g)
 /* Whether the guest stays at the door; otherwise it is in, or gone. */
 static bool stays(struct rpc_door *d, struct guest *g, int64_t now)
 {
-    enum word word = g->entrance != NULL ? WHOLE : listen_to(g->fd);
+    enum word word = g->entrance != NULL ? WHOLE : listen_to(g);
     if (word == WHOLE && g->entrance == NULL)
         g->entrance = entrance_for(d, g);
     if (word == WRONG || now >= g->until_ms || (word == WHOLE && g->entrance == NULL)) {

@@ -74,7 +74,9 @@ static int core_listens(struct rpc *r, struct rpc_listening *l, const char *addr
     struct rpc_entrance *e = rpc_allocate(sizeof *e);
     e->rpc = r;
     e->listening = l;
-    e->peer.transport = strncmp(address, "unix:", 5) == 0 ? RPC_TRANSPORT_UNIX : RPC_TRANSPORT_TCP;
+    e->peer.transport = strncmp(address, "unix:", 5) == 0          ? RPC_TRANSPORT_UNIX
+                        : l->credentials.security == TRANSPORT_TLS ? RPC_TRANSPORT_TLS
+                                                                   : RPC_TRANSPORT_TCP;
     e->peer.role = l->role;
     rpc_entrance_make(e, NULL);
     r->entrances[r->entrances_made++] = e;

@@ -2,6 +2,7 @@
  * save for a TCP address, which C core tells of each call. */
 #include "sidecar/rpc/rpc_inside.h"
 
+#include <grpc/grpc_security.h>
 #include <grpc/support/alloc.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -10,7 +11,8 @@ void rpc_peer_of_socket(int fd, const struct rpc_listening *listening, struct rp
 {
     struct ucred user;
     socklen_t size = sizeof user;
-    *out = (struct rpc_peer){.transport = RPC_TRANSPORT_TCP, .role = listening->role};
+    bool tls = listening->credentials.security == TRANSPORT_TLS;
+    *out = (struct rpc_peer){.transport = tls ? RPC_TRANSPORT_TLS : RPC_TRANSPORT_TCP, .role = listening->role};
     if (listening->path[0] == '\0')
         return;
     out->transport = RPC_TRANSPORT_UNIX;
@@ -36,16 +38,43 @@ static void read_address(grpc_call *call, char address[RPC_PEER_ADDRESS_SIZE])
     gpr_free(name);
 }
 
+/* The first value of a property that fits whole. */
+static bool read_property(const grpc_auth_context *context, const char *name, char out[RPC_PEER_IDENTITY_SIZE])
+{
+    grpc_auth_property_iterator each = grpc_auth_context_find_properties_by_name(context, name);
+    const grpc_auth_property *p;
+    while ((p = grpc_auth_property_iterator_next(&each)) != NULL) {
+        if (p->value_length == 0 || p->value_length >= RPC_PEER_IDENTITY_SIZE)
+            continue;
+        memcpy(out, p->value, p->value_length);
+        out[p->value_length] = '\0';
+        return true;
+    }
+    return false;
+}
+
+static void read_identity(grpc_call *call, char identity[RPC_PEER_IDENTITY_SIZE])
+{
+    grpc_auth_context *context = grpc_call_auth_context(call);
+    if (context == NULL)
+        return;
+    if (!read_property(context, GRPC_PEER_SPIFFE_ID_PROPERTY_NAME, identity))
+        read_property(context, GRPC_PEER_DNS_PROPERTY_NAME, identity);
+    grpc_auth_context_release(context);
+}
+
 const struct rpc_peer *rpc_call_peer(struct rpc_call *call)
 {
     if (call->ask != NULL)
         return rpc_ask_peer(call->ask);
-    if (call->entrance->peer.transport != RPC_TRANSPORT_TCP)
+    if (call->entrance->peer.transport == RPC_TRANSPORT_UNIX)
         return &call->entrance->peer;
     if (call->peer == NULL) {
         call->peer = rpc_allocate(sizeof *call->peer);
         *call->peer = call->entrance->peer;
         read_address(call->call, call->peer->address);
+        if (call->peer->transport == RPC_TRANSPORT_TLS)
+            read_identity(call->call, call->peer->identity);
     }
     return call->peer;
 }

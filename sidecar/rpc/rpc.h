@@ -22,9 +22,11 @@ enum rpc_transport {
     RPC_TRANSPORT_NONE = 0, /* from this process itself */
     RPC_TRANSPORT_UNIX,
     RPC_TRANSPORT_TCP,
+    RPC_TRANSPORT_TLS,
 };
 
-#define RPC_PEER_ADDRESS_SIZE 80
+#define RPC_PEER_ADDRESS_SIZE  80
+#define RPC_PEER_IDENTITY_SIZE 256
 
 /* Who is behind a call, as far as the transport proves it; it is handed on with what one loop asks of another. The pid is not told: it may be
  * another process's by the time that somebody looks. */
@@ -33,7 +35,9 @@ struct rpc_peer {
     unsigned role; /* of the listener */
     bool has_user; /* UNIX: whose process connected, by the kernel's word */
     uint32_t uid, gid;
-    char address[RPC_PEER_ADDRESS_SIZE]; /* TCP: "127.0.0.1:41234"; "" otherwise */
+    char address[RPC_PEER_ADDRESS_SIZE]; /* TCP, TLS: "127.0.0.1:41234"; "" otherwise */
+    /* TLS: what the certificate proves: its SPIFFE id, or else its first name of the DNS; "" when it has neither or there is none. */
+    char identity[RPC_PEER_IDENTITY_SIZE];
 };
 
 /* Files of the process that no connection may take: the journal and calls out need them. */
@@ -90,9 +94,10 @@ struct rpc_options {
     /* A peer is asked that often whether it is there (a target every five minutes at most), and has keepalive_timeout to say so. */
     struct span keepalive_time;
     struct span keepalive_timeout;
-    struct span connect_timeout; /* of calls out: an attempt that finds no connection for so long never left */
-    uint32_t metadata_bytes_max; /* of a request's headers, or an answer's headers or trailers */
-    bool core_accepts;           /* as if the room could not accept connections itself */
+    struct span tls_connection_age; /* of one that was accepted: then it ends, once its calls have */
+    struct span connect_timeout;    /* of calls out: an attempt that finds no connection for so long never left */
+    uint32_t metadata_bytes_max;    /* of a request's headers, or an answer's headers or trailers */
+    bool core_accepts;              /* as if the room could not accept connections itself */
 };
 
 /* Starts nothing yet. callbacks is copied, options borrowed for the call (methods must stay). Returns 0, E_MEMORY or E_SYSTEM. */
@@ -109,8 +114,7 @@ struct rpc_listener {
 };
 
 /* Listens, before rpc_start, at up to eight addresses. *port is set for TCP. A unix socket is open to the process's own user alone (mode
- * 0600); a socket file on which nobody answers any more is replaced, and the file goes with rpc_stop. Plaintext: the caller admits only
- * loopback and unix sockets. Returns 0, or E_SYSTEM with the reason in words. */
+ * 0600); a socket file on which nobody answers any more is replaced, and the file goes with rpc_stop. Returns 0, or E_SYSTEM with the reason in words. */
 int rpc_listen(struct rpc *r, const struct rpc_listener *listener, int *port, struct error_detail *detail);
 
 /* Whether connections are accepted by the room itself, which bounds them and outlives a lack of files; where the library that is loaded does
@@ -149,10 +153,14 @@ void rpc_next(struct rpc_call *call);
 void rpc_end(struct rpc_call *call, int status, const char *message, struct bytes status_details);
 
 /* A target by its address, as address_read_target takes it ("dns:///inventory:50051", "unix:/run/inventory.sock", "127.0.0.1:50051").
- * credentials is borrowed for the call; number is the owner's own for it. Lives as long as r. Nothing is resolved yet: calls to a name that means nothing end with reach NONE.
+ * What credentials points to is borrowed for r's life; number is the owner's own for it. Lives as long as r. Nothing is resolved yet: calls to
+ * a name that means nothing end with reach NONE.
  * Returns 0, E_ARGUMENT or E_MEMORY. */
 int rpc_target_create(struct rpc *r, const char *address, const struct transport_credentials *credentials,
                       unsigned number, struct rpc_target **out, struct error_detail *detail);
+
+/* Certificates have come into force: targets that use them are connected to anew, for the calls that come. */
+void rpc_targets_renew(struct rpc *r);
 
 struct rpc_metadata {
     const char *key; /* lower case */

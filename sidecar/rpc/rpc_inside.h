@@ -357,6 +357,10 @@ struct rpc_target {
     bool awaited;                          /* the owner is to hear when it can be reached */
     struct rpc_link link;
     grpc_channel *channel;
+    struct transport_credentials credentials; /* with which the channel was made, */
+    uint64_t certificates_version;            /* as the certificates were then */
+    char name[ADDRESS_NAME_SIZE];             /* C core's */
+    char host[ADDRESS_HOST_BYTES_MAX + 1];
 };
 
 /* The owner is told once a connection is there; until then the room tries. */

@@ -27,8 +27,10 @@ static int capped(uint32_t n)
     return n > INT_MAX ? INT_MAX : (int)n;
 }
 
-static grpc_server *server_create(const struct rpc_options *o, const grpc_arg *extra)
+static grpc_server *server_create(const struct rpc_options *o, bool tls, const grpc_arg *extra)
 {
+    /* What admitted a connection over TLS may be revoked or end: then it does not last for ever. */
+    int age_ms = tls ? rpc_milliseconds(o->tls_connection_age) : INT_MAX;
     const struct transport_setting settings[] = {
         {GRPC_ARG_MAX_CONCURRENT_STREAMS, capped(o->connection_streams_max)},
         {GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, capped(o->message_bytes_max)},
@@ -42,6 +44,7 @@ static grpc_server *server_create(const struct rpc_options *o, const grpc_arg *e
         {GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, PING_INTERVAL_MIN_MS},
         /* Where C core listens by itself: not together with another process. */
         {GRPC_ARG_ALLOW_REUSEPORT, 0},
+        {GRPC_ARG_MAX_CONNECTION_AGE_MS, age_ms},
         {GRPC_ARG_ENABLE_CHANNELZ, 0},
         {GRPC_ARG_MAX_CHANNEL_TRACE_EVENT_MEMORY_PER_NODE, 0},
     };
@@ -161,7 +164,7 @@ static void arm(struct rpc_entrance *e, const struct rpc_served *served)
 void rpc_entrance_make(struct rpc_entrance *e, const grpc_arg *extra)
 {
     struct rpc *r = e->rpc;
-    e->server = server_create(&r->options, extra);
+    e->server = server_create(&r->options, e->listening->credentials.security == TRANSPORT_TLS, extra);
     grpc_server_register_completion_queue(e->server, r->queue, NULL);
     grpc_call_details_init(&e->stranger);
     e->registered = rpc_allocate(r->served_count * sizeof *e->registered);

@@ -23,7 +23,8 @@ int rpc_target_ping_ms(struct span keepalive_time)
     return ms > PING_MS_MIN ? ms : PING_MS_MIN;
 }
 
-static grpc_channel *channel_create(const struct rpc_options *o, const char *name,
+/* NULL when no memory is left for the credentials. */
+static grpc_channel *channel_create(const struct rpc_options *o, const char *name, const char *host,
                                     const struct transport_credentials *credentials)
 {
     const struct transport_setting settings[] = {
@@ -47,7 +48,9 @@ static grpc_channel *channel_create(const struct rpc_options *o, const char *nam
     enum { COUNT = sizeof settings / sizeof settings[0] };
     grpc_arg args[COUNT];
     transport_settings(settings, COUNT, args);
-    grpc_channel_credentials *ours = transport_channel_credentials(credentials);
+    grpc_channel_credentials *ours = transport_channel_credentials(credentials, host);
+    if (ours == NULL)
+        return NULL;
     grpc_channel *channel = grpc_channel_create(name, ours, &(grpc_channel_args){.num_args = COUNT, .args = args});
     grpc_channel_credentials_release(ours);
     return channel;
@@ -68,7 +71,16 @@ int rpc_target_create(struct rpc *r, const char *address, const struct transport
     target->number = number;
     if (at.path != NULL)
         memcpy(target->path, at.path, strlen(at.path) + 1);
-    target->channel = channel_create(&r->options, name, credentials);
+    target->credentials = *credentials;
+    if (credentials->certificates != NULL)
+        target->certificates_version = certificates_version(credentials->certificates);
+    memcpy(target->name, name, strlen(name) + 1);
+    memcpy(target->host, at.host, sizeof target->host);
+    target->channel = channel_create(&r->options, name, target->host, credentials);
+    if (target->channel == NULL) {
+        free(target);
+        return error_set(detail, E_MEMORY, "", "");
+    }
     rpc_link_append(&r->targets, &target->link);
     *out = target;
     return 0;
@@ -139,6 +151,31 @@ const char *rpc_target_cause(const char *trace)
         if (strstr(trace, causes[i].said) != NULL)
             return causes[i].means;
     return "no connection was found in time";
+}
+
+/* ---- certificates that change ---- */
+
+/* The calls that are out go on over the channel on which they left. */
+static void renew(struct rpc_target *target)
+{
+    uint64_t version = certificates_version(target->credentials.certificates);
+    if (version == target->certificates_version)
+        return;
+    grpc_channel *channel = channel_create(&target->rpc->options, target->name, target->host, &target->credentials);
+    if (channel == NULL) /* the next time, then */
+        return;
+    grpc_channel_destroy(target->channel);
+    target->channel = channel;
+    target->certificates_version = version;
+}
+
+void rpc_targets_renew(struct rpc *r)
+{
+    for (struct rpc_link *l = r->targets.next; l != &r->targets; l = l->next) {
+        struct rpc_target *target = RPC_HOLDER(l, struct rpc_target, link);
+        if (target->credentials.certificates != NULL)
+            renew(target);
+    }
 }
 
 void rpc_targets_finish(struct rpc *r)

@@ -11,6 +11,7 @@
 #include "sidecar/core/heap.h"
 #include "sidecar/shard/place.h"
 #include "sidecar/runtime/sidecar_inside.h"
+#include "sidecar/runtime/trust.h"
 
 #include "descriptors.h"
 
@@ -96,6 +97,21 @@ static void commit(struct loop *s)
     tell_full(s, &detail);
     outcalls_run(s);
     api_turn(s->api);
+}
+
+/* Loop 0 looks at the files; whoever has targets connects to them anew when others are in force. */
+static void follow_certificates(struct loop *s)
+{
+    struct certificates *certificates = s->sidecar->certificates;
+    if (certificates == NULL)
+        return;
+    if (s->index == 0)
+        trust_look(certificates);
+    uint64_t version = certificates_version(certificates);
+    if (version == s->certificates_version)
+        return;
+    s->certificates_version = version;
+    rpc_targets_renew(s->rpc);
 }
 
 static void maintain(struct loop *s, struct instant *next)
@@ -228,6 +244,7 @@ void loop_turn(struct loop *s)
         api_work(s->api);
         commit(s);
         counters_turn(s);
+        follow_certificates(s);
         maintain(s, &next_maintain);
         check_journal(s, &next_check);
         verify_journal(s, &next_verify);
@@ -349,6 +366,7 @@ static int open_rpc(struct loop *s, struct error_detail *detail)
         .handshake_timeout = c->handshake_timeout,
         .keepalive_time = c->keepalive_time,
         .keepalive_timeout = c->keepalive_timeout,
+        .tls_connection_age = c->tls_connection_age,
         .connect_timeout = c->connect_timeout,
         .metadata_bytes_max = (uint32_t)c->metadata_bytes_max,
     };
@@ -372,12 +390,14 @@ static int open_rpc(struct loop *s, struct error_detail *detail)
     s->targets_down = calloc(c->target_count + 1, sizeof(*s->targets_down));
     if (s->targets == NULL || s->targets_down == NULL)
         return error_set(detail, E_MEMORY, "", NULL);
-    for (size_t i = 0; code == 0 && i < c->target_count; i++)
-        code =
-            rpc_target_create(s->rpc, c->targets[i].address, &transport_plaintext, (unsigned)i, &s->targets[i], detail);
+    for (size_t i = 0; code == 0 && i < c->target_count; i++) {
+        const struct transport_credentials credentials = trust_of_target(&c->targets[i], s->sidecar->certificates);
+        code = rpc_target_create(s->rpc, c->targets[i].address, &credentials, (unsigned)i, &s->targets[i], detail);
+    }
     for (size_t i = 0; s->index == 0 && code == 0 && i < c->listen_count; i++) {
         int port = 0;
-        const struct rpc_listener listener = {.address = c->listen[i], .credentials = &transport_plaintext};
+        const struct transport_credentials credentials = trust_of_listener(c->listen[i], s->sidecar->certificates);
+        const struct rpc_listener listener = {.address = c->listen[i], .credentials = &credentials};
         code = rpc_listen(s->rpc, &listener, &port, detail);
         if (code == 0)
             log_event(LOG_LEVEL_INFO, "listening", LOG_TEXT("address", c->listen[i]), LOG_NUMBER("port", port));

@@ -28,9 +28,10 @@ struct loop {
     struct store *store;
     struct core *core;
     struct rpc *rpc;
-    struct rpc_target **targets;  /* by the engine's index */
-    struct instant *targets_down; /* likewise: since when it cannot be reached; 0: it can */
-    struct vitals vitals;         /* what it counts; its metrics are NULL when nobody can look */
+    uint64_t certificates_version; /* as this loop's targets have them */
+    struct rpc_target **targets;   /* by the engine's index */
+    struct instant *targets_down;  /* likewise: since when it cannot be reached; 0: it can */
+    struct vitals vitals;          /* what it counts; its metrics are NULL when nobody can look */
     struct api *api;
     struct relay *relay; /* before the api: what other loops answer */
     struct definition_limits limits;

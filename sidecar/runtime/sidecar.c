@@ -6,6 +6,7 @@
 #include "sidecar/observe/log.h"
 #include "sidecar/runtime/absent.h"
 #include "sidecar/runtime/sidecar_inside.h"
+#include "sidecar/runtime/trust.h"
 #include "sidecar/runtime/release.h"
 
 #include <stdio.h>
@@ -242,7 +243,9 @@ int sidecar_open(const struct config *config, struct sidecar **out, struct error
     struct sidecar *sidecar = make(config->loops, config->target_count);
     if (sidecar == NULL)
         return error_set(detail, E_MEMORY, "", NULL);
-    code = open_http(config, sidecar, detail);
+    code = trust_open(config, &sidecar->certificates, detail);
+    if (code == 0)
+        code = open_http(config, sidecar, detail);
     for (unsigned k = sidecar->count; code == 0 && k-- > 0;) {
         if (sidecar_share(config, k, &sidecar->configs[k]) != 0)
             code = error_set(detail, E_MEMORY, "", NULL);
@@ -310,6 +313,7 @@ void sidecar_close(struct sidecar *s)
         free((void *)(uintptr_t)s->configs[k].targets);
     }
     tags_finish(&s->tags, &heap);
+    certificates_destroy(s->certificates);
     free(s->configs);
     free(s->targets_down);
     free(s);

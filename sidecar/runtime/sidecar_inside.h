@@ -10,6 +10,7 @@
 #include <pthread.h>
 
 struct sidecar {
+    struct certificates *certificates; /* NULL: none; of all loops */
     struct http *http; /* NULL: nobody can look */
     struct vitals *vitals[SAGA_LOOPS_MAX];
     unsigned count;

@@ -270,9 +270,12 @@ class Participant(grpc.GenericRpcHandler):
         self.functions = {}
         self.server = grpc.server(concurrent.futures.ThreadPoolExecutor(threads), handlers=(self,),
                                   options=[("grpc.max_receive_message_length", -1), ("grpc.so_reuseport", 0)])
-        port = self.server.add_insecure_port(address)
+        port = self.add_port(address)
         self.address = address if address.startswith("unix:") else "127.0.0.1:%d" % port
         self.server.start()
+
+    def add_port(self, address):
+        return self.server.add_insecure_port(address)
 
     def service(self, details):
         return grpc.unary_unary_rpc_method_handler(

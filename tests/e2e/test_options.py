@@ -42,6 +42,11 @@ ELSEWHERE = {
     "retention": "test_bounds.Bounds.test_retention",
     "shutdown_grace": "test_process.Process.test_sigterm_cuts_what_does_not_end",
     "log_format": "test_corners.Corners.test_json_logs",
+    "tls_certificate": "test_trust.Trust.test_bad_files_are_refused_by_name",
+    "tls_key": "test_trust.Trust.test_half_a_rotation_changes_nothing",
+    "tls_roots": "test_trust.Trust.test_only_who_our_roots_name_is_let_in",
+    "tls_connection_age": "test_trust.Trust.test_roots_that_are_revoked_let_nobody_in_and_end_connections",
+    "identity": "test_trust.Trust.test_a_target_proves_who_it_is",
     "http_listen": "test_watching.Probes.test_ready_and_live",
 }
 

@@ -405,7 +405,7 @@ START_TEST(barrier_sqlite__rows_of_the_future_hold_nothing_up)
     query("WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 6)"
           " INSERT INTO saga_barrier (key, state, created_at) SELECT 'old' || i, 1, unixepoch() - 90 FROM n");
     for (int i = 0; i < 8; i++) {
-        char saga[8];
+        char saga[16];
         snprintf(saga, sizeof saga, "s%d", i);
         saga_call *call = barrier_action(saga, 0);
         ck_assert_int_eq(saga_sqlite_run(store, call, book, &script), SAGA_OK);

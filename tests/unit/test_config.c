@@ -92,7 +92,7 @@ static struct place place_of(const struct option *o)
 static void write_text(const struct place *p, const char *value, char text[TEXT_SIZE])
 {
     bool needs_address = p->o->group == GROUP_TARGET && strcmp(p->o->name, "address") != 0;
-    snprintf(text, TEXT_SIZE, "%s%s\n%s", p->before, value, needs_address ? "    address: h:1\n" : "");
+    snprintf(text, TEXT_SIZE, "%s%s\n%s", p->before, value, needs_address ? "    address: localhost:1\n" : "");
 }
 
 static const void *field_of(const struct config *c, const struct option *o)
@@ -179,7 +179,7 @@ static void write_valid(const struct option *o, size_t size, char *value)
     value[size] = '\0';
     if (strcmp(o->name, "address") == 0) {
         memcpy(value, "dns://", strlen("dns://"));
-        memcpy(value + size - 4, "/h:1", 4);
+        memcpy(value + size - 12, "/localhost:1", 12);
     }
 }
 
@@ -235,8 +235,9 @@ static void write_entries(const struct option *o, int64_t count, char *text, siz
 {
     size_t used = (size_t)snprintf(text, size, "%s: %s", o->name, o->type == OPTION_LISTEN ? "[" : "{");
     for (int64_t i = 0; i < count; i++)
-        used += (size_t)snprintf(text + used, size - used,
-                                 o->type == OPTION_LISTEN ? "127.0.0.1:%" PRId64 ", " : "t%" PRId64 ": h:1, ", i);
+        used +=
+            (size_t)snprintf(text + used, size - used,
+                             o->type == OPTION_LISTEN ? "127.0.0.1:%" PRId64 ", " : "t%" PRId64 ": localhost:1, ", i);
     snprintf(text + used, size - used, "%s\n", o->type == OPTION_LISTEN ? "]" : "}");
 }
 
@@ -287,7 +288,9 @@ static void check_option(const struct option *o)
         check_choices(o);
         return;
     case OPTION_TEXT:
-        if (strcmp(o->name, "http_listen") != 0) /* not any text: it has a test of its own */
+        /* Not any text, or none without the other: they have tests of their own. */
+        if (strcmp(o->name, "http_listen") != 0 && strcmp(o->name, "tls_certificate") != 0 &&
+            strcmp(o->name, "tls_key") != 0)
             check_text(o);
         return;
     case OPTION_RETRY:
@@ -455,7 +458,7 @@ END_TEST
 
 START_TEST(config__defaults_make_way_for_lower_maxima)
 {
-    struct config *c = read_text("deadline_max: 5s\nkeepalive_time: 10s\nstreams_max: 3\ntargets: {a: b:80}\n");
+    struct config *c = read_text("deadline_max: 5s\nkeepalive_time: 10s\nstreams_max: 3\ntargets: {a: localhost:80}\n");
     ck_assert_int_eq(c->enlisted_deadline_default.us, 5000000);
     ck_assert_int_eq(c->enlisted_lease_default.us, 5000000);
     ck_assert_int_eq(c->keepalive_timeout.us, 10000000);
@@ -471,6 +474,7 @@ END_TEST
 START_TEST(config__targets_are_addresses_or_mappings)
 {
     struct config *c = read_text(
+        "tls_roots: /etc/ca.pem\n"
         "targets:\n"
         "  inventory: dns:///inventory:50051\n"
         "  payment: {address: \"unix:/run/payment.sock\", timeout: 3s, max_concurrent_calls: 7, barrier: true}\n"
@@ -540,15 +544,25 @@ START_TEST(config__options_must_go_together)
                    "enlisted_deadline_default (721h) must not be above deadline_max (720h)");
     assert_refused("enlisted_lease_default: 16m\n", "enlisted_lease_default", 1, 25,
                    "enlisted_lease_default (16m) must not be above enlisted_deadline_default (15m)");
-    assert_refused("deadline_max: 5s\ntargets: {a: {address: h:1, timeout: 6s}}\n", "targets.a.timeout", 2, 38,
+    assert_refused("deadline_max: 5s\ntargets: {a: {address: localhost:1, timeout: 6s}}\n", "targets.a.timeout", 2, 46,
                    "timeout (6s) must not be above deadline_max (5s)");
 }
 END_TEST
 
 START_TEST(config__listens_at_no_foreign_address)
 {
-    assert_refused("listen:\n  - 127.0.0.1:1\n  - 0.0.0.0:7240\n", "listen[1]", 3, 5,
-                   "\"0.0.0.0:7240\" is neither a unix socket nor loopback; TLS and authorization are not there yet");
+    assert_refused(
+        "listen:\n  - 127.0.0.1:1\n  - 0.0.0.0:7240\n", "listen[1]", 3, 5,
+        "\"0.0.0.0:7240\" is reached by other machines: give tls_certificate, tls_key and tls_roots, or write");
+    assert_refused("tls_roots: r\nlisten: [0.0.0.0:1]\n", "listen[0]", 2, 10,
+                   "speaks TLS: give tls_certificate and tls_key");
+    assert_refused("listen: [\"tls://unix:/a\"]\n", "listen[0]", 1, 10, "is a unix socket, which is never encrypted");
+    config_destroy(read_text("listen: [\"plaintext://0.0.0.0:7240\"]\n"));
+    config_destroy(read_text("tls_certificate: c\ntls_key: k\nlisten: [0.0.0.0:7240, \"tls://127.0.0.1:1\"]\n"));
+    assert_refused("tls_key: k\n", "tls_key", 1, 10, "needs tls_certificate beside it");
+    assert_refused("tls_certificate: k\n", "tls_certificate", 1, 18, "needs tls_key beside it");
+    assert_refused("targets: {a: h:1}\n", "targets.a", 1, 14, "\"h:1\" is on another machine: give tls_roots");
+    config_destroy(read_text("targets: {a: \"plaintext://h:1\", b: \"plaintext://dns:///h:1\"}\n"));
     assert_refused("listen: [127.0.0.1:1, localhost:1, 127.0.0.1:1]\n", "listen[2]", 1, 36,
                    "stands in the list already, as listen[0]");
     assert_refused("listen: [{address: 127.0.0.1:1}]\n", "listen[0]", 1, 10, "must be a single value");

@@ -1,0 +1,298 @@
+"""TLS both ways: who is let in, who is called, and certificates that change while all goes on. Certificates are made by openssl."""
+import os
+import socket
+import ssl
+import subprocess
+import tempfile
+import threading
+import unittest
+
+import grpc
+
+from harness import CHANNEL_OPTIONS, PATIENCE_S, Gate, Participant, Sidecar, Stub, definition, do, state_name, step, wait_until
+
+OURS = "spiffe://example.org/ns/shop/sa/sagad"
+SHOP = "spiffe://example.org/ns/shop/sa/shop"
+
+
+def openssl(*arguments, cwd, data=None):
+    subprocess.run(["openssl"] + list(arguments), cwd=cwd, input=data, text=True, check=True, capture_output=True, timeout=PATIENCE_S)
+
+
+class Authority:
+    """A directory with a certificate authority, and what it has signed."""
+
+    def __init__(self):
+        self.directory = tempfile.mkdtemp(prefix="saga-tls-")
+        self.make_root("ca")
+
+    def path(self, name):
+        return os.path.join(self.directory, name)
+
+    def read(self, name):
+        with open(self.path(name), "rb") as f:
+            return f.read()
+
+    def make_root(self, name):
+        openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", name + ".key", "-out", name + ".pem",
+                "-days", "30", "-subj", "/CN=" + name, cwd=self.directory)
+
+    def make(self, name, names, ca="ca", days="30", not_before=None):
+        openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", name + ".key", "-out", name + ".csr",
+                "-subj", "/CN=" + name, cwd=self.directory)
+        with open(self.path(name + ".ext"), "w") as f:
+            f.write("subjectAltName=%s\nextendedKeyUsage=serverAuth,clientAuth\n" % names)
+        if not_before is None:
+            openssl("x509", "-req", "-in", name + ".csr", "-CA", ca + ".pem", "-CAkey", ca + ".key", "-CAcreateserial", "-days", days, "-out",
+                    name + ".pem", "-extfile", name + ".ext", cwd=self.directory)
+        else:
+            for file in ("index.txt", "index.txt.attr"):
+                open(self.path(file), "w").close()
+            with open(self.path("serial"), "w") as f:
+                f.write("%02X" % (len(name) + 16))
+            with open(self.path("ca.cnf"), "w") as f:
+                f.write("[ca]\ndefault_ca=d\n[d]\ndatabase=index.txt\nserial=serial\nnew_certs_dir=.\npolicy=p\ndefault_md=sha256\n"
+                        "[p]\ncommonName=supplied\n")
+            openssl("ca", "-batch", "-config", "ca.cnf", "-in", name + ".csr", "-cert", ca + ".pem", "-keyfile", ca + ".key", "-startdate",
+                    not_before[0], "-enddate", not_before[1], "-out", name + ".pem", "-notext", "-extfile", name + ".ext", cwd=self.directory)
+        return self
+
+    def copy(self, source, to):
+        """Certificate and key of one take the places of another's, each file at once."""
+        for suffix in (".pem", ".key"):
+            self.copy_file(source + suffix, to + suffix)
+
+    def copy_file(self, source, to):
+        with open(self.path(to + ".new"), "wb") as f:
+            f.write(self.read(source))
+        os.rename(self.path(to + ".new"), self.path(to))
+
+    def channel(self, port, name=None, roots="ca"):
+        pair = (self.read(name + ".key"), self.read(name + ".pem")) if name else (None, None)
+        return grpc.secure_channel("localhost:%d" % port, grpc.ssl_channel_credentials(self.read(roots + ".pem"), *pair), options=CHANNEL_OPTIONS)
+
+
+class SecureParticipant(Participant):
+    """One that speaks TLS alone, and asks its callers for certificates."""
+
+    def __init__(self, authority, name):
+        self.credentials = grpc.ssl_server_credentials([(authority.read(name + ".key"), authority.read(name + ".pem"))],
+                                                       authority.read("ca.pem"), True)
+        super().__init__()
+
+    def add_port(self, address):
+        return self.server.add_secure_port(address, self.credentials)
+
+
+class Trust(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.pki = Authority()
+        cls.pki.make("sagad", "DNS:localhost,IP:127.0.0.1,URI:" + OURS)
+        cls.pki.make("client", "URI:spiffe://example.org/ns/shop/sa/cart")
+        cls.pki.make("shop", "DNS:shop.example.org,URI:" + SHOP)
+        cls.pki.make_root("other")
+        cls.pki.make("stranger", "URI:spiffe://example.org/ns/shop/sa/cart", ca="other")
+        cls.pki.make("expired", "URI:spiffe://example.org/ns/shop/sa/cart", not_before=("20200101000000Z", "20200201000000Z"))
+        cls.pki.make("early", "URI:spiffe://example.org/ns/shop/sa/cart", not_before=("20480101000000Z", "20490101000000Z"))
+
+    def sidecar(self, files="sagad", **options):
+        self.pki.copy(files, "live")
+        self.pki.copy_file("ca.pem", "roots.pem")
+        made = Sidecar(**dict({"listen": ["127.0.0.1:0", "tls://127.0.0.1:0"], "tls_certificate": self.pki.path("live.pem"),
+                               "tls_key": self.pki.path("live.key"), "tls_roots": self.pki.path("roots.pem")}, **options))
+        self.addCleanup(made.close)
+        made.tls_port = made.ports["tls://127.0.0.1:0"]
+        return made
+
+    def ask(self, sidecar, name, roots="ca"):
+        """What a client with this certificate hears: "SERVING", or the code of the failure."""
+        channel = self.pki.channel(sidecar.tls_port, name, roots)
+        try:
+            stub = Stub(channel, "grpc.health.v1.Health")
+            return {1: "SERVING"}.get(stub.Check(timeout=3).status)
+        except grpc.RpcError as error:
+            return error.code().name
+        finally:
+            channel.close()
+
+    # ---- who is let in ----
+
+    def test_only_who_our_roots_name_is_let_in(self):
+        sidecar = self.sidecar()
+        self.assertEqual("SERVING", self.ask(sidecar, "client"))
+        for name in ("stranger", "expired", "early", None):
+            self.assertEqual("UNAVAILABLE", self.ask(sidecar, name), name)
+        self.assertEqual("UNAVAILABLE", self.ask(sidecar, "client", roots="other"), "the client must know us, too")
+        self.assertEqual("SERVING", self.ask(sidecar, "client"))
+
+    def test_old_tls_and_what_is_none_are_refused(self):
+        sidecar = self.sidecar()
+        for version in (ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1):
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            context.minimum_version = context.maximum_version = version
+            context.set_ciphers("ALL:@SECLEVEL=0")
+            with socket.create_connection(("127.0.0.1", sidecar.tls_port), PATIENCE_S) as plain, self.assertRaises((ssl.SSLError, OSError)):
+                context.wrap_socket(plain)
+        for words in (b"GET / HTTP/1.1\r\n\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"\0" * 100):
+            with socket.create_connection(("127.0.0.1", sidecar.tls_port), PATIENCE_S) as plain:
+                plain.sendall(words)
+                try:
+                    self.assertEqual(b"", plain.recv(100), words)
+                except ConnectionResetError:
+                    pass
+        self.assertEqual("SERVING", self.ask(sidecar, "client"))
+
+    def test_half_a_handshake_ends_by_our_clock(self):
+        sidecar = self.sidecar(handshake_timeout="500ms")
+        with socket.create_connection(("127.0.0.1", sidecar.tls_port), PATIENCE_S) as half:
+            half.sendall(b"\x16\x03\x01\x02\x00\x01\x00")
+            half.settimeout(PATIENCE_S)
+            self.assertEqual(b"", half.recv(1))
+
+    def test_the_log_says_who_acted(self):
+        gate = Gate()
+        shop = Participant()
+        self.addCleanup(shop.stop)
+        shop.on(do("a"), gate)
+        sidecar = self.sidecar(targets={"shop": shop.address})
+        channel = self.pki.channel(sidecar.tls_port, "client")
+        self.addCleanup(channel.close)
+        coordinator, operator = Stub(channel, "saga.v1.Coordinator"), Stub(channel, "saga.v1.Operator")
+        coordinator.RegisterDefinition(source=definition("acted", step("a")).encode())
+        saga = coordinator.Start(definition="acted").saga_id
+        operator.Pause(saga_id=saga, actor="ada", reason="to see")
+        act = wait_until(lambda: sidecar.log("an act on a saga"), "the act is told")[0]
+        self.assertEqual(("ada", "tls", "spiffe://example.org/ns/shop/sa/cart"), (act["actor"], act["transport"], act["identity"]))
+        operator.Resume(saga_id=saga, actor="ada")
+        gate.open()
+        self.assertEqual("COMMITTED", state_name(coordinator.Wait(saga_id=saga).saga))
+
+    # ---- whom we call ----
+
+    def outcome(self, **target):
+        """How a saga ends whose participant has the certificate `shop`."""
+        shop = SecureParticipant(self.pki, "shop")
+        self.addCleanup(shop.stop)
+        sidecar = self.sidecar(targets={"shop": dict({"address": "tls://" + shop.address}, **target)})
+        sidecar.client.register(definition("called", step("a"), extra="deadline: 2s\n"))
+        return state_name(sidecar.client.run("called")), len(shop.calls)
+
+    def test_a_target_proves_who_it_is(self):
+        self.assertEqual(("COMMITTED", 1), self.outcome(identity=SHOP))
+
+    def test_a_target_may_be_any_of_a_kind(self):
+        self.assertEqual(("COMMITTED", 1), self.outcome(identity="spiffe://example.org/ns/shop/*"))
+
+    def test_a_target_may_be_known_by_its_name(self):
+        self.assertEqual(("COMMITTED", 1), self.outcome(identity="shop.example.org"))
+
+    def test_nobody_else_is_called(self):
+        self.assertEqual(("COMPENSATED", 0), self.outcome(identity="spiffe://example.org/ns/shop/sa/cart"))
+        self.assertEqual(("COMPENSATED", 0), self.outcome(), "127.0.0.1 is not in its certificate")
+
+    # ---- certificates that change ----
+
+    def test_rotation_under_load_fails_no_call(self):
+        shop = SecureParticipant(self.pki, "shop")
+        self.addCleanup(shop.stop)
+        sidecar = self.sidecar(targets={"shop": {"address": "tls://" + shop.address, "identity": SHOP}})
+        sidecar.client.register(definition("rotated", step("a")))
+        self.pki.make("sagad2", "DNS:localhost,URI:" + OURS)
+        done, failures = threading.Event(), []
+
+        def load():
+            channel = self.pki.channel(sidecar.tls_port, "client")
+            coordinator = Stub(channel, "saga.v1.Coordinator")
+            while not done.is_set():
+                try:
+                    saga = coordinator.Start(definition="rotated").saga_id
+                    state = state_name(coordinator.Wait(saga_id=saga).saga)
+                    if state != "COMMITTED":
+                        failures.append(state)
+                except grpc.RpcError as error:
+                    failures.append(error.code().name)
+            channel.close()
+
+        threads = [threading.Thread(target=load) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for source in ("sagad2", "sagad", "sagad2"):
+            before = len(sidecar.log("new certificates are in force"))
+            self.pki.copy(source, "live")
+            wait_until(lambda: len(sidecar.log("new certificates are in force")) > before, "they are in force")
+        done.set()
+        for thread in threads:
+            thread.join()
+        self.assertEqual([], failures)
+        with socket.create_connection(("127.0.0.1", sidecar.tls_port)) as plain:
+            context = ssl.create_default_context(cafile=self.pki.path("ca.pem"))
+            context.load_cert_chain(self.pki.path("client.pem"), self.pki.path("client.key"))
+            with context.wrap_socket(plain, server_hostname="localhost") as secure:
+                shown = secure.getpeercert()
+        self.assertIn((("commonName", "sagad2"),), shown["subject"])
+
+    def test_half_a_rotation_changes_nothing(self):
+        self.pki.make("sagad3", "DNS:localhost,URI:" + OURS)
+        sidecar = self.sidecar()
+        self.pki.copy_file("sagad3.pem", "live.pem")
+        told = wait_until(lambda: sidecar.log("the certificates have changed and cannot be used; the ones before stay in force"), "it is told")
+        self.assertIn("its key is not that of the key file", told[0]["why"])
+        self.assertEqual("SERVING", self.ask(sidecar, "client"))
+        self.pki.copy_file("sagad3.key", "live.key")
+        wait_until(lambda: sidecar.log("new certificates are in force"), "the other half came")
+        self.assertEqual("SERVING", self.ask(sidecar, "client"))
+        self.assertEqual(1, len(sidecar.log("the certificates have changed and cannot be used; the ones before stay in force")))
+
+    def test_roots_that_are_revoked_let_nobody_in_and_end_connections(self):
+        sidecar = self.sidecar(tls_connection_age="10s")
+        channel = self.pki.channel(sidecar.tls_port, "client")
+        self.addCleanup(channel.close)
+        stub = Stub(channel, "grpc.health.v1.Health")
+        self.assertEqual(1, stub.Check(timeout=3).status)
+        self.pki.copy_file("other.pem", "roots.pem")
+        wait_until(lambda: sidecar.log("new certificates are in force"), "they are in force")
+        self.assertEqual("UNAVAILABLE", self.ask(sidecar, "client"))
+        self.assertEqual("SERVING", self.ask(sidecar, "stranger"))
+
+        def ended():
+            try:
+                stub.Check(timeout=3)
+                return False
+            except grpc.RpcError:
+                return True
+        wait_until(ended, "the connection that the old roots admitted ends", 20)
+
+    # ---- what is refused at the start ----
+
+    def refused(self, **options):
+        sidecar = Sidecar(start=False, **options)
+        try:
+            return sidecar.refuse()
+        finally:
+            sidecar.close()
+
+    def test_beyond_this_machine_nothing_is_plaintext_unsaid(self):
+        code, said = self.refused(listen=["0.0.0.0:0"])
+        self.assertEqual(2, code)
+        self.assertIn("give tls_certificate, tls_key and tls_roots, or write plaintext:// before it", said)
+        code, said = self.refused(targets={"shop": "dns:///shop.example.org:50051"})
+        self.assertEqual(2, code)
+        self.assertIn("write plaintext:// before it to speak unencrypted", said)
+        sidecar = Sidecar(listen=["plaintext://0.0.0.0:0"], targets={"shop": "plaintext://shop.example.org:50051"})
+        sidecar.close()
+
+    def test_bad_files_are_refused_by_name(self):
+        def files(certificate="sagad.pem", key="sagad.key", roots="ca.pem"):
+            return {"listen": ["tls://127.0.0.1:0"], "tls_certificate": self.pki.path(certificate), "tls_key": self.pki.path(key),
+                    "tls_roots": self.pki.path(roots)}
+        for options, words in ((files(key="client.key"), "its key is not that of the key file"),
+                               (files(certificate="expired.pem", key="expired.key"), "has expired"),
+                               (files(certificate="early.pem", key="early.key"), "is not valid yet"),
+                               (files(certificate="sagad.key"), "holds no certificate in PEM form"),
+                               (files(key="sagad.pem"), "holds no private key in PEM form"),
+                               (files(roots="nothing.pem"), "No such file")):
+            code, said = self.refused(**options)
+            self.assertEqual(1, code, said)
+            self.assertIn(words, said)
