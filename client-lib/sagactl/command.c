@@ -31,7 +31,7 @@ const struct option_row option_rows[OPTION_COUNT] = {
     [OPTION_DRY_RUN] = {"dry-run", 'n', NULL, NULL, COMPLETE_NOTHING,
                         "Register nothing: check the file here, and then let the sidecar check it if one answers."},
     [OPTION_VERSION] = {"version", 'v', "VERSION", NULL, COMPLETE_NOTHING,
-                        "The version of the definition. Without it the highest one that is registered."},
+                        "The version of the definition. Without it the highest one that is no pre-release."},
     [OPTION_INPUT] = {"input", 'i', "FILE", NULL, COMPLETE_FILE,
                       "Read the saga's input from FILE, or from standard input for -."},
     [OPTION_INPUT_TEXT] = {"input-text", '\0', "TEXT", NULL, COMPLETE_NOTHING, "The saga's input is TEXT."},
@@ -135,7 +135,7 @@ const struct command_row command_rows[] = {
      command_lint},
     {"definitions", "[NAME [VERSION]]", 0, 2, NULL, COMPLETE_NOTHING, 0,
      "list the registered definitions, or print one",
-     "With NAME its YAML text, of the highest version unless VERSION is given.", command_definitions},
+     "With NAME its YAML text, of the highest version that is no pre-release unless VERSION is given.", command_definitions},
     {"schema", "ACTION [ARGUMENT...]", 1, 65, schema_actions, COMPLETE_FILE, BIT(NAME) | BIT(DRY_RUN),
      "register types of messages, list or show them",
      "register FILE... takes sets of descriptors as protoc --include_imports --descriptor_set_out and buf build write "

@@ -199,9 +199,15 @@ const struct catalog_entry *catalog_find(const struct catalog *c, struct bytes n
         return NULL;
     if (at == o->count)
         return NULL;
+    /* What is only tried out is taken when it is asked for. */
+    while (version.size == 0 && at > 0 && definition_version_is_prerelease(o->entries[at].definition->version) &&
+           bytes_equal(bytes_of_text(o->entries[at].definition->name), name))
+        at--;
     const struct definition *d = o->entries[at].definition;
     bool found = bytes_equal(bytes_of_text(d->name), name) &&
                  (version.size == 0 || bytes_equal(bytes_of_text(d->version), version));
+    if (found && version.size == 0 && definition_version_is_prerelease(d->version))
+        return NULL;
     return found ? &o->entries[at] : NULL;
 }
 

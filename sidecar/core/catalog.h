@@ -25,7 +25,7 @@ void catalog_destroy(struct catalog *c);
 int catalog_add(struct catalog *c, struct definition *definition, struct instant registered_at,
                 struct error_detail *detail);
 
-/* The entry of name and version, or of the highest version when version is empty; NULL when there is none. */
+/* The entry of name and version, or, when version is empty, of the highest version that is no pre-release; NULL when there is none. */
 const struct catalog_entry *catalog_find(const struct catalog *c, struct bytes name, struct bytes version);
 
 const struct definition *catalog_by_number(const struct catalog *c, uint32_t number);

@@ -45,4 +45,7 @@ int definition_version_compare(const char *a, const char *b);
 /* Whether text is a semantic version of at most VERSION_BYTES_MAX bytes. */
 bool definition_version_valid(const char *text);
 
+/* Whether a valid version is one that is only tried out, as 2.0.0-rc.1 (https://semver.org, section 9). */
+bool definition_version_is_prerelease(const char *text);
+
 #endif

@@ -142,3 +142,9 @@ int definition_version_compare(const char *a, const char *b)
         return left_early ? -1 : 1;
     return left_early ? compare_prereleases(left, right) : 0;
 }
+
+bool definition_version_is_prerelease(const char *text)
+{
+    size_t core = strspn(text, "0123456789.");
+    return text[core] == '-';
+}

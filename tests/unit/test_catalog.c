@@ -73,6 +73,15 @@ START_TEST(catalog__no_version_is_the_highest)
     for (uint32_t i = 0; i < 5; i++)
         ck_assert_str_eq(catalog_at(catalog, i)->definition->version, order[i]);
     ck_assert_ptr_null(catalog_at(catalog, 5));
+    /* What is only tried out must be asked for. */
+    const struct definition *tried = add("a", "2.0.0-rc.1", 0);
+    ck_assert_ptr_eq(find("a", ""), highest);
+    ck_assert_ptr_eq(find("a", "2.0.0-rc.1"), tried);
+    add("only-tried", "1.0.0-alpha", 0);
+    add("only-tried", "1.0.0-beta", 0);
+    ck_assert_ptr_null(find("only-tried", ""));
+    const struct definition *built = add("only-tried", "0.9.0+build-7", 0);
+    ck_assert_ptr_eq(find("only-tried", ""), built);
 }
 END_TEST
 
