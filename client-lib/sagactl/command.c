@@ -135,7 +135,8 @@ const struct command_row command_rows[] = {
      command_lint},
     {"definitions", "[NAME [VERSION]]", 0, 2, NULL, COMPLETE_NOTHING, 0,
      "list the registered definitions, or print one",
-     "With NAME its YAML text, of the highest version that is no pre-release unless VERSION is given.", command_definitions},
+     "With NAME its YAML text, of the highest version that is no pre-release unless VERSION is given.",
+     command_definitions},
     {"schema", "ACTION [ARGUMENT...]", 1, 65, schema_actions, COMPLETE_FILE, BIT(NAME) | BIT(DRY_RUN),
      "register types of messages, list or show them",
      "register FILE... takes sets of descriptors as protoc --include_imports --descriptor_set_out and buf build write "

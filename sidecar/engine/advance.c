@@ -81,7 +81,7 @@ static struct span call_timeout(const struct turn *t, const struct saga *s, cons
     if (phase == SAGA_PHASE_ACTION && s->deadline.us != INSTANT_NEVER.us && !pivot && !saga_past_pivot(s))
         timeout = span_min(timeout, instant_since(s->deadline, t->now));
     CHECK(timeout.us > 0);
-    return timeout;
+    return DEFECT(TIMEOUT_TOO_SHORT) ? (struct span){.us = timeout.us - timeout.us / 4} : timeout;
 }
 
 static void leave(const struct turn *t, struct saga *s, unsigned index, uint8_t phase, const struct call_spec *call)

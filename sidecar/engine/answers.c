@@ -40,7 +40,7 @@ static struct instant next_attempt_at(const struct turn *t, const struct event *
         .jitter_permille = retry->jitter_permille,
     };
     struct span delay = backoff_delay(&backoff, event->attempt, &t->engine->random);
-    if (event->has_pushback && event->pushback.us >= 0)
+    if (event->has_pushback && event->pushback.us >= 0 && !DEFECT(PUSHBACK_IGNORED))
         delay = span_min(event->pushback, t->engine->options.pushback_max);
     return instant_after(t->now, delay);
 }
@@ -119,7 +119,8 @@ static void action_not_done(const struct turn *t, struct saga *s, const struct e
     bool unknown = answer.meaning == SAGA_MEANS_UNKNOWN;
     struct instant next_at = next_attempt_at(t, event, &call->retry);
     bool maybe = unknown || (step->maybe_executed && !DEFECT(LAST_ATTEMPT_DECIDES));
-    bool another = answer.retry && event->attempt < call->retry.max_attempts &&
+    bool another = answer.retry &&
+                   event->attempt + (DEFECT(ACTION_TRIED_TOO_SELDOM) ? 1 : 0) < call->retry.max_attempts &&
                    !(event->has_pushback && event->pushback.us < 0) && s->state != SAGA_COMPENSATING &&
                    !(gave_up_waiting(t, event) && !saga_past_pivot(s));
     bool again = another && in_time(s, event->step_index, maybe, next_at);
@@ -177,7 +178,7 @@ static void compensation_answered(const struct turn *t, struct saga *s, const st
     call_over(t, s, event);
     bool done = event->status == CODE_OK && event->reach != SAGA_REACH_NONE && event->reach != SAGA_REACH_NOT_BEGUN;
     /* An attempt that our own end took away says nothing about the participant: it makes no dead letter. */
-    bool again = !done && (lost || event->attempt < call->retry.max_attempts);
+    bool again = !done && (lost || event->attempt + (DEFECT(UNDO_TRIED_TOO_SELDOM) ? 1 : 0) < call->retry.max_attempts);
     struct record r = ended_attempt(t, s, event, again ? RECORD_COMPENSATION_FAILED : RECORD_COMPENSATION_ENDED);
     if (again)
         r.next_at = next_attempt_at(t, event, &call->retry);

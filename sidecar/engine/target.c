@@ -6,7 +6,7 @@
 
 bool target_busy(const struct target *t)
 {
-    return t->down || t->places_taken >= t->places || t->first != NULL;
+    return t->down || t->places_taken >= t->places || (t->first != NULL && !DEFECT(BULKHEAD_OVERTAKEN));
 }
 
 void target_enter(struct target *t, struct step *step)

@@ -110,14 +110,6 @@ static void check_compensation(struct world *w, const struct model *m, const str
     check_quiet(w, m, a->out_at);
 }
 
-static bool past_pivot(const struct model *m)
-{
-    if (m->definition == NULL || m->definition->pivot_step < 0)
-        return false;
-    uint8_t action = m->steps[m->definition->pivot_step].action;
-    return action == SAGA_ACTION_DONE || action == SAGA_ACTION_SKIPPED;
-}
-
 static void check_action(struct world *w, const struct model *m, const struct call_effect *call)
 {
     const struct model_step *s = &m->steps[call->step];
@@ -126,13 +118,6 @@ static void check_action(struct world *w, const struct model *m, const struct ca
     expect(w, s->generation == call->generation, "I2", "an action leaves under a wrong key", m->id.serial);
     expect(w, call->attempt <= m->definition->steps[call->step].action.retry.max_attempts, "I10",
            "more attempts than the policy allows", m->id.serial);
-    /* Until the pivot is over, no attempt lasts longer than its saga may; one that a person asked for has time of its
-     * own. What a full disk held back leaves late, with the time that was left when it was decided. */
-    int64_t left = m->deadline - s->decided_at;
-    bool pivot = m->definition->pivot_step == (int)call->step; /* once it has left, its answer decides */
-    bool forward = past_pivot(m) || pivot;
-    expect(w, m->deadline == INT64_MAX || forward || call->timeout.us <= left, "time",
-           "an action may last longer than its saga", m->id.serial);
 }
 
 /* What a request must hold: by the definition, and by what the world has seen. */
@@ -169,7 +154,7 @@ void oracle_call(struct world *w, const struct call_effect *call, struct attempt
            "a call leaves before the sidecar knows that its record is durable", m->id.serial);
     expect(w, w->sidecar.calls_out[call->target] < w->swarm.bulkhead, "I10", "more calls out than a bulkhead holds",
            m->id.serial);
-    expect(w, call->timeout.us > 0, "time", "a call without a deadline", m->id.serial);
+    oracle_timeout(w, m, call);
     expect(w, m->steps[call->step].next_at <= sidecar_now(w).us, "I10", "an attempt leaves before its backoff is over",
            m->id.serial);
     for (const struct attempt *other = m->attempts; other != NULL; other = other->next) {
@@ -195,6 +180,11 @@ void oracle_answer(struct world *w, const struct incoming *in)
     static const unsigned anybody = 1u << 1 | 1u << 2 | 1u << 4 | 1u << 13 | 1u << 14;
     struct attempt *a = in->attempt;
     a->unreached = in->unreached;
+    a->status = in->status;
+    a->reach = in->reach;
+    a->has_pushback = in->has_pushback;
+    a->pushback = in->pushback;
+    w->sidecar.was_down[a->target] |= in->unreached;
     if (in->unreached && w->sidecar.down_since[a->target] == 0)
         w->sidecar.down_since[a->target] = sidecar_now(w).us;
     else if (in->reach == SAGA_REACH_ANSWERED || in->reach == SAGA_REACH_NOT_BEGUN)

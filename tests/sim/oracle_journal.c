@@ -108,6 +108,7 @@ static void on_action_started(struct world *w, struct model *m, const struct rec
     expect(w, s->action == SAGA_ACTION_PENDING || s->action == SAGA_ACTION_STARTED, "I2",
            "an action started anew that had ended", r);
     expect(w, s->action_attempt == 0, "I2", "an action has two attempts out", r);
+    oracle_first_come(w, m, r);
     for (unsigned i = 0; i < m->step_count; i++)
         if (step_set_has(&m->definition->steps[r->step].after, i))
             expect(w, m->steps[i].action == SAGA_ACTION_DONE || m->steps[i].action == SAGA_ACTION_SKIPPED, "order",
@@ -132,7 +133,7 @@ static bool maybe_executed(const struct model *m, unsigned step)
 }
 
 /* The attempt of this number that was let out last, unless it does not count. */
-static struct attempt *newest_attempt(const struct model *m, unsigned step, uint8_t phase, unsigned number)
+struct attempt *oracle_attempt(const struct model *m, unsigned step, uint8_t phase, unsigned number)
 {
     for (struct attempt *a = m->attempts; a != NULL; a = a->next)
         if (a->step == step && a->phase == phase && a->number == number)
@@ -323,7 +324,8 @@ static void on_retried(struct world *w, struct model *m, const struct record *r)
                s->action_attempt == 0 && s->compensation_attempt == 0 && s->next_at != 0 &&
                    (s->action == SAGA_ACTION_STARTED || s->compensation == SAGA_COMPENSATION_STARTED),
                "states", "a step was retried that neither is stuck nor waits", r);
-        s->next_at = r->at.us;
+        if (r->at.us < s->next_at)
+            s->next_at = r->at.us;
         mark(w, MARK_CASE, CASE_BROUGHT_FORWARD);
         return;
     }
@@ -368,6 +370,7 @@ static void on_compensation(struct world *w, struct model *m, const struct recor
                "I2", "a compensation started anew that had ended", r);
         s->compensation = SAGA_COMPENSATION_STARTED;
         s->compensation_attempt = r->attempt;
+        s->decided_at = r->at.us;
         return;
     }
     expect(w, s->compensation_attempt != 0, "I2", "a compensation ended that was not out", r);
@@ -382,7 +385,7 @@ static void on_unreached(struct world *w, struct model *m, const struct record *
 {
     struct model_step *s = &m->steps[r->step];
     bool action = s->action_attempt != 0;
-    struct attempt *a = newest_attempt(m, r->step, action ? SAGA_PHASE_ACTION : SAGA_PHASE_COMPENSATION, r->attempt);
+    struct attempt *a = oracle_attempt(m, r->step, action ? SAGA_PHASE_ACTION : SAGA_PHASE_COMPENSATION, r->attempt);
     expect(w, (action ? s->action_attempt : s->compensation_attempt) == r->attempt, "I2",
            "an attempt never left that was not out", r);
     expect(w, a != NULL && a->unreached, "I6", "an attempt is said never to have left that nobody said so of", r);
@@ -394,7 +397,7 @@ static void on_unreached(struct world *w, struct model *m, const struct record *
 /* An attempt counts: if it never left because its target could not be reached, it had been waited for. */
 static void check_waited(struct world *w, const struct model *m, const struct record *r, uint8_t phase)
 {
-    const struct attempt *a = newest_attempt(m, r->step, phase, r->attempt);
+    const struct attempt *a = oracle_attempt(m, r->step, phase, r->attempt);
     const struct model_step *s = &m->steps[r->step];
     bool out = (phase == SAGA_PHASE_ACTION ? s->action_attempt : s->compensation_attempt) == r->attempt;
     if (a == NULL || !a->unreached || a->incarnation != w->sidecar.incarnation || !out ||
@@ -478,12 +481,15 @@ static void take_record(struct world *w, const struct record *r)
         break;
     case RECORD_ACTION_FAILED:
         check_waited(w, m, r, SAGA_PHASE_ACTION);
+        oracle_failed(w, m, r, SAGA_PHASE_ACTION);
         expect(w, m->steps[r->step].action_attempt == r->attempt, "I2", "an attempt failed that was not out", r);
         m->steps[r->step].action_attempt = 0;
         m->steps[r->step].next_at = r->next_at.us;
         break;
     case RECORD_ACTION_ENDED:
         check_waited(w, m, r, SAGA_PHASE_ACTION);
+        if (m->definition != NULL && r->action_state != SAGA_ACTION_DONE)
+            oracle_given_up(w, m, r);
         on_action_ended(w, m, r);
         break;
     case RECORD_TURNED_BACK:
@@ -492,6 +498,10 @@ static void take_record(struct world *w, const struct record *r)
     case RECORD_COMPENSATION_FAILED:
     case RECORD_COMPENSATION_ENDED:
         check_waited(w, m, r, SAGA_PHASE_COMPENSATION);
+        if (r->type == RECORD_COMPENSATION_FAILED)
+            oracle_failed(w, m, r, SAGA_PHASE_COMPENSATION);
+        else
+            oracle_undo_given_up(w, m, r);
         on_compensation(w, m, r);
         break;
     case RECORD_COMPENSATION_STARTED:
@@ -582,6 +592,7 @@ void oracle_frame(struct world *w, uint64_t frame, struct bytes records, int64_t
         } else {
             take_record(w, &r);
             remember(w, oracle_model(w, r.saga), &r);
+            oracle_ready(oracle_model(w, r.saga), r.at.us);
             if (r.type == RECORD_ACTION_STARTED || r.type == RECORD_COMPENSATION_STARTED)
                 oracle_model(w, r.saga)->steps[r.step].decided_in = frame;
         }

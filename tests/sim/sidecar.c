@@ -431,6 +431,8 @@ void sidecar_start(struct world *w, void *arg)
     if (state.oldest_live_frame > 1)
         mark(w, MARK_CASE, CASE_RECOVERY_SKIPS);
     oracle_replay(w, "before recovery");
+    oracle_ready_anew(w);
+    memset(s->was_down, 0, sizeof s->was_down);
 
     struct target_options targets[TARGET_COUNT];
     size_t count = 0;

@@ -181,8 +181,10 @@ struct model_step {
     int64_t decided_at;                            /* that the attempt which is out may leave */
     uint64_t decided_in;                           /* the frame that says so */
     int64_t next_at;                               /* by the sidecar's clock: no attempt leaves before */
-    int64_t owner_until;                           /* likewise: enlisted: its owner said that it may act until then */
-    int net;                                       /* effects minus undos in the ledgers */
+    int64_t ready_at;       /* likewise: since when its first attempt could leave; 0: it cannot */
+    int64_t first_ready_at; /* the same, although its saga was held back meanwhile: it keeps its place */
+    int64_t owner_until;    /* likewise: enlisted: its owner said that it may act until then */
+    int net;                /* effects minus undos in the ledgers */
     char name[32];
     int target;
     int64_t amount;
@@ -233,6 +235,10 @@ struct attempt {
     bool answered;      /* its end proves that its function has ended, or never ran */
     bool hasty;         /* when it ended, its target had a barrier */
     bool duplicated;    /* a copy of it is on its way, too */
+    int status;         /* how it ended, as the sidecar was told */
+    uint8_t reach;
+    bool has_pushback;
+    int64_t pushback;
     bool over;          /* its function has ended, or never runs, whoever knows */
     bool unreached;     /* it ended because no connection could be had */
     bool uncounted;     /* and a record says so: the next attempt has its number */
@@ -378,6 +384,7 @@ struct sidecar {
     uint32_t let_out; /* effects of this commit */
     uint32_t calls_out[TARGET_COUNT];
     uint32_t backs[TARGET_COUNT];     /* word on its way that the target can be reached again */
+    bool was_down[TARGET_COUNT];      /* in this life: who waits for it is not in the order of a bulkhead any more */
     int64_t down_since[TARGET_COUNT]; /* by its clock, since when it has known that it cannot; 0: it has not */
     bool target_gone[TARGET_COUNT];
     size_t memory_used;
@@ -560,9 +567,20 @@ void oracle_frame(struct world *w, uint64_t frame, struct bytes records, int64_t
 void oracle_kept_from(struct world *w, uint64_t frame);
 void oracle_ended_row(struct world *w, const struct ended_row *row);
 struct model *oracle_model(struct world *w, struct saga_id id);
+struct attempt *oracle_attempt(const struct model *m, unsigned step, uint8_t phase, unsigned number);
 void oracle_heard(struct model *m, int64_t now);
 /* A turn came late: all leases start anew. */
 void oracle_late(struct world *w, int64_t now);
+/* ---- oracle_policy.c: the numbers, worked out anew ---- */
+#define READY_AT_RECOVERY (-1) /* in which order those wait that recovery found is not known */
+void oracle_timeout(struct world *w, const struct model *m, const struct call_effect *call);
+void oracle_failed(struct world *w, const struct model *m, const struct record *r, uint8_t phase);
+void oracle_given_up(struct world *w, const struct model *m, const struct record *r);
+void oracle_undo_given_up(struct world *w, const struct model *m, const struct record *r);
+void oracle_first_come(struct world *w, const struct model *m, const struct record *r);
+/* After a record of the saga; after recovery. */
+void oracle_ready(struct model *m, int64_t at);
+void oracle_ready_anew(struct world *w);
 /* ---- oracle_effects.c: what is let out ---- */
 void oracle_call(struct world *w, const struct call_effect *call, struct attempt *a);
 void oracle_reply(struct world *w, const struct reply_effect *reply);

@@ -1,0 +1,187 @@
+/* oracle_policy.c - the numbers of policies, worked out anew from what the world knows: how long an attempt may take, how long until the next one,
+ * how many there are, and who goes first at a full bulkhead. */
+#include "tests/sim/sim.h"
+
+#include <stdlib.h>
+
+static void expect(struct world *w, bool holds, const char *invariant, const char *what, uint64_t saga)
+{
+    if (!holds)
+        world_fail(w, EXIT_SAFETY, invariant, what, saga);
+}
+
+static const struct call_spec *declared(const struct model *m, unsigned step, uint8_t phase)
+{
+    const struct step_spec *spec = m->definition == NULL ? NULL : &m->definition->steps[step];
+    return spec == NULL ? NULL : phase == SAGA_PHASE_ACTION ? &spec->action : &spec->compensation;
+}
+
+static struct retry_policy policy(const struct world *w, const struct model *m, unsigned step, uint8_t phase)
+{
+    const struct call_spec *call = declared(m, step, phase);
+    return call == NULL ? sidecar_engine_options(w, 0).compensation_retry : call->retry;
+}
+
+/* ---- how long an attempt may take ---- */
+
+static bool is_forward_only(const struct model *m, unsigned step)
+{
+    int pivot = m->definition == NULL ? -1 : m->definition->pivot_step;
+    return pivot >= 0 && (step_set_has(&m->definition->steps[step].ancestors, (unsigned)pivot) ||
+                          (pivot == (int)step && !m->steps[step].has_compensation));
+}
+
+void oracle_timeout(struct world *w, const struct model *m, const struct call_effect *call)
+{
+    const struct call_spec *spec = declared(m, call->step, call->phase);
+    int64_t wanted = spec == NULL ? 500 * MS : spec->timeout.us;
+    if (wanted == 0)
+        wanted = 2 * SECOND; /* of its target */
+    /* An action ends with its saga's deadline, but for the pivot, which has left, and what comes after it. */
+    int pivot = m->definition == NULL ? -1 : m->definition->pivot_step;
+    bool cut = call->phase == SAGA_PHASE_ACTION && m->deadline != INT64_MAX && pivot != (int)call->step &&
+               !(pivot >= 0 && step_set_has(&m->definition->steps[call->step].ancestors, (unsigned)pivot));
+    int64_t left = m->deadline - m->steps[call->step].decided_at;
+    expect(w, call->timeout.us == (cut && left < wanted ? left : wanted), "time",
+           "an attempt has another time than was declared", m->id.serial);
+}
+
+/* ---- how long until the next one, and how many there are ---- */
+
+struct range {
+    double low, high;
+};
+
+static struct range backoff(const struct retry_policy *p, unsigned failed)
+{
+    double delay = (double)p->initial_backoff.us, cap = (double)p->max_backoff.us;
+    for (unsigned i = 1; i < failed && delay < cap; i++)
+        delay *= p->backoff_multiplier_permille / 1000.0;
+    delay = delay < cap ? delay : cap;
+    double jitter = delay * p->jitter_permille / 1000.0;
+    double high = delay + jitter < cap ? delay + jitter : cap;
+    return (struct range){.low = delay - jitter - 100,
+                          .high = high + 100}; /* whole microseconds are rounded on the way */
+}
+
+/* The attempt that the record is about, if it was let out at all. */
+static const struct attempt *attempt_of(const struct world *w, const struct model *m, const struct record *r,
+                                        uint8_t phase)
+{
+    const struct attempt *a = oracle_attempt(m, r->step, phase, r->attempt);
+    return a == NULL || a->out_at + w->sidecar.offset < m->steps[r->step].decided_at ? NULL : a;
+}
+
+static bool was_lost(const struct record *r)
+{
+    return bytes_equal(r->message, bytes_of_text("the sidecar ended while the call was out"));
+}
+
+void oracle_failed(struct world *w, const struct model *m, const struct record *r, uint8_t phase)
+{
+    const struct attempt *a = attempt_of(w, m, r, phase);
+    int64_t delay = r->next_at.us - r->at.us;
+    if (a != NULL && a->has_pushback && a->pushback >= 0 && !was_lost(r)) {
+        int64_t most = sidecar_engine_options(w, 0).pushback_max.us;
+        expect(w, delay == (a->pushback < most ? a->pushback : most), "policy", "a pushback is not obeyed",
+               m->id.serial);
+        return;
+    }
+    struct retry_policy p = policy(w, m, r->step, phase);
+    struct range wanted = backoff(&p, r->attempt);
+    expect(w, (double)delay >= wanted.low && (double)delay <= wanted.high, "policy",
+           "the next attempt comes sooner or later than the policy says", m->id.serial);
+}
+
+/* Whether the attempt's end is worth another one, were there one left. */
+static bool worth_another(const struct model *m, const struct attempt *a, const struct retry_policy *p, bool lost)
+{
+    static const unsigned transient = 1u << 4 | 1u << 8 | 1u << 10 | 1u << 14;
+    static const unsigned refusals = 1u << 3 | 1u << 5 | 1u << 6 | 1u << 7 | 1u << 9 | 1u << 11 | 1u << 12 | 1u << 16;
+    bool named = a->status >= 0 && a->status <= 16;
+    bool listed = named && (p->retryable_status_codes >> a->status & 1) != 0;
+    if (lost)
+        return true;
+    if (a->has_pushback && a->pushback < 0)
+        return false;
+    if (a->status == 0)
+        return false; /* what it said cannot be kept */
+    if (a->reach == SAGA_REACH_NONE)
+        return !a->unreached;
+    if (a->reach == SAGA_REACH_NOT_BEGUN)
+        return listed || !named || (refusals >> a->status & 1) == 0;
+    if (named && (refusals >> a->status & 1) != 0 && a->answered)
+        return listed;
+    return listed || (named && (transient >> a->status & 1) != 0) || is_forward_only(m, a->step);
+}
+
+void oracle_given_up(struct world *w, const struct model *m, const struct record *r)
+{
+    const struct attempt *a = attempt_of(w, m, r, SAGA_PHASE_ACTION);
+    struct retry_policy p = policy(w, m, r->step, SAGA_PHASE_ACTION);
+    bool lost = was_lost(r);
+    if (a == NULL || m->state == SAGA_COMPENSATING || m->steps[r->step].action_attempt != r->attempt ||
+        r->attempt >= p.max_attempts || !worth_another(m, a, &p, lost))
+        return;
+    double delay = a->has_pushback && !lost ? (double)a->pushback : backoff(&p, r->attempt).high;
+    bool too_late = m->deadline != INT64_MAX && (double)(r->at.us - m->deadline) + delay >= 0;
+    expect(w, too_late, "policy", "an action was given up although its policy has attempts left", m->id.serial);
+}
+
+void oracle_undo_given_up(struct world *w, const struct model *m, const struct record *r)
+{
+    struct retry_policy p = policy(w, m, r->step, SAGA_PHASE_COMPENSATION);
+    expect(w, r->compensation_state != SAGA_COMPENSATION_FAILED || r->attempt >= p.max_attempts, "policy",
+           "an undo was given up although its policy has attempts left", m->id.serial);
+}
+
+/* ---- who goes first ---- */
+
+static bool is_ready(const struct model *m, unsigned step)
+{
+    if (m->definition == NULL || m->state != SAGA_RUNNING || m->paused || m->steps[step].action != SAGA_ACTION_PENDING)
+        return false;
+    for (unsigned i = 0; i < m->step_count; i++)
+        if (step_set_has(&m->definition->steps[step].after, i) && m->steps[i].action != SAGA_ACTION_DONE &&
+            m->steps[i].action != SAGA_ACTION_SKIPPED)
+            return false;
+    return true;
+}
+
+void oracle_ready(struct model *m, int64_t at)
+{
+    for (unsigned i = 0; i < m->step_count; i++) {
+        struct model_step *s = &m->steps[i];
+        if (s->action != SAGA_ACTION_PENDING)
+            s->first_ready_at = 0;
+        if (!is_ready(m, i))
+            s->ready_at = 0;
+        else if (s->ready_at == 0)
+            s->ready_at = at;
+        if (s->first_ready_at == 0)
+            s->first_ready_at = s->ready_at;
+    }
+}
+
+void oracle_ready_anew(struct world *w)
+{
+    for (uint64_t serial = 1; serial <= w->serial_max; serial++)
+        for (unsigned i = 0; i < w->models[serial].step_count; i++)
+            if (w->models[serial].steps[i].first_ready_at != 0)
+                w->models[serial].steps[i].first_ready_at = w->models[serial].steps[i].ready_at = READY_AT_RECOVERY;
+}
+
+void oracle_first_come(struct world *w, const struct model *m, const struct record *r)
+{
+    const struct model_step *s = &m->steps[r->step];
+    int target = s->target;
+    int64_t since = s->action == SAGA_ACTION_PENDING ? s->first_ready_at : s->next_at;
+    if (since == READY_AT_RECOVERY || since == 0 || w->sidecar.target_gone[target] || w->sidecar.was_down[target])
+        return;
+    for (uint64_t serial = 1; serial <= w->serial_max; serial++)
+        for (unsigned i = 0; i < w->models[serial].step_count; i++) {
+            const struct model_step *other = &w->models[serial].steps[i];
+            expect(w, other->target != target || other->ready_at <= 0 || other->ready_at >= since, "order",
+                   "a call leaves before one that has waited longer for the same target", w->models[serial].id.serial);
+        }
+}
