@@ -1,4 +1,4 @@
-/* cmd_act.c - what an operator does to a saga: cancel, pause, resume, retry, skip, resolve. */
+/* cmd_act.c - what an operator does to a saga: cancel, pause, resume, retry, skip, reject, resolve. */
 #include "client-lib/sagactl/json.h"
 #include "client-lib/sagactl/run.h"
 
@@ -70,6 +70,17 @@ int command_skip(struct run *r)
     request.reason = text_of(r->o.reason);
     return act(r, "/saga.v1.Operator/Skip", &request.base, &saga__v1__skip_response__descriptor,
                "goes on without the step");
+}
+
+int command_reject(struct run *r)
+{
+    Saga__V1__RejectRequest request = SAGA__V1__REJECT_REQUEST__INIT;
+    request.saga_id = r->o.words[0];
+    request.step = r->o.words[1];
+    request.actor = r->o.actor;
+    request.reason = text_of(r->o.reason);
+    return act(r, "/saga.v1.Operator/Reject", &request.base, &saga__v1__reject_response__descriptor,
+               "is told that the step did not happen");
 }
 
 int command_resolve(struct run *r)

@@ -106,6 +106,7 @@ int command_pause(struct run *r);
 int command_resume(struct run *r);
 int command_retry(struct run *r);
 int command_skip(struct run *r);
+int command_reject(struct run *r);
 int command_resolve(struct run *r);
 int command_completion(struct run *r);
 int command_version(struct run *r);

@@ -339,7 +339,8 @@ static bool options_agree(const struct reading *r)
         return wrong(r, "--json, --input, --input-text and --input-hex exclude one another");
     if (o->all && o->page != NULL)
         return wrong(r, "--all and --page exclude one another");
-    bool reason_needed = o->command->run == command_skip || o->command->run == command_resolve;
+    bool reason_needed =
+        o->command->run == command_skip || o->command->run == command_reject || o->command->run == command_resolve;
     return !reason_needed || o->reason != NULL || wrong(r, "needs --reason TEXT: why, for the timeline");
 }
 

@@ -357,6 +357,15 @@ int decode_skip(const struct decoder *d, const void *message, struct event *e, s
     return read_act(&act, e, detail);
 }
 
+int decode_reject(const struct decoder *d, const void *message, struct event *e, struct error_detail *detail)
+{
+    const Saga__V1__RejectRequest *m = message;
+    const struct act act = {
+        .type = EVENT_REJECT, .saga_id = m->saga_id, .step = m->step, .actor = m->actor, .reason = m->reason};
+    (void)d;
+    return read_act(&act, e, detail);
+}
+
 int decode_resolve(const struct decoder *d, const void *message, struct event *e, struct error_detail *detail)
 {
     const Saga__V1__ResolveRequest *m = message;

@@ -31,6 +31,7 @@ int decode_cancel(const struct decoder *d, const void *message, struct event *e,
 int decode_pause(const struct decoder *d, const void *message, struct event *e, struct error_detail *detail);
 int decode_resume(const struct decoder *d, const void *message, struct event *e, struct error_detail *detail);
 int decode_retry(const struct decoder *d, const void *message, struct event *e, struct error_detail *detail);
+int decode_reject(const struct decoder *d, const void *message, struct event *e, struct error_detail *detail);
 int decode_skip(const struct decoder *d, const void *message, struct event *e, struct error_detail *detail);
 int decode_resolve(const struct decoder *d, const void *message, struct event *e, struct error_detail *detail);
 

@@ -172,6 +172,9 @@ int engine_step(struct engine *e, const struct event *event, const struct engine
     case EVENT_RETRY:
         operator_retry(&turn, event);
         break;
+    case EVENT_REJECT:
+        operator_reject(&turn, event);
+        break;
     case EVENT_SKIP:
         operator_skip(&turn, event);
         break;

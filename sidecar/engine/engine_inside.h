@@ -109,6 +109,7 @@ void operator_cancel(const struct turn *t, const struct event *event);
 void operator_pause(const struct turn *t, const struct event *event);
 void operator_resume(const struct turn *t, const struct event *event);
 void operator_retry(const struct turn *t, const struct event *event);
+void operator_reject(const struct turn *t, const struct event *event);
 void operator_skip(const struct turn *t, const struct event *event);
 void operator_resolve(const struct turn *t, const struct event *event);
 /* An attempt that was out when the sidecar ended. */

@@ -18,6 +18,7 @@ enum event_type {
     EVENT_RESUME,
     EVENT_RETRY,
     EVENT_SKIP,
+    EVENT_REJECT,
     EVENT_RESOLVE,
     EVENT_ANSWER, /* a call that the engine asked for has ended */
     EVENT_TICK,   /* nothing but time: carries out what is due */
@@ -66,7 +67,7 @@ struct event {
     const struct enlistment *enlist;
     size_t enlist_count;
 
-    /* ABORT, CANCEL, PAUSE, RESUME, RETRY, SKIP, RESOLVE */
+    /* ABORT, CANCEL, PAUSE, RESUME, RETRY, SKIP, REJECT, RESOLVE */
     struct bytes step; /* RETRY (empty: all stuck steps), SKIP */
     struct bytes actor;
     struct bytes reason;

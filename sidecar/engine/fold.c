@@ -255,6 +255,25 @@ static void retried(struct engine *e, struct saga *s, const struct record *r)
     leave_stuck(e, s);
 }
 
+/* A person's word, in place of the answer that never came. */
+static void rejected(struct engine *e, struct saga *s, const struct record *r)
+{
+    struct step *step = &s->steps[r->step];
+    step->action = SAGA_ACTION_REJECTED;
+    step->maybe_executed = false;
+    if (saga_past_pivot(s))
+        return; /* there is no way back: it stays stuck, and a retry of it is another action */
+    s->stuck_from = 0;
+    s->stuck_reason = REASON_NONE;
+    s->stuck_step = RECORD_NO_STEP;
+    e->counts.stuck--;
+    s->state = SAGA_COMPENSATING;
+    s->reason = REASON_ACTION_REJECTED;
+    s->reason_step = r->step;
+    for (unsigned i = 0; i < s->step_count; i++)
+        owe(s, i);
+}
+
 static void skipped(struct engine *e, struct saga *s, unsigned index)
 {
     struct step *step = &s->steps[index];
@@ -342,6 +361,9 @@ struct saga *fold_apply(struct engine *e, struct saga *s, const struct record *r
     case RECORD_RETRIED:
         retried(e, s, r);
         break;
+    case RECORD_REJECTED:
+        rejected(e, s, r);
+        break;
     case RECORD_SKIPPED:
         skipped(e, s, r->step);
         break;
@@ -388,6 +410,8 @@ static bool step_in_state(const struct saga *s, const struct record *r)
         return saga_step_stuck(s, r->step) || saga_step_waits(s, r->step);
     case RECORD_SKIPPED:
         return saga_step_stuck(s, r->step);
+    case RECORD_REJECTED:
+        return saga_step_stuck(s, r->step) && s->stuck_from == SAGA_RUNNING && step->action == SAGA_ACTION_UNKNOWN;
     default:
         return true;
     }
@@ -437,7 +461,7 @@ static bool has_step(uint8_t type)
     return type == RECORD_ACTION_STARTED || type == RECORD_ACTION_FAILED || type == RECORD_ACTION_ENDED ||
            type == RECORD_COMPENSATION_STARTED || type == RECORD_COMPENSATION_FAILED ||
            type == RECORD_COMPENSATION_ENDED || type == RECORD_UNREACHED || type == RECORD_RETRIED ||
-           type == RECORD_SKIPPED;
+           type == RECORD_SKIPPED || type == RECORD_REJECTED;
 }
 
 void fold_check_own(const struct record *r)

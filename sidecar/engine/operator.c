@@ -33,7 +33,11 @@ void operator_cancel(const struct turn *t, const struct event *event)
     if (saga_turned_back(s)) {
         reply_ok(t, event, s->id, true);
     } else if (s->state == SAGA_STUCK) {
-        reply_refuse(t, event, E_SAGA_STUCK, "", NULL);
+        reply_refuse(t, event, E_SAGA_STUCK, "",
+                     s->stuck_reason == REASON_PIVOT_UNKNOWN ? "the pivot's outcome is unknown: reject says that it "
+                                                               "did not happen and turns the saga back, skip that it "
+                                                               "did, and retry asks again"
+                                                             : NULL);
     } else if (saga_ended(s)) {
         reply_refuse(t, event, E_SAGA_ENDED, "", NULL);
     } else if (saga_at_pivot(s) && !DEFECT(CANCEL_AFTER_PIVOT)) {
@@ -152,6 +156,25 @@ void operator_skip(const struct turn *t, const struct event *event)
         return;
     }
     struct record r = act(t, s, event, RECORD_SKIPPED, (unsigned)index);
+    advance_emit(t, s, &r);
+    reply_ok(t, event, s->id, false);
+    advance(t, s);
+}
+
+void operator_reject(const struct turn *t, const struct event *event)
+{
+    struct saga *s = begin(t, event, true, true);
+    if (s == NULL)
+        return;
+    int index = stuck_step(t, event, s, false);
+    if (index < 0)
+        return;
+    if (s->steps[index].action != SAGA_ACTION_UNKNOWN || s->stuck_from != SAGA_RUNNING) {
+        reply_refuse(t, event, E_SAGA_NOT_STUCK, "step", "the saga is not stuck on the unknown outcome of this action");
+        return;
+    }
+    advance_unqueue(t, s);
+    struct record r = act(t, s, event, RECORD_REJECTED, (unsigned)index);
     advance_emit(t, s, &r);
     reply_ok(t, event, s->id, false);
     advance(t, s);

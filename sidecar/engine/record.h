@@ -31,7 +31,9 @@ enum record_type {
         16, /* the `copies` records that follow in this frame are the saga's whole history: older frames need not be kept for it */
     RECORD_UNREACHED =
         17, /* the attempt that was permitted never left, as its target could not be reached: it does not count */
-    RECORD_TYPE_COUNT = 18
+    RECORD_REJECTED =
+        18, /* an operator: the unknown action did not happen; before its pivot is done the saga turns back with it */
+    RECORD_TYPE_COUNT = 19
 };
 
 enum saga_state {

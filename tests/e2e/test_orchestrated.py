@@ -233,6 +233,17 @@ class Orchestrated(Case):
         saga = self.client.stuck(self.start_saga())
         self.assertEqual("PIVOT_UNKNOWN", reason_name(saga.stuck_reason))
 
+    def test_a_person_says_that_the_pivot_did_not_happen(self):
+        self.define(step("a"), step("p", False, after=["a"], more="pivot: true"))
+        self.shop.on(do("p"), fail(Code.INTERNAL))
+        saga = self.client.stuck(self.start_saga())
+        error = self.refused("FAILED_PRECONDITION", "SAGA_STUCK", self.client.Cancel, saga_id=saga.id)
+        self.sidecar.client.operator.Reject(saga_id=saga.id, step="p", actor="ann", reason="not in their books")
+        saga = self.client.end(saga.id)
+        self.assertState("COMPENSATED", saga)
+        self.assertEqual("ACTION_REJECTED", reason_name(saga.reason))
+        self.assertEqual(["a"], self.shop.order(saga.id, "compensation"))
+
     def test_cancel_after_pivot_started(self):
         self.define(step("a"), step("p", False, after=["a"], more="pivot: true"))
         gate = Gate()

@@ -570,6 +570,80 @@ START_TEST(stuck__a_retry_brings_forward_what_waits)
 }
 END_TEST
 
+/* Nobody else can tell; the saga turns back on that word, and its actor and reason are kept. */
+START_TEST(stuck__a_person_says_that_the_pivot_did_not_happen)
+{
+    engine_trace_run(pivot, 8,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n"
+                     "> answer 1 a OK\n"
+                     "ACTION_ENDED 1 a #1 DONE\n"
+                     "ACTION_STARTED 1 b #1\n"
+                     "call 1 b action #1 1000ms \"in\"\n"
+                     "> reject 1 b\n"
+                     "reply SAGA_NOT_STUCK\n"
+                     "> answer 1 b UNAVAILABLE\n"
+                     "ACTION_ENDED 1 b #1 UNKNOWN UNAVAILABLE\n"
+                     "STUCK 1 b PIVOT_UNKNOWN\n"
+                     "> cancel 1\n"
+                     "reply SAGA_STUCK\n"
+                     "> reject 1 a\n"
+                     "reply SAGA_NOT_STUCK\n"
+                     "> reject 1 b\n"
+                     "REJECTED 1 b\n"
+                     "reply 1\n"
+                     "COMPENSATION_STARTED 1 a #1\n"
+                     "call 1 a compensation #1 2000ms \"in\" DONE\n"
+                     "> answer 1 a OK\n"
+                     "COMPENSATION_ENDED 1 a #1 DONE\n"
+                     "ENDED 1 COMPENSATED\n"
+                     "> reject 1 b\n"
+                     "reply SAGA_NOT_STUCK\n");
+}
+END_TEST
+
+/* There is no way back; a retry has a new key, as after a refusal. */
+START_TEST(stuck__past_the_pivot_a_rejected_step_is_another_action)
+{
+    engine_trace_run(pivot, 8,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n"
+                     "> answer 1 a OK\n"
+                     "ACTION_ENDED 1 a #1 DONE\n"
+                     "ACTION_STARTED 1 b #1\n"
+                     "call 1 b action #1 1000ms \"in\"\n"
+                     "> answer 1 b OK\n"
+                     "ACTION_ENDED 1 b #1 DONE\n"
+                     "ACTION_STARTED 1 c #1\n"
+                     "call 1 c action #1 2000ms \"in\"\n"
+                     "> answer 1 c UNAVAILABLE\n"
+                     "ACTION_FAILED 1 c #1 UNAVAILABLE maybe next@100\n"
+                     "> tick\n"
+                     "at 100\n"
+                     "ACTION_STARTED 1 c #2\n"
+                     "call 1 c action #2 2000ms \"in\"\n"
+                     "> answer 1 c UNAVAILABLE\n"
+                     "ACTION_ENDED 1 c #2 UNKNOWN UNAVAILABLE\n"
+                     "STUCK 1 c FORWARD_FAILED\n"
+                     "> reject 1 c\n"
+                     "REJECTED 1 c\n"
+                     "reply 1\n"
+                     "> retry 1\n"
+                     "RETRIED 1 c\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 c #1\n"
+                     "call 1 c action #1 2000ms \"in\" generation=1\n"
+                     "> crash\n"
+                     "ACTION_FAILED 1 c #1 UNAVAILABLE maybe next@200 quiet@2370\n");
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("stuck");
@@ -589,6 +663,8 @@ int main(void)
     tcase_add_test(t, stuck__past_the_pivot_a_refusal_is_a_dead_letter);
     tcase_add_test(t, stuck__branches_beside_a_failed_undo_go_on);
     tcase_add_test(t, stuck__a_retry_brings_forward_what_waits);
+    tcase_add_test(t, stuck__a_person_says_that_the_pivot_did_not_happen);
+    tcase_add_test(t, stuck__past_the_pivot_a_rejected_step_is_another_action);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

@@ -137,8 +137,10 @@ static void execute(struct world *w, void *arg)
         return;
     }
     struct answer answer = {.status = d->forced};
-    if (d->forced < 0 || d->executes)
+    if (d->forced < 0 || d->executes) {
         participant_take(w, a->target, a, a->model, a->step, &answer);
+        a->took_effect = true;
+    }
     if (a->ended && a->phase == SAGA_PHASE_ACTION && answer.status == 0)
         mark(w, MARK_CASE, CASE_RUNS_ON);
     if (d->forced >= 0)

@@ -20,6 +20,20 @@ static void ask(struct world *w, const struct model *m, uint8_t type, const char
     request_send(w, r);
 }
 
+/* A step of unknown outcome that certainly did not happen, nor will: somebody has looked. */
+static const char *did_not_happen(const struct model *m)
+{
+    for (unsigned i = 0; i < m->step_count; i++) {
+        bool sure = m->definition != NULL && m->steps[i].action == SAGA_ACTION_UNKNOWN && m->steps[i].net == 0;
+        for (const struct attempt *a = m->attempts; a != NULL; a = a->next)
+            sure = sure &&
+                   (a->step != i || a->phase != SAGA_PHASE_ACTION || (a->over && !a->duplicated && !a->took_effect));
+        if (sure)
+            return m->steps[i].name;
+    }
+    return NULL;
+}
+
 static void meddle(struct world *w, void *arg)
 {
     (void)arg;
@@ -36,7 +50,7 @@ static void meddle(struct world *w, void *arg)
             break;
     }
     static const uint8_t acts[] = {EVENT_PAUSE, EVENT_RESUME,  EVENT_RESUME, EVENT_RETRY, EVENT_RETRY,
-                                   EVENT_SKIP,  EVENT_RESOLVE, EVENT_CANCEL, EVENT_PAUSE};
+                                   EVENT_SKIP,  EVENT_RESOLVE, EVENT_CANCEL, EVENT_PAUSE, EVENT_REJECT};
     uint8_t act = acts[draw(w, OPERATORS, sizeof acts)];
     const char *step = "";
     if ((act == EVENT_SKIP || (act == EVENT_RETRY && draw(w, OPERATORS, 2) == 0)) && m->step_count > 0)
@@ -45,6 +59,8 @@ static void meddle(struct world *w, void *arg)
         for (unsigned i = 0; i < m->step_count; i++)
             if (m->steps[i].compensation == SAGA_COMPENSATION_FAILED || m->steps[i].action == SAGA_ACTION_UNKNOWN)
                 step = m->steps[i].name;
+    if (act == EVENT_REJECT && (step = did_not_happen(m)) == NULL)
+        return;
     ask(w, m, act, step);
 }
 

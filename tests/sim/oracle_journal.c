@@ -245,7 +245,8 @@ static void check_asked(struct world *w, const struct model *m, const struct rec
     static const uint8_t events[RECORD_TYPE_COUNT] = {[RECORD_PAUSED] = EVENT_PAUSE,
                                                       [RECORD_RESUMED] = EVENT_RESUME,
                                                       [RECORD_RETRIED] = EVENT_RETRY,
-                                                      [RECORD_SKIPPED] = EVENT_SKIP};
+                                                      [RECORD_SKIPPED] = EVENT_SKIP,
+                                                      [RECORD_REJECTED] = EVENT_REJECT};
     uint8_t event = events[r->type];
     if (r->type == RECORD_ENDED && r->saga_state == SAGA_RESOLVED)
         event = EVENT_RESOLVE;
@@ -339,6 +340,21 @@ static void on_retried(struct world *w, struct model *m, const struct record *r)
         s->action = SAGA_ACTION_PENDING;
     }
     leave_stuck(m);
+}
+
+static void on_rejected(struct world *w, struct model *m, const struct record *r)
+{
+    struct model_step *s = &m->steps[r->step];
+    expect(w, m->state == SAGA_STUCK && m->stuck_from == SAGA_RUNNING && s->action == SAGA_ACTION_UNKNOWN, "states",
+           "a person decided on an outcome that was not waited for", r);
+    s->action = SAGA_ACTION_REJECTED;
+    for (struct attempt *a = m->attempts; a != NULL; a = a->next)
+        a->excluded |= a->step == r->step && a->phase == SAGA_PHASE_ACTION; /* a person has looked */
+    if (past_pivot(m))
+        return;
+    m->state = SAGA_COMPENSATING;
+    m->reason = REASON_ACTION_REJECTED;
+    m->stuck_reason = REASON_NONE;
 }
 
 static void on_skipped(struct world *w, struct model *m, const struct record *r)
@@ -524,6 +540,9 @@ static void take_record(struct world *w, const struct record *r)
         break;
     case RECORD_RETRIED:
         on_retried(w, m, r);
+        break;
+    case RECORD_REJECTED:
+        on_rejected(w, m, r);
         break;
     case RECORD_SKIPPED:
         on_skipped(w, m, r);

@@ -239,6 +239,7 @@ struct attempt {
     uint8_t reach;
     bool has_pushback;
     int64_t pushback;
+    bool took_effect;   /* the participant carried it out, or refused it for good */
     bool over;          /* its function has ended, or never runs, whoever knows */
     bool unreached;     /* it ended because no connection could be had */
     bool uncounted;     /* and a record says so: the next attempt has its number */
@@ -435,7 +436,7 @@ struct client {
 
 /* ---- exhaustive small scope: choices come from a script instead of a generator ---- */
 
-#define SCRIPT_MAX 64
+#define SCRIPT_MAX 128
 
 enum shape { SHAPE_CHAIN, SHAPE_PIVOT, SHAPE_DIAMOND, SHAPE_DIAMOND_BY_DEPENDENCY, SHAPE_COUNT };
 

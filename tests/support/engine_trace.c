@@ -59,7 +59,8 @@ static const char *const record_names[] = {"",
                                            "RETRIED",
                                            "SKIPPED",
                                            "MOVED",
-                                           "UNREACHED"};
+                                           "UNREACHED",
+                                           "REJECTED"};
 static const char *const action_names[] = {"", "PENDING", "STARTED", "DONE", "REJECTED", "UNKNOWN", "SKIPPED"};
 static const char *const compensation_names[] = {"", "NONE", "OWED", "STARTED", "DONE", "FAILED", "SKIPPED"};
 static const char *const state_names[] = {"",      "RUNNING", "COMMITTED", "COMPENSATING", "COMPENSATED",
@@ -307,10 +308,11 @@ static uint8_t type_of(const char *word)
     static const struct {
         const char *word;
         uint8_t type;
-    } types[] = {{"start", EVENT_START},   {"begin", EVENT_BEGIN}, {"enlist", EVENT_ENLIST},
-                 {"commit", EVENT_COMMIT}, {"abort", EVENT_ABORT}, {"keepalive", EVENT_KEEP_ALIVE},
-                 {"cancel", EVENT_CANCEL}, {"pause", EVENT_PAUSE}, {"resume", EVENT_RESUME},
-                 {"retry", EVENT_RETRY},   {"skip", EVENT_SKIP},   {"resolve", EVENT_RESOLVE}};
+    } types[] = {{"start", EVENT_START},    {"begin", EVENT_BEGIN}, {"enlist", EVENT_ENLIST},
+                 {"commit", EVENT_COMMIT},  {"abort", EVENT_ABORT}, {"keepalive", EVENT_KEEP_ALIVE},
+                 {"cancel", EVENT_CANCEL},  {"pause", EVENT_PAUSE}, {"resume", EVENT_RESUME},
+                 {"retry", EVENT_RETRY},    {"skip", EVENT_SKIP},   {"reject", EVENT_REJECT},
+                 {"resolve", EVENT_RESOLVE}};
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
         if (strcmp(types[i].word, word) == 0)
             return types[i].type;

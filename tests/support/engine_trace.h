@@ -8,7 +8,7 @@
  *   > begin r1 lease=2000            and  deadline=  enlist=a (a step "a" is enlisted with it)
  *   > enlist 1 a settle=b:DONE       either part may be left out
  *   > commit 1, abort 1, keepalive 1 and  settle=a:DONE;  settle=a:UNKNOWN may_run=500 (for so long it may still take effect)
- *   > cancel 1, pause 1, resume 1, retry 1, skip 1 a, resolve 1
+ *   > cancel 1, pause 1, resume 1, retry 1, skip 1 a, reject 1 a, resolve 1
  *   > answer 1 a OK                  the participant answers the call of step a that is out with this status; with  out=text
  *                                    pushback=200 as its output and pushback
  *   > lost 1 a                       that call ends at its deadline without an answer;  > lost 1 a UNAVAILABLE  now

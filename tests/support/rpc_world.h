@@ -49,7 +49,7 @@ struct world {
     struct world_held held[WORLD_HELD_MAX];
     int held_count;
     int echoes;
-    int reachable; /* word that a target can be reached again */
+    int reachable;           /* word that a target can be reached again */
     bool reply_to_cancelled; /* a kept call is ended as soon as it is cancelled */
     bool compresses;         /* the client packs its messages; set before world_open */
     grpc_completion_queue *queue;

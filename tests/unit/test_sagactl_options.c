@@ -138,6 +138,7 @@ START_TEST(options__of_an_operator)
     assert_read("pause|" ID);
     ck_assert_uint_gt(strlen(options.actor), 0);
     assert_refused("skip|" ID "|charge", "needs --reason");
+    assert_refused("reject|" ID "|charge", "needs --reason");
     assert_refused("resolve|" ID, "needs --reason");
     assert_refused("skip|" ID "|--reason|x", "needs SAGA-ID STEP");
     assert_refused("skip|" ID "|a/b|--reason|x", "is not the name of a step");
