@@ -59,12 +59,12 @@ class Readme(unittest.TestCase):
                          "protobuf-compiler and protobuf-compiler-grpc are not installed")
     def test_first_saga_in_python(self):
         shown = blocks(section("README.md", "A first saga in Python"))
-        files = [code for language, code in shown if language in ("yaml", "python")]
+        files = [code for language, code in shown if language in ("yaml", "proto", "python")]
         for code in files:
-            name = re.match(r"# (\S+) - ", code).group(1)
+            name = re.match(r"(?:#|//) (\S+) - ", code).group(1)
             with open(os.path.join(self.directory, name), "w", encoding="utf-8") as file:
                 file.write(code)
-        self.assertEqual(3, len(files))
+        self.assertEqual(4, len(files))
         script, = [code for language, code in shown if language == "sh"]
         printed, = [code for language, code in shown if language == ""]
         said = self.sh(script)

@@ -1,11 +1,12 @@
 # first_saga.py - a participant and a client in one program: one trip is booked, one is undone.
 from concurrent.futures import ThreadPoolExecutor
 import grpc
+import trips_pb2 as trips
 from saga.v1 import coordinator_pb2 as api, coordinator_pb2_grpc, saga_pb2
 
 
 class Trips(grpc.GenericRpcHandler):
-    """The participant: unary methods, raw bytes in and raw bytes out."""
+    """The participant: four unary methods that take a Trip."""
 
     def __init__(self):
         self.answers = {}  # by idempotency key: a repeated call gets its first answer. A real one keeps this in its database.
@@ -15,11 +16,12 @@ class Trips(grpc.GenericRpcHandler):
 
     def serve(self, method, request, context):
         key = dict(context.invocation_metadata())["idempotency-key"]
+        place = trips.Trip.FromString(request).place
         if key not in self.answers:
-            if (method, request) == ("/trips.Flight/Book", b"Atlantis"):
+            if (method, place) == ("/trips.Flight/Book", "Atlantis"):
                 context.abort(grpc.StatusCode.FAILED_PRECONDITION, "no flight goes there")  # a definite no: turn back
-            print(f"  {method} {request.decode()}")
-            self.answers[key] = b"done"
+            print(f"  {method} {place}")
+            self.answers[key] = trips.Booking(number=f"booking-{len(self.answers) + 1}").SerializeToString()
         return self.answers[key]
 
 
@@ -32,7 +34,7 @@ with open("trip.yaml", "rb") as definition:
     sidecar.RegisterDefinition(api.RegisterDefinitionRequest(source=definition.read()), wait_for_ready=True)
 
 for place in ("Lisbon", "Atlantis"):
-    saga = sidecar.Start(api.StartRequest(definition="trip", request_id=f"trip-to-{place}", input=place.encode()))
+    saga = sidecar.Start(api.StartRequest(definition="trip", request_id=f"trip-to-{place}", input_json=f'{{"place": "{place}"}}'))
     end = sidecar.Wait(api.WaitRequest(saga_id=saga.saga_id), timeout=30).saga  # durable since Start; this only waits
     print(place, saga.saga_id, saga_pb2.SagaState.Name(end.state))
 server.stop(None).wait()
