@@ -55,7 +55,7 @@ END_TEST
 START_TEST(relay__a_request_id_finds_its_saga_over_every_connection)
 {
     for (int i = 0; i < 30; i++) {
-        char request_id[16], id[SAGA_ID_TEXT_SIZE];
+        char request_id[24], id[SAGA_ID_TEXT_SIZE];
         snprintf(request_id, sizeof request_id, "order-%d", i);
         api_world_begin(&w, 0, "x", request_id, id);
         for (unsigned k = 1; k < LOOPS; k++) {
