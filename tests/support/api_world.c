@@ -22,6 +22,8 @@ struct world_asked {
     void *tag;
     struct world_call *call; /* at `to`; NULL before it has heard, and once it has ended it */
     enum { ASK, CANCEL, TOOK, MESSAGE, END } kind;
+    unsigned letters;       /* of the first: those about it that have not been read */
+    bool over;              /* of the first: its end has been told */
     struct world_asked *of; /* of a letter: what it is about; NULL: of the first, itself */
     const struct rpc_method *method;
     struct rpc_peer peer;
@@ -65,6 +67,7 @@ static struct world_asked *letter_about(struct world_asked *asked, int kind)
     letter->world = asked->world;
     letter->kind = kind;
     letter->of = asked;
+    asked->letters++;
     return letter;
 }
 
@@ -240,10 +243,12 @@ static void deliver(struct world_asked *letter)
         const struct rpc_told told = {
             .status = letter->status, .message = letter->message, .details = letter->details, .body = letter->body};
         asked->asker->on_end(NULL, asked->tag, &told);
-        free(asked);
+        asked->over = true;
         break;
     }
     }
+    if (--asked->letters == 0 && asked->over)
+        free(asked);
     drop(&letter->body);
     drop(&letter->details);
     free(letter->message);
