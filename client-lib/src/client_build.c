@@ -198,7 +198,8 @@ static int build_settle(struct built *out, const struct saga_settlement *settle,
         return SAGA_OK;
     out->settlements = calloc(count, sizeof *out->settlements);
     out->settle = calloc(count, sizeof(*out->settle));
-    if (!out->settlements || !out->settle)
+    out->may_run_for = calloc(count, sizeof *out->may_run_for);
+    if (!out->settlements || !out->settle || !out->may_run_for)
         return no_memory(error);
     for (size_t i = 0; i < count; i++) {
         Saga__V1__Settlement *s = &out->settlements[i];
@@ -214,6 +215,10 @@ static int build_settle(struct built *out, const struct saga_settlement *settle,
             return place(error, "settle", i, client_refuse(error, "outcome", "say DONE, REJECTED or UNKNOWN"));
         if (!settle[i].output && settle[i].output_size > 0)
             return place(error, "settle", i, client_refuse(error, "output", "output is NULL and output_size is not 0"));
+        int code =
+            set_duration(settle[i].may_run_for_ms, &out->may_run_for[i], &s->may_run_for, "may_run_for_ms", error);
+        if (code != SAGA_OK)
+            return place(error, "settle", i, code);
     }
     return SAGA_OK;
 }
@@ -296,6 +301,7 @@ void built_finish(struct built *out)
     free(out->enlist);
     free(out->settlements);
     free(out->settle);
+    free(out->may_run_for);
     out->enlistments = NULL;
     out->enlist = NULL;
     out->settlements = NULL;

@@ -117,6 +117,7 @@ struct built {
     struct built_enlistment *enlistments;
     Saga__V1__Enlistment **enlist;
     Saga__V1__Settlement *settlements;
+    Google__Protobuf__Duration *may_run_for; /* of each */
     Saga__V1__Settlement **settle;
 };
 int build_begin(struct built *out, const struct saga_begin_options *options, struct saga_error *error);

@@ -28,6 +28,7 @@ static struct seen {
     char settled[64], output[64];
     int outcome;
     bool use_output;
+    int64_t may_run_for_ms;
 } seen_;
 
 /* What the server's thread saw before it answered; the server's lock orders the two threads. */
@@ -93,6 +94,8 @@ static void see_settle(Saga__V1__Settlement **settle, size_t count)
     snprintf(seen.output, sizeof seen.output, "%.*s", (int)last->output.len, (const char *)last->output.data);
     seen.outcome = (int)last->outcome;
     seen.use_output = last->use_output_for_compensation;
+    seen.may_run_for_ms =
+        last->may_run_for == NULL ? 0 : last->may_run_for->seconds * 1000 + last->may_run_for->nanos / 1000000;
 }
 
 static void keep_alive(struct fake_call *call)
@@ -244,6 +247,13 @@ START_TEST(tx__begin_enlist_settle_commit)
     ck_assert_int_eq(saga_advance(tx, &settle, 1, first, 1, &error), SAGA_OK);
     ck_assert_uint_eq(seen.settle_count, 1);
     ck_assert(seen.use_output);
+    ck_assert_int_eq(seen.may_run_for_ms, 0);
+    struct saga_settlement unsure = {.step = "debit", .outcome = SAGA_UNKNOWN, .may_run_for_ms = 2500};
+    ck_assert_int_eq(saga_advance(tx, &unsure, 1, NULL, 0, &error), SAGA_OK);
+    ck_assert_int_eq(seen.may_run_for_ms, 2500);
+    unsure.may_run_for_ms = -1;
+    ck_assert_int_eq(saga_advance(tx, &unsure, 1, NULL, 0, &error), SAGA_E_INVALID_ARGUMENT);
+    ck_assert_int_eq(saga_advance(tx, &settle, 1, first, 1, &error), SAGA_OK);
     ck_assert_str_eq(seen.step, "lookup");
     ck_assert_int_eq(saga_commit_with(tx, &settle, 1, &error), SAGA_OK);
     ck_assert_uint_eq(seen.settle_count, 1);

@@ -162,6 +162,9 @@ struct saga_settlement {
     const void *output; /* output_size bytes, kept with the step */
     size_t output_size;
     bool use_output_for_compensation; /* the compensation is called with output in place of its own request */
+    /* Of SAGA_UNKNOWN: for so long the action may still take effect (a call of yours that has not ended: what is left of its deadline, and
+     * some for the way); its undo waits. 0: it cannot any more. */
+    int64_t may_run_for_ms;
 };
 
 /* Enlistments or settlements in one call. */
