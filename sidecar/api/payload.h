@@ -10,7 +10,7 @@
  * within it. */
 int payload_check(const struct message_type *type, struct bytes wire, struct error_detail *detail);
 
-/* A message from JSON; *wire lies in the arena. Fails as json_read does; the field is "input_json" and the path within it. */
+/* A message from JSON; *wire lies in the arena. At most 256 KiB. Fails as json_read does; the field is "input_json" and the path within it. */
 int payload_read_json(struct arena *a, const struct schema *schema, const struct message_type *type, struct bytes json,
                       struct bytes *wire, struct error_detail *detail);
 

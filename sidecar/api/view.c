@@ -155,7 +155,7 @@ static char *waiting_text(struct arena *a, const struct engine *e, const struct 
 }
 
 /* The first of all that is shown as JSON of one saga: the rest is bytes alone. */
-#define JSON_BYTES_MAX 1048576
+#define JSON_BYTES_MAX 65536
 
 /* A message as JSON, or nothing when its type is not known, it has no such form, or the budget is used up. */
 static void set_json(struct arena *a, char **field, const struct definition *d, const struct message_type *type,

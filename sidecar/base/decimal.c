@@ -281,40 +281,6 @@ bool decimal_read(struct bytes text, double *value)
     return true;
 }
 
-/* Whether the first count digits of exact, rounded or else rounded up, read back as value. */
-static bool reads_back(const struct decimal *exact, int count, bool up, double value, bool single, struct decimal *d)
-{
-    *d = *exact;
-    if (up && count < d->count) {
-        d->digits[count] = '9';
-        d->count = count + 1;
-    }
-    decimal_round_to(d, count);
-    double back;
-    if (!nearest_fast(d, &back)) {
-        struct decimal used = *d;
-        back = nearest(&used);
-    }
-    return single ? (float)back == (float)value : back == value;
-}
-
-void decimal_shortest(double value, bool single, struct decimal *d)
-{
-    struct decimal exact;
-    decimal_exact(value, &exact);
-    *d = exact;
-    if (exact.count == 0)
-        return;
-    /* Any number that 15 (6) digits can tell comes back whole from them, with zeros at its end that do not count; but for the smallest. */
-    double size = value < 0 ? -value : value;
-    int count = size < 1e-300 || (single && size < 1e-37) ? 1 : single ? 6 : 15;
-    /* A power of two has its neighbour above twice as far as that below: then what reads back may be the one above, though another is nearer. */
-    while (!reads_back(&exact, count, false, value, single, d) && !reads_back(&exact, count, true, value, single, d)) {
-        count++;
-        CHECK(count <= 17);
-    }
-}
-
 static size_t write_exponent(int exponent, char *to)
 {
     size_t size = 0;

@@ -92,7 +92,7 @@ struct service_type {
 };
 
 /* Bounds; a set of descriptors may come from a stranger. */
-#define SCHEMA_BYTES_MAX   1048576  /* of the set */
+#define SCHEMA_BYTES_MAX   524288  /* of the set */
 #define SCHEMA_MEMORY_MAX  33554432 /* of what is made of it */
 #define SCHEMA_NESTING_MAX 32       /* of declarations */
 

@@ -472,7 +472,7 @@ int schema_read(struct bytes set, const struct memory *memory, struct schema **o
     struct pool pool, scratch;
     if (set.size > SCHEMA_BYTES_MAX)
         return error_set(detail, E_PAYLOAD, "",
-                         "the set of descriptors is over 1 MiB; register those files only that "
+                         "the set of descriptors is over 512 KiB; register those files only that "
                          "the definitions use, without source info");
     pool_init(&pool, memory, SCHEMA_MEMORY_MAX);
     pool_init(&scratch, memory, SCHEMA_MEMORY_MAX);

@@ -66,7 +66,7 @@ class Typed(Case):
         self.assertIn("FileDescriptorSet", refused("INVALID_ARGUMENT", None, name="bad", descriptors=b"nonsense").text)
         self.assertIn("include_imports", refused("INVALID_ARGUMENT", None, name="bad",
                                                  descriptors=type(shapes.SHOP)(file=[shapes.SHOP.file[1]]).SerializeToString()).text)
-        refused("PAYLOAD_BYTES_MAX", None, name="bad", descriptors=b"\0" * (1 << 20 | 1))
+        refused("PAYLOAD_BYTES_MAX", None, name="bad", descriptors=b"\0" * (1 << 19 | 1))
         self.refused("INVALID_ARGUMENT", "INVALID_ARGUMENT", self.client.GetSchema)
 
     def test_schemas_max(self):
@@ -166,6 +166,8 @@ class Typed(Case):
         self.assertIn("out of the range of int32", refused("input_json.lines[0].quantity", input_json='{"lines": [{"quantity": 2147483648}]}'))
         self.assertIn("the JSON ends too early", refused("input_json", input_json="{"))
         self.assertIn("either", refused("input_json", input_json="{}", input=b"\x0a\x00"))
+        self.refused("RESOURCE_EXHAUSTED", "PAYLOAD_BYTES_MAX", self.client.Start, definition=name, field=None,
+                     input_json='{"orderId": "%s"}' % ("x" * (1 << 18)))
         self.assertIn("UTF-8", refused("input.lines[0].sku", input=b"\x12\x03\x0a\x01\xff"))
         self.assertIn("typed.v1.Order has no field 9", refused("input", input=b"\x48\x01"))
         self.assertIn("the bytes are no message", refused("input", input=b"\xff"))
@@ -182,6 +184,16 @@ class Typed(Case):
         for fields in ({}, {"include_payloads": True}, {"payloads_as_json": True}):
             shown = self.client.Get(saga_id=saga.id, **fields).saga
             self.assertEqual(("", ""), (shown.input_json, shown.steps[0].output_json))
+
+    def test_what_is_large_has_no_json(self):
+        """So that no Get holds the sidecar up: the bytes are there all the same."""
+        large = Order(order_id="x" * 60000).SerializeToString()
+        self.shop.on("/typed.v1.Shop/Reserve", lambda call: Receipt(receipt_id="y" * 60000).SerializeToString())
+        saga = self.client.run(self.define(), input=large)
+        shown = self.client.Get(saga_id=saga.id, include_payloads=True, payloads_as_json=True).saga
+        self.assertEqual({"orderId": "x" * 60000}, json.loads(shown.input_json))
+        self.assertEqual("", shown.steps[0].output_json)
+        self.assertEqual(60004, len(shown.steps[0].output))
 
     def test_output_that_is_no_message(self):
         """What a participant answers is kept as it is, and has no JSON when it is none."""
