@@ -230,6 +230,7 @@ make check           what can be said of the tree without running it, and the un
 make unit            the unit tests and the engine's exact traces
 make e2e             real processes, with clients and participants in Python and C++
 make crash           sagad and participants killed 300 times under load; make crash-smoke is the short one
+make chaos           a bad network and bad days of the system for SECONDS
 make store-crash     the journal's disk crashed, torn, failed and filled at every point
 make sim             the simulator: SEED=n replays one world, N=n runs many; sim-smoke, sim-soak, sim-exhaust, sim-defects, sim-gate
 make fuzz            every fuzzer for FUZZ_SECONDS each; make fuzz-smoke for a few seconds

@@ -75,7 +75,7 @@ make-check: binaries
 
 # Debian's python3-grpcio belongs to Debian's own python. One test or a part of them: make e2e E2E="enlisted pipe"
 SYSTEM_PYTHON ?= /usr/bin/python3
-E2E_ENV := SAGAD=$(abspath $(B))/sagad SAGACTL=$(abspath $(B))/sagactl SAGA_DESCRIPTORS=$(abspath $(G))/descriptors.bin
+E2E_ENV := SAGAD=$(abspath $(B))/sagad SAGACTL=$(abspath $(B))/sagactl SAGA_DESCRIPTORS=$(abspath $(G))/descriptors.bin SAGA_SHIM_SO=$(abspath $(B))/shim.so
 
 # The same in C++, with gRPC's own C++ library and what protoc makes for it. Nothing that is installed is C++.
 CPP := $(G)/cpp
@@ -97,7 +97,11 @@ $(CPP)/interop: tests/e2e/cpp/interop.cc $(CPP)/messages.a
 PROGRAMS += $(B)/libsaga_storm
 $(B)/libsaga_storm: $(B)/obj/tests/e2e/libsaga_storm.o $(B)/libsaga.a
 
-E2E_PROGRAMS := $(BINARIES) $(addprefix $(B)/examples/,participant first_saga transfer) $(B)/libsaga_storm
+# A bad day of the system, to be loaded before a sidecar.
+$(B)/shim.so: tests/shim/shim.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=c11 -O1 -g $(WARN) -D_GNU_SOURCE -fPIC -shared -o $@ $<
+E2E_PROGRAMS := $(BINARIES) $(B)/shim.so $(addprefix $(B)/examples/,participant first_saga transfer) $(B)/libsaga_storm
 E2E_RUN = @$(if $(1),SAGA_TEST_LOOPS=$(1)) $(E2E_ENV) $(call limit,900) $(SYSTEM_PYTHON) tests/e2e/run.py $(E2E)
 .PHONY: e2e e2e-loops
 e2e: $(E2E_PROGRAMS) $(CPP)/interop
@@ -114,6 +118,12 @@ crash: $(B)/sagad $(SHOP_SERVICES)
 	@$(CRASH) --kills $(or $(KILLS),400)
 crash-smoke: $(B)/sagad $(SHOP_SERVICES)
 	@$(call limit,400) $(CRASH) --kills $(or $(KILLS),110)
+
+# A bad network, bad days of the system, and kills, for a time: make chaos SECONDS=600 SEED=7
+.PHONY: chaos
+chaos: $(B)/sagad $(B)/shim.so $(SHOP_SERVICES)
+	@$(call limit,$$(($(or $(SECONDS),60) + 300))) env $(E2E_ENV) SAGA_SHOP=$(abspath $(B))/examples/checkout $(SYSTEM_PYTHON) \
+		tests/chaos/chaos.py --seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED))
 
 # ---- the store on a disk that crashes, fails and fills up -----------------------------------------------------------
 
