@@ -181,6 +181,10 @@ LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
 MANDIR ?= $(PREFIX)/share/man
 DATADIR ?= $(PREFIX)/share/sagad
+COMPLETION_bash ?= $(PREFIX)/share/bash-completion/completions/sagactl
+COMPLETION_zsh ?= $(PREFIX)/share/zsh/site-functions/_sagactl
+COMPLETION_fish ?= $(PREFIX)/share/fish/vendor_completions.d/sagactl.fish
+COMPLETIONS := $(COMPLETION_bash) $(COMPLETION_zsh) $(COMPLETION_fish)
 HEADERS := $(notdir $(wildcard client-lib/include/saga/*.h))
 MANPAGES := $(notdir $(wildcard docs/man/*.[1-8]))
 under_prefix = $(patsubst $(PREFIX)/%,$${prefix}/%,$(1))
@@ -198,15 +202,22 @@ install: $(BINARIES) $(LIBRARIES)
 	  ln -sf $$l.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/$$l.so && \
 	  sed -e 's,@PREFIX@,$(PREFIX),; s,@LIBDIR@,$(call under_prefix,$(LIBDIR)),; s,@INCLUDEDIR@,$(call under_prefix,$(INCLUDEDIR)),; s,@VERSION@,$(VERSION),' \
 	    -e 's,@PQ_CFLAGS@,$(PQ_CFLAGS),' client-lib/$$l.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/$$l.pc || exit 1; done
+	install -d $(DESTDIR)$(DATADIR)/proto/saga/v1 $(addprefix $(DESTDIR),$(dir $(COMPLETIONS)))
+	install -m 644 $(wildcard proto/saga/v1/*.proto) $(DESTDIR)$(DATADIR)/proto/saga/v1
+	$(foreach c,bash zsh fish,$(B)/sagactl completion $(c) > $(DESTDIR)$(COMPLETION_$(c)) &&) true
 	install -m 644 client-lib/sqlite/saga_barrier.sql $(DESTDIR)$(DATADIR)/saga_barrier.sqlite.sql
 	install -m 644 client-lib/pq/saga_barrier.sql $(DESTDIR)$(DATADIR)/saga_barrier.postgresql.sql
 	$(foreach m,$(MANPAGES),install -m 644 docs/man/$(m) $(DESTDIR)$(call man_file,$(m)) &&) true
+	@if [ -n "$(DESTDIR)" ]; then :; elif [ "$$(id -u)" = 0 ]; then ldconfig; \
+	else echo "Run ldconfig as root, or programs that use libsaga will not find it."; fi
 
 uninstall:
 	rm -f $(foreach b,$(BINARIES),$(DESTDIR)$(BINDIR)/$(notdir $(b)))
 	rm -f $(foreach h,$(HEADERS),$(DESTDIR)$(INCLUDEDIR)/saga/$(h)) $(foreach m,$(MANPAGES),$(DESTDIR)$(call man_file,$(m)))
 	rm -f $(foreach l,$(SAGA_LIBS),$(addprefix $(DESTDIR)$(LIBDIR)/,$(l).a $(l).so $(l).so.$(SOVERSION) $(l).so.$(VERSION) pkgconfig/$(l).pc))
 	rm -f $(DESTDIR)$(DATADIR)/saga_barrier.sqlite.sql $(DESTDIR)$(DATADIR)/saga_barrier.postgresql.sql
+	rm -f $(addprefix $(DESTDIR),$(COMPLETIONS)) $(addprefix $(DESTDIR)$(DATADIR)/,$(wildcard proto/saga/v1/*.proto))
+	rmdir -p $(DESTDIR)$(DATADIR)/proto/saga/v1 2>/dev/null || true
 	rmdir $(DESTDIR)$(INCLUDEDIR)/saga $(DESTDIR)$(DATADIR) 2>/dev/null || true
 
 # Installs into a folder of its own, builds and runs the first program with what is there, uninstalls.

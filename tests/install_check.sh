@@ -18,7 +18,9 @@ root=$here/opt/saga
 export PKG_CONFIG_PATH="$root/lib/pkgconfig"
 config() { pkg-config --define-variable=prefix="$root" "$@"; }
 for file in bin/sagad bin/sagactl include/saga/saga.h lib/libsaga.a lib/libsaga.so.0 lib/libsaga-sqlite.so lib/libsaga-pq.so \
-    share/man/man8/sagad.8 share/man/man5/sagad.yaml.5 share/sagad/saga_barrier.sqlite.sql; do
+    share/man/man8/sagad.8 share/man/man5/sagad.yaml.5 share/sagad/saga_barrier.sqlite.sql \
+    share/sagad/proto/saga/v1/coordinator.proto share/bash-completion/completions/sagactl share/zsh/site-functions/_sagactl \
+    share/fish/vendor_completions.d/sagactl.fish; do
     [ -e "$root/$file" ] || fail "$file was not installed"
 done
 if grep -rq '@[A-Z]*@' "$root/lib/pkgconfig"; then fail "a .pc file has a place that was not filled in"; fi

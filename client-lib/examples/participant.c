@@ -59,6 +59,9 @@ int main(int argc, char **argv)
         code = saga_sqlite_step(participant, store, "/shop.Tickets/Book", book, "/shop.Tickets/Cancel", cancel, NULL,
                                 &error);
     if (code == SAGA_OK)
+        printf("serving /shop.Tickets at %s; end it with Ctrl-C\n", saga_participant_address(participant));
+    fflush(stdout);
+    if (code == SAGA_OK)
         code = saga_participant_run(participant, &error);
     if (code != SAGA_OK)
         fprintf(stderr, "%s\n", error.message);

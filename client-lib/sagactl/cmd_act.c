@@ -55,6 +55,8 @@ int command_resume(struct run *r)
 int command_retry(struct run *r)
 {
     Saga__V1__RetryRequest request = SAGA__V1__RETRY_REQUEST__INIT;
+    if (r->o.all)
+        return run_retry_all(r);
     request.saga_id = r->o.words[0];
     request.step = text_of(r->o.word_count > 1 ? r->o.words[1] : NULL);
     request.actor = r->o.actor;

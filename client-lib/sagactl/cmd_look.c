@@ -2,6 +2,7 @@
 #include "client-lib/sagactl/run.h"
 #include "client-lib/sagactl/show.h"
 #include "client-lib/sagactl/times.h"
+#include "client-lib/sagactl/words.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -103,10 +104,25 @@ static Saga__V1__Saga **sagas_of(ProtobufCMessage *page, size_t *count, char **n
     return letters->sagas;
 }
 
+/* The sidecar does not look for those that are paused: they are picked here. */
+static void keep_paused(Saga__V1__ListResponse *page)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < page->n_sagas; i++) {
+        if (page->sagas[i]->paused)
+            page->sagas[kept++] = page->sagas[i];
+        else
+            protobuf_c_message_free_unpacked(&page->sagas[i]->base, NULL);
+    }
+    page->n_sagas = kept;
+}
+
 static int put_page(struct run *r, const struct paging *p, ProtobufCMessage *page, size_t *shown)
 {
     size_t count;
     char *next;
+    if ((r->o.states & WORDS_PAUSED) != 0)
+        keep_paused((Saga__V1__ListResponse *)page);
     Saga__V1__Saga **sagas = sagas_of(page, &count, &next);
     int status = EXIT_DONE;
     if (r->o.json && !r->o.all && (count > 0 || next[0] == '\0'))
@@ -205,6 +221,8 @@ static void put_states(const struct run *r)
         fprintf(r->screen.out, "%s%s", between, names[state]);
         between = ",";
     }
+    if ((r->o.states & WORDS_PAUSED) != 0)
+        fprintf(r->screen.out, "%spaused", between);
 }
 
 int command_list(struct run *r)
@@ -217,8 +235,9 @@ int command_list(struct run *r)
     char next[256];
     size_t shown;
     request.states = states;
+    uint32_t wanted = r->o.states == WORDS_PAUSED ? words_states("live", NULL, NULL) : r->o.states;
     for (unsigned state = 1; state < 8; state++)
-        if ((r->o.states >> state & 1) != 0)
+        if ((wanted >> state & 1) != 0)
             states[request.n_states++] = (Saga__V1__SagaState)state;
     if (r->o.definition != NULL)
         request.definition = (char *)(uintptr_t)r->o.definition;
@@ -251,6 +270,8 @@ int command_deadletters(struct run *r)
                        &saga__v1__list_dead_letters_response__descriptor, show_dead_letters};
     char next[256];
     size_t shown;
+    if (r->o.summary)
+        return run_summary(r);
     if (r->o.definition != NULL)
         request.definition = (char *)(uintptr_t)r->o.definition;
     if (r->o.page != NULL)

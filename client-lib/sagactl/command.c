@@ -10,7 +10,7 @@ static const char *const colors[] = {"auto", "always", "never", NULL};
 static const char *const schema_actions[] = {"register", "list", "show", NULL};
 static const char *const shells[] = {"bash", "zsh", "fish", NULL};
 static const char *const states[] = {"running",  "committed", "compensating", "compensated", "stuck",
-                                     "resolved", "live",      "ended",        NULL};
+                                     "resolved", "live",      "ended",        "paused",      NULL};
 
 const struct option_row option_rows[OPTION_COUNT] = {
     [OPTION_ADDRESS] = {"address", 'a', "ADDRESS", NULL, COMPLETE_NOTHING,
@@ -54,12 +54,13 @@ const struct option_row option_rows[OPTION_COUNT] = {
          "Show the saga's input and its steps' outputs too. They may hold what is not for everybody's eyes."},
     [OPTION_STATE] = {"state", 's', "STATE", states, COMPLETE_VALUES,
                       "Only sagas in this state; several with commas between, or the option repeated. live is running, "
-                      "compensating and stuck; ended is committed, compensated and resolved."},
-    [OPTION_DEFINITION] = {"definition", 'd', "NAME", NULL, COMPLETE_NOTHING, "Only sagas of this definition."},
+                      "compensating and stuck; ended is committed, compensated and resolved; paused is those of the "
+                      "others that are paused."},
+    [OPTION_DEFINITION] = {"definition", 'd', "NAME", NULL, COMPLETE_DEFINITION, "Only sagas of this definition."},
     [OPTION_SINCE] =
         {"since", '\0', "TIME", NULL, COMPLETE_NOTHING,
          "Only sagas started at that time or later: 2026-05-04, 2026-05-04T10:20, 2026-05-04T10:20:30Z, or "
-         "a length of time ago, as in 2h."},
+         "a length of time ago, as in 2h or 1d."},
     [OPTION_BEFORE] = {"before", '\0', "TIME", NULL, COMPLETE_NOTHING, "Only sagas started before that time."},
     [OPTION_LIMIT] = {"limit", 'l', "COUNT", NULL, COMPLETE_NOTHING,
                       "At most so many on a page, 1 to 1000: 50 unless said."},
@@ -74,24 +75,29 @@ const struct option_row option_rows[OPTION_COUNT] = {
     [OPTION_REASON] = {"reason", 'm', "TEXT", NULL, COMPLETE_NOTHING, "Why, in a sentence that stays in the timeline."},
     [OPTION_ACTOR] = {"actor", '\0', "NAME", NULL, COMPLETE_NOTHING,
                       "Who does this, for the timeline: your login name and host unless said."},
+    [OPTION_SUMMARY] =
+        {"summary", '\0', NULL, NULL, COMPLETE_NOTHING,
+         "Rather than each: how many there are of each definition, step and status, and how to try those again."},
+    [OPTION_STEP] = {"step", '\0', "STEP", NULL, COMPLETE_NOTHING, "Only dead letters that are stuck at this step."},
+    [OPTION_STATUS] = {"status", '\0', "STATUS", NULL, COMPLETE_NOTHING,
+                       "Only dead letters whose last attempt ended with this gRPC status, as in UNAVAILABLE."},
 };
 
 #define BIT(name) OPTION_BIT(OPTION_##name)
 #define ACT       (BIT(ACTOR))
 
 const struct command_row command_rows[] = {
-    {"start", "DEFINITION", 1, 1, NULL, COMPLETE_NOTHING,
+    {"start", "DEFINITION", 1, 1, NULL, COMPLETE_DEFINITION,
      BIT(VERSION) | BIT(JSON) | BIT(INPUT) | BIT(INPUT_TEXT) | BIT(INPUT_HEX) | BIT(REQUEST_ID) | BIT(DEADLINE) |
          BIT(WAIT),
      "start a saga of a definition and print its id",
      "Once the id is printed the saga is durable and will end. Without an input option the input is empty.",
      command_start},
-    {"input", "DEFINITION", 1, 1, NULL, COMPLETE_NOTHING, BIT(VERSION),
+    {"input", "DEFINITION", 1, 1, NULL, COMPLETE_DEFINITION, BIT(VERSION),
      "print an input of a definition to fill in, as JSON",
      "With every field of the input's type. Fill it in and hand it to start --json; fields may be left out.",
      command_input},
-    {"get", "SAGA-ID", 1, 1, NULL, COMPLETE_NOTHING, BIT(PAYLOADS),
-     "show one saga: where it is, its timeline, its steps",
+    {"get", "SAGA-ID", 1, 1, NULL, COMPLETE_SAGA, BIT(PAYLOADS), "show one saga: where it is, its timeline, its steps",
      "The timeline has what was done on the left and what was undone on the right, with times since the saga's start. "
      "Of a "
      "saga that is stuck or paused it tells what to do.",
@@ -99,37 +105,43 @@ const struct command_row command_rows[] = {
     {"list", "", 0, 0, NULL, COMPLETE_NOTHING,
      BIT(STATE) | BIT(DEFINITION) | BIT(SINCE) | BIT(BEFORE) | BIT(LIMIT) | BIT(PAGE) | BIT(ALL),
      "list sagas, the newest first", "A page at a time; the last line tells how to get the next one.", command_list},
-    {"watch", "[SAGA-ID]", 0, 1, NULL, COMPLETE_NOTHING, BIT(FROM),
+    {"watch", "[SAGA-ID]", 0, 1, NULL, COMPLETE_SAGA, BIT(FROM),
      "follow the events of one saga, or of all, as they happen",
      "Of one saga from its start to its end; of all from now on. A connection that is lost is taken up again where it "
      "broke off.",
      command_watch},
-    {"wait", "SAGA-ID", 1, 1, NULL, COMPLETE_NOTHING, BIT(PAST_STUCK), "wait for the end of a saga",
+    {"wait", "SAGA-ID", 1, 1, NULL, COMPLETE_SAGA, BIT(PAST_STUCK), "wait for the end of a saga",
      "The exit status tells how it ended: 0 committed, 10 compensated, 11 resolved by an operator, 12 stuck. A sidecar "
      "that restarts meanwhile is waited for.",
      command_wait},
-    {"cancel", "SAGA-ID", 1, 1, NULL, COMPLETE_NOTHING, BIT(REASON) | ACT,
+    {"cancel", "SAGA-ID", 1, 1, NULL, COMPLETE_SAGA, BIT(REASON) | ACT,
      "turn a running saga back: what was done is undone",
      "Refused once the saga's pivot has been started, or when it has ended.", command_cancel},
-    {"pause", "SAGA-ID", 1, 1, NULL, COMPLETE_NOTHING, BIT(REASON) | ACT, "hold a saga: no further call leaves for it",
+    {"pause", "SAGA-ID", 1, 1, NULL, COMPLETE_SAGA, BIT(REASON) | ACT, "hold a saga: no further call leaves for it",
      "Answers to calls in flight are still recorded, and its deadline goes on.", command_pause},
-    {"resume", "SAGA-ID", 1, 1, NULL, COMPLETE_NOTHING, ACT, "let a paused saga go on", "", command_resume},
-    {"deadletters", "", 0, 0, NULL, COMPLETE_NOTHING, BIT(DEFINITION) | BIT(LIMIT) | BIT(PAGE) | BIT(ALL),
+    {"resume", "SAGA-ID", 1, 1, NULL, COMPLETE_SAGA, ACT, "let a paused saga go on", "", command_resume},
+    {"status", "", 0, 0, NULL, COMPLETE_NOTHING, 0, "say how the sidecar is and what it has in hand",
+     "Whether it serves, and how many sagas are running, going back, stuck and paused.", command_status},
+    {"deadletters", "", 0, 0, NULL, COMPLETE_NOTHING,
+     BIT(DEFINITION) | BIT(LIMIT) | BIT(PAGE) | BIT(ALL) | BIT(SUMMARY) | BIT(STEP) | BIT(STATUS),
      "show the sagas that are stuck and why, the oldest first",
      "Each needs retry, skip, reject or resolve; get tells more.", command_deadletters},
-    {"retry", "SAGA-ID [STEP]", 1, 2, NULL, COMPLETE_NOTHING, ACT, "try a stuck step again, its attempts counted anew",
-     "Without STEP every stuck step of the saga; where none is stuck, every one that waits for its next attempt.",
+    {"retry", "SAGA-ID [STEP]", 0, 2, NULL, COMPLETE_STUCK, ACT | BIT(ALL) | BIT(DEFINITION) | BIT(STEP) | BIT(STATUS),
+     "try a stuck step again, its attempts counted anew",
+     "Without STEP every stuck step of the saga; where none is stuck, every one that waits for its next attempt. With "
+     "--all and no SAGA-ID "
+     "every dead letter that --definition, --step and --status let through.",
      command_retry},
-    {"skip", "SAGA-ID STEP", 2, 2, NULL, COMPLETE_NOTHING, BIT(REASON) | ACT,
+    {"skip", "SAGA-ID STEP", 2, 2, NULL, COMPLETE_STUCK, BIT(REASON) | ACT,
      "go on as if a stuck step needed no more doing",
      "For what was done by hand. The step stays marked SKIPPED. --reason is needed.", command_skip},
-    {"reject", "SAGA-ID STEP", 2, 2, NULL, COMPLETE_NOTHING, BIT(REASON) | ACT,
+    {"reject", "SAGA-ID STEP", 2, 2, NULL, COMPLETE_STUCK, BIT(REASON) | ACT,
      "say that a stuck action of unknown outcome did not happen: the saga is undone",
      "For a pivot whose outcome nobody could tell, when you have looked. Past the pivot the step stays stuck, and a "
      "retry is another "
      "action. --reason is needed.",
      command_reject},
-    {"resolve", "SAGA-ID", 1, 1, NULL, COMPLETE_NOTHING, BIT(REASON) | ACT,
+    {"resolve", "SAGA-ID", 1, 1, NULL, COMPLETE_STUCK, BIT(REASON) | ACT,
      "end a stuck saga: what is still owed was settled outside",
      "Final: nothing of this saga is called again. --reason is needed.", command_resolve},
     {"register", "FILE...", 1, 64, NULL, COMPLETE_FILE, BIT(DRY_RUN), "register definitions from YAML files",
@@ -139,7 +151,7 @@ const struct command_row command_rows[] = {
      "Says file, line and column of what is wrong. - is standard input. The bounds are those of a sidecar without "
      "configuration.",
      command_lint},
-    {"definitions", "[NAME [VERSION]]", 0, 2, NULL, COMPLETE_NOTHING, 0,
+    {"definitions", "[NAME [VERSION]]", 0, 2, NULL, COMPLETE_DEFINITION, 0,
      "list the registered definitions, or print one",
      "With NAME its YAML text, of the highest version that is no pre-release unless VERSION is given.",
      command_definitions},

@@ -41,6 +41,9 @@ enum option_id {
     OPTION_PAST_STUCK,
     OPTION_REASON,
     OPTION_ACTOR,
+    OPTION_SUMMARY,
+    OPTION_STEP,
+    OPTION_STATUS,
     OPTION_COUNT
 };
 
@@ -51,7 +54,7 @@ enum option_id {
 #define OPTIONS_BEFORE (OPTIONS_COMMON | OPTION_BIT(OPTION_SHOW_VERSION))
 
 /* What a shell can complete an argument with. */
-enum complete { COMPLETE_NOTHING, COMPLETE_FILE, COMPLETE_VALUES };
+enum complete { COMPLETE_NOTHING, COMPLETE_FILE, COMPLETE_VALUES, COMPLETE_SAGA, COMPLETE_STUCK, COMPLETE_DEFINITION };
 
 struct option_row {
     const char *name;          /* without "--" */
@@ -108,6 +111,7 @@ int command_retry(struct run *r);
 int command_skip(struct run *r);
 int command_reject(struct run *r);
 int command_resolve(struct run *r);
+int command_status(struct run *r);
 int command_completion(struct run *r);
 int command_version(struct run *r);
 int command_help(struct run *r);

@@ -1,5 +1,5 @@
-/* completion.c - shell completions, from the tables of commands and options. They are static: no shell asks the sidecar
- * anything. */
+/* completion.c - shell completions, from the tables of commands and options. Ids and definitions are asked of the sidecar, for half a second
+ * at most. */
 #include "client-lib/sagactl/help.h"
 
 #include <string.h>
@@ -8,6 +8,24 @@ static void join(FILE *out, const char *const *words)
 {
     for (size_t i = 0; words[i] != NULL; i++)
         fprintf(out, "%s%s", i > 0 ? " " : "", words[i]);
+}
+
+/* A shell command that prints the words that fit, or NULL. */
+static const char *asked_words(enum complete complete)
+{
+    switch (complete) {
+    case COMPLETE_SAGA:
+        return "sagactl -t 500ms list 2>/dev/null | tail -n +2 | cut -d\\  -f1";
+    case COMPLETE_STUCK:
+        return "sagactl -t 500ms list --state stuck 2>/dev/null | tail -n +2 | cut -d\\  -f1";
+    case COMPLETE_DEFINITION:
+        return "sagactl -t 500ms definitions 2>/dev/null | tail -n +2 | cut -d\\  -f1";
+    case COMPLETE_NOTHING:
+    case COMPLETE_FILE:
+    case COMPLETE_VALUES:
+        break;
+    }
+    return NULL;
 }
 
 /* ---- bash ---- */
@@ -27,17 +45,27 @@ static void bash_options(FILE *out, uint64_t mask)
  * here. */
 static void bash_arguments(FILE *out)
 {
+    char shorts[OPTION_COUNT][4] = {""};
+    for (unsigned id = 0; id < OPTION_COUNT; id++) {
+        bool shared = false;
+        for (unsigned other = 0; other < OPTION_COUNT; other++)
+            shared = shared || (other != id && option_rows[other].letter == option_rows[id].letter);
+        if (option_rows[id].letter != '\0' && !shared)
+            snprintf(shorts[id], sizeof shorts[id], "|-%c", option_rows[id].letter);
+    }
     for (unsigned id = 0; id < OPTION_COUNT; id++) {
         const struct option_row *row = &option_rows[id];
         if (row->argument == NULL)
             continue;
-        fprintf(out, "    --%s) ", row->name);
+        fprintf(out, "    --%s%s) ", row->name, shorts[id]);
         if (row->complete == COMPLETE_FILE) {
             fputs("COMPREPLY=($(compgen -f -- \"$cur\")) ;;\n", out);
         } else if (row->complete == COMPLETE_VALUES) {
             fputs("COMPREPLY=($(compgen -W '", out);
             join(out, row->values);
             fputs("' -- \"$cur\")) ;;\n", out);
+        } else if (asked_words(row->complete) != NULL) {
+            fprintf(out, "COMPREPLY=($(compgen -W \"$(%s)\" -- \"$cur\")) ;;\n", asked_words(row->complete));
         } else {
             fputs("COMPREPLY=() ;;\n", out);
         }
@@ -82,6 +110,8 @@ static void bash(FILE *out)
             fputs("COMPREPLY=($(compgen -W '", out);
             join(out, c->values);
             fputs("' -- \"$cur\"))", out);
+        } else if (asked_words(c->complete) != NULL) {
+            fprintf(out, "COMPREPLY=($(compgen -W \"$(%s)\" -- \"$cur\"))", asked_words(c->complete));
         } else {
             fputs("COMPREPLY=()", out);
         }
@@ -162,6 +192,8 @@ static void zsh(FILE *out)
         zsh_options(out, OPTIONS_COMMON | c->options);
         if (c->complete == COMPLETE_FILE)
             fputs(" \\\n        '*:file:_files'", out);
+        if (asked_words(c->complete) != NULL)
+            fprintf(out, " \\\n        '1:value:($(%s))'", asked_words(c->complete));
         if (c->complete == COMPLETE_VALUES) {
             fputs(" \\\n        '1:value:(", out);
             join(out, c->values);
@@ -220,6 +252,8 @@ static void fish(FILE *out)
         for (unsigned id = 0; id < OPTION_COUNT; id++)
             if ((c->options & OPTION_BIT(id)) != 0)
                 fish_option(out, condition, &option_rows[id]);
+        if (asked_words(c->complete) != NULL)
+            fprintf(out, "complete -c sagactl%s -a '(%s)'\n", condition, asked_words(c->complete));
         if (c->complete == COMPLETE_FILE)
             fprintf(out, "complete -c sagactl%s -F\n", condition);
         if (c->complete == COMPLETE_VALUES) {

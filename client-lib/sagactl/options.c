@@ -16,6 +16,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #define LIMIT_DEFAULT  50
@@ -204,6 +205,18 @@ static bool take(const struct reading *r, unsigned id, const char *value)
             return wrong(r, "--actor takes 1 to 128 bytes");
         memcpy(o->actor, value, strlen(value) + 1);
         return true;
+    case OPTION_STEP:
+        o->step = value;
+        return definition_name_valid(bytes_of_text(value), STEP_NAME_BYTES_MAX) ||
+               wrong(r, "--step: \"%.200s\" is not the name of a step", value);
+    case OPTION_STATUS:
+        for (o->status = SAGA_OK; o->status < SAGA_STATUS_COUNT; o->status++)
+            if (strcasecmp(saga_status_name(o->status), value) == 0)
+                return true;
+        return wrong(r, "--status: \"%.200s\" is not a gRPC status, as in UNAVAILABLE", value);
+    case OPTION_SUMMARY:
+        o->summary = true;
+        return true;
     case OPTION_UTC:
         o->utc = true;
         return true;
@@ -337,6 +350,14 @@ static bool options_agree(const struct reading *r)
     unsigned inputs = (o->input != NULL) + (o->input_text != NULL) + (o->input_hex != NULL) + (o->input_json != NULL);
     if (inputs > 1)
         return wrong(r, "--json, --input, --input-text and --input-hex exclude one another");
+    bool retries = o->command->run == command_retry, narrows = o->step != NULL || o->status >= 0;
+    if (retries && o->all && o->word_count > 0)
+        return wrong(r, "takes a saga's id or --all, not both");
+    if (retries && !o->all && (o->word_count == 0 || narrows || o->definition != NULL))
+        return wrong(r, o->word_count == 0 ? "needs SAGA-ID [STEP], or --all"
+                                           : "--definition, --step and --status go with --all");
+    if (o->command->run == command_deadletters && narrows && !o->summary)
+        return wrong(r, "--step and --status go with --summary");
     if (o->all && o->page != NULL)
         return wrong(r, "--all and --page exclude one another");
     bool reason_needed =
@@ -361,7 +382,7 @@ bool options_read(struct options *o, int argc, char **argv, FILE *out, FILE *err
 {
     struct reading r = {.o = o, .err = err, .json = wants_json(argc, argv)};
     screen_init(&r.plain, err, COLOR_NEVER, false);
-    *o = (struct options){.timeout_ms = -1, .limit = LIMIT_DEFAULT};
+    *o = (struct options){.timeout_ms = -1, .limit = LIMIT_DEFAULT, .status = -1};
     *status = EXIT_USAGE;
     enum ended ended = read_some(&r, argc, argv, OPTIONS_BEFORE, "+:");
     int at = optind;

@@ -29,11 +29,13 @@ struct options {
     const char *input, *input_text, *input_hex, *input_json, *name;
     const char *request_id;
     struct span deadline; /* 0: not said */
-    uint32_t states;      /* bit n for state n; 0: all */
+    uint32_t states;      /* bit n for state n, WORDS_PAUSED for those that are paused; 0: all */
     const char *definition;
     const char *since, *before;
     uint32_t limit;
-    const char *page, *from, *reason;
+    const char *page, *from, *reason, *step;
+    int status; /* a gRPC status; -1: not said */
+    bool summary;
     char actor[ACTOR_SIZE];
 };
 

@@ -70,6 +70,11 @@ bool run_lost(const struct saga_error *error);
  * reached is said to be. */
 int run_wait(struct run *r, const char *saga_id, bool was_there, bool *shown);
 
+/* Dead letters by definition, step and status, with counts; and all those that --definition, --step and --status let through
+ * tried again (cmd_night.c). */
+int run_summary(struct run *r);
+int run_retry_all(struct run *r);
+
 /* Reads a whole file, "-" being standard input. Gives *data (free; a NUL follows it). Returns EXIT_DONE, or EXIT_USAGE
  * after having said why. */
 int run_read_file(struct run *r, const char *path, char **data, size_t *size);

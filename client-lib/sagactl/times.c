@@ -95,14 +95,24 @@ static bool read_zone(const char *text, bool *zoned, long *seconds)
     return true;
 }
 
-static const char not_a_time[] = "is not a time, as in 2026-05-04, 2026-05-04T10:20:30Z or 2h";
+static const char not_a_time[] = "is not a time, as in 2026-05-04, 2026-05-04T10:20:30Z, 2h or 1d";
+
+/* "1d", "2w": whole days and weeks, which spans of sagas do not have. */
+static bool read_days(const char *text, struct span *ago)
+{
+    size_t digits = strspn(text, "0123456789");
+    if (digits == 0 || digits > 5 || (strcmp(text + digits, "d") != 0 && strcmp(text + digits, "w") != 0))
+        return false;
+    ago->us = strtol(text, NULL, 10) * (text[digits] == 'w' ? 7 : 1) * 24 * 3600 * SECOND;
+    return true;
+}
 
 const char *times_read(const char *text, struct instant now, bool utc, struct instant *at)
 {
     static const char *const forms[] = {"%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M",
                                         "%Y-%m-%d"};
     struct span ago;
-    if (quantity_read_span(bytes_of_text(text), &ago) == NULL) {
+    if (read_days(text, &ago) || quantity_read_span(bytes_of_text(text), &ago) == NULL) {
         at->us = now.us > ago.us ? now.us - ago.us : 0;
         return NULL;
     }

@@ -111,6 +111,7 @@ static const struct {
     {"stuck", STATE(STUCK)},
     {"resolved", STATE(RESOLVED)},
     {"live", STATE(RUNNING) | STATE(COMPENSATING) | STATE(STUCK)},
+    {"paused", WORDS_PAUSED},
     {"ended", STATE(COMMITTED) | STATE(COMPENSATED) | STATE(RESOLVED)},
 };
 

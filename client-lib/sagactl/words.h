@@ -32,4 +32,7 @@ uint32_t words_states(const char *text, const char **wrong, size_t *wrong_size);
 /* The word nearest to a state that does not exist, or NULL. */
 const char *words_state_nearest(const char *wrong, size_t size);
 
+/* Among the bits of words_states: of these only sagas that are paused; with no other bit, of those that are live. */
+#define WORDS_PAUSED (UINT32_C(1) << 31)
+
 #endif

@@ -22,7 +22,7 @@ import unittest
 import grpc
 from google.protobuf import json_format
 
-from harness import (PATIENCE_S, QUICK, ROOT, Case, Gate, Sidecar, Participant, definition, do, enlistment, fail, message, step, undo, wait_until)
+from harness import (PATIENCE_S, QUICK, Answer, ROOT, Case, Gate, Sidecar, Participant, definition, do, enlistment, fail, message, state, step, undo, wait_until)
 
 Code = grpc.StatusCode
 SAGACTL = os.environ.get("SAGACTL", os.path.join(ROOT, "build/release/sagactl"))
@@ -204,6 +204,7 @@ class Sagactl(Case):
         self.good("skip", saga_id, "reserve", "--reason", "restocked by hand", "--actor", "bob@ops")
         self.assertEqual(COMPENSATED, self.ctl("wait", saga_id).code)
         self.assertIn("reserve skipped by bob@ops: restocked by hand", self.good("get", saga_id).out)
+        self.assertIn("COMPENSATED, 1 step skipped\n", self.good("get", saga_id).out)
         self.assertEqual("SKIPPED", self.client.steps(saga_id)["reserve"][1])
 
     def test_retry_every_stuck_step(self):
@@ -228,6 +229,74 @@ class Sagactl(Case):
         self.assertEqual({"DONE"}, {self.client.steps(saga_id)[name][1] for name in ("left", "right")})
         ran = self.ctl("retry", saga_id)
         self.assertEqual(REFUSED, ran.code, ran)
+
+    def test_dead_letters_by_what_they_have_in_common(self):
+        self.client.register(definition("many", "name: a, target: shop, action: /shop.v1.Shop/a, compensation: {method: /shop.v1.Shop/una, "
+                                        + QUICK % 2 + "}", step("b", after=["a"], more=QUICK % 1)))
+        self.shop.on(do("b"), fail(Code.FAILED_PRECONDITION, "no"))
+        causes = {True: Answer(Code.UNAVAILABLE, "the stock " + EVIL), False: Answer(Code.INTERNAL, "a bug")}
+
+        def undo_a(call):
+            raise causes[call.saga in away]
+        away = set()
+        self.shop.on(undo("a"), undo_a)
+        sagas = []
+        for i in range(5):
+            saga_id = self.start("many")
+            if i < 3:
+                away.add(saga_id)
+            sagas.append(saga_id)
+        for saga_id in sagas:
+            wait_until(lambda: self.client.saga(saga_id).state == state("STUCK"), "it is stuck")
+        seen = {s: self.client.saga(s).steps[0].last_status for s in sagas}
+        groups = {g["status"]: g for g in self.good("-o", "json", "deadletters", "--summary", "--definition", "many").json()}
+        expected = {name: sum(1 for s in seen.values() if s == number) for name, number in (("UNAVAILABLE", 14), ("INTERNAL", 13))}
+        self.assertEqual({k: v for k, v in expected.items() if v}, {k: g["count"] for k, g in groups.items()})
+        self.assertTrue(all((g["definition"], g["step"], g["phase"]) == ("many", "a", "compensation") for g in groups.values()))
+        ran = self.good("deadletters", "--summary", "--definition", "many")
+        self.assertRegex(ran.out, r"^5 dead letters:\n")
+        self.assertNotIn("\x1b", ran.out)
+        command = re.search(r"sagactl (retry --all --definition many --step a --status INTERNAL)\n", ran.out).group(1)
+        self.assertEqual(1, self.ctl("-o", "json", "status").json()["stuck"] >= 5)
+        # Those of one cause are tried again, and the others are not.
+        causes[False] = causes[True] = None
+        self.shop.on(undo("a"), lambda call: b"")
+        self.assertEqual("%d of %d dead letter%s tried again\n" % (expected["INTERNAL"], expected["INTERNAL"],
+                                                                  "" if expected["INTERNAL"] == 1 else "s"), self.good(*command.split()).out)
+        for saga_id, status in seen.items():
+            if status == 13:
+                self.assertState("COMPENSATED", self.client.end(saga_id))
+            else:
+                self.assertState("STUCK", self.client.saga(saga_id))
+        self.assertEqual({"retried": expected["UNAVAILABLE"], "found": expected["UNAVAILABLE"]},
+                         self.good("-o", "json", "retry", "--all", "--definition", "many").json())
+        for saga_id in sagas:
+            self.assertState("COMPENSATED", self.client.end(saga_id))
+        self.assertEqual("No saga is stuck.\n", self.good("deadletters", "--summary", "--definition", "many").out)
+        for arguments in (("retry",), ("retry", sagas[0], "--all"), ("retry", sagas[0], "--step", "a"), ("deadletters", "--step", "a"),
+                          ("retry", "--all", "--status", "WRONG")):
+            self.assertEqual(USAGE, self.ctl(*arguments).code, arguments)
+
+    def test_status_and_paused(self):
+        gate = Gate()
+        self.addCleanup(gate.open)
+        self.shop.on(do("reserve"), gate)
+        before = self.good("-o", "json", "status").json()
+        first, second = self.start(), self.start()
+        self.good("pause", first, "--reason", "look at it")
+        after = self.good("-o", "json", "status").json()
+        self.assertEqual(("SERVING", 2, 1), (after["health"], after["running"] - before["running"], after["paused"] - before["paused"]))
+        self.assertRegex(self.good("status").out, r"is SERVING\n +\d+ running\n")
+        listed = [s["id"] for s in self.good("-o", "json", "list", "--state", "paused").json()["sagas"]]
+        self.assertIn(first, listed)
+        self.assertNotIn(second, listed)
+        self.good("resume", first)
+        self.assertNotIn(first, self.good("list", "--state", "paused", "-A").out)
+        gate.open()
+        self.good("wait", first)
+        self.good("wait", second)
+        self.assertIn(first, self.good("list", "--since", "1d", "-A").out)
+        self.assertNotIn(first, self.good("list", "--before", "1w").out)
 
     def test_actor_is_who_runs_it(self):
         saga_id = self.stuck()
@@ -358,6 +427,22 @@ class Sagactl(Case):
         saga_id = ran.json()["saga_id"]
         gate.open()
         self.good("wait", saga_id)
+
+    def test_completions_ask_the_sidecar(self):
+        saga_id = self.start()
+        self.good("wait", saga_id)
+        script = ctl("completion", "bash").out
+
+        def complete(*words):
+            asked = script + "\nCOMP_WORDS=(%s)\nCOMP_CWORD=%d\n_sagactl\necho ${COMPREPLY[@]}\n" % (
+                " ".join("'%s'" % w for w in words), len(words) - 1)
+            env = environment(SAGAD_ADDRESS=self.sidecar.address, PATH=os.path.dirname(SAGACTL) + ":" + os.environ["PATH"])
+            return subprocess.run(["bash", "-c", asked], stdout=subprocess.PIPE, text=True, check=True, env=env).stdout.split()
+        self.assertIn(saga_id, complete("sagactl", "get", ""))
+        self.assertEqual([saga_id], complete("sagactl", "wait", saga_id[:-1] + saga_id[-1]))
+        self.assertEqual(["order"], complete("sagactl", "start", "ord"))
+        self.assertEqual(["order"], complete("sagactl", "list", "--definition", "ord"))
+        self.assertNotIn(saga_id, complete("sagactl", "retry", ""))
 
     # ---- watching ----
 
@@ -699,6 +784,9 @@ class WithoutSidecar(unittest.TestCase):
         self.assertEqual(["--state"], complete("sagactl", "-a", "x", "list", "--st"))
         self.assertEqual(["json"], complete("sagactl", "get", "--output", "j"))
         self.assertIn("--past-stuck", complete("sagactl", "wait", "--"))
+        self.assertEqual(["json"], complete("sagactl", "get", "-o", "j"))
+        # What only the sidecar knows: here there is none, so nothing is proposed, and nothing is said.
+        self.assertEqual([], complete("sagactl", "get", ""))
         self.assertNotIn("--past-stuck", complete("sagactl", "get", "--"))
 
 

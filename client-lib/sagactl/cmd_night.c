@@ -1,0 +1,306 @@
+/* cmd_night.c - for an operator woken at night: what is stuck, by what it has in common, and retrying it so; how the sidecar is. */
+#include "client-lib/sagactl/json.h"
+#include "client-lib/sagactl/run.h"
+#include "client-lib/sagactl/times.h"
+#include "client-lib/sagactl/words.h"
+
+#include "grpc/health/v1/health.pb-c.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define PAGE_MAX 1000
+#define FIELD    256
+
+/* ---- dead letters ---- */
+
+/* The step that a dead letter waits for. */
+static const Saga__V1__Step *stuck_step(const Saga__V1__Saga *saga)
+{
+    for (size_t i = 0; i < saga->n_steps; i++)
+        if (strcmp(saga->steps[i]->name, saga->stuck_step) == 0)
+            return saga->steps[i];
+    return NULL;
+}
+
+static int status_of(const Saga__V1__Saga *saga)
+{
+    const Saga__V1__Step *step = stuck_step(saga);
+    return step != NULL ? step->last_status : 0;
+}
+
+/* Shows each dead letter that --definition, --step and --status let through to take, a page at a time. */
+static int each_dead_letter(struct run *r, int (*take)(void *self, const Saga__V1__Saga *saga), void *self)
+{
+    Saga__V1__ListDeadLettersRequest request = SAGA__V1__LIST_DEAD_LETTERS_REQUEST__INIT;
+    char token[FIELD] = "";
+    int status = EXIT_DONE;
+    if (r->o.definition != NULL)
+        request.definition = (char *)(uintptr_t)r->o.definition;
+    request.page_size = PAGE_MAX;
+    do {
+        Saga__V1__ListDeadLettersResponse *page;
+        request.page_token = token;
+        status = run_call(r, "/saga.v1.Operator/ListDeadLetters", &request.base,
+                          &saga__v1__list_dead_letters_response__descriptor, &page);
+        if (status != EXIT_DONE)
+            return status;
+        for (size_t i = 0; i < page->n_sagas && status == EXIT_DONE; i++) {
+            const Saga__V1__Saga *saga = page->sagas[i];
+            bool wanted = (r->o.step == NULL || strcmp(saga->stuck_step, r->o.step) == 0) &&
+                          (r->o.status < 0 || status_of(saga) == r->o.status);
+            if (wanted)
+                status = take(self, saga);
+        }
+        size_t size = strlen(page->next_page_token);
+        bool usable = size < sizeof token && (size == 0 || strcmp(page->next_page_token, token) != 0);
+        if (usable)
+            memcpy(token, page->next_page_token, size + 1);
+        protobuf_c_message_free_unpacked(&page->base, NULL);
+        if (!usable)
+            return run_say(r, EXIT_REFUSED, "the sidecar's token for the next page cannot be used");
+    } while (token[0] != '\0' && status == EXIT_DONE);
+    return status;
+}
+
+/* ---- the summary ---- */
+
+struct group {
+    char definition[FIELD], step[FIELD], message[FIELD]; /* message: what the first of them was told */
+    bool undo;
+    int status;
+    size_t count;
+    struct instant oldest;
+};
+
+struct summary {
+    struct run *r;
+    struct group *groups;
+    size_t count, sagas;
+};
+
+static int add_to_summary(void *self, const Saga__V1__Saga *saga)
+{
+    struct summary *s = self;
+    const Saga__V1__Step *step = stuck_step(saga);
+    struct group *g = NULL;
+    int status = status_of(saga);
+    for (size_t i = 0; i < s->count && g == NULL; i++)
+        if (s->groups[i].status == status && strcmp(s->groups[i].definition, saga->definition) == 0 &&
+            strcmp(s->groups[i].step, saga->stuck_step) == 0)
+            g = &s->groups[i];
+    if (g == NULL) {
+        g = realloc(s->groups, (s->count + 1) * sizeof *g);
+        if (g == NULL)
+            return run_say(s->r, EXIT_REFUSED, "there is no memory for the summary");
+        s->groups = g;
+        g += s->count++;
+        *g = (struct group){
+            .status = status, .oldest = INSTANT_NEVER, .undo = step != NULL && step->compensation_attempts > 0};
+        snprintf(g->definition, sizeof g->definition, "%s", saga->definition);
+        snprintf(g->step, sizeof g->step, "%s", saga->stuck_step);
+        snprintf(g->message, sizeof g->message, "%s", step != NULL ? step->last_message : "");
+    }
+    g->count++;
+    s->sagas++;
+    struct instant started = times_of(saga->started_at);
+    g->oldest = instant_min(g->oldest, started);
+    return EXIT_DONE;
+}
+
+static int more_first(const void *a, const void *b)
+{
+    size_t x = ((const struct group *)a)->count, y = ((const struct group *)b)->count;
+    return x < y ? 1 : x > y ? -1 : 0;
+}
+
+static int put_summary_json(struct run *r, const struct summary *s)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < s->count; i++) {
+        const struct group *g = &s->groups[i];
+        json_array_append_new(list, json_pack("{sososssssosI}", "definition", json_of_text(g->definition), "step",
+                                              json_of_text(g->step), "phase", g->undo ? "compensation" : "action",
+                                              "status", saga_status_name(g->status), "message",
+                                              json_of_text(g->message), "count", (json_int_t)g->count));
+    }
+    return json_put(r->screen.out, list, false) == 0 ? EXIT_DONE
+                                                     : run_say(r, EXIT_REFUSED, "there is no memory for the summary");
+}
+
+static void put_group(struct run *r, const struct group *g)
+{
+    char definition[FIELD], step[FIELD], message[FIELD], word[FIELD], span[TIMES_TEXT_SIZE] = "";
+    screen_clean(&r->screen, g->definition, definition, sizeof definition);
+    screen_clean(&r->screen, g->step, step, sizeof step);
+    if (g->oldest.us != INSTANT_NEVER.us)
+        times_write_span(instant_since(r->screen.now, g->oldest), span);
+    screen_put(&r->screen, PAINT_STRONG, "%6zu  %s, %s of %s: %s", g->count, definition, g->undo ? "undo" : "action",
+               step, saga_status_name(g->status));
+    fprintf(r->screen.out, "%s%s%s\n", span[0] != '\0' ? ", the oldest started " : "", span,
+            span[0] != '\0' ? " ago" : "");
+    if (g->message[0] != '\0')
+        fprintf(r->screen.out, "        %s\n", screen_clean(&r->screen, g->message, message, sizeof message));
+    fprintf(r->screen.out, "        sagactl retry --all --definition %s",
+            screen_shell_word(definition, word, sizeof word));
+    fprintf(r->screen.out, " --step %s --status %s\n", screen_shell_word(step, word, sizeof word),
+            saga_status_name(g->status));
+}
+
+int run_summary(struct run *r)
+{
+    struct summary s = {.r = r};
+    int status = each_dead_letter(r, add_to_summary, &s);
+    if (s.count > 0)
+        qsort(s.groups, s.count, sizeof *s.groups, more_first);
+    if (status == EXIT_DONE && r->o.json) {
+        status = put_summary_json(r, &s);
+    } else if (status == EXIT_DONE) {
+        if (s.sagas == 0)
+            fputs("No saga is stuck.\n", r->screen.out);
+        else
+            fprintf(r->screen.out, "%zu dead letter%s:\n", s.sagas, s.sagas == 1 ? "" : "s");
+        for (size_t i = 0; i < s.count; i++)
+            put_group(r, &s.groups[i]);
+    }
+    free(s.groups);
+    return status;
+}
+
+/* ---- retrying many ---- */
+
+struct ids {
+    struct run *r;
+    char (*ids)[64];
+    size_t count;
+};
+
+static int add_id(void *self, const Saga__V1__Saga *saga)
+{
+    struct ids *all = self;
+    char(*ids)[64] = realloc(all->ids, (all->count + 1) * sizeof *ids);
+    if (ids == NULL)
+        return run_say(all->r, EXIT_REFUSED, "there is no memory for the list");
+    all->ids = ids;
+    snprintf(ids[all->count++], sizeof ids[0], "%s", saga->id);
+    return EXIT_DONE;
+}
+
+/* All are found before the first is tried, so that one that fails again is not found again. */
+int run_retry_all(struct run *r)
+{
+    struct ids all = {.r = r};
+    size_t done = 0;
+    int status = each_dead_letter(r, add_id, &all);
+    for (size_t i = 0; i < all.count && (status == EXIT_DONE || status == EXIT_REFUSED || status == EXIT_NOT_FOUND);
+         i++) {
+        Saga__V1__RetryRequest request = SAGA__V1__RETRY_REQUEST__INIT;
+        ProtobufCMessage *answer;
+        request.saga_id = all.ids[i];
+        request.actor = r->o.actor;
+        if (r->o.step != NULL)
+            request.step = (char *)(uintptr_t)r->o.step;
+        int this =
+            run_call(r, "/saga.v1.Operator/Retry", &request.base, &saga__v1__retry_response__descriptor, &answer);
+        if (this == EXIT_DONE) {
+            protobuf_c_message_free_unpacked(answer, NULL);
+            done++;
+        }
+        status = this == EXIT_DONE ? status : this;
+    }
+    if (!r->o.json)
+        fprintf(r->screen.out, "%zu of %zu dead letter%s tried again\n", done, all.count, all.count == 1 ? "" : "s");
+    else
+        json_put(r->screen.out, json_pack("{sIsI}", "retried", (json_int_t)done, "found", (json_int_t)all.count),
+                 false);
+    free(all.ids);
+    return status;
+}
+
+/* ---- status ---- */
+
+static const char *health_of(struct run *r, const char *service)
+{
+    static const char *const names[] = {"UNKNOWN", "SERVING", "NOT_SERVING", "SERVICE_UNKNOWN"};
+    Grpc__Health__V1__HealthCheckRequest request = GRPC__HEALTH__V1__HEALTH_CHECK_REQUEST__INIT;
+    Grpc__Health__V1__HealthCheckResponse *answer;
+    request.service = (char *)(uintptr_t)service;
+    if (run_call(r, "/grpc.health.v1.Health/Check", &request.base, &grpc__health__v1__health_check_response__descriptor,
+                 &answer) != EXIT_DONE)
+        return NULL;
+    const char *name = (unsigned)answer->status < 4 ? names[answer->status] : "?";
+    protobuf_c_message_free_unpacked(&answer->base, NULL);
+    return name;
+}
+
+struct live {
+    size_t running, compensating, stuck, paused;
+    struct instant oldest;
+};
+
+static void count_live(struct live *live, const Saga__V1__Saga *saga)
+{
+    live->running += saga->state == SAGA__V1__SAGA_STATE__SAGA_STATE_RUNNING;
+    live->compensating += saga->state == SAGA__V1__SAGA_STATE__SAGA_STATE_COMPENSATING;
+    live->stuck += saga->state == SAGA__V1__SAGA_STATE__SAGA_STATE_STUCK;
+    live->paused += saga->paused;
+    live->oldest = instant_min(live->oldest, times_of(saga->started_at));
+}
+
+static int read_live(struct run *r, struct live *live)
+{
+    Saga__V1__ListRequest request = SAGA__V1__LIST_REQUEST__INIT;
+    Saga__V1__SagaState states[] = {SAGA__V1__SAGA_STATE__SAGA_STATE_RUNNING,
+                                    SAGA__V1__SAGA_STATE__SAGA_STATE_COMPENSATING,
+                                    SAGA__V1__SAGA_STATE__SAGA_STATE_STUCK};
+    char token[FIELD] = "";
+    request.states = states;
+    request.n_states = sizeof states / sizeof states[0];
+    request.page_size = PAGE_MAX;
+    do {
+        Saga__V1__ListResponse *page;
+        request.page_token = token;
+        int status =
+            run_call(r, "/saga.v1.Coordinator/List", &request.base, &saga__v1__list_response__descriptor, &page);
+        if (status != EXIT_DONE)
+            return status;
+        for (size_t i = 0; i < page->n_sagas; i++)
+            count_live(live, page->sagas[i]);
+        size_t size = strlen(page->next_page_token);
+        bool usable = size < sizeof token && (size == 0 || strcmp(page->next_page_token, token) != 0);
+        memcpy(token, usable ? page->next_page_token : "", usable ? size + 1 : 1);
+        protobuf_c_message_free_unpacked(&page->base, NULL);
+    } while (token[0] != '\0');
+    return EXIT_DONE;
+}
+
+int command_status(struct run *r)
+{
+    struct live live = {.oldest = INSTANT_NEVER};
+    char span[TIMES_TEXT_SIZE], address[600];
+    const char *health = health_of(r, "saga.v1.Coordinator");
+    if (health == NULL)
+        return r->failure.code == SAGA_E_UNAVAILABLE ? EXIT_UNREACHABLE : EXIT_REFUSED;
+    int status = read_live(r, &live);
+    if (status != EXIT_DONE)
+        return status;
+    if (r->o.json)
+        return json_put(r->screen.out,
+                        json_pack("{sssssIsIsIsI}", "address", wire_address(r->wire), "health", health, "running",
+                                  (json_int_t)live.running, "compensating", (json_int_t)live.compensating, "stuck",
+                                  (json_int_t)live.stuck, "paused", (json_int_t)live.paused),
+                        false) == 0
+                   ? EXIT_DONE
+                   : EXIT_REFUSED;
+    screen_clean(&r->screen, wire_address(r->wire), address, sizeof address);
+    fprintf(r->screen.out, "%s is ", address);
+    screen_put(&r->screen, strcmp(health, "SERVING") == 0 ? PAINT_GOOD : PAINT_BAD, "%s\n", health);
+    fprintf(r->screen.out, "%8zu running\n%8zu compensating\n", live.running, live.compensating);
+    screen_put(&r->screen, live.stuck > 0 ? PAINT_BAD : PAINT_NONE, "%8zu stuck%s\n", live.stuck,
+               live.stuck > 0 ? ": sagactl deadletters --summary" : "");
+    fprintf(r->screen.out, "%8zu paused%s\n", live.paused, live.paused > 0 ? ": sagactl list --state paused" : "");
+    if (live.oldest.us != INSTANT_NEVER.us)
+        fprintf(r->screen.out, "The oldest of them was started %s ago.\n",
+                times_write_span(instant_since(r->screen.now, live.oldest), span));
+    return EXIT_DONE;
+}
