@@ -1,5 +1,5 @@
-/* cmd_schema.c - schema register, list and show; input. */
-#include "client-lib/sagactl/run.h"
+/* cmd_schema.c - schema register, reflect, list and show; input. */
+#include "client-lib/sagactl/reflect.h"
 #include "client-lib/sagactl/show.h"
 #include "client-lib/sagactl/times.h"
 #include "sidecar/definition/reader.h"
@@ -99,6 +99,33 @@ static int register_all(struct run *r)
         return run_say(r, EXIT_USAGE, "--name is for one FILE");
     for (unsigned i = 1; status == EXIT_DONE && i < r->o.word_count; i++)
         status = register_file(r, r->o.words[i]);
+    return status;
+}
+
+/* ---- reflect ---- */
+
+static int reflect(struct run *r)
+{
+    struct reflected files = {.count = 0};
+    char *set;
+    size_t size;
+    int status = EXIT_DONE;
+    if (r->o.word_count < 3)
+        return run_say(r, EXIT_USAGE, "schema reflect needs NAME ADDRESS...: the schema, and the servers to ask");
+    if (!definition_name_valid(bytes_of_text(r->o.words[1]), NAME_BYTES_MAX))
+        return run_say(r, EXIT_USAGE, "\"%.200s\" is not a name: 1 to 128 letters, digits, '-', '_' and '.'",
+                       r->o.words[1]);
+    for (unsigned i = 2; status == EXIT_DONE && i < r->o.word_count; i++)
+        status = reflect_server(r, r->o.words[i], &files);
+    if (status == EXIT_DONE && files.count == 0)
+        status = run_say(r, EXIT_REFUSED, "the servers tell of no services");
+    if (status == EXIT_DONE)
+        status = reflect_set(r, &files, &set, &size);
+    reflect_finish(&files);
+    if (status != EXIT_DONE)
+        return status;
+    status = register_set(r, r->o.words[1], set, size);
+    free(set);
     return status;
 }
 
@@ -250,11 +277,13 @@ int command_schema(struct run *r)
     const char *what = r->o.words[0];
     if (strcmp(what, "register") == 0)
         return register_all(r);
+    if (strcmp(what, "reflect") == 0)
+        return reflect(r);
     if (strcmp(what, "list") == 0 && r->o.word_count == 1)
         return list(r);
     if (strcmp(what, "show") == 0)
         return show(r);
-    return run_say(r, EXIT_USAGE, "schema takes register FILE..., list or show NAME");
+    return run_say(r, EXIT_USAGE, "schema takes register FILE..., reflect NAME ADDRESS..., list or show NAME");
 }
 
 /* ---- input ---- */

@@ -7,7 +7,7 @@
 
 static const char *const outputs[] = {"text", "json", NULL};
 static const char *const colors[] = {"auto", "always", "never", NULL};
-static const char *const schema_actions[] = {"register", "list", "show", NULL};
+static const char *const schema_actions[] = {"register", "reflect", "list", "show", NULL};
 static const char *const shells[] = {"bash", "zsh", "fish", NULL};
 static const char *const states[] = {"running",  "committed", "compensating", "compensated", "stuck",
                                      "resolved", "live",      "ended",        "paused",      NULL};
@@ -158,7 +158,8 @@ const struct command_row command_rows[] = {
     {"schema", "ACTION [ARGUMENT...]", 1, 65, schema_actions, COMPLETE_FILE, BIT(NAME) | BIT(DRY_RUN),
      "register types of messages, list or show them",
      "register FILE... takes sets of descriptors as protoc --include_imports --descriptor_set_out and buf build write "
-     "them; list shows what is registered; show NAME prints services, messages and enums.",
+     "them; reflect NAME ADDRESS... asks servers for theirs, by gRPC's reflection; list shows what is registered; show "
+     "NAME prints services, messages and enums.",
      command_schema},
     {"completion", "SHELL", 1, 1, shells, COMPLETE_VALUES, 0, "print the completions for bash, zsh or fish",
      "For bash: source <(sagactl completion bash). For zsh: write it to a file _sagactl in a folder of $fpath. For "

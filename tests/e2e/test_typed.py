@@ -1,4 +1,5 @@
 """Definitions that know their messages: schemas registered and kept, inputs checked, JSON in and out."""
+import concurrent.futures
 import hashlib
 import json
 import os
@@ -256,6 +257,24 @@ class Ctl(Case):
         self.assertIn('{"receiptId":"R"}', shown)
         self.assertNotIn("receiptId", self.ctl("get", saga_id).out)
         self.assertEqual({"receiptId": "R"}, json.loads(self.ctl("-o", "json", "get", "-p", saga_id).json()["saga"]["steps"][0]["output_json"]))
+
+    def test_reflection(self):
+        """A server that tells of itself: the sidecar's own API, which has both versions of reflection."""
+        self.assertRegex(self.ctl("schema", "reflect", "api", self.sidecar.address).out, "^api [0-9a-f]{12} registered\n$")
+        shown = self.client.GetSchema(name="api")
+        self.assertEqual({"saga.v1.Coordinator", "saga.v1.Operator"}, set(shown.services) & {"saga.v1.Coordinator", "saga.v1.Operator"})
+        files = type(shapes.SHOP).FromString(shown.descriptors)
+        names = [f.name for f in files.file]
+        self.assertEqual(len(names), len(set(names)))
+        self.assertIn("google/protobuf/timestamp.proto", names)
+        self.assertRegex(self.ctl("schema", "reflect", "api", self.sidecar.address, self.sidecar.address).out, "was registered already")
+        without = grpc.server(concurrent.futures.ThreadPoolExecutor(1))
+        port = without.add_insecure_port("127.0.0.1:0")
+        without.start()
+        self.assertIn("no reflection", self.ctl("schema", "reflect", "shop", "127.0.0.1:%d" % port, code=1).err)
+        without.stop(None).wait()
+        self.ctl("-t", "200ms", "schema", "reflect", "nobody", "unix:/nowhere/at-all.sock", code=3)
+        self.assertIn("needs NAME ADDRESS", self.ctl("schema", "reflect", "x", code=2).err)
 
     def test_what_goes_wrong(self):
         self.assertIn("no such schema", self.ctl("schema", "show", "nothing", code=4).err)
