@@ -2,6 +2,7 @@
 #include "sidecar/observe/log.h"
 #include "sidecar/config/config.h"
 #include "sidecar/runtime/definitions_dir.h"
+#include "sidecar/runtime/reload.h"
 #include "sidecar/runtime/sidecar.h"
 #include "sidecar/runtime/release.h"
 
@@ -94,21 +95,31 @@ static void tell_fatal(const char *text, const char *file, int code, const struc
 
 /* ---- signals: a thread of their own waits for them, so that no handler runs anywhere ---- */
 
-static sigset_t stop_signals(void)
+static sigset_t own_signals(void)
 {
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
     return set;
 }
 
+/* What the thread of signals works with. */
+struct signalled {
+    struct sidecar *sidecar;
+    const struct config *config; /* with which it was started */
+    const char *file;
+};
+
 static void *wait_for_signals(void *self)
 {
-    sigset_t set = stop_signals();
+    const struct signalled *s = self;
+    sigset_t set = own_signals();
     int which;
-    sigwait(&set, &which);
-    sidecar_stop(self);
+    while (sigwait(&set, &which) == 0 && which == SIGHUP)
+        reload(s->config, s->file);
+    sidecar_stop(s->sidecar);
     return NULL;
 }
 
@@ -133,7 +144,7 @@ static void fill_standard_files(void)
 /* Before anything else, and before gRPC starts threads, which inherit the mask. */
 static void prepare_process(void)
 {
-    sigset_t set = stop_signals();
+    sigset_t set = own_signals();
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
     /* A limit on the size of files is told by the write that meets it, like a full disk. */
@@ -142,7 +153,7 @@ static void prepare_process(void)
     raise_file_limit();
 }
 
-static int serve(struct sidecar *s)
+static int serve(struct signalled *s)
 {
     struct error_detail detail;
     pthread_t thread;
@@ -150,7 +161,7 @@ static int serve(struct sidecar *s)
         log_say(LOG_LEVEL_ERROR, "cannot start: no thread can be had for signals");
         return EXIT_RAN_INTO_TROUBLE;
     }
-    int code = sidecar_run(s, &detail);
+    int code = sidecar_run(s->sidecar, &detail);
     if (code != 0)
         tell_fatal("stopped: the sidecar cannot go on", NULL, code, &detail);
     else
@@ -168,7 +179,7 @@ static int run(const struct config *config, const char *file)
     log_open(&(struct log_options){.level = config->log_level, .format = config->log_format, .fd = STDERR_FILENO});
     int code = sidecar_open(config, &s, &detail);
     if (code == 0) {
-        exit_code = serve(s);
+        exit_code = serve(&(struct signalled){.sidecar = s, .config = config, .file = file});
         sidecar_close(s);
     } else {
         tell_fatal("cannot start", file, code, &detail);

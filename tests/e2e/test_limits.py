@@ -196,6 +196,35 @@ class Limits(Case):
         self.assertIn(0, codes)
         sidecar.start()
 
+    def test_sighup_reads_the_configuration_again(self):
+        """The level of the log is taken, what needs a restart is named, and a file that is wrong changes nothing; sagas go on."""
+        sidecar = self.sidecar_with()
+        saga_id = sidecar.client.Begin(name="x").saga_id
+
+        def hang_up(msg, count=1):
+            sidecar.process.send_signal(signal.SIGHUP)
+            return wait_until(lambda: len(sidecar.log(msg)) >= count and sidecar.log(msg)[-1], msg)
+        good = "the configuration was read again"
+        self.assertEqual("info", hang_up(good)["log_level"])
+        self.assertEqual([], sidecar.log("an option has changed that takes effect at the next start"))
+        sidecar.options.update(log_level="debug", retention="2h", default_retry={"maxAttempts": 9},
+                               targets={"shop": {"address": self.shop.address, "timeout": "9s"}}, listen=["127.0.0.1:0", "[::1]:0"])
+        sidecar.write_config()
+        self.assertEqual("debug", hang_up(good, 2)["log_level"])
+        self.assertEqual({"retention", "default_retry", "targets", "listen"},
+                         {l["option"] for l in sidecar.log("an option has changed that takes effect at the next start")})
+        sidecar.client.Begin(name="y")
+        wait_until(lambda: sidecar.log("saga started"), "the level is taken")
+        sidecar.options["retention"] = "5"
+        sidecar.write_config()
+        told = hang_up("the configuration is wrong, so nothing of it was taken")
+        self.assertIn("retention", told["text"])
+        self.assertState("RUNNING", sidecar.client.saga(saga_id))
+        sidecar.stop()
+        del sidecar.options["retention"]
+        sidecar.options["listen"] = ["127.0.0.1:0"]
+        sidecar.start()
+
     # ---- a log that nobody reads ----
 
     def test_nobody_reads_the_log(self):

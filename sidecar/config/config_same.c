@@ -1,0 +1,64 @@
+/* config_same.c - compares the field of an option by its type. */
+#include "sidecar/config/config_same.h"
+
+#include "sidecar/base/check.h"
+
+static bool same_retry(const struct retry_policy *a, const struct retry_policy *b)
+{
+    return a->max_attempts == b->max_attempts && a->initial_backoff.us == b->initial_backoff.us &&
+           a->max_backoff.us == b->max_backoff.us && a->backoff_multiplier_permille == b->backoff_multiplier_permille &&
+           a->jitter_permille == b->jitter_permille && a->retryable_status_codes == b->retryable_status_codes;
+}
+
+static bool same_value(const struct option *o, const void *a, const void *b)
+{
+    const void *x = (const char *)a + o->offset, *y = (const char *)b + o->offset;
+    switch (o->type) {
+    case OPTION_TEXT:
+        return strcmp(*(const char *const *)x, *(const char *const *)y) == 0;
+    case OPTION_COUNT:
+    case OPTION_LOG_LEVEL:
+    case OPTION_LOG_FORMAT:
+        return *(const uint32_t *)x == *(const uint32_t *)y;
+    case OPTION_SIZE:
+        return *(const uint64_t *)x == *(const uint64_t *)y;
+    case OPTION_SPAN:
+        return ((const struct span *)x)->us == ((const struct span *)y)->us;
+    case OPTION_BOOL:
+        return *(const bool *)x == *(const bool *)y;
+    case OPTION_RETRY:
+    case OPTION_RETRY_COMPENSATION:
+        return same_retry(x, y);
+    case OPTION_LISTEN:
+    case OPTION_TARGETS:
+        break;
+    }
+    CHECK(!"a list is compared by its entries");
+}
+
+static bool same_listen(const struct config *a, const struct config *b)
+{
+    bool same = a->listen_count == b->listen_count;
+    for (size_t i = 0; same && i < a->listen_count; i++)
+        same = strcmp(a->listen[i], b->listen[i]) == 0;
+    return same;
+}
+
+static bool same_targets(const struct config *a, const struct config *b)
+{
+    bool same = a->target_count == b->target_count;
+    for (size_t i = 0; same && i < a->target_count; i++) {
+        same = strcmp(a->targets[i].name, b->targets[i].name) == 0;
+        for (size_t k = 0; same && k < TARGET_OPTION_COUNT; k++)
+            same = same_value(&config_target_options[k], &a->targets[i], &b->targets[i]);
+    }
+    return same;
+}
+
+bool config_same(const struct config *a, const struct config *b, enum option_index index)
+{
+    const struct option *o = &config_options[index];
+    if (o->type == OPTION_LISTEN)
+        return same_listen(a, b);
+    return o->type == OPTION_TARGETS ? same_targets(a, b) : same_value(o, a, b);
+}

@@ -1,0 +1,11 @@
+/* config_same.h - what has changed between two configurations, option by option. */
+#ifndef SAGA_CONFIG_CONFIG_SAME_H
+#define SAGA_CONFIG_CONFIG_SAME_H
+
+#include "sidecar/config/config.h"
+#include "sidecar/config/config_options.h"
+
+/* Whether the option says the same in both. */
+bool config_same(const struct config *a, const struct config *b, enum option_index index);
+
+#endif
