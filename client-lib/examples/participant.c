@@ -58,9 +58,10 @@ int main(int argc, char **argv)
     if (code == SAGA_OK)
         code = saga_sqlite_step(participant, store, "/shop.Tickets/Book", book, "/shop.Tickets/Cancel", cancel, NULL,
                                 &error);
-    if (code == SAGA_OK)
-        printf("serving /shop.Tickets at %s; end it with Ctrl-C\n", saga_participant_address(participant));
-    fflush(stdout);
+    /* Who started it without arguments wants to see it work. */
+    if (code == SAGA_OK && argc == 1)
+        fprintf(stderr, "serving /shop.Tickets at %s, with tickets.db here; Ctrl-C ends it\n",
+                saga_participant_address(participant));
     if (code == SAGA_OK)
         code = saga_participant_run(participant, &error);
     if (code != SAGA_OK)
