@@ -85,7 +85,12 @@ static int gone(struct sqlite_store *s, const char *what, struct error_detail *d
 int files_expected(const char *database, struct error_detail *detail)
 {
     char path[PATH_SIZE];
+    struct stat st;
     if (!rescued_path(database, path) || file_id(path).inode == 0)
+        return 0;
+    /* Both files are back where they were: there is nothing that only the copy has. */
+    bool is_back = stat(database, &st) == 0 && st.st_size > 0;
+    if (is_back && snprintf(path, PATH_SIZE, "%s-wal", database) < PATH_SIZE && file_id(path).inode != 0)
         return 0;
     return error_set(detail, E_JOURNAL, database,
                      "it was taken away while a sidecar ran, and what it held was saved beside it, with " RESCUED

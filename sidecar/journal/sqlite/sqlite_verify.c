@@ -70,17 +70,18 @@ int sqlite_store_verify(struct store *face, uint32_t rows_max, bool *more, struc
     for (uint32_t i = 0; i < rows_max && rc == 0 && (step = sqlite3_step(walk)) == SQLITE_ROW; i++) {
         struct ended_row row;
         const char *lost = NULL;
-        rc = sqlite_read_ended(s, walk, &row, detail);
-        if (rc != 0)
-            break;
+        uint64_t serial = (uint64_t)sqlite3_column_int64(walk, 0);
+        if (serial > s->serial_max || (s->verify_below != 0 && serial >= s->verify_below))
+            return inside_corrupt(s->path, "the rows of the table ended are out of order", detail);
+        s->verify_below = serial;
+        /* A row that is damaged itself is found, and told to whoever asks for it; all others go on. */
+        if (sqlite_read_ended(s, walk, &row, detail) != 0)
+            continue;
         int looked = look_for(s, &row, &lost);
         if (looked != SQLITE_OK)
             rc = inside_fail(s, looked, "looking for an ended saga", detail);
         else if (lost != NULL)
             rc = tell_lost(s, &row, lost, detail);
-        if (row.saga.serial > s->serial_max || (s->verify_below != 0 && row.saga.serial >= s->verify_below))
-            return inside_corrupt(s->path, "the rows of the table ended are out of order", detail);
-        s->verify_below = row.saga.serial;
     }
     int end = sqlite3_reset(walk);
     if (rc != 0)
