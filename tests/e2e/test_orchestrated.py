@@ -277,6 +277,16 @@ class Orchestrated(Case):
         self.assertEqual(3, len(self.shop.of(saga.id, "action", "b")))
         self.assertEqual(["b", "a"], self.shop.order(saga.id, "compensation"))
 
+    def test_a_timeout_is_on_the_wire_as_it_is_waited_for(self):
+        # gRPC writes three digits at most, rounded up; the undo waits for a hundredth more, and a quarter of a second for the way.
+        for ms in (999, 1001, 9999, 10010, 100100):
+            self.client.register(definition("wire-%d" % ms, step("a", more="timeout: %dms" % ms)))
+            self.shop.on(do("a"), lambda call: b"%f" % call.context.time_remaining())
+            saga = self.client.run("wire-%d" % ms)
+            left = float(self.client.Get(saga_id=saga.id, include_payloads=True).saga.steps[0].output)
+            self.assertLessEqual(left, ms * 1.01 / 1000 + 0.01)
+            self.assertGreater(left, ms / 1000 - 5)
+
     def test_a_status_that_others_make_up_is_waited_out(self):
         # A stopping server, a deadline or a proxy answers so while the function runs on.
         self.define(step("a", more="timeout: 1s, retry: {maxAttempts: 1}"))
