@@ -16,7 +16,7 @@ import unittest
 import grpc
 
 import test_watching
-from harness import (PATIENCE_S, ROOT, Case, Client, Gate, Participant, Sidecar, definition, do, enlistment, fail, failure_of, message,
+from harness import (PATIENCE_S, ROOT, Answer, Case, Client, Gate, Participant, Sidecar, definition, do, enlistment, fail, fail_times, failure_of, message,
                      reason_name, seconds, settled, state_name, step, undo, wait_until)
 
 Code = grpc.StatusCode
@@ -132,7 +132,50 @@ class Options(Case):
         saga_id = client.run("other").id
         self.assertGreater(self.shop.of(saga_id)[0].time_left, 5, "the default is 10 s")
 
+    @staticmethod
+    def made_up(call):
+        """A status as a library or a proxy makes it, without a word of the function's end."""
+        raise Answer(Code.UNAVAILABLE, function=None)
+
+    def test_barrier(self):
+        """With it, the undo of an action without a certain end does not wait until that action has run out of time."""
+        for barrier, least, most in ((True, 0, 1.2), (False, 1.8, 8)):
+            client = self.start(targets={"shop": {"address": self.shop.address, "timeout": "2s", "barrier": barrier}},
+                                default_retry={"maxAttempts": 1, "initialBackoff": "1ms"})
+            self.shop.on(do("a"), self.made_up)
+            client.register(definition("one", step("a")))
+            began = time.monotonic()
+            saga = client.run("one")
+            took = time.monotonic() - began
+            self.assertState("COMPENSATED", saga)
+            self.assertEqual(1, len(self.shop.of(saga.id, "compensation")))
+            self.assertTrue(least <= took < most, (barrier, took))
+
     # ---- sagas ----
+
+    def test_pushback_max(self):
+        """A participant that asks for a minute has what the option says, and not more."""
+        client = self.start(pushback_max="700ms", default_retry={"maxAttempts": 3, "initialBackoff": "1ms", "maxBackoff": "1ms"})
+        self.shop.on(do("a"), fail_times(1, Code.UNAVAILABLE, pushback_ms=60000))
+        client.register(definition("one", step("a")))
+        saga = client.run("one")
+        self.assertState("COMMITTED", saga)
+        first, second = self.shop.of(saga.id)
+        self.assertTrue(0.65 < second.began - first.ended < 5, second.began - first.ended)
+
+    def test_target_wait(self):
+        """A step waits so long for a target that is not there, and then the saga turns back."""
+        with socket.socket() as nobody:
+            nobody.bind(("127.0.0.1", 0))
+            for wait, least, most in (("0s", 0, 1), ("1500ms", 1.3, 9)):
+                client = self.start(targets={"shop": "127.0.0.1:%d" % nobody.getsockname()[1]}, target_wait=wait, connect_timeout="50ms",
+                                    default_retry={"maxAttempts": 2, "initialBackoff": "1ms", "maxBackoff": "1ms"})
+                client.register(definition("one", step("a")))
+                began = time.monotonic()
+                saga = client.run("one")
+                took = time.monotonic() - began
+                self.assertState("COMPENSATED", saga)
+                self.assertTrue(least <= took < most, (wait, took))
 
     def test_payload_bytes_max(self):
         client = self.start(payload_bytes_max="2KiB")
@@ -330,7 +373,7 @@ class Options(Case):
                 silent.bind(("127.0.0.1", 0))
                 silent.listen(64)
                 silent.settimeout(PATIENCE_S)
-                client = self.start(targets={"shop": "127.0.0.1:%d" % silent.getsockname()[1]}, connect_timeout=timeout)
+                client = self.start(targets={"shop": "127.0.0.1:%d" % silent.getsockname()[1]}, connect_timeout=timeout, target_wait="0s")
                 client.register(definition("one", step("a")))
                 saga_id = client.Start(definition="one").saga_id
                 connection, _ = silent.accept()
