@@ -529,6 +529,7 @@ class Run:
             "must be an object" in words and ("[]" in spoiled or '""' in spoiled),  # an empty list is as good as an empty object
             "of a value of" in words,              # and takes what int() does for the number of an enum
             "seconds with an s" in words and "0001s" in spoiled,  # rounds what is finer than a nanosecond
+            "RFC 3339" in words and "+25:00" in spoiled,  # and takes any offset
             "null" in spoiled or spoiled.strip() == "",
             "range" in words and "float" in words,
         ))
