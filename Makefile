@@ -104,8 +104,10 @@ $(B)/lib/proto.a: $(PB_O) $(B)/gen/descriptors.o
 
 SIDECAR_ROOMS := $(patsubst %/,%,$(wildcard sidecar/*/))
 CLIENT_ROOMS := client-lib/src client-lib/sqlite client-lib/pq client-lib/sagactl
+# What reads a definition, types and all.
+DEFINITION_ROOMS := sidecar/definition sidecar/mapping sidecar/expression sidecar/message sidecar/base
 # Rooms that reach for nothing of the system (tests/checks/symbols.sh), and the reader of definitions with them.
-PURE := sidecar/engine sidecar/resilience sidecar/definition sidecar/expression sidecar/message compensations sidecar/base
+PURE := sidecar/engine sidecar/resilience $(DEFINITION_ROOMS) compensations
 room_sources = $(filter-out %/main.c,$(wildcard $(1)/*.c $(1)/sqlite/*.c))
 room_objects = $(patsubst %.c,$(B)/obj/%.o,$(foreach r,$(1),$(call room_sources,$(r))))
 room_archive = $(B)/lib/$(subst /,_,$(1)).a
@@ -127,7 +129,7 @@ $(foreach r,compensations transport $(SIDECAR_ROOMS) $(CLIENT_ROOMS),$(eval $(ca
 PROTO_LIB := $(B)/lib/proto.a
 SIDECAR_LIBS := $(call archives,$(SIDECAR_ROOMS) transport compensations) $(PROTO_LIB)
 CLIENT_LIBS := $(call archives,client-lib/src transport compensations) $(PROTO_LIB)
-SAGACTL_LIBS := $(call archives,client-lib/sagactl sidecar/definition sidecar/message sidecar/base) $(CLIENT_LIBS)
+SAGACTL_LIBS := $(call archives,client-lib/sagactl $(DEFINITION_ROOMS)) $(CLIENT_LIBS)
 
 # ---- programs and libraries -----------------------------------------------------------------------------------------
 

@@ -62,7 +62,7 @@ message-test: $(B)/message_peer
 # What can be said of the tree without running it.
 .PHONY: tree-check check make-check
 tree-check: $(call archives,$(PURE))
-	@sh tests/checks/symbols.sh $(call archives,sidecar/engine sidecar/resilience sidecar/expression sidecar/message compensations sidecar/base) \
+	@sh tests/checks/symbols.sh $(call archives,sidecar/engine sidecar/resilience sidecar/mapping sidecar/expression sidecar/message compensations sidecar/base) \
 		$(B)/obj/sidecar/definition/names.o $(B)/obj/sidecar/definition/model.o
 	@$(PYTHON) tests/checks/includes.py
 	@$(PYTHON) tests/checks/docs.py
@@ -176,7 +176,7 @@ cel-conformance: $(B)/cel_conformance $(CEL_SUITE)/cases.txt
 
 # What the documents say of the options follows from sidecar/config/options.def.
 PROGRAMS += $(B)/docs_options $(B)/docs_metrics $(B)/docs_sagactl $(B)/journal_fixture $(B)/record_corpus
-$(B)/docs_options: $(B)/obj/tests/tools/docs_options.o $(call support_objects,panic between) $(call archives,sidecar/config transport sidecar/definition sidecar/message sidecar/base)
+$(B)/docs_options: $(B)/obj/tests/tools/docs_options.o $(call support_objects,panic between) $(call archives,sidecar/config transport $(DEFINITION_ROOMS))
 .PHONY: docs-options
 docs-options: $(B)/docs_options
 	$< docs/man/sagad.yaml.5 docs/configuration.md
@@ -205,7 +205,8 @@ record-corpus: $(B)/record_corpus
 # ---- the simulator (tests/sim, docs/testing.md) ---------------------------------------------------------------------
 
 PROGRAMS += $(B)/sim
-$(B)/sim: $(call tests_objects,tests/sim/*.c sidecar/core/*.c sidecar/journal/codec*.c) $(call archives,$(PURE))
+$(B)/sim: $(call tests_objects,tests/sim/*.c sidecar/core/*.c sidecar/journal/codec*.c) $(call support_objects,shapes) \
+	$(B)/gen/tests/shapes.o $(call archives,$(PURE))
 # A trace names the commit that made it.
 $(eval $(call remember,$(G)/commit.h,$(HASH)define SIM_COMMIT "$(shell git describe --always --dirty 2>/dev/null || echo unknown)"))
 $(B)/obj/tests/sim/trace.o: $(G)/commit.h

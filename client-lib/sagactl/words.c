@@ -40,6 +40,8 @@ static const char *const reasons[] = {
     "pivot unknown",
     "target unreachable",
     "attempts spent",
+    "expression failed",
+    "request changed",
 };
 
 static struct word word_of(const struct word *words, size_t count, int number)
@@ -91,6 +93,10 @@ const char *words_stuck(Saga__V1__Reason reason)
         return "cannot be carried out, and comes after the pivot: the saga can only go forward.";
     case SAGA__V1__REASON__REASON_PIVOT_UNKNOWN:
         return "is the pivot and may or may not have been carried out: only its participant can tell.";
+    case SAGA__V1__REASON__REASON_EXPRESSION_FAILED:
+        return "could not be undone: what its compensation should be sent cannot be computed.";
+    case SAGA__V1__REASON__REASON_REQUEST_CHANGED:
+        return "would now be sent another request than before, so nothing was sent.";
     default:
         return "cannot go on.";
     }

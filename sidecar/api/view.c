@@ -73,7 +73,7 @@ _Static_assert((int)SAGA__V1__SAGA_STATE__SAGA_STATE_RESOLVED == SAGA_RESOLVED, 
 _Static_assert((int)SAGA__V1__ACTION_STATE__ACTION_STATE_SKIPPED == SAGA_ACTION_SKIPPED, "action states");
 _Static_assert((int)SAGA__V1__COMPENSATION_STATE__COMPENSATION_STATE_SKIPPED == SAGA_COMPENSATION_SKIPPED,
                "compensation states");
-_Static_assert((int)SAGA__V1__REASON__REASON_ATTEMPTS_SPENT == REASON_ATTEMPTS_SPENT, "reasons");
+_Static_assert((int)SAGA__V1__REASON__REASON_REQUEST_CHANGED == REASON_REQUEST_CHANGED, "reasons");
 _Static_assert((int)SAGA__V1__EVENT_TYPE__EVENT_TYPE_REJECTED == RECORD_REJECTED, "event types");
 _Static_assert((int)SAGA__V1__SAGA_MODE__SAGA_MODE_ENLISTED == SAGA_ENLISTED, "modes");
 

@@ -64,7 +64,10 @@
     X(E_SAGA_PAUSED, -37, "SAGA_PAUSED", CODE_FAILED_PRECONDITION, true, \
       "the saga is paused: no new step is taken until it is resumed") \
     X(E_SCHEMA_NOT_FOUND, -38, "SCHEMA_NOT_FOUND", CODE_NOT_FOUND, false, "no such schema is registered") \
-    X(E_SCHEMAS, -39, "SCHEMAS_MAX", CODE_RESOURCE_EXHAUSTED, false, "the sidecar holds schemas_max schemas")
+    X(E_SCHEMAS, -39, "SCHEMAS_MAX", CODE_RESOURCE_EXHAUSTED, false, "the sidecar holds schemas_max schemas") \
+    X(E_REQUIRED, -40, "REQUIREMENT_NOT_MET", CODE_FAILED_PRECONDITION, false, \
+      "what the definition requires of a saga does not hold") \
+    X(E_EXPRESSION, -41, "EXPRESSION_FAILED", CODE_INVALID_ARGUMENT, false, "an expression of the definition failed")
 
 #define ERROR_CONSTANT(constant, number, reason, status, retryable, text) constant = number,
 enum error_code { ERROR_TABLE(ERROR_CONSTANT) };

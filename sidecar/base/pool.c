@@ -61,8 +61,10 @@ static bool add_block(struct pool *p, size_t size)
     if (room < size)
         room = size;
     struct pool_block *block = memory_take(p->memory, sizeof *block + room);
-    if (block == NULL)
+    if (block == NULL) {
+        p->starved = true;
         return false;
+    }
     *block = (struct pool_block){.older = p->newest, .room = room};
     p->newest = block;
     p->bytes += sizeof *block + room;

@@ -15,6 +15,7 @@ struct pool {
     const struct memory *memory; /* borrowed for the pool's life */
     size_t bytes_max;            /* of all its blocks together */
     size_t bytes;                /* that its blocks hold now */
+    bool starved;                /* memory itself had none to give; its owner may reset it */
     struct pool_block *newest;
 };
 

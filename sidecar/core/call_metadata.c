@@ -3,17 +3,12 @@
 
 #include "compensations/barrier.h"
 #include "compensations/undo.h"
+#include "sidecar/base/call_key.h"
 #include "sidecar/base/traceparent.h"
 
 #include "sidecar/base/check.h"
 
-/* Writes text, or a number, to *at, which moves on. By hand: a call is made of a dozen of these, and a printf costs as much as the rest of it. */
-static void put(char **at, struct bytes text)
-{
-    memcpy(*at, text.at, text.size);
-    *at += text.size;
-}
-
+/* Writes a number to *at, which moves on. By hand: a call is made of a dozen of these, and a printf costs as much as the rest of it. */
 static void put_number(char **at, uint64_t number)
 {
     char digits[20];
@@ -28,17 +23,8 @@ static void put_number(char **at, uint64_t number)
 size_t call_idempotency_key(struct saga_id saga, struct bytes step, uint8_t phase, uint32_t generation,
                             char key[IDEMPOTENCY_KEY_SIZE])
 {
-    char *at = key + saga_id_format(saga, key);
     CHECK(step.size <= STEP_NAME_BYTES_MAX);
-    *at++ = '/';
-    put(&at, step);
-    put(&at, bytes_of_text(phase == SAGA_PHASE_ACTION ? "/action" : "/compensation"));
-    if (generation > 0) {
-        *at++ = '#';
-        put_number(&at, generation + UINT64_C(1));
-    }
-    *at = '\0';
-    return (size_t)(at - key);
+    return call_key_format(saga, step, phase == SAGA_PHASE_ACTION, generation, key);
 }
 
 static void add(struct call_metadata *m, const char *key, struct bytes value)

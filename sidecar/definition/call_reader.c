@@ -5,9 +5,10 @@
 #include "sidecar/definition/typed.h"
 #include "sidecar/definition/yaml_retry.h"
 #include "sidecar/definition/yaml_value.h"
+#include "sidecar/message/schema.h"
 
 static const char *const call_keys[] = {"target", "method", "timeout", "retry", "request", "barrier"};
-/* Mapping of single fields is to become a key beside these. */
+/* Of a definition without types. */
 static const char *const request_keys[] = {"constant", "constant_base64", "output"};
 /* Only a compensation has the last one. */
 static const char *const plain_requests[] = {"input", "own_output"};
@@ -183,9 +184,26 @@ static int read_request_mapping(const struct call_reader *r, const struct yaml_n
     return check_constant(r, value, value->text.size);
 }
 
+/* Whether a request is written as a message or an expression. A mapping of one key that could be both is a message when this has such a field. */
+static bool is_mapped(const struct call_reader *r, const struct yaml_node *n, const struct call_spec *call)
+{
+    if (r->definition->schema_name == NULL)
+        return false;
+    if (n->kind != YAML_MAPPING)
+        return n->kind == YAML_SCALAR && n->text.size > 0 && n->text.at[0] == '=';
+    bool plain = false;
+    for (size_t i = 0; i < COUNT(request_keys) && n->count == 1; i++)
+        plain = plain || bytes_equal(n->first->key, bytes_of_text(request_keys[i]));
+    return !plain || (call->called != NULL && message_field_by_any_name(call->called->input, n->first->key) != NULL);
+}
+
 static int read_request(const struct call_reader *r, const struct yaml_node *n, bool of_compensation,
                         struct call_spec *call)
 {
+    if (is_mapped(r, n, call)) {
+        call->source = REQUEST_MAPPED; /* read when all types are known, in typed_mapping.c */
+        return 0;
+    }
     if (n->kind == YAML_MAPPING)
         return read_request_mapping(r, n, of_compensation, call);
     uint32_t choice;

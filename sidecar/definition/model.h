@@ -48,12 +48,15 @@ static inline bool retry_policy_valid(const struct retry_policy *p)
 struct schema;
 struct message_type;
 struct method_type;
+/* Of sidecar/mapping/mapping.h. */
+struct mapping;
 
 enum request_source {
     REQUEST_INPUT = 0,      /* the saga's input */
     REQUEST_CONSTANT = 1,   /* bytes of the definition */
     REQUEST_OUTPUT = 2,     /* the output of an earlier step */
     REQUEST_OWN_OUTPUT = 3, /* of a compensation: its own action's output; empty when the outcome is unknown */
+    REQUEST_MAPPED = 4,     /* what the definition's mapping makes of the input and of outputs */
 };
 
 /* Whether the participant refuses an action whose undo has been there, so that an undo need not wait for an attempt that may still run. */
@@ -111,6 +114,7 @@ struct definition {
     const struct schema *schema; /* NULL when they are not at hand */
     const char *input_name;      /* full name of the input's type, or NULL: any bytes */
     const struct message_type *input;
+    struct mapping *mapping; /* what it computes; NULL when it computes nothing, or the types are not at hand */
 };
 
 /* The index of the step of this name, or -1. */

@@ -3,6 +3,7 @@
 
 #include "sidecar/base/check.h"
 #include "sidecar/definition/reader.h"
+#include "sidecar/mapping/mapping.h"
 
 #include <stdlib.h>
 
@@ -76,10 +77,13 @@ struct definition *definition_pack(const struct definition *draft)
     struct packer copy = {(uint8_t *)d + head, 0};
     pack_parts(&copy, draft, d);
     CHECK(copy.used == measure.used);
+    d->mapping = mapping_share(draft->mapping);
     return d;
 }
 
 void definition_destroy(struct definition *d)
 {
+    if (d != NULL)
+        mapping_release(d->mapping);
     free(d);
 }

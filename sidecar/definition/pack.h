@@ -4,7 +4,7 @@
 
 #include "sidecar/definition/model.h"
 
-/* Copies draft with its steps, texts, constants and source. The caller gives the result to definition_destroy. NULL
+/* Copies draft with its steps, texts, constants and source; a mapping is shared. The caller gives the result to definition_destroy. NULL
  * when no memory is left. */
 struct definition *definition_pack(const struct definition *draft);
 

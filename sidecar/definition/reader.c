@@ -6,7 +6,9 @@
 #include "sidecar/definition/graph.h"
 #include "sidecar/definition/pack.h"
 #include "sidecar/definition/typed.h"
+#include "sidecar/definition/typed_mapping.h"
 #include "sidecar/definition/yaml_value.h"
+#include "sidecar/mapping/mapping.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +17,11 @@ static const char *const definition_keys[] = {"name", "version", "schema", "inpu
                                               "steps"};
 static const char *const step_keys[] = {"name",   "after",        "pivot",   "target",
                                         "action", "compensation", "timeout", "retry"};
+/* Of a definition that names a schema. */
+static const char *const typed_keys[] = {"name",  "version", "schema", "input", "let", "deadline", "compensation_order",
+                                         "steps", "require"};
+static const char *const typed_step_keys[] = {"name",   "after",        "pivot",   "when", "target",
+                                              "action", "compensation", "timeout", "retry"};
 static const char *const orders[] = {[ORDER_REVERSE] = "reverse", [ORDER_DEPENDENCY] = "dependency"};
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -24,6 +31,7 @@ struct draft {
     struct yaml_tree *tree;
     struct definition d;
     const struct yaml_node **nodes; /* of the steps */
+    bool typed;
     struct error_detail *detail;
 };
 
@@ -59,7 +67,8 @@ static int read_version(const struct yaml_node *n, const char **version, struct 
 static int read_head(struct draft *draft, const struct yaml_node *root)
 {
     const struct yaml_node *name, *version;
-    int code = yaml_check_mapping(root, definition_keys, COUNT(definition_keys), draft->detail);
+    int code = draft->typed ? yaml_check_mapping(root, typed_keys, COUNT(typed_keys), draft->detail)
+                            : yaml_check_mapping(root, definition_keys, COUNT(definition_keys), draft->detail);
     if (code == 0)
         code = yaml_need(root, "name", &name, draft->detail);
     if (code == 0)
@@ -99,7 +108,8 @@ static int read_step_names(struct draft *draft, const struct yaml_node *steps)
         return error_set(detail, E_MEMORY, NULL, NULL);
     for (const struct yaml_node *n = steps->first; n != NULL; n = n->next) {
         const struct yaml_node *name;
-        code = yaml_check_mapping(n, step_keys, COUNT(step_keys), detail);
+        code = draft->typed ? yaml_check_mapping(n, typed_step_keys, COUNT(typed_step_keys), detail)
+                            : yaml_check_mapping(n, step_keys, COUNT(step_keys), detail);
         if (code == 0)
             code = yaml_need(n, "name", &name, detail);
         if (code == 0)
@@ -196,6 +206,12 @@ static int check_pivot(struct draft *draft)
     return 0;
 }
 
+/* "compensation: none" says that it was not forgotten. */
+static bool says_none(const struct yaml_node *compensation)
+{
+    return compensation->kind == YAML_SCALAR && bytes_equal(compensation->text, bytes_of_text("none"));
+}
+
 /* What a step says of both its calls, and then each of them. */
 static int read_calls(struct draft *draft, unsigned index)
 {
@@ -211,9 +227,9 @@ static int read_calls(struct draft *draft, unsigned index)
     int code = yaml_need(n, "action", &action, draft->detail);
     if (code == 0)
         code = call_read(&reader, n, action, false, &step->action);
-    if (code == 0 && compensation != NULL)
+    step->has_compensation = compensation != NULL && !says_none(compensation);
+    if (code == 0 && step->has_compensation)
         code = call_read(&reader, n, compensation, true, &step->compensation);
-    step->has_compensation = compensation != NULL;
     return code;
 }
 
@@ -222,6 +238,7 @@ static int read_draft(struct draft *draft, const struct yaml_node *root)
     const struct yaml_node *steps;
     if (root == NULL)
         return error_set(draft->detail, E_ARGUMENT, NULL, "the text holds no definition");
+    draft->typed = root->kind == YAML_MAPPING && yaml_node_child(root, "schema") != NULL;
     int code = read_head(draft, root);
     if (code == 0)
         code = yaml_need(root, "steps", &steps, draft->detail);
@@ -237,7 +254,10 @@ static int read_draft(struct draft *draft, const struct yaml_node *root)
         code = read_calls(draft, i);
     if (code == 0)
         code = typed_check(&draft->d, draft->nodes, draft->detail);
-    return code != 0 ? code : check_pivot(draft);
+    if (code == 0)
+        code = check_pivot(draft);
+    return code != 0 || !draft->typed ? code
+                                      : typed_mapping_read(root, draft->nodes, draft->limits, &draft->d, draft->detail);
 }
 
 struct definition_limits definition_limits_default(void)
@@ -278,6 +298,7 @@ int definition_read(struct bytes text, const struct definition_limits *limits, s
         if (*out == NULL)
             code = error_set(detail, E_MEMORY, NULL, NULL);
     }
+    mapping_release(draft.d.mapping); /* the packed definition has a share of its own */
     free(draft.d.steps);
     free(draft.nodes);
     yaml_tree_destroy(draft.tree);

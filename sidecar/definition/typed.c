@@ -143,6 +143,7 @@ static const struct message_type *type_sent(const struct definition *d, const st
         *what = "the step's output";
         return step->action.called->output;
     case REQUEST_CONSTANT:
+    case REQUEST_MAPPED: /* typed_request.c looks at each field */
         break;
     }
     return NULL;

@@ -60,6 +60,8 @@ static struct bytes call_request(const struct saga *s, unsigned index, const str
         return s->steps[call->source_step].output;
     case REQUEST_OWN_OUTPUT:
         return s->steps[index].output;
+    case REQUEST_MAPPED:
+        return s->steps[index].mapped;
     }
     CHECK(!"a source that the engine knows");
 }
@@ -88,9 +90,20 @@ static void leave(const struct turn *t, struct saga *s, unsigned index, uint8_t 
 {
     struct step *step = &s->steps[index];
     bool action = phase == SAGA_PHASE_ACTION;
+    uint64_t digest = 0;
+    int made = call->source == REQUEST_MAPPED ? typed_request(t, s, index, phase, &digest) : 0;
+    if (made != 0)
+        target_forget(step); /* it had its turn */
+    if (made == TYPED_FAILED)
+        return;
     struct record r = advance_record(t, s, action ? RECORD_ACTION_STARTED : RECORD_COMPENSATION_STARTED, index);
+    r.digest = digest;
     r.attempt = (uint16_t)((action ? step->action_attempts : step->compensation_attempts) + 1);
     advance_emit(t, s, &r);
+    if (made == TYPED_NO_MEMORY) {
+        answers_unsent(t, s, index, phase);
+        return;
+    }
 
     t->engine->counts.calls++;
     step->on_wire = true;
@@ -181,21 +194,35 @@ static void commit_what_is_done(const struct turn *t, struct saga *s)
         end(t, s, SAGA_COMMITTED);
 }
 
-static void go_forward(const struct turn *t, struct saga *s)
+/* Lets a step's attempt leave that is its first; with a condition, when that holds. */
+static bool begin(const struct turn *t, struct saga *s, unsigned index)
 {
+    int needed = typed_when(t, s, index);
+    if (needed == 1)
+        call(t, s, index, SAGA_PHASE_ACTION);
+    return needed == 0;
+}
+
+/* Returns whether a step was skipped: then others may start, or all is done. */
+static bool go_forward(const struct turn *t, struct saga *s)
+{
+    bool skipped = false;
     if (s->paused || s->definition == NULL)
-        return;
+        return false;
     struct step_set over = {{0}};
     for (unsigned i = 0; i < s->step_count; i++)
         if (is_over(&s->steps[i]))
             step_set_add(&over, i);
-    for (unsigned i = 0; i < s->step_count; i++) {
+    for (unsigned i = 0; i < s->step_count && s->state == SAGA_RUNNING; i++) {
         const struct step *step = &s->steps[i];
         bool ready = step->action == SAGA_ACTION_PENDING && !step->queued &&
                      step_set_within(&s->definition->steps[i].after, &over);
-        if (ready || (step->action == SAGA_ACTION_STARTED && attempt_due(t, step)))
+        if (ready)
+            skipped = begin(t, s, i) || skipped;
+        else if (step->action == SAGA_ACTION_STARTED && attempt_due(t, step))
             call(t, s, i, SAGA_PHASE_ACTION);
     }
+    return skipped;
 }
 
 /* ---- back ---- */
@@ -238,7 +265,7 @@ static void go_back(const struct turn *t, struct saga *s)
     }
     if (instant_before(t->now, s->quiet_at) && !DEFECT(UNDO_BEFORE_QUIET))
         return;
-    for (unsigned i = 0; i < s->step_count; i++)
+    for (unsigned i = 0; i < s->step_count && saga_undoing(s); i++)
         if (s->steps[i].compensation == SAGA_COMPENSATION_STARTED && attempt_due(t, &s->steps[i]))
             call(t, s, i, SAGA_PHASE_COMPENSATION);
 
@@ -251,7 +278,7 @@ static void go_back(const struct turn *t, struct saga *s)
     };
     uint16_t next[STEPS_LIMIT];
     size_t count = saga_undo_next(&view, next, STEPS_LIMIT);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count && saga_undoing(s); i++)
         if (!s->steps[next[i]].queued)
             call(t, s, next[i], SAGA_PHASE_COMPENSATION);
 }
@@ -379,8 +406,8 @@ void advance(const struct turn *t, struct saga *s)
     if (s->state == SAGA_RUNNING && s->definition != NULL)
         commit_what_is_done(t, s);
     expire(t, s);
-    if (s->state == SAGA_RUNNING)
-        go_forward(t, s);
+    while (s->state == SAGA_RUNNING && go_forward(t, s))
+        commit_what_is_done(t, s);
     if (saga_undoing(s))
         go_back(t, s);
 

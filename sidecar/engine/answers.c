@@ -27,6 +27,7 @@ static void call_over(const struct turn *t, struct saga *s, const struct event *
         return;
     t->engine->counts.calls--;
     step->on_wire = false;
+    typed_forget(t->engine, step);
     if (step->placed)
         target_leave(&t->engine->targets[saga_step_call(s, event->step_index, event->phase)->target_index], step);
 }
@@ -252,4 +253,25 @@ void answers_lost(const struct turn *t, struct saga *s, unsigned index)
                                  .retry = true});
     else
         compensation_answered(t, s, &event, true);
+}
+
+void answers_unsent(const struct turn *t, struct saga *s, unsigned index, uint8_t phase)
+{
+    const struct step *step = &s->steps[index];
+    bool action = phase == SAGA_PHASE_ACTION;
+    struct event event = {
+        .type = EVENT_ANSWER,
+        .now = t->now,
+        .saga = s->id,
+        .step_index = (uint16_t)index,
+        .phase = phase,
+        .attempt = (uint16_t)((action ? step->action_attempts : step->compensation_attempts) + 1),
+        .reach = SAGA_REACH_NONE,
+        .status = CODE_RESOURCE_EXHAUSTED,
+        .message = bytes_of_text("the sidecar had no memory for the request"),
+    };
+    if (action)
+        action_not_done(t, s, &event, (struct saga_answer){.meaning = SAGA_MEANS_REJECTED, .retry = true});
+    else
+        compensation_answered(t, s, &event, false);
 }

@@ -1,11 +1,14 @@
 /* engine.c - the engine's life, its events, and recovery. */
 #include "sidecar/engine/engine_inside.h"
+#include "sidecar/mapping/mapping.h"
 
 /* The most timers that go off in one tick; what is left is due at once again. */
 #define TICK_TIMERS_MAX 256
 
 /* Of a target that is not configured nobody knows how long an attempt may take, nor so how long a lost one may have gone on: long enough. */
 #define ABSENT_TIMEOUT SPAN_S(10)
+/* Of one evaluation, ready from the beginning. */
+#define SCRATCH_BYTES 32768
 
 int engine_create(const struct engine_options *options, const struct memory *memory, struct engine **out)
 {
@@ -17,9 +20,14 @@ int engine_create(const struct engine_options *options, const struct memory *mem
     e->options = *options;
     e->memory = *memory;
     random_seed(&e->random, options->seed);
+    pool_init(&e->scratch, &e->memory, MAPPING_MEMORY_MAX + options->payload_bytes_max);
     size_t targets_size = ((size_t)options->targets_max + 1) * sizeof(struct target);
     e->targets = memory_take(memory, targets_size);
-    if (registry_init(e) != 0 || e->targets == NULL) {
+    /* The first block stays: what is computed for nearly every saga needs no more, and so cannot fail for want of memory. */
+    struct pool_mark empty = pool_mark(&e->scratch);
+    bool scratch = pool_take(&e->scratch, SCRATCH_BYTES) != NULL;
+    pool_rewind(&e->scratch, empty);
+    if (registry_init(e) != 0 || e->targets == NULL || !scratch) {
         engine_destroy(e);
         return E_MEMORY;
     }
@@ -42,6 +50,7 @@ void engine_destroy(struct engine *e)
         memory_give_back(&memory, e->targets[i].name, strlen(e->targets[i].name) + 1);
     memory_give_back(&memory, e->targets, ((size_t)e->options.targets_max + 1) * sizeof(struct target));
     registry_finish(e);
+    pool_finish(&e->scratch);
     memory_give_back(&memory, e, sizeof *e);
 }
 

@@ -4,6 +4,7 @@
 
 #include "sidecar/base/check.h"
 #include "sidecar/base/defect.h"
+#include "sidecar/base/pool.h"
 #include "sidecar/base/random.h"
 #include "sidecar/engine/engine.h"
 #include "sidecar/engine/saga.h"
@@ -25,6 +26,8 @@ struct engine {
     struct timers timers;
     uint64_t serial;
     bool holding; /* engine_hold was called */
+
+    struct pool scratch; /* of one evaluation */
 
     struct target *targets; /* target_count of them; and at targets_max the absent one */
     uint32_t target_count;
@@ -98,6 +101,19 @@ void advance_target_down(const struct turn *t, struct target *target);
 void advance_target_back(const struct turn *t, struct target *target);
 void advance_target_waited(const struct turn *t, struct target *target);
 
+/* ---- typed.c: sagas whose definition computes ---- */
+/* Whether a saga may start with this input. 0 or an error with detail. */
+int typed_start(const struct turn *t, const struct event *event, struct error_detail *detail);
+enum { TYPED_FAILED = -1, TYPED_NO_MEMORY = -2 };
+/* Whether a step that could start is needed. 1; 0 after recording that it is skipped; TYPED_FAILED when that cannot be told: then the step is
+ * REJECTED, and what follows from it has been done. */
+int typed_when(const struct turn *t, struct saga *s, unsigned step);
+/* The request of the next attempt, kept in the step until that is over, and its digest. Returns 0; TYPED_FAILED when it cannot be made, or is another
+ * than the first attempt's: then what follows from that has been done; TYPED_NO_MEMORY: nothing has changed. */
+int typed_request(const struct turn *t, struct saga *s, unsigned step, uint8_t phase, uint64_t *digest);
+/* The attempt is over. */
+void typed_forget(const struct engine *e, struct step *step);
+
 /* ---- requests.c, operator.c, answers.c: the events ---- */
 void requests_start(const struct turn *t, const struct event *event);
 void requests_begin(const struct turn *t, const struct event *event);
@@ -114,6 +130,8 @@ void operator_skip(const struct turn *t, const struct event *event);
 void operator_resolve(const struct turn *t, const struct event *event);
 /* An attempt that was out when the sidecar ended. */
 void answers_lost(const struct turn *t, struct saga *s, unsigned step);
+/* An attempt that was permitted and cannot leave, for want of memory. */
+void answers_unsent(const struct turn *t, struct saga *s, unsigned step, uint8_t phase);
 int answers_take(const struct turn *t, const struct event *event);
 
 /* ---- reply.c ---- */

@@ -67,6 +67,7 @@ void fold_free(struct engine *e, struct saga *s)
     for (unsigned i = 0; i < s->step_count; i++) {
         struct step *step = &s->steps[i];
         memory_give_back(&e->memory, (void *)(uintptr_t)step->output.at, step->output.size);
+        typed_forget(e, step);
         if (step->enlisted != NULL)
             memory_give_back(&e->memory, step->enlisted, step->enlisted->block_size);
     }
@@ -184,6 +185,8 @@ static void owe(struct saga *s, unsigned index)
 static void action_ended(struct engine *e, struct saga *s, const struct record *r, void *block)
 {
     struct step *step = &s->steps[r->step];
+    if (step->action == SAGA_ACTION_PENDING)
+        step->order = ++s->order_last; /* nobody was asked */
     step->action = r->action_state;
     step->permitted = false;
     step->action_attempts = r->attempt;
@@ -248,6 +251,7 @@ static void retried(struct engine *e, struct saga *s, const struct record *r)
         if (step->action == SAGA_ACTION_REJECTED) {
             step->generation++;
             step->first_at = (struct instant){0};
+            step->action_digest = 0; /* another key may be sent another request */
         }
         step->action = SAGA_ACTION_PENDING;
         step->action_attempts = 0;
@@ -311,6 +315,8 @@ struct saga *fold_apply(struct engine *e, struct saga *s, const struct record *r
             s->steps[r->step].first_at = r->at;
         s->steps[r->step].action = SAGA_ACTION_STARTED;
         s->steps[r->step].permitted = true;
+        if (s->steps[r->step].action_digest == 0)
+            s->steps[r->step].action_digest = r->digest;
         break;
     case RECORD_ACTION_FAILED:
         s->steps[r->step].permitted = false;
@@ -332,6 +338,8 @@ struct saga *fold_apply(struct engine *e, struct saga *s, const struct record *r
     case RECORD_COMPENSATION_STARTED:
         s->steps[r->step].compensation = SAGA_COMPENSATION_STARTED;
         s->steps[r->step].permitted = true;
+        if (s->steps[r->step].undo_digest == 0)
+            s->steps[r->step].undo_digest = r->digest;
         break;
     case RECORD_COMPENSATION_FAILED:
         s->steps[r->step].permitted = false;
@@ -386,6 +394,17 @@ static int refuse(struct error_detail *detail, const struct record *r, const cha
     return E_JOURNAL_CORRUPT;
 }
 
+/* Whether a step may end although no attempt of it is permitted: an expression of its definition decided that. */
+static bool asks_nobody(const struct saga *s, const struct step *step, const struct record *r)
+{
+    if (s->definition == NULL || s->definition->mapping == NULL || step->permitted)
+        return false;
+    if (r->type == RECORD_ACTION_ENDED)
+        return s->state == SAGA_RUNNING && r->action_state != SAGA_ACTION_DONE;
+    return r->compensation_state == SAGA_COMPENSATION_FAILED && saga_undo_open(step->compensation) &&
+           step->compensation != SAGA_COMPENSATION_FAILED;
+}
+
 static bool step_in_state(const struct saga *s, const struct record *r)
 {
     const struct step *step = &s->steps[r->step];
@@ -397,15 +416,16 @@ static bool step_in_state(const struct saga *s, const struct record *r)
     case RECORD_ACTION_FAILED:
         return orchestrated && step->action == SAGA_ACTION_STARTED && step->permitted;
     case RECORD_ACTION_ENDED:
-        return step->action == SAGA_ACTION_STARTED;
+        return step->action == SAGA_ACTION_STARTED || (asks_nobody(s, step, r) && step->action == SAGA_ACTION_PENDING);
     case RECORD_COMPENSATION_STARTED:
         return saga_undoing(s) && !step->permitted && step->action != SAGA_ACTION_STARTED &&
                (step->compensation == SAGA_COMPENSATION_OWED || step->compensation == SAGA_COMPENSATION_STARTED);
     case RECORD_COMPENSATION_FAILED:
-    case RECORD_COMPENSATION_ENDED:
         return step->compensation == SAGA_COMPENSATION_STARTED && step->permitted;
     case RECORD_UNREACHED:
         return step->permitted;
+    case RECORD_COMPENSATION_ENDED:
+        return (step->compensation == SAGA_COMPENSATION_STARTED && step->permitted) || asks_nobody(s, step, r);
     case RECORD_RETRIED:
         return saga_step_stuck(s, r->step) || saga_step_waits(s, r->step);
     case RECORD_SKIPPED:
@@ -445,7 +465,7 @@ static bool is_whole(const struct record *r)
     switch (r->type) {
     case RECORD_ACTION_ENDED:
         return r->action_state == SAGA_ACTION_DONE || r->action_state == SAGA_ACTION_REJECTED ||
-               r->action_state == SAGA_ACTION_UNKNOWN;
+               r->action_state == SAGA_ACTION_UNKNOWN || r->action_state == SAGA_ACTION_SKIPPED;
     case RECORD_COMPENSATION_ENDED:
         return r->compensation_state == SAGA_COMPENSATION_DONE || r->compensation_state == SAGA_COMPENSATION_FAILED;
     case RECORD_TURNED_BACK:

@@ -25,6 +25,8 @@ const char *record_reason_name(uint8_t reason)
         [REASON_PIVOT_UNKNOWN] = "PIVOT_UNKNOWN",
         [REASON_UNREACHABLE] = "UNREACHABLE",
         [REASON_ATTEMPTS_SPENT] = "ATTEMPTS_SPENT",
+        [REASON_EXPRESSION_FAILED] = "EXPRESSION_FAILED",
+        [REASON_REQUEST_CHANGED] = "REQUEST_CHANGED",
     };
     return reason < sizeof names / sizeof names[0] && names[reason] != NULL ? names[reason] : "";
 }

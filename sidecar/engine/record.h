@@ -64,6 +64,9 @@ enum saga_reason {
     REASON_PIVOT_UNKNOWN = 9,
     REASON_UNREACHABLE = 10,
     REASON_ATTEMPTS_SPENT = 11,
+    REASON_EXPRESSION_FAILED = 12, /* an expression: a condition, or what a call should be sent */
+    REASON_REQUEST_CHANGED = 13,   /* a call maps to another request than its first attempt was sent */
+    REASON_COUNT = 14
 };
 
 /* "COMMITTED", "ACTION_REJECTED"; "" for REASON_NONE and for numbers outside the tables. */
@@ -97,6 +100,7 @@ struct record {
     struct bytes message; /* what the participant or operator said; the reason given for an operator's or owner's act */
     struct bytes actor;   /* operator's acts, ABORTED and CANCELLED */
     struct bytes output;  /* ACTION_ENDED with DONE */
+    uint64_t digest;      /* ACTION_STARTED, COMPENSATION_STARTED: of a mapped request; 0: it is not mapped */
 
     /* STARTED */
     uint8_t mode;

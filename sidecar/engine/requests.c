@@ -375,6 +375,8 @@ void requests_start(const struct turn *t, const struct event *event)
     const struct definition *d = event->definition;
     if (code == 0)
         code = check_targets(t->engine, d, &detail);
+    if (code == 0)
+        code = typed_start(t, event, &detail);
     if (code != 0) {
         reply_error(t, event, &detail, code);
         return;

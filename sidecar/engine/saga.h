@@ -22,6 +22,8 @@ struct step {
     struct enlisted *enlisted; /* owned; NULL in an orchestrated saga */
     struct instant first_at;   /* of the action's first attempt under its present key; an enlisted step's enlistment */
     struct instant next_at;    /* when the next attempt may leave, after one that failed */
+    uint64_t action_digest;    /* of the mapped request that the action's first attempt was sent; 0: none yet */
+    uint64_t undo_digest;      /* likewise of its compensation */
     uint32_t order;            /* of the action's start, from 1 */
     uint32_t generation;       /* how often an operator had a REJECTED action tried anew */
     uint16_t action_attempts;  /* that failed or ended it */
@@ -38,6 +40,7 @@ struct step {
     bool queued;              /* it waits for one */
     uint64_t ticket;          /* its turn at the target, from when it first asked until it was answered; 0: none */
     struct instant queued_at; /* since when it has waited */
+    struct bytes mapped;      /* owned; the request of the attempt that is out */
     struct step *queue_next, *queue_previous;
     struct saga *saga;
 };

@@ -2,6 +2,7 @@
 
 #include "sidecar/base/utf8.h"
 #include "sidecar/expression/compiled_inside.h"
+#include "sidecar/expression/unify_inside.h"
 
 int expression_fail(struct expression_error *error, int code, uint32_t position, const char *text)
 {
@@ -70,6 +71,12 @@ int expression_compile(struct bytes text, const struct environment *environment,
 const struct type *expression_type(const struct expression *e)
 {
     return e->root->type;
+}
+
+bool type_fits(const struct type *wanted, const struct type *given, struct pool *pool)
+{
+    struct unifier u = {.pool = pool};
+    return unify_try(&u, wanted, given);
 }
 
 static bool uses(const struct node *n, unsigned variable)

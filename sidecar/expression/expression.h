@@ -49,6 +49,9 @@ int expression_compile(struct bytes text, const struct environment *environment,
 
 const struct type *expression_type(const struct expression *e);
 
+/* Whether a value of one type may stand where the other is wanted: of the same type, dyn, null for a message, what a wrapper holds for the wrapper. */
+bool type_fits(const struct type *wanted, const struct type *given, struct pool *pool);
+
 /* Whether it uses the variable of this index. */
 bool expression_uses(const struct expression *e, unsigned variable);
 

@@ -56,7 +56,7 @@ const char *codec_field_at_fault(const struct record *r)
         return "serial";
     if (r->step >= STEPS_LIMIT && r->step != RECORD_NO_STEP)
         return "step";
-    if (r->reason > REASON_ATTEMPTS_SPENT)
+    if (r->reason >= REASON_COUNT)
         return "reason";
     if (r->action_state > ACTION_STATE_MAX || (r->type == RECORD_ACTION_ENDED && r->action_state == 0))
         return "action_state";
@@ -168,6 +168,7 @@ static uint32_t fields_of(const struct record *r)
     set |= r->lease.us != 0 ? HAS_LEASE : 0;
     set |= r->step_name.size != 0 ? HAS_STEP_NAME : 0;
     set |= r->copies != 0 ? HAS_COPIES : 0;
+    set |= r->digest != 0 ? HAS_DIGEST : 0;
     if (r->call.target != NULL) {
         set |= HAS_CALL;
         set |= r->call.timeout.us != 0 ? HAS_TIMEOUT : 0;
@@ -253,6 +254,8 @@ static uint8_t *put_fields(uint8_t *at, const struct record *r, uint32_t set)
             at = put_call(at, &r->call, set);
         if (set & HAS_COPIES)
             at = put_varint(at, r->copies);
+        if (set & HAS_DIGEST)
+            at = put_u64(at, r->digest, 8);
     }
     return at;
 }

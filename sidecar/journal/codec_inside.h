@@ -53,7 +53,8 @@ enum field {
     HAS_RETRY = 1 << 26,
     HAS_CONSTANT = 1 << 27,
     HAS_COPIES = 1 << 28,
-    FIELD_SET_MAX = (1 << 29) - 1,
+    HAS_DIGEST = 1 << 29,
+    FIELD_SET_MAX = (1 << 30) - 1,
 };
 
 /* A saga without a deadline is the common one, so that is what a STARTED record leaves out. */

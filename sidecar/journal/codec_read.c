@@ -210,6 +210,11 @@ static void read_fields(struct reader *r, struct record *record, uint32_t set)
         reader_fail(r, "a call has options but no target");
     if (set & HAS_COPIES)
         record->copies = (uint32_t)read_present(r, UINT32_MAX);
+    if (set & HAS_DIGEST) {
+        record->digest = read_fixed(r, 8);
+        if (record->digest == 0)
+            reader_fail(r, "a field is there that holds nothing");
+    }
 }
 
 static int corrupt(struct error_detail *detail, const char *field, const char *text)

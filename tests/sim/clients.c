@@ -89,7 +89,7 @@ void client_event(struct world *w, const struct request *r, struct event *event)
     event->deadline = c->deadline;
     if (r->type == EVENT_START) {
         event->definition = catalog_by_number(w->sidecar.catalog, c->definition);
-        event->input = bytes_of_text(c->input);
+        event->input = typed_payload(w, w->definitions[c->definition - 1], bytes_of_text(c->input));
     } else {
         event->name = bytes_of_text(c->input);
         event->lease = c->lease;

@@ -6,6 +6,7 @@
 #include "sidecar/definition/graph.h"
 #include "sidecar/definition/pack.h"
 #include "sidecar/definition/reader.h"
+#include "sidecar/mapping/mapping.h"
 
 static const char *const step_names[SIM_STEPS_MAX] = {"s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7"};
 static const char *const target_names[TARGET_COUNT] = {"t0", "t1", "t2", "t3"};
@@ -110,7 +111,12 @@ static struct definition *make(struct world *w, unsigned number)
         else
             steps[draft.pivot_step].pivot = true;
     }
-    return definition_copy(&draft);
+    draft.number = number + 1;
+    if (chance(w, SHAPES, 300))
+        typed_make(w, number, &draft);
+    struct definition *copy = definition_copy(&draft);
+    mapping_release(draft.mapping);
+    return copy;
 }
 
 /* Exhaustive: a chain of three, or a diamond, with one attempt an action and two a compensation. */

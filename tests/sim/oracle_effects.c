@@ -124,6 +124,14 @@ static void check_action(struct world *w, const struct model *m, const struct ca
 static void check_request(struct world *w, const struct model *m, const struct call_effect *call)
 {
     char wanted[KEY_SIZE + 8] = "constant";
+    if (m->definition != NULL && m->definition->mapping != NULL) {
+        bool undo = call->phase == SAGA_PHASE_COMPENSATION;
+        expect(w, typed_wants(w, m, call->step, undo, call->request), "wire",
+               "a call carries another request than its definition computes", m->id.serial);
+        expect(w, !typed_fails(w, m, call->step, undo), "wire", "a call leaves whose request cannot be computed",
+               m->id.serial);
+        return;
+    }
     const struct model_step *own = &m->steps[call->step];
     if (m->definition != NULL) {
         const struct step_spec *spec = &m->definition->steps[call->step];
@@ -253,6 +261,9 @@ void oracle_reply(struct world *w, const struct reply_effect *reply)
            "an answer leaves before the sidecar knows that what it shows is durable", reply->saga.serial);
     if (r->nonsense != 0 && reply->code == 0 && !reply->repeated)
         world_fail(w, EXIT_SAFETY, "I10", "a request that makes no sense was accepted", reply->saga.serial);
+    if (reply->code == E_REQUIRED)
+        expect(w, r->client != NULL && typed_refuses(w, r->client), "cause",
+               "a start was refused whose requirements hold", reply->saga.serial);
     if (reply->code != 0) {
         mark(w, MARK_REFUSED, (unsigned)-reply->code);
         return;

@@ -62,8 +62,10 @@ static void on_started(struct world *w, const struct record *r)
     oracle_heard(m, r->at.us);
     struct bytes text = r->mode == SAGA_ORCHESTRATED ? r->input : r->name;
     m->client = &w->clients[number_at_end(text)];
-    expect(w, bytes_equal(text, bytes_of_text(m->client->input)), "I1", "a saga's input is not what its client sent",
-           r);
+    const struct definition *d = r->mode == SAGA_ORCHESTRATED ? w->definitions[r->definition - 1] : NULL;
+    expect(w, bytes_equal(text, typed_payload(w, d, bytes_of_text(m->client->input))), "I1",
+           "a saga's input is not what its client sent", r);
+    expect(w, !typed_refuses(w, m->client), "cause", "a saga started that its definition does not allow", r);
     snprintf(m->request_id, sizeof m->request_id, "%.*s", (int)r->request_id.size, (const char *)r->request_id.at);
     for (uint64_t s = 1; m->request_id[0] != '\0' && s < r->saga.serial; s++)
         expect(w, w->models[s].dropped || strcmp(w->models[s].request_id, m->request_id) != 0, "I5",
@@ -113,6 +115,7 @@ static void on_action_started(struct world *w, struct model *m, const struct rec
         if (step_set_has(&m->definition->steps[r->step].after, i))
             expect(w, m->steps[i].action == SAGA_ACTION_DONE || m->steps[i].action == SAGA_ACTION_SKIPPED, "order",
                    "a step started before one that it waits for", r);
+    expect(w, !typed_skips(w, m, r->step), "cause", "a step started that its saga does not need", r);
     if (s->action == SAGA_ACTION_PENDING)
         s->order = ++m->order_last;
     s->action = SAGA_ACTION_STARTED;
@@ -141,9 +144,25 @@ struct attempt *oracle_attempt(const struct model *m, unsigned step, uint8_t pha
     return NULL;
 }
 
+/* A step that ends before anybody was asked: its condition, or its request, decided. */
+static void on_not_asked(struct world *w, struct model *m, const struct record *r)
+{
+    struct model_step *s = &m->steps[r->step];
+    expect(w, m->state == SAGA_RUNNING && !m->paused, "states", "a step was decided in a saga that does not run", r);
+    bool skips = typed_skips(w, m, r->step), fails = typed_fails(w, m, r->step, false);
+    expect(w, skips ? r->action_state == SAGA_ACTION_SKIPPED : fails && r->action_state == SAGA_ACTION_REJECTED,
+           "cause", "a step ended that nobody was asked for, without a reason", r);
+    mark(w, MARK_CASE, skips ? CASE_NOT_NEEDED : CASE_NOT_COMPUTED);
+    m->unkeepable = m->unkeepable || !skips; /* it fails whenever it is tried */
+    s->order = ++m->order_last;
+    s->action = SAGA_ACTION_STARTED; /* and ends at once */
+}
+
 static void on_action_ended(struct world *w, struct model *m, const struct record *r)
 {
     struct model_step *s = &m->steps[r->step];
+    if (s->action == SAGA_ACTION_PENDING)
+        on_not_asked(w, m, r);
     expect(w, s->action == SAGA_ACTION_STARTED, "I2", "an outcome was recorded twice", r);
     s->action = r->action_state;
     s->action_attempt = 0;
@@ -226,6 +245,11 @@ static void check_cause(struct world *w, const struct model *m, const struct rec
         break;
     case REASON_COMPENSATION_FAILED:
         holds = s != NULL && s->compensation == SAGA_COMPENSATION_FAILED;
+        break;
+    case REASON_EXPRESSION_FAILED:
+        holds = s != NULL && (r->type == RECORD_STUCK
+                                  ? s->compensation == SAGA_COMPENSATION_FAILED && typed_fails(w, m, r->step, true)
+                                  : s->action == SAGA_ACTION_REJECTED && typed_fails(w, m, r->step, false));
         break;
     case REASON_FORWARD_FAILED:
         holds = past_pivot(m) && s != NULL && (s->action == SAGA_ACTION_REJECTED || s->action == SAGA_ACTION_UNKNOWN);
@@ -389,7 +413,9 @@ static void on_compensation(struct world *w, struct model *m, const struct recor
         s->decided_at = r->at.us;
         return;
     }
-    expect(w, s->compensation_attempt != 0, "I2", "a compensation ended that was not out", r);
+    bool not_asked = r->compensation_state == SAGA_COMPENSATION_FAILED && typed_fails(w, m, r->step, true);
+    expect(w, s->compensation_attempt != 0 || not_asked, "I2", "a compensation ended that was not out", r);
+    m->unkeepable = m->unkeepable || not_asked;
     s->compensation_attempt = 0;
     s->next_at = r->next_at.us;
     if (r->type == RECORD_COMPENSATION_ENDED)

@@ -48,7 +48,9 @@ static void do_action(struct world *w, struct participant *p, struct model *m, u
     }
     own->output = world_take(w, size + 1);
     snprintf(own->output, size + 1, "out:%s", own->key);
-    own->output_size = size;
+    struct bytes output = typed_payload(w, m->definition, bytes_of(own->output, size));
+    own->output = (char *)(uintptr_t)output.at;
+    own->output_size = output.size;
 }
 
 static void do_compensation(struct world *w, struct participant *p, struct model *m, unsigned step)

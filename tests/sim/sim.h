@@ -119,10 +119,12 @@ enum mark_case {
     CASE_COLLECTED,         /* a participant forgot rows */
     CASE_AWAITED,           /* a step waited for a target that could not be reached */
     CASE_WAITED_ENOUGH,     /* an attempt counted that could not reach its target, as it had waited long enough */
+    CASE_NOT_NEEDED,        /* a step was skipped by its condition */
+    CASE_NOT_COMPUTED,      /* an action's request could not be computed */
     CASE_COUNT
 };
 
-#define MARK_NUMBER_MAX 40
+#define MARK_NUMBER_MAX 48
 
 struct world;
 
@@ -216,6 +218,23 @@ struct model {
     uint64_t *history;                /* hash of each of its records, in order */
     size_t history_count, history_room;
     uint32_t seen; /* bit n: a record of type n is durable */
+};
+
+/* ---- definitions that compute (typed.c) ---- */
+
+enum typed_form { TYPED_INPUT, TYPED_NAMED, TYPED_PARENT };
+
+/* Digits are the last of an input; '-': none. */
+struct typed_step {
+    char skipped_for, fails, undo_fails;
+    enum typed_form form;
+    unsigned parent, undo_form;
+};
+
+struct typed_definition {
+    bool typed;
+    char refused;
+    struct typed_step steps[SIM_STEPS_MAX];
 };
 
 /* One call that the core let out. */
@@ -471,6 +490,7 @@ struct world {
     struct request **requests; /* index token - 1 */
     size_t request_count, request_room;
     struct definition *definitions[DEFINITIONS_MAX];
+    struct typed_definition typed[DEFINITIONS_MAX];
     unsigned definition_count;
     struct model models[SERIAL_MAX];
     uint64_t serial_max;
@@ -561,6 +581,15 @@ void operators_heal(struct world *w);
 /* ---- definitions.c ---- */
 void definitions_make(struct world *w);
 void definitions_free(struct world *w);
+/* Makes the definition one that computes. */
+void typed_make(struct world *w, unsigned number, struct definition *d);
+/* The text as an input or output of this definition: a message when it is typed. */
+struct bytes typed_payload(const struct world *w, const struct definition *d, struct bytes plain);
+/* What a definition computes for a saga: whether a Start is refused, a step skipped, a call impossible; whether a request is what it must be. */
+bool typed_refuses(const struct world *w, const struct client *c);
+bool typed_skips(const struct world *w, const struct model *m, unsigned step);
+bool typed_fails(const struct world *w, const struct model *m, unsigned step, bool undo);
+bool typed_wants(const struct world *w, const struct model *m, unsigned step, bool undo, struct bytes request);
 struct definition *definition_copy(const struct definition *d);
 
 /* ---- oracle_journal.c: what becomes durable ---- */

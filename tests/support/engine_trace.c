@@ -1,5 +1,6 @@
 /* engine_trace.c - see engine_trace.h. */
 #include "tests/support/engine_trace.h"
+#include "tests/support/shapes.h"
 
 #include "sidecar/base/check.h"
 #include "sidecar/base/grpc_status.h"
@@ -29,6 +30,7 @@ struct out_call {
 };
 
 struct harness {
+    uint8_t in[160], out[160]; /* payloads of the event at hand */
     struct engine *engine;
     struct definition *definition;
     unsigned bulkhead;
@@ -65,9 +67,20 @@ static const char *const action_names[] = {"", "PENDING", "STARTED", "DONE", "RE
 static const char *const compensation_names[] = {"", "NONE", "OWED", "STARTED", "DONE", "FAILED", "SKIPPED"};
 static const char *const state_names[] = {"",      "RUNNING", "COMMITTED", "COMPENSATING", "COMPENSATED",
                                           "STUCK", "RESOLVED"};
-static const char *const reason_names[] = {
-    "",        "ACTION_REJECTED",     "ACTION_UNKNOWN", "DEADLINE",      "LEASE",       "CANCELLED",
-    "ABORTED", "COMPENSATION_FAILED", "FORWARD_FAILED", "PIVOT_UNKNOWN", "UNREACHABLE", "ATTEMPTS_SPENT"};
+static const char *const reason_names[] = {"",
+                                           "ACTION_REJECTED",
+                                           "ACTION_UNKNOWN",
+                                           "DEADLINE",
+                                           "LEASE",
+                                           "CANCELLED",
+                                           "ABORTED",
+                                           "COMPENSATION_FAILED",
+                                           "FORWARD_FAILED",
+                                           "PIVOT_UNKNOWN",
+                                           "UNREACHABLE",
+                                           "ATTEMPTS_SPENT",
+                                           "EXPRESSION_FAILED",
+                                           "REQUEST_CHANGED"};
 
 __attribute__((format(printf, 2, 3))) static void say(struct harness *h, const char *format, ...)
 {
@@ -76,6 +89,23 @@ __attribute__((format(printf, 2, 3))) static void say(struct harness *h, const c
     h->size += (size_t)vsnprintf(h->text + h->size, TEXT_MAX - h->size, format, list);
     va_end(list);
     ck_assert_uint_lt(h->size, TEXT_MAX);
+}
+
+/* Of a typed definition inputs, outputs and requests are messages shapes.Line, of which the trace shows the sku. */
+static bool is_typed(const struct harness *h)
+{
+    return h->definition != NULL && h->definition->mapping != NULL;
+}
+
+static struct bytes payload(const struct harness *h, struct bytes text, uint8_t *room)
+{
+    return is_typed(h) && !bytes_equal(text, bytes_of_text("damaged")) ? shapes_line(text, room) : text;
+}
+
+static struct bytes shown(const struct harness *h, struct bytes message)
+{
+    bool line = message.size >= 2 && message.at[0] == 0x0a && message.at[1] == message.size - 2;
+    return is_typed(h) && line ? bytes_of(message.at + 2, message.size - 2) : message;
 }
 
 static long long ms(struct instant at)
@@ -137,8 +167,9 @@ static void add_effect(void *self, const struct effect *effect, const struct err
     const struct call_effect *call = &effect->as.call;
     say(h, "call %llu", (unsigned long long)call->saga.serial);
     say_step(h, call->saga, call->step);
+    struct bytes request = shown(h, call->request);
     say(h, " %s #%u %lldms \"%.*s\"", call->phase == SAGA_PHASE_ACTION ? "action" : "compensation", call->attempt,
-        (long long)call->timeout.us / 1000, (int)call->request.size, (const char *)call->request.at);
+        (long long)call->timeout.us / 1000, (int)request.size, (const char *)request.at);
     if (call->generation > 0)
         say(h, " generation=%u", call->generation);
     if (call->phase == SAGA_PHASE_COMPENSATION)
@@ -286,7 +317,7 @@ static void answer(struct harness *h, char words[WORDS_MAX][WORD_SIZE], unsigned
     event->status = has_status ? grpc_status_parse(words[3]) : CODE_DEADLINE_EXCEEDED;
     if (strcmp(words[0], "answer") == 0) {
         event->reach = SAGA_REACH_ANSWERED;
-        event->output = bytes_of_text(value_of(words, count, "out"));
+        event->output = payload(h, bytes_of_text(value_of(words, count, "out")), h->out);
     } else if (strcmp(words[0], "lost") == 0) {
         event->reach = SAGA_REACH_MAYBE;
         event->quiet_at = quiet_at(c->left_at, c->call.timeout);
@@ -334,7 +365,8 @@ static void request(struct harness *h, char words[WORDS_MAX][WORD_SIZE], unsigne
         event->request_id = bytes_of_text(words[1]);
     if (event->type == EVENT_START) {
         event->definition = h->definition;
-        event->input = bytes_of_text("in");
+        const char *in = value_of(words, count, "in");
+        event->input = payload(h, bytes_of_text(in == NULL ? "in" : in), h->in);
     }
     event->name = bytes_of_text("enlisted");
     bool bare = count > 2 && strchr(words[2], '=') == NULL; /* a step's name follows the serial */
@@ -400,6 +432,7 @@ void engine_trace_run(const char *definition, unsigned bulkhead, const char *tex
     struct harness *h = calloc(1, sizeof *h);
     struct definition_limits limits = definition_limits_default();
     struct error_detail detail = {.text = ""};
+    limits.schemas = shapes_schemas();
     h->bulkhead = bulkhead;
     h->now.us = EPOCH_US;
     if (definition != NULL) {

@@ -4,7 +4,8 @@
  * What can happen (times in milliseconds; a saga is told by its serial):
  *   > at 1500                        the time becomes 1500
  *   > tick                           the time becomes that of the next timer, and it goes off
- *   > start r1                       a Start with request_id r1;  > start r1 deadline=500
+ *   > start r1                       a Start with request_id r1;  > start r1 deadline=500 in=text
+ *                                    Of a typed definition a text stands for a shapes.Line with this sku; "damaged" is none
  *   > begin r1 lease=2000            and  deadline=  enlist=a (a step "a" is enlisted with it)
  *   > enlist 1 a settle=b:DONE       either part may be left out
  *   > commit 1, abort 1, keepalive 1 and  settle=a:DONE;  settle=a:UNKNOWN may_run=500 (for so long it may still take effect)

@@ -104,6 +104,24 @@ START_TEST(codec__frame_of_many_records)
 }
 END_TEST
 
+START_TEST(codec__digest_of_a_mapped_request_comes_back)
+{
+    struct record record, sample = {.type = RECORD_ACTION_STARTED,
+                                    .saga = {.tag = 1, .serial = 2},
+                                    .step = 0,
+                                    .attempt = 1,
+                                    .digest = UINT64_C(0xfedcba9876543211)};
+    uint64_t previous;
+    struct bytes rest = bytes_of(buffer, encode(&sample, 0, buffer));
+    ck_assert_int_eq(codec_decode(&rest, &record, &previous, &detail), 0);
+    ck_assert(record.digest == sample.digest && record.attempt == 1);
+    sample.digest = 0;
+    rest = bytes_of(buffer, encode(&sample, 0, buffer));
+    ck_assert_int_eq(codec_decode(&rest, &record, &previous, &detail), 0);
+    ck_assert_uint_eq(record.digest, 0);
+}
+END_TEST
+
 START_TEST(codec__cut_anywhere_is_corrupt)
 {
     size_t count;
@@ -221,7 +239,7 @@ static struct record at_fault[] = {
     {.type = 0, .saga = {.serial = 1}},
     {.type = RECORD_PAUSED, .saga = {.serial = 1, .tag = UINT64_C(1) << 48}},
     {.type = RECORD_PAUSED, .saga = {.serial = 1}, .step = STEPS_LIMIT},
-    {.type = RECORD_PAUSED, .saga = {.serial = 1}, .reason = REASON_ATTEMPTS_SPENT + 1},
+    {.type = RECORD_PAUSED, .saga = {.serial = 1}, .reason = REASON_COUNT},
     {.type = RECORD_ACTION_ENDED, .saga = {.serial = 1}},
     {.type = RECORD_ACTION_ENDED, .saga = {.serial = 1}, .action_state = 7},
     {.type = RECORD_COMPENSATION_ENDED, .saga = {.serial = 1}},
@@ -283,6 +301,7 @@ static Suite *suite(void)
     tcase_add_test(t, codec__samples_cover_every_type);
     tcase_add_test(t, codec__every_record_comes_back);
     tcase_add_test(t, codec__frame_of_many_records);
+    tcase_add_test(t, codec__digest_of_a_mapped_request_comes_back);
     tcase_add_test(t, codec__cut_anywhere_is_corrupt);
     tcase_add_test(t, codec__cut_within_a_sealed_record_is_corrupt);
     tcase_add_test(t, codec__flipped_bit_is_corrupt);

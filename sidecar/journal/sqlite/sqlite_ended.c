@@ -85,7 +85,7 @@ int sqlite_read_ended(struct sqlite_store *s, sqlite3_stmt *at, struct ended_row
         .last_frame = (uint64_t)sqlite3_column_int64(at, 12),
     };
     bool sound = row->saga.tag >> SAGA_ID_TAG_BITS == 0 && row->state >= SAGA_RUNNING && row->state <= SAGA_RESOLVED &&
-                 row->mode <= SAGA_ENLISTED && row->reason <= REASON_ATTEMPTS_SPENT &&
+                 row->mode <= SAGA_ENLISTED && row->reason < REASON_COUNT &&
                  row->name.size <= NAME_BYTES_MAX && row->request_id.size <= REQUEST_ID_BYTES_MAX;
     if (sound && checksum_fits(at, 13, checksum_of_row(row)))
         return 0;

@@ -1,0 +1,147 @@
+/* typed.c - sagas whose definition knows its messages: what it requires, which steps it needs, what its calls are sent. All of it is computed from what
+ * is durable, and what follows from it is recorded, so that a replay never computes it again. */
+#include "sidecar/base/fnv.h"
+#include "sidecar/base/grpc_status.h"
+#include "sidecar/engine/engine_inside.h"
+#include "sidecar/mapping/mapping.h"
+
+static struct mapping_step view_step(const void *saga, unsigned index)
+{
+    static const uint8_t outcomes[] = {
+        [SAGA_ACTION_PENDING] = OUTCOME_OPEN,    [SAGA_ACTION_STARTED] = OUTCOME_OPEN,
+        [SAGA_ACTION_DONE] = OUTCOME_DONE,       [SAGA_ACTION_REJECTED] = OUTCOME_REJECTED,
+        [SAGA_ACTION_UNKNOWN] = OUTCOME_UNKNOWN, [SAGA_ACTION_SKIPPED] = OUTCOME_SKIPPED,
+    };
+    const struct step *step = &((const struct saga *)saga)->steps[index];
+    bool hidden = DEFECT(UNDO_SEES_NO_OUTPUT) && step->compensation != SAGA_COMPENSATION_NONE;
+    return (struct mapping_step){.outcome = hidden ? OUTCOME_UNKNOWN : outcomes[step->action],
+                                 .output = step->output,
+                                 .generation = step->generation};
+}
+
+static struct mapping_view view_of(const struct saga *s)
+{
+    return (struct mapping_view){
+        .id = s->id, .started_at = s->started_at, .input = s->input, .saga = s, .step = view_step};
+}
+
+int typed_start(const struct turn *t, const struct event *event, struct error_detail *detail)
+{
+    const struct mapping *m = event->definition->mapping;
+    if (m == NULL || DEFECT(REQUIREMENT_IGNORED))
+        return 0;
+    struct mapping_view view = {.id = {.tag = t->engine->options.tag, .serial = t->engine->serial + 1},
+                                .started_at = t->now,
+                                .input = event->input};
+    return mapping_require(m, &view, &t->engine->scratch, detail);
+}
+
+static struct bytes sentence(const struct error_detail *detail)
+{
+    size_t size = strlen(detail->text);
+    return bytes_of(detail->text, size < MESSAGE_BYTES_MAX ? size : MESSAGE_BYTES_MAX);
+}
+
+/* An action that is not asked for, or not again: nobody was called. */
+static void end_action(const struct turn *t, struct saga *s, unsigned index, uint8_t state, struct bytes message)
+{
+    struct record r = advance_record(t, s, RECORD_ACTION_ENDED, index);
+    r.attempt = s->steps[index].action_attempts;
+    r.action_state = state;
+    r.status = state == SAGA_ACTION_SKIPPED ? CODE_OK : CODE_INVALID_ARGUMENT;
+    r.message = message;
+    advance_emit(t, s, &r);
+}
+
+/* What an action that cannot be asked for has come to: an earlier attempt may have been executed. */
+static uint8_t outcome_of(const struct step *step)
+{
+    return step->maybe_executed ? SAGA_ACTION_UNKNOWN : SAGA_ACTION_REJECTED;
+}
+
+int typed_when(const struct turn *t, struct saga *s, unsigned index)
+{
+    const struct mapping *m = s->definition->mapping;
+    struct error_detail detail;
+    if (m == NULL || DEFECT(CONDITION_IGNORED))
+        return 1;
+    struct mapping_view view = view_of(s);
+    int needed = mapping_when(m, &view, index, &t->engine->scratch, &detail);
+    if (needed == 1)
+        return 1;
+    if (needed == 0) {
+        end_action(t, s, index, SAGA_ACTION_SKIPPED, bytes_of_text("its condition does not hold"));
+        return 0;
+    }
+    end_action(t, s, index, outcome_of(&s->steps[index]), sentence(&detail));
+    advance_action_failed(t, s, index, REASON_EXPRESSION_FAILED);
+    return TYPED_FAILED;
+}
+
+static void request_failed(const struct turn *t, struct saga *s, unsigned index, uint8_t phase, uint8_t reason,
+                           struct bytes message)
+{
+    if (phase == SAGA_PHASE_ACTION) {
+        end_action(t, s, index, outcome_of(&s->steps[index]), message);
+        if (reason == REASON_REQUEST_CHANGED)
+            advance_stuck(t, s, reason, index);
+        else
+            advance_action_failed(t, s, index, REASON_EXPRESSION_FAILED);
+        return;
+    }
+    struct record r = advance_record(t, s, RECORD_COMPENSATION_ENDED, index);
+    r.attempt = s->steps[index].compensation_attempts;
+    r.compensation_state = SAGA_COMPENSATION_FAILED;
+    r.status = CODE_INVALID_ARGUMENT;
+    r.message = message;
+    advance_emit(t, s, &r);
+    advance_stuck(t, s, reason, index);
+}
+
+void typed_forget(const struct engine *e, struct step *step)
+{
+    memory_give_back(&e->memory, (void *)(uintptr_t)step->mapped.at, step->mapped.size);
+    step->mapped = bytes_of(NULL, 0);
+}
+
+/* Keeps a copy: the answer may be long in coming. */
+static int keep(const struct turn *t, struct step *step, struct bytes request)
+{
+    CHECK(step->mapped.size == 0);
+    if (request.size == 0)
+        return 0;
+    uint8_t *at = memory_take(&t->engine->memory, request.size);
+    if (at == NULL)
+        return TYPED_NO_MEMORY;
+    memcpy(at, request.at, request.size);
+    step->mapped = bytes_of(at, request.size);
+    return 0;
+}
+
+int typed_request(const struct turn *t, struct saga *s, unsigned index, uint8_t phase, uint64_t *digest)
+{
+    struct engine *e = t->engine;
+    struct step *step = &s->steps[index];
+    struct mapping_view view = view_of(s);
+    struct pool_mark mark = pool_mark(&e->scratch);
+    struct error_detail detail;
+    struct bytes request;
+    bool undo = phase == SAGA_PHASE_COMPENSATION;
+    uint64_t sent = undo ? step->undo_digest : step->action_digest;
+    int code = mapping_request(s->definition->mapping, &view, index, undo, e->options.payload_bytes_max, &e->scratch,
+                               &request, &detail);
+    int made = TYPED_NO_MEMORY;
+    if (code == 0) {
+        *digest = fnv_add(FNV_START, request.at, request.size) | 1;
+        made = sent != 0 && sent != *digest ? TYPED_FAILED : keep(t, step, request);
+    }
+    pool_rewind(&e->scratch, mark);
+    if (code == 0 && made == TYPED_FAILED) {
+        request_failed(t, s, index, phase, REASON_REQUEST_CHANGED,
+                       bytes_of_text("the request is not the one that the first attempt was sent"));
+    } else if (code != 0 && code != E_MEMORY) {
+        made = TYPED_FAILED;
+        request_failed(t, s, index, phase, REASON_EXPRESSION_FAILED, sentence(&detail));
+    }
+    return made;
+}

@@ -1,0 +1,305 @@
+/* Computing: every expression sees what it uses, and nothing more is read. */
+#include "sidecar/mapping/mapping.h"
+
+#include "sidecar/base/call_key.h"
+#include "sidecar/base/check.h"
+#include "sidecar/expression/fields.h"
+#include "sidecar/mapping/mapping_inside.h"
+
+/* One piece of work: what it has read of the saga so far. */
+struct run {
+    const struct mapping *m;
+    const struct mapping_view *view;
+    int step; /* -1: none */
+    struct evaluation evaluation;
+    struct datum *values;
+    bool *ready;
+    struct error_detail *detail;
+};
+
+struct mapping *mapping_share(struct mapping *m)
+{
+    if (m != NULL)
+        m->owners++;
+    return m;
+}
+
+void mapping_release(struct mapping *m)
+{
+    if (m == NULL || --m->owners > 0)
+        return;
+    const struct memory *memory = m->memory;
+    pool_finish(&m->pool);
+    memory_give_back(memory, m, sizeof *m);
+}
+
+/* A pool that could not give. Its own bound is a property of the definition and its values, and fails alike on every machine. */
+static int no_room(struct run *r)
+{
+    if (r->evaluation.pool->starved)
+        return error_set(r->detail, E_MEMORY, NULL, NULL);
+    return error_set(r->detail, E_EXPRESSION, NULL, "the evaluation needs more memory than it may have");
+}
+
+static void append(struct error_detail *detail, struct bytes more)
+{
+    char text[160];
+    size_t size = more.size < sizeof text - 1 ? more.size : sizeof text - 1;
+    while (size > 0 && size < more.size && (more.at[size] & 0xc0) == 0x80)
+        size--;
+    memcpy(text, more.at, size);
+    text[size] = '\0';
+    error_append(detail, text);
+}
+
+/* "divide by zero, in: input.total / input.count" */
+static int failed(struct run *r, const struct rule *rule, const struct datum *d)
+{
+    if (r->evaluation.pool->starved)
+        return no_room(r);
+    error_set(r->detail, E_EXPRESSION, NULL, "");
+    append(r->detail, d->failure->text);
+    if (rule != NULL) {
+        error_append(r->detail, ", in: ");
+        append(r->detail, rule->text);
+    }
+    return E_EXPRESSION;
+}
+
+static int run_init(struct run *r, const struct mapping *m, const struct mapping_view *view, int step,
+                    struct pool *pool, struct error_detail *detail)
+{
+    pool->starved = false;
+    *r = (struct run){.m = m, .view = view, .step = step, .detail = detail};
+    r->values = pool_take(pool, variable_count(m) * sizeof *r->values);
+    r->ready = pool_take_zeroed(pool, variable_count(m), 1);
+    r->evaluation =
+        (struct evaluation){.schema = m->schema, .pool = pool, .variables = r->values, .cost_max = MAPPING_COST_MAX};
+    return r->values == NULL || r->ready == NULL ? no_room(r) : 0;
+}
+
+static struct datum outcome(uint8_t of)
+{
+    static const char *const names[] = {
+        [OUTCOME_OPEN] = "open",       [OUTCOME_DONE] = "done",       [OUTCOME_REJECTED] = "rejected",
+        [OUTCOME_UNKNOWN] = "unknown", [OUTCOME_SKIPPED] = "skipped",
+    };
+    return datum_string(bytes_of_text(names[of]));
+}
+
+/* What a step answered; absent when it is not DONE. */
+static struct datum output_of(struct run *r, unsigned step)
+{
+    struct mapping_step s = r->view->step(r->view->saga, step);
+    if (s.outcome != OUTCOME_DONE)
+        return datum_absent;
+    return datum_of_message(&r->evaluation, 0, r->m->steps[step].output, s.output);
+}
+
+static struct datum started_at(const struct run *r)
+{
+    int64_t us = r->view->started_at.us;
+    int64_t seconds = us / 1000000, rest = us % 1000000;
+    if (rest < 0) {
+        rest += 1000000;
+        seconds--;
+    }
+    return datum_timestamp(seconds, (uint32_t)rest * 1000);
+}
+
+static int text_variable(struct run *r, const char *text, size_t size, struct datum *out)
+{
+    struct bytes copy = pool_copy(r->evaluation.pool, bytes_of(text, size));
+    *out = datum_string(copy);
+    return copy.at == NULL ? no_room(r) : 0;
+}
+
+static int evaluate(struct run *r, const struct rule *rule, struct datum *out);
+static int build(struct run *r, const struct request *request, size_t bytes_max, struct bytes *out);
+
+static int action_variable(struct run *r, unsigned variable, struct datum *out)
+{
+    const struct step_mapping *s = &r->m->steps[r->step];
+    struct mapping_step now = r->view->step(r->view->saga, (unsigned)r->step);
+    char key[CALL_KEY_SIZE(STEP_NAME_BYTES_MAX)];
+    struct bytes request;
+    switch (variable) {
+    case VARIABLE_ACTION_KEY:
+        return text_variable(r, key, call_key_format(r->view->id, s->name, true, now.generation, key), out);
+    case VARIABLE_ACTION_OUTCOME:
+        *out = outcome(now.outcome);
+        return 0;
+    case VARIABLE_ACTION_OUTPUT:
+        *out = output_of(r, (unsigned)r->step);
+        return 0;
+    default: {
+        int code = build(r, &s->action, SIZE_MAX, &request);
+        if (code == 0)
+            *out = datum_of_message(&r->evaluation, 0, s->action_request, request);
+        return code;
+    }
+    }
+}
+
+/* Reads the variable, unless that is done. */
+static int provide(struct run *r, unsigned variable)
+{
+    char id[SAGA_ID_TEXT_SIZE];
+    struct datum *out = &r->values[variable];
+    int code = 0;
+    if (r->ready[variable])
+        return 0;
+    unsigned lets = variable_of_let(r->m, 0);
+    if (variable >= lets)
+        code = evaluate(r, &r->m->lets[variable - lets], out);
+    else if (variable >= VARIABLE_STEPS && (variable - VARIABLE_STEPS) % 2 == 0)
+        *out = output_of(r, (variable - VARIABLE_STEPS) / 2);
+    else if (variable >= VARIABLE_STEPS)
+        *out = outcome(r->view->step(r->view->saga, (variable - VARIABLE_STEPS) / 2).outcome);
+    else if (variable == VARIABLE_INPUT)
+        *out = datum_of_message(&r->evaluation, 0, r->m->input, r->view->input);
+    else if (variable == VARIABLE_ID)
+        code = text_variable(r, id, saga_id_format(r->view->id, id), out);
+    else if (variable == VARIABLE_DEFINITION)
+        *out = datum_string(r->m->definition);
+    else if (variable == VARIABLE_STARTED_AT)
+        *out = started_at(r);
+    else
+        code = action_variable(r, variable, out);
+    if (code == 0 && out->kind == DATUM_FAILURE && out->failure != NULL)
+        code = failed(r, NULL, out);
+    r->ready[variable] = code == 0;
+    return code;
+}
+
+static int evaluate(struct run *r, const struct rule *rule, struct datum *out)
+{
+    for (unsigned i = 0; i < rule->use_count; i++) {
+        int code = provide(r, rule->uses[i]);
+        if (code != 0)
+            return code;
+    }
+    *out = expression_evaluate(rule->expression, &r->evaluation);
+    return out->kind == DATUM_FAILURE ? failed(r, rule, out) : 0;
+}
+
+/* 1, 0 or negative. */
+static int holds(struct run *r, const struct rule *rule)
+{
+    struct datum d;
+    int code = evaluate(r, rule, &d);
+    if (code != 0)
+        return code;
+    if (d.kind == DATUM_BOOL)
+        return d.b;
+    error_set(r->detail, E_EXPRESSION, NULL, "a condition did not give a bool, in: ");
+    append(r->detail, rule->text);
+    return E_EXPRESSION;
+}
+
+/* ---- requests ---- */
+
+static int build_piece(struct run *r, const struct request *request, const struct piece *piece, struct builder *b,
+                       size_t marks[PIECES_DEPTH_MAX], unsigned *depth)
+{
+    struct datum d, done, list;
+    struct bytes wire;
+    int code;
+    switch (piece->kind) {
+    case PIECE_CONSTANT:
+        build_raw(b, piece->wire);
+        return 0;
+    case PIECE_OPEN:
+        marks[(*depth)++] = build_open(b, piece->field);
+        return 0;
+    case PIECE_CLOSE:
+        build_close(b, marks[--*depth]);
+        return 0;
+    case PIECE_EXPRESSION:
+        code = evaluate(r, &piece->rule, &d);
+        if (code != 0)
+            return code;
+        list = datum_list(&d, 1);
+        done = build_datum(&r->evaluation, 0, b, piece->field, piece->item ? &list : &d);
+        return done.kind == DATUM_FAILURE ? failed(r, &piece->rule, &done) : 0;
+    default:
+        code = evaluate(r, &piece->rule, &d);
+        if (code != 0)
+            return code;
+        done = wire_of_datum(&r->evaluation, 0, request->type, &d, &wire);
+        if (done.kind == DATUM_FAILURE)
+            return failed(r, &piece->rule, &done);
+        build_raw(b, wire);
+        return 0;
+    }
+}
+
+static int build(struct run *r, const struct request *request, size_t bytes_max, struct bytes *out)
+{
+    struct builder b;
+    size_t marks[PIECES_DEPTH_MAX];
+    unsigned depth = 0;
+    builder_init(&b, r->evaluation.pool, bytes_max);
+    for (uint32_t i = 0; i < request->count; i++) {
+        int code = build_piece(r, request, &request->pieces[i], &b, marks, &depth);
+        if (code != 0)
+            return code;
+    }
+    int code = builder_finish(&b, out);
+    if (code == E_PAYLOAD)
+        return error_set(r->detail, E_EXPRESSION, NULL, "the request becomes larger than payload_bytes_max");
+    return code != 0 ? no_room(r) : 0;
+}
+
+/* ---- the face ---- */
+
+static int check_requirements(struct run *r)
+{
+    for (unsigned i = 0; i < r->m->require_count; i++) {
+        const struct requirement *required = &r->m->requires[i];
+        int code = holds(r, &required->rule);
+        if (code < 0)
+            return code;
+        if (code == 1)
+            continue;
+        error_set(r->detail, E_REQUIRED, "input", "");
+        append(r->detail, required->otherwise);
+        return E_REQUIRED;
+    }
+    return 0;
+}
+
+int mapping_require(const struct mapping *m, const struct mapping_view *view, struct pool *pool,
+                    struct error_detail *detail)
+{
+    struct pool_mark mark = pool_mark(pool);
+    struct run r;
+    int code = run_init(&r, m, view, -1, pool, detail);
+    if (code == 0)
+        code = check_requirements(&r);
+    pool_rewind(pool, mark);
+    return code;
+}
+
+int mapping_when(const struct mapping *m, const struct mapping_view *view, unsigned step, struct pool *pool,
+                 struct error_detail *detail)
+{
+    struct pool_mark mark = pool_mark(pool);
+    struct run r;
+    if (!m->steps[step].has_when)
+        return 1;
+    int code = run_init(&r, m, view, (int)step, pool, detail);
+    if (code == 0)
+        code = holds(&r, &m->steps[step].when);
+    pool_rewind(pool, mark);
+    return code;
+}
+
+int mapping_request(const struct mapping *m, const struct mapping_view *view, unsigned step, bool compensation,
+                    size_t bytes_max, struct pool *pool, struct bytes *request, struct error_detail *detail)
+{
+    struct run r;
+    const struct step_mapping *s = &m->steps[step];
+    int code = run_init(&r, m, view, (int)step, pool, detail);
+    return code != 0 ? code : build(&r, compensation ? &s->compensation : &s->action, bytes_max, request);
+}

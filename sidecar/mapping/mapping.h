@@ -1,0 +1,55 @@
+/* mapping.h - what a typed definition computes: what holds before a saga starts, whether a step is needed, what its calls are sent. Made once, when
+ * the definition is read; used by the engine. Pure: no clock, no I/O, memory through struct memory within bounds. One owner at a time. */
+#ifndef SAGA_MAPPING_MAPPING_H
+#define SAGA_MAPPING_MAPPING_H
+
+#include "sidecar/base/error.h"
+#include "sidecar/base/instant.h"
+#include "sidecar/base/pool.h"
+#include "sidecar/base/saga_id.h"
+#include "sidecar/message/schema.h"
+
+struct mapping;
+
+/* What becomes of a step, as expressions see it. */
+enum mapping_outcome { OUTCOME_OPEN, OUTCOME_DONE, OUTCOME_REJECTED, OUTCOME_UNKNOWN, OUTCOME_SKIPPED };
+
+struct mapping_step {
+    uint8_t outcome;     /* enum mapping_outcome */
+    struct bytes output; /* of a DONE step */
+    uint32_t generation; /* of the action's idempotency key */
+};
+
+/* One saga, as its owner has it. All views. */
+struct mapping_view {
+    struct saga_id id;
+    struct instant started_at;
+    struct bytes input;
+    const void *saga;
+    struct mapping_step (*step)(const void *saga, unsigned step);
+};
+
+/* Work of one evaluation, as sidecar/expression/expression.h counts it: some milliseconds at most. */
+#define MAPPING_COST_MAX UINT64_C(200000)
+/* Memory of one, beside the messages that it reads. */
+#define MAPPING_MEMORY_MAX (4u << 20)
+
+/* Another owner. The last mapping_release frees it; it accepts NULL, and so does mapping_share. */
+struct mapping *mapping_share(struct mapping *m);
+void mapping_release(struct mapping *m);
+
+/* Whether all that the definition requires holds. 0; E_REQUIRED with the definition's own words; E_EXPRESSION when that cannot be told; E_MEMORY.
+ * Nothing of this keeps anything in the pool. */
+int mapping_require(const struct mapping *m, const struct mapping_view *view, struct pool *pool,
+                    struct error_detail *detail);
+
+/* Whether the step is needed, by its `when`. 1 or 0; E_EXPRESSION with the reason, or E_MEMORY. */
+int mapping_when(const struct mapping *m, const struct mapping_view *view, unsigned step, struct pool *pool,
+                 struct error_detail *detail);
+
+/* What the step's action (or its compensation) is sent, at most bytes_max bytes, as a view into the pool or into what the view holds. 0;
+ * E_EXPRESSION with the reason, or E_MEMORY. */
+int mapping_request(const struct mapping *m, const struct mapping_view *view, unsigned step, bool compensation,
+                    size_t bytes_max, struct pool *pool, struct bytes *request, struct error_detail *detail);
+
+#endif

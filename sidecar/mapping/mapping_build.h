@@ -1,0 +1,56 @@
+/* mapping_build.h - makes a mapping, while a definition is read. What is wrong is told with its place in the expression's own text. */
+#ifndef SAGA_MAPPING_MAPPING_BUILD_H
+#define SAGA_MAPPING_MAPPING_BUILD_H
+
+#include "sidecar/definition/model.h"
+#include "sidecar/expression/expression.h"
+#include "sidecar/mapping/mapping.h"
+
+#define MAPPING_LETS_MAX     64
+#define MAPPING_REQUIRES_MAX 64
+/* Of all its expressions and requests together. */
+#define MAPPING_BYTES_MAX (16u << 20)
+
+/* Where an expression or a request stands: what it sees depends on that. */
+struct mapping_place {
+    int step; /* -1: before the first one */
+    bool compensation;
+};
+
+/* For a definition whose steps have their names and ancestors already, of which the actions' and compensations' methods are read later; borrowed
+ * until the mapping is whole. The schema must outlive the mapping. input is NULL when the definition does not tell. On success *out is the caller's to release. 0 or E_MEMORY. */
+int mapping_create(const struct definition *d, const struct schema *schema, const struct message_type *input,
+                   const struct memory *memory, struct mapping **out);
+
+/* Tells that a step has an output of this type. Before anything is added that may use it. 0 or E_MEMORY. */
+int mapping_set_output(struct mapping *m, unsigned step, const struct message_type *action_request,
+                       const struct message_type *output);
+
+/* A name that expressions added later see. name is a CEL identifier. 0, E_SYNTAX, E_ARGUMENT, E_PAYLOAD, E_MEMORY; then *error says where. */
+int mapping_add_let(struct mapping *m, struct bytes name, struct bytes text, struct expression_error *error);
+
+/* A condition at the start, and what is said when it does not hold. */
+int mapping_add_require(struct mapping *m, struct bytes text, struct bytes otherwise, struct expression_error *error);
+
+int mapping_set_when(struct mapping *m, unsigned step, struct bytes text, struct expression_error *error);
+
+/* ---- a request, piece by piece: what is added is within the innermost message that is open ---- */
+
+/* Begins the request of a place, of this type, which lasts until the next begin. 0 or E_MEMORY. */
+int mapping_begin_request(struct mapping *m, struct mapping_place place, const struct message_type *type);
+
+/* The whole request is what the expression gives: a message of the request's type. */
+int mapping_add_whole(struct mapping *m, struct bytes text, struct expression_error *error);
+
+/* A field whose value the expression gives; with item, one item of a repeated field. */
+int mapping_add_expression(struct mapping *m, const struct field *f, bool item, struct bytes text,
+                           struct expression_error *error);
+
+/* Fields that are the same for every saga, as they stand on the wire. */
+int mapping_add_constant(struct mapping *m, struct bytes wire, struct expression_error *error);
+
+/* A message within, or a map's entry. */
+int mapping_open(struct mapping *m, const struct field *f, struct expression_error *error);
+int mapping_close(struct mapping *m, struct expression_error *error);
+
+#endif

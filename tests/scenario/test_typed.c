@@ -1,0 +1,197 @@
+/* Exact traces of sagas whose definition computes: requests, conditions, requirements, and what follows when an expression fails. */
+#include "tests/support/engine_trace.h"
+
+#include <check.h>
+#include <stdlib.h>
+
+#define HEAD "name: typed\nversion: 1.0.0\nschema: shapes\ninput: shapes.Line\n"
+
+static const char typed[] = HEAD
+    "let: {name: input.sku + '!'}\n"
+    "require:\n"
+    "  - {that: \"input.sku != 'bad'\", else: nothing bad is sold}\n"
+    "steps:\n"
+    "  - {name: a, target: t, action: {method: /shapes.Shop/Old, request: {sku: =name}, retry: {maxAttempts: 2, "
+    "initialBackoff: 100ms, jitter: 0}},\n"
+    "     compensation: {method: /shapes.Shop/Old,\n"
+    "                    request: {sku: \"=has(action.output) ? 'undo ' + action.output.sku : 'undo ' + "
+    "action.outcome\"}}}\n"
+    "  - {name: b, target: t, after: [a], when: steps.a.output.sku != 'enough',\n"
+    "     action: {method: /shapes.Shop/Old, request: {sku: \"=steps.a.output.sku + '/b'\"}, retry: {maxAttempts: "
+    "1}},\n"
+    "     compensation: {method: /shapes.Shop/Old, request: {sku: \"=action.request.sku.split('/')[1] + "
+    "steps.a.output.sku.substring(1)\"}}}\n"
+    "  - {name: c, target: u, after: [b], action: {method: /shapes.Shop/Old, request: {sku: \"=steps.b.outcome + ' ' + "
+    "string(1 / size(steps.a.output.sku.split('-')[1]))\"}, retry: {maxAttempts: 1}}}\n";
+
+START_TEST(typed__requests_are_computed)
+{
+    engine_trace_run(typed, 8,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in!\"\n"
+                     "> answer 1 a OK out=A-B\n"
+                     "ACTION_ENDED 1 a #1 DONE\n"
+                     "ACTION_STARTED 1 b #1\n"
+                     "call 1 b action #1 2000ms \"A-B/b\"\n"
+                     "> answer 1 b OK out=B\n"
+                     "ACTION_ENDED 1 b #1 DONE\n"
+                     "ACTION_STARTED 1 c #1\n"
+                     "call 1 c action #1 2000ms \"done 1\"\n"
+                     "> answer 1 c OK\n"
+                     "ACTION_ENDED 1 c #1 DONE\n"
+                     "ENDED 1 COMMITTED\n");
+}
+END_TEST
+
+START_TEST(typed__a_step_that_is_not_needed_is_skipped_and_not_undone)
+{
+    engine_trace_run(typed, 8,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in!\"\n"
+                     "> answer 1 a OK out=enough\n"
+                     "ACTION_ENDED 1 a #1 DONE\n"
+                     "ACTION_ENDED 1 b SKIPPED\n"
+                     "ACTION_ENDED 1 c REJECTED INVALID_ARGUMENT\n"
+                     "TURNED_BACK 1 c EXPRESSION_FAILED\n"
+                     "COMPENSATION_STARTED 1 a #1\n"
+                     "call 1 a compensation #1 2000ms \"undo enough\" DONE\n"
+                     "> answer 1 a OK\n"
+                     "COMPENSATION_ENDED 1 a #1 DONE\n"
+                     "ENDED 1 COMPENSATED\n");
+}
+END_TEST
+
+START_TEST(typed__what_is_required_is_asked_before_anything_is_written)
+{
+    engine_trace_run(typed, 8,
+                     "> start r1 in=bad\n"
+                     "reply REQUIREMENT_NOT_MET\n"
+                     "> start r2 in=damaged\n"
+                     "reply EXPRESSION_FAILED\n"
+                     "> start r3\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in!\"\n");
+}
+END_TEST
+
+START_TEST(typed__an_undo_sees_whether_its_action_is_known)
+{
+    engine_trace_run(typed, 8,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in!\"\n"
+                     "> lost 1 a\n"
+                     "ACTION_FAILED 1 a #1 DEADLINE_EXCEEDED maybe next@2100 quiet@2270\n"
+                     "> cancel 1\n"
+                     "ACTION_ENDED 1 a #1 UNKNOWN CANCELLED\n"
+                     "TURNED_BACK 1 CANCELLED\n"
+                     "reply 1\n"
+                     "> tick\n"
+                     "at 2270\n"
+                     "COMPENSATION_STARTED 1 a #1\n"
+                     "call 1 a compensation #1 2000ms \"undo unknown\" UNKNOWN\n");
+}
+END_TEST
+
+/* It would fail again whatever an operator waits for, so it is a dead letter at once. */
+START_TEST(typed__an_undo_that_cannot_be_computed_is_a_dead_letter)
+{
+    engine_trace_run(typed, 8,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in!\"\n"
+                     "> answer 1 a OK out=x\n"
+                     "ACTION_ENDED 1 a #1 DONE\n"
+                     "ACTION_STARTED 1 b #1\n"
+                     "call 1 b action #1 2000ms \"x/b\"\n"
+                     "> answer 1 b OK\n"
+                     "ACTION_ENDED 1 b #1 DONE\n"
+                     "ACTION_ENDED 1 c REJECTED INVALID_ARGUMENT\n"
+                     "TURNED_BACK 1 c EXPRESSION_FAILED\n"
+                     "COMPENSATION_STARTED 1 b #1\n"
+                     "call 1 b compensation #1 2000ms \"b\" DONE\n"
+                     "> answer 1 b OK\n"
+                     "COMPENSATION_ENDED 1 b #1 DONE\n"
+                     "COMPENSATION_STARTED 1 a #1\n"
+                     "call 1 a compensation #1 2000ms \"undo x\" DONE\n");
+    engine_trace_run(typed, 8,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in!\"\n"
+                     "> answer 1 a OK\n"
+                     "ACTION_ENDED 1 a #1 DONE\n"
+                     "ACTION_STARTED 1 b #1\n"
+                     "call 1 b action #1 2000ms \"/b\"\n"
+                     "> answer 1 b OK\n"
+                     "ACTION_ENDED 1 b #1 DONE\n"
+                     "ACTION_ENDED 1 c REJECTED INVALID_ARGUMENT\n"
+                     "TURNED_BACK 1 c EXPRESSION_FAILED\n"
+                     "COMPENSATION_ENDED 1 b FAILED INVALID_ARGUMENT\n"
+                     "STUCK 1 b EXPRESSION_FAILED\n"
+                     "> skip 1 b\n"
+                     "SKIPPED 1 b\n"
+                     "reply 1\n"
+                     "COMPENSATION_STARTED 1 a #1\n"
+                     "call 1 a compensation #1 2000ms \"undo \" DONE\n");
+}
+END_TEST
+
+/* What was decided is read back, and never decided again: a step that was skipped stays so; a request is the same. */
+START_TEST(typed__a_crash_changes_nothing)
+{
+    engine_trace_run(typed, 8,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in!\"\n"
+                     "> crash\n"
+                     "ACTION_FAILED 1 a #1 UNAVAILABLE maybe next@100 quiet@2270\n"
+                     "> tick\n"
+                     "at 100\n"
+                     "ACTION_STARTED 1 a #2\n"
+                     "call 1 a action #2 2000ms \"in!\"\n"
+                     "> answer 1 a OK out=enough\n"
+                     "ACTION_ENDED 1 a #2 DONE\n"
+                     "ACTION_ENDED 1 b SKIPPED\n"
+                     "ACTION_ENDED 1 c REJECTED INVALID_ARGUMENT\n"
+                     "TURNED_BACK 1 c EXPRESSION_FAILED\n"
+                     "> crash\n"
+                     "> tick\n"
+                     "at 2270\n"
+                     "COMPENSATION_STARTED 1 a #1\n"
+                     "call 1 a compensation #1 2000ms \"undo enough\" DONE\n");
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("typed");
+    TCase *c = tcase_create("typed");
+    tcase_add_test(c, typed__requests_are_computed);
+    tcase_add_test(c, typed__a_step_that_is_not_needed_is_skipped_and_not_undone);
+    tcase_add_test(c, typed__what_is_required_is_asked_before_anything_is_written);
+    tcase_add_test(c, typed__an_undo_sees_whether_its_action_is_known);
+    tcase_add_test(c, typed__an_undo_that_cannot_be_computed_is_a_dead_letter);
+    tcase_add_test(c, typed__a_crash_changes_nothing);
+    suite_add_tcase(s, c);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_ENV);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

@@ -1,0 +1,203 @@
+/* typed.c - definitions that compute: some steps are needed by some sagas only, some expressions fail for some, requests are made of the input and of
+ * outputs. What is computed hangs on the last digit of a saga's input, so that the oracle can tell it in other words. */
+#include "tests/sim/sim.h"
+
+#include "sidecar/base/check.h"
+#include "sidecar/core/heap.h"
+#include "sidecar/mapping/mapping_build.h"
+#include "tests/support/shapes.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+/* One of ten sagas, or none. */
+static char draw_digit(struct world *w, unsigned permille)
+{
+    return chance(w, SHAPES, permille) ? (char)('0' + draw(w, SHAPES, 10)) : '-';
+}
+
+__attribute__((format(printf, 2, 3))) static struct bytes text(char room[256], const char *format, ...)
+{
+    va_list list;
+    va_start(list, format);
+    int size = vsnprintf(room, 256, format, list);
+    va_end(list);
+    CHECK(size > 0 && size < 256);
+    return bytes_of(room, (size_t)size);
+}
+
+static void put(int code)
+{
+    CHECK(code == 0);
+}
+
+/* The fields of a request: what its form says, and a number that cannot be computed for one digit. */
+static void put_fields(struct mapping *m, const struct message_type *line, struct bytes sku, char fails)
+{
+    struct expression_error error;
+    char room[256];
+    put(mapping_add_expression(m, shapes_field(line, "sku"), false, sku, &error));
+    if (fails != '-')
+        put(mapping_add_expression(m, shapes_field(line, "quantity"), false,
+                                   text(room, "10 / (input.sku.endsWith('%c') ? 0 : 2)", fails), &error));
+}
+
+static void make_action(struct mapping *m, const struct definition *d, const struct message_type *line, unsigned i,
+                        const struct typed_step *t)
+{
+    struct expression_error error;
+    char room[256];
+    put(mapping_begin_request(m, (struct mapping_place){.step = (int)i}, line));
+    if (t->form == TYPED_INPUT)
+        put(mapping_add_whole(m, bytes_of_text("input"), &error));
+    else if (t->form == TYPED_NAMED)
+        put_fields(m, line, text(room, "'%s:' + input.sku", d->steps[i].name), t->fails);
+    else
+        put_fields(m, line,
+                   text(room, "has(steps.%s.output) ? steps.%s.output.sku : steps.%s.outcome", d->steps[t->parent].name,
+                        d->steps[t->parent].name, d->steps[t->parent].name),
+                   t->fails);
+}
+
+static void make_undo(struct mapping *m, const struct message_type *line, unsigned i, const struct typed_step *t)
+{
+    static const char *const forms[] = {"action.key", "has(action.output) ? action.output.sku : action.outcome",
+                                        "action.request.sku"};
+    put(mapping_begin_request(m, (struct mapping_place){.step = (int)i, .compensation = true}, line));
+    put_fields(m, line, bytes_of_text(forms[t->undo_form]), t->undo_fails);
+}
+
+static void draw_step(struct world *w, const struct definition *d, unsigned i, struct typed_step *t)
+{
+    bool pivot = d->pivot_step == (int)i;
+    t->skipped_for = pivot ? '-' : draw_digit(w, 300);
+    t->fails = draw_digit(w, 150);
+    t->undo_fails = draw_digit(w, 100);
+    t->form = (enum typed_form)draw(w, SHAPES, 3);
+    t->undo_form = (unsigned)draw(w, SHAPES, 3);
+    t->parent = i;
+    for (unsigned j = 0; j < i; j++)
+        if (step_set_has(&d->steps[i].after, j))
+            t->parent = j;
+    if (t->form == TYPED_PARENT && t->parent == i)
+        t->form = TYPED_NAMED;
+    if (t->form == TYPED_INPUT)
+        t->fails = '-';
+}
+
+void typed_make(struct world *w, unsigned number, struct definition *d)
+{
+    struct typed_definition *t = &w->typed[number];
+    const char *hash;
+    const struct schema *schema = shapes_schemas().find(NULL, "shapes", &hash);
+    const struct message_type *line = shapes_type(schema, "Line");
+    struct expression_error error;
+    struct mapping *m;
+    char room[256];
+    put(mapping_create(d, schema, line, &heap, &m));
+    t->typed = true;
+    t->refused = draw_digit(w, 500);
+    put(mapping_add_require(m, text(room, "!input.sku.endsWith('%c')", t->refused), bytes_of_text("not this one"),
+                            &error));
+    for (unsigned i = 0; i < d->step_count; i++)
+        put(mapping_set_output(m, i, line, line));
+    for (unsigned i = 0; i < d->step_count; i++) {
+        struct typed_step *s = &t->steps[i];
+        draw_step(w, d, i, s);
+        put(mapping_set_when(m, i, text(room, "!input.sku.endsWith('%c')", s->skipped_for), &error));
+        make_action(m, d, line, i, s);
+        make_undo(m, line, i, s);
+        d->steps[i].action.source = d->steps[i].compensation.source = REQUEST_MAPPED;
+    }
+    d->mapping = m;
+}
+
+/* ---- what the oracle and the others know of it ---- */
+
+static const struct typed_definition *definition_of(const struct world *w, const struct definition *d)
+{
+    return d == NULL || d->mapping == NULL ? NULL : &w->typed[d->number - 1];
+}
+
+static char digit_of(const struct client *c)
+{
+    return c->input[strlen(c->input) - 1];
+}
+
+struct bytes typed_payload(const struct world *w, const struct definition *d, struct bytes plain)
+{
+    if (definition_of(w, d) == NULL || plain.size > 120)
+        return plain;
+    return shapes_line(plain, world_take((struct world *)(uintptr_t)w, plain.size + 2));
+}
+
+bool typed_refuses(const struct world *w, const struct client *c)
+{
+    const struct typed_definition *t = c->enlisted ? NULL : definition_of(w, w->definitions[c->definition - 1]);
+    return t != NULL && t->refused == digit_of(c);
+}
+
+bool typed_skips(const struct world *w, const struct model *m, unsigned step)
+{
+    const struct typed_definition *t = definition_of(w, m->definition);
+    return t != NULL && t->steps[step].skipped_for == digit_of(m->client);
+}
+
+bool typed_fails(const struct world *w, const struct model *m, unsigned step, bool undo)
+{
+    const struct typed_definition *t = definition_of(w, m->definition);
+    if (t == NULL)
+        return false;
+    const struct typed_step *s = &t->steps[step];
+    bool of_action = s->fails == digit_of(m->client);
+    return undo ? s->undo_fails == digit_of(m->client) || (s->undo_form == 2 && of_action) : of_action;
+}
+
+static size_t output_text(const struct model *m, unsigned step, char room[256])
+{
+    char id[SAGA_ID_TEXT_SIZE];
+    const struct model_step *s = &m->steps[step];
+    saga_id_format(m->id, id);
+    if (s->generation > 0)
+        return (size_t)snprintf(room, 256, "out:%s/%s/action#%u", id, s->name, s->generation + 1u);
+    return (size_t)snprintf(room, 256, "out:%s/%s/action", id, s->name);
+}
+
+static size_t action_text(const struct model *m, unsigned step, const struct typed_step *t, char room[256])
+{
+    if (t->form == TYPED_INPUT)
+        return (size_t)snprintf(room, 256, "%s", m->client->input);
+    if (t->form == TYPED_NAMED)
+        return (size_t)snprintf(room, 256, "%s:%s", m->steps[step].name, m->client->input);
+    if (m->steps[t->parent].action == SAGA_ACTION_DONE)
+        return output_text(m, t->parent, room);
+    return (size_t)snprintf(room, 256, "skipped");
+}
+
+static size_t undo_text(const struct model *m, unsigned step, const struct typed_step *t, char room[256])
+{
+    bool done = m->steps[step].action == SAGA_ACTION_DONE;
+    if (t->undo_form == 2)
+        return action_text(m, step, t, room);
+    if (t->undo_form == 1 && !done)
+        return (size_t)snprintf(room, 256, "unknown");
+    size_t size = output_text(m, step, room);
+    if (t->undo_form == 1)
+        return size;
+    memmove(room, room + 4, size - 4); /* the key alone */
+    return size - 4;
+}
+
+bool typed_wants(const struct world *w, const struct model *m, unsigned step, bool undo, struct bytes request)
+{
+    const struct typed_step *t = &definition_of(w, m->definition)->steps[step];
+    char room[256];
+    uint8_t wanted[264];
+    size_t size = undo ? undo_text(m, step, t, room) : action_text(m, step, t, room);
+    struct bytes line = shapes_line(bytes_of(room, size), wanted);
+    if ((undo ? t->undo_fails : t->fails) != '-') {
+        wanted[line.size++] = 2 << 3; /* quantity */
+        wanted[line.size++] = 5;
+    }
+    return bytes_equal(request, line);
+}
