@@ -36,6 +36,7 @@ struct config_target {
     const char *identity; /* who must be there; "" for the host of the address */
     struct span timeout;  /* of an attempt that declares none */
     uint32_t max_concurrent_calls;
+    bool one_address; /* of its name: calls go to one, as long as that can be reached */
     bool barrier; /* its participant refuses an action whose undo has been there */
 };
 

@@ -50,7 +50,7 @@ enum option_index {
 #undef OPTION
 #undef TARGET_OPTION
 
-#define TARGET_OPTION_COUNT 5
+#define TARGET_OPTION_COUNT 6
 
 extern const struct option config_options[OPTION_INDEX_COUNT];
 extern const struct option config_target_options[TARGET_OPTION_COUNT];

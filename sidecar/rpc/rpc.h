@@ -152,12 +152,20 @@ void rpc_next(struct rpc_call *call);
 /* Ends any call with a status; status_details is a serialized google.rpc.Status for grpc-status-details-bin, or empty. */
 void rpc_end(struct rpc_call *call, int status, const char *message, struct bytes status_details);
 
-/* A target by its address, as address_read_target takes it ("dns:///inventory:50051", "unix:/run/inventory.sock", "127.0.0.1:50051").
- * What credentials points to is borrowed for r's life; number is the owner's own for it. Lives as long as r. Nothing is resolved yet: calls to
- * a name that means nothing end with reach NONE.
- * Returns 0, E_ARGUMENT or E_MEMORY. */
-int rpc_target_create(struct rpc *r, const char *address, const struct transport_credentials *credentials,
-                      unsigned number, struct rpc_target **out, struct error_detail *detail);
+/* A peer to call. */
+struct rpc_peer_address {
+    /* As address_read_target takes it: "dns:///inventory:50051", "unix:/run/inventory.sock", "127.0.0.1:50051". */
+    const char *address;
+    const struct transport_credentials *credentials; /* what they point to is borrowed for r's life */
+    unsigned number;                                 /* the owner's own for it */
+    /* Of a name with several addresses calls go to one as long as it can be reached; otherwise to all in turn. */
+    bool one_address;
+};
+
+/* Lives as long as r; *to is borrowed for the call. Nothing is resolved yet: calls to a name that means nothing end with reach NONE. A name
+ * is resolved anew within a second of a connection's loss. Returns 0, E_ARGUMENT or E_MEMORY. */
+int rpc_target_create(struct rpc *r, const struct rpc_peer_address *to, struct rpc_target **out,
+                      struct error_detail *detail);
 
 /* Certificates have come into force: targets that use them are connected to anew, for the calls that come. */
 void rpc_targets_renew(struct rpc *r);

@@ -357,6 +357,7 @@ struct rpc_target {
     bool awaited;                          /* the owner is to hear when it can be reached */
     struct rpc_link link;
     grpc_channel *channel;
+    bool one_address;
     struct transport_credentials credentials; /* with which the channel was made, */
     uint64_t certificates_version;            /* as the certificates were then */
     char name[ADDRESS_NAME_SIZE];             /* C core's */

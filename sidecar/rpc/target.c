@@ -12,6 +12,10 @@
 #define RECONNECT_MS_FIRST 100
 #define RECONNECT_MS_MAX   1000
 
+/* A pod that is replaced has another address: a name is resolved anew when a connection is lost, but not more often than this. (C core's own
+ * 30 s would be as long an outage.) */
+#define RESOLVE_MS_MIN 500
+
 /* Servers end the connection of a client that pings more often than they permit, and with it every call on it. grpc-go and grpc-java permit a
  * ping in five minutes: https://github.com/grpc/proposal/blob/master/A8-client-side-keepalive.md. What a dead machine has not acknowledged
  * ends the connection sooner: with pings on, C core gives TCP keepalive_timeout to wait for that. */
@@ -25,7 +29,7 @@ int rpc_target_ping_ms(struct span keepalive_time)
 
 /* NULL when no memory is left for the credentials. */
 static grpc_channel *channel_create(const struct rpc_options *o, const char *name, const char *host,
-                                    const struct transport_credentials *credentials)
+                                    const struct transport_credentials *credentials, bool one_address)
 {
     const struct transport_setting settings[] = {
         /* Attempts are durable and counted by the engine: C core's own would multiply with them unseen. */
@@ -42,41 +46,46 @@ static grpc_channel *channel_create(const struct rpc_options *o, const char *nam
         {GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, rpc_milliseconds(o->connect_timeout)},
         {GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, RECONNECT_MS_FIRST},
         {GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, RECONNECT_MS_MAX},
+        {GRPC_ARG_DNS_MIN_TIME_BETWEEN_RESOLUTIONS_MS, RESOLVE_MS_MIN},
         {GRPC_ARG_ENABLE_CHANNELZ, 0},
         {GRPC_ARG_MAX_CHANNEL_TRACE_EVENT_MEMORY_PER_NODE, 0},
     };
     enum { COUNT = sizeof settings / sizeof settings[0] };
-    grpc_arg args[COUNT];
+    grpc_arg args[COUNT + 1];
     transport_settings(settings, COUNT, args);
+    args[COUNT] = (grpc_arg){.type = GRPC_ARG_STRING,
+                             .key = (char *)GRPC_ARG_LB_POLICY_NAME,
+                             .value.string = (char *)(uintptr_t)(one_address ? "pick_first" : "round_robin")};
     grpc_channel_credentials *ours = transport_channel_credentials(credentials, host);
     if (ours == NULL)
         return NULL;
-    grpc_channel *channel = grpc_channel_create(name, ours, &(grpc_channel_args){.num_args = COUNT, .args = args});
+    grpc_channel *channel = grpc_channel_create(name, ours, &(grpc_channel_args){.num_args = COUNT + 1, .args = args});
     grpc_channel_credentials_release(ours);
     return channel;
 }
 
-int rpc_target_create(struct rpc *r, const char *address, const struct transport_credentials *credentials,
-                      unsigned number, struct rpc_target **out, struct error_detail *detail)
+int rpc_target_create(struct rpc *r, const struct rpc_peer_address *to, struct rpc_target **out,
+                      struct error_detail *detail)
 {
     struct address at;
     char name[ADDRESS_NAME_SIZE];
-    const char *wrong = address_read_target(address, &at);
+    const char *wrong = address_read_target(to->address, &at);
     if (wrong != NULL || !address_target_name(&at, name))
         return error_set(detail, E_ARGUMENT, "address", wrong == NULL ? "is too long" : wrong);
     struct rpc_target *target = calloc(1, sizeof *target);
     if (target == NULL)
         return error_set(detail, E_MEMORY, "", "");
     target->rpc = r;
-    target->number = number;
+    target->number = to->number;
     if (at.path != NULL)
         memcpy(target->path, at.path, strlen(at.path) + 1);
-    target->credentials = *credentials;
-    if (credentials->certificates != NULL)
-        target->certificates_version = certificates_version(credentials->certificates);
+    target->one_address = to->one_address;
+    target->credentials = *to->credentials;
+    if (to->credentials->certificates != NULL)
+        target->certificates_version = certificates_version(to->credentials->certificates);
     memcpy(target->name, name, strlen(name) + 1);
     memcpy(target->host, at.host, sizeof target->host);
-    target->channel = channel_create(&r->options, name, target->host, credentials);
+    target->channel = channel_create(&r->options, name, target->host, to->credentials, to->one_address);
     if (target->channel == NULL) {
         free(target);
         return error_set(detail, E_MEMORY, "", "");
@@ -161,7 +170,8 @@ static void renew(struct rpc_target *target)
     uint64_t version = certificates_version(target->credentials.certificates);
     if (version == target->certificates_version)
         return;
-    grpc_channel *channel = channel_create(&target->rpc->options, target->name, target->host, &target->credentials);
+    grpc_channel *channel =
+        channel_create(&target->rpc->options, target->name, target->host, &target->credentials, target->one_address);
     if (channel == NULL) /* the next time, then */
         return;
     grpc_channel_destroy(target->channel);

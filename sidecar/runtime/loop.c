@@ -392,7 +392,11 @@ static int open_rpc(struct loop *s, struct error_detail *detail)
         return error_set(detail, E_MEMORY, "", NULL);
     for (size_t i = 0; code == 0 && i < c->target_count; i++) {
         const struct transport_credentials credentials = trust_of_target(&c->targets[i], s->sidecar->certificates);
-        code = rpc_target_create(s->rpc, c->targets[i].address, &credentials, (unsigned)i, &s->targets[i], detail);
+        const struct rpc_peer_address to = {.address = c->targets[i].address,
+                                            .credentials = &credentials,
+                                            .number = (unsigned)i,
+                                            .one_address = c->targets[i].one_address};
+        code = rpc_target_create(s->rpc, &to, &s->targets[i], detail);
     }
     for (size_t i = 0; s->index == 0 && code == 0 && i < c->listen_count; i++) {
         int port = 0;

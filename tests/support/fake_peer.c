@@ -1,6 +1,7 @@
 /* fake_peer.c - frames by hand: https://www.rfc-editor.org/rfc/rfc9113, headers as literals without an index (RFC 7541, 6.2.2). */
 #include "tests/support/fake_peer.h"
 
+#include <arpa/inet.h>
 #include <check.h>
 #include <netinet/in.h>
 #include <stdarg.h>
@@ -101,7 +102,7 @@ static void stay_deaf(struct fake_peer *peer, int fd)
     size += write_frame(out + size, SETTINGS, ACK, 0, NULL, 0);
     send_all(fd, out, size);
     send_all(fd, out, write_frame(out, WINDOW_UPDATE, 0, 0, more, sizeof more));
-    ck_assert_int_eq(read(peer->stop[0], &byte, 1), 1);
+    ck_assert_int_eq(read(peer->stop[0], &byte, 1), 0); /* its other end is closed */
 }
 
 static void serve(struct fake_peer *peer, int fd)
@@ -125,6 +126,7 @@ static void serve(struct fake_peer *peer, int fd)
             peer->pings++;
         if (head[3] == HEADERS && !answered) {
             answered = true;
+            atomic_fetch_add(&peer->requests, 1);
             send_all(fd, peer->answer, peer->answer_size);
             if (peer->closes)
                 return;
@@ -135,8 +137,11 @@ static void serve(struct fake_peer *peer, int fd)
 static void *run(void *arg)
 {
     struct fake_peer *peer = arg;
-    for (int fd; (fd = accept(peer->listener, NULL, NULL)) >= 0; close(fd))
+    for (int fd; (fd = accept(peer->listener, NULL, NULL)) >= 0; close(fd)) {
+        atomic_store(&peer->connection, fd);
         serve(peer, fd);
+        atomic_store(&peer->connection, -1);
+    }
     return NULL;
 }
 
@@ -152,13 +157,18 @@ static void listen_unix(struct fake_peer *peer)
 
 static void listen_tcp(struct fake_peer *peer)
 {
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(peer->port)};
+    const char *host = peer->host != NULL ? peer->host : "127.0.0.1";
+    int on = 1;
+    ck_assert_int_eq(inet_pton(AF_INET, host, &at.sin_addr), 1);
     socklen_t size = sizeof at;
     peer->listener = socket(AF_INET, SOCK_STREAM, 0);
+    ck_assert_int_eq(setsockopt(peer->listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on), 0);
     ck_assert_int_eq(bind(peer->listener, (struct sockaddr *)&at, size), 0);
     ck_assert_int_eq(listen(peer->listener, 8), 0);
     ck_assert_int_eq(getsockname(peer->listener, (struct sockaddr *)&at, &size), 0);
-    snprintf(peer->address, sizeof peer->address, "127.0.0.1:%d", ntohs(at.sin_port));
+    snprintf(peer->address, sizeof peer->address, "%s:%d", host, ntohs(at.sin_port));
+    peer->port = ntohs(at.sin_port);
 }
 
 void fake_peer_start(struct fake_peer *peer)
@@ -167,6 +177,7 @@ void fake_peer_start(struct fake_peer *peer)
         listen_unix(peer);
     else
         listen_tcp(peer);
+    atomic_store(&peer->connection, -1);
     ck_assert_int_eq(pipe(peer->stop), 0);
     ck_assert_int_eq(pthread_create(&peer->thread, NULL, run, peer), 0);
 }
@@ -174,9 +185,10 @@ void fake_peer_start(struct fake_peer *peer)
 void fake_peer_stop(struct fake_peer *peer)
 {
     shutdown(peer->listener, SHUT_RDWR);
-    ck_assert_int_eq(write(peer->stop[1], "s", 1), 1);
+    close(peer->stop[1]);
+    if (peer->cuts && atomic_load(&peer->connection) >= 0)
+        shutdown(atomic_load(&peer->connection), SHUT_RDWR);
     pthread_join(peer->thread, NULL);
     close(peer->stop[0]);
-    close(peer->stop[1]);
     close(peer->listener);
 }

@@ -4,6 +4,7 @@
 #define SAGA_TESTS_FAKE_PEER_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -11,14 +12,19 @@
 struct fake_peer {
     char address[128]; /* "127.0.0.1:port", or "unix:path" */
     const char *path;  /* of a unix socket to listen at; NULL: TCP */
+    const char *host;  /* NULL: 127.0.0.1 */
+    uint16_t port;     /* 0: any; the one that it was is in address */
     int listener;
     pthread_t thread;
     uint8_t answer[512]; /* frames, sent once a request's headers have come */
     size_t answer_size;
-    bool closes;    /* the connection after that */
-    bool deaf;      /* opens wide windows, and reads nothing at all; stop closes its connection */
-    int stop[2];    /* a pipe */
-    unsigned pings; /* that came; to be read after stop */
+    bool closes;           /* the connection after that */
+    bool deaf;             /* opens wide windows, and reads nothing at all; stop closes its connection */
+    int stop[2];           /* a pipe */
+    bool cuts;             /* stop ends the connection, as when a process ends */
+    atomic_int connection; /* -1: none */
+    atomic_uint requests;  /* that were answered */
+    unsigned pings;        /* that came; to be read after stop */
 };
 
 /* Between init and start its answer is put together from frames. stop waits for the connections to be closed by the other side. */

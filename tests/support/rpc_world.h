@@ -51,6 +51,7 @@ struct world {
     int echoes;
     int reachable;           /* word that a target can be reached again */
     bool reply_to_cancelled; /* a kept call is ended as soon as it is cancelled */
+    bool one_address;        /* of its targets' names */
     bool compresses;         /* the client packs its messages; set before world_open */
     grpc_completion_queue *queue;
     grpc_channel *channel;

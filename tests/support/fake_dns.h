@@ -1,0 +1,20 @@
+/* fake_dns.h - a name server that knows one name, on a thread of its own: "dns://ADDRESS/NAME:PORT" asks it. */
+#ifndef SAGA_TESTS_FAKE_DNS_H
+#define SAGA_TESTS_FAKE_DNS_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define FAKE_DNS_NAME "pod.test"
+
+struct fake_dns {
+    char address[32]; /* "127.0.0.1:port" */
+    int socket;
+    pthread_t thread;
+    atomic_uint first, second; /* the last byte of 127.0.0.x, which the name stands for; second 0: one address only */
+};
+
+void fake_dns_start(struct fake_dns *dns);
+void fake_dns_stop(struct fake_dns *dns);
+
+#endif
