@@ -118,7 +118,7 @@ class Corners(Case):
         thread.start()
         try:
             client = self.start(targets={"shop": {"address": "127.0.0.1:%d" % listener.getsockname()[1], "timeout": "500ms"}},
-                                connect_timeout="200ms").client
+                                connect_timeout="200ms", target_wait="0s").client
             client.register(definition("one", step("a")))
             saga_id = client.Start(definition="one").saga_id
             saga = client.end(saga_id, until_stuck=True)
