@@ -98,7 +98,7 @@ class Limits(Case):
             path = os.path.join(directory, "s.sock")
             with open(config, "w") as f:
                 json.dump({"data_dir": directory + "/data", "listen": ["unix:" + path], "log_level": "debug"}, f)
-            process = subprocess.Popen(["sh", "-c", 'exec "$0" -f "$1" <&- >&- 2>&-', SAGAD, config])
+            process = subprocess.Popen(["sh", "-c", 'exec "$0" -f "$1" 2>&-', SAGAD, config])
             client = Client("unix:" + path, wait_for_ready=True)
             saga_id = client.Begin(name="x").saga_id
             client.Commit(saga_id=saga_id)
