@@ -163,6 +163,39 @@ class Options(Case):
         first, second = self.shop.of(saga.id)
         self.assertTrue(0.65 < second.began - first.ended < 5, second.began - first.ended)
 
+    def test_one_address(self):
+        """A name with two addresses: all of them are called in turn, or one of them alone."""
+        server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        server.bind(("127.0.0.1", 0))
+
+        def answer():
+            while True:
+                query, who = server.recvfrom(512)
+                if not query:
+                    return
+                end = query.index(b"\0", 12) + 5
+                hosts = (2, 3) if query[end - 3] == 1 else ()
+                records = b"".join(b"\xc0\x0c\0\1\0\1\0\0\0\0\0\4\x7f\0\0" + bytes([host]) for host in hosts)
+                server.sendto(query[:2] + b"\x85\0\0\1\0" + bytes([len(hosts)]) + b"\0\0\0\0" + query[12:end] + records, who)
+        thread = threading.Thread(target=answer)
+        thread.start()
+        self.addCleanup(thread.join)
+        self.addCleanup(lambda: server.sendto(b"", server.getsockname()))
+        first = Participant("127.0.0.2:0")
+        port = int(first.address.rsplit(":", 1)[1])
+        shops = [first, Participant("127.0.0.3:%d" % port)]
+        for shop in shops:
+            self.addCleanup(shop.stop)
+        for one, called in ((False, 2), (True, 1)):
+            for shop in shops:
+                shop.calls.clear()
+            address = "plaintext://dns://127.0.0.1:%d/pod.test:%d" % (server.getsockname()[1], port)
+            client = self.start(targets={"shop": {"address": address, "one_address": one}})
+            client.register(definition("one", step("a")))
+            for _ in range(12):
+                self.assertState("COMMITTED", client.run("one"))
+            self.assertEqual(called, sum(len(shop.calls) > 0 for shop in shops))
+
     def test_target_wait(self):
         """A step waits so long for a target that is not there, and then the saga turns back."""
         with socket.socket() as nobody:
