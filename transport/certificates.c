@@ -39,7 +39,8 @@ struct certificates_follower {
 };
 
 struct certificates {
-    struct certificates_files files;
+    struct certificates_files files; /* of our own paths */
+    char *paths[3];
     pthread_mutex_t lock;
     struct held held;
     uint64_t version;
@@ -228,17 +229,29 @@ static bool take_files(const struct certificates_files *files, struct held *out,
 
 /* ---- keeping ---- */
 
+static void free_paths(struct certificates *c)
+{
+    for (int i = 0; i < 3; i++)
+        free(c->paths[i]);
+}
+
 bool certificates_create(const struct certificates_files *files, struct certificates **out,
                          char why[CERTIFICATES_WHY_SIZE])
 {
     struct certificates *c = calloc(1, sizeof *c);
     if (c == NULL)
         return fail(why, "certificates", "out of memory");
-    c->files = *files;
+    const char *const from[3] = {files->certificate, files->key, files->roots};
+    const char **const to[3] = {&c->files.certificate, &c->files.key, &c->files.roots};
+    bool whole = true;
+    for (int i = 0; i < 3; i++)
+        whole = (from[i] == NULL || (*to[i] = c->paths[i] = strdup(from[i])) != NULL) && whole;
+    c->files.followers_look = files->followers_look;
     stamps_of(files, c->stamps);
-    if (!take_files(files, &c->held, why)) {
+    if (!whole || !take_files(files, &c->held, why)) {
+        free_paths(c);
         free(c);
-        return false;
+        return whole ? false : fail(why, "certificates", "out of memory");
     }
     c->version = 1;
     pthread_mutex_init(&c->lock, NULL);
@@ -257,6 +270,7 @@ void certificates_destroy(struct certificates *c)
         free(f);
     }
     pthread_mutex_destroy(&c->lock);
+    free_paths(c);
     free(c);
 }
 
@@ -299,15 +313,20 @@ static enum certificates_news look(struct certificates *c, char why[CERTIFICATES
     return CERTIFICATES_NEW;
 }
 
+/* At most once a second. */
+static enum certificates_news look_again(struct certificates *c, char why[CERTIFICATES_WHY_SIZE])
+{
+    int64_t now = monotonic_s();
+    if (now == c->looked_at)
+        return CERTIFICATES_SAME;
+    c->looked_at = now;
+    return look(c, why);
+}
+
 enum certificates_news certificates_look(struct certificates *c, char why[CERTIFICATES_WHY_SIZE])
 {
-    enum certificates_news news = CERTIFICATES_SAME;
     pthread_mutex_lock(&c->lock);
-    int64_t now = monotonic_s();
-    if (now != c->looked_at) {
-        c->looked_at = now;
-        news = look(c, why);
-    }
+    enum certificates_news news = look_again(c, why);
     pthread_mutex_unlock(&c->lock);
     return news;
 }
@@ -365,8 +384,11 @@ struct certificates_follower *certificates_follow(struct certificates *c)
 bool certificates_follow_up(struct certificates_follower *f, struct certificates_pem *out)
 {
     struct certificates *c = f->certificates;
+    char why[CERTIFICATES_WHY_SIZE];
     uint64_t version = 0;
     pthread_mutex_lock(&c->lock);
+    if (c->files.followers_look)
+        look_again(c, why);
     if (f->version != c->version)
         version = copy(c, out);
     if (version != 0)

@@ -14,9 +14,10 @@
 #define CERTIFICATES_WHY_SIZE       320
 
 /* The files; all three for who is to prove itself and asks for proof. A client that has no certificate of its own leaves the first two NULL;
- * a server that asks no client for one leaves roots NULL. Views until certificates_destroy. */
+ * a server that asks no client for one leaves roots NULL. Copied. */
 struct certificates_files {
     const char *certificate, *key, *roots;
+    bool followers_look; /* nobody calls certificates_look: whoever follows looks at the files, too */
 };
 
 struct certificates;

@@ -119,6 +119,10 @@ int saga_client_open(const struct saga_client_options *options, saga_client **ou
     if (code == SAGA_OK) {
         struct wire_options wire = {
             .address = given->address,
+            .tls = {.certificate = given->tls_certificate,
+                    .key = given->tls_key,
+                    .roots = given->tls_roots,
+                    .identity = given->tls_identity},
             .message_bytes_max = client->options.message_bytes_max,
             .hooks = {.turn = turn, .self = client},
         };

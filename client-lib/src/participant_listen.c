@@ -1,6 +1,6 @@
 /* participant_listen.c - the gRPC server and where it listens.
  *
- * Nothing is encrypted here, so an address that other machines can reach has to be asked for (plaintext_network). */
+ * What other machines can reach speaks TLS, unless plaintext is asked for in words (plaintext_network, plaintext://). */
 #include "client-lib/src/participant_server.h"
 
 #include <signal.h>
@@ -35,9 +35,16 @@ static int check_path(const char *path, struct saga_error *error)
     return SAGA_OK;
 }
 
-static int check_address(const char *address, bool plaintext_network, struct saga_error *error)
+/* Reads the address into at and text, which C core is given, and says how it is spoken to. */
+static int take_address(saga_participant *p, const char **text_of, struct saga_error *error)
 {
+    const char *address = p->options.address;
     struct address at;
+    char why[CERTIFICATES_WHY_SIZE];
+    const struct certificates_files files = {.certificate = p->options.tls_certificate,
+                                             .key = p->options.tls_key,
+                                             .roots = p->options.tls_roots,
+                                             .followers_look = true};
     char text[256];
     const char *wrong = address_read(address, &at);
     if (wrong != NULL) {
@@ -46,8 +53,20 @@ static int check_address(const char *address, bool plaintext_network, struct sag
     }
     if (at.path != NULL)
         return check_path(at.path, error);
-    if (!address_is_near(&at) && !plaintext_network)
-        return refuse(error, "other machines can reach this address, and nothing is encrypted: set plaintext_network");
+    enum address_security security = address_security_of(&at, files.certificate != NULL);
+    if (security == ADDRESS_UNSAID && !p->options.plaintext_network)
+        return refuse(error,
+                      "other machines can reach this address: give tls_certificate, tls_key and tls_roots, or set "
+                      "plaintext_network");
+    if (at.security != ADDRESS_UNSAID)
+        *text_of = strstr(address, "://") + strlen("://");
+    if (security != ADDRESS_TLS)
+        return SAGA_OK;
+    if (files.certificate == NULL)
+        return refuse(error, "the address speaks TLS: give tls_certificate, tls_key and tls_roots");
+    if (!certificates_create(&files, &p->credentials.certificates, why))
+        return saga_error_set(error, SAGA_E_INVALID_ARGUMENT, SAGA_REASON_ARGUMENT, "tls_certificate", why);
+    p->credentials.security = TRANSPORT_TLS;
     return SAGA_OK;
 }
 
@@ -92,7 +111,7 @@ int participant_listen(saga_participant *p, struct saga_error *error)
     const char *address = p->options.address;
     if (strlen(address) > ADDRESS_BYTES_MAX)
         return refuse(error, "the address is too long");
-    int code = check_address(address, p->options.plaintext_network, error);
+    int code = take_address(p, &address, error);
     if (code != SAGA_OK)
         return code;
 
@@ -104,12 +123,12 @@ int participant_listen(saga_participant *p, struct saga_error *error)
     p->queue = grpc_completion_queue_create_for_next(NULL);
     p->server = create_server(p);
     grpc_server_register_completion_queue(p->server, p->queue, NULL);
-    grpc_server_credentials *credentials = transport_server_credentials(&transport_plaintext);
-    int port = grpc_server_add_http2_port(p->server, address, credentials);
+    grpc_server_credentials *credentials = transport_server_credentials(&p->credentials);
+    int port = credentials == NULL ? 0 : grpc_server_add_http2_port(p->server, address, credentials);
     grpc_server_credentials_release(credentials);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 
-    p->address = port > 0 ? found_address(address, port) : NULL;
+    p->address = port > 0 ? found_address(p->options.address, port) : NULL;
     if (p->address != NULL)
         return SAGA_OK;
     participant_unlisten(p);

@@ -17,6 +17,8 @@
 
 #include <grpc/grpc.h>
 
+#include "transport/credentials.h"
+
 #include "client-lib/src/call.h"
 
 #define PARTICIPANT_METHODS_MAX 1024
@@ -90,6 +92,7 @@ enum stop_progress {
 struct saga_participant {
     struct saga_participant_options options; /* with defaults filled in; address is only valid while opening */
     char *address;
+    struct transport_credentials credentials;
     unsigned generation; /* for forked_since */
     enum participant_state state;
     struct participant_method *methods; /* sorted by path, then phase */

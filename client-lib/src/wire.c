@@ -273,22 +273,73 @@ const char *wire_default_address(void)
     return DEFAULT_TCP;
 }
 
-/* From the address that a person writes to the name that C core wants. */
-static int name_of(const char *address, char name[ADDRESS_NAME_SIZE], struct saga_error *error)
+static int refuse(struct saga_error *error, const char *field, const char *text)
+{
+    return saga_error_set(error, SAGA_E_INVALID_ARGUMENT, SAGA_REASON_ARGUMENT, field, text);
+}
+
+/* What was given, or else what the environment says; an empty text is none. Copies. */
+static int take_tls(struct wire *w, const struct wire_tls *tls, struct saga_error *error)
+{
+    static const char *const names[] = {"SAGAD_TLS_CERTIFICATE", "SAGAD_TLS_KEY", "SAGAD_TLS_ROOTS",
+                                        "SAGAD_TLS_IDENTITY"};
+    const char *const given[] = {tls->certificate, tls->key, tls->roots, tls->identity};
+    for (int i = 0; i < 4; i++) {
+        const char *text = given[i] ? given[i] : getenv(names[i]);
+        if (!text || text[0] == '\0')
+            continue;
+        w->tls_texts[i] = strdup(text);
+        if (!w->tls_texts[i])
+            return saga_error_set(error, SAGA_E_RESOURCE_EXHAUSTED, SAGA_REASON_MEMORY, NULL, "no memory for a client");
+    }
+    return SAGA_OK;
+}
+
+/* How the address is spoken to. */
+static int take_credentials(struct wire *w, const struct address *at, struct saga_error *error)
+{
+    const struct certificates_files files = {
+        .certificate = w->tls_texts[0], .key = w->tls_texts[1], .roots = w->tls_texts[2]};
+    bool has = files.certificate || files.roots;
+    char why[CERTIFICATES_WHY_SIZE];
+    switch (address_security_of(at, has)) {
+    case ADDRESS_UNSAID:
+        return refuse(error, "address",
+                      "the address is on another machine: give tls_roots (and tls_certificate, tls_key), or "
+                      "write plaintext:// before it");
+    case ADDRESS_PLAINTEXT:
+        w->credentials = transport_plaintext;
+        return SAGA_OK;
+    case ADDRESS_TLS:
+        break;
+    }
+    w->credentials = (struct transport_credentials){.security = TRANSPORT_TLS, .expected = w->tls_texts[3]};
+    if (has && !certificates_create(&files, &w->credentials.certificates, why))
+        return refuse(error, files.certificate ? "tls_certificate" : "tls_roots", why);
+    w->certificates_version = has ? certificates_version(w->credentials.certificates) : 0;
+    return SAGA_OK;
+}
+
+/* From the address that a person writes to what C core wants. */
+static int take_address(struct wire *w, const struct wire_options *options, struct saga_error *error)
 {
     struct address at;
     char text[256];
-    const char *wrong = address_read_target(address, &at);
-    if (!wrong && address_target_name(&at, name))
-        return SAGA_OK;
-    snprintf(text, sizeof text, "the address %s", wrong ? wrong : "is too long");
-    return saga_error_set(error, SAGA_E_INVALID_ARGUMENT, SAGA_REASON_ARGUMENT, "address", text);
+    const char *wrong = address_read_target(w->address, &at);
+    if (wrong || !address_target_name(&at, w->target)) {
+        snprintf(text, sizeof text, "the address %s", wrong ? wrong : "is too long");
+        return refuse(error, "address", text);
+    }
+    memcpy(w->host, at.host, sizeof w->host);
+    int code = take_tls(w, &options->tls, error);
+    return code != SAGA_OK ? code : take_credentials(w, &at, error);
 }
 
-static grpc_channel *connect_channel(const char *target, size_t message_bytes_max)
+/* NULL when no memory is left for the credentials. */
+static grpc_channel *connect_channel(const struct wire *w)
 {
     const struct transport_setting settings[] = {
-        {GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, (int)message_bytes_max},
+        {GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, (int)w->message_bytes_max},
         {GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, RECONNECT_MS_FIRST},
         {GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, RECONNECT_MS_MAX},
         {GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, CONNECT_MS_MAX},
@@ -306,16 +357,46 @@ static grpc_channel *connect_channel(const char *target, size_t message_bytes_ma
                                   .key = (char *)GRPC_ARG_PRIMARY_USER_AGENT_STRING,
                                   .value.string = (char *)"libsaga/" SAGA_VERSION};
     grpc_channel_args list = {.num_args = COUNT + 1, .args = arguments};
-    grpc_channel_credentials *credentials = transport_channel_credentials(&transport_plaintext, "");
-    grpc_channel *channel = grpc_channel_create(target, credentials, &list);
+    grpc_channel_credentials *credentials = transport_channel_credentials(&w->credentials, w->host);
+    if (!credentials)
+        return NULL;
+    grpc_channel *channel = grpc_channel_create(w->target, credentials, &list);
     grpc_channel_credentials_release(credentials);
     return channel;
 }
 
-static void create_core(struct wire *w, const char *target, size_t message_bytes_max)
+/* Other certificates have come into force: calls from now on go over a channel that was made with them. */
+static void renew_channel(struct wire *w)
+{
+    char why[CERTIFICATES_WHY_SIZE];
+    certificates_look(w->credentials.certificates,
+                      why); /* what is bad is not taken, and the old ones tell when they end */
+    uint64_t version = certificates_version(w->credentials.certificates);
+    grpc_channel *channel = version == w->certificates_version ? NULL : connect_channel(w);
+    if (!channel)
+        return;
+    grpc_channel_destroy(w->channel);
+    w->channel = channel;
+    w->certificates_version = version;
+}
+
+grpc_call *wire_create_call(struct wire *w, const char *method, int64_t deadline)
+{
+    grpc_slice name = grpc_slice_from_copied_string(method);
+    pthread_mutex_lock(&w->channel_lock);
+    if (w->credentials.certificates)
+        renew_channel(w);
+    grpc_call *call = grpc_channel_create_call(w->channel, NULL, GRPC_PROPAGATE_DEFAULTS, w->queue, name, NULL,
+                                               wire_timespec(deadline), NULL);
+    pthread_mutex_unlock(&w->channel_lock);
+    grpc_slice_unref(name);
+    return call;
+}
+
+static void create_core(struct wire *w)
 {
     w->queue = grpc_completion_queue_create_for_next(NULL);
-    w->channel = connect_channel(target, message_bytes_max);
+    w->channel = connect_channel(w);
     w->lame = grpc_lame_client_channel_create("waker", GRPC_STATUS_INTERNAL, "waker");
     w->waker = grpc_channel_create_call(w->lame, NULL, GRPC_PROPAGATE_DEFAULTS, w->queue,
                                         grpc_slice_from_static_string("/waker"), NULL,
@@ -341,6 +422,10 @@ static void free_wire(struct wire *w)
 {
     pthread_cond_destroy(&w->idle);
     pthread_mutex_destroy(&w->mutex);
+    pthread_mutex_destroy(&w->channel_lock);
+    certificates_destroy(w->credentials.certificates);
+    for (int i = 0; i < 4; i++)
+        free(w->tls_texts[i]);
     free(w->address);
     free(w);
 }
@@ -349,15 +434,11 @@ int wire_open(const struct wire_options *options, struct wire **out, struct saga
 {
     const char *address = options->address ? options->address : wire_default_address();
     size_t message_bytes_max = options->message_bytes_max > 0 ? options->message_bytes_max : MESSAGE_BYTES_MAX_DEFAULT;
-    char target[ADDRESS_NAME_SIZE];
-    int code = name_of(address, target, error);
-    if (code != SAGA_OK)
-        return code;
     if (message_bytes_max > INT32_MAX)
         return saga_error_set(error, SAGA_E_INVALID_ARGUMENT, SAGA_REASON_ARGUMENT, "message_bytes_max",
                               "message_bytes_max is at most 2147483647");
     unsigned generation;
-    code = forked_begin(&generation, error);
+    int code = forked_begin(&generation, error);
     if (code != SAGA_OK)
         return code;
     struct wire *w = calloc(1, sizeof *w);
@@ -368,7 +449,14 @@ int wire_open(const struct wire_options *options, struct wire **out, struct saga
         return saga_error_set(error, SAGA_E_RESOURCE_EXHAUSTED, SAGA_REASON_MEMORY, NULL, "no memory for a client");
     }
     pthread_mutex_init(&w->mutex, NULL);
+    pthread_mutex_init(&w->channel_lock, NULL);
     pthread_cond_init(&w->idle, NULL);
+    w->message_bytes_max = message_bytes_max;
+    code = take_address(w, options, error);
+    if (code != SAGA_OK) {
+        free_wire(w);
+        return code;
+    }
     w->wake_tag.done = woken;
     w->hooks = options->hooks;
     w->generation = generation;
@@ -378,7 +466,7 @@ int wire_open(const struct wire_options *options, struct wire **out, struct saga
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     grpc_init();
-    create_core(w, target, message_bytes_max);
+    create_core(w);
     int failed = pthread_create(&w->thread, NULL, work, w);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (failed) {

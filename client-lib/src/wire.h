@@ -39,8 +39,15 @@ struct wire_hooks {
     void *self;
 };
 
+/* Files and a name for TLS; each NULL: as $SAGAD_TLS_CERTIFICATE, $SAGAD_TLS_KEY, $SAGAD_TLS_ROOTS and $SAGAD_TLS_IDENTITY say, else none. Borrowed
+ * for the call. */
+struct wire_tls {
+    const char *certificate, *key, *roots, *identity;
+};
+
 struct wire_options {
-    const char *address;      /* NULL: wire_default_address */
+    const char *address; /* NULL: wire_default_address */
+    struct wire_tls tls;
     size_t message_bytes_max; /* received; 0: 16 MiB */
     struct wire_hooks hooks;  /* copied */
 };
@@ -48,7 +55,7 @@ struct wire_options {
 /* $SAGAD_ADDRESS, else unix:./sagad-data/sagad.sock when that exists, else 127.0.0.1:7240. A view, valid until the environment changes. */
 const char *wire_default_address(void);
 
-/* Opens a wire; does not wait for a connection. Gives *out. Fails with INVALID_ARGUMENT (field "address"), RESOURCE_EXHAUSTED (no memory)
+/* Opens a wire; does not wait for a connection. Gives *out. Fails with INVALID_ARGUMENT (field "address", "tls_certificate"), RESOURCE_EXHAUSTED (no memory)
  * or INTERNAL (no thread). */
 int wire_open(const struct wire_options *options, struct wire **out, struct saga_error *error);
 

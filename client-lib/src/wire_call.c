@@ -23,15 +23,6 @@ struct unary {
     grpc_status_code status;
 };
 
-static grpc_call *create_call(struct wire *w, const char *method, int64_t deadline)
-{
-    grpc_slice name = grpc_slice_from_copied_string(method);
-    grpc_call *call = grpc_channel_create_call(w->channel, NULL, GRPC_PROPAGATE_DEFAULTS, w->queue, name, NULL,
-                                               wire_timespec(deadline), NULL);
-    grpc_slice_unref(name);
-    return call;
-}
-
 static void end_operation(struct unary *u)
 {
     if (--u->pending == 0)
@@ -58,7 +49,7 @@ static int begin(struct unary *u, struct wire *w, const struct wire_call *call, 
         return code;
     u->wire = w;
     u->response_type = call->response_type;
-    u->live.call = create_call(w, call->method, call->deadline);
+    u->live.call = wire_create_call(w, call->method, call->deadline);
     code = wire_admit(w, &u->live, error);
     if (code != SAGA_OK) {
         grpc_call_unref(u->live.call);

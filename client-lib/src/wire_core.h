@@ -8,6 +8,8 @@
 #include <grpc/grpc.h>
 
 #include "client-lib/src/wire.h"
+#include "transport/address.h"
+#include "transport/credentials.h"
 
 /* The tag of every operation: the wire's thread calls done when the operation has ended. */
 struct wire_tag {
@@ -22,7 +24,13 @@ struct wire_live {
 };
 
 struct wire {
+    pthread_mutex_t channel_lock; /* of the following: a channel is made anew when certificates change */
     grpc_channel *channel;
+    size_t message_bytes_max;
+    char target[ADDRESS_NAME_SIZE], host[ADDRESS_HOST_BYTES_MAX + 1];
+    struct transport_credentials credentials;
+    uint64_t certificates_version;
+    char *tls_texts[4]; /* owned: certificate, key, roots, identity */
     grpc_completion_queue *queue;
     grpc_channel *lame; /* C core has no alarm: an empty batch on a call of a lame channel is how a queue is woken */
     grpc_call *waker;
@@ -56,6 +64,9 @@ int wire_usable(struct wire *w, struct saga_error *error);
 void wire_batch(struct wire *w, grpc_call *call, const grpc_op *ops, size_t count, struct wire_tag *tag);
 
 gpr_timespec wire_timespec(int64_t deadline);
+
+/* A call on the wire's channel and queue, not yet begun. Any thread. */
+grpc_call *wire_create_call(struct wire *w, const char *method, int64_t deadline);
 
 /* A byte buffer with the packed message; gives. NULL: no memory. */
 grpc_byte_buffer *wire_pack(const ProtobufCMessage *message);

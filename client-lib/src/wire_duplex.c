@@ -150,10 +150,7 @@ int wire_duplex_open(struct wire *w, const char *method, const ProtobufCMessageD
     grpc_metadata_array_init(&d->initial);
     grpc_metadata_array_init(&d->trailing);
     d->message = grpc_empty_slice();
-    grpc_slice name = grpc_slice_from_copied_string(method);
-    d->live.call = grpc_channel_create_call(w->channel, NULL, GRPC_PROPAGATE_DEFAULTS, w->queue, name, NULL,
-                                            gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
-    grpc_slice_unref(name);
+    d->live.call = wire_create_call(w, method, WIRE_FOREVER);
     code = wire_admit(w, &d->live, error);
     if (code != SAGA_OK) {
         free_core(d);

@@ -163,10 +163,7 @@ int wire_stream_open(struct wire *w, const char *method, const ProtobufCMessage 
     grpc_metadata_array_init(&s->initial);
     grpc_metadata_array_init(&s->trailing);
     s->message = grpc_empty_slice();
-    grpc_slice name = grpc_slice_from_copied_string(method);
-    s->live.call = grpc_channel_create_call(w->channel, NULL, GRPC_PROPAGATE_DEFAULTS, w->queue, name, NULL,
-                                            gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
-    grpc_slice_unref(name);
+    s->live.call = wire_create_call(w, method, WIRE_FOREVER);
     code = wire_admit(w, &s->live, error);
     if (code != SAGA_OK) {
         free_stream(s);

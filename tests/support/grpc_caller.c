@@ -6,10 +6,16 @@
 
 #include <check.h>
 #include <grpc/byte_buffer_reader.h>
-#include <grpc/grpc_security.h>
 #include <grpc/support/time.h>
 
 void caller_open(struct caller *c, const char *address)
+{
+    grpc_init();
+    caller_open_with(c, address, grpc_insecure_credentials_create());
+    grpc_shutdown();
+}
+
+void caller_open_with(struct caller *c, const char *address, grpc_channel_credentials *credentials)
 {
     grpc_init();
     grpc_arg arguments[] = {
@@ -20,7 +26,6 @@ void caller_open(struct caller *c, const char *address)
         {.type = GRPC_ARG_INTEGER, .key = (char *)GRPC_ARG_ENABLE_HTTP_PROXY, .value.integer = 0},
     };
     grpc_channel_args list = {.num_args = sizeof arguments / sizeof arguments[0], .args = arguments};
-    grpc_channel_credentials *credentials = grpc_insecure_credentials_create();
     c->channel = grpc_channel_create(address, credentials, &list);
     grpc_channel_credentials_release(credentials);
 }

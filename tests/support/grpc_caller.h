@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include <grpc/grpc.h>
+#include <grpc/grpc_security.h>
 
 #define CALLER_METADATA_MAX 16
 
@@ -38,6 +39,8 @@ struct caller_call {
 };
 
 void caller_open(struct caller *c, const char *address);
+/* The same with credentials (taken). */
+void caller_open_with(struct caller *c, const char *address, grpc_channel_credentials *credentials);
 void caller_close(struct caller *c);
 
 /* Starts a call; caller_finish waits for its end. Any thread. */

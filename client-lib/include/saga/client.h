@@ -47,7 +47,7 @@ typedef struct saga_client saga_client;
 
 struct saga_client_options {
     const char *
-        address; /* "unix:PATH" or "HOST:PORT"; NULL: $SAGAD_ADDRESS, else unix:./sagad-data/sagad.sock when that exists,
+        address; /* "unix:PATH", "HOST:PORT", "tls://HOST:PORT" or "plaintext://HOST:PORT" (of another machine); NULL: $SAGAD_ADDRESS, else unix:./sagad-data/sagad.sock when that exists,
                                      else 127.0.0.1:7240 */
     int64_t timeout_ms; /* for a call that names none; 0: 10000; negative: for ever */
     size_t
@@ -63,7 +63,13 @@ struct saga_client_options {
     size_t queue_bytes_max;      /* their bytes; 0: 64 MiB */
     uint32_t pipe_commands_max;  /* commands in one message; 0: 128, at most the sidecar's own pipe_commands_max */
     uint32_t pipe_messages_max;  /* messages without an answer; 0: 8, at most 1024 */
-    uint64_t reserved[4];        /* must be 0 */
+    /* TLS, for an address on another machine or one that begins with tls://. PEM files, looked at again when they change; each NULL: as
+     * $SAGAD_TLS_CERTIFICATE, $SAGAD_TLS_KEY, $SAGAD_TLS_ROOTS and $SAGAD_TLS_IDENTITY say, else none. */
+    const char *tls_certificate, *tls_key; /* by which the program proves who it is */
+    const char *tls_roots;                 /* who may name others; none: those of the system */
+    const char *
+        tls_identity; /* who must be there: a SPIFFE id, the beginning of many (spiffe://...*), or a name; none: the host */
+    uint64_t reserved[4]; /* must be 0 */
 };
 
 /* Opens a client. Does not wait for the sidecar: the first call connects. options is copied; NULL takes every default. Gives *out. Fails

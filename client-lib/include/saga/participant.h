@@ -82,7 +82,8 @@ struct saga_call_info {
     int64_t timeout_ms;          /* what was left of its deadline when it arrived; 0: it has none */
     const void *request;         /* request_size bytes; any pointer when request_size is 0 */
     size_t request_size;
-    int64_t action_started_ms; /* when the action was first attempted, or enlisted: since 1970, by the sidecar's clock; 0: not known */
+    int64_t
+        action_started_ms; /* when the action was first attempted, or enlisted: since 1970, by the sidecar's clock; 0: not known */
 };
 
 /* What came with the call. A view, valid as long as the call. */
@@ -137,9 +138,13 @@ typedef struct saga_participant saga_participant;
 
 /* 0 (or NULL) takes the default. A value out of bounds is INVALID_ARGUMENT with the field's name. */
 struct saga_participant_options {
-    const char *address;    /* "127.0.0.1:0" (default), "[::1]:50051", "localhost:50051", "unix:/run/inventory.sock" */
-    bool plaintext_network; /* allows an address that other machines can reach, although nothing is encrypted */
-    uint32_t threads;       /* that run functions; 1 to 1024, default 8 */
+    const char *
+        address; /* "127.0.0.1:0" (default), "[::1]:50051", "localhost:50051", "unix:/run/inventory.sock", "tls://0.0.0.0:50051" */
+    /* TLS, for an address that other machines can reach or one that begins with tls://: PEM files, looked at again when they change. With roots
+     * every caller must have a certificate by one of them. All NULL: none. */
+    const char *tls_certificate, *tls_key, *tls_roots;
+    bool plaintext_network;        /* allows an address that other machines can reach, although nothing is encrypted */
+    uint32_t threads;              /* that run functions; 1 to 1024, default 8 */
     uint32_t queue_calls_max;      /* that wait for a thread; 1 to 65536, default 256 */
     uint32_t request_bytes_max;    /* 1 KiB to 64 MiB, default 4 MiB */
     uint32_t answer_bytes_max;     /* 1 KiB to 64 MiB, default 4 MiB */

@@ -1,0 +1,174 @@
+/* A participant of libsaga over TLS: who is let in, and files that change. Certificates are made by openssl. */
+#include <saga/participant.h>
+
+#include "tests/support/grpc_caller.h"
+#include "transport/credentials.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static char dir[64];
+static saga_participant *participant;
+static struct saga_error error;
+
+static void sh(const char *command)
+{
+    char whole[1024];
+    snprintf(whole, sizeof whole, "cd %s && %s >log 2>&1", dir, command);
+    ck_assert_msg(system(whole) == 0, "%s", whole);
+}
+
+static const char *path_of(const char *name)
+{
+    static char paths[8][96];
+    static unsigned next;
+    char *path = paths[next++ % 8];
+    snprintf(path, sizeof paths[0], "%s/%s", dir, name);
+    return path;
+}
+
+static void make(const char *name, const char *ca)
+{
+    char command[512];
+    snprintf(
+        command, sizeof command,
+        "openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout %s.key -out %s.csr -subj /CN=%s && "
+        "echo subjectAltName=DNS:localhost > ext && "
+        "openssl x509 -req -in %s.csr -CA %s.pem -CAkey %s.key -CAcreateserial -days 2 -out %s.pem -extfile ext",
+        name, name, name, name, ca, ca, name);
+    sh(command);
+}
+
+static void make_root(const char *name)
+{
+    char command[256];
+    snprintf(command, sizeof command,
+             "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout %s.key -out %s.pem -days 2 "
+             "-subj /CN=%s",
+             name, name, name);
+    sh(command);
+}
+
+static int book(saga_call *call, void *user)
+{
+    (void)user;
+    return saga_call_reply(call, "booked", 6);
+}
+
+static void setup(void)
+{
+    strcpy(dir, "/tmp/saga-tls-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    make_root("ca");
+    make_root("other");
+    make("server", "ca");
+    make("client", "ca");
+    make("stranger", "other");
+    sh("cp server.pem live.pem && cp server.key live.key");
+    struct saga_participant_options options = {.address = "tls://localhost:0",
+                                               .tls_certificate = path_of("live.pem"),
+                                               .tls_key = path_of("live.key"),
+                                               .tls_roots = path_of("ca.pem")};
+    ck_assert_msg(saga_participant_open(&options, &participant, &error) == SAGA_OK, "%s", error.message);
+    ck_assert_int_eq(saga_participant_step(participant, "/s.S/Book", book, NULL, NULL, NULL, &error), SAGA_OK);
+    ck_assert_int_eq(saga_participant_start(participant, &error), SAGA_OK);
+}
+
+static void teardown(void)
+{
+    char command[128];
+    saga_participant_stop(participant);
+    saga_participant_close(participant);
+    snprintf(command, sizeof command, "rm -rf %s", dir);
+    ck_assert_int_eq(system(command), 0);
+}
+
+/* The status of a call with this certificate (NULL: none), by one who believes these roots. */
+static int status_of(const char *name, const char *roots)
+{
+    char certificate[32], key[32], why[CERTIFICATES_WHY_SIZE];
+    struct certificates *certificates;
+    static struct caller_call call;
+    struct caller caller;
+    snprintf(certificate, sizeof certificate, "%s.pem", name == NULL ? "" : name);
+    snprintf(key, sizeof key, "%s.key", name == NULL ? "" : name);
+    const struct certificates_files files = {.certificate = name == NULL ? NULL : path_of(certificate),
+                                             .key = name == NULL ? NULL : path_of(key),
+                                             .roots = path_of(roots)};
+    ck_assert_msg(certificates_create(&files, &certificates, why), "%s", why);
+    const struct transport_credentials credentials = {.security = TRANSPORT_TLS, .certificates = certificates};
+    const char *address = saga_participant_address(participant);
+    ck_assert_int_eq(strncmp(address, "tls://", 6), 0);
+    grpc_init();
+    caller_open_with(&caller, address + 6, transport_channel_credentials(&credentials, "localhost"));
+    grpc_shutdown();
+    call = (struct caller_call){.method = "/s.S/Book",
+                                .timeout_ms = 2000,
+                                .metadata = {{"saga-id", "1-1"},
+                                             {"saga-step", "book"},
+                                             {"saga-phase", "action"},
+                                             {"saga-attempt", "1"},
+                                             {"idempotency-key", "k"},
+                                             {"saga-definition", "d"}}};
+    int status = caller_run(&caller, &call);
+    caller_close(&caller);
+    certificates_destroy(certificates);
+    return status;
+}
+
+START_TEST(participant_tls__only_who_the_roots_name_is_let_in)
+{
+    ck_assert_int_eq(status_of("client", "ca.pem"), 0);
+    ck_assert_int_eq(status_of("stranger", "ca.pem"), 4);
+    ck_assert_int_eq(status_of(NULL, "ca.pem"), 4);
+    ck_assert_int_eq(status_of("client", "ca.pem"), 0);
+}
+END_TEST
+
+/* Roots that are exchanged are in force at the next handshake but for a second. */
+START_TEST(participant_tls__files_that_change_are_taken)
+{
+    time_t began = time(NULL);
+    ck_assert_int_eq(status_of("client", "ca.pem"), 0);
+    sh("cp ca.pem kept.pem && cp other.pem new.pem && mv new.pem ca.pem");
+    while (status_of("client", "kept.pem") == 0)
+        ck_assert_msg(time(NULL) - began < 30, "the old roots are in force still");
+    ck_assert_int_eq(status_of("stranger", "kept.pem"), 0);
+}
+END_TEST
+
+START_TEST(participant_tls__what_cannot_be_used_is_refused_by_name)
+{
+    saga_participant *other;
+    struct saga_participant_options options = {.address = "tls://localhost:0"};
+    ck_assert_int_eq(saga_participant_open(&options, &other, &error), SAGA_E_INVALID_ARGUMENT);
+    ck_assert_ptr_nonnull(strstr(error.message, "give tls_certificate, tls_key and tls_roots"));
+    options.tls_certificate = path_of("server.pem");
+    options.tls_key = path_of("client.key");
+    ck_assert_int_eq(saga_participant_open(&options, &other, &error), SAGA_E_INVALID_ARGUMENT);
+    ck_assert_ptr_nonnull(strstr(error.message, "its key is not that of the key file"));
+    options = (struct saga_participant_options){.address = "0.0.0.0:0"};
+    ck_assert_int_eq(saga_participant_open(&options, &other, &error), SAGA_E_INVALID_ARGUMENT);
+    ck_assert_ptr_nonnull(strstr(error.message, "other machines can reach this address"));
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("participant_tls");
+    TCase *all = tcase_create("all");
+    tcase_set_timeout(all, 60);
+    tcase_add_checked_fixture(all, setup, teardown);
+    tcase_add_test(all, participant_tls__only_who_the_roots_name_is_let_in);
+    tcase_add_test(all, participant_tls__files_that_change_are_taken);
+    tcase_add_test(all, participant_tls__what_cannot_be_used_is_refused_by_name);
+    suite_add_tcase(suite, all);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
