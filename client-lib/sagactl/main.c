@@ -12,5 +12,7 @@ _Noreturn void saga_panic(const char *file, int line, const char *expectation)
 
 int main(int argc, char **argv)
 {
+    /* What C core has to say of connections is said by us, in words; whoever wants its own sets it. */
+    setenv("GRPC_VERBOSITY", "NONE", 0);
     return run_main(argc, argv, stdout, stderr);
 }

@@ -109,9 +109,9 @@ static int host_open(struct host *h, const struct alloc_folder *folder)
     snprintf(yaml, sizeof yaml,
              "data_dir: %s/data\ndefinitions_dir: %s/defs\nlisten: ['unix:%s/s.sock']\nshutdown_grace: "
              "300ms\nconnect_timeout: 1s\n"
-             "targets: {p: 'unix:%s/p.sock', nobody: 'unix:%s/nobody.sock'}\n"
+             "targets: {p: 'unix:%s/p.sock'}\n"
              "default_retry: {initialBackoff: 10ms}\ndefault_compensation_retry: {initialBackoff: 10ms}\n",
-             folder->path, folder->path, folder->path, folder->path, folder->path);
+             folder->path, folder->path, folder->path, folder->path);
     EXPECT(config_read_text(bytes_of_text(yaml), &h->config, &detail) == 0);
     log_open(&(struct log_options){.level = LOG_LEVEL_ERROR, .fd = 2});
     pthread_mutex_init(&h->lock, NULL);
@@ -235,16 +235,18 @@ static void orchestrated(saga_client *client, struct alloc_folder *folder)
         saga_snapshot_free(snapshot);
 }
 
-static void enlisted(saga_client *client, struct alloc_folder *folder, const char *target, bool aborts)
+/* method: of the undo; one that nobody serves makes a dead letter. */
+static void enlisted(saga_client *client, struct alloc_folder *folder, const char *method, bool aborts)
 {
     struct saga_error error;
     saga_tx *tx;
     struct saga_retry_policy once = {.max_attempts = 1};
-    struct saga_compensation undo = {.target = target,
-                                     .method = "/p.S/UndoA",
+    bool served = strcmp(method, "/p.S/UndoA") == 0;
+    struct saga_compensation undo = {.target = "p",
+                                     .method = method,
                                      .request = "r",
                                      .request_size = 1,
-                                     .retry = strcmp(target, "nobody") == 0 ? &once : NULL};
+                                     .retry = served ? NULL : &once};
     struct saga_begin_options options = {.name = "shop", .lease_ms = 3600000, .deadline_ms = 3600000};
     if (!went_well(saga_begin(client, &options, &tx, &error), &error))
         return;
@@ -253,7 +255,7 @@ static void enlisted(saga_client *client, struct alloc_folder *folder, const cha
     bool good = went_well(saga_enlist(tx, "a", &undo, &error), &error) &&
                 went_well(saga_settle(tx, "a", SAGA_DONE, "out", 3, &error), &error);
     bool aborted = good && aborts && went_well(saga_abort(tx, "why", &error), &error);
-    acknowledged(folder, id, aborted && strcmp(target, "nobody") != 0);
+    acknowledged(folder, id, aborted && served);
     saga_tx_free(tx);
     if (aborted)
         wait_for(client, id, SAGA_WAIT_UNTIL_STUCK);
@@ -304,13 +306,13 @@ static saga_client *client_open(const struct alloc_folder *folder)
 static void drive(struct host *host, saga_client *client, struct alloc_folder *folder)
 {
     if (host_lives(host))
-        enlisted(client, folder, "p", false); /* lives on */
+        enlisted(client, folder, "/p.S/UndoA", false); /* lives on */
     if (host_lives(host))
         orchestrated(client, folder);
     if (host_lives(host))
-        enlisted(client, folder, "p", true);
+        enlisted(client, folder, "/p.S/UndoA", true);
     if (host_lives(host))
-        enlisted(client, folder, "nobody", true); /* gets stuck */
+        enlisted(client, folder, "/p.S/Nowhere", true); /* gets stuck */
     if (host_lives(host))
         piped(client, folder);
     if (host_lives(host))

@@ -27,10 +27,12 @@ static void check_config(const struct config *c)
         check_option(&config_options[i], c);
     CHECK(c->listen_count >= 1 && c->listen_count <= CONFIG_LISTEN_MAX && c->target_count <= CONFIG_TARGETS_MAX);
     for (size_t i = 0; i < c->listen_count; i++)
-        CHECK(address_read(c->listen[i], &address) == NULL && address_is_near(&address));
+        CHECK(address_read(c->listen[i], &address) == NULL &&
+              address_security_of(&address, config_has_certificates(c)) != ADDRESS_UNSAID);
     for (size_t i = 0; i < c->target_count; i++) {
         CHECK(definition_name_valid(bytes_of_text(c->targets[i].name), STEP_NAME_BYTES_MAX));
-        CHECK(address_read_target(c->targets[i].address, &address) == NULL);
+        CHECK(address_read_target(c->targets[i].address, &address) == NULL &&
+              address_security_of(&address, config_has_certificates(c)) != ADDRESS_UNSAID);
         for (size_t j = 0; j < TARGET_OPTION_COUNT; j++)
             check_option(&config_target_options[j], &c->targets[i]);
     }
