@@ -172,9 +172,10 @@ struct store {
     int (*drop)(struct store *s, struct instant before, uint64_t keep_from, uint32_t work_max, bool *more,
                 struct error_detail *detail);
 
-    /* Looks whether rows of ended sagas can be found by all the ways that lead to them: rows_max more of them, newest first; the next call goes
-     * on, and *more tells whether there are more until all have been looked at. Returns 0, E_JOURNAL_CORRUPT with what is wrong and
-     * what mends it, or E_JOURNAL. (What is damaged in a row itself is told to whoever asks for it.) */
+    /* Looks whether rows of ended sagas are sound, and can be found by all the ways that lead to them: rows_max more of them, newest first; the
+     * next call goes on, and *more tells whether there are more until all have been looked at. Returns 0, with detail->text "" or telling a row
+     * that is damaged itself (whoever asks for it is told, too, and nothing else is hidden by it); E_JOURNAL_CORRUPT with what is wrong and
+     * what mends it; or E_JOURNAL. */
     int (*verify)(struct store *s, uint32_t rows_max, bool *more, struct error_detail *detail);
 
     void (*close)(struct store *s);

@@ -146,6 +146,16 @@ static void check_journal(struct loop *s, struct instant *next)
     *next = instant_after(now, CHECK_EVERY);
 }
 
+/* Looks at some rows. One that is damaged is told of; what would hide others ends the loop. Returns 0 or why. */
+static int verify_rows(struct loop *s, uint32_t rows_max, bool *more, struct error_detail *detail)
+{
+    int code = s->store->verify(s->store, rows_max, more, detail);
+    if (code == 0 && detail->text[0] != '\0')
+        log_event(LOG_LEVEL_ERROR, "the journal is damaged: a saga that has ended cannot be shown",
+                  LOG_TEXT("journal", detail->field), LOG_TEXT("what", detail->text));
+    return code;
+}
+
 /* Damage is looked for before somebody needs what it hides. */
 static void verify_journal(struct loop *s, struct instant *next)
 {
@@ -153,7 +163,7 @@ static void verify_journal(struct loop *s, struct instant *next)
     bool more = false;
     if (instant_before(now, *next) || s->failure.code != 0)
         return;
-    s->failure.code = s->store->verify(s->store, VERIFY_ROWS, &more, &s->failure.detail);
+    s->failure.code = verify_rows(s, VERIFY_ROWS, &more, &s->failure.detail);
     *next = instant_after(now, more ? MAINTAIN_BUSY : VERIFY_AGAIN);
 }
 
@@ -303,7 +313,7 @@ static int open_journal(struct loop *s, struct store_state *state, struct error_
         return code;
     bool more;
     s->limits.schemas = schemas_current(s->schemas);
-    code = s->store->verify(s->store, VERIFY_AT_START, &more, &s->failure.detail);
+    code = verify_rows(s, VERIFY_AT_START, &more, &s->failure.detail);
     if (code == 0)
         code = schemas_recover(s->schemas, s->store, &s->failure.detail);
     if (code == 0)

@@ -189,29 +189,21 @@ class Corners(Case):
         self.assertState("COMMITTED", fresh.run("one"))
         fresh.close()
 
-    def test_the_journal_breaks_under_way(self):
-        """A write that fails for another reason than room: the sidecar says so and ends; what was acknowledged is there again."""
+    def test_files_that_may_not_grow_are_a_full_disk(self):
+        """A limit on the size of files is told like a full disk, and passes like one."""
         sidecar = self.start()
         client = sidecar.client
         acknowledged = [client.Begin(name="x", enlist=[enlistment("a", request=b"y" * 1000)]).saga_id for _ in range(20)]
-        path = os.path.join(sidecar.options["data_dir"], "journal.db-wal")
-        size = os.path.getsize(path)
-        # No file may grow any further.
-        resource.prlimit(sidecar.process.pid, resource.RLIMIT_FSIZE, (size, size))
-        for _ in range(50):
-            try:
-                acknowledged.append(client.Begin(name="x", enlist=[enlistment("a", request=b"y" * 1000)]).saga_id)
-            except grpc.RpcError as error:
-                failure = failure_of(error)
-                break
-        else:
-            self.fail("the journal grows although it may not")
-        self.assertEqual("UNAVAILABLE", failure.code, failure)
-        self.assertIn(failure.reason, ("STOPPING", None))
-        self.assertEqual(1, sidecar.await_exit(), "\n".join(sidecar.lines[-5:]))
-        told, = sidecar.log("stopped: the sidecar cannot go on")
-        self.assertEqual(("error", "JOURNAL_ERROR"), (told["level"], told["reason"]))
-        sidecar.start()
+        resource.prlimit(sidecar.process.pid, resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
+        waits = threading.Thread(target=lambda: acknowledged.append(client.Begin(name="waits").saga_id))
+        waits.start()
+        wait_until(lambda: sidecar.log("the journal is full: new sagas are refused, those in flight wait for room"), "it is told")
+        self.refused("RESOURCE_EXHAUSTED", "JOURNAL_FULL", client.Begin, name="x")
+        resource.prlimit(sidecar.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        waits.join(PATIENCE_S)
+        wait_until(lambda: sidecar.log("the journal takes what is decided again: sagas go on"), "it goes on")
+        self.assertEqual(21, len(acknowledged))
+        sidecar.restart("kill")
         for saga_id in acknowledged:
             self.assertState("RUNNING", sidecar.client.saga(saga_id))
 

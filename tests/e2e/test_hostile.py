@@ -123,7 +123,7 @@ class Hostile(Case):
                     data = dice.randbytes(dice.randrange(64))
                     try:
                         if method.name == "Watch":
-                            stream = self.client.channel.unary_stream(path)(data, timeout=PATIENCE_S)
+                            stream = self.client.channel.unary_stream(path)(data, timeout=1)
                             if data == b"" or service.startswith("grpc"):
                                 stream.cancel()
                             else:
@@ -136,7 +136,9 @@ class Hostile(Case):
                         code = Code.OK
                     except grpc.RpcError as e:
                         code = e.code()
-                    self.assertIn(code, allowed, (path, data))
+                    # What happens to be a Watch of all sagas lasts as long as it is let.
+                    waits = method.name == "Watch" and code == Code.DEADLINE_EXCEEDED
+                    self.assertTrue(waits or code in allowed, (path, data, code))
 
     def test_messages_that_are_almost_right(self):
         """Real messages with bytes flipped, cut off and doubled."""

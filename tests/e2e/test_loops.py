@@ -495,8 +495,7 @@ class Lives(unittest.TestCase):
         gate.open()
         for client in clients:
             client.close()
-        for here, there in aside:
-            os.rename(there, here)
+        os.rename(journal + ".rescued", journal) # as the error says
         sidecar.start()
         for saga_id in acknowledged:
             sidecar.client.saga(saga_id)

@@ -371,6 +371,7 @@ class Process(Case):
             db.commit()
             db.close()
         sidecar.start()
+        self.assertIn("of the table ended is damaged", sidecar.log("the journal is damaged: a saga that has ended cannot be shown")[0]["what"])
         client = sidecar.client
         for call, fields in ((client.Get, {"saga_id": begun[0]}), (client.Wait, {"saga_id": begun[0]}), (client.List, {}),
                              (client.Commit, {"saga_id": begun[0]}), (client.Begin, {"name": "x", "request_id": "r-0"})):

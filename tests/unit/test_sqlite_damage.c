@@ -285,16 +285,19 @@ START_TEST(sqlite_damage__hidden_rows_are_found_by_verifying)
             lost = rc == E_SAGA_NOT_FOUND;
         }
         int rc = 0;
-        for (more = true; more && rc == 0 && !said;)
+        bool damaged = false;
+        for (more = true; more && rc == 0 && !said;) {
             rc = store->verify(store, 300, &more, &detail);
+            damaged |= rc == 0 && detail.text[0] != '\0';
+        }
         if (rc != 0)
             ck_assert_msg(rc == E_JOURNAL_CORRUPT, "%d %s", rc, detail.text);
         hidden += lost;
-        told += lost && rc != 0;
-        ck_assert_msg(!lost || rc != 0, "a flip at %zu hides a row, and verifying does not tell", at);
+        told += lost && (rc != 0 || damaged);
+        ck_assert_msg(!lost || rc != 0 || damaged, "a flip at %zu hides a row, and verifying does not tell", at);
         if (store != NULL)
             close_store();
-        if (lost && _i == 0) { /* as the error says */
+        if (lost && rc != 0 && _i == 0) { /* as the error says */
             ck_assert_ptr_nonnull(strstr(detail.text, "REINDEX"));
             ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
             int made = sqlite3_exec(db, "REINDEX", NULL, NULL, NULL);

@@ -63,6 +63,7 @@ int sqlite_store_verify(struct store *face, uint32_t rows_max, bool *more, struc
     struct sqlite_store *s = (struct sqlite_store *)face;
     CHECK(rows_max > 0);
     inside_rest(s);
+    error_set(detail, 0, NULL, NULL);
     sqlite3_stmt *walk = inside_statement(s, SQL_LIST_ALL);
     inside_bind_number(walk, 1, s->verify_below != 0 ? s->verify_below : INT64_MAX);
     int rc = 0;
@@ -70,13 +71,17 @@ int sqlite_store_verify(struct store *face, uint32_t rows_max, bool *more, struc
     for (uint32_t i = 0; i < rows_max && rc == 0 && (step = sqlite3_step(walk)) == SQLITE_ROW; i++) {
         struct ended_row row;
         const char *lost = NULL;
+        struct error_detail told;
         uint64_t serial = (uint64_t)sqlite3_column_int64(walk, 0);
         if (serial > s->serial_max || (s->verify_below != 0 && serial >= s->verify_below))
             return inside_corrupt(s->path, "the rows of the table ended are out of order", detail);
         s->verify_below = serial;
         /* A row that is damaged itself is found, and told to whoever asks for it; all others go on. */
-        if (sqlite_read_ended(s, walk, &row, detail) != 0)
+        if (sqlite_read_ended(s, walk, &row, &told) != 0) {
+            if (detail->text[0] == '\0')
+                *detail = told;
             continue;
+        }
         int looked = look_for(s, &row, &lost);
         if (looked != SQLITE_OK)
             rc = inside_fail(s, looked, "looking for an ended saga", detail);
