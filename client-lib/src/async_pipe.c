@@ -13,6 +13,8 @@
 /* Beyond this a message takes no further command; one command alone may be longer. Far below the sidecar's smallest message_bytes_max that
  * suits its other defaults. */
 #define MESSAGE_BYTES_MAX ((size_t)1 << 20)
+/* When a message for which there was no memory is tried again. */
+#define NO_MEMORY_RETRY_NS INT64_C(10000000)
 
 /* ---- answers ---- */
 
@@ -265,7 +267,12 @@ int64_t async_turn(saga_client *client)
             return a->open_at < next ? a->open_at : next;
     }
     if (a->stream && wire_duplex_reached(a->stream) && !a->sending && !a->breaking &&
-        a->sent_count < client->options.pipe_messages_max)
+        a->sent_count < client->options.pipe_messages_max) {
         send_next(client);
+        /* No memory for a message: nothing else may happen that has what waits looked at again. */
+        int64_t again = wire_now() + NO_MEMORY_RETRY_NS;
+        if (!a->sending && async_is_waiting(a) && again < next)
+            next = again;
+    }
     return next;
 }
