@@ -75,7 +75,7 @@ make-check: binaries
 
 # Debian's python3-grpcio belongs to Debian's own python. One test or a part of them: make e2e E2E="enlisted pipe"
 SYSTEM_PYTHON ?= /usr/bin/python3
-E2E_ENV := SAGAD=$(abspath $(B))/sagad SAGACTL=$(abspath $(B))/sagactl SAGA_DESCRIPTORS=$(abspath $(G))/descriptors.bin SAGA_SHIM_SO=$(abspath $(B))/shim.so
+E2E_ENV := LSAN_OPTIONS=suppressions=$(abspath tests/checks/leaks.txt):print_suppressions=0 SAGAD=$(abspath $(B))/sagad SAGACTL=$(abspath $(B))/sagactl SAGA_DESCRIPTORS=$(abspath $(G))/descriptors.bin SAGA_SHIM_SO=$(abspath $(B))/shim.so
 
 # The same in C++, with gRPC's own C++ library and what protoc makes for it. Nothing that is installed is C++.
 CPP := $(G)/cpp
