@@ -702,7 +702,7 @@ class WithoutSidecar(unittest.TestCase):
         for address, words in (("unix:%s/none" % directory, "there is no socket at this path"),
                                ("unix:%s/stale" % directory, "nobody serves this socket"),
                                ("127.0.0.1:1", "nothing listens there"),
-                               ("no-such-name.invalid:7240", "there is no such host"),
+                               ("plaintext://no-such-name.invalid:7240", "there is no such host"),
                                (listener(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"), "does not speak gRPC"),
                                (listener(b""), "takes connections there and says nothing")):
             ran = ctl("-a", address, "-t", "2s", "list")
