@@ -146,10 +146,15 @@ static int make_room(struct catalog *c, uint32_t number)
     return 0;
 }
 
+bool catalog_is_full(const struct catalog *c)
+{
+    return c->order->count >= c->definitions_max;
+}
+
 int catalog_add(struct catalog *c, struct definition *definition, struct instant registered_at,
                 struct error_detail *detail)
 {
-    if (definition->number == 0 && c->order->count >= c->definitions_max)
+    if (definition->number == 0 && catalog_is_full(c))
         return error_set(detail, E_DEFINITIONS, "", NULL);
     uint32_t number = definition->number != 0 ? definition->number : c->number_max + 1;
     if (make_room(c, number) != 0)

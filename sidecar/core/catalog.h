@@ -34,4 +34,7 @@ const struct definition *catalog_by_number(const struct catalog *c, uint32_t num
 const struct catalog_entry *catalog_at(const struct catalog *c, uint32_t index);
 uint32_t catalog_count(const struct catalog *c);
 
+/* Whether a new definition would be refused with E_DEFINITIONS. */
+bool catalog_is_full(const struct catalog *c);
+
 #endif

@@ -174,6 +174,9 @@ class Errors(Case):
             sidecar.client.register(definition("one", step("a")))
             sidecar.client.register(definition("one", step("a"), version="1.0.1"))
             self.refused("RESOURCE_EXHAUSTED", "DEFINITIONS_MAX", sidecar.client.register, definition("two", step("a")))
+            self.refused("RESOURCE_EXHAUSTED", "DEFINITIONS_MAX", sidecar.client.RegisterDefinition,
+                         source=definition("two", step("a")).encode(), dry_run=True)
+            sidecar.client.RegisterDefinition(source=definition("one", step("a")).encode(), dry_run=True)
             sidecar.client.register(definition("one", step("a")))
         finally:
             sidecar.close()
