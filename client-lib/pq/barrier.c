@@ -3,7 +3,7 @@
  * At READ COMMITTED an insert waits for a transaction that has inserted the same key and not ended; so two attempts of a call, or an action
  * and its undo, never overlap: whoever comes second sees what the first has left. An undo claims its action's row before its own, and an
  * action has only one row, so they cannot wait for each other. */
-#include "client-lib/pq/inside.h"
+#include "client-lib/pq/pq_inside.h"
 
 #include <stdio.h>
 #include <stdlib.h>

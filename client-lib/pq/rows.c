@@ -1,5 +1,5 @@
 /* rows.c - the SQL of the barrier's rows. */
-#include "client-lib/pq/inside.h"
+#include "client-lib/pq/pq_inside.h"
 
 #include <arpa/inet.h>
 #include <endian.h>

@@ -1,5 +1,5 @@
 /* store.c - a participant's database with its connections, and its steps. */
-#include "client-lib/pq/inside.h"
+#include "client-lib/pq/pq_inside.h"
 
 #include <poll.h>
 #include <pthread.h>

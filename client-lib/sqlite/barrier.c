@@ -2,7 +2,7 @@
  *
  * BEGIN IMMEDIATE takes the write lock first, so that two attempts of a call, or an action and its undo, never overlap: whoever comes second
  * sees what the first has left. */
-#include "client-lib/sqlite/inside.h"
+#include "client-lib/sqlite/sqlite_inside.h"
 
 #include <stdio.h>
 #include <stdlib.h>

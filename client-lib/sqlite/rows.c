@@ -1,5 +1,5 @@
 /* rows.c - the SQL of the barrier's rows. */
-#include "client-lib/sqlite/inside.h"
+#include "client-lib/sqlite/sqlite_inside.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* store.c - a participant's database with one connection that threads take turns with, and its steps. */
-#include "client-lib/sqlite/inside.h"
+#include "client-lib/sqlite/sqlite_inside.h"
 
 #include <pthread.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* What a sound store in SQLite is: each corruption that is planted here trips a check. */
-#include "sidecar/journal/sqlite/inside.h"
+#include "sidecar/journal/sqlite/sqlite_inside.h"
 #include "tests/support/sqlite_place.h"
 
 #include <check.h>

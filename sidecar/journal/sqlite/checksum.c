@@ -1,5 +1,5 @@
 /* checksum.c - checksums of rows, from schema 2 on. Frames need none: each of their records has its own. */
-#include "sidecar/journal/sqlite/inside.h"
+#include "sidecar/journal/sqlite/sqlite_inside.h"
 
 #include "sidecar/base/check.h"
 

@@ -8,7 +8,7 @@
  * be said.
  *
  * A log is a header of 32 bytes and frames of a header of 24 bytes and a page; SQLite's documentation, "WAL-mode File Format". */
-#include "sidecar/journal/sqlite/inside.h"
+#include "sidecar/journal/sqlite/sqlite_inside.h"
 
 #include "sidecar/base/check.h"
 

@@ -2,7 +2,7 @@
  *
  * PRAGMA user_version is the number of migrations that a database has been through. A migration that was released never changes: what
  * is needed later is a further one, with a fixture of the version before it under tests/fixtures/journal/. */
-#include "sidecar/journal/sqlite/inside.h"
+#include "sidecar/journal/sqlite/sqlite_inside.h"
 
 #include "sidecar/base/check.h"
 

@@ -1,5 +1,5 @@
 /* sqlite_cache.c - a few frames that were read and checked. A frame never changes, so there is nothing to keep up to date. */
-#include "sidecar/journal/sqlite/inside.h"
+#include "sidecar/journal/sqlite/sqlite_inside.h"
 
 #include "sidecar/base/check.h"
 

@@ -1,7 +1,7 @@
 /* sqlite_ended.c - the rows of sagas that have ended: what people search for.
  *
  * Serials rise with the time of the start, so newest first is the order of the table itself, and a range of time is a range of it. */
-#include "sidecar/journal/sqlite/inside.h"
+#include "sidecar/journal/sqlite/sqlite_inside.h"
 
 #include "sidecar/base/check.h"
 

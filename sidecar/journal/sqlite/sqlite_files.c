@@ -2,7 +2,7 @@
  *
  * A clean-up job or a wrong mount can take them away under a running process. Writing then goes on without an error, into files that nobody
  * will find again. */
-#include "sidecar/journal/sqlite/inside.h"
+#include "sidecar/journal/sqlite/sqlite_inside.h"
 
 #include "sidecar/base/check.h"
 

@@ -2,7 +2,7 @@
  *
  * SQLite's exclusive locking mode keeps every other connection out for as long as ours lives, and needs no shared memory. The lock file
  * beside it says sooner, and by process number, who has it. The system lets go of both when the process dies, however it dies. */
-#include "sidecar/journal/sqlite/inside.h"
+#include "sidecar/journal/sqlite/sqlite_inside.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -4,7 +4,7 @@
  * could therefore never begin. Then the reserve is given up, and made again once there is room.
  *
  * Within journal_bytes_max a part is kept in the same way, for ending what has begun: beyond it there is no new work. */
-#include "sidecar/journal/sqlite/inside.h"
+#include "sidecar/journal/sqlite/sqlite_inside.h"
 
 #include "sidecar/base/check.h"
 

@@ -3,7 +3,7 @@
  * What a failed write means. SQLITE_FULL, wherever it comes, is rolled back and leaves the database as it was, so the same commit may
  * be tried again. After any other failure nothing is written any more: an fsync that failed once must not be asked again, because the
  * system may have dropped what it could not write and would then call the rest of it good. */
-#include "sidecar/journal/sqlite/inside.h"
+#include "sidecar/journal/sqlite/sqlite_inside.h"
 
 #include "sidecar/base/check.h"
 #include "sidecar/journal/codec.h"

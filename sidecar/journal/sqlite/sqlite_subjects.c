@@ -1,5 +1,5 @@
 /* sqlite_subjects.c - rows about something that need not be a saga, by kind and name. */
-#include "sidecar/journal/sqlite/inside.h"
+#include "sidecar/journal/sqlite/sqlite_inside.h"
 
 #include "sidecar/base/check.h"
 

@@ -2,7 +2,7 @@
  *
  * Rows have checksums, but the pages by which SQLite finds them do not: a byte that flips there hides a row without an error, and a request_id
  * that is not found starts its saga again. */
-#include "sidecar/journal/sqlite/inside.h"
+#include "sidecar/journal/sqlite/sqlite_inside.h"
 
 #include "sidecar/base/check.h"
 

@@ -1,4 +1,4 @@
-/* inside.h - what the files of libsaga-pq share. */
+/* pq_inside.h - what the files of libsaga-pq share. */
 #ifndef SAGA_CLIENT_PQ_INSIDE_H
 #define SAGA_CLIENT_PQ_INSIDE_H
 

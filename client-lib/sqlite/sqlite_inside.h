@@ -1,4 +1,4 @@
-/* inside.h - what the files of libsaga-sqlite share. */
+/* sqlite_inside.h - what the files of libsaga-sqlite share. */
 #ifndef SAGA_CLIENT_SQLITE_INSIDE_H
 #define SAGA_CLIENT_SQLITE_INSIDE_H
 

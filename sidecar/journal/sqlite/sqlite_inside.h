@@ -1,4 +1,4 @@
-/* inside.h - what the files of the SQLite store share with one another, and with nobody else. */
+/* sqlite_inside.h - what the files of the SQLite store share with one another, and with nobody else. */
 #ifndef SAGA_JOURNAL_SQLITE_INSIDE_H
 #define SAGA_JOURNAL_SQLITE_INSIDE_H
 
