@@ -36,8 +36,7 @@ int definitions_register(struct api *api, struct change *change, const void *mes
             return code;
     }
     if (m->dry_run) {
-        code = catalog_is_full(api->catalog) ? error_set(detail, E_DEFINITIONS, "", NULL)
-                                             : engine_resolve(core_engine(api->core), definition, detail);
+        code = core_may_register(api->core, definition, detail);
         if (code == 0) {
             const struct reply_effect reply = {.code = 0};
             change->registered.definition = definition;

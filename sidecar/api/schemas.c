@@ -2,7 +2,6 @@
 #include "sidecar/api/api_inside.h"
 #include "sidecar/api/view.h"
 
-#include "sidecar/core/heap.h"
 #include "sidecar/observe/log.h"
 
 #include <inttypes.h>
@@ -15,18 +14,17 @@ static int read_name(const char *text, struct bytes *name, struct error_detail *
                : error_set(detail, E_ARGUMENT, "name", "1 to 128 bytes of letters, digits, '-', '_' and '.'");
 }
 
-/* Checks a set, and says which hash it would have. */
-static int dry_run(struct api *api, struct change *change, struct bytes bytes, struct error_detail *detail)
+/* Says which hash the set would have. */
+static int dry_run(struct api *api, struct change *change, struct bytes name, struct bytes bytes,
+                   struct error_detail *detail)
 {
-    struct schema *schema;
     char hash[SHA256_TEXT_SIZE];
-    int code = schema_read(bytes, &heap, &schema, detail);
+    bool repeated;
+    int code = schemas_try(api->options.schemas, api->core, name, bytes, hash, &repeated, detail);
     if (code != 0)
         return code;
-    schema_destroy(schema);
-    sha256_text(bytes, hash);
     change->registered.schema_hash = hash;
-    const struct reply_effect reply = {.code = 0};
+    const struct reply_effect reply = {.repeated = repeated};
     change_reply(api, change, &reply, NULL);
     return 0;
 }
@@ -43,7 +41,7 @@ int schemas_register(struct api *api, struct change *change, const void *message
     if (code != 0)
         return code;
     if (m->dry_run)
-        return dry_run(api, change, bytes, detail);
+        return dry_run(api, change, name, bytes, detail);
     code = schemas_add(api->options.schemas, api->core, name, bytes, api_now(api), &entry, &repeated, detail);
     if (code != 0)
         return code;

@@ -143,13 +143,28 @@ int core_submit(struct core *c, const struct event *event, struct error_detail *
     return core_failed(c, detail);
 }
 
+int core_may_add(const struct core *c, struct error_detail *detail)
+{
+    if (c->stalled == 0 && !core_is_tight(c))
+        return 0;
+    return error_set(detail, c->stalled != 0 ? c->stalled : E_JOURNAL_FULL, "", NULL);
+}
+
+int core_may_register(const struct core *c, struct definition *definition, struct error_detail *detail)
+{
+    int code = core_may_add(c, detail);
+    if (code == 0)
+        code = engine_resolve(c->engine, definition, detail);
+    if (code == 0 && catalog_is_full(c->catalog))
+        code = error_set(detail, E_DEFINITIONS, "", NULL);
+    return code;
+}
+
 int core_register(struct core *c, struct definition *definition, struct instant now, uint64_t token,
                   struct error_detail *detail)
 {
     struct batch *b = c->open;
-    if (c->stalled != 0 || core_is_tight(c))
-        return error_set(detail, c->stalled != 0 ? c->stalled : E_JOURNAL_FULL, "", NULL);
-    int code = engine_resolve(c->engine, definition, detail);
+    int code = core_may_register(c, definition, detail);
     if (code == 0 && GROW(c, b->definitions, b->definition_count, b->definition_room) != 0)
         code = error_set(detail, E_MEMORY, "", NULL);
     if (code == 0)

@@ -53,6 +53,12 @@ void core_close(struct core *c);
  * Returns 0, or E_MEMORY or E_JOURNAL when the owner must stop. */
 int core_submit(struct core *c, const struct event *event, struct error_detail *detail);
 
+/* Whether anything may be added that is kept for good. Returns 0, or E_JOURNAL_FULL or E_JOURNAL_AWAY when the journal takes no new work. */
+int core_may_add(const struct core *c, struct error_detail *detail);
+
+/* What core_register would refuse, in the same order, with nothing changed but definition's targets. */
+int core_may_register(const struct core *c, struct definition *definition, struct error_detail *detail);
+
 /* Adds a registration of a definition to the batch; takes definition, which the catalog then owns. The reply (code 0)
  * goes to token. A typed one is pinned to its schema. Returns 0 or an error, with the definition still the caller's. */
 int core_register(struct core *c, struct definition *definition, struct instant now, uint64_t token,

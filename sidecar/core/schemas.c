@@ -79,20 +79,16 @@ static struct bytes copy_of(struct bytes bytes)
     return bytes_of(at, bytes.size);
 }
 
-/* Finds the set, or reads and copies it. */
-static int take_set(struct schemas *s, struct bytes bytes, struct schema_set **out, struct error_detail *detail)
+/* Reads and copies a set that is not there yet. */
+static int make_set(const struct schemas *s, struct bytes bytes, const char *hash, struct schema_set **out,
+                    struct error_detail *detail)
 {
-    char hash[SHA256_TEXT_SIZE];
-    sha256_text(bytes, hash);
-    *out = find_set(s, bytes_of_text(hash));
-    if (*out != NULL)
-        return 0;
     if (s->set_count >= s->sets_max)
         return error_set(detail, E_SCHEMAS, "descriptors", NULL);
     struct schema_set *set = calloc(1, sizeof *set);
     if (set == NULL)
         return error_set(detail, E_MEMORY, "", NULL);
-    memcpy(set->hash, hash, sizeof hash);
+    memcpy(set->hash, hash, sizeof set->hash);
     set->bytes = copy_of(bytes);
     int code = set->bytes.at == NULL ? error_set(detail, E_MEMORY, "", NULL)
                                      : schema_read(set->bytes, &heap, &set->schema, detail);
@@ -100,11 +96,15 @@ static int take_set(struct schemas *s, struct bytes bytes, struct schema_set **o
         destroy_set(set);
         return code;
     }
+    *out = set;
+    return 0;
+}
+
+static void keep_set(struct schemas *s, struct schema_set *set)
+{
     set->next = s->sets;
     s->sets = set;
     s->set_count++;
-    *out = set;
-    return 0;
 }
 
 static int name_compare(struct bytes a, struct bytes b)
@@ -198,18 +198,65 @@ struct subject_row schemas_row_of_pin(uint32_t definition, const char *hash, cha
         .kind = SUBJECT_PIN, .name = bytes_of_text(room), .version = 1, .value = bytes_of_text(hash)};
 }
 
+/* A set under a name, looked at before anything changes. */
+struct offer {
+    char hash[SHA256_TEXT_SIZE];
+    struct schema_set *there; /* the set that is kept already, or NULL */
+    struct schema_set *made;  /* else the one that was read; owned */
+    bool repeated;            /* the name stands for it already */
+};
+
+static int look_at(const struct schemas *s, const struct core *core, struct bytes name, struct bytes set,
+                   struct offer *offer, struct error_detail *detail)
+{
+    const struct schema_entry *entry = schemas_find(s, name);
+    int code = 0;
+    sha256_text(set, offer->hash);
+    offer->made = NULL;
+    offer->there = find_set(s, bytes_of_text(offer->hash));
+    offer->repeated = entry != NULL && entry->set == offer->there;
+    if (offer->repeated)
+        return 0;
+    if (offer->there == NULL)
+        code = make_set(s, set, offer->hash, &offer->made, detail);
+    if (code == 0 && entry == NULL && s->count >= s->sets_max)
+        code = error_set(detail, E_SCHEMAS, "name", NULL);
+    if (code == 0)
+        code = core_may_add(core, detail);
+    if (code != 0)
+        destroy_set(offer->made);
+    return code;
+}
+
+int schemas_try(const struct schemas *s, const struct core *core, struct bytes name, struct bytes set,
+                char hash[SHA256_TEXT_SIZE], bool *repeated, struct error_detail *detail)
+{
+    struct offer offer;
+    int code = look_at(s, core, name, set, &offer, detail);
+    if (code != 0)
+        return code;
+    memcpy(hash, offer.hash, sizeof offer.hash);
+    *repeated = offer.repeated;
+    destroy_set(offer.made);
+    return 0;
+}
+
 int schemas_add(struct schemas *s, struct core *core, struct bytes name, struct bytes set, struct instant now,
                 const struct schema_entry **out, bool *repeated, struct error_detail *detail)
 {
     uint8_t room[NAME_VALUE_SIZE];
-    struct schema_set *there;
-    int code = take_set(s, set, &there, detail);
+    struct offer offer;
+    int code = look_at(s, core, name, set, &offer, detail);
     if (code != 0)
         return code;
-    *out = schemas_find(s, name);
-    *repeated = *out != NULL && (*out)->set == there;
-    if (*repeated)
+    *repeated = offer.repeated;
+    if (*repeated) {
+        *out = schemas_find(s, name);
         return 0;
+    }
+    struct schema_set *there = offer.there;
+    if (there == NULL)
+        keep_set(s, there = offer.made);
     code = set_name(s, name, there, now, out, detail);
     if (code != 0)
         return code;
@@ -228,12 +275,15 @@ static int damaged(struct schemas *s, const char *what)
 static int recover_set(void *self, const struct subject_row *row)
 {
     struct schemas *s = self;
+    char hash[SHA256_TEXT_SIZE];
     struct schema_set *set;
-    int code = take_set(s, row->value, &set, s->detail);
+    sha256_text(row->value, hash);
+    if (!bytes_equal(bytes_of_text(hash), row->name))
+        return damaged(s, "a schema's row in the table subjects has another hash than its descriptors");
+    int code = make_set(s, row->value, hash, &set, s->detail);
     if (code != 0)
         return code;
-    if (!bytes_equal(bytes_of_text(set->hash), row->name))
-        return damaged(s, "a schema's row in the table subjects has another hash than its descriptors");
+    keep_set(s, set);
     set->kept = true;
     return 0;
 }

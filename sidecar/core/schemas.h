@@ -36,9 +36,13 @@ void schemas_destroy(struct schemas *s);
 
 /* Lets a name (valid as a definition's is) stand for a set (copied, if there is not the same one already) from now on, and adds what makes that
  * durable to the core's batch. *repeated: it stood for this set already. Returns 0; what schema_read fails with; E_SCHEMAS, also for more names than
- * there may be sets; or E_MEMORY. */
+ * there may be sets; what core_may_add does; or E_MEMORY. */
 int schemas_add(struct schemas *s, struct core *core, struct bytes name, struct bytes set, struct instant now,
                 const struct schema_entry **out, bool *repeated, struct error_detail *detail);
+
+/* What schemas_add would answer, with nothing changed, and the hash that the set has. */
+int schemas_try(const struct schemas *s, const struct core *core, struct bytes name, struct bytes set,
+                char hash[SHA256_TEXT_SIZE], bool *repeated, struct error_detail *detail);
 
 /* NULL when there is none. */
 const struct schema_entry *schemas_find(const struct schemas *s, struct bytes name);

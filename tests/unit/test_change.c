@@ -123,6 +123,40 @@ START_TEST(change__definitions_are_checked_registered_and_found_again)
 }
 END_TEST
 
+/* The definition of this number, or one that calls a target which is not there. */
+static void refused_either_way(int number, bool absent, const char *reason)
+{
+    char text[128];
+    Saga__V1__RegisterDefinitionRequest m = SAGA__V1__REGISTER_DEFINITION_REQUEST__INIT;
+    snprintf(text, sizeof text, "name: n%d\nversion: 1.0.0\nsteps:\n  - {name: a, target: %s, action: /t.T/Do}\n",
+             number, absent ? "nobody" : "t");
+    m.source.data = (uint8_t *)text;
+    m.source.len = strlen(text);
+    for (int dry = 0; dry < 2; dry++) {
+        m.dry_run = dry == 0;
+        if (reason != NULL)
+            api_world_refused(&w, 0, METHOD_REGISTER_DEFINITION, &m.base, reason,
+                              strcmp(reason, "TARGET_NOT_FOUND") == 0 ? "action.target" : "");
+        else
+            protobuf_c_message_free_unpacked(api_world_get(&w, 0, METHOD_REGISTER_DEFINITION, &m.base), NULL);
+    }
+}
+
+START_TEST(change__a_dry_run_is_refused_as_the_real_one_would_be)
+{
+    refused_either_way(0, true, "TARGET_NOT_FOUND");
+    memory_disk_set_tight(w.loop[0].disk, true);
+    refused_either_way(0, false, "JOURNAL_FULL");
+    refused_either_way(0, true, "JOURNAL_FULL");
+    memory_disk_set_tight(w.loop[0].disk, false);
+    int count = 0;
+    while (!catalog_is_full(w.loop[0].catalog))
+        refused_either_way(count++, false, NULL);
+    refused_either_way(count, false, "DEFINITIONS_MAX");
+    refused_either_way(count, true, "TARGET_NOT_FOUND");
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("change");
@@ -134,6 +168,7 @@ int main(void)
     tcase_add_test(tc, change__what_is_left_at_the_end_of_a_stop_is_refused);
     tcase_add_test(tc, change__texts_with_nul_and_long_lists_are_refused_by_name);
     tcase_add_test(tc, change__definitions_are_checked_registered_and_found_again);
+    tcase_add_test(tc, change__a_dry_run_is_refused_as_the_real_one_would_be);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

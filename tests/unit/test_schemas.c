@@ -87,6 +87,58 @@ START_TEST(schemas__names_and_sets_are_bounded)
 }
 END_TEST
 
+/* What a dry run says is what would be: refused in the same order, and nothing of it stays. */
+START_TEST(schemas__trying_answers_as_adding_would)
+{
+    char hash[SHA256_TEXT_SIZE], first[SHA256_TEXT_SIZE];
+    sha256_text(first_set(), first);
+    for (int round = 0; round < 2; round++) {
+        ck_assert_int_eq(schemas_try(schemas, o.core, bytes_of_text("a"), first_set(), hash, &repeated, &detail), 0);
+        ck_assert(!repeated);
+        ck_assert_str_eq(hash, first);
+        ck_assert_ptr_null(schemas_find_set(schemas, bytes_of_text(first)));
+    }
+    ck_assert_int_eq(add("a", first_set()), 0);
+    ck_assert_int_eq(add("b", first_set()), 0);
+    ck_assert_int_eq(schemas_try(schemas, o.core, bytes_of_text("a"), first_set(), hash, &repeated, &detail), 0);
+    ck_assert(repeated);
+    const struct {
+        const char *name;
+        struct bytes set;
+        int code;
+    } cases[] = {
+        {"c", first_set(), E_SCHEMAS},
+        {"c", second_set(), E_SCHEMAS},
+        {"a", bytes_of_text("nonsense"), E_ARGUMENT},
+        {"c", bytes_of_text("nonsense"), E_ARGUMENT},
+    };
+    struct error_detail tried;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        int code = schemas_try(schemas, o.core, bytes_of_text(cases[i].name), cases[i].set, hash, &repeated, &tried);
+        ck_assert_int_eq(code, cases[i].code);
+        ck_assert_int_eq(add(cases[i].name, cases[i].set), code);
+        ck_assert_str_eq(detail.text, tried.text);
+        ck_assert_str_eq(detail.field, tried.field);
+    }
+    /* A set that found no room for its name is not kept: there is room for another. */
+    ck_assert_int_eq(add("a", second_set()), 0);
+}
+END_TEST
+
+START_TEST(schemas__nothing_is_added_to_a_tight_journal)
+{
+    char hash[SHA256_TEXT_SIZE];
+    ck_assert_int_eq(add("a", first_set()), 0);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    memory_disk_set_tight(o.disk, true);
+    ck_assert_int_eq(schemas_try(schemas, o.core, bytes_of_text("b"), first_set(), hash, &repeated, &detail),
+                     E_JOURNAL_FULL);
+    ck_assert_int_eq(add("b", first_set()), E_JOURNAL_FULL);
+    ck_assert_int_eq(add("a", first_set()), 0);
+    ck_assert(repeated);
+}
+END_TEST
+
 /* The bound may have been lowered since: what is there stays. */
 START_TEST(schemas__what_is_registered_outlives_a_kill)
 {
@@ -172,6 +224,8 @@ int main(void)
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, schemas__a_set_is_kept_once_under_any_names);
     tcase_add_test(tests, schemas__names_and_sets_are_bounded);
+    tcase_add_test(tests, schemas__trying_answers_as_adding_would);
+    tcase_add_test(tests, schemas__nothing_is_added_to_a_tight_journal);
     tcase_add_test(tests, schemas__what_is_registered_outlives_a_kill);
     tcase_add_test(tests, schemas__a_definition_stays_with_its_set);
     tcase_add_test(tests, schemas__a_set_under_another_hash_is_damage);
