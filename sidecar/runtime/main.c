@@ -2,6 +2,7 @@
 #include "sidecar/observe/log.h"
 #include "sidecar/config/config.h"
 #include "sidecar/runtime/definitions_dir.h"
+#include "sidecar/runtime/journal_check.h"
 #include "sidecar/runtime/reload.h"
 #include "sidecar/runtime/sidecar.h"
 #include "sidecar/runtime/release.h"
@@ -25,10 +26,12 @@ enum exit_code {
 };
 
 static const char usage[] =
-    "Usage: sagad [-n] [-f FILE]\n"
+    "Usage: sagad [-n | --check-journal] [-f FILE]\n"
     "\n"
     "  -f, --file FILE   read the configuration from FILE; without it every option has its default\n"
     "  -n, --check       check the configuration and the definitions it names, and exit\n"
+    "      --check-journal\n"
+    "                    read the journal whole, compare every index with its rows, and exit\n"
     "      --options     print every option of the configuration, and exit\n"
     "      --version     print the version, and exit\n"
     "  -h, --help        print this, and exit\n"
@@ -37,15 +40,20 @@ static const char usage[] =
 
 struct arguments {
     const char *file;
-    bool check;
+    bool check, check_journal;
 };
 
 /* Returns -1 to go on, or the exit code. */
 static int read_arguments(int argc, char **argv, struct arguments *out)
 {
     static const struct option options[] = {
-        {"file", required_argument, NULL, 'f'}, {"check", no_argument, NULL, 'n'}, {"options", no_argument, NULL, 'o'},
-        {"version", no_argument, NULL, 'v'},    {"help", no_argument, NULL, 'h'},  {NULL, 0, NULL, 0},
+        {"file", required_argument, NULL, 'f'},
+        {"check", no_argument, NULL, 'n'},
+        {"options", no_argument, NULL, 'o'},
+        {"check-journal", no_argument, NULL, 'j'},
+        {"version", no_argument, NULL, 'v'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
     };
     int option;
     while ((option = getopt_long(argc, argv, "f:nh", options, NULL)) != -1) {
@@ -55,6 +63,9 @@ static int read_arguments(int argc, char **argv, struct arguments *out)
             break;
         case 'n':
             out->check = true;
+            break;
+        case 'j':
+            out->check_journal = true;
             break;
         case 'o':
             config_print_options(stdout);
@@ -188,6 +199,15 @@ static int run(const struct config *config, const char *file)
     return exit_code;
 }
 
+static int check_journal(const struct config *config, const char *file)
+{
+    struct error_detail detail = {0};
+    int code = journal_check(config, stdout, &detail);
+    if (code != 0 && code != E_JOURNAL_CORRUPT)
+        complain(file, code, &detail);
+    return code == 0 ? EXIT_OK : EXIT_RAN_INTO_TROUBLE;
+}
+
 int main(int argc, char **argv)
 {
     struct arguments arguments = {0};
@@ -206,6 +226,8 @@ int main(int argc, char **argv)
     }
     if (arguments.check) {
         puts("The configuration is good.");
+    } else if (arguments.check_journal) {
+        exit_code = check_journal(config, arguments.file);
     } else {
         exit_code = run(config, arguments.file);
     }

@@ -328,6 +328,72 @@ class Process(Case):
     def journal(self, sidecar):
         return os.path.join(sidecar.options["data_dir"], "journal.db")
 
+    def check_journal(self, sidecar):
+        """(exit status, lines) of sagad --check-journal on a sidecar that is stopped."""
+        done = subprocess.run([SAGAD, "--check-journal", "-f", sidecar.write_config()], cwd=sidecar.directory, capture_output=True, text=True, timeout=PATIENCE_S)
+        self.assertEqual("", done.stderr)
+        return done.returncode, done.stdout.splitlines()
+
+    def test_check_journal(self):
+        """The command of the runbook: sound journals, an index that hides a row, rows that are damaged, and what mends what."""
+        sidecar = self.sidecar_with(loops=2)
+        sidecar.client.register(definition("one", step("a")))
+        for i in range(20):
+            sidecar.client.run("one", request_id="order-%s" % os.urandom(8).hex())
+        sidecar.stop()
+        code, lines = self.check_journal(sidecar)
+        self.assertEqual(0, code, lines)
+        self.assertEqual(2, len(lines))
+        for line in lines:
+            self.assertRegex(line, r"^\S+/journal(-1)?\.db: sound: [1-9]\d* frames with [1-9]\d* records, 1 definitions, every row and every index$")
+
+        # A text in the index ends with the row's number; in the table it stands among others.
+        path = self.journal(sidecar)
+        kept = open(path, "rb").read()
+        db = sqlite3.connect(path)
+        root, = db.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'ended_request'").fetchone()
+        db.close()
+        at = kept.index(b"order-", (root - 1) * 4096)
+        self.assertLess(at, root * 4096)
+        with open(path, "r+b") as f:
+            f.seek(at)
+            f.write(b"z")
+        code, lines = self.check_journal(sidecar)
+        self.assertEqual(1, code, lines)
+        self.assertIn("index ended_request does not lead to the row of saga", "\n".join(lines))
+        self.assertIn("sqlite3 journal.db REINDEX", "\n".join(lines))
+        self.assertEqual(1, len([line for line in lines if ": damaged: copy the whole data directory" in line]))
+        self.assertEqual(1, len([line for line in lines if ": sound: " in line]), "the other journal is told, too")
+        db = sqlite3.connect(path)
+        db.execute("REINDEX")
+        db.close()
+        self.assertEqual(0, self.check_journal(sidecar)[0])
+
+        # A row, and a frame.
+        db = sqlite3.connect(path)
+        db.execute("UPDATE ended SET ended_us = ended_us + 1 WHERE serial = (SELECT max(serial) FROM ended)")
+        frame, = db.execute("SELECT max(seq) FROM frames").fetchone()
+        body, = db.execute("SELECT body FROM frames WHERE seq = ?", (frame,)).fetchone()
+        db.execute("UPDATE frames SET body = ? WHERE seq = ?", (body[:20] + bytes([body[20] ^ 1]) + body[21:], frame))
+        db.commit()
+        db.close()
+        code, lines = self.check_journal(sidecar)
+        self.assertEqual(1, code)
+        self.assertRegex("\n".join(lines), r"the row \d+ of the table ended is damaged")
+        self.assertRegex("\n".join(lines), r"frame %d: " % frame)
+
+    def test_check_journal_of_none(self):
+        """Nothing is made where there is nothing; a journal that is in use is left alone."""
+        sidecar = self.sidecar_with(start=False)
+        done = subprocess.run([SAGAD, "--check-journal", "-f", sidecar.write_config()], cwd=sidecar.directory, capture_output=True, text=True, timeout=PATIENCE_S)
+        self.assertEqual(1, done.returncode)
+        self.assertIn("there is no journal in it", done.stderr)
+        self.assertFalse(os.path.exists(self.journal(sidecar)))
+        sidecar.start()
+        done = subprocess.run([SAGAD, "--check-journal", "-f", sidecar.write_config()], cwd=sidecar.directory, capture_output=True, text=True, timeout=PATIENCE_S)
+        self.assertEqual(1, done.returncode)
+        self.assertIn("another process (%d) uses this journal" % sidecar.process.pid, done.stderr)
+
     def test_a_damaged_journal(self):
         sidecar = self.sidecar_with()
         for i in range(200):

@@ -257,6 +257,7 @@ START_TEST(sqlite_damage__hidden_rows_are_found_by_verifying)
     for (; more; pieces++)
         ck_assert_int_eq(store->verify(store, 100, &more, &detail), 0);
     ck_assert_uint_eq(pieces, ROWS / 100 + 1);
+    ck_assert_int_eq(sqlite_store_inspect(store, &detail), 0);
     close_store();
     size_t size = slurp(path, database, sizeof database);
 
@@ -295,6 +296,11 @@ START_TEST(sqlite_damage__hidden_rows_are_found_by_verifying)
         hidden += lost;
         told += lost && (rc != 0 || damaged);
         ck_assert_msg(!lost || rc != 0 || damaged, "a flip at %zu hides a row, and verifying does not tell", at);
+        if (lost) {
+            struct error_detail whole;
+            ck_assert_int_eq(sqlite_store_inspect(store, &whole), E_JOURNAL_CORRUPT);
+            ck_assert_ptr_nonnull(strstr(whole.text, "; "));
+        }
         if (store != NULL)
             close_store();
         if (lost && rc != 0 && _i == 0) { /* as the error says */

@@ -19,4 +19,8 @@ struct sqlite_store_options {
 int sqlite_store_open(const struct sqlite_store_options *options, struct store **out, struct store_state *state,
                       struct error_detail *detail);
 
+/* Has SQLite compare every page, table and index of a store of this kind with one another: minutes, for a large one. Returns 0,
+ * E_JOURNAL_CORRUPT with the first that is wrong and what mends it, or E_JOURNAL. */
+int sqlite_store_inspect(struct store *store, struct error_detail *detail);
+
 #endif

@@ -46,6 +46,9 @@ static int look_for(struct sqlite_store *s, const struct ended_row *row, const c
     return rc;
 }
 
+static const char mends_index[] = "; copy the files, then: sqlite3 journal.db REINDEX";
+static const char mends_table[] = "; keep these files and restore a backup";
+
 static int tell_lost(const struct sqlite_store *s, const struct ended_row *row, const char *lost,
                      struct error_detail *detail)
 {
@@ -53,8 +56,7 @@ static int tell_lost(const struct sqlite_store *s, const struct ended_row *row, 
     snprintf(text, sizeof text, "the %s does not lead to the row of saga %llx, so it would not be found", lost,
              (unsigned long long)row->saga.serial);
     error_set(detail, E_JOURNAL_CORRUPT, s->path, text);
-    error_append(detail, lost[0] == 'i' ? "; copy the files, then: sqlite3 journal.db REINDEX"
-                                        : "; keep these files and restore a backup");
+    error_append(detail, lost[0] == 'i' ? mends_index : mends_table);
     return E_JOURNAL_CORRUPT;
 }
 
@@ -97,4 +99,29 @@ int sqlite_store_verify(struct store *face, uint32_t rows_max, bool *more, struc
     if (!*more)
         s->verify_below = 0;
     return 0;
+}
+
+/* SQLite's words for an index that does not agree with its table, which the rows can mend. */
+static bool is_of_index(const char *said)
+{
+    return strstr(said, "missing from index") != NULL || strstr(said, "entries in index") != NULL;
+}
+
+int sqlite_store_inspect(struct store *face, struct error_detail *detail)
+{
+    struct sqlite_store *s = (struct sqlite_store *)face;
+    sqlite3_stmt *statement;
+    inside_rest(s);
+    int rc = sqlite3_prepare_v2(s->db, "PRAGMA integrity_check(1)", -1, &statement, NULL);
+    if (rc != SQLITE_OK)
+        return inside_fail(s, rc, "comparing tables and indices", detail);
+    int code = 0;
+    int step = sqlite3_step(statement);
+    const char *said = step == SQLITE_ROW ? (const char *)sqlite3_column_text(statement, 0) : NULL;
+    if (said != NULL && strcmp(said, "ok") != 0) {
+        code = error_set(detail, E_JOURNAL_CORRUPT, s->path, said);
+        error_append(detail, is_of_index(said) ? mends_index : mends_table);
+    }
+    int end = sqlite3_finalize(statement);
+    return said != NULL ? code : inside_fail(s, end, "comparing tables and indices", detail);
 }

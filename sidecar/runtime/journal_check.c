@@ -1,0 +1,132 @@
+/* journal_check.c - a journal is looked at in parts, so that what is wrong with one does not keep the others from being told. */
+#include "sidecar/runtime/journal_check.h"
+
+#include "sidecar/journal/codec.h"
+#include "sidecar/journal/sqlite/sqlite_store.h"
+#include "sidecar/runtime/sidecar_inside.h"
+
+#include <inttypes.h>
+#include <unistd.h>
+
+/* Rows between two calls of the store. */
+#define VERIFY_ROWS 10000
+
+struct look {
+    FILE *out;
+    const char *path;
+    struct error_detail detail;
+    uint64_t frames, records, definitions, subjects;
+    unsigned findings;
+};
+
+static void tell(struct look *l)
+{
+    fprintf(l->out, "%s: %s\n", l->path, l->detail.text);
+    l->findings++;
+}
+
+static int take_frame(void *self, uint64_t frame, struct bytes records)
+{
+    struct look *l = self;
+    struct record record;
+    uint64_t previous;
+    (void)frame;
+    l->frames++;
+    for (; records.size > 0; l->records++) {
+        int code = codec_decode(&records, &record, &previous, &l->detail);
+        if (code != 0)
+            return code;
+    }
+    return 0;
+}
+
+static int take_definition(void *self, const struct definition_row *row)
+{
+    (void)row;
+    ((struct look *)self)->definitions++;
+    return 0;
+}
+
+static int take_subject(void *self, const struct subject_row *row)
+{
+    (void)row;
+    ((struct look *)self)->subjects++;
+    return 0;
+}
+
+/* What a part ended with: damage is told, and the next part follows; anything else ends the look. */
+static int part_over(struct look *l, int code)
+{
+    if (code == E_JOURNAL_CORRUPT)
+        tell(l);
+    return code == E_JOURNAL_CORRUPT ? 0 : code;
+}
+
+/* Rows that are damaged themselves hide nothing, so all of them are told. */
+static int verify_all(struct look *l, struct store *store)
+{
+    int code = 0;
+    for (bool more = true; more && code == 0;) {
+        code = store->verify(store, VERIFY_ROWS, &more, &l->detail);
+        if (code == 0 && l->detail.text[0] != '\0')
+            tell(l);
+    }
+    return code;
+}
+
+static int look_at(struct look *l, struct store *store)
+{
+    int code = part_over(l, store->scan(store, 0, take_frame, l, &l->detail));
+    if (code == 0)
+        code = part_over(l, store->scan_definitions(store, take_definition, l, &l->detail));
+    for (uint32_t kind = 1; code == 0 && kind < SUBJECT_KIND_COUNT; kind++)
+        code = part_over(l, store->scan_subjects(store, kind, take_subject, l, &l->detail));
+    if (code == 0)
+        code = part_over(l, verify_all(l, store));
+    if (code == 0)
+        code = part_over(l, sqlite_store_inspect(store, &l->detail));
+    return code;
+}
+
+static int check_one(const char *path, FILE *out, bool *sound, struct error_detail *detail)
+{
+    struct look look = {.out = out, .path = path};
+    struct sqlite_store_options options = {.path = path};
+    struct store_state state;
+    struct store *store;
+    int code = sqlite_store_open(&options, &store, &state, &look.detail);
+    if (code == 0) {
+        code = look_at(&look, store);
+        store->close(store);
+    } else {
+        code = part_over(&look, code);
+    }
+    if (code != 0)
+        *detail = look.detail;
+    else if (look.findings > 0)
+        fprintf(out, "%s: damaged: copy the whole data directory before anything else touches it\n", path);
+    else
+        fprintf(out,
+                "%s: sound: %" PRIu64 " frames with %" PRIu64 " records, %" PRIu64
+                " definitions, every row and every index\n",
+                path, look.frames, look.records, look.definitions);
+    *sound = *sound && look.findings == 0;
+    return code;
+}
+
+int journal_check(const struct config *config, FILE *out, struct error_detail *detail)
+{
+    char path[JOURNAL_PATH_SIZE];
+    unsigned found = 0;
+    bool sound = true;
+    int code = 0;
+    for (unsigned k = 0; k < SAGA_LOOPS_MAX && code == 0; k++) {
+        if (access(sidecar_journal_path(config, k, path), F_OK) != 0)
+            continue;
+        found++;
+        code = check_one(path, out, &sound, detail);
+    }
+    if (found == 0)
+        return error_set(detail, E_ARGUMENT, "data_dir", "there is no journal in it");
+    return code != 0 ? code : sound ? 0 : E_JOURNAL_CORRUPT;
+}
