@@ -64,7 +64,7 @@ const char *option_group_title(enum option_group group)
                                                     [GROUP_SERVING] = "Calls and connections",
                                                     [GROUP_TRUST] = "Certificates",
                                                     [GROUP_JOURNAL] = "Journal and shutdown",
-                                                    [GROUP_LOGS] = "Logs"};
+                                                    [GROUP_LOGS] = "Logs and metrics"};
     return titles[group];
 }
 

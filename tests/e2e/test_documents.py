@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 import textwrap
 import unittest
+import urllib.request
 
 import grpc
 
@@ -164,11 +165,25 @@ class Runbook(Case):
             os.rename(os.path.join(directory, "checkout.yaml"), os.path.join(directory, "definitions", "checkout.yaml"))
             done = subprocess.run([SAGAD, "-n", "-f", os.path.join(directory, "sagad.yaml")], capture_output=True, text=True)
             self.assertEqual(0, done.returncode, done.stderr)
-        probes = re.findall(r"exec: \{command: \[sagactl, (.*)\]\}", manifest)
-        self.assertEqual(2, len(probes))
-        for probe in probes:
-            status, said = sagactl(self.sidecar, *[word.strip('"') for word in probe.split(", ")])
-            self.assertEqual(0, status, said)
+        # Every file that it names lies in a volume that is mounted, and every volume that is mounted is there.
+        mounts = re.findall(r"\{name: (\S+), mountPath: ([^,}]+)", manifest)
+        volumes = set(re.findall(r"^        - \{name: (\w+), (?:configMap|secret):", manifest, re.M)) | {"journal"}
+        self.assertEqual(volumes, {name for name, _ in mounts})
+        for path in re.findall(r"(/(?:etc|var)/[\w/.]+)", files["sagad.yaml"]):
+            self.assertTrue(any(path.startswith(at) for _, at in mounts), path)
+        # Its probes succeed while a sidecar serves.
+        port = int(re.search(r"^http_listen: \S+:(\d+)", files["sagad.yaml"], re.M).group(1))
+        self.assertEqual([str(port)], re.findall(r"\{name: http, containerPort: (\d+)\}", manifest))
+        probes = re.findall(r"(\w+)Probe:.*\n +httpGet: \{path: (/\w+), port: http\}", manifest)
+        self.assertEqual(["startup", "readiness", "liveness"], [name for name, _ in probes])
+        sidecar = Sidecar(http_listen="127.0.0.1:0", targets={})
+        try:
+            at = sidecar.log("listening for probes and scrapes")[0]["port"]
+            for _, path in probes:
+                with urllib.request.urlopen("http://127.0.0.1:%s%s" % (at, path), timeout=PATIENCE_S) as answer:
+                    self.assertEqual((200, b"ok"), (answer.status, answer.read().strip()))
+        finally:
+            sidecar.close()
 
 
 class Backup(unittest.TestCase):
