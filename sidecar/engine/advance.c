@@ -38,11 +38,21 @@ static void unqueue(const struct turn *t, struct step *step)
     t->engine->counts.waiting--;
 }
 
+bool advance_patient(const struct saga *s, unsigned index)
+{
+    return phase_of(&s->steps[index]) == SAGA_PHASE_COMPENSATION || saga_past_pivot(s);
+}
+
 void advance_unqueue(const struct turn *t, struct saga *s)
 {
     for (unsigned i = 0; i < s->step_count; i++)
-        if (s->steps[i].queued)
-            unqueue(t, &s->steps[i]);
+        advance_unqueue_step(t, s, i);
+}
+
+void advance_unqueue_step(const struct turn *t, struct saga *s, unsigned index)
+{
+    if (s->steps[index].queued)
+        unqueue(t, &s->steps[index]);
 }
 
 /* ---- calls ---- */
@@ -136,12 +146,13 @@ static void leave(const struct turn *t, struct saga *s, unsigned index, uint8_t 
     t->out->add_effect(t->out->self, &effect, NULL);
 }
 
-/* When the first that waits for a target that is down has waited long enough. */
+/* When the first of those that do not wait for ever has waited long enough for a target that is down. */
 static void set_target_timer(const struct turn *t, struct target *target)
 {
     struct instant due = INSTANT_NEVER;
-    if (target->down && target->first != NULL)
-        due = instant_after(instant_max(target->first->queued_at, target->down_since), t->engine->options.target_wait);
+    const struct step *first = target->bounded.first;
+    if (target->down && first != NULL)
+        due = instant_after(instant_max(first->queued_at, target->down_since), t->engine->options.target_wait);
     if (!instant_before(t->now, due))
         due = instant_after(t->now, WAITED_AGAIN); /* more have than may leave at once */
     timers_set(&t->engine->timers, &target->timer, due);
@@ -155,7 +166,7 @@ static void call(const struct turn *t, struct saga *s, unsigned index, uint8_t p
     const struct call_spec *spec = saga_step_call(s, index, phase);
     struct target *target = &t->engine->targets[spec->target_index];
     if (target_busy(target) && (target->absent || !DEFECT(BULKHEAD_IGNORED))) {
-        target_queue(target, &s->steps[index], t->now);
+        target_queue(target, &s->steps[index], advance_patient(s, index), t->now);
         t->engine->counts.waiting++;
         if (target->down)
             set_target_timer(t, target);
@@ -416,10 +427,9 @@ void advance(const struct turn *t, struct saga *s)
     CHECK(s->timer.slot == 0 || !saga_ended(s));
 }
 
-/* The first in the queue leaves, unless its saga's time is over. */
-static void first_leaves(const struct turn *t, struct target *target)
+/* One that has waited leaves, unless its saga's time is over. */
+static void waiter_leaves(const struct turn *t, struct step *step)
 {
-    struct step *step = target->first;
     struct saga *s = step->saga;
     unsigned index = (unsigned)(step - s->steps);
     expire(t, s);
@@ -431,15 +441,15 @@ static void first_leaves(const struct turn *t, struct target *target)
     advance(t, s);
 }
 
-static bool may_leave(const struct turn *t, const struct target *target)
+static bool has_place(const struct turn *t, const struct target *target)
 {
-    return target->places_taken < target->places && target->first != NULL && !t->engine->holding;
+    return target->places_taken < target->places && target->waiting > 0 && !t->engine->holding;
 }
 
 void advance_target_free(const struct turn *t, struct target *target)
 {
-    while (!target->down && may_leave(t, target))
-        first_leaves(t, target);
+    while (!target->down && has_place(t, target))
+        waiter_leaves(t, target_first(target));
 }
 
 void advance_target_down(const struct turn *t, struct target *target)
@@ -461,9 +471,10 @@ void advance_target_back(const struct turn *t, struct target *target)
 void advance_target_waited(const struct turn *t, struct target *target)
 {
     struct span wait = t->engine->options.target_wait;
-    for (unsigned i = 0; i < WAITED_TRIES_MAX && target->down && may_leave(t, target) &&
-                         target_waited(target, target->first, t->now).us >= wait.us;
+    for (unsigned i = 0;
+         i < WAITED_TRIES_MAX && target->down && has_place(t, target) && target->bounded.first != NULL &&
+         target_waited(target, target->bounded.first, t->now).us >= wait.us;
          i++)
-        first_leaves(t, target);
+        waiter_leaves(t, target->bounded.first);
     set_target_timer(t, target);
 }

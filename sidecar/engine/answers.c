@@ -73,6 +73,8 @@ static bool waits(const struct turn *t, struct saga *s, const struct event *even
         return false;
     if (step->queued_at.us == 0 || !target->down) /* it was back meanwhile: the wait begins anew */
         step->queued_at = t->now;
+    if (advance_patient(s, event->step_index) && !DEFECT(UNREACHED_UNDO_COUNTS))
+        return true;
     return target_waited(target, step, t->now).us < t->engine->options.target_wait.us && !DEFECT(UNREACHED_COUNTS);
 }
 
@@ -120,10 +122,9 @@ static void action_not_done(const struct turn *t, struct saga *s, const struct e
     bool unknown = answer.meaning == SAGA_MEANS_UNKNOWN;
     struct instant next_at = next_attempt_at(t, event, &call->retry);
     bool maybe = unknown || (step->maybe_executed && !DEFECT(LAST_ATTEMPT_DECIDES));
-    bool another = answer.retry &&
-                   event->attempt + (DEFECT(ACTION_TRIED_TOO_SELDOM) ? 1 : 0) < call->retry.max_attempts &&
-                   !(event->has_pushback && event->pushback.us < 0) && s->state != SAGA_COMPENSATING &&
-                   !(gave_up_waiting(t, event) && !saga_past_pivot(s));
+    bool another =
+        answer.retry && event->attempt + (DEFECT(ACTION_TRIED_TOO_SELDOM) ? 1 : 0) < call->retry.max_attempts &&
+        !(event->has_pushback && event->pushback.us < 0) && s->state != SAGA_COMPENSATING && !gave_up_waiting(t, event);
     bool again = another && in_time(s, event->step_index, maybe, next_at);
 
     struct record r = ended_attempt(t, s, event, again ? RECORD_ACTION_FAILED : RECORD_ACTION_ENDED);

@@ -23,9 +23,8 @@ struct engine_options {
     struct span enlisted_deadline_default;
     struct span enlisted_lease_default;
     struct span pushback_max; /* the longest that a participant's pushback is obeyed */
-    struct span
-        target_wait; /* for a target that cannot be reached; then an attempt is made that counts. 0: every one counts */
-    struct span deadline_max;               /* of deadlines, leases and timeouts that requests ask for */
+    struct span target_wait;  /* of an action for a target that cannot be reached; then attempts count. 0: all do */
+    struct span deadline_max; /* of deadlines, leases and timeouts that requests ask for */
     struct retry_policy compensation_retry; /* where an enlistment says nothing (max_attempts 0) */
     uint64_t seed;                          /* of the jitter */
     uint64_t tag;                           /* of new saga ids, SAGA_ID_TAG_BITS */

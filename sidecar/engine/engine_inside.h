@@ -90,13 +90,16 @@ void advance_action_failed(const struct turn *t, struct saga *s, unsigned step, 
 void advance_stuck(const struct turn *t, struct saga *s, uint8_t reason, unsigned step);
 /* Takes every step of the saga out of its target's queue. */
 void advance_unqueue(const struct turn *t, struct saga *s);
+void advance_unqueue_step(const struct turn *t, struct saga *s, unsigned step);
 /* How long an attempt of this call may take. Of a target that the configuration no longer names, nobody knows: long enough. */
 struct span advance_timeout(const struct turn *t, const struct call_spec *call);
 /* engine.c: the index of the target of this name, or of the absent one. */
 int target_index(const struct engine *e, const char *name);
 /* A place of the target may be free: those that have waited longest take it. */
 void advance_target_free(const struct turn *t, struct target *target);
-/* An attempt could not reach the target; one has, or could; and the first in its queue has waited long enough. */
+/* Whether the step waits for its target for as long as it takes: an undo, and what can only go forward. */
+bool advance_patient(const struct saga *s, unsigned step);
+/* An attempt could not reach the target; one has, or could; and the first that does not wait for ever has waited long enough. */
 void advance_target_down(const struct turn *t, struct target *target);
 void advance_target_back(const struct turn *t, struct target *target);
 void advance_target_waited(const struct turn *t, struct target *target);

@@ -281,11 +281,13 @@ static void rejected(struct engine *e, struct saga *s, const struct record *r)
 static void skipped(struct engine *e, struct saga *s, unsigned index)
 {
     struct step *step = &s->steps[index];
-    if (step->compensation == SAGA_COMPENSATION_FAILED)
+    bool stuck = saga_step_stuck(s, index);
+    if (step->compensation != SAGA_COMPENSATION_NONE)
         step->compensation = SAGA_COMPENSATION_SKIPPED;
     else
         step->action = SAGA_ACTION_SKIPPED;
-    leave_stuck(e, s);
+    if (stuck)
+        leave_stuck(e, s);
 }
 
 static void ended(struct engine *e, struct saga *s, const struct record *r)
@@ -429,7 +431,7 @@ static bool step_in_state(const struct saga *s, const struct record *r)
     case RECORD_RETRIED:
         return saga_step_stuck(s, r->step) || saga_step_waits(s, r->step);
     case RECORD_SKIPPED:
-        return saga_step_stuck(s, r->step);
+        return saga_step_stuck(s, r->step) || saga_step_must_be_made(s, r->step);
     case RECORD_REJECTED:
         return saga_step_stuck(s, r->step) && s->stuck_from == SAGA_RUNNING && step->action == SAGA_ACTION_UNKNOWN;
     default:

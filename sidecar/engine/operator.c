@@ -129,7 +129,7 @@ void operator_retry(const struct turn *t, const struct event *event)
 /* Whether an action that is still to come takes this step's output as its request. */
 static bool output_needed(const struct saga *s, unsigned step)
 {
-    if (s->stuck_from != SAGA_RUNNING)
+    if (s->state != SAGA_RUNNING && s->stuck_from != SAGA_RUNNING)
         return false;
     for (unsigned i = 0; i < s->step_count; i++) {
         const struct call_spec *call = saga_step_call(s, i, SAGA_PHASE_ACTION);
@@ -139,22 +139,37 @@ static bool output_needed(const struct saga *s, unsigned step)
     return false;
 }
 
+/* The step that the request names, if it waits for a target that is not there and nothing but a person can spare it; otherwise -1. */
+static int held_step(const struct turn *t, const struct event *event, const struct saga *s)
+{
+    int index = saga_step_find(s, event->step);
+    if (index < 0 || !saga_step_must_be_made(s, (unsigned)index) ||
+        (!s->steps[index].queued && !DEFECT(SPARED_AT_WILL)))
+        return -1;
+    bool back = s->steps[index].compensation != SAGA_COMPENSATION_NONE;
+    const struct call_spec *call =
+        saga_step_call(s, (unsigned)index, back ? SAGA_PHASE_COMPENSATION : SAGA_PHASE_ACTION);
+    const struct target *target = &t->engine->targets[call->target_index];
+    return target->down || target->absent || DEFECT(SPARED_AT_WILL) ? index : -1;
+}
+
 void operator_skip(const struct turn *t, const struct event *event)
 {
     struct saga *s = begin(t, event, true, true);
     if (s == NULL)
         return;
-    if (s->state != SAGA_STUCK) {
+    int index = held_step(t, event, s);
+    if (index < 0 && s->state != SAGA_STUCK) {
         reply_refuse(t, event, E_SAGA_NOT_STUCK, "", NULL);
         return;
     }
-    int index = stuck_step(t, event, s, false);
-    if (index < 0)
+    if (index < 0 && (index = stuck_step(t, event, s, false)) < 0)
         return;
     if (output_needed(s, (unsigned)index)) {
         reply_refuse(t, event, E_OUTPUT_NEEDED, "step", NULL);
         return;
     }
+    advance_unqueue_step(t, s, (unsigned)index);
     struct record r = act(t, s, event, RECORD_SKIPPED, (unsigned)index);
     advance_emit(t, s, &r);
     reply_ok(t, event, s->id, false);

@@ -108,6 +108,17 @@ bool saga_step_stuck(const struct saga *s, unsigned step)
     return t->action == SAGA_ACTION_REJECTED || t->action == SAGA_ACTION_UNKNOWN;
 }
 
+bool saga_step_must_be_made(const struct saga *s, unsigned step)
+{
+    const struct step *t = &s->steps[step];
+    if (t->permitted)
+        return false;
+    if (saga_undoing(s))
+        return t->compensation == SAGA_COMPENSATION_OWED || t->compensation == SAGA_COMPENSATION_STARTED;
+    return s->state == SAGA_RUNNING && saga_past_pivot(s) &&
+           (t->action == SAGA_ACTION_PENDING || t->action == SAGA_ACTION_STARTED);
+}
+
 void saga_check_step(const struct saga *s, unsigned index)
 {
     const struct step *step = &s->steps[index];

@@ -38,6 +38,7 @@ struct step {
     bool on_wire;             /* the owner of the engine was asked to make that call, and has not answered */
     bool placed;              /* it holds a place at its target */
     bool queued;              /* it waits for one */
+    bool patient;             /* for as long as it takes, also while the target cannot be reached */
     uint64_t ticket;          /* its turn at the target, from when it first asked until it was answered; 0: none */
     struct instant queued_at; /* since when it has waited */
     struct bytes mapped;      /* owned; the request of the attempt that is out */
@@ -123,6 +124,10 @@ bool saga_step_waits(const struct saga *s, unsigned step);
 
 /* Whether this step is what keeps a STUCK saga. */
 bool saga_step_stuck(const struct saga *s, unsigned step);
+
+/* Whether this step is an undo that is still to be made, or an action past the pivot, and no attempt of it is out: nothing but a person can
+ * spare it. */
+bool saga_step_must_be_made(const struct saga *s, unsigned step);
 
 /* Ends the process unless the saga, or one step of it, is sound: what an engine may hold between two events. */
 void saga_check(const struct saga *s);

@@ -6,7 +6,7 @@
 
 bool target_busy(const struct target *t)
 {
-    return t->down || t->places_taken >= t->places || (t->first != NULL && !DEFECT(BULKHEAD_OVERTAKEN));
+    return t->down || t->places_taken >= t->places || (t->waiting > 0 && !DEFECT(BULKHEAD_OVERTAKEN));
 }
 
 void target_enter(struct target *t, struct step *step)
@@ -24,45 +24,59 @@ void target_leave(struct target *t, struct step *step)
     step->placed = false;
 }
 
-/* Behind whom the step goes: those whose calls came back are before all others, and no more than there are places. */
-static struct step *place_in_queue(const struct target *t, const struct step *step)
+static struct target_queue *queue_of(struct target *t, const struct step *step)
 {
-    if (t->last == NULL || t->last->ticket < step->ticket)
-        return t->last;
-    struct step *next = t->first;
+    return step->patient ? &t->patient : &t->bounded;
+}
+
+/* Behind whom the step goes: those whose calls came back are before all others, and no more than there are places. */
+static struct step *place_in_queue(const struct target_queue *q, const struct step *step)
+{
+    if (q->last == NULL || q->last->ticket < step->ticket)
+        return q->last;
+    struct step *next = q->first;
     while (next->ticket < step->ticket)
         next = next->queue_next;
     return next->queue_previous;
 }
 
-void target_queue(struct target *t, struct step *step, struct instant now)
+void target_queue(struct target *t, struct step *step, bool patient, struct instant now)
 {
     CHECK(!step->queued && !step->placed);
     if (step->ticket == 0)
         step->ticket = ++t->tickets;
     if (step->queued_at.us == 0)
         step->queued_at = now;
-    struct step *previous = place_in_queue(t, step);
-    struct step *next = previous == NULL ? t->first : previous->queue_next;
+    step->patient = patient;
+    struct target_queue *q = queue_of(t, step);
+    struct step *previous = place_in_queue(q, step);
+    struct step *next = previous == NULL ? q->first : previous->queue_next;
     step->queued = true;
     step->queue_previous = previous;
     step->queue_next = next;
-    *(previous != NULL ? &previous->queue_next : &t->first) = step;
-    *(next != NULL ? &next->queue_previous : &t->last) = step;
+    *(previous != NULL ? &previous->queue_next : &q->first) = step;
+    *(next != NULL ? &next->queue_previous : &q->last) = step;
     t->waiting++;
     target_check(t);
 }
 
 void target_unqueue(struct target *t, struct step *step)
 {
+    struct target_queue *q = queue_of(t, step);
     CHECK(step->queued && t->waiting > 0);
-    CHECK(step->queue_previous != NULL ? step->queue_previous->queue_next == step : t->first == step);
-    CHECK(step->queue_next != NULL ? step->queue_next->queue_previous == step : t->last == step);
-    *(step->queue_previous != NULL ? &step->queue_previous->queue_next : &t->first) = step->queue_next;
-    *(step->queue_next != NULL ? &step->queue_next->queue_previous : &t->last) = step->queue_previous;
+    CHECK(step->queue_previous != NULL ? step->queue_previous->queue_next == step : q->first == step);
+    CHECK(step->queue_next != NULL ? step->queue_next->queue_previous == step : q->last == step);
+    *(step->queue_previous != NULL ? &step->queue_previous->queue_next : &q->first) = step->queue_next;
+    *(step->queue_next != NULL ? &step->queue_next->queue_previous : &q->last) = step->queue_previous;
     step->queued = false;
     t->waiting--;
     target_check(t);
+}
+
+struct step *target_first(const struct target *t)
+{
+    struct step *a = t->bounded.first, *b = t->patient.first;
+    return b == NULL || (a != NULL && a->ticket < b->ticket) ? a : b;
 }
 
 void target_forget(struct step *step)
@@ -76,17 +90,24 @@ struct span target_waited(const struct target *t, const struct step *step, struc
     return step->queued_at.us == 0 ? (struct span){0} : instant_since(now, instant_max(step->queued_at, t->down_since));
 }
 
+static void check_queue(const struct target_queue *q)
+{
+    CHECK((q->first == NULL) == (q->last == NULL));
+    if (q->first == NULL)
+        return;
+    CHECK(q->first->queued && q->first->queue_previous == NULL);
+    CHECK(q->last->queued && q->last->queue_next == NULL);
+    CHECK(q->first->patient == q->last->patient);
+    CHECK(q->first == q->last || (q->first->queue_next != NULL && q->first->ticket < q->last->ticket));
+}
+
 void target_check(const struct target *t)
 {
     CHECK((t->name == NULL) == t->absent);
     CHECK(t->absent ? t->places == 0 : t->places > 0);
     CHECK(t->places_taken <= t->places || DEFECT(BULKHEAD_IGNORED));
-    CHECK((t->first == NULL) == (t->waiting == 0));
-    CHECK((t->last == NULL) == (t->waiting == 0));
-    if (t->waiting == 0)
-        return;
-    CHECK(t->first->queued && t->first->queue_previous == NULL);
-    CHECK(t->last->queued && t->last->queue_next == NULL);
-    CHECK(t->waiting > 1 || t->first == t->last);
-    CHECK(t->waiting == 1 || t->first->ticket < t->last->ticket);
+    check_queue(&t->bounded);
+    check_queue(&t->patient);
+    CHECK((target_first(t) == NULL) == (t->waiting == 0));
+    CHECK(t->waiting != 1 || (t->bounded.first == t->bounded.last && t->patient.first == t->patient.last));
 }

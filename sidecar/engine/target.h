@@ -5,18 +5,24 @@
 
 #include "sidecar/engine/saga.h"
 
+/* By ticket. */
+struct target_queue {
+    struct step *first, *last;
+};
+
 struct target {
     char *name;
     struct span timeout; /* of an attempt that declares none */
     bool barrier;        /* its participant refuses actions whose undo has been there, where a call says nothing */
     uint32_t places, places_taken; /* the bulkhead */
-    uint32_t waiting;              /* steps in the queue */
-    struct step *first, *last;     /* of the queue, by ticket */
+    uint32_t waiting;              /* steps in the queues */
+    struct target_queue bounded;   /* of those that wait for target_wait at most while it is down, */
+    struct target_queue patient;   /* and of those that wait for as long as it takes */
     uint64_t tickets;              /* given out */
     bool absent; /* stands for every target that is not configured: it has no place, so what calls them waits here */
     bool down;   /* it cannot be reached: nothing leaves, but for what has waited long enough */
     struct instant down_since;
-    struct timer timer; /* when the first of the queue has, while it is down */
+    struct timer timer; /* when the first that is bounded has, while it is down */
 };
 
 /* Whether a call that comes now has to wait: for the target, for a place, or behind those that have waited longer. */
@@ -26,10 +32,13 @@ bool target_busy(const struct target *t);
 void target_enter(struct target *t, struct step *step);
 void target_leave(struct target *t, struct step *step);
 
-/* The step goes into the queue: to its end, or, when it has had its turn before and could not reach the target, to where it stood. Or out of
+/* The step goes into a queue: to its end, or, when it has had its turn before and could not reach the target, to where it stood. Or out of
  * it, wherever it stands. */
-void target_queue(struct target *t, struct step *step, struct instant now);
+void target_queue(struct target *t, struct step *step, bool patient, struct instant now);
 void target_unqueue(struct target *t, struct step *step);
+
+/* Whose turn it is, of both queues; NULL: nobody waits. */
+struct step *target_first(const struct target *t);
 
 /* The step has had its turn. */
 void target_forget(struct step *step);
@@ -37,7 +46,7 @@ void target_forget(struct step *step);
 /* For how long the step has waited for the target to be back. */
 struct span target_waited(const struct target *t, const struct step *step, struct instant now);
 
-/* Ends the process unless the target is sound. Constant time: the queue is looked at from both ends. */
+/* Ends the process unless the target is sound. Constant time: the queues are looked at from both ends. */
 void target_check(const struct target *t);
 
 #endif

@@ -2,7 +2,9 @@
 import json
 import os
 import resource
+import shutil
 import socket
+import tempfile
 import threading
 import time
 
@@ -97,6 +99,42 @@ class Corners(Case):
         client.operator.Retry(saga_id=saga_id, actor="me")
         thread.join(PATIENCE_S)
         self.assertEqual(["COMPENSATED"], [state_name(s) for s in results])
+
+    def undo_that_waits(self, sidecar):
+        """An id of a saga whose undo waits for a target that is not there."""
+        self.shop.on("/s.S/Refused", fail(Code.FAILED_PRECONDITION))
+        sidecar.client.register("name: away\nversion: 1.0.0\nsteps:\n"
+                                "  - {name: a, action: {target: shop, method: /s.S/Do}, compensation: {target: other, method: /s.S/Undo}}\n"
+                                "  - {name: b, after: [a], action: {target: shop, method: /s.S/Refused}}\n")
+        saga_id = sidecar.client.Start(definition="away").saga_id
+        wait_until(lambda: "cannot be reached" in sidecar.client.saga(saga_id).steps[0].waiting_for, "the undo waits")
+        return saga_id
+
+    def test_undo_is_not_given_up_for_a_target_that_is_not_there(self):
+        """Beyond target_wait, and whatever attempts its policy has: a participant that is back in the end is asked."""
+        folder = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, folder)
+        sidecar = self.start(targets={"shop": self.shop.address, "other": "unix:%s/s" % folder}, target_wait="100ms", connect_timeout="50ms")
+        saga_id = self.undo_that_waits(sidecar)
+        late = sidecar.client.Start(definition="away", input=b"late").saga_id
+        time.sleep(1.5)  # fifteen times target_wait, in which nothing happens
+        for each in (saga_id, late):
+            saga = sidecar.client.saga(each)
+            self.assertEqual(("COMPENSATING", 0), (state_name(saga), saga.steps[0].compensation_attempts))
+        other = Participant("unix:%s/s" % folder)
+        self.addCleanup(other.stop)
+        for each in (saga_id, late):
+            self.assertState("COMPENSATED", sidecar.client.end(each))
+            self.assertEqual([1], [call.attempt for call in other.of(each)])
+
+    def test_undo_that_waits_for_its_target_can_be_skipped(self):
+        sidecar = self.start(targets={"shop": self.shop.address, "other": "unix:/nowhere/s"}, connect_timeout="50ms")
+        saga_id = self.undo_that_waits(sidecar)
+        self.refused("FAILED_PRECONDITION", "SAGA_NOT_STUCK", sidecar.client.operator.Skip, saga_id=saga_id, step="b", actor="me",
+                     reason="why")
+        sidecar.client.operator.Skip(saga_id=saga_id, step="a", actor="me", reason="refunded by hand")
+        saga = sidecar.client.end(saga_id)
+        self.assertEqual(("COMPENSATED", "SKIPPED"), (state_name(saga), sidecar.client.steps(saga_id)["a"][1]))
 
     def test_participant_that_answers_nonsense(self):
         """A peer that is no gRPC server, and one that closes in the middle: nothing is taken for done."""

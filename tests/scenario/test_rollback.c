@@ -514,12 +514,90 @@ START_TEST(rollback__what_may_have_been_executed_is_unknown_when_it_is_given_up)
 }
 END_TEST
 
+/* Far beyond target_wait, and beyond its two attempts: an undo is never given up because its target is not there. An action that waits for the
+ * same target is. */
+START_TEST(rollback__an_undo_waits_for_its_target_as_long_as_it_takes)
+{
+    engine_trace_run(chain, 8,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n"
+                     "> answer 1 a OK out=A\n"
+                     "ACTION_ENDED 1 a #1 DONE\n"
+                     "ACTION_STARTED 1 b #1\n"
+                     "call 1 b action #1 2000ms \"A\"\n"
+                     "> answer 1 b INVALID_ARGUMENT\n"
+                     "ACTION_ENDED 1 b #1 REJECTED INVALID_ARGUMENT\n"
+                     "TURNED_BACK 1 b ACTION_REJECTED\n"
+                     "COMPENSATION_STARTED 1 a #1\n"
+                     "call 1 a compensation #1 2000ms \"A\" DONE\n"
+                     "> unreached 1 a\n"
+                     "UNREACHED 1 a #1 UNAVAILABLE\n"
+                     "> start r2\n"
+                     "STARTED 2\n"
+                     "reply 2\n"
+                     "> tick\n"
+                     "at 60000\n"
+                     "ACTION_STARTED 2 a #1\n"
+                     "call 2 a action #1 2000ms \"in\"\n"
+                     "> unreached 2 a\n"
+                     "ACTION_ENDED 2 a #1 REJECTED UNAVAILABLE\n"
+                     "TURNED_BACK 2 a UNREACHABLE\n"
+                     "ENDED 2 COMPENSATED\n"
+                     "> at 86400000\n"
+                     "> reachable t\n"
+                     "COMPENSATION_STARTED 1 a #1\n"
+                     "call 1 a compensation #1 2000ms \"A\" DONE\n"
+                     "> unreached 1 a\n"
+                     "UNREACHED 1 a #1 UNAVAILABLE\n"
+                     "> reachable t\n"
+                     "COMPENSATION_STARTED 1 a #1\n"
+                     "call 1 a compensation #1 2000ms \"A\" DONE\n"
+                     "> answer 1 a OK\n"
+                     "COMPENSATION_ENDED 1 a #1 DONE\n"
+                     "ENDED 1 COMPENSATED\n");
+}
+END_TEST
+
+/* ... unless a person decides that it need not be made; what does not wait so cannot be spared. */
+START_TEST(rollback__an_undo_that_waits_for_its_target_can_be_skipped)
+{
+    engine_trace_run(chain, 8,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n"
+                     "> answer 1 a OK out=A\n"
+                     "ACTION_ENDED 1 a #1 DONE\n"
+                     "ACTION_STARTED 1 b #1\n"
+                     "call 1 b action #1 2000ms \"A\"\n"
+                     "> answer 1 b INVALID_ARGUMENT\n"
+                     "ACTION_ENDED 1 b #1 REJECTED INVALID_ARGUMENT\n"
+                     "TURNED_BACK 1 b ACTION_REJECTED\n"
+                     "COMPENSATION_STARTED 1 a #1\n"
+                     "call 1 a compensation #1 2000ms \"A\" DONE\n"
+                     "> skip 1 a\n"
+                     "reply SAGA_NOT_STUCK\n"
+                     "> unreached 1 a\n"
+                     "UNREACHED 1 a #1 UNAVAILABLE\n"
+                     "> skip 1 a\n"
+                     "SKIPPED 1 a\n"
+                     "reply 1\n"
+                     "ENDED 1 COMPENSATED\n");
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("rollback");
     TCase *t = tcase_create("rollback");
     tcase_add_test(t, rollback__a_refusal_at_the_third_step_undoes_two_in_reverse);
     tcase_add_test(t, rollback__an_unknown_outcome_is_owed_too);
+    tcase_add_test(t, rollback__an_undo_waits_for_its_target_as_long_as_it_takes);
+    tcase_add_test(t, rollback__an_undo_that_waits_for_its_target_can_be_skipped);
     tcase_add_test(t, rollback__a_lost_connection_is_waited_out);
     tcase_add_test(t, rollback__calls_that_are_out_are_waited_for);
     tcase_add_test(t, rollback__what_never_left_owes_nothing);

@@ -193,6 +193,7 @@ void oracle_answer(struct world *w, const struct incoming *in)
     a->has_pushback = in->has_pushback;
     a->pushback = in->pushback;
     w->sidecar.was_down[a->target] |= in->unreached;
+    w->sidecar.ever_gone[a->target] |= in->unreached;
     if (in->unreached && w->sidecar.down_since[a->target] == 0)
         w->sidecar.down_since[a->target] = sidecar_now(w).us;
     else if (in->reach == SAGA_REACH_ANSWERED || in->reach == SAGA_REACH_NOT_BEGUN)

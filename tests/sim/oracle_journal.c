@@ -384,13 +384,22 @@ static void on_rejected(struct world *w, struct model *m, const struct record *r
 static void on_skipped(struct world *w, struct model *m, const struct record *r)
 {
     struct model_step *s = &m->steps[r->step];
-    expect(w, m->state == SAGA_STUCK, "states", "a step was skipped in a saga that is no dead letter", r);
+    bool stuck =
+        m->state == SAGA_STUCK && (m->stuck_from == SAGA_RUNNING || s->compensation == SAGA_COMPENSATION_FAILED);
+    bool back = m->state == SAGA_COMPENSATING || (m->state == SAGA_STUCK && m->stuck_from == SAGA_COMPENSATING);
+    bool must = back ? s->has_compensation && s->compensation != SAGA_COMPENSATION_DONE : past_pivot(m);
+    bool gone = w->sidecar.ever_gone[s->target];
+    expect(w, stuck || (must && gone && s->action_attempt == 0 && s->compensation_attempt == 0), "states",
+           "a step was skipped that neither makes a dead letter nor waits for a target that is not there", r);
+    if (!stuck)
+        mark(w, MARK_CASE, CASE_SPARED);
     m->skipped = true;
-    if (s->compensation == SAGA_COMPENSATION_FAILED)
+    if (back)
         s->compensation = SAGA_COMPENSATION_SKIPPED;
     else
         s->action = SAGA_ACTION_SKIPPED;
-    leave_stuck(m);
+    if (stuck)
+        leave_stuck(m);
 }
 
 static void on_compensation(struct world *w, struct model *m, const struct record *r)
@@ -445,6 +454,8 @@ static void check_waited(struct world *w, const struct model *m, const struct re
     if (a == NULL || !a->unreached || a->incarnation != w->sidecar.incarnation || !out ||
         (phase == SAGA_PHASE_ACTION && m->state == SAGA_COMPENSATING))
         return;
+    expect(w, phase == SAGA_PHASE_ACTION && !past_pivot(m), "waits",
+           "an undo, or an action past the pivot, is given up a little for a target that is not there", r);
     expect(w, r->at.us - a->down_since >= w->swarm.target_wait, "waits",
            "an attempt counts that never left, and whose target was not waited for", r);
     if (w->swarm.target_wait > 0)

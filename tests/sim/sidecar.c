@@ -441,6 +441,7 @@ void sidecar_start(struct world *w, void *arg)
         /* A target that sagad.yaml no longer names is moved to the end, as another name, so that the others keep their
          * index. */
         s->target_gone[i] = w->disk.definition_count > 0 && i == TARGET_COUNT - 1 && strikes(w, FAULT_TARGET_GONE);
+        s->ever_gone[i] |= s->target_gone[i];
         if (!s->target_gone[i])
             targets[count++] = (struct target_options){.name = names[i],
                                                        .timeout = SPAN_S(2),

@@ -119,6 +119,7 @@ enum mark_case {
     CASE_COLLECTED,         /* a participant forgot rows */
     CASE_AWAITED,           /* a step waited for a target that could not be reached */
     CASE_WAITED_ENOUGH,     /* an attempt counted that could not reach its target, as it had waited long enough */
+    CASE_SPARED,            /* a person did not want to wait for a target that was not there */
     CASE_NOT_NEEDED,        /* a step was skipped by its condition */
     CASE_NOT_COMPUTED,      /* an action's request could not be computed */
     CASE_COUNT
@@ -406,7 +407,8 @@ struct sidecar {
     uint32_t backs[TARGET_COUNT];     /* word on its way that the target can be reached again */
     bool was_down[TARGET_COUNT];      /* in this life: who waits for it is not in the order of a bulkhead any more */
     int64_t down_since[TARGET_COUNT]; /* by its clock, since when it has known that it cannot; 0: it has not */
-    bool target_gone[TARGET_COUNT];
+    bool target_gone[TARGET_COUNT],
+        ever_gone[TARGET_COUNT]; /* not configured in this life; that, or out of reach, in any */
     size_t memory_used;
     uint64_t memory_takes, memory_fail_at; /* 0: none fails */
     unsigned memory_fail_count;            /* so many in a row */

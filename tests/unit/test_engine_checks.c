@@ -89,7 +89,7 @@ static void check_all(void)
 
 static void queue(struct step *step)
 {
-    target_queue(target, step, (struct instant){1});
+    target_queue(target, step, step->patient, (struct instant){1});
 }
 
 START_TEST(checks__a_sound_engine_passes)
@@ -99,6 +99,12 @@ START_TEST(checks__a_sound_engine_passes)
     queue(&saga->steps[0]);
     check_all();
     target_unqueue(target, &other->steps[0]);
+    other->steps[0].patient = true;
+    queue(&other->steps[0]);
+    ck_assert_ptr_eq(target_first(target), &other->steps[0]); /* its ticket is older */
+    check_all();
+    target_unqueue(target, &other->steps[0]);
+    ck_assert_ptr_eq(target_first(target), &saga->steps[0]);
     target_unqueue(target, &saga->steps[0]);
     check_all();
 }
@@ -137,10 +143,11 @@ END_TEST
     X(target->places = 0) \
     X(target->places_taken = 2) \
     X(target->waiting = 1) \
-    X(target->first = &saga->steps[0]) \
-    X(target->last = &saga->steps[0]) \
+    X(target->bounded.first = &saga->steps[0]) \
+    X(target->patient.last = &saga->steps[0]) \
     X((queue(&saga->steps[0]), target->waiting = 0)) \
-    X((queue(&saga->steps[0]), target->last = &other->steps[0])) \
+    X((queue(&saga->steps[0]), target->bounded.last = &other->steps[0])) \
+    X((queue(&saga->steps[0]), queue(&other->steps[0]), other->steps[0].patient = true)) \
     X((queue(&saga->steps[0]), saga->steps[0].queued = false)) \
     X((queue(&saga->steps[0]), saga->steps[0].queue_previous = &other->steps[0])) \
     X((queue(&saga->steps[0]), saga->steps[0].queue_next = &other->steps[0])) \
