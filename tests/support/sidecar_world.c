@@ -38,9 +38,12 @@ void world_run_sidecar(struct sidecar_world *w, const char *options)
 {
     char yaml[2048];
     struct error_detail detail;
-    snprintf(yaml, sizeof yaml, "data_dir: %s/data\nlisten: ['%s']\nconnect_timeout: 100ms\ntarget_wait: 0s\n%s%s",
-             w->folder, w->address,
-             strstr(options, "targets:") == NULL ? "targets: {nobody: 'unix:/nowhere/nobody.sock'}\n" : "", options);
+    int size = snprintf(yaml, sizeof yaml,
+                        "data_dir: %s/data\nlisten: ['%s']\nconnect_timeout: 100ms\ntarget_wait: 0s\n%s", w->folder,
+                        w->address, options);
+    if (strstr(options, "targets:") == NULL) /* one that is not there, and the sidecar, which knows no such method */
+        snprintf(yaml + size, sizeof yaml - (size_t)size,
+                 "targets: {nobody: 'unix:/nowhere/nobody.sock', itself: '%s'}\n", w->address);
     ck_assert_msg(config_read_text(bytes_of_text(yaml), &w->config, &detail) == 0, "%s: %s", detail.field, detail.text);
     ck_assert_msg(sidecar_open(w->config, &w->sidecar, &detail) == 0, "%s: %s", detail.field, detail.text);
     ck_assert_int_eq(pthread_create(&w->thread, NULL, run, w), 0);

@@ -88,7 +88,7 @@ START_TEST(sidecar__wait_until_stuck_is_answered_when_it_is)
     world_begin(&w, id);
     world_wait_start(&w, &first, id, false, 0);
     world_wait_start(&w, &until_stuck, id, true, 0);
-    ck_assert_int_eq(world_enlist(&w, id, "a", "nobody", 4, 0, NULL), SAGA_OK);
+    ck_assert_int_eq(world_enlist(&w, id, "a", "itself", 4, 0, NULL), SAGA_OK);
     ck_assert_int_eq(world_abort(&w, id, NULL), SAGA_OK);
     ck_assert_int_eq(world_wait_end(&until_stuck), SAGA_OK);
     ck_assert_int_eq(until_stuck.state, SAGA__V1__SAGA_STATE__SAGA_STATE_STUCK);
