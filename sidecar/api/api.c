@@ -65,11 +65,17 @@ void api_tell_damage(int code, const struct error_detail *detail)
                   LOG_TEXT("what", detail->text));
 }
 
-void api_refuse(struct rpc_call *call, int code, const struct error_detail *detail)
+void api_refused(struct api *api, enum method_id method, int code)
+{
+    api->options.refused(api->options.self, method, code);
+}
+
+void api_refuse(struct api *api, struct rpc_call *call, int code, const struct error_detail *detail)
 {
     uint8_t details[STATUS_DETAILS_SIZE_MAX];
     char message[STATUS_MESSAGE_SIZE_MAX];
     api_tell_damage(code, detail);
+    api_refused(api, (enum method_id)rpc_call_method(call)->id, code);
     status_message(code, detail, message);
     rpc_end(call, error_row(code)->grpc_status, message, status_details(code, detail, details));
 }
@@ -78,7 +84,7 @@ void api_answer(struct api *api, struct rpc_call *call, const ProtobufCMessage *
 {
     struct bytes packed = message == NULL ? bytes_of(NULL, 0) : arena_pack(&api->arena, message);
     if (packed.at == NULL)
-        api_refuse(call, E_MEMORY, NULL);
+        api_refuse(api, call, E_MEMORY, NULL);
     else
         rpc_reply(call, packed);
 }
@@ -96,7 +102,7 @@ void api_message(struct api *api, struct rpc_call *call, struct bytes message)
     if (method->take != NULL)
         method->take(api, call, message);
     else if (api_closed(api) != 0)
-        api_refuse(call, api_closed(api), NULL);
+        api_refuse(api, call, api_closed(api), NULL);
     else if (method->read != NULL)
         reads_message(api, call, message);
     else

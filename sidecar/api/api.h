@@ -29,6 +29,8 @@ struct api_options {
     uint32_t waiters_max, watchers_max, pipe_commands_max, steps_max;
     uint64_t last_frame; /* that is durable */
     struct instant (*now)(void *self);
+    /* A request, or a command of a Pipe, is refused with this error. */
+    void (*refused)(void *self, enum method_id method, int code);
     void *self;
     struct failure *failure; /* the loop's */
 };
@@ -65,8 +67,8 @@ int api_closed(const struct api *api);
 /* Whether a packed request is fit to be unpacked: 0, or an error with the field at fault. */
 int api_check(const struct api *api, enum method_id method, struct bytes message, struct error_detail *detail);
 
-/* Ends a call with an error. */
-void api_refuse(struct rpc_call *call, int code, const struct error_detail *detail);
+/* Ends a call with an error, which is counted. */
+void api_refuse(struct api *api, struct rpc_call *call, int code, const struct error_detail *detail);
 
 /* ---- as of core_world ---- */
 void api_reply(struct api *api, const struct reply_effect *reply, const struct error_detail *detail);

@@ -69,6 +69,8 @@ static inline struct instant api_now(const struct api *api)
 /* ---- api.c ---- */
 /* Work that can be long asks this between its pieces: it goes on in the next turn once the time of this one is used up. */
 bool api_has_time(struct api *api);
+/* Counts a request, or a command of a Pipe, that is refused. */
+void api_refused(struct api *api, enum method_id method, int code);
 /* Logs it if the code is that of a damaged journal. detail is there then. */
 void api_tell_damage(int code, const struct error_detail *detail);
 /* Ends a unary call with message. NULL is answered as E_MEMORY. */

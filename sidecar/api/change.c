@@ -64,7 +64,7 @@ static void keep_actor(struct change *change, struct bytes actor)
 
 static void refuse(struct api *api, struct change *change, int code, const struct error_detail *detail)
 {
-    api_refuse(change->request.call, code, detail);
+    api_refuse(api, change->request.call, code, detail);
     change_give_back(api, change);
 }
 
@@ -80,7 +80,7 @@ void change_message(struct api *api, struct rpc_call *call, struct bytes message
     struct error_detail detail;
     struct change *change = take(api, call);
     if (change == NULL) {
-        api_refuse(call, E_MEMORY, NULL);
+        api_refuse(api, call, E_MEMORY, NULL);
         return;
     }
     const struct method *method = &methods[change->request.method];

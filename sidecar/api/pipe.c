@@ -138,7 +138,7 @@ static void end(struct pipe *p)
     if (p->end_code == 0)
         rpc_end(p->request.call, 0, "", bytes_of(NULL, 0));
     else
-        api_refuse(p->request.call, p->end_code, &p->end_detail);
+        api_refuse(p->api, p->request.call, p->end_code, &p->end_detail);
     free(p);
 }
 
@@ -202,6 +202,8 @@ static void command_answered(struct piped_command *command, int code, const stru
 {
     command->answered = true;
     command->code = code;
+    if (code != 0 && !command->elsewhere) /* or else the loop that refused it has counted it */
+        api_refused(command->message->pipe->api, command->request.method, code);
     if (code != 0 && detail != NULL && (command->detail = malloc(sizeof *detail)) != NULL)
         *command->detail = *detail;
     command->message->open--;
@@ -333,7 +335,7 @@ void pipe_message(struct api *api, struct rpc_call *call, struct bytes bytes)
     struct pipe *p = pipe_of(api, call);
     size_t count;
     if (p == NULL) {
-        api_refuse(call, E_MEMORY, NULL);
+        api_refuse(api, call, E_MEMORY, NULL);
         return;
     }
     p->asked = false;
@@ -363,6 +365,7 @@ void pipe_message(struct api *api, struct rpc_call *call, struct bytes bytes)
     message->count = message->open = count;
     for (size_t i = 0; i < count; i++) {
         message->commands[i].request.kind = REQUEST_COMMAND;
+        message->commands[i].request.method = METHOD_PIPE; /* until it has been read */
         message->commands[i].message = message;
     }
     *p->last = message;
@@ -390,7 +393,7 @@ void pipe_half_close(struct api *api, struct rpc_call *call)
 {
     struct pipe *p = pipe_of(api, call);
     if (p == NULL) {
-        api_refuse(call, E_MEMORY, NULL);
+        api_refuse(api, call, E_MEMORY, NULL);
         return;
     }
     p->over = true;
@@ -402,7 +405,7 @@ void pipe_cancelled(struct api *api, struct rpc_call *call)
 {
     struct pipe *p = pipe_of(api, call);
     if (p == NULL) {
-        api_refuse(call, E_MEMORY, NULL);
+        api_refuse(api, call, E_MEMORY, NULL);
         return;
     }
     p->gone = true;

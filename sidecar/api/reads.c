@@ -119,9 +119,9 @@ static void free_read(struct read *read)
     free(read);
 }
 
-static void refuse(struct read *read, int code, const struct error_detail *detail)
+static void refuse(struct api *api, struct read *read, int code, const struct error_detail *detail)
 {
-    api_refuse(read->request.call, code, detail);
+    api_refuse(api, read->request.call, code, detail);
     free_read(read);
 }
 
@@ -131,7 +131,7 @@ void reads_message(struct api *api, struct rpc_call *call, struct bytes message)
     void *body = read == NULL || message.size == 0 ? NULL : malloc(message.size);
     if (read == NULL || (body == NULL && message.size > 0)) {
         free(read);
-        api_refuse(call, E_MEMORY, NULL);
+        api_refuse(api, call, E_MEMORY, NULL);
         return;
     }
     if (message.size > 0)
@@ -172,7 +172,7 @@ static bool go_on(struct api *api, struct read *read, struct span piece)
     if (code == READ_MORE)
         return false;
     if (code != 0)
-        refuse(read, code, &detail);
+        refuse(api, read, code, &detail);
     else
         free_read(read);
     return true;
@@ -229,5 +229,5 @@ void reads_abandon(struct api *api)
 {
     struct read *read;
     while ((read = take(&api->reads)) != NULL || (read = take(&api->long_reads)) != NULL)
-        refuse(read, E_STOPPING, NULL);
+        refuse(api, read, E_STOPPING, NULL);
 }

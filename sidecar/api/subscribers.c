@@ -141,7 +141,7 @@ static void drop(struct api *api, struct subscriber *u)
 
 static void refuse(struct api *api, struct subscriber *u, int code, const struct error_detail *detail)
 {
-    api_refuse(u->request.call, code, detail);
+    api_refuse(api, u->request.call, code, detail);
     drop(api, u);
 }
 

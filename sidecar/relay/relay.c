@@ -144,7 +144,7 @@ static void finish(struct relayed *relayed)
         arena_reset(&relayed->relay->arena);
         struct bytes answer = gather_page(relayed);
         if (answer.at == NULL)
-            api_refuse(call, E_MEMORY, NULL);
+            api_refuse(relayed->relay->options.api, call, E_MEMORY, NULL);
         else
             rpc_reply(call, answer);
     } else {
@@ -268,7 +268,7 @@ static struct relayed *relayed_create(struct relay *relay, struct rpc_call *call
 {
     struct relayed *relayed = calloc(1, sizeof *relayed + count * sizeof relayed->parts[0]);
     if (relayed == NULL) {
-        api_refuse(call, E_MEMORY, NULL);
+        api_refuse(relay->options.api, call, E_MEMORY, NULL);
         return NULL;
     }
     relayed->request =
@@ -326,7 +326,7 @@ static bool relay_to_all(struct relay *relay, struct rpc_call *call, struct byte
         return true;
     int code = pages_or_events ? ask_all(relayed, m, &detail) : register_with_all(relayed, message, &detail);
     if (code != 0) {
-        api_refuse(call, code, &detail);
+        api_refuse(relay->options.api, call, code, &detail);
         relayed_free(relayed);
     }
     return true;

@@ -233,6 +233,9 @@ void rpc_call_refuse(struct rpc_call *call, int code)
 {
     uint8_t details[STATUS_DETAILS_SIZE_MAX];
     char message[STATUS_MESSAGE_SIZE_MAX];
+    const struct rpc_callbacks *callbacks = call->served == NULL ? NULL : callbacks_of(call);
+    if (callbacks != NULL && callbacks->on_refused != NULL)
+        callbacks->on_refused(callbacks->self, call->served->method, code);
     refuse(call, error_row(code)->grpc_status, status_message(code, NULL, message),
            status_details(code, NULL, details));
 }

@@ -76,6 +76,8 @@ struct rpc_callbacks {
     bool (*enough)(void *self);
     /* A connection was turned away, since the process has no file for it. On the door's own thread, once a minute at most; may be NULL. */
     void (*on_turned_away)(void *self);
+    /* A call was refused with this error before the owner knew of it. May be NULL. */
+    void (*on_refused)(void *self, const struct rpc_method *method, int code);
     /* A call out has ended. */
     void (*on_answer)(void *self, void *tag, const struct rpc_answer *answer);
     /* A target that an answer said could not be reached can be again. Meanwhile the room tries it by itself, about once a second. */

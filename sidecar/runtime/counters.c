@@ -8,6 +8,7 @@
 #include "sidecar/runtime/sidecar_inside.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #define LABELS(...) ((struct metric_labels){{__VA_ARGS__}})
@@ -127,6 +128,12 @@ void counters_attempt(struct loop *s, uint16_t target, uint8_t phase, struct ins
     if (sent)
         metrics_observe(s->vitals.metrics, METRIC_ATTEMPT_DURATION, LABELS(name, phase_name(phase)),
                         (uint64_t)instant_since(now, left_at).us, bytes_of(NULL, 0), now);
+}
+
+void counters_refused(struct loop *s, const char *path, int code)
+{
+    metrics_add(s->vitals.metrics, METRIC_REFUSALS,
+                LABELS(bytes_of_text(strrchr(path, '/') + 1), bytes_of_text(error_row(code)->reason)), 1);
 }
 
 void counters_frame(struct loop *s, size_t bytes)

@@ -18,6 +18,9 @@ void counters_record(struct loop *s, const struct record *r);
 void counters_attempt(struct loop *s, uint16_t target, uint8_t phase, struct instant left_at,
                       const struct rpc_answer *answer);
 
+/* A request was refused with this error. */
+void counters_refused(struct loop *s, const char *path, int code);
+
 /* A frame of so many bytes of records has become durable; the commit that made it so began at began_at. */
 void counters_frame(struct loop *s, size_t bytes);
 void counters_commit(struct loop *s, struct instant began_at);

@@ -340,6 +340,16 @@ static void on_cancelled(void *self, struct rpc_call *call)
     relay_cancelled(((struct loop *)self)->relay, call);
 }
 
+static void on_refused(void *self, const struct rpc_method *method, int code)
+{
+    counters_refused(self, method->path, code);
+}
+
+static void refused(void *self, enum method_id method, int code)
+{
+    counters_refused(self, methods_served[method].path, code);
+}
+
 static void on_sent(void *self, struct rpc_call *call)
 {
     relay_sent(((struct loop *)self)->relay, call);
@@ -386,6 +396,7 @@ static int open_rpc(struct loop *s, struct error_detail *detail)
         .on_cancelled = on_cancelled,
         .on_sent = on_sent,
         .on_answer = outcalls_answer,
+        .on_refused = on_refused,
         .enough = enough,
         .on_reachable = outcalls_reachable,
         .on_turned_away = tell_turned_away,
@@ -503,6 +514,7 @@ static int open_api(struct loop *s, uint64_t last_frame, struct error_detail *de
         .steps_max = c->steps_max,
         .last_frame = last_frame,
         .now = now,
+        .refused = refused,
         .self = s,
         .failure = &s->failure,
     };

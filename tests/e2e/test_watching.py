@@ -2,6 +2,7 @@
 import collections
 import json
 import os
+import queue
 import re
 import signal
 import socket
@@ -12,7 +13,7 @@ import urllib.request
 
 import grpc
 
-from harness import (PATIENCE_S, ROOT, Case, Gate, Sidecar, definition, do, enlistment, fail, reason_name, settled, state_name, step,
+from harness import (PATIENCE_S, ROOT, Case, Client, Gate, Sidecar, definition, do, enlistment, fail, message, reason_name, settled, state_name, step,
                      undo, wait_until)
 
 Code = grpc.StatusCode
@@ -111,6 +112,41 @@ class Counters(Watched):
         self.assertGreater(numbers["sagad_commit_duration_seconds_count", ()], 0)
         self.assertGreater(numbers["sagad_journal_bytes", ()], 4096)
         self.assertGreater(numbers["process_cpu_seconds_total", ()], 0)
+
+
+class Refusals(Case):
+    """What is refused is counted once, wherever that happens: by the methods, within a Pipe, by the room that admits calls."""
+    options = {"http_listen": "127.0.0.1:0", "calls_max": 16, "streams_max": 2, "watchers_max": 2, "waiters_max": 4, "loops": 2}
+    NOBODY = "000000000000-1"
+
+    def refused(self, method, reason):
+        return samples(get(self.sidecar, "/metrics")[2]).get(
+            ("sagad_requests_refused_total", (("method", method), ("reason", reason))), 0)
+
+    def test_refusals_are_counted(self):
+        for _ in range(8):  # over both loops' connections
+            client = Client(self.sidecar.address)
+            for call in (client.Get, client.Commit):
+                with self.assertRaises(grpc.RpcError):
+                    call(saga_id=self.NOBODY)
+        self.assertEqual((8, 8), (self.refused("Get", "SAGA_NOT_FOUND"), self.refused("Commit", "SAGA_NOT_FOUND")))
+        request = message("saga.v1.PipeRequest")()
+        request.commands.add().commit.saga_id = self.NOBODY
+        list(self.client.Pipe(iter([request]), timeout=PATIENCE_S))
+        self.assertEqual(9, self.refused("Commit", "SAGA_NOT_FOUND"))
+        open_pipes = 0
+        while not self.refused("Pipe", "STREAMS_MAX"):  # until both loops' streams are taken
+            self.assertLessEqual(open_pipes, 2)
+            held = queue.Queue()
+            stream = Client(self.sidecar.address).Pipe(iter(held.get, None), timeout=PATIENCE_S)
+            self.addCleanup(stream.cancel)
+            held.put(message("saga.v1.PipeRequest")())
+            try:
+                next(stream)
+                open_pipes += 1
+            except grpc.RpcError as error:
+                self.assertEqual(Code.RESOURCE_EXHAUSTED, error.code())
+        self.assertEqual(1, self.refused("Pipe", "STREAMS_MAX"))
 
 
 class Metrics(Watched):

@@ -271,6 +271,11 @@ static bool deliver_all(struct api_world *w)
 
 /* ---- the world ---- */
 
+static void refused(void *self, enum method_id method, int code)
+{
+    CHECK(self != NULL && method < METHOD_COUNT && code < 0);
+}
+
 static struct instant now(void *self)
 {
     struct api_world *w = ((struct api_loop *)self)->world;
@@ -369,6 +374,7 @@ static void start(struct api_world *w, unsigned index)
         .pipe_commands_max = w->pipe_commands_max,
         .steps_max = w->steps_max,
         .now = now,
+        .refused = refused,
         .self = loop,
         .failure = &loop->failure,
     };
