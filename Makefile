@@ -100,6 +100,17 @@ $(B)/lib/proto.a: $(PB_O) $(B)/gen/descriptors.o
 	@mkdir -p $(@D) && rm -f $@
 	$(Q)ar rcs $@ $^
 
+# The runbooks are a part of sagactl.
+RUNBOOKS := $(sort $(wildcard docs/runbooks/*.md))
+$(eval $(call remember,$(G)/runbooks.list,$(RUNBOOKS)))
+$(G)/runbooks.c: $(RUNBOOKS) $(G)/runbooks.list
+	$(Q){ echo '#include "client-lib/sagactl/runbook.h"'; \
+	  for f in $(RUNBOOKS); do printf 'static const char %s[] = {\n' $$(basename $$f .md); \
+	    od -An -v -td1 $$f | sed 's/  */,/g; s/^,//; s/$$/,/'; echo '0};'; done; \
+	  echo 'const struct runbook runbooks[] = {'; \
+	  for f in $(RUNBOOKS); do n=$$(basename $$f .md); echo "{\"$$n\", $$n},"; done; \
+	  echo '};'; echo 'const size_t runbook_count = sizeof runbooks / sizeof runbooks[0];'; } > $@
+
 # ---- rooms ----------------------------------------------------------------------------------------------------------
 
 SIDECAR_ROOMS := $(patsubst %/,%,$(wildcard sidecar/*/))
@@ -129,7 +140,7 @@ $(foreach r,compensations transport $(SIDECAR_ROOMS) $(CLIENT_ROOMS),$(eval $(ca
 PROTO_LIB := $(B)/lib/proto.a
 SIDECAR_LIBS := $(call archives,$(SIDECAR_ROOMS) transport compensations) $(PROTO_LIB)
 CLIENT_LIBS := $(call archives,client-lib/src transport compensations) $(PROTO_LIB)
-SAGACTL_LIBS := $(call archives,client-lib/sagactl $(DEFINITION_ROOMS)) $(CLIENT_LIBS)
+SAGACTL_LIBS := $(call archives,client-lib/sagactl $(DEFINITION_ROOMS)) $(B)/gen/runbooks.o $(CLIENT_LIBS)
 
 # ---- programs and libraries -----------------------------------------------------------------------------------------
 
@@ -207,6 +218,9 @@ install: $(BINARIES) $(LIBRARIES)
 	install -d $(DESTDIR)$(DATADIR)/proto/saga/v1 $(addprefix $(DESTDIR),$(dir $(COMPLETIONS)))
 	install -m 644 $(wildcard proto/saga/v1/*.proto) $(DESTDIR)$(DATADIR)/proto/saga/v1
 	$(foreach c,bash zsh fish,$(B)/sagactl completion $(c) > $(DESTDIR)$(COMPLETION_$(c)) &&) true
+	install -d $(DESTDIR)$(DATADIR)/prometheus $(DESTDIR)$(DATADIR)/grafana
+	install -m 644 $(wildcard deploy/prometheus/*.yaml) $(DESTDIR)$(DATADIR)/prometheus
+	install -m 644 $(wildcard deploy/grafana/*.json) $(DESTDIR)$(DATADIR)/grafana
 	install -m 644 client-lib/sqlite/saga_barrier.sql $(DESTDIR)$(DATADIR)/saga_barrier.sqlite.sql
 	install -m 644 client-lib/pq/saga_barrier.sql $(DESTDIR)$(DATADIR)/saga_barrier.postgresql.sql
 	$(foreach m,$(MANPAGES),install -m 644 docs/man/$(m) $(DESTDIR)$(call man_file,$(m)) &&) true
@@ -219,6 +233,7 @@ uninstall:
 	rm -f $(foreach l,$(SAGA_LIBS),$(addprefix $(DESTDIR)$(LIBDIR)/,$(l).a $(l).so $(l).so.$(SOVERSION) $(l).so.$(VERSION) pkgconfig/$(l).pc))
 	rm -f $(DESTDIR)$(DATADIR)/saga_barrier.sqlite.sql $(DESTDIR)$(DATADIR)/saga_barrier.postgresql.sql
 	rm -f $(addprefix $(DESTDIR),$(COMPLETIONS)) $(addprefix $(DESTDIR)$(DATADIR)/,$(wildcard proto/saga/v1/*.proto))
+	rm -rf $(DESTDIR)$(DATADIR)/prometheus $(DESTDIR)$(DATADIR)/grafana
 	rmdir -p $(DESTDIR)$(DATADIR)/proto/saga/v1 2>/dev/null || true
 	rmdir $(DESTDIR)$(INCLUDEDIR)/saga $(DESTDIR)$(DATADIR) 2>/dev/null || true
 

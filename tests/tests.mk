@@ -10,7 +10,7 @@ support_objects = $(patsubst %,$(B)/obj/tests/support/%.o,$(1))
 # ---- unit tests and scenarios ---------------------------------------------------------------------------------------
 
 UNIT := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c tests/scenario/test_*.c))
-TEST_LIBS := $(call tests_objects,tests/support/*.c) $(B)/gen/tests/shapes.o $(SIDECAR_LIBS) $(call archives,$(CLIENT_ROOMS))
+TEST_LIBS := $(B)/gen/runbooks.o $(call tests_objects,tests/support/*.c) $(B)/gen/tests/shapes.o $(SIDECAR_LIBS) $(call archives,$(CLIENT_ROOMS))
 
 # Types of messages that tests use, as a set of descriptors.
 $(G)/tests/shapes.c: tests/support/shapes.proto
@@ -66,6 +66,7 @@ tree-check: $(call archives,$(PURE))
 		$(B)/obj/sidecar/definition/names.o $(B)/obj/sidecar/definition/model.o
 	@$(PYTHON) tests/checks/includes.py
 	@$(PYTHON) tests/checks/docs.py
+	@$(PYTHON) tests/checks/alerts.py
 check: tree-check unit
 # What another flag or version makes anew, and that nothing is made when nothing has changed.
 make-check: binaries

@@ -161,6 +161,11 @@ const struct command_row command_rows[] = {
      "them; reflect NAME ADDRESS... asks servers for theirs, by gRPC's reflection; list shows what is registered; show "
      "NAME prints services, messages and enums.",
      command_schema},
+    {"runbook", "[ALERT]", 0, 1, NULL, COMPLETE_NOTHING, 0, "say what an alert means, how things are, and what to do",
+     "Without ALERT the names of all. The alerts are those of deploy/prometheus/sagad.rules.yaml; where the runbook "
+     "names a "
+     "command to look with, its output stands there.",
+     command_runbook},
     {"completion", "SHELL", 1, 1, shells, COMPLETE_VALUES, 0, "print the completions for bash, zsh or fish",
      "For bash: source <(sagactl completion bash). For zsh: write it to a file _sagactl in a folder of $fpath. For "
      "fish: "

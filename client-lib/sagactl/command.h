@@ -112,6 +112,7 @@ int command_skip(struct run *r);
 int command_reject(struct run *r);
 int command_resolve(struct run *r);
 int command_status(struct run *r);
+int command_runbook(struct run *r);
 int command_completion(struct run *r);
 int command_version(struct run *r);
 int command_help(struct run *r);

@@ -31,6 +31,7 @@ struct http {
     const char *version;
     struct metrics *own; /* of the process, by the daemon's thread */
     uint64_t cpu_us;     /* as it was last counted */
+    time_t started_at;
     struct vitals *const *loops;
     _Atomic unsigned count; /* 0: nothing is watched yet */
 };
@@ -173,6 +174,7 @@ static void look_at_process(struct http *h)
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
         metrics_set(h->own, METRIC_PROCESS_FILES_MAX, no_labels(), (double)limit.rlim_cur);
     metrics_set(h->own, METRIC_PROCESS_FILES, no_labels(), count_files());
+    metrics_set(h->own, METRIC_PROCESS_START, no_labels(), (double)h->started_at);
     metrics_set(h->own, METRIC_BUILD_INFO, (struct metric_labels){{bytes_of_text(h->version)}}, 1);
 }
 
@@ -285,6 +287,7 @@ int http_open(const char *address, const char *version, struct http **out, int *
     if (h == NULL)
         return error_set(detail, E_MEMORY, "", NULL);
     h->version = version;
+    h->started_at = time(NULL);
     h->bell = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (metrics_create(METRIC_COUNT, &h->own) != 0)
         return fail(h, address, "out of memory", detail);

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #define LABELS(...) ((struct metric_labels){{__VA_ARGS__}})
 
@@ -165,25 +166,36 @@ static double journal_bytes(const struct loop *s)
     return bytes;
 }
 
+static double volume_free(const struct loop *s)
+{
+    struct statvfs volume;
+    return statvfs(s->config->data_dir, &volume) == 0 ? (double)volume.f_bavail * (double)volume.f_frsize : 0;
+}
+
 static void refresh(struct loop *s)
 {
     struct metrics *m = s->vitals.metrics;
     const struct engine *e = core_engine(s->core);
     struct engine_counts counts = engine_counts(e);
     const struct saga *oldest = engine_after(e, 0);
+    struct instant now = clock_now(&s->clock);
     for (uint16_t i = 0; i < s->config->target_count; i++) {
         struct bytes name = bytes_of_text(s->config->targets[i].name);
         const struct target *target = engine_target(e, i);
         metrics_set(m, METRIC_CALLS_IN_FLIGHT, LABELS(name), target->places_taken);
         metrics_set(m, METRIC_CALLS_WAITING, LABELS(name), target->waiting);
+        metrics_set(m, METRIC_TARGET_UNREACHABLE, LABELS(name),
+                    s->targets_down[i].us == 0 ? 0 : (double)instant_since(now, s->targets_down[i]).us / 1e6);
     }
     metrics_set(m, METRIC_SAGAS_LIVE, METRIC_NO_LABELS, counts.live);
     metrics_set(m, METRIC_SAGAS_LIVE_MAX, METRIC_NO_LABELS, s->config->live_sagas_max);
     metrics_set(m, METRIC_SAGAS_STUCK_NOW, METRIC_NO_LABELS, counts.stuck);
     metrics_set(m, METRIC_SAGAS_PAUSED, METRIC_NO_LABELS, counts.paused);
     metrics_set(m, METRIC_OLDEST_LIVE, METRIC_NO_LABELS,
-                oldest == NULL ? 0 : (double)instant_since(clock_now(&s->clock), oldest->started_at).us / 1e6);
+                oldest == NULL ? 0 : (double)instant_since(now, oldest->started_at).us / 1e6);
     metrics_set(m, METRIC_JOURNAL_BYTES, METRIC_NO_LABELS, journal_bytes(s));
+    metrics_set(m, METRIC_JOURNAL_BYTES_MAX, METRIC_NO_LABELS, (double)s->config->journal_bytes_max);
+    metrics_set(m, METRIC_JOURNAL_VOLUME_FREE, METRIC_NO_LABELS, volume_free(s));
     metrics_set(m, METRIC_JOURNAL_FULL, METRIC_NO_LABELS, core_full_since(s->core).us != 0);
     metrics_set(m, METRIC_DEFINITIONS, METRIC_NO_LABELS, catalog_count(s->catalog));
 }

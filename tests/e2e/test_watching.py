@@ -13,7 +13,7 @@ import urllib.request
 
 import grpc
 
-from harness import (PATIENCE_S, ROOT, Case, Client, Gate, Sidecar, definition, do, enlistment, fail, message, reason_name, settled, state_name, step,
+from harness import (PATIENCE_S, ROOT, SAGAD, Case, Client, Gate, Sidecar, definition, do, enlistment, fail, message, reason_name, settled, state_name, step,
                      undo, wait_until)
 
 Code = grpc.StatusCode
@@ -237,6 +237,40 @@ class Probes(Case):
             self.assertIn("http_listen: localhost:1234 has no number for a host", said)
         finally:
             sidecar.close()
+
+
+class Alerts(Watched):
+    """The rules that are shipped, and the runbooks beside them."""
+
+    def test_rules_fire_when_they_should(self):
+        rules = os.path.join(ROOT, "deploy/prometheus")
+        for arguments in (["check", "rules", "sagad.rules.yaml"], ["test", "rules", "sagad.rules.test.yaml"]):
+            done = subprocess.run([os.path.join(TOOLS, "promtool")] + arguments, cwd=rules, text=True, capture_output=True,
+                                  timeout=PATIENCE_S)
+            self.assertEqual(0, done.returncode, done.stdout + done.stderr)
+
+    def test_runbooks_show_how_things_are(self):
+        sagactl = os.environ.get("SAGACTL", os.path.join(os.path.dirname(SAGAD), "sagactl"))
+
+        def run(*arguments):
+            return subprocess.run([sagactl, "-a", self.sidecar.address, "runbook"] + list(arguments), text=True, capture_output=True,
+                                  timeout=PATIENCE_S)
+        names = json.loads(run("-o", "json").stdout)["runbooks"]
+        self.assertEqual(sorted(n[:-3] for n in os.listdir(os.path.join(ROOT, "docs/runbooks"))), names)
+        for name in names:
+            done = run(name)
+            self.assertEqual((0, ""), (done.returncode, done.stderr))
+            self.assertTrue(done.stdout.startswith("# %s: " % name))
+            self.assertNotRegex(done.stdout, "```look|^sagactl: ")
+        self.client.register(definition("booked", "name: a, target: shop, action: %s, compensation: {method: %s, retry: {maxAttempts: 1}}" %
+                                        (do("ba"), undo("ba")), step("bb", after=["a"])))
+        self.shop.on(do("bb"), fail(Code.NOT_FOUND))
+        self.shop.on(undo("ba"), fail(Code.INTERNAL, "the ledger is locked"))
+        self.client.stuck(self.client.Start(definition="booked").saga_id)
+        self.assertIn("the ledger is locked", run("SagadDeadLetters").stdout)
+        wrong = run("SagadDeadLeters")
+        self.assertEqual(2, wrong.returncode)
+        self.assertIn("did you mean SagadDeadLetters", wrong.stderr)
 
 
 class Prometheus(Case):
