@@ -1,7 +1,9 @@
 /* answers.c - what participants answered. */
 #include "compensations/answer.h"
+#include "sidecar/base/decimal.h"
 #include "sidecar/base/grpc_status.h"
 #include "sidecar/base/quiet.h"
+#include "sidecar/base/timestamp.h"
 #include "sidecar/engine/engine_inside.h"
 #include "sidecar/resilience/backoff.h"
 
@@ -114,6 +116,25 @@ static bool refuses_late(const struct turn *t, const struct call_spec *call)
     return t->engine->targets[call->target_index].barrier;
 }
 
+/* Turns back for the deadline, saying which wait would have outlasted it, if it was that. */
+static void too_late(const struct turn *t, struct saga *s, const struct event *event, struct instant next_at)
+{
+    struct error_detail words;
+    char text[TIMESTAMP_TEXT_SIZE];
+    int64_t us = instant_since(next_at, t->now).us;
+    bool asked = event->has_pushback && event->pushback.us >= 0;
+    error_set(&words, 0, NULL, asked ? "the participant's pushback of " : "the backoff of ");
+    duration_write(us / 1000000, (int32_t)(us % 1000000) * 1000, text);
+    error_append(&words, text);
+    error_append(&words, " after attempt ");
+    text[decimal_write_uint(event->attempt, text)] = '\0';
+    error_append(&words, text);
+    error_append(&words, " would have passed the deadline");
+    bool passed = !instant_before(t->now, s->deadline);
+    advance_turn_back(t, s, REASON_DEADLINE, event->step_index, bytes_of_text(passed ? "" : words.text),
+                      bytes_of(NULL, 0));
+}
+
 static void action_not_done(const struct turn *t, struct saga *s, const struct event *event, struct saga_answer answer)
 {
     const struct call_spec *call = saga_step_call(s, event->step_index, SAGA_PHASE_ACTION);
@@ -141,9 +162,7 @@ static void action_not_done(const struct turn *t, struct saga *s, const struct e
     }
     advance_emit(t, s, &r);
     if (another && !again && s->state == SAGA_RUNNING)
-        advance_turn_back(t, s, REASON_DEADLINE, event->step_index,
-                          bytes_of_text("this step's next attempt would have come after the deadline"),
-                          bytes_of(NULL, 0));
+        too_late(t, s, event, next_at);
     else if (!again && r.action_state != SAGA_ACTION_DONE)
         advance_action_failed(t, s, event->step_index,
                               event->unreached ? REASON_UNREACHABLE

@@ -322,6 +322,47 @@ START_TEST(rollback__a_diamond_in_reverse_goes_one_by_one)
 }
 END_TEST
 
+/* Nothing is waited for that would come too late, and what would have is said. */
+START_TEST(rollback__a_wait_past_the_deadline_turns_back_at_once)
+{
+    engine_trace_run(
+        deadline, 8,
+        "> start r1\n"
+        "STARTED 1\n"
+        "reply 1\n"
+        "ACTION_STARTED 1 a #1\n"
+        "call 1 a action #1 1000ms \"in\"\n"
+        "> answer 1 a UNAVAILABLE\n"
+        "ACTION_FAILED 1 a #1 UNAVAILABLE maybe next@400\n"
+        "> tick\n"
+        "at 400\n"
+        "ACTION_STARTED 1 a #2\n"
+        "call 1 a action #2 600ms \"in\"\n"
+        "> answer 1 a ABORTED\n"
+        "ACTION_ENDED 1 a #2 UNKNOWN ABORTED\n"
+        "TURNED_BACK 1 a DEADLINE \"the backoff of 0.800s after attempt 2 would have passed the deadline\"\n"
+        "COMPENSATION_STARTED 1 a #1\n"
+        "call 1 a compensation #1 2000ms \"in\" UNKNOWN\n"
+        "> answer 1 a OK\n"
+        "COMPENSATION_ENDED 1 a #1 DONE\n"
+        "ENDED 1 COMPENSATED\n"
+        "> start r2\n"
+        "STARTED 2\n"
+        "reply 2\n"
+        "ACTION_STARTED 2 a #1\n"
+        "call 2 a action #1 1000ms \"in\"\n"
+        "> answer 2 a ABORTED pushback=5000\n"
+        "ACTION_ENDED 2 a #1 UNKNOWN ABORTED\n"
+        "TURNED_BACK 2 a DEADLINE \"the participant's pushback of 5s after attempt 1 would have passed the "
+        "deadline\"\n"
+        "COMPENSATION_STARTED 2 a #1\n"
+        "call 2 a compensation #1 2000ms \"in\" UNKNOWN\n"
+        "> answer 2 a OK\n"
+        "COMPENSATION_ENDED 2 a #1 DONE\n"
+        "ENDED 2 COMPENSATED\n");
+}
+END_TEST
+
 /* The attempt may last no longer than the saga; its undo has all the time it declares. */
 START_TEST(rollback__a_deadline_turns_back_and_cuts_no_undo)
 {
@@ -605,6 +646,7 @@ int main(void)
     tcase_add_test(t, rollback__branches_are_undone_side_by_side_by_dependency);
     tcase_add_test(t, rollback__a_diamond_in_reverse_goes_one_by_one);
     tcase_add_test(t, rollback__a_deadline_turns_back_and_cuts_no_undo);
+    tcase_add_test(t, rollback__a_wait_past_the_deadline_turns_back_at_once);
     tcase_add_test(t, rollback__a_cancel_waits_for_the_call_that_is_out);
     tcase_add_test(t, rollback__a_crash_in_the_middle_of_the_undo_repeats_the_call);
     tcase_add_test(t, rollback__a_call_lost_at_a_crash_is_waited_for);

@@ -402,25 +402,26 @@ END_TEST
 /* Nothing of it can have happened, so there is a way back. */
 START_TEST(stuck__a_pivot_that_never_left_is_turned_back_by_the_deadline)
 {
-    engine_trace_run(patient_pivot, 8,
-                     "> start r1\n"
-                     "STARTED 1\n"
-                     "reply 1\n"
-                     "ACTION_STARTED 1 a #1\n"
-                     "call 1 a action #1 1000ms \"in\"\n"
-                     "> answer 1 a OK\n"
-                     "ACTION_ENDED 1 a #1 DONE\n"
-                     "ACTION_STARTED 1 b #1\n"
-                     "call 1 b action #1 2000ms \"in\"\n"
-                     "> at 950\n"
-                     "> unsent 1 b\n"
-                     "ACTION_ENDED 1 b #1 REJECTED UNAVAILABLE\n"
-                     "TURNED_BACK 1 b DEADLINE\n"
-                     "COMPENSATION_STARTED 1 a #1\n"
-                     "call 1 a compensation #1 2000ms \"in\" DONE\n"
-                     "> answer 1 a OK\n"
-                     "COMPENSATION_ENDED 1 a #1 DONE\n"
-                     "ENDED 1 COMPENSATED\n");
+    engine_trace_run(
+        patient_pivot, 8,
+        "> start r1\n"
+        "STARTED 1\n"
+        "reply 1\n"
+        "ACTION_STARTED 1 a #1\n"
+        "call 1 a action #1 1000ms \"in\"\n"
+        "> answer 1 a OK\n"
+        "ACTION_ENDED 1 a #1 DONE\n"
+        "ACTION_STARTED 1 b #1\n"
+        "call 1 b action #1 2000ms \"in\"\n"
+        "> at 950\n"
+        "> unsent 1 b\n"
+        "ACTION_ENDED 1 b #1 REJECTED UNAVAILABLE\n"
+        "TURNED_BACK 1 b DEADLINE \"the backoff of 0.100s after attempt 1 would have passed the deadline\"\n"
+        "COMPENSATION_STARTED 1 a #1\n"
+        "call 1 a compensation #1 2000ms \"in\" DONE\n"
+        "> answer 1 a OK\n"
+        "COMPENSATION_ENDED 1 a #1 DONE\n"
+        "ENDED 1 COMPENSATED\n");
 }
 END_TEST
 

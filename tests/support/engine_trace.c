@@ -149,6 +149,8 @@ static void add_record(void *self, const struct record *r)
         say(h, " next@%lld", ms(r->next_at));
     if (r->quiet_at.us != 0)
         say(h, " quiet@%lld", ms(r->quiet_at));
+    if (r->type == RECORD_TURNED_BACK && r->reason == REASON_DEADLINE && r->message.size > 0)
+        say(h, " \"%.*s\"", (int)r->message.size, (const char *)r->message.at);
     say(h, "\n");
 }
 
