@@ -204,6 +204,8 @@ static int next_of_one(struct watch *w, struct subscriber *u, uint64_t last_fram
         return next_of_backlog(w, u, message, detail);
     }
     int code = reads_find(w->api, u->saga, &found, detail);
+    if (code == E_SAGA_NOT_FOUND) /* it was there when it was asked for */
+        return error_set(detail, E_CURSOR, "cursor", NULL);
     if (code != 0)
         return code;
     bool ended = found.live == NULL;

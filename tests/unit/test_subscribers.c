@@ -299,7 +299,11 @@ START_TEST(subscribers__what_retention_took_has_one_answer)
         protobuf_c_message_free_unpacked(api_world_get(&w, 0, METHOD_COMMIT, &m.base), NULL);
         if (i > 0)
             continue;
+        /* One that has seen a part, and reads on too late. */
         Saga__V1__WatchRequest gone = SAGA__V1__WATCH_REQUEST__INIT;
+        struct world_call *slow = watch(id, "");
+        api_world_settle(&w);
+        ck_assert_uint_eq(slow->sent_count, 1);
         w.now = instant_after(w.now, SPAN_S(7200));
         api_world_begin(&w, 0, "x", "", (char[SAGA_ID_TEXT_SIZE]){0});
         bool more = true;
@@ -312,6 +316,11 @@ START_TEST(subscribers__what_retention_took_has_one_answer)
         api_world_refused(&w, 0, METHOD_WATCH, &gone.base, "CURSOR_EXPIRED", "");
         gone.cursor = (char *)(uintptr_t) "";
         api_world_refused(&w, 0, METHOD_WATCH, &gone.base, "SAGA_NOT_FOUND", "");
+        api_world_took(slow);
+        api_world_settle(&w);
+        ck_assert(slow->ended);
+        ck_assert_str_eq(slow->reason, "CURSOR_EXPIRED");
+        api_world_free(slow);
     }
 }
 END_TEST
