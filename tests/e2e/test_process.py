@@ -18,6 +18,10 @@ from harness import (PATIENCE_S, SAGAD, Case, Client, Gate, Participant, Sidecar
 Code = grpc.StatusCode
 
 
+def event_names(events):
+    return [enum_name("EventType", e.type)[len("EVENT_TYPE_"):] for e in events]
+
+
 class Process(Case):
     def setUp(self):
         super().setUp()
@@ -511,7 +515,13 @@ class Process(Case):
         client.KeepAlive(saga_id=accepted[0])
         self.refused("RESOURCE_EXHAUSTED", "JOURNAL_FULL", client.Enlist, saga_id=accepted[0], enlist=[enlistment("b")])
         client.Commit(saga_id=accepted[0], settle=[settled("a")])
-        self.assertState("COMMITTED", client.end(accepted.pop(0)))
+        self.assertState("COMMITTED", client.end(accepted[0]))
+        self.assertState("COMMITTED", client.Wait(saga_id=accepted[0]).saga)
+        self.assertEqual("ENDED", event_names([e for m in client.Watch(saga_id=accepted.pop(0)) for e in m.events])[-1])
+        client.Abort(saga_id=accepted[0], reason="no room")
+        self.assertState("COMPENSATED", client.end(accepted.pop(0)))
+        client.Cancel(saga_id=accepted[0])
+        self.assertState("COMPENSATING", client.saga(accepted.pop(0)))  # its owner has its lease to notice
         client.operator.Pause(saga_id=waiting, actor="me")
         client.operator.Resume(saga_id=waiting, actor="me")
         self.assertEqual(2, client.health.Check(service="saga.v1.Coordinator").status)
@@ -540,6 +550,12 @@ class Process(Case):
         accepted += more
         self.refused("RESOURCE_EXHAUSTED", "JOURNAL_FULL", sidecar.client.Commit, saga_id=accepted[0], settle=[settled("a")])
         self.assertState("RUNNING", sidecar.client.saga(accepted[0]))
+        with self.assertRaises(grpc.RpcError) as waited:
+            sidecar.client.Wait(saga_id=accepted[0], timeout=0.2)
+        self.assertEqual(grpc.StatusCode.DEADLINE_EXCEEDED, waited.exception.code())
+        watch = sidecar.client.Watch(saga_id=accepted[0])
+        self.assertEqual(["SAGA_STARTED", "STEP_ENLISTED"], event_names(next(watch).events))
+        watch.cancel()
         self.assertEqual(accepted, [s.id for s in reversed(sidecar.client.List().sagas)], "and not the one that waits")
         sidecar.stop()
         failure = failure_of(waiting.exception(PATIENCE_S))
