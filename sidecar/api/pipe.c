@@ -236,7 +236,7 @@ static bool ask_another(struct api *api, struct piped_command *command, const Pr
         return false;
     struct bytes key = bytes_of_text(methods_key(method, m));
     unsigned loops = api->options.loops;
-    int place = methods[method].route == ROUTE_REQUEST ? place_of_request(key, loops)
+    int place = methods[method].route == ROUTE_REQUEST ? place_of_request(api->options.tags, key, loops)
                                                        : place_of_saga(api->options.tags, key, loops);
     if (place < 0 || (unsigned)place == api->options.loop)
         return false;

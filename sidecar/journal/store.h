@@ -38,10 +38,12 @@ struct definition_row {
 /* What is kept about something that need not be a saga: a row by kind and name, replaced as a whole. Numbers of kinds are in the journal:
  * add at the end, never change or reuse one. */
 enum subject_kind {
-    SUBJECT_TAG = 1, /* sagas whose ids have this tag (name: twelve hexadecimal digits) live in this journal */
+    SUBJECT_TAG = 1,         /* sagas whose ids have this tag (name: twelve hexadecimal digits) live in this journal */
     SUBJECT_SCHEMA = 2,      /* a set of descriptors, by its hash (sidecar/core/schemas.h) */
     SUBJECT_SCHEMA_NAME = 3, /* what a schema's name stands for now */
     SUBJECT_PIN = 4,         /* which set of descriptors a definition stays with */
+    SUBJECT_PLACEMENT =
+        5, /* by which rule request_ids are given to the journals (sidecar/shard/place.h): its number is the version */
     SUBJECT_KIND_COUNT,
 };
 

@@ -57,7 +57,7 @@ static int place_of(const struct relay *relay, enum method_id id, struct bytes m
         place = key.size == 0 ? ALL : place_of_saga(relay->options.tags, key, loops);
         break;
     case ROUTE_REQUEST:
-        place = place_of_request(key, loops);
+        place = place_of_request(relay->options.tags, key, loops);
         break;
     case ROUTE_SAGA: /* an id that no loop has given is not found here as well as anywhere */
         place = place_of_saga(relay->options.tags, key, loops);

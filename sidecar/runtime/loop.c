@@ -294,6 +294,30 @@ static int take_tag(void *self, const struct subject_row *row)
     return 0;
 }
 
+static int take_placement(void *self, const struct subject_row *row)
+{
+    struct loop *s = self;
+    s->sidecar->tags.mixed = row->version == PLACEMENT_MIXED;
+    return s->sidecar->tags.mixed ? 0
+                                  : error_set(&s->failure.detail, E_JOURNAL_VERSION, "",
+                                              "request_ids are placed by a rule that this sagad does not know; start "
+                                              "the sagad that wrote it, or a newer one");
+}
+
+/* Journals that nothing lives in yet share request_ids out evenly; others go on as they began. Loop 0 keeps the rule, and is opened last. */
+static int settle_placement(struct loop *s, const struct store_state *state)
+{
+    struct subject_row row = {
+        .kind = SUBJECT_PLACEMENT, .name = bytes_of_text("request_id"), .version = PLACEMENT_MIXED};
+    struct store_commit commit = {.epoch = state->epoch, .subjects = &row, .subject_count = 1};
+    int code = s->store->scan_subjects(s->store, SUBJECT_PLACEMENT, take_placement, s, &s->failure.detail);
+    s->sidecar->used |= state->last_frame != 0;
+    if (code != 0 || s->index != 0 || s->sidecar->count == 1 || s->sidecar->used || s->sidecar->tags.mixed)
+        return code;
+    s->sidecar->tags.mixed = true;
+    return s->store->commit(s->store, &commit, &s->failure.detail);
+}
+
 static int open_journal(struct loop *s, struct store_state *state, struct error_detail *detail)
 {
     char path[JOURNAL_PATH_SIZE];
@@ -320,6 +344,8 @@ static int open_journal(struct loop *s, struct store_state *state, struct error_
         code = s->store->scan_definitions(s->store, registered_recover, s, &s->failure.detail);
     if (code == 0)
         code = s->store->scan_subjects(s->store, SUBJECT_TAG, take_tag, s, &s->failure.detail);
+    if (code == 0)
+        code = settle_placement(s, state);
     if (code != 0)
         *detail = s->failure.detail;
     return code;

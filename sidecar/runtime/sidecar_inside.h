@@ -19,6 +19,7 @@ struct sidecar {
     struct config *configs;            /* with the share of each */
     pthread_t threads[SAGA_LOOPS_MAX];
     struct tags tags;          /* of all loops; not changed once they run */
+    bool used;                 /* a journal has frames already: what lives where is decided */
     _Atomic uint64_t full;     /* a bit for each loop whose journal is full */
     atomic_uint quiet;         /* loops that stop, and have nothing of their own in flight any more */
     atomic_uint *targets_down; /* of each target, loops that cannot reach it */

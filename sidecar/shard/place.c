@@ -13,11 +13,20 @@ int place_of_saga(const struct tags *tags, struct bytes text, unsigned loops)
     return loop < loops ? (int)loop : -1;
 }
 
-int place_of_request(struct bytes request_id, unsigned loops)
+/* Lets every bit of the hash bear on every other (the finalizer of MurmurHash3, which is in the public domain). */
+static uint64_t mix(uint64_t hash)
+{
+    hash = (hash ^ hash >> 33) * UINT64_C(0xff51afd7ed558ccd);
+    hash = (hash ^ hash >> 33) * UINT64_C(0xc4ceb9fe1a85ec53);
+    return hash ^ hash >> 33;
+}
+
+int place_of_request(const struct tags *tags, struct bytes request_id, unsigned loops)
 {
     if (request_id.size == 0)
         return -1;
-    return (int)((fnv_add(FNV_START, request_id.at, request_id.size) >> 32) % loops);
+    uint64_t hash = fnv_add(FNV_START, request_id.at, request_id.size);
+    return (int)(((tags->mixed ? mix(hash) : hash) >> 32) % loops);
 }
 
 uint64_t place_tag(uint64_t chance, unsigned loop, unsigned loops)

@@ -1,10 +1,11 @@
-/* tags.h - which loop's journal an id's tag belongs to, as the journals tell (SUBJECT_TAG). Filled while the sidecar opens, then only read,
- * by every loop. Pure. */
+/* tags.h - what the journals tell of what lives where: which of them an id's tag belongs to (SUBJECT_TAG), and how request_ids are given to them
+ * (SUBJECT_PLACEMENT). Filled while the sidecar opens, then only read, by every loop. Pure. */
 #ifndef SAGA_SHARD_TAGS_H
 #define SAGA_SHARD_TAGS_H
 
 #include "sidecar/base/memory.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct tag_place {
@@ -15,6 +16,7 @@ struct tag_place {
 struct tags {
     struct tag_place *all; /* by tag */
     size_t count, room;
+    bool mixed; /* request_ids are placed by the mixed hash (place.h) */
 };
 
 /* A tag that is there already goes over to this loop. t is zeroed at first. Returns 0 or E_MEMORY. */

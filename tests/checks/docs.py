@@ -227,6 +227,12 @@ def check_completeness():
             counts["names"] += 1
             if "| `%s` |" % key not in read(path):
                 problem(path, 1, "does not tell of the metadata %s" % key)
+    for pattern, define, source in (("numbered migrations \\(now (\\d+)\\)", "SCHEMA_VERSION", "sidecar/journal/sqlite/sqlite_inside.h"),
+                                    ("its format's number \\(now (\\d+)\\)", "RECORD_FORMAT", "sidecar/journal/codec.h")):
+        counts["names"] += 1
+        said = re.search(pattern, read("docs/compatibility.md"))
+        if said is None or said.group(1) != re.search(r"#define %s +(\d+)" % define, read(source)).group(1):
+            problem("docs/compatibility.md", 1, "does not say what %s is" % define)
     rooms = re.findall(r'^    "([\w/-]+)": \(', read("tests/checks/includes.py"), re.M)
     assert len(rooms) > 10, "the table of rooms cannot be read any more"
     for room in rooms:

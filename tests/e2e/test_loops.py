@@ -313,8 +313,8 @@ class Lives(unittest.TestCase):
         self.shop = Participant()
         self.addCleanup(self.shop.stop)
 
-    def sidecar(self, **options):
-        sidecar = Sidecar(loops=COUNT, targets={"shop": self.shop.address}, **options)
+    def sidecar(self, loops=COUNT, **options):
+        sidecar = Sidecar(loops=loops, targets={"shop": self.shop.address}, **options)
         self.addCleanup(sidecar.close)
         return sidecar
 
@@ -376,6 +376,36 @@ class Lives(unittest.TestCase):
             again = sidecar.client.Start(definition="one", request_id="r%d" % n)
             self.assertEqual((saga_id, True), (again.saga_id, again.already_started))
             self.assertEqual("COMMITTED", state_name(sidecar.client.end(saga_id)))
+
+    def test_numbered_requests_are_shared_out(self):
+        """A new data directory spreads them over all loops; one from before goes on as it began, and finds what it had."""
+        sidecar = self.sidecar(loops=2)
+        sidecar.client.register(definition("one", step("a")))
+        first = {"order-%d" % n: sidecar.client.Start(definition="one", request_id="order-%d" % n).saga_id for n in range(100, 140)}
+        loops = [loop_of(saga_id) for saga_id in first.values()]
+        self.assertGreater(min(loops.count(0), loops.count(1)), 8, loops)
+
+        def again(started):
+            for request_id, saga_id in started.items():
+                answer = sidecar.client.Start(definition="one", request_id=request_id)
+                self.assertEqual((saga_id, True), (answer.saga_id, answer.already_started))
+        sidecar.restart()
+        again(first)
+
+        # As one that an earlier sagad made: its journals have frames, and say nothing of a rule.
+        old = self.sidecar(loops=2)
+        old.client.Begin(name="x")
+        old.stop()
+        db = sqlite3.connect(os.path.join(old.options["data_dir"], "journal.db"))
+        self.assertEqual(1, db.execute("DELETE FROM subjects WHERE kind = 5").rowcount)
+        db.commit()
+        db.close()
+        sidecar = old.start()
+        sidecar.client.register(definition("one", step("a")))
+        second = {"order-%d" % n: sidecar.client.Start(definition="one", request_id="order-%d" % n).saga_id for n in range(100, 140)}
+        self.assertEqual(1, len({loop_of(saga_id) for saga_id in second.values()}), "the plain hash hardly sees their last letters")
+        sidecar.restart("kill")
+        again(second)
 
     def test_number_of_loops_is_kept(self):
         sidecar = self.sidecar()

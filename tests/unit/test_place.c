@@ -31,13 +31,63 @@ START_TEST(place__a_request_id_lives_where_it_always_did)
     };
     for (size_t i = 0; i < sizeof vectors / sizeof vectors[0]; i++) {
         struct bytes id = bytes_of_text(vectors[i].request_id);
-        ck_assert_int_eq(place_of_request(id, 1), 0);
-        ck_assert_int_eq(place_of_request(id, 2), vectors[i].of_2);
-        ck_assert_int_eq(place_of_request(id, 3), vectors[i].of_3);
-        ck_assert_int_eq(place_of_request(id, 8), vectors[i].of_8);
-        ck_assert_int_eq(place_of_request(id, 64), vectors[i].of_64);
+        ck_assert_int_eq(place_of_request(&none, id, 1), 0);
+        ck_assert_int_eq(place_of_request(&none, id, 2), vectors[i].of_2);
+        ck_assert_int_eq(place_of_request(&none, id, 3), vectors[i].of_3);
+        ck_assert_int_eq(place_of_request(&none, id, 8), vectors[i].of_8);
+        ck_assert_int_eq(place_of_request(&none, id, 64), vectors[i].of_64);
     }
-    ck_assert_int_eq(place_of_request(bytes_of_text(""), 8), -1);
+    ck_assert_int_eq(place_of_request(&none, bytes_of_text(""), 8), -1);
+}
+END_TEST
+
+START_TEST(place__the_mixed_hash_has_fixed_places_too)
+{
+    static const struct tags mixed = {.mixed = true};
+    static const struct {
+        const char *request_id;
+        int of_2, of_3, of_8, of_64;
+    } vectors[] = {
+        {"a", 0, 0, 0, 24},
+        {"order-1", 0, 2, 6, 46},
+        {"order-2", 0, 0, 2, 42},
+        {"order-4711", 0, 2, 6, 22},
+        {"018f4d3e-7c1a-7b55-9a3e-0c5d5f7f3a11", 1, 2, 7, 23},
+        {"01HZXK3V9QW5T6Y7E8R9T0Y1U2", 0, 0, 2, 10},
+    };
+    for (size_t i = 0; i < sizeof vectors / sizeof vectors[0]; i++) {
+        struct bytes id = bytes_of_text(vectors[i].request_id);
+        ck_assert_int_eq(place_of_request(&mixed, id, 1), 0);
+        ck_assert_int_eq(place_of_request(&mixed, id, 2), vectors[i].of_2);
+        ck_assert_int_eq(place_of_request(&mixed, id, 3), vectors[i].of_3);
+        ck_assert_int_eq(place_of_request(&mixed, id, 8), vectors[i].of_8);
+        ck_assert_int_eq(place_of_request(&mixed, id, 64), vectors[i].of_64);
+    }
+    ck_assert_int_eq(place_of_request(&mixed, bytes_of_text(""), 8), -1);
+}
+END_TEST
+
+/* Numbered requests, which is what most are. */
+START_TEST(place__numbered_requests_are_shared_out_evenly)
+{
+    static const struct tags mixed = {.mixed = true};
+    static const struct {
+        const char *before;
+        int width;
+        const char *after;
+    } forms[] = {{"order-", 0, ""}, {"order-", 6, ""}, {"", 0, ""}, {"2026-11-28/", 0, "/checkout"}};
+    for (size_t f = 0; f < sizeof forms / sizeof forms[0]; f++)
+        for (unsigned loops = 2; loops <= 16; loops++) {
+            int counts[16] = {0};
+            for (int i = 0; i < 8000; i++) {
+                char id[64];
+                snprintf(id, sizeof id, "%s%0*d%s", forms[f].before, forms[f].width, i, forms[f].after);
+                counts[place_of_request(&mixed, bytes_of_text(id), loops)]++;
+            }
+            for (unsigned k = 0; k < loops; k++)
+                ck_assert_msg(counts[k] > 7000 / (int)loops && counts[k] < 9200 / (int)loops,
+                              "%s, %u loops: %d in loop %u", forms[f].before, loops, counts[k], k);
+        }
 }
 END_TEST
 
@@ -82,6 +132,8 @@ int main(void)
     Suite *suite = suite_create("place");
     TCase *tc = tcase_create("place");
     tcase_add_test(tc, place__a_request_id_lives_where_it_always_did);
+    tcase_add_test(tc, place__the_mixed_hash_has_fixed_places_too);
+    tcase_add_test(tc, place__numbered_requests_are_shared_out_evenly);
     tcase_add_test(tc, place__a_saga_lives_where_its_tag_says);
     tcase_add_test(tc, place__what_a_journal_told_stands_above_the_bits);
     suite_add_tcase(suite, tc);
