@@ -1,24 +1,12 @@
-/* loop.c - the parts of one loop put together, its start, its turns and its end.
+/* loop.c - the turns of one loop, and its end. loop_open.c puts its parts together.
  *
- * One turn of the loop: take in everything that has arrived, commit once, let the effects out, then answer those who only look. */
+ * One turn: take in everything that has arrived, commit once, let the effects out, then answer those who only look. */
 #include "sidecar/runtime/loop_inside.h"
 
-#include "sidecar/definition/reader.h"
-#include "sidecar/journal/sqlite/sqlite_store.h"
 #include "sidecar/observe/log.h"
 #include "sidecar/runtime/counters.h"
-#include "sidecar/runtime/files.h"
-#include "sidecar/core/heap.h"
-#include "sidecar/shard/place.h"
 #include "sidecar/runtime/sidecar_inside.h"
 #include "sidecar/runtime/trust.h"
-
-#include "descriptors.h"
-
-#include <errno.h>
-#include <stdlib.h>
-#include <sys/random.h>
-#include <sys/stat.h>
 
 /* How long what keeps arriving is taken in before there is a commit. */
 #define TAKE_IN_MAX SPAN_MS(15)
@@ -31,11 +19,9 @@
 #define MAINTAIN_BUSY  SPAN_MS(16)
 #define MAINTAIN_SHARE SPAN_MS(4)
 #define MAINTAIN_IDLE  SPAN_S(10)
-/* Rows of ended sagas that are verified before the start, and one piece of those after it; and how long after all of them the next pass
- * begins. */
-#define VERIFY_AT_START 10000
-#define VERIFY_ROWS     100
-#define VERIFY_AGAIN    SPAN_S(3600)
+/* Rows of ended sagas that are verified in one piece, and how long after all of them the next pass begins. */
+#define VERIFY_ROWS  100
+#define VERIFY_AGAIN SPAN_S(3600)
 /* How often it is looked whether the journal's files are still there. */
 #define CHECK_EVERY SPAN_MS(900)
 /* What is cancelled at the end of the grace ends within this, or the process ends without it. */
@@ -146,8 +132,7 @@ static void check_journal(struct loop *s, struct instant *next)
     *next = instant_after(now, CHECK_EVERY);
 }
 
-/* Looks at some rows. One that is damaged is told of; what would hide others ends the loop. Returns 0 or why. */
-static int verify_rows(struct loop *s, uint32_t rows_max, bool *more, struct error_detail *detail)
+int loop_verify_rows(struct loop *s, uint32_t rows_max, bool *more, struct error_detail *detail)
 {
     int code = s->store->verify(s->store, rows_max, more, detail);
     if (code == 0 && detail->text[0] != '\0')
@@ -163,7 +148,7 @@ static void verify_journal(struct loop *s, struct instant *next)
     bool more = false;
     if (instant_before(now, *next) || s->failure.code != 0)
         return;
-    s->failure.code = verify_rows(s, VERIFY_ROWS, &more, &s->failure.detail);
+    s->failure.code = loop_verify_rows(s, VERIFY_ROWS, &more, &s->failure.detail);
     *next = instant_after(now, more ? MAINTAIN_BUSY : VERIFY_AGAIN);
 }
 
@@ -268,354 +253,4 @@ void loop_stop(struct loop *s)
 {
     atomic_store(&s->stop_asked, true);
     rpc_wake(s->rpc);
-}
-
-/* ---- the start ---- */
-
-static int make_data_dir(const struct config *config, struct error_detail *detail)
-{
-    if (mkdir(config->data_dir, 0700) == 0 || errno == EEXIST)
-        return 0;
-    return file_error("make directory", config->data_dir, "data_dir", detail);
-}
-
-static int take_tag(void *self, const struct subject_row *row)
-{
-    struct loop *s = self;
-    char text[SUBJECT_NAME_BYTES_MAX + 1];
-    char *end;
-    memcpy(text, row->name.at, row->name.size);
-    text[row->name.size] = '\0';
-    uint64_t tag = strtoull(text, &end, 16);
-    if (*end != '\0' || tag >> SAGA_ID_TAG_BITS != 0)
-        return error_set(&s->failure.detail, E_JOURNAL_CORRUPT, "", "a row of the table subjects names no tag");
-    if (tags_add(&s->sidecar->tags, &heap, tag, s->index) != 0)
-        return error_set(&s->failure.detail, E_MEMORY, "", NULL);
-    return 0;
-}
-
-static int take_placement(void *self, const struct subject_row *row)
-{
-    struct loop *s = self;
-    s->sidecar->tags.mixed = row->version == PLACEMENT_MIXED;
-    return s->sidecar->tags.mixed ? 0
-                                  : error_set(&s->failure.detail, E_JOURNAL_VERSION, "",
-                                              "request_ids are placed by a rule that this sagad does not know; start "
-                                              "the sagad that wrote it, or a newer one");
-}
-
-/* Journals that nothing lives in yet share request_ids out evenly; others go on as they began. Loop 0 keeps the rule, and is opened last. */
-static int settle_placement(struct loop *s, const struct store_state *state)
-{
-    struct subject_row row = {
-        .kind = SUBJECT_PLACEMENT, .name = bytes_of_text("request_id"), .version = PLACEMENT_MIXED};
-    struct store_commit commit = {.epoch = state->epoch, .subjects = &row, .subject_count = 1};
-    int code = s->store->scan_subjects(s->store, SUBJECT_PLACEMENT, take_placement, s, &s->failure.detail);
-    s->sidecar->used |= state->last_frame != 0;
-    if (code != 0 || s->index != 0 || s->sidecar->count == 1 || s->sidecar->used || s->sidecar->tags.mixed)
-        return code;
-    s->sidecar->tags.mixed = true;
-    return s->store->commit(s->store, &commit, &s->failure.detail);
-}
-
-static int open_journal(struct loop *s, struct store_state *state, struct error_detail *detail)
-{
-    char path[JOURNAL_PATH_SIZE];
-    struct sqlite_store_options options = {.path = sidecar_journal_path(s->config, s->index, path),
-                                           .size_bytes_max = s->config->journal_bytes_max};
-    int code = sqlite_store_open(&options, &s->store, state, detail);
-    if (code == 0 && state->dropped_bytes > 0)
-        log_event(LOG_LEVEL_WARN,
-                  "the journal's last commit was not written whole and is dropped: after a kill or a crash that is in "
-                  "order, since nobody was "
-                  "told that it was durable; else look at the disk",
-                  LOG_TEXT("journal", path), LOG_NUMBER("bytes", (int64_t)state->dropped_bytes));
-    if (code == 0 && (catalog_create(s->config->definitions_max, &s->catalog) != 0 ||
-                      schemas_create(s->config->schemas_max, &s->schemas) != 0))
-        code = error_set(detail, E_MEMORY, "", NULL);
-    if (code != 0)
-        return code;
-    bool more;
-    s->limits.schemas = schemas_current(s->schemas);
-    code = verify_rows(s, VERIFY_AT_START, &more, &s->failure.detail);
-    if (code == 0)
-        code = schemas_recover(s->schemas, s->store, &s->failure.detail);
-    if (code == 0)
-        code = s->store->scan_definitions(s->store, registered_recover, s, &s->failure.detail);
-    if (code == 0)
-        code = s->store->scan_subjects(s->store, SUBJECT_TAG, take_tag, s, &s->failure.detail);
-    if (code == 0)
-        code = settle_placement(s, state);
-    if (code != 0)
-        *detail = s->failure.detail;
-    return code;
-}
-
-static void on_message(void *self, struct rpc_call *call, struct bytes message)
-{
-    relay_message(((struct loop *)self)->relay, call, message);
-}
-
-static void on_half_close(void *self, struct rpc_call *call)
-{
-    api_half_close(((struct loop *)self)->api, call);
-}
-
-static void on_cancelled(void *self, struct rpc_call *call)
-{
-    relay_cancelled(((struct loop *)self)->relay, call);
-}
-
-static void on_refused(void *self, const struct rpc_method *method, int code)
-{
-    counters_refused(self, method->path, code);
-}
-
-static void refused(void *self, enum method_id method, int code)
-{
-    counters_refused(self, methods_served[method].path, code);
-}
-
-static void on_sent(void *self, struct rpc_call *call)
-{
-    relay_sent(((struct loop *)self)->relay, call);
-}
-
-static void on_reply(void *self, const struct reply_effect *reply, const struct error_detail *detail)
-{
-    api_reply(((struct loop *)self)->api, reply, detail);
-}
-
-/* A commit is bounded in bytes, so a turn ends when it has gathered as much. */
-static bool enough(void *self)
-{
-    return core_batch_full(((struct loop *)self)->core);
-}
-
-static void tell_turned_away(void *self)
-{
-    (void)self;
-    log_say(LOG_LEVEL_WARN,
-            "connections are turned away: the limit of open files is reached (ulimit -n, LimitNOFILE= of systemd)");
-}
-
-static int open_rpc(struct loop *s, struct error_detail *detail)
-{
-    const struct config *c = s->config;
-    struct rpc_options options = {
-        .methods = methods_served,
-        .method_count = METHOD_COUNT,
-        .message_bytes_max = (uint32_t)c->message_bytes_max,
-        .calls_max = c->calls_max,
-        .streams_max = c->streams_max,
-        .connection_streams_max = c->connection_streams_max,
-        .handshake_timeout = c->handshake_timeout,
-        .keepalive_time = c->keepalive_time,
-        .keepalive_timeout = c->keepalive_timeout,
-        .tls_connection_age = c->tls_connection_age,
-        .connect_timeout = c->connect_timeout,
-        .metadata_bytes_max = (uint32_t)c->metadata_bytes_max,
-    };
-    struct rpc_callbacks callbacks = {
-        .on_message = on_message,
-        .on_half_close = on_half_close,
-        .on_cancelled = on_cancelled,
-        .on_sent = on_sent,
-        .on_answer = outcalls_answer,
-        .on_refused = on_refused,
-        .enough = enough,
-        .on_reachable = outcalls_reachable,
-        .on_turned_away = tell_turned_away,
-        .self = s,
-    };
-    int code = rpc_create(&options, &callbacks, &s->rpc);
-    if (code != 0)
-        return error_set(detail, code, "", NULL);
-    s->sidecar->rooms[s->index] = s->rpc;
-    rpc_set_descriptors(s->rpc, bytes_of(descriptors, descriptors_size));
-    s->targets = calloc(c->target_count + 1, sizeof(*s->targets));
-    s->targets_down = calloc(c->target_count + 1, sizeof(*s->targets_down));
-    if (s->targets == NULL || s->targets_down == NULL)
-        return error_set(detail, E_MEMORY, "", NULL);
-    for (size_t i = 0; code == 0 && i < c->target_count; i++) {
-        const struct transport_credentials credentials = trust_of_target(&c->targets[i], s->sidecar->certificates);
-        const struct rpc_peer_address to = {.address = c->targets[i].address,
-                                            .credentials = &credentials,
-                                            .number = (unsigned)i,
-                                            .one_address = c->targets[i].one_address};
-        code = rpc_target_create(s->rpc, &to, &s->targets[i], detail);
-    }
-    for (size_t i = 0; s->index == 0 && code == 0 && i < c->listen_count; i++) {
-        int port = 0;
-        const struct transport_credentials credentials = trust_of_listener(c->listen[i], s->sidecar->certificates);
-        const struct rpc_listener listener = {.address = c->listen[i], .credentials = &credentials};
-        code = rpc_listen(s->rpc, &listener, &port, detail);
-        if (code == 0)
-            log_event(LOG_LEVEL_INFO, "listening", LOG_TEXT("address", c->listen[i]), LOG_NUMBER("port", port));
-    }
-    if (s->index == 0 && code == 0 && !rpc_accepts_itself(s->rpc))
-        log_say(LOG_LEVEL_WARN,
-                "this version of gRPC accepts connections by itself: their number has no bound, the users of "
-                "unix sockets are not known, and once files have run out nobody is let in any more");
-    return code;
-}
-
-static int open_core(struct loop *s, const struct store_state *state, struct error_detail *detail)
-{
-    const struct config *c = s->config;
-    uint64_t chance[2];
-    if (getrandom(chance, sizeof chance, 0) != (ssize_t)sizeof chance)
-        return file_error("read", "random numbers", "", detail);
-    struct target_options *targets = calloc(c->target_count + 1, sizeof *targets);
-    if (targets == NULL)
-        return error_set(detail, E_MEMORY, "", NULL);
-    for (size_t i = 0; i < c->target_count; i++)
-        targets[i] = (struct target_options){
-            .name = c->targets[i].name,
-            .timeout = c->targets[i].timeout,
-            .barrier = c->targets[i].barrier,
-            .max_concurrent_calls = c->targets[i].max_concurrent_calls,
-        };
-    struct core_options options = {
-        .engine =
-            {
-                .live_sagas_max = c->live_sagas_max,
-                .steps_max = c->steps_max,
-                .payload_bytes_max = (uint32_t)c->payload_bytes_max,
-                .targets_max = CONFIG_TARGETS_MAX,
-                .enlisted_deadline_default = c->enlisted_deadline_default,
-                .enlisted_lease_default = c->enlisted_lease_default,
-                .pushback_max = c->pushback_max,
-                .deadline_max = c->deadline_max,
-                .compensation_retry = c->default_compensation_retry,
-                .target_wait = c->target_wait,
-                .seed = chance[0],
-                .tag = place_tag(chance[1], s->index, s->sidecar->count),
-            },
-        .targets = targets,
-        .target_count = c->target_count,
-        .commit_bytes_max = (size_t)c->commit_bytes_max,
-        .retention = c->retention,
-    };
-    if (tags_add(&s->sidecar->tags, &heap, options.engine.tag, s->index) != 0) {
-        free(targets);
-        return error_set(detail, E_MEMORY, "", NULL);
-    }
-    struct core_world world = {.durable = observer_durable, .reply = on_reply, .call = outcalls_call, .self = s};
-    int code = core_open(&options, &heap, s->store, state, s->catalog, &world, clock_now(&s->clock), &s->core, detail);
-    free(targets);
-    if (code == 0)
-        clock_not_before(&s->clock, core_latest(s->core));
-    return code;
-}
-
-static struct instant now(void *self)
-{
-    return clock_now(&((struct loop *)self)->clock);
-}
-
-static uint64_t durable_frame(void *self, unsigned loop)
-{
-    return atomic_load(&((struct loop *)self)->sidecar->loops[loop]->durable_frame);
-}
-
-static int open_api(struct loop *s, uint64_t last_frame, struct error_detail *detail)
-{
-    const struct config *c = s->config;
-    const struct api_options options = {
-        .core = s->core,
-        .catalog = s->catalog,
-        .schemas = s->schemas,
-        .store = s->store,
-        .rpc = s->rpc,
-        .rooms = s->sidecar->rooms,
-        .loop = s->index,
-        .loops = s->sidecar->count,
-        .tags = &s->sidecar->tags,
-        .definition_limits = s->limits,
-        .compensation_retry = c->default_compensation_retry,
-        .waiters_max = c->waiters_max,
-        .watchers_max = c->watchers_max,
-        .pipe_commands_max = c->pipe_commands_max,
-        .steps_max = c->steps_max,
-        .last_frame = last_frame,
-        .now = now,
-        .refused = refused,
-        .self = s,
-        .failure = &s->failure,
-    };
-    if (api_create(&options, &s->api) != 0)
-        return error_set(detail, E_MEMORY, "", NULL);
-    const struct relay_options relay = {
-        .api = s->api,
-        .rpc = s->rpc,
-        .rooms = s->sidecar->rooms,
-        .loop = s->index,
-        .loops = s->sidecar->count,
-        .tags = &s->sidecar->tags,
-        .durable_frame = durable_frame,
-        .self = s,
-    };
-    return relay_create(&relay, &s->relay) == 0 ? 0 : error_set(detail, E_MEMORY, "", NULL);
-}
-
-static int open_parts(struct loop *s, struct error_detail *detail)
-{
-    struct store_state state;
-    int code = make_data_dir(s->config, detail);
-    if (code == 0)
-        code = open_journal(s, &state, detail);
-    if (code == 0)
-        code = open_rpc(s, detail);
-    if (code == 0)
-        code = open_core(s, &state, detail);
-    if (code == 0)
-        code = open_api(s, state.last_frame, detail);
-    if (code == 0 && s->config->http_listen[0] != '\0' && counters_open(s) != 0)
-        code = error_set(detail, E_MEMORY, "", NULL);
-    if (code != 0)
-        return code;
-    atomic_store(&s->durable_frame, state.last_frame);
-    return 0;
-}
-
-int loop_open(const struct config *config, struct sidecar *sidecar, unsigned index, struct loop **out,
-              struct error_detail *detail)
-{
-    struct loop *s = calloc(1, sizeof *s);
-    if (s == NULL)
-        return error_set(detail, E_MEMORY, "", NULL);
-    s->config = config;
-    s->sidecar = sidecar;
-    s->index = index;
-    s->limits = config_definition_limits(config);
-    clock_init(&s->clock);
-    int code = open_parts(s, detail);
-    if (code != 0) {
-        loop_close(s);
-        return code;
-    }
-    *out = s;
-    return 0;
-}
-
-void loop_close(struct loop *s)
-{
-    if (s == NULL)
-        return;
-    /* After a failure requests may be left that nobody can answer any more: then the room stays until the process ends. */
-    if (s->rpc == NULL || rpc_idle(s->rpc))
-        rpc_destroy(s->rpc);
-    relay_destroy(s->relay);
-    api_destroy(s->api);
-    core_close(s->core);
-    counters_close(s);
-    catalog_destroy(s->catalog);
-    schemas_destroy(s->schemas);
-    if (s->store != NULL)
-        s->store->close(s->store);
-    outcalls_finish(s);
-    free(s->targets);
-    free(s->targets_down);
-    free(s);
 }

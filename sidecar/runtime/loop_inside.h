@@ -50,9 +50,12 @@ struct loop {
     struct failure failure; /* the loop must end */
 };
 
-/* ---- loop.c: one loop, for sidecar.c ---- */
+/* ---- loop_open.c: one loop, for sidecar.c ---- */
 int loop_open(const struct config *config, struct sidecar *sidecar, unsigned index, struct loop **out,
               struct error_detail *detail);
+void loop_close(struct loop *s);
+
+/* ---- loop.c ---- */
 /* Makes durable what was registered before the first turn. */
 void loop_commit(struct loop *s);
 /* Lets what recovery asked for out, and begins to serve; then turns until it is stopped and what it has in flight has ended. */
@@ -60,7 +63,8 @@ void loop_start(struct loop *s);
 void loop_turn(struct loop *s);
 /* From any thread. */
 void loop_stop(struct loop *s);
-void loop_close(struct loop *s);
+/* Looks at so many rows of ended sagas. One that is damaged is told of; what would hide others ends the loop. Returns 0 or why. */
+int loop_verify_rows(struct loop *s, uint32_t rows_max, bool *more, struct error_detail *detail);
 
 /* ---- registered.c ---- */
 /* For scan_definitions, with the loop as self: a definition goes to the catalog, with the descriptors that it is pinned to. */
