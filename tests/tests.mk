@@ -31,6 +31,8 @@ CALLS_WRAP := $(patsubst %,-Wl$(comma)--wrap=rpc_%,reply end send next call_meth
 	ask_took)
 $(patsubst %,$(B)/tests/unit/test_%,change pipe reads relay subscribers): LINK_MORE := $(CALLS_WRAP)
 $(B)/tests/unit/test_outcalls: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,clock_now rpc_call_out api_submit counters_attempt)
+$(B)/tests/unit/test_observer: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,api_cares api_durable api_touch counters_want counters_record \
+	counters_frame core_engine log_write)
 
 # One test: make build/release/tests/unit/test_codec && build/release/tests/unit/test_codec
 .PHONY: unit unit-threads
