@@ -143,7 +143,8 @@ class Bounds(Case):
         except grpc.RpcError:
             return False
 
-    def test_calls_max(self):
+    def test_calls_that_wait_leave_room(self):
+        """For those that end their wait. (calls_max itself is gone over in test_options.)"""
         client = self.start(calls_max=6, streams_max=1, watchers_max=1, waiters_max=4)
         saga_id = client.Begin(name="x").saga_id
         waits = [client.channel.unary_unary("/saga.v1.Coordinator/Wait").future(

@@ -28,6 +28,16 @@ static const char diamond[] = "name: diamond\n"
                               "  - {name: d, target: u, after: [b, c],\n"
                               "     action: {method: /p.S/D, retry: {maxAttempts: 1}}, compensation: /p.S/UndoD}\n";
 
+static const char branches[] = "name: branches\n"
+                               "version: 1.0.0\n"
+                               "compensation_order: dependency\n"
+                               "steps:\n"
+                               "  - {name: a, target: t, action: /p.S/A,\n"
+                               "     compensation: {method: /p.S/UndoA, retry: {maxAttempts: 1}}}\n"
+                               "  - {name: b, target: t, action: /p.S/B,\n"
+                               "     compensation: {method: /p.S/UndoB, retry: {maxAttempts: 1}}}\n"
+                               "  - {name: c, target: t, after: [a, b], action: /p.S/C}\n";
+
 static const char pivot[] =
     "name: pivot\n"
     "version: 1.0.0\n"
@@ -256,6 +266,51 @@ START_TEST(stuck__a_pivot_of_unknown_outcome_waits_for_a_person)
                      "> answer 1 c OK\n"
                      "ACTION_ENDED 1 c #1 DONE\n"
                      "ENDED 1 COMMITTED\n");
+}
+END_TEST
+
+/* Without a step, a retry is of all that is stuck; where nothing is, of all that waits. */
+START_TEST(stuck__a_retry_without_a_step_takes_all_of_them)
+{
+    engine_trace_run(branches, 8,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n"
+                     "ACTION_STARTED 1 b #1\n"
+                     "call 1 b action #1 2000ms \"in\"\n"
+                     "> answer 1 a OK\n"
+                     "ACTION_ENDED 1 a #1 DONE\n"
+                     "> answer 1 b OK\n"
+                     "ACTION_ENDED 1 b #1 DONE\n"
+                     "ACTION_STARTED 1 c #1\n"
+                     "call 1 c action #1 2000ms \"in\"\n"
+                     "> answer 1 c INVALID_ARGUMENT\n"
+                     "ACTION_ENDED 1 c #1 REJECTED INVALID_ARGUMENT\n"
+                     "TURNED_BACK 1 c ACTION_REJECTED\n"
+                     "COMPENSATION_STARTED 1 a #1\n"
+                     "call 1 a compensation #1 2000ms \"in\" DONE\n"
+                     "COMPENSATION_STARTED 1 b #1\n"
+                     "call 1 b compensation #1 2000ms \"in\" DONE\n"
+                     "> answer 1 a INTERNAL\n"
+                     "COMPENSATION_ENDED 1 a #1 FAILED INTERNAL\n"
+                     "STUCK 1 a COMPENSATION_FAILED\n"
+                     "> answer 1 b INTERNAL\n"
+                     "COMPENSATION_ENDED 1 b #1 FAILED INTERNAL\n"
+                     "> retry 1\n"
+                     "RETRIED 1 a\n"
+                     "RETRIED 1 b\n"
+                     "reply 1\n"
+                     "COMPENSATION_STARTED 1 a #1\n"
+                     "call 1 a compensation #1 2000ms \"in\" DONE\n"
+                     "COMPENSATION_STARTED 1 b #1\n"
+                     "call 1 b compensation #1 2000ms \"in\" DONE\n"
+                     "> answer 1 b OK\n"
+                     "COMPENSATION_ENDED 1 b #1 DONE\n"
+                     "> answer 1 a OK\n"
+                     "COMPENSATION_ENDED 1 a #1 DONE\n"
+                     "ENDED 1 COMPENSATED\n");
 }
 END_TEST
 
@@ -655,6 +710,7 @@ int main(void)
     tcase_add_test(t, stuck__no_resolve_while_a_call_is_out);
     tcase_add_test(t, stuck__after_the_pivot_only_forward);
     tcase_add_test(t, stuck__a_pivot_of_unknown_outcome_waits_for_a_person);
+    tcase_add_test(t, stuck__a_retry_without_a_step_takes_all_of_them);
     tcase_add_test(t, stuck__a_pivot_tried_anew_after_the_deadline_is_still_unknown);
     tcase_add_test(t, stuck__a_pivot_tried_anew_cannot_be_cancelled);
     tcase_add_test(t, stuck__a_dead_letter_survives_a_crash);
