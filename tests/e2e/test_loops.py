@@ -72,6 +72,26 @@ class Loops(Case):
                 seen = [e for r in events for e in r.events]
                 self.assertEqual(seen, list(owner.Get(saga_id=saga_id).timeline))
 
+    def test_a_loop_that_sleeps_is_woken(self):
+        """What one loop asks another is heard at once, and so is the answer, while nothing else happens. A loop that nobody wakes looks about
+        once a second."""
+        for owner in self.clients:
+            saga_id = owner.Begin(name="x").saga_id
+            for other in self.clients:
+                took = []
+                for _ in range(7):
+                    began = time.monotonic()
+                    other.KeepAlive(saga_id=saga_id)
+                    other.Get(saga_id=saga_id)
+                    took.append(time.monotonic() - began)
+                self.assertLess(sorted(took)[3], 0.25, took)
+            events = self.clients[0].Watch(saga_id=saga_id)
+            next(events)
+            began = time.monotonic()
+            owner.Abort(saga_id=saga_id)
+            next(events)
+            self.assertLess(time.monotonic() - began, 0.6)
+
     def test_an_id_that_no_loop_has_given(self):
         for client in self.clients:
             for saga_id in ("%012x-1" % (0xabcdef000000 + k) for k in (0, 1, 2, 3, 63)):
