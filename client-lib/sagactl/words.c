@@ -42,6 +42,7 @@ static const char *const reasons[] = {
     "attempts spent",
     "expression failed",
     "request changed",
+    "unexpected answer",
 };
 
 static struct word word_of(const struct word *words, size_t count, int number)

@@ -73,7 +73,7 @@ _Static_assert((int)SAGA__V1__SAGA_STATE__SAGA_STATE_RESOLVED == SAGA_RESOLVED, 
 _Static_assert((int)SAGA__V1__ACTION_STATE__ACTION_STATE_SKIPPED == SAGA_ACTION_SKIPPED, "action states");
 _Static_assert((int)SAGA__V1__COMPENSATION_STATE__COMPENSATION_STATE_SKIPPED == SAGA_COMPENSATION_SKIPPED,
                "compensation states");
-_Static_assert((int)SAGA__V1__REASON__REASON_REQUEST_CHANGED == REASON_REQUEST_CHANGED, "reasons");
+_Static_assert((int)SAGA__V1__REASON__REASON_UNEXPECTED_ANSWER == REASON_UNEXPECTED_ANSWER, "reasons");
 _Static_assert((int)SAGA__V1__EVENT_TYPE__EVENT_TYPE_REJECTED == RECORD_REJECTED, "event types");
 _Static_assert((int)SAGA__V1__SAGA_MODE__SAGA_MODE_ENLISTED == SAGA_ENLISTED, "modes");
 
@@ -101,8 +101,7 @@ static char *dependencies_text(struct arena *a, const struct saga *s, unsigned s
 {
     const struct step_set *after = &s->definition->steps[step].after;
     for (unsigned i = 0; i < s->step_count; i++)
-        if (step_set_has(after, i) && s->steps[i].action != SAGA_ACTION_DONE &&
-            s->steps[i].action != SAGA_ACTION_SKIPPED)
+        if (step_set_has(after, i) && !saga_step_over(s, i))
             return arena_format(a, "step %s", s->definition->steps[i].name);
     return EMPTY;
 }

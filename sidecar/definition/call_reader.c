@@ -157,6 +157,11 @@ static int read_output(const struct call_reader *r, const struct yaml_node *n, b
     if (!step_set_has(&steps[r->step].ancestors, step))
         return yaml_refuse(n, E_ARGUMENT, r->detail, "%s does not come before %s; add it to its after",
                            steps[step].name, steps[r->step].name);
+    if (steps[step].optional)
+        return yaml_refuse(
+            n, E_ARGUMENT, r->detail,
+            "%s is optional and may have no output; ask for it in an expression, with has(steps.%s.output)",
+            steps[step].name, steps[step].name);
     *source = step;
     return 0;
 }
@@ -253,8 +258,7 @@ int call_read(const struct call_reader *r, const struct yaml_node *step, const s
               bool is_compensation, struct call_spec *call)
 {
     /* After the pivot a step can only go forward: it is as stubborn as an undo. */
-    bool past_pivot = r->definition->pivot_step >= 0 &&
-                      step_set_has(&r->definition->steps[r->step].ancestors, (unsigned)r->definition->pivot_step);
+    bool past_pivot = definition_step_forward_only(r->definition, r->step);
     call->retry = is_compensation || past_pivot ? r->limits->compensation_retry : r->limits->action_retry;
     /* A step's own policy may list status codes, for its action: a compensation just makes no use of them. */
     int code = read_common(r, step, false, call);

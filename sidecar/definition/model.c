@@ -8,3 +8,8 @@ int definition_step_find(const struct definition *d, struct bytes name)
             return (int)i;
     return -1;
 }
+
+bool definition_step_forward_only(const struct definition *d, unsigned step)
+{
+    return d->forward_only || (d->pivot_step >= 0 && step_set_has(&d->steps[step].ancestors, (unsigned)d->pivot_step));
+}

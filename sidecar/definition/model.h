@@ -86,6 +86,8 @@ struct step_spec {
     struct step_set ancestors; /* the same, transitively */
     bool pivot;
     bool has_compensation;
+    bool
+        optional; /* its failure does not turn the saga back; an unknown outcome is undone before what comes after it starts */
     struct call_spec action;
     struct call_spec compensation;
 };
@@ -102,6 +104,7 @@ struct definition {
     struct span deadline; /* of the saga; 0 when it has none */
     enum compensation_order order;
     uint16_t step_count; /* 1 to STEPS_LIMIT */
+    bool forward_only;   /* the saga never turns back: every step is like one past a pivot, and there is none */
     int pivot_step;      /* index, or -1. Every other step is an ancestor or a descendant of it. */
     struct step_spec *steps;
     struct bytes source; /* the YAML text */
@@ -119,5 +122,8 @@ struct definition {
 
 /* The index of the step of this name, or -1. */
 int definition_step_find(const struct definition *d, struct bytes name);
+
+/* Whether the step comes after the point of no return, so that it can only go forward. */
+bool definition_step_forward_only(const struct definition *d, unsigned step);
 
 #endif

@@ -13,15 +13,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static const char *const definition_keys[] = {"name", "version", "schema", "input", "deadline", "compensation_order",
-                                              "steps"};
-static const char *const step_keys[] = {"name",   "after",        "pivot",   "target",
-                                        "action", "compensation", "timeout", "retry"};
+static const char *const definition_keys[] = {
+    "name", "version", "schema", "input", "deadline", "compensation_order", "steps", "forward_only"};
+static const char *const step_keys[] = {"name",         "after",   "pivot", "target",  "action",
+                                        "compensation", "timeout", "retry", "optional"};
 /* Of a definition that names a schema. */
-static const char *const typed_keys[] = {"name",  "version", "schema", "input", "let", "deadline", "compensation_order",
-                                         "steps", "require"};
-static const char *const typed_step_keys[] = {"name",   "after",        "pivot",   "when", "target",
-                                              "action", "compensation", "timeout", "retry"};
+static const char *const typed_keys[] = {
+    "name", "version", "schema", "input", "let", "deadline", "compensation_order", "steps", "require", "forward_only"};
+static const char *const typed_step_keys[] = {"name",         "after",   "pivot", "when",     "target", "action",
+                                              "compensation", "timeout", "retry", "optional", "expect"};
 static const char *const orders[] = {[ORDER_REVERSE] = "reverse", [ORDER_DEPENDENCY] = "dependency"};
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -87,6 +87,12 @@ static int read_head(struct draft *draft, const struct yaml_node *root)
     if (code == 0 && order != NULL)
         code = yaml_read_choice(order, orders, COUNT(orders), &choice, draft->detail);
     draft->d.order = (enum compensation_order)choice;
+    const struct yaml_node *forward = yaml_node_child(root, "forward_only");
+    if (code == 0 && forward != NULL)
+        code = yaml_read_bool(forward, &draft->d.forward_only, draft->detail);
+    if (code == 0 && draft->d.forward_only && (deadline != NULL || order != NULL))
+        code = yaml_refuse_key(deadline != NULL ? deadline : order, E_ARGUMENT, draft->detail,
+                               "means nothing in a saga that never turns back (forward_only)");
     return code;
 }
 
@@ -178,8 +184,17 @@ static int read_pivot(struct draft *draft, unsigned index)
     const struct yaml_node *pivot = yaml_node_child(draft->nodes[index], "pivot");
     struct step_spec *step = &draft->d.steps[index];
     int code = pivot == NULL ? 0 : yaml_read_bool(pivot, &step->pivot, draft->detail);
+    const struct yaml_node *optional = yaml_node_child(draft->nodes[index], "optional");
+    if (code == 0 && optional != NULL)
+        code = yaml_read_bool(optional, &step->optional, draft->detail);
     if (code != 0 || !step->pivot)
         return code;
+    if (draft->d.forward_only)
+        return yaml_refuse_key(pivot, E_ARGUMENT, draft->detail,
+                               "has no meaning in a saga that never turns back (forward_only)");
+    if (step->optional)
+        return yaml_refuse_key(optional, E_ARGUMENT, draft->detail,
+                               "the pivot is never optional: whether it is done decides which way the saga goes");
     if (draft->d.pivot_step >= 0)
         return yaml_refuse_key(pivot, E_ARGUMENT, draft->detail, "%s is the pivot already; there can be only one",
                                draft->d.steps[draft->d.pivot_step].name);
@@ -191,6 +206,10 @@ static int read_pivot(struct draft *draft, unsigned index)
 static int check_pivot(struct draft *draft)
 {
     const struct definition *d = &draft->d;
+    for (unsigned i = 0; i < d->step_count && d->forward_only; i++)
+        if (d->steps[i].has_compensation)
+            return yaml_refuse_key(yaml_node_child(draft->nodes[i], "compensation"), E_ARGUMENT, draft->detail,
+                                   "would never run: the saga never turns back (forward_only)");
     if (d->pivot_step < 0)
         return 0;
     const char *pivot = d->steps[d->pivot_step].name;

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 static const char *const require_keys[] = {"that", "else"};
+static const char *const expect_keys[] = {"that", "else", "undo"};
 
 /* What the parts of the reading share. */
 struct mapping_reader {
@@ -115,25 +116,35 @@ static int read_lets(const struct mapping_reader *r, struct mapping *m)
     return 0;
 }
 
-static int read_requirement(const struct mapping_reader *r, const struct yaml_node *n, struct mapping *m)
-{
-    const struct yaml_node *that, *otherwise;
+/* A condition, and what is said when it does not hold. */
+struct condition {
+    const struct yaml_node *that;
     struct bytes text, words;
-    unsigned offset = 0;
-    struct expression_error error;
-    int code = yaml_check_mapping(n, require_keys, 2, r->detail);
-    if (code == 0)
-        code = yaml_need(n, "that", &that, r->detail);
+    unsigned offset;
+};
+
+static int read_condition(const struct mapping_reader *r, const struct yaml_node *n, struct condition *out)
+{
+    const struct yaml_node *otherwise;
+    int code = yaml_need(n, "that", &out->that, r->detail);
     if (code == 0)
         code = yaml_need(n, "else", &otherwise, r->detail);
     if (code == 0)
-        code = typed_expression(that, &text, &offset, r->detail);
+        code = typed_expression(out->that, &out->text, &out->offset, r->detail);
+    return code == 0 ? yaml_read_text(otherwise, 1, 160, &out->words, r->detail) : code;
+}
+
+static int read_requirement(const struct mapping_reader *r, const struct yaml_node *n, struct mapping *m)
+{
+    struct condition c;
+    struct expression_error error;
+    int code = yaml_check_mapping(n, require_keys, 2, r->detail);
     if (code == 0)
-        code = yaml_read_text(otherwise, 1, 160, &words, r->detail);
+        code = read_condition(r, n, &c);
     if (code != 0)
         return code;
-    code = mapping_add_require(m, text, words, &error);
-    return code == 0 ? 0 : typed_refuse(that, offset, code, &error, r->detail);
+    code = mapping_add_require(m, c.text, c.words, &error);
+    return code == 0 ? 0 : typed_refuse(c.that, c.offset, code, &error, r->detail);
 }
 
 static int read_requirements(const struct mapping_reader *r, struct mapping *m)
@@ -160,6 +171,39 @@ static int read_when(const struct mapping_reader *r, struct mapping *m, unsigned
         return code;
     code = mapping_set_when(m, step, text, &error);
     return code == 0 ? 0 : typed_refuse(n, offset, code, &error, r->detail);
+}
+
+/* What an answer must be. Where there is no way back, or the step's failure is passed over, one that is not so cannot be undone. */
+static int read_expectation(const struct mapping_reader *r, const struct yaml_node *n, struct mapping *m, unsigned step)
+{
+    const struct step_spec *s = &r->d->steps[step];
+    struct condition c;
+    struct expression_error error;
+    bool undone = true;
+    int code = yaml_check_mapping(n, expect_keys, 3, r->detail);
+    if (code == 0)
+        code = read_condition(r, n, &c);
+    const struct yaml_node *undo = yaml_node_child(n, "undo");
+    if (code == 0 && undo != NULL)
+        code = yaml_read_bool(undo, &undone, r->detail);
+    if (code != 0)
+        return code;
+    bool forward = s->pivot || definition_step_forward_only(r->d, step);
+    if (undone && (forward || s->optional))
+        return yaml_refuse(n, E_ARGUMENT, r->detail, "needs undo: false, since %s",
+                           forward ? "the saga cannot turn back from this step"
+                                   : "an optional step turns no saga back");
+    code = mapping_add_expect(m, step, c.text, c.words, undone, &error);
+    return code == 0 ? 0 : typed_refuse(c.that, c.offset, code, &error, r->detail);
+}
+
+static int read_expectations(const struct mapping_reader *r, struct mapping *m, unsigned step)
+{
+    const struct yaml_node *expect = yaml_node_child(r->nodes[step], "expect");
+    int code = expect == NULL ? 0 : yaml_check_sequence(expect, r->detail);
+    for (const struct yaml_node *n = expect == NULL ? NULL : expect->first; code == 0 && n != NULL; n = n->next)
+        code = read_expectation(r, n, m, step);
+    return code;
 }
 
 /* A request that is not mapped, as the expression that it is: undos may look at it. */
@@ -205,6 +249,8 @@ static int read_parts(const struct mapping_reader *r, struct mapping *m)
         code = read_when(r, m, i);
         if (code == 0)
             code = read_call(r, m, i, false);
+        if (code == 0)
+            code = read_expectations(r, m, i);
         if (code == 0 && r->d->steps[i].has_compensation)
             code = read_call(r, m, i, true);
     }
@@ -215,7 +261,8 @@ static bool computes(const struct mapping_reader *r)
 {
     bool any = yaml_node_child(r->root, "let") != NULL || yaml_node_child(r->root, "require") != NULL;
     for (unsigned i = 0; i < r->d->step_count; i++)
-        any = any || yaml_node_child(r->nodes[i], "when") != NULL || r->d->steps[i].action.source == REQUEST_MAPPED ||
+        any = any || yaml_node_child(r->nodes[i], "when") != NULL || yaml_node_child(r->nodes[i], "expect") != NULL ||
+              r->d->steps[i].action.source == REQUEST_MAPPED ||
               (r->d->steps[i].has_compensation && r->d->steps[i].compensation.source == REQUEST_MAPPED);
     return any;
 }

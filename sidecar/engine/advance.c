@@ -190,50 +190,62 @@ static bool attempt_due(const struct turn *t, const struct step *step)
     return !step->permitted && !step->queued && !instant_before(t->now, step->next_at);
 }
 
-static bool is_over(const struct step *step)
-{
-    return step->action == SAGA_ACTION_DONE || step->action == SAGA_ACTION_SKIPPED;
-}
-
 /* What is done is done, whatever has passed meanwhile and whoever holds the saga back. */
 static void commit_what_is_done(const struct turn *t, struct saga *s)
 {
     unsigned i = 0;
-    while (i < s->step_count && is_over(&s->steps[i]))
+    while (i < s->step_count && saga_step_over(s, i))
         i++;
     if (i == s->step_count)
         end(t, s, SAGA_COMMITTED);
 }
 
 /* Lets a step's attempt leave that is its first; with a condition, when that holds. */
-static bool begin(const struct turn *t, struct saga *s, unsigned index)
+static void begin(const struct turn *t, struct saga *s, unsigned index)
 {
-    int needed = typed_when(t, s, index);
-    if (needed == 1)
+    if (typed_when(t, s, index) == 1)
         call(t, s, index, SAGA_PHASE_ACTION);
-    return needed == 0;
 }
 
-/* Returns whether a step was skipped: then others may start, or all is done. */
+/* An optional step whose outcome is unknown is undone as soon as none of its attempts can run any more. */
+static void undo_early(const struct turn *t, struct saga *s, unsigned index)
+{
+    const struct step *step = &s->steps[index];
+    if (instant_before(t->now, s->quiet_at) && !DEFECT(UNDO_BEFORE_QUIET))
+        return;
+    bool first = step->compensation == SAGA_COMPENSATION_OWED && !step->queued;
+    if (first || (step->compensation == SAGA_COMPENSATION_STARTED && attempt_due(t, step)))
+        call(t, s, index, SAGA_PHASE_COMPENSATION);
+}
+
+/* Returns whether a step came to its end without an answer: then others may start, or all is done. */
 static bool go_forward(const struct turn *t, struct saga *s)
 {
-    bool skipped = false;
+    bool ended = false;
     if (s->paused || s->definition == NULL)
         return false;
     struct step_set over = {{0}};
     for (unsigned i = 0; i < s->step_count; i++)
-        if (is_over(&s->steps[i]))
+        if (saga_step_over(s, i))
             step_set_add(&over, i);
     for (unsigned i = 0; i < s->step_count && s->state == SAGA_RUNNING; i++) {
         const struct step *step = &s->steps[i];
+        if (step_set_has(&over, i))
+            continue;
+        bool undone_early = saga_step_undone_early(s, i);
         bool ready = step->action == SAGA_ACTION_PENDING && !step->queued &&
                      step_set_within(&s->definition->steps[i].after, &over);
         if (ready)
-            skipped = begin(t, s, i) || skipped;
+            begin(t, s, i);
         else if (step->action == SAGA_ACTION_STARTED && attempt_due(t, step))
             call(t, s, i, SAGA_PHASE_ACTION);
+        else if (undone_early)
+            undo_early(t, s, i);
+        else if (step->action == SAGA_ACTION_REJECTED || step->action == SAGA_ACTION_UNKNOWN)
+            advance_action_failed(t, s, i, REASON_ACTION_REJECTED); /* while the saga was stuck */
+        ended = ended || saga_step_over(s, i) || saga_step_undone_early(s, i) != undone_early;
     }
-    return skipped;
+    return ended;
 }
 
 /* ---- back ---- */
@@ -342,6 +354,8 @@ void advance_action_failed(const struct turn *t, struct saga *s, unsigned index,
     if (s->state != SAGA_RUNNING)
         return;
     bool unknown = s->steps[index].action == SAGA_ACTION_UNKNOWN;
+    if (s->definition->steps[index].optional && !DEFECT(OPTIONAL_TURNS_BACK))
+        return;
     bool pivot = s->definition->pivot_step == (int)index;
     if (saga_past_pivot(s) && !DEFECT(UNDO_AFTER_PIVOT))
         advance_stuck(t, s, REASON_FORWARD_FAILED, index);
@@ -385,6 +399,18 @@ static struct instant next_attempt(const struct saga *s, uint8_t phase)
     return due;
 }
 
+/* When the undo of an optional step may leave next. */
+static struct instant early_undo_due(const struct turn *t, const struct saga *s)
+{
+    bool waits = false;
+    for (unsigned i = 0; i < s->step_count; i++)
+        waits = waits || (saga_step_undone_early(s, i) && s->steps[i].compensation == SAGA_COMPENSATION_OWED &&
+                          !s->steps[i].queued);
+    if (waits && instant_before(t->now, s->quiet_at))
+        return s->quiet_at;
+    return instant_max(next_attempt(s, SAGA_PHASE_COMPENSATION), s->quiet_at);
+}
+
 static struct instant saga_due(const struct turn *t, const struct saga *s)
 {
     struct instant due = INSTANT_NEVER;
@@ -394,7 +420,7 @@ static struct instant saga_due(const struct turn *t, const struct saga *s)
         if (!s->paused)
             due = instant_min(due, s->lease_until);
         if (!s->paused && s->definition != NULL)
-            due = instant_min(due, next_attempt(s, SAGA_PHASE_ACTION));
+            due = instant_min(due, instant_min(next_attempt(s, SAGA_PHASE_ACTION), early_undo_due(t, s)));
     } else if (saga_undoing(s) && !s->paused && saga_calls_out(s, SAGA_PHASE_ACTION) == 0) {
         bool quiet = !instant_before(t->now, s->quiet_at);
         due = quiet ? next_attempt(s, SAGA_PHASE_COMPENSATION) : s->quiet_at;

@@ -71,7 +71,7 @@ static bool gave_up_waiting(const struct turn *t, const struct event *event)
 static bool waits(const struct turn *t, struct saga *s, const struct event *event, struct target *target)
 {
     struct step *step = &s->steps[event->step_index];
-    if (!event->unreached || (event->phase == SAGA_PHASE_ACTION && s->state == SAGA_COMPENSATING))
+    if (!event->unreached || (event->phase == SAGA_PHASE_ACTION && saga_turned_back(s)))
         return false;
     if (step->queued_at.us == 0 || !target->down) /* it was back meanwhile: the wait begins anew */
         step->queued_at = t->now;
@@ -145,7 +145,7 @@ static void action_not_done(const struct turn *t, struct saga *s, const struct e
     bool maybe = unknown || (step->maybe_executed && !DEFECT(LAST_ATTEMPT_DECIDES));
     bool another =
         answer.retry && event->attempt + (DEFECT(ACTION_TRIED_TOO_SELDOM) ? 1 : 0) < call->retry.max_attempts &&
-        !(event->has_pushback && event->pushback.us < 0) && s->state != SAGA_COMPENSATING && !gave_up_waiting(t, event);
+        !(event->has_pushback && event->pushback.us < 0) && !saga_turned_back(s) && !gave_up_waiting(t, event);
     bool again = another && in_time(s, event->step_index, maybe, next_at);
 
     struct record r = ended_attempt(t, s, event, again ? RECORD_ACTION_FAILED : RECORD_ACTION_ENDED);
@@ -161,13 +161,45 @@ static void action_not_done(const struct turn *t, struct saga *s, const struct e
             r.action_state = SAGA_ACTION_DONE;
     }
     advance_emit(t, s, &r);
-    if (another && !again && s->state == SAGA_RUNNING)
+    bool optional = s->definition->steps[event->step_index].optional;
+    if (another && !again && s->state == SAGA_RUNNING && !optional)
         too_late(t, s, event, next_at);
     else if (!again && r.action_state != SAGA_ACTION_DONE)
         advance_action_failed(t, s, event->step_index,
                               event->unreached ? REASON_UNREACHABLE
                               : answer.retry   ? REASON_ATTEMPTS_SPENT
                                                : REASON_ACTION_REJECTED);
+}
+
+/* What an OK answer means that is not what the definition expects. */
+static int action_unexpected(const struct turn *t, struct saga *s, const struct event *event,
+                             const struct typed_verdict *verdict)
+{
+    struct event refused = *event;
+    int code = 0;
+    if (verdict->met == EXPECT_UNDONE) {
+        code = action_done(t, s, event);
+        if (code == 0 && s->state == SAGA_RUNNING)
+            advance_turn_back(t, s, REASON_UNEXPECTED_ANSWER, event->step_index, verdict->words, bytes_of(NULL, 0));
+        return code;
+    }
+    bool nothing_done = verdict->met == EXPECT_REFUSED;
+    refused.status = nothing_done ? CODE_FAILED_PRECONDITION : CODE_UNKNOWN;
+    refused.output = bytes_of(NULL, 0);
+    refused.message = verdict->words;
+    action_not_done(
+        t, s, &refused,
+        (struct saga_answer){.meaning = nothing_done ? SAGA_MEANS_REJECTED : SAGA_MEANS_UNKNOWN, .retry = false});
+    return 0;
+}
+
+static int action_ok(const struct turn *t, struct saga *s, const struct event *event)
+{
+    struct typed_verdict verdict;
+    int code = typed_expect(t, s, event->step_index, event->output, &verdict);
+    if (code != 0)
+        return code;
+    return verdict.met == EXPECT_MET ? action_done(t, s, event) : action_unexpected(t, s, event, &verdict);
 }
 
 static int action_answered(const struct turn *t, struct saga *s, const struct event *event)
@@ -185,7 +217,7 @@ static int action_answered(const struct turn *t, struct saga *s, const struct ev
     struct saga_answer answer =
         saga_answer_of_action(event->status, (enum saga_reach)event->reach, call->retry.retryable_status_codes);
     if (answer.meaning == SAGA_MEANS_DONE)
-        return action_done(t, s, event);
+        return action_ok(t, s, event);
     /* Where there is no way back, everything but a definite refusal is worth another attempt, as of an undo. */
     answer.retry |=
         answer.meaning == SAGA_MEANS_UNKNOWN && forward_only(s, event->step_index) && !DEFECT(FORWARD_GIVES_UP);

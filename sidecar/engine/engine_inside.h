@@ -114,6 +114,17 @@ int typed_when(const struct turn *t, struct saga *s, unsigned step);
 /* The request of the next attempt, kept in the step until that is over, and its digest. Returns 0; TYPED_FAILED when it cannot be made, or is another
  * than the first attempt's: then what follows from that has been done; TYPED_NO_MEMORY: nothing has changed. */
 int typed_request(const struct turn *t, struct saga *s, unsigned step, uint8_t phase, uint64_t *digest);
+/* Whether an OK answer is what the definition expects of it: as it is; a refusal, so that nothing was done; done, and to be undone; or nobody can
+ * tell. */
+enum typed_met { EXPECT_MET, EXPECT_REFUSED, EXPECT_UNDONE, EXPECT_UNCLEAR };
+struct typed_verdict {
+    enum typed_met met;
+    struct bytes words; /* view of detail */
+    struct error_detail detail;
+};
+/* 0, or E_MEMORY: then nothing has changed. */
+int typed_expect(const struct turn *t, const struct saga *s, unsigned step, struct bytes output,
+                 struct typed_verdict *verdict);
 /* The attempt is over. */
 void typed_forget(const struct engine *e, struct step *step);
 

@@ -200,7 +200,10 @@ static void action_ended(struct engine *e, struct saga *s, const struct record *
         uint8_t *at = block;
         step->output = place(&at, r->output);
     }
-    if (s->state == SAGA_COMPENSATING || (s->state == SAGA_STUCK && s->stuck_from == SAGA_COMPENSATING))
+    bool back = s->state == SAGA_COMPENSATING || (s->state == SAGA_STUCK && s->stuck_from == SAGA_COMPENSATING);
+    /* Of an optional step, what is unknown is not passed over. */
+    bool optional = s->definition != NULL && s->definition->steps[r->step].optional;
+    if (back || (optional && r->action_state == SAGA_ACTION_UNKNOWN))
         owe(s, r->step);
 }
 
@@ -210,8 +213,12 @@ static void turned_back(struct saga *s, const struct record *r)
     s->reason = r->reason;
     s->reason_step = r->step;
     s->quiet_at = instant_max(s->quiet_at, r->quiet_at);
-    for (unsigned i = 0; i < s->step_count; i++)
+    for (unsigned i = 0; i < s->step_count; i++) {
+        /* What a person had tried anew, and has not been. */
+        if (s->steps[i].action == SAGA_ACTION_PENDING && s->steps[i].maybe_executed)
+            s->steps[i].action = SAGA_ACTION_UNKNOWN;
         owe(s, i);
+    }
 }
 
 static void set_stuck(struct engine *e, struct saga *s, const struct record *r)
@@ -265,6 +272,11 @@ static void rejected(struct engine *e, struct saga *s, const struct record *r)
     struct step *step = &s->steps[r->step];
     step->action = SAGA_ACTION_REJECTED;
     step->maybe_executed = false;
+    if (s->definition->steps[r->step].optional) {
+        step->compensation = SAGA_COMPENSATION_NONE; /* nothing is left to undo, and the saga goes on */
+        leave_stuck(e, s);
+        return;
+    }
     if (saga_past_pivot(s))
         return; /* there is no way back: it stays stuck, and a retry of it is another action */
     s->stuck_from = 0;
@@ -282,6 +294,8 @@ static void skipped(struct engine *e, struct saga *s, unsigned index)
 {
     struct step *step = &s->steps[index];
     bool stuck = saga_step_stuck(s, index);
+    if (step->order == 0)
+        step->order = ++s->order_last; /* nobody was asked */
     if (step->compensation != SAGA_COMPENSATION_NONE)
         step->compensation = SAGA_COMPENSATION_SKIPPED;
     else
@@ -420,7 +434,8 @@ static bool step_in_state(const struct saga *s, const struct record *r)
     case RECORD_ACTION_ENDED:
         return step->action == SAGA_ACTION_STARTED || (asks_nobody(s, step, r) && step->action == SAGA_ACTION_PENDING);
     case RECORD_COMPENSATION_STARTED:
-        return saga_undoing(s) && !step->permitted && step->action != SAGA_ACTION_STARTED &&
+        return (saga_undoing(s) || saga_step_undone_early(s, r->step)) && !step->permitted &&
+               step->action != SAGA_ACTION_STARTED &&
                (step->compensation == SAGA_COMPENSATION_OWED || step->compensation == SAGA_COMPENSATION_STARTED);
     case RECORD_COMPENSATION_FAILED:
         return step->compensation == SAGA_COMPENSATION_STARTED && step->permitted;

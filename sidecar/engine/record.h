@@ -66,7 +66,8 @@ enum saga_reason {
     REASON_ATTEMPTS_SPENT = 11,
     REASON_EXPRESSION_FAILED = 12, /* an expression: a condition, or what a call should be sent */
     REASON_REQUEST_CHANGED = 13,   /* a call maps to another request than its first attempt was sent */
-    REASON_COUNT = 14
+    REASON_UNEXPECTED_ANSWER = 14, /* a step's action answered OK, and not what the definition expects */
+    REASON_COUNT = 15
 };
 
 /* "COMMITTED", "ACTION_REJECTED"; "" for REASON_NONE and for numbers outside the tables. */

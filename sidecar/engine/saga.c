@@ -47,12 +47,16 @@ static const struct step *pivot_of(const struct saga *s)
 bool saga_past_pivot(const struct saga *s)
 {
     const struct step *pivot = pivot_of(s);
+    if (s->definition != NULL && s->definition->forward_only)
+        return true;
     return pivot != NULL && (pivot->action == SAGA_ACTION_DONE || pivot->action == SAGA_ACTION_SKIPPED);
 }
 
 bool saga_at_pivot(const struct saga *s)
 {
     const struct step *pivot = pivot_of(s);
+    if (s->definition != NULL && s->definition->forward_only)
+        return true;
     if (DEFECT(RETRIED_PIVOT_FORGOTTEN) && pivot != NULL)
         return pivot->action != SAGA_ACTION_PENDING && pivot->action != SAGA_ACTION_REJECTED;
     return pivot != NULL &&
@@ -94,8 +98,29 @@ bool saga_step_waits(const struct saga *s, unsigned step)
     const struct step *t = &s->steps[step];
     if (t->permitted || t->next_at.us == INSTANT_NEVER.us)
         return false;
-    return s->state == SAGA_RUNNING ? t->action == SAGA_ACTION_STARTED && s->definition != NULL
-                                    : saga_undoing(s) && t->compensation == SAGA_COMPENSATION_STARTED;
+    if (t->compensation == SAGA_COMPENSATION_STARTED)
+        return saga_undoing(s) || saga_step_undone_early(s, step);
+    return s->state == SAGA_RUNNING && t->action == SAGA_ACTION_STARTED && s->definition != NULL;
+}
+
+static bool is_optional(const struct saga *s, unsigned step)
+{
+    return s->definition != NULL && s->definition->steps[step].optional;
+}
+
+bool saga_step_over(const struct saga *s, unsigned step)
+{
+    const struct step *t = &s->steps[step];
+    if (t->action == SAGA_ACTION_DONE || t->action == SAGA_ACTION_SKIPPED)
+        return true;
+    if (!is_optional(s, step) || (t->action != SAGA_ACTION_REJECTED && t->action != SAGA_ACTION_UNKNOWN))
+        return false;
+    return !saga_undo_open(t->compensation) || DEFECT(OPTIONAL_IS_NOT_UNDONE);
+}
+
+bool saga_step_undone_early(const struct saga *s, unsigned step)
+{
+    return s->state == SAGA_RUNNING && is_optional(s, step) && s->steps[step].action == SAGA_ACTION_UNKNOWN;
 }
 
 bool saga_step_stuck(const struct saga *s, unsigned step)
@@ -103,9 +128,12 @@ bool saga_step_stuck(const struct saga *s, unsigned step)
     const struct step *t = &s->steps[step];
     if (s->state != SAGA_STUCK)
         return false;
-    if (s->stuck_from == SAGA_COMPENSATING)
+    /* What came of an optional action is in nobody's way; its undo may be. */
+    if (s->stuck_from == SAGA_COMPENSATING || is_optional(s, step))
         return t->compensation == SAGA_COMPENSATION_FAILED;
-    return t->action == SAGA_ACTION_REJECTED || t->action == SAGA_ACTION_UNKNOWN;
+    /* Before the pivot, an action that failed while the saga was stuck on something else turns it back afterwards. */
+    bool decides = saga_past_pivot(s) || s->definition->pivot_step == (int)step || s->stuck_step == step;
+    return decides && (t->action == SAGA_ACTION_REJECTED || t->action == SAGA_ACTION_UNKNOWN);
 }
 
 bool saga_step_must_be_made(const struct saga *s, unsigned step)
@@ -113,7 +141,7 @@ bool saga_step_must_be_made(const struct saga *s, unsigned step)
     const struct step *t = &s->steps[step];
     if (t->permitted)
         return false;
-    if (saga_undoing(s))
+    if (saga_undoing(s) || saga_step_undone_early(s, step))
         return t->compensation == SAGA_COMPENSATION_OWED || t->compensation == SAGA_COMPENSATION_STARTED;
     return s->state == SAGA_RUNNING && saga_past_pivot(s) &&
            (t->action == SAGA_ACTION_PENDING || t->action == SAGA_ACTION_STARTED);

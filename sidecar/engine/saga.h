@@ -122,6 +122,12 @@ bool saga_undone_by_dependency(const struct saga *s);
 /* Whether this step is to be attempted again at its next_at. */
 bool saga_step_waits(const struct saga *s, unsigned step);
 
+/* The step is in nobody's way: what comes after it may start, and the saga may be committed. */
+bool saga_step_over(const struct saga *s, unsigned step);
+
+/* An optional step of unknown outcome that has a compensation is undone before what comes after it starts. */
+bool saga_step_undone_early(const struct saga *s, unsigned step);
+
 /* Whether this step is what keeps a STUCK saga. */
 bool saga_step_stuck(const struct saga *s, unsigned step);
 

@@ -78,12 +78,51 @@ int typed_when(const struct turn *t, struct saga *s, unsigned index)
     return TYPED_FAILED;
 }
 
+/* A saga whose step is about to be DONE with this output. */
+struct answered {
+    const struct saga *saga;
+    unsigned step;
+    struct bytes output;
+};
+
+static struct mapping_step view_answered(const void *saga, unsigned index)
+{
+    const struct answered *a = saga;
+    struct mapping_step step = view_step(a->saga, index);
+    if (index == a->step) {
+        step.outcome = OUTCOME_DONE;
+        step.output = a->output;
+    }
+    return step;
+}
+
+int typed_expect(const struct turn *t, const struct saga *s, unsigned index, struct bytes output,
+                 struct typed_verdict *verdict)
+{
+    const struct mapping *m = s->definition->mapping;
+    verdict->met = EXPECT_MET;
+    if (m == NULL || DEFECT(EXPECTATION_IGNORED))
+        return 0;
+    struct answered answered = {.saga = s, .step = index, .output = output};
+    struct mapping_view view = view_of(s);
+    view.saga = &answered;
+    view.step = view_answered;
+    bool undone = false;
+    int code = mapping_expect(m, &view, index, &t->engine->scratch, &undone, &verdict->detail);
+    if (code < 0 && code != E_EXPRESSION)
+        return code;
+    if (code != 1)
+        verdict->met = code < 0 ? EXPECT_UNCLEAR : undone ? EXPECT_UNDONE : EXPECT_REFUSED;
+    verdict->words = sentence(&verdict->detail);
+    return 0;
+}
+
 static void request_failed(const struct turn *t, struct saga *s, unsigned index, uint8_t phase, uint8_t reason,
                            struct bytes message)
 {
     if (phase == SAGA_PHASE_ACTION) {
         end_action(t, s, index, outcome_of(&s->steps[index]), message);
-        if (reason == REASON_REQUEST_CHANGED)
+        if (reason == REASON_REQUEST_CHANGED && !s->definition->steps[index].optional)
             advance_stuck(t, s, reason, index);
         else
             advance_action_failed(t, s, index, REASON_EXPRESSION_FAILED);

@@ -253,18 +253,20 @@ static int build(struct run *r, const struct request *request, size_t bytes_max,
 
 /* ---- the face ---- */
 
-static int check_requirements(struct run *r)
+/* The first that does not hold, or NULL in *failed when all do. */
+static int check_all(struct run *r, const struct requirement *list, unsigned count, const struct requirement **failed)
 {
-    for (unsigned i = 0; i < r->m->require_count; i++) {
-        const struct requirement *required = &r->m->requires[i];
-        int code = holds(r, &required->rule);
+    *failed = NULL;
+    for (unsigned i = 0; i < count && *failed == NULL; i++) {
+        int code = holds(r, &list[i].rule);
         if (code < 0)
             return code;
-        if (code == 1)
-            continue;
+        if (code == 0)
+            *failed = &list[i];
+    }
+    if (*failed != NULL) {
         error_set(r->detail, E_REQUIRED, "input", "");
-        append(r->detail, required->otherwise);
-        return E_REQUIRED;
+        append(r->detail, (*failed)->otherwise);
     }
     return 0;
 }
@@ -273,12 +275,30 @@ int mapping_require(const struct mapping *m, const struct mapping_view *view, st
                     struct error_detail *detail)
 {
     struct pool_mark mark = pool_mark(pool);
+    const struct requirement *failed = NULL;
     struct run r;
     int code = run_init(&r, m, view, -1, pool, detail);
     if (code == 0)
-        code = check_requirements(&r);
+        code = check_all(&r, m->requires, m->require_count, &failed);
     pool_rewind(pool, mark);
-    return code;
+    return failed != NULL ? E_REQUIRED : code;
+}
+
+int mapping_expect(const struct mapping *m, const struct mapping_view *view, unsigned step, struct pool *pool,
+                   bool *undone, struct error_detail *detail)
+{
+    const struct step_mapping *s = &m->steps[step];
+    struct pool_mark mark = pool_mark(pool);
+    const struct requirement *failed = NULL;
+    struct run r;
+    if (s->expect_count == 0)
+        return 1;
+    int code = run_init(&r, m, view, (int)step, pool, detail);
+    if (code == 0)
+        code = check_all(&r, s->expects, s->expect_count, &failed);
+    pool_rewind(pool, mark);
+    *undone = failed != NULL && failed->undone;
+    return code != 0 ? code : failed == NULL;
 }
 
 int mapping_when(const struct mapping *m, const struct mapping_view *view, unsigned step, struct pool *pool,

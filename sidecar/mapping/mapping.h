@@ -47,6 +47,11 @@ int mapping_require(const struct mapping *m, const struct mapping_view *view, st
 int mapping_when(const struct mapping *m, const struct mapping_view *view, unsigned step, struct pool *pool,
                  struct error_detail *detail);
 
+/* Whether the answer of the step's action, which the view shows as its output, is what is expected of it. 1; 0 with the definition's own words in
+ * detail, and *undone: what was done is to be undone, or else nothing was done; E_EXPRESSION with the reason; E_MEMORY. */
+int mapping_expect(const struct mapping *m, const struct mapping_view *view, unsigned step, struct pool *pool,
+                   bool *undone, struct error_detail *detail);
+
 /* What the step's action (or its compensation) is sent, at most bytes_max bytes, as a view into the pool or into what the view holds. 0;
  * E_EXPRESSION with the reason, or E_MEMORY. */
 int mapping_request(const struct mapping *m, const struct mapping_view *view, unsigned step, bool compensation,

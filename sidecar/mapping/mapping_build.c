@@ -124,15 +124,14 @@ static struct variable *visible(struct mapping *m)
     for (unsigned i = 0; i < m->step_count; i++)
         if (own == NULL || !step_set_has(&own->ancestors, i))
             v[VARIABLE_STEPS + 2 * i].name = v[VARIABLE_STEPS + 2 * i + 1].name = bytes_of(NULL, 0);
-    bool undo = own != NULL && m->place.compensation;
-    if (!undo) {
+    if (own == NULL || (!m->place.compensation && !m->answered)) {
         v[VARIABLE_ACTION_KEY].name = v[VARIABLE_ACTION_OUTCOME].name = bytes_of(NULL, 0);
         return v;
     }
     v[VARIABLE_ACTION_REQUEST] =
         (struct variable){bytes_of_text("action.request"), type_of_message(&m->pool, own->action_request), false};
     v[VARIABLE_ACTION_OUTPUT] =
-        (struct variable){bytes_of_text("action.output"), type_of_message(&m->pool, own->output), true};
+        (struct variable){bytes_of_text("action.output"), type_of_message(&m->pool, own->output), !m->answered};
     return v[VARIABLE_ACTION_REQUEST].type == NULL || v[VARIABLE_ACTION_OUTPUT].type == NULL ? NULL : v;
 }
 
@@ -188,6 +187,7 @@ static int compile(struct mapping *m, struct bytes text, const struct type *want
 static void begin(struct mapping *m, int step, bool compensation)
 {
     m->place = (struct mapping_place){.step = step, .compensation = compensation};
+    m->answered = false;
 }
 
 int mapping_add_let(struct mapping *m, struct bytes name, struct bytes text, struct expression_error *error)
@@ -227,11 +227,34 @@ int mapping_set_when(struct mapping *m, unsigned step, struct bytes text, struct
     return code;
 }
 
+int mapping_add_expect(struct mapping *m, unsigned step, struct bytes text, struct bytes otherwise, bool undone,
+                       struct expression_error *error)
+{
+    struct step_mapping *s = &m->steps[step];
+    begin(m, (int)step, false);
+    m->answered = true;
+    if (s->expect_count == MAPPING_EXPECTS_MAX)
+        return refused(error, E_PAYLOAD, "a step has at most 16 conditions under expect");
+    if (s->expects == NULL)
+        s->expects = pool_take_zeroed(&m->pool, MAPPING_EXPECTS_MAX, sizeof *s->expects);
+    if (s->expects == NULL)
+        return no_room(error);
+    struct requirement *r = &s->expects[s->expect_count];
+    int code = compile(m, text, &type_bool, &r->rule, error);
+    r->otherwise = pool_copy(&m->pool, otherwise);
+    r->undone = undone;
+    if (code == 0 && r->otherwise.at == NULL)
+        return no_room(error);
+    s->expect_count += code == 0;
+    return code;
+}
+
 /* ---- requests ---- */
 
 int mapping_begin_request(struct mapping *m, struct mapping_place place, const struct message_type *type)
 {
     m->place = place;
+    m->answered = false;
     struct step_mapping *s = &m->steps[place.step];
     m->building = place.compensation ? &s->compensation : &s->action;
     *m->building = (struct request){.type = type};

@@ -8,6 +8,7 @@
 
 #define MAPPING_LETS_MAX     64
 #define MAPPING_REQUIRES_MAX 64
+#define MAPPING_EXPECTS_MAX  16 /* of one step */
 /* Of all its expressions and requests together. */
 #define MAPPING_BYTES_MAX (16u << 20)
 
@@ -33,6 +34,10 @@ int mapping_add_let(struct mapping *m, struct bytes name, struct bytes text, str
 int mapping_add_require(struct mapping *m, struct bytes text, struct bytes otherwise, struct expression_error *error);
 
 int mapping_set_when(struct mapping *m, unsigned step, struct bytes text, struct expression_error *error);
+
+/* What an answer of the step's action must be, and what is said when it is not; undone: then it is undone, or else nothing was done. */
+int mapping_add_expect(struct mapping *m, unsigned step, struct bytes text, struct bytes otherwise, bool undone,
+                       struct expression_error *error);
 
 /* ---- a request, piece by piece: what is added is within the innermost message that is open ---- */
 

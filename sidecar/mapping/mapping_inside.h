@@ -46,6 +46,7 @@ struct request {
 struct requirement {
     struct rule rule;
     struct bytes otherwise;
+    bool undone; /* of what is expected of an answer */
 };
 
 struct step_mapping {
@@ -53,6 +54,8 @@ struct step_mapping {
     struct step_set ancestors;
     bool has_when;
     struct rule when;
+    struct requirement *expects; /* MAPPING_EXPECTS_MAX of them; NULL: none yet */
+    unsigned expect_count;
     struct request action, compensation;
     const struct message_type *action_request, *output;
 };
@@ -72,6 +75,7 @@ struct mapping {
     unsigned let_count, require_count;
     struct request *building;
     struct mapping_place place; /* of what is being built */
+    bool answered;              /* and the step's action has answered */
 };
 
 static inline unsigned variable_of_let(const struct mapping *m, unsigned let)

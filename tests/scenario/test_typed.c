@@ -103,6 +103,28 @@ START_TEST(typed__an_undo_sees_whether_its_action_is_known)
 }
 END_TEST
 
+/* Another version of sagad, or of the schema: the first attempt's digest is in the journal. */
+START_TEST(typed__a_later_attempt_with_another_request_does_not_leave)
+{
+    engine_trace_run(HEAD
+                     "steps:\n  - {name: a, target: t, action: {method: /shapes.Shop/Old, request: {sku: =input.sku}, "
+                     "retry: {maxAttempts: 3, initialBackoff: 100ms, jitter: 0}}}\n",
+                     8,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n"
+                     "> answer 1 a UNAVAILABLE\n"
+                     "ACTION_FAILED 1 a #1 UNAVAILABLE maybe next@100\n"
+                     "> upgrade input.sku input.sku+'x'\n"
+                     "> tick\n"
+                     "at 100\n"
+                     "ACTION_ENDED 1 a #1 UNKNOWN INVALID_ARGUMENT\n"
+                     "STUCK 1 a REQUEST_CHANGED\n");
+}
+END_TEST
+
 /* It would fail again whatever an operator waits for, so it is a dead letter at once. */
 START_TEST(typed__an_undo_that_cannot_be_computed_is_a_dead_letter)
 {
@@ -186,6 +208,7 @@ int main(void)
     tcase_add_test(c, typed__a_step_that_is_not_needed_is_skipped_and_not_undone);
     tcase_add_test(c, typed__what_is_required_is_asked_before_anything_is_written);
     tcase_add_test(c, typed__an_undo_sees_whether_its_action_is_known);
+    tcase_add_test(c, typed__a_later_attempt_with_another_request_does_not_leave);
     tcase_add_test(c, typed__an_undo_that_cannot_be_computed_is_a_dead_letter);
     tcase_add_test(c, typed__a_crash_changes_nothing);
     suite_add_tcase(s, c);

@@ -111,6 +111,16 @@ static struct definition *make(struct world *w, unsigned number)
         else
             steps[draft.pivot_step].pivot = true;
     }
+    if (draft.pivot_step < 0 && chance(w, SHAPES, 100)) {
+        draft.forward_only = true;
+        draft.deadline.us = 0;
+    }
+    for (unsigned i = 0; i < draft.step_count; i++) {
+        bool forward = definition_step_forward_only(&draft, i);
+        steps[i].optional = !steps[i].pivot && chance(w, SHAPES, 150);
+        if (draft.forward_only || (forward && steps[i].optional))
+            steps[i].has_compensation = false;
+    }
     draft.number = number + 1;
     if (chance(w, SHAPES, 300))
         typed_make(w, number, &draft);

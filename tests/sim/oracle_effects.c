@@ -33,7 +33,7 @@ static void check_order(struct world *w, const struct model *m, unsigned step)
     bool by_dependency = m->definition != NULL && m->definition->order == ORDER_DEPENDENCY;
     for (unsigned i = 0; i < m->step_count; i++) {
         const struct model_step *s = &m->steps[i];
-        if (i == step || !owes(s))
+        if (i == step || !owes(s) || (s->early && s->compensation_attempt == 0))
             continue;
         if (by_dependency) {
             expect(w, !depends(m, i, step) || undone(s), "I4", "a step is undone before one that depends on it",
@@ -56,10 +56,12 @@ static bool has_barrier(const struct world *w, const struct model *m, const stru
                                   : said == BARRIER_THERE;
 }
 
-/* No forward attempt can still be running at a participant, and no owner at its own step. */
-static void check_quiet(struct world *w, const struct model *m, int64_t out_at)
+/* No forward attempt, or none of the only step, can still be running at a participant, and no owner at its own step. */
+static void check_quiet(struct world *w, const struct model *m, int64_t out_at, int only)
 {
     for (const struct attempt *a = m->attempts; a != NULL; a = a->next) {
+        if (only >= 0 && a->step != only)
+            continue;
         if (a->phase != SAGA_PHASE_ACTION || a->answered || a->excluded)
             continue;
         if (a->hasty || (a->incarnation != w->sidecar.incarnation && has_barrier(w, m, a))) {
@@ -94,7 +96,8 @@ static void check_compensation(struct world *w, const struct model *m, const str
                                const struct attempt *a)
 {
     const struct model_step *s = &m->steps[call->step];
-    expect(w, m->state == SAGA_COMPENSATING || m->state == SAGA_STUCK, "I1",
+    bool early = s->early_attempt; /* decided while its saga went forward */
+    expect(w, m->state == SAGA_COMPENSATING || m->state == SAGA_STUCK || early, "I1",
            "a compensation leaves a saga that is not turned back", m->id.serial);
     expect(w, s->compensation_attempt == call->attempt, "I1", "a compensation leaves before its record is durable",
            m->id.serial);
@@ -106,8 +109,9 @@ static void check_compensation(struct world *w, const struct model *m, const str
         expect(w, m->steps[m->definition->pivot_step].action != SAGA_ACTION_DONE, "I11",
                "a compensation after the pivot", m->id.serial);
     check_undo_attempts(w, m, call);
-    check_order(w, m, call->step);
-    check_quiet(w, m, a->out_at);
+    if (!s->early)
+        check_order(w, m, call->step);
+    check_quiet(w, m, a->out_at, early ? (int)call->step : -1);
 }
 
 static void check_action(struct world *w, const struct model *m, const struct call_effect *call)
@@ -205,12 +209,13 @@ void oracle_answer(struct world *w, const struct incoming *in)
     /* It came over the wire, and is nothing that anybody but the participant says; or the participant's own word is with it. */
     a->answered = in->said != NULL || (in->reach != SAGA_REACH_MAYBE && in->reach != SAGA_REACH_NONE && named &&
                                        (anybody >> in->status & 1) == 0);
-    a->excluded = in->reach == SAGA_REACH_NONE || not_begun ||
+    bool soft = a->phase == SAGA_PHASE_ACTION && typed_is_refusal(w, a->model, bytes_of(in->output, in->output_size));
+    a->excluded = in->reach == SAGA_REACH_NONE || not_begun || (a->answered && in->status == 0 && soft) ||
                   (a->answered && in->status > 0 && named && (refusals >> in->status & 1) != 0);
     if (a->answered && !a->over)
         world_fail(w, EXIT_SAFETY, "I6", "the made-up network lets an answer come before its function has ended",
                    a->saga.serial);
-    if (a->phase == SAGA_PHASE_ACTION && a->answered && in->status == 0)
+    if (a->phase == SAGA_PHASE_ACTION && a->answered && in->status == 0 && !soft)
         a->model->steps[a->step].answered_ok = true;
 }
 

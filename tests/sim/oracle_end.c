@@ -44,6 +44,8 @@ static void check_saga(struct world *w, const struct model *m)
             continue;
         if (m->state == SAGA_COMMITTED && s->action == SAGA_ACTION_DONE && s->net != 1)
             world_fail(w, EXIT_SAFETY, "ledger", "a saga was committed, and a step of it left no effect", m->id.serial);
+        if (m->state == SAGA_COMMITTED && s->early && s->compensation == SAGA_COMPENSATION_DONE && s->net != 0)
+            world_fail(w, EXIT_SAFETY, "ledger", "an optional step was undone, and left an effect", m->id.serial);
         if (s->action == SAGA_ACTION_REJECTED && s->net != 0)
             world_fail(w, EXIT_SAFETY, "ledger", "a rejected action took effect", m->id.serial);
         if (m->state == SAGA_COMPENSATED && s->compensation != SAGA_COMPENSATION_SKIPPED && s->net != 0)

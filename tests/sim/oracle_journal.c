@@ -41,8 +41,11 @@ static unsigned number_at_end(struct bytes text)
 /* Whether a step changes the ledger: one that needs no undo and may be turned back from does not. */
 static bool has_effect(const struct definition *d, unsigned step)
 {
-    return d->steps[step].has_compensation || d->pivot_step == (int)step ||
-           (d->pivot_step >= 0 && step_set_has(&d->steps[step].ancestors, (unsigned)d->pivot_step));
+    if (d->steps[step].has_compensation || d->pivot_step == (int)step)
+        return true;
+    bool forward =
+        d->forward_only || (d->pivot_step >= 0 && step_set_has(&d->steps[step].ancestors, (unsigned)d->pivot_step));
+    return forward && !d->steps[step].optional;
 }
 
 static void on_started(struct world *w, const struct record *r)
@@ -113,8 +116,7 @@ static void on_action_started(struct world *w, struct model *m, const struct rec
     oracle_first_come(w, m, r);
     for (unsigned i = 0; i < m->step_count; i++)
         if (step_set_has(&m->definition->steps[r->step].after, i))
-            expect(w, m->steps[i].action == SAGA_ACTION_DONE || m->steps[i].action == SAGA_ACTION_SKIPPED, "order",
-                   "a step started before one that it waits for", r);
+            expect(w, oracle_over(m, i), "order", "a step started before one that it waits for", r);
     expect(w, !typed_skips(w, m, r->step), "cause", "a step started that its saga does not need", r);
     if (s->action == SAGA_ACTION_PENDING)
         s->order = ++m->order_last;
@@ -144,6 +146,44 @@ struct attempt *oracle_attempt(const struct model *m, unsigned step, uint8_t pha
     return NULL;
 }
 
+static bool past_pivot(const struct model *m)
+{
+    if (m->definition != NULL && m->definition->forward_only)
+        return true;
+    if (m->definition == NULL || m->definition->pivot_step < 0)
+        return false;
+    uint8_t action = m->steps[m->definition->pivot_step].action;
+    return action == SAGA_ACTION_DONE || action == SAGA_ACTION_SKIPPED;
+}
+
+bool oracle_undone_early(const struct model *m, unsigned step)
+{
+    return m->state == SAGA_RUNNING && m->definition != NULL && m->definition->steps[step].optional &&
+           m->steps[step].action == SAGA_ACTION_UNKNOWN;
+}
+
+bool oracle_over(const struct model *m, unsigned step)
+{
+    const struct model_step *s = &m->steps[step];
+    if (s->action == SAGA_ACTION_DONE || s->action == SAGA_ACTION_SKIPPED)
+        return true;
+    if (m->definition == NULL || !m->definition->steps[step].optional)
+        return false;
+    bool undone = s->compensation == SAGA_COMPENSATION_DONE || s->compensation == SAGA_COMPENSATION_SKIPPED;
+    return s->action == SAGA_ACTION_REJECTED || (s->action == SAGA_ACTION_UNKNOWN && (undone || !s->has_compensation));
+}
+
+/* Whether the step keeps its saga from going on. */
+static bool in_the_way(const struct model *m, const struct model_step *s)
+{
+    bool optional = m->definition != NULL && m->definition->steps[s - m->steps].optional;
+    if (m->stuck_from == SAGA_COMPENSATING || optional)
+        return s->compensation == SAGA_COMPENSATION_FAILED;
+    bool decides = past_pivot(m) || (m->definition != NULL && m->definition->pivot_step == (int)(s - m->steps)) ||
+                   m->stuck_step == (unsigned)(s - m->steps);
+    return decides && (s->action == SAGA_ACTION_REJECTED || s->action == SAGA_ACTION_UNKNOWN);
+}
+
 /* A step that ends before anybody was asked: its condition, or its request, decided. */
 static void on_not_asked(struct world *w, struct model *m, const struct record *r)
 {
@@ -165,25 +205,23 @@ static void on_action_ended(struct world *w, struct model *m, const struct recor
         on_not_asked(w, m, r);
     expect(w, s->action == SAGA_ACTION_STARTED, "I2", "an outcome was recorded twice", r);
     s->action = r->action_state;
+    s->said_maybe |= r->action_state == SAGA_ACTION_UNKNOWN;
     s->action_attempt = 0;
     s->next_at = 0;
     if (r->action_state == SAGA_ACTION_DONE) {
         expect(w, s->answered_ok, "I6", "an action is called done that nobody said was done", r);
+        expect(w, typed_expects(w, m, r->step) != EXPECTS_UNCLEAR, "cause",
+               "an action is called done of whose answer nobody can tell what it means", r);
         if (m->state == SAGA_COMPENSATING)
             mark(w, MARK_CASE, CASE_LATE_ANSWER_DONE);
     }
+    if (r->action_state == SAGA_ACTION_UNKNOWN && m->definition != NULL && m->definition->steps[r->step].optional)
+        mark(w, MARK_CASE, CASE_PASSED_OVER_UNKNOWN);
+    m->unkeepable = m->unkeepable || typed_expects(w, m, r->step) == EXPECTS_UNCLEAR; /* whenever it is tried */
     if (m->mode == SAGA_ENLISTED && r->action_state == SAGA_ACTION_UNKNOWN && r->attempt == 1)
         s->owner_until = r->at.us + m->client->may_run_for.us;
     if (r->action_state == SAGA_ACTION_REJECTED)
         expect(w, !maybe_executed(m, r->step), "I6", "an action is called rejected that may have been executed", r);
-}
-
-static bool past_pivot(const struct model *m)
-{
-    if (m->definition == NULL || m->definition->pivot_step < 0)
-        return false;
-    uint8_t action = m->steps[m->definition->pivot_step].action;
-    return action == SAGA_ACTION_DONE || action == SAGA_ACTION_SKIPPED;
 }
 
 void oracle_heard(struct model *m, int64_t now)
@@ -251,6 +289,9 @@ static void check_cause(struct world *w, const struct model *m, const struct rec
                                   ? s->compensation == SAGA_COMPENSATION_FAILED && typed_fails(w, m, r->step, true)
                                   : s->action == SAGA_ACTION_REJECTED && typed_fails(w, m, r->step, false));
         break;
+    case REASON_UNEXPECTED_ANSWER:
+        holds = s != NULL && s->action == SAGA_ACTION_DONE && typed_expects(w, m, r->step) == EXPECTS_OTHER;
+        break;
     case REASON_FORWARD_FAILED:
         holds = past_pivot(m) && s != NULL && (s->action == SAGA_ACTION_REJECTED || s->action == SAGA_ACTION_UNKNOWN);
         break;
@@ -289,6 +330,9 @@ static void on_turned_back(struct world *w, struct model *m, const struct record
     m->state = SAGA_COMPENSATING;
     m->reason = r->reason;
     mark(w, MARK_TURNED, r->reason);
+    for (unsigned i = 0; i < m->step_count; i++)
+        if (m->steps[i].action == SAGA_ACTION_PENDING && m->steps[i].said_maybe)
+            m->steps[i].action = SAGA_ACTION_UNKNOWN; /* tried anew by a person, and not yet */
     /* A pivot that may have been executed and has no undo: only its own answer, or a person, may decide. */
     if (m->definition != NULL && m->definition->pivot_step >= 0) {
         unsigned pivot = (unsigned)m->definition->pivot_step;
@@ -308,9 +352,11 @@ static void on_ended(struct world *w, struct model *m, const struct record *r)
     for (unsigned i = 0; i < m->step_count; i++) {
         const struct model_step *s = &m->steps[i];
         expect(w, s->action_attempt == 0 && s->compensation_attempt == 0, "I5", "a saga ended while a call was out", r);
-        bool done = s->action == SAGA_ACTION_DONE || s->action == SAGA_ACTION_SKIPPED;
         if (r->saga_state == SAGA_COMMITTED)
-            expect(w, done || (m->mode == SAGA_ENLISTED && s->action == SAGA_ACTION_REJECTED), "I5",
+            expect(w, s->action != SAGA_ACTION_DONE || typed_expects(w, m, i) != EXPECTS_OTHER, "cause",
+                   "a saga was committed although a step's answer is not what is expected", r);
+        if (r->saga_state == SAGA_COMMITTED)
+            expect(w, oracle_over(m, i) || (m->mode == SAGA_ENLISTED && s->action == SAGA_ACTION_REJECTED), "I5",
                    "a saga was committed with a step that is not done", r);
         if (r->saga_state == SAGA_COMPENSATED && s->has_compensation && maybe_executed(m, i))
             expect(w, s->compensation == SAGA_COMPENSATION_DONE || s->compensation == SAGA_COMPENSATION_SKIPPED, "I3",
@@ -329,8 +375,7 @@ static void leave_stuck(struct model *m)
 {
     for (unsigned i = 0; i < m->step_count; i++) {
         const struct model_step *s = &m->steps[i];
-        if (m->stuck_from == SAGA_COMPENSATING ? s->compensation == SAGA_COMPENSATION_FAILED
-                                               : s->action == SAGA_ACTION_REJECTED || s->action == SAGA_ACTION_UNKNOWN)
+        if (in_the_way(m, s))
             return;
     }
     m->state = m->stuck_from;
@@ -340,11 +385,7 @@ static void leave_stuck(struct model *m)
 static void on_retried(struct world *w, struct model *m, const struct record *r)
 {
     struct model_step *s = &m->steps[r->step];
-    bool failed =
-        m->state == SAGA_STUCK &&
-        (m->stuck_from == SAGA_COMPENSATING ? s->compensation == SAGA_COMPENSATION_FAILED
-                                            : s->action == SAGA_ACTION_REJECTED || s->action == SAGA_ACTION_UNKNOWN);
-    if (!failed) {
+    if (m->state != SAGA_STUCK || !in_the_way(m, s)) {
         expect(w,
                s->action_attempt == 0 && s->compensation_attempt == 0 && s->next_at != 0 &&
                    (s->action == SAGA_ACTION_STARTED || s->compensation == SAGA_COMPENSATION_STARTED),
@@ -372,8 +413,14 @@ static void on_rejected(struct world *w, struct model *m, const struct record *r
     expect(w, m->state == SAGA_STUCK && m->stuck_from == SAGA_RUNNING && s->action == SAGA_ACTION_UNKNOWN, "states",
            "a person decided on an outcome that was not waited for", r);
     s->action = SAGA_ACTION_REJECTED;
+    s->said_maybe = false;
     for (struct attempt *a = m->attempts; a != NULL; a = a->next)
         a->excluded |= a->step == r->step && a->phase == SAGA_PHASE_ACTION; /* a person has looked */
+    if (m->definition->steps[r->step].optional) {
+        s->compensation = SAGA_COMPENSATION_NONE;
+        leave_stuck(m);
+        return;
+    }
     if (past_pivot(m))
         return;
     m->state = SAGA_COMPENSATING;
@@ -386,13 +433,17 @@ static void on_skipped(struct world *w, struct model *m, const struct record *r)
     struct model_step *s = &m->steps[r->step];
     bool stuck =
         m->state == SAGA_STUCK && (m->stuck_from == SAGA_RUNNING || s->compensation == SAGA_COMPENSATION_FAILED);
-    bool back = m->state == SAGA_COMPENSATING || (m->state == SAGA_STUCK && m->stuck_from == SAGA_COMPENSATING);
+    bool early = m->definition != NULL && m->definition->steps[r->step].optional && s->action == SAGA_ACTION_UNKNOWN;
+    bool back =
+        early || m->state == SAGA_COMPENSATING || (m->state == SAGA_STUCK && m->stuck_from == SAGA_COMPENSATING);
     bool must = back ? s->has_compensation && s->compensation != SAGA_COMPENSATION_DONE : past_pivot(m);
     bool gone = w->sidecar.ever_gone[s->target];
     expect(w, stuck || (must && gone && s->action_attempt == 0 && s->compensation_attempt == 0), "states",
            "a step was skipped that neither makes a dead letter nor waits for a target that is not there", r);
     if (!stuck)
         mark(w, MARK_CASE, CASE_SPARED);
+    if (s->order == 0)
+        s->order = ++m->order_last;
     m->skipped = true;
     if (back)
         s->compensation = SAGA_COMPENSATION_SKIPPED;
@@ -408,7 +459,12 @@ static void on_compensation(struct world *w, struct model *m, const struct recor
     if (r->type == RECORD_COMPENSATION_STARTED) {
         bool beside = m->state == SAGA_STUCK && m->stuck_from == SAGA_COMPENSATING && m->definition != NULL &&
                       m->definition->order == ORDER_DEPENDENCY;
-        expect(w, (m->state == SAGA_COMPENSATING || beside) && !m->paused, "states",
+        bool early = oracle_undone_early(m, r->step);
+        s->early = s->early || early;
+        s->early_attempt = early;
+        if (early)
+            mark(w, MARK_CASE, CASE_UNDONE_EARLY);
+        expect(w, (m->state == SAGA_COMPENSATING || beside || early) && !m->paused, "states",
                "an undo started in a saga that is not turned back", r);
         if (beside)
             mark(w, MARK_CASE, CASE_UNDO_BESIDE_STUCK);
@@ -452,7 +508,7 @@ static void check_waited(struct world *w, const struct model *m, const struct re
     const struct model_step *s = &m->steps[r->step];
     bool out = (phase == SAGA_PHASE_ACTION ? s->action_attempt : s->compensation_attempt) == r->attempt;
     if (a == NULL || !a->unreached || a->incarnation != w->sidecar.incarnation || !out ||
-        (phase == SAGA_PHASE_ACTION && m->state == SAGA_COMPENSATING))
+        (phase == SAGA_PHASE_ACTION && m->reason != REASON_NONE))
         return;
     expect(w, phase == SAGA_PHASE_ACTION && !past_pivot(m), "waits",
            "an undo, or an action past the pivot, is given up a little for a target that is not there", r);
@@ -536,6 +592,7 @@ static void take_record(struct world *w, const struct record *r)
         check_waited(w, m, r, SAGA_PHASE_ACTION);
         oracle_failed(w, m, r, SAGA_PHASE_ACTION);
         expect(w, m->steps[r->step].action_attempt == r->attempt, "I2", "an attempt failed that was not out", r);
+        m->steps[r->step].said_maybe |= r->maybe_executed;
         m->steps[r->step].action_attempt = 0;
         m->steps[r->step].next_at = r->next_at.us;
         break;
@@ -566,6 +623,7 @@ static void take_record(struct world *w, const struct record *r)
         m->stuck_from = m->state;
         m->state = SAGA_STUCK;
         m->stuck_reason = r->reason;
+        m->stuck_step = r->step;
         mark(w, MARK_STUCK, r->reason);
         break;
     case RECORD_ENDED:

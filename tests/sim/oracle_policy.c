@@ -27,6 +27,8 @@ static struct retry_policy policy(const struct world *w, const struct model *m, 
 static bool is_forward_only(const struct model *m, unsigned step)
 {
     int pivot = m->definition == NULL ? -1 : m->definition->pivot_step;
+    if (m->definition != NULL && m->definition->forward_only)
+        return true;
     return pivot >= 0 && (step_set_has(&m->definition->steps[step].ancestors, (unsigned)pivot) ||
                           (pivot == (int)step && !m->steps[step].has_compensation));
 }
@@ -40,6 +42,7 @@ void oracle_timeout(struct world *w, const struct model *m, const struct call_ef
     /* An action ends with its saga's deadline, but for the pivot, which has left, and what comes after it. */
     int pivot = m->definition == NULL ? -1 : m->definition->pivot_step;
     bool cut = call->phase == SAGA_PHASE_ACTION && m->deadline != INT64_MAX && pivot != (int)call->step &&
+               (m->definition == NULL || !m->definition->forward_only) &&
                !(pivot >= 0 && step_set_has(&m->definition->steps[call->step].ancestors, (unsigned)pivot));
     int64_t left = m->deadline - m->steps[call->step].decided_at;
     expect(w, call->timeout.us == (cut && left < wanted ? left : wanted), "time",
@@ -120,7 +123,7 @@ void oracle_given_up(struct world *w, const struct model *m, const struct record
     const struct attempt *a = attempt_of(w, m, r, SAGA_PHASE_ACTION);
     struct retry_policy p = policy(w, m, r->step, SAGA_PHASE_ACTION);
     bool lost = was_lost(r);
-    if (a == NULL || m->state == SAGA_COMPENSATING || m->steps[r->step].action_attempt != r->attempt ||
+    if (a == NULL || m->reason != REASON_NONE || m->steps[r->step].action_attempt != r->attempt ||
         r->attempt >= p.max_attempts || !worth_another(m, a, &p, lost))
         return;
     double delay = a->has_pushback && !lost ? (double)a->pushback : backoff(&p, r->attempt).high;
@@ -144,8 +147,7 @@ static bool is_ready(const struct model *m, unsigned step)
     if (m->definition == NULL || m->state != SAGA_RUNNING || m->paused || m->steps[step].action != SAGA_ACTION_PENDING)
         return false;
     for (unsigned i = 0; i < m->step_count; i++)
-        if (step_set_has(&m->definition->steps[step].after, i) && m->steps[i].action != SAGA_ACTION_DONE &&
-            m->steps[i].action != SAGA_ACTION_SKIPPED)
+        if (step_set_has(&m->definition->steps[step].after, i) && !oracle_over(m, i))
             return false;
     return true;
 }

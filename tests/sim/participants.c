@@ -33,6 +33,12 @@ static void do_action(struct world *w, struct participant *p, struct model *m, u
     if (amount > p->stock || strikes(w, FAULT_REJECT)) {
         own->state = SAGA_ROW_REJECTED;
         own->status = 9;
+        if (typed_refuses_softly(w, m, step)) {
+            mark(w, MARK_CASE, CASE_REFUSED_SOFTLY);
+            own->status = 0;
+            own->output = (char *)(uintptr_t)typed_refusal.at;
+            own->output_size = typed_refusal.size;
+        }
         return;
     }
     own->state = SAGA_ROW_DONE;

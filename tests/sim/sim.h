@@ -101,27 +101,30 @@ enum mark_case {
     CASE_FRAMES_DROPPED,
     CASE_RECOVERY_SKIPS, /* recovery began after the first frame */
     CASE_PUSHBACK,
-    CASE_HELD,              /* a call that waits for a target that is gone */
-    CASE_MOVED,             /* a history was written anew */
-    CASE_TWO_ON_THE_WAY,    /* a commit was handed over while another was on the way */
-    CASE_PARKED,            /* a look-up was answered later */
-    CASE_UNSURE_KEPT,       /* a commit of unknown fate turned out to have been kept */
-    CASE_UNSURE_SENT,       /* it had not been, and was sent anew */
-    CASE_FAR_LOST,          /* the sidecar ended while a commit was on the way, and it was not kept */
-    CASE_FAR_KEPT,          /* it was */
-    CASE_CUT,               /* a commit of more than one frame */
-    CASE_RESUMED_LATER,     /* recovery took more than one commit to let all sagas take up where they were */
-    CASE_RUNS_ON,           /* an action took effect after its attempt had ended for the sidecar */
-    CASE_BARRIER_HASTE,     /* an undo left while an action could still come, as its participant refuses that */
-    CASE_LATE_TURN,         /* leases started anew */
-    CASE_BROUGHT_FORWARD,   /* a person did not want to wait for a backoff */
-    CASE_UNDO_BESIDE_STUCK, /* an undo left beside one that is a dead letter */
-    CASE_COLLECTED,         /* a participant forgot rows */
-    CASE_AWAITED,           /* a step waited for a target that could not be reached */
-    CASE_WAITED_ENOUGH,     /* an attempt counted that could not reach its target, as it had waited long enough */
-    CASE_SPARED,            /* a person did not want to wait for a target that was not there */
-    CASE_NOT_NEEDED,        /* a step was skipped by its condition */
-    CASE_NOT_COMPUTED,      /* an action's request could not be computed */
+    CASE_HELD,                /* a call that waits for a target that is gone */
+    CASE_MOVED,               /* a history was written anew */
+    CASE_TWO_ON_THE_WAY,      /* a commit was handed over while another was on the way */
+    CASE_PARKED,              /* a look-up was answered later */
+    CASE_UNSURE_KEPT,         /* a commit of unknown fate turned out to have been kept */
+    CASE_UNSURE_SENT,         /* it had not been, and was sent anew */
+    CASE_FAR_LOST,            /* the sidecar ended while a commit was on the way, and it was not kept */
+    CASE_FAR_KEPT,            /* it was */
+    CASE_CUT,                 /* a commit of more than one frame */
+    CASE_RESUMED_LATER,       /* recovery took more than one commit to let all sagas take up where they were */
+    CASE_RUNS_ON,             /* an action took effect after its attempt had ended for the sidecar */
+    CASE_BARRIER_HASTE,       /* an undo left while an action could still come, as its participant refuses that */
+    CASE_LATE_TURN,           /* leases started anew */
+    CASE_BROUGHT_FORWARD,     /* a person did not want to wait for a backoff */
+    CASE_UNDO_BESIDE_STUCK,   /* an undo left beside one that is a dead letter */
+    CASE_COLLECTED,           /* a participant forgot rows */
+    CASE_AWAITED,             /* a step waited for a target that could not be reached */
+    CASE_WAITED_ENOUGH,       /* an attempt counted that could not reach its target, as it had waited long enough */
+    CASE_SPARED,              /* a person did not want to wait for a target that was not there */
+    CASE_NOT_NEEDED,          /* a step was skipped by its condition */
+    CASE_NOT_COMPUTED,        /* an action's request could not be computed */
+    CASE_PASSED_OVER_UNKNOWN, /* the outcome of an optional step is unknown */
+    CASE_UNDONE_EARLY,        /* and it was undone while its saga went forward */
+    CASE_REFUSED_SOFTLY,      /* an OK answer said that nothing was done */
     CASE_COUNT
 };
 
@@ -176,8 +179,11 @@ struct model_step {
     bool has_compensation;
     bool has_effect;     /* changes the ledger */
     bool maybe_executed; /* some attempt's end does not prove that it was not executed */
+    bool said_maybe;     /* durable records say that it may have been executed */
     bool answered_ok;    /* an OK answer was handed to the sidecar, or its owner settled it so */
     bool owner_acting;   /* enlisted: its owner may still act */
+    bool early;          /* optional: its undo began while the saga went forward */
+    bool early_attempt;  /* and so did the attempt of it that is out */
     uint32_t order;      /* of the action's start */
     uint32_t generation;
     uint16_t action_attempt, compensation_attempt; /* that durable records permit to leave; 0: none */
@@ -197,6 +203,7 @@ struct model {
     struct saga_id id;
     bool known;
     uint8_t mode, state, stuck_from, reason, stuck_reason;
+    unsigned stuck_step;
     bool paused, dropped;
     const struct definition *definition;
     struct client *client;
@@ -223,11 +230,16 @@ struct model {
 
 /* ---- definitions that compute (typed.c) ---- */
 
+/* What a step's answer is to its definition: as expected, to be undone, of a meaning that nobody can tell. */
+enum typed_expectation { EXPECTS_THIS, EXPECTS_OTHER, EXPECTS_UNCLEAR };
+
 enum typed_form { TYPED_INPUT, TYPED_NAMED, TYPED_PARENT };
 
 /* Digits are the last of an input; '-': none. */
 struct typed_step {
     char skipped_for, fails, undo_fails;
+    char other, unclear; /* for whom its answer is not what is expected, or nobody can tell */
+    bool softly;         /* it may refuse with an OK answer */
     enum typed_form form;
     unsigned parent, undo_form;
 };
@@ -591,6 +603,11 @@ struct bytes typed_payload(const struct world *w, const struct definition *d, st
 bool typed_refuses(const struct world *w, const struct client *c);
 bool typed_skips(const struct world *w, const struct model *m, unsigned step);
 bool typed_fails(const struct world *w, const struct model *m, unsigned step, bool undo);
+enum typed_expectation typed_expects(const struct world *w, const struct model *m, unsigned step);
+/* Whether a participant may answer OK and mean no; what it says then, and whether something is that. */
+bool typed_refuses_softly(const struct world *w, const struct model *m, unsigned step);
+extern const struct bytes typed_refusal;
+bool typed_is_refusal(const struct world *w, const struct model *m, struct bytes output);
 bool typed_wants(const struct world *w, const struct model *m, unsigned step, bool undo, struct bytes request);
 struct definition *definition_copy(const struct definition *d);
 
@@ -600,6 +617,9 @@ void oracle_kept_from(struct world *w, uint64_t frame);
 void oracle_ended_row(struct world *w, const struct ended_row *row);
 struct model *oracle_model(struct world *w, struct saga_id id);
 struct attempt *oracle_attempt(const struct model *m, unsigned step, uint8_t phase, unsigned number);
+/* Whether a step is in nobody's way; whether it is optional, of unknown outcome, and to be undone although its saga goes forward. */
+bool oracle_over(const struct model *m, unsigned step);
+bool oracle_undone_early(const struct model *m, unsigned step);
 void oracle_heard(struct model *m, int64_t now);
 /* A turn came late: all leases start anew. */
 void oracle_late(struct world *w, int64_t now);

@@ -73,6 +73,10 @@ static void draw_step(struct world *w, const struct definition *d, unsigned i, s
     t->skipped_for = pivot ? '-' : draw_digit(w, 300);
     t->fails = draw_digit(w, 150);
     t->undo_fails = draw_digit(w, 100);
+    bool forward = pivot || definition_step_forward_only(d, i);
+    t->softly = chance(w, SHAPES, 300);
+    t->other = forward || d->steps[i].optional ? '-' : draw_digit(w, 150);
+    t->unclear = draw_digit(w, 100);
     t->form = (enum typed_form)draw(w, SHAPES, 3);
     t->undo_form = (unsigned)draw(w, SHAPES, 3);
     t->parent = i;
@@ -83,6 +87,21 @@ static void draw_step(struct world *w, const struct definition *d, unsigned i, s
         t->form = TYPED_NAMED;
     if (t->form == TYPED_INPUT)
         t->fails = '-';
+}
+
+static void make_expectations(struct mapping *m, unsigned i, const struct typed_step *t)
+{
+    struct expression_error error;
+    char room[256];
+    if (t->softly)
+        put(mapping_add_expect(m, i, bytes_of_text("action.output.sku != 'no'"), bytes_of_text("it says no"), false,
+                               &error));
+    if (t->other != '-')
+        put(mapping_add_expect(m, i, text(room, "!input.sku.endsWith('%c') || action.output.sku == ''", t->other),
+                               bytes_of_text("not for this one"), true, &error));
+    if (t->unclear != '-')
+        put(mapping_add_expect(m, i, text(room, "10 / (input.sku.endsWith('%c') ? 0 : 2) == 5", t->unclear),
+                               bytes_of_text("never said"), false, &error));
 }
 
 void typed_make(struct world *w, unsigned number, struct definition *d)
@@ -106,6 +125,7 @@ void typed_make(struct world *w, unsigned number, struct definition *d)
         draw_step(w, d, i, s);
         put(mapping_set_when(m, i, text(room, "!input.sku.endsWith('%c')", s->skipped_for), &error));
         make_action(m, d, line, i, s);
+        make_expectations(m, i, s);
         make_undo(m, line, i, s);
         d->steps[i].action.source = d->steps[i].compensation.source = REQUEST_MAPPED;
     }
@@ -153,6 +173,30 @@ bool typed_fails(const struct world *w, const struct model *m, unsigned step, bo
     return undo ? s->undo_fails == digit_of(m->client) || (s->undo_form == 2 && of_action) : of_action;
 }
 
+enum typed_expectation typed_expects(const struct world *w, const struct model *m, unsigned step)
+{
+    const struct typed_definition *t = definition_of(w, m->definition);
+    if (t == NULL)
+        return EXPECTS_THIS;
+    char digit = digit_of(m->client);
+    return t->steps[step].other == digit     ? EXPECTS_OTHER
+           : t->steps[step].unclear == digit ? EXPECTS_UNCLEAR
+                                             : EXPECTS_THIS;
+}
+
+const struct bytes typed_refusal = {.at = (const uint8_t *)"\x0a\x02no", .size = 4};
+
+bool typed_refuses_softly(const struct world *w, const struct model *m, unsigned step)
+{
+    const struct typed_definition *t = definition_of(w, m->definition);
+    return t != NULL && t->steps[step].softly;
+}
+
+bool typed_is_refusal(const struct world *w, const struct model *m, struct bytes output)
+{
+    return definition_of(w, m->definition) != NULL && bytes_equal(output, typed_refusal);
+}
+
 static size_t output_text(const struct model *m, unsigned step, char room[256])
 {
     char id[SAGA_ID_TEXT_SIZE];
@@ -171,7 +215,11 @@ static size_t action_text(const struct model *m, unsigned step, const struct typ
         return (size_t)snprintf(room, 256, "%s:%s", m->steps[step].name, m->client->input);
     if (m->steps[t->parent].action == SAGA_ACTION_DONE)
         return output_text(m, t->parent, room);
-    return (size_t)snprintf(room, 256, "skipped");
+    uint8_t action = m->steps[t->parent].action;
+    return (size_t)snprintf(room, 256, "%s",
+                            action == SAGA_ACTION_SKIPPED    ? "skipped"
+                            : action == SAGA_ACTION_REJECTED ? "rejected"
+                                                             : "unknown");
 }
 
 static size_t undo_text(const struct model *m, unsigned step, const struct typed_step *t, char room[256])

@@ -80,7 +80,8 @@ static const char *const reason_names[] = {"",
                                            "UNREACHABLE",
                                            "ATTEMPTS_SPENT",
                                            "EXPRESSION_FAILED",
-                                           "REQUEST_CHANGED"};
+                                           "REQUEST_CHANGED",
+                                           "UNEXPECTED_ANSWER"};
 
 __attribute__((format(printf, 2, 3))) static void say(struct harness *h, const char *format, ...)
 {
@@ -394,6 +395,30 @@ static void request(struct harness *h, char words[WORDS_MAX][WORD_SIZE], unsigne
     }
 }
 
+static void read_definition(struct harness *h, const char *text)
+{
+    struct definition_limits limits = definition_limits_default();
+    struct error_detail detail = {.text = ""};
+    limits.schemas = shapes_schemas();
+    ck_assert_msg(definition_read(bytes_of_text(text), &limits, &h->definition, &detail) == 0, "%d: %s: %s",
+                  detail.line, detail.field, detail.text);
+    h->definition->number = 1;
+}
+
+/* A crash; the version that comes after it reads the definition otherwise. */
+static void upgrade(struct harness *h, const char *from, const char *to)
+{
+    struct definition *before = h->definition;
+    char text[4096], other[4096 + WORD_SIZE];
+    snprintf(text, sizeof text, "%.*s", (int)before->source.size, (const char *)before->source.at);
+    const char *at = strstr(text, from);
+    ck_assert_ptr_nonnull(at);
+    snprintf(other, sizeof other, "%.*s%s%s", (int)(at - text), text, to, at + strlen(from));
+    read_definition(h, other);
+    crash(h);
+    definition_destroy(before);
+}
+
 static void happen(struct harness *h, const char *line, size_t size)
 {
     char words[WORDS_MAX][WORD_SIZE];
@@ -409,6 +434,10 @@ static void happen(struct harness *h, const char *line, size_t size)
     if (strcmp(words[0], "crash") == 0) {
         h->u_is_gone = count > 1;
         crash(h);
+        return;
+    }
+    if (strcmp(words[0], "upgrade") == 0) {
+        upgrade(h, words[1], words[2]);
         return;
     }
     if (strcmp(words[0], "tick") == 0) {
@@ -432,16 +461,10 @@ static void happen(struct harness *h, const char *line, size_t size)
 void engine_trace_run(const char *definition, unsigned bulkhead, const char *text)
 {
     struct harness *h = calloc(1, sizeof *h);
-    struct definition_limits limits = definition_limits_default();
-    struct error_detail detail = {.text = ""};
-    limits.schemas = shapes_schemas();
     h->bulkhead = bulkhead;
     h->now.us = EPOCH_US;
-    if (definition != NULL) {
-        ck_assert_msg(definition_read(bytes_of_text(definition), &limits, &h->definition, &detail) == 0, "%d: %s: %s",
-                      detail.line, detail.field, detail.text);
-        h->definition->number = 1;
-    }
+    if (definition != NULL)
+        read_definition(h, definition);
     make_engine(h);
     for (const char *line = text; *line != '\0';) {
         const char *end = strchr(line, '\n');

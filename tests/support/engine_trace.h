@@ -16,7 +16,8 @@
  *   > unsent 1 a                     it never left;  > unreached 1 a  because its target could not be reached
  *   > reachable t                    target t can be reached again
  *   > crash                          everything but the records is gone; they are read back from bytes, and the sagas go on;
- *                                    > crash u  and the configuration no longer names target u */
+ *                                    > crash u  and the configuration no longer names target u
+ *   > upgrade this that              a crash, and the version that comes after it reads `that` where the definition says `this` first */
 #ifndef TESTS_SUPPORT_ENGINE_TRACE_H
 #define TESTS_SUPPORT_ENGINE_TRACE_H
 

@@ -1,0 +1,195 @@
+"""What a definition computes, seen by the participants: mapped requests, conditions, answers that are expected, steps that may fail."""
+import grpc
+
+import shapes
+from harness import Case, Sidecar, fail, fail_times, reason_name, wait_until
+from shapes import Line, Order, Receipt
+
+Code = grpc.StatusCode
+SET = shapes.SHOP.SerializeToString()
+HEAD = """name: %s
+version: 1.0.0
+schema: typed
+input: typed.v1.Order
+steps:
+"""
+RESERVE = """  - name: reserve
+    target: shop
+    action:
+      method: /typed.v1.Shop/Reserve
+      request: {order_id: "='r-' + input.order_id", total_cents: =input.total_cents * 2, lines: ["=input.lines[0]", {sku: gift, quantity: 1}]}
+    compensation:
+      method: /typed.v1.Shop/Release
+      request: {receipt_id: "=has(action.output) ? action.output.receipt_id : action.key"}
+"""
+CHARGE = """  - name: charge
+    after: [reserve]
+    target: shop
+    action: {method: /typed.v1.Shop/Reserve, request: {order_id: =steps.reserve.output.receipt_id}}
+"""
+
+
+class Flows(Case):
+    options = {"default_compensation_retry": {"maxAttempts": 3, "initialBackoff": "1ms", "maxBackoff": "5ms"},
+               "default_retry": {"maxAttempts": 2, "initialBackoff": "1ms", "maxBackoff": "5ms"}}
+
+    def setUp(self):
+        super().setUp()
+        self.client.RegisterSchema(name="typed", descriptors=SET)
+        self.shop.on("/typed.v1.Shop/Reserve", lambda call: Receipt(receipt_id="R").SerializeToString())
+
+    def run_saga(self, steps, head=HEAD, order='{"order_id": "A", "total_cents": "21", "lines": [{"sku": "nut", "quantity": 2}]}'):
+        name = self.id().rsplit(".", 1)[1]
+        self.client.register(head % name + steps)
+        return self.client.run(name, input_json=order)
+
+    def refused_for(self, words, steps, head=HEAD):
+        refused = self.refused("INVALID_ARGUMENT", "INVALID_ARGUMENT", self.client.register, head % "refused" + steps)
+        self.assertIn(words, refused.text)
+
+    def requests(self, saga, phase="action"):
+        return {call.step: call.request for call in self.shop.of(saga.id, phase)}
+
+    # ---- mapped requests ----
+
+    def test_mapped_request(self):
+        saga = self.run_saga(RESERVE + CHARGE)
+        self.assertState("COMMITTED", saga)
+        sent = self.requests(saga)
+        wanted = Order(order_id="r-A", total_cents=42, lines=[Line(sku="nut", quantity=2), Line(sku="gift", quantity=1)])
+        self.assertEqual(wanted, Order.FromString(sent["reserve"]))
+        self.assertEqual(Order(order_id="R"), Order.FromString(sent["charge"]))
+
+    def test_mapped_request_after_restart_and_another_schema(self):
+        """The types move on, the sidecar ends and starts: what is sent again is what was sent, byte for byte."""
+        self.shop.on("/typed.v1.Shop/Reserve", fail(Code.UNAVAILABLE))
+        retry = "    retry: {maxAttempts: 1000, initialBackoff: 50ms, maxBackoff: 50ms}\n"
+        sidecar = Sidecar(targets={"shop": self.shop.address})
+        try:
+            sidecar.client.RegisterSchema(name="typed", descriptors=SET)
+            sidecar.client.register(HEAD % "moves_on" + RESERVE + retry)
+            saga_id = sidecar.client.Start(definition="moves_on", input_json='{"order_id": "A", "lines": [{"sku": "nut"}]}').saga_id
+            wait_until(lambda: len(self.shop.of(saga_id)) >= 2, "two attempts")
+            sidecar.client.RegisterSchema(name="typed", descriptors=shapes.shop(["note"]).SerializeToString())
+            sidecar.kill()
+            before = len(self.shop.of(saga_id))
+            sidecar.start()
+            wait_until(lambda: len(self.shop.of(saga_id)) >= before + 2, "two more attempts")
+            self.shop.on("/typed.v1.Shop/Reserve", lambda call: Receipt(receipt_id="R").SerializeToString())
+            self.assertState("COMMITTED", sidecar.client.end(saga_id))
+            self.assertEqual(1, len({call.request for call in self.shop.of(saga_id)}))
+        finally:
+            sidecar.close()
+
+    # ---- expect ----
+
+    EXPECT = "    expect:\n      - {that: action.output.receipt_id == 'R', else: it was declined%s}\n"
+
+    def test_expected_answer(self):
+        self.assertState("COMMITTED", self.run_saga(RESERVE + self.EXPECT % "" + CHARGE))
+
+    def test_answer_that_is_undone(self):
+        """What answered OK has happened: its own undo is owed."""
+        self.shop.on("/typed.v1.Shop/Reserve", lambda call: Receipt(receipt_id="other").SerializeToString())
+        saga = self.run_saga(RESERVE + self.EXPECT % "" + CHARGE)
+        self.assertState("COMPENSATED", saga)
+        self.assertEqual("UNEXPECTED_ANSWER", self.reason(saga))
+        self.assertEqual({"reserve": Receipt(receipt_id="other").SerializeToString()}, self.requests(saga, "compensation"))
+        self.assertNotIn("charge", self.requests(saga))
+        self.assertIn("it was declined", [e.message for e in self.client.Get(saga_id=saga.id).timeline])
+
+    def test_answer_that_means_no(self):
+        self.shop.on("/typed.v1.Shop/Reserve", lambda call: Receipt(receipt_id="other").SerializeToString())
+        saga = self.run_saga(RESERVE + self.EXPECT % ", undo: false" + CHARGE)
+        self.assertState("COMPENSATED", saga)
+        self.assertEqual("ACTION_REJECTED", self.reason(saga))
+        self.assertEqual({}, self.requests(saga, "compensation"))
+
+    def test_answer_that_cannot_be_judged(self):
+        """A condition that fails leaves the outcome unknown: what may have been done is undone."""
+        expect = "    expect:\n      - {that: 10 / (size(action.output.receipt_id) - 1) > 0, else: too short}\n"
+        saga = self.run_saga(RESERVE + expect + CHARGE)
+        self.assertState("COMPENSATED", saga)
+        self.assertEqual("ACTION_UNKNOWN", self.reason(saga))
+        self.assertTrue(self.requests(saga, "compensation")["reserve"].endswith(b"/reserve/action"))
+
+    def reason(self, saga):
+        return reason_name(self.client.saga(saga.id).reason)
+
+    def test_expect_refused(self):
+        pivot = RESERVE.replace("    target", "    pivot: true\n    target", 1)
+        self.refused_for("needs undo: false, since the saga cannot turn back", pivot + self.EXPECT % "")
+        self.refused_for("needs undo: false, since an optional step", RESERVE + "    optional: true\n" + self.EXPECT % "")
+        self.refused_for("should be bool", RESERVE + "    expect: [{that: action.output.receipt_id, else: x}]\n")
+        self.refused_for("else", RESERVE + "    expect: [{that: true}]\n")
+
+    # ---- optional ----
+
+    OPTIONAL = RESERVE + "    optional: true\n"
+    AFTER = """  - name: charge
+    after: [reserve]
+    target: shop
+    action: {method: /typed.v1.Shop/Reserve, request: {order_id: "=has(steps.reserve.output) ? 'with' : steps.reserve.outcome"}}
+"""
+
+    def answers(self, reserve):
+        self.shop.on("/typed.v1.Shop/Reserve",
+                     lambda call: reserve(call) if call.step == "reserve" else Receipt(receipt_id="R").SerializeToString())
+
+    def test_optional_step_done(self):
+        saga = self.run_saga(self.OPTIONAL + self.AFTER)
+        self.assertState("COMMITTED", saga)
+        self.assertEqual("with", Order.FromString(self.requests(saga)["charge"]).order_id)
+
+    def test_optional_step_rejected(self):
+        self.answers(fail(Code.NOT_FOUND))
+        saga = self.run_saga(self.OPTIONAL + self.AFTER)
+        self.assertState("COMMITTED", saga)
+        self.assertEqual("rejected", Order.FromString(self.requests(saga)["charge"]).order_id)
+        self.assertEqual({}, self.requests(saga, "compensation"))
+
+    def test_optional_step_unknown_is_undone_first(self):
+        self.answers(fail(Code.INTERNAL))
+        saga = self.run_saga(self.OPTIONAL.replace("target: shop", "target: shop\n    timeout: 100ms", 1) + self.AFTER)
+        self.assertState("COMMITTED", saga)
+        self.assertEqual("unknown", Order.FromString(self.requests(saga)["charge"]).order_id)
+        self.assertEqual([("reserve", "action"), ("reserve", "compensation"), ("charge", "action")],
+                         [(call.step, call.phase) for call in self.shop.of(saga.id)])
+
+    def test_optional_step_whose_request_fails(self):
+        steps = self.OPTIONAL.replace("=input.lines[0]", "=input.lines[7]")
+        saga = self.run_saga(steps + self.AFTER)
+        self.assertState("COMMITTED", saga)
+        self.assertEqual(["charge"], list(self.requests(saga)))
+
+    def test_optional_refused(self):
+        self.refused_for("the pivot is never optional", self.OPTIONAL.replace("    target", "    pivot: true\n    target", 1))
+        self.refused_for("has(steps.reserve.output)",
+                         self.OPTIONAL + "  - {name: b, after: [reserve], target: shop, action: {method: /typed.v1.Shop/Release, request: {output: reserve}}}\n")
+
+    # ---- forward_only ----
+
+    FORWARD = HEAD.replace("steps:", "forward_only: true\nsteps:")
+
+    def test_forward_only(self):
+        self.answers(fail_times(2, Code.UNAVAILABLE, Receipt().SerializeToString()))
+        steps = RESERVE[:RESERVE.index("    compensation")]
+        saga = self.run_saga(steps + CHARGE, self.FORWARD)
+        self.assertState("COMMITTED", saga)
+        self.assertEqual(3, len([call for call in self.shop.of(saga.id) if call.step == "reserve"]))
+
+    def test_forward_only_never_turns_back(self):
+        self.shop.on("/typed.v1.Shop/Reserve", fail(Code.NOT_FOUND))
+        name = "forward"
+        self.client.register(self.FORWARD % name + RESERVE[:RESERVE.index("    compensation")])
+        saga_id = self.client.Start(definition=name, input_json='{"lines": [{}]}').saga_id
+        self.client.stuck(saga_id)
+        self.shop.on("/typed.v1.Shop/Reserve", lambda call: Receipt(receipt_id="R").SerializeToString())
+        self.client.operator.Retry(saga_id=saga_id, actor="me")
+        self.assertState("COMMITTED", self.client.end(saga_id))
+
+    def test_forward_only_refused(self):
+        self.refused_for("the saga never turns back", RESERVE, self.FORWARD)
+        plain = RESERVE[:RESERVE.index("    compensation")]
+        self.refused_for("forward_only", plain, self.FORWARD.replace("steps:", "deadline: 3s\nsteps:"))
+        self.refused_for("forward_only", plain + "    pivot: true\n", self.FORWARD)
