@@ -10,14 +10,18 @@ support_objects = $(patsubst %,$(B)/obj/tests/support/%.o,$(1))
 # ---- unit tests and scenarios ---------------------------------------------------------------------------------------
 
 UNIT := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c tests/scenario/test_*.c))
-TEST_LIBS := $(B)/gen/runbooks.o $(call tests_objects,tests/support/*.c) $(B)/gen/tests/shapes.o $(SIDECAR_LIBS) $(call archives,$(CLIENT_ROOMS))
+TEST_LIBS := $(B)/gen/runbooks.o $(call tests_objects,tests/support/*.c) $(B)/gen/tests/shapes.o $(B)/gen/tests/trades.o $(SIDECAR_LIBS) $(call archives,$(CLIENT_ROOMS))
 
-# Types of messages that tests use, as a set of descriptors.
-$(G)/tests/shapes.c: tests/support/shapes.proto
-	@mkdir -p $(@D)
-	$(Q)protoc -Itests/support -I$(PROTO_INCLUDE) --include_imports --descriptor_set_out=$(@:.c=.bin) shapes.proto
-	$(Q){ echo 'const unsigned char shapes[] = {'; od -An -v -tu1 $(@:.c=.bin) | sed 's/  */,/g; s/^,//; s/$$/,/'; \
-	  echo '};'; echo 'const unsigned long shapes_size = sizeof shapes;'; } > $@
+# Types of messages that tests use, as sets of descriptors: $(call descriptors,NAME,FOLDER) makes them of FOLDER/NAME.proto.
+define descriptors
+$(G)/tests/$(1).c: $(2)/$(1).proto
+	@mkdir -p $$(@D)
+	$(Q)protoc -I$(2) -I$(PROTO_INCLUDE) --include_imports --descriptor_set_out=$$(@:.c=.bin) $(1).proto
+	$(Q){ echo 'const unsigned char $(1)[] = {'; od -An -v -tu1 $$(@:.c=.bin) | sed 's/  */,/g; s/^,//; s/$$$$/,/'; \
+	  echo '};'; echo 'const unsigned long $(1)_size = sizeof $(1);'; } > $$@
+endef
+$(eval $(call descriptors,shapes,tests/support))
+$(eval $(call descriptors,trades,client-lib/examples/definitions))
 
 PROGRAMS += $(UNIT)
 $(UNIT): $(B)/tests/%: $(B)/obj/tests/%.o $(TEST_LIBS)
@@ -183,6 +187,13 @@ $(B)/docs_options: $(B)/obj/tests/tools/docs_options.o $(call support_objects,pa
 .PHONY: docs-options
 docs-options: $(B)/docs_options
 	$< docs/man/sagad.yaml.5 docs/configuration.md
+
+# docs/lint.md is the table of sidecar/lint/lint.def, and the page says so.
+PROGRAMS += $(B)/docs_lint
+$(B)/docs_lint: $(B)/obj/tests/tools/docs_lint.o $(call support_objects,panic) $(call archives,sidecar/lint $(DEFINITION_ROOMS))
+.PHONY: docs-lint
+docs-lint: $(B)/docs_lint
+	$< > docs/lint.md
 
 # What docs/observability.md says of the metrics follows from sidecar/observe/metrics.def.
 $(B)/docs_metrics: $(B)/obj/tests/tools/docs_metrics.o $(call support_objects,panic between) $(call archives,sidecar/observe transport sidecar/base)

@@ -1,4 +1,5 @@
-/* cmd_definitions.c - register, lint, definitions. */
+/* cmd_definitions.c - register, definitions. */
+#include "client-lib/sagactl/findings.h"
 #include "client-lib/sagactl/json.h"
 #include "client-lib/sagactl/run.h"
 #include "client-lib/sagactl/show.h"
@@ -7,12 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- lint ---- */
-
-static const char *shown_path(const char *path)
-{
-    return strcmp(path, "-") == 0 ? "<stdin>" : path;
-}
+/* ---- what is wrong with a file ---- */
 
 /* "checkout.yaml:12:5: steps[1].retry: ..." as compilers say it, so that editors find the place. */
 static int say_place(struct run *r, const char *path, int code, const struct error_detail *d)
@@ -21,12 +17,12 @@ static int say_place(struct run *r, const char *path, int code, const struct err
     const char *text = d->text[0] != '\0' ? d->text : error_row(code)->text;
     if (r->o.json) {
         json_t *place = json_pack("{s{sssosisisoso}}", "error", "reason", error_row(code)->reason, "file",
-                                  json_of_text(shown_path(path)), "line", d->line, "column", d->column, "field",
+                                  json_of_text(findings_path(path)), "line", d->line, "column", d->column, "field",
                                   json_of_text(d->field), "message", json_of_text(text));
         json_put(r->err, place, true);
         return EXIT_REFUSED;
     }
-    fputs(screen_clean(&r->screen, shown_path(path), clean_path, sizeof clean_path), r->err);
+    fputs(screen_clean(&r->screen, findings_path(path), clean_path, sizeof clean_path), r->err);
     if (d->line > 0)
         fprintf(r->err, ":%d:%d", d->line, d->column);
     screen_clean(&r->screen, d->field, clean_field, sizeof clean_field);
@@ -44,39 +40,6 @@ static int lint(struct run *r, const char *path, const char *text, size_t size, 
     return code == 0 ? EXIT_DONE : say_place(r, path, code, &detail);
 }
 
-static int lint_file(struct run *r, const char *path)
-{
-    struct definition *d = NULL;
-    char *text, clean[1024];
-    size_t size;
-    int status = run_read_file(r, path, &text, &size);
-    if (status != EXIT_DONE)
-        return status;
-    status = lint(r, path, text, size, &d);
-    if (status == EXIT_DONE && r->o.json)
-        json_put(r->screen.out,
-                 json_pack("{sosssssi}", "file", json_of_text(shown_path(path)), "name", d->name, "version", d->version,
-                           "steps", (int)d->step_count),
-                 r->o.word_count > 1);
-    else if (status == EXIT_DONE)
-        fprintf(r->screen.out, "%s: %s %s, %u step%s: good\n",
-                screen_clean(&r->screen, shown_path(path), clean, sizeof clean), d->name, d->version, d->step_count,
-                d->step_count == 1 ? "" : "s");
-    definition_destroy(d);
-    free(text);
-    return status;
-}
-
-int command_lint(struct run *r)
-{
-    int status = EXIT_DONE;
-    for (unsigned i = 0; i < r->o.word_count; i++) {
-        int this = lint_file(r, r->o.words[i]);
-        status = status == EXIT_DONE ? this : status;
-    }
-    return status;
-}
-
 /* ---- register ---- */
 
 struct file {
@@ -90,8 +53,8 @@ static int refused(struct run *r, const char *path, const struct saga_error *err
 {
     struct saga_error about = *error;
     if (error->code != SAGA_E_UNAVAILABLE)
-        snprintf(about.message, sizeof about.message, "%.100s: %.*s", shown_path(path), (int)sizeof about.message - 110,
-                 error->message);
+        snprintf(about.message, sizeof about.message, "%.100s: %.*s", findings_path(path),
+                 (int)sizeof about.message - 110, error->message);
     return run_failed(r, &about);
 }
 

@@ -1,5 +1,7 @@
 /* cmd_schema.c - schema register, reflect, list and show; input. */
+#include "client-lib/sagactl/heap.h"
 #include "client-lib/sagactl/reflect.h"
+#include "client-lib/sagactl/schema_files.h"
 #include "client-lib/sagactl/show.h"
 #include "client-lib/sagactl/times.h"
 #include "sidecar/definition/reader.h"
@@ -11,47 +13,7 @@
 #define SKELETON_BYTES_MAX  1048576
 #define SKELETON_MEMORY_MAX 16777216
 
-/* ---- the C library's heap, for sidecar/message/ ---- */
-
-static void *take(void *self, size_t size)
-{
-    (void)self;
-    return malloc(size);
-}
-
-static void *take_zeroed(void *self, size_t size)
-{
-    (void)self;
-    return calloc(1, size);
-}
-
-static void give_back(void *self, void *at, size_t size)
-{
-    (void)self;
-    (void)size;
-    free(at);
-}
-
-static const struct memory memory = {.take = take, .take_zeroed = take_zeroed, .give_back = give_back};
-
 /* ---- register ---- */
-
-/* What the file is called without its folder and its end: the schema's name, unless --name says another. */
-static int name_of(struct run *r, const char *path, char name[NAME_BYTES_MAX + 1])
-{
-    const char *file = strrchr(path, '/') == NULL ? path : strrchr(path, '/') + 1;
-    const char *end = strrchr(file, '.');
-    size_t size = end == NULL || end == file ? strlen(file) : (size_t)(end - file);
-    if (r->o.name != NULL) {
-        snprintf(name, NAME_BYTES_MAX + 1, "%s", r->o.name);
-        return EXIT_DONE;
-    }
-    if (strcmp(path, "-") == 0 || !definition_name_valid(bytes_of(file, size), NAME_BYTES_MAX))
-        return run_say(r, EXIT_USAGE, "%.400s: give the schema a name with --name", path);
-    memcpy(name, file, size);
-    name[size] = '\0';
-    return EXIT_DONE;
-}
 
 static int register_set(struct run *r, const char *name, char *data, size_t size)
 {
@@ -80,7 +42,7 @@ static int register_file(struct run *r, const char *path)
 {
     char name[NAME_BYTES_MAX + 1], *data;
     size_t size;
-    int status = name_of(r, path, name);
+    int status = schema_files_name(r, path, name);
     if (status == EXIT_DONE)
         status = run_read_file(r, path, &data, &size);
     if (status != EXIT_DONE)
@@ -190,7 +152,7 @@ static int fetch(struct run *r, const char *name, const char *hash, Saga__V1__Sc
     if (status != EXIT_DONE)
         return status;
     struct bytes set = bytes_of((*answer)->descriptors.data, (*answer)->descriptors.len);
-    if (schema_read(set, &memory, schema, &detail) != 0)
+    if (schema_read(set, &heap_memory, schema, &detail) != 0)
         return run_say(r, EXIT_REFUSED, "the sidecar's descriptors cannot be read: %s: %s", detail.field, detail.text);
     return EXIT_DONE;
 }
@@ -295,7 +257,7 @@ static int put_skeleton(struct run *r, const struct schema *schema, const char *
     struct bytes json;
     if (type == NULL)
         return run_say(r, EXIT_REFUSED, "the sidecar's descriptors have no %s", name);
-    pool_init(&pool, &memory, SKELETON_MEMORY_MAX);
+    pool_init(&pool, &heap_memory, SKELETON_MEMORY_MAX);
     int code = json_skeleton(type, &pool, SKELETON_BYTES_MAX, &json);
     if (code == 0)
         fprintf(r->screen.out, "%s\n", (const char *)json.at);

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-static const char *const outputs[] = {"text", "json", NULL};
+static const char *const outputs[] = {"text", "json", "sarif", NULL};
 static const char *const colors[] = {"auto", "always", "never", NULL};
 static const char *const schema_actions[] = {"register", "reflect", "list", "show", NULL};
 static const char *const shells[] = {"bash", "zsh", "fish", NULL};
@@ -16,9 +16,10 @@ const struct option_row option_rows[OPTION_COUNT] = {
     [OPTION_ADDRESS] = {"address", 'a', "ADDRESS", NULL, COMPLETE_NOTHING,
                         "Where the sidecar listens: unix:PATH or HOST:PORT. Without it $SAGAD_ADDRESS, else "
                         "unix:./sagad-data/sagad.sock when that exists, else 127.0.0.1:7240."},
-    [OPTION_OUTPUT] =
-        {"output", 'o', "FORMAT", outputs, COMPLETE_VALUES,
-         "text (the default) for people, json for programs. Errors then are JSON too, on standard error."},
+    [OPTION_OUTPUT] = {"output", 'o', "FORMAT", outputs, COMPLETE_VALUES,
+                       "text (the default) for people, json for programs. Errors then are JSON too, on standard error. "
+                       "sarif, of lint alone, "
+                       "is for those who show findings beside the code."},
     [OPTION_TIMEOUT] = {"timeout", 't', "TIME", NULL, COMPLETE_NOTHING,
                         "How long to wait for an answer, as in 500ms, 30s or 5m: 10s unless said. For wait, watch and "
                         "start --wait how long to wait in all: without an end unless said."},
@@ -81,6 +82,12 @@ const struct option_row option_rows[OPTION_COUNT] = {
     [OPTION_STEP] = {"step", '\0', "STEP", NULL, COMPLETE_NOTHING, "Only dead letters that are stuck at this step."},
     [OPTION_STATUS] = {"status", '\0', "STATUS", NULL, COMPLETE_NOTHING,
                        "Only dead letters whose last attempt ended with this gRPC status, as in UNAVAILABLE."},
+    [OPTION_SCHEMA] =
+        {"schema", '\0', "FILE", NULL, COMPLETE_FILE,
+         "A set of descriptors as protoc and buf make them, or a folder of *.binpb: each is a schema by its file's "
+         "name."},
+    [OPTION_EXPLAIN] = {"explain", '\0', "RULE", NULL, COMPLETE_NOTHING,
+                        "Say what a rule means, with an example; all lists them."},
 };
 
 #define BIT(name) OPTION_BIT(OPTION_##name)
@@ -147,9 +154,10 @@ const struct command_row command_rows[] = {
     {"register", "FILE...", 1, 64, NULL, COMPLETE_FILE, BIT(DRY_RUN), "register definitions from YAML files",
      "A name and version are immutable: the same text again is fine, another text is refused. - is standard input.",
      command_register},
-    {"lint", "FILE...", 1, 64, NULL, COMPLETE_FILE, 0, "check definitions without a sidecar",
-     "Says file, line and column of what is wrong. - is standard input. The bounds are those of a sidecar without "
-     "configuration.",
+    {"lint", "FILE...", 0, 64, NULL, COMPLETE_FILE, BIT(SCHEMA) | BIT(EXPLAIN), "judge definitions without a sidecar",
+     "Says file, line and column of what is wrong or likely to be, by which rule, and what to write instead. With "
+     "--schema "
+     "messages are looked at, too. - is standard input. The bounds are those of a sidecar without configuration.",
      command_lint},
     {"definitions", "[NAME [VERSION]]", 0, 2, NULL, COMPLETE_DEFINITION, 0,
      "list the registered definitions, or print one",

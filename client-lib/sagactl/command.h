@@ -44,6 +44,8 @@ enum option_id {
     OPTION_SUMMARY,
     OPTION_STEP,
     OPTION_STATUS,
+    OPTION_SCHEMA,
+    OPTION_EXPLAIN,
     OPTION_COUNT
 };
 

@@ -153,6 +153,7 @@ static bool take(const struct reading *r, unsigned id, const char *value)
         if (!choice_value(r, id, value, &choice))
             return false;
         o->json = choice == 1;
+        o->sarif = choice == 2;
         return true;
     case OPTION_TIMEOUT:
         if (!span_value(r, id, value, &span))
@@ -214,6 +215,10 @@ static bool take(const struct reading *r, unsigned id, const char *value)
             if (strcasecmp(saga_status_name(o->status), value) == 0)
                 return true;
         return wrong(r, "--status: \"%.200s\" is not a gRPC status, as in UNAVAILABLE", value);
+    case OPTION_SCHEMA:
+        return text_value(r, id, value, 4096, &o->schema);
+    case OPTION_EXPLAIN:
+        return text_value(r, id, value, 64, &o->explain);
     case OPTION_SUMMARY:
         o->summary = true;
         return true;
@@ -350,6 +355,8 @@ static bool options_agree(const struct reading *r)
     unsigned inputs = (o->input != NULL) + (o->input_text != NULL) + (o->input_hex != NULL) + (o->input_json != NULL);
     if (inputs > 1)
         return wrong(r, "--json, --input, --input-text and --input-hex exclude one another");
+    if (o->sarif && o->command->run != command_lint)
+        return wrong(r, "-o sarif goes with lint");
     bool retries = o->command->run == command_retry, narrows = o->step != NULL || o->status >= 0;
     if (retries && o->all && o->word_count > 0)
         return wrong(r, "takes a saga's id or --all, not both");

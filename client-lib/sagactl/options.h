@@ -19,7 +19,7 @@ struct options {
     uint64_t given; /* OPTION_BITs */
 
     const char *address; /* NULL: not said */
-    bool json;
+    bool json, sarif;
     int64_t timeout_ms; /* -1: not said */
     enum color color;
     bool utc;
@@ -36,6 +36,7 @@ struct options {
     const char *page, *from, *reason, *step;
     int status; /* a gRPC status; -1: not said */
     bool summary;
+    const char *schema, *explain;
     char actor[ACTOR_SIZE];
 };
 

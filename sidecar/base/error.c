@@ -37,6 +37,7 @@ int error_set(struct error_detail *detail, int code, const char *field, const ch
     detail->text[0] = '\0';
     detail->line = 0;
     detail->column = 0;
+    detail->rule = NULL;
     append(detail->field, sizeof detail->field, field == NULL ? "" : field);
     append(detail->text, sizeof detail->text, text == NULL ? "" : text);
     return code;

@@ -90,9 +90,11 @@ struct error_detail {
     char text[224]; /* one sentence, or "" for the code's own text */
     int line;       /* of a text file, from 1; 0 when there is none */
     int column;
+    const char *
+        rule; /* of a definition: the rule that it breaks, by its name in sidecar/lint/lint.def; NULL: none in particular */
 };
 
-/* Sets field and text (both copied, cut when too long; NULL is ""), clears line and column, and returns code. */
+/* Sets field and text (both copied, cut when too long; NULL is ""), clears the rest, and returns code. */
 int error_set(struct error_detail *detail, int code, const char *field, const char *text);
 
 /* Appends more to detail->text, cut when too long. */

@@ -7,7 +7,7 @@
 #include "sidecar/definition/yaml_value.h"
 #include "sidecar/message/schema.h"
 
-static const char *const call_keys[] = {"target", "method", "timeout", "retry", "request", "barrier"};
+static const char *const call_keys[] = {"target", "method", "timeout", "retry", "request", "barrier", "idempotent"};
 /* Of a definition without types. */
 static const char *const request_keys[] = {"constant", "constant_base64", "output"};
 /* Only a compensation has the last one. */
@@ -30,9 +30,10 @@ int call_read_step(const struct definition *d, const struct yaml_node *n, uint16
     for (unsigned i = 0; i < d->step_count; i++)
         names[i] = d->steps[i].name;
     const char *nearest = nearest_name(name, names, d->step_count);
-    return yaml_refuse(n, E_ARGUMENT, detail, "no step is named \"%s\"%s%s%s", yaml_quote(name, quoted),
-                       nearest == NULL ? "" : "; did you mean ", nearest == NULL ? "" : nearest,
-                       nearest == NULL ? "" : "?");
+    return yaml_rule(detail, "step-unknown",
+                     yaml_refuse(n, E_ARGUMENT, detail, "no step is named \"%s\"%s%s%s", yaml_quote(name, quoted),
+                                 nearest == NULL ? "" : "; did you mean ", nearest == NULL ? "" : nearest,
+                                 nearest == NULL ? "" : "?"));
 }
 
 static int read_target(const struct call_reader *r, const struct yaml_node *n, const char **target)
@@ -155,8 +156,9 @@ static int read_output(const struct call_reader *r, const struct yaml_node *n, b
         return yaml_refuse(n, E_ARGUMENT, r->detail,
                            of_compensation ? "is the step itself; write request: own_output" : "is the step itself");
     if (!step_set_has(&steps[r->step].ancestors, step))
-        return yaml_refuse(n, E_ARGUMENT, r->detail, "%s does not come before %s; add it to its after",
-                           steps[step].name, steps[r->step].name);
+        return yaml_rule(r->detail, "output-not-before",
+                         yaml_refuse(n, E_ARGUMENT, r->detail, "%s does not come before %s; add it to its after",
+                                     steps[step].name, steps[r->step].name));
     if (steps[step].optional)
         return yaml_refuse(
             n, E_ARGUMENT, r->detail,
@@ -240,6 +242,8 @@ static int read_call_mapping(const struct call_reader *r, const struct yaml_node
     const struct yaml_node *method;
     const struct yaml_node *request = yaml_node_child(n, "request");
     const struct yaml_node *barrier = yaml_node_child(n, "barrier");
+    const struct yaml_node *idempotent = yaml_node_child(n, "idempotent");
+    bool is_idempotent = true;
     int code = yaml_check_mapping(n, call_keys, COUNT(call_keys), r->detail);
     if (code == 0)
         code = yaml_need(n, "method", &method, r->detail);
@@ -251,6 +255,9 @@ static int read_call_mapping(const struct call_reader *r, const struct yaml_node
         code = read_request(r, request, is_compensation, call);
     if (code == 0 && barrier != NULL)
         code = read_barrier(r, barrier, is_compensation, call);
+    if (code == 0 && idempotent != NULL)
+        code = yaml_read_bool(idempotent, &is_idempotent, r->detail);
+    call->not_idempotent = !is_idempotent;
     return code;
 }
 
@@ -270,6 +277,7 @@ int call_read(const struct call_reader *r, const struct yaml_node *step, const s
     if (code != 0)
         return code;
     if (call->target == NULL)
-        return yaml_refuse(n, E_ARGUMENT, r->detail, "names no target, and neither does its step");
+        return yaml_rule(r->detail, "target-missing",
+                         yaml_refuse(n, E_ARGUMENT, r->detail, "names no target, and neither does its step"));
     return 0;
 }

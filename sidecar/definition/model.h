@@ -73,7 +73,8 @@ struct call_spec {
     const char *method;  /* "/package.Service/Method" */
     struct span timeout; /* of one attempt; 0 takes the target's default */
     struct retry_policy retry;
-    uint8_t barrier; /* enum call_barrier; of an action */
+    uint8_t barrier;     /* enum call_barrier; of an action */
+    bool not_idempotent; /* said: its participant may do it twice when it is called twice */
     enum request_source source;
     uint16_t source_step;             /* with REQUEST_OUTPUT */
     struct bytes constant;            /* with REQUEST_CONSTANT */
@@ -88,6 +89,8 @@ struct step_spec {
     bool has_compensation;
     bool
         optional; /* its failure does not turn the saga back; an unknown outcome is undone before what comes after it starts */
+    bool none_said;    /* `compensation: none`: it was not forgotten */
+    bool irreversible; /* said: nothing undoes it */
     struct call_spec action;
     struct call_spec compensation;
 };

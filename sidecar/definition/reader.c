@@ -15,13 +15,13 @@
 
 static const char *const definition_keys[] = {
     "name", "version", "schema", "input", "deadline", "compensation_order", "steps", "forward_only"};
-static const char *const step_keys[] = {"name",         "after",   "pivot", "target",  "action",
-                                        "compensation", "timeout", "retry", "optional"};
+static const char *const step_keys[] = {"name",         "after",   "pivot", "target",   "action",
+                                        "compensation", "timeout", "retry", "optional", "irreversible"};
 /* Of a definition that names a schema. */
 static const char *const typed_keys[] = {
     "name", "version", "schema", "input", "let", "deadline", "compensation_order", "steps", "require", "forward_only"};
 static const char *const typed_step_keys[] = {"name",         "after",   "pivot", "when",     "target", "action",
-                                              "compensation", "timeout", "retry", "optional", "expect"};
+                                              "compensation", "timeout", "retry", "optional", "expect", "irreversible"};
 static const char *const orders[] = {[ORDER_REVERSE] = "reverse", [ORDER_DEPENDENCY] = "dependency"};
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -123,7 +123,8 @@ static int read_step_names(struct draft *draft, const struct yaml_node *steps)
         if (code != 0)
             return code;
         if (definition_step_find(&draft->d, name->text) >= 0)
-            return yaml_refuse(name, E_ARGUMENT, detail, "an earlier step has the same name");
+            return yaml_rule(detail, "name-taken",
+                             yaml_refuse(name, E_ARGUMENT, detail, "an earlier step has the same name"));
         draft->nodes[n->index] = n;
         draft->d.steps[n->index].action.target_index = -1;
         draft->d.steps[n->index].compensation.target_index = -1;
@@ -145,7 +146,8 @@ static int read_after(struct draft *draft, unsigned index)
         if (code != 0)
             return code;
         if (step == index)
-            return yaml_refuse(n, E_ARGUMENT, draft->detail, "the step waits for itself");
+            return yaml_rule(draft->detail, "after-circle",
+                             yaml_refuse(n, E_ARGUMENT, draft->detail, "the step waits for itself"));
         if (step_set_has(&draft->d.steps[index].after, step))
             return yaml_refuse(n, E_ARGUMENT, draft->detail, "%s is listed twice", draft->d.steps[step].name);
         step_set_add(&draft->d.steps[index].after, step);
@@ -175,18 +177,22 @@ static int check_order(struct draft *draft)
     if (graph_order(&draft->d, circle, &size))
         return 0;
     write_circle(&draft->d, circle, size, text, sizeof text);
-    return yaml_refuse_key(yaml_node_child(draft->nodes[circle[0]], "after"), E_ARGUMENT, draft->detail,
-                           "the steps wait for one another in a circle: %s", text);
+    return yaml_rule(draft->detail, "after-circle",
+                     yaml_refuse_key(yaml_node_child(draft->nodes[circle[0]], "after"), E_ARGUMENT, draft->detail,
+                                     "the steps wait for one another in a circle: %s", text));
 }
 
 static int read_pivot(struct draft *draft, unsigned index)
 {
     const struct yaml_node *pivot = yaml_node_child(draft->nodes[index], "pivot");
     struct step_spec *step = &draft->d.steps[index];
+    const struct yaml_node *irreversible = yaml_node_child(draft->nodes[index], "irreversible");
     int code = pivot == NULL ? 0 : yaml_read_bool(pivot, &step->pivot, draft->detail);
     const struct yaml_node *optional = yaml_node_child(draft->nodes[index], "optional");
     if (code == 0 && optional != NULL)
         code = yaml_read_bool(optional, &step->optional, draft->detail);
+    if (code == 0 && irreversible != NULL)
+        code = yaml_read_bool(irreversible, &step->irreversible, draft->detail);
     if (code != 0 || !step->pivot)
         return code;
     if (draft->d.forward_only)
@@ -196,8 +202,10 @@ static int read_pivot(struct draft *draft, unsigned index)
         return yaml_refuse_key(optional, E_ARGUMENT, draft->detail,
                                "the pivot is never optional: whether it is done decides which way the saga goes");
     if (draft->d.pivot_step >= 0)
-        return yaml_refuse_key(pivot, E_ARGUMENT, draft->detail, "%s is the pivot already; there can be only one",
-                               draft->d.steps[draft->d.pivot_step].name);
+        return yaml_rule(draft->detail, "pivot-second",
+                         yaml_refuse_key(pivot, E_ARGUMENT, draft->detail,
+                                         "%s is the pivot already; there can be only one",
+                                         draft->d.steps[draft->d.pivot_step].name));
     draft->d.pivot_step = (int)index;
     return 0;
 }
@@ -215,13 +223,17 @@ static int check_pivot(struct draft *draft)
     const char *pivot = d->steps[d->pivot_step].name;
     int beside = graph_beside_pivot(d);
     if (beside >= 0)
-        return yaml_refuse(draft->nodes[beside], E_ARGUMENT, draft->detail,
-                           "%s may run beside the pivot %s; every step must come before or after it (use after)",
-                           d->steps[beside].name, pivot);
+        return yaml_rule(
+            draft->detail, "pivot-beside",
+            yaml_refuse(draft->nodes[beside], E_ARGUMENT, draft->detail,
+                        "%s may run beside the pivot %s; every step must come before or after it (use after)",
+                        d->steps[beside].name, pivot));
     for (unsigned i = 0; i < d->step_count; i++)
         if (d->steps[i].has_compensation && step_set_has(&d->steps[i].ancestors, (unsigned)d->pivot_step))
-            return yaml_refuse_key(yaml_node_child(draft->nodes[i], "compensation"), E_ARGUMENT, draft->detail,
-                                   "would never run: after the pivot %s the saga can only go forward", pivot);
+            return yaml_rule(
+                draft->detail, "undo-past-pivot",
+                yaml_refuse_key(yaml_node_child(draft->nodes[i], "compensation"), E_ARGUMENT, draft->detail,
+                                "would never run: after the pivot %s the saga can only go forward", pivot));
     return 0;
 }
 
@@ -246,7 +258,8 @@ static int read_calls(struct draft *draft, unsigned index)
     int code = yaml_need(n, "action", &action, draft->detail);
     if (code == 0)
         code = call_read(&reader, n, action, false, &step->action);
-    step->has_compensation = compensation != NULL && !says_none(compensation);
+    step->none_said = compensation != NULL && says_none(compensation);
+    step->has_compensation = compensation != NULL && !step->none_said;
     if (code == 0 && step->has_compensation)
         code = call_read(&reader, n, compensation, true, &step->compensation);
     return code;

@@ -110,11 +110,14 @@ int typed_find_method(const struct definition *d, const struct yaml_node *n, con
     *method = schema_method(d->schema, n->text);
     if (*method == NULL) {
         const char *near = nearest_method(d->schema, n->text, path, sizeof path);
-        return yaml_refuse(n, E_ARGUMENT, detail, "the schema %s has no such method%s%s%s", d->schema_name,
-                           near == NULL ? "" : "; did you mean ", near == NULL ? "" : near, near == NULL ? "" : "?");
+        return yaml_rule(detail, "method-unknown",
+                         yaml_refuse(n, E_ARGUMENT, detail, "the schema %s has no such method%s%s%s", d->schema_name,
+                                     near == NULL ? "" : "; did you mean ", near == NULL ? "" : near,
+                                     near == NULL ? "" : "?"));
     }
     if ((*method)->client_streaming || (*method)->server_streaming)
-        return yaml_refuse(n, E_ARGUMENT, detail, "is a method of streams; a step calls unary methods");
+        return yaml_rule(detail, "method-streams",
+                         yaml_refuse(n, E_ARGUMENT, detail, "is a method of streams; a step calls unary methods"));
     return 0;
 }
 
@@ -172,8 +175,9 @@ static int check_call(const struct definition *d, const struct step_spec *step, 
     const struct message_type *sent = type_sent(d, step, call, &what);
     if (sent == NULL || sent == call->called->input)
         return 0;
-    return yaml_refuse(n, E_ARGUMENT, detail, "%s takes a %s, and %s is a %s", call->method,
-                       (const char *)call->called->input->name.at, what, (const char *)sent->name.at);
+    return yaml_rule(detail, "type-mismatch",
+                     yaml_refuse(n, E_ARGUMENT, detail, "%s takes a %s, and %s is a %s", call->method,
+                                 (const char *)call->called->input->name.at, what, (const char *)sent->name.at));
 }
 
 int typed_check(const struct definition *d, const struct yaml_node *const *nodes, struct error_detail *detail)

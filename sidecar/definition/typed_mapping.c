@@ -41,6 +41,15 @@ static void give_back(void *self, void *at, size_t size)
 
 const struct memory typed_memory = {.take = take, .take_zeroed = take_zeroed, .give_back = give_back};
 
+/* Whether as many brackets are closed as are opened. */
+static bool balanced(struct bytes text)
+{
+    int open = 0;
+    for (size_t i = 0; i < text.size; i++)
+        open += (memchr("([{", text.at[i], 3) != NULL) - (memchr(")]}", text.at[i], 3) != NULL);
+    return open == 0;
+}
+
 int typed_refuse(const struct yaml_node *n, unsigned offset, int code, const struct expression_error *error,
                  struct error_detail *detail)
 {
@@ -48,7 +57,15 @@ int typed_refuse(const struct yaml_node *n, unsigned offset, int code, const str
     /* A text of several lines was folded; its own lines are not known any more. */
     if (memchr(n->text.at, '\n', n->text.size) == NULL && error->column > 0)
         detail->column += (int)offset + error->column - 1 + !n->plain;
-    return code;
+    bool cut = code == E_SYNTAX && n->plain && !balanced(n->text);
+    if (cut)
+        error_append(detail, " (a comma or a brace outside quotes ends a text of YAML: quote the expression)");
+    return yaml_rule(detail,
+                     cut                  ? "expression-cut"
+                     : code == E_SYNTAX   ? "expression-syntax"
+                     : code == E_ARGUMENT ? "expression-type"
+                                          : NULL,
+                     code);
 }
 
 int typed_expression(const struct yaml_node *n, struct bytes *text, unsigned *offset, struct error_detail *detail)

@@ -82,7 +82,7 @@ static int build_scalar(const struct typed_request *t, const struct yaml_node *n
     if (code == E_ARGUMENT && f->kind == FIELD_ENUM && !quoted && scalar_read(f, text, false, &c->pool, &v, &why) == 0)
         code = 0;
     if (code == E_ARGUMENT)
-        return yaml_refuse(n, code, t->detail, "%s", why.text);
+        return yaml_rule(t->detail, "literal-type", yaml_refuse(n, code, t->detail, "%s", why.text));
     if (code == 0)
         build_field(&c->builder, f, &v);
     return code;
@@ -110,7 +110,7 @@ static int read_single(const struct typed_request *t, const struct yaml_node *n,
     } else {
         code = scalar_read_text(f->message, n->text, &c.builder, &why);
         if (code == E_ARGUMENT)
-            yaml_refuse(n, code, t->detail, "%s", why.text);
+            code = yaml_rule(t->detail, "literal-type", yaml_refuse(n, code, t->detail, "%s", why.text));
     }
     build_close(&c.builder, mark);
     return constant_finish(&c, t, n, code);
@@ -189,9 +189,10 @@ static int refuse_field(const struct typed_request *t, const struct yaml_node *n
     for (; count < type->field_count && count < FIELDS_NAMED_MAX; count++)
         names[count] = (const char *)type->fields[count].name.at;
     const char *nearest = nearest_name(n->key, names, count);
-    return yaml_refuse_key(n, E_ARGUMENT, t->detail, "%s has no such field%s%s%s", (const char *)type->name.at,
-                           nearest == NULL ? "" : "; did you mean ", nearest == NULL ? "" : nearest,
-                           nearest == NULL ? "" : "?");
+    return yaml_rule(t->detail, "field-unknown",
+                     yaml_refuse_key(n, E_ARGUMENT, t->detail, "%s has no such field%s%s%s",
+                                     (const char *)type->name.at, nearest == NULL ? "" : "; did you mean ",
+                                     nearest == NULL ? "" : nearest, nearest == NULL ? "" : "?"));
 }
 
 static int read_fields(const struct typed_request *t, const struct yaml_node *n, const struct message_type *type)

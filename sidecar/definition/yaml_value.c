@@ -73,6 +73,12 @@ int yaml_refuse_key(const struct yaml_node *n, int code, struct error_detail *de
     return code;
 }
 
+int yaml_rule(struct error_detail *detail, const char *rule, int code)
+{
+    detail->rule = rule;
+    return code;
+}
+
 /* Ends the sentence with the valid name that is near, or with as many of the valid names as fit. */
 static int add_names(struct error_detail *detail, int code, struct bytes wrong, const char *const *names, size_t count)
 {
@@ -111,8 +117,10 @@ int yaml_check_mapping(const struct yaml_node *n, const char *const *names, size
         return yaml_refuse(n, E_ARGUMENT, detail, "must be a mapping, name: value");
     for (const struct yaml_node *child = n->first; child != NULL; child = child->next)
         if (!known(child->key, names, count))
-            return add_names(detail, yaml_refuse_key(child, E_ARGUMENT, detail, "is not a name that can stand here"),
-                             child->key, names, count);
+            return yaml_rule(detail, "key-unknown",
+                             add_names(detail,
+                                       yaml_refuse_key(child, E_ARGUMENT, detail, "is not a name that can stand here"),
+                                       child->key, names, count));
     return 0;
 }
 
@@ -126,7 +134,7 @@ int yaml_need(const struct yaml_node *mapping, const char *key, const struct yam
 {
     const struct yaml_node *found = yaml_node_child(mapping, key);
     if (found == NULL)
-        return yaml_refuse(mapping, E_ARGUMENT, detail, "%s is missing", key);
+        return yaml_rule(detail, "key-missing", yaml_refuse(mapping, E_ARGUMENT, detail, "%s is missing", key));
     *value = found;
     return 0;
 }

@@ -24,6 +24,9 @@ int yaml_refuse(const struct yaml_node *n, int code, struct error_detail *detail
 int yaml_refuse_key(const struct yaml_node *n, int code, struct error_detail *detail, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
+/* Names the rule of sidecar/lint/lint.def that what was refused breaks (rule is static), and returns code. */
+int yaml_rule(struct error_detail *detail, const char *rule, int code);
+
 /* Whether n is a mapping all of whose keys are among names; else says which is not, and the nearest that is. */
 int yaml_check_mapping(const struct yaml_node *n, const char *const *names, size_t count, struct error_detail *detail);
 

@@ -533,7 +533,7 @@ class Sagactl(Case):
             for command in ("register", "lint"):
                 ran = self.ctl(command, path)
                 self.assertEqual(REFUSED, ran.code, ran)
-                self.assertIn("did you mean version?", ran.err)
+                self.assertIn("did you mean version?", ran.err if command == "register" else ran.out)
             ran = self.ctl("register", "--dry-run", path)
             self.assertTrue(ran.err.startswith(path + ":2:1: versoin"), ran)
 
@@ -755,17 +755,59 @@ class WithoutSidecar(unittest.TestCase):
         path = os.path.join(ROOT, "client-lib/examples/checkout/checkout.yaml")
         ran = ctl("lint", path)
         self.assertEqual((0, path + ": checkout 1.0.0, 3 steps: good\n"), (ran.code, ran.out))
-        self.assertEqual({"file": path, "name": "checkout", "version": "1.0.0", "steps": 3}, ctl("lint", "-o", "json", path).json())
+        self.assertEqual({"file": path, "name": "checkout", "version": "1.0.0", "steps": 3, "findings": []},
+                         ctl("lint", "-o", "json", path).json())
         ran = ctl("lint", "-", stdin="name: x\nversion: 1.0.0\nsteps:\n  - {name: a, target: t, action: nope}\n")
         self.assertEqual(REFUSED, ran.code, ran)
-        self.assertTrue(ran.err.startswith("<stdin>:4:34: steps[0].action"), ran)
+        self.assertTrue(ran.out.startswith("<stdin>:4:34: error: steps[0].action"), ran)
         ran = ctl("lint", "-o", "json", "-", stdin="name: [\n")
-        self.assertEqual("<stdin>", json.loads(ran.err)["error"]["file"])
-        self.assertEqual(USAGE, ctl("lint", "/nowhere.yaml").code)
+        self.assertEqual(REFUSED, ran.code, ran)
+        self.assertEqual(("<stdin>", "syntax"), (ran.json()["file"], ran.json()["findings"][0]["rule"]))
+        for wrong in (("lint", "/nowhere.yaml"), ("lint",), ("lint", "--explain", "nothing"), ("list", "-o", "sarif"),
+                      ("lint", "--schema", "/nowhere", path)):
+            self.assertEqual(USAGE, ctl(*wrong).code, wrong)
         with tempfile.TemporaryDirectory() as directory:
             ran = ctl("register", "--dry-run", "-a", "unix:%s/none.sock" % directory, path)
             self.assertEqual(0, ran.code, ran)
             self.assertIn("only checked here", ran.err)
+
+    def test_lint_explains_and_writes_sarif(self):
+        self.assertIn("compensation: none", ctl("lint", "--explain", "undo-missing").out)
+        rules = [line.split()[0] for line in ctl("lint", "--explain", "all").out.splitlines()]
+        warned = "name: x\nversion: 1.0.0\nsteps:\n  - {name: a, target: t, action: /a.v1.B/C}\n"
+        with tempfile.TemporaryDirectory(prefix="with space") as directory:
+            paths = [os.path.join(directory, name) for name in ("one.yaml", "two.yaml")]
+            for path, text in zip(paths, (warned, "name: [\n")):
+                with open(path, "w") as f:
+                    f.write(text)
+            ran = ctl("lint", "-o", "sarif", *paths)
+            self.assertEqual(REFUSED, ran.code, ran)
+            document = ran.json()
+        self.assertEqual("2.1.0", document["version"])
+        self.assertEqual(1, len(document["runs"]))
+        run = document["runs"][0]
+        self.assertEqual(rules, [rule["id"] for rule in run["tool"]["driver"]["rules"]])
+        self.assertEqual(["deadline-missing", "undo-missing", "syntax"], [result["ruleId"] for result in run["results"]])
+        for result in run["results"]:
+            self.assertEqual(result["ruleId"], rules[result["ruleIndex"]])
+            place = result["locations"][0]["physicalLocation"]
+            self.assertIn("with%20space", place["artifactLocation"]["uri"])
+            self.assertGreater(place["region"]["startLine"], 0)
+        self.assertEqual(["note", "warning", "error"], [result["level"] for result in run["results"]])
+
+    def test_lint_knows_messages_by_their_descriptors(self):
+        text = ("name: x\nversion: 1.0.0\ndeadline: 5m\nschema: shop\ninput: shop.v1.Order\nsteps:\n"
+                "  - {name: a, target: t, action: /shop.v1.Inventory/Resrve, compensation: none}\n")
+        self.assertEqual(0, ctl("lint", "-", stdin=text).code)
+        with tempfile.TemporaryDirectory() as directory:
+            shop = os.path.join(ROOT, "client-lib/examples/checkout")
+            subprocess.run(["protoc", "-I", shop, "--include_imports", "--descriptor_set_out=%s/shop.binpb" % directory, "checkout.proto"],
+                           check=True)
+            for schema in (directory, directory + "/shop.binpb"):
+                ran = ctl("lint", "--schema", schema, "-", stdin=text)
+                self.assertEqual(REFUSED, ran.code, ran)
+                self.assertIn("did you mean /shop.v1.Inventory/Reserve? [method-unknown]", ran.out)
+            self.assertEqual(0, ctl("lint", "--schema", directory, "-", stdin=text.replace("Resrve", "Reserve")).code)
 
     def test_completions(self):
         for shell in ("bash", "zsh", "fish"):

@@ -3,6 +3,7 @@
 #include "sidecar/definition/reader.h"
 #include "sidecar/config/config.h"
 #include "sidecar/config/config_docs.h"
+#include "sidecar/lint/lint.h"
 #include "sidecar/observe/metrics.h"
 
 #include <check.h>
@@ -84,6 +85,15 @@ START_TEST(docs__the_tables_are_the_table)
 }
 END_TEST
 
+START_TEST(docs__the_rules_of_lint_are_the_table)
+{
+    char *page = printed(lint_docs);
+    read_document("docs/lint.md");
+    ck_assert_msg(strcmp(document, page) == 0, "docs/lint.md is not up to date; run make docs-lint");
+    free(page);
+}
+END_TEST
+
 START_TEST(docs__the_example_of_a_configuration_is_one)
 {
     struct config *c = NULL;
@@ -158,6 +168,7 @@ int main(void)
     TCase *documents = tcase_create("documents");
     tcase_add_test(documents, docs__the_manual_page_is_the_table);
     tcase_add_test(documents, docs__the_tables_are_the_table);
+    tcase_add_test(documents, docs__the_rules_of_lint_are_the_table);
     tcase_add_test(documents, docs__the_example_of_a_configuration_is_one);
     tcase_add_test(documents, docs__the_example_of_a_definition_is_one);
     tcase_add_test(documents, docs__the_example_of_a_typed_definition_is_one);

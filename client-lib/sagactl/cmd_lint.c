@@ -1,0 +1,77 @@
+/* cmd_lint.c - lint: definitions judged without a sidecar. */
+#include "client-lib/sagactl/findings.h"
+#include "client-lib/sagactl/schema_files.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static int explain(struct run *r)
+{
+    int rule = lint_rule_find(r->o.explain);
+    if (rule < 0)
+        return run_say(r, EXIT_USAGE, "there is no rule \"%.100s\"; docs/lint.md and --explain all list them",
+                       r->o.explain);
+    const struct lint_row *row = &lint_rows[rule];
+    fprintf(r->screen.out, "%s (%s): %s\n\n", row->id, lint_severity_name(row->severity), row->meaning);
+    screen_wrap(&r->screen, PAINT_NONE, row->explanation, 0, 0);
+    fprintf(r->screen.out, "\nWith it:\n\n%s\nWithout it:\n\n%s", row->bad, row->good);
+    return EXIT_DONE;
+}
+
+static int explain_all(struct run *r)
+{
+    for (int i = 0; i < LINT_RULE_COUNT; i++)
+        fprintf(r->screen.out, "%-24s %-8s %s\n", lint_rows[i].id, lint_severity_name(lint_rows[i].severity),
+                lint_rows[i].meaning);
+    return EXIT_DONE;
+}
+
+static int lint_file(struct run *r, const char *path, struct findings *f, struct schema_files *schemas)
+{
+    static struct lint_report report;
+    struct definition_limits limits = definition_limits_default();
+    struct lint_options options = lint_options_default();
+    struct definition *d = NULL;
+    struct error_detail detail;
+    char *text;
+    size_t size;
+    int status = run_read_file(r, path, &text, &size);
+    if (status != EXIT_DONE)
+        return status;
+    limits.schemas = schema_files_find(schemas);
+    report.count = report.more = 0;
+    int code = definition_read(bytes_of(text, size), &limits, &d, &detail);
+    if (code != 0)
+        lint_refused(&report, code, &detail);
+    else if (lint_definition(d, &options, &report) != 0)
+        status = run_say(r, EXIT_REFUSED, "there is no memory for %.200s", path);
+    if (status == EXIT_DONE) {
+        findings_begin(f, path);
+        findings_put_lint(f, &report);
+        status = findings_end(f, d);
+    }
+    definition_destroy(d);
+    free(text);
+    return status;
+}
+
+int command_lint(struct run *r)
+{
+    struct schema_files schemas = {.count = 0};
+    struct findings findings = {.run = r};
+    int status = EXIT_DONE;
+    if (r->o.explain != NULL)
+        return strcmp(r->o.explain, "all") == 0 ? explain_all(r) : explain(r);
+    if (r->o.word_count == 0)
+        return run_say(r, EXIT_USAGE, "needs FILE..., or --explain RULE");
+    if (r->o.schema != NULL)
+        status = schema_files_load(r, &schemas, r->o.schema);
+    for (unsigned i = 0; status != EXIT_USAGE && i < r->o.word_count; i++) {
+        int this = lint_file(r, r->o.words[i], &findings, &schemas);
+        status = status == EXIT_DONE ? this : status;
+    }
+    if (r->o.sarif && findings.results != NULL && findings_sarif(&findings) != EXIT_DONE)
+        status = EXIT_REFUSED;
+    schema_files_finish(&schemas);
+    return status;
+}

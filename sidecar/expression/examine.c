@@ -1,0 +1,122 @@
+/* examine.c - walks over the checked tree of an expression. */
+#include "sidecar/expression/examine.h"
+
+#include "sidecar/expression/compiled_inside.h"
+
+/* Of a message's literal the operand is its name. */
+static const struct node *operand_of(const struct node *n)
+{
+    return n->kind == NODE_MESSAGE ? NULL : n->operand;
+}
+
+static bool uses_any(const struct node *n)
+{
+    const struct node *operand = operand_of(n);
+    bool any = n->kind == NODE_VARIABLE || (operand != NULL && uses_any(operand));
+    for (uint32_t i = 0; i < n->count && !any; i++)
+        any = uses_any(n->args[i]);
+    return any;
+}
+
+bool examine_is_constant(const struct expression *e)
+{
+    return !uses_any(e->root);
+}
+
+/* ---- what may be absent ---- */
+
+struct absent {
+    unsigned variable, outcome;
+};
+
+/* outcome == 'done', or with != its contrary. */
+static bool is_done(const struct absent *a, const struct node *n, enum function_id function)
+{
+    if (n->kind != NODE_CALL || n->function != function || n->count != 2)
+        return false;
+    for (unsigned i = 0; i < 2; i++) {
+        const struct node *name = n->args[i], *text = n->args[1 - i];
+        if (name->kind == NODE_VARIABLE && name->slot == a->outcome && text->kind == NODE_LITERAL &&
+            text->literal.kind == DATUM_STRING && bytes_equal(datum_bytes(&text->literal), bytes_of_text("done")))
+            return true;
+    }
+    return false;
+}
+
+/* Whether the variable is there whenever n has this value. */
+static bool implies(const struct absent *a, const struct node *n, bool value)
+{
+    if (n->kind == NODE_VARIABLE)
+        return n->test && n->slot == a->variable && value;
+    if (n->kind == NODE_CALL && n->function == FUNCTION_ID_NOT)
+        return implies(a, n->args[0], !value);
+    if (n->kind != NODE_AND && n->kind != NODE_OR)
+        return is_done(a, n, value ? FUNCTION_ID_EQUAL : FUNCTION_ID_NOT_EQUAL);
+    /* One of them is enough when all of them have that value. */
+    bool all_have_it = (n->kind == NODE_AND) == value;
+    bool one = false, every = true;
+    for (uint32_t i = 0; i < n->count; i++) {
+        bool implied = implies(a, n->args[i], value);
+        one = one || implied;
+        every = every && implied;
+    }
+    return all_have_it ? one : every;
+}
+
+static bool misses(const struct absent *a, const struct node *n);
+
+/* && and || pass over a failure when another part settles the result, in any order. */
+static bool logic_misses(const struct absent *a, const struct node *n)
+{
+    for (uint32_t i = 0; i < n->count; i++) {
+        bool guarded = false;
+        for (uint32_t k = 0; k < n->count && !guarded; k++)
+            guarded = k != i && implies(a, n->args[k], n->kind == NODE_AND);
+        if (!guarded && misses(a, n->args[i]))
+            return true;
+    }
+    return false;
+}
+
+static bool misses(const struct absent *a, const struct node *n)
+{
+    if (n->kind == NODE_VARIABLE)
+        return n->slot == a->variable && !n->test;
+    if (n->kind == NODE_AND || n->kind == NODE_OR)
+        return logic_misses(a, n);
+    if (n->kind == NODE_CHOICE)
+        return misses(a, n->args[0]) || (misses(a, n->args[1]) && !implies(a, n->args[0], true)) ||
+               (misses(a, n->args[2]) && !implies(a, n->args[0], false));
+    const struct node *operand = operand_of(n);
+    bool any = operand != NULL && misses(a, operand);
+    for (uint32_t i = 0; i < n->count && !any; i++)
+        any = misses(a, n->args[i]);
+    return any;
+}
+
+bool examine_may_miss(const struct expression *e, unsigned variable, unsigned outcome)
+{
+    struct absent a = {.variable = variable, .outcome = outcome};
+    return misses(&a, e->root);
+}
+
+/* ---- fields ---- */
+
+static void walk_fields(const struct node *n, void (*seen)(void *self, const struct field *f), void *self)
+{
+    const struct node *operand = operand_of(n);
+    if (n->field != NULL)
+        seen(self, n->field);
+    if (operand != NULL)
+        walk_fields(operand, seen, self);
+    for (uint32_t i = 0; i < n->count; i++) {
+        if (n->kind == NODE_MESSAGE && n->members != NULL && n->members[i] != NULL)
+            seen(self, n->members[i]);
+        walk_fields(n->args[i], seen, self);
+    }
+}
+
+void examine_fields(const struct expression *e, void (*seen)(void *self, const struct field *f), void *self)
+{
+    walk_fields(e->root, seen, self);
+}

@@ -1,0 +1,17 @@
+/* examine.h - what can be said of an expression without evaluating it. Pure. */
+#ifndef SAGA_EXPRESSION_EXAMINE_H
+#define SAGA_EXPRESSION_EXAMINE_H
+
+#include "sidecar/expression/expression.h"
+
+/* Whether it uses no variable at all: then its value is the same for every saga. */
+bool examine_is_constant(const struct expression *e);
+
+/* Whether it may fail for the variable's absence: whether it uses the variable where neither has(it) nor outcome == 'done' was asked before, outcome
+ * being the variable that tells. Both are indices of the environment. */
+bool examine_may_miss(const struct expression *e, unsigned variable, unsigned outcome);
+
+/* Hands every field of a message that it reads or sets to seen, one that is used twice twice. */
+void examine_fields(const struct expression *e, void (*seen)(void *self, const struct field *f), void *self);
+
+#endif

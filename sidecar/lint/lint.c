@@ -1,0 +1,179 @@
+/* lint.c - the report: findings, in order, but for those that the text itself allows. */
+#include "sidecar/lint/lint_inside.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+const struct lint_row lint_rows[LINT_RULE_COUNT] = {
+#define RULE(constant, id, severity, meaning, explanation, bad, good) \
+    [LINT_RULE_##constant] = {id, LINT_##severity, meaning, explanation, bad, good},
+#include "sidecar/lint/lint.def"
+#undef RULE
+};
+
+int lint_rule_find(const char *id)
+{
+    for (int i = 0; i < LINT_RULE_COUNT; i++)
+        if (strcmp(lint_rows[i].id, id) == 0)
+            return i;
+    return -1;
+}
+
+const char *lint_severity_name(enum lint_severity severity)
+{
+    return severity == LINT_ERROR ? "error" : severity == LINT_WARNING ? "warning" : "note";
+}
+
+struct lint_options lint_options_default(void)
+{
+    return (struct lint_options){.timeout = SPAN_S(10)};
+}
+
+static void add(struct lint_report *report, enum lint_rule rule, const struct error_detail *detail)
+{
+    if (report->count == LINT_FINDINGS_MAX) {
+        report->more++;
+        return;
+    }
+    struct lint_finding *f = &report->findings[report->count++];
+    *f = (struct lint_finding){.rule = rule, .line = detail->line, .column = detail->column};
+    memcpy(f->field, detail->field, sizeof f->field);
+    memcpy(f->text, detail->text, sizeof f->text);
+}
+
+void lint_refused(struct lint_report *report, int code, const struct error_detail *detail)
+{
+    struct error_detail said = *detail;
+    int rule = detail->rule == NULL ? -1 : lint_rule_find(detail->rule);
+    if (rule < 0)
+        rule = code == E_SYNTAX             ? LINT_RULE_SYNTAX
+               : code == E_SCHEMA_NOT_FOUND ? LINT_RULE_SCHEMA_UNKNOWN
+               : code == E_ARGUMENT         ? LINT_RULE_VALUE
+                                            : LINT_RULE_BOUND;
+    if (said.text[0] == '\0')
+        error_append(&said, error_row(code)->text);
+    add(report, (enum lint_rule)rule, &said);
+}
+
+void lint_found(struct lint *l, enum lint_rule rule, const struct yaml_node *n, const char *format, ...)
+{
+    char text[sizeof((struct error_detail *)0)->text];
+    struct error_detail detail;
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    yaml_refuse(n, E_ARGUMENT, &detail, "%s", text);
+    add(l->report, rule, &detail);
+}
+
+void lint_found_key(struct lint *l, enum lint_rule rule, const struct yaml_node *n, const char *format, ...)
+{
+    char text[sizeof((struct error_detail *)0)->text];
+    struct error_detail detail;
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    yaml_refuse_key(n, E_ARGUMENT, &detail, "%s", text);
+    add(l->report, rule, &detail);
+}
+
+const struct yaml_node *lint_call(const struct lint *l, unsigned step, bool compensation)
+{
+    return yaml_node_child(l->steps[step], compensation ? "compensation" : "action");
+}
+
+const struct yaml_node *lint_said(const struct lint *l, unsigned step, bool compensation, const char *key)
+{
+    const struct yaml_node *call = lint_call(l, step, compensation);
+    const struct yaml_node *own = call->kind == YAML_MAPPING ? yaml_node_child(call, key) : NULL;
+    const struct yaml_node *shared = yaml_node_child(l->steps[step], key);
+    return own != NULL ? own : shared != NULL ? shared : call;
+}
+
+bool lint_before_pivot(const struct definition *d, unsigned step)
+{
+    return !d->forward_only && (d->pivot_step < 0 || step_set_has(&d->steps[d->pivot_step].ancestors, step));
+}
+
+/* ---- what the text allows ---- */
+
+/* The line of this number, from 1. */
+static struct bytes line_of(struct bytes text, int number)
+{
+    size_t at = 0, end;
+    for (int i = 1; i < number && at < text.size; at++)
+        i += text.at[at] == '\n';
+    for (end = at; end < text.size && text.at[end] != '\n'; end++)
+        ;
+    return bytes_of(text.at + at, end - at);
+}
+
+/* Whether a line has the comment, with a reason behind the rule's name. */
+static bool allows(struct bytes line, const char *id)
+{
+    static const char sign[] = "# lint: allow ";
+    size_t size = sizeof sign - 1, name = strlen(id);
+    for (size_t i = 0; i + size + name + 2 <= line.size; i++)
+        if (memcmp(line.at + i, sign, size) == 0)
+            return memcmp(line.at + i + size, id, name) == 0 && line.at[i + size + name] == ' ';
+    return false;
+}
+
+static bool is_comment(struct bytes line)
+{
+    size_t i = 0;
+    while (i < line.size && line.at[i] == ' ')
+        i++;
+    return i < line.size && line.at[i] == '#';
+}
+
+static bool is_allowed(const struct definition *d, const struct lint_finding *f)
+{
+    const struct lint_row *row = &lint_rows[f->rule];
+    struct bytes before = f->line > 1 ? line_of(d->source, f->line - 1) : bytes_of(NULL, 0);
+    return row->severity != LINT_ERROR &&
+           (allows(line_of(d->source, f->line), row->id) || (is_comment(before) && allows(before, row->id)));
+}
+
+static int by_place(const void *a, const void *b)
+{
+    const struct lint_finding *x = a, *y = b;
+    int order = (x->line > y->line) - (x->line < y->line);
+    if (order == 0)
+        order = (x->column > y->column) - (x->column < y->column);
+    return order != 0 ? order : (x->rule > y->rule) - (x->rule < y->rule);
+}
+
+int lint_definition(const struct definition *d, const struct lint_options *options, struct lint_report *report)
+{
+    struct lint l = {.d = d, .options = options, .report = report};
+    struct yaml_tree *tree;
+    struct error_detail detail;
+    if (yaml_tree_read(d->source, &tree, &detail) != 0)
+        return E_MEMORY; /* it could be read once */
+    l.root = yaml_tree_root(tree);
+    for (const struct yaml_node *n = yaml_node_child(l.root, "steps")->first; n != NULL; n = n->next)
+        l.steps[n->index] = n;
+    lint_steps(&l);
+    lint_times(&l);
+    lint_typed(&l);
+    yaml_tree_destroy(tree);
+    unsigned kept = 0;
+    for (unsigned i = 0; i < report->count; i++)
+        if (!is_allowed(d, &report->findings[i]))
+            report->findings[kept++] = report->findings[i];
+    report->count = kept;
+    qsort(report->findings, kept, sizeof *report->findings, by_place);
+    return 0;
+}
+
+const struct lint_finding *lint_first_error(const struct lint_report *report)
+{
+    for (unsigned i = 0; i < report->count; i++)
+        if (lint_rows[report->findings[i].rule].severity == LINT_ERROR)
+            return &report->findings[i];
+    return NULL;
+}

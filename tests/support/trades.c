@@ -1,0 +1,23 @@
+#include "tests/support/trades.h"
+
+#include "sidecar/core/heap.h"
+
+#include <check.h>
+#include <string.h>
+
+static struct schema *schema;
+
+static const struct schema *find(void *self, const char *name, const char **hash)
+{
+    (void)self;
+    *hash = "cafe";
+    return strcmp(name, "trades") == 0 ? schema : NULL;
+}
+
+struct definition_schemas trades_schemas(void)
+{
+    struct error_detail detail;
+    if (schema == NULL && schema_read(bytes_of(trades, trades_size), &heap, &schema, &detail) != 0)
+        ck_abort_msg("%s: %s", detail.field, detail.text);
+    return (struct definition_schemas){.find = find};
+}

@@ -1,0 +1,209 @@
+/* The rules of lint: of each one, a definition that breaks it and one that does not (those of its row), and what the report says. */
+#include "sidecar/lint/lint.h"
+#include "tests/support/trades.h"
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct lint_report report;
+
+static void judge(const char *text)
+{
+    struct definition_limits limits = definition_limits_default();
+    struct lint_options options = lint_options_default();
+    struct definition *d = NULL;
+    struct error_detail detail;
+    limits.schemas = trades_schemas();
+    report.count = report.more = 0;
+    int code = definition_read(bytes_of_text(text), &limits, &d, &detail);
+    if (code != 0)
+        lint_refused(&report, code, &detail);
+    else
+        ck_assert_int_eq(lint_definition(d, &options, &report), 0);
+    definition_destroy(d);
+}
+
+static const struct lint_finding *finding(enum lint_rule rule)
+{
+    for (unsigned i = 0; i < report.count; i++)
+        if (report.findings[i].rule == rule)
+            return &report.findings[i];
+    return NULL;
+}
+
+static void put_report(char *text, size_t size)
+{
+    size_t used = 0;
+    text[0] = '\0';
+    for (unsigned i = 0; i < report.count && used + 1 < size; i++) {
+        const struct lint_finding *f = &report.findings[i];
+        used += (size_t)snprintf(text + used, size - used, "%d:%d: %s: %s [%s]\n", f->line, f->column, f->field,
+                                 f->text, lint_rows[f->rule].id);
+    }
+}
+
+/* The good example has no error or warning of any rule, and no note of its own. */
+START_TEST(lint__every_rule_is_broken_by_its_one_example_and_kept_by_the_other)
+{
+    const struct lint_row *row = &lint_rows[_i];
+    char text[8192];
+    judge(row->bad);
+    put_report(text, sizeof text);
+    const struct lint_finding *f = finding((enum lint_rule)_i);
+    ck_assert_msg(f != NULL, "%s: is not found in:\n%s\n%s", row->id, row->bad, text);
+    ck_assert_msg(f->line > 0 && f->column > 0 && f->text[0] != '\0', "%s: %s", row->id, text);
+    judge(row->good);
+    put_report(text, sizeof text);
+    ck_assert_msg(finding((enum lint_rule)_i) == NULL, "%s: is found in:\n%s\n%s", row->id, row->good, text);
+    for (unsigned i = 0; i < report.count; i++)
+        ck_assert_msg(lint_rows[report.findings[i].rule].severity == LINT_NOTE, "%s: its good example:\n%s\n%s",
+                      row->id, row->good, text);
+}
+END_TEST
+
+START_TEST(lint__rules_are_found_by_their_names)
+{
+    for (int i = 0; i < LINT_RULE_COUNT; i++)
+        ck_assert_int_eq(lint_rule_find(lint_rows[i].id), i);
+    ck_assert_int_eq(lint_rule_find("no-such-rule"), -1);
+    ck_assert_int_ge(LINT_RULE_COUNT, 30);
+}
+END_TEST
+
+#define UNDO "    compensation: {method: /trades.v1.Inventory/Release, request: input}\n"
+#define STEP "  - name: a\n    target: t\n    action: /trades.v1.Inventory/Reserve\n"
+
+START_TEST(lint__findings_stand_in_order_of_their_places)
+{
+    judge("name: n\nversion: 1.0.0-a\ncompensation_order: dependency\nsteps:\n" STEP);
+    ck_assert_uint_eq(report.count, 4);
+    ck_assert_uint_eq(report.findings[0].rule, LINT_RULE_DEADLINE_MISSING);
+    ck_assert_uint_eq(report.findings[1].rule, LINT_RULE_VERSION_PRERELEASE);
+    ck_assert_uint_eq(report.findings[2].rule, LINT_RULE_ORDER_UNUSED);
+    ck_assert_uint_eq(report.findings[3].rule, LINT_RULE_UNDO_MISSING);
+    ck_assert_int_eq(report.findings[3].line, 5);
+    ck_assert_int_eq(report.findings[3].column, 5);
+    ck_assert_str_eq(report.findings[3].field, "steps[0]");
+    ck_assert_ptr_null(lint_first_error(&report));
+}
+END_TEST
+
+START_TEST(lint__a_comment_with_a_reason_allows_what_is_no_error)
+{
+    judge("name: n\nversion: 1.0.0\ndeadline: 5m\nsteps:\n  # lint: allow undo-missing it only looks\n" STEP);
+    ck_assert_uint_eq(report.count, 0);
+    judge("name: n\nversion: 1.0.0-a # lint: allow version-prerelease tried by hand\ndeadline: 5m\nsteps:\n" STEP UNDO);
+    ck_assert_uint_eq(report.count, 0);
+    /* Without a reason, of another rule, or in a line that says something else, it allows nothing. */
+    judge("name: n\nversion: 1.0.0\ndeadline: 5m\nsteps:\n  # lint: allow undo-missing\n" STEP);
+    ck_assert_uint_eq(report.count, 1);
+    judge("name: n\nversion: 1.0.0\ndeadline: 5m\nsteps:\n  # lint: allow undo-constant it only looks\n" STEP);
+    ck_assert_uint_eq(report.count, 1);
+    judge("name: n\nversion: 1.0.0\ndeadline: 5m\nsteps: # lint: allow undo-missing it only looks\n" STEP);
+    ck_assert_uint_eq(report.count, 1);
+}
+END_TEST
+
+/* 2 s, three times again, and the waits between. */
+START_TEST(lint__the_worst_case_of_each_path_is_told)
+{
+    judge("name: n\nversion: 1.0.0\ndeadline: 1s\nsteps:\n"
+          "  - {name: a, target: t, timeout: 2s, retry: {jitter: 0}, action: /a.v1.B/C, compensation: none}\n"
+          "  - {name: b, after: [a], target: t, timeout: 1s, retry: {maxAttempts: 1}, action: /a.v1.B/C, compensation: "
+          "none}\n"
+          "  - {name: c, target: t, timeout: 500ms, retry: {maxAttempts: 2, initialBackoff: 1s, maxBackoff: 1s}, "
+          "action: /a.v1.B/C, "
+          "compensation: none}\n");
+    unsigned seen = 0;
+    for (unsigned i = 0; i < report.count; i++) {
+        if (report.findings[i].rule != LINT_RULE_DEADLINE_TOO_SHORT)
+            continue;
+        const char *begins = seen++ == 0 ? "a, b may take 9700ms with" : "c may take 2s with";
+        ck_assert_msg(strncmp(report.findings[i].text, begins, strlen(begins)) == 0, "%s", report.findings[i].text);
+        ck_assert_int_eq(report.findings[i].line, 3);
+    }
+    ck_assert_uint_eq(seen, 2);
+}
+END_TEST
+
+/* Guards that an undo may stand behind, and those that are none. */
+START_TEST(lint__an_output_that_may_be_missing_is_guarded)
+{
+    static const struct {
+        const char *expression;
+        bool safe;
+    } cases[] = {
+        {"has(action.output) ? action.output.reservation_id : ''", true},
+        {"!has(action.output) ? '' : action.output.reservation_id", true},
+        {"action.outcome == 'done' ? action.output.reservation_id : ''", true},
+        {"action.outcome != 'done' ? '' : action.output.reservation_id", true},
+        {"has(action.output) && action.output.left > 0 ? 'a' : 'b'", true},
+        {"action.output.left > 0 && has(action.output) ? 'a' : 'b'", true},
+        {"!has(action.output) || action.output.left > 0 ? 'a' : 'b'", true},
+        {"has(action.output) || action.output.left > 0 ? 'a' : 'b'", false},
+        {"has(action.output) ? '' : action.output.reservation_id", false},
+        {"action.outcome == 'unknown' ? action.output.reservation_id : ''", false},
+        {"action.key + action.output.reservation_id", false},
+        {"has(action.output.reservation_id) ? action.output.reservation_id : ''", false},
+        {"action.key", true},
+    };
+    for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[1024];
+        snprintf(text, sizeof text,
+                 "name: n\nversion: 1.0.0\ndeadline: 5m\nschema: trades\ninput: trades.v1.Order\nsteps:\n"
+                 "  - name: a\n    target: t\n"
+                 "    action: {method: /trades.v1.Inventory/Reserve, request: {order_id: =input.order_id}}\n"
+                 "    compensation: {method: /trades.v1.Inventory/Release, request: {reason: \"=%s\"}}\n",
+                 cases[i].expression);
+        judge(text);
+        const struct lint_finding *f = finding(LINT_RULE_UNDO_NEEDS_OUTPUT);
+        ck_assert_msg((f == NULL) == cases[i].safe, "%s", cases[i].expression);
+        ck_assert_msg(f == NULL || (f->line == 10 && f->column == 76), "%d:%d", f != NULL ? f->line : 0,
+                      f != NULL ? f->column : 0);
+        ck_assert_ptr_eq(lint_first_error(&report), f);
+    }
+}
+END_TEST
+
+START_TEST(lint__a_report_has_an_end)
+{
+    static char text[65536];
+    size_t used = (size_t)snprintf(text, sizeof text, "name: n\nversion: 1.0.0\ndeadline: 900h\nsteps:\n");
+    struct definition_limits limits = definition_limits_default();
+    struct lint_options options = lint_options_default();
+    struct definition *d = NULL;
+    struct error_detail detail;
+    limits.deadline_max = (struct span){.us = INT64_MAX};
+    for (unsigned i = 0; i < 64; i++)
+        used += (size_t)snprintf(text + used, sizeof text - used,
+                                 "  - {name: s%u, target: t, action: {method: /a.v1.B/C, timeout: 1h, retry: "
+                                 "{maxAttempts: 1, retryableStatusCodes: [INTERNAL]}}}\n",
+                                 i);
+    ck_assert_int_eq(definition_read(bytes_of(text, used), &limits, &d, &detail), 0);
+    report.count = report.more = 0;
+    ck_assert_int_eq(lint_definition(d, &options, &report), 0);
+    ck_assert_uint_eq(report.count, LINT_FINDINGS_MAX);
+    ck_assert_uint_eq(report.more, 3 * 64 - LINT_FINDINGS_MAX);
+    definition_destroy(d);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("lint");
+    TCase *rules = tcase_create("rules");
+    tcase_add_loop_test(rules, lint__every_rule_is_broken_by_its_one_example_and_kept_by_the_other, 0, LINT_RULE_COUNT);
+    tcase_add_test(rules, lint__rules_are_found_by_their_names);
+    tcase_add_test(rules, lint__findings_stand_in_order_of_their_places);
+    tcase_add_test(rules, lint__a_comment_with_a_reason_allows_what_is_no_error);
+    tcase_add_test(rules, lint__the_worst_case_of_each_path_is_told);
+    tcase_add_test(rules, lint__an_output_that_may_be_missing_is_guarded);
+    tcase_add_test(rules, lint__a_report_has_an_end);
+    suite_add_tcase(suite, rules);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
