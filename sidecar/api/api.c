@@ -1,6 +1,7 @@
 /* api.c - the room as a whole: where a call goes by what it has become, and how it is ended. */
 #include "sidecar/api/api_inside.h"
 
+#include "sidecar/base/account.h"
 #include "sidecar/base/check.h"
 #include "sidecar/observe/log.h"
 #include "sidecar/rpc/status_details.h"
@@ -80,11 +81,17 @@ void api_refuse(struct api *api, struct rpc_call *call, int code, const struct e
     rpc_end(call, error_row(code)->grpc_status, message, status_details(code, detail, details));
 }
 
+/* Only what somebody wants to see is as large as that: what was done about a request is told in a few bytes. */
+static const struct error_detail unread = {.text = "too much that was asked for has not been read by its clients yet "
+                                                   "(memory_bytes_max): ask again, or for less at once"};
+
 void api_answer(struct api *api, struct rpc_call *call, const ProtobufCMessage *message)
 {
     struct bytes packed = message == NULL ? bytes_of(NULL, 0) : arena_pack(&api->arena, message);
     if (packed.at == NULL)
         api_refuse(api, call, E_MEMORY, NULL);
+    else if (!account_takes_answer(packed.size))
+        api_refuse(api, call, E_BYTES, &unread);
     else
         rpc_reply(call, packed);
 }

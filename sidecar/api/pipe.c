@@ -5,6 +5,7 @@
 #include "sidecar/api/api_inside.h"
 
 #include "sidecar/api/packed.h"
+#include "sidecar/base/account.h"
 #include "sidecar/message/wire.h"
 #include "sidecar/base/check.h"
 #include "sidecar/rpc/status_details.h"
@@ -31,7 +32,8 @@ struct piped_message {
     struct pipe *pipe;
     struct piped_message *next;
     uint8_t *bytes;            /* owned, until all is carried out */
-    struct bytes rest;         /* of them: what is not carried out yet */
+    size_t size;               /* of them */
+    struct bytes rest;         /* what of them is not carried out yet */
     size_t count, open, begun; /* commands; those that are not answered, and those that were looked at */
     struct piped_command commands[];
 };
@@ -65,13 +67,21 @@ static struct pipe *pipe_of(struct api *api, struct rpc_call *call)
     return p;
 }
 
+static void free_bytes(struct piped_message *message)
+{
+    account_sub(&account.lives, message->size);
+    free(message->bytes);
+    message->bytes = NULL;
+    message->size = 0;
+}
+
 static void message_free(struct piped_message *message)
 {
     for (size_t i = 0; i < message->count; i++) {
         free(message->commands[i].detail);
         free((void *)(uintptr_t)message->commands[i].told.at);
     }
-    free(message->bytes);
+    free_bytes(message);
     free(message);
 }
 
@@ -296,8 +306,7 @@ static void carry(struct pipe *p)
         return;
     p->carrying = NULL;
     p->api->pipes_carrying--;
-    free(message->bytes);
-    message->bytes = NULL;
+    free_bytes(message);
 }
 
 void pipes_run(struct api *api)
@@ -350,6 +359,10 @@ void pipe_message(struct api *api, struct rpc_call *call, struct bytes bytes)
         end_with(p, code);
         return;
     }
+    if (!account_takes_request(bytes.size)) {
+        end_with(p, error_set(&p->end_detail, E_BYTES, "", NULL));
+        return;
+    }
     struct piped_message *message = calloc(1, sizeof *message + count * sizeof message->commands[0]);
     uint8_t *copy = message == NULL ? NULL : malloc(bytes.size + 1);
     if (copy == NULL) {
@@ -360,6 +373,8 @@ void pipe_message(struct api *api, struct rpc_call *call, struct bytes bytes)
     if (bytes.size > 0)
         memcpy(copy, bytes.at, bytes.size);
     message->bytes = copy;
+    message->size = bytes.size;
+    account_add(&account.lives, bytes.size);
     message->rest = bytes_of(copy, bytes.size);
     message->pipe = p;
     message->count = message->open = count;

@@ -6,6 +6,7 @@
  * everything else that the loop does for a few milliseconds at most. */
 #include "sidecar/api/api_inside.h"
 
+#include "sidecar/base/account.h"
 #include "sidecar/engine/saga.h"
 
 #include <inttypes.h>
@@ -115,6 +116,7 @@ static struct read *take(struct read_queue *q)
 
 static void free_read(struct read *read)
 {
+    account_sub(&account.lives, read->body.size);
     free((void *)(uintptr_t)read->body.at);
     free(read);
 }
@@ -127,6 +129,10 @@ static void refuse(struct api *api, struct read *read, int code, const struct er
 
 void reads_message(struct api *api, struct rpc_call *call, struct bytes message)
 {
+    if (!account_takes_request(message.size)) {
+        api_refuse(api, call, E_BYTES, NULL);
+        return;
+    }
     struct read *read = calloc(1, sizeof *read);
     void *body = read == NULL || message.size == 0 ? NULL : malloc(message.size);
     if (read == NULL || (body == NULL && message.size > 0)) {
@@ -139,6 +145,7 @@ void reads_message(struct api *api, struct rpc_call *call, struct bytes message)
     read->request =
         (struct request){.kind = REQUEST_READ, .method = (enum method_id)rpc_call_method(call)->id, .call = call};
     read->body = bytes_of(body, message.size);
+    account_add(&account.lives, message.size);
     rpc_call_set_owner(call, &read->request);
     put(&api->reads, read);
 }

@@ -67,7 +67,9 @@
     X(E_SCHEMAS, -39, "SCHEMAS_MAX", CODE_RESOURCE_EXHAUSTED, false, "the sidecar holds schemas_max schemas") \
     X(E_REQUIRED, -40, "REQUIREMENT_NOT_MET", CODE_FAILED_PRECONDITION, false, \
       "what the definition requires of a saga does not hold") \
-    X(E_EXPRESSION, -41, "EXPRESSION_FAILED", CODE_INVALID_ARGUMENT, false, "an expression of the definition failed")
+    X(E_EXPRESSION, -41, "EXPRESSION_FAILED", CODE_INVALID_ARGUMENT, false, "an expression of the definition failed") \
+    X(E_BYTES, -42, "MEMORY_BYTES_MAX", CODE_RESOURCE_EXHAUSTED, true, \
+      "the sidecar's memory is nearly used up (memory_bytes_max)")
 
 #define ERROR_CONSTANT(constant, number, reason, status, retryable, text) constant = number,
 enum error_code { ERROR_TABLE(ERROR_CONSTANT) };

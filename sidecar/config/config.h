@@ -37,7 +37,7 @@ struct config_target {
     struct span timeout;  /* of an attempt that declares none */
     uint32_t max_concurrent_calls;
     bool one_address; /* of its name: calls go to one, as long as that can be reached */
-    bool barrier; /* its participant refuses an action whose undo has been there */
+    bool barrier;     /* its participant refuses an action whose undo has been there */
 };
 
 /* Every pointer belongs to the config. options.def tells what each one means; lists are in the file's order. */
@@ -54,6 +54,7 @@ struct config {
     uint32_t live_sagas_max;
     uint32_t steps_max;
     uint64_t payload_bytes_max;
+    uint64_t memory_bytes_max;
     uint64_t message_bytes_max;
     uint64_t metadata_bytes_max;
     uint32_t definitions_max;

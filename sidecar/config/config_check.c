@@ -13,6 +13,7 @@
 #define MESSAGE_BYTES_BESIDE UINT64_C(65536)
 #define JOURNAL_BYTES_MIN    (UINT64_C(16) << 20)
 #define JOURNAL_COMMITS_MIN  4
+#define MEMORY_MESSAGES_MIN  16 /* an eighth of it is for what is being received, and holds two */
 
 /* The options of two rows as they stand, or by default. */
 struct pair {
@@ -60,6 +61,8 @@ static int check_sizes(const struct config_reader *r)
                       ", or no request could carry such a payload");
     if (c->message_bytes_max < c->definition_bytes_max + MESSAGE_BYTES_BESIDE)
         return refuse(r, PAIR(message_bytes_max, definition_bytes_max), must, ", or it could not be registered");
+    if (c->memory_bytes_max < c->message_bytes_max * MEMORY_MESSAGES_MIN)
+        return refuse(r, PAIR(memory_bytes_max, message_bytes_max), "be at least 16 times", "");
     if (c->journal_bytes_max == 0)
         return 0;
     if (c->journal_bytes_max < JOURNAL_BYTES_MIN)

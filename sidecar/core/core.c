@@ -104,6 +104,15 @@ bool core_is_tight(const struct core *c)
     return c->stalled == 0 && c->store->is_tight != NULL && c->store->is_tight(c->store);
 }
 
+/* 0, or why no new work is taken. */
+static int refuses_work(const struct core *c)
+{
+    if (core_is_tight(c))
+        return E_JOURNAL_FULL;
+    bool crowded = c->world.crowded != NULL && !DEFECT(CROWD_IGNORED) && c->world.crowded(c->world.self);
+    return crowded ? E_BYTES : 0;
+}
+
 int core_take(struct core *c, const struct event *event, struct error_detail *detail)
 {
     look(c, event->now);
@@ -122,12 +131,13 @@ int core_take(struct core *c, const struct event *event, struct error_detail *de
     }
     CHECK(event->type != EVENT_TICK ||
           (c->stalled == 0 && !c->holding && !c->resuming)); /* core_expiry is never then */
-    if (!is_request(event->type) || !core_is_tight(c))
+    int no_room = is_request(event->type) ? refuses_work(c) : 0;
+    if (no_room == 0)
         return engine_step(c->engine, event, &c->out);
     if (DEFECT(TIGHT_HEARS_NOBODY) && event->enlist_count > 0)
-        return refuse(c, event, E_JOURNAL_FULL, "");
+        return refuse(c, event, no_room, "");
     struct event tight = *event;
-    tight.no_room = true;
+    tight.no_room = no_room;
     return engine_step(c->engine, &tight, &c->out);
 }
 
@@ -145,9 +155,8 @@ int core_submit(struct core *c, const struct event *event, struct error_detail *
 
 int core_may_add(const struct core *c, struct error_detail *detail)
 {
-    if (c->stalled == 0 && !core_is_tight(c))
-        return 0;
-    return error_set(detail, c->stalled != 0 ? c->stalled : E_JOURNAL_FULL, "", NULL);
+    int code = c->stalled != 0 ? c->stalled : refuses_work(c);
+    return code == 0 ? 0 : error_set(detail, code, "", NULL);
 }
 
 int core_may_register(const struct core *c, struct definition *definition, struct error_detail *detail)

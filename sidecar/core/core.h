@@ -24,6 +24,8 @@ struct core_world {
     void (*reply)(void *self, const struct reply_effect *reply, const struct error_detail *detail);
     /* A call to make: an EVENT_ANSWER for it is to be submitted exactly once. Its views stay valid until then. */
     void (*call)(void *self, const struct call_effect *call);
+    /* Whether memory is so nearly used up that no new work is to be taken (E_BYTES), only what ends sagas. May be NULL. */
+    bool (*crowded)(void *self);
     void *self;
 };
 
@@ -53,7 +55,8 @@ void core_close(struct core *c);
  * Returns 0, or E_MEMORY or E_JOURNAL when the owner must stop. */
 int core_submit(struct core *c, const struct event *event, struct error_detail *detail);
 
-/* Whether anything may be added that is kept for good. Returns 0, or E_JOURNAL_FULL or E_JOURNAL_AWAY when the journal takes no new work. */
+/* Whether anything may be added that is kept for good. Returns 0, or why no new work is taken: E_JOURNAL_FULL,
+ * E_JOURNAL_AWAY or E_BYTES. */
 int core_may_add(const struct core *c, struct error_detail *detail);
 
 /* What core_register would refuse, in the same order, with nothing changed but definition's targets. */

@@ -68,9 +68,9 @@ struct core {
     struct instant stalled_since;
     struct instant look_by;    /* until then the owner was to look for what has arrived; 0: it has not said yet */
     struct instant drained_at; /* when nothing of it was left, last */
-    int failed;       /* not 0: the batch could not be built; the owner must stop */
-    uint32_t commits; /* since the invariants were looked at */
-    int lost;         /* not 0: the journal cannot be written any more; the owner must stop */
+    int failed;                /* not 0: the batch could not be built; the owner must stop */
+    uint32_t commits;          /* since the invariants were looked at */
+    int lost;                  /* not 0: the journal cannot be written any more; the owner must stop */
     struct error_detail lost_why;
 };
 

@@ -1,24 +1,33 @@
-/* heap.c - malloc for the pure rooms. */
+/* heap.c - malloc for the pure rooms, on the account. */
 #include "sidecar/core/heap.h"
 
+#include "sidecar/base/account.h"
+
 #include <stdlib.h>
+
+static void *counted(void *at, size_t size)
+{
+    if (at != NULL)
+        account_add(&account.lives, size);
+    return at;
+}
 
 static void *take(void *self, size_t size)
 {
     (void)self;
-    return malloc(size);
+    return counted(malloc(size), size);
 }
 
 static void *take_zeroed(void *self, size_t size)
 {
     (void)self;
-    return calloc(1, size);
+    return counted(calloc(1, size), size);
 }
 
 static void give_back(void *self, void *at, size_t size)
 {
     (void)self;
-    (void)size;
+    account_sub(&account.lives, size);
     free(at);
 }
 

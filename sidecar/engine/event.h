@@ -45,9 +45,9 @@ struct settlement {
  * nobody. */
 struct event {
     uint8_t type;
-    struct instant now;  /* never before the `now` of the event before it */
-    bool no_room;        /* only what ends sagas is taken: new ones, and further steps, are E_JOURNAL_FULL */
-    uint64_t token;      /* of the requester; comes back in its reply. Unused for ANSWER and TICK. */
+    struct instant now; /* never before the `now` of the event before it */
+    int no_room;    /* not 0: only what ends sagas is taken; new ones, and further steps, are refused with this error */
+    uint64_t token; /* of the requester; comes back in its reply. Unused for ANSWER and TICK. */
     struct saga_id saga; /* all but START, BEGIN, TICK */
 
     /* START, BEGIN */

@@ -293,10 +293,12 @@ static bool repeated(const struct turn *t, const struct event *event)
     return true;
 }
 
-static int refuse_room(struct error_detail *detail)
+static int refuse_room(int code, struct error_detail *detail)
 {
-    return error_set(detail, E_JOURNAL_FULL, "",
-                     "the last of the journal's room is kept for ending the sagas that have begun");
+    return error_set(detail, code, "",
+                     code == E_JOURNAL_FULL
+                         ? "the last of the journal's room is kept for ending the sagas that have begun"
+                         : "the last of the sidecar's memory is kept for ending the sagas that have begun");
 }
 
 static int check_start(const struct turn *t, const struct event *event, struct error_detail *detail)
@@ -317,7 +319,7 @@ static int check_start(const struct turn *t, const struct event *event, struct e
         return error_set(detail, E_PAYLOAD, "input", NULL);
     if (t->engine->counts.live >= o->live_sagas_max)
         return error_set(detail, E_LIVE_SAGAS, "", NULL);
-    return event->no_room ? refuse_room(detail) : 0;
+    return event->no_room != 0 ? refuse_room(event->no_room, detail) : 0;
 }
 
 static struct record started_record(const struct turn *t, const struct event *event, uint8_t mode, struct span deadline)
@@ -369,7 +371,7 @@ void requests_start(const struct turn *t, const struct event *event)
 {
     struct error_detail detail;
     int code = check_start(t, event, &detail);
-    if (code == E_LIVE_SAGAS || code == 0)
+    if (code == 0 || code == E_LIVE_SAGAS || code == event->no_room)
         if (repeated(t, event))
             return;
     const struct definition *d = event->definition;
@@ -401,7 +403,7 @@ void requests_begin(const struct turn *t, const struct event *event)
     struct plan plan;
     plan_init(&plan);
     int code = check_start(t, event, &detail);
-    if (code == E_LIVE_SAGAS || code == 0)
+    if (code == 0 || code == E_LIVE_SAGAS || code == event->no_room)
         if (repeated(t, event))
             return;
     if (code == 0 && !definition_name_valid(event->name, NAME_BYTES_MAX))
@@ -460,8 +462,8 @@ void requests_enlist(const struct turn *t, const struct event *event)
     int code = plan_settle(t, &plan, s, event, &detail);
     if (code == 0)
         code = plan_enlist(t, &plan, s, s->id, event, &detail);
-    if (code == 0 && event->no_room && plan.enlisted > 0)
-        code = refuse_room(&detail);
+    if (code == 0 && event->no_room != 0 && plan.enlisted > 0)
+        code = refuse_room(event->no_room, &detail);
     if (code == 0 && fold_reserve_steps(t->engine, s, (unsigned)plan.enlisted) != 0)
         code = error_set(&detail, E_MEMORY, "", NULL);
     if (code != 0) {

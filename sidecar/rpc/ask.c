@@ -5,6 +5,8 @@
  * own part of it. */
 #include "sidecar/rpc/rpc_inside.h"
 
+#include "sidecar/base/account.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,10 +36,17 @@ struct post {
     struct letter letter;
     struct rpc_ask *ask;
     enum kind kind;
+    size_t size; /* of the bytes */
     int status;
     struct bytes body, text, details; /* within bytes; the text with its NUL */
     uint8_t bytes[];
 };
+
+static void drop(struct post *post)
+{
+    account_sub(&account.leaving, post->size);
+    free(post);
+}
 
 static void let_go(struct rpc_ask *ask)
 {
@@ -59,8 +68,11 @@ static void send(struct rpc_ask *ask, enum kind kind, const struct rpc_told *tol
 {
     struct rpc *from = kind <= TOOK ? ask->from : ask->to, *to = kind <= TOOK ? ask->to : ask->from;
     struct bytes text = bytes_of(told->message, told->message == NULL ? 0 : strlen(told->message) + 1);
-    struct post *post = rpc_allocate(sizeof *post + told->body.size + text.size + told->details.size);
+    size_t size = told->body.size + text.size + told->details.size;
+    struct post *post = rpc_allocate(sizeof *post + size);
     size_t used = 0;
+    post->size = size;
+    account_add(&account.leaving, size);
     post->ask = ask;
     post->kind = kind;
     post->status = told->status;
@@ -195,7 +207,7 @@ int rpc_asks_read(struct rpc *r)
         r->unread = post->letter.next;
         read_one(r, post);
         let_go(post->ask);
-        free(post);
+        drop(post);
     }
     return count;
 }
@@ -217,7 +229,7 @@ void rpc_asks_drop(struct rpc *r)
             struct post *post = (struct post *)(void *)r->unread;
             r->unread = post->letter.next;
             let_go(post->ask);
-            free(post);
+            drop(post);
         }
         r->unread = inbox_take(&r->inbox);
     } while (r->unread != NULL);

@@ -14,6 +14,8 @@
 /* Calls kept for reuse. */
 #define FREE_CALLS_MAX 1024
 
+#define RESET_SOON_MS 1000
+
 #define DETAILS_KEY "grpc-status-details-bin"
 
 static void maybe_release(struct rpc_call *call);
@@ -36,6 +38,7 @@ struct rpc_call *rpc_call_take(struct rpc *r, struct rpc_entrance *entrance, con
     call->end_details = grpc_empty_slice();
     rpc_link_init(&call->open);
     rpc_link_init(&call->unwatched);
+    rpc_link_init(&call->unended);
     rpc_link_init(&call->leaving.link);
     return call;
 }
@@ -74,6 +77,7 @@ static void maybe_release(struct rpc_call *call)
     }
     rpc_link_remove(&call->open);
     rpc_link_remove(&call->unwatched);
+    rpc_link_remove(&call->unended);
     grpc_byte_buffer_destroy(call->payload);
     grpc_byte_buffer_destroy(call->surplus);
     grpc_slice_unref(call->end_message);
@@ -89,10 +93,10 @@ static void start(struct rpc_call *call, const grpc_op *ops, size_t count, struc
     call->pending++;
 }
 
-static void start_sending(struct rpc_call *call, const grpc_op *ops, size_t count, struct rpc_op *op)
+static void start_sending(struct rpc_call *call, const grpc_op *ops, size_t count, struct rpc_op *op, size_t size)
 {
     call->leaving.call = call->call;
-    rpc_leaving_begin(call->rpc, &call->leaving);
+    rpc_leaving_begin(call->rpc, &call->leaving, size);
     start(call, ops, count, op);
 }
 
@@ -143,11 +147,21 @@ void rpc_call_cancel_all(struct rpc *r)
 
 /* ---- the end ---- */
 
+/* For guard.c. A client that goes away with what it waits for does not count. */
+static void count_reset(struct rpc_call *call)
+{
+    struct rpc *r = call->rpc;
+    if (gpr_time_cmp(gpr_time_sub(r->now, call->since), gpr_time_from_millis(RESET_SOON_MS, GPR_TIMESPAN)) < 0)
+        atomic_fetch_add_explicit(&r->resets, 1, memory_order_relaxed);
+}
+
 static void finished(struct rpc_op *op, bool ok)
 {
     struct rpc_call *call = RPC_HOLDER(op, struct rpc_call, finished);
     (void)ok;
     rpc_leaving_end(&call->leaving);
+    if (call->cancelled)
+        count_reset(call);
     call->pending--;
     maybe_release(call);
 }
@@ -182,7 +196,7 @@ static void send_end(struct rpc_call *call, const struct bytes *message)
         ops[count++].data.recv_close_on_server.cancelled = &call->cancelled;
     }
     call->finished.done = finished;
-    start_sending(call, ops, count, &call->finished);
+    start_sending(call, ops, count, &call->finished, message == NULL ? 0 : message->size);
 }
 
 static void end(struct rpc_call *call, const struct bytes *message)
@@ -300,7 +314,8 @@ static void surplus_known(struct rpc_op *op, bool ok)
     struct rpc_call *call = RPC_HOLDER(op, struct rpc_call, received);
     (void)ok;
     call->pending--;
-    if (call->gone) {
+    rpc_link_remove(&call->unended);
+    if (call->gone || call->ended) {
         call->ended = true;
         maybe_release(call);
     } else if (call->surplus != NULL) {
@@ -344,6 +359,7 @@ static void receive(struct rpc_call *call, grpc_byte_buffer **into, void (*done)
 void rpc_call_begin(struct rpc_call *call)
 {
     rpc_link_append(&call->rpc->open, &call->open);
+    call->since = call->rpc->now;
     if (call->served->method->kind == RPC_BIDI) {
         watch(call);
         call->receiving = true;
@@ -351,7 +367,25 @@ void rpc_call_begin(struct rpc_call *call)
     } else if (call->payload == NULL) {
         rpc_call_refuse_words(call, CODE_UNIMPLEMENTED, "the method takes one message, and none has come");
     } else {
+        rpc_link_append(&call->rpc->unended, &call->unended);
         receive(call, &call->surplus, surplus_known);
+    }
+}
+
+void rpc_call_refuse_unended(struct rpc *r, gpr_timespec *next)
+{
+    gpr_timespec patience = gpr_time_from_micros(r->options.handshake_timeout.us, GPR_TIMESPAN);
+    while (!rpc_link_is_single(&r->unended)) {
+        struct rpc_call *call = RPC_HOLDER(r->unended.next, struct rpc_call, unended);
+        gpr_timespec due = gpr_time_add(call->since, patience);
+        if (gpr_time_cmp(due, r->now) > 0) {
+            *next = gpr_time_min(*next, due);
+            return;
+        }
+        rpc_link_remove(&call->unended);
+        if (!call->ended)
+            rpc_call_refuse_words(call, CODE_DEADLINE_EXCEEDED,
+                                  "the request has not come to its end within handshake_timeout");
     }
 }
 
@@ -398,7 +432,7 @@ void rpc_send(struct rpc_call *call, struct bytes message)
     call->greeted = true;
     call->sending = true;
     call->sent.done = sent;
-    start_sending(call, ops, count, &call->sent);
+    start_sending(call, ops, count, &call->sent, message.size);
 }
 
 /* ---- what the owner may ask ---- */

@@ -7,6 +7,7 @@
 #include "sidecar/rpc/rpc_inside.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -24,6 +25,9 @@
 
 /* Peers that have not spoken yet: a newcomer takes the place of the one that has been silent longest. */
 #define GUESTS_MAX 512
+
+/* Handshakes of TLS of which nothing but the first word has come: a newcomer takes the place of the oldest. */
+#define SHAKES_MAX 256
 
 /* How long to wait when the system has nothing to accept with, and how often to look at a peer that has said half a word. */
 #define PAUSE_MS 20
@@ -43,6 +47,14 @@ struct guest {
     int64_t until_ms;
 };
 
+/* A connection that has been handed to C core for a handshake of TLS, until that takes longer than it may. */
+struct shake {
+    int fd; /* C core's by now: looked at only while it is the socket that it was */
+    ino_t inode;
+    uint64_t received; /* when it was handed over */
+    int64_t until_ms;
+};
+
 struct rpc_door {
     struct rpc *rooms[RPC_ROOMS_MAX];
     size_t room_count, next_room;
@@ -52,6 +64,9 @@ struct rpc_door {
     size_t listening_count;
     struct guest guests[GUESTS_MAX];
     size_t guest_count;
+    struct shake shakes[SHAKES_MAX]; /* by time */
+    size_t shake_count;
+    struct rpc_guard *guard;
     int bell; /* an eventfd: an entrance is open, or the door is to be closed */
     atomic_bool closing;
     bool open;
@@ -61,6 +76,7 @@ struct rpc_door {
 void rpc_door_init(struct rpc *r)
 {
     struct rpc_door *d = r->door = rpc_allocate(sizeof *d);
+    r->keeper = d;
     d->rooms[d->room_count++] = r;
     d->patience_ms = r->options.handshake_timeout.us / 1000;
     d->bell = -1;
@@ -82,8 +98,10 @@ void rpc_share_door(struct rpc *keeper, struct rpc *r)
 {
     struct rpc_door *d = keeper->door;
     CHECK(!keeper->started && r->started && d->room_count < RPC_ROOMS_MAX);
-    if (rpc_accepts_itself(keeper))
-        d->rooms[d->room_count++] = r;
+    if (!rpc_accepts_itself(keeper))
+        return;
+    d->rooms[d->room_count++] = r;
+    r->keeper = d;
 }
 
 static int64_t now_ms(void)
@@ -197,13 +215,56 @@ static struct rpc_entrance *entrance_for(struct rpc_door *d, const struct guest 
     return e;
 }
 
+/* A duplicate of the socket that s was; -1 when that is gone, or has got on. */
+static int still_shaking(const struct shake *s, int64_t now)
+{
+    struct stat st;
+    int fd = now >= s->until_ms ? -1 : fcntl(s->fd, F_DUPFD_CLOEXEC, 0);
+    if (fd >= 0 && fstat(fd, &st) == 0 && st.st_ino == s->inode && rpc_bytes_received(fd) == s->received)
+        return fd;
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+/* Notes a handshake that begins. When there are too many, the oldest ends. */
+static void begin_shake(struct rpc_door *d, int fd)
+{
+    struct stat st;
+    int64_t now = now_ms();
+    size_t kept = 0;
+    if (d->shake_count == SHAKES_MAX) {
+        for (size_t i = 0; i < d->shake_count; i++) {
+            int still = still_shaking(&d->shakes[i], now);
+            if (still < 0)
+                continue;
+            if (kept == SHAKES_MAX - 1) { /* all of them, and the newcomer is one too many */
+                int oldest = still_shaking(&d->shakes[0], now);
+                if (oldest >= 0) {
+                    shutdown(oldest, SHUT_RDWR);
+                    close(oldest);
+                }
+                memmove(&d->shakes[0], &d->shakes[1], (--kept) * sizeof *d->shakes);
+            }
+            close(still);
+            d->shakes[kept++] = d->shakes[i];
+        }
+        d->shake_count = kept;
+    }
+    if (fstat(fd, &st) == 0)
+        d->shakes[d->shake_count++] = (struct shake){
+            .fd = fd, .inode = st.st_ino, .received = rpc_bytes_received(fd), .until_ms = now + d->patience_ms};
+}
+
 /* On a unix socket the options of TCP fail, and are not needed (stall.c). */
-static void hand_over(const struct guest *g)
+static void hand_over(struct rpc_door *d, const struct guest *g)
 {
     int on = 1, unacknowledged_ms = rpc_milliseconds(g->entrance->rpc->options.keepalive_timeout);
     setsockopt(g->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     /* C core sets it only on what it accepts itself: a peer that reads nothing keeps its connection no longer than this. */
     setsockopt(g->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unacknowledged_ms, sizeof unacknowledged_ms);
+    if (g->listening->credentials.security == TRANSPORT_TLS)
+        begin_shake(d, g->fd);
     transport_external_take(&g->entrance->external, g->fd);
 }
 
@@ -220,7 +281,7 @@ static bool stays(struct rpc_door *d, struct guest *g, int64_t now)
     g->spoke = word != NOTHING_YET;
     if (word != WHOLE || !atomic_load_explicit(&g->entrance->open, memory_order_acquire))
         return true;
-    hand_over(g);
+    hand_over(d, g);
     return false;
 }
 
@@ -274,10 +335,15 @@ static void *keep_door(void *door)
 {
     struct rpc_door *d = door;
     struct pollfd polled[1 + LISTENERS_MAX + GUESTS_MAX];
+    const struct rpc_watched watched = {.rooms = d->rooms,
+                                        .room_count = d->room_count,
+                                        .listenings = d->listenings,
+                                        .listening_count = d->listening_count};
     bool pause = false;
     for (;;) {
-        int timeout_ms;
+        int timeout_ms, look_ms = rpc_guard_turn(d->guard, &watched, now_ms());
         nfds_t count = prepare(d, pause, polled, &timeout_ms);
+        timeout_ms = timeout_ms < 0 || timeout_ms > look_ms ? look_ms : timeout_ms;
         if (poll(polled, count, timeout_ms) < 0)
             CHECK(errno == EINTR || errno == ENOMEM);
         if (atomic_load(&d->closing))
@@ -298,6 +364,7 @@ void rpc_door_open(struct rpc *r)
     sigset_t all, before;
     if (d->listening_count == 0 || !rpc_accepts_itself(r))
         return;
+    d->guard = rpc_guard_create();
     d->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     CHECK(d->bell >= 0);
     /* Signals are for the threads that the owner has made. */
@@ -336,5 +403,6 @@ void rpc_door_finish(struct rpc *r)
 {
     if (r->door->bell >= 0)
         close(r->door->bell);
+    free(r->door->guard);
     free(r->door);
 }

@@ -232,13 +232,14 @@ static bool send_request(struct rpc_out *out, const grpc_op *headers)
     if (headers != NULL)
         ops[count++] = *headers;
     ops[count].op = GRPC_OP_SEND_MESSAGE;
+    size_t size = GRPC_SLICE_LENGTH(out->request);
     ops[count++].data.send_message.send_message = rpc_fill_slice(out->rpc, out->request);
     ops[count++].op = GRPC_OP_SEND_CLOSE_FROM_CLIENT;
     out->request = grpc_empty_slice();
     out->sent.done = sent;
     if (!start(out, ops, count, &out->sent))
         return false;
-    rpc_leaving_begin(out->rpc, &out->leaving);
+    rpc_leaving_begin(out->rpc, &out->leaving, size);
     return true;
 }
 

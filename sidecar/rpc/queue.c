@@ -5,6 +5,8 @@
  * "drained", and remembers having said so: the call that only confirms it costs nothing. */
 #include "sidecar/rpc/rpc_inside.h"
 
+#include <pthread.h>
+
 /* So many empty answers in a row are "drained": few after a single event, where waiting for company costs more than it brings, and more
  * after a burst. Stopping at the first one cut 52,000 calls a second to 7,500. But no more than there are calls that could bring something:
  * as many as were in flight at once of late. */
@@ -64,7 +66,10 @@ void rpc_wake(struct rpc *r)
 /* Takes one event out and runs it, or returns false when none came before `until`. */
 static bool take_one(struct rpc *r, gpr_timespec until)
 {
+    uint64_t progress = atomic_load_explicit(&r->progress, memory_order_relaxed);
+    atomic_store_explicit(&r->progress, progress + 1, memory_order_relaxed);
     grpc_event event = grpc_completion_queue_next(r->queue, until, NULL);
+    atomic_store_explicit(&r->progress, progress + 2, memory_order_relaxed);
     CHECK(event.type != GRPC_QUEUE_SHUTDOWN);
     if (event.type != GRPC_OP_COMPLETE)
         return false;
@@ -124,6 +129,7 @@ static int turn(struct rpc *r, struct span wait)
     gpr_timespec next = gpr_inf_future(GPR_CLOCK_MONOTONIC);
     int handled = rpc_asks_read(r) + rpc_out_turn(r, &next);
     rpc_stall_turn(r, &next);
+    rpc_call_refuse_unended(r, &next);
     if (handled == 0 && wait.us == 0 && r->drained) {
         r->drained = false;
         return 0;
@@ -139,6 +145,7 @@ static int turn(struct rpc *r, struct span wait)
         r->now = gpr_now(GPR_CLOCK_MONOTONIC);
         handled = rpc_out_turn(r, &next);
         rpc_stall_turn(r, &next);
+        rpc_call_refuse_unended(r, &next);
         if (handled > 0)
             return drain(r, handled);
         if (gpr_time_cmp(end, r->now) <= 0) {
@@ -150,8 +157,15 @@ static int turn(struct rpc *r, struct span wait)
 
 int rpc_poll(struct rpc *r, struct span wait)
 {
+    if (!atomic_load_explicit(&r->polled, memory_order_relaxed) && r->started &&
+        pthread_getcpuclockid(pthread_self(), &r->poller) == 0)
+        atomic_store_explicit(&r->polled, true, memory_order_release);
     rpc_asks_flush(r); /* what the owner has written since */
     int handled = turn(r, wait);
+    if (handled > 0 && atomic_load_explicit(&r->guard_sleeps, memory_order_relaxed)) {
+        atomic_store(&r->guard_sleeps, false);
+        rpc_door_knock(r->keeper);
+    }
     rpc_asks_flush(r);
     return handled;
 }

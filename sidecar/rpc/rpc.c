@@ -19,6 +19,40 @@ static void stop_backup_polling(void)
     setenv("GRPC_CLIENT_CHANNEL_BACKUP_POLL_INTERVAL_MS", "0", 0);
 }
 
+/* What all rooms of the process hold of messages that are being received. Rooms are made and destroyed by one thread. */
+static struct {
+    grpc_resource_quota *of_clients, *of_targets;
+    unsigned rooms;
+} incoming;
+
+static void incoming_open(uint64_t bytes_max)
+{
+    if (incoming.rooms++ > 0)
+        return;
+    incoming.of_clients = grpc_resource_quota_create("clients");
+    incoming.of_targets = grpc_resource_quota_create("targets");
+    if (bytes_max == 0)
+        return;
+    grpc_resource_quota_resize(incoming.of_clients, (size_t)bytes_max);
+    grpc_resource_quota_resize(incoming.of_targets, (size_t)bytes_max);
+}
+
+static void incoming_close(void)
+{
+    if (--incoming.rooms > 0)
+        return;
+    grpc_resource_quota_unref(incoming.of_clients);
+    grpc_resource_quota_unref(incoming.of_targets);
+}
+
+grpc_arg rpc_incoming_arg(bool of_clients)
+{
+    grpc_resource_quota *quota = of_clients ? incoming.of_clients : incoming.of_targets;
+    return (grpc_arg){.type = GRPC_ARG_POINTER,
+                      .key = (char *)(uintptr_t)GRPC_ARG_RESOURCE_QUOTA,
+                      .value.pointer = {.p = quota, .vtable = grpc_resource_quota_arg_vtable()}};
+}
+
 int rpc_create(const struct rpc_options *options, const struct rpc_callbacks *callbacks, struct rpc **out)
 {
     if (getenv("GRPC_VERBOSITY") == NULL)
@@ -29,11 +63,13 @@ int rpc_create(const struct rpc_options *options, const struct rpc_callbacks *ca
         return E_MEMORY;
     stop_backup_polling();
     grpc_init();
+    incoming_open(options->incoming_bytes_max);
     r->options = *options;
     r->options.core_accepts = r->options.core_accepts || !accepts;
     r->callbacks = *callbacks;
     rpc_link_init(&r->open);
     rpc_link_init(&r->unwatched);
+    rpc_link_init(&r->unended);
     rpc_link_init(&r->targets);
     rpc_link_init(&r->outs);
     rpc_link_init(&r->lingering);
@@ -106,5 +142,6 @@ void rpc_destroy(struct rpc *r)
     rpc_targets_finish(r);
     rpc_queue_finish(r);
     free(r);
+    incoming_close();
     grpc_shutdown();
 }

@@ -78,6 +78,8 @@ struct rpc_callbacks {
     void (*on_turned_away)(void *self);
     /* A call was refused with this error before the owner knew of it. May be NULL. */
     void (*on_refused)(void *self, const struct rpc_method *method, int code);
+    /* So many connections were ended, for the reason in words. On the door's own thread; may be NULL. */
+    void (*on_cut)(void *self, const char *why, unsigned count);
     /* A call out has ended. */
     void (*on_answer)(void *self, void *tag, const struct rpc_answer *answer);
     /* A target that an answer said could not be reached can be again. Meanwhile the room tries it by itself, about once a second. */
@@ -88,11 +90,15 @@ struct rpc_callbacks {
 struct rpc_options {
     const struct rpc_method *methods;
     size_t method_count;
-    uint32_t message_bytes_max;      /* received; more is RESOURCE_EXHAUSTED */
+    uint32_t message_bytes_max; /* received; more is RESOURCE_EXHAUSTED */
+    /* Of messages that are being received, of all rooms of the process: from clients, and as much again from targets. What goes over it is
+     * ended. 0: no bound. The first room that is made decides. */
+    uint64_t incoming_bytes_max;
     uint32_t calls_max;              /* being served at once; more is RESOURCE_EXHAUSTED */
     uint32_t streams_max;            /* server and bidi streams among them */
     uint32_t connection_streams_max; /* HTTP/2 streams of one connection */
-    struct span handshake_timeout;   /* a connection that has not begun to speak HTTP/2 by then is closed */
+    /* A connection that has not begun to speak HTTP/2 by then is closed; a call whose request has not come to its end by then is refused. */
+    struct span handshake_timeout;
     /* A peer is asked that often whether it is there (a target every five minutes at most), and has keepalive_timeout to say so. */
     struct span keepalive_time;
     struct span keepalive_timeout;

@@ -19,6 +19,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 #include <sys/types.h>
+#include <time.h>
 
 struct rpc_op {
     void (*done)(struct rpc_op *op, bool ok);
@@ -109,6 +110,7 @@ struct rpc_leaving {
     struct rpc_link link; /* in rpc.leaving, by time */
     gpr_timespec since;
     grpc_call *call; /* to be cancelled when it stays too long; NULL: its own deadline has ended it */
+    size_t size;     /* bytes on the account */
 };
 
 /* A served call, and before that the slot in which C core puts the next one. */
@@ -134,7 +136,9 @@ struct rpc_call {
     struct rpc_link open; /* in rpc.open, from arrival to the end */
     struct rpc_link
         unwatched; /* in rpc.unwatched: unary, delivered, and nobody has asked yet to hear of a cancellation */
-    uint64_t turn; /* of the delivery */
+    struct rpc_link unended; /* in rpc.unended: admitted, and the end of its request has not come */
+    gpr_timespec since;      /* its arrival */
+    uint64_t turn;           /* of the delivery */
 
     unsigned pending; /* operations that have not come out, and callbacks that run */
     int cancelled;    /* C core's word, valid once `closed` or `finished` has come out */
@@ -166,6 +170,12 @@ struct rpc {
     struct rpc_options options;
 
     grpc_completion_queue *queue;
+    /* For guard.c: odd while the loop is within C core, another number each time; and the clock of its thread's work, once it polls. */
+    _Atomic uint64_t progress;
+    atomic_bool polled;
+    clockid_t poller;
+    atomic_bool guard_sleeps; /* it looks seldom: the loop wakes it when there is something to do */
+    _Atomic uint64_t resets; /* calls that were gone when they were answered, soon after they had come */
     uint64_t turn;
     gpr_timespec now; /* when the turn began */
     bool drained;     /* the last rpc_poll ended because there was nothing left */
@@ -180,6 +190,7 @@ struct rpc {
     size_t to_wake_count;
 
     struct rpc_door *door;
+    struct rpc_door *keeper; /* through which the peers come: its own, or another room's */
     struct rpc_entrance *entrances[RPC_ENTRANCES_MAX];
     atomic_uint entrances_asked; /* for, by a door */
     unsigned entrances_made;
@@ -193,6 +204,7 @@ struct rpc {
     struct rpc_service room_service;
     struct rpc_link open;
     struct rpc_link unwatched;
+    struct rpc_link unended; /* by arrival */
     struct rpc_call *free_calls;
     unsigned free_call_count;
 
@@ -215,6 +227,10 @@ struct rpc {
     struct rpc_health *health;
     struct rpc_reflection *reflection;
 };
+
+/* rpc.c */
+/* The bound of what comes in, for the settings of a server, or else of a channel. */
+grpc_arg rpc_incoming_arg(bool of_clients);
 
 /* queue.c */
 void rpc_queue_init(struct rpc *r);
@@ -277,6 +293,20 @@ void rpc_door_knock(struct rpc_door *d);
 /* Nobody comes in any more; the sockets are closed, and their files removed. */
 void rpc_door_close(struct rpc *r);
 
+/* guard.c: from the door's thread. */
+struct rpc_guard;
+struct rpc_watched {
+    struct rpc *const *rooms;
+    size_t room_count;
+    const struct rpc_listening *listenings;
+    size_t listening_count;
+};
+struct rpc_guard *rpc_guard_create(void);
+/* Looks when it is time. Returns in how many milliseconds it is again. */
+int rpc_guard_turn(struct rpc_guard *g, const struct rpc_watched *w, int64_t now_ms);
+/* That the kernel has counted on a socket of TCP; 0 for another. */
+uint64_t rpc_bytes_received(int fd);
+
 /* call.c: the life of one served call. */
 
 struct rpc_call *rpc_call_take(struct rpc *r, struct rpc_entrance *entrance, const struct rpc_served *served);
@@ -295,6 +325,8 @@ void rpc_call_refuse_words(struct rpc_call *call, int status, const char *messag
 
 /* Asks to hear of the cancellation of every call that was delivered before `turn`. */
 void rpc_call_watch_before(struct rpc *r, uint64_t turn);
+/* Refuses the calls whose request has not come to its end within handshake_timeout; *next is lowered to when there will be more to do. */
+void rpc_call_refuse_unended(struct rpc *r, gpr_timespec *next);
 void rpc_call_cancel_all(struct rpc *r);
 /* Ends the bidi streams whose peers have not said anything yet, and of which the owner has not heard: it stops. */
 void rpc_call_refuse_silent(struct rpc *r);
@@ -337,7 +369,7 @@ int rpc_unpack(const struct rpc *r, grpc_byte_buffer *buffer, struct bytes *mess
 const char *rpc_unpack_words(int code);
 
 /* stall.c: what is not taken. */
-void rpc_leaving_begin(struct rpc *r, struct rpc_leaving *leaving);
+void rpc_leaving_begin(struct rpc *r, struct rpc_leaving *leaving, size_t size);
 void rpc_leaving_end(struct rpc_leaving *leaving);
 /* Ends what has been on its way for too long; *next is lowered to when there will be more to do. */
 void rpc_stall_turn(struct rpc *r, gpr_timespec *next);

@@ -19,6 +19,9 @@
 #define ROOM_CALLS_MAX   128
 #define ROOM_STREAMS_MAX 64
 
+/* What C core reads of a connection at once: what is read already is carried out, also when the connection is ended for it (guard.c). */
+#define READ_CHUNK_BYTES 65536
+
 /* A client may ask as often as this whether we are there. */
 #define PING_INTERVAL_MIN_MS 5000
 
@@ -45,15 +48,18 @@ static grpc_server *server_create(const struct rpc_options *o, bool tls, const g
         /* Where C core listens by itself: not together with another process. */
         {GRPC_ARG_ALLOW_REUSEPORT, 0},
         {GRPC_ARG_MAX_CONNECTION_AGE_MS, age_ms},
+        {GRPC_ARG_TCP_MAX_READ_CHUNK_SIZE, READ_CHUNK_BYTES},
         {GRPC_ARG_ENABLE_CHANNELZ, 0},
         {GRPC_ARG_MAX_CHANNEL_TRACE_EVENT_MEMORY_PER_NODE, 0},
     };
     enum { COUNT = sizeof settings / sizeof settings[0] };
-    grpc_arg args[COUNT + 1];
+    grpc_arg args[COUNT + 2];
+    size_t count = COUNT;
     transport_settings(settings, COUNT, args);
+    args[count++] = rpc_incoming_arg(true);
     if (extra != NULL)
-        args[COUNT] = *extra;
-    return grpc_server_create(&(grpc_channel_args){.num_args = extra == NULL ? COUNT : COUNT + 1, .args = args}, NULL);
+        args[count++] = *extra;
+    return grpc_server_create(&(grpc_channel_args){.num_args = count, .args = args}, NULL);
 }
 
 static void serve(struct rpc *r, const struct rpc_method *methods, size_t count, struct rpc_service *service)

@@ -8,6 +8,8 @@
  * down. That never happens while everybody reads. */
 #include "sidecar/rpc/rpc_inside.h"
 
+#include "sidecar/base/account.h"
+
 #include <dirent.h>
 #include <fcntl.h>
 #include <linux/sockios.h>
@@ -132,14 +134,18 @@ static void look(struct rpc *r, gpr_timespec now, bool patient)
         s->suspects[i].seen = false;
 }
 
-void rpc_leaving_begin(struct rpc *r, struct rpc_leaving *leaving)
+void rpc_leaving_begin(struct rpc *r, struct rpc_leaving *leaving, size_t size)
 {
+    leaving->size = size;
+    account_add(&account.leaving, size);
     leaving->since = r->now;
     rpc_link_append(&r->leaving, &leaving->link);
 }
 
 void rpc_leaving_end(struct rpc_leaving *leaving)
 {
+    account_sub(&account.leaving, leaving->size);
+    leaving->size = 0;
     rpc_link_remove(&leaving->link);
 }
 

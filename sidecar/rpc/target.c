@@ -51,15 +51,16 @@ static grpc_channel *channel_create(const struct rpc_options *o, const char *nam
         {GRPC_ARG_MAX_CHANNEL_TRACE_EVENT_MEMORY_PER_NODE, 0},
     };
     enum { COUNT = sizeof settings / sizeof settings[0] };
-    grpc_arg args[COUNT + 1];
+    grpc_arg args[COUNT + 2];
     transport_settings(settings, COUNT, args);
+    args[COUNT + 1] = rpc_incoming_arg(false);
     args[COUNT] = (grpc_arg){.type = GRPC_ARG_STRING,
                              .key = (char *)GRPC_ARG_LB_POLICY_NAME,
                              .value.string = (char *)(uintptr_t)(one_address ? "pick_first" : "round_robin")};
     grpc_channel_credentials *ours = transport_channel_credentials(credentials, host);
     if (ours == NULL)
         return NULL;
-    grpc_channel *channel = grpc_channel_create(name, ours, &(grpc_channel_args){.num_args = COUNT + 1, .args = args});
+    grpc_channel *channel = grpc_channel_create(name, ours, &(grpc_channel_args){.num_args = COUNT + 2, .args = args});
     grpc_channel_credentials_release(ours);
     return channel;
 }

@@ -1,6 +1,7 @@
 /* loop_open.c - the parts of one loop put together: journal, calls, core, api; and taken apart again. */
 #include "sidecar/runtime/loop_inside.h"
 
+#include "sidecar/base/account.h"
 #include "sidecar/core/heap.h"
 #include "sidecar/definition/reader.h"
 #include "sidecar/journal/sqlite/sqlite_store.h"
@@ -148,6 +149,13 @@ static void tell_turned_away(void *self)
             "connections are turned away: the limit of open files is reached (ulimit -n, LimitNOFILE= of systemd)");
 }
 
+static void tell_cut(void *self, const char *why, unsigned count)
+{
+    (void)self;
+    log_event(LOG_LEVEL_WARN, "connections are ended, those that send most", LOG_TEXT("why", why),
+              LOG_NUMBER("connections", count));
+}
+
 static int open_rpc(struct loop *s, struct error_detail *detail)
 {
     const struct config *c = s->config;
@@ -155,6 +163,7 @@ static int open_rpc(struct loop *s, struct error_detail *detail)
         .methods = methods_served,
         .method_count = METHOD_COUNT,
         .message_bytes_max = (uint32_t)c->message_bytes_max,
+        .incoming_bytes_max = c->memory_bytes_max / 8,
         .calls_max = c->calls_max,
         .streams_max = c->streams_max,
         .connection_streams_max = c->connection_streams_max,
@@ -175,6 +184,7 @@ static int open_rpc(struct loop *s, struct error_detail *detail)
         .enough = enough,
         .on_reachable = outcalls_reachable,
         .on_turned_away = tell_turned_away,
+        .on_cut = tell_cut,
         .self = s,
     };
     int code = rpc_create(&options, &callbacks, &s->rpc);
@@ -207,6 +217,12 @@ static int open_rpc(struct loop *s, struct error_detail *detail)
                 "this version of gRPC accepts connections by itself: their number has no bound, the users of "
                 "unix sockets are not known, and once files have run out nobody is let in any more");
     return code;
+}
+
+static bool crowded(void *self)
+{
+    (void)self;
+    return !account_takes_work();
 }
 
 static int open_core(struct loop *s, const struct store_state *state, struct error_detail *detail)
@@ -250,7 +266,8 @@ static int open_core(struct loop *s, const struct store_state *state, struct err
         free(targets);
         return error_set(detail, E_MEMORY, "", NULL);
     }
-    struct core_world world = {.durable = observer_durable, .reply = on_reply, .call = outcalls_call, .self = s};
+    struct core_world world = {
+        .durable = observer_durable, .reply = on_reply, .call = outcalls_call, .crowded = crowded, .self = s};
     int code = core_open(&options, &heap, s->store, state, s->catalog, &world, clock_now(&s->clock), &s->core, detail);
     free(targets);
     if (code == 0)

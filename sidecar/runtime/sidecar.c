@@ -1,6 +1,7 @@
 /* sidecar.c - the sidecar as its owner sees it: one loop, or several side by side; their start, their end. */
 #include "sidecar/runtime/sidecar.h"
 
+#include "sidecar/base/account.h"
 #include "sidecar/base/check.h"
 #include "sidecar/core/heap.h"
 #include "sidecar/observe/log.h"
@@ -243,6 +244,7 @@ int sidecar_open(const struct config *config, struct sidecar **out, struct error
     struct sidecar *sidecar = make(config->loops, config->target_count);
     if (sidecar == NULL)
         return error_set(detail, E_MEMORY, "", NULL);
+    account.max = (size_t)config->memory_bytes_max;
     code = trust_open(config, &sidecar->certificates, detail);
     if (code == 0)
         code = open_http(config, sidecar, detail);

@@ -2,11 +2,19 @@
 import queue
 import threading
 
+import os
+import sys
+
 import grpc
 
-from harness import (PATIENCE_S, Case, Client, Gate, Sidecar, definition, do, enlistment, failure_of, message, step, wait_until)
+from harness import (PATIENCE_S, Case, Client, Gate, Sidecar, definition, do, enlistment, failure_of, message, settled, step, wait_until)
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "chaos"))
+import attacks
 
 Code = grpc.StatusCode
+
+SANITIZED = "asan" in os.environ.get("SAGAD", "")
 
 
 class Bounds(Case):
@@ -47,6 +55,54 @@ class Bounds(Case):
         self.assertEqual(Code.RESOURCE_EXHAUSTED, raised.exception.code())
         self.refused("RESOURCE_EXHAUSTED", "PAYLOAD_BYTES_MAX", client.Start, definition="one", input=b"x" * ((1 << 20) + 1))
         self.assertState("COMMITTED", client.run("one"))
+
+    def test_memory_bytes_max(self):
+        """Sagas fill what may be filled with payloads: then new ones are refused, and what has begun goes on."""
+        client = self.start(memory_bytes_max="64MiB")
+        client.register(definition("one", step("a")))
+        gate = Gate()
+        self.shop.on(do("a"), gate)
+        held = []
+
+        def fill():
+            try:
+                held.append(client.Start(definition="one", input=b"x" * (1 << 20)).saga_id)
+            except grpc.RpcError as e:
+                return failure_of(e)
+        failure = wait_until(fill, "a start is refused")
+        self.assertEqual(("RESOURCE_EXHAUSTED", "MEMORY_BYTES_MAX"), (failure.code, failure.reason))
+        self.assertTrue(10 <= len(held) <= 64, len(held))
+        self.refused("RESOURCE_EXHAUSTED", "MEMORY_BYTES_MAX", client.Begin, name="x")
+        if not SANITIZED:
+            self.assertLess(self.sidecars[-1].rss_bytes(), 160 << 20)
+        gate.open()
+        for saga_id in held:
+            self.assertState("COMMITTED", client.end(saga_id))
+        self.assertState("COMMITTED", client.run("one", input=b"x" * (1 << 20)))
+
+    def test_answers_that_nobody_reads(self):
+        """Large ones are refused while others lie unread, small ones and work are not; and all is well once they are gone."""
+        client = self.start(memory_bytes_max="256MiB")
+        large = client.Begin(name="large").saga_id
+        for i in range(8):
+            client.Enlist(saga_id=large, enlist=[enlistment("s%d" % i)])
+            client.Settle(saga_id=large, settle=[settled("s%d" % i, output=b"x" * (1 << 20))])
+        connection = attacks.Connection(self.sidecars[-1].port, attacks.WIDE, 4096)
+        for _ in range(60):
+            connection.open("/saga.v1.Coordinator/Get", attacks.text_field(1, large) + b"\x10\x01")
+
+        def refused():
+            try:
+                client.Get(saga_id=large, include_payloads=True)
+            except grpc.RpcError as e:
+                return failure_of(e)
+        self.assertEqual("MEMORY_BYTES_MAX", wait_until(refused, "a large answer is refused").reason)
+        self.assertEqual(large, client.Get(saga_id=large).saga.id)
+        client.Commit(saga_id=client.Begin(name="small").saga_id)
+        if not SANITIZED:
+            self.assertLess(self.sidecars[-1].rss_bytes(), 256 << 20)
+        connection.close()
+        wait_until(lambda: refused() is None, "a large answer is given")
 
     def test_a_participants_answer_is_too_large(self):
         """It was carried out, but what it said cannot be kept: so it is undone."""

@@ -3,11 +3,15 @@ import os
 import random
 import socket
 import struct
+import sys
 import threading
 
 import grpc
 
-from harness import PATIENCE_S, POOL, Case, Client, definition, message, step, wait_until
+from harness import PATIENCE_S, POOL, Case, Client, definition, enlistment, message, settled, step, wait_until
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "chaos"))
+import attacks
 
 Code = grpc.StatusCode
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -16,6 +20,57 @@ SETTINGS = b"\0\0\0\4\0\0\0\0\0"
 
 def frame(kind, flags, stream, payload):
     return struct.pack(">I", len(payload))[1:] + bytes((kind, flags)) + struct.pack(">I", stream) + payload
+
+
+class Places(Case):
+    """After each of the attacks every place is free again."""
+    PLACES = 40
+    options = {"calls_max": PLACES, "streams_max": 10, "watchers_max": 10, "waiters_max": 29, "handshake_timeout": "300ms",
+               "keepalive_time": "10s", "keepalive_timeout": "1s", "connection_streams_max": 1000}
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        long = cls.client.Begin(name="long").saga_id
+        for _ in range(200):
+            cls.client.operator.Pause(saga_id=long, actor="x")
+            cls.client.operator.Resume(saga_id=long, actor="x")
+        large = cls.client.Begin(name="large").saga_id
+        for i in range(16):
+            cls.client.Enlist(saga_id=large, enlist=[enlistment("s%d" % i)])
+            cls.client.Settle(saga_id=large, settle=[settled("s%d" % i, output=b"x" * (1 << 20))])
+        cls.prey = attacks.Prey(large, long)
+
+    def all_free(self):
+        """Takes every place that is for waiting, and for a stream, at once; what is left is for the others."""
+        waits = [self.client.channel.unary_unary("/saga.v1.Coordinator/Wait").future(
+            message("saga.v1.WaitRequest")(saga_id=self.prey.large).SerializeToString(), timeout=PATIENCE_S) for _ in range(29)]
+        streams = [self.client.Watch(saga_id=self.prey.large) for _ in range(10)]
+        try:
+            for s in streams:
+                next(s)
+            self.client.Get(saga_id=self.prey.long)
+            return not any(w.done() for w in waits)
+        except grpc.RpcError:
+            return False
+        finally:
+            for call in waits + streams:
+                call.cancel()
+
+    def test_places_after_each_attack(self):
+        for attack in attacks.ALL:
+            with self.subTest(attack.__name__):
+                for held in attack(self.sidecar.port, self.prey, 0.5):
+                    held.close()
+                wait_until(self.all_free, "every place is free again after " + attack.__name__)
+        self.assertIsNone(self.sidecar.process.poll())
+
+    def test_calls_without_end_are_ended_by_our_clock(self):
+        """Nothing is closed here: the places come back all the same."""
+        connections = attacks.calls_without_end(self.sidecar.port, self.prey, 0)
+        wait_until(self.all_free, "every place is free again")
+        for c in connections:
+            c.close()
 
 
 class Hostile(Case):

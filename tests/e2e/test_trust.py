@@ -151,6 +151,25 @@ class Trust(unittest.TestCase):
             half.settimeout(PATIENCE_S)
             self.assertEqual(b"", half.recv(1))
 
+    def test_half_handshakes_have_a_bound_of_their_own(self):
+        """Of 300 that have said their first word and no more, the oldest give way, and nobody waits for them."""
+        sidecar = self.sidecar(handshake_timeout="60s")
+        half = []
+        for _ in range(300):
+            s = socket.create_connection(("127.0.0.1", sidecar.tls_port), PATIENCE_S)
+            s.sendall(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\0" * 20)
+            half.append(s)
+        self.assertEqual("SERVING", self.ask(sidecar, "client"))
+        half[0].settimeout(PATIENCE_S)
+        try:
+            self.assertEqual(b"", half[0].recv(100))
+        except ConnectionError:
+            pass
+        half[-1].setblocking(False)
+        self.assertRaises(BlockingIOError, half[-1].recv, 100)
+        for s in half:
+            s.close()
+
     def test_the_log_says_who_acted(self):
         gate = Gate()
         shop = Participant()

@@ -316,6 +316,7 @@ void client_answered(struct world *w, struct request *sent, const struct reply_e
     case E_JOURNAL_AWAY:
     case E_QUEUE:
     case E_LIVE_SAGAS:
+    case E_BYTES:
         c->over = c->tries > 30 && !w->healed; /* else it is sent again when its time has come */
         break;
     case E_STEPS_OPEN:

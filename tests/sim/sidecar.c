@@ -255,6 +255,13 @@ static void await(struct world *w)
         s->drained_at = now.us;
 }
 
+/* Memory is nearly used up for a fifth of a second every now and then. */
+static bool crowded(void *self)
+{
+    const struct world *w = self;
+    return w->script == NULL && !w->healed && w->now / (200 * MS) % 16 == 5;
+}
+
 static void turn(struct world *w, void *arg)
 {
     struct sidecar *s = &w->sidecar;
@@ -277,6 +284,7 @@ static void turn(struct world *w, void *arg)
     s->wanted_at = INT64_MAX;
     begin_turn(w);
     int code = 0;
+    uint32_t live = engine_counts(core_engine(s->core)).live;
     unsigned most = 1 + (unsigned)draw(w, SCHEDULE, 16);
     for (unsigned i = 0; code == 0 && s->first != NULL && i < most && !core_batch_full(s->core); i++) {
         struct incoming *in = s->first;
@@ -298,6 +306,8 @@ static void turn(struct world *w, void *arg)
         sidecar_crash(w);
         return;
     }
+    if (crowded(w) && engine_counts(core_engine(s->core)).live > live)
+        world_fail(w, EXIT_SAFETY, "bounds", "a saga began while memory was nearly used up", 0);
     ask_to_stop(w);
     oracle_state(w);
     if (draw(w, DISK, 8) == 0) {
@@ -459,7 +469,7 @@ void sidecar_start(struct world *w, void *arg)
         .retention = {.us = w->swarm.retention},
         .move_after = w->swarm.move_after,
     };
-    struct core_world outside = {.durable = durable, .reply = reply, .call = call, .self = w};
+    struct core_world outside = {.durable = durable, .reply = reply, .call = call, .crowded = crowded, .self = w};
     struct memory memory = sidecar_memory(w);
     CHECK(catalog_create(DEFINITIONS_MAX, &s->catalog) == 0);
     CHECK(w->disk.store.scan_definitions(&w->disk.store, take_definition, w, &detail) == 0);

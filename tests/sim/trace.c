@@ -90,6 +90,7 @@ static const char *const names[MARK_GROUP_COUNT][MARK_NUMBER_MAX] = {
                        [EVENT_CANCEL] = "CANCEL"},
     [MARK_REFUSED] = {[-E_MEMORY] = "MEMORY",
                       [-E_LIVE_SAGAS] = "LIVE_SAGAS",
+                      [-E_BYTES] = "BYTES",
                       [-E_JOURNAL_FULL] = "JOURNAL_FULL",
                       [-E_JOURNAL_AWAY] = "JOURNAL_AWAY",
                       [-E_REQUIRED] = "REQUIRED",

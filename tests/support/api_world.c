@@ -1,6 +1,7 @@
 /* api_world.c - loops without gRPC: calls, asks between loops, turns. */
 #include "tests/support/api_world.h"
 
+#include "sidecar/base/account.h"
 #include "sidecar/base/check.h"
 #include "sidecar/core/heap.h"
 #include "sidecar/definition/reader.h"
@@ -305,6 +306,12 @@ static void reply(void *self, const struct reply_effect *r, const struct error_d
     api_reply(((struct api_loop *)self)->api, r, detail);
 }
 
+static bool crowded(void *self)
+{
+    (void)self;
+    return !account_takes_work();
+}
+
 static void call_out(void *self, const struct call_effect *call)
 {
     struct api_loop *loop = self;
@@ -349,7 +356,8 @@ static void start(struct api_world *w, unsigned index)
         .frame_bytes_max = 1 << 22,
         .retention = SPAN_S(3600),
     };
-    const struct core_world world = {.durable = durable, .reply = reply, .call = call_out, .self = loop};
+    const struct core_world world = {
+        .durable = durable, .reply = reply, .call = call_out, .crowded = crowded, .self = loop};
     loop->world = w;
     loop->index = index;
     loop->disk = memory_disk_create();

@@ -46,9 +46,9 @@ static const struct {
     const char *beside;
 } companions[] = {
     {"data_dir", "listen: [127.0.0.1:0]\n"},
-    {"payload_bytes_max", "message_bytes_max: 256MiB\n"},
-    {"definition_bytes_max", "message_bytes_max: 256MiB\n"},
-    {"message_bytes_max", "payload_bytes_max: 1KiB\ndefinition_bytes_max: 1KiB\n"},
+    {"payload_bytes_max", "message_bytes_max: 256MiB\nmemory_bytes_max: 4GiB\n"},
+    {"definition_bytes_max", "message_bytes_max: 256MiB\nmemory_bytes_max: 4GiB\n"},
+    {"message_bytes_max", "payload_bytes_max: 1KiB\ndefinition_bytes_max: 1KiB\nmemory_bytes_max: 4GiB\n"},
     {"calls_max", "streams_max: 1\nwaiters_max: 1\n"},
     {"streams_max", "calls_max: 3000000\n"},
     {"waiters_max", "calls_max: 3000000\n"},
@@ -529,6 +529,10 @@ START_TEST(config__options_must_go_together)
     config_destroy(read_text("journal_bytes_max: 16MiB\n"));
     assert_refused("journal_bytes_max: 16MiB\ncommit_bytes_max: 4194305\n", "journal_bytes_max", 1, 20,
                    "journal_bytes_max (16MiB) must be at least 4 times commit_bytes_max (4194305)");
+    assert_refused("memory_bytes_max: 67108863\n", "memory_bytes_max", 1, 19, "");
+    assert_refused("message_bytes_max: 65MiB\n", "message_bytes_max", 1, 20,
+                   "memory_bytes_max (1GiB) must be at least 16 times message_bytes_max (65MiB)");
+    config_destroy(read_text("message_bytes_max: 64MiB\n"));
     assert_refused("watchers_max: 1025\n", "watchers_max", 1, 15,
                    "watchers_max (1025) must not be above streams_max (1024)");
     config_destroy(read_text("watchers_max: 1024\n"));

@@ -1,6 +1,8 @@
 /* Reads: short ones first, long ones in pieces; what a page shows; that every read has an end. */
 #include "tests/support/api_world.h"
 
+#include "sidecar/base/account.h"
+
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -169,6 +171,65 @@ START_TEST(reads__what_ends_sagas_is_taken_while_the_journal_is_tight)
 }
 END_TEST
 
+START_TEST(reads__what_ends_sagas_is_taken_while_memory_is_nearly_used_up)
+{
+    api_world_start(&w);
+    begin_many(2);
+    Saga__V1__BeginRequest begin = SAGA__V1__BEGIN_REQUEST__INIT, known = SAGA__V1__BEGIN_REQUEST__INIT;
+    Saga__V1__EnlistRequest enlist = SAGA__V1__ENLIST_REQUEST__INIT;
+    Saga__V1__Enlistment step = SAGA__V1__ENLISTMENT__INIT, *steps = &step;
+    Saga__V1__AbortRequest abort = SAGA__V1__ABORT_REQUEST__INIT;
+    begin.name = known.name = (char *)(uintptr_t) "new";
+    known.request_id = (char *)(uintptr_t) "known";
+    enlist.saga_id = abort.saga_id = ids[1];
+    step.step = (char *)(uintptr_t) "s";
+    enlist.n_enlist = 1;
+    enlist.enlist = &steps;
+    protobuf_c_message_free_unpacked(api_world_get(&w, 0, METHOD_BEGIN, &known.base), NULL);
+    account.max = account.lives + 1; /* of which five eighths are for new work */
+    api_world_refused(&w, 0, METHOD_BEGIN, &begin.base, "MEMORY_BYTES_MAX", "");
+    api_world_refused(&w, 0, METHOD_ENLIST, &enlist.base, "MEMORY_BYTES_MAX", "");
+    /* A repeated request is answered. */
+    protobuf_c_message_free_unpacked(api_world_get(&w, 0, METHOD_BEGIN, &known.base), NULL);
+    protobuf_c_message_free_unpacked(api_world_get(&w, 0, METHOD_ABORT, &abort.base), NULL);
+    commit(ids[0]);
+    account.max = 0;
+    begin_many(1);
+    account.max = SIZE_MAX;
+    atomic_store(&account.pressed, true);
+    api_world_refused(&w, 0, METHOD_BEGIN, &begin.base, "MEMORY_BYTES_MAX", "");
+    atomic_store(&account.pressed, false);
+    begin_many(1);
+}
+END_TEST
+
+START_TEST(reads__answers_that_nobody_takes_leave_no_room_for_large_ones)
+{
+    api_world_start(&w);
+    begin_many(1000);
+    Saga__V1__ListRequest large = list_of("", 1000, ""), small = list_of("", 1, "");
+    account.max = (size_t)1 << 26;
+    account_add(&account.leaving, (size_t)1 << 24);
+    api_world_refused(&w, 0, METHOD_LIST, &large.base, "MEMORY_BYTES_MAX", "");
+    protobuf_c_message_free_unpacked(api_world_get(&w, 0, METHOD_LIST, &small.base), NULL);
+    account_sub(&account.leaving, (size_t)1 << 24);
+    protobuf_c_message_free_unpacked(api_world_get(&w, 0, METHOD_LIST, &large.base), NULL);
+    ck_assert_uint_eq(account.leaving, 0);
+}
+END_TEST
+
+START_TEST(reads__everything_that_lives_is_given_back_to_the_account)
+{
+    api_world_start(&w);
+    begin_many(1000);
+    ck_assert_uint_gt(account.lives, 1000 * 200);
+    api_world_close(&w);
+    ck_assert_uint_eq(account.lives, 0);
+    api_world_init(&w, 1);
+    api_world_start(&w);
+}
+END_TEST
+
 START_TEST(reads__a_list_is_cut_by_time_and_still_whole)
 {
     api_world_start(&w);
@@ -293,6 +354,9 @@ int main(void)
     tcase_add_test(tc, reads__are_shown_what_is_durable_and_nothing_else);
     tcase_add_test(tc, reads__go_on_while_the_journal_is_full);
     tcase_add_test(tc, reads__what_ends_sagas_is_taken_while_the_journal_is_tight);
+    tcase_add_test(tc, reads__what_ends_sagas_is_taken_while_memory_is_nearly_used_up);
+    tcase_add_test(tc, reads__answers_that_nobody_takes_leave_no_room_for_large_ones);
+    tcase_add_test(tc, reads__everything_that_lives_is_given_back_to_the_account);
     tcase_add_test(tc, reads__a_list_is_cut_by_time_and_still_whole);
     tcase_add_test(tc, reads__a_short_one_waits_for_no_long_one);
     tcase_add_test(tc, reads__one_that_nobody_waits_for_is_let_go);

@@ -1,10 +1,14 @@
 /* A port is open to whatever comes: none of it may stop the server, cost it memory for good, or reach the owner. */
 #include "tests/support/rpc_world.h"
 
+#include "sidecar/base/account.h"
+
 #include <arpa/inet.h>
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -501,6 +505,138 @@ START_TEST(rpc_abuse__connections_leave_files_for_everything_else)
 }
 END_TEST
 
+/* What a client that means harm does, beside the world's own thread. */
+struct flood {
+    int fd;
+    const uint8_t *piece;
+    size_t size;
+    unsigned at_most; /* pieces */
+    atomic_uint sent;
+    atomic_bool over; /* cut off, or all is sent */
+};
+
+static void *flood(void *self)
+{
+    struct flood *f = self;
+    while (atomic_load(&f->sent) < f->at_most && send(f->fd, f->piece, f->size, MSG_NOSIGNAL) == (ssize_t)f->size)
+        atomic_fetch_add(&f->sent, 1);
+    atomic_store(&f->over, true);
+    return NULL;
+}
+
+/* Floods until it is over, and returns how many pieces were sent. */
+static unsigned flood_on(int fd, const void *piece, size_t size, unsigned at_most)
+{
+    struct flood f = {.fd = fd, .piece = piece, .size = size, .at_most = at_most};
+    pthread_t thread;
+    ck_assert_int_eq(pthread_create(&thread, NULL, flood, &f), 0);
+    WORLD_UNTIL(&w, atomic_load(&f.over));
+    pthread_join(thread, NULL);
+    return f.sent;
+}
+
+START_TEST(rpc_abuse__header_without_end_ends_its_connection)
+{
+    static uint8_t piece[9 + 16384] = {0, 0x40, 0, 9, 0, 0, 0, 0, 1};
+    /* A header of 2 GB begins. */
+    static const char begin[] = "\x83\x86\x44\x09/t.T/Echo\0\1k\x7f\x81\xff\xff\xff\x07";
+    world_open(&w, false);
+    still_serves();
+    int fd = connect_raw();
+    greet_raw(fd, false);
+    send_frame(fd, 1, 0, 1, begin, sizeof begin - 1);
+    ck_assert_uint_lt(flood_on(fd, piece, sizeof piece, 1 << 17), 1 << 17);
+    close(fd);
+    still_serves();
+    world_close(&w);
+}
+END_TEST
+
+#if !defined(__SANITIZE_ADDRESS__)
+START_TEST(rpc_abuse__process_over_its_memory_ends_who_sends_most)
+{
+    static uint8_t piece[9 + 16384] = {0, 0x40, 0, 0xfa}; /* a frame of no known type, which is to be ignored */
+    enum { HELD = 64 << 20 };
+    world_open(&w, false);
+    still_serves();
+    struct mallinfo2 info = mallinfo2();
+    char *held = malloc(HELD);
+    memset(held, 1, HELD);
+    ck_assert(account_takes_work());
+    account.max = info.uordblks + info.hblkhd + HELD / 2;
+    int fd = connect_raw();
+    greet_raw(fd, false);
+    ck_assert_uint_lt(flood_on(fd, piece, sizeof piece, 1 << 20), 1 << 20);
+    close(fd);
+    ck_assert(!account_takes_work());
+    free(held);
+    WORLD_UNTIL(&w, account_takes_work());
+    still_serves();
+    world_close(&w);
+}
+END_TEST
+
+START_TEST(rpc_abuse__calls_opened_and_reset_end_their_connection)
+{
+    enum { CALLS = 100 };
+    static const char headers[] = "\x83\x86\x44\x09/t.T/Echo\x41\x09localhost\0\2te\x08trailers\0\x0c"
+                                  "content-type\x10"
+                                  "application/grpc";
+    enum { SIZE = sizeof headers - 1, ONE = 9 + SIZE + 9 + 6 + 9 + 4 };
+    static uint8_t piece[CALLS * ONE];
+    world_open(&w, false);
+    still_serves();
+    int fd = connect_raw();
+    greet_raw(fd, false);
+    unsigned stream = 1;
+    bool cut = false;
+    while (!cut && stream < 2 * 200000) {
+        for (uint8_t *at = piece; at < piece + sizeof piece; stream += 2) {
+            const uint8_t id[4] = {0, (uint8_t)(stream >> 16), (uint8_t)(stream >> 8), (uint8_t)stream};
+            const uint8_t open[5] = {0, 0, SIZE, 1, 4}, data[5] = {0, 0, 6, 0, 1}, reset[5] = {0, 0, 4, 3, 0};
+            memcpy(at, open, 5);
+            memcpy(at + 5, id, 4);
+            memcpy(at + 9, headers, SIZE);
+            at += 9 + SIZE;
+            memcpy(at, data, 5);
+            memcpy(at + 5, id, 4);
+            memcpy(at + 9, "\0\0\0\0\1x", 6);
+            at += 9 + 6;
+            memcpy(at, reset, 5);
+            memcpy(at + 5, id, 4);
+            memcpy(at + 9, "\0\0\0\x08", 4);
+            at += 9 + 4;
+        }
+        cut = flood_on(fd, piece, sizeof piece, 1) == 0;
+    }
+    ck_assert(cut);
+    close(fd);
+    still_serves();
+    world_close(&w);
+}
+END_TEST
+#endif
+
+START_TEST(rpc_abuse__request_without_end_is_refused_in_time)
+{
+    static const char *const paths[] = {"/t.T/Echo", "/t.T/Stream"};
+    w.options.handshake_timeout = SPAN_MS(200);
+    world_open(&w, false);
+    for (int i = 0; i < 2; i++) {
+        struct client_call c;
+        client_start(&c, &w, paths[i], 0);
+        client_send(&c, bytes_of_text("x"), false); /* and never the half-close */
+        WORLD_UNTIL(&w, !rpc_idle(w.rpc));
+        WORLD_UNTIL(&w, rpc_idle(w.rpc));
+        client_finish(&c);
+        ck_assert_int_eq(c.status, GRPC_STATUS_DEADLINE_EXCEEDED);
+    }
+    ck_assert_int_eq(w.held_count, 0);
+    still_serves();
+    world_close(&w);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("rpc_abuse");
@@ -521,6 +657,12 @@ int main(void)
     tcase_add_test(tc, rpc_abuse__large_metadata_is_refused);
     tcase_add_test(tc, rpc_abuse__running_out_of_files_does_not_end_the_listening);
     tcase_add_test(tc, rpc_abuse__connections_leave_files_for_everything_else);
+    tcase_add_test(tc, rpc_abuse__header_without_end_ends_its_connection);
+#if !defined(__SANITIZE_ADDRESS__)
+    tcase_add_test(tc, rpc_abuse__process_over_its_memory_ends_who_sends_most);
+    tcase_add_test(tc, rpc_abuse__calls_opened_and_reset_end_their_connection);
+#endif
+    tcase_add_test(tc, rpc_abuse__request_without_end_is_refused_in_time);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

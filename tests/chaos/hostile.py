@@ -1,0 +1,138 @@
+#!/usr/bin/python3
+"""hostile.py - a sidecar with its default configuration, an ordinary client beside each hostile one (attacks.py), and a table of what that cost
+the ordinary one and the sidecar's memory: docs/operations.md has it. Fails when the ordinary client's p99 or the sidecar's memory is over
+its bound.
+
+hostile.py [--seconds N] [--only WORD]... [--write]"""
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+sys.path.insert(0, os.path.join(ROOT, "tests", "e2e"))
+sys.path.insert(0, HERE)
+sys.dont_write_bytecode = True
+
+import attacks
+import harness
+from harness import Client, Sidecar, enlistment, message, settled
+
+P99_MAX_MS = 50
+DOCUMENT = os.path.join(ROOT, "docs", "operations.md")
+BEGIN, END = "<!-- hostile: begin -->", "<!-- hostile: end -->"
+
+
+def ordinary(address, seconds):
+    """A process of its own: begins and commits a saga every few milliseconds, and prints how long each call took."""
+    harness.CHANNEL_OPTIONS.remove(("grpc.enable_retries", 0))  # as clients have it by default
+    client = Client(address)
+    client.Begin(name="warm", timeout=60)
+    print("ready", flush=True)
+    took, failed = [], {}
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        at = time.monotonic()
+        try:
+            saga_id = client.Begin(name="ordinary").saga_id
+            took.append(time.monotonic() - at)
+            at = time.monotonic()
+            client.Commit(saga_id=saga_id)
+            took.append(time.monotonic() - at)
+        except Exception as e:
+            took.append(time.monotonic() - at)
+            word = "%s %s" % (e.code().name, e.details()) if hasattr(e, "code") else repr(e)
+            failed[word] = failed.get(word, 0) + 1
+        time.sleep(0.002)
+    took.sort()
+    print(json.dumps({"calls": len(took), "p50": took[len(took) // 2] * 1000, "p99": took[len(took) * 99 // 100] * 1000,
+                      "max": took[-1] * 1000, "failed": failed}))
+
+
+def status_kb(sidecar, key):
+    with open("/proc/%d/status" % sidecar.process.pid) as f:
+        return next(int(line.split()[1]) for line in f if line.startswith(key + ":"))
+
+
+def prepare(sidecar):
+    client = sidecar.client
+    mib = b"x" * (1 << 20)
+    large = client.Begin(name="large").saga_id
+    for i in range(16):
+        client.Enlist(saga_id=large, enlist=[enlistment("s%d" % i)])
+        client.Settle(saga_id=large, settle=[settled("s%d" % i, output=mib)])
+    long = client.Begin(name="long").saga_id
+    pipe = message("saga.v1.PipeRequest")
+    for _ in range(4000):
+        client.operator.Pause(saga_id=long, actor="x")
+        client.operator.Resume(saga_id=long, actor="x")
+    begin = [{"begin": {"name": "many"}}] * 1000
+    for answer in client.Pipe(iter([pipe(commands=begin)] * 20), timeout=120):
+        ids = [r.begin.saga_id for r in answer.results]
+        assert all(ids), answer.results[0]
+        list(client.Pipe(iter([pipe(commands=[{"commit": {"saga_id": s}} for s in ids])]), timeout=60))
+    return attacks.Prey(large, long)
+
+
+def attack(sidecar, prey, function, seconds):
+    with open("/proc/%d/clear_refs" % sidecar.process.pid, "w") as f:
+        f.write("5")
+    before = status_kb(sidecar, "VmRSS")
+    beside = subprocess.Popen([sys.executable, os.path.abspath(__file__), "--ordinary", sidecar.address, str(seconds)],
+                              stdout=subprocess.PIPE, text=True)
+    assert beside.stdout.readline() == "ready\n"
+    held = function(sidecar.port, prey, seconds) if function else []
+    row = json.loads(beside.communicate()[0])
+    row.update(before=before / 1024, peak=status_kb(sidecar, "VmHWM") / 1024)
+    for h in held:
+        h.close()
+    return row
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=5, help="of each attack")
+    parser.add_argument("--only", action="append", default=[], help="attacks whose names contain this")
+    parser.add_argument("--memory", default="1GiB", help="memory_bytes_max")
+    parser.add_argument("--write", action="store_true", help="the table into docs/operations.md")
+    parser.add_argument("--ordinary", nargs=2, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.ordinary:
+        ordinary(arguments.ordinary[0], float(arguments.ordinary[1]))
+        return
+    bound_mb = int(arguments.memory[:-3]) * {"MiB": 1, "GiB": 1024}[arguments.memory[-3:]]
+    sidecar = Sidecar(memory_bytes_max=arguments.memory, targets={"shop": "127.0.0.1:1"})
+    lines, wrong = [], []
+    try:
+        prey = prepare(sidecar)
+        for function in (None,) + attacks.ALL:
+            name = function.__name__ if function else "nobody"
+            if function and arguments.only and not any(word in name for word in arguments.only):
+                continue
+            row = attack(sidecar, prey, function, arguments.seconds)
+            what = " ".join(function.__doc__.split()) if function else "nobody"
+            lines.append("| %s | %.1f | %.0f | %.0f to %.0f |" % (what, row["p99"], row["max"], row["before"], row["peak"]))
+            print(lines[-1], row["calls"], row["failed"] or "", flush=True)
+            if row["p99"] > P99_MAX_MS or row["peak"] > bound_mb or row["failed"]:
+                wrong.append(name)
+            assert sidecar.process.poll() is None
+        ended = sidecar.log("connections are ended, those that send most")
+        print("connections ended by the sidecar: %d lines" % len(ended))
+    finally:
+        sidecar.close()
+    if arguments.write:
+        with open(DOCUMENT) as f:
+            text = f.read()
+        head, rest = text.split(BEGIN)
+        table = ["| beside a client that sends | p99 of an ordinary call, ms | its slowest, ms | the sidecar's memory, MB |", "|---|---|---|---|"]
+        with open(DOCUMENT, "w") as f:
+            f.write(head + BEGIN + "\n" + "\n".join(table + lines) + "\n" + END + rest.split(END)[1])
+    print("hostile: %d attacks, %d over a bound%s" % (len(lines) - 1, len(wrong), ": " + ", ".join(wrong) if wrong else ""))
+    sys.exit(1 if wrong else 0)
+
+
+if __name__ == "__main__":
+    main()
