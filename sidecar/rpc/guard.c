@@ -29,8 +29,10 @@
 /* The process is idle when it has used less of the processor than this since the last look. */
 #define IDLE_NS INT64_C(2000000)
 
-/* A loop is held when it has worked within C core for most of the time between two looks, without coming back. */
-#define HELD_NS INT64_C(35000000)
+/* A loop is held when it has worked so long within C core without coming back, in at most so many looks: on a busy machine it gets little of
+ * the processor. */
+#define HELD_NS    INT64_C(35000000)
+#define HELD_LOOKS 20
 
 /* So many calls that are reset between two looks are more than who changes his mind would reset. */
 #define RESETS_MANY 500
@@ -52,8 +54,11 @@ struct known {
 
 struct rpc_guard {
     int64_t next_ms, trimmed_ms, process_ns;
-    uint64_t progress[RPC_ROOMS_MAX], resets[RPC_ROOMS_MAX];
-    int64_t worked_ns[RPC_ROOMS_MAX];
+    struct {
+        uint64_t progress, resets;
+        int64_t since_ns; /* of its work: when its progress was seen first */
+        unsigned looks;   /* since then */
+    } room[RPC_ROOMS_MAX];
     struct known known[KNOWN_MAX];
     size_t known_count;
     bool sleeps;     /* until the next look is long, unless a loop has something to do */
@@ -207,7 +212,7 @@ static unsigned cut_most(struct rpc_guard *g, const struct rpc_watched *w)
 
 /* ---- what is wrong ---- */
 
-/* Whether a loop has worked within C core since the last look without coming back. */
+/* Whether a loop has worked within C core for long without coming back. */
 static bool loop_is_held(struct rpc_guard *g, const struct rpc_watched *w)
 {
     bool held = false;
@@ -217,9 +222,12 @@ static bool loop_is_held(struct rpc_guard *g, const struct rpc_watched *w)
             continue;
         uint64_t progress = atomic_load_explicit(&r->progress, memory_order_relaxed);
         int64_t worked = clock_ns(r->poller);
-        held = held || (progress == g->progress[i] && progress % 2 == 1 && worked - g->worked_ns[i] > HELD_NS);
-        g->progress[i] = progress;
-        g->worked_ns[i] = worked;
+        if (progress != g->room[i].progress || g->room[i].looks++ == HELD_LOOKS) {
+            g->room[i].progress = progress;
+            g->room[i].since_ns = worked;
+            g->room[i].looks = 0;
+        }
+        held = held || (progress % 2 == 1 && worked - g->room[i].since_ns > HELD_NS);
     }
     return held;
 }
@@ -229,8 +237,8 @@ static bool calls_are_reset(struct rpc_guard *g, const struct rpc_watched *w)
     bool many = false;
     for (size_t i = 0; i < w->room_count; i++) {
         uint64_t resets = atomic_load_explicit(&w->rooms[i]->resets, memory_order_relaxed);
-        many = many || resets - g->resets[i] >= RESETS_MANY;
-        g->resets[i] = resets;
+        many = many || resets - g->room[i].resets >= RESETS_MANY;
+        g->room[i].resets = resets;
     }
     return many;
 }

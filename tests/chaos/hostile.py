@@ -22,6 +22,8 @@ import harness
 from harness import Client, Sidecar, enlistment, message, settled
 
 P99_MAX_MS = 50
+# Where gRPC itself makes room, ordinary clients may meet it, with a status that says to try again.
+FAILED_MAX = {"half_messages": 0.02}
 DOCUMENT = os.path.join(ROOT, "docs", "operations.md")
 BEGIN, END = "<!-- hostile: begin -->", "<!-- hostile: end -->"
 
@@ -114,9 +116,11 @@ def main():
                 continue
             row = attack(sidecar, prey, function, arguments.seconds)
             what = " ".join(function.__doc__.split()) if function else "nobody"
-            lines.append("| %s | %.1f | %.0f | %.0f to %.0f |" % (what, row["p99"], row["max"], row["before"], row["peak"]))
-            print(lines[-1], row["calls"], row["failed"] or "", flush=True)
-            if row["p99"] > P99_MAX_MS or row["peak"] > bound_mb or row["failed"]:
+            failed = sum(row["failed"].values())
+            lines.append("| %s | %.1f | %.0f | %d of %d | %.0f to %.0f |" % (what, row["p99"], row["max"], failed, row["calls"], row["before"],
+                                                                          row["peak"]))
+            print(lines[-1], row["failed"] or "", flush=True)
+            if row["p99"] > P99_MAX_MS or row["peak"] > bound_mb or failed > row["calls"] * FAILED_MAX.get(name, 0):
                 wrong.append(name)
             assert sidecar.process.poll() is None
         ended = sidecar.log("connections are ended, those that send most")
@@ -127,7 +131,8 @@ def main():
         with open(DOCUMENT) as f:
             text = f.read()
         head, rest = text.split(BEGIN)
-        table = ["| beside a client that sends | p99 of an ordinary call, ms | its slowest, ms | the sidecar's memory, MB |", "|---|---|---|---|"]
+        table = ["| beside a client that sends | p99 of an ordinary call, ms | its slowest, ms | calls of it that failed | the sidecar's memory, MB |",
+                 "|---|---|---|---|---|"]
         with open(DOCUMENT, "w") as f:
             f.write(head + BEGIN + "\n" + "\n".join(table + lines) + "\n" + END + rest.split(END)[1])
     print("hostile: %d attacks, %d over a bound%s" % (len(lines) - 1, len(wrong), ": " + ", ".join(wrong) if wrong else ""))
