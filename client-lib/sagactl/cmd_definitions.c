@@ -67,6 +67,21 @@ static void put_registered(struct run *r, const Saga__V1__RegisterDefinitionResp
             screen_clean(&r->screen, answer->version, version, sizeof version), what);
 }
 
+/* What is likely to be wrong, on standard error. */
+static void put_findings(struct run *r, const char *path, const Saga__V1__RegisterDefinitionResponse *answer)
+{
+    char clean_path[1024], field[512], text[1024], rule[128];
+    screen_clean(&r->screen, findings_path(path), clean_path, sizeof clean_path);
+    for (size_t i = 0; i < answer->n_findings; i++) {
+        const Saga__V1__Finding *f = answer->findings[i];
+        screen_clean(&r->screen, f->field, field, sizeof field);
+        if (f->warning)
+            fprintf(r->err, "%s:%d:%d: warning: %s%s%s [%s]\n", clean_path, (int)f->line, (int)f->column, field,
+                    field[0] != '\0' ? ": " : "", screen_clean(&r->screen, f->message, text, sizeof text),
+                    screen_clean(&r->screen, f->rule, rule, sizeof rule));
+    }
+}
+
 /* A definition that is only tried is told about when it is wrong. */
 enum sending { SEND_TO_TRY, SEND };
 
@@ -90,8 +105,10 @@ static int send_definition(struct run *r, const struct file *file, enum sending 
     }
     if (sending == SEND && r->o.json)
         status = run_json(r, &answer->base, r->o.word_count > 1);
-    else if (sending == SEND)
+    else if (sending == SEND) {
+        put_findings(r, file->path, answer);
         put_registered(r, answer);
+    }
     protobuf_c_message_free_unpacked(&answer->base, NULL);
     return status;
 }

@@ -1,6 +1,7 @@
 /* answers.c - what is said to a request that has been carried out. Most answers are empty: that they came says it all. */
 #include "sidecar/api/api_inside.h"
 #include "sidecar/api/view.h"
+#include "sidecar/lint/lint.h"
 
 static char *id_text(struct arena *a, struct saga_id id)
 {
@@ -39,15 +40,47 @@ bool answer_keep_alive(struct arena *a, const struct reply_effect *reply, const 
     return m->lease != NULL;
 }
 
+static Saga__V1__Finding *view_finding(struct arena *a, const struct lint_finding *f)
+{
+    Saga__V1__Finding *view = arena_take(a, sizeof *view);
+    if (view == NULL)
+        return NULL;
+    saga__v1__finding__init(view);
+    view->rule = (char *)(uintptr_t)lint_rows[f->rule].id;
+    view->warning = lint_rows[f->rule].severity == LINT_WARNING;
+    view->line = f->line;
+    view->column = f->column;
+    view->field = arena_text(a, bytes_of_text(f->field));
+    view->message = arena_text(a, bytes_of_text(f->text));
+    return view->field == NULL || view->message == NULL ? NULL : view;
+}
+
+/* Judges it once more: what was found at its admission was no error, and nobody kept it meanwhile. */
+static bool put_findings(struct arena *a, const struct definition *d, Saga__V1__RegisterDefinitionResponse *m)
+{
+    struct lint_options options = lint_options_default();
+    struct lint_report report;
+    report.count = report.more = 0;
+    if (lint_definition(d, &options, &report) != 0)
+        return false;
+    m->findings = arena_take(a, (report.count + 1) * sizeof *m->findings);
+    for (unsigned i = 0; i < report.count && m->findings != NULL; i++) {
+        Saga__V1__Finding *view = view_finding(a, &report.findings[i]);
+        if (view == NULL)
+            return false;
+        m->findings[m->n_findings++] = view;
+    }
+    return m->findings != NULL;
+}
+
 bool answer_register(struct arena *a, const struct reply_effect *reply, const struct registered *registered,
                      ProtobufCMessage *response)
 {
     Saga__V1__RegisterDefinitionResponse *m = (Saga__V1__RegisterDefinitionResponse *)response;
-    (void)a;
     m->name = (char *)(uintptr_t)registered->definition->name;
     m->version = (char *)(uintptr_t)registered->definition->version;
     m->already_registered = reply->repeated;
-    return true;
+    return put_findings(a, registered->definition, m);
 }
 
 bool answer_register_schema(struct arena *a, const struct reply_effect *reply, const struct registered *registered,

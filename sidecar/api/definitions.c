@@ -2,6 +2,7 @@
 #include "sidecar/api/api_inside.h"
 #include "sidecar/api/view.h"
 
+#include "sidecar/lint/lint.h"
 #include "sidecar/observe/log.h"
 
 #include <inttypes.h>
@@ -34,6 +35,11 @@ int definitions_register(struct api *api, struct change *change, const void *mes
         code = definition_read(source, &api->options.definition_limits, &definition, detail);
         if (code != 0)
             return code;
+    }
+    code = lint_admit(definition, detail);
+    if (code != 0) {
+        definition_destroy(definition);
+        return code;
     }
     if (m->dry_run) {
         code = core_may_register(api->core, definition, detail);

@@ -177,3 +177,23 @@ const struct lint_finding *lint_first_error(const struct lint_report *report)
             return &report->findings[i];
     return NULL;
 }
+
+int lint_admit(const struct definition *d, struct error_detail *detail)
+{
+    struct lint_options options = lint_options_default();
+    struct lint_report report;
+    report.count = report.more = 0;
+    if (lint_definition(d, &options, &report) != 0)
+        return error_set(detail, E_MEMORY, "", NULL);
+    const struct lint_finding *f = lint_first_error(&report);
+    if (f == NULL)
+        return 0;
+    error_set(detail, E_ARGUMENT, f->field, f->text);
+    error_append(detail, " [");
+    error_append(detail, lint_rows[f->rule].id);
+    error_append(detail, "]");
+    detail->line = f->line;
+    detail->column = f->column;
+    detail->rule = lint_rows[f->rule].id;
+    return E_ARGUMENT;
+}

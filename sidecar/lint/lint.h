@@ -68,6 +68,10 @@ int lint_definition(const struct definition *d, const struct lint_options *optio
 /* The first finding that is an error, or NULL. */
 const struct lint_finding *lint_first_error(const struct lint_report *report);
 
+/* The same of a definition that is to be registered, in short: 0; E_ARGUMENT for what is an error, with the rule's name behind the sentence; or
+ * E_MEMORY. */
+int lint_admit(const struct definition *d, struct error_detail *detail);
+
 /* docs/lint.md, whole. */
 void lint_docs(FILE *out);
 

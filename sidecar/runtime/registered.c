@@ -2,6 +2,7 @@
 #include "sidecar/runtime/loop_inside.h"
 
 #include "sidecar/definition/reader.h"
+#include "sidecar/lint/lint.h"
 #include "sidecar/runtime/definitions_dir.h"
 #include "sidecar/runtime/schemas_dir.h"
 
@@ -34,8 +35,8 @@ int registered_recover(void *self, const struct definition_row *row)
 }
 
 /* Takes a definition that was read without types. One that is there already is fine, whatever its schema's name stands for by now; a new one that is
- * typed is read again, with limits that know its descriptors. */
-static int take_new(struct loop *s, struct definition *definition, const struct definition_limits *limits,
+ * typed is read again, with limits that know its descriptors; with judge it is refused where one over the API would be. */
+static int take_new(struct loop *s, struct definition *definition, const struct definition_limits *limits, bool judge,
                     struct error_detail *detail)
 {
     struct definition *typed = definition;
@@ -47,9 +48,13 @@ static int take_new(struct loop *s, struct definition *definition, const struct 
     int code = 0;
     if (there == NULL && definition->schema_name != NULL)
         code = definition_read(definition->source, limits, &typed, detail);
-    if (code == 0 && there == NULL && (code = core_register(s->core, typed, clock_now(&s->clock), 0, detail)) != 0 &&
-        typed != definition)
-        definition_destroy(typed);
+    if (code == 0 && there == NULL) {
+        code = judge ? lint_admit(typed, detail) : 0;
+        if (code == 0)
+            code = core_register(s->core, typed, clock_now(&s->clock), 0, detail);
+        if (code != 0 && typed != definition)
+            definition_destroy(typed);
+    }
     if (code == 0 && (there != NULL || typed != definition))
         definition_destroy(definition);
     return code;
@@ -58,7 +63,7 @@ static int take_new(struct loop *s, struct definition *definition, const struct 
 static int take_file(void *self, struct definition *definition, struct error_detail *detail)
 {
     struct loop *s = self;
-    return take_new(s, definition, &s->limits, detail);
+    return take_new(s, definition, &s->limits, true, detail);
 }
 
 static int take_set(void *self, const char *name, struct bytes set, struct error_detail *detail)
@@ -84,7 +89,7 @@ int registered_take_definition(struct loop *s, const struct definition *other, s
     limits.schemas.find = NULL;
     int code = definition_read(other->source, &limits, &definition, detail);
     limits.schemas = schemas_fixed(s->schemas, other->schema_hash);
-    if (code == 0 && (code = take_new(s, definition, &limits, detail)) != 0)
+    if (code == 0 && (code = take_new(s, definition, &limits, false, detail)) != 0)
         definition_destroy(definition);
     return code;
 }

@@ -30,7 +30,7 @@ ROOMS = {
                      PURE | {"stdlib.h", "stdio.h"}),
     "sidecar/shard": (["sidecar/base"], PURE),
     "sidecar/api": (["sidecar/base", "sidecar/definition", "sidecar/engine", "sidecar/journal/store.h", "sidecar/journal/codec.h",
-                     "sidecar/core", "sidecar/message", "sidecar/rpc/rpc.h", "sidecar/rpc/status_details.h",
+                     "sidecar/core", "sidecar/message", "sidecar/lint/lint.h", "sidecar/rpc/rpc.h", "sidecar/rpc/status_details.h",
                      "sidecar/observe", "sidecar/shard",
                      "compensations", "@proto"], None),
     "sidecar/relay": (["sidecar/base", "sidecar/core", "sidecar/rpc/rpc.h", "sidecar/shard", "sidecar/api", "@proto"], None),

@@ -510,14 +510,14 @@ class Sagactl(Case):
     def test_register(self):
         with tempfile.TemporaryDirectory() as directory:
             path = os.path.join(directory, "d.yaml")
-            text = definition("registered", step("a"))
+            text = definition("registered", step("a"), extra="deadline: 5m\n")
             with open(path, "w") as f:
                 f.write(text)
             self.assertEqual("registered 1.0.0 would be registered\n", self.good("register", "--dry-run", path).out)
             self.assertEqual(NOT_FOUND, self.ctl("definitions", "registered").code)
             self.assertEqual("registered 1.0.0 registered\n", self.good("register", path).out)
             self.assertEqual("registered 1.0.0 was registered already\n", self.good("register", path).out)
-            self.assertEqual({"name": "registered", "version": "1.0.0", "already_registered": True},
+            self.assertEqual({"name": "registered", "version": "1.0.0", "already_registered": True, "findings": []},
                              self.good("register", "-", "-o", "json", stdin=text).json())
             self.assertEqual(text, self.good("definitions", "registered").out)
             self.assertEqual(text, base64.b64decode(self.good("definitions", "registered", "-o", "json").json()["source"]).decode())

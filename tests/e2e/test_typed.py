@@ -37,6 +37,36 @@ class Typed(Case):
         self.client.register(TYPED % name)
         return name
 
+    # ---- what lint has to say ----
+
+    def test_findings_of_lint_come_back_and_errors_refuse(self):
+        text = definition("judged", "name: a, target: shop, action: /typed.v1.Shop/Reserve", extra="schema: typed\ninput: typed.v1.Order\n")
+        for dry in (True, False, False):
+            answer = self.client.RegisterDefinition(source=text.encode(), dry_run=dry)
+            self.assertEqual([("deadline-missing", False, 1), ("undo-missing", True, 6)],
+                             [(f.rule, f.warning, f.line) for f in answer.findings])
+        needs = definition("needs", "name: a, target: shop, action: {method: /typed.v1.Shop/Reserve, request: =input}, "
+                           "compensation: {method: /typed.v1.Shop/Release, request: {receipt_id: =action.output.receipt_id}}",
+                           extra="deadline: 5m\nschema: typed\ninput: typed.v1.Order\n")
+        refusal = self.refused("INVALID_ARGUMENT", "INVALID_ARGUMENT", self.client.RegisterDefinition, source=needs.encode())
+        self.assertIn("[undo-needs-output]", refusal.text)
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "judged.yaml")
+            with open(path, "w") as f:
+                f.write(text.replace("1.0.0", "1.1.0"))
+            ran = ctl("register", "-a", self.sidecar.address, path)
+            self.assertEqual(0, ran.code, ran)
+            self.assertTrue(ran.err.startswith(path + ":6:5: warning: steps[0]: a may have to be undone"), ran)
+            with open(path, "w") as f:
+                f.write(needs)
+            sets = os.path.join(folder, "schemas")
+            os.mkdir(sets)
+            with open(os.path.join(sets, "typed.binpb"), "wb") as f:
+                f.write(SET)
+            with self.assertRaises(Exception) as refused:
+                Sidecar(definitions_dir=folder, schemas_dir=sets)
+            self.assertIn("undo-needs-output", str(refused.exception))
+
     # ---- schemas ----
 
     def test_schema_registered_and_shown(self):
