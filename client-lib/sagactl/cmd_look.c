@@ -241,6 +241,16 @@ int command_list(struct run *r)
             states[request.n_states++] = (Saga__V1__SagaState)state;
     if (r->o.definition != NULL)
         request.definition = (char *)(uintptr_t)r->o.definition;
+    char tag_name[256];
+    Saga__V1__Tag tag = SAGA__V1__TAG__INIT, *tags[] = {&tag};
+    if (r->o.tag != NULL) {
+        const char *sign = strchr(r->o.tag, '=');
+        snprintf(tag_name, sizeof tag_name, "%.*s", (int)(sign - r->o.tag), r->o.tag);
+        tag.name = tag_name;
+        tag.value = (char *)(uintptr_t)sign + 1;
+        request.tags = tags;
+        request.n_tags = 1;
+    }
     if (r->o.page != NULL)
         request.page_token = (char *)(uintptr_t)r->o.page;
     request.started_from = set_time(r, r->o.since, &since) ? &since : NULL;
@@ -256,6 +266,8 @@ int command_list(struct run *r)
         put_states(r);
         put_time(r, "since", request.started_from);
         put_time(r, "before", request.started_before);
+        if (r->o.tag != NULL)
+            fprintf(r->screen.out, " --tag %s", r->o.tag);
         put_next(r, next);
     }
     return status;

@@ -58,6 +58,7 @@ const struct option_row option_rows[OPTION_COUNT] = {
                       "compensating and stuck; ended is committed, compensated and resolved; paused is those of the "
                       "others that are paused."},
     [OPTION_DEFINITION] = {"definition", 'd', "NAME", NULL, COMPLETE_DEFINITION, "Only sagas of this definition."},
+    [OPTION_TAG] = {"tag", '\0', "NAME=VALUE", NULL, COMPLETE_NOTHING, "Only sagas with this tag."},
     [OPTION_SINCE] =
         {"since", '\0', "TIME", NULL, COMPLETE_NOTHING,
          "Only sagas started at that time or later: 2026-05-04, 2026-05-04T10:20, 2026-05-04T10:20:30Z, or "
@@ -110,7 +111,7 @@ const struct command_row command_rows[] = {
      "saga that is stuck or paused it tells what to do.",
      command_get},
     {"list", "", 0, 0, NULL, COMPLETE_NOTHING,
-     BIT(STATE) | BIT(DEFINITION) | BIT(SINCE) | BIT(BEFORE) | BIT(LIMIT) | BIT(PAGE) | BIT(ALL),
+     BIT(STATE) | BIT(DEFINITION) | BIT(TAG) | BIT(SINCE) | BIT(BEFORE) | BIT(LIMIT) | BIT(PAGE) | BIT(ALL),
      "list sagas, the newest first", "A page at a time; the last line tells how to get the next one.", command_list},
     {"watch", "[SAGA-ID]", 0, 1, NULL, COMPLETE_SAGA, BIT(FROM),
      "follow the events of one saga, or of all, as they happen",

@@ -189,6 +189,9 @@ static bool take(const struct reading *r, unsigned id, const char *value)
         return states_value(r, value);
     case OPTION_DEFINITION:
         return name_value(r, id, value, &o->definition);
+    case OPTION_TAG:
+        o->tag = value;
+        return strchr(value, '=') != NULL || wrong(r, "--tag takes NAME=VALUE");
     case OPTION_SINCE:
         return time_value(r, id, value, &o->since);
     case OPTION_BEFORE:

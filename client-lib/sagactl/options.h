@@ -31,6 +31,7 @@ struct options {
     struct span deadline; /* 0: not said */
     uint32_t states;      /* bit n for state n, WORDS_PAUSED for those that are paused; 0: all */
     const char *definition;
+    const char *tag; /* NAME=VALUE */
     const char *since, *before;
     uint32_t limit;
     const char *page, *from, *reason, *step;

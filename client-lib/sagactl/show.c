@@ -126,6 +126,8 @@ static void put_head(const struct screen *s, const Saga__V1__GetResponse *answer
         put_field(s, PAINT_NONE, "undone for", why(s, saga->reason, saga->reason_step, text));
     if (saga->state == SAGA__V1__SAGA_STATE__SAGA_STATE_STUCK)
         put_field(s, PAINT_BAD, "stuck for", why(s, saga->stuck_reason, saga->stuck_step, text));
+    if (saga->reason_message[0] != '\0')
+        put_field(s, PAINT_NONE, "which said", screen_clean(s, saga->reason_message, said, sizeof said));
     put_times(s, saga);
     if (saga->paused)
         put_paused(s, answer);
@@ -138,8 +140,15 @@ static void put_head(const struct screen *s, const Saga__V1__GetResponse *answer
         put_field(s, PAINT_NONE, "request id", screen_clean(s, saga->request_id, said, sizeof said));
     if (saga->traceparent[0] != '\0')
         put_field(s, PAINT_NONE, "trace", screen_clean(s, saga->traceparent, text, sizeof text));
+    for (size_t i = 0; i < saga->n_tags; i++) {
+        snprintf(both, sizeof both, "%s=%s", screen_clean(s, saga->tags[i]->name, text, sizeof text),
+                 screen_clean(s, saga->tags[i]->value, said, sizeof said));
+        put_field(s, PAINT_NONE, "tag", both);
+    }
     if (saga->input.len > 0)
         put_payload(s, "input", &saga->input, saga->input_json);
+    if (saga->output.len > 0)
+        put_payload(s, "output", &saga->output, saga->output_json);
 }
 
 /* ---- steps ---- */
@@ -305,5 +314,12 @@ void show_end(const struct screen *s, const Saga__V1__Saga *saga)
     if (started.us != INSTANT_NEVER.us && over.us != INSTANT_NEVER.us)
         fprintf(s->out, " after %s", times_write_span(instant_since(over, started), span));
     why(s, stuck ? saga->stuck_reason : saga->reason, stuck ? saga->stuck_step : saga->reason_step, text);
-    fprintf(s->out, "%s%s\n", text[0] != '\0' ? ": " : "", text);
+    fprintf(s->out, "%s%s", text[0] != '\0' ? ": " : "", text);
+    if (saga->reason_message[0] != '\0')
+        fprintf(s->out, ": %s", screen_clean(s, saga->reason_message, text, sizeof text));
+    fputc('\n', s->out);
+    char clean[4096];
+    if (saga->output_json[0] != '\0')
+        fprintf(s->out, "%s\n",
+                s->terminal ? screen_clean(s, saga->output_json, clean, sizeof clean) : saga->output_json);
 }

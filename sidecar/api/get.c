@@ -154,7 +154,9 @@ int get_read(struct api *api, struct read *read, const void *message, struct err
         code = page_end(g, &end, detail);
     if (code != 0)
         return code;
-    if (!view_add_history(read->arena, g->view, &g->walk.timeline) || !add_page(read->arena, g, end, &response))
+    if (!view_add_history(read->arena, g->view, &g->walk.timeline) ||
+        !view_add_outcome(read->arena, g->view, &g->walk.timeline, g->definition, flags_of(m)) ||
+        !add_page(read->arena, g, end, &response))
         return error_set(detail, E_MEMORY, "", NULL);
     response.saga = g->view;
     api_answer(api, read->request.call, &response.base);

@@ -1,6 +1,8 @@
 /* lists.c - pages of sagas: all of them, newest first, or those that need a person, oldest first. A page is looked for in pieces. */
 #include "sidecar/api/api_inside.h"
 #include "sidecar/api/view.h"
+#include "sidecar/base/texts.h"
+#include "sidecar/journal/codec.h"
 
 #include <inttypes.h>
 
@@ -8,6 +10,8 @@
 #define EXAMINE_MAX 20000
 /* And a piece of it. */
 #define EXAMINE_PIECE 250
+/* Of a filter. */
+#define LIST_TAGS_MAX 16
 /* How far back ListDeadLetters looks for what made a saga stuck; pauses and other acts of operators may have followed it. */
 #define DEAD_LETTER_RECORDS 32
 
@@ -18,6 +22,7 @@ struct listing {
     const struct catalog *catalog;
     Saga__V1__Saga **sagas; /* newest first */
     uint64_t *serials;
+    uint64_t *frames; /* of ended sagas that have tags: where these stand; else 0 */
     size_t count;
     bool failed;
 };
@@ -29,13 +34,15 @@ static bool listing_init(struct listing *l, struct arena *a, const struct catalo
         .catalog = catalog,
         .sagas = arena_take(a, room * sizeof *l->sagas),
         .serials = arena_take(a, room * sizeof *l->serials),
+        .frames = arena_take(a, room * sizeof *l->frames),
     };
-    return l->sagas != NULL && l->serials != NULL;
+    return l->sagas != NULL && l->serials != NULL && l->frames != NULL;
 }
 
-static void list_add(struct listing *l, Saga__V1__Saga *saga, uint64_t serial)
+static void list_add(struct listing *l, Saga__V1__Saga *saga, uint64_t serial, uint64_t frame)
 {
     l->failed |= saga == NULL;
+    l->frames[l->count] = frame;
     l->sagas[l->count] = saga;
     l->serials[l->count++] = serial;
 }
@@ -43,7 +50,61 @@ static void list_add(struct listing *l, Saga__V1__Saga *saga, uint64_t serial)
 static void list_ended_row(void *self, const struct ended_row *row)
 {
     struct listing *l = self;
-    list_add(l, view_ended(l->arena, row, l->catalog), row->saga.serial);
+    const struct definition *d = catalog_by_number(l->catalog, row->definition);
+    list_add(l, view_ended(l->arena, row, l->catalog), row->saga.serial, d != NULL && d->tagged ? row->first_frame : 0);
+}
+
+/* Whether the tags hold all that are asked for. */
+static bool have_all(struct bytes tags, const Saga__V1__ListRequest *m)
+{
+    bool all = true;
+    for (size_t i = 0; all && i < m->n_tags; i++)
+        all = texts_have(tags, bytes_of_text(m->tags[i]->name), bytes_of_text(m->tags[i]->value));
+    return all;
+}
+
+/* The tags of a saga whose first record is in this frame, as a view of it; nothing once the frame is gone. */
+static int read_tags(struct api *api, uint64_t frame, uint64_t serial, struct bytes *tags, struct error_detail *detail)
+{
+    struct bytes rest;
+    *tags = bytes_of(NULL, 0);
+    int code = core_read_frame(api->core, frame, &rest, detail);
+    if (code != 0)
+        return code == E_CURSOR ? 0 : code;
+    while (rest.size > 0) {
+        struct bytes here = rest;
+        struct record r;
+        uint64_t of, previous;
+        if (codec_skip(&rest, &of) != 0)
+            return error_set(detail, E_JOURNAL_CORRUPT, "", "a frame cannot be read");
+        if (of != serial || codec_type(here) != RECORD_STARTED)
+            continue;
+        code = codec_decode(&here, &r, &previous, detail);
+        if (code == 0)
+            *tags = r.tags;
+        return code;
+    }
+    return 0;
+}
+
+/* Shows the tags of ended sagas, and leaves out those that lack what is asked for. */
+static int tag_ended(struct api *api, struct listing *l, const Saga__V1__ListRequest *m, struct error_detail *detail)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < l->count; i++) {
+        struct bytes tags = bytes_of(NULL, 0);
+        int code = l->frames[i] == 0 ? 0 : read_tags(api, l->frames[i], l->serials[i], &tags, detail);
+        if (code != 0)
+            return code;
+        if (!have_all(tags, m))
+            continue;
+        if (l->sagas[i] != NULL && !view_add_tags(l->arena, l->sagas[i], tags))
+            return error_set(detail, E_MEMORY, "", NULL);
+        l->sagas[kept] = l->sagas[i];
+        l->serials[kept++] = l->serials[i];
+    }
+    l->count = kept;
+    return 0;
 }
 
 static bool matches(const struct saga *saga, const struct ended_query *q)
@@ -54,8 +115,8 @@ static bool matches(const struct saga *saga, const struct ended_query *q)
 }
 
 /* Live sagas, as store->list_ended gives those that have ended. */
-static int list_live(struct api *api, const struct ended_query *q, struct listing *l, uint64_t *examined_to,
-                     struct error_detail *detail)
+static int list_live(struct api *api, const struct ended_query *q, const Saga__V1__ListRequest *m, struct listing *l,
+                     uint64_t *examined_to, struct error_detail *detail)
 {
     uint32_t examined = 0;
     *examined_to = 0;
@@ -63,8 +124,8 @@ static int list_live(struct api *api, const struct ended_query *q, struct listin
     for (const struct saga *saga = engine_before(e, q->below); saga != NULL; saga = engine_before(e, saga->id.serial)) {
         struct shown shown;
         int code = reads_show(api, l->arena, saga, &shown, detail);
-        if (code == 0 && shown.saga != NULL && matches(shown.saga, q))
-            list_add(l, view_saga(l->arena, shown.saga, shown.replayed == NULL ? e : NULL, 0), saga->id.serial);
+        if (code == 0 && shown.saga != NULL && matches(shown.saga, q) && have_all(shown.saga->tags, m))
+            list_add(l, view_saga(l->arena, shown.saga, shown.replayed == NULL ? e : NULL, 0), saga->id.serial, 0);
         engine_destroy(shown.replayed);
         if (code != 0)
             return code;
@@ -96,6 +157,8 @@ static int list_query(const Saga__V1__ListRequest *m, struct ended_query *q, siz
             return error_set(detail, E_ARGUMENT, "states", "not a state of a saga");
         q->states |= UINT32_C(1) << m->states[i];
     }
+    if (m->n_tags > LIST_TAGS_MAX)
+        return error_set(detail, E_ARGUMENT, "tags", "at most 16");
     int code = reads_page_size(m->page_size, room, detail);
     if (code == 0)
         code = reads_page_token(m->page_token, UINT64_MAX, &q->below, detail);
@@ -118,7 +181,7 @@ static uint64_t merge(const struct listing *a, const struct listing *b, uint64_t
         size_t at = from_a ? i++ : j++;
         if (from->serials[at] < floor)
             return floor;
-        list_add(out, from->sagas[at], from->serials[at]);
+        list_add(out, from->sagas[at], from->serials[at], 0);
     }
     bool more = i < a->count || j < b->count;
     return more ? out->serials[out->count - 1] : floor;
@@ -150,14 +213,16 @@ static int list_begin(struct api *api, struct read *read, const Saga__V1__ListRe
 }
 
 /* Looks at one piece more, and sets query.below to where the next begins; 0: there is none. */
-static int list_piece(struct api *api, struct list *l, struct error_detail *detail)
+static int list_piece(struct api *api, struct list *l, const Saga__V1__ListRequest *m, struct error_detail *detail)
 {
     uint64_t live_to, ended_to;
     l->query.rows_max = (uint32_t)(l->room - l->page.count);
     l->live.count = l->ended.count = 0;
-    int code = list_live(api, &l->query, &l->live, &live_to, detail);
+    int code = list_live(api, &l->query, m, &l->live, &live_to, detail);
     if (code == 0)
         code = api->store->list_ended(api->store, &l->query, list_ended_row, &l->ended, &ended_to, detail);
+    if (code == 0)
+        code = tag_ended(api, &l->ended, m, detail);
     if (code == 0)
         l->query.below = merge(&l->live, &l->ended, live_to > ended_to ? live_to : ended_to, l->room, &l->page);
     l->examined += EXAMINE_PIECE;
@@ -169,7 +234,7 @@ int lists_sagas(struct api *api, struct read *read, const void *message, struct 
     int code = read->state == NULL ? list_begin(api, read, message, detail) : 0;
     struct list *l = read->state;
     while (code == 0) {
-        code = list_piece(api, l, detail);
+        code = list_piece(api, l, message, detail);
         if (code != 0 || l->page.count == l->room || l->query.below == 0 || l->examined >= EXAMINE_MAX)
             break;
         if (!api_has_time(api))

@@ -165,6 +165,27 @@ struct word {
     struct bytes response;
 };
 
+/* How far back is looked for why a saga turned back. */
+#define OUTCOME_RECORDS_MAX 500
+
+/* What came of a saga that has ended, from its last records: all that is told of one that is done stands in the very last. */
+static int add_outcome(struct api *api, Saga__V1__Saga *saga, const struct definition *d, uint64_t serial,
+                       uint64_t last_frame, struct error_detail *detail)
+{
+    bool done = saga->state == SAGA__V1__SAGA_STATE__SAGA_STATE_COMMITTED;
+    struct timeline timeline;
+    struct timeline_query last = {.serial = serial,
+                                  .last_frame = last_frame,
+                                  .durable = core_durable(api->core),
+                                  .records_max = done ? 1 : OUTCOME_RECORDS_MAX};
+    if (done && (d == NULL || d->output == NULL))
+        return 0;
+    int code = timeline_load(api->core, &last, &api->arena, &timeline, detail);
+    if (code != 0)
+        return code;
+    return view_add_outcome(&api->arena, saga, &timeline, d, VIEW_PAYLOADS | VIEW_JSON) ? 0 : E_MEMORY;
+}
+
 static void look(struct api *api, struct saga_id saga, struct word *word)
 {
     struct found found;
@@ -182,6 +203,12 @@ static void look(struct api *api, struct saga_id saga, struct word *word)
     Saga__V1__WaitResponse response = SAGA__V1__WAIT_RESPONSE__INIT;
     response.saga = found.live != NULL ? view_saga(&api->arena, found.live, core_engine(api->core), 0)
                                        : view_ended(&api->arena, &found.ended, api->catalog);
+    if (response.saga != NULL && word->ended) {
+        const struct definition *d = catalog_by_number(api->catalog, found.ended.definition);
+        word->code = add_outcome(api, response.saga, d, saga.serial, found.ended.last_frame, &word->detail);
+    }
+    if (word->code != 0)
+        return;
     if (response.saga != NULL)
         word->response = arena_pack(&api->arena, &response.base);
     if (word->response.at == NULL)

@@ -3,6 +3,7 @@
 
 #include "sidecar/api/payload.h"
 #include "sidecar/base/check.h"
+#include "sidecar/base/texts.h"
 #include "sidecar/message/schema.h"
 #include "compensations/barrier.h"
 
@@ -234,7 +235,7 @@ Saga__V1__Saga *view_saga(struct arena *a, const struct saga *s, const struct en
         set_text(a, &m->stuck_step,
                  s->state != SAGA_STUCK || s->stuck_step == RECORD_NO_STEP ? none : saga_step_name(s, s->stuck_step)) &&
         set_time(a, &m->started_at, s->started_at) && set_time(a, &m->ended_at, s->ended_at) &&
-        set_time(a, &m->deadline, s->deadline);
+        set_time(a, &m->deadline, s->deadline) && view_add_tags(a, m, s->tags);
     if (ok && (flags & VIEW_PAYLOADS) != 0)
         ok = set_bytes(a, &m->input, s->input);
     if (ok && (flags & VIEW_JSON) != 0 && s->definition != NULL)
@@ -284,6 +285,63 @@ bool view_add_history(struct arena *a, Saga__V1__Saga *saga, const struct timeli
             return false;
     }
     return true;
+}
+
+bool view_add_tags(struct arena *a, Saga__V1__Saga *saga, struct bytes tags)
+{
+    struct bytes rest = tags, name, text;
+    size_t count = 0;
+    while (texts_next(&rest, &name, &text))
+        count++;
+    saga->tags = count == 0 ? NULL : arena_take(a, count * sizeof(*saga->tags));
+    if (count > 0 && saga->tags == NULL)
+        return false;
+    for (rest = tags; texts_next(&rest, &name, &text);) {
+        Saga__V1__Tag *tag = arena_take(a, sizeof *tag);
+        if (tag == NULL)
+            return false;
+        saga__v1__tag__init(tag);
+        if (!set_text(a, &tag->name, name) || !set_text(a, &tag->value, text))
+            return false;
+        saga->tags[saga->n_tags++] = tag;
+    }
+    return true;
+}
+
+/* What was said last of the end of a step's action before this record. */
+static struct bytes said_before(const struct timeline *timeline, size_t index)
+{
+    uint16_t step = timeline->entries[index].record.step;
+    while (index-- > 0) {
+        const struct record *r = &timeline->entries[index].record;
+        if (r->type == RECORD_ACTION_ENDED && r->step == step)
+            return r->message;
+    }
+    return bytes_of(NULL, 0);
+}
+
+bool view_add_outcome(struct arena *a, Saga__V1__Saga *saga, const struct timeline *timeline,
+                      const struct definition *definition, unsigned flags)
+{
+    bool ok = true;
+    for (size_t i = 0; ok && i < timeline->count; i++) {
+        const struct record *r = &timeline->entries[i].record;
+        size_t budget = JSON_BYTES_MAX;
+        if (r->type == RECORD_TURNED_BACK) {
+            struct bytes words =
+                r->message.size > 0 || r->step == RECORD_NO_STEP ? r->message : said_before(timeline, i);
+            ok = set_text(a, &saga->reason_message, words);
+            if (ok && definition != NULL && saga->reason_step[0] == '\0' && r->step < definition->step_count)
+                ok = set_text(a, &saga->reason_step, bytes_of_text(definition->steps[r->step].name));
+        } else if (r->type == RECORD_ENDED && r->saga_state == SAGA_COMMITTED) {
+            ok = (flags & VIEW_PAYLOADS) == 0 || set_bytes(a, &saga->output, r->output);
+            if (ok && r->message.size > 0)
+                ok = set_text(a, &saga->reason_message, r->message);
+            if (ok && (flags & VIEW_JSON) != 0 && definition != NULL && r->message.size == 0)
+                set_json(a, &saga->output_json, definition, definition->output, r->output, &budget);
+        }
+    }
+    return ok;
 }
 
 /* ---- events ---- */

@@ -27,6 +27,13 @@ Saga__V1__Saga *view_ended(struct arena *a, const struct ended_row *row, const s
 /* Adds to a view with steps what only the records tell: the last failures, and how it was resolved. Returns false when no memory is left. */
 bool view_add_history(struct arena *a, Saga__V1__Saga *saga, const struct timeline *timeline);
 
+/* Adds to a view what came of the saga: its output, or why it turned back. definition may be NULL. Returns false when no memory is left. */
+bool view_add_outcome(struct arena *a, Saga__V1__Saga *saga, const struct timeline *timeline,
+                      const struct definition *definition, unsigned flags);
+
+/* The packed tags of a saga. Returns false when no memory is left. */
+bool view_add_tags(struct arena *a, Saga__V1__Saga *saga, struct bytes tags);
+
 /* What an event says of its saga beside the record. */
 struct view_names {
     struct bytes definition;

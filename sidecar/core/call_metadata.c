@@ -4,6 +4,7 @@
 #include "compensations/barrier.h"
 #include "compensations/undo.h"
 #include "sidecar/base/call_key.h"
+#include "sidecar/base/texts.h"
 #include "sidecar/base/traceparent.h"
 
 #include "sidecar/base/check.h"
@@ -58,4 +59,7 @@ void call_metadata_init(struct call_metadata *m, const struct call_effect *call)
             bytes_of(m->action_key, call_idempotency_key(call->saga, call->step_name, SAGA_PHASE_ACTION,
                                                          call->generation, m->action_key)));
     }
+    struct bytes packed = call->metadata, name, text;
+    while (m->count < CALL_METADATA_MAX && texts_next(&packed, &name, &text))
+        add(m, (const char *)name.at, text);
 }

@@ -120,6 +120,8 @@ struct definition {
     const struct schema *schema; /* NULL when they are not at hand */
     const char *input_name;      /* full name of the input's type, or NULL: any bytes */
     const struct message_type *input;
+    const struct message_type *output; /* of what those who wait for a saga are given; NULL: nothing */
+    bool tagged;                       /* its sagas have tags */
     struct mapping *mapping; /* what it computes; NULL when it computes nothing, or the types are not at hand */
 };
 

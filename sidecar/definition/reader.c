@@ -19,9 +19,11 @@ static const char *const step_keys[] = {"name",         "after",   "pivot", "tar
                                         "compensation", "timeout", "retry", "optional", "irreversible"};
 /* Of a definition that names a schema. */
 static const char *const typed_keys[] = {
-    "name", "version", "schema", "input", "let", "deadline", "compensation_order", "steps", "require", "forward_only"};
-static const char *const typed_step_keys[] = {"name",         "after",   "pivot", "when",     "target", "action",
-                                              "compensation", "timeout", "retry", "optional", "expect", "irreversible"};
+    "name",  "version", "schema",       "input", "let",    "deadline",   "compensation_order",
+    "steps", "require", "forward_only", "tags",  "output", "output_type"};
+static const char *const typed_step_keys[] = {"name",   "after",        "pivot",   "when",  "target",
+                                              "action", "compensation", "timeout", "retry", "optional",
+                                              "expect", "irreversible", "metadata"};
 static const char *const orders[] = {[ORDER_REVERSE] = "reverse", [ORDER_DEPENDENCY] = "dependency"};
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

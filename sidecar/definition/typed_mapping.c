@@ -3,6 +3,7 @@
 #include "sidecar/definition/typed_mapping.h"
 
 #include "sidecar/definition/typed_request.h"
+#include "sidecar/definition/typed_texts.h"
 #include "sidecar/definition/yaml_value.h"
 
 #include <stdio.h>
@@ -262,8 +263,12 @@ static int read_parts(const struct mapping_reader *r, struct mapping *m)
         code = read_lets(r, m);
     if (code == 0)
         code = read_requirements(r, m);
+    if (code == 0)
+        code = typed_tags_read(yaml_node_child(r->root, "tags"), m, r->detail);
     for (unsigned i = 0; code == 0 && i < r->d->step_count; i++) {
         code = read_when(r, m, i);
+        if (code == 0)
+            code = typed_metadata_read(yaml_node_child(r->nodes[i], "metadata"), m, i, r->detail);
         if (code == 0)
             code = read_call(r, m, i, false);
         if (code == 0)
@@ -271,16 +276,25 @@ static int read_parts(const struct mapping_reader *r, struct mapping *m)
         if (code == 0 && r->d->steps[i].has_compensation)
             code = read_call(r, m, i, true);
     }
-    return code;
+    struct typed_request output = {.mapping = m, .limits = r->limits, .detail = r->detail};
+    return code != 0 ? code
+                     : typed_output_read(yaml_node_child(r->root, "output"), yaml_node_child(r->root, "output_type"),
+                                         &output, r->d->schema);
 }
 
 static bool computes(const struct mapping_reader *r)
 {
-    bool any = yaml_node_child(r->root, "let") != NULL || yaml_node_child(r->root, "require") != NULL;
-    for (unsigned i = 0; i < r->d->step_count; i++)
-        any = any || yaml_node_child(r->nodes[i], "when") != NULL || yaml_node_child(r->nodes[i], "expect") != NULL ||
-              r->d->steps[i].action.source == REQUEST_MAPPED ||
+    static const char *const keys[] = {"let", "require", "tags", "output", "output_type"};
+    static const char *const step_keys[] = {"when", "expect", "metadata"};
+    bool any = false;
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        any = any || yaml_node_child(r->root, keys[i]) != NULL;
+    for (unsigned i = 0; i < r->d->step_count; i++) {
+        for (size_t j = 0; j < sizeof step_keys / sizeof *step_keys; j++)
+            any = any || yaml_node_child(r->nodes[i], step_keys[j]) != NULL;
+        any = any || r->d->steps[i].action.source == REQUEST_MAPPED ||
               (r->d->steps[i].has_compensation && r->d->steps[i].compensation.source == REQUEST_MAPPED);
+    }
     return any;
 }
 
@@ -294,9 +308,12 @@ int typed_mapping_read(const struct yaml_node *root, const struct yaml_node **no
     if (mapping_create(d, d->schema, d->input, &typed_memory, &m) != 0)
         return error_set(detail, E_MEMORY, NULL, NULL);
     int code = read_parts(&r, m);
-    if (code == 0)
+    if (code == 0) {
         d->mapping = m;
-    else
+        d->output = mapping_output_type(m);
+        d->tagged = mapping_has_tags(m);
+    } else {
         mapping_release(m);
+    }
     return code;
 }

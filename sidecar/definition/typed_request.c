@@ -226,6 +226,6 @@ int typed_request_read(const struct typed_request *t, const struct yaml_node *n,
     }
     if (n->kind != YAML_MAPPING)
         return yaml_refuse(n, E_ARGUMENT, t->detail, "must map the fields of %s, or be an expression (=input)",
-                           (const char *)type->name.at);
+                           type == NULL ? "a message" : (const char *)type->name.at);
     return read_fields(t, n, type);
 }

@@ -101,7 +101,7 @@ static void leave(const struct turn *t, struct saga *s, unsigned index, uint8_t 
     struct step *step = &s->steps[index];
     bool action = phase == SAGA_PHASE_ACTION;
     uint64_t digest = 0;
-    int made = call->source == REQUEST_MAPPED ? typed_request(t, s, index, phase, &digest) : 0;
+    int made = typed_computes(s, index, call) ? typed_request(t, s, index, phase, &digest) : 0;
     if (made != 0)
         target_forget(step); /* it had its turn */
     if (made == TYPED_FAILED)
@@ -135,6 +135,7 @@ static void leave(const struct turn *t, struct saga *s, unsigned index, uint8_t 
                 .timeout = call_timeout(t, s, call, phase),
                 .method = call->method,
                 .request = call_request(s, index, call),
+                .metadata = DEFECT(METADATA_FORGOTTEN) && r.attempt > 1 ? bytes_of(NULL, 0) : step->metadata,
                 .definition = s->name,
                 .step_name = saga_step_name(s, index),
                 .traceparent = s->traceparent,
@@ -181,7 +182,16 @@ static void end(const struct turn *t, struct saga *s, uint8_t state)
 {
     struct record r = advance_record(t, s, RECORD_ENDED, RECORD_NO_STEP);
     r.saga_state = state;
+    struct pool_mark mark = pool_mark(&t->engine->scratch);
+    struct error_detail detail = {.text = ""};
+    if (state == SAGA_COMMITTED && s->definition != NULL && s->definition->output != NULL &&
+        !DEFECT(OUTPUT_FORGOTTEN)) {
+        r.output = typed_output(t, s, &detail);
+        size_t size = strlen(detail.text);
+        r.message = bytes_of(detail.text, size < MESSAGE_BYTES_MAX ? size : MESSAGE_BYTES_MAX);
+    }
     advance_emit(t, s, &r);
+    pool_rewind(&t->engine->scratch, mark);
     saga_check(s);
 }
 

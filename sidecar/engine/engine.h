@@ -57,6 +57,7 @@ struct call_effect {
     struct span timeout;
     const char *method;
     struct bytes request;
+    struct bytes metadata;   /* that the definition asks for: each name and its text, with a NUL behind either */
     struct bytes definition; /* for the metadata, as the following ones */
     struct bytes step_name;
     struct bytes traceparent;

@@ -105,8 +105,10 @@ void advance_target_back(const struct turn *t, struct target *target);
 void advance_target_waited(const struct turn *t, struct target *target);
 
 /* ---- typed.c: sagas whose definition computes ---- */
-/* Whether a saga may start with this input. 0 or an error with detail. */
-int typed_start(const struct turn *t, const struct event *event, struct error_detail *detail);
+/* Whether a saga may start with this input, and its tags, in the engine's scratch. 0 or an error with detail. */
+int typed_start(const struct turn *t, const struct event *event, struct bytes *tags, struct error_detail *detail);
+/* What those who wait for a saga that is done are given, in the engine's scratch; where that cannot be computed nothing, and *message says why. */
+struct bytes typed_output(const struct turn *t, const struct saga *s, struct error_detail *detail);
 enum { TYPED_FAILED = -1, TYPED_NO_MEMORY = -2 };
 /* Whether a step that could start is needed. 1; 0 after recording that it is skipped; TYPED_FAILED when that cannot be told: then the step is
  * REJECTED, and what follows from it has been done. */
@@ -114,6 +116,8 @@ int typed_when(const struct turn *t, struct saga *s, unsigned step);
 /* The request of the next attempt, kept in the step until that is over, and its digest. Returns 0; TYPED_FAILED when it cannot be made, or is another
  * than the first attempt's: then what follows from that has been done; TYPED_NO_MEMORY: nothing has changed. */
 int typed_request(const struct turn *t, struct saga *s, unsigned step, uint8_t phase, uint64_t *digest);
+/* Whether an attempt has anything to compute. */
+bool typed_computes(const struct saga *s, unsigned step, const struct call_spec *call);
 /* Whether an OK answer is what the definition expects of it: as it is; a refusal, so that nothing was done; done, and to be undone; or nobody can
  * tell. */
 enum typed_met { EXPECT_MET, EXPECT_REFUSED, EXPECT_UNDONE, EXPECT_UNCLEAR };

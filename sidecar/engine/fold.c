@@ -8,7 +8,8 @@
 static size_t started_size(const struct record *r, const struct definition *d)
 {
     size_t steps = d == NULL ? 0 : d->step_count * sizeof(struct step);
-    return sizeof(struct saga) + steps + r->name.size + r->request_id.size + r->input.size + r->traceparent.size;
+    return sizeof(struct saga) + steps + r->name.size + r->request_id.size + r->input.size + r->traceparent.size +
+           r->tags.size;
 }
 
 static size_t text_size(const char *text)
@@ -125,6 +126,7 @@ static struct saga *started(struct engine *e, const struct record *r, const stru
     s->request_id = place(&at, r->request_id);
     s->input = place(&at, r->input);
     s->traceparent = place(&at, r->traceparent);
+    s->tags = place(&at, r->tags);
     registry_add(e, s);
     if (r->saga.serial > e->serial)
         e->serial = r->saga.serial;

@@ -79,6 +79,7 @@ const char *record_reason_name(uint8_t reason);
 #define MESSAGE_BYTES_MAX     256 /* of what a participant or operator said; longer ones are cut */
 #define ACTOR_BYTES_MAX       128
 #define TRACEPARENT_BYTES_MAX 64
+#define TAGS_BYTES_MAX        8192
 
 /* One record. Which fields mean something depends on the type; the others are zero. */
 struct record {
@@ -100,7 +101,7 @@ struct record {
         quiet_at; /* ACTION_FAILED, ACTION_ENDED, TURNED_BACK: until then the action may still be running (0: it is not) */
     struct bytes message; /* what the participant or operator said; the reason given for an operator's or owner's act */
     struct bytes actor;   /* operator's acts, ABORTED and CANCELLED */
-    struct bytes output;  /* ACTION_ENDED with DONE */
+    struct bytes output;  /* ACTION_ENDED with DONE; ENDED with COMMITTED: what those who wait for the saga are given */
     uint64_t digest;      /* ACTION_STARTED, COMPENSATION_STARTED: of a mapped request; 0: it is not mapped */
 
     /* STARTED */
@@ -111,6 +112,7 @@ struct record {
     uint64_t fingerprint; /* of the request's content, to tell a repeated request from another one */
     struct bytes input;
     struct bytes traceparent;
+    struct bytes tags;       /* packed: each name and its text, with a NUL behind either */
     struct instant deadline; /* INSTANT_NEVER: none */
     struct span lease;       /* enlisted */
 

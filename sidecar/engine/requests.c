@@ -377,9 +377,12 @@ void requests_start(const struct turn *t, const struct event *event)
     const struct definition *d = event->definition;
     if (code == 0)
         code = check_targets(t->engine, d, &detail);
+    struct pool_mark mark = pool_mark(&t->engine->scratch);
+    struct bytes tags = bytes_of(NULL, 0);
     if (code == 0)
-        code = typed_start(t, event, &detail);
+        code = typed_start(t, event, &tags, &detail);
     if (code != 0) {
+        pool_rewind(&t->engine->scratch, mark);
         reply_error(t, event, &detail, code);
         return;
     }
@@ -387,7 +390,9 @@ void requests_start(const struct turn *t, const struct event *event)
         started_record(t, event, SAGA_ORCHESTRATED, event->deadline.us > 0 ? event->deadline : d->deadline);
     r.definition = d->number;
     r.name = bytes_of_text(d->name);
+    r.tags = tags;
     struct saga *s = start(t, &r, d);
+    pool_rewind(&t->engine->scratch, mark);
     if (s == NULL) {
         reply_refuse(t, event, E_MEMORY, "", NULL);
         return;

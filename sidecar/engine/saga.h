@@ -41,7 +41,9 @@ struct step {
     bool patient;             /* for as long as it takes, also while the target cannot be reached */
     uint64_t ticket;          /* its turn at the target, from when it first asked until it was answered; 0: none */
     struct instant queued_at; /* since when it has waited */
-    struct bytes mapped;      /* owned; the request of the attempt that is out */
+    uint8_t *kept;            /* owned: what was computed for the attempt that is out */
+    struct bytes metadata;    /* of it: packed, as the mapping has it */
+    struct bytes mapped;      /* and the request */
     struct step *queue_next, *queue_previous;
     struct saga *saga;
 };
@@ -50,8 +52,8 @@ struct saga {
     struct saga_id id;
 
     /* Durable. */
-    const struct definition *definition;               /* borrowed; NULL for an enlisted saga */
-    struct bytes name, request_id, input, traceparent; /* owned, in this saga's own allocation */
+    const struct definition *definition;                     /* borrowed; NULL for an enlisted saga */
+    struct bytes name, request_id, input, traceparent, tags; /* owned, in this saga's own allocation */
     uint64_t fingerprint;
     struct instant started_at, ended_at, deadline, quiet_at;
     struct span lease;

@@ -25,15 +25,18 @@ static struct mapping_view view_of(const struct saga *s)
         .id = s->id, .started_at = s->started_at, .input = s->input, .saga = s, .step = view_step};
 }
 
-int typed_start(const struct turn *t, const struct event *event, struct error_detail *detail)
+int typed_start(const struct turn *t, const struct event *event, struct bytes *tags, struct error_detail *detail)
 {
     const struct mapping *m = event->definition->mapping;
-    if (m == NULL || DEFECT(REQUIREMENT_IGNORED))
+    if (m == NULL)
         return 0;
     struct mapping_view view = {.id = {.tag = t->engine->options.tag, .serial = t->engine->serial + 1},
                                 .started_at = t->now,
                                 .input = event->input};
-    return mapping_require(m, &view, &t->engine->scratch, detail);
+    int code = DEFECT(REQUIREMENT_IGNORED) ? 0 : mapping_require(m, &view, &t->engine->scratch, detail);
+    if (code == 0 && event->definition->tagged && !DEFECT(TAGS_FORGOTTEN))
+        code = mapping_tags(m, &view, &t->engine->scratch, tags, detail);
+    return code;
 }
 
 static struct bytes sentence(const struct error_detail *detail)
@@ -137,42 +140,70 @@ static void request_failed(const struct turn *t, struct saga *s, unsigned index,
     advance_stuck(t, s, reason, index);
 }
 
-void typed_forget(const struct engine *e, struct step *step)
+struct bytes typed_output(const struct turn *t, const struct saga *s, struct error_detail *detail)
 {
-    memory_give_back(&e->memory, (void *)(uintptr_t)step->mapped.at, step->mapped.size);
-    step->mapped = bytes_of(NULL, 0);
+    struct mapping_view view = view_of(s);
+    struct bytes output = bytes_of(NULL, 0);
+    if (mapping_output(s->definition->mapping, &view, t->engine->options.payload_bytes_max, &t->engine->scratch,
+                       &output, detail) != 0)
+        return bytes_of(NULL, 0);
+    detail->text[0] = '\0';
+    return output;
 }
 
-/* Keeps a copy: the answer may be long in coming. */
-static int keep(const struct turn *t, struct step *step, struct bytes request)
+void typed_forget(const struct engine *e, struct step *step)
 {
-    CHECK(step->mapped.size == 0);
-    if (request.size == 0)
+    memory_give_back(&e->memory, step->kept, step->metadata.size + step->mapped.size);
+    step->kept = NULL;
+    step->metadata = step->mapped = bytes_of(NULL, 0);
+}
+
+/* Keeps copies: the answer may be long in coming. */
+static int keep(const struct turn *t, struct step *step, struct bytes metadata, struct bytes request)
+{
+    CHECK(step->kept == NULL);
+    if (metadata.size + request.size == 0)
         return 0;
-    uint8_t *at = memory_take(&t->engine->memory, request.size);
+    uint8_t *at = memory_take(&t->engine->memory, metadata.size + request.size);
     if (at == NULL)
         return TYPED_NO_MEMORY;
-    memcpy(at, request.at, request.size);
-    step->mapped = bytes_of(at, request.size);
+    step->kept = at;
+    if (metadata.size > 0)
+        memcpy(at, metadata.at, metadata.size);
+    if (request.size > 0)
+        memcpy(at + metadata.size, request.at, request.size);
+    step->metadata = bytes_of(at, metadata.size);
+    step->mapped = bytes_of(at + metadata.size, request.size);
     return 0;
+}
+
+bool typed_computes(const struct saga *s, unsigned step, const struct call_spec *call)
+{
+    return call->source == REQUEST_MAPPED ||
+           (s->definition != NULL && mapping_has_metadata(s->definition->mapping, step));
 }
 
 int typed_request(const struct turn *t, struct saga *s, unsigned index, uint8_t phase, uint64_t *digest)
 {
     struct engine *e = t->engine;
     struct step *step = &s->steps[index];
+    const struct mapping *m = s->definition->mapping;
     struct mapping_view view = view_of(s);
     struct pool_mark mark = pool_mark(&e->scratch);
     struct error_detail detail;
-    struct bytes request;
+    struct bytes request = bytes_of(NULL, 0), metadata = bytes_of(NULL, 0);
     bool undo = phase == SAGA_PHASE_COMPENSATION;
+    bool mapped = saga_step_call(s, index, phase)->source == REQUEST_MAPPED;
     uint64_t sent = undo ? step->undo_digest : step->action_digest;
-    int code = mapping_request(s->definition->mapping, &view, index, undo, e->options.payload_bytes_max, &e->scratch,
-                               &request, &detail);
+    int code =
+        !mapped ? 0
+                : mapping_request(m, &view, index, undo, e->options.payload_bytes_max, &e->scratch, &request, &detail);
+    if (code == 0 && mapping_has_metadata(m, index))
+        code = mapping_metadata(m, &view, index, &e->scratch, &metadata, &detail);
     int made = TYPED_NO_MEMORY;
     if (code == 0) {
-        *digest = fnv_add(FNV_START, request.at, request.size) | 1;
-        made = sent != 0 && sent != *digest ? TYPED_FAILED : keep(t, step, request);
+        *digest = mapped ? fnv_add(FNV_START, request.at, request.size) | 1 : 0;
+        made = sent != 0 && sent != *digest ? TYPED_FAILED : keep(t, step, metadata, request);
     }
     pool_rewind(&e->scratch, mark);
     if (code == 0 && made == TYPED_FAILED) {

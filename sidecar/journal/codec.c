@@ -83,6 +83,8 @@ const char *codec_field_at_fault(const struct record *r)
         return "input";
     if (r->traceparent.size > TRACEPARENT_BYTES_MAX)
         return "traceparent";
+    if (r->tags.size > TAGS_BYTES_MAX)
+        return "tags";
     if (r->lease.us < 0)
         return "lease";
     if (r->step_name.size > STEP_NAME_BYTES_MAX)
@@ -140,9 +142,9 @@ static uint8_t *put_text(uint8_t *at, const char *text)
     return at + size + 1;
 }
 
-static uint32_t fields_of(const struct record *r)
+static uint64_t fields_of(const struct record *r)
 {
-    uint32_t set = 0;
+    uint64_t set = 0;
     set |= r->step != RECORD_NO_STEP ? HAS_STEP : 0;
     set |= r->attempt != 0 ? HAS_ATTEMPT : 0;
     set |= r->status != 0 ? HAS_STATUS : 0;
@@ -169,6 +171,7 @@ static uint32_t fields_of(const struct record *r)
     set |= r->step_name.size != 0 ? HAS_STEP_NAME : 0;
     set |= r->copies != 0 ? HAS_COPIES : 0;
     set |= r->digest != 0 ? HAS_DIGEST : 0;
+    set |= r->tags.size != 0 ? HAS_TAGS : 0;
     if (r->call.target != NULL) {
         set |= HAS_CALL;
         set |= r->call.timeout.us != 0 ? HAS_TIMEOUT : 0;
@@ -178,7 +181,7 @@ static uint32_t fields_of(const struct record *r)
     return set;
 }
 
-static uint8_t *put_start(uint8_t *at, const struct record *r, uint32_t set)
+static uint8_t *put_start(uint8_t *at, const struct record *r, uint64_t set)
 {
     if (set & HAS_MODE)
         *at++ = r->mode;
@@ -201,7 +204,7 @@ static uint8_t *put_start(uint8_t *at, const struct record *r, uint32_t set)
     return at;
 }
 
-static uint8_t *put_call(uint8_t *at, const struct call_spec *c, uint32_t set)
+static uint8_t *put_call(uint8_t *at, const struct call_spec *c, uint64_t set)
 {
     at = put_text(at, c->target);
     at = put_text(at, c->method);
@@ -220,7 +223,7 @@ static uint8_t *put_call(uint8_t *at, const struct call_spec *c, uint32_t set)
     return at;
 }
 
-static uint8_t *put_fields(uint8_t *at, const struct record *r, uint32_t set)
+static uint8_t *put_fields(uint8_t *at, const struct record *r, uint64_t set)
 {
     if (set & HAS_STEP)
         at = put_varint(at, r->step);
@@ -256,6 +259,8 @@ static uint8_t *put_fields(uint8_t *at, const struct record *r, uint32_t set)
             at = put_varint(at, r->copies);
         if (set & HAS_DIGEST)
             at = put_u64(at, r->digest, 8);
+        if (set & HAS_TAGS)
+            at = put_bytes(at, r->tags);
     }
     return at;
 }
@@ -263,7 +268,7 @@ static uint8_t *put_fields(uint8_t *at, const struct record *r, uint32_t set)
 size_t codec_record_size_max(const struct record *r)
 {
     size_t size = RECORD_OVERHEAD_MAX + r->message.size + r->actor.size + r->output.size + r->name.size +
-                  r->request_id.size + r->input.size + r->traceparent.size + r->step_name.size;
+                  r->request_id.size + r->input.size + r->traceparent.size + r->step_name.size + r->tags.size;
     if (r->call.target != NULL)
         size += strlen(r->call.target) + strlen(r->call.method) + r->call.constant.size;
     return size;
@@ -275,7 +280,7 @@ size_t codec_encode(const struct record *record, uint64_t previous_frame, uint8_
     CHECK(record->saga.serial != 0 && record->saga.tag >> SAGA_ID_TAG_BITS == 0); /* it is about some saga */
 
     uint8_t *body = at + HEADER_SIZE;
-    uint32_t set = fields_of(record);
+    uint64_t set = fields_of(record);
     body[FORMAT_AT] = RECORD_FORMAT;
     body[TYPE_AT] = record->type;
     put_u64(body + TIME_AT, (uint64_t)record->at.us, 8);

@@ -54,8 +54,10 @@ enum field {
     HAS_CONSTANT = 1 << 27,
     HAS_COPIES = 1 << 28,
     HAS_DIGEST = 1 << 29,
-    FIELD_SET_MAX = (1 << 30) - 1,
+    HAS_TAGS = 1 << 30,
 };
+
+#define FIELD_SET_MAX ((UINT64_C(1) << 31) - 1)
 
 /* A saga without a deadline is the common one, so that is what a STARTED record leaves out. */
 static inline int64_t deadline_default(uint8_t type)

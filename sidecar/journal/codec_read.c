@@ -129,7 +129,7 @@ static const char *read_text(struct reader *r)
     return text;
 }
 
-static void read_start(struct reader *r, struct record *record, uint32_t set)
+static void read_start(struct reader *r, struct record *record, uint64_t set)
 {
     if (set & HAS_MODE)
         record->mode = read_enum(r);
@@ -154,7 +154,7 @@ static void read_start(struct reader *r, struct record *record, uint32_t set)
         record->lease = (struct span){.us = (int64_t)read_present(r, INT64_MAX)};
 }
 
-static void read_call(struct reader *r, struct call_spec *c, uint32_t set)
+static void read_call(struct reader *r, struct call_spec *c, uint64_t set)
 {
     c->source = REQUEST_CONSTANT;
     c->target = read_text(r);
@@ -173,7 +173,7 @@ static void read_call(struct reader *r, struct call_spec *c, uint32_t set)
         c->constant = read_bytes(r);
 }
 
-static void read_fields(struct reader *r, struct record *record, uint32_t set)
+static void read_fields(struct reader *r, struct record *record, uint64_t set)
 {
     record->step = set & HAS_STEP ? (uint16_t)read_varint(r, STEPS_LIMIT - 1) : RECORD_NO_STEP;
     if (set & HAS_ATTEMPT)
@@ -215,6 +215,8 @@ static void read_fields(struct reader *r, struct record *record, uint32_t set)
         if (record->digest == 0)
             reader_fail(r, "a field is there that holds nothing");
     }
+    if (set & HAS_TAGS)
+        record->tags = read_bytes(r);
 }
 
 static int corrupt(struct error_detail *detail, const char *field, const char *text)
@@ -271,7 +273,7 @@ int codec_decode(struct bytes *rest, struct record *record, uint64_t *previous_f
     struct reader reader = {.at = body.at + SERIAL_AT, .end = body.at + body.size};
     record->saga.serial = read_varint(&reader, UINT64_MAX);
     uint64_t previous = read_varint(&reader, UINT64_MAX);
-    read_fields(&reader, record, (uint32_t)read_varint(&reader, FIELD_SET_MAX));
+    read_fields(&reader, record, read_varint(&reader, FIELD_SET_MAX));
     if (reader.fault != NULL)
         return corrupt(detail, "record", reader.fault);
     if (reader.at != reader.end)

@@ -3,6 +3,7 @@
 
 #include "sidecar/base/call_key.h"
 #include "sidecar/base/check.h"
+#include "sidecar/base/decimal.h"
 #include "sidecar/expression/fields.h"
 #include "sidecar/mapping/mapping_inside.h"
 
@@ -29,6 +30,7 @@ void mapping_release(struct mapping *m)
     if (m == NULL || --m->owners > 0)
         return;
     const struct memory *memory = m->memory;
+    schema_destroy(m->own);
     pool_finish(&m->pool);
     memory_give_back(memory, m, sizeof *m);
 }
@@ -251,7 +253,120 @@ static int build(struct run *r, const struct request *request, size_t bytes_max,
     return code != 0 ? no_room(r) : 0;
 }
 
+/* ---- texts ---- */
+
+/* What an expression gave, as text. */
+static int text_of(struct run *r, const struct rule *rule, const struct datum *d, struct bytes *out)
+{
+    char digits[INTEGER_TEXT_SIZE];
+    size_t size = 0;
+    if (d->kind == DATUM_STRING) {
+        *out = bytes_of(d->text, d->size);
+        return 0;
+    }
+    if (d->kind == DATUM_BOOL) {
+        *out = bytes_of_text(d->b ? "true" : "false");
+        return 0;
+    }
+    if (d->kind == DATUM_INT)
+        size = decimal_write_int(d->i, digits);
+    else if (d->kind == DATUM_UINT)
+        size = decimal_write_uint(d->u, digits);
+    if (size == 0) {
+        error_set(r->detail, E_EXPRESSION, NULL, "this is no text, no whole number and no bool: ");
+        append(r->detail, rule->text);
+        return E_EXPRESSION;
+    }
+    *out = pool_copy(r->evaluation.pool, bytes_of(digits, size));
+    return out->at == NULL ? no_room(r) : 0;
+}
+
+static int one_text(struct run *r, const struct named_text *t, bool header, struct bytes *out)
+{
+    struct datum d;
+    *out = t->text;
+    int code = t->computed ? evaluate(r, &t->rule, &d) : 0;
+    if (code == 0 && t->computed)
+        code = text_of(r, &t->rule, &d, out);
+    if (code != 0)
+        return code;
+    bool plain = out->size <= MAPPING_TEXT_BYTES_MAX;
+    for (size_t i = 0; plain && i < out->size; i++)
+        plain = header ? out->at[i] >= 32 && out->at[i] < 127 : out->at[i] != 0;
+    if (plain)
+        return 0;
+    error_set(r->detail, E_EXPRESSION, NULL, "");
+    append(r->detail, t->name);
+    error_append(r->detail, header ? " is no metadata: at most 256 bytes of printable ASCII"
+                                   : " is no tag: at most 256 bytes without a NUL");
+    return E_EXPRESSION;
+}
+
+static int pack_texts(struct run *r, const struct texts *texts, bool header, struct bytes *packed)
+{
+    uint8_t *at = pool_take(r->evaluation.pool, MAPPING_TEXTS_SIZE_MAX);
+    size_t size = 0;
+    if (at == NULL)
+        return no_room(r);
+    for (unsigned i = 0; i < texts->count; i++) {
+        const struct named_text *t = &texts->list[i];
+        struct bytes text;
+        int code = one_text(r, t, header, &text);
+        if (code != 0)
+            return code;
+        CHECK(size + t->name.size + text.size + 2 <= MAPPING_TEXTS_SIZE_MAX);
+        memcpy(at + size, t->name.at, t->name.size);
+        size += t->name.size;
+        at[size++] = 0;
+        if (text.size > 0)
+            memcpy(at + size, text.at, text.size);
+        size += text.size;
+        at[size++] = 0;
+    }
+    *packed = bytes_of(at, size);
+    return 0;
+}
+
 /* ---- the face ---- */
+
+bool mapping_has_tags(const struct mapping *m)
+{
+    return m != NULL && m->tags.count > 0;
+}
+
+bool mapping_has_metadata(const struct mapping *m, unsigned step)
+{
+    return m != NULL && m->steps[step].metadata.count > 0;
+}
+
+const struct message_type *mapping_output_type(const struct mapping *m)
+{
+    return m == NULL ? NULL : m->output.type;
+}
+
+int mapping_tags(const struct mapping *m, const struct mapping_view *view, struct pool *pool, struct bytes *packed,
+                 struct error_detail *detail)
+{
+    struct run r;
+    int code = run_init(&r, m, view, -1, pool, detail);
+    return code != 0 ? code : pack_texts(&r, &m->tags, false, packed);
+}
+
+int mapping_metadata(const struct mapping *m, const struct mapping_view *view, unsigned step, struct pool *pool,
+                     struct bytes *packed, struct error_detail *detail)
+{
+    struct run r;
+    int code = run_init(&r, m, view, (int)step, pool, detail);
+    return code != 0 ? code : pack_texts(&r, &m->steps[step].metadata, true, packed);
+}
+
+int mapping_output(const struct mapping *m, const struct mapping_view *view, size_t bytes_max, struct pool *pool,
+                   struct bytes *output, struct error_detail *detail)
+{
+    struct run r;
+    int code = run_init(&r, m, view, -1, pool, detail);
+    return code != 0 ? code : build(&r, &m->output, bytes_max, output);
+}
 
 /* The first that does not hold, or NULL in *failed when all do. */
 static int check_all(struct run *r, const struct requirement *list, unsigned count, const struct requirement **failed)

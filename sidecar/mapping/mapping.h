@@ -52,6 +52,25 @@ int mapping_when(const struct mapping *m, const struct mapping_view *view, unsig
 int mapping_expect(const struct mapping *m, const struct mapping_view *view, unsigned step, struct pool *pool,
                    bool *undone, struct error_detail *detail);
 
+/* The most texts of one kind, what they hold together when packed, and one of them. */
+#define MAPPING_TEXTS_MAX      16
+#define MAPPING_TEXT_BYTES_MAX 256
+#define MAPPING_TEXTS_SIZE_MAX 8192
+
+/* The saga's tags; what goes to the participant beside our own metadata. Packed as in sidecar/base/texts.h, in
+ * the definition's order, in the pool. 0, E_EXPRESSION with the reason, or E_MEMORY. */
+int mapping_tags(const struct mapping *m, const struct mapping_view *view, struct pool *pool, struct bytes *packed,
+                 struct error_detail *detail);
+int mapping_metadata(const struct mapping *m, const struct mapping_view *view, unsigned step, struct pool *pool,
+                     struct bytes *packed, struct error_detail *detail);
+bool mapping_has_tags(const struct mapping *m);
+bool mapping_has_metadata(const struct mapping *m, unsigned step);
+
+/* What those who wait for the saga are given, as mapping_request; its type, NULL: there is none. */
+int mapping_output(const struct mapping *m, const struct mapping_view *view, size_t bytes_max, struct pool *pool,
+                   struct bytes *output, struct error_detail *detail);
+const struct message_type *mapping_output_type(const struct mapping *m);
+
 /* What the step's action (or its compensation) is sent, at most bytes_max bytes, as a view into the pool or into what the view holds. 0;
  * E_EXPRESSION with the reason, or E_MEMORY. */
 int mapping_request(const struct mapping *m, const struct mapping_view *view, unsigned step, bool compensation,

@@ -122,7 +122,7 @@ static struct variable *visible(struct mapping *m)
     memcpy(v, m->variables, count * sizeof *v);
     const struct step_mapping *own = m->place.step < 0 ? NULL : &m->steps[m->place.step];
     for (unsigned i = 0; i < m->step_count; i++)
-        if (own == NULL || !step_set_has(&own->ancestors, i))
+        if (!m->over && (own == NULL || !step_set_has(&own->ancestors, i)))
             v[VARIABLE_STEPS + 2 * i].name = v[VARIABLE_STEPS + 2 * i + 1].name = bytes_of(NULL, 0);
     if (own == NULL || (!m->place.compensation && !m->answered)) {
         v[VARIABLE_ACTION_KEY].name = v[VARIABLE_ACTION_OUTCOME].name = bytes_of(NULL, 0);
@@ -187,7 +187,7 @@ static int compile(struct mapping *m, struct bytes text, const struct type *want
 static void begin(struct mapping *m, int step, bool compensation)
 {
     m->place = (struct mapping_place){.step = step, .compensation = compensation};
-    m->answered = false;
+    m->answered = m->over = false;
 }
 
 int mapping_add_let(struct mapping *m, struct bytes name, struct bytes text, struct expression_error *error)
@@ -249,12 +249,93 @@ int mapping_add_expect(struct mapping *m, unsigned step, struct bytes text, stru
     return code;
 }
 
+static int add_text(struct mapping *m, struct texts *texts, struct named_text text, struct bytes value,
+                    struct expression_error *error)
+{
+    static const struct type *const kinds[] = {&type_string, &type_int, &type_uint, &type_bool};
+    if (texts->count == MAPPING_TEXTS_MAX)
+        return refused(error, E_PAYLOAD, "at most 16 of these");
+    if (texts->list == NULL)
+        texts->list = pool_take_zeroed(&m->pool, MAPPING_TEXTS_MAX, sizeof *texts->list);
+    text.name = pool_copy(&m->pool, text.name);
+    if (texts->list == NULL || text.name.at == NULL)
+        return no_room(error);
+    if (!text.computed) {
+        text.text = pool_copy(&m->pool, value);
+        if (text.text.at == NULL)
+            return no_room(error);
+    } else {
+        int code = compile(m, value, NULL, &text.rule, error);
+        bool fits = false;
+        for (unsigned i = 0; code == 0 && i < sizeof kinds / sizeof *kinds; i++)
+            fits = fits || type_fits(kinds[i], expression_type(text.rule.expression), &m->pool);
+        if (code == 0 && !fits)
+            return refused(error, E_ARGUMENT, "this should be a string, an int, a uint or a bool");
+        if (code != 0)
+            return code;
+    }
+    texts->list[texts->count++] = text;
+    return 0;
+}
+
+int mapping_add_tag(struct mapping *m, struct bytes name, struct bytes text, bool expression,
+                    struct expression_error *error)
+{
+    begin(m, -1, false);
+    return add_text(m, &m->tags, (struct named_text){.name = name, .computed = expression}, text, error);
+}
+
+int mapping_add_metadata(struct mapping *m, unsigned step, struct bytes name, struct bytes text, bool expression,
+                         struct expression_error *error)
+{
+    begin(m, (int)step, false);
+    return add_text(m, &m->steps[step].metadata, (struct named_text){.name = name, .computed = expression}, text,
+                    error);
+}
+
+/* ---- what is given to those who wait ---- */
+
+/* google/protobuf/struct.proto as a set of descriptors: nothing but names, numbers and types. */
+static const char struct_set[] =
+    "\012\341\004\012\034google/protobuf/struct.proto\022\017google.protobuf\042\230\001\012\006Struct"
+    "\022;\012\006fields\030\001 \003(\0132#.google.protobuf.Struct.FieldsEntryR\006fields\032Q\012\013Fi"
+    "eldsEntry\022\020\012\003key\030\001 \001(\011R\003key\022,\012\005value\030\002 \001(\0132\026.goog"
+    "le.protobuf.ValueR\005value:\0028\001\042\262\002\012\005Value\022;\012\012null_value\030\001 \001("
+    "\0162\032.google.protobuf.NullValueH\000R\011nullValue\022#\012\014number_value\030\002 \001(\001H"
+    "\000R\013numberValue\022#\012\014string_value\030\003 \001(\011H\000R\013stringValue\022\037\012\012"
+    "bool_value\030\004 \001(\010H\000R\011boolValue\022<\012\014struct_value\030\005 \001(\0132\027.goog"
+    "le.protobuf.StructH\000R\013structValue\022;\012\012list_value\030\006 \001(\0132\032.google.protobu"
+    "f.ListValueH\000R\011listValueB\006\012\004kind\042;\012\011ListValue\022.\012\006values\030\001 "
+    "\003(\0132\026.google.protobuf.ValueR\006values*\033\012\011NullValue\022\016\012\012NULL_VALUE\020"
+    "\000b\006proto3";
+
+const struct message_type *mapping_struct(struct mapping *m)
+{
+    static const char name[] = "google.protobuf.Struct";
+    const struct message_type *type = schema_message(m->schema, bytes_of_text(name));
+    struct error_detail detail;
+    if (type != NULL)
+        return type;
+    if (m->own == NULL && schema_read(bytes_of(struct_set, sizeof struct_set - 1), m->memory, &m->own, &detail) != 0)
+        return NULL;
+    return schema_message(m->own, bytes_of_text(name));
+}
+
+int mapping_begin_output(struct mapping *m, const struct message_type *type)
+{
+    begin(m, -1, false);
+    m->over = true;
+    m->building = &m->output;
+    m->output = (struct request){.type = type};
+    return 0;
+}
+
 /* ---- requests ---- */
 
 int mapping_begin_request(struct mapping *m, struct mapping_place place, const struct message_type *type)
 {
     m->place = place;
-    m->answered = false;
+    m->answered = m->over = false;
     struct step_mapping *s = &m->steps[place.step];
     m->building = place.compensation ? &s->compensation : &s->action;
     *m->building = (struct request){.type = type};
@@ -279,6 +360,13 @@ static int add(struct mapping *m, struct piece piece, struct expression_error *e
 int mapping_add_whole(struct mapping *m, struct bytes text, struct expression_error *error)
 {
     struct piece piece = {.kind = PIECE_WHOLE};
+    if (m->building->type == NULL) {
+        int code = compile(m, text, NULL, &piece.rule, error);
+        m->building->type = code == 0 ? expression_type(piece.rule.expression)->message : NULL;
+        if (code == 0 && m->building->type == NULL)
+            return refused(error, E_ARGUMENT, "this should be a message; map fields to values instead: {id: =...}");
+        return code != 0 ? code : add(m, piece, error);
+    }
     const struct type *wanted = type_of_message(&m->pool, m->building->type);
     int code = wanted == NULL ? no_room(error) : compile(m, text, wanted, &piece.rule, error);
     return code != 0 ? code : add(m, piece, error);

@@ -39,6 +39,20 @@ int mapping_set_when(struct mapping *m, unsigned step, struct bytes text, struct
 int mapping_add_expect(struct mapping *m, unsigned step, struct bytes text, struct bytes otherwise, bool undone,
                        struct expression_error *error);
 
+/* A tag; with expression, what it gives (a text, a whole number or a bool), or else as it stands. */
+int mapping_add_tag(struct mapping *m, struct bytes name, struct bytes text, bool expression,
+                    struct expression_error *error);
+
+/* The same for the metadata of the step's calls. */
+int mapping_add_metadata(struct mapping *m, unsigned step, struct bytes name, struct bytes text, bool expression,
+                         struct expression_error *error);
+
+/* google.protobuf.Struct, of the schema or of the mapping's own. NULL: no memory. */
+const struct message_type *mapping_struct(struct mapping *m);
+
+/* Begins what is given to those who wait, as a request of this type; with type NULL it is the type of the whole expression to come. */
+int mapping_begin_output(struct mapping *m, const struct message_type *type);
+
 /* ---- a request, piece by piece: what is added is within the innermost message that is open ---- */
 
 /* Begins the request of a place, of this type, which lasts until the next begin. 0 or E_MEMORY. */

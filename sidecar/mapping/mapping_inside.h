@@ -49,6 +49,18 @@ struct requirement {
     bool undone; /* of what is expected of an answer */
 };
 
+/* A text of tags or metadata. */
+struct named_text {
+    struct bytes name, text;
+    bool computed; /* by the rule */
+    struct rule rule;
+};
+
+struct texts {
+    struct named_text *list; /* MAPPING_TEXTS_MAX of them; NULL: none yet */
+    unsigned count;
+};
+
 struct step_mapping {
     struct bytes name;
     struct step_set ancestors;
@@ -56,6 +68,7 @@ struct step_mapping {
     struct rule when;
     struct requirement *expects; /* MAPPING_EXPECTS_MAX of them; NULL: none yet */
     unsigned expect_count;
+    struct texts metadata;
     struct request action, compensation;
     const struct message_type *action_request, *output;
 };
@@ -73,9 +86,13 @@ struct mapping {
     struct rule lets[MAPPING_LETS_MAX];
     struct requirement requires[MAPPING_REQUIRES_MAX];
     unsigned let_count, require_count;
+    struct texts tags;
+    struct request output;
+    struct schema *own; /* with google.protobuf.Struct, where the definition's has none */
     struct request *building;
     struct mapping_place place; /* of what is being built */
     bool answered;              /* and the step's action has answered */
+    bool over;                  /* and the saga is done */
 };
 
 static inline unsigned variable_of_let(const struct mapping *m, unsigned let)

@@ -1,7 +1,10 @@
 """What a definition computes, seen by the participants: mapped requests, conditions, answers that are expected, steps that may fail."""
+import json
+
 import grpc
 
 import shapes
+from test_sagactl import ctl
 from harness import Case, Sidecar, fail, fail_times, reason_name, wait_until
 from shapes import Line, Order, Receipt
 
@@ -80,6 +83,109 @@ class Flows(Case):
             self.assertEqual(1, len({call.request for call in self.shop.of(saga_id)}))
         finally:
             sidecar.close()
+
+    # ---- metadata, tags, output ----
+
+    def test_metadata(self):
+        metadata = "    metadata: {x-order: =input.order_id, x-count: =size(input.lines), x-from: web}\n"
+        self.shop.on("/typed.v1.Shop/Reserve",
+                     lambda call: fail(Code.NOT_FOUND)(call) if call.step == "charge" else Receipt(receipt_id="R").SerializeToString())
+        saga = self.run_saga(RESERVE + metadata + CHARGE + "    metadata: {x-receipt: =steps.reserve.output.receipt_id}\n")
+        seen = {(call.step, call.phase): call.metadata for call in self.shop.of(saga.id)}
+        for phase in ("action", "compensation"):
+            more = seen["reserve", phase]
+            self.assertEqual(("A", "1", "web"), (more["x-order"], more["x-count"], more["x-from"]))
+        self.assertEqual("R", seen["charge", "action"]["x-receipt"])
+        self.assertNotIn("x-order", seen["charge", "action"])
+
+    def test_metadata_of_a_plain_request(self):
+        saga = self.run_saga("  - {name: a, target: shop, action: /typed.v1.Shop/Reserve, metadata: {x-order: =input.order_id}}\n")
+        self.assertState("COMMITTED", saga)
+        self.assertEqual("A", self.shop.of(saga.id)[0].metadata["x-order"])
+        self.assertEqual("A", Order.FromString(self.shop.of(saga.id)[0].request).order_id)
+
+    def test_metadata_that_is_none(self):
+        saga = self.run_saga("  - {name: a, target: shop, action: /typed.v1.Shop/Reserve, metadata: {x-order: =input.order_id}}\n",
+                             order='{"order_id": "\\u00e9"}')
+        self.assertState("COMPENSATED", saga)
+        self.assertIn("printable ASCII", saga.reason_message)
+
+    def test_metadata_refused(self):
+        self.refused_for("said by gRPC or the sidecar", RESERVE + "    metadata: {saga-id: x}\n")
+        self.refused_for("small letters", RESERVE + "    metadata: {X-Order: x}\n")
+        self.refused_for("should be a string", RESERVE + "    metadata: {x-order: =input.lines}\n")
+
+    TAGGED = HEAD.replace("steps:", "tags: {order: =input.order_id, shop: north, lines: =size(input.lines)}\nsteps:")
+
+    def test_tags(self):
+        """Recorded at the start, shown, and looked for among the live and the ended, also after a restart."""
+        saga = self.run_saga(RESERVE, self.TAGGED, '{"order_id": "T-1", "lines": [{"sku": "a"}]}')
+        other = self.client.run("test_tags", input_json='{"order_id": "T-2", "lines": [{"sku": "a"}]}')
+        self.shop.on("/typed.v1.Shop/Reserve", fail(Code.UNAVAILABLE))
+        self.client.register(self.TAGGED.replace("1.0.0", "1.1.0") % "test_tags" + RESERVE +
+                             "    retry: {maxAttempts: 1000, initialBackoff: 10s, maxBackoff: 10s}\n")
+        live = self.client.Start(definition="test_tags", input_json='{"order_id": "T-1", "lines": [{"sku": "a"}]}').saga_id
+        tags = lambda saga: {tag.name: tag.value for tag in saga.tags}
+        self.assertEqual({"order": "T-1", "shop": "north", "lines": "1"}, tags(self.client.saga(saga.id)))
+        found = lambda *wanted: [s.id for s in self.client.List(tags=[dict(name=n, value=v) for n, v in wanted]).sagas]
+        self.assertEqual([live, saga.id], found(("order", "T-1")))
+        self.assertEqual([other.id], found(("order", "T-2"), ("shop", "north")))
+        self.assertEqual([], found(("order", "T-2"), ("shop", "south")))
+        self.assertEqual("T-1", tags(next(s for s in self.client.List().sagas if s.id == saga.id))["order"])
+        listed = ctl("-a", self.sidecar.address, "list", "--tag", "order=T-2").out
+        self.assertIn(other.id, listed)
+        self.assertNotIn(saga.id, listed)
+        self.assertIn("order=T-1", ctl("-a", self.sidecar.address, "get", live).out)
+        self.client.Cancel(saga_id=live)
+        self.assertState("COMPENSATED", self.client.end(live))
+        self.assertEqual([live, saga.id], found(("order", "T-1")))
+
+    def test_tags_refused(self):
+        self.refused_for("should be a string", RESERVE, HEAD.replace("steps:", "tags: {lines: =input.lines}\nsteps:"))
+        self.client.register(self.TAGGED % "tag_too_long" + RESERVE)
+        failure = self.refused("INVALID_ARGUMENT", "EXPRESSION_FAILED", self.client.Start, definition="tag_too_long",
+                               input_json='{"order_id": "%s"}' % ("x" * 300))
+        self.assertIn("256 bytes", failure.text)
+        self.refused("INVALID_ARGUMENT", "INVALID_ARGUMENT", self.client.List, tags=[dict(name=str(i)) for i in range(17)], field="tags")
+
+    def test_output(self):
+        head = HEAD.replace("steps:", "output: {receipt: =steps.charge.output.receipt_id, lines: =size(input.lines), from: web, n: 7, ok: true}\nsteps:")
+        saga = self.run_saga(RESERVE + CHARGE, head)
+        wanted = {"receipt": "R", "lines": 1, "from": "web", "n": 7, "ok": True}
+        self.assertEqual(wanted, json.loads(saga.output_json))
+        self.assertEqual(saga, self.client.end(saga.id))
+        got = self.client.Get(saga_id=saga.id, include_payloads=True, payloads_as_json=True).saga
+        self.assertEqual((saga.output, wanted), (got.output, json.loads(got.output_json)))
+        self.assertEqual((b"", ""), (self.client.saga(saga.id).output, self.client.saga(saga.id).output_json))
+        out = ctl("-a", self.sidecar.address, "wait", saga.id).out.splitlines()
+        self.assertEqual(wanted, json.loads(out[1]))
+
+    def test_output_of_a_type(self):
+        saga = self.run_saga(RESERVE, HEAD.replace("steps:", "output: =steps.reserve.output\nsteps:"))
+        self.assertEqual(Receipt(receipt_id="R"), Receipt.FromString(saga.output))
+        self.client.register(HEAD.replace("steps:", "output_type: typed.v1.Line\noutput: {sku: =saga.id, quantity: 3}\nsteps:") % "named" + RESERVE)
+        saga = self.client.run("named", input_json='{"lines": [{}]}')
+        self.assertEqual(Line(sku=saga.id, quantity=3), Line.FromString(saga.output))
+
+    def test_output_that_fails(self):
+        """What is done is done: the saga is committed, and says why it has no output."""
+        saga = self.run_saga(RESERVE, HEAD.replace("steps:", 'output: {x: "=input.lines[7].sku"}\nsteps:'))
+        self.assertState("COMMITTED", saga)
+        self.assertEqual((b"", ""), (saga.output, saga.output_json))
+        self.assertIn("input.lines[7]", saga.reason_message)
+
+    def test_output_refused(self):
+        self.refused_for("should be a message", RESERVE, HEAD.replace("steps:", "output: =saga.id\nsteps:"))
+        self.refused_for("no such message", RESERVE, HEAD.replace("steps:", "output_type: typed.v1.Nothing\noutput: {a: 1}\nsteps:"))
+        self.refused_for("no such field", RESERVE, HEAD.replace("steps:", "output_type: typed.v1.Line\noutput: {a: 1}\nsteps:"))
+        self.refused_for("is not there", RESERVE, HEAD.replace("steps:", "output_type: typed.v1.Line\nsteps:"))
+
+    def test_why_it_was_undone(self):
+        self.answers(lambda call: fail(Code.NOT_FOUND, "no such order")(call))
+        saga = self.run_saga(RESERVE)
+        self.assertEqual(("ACTION_REJECTED", "reserve", "no such order"),
+                         (reason_name(saga.reason), saga.reason_step, saga.reason_message))
+        self.assertIn("no such order", ctl("-a", self.sidecar.address, "wait", saga.id).out)
 
     # ---- expect ----
 

@@ -128,6 +128,8 @@ static void check_action(struct world *w, const struct model *m, const struct ca
 static void check_request(struct world *w, const struct model *m, const struct call_effect *call)
 {
     char wanted[KEY_SIZE + 8] = "constant";
+    expect(w, typed_has_metadata(w, m, call->step, call->metadata), "wire",
+           "a call carries other metadata than its definition computes", m->id.serial);
     if (m->definition != NULL && m->definition->mapping != NULL) {
         bool undo = call->phase == SAGA_PHASE_COMPENSATION;
         expect(w, typed_wants(w, m, call->step, undo, call->request), "wire",

@@ -68,6 +68,7 @@ static void on_started(struct world *w, const struct record *r)
     const struct definition *d = r->mode == SAGA_ORCHESTRATED ? w->definitions[r->definition - 1] : NULL;
     expect(w, bytes_equal(text, typed_payload(w, d, bytes_of_text(m->client->input))), "I1",
            "a saga's input is not what its client sent", r);
+    expect(w, typed_has_tags(w, d, m->client, r->tags), "cause", "a saga has other tags than its definition says", r);
     expect(w, !typed_refuses(w, m->client), "cause", "a saga started that its definition does not allow", r);
     snprintf(m->request_id, sizeof m->request_id, "%.*s", (int)r->request_id.size, (const char *)r->request_id.at);
     for (uint64_t s = 1; m->request_id[0] != '\0' && s < r->saga.serial; s++)
@@ -344,6 +345,8 @@ static void on_turned_back(struct world *w, struct model *m, const struct record
 static void on_ended(struct world *w, struct model *m, const struct record *r)
 {
     uint8_t before = m->state;
+    expect(w, r->saga_state == SAGA_COMMITTED ? typed_has_output(w, m, r->output) : r->output.size == 0, "cause",
+           "a saga has another output than its definition computes", r);
     m->state = r->saga_state;
     m->paused = false;
     m->ended_at = r->at.us;

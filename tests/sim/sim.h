@@ -609,6 +609,10 @@ bool typed_refuses_softly(const struct world *w, const struct model *m, unsigned
 extern const struct bytes typed_refusal;
 bool typed_is_refusal(const struct world *w, const struct model *m, struct bytes output);
 bool typed_wants(const struct world *w, const struct model *m, unsigned step, bool undo, struct bytes request);
+/* Whether a saga's tags, the metadata of a call of it, its output are what they must be. */
+bool typed_has_tags(const struct world *w, const struct definition *d, const struct client *c, struct bytes tags);
+bool typed_has_metadata(const struct world *w, const struct model *m, unsigned step, struct bytes metadata);
+bool typed_has_output(const struct world *w, const struct model *m, struct bytes output);
 struct definition *definition_copy(const struct definition *d);
 
 /* ---- oracle_journal.c: what becomes durable ---- */

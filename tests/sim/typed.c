@@ -127,9 +127,21 @@ void typed_make(struct world *w, unsigned number, struct definition *d)
         make_action(m, d, line, i, s);
         make_expectations(m, i, s);
         make_undo(m, line, i, s);
+        if (s->softly)
+            put(mapping_add_metadata(m, i, bytes_of_text("of"), bytes_of_text("input.sku + '!'"), true, &error));
         d->steps[i].action.source = d->steps[i].compensation.source = REQUEST_MAPPED;
     }
+    put(mapping_add_tag(m, bytes_of_text("of"), bytes_of_text("input.sku"), true, &error));
+    put(mapping_add_tag(m, bytes_of_text("kind"), bytes_of_text("typed"), false, &error));
+    if (chance(w, SHAPES, 500)) {
+        put(mapping_begin_output(m, line));
+        put(mapping_add_whole(
+            m, text(room, "has(steps.%s.output) ? steps.%s.output : input", d->steps[0].name, d->steps[0].name),
+            &error));
+    }
     d->mapping = m;
+    d->output = mapping_output_type(m);
+    d->tagged = true;
 }
 
 /* ---- what the oracle and the others know of it ---- */
@@ -248,4 +260,32 @@ bool typed_wants(const struct world *w, const struct model *m, unsigned step, bo
         wanted[line.size++] = 5;
     }
     return bytes_equal(request, line);
+}
+
+bool typed_has_tags(const struct world *w, const struct definition *d, const struct client *c, struct bytes tags)
+{
+    char wanted[64];
+    int size = snprintf(wanted, sizeof wanted, "of%c%s%ckind%ctyped%c", 0, c->input, 0, 0, 0);
+    return bytes_equal(tags, definition_of(w, d) == NULL ? bytes_of(NULL, 0) : bytes_of(wanted, (size_t)size));
+}
+
+bool typed_has_metadata(const struct world *w, const struct model *m, unsigned step, struct bytes metadata)
+{
+    const struct typed_definition *t = definition_of(w, m->definition);
+    char wanted[64];
+    if (t == NULL || !t->steps[step].softly)
+        return metadata.size == 0;
+    int size = snprintf(wanted, sizeof wanted, "of%c%s!%c", 0, m->client->input, 0);
+    return bytes_equal(metadata, bytes_of(wanted, (size_t)size));
+}
+
+bool typed_has_output(const struct world *w, const struct model *m, struct bytes output)
+{
+    char room[256];
+    uint8_t wanted[264];
+    if (definition_of(w, m->definition) == NULL || m->definition->output == NULL)
+        return output.size == 0;
+    size_t size = m->steps[0].action == SAGA_ACTION_DONE ? output_text(m, 0, room)
+                                                         : (size_t)snprintf(room, sizeof room, "%s", m->client->input);
+    return bytes_equal(output, shapes_line(bytes_of(room, size), wanted));
 }
