@@ -7,6 +7,7 @@
 #include "sidecar/relay/relay_inside.h"
 
 #include "sidecar/api/packed.h"
+#include "sidecar/api/traced.h"
 #include "sidecar/base/check.h"
 #include "sidecar/shard/place.h"
 
@@ -357,6 +358,8 @@ static bool asked_elsewhere(struct relay *relay, struct rpc_call *call, struct b
 
 void relay_message(struct relay *relay, struct rpc_call *call, struct bytes message)
 {
+    arena_reset(&relay->arena);
+    message = traced(call, message, &relay->arena);
     if (!asked_elsewhere(relay, call, message))
         api_message(relay->options.api, call, message);
 }

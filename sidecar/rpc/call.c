@@ -437,6 +437,16 @@ void rpc_send(struct rpc_call *call, struct bytes message)
 
 /* ---- what the owner may ask ---- */
 
+struct bytes rpc_call_metadata(const struct rpc_call *call, const char *key)
+{
+    for (size_t i = 0; i < call->metadata.count; i++) {
+        const grpc_metadata *m = &call->metadata.metadata[i];
+        if (grpc_slice_str_cmp(m->key, key) == 0)
+            return bytes_of(GRPC_SLICE_START_PTR(m->value), GRPC_SLICE_LENGTH(m->value));
+    }
+    return bytes_of(NULL, 0);
+}
+
 const struct rpc_method *rpc_call_method(const struct rpc_call *call)
 {
     return call->served->method;

@@ -148,6 +148,10 @@ void *rpc_call_owner(const struct rpc_call *call);
 /* Who called: for what another loop asks, who called there. View until the call is ended. */
 const struct rpc_peer *rpc_call_peer(struct rpc_call *call);
 
+/* What the call's metadata say of key (lower case), the first of several; empty when they say nothing, and for what another loop asks. View until
+ * the call is ended. */
+struct bytes rpc_call_metadata(const struct rpc_call *call, const char *key);
+
 /* Ends a unary call with OK and message (copied). */
 void rpc_reply(struct rpc_call *call, struct bytes message);
 

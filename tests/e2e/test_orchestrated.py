@@ -39,6 +39,28 @@ class Orchestrated(Case):
                          {k: (v[0], "NONE" if v[1] in ("NONE", "UNSPECIFIED") else v[1])
                           for k, v in self.client.steps(saga.id).items()})
 
+    def test_trace_context_in_the_request_s_metadata(self):
+        self.define(*CHAIN)
+        name = self.id().rsplit(".", 1)[1]
+        there, said = ("00-%s-b7ad6b7169203331-01" % (digit * 32) for digit in "ab")
+
+        def kept(metadata, request_id="", **fields):
+            saga_id = self.client.Start(definition=name, metadata=metadata, request_id=request_id, **fields).saga_id
+            self.client.end(saga_id)
+            return self.client.saga(saga_id).traceparent
+
+        self.assertEqual(there, kept([("traceparent", there)]))
+        self.assertEqual(said, kept([("traceparent", there)], traceparent=said))
+        for wrong in ("", "x", there[:-1], there.upper(), "ff" + there[2:], there + "-" + "x" * 20):
+            self.assertEqual("", kept([("traceparent", wrong)]), wrong)
+        for k in range(12):  # also where another loop keeps the saga
+            self.assertEqual(there, kept([("traceparent", there)], request_id="traced-%d" % k))
+        self.assertTrue(all(c.metadata["traceparent"][3:35] == there[3:35] for c in self.shop.of(
+            self.client.Start(definition=name, request_id="traced-0").saga_id)))
+        saga_id = self.client.Begin(name="traced", metadata=[("traceparent", there)]).saga_id
+        self.client.Abort(saga_id=saga_id)
+        self.assertEqual(there, self.client.saga(saga_id).traceparent)
+
     def test_metadata(self):
         """What SEMANTICS promises a participant beside the request."""
         self.define(*CHAIN)
