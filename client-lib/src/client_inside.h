@@ -24,12 +24,19 @@
 #define COORDINATOR "/saga.v1.Coordinator/"
 
 /* An enlisted saga. The client's mutex guards everything but the first five members, which do not change. */
+struct action_key {
+    struct action_key *next;
+    const char *key; /* behind step, in the same memory */
+    char step[];
+};
+
 struct saga_tx {
     saga_client *client;
     char saga_id[SAGA_ID_SIZE];
     int64_t timeout_ms;
-    bool kept;            /* the keeper renews it */
-    bool already_started; /* its request_id was known */
+    bool kept;               /* the keeper renews it */
+    bool already_started;    /* its request_id was known */
+    struct action_key *keys; /* owned; of the steps that were enlisted here */
 
     int64_t lease_ms; /* 0: not known yet */
     int64_t heard_of; /* when the last call that was answered had been sent */
@@ -144,6 +151,8 @@ void lease_add(struct saga_tx *tx);
 
 /* Unlinks and frees, now or when its last KeepAlive has ended. */
 void lease_remove(struct saga_tx *tx);
+/* client_tx.c: frees one that no list holds. */
+void client_tx_destroy(struct saga_tx *tx);
 
 /* The sidecar has answered a call for tx that was sent at sent_at. lease_ms of 0: it did not say how long the lease is. */
 void lease_heard(struct saga_tx *tx, int64_t sent_at, int64_t lease_ms);

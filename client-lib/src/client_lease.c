@@ -79,7 +79,7 @@ void lease_remove(struct saga_tx *tx)
     bool renewing = tx->renewing;
     pthread_mutex_unlock(&client->mutex);
     if (!renewing)
-        free(tx);
+        client_tx_destroy(tx);
 }
 
 void lease_heard(struct saga_tx *tx, int64_t sent_at, int64_t lease_ms)
@@ -136,7 +136,7 @@ static void renewed(void *self, int code, const ProtobufCMessage *response, cons
     }
     pthread_mutex_unlock(&client->mutex);
     if (freed)
-        free(tx);
+        client_tx_destroy(tx);
 }
 
 /* With the mutex held. */

@@ -18,6 +18,57 @@ static saga_tx *create(saga_client *client, int64_t lease_ms, int64_t timeout_ms
     return tx;
 }
 
+void client_tx_destroy(saga_tx *tx)
+{
+    for (struct action_key *k = tx->keys, *next; k; k = next) {
+        next = k->next;
+        free(k);
+    }
+    free(tx);
+}
+
+/* Keeps the key of a step; of one that was enlisted before it is the same. */
+static int keep_key(saga_tx *tx, const char *step, const char *key, struct saga_error *error)
+{
+    size_t step_size = strlen(step) + 1, key_size = strlen(key) + 1;
+    if (saga_tx_action_key(tx, step))
+        return SAGA_OK;
+    struct action_key *kept = malloc(sizeof *kept + step_size + key_size);
+    if (!kept)
+        return saga_error_set(error, SAGA_E_RESOURCE_EXHAUSTED, SAGA_REASON_MEMORY, NULL,
+                              "no memory for a key: enlist again");
+    memcpy(kept->step, step, step_size);
+    memcpy(kept->step + step_size, key, key_size);
+    kept->key = kept->step + step_size;
+    pthread_mutex_lock(&tx->client->mutex);
+    kept->next = tx->keys;
+    tx->keys = kept;
+    pthread_mutex_unlock(&tx->client->mutex);
+    return SAGA_OK;
+}
+
+/* An older sidecar says no keys. */
+static int keep_keys(saga_tx *tx, const struct saga_enlistment *enlist, size_t count, char *const *keys,
+                     size_t key_count, struct saga_error *error)
+{
+    int code = SAGA_OK;
+    for (size_t i = 0; code == SAGA_OK && key_count == count && i < count; i++)
+        code = keep_key(tx, enlist[i].step, keys[i], error);
+    return code;
+}
+
+const char *saga_tx_action_key(const saga_tx *tx, const char *step)
+{
+    const char *key = NULL;
+    if (!step)
+        return NULL;
+    pthread_mutex_lock(&tx->client->mutex);
+    for (const struct action_key *k = tx->keys; k && !key; k = k->next)
+        key = strcmp(k->step, step) == 0 ? k->key : NULL;
+    pthread_mutex_unlock(&tx->client->mutex);
+    return key;
+}
+
 int saga_begin(saga_client *client, const struct saga_begin_options *options, saga_tx **out, struct saga_error *error)
 {
     struct built built;
@@ -45,7 +96,12 @@ int saga_begin(saga_client *client, const struct saga_begin_options *options, sa
     const Saga__V1__BeginResponse *response = (const void *)call.response;
     client_copy_text(tx->saga_id, sizeof tx->saga_id, response->saga_id);
     tx->already_started = response->already_started;
+    code = keep_keys(tx, options->enlist, options->enlist_count, response->action_keys, response->n_action_keys, error);
     protobuf_c_message_free_unpacked(call.response, NULL);
+    if (code != SAGA_OK) {
+        client_tx_destroy(tx);
+        return code;
+    }
     /* Of one that was begun before nobody here knows whether it still runs: its lease counts as not known until that was answered. */
     if (tx->already_started)
         tx->lease_ms = 0;
@@ -126,6 +182,7 @@ int saga_advance(saga_tx *tx, const struct saga_settlement *settle, size_t settl
                  const struct saga_enlistment *enlist, size_t enlist_count, struct saga_error *error)
 {
     struct built built;
+    ProtobufCMessage *response = NULL;
     int64_t sent_at;
     int code = build_advance(&built, tx->saga_id, settle, settle_count, enlist, enlist_count, error);
     if (code == SAGA_OK && enlist_count == 0)
@@ -133,10 +190,15 @@ int saga_advance(saga_tx *tx, const struct saga_settlement *settle, size_t settl
                         NULL, &sent_at, error);
     else if (code == SAGA_OK)
         code = call_for(tx, COORDINATOR "Enlist", &built.message.enlist.base, &saga__v1__enlist_response__descriptor,
-                        NULL, &sent_at, error);
+                        &response, &sent_at, error);
     built_finish(&built);
     if (code == SAGA_OK)
         lease_heard(tx, sent_at, 0);
+    if (response) {
+        const Saga__V1__EnlistResponse *m = (const void *)response;
+        code = keep_keys(tx, enlist, enlist_count, m->action_keys, m->n_action_keys, error);
+        protobuf_c_message_free_unpacked(response, NULL);
+    }
     return code;
 }
 

@@ -1,7 +1,10 @@
 /* answers.c - what is said to a request that has been carried out. Most answers are empty: that they came says it all. */
 #include "sidecar/api/api_inside.h"
 #include "sidecar/api/view.h"
+#include "sidecar/base/call_key.h"
 #include "sidecar/lint/lint.h"
+
+#include <stdlib.h>
 
 static char *id_text(struct arena *a, struct saga_id id)
 {
@@ -21,14 +24,69 @@ bool answer_start(struct arena *a, const struct reply_effect *reply, const struc
     return m->saga_id != NULL;
 }
 
+int answer_keep(struct registered *registered, const struct event *event, struct error_detail *detail)
+{
+    size_t size = 0, used = 0;
+    for (size_t i = 0; i < event->enlist_count; i++)
+        size += event->enlist[i].step.size + 1;
+    if (size == 0)
+        return 0;
+    uint8_t *names = malloc(size);
+    if (names == NULL)
+        return error_set(detail, E_MEMORY, "", NULL);
+    for (size_t i = 0; i < event->enlist_count; i++) {
+        struct bytes name = event->enlist[i].step;
+        if (name.size > 0)
+            memcpy(names + used, name.at, name.size);
+        used += name.size;
+        names[used++] = '\0';
+    }
+    registered->steps = bytes_of(names, size);
+    return 0;
+}
+
+void answer_forget(struct registered *registered)
+{
+    free((void *)(uintptr_t)registered->steps.at);
+    registered->steps = bytes_of(NULL, 0);
+}
+
+/* The key of each action, in the order of the enlistments. An owner's action has one life: nobody tries it anew. */
+static bool action_keys(struct arena *a, struct saga_id saga, struct bytes steps, char ***keys, size_t *count)
+{
+    const uint8_t *at = steps.at, *end = at + steps.size;
+    size_t names = 0;
+    for (size_t i = 0; i < steps.size; i++)
+        names += at[i] == '\0';
+    if (names == 0)
+        return true;
+    *keys = arena_take(a, names * sizeof **keys);
+    if (*keys == NULL)
+        return false;
+    for (; at < end; at += strlen((const char *)at) + 1) {
+        char *key = arena_take(a, CALL_KEY_SIZE(STEP_NAME_BYTES_MAX));
+        if (key == NULL)
+            return false;
+        call_key_format(saga, bytes_of_text((const char *)at), true, 0, key);
+        (*keys)[(*count)++] = key;
+    }
+    return true;
+}
+
 bool answer_begin(struct arena *a, const struct reply_effect *reply, const struct registered *registered,
                   ProtobufCMessage *response)
 {
     Saga__V1__BeginResponse *m = (Saga__V1__BeginResponse *)response;
-    (void)registered;
     m->saga_id = id_text(a, reply->saga);
     m->already_started = reply->repeated;
-    return m->saga_id != NULL;
+    return m->saga_id != NULL && action_keys(a, reply->saga, registered->steps, &m->action_keys, &m->n_action_keys);
+}
+
+bool answer_enlist(struct arena *a, const struct reply_effect *reply, const struct registered *registered,
+                   ProtobufCMessage *response)
+{
+    Saga__V1__EnlistResponse *m = (Saga__V1__EnlistResponse *)response;
+    return action_keys(a, reply->saga, registered->steps, &m->action_keys, &m->n_action_keys);
 }
 
 bool answer_keep_alive(struct arena *a, const struct reply_effect *reply, const struct registered *registered,

@@ -92,6 +92,8 @@ bool answer_start(struct arena *a, const struct reply_effect *reply, const struc
                   ProtobufCMessage *response);
 bool answer_begin(struct arena *a, const struct reply_effect *reply, const struct registered *registered,
                   ProtobufCMessage *response);
+bool answer_enlist(struct arena *a, const struct reply_effect *reply, const struct registered *registered,
+                   ProtobufCMessage *response);
 bool answer_keep_alive(struct arena *a, const struct reply_effect *reply, const struct registered *registered,
                        ProtobufCMessage *response);
 bool answer_register(struct arena *a, const struct reply_effect *reply, const struct registered *registered,
@@ -99,6 +101,9 @@ bool answer_register(struct arena *a, const struct reply_effect *reply, const st
 bool answer_register_schema(struct arena *a, const struct reply_effect *reply, const struct registered *registered,
                             ProtobufCMessage *response);
 /* The response of a method to what went well; NULL when no memory is left. */
+/* Keeps what an answer to the event will need, until answer_forget. Returns 0 or E_MEMORY. */
+int answer_keep(struct registered *registered, const struct event *event, struct error_detail *detail);
+void answer_forget(struct registered *registered);
 ProtobufCMessage *answer_make(struct arena *a, enum method_id method, const struct reply_effect *reply,
                               const struct registered *registered);
 

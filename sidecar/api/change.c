@@ -26,6 +26,7 @@ static struct change *take(struct api *api, struct rpc_call *call)
 void change_give_back(struct api *api, struct change *change)
 {
     DL_DELETE(api->changes, change);
+    answer_forget(&change->registered);
     change->next = api->free_changes;
     api->free_changes = change;
 }
@@ -100,6 +101,8 @@ void change_message(struct api *api, struct rpc_call *call, struct bytes message
         code = change_decode(api, change->request.method, m, &event, &detail);
         event.token = (uintptr_t)change;
         keep_actor(change, event.actor);
+        if (code == 0)
+            code = answer_keep(&change->registered, &event, &detail);
         if (code == 0)
             api_submit(api, &event);
     }

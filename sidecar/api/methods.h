@@ -14,10 +14,11 @@ struct change;
 struct decoder;
 struct read;
 
-/* What was registered, for its answer. */
+/* What was registered or enlisted, for its answer. */
 struct registered {
     const struct definition *definition;
     const char *schema_hash;
+    struct bytes steps; /* owned: the names of those enlisted, with a NUL behind each */
 };
 
 /* The numbers are rpc_method.id. */

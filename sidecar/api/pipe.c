@@ -24,6 +24,7 @@ struct piped_command {
     bool elsewhere; /* another loop answers it */
     int code;
     struct reply_effect reply;
+    struct registered registered;
     struct error_detail *detail; /* owned; NULL: the code says it all */
     struct bytes told;           /* owned; elsewhere: the response, or google.rpc.Status of an error */
 };
@@ -78,6 +79,7 @@ static void free_bytes(struct piped_message *message)
 static void message_free(struct piped_message *message)
 {
     for (size_t i = 0; i < message->count; i++) {
+        answer_forget(&message->commands[i].registered);
         free(message->commands[i].detail);
         free((void *)(uintptr_t)message->commands[i].told.at);
     }
@@ -115,7 +117,7 @@ static bool result_done(struct arena *a, const struct piped_command *command, Sa
     const ProtobufCFieldDescriptor *field = result_field(type);
     ProtobufCMessage *response =
         command->elsewhere ? protobuf_c_message_unpack(type, &a->allocator, command->told.size, command->told.at)
-                           : answer_make(a, method, &command->reply, NULL);
+                           : answer_make(a, method, &command->reply, &command->registered);
     memcpy((char *)result + field->offset, &response, sizeof response);
     result->result_case = (Saga__V1__Result__ResultCase)field->id;
     return response != NULL;
@@ -284,6 +286,8 @@ static void carry_out(struct api *api, struct piped_command *command, struct byt
             return;
         code = change_decode(api, command->request.method, request, &event, &detail);
         event.token = (uintptr_t)&command->request;
+        if (code == 0)
+            code = answer_keep(&command->registered, &event, &detail);
         if (code == 0)
             api_submit(api, &event);
     }

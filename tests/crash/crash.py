@@ -268,11 +268,11 @@ class Worker(threading.Thread):
 
     # ---- the service drives ----
 
-    def act(self, saga_id, step, body):
+    def act(self, saga_id, step, body, key):
         """Does a step at its service, as libsaga does for its callers: with a deadline, and a key that an undo can name."""
         service, method, _ = STEPS[step]
         metadata = (("saga-id", saga_id), ("saga-definition", "order"), ("saga-step", step), ("saga-phase", "action"),
-                    ("saga-attempt", "1"), ("idempotency-key", "%s/%s/action" % (saga_id, step)))
+                    ("saga-attempt", "1"), ("idempotency-key", key))
         try:
             self.channels[service].unary_unary("/shop.v1." + method)(body, timeout=0.5, metadata=metadata)
             return OUTCOME_DONE
@@ -292,11 +292,11 @@ class Worker(threading.Thread):
         for step, (service, _, undo) in STEPS.items():
             call = {"target": service, "method": "/shop.v1." + undo, "request": body,
                     "retry": {"max_attempts": 500, "initial_backoff": {"nanos": 5000000}, "max_backoff": {"nanos": 100000000}}}
-            _, failure = self.ask(self.client.Enlist, saga_id=saga_id, settle=settle,
-                                  enlist=[{"step": step, "compensation": call}])
+            enlisted, failure = self.ask(self.client.Enlist, saga_id=saga_id, settle=settle,
+                                         enlist=[{"step": step, "compensation": call}])
             if failure is not None:
                 return self.left_behind(saga_id, failure)
-            outcome = self.act(saga_id, step, body)
+            outcome = self.act(saga_id, step, body, enlisted.action_keys[0])
             settle = [{"step": step, "outcome": outcome}]
             if outcome != OUTCOME_DONE:
                 good = False

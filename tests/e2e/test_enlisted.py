@@ -4,7 +4,7 @@ import time
 
 import grpc
 
-from harness import (OUTCOME_REJECTED as REJECTED, OUTCOME_UNKNOWN as UNKNOWN, Case, Gate, Sidecar, enlistment, enum,
+from harness import (OUTCOME_REJECTED as REJECTED, OUTCOME_UNKNOWN as UNKNOWN, Case, Gate, Sidecar, enlistment, message, enum,
                      fail_times, reason_name, seconds, settled, undo)
 
 Code = grpc.StatusCode
@@ -68,6 +68,26 @@ class Enlisted(Case):
                          [(c.step, c.request) for c in self.shop.of(saga_id)])
         self.assertEqual({"a": b"reservation 7", "b": b"kept"},
                          {s.name: s.output for s in self.client.saga(saga_id, payloads=True).steps})
+
+    def test_the_keys_of_actions(self):
+        """What an owner's own barrier needs: the key that the undo names as its action's."""
+        begun = self.client.Begin(name="keyed", request_id="keyed-1", enlist=[enlistment("a"), enlistment("b")])
+        self.assertEqual(2, len(set(begun.action_keys)))
+        again = self.client.Begin(name="keyed", request_id="keyed-1", enlist=[enlistment("a"), enlistment("b")])
+        self.assertEqual(begun.action_keys, again.action_keys)
+        enlist = [enlistment("c"), enlistment("a"), enlistment("no.undo", compensate=False)]
+        keys = list(self.client.Enlist(saga_id=begun.saga_id, enlist=enlist).action_keys)
+        self.assertEqual(keys, list(self.client.Enlist(saga_id=begun.saga_id, enlist=enlist).action_keys))
+        self.assertEqual(begun.action_keys[0], keys[1])
+        self.assertEqual(4, len(set(keys) | set(begun.action_keys)))
+        self.assertEqual([], list(self.client.Begin(name="keyed").action_keys))
+        piped = message("saga.v1.PipeRequest")(commands=[{"enlist": {"saga_id": begun.saga_id, "enlist": enlist}}])
+        answers = list(self.client.Pipe(iter([piped])))
+        self.assertEqual(keys, list(answers[0].results[0].enlist.action_keys))
+        self.client.Abort(saga_id=begun.saga_id)
+        self.client.end(begun.saga_id)
+        self.assertEqual({"c": keys[0], "a": keys[1], "b": begun.action_keys[1]},
+                         {c.step: c.metadata["saga-action-key"] for c in self.shop.of(begun.saga_id)})
 
     def test_commit_with_last_outcomes(self):
         saga_id = self.begin("a")

@@ -58,6 +58,21 @@ static int64_t ms_of(const Google__Protobuf__Duration *d)
     return d ? d->seconds * 1000 + d->nanos / 1000000 : -1;
 }
 
+/* A key for each step; none where an older sidecar is played. */
+static void answer_enlist(struct fake_call *call, const Saga__V1__EnlistRequest *r)
+{
+    Saga__V1__EnlistResponse response = SAGA__V1__ENLIST_RESPONSE__INIT;
+    static char text[300][80];
+    char *keys[300];
+    for (size_t i = 0; i < r->n_enlist; i++) {
+        snprintf(text[i], sizeof text[i], "key of %.60s", r->enlist[i]->step);
+        keys[i] = text[i];
+    }
+    response.action_keys = keys;
+    response.n_action_keys = r->n_enlist > 0 && strcmp(r->enlist[0]->step, "old") == 0 ? 0 : r->n_enlist;
+    fake_answer(call, &response.base);
+}
+
 static void see_enlist(Saga__V1__Enlistment **enlist, size_t count)
 {
     seen.enlist_count = count;
@@ -141,7 +156,7 @@ static void handle(struct fake_call *call, const void *request, void *user)
         if (r->n_enlist > 0 && strcmp(r->enlist[0]->step, "twice") == 0)
             fake_fail(call, 6, "the step is enlisted with another compensation", "STEP_EXISTS", "enlist[0].step", -1);
         else
-            fake_answer(call, &(Saga__V1__EnlistResponse)SAGA__V1__ENLIST_RESPONSE__INIT.base);
+            answer_enlist(call, r);
     } else if (strcmp(call->method, "Settle") == 0) {
         see_settle(((const Saga__V1__SettleRequest *)request)->settle,
                    ((const Saga__V1__SettleRequest *)request)->n_settle);
@@ -377,6 +392,24 @@ START_TEST(lease__outlives_a_renewal_that_hangs)
 }
 END_TEST
 
+START_TEST(tx__keeps_the_keys_that_the_sidecar_says)
+{
+    saga_tx *tx = begin(1000);
+    struct saga_enlistment two[] = {{.step = "a"}, {.step = "b"}};
+    ck_assert_ptr_null(saga_tx_action_key(tx, "a"));
+    ck_assert_int_eq(saga_advance(tx, NULL, 0, two, 2, &error), SAGA_OK);
+    const char *a = saga_tx_action_key(tx, "a");
+    ck_assert_str_eq(a, "key of a");
+    ck_assert_str_eq(saga_tx_action_key(tx, "b"), "key of b");
+    ck_assert_int_eq(saga_enlist(tx, "a", NULL, &error), SAGA_OK); /* repeated */
+    ck_assert_ptr_eq(saga_tx_action_key(tx, "a"), a);
+    ck_assert_int_eq(saga_enlist(tx, "old", NULL, &error), SAGA_OK);
+    ck_assert_ptr_null(saga_tx_action_key(tx, "old"));
+    ck_assert_ptr_null(saga_tx_action_key(tx, NULL));
+    saga_tx_free(tx);
+}
+END_TEST
+
 START_TEST(lease__of_a_saga_that_was_begun_before_is_not_known)
 {
     saga_tx *tx;
@@ -546,6 +579,7 @@ int main(void)
     tcase_add_test(c, lease__counts_from_when_the_call_was_sent);
     tcase_add_test(c, lease__is_renewed_again_soon_after_a_failure);
     tcase_add_test(c, lease__outlives_a_renewal_that_hangs);
+    tcase_add_test(c, tx__keeps_the_keys_that_the_sidecar_says);
     tcase_add_test(c, lease__of_a_saga_that_was_begun_before_is_not_known);
     tcase_add_test(c, lease__ends_when_any_call_is_told_that_the_saga_does_not_run);
     tcase_add_test(c, lease__whose_length_is_the_sidecars_is_asked_for);

@@ -208,6 +208,10 @@ SAGA_API const char *saga_tx_id(const saga_tx *tx);
 /* Whether saga_begin found a saga with this request_id: steps may have been enlisted and carried out already. Thread-safe. */
 SAGA_API bool saga_tx_already_started(const saga_tx *tx);
 
+/* The idempotency key of the action of a step that was enlisted with this tx, or NULL: the compensation's calls name it as
+ * saga-action-key, so a barrier of your own runs the action under it. A view, valid until saga_tx_free. Thread-safe. */
+SAGA_API const char *saga_tx_action_key(const saga_tx *tx, const char *step);
+
 /* For how long the sidecar will surely not abort the saga for want of a sign of life, counted from when the last call that it answered was
  * sent. 0: it may have been aborted, or the sidecar has said that it has ended or turned back; stop acting. -1: not known yet, since the
  * sidecar has not answered a call for it that tells (a saga that was begun before or attached to, or whose lease is the sidecar's own).
