@@ -153,6 +153,11 @@ int core_submit(struct core *c, const struct event *event, struct error_detail *
     return core_failed(c, detail);
 }
 
+int core_set_target(struct core *c, const struct target_options *options)
+{
+    return engine_set_target(c->engine, options);
+}
+
 int core_may_add(const struct core *c, struct error_detail *detail)
 {
     int code = c->stalled != 0 ? c->stalled : refuses_work(c);

@@ -55,6 +55,9 @@ void core_close(struct core *c);
  * Returns 0, or E_MEMORY or E_JOURNAL when the owner must stop. */
 int core_submit(struct core *c, const struct event *event, struct error_detail *detail);
 
+/* As engine_set_target; an EVENT_TARGET is to follow. */
+int core_set_target(struct core *c, const struct target_options *options);
+
 /* Whether anything may be added that is kept for good. Returns 0, or why no new work is taken: E_JOURNAL_FULL,
  * E_JOURNAL_AWAY or E_BYTES. */
 int core_may_add(const struct core *c, struct error_detail *detail);

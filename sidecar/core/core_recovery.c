@@ -114,12 +114,14 @@ int core_open(const struct core_options *options, const struct memory *memory, s
     c->out = core_out(c);
     int code = engine_create(&options->engine, memory, &c->engine);
     for (size_t i = 0; code == 0 && i < options->target_count; i++)
-        code = engine_add_target(c->engine, &options->targets[i]) < 0 ? E_MEMORY : 0;
+        code = engine_set_target(c->engine, &options->targets[i]) < 0 ? E_MEMORY : 0;
     if (code != 0) {
         error_set(detail, code, "", NULL);
     } else {
         /* Targets that are gone from the configuration are no reason not to start: their calls fail with words. */
         struct error_detail missing;
+        for (uint32_t i = 0; i < catalog_count(catalog); i++)
+            engine_keep_names(c->engine, catalog_at(catalog, i)->definition);
         for (uint32_t i = 0; i < catalog_count(catalog); i++)
             engine_resolve(c->engine, catalog_at(catalog, i)->definition, &missing);
         code = recover(c, state, now, detail);

@@ -166,7 +166,7 @@ static void call(const struct turn *t, struct saga *s, unsigned index, uint8_t p
         return;
     const struct call_spec *spec = saga_step_call(s, index, phase);
     struct target *target = &t->engine->targets[spec->target_index];
-    if (target_busy(target) && (target->absent || !DEFECT(BULKHEAD_IGNORED))) {
+    if (target_busy(target) && (target->places == 0 || !DEFECT(BULKHEAD_IGNORED))) {
         target_queue(target, &s->steps[index], advance_patient(s, index), t->now);
         t->engine->counts.waiting++;
         if (target->down)

@@ -31,7 +31,7 @@ int engine_create(const struct engine_options *options, const struct memory *mem
         engine_destroy(e);
         return E_MEMORY;
     }
-    e->targets[options->targets_max] = (struct target){.timeout = ABSENT_TIMEOUT, .absent = true};
+    e->targets[options->targets_max] = (struct target){.timeout = ABSENT_TIMEOUT};
     *out = e;
     return 0;
 }
@@ -54,23 +54,44 @@ void engine_destroy(struct engine *e)
     memory_give_back(&memory, e, sizeof *e);
 }
 
-int engine_add_target(struct engine *e, const struct target_options *options)
+static int find(const struct engine *e, struct bytes name)
 {
-    CHECK(e->target_count < e->options.targets_max && options->max_concurrent_calls > 0);
-    size_t size = strlen(options->name) + 1;
-    char *name = memory_take(&e->memory, size);
+    for (uint32_t i = 0; i < e->target_count; i++)
+        if (bytes_equal(bytes_of_text(e->targets[i].name), name))
+            return (int)i;
+    return -1;
+}
+
+/* A new one, which is not there yet. Returns its index; E_MEMORY: also when there are so many that no name more is kept. */
+static int add(struct engine *e, const char *text)
+{
+    size_t size = strlen(text) + 1;
+    char *name = e->target_count < e->options.targets_max ? memory_take(&e->memory, size) : NULL;
     if (name == NULL)
         return E_MEMORY;
-    memcpy(name, options->name, size);
-    e->targets[e->target_count] = (struct target){
-        .name = name,
-        .timeout = options->timeout,
-        .barrier = options->barrier,
-        .places = options->max_concurrent_calls,
-        .timer = {.subject = TIMER_OF_TARGET},
-    };
-    target_check(&e->targets[e->target_count]);
+    memcpy(name, text, size);
+    e->targets[e->target_count] =
+        (struct target){.name = name, .timeout = ABSENT_TIMEOUT, .timer = {.subject = TIMER_OF_TARGET}};
     return (int)e->target_count++;
+}
+
+int engine_set_target(struct engine *e, const struct target_options *options)
+{
+    int index = find(e, bytes_of_text(options->name));
+    if (index < 0)
+        index = add(e, options->name);
+    if (index < 0)
+        return index;
+    struct target *t = &e->targets[index];
+    bool there = options->max_concurrent_calls > 0;
+    t->timeout = there ? options->timeout : ABSENT_TIMEOUT;
+    t->barrier = there && options->barrier;
+    if (!(there && t->places == 0 && e->newest != NULL && DEFECT(TARGET_STAYS_GONE)) &&
+        !(!there && DEFECT(GONE_IS_CALLED)))
+        t->places = options->max_concurrent_calls;
+    t->places_kept = t->places_taken;
+    target_check(t);
+    return index;
 }
 
 const struct target *engine_target(const struct engine *e, uint16_t index)
@@ -86,21 +107,34 @@ bool engine_target_down(const struct engine *e, uint16_t index)
 
 int engine_find_target(const struct engine *e, struct bytes name)
 {
-    for (uint32_t i = 0; i < e->target_count; i++)
-        if (bytes_equal(bytes_of_text(e->targets[i].name), name))
-            return (int)i;
-    return -1;
+    int index = find(e, name);
+    return index >= 0 && e->targets[index].places > 0 ? index : -1;
 }
 
 bool engine_target_absent(const struct engine *e, const struct call_spec *call)
 {
-    return call->target_index == (int)e->options.targets_max;
+    return call->target_index >= 0 && e->targets[call->target_index].places == 0;
 }
 
 int target_index(const struct engine *e, const char *name)
 {
-    int index = engine_find_target(e, bytes_of_text(name));
+    int index = find(e, bytes_of_text(name));
     return index >= 0 ? index : (int)e->options.targets_max;
+}
+
+void engine_keep_names(struct engine *e, const struct definition *definition)
+{
+    for (unsigned i = 0; i < definition->step_count; i++) {
+        target_keep_name(e, definition->steps[i].action.target);
+        if (definition->steps[i].has_compensation)
+            target_keep_name(e, definition->steps[i].compensation.target);
+    }
+}
+
+void target_keep_name(struct engine *e, const char *name)
+{
+    if (find(e, bytes_of_text(name)) < 0)
+        add(e, name);
 }
 
 static int resolve_call(const struct engine *e, struct call_spec *call, const struct step_spec *step, const char *which,
@@ -248,6 +282,8 @@ int engine_replay(struct engine *e, const struct record *record, const struct de
             fold_forget(e, s);
         return 0;
     }
+    if (record->type == RECORD_ENLISTED && record->call.target != NULL)
+        target_keep_name(e, record->call.target);
     if (record->type == RECORD_ENLISTED && fold_reserve_steps(e, s, 1) != 0)
         return error_set(detail, E_MEMORY, "", NULL);
     size_t size = fold_block_size(record, definition);

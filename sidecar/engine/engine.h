@@ -19,7 +19,7 @@ struct engine_options {
     uint32_t live_sagas_max;
     uint32_t steps_max;         /* of an enlisted saga; at most STEPS_LIMIT */
     uint32_t payload_bytes_max; /* of an input, an output, a compensation's request */
-    uint32_t targets_max;
+    uint32_t targets_max;       /* and names of such that are not there */
     struct span enlisted_deadline_default;
     struct span enlisted_lease_default;
     struct span pushback_max; /* the longest that a participant's pushback is obeyed */
@@ -35,7 +35,7 @@ struct target_options {
     const char *name;    /* copied */
     struct span timeout; /* of an attempt that declares none */
     bool barrier;        /* where a call says nothing: its participant refuses an action whose undo has been there */
-    uint32_t max_concurrent_calls;
+    uint32_t max_concurrent_calls; /* 0: it is not there (any more); what calls it waits */
 };
 
 /* A reply to a requester. */
@@ -53,7 +53,7 @@ struct call_effect {
     uint16_t step;
     uint8_t phase;    /* enum saga_phase */
     uint16_t attempt; /* from 1 */
-    uint16_t target;  /* index given by engine_add_target */
+    uint16_t target;  /* index given by engine_set_target */
     struct span timeout;
     const char *method;
     struct bytes request;
@@ -91,10 +91,15 @@ int engine_create(const struct engine_options *options, const struct memory *mem
 /* Frees every saga too. Accepts NULL. */
 void engine_destroy(struct engine *e);
 
-/* Adds a target before any event. Returns its index, or E_MEMORY. */
-int engine_add_target(struct engine *e, const struct target_options *options);
+/* Adds a target, or changes the one of this name: what is out goes on. When it was there before the call or waits for it, EVENT_TARGET is to
+ * follow. Returns its index, which stays, or E_MEMORY. */
+int engine_set_target(struct engine *e, const struct target_options *options);
 
-/* The index of a target, or -1. */
+/* Recovery: the names of targets that the definition calls and that are not there are kept, so that what waits for them goes on once
+ * they are. Those beyond targets_max wait for another start. */
+void engine_keep_names(struct engine *e, const struct definition *definition);
+
+/* The index of a target that is there, or -1. */
 int engine_find_target(const struct engine *e, struct bytes name);
 
 /* Whether a resolved call goes to a target that is not there, and so waits. */

@@ -29,7 +29,7 @@ struct engine {
 
     struct pool scratch; /* of one evaluation */
 
-    struct target *targets; /* target_count of them; and at targets_max the absent one */
+    struct target *targets; /* target_count of them; and at targets_max one for all whose names are not kept */
     uint32_t target_count;
 
     struct engine_counts counts;
@@ -93,8 +93,10 @@ void advance_unqueue(const struct turn *t, struct saga *s);
 void advance_unqueue_step(const struct turn *t, struct saga *s, unsigned step);
 /* How long an attempt of this call may take. Of a target that the configuration no longer names, nobody knows: long enough. */
 struct span advance_timeout(const struct turn *t, const struct call_spec *call);
-/* engine.c: the index of the target of this name, or of the absent one. */
+/* engine.c: the index of the target of this name, or of the one that stands for all whose names are not kept; and keeps a name, so that what waits
+ * for it can go on once it is there. */
 int target_index(const struct engine *e, const char *name);
+void target_keep_name(struct engine *e, const char *name);
 /* A place of the target may be free: those that have waited longest take it. */
 void advance_target_free(const struct turn *t, struct target *target);
 /* Whether the step waits for its target for as long as it takes: an undo, and what can only go forward. */

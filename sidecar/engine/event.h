@@ -22,7 +22,7 @@ enum event_type {
     EVENT_RESOLVE,
     EVENT_ANSWER, /* a call that the engine asked for has ended */
     EVENT_TICK,   /* nothing but time: carries out what is due */
-    EVENT_TARGET, /* a target can be reached again, of which an answer said that it could not */
+    EVENT_TARGET, /* a target can be reached again, of which an answer said that it could not; or engine_set_target has changed it */
 };
 
 /* One step to enlist. All views. */

@@ -150,7 +150,7 @@ static int held_step(const struct turn *t, const struct event *event, const stru
     const struct call_spec *call =
         saga_step_call(s, (unsigned)index, back ? SAGA_PHASE_COMPENSATION : SAGA_PHASE_ACTION);
     const struct target *target = &t->engine->targets[call->target_index];
-    return target->down || target->absent || DEFECT(SPARED_AT_WILL) ? index : -1;
+    return target->down || target->places == 0 || DEFECT(SPARED_AT_WILL) ? index : -1;
 }
 
 void operator_skip(const struct turn *t, const struct event *event)

@@ -103,9 +103,8 @@ static void check_queue(const struct target_queue *q)
 
 void target_check(const struct target *t)
 {
-    CHECK((t->name == NULL) == t->absent);
-    CHECK(t->absent ? t->places == 0 : t->places > 0);
-    CHECK(t->places_taken <= t->places || DEFECT(BULKHEAD_IGNORED));
+    CHECK(t->name != NULL || t->places == 0);
+    CHECK(t->places_taken <= t->places || t->places_taken <= t->places_kept || DEFECT(BULKHEAD_IGNORED));
     check_queue(&t->bounded);
     check_queue(&t->patient);
     CHECK((target_first(t) == NULL) == (t->waiting == 0));

@@ -14,13 +14,13 @@ struct target {
     char *name;
     struct span timeout; /* of an attempt that declares none */
     bool barrier;        /* its participant refuses actions whose undo has been there, where a call says nothing */
-    uint32_t places, places_taken; /* the bulkhead */
+    uint32_t places, places_taken; /* the bulkhead; no place: it is not configured, so what calls it waits here */
+    uint32_t places_kept;          /* that were taken when there became fewer */
     uint32_t waiting;              /* steps in the queues */
     struct target_queue bounded;   /* of those that wait for target_wait at most while it is down, */
     struct target_queue patient;   /* and of those that wait for as long as it takes */
     uint64_t tickets;              /* given out */
-    bool absent; /* stands for every target that is not configured: it has no place, so what calls them waits here */
-    bool down;   /* it cannot be reached: nothing leaves, but for what has waited long enough */
+    bool down;                     /* it cannot be reached: nothing leaves, but for what has waited long enough */
     struct instant down_since;
     struct timer timer; /* when the first that is bounded has, while it is down */
 };

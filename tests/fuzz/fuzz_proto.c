@@ -122,7 +122,7 @@ static struct engine *make_engine(void)
                                      .tag = TAG};
     struct target_options target = {.name = "t", .timeout = SPAN_S(1), .max_concurrent_calls = 2};
     struct engine *e = NULL;
-    CHECK(engine_create(&options, &heap, &e) == 0 && engine_add_target(e, &target) == 0);
+    CHECK(engine_create(&options, &heap, &e) == 0 && engine_set_target(e, &target) == 0);
     return e;
 }
 

@@ -169,6 +169,48 @@ START_TEST(forward__a_full_bulkhead_queues_in_order)
 END_TEST
 
 /* A retry whose time has come at once stands behind those that wait, as its saga's next step would. */
+/* A configuration that is read again while calls are out: fewer places, none, and more. */
+START_TEST(forward__a_target_that_is_changed_keeps_what_is_out)
+{
+    engine_trace_run(fan, 8,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n"
+                     "ACTION_STARTED 1 b #1\n"
+                     "call 1 b action #1 2000ms \"in\"\n"
+                     "ACTION_STARTED 1 c #1\n"
+                     "call 1 c action #1 2000ms \"in\"\n"
+                     "> configure t 1\n"
+                     "> configure u 0\n"
+                     "> start r2\n"
+                     "reply TARGET_NOT_FOUND\n"
+                     "> answer 1 a OK\n"
+                     "ACTION_ENDED 1 a #1 DONE\n"
+                     "> answer 1 b OK\n"
+                     "ACTION_ENDED 1 b #1 DONE\n"
+                     "> answer 1 c OK\n"
+                     "ACTION_ENDED 1 c #1 DONE\n"
+                     "> configure u 1\n"
+                     "ACTION_STARTED 1 d #1\n"
+                     "call 1 d action #1 2000ms \"in\"\n"
+                     "> start r2\n"
+                     "STARTED 2\n"
+                     "reply 2\n"
+                     "ACTION_STARTED 2 a #1\n"
+                     "call 2 a action #1 2000ms \"in\"\n"
+                     "> configure t 2\n"
+                     "ACTION_STARTED 2 b #1\n"
+                     "call 2 b action #1 2000ms \"in\"\n"
+                     "> answer 1 d OK\n"
+                     "ACTION_ENDED 1 d #1 DONE\n"
+                     "ENDED 1 COMMITTED\n"
+                     "ACTION_STARTED 2 c #1\n"
+                     "call 2 c action #1 2000ms \"in\"\n");
+}
+END_TEST
+
 START_TEST(forward__a_retry_does_not_overtake)
 {
     engine_trace_run(chain, 1,
@@ -387,6 +429,7 @@ int main(void)
     tcase_add_test(t, forward__a_failed_attempt_is_followed_by_another_under_the_same_key);
     tcase_add_test(t, forward__pushback_says_when);
     tcase_add_test(t, forward__a_full_bulkhead_queues_in_order);
+    tcase_add_test(t, forward__a_target_that_is_changed_keeps_what_is_out);
     tcase_add_test(t, forward__a_retry_does_not_overtake);
     tcase_add_test(t, forward__a_paused_saga_lets_nothing_leave);
     tcase_add_test(t, forward__a_repeated_start_is_the_same_saga);

@@ -516,7 +516,11 @@ START_TEST(rollback__a_lost_call_of_a_target_that_is_gone_is_waited_for)
                      "> crash u\n"
                      "ACTION_ENDED 1 c #1 UNKNOWN UNAVAILABLE quiet@10350\n"
                      "> tick\n"
-                     "at 10350\n");
+                     "at 10350\n"
+                     /* The configuration names it again, and it need not be started for that. */
+                     "> configure u 8\n"
+                     "COMPENSATION_STARTED 1 c #1\n"
+                     "call 1 c compensation #1 2000ms \"in\" UNKNOWN\n");
 }
 END_TEST
 

@@ -262,6 +262,42 @@ static bool crowded(void *self)
     return w->script == NULL && !w->healed && w->now / (200 * MS) % 16 == 5;
 }
 
+static struct target_options target_options(const struct world *w, unsigned i)
+{
+    static const char *const names[TARGET_COUNT] = {"t0", "t1", "t2", "t3"};
+    return (struct target_options){.name = names[i],
+                                   .timeout = SPAN_S(2),
+                                   .barrier = w->swarm.barrier[i],
+                                   .max_concurrent_calls = w->swarm.bulkhead};
+}
+
+/* The configuration is read again while the sidecar runs: the last target is there no more, or again. */
+static int configure(struct world *w)
+{
+    struct sidecar *s = &w->sidecar;
+    unsigned last = TARGET_COUNT - 1;
+    struct error_detail detail;
+    struct target_options options = target_options(w, last);
+    bool gone = !s->target_gone[last];
+    uint32_t calls = engine_counts(core_engine(s->core)).calls;
+    if (gone)
+        options.max_concurrent_calls = 0;
+    int index = core_set_target(s->core, &options);
+    if (index < 0)
+        return 0; /* no memory: nothing has changed */
+    CHECK(index == (int)last);
+    s->target_gone[last] = gone;
+    s->ever_gone[last] |= gone;
+    s->down_since[last] = 0;
+    trace(w, "configured", 0, (int64_t)last, gone, 0);
+    const struct event event = {.type = EVENT_TARGET, .now = sidecar_now(w), .target = (uint16_t)last};
+    s->last_now = event.now.us;
+    int code = core_submit(s->core, &event, &detail);
+    if (code == 0 && engine_counts(core_engine(s->core)).calls > calls)
+        mark(w, MARK_CASE, CASE_LET_GO);
+    return code;
+}
+
 static void turn(struct world *w, void *arg)
 {
     struct sidecar *s = &w->sidecar;
@@ -285,6 +321,9 @@ static void turn(struct world *w, void *arg)
     begin_turn(w);
     int code = 0;
     uint32_t live = engine_counts(core_engine(s->core)).live;
+    if (w->disk.definition_count > 0 && !core_pending(s->core) && !core_resuming(s->core) && !s->holding &&
+        strikes(w, FAULT_CONFIGURED))
+        code = configure(w);
     unsigned most = 1 + (unsigned)draw(w, SCHEDULE, 16);
     for (unsigned i = 0; code == 0 && s->first != NULL && i < most && !core_batch_full(s->core); i++) {
         struct incoming *in = s->first;
@@ -421,7 +460,6 @@ static void set_clock(struct world *w)
 
 void sidecar_start(struct world *w, void *arg)
 {
-    static const char *const names[TARGET_COUNT] = {"t0", "t1", "t2", "t3"};
     struct sidecar *s = &w->sidecar;
     struct error_detail detail;
     (void)arg;
@@ -453,10 +491,7 @@ void sidecar_start(struct world *w, void *arg)
         s->target_gone[i] = w->disk.definition_count > 0 && i == TARGET_COUNT - 1 && strikes(w, FAULT_TARGET_GONE);
         s->ever_gone[i] |= s->target_gone[i];
         if (!s->target_gone[i])
-            targets[count++] = (struct target_options){.name = names[i],
-                                                       .timeout = SPAN_S(2),
-                                                       .barrier = w->swarm.barrier[i],
-                                                       .max_concurrent_calls = w->swarm.bulkhead};
+            targets[count++] = target_options(w, i);
     }
     uint64_t tag =
         (draw(w, SHAPES, UINT64_C(1) << 32) << 16 | s->incarnation) & ((UINT64_C(1) << SAGA_ID_TAG_BITS) - 1);

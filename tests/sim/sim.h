@@ -66,6 +66,7 @@ enum fault {
     FAULT_CANCEL,
     FAULT_OPERATOR,
     FAULT_TARGET_GONE,
+    FAULT_CONFIGURED, /* the configuration is read again: a target is not named any more, or is again */
     FAULT_NONSENSE, /* requests that no sound client sends */
     FAULT_MEMORY,   /* the core is refused memory */
     FAULT_UNSURE,   /* a commit of a far disk may have been kept, or not */
@@ -125,6 +126,7 @@ enum mark_case {
     CASE_PASSED_OVER_UNKNOWN, /* the outcome of an optional step is unknown */
     CASE_UNDONE_EARLY,        /* and it was undone while its saga went forward */
     CASE_REFUSED_SOFTLY,      /* an OK answer said that nothing was done */
+    CASE_LET_GO,              /* a call left that had waited for a target that was gone, without a new start */
     CASE_COUNT
 };
 

@@ -147,6 +147,7 @@ static const char *const names[MARK_GROUP_COUNT][MARK_NUMBER_MAX] = {
                     "CANCEL",
                     "OPERATOR",
                     "TARGET_GONE",
+                    "CONFIGURED",
                     "NONSENSE",
                     "MEMORY",
                     "UNSURE",
@@ -187,7 +188,8 @@ static const char *const names[MARK_GROUP_COUNT][MARK_NUMBER_MAX] = {
                    "NOT_COMPUTED",
                    "PASSED_OVER_UNKNOWN",
                    "UNDONE_EARLY",
-                   "REFUSED_SOFTLY"},
+                   "REFUSED_SOFTLY",
+                   "LET_GO"},
 };
 
 static const char *const groups[MARK_GROUP_COUNT] = {"record",   "turned-back", "stuck",   "ended", "accepted",

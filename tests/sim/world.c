@@ -47,6 +47,7 @@ static void make_swarm(struct world *w)
         [FAULT_CANCEL] = 250,
         [FAULT_OPERATOR] = 700,
         [FAULT_TARGET_GONE] = 150,
+        [FAULT_CONFIGURED] = 4,
         [FAULT_NONSENSE] = 500,
         [FAULT_MEMORY] = 5,
         [FAULT_UNSURE] = 20,
@@ -102,7 +103,7 @@ static void make_shadow(struct world *w)
     options.live_sagas_max = SERIAL_MAX;
     CHECK(engine_create(&options, &heap, &w->shadow) == 0);
     for (unsigned i = 0; i < TARGET_COUNT; i++)
-        engine_add_target(w->shadow,
+        engine_set_target(w->shadow,
                           &(struct target_options){.name = names[i], .timeout = SPAN_S(1), .max_concurrent_calls = 1});
 }
 

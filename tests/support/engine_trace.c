@@ -233,12 +233,14 @@ static void make_engine(struct harness *h)
         .tag = 1,
     };
     ck_assert_int_eq(engine_create(&options, &memory, &h->engine), 0);
-    engine_add_target(h->engine,
+    engine_set_target(h->engine,
                       &(struct target_options){.name = "t", .timeout = SPAN_S(2), .max_concurrent_calls = h->bulkhead});
     if (!h->u_is_gone)
-        engine_add_target(h->engine, &(struct target_options){
+        engine_set_target(h->engine, &(struct target_options){
                                          .name = "u", .timeout = SPAN_S(2), .max_concurrent_calls = h->bulkhead});
     struct error_detail detail;
+    if (h->definition != NULL)
+        engine_keep_names(h->engine, h->definition);
     if (h->definition != NULL)
         ck_assert_int_eq(engine_resolve(h->engine, h->definition, &detail) != 0, h->u_is_gone);
 }
@@ -440,7 +442,13 @@ static void happen(struct harness *h, const char *line, size_t size)
         upgrade(h, words[1], words[2]);
         return;
     }
-    if (strcmp(words[0], "tick") == 0) {
+    if (strcmp(words[0], "configure") == 0) {
+        event.type = EVENT_TARGET;
+        event.target = (uint16_t)engine_set_target(
+            h->engine, &(struct target_options){.name = words[1],
+                                                .timeout = SPAN_S(2),
+                                                .max_concurrent_calls = (uint32_t)strtoul(words[2], NULL, 10)});
+    } else if (strcmp(words[0], "tick") == 0) {
         ck_assert_msg(engine_expiry(h->engine).us != INSTANT_NEVER.us, "no timer is set");
         h->now = instant_max(h->now, engine_expiry(h->engine));
         say(h, "at %lld\n", ms(h->now));

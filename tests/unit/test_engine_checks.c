@@ -61,7 +61,7 @@ static void set_up(void)
     };
     ck_assert_int_eq(engine_create(&options, &heap, &engine), 0);
     const struct target_options t = {.name = "t", .timeout = SPAN_S(1), .max_concurrent_calls = 1};
-    ck_assert_int_eq(engine_add_target(engine, &t), 0);
+    ck_assert_int_eq(engine_set_target(engine, &t), 0);
     begin();
     begin();
     saga = engine->oldest;

@@ -187,7 +187,7 @@ static void setup(void)
     const struct engine_options options = {
         .live_sagas_max = 8, .steps_max = 4, .payload_bytes_max = 64, .targets_max = 1};
     ck_assert_int_eq(engine_create(&options, &heap, &engine), 0);
-    engine_add_target(engine, &(struct target_options){.name = "t", .timeout = SPAN_S(1), .max_concurrent_calls = 1});
+    engine_set_target(engine, &(struct target_options){.name = "t", .timeout = SPAN_S(1), .max_concurrent_calls = 1});
     log_set_level(LOG_LEVEL_INFO);
     frame_size = 0;
     cares = counts = true;
