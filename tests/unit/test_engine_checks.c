@@ -140,7 +140,7 @@ END_TEST
     X(saga->steps[0].on_wire = true) \
     X((saga->steps[0].permitted = true, saga->steps[0].placed = true)) \
     X((saga->steps[0].permitted = true, saga->steps[0].queued = true)) \
-    X(target->places = 0) \
+    X((target->places = 0, target->places_taken = 1)) \
     X(target->places_taken = 2) \
     X(target->waiting = 1) \
     X(target->bounded.first = &saga->steps[0]) \
