@@ -70,7 +70,7 @@ int command_lint(struct run *r)
         int this = lint_file(r, r->o.words[i], &findings, &schemas);
         status = status == EXIT_DONE ? this : status;
     }
-    if (r->o.sarif && findings.results != NULL && findings_sarif(&findings) != EXIT_DONE)
+    if (r->o.form == FORM_SARIF && findings.results != NULL && findings_sarif(&findings) != EXIT_DONE)
         status = EXIT_REFUSED;
     schema_files_finish(&schemas);
     return status;

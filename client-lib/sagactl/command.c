@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-static const char *const outputs[] = {"text", "json", "sarif", NULL};
+static const char *const outputs[] = {"text", "json", "sarif", "mermaid", "dot", "svg", NULL};
 static const char *const colors[] = {"auto", "always", "never", NULL};
 static const char *const schema_actions[] = {"register", "reflect", "list", "show", NULL};
 static const char *const shells[] = {"bash", "zsh", "fish", NULL};
@@ -18,8 +18,8 @@ const struct option_row option_rows[OPTION_COUNT] = {
                         "unix:./sagad-data/sagad.sock when that exists, else 127.0.0.1:7240."},
     [OPTION_OUTPUT] = {"output", 'o', "FORMAT", outputs, COMPLETE_VALUES,
                        "text (the default) for people, json for programs. Errors then are JSON too, on standard error. "
-                       "sarif, of lint alone, "
-                       "is for those who show findings beside the code."},
+                       "sarif, of lint alone, is for "
+                       "those who show findings beside the code; mermaid, dot and svg are forms of graph."},
     [OPTION_TIMEOUT] = {"timeout", 't', "TIME", NULL, COMPLETE_NOTHING,
                         "How long to wait for an answer, as in 500ms, 30s or 5m: 10s unless said. For wait, watch and "
                         "start --wait how long to wait in all: without an end unless said."},
@@ -160,6 +160,11 @@ const struct command_row command_rows[] = {
      "--schema "
      "messages are looked at, too. - is standard input. The bounds are those of a sidecar without configuration.",
      command_lint},
+    {"graph", "WHAT", 1, 1, NULL, COMPLETE_FILE, BIT(VERSION), "show the steps of a definition or of a saga as a graph",
+     "WHAT is a file, a registered definition's name, or a saga's id: then with the states of its steps. -o mermaid, "
+     "-o dot "
+     "and -o svg are for documents.",
+     command_graph},
     {"definitions", "[NAME [VERSION]]", 0, 2, NULL, COMPLETE_DEFINITION, 0,
      "list the registered definitions, or print one",
      "With NAME its YAML text, of the highest version that is no pre-release unless VERSION is given.",

@@ -17,7 +17,7 @@ void findings_begin(struct findings *f, const char *path)
     memset(f->counts, 0, sizeof f->counts);
     if (f->run->o.json)
         f->list = json_array();
-    if (f->run->o.sarif && f->results == NULL) {
+    if (f->run->o.form == FORM_SARIF && f->results == NULL) {
         f->results = json_array();
         f->rules = json_array();
     }
@@ -135,7 +135,7 @@ void findings_put(struct findings *f, const struct finding *finding)
     f->counts[finding->severity]++;
     if (f->run->o.json)
         json_array_append_new(f->list, json_of_finding(finding));
-    else if (f->run->o.sarif)
+    else if (f->run->o.form == FORM_SARIF)
         add_result(f, finding);
     else
         put_text(f, finding);
@@ -190,7 +190,7 @@ int findings_end(struct findings *f, const struct definition *d)
         }
         if (json_put(r->screen.out, document, r->o.word_count > 1) != 0)
             return run_say(r, EXIT_REFUSED, "the findings cannot be written: no memory, or no room where they go");
-    } else if (!r->o.sarif) {
+    } else if (r->o.form != FORM_SARIF) {
         put_summary(f, d);
     }
     return f->counts[LINT_ERROR] > 0 ? EXIT_REFUSED : EXIT_DONE;

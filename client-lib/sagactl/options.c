@@ -153,7 +153,7 @@ static bool take(const struct reading *r, unsigned id, const char *value)
         if (!choice_value(r, id, value, &choice))
             return false;
         o->json = choice == 1;
-        o->sarif = choice == 2;
+        o->form = (enum form)choice;
         return true;
     case OPTION_TIMEOUT:
         if (!span_value(r, id, value, &span))
@@ -358,8 +358,10 @@ static bool options_agree(const struct reading *r)
     unsigned inputs = (o->input != NULL) + (o->input_text != NULL) + (o->input_hex != NULL) + (o->input_json != NULL);
     if (inputs > 1)
         return wrong(r, "--json, --input, --input-text and --input-hex exclude one another");
-    if (o->sarif && o->command->run != command_lint)
+    if (o->form == FORM_SARIF && o->command->run != command_lint)
         return wrong(r, "-o sarif goes with lint");
+    if (o->form > FORM_SARIF && o->command->run != command_graph)
+        return wrong(r, "-o %s goes with graph", option_rows[OPTION_OUTPUT].values[o->form]);
     bool retries = o->command->run == command_retry, narrows = o->step != NULL || o->status >= 0;
     if (retries && o->all && o->word_count > 0)
         return wrong(r, "takes a saga's id or --all, not both");

@@ -11,6 +11,9 @@
 
 #define ACTOR_SIZE 129 /* with its NUL; the API takes 128 bytes */
 
+/* What --output takes, in its order. */
+enum form { FORM_TEXT, FORM_JSON, FORM_SARIF, FORM_MERMAID, FORM_DOT, FORM_SVG };
+
 /* Texts are views of argv. */
 struct options {
     const struct command_row *command;
@@ -19,7 +22,8 @@ struct options {
     uint64_t given; /* OPTION_BITs */
 
     const char *address; /* NULL: not said */
-    bool json, sarif;
+    bool json;
+    enum form form;
     int64_t timeout_ms; /* -1: not said */
     enum color color;
     bool utc;

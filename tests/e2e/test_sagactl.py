@@ -18,6 +18,7 @@ import termios
 import threading
 import time
 import unittest
+import xml.etree.ElementTree
 
 import grpc
 from google.protobuf import json_format
@@ -537,6 +538,20 @@ class Sagactl(Case):
             ran = self.ctl("register", "--dry-run", path)
             self.assertTrue(ran.err.startswith(path + ":2:1: versoin"), ran)
 
+    def test_graph_of_a_saga_has_its_states(self):
+        self.client.register(definition("graphed", step("one"), step("two", after=["one"])))
+        self.shop.on(do("two"), fail("FAILED_PRECONDITION", "no"))
+        saga = self.client.run("graphed").id
+        lines = self.good("graph", saga).out.splitlines()
+        self.assertEqual("graphed 1.0.0, saga %s: COMPENSATED" % saga, lines[0])
+        self.assertTrue(lines[1].endswith("DONE, undo DONE"), lines)
+        self.assertTrue(lines[2].endswith("REJECTED"), lines)
+        self.assertEqual("graphed 1.0.0", self.good("graph", "graphed").out.splitlines()[0])
+        self.assertEqual(NOT_FOUND, self.ctl("graph", "nothing").code)
+        enlisted = self.client.Begin(name="mine", enlist=[enlistment("x"), enlistment("y")]).saga_id
+        self.assertEqual([[], ["x"]], [s["after"] for s in self.good("graph", "-o", "json", enlisted).json()["steps"]])
+        self.client.Abort(saga_id=enlisted)
+
     # ---- on a terminal ----
 
     def on_terminal(self, *args, **env):
@@ -770,6 +785,30 @@ class WithoutSidecar(unittest.TestCase):
             ran = ctl("register", "--dry-run", "-a", "unix:%s/none.sock" % directory, path)
             self.assertEqual(0, ran.code, ran)
             self.assertIn("only checked here", ran.err)
+
+    def test_graph_of_a_definition(self):
+        text = definition("drawn", step("a"), step("b", after=["a"]), step("c", compensate=False, after=["a"]),
+                          step("d", compensate=False, after=["b", "c"], more="pivot: true"))
+        ran = ctl("graph", "-", stdin=text)
+        self.assertEqual(0, ran.code, ran)
+        lines = ran.out.splitlines()
+        self.assertEqual("drawn 1.0.0", lines[0])
+        self.assertEqual(["a", "b", "c", "d"], [line.split()[1] for line in lines[1:]])
+        self.assertIn("after a  on shop  undone by unb", lines[2])
+        self.assertIn("pivot  after b, c", lines[4])
+        edges = [(0, 1), (0, 2), (1, 3), (2, 3)]
+        mermaid = ctl("graph", "-o", "mermaid", "-", stdin=text).out
+        self.assertEqual(edges, [(int(a), int(b)) for a, b in re.findall(r"s(\d) --> s(\d)", mermaid)])
+        self.assertIn('s3{{"d"}}', mermaid)
+        dot = ctl("graph", "-o", "dot", "-", stdin=text).out
+        self.assertEqual(edges, [(int(a), int(b)) for a, b in re.findall(r"s(\d) -> s(\d);", dot)])
+        svg = xml.etree.ElementTree.fromstring(ctl("graph", "-o", "svg", "-", stdin=text).out)
+        kinds = [element.tag.split("}")[1] for element in svg]
+        self.assertEqual((4, 4), (kinds.count("rect"), kinds.count("line")))
+        self.assertEqual([[], ["a"], ["a"], ["b", "c"]],
+                         [s["after"] for s in ctl("graph", "-o", "json", "-", stdin=text).json()["steps"]])
+        self.assertEqual(REFUSED, ctl("graph", "-", stdin="name: [").code)
+        self.assertEqual(USAGE, ctl("list", "-o", "svg").code)
 
     def test_lint_explains_and_writes_sarif(self):
         self.assertIn("compensation: none", ctl("lint", "--explain", "undo-missing").out)
