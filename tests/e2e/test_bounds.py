@@ -136,6 +136,19 @@ class Bounds(Case):
         saga_id = client.Begin(name="x", enlist=[enlistment(s) for s in "abc"]).saga_id
         self.refused("RESOURCE_EXHAUSTED", "STEPS_MAX", client.Enlist, saga_id=saga_id, enlist=[enlistment("d")])
 
+    def test_steps_max_above_the_default(self):
+        """In one request, in a definition, and in a pipe."""
+        client = self.start(steps_max=200, default_compensation_retry={"maxAttempts": 1})
+        names = ["s%d" % i for i in range(200)]
+        saga_id = client.Begin(name="x", enlist=[enlistment(s) for s in names]).saga_id
+        client.Commit(saga_id=saga_id, settle=[settled(s) for s in names])
+        client.register(definition("many", *[step(s, False) for s in names]))
+        request = message("saga.v1.PipeRequest")()
+        request.commands.add().begin.CopyFrom(message("saga.v1.BeginRequest")(name="x", enlist=[enlistment(s) for s in names]))
+        answer, = client.Pipe(iter([request]))
+        self.assertEqual("begin", answer.results[0].WhichOneof("result"))
+        self.refused("RESOURCE_EXHAUSTED", "STEPS_MAX", client.Begin, name="x", enlist=[enlistment(s) for s in names + ["more"]])
+
     def test_waiters_max(self):
         client = self.start(waiters_max=2)
         other = Client(client.address)
@@ -242,7 +255,7 @@ class Bounds(Case):
                 client.Get(saga_id=saga_id)
             except grpc.RpcError as e:
                 return failure_of(e).reason == "SAGA_NOT_FOUND"
-        wait_until(forgotten, "the saga is forgotten", 30)
+        wait_until(forgotten, "the saga is forgotten, and not only at the pace of a long retention", 6)
         self.assertFalse(client.Start(definition="one", request_id="forget me").already_started)
         self.assertState("RUNNING", client.saga(live))
         client.Abort(saga_id=live)
