@@ -211,6 +211,85 @@ def check_document(path, words, tables):
             check_code(path, number, code, words, tables)
 
 
+# ---- numbers, names and words that stand in documents and in the sources ----
+
+# (document, what stands there with the number in brackets, file, name of the number in it)
+NUMBERS = [
+    ("docs/api.md", r"at most ([\d,]+) events, [\d,]+ when nothing is said", "sidecar/api/get.c", "PAGE_MAX"),
+    ("docs/api.md", r"at most [\d,]+ events, ([\d,]+) when nothing is said", "sidecar/api/get.c", "PAGE_DEFAULT"),
+    ("docs/api.md", r"up to the latest ([\d,]+)", "sidecar/core/timeline.h", "TIMELINE_RECORDS_MAX"),
+    ("docs/api.md", r"`page_size` is at most (\d+)", "sidecar/api/reads.c", "PAGE_SIZE_MAX"),
+    ("docs/api.md", r"`page_size` is at most \d+; 0 takes (\d+)", "sidecar/api/api.h", "API_PAGE_SIZE_DEFAULT"),
+    ("docs/api.md", r"A message holds up to (\d+) events", "sidecar/api/watch.c", "EVENTS_MAX"),
+    ("docs/api.md", r"Up to\s+(\d+) messages of a stream", "sidecar/api/pipe.c", "MESSAGES_MAX"),
+    ("docs/api.md", r"the `actor` \(1 to (\d+) bytes\)", "sidecar/engine/record.h", "ACTOR_BYTES_MAX"),
+    ("docs/definitions.md", r"JSON given is at most (\d+ KiB)", "sidecar/api/payload.c", "TEXT_BYTES_MAX"),
+    ("docs/definitions.md", r"the first (\d+ KiB) of a saga", "sidecar/api/view.c", "JSON_BYTES_MAX"),
+    ("docs/definitions.md", r"with all that it imports, at most (\d+ KiB)", "sidecar/message/schema.h", "SCHEMA_BYTES_MAX"),
+    ("docs/definitions.md", r"\| `name` \| required \| 1 to (\d+) letters", "sidecar/definition/model.h", "NAME_BYTES_MAX"),
+    ("docs/definitions.md", r"unique in the definition; 1 to (\d+) letters", "sidecar/definition/model.h", "STEP_NAME_BYTES_MAX"),
+    ("docs/definitions.md", r"a semantic version of at most (\d+) bytes", "sidecar/definition/reader.h", "VERSION_BYTES_MAX"),
+    ("docs/definitions.md", r"`/package.Service/Method`, of at most (\d+) bytes", "sidecar/definition/model.h", "METHOD_BYTES_MAX"),
+    ("docs/definitions.md", r"\| `maxAttempts` \| 1 to (\d+)", "sidecar/definition/model.h", "RETRY_ATTEMPTS_MAX"),
+    ("docs/configuration.md", r"\| `maxAttempts` \| 1 to (\d+)", "sidecar/definition/model.h", "RETRY_ATTEMPTS_MAX"),
+    ("docs/journal-format.md", r"that has grown to (\d+ KiB)", "sidecar/core/core_inside.h", "FRAME_BYTES_DEFAULT"),
+    ("docs/journal-format.md", r"longer than (\d+) pages", "sidecar/journal/sqlite/sqlite_open.c", "CHECKPOINT_PAGES_DEFAULT"),
+    ("docs/journal-format.md", r"of the newest ([\d,]+) before the start", "sidecar/runtime/loop_open.c", "VERIFY_AT_START"),
+    ("docs/operations.md", r"the newest ([\d,]+) before the start", "sidecar/runtime/loop_open.c", "VERIFY_AT_START"),
+    ("docs/operations.md", r": (\d+ KiB) of lines are kept", "sidecar/observe/log.h", "LOG_QUEUE_BYTES"),
+    ("docs/compatibility.md", r"numbered migrations \(now (\d+)\)", "sidecar/journal/sqlite/sqlite_inside.h", "SCHEMA_VERSION"),
+    ("docs/journal-format.md", r"## Tables, version (\d+)", "sidecar/journal/sqlite/sqlite_inside.h", "SCHEMA_VERSION"),
+    ("docs/compatibility.md", r"its format's number \(now (\d+)\)", "sidecar/journal/codec.h", "RECORD_FORMAT"),
+    ("docs/journal-format.md", r"## A record, format (\d+)", "sidecar/journal/codec.h", "RECORD_FORMAT"),
+    ("proto/saga/v1/saga.proto", r"what the participant said \(cut at (\d+) bytes\)", "sidecar/engine/record.h", "MESSAGE_BYTES_MAX"),
+]
+
+
+def number_of(text):
+    """4, 1,000, "32 KiB", (256 << 10), 10u: what stands in a document or behind a #define."""
+    text = text.replace(",", "").strip()
+    if re.fullmatch(r"\d+ KiB", text):
+        return int(text.split()[0]) * 1024
+    if not re.fullmatch(r"[\d\s()*<u]+", text):
+        return None
+    return eval(re.sub(r"(\d)u", r"\1", text))
+
+
+def check_numbers():
+    for document, pattern, file, name in NUMBERS:
+        counts["names"] += 1
+        said = re.search(pattern, read(document))
+        defined = re.search(r"#define %s +([^/\n]+)" % name, read(file))
+        if said is None:
+            problem(document, 1, "says no more what %s is (tests/checks/docs.py looks for %s)" % (name, pattern))
+        elif defined is None or number_of(defined.group(1)) is None:
+            problem(file, 1, "defines no number %s any more" % name)
+        elif number_of(said.group(1)) != number_of(defined.group(1)):
+            line = read(document)[:said.start()].count("\n") + 1
+            problem(document, line, "says %s, and %s is %s" % (said.group(1), name, defined.group(1).strip()))
+
+
+def check_words():
+    """Reasons and events of the API are told in docs/api.md, and what documents quote of waiting_for is what is said."""
+    proto, api = read("proto/saga/v1/saga.proto"), read("docs/api.md")
+    story = api[api.index("## A saga's story"):]
+    for prefix in ("REASON", "EVENT_TYPE"):
+        for name in re.findall(r"^  %s_(\w+) = [1-9]" % prefix, proto, re.M):
+            counts["names"] += 1
+            if "`%s`" % name not in story:
+                problem("docs/api.md", 1, "does not tell of %s_%s" % (prefix, name))
+    formats = [re.sub("%s", ".+", re.escape(text).replace("%s", "%s"))
+               for text in re.findall(r'arena_format\(a, "([^"]+)"', read("sidecar/api/view.c"))]
+    quotes = [("proto/saga/v1/saga.proto", q) for q in re.findall(r'"([^"]+)"', re.search(
+        r"((?:  //.*\n)+)  string waiting_for", proto).group(1).replace("\n  //", ""))]
+    quotes += [("docs/concepts.md", q) for q in re.findall(r'Get says "([^"]+)"', read("docs/concepts.md"))]
+    assert len(quotes) >= 3 and len(formats) >= 10, "quotes of waiting_for cannot be found any more"
+    for document, quote in quotes:
+        counts["names"] += 1
+        if not any(re.fullmatch(f, re.sub(r"\s+", " ", quote.replace("...", "x"))) for f in formats):
+            problem(document, 1, 'quotes "%s", which is not said' % quote)
+
+
 # ---- what documents must not leave out ------------------------------------------------------------------------------
 
 def check_completeness():
@@ -227,12 +306,6 @@ def check_completeness():
             counts["names"] += 1
             if "| `%s` |" % key not in read(path):
                 problem(path, 1, "does not tell of the metadata %s" % key)
-    for pattern, define, source in (("numbered migrations \\(now (\\d+)\\)", "SCHEMA_VERSION", "sidecar/journal/sqlite/sqlite_inside.h"),
-                                    ("its format's number \\(now (\\d+)\\)", "RECORD_FORMAT", "sidecar/journal/codec.h")):
-        counts["names"] += 1
-        said = re.search(pattern, read("docs/compatibility.md"))
-        if said is None or said.group(1) != re.search(r"#define %s +(\d+)" % define, read(source)).group(1):
-            problem("docs/compatibility.md", 1, "does not say what %s is" % define)
     rooms = re.findall(r'^    "([\w/-]+)": \(', read("tests/checks/includes.py"), re.M)
     assert len(rooms) > 10, "the table of rooms cannot be read any more"
     for room in rooms:
@@ -249,6 +322,8 @@ def main():
         check_quotes(path, read(path), write)
         check_document(path, words, tables)
     check_completeness()
+    check_numbers()
+    check_words()
     for line in problems:
         print(line)
     print("documents: %(documents)d files, %(links)d links, %(names)d names" % counts + ", %d problems" % len(problems))
