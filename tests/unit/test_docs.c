@@ -1,5 +1,7 @@
 /* The documents say what the code does: the examples in them are read, and what follows from the table of options is
  * that table's. Runs at the top of the tree. */
+#include "compensations/answer.h"
+#include "sidecar/base/grpc_status.h"
 #include "sidecar/definition/reader.h"
 #include "sidecar/config/config.h"
 #include "sidecar/config/config_docs.h"
@@ -162,6 +164,81 @@ START_TEST(docs__retry_defaults_are_told_right)
 }
 END_TEST
 
+/* ---- what an answer means: the table of docs/concepts.md, cell by cell ---- */
+
+/* The next cell of a table's row, without the spaces around it. */
+static char *cell(char **row)
+{
+    char *at = *row, *end = strchr(at, '|');
+    ck_assert_ptr_nonnull(end);
+    *row = end + 1;
+    while (*at == ' ')
+        at++;
+    while (end > at && end[-1] == ' ')
+        end--;
+    *end = '\0';
+    return at;
+}
+
+/* Of a list: "OK", "MAYBE or ANSWERED", "NOT_FOUND, ALREADY_EXISTS". */
+static bool names(const char *list, const char *word)
+{
+    size_t size = strlen(word);
+    for (const char *at = strstr(list, word); at != NULL; at = strstr(at + 1, word))
+        if ((at == list || at[-1] == ' ') && (at[size] == '\0' || at[size] == ',' || at[size] == ' '))
+            return true;
+    return false;
+}
+
+static unsigned assert_row(const char *statuses, const char *reaches, const char *means, const char *again)
+{
+    static const char *const reach_names[] = {"NONE", "MAYBE", "ANSWERED"};
+    unsigned looked_at = 0;
+    for (int status = 0; status < CODE_COUNT; status++)
+        for (int reach = 0; reach < 3; reach++) {
+            /* OK has no cell for its reach: it came from the participant. */
+            bool ok = status == CODE_OK;
+            if (!names(statuses, grpc_status_name(status)) && (ok || !names(statuses, "any")))
+                continue;
+            if (ok ? reach != SAGA_REACH_ANSWERED : !names(reaches, reach_names[reach]))
+                continue;
+            struct saga_answer plain = saga_answer_of_action(status, (enum saga_reach)reach, 0);
+            struct saga_answer listed = saga_answer_of_action(status, (enum saga_reach)reach, UINT32_C(1) << status);
+            enum saga_meaning wanted = strncmp(means, "DONE", 4) == 0 ? SAGA_MEANS_DONE
+                                       : strncmp(means, "REJECTED", 8) == 0 || strcmp(means, "not executed") == 0
+                                           ? SAGA_MEANS_REJECTED
+                                           : SAGA_MEANS_UNKNOWN;
+            ck_assert_msg(plain.meaning == wanted && listed.meaning == wanted, "%s, %s does not mean: %s",
+                          grpc_status_name(status), reach_names[reach], means);
+            bool retry = strncmp(again, "yes", 3) == 0,
+                 when_listed = retry || strncmp(again, "only when listed", 16) == 0;
+            ck_assert_msg(plain.retry == retry, "%s, %s: %s", grpc_status_name(status), reach_names[reach], again);
+            ck_assert_msg(listed.retry == when_listed, "%s, %s, listed: %s", grpc_status_name(status),
+                          reach_names[reach], again);
+            looked_at++;
+        }
+    return looked_at;
+}
+
+START_TEST(docs__what_an_answer_means_is_told_right)
+{
+    static const char head[] = "| status of an action | reach | meaning | tried again |\n|---|---|---|---|\n|";
+    char before[512] = "";
+    unsigned looked_at = 0;
+    read_document("docs/concepts.md");
+    char *row = strstr(document, head);
+    ck_assert_ptr_nonnull(row);
+    for (row += strlen(head); row[-1] == '|'; row = strchr(row, '\n') + 2) {
+        char *statuses = cell(&row), *reaches = cell(&row), *means = cell(&row), *again = cell(&row);
+        if (strcmp(statuses, "the same") != 0)
+            snprintf(before, sizeof before, "%s", statuses);
+        looked_at += assert_row(before, reaches, means, again);
+    }
+    /* Each status with each reach, save an OK that never came. */
+    ck_assert_uint_eq(looked_at, CODE_COUNT * 3 - 2);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("docs");
@@ -173,6 +250,7 @@ int main(void)
     tcase_add_test(documents, docs__the_example_of_a_definition_is_one);
     tcase_add_test(documents, docs__the_example_of_a_typed_definition_is_one);
     tcase_add_test(documents, docs__retry_defaults_are_told_right);
+    tcase_add_test(documents, docs__what_an_answer_means_is_told_right);
     suite_add_tcase(suite, documents);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
