@@ -352,10 +352,12 @@ void advance_stuck(const struct turn *t, struct saga *s, uint8_t reason, unsigne
 {
     if (s->state == SAGA_STUCK || DEFECT(STUCK_IS_SILENT))
         return;
-    advance_unqueue(t, s);
     struct record r = advance_record(t, s, RECORD_STUCK, step);
     r.reason = reason;
     advance_emit(t, s, &r);
+    /* Other branches of an undo by dependency go on, and keep their places. */
+    if (!saga_undoing(s))
+        advance_unqueue(t, s);
     saga_check(s);
 }
 

@@ -121,6 +121,45 @@ class Enlisted(Case):
                      settle=[settled("a", REJECTED)])
         self.client.Commit(saga_id=saga_id)
 
+    def test_repetitions(self):
+        """The column "a repetition" of docs/api.md, for what an owner says."""
+        plain, patient = enlistment("a"), enlistment("a")
+        patient["compensation"] = dict(patient["compensation"], retry={"max_attempts": 7, "initial_backoff": seconds(0.1),
+                                                                      "max_backoff": seconds(1), "backoff_multiplier": 2})
+        # A retry policy may differ between two tries; the call may not.
+        begun = [self.client.Begin(name="order", request_id="rep-1", enlist=[e]) for e in (plain, patient)]
+        self.assertEqual([False, True], [b.already_started for b in begun])
+        saga_id = begun[0].saga_id
+        self.client.Enlist(saga_id=saga_id, enlist=[patient])
+        self.refused("ALREADY_EXISTS", "REQUEST_ID_REUSED", self.client.Begin, name="order", request_id="rep-1",
+                     enlist=[enlistment("a", request=b"other")])
+        # Nothing is owed for what was refused for good, so its owner is not told to act again.
+        self.client.Settle(saga_id=saga_id, settle=[settled("a", REJECTED)])
+        self.refused("FAILED_PRECONDITION", "STEP_SETTLED", self.client.Enlist, saga_id=saga_id, enlist=[plain])
+        self.refused("FAILED_PRECONDITION", "STEP_SETTLED", self.client.Begin, name="order", request_id="rep-1", enlist=[plain])
+        self.client.Enlist(saga_id=saga_id, enlist=[enlistment("b")])
+        # Commit again is OK, with the outcomes that were recorded or none.
+        last = [settled("a", REJECTED), settled("b")]
+        for settle in (last, last, []):
+            self.client.Commit(saga_id=saga_id, settle=settle)
+        self.refused("FAILED_PRECONDITION", "STEP_SETTLED", self.client.Commit, saga_id=saga_id, settle=[settled("b", REJECTED)])
+        self.refused("FAILED_PRECONDITION", "SAGA_ENDED", self.client.Abort, saga_id=saga_id)
+        # Abort again is OK while it is undone and after.
+        gate = Gate()
+        self.addCleanup(gate.open)
+        self.shop.on(undo("c"), gate)
+        other = self.begin("c")
+        self.client.Abort(saga_id=other, settle=[settled("c")])
+        gate.await_call()
+        self.client.Abort(saga_id=other, settle=[settled("c")])
+        self.client.Cancel(saga_id=other)
+        self.refused("FAILED_PRECONDITION", "STEP_SETTLED", self.client.Abort, saga_id=other, settle=[settled("c", UNKNOWN)])
+        gate.open()
+        self.assertState("COMPENSATED", self.client.end(other))
+        self.client.Abort(saga_id=other)
+        self.client.Cancel(saga_id=other)
+        self.refused("FAILED_PRECONDITION", "SAGA_ENDED", self.client.Commit, saga_id=other)
+
     def test_all_or_nothing(self):
         """One bad enlistment of a request leaves nothing of the others."""
         saga_id = self.begin("a")

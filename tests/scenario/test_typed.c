@@ -24,6 +24,15 @@ static const char typed[] = HEAD
     "  - {name: c, target: u, after: [b], action: {method: /shapes.Shop/Old, request: {sku: \"=steps.b.outcome + ' ' + "
     "string(1 / size(steps.a.output.sku.split('-')[1]))\"}, retry: {maxAttempts: 1}}}\n";
 
+static const char branches[] = HEAD
+    "compensation_order: dependency\n"
+    "steps:\n"
+    "  - {name: a, target: u, action: {method: /shapes.Shop/Old, request: {sku: a}},\n"
+    "     compensation: {method: /shapes.Shop/Old, request: {sku: undo a}}}\n"
+    "  - {name: b, target: t, action: {method: /shapes.Shop/Old, request: {sku: b}},\n"
+    "     compensation: {method: /shapes.Shop/Old, request: {sku: \"=action.output.sku.split('/')[1]\"}}}\n"
+    "  - {name: c, target: t, after: [a, b], action: {method: /shapes.Shop/Old, request: {sku: c}}}\n";
+
 START_TEST(typed__requests_are_computed)
 {
     engine_trace_run(typed, 8,
@@ -173,6 +182,48 @@ START_TEST(typed__an_undo_that_cannot_be_computed_is_a_dead_letter)
 END_TEST
 
 /* What was decided is read back, and never decided again: a step that was skipped stays so; a request is the same. */
+/* Found by the simulator: the branch that waited for its turn lost its place, and waited for ever. */
+START_TEST(typed__an_undo_that_cannot_be_computed_leaves_other_branches_alone)
+{
+    engine_trace_run(branches, 1,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"a\"\n"
+                     "ACTION_STARTED 1 b #1\n"
+                     "call 1 b action #1 2000ms \"b\"\n"
+                     "> answer 1 b OK out=y\n"
+                     "ACTION_ENDED 1 b #1 DONE\n"
+                     "> start r2\n"
+                     "STARTED 2\n"
+                     "reply 2\n"
+                     "ACTION_STARTED 2 b #1\n"
+                     "call 2 b action #1 2000ms \"b\"\n"
+                     "> answer 2 b OK out=y\n"
+                     "ACTION_ENDED 2 b #1 DONE\n"
+                     "> answer 1 a OK out=x\n"
+                     "ACTION_ENDED 1 a #1 DONE\n"
+                     "ACTION_STARTED 1 c #1\n"
+                     "call 1 c action #1 2000ms \"c\"\n"
+                     "ACTION_STARTED 2 a #1\n"
+                     "call 2 a action #1 2000ms \"a\"\n"
+                     "> answer 1 c INVALID_ARGUMENT\n"
+                     "ACTION_ENDED 1 c #1 REJECTED INVALID_ARGUMENT\n"
+                     "TURNED_BACK 1 c ACTION_REJECTED\n"
+                     "COMPENSATION_ENDED 1 b FAILED INVALID_ARGUMENT\n"
+                     "STUCK 1 b EXPRESSION_FAILED\n"
+                     "> answer 2 a OK out=x\n"
+                     "ACTION_ENDED 2 a #1 DONE\n"
+                     "ACTION_STARTED 2 c #1\n"
+                     "call 2 c action #1 2000ms \"c\"\n"
+                     "COMPENSATION_STARTED 1 a #1\n"
+                     "call 1 a compensation #1 2000ms \"undo a\" DONE\n"
+                     "> answer 1 a OK\n"
+                     "COMPENSATION_ENDED 1 a #1 DONE\n");
+}
+END_TEST
+
 START_TEST(typed__a_crash_changes_nothing)
 {
     engine_trace_run(typed, 8,
@@ -210,6 +261,7 @@ int main(void)
     tcase_add_test(c, typed__an_undo_sees_whether_its_action_is_known);
     tcase_add_test(c, typed__a_later_attempt_with_another_request_does_not_leave);
     tcase_add_test(c, typed__an_undo_that_cannot_be_computed_is_a_dead_letter);
+    tcase_add_test(c, typed__an_undo_that_cannot_be_computed_leaves_other_branches_alone);
     tcase_add_test(c, typed__a_crash_changes_nothing);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);

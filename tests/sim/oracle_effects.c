@@ -56,6 +56,17 @@ static bool has_barrier(const struct world *w, const struct model *m, const stru
                                   : said == BARRIER_THERE;
 }
 
+/* An attempt that a former life had out was not waited for: so that life's configuration, which may name no such target by now, said that the
+ * participant refuses late actions. */
+void oracle_not_waited_for(struct world *w, struct model *m, const struct record *r)
+{
+    struct attempt *a = oracle_attempt(m, r->step, SAGA_PHASE_ACTION, r->attempt);
+    if (m->definition == NULL || a == NULL || a->ended || r->quiet_at.us != 0)
+        return;
+    uint8_t said = m->definition->steps[a->step].action.barrier;
+    a->hasty = said == BARRIER_UNSAID ? w->swarm.barrier[a->target] : said == BARRIER_THERE;
+}
+
 /* No forward attempt, or none of the only step, can still be running at a participant, and no owner at its own step. */
 static void check_quiet(struct world *w, const struct model *m, int64_t out_at, int only)
 {

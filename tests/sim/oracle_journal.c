@@ -594,6 +594,7 @@ static void take_record(struct world *w, const struct record *r)
     case RECORD_ACTION_FAILED:
         check_waited(w, m, r, SAGA_PHASE_ACTION);
         oracle_failed(w, m, r, SAGA_PHASE_ACTION);
+        oracle_not_waited_for(w, m, r);
         expect(w, m->steps[r->step].action_attempt == r->attempt, "I2", "an attempt failed that was not out", r);
         m->steps[r->step].said_maybe |= r->maybe_executed;
         m->steps[r->step].action_attempt = 0;
@@ -603,6 +604,7 @@ static void take_record(struct world *w, const struct record *r)
         check_waited(w, m, r, SAGA_PHASE_ACTION);
         if (m->definition != NULL && r->action_state != SAGA_ACTION_DONE)
             oracle_given_up(w, m, r);
+        oracle_not_waited_for(w, m, r);
         on_action_ended(w, m, r);
         break;
     case RECORD_TURNED_BACK:

@@ -643,6 +643,7 @@ void oracle_ready_anew(struct world *w);
 void oracle_call(struct world *w, const struct call_effect *call, struct attempt *a);
 void oracle_reply(struct world *w, const struct reply_effect *reply);
 void oracle_answer(struct world *w, const struct incoming *in);
+void oracle_not_waited_for(struct world *w, struct model *m, const struct record *r);
 /* A request that is handed to the core. */
 void oracle_request(struct world *w, const struct event *event);
 /* ---- oracle_state.c: what is in memory ---- */
