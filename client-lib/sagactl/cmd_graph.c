@@ -111,7 +111,8 @@ static int from_registered(struct run *r, const char *name, const char *version,
 static void add_state(struct graph *g, unsigned i, const Saga__V1__Step *s)
 {
     struct vertex *v = &g->vertices[i];
-    const char *undo = words_compensation(s->compensation);
+    bool owed = s->compensation > SAGA__V1__COMPENSATION_STATE__COMPENSATION_STATE_NONE;
+    const char *undo = owed ? words_compensation(s->compensation) : "";
     snprintf(v->state, sizeof v->state, "%s%s%s", words_action(s->action), undo[0] != '\0' ? ", undo " : "", undo);
     bool undone = s->compensation == SAGA__V1__COMPENSATION_STATE__COMPENSATION_STATE_DONE;
     bool failed = s->compensation == SAGA__V1__COMPENSATION_STATE__COMPENSATION_STATE_FAILED ||

@@ -18,7 +18,7 @@ const struct option_row option_rows[OPTION_COUNT] = {
                         "unix:./sagad-data/sagad.sock when that exists, else 127.0.0.1:7240."},
     [OPTION_OUTPUT] = {"output", 'o', "FORMAT", outputs, COMPLETE_VALUES,
                        "text (the default) for people, json for programs. Errors then are JSON too, on standard error. "
-                       "sarif, of lint alone, is for "
+                       "sarif, of lint and rehearse, is for "
                        "those who show findings beside the code; mermaid, dot and svg are forms of graph."},
     [OPTION_TIMEOUT] = {"timeout", 't', "TIME", NULL, COMPLETE_NOTHING,
                         "How long to wait for an answer, as in 500ms, 30s or 5m: 10s unless said. For wait, watch and "
@@ -160,6 +160,13 @@ const struct command_row command_rows[] = {
      "--schema "
      "messages are looked at, too. - is standard input. The bounds are those of a sidecar without configuration.",
      command_lint},
+    {"rehearse", "FILE", 1, 1, NULL, COMPLETE_FILE, BIT(SCHEMA) | BIT(JSON) | BIT(INPUT),
+     "try a definition in a made-up world: which ends there are, what is left behind",
+     "The real engine, and participants that are made up: nothing is called. Shows each call with its request, and "
+     "then lets every "
+     "call end in every way, one after another and several at once. Without --json the input is an example of its "
+     "type.",
+     command_rehearse},
     {"graph", "WHAT", 1, 1, NULL, COMPLETE_FILE, BIT(VERSION), "show the steps of a definition or of a saga as a graph",
      "WHAT is a file, a registered definition's name, or a saga's id: then with the states of its steps. -o mermaid, "
      "-o dot "

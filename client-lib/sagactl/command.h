@@ -99,6 +99,7 @@ const char *option_nearest(const char *wrong, uint64_t mask);
 int command_register(struct run *r);
 int command_lint(struct run *r);
 int command_graph(struct run *r);
+int command_rehearse(struct run *r);
 int command_definitions(struct run *r);
 int command_schema(struct run *r);
 int command_input(struct run *r);

@@ -183,6 +183,10 @@ int findings_end(struct findings *f, const struct definition *d)
     struct run *r = f->run;
     if (r->o.json) {
         json_t *document = json_pack("{soso}", "file", json_of_text(f->path), "findings", f->list);
+        if (f->more != NULL)
+            json_object_update(document, f->more);
+        json_decref(f->more);
+        f->more = NULL;
         if (d != NULL) {
             json_object_set_new(document, "name", json_string(d->name));
             json_object_set_new(document, "version", json_string(d->version));

@@ -358,8 +358,8 @@ static bool options_agree(const struct reading *r)
     unsigned inputs = (o->input != NULL) + (o->input_text != NULL) + (o->input_hex != NULL) + (o->input_json != NULL);
     if (inputs > 1)
         return wrong(r, "--json, --input, --input-text and --input-hex exclude one another");
-    if (o->form == FORM_SARIF && o->command->run != command_lint)
-        return wrong(r, "-o sarif goes with lint");
+    if (o->form == FORM_SARIF && o->command->run != command_lint && o->command->run != command_rehearse)
+        return wrong(r, "-o sarif goes with lint and rehearse");
     if (o->form > FORM_SARIF && o->command->run != command_graph)
         return wrong(r, "-o %s goes with graph", option_rows[OPTION_OUTPUT].values[o->form]);
     bool retries = o->command->run == command_retry, narrows = o->step != NULL || o->status >= 0;

@@ -540,7 +540,7 @@ class Sagactl(Case):
 
     def test_graph_of_a_saga_has_its_states(self):
         self.client.register(definition("graphed", step("one"), step("two", after=["one"])))
-        self.shop.on(do("two"), fail("FAILED_PRECONDITION", "no"))
+        self.shop.on(do("two"), fail(grpc.StatusCode.FAILED_PRECONDITION, "no"))
         saga = self.client.run("graphed").id
         lines = self.good("graph", saga).out.splitlines()
         self.assertEqual("graphed 1.0.0, saga %s: COMPENSATED" % saga, lines[0])
@@ -785,6 +785,33 @@ class WithoutSidecar(unittest.TestCase):
             ran = ctl("register", "--dry-run", "-a", "unix:%s/none.sock" % directory, path)
             self.assertEqual(0, ran.code, ran)
             self.assertIn("only checked here", ran.err)
+
+    def test_rehearse(self):
+        text = definition("tried", step("a"), step("b", compensate=False, after=["a"], more="pivot: true"), extra="deadline: 5m\n")
+        ran = ctl("rehearse", "-", stdin=text)
+        self.assertEqual(0, ran.code, ran)
+        self.assertEqual(["a  /shop.v1.Shop/a  0 bytes", "b  /shop.v1.Shop/b  0 bytes"], [line.strip() for line in ran.out.splitlines()[1:3]])
+        document = ctl("rehearse", "-o", "json", "-", stdin=text).json()
+        self.assertEqual(["a", "b"], [call["step"] for call in document["plan"]])
+        ends = {(end["state"], end["reason"], end["step"]) for end in document["ends"]}
+        self.assertIn(("COMMITTED", "", ""), ends)
+        self.assertIn(("STUCK", "PIVOT_UNKNOWN", "b"), ends)
+        self.assertEqual({"dead-letter"}, {f["rule"] for f in document["findings"]})
+        ran = ctl("rehearse", "-o", "sarif", "-", stdin=text.replace(", compensation: /shop.v1.Shop/una", ""))
+        self.assertEqual(REFUSED, ran.code, ran)
+        behind = [r for r in ran.json()["runs"][0]["results"] if r["ruleId"] == "left-behind"]
+        self.assertEqual(1, len(behind))
+        self.assertIn("b: refused\nturns back: ACTION_REJECTED", behind[0]["message"]["text"])
+        with tempfile.TemporaryDirectory() as directory:
+            shop = os.path.join(ROOT, "client-lib/examples/checkout")
+            subprocess.run(["protoc", "-I", shop, "--include_imports", "--descriptor_set_out=%s/shop.binpb" % directory, "checkout.proto"],
+                           check=True)
+            checkout = os.path.join(shop, "checkout.yaml")
+            self.assertEqual(USAGE, ctl("rehearse", checkout).code)
+            ran = ctl("rehearse", "--schema", directory, "--json", '{"order_id": "A-7"}', checkout)
+            self.assertEqual(0, ran.code, ran)
+            self.assertIn('reserve  /shop.v1.Inventory/Reserve  {"orderId":"A-7"}', ran.out)
+            self.assertEqual(REFUSED, ctl("rehearse", "--schema", directory, "--json", '{"order": "A-7"}', checkout).code)
 
     def test_graph_of_a_definition(self):
         text = definition("drawn", step("a"), step("b", after=["a"]), step("c", compensate=False, after=["a"]),

@@ -1,0 +1,235 @@
+/* A definition in a made-up world: the ends that there are, and what is wrong with them, each with its shortest story. */
+#include "sidecar/core/heap.h"
+#include "sidecar/base/pool.h"
+#include "sidecar/engine/record.h"
+#include "sidecar/message/json.h"
+#include "sidecar/rehearse/rehearse.h"
+#include "tests/support/trades.h"
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct rehearse_report report;
+static struct error_detail detail;
+static char planned[1024];
+
+static void plan(void *self, const struct rehearse_call *call)
+{
+    const struct definition *d = self;
+    size_t used = strlen(planned);
+    snprintf(planned + used, sizeof planned - used, "%s%s:%zu ", call->compensation ? "un" : "",
+             d->steps[call->step].name, call->request.size);
+}
+
+static int try(const char *text)
+{
+    struct definition_limits limits = definition_limits_default();
+    struct rehearse_options options = {
+        .deviations_max = 3, .runs_max = 20000, .seed = 1, .timeout = SPAN_S(10), .memory = &heap};
+    struct definition *d = NULL;
+    struct pool pool;
+    limits.schemas = trades_schemas();
+    planned[0] = '\0';
+    int code = definition_read(bytes_of_text(text), &limits, &d, &detail);
+    ck_assert_msg(code == 0, "%d:%d: %s: %s", detail.line, detail.column, detail.field, detail.text);
+    pool_init(&pool, &heap, 1u << 20);
+    if (d->input != NULL)
+        ck_assert_int_eq(rehearse_example(d->input, &pool, &options.input), 0);
+    code = rehearse(d, &options, plan, d, &report, &detail);
+    pool_finish(&pool);
+    definition_destroy(d);
+    return code;
+}
+
+static const struct rehearse_finding *finding(const char *rule)
+{
+    for (unsigned i = 0; i < report.count; i++)
+        if (strcmp(report.findings[i].rule, rule) == 0)
+            return &report.findings[i];
+    return NULL;
+}
+
+/* The same, which must be there. */
+static const struct rehearse_finding *needed(const char *rule)
+{
+    const struct rehearse_finding *f = finding(rule);
+    if (f == NULL)
+        ck_abort_msg("%s is not found", rule);
+    return f;
+}
+
+static const struct rehearse_end *end(uint8_t state, uint8_t reason, int step)
+{
+    for (unsigned i = 0; i < report.end_count; i++)
+        if (report.ends[i].state == state && report.ends[i].reason == reason && report.ends[i].step == step)
+            return &report.ends[i];
+    return NULL;
+}
+
+#define HEAD  "name: n\nversion: 1.0.0\ndeadline: 5m\n"
+#define TYPED HEAD "schema: trades\ninput: trades.v1.Order\n"
+#define A     "  - {name: a, target: t, action: /x.v1.S/A, compensation: /x.v1.S/UndoA}\n"
+#define B     "  - {name: b, target: t, after: [a], pivot: true, action: /x.v1.S/B}\n"
+
+START_TEST(rehearse__every_end_is_found_once)
+{
+    ck_assert_int_eq(try(HEAD "steps:\n" A B), 0);
+    ck_assert_str_eq(planned, "a:0 b:0 ");
+    ck_assert(!report.drawn);
+    ck_assert_ptr_nonnull(end(SAGA_COMMITTED, REASON_NONE, -1));
+    ck_assert_ptr_nonnull(end(SAGA_COMPENSATED, REASON_ACTION_REJECTED, -1));
+    ck_assert_ptr_nonnull(end(SAGA_COMPENSATED, REASON_ACTION_UNKNOWN, -1));
+    ck_assert_ptr_nonnull(end(SAGA_STUCK, REASON_PIVOT_UNKNOWN, 1));
+    ck_assert_ptr_nonnull(end(SAGA_STUCK, REASON_COMPENSATION_FAILED, 0));
+    ck_assert_uint_eq(report.end_count, 5);
+    /* a and b each go well, or late: 4. One refused and undone well or late, or lost and so on. Each run counts once. */
+    const struct rehearse_end *committed = end(SAGA_COMMITTED, REASON_NONE, -1);
+    if (committed == NULL)
+        ck_abort_msg("it never commits");
+    ck_assert_uint_eq(committed->runs, 4);
+    ck_assert_ptr_null(finding("left-behind"));
+    ck_assert_uint_eq(report.count, 2);
+    const struct rehearse_finding *f = needed("dead-letter");
+    ck_assert_int_eq(f->step, 1);
+    ck_assert_str_eq(f->trace, "a: done\nb: no answer to any attempt: nobody knows\ndead letter: PIVOT_UNKNOWN\n");
+    /* Late: three times 10 s, the waits, and then an answer; both so. */
+    int64_t longest = committed->longest.us;
+    ck_assert(longest > SPAN_S(60).us && longest < SPAN_S(65).us);
+}
+END_TEST
+
+START_TEST(rehearse__what_stays_behind_is_told_with_its_shortest_story)
+{
+    ck_assert_int_eq(try(HEAD "steps:\n  - {name: a, target: t, action: /x.v1.S/A}\n" B), 0);
+    const struct rehearse_finding *f = needed("left-behind");
+    ck_assert_int_eq(f->severity, LINT_ERROR);
+    ck_assert_int_eq(f->step, 0);
+    ck_assert_str_eq(f->trace, "a: done\nb: refused\nturns back: ACTION_REJECTED\n");
+    ck_assert_int_eq(try(HEAD "steps:\n  - {name: a, target: t, action: /x.v1.S/A, compensation: none}\n" B), 0);
+    ck_assert_ptr_null(finding("left-behind"));
+    /* The last step's own outcome may be unknown. */
+    ck_assert_int_eq(try(HEAD "steps:\n" A "  - {name: b, target: t, after: [a], action: /x.v1.S/B}\n"), 0);
+    f = needed("left-behind");
+    ck_assert_int_eq(f->step, 1);
+    ck_assert_ptr_nonnull(strstr(f->text, "(if it did)"));
+    /* Of a step that is optional, too. */
+    ck_assert_int_eq(try(HEAD "steps:\n  - {name: a, target: t, optional: true, action: /x.v1.S/A}\n" B), 0);
+    ck_assert_ptr_nonnull(finding("left-behind"));
+}
+END_TEST
+
+#define RESERVE \
+    "  - name: reserve\n    target: t\n    action: {method: /trades.v1.Inventory/Reserve, request: {order_id: " \
+    "=input.order_id}}\n"
+
+START_TEST(rehearse__an_undo_that_cannot_be_sent_is_an_error)
+{
+    ck_assert_int_eq(try(TYPED "steps:\n" RESERVE "    compensation: {method: /trades.v1.Inventory/Release, request: "
+                               "{order_id: =action.output.reservation_id}}\n"),
+                     0);
+    const struct rehearse_finding *f = needed("undo-cannot-run");
+    ck_assert_int_eq(f->severity, LINT_ERROR);
+    ck_assert_ptr_nonnull(
+        strstr(f->trace, "reserve: no answer to any attempt: nobody knows\nturns back: ACTION_UNKNOWN\n"));
+    ck_assert_int_eq(
+        try(TYPED "steps:\n" RESERVE
+                  "    compensation: {method: /trades.v1.Inventory/Release, request: {order_id: =input.order_id}}\n"),
+        0);
+    ck_assert_ptr_null(finding("undo-cannot-run"));
+}
+END_TEST
+
+START_TEST(rehearse__expressions_that_fail_and_steps_that_never_run)
+{
+    ck_assert_int_eq(try(TYPED
+                         "steps:\n" RESERVE "    compensation: none\n"
+                         "  - name: charge\n    after: [reserve]\n    target: t\n    compensation: none\n"
+                         "    action: {method: /trades.v1.Payment/Capture, request: {amount_cents: =100 / "
+                         "steps.reserve.output.left}}\n"
+                         "  - name: ship\n    after: [charge]\n    target: t\n    when: input.amount_cents > 5\n    "
+                         "compensation: none\n"
+                         "    action: {method: /trades.v1.Shipping/Ship, request: {order_id: =input.order_id}}\n"),
+                     0);
+    const struct rehearse_finding *f = needed("expression-fails");
+    ck_assert_int_eq(f->step, 1);
+    ck_assert_ptr_nonnull(strstr(f->trace, "reserve: done, with an empty answer\n"));
+    /* Skipped is reached: an input of another kind would have it called. */
+    ck_assert_ptr_null(finding("never-runs"));
+    ck_assert_int_eq(try(TYPED
+                         "steps:\n" RESERVE "    compensation: none\n"
+                         "  - name: charge\n    after: [reserve]\n    target: t\n    compensation: none\n"
+                         "    action: {method: /trades.v1.Payment/Capture, request: {card: \"=input.lines[7].sku\"}}\n"
+                         "  - name: ship\n    after: [charge]\n    target: t\n    compensation: none\n"
+                         "    action: {method: /trades.v1.Shipping/Ship, request: {order_id: =input.order_id}}\n"),
+                     0);
+    ck_assert_ptr_nonnull(finding("never-commits"));
+    ck_assert_ptr_nonnull(finding("never-runs"));
+}
+END_TEST
+
+START_TEST(rehearse__an_input_that_is_refused_is_told)
+{
+    ck_assert_int_eq(try(TYPED "require: [{that: input.amount_cents > 5, else: too little}]\nsteps:\n" RESERVE),
+                     E_REQUIRED);
+    ck_assert_str_eq(detail.text, "too little");
+}
+END_TEST
+
+/* Too many ways for all of them: what is left is drawn, the same every time. */
+START_TEST(rehearse__a_wide_definition_is_left_to_chance)
+{
+    static char text[16384];
+    size_t used = (size_t)snprintf(text, sizeof text, HEAD "steps:\n");
+    for (unsigned i = 0; i < 40; i++)
+        used += (size_t)snprintf(
+            text + used, sizeof text - used,
+            "  - {name: s%u, target: t, retry: {maxAttempts: 1}, action: /x.v1.S/A, compensation: none}\n", i);
+    ck_assert_int_eq(try(text), 0);
+    ck_assert(report.drawn);
+    unsigned runs = report.runs, ends = report.end_count;
+    ck_assert_int_eq(try(text), 0);
+    ck_assert_uint_eq(report.runs, runs);
+    ck_assert_uint_eq(report.end_count, ends);
+}
+END_TEST
+
+START_TEST(rehearse__an_example_has_everything)
+{
+    struct definition_schemas schemas = trades_schemas();
+    const char *hash;
+    const struct schema *schema = schemas.find(schemas.self, "trades", &hash);
+    const struct message_type *type = schema_message(schema, bytes_of_text("trades.v1.Order"));
+    struct pool pool;
+    struct bytes wire, json;
+    pool_init(&pool, &heap, 1u << 20);
+    ck_assert_int_eq(rehearse_example(type, &pool, &wire), 0);
+    ck_assert_int_eq(json_write(schema, type, wire, false, &pool, 65536, &json, &detail), 0);
+    ck_assert_str_eq(
+        (const char *)json.at,
+        "{\"orderId\":\"order_id\",\"customer\":\"customer\",\"lines\":[{\"sku\":\"sku\",\"quantity\":1,"
+        "\"priceCents\":\"1\",\"seller\":\"seller\"}],\"card\":\"card\",\"amountCents\":\"1\",\"address\":\"address\","
+        "\"region\":\"region\",\"sku\":\"sku\"}");
+    pool_finish(&pool);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("rehearse");
+    TCase *runs = tcase_create("runs");
+    tcase_set_timeout(runs, 60);
+    tcase_add_test(runs, rehearse__every_end_is_found_once);
+    tcase_add_test(runs, rehearse__what_stays_behind_is_told_with_its_shortest_story);
+    tcase_add_test(runs, rehearse__an_undo_that_cannot_be_sent_is_an_error);
+    tcase_add_test(runs, rehearse__expressions_that_fail_and_steps_that_never_run);
+    tcase_add_test(runs, rehearse__an_input_that_is_refused_is_told);
+    tcase_add_test(runs, rehearse__a_wide_definition_is_left_to_chance);
+    tcase_add_test(runs, rehearse__an_example_has_everything);
+    suite_add_tcase(suite, runs);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
