@@ -9,7 +9,7 @@ import unittest
 
 import grpc
 
-from harness import (Case, Client, Gate, Participant, Sidecar, definition, do, enlistment, enum, enum_name, fail, failure_in_result,
+from harness import (PATIENCE_S, Case, Client, Gate, Participant, Sidecar, definition, do, enlistment, enum, enum_name, fail, failure_in_result,
                      failure_of, message, settled, state, state_name, step, undo, wait_until, QUICK)
 
 Code = grpc.StatusCode
@@ -23,12 +23,15 @@ def loop_of(saga_id):
 def one_of_each(sidecar):
     """A client for each loop: connections are given out in turn."""
     clients = {}
-    while len(clients) < COUNT:
+    for _ in range(10 * COUNT):
+        if len(clients) == COUNT:
+            break
         client = Client(sidecar.address)
         saga_id = client.Begin(name="probe").saga_id
         client.Abort(saga_id=saga_id)
         if clients.setdefault(loop_of(saga_id), client) is not client:
             client.close()
+    assert len(clients) == COUNT, "connections reach the loops %s alone" % sorted(clients)
     return [clients[k] for k in sorted(clients)]
 
 
@@ -499,6 +502,17 @@ class Lives(unittest.TestCase):
         clients = one_of_each(sidecar)
         serving = enum_of_health("SERVING")
         self.assertEqual([serving] * COUNT, [c.health.Check(service="saga.v1.Coordinator").status for c in clients])
+        told = []
+
+        def await_word(client):
+            stream = client.health.Watch(service="saga.v1.Coordinator")
+            while next(stream).status == serving:
+                pass
+            told.append(time.monotonic())
+            stream.cancel()
+        threads = [threading.Thread(target=await_word, args=(c,), daemon=True) for c in clients]
+        for thread in threads:
+            thread.start()
         begin = clients[1].channel.unary_unary("/saga.v1.Coordinator/Begin")
         request = message("saga.v1.BeginRequest")(name="x", enlist=[enlistment("a", request=os.urandom(1 << 19))]).SerializeToString()
         calls = []
@@ -509,7 +523,12 @@ class Lives(unittest.TestCase):
             return any(c.done() and c.exception() is not None for c in calls)
         wait_until(is_full, "one is refused")
         self.assertEqual({"JOURNAL_FULL"}, {failure_of(c.exception()).reason for c in calls if c.done() and c.exception()})
-        wait_until(lambda: all(c.health.Check(service="saga.v1.Coordinator").status != serving for c in clients), "all say so")
+        for thread in threads:
+            thread.join(PATIENCE_S)
+        # Those that sleep are woken to say so: by themselves they look about once a second.
+        self.assertEqual(COUNT, len(told))
+        self.assertLess(max(told) - min(told), 0.3)
+        self.assertTrue(all(c.health.Check(service="saga.v1.Coordinator").status != serving for c in clients))
         # The others have room.
         self.assertTrue(clients[0].Begin(name="x").saga_id)
         for client in clients:

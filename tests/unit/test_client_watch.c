@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define EVENTS 20
 
@@ -65,7 +66,9 @@ static void handle(struct fake_call *call, const void *request, void *user)
         response.events = list;
         fake_answer(call, &response.base);
     }
-    if (atomic_load(&per_stream) == 0 && r->saga_id[0] != '\0')
+    if (strcmp(r->saga_id, "breaks") == 0)
+        fake_fail(call, 14, "the sidecar is stopping", "STOPPING", NULL, -1);
+    else if (atomic_load(&per_stream) == 0 && r->saga_id[0] != '\0')
         fake_end(call);
     /* What is to be cut is cut by the test, which knows what has arrived. */
 }
@@ -139,6 +142,22 @@ START_TEST(watch__goes_on_after_the_last_event_it_gave)
             fake_cut(server);
     }
     ck_assert_uint_eq(fake_count(server, "Watch"), EVENTS / 2);
+}
+END_TEST
+
+/* What has worked begins anew with the shortest wait: ten losses in a row, none of them after a failure, are not ten failures. */
+START_TEST(watch__waits_little_after_a_stream_that_worked)
+{
+    struct timespec began, ended;
+    atomic_store(&per_stream, 2);
+    open_with("breaks", NULL);
+    clock_gettime(CLOCK_MONOTONIC, &began);
+    for (int i = 1; i <= EVENTS; i++)
+        expect(i);
+    clock_gettime(CLOCK_MONOTONIC, &ended);
+    int64_t ms = (ended.tv_sec - began.tv_sec) * 1000 + (ended.tv_nsec - began.tv_nsec) / 1000000;
+    ck_assert_uint_eq(fake_count(server, "Watch"), EVENTS / 2);
+    ck_assert_int_lt(ms, 1200); /* with waits that grow it is 1310 at the least */
 }
 END_TEST
 
@@ -250,6 +269,7 @@ int main(void)
     tcase_add_test(c, watch__gives_every_event_and_then_none);
     tcase_add_test(c, watch__streams_that_break_are_not_opened_again_at_once);
     tcase_add_test(c, watch__goes_on_after_the_last_event_it_gave);
+    tcase_add_test(c, watch__waits_little_after_a_stream_that_worked);
     tcase_add_test(c, watch__begins_after_a_cursor);
     tcase_add_test(c, watch__of_everything_has_no_end);
     tcase_add_test(c, watch__tells_errors_and_can_be_asked_again);
