@@ -27,7 +27,8 @@ struct api_options {
     struct definition_limits definition_limits;
     struct retry_policy compensation_retry; /* where an enlistment's policy leaves something out */
     uint32_t waiters_max, watchers_max, pipe_commands_max, steps_max;
-    uint64_t last_frame; /* that is durable */
+    uint64_t last_frame;       /* that is durable */
+    const struct authz *authz; /* who may do what */
     struct instant (*now)(void *self);
     /* A request, or a command of a Pipe, is refused with this error. */
     void (*refused)(void *self, enum method_id method, int code);
@@ -60,6 +61,11 @@ void api_message(struct api *api, struct rpc_call *call, struct bytes message);
 void api_half_close(struct api *api, struct rpc_call *call);
 void api_cancelled(struct api *api, struct rpc_call *call);
 void api_sent(struct api *api, struct rpc_call *call);
+
+/* Whether the caller may ask this method at all; else the call has been refused. For whoever hands requests to other loops, before it does. */
+bool api_admit(struct api *api, struct rpc_call *call);
+/* Whether it may do anything, and so see what there is. */
+bool api_may_reflect(struct api *api, struct rpc_call *call);
 
 /* 0, or with which error every request is refused from now on. */
 int api_closed(const struct api *api);

@@ -24,6 +24,7 @@ struct change {
 struct read {
     struct request request;
     bool cancelled;      /* nobody waits for it any more */
+    bool permitted;      /* the caller may ask this */
     struct bytes body;   /* owned: the message, unpacked later */
     struct arena *arena; /* where the following lie: NULL until it has its turn */
     void *message;       /* unpacked */
@@ -56,7 +57,9 @@ struct api {
     struct pipe *pipes;      /* open ones */
     unsigned pipes_carrying; /* those of whose message a part waits */
     struct packed_bound bounds[4];
-    struct instant work_until; /* 0: no work of this turn has begun */
+    struct instant work_until;     /* 0: no work of this turn has begun */
+    struct instant tell_denied_at; /* the next refusal for want of a rule, and those that were not told meanwhile */
+    uint32_t denied_untold;
     bool stopping;
     bool cutting; /* the grace is over */
 };
@@ -86,6 +89,18 @@ void changes_finish(struct api *api);
 /* The event of a request: its time, and what the method's decoder makes of it. */
 int change_decode(const struct api *api, enum method_id method, const void *message, struct event *event,
                   struct error_detail *detail);
+
+/* ---- permit.c: who may do what. Each returns 0, or E_PERMISSION, which has been told of ---- */
+/* A command of a pipe, before its request is looked at. */
+int permit_command(struct api *api, struct rpc_call *call, enum method_id method, struct error_detail *detail);
+/* An unpacked request, in the loop that answers it. May return STORE_PENDING. */
+int permit_request(struct api *api, struct rpc_call *call, enum method_id method, const ProtobufCMessage *m,
+                   struct error_detail *detail);
+/* What is about a definition of this name. */
+int permit_definition(struct api *api, struct rpc_call *call, enum method_id method, struct bytes name,
+                      struct error_detail *detail);
+/* Whether the caller is shown it in a list. */
+bool permit_shows(struct api *api, struct rpc_call *call, enum method_id method, struct bytes name);
 
 /* ---- answers.c ---- */
 bool answer_start(struct arena *a, const struct reply_effect *reply, const struct registered *registered,

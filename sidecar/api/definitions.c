@@ -19,6 +19,12 @@ int definitions_register(struct api *api, struct change *change, const void *mes
     int code = definition_read(source, &limits, &definition, detail);
     if (code != 0)
         return code;
+    code = permit_definition(api, change->request.call, METHOD_REGISTER_DEFINITION, bytes_of_text(definition->name),
+                             detail);
+    if (code != 0) {
+        definition_destroy(definition);
+        return code;
+    }
     const struct catalog_entry *there =
         catalog_find(api->catalog, bytes_of_text(definition->name), bytes_of_text(definition->version));
     if (there != NULL) {
@@ -88,7 +94,10 @@ int definitions_list(struct api *api, struct read *read, const void *message, st
     if (response.definitions == NULL)
         return error_set(detail, E_MEMORY, "", NULL);
     for (; at < catalog_count(api->catalog) && response.n_definitions < room; at++) {
-        Saga__V1__Definition *view = view_definition(&api->arena, catalog_at(api->catalog, (uint32_t)at), false);
+        const struct catalog_entry *entry = catalog_at(api->catalog, (uint32_t)at);
+        if (!permit_shows(api, read->request.call, METHOD_LIST_DEFINITIONS, bytes_of_text(entry->definition->name)))
+            continue;
+        Saga__V1__Definition *view = view_definition(&api->arena, entry, false);
         if (view == NULL)
             return error_set(detail, E_MEMORY, "", NULL);
         response.definitions[response.n_definitions++] = view;

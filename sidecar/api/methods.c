@@ -30,11 +30,15 @@ enum method_id methods_find(const ProtobufCMessageDescriptor *request)
     return id;
 }
 
-const char *methods_key(enum method_id id, const ProtobufCMessage *request)
+const char *methods_text(const ProtobufCMessage *request, const char *name)
 {
     const char *text;
-    const ProtobufCFieldDescriptor *field =
-        protobuf_c_message_descriptor_get_field_by_name(request->descriptor, methods[id].key);
+    const ProtobufCFieldDescriptor *field = protobuf_c_message_descriptor_get_field_by_name(request->descriptor, name);
     memcpy(&text, (const char *)request + field->offset, sizeof text);
     return text;
+}
+
+const char *methods_key(enum method_id id, const ProtobufCMessage *request)
+{
+    return methods_text(request, methods[id].key);
 }

@@ -3,6 +3,7 @@
 #ifndef SAGA_API_METHODS_H
 #define SAGA_API_METHODS_H
 
+#include "sidecar/authz/authz.h"
 #include "sidecar/engine/engine.h"
 #include "sidecar/rpc/rpc.h"
 
@@ -29,9 +30,6 @@ enum method_id {
     METHOD_COUNT
 };
 
-/* Whose method it is. */
-enum method_role { ROLE_VIEWER = 1, ROLE_SERVICE, ROLE_OPERATOR };
-
 /* Which of several loops answers it. */
 enum method_route {
     ROUTE_SAGA = 1,       /* that of the saga whose id is in the field `key` */
@@ -50,6 +48,8 @@ struct method {
     enum method_role role;
     enum method_route route;
     const char *key; /* of the request, by its name in the .proto; NULL: the route needs none */
+    const char *
+        definition; /* its field that names a definition, or an enlisted saga; NULL: the saga that it is about has one, or it is about none */
 
     /* What is done about a request: one of these four. message is the unpacked request. */
 
@@ -74,6 +74,8 @@ struct method {
 extern const struct method methods[METHOD_COUNT];
 extern const struct rpc_method methods_served[METHOD_COUNT];
 
+/* The text of a field of a request. */
+const char *methods_text(const ProtobufCMessage *request, const char *field);
 /* The text of the field that a request goes by. The method has a key. */
 const char *methods_key(enum method_id id, const ProtobufCMessage *request);
 

@@ -174,6 +174,10 @@ static bool go_on(struct api *api, struct read *read, struct span piece)
         code = error_set(&detail, E_STOPPING, "", "nobody waits for the answer any more");
     if (code == 0 && read->message == NULL)
         code = unpack(api, read, &detail);
+    if (code == 0 && !read->permitted) {
+        code = permit_request(api, read->request.call, read->request.method, read->message, &detail);
+        read->permitted = code == 0;
+    }
     if (code == 0)
         code = methods[read->request.method].read(api, read, read->message, &detail);
     if (code == READ_MORE)

@@ -50,13 +50,15 @@ static int read_value(const struct option *o, const struct yaml_node *n, void *b
     case OPTION_BOOL:
         return yaml_read_bool(n, field, detail);
     case OPTION_LOG_LEVEL:
-    case OPTION_LOG_FORMAT: {
+    case OPTION_LOG_FORMAT:
+    case OPTION_UNIX_ACCESS: {
         const char *const *choices = option_choices(o->type, &count);
         return yaml_read_choice(n, choices, count, field, detail);
     }
     case OPTION_RETRY:
     case OPTION_RETRY_COMPENSATION:
         return yaml_read_retry(n, o->type == OPTION_RETRY_COMPENSATION, field, detail);
+    case OPTION_RULES:
     case OPTION_LISTEN:
     case OPTION_TARGETS:
         break;
@@ -278,7 +280,7 @@ static int read_options(struct config_reader *r, const struct yaml_node *root)
     }
     for (size_t i = 0; code == 0 && i < OPTION_INDEX_COUNT; i++) {
         const struct option *o = &config_options[i];
-        if (r->nodes[i] != NULL && o->type != OPTION_LISTEN && o->type != OPTION_TARGETS)
+        if (r->nodes[i] != NULL && o->type != OPTION_LISTEN && o->type != OPTION_TARGETS && o->type != OPTION_RULES)
             code = read_value(o, r->nodes[i], r->config, r->detail);
     }
     if (code == 0) {
@@ -287,6 +289,8 @@ static int read_options(struct config_reader *r, const struct yaml_node *root)
     }
     if (code == 0)
         code = read_targets(r);
+    if (code == 0)
+        code = config_read_rules(r);
     return code != 0 ? code : config_check(r);
 }
 

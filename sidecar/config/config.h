@@ -5,6 +5,7 @@
 #ifndef SAGA_CONFIG_CONFIG_H
 #define SAGA_CONFIG_CONFIG_H
 
+#include "sidecar/authz/authz.h"
 #include "sidecar/base/bytes.h"
 #include "sidecar/base/error.h"
 #include "sidecar/base/instant.h"
@@ -16,6 +17,13 @@
 #define CONFIG_BYTES_MAX   1048576 /* of sagad.yaml */
 #define CONFIG_LISTEN_MAX  8
 #define CONFIG_TARGETS_MAX 1024
+#define CONFIG_RULES_MAX   256
+
+enum config_unix_access {
+    CONFIG_UNIX_OWNER = 0,
+    CONFIG_UNIX_GROUP = 1,
+    CONFIG_UNIX_EVERYBODY = 2,
+};
 
 enum config_log_level {
     CONFIG_LOG_ERROR = 0,
@@ -68,6 +76,9 @@ struct config {
     uint32_t watchers_max;
     const char *tls_certificate, *tls_key, *tls_roots; /* "" for none */
     struct span tls_connection_age;
+    struct authz authorization; /* the default's rules when the file has none */
+    bool plaintext_operators;
+    uint32_t unix_access;       /* enum config_unix_access */
     uint64_t journal_bytes_max; /* 0: as much as the disk holds */
     uint64_t commit_bytes_max;
 

@@ -166,6 +166,23 @@ static int check_certificates(const struct config_reader *r)
                        given == OPTION_INDEX_tls_key ? "tls_certificate" : "tls_key");
 }
 
+/* Who may connect and is told apart by nothing could do everything. */
+static int check_unix_access(const struct config_reader *r)
+{
+    if (r->config->unix_access == CONFIG_UNIX_OWNER || r->nodes[OPTION_INDEX_authorization] != NULL)
+        return 0;
+    return yaml_refuse(r->nodes[OPTION_INDEX_unix_access], E_ARGUMENT, r->detail,
+                       "needs rules of authorization, or whoever connects could do everything");
+}
+
+static int check_operators(const struct config_reader *r)
+{
+    const struct yaml_node *n = r->nodes[OPTION_INDEX_plaintext_operators];
+    if (n == NULL || r->nodes[OPTION_INDEX_authorization] == NULL)
+        return 0;
+    return yaml_refuse(n, E_ARGUMENT, r->detail, "has no effect beside rules of authorization: say it by a rule");
+}
+
 /* Nothing is looked up for it: probes and scrapes come to a number. */
 static int check_http(const struct config_reader *r)
 {
@@ -192,6 +209,10 @@ int config_check(const struct config_reader *r)
         code = check_times(r);
     if (code == 0)
         code = check_certificates(r);
+    if (code == 0)
+        code = check_unix_access(r);
+    if (code == 0)
+        code = check_operators(r);
     if (code == 0)
         code = check_http(r);
     return code != 0 ? code : check_targets(r);

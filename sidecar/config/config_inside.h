@@ -12,6 +12,9 @@ struct config_reader {
     struct error_detail *detail;
 };
 
+/* Reads the option authorization, once the listeners are known; or sets what holds without rules. */
+int config_read_rules(const struct config_reader *r);
+
 /* Whether the options, each within its own bounds, go together. Returns 0 or E_ARGUMENT with detail. */
 int config_check(const struct config_reader *r);
 

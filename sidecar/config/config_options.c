@@ -16,6 +16,8 @@
 #define HOLDS_LOG_FORMAT(x)         HOLDS(x, uint32_t)
 #define HOLDS_RETRY(x)              HOLDS(x, struct retry_policy)
 #define HOLDS_RETRY_COMPENSATION(x) HOLDS(x, struct retry_policy)
+#define HOLDS_UNIX_ACCESS(x)        HOLDS(x, uint32_t)
+#define HOLDS_RULES(x)              HOLDS(x, struct authz)
 #define HOLDS_LISTEN(x)             HOLDS(x, const char *const *)
 #define HOLDS_TARGETS(x)            HOLDS(x, const struct config_target *)
 
@@ -47,13 +49,23 @@ const struct option config_target_options[TARGET_OPTION_COUNT] = {
 
 static const char *const log_levels[] = {
     [CONFIG_LOG_ERROR] = "error", [CONFIG_LOG_WARN] = "warn", [CONFIG_LOG_INFO] = "info", [CONFIG_LOG_DEBUG] = "debug"};
+static const char *const unix_accesses[] = {
+    [CONFIG_UNIX_OWNER] = "owner", [CONFIG_UNIX_GROUP] = "group", [CONFIG_UNIX_EVERYBODY] = "everybody"};
 static const char *const log_formats[] = {[CONFIG_LOG_LOGFMT] = "logfmt", [CONFIG_LOG_JSON] = "json"};
 
 const char *const *option_choices(enum option_type type, size_t *count)
 {
-    *count = type == OPTION_LOG_LEVEL ? sizeof log_levels / sizeof log_levels[0]
-                                      : sizeof log_formats / sizeof log_formats[0];
-    return type == OPTION_LOG_LEVEL ? log_levels : log_formats;
+    switch (type) {
+    case OPTION_LOG_LEVEL:
+        *count = sizeof log_levels / sizeof log_levels[0];
+        return log_levels;
+    case OPTION_LOG_FORMAT:
+        *count = sizeof log_formats / sizeof log_formats[0];
+        return log_formats;
+    default:
+        *count = sizeof unix_accesses / sizeof unix_accesses[0];
+        return unix_accesses;
+    }
 }
 
 const char *option_group_title(enum option_group group)
@@ -62,7 +74,7 @@ const char *option_group_title(enum option_group group)
                                                     [GROUP_TARGET] = "A target (targets.NAME)",
                                                     [GROUP_SAGAS] = "Sagas and definitions",
                                                     [GROUP_SERVING] = "Calls and connections",
-                                                    [GROUP_TRUST] = "Certificates",
+                                                    [GROUP_TRUST] = "Certificates and authorization",
                                                     [GROUP_JOURNAL] = "Journal and shutdown",
                                                     [GROUP_LOGS] = "Logs and metrics"};
     return titles[group];
@@ -102,6 +114,7 @@ const char *option_range(const struct option *o, char text[OPTION_RANGE_SIZE])
         break;
     case OPTION_LOG_LEVEL:
     case OPTION_LOG_FORMAT:
+    case OPTION_UNIX_ACCESS:
         write_choices(o->type, text);
         break;
     case OPTION_TEXT:
@@ -110,6 +123,9 @@ const char *option_range(const struct option *o, char text[OPTION_RANGE_SIZE])
     case OPTION_RETRY:
     case OPTION_RETRY_COMPENSATION:
         snprintf(text, OPTION_RANGE_SIZE, "a retry policy");
+        break;
+    case OPTION_RULES:
+        snprintf(text, OPTION_RANGE_SIZE, "a list of %" PRId64 " to %" PRId64 " rules", o->min, o->max);
         break;
     case OPTION_LISTEN:
         snprintf(text, OPTION_RANGE_SIZE, "a list of %" PRId64 " to %" PRId64 " addresses", o->min, o->max);

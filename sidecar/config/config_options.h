@@ -14,6 +14,8 @@ enum option_type {
     OPTION_LOG_FORMAT,         /* the same */
     OPTION_RETRY,              /* struct retry_policy */
     OPTION_RETRY_COMPENSATION, /* struct retry_policy, of a compensation */
+    OPTION_UNIX_ACCESS,        /* the same */
+    OPTION_RULES,              /* a list of rules: struct authz */
     OPTION_LISTEN,             /* a list of addresses, with its count beside it */
     OPTION_TARGETS,            /* a mapping of targets, with its count beside it */
 };
@@ -55,7 +57,7 @@ enum option_index {
 extern const struct option config_options[OPTION_INDEX_COUNT];
 extern const struct option config_target_options[TARGET_OPTION_COUNT];
 
-/* The names that an option of type LOG_LEVEL or LOG_FORMAT can be, in the order of their numbers. */
+/* The names that an option of type LOG_LEVEL, LOG_FORMAT or UNIX_ACCESS can be, in the order of their numbers. */
 const char *const *option_choices(enum option_type type, size_t *count);
 
 /* What a group of options is about, for people. */

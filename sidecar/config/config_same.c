@@ -19,6 +19,7 @@ static bool same_value(const struct option *o, const void *a, const void *b)
     case OPTION_COUNT:
     case OPTION_LOG_LEVEL:
     case OPTION_LOG_FORMAT:
+    case OPTION_UNIX_ACCESS:
         return *(const uint32_t *)x == *(const uint32_t *)y;
     case OPTION_SIZE:
         return *(const uint64_t *)x == *(const uint64_t *)y;
@@ -29,6 +30,7 @@ static bool same_value(const struct option *o, const void *a, const void *b)
     case OPTION_RETRY:
     case OPTION_RETRY_COMPENSATION:
         return same_retry(x, y);
+    case OPTION_RULES:
     case OPTION_LISTEN:
     case OPTION_TARGETS:
         break;
@@ -55,10 +57,40 @@ static bool same_targets(const struct config *a, const struct config *b)
     return same;
 }
 
+static bool same_texts(const char *const *a, const char *const *b, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(a[i], b[i]) != 0)
+            return false;
+    return true;
+}
+
+static bool same_rules(const struct authz *a, const struct authz *b)
+{
+    if (a->count != b->count)
+        return false;
+    for (size_t i = 0; i < a->count; i++) {
+        const struct authz_rule *x = &a->rules[i], *y = &b->rules[i];
+        if (x->rights != y->rights || x->methods != y->methods || x->who_count != y->who_count ||
+            x->definition_count != y->definition_count ||
+            !same_texts(x->definitions, y->definitions, x->definition_count))
+            return false;
+        for (size_t k = 0; k < x->who_count; k++) {
+            const struct who *v = &x->who[k], *w = &y->who[k];
+            if (v->kind != w->kind || v->number != w->number || (v->text == NULL) != (w->text == NULL) ||
+                (v->text != NULL && strcmp(v->text, w->text) != 0))
+                return false;
+        }
+    }
+    return true;
+}
+
 bool config_same(const struct config *a, const struct config *b, enum option_index index)
 {
     const struct option *o = &config_options[index];
     if (o->type == OPTION_LISTEN)
         return same_listen(a, b);
+    if (o->type == OPTION_RULES)
+        return same_rules(&a->authorization, &b->authorization);
     return o->type == OPTION_TARGETS ? same_targets(a, b) : same_value(o, a, b);
 }

@@ -13,8 +13,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* For the owner of the socket file alone. */
-#define SOCKET_UMASK 0177
+/* For the owner of the socket file, and those whom the listener says. */
+#define SOCKET_UMASK 0177U
 
 #define BACKLOG 1024
 
@@ -96,8 +96,8 @@ static int listen_unix(struct rpc *r, const struct rpc_listener *listener, const
     if (rc != 0)
         return rc;
     struct rpc_listening *l = rpc_door_add(r, listener);
-    /* The file is never open to others, not even for a moment: its mode comes from the mask under which it is bound. */
-    mode_t mask = umask(SOCKET_UMASK);
+    /* The file is never open to more, not even for a moment: its mode comes from the mask under which it is bound. */
+    mode_t mask = umask(SOCKET_UMASK & ~(mode_t)listener->access);
     bool bound = true;
     errno = EADDRINUSE; /* C core does not say why */
     if (rpc_accepts_itself(r))

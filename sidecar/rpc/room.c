@@ -21,6 +21,11 @@ static void on_message(void *self, struct rpc_call *call, struct bytes message)
         rpc_health_watch(r, call, message);
         break;
     case ROOM_REFLECTION:
+        if (r->callbacks.may_reflect != NULL && !r->callbacks.may_reflect(r->callbacks.self, call)) {
+            const struct error_row *row = error_row(E_PERMISSION);
+            rpc_end(call, row->grpc_status, row->text, bytes_of(NULL, 0));
+            break;
+        }
         rpc_reflection_answer(r, call, message);
         break;
     }

@@ -70,6 +70,8 @@ struct rpc_callbacks {
     void (*on_half_close)(void *self, struct rpc_call *call);
     /* The peer cancelled, or is gone, or the call's deadline passed, before the call was ended. The owner must still end it. */
     void (*on_cancelled)(void *self, struct rpc_call *call);
+    /* Whether this caller may see the descriptors of what is served. May be NULL: everybody may. */
+    bool (*may_reflect)(void *self, struct rpc_call *call);
     /* A message given to rpc_send has left: the next one may follow. */
     void (*on_sent)(void *self, struct rpc_call *call);
     /* Asked between two events of a turn: whether the owner wants no more of it. May be NULL. */
@@ -119,10 +121,11 @@ struct rpc_listener {
     const char *address; /* "127.0.0.1:7240", "[::1]:7240", "localhost:7240" or "unix:/path"; port 0 picks a free one */
     const struct transport_credentials *credentials; /* copied */
     unsigned role;                                   /* a number of the owner's own, which its peers have */
+    unsigned access; /* of a unix socket: bits of its mode for others than its owner, as in 0060 */
 };
 
-/* Listens, before rpc_start, at up to eight addresses. *port is set for TCP. A unix socket is open to the process's own user alone (mode
- * 0600); a socket file on which nobody answers any more is replaced, and the file goes with rpc_stop. Returns 0, or E_SYSTEM with the reason in words. */
+/* Listens, before rpc_start, at up to eight addresses. *port is set for TCP. A unix socket is open to the process's own user (mode 0600), and
+ * to those of its access; a socket file on which nobody answers any more is replaced, and the file goes with rpc_stop. Returns 0, or E_SYSTEM with the reason in words. */
 int rpc_listen(struct rpc *r, const struct rpc_listener *listener, int *port, struct error_detail *detail);
 
 /* Whether connections are accepted by the room itself, which bounds them and outlives a lack of files; where the library that is loaded does

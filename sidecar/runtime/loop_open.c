@@ -156,8 +156,15 @@ static void tell_cut(void *self, const char *why, unsigned count)
               LOG_NUMBER("connections", count));
 }
 
+static bool may_reflect(void *self, struct rpc_call *call)
+{
+    return api_may_reflect(((struct loop *)self)->api, call);
+}
+
 static int open_rpc(struct loop *s, struct error_detail *detail)
 {
+    static const unsigned accesses[] = {
+        [CONFIG_UNIX_OWNER] = 0, [CONFIG_UNIX_GROUP] = 0060, [CONFIG_UNIX_EVERYBODY] = 0066};
     const struct config *c = s->config;
     struct rpc_options options = {
         .methods = methods_served,
@@ -178,6 +185,7 @@ static int open_rpc(struct loop *s, struct error_detail *detail)
         .on_message = on_message,
         .on_half_close = on_half_close,
         .on_cancelled = on_cancelled,
+        .may_reflect = may_reflect,
         .on_sent = on_sent,
         .on_answer = outcalls_answer,
         .on_refused = on_refused,
@@ -207,7 +215,10 @@ static int open_rpc(struct loop *s, struct error_detail *detail)
     for (size_t i = 0; s->index == 0 && code == 0 && i < c->listen_count; i++) {
         int port = 0;
         const struct transport_credentials credentials = trust_of_listener(c->listen[i], s->sidecar->certificates);
-        const struct rpc_listener listener = {.address = c->listen[i], .credentials = &credentials};
+        const struct rpc_listener listener = {.address = c->listen[i],
+                                              .credentials = &credentials,
+                                              .role = (unsigned)i,
+                                              .access = accesses[c->unix_access]};
         code = rpc_listen(s->rpc, &listener, &port, detail);
         if (code == 0)
             log_event(LOG_LEVEL_INFO, "listening", LOG_TEXT("address", c->listen[i]), LOG_NUMBER("port", port));
@@ -305,6 +316,7 @@ static int open_api(struct loop *s, uint64_t last_frame, struct error_detail *de
         .pipe_commands_max = c->pipe_commands_max,
         .steps_max = c->steps_max,
         .last_frame = last_frame,
+        .authz = &c->authorization,
         .now = now,
         .refused = refused,
         .self = s,

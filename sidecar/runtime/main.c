@@ -3,6 +3,7 @@
 #include "sidecar/config/config.h"
 #include "sidecar/runtime/definitions_dir.h"
 #include "sidecar/runtime/journal_check.h"
+#include "sidecar/runtime/explain.h"
 #include "sidecar/runtime/reload.h"
 #include "sidecar/runtime/sidecar.h"
 #include "sidecar/runtime/release.h"
@@ -27,11 +28,19 @@ enum exit_code {
 
 static const char usage[] =
     "Usage: sagad [-n | --check-journal] [-f FILE]\n"
+    "       sagad --as WHO [--method METHOD] [--definition NAME] [-f FILE]\n"
     "\n"
     "  -f, --file FILE   read the configuration from FILE; without it every option has its default\n"
     "  -n, --check       check the configuration and the definitions it names, and exit\n"
     "      --check-journal\n"
     "                    read the journal whole, compare every index with its rows, and exit\n"
+    "      --as WHO      print what the configuration lets WHO do, and exit: uid:N, gid:N, plaintext, unix, tls, "
+    "spiffe://...,\n"
+    "                    dns:NAME\n"
+    "      --method METHOD\n"
+    "                    of one method, as in Retry; the exit code is 0 when it is allowed, else 1\n"
+    "      --definition NAME\n"
+    "                    of one definition\n"
     "      --options     print every option of the configuration, and exit\n"
     "      --version     print the version, and exit\n"
     "  -h, --help        print this, and exit\n"
@@ -41,19 +50,18 @@ static const char usage[] =
 struct arguments {
     const char *file;
     bool check, check_journal;
+    struct explain explain;
 };
 
 /* Returns -1 to go on, or the exit code. */
 static int read_arguments(int argc, char **argv, struct arguments *out)
 {
     static const struct option options[] = {
-        {"file", required_argument, NULL, 'f'},
-        {"check", no_argument, NULL, 'n'},
-        {"options", no_argument, NULL, 'o'},
-        {"check-journal", no_argument, NULL, 'j'},
-        {"version", no_argument, NULL, 'v'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
+        {"file", required_argument, NULL, 'f'},   {"check", no_argument, NULL, 'n'},
+        {"options", no_argument, NULL, 'o'},      {"check-journal", no_argument, NULL, 'j'},
+        {"version", no_argument, NULL, 'v'},      {"as", required_argument, NULL, 'a'},
+        {"method", required_argument, NULL, 'm'}, {"definition", required_argument, NULL, 'd'},
+        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
     };
     int option;
     while ((option = getopt_long(argc, argv, "f:nh", options, NULL)) != -1) {
@@ -66,6 +74,15 @@ static int read_arguments(int argc, char **argv, struct arguments *out)
             break;
         case 'j':
             out->check_journal = true;
+            break;
+        case 'a':
+            out->explain.as = optarg;
+            break;
+        case 'm':
+            out->explain.method = optarg;
+            break;
+        case 'd':
+            out->explain.definition = optarg;
             break;
         case 'o':
             config_print_options(stdout);
@@ -80,6 +97,10 @@ static int read_arguments(int argc, char **argv, struct arguments *out)
             fputs("Try: sagad --help\n", stderr);
             return EXIT_USAGE;
         }
+    }
+    if (out->explain.as == NULL && (out->explain.method != NULL || out->explain.definition != NULL)) {
+        fputs("sagad: --method and --definition go with --as.\nTry: sagad --help\n", stderr);
+        return EXIT_USAGE;
     }
     if (optind == argc)
         return -1;
@@ -224,7 +245,9 @@ int main(int argc, char **argv)
         complain(arguments.file, code, &detail);
         return EXIT_USAGE;
     }
-    if (arguments.check) {
+    if (arguments.explain.as != NULL) {
+        exit_code = explain_print(config, &arguments.explain, stdout, stderr);
+    } else if (arguments.check) {
         puts("The configuration is good.");
     } else if (arguments.check_journal) {
         exit_code = check_journal(config, arguments.file);

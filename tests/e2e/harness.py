@@ -377,6 +377,8 @@ class Sidecar:
         self.directory = directory or tempfile.mkdtemp(prefix="saga-e2e-")
         self.owns_directory = directory is None
         self.options = {"data_dir": os.path.join(self.directory, "data"), "listen": ["127.0.0.1:0"]}
+        if "authorization" not in options:
+            self.options["plaintext_operators"] = True  # the tests' operators come over loopback
         self.options.update(options)
         if LOOPS > 1 and "loops" not in options:
             if SHARED & set(options) or "max_concurrent_calls" in json.dumps(options):

@@ -328,6 +328,8 @@ void api_world_init(struct api_world *w, unsigned loops)
     w->waiters_max = w->watchers_max = 100000;
     w->pipe_commands_max = 100000;
     w->steps_max = 16;
+    w->authz = authz_default(false);
+    w->peer = (struct rpc_peer){.transport = RPC_TRANSPORT_UNIX, .has_user = true, .uid = 1234};
 }
 
 static void start(struct api_world *w, unsigned index)
@@ -381,6 +383,7 @@ static void start(struct api_world *w, unsigned index)
         .watchers_max = w->watchers_max,
         .pipe_commands_max = w->pipe_commands_max,
         .steps_max = w->steps_max,
+        .authz = &w->authz,
         .now = now,
         .refused = refused,
         .self = loop,
@@ -475,7 +478,7 @@ void api_world_settle(struct api_world *w)
 struct world_call *api_world_ask_bytes(struct api_world *w, unsigned loop, enum method_id method, struct bytes bytes)
 {
     struct world_call *call = serve(&w->loop[loop], &methods_served[method]);
-    call->peer = (struct rpc_peer){.transport = RPC_TRANSPORT_UNIX, .has_user = true, .uid = 1234};
+    call->peer = w->peer;
     struct instant began = w->now;
     relay_message(w->loop[loop].relay, (struct rpc_call *)call, bytes);
     piece(w, began);

@@ -51,6 +51,8 @@ struct api_loop {
 
 struct api_world {
     unsigned loops;
+    struct authz authz;   /* set by world_init, to be changed before world_start */
+    struct rpc_peer peer; /* who asks; to be changed whenever the test likes */
     struct api_loop loop[WORLD_LOOPS_MAX];
     struct rpc *rooms[WORLD_LOOPS_MAX];
     struct instant now;

@@ -233,12 +233,18 @@ static void check_retry(const struct option *o)
 /* A list or mapping of so many entries. */
 static void write_entries(const struct option *o, int64_t count, char *text, size_t size)
 {
-    size_t used = (size_t)snprintf(text, size, "%s: %s", o->name, o->type == OPTION_LISTEN ? "[" : "{");
-    for (int64_t i = 0; i < count; i++)
-        used +=
-            (size_t)snprintf(text + used, size - used,
-                             o->type == OPTION_LISTEN ? "127.0.0.1:%" PRId64 ", " : "t%" PRId64 ": localhost:1, ", i);
-    snprintf(text + used, size - used, "%s\n", o->type == OPTION_LISTEN ? "]" : "}");
+    bool list = o->type != OPTION_TARGETS;
+    const char *entry = o->type == OPTION_LISTEN    ? "127.0.0.1:%" PRId64 ", "
+                        : o->type == OPTION_TARGETS ? "t%" PRId64 ": localhost:1, "
+                                                    : "{who: \"uid:%" PRId64 "\", may: viewer}, ";
+    size_t used = (size_t)snprintf(text, size, "%s: %s", o->name, list ? "[" : "{");
+    for (int64_t i = 0; i < count; i++) {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+        used += (size_t)snprintf(text + used, size - used, entry, i);
+#pragma GCC diagnostic pop
+    }
+    snprintf(text + used, size - used, "%s\n", list ? "]" : "}");
 }
 
 static void check_entries(const struct option *o)
@@ -246,7 +252,10 @@ static void check_entries(const struct option *o)
     static char text[65536];
     write_entries(o, o->max, text, sizeof text);
     struct config *c = read_text(text);
-    ck_assert_int_eq((int64_t)(o->type == OPTION_LISTEN ? c->listen_count : c->target_count), o->max);
+    ck_assert_int_eq((int64_t)(o->type == OPTION_LISTEN    ? c->listen_count
+                               : o->type == OPTION_TARGETS ? c->target_count
+                                                           : c->authorization.count),
+                     o->max);
     config_destroy(c);
     write_entries(o, o->max + 1, text, sizeof text);
     assert_refused(text, o->name, 1, (int)strlen(o->name) + 3, "entries; it must be from");
@@ -297,6 +306,9 @@ static void check_option(const struct option *o)
     case OPTION_RETRY_COMPENSATION:
         check_retry(o);
         return;
+    case OPTION_UNIX_ACCESS: /* more than the default needs rules: test_config_rules.c */
+        return;
+    case OPTION_RULES:
     case OPTION_LISTEN:
     case OPTION_TARGETS:
         check_entries(o);
@@ -332,7 +344,8 @@ END_TEST
 START_TEST(config__an_option_without_a_value_is_refused)
 {
     const struct option *o = &config_options[_i];
-    bool is_list = o->type == OPTION_LISTEN || o->type == OPTION_RETRY || o->type == OPTION_RETRY_COMPENSATION;
+    bool is_list = o->type == OPTION_LISTEN || o->type == OPTION_RULES || o->type == OPTION_RETRY ||
+                   o->type == OPTION_RETRY_COMPENSATION;
     char text[128];
     snprintf(text, sizeof text, "%s:\n", o->name);
     if (o->type == OPTION_TARGETS)
@@ -364,12 +377,12 @@ START_TEST(config__every_default_is_what_is_printed)
         snprintf(text, sizeof text, "%s: \"\"\n", o->name);
     else
         snprintf(text, sizeof text, "%s: %s\n", o->name, fallback);
-    struct config *said = read_text(o->type == OPTION_LISTEN ? "" : text);
+    struct config *said = read_text(o->type == OPTION_LISTEN || o->type == OPTION_RULES ? "" : text);
     if (o->type == OPTION_TEXT)
         ck_assert_str_eq(*(const char *const *)field_of(said, o), *(const char *const *)field_of(none, o));
     else if (o->type == OPTION_RETRY || o->type == OPTION_RETRY_COMPENSATION)
         assert_retry_equal(field_of(said, o), field_of(none, o));
-    else if (o->type == OPTION_LISTEN || o->type == OPTION_TARGETS)
+    else if (o->type == OPTION_LISTEN || o->type == OPTION_TARGETS || o->type == OPTION_RULES)
         ck_assert_uint_eq(said->target_count, 0);
     else
         ck_assert_int_eq(number_of(said, o), number_of(none, o));

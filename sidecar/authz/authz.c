@@ -1,0 +1,220 @@
+/* authz.c - rules and verdicts. */
+#include "sidecar/authz/authz.h"
+
+#include <stddef.h>
+
+struct method_name {
+    const char *name;
+    enum method_role role;
+};
+
+static const struct method_name methods[] = {
+#define METHOD(id, service, name, kind, role, ...) {name, role},
+#include "sidecar/api/methods.def"
+#undef METHOD
+};
+
+#define METHODS (sizeof methods / sizeof methods[0])
+_Static_assert(METHODS <= 64, "a rule has a bit for each method");
+
+int authz_method(struct bytes name)
+{
+    for (size_t i = 0; i < METHODS; i++)
+        if (bytes_equal(name, bytes_of_text(methods[i].name)))
+            return (int)i;
+    return -1;
+}
+
+const char *authz_method_name(unsigned method)
+{
+    return method < METHODS ? methods[method].name : NULL;
+}
+
+enum method_role authz_method_role(unsigned method)
+{
+    return method < METHODS ? methods[method].role : (enum method_role)0;
+}
+
+static const struct {
+    const char *name;
+    unsigned right;
+} rights[] = {
+    {"viewer", RIGHT_VIEWER}, {"service", RIGHT_SERVICE}, {"operator", RIGHT_OPERATOR}, {"payloads", RIGHT_PAYLOADS}};
+
+unsigned authz_right(struct bytes name)
+{
+    for (size_t i = 0; i < sizeof rights / sizeof rights[0]; i++)
+        if (bytes_equal(name, bytes_of_text(rights[i].name)))
+            return rights[i].right;
+    return 0;
+}
+
+/* ---- who ---- */
+
+/* A whole number without a sign, and nothing behind it. */
+static bool read_number(const char *text, uint32_t *out)
+{
+    uint64_t n = 0;
+    if (*text == '\0')
+        return false;
+    for (; *text >= '0' && *text <= '9' && n <= UINT32_MAX; text++)
+        n = n * 10 + (uint64_t)(*text - '0');
+    *out = (uint32_t)n;
+    return *text == '\0' && n < UINT32_MAX; /* the last one is nobody's */
+}
+
+static bool begins(const char *text, const char *prefix)
+{
+    return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+static const char *read_user(enum who_kind kind, const char *number, struct who *who)
+{
+    who->kind = kind;
+    return read_number(number, &who->number) ? NULL : "names no number of a user or group";
+}
+
+const char *authz_read_who(const char *text, struct who *who)
+{
+    static const struct {
+        const char *name;
+        enum who_kind kind;
+        uint32_t number;
+    } words[] = {{"anyone", WHO_ANYONE, 0},
+                 {"unix", WHO_WAY, CALLER_UNIX},
+                 {"plaintext", WHO_WAY, CALLER_PLAINTEXT},
+                 {"tls", WHO_WAY, CALLER_TLS}};
+    *who = (struct who){.text = text};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        if (strcmp(text, words[i].name) == 0) {
+            who->kind = words[i].kind;
+            who->number = words[i].number;
+            return NULL;
+        }
+    if (begins(text, "uid:"))
+        return read_user(WHO_UID, text + strlen("uid:"), who);
+    if (begins(text, "gid:"))
+        return read_user(WHO_GID, text + strlen("gid:"), who);
+    who->kind = begins(text, "spiffe://") ? WHO_SPIFFE : begins(text, "dns:") ? WHO_DNS : WHO_LISTENER;
+    if (who->kind == WHO_SPIFFE) {
+        const char *star = strchr(text, '*');
+        return star != NULL && star[1] != '\0' ? "has a * that is not at its end" : NULL;
+    }
+    if (who->kind == WHO_DNS) {
+        who->text += strlen("dns:");
+        const char *star = strrchr(who->text, '*');
+        return who->text[0] == '\0'                ? "names nobody"
+               : star != NULL && star != who->text ? "has a * that is not at its beginning"
+                                                   : NULL;
+    }
+    if (!begins(text, "listener:"))
+        return "is nobody: write anyone, unix, plaintext, tls, uid:N, gid:N, spiffe://..., dns:NAME or "
+               "listener:ADDRESS";
+    who->text += strlen("listener:");
+    return NULL;
+}
+
+/* Whether text is the pattern, or begins as one that ends in *. */
+static bool fits(const char *pattern, struct bytes text)
+{
+    size_t length = strlen(pattern);
+    if (length > 0 && pattern[length - 1] == '*')
+        return text.size >= length - 1 && memcmp(text.at, pattern, length - 1) == 0;
+    return text.size == length && memcmp(text.at, pattern, length) == 0;
+}
+
+static bool ends(const char *pattern, struct bytes text)
+{
+    size_t length = strlen(pattern);
+    if (pattern[0] != '*')
+        return fits(pattern, text);
+    return text.size >= length - 1 && memcmp(text.at + text.size - (length - 1), pattern + 1, length - 1) == 0;
+}
+
+static bool is(const struct who *who, const struct caller *c)
+{
+    struct bytes identity = bytes_of_text(c->way == CALLER_TLS ? c->identity : "");
+    switch (who->kind) {
+    case WHO_ANYONE:
+        return true;
+    case WHO_WAY:
+        return who->number == (uint32_t)c->way;
+    case WHO_UID:
+        return c->has_user && c->uid == who->number;
+    case WHO_GID:
+        return c->has_user && c->gid == who->number;
+    case WHO_SPIFFE:
+        return identity.size > 0 && fits(who->text, identity);
+    case WHO_DNS: /* an id with a scheme is no name of the DNS, whatever it ends in */
+        return identity.size > 0 && !begins(c->identity, "spiffe://") && ends(who->text, identity);
+    case WHO_LISTENER:
+        return c->listener == who->number;
+    }
+    return false;
+}
+
+static bool names(const struct authz_rule *rule, const struct caller *c)
+{
+    for (size_t i = 0; i < rule->who_count; i++)
+        if (is(&rule->who[i], c))
+            return true;
+    return false;
+}
+
+/* ---- verdicts ---- */
+
+static bool permits(const struct authz_rule *rule, unsigned method)
+{
+    static const unsigned enough[] = {[ROLE_VIEWER] = RIGHT_VIEWER | RIGHT_SERVICE | RIGHT_OPERATOR,
+                                      [ROLE_SERVICE] = RIGHT_SERVICE | RIGHT_OPERATOR,
+                                      [ROLE_OPERATOR] = RIGHT_OPERATOR};
+    return (rule->methods >> method & 1) != 0 || (rule->rights & enough[methods[method].role]) != 0;
+}
+
+static enum authz_extent extent(const struct authz *z, const struct caller *c, unsigned method, unsigned also)
+{
+    enum authz_extent most = AUTHZ_NOTHING;
+    for (size_t i = 0; i < z->count && most != AUTHZ_ALL; i++) {
+        const struct authz_rule *rule = &z->rules[i];
+        if (permits(rule, method) && (rule->rights & also) == also && names(rule, c))
+            most = rule->definition_count == 0 ? AUTHZ_ALL : AUTHZ_SOME;
+    }
+    return most;
+}
+
+enum authz_extent authz_extent(const struct authz *z, const struct caller *c, unsigned method)
+{
+    return extent(z, c, method, 0);
+}
+
+enum authz_extent authz_payloads(const struct authz *z, const struct caller *c, unsigned method)
+{
+    return extent(z, c, method, RIGHT_PAYLOADS);
+}
+
+bool authz_allows(const struct authz *z, const struct caller *c, unsigned method, bool payloads,
+                  struct bytes definition)
+{
+    unsigned also = payloads ? RIGHT_PAYLOADS : 0;
+    for (size_t i = 0; i < z->count; i++) {
+        const struct authz_rule *rule = &z->rules[i];
+        bool about = rule->definition_count == 0;
+        for (size_t k = 0; !about && k < rule->definition_count; k++)
+            about = fits(rule->definitions[k], definition);
+        if (about && permits(rule, method) && (rule->rights & also) == also && names(rule, c))
+            return true;
+    }
+    return false;
+}
+
+struct authz authz_default(bool plaintext_operators)
+{
+    static const struct who unix_or_tls[] = {{WHO_WAY, CALLER_UNIX, NULL}, {WHO_WAY, CALLER_TLS, NULL}};
+    static const struct who anyone[] = {{WHO_ANYONE, 0, NULL}};
+    static const struct authz_rule rules[] = {
+        {.who = unix_or_tls, .who_count = 2, .rights = RIGHT_OPERATOR | RIGHT_PAYLOADS},
+        {.who = anyone, .who_count = 1, .rights = RIGHT_SERVICE | RIGHT_PAYLOADS},
+        {.who = anyone, .who_count = 1, .rights = RIGHT_OPERATOR},
+    };
+    return (struct authz){.rules = rules, .count = plaintext_operators ? 3 : 2};
+}

@@ -1,0 +1,86 @@
+/* authz.h - who may do what: the rules of an operator, and the verdict on one caller and one method.
+ *
+ * Pure, and immutable once made. With rules, what none of them allows is denied; without any, authz_default stands in their place. A caller
+ * may do what all rules that name it allow together. */
+#ifndef SAGA_AUTHZ_AUTHZ_H
+#define SAGA_AUTHZ_AUTHZ_H
+
+#include "sidecar/base/bytes.h"
+
+#include <stdbool.h>
+
+/* Whose method it is. */
+enum method_role { ROLE_VIEWER = 1, ROLE_SERVICE, ROLE_OPERATOR };
+
+/* How a caller has come, and what is proven of it. */
+enum caller_way { CALLER_UNIX = 1, CALLER_PLAINTEXT, CALLER_TLS };
+struct caller {
+    enum caller_way way;
+    bool has_user; /* UNIX */
+    uint32_t uid, gid;
+    const char *identity; /* TLS: the SPIFFE id, or else the name of the DNS; "" for none. Borrowed. */
+    unsigned listener;    /* its place in the list of listeners */
+};
+
+enum who_kind { WHO_ANYONE = 1, WHO_WAY, WHO_UID, WHO_GID, WHO_SPIFFE, WHO_DNS, WHO_LISTENER };
+struct who {
+    enum who_kind kind;
+    uint32_t number; /* of a WAY (enum caller_way), UID, GID or LISTENER */
+    const char *
+        text; /* SPIFFE, with a * at its end when it is the beginning of many; DNS, likewise with a * at its beginning */
+};
+
+/* What a rule allows beside single methods. */
+enum right {
+    RIGHT_VIEWER = 1,   /* to look at sagas, definitions and schemas */
+    RIGHT_SERVICE = 2,  /* that, and to start and own sagas and register definitions */
+    RIGHT_OPERATOR = 4, /* that, and what a person does to a saga */
+    RIGHT_PAYLOADS = 8, /* whoever may look at a saga may look at its payloads */
+};
+
+struct authz_rule {
+    const struct who *who;
+    size_t who_count;
+    unsigned rights;  /* of enum right */
+    uint64_t methods; /* 1 << its number in methods.def */
+    /* Names of definitions and of enlisted sagas, with a * at the end of the beginning of many. Count 0: all. */
+    const char *const *definitions;
+    size_t definition_count;
+};
+
+struct authz {
+    const struct authz_rule *rules;
+    size_t count;
+};
+
+/* What holds without rules: as many may do everything as could before there were rules, save that operators do not come over TCP in
+ * plaintext, unless plaintext_operators. */
+struct authz authz_default(bool plaintext_operators);
+
+/* What the rules say about a caller and a method. */
+enum authz_extent {
+    AUTHZ_NOTHING, /* no rule allows it */
+    AUTHZ_SOME,    /* for some definitions: ask of the one that it is about */
+    AUTHZ_ALL,     /* for all */
+};
+enum authz_extent authz_extent(const struct authz *z, const struct caller *c, unsigned method);
+/* The same about payloads of what it may look at. */
+enum authz_extent authz_payloads(const struct authz *z, const struct caller *c, unsigned method);
+
+/* Of one definition; with payloads, those of its sagas too. */
+bool authz_allows(const struct authz *z, const struct caller *c, unsigned method, bool payloads,
+                  struct bytes definition);
+
+/* The number of a method by its name, as in "Retry"; -1: there is none. And of a number the name and the role; NULL, 0 beyond the last. */
+int authz_method(struct bytes name);
+const char *authz_method_name(unsigned method);
+enum method_role authz_method_role(unsigned method);
+
+/* Reads who a rule names, of whose texts it borrows. listener is left to whoever knows the addresses: *who is then of kind LISTENER, and its
+ * text is the address. Returns NULL, or what is wrong, in words that follow the text. */
+const char *authz_read_who(const char *text, struct who *who);
+
+/* A right by its name; 0: there is none. */
+unsigned authz_right(struct bytes name);
+
+#endif

@@ -1,0 +1,173 @@
+"""Who may do what: rules over TLS, unix sockets and plaintext, and what they say of themselves."""
+import os
+import subprocess
+import unittest
+import urllib.request
+
+import grpc
+
+from harness import CHANNEL_OPTIONS, PATIENCE_S, SAGAD, Participant, Sidecar, Stub, definition, do, state_name, step, wait_until
+from test_trust import Authority
+
+CART = "spiffe://example.org/ns/shop/sa/cart"
+NIGHT = "spiffe://example.org/ns/ops/sa/night"
+
+RULES = [{"who": "spiffe://example.org/ns/shop/*", "may": ["service"], "definitions": ["order*"]},
+         {"who": NIGHT, "may": ["operator", "payloads"]},
+         {"who": "uid:%d" % os.getuid(), "may": ["viewer", "RegisterDefinition"]}]
+
+
+def code_of(call, **fields):
+    try:
+        call(timeout=PATIENCE_S, **fields)
+        return "OK"
+    except grpc.RpcError as error:
+        return error.code().name
+
+
+class Rules(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.pki = Authority()
+        cls.pki.make("sagad", "DNS:localhost,IP:127.0.0.1")
+        cls.pki.make("cart", "URI:" + CART)
+        cls.pki.make("night", "URI:" + NIGHT)
+        cls.pki.make("other", "URI:spiffe://example.org/ns/other/sa/x")
+
+    def setUp(self):
+        self.shop = Participant()
+        self.addCleanup(self.shop.stop)
+        self.sidecar = Sidecar(start=False, targets={"shop": self.shop.address}, authorization=RULES, http_listen="127.0.0.1:0",
+                               tls_certificate=self.pki.path("sagad.pem"), tls_key=self.pki.path("sagad.key"), tls_roots=self.pki.path("ca.pem"))
+        self.socket = "unix:" + os.path.join(self.sidecar.directory, "s")
+        self.sidecar.options["listen"] = ["tls://127.0.0.1:0", self.socket, "127.0.0.1:0"]
+        self.addCleanup(self.sidecar.close)
+        self.sidecar.start()
+
+    def as_(self, name):
+        """The services, as whoever has this certificate; "unix" and "plain" come without."""
+        if name == "unix":
+            channel = grpc.insecure_channel(self.socket, options=CHANNEL_OPTIONS)
+        elif name == "plain":
+            channel = grpc.insecure_channel("127.0.0.1:%d" % self.sidecar.ports["127.0.0.1:0"], options=CHANNEL_OPTIONS)
+        else:
+            channel = self.pki.channel(self.sidecar.ports["tls://127.0.0.1:0"], name)
+        self.addCleanup(channel.close)
+        return Stub(channel, "saga.v1.Coordinator"), Stub(channel, "saga.v1.Operator"), channel
+
+    def test_each_may_do_what_its_rules_say(self):
+        unix, unix_operator, _ = self.as_("unix")
+        cart, cart_operator, _ = self.as_("cart")
+        night, night_operator, _ = self.as_("night")
+        other, other_operator, _ = self.as_("other")
+        plain, _, _ = self.as_("plain")
+        for name in ("order", "refund"):
+            unix.RegisterDefinition(source=definition(name, step("a")).encode())
+        self.assertEqual("PERMISSION_DENIED", code_of(unix.Start, definition="order"))
+        self.assertEqual("PERMISSION_DENIED", code_of(cart.Start, definition="refund"))
+        saga = cart.Start(definition="order").saga_id
+        refund = night.Start(definition="refund").saga_id
+        self.assertEqual("COMMITTED", state_name(cart.Wait(saga_id=saga).saga))
+        self.assertEqual("PERMISSION_DENIED", code_of(cart.Wait, saga_id=refund))
+        self.assertEqual("OK", code_of(night.Wait, saga_id=refund))
+        self.assertEqual("OK", code_of(cart.Get, saga_id=saga))
+        self.assertEqual("PERMISSION_DENIED", code_of(cart.Get, saga_id=saga, include_payloads=True))
+        self.assertEqual("OK", code_of(night.Get, saga_id=saga, include_payloads=True))
+        self.assertEqual("PERMISSION_DENIED", code_of(cart_operator.Retry, saga_id=saga, actor="ada"))
+        self.assertEqual("PERMISSION_DENIED", code_of(unix_operator.Retry, saga_id=saga, actor="ada"))
+        self.assertEqual("FAILED_PRECONDITION", code_of(night_operator.Retry, saga_id=saga, actor="ada"))
+        for coordinator in (other, plain):
+            self.assertEqual("PERMISSION_DENIED", code_of(coordinator.Get, saga_id=saga))
+            self.assertEqual("PERMISSION_DENIED", code_of(coordinator.ListDefinitions))
+        self.assertEqual("PERMISSION_DENIED", code_of(other_operator.Pause, saga_id=saga, actor="eve"))
+
+    def test_a_refusal_says_why_and_is_counted(self):
+        cart, operator, _ = self.as_("cart")
+        with self.assertRaises(grpc.RpcError) as caught:
+            operator.Retry(saga_id="abc-1", actor="ada")
+        self.assertEqual("Retry is not allowed to %s: no rule of authorization says so" % CART, caught.exception.details())
+        told = wait_until(lambda: self.sidecar.log("a call was refused: no rule allows it"), "it is told")[0]
+        self.assertEqual(("Retry", "method", CART), (told["method"], told["reason"], told["identity"]))
+        port = self.sidecar.log("listening for probes and scrapes")[0]["port"]
+        with urllib.request.urlopen("http://127.0.0.1:%s/metrics" % port, timeout=PATIENCE_S) as page:
+            text = page.read().decode()
+        self.assertRegex(text, r'sagad_requests_refused_total\{method="Retry",reason="PERMISSION_DENIED"\} 1')
+
+    def test_descriptors_are_for_those_who_may_do_anything_and_health_for_all(self):
+        def reflect(channel):
+            ask = channel.stream_stream("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo")
+            try:
+                return b"saga.v1.Operator" in next(ask(iter([b"\x3a\x00"]), timeout=PATIENCE_S))  # list_services
+            except grpc.RpcError as error:
+                return error.code().name
+
+        for name, expected in (("cart", True), ("unix", True), ("other", "PERMISSION_DENIED"), ("plain", "PERMISSION_DENIED")):
+            _, _, channel = self.as_(name)
+            self.assertEqual(expected, reflect(channel), name)
+            self.assertEqual("OK", code_of(Stub(channel, "grpc.health.v1.Health").Check))
+
+    def test_the_rules_explain_themselves(self):
+        def explain(*arguments):
+            done = subprocess.run([SAGAD, "-f", os.path.join(self.sidecar.directory, "sagad.yaml")] + list(arguments), capture_output=True,
+                                  text=True, timeout=PATIENCE_S)
+            return done.returncode, done.stdout
+
+        self.assertEqual((1, "Retry: denied\n"), explain("--as", CART, "--method", "Retry"))
+        self.assertEqual((0, "Start: allowed for some definitions by authorization[0]\n"), explain("--as", CART, "--method", "Start"))
+        self.assertEqual((0, "Start: allowed by authorization[0]\n"), explain("--as", CART, "--method", "Start", "--definition", "order-2"))
+        self.assertEqual((1, "Start: denied\n"), explain("--as", CART, "--method", "Start", "--definition", "refund"))
+        self.assertEqual((0, "Get: allowed by authorization[1]\nGet with payloads: allowed by authorization[1]\n"),
+                         explain("--as", NIGHT, "--method", "Get"))
+        self.assertEqual((1, "Get: denied\nGet with payloads: denied\n"), explain("--as", "plaintext", "--method", "Get"))
+        code, text = explain("--as", "uid:%d" % os.getuid())
+        self.assertEqual(0, code)
+        self.assertIn("RegisterDefinition: allowed by authorization[2]\n", text)
+        self.assertEqual((2, ""), explain("--as", "somebody"))
+        self.assertEqual((2, ""), explain("--as", CART, "--method", "Delete"))
+
+
+class WithoutRules(unittest.TestCase):
+    def test_operators_do_not_come_in_plaintext(self):
+        sidecar = Sidecar(start=False, plaintext_operators=False)
+        self.addCleanup(sidecar.close)
+        socket = "unix:" + os.path.join(sidecar.directory, "s")
+        sidecar.options["listen"] = ["127.0.0.1:0", socket]
+        sidecar.start()
+        with grpc.insecure_channel(socket, options=CHANNEL_OPTIONS) as channel:
+            self.assertEqual("INVALID_ARGUMENT", code_of(Stub(channel, "saga.v1.Operator").Pause, saga_id="x", actor="ada"))
+        self.assertEqual("PERMISSION_DENIED", code_of(sidecar.client.operator.Pause, saga_id="x", actor="ada"))
+        self.assertEqual("OK", code_of(sidecar.client.operator.ListDeadLetters))
+
+    def test_a_unix_socket_is_as_open_as_it_says(self):
+        for access, mode in (("owner", 0o600), ("group", 0o660), ("everybody", 0o666)):
+            sidecar = Sidecar(start=False, unix_access=access, authorization=[{"who": "uid:%d" % os.getuid(), "may": "viewer"}])
+            self.addCleanup(sidecar.close)
+            path = os.path.join(sidecar.directory, "s")
+            sidecar.options["listen"] = ["unix:" + path]
+            sidecar.start()
+            self.assertEqual(mode, os.stat(path).st_mode & 0o777)
+
+    @unittest.skipUnless(os.getuid() == 0, "becomes another user")
+    def test_users_of_a_socket_are_told_apart(self):
+        sidecar = Sidecar(start=False, unix_access="everybody", authorization=[{"who": "uid:12345", "may": "viewer"},
+                                                                               {"who": "gid:54321", "may": "operator"}])
+        self.addCleanup(sidecar.close)
+        os.chmod(sidecar.directory, 0o755)
+        path = os.path.join(sidecar.directory, "s")
+        sidecar.options["listen"] = ["unix:" + path]
+        sidecar.start()
+        sagactl = os.path.join(os.path.dirname(SAGAD), "sagactl")
+
+        def ask(user, group, *arguments):
+            done = subprocess.run([sagactl, "--address", "unix:" + path] + list(arguments), capture_output=True, text=True, user=user,
+                                  group=group, extra_groups=[], cwd="/", timeout=PATIENCE_S)
+            return done.returncode == 0, "is not allowed to uid %d" % user in done.stderr
+
+        self.assertEqual((True, False), ask(12345, 12345, "list"))
+        self.assertEqual((False, True), ask(12346, 12345, "list"))
+        self.assertEqual((False, True), ask(12345, 12345, "pause", "abc000000000-1"))
+        self.assertEqual((True, False), ask(12346, 54321, "list"))
+
+
+if __name__ == "__main__":
+    unittest.main()

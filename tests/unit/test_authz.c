@@ -1,0 +1,136 @@
+/* Rules: whom they name, what they allow, of which definitions. */
+#include "sidecar/authz/authz.h"
+
+#include <check.h>
+#include <stdlib.h>
+
+static struct caller unix_user(uint32_t uid, uint32_t gid)
+{
+    return (struct caller){.way = CALLER_UNIX, .has_user = true, .uid = uid, .gid = gid, .identity = "", .listener = 1};
+}
+
+static struct caller tls(const char *identity)
+{
+    return (struct caller){.way = CALLER_TLS, .identity = identity};
+}
+
+/* Whether a rule of this who names the caller. */
+static bool named(const char *text, struct caller c)
+{
+    struct who who;
+    ck_assert_msg(authz_read_who(text, &who) == NULL, "%s", text);
+    const struct authz_rule rule = {.who = &who, .who_count = 1, .rights = RIGHT_OPERATOR};
+    const struct authz z = {.rules = &rule, .count = 1};
+    return authz_extent(&z, &c, (unsigned)authz_method(bytes_of_text("Retry"))) == AUTHZ_ALL;
+}
+
+START_TEST(authz__names_a_caller_by_what_is_proven_of_it)
+{
+    struct caller plain = {.way = CALLER_PLAINTEXT, .identity = ""};
+    struct caller unknown = {.way = CALLER_UNIX, .identity = ""};
+    ck_assert(named("anyone", plain) && named("plaintext", plain) && !named("unix", plain) && !named("tls", plain));
+    ck_assert(named("unix", unknown) && !named("uid:0", unknown) && !named("gid:0", unknown)); /* no user, no root */
+    ck_assert(named("uid:7", unix_user(7, 8)) && !named("uid:8", unix_user(7, 8)) && named("gid:8", unix_user(7, 8)));
+    ck_assert(named("spiffe://a.org/ns/shop/*", tls("spiffe://a.org/ns/shop/sa/cart")));
+    ck_assert(!named("spiffe://a.org/ns/shop/*", tls("spiffe://a.org/ns/shopping/sa/cart")));
+    ck_assert(!named("spiffe://a.org/ns/shop", tls("spiffe://a.org/ns/shop/sa/cart")));
+    ck_assert(named("spiffe://a.org/ns/shop", tls("spiffe://a.org/ns/shop")));
+    ck_assert(named("dns:cart.shop.svc", tls("cart.shop.svc")) && named("dns:*.shop.svc", tls("cart.shop.svc")));
+    ck_assert(!named("dns:*.shop.svc", tls("shop.svc")) && !named("dns:*.shop.svc", tls("spiffe://a.org/x.shop.svc")));
+    ck_assert(!named("dns:*", tls("")) && !named("spiffe://*", tls("")) && named("tls", tls("")));
+    /* What a caller says in plaintext is nothing. */
+    plain.identity = "spiffe://a.org/ns/shop/sa/cart";
+    ck_assert(!named("spiffe://*", plain));
+}
+END_TEST
+
+START_TEST(authz__refuses_a_who_that_is_none)
+{
+    static const char *const bad[] = {
+        "",       "root", "uid:",    "uid:-1",  "uid:1x",         "uid:4294967295", "uid:99999999999",
+        "gid: 1", "dns:", "dns:a*b", "dns:a.*", "spiffe://a/*/b", "Anyone"};
+    struct who who;
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        ck_assert_msg(authz_read_who(bad[i], &who) != NULL, "%s", bad[i]);
+    ck_assert_ptr_null(authz_read_who("listener:unix:/run/s", &who));
+    ck_assert_int_eq(who.kind, WHO_LISTENER);
+    ck_assert_str_eq(who.text, "unix:/run/s");
+}
+END_TEST
+
+static const struct who everybody[] = {{.kind = WHO_ANYONE}};
+
+START_TEST(authz__rules_of_one_caller_add_up)
+{
+    static const char *const orders[] = {"order*", "refund"};
+    const struct authz_rule rules[] = {
+        {.who = everybody, .who_count = 1, .rights = RIGHT_VIEWER},
+        {.who = everybody,
+         .who_count = 1,
+         .rights = RIGHT_SERVICE | RIGHT_PAYLOADS,
+         .definitions = orders,
+         .definition_count = 2},
+    };
+    const struct authz z = {.rules = rules, .count = 2};
+    const struct caller c = tls("x");
+    unsigned get = (unsigned)authz_method(bytes_of_text("Get")), start = (unsigned)authz_method(bytes_of_text("Start")),
+             retry = (unsigned)authz_method(bytes_of_text("Retry"));
+    ck_assert_int_eq(authz_extent(&z, &c, get), AUTHZ_ALL);
+    ck_assert_int_eq(authz_payloads(&z, &c, get), AUTHZ_SOME);
+    ck_assert_int_eq(authz_extent(&z, &c, start), AUTHZ_SOME);
+    ck_assert_int_eq(authz_extent(&z, &c, retry), AUTHZ_NOTHING);
+    ck_assert(authz_allows(&z, &c, start, false, bytes_of_text("order-express")));
+    ck_assert(authz_allows(&z, &c, start, false, bytes_of_text("order")));
+    ck_assert(!authz_allows(&z, &c, start, false, bytes_of_text("orde")));
+    ck_assert(!authz_allows(&z, &c, start, false, bytes_of_text("refunds")));
+    ck_assert(!authz_allows(&z, &c, get, true, bytes_of_text("other")));
+    ck_assert(authz_allows(&z, &c, get, true, bytes_of_text("refund")));
+}
+END_TEST
+
+/* By its number, not by the order of the roles. */
+START_TEST(authz__a_single_method_brings_no_other)
+{
+    for (unsigned one = 0; authz_method_name(one) != NULL; one++) {
+        const struct authz_rule rule = {.who = everybody, .who_count = 1, .methods = UINT64_C(1) << one};
+        const struct authz z = {.rules = &rule, .count = 1};
+        const struct caller c = tls("x");
+        for (unsigned k = 0; authz_method_name(k) != NULL; k++)
+            ck_assert_int_eq(authz_extent(&z, &c, k), k == one ? AUTHZ_ALL : AUTHZ_NOTHING);
+        ck_assert_int_eq(authz_payloads(&z, &c, one), AUTHZ_NOTHING);
+    }
+}
+END_TEST
+
+START_TEST(authz__without_rules_operators_do_not_come_in_plaintext)
+{
+    struct authz z = authz_default(false), open = authz_default(true);
+    const struct caller plain = {.way = CALLER_PLAINTEXT, .identity = ""}, user = unix_user(1, 1), secure = tls("");
+    for (unsigned k = 0; authz_method_name(k) != NULL; k++) {
+        bool operators = authz_method_role(k) == ROLE_OPERATOR;
+        ck_assert_int_eq(authz_extent(&z, &user, k), AUTHZ_ALL);
+        ck_assert_int_eq(authz_extent(&z, &secure, k), AUTHZ_ALL);
+        ck_assert_int_eq(authz_extent(&z, &plain, k), operators ? AUTHZ_NOTHING : AUTHZ_ALL);
+        ck_assert_int_eq(authz_extent(&open, &plain, k), AUTHZ_ALL);
+    }
+    const struct authz none = {.count = 0};
+    ck_assert_int_eq(authz_extent(&none, &user, 0), AUTHZ_NOTHING);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("authz");
+    TCase *tc = tcase_create("authz");
+    tcase_add_test(tc, authz__names_a_caller_by_what_is_proven_of_it);
+    tcase_add_test(tc, authz__refuses_a_who_that_is_none);
+    tcase_add_test(tc, authz__rules_of_one_caller_add_up);
+    tcase_add_test(tc, authz__a_single_method_brings_no_other);
+    tcase_add_test(tc, authz__without_rules_operators_do_not_come_in_plaintext);
+    suite_add_tcase(suite, tc);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

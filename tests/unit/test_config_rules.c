@@ -1,0 +1,129 @@
+/* The option authorization, and what bears on it. */
+#include "sidecar/config/config.h"
+#include "sidecar/config/config_same.h"
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct config *read_text(const char *text)
+{
+    struct config *c = NULL;
+    struct error_detail detail = {0};
+    int code = config_read_text(bytes_of_text(text), &c, &detail);
+    ck_assert_msg(code == 0, "%s: %s", detail.field, detail.text);
+    return c;
+}
+
+static void assert_refused(const char *text, const char *field, const char *words)
+{
+    struct config *c;
+    struct error_detail detail;
+    ck_assert_msg(config_read_text(bytes_of_text(text), &c, &detail) == E_ARGUMENT, "%s", text);
+    ck_assert_str_eq(detail.field, field);
+    ck_assert_msg(strstr(detail.text, words) != NULL, "%s", detail.text);
+    ck_assert_int_gt(detail.line, 0);
+}
+
+START_TEST(config_rules__are_read_as_they_stand)
+{
+    struct config *c = read_text("listen: [\"unix:/s\", \"127.0.0.1:1\"]\n"
+                                 "authorization:\n"
+                                 "  - who: spiffe://a.org/ns/shop/*\n"
+                                 "    may: [service, payloads]\n"
+                                 "    definitions: [\"order*\", refund]\n"
+                                 "  - {who: [\"uid:0\", \"listener:127.0.0.1:1\"], may: [viewer, Retry]}\n");
+    const struct authz *z = &c->authorization;
+    ck_assert_uint_eq(z->count, 2);
+    ck_assert_uint_eq(z->rules[0].rights, RIGHT_SERVICE | RIGHT_PAYLOADS);
+    ck_assert_uint_eq(z->rules[0].definition_count, 2);
+    ck_assert_str_eq(z->rules[0].definitions[1], "refund");
+    ck_assert_uint_eq(z->rules[1].rights, RIGHT_VIEWER);
+    ck_assert_uint_eq(z->rules[1].methods, UINT64_C(1) << authz_method(bytes_of_text("Retry")));
+    ck_assert_uint_eq(z->rules[1].who_count, 2);
+    ck_assert_int_eq(z->rules[1].who[1].kind, WHO_LISTENER);
+    ck_assert_uint_eq(z->rules[1].who[1].number, 1);
+    config_destroy(c);
+}
+END_TEST
+
+START_TEST(config_rules__say_what_is_wrong)
+{
+    assert_refused("authorization: [{who: root, may: viewer}]\n", "authorization[0].who",
+                   "\"root\" is nobody: write anyone");
+    assert_refused("authorization: [{who: [unix, \"uid:x\"], may: viewer}]\n", "authorization[0].who[1]",
+                   "names no number");
+    assert_refused("authorization: [{who: \"listener:unix:/x\", may: viewer}]\n", "authorization[0].who",
+                   "not in listen");
+    assert_refused("authorization: [{who: unix}]\n", "authorization[0]", "may");
+    assert_refused("authorization: [{may: viewer}]\n", "authorization[0]", "who");
+    assert_refused("authorization: [{who: unix, may: admin}]\n", "authorization[0].may", "\"admin\" is no right");
+    assert_refused("authorization: [{who: unix, may: []}]\n", "authorization[0].may", "holds 0 entries");
+    assert_refused("authorization: [{who: unix, may: viewer, definitions: [\"a*b\"]}]\n",
+                   "authorization[0].definitions[0]", "not at its end");
+    assert_refused("authorization: [{who: unix, may: viewer, for: x}]\n", "authorization[0].for", "is not a name that can stand here");
+    assert_refused("unix_access: everybody\n", "unix_access", "needs rules of authorization");
+    assert_refused("plaintext_operators: true\nauthorization: [{who: unix, may: viewer}]\n", "plaintext_operators",
+                   "has no effect");
+}
+END_TEST
+
+START_TEST(config_rules__have_a_default)
+{
+    struct config *c = read_text(""), *open = read_text("plaintext_operators: true\n"),
+                  *group = read_text("unix_access: group\nauthorization: [{who: unix, may: viewer}]\n");
+    ck_assert_uint_eq(c->authorization.count, authz_default(false).count);
+    ck_assert_uint_eq(open->authorization.count, authz_default(true).count);
+    ck_assert_uint_eq(group->unix_access, CONFIG_UNIX_GROUP);
+    ck_assert(!config_same(c, group, OPTION_INDEX_authorization) && !config_same(c, group, OPTION_INDEX_unix_access));
+    config_destroy(c);
+    config_destroy(open);
+    config_destroy(group);
+}
+END_TEST
+
+START_TEST(config_rules__that_differ_are_seen_to)
+{
+    static const char *const texts[] = {"[{who: unix, may: viewer}]",
+                                        "[{who: tls, may: viewer}]",
+                                        "[{who: unix, may: Retry}]",
+                                        "[{who: [unix, unix], may: viewer}]",
+                                        "[{who: \"dns:a\", may: viewer}]",
+                                        "[{who: \"dns:b\", may: viewer}]",
+                                        "[{who: \"dns:b\", may: viewer, definitions: a}]",
+                                        "[{who: \"dns:b\", may: viewer, definitions: b}]"};
+    enum { COUNT = sizeof texts / sizeof texts[0] };
+    struct config *all[COUNT];
+    char text[256];
+    for (int i = 0; i < COUNT; i++) {
+        snprintf(text, sizeof text, "authorization: %s\n", texts[i]);
+        all[i] = read_text(text);
+    }
+    for (int i = 0; i < COUNT; i++) {
+        snprintf(text, sizeof text, "# again\nauthorization: %s\n", texts[i]);
+        struct config *again = read_text(text);
+        for (int k = 0; k < COUNT; k++)
+            ck_assert_msg(config_same(again, all[k], OPTION_INDEX_authorization) == (i == k), "%s, %s", texts[i],
+                          texts[k]);
+        config_destroy(again);
+    }
+    for (int i = 0; i < COUNT; i++)
+        config_destroy(all[i]);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("config_rules");
+    TCase *tc = tcase_create("config_rules");
+    tcase_add_test(tc, config_rules__are_read_as_they_stand);
+    tcase_add_test(tc, config_rules__say_what_is_wrong);
+    tcase_add_test(tc, config_rules__have_a_default);
+    tcase_add_test(tc, config_rules__that_differ_are_seen_to);
+    suite_add_tcase(suite, tc);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

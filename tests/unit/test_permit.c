@@ -1,0 +1,290 @@
+/* Every method by every role, over unary calls, pipes and other loops; and rules about definitions and payloads. What is not allowed is refused
+ * before anything is written. */
+#include "tests/support/api_world.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DENIED 7
+
+static struct api_world w;
+static struct who everybody[] = {{.kind = WHO_ANYONE}};
+static struct authz_rule rule;
+
+static void begin_world(unsigned loops, unsigned rights, uint64_t allowed)
+{
+    api_world_init(&w, loops);
+    rule = (struct authz_rule){.who = everybody, .who_count = 1, .rights = rights, .methods = allowed};
+    w.authz = (struct authz){.rules = &rule, .count = 1};
+    api_world_start(&w);
+}
+
+/* Whose method each is, written down a second time. */
+static const char *const viewers[] = {
+    "GetDefinition", "ListDefinitions", "GetSchema", "ListSchemas", "Get", "List", "Wait", "Watch", "ListDeadLetters"};
+static const char *const operators[] = {"Pause", "Resume", "Retry", "Skip", "Reject", "Resolve"};
+
+static bool is_among(const char *const *names, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(names[i], name) == 0)
+            return true;
+    return false;
+}
+
+static bool expected(const char *name, unsigned rights)
+{
+    if (is_among(viewers, sizeof viewers / sizeof viewers[0], name))
+        return (rights & (RIGHT_VIEWER | RIGHT_SERVICE | RIGHT_OPERATOR)) != 0;
+    if (is_among(operators, sizeof operators / sizeof operators[0], name))
+        return (rights & RIGHT_OPERATOR) != 0;
+    return (rights & (RIGHT_SERVICE | RIGHT_OPERATOR)) != 0;
+}
+
+static void assert_untouched(void)
+{
+    for (unsigned k = 0; k < w.loops; k++)
+        ck_assert_uint_eq(w.loop[k].durable_frame, 0);
+}
+
+/* An empty request: whoever may ask is told what is wrong with it, or is answered. Returns the status; OK for a stream that goes on. */
+static int ask(unsigned loop, enum method_id method, struct bytes bytes)
+{
+    struct world_call *call = api_world_ask_bytes(&w, loop, method, bytes);
+    api_world_settle(&w);
+    if (!call->ended && methods_served[method].kind == RPC_BIDI)
+        api_world_half_close(call);
+    else if (!call->ended)
+        api_world_cancel(call);
+    api_world_settle(&w);
+    while (call->sending) {
+        api_world_took(call);
+        api_world_settle(&w);
+    }
+    ck_assert(call->ended);
+    int status = call->status;
+    if (status == DENIED)
+        ck_assert_str_eq(call->reason, "PERMISSION_DENIED");
+    api_world_free(call);
+    return status;
+}
+
+START_TEST(permit__every_method_by_every_role)
+{
+    static const unsigned roles[] = {0, RIGHT_PAYLOADS, RIGHT_VIEWER, RIGHT_SERVICE, RIGHT_OPERATOR};
+    unsigned loops = (unsigned)_i;
+    for (size_t r = 0; r < sizeof roles / sizeof roles[0]; r++) {
+        begin_world(loops, roles[r], 0);
+        for (unsigned loop = 0; loop < loops; loop++)
+            for (unsigned id = 0; id < METHOD_COUNT; id++) {
+                bool allowed = expected(authz_method_name(id), roles[r]);
+                int status = ask(loop, (enum method_id)id, bytes_of(NULL, 0));
+                ck_assert_msg((status != DENIED) == allowed, "%s with rights %u: status %d", authz_method_name(id),
+                              roles[r], status);
+            }
+        if (roles[r] == 0)
+            assert_untouched();
+        api_world_close(&w);
+    }
+}
+END_TEST
+
+/* What the sidecar's own loops ask of one another needs no rule. */
+START_TEST(permit__the_sidecar_itself_is_asked_nothing)
+{
+    begin_world(1, 0, 0);
+    w.peer = (struct rpc_peer){.transport = RPC_TRANSPORT_NONE};
+    ck_assert_int_ne(ask(0, METHOD_RETRY, bytes_of(NULL, 0)), DENIED);
+    api_world_close(&w);
+}
+END_TEST
+
+/* A pipe that may be opened carries no command that may not be given, wherever its saga lives. */
+START_TEST(permit__a_pipe_is_no_way_around)
+{
+    const ProtobufCMessageDescriptor *type = &saga__v1__command__descriptor;
+    unsigned loops = (unsigned)_i;
+    begin_world(loops, 0, UINT64_C(1) << METHOD_PIPE | UINT64_C(1) << METHOD_KEEP_ALIVE);
+    for (unsigned i = 0; i < type->n_fields; i++)
+        for (unsigned k = 0; k < loops; k++) {
+            char id[16] = "";
+            snprintf(id, sizeof id, "abc00%u-1", k % 10);
+            /* A PipeRequest of one Command of one request, whose first field is a text: a saga's id, or a name. */
+            const uint8_t request[] = {0x0a,           8,
+                                       (uint8_t)id[0], (uint8_t)id[1],
+                                       (uint8_t)id[2], (uint8_t)id[3],
+                                       (uint8_t)id[4], (uint8_t)id[5],
+                                       (uint8_t)id[6], (uint8_t)id[7]};
+            uint8_t packed[32] = {0x0a, sizeof request + 2, (uint8_t)(type->fields[i].id << 3 | 2), sizeof request};
+            memcpy(packed + 4, request, sizeof request);
+            struct world_call *pipe = api_world_ask_bytes(&w, 0, METHOD_PIPE, bytes_of(packed, sizeof request + 4));
+            api_world_settle(&w);
+            ck_assert_uint_eq(pipe->sent_count, 1);
+            Saga__V1__PipeResponse *r = saga__v1__pipe_response__unpack(NULL, pipe->sent[0].size, pipe->sent[0].at);
+            ck_assert_uint_eq(r->n_results, 1);
+            ck_assert_int_eq(r->results[0]->result_case, SAGA__V1__RESULT__RESULT_ERROR);
+            bool denied = r->results[0]->error->code == DENIED;
+            ck_assert_msg(denied == (methods_find(type->fields[i].descriptor) != METHOD_KEEP_ALIVE), "%s: %d",
+                          type->fields[i].name, r->results[0]->error->code);
+            saga__v1__pipe_response__free_unpacked(r, NULL);
+            api_world_took(pipe);
+            api_world_half_close(pipe);
+            api_world_settle(&w);
+            api_world_free(pipe);
+        }
+    assert_untouched();
+    api_world_close(&w);
+}
+END_TEST
+
+static int ask_message(unsigned loop, enum method_id method, const ProtobufCMessage *m)
+{
+    uint8_t packed[2048];
+    ck_assert_uint_lt(protobuf_c_message_get_packed_size(m), sizeof packed);
+    return ask(loop, method, bytes_of(packed, protobuf_c_message_pack(m, packed)));
+}
+
+static int get(unsigned loop, char *id, bool payloads)
+{
+    Saga__V1__GetRequest m = SAGA__V1__GET_REQUEST__INIT;
+    m.saga_id = id;
+    m.include_payloads = payloads;
+    return ask_message(loop, METHOD_GET, &m.base);
+}
+
+static int list(unsigned loop, enum method_id method, char *name)
+{
+    Saga__V1__ListRequest all = SAGA__V1__LIST_REQUEST__INIT;
+    Saga__V1__ListDeadLettersRequest stuck = SAGA__V1__LIST_DEAD_LETTERS_REQUEST__INIT;
+    all.definition = stuck.definition = name;
+    return ask_message(loop, method, method == METHOD_LIST ? &all.base : &stuck.base);
+}
+
+static int begin_saga(unsigned loop, char *name)
+{
+    Saga__V1__BeginRequest m = SAGA__V1__BEGIN_REQUEST__INIT;
+    m.name = name;
+    return ask_message(loop, METHOD_BEGIN, &m.base);
+}
+
+static int watch(unsigned loop, char *id)
+{
+    Saga__V1__WatchRequest m = SAGA__V1__WATCH_REQUEST__INIT;
+    m.saga_id = id;
+    return ask_message(loop, METHOD_WATCH, &m.base);
+}
+
+static int abort_saga(unsigned loop, char *id)
+{
+    Saga__V1__AbortRequest m = SAGA__V1__ABORT_REQUEST__INIT;
+    m.saga_id = id;
+    return ask_message(loop, METHOD_ABORT, &m.base);
+}
+
+static const char definition_text[] =
+    "name: %s\nversion: 1.0.0\nsteps:\n  - {name: a, target: t, action: /s.S/M, compensation: /s.S/U}\n";
+
+static int register_definition(unsigned loop, const char *name)
+{
+    char text[256];
+    Saga__V1__RegisterDefinitionRequest m = SAGA__V1__REGISTER_DEFINITION_REQUEST__INIT;
+    snprintf(text, sizeof text, definition_text, name);
+    m.source.data = (uint8_t *)text;
+    m.source.len = strlen(text);
+    return ask_message(loop, METHOD_REGISTER_DEFINITION, &m.base);
+}
+
+START_TEST(permit__a_rule_about_definitions_is_about_their_sagas)
+{
+    static const char *const orders[] = {"order*"};
+    char ours[SAGA_ID_TEXT_SIZE], theirs[SAGA_ID_TEXT_SIZE], order[] = "order-1", refund[] = "refund", none[] = "";
+    begin_world((unsigned)_i, RIGHT_OPERATOR, 0);
+    api_world_begin(&w, 0, order, "ours", ours);
+    api_world_begin(&w, 0, refund, "theirs", theirs);
+    rule.rights = RIGHT_SERVICE;
+    rule.definitions = orders;
+    rule.definition_count = 1;
+    for (unsigned loop = 0; loop < w.loops; loop++) {
+        ck_assert_int_eq(begin_saga(loop, order), 0);
+        ck_assert_int_eq(begin_saga(loop, refund), DENIED);
+        ck_assert_int_eq(get(loop, ours, false), 0);
+        ck_assert_int_eq(get(loop, ours, true), DENIED); /* no right to payloads */
+        ck_assert_int_eq(get(loop, theirs, false), DENIED);
+        ck_assert_int_eq(list(loop, METHOD_LIST, order), 0);
+        ck_assert_int_eq(list(loop, METHOD_LIST, refund), DENIED);
+        ck_assert_int_eq(list(loop, METHOD_LIST, none), DENIED);
+        ck_assert_int_eq(list(loop, METHOD_LIST_DEAD_LETTERS, none), DENIED);
+        ck_assert_int_eq(list(loop, METHOD_LIST_DEAD_LETTERS, order), 0);
+        ck_assert_int_ne(watch(loop, ours), DENIED);
+        ck_assert_int_eq(watch(loop, theirs), DENIED);
+        ck_assert_int_eq(watch(loop, none), DENIED);
+        ck_assert_int_eq(abort_saga(loop, theirs), DENIED);
+        ck_assert_int_eq(register_definition(loop, "refund"), DENIED);
+        ck_assert_int_ne(register_definition(loop, "order-2"), DENIED);
+    }
+    rule.rights |= RIGHT_PAYLOADS;
+    ck_assert_int_eq(get(0, ours, true), 0);
+    ck_assert_int_eq(get(0, theirs, true), DENIED);
+    /* One that has ended has its name still. */
+    ck_assert_int_eq(abort_saga(0, ours), 0);
+    ck_assert_int_eq(get(0, ours, false), 0);
+    rule.definitions = (const char *const[]){"refund"};
+    ck_assert_int_eq(get(0, ours, false), DENIED);
+    ck_assert_int_eq(abort_saga(0, ours), DENIED);
+    api_world_close(&w);
+}
+END_TEST
+
+START_TEST(permit__definitions_are_listed_to_whom_they_concern)
+{
+    static const char *const orders[] = {"order*"};
+    Saga__V1__ListDefinitionsRequest all = SAGA__V1__LIST_DEFINITIONS_REQUEST__INIT;
+    begin_world(1, RIGHT_OPERATOR, 0);
+    ck_assert_int_eq(register_definition(0, "refund"), 0);
+    ck_assert_int_eq(register_definition(0, "order"), 0);
+    rule.definitions = orders;
+    rule.definition_count = 1;
+    Saga__V1__ListDefinitionsResponse *r = api_world_get(&w, 0, METHOD_LIST_DEFINITIONS, &all.base);
+    ck_assert_uint_eq(r->n_definitions, 1);
+    ck_assert_str_eq(r->definitions[0]->name, "order");
+    protobuf_c_message_free_unpacked(&r->base, NULL);
+    Saga__V1__GetDefinitionRequest one = SAGA__V1__GET_DEFINITION_REQUEST__INIT;
+    one.name = (char *)(uintptr_t) "refund";
+    ck_assert_int_eq(ask_message(0, METHOD_GET_DEFINITION, &one.base), DENIED);
+    one.name = (char *)(uintptr_t) "order";
+    ck_assert_int_eq(ask_message(0, METHOD_GET_DEFINITION, &one.base), 0);
+    api_world_close(&w);
+}
+END_TEST
+
+START_TEST(permit__whoever_may_nothing_sees_no_descriptors)
+{
+    begin_world(1, RIGHT_PAYLOADS, 0);
+    struct world_call call = {.loop = &w.loop[0], .peer = w.peer};
+    ck_assert(!api_may_reflect(w.loop[0].api, (struct rpc_call *)&call));
+    rule.methods = UINT64_C(1) << METHOD_WAIT;
+    ck_assert(api_may_reflect(w.loop[0].api, (struct rpc_call *)&call));
+    api_world_close(&w);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("permit");
+    TCase *tc = tcase_create("permit");
+    tcase_set_timeout(tc, 60);
+    tcase_add_loop_test(tc, permit__every_method_by_every_role, 1, 3);
+    tcase_add_test(tc, permit__the_sidecar_itself_is_asked_nothing);
+    tcase_add_loop_test(tc, permit__a_pipe_is_no_way_around, 1, 3);
+    tcase_add_loop_test(tc, permit__a_rule_about_definitions_is_about_their_sagas, 1, 3);
+    tcase_add_test(tc, permit__definitions_are_listed_to_whom_they_concern);
+    tcase_add_test(tc, permit__whoever_may_nothing_sees_no_descriptors);
+    suite_add_tcase(suite, tc);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
