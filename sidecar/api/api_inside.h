@@ -102,6 +102,9 @@ int permit_definition(struct api *api, struct rpc_call *call, enum method_id met
 /* Whether the caller is shown it in a list. */
 bool permit_shows(struct api *api, struct rpc_call *call, enum method_id method, struct bytes name);
 
+/* Whether the caller is told what a saga of this definition has put out: it may see payloads, or start such sagas. */
+bool permit_output(struct api *api, struct rpc_call *call, struct bytes name);
+
 /* ---- answers.c ---- */
 bool answer_start(struct arena *a, const struct reply_effect *reply, const struct registered *registered,
                   ProtobufCMessage *response);

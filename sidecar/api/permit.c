@@ -144,6 +144,14 @@ bool permit_shows(struct api *api, struct rpc_call *call, enum method_id method,
     return !caller_of(rpc_call_peer(call), &c) || authz_allows(api->options.authz, &c, method, false, name);
 }
 
+bool permit_output(struct api *api, struct rpc_call *call, struct bytes name)
+{
+    struct caller c;
+    const struct authz *z = api->options.authz;
+    return !caller_of(rpc_call_peer(call), &c) || authz_allows(z, &c, METHOD_WAIT, true, name) ||
+           authz_allows(z, &c, METHOD_START, false, name);
+}
+
 int permit_request(struct api *api, struct rpc_call *call, enum method_id method, const ProtobufCMessage *m,
                    struct error_detail *detail)
 {

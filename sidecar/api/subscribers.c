@@ -163,6 +163,8 @@ struct word {
     struct error_detail detail;
     bool ended, stuck;
     struct bytes response;
+    struct bytes bare; /* the same without the output, for those who may not see payloads */
+    struct bytes definition;
 };
 
 /* How far back is looked for why a saga turned back. */
@@ -209,9 +211,16 @@ static void look(struct api *api, struct saga_id saga, struct word *word)
     }
     if (word->code != 0)
         return;
-    if (response.saga != NULL)
-        word->response = arena_pack(&api->arena, &response.base);
-    if (word->response.at == NULL)
+    if (response.saga != NULL) {
+        word->definition = bytes_of_text(response.saga->definition);
+        word->bare = word->response = arena_pack(&api->arena, &response.base);
+        if (response.saga->output.len > 0) {
+            response.saga->output.len = 0;
+            response.saga->output_json = (char *)(uintptr_t) "";
+            word->bare = arena_pack(&api->arena, &response.base);
+        }
+    }
+    if (word->response.at == NULL || word->bare.at == NULL)
         word->code = error_set(&word->detail, E_MEMORY, "", NULL);
 }
 
@@ -221,7 +230,8 @@ static void tell(struct api *api, struct subscriber *u, const struct word *word)
     if (word->code != 0) {
         refuse(api, u, word->code, &word->detail);
     } else if (word->ended || (word->stuck && u->until_stuck)) {
-        rpc_reply(u->request.call, word->response);
+        bool whole = word->bare.at == word->response.at || permit_output(api, u->request.call, word->definition);
+        rpc_reply(u->request.call, whole ? word->response : word->bare);
         drop(api, u);
     }
 }

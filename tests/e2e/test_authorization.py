@@ -6,6 +6,7 @@ import urllib.request
 
 import grpc
 
+import shapes
 from harness import CHANNEL_OPTIONS, PATIENCE_S, SAGAD, Participant, Sidecar, Stub, definition, do, state_name, step, wait_until
 from test_trust import Authority
 
@@ -15,6 +16,16 @@ NIGHT = "spiffe://example.org/ns/ops/sa/night"
 RULES = [{"who": "spiffe://example.org/ns/shop/*", "may": ["service"], "definitions": ["order*"]},
          {"who": NIGHT, "may": ["operator", "payloads"]},
          {"who": "uid:%d" % os.getuid(), "may": ["viewer", "RegisterDefinition"]}]
+
+
+PUTS_OUT = """name: puts_out
+version: 1.0.0
+schema: typed
+input: typed.v1.Order
+output: {receipt: =steps.reserve.output.receipt_id}
+steps:
+  - {name: reserve, target: shop, action: /typed.v1.Shop/Reserve, compensation: none}
+"""
 
 
 def code_of(call, **fields):
@@ -80,6 +91,17 @@ class Rules(unittest.TestCase):
             self.assertEqual("PERMISSION_DENIED", code_of(coordinator.Get, saga_id=saga))
             self.assertEqual("PERMISSION_DENIED", code_of(coordinator.ListDefinitions))
         self.assertEqual("PERMISSION_DENIED", code_of(other_operator.Pause, saga_id=saga, actor="eve"))
+
+    def test_what_a_saga_puts_out_is_a_payload(self):
+        night, _, _ = self.as_("night")
+        unix, _, _ = self.as_("unix")
+        night.RegisterSchema(name="typed", descriptors=shapes.SHOP.SerializeToString())
+        night.RegisterDefinition(source=PUTS_OUT.encode())
+        self.shop.on("/typed.v1.Shop/Reserve", lambda call: shapes.Receipt(receipt_id="R").SerializeToString())
+        saga = night.Start(definition="puts_out", input_json='{"order_id": "A"}').saga_id
+        self.assertIn("R", night.Wait(saga_id=saga).saga.output_json)
+        seen = unix.Wait(saga_id=saga).saga
+        self.assertEqual(("COMMITTED", b"", ""), (state_name(seen), seen.output, seen.output_json))
 
     def test_a_refusal_says_why_and_is_counted(self):
         cart, operator, _ = self.as_("cart")
