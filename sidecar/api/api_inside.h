@@ -91,8 +91,6 @@ int change_decode(const struct api *api, enum method_id method, const void *mess
                   struct error_detail *detail);
 
 /* ---- permit.c: who may do what. Each returns 0, or E_PERMISSION, which has been told of ---- */
-/* A command of a pipe, before its request is looked at. */
-int permit_command(struct api *api, struct rpc_call *call, enum method_id method, struct error_detail *detail);
 /* An unpacked request, in the loop that answers it. May return STORE_PENDING. */
 int permit_request(struct api *api, struct rpc_call *call, enum method_id method, const ProtobufCMessage *m,
                    struct error_detail *detail);

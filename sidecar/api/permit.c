@@ -93,11 +93,6 @@ bool api_may_reflect(struct api *api, struct rpc_call *call)
     return false;
 }
 
-int permit_command(struct api *api, struct rpc_call *call, enum method_id method, struct error_detail *detail)
-{
-    return permit_method(api, rpc_call_peer(call), method, detail);
-}
-
 /* The name of the definition that a request is about. Its size is 0 when it is about none in particular. *known is false when there is no such
  * saga, which the method itself says best. */
 static int definition_of(struct api *api, enum method_id id, const ProtobufCMessage *m, struct bytes *name, bool *known,
@@ -164,9 +159,11 @@ int permit_request(struct api *api, struct rpc_call *call, enum method_id method
     enum authz_extent extent = payloads ? authz_payloads(z, &c, method) : authz_extent(z, &c, method);
     if (extent == AUTHZ_ALL)
         return 0;
-    if (extent == AUTHZ_NOTHING) /* the method itself was asked about before */
+    if (extent == AUTHZ_NOTHING && payloads && authz_extent(z, &c, method) != AUTHZ_NOTHING)
         return deny(api, peer, method, "payloads",
                     "no rule of authorization lets it read payloads; ask without include_payloads", detail);
+    if (extent == AUTHZ_NOTHING) /* a command of a pipe */
+        return permit_method(api, peer, method, detail);
     switch (method) {
     case METHOD_REGISTER_DEFINITION: /* they ask once they know the names */
     case METHOD_LIST_DEFINITIONS:

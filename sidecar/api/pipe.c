@@ -283,11 +283,9 @@ static void carry_out(struct api *api, struct piped_command *command, struct byt
         memcpy(&request, (char *)m + field->offset, sizeof request);
         command->request.method = methods_find(field->descriptor);
         struct rpc_call *call = command->message->pipe->request.call;
-        code = permit_command(api, call, command->request.method, &detail);
-        if (code == 0 && ask_another(api, command, request))
+        if (ask_another(api, command, request))
             return;
-        if (code == 0)
-            code = permit_request(api, call, command->request.method, request, &detail);
+        code = permit_request(api, call, command->request.method, request, &detail);
         if (code == STORE_PENDING)
             code = error_set(&detail, E_JOURNAL_AWAY, "saga_id", NULL);
         if (code == 0)
