@@ -106,7 +106,7 @@ int api_closed(const struct api *api)
 void api_message(struct api *api, struct rpc_call *call, struct bytes message)
 {
     const struct method *method = &methods[rpc_call_method(call)->id];
-    if (!api_admit(api, call))
+    if (!permit_call(api, call))
         return;
     if (method->take != NULL)
         method->take(api, call, message);

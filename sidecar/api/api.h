@@ -62,9 +62,7 @@ void api_half_close(struct api *api, struct rpc_call *call);
 void api_cancelled(struct api *api, struct rpc_call *call);
 void api_sent(struct api *api, struct rpc_call *call);
 
-/* Whether the caller may ask this method at all; else the call has been refused. For whoever hands requests to other loops, before it does. */
-bool api_admit(struct api *api, struct rpc_call *call);
-/* Whether it may do anything, and so see what there is. */
+/* Whether the caller may do anything, and so see what there is. */
 bool api_may_reflect(struct api *api, struct rpc_call *call);
 
 /* 0, or with which error every request is refused from now on. */

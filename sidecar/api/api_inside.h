@@ -91,6 +91,8 @@ int change_decode(const struct api *api, enum method_id method, const void *mess
                   struct error_detail *detail);
 
 /* ---- permit.c: who may do what. Each returns 0, or E_PERMISSION, which has been told of ---- */
+/* Whether the caller may ask this method at all; else the call has been refused. */
+bool permit_call(struct api *api, struct rpc_call *call);
 /* An unpacked request, in the loop that answers it. May return STORE_PENDING. */
 int permit_request(struct api *api, struct rpc_call *call, enum method_id method, const ProtobufCMessage *m,
                    struct error_detail *detail);

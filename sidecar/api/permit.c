@@ -70,7 +70,7 @@ static int permit_method(struct api *api, const struct rpc_peer *peer, enum meth
     return deny(api, peer, method, "method", "no rule of authorization says so", detail);
 }
 
-bool api_admit(struct api *api, struct rpc_call *call)
+bool permit_call(struct api *api, struct rpc_call *call)
 {
     struct error_detail detail;
     int code = permit_method(api, rpc_call_peer(call), (enum method_id)rpc_call_method(call)->id, &detail);

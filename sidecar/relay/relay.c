@@ -348,8 +348,6 @@ static bool asked_elsewhere(struct relay *relay, struct rpc_call *call, struct b
     int place = place_of(relay, method, message);
     if (place == HERE)
         return false;
-    if (!api_admit(options->api, call))
-        return true;
     if (place == ALL)
         return relay_to_all(relay, call, message);
     struct relayed *relayed = relayed_create(relay, call, 1);
