@@ -237,6 +237,12 @@ class Trust(unittest.TestCase):
         threads = [threading.Thread(target=load) for _ in range(4)]
         for thread in threads:
             thread.start()
+        callers = []
+
+        def note_caller(call):
+            callers.append(call.context.auth_context()["x509_common_name"][0].decode())
+            return b""
+        shop.on(do("a"), note_caller)
         for source in ("sagad2", "sagad", "sagad2"):
             before = len(sidecar.log("new certificates are in force"))
             self.pki.copy(source, "live")
@@ -245,6 +251,10 @@ class Trust(unittest.TestCase):
         for thread in threads:
             thread.join()
         self.assertEqual([], failures)
+        # Targets, too, are called by what is in force, over connections of its own.
+        del callers[:]
+        self.assertEqual("COMMITTED", state_name(sidecar.client.run("rotated")))
+        self.assertEqual(["sagad2"], callers)
         with socket.create_connection(("127.0.0.1", sidecar.tls_port)) as plain:
             context = ssl.create_default_context(cafile=self.pki.path("ca.pem"))
             context.load_cert_chain(self.pki.path("client.pem"), self.pki.path("client.key"))
