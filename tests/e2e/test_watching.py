@@ -107,6 +107,11 @@ class Counters(Watched):
         self.assertEqual(10, numbers["sagad_step_failures_total", (("definition", "counted"), ("step", "c"), ("phase", "action"), ("status", "NOT_FOUND"))])
         attempts = sum(n for (name, labels), n in numbers.items() if name == "sagad_attempts_total")
         self.assertEqual(len(self.shop.calls), attempts)
+        by_status = collections.Counter()
+        for (name, labels), n in numbers.items():
+            if name == "sagad_attempts_total":
+                by_status[dict(labels)["phase"], dict(labels)["status"]] += int(n)
+        self.assertEqual({("action", "OK"): 84, ("action", "NOT_FOUND"): 14, ("compensation", "OK"): 20, ("compensation", "UNAVAILABLE"): 4}, by_status)
         self.assertEqual(attempts, sum(n for (name, _), n in numbers.items() if name == "sagad_attempt_duration_seconds_count"))
         self.assertEqual(35, sum(n for (name, _), n in numbers.items() if name == "sagad_saga_duration_seconds_count"))
         self.assertGreater(numbers["sagad_commit_duration_seconds_count", ()], 0)
