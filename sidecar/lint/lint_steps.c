@@ -134,7 +134,7 @@ static void judge_first_steps(struct lint *l)
             first++;
             last = i;
         }
-    if (first == 2 && last > 0 && l->d->step_count > 2)
+    if (first == 2 && last > 1)
         lint_found(l, LINT_RULE_STEP_UNORDERED, l->steps[last],
                    "%s waits for nobody and runs at once, beside %s; if that was not meant, add after",
                    l->d->steps[last].name, l->d->steps[0].name);
