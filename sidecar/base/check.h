@@ -7,6 +7,9 @@
  * (sidecar/runtime/panic.c in the sidecar), so that those rooms need no I/O of their own. */
 _Noreturn void saga_panic(const char *file, int line, const char *expectation);
 
+/* What is expected where nothing can be done without memory, and gRPC would end the process, too. */
+#define CHECK_MEMORY "memory is left"
+
 #define CHECK(expectation) \
     do { \
         if (__builtin_expect(!(expectation), 0)) \

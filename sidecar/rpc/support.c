@@ -10,7 +10,8 @@
 void *rpc_allocate(size_t size)
 {
     void *at = calloc(1, size);
-    CHECK(at != NULL);
+    if (at == NULL)
+        saga_panic(__FILE__, __LINE__, CHECK_MEMORY);
     return at;
 }
 

@@ -14,7 +14,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <stdint.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /* How long the last lines of the log may take to be written. */
@@ -173,11 +175,18 @@ static void fill_standard_files(void)
             (void)!open("/dev/null", O_RDWR);
 }
 
-/* Before anything else, and before gRPC starts threads, which inherit the mask. */
+/* First of all that is ours, before the libraries make themselves ready, and before gRPC starts threads, which inherit the mask: a signal waits
+ * until there is somebody for it. Only what comes while the program is being loaded still ends it by its default. */
+static void block_signals(void)
+{
+    uint64_t set = UINT64_C(1) << (SIGTERM - 1) | UINT64_C(1) << (SIGINT - 1) | UINT64_C(1) << (SIGHUP - 1);
+    syscall(SYS_rt_sigprocmask, SIG_BLOCK, &set, NULL, sizeof set);
+}
+
+__attribute__((section(".preinit_array"), used)) static void (*const first_of_all)(void) = block_signals;
+
 static void prepare_process(void)
 {
-    sigset_t set = own_signals();
-    pthread_sigmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
     /* A limit on the size of files is told by the write that meets it, like a full disk. */
     signal(SIGXFSZ, SIG_IGN);

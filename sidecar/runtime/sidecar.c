@@ -70,6 +70,24 @@ static int check_files(const struct config *config, struct error_detail *detail)
     return error_set(detail, E_SYSTEM, "", text);
 }
 
+/* Address space that the libraries and their threads take (0.6 GB when idle), and what another loop adds. Without it gRPC aborts, or hangs. */
+#define SPACE_OF_PROCESS (UINT64_C(768) << 20)
+#define SPACE_OF_LOOP    (UINT64_C(128) << 20)
+
+static int check_space(const struct config *config, struct error_detail *detail)
+{
+    char text[sizeof detail->text];
+    struct rlimit limit;
+    uint64_t needed = SPACE_OF_PROCESS + (config->loops - 1) * SPACE_OF_LOOP + config->memory_bytes_max;
+    if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur >= needed)
+        return 0;
+    snprintf(text, sizeof text,
+             "it may have %llu MiB of address space, and needs %llu: raise the limit (ulimit -v, LimitAS= of systemd), "
+             "or lower memory_bytes_max",
+             (unsigned long long)limit.rlim_cur >> 20, (unsigned long long)(needed + (1 << 20) - 1) >> 20);
+    return error_set(detail, E_SYSTEM, "", text);
+}
+
 /* Systems mount volumes like this; so it is no reason not to start. */
 static void tell_open_directory(const char *path)
 {
@@ -237,6 +255,8 @@ static int open_http(const struct config *config, struct sidecar *sidecar, struc
 int sidecar_open(const struct config *config, struct sidecar **out, struct error_detail *detail)
 {
     int code = check_files(config, detail);
+    if (code == 0)
+        code = check_space(config, detail);
     if (code == 0)
         code = check_journals(config, detail);
     if (code != 0)

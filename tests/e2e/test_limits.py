@@ -7,6 +7,7 @@ import socket
 import subprocess
 import tempfile
 import time
+import unittest
 
 import grpc
 
@@ -178,6 +179,23 @@ class Limits(Case):
         client = sidecar.start().client
         client.RegisterDefinition(source=b"\xef\xbb\xbf" + definition("one", step("a")).encode())
         self.assertState("COMMITTED", client.run("one"))
+
+    @unittest.skipIf("asan" in os.environ.get("SAGAD", ""), "a sanitizer takes all the address space there is")
+    def test_too_little_address_space(self):
+        """Refused by name; and whoever is not refused serves, and says it with an error when memory fails him after all."""
+        for mib in (256, 512, 1024):
+            sidecar = self.sidecar_with(start=False)
+            sidecar.prepare = limited(memory=mib << 20)
+            code, text = sidecar.refuse()
+            self.assertEqual(1, code, text)
+            told = parse_log_line(text.splitlines()[-1])
+            self.assertEqual("cannot start", told["msg"])
+            self.assertIn("it may have %d MiB of address space, and needs " % mib, told["text"])
+        needed = int(told["text"].split("needs ")[1].split(":")[0])
+        sidecar = self.sidecar_with(start=False)
+        sidecar.prepare = limited(memory=needed << 20)
+        sidecar.start()
+        sidecar.client.Commit(saga_id=sidecar.client.Begin(name="x").saga_id)
 
     # ---- signals in the first moments ----
 
