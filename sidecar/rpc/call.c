@@ -160,6 +160,7 @@ static void finished(struct rpc_op *op, bool ok)
     struct rpc_call *call = RPC_HOLDER(op, struct rpc_call, finished);
     (void)ok;
     rpc_leaving_end(&call->leaving);
+    atomic_fetch_add_explicit(&call->rpc->ends, 1, memory_order_relaxed);
     if (call->cancelled)
         count_reset(call);
     call->pending--;

@@ -34,8 +34,9 @@
 #define HELD_NS    INT64_C(35000000)
 #define HELD_LOOKS 20
 
-/* So many calls that are reset between two looks are more than who changes his mind would reset. */
+/* So many calls that are reset between two looks are more than who changes his mind would reset; the second number when they are most of all. */
 #define RESETS_MANY 500
+#define RESETS_MOST 50
 
 /* Connections whose counts are kept from one look to the next. More of them are not told apart. */
 #define KNOWN_MAX 4096
@@ -55,7 +56,7 @@ struct known {
 struct rpc_guard {
     int64_t next_ms, trimmed_ms, process_ns;
     struct {
-        uint64_t progress, resets;
+        uint64_t progress, resets, ends;
         int64_t since_ns; /* of its work: when its progress was seen first */
         unsigned looks;   /* since then */
     } room[RPC_ROOMS_MAX];
@@ -237,8 +238,11 @@ static bool calls_are_reset(struct rpc_guard *g, const struct rpc_watched *w)
     bool many = false;
     for (size_t i = 0; i < w->room_count; i++) {
         uint64_t resets = atomic_load_explicit(&w->rooms[i]->resets, memory_order_relaxed);
-        many = many || resets - g->room[i].resets >= RESETS_MANY;
+        uint64_t ends = atomic_load_explicit(&w->rooms[i]->ends, memory_order_relaxed);
+        uint64_t more = resets - g->room[i].resets, of = ends - g->room[i].ends;
+        many = many || more >= RESETS_MANY || (more >= RESETS_MOST && more > of / 2);
         g->room[i].resets = resets;
+        g->room[i].ends = ends;
     }
     return many;
 }

@@ -175,6 +175,7 @@ struct rpc {
     atomic_bool polled;
     clockid_t poller;
     atomic_bool guard_sleeps; /* it looks seldom: the loop wakes it when there is something to do */
+    _Atomic uint64_t ends;   /* of calls */
     _Atomic uint64_t resets; /* calls that were gone when they were answered, soon after they had come */
     uint64_t turn;
     gpr_timespec now; /* when the turn began */

@@ -46,6 +46,7 @@ sqlite3_stmt *inside_statement(struct sqlite_store *s, enum statement statement)
 
 int inside_run(sqlite3_stmt *statement)
 {
+    errno = 0; /* what is_full finds there later is this statement's, and nobody's before it */
     int rc = sqlite3_step(statement);
     int end = sqlite3_reset(statement);
     return rc == SQLITE_DONE ? SQLITE_OK : end != SQLITE_OK ? end : SQLITE_ERROR;
