@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "client-lib/src/wire_core.h"
+#include "client-lib/src/wire_inside.h"
 
 /* Field 1 of PipeRequest, length-delimited. */
 #define COMMANDS_TAG    0x0a

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client-lib/src/wire_core.h"
+#include "client-lib/src/wire_inside.h"
 #include "client-lib/src/wire_duplex.h"
 #include "client-lib/src/wire_status.h"
 

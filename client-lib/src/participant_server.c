@@ -11,7 +11,7 @@
 
 #include <grpc/support/time.h>
 
-#include "client-lib/src/wire_core.h"
+#include "client-lib/src/wire_inside.h"
 #include "compensations/answer.h"
 #include "transport/health.h"
 

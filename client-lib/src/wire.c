@@ -12,7 +12,7 @@
 #include <saga/version.h>
 
 #include "client-lib/src/forked.h"
-#include "client-lib/src/wire_core.h"
+#include "client-lib/src/wire_inside.h"
 #include "client-lib/src/wire_status.h"
 #include "transport/address.h"
 #include "transport/credentials.h"

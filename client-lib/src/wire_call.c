@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "client-lib/src/wire.h"
-#include "client-lib/src/wire_core.h"
+#include "client-lib/src/wire_inside.h"
 
 #define UNARY_OPS 5
 

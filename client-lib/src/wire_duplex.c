@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client-lib/src/wire_core.h"
+#include "client-lib/src/wire_inside.h"
 
 struct wire_duplex {
     struct wire_tag left_tag, open_tag, send_tag, read_tag, status_tag;

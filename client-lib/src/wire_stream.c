@@ -4,7 +4,7 @@
 #include <time.h>
 
 #include "client-lib/src/wire.h"
-#include "client-lib/src/wire_core.h"
+#include "client-lib/src/wire_inside.h"
 
 #define OPEN_OPS 3
 

@@ -1,6 +1,6 @@
-/* wire_core.h - what the files of the wire, and the pipe, share of C core. Internal to client-lib/src. */
-#ifndef SAGA_CLIENT_WIRE_CORE_H
-#define SAGA_CLIENT_WIRE_CORE_H
+/* wire_inside.h - what the files of the wire, and the pipe, share of C core. Internal to client-lib/src. */
+#ifndef SAGA_CLIENT_WIRE_INSIDE_H
+#define SAGA_CLIENT_WIRE_INSIDE_H
 
 #include <pthread.h>
 #include <stdatomic.h>
