@@ -479,7 +479,7 @@ class Process(Case):
         results = next(client.Pipe(iter([request]))).results
         self.assertEqual("JOURNAL_CORRUPT", failure_in_result(results[0].error).reason)
         self.assertEqual("commit", results[1].WhichOneof("result"))
-        self.assertEqual(6, len(sidecar.log("the journal is damaged: a request was refused")))
+        wait_until(lambda: len(sidecar.log("the journal is damaged: a request was refused")) == 6, "each is told of")
         self.assertState("COMMITTED", client.saga(begun[1]))
         self.assertNotIn(client.Begin(name="x", request_id="r-2").saga_id, begun)
 
