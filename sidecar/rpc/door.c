@@ -266,6 +266,7 @@ static void hand_over(struct rpc_door *d, const struct guest *g)
     if (g->listening->credentials.security == TRANSPORT_TLS)
         begin_shake(d, g->fd);
     transport_external_take(&g->entrance->external, g->fd);
+    atomic_store(&g->entrance->rpc->guard_sleeps, false);
 }
 
 /* Whether the guest stays at the door; otherwise it is in, or gone. */

@@ -1,7 +1,7 @@
 /* guard.c - looks, from the door's thread, at what C core does not bound: a loop that does not come back from it (a header that goes on
  * without an end, thousands of calls that are opened and reset), and the memory of the process as a whole. Who sends most is then shut out.
  *
- * Twenty times a second while the process does anything, and once a second while it does not. C core does not say which connection it works for, so
+ * Twenty times a second while the process does anything, and every other second while it does not. C core does not say which connection it works for, so
  * the kernel is asked how much has come in on each: by its count of TCP, and on unix sockets, which have none, by what lies unread. */
 #include "sidecar/rpc/rpc_inside.h"
 
@@ -24,7 +24,7 @@
 #include <unistd.h>
 
 #define LOOK_MS      50
-#define LOOK_IDLE_MS 1000
+#define LOOK_IDLE_MS 2000
 
 /* The process is idle when it has used less of the processor than this since the last look. */
 #define IDLE_NS INT64_C(2000000)

@@ -157,6 +157,28 @@ class Bench:
                         total += int(line.split()[1])
         return total
 
+    def watchers(self):
+        """Three-step sagas with watchers at the tail: they cost what they are shown."""
+        def cpu_us(count):
+            sidecar = self.fresh()
+            watching = [subprocess.Popen([f"{self.binaries}/sagactl", "--address", sidecar.address, "watch", "-o", "json"],
+                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for _ in range(count)]
+            try:
+                return self.load(sidecar, "start", 256)["cpu_us"]
+            finally:
+                for w in watching:
+                    w.kill()
+                    w.wait()
+                sidecar.kill()
+                sidecar.remove()
+        one, more = [], []
+        for _ in range(self.pairs):
+            none = cpu_us(0)
+            one.append(cpu_us(1) / none)
+            more.append((cpu_us(5) / none - 1) / 5)
+        self.row("CPU of a three-step saga with one watcher at the tail", "x without", one, 1.3, 1.2, "lower")
+        self.row("the same, what each of five watchers adds", "x of a saga", more, 0.3, 0.2, "lower")
+
     def many_live(self):
         """Memory and recovery, with 100,000 sagas that wait."""
         size, recovery = [], []
@@ -389,7 +411,7 @@ def main():
     arguments = parser.parse_args()
     bench = Bench(arguments)
     cases = {"begins": bench.begins, "pipes": bench.pipes, "sagas": bench.sagas, "enlisted": bench.enlisted,
-             "latency": bench.latency, "idle": bench.idle, "many_live": bench.many_live,
+             "latency": bench.latency, "idle": bench.idle, "watchers": bench.watchers, "many_live": bench.many_live,
              "growth": lambda: bench.growth(arguments.live), "finished": lambda: bench.finished(arguments.finished),
              "retention": bench.retention, "loops": bench.loops, "targets": lambda: bench.targets([1, 100, 1000]),
              "connections": bench.connections, "random_ids": lambda: bench.random_ids(3 * arguments.finished),
