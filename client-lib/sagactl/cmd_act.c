@@ -1,4 +1,4 @@
-/* cmd_act.c - what an operator does to a saga: cancel, pause, resume, retry, skip, reject, resolve. */
+/* cmd_act.c - what an operator does to a saga: cancel, pause, resume, retry, skip, reject, resolve; and to the sidecar: reload. */
 #include "client-lib/sagactl/json.h"
 #include "client-lib/sagactl/run.h"
 
@@ -50,6 +50,30 @@ int command_resume(struct run *r)
     request.saga_id = r->o.words[0];
     request.actor = r->o.actor;
     return act(r, "/saga.v1.Operator/Resume", &request.base, &saga__v1__resume_response__descriptor, "goes on");
+}
+
+/* What somebody must do is said loudest. */
+int command_reload(struct run *r)
+{
+    Saga__V1__ReloadRequest request = SAGA__V1__RELOAD_REQUEST__INIT;
+    Saga__V1__ReloadResponse *answer;
+    request.actor = r->o.actor;
+    int status =
+        run_call(r, "/saga.v1.Operator/Reload", &request.base, &saga__v1__reload_response__descriptor, &answer);
+    if (status != EXIT_DONE)
+        return status;
+    if (r->o.json) {
+        status = run_json(r, &answer->base, false);
+    } else {
+        for (size_t i = 0; i < answer->n_taken; i++)
+            fprintf(r->screen.out, "taken: %s\n", answer->taken[i]);
+        for (size_t i = 0; i < answer->n_needs_restart; i++)
+            screen_put(&r->screen, PAINT_STRONG, "needs a restart: %s\n", answer->needs_restart[i]);
+        if (answer->n_taken + answer->n_needs_restart == 0)
+            fputs("nothing has changed\n", r->screen.out);
+    }
+    saga__v1__reload_response__free_unpacked(answer, NULL);
+    return status;
 }
 
 int command_retry(struct run *r)

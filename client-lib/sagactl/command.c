@@ -128,6 +128,10 @@ const struct command_row command_rows[] = {
     {"pause", "SAGA-ID", 1, 1, NULL, COMPLETE_SAGA, BIT(REASON) | ACT, "hold a saga: no further call leaves for it",
      "Answers to calls in flight are still recorded, and its deadline goes on.", command_pause},
     {"resume", "SAGA-ID", 1, 1, NULL, COMPLETE_SAGA, ACT, "let a paused saga go on", "", command_resume},
+    {"reload", "", 0, 0, NULL, COMPLETE_NOTHING, ACT, "have the sidecar read its configuration again",
+     "Targets, definitions, schemas and the log's level are taken at once; options that need a restart are named. A file "
+     "that is wrong changes nothing.",
+     command_reload},
     {"status", "", 0, 0, NULL, COMPLETE_NOTHING, 0, "say how the sidecar is and what it has in hand",
      "Whether it serves, and how many sagas are running, going back, stuck and paused.", command_status},
     {"deadletters", "", 0, 0, NULL, COMPLETE_NOTHING,

@@ -30,6 +30,8 @@ struct api_options {
     uint64_t last_frame;       /* that is durable */
     const struct authz *authz; /* who may do what */
     struct instant (*now)(void *self);
+    /* Has the configuration read again. Returns the number under which api_reloaded tells what came of it. */
+    uint32_t (*reload)(void *self);
     /* A request, or a command of a Pipe, is refused with this error. */
     void (*refused)(void *self, enum method_id method, int code);
     void *self;
@@ -97,6 +99,16 @@ bool api_busy(const struct api *api);
 void api_stop(struct api *api);
 /* At the end of a stop, after core_abandon: refuses what is left, and all that comes. */
 void api_abandon(struct api *api);
+
+/* What came of reading the configuration again. All borrowed. */
+struct api_reload {
+    int code; /* 0, or why nothing was taken: */
+    const struct error_detail *detail;
+    char **taken, **restart; /* what was, and options that wait for a restart */
+    size_t taken_count, restart_count;
+};
+/* Answers the requests that had it done, up to this number. */
+void api_reloaded(struct api *api, uint32_t number, const struct api_reload *told);
 
 /* How many sagas or definitions a page has when the request does not say. */
 #define API_PAGE_SIZE_DEFAULT 100

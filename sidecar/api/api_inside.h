@@ -15,6 +15,7 @@
 struct change {
     struct request request;
     struct registered registered;
+    uint32_t reload; /* the number under which a Reload is told what came of it */
     size_t actor_size;
     uint8_t actor[ACTOR_BYTES_MAX]; /* who asked, of what a person does */
     struct change *prev, *next;     /* among those that were taken and not given back; next alone among the free ones */
@@ -104,6 +105,9 @@ bool permit_shows(struct api *api, struct rpc_call *call, enum method_id method,
 
 /* Whether the caller is told what a saga of this definition has put out: it may see payloads, or start such sagas. */
 bool permit_output(struct api *api, struct rpc_call *call, struct bytes name);
+
+/* ---- reloads.c ---- */
+int reloads_act(struct api *api, struct change *change, const void *message, struct error_detail *detail);
 
 /* ---- answers.c ---- */
 bool answer_start(struct arena *a, const struct reply_effect *reply, const struct registered *registered,

@@ -92,7 +92,7 @@ static void write_man_option(FILE *out, const struct option *o)
     }
     fputs("Value: ", out);
     write_roff(out, option_range(o, range));
-    fputs(".\n", out);
+    fputs(o->reloaded ? ". Taken by a reload.\n" : ".\n", out);
 }
 
 void config_docs_man(FILE *out)
@@ -119,6 +119,8 @@ static void write_row(FILE *out, const struct option *o)
     const char *tick = option_default(o, fallback)[0] == '\0' ? "" : "`";
     fprintf(out, "| `%s` | %s%s%s | %s | ", o->name, tick, fallback, tick, option_range(o, range));
     write_cell(out, o->doc);
+    if (o->reloaded)
+        fputs(" *Taken by a reload.*", out);
     fputs(" |\n", out);
 }
 

@@ -30,7 +30,9 @@
 #undef TARGET_OPTION
 
 #define OPTION(group, name, type, unit, min, max, fallback, doc) \
-    {GROUP_##group, #name, OPTION_##type, unit, min, max, fallback, doc, offsetof(struct config, name)},
+    {GROUP_##group, #name, OPTION_##type, unit, min, max, fallback, doc, offsetof(struct config, name), false},
+#define RELOADED(group, name, type, unit, min, max, fallback, doc) \
+    {GROUP_##group, #name, OPTION_##type, unit, min, max, fallback, doc, offsetof(struct config, name), true},
 #define TARGET_OPTION(group, name, type, unit, min, max, fallback, doc)
 const struct option config_options[OPTION_INDEX_COUNT] = {
 #include "sidecar/config/options.def"
@@ -40,7 +42,7 @@ const struct option config_options[OPTION_INDEX_COUNT] = {
 
 #define OPTION(group, name, type, unit, min, max, fallback, doc)
 #define TARGET_OPTION(group, name, type, unit, min, max, fallback, doc) \
-    {GROUP_##group, #name, OPTION_##type, unit, min, max, fallback, doc, offsetof(struct config_target, name)},
+    {GROUP_##group, #name, OPTION_##type, unit, min, max, fallback, doc, offsetof(struct config_target, name), true},
 const struct option config_target_options[TARGET_OPTION_COUNT] = {
 #include "sidecar/config/options.def"
 };

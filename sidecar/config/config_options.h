@@ -41,6 +41,7 @@ struct option {
     const char *fallback; /* the default as it would stand in the file, or NULL */
     const char *doc;
     size_t offset; /* of the field, in struct config or in struct config_target */
+    bool reloaded; /* taken while the sidecar runs, by SIGHUP and Reload */
 };
 
 #define OPTION(group, name, type, unit, min, max, fallback, doc) OPTION_INDEX_##name,

@@ -27,6 +27,8 @@ static void print_option(FILE *out, const struct option *o)
     fprintf(out, "\n  %s%s: %s", o->group == GROUP_TARGET ? "targets.NAME." : "", o->name, option_default(o, fallback));
     fprintf(out, "%s# %s\n", fallback[0] == '\0' ? "" : "  ", option_range(o, range));
     print_wrapped(out, o->doc);
+    if (o->reloaded)
+        print_wrapped(out, "Taken by a reload (SIGHUP, sagactl reload).");
 }
 
 void config_print_options(FILE *out)

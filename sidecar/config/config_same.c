@@ -46,14 +46,20 @@ static bool same_listen(const struct config *a, const struct config *b)
     return same;
 }
 
+bool config_same_target(const struct config_target *a, const struct config_target *b)
+{
+    bool same = true;
+    for (size_t k = 0; same && k < TARGET_OPTION_COUNT; k++)
+        same = same_value(&config_target_options[k], a, b);
+    return same;
+}
+
 static bool same_targets(const struct config *a, const struct config *b)
 {
     bool same = a->target_count == b->target_count;
-    for (size_t i = 0; same && i < a->target_count; i++) {
-        same = strcmp(a->targets[i].name, b->targets[i].name) == 0;
-        for (size_t k = 0; same && k < TARGET_OPTION_COUNT; k++)
-            same = same_value(&config_target_options[k], &a->targets[i], &b->targets[i]);
-    }
+    for (size_t i = 0; same && i < a->target_count; i++)
+        same =
+            strcmp(a->targets[i].name, b->targets[i].name) == 0 && config_same_target(&a->targets[i], &b->targets[i]);
     return same;
 }
 

@@ -7,5 +7,7 @@
 
 /* Whether the option says the same in both. */
 bool config_same(const struct config *a, const struct config *b, enum option_index index);
+/* Whether two targets, of the same name, are the same in all that is said of them. */
+bool config_same_target(const struct config_target *a, const struct config_target *b);
 
 #endif

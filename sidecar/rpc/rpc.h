@@ -182,6 +182,9 @@ struct rpc_peer_address {
 int rpc_target_create(struct rpc *r, const struct rpc_peer_address *to, struct rpc_target **out,
                       struct error_detail *detail);
 
+/* Nothing is called there any more; what is out goes on, and its connection ends after it. on_reachable does not follow. */
+void rpc_target_retire(struct rpc_target *target);
+
 /* Certificates have come into force: targets that use them are connected to anew, for the calls that come. */
 void rpc_targets_renew(struct rpc *r);
 

@@ -387,6 +387,7 @@ struct rpc_target {
     char path[ADDRESS_PATH_BYTES_MAX + 1]; /* of a unix socket; "" otherwise */
     struct rpc_op changed;                 /* the state of its connection */
     bool watched;                          /* `changed` will come out */
+    bool retired;                          /* nothing is called there any more, and the channel is given up */
     bool awaited;                          /* the owner is to hear when it can be reached */
     struct rpc_link link;
     grpc_channel *channel;

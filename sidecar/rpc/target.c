@@ -106,6 +106,8 @@ static void changed(struct rpc_op *op, bool ok)
     struct rpc *r = target->rpc;
     (void)ok;
     target->watched = false;
+    if (target->retired)
+        return;
     if (grpc_channel_check_connectivity_state(target->channel, 0) != GRPC_CHANNEL_READY) {
         watch(target);
         return;
@@ -130,7 +132,7 @@ static void watch(struct rpc_target *target)
 
 void rpc_target_await(struct rpc_target *target)
 {
-    if (target->awaited)
+    if (target->awaited || target->retired)
         return;
     target->awaited = true;
     if (!target->watched)
@@ -169,7 +171,7 @@ const char *rpc_target_cause(const char *trace)
 static void renew(struct rpc_target *target)
 {
     uint64_t version = certificates_version(target->credentials.certificates);
-    if (version == target->certificates_version)
+    if (version == target->certificates_version || target->retired)
         return;
     grpc_channel *channel =
         channel_create(&target->rpc->options, target->name, target->host, &target->credentials, target->one_address);
@@ -194,7 +196,15 @@ void rpc_targets_finish(struct rpc *r)
     while (!rpc_link_is_single(&r->targets)) {
         struct rpc_target *target = RPC_HOLDER(r->targets.next, struct rpc_target, link);
         rpc_link_remove(&target->link);
-        grpc_channel_destroy(target->channel);
+        if (!target->retired)
+            grpc_channel_destroy(target->channel);
         free(target);
     }
+}
+
+void rpc_target_retire(struct rpc_target *target)
+{
+    target->retired = true;
+    target->awaited = false;
+    grpc_channel_destroy(target->channel); /* the calls that are out hold it */
 }

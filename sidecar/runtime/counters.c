@@ -26,9 +26,14 @@ int counters_open(struct loop *s)
     int code = metrics_create(s->config->metrics_series_max, &s->vitals.metrics);
     /* The bound on places is what it is from the start; what is counted comes with its first. */
     for (size_t i = 0; code == 0 && i < s->config->target_count; i++)
-        metrics_set(s->vitals.metrics, METRIC_CALLS_MAX, LABELS(bytes_of_text(s->config->targets[i].name)),
-                    s->config->targets[i].max_concurrent_calls);
+        counters_target(s, s->config->targets[i].name, s->config->targets[i].max_concurrent_calls);
     return code;
+}
+
+void counters_target(struct loop *s, const char *name, uint32_t calls_max)
+{
+    if (s->vitals.metrics != NULL)
+        metrics_set(s->vitals.metrics, METRIC_CALLS_MAX, LABELS(bytes_of_text(name)), calls_max);
 }
 
 void counters_close(struct loop *s)
@@ -121,7 +126,7 @@ void counters_record(struct loop *s, const struct record *r)
 void counters_attempt(struct loop *s, uint16_t target, uint8_t phase, struct instant left_at,
                       const struct rpc_answer *answer)
 {
-    struct bytes name = bytes_of_text(s->config->targets[target].name);
+    struct bytes name = bytes_of_text(s->targets[target].shared->name);
     struct instant now = clock_now(&s->clock);
     bool sent = answer->reach != SAGA_REACH_NONE;
     const char *status = sent ? grpc_status_name((uint8_t)answer->status) : "NOT_SENT";
@@ -179,13 +184,16 @@ static void refresh(struct loop *s)
     struct engine_counts counts = engine_counts(e);
     const struct saga *oldest = engine_after(e, 0);
     struct instant now = clock_now(&s->clock);
-    for (uint16_t i = 0; i < s->config->target_count; i++) {
-        struct bytes name = bytes_of_text(s->config->targets[i].name);
+    for (uint16_t i = 0; i < s->target_count; i++) {
+        if (s->targets[i].shared == NULL)
+            continue;
+        struct bytes name = bytes_of_text(s->targets[i].shared->name);
         const struct target *target = engine_target(e, i);
         metrics_set(m, METRIC_CALLS_IN_FLIGHT, LABELS(name), target->places_taken);
         metrics_set(m, METRIC_CALLS_WAITING, LABELS(name), target->waiting);
         metrics_set(m, METRIC_TARGET_UNREACHABLE, LABELS(name),
-                    s->targets_down[i].us == 0 ? 0 : (double)instant_since(now, s->targets_down[i]).us / 1e6);
+                    s->targets[i].down_since.us == 0 ? 0
+                                                     : (double)instant_since(now, s->targets[i].down_since).us / 1e6);
     }
     metrics_set(m, METRIC_SAGAS_LIVE, METRIC_NO_LABELS, counts.live);
     metrics_set(m, METRIC_SAGAS_LIVE_MAX, METRIC_NO_LABELS, s->config->live_sagas_max);

@@ -9,6 +9,9 @@
 int counters_open(struct loop *s);
 void counters_close(struct loop *s);
 
+/* How many calls a target may have in flight in this loop; 0: none any more. */
+void counters_target(struct loop *s, const char *name, uint32_t calls_max);
+
 /* Whether records of this type are counted. */
 bool counters_want(const struct loop *s, uint8_t type);
 /* A record has become durable. */

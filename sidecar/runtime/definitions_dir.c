@@ -78,9 +78,9 @@ static int check_call(const struct config *config, const struct step_spec *step,
     return E_TARGET_NOT_FOUND;
 }
 
-static int check(void *self, struct definition *definition, struct error_detail *detail)
+int definitions_dir_check_one(const struct config *config, const struct definition *definition,
+                              struct error_detail *detail)
 {
-    const struct config *config = self;
     int code = 0;
     for (unsigned i = 0; code == 0 && i < definition->step_count; i++) {
         const struct step_spec *step = &definition->steps[i];
@@ -88,6 +88,12 @@ static int check(void *self, struct definition *definition, struct error_detail 
         if (code == 0 && step->has_compensation)
             code = check_call(config, step, &step->compensation, "compensation.target", detail);
     }
+    return code;
+}
+
+static int check(void *self, struct definition *definition, struct error_detail *detail)
+{
+    int code = definitions_dir_check_one(self, definition, detail);
     if (code == 0)
         definition_destroy(definition);
     return code;

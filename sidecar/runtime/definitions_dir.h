@@ -10,6 +10,10 @@ int definitions_dir_read(const struct config *config,
                          int (*take)(void *self, struct definition *definition, struct error_detail *detail),
                          void *self, struct error_detail *detail);
 
+/* Whether the configuration names the targets of a definition. Returns 0 or E_TARGET_NOT_FOUND. */
+int definitions_dir_check_one(const struct config *config, const struct definition *definition,
+                              struct error_detail *detail);
+
 /* Reads them all and checks that sagad.yaml names their targets: what `sagad -n` does. */
 int definitions_dir_check(const struct config *config, struct error_detail *detail);
 

@@ -5,6 +5,7 @@
 
 #include "sidecar/observe/log.h"
 #include "sidecar/runtime/counters.h"
+#include "sidecar/runtime/reload.h"
 #include "sidecar/runtime/sidecar_inside.h"
 #include "sidecar/runtime/trust.h"
 
@@ -240,6 +241,7 @@ void loop_turn(struct loop *s)
         commit(s);
         counters_turn(s);
         follow_certificates(s);
+        reload_turn(s);
         maintain(s, &next_maintain);
         check_journal(s, &next_check);
         verify_journal(s, &next_verify);

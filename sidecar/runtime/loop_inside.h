@@ -18,6 +18,23 @@
 struct out_call;
 struct sidecar;
 
+/* Names of targets, with those that are needed and not there: twice as many as a configuration has. */
+#define LOOP_TARGETS_MAX (2 * CONFIG_TARGETS_MAX)
+
+/* One of which this loop has, or had, a connection. */
+struct loop_target {
+    struct shared_target *shared; /* NULL: the configuration has never named it */
+    struct rpc_target *rpc;       /* NULL: nor does it now */
+    const char *address;
+    struct instant down_since; /* since when it cannot be reached; 0: it can */
+};
+
+/* What connections refer to: kept as long as the loop. */
+struct target_words {
+    struct target_words *next;
+    char text[];
+};
+
 struct loop {
     const struct config *config; /* with its share of what is for the whole process */
     struct sidecar *sidecar;     /* whose loop it is */
@@ -29,9 +46,10 @@ struct loop {
     struct core *core;
     struct rpc *rpc;
     uint64_t certificates_version; /* as this loop's targets have them */
-    struct rpc_target **targets;   /* by the engine's index */
-    struct instant *targets_down;  /* likewise: since when it cannot be reached; 0: it can */
-    struct vitals vitals;          /* what it counts; its metrics are NULL when nobody can look */
+    struct loop_target *targets;   /* LOOP_TARGETS_MAX, by the engine's index */
+    unsigned target_count;         /* below which there are any */
+    struct target_words *target_words;
+    struct vitals vitals; /* what it counts; its metrics are NULL when nobody can look */
     struct api *api;
     struct relay *relay; /* before the api: what other loops answer */
     struct definition_limits limits;

@@ -8,7 +8,9 @@
 #include "sidecar/observe/log.h"
 #include "sidecar/runtime/counters.h"
 #include "sidecar/runtime/files.h"
+#include "sidecar/runtime/reload.h"
 #include "sidecar/runtime/sidecar_inside.h"
+#include "sidecar/runtime/targets.h"
 #include "sidecar/runtime/trust.h"
 #include "sidecar/shard/place.h"
 
@@ -200,18 +202,7 @@ static int open_rpc(struct loop *s, struct error_detail *detail)
         return error_set(detail, code, "", NULL);
     s->sidecar->rooms[s->index] = s->rpc;
     rpc_set_descriptors(s->rpc, bytes_of(descriptors, descriptors_size));
-    s->targets = calloc(c->target_count + 1, sizeof(*s->targets));
-    s->targets_down = calloc(c->target_count + 1, sizeof(*s->targets_down));
-    if (s->targets == NULL || s->targets_down == NULL)
-        return error_set(detail, E_MEMORY, "", NULL);
-    for (size_t i = 0; code == 0 && i < c->target_count; i++) {
-        const struct transport_credentials credentials = trust_of_target(&c->targets[i], s->sidecar->certificates);
-        const struct rpc_peer_address to = {.address = c->targets[i].address,
-                                            .credentials = &credentials,
-                                            .number = (unsigned)i,
-                                            .one_address = c->targets[i].one_address};
-        code = rpc_target_create(s->rpc, &to, &s->targets[i], detail);
-    }
+    code = targets_open(s, detail);
     for (size_t i = 0; s->index == 0 && code == 0 && i < c->listen_count; i++) {
         int port = 0;
         const struct transport_credentials credentials = trust_of_listener(c->listen[i], s->sidecar->certificates);
@@ -258,7 +249,7 @@ static int open_core(struct loop *s, const struct store_state *state, struct err
                 .live_sagas_max = c->live_sagas_max,
                 .steps_max = c->steps_max,
                 .payload_bytes_max = (uint32_t)c->payload_bytes_max,
-                .targets_max = CONFIG_TARGETS_MAX,
+                .targets_max = LOOP_TARGETS_MAX,
                 .enlisted_deadline_default = c->enlisted_deadline_default,
                 .enlisted_lease_default = c->enlisted_lease_default,
                 .pushback_max = c->pushback_max,
@@ -318,6 +309,7 @@ static int open_api(struct loop *s, uint64_t last_frame, struct error_detail *de
         .last_frame = last_frame,
         .authz = &c->authorization,
         .now = now,
+        .reload = reload_ask,
         .refused = refused,
         .self = s,
         .failure = &s->failure,
@@ -393,7 +385,6 @@ void loop_close(struct loop *s)
     if (s->store != NULL)
         s->store->close(s->store);
     outcalls_finish(s);
-    free(s->targets);
-    free(s->targets_down);
+    targets_close(s);
     free(s);
 }

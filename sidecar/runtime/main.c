@@ -4,7 +4,6 @@
 #include "sidecar/runtime/definitions_dir.h"
 #include "sidecar/runtime/journal_check.h"
 #include "sidecar/runtime/explain.h"
-#include "sidecar/runtime/reload.h"
 #include "sidecar/runtime/sidecar.h"
 #include "sidecar/runtime/release.h"
 
@@ -142,7 +141,6 @@ static sigset_t own_signals(void)
 /* What the thread of signals works with. */
 struct signalled {
     struct sidecar *sidecar;
-    const struct config *config; /* with which it was started */
     const char *file;
 };
 
@@ -152,7 +150,7 @@ static void *wait_for_signals(void *self)
     sigset_t set = own_signals();
     int which;
     while (sigwait(&set, &which) == 0 && which == SIGHUP)
-        reload(s->config, s->file);
+        sidecar_reload(s->sidecar, s->file);
     sidecar_stop(s->sidecar);
     return NULL;
 }
@@ -220,7 +218,7 @@ static int run(const struct config *config, const char *file)
     log_open(&(struct log_options){.level = config->log_level, .format = config->log_format, .fd = STDERR_FILENO});
     int code = sidecar_open(config, &s, &detail);
     if (code == 0) {
-        exit_code = serve(&(struct signalled){.sidecar = s, .config = config, .file = file});
+        exit_code = serve(&(struct signalled){.sidecar = s, .file = file});
         sidecar_close(s);
     } else {
         tell_fatal("cannot start", file, code, &detail);

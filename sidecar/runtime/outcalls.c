@@ -5,6 +5,7 @@
 #include "sidecar/core/call_metadata.h"
 #include "sidecar/runtime/counters.h"
 #include "sidecar/runtime/sidecar_inside.h"
+#include "sidecar/runtime/targets.h"
 
 #include "sidecar/base/grpc_status.h"
 #include "sidecar/base/quiet.h"
@@ -25,7 +26,8 @@ struct out_call {
     struct instant ends_at;    /* when its time is over */
     struct instant runs_until; /* unless its end is proven before */
     struct instant left_at;
-    struct out_call *next; /* among those that wait, or the free ones */
+    const struct rpc_target *over; /* the connection over which it left */
+    struct out_call *next;         /* among those that wait, or the free ones */
 };
 
 static void give_back(struct loop *s, struct out_call *out)
@@ -55,10 +57,10 @@ void outcalls_call(void *self, const struct call_effect *call)
     s->last_waiting_out = out;
 }
 
-/* Its time was over before it could leave: certainly not executed. */
-static void answer_unsent(struct loop *s, struct out_call *out, struct instant now)
+/* It never left. */
+static struct event unsent(const struct out_call *out, struct instant now, int status, const char *why)
 {
-    struct event event = {
+    return (struct event){
         .type = EVENT_ANSWER,
         .now = now,
         .saga = out->call.saga,
@@ -66,16 +68,39 @@ static void answer_unsent(struct loop *s, struct out_call *out, struct instant n
         .phase = out->call.phase,
         .attempt = out->call.attempt,
         .reach = SAGA_REACH_NONE,
-        .status = CODE_DEADLINE_EXCEEDED,
-        .message = bytes_of_text("the sidecar was too busy to send the call in its time"),
+        .status = status,
+        .message = bytes_of_text(why),
     };
+}
+
+/* Its time was over before it could leave: certainly not executed. */
+static void answer_unsent(struct loop *s, struct out_call *out, struct instant now)
+{
+    struct event event =
+        unsent(out, now, CODE_DEADLINE_EXCEEDED, "the sidecar was too busy to send the call in its time");
     give_back(s, out);
     api_submit(s->api, &event);
+}
+
+/* The configuration that names its target no more came between its permission and its leaving: it waits like the others. */
+static void answer_gone(struct loop *s, struct out_call *out, struct instant now)
+{
+    struct event event = unsent(out, now, CODE_UNAVAILABLE, "sagad.yaml names the target no more");
+    uint16_t target = out->call.target;
+    event.unreached = true;
+    give_back(s, out);
+    api_submit(s->api, &event);
+    targets_let_go(s, target);
 }
 
 static void leave(struct loop *s, struct out_call *out, struct instant now)
 {
     const struct call_effect *call = &out->call;
+    out->over = s->targets[call->target].rpc;
+    if (out->over == NULL) {
+        answer_gone(s, out, now);
+        return;
+    }
     struct span left = instant_since(out->ends_at, now);
     struct call_metadata metadata;
     struct rpc_metadata entries[CALL_METADATA_MAX];
@@ -84,7 +109,7 @@ static void leave(struct loop *s, struct out_call *out, struct instant now)
     call_metadata_init(&metadata, call);
     for (size_t i = 0; i < metadata.count; i++)
         entries[i] = (struct rpc_metadata){.key = metadata.entries[i].key, .value = metadata.entries[i].value};
-    rpc_call_out(s->targets[call->target], call->method, entries, metadata.count, call->request, left, out);
+    rpc_call_out(s->targets[call->target].rpc, call->method, entries, metadata.count, call->request, left, out);
 }
 
 void outcalls_run(struct loop *s)
@@ -126,34 +151,13 @@ static void tell_pushback(const struct loop *s, const struct out_call *out, stru
         return;
     saga_id_format(out->call.saga, id);
     log_event(LOG_LEVEL_WARN, "a participant asks to come again much later", LOG_TEXT("saga", id),
-              LOG_TEXT("target", s->config->targets[out->call.target].name), LOG_NUMBER("asked_ms", pushback.us / 1000),
+              LOG_TEXT("target", s->targets[out->call.target].shared->name), LOG_NUMBER("asked_ms", pushback.us / 1000),
               LOG_NUMBER("waits_ms", span_min(pushback, s->config->pushback_max).us / 1000));
-}
-
-/* The loops have connections of their own: the first that cannot reach a target tells so, and the last that can again. */
-static void tell_down(struct loop *s, uint16_t target, const struct rpc_answer *answer)
-{
-    if (s->targets_down[target].us != 0)
-        return;
-    s->targets_down[target] = clock_now(&s->clock);
-    if (atomic_fetch_add(&s->sidecar->targets_down[target], 1) == 0)
-        log_event(LOG_LEVEL_WARN, "a target cannot be reached: its calls wait for it",
-                  LOG_TEXT("target", s->config->targets[target].name),
-                  LOG_TEXT("address", s->config->targets[target].address), LOG_TEXT("why", answer->unreached),
-                  LOG_BYTES("detail", answer->message));
 }
 
 void outcalls_reachable(void *self, unsigned target)
 {
-    struct loop *s = self;
-    struct event event = {.type = EVENT_TARGET, .now = clock_now(&s->clock), .target = (uint16_t)target};
-    struct span down = instant_since(event.now, s->targets_down[target]);
-    s->targets_down[target] = (struct instant){0};
-    if (atomic_fetch_sub(&s->sidecar->targets_down[target], 1) == 1)
-        log_event(LOG_LEVEL_INFO, "a target can be reached again", LOG_TEXT("target", s->config->targets[target].name),
-                  LOG_NUMBER("down_ms", down.us / 1000));
-    if (!s->cutting)
-        api_submit(s->api, &event);
+    targets_back(self, (uint16_t)target);
 }
 
 void outcalls_answer(void *self, void *tag, const struct rpc_answer *answer)
@@ -178,12 +182,16 @@ void outcalls_answer(void *self, void *tag, const struct rpc_answer *answer)
     };
     if (answer->has_pushback)
         tell_pushback(s, out, answer->pushback);
-    if (answer->unreached != NULL && !s->cutting)
-        tell_down(s, out->call.target, answer);
-    counters_attempt(s, out->call.target, out->call.phase, out->left_at, answer);
+    uint16_t target = out->call.target;
+    bool gave_up = targets_gave_up(s, target, out->over);
+    if (answer->unreached != NULL && !s->cutting && !gave_up)
+        targets_down(s, target, answer);
+    counters_attempt(s, target, out->call.phase, out->left_at, answer);
     give_back(s, out);
     if (!s->cutting)
         api_submit(s->api, &event);
+    if (event.unreached && gave_up && !s->cutting)
+        targets_let_go(s, target); /* to where it is now */
 }
 
 void outcalls_finish(struct loop *s)

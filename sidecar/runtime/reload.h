@@ -1,11 +1,24 @@
-/* reload.h - the configuration read again while the sidecar runs. */
+/* reload.h - the configuration read again while the sidecar runs: by SIGHUP, and by the operator's method Reload.
+ *
+ * What options.def calls RELOADED is taken: targets, definitions_dir, schemas_dir, log_level. The rest is named, and waits for a restart. A file
+ * that is wrong, be it of a definition, changes nothing (sets of descriptors that came with it stay registered, which harms nobody).
+ *
+ * The thread of signals reads the files; loop 0 takes what they say, in pieces, and the other loops their targets. */
 #ifndef SAGA_RUNTIME_RELOAD_H
 #define SAGA_RUNTIME_RELOAD_H
 
-#include "sidecar/config/config.h"
+#include "sidecar/runtime/loop_inside.h"
 
-/* Reads the file (NULL: the defaults), takes what can be taken while it runs, the level of the log, and names in the log what has changed
- * and waits for a restart. A file that is wrong changes nothing. running is the configuration of the start. From any thread. */
-void reload(const struct config *running, const char *file);
+/* Of the thread of signals: reads the file (NULL: the defaults) and what it names, and hands that to loop 0. */
+void reload_read(struct sidecar *sidecar, const char *file);
+
+/* Of loop 0, for a request: has the files read. Returns the number under which api_reloaded will tell what came of it. */
+uint32_t reload_ask(void *self);
+
+/* In every turn of a loop: takes what is there to be taken. */
+void reload_turn(struct loop *s);
+
+/* What nobody will take any more. */
+void reload_drop(struct sidecar *sidecar);
 
 #endif

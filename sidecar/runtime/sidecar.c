@@ -6,6 +6,7 @@
 #include "sidecar/core/heap.h"
 #include "sidecar/observe/log.h"
 #include "sidecar/runtime/absent.h"
+#include "sidecar/runtime/reload.h"
 #include "sidecar/runtime/sidecar_inside.h"
 #include "sidecar/runtime/trust.h"
 #include "sidecar/runtime/release.h"
@@ -102,7 +103,7 @@ static void tell_open_directory(const char *path)
 
 /* ---- shares ---- */
 
-static uint32_t part(uint32_t whole, unsigned k, unsigned count)
+uint32_t sidecar_part(uint32_t whole, unsigned k, unsigned count)
 {
     return whole / count + (k < whole % count);
 }
@@ -115,16 +116,16 @@ int sidecar_share(const struct config *config, unsigned k, struct config *own)
         return E_MEMORY;
     for (size_t i = 0; i < config->target_count; i++) {
         targets[i] = config->targets[i];
-        targets[i].max_concurrent_calls = part(config->targets[i].max_concurrent_calls, k, count);
+        targets[i].max_concurrent_calls = sidecar_part(config->targets[i].max_concurrent_calls, k, count);
     }
     *own = *config;
     own->targets = targets;
-    own->live_sagas_max = part(config->live_sagas_max, k, count);
-    own->calls_max = part(config->calls_max, k, count);
-    own->streams_max = part(config->streams_max, k, count);
-    own->metrics_series_max = part(config->metrics_series_max, k, count);
-    own->waiters_max = part(config->waiters_max, k, count);
-    own->watchers_max = part(config->watchers_max, k, count);
+    own->live_sagas_max = sidecar_part(config->live_sagas_max, k, count);
+    own->calls_max = sidecar_part(config->calls_max, k, count);
+    own->streams_max = sidecar_part(config->streams_max, k, count);
+    own->metrics_series_max = sidecar_part(config->metrics_series_max, k, count);
+    own->waiters_max = sidecar_part(config->waiters_max, k, count);
+    own->watchers_max = sidecar_part(config->watchers_max, k, count);
     own->journal_bytes_max = config->journal_bytes_max / count;
     return 0;
 }
@@ -222,19 +223,18 @@ static int take_registered(struct sidecar *sidecar, struct error_detail *detail)
     return code;
 }
 
-static struct sidecar *make(unsigned loops, size_t targets)
+static struct sidecar *make(const struct config *config)
 {
     struct sidecar *sidecar = calloc(1, sizeof *sidecar);
-    struct config *configs = calloc(loops, sizeof *configs);
-    atomic_uint *targets_down = calloc(targets + 1, sizeof *targets_down);
-    if (sidecar == NULL || configs == NULL || targets_down == NULL) {
+    struct config *configs = calloc(config->loops, sizeof *configs);
+    if (sidecar == NULL || configs == NULL) {
         free(sidecar);
         free(configs);
-        free(targets_down);
         return NULL;
     }
-    sidecar->targets_down = targets_down;
-    sidecar->count = loops;
+    pthread_mutex_init(&sidecar->targets_mutex, NULL);
+    sidecar->config = sidecar->config_now = config;
+    sidecar->count = config->loops;
     sidecar->configs = configs;
     return sidecar;
 }
@@ -261,7 +261,7 @@ int sidecar_open(const struct config *config, struct sidecar **out, struct error
         code = check_journals(config, detail);
     if (code != 0)
         return code;
-    struct sidecar *sidecar = make(config->loops, config->target_count);
+    struct sidecar *sidecar = make(config);
     if (sidecar == NULL)
         return error_set(detail, E_MEMORY, "", NULL);
     account.max = (size_t)config->memory_bytes_max;
@@ -325,6 +325,11 @@ void sidecar_stop(struct sidecar *s)
     loop_stop(s->loops[0]);
 }
 
+void sidecar_reload(struct sidecar *s, const char *file)
+{
+    reload_read(s, file);
+}
+
 void sidecar_close(struct sidecar *s)
 {
     if (s == NULL)
@@ -337,6 +342,11 @@ void sidecar_close(struct sidecar *s)
     tags_finish(&s->tags, &heap);
     certificates_destroy(s->certificates);
     free(s->configs);
-    free(s->targets_down);
+    for (struct shared_target *t = s->targets, *next; t != NULL; t = next) {
+        next = t->next;
+        free(t);
+    }
+    pthread_mutex_destroy(&s->targets_mutex);
+    reload_drop(s);
     free(s);
 }

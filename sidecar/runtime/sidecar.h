@@ -17,6 +17,10 @@ int sidecar_run(struct sidecar *s, struct error_detail *detail);
 /* From any thread. */
 void sidecar_stop(struct sidecar *s);
 
+/* Reads the configuration again, and takes what can be taken while it runs (reload.h); returns before that is done. file NULL: the defaults. From
+ * the thread of signals. */
+void sidecar_reload(struct sidecar *s, const char *file);
+
 /* Accepts NULL. */
 void sidecar_close(struct sidecar *s);
 

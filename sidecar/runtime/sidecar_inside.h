@@ -9,26 +9,46 @@
 
 #include <pthread.h>
 
+struct reload;
+
+/* A target, in all loops alike. */
+struct shared_target {
+    struct shared_target *next;
+    atomic_uint down; /* loops that cannot reach it */
+    char name[];
+};
+
 struct sidecar {
     struct certificates *certificates; /* NULL: none; of all loops */
-    struct http *http; /* NULL: nobody can look */
+    struct http *http;                 /* NULL: nobody can look */
     struct vitals *vitals[SAGA_LOOPS_MAX];
     unsigned count;
     struct loop *loops[SAGA_LOOPS_MAX];
     struct rpc *rooms[SAGA_LOOPS_MAX]; /* of each, by which they ask one another */
     struct config *configs;            /* with the share of each */
     pthread_t threads[SAGA_LOOPS_MAX];
-    struct tags tags;          /* of all loops; not changed once they run */
-    bool used;                 /* a journal has frames already: what lives where is decided */
-    _Atomic uint64_t full;     /* a bit for each loop whose journal is full */
-    atomic_uint quiet;         /* loops that stop, and have nothing of their own in flight any more */
-    atomic_uint *targets_down; /* of each target, loops that cannot reach it */
-    atomic_bool failed;        /* one cannot go on: nobody waits out the grace */
+    struct tags tags;                /* of all loops; not changed once they run */
+    bool used;                       /* a journal has frames already: what lives where is decided */
+    _Atomic uint64_t full;           /* a bit for each loop whose journal is full */
+    atomic_uint quiet;               /* loops that stop, and have nothing of their own in flight any more */
+    const struct config *config;     /* of the start */
+    const struct config *config_now; /* in force: changed by loop 0, while no loop reads it */
+    struct config *config_fresh;     /* owned: the same, once it is not that of the start */
+    pthread_mutex_t targets_mutex;   /* of the next */
+    struct shared_target *targets;   /* every one that was ever configured */
+    atomic_uint reloads_asked;
+    _Atomic(struct reload *) reload_read;                  /* owned: what was read and not yet taken up */
+    struct reload *reload;                                 /* owned by loop 0: what is being taken */
+    _Atomic(struct reload *) targets_read[SAGA_LOOPS_MAX]; /* whose targets loop k has still to take */
+    atomic_bool failed;                                    /* one cannot go on: nobody waits out the grace */
 };
 
 /* The journal of loop k in the data directory: journal.db, then journal-1.db and so on. Returns path. */
 #define JOURNAL_PATH_SIZE 8192
 const char *sidecar_journal_path(const struct config *config, unsigned k, char path[JOURNAL_PATH_SIZE]);
+
+/* What loop k of count has of a bound that is the whole sidecar's. */
+uint32_t sidecar_part(uint32_t whole, unsigned k, unsigned count);
 
 /* What loop k has of a configuration: its share of each bound that is the whole sidecar's. own->targets is to be freed. Returns 0 or
  * E_MEMORY. */

@@ -8,6 +8,8 @@
 #define CALLS 4096
 
 static struct loop s;
+static struct loop_target targets[1];
+static int some_connection, another;
 static struct instant now;
 static struct span tick;       /* passes whenever the clock is read */
 static struct span call_costs; /* and with each call that leaves */
@@ -68,9 +70,10 @@ void __wrap_counters_attempt(struct loop *loop, uint16_t target, uint8_t phase, 
 
 static void setup(void)
 {
-    static struct rpc_target *targets[1];
     static struct config config;
-    s = (struct loop){.targets = targets, .config = &config};
+    memset(targets, 0, sizeof targets);
+    targets[0].rpc = (struct rpc_target *)(void *)&some_connection;
+    s = (struct loop){.targets = targets, .target_count = 1, .config = &config};
     now = (struct instant){.us = 1000000000};
     tick = call_costs = (struct span){0};
     memset(left, 0, sizeof left);
@@ -172,12 +175,39 @@ START_TEST(outcalls__what_waits_at_the_end_of_the_grace_is_as_a_crash_leaves_it)
 }
 END_TEST
 
+/* A configuration that was read again came between: what could not leave waits for the target as it is now, and no attempt is counted. */
+START_TEST(outcalls__a_target_that_was_changed_is_asked_anew)
+{
+    targets[0].rpc = NULL;
+    ask(1, SPAN_S(2));
+    outcalls_run(&s);
+    ck_assert_uint_eq(left_count, 0);
+    ck_assert_uint_eq(told_count, 2);
+    ck_assert_int_eq(told[0].type, EVENT_ANSWER);
+    ck_assert_int_eq(told[0].reach, SAGA_REACH_NONE);
+    ck_assert(told[0].unreached);
+    ck_assert_int_eq(told[1].type, EVENT_TARGET);
+    targets[0].rpc = (struct rpc_target *)(void *)&some_connection;
+    ask(1, SPAN_S(2));
+    outcalls_run(&s);
+    ck_assert_uint_eq(left_count, 1);
+    targets[0].rpc = (struct rpc_target *)(void *)&another;
+    const struct rpc_answer answer = {.reach = SAGA_REACH_NONE, .unreached = "nobody listens there", .status = 14};
+    outcalls_answer(&s, left[0].tag, &answer);
+    ck_assert_uint_eq(told_count, 4);
+    ck_assert(told[2].unreached);
+    ck_assert_int_eq(told[3].type, EVENT_TARGET);
+    ck_assert_int_eq(targets[0].down_since.us, 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("outcalls");
     TCase *tc = tcase_create("outcalls");
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, outcalls__leave_in_pieces_and_in_order);
+    tcase_add_test(tc, outcalls__a_target_that_was_changed_is_asked_anew);
     tcase_add_test(tc, outcalls__one_whose_time_is_over_never_leaves);
     tcase_add_test(tc, outcalls__an_answer_tells_what_it_is_about);
     tcase_add_test(tc, outcalls__what_waits_at_the_end_of_the_grace_is_as_a_crash_leaves_it);

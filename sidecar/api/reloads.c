@@ -1,0 +1,46 @@
+/* reloads.c - an operator has the configuration read again: whoever runs the loop does it, and says what came of it. */
+#include "sidecar/api/api_inside.h"
+
+#include "sidecar/observe/log.h"
+
+#include <utlist.h>
+
+int reloads_act(struct api *api, struct change *change, const void *message, struct error_detail *detail)
+{
+    const Saga__V1__ReloadRequest *m = message;
+    size_t size = strlen(m->actor);
+    if (size == 0 || size > ACTOR_BYTES_MAX)
+        return error_set(detail, E_ARGUMENT, "actor", "say who asks, in at most 128 bytes");
+    const struct rpc_peer *peer = rpc_call_peer(change->request.call);
+    log_event(LOG_LEVEL_INFO, "a reload was asked for", LOG_TEXT("actor", m->actor),
+              LOG_NUMBER("uid", peer->has_user ? (int64_t)peer->uid : -1), LOG_TEXT("address", peer->address),
+              LOG_TEXT("identity", peer->identity));
+    change->reload = api->options.reload(api->options.self);
+    return 0;
+}
+
+static void answer(struct api *api, struct change *change, const struct api_reload *told)
+{
+    if (told->code != 0) {
+        api_refuse(api, change->request.call, told->code, told->detail);
+    } else {
+        Saga__V1__ReloadResponse response = SAGA__V1__RELOAD_RESPONSE__INIT;
+        response.taken = told->taken;
+        response.n_taken = told->taken_count;
+        response.needs_restart = told->restart;
+        response.n_needs_restart = told->restart_count;
+        arena_reset(&api->arena);
+        api_answer(api, change->request.call, &response.base);
+    }
+    change_give_back(api, change);
+}
+
+void api_reloaded(struct api *api, uint32_t number, const struct api_reload *told)
+{
+    struct change *change, *next;
+    DL_FOREACH_SAFE(api->changes, change, next)
+    {
+        if (change->request.method == METHOD_RELOAD && change->reload <= number)
+            answer(api, change, told);
+    }
+}
