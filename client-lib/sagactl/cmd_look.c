@@ -4,6 +4,8 @@
 #include "client-lib/sagactl/times.h"
 #include "client-lib/sagactl/words.h"
 
+#include <saga/client.h>
+
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -45,14 +47,37 @@ static int add_earlier(struct run *r, Saga__V1__GetRequest *request, Saga__V1__G
     return EXIT_DONE;
 }
 
+/* The id of the saga to show. */
+static int find(struct run *r, char id[SAGA_ID_SIZE])
+{
+    Saga__V1__FindRequest request = SAGA__V1__FIND_REQUEST__INIT;
+    Saga__V1__FindResponse *answer;
+    bool by_request = r->o.request_id != NULL;
+    if ((r->o.word_count == 1) == by_request)
+        return run_say(r, EXIT_USAGE, "get takes a SAGA-ID, or --request-id and none");
+    if (!by_request)
+        return snprintf(id, SAGA_ID_SIZE, "%s", r->o.words[0]) >= 0 ? EXIT_DONE : EXIT_REFUSED;
+    request.request_id = (char *)(uintptr_t)r->o.request_id;
+    int status = run_call(r, "/saga.v1.Coordinator/Find", &request.base, &saga__v1__find_response__descriptor, &answer);
+    if (status == EXIT_DONE) {
+        snprintf(id, SAGA_ID_SIZE, "%s", answer->saga_id);
+        protobuf_c_message_free_unpacked(&answer->base, NULL);
+    }
+    return status;
+}
+
 int command_get(struct run *r)
 {
+    char id[SAGA_ID_SIZE];
     Saga__V1__GetRequest request = SAGA__V1__GET_REQUEST__INIT;
     Saga__V1__GetResponse *answer;
-    request.saga_id = r->o.words[0];
+    int status = find(r, id);
+    if (status != EXIT_DONE)
+        return status;
+    request.saga_id = id;
     request.include_payloads = request.payloads_as_json = r->o.payloads;
     request.page_size = TIMELINE_PAGE_MAX;
-    int status = run_call(r, "/saga.v1.Coordinator/Get", &request.base, &saga__v1__get_response__descriptor, &answer);
+    status = run_call(r, "/saga.v1.Coordinator/Get", &request.base, &saga__v1__get_response__descriptor, &answer);
     if (status != EXIT_DONE)
         return status;
     request.include_payloads = false;

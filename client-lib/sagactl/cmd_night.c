@@ -4,6 +4,8 @@
 #include "client-lib/sagactl/times.h"
 #include "client-lib/sagactl/words.h"
 
+#include "sidecar/definition/quantity.h"
+
 #include "grpc/health/v1/health.pb-c.h"
 
 #include <stdlib.h>
@@ -233,74 +235,126 @@ static const char *health_of(struct run *r, const char *service)
     return name;
 }
 
-struct live {
-    size_t running, compensating, stuck, paused;
+/* Of all loops together. */
+struct all {
+    uint64_t live, compensating, stuck, paused, calls, waiting, bytes, bytes_max, free;
+    bool full;
     struct instant oldest;
 };
 
-static void count_live(struct live *live, const Saga__V1__Saga *saga)
+static struct all add_loops(const Saga__V1__StatusResponse *m)
 {
-    live->running += saga->state == SAGA__V1__SAGA_STATE__SAGA_STATE_RUNNING;
-    live->compensating += saga->state == SAGA__V1__SAGA_STATE__SAGA_STATE_COMPENSATING;
-    live->stuck += saga->state == SAGA__V1__SAGA_STATE__SAGA_STATE_STUCK;
-    live->paused += saga->paused;
-    live->oldest = instant_min(live->oldest, times_of(saga->started_at));
+    struct all all = {.oldest = INSTANT_NEVER, .free = UINT64_MAX};
+    for (size_t i = 0; i < m->n_loops; i++) {
+        const Saga__V1__LoopStatus *l = m->loops[i];
+        all.live += l->live;
+        all.compensating += l->compensating;
+        all.stuck += l->stuck;
+        all.paused += l->paused;
+        all.calls += l->calls;
+        all.waiting += l->calls_waiting;
+        all.bytes += l->journal_bytes;
+        all.bytes_max += l->journal_bytes_max;
+        all.free = l->volume_free_bytes < all.free ? l->volume_free_bytes : all.free;
+        all.full |= l->journal_full;
+        if (l->oldest_live != NULL)
+            all.oldest = instant_min(all.oldest, times_of(l->oldest_live));
+    }
+    return all;
 }
 
-static int read_live(struct run *r, struct live *live)
+static void put_journal(struct run *r, const struct all *all)
 {
-    Saga__V1__ListRequest request = SAGA__V1__LIST_REQUEST__INIT;
-    Saga__V1__SagaState states[] = {SAGA__V1__SAGA_STATE__SAGA_STATE_RUNNING,
-                                    SAGA__V1__SAGA_STATE__SAGA_STATE_COMPENSATING,
-                                    SAGA__V1__SAGA_STATE__SAGA_STATE_STUCK};
-    char token[FIELD] = "";
-    request.states = states;
-    request.n_states = sizeof states / sizeof states[0];
-    request.page_size = PAGE_MAX;
-    do {
-        Saga__V1__ListResponse *page;
-        request.page_token = token;
-        int status =
-            run_call(r, "/saga.v1.Coordinator/List", &request.base, &saga__v1__list_response__descriptor, &page);
-        if (status != EXIT_DONE)
-            return status;
-        for (size_t i = 0; i < page->n_sagas; i++)
-            count_live(live, page->sagas[i]);
-        size_t size = strlen(page->next_page_token);
-        bool usable = size < sizeof token && (size == 0 || strcmp(page->next_page_token, token) != 0);
-        memcpy(token, usable ? page->next_page_token : "", usable ? size + 1 : 1);
-        protobuf_c_message_free_unpacked(&page->base, NULL);
-    } while (token[0] != '\0');
-    return EXIT_DONE;
+    char bytes[QUANTITY_TEXT_SIZE], max[QUANTITY_TEXT_SIZE], unused[QUANTITY_TEXT_SIZE];
+    quantity_write_size(all->bytes, bytes);
+    quantity_write_size(all->bytes_max, max);
+    quantity_write_size(all->free, unused);
+    screen_put(&r->screen, all->full ? PAINT_BAD : PAINT_NONE, "journal %s%s%s, %s free on its volume%s\n", bytes,
+               all->bytes_max > 0 ? " of " : "", all->bytes_max > 0 ? max : "", unused,
+               all->full ? ": new sagas are refused" : "");
+}
+
+/* A target is one line, whatever the number of loops; it is away when some loop cannot reach it. */
+static void put_targets(struct run *r, const Saga__V1__StatusResponse *m)
+{
+    char name[FIELD], address[600], span[TIMES_TEXT_SIZE];
+    for (size_t i = 0; m->n_loops > 0 && i < m->loops[0]->n_targets; i++) {
+        const Saga__V1__TargetStatus *t = m->loops[0]->targets[i], *away = NULL;
+        uint64_t calls = 0, calls_max = 0, waiting = 0;
+        for (size_t k = 0; k < m->n_loops; k++)
+            for (size_t n = 0; n < m->loops[k]->n_targets; n++) {
+                const Saga__V1__TargetStatus *other = m->loops[k]->targets[n];
+                if (strcmp(other->name, t->name) != 0)
+                    continue;
+                calls += other->calls;
+                calls_max += other->calls_max;
+                waiting += other->waiting;
+                away = other->unreachable ? other : away;
+            }
+        fprintf(r->screen.out, "target %s at %s: ", screen_clean(&r->screen, t->name, name, sizeof name),
+                screen_clean(&r->screen, t->address, address, sizeof address));
+        if (away != NULL && away->unreachable_for != NULL)
+            screen_put(&r->screen, PAINT_BAD, "cannot be reached for %s, ",
+                       times_write_span((struct span){.us = away->unreachable_for->seconds * 1000000 +
+                                                            away->unreachable_for->nanos / 1000},
+                                        span));
+        fprintf(r->screen.out, "%llu of %llu calls in flight, %llu wait\n", (unsigned long long)calls,
+                (unsigned long long)calls_max, (unsigned long long)waiting);
+    }
+}
+
+static void put_status(struct run *r, const char *health, const Saga__V1__StatusResponse *m)
+{
+    char span[TIMES_TEXT_SIZE], address[600], version[FIELD];
+    struct all all = add_loops(m);
+    screen_clean(&r->screen, wire_address(r->wire), address, sizeof address);
+    screen_clean(&r->screen, m->n_loops > 0 ? m->loops[0]->version : "?", version, sizeof version);
+    fprintf(r->screen.out, "%s is ", address);
+    screen_put(&r->screen, strcmp(health, "SERVING") == 0 ? PAINT_GOOD : PAINT_BAD, "%s", health);
+    fprintf(r->screen.out, ": sagad %s, %zu loop%s\n", version, m->n_loops, m->n_loops == 1 ? "" : "s");
+    fprintf(r->screen.out, "%8llu running\n%8llu compensating\n",
+            (unsigned long long)(all.live - all.compensating - all.stuck), (unsigned long long)all.compensating);
+    screen_put(&r->screen, all.stuck > 0 ? PAINT_BAD : PAINT_NONE, "%8llu stuck%s\n", (unsigned long long)all.stuck,
+               all.stuck > 0 ? ": sagactl deadletters --summary" : "");
+    fprintf(r->screen.out, "%8llu paused%s\n", (unsigned long long)all.paused,
+            all.paused > 0 ? ": sagactl list --state paused" : "");
+    if (all.oldest.us != INSTANT_NEVER.us)
+        fprintf(r->screen.out, "The oldest of them was started %s ago.\n",
+                times_write_span(instant_since(r->screen.now, all.oldest), span));
+    put_journal(r, &all);
+    put_targets(r, m);
+}
+
+/* The counts of all loops together, and what the sidecar says of each. */
+static int put_status_json(struct run *r, const char *health, const Saga__V1__StatusResponse *m)
+{
+    struct all all = add_loops(m);
+    json_t *said = json_of_message(&m->base);
+    if (said == NULL)
+        return run_say(r, EXIT_REFUSED, "there is no memory for the answer");
+    json_t *out = json_pack("{sssssIsIsIsI}", "address", wire_address(r->wire), "health", health, "running",
+                            (json_int_t)(all.live - all.compensating - all.stuck), "compensating",
+                            (json_int_t)all.compensating, "stuck", (json_int_t)all.stuck, "paused",
+                            (json_int_t)all.paused);
+    json_object_update_new(out, said);
+    return json_put(r->screen.out, out, false) == 0 ? EXIT_DONE : EXIT_REFUSED;
 }
 
 int command_status(struct run *r)
 {
-    struct live live = {.oldest = INSTANT_NEVER};
-    char span[TIMES_TEXT_SIZE], address[600];
+    Saga__V1__StatusRequest request = SAGA__V1__STATUS_REQUEST__INIT;
+    Saga__V1__StatusResponse *answer;
     const char *health = health_of(r, "saga.v1.Coordinator");
     if (health == NULL)
         return r->failure.code == SAGA_E_UNAVAILABLE ? EXIT_UNREACHABLE : EXIT_REFUSED;
-    int status = read_live(r, &live);
+    int status =
+        run_call(r, "/saga.v1.Operator/Status", &request.base, &saga__v1__status_response__descriptor, &answer);
     if (status != EXIT_DONE)
         return status;
     if (r->o.json)
-        return json_put(r->screen.out,
-                        json_pack("{sssssIsIsIsI}", "address", wire_address(r->wire), "health", health, "running",
-                                  (json_int_t)live.running, "compensating", (json_int_t)live.compensating, "stuck",
-                                  (json_int_t)live.stuck, "paused", (json_int_t)live.paused),
-                        false) == 0
-                   ? EXIT_DONE
-                   : EXIT_REFUSED;
-    screen_clean(&r->screen, wire_address(r->wire), address, sizeof address);
-    fprintf(r->screen.out, "%s is ", address);
-    screen_put(&r->screen, strcmp(health, "SERVING") == 0 ? PAINT_GOOD : PAINT_BAD, "%s\n", health);
-    fprintf(r->screen.out, "%8zu running\n%8zu compensating\n", live.running, live.compensating);
-    screen_put(&r->screen, live.stuck > 0 ? PAINT_BAD : PAINT_NONE, "%8zu stuck%s\n", live.stuck,
-               live.stuck > 0 ? ": sagactl deadletters --summary" : "");
-    fprintf(r->screen.out, "%8zu paused%s\n", live.paused, live.paused > 0 ? ": sagactl list --state paused" : "");
-    if (live.oldest.us != INSTANT_NEVER.us)
-        fprintf(r->screen.out, "The oldest of them was started %s ago.\n",
-                times_write_span(instant_since(r->screen.now, live.oldest), span));
-    return EXIT_DONE;
+        status = put_status_json(r, health, answer);
+    else
+        put_status(r, health, answer);
+    saga__v1__status_response__free_unpacked(answer, NULL);
+    return status;
 }

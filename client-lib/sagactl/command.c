@@ -45,8 +45,8 @@ const struct option_row option_rows[OPTION_COUNT] = {
     [OPTION_NAME] = {"name", '\0', "NAME", NULL, COMPLETE_NOTHING,
                      "The schema's name. Without it that of the file, without its end."},
     [OPTION_REQUEST_ID] = {"request-id", 'r', "ID", NULL, COMPLETE_NOTHING,
-                           "Your own key of this request, at most 128 bytes: repeated, it answers with the same saga "
-                           "rather than starting another."},
+                           "Your own key of a start, at most 128 bytes: repeated, it answers with the same saga "
+                           "rather than starting another; get finds the saga by it."},
     [OPTION_DEADLINE] = {"deadline", 'd', "TIME", NULL, COMPLETE_NOTHING,
                          "How long the saga may take before it is undone, in place of what the definition says."},
     [OPTION_WAIT] = {"wait", 'w', NULL, NULL, COMPLETE_NOTHING, "Then wait for its end, as wait does."},
@@ -105,10 +105,11 @@ const struct command_row command_rows[] = {
      "print an input of a definition to fill in, as JSON",
      "With every field of the input's type. Fill it in and hand it to start --json; fields may be left out.",
      command_input},
-    {"get", "SAGA-ID", 1, 1, NULL, COMPLETE_SAGA, BIT(PAYLOADS), "show one saga: where it is, its timeline, its steps",
+    {"get", "[SAGA-ID]", 0, 1, NULL, COMPLETE_SAGA, BIT(PAYLOADS) | BIT(REQUEST_ID),
+     "show one saga: where it is, its timeline, its steps",
      "The timeline has what was done on the left and what was undone on the right, with times since the saga's start. "
      "Of a "
-     "saga that is stuck or paused it tells what to do.",
+     "saga that is stuck or paused it tells what to do. With --request-id and no SAGA-ID that which was started so.",
      command_get},
     {"list", "", 0, 0, NULL, COMPLETE_NOTHING,
      BIT(STATE) | BIT(DEFINITION) | BIT(TAG) | BIT(SINCE) | BIT(BEFORE) | BIT(LIMIT) | BIT(PAGE) | BIT(ALL),

@@ -9,8 +9,11 @@
 #include "sidecar/base/failure.h"
 #include "sidecar/core/catalog.h"
 #include "sidecar/core/core.h"
+#include "sidecar/core/arena.h"
 #include "sidecar/core/schemas.h"
 #include "sidecar/definition/reader.h"
+
+#include "saga/v1/operator.pb-c.h"
 
 struct api;
 
@@ -32,6 +35,8 @@ struct api_options {
     struct instant (*now)(void *self);
     /* Has the configuration read again. Returns the number under which api_reloaded tells what came of it. */
     uint32_t (*reload)(void *self);
+    /* Fills in how the loop is, from the arena. Returns false when no memory is left. */
+    bool (*status)(void *self, struct arena *a, Saga__V1__LoopStatus *m);
     /* A request, or a command of a Pipe, is refused with this error. */
     void (*refused)(void *self, enum method_id method, int code);
     void *self;

@@ -108,6 +108,8 @@ bool permit_output(struct api *api, struct rpc_call *call, struct bytes name);
 
 /* ---- reloads.c ---- */
 int reloads_act(struct api *api, struct change *change, const void *message, struct error_detail *detail);
+bool reloads_answer(struct arena *a, const struct reply_effect *reply, const struct registered *registered,
+                    ProtobufCMessage *response);
 
 /* ---- answers.c ---- */
 bool answer_start(struct arena *a, const struct reply_effect *reply, const struct registered *registered,
@@ -169,6 +171,10 @@ int reads_show(struct api *api, struct arena *arena, const struct saga *saga, st
 /* How many are asked for, and where the page before ended: a token is a number in hexadecimal. */
 int reads_page_size(int32_t asked, size_t *size, struct error_detail *detail);
 int reads_page_token(const char *token, uint64_t first, uint64_t *at, struct error_detail *detail);
+
+/* ---- find.c ---- */
+int find_request(struct api *api, struct read *read, const void *message, struct error_detail *detail);
+int find_status(struct api *api, struct read *read, const void *message, struct error_detail *detail);
 
 /* ---- get.c, lists.c ---- */
 int get_read(struct api *api, struct read *read, const void *message, struct error_detail *detail);

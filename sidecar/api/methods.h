@@ -10,6 +10,7 @@
 #include <protobuf-c/protobuf-c.h>
 
 struct api;
+struct api_reload;
 struct arena;
 struct change;
 struct decoder;
@@ -19,6 +20,7 @@ struct read;
 struct registered {
     const struct definition *definition;
     const char *schema_hash;
+    const struct api_reload *reload;
     struct bytes steps; /* owned: the names of those enlisted, with a NUL behind each */
 };
 
@@ -36,6 +38,7 @@ enum method_route {
     ROUTE_REQUEST,        /* that which the request_id in `key` names; any when it is empty */
     ROUTE_FIRST,          /* loop 0 */
     ROUTE_FIRST_THEN_ALL, /* loop 0 decides; what it has accepted, the others get too */
+    ROUTE_ALL,            /* all: their answers, one behind the other, are one (lists become one list) */
     ROUTE_PAGES_NEWEST,   /* all: of the pages of each, newest saga first, one is made */
     ROUTE_PAGES_OLDEST,   /* the same, oldest first */
     ROUTE_EVENTS,         /* as ROUTE_SAGA; when `key` is empty all, and their events become one stream */

@@ -19,18 +19,28 @@ int reloads_act(struct api *api, struct change *change, const void *message, str
     return 0;
 }
 
+bool reloads_answer(struct arena *a, const struct reply_effect *reply, const struct registered *registered,
+                    ProtobufCMessage *response)
+{
+    Saga__V1__ReloadResponse *m = (Saga__V1__ReloadResponse *)response;
+    (void)a;
+    (void)reply;
+    m->taken = registered->reload->taken;
+    m->n_taken = registered->reload->taken_count;
+    m->needs_restart = registered->reload->restart;
+    m->n_needs_restart = registered->reload->restart_count;
+    return true;
+}
+
 static void answer(struct api *api, struct change *change, const struct api_reload *told)
 {
+    const struct reply_effect reply = {.code = 0};
     if (told->code != 0) {
         api_refuse(api, change->request.call, told->code, told->detail);
     } else {
-        Saga__V1__ReloadResponse response = SAGA__V1__RELOAD_RESPONSE__INIT;
-        response.taken = told->taken;
-        response.n_taken = told->taken_count;
-        response.needs_restart = told->restart;
-        response.n_needs_restart = told->restart_count;
+        change->registered.reload = told;
         arena_reset(&api->arena);
-        api_answer(api, change->request.call, &response.base);
+        api_answer(api, change->request.call, answer_make(&api->arena, METHOD_RELOAD, &reply, &change->registered));
     }
     change_give_back(api, change);
 }

@@ -13,7 +13,7 @@
 struct bytes traced(struct rpc_call *call, struct bytes message, struct arena *a)
 {
     const struct method *method = &methods[rpc_call_method(call)->id];
-    if (method->route != ROUTE_REQUEST)
+    if (method->route != ROUTE_REQUEST || method->decode == NULL)
         return message;
     struct bytes trace = rpc_call_metadata(call, FIELD);
     if (trace.size == 0 || trace.size > TRACEPARENT_BYTES_MAX || !traceparent_valid(trace) ||

@@ -174,6 +174,7 @@ void engine_set_moved(struct engine *e, uint64_t serial, uint64_t position);
 struct engine_counts {
     uint32_t live; /* ended ones that were not released included */
     uint32_t stuck;
+    uint32_t compensating;
     uint32_t paused;
     uint32_t calls;   /* in flight */
     uint32_t waiting; /* calls that wait for their target's bulkhead */

@@ -81,6 +81,7 @@ void fold_forget(struct engine *e, struct saga *s)
 {
     timers_set(&e->timers, &s->timer, INSTANT_NEVER);
     e->counts.stuck -= s->state == SAGA_STUCK;
+    e->counts.compensating -= s->state == SAGA_COMPENSATING;
     e->counts.paused -= s->paused;
     registry_remove(e, s);
     fold_free(e, s);
@@ -317,8 +318,8 @@ static void ended(struct engine *e, struct saga *s, const struct record *r)
     s->ended_at = r->at;
 }
 
-struct saga *fold_apply(struct engine *e, struct saga *s, const struct record *r, const struct definition *d,
-                        void *block)
+static struct saga *apply(struct engine *e, struct saga *s, const struct record *r, const struct definition *d,
+                          void *block)
 {
     switch (r->type) {
     case RECORD_STARTED:
@@ -396,6 +397,15 @@ struct saga *fold_apply(struct engine *e, struct saga *s, const struct record *r
     default:
         CHECK(!"a record type that the engine knows");
     }
+    return s;
+}
+
+struct saga *fold_apply(struct engine *e, struct saga *s, const struct record *r, const struct definition *d,
+                        void *block)
+{
+    bool before = s != NULL && s->state == SAGA_COMPENSATING;
+    s = apply(e, s, r, d, block);
+    e->counts.compensating += (s->state == SAGA_COMPENSATING) - (uint32_t)before;
     return s;
 }
 

@@ -50,6 +50,7 @@ static int place_of(const struct relay *relay, enum method_id id, struct bytes m
     case ROUTE_FIRST_THEN_ALL:
         place = relay->options.loop == 0 ? ALL : 0;
         break;
+    case ROUTE_ALL:
     case ROUTE_PAGES_NEWEST:
     case ROUTE_PAGES_OLDEST:
         place = ALL;
@@ -134,6 +135,22 @@ static bool is_pages(enum method_id method)
     return methods[method].route == ROUTE_PAGES_NEWEST || methods[method].route == ROUTE_PAGES_OLDEST;
 }
 
+/* The answers of all, one behind the other: protobuf reads that as one message whose lists are theirs together. */
+static struct bytes join(const struct relayed *relayed)
+{
+    size_t size = 0, used = 0;
+    for (unsigned i = 0; i < relayed->count; i++)
+        size += relayed->parts[i].body.size;
+    uint8_t *at = arena_take(&relayed->relay->arena, size + 1);
+    for (unsigned i = 0; at != NULL && i < relayed->count; i++) {
+        struct bytes body = relayed->parts[i].body;
+        if (body.size > 0)
+            memcpy(at + used, body.at, body.size);
+        used += body.size;
+    }
+    return bytes_of(at, at == NULL ? 0 : size);
+}
+
 /* The last has spoken. */
 static void finish(struct relayed *relayed)
 {
@@ -144,6 +161,13 @@ static void finish(struct relayed *relayed)
     } else if (is_pages(method)) {
         arena_reset(&relayed->relay->arena);
         struct bytes answer = gather_page(relayed);
+        if (answer.at == NULL)
+            api_refuse(relayed->relay->options.api, call, E_MEMORY, NULL);
+        else
+            rpc_reply(call, answer);
+    } else if (methods[method].route == ROUTE_ALL) {
+        arena_reset(&relayed->relay->arena);
+        struct bytes answer = join(relayed);
         if (answer.at == NULL)
             api_refuse(relayed->relay->options.api, call, E_MEMORY, NULL);
         else
@@ -314,8 +338,8 @@ static bool relay_to_all(struct relay *relay, struct rpc_call *call, struct byte
     struct error_detail detail;
     enum method_id method = (enum method_id)rpc_call_method(call)->id;
     const ProtobufCMessage *m = NULL;
-    bool pages_or_events = methods[method].route != ROUTE_FIRST_THEN_ALL;
-    if (pages_or_events) {
+    bool each_its_own = methods[method].route != ROUTE_FIRST_THEN_ALL && methods[method].route != ROUTE_ALL;
+    if (each_its_own) {
         arena_reset(&relay->arena);
         if (api_check(relay->options.api, method, message, &detail) == 0)
             m = protobuf_c_message_unpack(methods[method].request, &relay->arena.allocator, message.size, message.at);
@@ -325,7 +349,14 @@ static bool relay_to_all(struct relay *relay, struct rpc_call *call, struct byte
     struct relayed *relayed = relayed_create(relay, call, relay->options.loops);
     if (relayed == NULL)
         return true;
-    int code = pages_or_events ? ask_all(relayed, m, &detail) : register_with_all(relayed, message, &detail);
+    int code = 0;
+    if (each_its_own)
+        code = ask_all(relayed, m, &detail);
+    else if (methods[method].route == ROUTE_ALL)
+        for (unsigned k = 0; k < relayed->count; k++)
+            ask(relayed, k, k, message);
+    else
+        code = register_with_all(relayed, message, &detail);
     if (code != 0) {
         api_refuse(relay->options.api, call, code, &detail);
         relayed_free(relayed);

@@ -157,7 +157,7 @@ void counters_commit(struct loop *s, struct instant began_at)
 
 /* ---- gauges ---- */
 
-static double journal_bytes(const struct loop *s)
+double counters_journal_bytes(const struct loop *s)
 {
     char path[JOURNAL_PATH_SIZE], log[JOURNAL_PATH_SIZE + 8];
     struct stat file;
@@ -171,7 +171,7 @@ static double journal_bytes(const struct loop *s)
     return bytes;
 }
 
-static double volume_free(const struct loop *s)
+double counters_volume_free(const struct loop *s)
 {
     struct statvfs volume;
     return statvfs(s->config->data_dir, &volume) == 0 ? (double)volume.f_bavail * (double)volume.f_frsize : 0;
@@ -201,9 +201,9 @@ static void refresh(struct loop *s)
     metrics_set(m, METRIC_SAGAS_PAUSED, METRIC_NO_LABELS, counts.paused);
     metrics_set(m, METRIC_OLDEST_LIVE, METRIC_NO_LABELS,
                 oldest == NULL ? 0 : (double)instant_since(now, oldest->started_at).us / 1e6);
-    metrics_set(m, METRIC_JOURNAL_BYTES, METRIC_NO_LABELS, journal_bytes(s));
+    metrics_set(m, METRIC_JOURNAL_BYTES, METRIC_NO_LABELS, counters_journal_bytes(s));
     metrics_set(m, METRIC_JOURNAL_BYTES_MAX, METRIC_NO_LABELS, (double)s->config->journal_bytes_max);
-    metrics_set(m, METRIC_JOURNAL_VOLUME_FREE, METRIC_NO_LABELS, volume_free(s));
+    metrics_set(m, METRIC_JOURNAL_VOLUME_FREE, METRIC_NO_LABELS, counters_volume_free(s));
     metrics_set(m, METRIC_JOURNAL_FULL, METRIC_NO_LABELS, core_full_since(s->core).us != 0);
     metrics_set(m, METRIC_DEFINITIONS, METRIC_NO_LABELS, catalog_count(s->catalog));
 }

@@ -12,6 +12,10 @@ void counters_close(struct loop *s);
 /* How many calls a target may have in flight in this loop; 0: none any more. */
 void counters_target(struct loop *s, const char *name, uint32_t calls_max);
 
+/* The loop's journal with its log, and what is free on its volume: bytes. */
+double counters_journal_bytes(const struct loop *s);
+double counters_volume_free(const struct loop *s);
+
 /* Whether records of this type are counted. */
 bool counters_want(const struct loop *s, uint8_t type);
 /* A record has become durable. */

@@ -10,6 +10,7 @@
 #include "sidecar/runtime/files.h"
 #include "sidecar/runtime/reload.h"
 #include "sidecar/runtime/sidecar_inside.h"
+#include "sidecar/runtime/status.h"
 #include "sidecar/runtime/targets.h"
 #include "sidecar/runtime/trust.h"
 #include "sidecar/shard/place.h"
@@ -310,6 +311,7 @@ static int open_api(struct loop *s, uint64_t last_frame, struct error_detail *de
         .authz = &c->authorization,
         .now = now,
         .reload = reload_ask,
+        .status = status_fill,
         .refused = refused,
         .self = s,
         .failure = &s->failure,

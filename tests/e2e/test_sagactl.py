@@ -278,6 +278,15 @@ class Sagactl(Case):
                           ("retry", "--all", "--status", "WRONG")):
             self.assertEqual(USAGE, self.ctl(*arguments).code, arguments)
 
+    def test_get_by_request_id(self):
+        saga_id = self.good("start", "order", "--request-id", "order-4711").out.strip()
+        self.assertIn(saga_id, self.good("get", "--request-id", "order-4711").out)
+        self.client.end(saga_id)
+        self.assertEqual(saga_id, self.good("-o", "json", "get", "-r", "order-4711").json()["saga"]["id"])
+        self.assertIn("no saga was started with this request_id", self.ctl("get", "-r", "order-4712").err)
+        for words in ((), (saga_id, "-r", "order-4711")):
+            self.assertEqual(2, self.ctl("get", *words).code)
+
     def test_status_and_paused(self):
         gate = Gate()
         self.addCleanup(gate.open)
@@ -287,7 +296,14 @@ class Sagactl(Case):
         self.good("pause", first, "--reason", "look at it")
         after = self.good("-o", "json", "status").json()
         self.assertEqual(("SERVING", 2, 1), (after["health"], after["running"] - before["running"], after["paused"] - before["paused"]))
-        self.assertRegex(self.good("status").out, r"is SERVING\n +\d+ running\n")
+        loops = after["loops"]
+        self.assertEqual(1, len({l["version"] for l in loops}))
+        self.assertTrue(all(int(l["journal_bytes"]) > 0 and int(l["volume_free_bytes"]) > 0 for l in loops))
+        self.assertIn("shop", {t["name"] for t in loops[0]["targets"]})
+        said = self.good("status").out
+        self.assertRegex(said, r"is SERVING: sagad [\w.+-]+, \d loops?\n +\d+ running\n")
+        self.assertRegex(said, r"\njournal [\w.]+ of [\w.]+, [\w.]+ free on its volume\n|\njournal [\w.]+, [\w.]+ free")
+        self.assertRegex(said, r"\ntarget shop at [\w.:]+: \d+ of 256 calls in flight, 0 wait\n")
         listed = [s["id"] for s in self.good("-o", "json", "list", "--state", "paused").json()["sagas"]]
         self.assertIn(first, listed)
         self.assertNotIn(second, listed)

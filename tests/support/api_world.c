@@ -272,6 +272,18 @@ static bool deliver_all(struct api_world *w)
 
 /* ---- the world ---- */
 
+static uint32_t reload(void *self)
+{
+    return ++((struct api_loop *)self)->reloads;
+}
+
+static bool status(void *self, struct arena *a, Saga__V1__LoopStatus *m)
+{
+    (void)a;
+    m->loop = ((struct api_loop *)self)->index;
+    return true;
+}
+
 static void refused(void *self, enum method_id method, int code)
 {
     CHECK(self != NULL && method < METHOD_COUNT && code < 0);
@@ -386,6 +398,8 @@ static void start(struct api_world *w, unsigned index)
         .authz = &w->authz,
         .now = now,
         .refused = refused,
+        .reload = reload,
+        .status = status,
         .self = loop,
         .failure = &loop->failure,
     };
@@ -450,6 +464,8 @@ void api_world_turn(struct api_world *w, unsigned index)
     struct error_detail detail;
     struct instant began = w->now;
     api_work(loop->api);
+    if (loop->reloads != loop->reloaded)
+        api_reloaded(loop->api, loop->reloaded = loop->reloads, &(struct api_reload){.code = 0});
     int code = core_commit(loop->core, w->now, &detail);
     ck_assert_msg(code == 0 || code == E_JOURNAL_FULL, "%d %s", code, detail.text);
     api_turn(loop->api);
@@ -463,7 +479,7 @@ void api_world_settle(struct api_world *w)
         bool busy = deliver_all(w);
         for (unsigned k = 0; k < w->loops; k++) {
             struct api_loop *loop = &w->loop[k];
-            if (!core_pending(loop->core) && !api_busy(loop->api))
+            if (!core_pending(loop->core) && !api_busy(loop->api) && loop->reloads == loop->reloaded)
                 continue;
             api_world_turn(w, k);
             busy = true;

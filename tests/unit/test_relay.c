@@ -222,6 +222,47 @@ START_TEST(relay__a_pipe_asks_whom_its_commands_are_for)
 END_TEST
 
 /* Every request of every method over every connection, whole, cut short and made of nonsense: each has its answer, and gives its place back. */
+START_TEST(relay__every_loop_says_how_it_is)
+{
+    for (unsigned k = 0; k < LOOPS; k++) {
+        Saga__V1__StatusRequest m = SAGA__V1__STATUS_REQUEST__INIT;
+        Saga__V1__StatusResponse *r = api_world_get(&w, k, METHOD_STATUS, &m.base);
+        unsigned seen = 0;
+        ck_assert_uint_eq(r->n_loops, LOOPS);
+        for (size_t i = 0; i < r->n_loops; i++)
+            seen |= 1u << r->loops[i]->loop;
+        ck_assert_uint_eq(seen, (1u << LOOPS) - 1);
+        saga__v1__status_response__free_unpacked(r, NULL);
+    }
+}
+END_TEST
+
+START_TEST(relay__a_request_id_is_found_over_every_connection)
+{
+    for (int i = 0; i < 12; i++) {
+        char request_id[24], id[SAGA_ID_TEXT_SIZE];
+        snprintf(request_id, sizeof request_id, "order-%d", i);
+        Saga__V1__FindRequest m = SAGA__V1__FIND_REQUEST__INIT;
+        m.request_id = request_id;
+        api_world_refused(&w, 0, METHOD_FIND, &m.base, "SAGA_NOT_FOUND", "");
+        api_world_begin(&w, 0, "x", request_id, id);
+        for (unsigned end = 0; end < 2; end++) {
+            for (unsigned k = 0; k < LOOPS; k++) {
+                Saga__V1__FindResponse *r = api_world_get(&w, k, METHOD_FIND, &m.base);
+                ck_assert_str_eq(r->saga_id, id);
+                saga__v1__find_response__free_unpacked(r, NULL);
+            }
+            Saga__V1__CommitRequest commit = SAGA__V1__COMMIT_REQUEST__INIT;
+            commit.saga_id = id;
+            if (end == 0)
+                protobuf_c_message_free_unpacked(api_world_get(&w, 0, METHOD_COMMIT, &commit.base), NULL);
+        }
+    }
+    Saga__V1__FindRequest none = SAGA__V1__FIND_REQUEST__INIT;
+    api_world_refused(&w, 0, METHOD_FIND, &none.base, "INVALID_ARGUMENT", "request_id");
+}
+END_TEST
+
 START_TEST(relay__every_call_has_an_end)
 {
     static const uint8_t nonsense[] = {0x0a, 0x05, '-', ',', '-', ',', '-', 0x12, 0x02, 0xff, 0xff,
@@ -284,6 +325,8 @@ int main(void)
     tcase_add_test(tc, relay__tokens_that_no_page_gave_are_refused);
     tcase_add_test(tc, relay__events_of_all_loops_are_one_stream);
     tcase_add_test(tc, relay__a_pipe_asks_whom_its_commands_are_for);
+    tcase_add_test(tc, relay__every_loop_says_how_it_is);
+    tcase_add_test(tc, relay__a_request_id_is_found_over_every_connection);
     tcase_add_test(tc, relay__every_call_has_an_end);
     tcase_add_test(tc, relay__a_call_that_is_cancelled_ends_with_its_parts);
     suite_add_tcase(suite, tc);

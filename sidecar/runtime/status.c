@@ -1,0 +1,63 @@
+/* status.c - how one loop is, for an operator who asks. */
+#include "sidecar/runtime/status.h"
+
+#include "sidecar/api/view.h"
+#include "sidecar/engine/saga.h"
+#include "sidecar/engine/target.h"
+#include "sidecar/runtime/counters.h"
+#include "sidecar/runtime/release.h"
+#include "sidecar/runtime/sidecar_inside.h"
+
+/* As many as there can be. */
+static bool add_targets(struct loop *s, struct arena *a, Saga__V1__LoopStatus *m)
+{
+    const struct engine *e = core_engine(s->core);
+    struct instant now = clock_now(&s->clock);
+    m->targets = arena_take(a, (s->target_count + 1) * sizeof(*m->targets));
+    if (m->targets == NULL)
+        return false;
+    for (unsigned i = 0; i < s->target_count; i++) {
+        const struct loop_target *own = &s->targets[i];
+        Saga__V1__TargetStatus *t = own->rpc == NULL ? NULL : arena_take(a, sizeof *t);
+        if (own->rpc == NULL)
+            continue;
+        if (t == NULL)
+            return false;
+        saga__v1__target_status__init(t);
+        const struct target *target = engine_target(e, (uint16_t)i);
+        t->name = own->shared->name;
+        t->address = (char *)(uintptr_t)own->address;
+        t->calls = target->places_taken;
+        t->calls_max = target->places;
+        t->waiting = target->waiting;
+        t->unreachable = own->down_since.us != 0;
+        if (t->unreachable && (t->unreachable_for = view_span(a, instant_since(now, own->down_since))) == NULL)
+            return false;
+        m->targets[m->n_targets++] = t;
+    }
+    return true;
+}
+
+bool status_fill(void *self, struct arena *a, Saga__V1__LoopStatus *m)
+{
+    struct loop *s = self;
+    const struct engine *e = core_engine(s->core);
+    struct engine_counts counts = engine_counts(e);
+    const struct saga *oldest = engine_after(e, 0);
+    m->version = (char *)(uintptr_t)sagad_version;
+    m->loop = s->index;
+    m->live = counts.live;
+    m->stuck = counts.stuck;
+    m->paused = counts.paused;
+    m->compensating = counts.compensating;
+    m->calls = counts.calls;
+    m->calls_waiting = counts.waiting;
+    m->definitions = catalog_count(s->catalog);
+    m->journal_bytes = (uint64_t)counters_journal_bytes(s);
+    m->journal_bytes_max = s->config->journal_bytes_max;
+    m->volume_free_bytes = (uint64_t)counters_volume_free(s);
+    m->journal_full = s->told_full != 0;
+    if (oldest != NULL && (m->oldest_live = view_time(a, oldest->started_at)) == NULL)
+        return false;
+    return add_targets(s, a, m);
+}
