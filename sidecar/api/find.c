@@ -3,9 +3,19 @@
 
 #include "sidecar/engine/saga.h"
 
-static int answer_found(struct api *api, struct read *read, struct saga_id id, struct error_detail *detail)
+static int no_saga(struct error_detail *detail)
+{
+    return error_set(detail, E_SAGA_NOT_FOUND, "request_id",
+                     "no saga was started with this request_id, or it is kept no more");
+}
+
+/* Of what the caller may not see, it is told nothing. */
+static int answer_found(struct api *api, struct read *read, struct saga_id id, struct bytes name,
+                        struct error_detail *detail)
 {
     Saga__V1__FindResponse response = SAGA__V1__FIND_RESPONSE__INIT;
+    if (!permit_shows(api, read->request.call, METHOD_FIND, name))
+        return no_saga(detail);
     response.saga_id = arena_take(read->arena, SAGA_ID_TEXT_SIZE);
     if (response.saga_id == NULL)
         return error_set(detail, E_MEMORY, "", NULL);
@@ -23,11 +33,11 @@ int find_request(struct api *api, struct read *read, const void *message, struct
         return error_set(detail, E_ARGUMENT, "request_id", "1 to 128 bytes");
     const struct saga *live = engine_find_request(core_engine(api->core), request_id);
     if (live != NULL && live->first_position <= core_durable(api->core))
-        return answer_found(api, read, live->id, detail);
+        return answer_found(api, read, live->id, live->name, detail);
     int code = live != NULL ? E_SAGA_NOT_FOUND : api->store->find_request(api->store, request_id, &row, detail);
     if (code == E_SAGA_NOT_FOUND)
-        return error_set(detail, code, "request_id", "no saga was started with this request_id, or it is kept no more");
-    return code == 0 ? answer_found(api, read, row.saga, detail) : code;
+        return no_saga(detail);
+    return code == 0 ? answer_found(api, read, row.saga, row.name, detail) : code;
 }
 
 int find_status(struct api *api, struct read *read, const void *message, struct error_detail *detail)

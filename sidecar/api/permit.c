@@ -166,6 +166,7 @@ int permit_request(struct api *api, struct rpc_call *call, enum method_id method
         return permit_method(api, peer, method, detail);
     switch (method) {
     case METHOD_REGISTER_DEFINITION: /* they ask once they know the names */
+    case METHOD_FIND:
     case METHOD_LIST_DEFINITIONS:
     case METHOD_GET_SCHEMA: /* types alone, which are of no definition */
     case METHOD_LIST_SCHEMAS:
