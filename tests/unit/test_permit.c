@@ -23,8 +23,9 @@ static void begin_world(unsigned loops, unsigned rights, uint64_t allowed)
 
 /* Whose method each is, written down a second time. */
 static const char *const viewers[] = {
-    "GetDefinition", "ListDefinitions", "GetSchema", "ListSchemas", "Get", "List", "Wait", "Watch", "ListDeadLetters"};
-static const char *const operators[] = {"Pause", "Resume", "Retry", "Skip", "Reject", "Resolve"};
+    "GetDefinition", "ListDefinitions", "GetSchema",       "ListSchemas", "Get",   "List",
+    "Wait",          "Watch",           "ListDeadLetters", "Find",        "Status"};
+static const char *const operators[] = {"Pause", "Resume", "Retry", "Skip", "Reject", "Resolve", "Reload"};
 
 static bool is_among(const char *const *names, size_t count, const char *name)
 {
