@@ -245,6 +245,20 @@ install-check: $(BINARIES) $(LIBRARIES)
 header-check: $(LIBRARIES)
 	CC="$(CC)" CXX="$(CXX)" PQ_CFLAGS="$(PQ_CFLAGS)" tests/header_check.sh $(B)
 
+# ---- packages -------------------------------------------------------------------------------------------------------
+
+# What is committed, as one archive; and of that the Debian packages, in build/deb.
+.PHONY: dist deb
+dist:
+	@mkdir -p build
+	git archive --prefix=sagad-$(VERSION)/ --output=build/sagad-$(VERSION).tar.gz HEAD
+deb: dist
+	rm -rf build/deb && mkdir -p build/deb
+	tar -xzf build/sagad-$(VERSION).tar.gz -C build/deb
+	cd build/deb/sagad-$(VERSION) && dpkg-buildpackage -b -uc -us -j$(shell nproc)
+	lintian --fail-on error,warning build/deb/sagad_$(VERSION)_*.changes
+	systemd-analyze security --offline=true --threshold=25 debian/sagad.service >/dev/null
+
 include tests/tests.mk
 
 # A room alone: make room ROOM=sidecar/journal
@@ -254,6 +268,7 @@ room: $(call archives,$(ROOM))
 define HELP
 make                 everything that is installed and the examples, in build/<kind>/
 make install         PREFIX ($(PREFIX)), DESTDIR; make uninstall takes it away
+make dist            the committed tree as an archive; make deb builds and judges the Debian packages
 make check           what can be said of the tree without running it, and the unit tests
 make unit            the unit tests and the engine's exact traces
 make e2e             real processes, with clients and participants in Python and C++
