@@ -78,6 +78,7 @@ struct config {
     struct span tls_connection_age;
     struct authz authorization; /* the default's rules when the file has none */
     bool plaintext_operators;
+    bool core_dumps;
     uint32_t unix_access;       /* enum config_unix_access */
     uint64_t journal_bytes_max; /* 0: as much as the disk holds */
     uint64_t commit_bytes_max;

@@ -6,6 +6,7 @@
 #include "sidecar/engine/saga.h"
 #include "sidecar/engine/target.h"
 #include "sidecar/runtime/sidecar_inside.h"
+#include "transport/certificates.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -205,6 +206,10 @@ static void refresh(struct loop *s)
     metrics_set(m, METRIC_JOURNAL_BYTES_MAX, METRIC_NO_LABELS, (double)s->config->journal_bytes_max);
     metrics_set(m, METRIC_JOURNAL_VOLUME_FREE, METRIC_NO_LABELS, counters_volume_free(s));
     metrics_set(m, METRIC_JOURNAL_FULL, METRIC_NO_LABELS, core_full_since(s->core).us != 0);
+    struct certificates *certificates = s->sidecar->certificates;
+    int64_t expiry = certificates == NULL ? 0 : certificates_not_after(certificates);
+    if (expiry != 0)
+        metrics_set(m, METRIC_CERTIFICATE_EXPIRY, METRIC_NO_LABELS, (double)expiry);
     metrics_set(m, METRIC_DEFINITIONS, METRIC_NO_LABELS, catalog_count(s->catalog));
 }
 

@@ -210,11 +210,26 @@ static int serve(struct signalled *s)
     return code == 0 ? EXIT_OK : EXIT_RAN_INTO_TROUBLE;
 }
 
+/* Neither a file nor, where a program takes them, a pipe gets what the memory holds. Nothing is asked back: where the system has no such file,
+ * the limit holds. */
+static void forbid_core_dumps(void)
+{
+    const struct rlimit none = {0, 0};
+    setrlimit(RLIMIT_CORE, &none);
+    int fd = open("/proc/self/coredump_filter", O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    (void)!write(fd, "0", 1);
+    close(fd);
+}
+
 static int run(const struct config *config, const char *file)
 {
     struct sidecar *s;
     struct error_detail detail;
     int exit_code = EXIT_RAN_INTO_TROUBLE;
+    if (!config->core_dumps)
+        forbid_core_dumps();
     log_open(&(struct log_options){.level = config->log_level, .format = config->log_format, .fd = STDERR_FILENO});
     int code = sidecar_open(config, &s, &detail);
     if (code == 0) {

@@ -101,6 +101,38 @@ static void tell_open_directory(const char *path)
               LOG_TEXT("data_dir", path), LOG_TEXT("mode", mode));
 }
 
+/* A pod's emptyDir, or memory, goes with the pod or the machine, and the sagas with it. /proc/self/mountinfo has a line a mount: its number, its
+ * parent's, the device, the folder that is mounted, where, and behind " - " its kind. */
+static void tell_fleeting_directory(const char *path)
+{
+    struct stat st;
+    char line[4096], device[32];
+    FILE *mounts = stat(path, &st) == 0 ? fopen("/proc/self/mountinfo", "re") : NULL;
+    if (mounts == NULL)
+        return;
+    char *whole = realpath(path, NULL);
+    const char *kind = NULL;
+    size_t longest = 0;
+    while (whole != NULL && fgets(line, sizeof line, mounts) != NULL) {
+        char root[2048], at[2048];
+        if (sscanf(line, "%*s %*s %31s %2047s %2047s", device, root, at) != 3)
+            continue;
+        size_t length = strcmp(at, "/") == 0 ? 0 : strlen(at);
+        if (strncmp(whole, at, length) != 0 || (whole[length] != '/' && whole[length] != '\0') || length < longest)
+            continue;
+        longest = length;
+        kind = strstr(root, "kubernetes.io~empty-dir") != NULL ? "an emptyDir"
+               : strstr(line, " - tmpfs ") != NULL             ? "memory (tmpfs)"
+                                                               : NULL;
+    }
+    free(whole);
+    fclose(mounts);
+    if (kind != NULL)
+        log_event(LOG_LEVEL_WARN,
+                  "the journal will be lost with the pod or the machine: its directory is none that stays",
+                  LOG_TEXT("data_dir", path), LOG_TEXT("kind", kind));
+}
+
 /* ---- shares ---- */
 
 uint32_t sidecar_part(uint32_t whole, unsigned k, unsigned count)
@@ -285,6 +317,7 @@ int sidecar_open(const struct config *config, struct sidecar **out, struct error
     if (sidecar->http != NULL)
         http_watch(sidecar->http, sidecar->vitals, sidecar->count);
     tell_open_directory(config->data_dir);
+    tell_fleeting_directory(config->data_dir);
     absent_tell(sidecar);
     tell_ready(config, sidecar);
     *out = sidecar;

@@ -1,6 +1,7 @@
 """Who may do what: rules over TLS, unix sockets and plaintext, and what they say of themselves."""
 import os
 import subprocess
+import tempfile
 import unittest
 import urllib.request
 
@@ -189,6 +190,31 @@ class WithoutRules(unittest.TestCase):
         self.assertEqual((False, True), ask(12346, 12345, "list"))
         self.assertEqual((False, True), ask(12345, 12345, "pause", "abc000000000-1"))
         self.assertEqual((True, False), ask(12346, 54321, "list"))
+
+
+class Memory(unittest.TestCase):
+    def limits(self, **options):
+        sidecar = Sidecar(**options)
+        self.addCleanup(sidecar.close)
+        place = "/proc/%d/" % sidecar.process.pid
+        with open(place + "limits", encoding="ascii") as limits, open(place + "coredump_filter", encoding="ascii") as kinds:
+            limit = next(line.split()[4] for line in limits if line.startswith("Max core file size"))
+            return limit, int(kinds.read(), 16)
+
+    def test_a_crash_leaves_no_memory_behind(self):
+        self.assertEqual(("0", 0), self.limits())
+        self.assertNotEqual(0, self.limits(core_dumps=True)[1])
+
+    def test_a_directory_that_does_not_stay_is_told_of(self):
+        words = "the journal will be lost with the pod or the machine: its directory is none that stays"
+        with tempfile.TemporaryDirectory(prefix="saga-memory-", dir="/dev/shm") as directory:
+            sidecar = Sidecar(data_dir=os.path.join(directory, "data"))
+            self.addCleanup(sidecar.close)
+            self.assertEqual("memory (tmpfs)", sidecar.log(words)[0]["kind"])
+        with tempfile.TemporaryDirectory(prefix="saga-disk-", dir=os.path.dirname(os.path.abspath(__file__))) as directory:
+            sidecar = Sidecar(data_dir=os.path.join(directory, "data"))
+            self.addCleanup(sidecar.close)
+            self.assertEqual([], sidecar.log(words))
 
 
 if __name__ == "__main__":

@@ -43,6 +43,7 @@ ELSEWHERE = {
     "shutdown_grace": "test_process.Process.test_sigterm_cuts_what_does_not_end",
     "log_format": "test_corners.Corners.test_json_logs",
     "authorization": "test_authorization.Rules.test_each_may_do_what_its_rules_say",
+    "core_dumps": "test_authorization.Memory.test_a_crash_leaves_no_memory_behind",
     "plaintext_operators": "test_authorization.WithoutRules.test_operators_do_not_come_in_plaintext",
     "unix_access": "test_authorization.WithoutRules.test_a_unix_socket_is_as_open_as_it_says",
     "tls_certificate": "test_trust.Trust.test_bad_files_are_refused_by_name",

@@ -1,11 +1,14 @@
 """TLS both ways: who is let in, who is called, and certificates that change while all goes on. Certificates are made by openssl."""
 import os
+import re
 import socket
 import ssl
 import subprocess
 import tempfile
 import threading
+import time
 import unittest
+import urllib.request
 
 import grpc
 
@@ -187,6 +190,14 @@ class Trust(unittest.TestCase):
         operator.Resume(saga_id=saga, actor="ada")
         gate.open()
         self.assertEqual("COMMITTED", state_name(coordinator.Wait(saga_id=saga).saga))
+
+    def test_when_the_certificate_expires_is_a_metric(self):
+        sidecar = self.sidecar(http_listen="127.0.0.1:0")
+        port = sidecar.log("listening for probes and scrapes")[0]["port"]
+        with urllib.request.urlopen("http://127.0.0.1:%s/metrics" % port, timeout=PATIENCE_S) as page:
+            text = page.read().decode()
+        end = float(re.search(r"^sagad_certificate_expiry_timestamp_seconds (\S+)$", text, re.M).group(1))
+        self.assertAlmostEqual(30, (end - time.time()) / 86400, delta=1)
 
     # ---- whom we call ----
 
