@@ -259,6 +259,11 @@ deb: dist
 	lintian --fail-on error,warning build/deb/sagad_$(VERSION)_*.changes
 	systemd-analyze security --offline=true --threshold=25 debian/sagad.service >/dev/null
 
+# What deploy/ makes of the packages of `make deb`, tried.
+.PHONY: pod-check
+pod-check:
+	scripts/pod-check
+
 include tests/tests.mk
 
 # A room alone: make room ROOM=sidecar/journal
@@ -268,7 +273,8 @@ room: $(call archives,$(ROOM))
 define HELP
 make                 everything that is installed and the examples, in build/<kind>/
 make install         PREFIX ($(PREFIX)), DESTDIR; make uninstall takes it away
-make dist            the committed tree as an archive; make deb builds and judges the Debian packages
+make dist            the committed tree as an archive; make deb builds and judges the Debian packages,
+                     make pod-check what deploy/ makes of them
 make check           what can be said of the tree without running it, and the unit tests
 make unit            the unit tests and the engine's exact traces
 make e2e             real processes, with clients and participants in Python and C++
