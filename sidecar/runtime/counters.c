@@ -205,7 +205,7 @@ static void refresh(struct loop *s)
     metrics_set(m, METRIC_JOURNAL_BYTES, METRIC_NO_LABELS, counters_journal_bytes(s));
     metrics_set(m, METRIC_JOURNAL_BYTES_MAX, METRIC_NO_LABELS, (double)s->config->journal_bytes_max);
     metrics_set(m, METRIC_JOURNAL_VOLUME_FREE, METRIC_NO_LABELS, counters_volume_free(s));
-    metrics_set(m, METRIC_JOURNAL_FULL, METRIC_NO_LABELS, core_full_since(s->core).us != 0);
+    metrics_set(m, METRIC_JOURNAL_FULL, METRIC_NO_LABELS, s->told_full != 0);
     struct certificates *certificates = s->sidecar->certificates;
     int64_t expiry = certificates == NULL ? 0 : certificates_not_after(certificates);
     if (expiry != 0)
@@ -219,7 +219,7 @@ void counters_turn(struct loop *s)
         return;
     uint32_t reasons = 0;
     reasons |= s->stopping ? VITALS_STOPPING : 0;
-    reasons |= core_full_since(s->core).us != 0 ? VITALS_JOURNAL_FULL : 0;
+    reasons |= s->told_full != 0 ? VITALS_JOURNAL_FULL : 0;
     reasons |= s->failure.code != 0 ? VITALS_FAILED : 0;
     refresh(s);
     vitals_tell(&s->vitals, reasons);

@@ -239,8 +239,17 @@ class Limits(Case):
         told = hang_up("the configuration cannot be taken as it is")
         self.assertIn("retention", told["text"])
         self.assertState("RUNNING", sidecar.client.saga(saga_id))
-        sidecar.stop()
+        # Less is taken, too: what is said of the saga below comes before the definition's line, which stands for all that follows.
         del sidecar.options["retention"]
+        sidecar.options["log_level"] = "info"
+        sidecar.write_config()
+        self.assertEqual("info", hang_up(good, 3)["log_level"])
+        before = len(sidecar.log("saga started"))
+        sidecar.client.Begin(name="z")
+        sidecar.client.register(definition("said", step("a")))
+        wait_until(lambda: sidecar.log("definition registered"), "the line behind it is written")
+        self.assertEqual(before, len(sidecar.log("saga started")))
+        sidecar.stop()
         sidecar.options["listen"] = ["127.0.0.1:0"]
         sidecar.start()
 

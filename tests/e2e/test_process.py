@@ -9,6 +9,8 @@ import stat
 import subprocess
 import tempfile
 import time
+import urllib.error
+import urllib.request
 
 import grpc
 
@@ -522,8 +524,18 @@ class Process(Case):
 
     def test_journal_bytes_max(self):
         """Full: new sagas are refused, those in flight wait; with room they go on, and nothing is lost."""
-        sidecar = self.sidecar_with(**self.FULL)
+        sidecar = self.sidecar_with(http_listen="127.0.0.1:0", **self.FULL)
         client = sidecar.client
+
+        def over_http(path):
+            port = sidecar.log("listening for probes and scrapes")[0]["port"]
+            try:
+                with urllib.request.urlopen("http://127.0.0.1:%s%s" % (port, path), timeout=PATIENCE_S) as answer:
+                    return answer.status, answer.read().decode()
+            except urllib.error.HTTPError as error:
+                return error.code, error.read().decode()
+        self.assertEqual((200, "ok"), (over_http("/readyz")[0], over_http("/readyz")[1].strip()))
+        self.assertIn("\nsagad_journal_full 0\n", over_http("/metrics")[1])
         client.register(definition("one", step("a"), step("b", after=["a"])))
         gate = Gate()
         self.shop.on(do("a"), gate)
@@ -534,6 +546,10 @@ class Process(Case):
         self.assertGreater(failure.retry_delay_ms, 0)
         self.assertGreater(len(accepted), 4)
         wait_until(lambda: sidecar.log("the journal is nearly full: new sagas are refused, those that have begun go on"), "it is logged")
+        self.assertEqual(503, over_http("/readyz")[0])
+        self.assertIn("its journal is full", over_http("/readyz")[1])
+        self.assertEqual(200, over_http("/livez")[0])
+        self.assertIn("\nsagad_journal_full 1\n", over_http("/metrics")[1])
         # What ends sagas has a reserve of its own, and who looks is answered.
         self.assertState("RUNNING", client.saga(accepted[0]))
         self.assertIn(accepted[0], [s.id for s in client.List().sagas])
