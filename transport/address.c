@@ -80,6 +80,45 @@ const char *address_read(const char *text, struct address *out)
     return begins_with(text, "unix:") ? read_path(text + strlen("unix:"), out) : read_host(text, out);
 }
 
+static const char *read_one(const char *text, struct address *out)
+{
+    if (strpbrk(text, "/?#%, \t") != NULL)
+        return "is not an address as gRPC names it; write dns:///host:port, host:port or unix:/path";
+    const char *wrong = read_host(text, out);
+    return wrong == NULL && out->port == 0 ? "names port 0, where nobody can be called" : wrong;
+}
+
+/* Reads the first of "host:port,host:port,...", and views the others. */
+static const char *read_next(const char *text, struct address *out)
+{
+    char one[ADDRESS_HOST_BYTES_MAX + 16];
+    size_t size = strcspn(text, ",");
+    if (size >= sizeof one)
+        return "names a host of more than 253 bytes";
+    memcpy(one, text, size);
+    one[size] = '\0';
+    out->others = text[size] == ',' ? text + size + 1 : NULL;
+    return read_one(one, out);
+}
+
+static const char *read_list(const char *text, struct address *out)
+{
+    const char *wrong = read_next(text, out);
+    bool several = out->others != NULL;
+    for (struct address at = *out; wrong == NULL && several; wrong = read_next(at.others, &at)) {
+        if (!address_is_number(&at))
+            return "names several hosts, which must be in numbers; write dns:///host:port for a name";
+        if (at.others == NULL)
+            return NULL;
+    }
+    return wrong;
+}
+
+bool address_next(struct address *address)
+{
+    return address->others != NULL && read_next(address->others, address) == NULL;
+}
+
 const char *address_read_target(const char *text, struct address *out)
 {
     text = read_security(text, out);
@@ -100,15 +139,20 @@ const char *address_read_target(const char *text, struct address *out)
     } else if (begins_with(text, "dns:")) {
         text += strlen("dns:");
     } else if (begins_with(text, "ipv4:") || begins_with(text, "ipv6:")) {
-        text += strlen("ipv4:");
+        return read_list(text + strlen("ipv4:"), out);
     }
-    if (strpbrk(text, "/?#%, \t") != NULL)
-        return "is not an address as gRPC names it; write dns:///host:port, host:port or unix:/path";
-    const char *wrong = read_host(text, out);
-    return wrong == NULL && out->port == 0 ? "names port 0, where nobody can be called" : wrong;
+    return read_one(text, out);
 }
 
-bool address_is_near(const struct address *address)
+bool address_is_number(const struct address *address)
+{
+    struct in_addr four;
+    struct in6_addr six;
+    return address->bracketed ? inet_pton(AF_INET6, address->host, &six) == 1
+                              : inet_pton(AF_INET, address->host, &four) == 1;
+}
+
+static bool one_is_near(const struct address *address)
 {
     struct in_addr four;
     struct in6_addr six;
@@ -118,6 +162,15 @@ bool address_is_near(const struct address *address)
         return inet_pton(AF_INET6, address->host, &six) == 1 && memcmp(&six, &in6addr_loopback, sizeof six) == 0;
     return strcmp(address->host, "localhost") == 0 ||
            (inet_pton(AF_INET, address->host, &four) == 1 && ntohl(four.s_addr) >> 24 == 127);
+}
+
+bool address_is_near(const struct address *address)
+{
+    struct address at = *address;
+    bool near = one_is_near(&at);
+    while (near && address_next(&at))
+        near = one_is_near(&at);
+    return near;
 }
 
 enum address_security address_security_of(const struct address *address, bool has_certificates)

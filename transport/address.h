@@ -26,16 +26,24 @@ struct address {
     uint16_t port;
     const char *authority; /* the server to ask of "dns://authority/host:port": a view; NULL for the system's own */
     size_t authority_size;
+    const char *
+        others; /* of "ipv4:host:port,host:port": a view of those that follow, to be read as targets themselves; NULL: none do */
 };
 
 /* Reads "unix:/path", "host:port" or "[ipv6]:port", the latter two with "tls://" or "plaintext://" before them if wanted. Returns NULL, or what is wrong in words that follow the address. */
 const char *address_read(const char *text, struct address *out);
 
-/* The same, and what gRPC's names add: unix:///path, dns:host:port, dns://authority/host:port, ipv4:host:port, ipv6:[host]:port. Port 0 is
- * refused, since nobody can be called there. */
+/* The same, and what gRPC's names add: unix:///path, dns:host:port, dns://authority/host:port, and ipv4:host:port or ipv6:[host]:port, of which
+ * several in numbers may follow one another after commas. Port 0 is refused, since nobody can be called there. */
 const char *address_read_target(const char *text, struct address *out);
 
-/* Whether only this machine reaches it: a unix socket, 127.0.0.0/8, [::1] or localhost. */
+/* Goes on to the next of several hosts. Returns false when there is none. */
+bool address_next(struct address *address);
+
+/* Whether the host is in numbers, and not a name to look up. */
+bool address_is_number(const struct address *address);
+
+/* Whether only this machine reaches it, and the others after it: a unix socket, 127.0.0.0/8, [::1] or localhost. */
 bool address_is_near(const struct address *address);
 
 /* ADDRESS_PLAINTEXT or ADDRESS_TLS: what the text says, or else plaintext on this machine and TLS beyond it. ADDRESS_UNSAID when the latter

@@ -51,7 +51,8 @@ static int read_value(const struct option *o, const struct yaml_node *n, void *b
         return yaml_read_bool(n, field, detail);
     case OPTION_LOG_LEVEL:
     case OPTION_LOG_FORMAT:
-    case OPTION_UNIX_ACCESS: {
+    case OPTION_UNIX_ACCESS:
+    case OPTION_LOAD_BALANCING: {
         const char *const *choices = option_choices(o->type, &count);
         return yaml_read_choice(n, choices, count, field, detail);
     }

@@ -37,6 +37,12 @@ enum config_log_format {
     CONFIG_LOG_JSON = 1,
 };
 
+/* Of a target with several addresses. */
+enum config_load_balancing {
+    CONFIG_ROUND_ROBIN = 0,
+    CONFIG_PICK_FIRST = 1,
+};
+
 /* A participant's address. */
 struct config_target {
     const char *name;
@@ -44,8 +50,8 @@ struct config_target {
     const char *identity; /* who must be there; "" for the host of the address */
     struct span timeout;  /* of an attempt that declares none */
     uint32_t max_concurrent_calls;
-    bool one_address; /* of its name: calls go to one, as long as that can be reached */
-    bool barrier;     /* its participant refuses an action whose undo has been there */
+    uint32_t load_balancing_policy; /* enum config_load_balancing */
+    bool barrier;                   /* its participant refuses an action whose undo has been there */
 };
 
 /* Every pointer belongs to the config. options.def tells what each one means; lists are in the file's order. */

@@ -1,6 +1,7 @@
 /* config_options.c - the table of options, and how a row is shown to people. */
 #include "sidecar/config/config_options.h"
 
+#include "sidecar/base/check.h"
 #include "sidecar/definition/quantity.h"
 
 #include <inttypes.h>
@@ -14,6 +15,7 @@
 #define HOLDS_BOOL(x)               HOLDS(x, bool)
 #define HOLDS_LOG_LEVEL(x)          HOLDS(x, uint32_t)
 #define HOLDS_LOG_FORMAT(x)         HOLDS(x, uint32_t)
+#define HOLDS_LOAD_BALANCING(x)     HOLDS(x, uint32_t)
 #define HOLDS_RETRY(x)              HOLDS(x, struct retry_policy)
 #define HOLDS_RETRY_COMPENSATION(x) HOLDS(x, struct retry_policy)
 #define HOLDS_UNIX_ACCESS(x)        HOLDS(x, uint32_t)
@@ -54,6 +56,7 @@ static const char *const log_levels[] = {
 static const char *const unix_accesses[] = {
     [CONFIG_UNIX_OWNER] = "owner", [CONFIG_UNIX_GROUP] = "group", [CONFIG_UNIX_EVERYBODY] = "everybody"};
 static const char *const log_formats[] = {[CONFIG_LOG_LOGFMT] = "logfmt", [CONFIG_LOG_JSON] = "json"};
+static const char *const load_balancing[] = {[CONFIG_ROUND_ROBIN] = "round_robin", [CONFIG_PICK_FIRST] = "pick_first"};
 
 const char *const *option_choices(enum option_type type, size_t *count)
 {
@@ -64,9 +67,13 @@ const char *const *option_choices(enum option_type type, size_t *count)
     case OPTION_LOG_FORMAT:
         *count = sizeof log_formats / sizeof log_formats[0];
         return log_formats;
-    default:
+    case OPTION_UNIX_ACCESS:
         *count = sizeof unix_accesses / sizeof unix_accesses[0];
         return unix_accesses;
+    default:
+        CHECK(type == OPTION_LOAD_BALANCING);
+        *count = sizeof load_balancing / sizeof load_balancing[0];
+        return load_balancing;
     }
 }
 
@@ -117,6 +124,7 @@ const char *option_range(const struct option *o, char text[OPTION_RANGE_SIZE])
     case OPTION_LOG_LEVEL:
     case OPTION_LOG_FORMAT:
     case OPTION_UNIX_ACCESS:
+    case OPTION_LOAD_BALANCING:
         write_choices(o->type, text);
         break;
     case OPTION_TEXT:

@@ -12,6 +12,7 @@ enum option_type {
     OPTION_BOOL,               /* bool: true or false */
     OPTION_LOG_LEVEL,          /* uint32_t: one of a few names */
     OPTION_LOG_FORMAT,         /* the same */
+    OPTION_LOAD_BALANCING,     /* the same */
     OPTION_RETRY,              /* struct retry_policy */
     OPTION_RETRY_COMPENSATION, /* struct retry_policy, of a compensation */
     OPTION_UNIX_ACCESS,        /* the same */
@@ -58,7 +59,7 @@ enum option_index {
 extern const struct option config_options[OPTION_INDEX_COUNT];
 extern const struct option config_target_options[TARGET_OPTION_COUNT];
 
-/* The names that an option of type LOG_LEVEL, LOG_FORMAT or UNIX_ACCESS can be, in the order of their numbers. */
+/* The names that an option of type LOG_LEVEL, LOG_FORMAT, UNIX_ACCESS or LOAD_BALANCING can be, in the order of their numbers. */
 const char *const *option_choices(enum option_type type, size_t *count);
 
 /* What a group of options is about, for people. */

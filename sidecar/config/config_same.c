@@ -20,6 +20,7 @@ static bool same_value(const struct option *o, const void *a, const void *b)
     case OPTION_LOG_LEVEL:
     case OPTION_LOG_FORMAT:
     case OPTION_UNIX_ACCESS:
+    case OPTION_LOAD_BALANCING:
         return *(const uint32_t *)x == *(const uint32_t *)y;
     case OPTION_SIZE:
         return *(const uint64_t *)x == *(const uint64_t *)y;

@@ -1,10 +1,11 @@
 /* out.c - calls out.
  *
  * What is sent and what is received are batches of their own, so that the end of a call reaches us at its deadline although the peer does not
- * read what was sent: the answer is given then, and the call lingers until its sends have come out (stall.c). On a channel without a
- * connection C core lets the call wait; then its headers are a batch of their own as well, whose fate tells for certain whether the call has
- * left: it comes out as done once they are on a connection, and as failed when they never were. A call that has found no connection within
- * connect_timeout is given up. */
+ * read what was sent: the answer is given then, and the call lingers until its sends have come out (stall.c). A call is given to C core once
+ * there is a connection for it; until then its target holds it (target.c), so that it has certainly not left. Where every address fails, or the
+ * connection was lost just then, C core has the call without one; then its headers are a batch of their own as well, whose fate tells for
+ * certain whether the call has left: it comes out as done once they are on a connection, and as failed when they never were. A call that has
+ * found no connection within connect_timeout is given up. */
 #include "sidecar/rpc/rpc_inside.h"
 
 #include "sidecar/base/grpc_status.h"
@@ -24,6 +25,13 @@
 /* When the room is taken down: what is stuck on a connection has this long to come out once that is cut. */
 #define LINGER_MS 1000
 
+/* What a call that is held will be made of. */
+struct headers {
+    grpc_slice path;
+    size_t count;
+    grpc_metadata entries[METADATA_MAX];
+};
+
 struct rpc_out {
     struct rpc *rpc;
     struct rpc_target *target;
@@ -34,7 +42,8 @@ struct rpc_out {
     struct rpc_op sent;  /* the request, and on a channel with a connection the headers, too */
     struct rpc_leaving leaving;
     struct rpc_link link;       /* in rpc.outs, or in rpc.lingering */
-    struct rpc_link connecting; /* in rpc.connecting, rpc.unanswered or rpc.undecided */
+    struct rpc_link connecting; /* in its target's ring, rpc.connecting, rpc.unanswered or rpc.undecided */
+    struct headers *held;       /* owned, until it has a line */
     gpr_timespec connect_end;   /* or the end of the wait for a decision */
     gpr_timespec deadline;
 
@@ -51,6 +60,8 @@ struct rpc_out {
     bool over;         /* `ended` has come out */
     bool unsent;       /* its headers were never put on a connection */
     bool cancelled;    /* by us */
+    const char *words; /* in rpc.unanswered: what its answer says, with its status; */
+    const char *why;   /* and why its target could not be reached, if that is the reason */
     struct rpc_out *next_free;
 };
 
@@ -74,12 +85,30 @@ static struct rpc_out *take(struct rpc *r)
     return out;
 }
 
+static void headers_unref(const struct headers *h)
+{
+    grpc_slice_unref(h->path);
+    for (size_t i = 0; i < h->count; i++) {
+        grpc_slice_unref(h->entries[i].key);
+        grpc_slice_unref(h->entries[i].value);
+    }
+}
+
+static void free_held(struct rpc_out *out)
+{
+    if (out->held != NULL)
+        headers_unref(out->held);
+    free(out->held);
+    out->held = NULL;
+}
+
 static void give_back(struct rpc_out *out)
 {
     struct rpc *r = out->rpc;
     rpc_link_remove(&out->link);
     rpc_link_remove(&out->connecting);
     rpc_leaving_end(&out->leaving);
+    free_held(out);
     grpc_metadata_array_destroy(&out->initial);
     grpc_metadata_array_destroy(&out->trailing);
     grpc_byte_buffer_destroy(out->output);
@@ -259,22 +288,45 @@ static void left(struct rpc_op *op, bool ok)
         CHECK(send_request(out, NULL));
 }
 
+/* It will be answered in the next turn, without C core. */
+static void answer_later(struct rpc_out *out, int status, const char *words, const char *why)
+{
+    out->status = (grpc_status_code)status;
+    out->words = words;
+    out->why = why;
+    rpc_link_remove(&out->connecting);
+    rpc_link_append(&out->rpc->unanswered, &out->connecting);
+}
+
+/* Into the ring of those that have no connection yet, which is in the order of their ends; those that were held come with an earlier one. */
+static void put_connecting(struct rpc_out *out)
+{
+    struct rpc_link *before = &out->rpc->connecting;
+    while (before->previous != &out->rpc->connecting &&
+           gpr_time_cmp(RPC_HOLDER(before->previous, struct rpc_out, connecting)->connect_end, out->connect_end) > 0)
+        before = before->previous;
+    rpc_link_append(before, &out->connecting);
+}
+
 /* Starts the call. The headers of one that has no connection yet go first, alone: with the request behind them their fate would be known
  * only once that, too, is written. */
-static void start_all(struct rpc_out *out, const grpc_op *headers)
+static void leave(struct rpc_out *out, const struct rpc_line *line, struct headers *h)
 {
-    struct rpc *r = out->rpc;
-    grpc_op ops[3];
-    out->apart = grpc_channel_check_connectivity_state(out->target->channel, 0) != GRPC_CHANNEL_READY;
+    grpc_op headers, ops[3];
+    memset(&headers, 0, sizeof headers);
+    headers.op = GRPC_OP_SEND_INITIAL_METADATA;
+    headers.data.send_initial_metadata.count = h->count;
+    headers.data.send_initial_metadata.metadata = h->entries;
+    out->call = grpc_channel_create_call(line->channel, NULL, GRPC_PROPAGATE_DEFAULTS, out->rpc->queue, h->path, NULL,
+                                         out->deadline, NULL);
+    out->apart = grpc_channel_check_connectivity_state(line->channel, 0) != GRPC_CHANNEL_READY;
     out->left.done = left;
-    if (out->apart ? !start(out, headers, 1, &out->left) : !send_request(out, headers)) {
-        rpc_link_append(&r->unanswered, &out->connecting);
+    if (out->apart ? !start(out, &headers, 1, &out->left) : !send_request(out, &headers)) {
+        answer_later(out, CODE_INTERNAL, "the call's metadata cannot be sent", NULL);
         return;
     }
-    if (out->apart) {
-        out->connect_end = gpr_time_add(r->now, gpr_time_from_micros(r->options.connect_timeout.us, GPR_TIMESPAN));
-        rpc_link_append(&r->connecting, &out->connecting);
-    }
+    if (out->apart)
+        put_connecting(out);
     memset(ops, 0, sizeof ops);
     ops[0].op = GRPC_OP_RECV_INITIAL_METADATA;
     ops[0].data.recv_initial_metadata.recv_initial_metadata = &out->initial;
@@ -293,37 +345,63 @@ void rpc_call_out(struct rpc_target *target, const char *method, const struct rp
                   size_t metadata_count, struct bytes request, struct span timeout, void *tag)
 {
     struct rpc *r = target->rpc;
+    struct headers h;
     CHECK(metadata_count <= METADATA_MAX);
     struct rpc_out *out = take(r);
     out->target = target;
     out->tag = tag;
     out->deadline = rpc_after(timeout.us < 0 ? SPAN_MS(0) : timeout);
-    grpc_slice path = grpc_slice_from_copied_string(method);
-    out->call = grpc_channel_create_call(target->channel, NULL, GRPC_PROPAGATE_DEFAULTS, r->queue, path, NULL,
-                                         out->deadline, NULL);
-    grpc_slice_unref(path);
-
-    grpc_metadata entries[METADATA_MAX];
-    memset(entries, 0, metadata_count * sizeof *entries);
-    for (size_t i = 0; i < metadata_count; i++) {
-        entries[i].key = grpc_slice_from_copied_string(metadata[i].key);
-        entries[i].value = rpc_slice_of(metadata[i].value);
-    }
-    grpc_op headers;
-    memset(&headers, 0, sizeof headers);
-    headers.op = GRPC_OP_SEND_INITIAL_METADATA;
-    headers.data.send_initial_metadata.count = metadata_count;
-    headers.data.send_initial_metadata.metadata = entries;
+    out->connect_end = gpr_time_add(r->now, gpr_time_from_micros(r->options.connect_timeout.us, GPR_TIMESPAN));
     out->request = rpc_slice_of(request);
-    start_all(out, &headers);
+    h.path = grpc_slice_from_copied_string(method);
+    h.count = metadata_count;
+    memset(h.entries, 0, metadata_count * sizeof *h.entries);
     for (size_t i = 0; i < metadata_count; i++) {
-        grpc_slice_unref(entries[i].key);
-        grpc_slice_unref(entries[i].value);
+        h.entries[i].key = grpc_slice_from_copied_string(metadata[i].key);
+        h.entries[i].value = rpc_slice_of(metadata[i].value);
+    }
+    const struct rpc_line *line = rpc_target_line(target);
+    if (line != NULL) {
+        leave(out, line, &h);
+        headers_unref(&h);
+        return;
+    }
+    out->held = rpc_allocate(sizeof *out->held);
+    *out->held = h;
+    rpc_target_hold(target, &out->connecting);
+}
+
+/* ---- those that wait for a connection ---- */
+
+void rpc_out_go(struct rpc_link *held, const struct rpc_line *line)
+{
+    struct rpc_out *out = RPC_HOLDER(held, struct rpc_out, connecting);
+    leave(out, line, out->held);
+    free_held(out);
+}
+
+void rpc_out_give_up(struct rpc_link *held, const char *why)
+{
+    answer_later(RPC_HOLDER(held, struct rpc_out, connecting), CODE_UNAVAILABLE, why, why);
+}
+
+void rpc_out_expire(struct rpc *r, const struct rpc_link *ring, const char *why, gpr_timespec *next)
+{
+    why = why != NULL ? why : "no connection was found in time";
+    for (struct rpc_link *l = ring->next, *after; l != ring; l = after) {
+        struct rpc_out *out = RPC_HOLDER(l, struct rpc_out, connecting);
+        after = l->next;
+        gpr_timespec end = gpr_time_min(out->connect_end, out->deadline);
+        if (gpr_time_cmp(end, r->now) > 0)
+            *next = gpr_time_min(*next, end);
+        else
+            answer_later(out, gpr_time_cmp(out->deadline, r->now) <= 0 ? CODE_DEADLINE_EXCEEDED : CODE_UNAVAILABLE, why,
+                         why);
     }
 }
 
-/* Answers those whose metadata C core has refused. */
-static int answer_refused(struct rpc *r)
+/* Answers those that C core never had, or has refused. */
+static int answer_without(struct rpc *r)
 {
     int count = 0;
     const struct rpc_link *last = r->unanswered.previous; /* what the callbacks add has to wait for the next turn */
@@ -332,11 +410,14 @@ static int answer_refused(struct rpc *r)
         more = &out->connecting != last;
         const struct rpc_answer a = {
             .reach = SAGA_REACH_NONE,
-            .status = CODE_INTERNAL,
-            .message = bytes_of_text("the call's metadata cannot be sent"),
+            .unreached = out->why,
+            .status = (int)out->status,
+            .message = bytes_of_text(out->words),
         };
         rpc_link_remove(&out->connecting);
         r->out_count--;
+        if (out->why != NULL)
+            rpc_target_await(out->target);
         r->callbacks.on_answer(r->callbacks.self, out->tag, &a);
         give_back(out);
     }
@@ -359,7 +440,7 @@ static struct rpc_out *take_due(const struct rpc *r, struct rpc_link *ring, gpr_
 
 int rpc_out_turn(struct rpc *r, gpr_timespec *next)
 {
-    int count = answer_refused(r);
+    int count = rpc_targets_turn(r, next) + answer_without(r);
     for (struct rpc_out *out; (out = take_due(r, &r->undecided, next)) != NULL; count++)
         answer(out); /* its headers are stuck, so they have left */
     for (struct rpc_out *out; (out = take_due(r, &r->connecting, next)) != NULL;) {
@@ -374,7 +455,10 @@ void rpc_out_cancel_all(struct rpc *r)
     for (struct rpc_link *l = r->outs.next; l != &r->outs; l = l->next) {
         struct rpc_out *out = RPC_HOLDER(l, struct rpc_out, link);
         out->cancelled = true;
-        grpc_call_cancel_with_status(out->call, GRPC_STATUS_CANCELLED, "the sidecar is stopping", NULL);
+        if (out->held != NULL)
+            answer_later(out, CODE_CANCELLED, "the sidecar is stopping", NULL);
+        else if (out->call != NULL)
+            grpc_call_cancel_with_status(out->call, GRPC_STATUS_CANCELLED, "the sidecar is stopping", NULL);
     }
 }
 

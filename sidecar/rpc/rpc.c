@@ -4,6 +4,7 @@
 #include <grpc/support/log.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* C core writes free-form lines to stderr, some of them whenever a stranger sends garbage. sagad's log has structured lines only, so they
  * are dropped, unless somebody asked for them in the way that C core documents. */
@@ -71,6 +72,11 @@ int rpc_create(const struct rpc_options *options, const struct rpc_callbacks *ca
     rpc_link_init(&r->unwatched);
     rpc_link_init(&r->unended);
     rpc_link_init(&r->targets);
+    rpc_link_init(&r->lines);
+    rpc_link_init(&r->restless);
+    inbox_init(&r->told);
+    r->now = gpr_now(GPR_CLOCK_MONOTONIC);
+    r->chance = (unsigned)r->now.tv_nsec ^ (unsigned)getpid();
     rpc_link_init(&r->outs);
     rpc_link_init(&r->lingering);
     rpc_link_init(&r->undecided);

@@ -9,6 +9,7 @@
 #include "sidecar/base/bytes.h"
 #include "sidecar/base/error.h"
 #include "sidecar/base/instant.h"
+#include "sidecar/rpc/spread.h"
 #include "transport/credentials.h"
 
 struct rpc;
@@ -167,18 +168,21 @@ void rpc_next(struct rpc_call *call);
 /* Ends any call with a status; status_details is a serialized google.rpc.Status for grpc-status-details-bin, or empty. */
 void rpc_end(struct rpc_call *call, int status, const char *message, struct bytes status_details);
 
+/* Addresses of one name that are called; of more, so many. */
+#define RPC_ADDRESSES_MAX 64
+
 /* A peer to call. */
 struct rpc_peer_address {
-    /* As address_read_target takes it: "dns:///inventory:50051", "unix:/run/inventory.sock", "127.0.0.1:50051". */
+    /* As address_read_target takes it: "dns:///inventory:50051", "unix:/run/inventory.sock", "127.0.0.1:50051", "ipv4:10.0.0.1:50051,10.0.0.2:50051". */
     const char *address;
     const struct transport_credentials *credentials; /* what they point to is borrowed for r's life */
     unsigned number;                                 /* the owner's own for it */
-    /* Of a name with several addresses calls go to one as long as it can be reached; otherwise to all in turn. */
-    bool one_address;
+    enum spread_policy policy;                       /* of several addresses */
 };
 
-/* Lives as long as r; *to is borrowed for the call. Nothing is resolved yet: calls to a name that means nothing end with reach NONE. A name
- * is resolved anew within a second of a connection's loss. Returns 0, E_ARGUMENT or E_MEMORY. */
+/* Lives as long as r; *to is borrowed for the call. Nothing is looked up yet: calls to a name that means nothing end with reach NONE. A name
+ * that is called is looked up anew every few seconds, and within one of a connection's loss; every address has a connection of its own, up to
+ * RPC_ADDRESSES_MAX. What is on its way to an address that the name no longer stands for goes on. Returns 0, E_ARGUMENT or E_MEMORY. */
 int rpc_target_create(struct rpc *r, const struct rpc_peer_address *to, struct rpc_target **out,
                       struct error_detail *detail);
 

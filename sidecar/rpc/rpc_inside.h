@@ -8,6 +8,7 @@
 
 #include "sidecar/base/check.h"
 #include "sidecar/rpc/inbox.h"
+#include "sidecar/rpc/names.h"
 #include "sidecar/rpc/rpc.h"
 #include "transport/address.h"
 #include "transport/external.h"
@@ -161,6 +162,7 @@ struct rpc_call {
 #define RPC_ROOMS_MAX 64
 
 struct rpc_out;
+struct rpc_line;
 struct rpc_health;
 struct rpc_reflection;
 struct rpc_stall;
@@ -215,6 +217,12 @@ struct rpc {
     struct rpc_stall *stall; /* NULL as long as everybody reads */
 
     struct rpc_link targets;
+    struct rpc_link lines;      /* every connection to a target that C core may still say something about */
+    struct rpc_link restless;   /* targets for which somebody waits */
+    gpr_timespec look_at;       /* when to look at those */
+    struct names *names;        /* NULL as long as there was no name to look up */
+    struct inbox told;          /* names that have been looked up */
+    unsigned chance;            /* which of many addresses are called first: not the same in every process */
     struct rpc_link outs;       /* every call out that has not been answered */
     struct rpc_link lingering;  /* those that have been, while what they sent is still on its way */
     struct rpc_link undecided;  /* those that have ended, but it is not known yet whether their headers left */
@@ -356,6 +364,12 @@ void rpc_asks_drop(struct rpc *r);
 /* Gives the answers that need no C core, and gives up the attempts that found no connection in time. Returns how many answers it gave;
  * *next is lowered to when there will be more to do. */
 int rpc_out_turn(struct rpc *r, gpr_timespec *next);
+/* A call that a target has held, and that it has let go of: it leaves over line, or it is told that it never will. */
+void rpc_out_go(struct rpc_link *held, const struct rpc_line *line);
+void rpc_out_give_up(struct rpc_link *held, const char *why);
+/* Gives up those of the ring that have waited long enough, and says why (NULL: there was no connection); *next is lowered to when the next one
+ * has. */
+void rpc_out_expire(struct rpc *r, const struct rpc_link *ring, const char *why, gpr_timespec *next);
 void rpc_out_cancel_all(struct rpc *r);
 /* Whether everything that was sent has come out, be it by cutting connections. Waits a moment for it. */
 bool rpc_out_drained(struct rpc *r);
@@ -381,25 +395,61 @@ void rpc_stall_finish(struct rpc *r);
 /* target.c */
 /* How often a target is asked whether it is there: keepalive_time, but never more often than servers permit. */
 int rpc_target_ping_ms(struct span keepalive_time);
+
+/* A channel of C core's to one address. It outlives the address until C core has said its last word about it. */
+struct rpc_line {
+    struct rpc_op changed;     /* comes out whenever the state of its connection has changed */
+    struct rpc_link link;      /* in rpc.lines */
+    struct rpc_target *target; /* NULL: nobody calls over it any more */
+    grpc_channel *channel;
+};
+
+/* One address of a target. */
+struct rpc_way {
+    char *name;            /* C core's: "ipv4:127.0.0.1:50051"; owned */
+    struct rpc_line *line; /* NULL: none was needed yet */
+};
+
 struct rpc_target {
     struct rpc *rpc;
     unsigned number;
-    char path[ADDRESS_PATH_BYTES_MAX + 1]; /* of a unix socket; "" otherwise */
-    struct rpc_op changed;                 /* the state of its connection */
-    bool watched;                          /* `changed` will come out */
-    bool retired;                          /* nothing is called there any more, and the channel is given up */
-    bool awaited;                          /* the owner is to hear when it can be reached */
     struct rpc_link link;
-    grpc_channel *channel;
-    bool one_address;
-    struct transport_credentials credentials; /* with which the channel was made, */
-    uint64_t certificates_version;            /* as the certificates were then */
-    char name[ADDRESS_NAME_SIZE];             /* C core's */
+    char path[ADDRESS_PATH_BYTES_MAX + 1];      /* of a unix socket; "" otherwise */
+    char authority[ADDRESS_HOST_BYTES_MAX + 9]; /* "host:port", whatever the address is; "" of a unix socket */
     char host[ADDRESS_HOST_BYTES_MAX + 1];
+    uint16_t port;
+    struct transport_credentials credentials; /* with which the lines are made, */
+    uint64_t certificates_version;            /* as the certificates were then */
+
+    enum spread_policy policy;
+    struct rpc_way *ways;
+    uint8_t states[RPC_ADDRESSES_MAX]; /* enum spread_state, of each way */
+    unsigned way_count;
+    unsigned turn;           /* spread.h's */
+    gpr_timespec connect_at; /* when to see to it again that those have connections that should */
+
+    bool retired;             /* nothing is called there any more */
+    struct rpc_link held;     /* calls that wait for a connection */
+    bool awaited;             /* the owner is to hear when it can be reached */
+    struct rpc_link restless; /* in rpc.restless, while there is any such */
+
+    bool named;              /* it is a name, and the ways are what it stands for */
+    bool looking_up;         /* the query is the names' */
+    gpr_timespec looked_up;  /* when it came back last */
+    gpr_timespec look_up_at; /* when to ask again, if it is called, or somebody waits */
+    struct name_query query;
+    char name_server[ADDRESS_HOST_BYTES_MAX + 9];
 };
 
+/* A line with a connection, to the address whose turn it is; NULL when there is none at the moment. What is to be done about that begins. */
+struct rpc_line *rpc_target_line(struct rpc_target *target);
+/* A call waits for a line (out.c). */
+void rpc_target_hold(struct rpc_target *target, struct rpc_link *call);
 /* The owner is told once a connection is there; until then the room tries. */
 void rpc_target_await(struct rpc_target *target);
+/* Takes in what names stand for, and looks at the targets for which somebody waits. Returns how much there was; *next is lowered to when there
+ * will be more to do. */
+int rpc_targets_turn(struct rpc *r, gpr_timespec *next);
 /* Why a call found no connection, from what C core said of it. */
 const char *rpc_target_cause(const char *trace);
 void rpc_targets_finish(struct rpc *r);

@@ -46,8 +46,11 @@ static int connect(struct loop *s, uint16_t index, const struct config_target *t
     kept.address = words->text;
     kept.identity = words->text + address_size;
     const struct transport_credentials credentials = trust_of_target(&kept, s->sidecar->certificates);
-    const struct rpc_peer_address to = {
-        .address = kept.address, .credentials = &credentials, .number = index, .one_address = kept.one_address};
+    const struct rpc_peer_address to = {.address = kept.address,
+                                        .credentials = &credentials,
+                                        .number = index,
+                                        .policy = kept.load_balancing_policy == CONFIG_PICK_FIRST ? SPREAD_PICK_FIRST
+                                                                                                  : SPREAD_ROUND_ROBIN};
     struct rpc_target *rpc;
     int code = rpc_target_create(s->rpc, &to, &rpc, detail);
     if (code != 0) {
@@ -146,7 +149,8 @@ void targets_take(struct loop *s, const struct config *before, const struct conf
             continue;
         const struct target_options options = options_of(s, target);
         bool elsewhere = was == NULL || strcmp(was->address, target->address) != 0 ||
-                         strcmp(was->identity, target->identity) != 0 || was->one_address != target->one_address;
+                         strcmp(was->identity, target->identity) != 0 ||
+                         was->load_balancing_policy != target->load_balancing_policy;
         set(s, &options, elsewhere ? target : NULL);
     }
     for (size_t i = 0; i < before->target_count; i++) {

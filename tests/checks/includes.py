@@ -61,6 +61,7 @@ GUARDED = [
     (re.compile(r"^jansson\.h$"), ["client-lib/sagactl/", "tests/"]),
     (re.compile(r"^microhttpd\.h$"), ["sidecar/observe/http.c"]),
     (re.compile(r"^openssl/"), ["transport/certificates.c", "tests/"]),
+    (re.compile(r"^ares\.h$"), ["sidecar/rpc/names.c"]),
 ]
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]')

@@ -167,7 +167,7 @@ class Options(Case):
         first, second = self.shop.of(saga.id)
         self.assertTrue(0.65 < second.began - first.ended < 5, second.began - first.ended)
 
-    def test_one_address(self):
+    def test_load_balancing_policy(self):
         """A name with two addresses: all of them are called in turn, or one of them alone."""
         server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         server.bind(("127.0.0.1", 0))
@@ -190,11 +190,11 @@ class Options(Case):
         shops = [first, Participant("127.0.0.3:%d" % port)]
         for shop in shops:
             self.addCleanup(shop.stop)
-        for one, called in ((False, 2), (True, 1)):
+        for policy, called in (("round_robin", 2), ("pick_first", 1)):
             for shop in shops:
                 shop.calls.clear()
             address = "plaintext://dns://127.0.0.1:%d/pod.test:%d" % (server.getsockname()[1], port)
-            client = self.start(targets={"shop": {"address": address, "one_address": one}})
+            client = self.start(targets={"shop": {"address": address, "load_balancing_policy": policy}})
             client.register(definition("one", step("a")))
             for _ in range(12):
                 self.assertState("COMMITTED", client.run("one"))

@@ -5,13 +5,15 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#define FAKE_DNS_NAME "pod.test"
+#define FAKE_DNS_NAME      "pod.test"
+#define FAKE_DNS_ADDRESSES 4
 
 struct fake_dns {
     char address[32]; /* "127.0.0.1:port" */
     int socket;
     pthread_t thread;
-    atomic_uint first, second; /* the last byte of 127.0.0.x, which the name stands for; second 0: one address only */
+    atomic_uint last[FAKE_DNS_ADDRESSES]; /* bytes of 127.0.0.x, which the name stands for; 0: none */
+    atomic_uint asked;                    /* questions for them that came */
 };
 
 void fake_dns_start(struct fake_dns *dns);

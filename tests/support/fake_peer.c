@@ -105,6 +105,17 @@ static void stay_deaf(struct fake_peer *peer, int fd)
     ck_assert_int_eq(read(peer->stop[0], &byte, 1), 0); /* its other end is closed */
 }
 
+/* What is said of stream 1 is meant for the request's. */
+static void send_answer(const struct fake_peer *peer, int fd, const uint8_t stream[4])
+{
+    uint8_t out[sizeof peer->answer];
+    memcpy(out, peer->answer, peer->answer_size);
+    for (size_t at = 0; at + 9 <= peer->answer_size; at += 9 + ((size_t)out[at + 1] << 8 | out[at + 2]))
+        if (out[at + 8] == 1)
+            memcpy(out + at + 5, stream, 4);
+    send_all(fd, out, peer->answer_size);
+}
+
 static void serve(struct fake_peer *peer, int fd)
 {
     if (peer->deaf) {
@@ -116,6 +127,8 @@ static void serve(struct fake_peer *peer, int fd)
     if (!read_all(fd, head, 24)) /* the client's preface */
         return;
     send_all(fd, out, write_frame(out, SETTINGS, 0, 0, NULL, 0));
+    if (peer->curt)
+        return;
     for (bool answered = false; read_all(fd, head, 9);) {
         size_t size = (size_t)head[0] << 16 | (size_t)head[1] << 8 | head[2];
         if (size > sizeof payload || !read_all(fd, payload, size))
@@ -124,10 +137,10 @@ static void serve(struct fake_peer *peer, int fd)
             send_all(fd, out, write_frame(out, SETTINGS, ACK, 0, NULL, 0));
         if (head[3] == PING && (head[4] & ACK) == 0)
             peer->pings++;
-        if (head[3] == HEADERS && !answered) {
+        if (head[3] == HEADERS && (peer->every || !answered)) {
             answered = true;
             atomic_fetch_add(&peer->requests, 1);
-            send_all(fd, peer->answer, peer->answer_size);
+            send_answer(peer, fd, head + 5);
             if (peer->closes)
                 return;
         }

@@ -1,5 +1,5 @@
 /* fake_peer.h - a participant that speaks just enough HTTP/2 to misbehave: it answers the first request of each connection with the bytes
- * it was given. It runs on a thread of its own. */
+ * it was given, or every one. It runs on a thread of its own. */
 #ifndef SAGA_TESTS_FAKE_PEER_H
 #define SAGA_TESTS_FAKE_PEER_H
 
@@ -18,7 +18,9 @@ struct fake_peer {
     pthread_t thread;
     uint8_t answer[512]; /* frames, sent once a request's headers have come */
     size_t answer_size;
+    bool every;            /* request of a connection is answered, and not only the first */
     bool closes;           /* the connection after that */
+    bool curt;             /* closes each connection before there is a request */
     bool deaf;             /* opens wide windows, and reads nothing at all; stop closes its connection */
     int stop[2];           /* a pipe */
     bool cuts;             /* stop ends the connection, as when a process ends */

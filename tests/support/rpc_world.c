@@ -332,12 +332,11 @@ struct rpc_target *world_target(struct world *w, const char *address)
 {
     struct rpc_target *target;
     struct error_detail detail = {0};
-    int rc = rpc_target_create(w->rpc,
-                               &(struct rpc_peer_address){.address = address,
-                                                          .credentials = &transport_plaintext,
-                                                          .number = WORLD_TARGET,
-                                                          .one_address = w->one_address},
-                               &target, &detail);
+    int rc = rpc_target_create(
+        w->rpc,
+        &(struct rpc_peer_address){
+            .address = address, .credentials = &transport_plaintext, .number = WORLD_TARGET, .policy = w->policy},
+        &target, &detail);
     ck_assert_msg(rc == 0, "%s", detail.text);
     return target;
 }

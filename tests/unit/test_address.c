@@ -58,9 +58,18 @@ END_TEST
 
 START_TEST(address__calls_any_host_with_a_port)
 {
-    static const char *const good[] = {
-        "inventory:50051",   "dns:///inventory:50051", "dns:inventory:1", "dns://8.8.8.8/inventory:1", "10.0.0.1:1",
-        "ipv4:10.0.0.1:443", "ipv6:[2001:db8::1]:1",   "[2001:db8::1]:1", "unix:/run/x.sock",          "unix:x"};
+    static const char *const good[] = {"inventory:50051",
+                                       "dns:///inventory:50051",
+                                       "dns:inventory:1",
+                                       "dns://8.8.8.8/inventory:1",
+                                       "10.0.0.1:1",
+                                       "ipv4:10.0.0.1:443",
+                                       "ipv6:[2001:db8::1]:1",
+                                       "[2001:db8::1]:1",
+                                       "unix:/run/x.sock",
+                                       "unix:x",
+                                       "ipv4:10.0.0.1:1,10.0.0.2:2",
+                                       "ipv6:[::1]:1,[::2]:2"};
     static const struct {
         const char *address, *words;
     } bad[] = {{"inventory", "names no port"},
@@ -73,7 +82,10 @@ START_TEST(address__calls_any_host_with_a_port)
                {"a b:1", "is not an address as gRPC names it"},
                {"2001:db8::1:1", "without brackets"},
                {"inventory:0", "names port 0"},
-               {"ipv4:10.0.0.1:1,10.0.0.2:1", "is not an address as gRPC names it"},
+               {"ipv4:10.0.0.1:1,shop:1", "must be in numbers"},
+               {"ipv4:10.0.0.1:1,10.0.0.2", "names no port"},
+               {"ipv4:10.0.0.1:1,", "names no port"},
+               {"10.0.0.1:1,10.0.0.2:1", "is not an address as gRPC names it"},
                {"unix:", "names no path"}};
     struct address a;
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
@@ -83,6 +95,23 @@ START_TEST(address__calls_any_host_with_a_port)
         ck_assert_msg(wrong != NULL && strstr(wrong, bad[i].words) != NULL, "%s %s", bad[i].address,
                       wrong == NULL ? "is accepted" : wrong);
     }
+}
+END_TEST
+
+START_TEST(address__may_be_several_in_numbers)
+{
+    struct address a;
+    ck_assert_ptr_null(address_read_target("ipv4:127.0.0.1:1,10.0.0.2:2,10.0.0.3:3", &a));
+    ck_assert_str_eq(a.host, "127.0.0.1");
+    ck_assert(!address_is_near(&a)); /* not all of them are */
+    for (unsigned port = 2; port <= 3; port++) {
+        ck_assert(address_next(&a));
+        ck_assert_uint_eq(a.port, port);
+        ck_assert(address_is_number(&a));
+    }
+    ck_assert(!address_next(&a));
+    ck_assert_ptr_null(address_read_target("ipv4:127.0.0.1:1,127.0.0.2:1", &a));
+    ck_assert(address_is_near(&a));
 }
 END_TEST
 
@@ -119,6 +148,7 @@ int main(void)
     TCase *forms = tcase_create("forms");
     tcase_add_test(forms, address__tells_what_is_near);
     tcase_add_test(forms, address__calls_any_host_with_a_port);
+    tcase_add_test(forms, address__may_be_several_in_numbers);
     tcase_add_test(forms, address__is_told_to_gRPC_in_one_form);
     suite_add_tcase(suite, forms);
     SRunner *runner = srunner_create(suite);

@@ -294,6 +294,7 @@ static void check_option(const struct option *o)
         return;
     case OPTION_LOG_LEVEL:
     case OPTION_LOG_FORMAT:
+    case OPTION_LOAD_BALANCING:
         check_choices(o);
         return;
     case OPTION_TEXT:

@@ -1,6 +1,5 @@
 /* Calls out: what comes back, and how far those got that failed. The table of reaches holds C core to what reach.c relies on. */
 #include "sidecar/rpc/rpc_inside.h"
-#include "tests/support/fake_dns.h"
 #include "tests/support/fake_peer.h"
 #include "tests/support/rpc_world.h"
 
@@ -579,95 +578,6 @@ START_TEST(rpc_out__target_that_comes_is_told_once)
 }
 END_TEST
 
-/* ---- names ---- */
-
-static struct fake_dns dns;
-
-static void name_of(uint16_t port, char name[96])
-{
-    snprintf(name, 96, "dns://%s/" FAKE_DNS_NAME ":%u", dns.address, (unsigned)port);
-}
-
-/* The same answer at every connection. */
-static void start_peer_at(struct fake_peer *p, const char *host, uint16_t port)
-{
-    fake_peer_init(p);
-    p->host = host;
-    p->port = port;
-    p->cuts = true;
-    fake_headers(p, true, ":status", "200", "content-type", "application/grpc", "grpc-status", "9", NULL);
-    fake_peer_start(p);
-}
-
-START_TEST(rpc_out__name_that_moves_is_found_within_a_second)
-{
-    static struct fake_peer before, after;
-    char name[96];
-    memset(&dns, 0, sizeof dns);
-    atomic_init(&dns.first, 2);
-    fake_dns_start(&dns);
-    start_peer_at(&before, "127.0.0.2", 0);
-    world_open(&w, false);
-    name_of(before.port, name);
-    struct rpc_target *target = world_target(&w, name);
-    struct world_answer a;
-    world_call_out(&w, target, "/t.T/Echo", "x", SPAN_S(5), &a);
-    WORLD_UNTIL(&w, a.count == 1);
-    ck_assert_msg(a.status == 9, "%d %s (%s)", a.status, a.message.at, a.unreached);
-    atomic_store(&dns.first, 3);
-    fake_peer_stop(&before);
-    start_peer_at(&after, "127.0.0.3", before.port);
-    gpr_timespec begin = gpr_now(GPR_CLOCK_MONOTONIC);
-    int64_t took_ms;
-    do {
-        world_call_out(&w, target, "/t.T/Echo", "x", SPAN_S(5), &a);
-        WORLD_UNTIL(&w, a.count == 1);
-        took_ms = gpr_time_to_millis(gpr_time_sub(gpr_now(GPR_CLOCK_MONOTONIC), begin));
-    } while (a.status != 9 && took_ms < 5000);
-    ck_assert_msg(a.status == 9, "%d %s", a.status, a.message.at);
-    ck_assert_int_lt(took_ms, 2000);
-    world_close(&w);
-    fake_peer_stop(&after);
-    fake_dns_stop(&dns);
-}
-END_TEST
-
-/* Whether both addresses of a name are called; each connection has one call only. */
-static bool both_are_called(bool one_address)
-{
-    static struct fake_peer peers[2];
-    char name[96];
-    memset(&dns, 0, sizeof dns);
-    atomic_init(&dns.first, 2);
-    atomic_init(&dns.second, 3);
-    fake_dns_start(&dns);
-    start_peer_at(&peers[0], "127.0.0.2", 0);
-    start_peer_at(&peers[1], "127.0.0.3", peers[0].port);
-    world_init(&w);
-    w.one_address = one_address;
-    world_open(&w, false);
-    name_of(peers[0].port, name);
-    struct rpc_target *target = world_target(&w, name);
-    for (int i = 0; i < 8; i++) { /* each connection answers its first only */
-        struct world_answer a;
-        world_call_out(&w, target, "/t.T/Echo", "x", SPAN_MS(300), &a);
-        WORLD_UNTIL(&w, a.count == 1);
-    }
-    bool both = atomic_load(&peers[0].requests) > 0 && atomic_load(&peers[1].requests) > 0;
-    world_close(&w);
-    for (int i = 0; i < 2; i++)
-        fake_peer_stop(&peers[i]);
-    fake_dns_stop(&dns);
-    return both;
-}
-
-START_TEST(rpc_out__every_address_of_a_name_is_called)
-{
-    ck_assert(both_are_called(false));
-    ck_assert(!both_are_called(true));
-}
-END_TEST
-
 START_TEST(rpc_out__proxy_of_the_environment_is_not_asked)
 {
     char proxy[160];
@@ -730,8 +640,6 @@ int main(void)
     tcase_add_test(tc, rpc_out__connection_to_a_peer_that_reads_nothing_is_given_up);
     tcase_add_test(tc, rpc_out__target_that_is_not_there_is_told_why);
     tcase_add_test(tc, rpc_out__target_that_comes_is_told_once);
-    tcase_add_test(tc, rpc_out__name_that_moves_is_found_within_a_second);
-    tcase_add_test(tc, rpc_out__every_address_of_a_name_is_called);
     tcase_add_test(tc, rpc_out__proxy_of_the_environment_is_not_asked);
     tcase_add_test(tc, rpc_out__pushback_is_read);
     suite_add_tcase(suite, tc);

@@ -1,0 +1,339 @@
+/* Targets with several addresses, and names whose addresses come and go. */
+#include "sidecar/rpc/rpc_inside.h"
+#include "tests/support/fake_dns.h"
+#include "tests/support/fake_peer.h"
+#include "tests/support/rpc_world.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PEERS = 3 };
+
+static struct world w;
+static struct fake_dns dns;
+static struct fake_peer peers[PEERS]; /* at 127.0.0.2 and so on, all at one port */
+
+static void name_of(uint16_t port, char name[96])
+{
+    snprintf(name, 96, "dns://%s/" FAKE_DNS_NAME ":%u", dns.address, (unsigned)port);
+}
+
+/* Not started yet: the test may still make it worse. It answers FAILED_PRECONDITION, which nobody makes up. */
+static void make_peer(unsigned k)
+{
+    static const char *const hosts[PEERS] = {"127.0.0.2", "127.0.0.3", "127.0.0.4"};
+    struct fake_peer *p = &peers[k];
+    uint16_t port = peers[0].port;
+    fake_peer_init(p);
+    p->host = hosts[k];
+    p->port = port;
+    p->cuts = p->every = true;
+    fake_headers(p, true, ":status", "200", "content-type", "application/grpc", "grpc-status", "9", NULL);
+}
+
+static void start_peers(unsigned count)
+{
+    peers[0].port = 0;
+    for (unsigned k = 0; k < count; k++) {
+        make_peer(k);
+        fake_peer_start(&peers[k]);
+    }
+}
+
+/* The name stands for the first so many peers. */
+static void start_dns(unsigned count)
+{
+    memset(&dns, 0, sizeof dns);
+    for (unsigned k = 0; k < count; k++)
+        atomic_init(&dns.last[k], k + 2);
+    fake_dns_start(&dns);
+}
+
+static struct rpc_target *name_target(void)
+{
+    char name[96];
+    name_of(peers[0].port, name);
+    return world_target(&w, name);
+}
+
+static struct world_answer call(struct rpc_target *target)
+{
+    struct world_answer a;
+    world_call_out(&w, target, "/t.T/Echo", "x", SPAN_S(5), &a);
+    WORLD_UNTIL(&w, a.count == 1);
+    return a;
+}
+
+static unsigned asked(unsigned peer)
+{
+    return atomic_load(&peers[peer].requests);
+}
+
+static int64_t ms_since(gpr_timespec begin)
+{
+    return gpr_time_to_millis(gpr_time_sub(gpr_now(GPR_CLOCK_MONOTONIC), begin));
+}
+
+/* Calls until peer number k has been asked; returns after how many milliseconds that was. */
+static int64_t call_until_asked(struct rpc_target *target, unsigned k)
+{
+    gpr_timespec begin = gpr_now(GPR_CLOCK_MONOTONIC);
+    while (asked(k) == 0 && ms_since(begin) < 9000)
+        call(target);
+    ck_assert_uint_gt(asked(k), 0);
+    return ms_since(begin);
+}
+
+static void end(unsigned count)
+{
+    world_close(&w);
+    for (unsigned k = 0; k < count; k++)
+        fake_peer_stop(&peers[k]);
+    if (dns.socket != 0)
+        fake_dns_stop(&dns);
+}
+
+static void setup(void)
+{
+    world_init(&w);
+}
+
+START_TEST(names__one_that_moves_is_found_within_a_second)
+{
+    start_peers(1);
+    start_dns(1);
+    world_open(&w, false);
+    struct rpc_target *target = name_target();
+    struct world_answer a = call(target);
+    ck_assert_msg(a.status == 9, "%d %s (%s)", a.status, a.message.at, a.unreached);
+    atomic_store(&dns.last[0], 3);
+    fake_peer_stop(&peers[0]);
+    make_peer(1);
+    fake_peer_start(&peers[1]);
+    gpr_timespec begin = gpr_now(GPR_CLOCK_MONOTONIC);
+    do
+        a = call(target);
+    while (a.status != 9 && ms_since(begin) < 5000);
+    ck_assert_msg(a.status == 9, "%d %s", a.status, a.message.at);
+    ck_assert_int_lt(ms_since(begin), 1500);
+    world_close(&w);
+    fake_peer_stop(&peers[1]);
+    fake_dns_stop(&dns);
+}
+END_TEST
+
+START_TEST(names__all_addresses_are_called_in_turn)
+{
+    start_peers(3);
+    start_dns(3);
+    world_open(&w, false);
+    struct rpc_target *target = name_target();
+    for (unsigned k = 0; k < 3; k++)
+        call_until_asked(target, k); /* now all have connections */
+    unsigned before[3] = {asked(0), asked(1), asked(2)};
+    for (int i = 0; i < 30; i++)
+        ck_assert_int_eq(call(target).status, 9);
+    for (unsigned k = 0; k < 3; k++)
+        ck_assert_uint_eq(asked(k) - before[k], 10);
+    end(3);
+}
+END_TEST
+
+/* Of pick_first another is called only when the first is gone. */
+START_TEST(names__pick_first_calls_one_as_long_as_it_is_there)
+{
+    start_peers(2);
+    start_dns(2);
+    w.policy = SPREAD_PICK_FIRST;
+    world_open(&w, false);
+    struct rpc_target *target = name_target();
+    for (int i = 0; i < 20; i++)
+        ck_assert_int_eq(call(target).status, 9);
+    unsigned used = asked(0) > 0 ? 0 : 1;
+    ck_assert_uint_eq(asked(used), 20);
+    fake_peer_stop(&peers[used]);
+    call_until_asked(target, 1 - used);
+    world_close(&w);
+    fake_peer_stop(&peers[1 - used]);
+    fake_dns_stop(&dns);
+}
+END_TEST
+
+/* Nothing was lost: the name is looked up all the same while it is called, and not when it is not. */
+START_TEST(names__address_that_is_added_has_its_share_within_seconds)
+{
+    start_peers(2);
+    start_dns(1);
+    world_open(&w, false);
+    struct rpc_target *target = name_target();
+    ck_assert_int_eq(call(target).status, 9);
+    atomic_store(&dns.last[1], 3);
+    ck_assert_int_lt(call_until_asked(target, 1), 7000);
+    unsigned questions = atomic_load(&dns.asked);
+    gpr_timespec begin = gpr_now(GPR_CLOCK_MONOTONIC);
+    while (ms_since(begin) < 6000)
+        world_turn(&w);
+    ck_assert_uint_eq(atomic_load(&dns.asked), questions);
+    end(2);
+}
+END_TEST
+
+START_TEST(names__call_to_an_address_that_went_goes_on)
+{
+    struct world_answer held;
+    start_peers(0);
+    make_peer(0);
+    peers[0].answer_size = 0; /* it never answers */
+    fake_peer_start(&peers[0]);
+    make_peer(1);
+    fake_peer_start(&peers[1]);
+    start_dns(1);
+    world_open(&w, false);
+    struct rpc_target *target = name_target();
+    world_call_out(&w, target, "/t.T/Echo", "x", SPAN_MS(7500), &held);
+    WORLD_UNTIL(&w, asked(0) == 1);
+    atomic_store(&dns.last[0], 3);
+    gpr_timespec begin = gpr_now(GPR_CLOCK_MONOTONIC);
+    while (asked(1) == 0 && ms_since(begin) < 7000) {
+        struct world_answer a;
+        world_call_out(&w, target, "/t.T/Echo", "x", SPAN_MS(200), &a);
+        WORLD_UNTIL(&w, a.count == 1);
+    }
+    ck_assert_uint_eq(asked(1), 1);
+    for (int i = 0; i < 5; i++)
+        ck_assert_int_eq(call(target).status, 9); /* none of them goes where the name no longer points */
+    ck_assert_int_eq(held.count, 0);
+    WORLD_UNTIL(&w, held.count == 1);
+    ck_assert_int_eq(held.status, 4); /* by its deadline, and not because its address went */
+    ck_assert_int_eq(held.reach, SAGA_REACH_MAYBE);
+    end(2);
+}
+END_TEST
+
+/* C core's round_robin ended the process for such peers. And what is said never to have left never came anywhere. */
+START_TEST(names__peers_that_close_their_connections_harm_nobody)
+{
+    enum { CALLS = 600, AT_ONCE = 12 };
+    static struct world_answer a[CALLS];
+    start_peers(0);
+    for (unsigned k = 0; k < 3; k++) {
+        make_peer(k);
+        peers[k].curt = k == 0;   /* closes as soon as it has said that it speaks HTTP/2 */
+        peers[k].closes = k == 1; /* closes after each answer */
+        fake_peer_start(&peers[k]);
+    }
+    start_dns(3);
+    world_open(&w, false);
+    struct rpc_target *target = name_target();
+    unsigned unreached = 0, answered = 0;
+    for (unsigned i = 0; i < CALLS; i += AT_ONCE) {
+        for (unsigned k = 0; k < AT_ONCE; k++)
+            world_call_out(&w, target, "/t.T/Echo", "x", SPAN_S(5), &a[i + k]);
+        for (unsigned k = 0; k < AT_ONCE; k++) {
+            WORLD_UNTIL(&w, a[i + k].count == 1);
+            unreached += a[i + k].reach == SAGA_REACH_NONE;
+            answered += a[i + k].reach == SAGA_REACH_ANSWERED;
+        }
+    }
+    ck_assert_uint_gt(answered, CALLS / 4);
+    ck_assert_uint_gt(asked(2), CALLS / 4);
+    ck_assert_uint_le(asked(0) + asked(1) + asked(2) + unreached, CALLS);
+    end(3);
+}
+END_TEST
+
+START_TEST(names__several_addresses_may_be_given_in_numbers)
+{
+    char addresses[96];
+    start_peers(2);
+    dns.socket = 0;
+    world_open(&w, false);
+    snprintf(addresses, sizeof addresses, "ipv4:127.0.0.2:%u,127.0.0.3:%u", (unsigned)peers[0].port,
+             (unsigned)peers[0].port);
+    struct rpc_target *target = world_target(&w, addresses);
+    call_until_asked(target, 0);
+    call_until_asked(target, 1);
+    end(2);
+}
+END_TEST
+
+START_TEST(names__localhost_is_whichever_address_answers)
+{
+    char address[64];
+    world_open(&w, false);
+    snprintf(address, sizeof address, "localhost:%d", w.port);
+    struct rpc_target *target = world_target(&w, address);
+    for (int i = 0; i < 4; i++)
+        ck_assert_int_eq(call(target).status, 0);
+    ck_assert_int_eq(w.echoes, 4);
+    world_close(&w);
+}
+END_TEST
+
+static const char *why_unreached(const char *address)
+{
+    static struct world_answer a;
+    world_call_out(&w, world_target(&w, address), "/t.T/Echo", "x", SPAN_S(9), &a);
+    WORLD_UNTIL(&w, a.count == 1);
+    ck_assert_int_eq(a.reach, SAGA_REACH_NONE);
+    ck_assert_ptr_nonnull(a.unreached);
+    return a.unreached;
+}
+
+START_TEST(names__one_that_nobody_knows_is_told)
+{
+    char name[96];
+    peers[0].port = 7;
+    start_dns(0);
+    world_open(&w, false);
+    name_of(7, name);
+    ck_assert_str_eq(why_unreached(name), "no such name");
+    fake_dns_stop(&dns);
+    ck_assert_ptr_nonnull(strstr(why_unreached(name), "name")); /* the server does not answer, or not in time */
+    world_close(&w);
+}
+END_TEST
+
+/* It comes into being: whoever waits is told, though nobody calls it meanwhile. */
+START_TEST(names__one_that_comes_into_being_is_told)
+{
+    start_peers(1);
+    start_dns(0);
+    world_open(&w, false);
+    struct rpc_target *target = name_target();
+    ck_assert_str_eq(call(target).unreached, "no such name");
+    ck_assert_int_eq(w.reachable, 0);
+    atomic_store(&dns.last[0], 2);
+    gpr_timespec begin = gpr_now(GPR_CLOCK_MONOTONIC);
+    WORLD_UNTIL(&w, w.reachable == 1);
+    ck_assert_int_lt(ms_since(begin), 2500);
+    ck_assert_int_eq(call(target).status, 9);
+    end(1);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("names");
+    TCase *tc = tcase_create("names");
+    tcase_set_timeout(tc, 60);
+    tcase_add_checked_fixture(tc, setup, NULL);
+    tcase_add_test(tc, names__one_that_moves_is_found_within_a_second);
+    tcase_add_test(tc, names__all_addresses_are_called_in_turn);
+    tcase_add_test(tc, names__pick_first_calls_one_as_long_as_it_is_there);
+    tcase_add_test(tc, names__address_that_is_added_has_its_share_within_seconds);
+    tcase_add_test(tc, names__call_to_an_address_that_went_goes_on);
+    tcase_add_test(tc, names__peers_that_close_their_connections_harm_nobody);
+    tcase_add_test(tc, names__several_addresses_may_be_given_in_numbers);
+    tcase_add_test(tc, names__localhost_is_whichever_address_answers);
+    tcase_add_test(tc, names__one_that_nobody_knows_is_told);
+    tcase_add_test(tc, names__one_that_comes_into_being_is_told);
+    suite_add_tcase(suite, tc);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
