@@ -4,6 +4,7 @@
 #include "sidecar/runtime/definitions_dir.h"
 #include "sidecar/runtime/journal_check.h"
 #include "sidecar/runtime/explain.h"
+#include "sidecar/runtime/precheck.h"
 #include "sidecar/runtime/sidecar.h"
 #include "sidecar/runtime/release.h"
 
@@ -32,7 +33,8 @@ static const char usage[] =
     "       sagad --as WHO [--method METHOD] [--definition NAME] [-f FILE]\n"
     "\n"
     "  -f, --file FILE   read the configuration from FILE; without it every option has its default\n"
-    "  -n, --check       check the configuration and the definitions it names, and exit\n"
+    "  -n, --check       check the configuration, the definitions it names, and whether a start\n"
+    "                    would be refused now, and exit\n"
     "      --check-journal\n"
     "                    read the journal whole, compare every index with its rows, and exit\n"
     "      --as WHO      print what the configuration lets WHO do, and exit: uid:N, gid:N, plaintext, unix, tls, "
@@ -251,6 +253,14 @@ static int check_journal(const struct config *config, const char *file)
     return code == 0 ? EXIT_OK : EXIT_RAN_INTO_TROUBLE;
 }
 
+/* The file is good; but would the sidecar start? */
+static int check_start(const struct config *config)
+{
+    unsigned refusals = precheck(config, stderr);
+    printf("The configuration is good%s.\n%s", refusals > 0 ? ", but a start would be refused now" : "", precheck_unknown);
+    return refusals > 0 ? EXIT_RAN_INTO_TROUBLE : EXIT_OK;
+}
+
 int main(int argc, char **argv)
 {
     struct arguments arguments = {0};
@@ -270,7 +280,7 @@ int main(int argc, char **argv)
     if (arguments.explain.as != NULL) {
         exit_code = explain_print(config, &arguments.explain, stdout, stderr);
     } else if (arguments.check) {
-        puts("The configuration is good.");
+        exit_code = check_start(config);
     } else if (arguments.check_journal) {
         exit_code = check_journal(config, arguments.file);
     } else {

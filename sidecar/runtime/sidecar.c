@@ -284,13 +284,17 @@ static int open_http(const struct config *config, struct sidecar *sidecar, struc
     return code;
 }
 
-int sidecar_open(const struct config *config, struct sidecar **out, struct error_detail *detail)
+int sidecar_check_start(const struct config *config, struct error_detail *detail)
 {
     int code = check_files(config, detail);
     if (code == 0)
         code = check_space(config, detail);
-    if (code == 0)
-        code = check_journals(config, detail);
+    return code != 0 ? code : check_journals(config, detail);
+}
+
+int sidecar_open(const struct config *config, struct sidecar **out, struct error_detail *detail)
+{
+    int code = sidecar_check_start(config, detail);
     if (code != 0)
         return code;
     struct sidecar *sidecar = make(config);

@@ -54,6 +54,9 @@ uint32_t sidecar_part(uint32_t whole, unsigned k, unsigned count);
  * E_MEMORY. */
 int sidecar_share(const struct config *config, unsigned k, struct config *own);
 
+/* Whether the limit of files and the number of loops permit a start. Returns 0, E_ARGUMENT or E_SYSTEM. */
+int sidecar_check_start(const struct config *config, struct error_detail *detail);
+
 /* A loop cannot go on: all stop. Returns once its own stop has been asked for. */
 void sidecar_loop_failed(struct loop *s);
 /* Loop 0 lets nobody in any more: now the others may stop. */

@@ -199,8 +199,14 @@ class Barriers(unittest.TestCase):
         fields = dict(f.split("=") for f in self.open_postgres().split())
         self.java("jdbc:postgresql://%(host)s:%(port)s/%(dbname)s?user=%(user)s" % fields)
 
-    def test_javascript_sqlite(self):
+    def javascript(self, kind, database):
         if not shutil.which("node"):
             self.skipTest("node is not installed")
-        self.probe("node", HERE + "/probe.js", self.open_sqlite())
+        self.probe("node", HERE + "/probe.js", kind, database)
         self.same_everywhere()
+
+    def test_javascript_sqlite(self):
+        self.javascript("sqlite", self.open_sqlite())
+
+    def test_javascript_postgres(self):
+        self.javascript("postgres", self.open_postgres())

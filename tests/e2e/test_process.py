@@ -132,6 +132,45 @@ class Process(Case):
         self.assertEqual(1, code, text)
         self.assertIn(first.address, text)
 
+    def check(self, sidecar, **options):
+        """What sagad -n says of the sidecar's configuration with other options: exit status and standard error."""
+        before = dict(sidecar.options)
+        sidecar.options.update(options)
+        path = sidecar.write_config()
+        sidecar.options = before
+        done = subprocess.run([SAGAD, "-n", "-f", path], cwd=sidecar.directory, capture_output=True, text=True, timeout=PATIENCE_S)
+        self.assertIn("Not looked at:", done.stdout)
+        return done.returncode, done.stderr
+
+    def test_check_says_when_a_start_would_be_refused(self):
+        """As the start does: each is tried, and nothing is left behind."""
+        running = self.sidecar_with(listen=["127.0.0.1:0", "unix:s.sock"], loops=1)
+        code, text = self.check(running)
+        self.assertEqual(1, code)
+        self.assertIn("another sagad uses it", text)
+        self.assertIn("s.sock: another process listens there", text)
+        other = self.sidecar_with(start=False, loops=1, listen=["127.0.0.1:0"])
+        self.assertEqual((0, ""), self.check(other))
+        for options, expected in (({"listen": [running.address]}, "Address already in use"),
+                                  ({"http_listen": running.address}, "Address already in use"),
+                                  ({"data_dir": "/nowhere/deep"}, "data_dir"),
+                                  ({"data_dir": running.options["data_dir"], "loops": 2}, "loops: the data directory was made with loops: 1"),
+                                  ({"tls_roots": "/nowhere.pem"}, "tls_roots"),
+                                  ({"schemas_dir": "/nowhere"}, "schemas_dir")):
+            with self.subTest(options):
+                code, text = self.check(other, **options)
+                self.assertEqual(1, code, text)
+                self.assertIn(expected, text)
+        self.assertEqual({"sagad.yaml"}, set(os.listdir(other.directory)))
+        bad = os.path.join(other.directory, "schemas")
+        os.mkdir(bad)
+        with open(os.path.join(bad, "wrong.binpb"), "wb") as f:
+            f.write(b"nonsense")
+        self.assertEqual(1, self.check(other, schemas_dir=bad)[0])
+        running.stop()
+        self.assertEqual((0, ""), self.check(running))
+        running.start()
+
     def refused_config(self, text, *expected):
         with tempfile.TemporaryDirectory() as directory:
             path = os.path.join(directory, "sagad.yaml")
