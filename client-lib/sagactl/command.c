@@ -27,6 +27,16 @@ const struct option_row option_rows[OPTION_COUNT] = {
                       "auto (the default) colours on a terminal unless $NO_COLOR is set; always or never decide it."},
     [OPTION_UTC] = {"utc", '\0', NULL, NULL, COMPLETE_NOTHING,
                     "Show times in UTC rather than in local time, and read those without a zone so."},
+    [OPTION_TLS_CERTIFICATE] = {"tls-certificate", '\0', "FILE", NULL, COMPLETE_FILE,
+                                "By which you prove who you are, PEM. Without it $SAGAD_TLS_CERTIFICATE, else none."},
+    [OPTION_TLS_KEY] = {"tls-key", '\0', "FILE", NULL, COMPLETE_FILE,
+                        "The key of that certificate. Without it $SAGAD_TLS_KEY."},
+    [OPTION_TLS_ROOTS] = {"tls-roots", '\0', "FILE", NULL, COMPLETE_FILE,
+                          "Who may name the sidecar, PEM. Without it $SAGAD_TLS_ROOTS, else whom the system trusts."},
+    [OPTION_TLS_IDENTITY] =
+        {"tls-identity", '\0', "NAME", NULL, COMPLETE_NOTHING,
+         "Who must be at the other end: a SPIFFE id, the beginning of many (spiffe://...*), or a name. "
+         "Without it $SAGAD_TLS_IDENTITY, else the host of the address."},
     [OPTION_HELP] = {"help", 'h', NULL, NULL, COMPLETE_NOTHING, "Say how the command is used, and exit."},
     [OPTION_SHOW_VERSION] = {"version", 'V', NULL, NULL, COMPLETE_NOTHING, "Print the version, and exit."},
     [OPTION_DRY_RUN] = {"dry-run", 'n', NULL, NULL, COMPLETE_NOTHING,
@@ -130,7 +140,8 @@ const struct command_row command_rows[] = {
      "Answers to calls in flight are still recorded, and its deadline goes on.", command_pause},
     {"resume", "SAGA-ID", 1, 1, NULL, COMPLETE_SAGA, ACT, "let a paused saga go on", "", command_resume},
     {"reload", "", 0, 0, NULL, COMPLETE_NOTHING, ACT, "have the sidecar read its configuration again",
-     "Targets, definitions, schemas and the log's level are taken at once; options that need a restart are named. A file "
+     "Targets, definitions, schemas and the log's level are taken at once; options that need a restart are named. A "
+     "file "
      "that is wrong changes nothing.",
      command_reload},
     {"status", "", 0, 0, NULL, COMPLETE_NOTHING, 0, "say how the sidecar is and what it has in hand",

@@ -149,6 +149,14 @@ static bool take(const struct reading *r, unsigned id, const char *value)
     switch ((enum option_id)id) {
     case OPTION_ADDRESS:
         return text_value(r, id, value, 512, &o->address);
+    case OPTION_TLS_CERTIFICATE:
+        return text_value(r, id, value, 4000, &o->tls_certificate);
+    case OPTION_TLS_KEY:
+        return text_value(r, id, value, 4000, &o->tls_key);
+    case OPTION_TLS_ROOTS:
+        return text_value(r, id, value, 4000, &o->tls_roots);
+    case OPTION_TLS_IDENTITY:
+        return text_value(r, id, value, 512, &o->tls_identity);
     case OPTION_OUTPUT:
         if (!choice_value(r, id, value, &choice))
             return false;

@@ -22,6 +22,7 @@ struct options {
     uint64_t given; /* OPTION_BITs */
 
     const char *address; /* NULL: not said */
+    const char *tls_certificate, *tls_key, *tls_roots, *tls_identity; /* likewise */
     bool json;
     enum form form;
     int64_t timeout_ms; /* -1: not said */

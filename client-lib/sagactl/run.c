@@ -178,7 +178,12 @@ int run_connect(struct run *r)
     if (r->wire != NULL)
         return EXIT_DONE;
     r->deadline = wire_deadline(r->o.timeout_ms);
-    struct wire_options options = {.address = r->o.address, .message_bytes_max = 4 * RUN_FILE_BYTES_MAX};
+    struct wire_options options = {.address = r->o.address,
+                                   .tls = {.certificate = r->o.tls_certificate,
+                                           .key = r->o.tls_key,
+                                           .roots = r->o.tls_roots,
+                                           .identity = r->o.tls_identity},
+                                   .message_bytes_max = 4 * RUN_FILE_BYTES_MAX};
     return wire_open(&options, &r->wire, &error) == SAGA_OK ? EXIT_DONE : run_failed(r, &error);
 }
 

@@ -12,7 +12,7 @@ import urllib.request
 
 import grpc
 
-from harness import CHANNEL_OPTIONS, PATIENCE_S, Gate, Participant, Sidecar, Stub, definition, do, state_name, step, wait_until
+from harness import CHANNEL_OPTIONS, PATIENCE_S, SAGAD, Gate, Participant, Sidecar, Stub, definition, do, state_name, step, wait_until
 
 OURS = "spiffe://example.org/ns/shop/sa/sagad"
 SHOP = "spiffe://example.org/ns/shop/sa/shop"
@@ -198,6 +198,26 @@ class Trust(unittest.TestCase):
             text = page.read().decode()
         end = float(re.search(r"^sagad_certificate_expiry_timestamp_seconds (\S+)$", text, re.M).group(1))
         self.assertAlmostEqual(30, (end - time.time()) / 86400, delta=1)
+
+    def test_sagactl_speaks_tls_by_options_or_environment(self):
+        sidecar = self.sidecar()
+        files = {"certificate": "client.pem", "key": "client.key", "roots": "ca.pem"}
+        address = "tls://localhost:%d" % sidecar.tls_port
+
+        def listed(options=(), **environment):
+            done = subprocess.run([os.path.join(os.path.dirname(SAGAD), "sagactl"), "-a", address] + list(options) + ["list"], capture_output=True,
+                                  text=True, env=dict(os.environ, **environment), timeout=PATIENCE_S)
+            return done.returncode == 0
+
+        options = [word for name, file in files.items() for word in ("--tls-" + name, self.pki.path(file))]
+        environment = {"SAGAD_TLS_" + name.upper(): self.pki.path(file) for name, file in files.items()}
+        self.assertTrue(listed(options))
+        self.assertTrue(listed(**environment))
+        self.assertFalse(listed(["-t", "2s"]))
+        self.assertTrue(listed(options + ["--tls-identity", OURS]))
+        self.assertFalse(listed(options + ["--tls-identity", SHOP, "-t", "2s"]))
+        # What is said comes first.
+        self.assertFalse(listed(["--tls-roots", self.pki.path("other.pem"), "-t", "2s"], **environment))
 
     # ---- whom we call ----
 
