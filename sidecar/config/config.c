@@ -124,7 +124,7 @@ static const char *check_listen(const struct config *c, const char *text)
     return NULL;
 }
 
-static const char *check_target(const struct config *c, const char *text)
+const char *config_check_target(const struct config *c, const char *text)
 {
     struct address address;
     const char *wrong = address_read_target(text, &address);
@@ -239,7 +239,7 @@ static int read_target(const struct config_reader *r, const struct yaml_node *n,
     }
     if (code != 0)
         return code;
-    const char *wrong = check_target(r->config, target->address);
+    const char *wrong = config_check_target(r->config, target->address);
     return wrong == NULL
                ? 0
                : yaml_refuse(address, E_ARGUMENT, r->detail, "\"%s\" %s", yaml_quote(address->text, quoted), wrong);

@@ -105,6 +105,8 @@ struct config {
 
     const char *http_listen; /* "" for nowhere */
     uint32_t metrics_series_max;
+    const char *otlp_endpoint; /* "" for no traces */
+    uint32_t traces_percent;
     uint32_t log_level;  /* enum config_log_level */
     uint32_t log_format; /* enum config_log_format */
 };

@@ -198,6 +198,16 @@ static int check_http(const struct config_reader *r)
     return yaml_refuse(r->nodes[OPTION_INDEX_http_listen], E_ARGUMENT, r->detail, "%s %s", text, wrong);
 }
 
+/* A collector is called as a target is. */
+static int check_collector(const struct config_reader *r)
+{
+    const char *text = r->config->otlp_endpoint;
+    const char *wrong = text[0] == '\0' ? NULL : config_check_target(r->config, text);
+    if (wrong == NULL)
+        return 0;
+    return yaml_refuse(r->nodes[OPTION_INDEX_otlp_endpoint], E_ARGUMENT, r->detail, "%s %s", text, wrong);
+}
+
 int config_check(const struct config_reader *r)
 {
     int code = check_sizes(r);
@@ -215,5 +225,7 @@ int config_check(const struct config_reader *r)
         code = check_operators(r);
     if (code == 0)
         code = check_http(r);
+    if (code == 0)
+        code = check_collector(r);
     return code != 0 ? code : check_targets(r);
 }

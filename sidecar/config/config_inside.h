@@ -15,6 +15,9 @@ struct config_reader {
 /* Reads the option authorization, once the listeners are known; or sets what holds without rules. */
 int config_read_rules(const struct config_reader *r);
 
+/* Whether the sidecar may call this address as a target. Returns NULL, or what is wrong in words that follow it. */
+const char *config_check_target(const struct config *c, const char *text);
+
 /* Whether the options, each within its own bounds, go together. Returns 0 or E_ARGUMENT with detail. */
 int config_check(const struct config_reader *r);
 

@@ -85,7 +85,7 @@ const char *option_group_title(enum option_group group)
                                                     [GROUP_SERVING] = "Calls and connections",
                                                     [GROUP_TRUST] = "Certificates and authorization",
                                                     [GROUP_JOURNAL] = "Journal and shutdown",
-                                                    [GROUP_LOGS] = "Logs and metrics"};
+                                                    [GROUP_LOGS] = "Logs, metrics and traces"};
     return titles[group];
 }
 

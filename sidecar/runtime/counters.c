@@ -64,7 +64,7 @@ static struct bytes step_name(const struct saga *saga, uint16_t step)
 }
 
 /* The trace id within a traceparent: 00-<32 digits>-... */
-static struct bytes trace_of(const struct saga *saga)
+static struct bytes trace_id_of(const struct saga *saga)
 {
     return saga->traceparent.size >= 35 ? bytes_of(saga->traceparent.at + 3, 32) : bytes_of(NULL, 0);
 }
@@ -75,7 +75,7 @@ static void count_end(struct metrics *m, const struct saga *saga, const struct r
     struct span lived = instant_since(r->at, saga->started_at);
     metrics_add(m, METRIC_SAGAS_ENDED, LABELS(saga->name, state, bytes_of_text(record_reason_name(saga->reason))), 1);
     metrics_observe(m, METRIC_SAGA_DURATION, LABELS(saga->name, state), lived.us < 0 ? 0 : (uint64_t)lived.us,
-                    trace_of(saga), r->at);
+                    trace_id_of(saga), r->at);
 }
 
 static void count_failure(struct metrics *m, const struct saga *saga, const struct record *r, uint8_t phase)
@@ -195,6 +195,11 @@ static void refresh(struct loop *s)
         metrics_set(m, METRIC_TARGET_UNREACHABLE, LABELS(name),
                     s->targets[i].down_since.us == 0 ? 0
                                                      : (double)instant_since(now, s->targets[i].down_since).us / 1e6);
+    }
+    struct tracing_counts spans = tracing_counts(s->tracing);
+    if (s->tracing != NULL) {
+        metrics_add(m, METRIC_SPANS, METRIC_NO_LABELS, spans.made);
+        metrics_add(m, METRIC_SPANS_DROPPED, METRIC_NO_LABELS, spans.dropped);
     }
     metrics_set(m, METRIC_SAGAS_LIVE, METRIC_NO_LABELS, counts.live);
     metrics_set(m, METRIC_SAGAS_LIVE_MAX, METRIC_NO_LABELS, s->config->live_sagas_max);

@@ -12,6 +12,7 @@
 #include "sidecar/relay/relay.h"
 #include "sidecar/rpc/rpc.h"
 #include "sidecar/runtime/clock.h"
+#include "sidecar/runtime/tracing.h"
 
 #include <stdatomic.h>
 
@@ -50,6 +51,7 @@ struct loop {
     unsigned target_count;         /* below which there are any */
     struct target_words *target_words;
     struct vitals vitals; /* what it counts; its metrics are NULL when nobody can look */
+    struct tracing *tracing; /* NULL: no traces */
     struct api *api;
     struct relay *relay; /* before the api: what other loops answer */
     struct definition_limits limits;

@@ -345,6 +345,8 @@ static int open_parts(struct loop *s, struct error_detail *detail)
         code = open_api(s, state.last_frame, detail);
     if (code == 0 && s->config->http_listen[0] != '\0' && counters_open(s) != 0)
         code = error_set(detail, E_MEMORY, "", NULL);
+    if (code == 0 && tracing_create(s->config, &s->tracing) != 0)
+        code = error_set(detail, E_MEMORY, "", NULL);
     if (code != 0)
         return code;
     atomic_store(&s->durable_frame, state.last_frame);
@@ -382,6 +384,7 @@ void loop_close(struct loop *s)
     api_destroy(s->api);
     core_close(s->core);
     counters_close(s);
+    tracing_destroy(s->tracing);
     catalog_destroy(s->catalog);
     schemas_destroy(s->schemas);
     if (s->store != NULL)

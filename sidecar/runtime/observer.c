@@ -118,12 +118,17 @@ static void look(struct loop *s, struct bytes before, struct bytes here, bool te
     struct record r;
     struct error_detail detail;
     uint64_t previous;
-    bool count = counters_want(s, codec_type(here));
-    if (!count && !tell)
+    bool count = counters_want(s, codec_type(here)), trace = tracing_wants(s->tracing, codec_type(here));
+    if (!count && !tell && !trace)
         return;
     CHECK(codec_decode(&here, &r, &previous, &detail) == 0);
     if (count)
         counters_record(s, &r);
+    if (trace) {
+        const struct saga *saga = engine_find(core_engine(s->core), r.saga.serial);
+        if (saga != NULL)
+            tracing_record(s->tracing, saga, &r);
+    }
     if (tell)
         log_record(s, before, &r);
 }

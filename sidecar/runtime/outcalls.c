@@ -106,7 +106,10 @@ static void leave(struct loop *s, struct out_call *out, struct instant now)
     struct rpc_metadata entries[CALL_METADATA_MAX];
     out->left_at = now;
     out->runs_until = quiet_at(now, left);
-    call_metadata_init(&metadata, call);
+    char parent[TRACEPARENT_SIZE];
+    struct call_effect told = *call;
+    told.traceparent = tracing_parent(s->tracing, call, parent);
+    call_metadata_init(&metadata, &told);
     for (size_t i = 0; i < metadata.count; i++)
         entries[i] = (struct rpc_metadata){.key = metadata.entries[i].key, .value = metadata.entries[i].value};
     rpc_call_out(s->targets[call->target].rpc, call->method, entries, metadata.count, call->request, left, out);

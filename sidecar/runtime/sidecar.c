@@ -316,8 +316,15 @@ int sidecar_open(const struct config *config, struct sidecar **out, struct error
         sidecar_close(sidecar);
         return code;
     }
-    for (unsigned k = 0; k < sidecar->count; k++)
+    for (unsigned k = 0; k < sidecar->count; k++) {
         sidecar->vitals[k] = &sidecar->loops[k]->vitals;
+        sidecar->tracing[k] = sidecar->loops[k]->tracing;
+    }
+    code = exporter_open(config, sidecar->certificates, sidecar->tracing, sidecar->count, &sidecar->exporter, detail);
+    if (code != 0) {
+        sidecar_close(sidecar);
+        return code;
+    }
     if (sidecar->http != NULL)
         http_watch(sidecar->http, sidecar->vitals, sidecar->count);
     tell_open_directory(config->data_dir);
@@ -372,6 +379,7 @@ void sidecar_close(struct sidecar *s)
     if (s == NULL)
         return;
     http_close(s->http);
+    exporter_close(s->exporter);
     for (unsigned k = 0; k < s->count; k++) {
         loop_close(s->loops[k]);
         free((void *)(uintptr_t)s->configs[k].targets);

@@ -21,6 +21,8 @@ struct shared_target {
 struct sidecar {
     struct certificates *certificates; /* NULL: none; of all loops */
     struct http *http;                 /* NULL: nobody can look */
+    struct exporter *exporter;         /* NULL: no traces */
+    struct tracing *tracing[SAGA_LOOPS_MAX];
     struct vitals *vitals[SAGA_LOOPS_MAX];
     unsigned count;
     struct loop *loops[SAGA_LOOPS_MAX];

@@ -22,7 +22,7 @@ ROOMS = {
                         "compensations"], PURE),
     "sidecar/journal": (["sidecar/base", "sidecar/engine/record.h", "sidecar/definition/model.h", "compensations"], None),
     "sidecar/rpc": (["sidecar/base", "transport", "compensations/answer.h", "@proto"], None),
-    "sidecar/observe": (["sidecar/base", "transport/address.h"], None),
+    "sidecar/observe": (["sidecar/base", "transport/address.h", "@proto"], None),
     "sidecar/core": (["sidecar/base", "sidecar/definition", "sidecar/message", "sidecar/engine", "sidecar/journal/store.h", "sidecar/journal/codec.h",
                       "compensations", "@proto"], None),
     "sidecar/authz": (["sidecar/base", "sidecar/api/methods.def"], PURE),

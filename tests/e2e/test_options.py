@@ -51,6 +51,8 @@ ELSEWHERE = {
     "tls_roots": "test_trust.Trust.test_only_who_our_roots_name_is_let_in",
     "tls_connection_age": "test_trust.Trust.test_roots_that_are_revoked_let_nobody_in_and_end_connections",
     "identity": "test_trust.Trust.test_a_target_proves_who_it_is",
+    "otlp_endpoint": "test_tracing.Traces.test_a_saga_is_a_tree",
+    "traces_percent": "test_tracing.Sampled.test_none_of_those_without_a_trace",
     "http_listen": "test_watching.Probes.test_ready_and_live",
 }
 

@@ -299,8 +299,8 @@ static void check_option(const struct option *o)
         return;
     case OPTION_TEXT:
         /* Not any text, or none without the other: they have tests of their own. */
-        if (strcmp(o->name, "http_listen") != 0 && strcmp(o->name, "tls_certificate") != 0 &&
-            strcmp(o->name, "tls_key") != 0)
+        if (strcmp(o->name, "http_listen") != 0 && strcmp(o->name, "otlp_endpoint") != 0 &&
+            strcmp(o->name, "tls_certificate") != 0 && strcmp(o->name, "tls_key") != 0)
             check_text(o);
         return;
     case OPTION_RETRY:
@@ -604,6 +604,16 @@ START_TEST(config__watchers_come_to_a_number)
 }
 END_TEST
 
+/* Called as a target is, and so refused as one. */
+START_TEST(config__a_collector_is_called_as_a_target)
+{
+    config_destroy(read_text("otlp_endpoint: 127.0.0.1:4317\n"));
+    config_destroy(read_text("otlp_endpoint: plaintext://collector.example:4317\n"));
+    assert_refused("otlp_endpoint: collector.example:4317\n", "otlp_endpoint", 1, 16, "is on another machine");
+    assert_refused("otlp_endpoint: http://127.0.0.1:4317\n", "otlp_endpoint", 1, 16, "http://127.0.0.1:4317");
+}
+END_TEST
+
 START_TEST(config__reads_files)
 {
     char path[] = "/tmp/test_config.XXXXXX", line[256];
@@ -650,6 +660,7 @@ int main(void)
     tcase_add_test(whole, config__listens_at_no_foreign_address);
     tcase_add_test(whole, config__watchers_come_to_a_number);
     tcase_add_test(whole, config__reads_files);
+    tcase_add_test(whole, config__a_collector_is_called_as_a_target);
     suite_add_tcase(suite, whole);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -1,0 +1,196 @@
+/* Spans of traces: ids that never change, texts that fit a message, and a queue that is bounded. */
+#include "sidecar/observe/spans.h"
+
+#include "opentelemetry/trace.pb-c.h"
+
+#include <check.h>
+#include <stdlib.h>
+
+#define O(name) opentelemetry__proto__collector__trace__v1__##name
+typedef Opentelemetry__Proto__Collector__Trace__V1__ExportTraceServiceRequest request_message;
+typedef Opentelemetry__Proto__Collector__Trace__V1__Span span_message;
+
+static const struct saga_id saga = {.tag = UINT64_C(0x9f03c1d2a4b7), .serial = 0x2a};
+static const struct bytes came = {.at = (const uint8_t *)"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+                                  .size = 55};
+
+/* A trace of the saga's own: the ids are in traces that were sent, so they may not change with a version. */
+START_TEST(spans__ids_follow_from_the_saga)
+{
+    const struct trace t = trace_of(saga, bytes_of(NULL, 0), 100);
+    const struct span_key attempt = {.saga = saga, .step = 1, .phase = 1, .attempt = 2};
+    char text[TRACEPARENT_SIZE];
+    trace_parent_of(&t, &attempt, text);
+    ck_assert(!t.has_parent && t.sampled);
+    ck_assert_str_eq(text, "00-3e912738aa3b6ee778bb8cfa71494507-3bda197559bf1b3f-01");
+}
+END_TEST
+
+START_TEST(spans__each_part_makes_another_id)
+{
+    const struct span_key keys[] = {
+        {.saga = saga, .step = 1, .phase = 1, .attempt = 2},
+        {.saga = saga, .step = 1, .phase = 1, .attempt = 3},
+        {.saga = saga, .step = 1, .phase = 2, .attempt = 2},
+        {.saga = saga, .step = 2, .phase = 1, .attempt = 2},
+        {.saga = saga, .step = UINT16_MAX},
+        {.saga = {.tag = saga.tag, .serial = 0x2b}, .step = 1, .phase = 1, .attempt = 2},
+        {.saga = {.tag = saga.tag + 1, .serial = 0x2a}, .step = 1, .phase = 1, .attempt = 2},
+    };
+    uint8_t ids[7][SPAN_ID_SIZE];
+    for (unsigned i = 0; i < 7; i++) {
+        span_id_of(&keys[i], ids[i]);
+        for (unsigned j = 0; j < i; j++)
+            ck_assert_msg(memcmp(ids[i], ids[j], SPAN_ID_SIZE) != 0, "%u and %u", i, j);
+    }
+}
+END_TEST
+
+START_TEST(spans__a_trace_that_came_is_gone_on_with)
+{
+    const struct trace t = trace_of(saga, came, 0);
+    const struct span_key attempt = {.saga = saga, .step = 0, .phase = 1, .attempt = 1};
+    char text[TRACEPARENT_SIZE];
+    trace_parent_of(&t, &attempt, text);
+    ck_assert(t.has_parent && t.sampled);
+    ck_assert_int_eq(t.parent[0], 0xb7);
+    ck_assert_int_eq(t.parent[7], 0x31);
+    ck_assert(strncmp(text, "00-0af7651916cd43dd8448eb211c80319c-", 36) == 0);
+    ck_assert_str_eq(text + 52, "-01");
+    const struct trace unsampled =
+        trace_of(saga, bytes_of_text("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"), 100);
+    ck_assert(unsampled.has_parent && !unsampled.sampled);
+}
+END_TEST
+
+START_TEST(spans__percent_of_many)
+{
+    unsigned sampled = 0;
+    for (uint64_t i = 1; i <= 10000; i++) {
+        const struct saga_id id = {.tag = saga.tag, .serial = i};
+        sampled += trace_of(id, bytes_of(NULL, 0), 10).sampled;
+        ck_assert(!trace_of(id, bytes_of(NULL, 0), 0).sampled && trace_of(id, bytes_of(NULL, 0), 100).sampled);
+    }
+    ck_assert_uint_gt(sampled, 900);
+    ck_assert_uint_lt(sampled, 1100);
+}
+END_TEST
+
+static struct trace_span a_span(void)
+{
+    return (struct trace_span){
+        .key = {.saga = saga, .step = 1, .phase = 1, .attempt = 1},
+        .name = bytes_of_text("shop.P/Do"),
+        .is_call = true,
+        .failed = true,
+        .error = bytes_of("bad \xff\0byte", 10),
+        .began = {.us = 2000},
+        .ended = {.us = 1000},
+        .attributes = {{.name = "saga.attempt", .number = 7}, {.name = "saga.target", .text = bytes_of_text("shop")}},
+        .attribute_count = 2,
+    };
+}
+
+/* Takes what is queued, as one request. */
+static request_message * request_of(struct spans *q, struct span_batch *batch)
+{
+    struct bytes packed;
+    spans_take(q, batch);
+    ck_assert_int_eq(spans_request(batch, "here", "1.2.3", &packed), 0);
+    request_message *request = O(export_trace_service_request__unpack)(NULL, packed.size, packed.at);
+    free((void *)(uintptr_t)packed.at);
+    ck_assert_ptr_nonnull(request);
+    return request;
+}
+
+START_TEST(spans__what_was_added_is_what_is_sent)
+{
+    struct spans *q;
+    struct span_batch batch = {0};
+    struct trace_span span = a_span();
+    const struct trace t = trace_of(saga, came, 0);
+    ck_assert_int_eq(spans_create(1 << 16, &q), 0);
+    span.parent = t.parent;
+    ck_assert(spans_add(q, &t, &span) && spans_add(q, &t, &span));
+    request_message *request = request_of(q, &batch);
+    ck_assert_uint_eq(request->resource_spans[0]->scope_spans[0]->n_spans, 2);
+    const ProtobufCBinaryData packed = request->resource_spans[0]->scope_spans[0]->spans[1];
+    span_message *said = O(span__unpack)(NULL, packed.len, packed.data);
+    ck_assert_ptr_nonnull(said);
+    ck_assert_str_eq(said->name, "shop.P/Do");
+    ck_assert_str_eq(said->status->message, "bad ??byte");
+    ck_assert_uint_eq(said->start_time_unix_nano, 2000000);
+    ck_assert_uint_eq(said->end_time_unix_nano, 2000000); /* never before its start */
+    ck_assert_mem_eq(said->trace_id.data, t.id, TRACE_ID_SIZE);
+    ck_assert_mem_eq(said->parent_span_id.data, t.parent, SPAN_ID_SIZE);
+    ck_assert_int_eq(said->attributes[0]->value->int_value, 7);
+    ck_assert_str_eq(said->attributes[1]->value->string_value, "shop");
+    ck_assert_str_eq(request->resource_spans[0]->resource->attributes[2]->value->string_value, "here");
+    O(span__free_unpacked)(said, NULL);
+    O(export_trace_service_request__free_unpacked)(request, NULL);
+    free(batch.at);
+    spans_destroy(q);
+}
+END_TEST
+
+START_TEST(spans__a_full_queue_drops_and_goes_on)
+{
+    struct spans *q;
+    struct span_batch batch = {0};
+    const struct trace_span span = a_span();
+    const struct trace t = trace_of(saga, came, 0);
+    unsigned added = 0;
+    ck_assert_int_eq(spans_create(2048, &q), 0);
+    while (spans_add(q, &t, &span))
+        ck_assert_uint_lt(++added, 100);
+    ck_assert_uint_gt(added, 5);
+    spans_take(q, &batch);
+    ck_assert_uint_eq(batch.count, added);
+    ck_assert_uint_le(batch.size, 2048);
+    ck_assert(spans_add(q, &t, &span));
+    free(batch.at);
+    spans_destroy(q);
+}
+END_TEST
+
+START_TEST(spans__a_long_text_is_cut_between_characters)
+{
+    struct spans *q;
+    struct span_batch batch = {0};
+    struct trace_span span = a_span();
+    char name[602];
+    for (unsigned i = 0; i < 301; i++)
+        memcpy(name + 2 * i, "\xc3\xa4", 2);
+    span.name = bytes_of(name, sizeof name);
+    const struct trace t = trace_of(saga, came, 0);
+    ck_assert_int_eq(spans_create(1 << 16, &q), 0);
+    ck_assert(spans_add(q, &t, &span));
+    request_message *request = request_of(q, &batch);
+    const ProtobufCBinaryData packed = request->resource_spans[0]->scope_spans[0]->spans[0];
+    span_message *said = O(span__unpack)(NULL, packed.len, packed.data);
+    ck_assert_uint_eq(strlen(said->name), 254);
+    O(span__free_unpacked)(said, NULL);
+    O(export_trace_service_request__free_unpacked)(request, NULL);
+    free(batch.at);
+    spans_destroy(q);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("spans");
+    TCase *tc = tcase_create("spans");
+    tcase_add_test(tc, spans__ids_follow_from_the_saga);
+    tcase_add_test(tc, spans__each_part_makes_another_id);
+    tcase_add_test(tc, spans__a_trace_that_came_is_gone_on_with);
+    tcase_add_test(tc, spans__percent_of_many);
+    tcase_add_test(tc, spans__what_was_added_is_what_is_sent);
+    tcase_add_test(tc, spans__a_full_queue_drops_and_goes_on);
+    tcase_add_test(tc, spans__a_long_text_is_cut_between_characters);
+    suite_add_tcase(suite, tc);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
