@@ -242,29 +242,36 @@ END_TEST
 START_TEST(sqlite_damage__hidden_rows_are_found_by_verifying)
 {
     enum { ROWS = 600 };
-    static const char *const names[] = {"ended_request", "ended"};
+    static const char *const names[] = {"ended_request", "requests", "ended"};
+    static const char *const mends[] = {"REINDEX", "DELETE FROM meta WHERE key = 'requests'"};
     static uint8_t database[4 << 20];
     static struct ended_row rows[ROWS];
     static char ids[ROWS][24];
+    options.unsorted_max = 1;
+    int count = _i == 1 ? 150 : ROWS; /* so many of that table are on one page */
     open_store();
-    for (int i = 0; i < ROWS; i++) {
+    for (int i = 0; i < count; i++) {
         snprintf(ids[i], sizeof ids[i], "order-%d", i * 7919 % 10007);
         rows[i] = ended((uint64_t)i + 1, i % 9 == 0 ? SAGA_COMPENSATED : SAGA_COMMITTED, "order", ids[i]);
     }
-    commit_ended(rows, ROWS);
+    commit_ended(rows, count);
     bool more = true;
     unsigned pieces = 0;
     for (; more; pieces++)
         ck_assert_int_eq(store->verify(store, 100, &more, &detail), 0);
-    ck_assert_uint_eq(pieces, ROWS / 100 + 1);
+    ck_assert_uint_eq(pieces, count / 100 + 1);
     ck_assert_int_eq(sqlite_store_inspect(store, &detail), 0);
     close_store();
-    size_t size = slurp(path, database, sizeof database);
-
     sqlite3 *db;
     sqlite3_stmt *roots;
     int root = 0;
     ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
+    if (_i == 0) /* as those of before schema 4 are */
+        ck_assert_int_eq(sqlite3_exec(db,
+                                      "UPDATE ended SET request_id = request, request = NULL; DELETE FROM requests;"
+                                      "DELETE FROM request_log",
+                                      NULL, NULL, NULL),
+                         SQLITE_OK);
     ck_assert_int_eq(sqlite3_prepare_v2(db, "SELECT rootpage FROM sqlite_schema WHERE name = ?1", -1, &roots, NULL),
                      SQLITE_OK);
     sqlite3_bind_text(roots, 1, names[_i], -1, SQLITE_STATIC);
@@ -272,6 +279,7 @@ START_TEST(sqlite_damage__hidden_rows_are_found_by_verifying)
     root = sqlite3_column_int(roots, 0);
     sqlite3_finalize(roots);
     sqlite3_close(db);
+    size_t size = slurp(path, database, sizeof database);
     remove_beside("-wal");
 
     unsigned hidden = 0, told = 0, mended = 0;
@@ -279,10 +287,10 @@ START_TEST(sqlite_damage__hidden_rows_are_found_by_verifying)
         uint8_t wrong = database[at] ^ 0x10;
         write_at(path, (off_t)at, &wrong, 1);
         bool lost = false, said = try_open() != 0;
-        for (int i = 0; i < ROWS && !said && !lost; i++) {
+        for (int i = 0; i < count && !said && !lost; i++) {
             struct ended_row got;
-            int rc = _i == 0 ? store->find_request(store, rows[i].request_id, &got, &detail)
-                             : store->find_ended(store, rows[i].saga.serial, &got, &detail);
+            int rc = _i < 2 ? store->find_request(store, rows[i].request_id, &got, &detail)
+                            : store->find_ended(store, rows[i].saga.serial, &got, &detail);
             lost = rc == E_SAGA_NOT_FOUND;
         }
         int rc = 0;
@@ -296,23 +304,22 @@ START_TEST(sqlite_damage__hidden_rows_are_found_by_verifying)
         hidden += lost;
         told += lost && (rc != 0 || damaged);
         ck_assert_msg(!lost || rc != 0 || damaged, "a flip at %zu hides a row, and verifying does not tell", at);
-        if (lost) {
+        if (lost && _i != 1) { /* of the table requests it is verifying that tells */
             struct error_detail whole;
             ck_assert_int_eq(sqlite_store_inspect(store, &whole), E_JOURNAL_CORRUPT);
             ck_assert_ptr_nonnull(strstr(whole.text, "; "));
         }
         if (store != NULL)
             close_store();
-        if (lost && rc != 0 && _i == 0) { /* as the error says */
-            ck_assert_ptr_nonnull(strstr(detail.text, "REINDEX"));
+        if (lost && rc != 0 && _i < 2) { /* as the error says */
+            ck_assert_msg(strstr(detail.text, mends[_i]) != NULL, "%s", detail.text);
             ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
-            int made = sqlite3_exec(db, "REINDEX", NULL, NULL, NULL);
+            int made = sqlite3_exec(db, mends[_i], NULL, NULL, NULL);
             sqlite3_close(db);
             /* An index whose pages lead nowhere cannot even be taken down; what was made anew is whole. */
             ck_assert(made == SQLITE_OK || made == SQLITE_CORRUPT);
-            mended += made == SQLITE_OK;
-            if (made == SQLITE_OK) {
-                open_store();
+            if (made == SQLITE_OK && (made = try_open()) == 0) {
+                mended++;
                 ck_assert_int_eq(store->verify(store, ROWS + 1, &more, &detail), 0);
                 close_store();
             }
@@ -323,7 +330,7 @@ START_TEST(sqlite_damage__hidden_rows_are_found_by_verifying)
     }
     ck_assert_uint_gt(hidden, 0);
     ck_assert_uint_eq(told, hidden);
-    ck_assert_uint_ge(mended, _i == 0 ? hidden / 2 : 0);
+    ck_assert_uint_ge(mended, _i < 2 ? hidden / 2 : 0);
 }
 END_TEST
 
@@ -371,8 +378,8 @@ START_TEST(sqlite_damage__row_of_an_ended_saga)
         "UPDATE ended SET mode = 2 WHERE serial = 5",
         "UPDATE ended SET reason = 3 WHERE serial = 5",
         "UPDATE ended SET name = 'transfer' WHERE serial = 5",
-        "UPDATE ended SET request_id = 'r-6' WHERE serial = 5",
-        "UPDATE ended SET request_id = NULL WHERE serial = 5",
+        "UPDATE ended SET request = 'r-6' WHERE serial = 5",
+        "UPDATE ended SET request = NULL WHERE serial = 5",
         "UPDATE ended SET fingerprint = fingerprint + 1 WHERE serial = 5",
         "UPDATE ended SET started_us = started_us + 1 WHERE serial = 5",
         "UPDATE ended SET ended_us = ended_us - 1 WHERE serial = 5",
@@ -520,7 +527,7 @@ static Suite *suite(void)
     tcase_add_test(t, sqlite_damage__truncated_file);
     tcase_add_test(t, sqlite_damage__garbage_pages);
     tcase_add_test(t, sqlite_damage__damaged_log);
-    tcase_add_loop_test(t, sqlite_damage__hidden_rows_are_found_by_verifying, 0, 2);
+    tcase_add_loop_test(t, sqlite_damage__hidden_rows_are_found_by_verifying, 0, 3);
     tcase_add_test(t, sqlite_damage__flipped_bit_in_a_frame);
     tcase_add_test(t, sqlite_damage__row_of_an_ended_saga);
     tcase_add_test(t, sqlite_damage__row_of_a_definition);

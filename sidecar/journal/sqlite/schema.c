@@ -54,12 +54,25 @@ static const char *const migrations[] = {
     "  value BLOB NOT NULL,"
     "  checksum INTEGER NOT NULL,"
     "  PRIMARY KEY(kind, name)) STRICT, WITHOUT ROWID;",
+    /* 4: request_id is that of rows of before, and has an index of its own: nothing of them is written anew */
+    "ALTER TABLE ended ADD COLUMN request TEXT;"
+    "CREATE TABLE requests("
+    "  hash INTEGER NOT NULL,"
+    "  serial INTEGER NOT NULL,"
+    "  ended_s INTEGER NOT NULL,"
+    "  PRIMARY KEY(hash, serial)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE request_log("
+    "  seq INTEGER PRIMARY KEY,"
+    "  entries BLOB NOT NULL,"
+    "  checksum INTEGER NOT NULL) STRICT;"
+    "INSERT INTO meta(key, value) VALUES('requests', 0), ('requests_salt', random() & 0x3fffffffffffffff);",
 };
 
 _Static_assert(sizeof migrations / sizeof migrations[0] == SCHEMA_VERSION, "one migration a version");
 
 #define ENDED_COLUMNS \
-    "serial, tag, state, mode, reason, definition, coalesce(ended.name, definition_names.name), request_id, " \
+    "serial, tag, state, mode, reason, definition, coalesce(ended.name, definition_names.name), coalesce(request, " \
+    "request_id), " \
     "fingerprint, started_us, ended_us, first_frame, last_frame, checksum " \
     "FROM ended LEFT JOIN definition_names ON definition_names.number = ended.definition "
 
@@ -70,7 +83,7 @@ const char *const schema_statements[STATEMENT_COUNT] = {
     [SQL_ADD_FRAME] = "INSERT INTO frames(seq, at_us, body) VALUES(?1, ?2, ?3)",
     /* A saga's end is final, so a row that is there already says the same. */
     [SQL_ADD_ENDED] =
-        "INSERT INTO ended(serial, tag, state, mode, reason, definition, name, request_id, fingerprint, "
+        "INSERT INTO ended(serial, tag, state, mode, reason, definition, name, request, fingerprint, "
         "started_us, ended_us, first_frame, last_frame, checksum) "
         "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) ON CONFLICT(serial) DO NOTHING",
     [SQL_ADD_NAME] = "INSERT INTO definition_names(number, name) VALUES(?1, ?2) ON CONFLICT(number) DO NOTHING",
@@ -88,14 +101,21 @@ const char *const schema_statements[STATEMENT_COUNT] = {
     [SQL_SCAN_DEFINITIONS] = "SELECT number, registered_us, source, checksum FROM definitions ORDER BY number",
     [SQL_ENDED_MAX] = "SELECT max(serial) FROM ended",
     [SQL_FIND_ENDED] = "SELECT " ENDED_COLUMNS "WHERE serial = ?1",
-    [SQL_FIND_REQUEST] = "SELECT " ENDED_COLUMNS "WHERE request_id = ?1 ORDER BY serial DESC LIMIT 1",
+    [SQL_FIND_REQUEST_OLD] = "SELECT " ENDED_COLUMNS "WHERE request_id = ?1 ORDER BY serial DESC LIMIT 1",
     [SQL_LIST_ALL] = "SELECT " ENDED_COLUMNS "WHERE serial < ?1 ORDER BY serial DESC",
     /* Each arm walks its state's part of the index, and the two are merged; a NULL state gives nothing. */
     [SQL_LIST_RARE] = "SELECT " ENDED_COLUMNS "WHERE state <> 2 AND state = ?2 AND serial < ?1 UNION ALL "
                       "SELECT " ENDED_COLUMNS "WHERE state <> 2 AND state = ?3 AND serial < ?1 ORDER BY serial DESC",
-    [SQL_HAS_ROW] = "SELECT 1 FROM ended WHERE serial = ?1",
-    [SQL_HAS_REQUEST] = "SELECT 1 FROM ended INDEXED BY ended_request WHERE request_id = ?1 AND serial = ?2",
+    [SQL_HAS_ROW] = "SELECT request_id IS NOT NULL FROM ended WHERE serial = ?1",
+    [SQL_HAS_REQUEST_OLD] = "SELECT 1 FROM ended INDEXED BY ended_request WHERE request_id = ?1 AND serial = ?2",
     [SQL_HAS_RARE] = "SELECT 1 FROM ended INDEXED BY ended_rare WHERE state <> 2 AND state = ?1 AND serial = ?2",
+    [SQL_REQUEST_SERIALS] = "SELECT serial, ended_s FROM requests WHERE hash = ?1",
+    [SQL_HAS_REQUEST] = "SELECT 1 FROM requests WHERE hash = ?1 AND serial = ?2",
+    [SQL_SORT_REQUEST] =
+        "INSERT INTO requests(hash, serial, ended_s) VALUES(?1, ?2, ?3) ON CONFLICT(hash, serial) DO NOTHING",
+    [SQL_PRUNE_REQUESTS] = "DELETE FROM requests WHERE hash >= ?1 AND hash < ?2 AND ended_s < ?3",
+    [SQL_LOG_REQUESTS] = "INSERT INTO request_log(seq, entries, checksum) VALUES(?1, ?2, ?3)",
+    [SQL_DROP_REQUEST_LOG] = "DELETE FROM request_log WHERE seq < ?1",
     [SQL_STARTED_AT] = "SELECT serial, started_us FROM ended WHERE serial <= ?1 ORDER BY serial DESC LIMIT 1",
     [SQL_OLD_FRAMES] = "SELECT seq, at_us FROM frames WHERE seq < ?1 ORDER BY seq LIMIT ?2",
     [SQL_DROP_FRAMES] = "DELETE FROM frames WHERE seq <= ?1",

@@ -85,8 +85,8 @@ int sqlite_read_ended(struct sqlite_store *s, sqlite3_stmt *at, struct ended_row
         .last_frame = (uint64_t)sqlite3_column_int64(at, 12),
     };
     bool sound = row->saga.tag >> SAGA_ID_TAG_BITS == 0 && row->state >= SAGA_RUNNING && row->state <= SAGA_RESOLVED &&
-                 row->mode <= SAGA_ENLISTED && row->reason < REASON_COUNT &&
-                 row->name.size <= NAME_BYTES_MAX && row->request_id.size <= REQUEST_ID_BYTES_MAX;
+                 row->mode <= SAGA_ENLISTED && row->reason < REASON_COUNT && row->name.size <= NAME_BYTES_MAX &&
+                 row->request_id.size <= REQUEST_ID_BYTES_MAX;
     if (sound && checksum_fits(at, 13, checksum_of_row(row)))
         return 0;
     char text[96];
@@ -94,8 +94,7 @@ int sqlite_read_ended(struct sqlite_store *s, sqlite3_stmt *at, struct ended_row
     return inside_corrupt(s->path, text, detail);
 }
 
-/* Steps a statement that gives one row or none. */
-static int read_one(struct sqlite_store *s, sqlite3_stmt *find, struct ended_row *row, struct error_detail *detail)
+int sqlite_read_one(struct sqlite_store *s, sqlite3_stmt *find, struct ended_row *row, struct error_detail *detail)
 {
     int rc = sqlite3_step(find);
     if (rc == SQLITE_ROW)
@@ -105,38 +104,28 @@ static int read_one(struct sqlite_store *s, sqlite3_stmt *find, struct ended_row
                              : inside_fail(s, end, "reading an ended saga", detail);
 }
 
-/* The row is sound, and not the one that was asked for: what led to it is damaged. */
-static int leads_elsewhere(const struct sqlite_store *s, const char *what, struct error_detail *detail)
+int sqlite_leads_elsewhere(const struct sqlite_store *s, const char *what, struct error_detail *detail)
 {
     char text[96];
     snprintf(text, sizeof text, "the %s leads to another saga's row", what);
     return inside_corrupt(s->path, text, detail);
 }
 
-int sqlite_store_find_ended(struct store *face, uint64_t serial, struct ended_row *row, struct error_detail *detail)
+int sqlite_store_read_ended(struct sqlite_store *s, uint64_t serial, struct ended_row *row, struct error_detail *detail)
 {
-    struct sqlite_store *s = (struct sqlite_store *)face;
-    inside_rest(s);
     if (serial == 0 || serial > INT64_MAX)
         return error_set(detail, E_SAGA_NOT_FOUND, NULL, NULL);
     sqlite3_stmt *find = inside_statement(s, SQL_FIND_ENDED);
     inside_bind_number(find, 1, serial);
-    int rc = read_one(s, find, row, detail);
-    return rc == 0 && row->saga.serial != serial ? leads_elsewhere(s, "table ended", detail) : rc;
+    int rc = sqlite_read_one(s, find, row, detail);
+    return rc == 0 && row->saga.serial != serial ? sqlite_leads_elsewhere(s, "table ended", detail) : rc;
 }
 
-int sqlite_store_find_request(struct store *face, struct bytes request_id, struct ended_row *row,
-                              struct error_detail *detail)
+int sqlite_store_find_ended(struct store *face, uint64_t serial, struct ended_row *row, struct error_detail *detail)
 {
     struct sqlite_store *s = (struct sqlite_store *)face;
     inside_rest(s);
-    if (request_id.size == 0 || request_id.size > REQUEST_ID_BYTES_MAX)
-        return error_set(detail, E_SAGA_NOT_FOUND, NULL, NULL);
-    sqlite3_stmt *find = inside_statement(s, SQL_FIND_REQUEST);
-    inside_bind_text(find, 1, request_id);
-    int rc = read_one(s, find, row, detail);
-    return rc == 0 && !bytes_equal(row->request_id, request_id) ? leads_elsewhere(s, "index ended_request", detail)
-                                                                : rc;
+    return sqlite_store_read_ended(s, serial, row, detail);
 }
 
 /* The row at or below a serial: *found 0 when there is none. */

@@ -7,7 +7,7 @@
 
 #include <sqlite3.h>
 
-#define SCHEMA_VERSION 3
+#define SCHEMA_VERSION 4
 #define PAGE_SIZE      4096
 #define EPOCH          0    /* always: who holds the lock is the only holder there is */
 #define NAMED_MAX      4096 /* definitions whose names are remembered to be in the database */
@@ -30,12 +30,18 @@ enum statement {
     SQL_SCAN_DEFINITIONS,
     SQL_ENDED_MAX,
     SQL_FIND_ENDED,
-    SQL_FIND_REQUEST,
+    SQL_FIND_REQUEST_OLD,
     SQL_LIST_ALL,
     SQL_LIST_RARE,
     SQL_HAS_ROW,
-    SQL_HAS_REQUEST,
+    SQL_HAS_REQUEST_OLD,
     SQL_HAS_RARE,
+    SQL_REQUEST_SERIALS,
+    SQL_HAS_REQUEST,
+    SQL_SORT_REQUEST,
+    SQL_PRUNE_REQUESTS,
+    SQL_LOG_REQUESTS,
+    SQL_DROP_REQUEST_LOG,
     SQL_STARTED_AT,
     SQL_OLD_FRAMES,
     SQL_DROP_FRAMES,
@@ -61,6 +67,44 @@ struct cached_frame {
     size_t size, room;
 };
 
+/* An ended saga's request_id, as it is looked up (sqlite_requests.c). */
+struct request {
+    uint64_t hash; /* REQUEST_HASH_BITS */
+    uint64_t serial;
+    uint64_t ended_s; /* seconds since 1970, 0 for what was before: told from what retention has dropped */
+};
+
+struct request_bucket {
+    struct request *at;
+    uint32_t count, room;
+};
+
+#define REQUEST_HASH_BITS 48 /* SQLite keeps a number of so many in six bytes */
+#define REQUEST_BUCKETS   1024
+
+struct requests {
+    struct request_bucket *buckets; /* what is not sorted in yet, by the highest bits of the hash */
+    uint64_t unsorted;              /* how many that are */
+    uint32_t unsorted_max;          /* 0: as their number makes best */
+    uint64_t salt;                  /* of the hash: callers choose request_ids */
+    uint64_t dropped_before_s;      /* of sagas that ended before this, rows may be gone */
+    uint64_t prune_before_s;        /* and all of them that ended before this are */
+    bool has_old;                   /* there are rows that index ended_request leads to: of before schema 4 */
+    /* How far sorting has come; *next* is that of the transaction under way. */
+    struct request_marks {
+        uint64_t sorted;     /* in table requests, about */
+        uint64_t hand;       /* buckets that were sorted in, ever: the next one is this modulo their number */
+        uint64_t log_first;  /* of table request_log */
+        uint64_t log_end;    /* the next row's number */
+        uint64_t log_round;  /* where it ended when the hand began this round */
+        uint64_t log_sorted; /* what is before this has been sorted in */
+    } now, next;
+    struct request *scratch; /* a bucket, sorted */
+    uint32_t scratch_room;
+    uint8_t *text; /* a row of the log */
+    size_t text_room;
+};
+
 struct sqlite_store {
     struct store face;        /* first, so that the owner's pointer is ours */
     struct log_gather gather; /* below db */
@@ -76,7 +120,10 @@ struct sqlite_store {
     uint64_t serial_max;  /* of sagas that have ended */
     uint64_t
         verify_below; /* rows are verified downwards; those from this serial on have been in the pass under way, 0: begins anew */
-    uint64_t drop_after; /* retention has looked at the rows up to this serial in the pass under way */
+    uint64_t drop_after;        /* retention has looked at the rows up to this serial in the pass under way */
+    struct instant drop_before; /* what that pass began with */
+
+    struct requests requests;
 
     struct cached_frame cached[CACHED_FRAMES];
     uint64_t frame_reads;
@@ -108,6 +155,9 @@ struct sqlite_store {
 /* The keys of table meta. */
 #define META_OLDEST_LIVE "oldest_live"
 #define META_SERIAL_MAX  "serial_max"
+#define META_REQUESTS    "requests"       /* how many are sorted in, about; not there: they are all put in anew */
+#define META_SALT        "requests_salt"  /* of their hash */
+#define META_DROPPED     "dropped_before" /* seconds: rows of sagas that ended since are all there */
 
 /* What a sound store is; each is a CHECK. */
 void inside_check(const struct sqlite_store *s);
@@ -132,6 +182,9 @@ void inside_bind_number(sqlite3_stmt *statement, int parameter, uint64_t value);
 void inside_bind_text(sqlite3_stmt *statement, int parameter, struct bytes text); /* empty: NULL */
 void inside_bind_blob(sqlite3_stmt *statement, int parameter, struct bytes blob); /* empty: empty */
 struct bytes inside_column_bytes(sqlite3_stmt *statement, int column);
+
+/* Sets a number of table meta. Returns SQLite's code. */
+int inside_set_meta(struct sqlite_store *s, const char *key, uint64_t value);
 
 /* A number of table meta, 0 when it is not there. */
 int inside_get_meta(struct sqlite_store *s, const char *key, uint64_t *value, struct error_detail *detail);
@@ -197,6 +250,21 @@ bool cache_find(struct sqlite_store *s, uint64_t frame, struct bytes *records);
 void cache_keep(struct sqlite_store *s, uint64_t frame, struct bytes records);
 void cache_finish(struct sqlite_store *s);
 
+/* sqlite_requests.c: ended sagas by request_id. Opening takes in what is not sorted in; what has a detail returns our codes, the others SQLite's.
+ * add, within the transaction of a commit, takes in what it ends; after it, landed or undo. */
+int requests_open(struct sqlite_store *s, struct error_detail *detail);
+void requests_finish(struct sqlite_store *s);
+int requests_add(struct sqlite_store *s, const struct ended_row *rows, size_t count);
+void requests_landed(struct sqlite_store *s);
+void requests_undo(struct sqlite_store *s, const struct ended_row *rows, size_t count);
+/* Retention dropped rows of sagas that ended before this; whole: all of them. */
+int requests_dropping(struct sqlite_store *s, struct instant before);
+void requests_dropped(struct sqlite_store *s, struct instant before, bool whole);
+/* Whether the saga's request_id leads to it. */
+int requests_lead_to(struct sqlite_store *s, struct bytes request_id, uint64_t serial, bool *found);
+int sqlite_store_find_request(struct store *face, struct bytes request_id, struct ended_row *row,
+                              struct error_detail *detail);
+
 /* sqlite_verify.c */
 int sqlite_store_verify(struct store *face, uint32_t rows_max, bool *more, struct error_detail *detail);
 
@@ -204,8 +272,13 @@ int sqlite_store_verify(struct store *face, uint32_t rows_max, bool *more, struc
 int sqlite_read_ended(struct sqlite_store *s, sqlite3_stmt *at, struct ended_row *row, struct error_detail *detail);
 int sqlite_store_add_ended(struct sqlite_store *s, const struct ended_row *row);
 int sqlite_store_find_ended(struct store *face, uint64_t serial, struct ended_row *row, struct error_detail *detail);
-int sqlite_store_find_request(struct store *face, struct bytes request_id, struct ended_row *row,
-                              struct error_detail *detail);
+/* The row of a saga; other statements stay as they are. */
+int sqlite_store_read_ended(struct sqlite_store *s, uint64_t serial, struct ended_row *row,
+                            struct error_detail *detail);
+/* Steps a statement, bound, that gives one ended row or none (E_SAGA_NOT_FOUND). */
+int sqlite_read_one(struct sqlite_store *s, sqlite3_stmt *find, struct ended_row *row, struct error_detail *detail);
+/* E_JOURNAL_CORRUPT: a row is sound, and not the one that was asked for. */
+int sqlite_leads_elsewhere(const struct sqlite_store *s, const char *what, struct error_detail *detail);
 int sqlite_store_list_ended(struct store *face, const struct ended_query *query,
                             void (*take)(void *self, const struct ended_row *row), void *self, uint64_t *examined_to,
                             struct error_detail *detail);

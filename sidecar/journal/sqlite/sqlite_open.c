@@ -330,6 +330,7 @@ int sqlite_store_open(const struct sqlite_store_options *options, struct store *
     };
     s->lock_fd = -1;
     s->size_bytes_max = options->size_bytes_max;
+    s->requests.unsorted_max = options->unsorted_max;
     s->checkpoint_pages = options->checkpoint_pages != 0 ? options->checkpoint_pages : CHECKPOINT_PAGES_DEFAULT;
     s->checkpoint_at = s->checkpoint_pace = s->checkpoint_pages;
     s->path = strdup(options->path);
@@ -340,6 +341,8 @@ int sqlite_store_open(const struct sqlite_store_options *options, struct store *
         sqlite3_wal_hook(s->db, note_wal_pages, s);
         rc = read_state(s, state, detail);
     }
+    if (rc == 0)
+        rc = requests_open(s, detail);
     if (rc != 0) {
         sqlite_store_close(&s->face);
         return rc;
@@ -366,6 +369,7 @@ void sqlite_store_close(struct store *face)
     if (s->lock_fd >= 0)
         close(s->lock_fd);
     cache_finish(s);
+    requests_finish(s);
     free(s->path);
     free(s);
 }

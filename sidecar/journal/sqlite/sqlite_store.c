@@ -214,7 +214,7 @@ static int roll_back(struct sqlite_store *s, int rc, struct error_detail *detail
                      "there is no room for the journal: the disk, or journal_bytes_max, is full");
 }
 
-static int set_meta(struct sqlite_store *s, const char *key, uint64_t value)
+int inside_set_meta(struct sqlite_store *s, const char *key, uint64_t value)
 {
     sqlite3_stmt *set = inside_statement(s, SQL_SET_META);
     sqlite3_bind_text(set, 1, key, -1, SQLITE_STATIC);
@@ -261,10 +261,12 @@ static int add_all(struct sqlite_store *s, const struct store_commit *commit)
         rc = add_definition(s, &commit->definitions[i]);
     for (size_t i = 0; i < commit->ended_count && rc == SQLITE_OK; i++)
         rc = sqlite_store_add_ended(s, &commit->ended[i]);
+    if (rc == SQLITE_OK)
+        rc = requests_add(s, commit->ended, commit->ended_count);
     for (size_t i = 0; i < commit->subject_count && rc == SQLITE_OK; i++)
         rc = sqlite_store_set_subject(s, &commit->subjects[i]);
     if (rc == SQLITE_OK && commit->oldest_live_frame != 0)
-        rc = set_meta(s, META_OLDEST_LIVE, commit->oldest_live_frame);
+        rc = inside_set_meta(s, META_OLDEST_LIVE, commit->oldest_live_frame);
     return rc;
 }
 
@@ -307,8 +309,12 @@ int sqlite_store_commit(struct store *face, const struct store_commit *commit, s
         rc = add_all(s, commit);
     if (rc == SQLITE_OK)
         rc = inside_run(inside_statement(s, SQL_COMMIT));
-    if (rc != SQLITE_OK)
-        return roll_back(s, rc, detail);
+    if (rc != SQLITE_OK) {
+        int code = roll_back(s, rc, detail); /* first, while the system's word is fresh */
+        requests_undo(s, commit->ended, commit->ended_count);
+        return code;
+    }
+    requests_landed(s);
     /* What went into a file that nobody will find again is not kept. */
     rc = sqlite_store_check(face, detail);
     if (rc != 0)
@@ -477,7 +483,7 @@ static int drop_frames(struct sqlite_store *s, const struct drop_plan *plan)
     int rc = inside_run(drop);
     /* Replay must not start at a frame that is gone, and what went was of no use to it. */
     if (rc == SQLITE_OK && plan->frames_to >= s->oldest_live)
-        rc = set_meta(s, META_OLDEST_LIVE, plan->frames_to + 1);
+        rc = inside_set_meta(s, META_OLDEST_LIVE, plan->frames_to + 1);
     return rc;
 }
 
@@ -490,9 +496,11 @@ static int drop_ended(struct sqlite_store *s, struct instant before, const struc
     inside_bind_number(drop, 2, plan->ended_to);
     sqlite3_bind_int64(drop, 3, before.us);
     int rc = inside_run(drop);
+    if (rc == SQLITE_OK)
+        rc = requests_dropping(s, before);
     /* The newest row may go, and no other would then tell how far serials have come. */
     if (rc == SQLITE_OK && plan->ended_to >= s->serial_max)
-        rc = set_meta(s, META_SERIAL_MAX, s->serial_max);
+        rc = inside_set_meta(s, META_SERIAL_MAX, s->serial_max);
     return rc;
 }
 
@@ -518,6 +526,8 @@ int sqlite_store_drop(struct store *face, struct instant before, uint64_t keep_f
         return tell_broken(s, detail);
 
     struct drop_plan plan = {.frames_to = 0};
+    if (s->drop_after == 0)
+        s->drop_before = before;
     int rc = plan_frames(s, before, keep_from, work_max, &plan);
     if (rc == SQLITE_OK)
         rc = plan_ended(s, before, work_max, &plan);
@@ -531,6 +541,8 @@ int sqlite_store_drop(struct store *face, struct instant before, uint64_t keep_f
         }
         if (rc != SQLITE_OK)
             return roll_back(s, rc, detail);
+        if (plan.ended_any)
+            requests_dropped(s, before, false);
         if (plan.frames_to != 0)
             s->first_frame = plan.frames_to + 1;
         if (plan.frames_to != 0 && plan.frames_to >= s->oldest_live)
@@ -539,6 +551,8 @@ int sqlite_store_drop(struct store *face, struct instant before, uint64_t keep_f
             copy_log(s);
     }
     s->drop_after = plan.ended_more ? plan.ended_to : 0;
+    if (!plan.ended_more)
+        requests_dropped(s, s->drop_before, true);
     *more = plan.frames_more || plan.ended_more;
     if (!*more)
         reserve_make(s);

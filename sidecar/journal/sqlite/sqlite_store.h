@@ -10,6 +10,7 @@ struct sqlite_store_options {
     uint64_t
         size_bytes_max; /* of the database (journal_bytes_max); beyond it is E_JOURNAL_FULL. 0: as large as the disk. */
     uint32_t checkpoint_pages; /* the write-ahead log is copied into the database when it is this long; 0: 1000 */
+    uint32_t unsorted_max; /* request_ids that are not sorted into their table; 0: as many as their number makes best */
 };
 
 /* Opens or makes the database, takes it for this process alone (E_JOURNAL_LOCKED when another has it), brings its schema up to date

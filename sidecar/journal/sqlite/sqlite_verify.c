@@ -7,6 +7,7 @@
 #include "sidecar/base/check.h"
 
 #include <stdio.h>
+#include <string.h>
 
 /* Whether the statement, bound, gives a row. Returns SQLite's code. */
 static int gives_row(sqlite3_stmt *statement, bool *found)
@@ -20,20 +21,28 @@ static int gives_row(sqlite3_stmt *statement, bool *found)
 /* How the row is not found, or NULL. Returns SQLite's code. */
 static int look_for(struct sqlite_store *s, const struct ended_row *row, const char **lost)
 {
-    bool found;
+    bool found, old = false;
     *lost = NULL;
     sqlite3_stmt *by_key = inside_statement(s, SQL_HAS_ROW);
     inside_bind_number(by_key, 1, row->saga.serial);
-    int rc = gives_row(by_key, &found);
-    if (rc == SQLITE_OK && !found)
+    int rc = sqlite3_step(by_key);
+    if (rc == SQLITE_ROW)
+        old = sqlite3_column_int(by_key, 0) != 0;
+    else
         *lost = "table ended";
-    if (rc == SQLITE_OK && *lost == NULL && row->request_id.size > 0) {
-        sqlite3_stmt *by_request = inside_statement(s, SQL_HAS_REQUEST);
+    int end = sqlite3_reset(by_key);
+    rc = rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : end;
+    if (rc == SQLITE_OK && *lost == NULL && old) {
+        sqlite3_stmt *by_request = inside_statement(s, SQL_HAS_REQUEST_OLD);
         inside_bind_text(by_request, 1, row->request_id);
         inside_bind_number(by_request, 2, row->saga.serial);
         rc = gives_row(by_request, &found);
         if (rc == SQLITE_OK && !found)
             *lost = "index ended_request";
+    } else if (rc == SQLITE_OK && *lost == NULL && row->request_id.size > 0) {
+        rc = requests_lead_to(s, row->request_id, row->saga.serial, &found);
+        if (rc == SQLITE_OK && !found)
+            *lost = "table requests";
     }
     if (rc == SQLITE_OK && *lost == NULL && row->state != SAGA_COMMITTED) {
         sqlite3_stmt *by_state = inside_statement(s, SQL_HAS_RARE);
@@ -48,6 +57,16 @@ static int look_for(struct sqlite_store *s, const struct ended_row *row, const c
 
 static const char mends_index[] = "; copy the files, then: sqlite3 journal.db REINDEX";
 static const char mends_table[] = "; keep these files and restore a backup";
+static const char mends_requests[] =
+    "; copy the files, then: sqlite3 journal.db \"DELETE FROM meta WHERE key = 'requests'\"";
+
+/* What makes anew the way that does not lead to its row. */
+static const char *mended_by(const char *lost)
+{
+    if (strcmp(lost, "table requests") == 0)
+        return mends_requests;
+    return lost[0] == 'i' ? mends_index : mends_table;
+}
 
 static int tell_lost(const struct sqlite_store *s, const struct ended_row *row, const char *lost,
                      struct error_detail *detail)
@@ -56,7 +75,7 @@ static int tell_lost(const struct sqlite_store *s, const struct ended_row *row, 
     snprintf(text, sizeof text, "the %s does not lead to the row of saga %llx, so it would not be found", lost,
              (unsigned long long)row->saga.serial);
     error_set(detail, E_JOURNAL_CORRUPT, s->path, text);
-    error_append(detail, lost[0] == 'i' ? mends_index : mends_table);
+    error_append(detail, mended_by(lost));
     return E_JOURNAL_CORRUPT;
 }
 

@@ -1,0 +1,232 @@
+/* Ended sagas by request_id, whatever has become of the table into which they are sorted: beside a model that is an array. */
+#include "tests/support/sqlite_place.h"
+
+#include "sidecar/base/random.h"
+
+#include <check.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { SAGAS = 4000, A_COMMIT = 40 };
+
+static char ids[SAGAS + 1][24];
+static uint64_t first, last; /* serials of the rows that there are */
+
+static struct ended_row row_of(uint64_t serial)
+{
+    return ended(serial, SAGA_COMMITTED, "order", ids[serial]);
+}
+
+static void name_all(uint64_t seed)
+{
+    struct random r;
+    random_seed(&r, seed);
+    for (int i = 1; i <= SAGAS; i++)
+        snprintf(ids[i], sizeof ids[i], "%016llx", (unsigned long long)random_next(&r));
+    for (int i = 7; i <= SAGAS; i += 7) /* some have none */
+        ids[i][0] = '\0';
+    first = 1;
+    last = 0;
+}
+
+static int add(unsigned count)
+{
+    struct ended_row rows[A_COMMIT];
+    for (unsigned i = 0; i < count; i++)
+        rows[i] = row_of(last + 1 + i);
+    int rc = store->commit(store, &(struct store_commit){.ended = rows, .ended_count = count}, &detail);
+    if (rc == 0)
+        last += count;
+    return rc;
+}
+
+/* Rows of sagas that ended before second `before`, which are those of the serials before that. */
+static void drop_before(uint64_t before)
+{
+    bool more = true;
+    while (more)
+        ck_assert_int_eq(store->drop(store, (struct instant){.us = (int64_t)before * 1000000}, 1, 100, &more, &detail),
+                         0);
+    first = before > first ? before - 1 : first;
+}
+
+static void find(uint64_t serial)
+{
+    struct ended_row row, want = row_of(serial);
+    if (want.request_id.size == 0)
+        return;
+    int rc = store->find_request(store, want.request_id, &row, &detail);
+    bool there = serial >= first && serial <= last;
+    ck_assert_msg(rc == (there ? 0 : E_SAGA_NOT_FOUND), "serial %llu of %llu to %llu: %d %s",
+                  (unsigned long long)serial, (unsigned long long)first, (unsigned long long)last, rc, detail.text);
+    if (there)
+        assert_row(&row, &want);
+}
+
+static void find_all(void)
+{
+    for (uint64_t serial = 1; serial <= SAGAS; serial++)
+        find(serial);
+    bool more = true;
+    while (more) {
+        int rc = store->verify(store, 500, &more, &detail);
+        ck_assert_msg(rc == 0 && detail.text[0] == '\0', "%d %s", rc, detail.text);
+    }
+}
+
+static int64_t ask(const char *sql)
+{
+    sqlite3 *db;
+    sqlite3_stmt *statement;
+    ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_prepare_v2(db, sql, -1, &statement, NULL), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_step(statement), SQLITE_ROW);
+    int64_t value = sqlite3_column_int64(statement, 0);
+    sqlite3_finalize(statement);
+    sqlite3_close(db);
+    return value;
+}
+
+/* Commits of all sizes, openings anew, retention. */
+START_TEST(sqlite_requests__as_an_array)
+{
+    static const uint32_t waits[] = {1, 10, 300, 0};
+    struct random r;
+    random_seed(&r, (uint64_t)_i);
+    options.unsorted_max = waits[_i];
+    name_all((uint64_t)_i + 100);
+    open_store();
+    while (last < SAGAS) {
+        uint64_t count = 1 + random_next(&r) % A_COMMIT;
+        ck_assert_int_eq(add((unsigned)(count < SAGAS - last ? count : SAGAS - last)), 0);
+        for (int i = 0; i < 8; i++)
+            find(1 + random_next(&r) % SAGAS);
+        if (random_next(&r) % 16 == 0)
+            reopen();
+        if (random_next(&r) % 16 == 0 && last > 1000)
+            drop_before(last - 1000 + random_next(&r) % 500);
+        if (random_next(&r) % 64 == 0)
+            find_all();
+    }
+    find_all();
+    close_store();
+    /* What was sorted in is not in the log for ever, and what was dropped not in the table. */
+    if (waits[_i] != 0) {
+        ck_assert_int_gt(ask("SELECT count(*) FROM requests"), 500);
+        ck_assert_int_lt(ask("SELECT count(*) FROM requests"), 3000);
+        ck_assert_int_lt(ask("SELECT count(*) FROM request_log"), 120);
+    }
+}
+END_TEST
+
+/* A commit that did not succeed leaves nothing behind, in memory either. */
+START_TEST(sqlite_requests__commit_that_found_no_room)
+{
+    options.unsorted_max = 20;
+    options.size_bytes_max = 200 << 10;
+    name_all(5);
+    open_store();
+    int rc;
+    while ((rc = add(A_COMMIT)) == 0)
+        ck_assert_uint_lt(last + A_COMMIT, SAGAS);
+    ck_assert_int_eq(rc, E_JOURNAL_FULL);
+    find_all();
+    ck_assert_int_eq(add(A_COMMIT), E_JOURNAL_FULL);
+    drop_before(last - 100);
+    ck_assert_int_eq(add(A_COMMIT), 0);
+    find_all();
+    reopen();
+    find_all();
+}
+END_TEST
+
+static void change(const char *sql)
+{
+    sqlite3 *db;
+    ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
+    ck_assert_msg(sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK, "%s: %s", sql, sqlite3_errmsg(db));
+    sqlite3_close(db);
+}
+
+/* What leads to a saga of which the row is not there, and was not dropped, is told: it would start again. */
+START_TEST(sqlite_requests__row_that_went)
+{
+    struct ended_row row;
+    options.unsorted_max = _i == 0 ? 1 : 1000;
+    name_all(6);
+    open_store();
+    add(40);
+    drop_before(10);
+    close_store();
+    change("DELETE FROM ended WHERE serial = 20");
+    open_store();
+    find(3);
+    find(25);
+    ck_assert_int_eq(store->find_request(store, bytes_of_text(ids[20]), &row, &detail), E_JOURNAL_CORRUPT);
+}
+END_TEST
+
+START_TEST(sqlite_requests__log_that_is_damaged)
+{
+    static const char *const changes[] = {
+        "UPDATE request_log SET entries = zeroblob(24) WHERE seq = 2",
+        "UPDATE request_log SET checksum = checksum + 1 WHERE seq = 2",
+        "UPDATE request_log SET seq = 9 WHERE seq = 2",
+        "DELETE FROM request_log WHERE seq = 2",
+    };
+    name_all(7);
+    open_store();
+    for (int i = 0; i < 3; i++)
+        add(20);
+    close_store();
+    change(changes[_i]);
+    ck_assert_int_eq(try_open(), E_JOURNAL_CORRUPT);
+    ck_assert_ptr_nonnull(strstr(detail.text, "request_log"));
+}
+END_TEST
+
+/* The mark was taken away, as the error of a row that is not led to says: all are put in anew. */
+START_TEST(sqlite_requests__all_anew)
+{
+    name_all(8);
+    options.unsorted_max = 50;
+    open_store();
+    while (last < SAGAS)
+        add(A_COMMIT);
+    drop_before(1000);
+    close_store();
+    change("DELETE FROM meta WHERE key = 'requests'; DELETE FROM requests WHERE hash % 3 = 0;"
+           "UPDATE request_log SET checksum = 0");
+    open_store();
+    find_all();
+    reopen();
+    find_all();
+    close_store();
+    ck_assert_int_eq(ask("SELECT count(*) FROM meta WHERE key = 'requests' AND value > 2000"), 1);
+}
+END_TEST
+
+static Suite *suite(void)
+{
+    Suite *s = suite_create("sqlite_requests");
+    TCase *t = tcase_create("all");
+    tcase_set_timeout(t, 120);
+    tcase_add_checked_fixture(t, make_dir, remove_dir);
+    tcase_add_loop_test(t, sqlite_requests__as_an_array, 0, 4);
+    tcase_add_test(t, sqlite_requests__commit_that_found_no_room);
+    tcase_add_loop_test(t, sqlite_requests__row_that_went, 0, 2);
+    tcase_add_loop_test(t, sqlite_requests__log_that_is_damaged, 0, 4);
+    tcase_add_test(t, sqlite_requests__all_anew);
+    suite_add_tcase(s, t);
+    return s;
+}
+
+int main(void)
+{
+    SRunner *runner = srunner_create(suite());
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
