@@ -175,10 +175,11 @@ def fill_finished(journal, count, random=False):
     db.executescript("PRAGMA synchronous=OFF; PRAGMA cache_size=-200000;")
     db.execute("INSERT OR IGNORE INTO definition_names(number, name) VALUES(1, 'bench')")
     db.execute("""WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
-        INSERT INTO ended(serial, tag, state, mode, reason, definition, name, request_id, fingerprint, started_us, ended_us,
+        INSERT INTO ended(serial, tag, state, mode, reason, definition, name, request, fingerprint, started_us, ended_us,
                           first_frame, last_frame)
         SELECT i, 1, 2, 1, 0, 1, NULL, CASE ?3 WHEN 0 THEN printf('%012x-%08x-0001', (?2 + i) / 1000, i)
                                                       ELSE lower(hex(randomblob(8))) || '-0001' END, i, ?2 + i, ?2 + i + 1000, 1, 1 FROM n""",
                (count, now - 3600 * 10**6 - count, random))
+    db.execute("DELETE FROM meta WHERE key = 'requests'")  # the next start makes the table of request_ids from the rows
     db.commit()
     db.close()

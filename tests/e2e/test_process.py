@@ -503,7 +503,7 @@ class Process(Case):
         sidecar.stop()
         for path in glob.glob(sidecar.options["data_dir"] + "/journal*.db"):
             db = sqlite3.connect(path)
-            db.execute("UPDATE ended SET state = 4 WHERE request_id = 'r-0'")
+            db.execute("UPDATE ended SET state = 4 WHERE request = 'r-0'")
             db.commit()
             db.close()
         sidecar.start()

@@ -24,8 +24,6 @@
 /* Rows of the log that are dropped with one commit. */
 #define LOG_ROWS_DROPPED 64
 #define ENTRY_SIZE       24
-/* Of one transaction, while all are put in anew. */
-#define ANEW_ROWS 4096
 
 static struct request_bucket *bucket_of(const struct sqlite_store *s, uint64_t hash)
 {
@@ -432,31 +430,6 @@ static int read_log(struct sqlite_store *s, struct error_detail *detail)
     return step == SQLITE_DONE ? 0 : inside_fail(s, end, "reading request_ids", detail);
 }
 
-/* A piece of the rows after *after, sorted in; *after becomes the last of them, and 0 at the end. Returns SQLite's code. */
-static int put_in_anew(struct sqlite_store *s, sqlite3_stmt *scan, uint64_t *after)
-{
-    sqlite3_reset(scan);
-    inside_bind_number(scan, 1, *after);
-    *after = 0;
-    int step = SQLITE_ROW, rc = inside_run(inside_statement(s, SQL_BEGIN));
-    for (unsigned i = 0; i < ANEW_ROWS && rc == SQLITE_OK && (step = sqlite3_step(scan)) == SQLITE_ROW; i++) {
-        struct ended_row row = {.saga.serial = (uint64_t)sqlite3_column_int64(scan, 0),
-                                .ended_at.us = sqlite3_column_int64(scan, 1),
-                                .request_id = inside_column_bytes(scan, 2)};
-        *after = row.saga.serial;
-        if (row.request_id.size > 0 && row.request_id.size <= REQUEST_ID_BYTES_MAX)
-            rc = requests_add(s, &row, 1);
-        if (rc == SQLITE_OK)
-            requests_landed(s); /* what fails is not gone on with */
-    }
-    if (rc == SQLITE_OK && step == SQLITE_DONE)
-        rc = inside_set_meta(s, META_REQUESTS, s->requests.now.sorted);
-    if (rc == SQLITE_OK)
-        rc = sqlite3_reset(scan);
-    *after = step == SQLITE_ROW ? *after : 0;
-    return rc == SQLITE_OK ? inside_run(inside_statement(s, SQL_COMMIT)) : rc;
-}
-
 /* All that waits. Returns SQLite's code. */
 static int sort_all(struct sqlite_store *s)
 {
@@ -471,8 +444,6 @@ static int sort_all(struct sqlite_store *s)
     if (rc == SQLITE_OK)
         rc = inside_run(drop);
     if (rc == SQLITE_OK)
-        rc = inside_set_meta(s, META_REQUESTS, r->next.sorted);
-    if (rc == SQLITE_OK)
         rc = inside_run(inside_statement(s, SQL_COMMIT));
     if (rc == SQLITE_OK)
         requests_landed(s);
@@ -482,18 +453,31 @@ static int sort_all(struct sqlite_store *s)
 /* Somebody took the mark away, since the table did not lead to a row: it is made anew from the rows. */
 static int make_anew(struct sqlite_store *s, struct error_detail *detail)
 {
+    struct requests *r = &s->requests;
     sqlite3_stmt *scan = NULL;
-    uint64_t after = 0;
-    s->requests.now = (struct request_marks){.log_first = 1, .log_end = 1, .log_round = 1, .log_sorted = 1};
+    int step = SQLITE_ROW;
+    r->now = (struct request_marks){.log_first = 1, .log_end = 1, .log_round = 1, .log_sorted = 1};
     int rc = sqlite3_exec(s->db, "DELETE FROM requests; DELETE FROM request_log", NULL, NULL, NULL);
     if (rc == SQLITE_OK)
         rc = sqlite3_prepare_v2(s->db, "SELECT serial, ended_us, request FROM ended WHERE serial > ?1 ORDER BY serial",
                                 -1, &scan, NULL);
-    do {
+    for (uint64_t after = 0; rc == SQLITE_OK && step == SQLITE_ROW;) {
+        inside_bind_number(scan, 1, after);
+        while (rc == SQLITE_OK && r->unsorted < UNSORTED_MAX && (step = sqlite3_step(scan)) == SQLITE_ROW) {
+            struct ended_row row = {.saga.serial = (uint64_t)sqlite3_column_int64(scan, 0),
+                                    .ended_at.us = sqlite3_column_int64(scan, 1),
+                                    .request_id = inside_column_bytes(scan, 2)};
+            after = row.saga.serial;
+            if (row.request_id.size > 0 && row.request_id.size <= REQUEST_ID_BYTES_MAX)
+                rc = keep(s, request_of(s, &row));
+        }
+        int end = sqlite3_reset(scan);
         if (rc == SQLITE_OK)
-            rc = put_in_anew(s, scan, &after);
-    } while (rc == SQLITE_OK && after != 0);
+            rc = end != SQLITE_OK ? end : sort_all(s);
+    }
     sqlite3_finalize(scan);
+    if (rc == SQLITE_OK) /* last: what is begun and not ended is begun anew */
+        rc = inside_set_meta(s, META_REQUESTS, r->now.sorted);
     return rc == SQLITE_OK ? 0 : inside_fail(s, rc, "making the table requests anew", detail);
 }
 
