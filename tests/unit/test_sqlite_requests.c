@@ -124,7 +124,7 @@ END_TEST
 START_TEST(sqlite_requests__commit_that_found_no_room)
 {
     options.unsorted_max = 20;
-    options.size_bytes_max = 200 << 10;
+    options.size_bytes_max = (uint64_t)(200 + 4 * _i) << 10;
     name_all(5);
     open_store();
     int rc;
@@ -214,7 +214,7 @@ static Suite *suite(void)
     tcase_set_timeout(t, 120);
     tcase_add_checked_fixture(t, make_dir, remove_dir);
     tcase_add_loop_test(t, sqlite_requests__as_an_array, 0, 4);
-    tcase_add_test(t, sqlite_requests__commit_that_found_no_room);
+    tcase_add_loop_test(t, sqlite_requests__commit_that_found_no_room, 0, 12);
     tcase_add_loop_test(t, sqlite_requests__row_that_went, 0, 2);
     tcase_add_loop_test(t, sqlite_requests__log_that_is_damaged, 0, 4);
     tcase_add_test(t, sqlite_requests__all_anew);

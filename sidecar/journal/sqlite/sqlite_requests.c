@@ -305,7 +305,10 @@ static int look_at(struct sqlite_store *s, struct bytes request_id, uint64_t ser
     struct ended_row row;
     int rc = sqlite_store_read_ended(s, serial, &row, detail);
     if (rc == E_SAGA_NOT_FOUND)
-        return ended_s < s->requests.dropped_before_s ? 0 : sqlite_leads_elsewhere(s, "table requests", detail);
+        return ended_s < s->requests.dropped_before_s
+                   ? 0
+                   : inside_corrupt(s->path, "the table requests leads to a row that is not in the table ended",
+                                    detail);
     if (rc == 0 && serial > *newest && bytes_equal(row.request_id, request_id))
         *newest = serial;
     return rc;
