@@ -7,7 +7,7 @@
  * round has been sorted in when it has ended it.
  *
  * What retention drops stays in the table until the hand comes by: an entry without its row says nothing. */
-#include "sidecar/journal/sqlite/inside.h"
+#include "sidecar/journal/sqlite/sqlite_inside.h"
 
 #include "sidecar/base/check.h"
 #include "sidecar/base/sha256.h"
