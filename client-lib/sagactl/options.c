@@ -140,6 +140,16 @@ static bool limit_value(const struct reading *r, const char *value)
     return true;
 }
 
+/* A step's name, or an instance's of a loop: "reserve[3]". */
+static bool is_step_name(const char *value)
+{
+    size_t size = strcspn(value, "[");
+    bool instance = value[size] == '[';
+    size_t digits = instance ? strspn(value + size + 1, "0123456789") : 0;
+    return definition_name_valid(bytes_of(value, size), STEP_NAME_BYTES_MAX) &&
+           (!instance || (digits > 0 && strcmp(value + size + 1 + digits, "]") == 0));
+}
+
 static bool take(const struct reading *r, unsigned id, const char *value)
 {
     struct options *o = r->o;
@@ -219,8 +229,7 @@ static bool take(const struct reading *r, unsigned id, const char *value)
         return true;
     case OPTION_STEP:
         o->step = value;
-        return definition_name_valid(bytes_of_text(value), STEP_NAME_BYTES_MAX) ||
-               wrong(r, "--step: \"%.200s\" is not the name of a step", value);
+        return is_step_name(value) || wrong(r, "--step: \"%.200s\" is not the name of a step", value);
     case OPTION_STATUS:
         for (o->status = SAGA_OK; o->status < SAGA_STATUS_COUNT; o->status++)
             if (strcasecmp(saga_status_name(o->status), value) == 0)

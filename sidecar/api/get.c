@@ -87,12 +87,11 @@ static int add_steps(struct read *read, struct get *g, unsigned flags, struct er
     return g->view == NULL ? error_set(detail, E_MEMORY, "", NULL) : 0;
 }
 
-static struct bytes step_name(const struct get *g, uint16_t step)
+static struct bytes step_name(const struct get *g, uint16_t step, char name[STEP_NAME_BYTES_MAX + 1])
 {
     if (step < g->view->n_steps)
         return bytes_of_text(g->view->steps[step]->name);
-    bool defined = g->definition != NULL && step < g->definition->step_count;
-    return defined ? bytes_of_text(g->definition->steps[step].name) : bytes_of(NULL, 0);
+    return g->definition != NULL ? view_step_name(g->definition, bytes_of(NULL, 0), step, name) : bytes_of(NULL, 0);
 }
 
 /* Adds the events of the page: those before index `end` of the timeline. */
@@ -104,9 +103,10 @@ static bool add_page(struct arena *a, const struct get *g, size_t end, Saga__V1_
     response->n_timeline = count;
     for (size_t i = 0; response->timeline != NULL && i < count; i++) {
         const struct timeline_entry *entry = &t->entries[first + i];
+        char name[STEP_NAME_BYTES_MAX + 1];
         struct view_names names = {
             .definition = bytes_of_text(g->view->definition),
-            .step = step_name(g, entry->record.step),
+            .step = step_name(g, entry->record.step, name),
         };
         if ((response->timeline[i] = view_event(a, entry, &names)) == NULL)
             return false;

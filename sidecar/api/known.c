@@ -25,6 +25,8 @@ struct known_saga {
     char *name;                          /* owned; NULL: the definition's */
     char *steps;                         /* owned; of an enlisted saga */
     size_t steps_size, step_count;
+    char *counts; /* of a definition with loops */
+    size_t counts_size;
     UT_hash_handle hh; /* in the order of coming */
 };
 
@@ -35,6 +37,7 @@ struct known_names {
     struct known_saga *known;
     size_t bytes;
     struct arena arena; /* of a look into the journal */
+    char step_name[STEP_NAME_BYTES_MAX + 1];
 };
 
 int known_create(struct core *core, struct store *store, const struct catalog *catalog, struct known_names **out)
@@ -52,10 +55,12 @@ int known_create(struct core *core, struct store *store, const struct catalog *c
 
 static void forget(struct known_names *n, struct known_saga *k)
 {
-    n->bytes -= k->steps_size + (k->name == NULL ? 0 : strlen(k->name) + 1);
+    n->bytes -=
+        k->steps_size + (k->name == NULL ? 0 : strlen(k->name) + 1) + (k->counts == NULL ? 0 : k->counts_size + 1);
     HASH_DEL(n->known, k);
     free(k->name);
     free(k->steps);
+    free(k->counts);
     free(k);
 }
 
@@ -141,10 +146,23 @@ static void add_step(struct known_names *n, struct known_saga *k, size_t step, s
     n->bytes += name.size + 1;
 }
 
+/* One that finds no memory for them is looked up when it is needed. */
+static void set_counts(struct known_names *n, struct known_saga *k, struct bytes counts)
+{
+    if (k == NULL || counts.size == 0)
+        return;
+    if ((k->counts = copy_of(counts)) == NULL) {
+        forget(n, k);
+        return;
+    }
+    k->counts_size = counts.size;
+    n->bytes += counts.size + 1;
+}
+
 void known_learn(struct known_names *n, const struct record *r)
 {
     if (r->type == RECORD_STARTED) {
-        add(n, r->saga.serial, catalog_by_number(n->catalog, r->definition), r->name);
+        set_counts(n, add(n, r->saga.serial, catalog_by_number(n->catalog, r->definition), r->name), r->counts);
         make_room(n);
     } else if (r->type == RECORD_ENLISTED) {
         struct known_saga *k = find(n, r->saga.serial);
@@ -167,7 +185,7 @@ static int look_up(struct known_names *n, struct saga_id id, struct known_saga *
         return code;
     uint64_t last_frame = row.last_frame;
     *out = add(n, id.serial, catalog_by_number(n->catalog, row.definition), row.name);
-    if (*out == NULL || (*out)->definition != NULL)
+    if (*out == NULL || ((*out)->definition != NULL && (*out)->definition->loop_count == 0))
         return 0;
     arena_reset(&n->arena);
     code = timeline_load(n->core, &(struct timeline_query){.serial = id.serial, .last_frame = last_frame}, &n->arena,
@@ -178,14 +196,17 @@ static int look_up(struct known_names *n, struct saga_id id, struct known_saga *
         if (timeline.entries[i].record.type == RECORD_ENLISTED) {
             add_step(n, *out, timeline.entries[i].record.step, timeline.entries[i].record.step_name);
             *out = find(n, id.serial);
+        } else if (timeline.entries[i].record.type == RECORD_STARTED) {
+            set_counts(n, *out, timeline.entries[i].record.counts);
+            *out = find(n, id.serial);
         }
     return code;
 }
 
-static struct bytes step_of(const struct known_saga *k, size_t step)
+static struct bytes step_of(struct known_names *n, const struct known_saga *k, unsigned step)
 {
     if (k->definition != NULL)
-        return step < k->definition->step_count ? bytes_of_text(k->definition->steps[step].name) : bytes_of(NULL, 0);
+        return view_step_name(k->definition, bytes_of(k->counts, k->counts_size), step, n->step_name);
     const char *name = k->steps;
     if (step >= k->step_count)
         return bytes_of(NULL, 0);
@@ -213,6 +234,6 @@ int known_find(struct known_names *n, const struct record *r, struct view_names 
             return 0;
     }
     out->definition = k->definition != NULL ? bytes_of_text(k->definition->name) : bytes_of_text(k->name);
-    out->step = step_of(k, r->step);
+    out->step = step_of(n, k, r->step);
     return 0;
 }

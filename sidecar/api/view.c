@@ -100,10 +100,10 @@ static char *retry_text(struct arena *a, const struct saga *s, struct instant ne
 
 static char *dependencies_text(struct arena *a, const struct saga *s, unsigned step)
 {
-    const struct step_set *after = &s->definition->steps[step].after;
+    const struct step_set *after = &saga_spec(s, step)->after;
     for (unsigned i = 0; i < s->step_count; i++)
-        if (step_set_has(after, i) && !saga_step_over(s, i))
-            return arena_format(a, "step %s", s->definition->steps[i].name);
+        if (step_set_has(after, saga_spec_index(s, i)) && !saga_step_over(s, i))
+            return arena_format(a, "step %.*s", (int)saga_step_name(s, i).size, (const char *)saga_step_name(s, i).at);
     return EMPTY;
 }
 
@@ -170,7 +170,7 @@ static void set_json(struct arena *a, char **field, const struct definition *d, 
 
 static void set_output_json(struct arena *a, Saga__V1__Step *m, const struct saga *s, unsigned index, size_t *budget)
 {
-    const struct method_type *called = s->definition == NULL ? NULL : s->definition->steps[index].action.called;
+    const struct method_type *called = s->definition == NULL ? NULL : saga_spec(s, index)->action.called;
     if (called != NULL)
         set_json(a, &m->output_json, s->definition, called->output, s->steps[index].output, budget);
 }
@@ -320,19 +320,32 @@ static struct bytes said_before(const struct timeline *timeline, size_t index)
     return bytes_of(NULL, 0);
 }
 
+struct bytes view_step_name(const struct definition *d, struct bytes counts, unsigned step,
+                            char name[STEP_NAME_BYTES_MAX + 1])
+{
+    struct step_place place;
+    if (!definition_place(d, counts, step, &place))
+        return bytes_of(NULL, 0);
+    return bytes_of(name, definition_place_name(d, place, name));
+}
+
 bool view_add_outcome(struct arena *a, Saga__V1__Saga *saga, const struct timeline *timeline,
                       const struct definition *definition, unsigned flags)
 {
     bool ok = true;
+    char name[STEP_NAME_BYTES_MAX + 1];
+    struct bytes counts = bytes_of(NULL, 0);
     for (size_t i = 0; ok && i < timeline->count; i++) {
         const struct record *r = &timeline->entries[i].record;
+        if (r->type == RECORD_STARTED)
+            counts = r->counts;
         size_t budget = JSON_BYTES_MAX;
         if (r->type == RECORD_TURNED_BACK) {
             struct bytes words =
                 r->message.size > 0 || r->step == RECORD_NO_STEP ? r->message : said_before(timeline, i);
             ok = set_text(a, &saga->reason_message, words);
-            if (ok && definition != NULL && saga->reason_step[0] == '\0' && r->step < definition->step_count)
-                ok = set_text(a, &saga->reason_step, bytes_of_text(definition->steps[r->step].name));
+            if (ok && definition != NULL && saga->reason_step[0] == '\0')
+                ok = set_text(a, &saga->reason_step, view_step_name(definition, counts, r->step, name));
         } else if (r->type == RECORD_ENDED && r->saga_state == SAGA_COMMITTED) {
             ok = (flags & VIEW_PAYLOADS) == 0 || set_bytes(a, &saga->output, r->output);
             if (ok && r->message.size > 0)

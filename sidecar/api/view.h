@@ -27,6 +27,10 @@ Saga__V1__Saga *view_ended(struct arena *a, const struct ended_row *row, const s
 /* Adds to a view with steps what only the records tell: the last failures, and how it was resolved. Returns false when no memory is left. */
 bool view_add_history(struct arena *a, Saga__V1__Saga *saga, const struct timeline *timeline);
 
+/* The name of a saga's step, in name; empty when it has none, or its loops are not known. */
+struct bytes view_step_name(const struct definition *d, struct bytes counts, unsigned step,
+                            char name[STEP_NAME_BYTES_MAX + 1]);
+
 /* Adds to a view what came of the saga: its output, or why it turned back. definition may be NULL. Returns false when no memory is left. */
 bool view_add_outcome(struct arena *a, Saga__V1__Saga *saga, const struct timeline *timeline,
                       const struct definition *definition, unsigned flags);

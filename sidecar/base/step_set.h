@@ -28,6 +28,15 @@ static inline void step_set_add_all(struct step_set *s, const struct step_set *m
         s->words[i] |= more->words[i];
 }
 
+/* True when they have a member in common. */
+static inline bool step_set_meets(const struct step_set *a, const struct step_set *b)
+{
+    for (unsigned i = 0; i < STEPS_LIMIT / 64; i++)
+        if ((a->words[i] & b->words[i]) != 0)
+            return true;
+    return false;
+}
+
 /* True when every member of s is in whole. */
 static inline bool step_set_within(const struct step_set *s, const struct step_set *whole)
 {

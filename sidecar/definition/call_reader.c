@@ -164,6 +164,10 @@ static int read_output(const struct call_reader *r, const struct yaml_node *n, b
             n, E_ARGUMENT, r->detail,
             "%s is optional and may have no output; ask for it in an expression, with has(steps.%s.output)",
             steps[step].name, steps[step].name);
+    if (steps[step].loop)
+        return yaml_refuse(n, E_ARGUMENT, r->detail,
+                           "%s is a loop and has many outputs; use them in an expression: steps.%s.output",
+                           steps[step].name, steps[step].name);
     *source = step;
     return 0;
 }

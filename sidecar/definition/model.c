@@ -1,6 +1,8 @@
 /* model.c - looking things up in a definition. */
 #include "sidecar/definition/model.h"
 
+#include "sidecar/base/decimal.h"
+
 int definition_step_find(const struct definition *d, struct bytes name)
 {
     for (unsigned i = 0; i < d->step_count; i++)
@@ -12,4 +14,48 @@ int definition_step_find(const struct definition *d, struct bytes name)
 bool definition_step_forward_only(const struct definition *d, unsigned step)
 {
     return d->forward_only || (d->pivot_step >= 0 && step_set_has(&d->steps[step].ancestors, (unsigned)d->pivot_step));
+}
+
+static unsigned count_at(struct bytes counts, unsigned loop)
+{
+    return counts.at[2 * (size_t)loop] | (unsigned)counts.at[2 * (size_t)loop + 1] << 8;
+}
+
+bool definition_place(const struct definition *d, struct bytes counts, unsigned index, struct step_place *place)
+{
+    unsigned loop = 0;
+    if (counts.size != 2 * (size_t)d->loop_count)
+        return false;
+    for (unsigned i = 0; i < d->step_count; i++) {
+        unsigned count = d->steps[i].loop ? count_at(counts, loop++) : 1;
+        if (index < count) {
+            *place = (struct step_place){(uint16_t)i, d->steps[i].loop ? (int16_t)index : -1};
+            return true;
+        }
+        index -= count;
+    }
+    return false;
+}
+
+int definition_step_total(const struct definition *d, struct bytes counts)
+{
+    unsigned total = d->step_count - d->loop_count;
+    if (counts.size != 2 * (size_t)d->loop_count)
+        return -1;
+    for (unsigned loop = 0; loop < d->loop_count; loop++)
+        total += count_at(counts, loop);
+    return total > STEPS_LIMIT ? -1 : (int)total;
+}
+
+size_t definition_place_name(const struct definition *d, struct step_place place, char name[STEP_NAME_BYTES_MAX + 1])
+{
+    size_t size = strlen(d->steps[place.step].name);
+    memcpy(name, d->steps[place.step].name, size + 1);
+    if (place.instance < 0)
+        return size;
+    name[size++] = '[';
+    size += decimal_write_int(place.instance, name + size);
+    name[size++] = ']';
+    name[size] = '\0';
+    return size;
 }

@@ -83,6 +83,9 @@ struct call_spec {
 
 struct step_spec {
     const char *name;
+    bool loop;                 /* for_each: the saga has an instance of it for each item, each a step of its own */
+    uint16_t max_items;        /* of a loop: a saga with more is not started */
+    uint16_t max_parallel;     /* of a loop: so many instances at once */
     struct step_set after;     /* the steps it waits for, directly */
     struct step_set ancestors; /* the same, transitively */
     bool pivot;
@@ -107,6 +110,7 @@ struct definition {
     struct span deadline; /* of the saga; 0 when it has none */
     enum compensation_order order;
     uint16_t step_count; /* 1 to STEPS_LIMIT */
+    uint16_t loop_count; /* how many of them are loops */
     bool forward_only;   /* the saga never turns back: every step is like one past a pivot, and there is none */
     int pivot_step;      /* index, or -1. Every other step is an ancestor or a descendant of it. */
     struct step_spec *steps;
@@ -127,6 +131,22 @@ struct definition {
 
 /* The index of the step of this name, or -1. */
 int definition_step_find(const struct definition *d, struct bytes name);
+
+/* Where a step of a saga stands in its definition. A saga's steps are its definition's, in order, each loop's instances in its place. */
+struct step_place {
+    uint16_t step;
+    int16_t instance; /* of a loop, from 0; -1: it is none */
+};
+
+/* counts: how many instances each of the definition's loops has, in their order, two bytes each, the lower first. False when the saga has no such
+ * step, or the counts are not this definition's. */
+bool definition_place(const struct definition *d, struct bytes counts, unsigned index, struct step_place *place);
+
+/* How many steps a saga with these counts has; -1 when they are not this definition's, or it has more than STEPS_LIMIT. */
+int definition_step_total(const struct definition *d, struct bytes counts);
+
+/* "reserve", "reserve[3]", with a NUL; returns the length. */
+size_t definition_place_name(const struct definition *d, struct step_place place, char name[STEP_NAME_BYTES_MAX + 1]);
 
 /* Whether the step comes after the point of no return, so that it can only go forward. */
 bool definition_step_forward_only(const struct definition *d, unsigned step);

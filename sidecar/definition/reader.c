@@ -21,11 +21,13 @@ static const char *const step_keys[] = {"name",         "after",   "pivot", "tar
 static const char *const typed_keys[] = {
     "name",  "version", "schema",       "input", "let",    "deadline",   "compensation_order",
     "steps", "require", "forward_only", "tags",  "output", "output_type"};
-static const char *const typed_step_keys[] = {"name",   "after",        "pivot",   "when",  "target",
-                                              "action", "compensation", "timeout", "retry", "optional",
-                                              "expect", "irreversible", "metadata"};
+static const char *const typed_step_keys[] = {
+    "name",  "after",    "pivot",  "when",         "target",   "action",   "compensation", "timeout",
+    "retry", "optional", "expect", "irreversible", "metadata", "for_each", "max_items",    "max_parallel"};
 static const char *const orders[] = {[ORDER_REVERSE] = "reverse", [ORDER_DEPENDENCY] = "dependency"};
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+/* Room for "[255]" is left. */
+#define LOOP_NAME_BYTES_MAX (STEP_NAME_BYTES_MAX - 6)
+#define COUNT(array)        (sizeof(array) / sizeof((array)[0]))
 
 /* A definition while it is read: its texts are views into the tree. */
 struct draft {
@@ -184,6 +186,36 @@ static int check_order(struct draft *draft)
                                      "the steps wait for one another in a circle: %s", text));
 }
 
+/* Whether a step is a loop, and its bounds; its list is read with all that is computed. */
+static int read_loop(struct draft *draft, unsigned index)
+{
+    const struct yaml_node *n = draft->nodes[index];
+    const struct yaml_node *each = yaml_node_child(n, "for_each"), *items = yaml_node_child(n, "max_items"),
+                           *parallel = yaml_node_child(n, "max_parallel");
+    struct step_spec *step = &draft->d.steps[index];
+    uint64_t number = 1;
+    if (each == NULL && (items != NULL || parallel != NULL))
+        return yaml_refuse_key(items != NULL ? items : parallel, E_ARGUMENT, draft->detail,
+                               "is of a loop, which begins with for_each");
+    if (each == NULL)
+        return 0;
+    if (items == NULL)
+        return yaml_refuse_key(each, E_ARGUMENT, draft->detail,
+                               "needs max_items: how many items a saga may have at most");
+    if (strlen(step->name) > LOOP_NAME_BYTES_MAX)
+        return yaml_refuse(yaml_node_child(n, "name"), E_ARGUMENT, draft->detail,
+                           "a loop's name has at most 58 bytes, since its instances are called %s[0]", step->name);
+    int code = yaml_read_count(items, 1, draft->limits->steps_max, &number, draft->detail);
+    step->max_items = (uint16_t)number;
+    number = 1;
+    if (code == 0 && parallel != NULL)
+        code = yaml_read_count(parallel, 1, draft->limits->steps_max, &number, draft->detail);
+    step->max_parallel = (uint16_t)number;
+    step->loop = true;
+    draft->d.loop_count++;
+    return code;
+}
+
 static int read_pivot(struct draft *draft, unsigned index)
 {
     const struct yaml_node *pivot = yaml_node_child(draft->nodes[index], "pivot");
@@ -284,6 +316,8 @@ static int read_draft(struct draft *draft, const struct yaml_node *root)
         code = check_order(draft);
     for (unsigned i = 0; code == 0 && i < draft->d.step_count; i++)
         code = read_pivot(draft, i);
+    for (unsigned i = 0; code == 0 && i < draft->d.step_count; i++)
+        code = read_loop(draft, i);
     for (unsigned i = 0; code == 0 && i < draft->d.step_count; i++)
         code = read_calls(draft, i);
     if (code == 0)

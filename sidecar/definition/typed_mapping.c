@@ -256,11 +256,29 @@ static int read_call(const struct mapping_reader *r, struct mapping *m, unsigned
     return typed_request_read(&request, yaml_node_child(n, "request"), call->called->input);
 }
 
+/* A loop: for_each, and its bounds. */
+static int read_loop(const struct mapping_reader *r, struct mapping *m, unsigned step)
+{
+    const struct yaml_node *n = yaml_node_child(r->nodes[step], "for_each");
+    struct bytes text;
+    unsigned offset = 0;
+    struct expression_error error;
+    if (n == NULL)
+        return 0;
+    int code = typed_expression(n, &text, &offset, r->detail);
+    if (code != 0)
+        return code;
+    code = mapping_set_loop(m, step, r->d->steps[step].max_items, text, &error);
+    return code == 0 ? 0 : typed_refuse(n, offset, code, &error, r->detail);
+}
+
 static int read_parts(const struct mapping_reader *r, struct mapping *m)
 {
     int code = read_outputs(r, m);
     if (code == 0)
         code = read_lets(r, m);
+    for (unsigned i = 0; code == 0 && i < r->d->step_count; i++)
+        code = read_loop(r, m, i);
     if (code == 0)
         code = read_requirements(r, m);
     if (code == 0)
@@ -285,7 +303,7 @@ static int read_parts(const struct mapping_reader *r, struct mapping *m)
 static bool computes(const struct mapping_reader *r)
 {
     static const char *const keys[] = {"let", "require", "tags", "output", "output_type"};
-    static const char *const step_keys[] = {"when", "expect", "metadata"};
+    static const char *const step_keys[] = {"when", "for_each", "expect", "metadata"};
     bool any = false;
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         any = any || yaml_node_child(r->root, keys[i]) != NULL;

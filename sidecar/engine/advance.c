@@ -67,7 +67,7 @@ static struct bytes call_request(const struct saga *s, unsigned index, const str
     case REQUEST_CONSTANT:
         return call->constant;
     case REQUEST_OUTPUT:
-        return s->steps[call->source_step].output;
+        return s->steps[saga_first_of(s, call->source_step)].output;
     case REQUEST_OWN_OUTPUT:
         return s->steps[index].output;
     case REQUEST_MAPPED:
@@ -228,31 +228,65 @@ static void undo_early(const struct turn *t, struct saga *s, unsigned index)
         call(t, s, index, SAGA_PHASE_COMPENSATION);
 }
 
+/* What go_forward has seen of a saga's steps. */
+struct forward {
+    struct step_set open; /* steps of the definition of which something is to be done yet */
+    bool failed;          /* an action has failed, which turns the saga back once that can be decided */
+};
+
+static bool has_failed(const struct saga *s, unsigned index)
+{
+    const struct step *step = &s->steps[index];
+    return (step->action == SAGA_ACTION_REJECTED || step->action == SAGA_ACTION_UNKNOWN) &&
+           !saga_step_undone_early(s, index);
+}
+
+static struct forward look_forward(const struct saga *s)
+{
+    struct forward f = {{{0}}, false};
+    for (unsigned i = 0; i < s->step_count; i++)
+        if (!saga_step_over(s, i)) {
+            step_set_add(&f.open, saga_spec_index(s, i));
+            f.failed = f.failed || has_failed(s, i);
+        }
+    return f;
+}
+
+/* Whether a loop has a place for one more instance. */
+static bool loop_has_place(const struct saga *s, unsigned index)
+{
+    const struct step_spec *spec = saga_spec(s, index);
+    unsigned under_way = 0, own = saga_spec_index(s, index);
+    if (!spec->loop || DEFECT(LOOP_ALL_AT_ONCE))
+        return true;
+    for (unsigned i = saga_first_of(s, own); i < s->step_count && saga_spec_index(s, i) == own; i++)
+        under_way += !saga_step_over(s, i) && (s->steps[i].action != SAGA_ACTION_PENDING || s->steps[i].queued);
+    return under_way < spec->max_parallel;
+}
+
 /* Returns whether a step came to its end without an answer: then others may start, or all is done. */
 static bool go_forward(const struct turn *t, struct saga *s)
 {
     bool ended = false;
     if (s->paused || s->definition == NULL)
         return false;
-    struct step_set over = {{0}};
-    for (unsigned i = 0; i < s->step_count; i++)
-        if (saga_step_over(s, i))
-            step_set_add(&over, i);
+    struct forward f = look_forward(s);
     for (unsigned i = 0; i < s->step_count && s->state == SAGA_RUNNING; i++) {
         const struct step *step = &s->steps[i];
-        if (step_set_has(&over, i))
+        if (saga_step_over(s, i))
             continue;
         bool undone_early = saga_step_undone_early(s, i);
-        bool ready = step->action == SAGA_ACTION_PENDING && !step->queued &&
-                     step_set_within(&s->definition->steps[i].after, &over);
+        /* All that comes before it, and not only the last of that: an empty loop is over as such. */
+        bool ready = step->action == SAGA_ACTION_PENDING && !step->queued && !f.failed &&
+                     !step_set_meets(&saga_spec(s, i)->ancestors, &f.open) && loop_has_place(s, i);
         if (ready)
             begin(t, s, i);
         else if (step->action == SAGA_ACTION_STARTED && attempt_due(t, step))
             call(t, s, i, SAGA_PHASE_ACTION);
         else if (undone_early)
             undo_early(t, s, i);
-        else if (step->action == SAGA_ACTION_REJECTED || step->action == SAGA_ACTION_UNKNOWN)
-            advance_action_failed(t, s, i, REASON_ACTION_REJECTED); /* while the saga was stuck */
+        else if (has_failed(s, i))
+            advance_action_failed(t, s, i, REASON_ACTION_REJECTED); /* when that could not be decided at once */
         ended = ended || saga_step_over(s, i) || saga_step_undone_early(s, i) != undone_early;
     }
     return ended;
@@ -277,6 +311,44 @@ static const uint64_t *view_ancestors(const void *saga, size_t step)
     if (DEFECT(DEPENDENCY_IGNORED))
         return nobody.words;
     return ((const struct saga *)saga)->definition->steps[step].ancestors.words;
+}
+
+/* Of a saga with loops, whose steps are not its definition's. */
+struct back_view {
+    const struct saga *saga;
+    struct step_set ancestors[STEPS_LIMIT];
+};
+
+static uint8_t back_compensation_state(const void *view, size_t step)
+{
+    return view_compensation_state(((const struct back_view *)view)->saga, step);
+}
+
+static uint32_t back_action_order(const void *view, size_t step)
+{
+    return view_action_order(((const struct back_view *)view)->saga, step);
+}
+
+static const uint64_t *back_ancestors(const void *view, size_t step)
+{
+    return ((const struct back_view *)view)->ancestors[step].words;
+}
+
+static size_t next_of_loops(const struct saga *s, uint16_t *next)
+{
+    struct back_view back = {.saga = s};
+    struct saga_undo_view view = {
+        .saga = &back,
+        .step_count = s->step_count,
+        .compensation_state = back_compensation_state,
+        .action_order = back_action_order,
+        .ancestors = back_ancestors,
+    };
+    for (unsigned i = 0; i < s->step_count && !DEFECT(DEPENDENCY_IGNORED); i++)
+        for (unsigned j = 0; j < s->step_count; j++)
+            if (step_set_has(&saga_spec(s, i)->ancestors, saga_spec_index(s, j)))
+                step_set_add(&back.ancestors[i], j);
+    return saga_undo_next(&view, next, STEPS_LIMIT);
 }
 
 static bool undo_open(const struct saga *s)
@@ -310,7 +382,8 @@ static void go_back(const struct turn *t, struct saga *s)
         .ancestors = saga_undone_by_dependency(s) ? view_ancestors : NULL,
     };
     uint16_t next[STEPS_LIMIT];
-    size_t count = saga_undo_next(&view, next, STEPS_LIMIT);
+    size_t count = s->places != NULL && saga_undone_by_dependency(s) ? next_of_loops(s, next)
+                                                                     : saga_undo_next(&view, next, STEPS_LIMIT);
     for (size_t i = 0; i < count && saga_undoing(s); i++)
         if (!s->steps[next[i]].queued)
             call(t, s, next[i], SAGA_PHASE_COMPENSATION);
@@ -366,13 +439,15 @@ void advance_action_failed(const struct turn *t, struct saga *s, unsigned index,
     if (s->state != SAGA_RUNNING)
         return;
     bool unknown = s->steps[index].action == SAGA_ACTION_UNKNOWN;
-    if (s->definition->steps[index].optional && !DEFECT(OPTIONAL_TURNS_BACK))
+    if (saga_spec(s, index)->optional && !DEFECT(OPTIONAL_TURNS_BACK))
         return;
-    bool pivot = s->definition->pivot_step == (int)index;
+    if (saga_pivot_awaited(s) && !saga_past_pivot(s))
+        return; /* another instance of it may be the point of no return */
+    int undecided = saga_pivot_unknown(s);
     if (saga_past_pivot(s) && !DEFECT(UNDO_AFTER_PIVOT))
         advance_stuck(t, s, REASON_FORWARD_FAILED, index);
-    else if (pivot && unknown && !saga_step_has_compensation(s, index))
-        advance_stuck(t, s, REASON_PIVOT_UNKNOWN, index);
+    else if (undecided >= 0)
+        advance_stuck(t, s, REASON_PIVOT_UNKNOWN, (unsigned)undecided);
     else
         advance_turn_back(t, s, unknown ? REASON_ACTION_UNKNOWN : rejected, index, bytes_of(NULL, 0),
                           bytes_of(NULL, 0));
@@ -381,9 +456,9 @@ void advance_action_failed(const struct turn *t, struct saga *s, unsigned index,
 /* ---- time ---- */
 
 /* The deadline cannot turn a saga back whose pivot is awaited: its answer decides. */
-static bool deadline_waits(const struct saga *s)
+bool advance_deadline_waits(const struct saga *s)
 {
-    return saga_past_pivot(s) || saga_pivot_awaited(s);
+    return saga_past_pivot(s) || saga_pivot_awaited(s) || saga_pivot_unknown(s) >= 0;
 }
 
 static void expire(const struct turn *t, struct saga *s)
@@ -391,7 +466,7 @@ static void expire(const struct turn *t, struct saga *s)
     /* An owner's word may be among what has arrived and is not taken in yet; its timer goes off when it has been. */
     if (s->state != SAGA_RUNNING || (s->definition == NULL && !t->timers))
         return;
-    if (!instant_before(t->now, s->deadline) && !deadline_waits(s)) {
+    if (!instant_before(t->now, s->deadline) && !advance_deadline_waits(s)) {
         advance_turn_back(t, s, REASON_DEADLINE, RECORD_NO_STEP, bytes_of(NULL, 0), bytes_of(NULL, 0));
     } else if (!instant_before(t->now, s->lease_until) && !s->paused) {
         advance_turn_back(t, s, REASON_LEASE, RECORD_NO_STEP, bytes_of(NULL, 0), bytes_of(NULL, 0));
@@ -427,7 +502,7 @@ static struct instant saga_due(const struct turn *t, const struct saga *s)
 {
     struct instant due = INSTANT_NEVER;
     if (s->state == SAGA_RUNNING) {
-        if (!deadline_waits(s))
+        if (!advance_deadline_waits(s))
             due = s->deadline;
         if (!s->paused)
             due = instant_min(due, s->lease_until);

@@ -52,7 +52,8 @@ static struct instant next_attempt_at(const struct turn *t, const struct event *
  * go. */
 static bool forward_only(const struct saga *s, unsigned step)
 {
-    return saga_past_pivot(s) || (s->definition->pivot_step == (int)step && !saga_step_has_compensation(s, step));
+    return saga_past_pivot(s) ||
+           (s->definition->pivot_step == (int)saga_spec_index(s, step) && !saga_step_has_compensation(s, step));
 }
 
 /* A deadline leaves no time for an attempt that would start after it. */
@@ -161,8 +162,8 @@ static void action_not_done(const struct turn *t, struct saga *s, const struct e
             r.action_state = SAGA_ACTION_DONE;
     }
     advance_emit(t, s, &r);
-    bool optional = s->definition->steps[event->step_index].optional;
-    if (another && !again && s->state == SAGA_RUNNING && !optional)
+    bool optional = saga_spec(s, event->step_index)->optional;
+    if (another && !again && s->state == SAGA_RUNNING && !optional && !advance_deadline_waits(s))
         too_late(t, s, event, next_at);
     else if (!again && r.action_state != SAGA_ACTION_DONE)
         advance_action_failed(t, s, event->step_index,

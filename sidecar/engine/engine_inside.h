@@ -87,6 +87,8 @@ void advance_turn_back(const struct turn *t, struct saga *s, uint8_t reason, uns
                        struct bytes actor);
 /* What follows from an action that ended other than DONE. rejected: the reason if it was certainly not executed. */
 void advance_action_failed(const struct turn *t, struct saga *s, unsigned step, uint8_t rejected);
+/* Whether the deadline cannot turn the saga back. */
+bool advance_deadline_waits(const struct saga *s);
 void advance_stuck(const struct turn *t, struct saga *s, uint8_t reason, unsigned step);
 /* Takes every step of the saga out of its target's queue. */
 void advance_unqueue(const struct turn *t, struct saga *s);
@@ -107,8 +109,9 @@ void advance_target_back(const struct turn *t, struct target *target);
 void advance_target_waited(const struct turn *t, struct target *target);
 
 /* ---- typed.c: sagas whose definition computes ---- */
-/* Whether a saga may start with this input, and its tags, in the engine's scratch. 0 or an error with detail. */
-int typed_start(const struct turn *t, const struct event *event, struct bytes *tags, struct error_detail *detail);
+/* Whether a saga may start with this input; its tags, and how many instances its loops have, in the engine's scratch. 0 or an error with detail. */
+int typed_start(const struct turn *t, const struct event *event, struct bytes *tags, struct bytes *counts,
+                struct error_detail *detail);
 /* What those who wait for a saga that is done are given, in the engine's scratch; where that cannot be computed nothing, and *message says why. */
 struct bytes typed_output(const struct turn *t, const struct saga *s, struct error_detail *detail);
 enum { TYPED_FAILED = -1, TYPED_NO_MEMORY = -2 };

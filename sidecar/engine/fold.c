@@ -5,11 +5,30 @@
 
 /* ---- memory ---- */
 
+static unsigned steps_of(const struct record *r, const struct definition *d)
+{
+    int total = d == NULL ? 0 : definition_step_total(d, r->counts);
+    CHECK(total >= 0);
+    return (unsigned)total;
+}
+
+/* Of a saga whose definition has loops: where its steps stand, and their names. */
+static size_t places_size(const struct record *r, const struct definition *d)
+{
+    char name[STEP_NAME_BYTES_MAX + 1];
+    struct step_place place;
+    size_t size = sizeof(struct bytes); /* there is one at least, also of no steps */
+    if (d == NULL || d->loop_count == 0)
+        return 0;
+    for (unsigned i = 0; definition_place(d, r->counts, i, &place); i++)
+        size += sizeof(struct bytes) + sizeof place + definition_place_name(d, place, name);
+    return size;
+}
+
 static size_t started_size(const struct record *r, const struct definition *d)
 {
-    size_t steps = d == NULL ? 0 : d->step_count * sizeof(struct step);
-    return sizeof(struct saga) + steps + r->name.size + r->request_id.size + r->input.size + r->traceparent.size +
-           r->tags.size;
+    return sizeof(struct saga) + steps_of(r, d) * sizeof(struct step) + places_size(r, d) + r->name.size +
+           r->request_id.size + r->input.size + r->traceparent.size + r->tags.size;
 }
 
 static size_t text_size(const char *text)
@@ -98,6 +117,20 @@ static void init_step(struct saga *s, unsigned step)
     s->steps[step].next_at = INSTANT_NEVER;
 }
 
+static void set_places(struct saga *s, const struct record *r, uint8_t **at)
+{
+    char name[STEP_NAME_BYTES_MAX + 1];
+    struct bytes *names = (struct bytes *)(void *)*at;
+    struct step_place *places = (struct step_place *)(void *)(names + s->step_count + 1);
+    *at = (uint8_t *)(places + s->step_count);
+    for (unsigned i = 0; i < s->step_count; i++) {
+        CHECK(definition_place(s->definition, r->counts, i, &places[i]));
+        names[i] = place(at, bytes_of(name, definition_place_name(s->definition, places[i], name)));
+    }
+    s->names = names;
+    s->places = places;
+}
+
 static struct saga *started(struct engine *e, const struct record *r, const struct definition *d, void *block)
 {
     struct saga *s = block;
@@ -116,13 +149,13 @@ static struct saga *started(struct engine *e, const struct record *r, const stru
     s->timer.subject = TIMER_OF_SAGA;
 
     uint8_t *at = (uint8_t *)(s + 1);
-    if (d != NULL) {
-        s->steps = (struct step *)(void *)at;
-        s->step_count = s->step_room = d->step_count;
-        for (unsigned i = 0; i < d->step_count; i++)
-            init_step(s, i);
-        at += d->step_count * sizeof(struct step);
-    }
+    s->step_count = s->step_room = (uint16_t)steps_of(r, d);
+    s->steps = s->step_count == 0 ? NULL : (struct step *)(void *)at;
+    for (unsigned i = 0; i < s->step_count; i++)
+        init_step(s, i);
+    at += s->step_count * sizeof(struct step);
+    if (d != NULL && d->loop_count > 0)
+        set_places(s, r, &at);
     s->name = place(&at, r->name);
     s->request_id = place(&at, r->request_id);
     s->input = place(&at, r->input);
@@ -205,7 +238,7 @@ static void action_ended(struct engine *e, struct saga *s, const struct record *
     }
     bool back = s->state == SAGA_COMPENSATING || (s->state == SAGA_STUCK && s->stuck_from == SAGA_COMPENSATING);
     /* Of an optional step, what is unknown is not passed over. */
-    bool optional = s->definition != NULL && s->definition->steps[r->step].optional;
+    bool optional = s->definition != NULL && saga_spec(s, r->step)->optional;
     if (back || (optional && r->action_state == SAGA_ACTION_UNKNOWN))
         owe(s, r->step);
 }
@@ -275,7 +308,7 @@ static void rejected(struct engine *e, struct saga *s, const struct record *r)
     struct step *step = &s->steps[r->step];
     step->action = SAGA_ACTION_REJECTED;
     step->maybe_executed = false;
-    if (s->definition->steps[r->step].optional) {
+    if (saga_spec(s, r->step)->optional) {
         step->compensation = SAGA_COMPENSATION_NONE; /* nothing is left to undo, and the saga goes on */
         leave_stuck(e, s);
         return;
@@ -530,6 +563,8 @@ int fold_check(const struct engine *e, const struct saga *s, const struct record
             return refuse(detail, r, "it starts twice");
         if (r->mode == SAGA_ORCHESTRATED ? d == NULL : d != NULL)
             return refuse(detail, r, "its definition is missing");
+        if (d == NULL ? r->counts.size > 0 : definition_step_total(d, r->counts) < 0)
+            return refuse(detail, r, "its loops are not those of its definition");
         if (e->counts.live >= e->options.live_sagas_max)
             return error_set(detail, E_LIVE_SAGAS, "",
                              "the journal holds more unfinished sagas than live_sagas_max; raise it in sagad.yaml");

@@ -129,11 +129,11 @@ void operator_retry(const struct turn *t, const struct event *event)
 /* Whether an action that is still to come takes this step's output as its request. */
 static bool output_needed(const struct saga *s, unsigned step)
 {
-    if (s->state != SAGA_RUNNING && s->stuck_from != SAGA_RUNNING)
+    if (s->definition == NULL || (s->state != SAGA_RUNNING && s->stuck_from != SAGA_RUNNING))
         return false;
     for (unsigned i = 0; i < s->step_count; i++) {
         const struct call_spec *call = saga_step_call(s, i, SAGA_PHASE_ACTION);
-        if (i != step && call->source == REQUEST_OUTPUT && call->source_step == step)
+        if (i != step && call->source == REQUEST_OUTPUT && call->source_step == saga_spec_index(s, step))
             return true;
     }
     return false;

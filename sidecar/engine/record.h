@@ -112,7 +112,8 @@ struct record {
     uint64_t fingerprint; /* of the request's content, to tell a repeated request from another one */
     struct bytes input;
     struct bytes traceparent;
-    struct bytes tags;       /* packed: each name and its text, with a NUL behind either */
+    struct bytes counts; /* of the definition's loops: how many instances each has, as definition_place takes them */
+    struct bytes tags;   /* packed: each name and its text, with a NUL behind either */
     struct instant deadline; /* INSTANT_NEVER: none */
     struct span lease;       /* enlisted */
 

@@ -378,9 +378,9 @@ void requests_start(const struct turn *t, const struct event *event)
     if (code == 0)
         code = check_targets(t->engine, d, &detail);
     struct pool_mark mark = pool_mark(&t->engine->scratch);
-    struct bytes tags = bytes_of(NULL, 0);
+    struct bytes tags = bytes_of(NULL, 0), counts = bytes_of(NULL, 0);
     if (code == 0)
-        code = typed_start(t, event, &tags, &detail);
+        code = typed_start(t, event, &tags, &counts, &detail);
     if (code != 0) {
         pool_rewind(&t->engine->scratch, mark);
         reply_error(t, event, &detail, code);
@@ -391,6 +391,7 @@ void requests_start(const struct turn *t, const struct event *event)
     r.definition = d->number;
     r.name = bytes_of_text(d->name);
     r.tags = tags;
+    r.counts = counts;
     struct saga *s = start(t, &r, d);
     pool_rewind(&t->engine->scratch, mark);
     if (s == NULL) {

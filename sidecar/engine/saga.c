@@ -5,8 +5,18 @@
 #include "sidecar/base/check.h"
 #include "sidecar/base/defect.h"
 
+unsigned saga_first_of(const struct saga *s, unsigned spec)
+{
+    unsigned i = s->places == NULL ? spec : 0;
+    while (i < s->step_count && saga_spec_index(s, i) != spec)
+        i++;
+    return i;
+}
+
 struct bytes saga_step_name(const struct saga *s, unsigned step)
 {
+    if (s->names != NULL)
+        return s->names[step];
     if (s->definition != NULL)
         return bytes_of_text(s->definition->steps[step].name);
     return bytes_of(s->steps[step].enlisted->name, s->steps[step].enlisted->name_size);
@@ -18,7 +28,7 @@ const struct call_spec *saga_step_call(const struct saga *s, unsigned step, uint
         const struct call_spec *call = &s->steps[step].enlisted->call;
         return phase == SAGA_PHASE_COMPENSATION && call->target != NULL ? call : NULL;
     }
-    const struct step_spec *spec = &s->definition->steps[step];
+    const struct step_spec *spec = saga_spec(s, step);
     if (phase == SAGA_PHASE_ACTION)
         return &spec->action;
     return spec->has_compensation ? &spec->compensation : NULL;
@@ -37,40 +47,67 @@ bool saga_step_has_compensation(const struct saga *s, unsigned step)
     return saga_step_call(s, step, SAGA_PHASE_COMPENSATION) != NULL;
 }
 
-static const struct step *pivot_of(const struct saga *s)
+/* Whether any instance of the pivot is so. */
+static bool any_pivot(const struct saga *s, bool (*is)(const struct step *step, bool undoable))
 {
     if (s->definition == NULL || s->definition->pivot_step < 0)
-        return NULL;
-    return &s->steps[s->definition->pivot_step];
+        return false;
+    unsigned pivot = (unsigned)s->definition->pivot_step;
+    bool undoable = s->definition->steps[pivot].has_compensation;
+    for (unsigned i = saga_first_of(s, pivot); i < s->step_count && saga_spec_index(s, i) == pivot; i++)
+        if (is(&s->steps[i], undoable))
+            return true;
+    return false;
+}
+
+static bool is_done(const struct step *pivot, bool undoable)
+{
+    (void)undoable;
+    return pivot->action == SAGA_ACTION_DONE || pivot->action == SAGA_ACTION_SKIPPED;
+}
+
+static bool is_begun(const struct step *pivot, bool undoable)
+{
+    (void)undoable;
+    if (DEFECT(RETRIED_PIVOT_FORGOTTEN))
+        return pivot->action != SAGA_ACTION_PENDING && pivot->action != SAGA_ACTION_REJECTED;
+    return pivot->maybe_executed || (pivot->action != SAGA_ACTION_PENDING && pivot->action != SAGA_ACTION_REJECTED);
+}
+
+static bool is_awaited(const struct step *pivot, bool undoable)
+{
+    if (DEFECT(RETRIED_PIVOT_FORGOTTEN))
+        return pivot->permitted;
+    return pivot->permitted || (pivot->action == SAGA_ACTION_PENDING && pivot->maybe_executed) ||
+           (pivot->action == SAGA_ACTION_STARTED && pivot->maybe_executed && !undoable);
 }
 
 bool saga_past_pivot(const struct saga *s)
 {
-    const struct step *pivot = pivot_of(s);
-    if (s->definition != NULL && s->definition->forward_only)
-        return true;
-    return pivot != NULL && (pivot->action == SAGA_ACTION_DONE || pivot->action == SAGA_ACTION_SKIPPED);
+    return (s->definition != NULL && s->definition->forward_only) || any_pivot(s, is_done);
 }
 
 bool saga_at_pivot(const struct saga *s)
 {
-    const struct step *pivot = pivot_of(s);
-    if (s->definition != NULL && s->definition->forward_only)
-        return true;
-    if (DEFECT(RETRIED_PIVOT_FORGOTTEN) && pivot != NULL)
-        return pivot->action != SAGA_ACTION_PENDING && pivot->action != SAGA_ACTION_REJECTED;
-    return pivot != NULL &&
-           (pivot->maybe_executed || (pivot->action != SAGA_ACTION_PENDING && pivot->action != SAGA_ACTION_REJECTED));
+    return (s->definition != NULL && s->definition->forward_only) || any_pivot(s, is_begun);
 }
 
 bool saga_pivot_awaited(const struct saga *s)
 {
-    const struct step *pivot = pivot_of(s);
-    if (pivot == NULL || DEFECT(RETRIED_PIVOT_FORGOTTEN))
-        return pivot != NULL && pivot->permitted;
-    bool undoable = s->definition->steps[s->definition->pivot_step].has_compensation;
-    return pivot->permitted || (pivot->action == SAGA_ACTION_PENDING && pivot->maybe_executed) ||
-           (pivot->action == SAGA_ACTION_STARTED && pivot->maybe_executed && !undoable);
+    return any_pivot(s, is_awaited);
+}
+
+int saga_pivot_unknown(const struct saga *s)
+{
+    if (s->definition == NULL || s->definition->pivot_step < 0)
+        return -1;
+    unsigned pivot = (unsigned)s->definition->pivot_step;
+    if (s->definition->steps[pivot].has_compensation)
+        return -1;
+    for (unsigned i = saga_first_of(s, pivot); i < s->step_count && saga_spec_index(s, i) == pivot; i++)
+        if (s->steps[i].action == SAGA_ACTION_UNKNOWN)
+            return (int)i;
+    return -1;
 }
 
 unsigned saga_calls_out(const struct saga *s, uint8_t phase)
@@ -105,7 +142,7 @@ bool saga_step_waits(const struct saga *s, unsigned step)
 
 static bool is_optional(const struct saga *s, unsigned step)
 {
-    return s->definition != NULL && s->definition->steps[step].optional;
+    return s->definition != NULL && saga_spec(s, step)->optional;
 }
 
 bool saga_step_over(const struct saga *s, unsigned step)
@@ -132,7 +169,8 @@ bool saga_step_stuck(const struct saga *s, unsigned step)
     if (s->stuck_from == SAGA_COMPENSATING || is_optional(s, step))
         return t->compensation == SAGA_COMPENSATION_FAILED;
     /* Before the pivot, an action that failed while the saga was stuck on something else turns it back afterwards. */
-    bool decides = saga_past_pivot(s) || s->definition->pivot_step == (int)step || s->stuck_step == step;
+    bool decides =
+        saga_past_pivot(s) || s->definition->pivot_step == (int)saga_spec_index(s, step) || s->stuck_step == step;
     return decides && (t->action == SAGA_ACTION_REJECTED || t->action == SAGA_ACTION_UNKNOWN);
 }
 
@@ -170,7 +208,8 @@ void saga_check(const struct saga *s)
     CHECK(s->id.serial != 0);
     CHECK(s->state >= SAGA_RUNNING && s->state <= SAGA_RESOLVED);
     CHECK((s->mode == SAGA_ORCHESTRATED) == (s->definition != NULL));
-    CHECK(s->definition == NULL || s->step_count == s->definition->step_count);
+    CHECK(s->definition == NULL || s->places != NULL || s->step_count == s->definition->step_count);
+    CHECK((s->places != NULL) == (s->definition != NULL && s->definition->loop_count > 0));
     CHECK(s->step_count <= s->step_room && s->step_room <= STEPS_LIMIT);
     CHECK((s->steps != NULL) == (s->step_room > 0));
     CHECK((s->state == SAGA_STUCK) == (s->stuck_reason != REASON_NONE) || saga_ended(s));

@@ -54,6 +54,8 @@ struct saga {
     /* Durable. */
     const struct definition *definition;                     /* borrowed; NULL for an enlisted saga */
     struct bytes name, request_id, input, traceparent, tags; /* owned, in this saga's own allocation */
+    const struct step_place *places; /* likewise, of its steps, when its definition has loops; else NULL */
+    const struct bytes *names;       /* likewise: their names */
     uint64_t fingerprint;
     struct instant started_at, ended_at, deadline, quiet_at;
     struct span lease;
@@ -93,6 +95,20 @@ static inline bool saga_turned_back(const struct saga *s)
     return s->reason != REASON_NONE;
 }
 
+/* Which of its definition's steps a step is; the saga is orchestrated. */
+static inline unsigned saga_spec_index(const struct saga *s, unsigned step)
+{
+    return s->places == NULL ? step : s->places[step].step;
+}
+
+static inline const struct step_spec *saga_spec(const struct saga *s, unsigned step)
+{
+    return &s->definition->steps[saga_spec_index(s, step)];
+}
+
+/* The first of the saga's steps that are this one of the definition, or step_count: an empty loop. */
+unsigned saga_first_of(const struct saga *s, unsigned spec);
+
 /* Views the name of a step. */
 struct bytes saga_step_name(const struct saga *s, unsigned step);
 
@@ -112,6 +128,9 @@ bool saga_at_pivot(const struct saga *s);
 
 /* Only an answer can tell about the pivot: an attempt is out, or another one is to follow that nothing but an answer can spare. */
 bool saga_pivot_awaited(const struct saga *s);
+
+/* An instance of the pivot of which nobody can tell whether it was executed, and which has no undo; or -1. */
+int saga_pivot_unknown(const struct saga *s);
 
 /* Attempts of actions or compensations (enum saga_phase) whose end is not recorded. */
 unsigned saga_calls_out(const struct saga *s, uint8_t phase);

@@ -5,37 +5,83 @@
 #include "sidecar/engine/engine_inside.h"
 #include "sidecar/mapping/mapping.h"
 
-static struct mapping_step view_step(const void *saga, unsigned index)
+static struct mapping_step view_of_step(const struct saga *s, unsigned index)
 {
     static const uint8_t outcomes[] = {
         [SAGA_ACTION_PENDING] = OUTCOME_OPEN,    [SAGA_ACTION_STARTED] = OUTCOME_OPEN,
         [SAGA_ACTION_DONE] = OUTCOME_DONE,       [SAGA_ACTION_REJECTED] = OUTCOME_REJECTED,
         [SAGA_ACTION_UNKNOWN] = OUTCOME_UNKNOWN, [SAGA_ACTION_SKIPPED] = OUTCOME_SKIPPED,
     };
-    const struct step *step = &((const struct saga *)saga)->steps[index];
+    const struct step *step = &s->steps[index];
     bool hidden = DEFECT(UNDO_SEES_NO_OUTPUT) && step->compensation != SAGA_COMPENSATION_NONE;
     return (struct mapping_step){.outcome = hidden ? OUTCOME_UNKNOWN : outcomes[step->action],
                                  .output = step->output,
                                  .generation = step->generation};
 }
 
-static struct mapping_view view_of(const struct saga *s)
+static struct mapping_step view_step(const void *saga, unsigned spec, unsigned instance)
 {
-    return (struct mapping_view){
-        .id = s->id, .started_at = s->started_at, .input = s->input, .saga = s, .step = view_step};
+    const struct saga *s = saga;
+    return view_of_step(s, saga_first_of(s, spec) + instance);
 }
 
-int typed_start(const struct turn *t, const struct event *event, struct bytes *tags, struct error_detail *detail)
+static unsigned view_count(const void *saga, unsigned spec)
+{
+    const struct saga *s = saga;
+    unsigned first = saga_first_of(s, spec), end = first;
+    while (end < s->step_count && saga_spec_index(s, end) == spec)
+        end++;
+    return end - first;
+}
+
+/* As expressions of this step see it; RECORD_NO_STEP: of none. */
+static struct mapping_view view_of(const struct saga *s, unsigned step)
+{
+    return (struct mapping_view){.id = s->id,
+                                 .started_at = s->started_at,
+                                 .input = s->input,
+                                 .saga = s,
+                                 .instance =
+                                     s->places == NULL || step == RECORD_NO_STEP ? -1 : s->places[step].instance,
+                                 .step = view_step,
+                                 .count = view_count};
+}
+
+/* How many instances its loops have, which together with the other steps are no more than a saga may have. */
+static int count_loops(const struct turn *t, const struct definition *d, const struct mapping_view *view,
+                       struct bytes *counts, struct error_detail *detail)
+{
+    int code = mapping_counts(d->mapping, view, &t->engine->scratch, counts, detail);
+    if (code != 0)
+        return code;
+    int total = definition_step_total(d, *counts);
+    if (total < 0 || (unsigned)total > t->engine->options.steps_max)
+        return error_set(detail, E_STEPS, "input",
+                         "its loops have more instances than a saga may have steps (steps_max)");
+    for (unsigned i = 0; i < (unsigned)total; i++) {
+        struct step_place place;
+        CHECK(definition_place(d, *counts, i, &place));
+        if (d->pivot_step == (int)place.step)
+            return 0;
+    }
+    return d->pivot_step < 0 ? 0 : error_set(detail, E_REQUIRED, "input", "the pivot's list has no items");
+}
+
+int typed_start(const struct turn *t, const struct event *event, struct bytes *tags, struct bytes *counts,
+                struct error_detail *detail)
 {
     const struct mapping *m = event->definition->mapping;
     if (m == NULL)
         return 0;
     struct mapping_view view = {.id = {.tag = t->engine->options.tag, .serial = t->engine->serial + 1},
                                 .started_at = t->now,
-                                .input = event->input};
+                                .input = event->input,
+                                .instance = -1};
     int code = DEFECT(REQUIREMENT_IGNORED) ? 0 : mapping_require(m, &view, &t->engine->scratch, detail);
     if (code == 0 && event->definition->tagged && !DEFECT(TAGS_FORGOTTEN))
         code = mapping_tags(m, &view, &t->engine->scratch, tags, detail);
+    if (code == 0 && event->definition->loop_count > 0)
+        code = count_loops(t, event->definition, &view, counts, detail);
     return code;
 }
 
@@ -68,8 +114,8 @@ int typed_when(const struct turn *t, struct saga *s, unsigned index)
     struct error_detail detail;
     if (m == NULL || DEFECT(CONDITION_IGNORED))
         return 1;
-    struct mapping_view view = view_of(s);
-    int needed = mapping_when(m, &view, index, &t->engine->scratch, &detail);
+    struct mapping_view view = view_of(s, index);
+    int needed = mapping_when(m, &view, saga_spec_index(s, index), &t->engine->scratch, &detail);
     if (needed == 1)
         return 1;
     if (needed == 0) {
@@ -88,15 +134,21 @@ struct answered {
     struct bytes output;
 };
 
-static struct mapping_step view_answered(const void *saga, unsigned index)
+static struct mapping_step view_answered(const void *saga, unsigned spec, unsigned instance)
 {
     const struct answered *a = saga;
-    struct mapping_step step = view_step(a->saga, index);
+    unsigned index = saga_first_of(a->saga, spec) + instance;
+    struct mapping_step step = view_of_step(a->saga, index);
     if (index == a->step) {
         step.outcome = OUTCOME_DONE;
         step.output = a->output;
     }
     return step;
+}
+
+static unsigned view_answered_count(const void *saga, unsigned spec)
+{
+    return view_count(((const struct answered *)saga)->saga, spec);
 }
 
 int typed_expect(const struct turn *t, const struct saga *s, unsigned index, struct bytes output,
@@ -107,11 +159,12 @@ int typed_expect(const struct turn *t, const struct saga *s, unsigned index, str
     if (m == NULL || DEFECT(EXPECTATION_IGNORED))
         return 0;
     struct answered answered = {.saga = s, .step = index, .output = output};
-    struct mapping_view view = view_of(s);
+    struct mapping_view view = view_of(s, index);
     view.saga = &answered;
     view.step = view_answered;
+    view.count = view_answered_count;
     bool undone = false;
-    int code = mapping_expect(m, &view, index, &t->engine->scratch, &undone, &verdict->detail);
+    int code = mapping_expect(m, &view, saga_spec_index(s, index), &t->engine->scratch, &undone, &verdict->detail);
     if (code < 0 && code != E_EXPRESSION)
         return code;
     if (code != 1)
@@ -125,7 +178,7 @@ static void request_failed(const struct turn *t, struct saga *s, unsigned index,
 {
     if (phase == SAGA_PHASE_ACTION) {
         end_action(t, s, index, outcome_of(&s->steps[index]), message);
-        if (reason == REASON_REQUEST_CHANGED && !s->definition->steps[index].optional)
+        if (reason == REASON_REQUEST_CHANGED && !saga_spec(s, index)->optional)
             advance_stuck(t, s, reason, index);
         else
             advance_action_failed(t, s, index, REASON_EXPRESSION_FAILED);
@@ -142,7 +195,7 @@ static void request_failed(const struct turn *t, struct saga *s, unsigned index,
 
 struct bytes typed_output(const struct turn *t, const struct saga *s, struct error_detail *detail)
 {
-    struct mapping_view view = view_of(s);
+    struct mapping_view view = view_of(s, RECORD_NO_STEP);
     struct bytes output = bytes_of(NULL, 0);
     if (mapping_output(s->definition->mapping, &view, t->engine->options.payload_bytes_max, &t->engine->scratch,
                        &output, detail) != 0)
@@ -180,7 +233,7 @@ static int keep(const struct turn *t, struct step *step, struct bytes metadata, 
 bool typed_computes(const struct saga *s, unsigned step, const struct call_spec *call)
 {
     return call->source == REQUEST_MAPPED ||
-           (s->definition != NULL && mapping_has_metadata(s->definition->mapping, step));
+           (s->definition != NULL && mapping_has_metadata(s->definition->mapping, saga_spec_index(s, step)));
 }
 
 int typed_request(const struct turn *t, struct saga *s, unsigned index, uint8_t phase, uint64_t *digest)
@@ -188,7 +241,8 @@ int typed_request(const struct turn *t, struct saga *s, unsigned index, uint8_t 
     struct engine *e = t->engine;
     struct step *step = &s->steps[index];
     const struct mapping *m = s->definition->mapping;
-    struct mapping_view view = view_of(s);
+    struct mapping_view view = view_of(s, index);
+    unsigned spec = saga_spec_index(s, index);
     struct pool_mark mark = pool_mark(&e->scratch);
     struct error_detail detail;
     struct bytes request = bytes_of(NULL, 0), metadata = bytes_of(NULL, 0);
@@ -197,9 +251,9 @@ int typed_request(const struct turn *t, struct saga *s, unsigned index, uint8_t 
     uint64_t sent = undo ? step->undo_digest : step->action_digest;
     int code =
         !mapped ? 0
-                : mapping_request(m, &view, index, undo, e->options.payload_bytes_max, &e->scratch, &request, &detail);
-    if (code == 0 && mapping_has_metadata(m, index))
-        code = mapping_metadata(m, &view, index, &e->scratch, &metadata, &detail);
+                : mapping_request(m, &view, spec, undo, e->options.payload_bytes_max, &e->scratch, &request, &detail);
+    if (code == 0 && mapping_has_metadata(m, spec))
+        code = mapping_metadata(m, &view, spec, &e->scratch, &metadata, &detail);
     int made = TYPED_NO_MEMORY;
     if (code == 0) {
         *digest = mapped ? fnv_add(FNV_START, request.at, request.size) | 1 : 0;

@@ -217,6 +217,8 @@ static void read_fields(struct reader *r, struct record *record, uint64_t set)
     }
     if (set & HAS_TAGS)
         record->tags = read_bytes(r);
+    if (set & HAS_COUNTS)
+        record->counts = read_bytes(r);
 }
 
 static int corrupt(struct error_detail *detail, const char *field, const char *text)

@@ -4,6 +4,7 @@
 #include "sidecar/base/call_key.h"
 #include "sidecar/base/check.h"
 #include "sidecar/base/decimal.h"
+#include "sidecar/base/defect.h"
 #include "sidecar/expression/fields.h"
 #include "sidecar/mapping/mapping_inside.h"
 
@@ -89,13 +90,36 @@ static struct datum outcome(uint8_t of)
     return datum_string(bytes_of_text(names[of]));
 }
 
-/* What a step answered; absent when it is not DONE. */
-static struct datum output_of(struct run *r, unsigned step)
+/* What an instance of a step answered; absent when it is not DONE. */
+static struct datum output_of_one(struct run *r, unsigned step, unsigned instance)
 {
-    struct mapping_step s = r->view->step(r->view->saga, step);
+    struct mapping_step s = r->view->step(r->view->saga, step, instance);
     if (s.outcome != OUTCOME_DONE)
         return datum_absent;
     return datum_of_message(&r->evaluation, 0, r->m->steps[step].output, s.output);
+}
+
+/* Of a loop, those of its instances: outcomes, or outputs of the ones that have any. */
+static int variable_of_step(struct run *r, unsigned step, bool output, struct datum *out)
+{
+    unsigned count = 1, kept = 0;
+    struct datum one, *list = NULL;
+    bool loop = r->m->steps[step].loop;
+    if (loop) {
+        count = r->view->count(r->view->saga, step);
+        list = pool_take(r->evaluation.pool, (count + 1) * sizeof *list);
+        if (list == NULL)
+            return no_room(r);
+    }
+    for (unsigned i = 0; i < count; i++) {
+        one = output ? output_of_one(r, step, i) : outcome(r->view->step(r->view->saga, step, i).outcome);
+        if (loop && one.kind == DATUM_FAILURE && one.failure != NULL)
+            return failed(r, NULL, &one);
+        if (loop && one.kind != DATUM_FAILURE)
+            list[kept++] = one;
+    }
+    *out = loop ? datum_list(list, kept) : one;
+    return 0;
 }
 
 static struct datum started_at(const struct run *r)
@@ -122,17 +146,26 @@ static int build(struct run *r, const struct request *request, size_t bytes_max,
 static int action_variable(struct run *r, unsigned variable, struct datum *out)
 {
     const struct step_mapping *s = &r->m->steps[r->step];
-    struct mapping_step now = r->view->step(r->view->saga, (unsigned)r->step);
-    char key[CALL_KEY_SIZE(STEP_NAME_BYTES_MAX)];
+    unsigned instance = s->loop ? (unsigned)r->view->instance : 0;
+    struct mapping_step now = r->view->step(r->view->saga, (unsigned)r->step, instance);
+    char key[CALL_KEY_SIZE(STEP_NAME_BYTES_MAX)], name[STEP_NAME_BYTES_MAX + INTEGER_TEXT_SIZE + 2];
+    size_t size = s->name.size;
     struct bytes request;
     switch (variable) {
     case VARIABLE_ACTION_KEY:
-        return text_variable(r, key, call_key_format(r->view->id, s->name, true, now.generation, key), out);
+        memcpy(name, s->name.at, size);
+        if (s->loop) {
+            name[size++] = '[';
+            size += decimal_write_uint(instance, name + size);
+            name[size++] = ']';
+        }
+        return text_variable(r, key, call_key_format(r->view->id, bytes_of(name, size), true, now.generation, key),
+                             out);
     case VARIABLE_ACTION_OUTCOME:
         *out = outcome(now.outcome);
         return 0;
     case VARIABLE_ACTION_OUTPUT:
-        *out = output_of(r, (unsigned)r->step);
+        *out = output_of_one(r, (unsigned)r->step, instance);
         return 0;
     default: {
         int code = build(r, &s->action, SIZE_MAX, &request);
@@ -141,6 +174,20 @@ static int action_variable(struct run *r, unsigned variable, struct datum *out)
         return code;
     }
     }
+}
+
+/* The item of the loop's list that this instance is about. */
+static int item_variable(struct run *r, struct datum *out)
+{
+    struct datum list;
+    int code = evaluate(r, &r->m->steps[r->step].each, &list);
+    unsigned index = DEFECT(LOOP_ITEM_IS_THE_FIRST) ? 0 : (unsigned)r->view->instance;
+    if (code != 0)
+        return code;
+    if (list.kind != DATUM_LIST || index >= list.size)
+        return error_set(r->detail, E_EXPRESSION, NULL, "the loop's list has no such item any more");
+    *out = list.items[index];
+    return 0;
 }
 
 /* Reads the variable, unless that is done. */
@@ -154,10 +201,12 @@ static int provide(struct run *r, unsigned variable)
     unsigned lets = variable_of_let(r->m, 0);
     if (variable >= lets)
         code = evaluate(r, &r->m->lets[variable - lets], out);
-    else if (variable >= VARIABLE_STEPS && (variable - VARIABLE_STEPS) % 2 == 0)
-        *out = output_of(r, (variable - VARIABLE_STEPS) / 2);
     else if (variable >= VARIABLE_STEPS)
-        *out = outcome(r->view->step(r->view->saga, (variable - VARIABLE_STEPS) / 2).outcome);
+        code = variable_of_step(r, (variable - VARIABLE_STEPS) / 2, (variable - VARIABLE_STEPS) % 2 == 0, out);
+    else if (variable == VARIABLE_ITEM)
+        code = item_variable(r, out);
+    else if (variable == VARIABLE_INDEX)
+        *out = datum_int(r->view->instance);
     else if (variable == VARIABLE_INPUT)
         *out = datum_of_message(&r->evaluation, 0, r->m->input, r->view->input);
     else if (variable == VARIABLE_ID)
@@ -414,6 +463,46 @@ int mapping_expect(const struct mapping *m, const struct mapping_view *view, uns
     pool_rewind(pool, mark);
     *undone = failed != NULL && failed->undone;
     return code != 0 ? code : failed == NULL;
+}
+
+static int count_loop(struct run *r, const struct step_mapping *s, uint8_t *at)
+{
+    struct datum list;
+    int code = evaluate(r, &s->each, &list);
+    if (code != 0)
+        return code;
+    if (list.kind != DATUM_LIST)
+        return error_set(r->detail, E_EXPRESSION, NULL, "for_each did not give a list");
+    if (list.size > s->max_items) {
+        char digits[INTEGER_TEXT_SIZE + 1];
+        error_set(r->detail, E_STEPS, "input", "for_each of ");
+        append(r->detail, s->name);
+        error_append(r->detail, " has more items than its max_items, ");
+        digits[decimal_write_uint(s->max_items, digits)] = '\0';
+        error_append(r->detail, digits);
+        return E_STEPS;
+    }
+    at[0] = (uint8_t)list.size;
+    at[1] = (uint8_t)(list.size >> 8);
+    return 0;
+}
+
+int mapping_counts(const struct mapping *m, const struct mapping_view *view, struct pool *pool, struct bytes *counts,
+                   struct error_detail *detail)
+{
+    struct run r;
+    int code = run_init(&r, m, view, -1, pool, detail);
+    uint8_t *at = code == 0 ? pool_take(pool, 2 * (size_t)m->step_count) : NULL;
+    size_t size = 0;
+    if (code == 0 && at == NULL)
+        code = no_room(&r);
+    for (unsigned i = 0; code == 0 && i < m->step_count; i++)
+        if (m->steps[i].loop) {
+            code = count_loop(&r, &m->steps[i], at + size);
+            size += 2;
+        }
+    *counts = bytes_of(at, size);
+    return code;
 }
 
 int mapping_when(const struct mapping *m, const struct mapping_view *view, unsigned step, struct pool *pool,

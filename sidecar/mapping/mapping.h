@@ -26,7 +26,10 @@ struct mapping_view {
     struct instant started_at;
     struct bytes input;
     const void *saga;
-    struct mapping_step (*step)(const void *saga, unsigned step);
+    int instance; /* of the loop whose step is asked about; -1: it is none */
+    /* A step of the definition; of a loop, an instance of it. */
+    struct mapping_step (*step)(const void *saga, unsigned step, unsigned instance);
+    unsigned (*count)(const void *saga, unsigned step); /* of a loop: how many instances it has */
 };
 
 /* Work of one evaluation, as sidecar/expression/expression.h counts it: some milliseconds at most. */
@@ -42,6 +45,11 @@ void mapping_release(struct mapping *m);
  * Nothing of this keeps anything in the pool. */
 int mapping_require(const struct mapping *m, const struct mapping_view *view, struct pool *pool,
                     struct error_detail *detail);
+
+/* How many instances each loop has, as struct definition counts them, in the pool. 0; E_STEPS when there are more than max_items; E_EXPRESSION with the
+ * reason; E_MEMORY. */
+int mapping_counts(const struct mapping *m, const struct mapping_view *view, struct pool *pool, struct bytes *counts,
+                   struct error_detail *detail);
 
 /* Whether the step is needed, by its `when`. 1 or 0; E_EXPRESSION with the reason, or E_MEMORY. */
 int mapping_when(const struct mapping *m, const struct mapping_view *view, unsigned step, struct pool *pool,

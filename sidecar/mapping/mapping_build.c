@@ -124,6 +124,10 @@ static struct variable *visible(struct mapping *m)
     for (unsigned i = 0; i < m->step_count; i++)
         if (!m->over && (own == NULL || !step_set_has(&own->ancestors, i)))
             v[VARIABLE_STEPS + 2 * i].name = v[VARIABLE_STEPS + 2 * i + 1].name = bytes_of(NULL, 0);
+    if (own != NULL && own->loop) {
+        v[VARIABLE_ITEM] = (struct variable){bytes_of_text("item"), own->item, false};
+        v[VARIABLE_INDEX] = (struct variable){bytes_of_text("index"), &type_int, false};
+    }
     if (own == NULL || (!m->place.compensation && !m->answered)) {
         v[VARIABLE_ACTION_KEY].name = v[VARIABLE_ACTION_OUTCOME].name = bytes_of(NULL, 0);
         return v;
@@ -217,6 +221,30 @@ int mapping_add_require(struct mapping *m, struct bytes text, struct bytes other
         return no_room(error);
     m->require_count += code == 0;
     return code;
+}
+
+int mapping_set_loop(struct mapping *m, unsigned step, uint16_t max_items, struct bytes text,
+                     struct expression_error *error)
+{
+    struct step_mapping *s = &m->steps[step];
+    struct variable *output = &m->variables[VARIABLE_STEPS + 2 * step], *outcome = output + 1;
+    begin(m, -1, false);
+    int code = compile(m, text, NULL, &s->each, error);
+    if (code != 0)
+        return code;
+    const struct type *list = expression_type(s->each.expression);
+    if (list->kind != TYPE_LIST) {
+        char is[80];
+        type_print(list, is, sizeof is);
+        return refused_about(error, is, "a list");
+    }
+    s->loop = true;
+    s->max_items = max_items;
+    s->item = list->of[0];
+    output->type = type_list(&m->pool, output->type);
+    output->may_be_absent = false;
+    outcome->type = type_list(&m->pool, &type_string);
+    return output->type == NULL || outcome->type == NULL ? no_room(error) : 0;
 }
 
 int mapping_set_when(struct mapping *m, unsigned step, struct bytes text, struct expression_error *error)

@@ -33,6 +33,11 @@ int mapping_add_let(struct mapping *m, struct bytes name, struct bytes text, str
 /* A condition at the start, and what is said when it does not hold. */
 int mapping_add_require(struct mapping *m, struct bytes text, struct bytes otherwise, struct expression_error *error);
 
+/* The step is a loop over the list that the expression gives, of at most max_items. After its output is set, and before anything is added that may use
+ * that. */
+int mapping_set_loop(struct mapping *m, unsigned step, uint16_t max_items, struct bytes text,
+                     struct expression_error *error);
+
 int mapping_set_when(struct mapping *m, unsigned step, struct bytes text, struct expression_error *error);
 
 /* What an answer of the step's action must be, and what is said when it is not; undone: then it is undone, or else nothing was done. */

@@ -14,6 +14,8 @@ enum {
     VARIABLE_ACTION_KEY,
     VARIABLE_ACTION_OUTCOME,
     VARIABLE_ACTION_OUTPUT,
+    VARIABLE_ITEM,
+    VARIABLE_INDEX,
     VARIABLE_STEPS,
 };
 
@@ -64,6 +66,10 @@ struct texts {
 struct step_mapping {
     struct bytes name;
     struct step_set ancestors;
+    bool loop;
+    uint16_t max_items;
+    struct rule each; /* of a loop: gives its list */
+    const struct type *item;
     bool has_when;
     struct rule when;
     struct requirement *expects; /* MAPPING_EXPECTS_MAX of them; NULL: none yet */

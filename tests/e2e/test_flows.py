@@ -5,7 +5,7 @@ import grpc
 
 import shapes
 from test_sagactl import ctl
-from harness import Case, Sidecar, fail, fail_times, reason_name, wait_until
+from harness import Case, Gate, Sidecar, enum_name, fail, fail_times, reason_name, wait_until
 from shapes import Line, Order, Receipt
 
 Code = grpc.StatusCode
@@ -272,6 +272,135 @@ class Flows(Case):
         self.refused_for("the pivot is never optional", self.OPTIONAL.replace("    target", "    pivot: true\n    target", 1))
         self.refused_for("has(steps.reserve.output)",
                          self.OPTIONAL + "  - {name: b, after: [reserve], target: shop, action: {method: /typed.v1.Shop/Release, request: {output: reserve}}}\n")
+
+    # ---- for_each ----
+
+    LOOP = """  - name: reserve
+    for_each: input.lines
+    max_items: 5
+    target: shop
+    action:
+      method: /typed.v1.Shop/Reserve
+      request: {order_id: "=item.sku + '/' + string(index)", lines: [=item]}
+    compensation:
+      method: /typed.v1.Shop/Release
+      request: {receipt_id: "=item.sku + ' ' + action.key"}
+"""
+    SUM = """  - name: charge
+    after: [reserve]
+    target: shop
+    action: {method: /typed.v1.Shop/Reserve, request: {order_id: "=steps.reserve.output.map(o, o.receipt_id).join('+')", total_cents: =size(steps.reserve.outcome)}}
+"""
+    THREE = '{"order_id": "A", "lines": [{"sku": "a"}, {"sku": "b"}, {"sku": "c"}]}'
+
+    def by_order(self):
+        self.shop.on("/typed.v1.Shop/Reserve",
+                     lambda call: Receipt(receipt_id="R" + Order.FromString(call.request).order_id).SerializeToString())
+
+    def test_loop(self):
+        self.by_order()
+        saga = self.run_saga(self.LOOP + self.SUM, order=self.THREE)
+        self.assertState("COMMITTED", saga)
+        calls = self.shop.of(saga.id, "action")
+        self.assertEqual(["reserve[0]", "reserve[1]", "reserve[2]", "charge"], [call.step for call in calls])
+        self.assertEqual(["a/0", "b/1", "c/2", "Ra/0+Rb/1+Rc/2"], [Order.FromString(call.request).order_id for call in calls])
+        self.assertEqual(3, Order.FromString(calls[3].request).total_cents)
+        self.assertEqual(4, len({call.key for call in calls}))
+        self.assertEqual(["reserve[0]", "reserve[1]", "reserve[2]", "charge"], [step.name for step in self.client.saga(saga.id).steps])
+        self.assertIn("reserve[1]", {event.step for event in self.client.Get(saga_id=saga.id).timeline})
+
+    def test_loop_of_which_one_fails(self):
+        """What was done is undone in reverse order, each instance by itself; what had not begun is not."""
+        self.shop.on("/typed.v1.Shop/Reserve",
+                     lambda call: fail(Code.NOT_FOUND, "no b")(call) if call.step == "reserve[1]" else Receipt(receipt_id="R").SerializeToString())
+        saga = self.run_saga(self.LOOP.replace('{"sku": "b"}', '') + self.SUM, order=self.THREE)
+        self.assertState("COMPENSATED", saga)
+        self.assertEqual(("reserve[1]", "no b"), (saga.reason_step, saga.reason_message))
+        undone = self.shop.of(saga.id, "compensation")
+        self.assertEqual(["reserve[0]"], [call.step for call in undone])
+        self.assertEqual("a %s/reserve[0]/action" % saga.id, Receipt.FromString(undone[0].request).receipt_id)
+
+    def test_loop_undone_in_reverse(self):
+        self.shop.on("/typed.v1.Shop/Reserve",
+                     lambda call: fail(Code.NOT_FOUND)(call) if call.step == "charge" else Receipt(receipt_id="R").SerializeToString())
+        for head in (HEAD, HEAD.replace("steps:", "compensation_order: dependency\nsteps:").replace("1.0.0", "1.1.0")):
+            saga = self.run_saga(self.LOOP + self.SUM, head, self.THREE)
+            self.assertState("COMPENSATED", saga)
+            undone = [call.step for call in self.shop.of(saga.id, "compensation")]
+            self.assertEqual(["reserve[2]", "reserve[1]", "reserve[0]"], undone if head == HEAD else sorted(undone, reverse=True))
+
+    def test_empty_loop(self):
+        saga = self.run_saga(self.LOOP + self.SUM, order='{"order_id": "A"}')
+        self.assertState("COMMITTED", saga)
+        self.assertEqual(["charge"], [call.step for call in self.shop.of(saga.id)])
+        saga = self.run_saga(self.LOOP, HEAD.replace("1.0.0", "1.1.0"), '{"order_id": "A"}')
+        self.assertState("COMMITTED", saga)
+
+    def test_loop_side_by_side(self):
+        gate = Gate(Receipt(receipt_id="R").SerializeToString())
+        self.shop.on("/typed.v1.Shop/Reserve", gate)
+        self.client.register(HEAD % "beside" + self.LOOP.replace("max_items: 5", "max_items: 5\n    max_parallel: 2"))
+        saga_id = self.client.Start(definition="beside", input_json=self.THREE).saga_id
+        gate.await_call()
+        gate.await_call()
+        states = [enum_name("ActionState", s.action) for s in self.client.saga(saga_id).steps]
+        self.assertEqual(["ACTION_STATE_STARTED", "ACTION_STATE_STARTED", "ACTION_STATE_PENDING"], states)
+        gate.open()
+        self.assertState("COMMITTED", self.client.end(saga_id))
+        self.assertEqual(3, len(self.shop.of(saga_id)))
+
+    def test_loop_that_is_the_pivot(self):
+        """Its first instance that is done is the point of no return: the others are tried until a person decides."""
+        steps = self.LOOP[:self.LOOP.index("    compensation")].replace("    target", "    pivot: true\n    target", 1)
+        refuses = []
+        self.shop.on("/typed.v1.Shop/Reserve",
+                     lambda call: fail(Code.NOT_FOUND)(call) if call.step in refuses else Receipt(receipt_id="R").SerializeToString())
+        refuses.append("reserve[1]")
+        self.client.register(HEAD % "loop_pivot" + RESERVE.replace("reserve", "first") + steps.replace("    for_each", "    after: [first]\n    for_each"))
+        saga_id = self.client.Start(definition="loop_pivot", input_json=self.THREE).saga_id
+        saga = self.client.stuck(saga_id)
+        self.assertEqual(("FORWARD_FAILED", "reserve[1]"), (reason_name(saga.stuck_reason), saga.stuck_step))
+        refuses.clear()
+        self.client.operator.Retry(saga_id=saga_id, step="reserve[1]", actor="me")
+        self.assertState("COMMITTED", self.client.end(saga_id))
+        refuses.append("reserve[0]")
+        saga = self.client.run("loop_pivot", input_json=self.THREE)
+        self.assertState("COMPENSATED", saga)
+        self.assertEqual(["first"], [call.step for call in self.shop.of(saga.id, "compensation")])
+        self.assertIn("pivot's list has no items",
+                      self.refused("FAILED_PRECONDITION", "REQUIREMENT_NOT_MET", self.client.Start, definition="loop_pivot", input_json="{}").text)
+
+    def test_loop_after_restart(self):
+        """Instances are what they were, and their names, also in what Watch shows of a saga that has ended."""
+        sidecar = Sidecar(targets={"shop": self.shop.address})
+        try:
+            sidecar.client.RegisterSchema(name="typed", descriptors=SET)
+            sidecar.client.register(HEAD % "again" + self.LOOP)
+            gate = Gate(Receipt(receipt_id="R").SerializeToString())
+            self.shop.on("/typed.v1.Shop/Reserve", lambda call: gate(call) if call.step == "reserve[1]" else Receipt(receipt_id="R").SerializeToString())
+            saga_id = sidecar.client.Start(definition="again", input_json=self.THREE).saga_id
+            gate.await_call()
+            sidecar.kill()
+            gate.open()
+            sidecar.start()
+            self.assertState("COMMITTED", sidecar.client.end(saga_id))
+            sidecar.restart()
+            events = [event for answer in sidecar.client.Watch(saga_id=saga_id) for event in answer.events]
+            self.assertEqual({"", "reserve[0]", "reserve[1]", "reserve[2]"}, {event.step for event in events})
+            self.assertEqual({"a/0", "b/1", "c/2"}, {Order.FromString(call.request).order_id for call in self.shop.of(saga_id)})
+        finally:
+            sidecar.close()
+
+    def test_loop_refused(self):
+        self.refused_for("needs max_items", self.LOOP.replace("    max_items: 5\n", ""))
+        self.refused_for("should be a list", self.LOOP.replace("for_each: input.lines", "for_each: input.order_id"))
+        self.refused_for("begins with for_each", RESERVE + "    max_parallel: 2\n")
+        self.refused_for("is a loop and has many outputs",
+                         self.LOOP + "  - {name: b, after: [reserve], target: shop, action: {method: /typed.v1.Shop/Release, request: {output: reserve}}}\n")
+        self.refused_for("item", RESERVE.replace("=input.order_id", "=item.sku").replace("'r-' + input.order_id", "item.sku"))
+        self.client.register(HEAD % "too_many" + self.LOOP)
+        six = '{"lines": [%s]}' % ", ".join(["{}"] * 6)
+        self.assertIn("max_items, 5", self.refused("RESOURCE_EXHAUSTED", "STEPS_MAX", self.client.Start, definition="too_many", input_json=six).text)
 
     # ---- forward_only ----
 

@@ -130,9 +130,10 @@ static struct definition *make(struct world *w, unsigned number)
 }
 
 /* Exhaustive: a chain of three, or a diamond, with one attempt an action and two a compensation. */
-static struct definition *make_scripted(enum shape shape)
+static struct definition *make_scripted(struct world *w, enum shape shape)
 {
-    bool chain = shape == SHAPE_CHAIN || shape == SHAPE_PIVOT;
+    bool chain = shape != SHAPE_DIAMOND && shape != SHAPE_DIAMOND_BY_DEPENDENCY;
+    bool typed = shape == SHAPE_LOOP || shape == SHAPE_SKIPPED;
     static struct step_spec steps[4];
     memset(steps, 0, sizeof steps);
     struct definition draft = {
@@ -140,8 +141,12 @@ static struct definition *make_scripted(enum shape shape)
         .version = "1.0.0",
         .deadline = {.us = shape == SHAPE_PIVOT ? 10 * SECOND : 0}, /* it has passed when a person looks */
         .order = shape == SHAPE_DIAMOND_BY_DEPENDENCY ? ORDER_DEPENDENCY : ORDER_REVERSE,
-        .step_count = chain ? 3 : 4,
-        .pivot_step = shape == SHAPE_PIVOT ? 1 : -1,
+        .step_count = shape == SHAPE_LOOP ? 2
+                      : chain             ? 3
+                                          : 4,
+        .pivot_step = shape == SHAPE_PIVOT     ? 1
+                      : shape == SHAPE_SKIPPED ? 2
+                                               : -1,
         .steps = steps,
         .source = bytes_of_text(definition_names[0]),
     };
@@ -166,14 +171,19 @@ static struct definition *make_scripted(enum shape shape)
     uint16_t circle[STEPS_LIMIT];
     size_t size;
     CHECK(graph_order(&draft, circle, &size));
-    return definition_copy(&draft);
+    draft.number = 1;
+    if (typed)
+        typed_make_scripted(w, &draft, shape);
+    struct definition *copy = definition_copy(&draft);
+    mapping_release(draft.mapping);
+    return copy;
 }
 
 void definitions_make(struct world *w)
 {
     if (w->script != NULL) {
         w->definition_count = 1;
-        w->definitions[0] = make_scripted(w->script->shape);
+        w->definitions[0] = make_scripted(w, w->script->shape);
     } else {
         w->definition_count = 1 + (unsigned)draw(w, SHAPES, DEFINITIONS_MAX);
         for (unsigned i = 0; i < w->definition_count; i++)

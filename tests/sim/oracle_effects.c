@@ -15,7 +15,7 @@ static void expect(struct world *w, bool holds, const char *invariant, const cha
 
 static bool depends(const struct model *m, unsigned later, unsigned earlier)
 {
-    return step_set_has(&m->definition->steps[later].ancestors, earlier);
+    return step_set_has(&oracle_spec(m, later)->ancestors, m->steps[earlier].spec);
 }
 
 static bool owes(const struct model_step *s)
@@ -51,7 +51,7 @@ static void check_order(struct world *w, const struct model *m, unsigned step)
 /* Whether the sidecar was told that the participant refuses late actions. */
 static bool has_barrier(const struct world *w, const struct model *m, const struct attempt *a)
 {
-    uint8_t said = m->definition->steps[a->step].action.barrier;
+    uint8_t said = oracle_spec(m, a->step)->action.barrier;
     return said == BARRIER_UNSAID ? !w->sidecar.target_gone[a->target] && w->swarm.barrier[a->target]
                                   : said == BARRIER_THERE;
 }
@@ -98,7 +98,7 @@ static void check_quiet(struct world *w, const struct model *m, int64_t out_at, 
 static void check_undo_attempts(struct world *w, const struct model *m, const struct call_effect *call)
 {
     unsigned most = m->definition == NULL ? sidecar_engine_options(w, 0).compensation_retry.max_attempts
-                                          : m->definition->steps[call->step].compensation.retry.max_attempts;
+                                          : oracle_spec(m, call->step)->compensation.retry.max_attempts;
     expect(w, call->attempt < most + w->sidecar.incarnation, "I10", "more attempts than the policy allows",
            m->id.serial);
 }
@@ -116,8 +116,8 @@ static void check_compensation(struct world *w, const struct model *m, const str
            "a step is undone that was never done", m->id.serial);
     expect(w, a->action_done == (s->action == SAGA_ACTION_DONE), "wire", "the participant is told a wrong outcome",
            m->id.serial);
-    if (m->definition != NULL && m->definition->pivot_step >= 0)
-        expect(w, m->steps[m->definition->pivot_step].action != SAGA_ACTION_DONE, "I11",
+    for (unsigned i = 0; i < m->step_count; i++)
+        expect(w, !oracle_is_pivot(m, i) || m->steps[i].action != SAGA_ACTION_DONE, "I11",
                "a compensation after the pivot", m->id.serial);
     check_undo_attempts(w, m, call);
     if (!s->early)
@@ -131,7 +131,7 @@ static void check_action(struct world *w, const struct model *m, const struct ca
     expect(w, s->action_attempt == call->attempt, "I1", "an action leaves before its record is durable", m->id.serial);
     expect(w, s->action == SAGA_ACTION_STARTED, "I2", "an action is asked for whose outcome is recorded", m->id.serial);
     expect(w, s->generation == call->generation, "I2", "an action leaves under a wrong key", m->id.serial);
-    expect(w, call->attempt <= m->definition->steps[call->step].action.retry.max_attempts, "I10",
+    expect(w, call->attempt <= oracle_spec(m, call->step)->action.retry.max_attempts, "I10",
            "more attempts than the policy allows", m->id.serial);
 }
 
@@ -151,7 +151,7 @@ static void check_request(struct world *w, const struct model *m, const struct c
     }
     const struct model_step *own = &m->steps[call->step];
     if (m->definition != NULL) {
-        const struct step_spec *spec = &m->definition->steps[call->step];
+        const struct step_spec *spec = oracle_spec(m, call->step);
         const struct call_spec *declared = call->phase == SAGA_PHASE_ACTION ? &spec->action : &spec->compensation;
         const struct model_step *from = declared->source == REQUEST_OUTPUT ? &m->steps[declared->source_step] : own;
         char id[SAGA_ID_TEXT_SIZE], suffix[8] = "";

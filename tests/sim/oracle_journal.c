@@ -76,18 +76,43 @@ static void on_started(struct world *w, const struct record *r)
                "one request_id started two sagas", r);
     if (r->mode != SAGA_ORCHESTRATED)
         return;
-    m->definition = w->definitions[r->definition - 1];
-    m->step_count = m->definition->step_count;
-    for (unsigned i = 0; i < m->step_count; i++) {
-        const struct step_spec *spec = &m->definition->steps[i];
-        m->steps[i] = (struct model_step){.action = SAGA_ACTION_PENDING,
-                                          .compensation = SAGA_COMPENSATION_NONE,
-                                          .has_compensation = spec->has_compensation,
-                                          .has_effect = has_effect(m->definition, i),
-                                          .amount = 1 + (int64_t)i,
-                                          .target = spec->action.target[1] - '0'};
-        snprintf(m->steps[i].name, sizeof m->steps[i].name, "%s", spec->name);
+    m->definition = d;
+    for (unsigned i = 0, counted = 0; i < d->step_count; i++) {
+        const struct step_spec *spec = &d->steps[i];
+        unsigned count = typed_instances(w, d, m->client, i);
+        if (spec->loop) {
+            expect(w, 2 * counted + 1 < r->counts.size && r->counts.at[2 * counted] == count, "cause",
+                   "a loop has another number of instances than its list has items", r);
+            counted++;
+        }
+        for (unsigned j = 0; j < count; j++) {
+            struct model_step *s = &m->steps[m->step_count++];
+            *s = (struct model_step){.action = SAGA_ACTION_PENDING,
+                                     .compensation = SAGA_COMPENSATION_NONE,
+                                     .spec = i,
+                                     .instance = j,
+                                     .has_compensation = spec->has_compensation,
+                                     .has_effect = has_effect(d, i),
+                                     .amount = 1 + (int64_t)i,
+                                     .target = spec->action.target[1] - '0'};
+            if (spec->loop)
+                snprintf(s->name, sizeof s->name, "%s[%u]", spec->name, j);
+            else
+                snprintf(s->name, sizeof s->name, "%s", spec->name);
+        }
+        if (spec->loop)
+            mark(w, MARK_CASE, count == 0 ? CASE_EMPTY_LOOP : CASE_LOOP);
     }
+}
+
+const struct step_spec *oracle_spec(const struct model *m, unsigned step)
+{
+    return &m->definition->steps[m->steps[step].spec];
+}
+
+bool oracle_is_pivot(const struct model *m, unsigned step)
+{
+    return m->definition != NULL && m->definition->pivot_step == (int)m->steps[step].spec;
 }
 
 static void on_enlisted(struct world *w, struct model *m, const struct record *r)
@@ -116,8 +141,14 @@ static void on_action_started(struct world *w, struct model *m, const struct rec
     expect(w, s->action_attempt == 0, "I2", "an action has two attempts out", r);
     oracle_first_come(w, m, r);
     for (unsigned i = 0; i < m->step_count; i++)
-        if (step_set_has(&m->definition->steps[r->step].after, i))
+        if (step_set_has(&oracle_spec(m, r->step)->ancestors, m->steps[i].spec))
             expect(w, oracle_over(m, i), "order", "a step started before one that it waits for", r);
+    unsigned beside = 0;
+    for (unsigned i = 0; i < m->step_count; i++)
+        beside += i != r->step && m->steps[i].spec == s->spec && m->steps[i].action != SAGA_ACTION_PENDING &&
+                  !oracle_over(m, i);
+    expect(w, !oracle_spec(m, r->step)->loop || beside < oracle_spec(m, r->step)->max_parallel, "I10",
+           "more instances of a loop are under way than may be", r);
     expect(w, !typed_skips(w, m, r->step), "cause", "a step started that its saga does not need", r);
     if (s->action == SAGA_ACTION_PENDING)
         s->order = ++m->order_last;
@@ -147,19 +178,18 @@ struct attempt *oracle_attempt(const struct model *m, unsigned step, uint8_t pha
     return NULL;
 }
 
-static bool past_pivot(const struct model *m)
+bool oracle_past_pivot(const struct model *m)
 {
-    if (m->definition != NULL && m->definition->forward_only)
-        return true;
-    if (m->definition == NULL || m->definition->pivot_step < 0)
-        return false;
-    uint8_t action = m->steps[m->definition->pivot_step].action;
-    return action == SAGA_ACTION_DONE || action == SAGA_ACTION_SKIPPED;
+    bool past = m->definition != NULL && m->definition->forward_only;
+    for (unsigned i = 0; i < m->step_count; i++)
+        past = past || (oracle_is_pivot(m, i) &&
+                        (m->steps[i].action == SAGA_ACTION_DONE || m->steps[i].action == SAGA_ACTION_SKIPPED));
+    return past;
 }
 
 bool oracle_undone_early(const struct model *m, unsigned step)
 {
-    return m->state == SAGA_RUNNING && m->definition != NULL && m->definition->steps[step].optional &&
+    return m->state == SAGA_RUNNING && m->definition != NULL && oracle_spec(m, step)->optional &&
            m->steps[step].action == SAGA_ACTION_UNKNOWN;
 }
 
@@ -168,7 +198,7 @@ bool oracle_over(const struct model *m, unsigned step)
     const struct model_step *s = &m->steps[step];
     if (s->action == SAGA_ACTION_DONE || s->action == SAGA_ACTION_SKIPPED)
         return true;
-    if (m->definition == NULL || !m->definition->steps[step].optional)
+    if (m->definition == NULL || !oracle_spec(m, step)->optional)
         return false;
     bool undone = s->compensation == SAGA_COMPENSATION_DONE || s->compensation == SAGA_COMPENSATION_SKIPPED;
     return s->action == SAGA_ACTION_REJECTED || (s->action == SAGA_ACTION_UNKNOWN && (undone || !s->has_compensation));
@@ -177,10 +207,10 @@ bool oracle_over(const struct model *m, unsigned step)
 /* Whether the step keeps its saga from going on. */
 static bool in_the_way(const struct model *m, const struct model_step *s)
 {
-    bool optional = m->definition != NULL && m->definition->steps[s - m->steps].optional;
+    bool optional = m->definition != NULL && oracle_spec(m, (unsigned)(s - m->steps))->optional;
     if (m->stuck_from == SAGA_COMPENSATING || optional)
         return s->compensation == SAGA_COMPENSATION_FAILED;
-    bool decides = past_pivot(m) || (m->definition != NULL && m->definition->pivot_step == (int)(s - m->steps)) ||
+    bool decides = oracle_past_pivot(m) || oracle_is_pivot(m, (unsigned)(s - m->steps)) ||
                    m->stuck_step == (unsigned)(s - m->steps);
     return decides && (s->action == SAGA_ACTION_REJECTED || s->action == SAGA_ACTION_UNKNOWN);
 }
@@ -216,7 +246,7 @@ static void on_action_ended(struct world *w, struct model *m, const struct recor
         if (m->state == SAGA_COMPENSATING)
             mark(w, MARK_CASE, CASE_LATE_ANSWER_DONE);
     }
-    if (r->action_state == SAGA_ACTION_UNKNOWN && m->definition != NULL && m->definition->steps[r->step].optional)
+    if (r->action_state == SAGA_ACTION_UNKNOWN && m->definition != NULL && oracle_spec(m, r->step)->optional)
         mark(w, MARK_CASE, CASE_PASSED_OVER_UNKNOWN);
     m->unkeepable = m->unkeepable || typed_expects(w, m, r->step) == EXPECTS_UNCLEAR; /* whenever it is tried */
     if (m->mode == SAGA_ENLISTED && r->action_state == SAGA_ACTION_UNKNOWN && r->attempt == 1)
@@ -294,11 +324,11 @@ static void check_cause(struct world *w, const struct model *m, const struct rec
         holds = s != NULL && s->action == SAGA_ACTION_DONE && typed_expects(w, m, r->step) == EXPECTS_OTHER;
         break;
     case REASON_FORWARD_FAILED:
-        holds = past_pivot(m) && s != NULL && (s->action == SAGA_ACTION_REJECTED || s->action == SAGA_ACTION_UNKNOWN);
+        holds = oracle_past_pivot(m) && s != NULL &&
+                (s->action == SAGA_ACTION_REJECTED || s->action == SAGA_ACTION_UNKNOWN);
         break;
     case REASON_PIVOT_UNKNOWN:
-        holds = s != NULL && m->definition != NULL && m->definition->pivot_step == (int)r->step &&
-                s->action == SAGA_ACTION_UNKNOWN && !s->has_compensation;
+        holds = s != NULL && oracle_is_pivot(m, r->step) && s->action == SAGA_ACTION_UNKNOWN && !s->has_compensation;
         break;
     default:
         break;
@@ -326,7 +356,7 @@ static void check_asked(struct world *w, const struct model *m, const struct rec
 static void on_turned_back(struct world *w, struct model *m, const struct record *r)
 {
     expect(w, m->state == SAGA_RUNNING, "states", "a saga turned back that did not run", r);
-    expect(w, !past_pivot(m), "I11", "a saga turned back after its pivot", r);
+    expect(w, !oracle_past_pivot(m), "I11", "a saga turned back after its pivot", r);
     check_cause(w, m, r);
     m->state = SAGA_COMPENSATING;
     m->reason = r->reason;
@@ -335,11 +365,11 @@ static void on_turned_back(struct world *w, struct model *m, const struct record
         if (m->steps[i].action == SAGA_ACTION_PENDING && m->steps[i].said_maybe)
             m->steps[i].action = SAGA_ACTION_UNKNOWN; /* tried anew by a person, and not yet */
     /* A pivot that may have been executed and has no undo: only its own answer, or a person, may decide. */
-    if (m->definition != NULL && m->definition->pivot_step >= 0) {
-        unsigned pivot = (unsigned)m->definition->pivot_step;
-        expect(w, m->steps[pivot].has_compensation || m->steps[pivot].action_attempt != 0 || !maybe_executed(m, pivot),
+    for (unsigned i = 0; i < m->step_count; i++)
+        expect(w,
+               !oracle_is_pivot(m, i) || m->steps[i].has_compensation || m->steps[i].action_attempt != 0 ||
+                   !maybe_executed(m, i),
                "I11", "a saga turned back although its pivot may have been executed and has no undo", r);
-    }
 }
 
 static void on_ended(struct world *w, struct model *m, const struct record *r)
@@ -419,12 +449,12 @@ static void on_rejected(struct world *w, struct model *m, const struct record *r
     s->said_maybe = false;
     for (struct attempt *a = m->attempts; a != NULL; a = a->next)
         a->excluded |= a->step == r->step && a->phase == SAGA_PHASE_ACTION; /* a person has looked */
-    if (m->definition->steps[r->step].optional) {
+    if (oracle_spec(m, r->step)->optional) {
         s->compensation = SAGA_COMPENSATION_NONE;
         leave_stuck(m);
         return;
     }
-    if (past_pivot(m))
+    if (oracle_past_pivot(m))
         return;
     m->state = SAGA_COMPENSATING;
     m->reason = REASON_ACTION_REJECTED;
@@ -436,10 +466,10 @@ static void on_skipped(struct world *w, struct model *m, const struct record *r)
     struct model_step *s = &m->steps[r->step];
     bool stuck =
         m->state == SAGA_STUCK && (m->stuck_from == SAGA_RUNNING || s->compensation == SAGA_COMPENSATION_FAILED);
-    bool early = m->definition != NULL && m->definition->steps[r->step].optional && s->action == SAGA_ACTION_UNKNOWN;
+    bool early = m->definition != NULL && oracle_spec(m, r->step)->optional && s->action == SAGA_ACTION_UNKNOWN;
     bool back =
         early || m->state == SAGA_COMPENSATING || (m->state == SAGA_STUCK && m->stuck_from == SAGA_COMPENSATING);
-    bool must = back ? s->has_compensation && s->compensation != SAGA_COMPENSATION_DONE : past_pivot(m);
+    bool must = back ? s->has_compensation && s->compensation != SAGA_COMPENSATION_DONE : oracle_past_pivot(m);
     bool gone = w->sidecar.ever_gone[s->target];
     expect(w, stuck || (must && gone && s->action_attempt == 0 && s->compensation_attempt == 0), "states",
            "a step was skipped that neither makes a dead letter nor waits for a target that is not there", r);
@@ -513,7 +543,7 @@ static void check_waited(struct world *w, const struct model *m, const struct re
     if (a == NULL || !a->unreached || a->incarnation != w->sidecar.incarnation || !out ||
         (phase == SAGA_PHASE_ACTION && m->reason != REASON_NONE))
         return;
-    expect(w, phase == SAGA_PHASE_ACTION && !past_pivot(m), "waits",
+    expect(w, phase == SAGA_PHASE_ACTION && !oracle_past_pivot(m), "waits",
            "an undo, or an action past the pivot, is given up a little for a target that is not there", r);
     expect(w, r->at.us - a->down_since >= w->swarm.target_wait, "waits",
            "an attempt counts that never left, and whose target was not waited for", r);

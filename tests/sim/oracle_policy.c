@@ -12,7 +12,7 @@ static void expect(struct world *w, bool holds, const char *invariant, const cha
 
 static const struct call_spec *declared(const struct model *m, unsigned step, uint8_t phase)
 {
-    const struct step_spec *spec = m->definition == NULL ? NULL : &m->definition->steps[step];
+    const struct step_spec *spec = m->definition == NULL ? NULL : oracle_spec(m, step);
     return spec == NULL ? NULL : phase == SAGA_PHASE_ACTION ? &spec->action : &spec->compensation;
 }
 
@@ -29,8 +29,8 @@ static bool is_forward_only(const struct model *m, unsigned step)
     int pivot = m->definition == NULL ? -1 : m->definition->pivot_step;
     if (m->definition != NULL && m->definition->forward_only)
         return true;
-    return pivot >= 0 && (step_set_has(&m->definition->steps[step].ancestors, (unsigned)pivot) ||
-                          (pivot == (int)step && !m->steps[step].has_compensation));
+    return pivot >= 0 && (step_set_has(&oracle_spec(m, step)->ancestors, (unsigned)pivot) ||
+                          (oracle_is_pivot(m, step) && (!m->steps[step].has_compensation || oracle_past_pivot(m))));
 }
 
 void oracle_timeout(struct world *w, const struct model *m, const struct call_effect *call)
@@ -41,9 +41,9 @@ void oracle_timeout(struct world *w, const struct model *m, const struct call_ef
         wanted = 2 * SECOND; /* of its target */
     /* An action ends with its saga's deadline, but for the pivot, which has left, and what comes after it. */
     int pivot = m->definition == NULL ? -1 : m->definition->pivot_step;
-    bool cut = call->phase == SAGA_PHASE_ACTION && m->deadline != INT64_MAX && pivot != (int)call->step &&
+    bool cut = call->phase == SAGA_PHASE_ACTION && m->deadline != INT64_MAX && !oracle_is_pivot(m, call->step) &&
                (m->definition == NULL || !m->definition->forward_only) &&
-               !(pivot >= 0 && step_set_has(&m->definition->steps[call->step].ancestors, (unsigned)pivot));
+               !(pivot >= 0 && step_set_has(&oracle_spec(m, call->step)->ancestors, (unsigned)pivot));
     int64_t left = m->deadline - m->steps[call->step].decided_at;
     expect(w, call->timeout.us == (cut && left < wanted ? left : wanted), "time",
            "an attempt has another time than was declared", m->id.serial);
@@ -146,10 +146,18 @@ static bool is_ready(const struct model *m, unsigned step)
 {
     if (m->definition == NULL || m->state != SAGA_RUNNING || m->paused || m->steps[step].action != SAGA_ACTION_PENDING)
         return false;
-    for (unsigned i = 0; i < m->step_count; i++)
-        if (step_set_has(&m->definition->steps[step].after, i) && !oracle_over(m, i))
+    unsigned before = 0;
+    for (unsigned i = 0; i < m->step_count; i++) {
+        const struct model_step *other = &m->steps[i];
+        bool failed = other->action == SAGA_ACTION_REJECTED || other->action == SAGA_ACTION_UNKNOWN;
+        if (oracle_over(m, i))
+            continue;
+        if (step_set_has(&oracle_spec(m, step)->ancestors, other->spec) || (failed && !oracle_undone_early(m, i)))
             return false;
-    return true;
+        /* Of a loop, those before it go first. */
+        before += other->spec == m->steps[step].spec && i != step && (i < step || other->action != SAGA_ACTION_PENDING);
+    }
+    return !oracle_spec(m, step)->loop || before < oracle_spec(m, step)->max_parallel;
 }
 
 void oracle_ready(struct model *m, int64_t at)

@@ -127,6 +127,8 @@ enum mark_case {
     CASE_UNDONE_EARLY,        /* and it was undone while its saga went forward */
     CASE_REFUSED_SOFTLY,      /* an OK answer said that nothing was done */
     CASE_LET_GO,              /* a call left that had waited for a target that was gone, without a new start */
+    CASE_LOOP,                /* a saga with a loop */
+    CASE_EMPTY_LOOP,
     CASE_COUNT
 };
 
@@ -197,6 +199,7 @@ struct model_step {
     int64_t owner_until;    /* likewise: enlisted: its owner said that it may act until then */
     int net;                /* effects minus undos in the ledgers */
     char name[32];
+    unsigned spec, instance; /* of the definition's step; of a loop */
     int target;
     int64_t amount;
 };
@@ -240,8 +243,10 @@ enum typed_form { TYPED_INPUT, TYPED_NAMED, TYPED_PARENT };
 /* Digits are the last of an input; '-': none. */
 struct typed_step {
     char skipped_for, fails, undo_fails;
-    char other, unclear; /* for whom its answer is not what is expected, or nobody can tell */
-    bool softly;         /* it may refuse with an OK answer */
+    bool loop;
+    char none_for, one_for; /* of a loop: whose list has no items, or one; else it has two */
+    char other, unclear;    /* for whom its answer is not what is expected, or nobody can tell */
+    bool softly;            /* it may refuse with an OK answer */
     enum typed_form form;
     unsigned parent, undo_form;
 };
@@ -473,7 +478,15 @@ struct client {
 
 #define SCRIPT_MAX 128
 
-enum shape { SHAPE_CHAIN, SHAPE_PIVOT, SHAPE_DIAMOND, SHAPE_DIAMOND_BY_DEPENDENCY, SHAPE_COUNT };
+enum shape {
+    SHAPE_CHAIN,
+    SHAPE_PIVOT,
+    SHAPE_DIAMOND,
+    SHAPE_DIAMOND_BY_DEPENDENCY,
+    SHAPE_LOOP,
+    SHAPE_SKIPPED,
+    SHAPE_COUNT
+};
 
 struct script {
     uint8_t digits[SCRIPT_MAX], bases[SCRIPT_MAX];
@@ -597,12 +610,15 @@ void operators_heal(struct world *w);
 /* ---- definitions.c ---- */
 void definitions_make(struct world *w);
 void definitions_free(struct world *w);
+/* Of a script: the first step of it is a loop of two, or the second is skipped. */
+void typed_make_scripted(struct world *w, struct definition *d, enum shape shape);
 /* Makes the definition one that computes. */
 void typed_make(struct world *w, unsigned number, struct definition *d);
 /* The text as an input or output of this definition: a message when it is typed. */
 struct bytes typed_payload(const struct world *w, const struct definition *d, struct bytes plain);
 /* What a definition computes for a saga: whether a Start is refused, a step skipped, a call impossible; whether a request is what it must be. */
 bool typed_refuses(const struct world *w, const struct client *c);
+unsigned typed_instances(const struct world *w, const struct definition *d, const struct client *c, unsigned spec);
 bool typed_skips(const struct world *w, const struct model *m, unsigned step);
 bool typed_fails(const struct world *w, const struct model *m, unsigned step, bool undo);
 enum typed_expectation typed_expects(const struct world *w, const struct model *m, unsigned step);
@@ -624,6 +640,10 @@ void oracle_ended_row(struct world *w, const struct ended_row *row);
 struct model *oracle_model(struct world *w, struct saga_id id);
 struct attempt *oracle_attempt(const struct model *m, unsigned step, uint8_t phase, unsigned number);
 /* Whether a step is in nobody's way; whether it is optional, of unknown outcome, and to be undone although its saga goes forward. */
+/* What its definition says of it. */
+const struct step_spec *oracle_spec(const struct model *m, unsigned step);
+bool oracle_is_pivot(const struct model *m, unsigned step);
+bool oracle_past_pivot(const struct model *m);
 bool oracle_over(const struct model *m, unsigned step);
 bool oracle_undone_early(const struct model *m, unsigned step);
 void oracle_heard(struct model *m, int64_t now);

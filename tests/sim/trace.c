@@ -189,7 +189,9 @@ static const char *const names[MARK_GROUP_COUNT][MARK_NUMBER_MAX] = {
                    "PASSED_OVER_UNKNOWN",
                    "UNDONE_EARLY",
                    "REFUSED_SOFTLY",
-                   "LET_GO"},
+                   "LET_GO",
+                   "LOOP",
+                   "EMPTY_LOOP"},
 };
 
 static const char *const groups[MARK_GROUP_COUNT] = {"record",   "turned-back", "stuck",   "ended", "accepted",

@@ -51,7 +51,15 @@ static void make_action(struct mapping *m, const struct definition *d, const str
     if (t->form == TYPED_INPUT)
         put(mapping_add_whole(m, bytes_of_text("input"), &error));
     else if (t->form == TYPED_NAMED)
-        put_fields(m, line, text(room, "'%s:' + input.sku", d->steps[i].name), t->fails);
+        put_fields(m, line,
+                   t->loop ? text(room, "'%s[' + string(index) + ']:' + input.sku + item", d->steps[i].name)
+                           : text(room, "'%s:' + input.sku", d->steps[i].name),
+                   t->fails);
+    else if (d->steps[t->parent].loop)
+        put_fields(m, line,
+                   text(room, "string(size(steps.%s.output)) + steps.%s.outcome.join('/')", d->steps[t->parent].name,
+                        d->steps[t->parent].name),
+                   t->fails);
     else
         put_fields(m, line,
                    text(room, "has(steps.%s.output) ? steps.%s.output.sku : steps.%s.outcome", d->steps[t->parent].name,
@@ -67,9 +75,24 @@ static void make_undo(struct mapping *m, const struct message_type *line, unsign
     put_fields(m, line, bytes_of_text(forms[t->undo_form]), t->undo_fails);
 }
 
-static void draw_step(struct world *w, const struct definition *d, unsigned i, struct typed_step *t)
+/* At most two of a definition: then its steps are no more than a model has room for. */
+static void draw_loop(struct world *w, struct definition *d, unsigned i, struct typed_step *t)
+{
+    t->loop = d->loop_count < 2 && chance(w, SHAPES, 250);
+    t->none_for = d->pivot_step == (int)i ? '-' : draw_digit(w, 300);
+    t->one_for = draw_digit(w, 300);
+    if (!t->loop)
+        return;
+    d->loop_count++;
+    d->steps[i].loop = true;
+    d->steps[i].max_items = 2;
+    d->steps[i].max_parallel = (uint16_t)(1 + draw(w, SHAPES, 2));
+}
+
+static void draw_step(struct world *w, struct definition *d, unsigned i, struct typed_step *t)
 {
     bool pivot = d->pivot_step == (int)i;
+    draw_loop(w, d, i, t);
     t->skipped_for = pivot ? '-' : draw_digit(w, 300);
     t->fails = draw_digit(w, 150);
     t->undo_fails = draw_digit(w, 100);
@@ -121,8 +144,17 @@ void typed_make(struct world *w, unsigned number, struct definition *d)
     for (unsigned i = 0; i < d->step_count; i++)
         put(mapping_set_output(m, i, line, line));
     for (unsigned i = 0; i < d->step_count; i++) {
+        draw_step(w, d, i, &t->steps[i]);
+        if (t->steps[i].loop)
+            put(mapping_set_loop(m, i, 2,
+                                 text(room,
+                                      "['x', 'y'].filter(i, !input.sku.endsWith('%c') && (i == 'x' || "
+                                      "!input.sku.endsWith('%c')))",
+                                      t->steps[i].none_for, t->steps[i].one_for),
+                                 &error));
+    }
+    for (unsigned i = 0; i < d->step_count; i++) {
         struct typed_step *s = &t->steps[i];
-        draw_step(w, d, i, s);
         put(mapping_set_when(m, i, text(room, "!input.sku.endsWith('%c')", s->skipped_for), &error));
         make_action(m, d, line, i, s);
         make_expectations(m, i, s);
@@ -135,13 +167,54 @@ void typed_make(struct world *w, unsigned number, struct definition *d)
     put(mapping_add_tag(m, bytes_of_text("kind"), bytes_of_text("typed"), false, &error));
     if (chance(w, SHAPES, 500)) {
         put(mapping_begin_output(m, line));
-        put(mapping_add_whole(
-            m, text(room, "has(steps.%s.output) ? steps.%s.output : input", d->steps[0].name, d->steps[0].name),
-            &error));
+        put(mapping_add_whole(m,
+                              d->steps[0].loop ? bytes_of_text("input")
+                                               : text(room, "has(steps.%s.output) ? steps.%s.output : input",
+                                                      d->steps[0].name, d->steps[0].name),
+                              &error));
     }
     d->mapping = m;
     d->output = mapping_output_type(m);
     d->tagged = true;
+}
+
+void typed_make_scripted(struct world *w, struct definition *d, enum shape shape)
+{
+    struct typed_definition *t = &w->typed[0];
+    const char *hash;
+    const struct schema *schema = shapes_schemas().find(NULL, "shapes", &hash);
+    const struct message_type *line = shapes_type(schema, "Line");
+    struct expression_error error;
+    struct mapping *m;
+    put(mapping_create(d, schema, line, &heap, &m));
+    *t = (struct typed_definition){.typed = true, .refused = '-'};
+    for (unsigned i = 0; i < d->step_count; i++)
+        put(mapping_set_output(m, i, line, line));
+    for (unsigned i = 0; i < d->step_count; i++) {
+        struct typed_step *s = &t->steps[i];
+        *s = (struct typed_step){.skipped_for = '-',
+                                 .fails = '-',
+                                 .undo_fails = '-',
+                                 .other = '-',
+                                 .unclear = '-',
+                                 .none_for = '-',
+                                 .one_for = '-',
+                                 .form = TYPED_NAMED};
+        if (i == 0 && shape == SHAPE_LOOP) {
+            s->loop = d->steps[i].loop = true;
+            d->steps[i].max_items = d->steps[i].max_parallel = 2;
+            d->loop_count = 1;
+            put(mapping_set_loop(m, i, 2, bytes_of_text("['x', 'y']"), &error));
+        }
+        if (i == 1 && shape == SHAPE_SKIPPED) {
+            s->skipped_for = '0'; /* for all of them: there is one client */
+            put(mapping_set_when(m, i, bytes_of_text("!input.sku.endsWith('0')"), &error));
+        }
+        make_action(m, d, line, i, s);
+        make_undo(m, line, i, s);
+        d->steps[i].action.source = d->steps[i].compensation.source = REQUEST_MAPPED;
+    }
+    d->mapping = m;
 }
 
 /* ---- what the oracle and the others know of it ---- */
@@ -169,10 +242,19 @@ bool typed_refuses(const struct world *w, const struct client *c)
     return t != NULL && t->refused == digit_of(c);
 }
 
+unsigned typed_instances(const struct world *w, const struct definition *d, const struct client *c, unsigned spec)
+{
+    const struct typed_definition *t = definition_of(w, d);
+    if (t == NULL || !t->steps[spec].loop)
+        return 1;
+    char digit = digit_of(c);
+    return t->steps[spec].none_for == digit ? 0 : t->steps[spec].one_for == digit ? 1 : 2;
+}
+
 bool typed_skips(const struct world *w, const struct model *m, unsigned step)
 {
     const struct typed_definition *t = definition_of(w, m->definition);
-    return t != NULL && t->steps[step].skipped_for == digit_of(m->client);
+    return t != NULL && t->steps[m->steps[step].spec].skipped_for == digit_of(m->client);
 }
 
 bool typed_fails(const struct world *w, const struct model *m, unsigned step, bool undo)
@@ -180,7 +262,7 @@ bool typed_fails(const struct world *w, const struct model *m, unsigned step, bo
     const struct typed_definition *t = definition_of(w, m->definition);
     if (t == NULL)
         return false;
-    const struct typed_step *s = &t->steps[step];
+    const struct typed_step *s = &t->steps[m->steps[step].spec];
     bool of_action = s->fails == digit_of(m->client);
     return undo ? s->undo_fails == digit_of(m->client) || (s->undo_form == 2 && of_action) : of_action;
 }
@@ -191,9 +273,9 @@ enum typed_expectation typed_expects(const struct world *w, const struct model *
     if (t == NULL)
         return EXPECTS_THIS;
     char digit = digit_of(m->client);
-    return t->steps[step].other == digit     ? EXPECTS_OTHER
-           : t->steps[step].unclear == digit ? EXPECTS_UNCLEAR
-                                             : EXPECTS_THIS;
+    return t->steps[m->steps[step].spec].other == digit     ? EXPECTS_OTHER
+           : t->steps[m->steps[step].spec].unclear == digit ? EXPECTS_UNCLEAR
+                                                            : EXPECTS_THIS;
 }
 
 const struct bytes typed_refusal = {.at = (const uint8_t *)"\x0a\x02no", .size = 4};
@@ -201,7 +283,7 @@ const struct bytes typed_refusal = {.at = (const uint8_t *)"\x0a\x02no", .size =
 bool typed_refuses_softly(const struct world *w, const struct model *m, unsigned step)
 {
     const struct typed_definition *t = definition_of(w, m->definition);
-    return t != NULL && t->steps[step].softly;
+    return t != NULL && t->steps[m->steps[step].spec].softly;
 }
 
 bool typed_is_refusal(const struct world *w, const struct model *m, struct bytes output)
@@ -219,19 +301,37 @@ static size_t output_text(const struct model *m, unsigned step, char room[256])
     return (size_t)snprintf(room, 256, "out:%s/%s/action", id, s->name);
 }
 
+static const char *outcome_text(uint8_t action)
+{
+    return action == SAGA_ACTION_DONE       ? "done"
+           : action == SAGA_ACTION_SKIPPED  ? "skipped"
+           : action == SAGA_ACTION_REJECTED ? "rejected"
+                                            : "unknown";
+}
+
 static size_t action_text(const struct model *m, unsigned step, const struct typed_step *t, char room[256])
 {
     if (t->form == TYPED_INPUT)
         return (size_t)snprintf(room, 256, "%s", m->client->input);
     if (t->form == TYPED_NAMED)
-        return (size_t)snprintf(room, 256, "%s:%s", m->steps[step].name, m->client->input);
-    if (m->steps[t->parent].action == SAGA_ACTION_DONE)
-        return output_text(m, t->parent, room);
-    uint8_t action = m->steps[t->parent].action;
-    return (size_t)snprintf(room, 256, "%s",
-                            action == SAGA_ACTION_SKIPPED    ? "skipped"
-                            : action == SAGA_ACTION_REJECTED ? "rejected"
-                                                             : "unknown");
+        return (size_t)snprintf(room, 256, "%s:%s%s", m->steps[step].name, m->client->input,
+                                !t->loop                       ? ""
+                                : m->steps[step].instance == 0 ? "x"
+                                                               : "y");
+    char joined[128] = "";
+    unsigned done = 0;
+    for (unsigned i = 0; i < m->step_count; i++) {
+        if (m->steps[i].spec != t->parent)
+            continue;
+        if (!m->definition->steps[t->parent].loop)
+            return m->steps[i].action == SAGA_ACTION_DONE
+                       ? output_text(m, i, room)
+                       : (size_t)snprintf(room, 256, "%s", outcome_text(m->steps[i].action));
+        done += m->steps[i].action == SAGA_ACTION_DONE;
+        size_t used = strlen(joined);
+        snprintf(joined + used, sizeof joined - used, "%s%s", used > 0 ? "/" : "", outcome_text(m->steps[i].action));
+    }
+    return (size_t)snprintf(room, 256, "%u%s", done, joined);
 }
 
 static size_t undo_text(const struct model *m, unsigned step, const struct typed_step *t, char room[256])
@@ -250,7 +350,7 @@ static size_t undo_text(const struct model *m, unsigned step, const struct typed
 
 bool typed_wants(const struct world *w, const struct model *m, unsigned step, bool undo, struct bytes request)
 {
-    const struct typed_step *t = &definition_of(w, m->definition)->steps[step];
+    const struct typed_step *t = &definition_of(w, m->definition)->steps[m->steps[step].spec];
     char room[256];
     uint8_t wanted[264];
     size_t size = undo ? undo_text(m, step, t, room) : action_text(m, step, t, room);
@@ -265,6 +365,8 @@ bool typed_wants(const struct world *w, const struct model *m, unsigned step, bo
 bool typed_has_tags(const struct world *w, const struct definition *d, const struct client *c, struct bytes tags)
 {
     char wanted[64];
+    if (d != NULL && !d->tagged)
+        return tags.size == 0;
     int size = snprintf(wanted, sizeof wanted, "of%c%s%ckind%ctyped%c", 0, c->input, 0, 0, 0);
     return bytes_equal(tags, definition_of(w, d) == NULL ? bytes_of(NULL, 0) : bytes_of(wanted, (size_t)size));
 }
@@ -273,7 +375,7 @@ bool typed_has_metadata(const struct world *w, const struct model *m, unsigned s
 {
     const struct typed_definition *t = definition_of(w, m->definition);
     char wanted[64];
-    if (t == NULL || !t->steps[step].softly)
+    if (t == NULL || !t->steps[m->steps[step].spec].softly)
         return metadata.size == 0;
     int size = snprintf(wanted, sizeof wanted, "of%c%s!%c", 0, m->client->input, 0);
     return bytes_equal(metadata, bytes_of(wanted, (size_t)size));
@@ -285,7 +387,7 @@ bool typed_has_output(const struct world *w, const struct model *m, struct bytes
     uint8_t wanted[264];
     if (definition_of(w, m->definition) == NULL || m->definition->output == NULL)
         return output.size == 0;
-    size_t size = m->steps[0].action == SAGA_ACTION_DONE ? output_text(m, 0, room)
-                                                         : (size_t)snprintf(room, sizeof room, "%s", m->client->input);
+    bool answered = !m->definition->steps[0].loop && m->steps[0].action == SAGA_ACTION_DONE;
+    size_t size = answered ? output_text(m, 0, room) : (size_t)snprintf(room, sizeof room, "%s", m->client->input);
     return bytes_equal(output, shapes_line(bytes_of(room, size), wanted));
 }
