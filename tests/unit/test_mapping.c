@@ -85,9 +85,10 @@ struct saga {
     struct bytes output;
 };
 
-static struct mapping_step step_of(const void *saga, unsigned step)
+static struct mapping_step step_of(const void *saga, unsigned step, unsigned instance)
 {
     const struct saga *s = saga;
+    (void)instance;
     if (step > 0)
         return (struct mapping_step){.outcome = OUTCOME_OPEN};
     return (struct mapping_step){
