@@ -58,7 +58,7 @@ class Bounds(Case):
 
     def test_memory_bytes_max(self):
         """Sagas fill what may be filled with payloads: then new ones are refused, and what has begun goes on."""
-        client = self.start(memory_bytes_max="64MiB")
+        client = self.start(memory_bytes_max="64MiB", live_sagas_max=10000)
         client.register(definition("one", step("a")))
         gate = Gate()
         self.shop.on(do("a"), gate)
