@@ -9,15 +9,14 @@ import re
 import socket
 import sqlite3
 import struct
-import threading
 import time
 import unittest
 
 import grpc
 
 import test_watching
-from harness import (PATIENCE_S, ROOT, Answer, Case, Client, Gate, Participant, Sidecar, definition, do, enlistment, fail, fail_times, failure_of, message,
-                     reason_name, seconds, settled, state_name, step, undo, wait_until)
+from harness import (PATIENCE_S, ROOT, Answer, Case, Client, Gate, NameServer, Participant, Sidecar, definition, do, enlistment, fail,
+                     fail_times, failure_of, message, reason_name, seconds, settled, state_name, step, undo, wait_until)
 
 Code = grpc.StatusCode
 
@@ -171,22 +170,8 @@ class Options(Case):
 
     def test_load_balancing_policy(self):
         """A name with two addresses: all of them are called in turn, or one of them alone."""
-        server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        server.bind(("127.0.0.1", 0))
-
-        def answer():
-            while True:
-                query, who = server.recvfrom(512)
-                if not query:
-                    return
-                end = query.index(b"\0", 12) + 5
-                hosts = (2, 3) if query[end - 3] == 1 else ()
-                records = b"".join(b"\xc0\x0c\0\1\0\1\0\0\0\0\0\4\x7f\0\0" + bytes([host]) for host in hosts)
-                server.sendto(query[:2] + b"\x85\0\0\1\0" + bytes([len(hosts)]) + b"\0\0\0\0" + query[12:end] + records, who)
-        thread = threading.Thread(target=answer)
-        thread.start()
-        self.addCleanup(thread.join)
-        self.addCleanup(lambda: server.sendto(b"", server.getsockname()))
+        names = NameServer([2, 3])
+        self.addCleanup(names.stop)
         first = Participant("127.0.0.2:0")
         port = int(first.address.rsplit(":", 1)[1])
         shops = [first, Participant("127.0.0.3:%d" % port)]
@@ -195,7 +180,7 @@ class Options(Case):
         for policy, called in (("round_robin", 2), ("pick_first", 1)):
             for shop in shops:
                 shop.calls.clear()
-            address = "plaintext://dns://127.0.0.1:%d/pod.test:%d" % (server.getsockname()[1], port)
+            address = "plaintext://dns://%s/pod.test:%d" % (names.address, port)
             client = self.start(targets={"shop": {"address": address, "load_balancing_policy": policy}})
             client.register(definition("one", step("a")))
             for _ in range(12):

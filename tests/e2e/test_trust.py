@@ -12,7 +12,8 @@ import urllib.request
 
 import grpc
 
-from harness import CHANNEL_OPTIONS, PATIENCE_S, SAGAD, Gate, Participant, Sidecar, Stub, definition, do, state_name, step, wait_until
+from harness import (CHANNEL_OPTIONS, PATIENCE_S, SAGAD, Gate, NameServer, Participant, Sidecar, Stub, definition, do, state_name, step,
+                     wait_until)
 
 OURS = "spiffe://example.org/ns/shop/sa/sagad"
 SHOP = "spiffe://example.org/ns/shop/sa/shop"
@@ -221,11 +222,12 @@ class Trust(unittest.TestCase):
 
     # ---- whom we call ----
 
-    def outcome(self, **target):
+    def outcome(self, named=None, **target):
         """How a saga ends whose participant has the certificate `shop`."""
         shop = SecureParticipant(self.pki, "shop")
         self.addCleanup(shop.stop)
-        sidecar = self.sidecar(targets={"shop": dict({"address": "tls://" + shop.address}, **target)})
+        address = "tls://" + (shop.address if named is None else "dns://%s:%s" % (named, shop.address.rsplit(":", 1)[1]))
+        sidecar = self.sidecar(targets={"shop": dict({"address": address}, **target)})
         sidecar.client.register(definition("called", step("a"), extra="deadline: 2s\n"))
         return state_name(sidecar.client.run("called")), len(shop.calls)
 
@@ -237,6 +239,13 @@ class Trust(unittest.TestCase):
 
     def test_a_target_may_be_known_by_its_name(self):
         self.assertEqual(("COMMITTED", 1), self.outcome(identity="shop.example.org"))
+
+    def test_a_target_is_who_its_name_says_wherever_that_points(self):
+        """The address is found by the name server; what must be in the certificate is the name."""
+        names = NameServer([1])
+        self.addCleanup(names.stop)
+        self.assertEqual(("COMMITTED", 1), self.outcome(named=names.address + "/shop.example.org"))
+        self.assertEqual(("COMPENSATED", 0), self.outcome(named=names.address + "/cart.example.org"))
 
     def test_nobody_else_is_called(self):
         self.assertEqual(("COMPENSATED", 0), self.outcome(identity="spiffe://example.org/ns/shop/sa/cart"))
