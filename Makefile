@@ -140,7 +140,7 @@ $(foreach r,compensations transport $(SIDECAR_ROOMS) $(CLIENT_ROOMS),$(eval $(ca
 PROTO_LIB := $(B)/lib/proto.a
 SIDECAR_LIBS := $(call archives,$(SIDECAR_ROOMS) transport compensations) $(PROTO_LIB)
 CLIENT_LIBS := $(call archives,client-lib/src transport compensations) $(PROTO_LIB)
-SAGACTL_LIBS := $(call archives,client-lib/sagactl sidecar/rehearse sidecar/engine sidecar/resilience sidecar/lint $(DEFINITION_ROOMS)) $(B)/gen/runbooks.o $(CLIENT_LIBS)
+SAGACTL_LIBS := $(call archives,client-lib/sagactl sidecar/policy sidecar/rehearse sidecar/engine sidecar/resilience sidecar/lint $(DEFINITION_ROOMS)) $(B)/gen/runbooks.o $(CLIENT_LIBS)
 
 # ---- programs and libraries -----------------------------------------------------------------------------------------
 
@@ -222,6 +222,7 @@ install: $(BINARIES) $(LIBRARIES)
 	install -m 644 $(wildcard deploy/prometheus/*.yaml) $(DESTDIR)$(DATADIR)/prometheus
 	install -m 644 $(wildcard deploy/grafana/*.json) $(DESTDIR)$(DATADIR)/grafana
 	install -m 644 client-lib/sqlite/saga_barrier.sql $(DESTDIR)$(DATADIR)/saga_barrier.sqlite.sql
+	install -m 644 sidecar/policy/default.yaml $(DESTDIR)$(DATADIR)/policy.yaml
 	install -m 644 client-lib/pq/saga_barrier.sql $(DESTDIR)$(DATADIR)/saga_barrier.postgresql.sql
 	$(foreach m,$(MANPAGES),install -m 644 docs/man/$(m) $(DESTDIR)$(call man_file,$(m)) &&) true
 	@if [ -n "$(DESTDIR)" ]; then :; elif [ "$$(id -u)" = 0 ]; then ldconfig; \
@@ -231,7 +232,7 @@ uninstall:
 	rm -f $(foreach b,$(BINARIES),$(DESTDIR)$(BINDIR)/$(notdir $(b)))
 	rm -f $(foreach h,$(HEADERS),$(DESTDIR)$(INCLUDEDIR)/saga/$(h)) $(foreach m,$(MANPAGES),$(DESTDIR)$(call man_file,$(m)))
 	rm -f $(foreach l,$(SAGA_LIBS),$(addprefix $(DESTDIR)$(LIBDIR)/,$(l).a $(l).so $(l).so.$(SOVERSION) $(l).so.$(VERSION) pkgconfig/$(l).pc))
-	rm -f $(DESTDIR)$(DATADIR)/saga_barrier.sqlite.sql $(DESTDIR)$(DATADIR)/saga_barrier.postgresql.sql
+	rm -f $(DESTDIR)$(DATADIR)/policy.yaml $(DESTDIR)$(DATADIR)/saga_barrier.sqlite.sql $(DESTDIR)$(DATADIR)/saga_barrier.postgresql.sql
 	rm -f $(addprefix $(DESTDIR),$(COMPLETIONS)) $(addprefix $(DESTDIR)$(DATADIR)/,$(wildcard proto/saga/v1/*.proto))
 	rm -rf $(DESTDIR)$(DATADIR)/prometheus $(DESTDIR)$(DATADIR)/grafana
 	rmdir -p $(DESTDIR)$(DATADIR)/proto/saga/v1 2>/dev/null || true

@@ -1,6 +1,9 @@
 /* cmd_lint.c - lint: definitions judged without a sidecar. */
 #include "client-lib/sagactl/findings.h"
+#include "client-lib/sagactl/heap.h"
 #include "client-lib/sagactl/schema_files.h"
+#include "client-lib/sagactl/times.h"
+#include "sidecar/policy/policy.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +29,57 @@ static int explain_all(struct run *r)
     return EXIT_DONE;
 }
 
-static int lint_file(struct run *r, const char *path, struct findings *f, struct schema_files *schemas)
+/* ---- the policy ---- */
+
+struct policing {
+    struct findings *findings;
+    const struct definition *d;
+};
+
+static void put_violation(void *self, const struct policy_finding *found)
+{
+    const struct policing *p = self;
+    char field[32] = "";
+    if (found->step >= 0)
+        snprintf(field, sizeof field, "steps[%d]", found->step);
+    findings_put(p->findings, &(struct finding){.rule = found->rule,
+                                                .severity = found->error ? LINT_ERROR : LINT_WARNING,
+                                                .line = found->step >= 0 ? findings_line(p->d, found->step) : 1,
+                                                .column = 1,
+                                                .field = field,
+                                                .text = found->text});
+}
+
+static int load_policy(struct run *r, struct policy **policy)
+{
+    struct error_detail detail;
+    char *text;
+    size_t size;
+    *policy = NULL;
+    if (r->o.policy == NULL)
+        return EXIT_DONE;
+    int status = run_read_file(r, r->o.policy, &text, &size);
+    if (status != EXIT_DONE)
+        return status;
+    if (policy_read(bytes_of(text, size), &heap_memory, policy, &detail) != 0)
+        status = run_say(r, EXIT_USAGE, "%.200s:%d:%d: %s%s%s", r->o.policy, detail.line, detail.column, detail.field,
+                         detail.field[0] != '\0' ? ": " : "", detail.text);
+    free(text);
+    return status;
+}
+
+/* Without a sidecar nobody knows its targets. */
+static int police(struct run *r, struct policy *policy, const struct definition *d, struct findings *f)
+{
+    struct policy_view view = {.now = times_now()};
+    struct policing p = {.findings = f, .d = d};
+    if (policy == NULL || d == NULL || policy_check(policy, d, &view, put_violation, &p) == 0)
+        return EXIT_DONE;
+    return run_say(r, EXIT_REFUSED, "there is no memory for the policy");
+}
+
+static int lint_file(struct run *r, const char *path, struct findings *f, struct schema_files *schemas,
+                     struct policy *policy)
 {
     static struct lint_report report;
     struct definition_limits limits = definition_limits_default();
@@ -48,7 +101,9 @@ static int lint_file(struct run *r, const char *path, struct findings *f, struct
     if (status == EXIT_DONE) {
         findings_begin(f, path);
         findings_put_lint(f, &report);
-        status = findings_end(f, d);
+        status = police(r, policy, d, f);
+        int ended = findings_end(f, d);
+        status = status == EXIT_DONE ? ended : status;
     }
     definition_destroy(d);
     free(text);
@@ -59,6 +114,7 @@ int command_lint(struct run *r)
 {
     struct schema_files schemas = {.count = 0};
     struct findings findings = {.run = r};
+    struct policy *policy = NULL;
     int status = EXIT_DONE;
     if (r->o.explain != NULL)
         return strcmp(r->o.explain, "all") == 0 ? explain_all(r) : explain(r);
@@ -66,12 +122,15 @@ int command_lint(struct run *r)
         return run_say(r, EXIT_USAGE, "needs FILE..., or --explain RULE");
     if (r->o.schema != NULL)
         status = schema_files_load(r, &schemas, r->o.schema);
-    for (unsigned i = 0; status != EXIT_USAGE && i < r->o.word_count; i++) {
-        int this = lint_file(r, r->o.words[i], &findings, &schemas);
+    if (status == EXIT_DONE)
+        status = load_policy(r, &policy);
+    for (unsigned i = 0; (status == EXIT_DONE || i > 0) && status != EXIT_USAGE && i < r->o.word_count; i++) {
+        int this = lint_file(r, r->o.words[i], &findings, &schemas, policy);
         status = status == EXIT_DONE ? this : status;
     }
     if (r->o.form == FORM_SARIF && findings.results != NULL && findings_sarif(&findings) != EXIT_DONE)
         status = EXIT_REFUSED;
     schema_files_finish(&schemas);
+    policy_destroy(policy);
     return status;
 }

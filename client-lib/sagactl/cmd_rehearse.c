@@ -113,20 +113,6 @@ static json_t *json_of_ends(struct rehearsing *r, const struct rehearse_report *
     return ends;
 }
 
-/* A finding is about a step: at the line of its name in the text. */
-static int line_of(const struct definition *d, int step)
-{
-    const char *name = d->steps[step].name;
-    size_t size = strlen(name);
-    int line = 1;
-    for (size_t i = 0; i + size + 6 <= d->source.size; i++) {
-        line += d->source.at[i] == '\n';
-        if (memcmp(d->source.at + i, "name: ", 6) == 0 && memcmp(d->source.at + i + 6, name, size) == 0)
-            return line;
-    }
-    return 0;
-}
-
 static void put_findings(struct rehearsing *r, struct findings *f, const struct rehearse_report *report)
 {
     for (unsigned i = 0; i < report->count; i++) {
@@ -136,7 +122,7 @@ static void put_findings(struct rehearsing *r, struct findings *f, const struct 
             snprintf(field, sizeof field, "steps[%d]", found->step);
         findings_put(f, &(struct finding){.rule = found->rule,
                                           .severity = found->severity,
-                                          .line = found->step >= 0 ? line_of(r->d, found->step) : 1,
+                                          .line = found->step >= 0 ? findings_line(r->d, found->step) : 1,
                                           .column = 1,
                                           .field = field,
                                           .text = found->text,

@@ -97,6 +97,8 @@ const struct option_row option_rows[OPTION_COUNT] = {
         {"schema", '\0', "FILE", NULL, COMPLETE_FILE,
          "A set of descriptors as protoc and buf make them, or a folder of *.binpb: each is a schema by its file's "
          "name."},
+    [OPTION_POLICY] = {"policy", '\0', "FILE", NULL, COMPLETE_FILE,
+                       "A policy: rules of your own that definitions must keep, with waivers."},
     [OPTION_EXPLAIN] = {"explain", '\0', "RULE", NULL, COMPLETE_NOTHING,
                         "Say what a rule means, with an example; all lists them."},
 };
@@ -171,7 +173,8 @@ const struct command_row command_rows[] = {
     {"register", "FILE...", 1, 64, NULL, COMPLETE_FILE, BIT(DRY_RUN), "register definitions from YAML files",
      "A name and version are immutable: the same text again is fine, another text is refused. - is standard input.",
      command_register},
-    {"lint", "FILE...", 0, 64, NULL, COMPLETE_FILE, BIT(SCHEMA) | BIT(EXPLAIN), "judge definitions without a sidecar",
+    {"lint", "FILE...", 0, 64, NULL, COMPLETE_FILE, BIT(SCHEMA) | BIT(POLICY) | BIT(EXPLAIN),
+     "judge definitions without a sidecar",
      "Says file, line and column of what is wrong or likely to be, by which rule, and what to write instead. With "
      "--schema "
      "messages are looked at, too. - is standard input. The bounds are those of a sidecar without configuration.",

@@ -51,6 +51,7 @@ enum option_id {
     OPTION_STATUS,
     OPTION_SCHEMA,
     OPTION_EXPLAIN,
+    OPTION_POLICY,
     OPTION_COUNT
 };
 

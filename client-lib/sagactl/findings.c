@@ -199,3 +199,18 @@ int findings_end(struct findings *f, const struct definition *d)
     }
     return f->counts[LINT_ERROR] > 0 ? EXIT_REFUSED : EXIT_DONE;
 }
+
+int findings_line(const struct definition *d, int step)
+{
+    static const char sign[] = "name: ";
+    size_t before = sizeof sign - 1, size = strlen(d->steps[step].name);
+    int line = 1;
+    for (size_t i = 0; i + before + size <= d->source.size; i++) {
+        const uint8_t *at = d->source.at + i;
+        line += at[0] == '\n';
+        bool whole = i + before + size == d->source.size || memchr(",}\r\n ", at[before + size], 5) != NULL;
+        if (whole && memcmp(at, sign, before) == 0 && memcmp(at + before, d->steps[step].name, size) == 0)
+            return line;
+    }
+    return 0;
+}

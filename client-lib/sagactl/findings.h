@@ -39,6 +39,9 @@ void findings_put_lint(struct findings *f, const struct lint_report *report);
  * EXIT_REFUSED when there was an error. */
 int findings_end(struct findings *f, const struct definition *d);
 
+/* The line of the text at which a step is named; 0 when it is not found. */
+int findings_line(const struct definition *d, int step);
+
 /* The document of SARIF, after the last file. Returns EXIT_DONE or EXIT_REFUSED. */
 int findings_sarif(struct findings *f);
 

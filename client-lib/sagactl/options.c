@@ -237,6 +237,8 @@ static bool take(const struct reading *r, unsigned id, const char *value)
         return wrong(r, "--status: \"%.200s\" is not a gRPC status, as in UNAVAILABLE", value);
     case OPTION_SCHEMA:
         return text_value(r, id, value, 4096, &o->schema);
+    case OPTION_POLICY:
+        return text_value(r, id, value, 4096, &o->policy);
     case OPTION_EXPLAIN:
         return text_value(r, id, value, 64, &o->explain);
     case OPTION_SUMMARY:

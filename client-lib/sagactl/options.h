@@ -42,7 +42,7 @@ struct options {
     const char *page, *from, *reason, *step;
     int status; /* a gRPC status; -1: not said */
     bool summary;
-    const char *schema, *explain;
+    const char *schema, *explain, *policy;
     char actor[ACTOR_SIZE];
 };
 

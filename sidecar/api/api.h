@@ -28,6 +28,8 @@ struct api_options {
     unsigned loop, loops;     /* which of how many this one is */
     const struct tags *tags;  /* whose ids are whose */
     struct definition_limits definition_limits;
+    /* Whether a new definition may be registered: 0, or a code with *detail set. */
+    int (*admit)(void *self, const struct definition *definition, struct error_detail *detail);
     struct retry_policy compensation_retry; /* where an enlistment's policy leaves something out */
     uint32_t waiters_max, watchers_max, pipe_commands_max, steps_max;
     uint64_t last_frame;       /* that is durable */

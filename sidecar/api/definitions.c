@@ -2,7 +2,6 @@
 #include "sidecar/api/api_inside.h"
 #include "sidecar/api/view.h"
 
-#include "sidecar/lint/lint.h"
 #include "sidecar/observe/log.h"
 
 #include <inttypes.h>
@@ -42,7 +41,7 @@ int definitions_register(struct api *api, struct change *change, const void *mes
         if (code != 0)
             return code;
     }
-    code = lint_admit(definition, detail);
+    code = api->options.admit(api->options.self, definition, detail);
     if (code != 0) {
         definition_destroy(definition);
         return code;

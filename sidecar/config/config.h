@@ -60,6 +60,7 @@ struct config {
     uint32_t loops;
     const char *definitions_dir; /* "" for none */
     const char *schemas_dir;     /* "" for none */
+    const char *policy_file;     /* "" for none */
     const char *const *listen;   /* "unix:/path" or a loopback "127.0.0.1:7240", "[::1]:7240"; at least one */
     size_t listen_count;
     const struct config_target *targets;

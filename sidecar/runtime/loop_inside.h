@@ -55,6 +55,7 @@ struct loop {
     struct api *api;
     struct relay *relay; /* before the api: what other loops answer */
     struct definition_limits limits;
+    struct policy *policy; /* NULL: none */
 
     atomic_bool stop_asked;         /* by any thread, so in a word of its own: the others are read together */
     _Atomic uint64_t durable_frame; /* the last, for other loops to see */
@@ -91,6 +92,8 @@ int loop_verify_rows(struct loop *s, uint32_t rows_max, bool *more, struct error
 int registered_recover(void *self, const struct definition_row *row);
 /* Registers the schemas of schemas_dir and the definitions of definitions_dir. */
 int registered_take_files(struct loop *s, struct error_detail *detail);
+/* Whether a new definition may be registered, with the loop as self. */
+int registered_admit(void *self, const struct definition *definition, struct error_detail *detail);
 /* Registers what another loop has. */
 int registered_take_definition(struct loop *s, const struct definition *definition, struct error_detail *detail);
 int registered_take_schema(struct loop *s, const struct schema_entry *schema, struct error_detail *detail);

@@ -8,6 +8,7 @@
 #include "sidecar/observe/log.h"
 #include "sidecar/runtime/counters.h"
 #include "sidecar/runtime/files.h"
+#include "sidecar/runtime/policing.h"
 #include "sidecar/runtime/reload.h"
 #include "sidecar/runtime/sidecar_inside.h"
 #include "sidecar/runtime/status.h"
@@ -302,6 +303,7 @@ static int open_api(struct loop *s, uint64_t last_frame, struct error_detail *de
         .loops = s->sidecar->count,
         .tags = &s->sidecar->tags,
         .definition_limits = s->limits,
+        .admit = registered_admit,
         .compensation_retry = c->default_compensation_retry,
         .waiters_max = c->waiters_max,
         .watchers_max = c->watchers_max,
@@ -364,7 +366,9 @@ int loop_open(const struct config *config, struct sidecar *sidecar, unsigned ind
     s->index = index;
     s->limits = config_definition_limits(config);
     clock_init(&s->clock);
-    int code = open_parts(s, detail);
+    int code = policing_open(config, &s->policy, detail);
+    if (code == 0)
+        code = open_parts(s, detail);
     if (code != 0) {
         loop_close(s);
         return code;
@@ -387,6 +391,7 @@ void loop_close(struct loop *s)
     tracing_destroy(s->tracing);
     catalog_destroy(s->catalog);
     schemas_destroy(s->schemas);
+    policy_destroy(s->policy);
     if (s->store != NULL)
         s->store->close(s->store);
     outcalls_finish(s);

@@ -5,6 +5,7 @@
 #include "sidecar/runtime/journal_check.h"
 #include "sidecar/runtime/explain.h"
 #include "sidecar/runtime/precheck.h"
+#include "sidecar/runtime/policing.h"
 #include "sidecar/runtime/sidecar.h"
 #include "sidecar/runtime/release.h"
 
@@ -273,6 +274,10 @@ int main(int argc, char **argv)
     int code = config_read(arguments.file, &config, &detail);
     if (code == 0 && arguments.check)
         code = definitions_dir_check(config, &detail);
+    struct policy *policy = NULL;
+    if (code == 0 && arguments.check)
+        code = policing_open(config, &policy, &detail);
+    policy_destroy(policy);
     if (code != 0) {
         complain(arguments.file, code, &detail);
         return EXIT_USAGE;

@@ -2,9 +2,10 @@
 #include "sidecar/runtime/loop_inside.h"
 
 #include "sidecar/definition/reader.h"
-#include "sidecar/lint/lint.h"
 #include "sidecar/runtime/definitions_dir.h"
+#include "sidecar/runtime/policing.h"
 #include "sidecar/runtime/schemas_dir.h"
+#include "sidecar/runtime/sidecar_inside.h"
 
 /* Definitions that are in a journal were accepted once: what sagad.yaml says today about new ones does not touch them. */
 static struct definition_limits lenient(const struct loop *s)
@@ -34,6 +35,15 @@ int registered_recover(void *self, const struct definition_row *row)
     return code;
 }
 
+int registered_admit(void *self, const struct definition *definition, struct error_detail *detail)
+{
+    struct loop *s = self;
+    /* Loop 0 decides, and it alone may look at the configuration that is in force; the others take what it took. */
+    const struct config *config = s->index == 0 ? s->sidecar->config_now : s->config;
+    struct policy *policy = s->index == 0 ? s->policy : NULL;
+    return policing_admit(config, policy, definition, clock_now(&s->clock), detail);
+}
+
 /* Takes a definition that was read without types. One that is there already is fine, whatever its schema's name stands for by now; a new one that is
  * typed is read again, with limits that know its descriptors; with judge it is refused where one over the API would be. */
 static int take_new(struct loop *s, struct definition *definition, const struct definition_limits *limits, bool judge,
@@ -49,7 +59,7 @@ static int take_new(struct loop *s, struct definition *definition, const struct 
     if (there == NULL && definition->schema_name != NULL)
         code = definition_read(definition->source, limits, &typed, detail);
     if (code == 0 && there == NULL) {
-        code = judge ? lint_admit(typed, detail) : 0;
+        code = judge ? registered_admit(s, typed, detail) : 0;
         if (code == 0)
             code = core_register(s->core, typed, clock_now(&s->clock), 0, detail);
         if (code != 0 && typed != definition)

@@ -25,6 +25,7 @@ ELSEWHERE = {
     "data_dir": "test_process.Process.test_no_file_at_all",
     "loops": "test_loops.Loops.test_connections_are_given_out_in_turn",
     "definitions_dir": "test_reads.Reads.test_definitions_dir",
+    "policy_file": "test_typed.Typed.test_policy_file",
     "schemas_dir": "test_typed.Typed.test_schemas_dir",
     "schemas_max": "test_typed.Typed.test_schemas_max",
     "listen": "test_process.Process.test_unix_socket",

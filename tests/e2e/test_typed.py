@@ -9,7 +9,7 @@ import grpc
 
 import shapes
 from test_sagactl import ctl
-from harness import Case, Sidecar, definition, fail, step
+from harness import Case, Sidecar, definition, fail, state_name, step
 from shapes import Line, Order, Receipt, TYPED
 
 Code = grpc.StatusCode
@@ -66,6 +66,45 @@ class Typed(Case):
             with self.assertRaises(Exception) as refused:
                 Sidecar(definitions_dir=folder, schemas_dir=sets)
             self.assertIn("undo-needs-output", str(refused.exception))
+
+    def test_policy_file(self):
+        policy = ("rules:\n  - {id: quick, that: step.timeout <= duration('5s'), else: an attempt takes at most 5s}\n"
+                  "  - {id: near, that: \"!targets[step.target].tls && targets[step.target].max_concurrent_calls == 7\", else: far away}\n"
+                  "waivers:\n  - {rule: quick, definition: waived, reason: it is slow, until: 2999-01-01}\n")
+        slow = lambda name, timeout: definition(name, step("a", more="timeout: " + timeout), extra="deadline: 5m\n").encode()
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "policy.yaml")
+            with open(path, "w") as f:
+                f.write(policy)
+            sidecar = Sidecar(policy_file=path, targets={"shop": {"address": self.shop.address, "max_concurrent_calls": 7}})
+            try:
+                register = sidecar.client.RegisterDefinition
+                for dry in (True, False):
+                    refusal = self.refused("FAILED_PRECONDITION", "POLICY_VIOLATED", register, source=slow("slow", "6s"), dry_run=dry)
+                    self.assertEqual("the policy's rule quick: a: an attempt takes at most 5s", refusal.text)
+                register(source=slow("quick", "5s"))
+                register(source=slow("waived", "6s"))
+                # What is registered stays when the policy becomes stricter.
+                with open(path, "w") as f:
+                    f.write(policy.replace("5s')", "1s')"))
+                sidecar.restart()
+                self.refused("FAILED_PRECONDITION", "POLICY_VIOLATED", sidecar.client.RegisterDefinition, source=slow("other", "5s"))
+                self.assertTrue(sidecar.client.RegisterDefinition(source=slow("quick", "5s")).already_registered)
+                self.assertEqual("COMMITTED", state_name(sidecar.client.run("quick")))
+            finally:
+                sidecar.close()
+            with open(path, "w") as f:
+                f.write("rules:\n  - {id: a}\n")
+            with self.assertRaises(Exception) as refused:
+                Sidecar(policy_file=path)
+            self.assertIn("else is missing", str(refused.exception))
+            self.assertEqual(2, ctl("lint", "--policy", path, "-", stdin=slow("x", "1s").decode()).code)
+            with open(path, "w") as f:
+                f.write(policy)
+            ran = ctl("lint", "--policy", path, "-", stdin=slow("x", "6s").decode())
+            self.assertEqual(1, ran.code, ran)
+            self.assertIn("<stdin>:5:1: error: steps[0]: a: an attempt takes at most 5s [quick]", ran.out)
+            self.assertEqual(0, ctl("lint", "--policy", path, "-", stdin=slow("waived", "6s").decode()).code)
 
     # ---- schemas ----
 

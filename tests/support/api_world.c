@@ -284,6 +284,14 @@ static bool status(void *self, struct arena *a, Saga__V1__LoopStatus *m)
     return true;
 }
 
+static int admit(void *self, const struct definition *definition, struct error_detail *detail)
+{
+    (void)self;
+    (void)definition;
+    (void)detail;
+    return 0;
+}
+
 static void refused(void *self, enum method_id method, int code)
 {
     CHECK(self != NULL && method < METHOD_COUNT && code < 0);
@@ -397,6 +405,7 @@ static void start(struct api_world *w, unsigned index)
         .steps_max = w->steps_max,
         .authz = &w->authz,
         .now = now,
+        .admit = admit,
         .refused = refused,
         .reload = reload,
         .status = status,

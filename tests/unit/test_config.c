@@ -413,6 +413,7 @@ START_TEST(config__without_a_file_there_are_defaults)
     ck_assert_int_eq(config_read(NULL, &c, &detail), 0);
     ck_assert_str_eq(c->data_dir, "./sagad-data");
     ck_assert_str_eq(c->definitions_dir, "");
+    ck_assert_str_eq(c->policy_file, "");
     ck_assert_uint_eq(c->loops, 1);
     ck_assert_uint_eq(c->listen_count, 2);
     ck_assert_str_eq(c->listen[0], "unix:./sagad-data/sagad.sock");

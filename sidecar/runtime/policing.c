@@ -1,0 +1,55 @@
+/* policing.c - the policy's file, and the targets as its rules see them. */
+#include "sidecar/runtime/policing.h"
+
+#include "sidecar/core/heap.h"
+#include "sidecar/lint/lint.h"
+#include "sidecar/runtime/files.h"
+#include "sidecar/runtime/trust.h"
+
+#include <stdlib.h>
+
+int policing_open(const struct config *config, struct policy **out, struct error_detail *detail)
+{
+    struct bytes text;
+    *out = NULL;
+    if (config->policy_file[0] == '\0')
+        return 0;
+    int code = file_read(config->policy_file, POLICY_BYTES_MAX, &text, detail);
+    if (code == E_SYSTEM)
+        return code;
+    if (code == 0) {
+        code = policy_read(text, &heap, out, detail);
+        free((void *)(uintptr_t)text.at);
+    }
+    if (code != 0) {
+        struct error_detail inner = *detail;
+        char line[sizeof detail->text];
+        config_describe_error(config->policy_file, code, &inner, line, sizeof line);
+        error_set(detail, code, "", line);
+    }
+    return code;
+}
+
+int policing_admit(const struct config *config, struct policy *policy, const struct definition *d, struct instant now,
+                   struct error_detail *detail)
+{
+    int code = lint_admit(d, detail);
+    if (code != 0 || policy == NULL)
+        return code;
+    struct policy_target *targets = calloc(config->target_count + 1, sizeof *targets);
+    if (targets == NULL)
+        return error_set(detail, E_MEMORY, "", NULL);
+    for (size_t i = 0; i < config->target_count; i++) {
+        const struct config_target *t = &config->targets[i];
+        targets[i] = (struct policy_target){.name = t->name,
+                                            .address = t->address,
+                                            .tls = trust_of_target(t, NULL).security == TRANSPORT_TLS,
+                                            .barrier = t->barrier,
+                                            .timeout = t->timeout,
+                                            .max_concurrent_calls = t->max_concurrent_calls};
+    }
+    struct policy_view view = {.targets = targets, .target_count = (unsigned)config->target_count, .now = now};
+    code = policy_admit(policy, d, &view, detail);
+    free(targets);
+    return code;
+}

@@ -1,0 +1,233 @@
+/* Policies: read, refused with their places, asked of definitions, waived until a day. */
+#include "sidecar/core/heap.h"
+#include "sidecar/definition/reader.h"
+#include "sidecar/policy/policy.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct error_detail detail;
+static char told[2048];
+
+/* 2026-11-28 */
+#define TODAY_US (INT64_C(1795824000) * 1000000)
+#define TODAY    ((struct instant){.us = TODAY_US})
+#define DAY      ((struct span){.us = INT64_C(86400) * 1000000})
+
+static void tell(void *self, const struct policy_finding *f)
+{
+    (void)self;
+    size_t used = strlen(told);
+    snprintf(told + used, sizeof told - used, "%s %s %d %s;", f->rule, f->error ? "error" : "warning", f->step,
+             f->text);
+}
+
+static struct policy *policy_of(const char *text)
+{
+    struct policy *p = NULL;
+    int code = policy_read(bytes_of_text(text), &heap, &p, &detail);
+    if (code != 0)
+        ck_abort_msg("%d:%d: %s: %s", detail.line, detail.column, detail.field, detail.text);
+    return p;
+}
+
+static struct definition *definition_of(const char *text)
+{
+    struct definition_limits limits = definition_limits_default();
+    struct definition *d = NULL;
+    ck_assert_int_eq(definition_read(bytes_of_text(text), &limits, &d, &detail), 0);
+    return d;
+}
+
+static const char *check(const char *policy, const char *definition, const struct policy_view *view)
+{
+    struct policy *p = policy_of(policy);
+    struct definition *d = definition_of(definition);
+    told[0] = '\0';
+    ck_assert_int_eq(policy_check(p, d, view, tell, NULL), 0);
+    policy_destroy(p);
+    definition_destroy(d);
+    return told;
+}
+
+#define CHECKOUT \
+    "name: checkout\nversion: 1.0.0\nsteps:\n" \
+    "  - {name: reserve, target: stock, timeout: 2s, action: /s.v1.S/A, compensation: /s.v1.S/B}\n" \
+    "  - {name: charge, target: bank, timeout: 20s, after: [reserve], pivot: true, action: /s.v1.S/C}\n"
+#define SHORT "rules:\n  - {id: short, that: step.timeout <= duration('5s'), else: too long}\n"
+
+static const struct policy_target targets[] = {{.name = "stock", .address = "tls://stock:1", .tls = true},
+                                               {.name = "bank", .address = "127.0.0.1:2"}};
+static const struct policy_view view = {.targets = targets, .target_count = 2, .now = {.us = TODAY_US}};
+
+START_TEST(policy__rules_are_asked_of_steps_and_of_the_definition)
+{
+    ck_assert_str_eq(check(SHORT, CHECKOUT, &view), "short error 1 charge: too long;");
+    ck_assert_str_eq(
+        check("rules:\n  - {id: undo, that: has(step.compensation) || step.pivot, else: no undo}\n", CHECKOUT, &view),
+        "");
+    ck_assert_str_eq(
+        check("rules:\n  - {id: few, severity: warning, that: size(definition.steps) < 2, else: too many}\n", CHECKOUT,
+              &view),
+        "few warning -1 checkout: too many;");
+    ck_assert_str_eq(
+        check("rules:\n  - {id: tls, that: \"targets[step.target].tls\", else: not encrypted}\n", CHECKOUT, &view),
+        "tls error 1 charge: not encrypted;");
+    ck_assert_str_eq(check("rules:\n  - {id: both, that: \"definition.steps.all(s, s.timeout < duration('1m')) && "
+                           "step.may_turn_back == (step.name == "
+                           "'reserve')\", else: x}\n",
+                           CHECKOUT, &view),
+                     "");
+}
+END_TEST
+
+START_TEST(policy__what_cannot_be_told_is_not_kept)
+{
+    const char *text = check(
+        "rules:\n  - {id: tls, that: \"targets['else'].tls || step.pivot\", else: not encrypted}\n", CHECKOUT, &view);
+    ck_assert_msg(strncmp(text, "tls error 0 reserve: not encrypted (cannot be told: ", 51) == 0, "%s", text);
+    /* Where nobody knows the targets such a rule is not asked. */
+    const struct policy_view blind = {.now = TODAY};
+    ck_assert_str_eq(check("rules:\n  - {id: tls, that: \"targets[step.target].tls\", else: x}\n", CHECKOUT, &blind),
+                     "");
+}
+END_TEST
+
+START_TEST(policy__a_waiver_holds_until_its_last_day_has_ended)
+{
+    const char *waived =
+        SHORT "waivers:\n  - {rule: short, definition: checkout, step: charge, reason: the bank, until: 2026-11-28}\n";
+    ck_assert_str_eq(check(waived, CHECKOUT, &view), "");
+    struct policy_view later = view;
+    later.now = instant_after(TODAY, (struct span){.us = DAY.us - 1});
+    ck_assert_str_eq(check(waived, CHECKOUT, &later), "");
+    later.now = instant_after(TODAY, DAY);
+    ck_assert_str_eq(check(waived, CHECKOUT, &later),
+                     "short error 1 charge: too long (its waiver ended with 2026-11-28);");
+    /* Of another step, of another definition. */
+    const char *other =
+        SHORT "waivers:\n  - {rule: short, definition: checkout, step: reserve, reason: x, until: 2026-11-28}\n"
+              "  - {rule: short, definition: other, reason: x, until: 2026-11-28}\n";
+    ck_assert_str_eq(check(other, CHECKOUT, &view), "short error 1 charge: too long;");
+}
+END_TEST
+
+START_TEST(policy__the_first_error_refuses_by_name)
+{
+    struct policy *p = policy_of("rules:\n  - {id: w, severity: warning, that: step.name == 'x', else: words}\n"
+                                 "  - {id: short, that: step.timeout <= duration('5s'), else: too long}\n");
+    struct definition *d = definition_of(CHECKOUT);
+    ck_assert_int_eq(policy_admit(p, d, &view, &detail), E_POLICY);
+    ck_assert_str_eq(detail.text, "the policy's rule short: charge: too long");
+    ck_assert_int_eq(policy_admit(NULL, d, &view, &detail), 0);
+    policy_destroy(p);
+    definition_destroy(d);
+}
+END_TEST
+
+START_TEST(policy__what_is_no_policy_is_refused_with_its_place)
+{
+    static const struct {
+        const char *text, *words;
+        int line;
+    } cases[] = {
+        {"rules: [\n", "did not find", 2},
+        {"rule: []\n", "did you mean rules?", 1},
+        {"rules:\n  - {id: a, that: step.tiemout > duration('1s'), else: x}\n", "no field of this name", 2},
+        {"rules:\n  - {id: a, that: step.name, else: x}\n", "must be a condition", 2},
+        {"rules:\n  - {id: a, that: step.name ==, else: x}\n", "", 2},
+        {"rules:\n  - {id: a, that: step.pivot}\n", "else is missing", 2},
+        {"rules:\n  - {id: a, that: step.pivot, else: x}\n  - {id: a, that: step.pivot, else: x}\n", "the same id", 3},
+        {SHORT "waivers:\n  - {rule: none, definition: d, reason: x, until: 2026-11-28}\n", "no rule has this id", 4},
+        {SHORT "waivers:\n  - {rule: short, definition: d, until: 2026-11-28}\n", "reason is missing", 4},
+        {SHORT "waivers:\n  - {rule: short, definition: d, reason: x, until: 2026-13-28}\n", "last day", 4},
+        {SHORT "waivers:\n  - {rule: short, definition: d, reason: x}\n", "until is missing", 4},
+    };
+    for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct policy *p = NULL;
+        ck_assert_msg(policy_read(bytes_of_text(cases[i].text), &heap, &p, &detail) != 0, "it was taken: %s",
+                      cases[i].text);
+        ck_assert_msg(strstr(detail.text, cases[i].words) != NULL && detail.line == cases[i].line, "%d:%d: %s",
+                      detail.line, detail.column, detail.text);
+    }
+}
+END_TEST
+
+/* Each rule of the policy that comes with sagad, broken once. */
+START_TEST(policy__the_default_one_is_kept_and_each_of_its_rules_broken)
+{
+    static char text[16384];
+    FILE *file = fopen("sidecar/policy/default.yaml", "r");
+    ck_assert_ptr_nonnull(file);
+    text[fread(text, 1, sizeof text - 1, file)] = '\0';
+    fclose(file);
+    const char *good = "name: n\nversion: 1.0.0\ndeadline: 5m\nschema: s\nsteps:\n"
+                       "  - {name: a, target: stock, timeout: 2s, action: /s.v1.S/A, compensation: /s.v1.S/B}\n";
+    ck_assert_str_eq(check(text, good, &view), "");
+    static const struct {
+        const char *definition, *rule;
+    } broken[] = {
+        {"name: n\nversion: 1.0.0\nschema: s\nsteps:\n  - {name: a, target: stock, timeout: 2s, action: /s.v1.S/A, "
+         "compensation: none}\n",
+         "bounded-time error"},
+        {"name: n\nversion: 1.0.0\ndeadline: 5m\nschema: s\nsteps:\n  - {name: a, target: stock, action: /s.v1.S/A, "
+         "compensation: none}\n",
+         "bounded-attempts error"},
+        {"name: n\nversion: 1.0.0\ndeadline: 5m\nschema: s\nsteps:\n  - {name: a, target: stock, timeout: 31s, action: "
+         "/s.v1.S/A, "
+         "compensation: none}\n",
+         "short-attempts warning"},
+        {"name: n\nversion: 1.0.0\ndeadline: 5m\nschema: s\nsteps:\n  - {name: a, target: stock, timeout: 2s, action: "
+         "/s.v1.S/A}\n",
+         "undo-said error"},
+        {"name: n\nversion: 1.0.0\ndeadline: 5m\nschema: s\nsteps:\n  - {name: a, target: stock, timeout: 2s, action: "
+         "/s.v1.S/A, "
+         "compensation: {method: /s.v1.S/B, retry: {maxAttempts: 9}}}\n",
+         "patient-undo error"},
+        {"name: n\nversion: 1.0.0\ndeadline: 5m\nschema: s\nsteps:\n  - {name: a, target: stock, timeout: 2s, "
+         "irreversible: true, action: "
+         "/s.v1.S/A, compensation: none}\n",
+         "irreversible-at-pivot error"},
+        {"name: n\nversion: 1.0.0\ndeadline: 5m\nsteps:\n  - {name: a, target: stock, timeout: 2s, action: /s.v1.S/A, "
+         "compensation: none}\n",
+         "typed warning"},
+        {"name: n\nversion: 1.0.0\ndeadline: 5m\nschema: s\nsteps:\n  - {name: a, target: away, timeout: 2s, action: "
+         "/s.v1.S/A, "
+         "compensation: none}\n",
+         "known-targets error"},
+    };
+    for (unsigned i = 0; i < sizeof broken / sizeof *broken; i++) {
+        const char *found = check(text, broken[i].definition, &view);
+        ck_assert_msg(strncmp(found, broken[i].rule, strlen(broken[i].rule)) == 0 &&
+                          strchr(found, ';') == found + strlen(found) - 1,
+                      "%s: %s", broken[i].rule, found);
+    }
+    static char many[8192];
+    size_t used = (size_t)snprintf(many, sizeof many, "name: n\nversion: 1.0.0\ndeadline: 5m\nschema: s\nsteps:\n");
+    for (unsigned i = 0; i < 21; i++)
+        used +=
+            (size_t)snprintf(many + used, sizeof many - used,
+                             "  - {name: s%u, target: stock, timeout: 2s, action: /s.v1.S/A, compensation: none}\n", i);
+    ck_assert_str_eq(check(text, many, &view), "small warning -1 n: a saga has at most 20 steps;");
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("policy");
+    TCase *rules = tcase_create("rules");
+    tcase_add_test(rules, policy__rules_are_asked_of_steps_and_of_the_definition);
+    tcase_add_test(rules, policy__what_cannot_be_told_is_not_kept);
+    tcase_add_test(rules, policy__a_waiver_holds_until_its_last_day_has_ended);
+    tcase_add_test(rules, policy__the_first_error_refuses_by_name);
+    tcase_add_test(rules, policy__what_is_no_policy_is_refused_with_its_place);
+    tcase_add_test(rules, policy__the_default_one_is_kept_and_each_of_its_rules_broken);
+    suite_add_tcase(suite, rules);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
