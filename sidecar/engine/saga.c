@@ -145,19 +145,14 @@ static bool is_optional(const struct saga *s, unsigned step)
     return s->definition != NULL && saga_spec(s, step)->optional;
 }
 
-bool saga_step_over(const struct saga *s, unsigned step)
+bool saga_failed_step_over(const struct saga *s, unsigned step)
 {
-    const struct step *t = &s->steps[step];
-    if (t->action == SAGA_ACTION_DONE || t->action == SAGA_ACTION_SKIPPED)
-        return true;
-    if (!is_optional(s, step) || (t->action != SAGA_ACTION_REJECTED && t->action != SAGA_ACTION_UNKNOWN))
-        return false;
-    return !saga_undo_open(t->compensation) || DEFECT(OPTIONAL_IS_NOT_UNDONE);
+    return is_optional(s, step) && (!saga_undo_open(s->steps[step].compensation) || DEFECT(OPTIONAL_IS_NOT_UNDONE));
 }
 
-bool saga_step_undone_early(const struct saga *s, unsigned step)
+bool saga_unknown_step_undone_early(const struct saga *s, unsigned step)
 {
-    return s->state == SAGA_RUNNING && is_optional(s, step) && s->steps[step].action == SAGA_ACTION_UNKNOWN;
+    return s->state == SAGA_RUNNING && is_optional(s, step);
 }
 
 bool saga_step_stuck(const struct saga *s, unsigned step)

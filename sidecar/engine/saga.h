@@ -143,11 +143,25 @@ bool saga_undone_by_dependency(const struct saga *s);
 /* Whether this step is to be attempted again at its next_at. */
 bool saga_step_waits(const struct saga *s, unsigned step);
 
-/* The step is in nobody's way: what comes after it may start, and the saga may be committed. */
-bool saga_step_over(const struct saga *s, unsigned step);
+/* For the two below. */
+bool saga_failed_step_over(const struct saga *s, unsigned step);
+bool saga_unknown_step_undone_early(const struct saga *s, unsigned step);
+
+/* The step is in nobody's way: what comes after it may start, and the saga may be committed. Asked of every step at every event, so what is
+ * rare is asked last. */
+static inline bool saga_step_over(const struct saga *s, unsigned step)
+{
+    uint8_t action = s->steps[step].action;
+    if (action == SAGA_ACTION_DONE || action == SAGA_ACTION_SKIPPED)
+        return true;
+    return (action == SAGA_ACTION_REJECTED || action == SAGA_ACTION_UNKNOWN) && saga_failed_step_over(s, step);
+}
 
 /* An optional step of unknown outcome that has a compensation is undone before what comes after it starts. */
-bool saga_step_undone_early(const struct saga *s, unsigned step);
+static inline bool saga_step_undone_early(const struct saga *s, unsigned step)
+{
+    return s->steps[step].action == SAGA_ACTION_UNKNOWN && saga_unknown_step_undone_early(s, step);
+}
 
 /* Whether this step is what keeps a STUCK saga. */
 bool saga_step_stuck(const struct saga *s, unsigned step);
