@@ -523,8 +523,8 @@ void sidecar_start(struct world *w, void *arg)
         mark(w, MARK_CASE, CASE_RESUMED_LATER);
     oracle_recovered(w);
     if (w->disk.definition_count == 0 && (code = register_definitions(w)) != 0) {
-        CHECK(code == E_MEMORY || code == E_JOURNAL || code == E_JOURNAL_FULL || code == E_JOURNAL_AWAY ||
-              code == E_JOURNAL_FENCED);
+        CHECK(code == E_MEMORY || code == E_BYTES || code == E_JOURNAL || code == E_JOURNAL_FULL ||
+              code == E_JOURNAL_AWAY || code == E_JOURNAL_FENCED);
         sidecar_crash(w);
         return;
     }
