@@ -55,6 +55,17 @@ class Libsaga(Case):
         code, out, err = self.run_example("first_saga", os.path.join(self.directory, "none.yaml"))
         self.assertEqual(2, code)
 
+    def test_no_proxy_of_the_environment_is_asked(self):
+        """The sidecar is a neighbour. Nobody listens at the proxy, so that whoever asks it gets nowhere."""
+        with open(os.path.join(self.directory, "trip.yaml"), "w") as file:
+            file.write(definition("trip", step("hotel")))
+        proxy = dict.fromkeys(("http_proxy", "https_proxy", "grpc_proxy"), "http://127.0.0.1:1")
+        self.env = {k: v for k, v in self.env.items() if k != "no_proxy"} | proxy | {
+            "SAGAD_ADDRESS": self.sidecar.address.replace("127.0.0.1", "localhost")}
+        code, out, err = self.run_example("first_saga", "trip.yaml")
+        self.assertEqual((0, ""), (code, err))
+        self.assertRegex(out, r"^trip [0-9a-f-]+: COMMITTED\n$")
+
     def test_transfer(self):
         with open(os.path.join(self.directory, "alice.account"), "w") as file:
             file.write("100")
