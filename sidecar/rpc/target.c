@@ -294,15 +294,21 @@ static int way_find(const struct rpc_target *t, const char *name)
     return -1;
 }
 
-static void way_add(struct rpc_target *t, const char *name)
+/* Returns false when there is no memory: of a name the next look-up tries again. */
+static bool way_add(struct rpc_target *t, const char *name)
 {
+    CHECK(t->way_count < RPC_ADDRESSES_MAX);
     struct rpc_way *ways = realloc(t->ways, (t->way_count + 1) * sizeof *ways);
-    char *copy = strdup(name);
-    CHECK(ways != NULL && copy != NULL && t->way_count < RPC_ADDRESSES_MAX);
+    if (ways == NULL)
+        return false;
     t->ways = ways;
+    char *copy = strdup(name);
+    if (copy == NULL)
+        return false;
     t->states[t->way_count] = SPREAD_IDLE;
     t->ways[t->way_count++] = (struct rpc_way){.name = copy};
     t->connect_at = gpr_inf_past(GPR_CLOCK_MONOTONIC);
+    return true;
 }
 
 static void way_remove(struct rpc_target *t, unsigned which)
@@ -355,8 +361,8 @@ static void take_found(struct rpc_target *t)
             way_remove(t, i);
     for (unsigned k = 0; k < q->count && t->way_count < RPC_ADDRESSES_MAX; k++) {
         found_name(t, k, name);
-        if (way_find(t, name) < 0)
-            way_add(t, name);
+        if (way_find(t, name) < 0 && !way_add(t, name))
+            return;
     }
 }
 
@@ -454,31 +460,31 @@ void rpc_targets_renew(struct rpc *r)
 
 /* ---- a target's life ---- */
 
-static void add_number(struct rpc_target *t, const struct address *at)
+static bool add_number(struct rpc_target *t, const struct address *at)
 {
     char name[WAY_NAME_SIZE];
     way_name(at->bracketed, at->host, at->port, name);
-    if (t->way_count < RPC_ADDRESSES_MAX && way_find(t, name) < 0)
-        way_add(t, name);
+    return t->way_count == RPC_ADDRESSES_MAX || way_find(t, name) >= 0 || way_add(t, name);
 }
 
 /* Both of this machine's own; a participant is at one of them. */
-static void add_localhost(struct rpc_target *t)
+static bool add_localhost(struct rpc_target *t)
 {
     char name[WAY_NAME_SIZE];
     t->policy = SPREAD_PICK_FIRST;
     way_name(true, "::1", t->port, name);
-    way_add(t, name);
+    if (!way_add(t, name))
+        return false;
     way_name(false, "127.0.0.1", t->port, name);
-    way_add(t, name);
+    return way_add(t, name);
 }
 
-static void take_address(struct rpc_target *t, const struct address *at, const char *name)
+/* Returns false when there is no memory. */
+static bool take_address(struct rpc_target *t, const struct address *at, const char *name)
 {
     if (at->path != NULL) {
         memcpy(t->path, at->path, strlen(at->path) + 1);
-        way_add(t, name);
-        return;
+        return way_add(t, name);
     }
     memcpy(t->host, at->host, sizeof t->host);
     t->port = at->port;
@@ -486,17 +492,28 @@ static void take_address(struct rpc_target *t, const struct address *at, const c
     if (address_is_number(at)) {
         struct address other = *at;
         do
-            add_number(t, &other);
+            if (!add_number(t, &other))
+                return false;
         while (address_next(&other));
-    } else if (at->authority == NULL && strcmp(at->host, "localhost") == 0) {
-        add_localhost(t);
-    } else {
-        t->named = true;
-        snprintf(t->name_server, sizeof t->name_server, "%.*s", (int)at->authority_size,
-                 at->authority == NULL ? "" : at->authority);
-        t->query.host = t->host;
-        t->query.authority = t->name_server;
+        return true;
     }
+    if (at->authority == NULL && strcmp(at->host, "localhost") == 0)
+        return add_localhost(t);
+    t->named = true;
+    snprintf(t->name_server, sizeof t->name_server, "%.*s", (int)at->authority_size,
+             at->authority == NULL ? "" : at->authority);
+    t->query.host = t->host;
+    t->query.authority = t->name_server;
+    return true;
+}
+
+static void target_free(struct rpc_target *t)
+{
+    while (t->way_count > 0)
+        way_remove(t, t->way_count - 1);
+    free(t->ways);
+    free(t->query.addresses);
+    free(t);
 }
 
 int rpc_target_create(struct rpc *r, const struct rpc_peer_address *to, struct rpc_target **out,
@@ -520,7 +537,10 @@ int rpc_target_create(struct rpc *r, const struct rpc_peer_address *to, struct r
     t->connect_at = t->looked_up = t->look_up_at = gpr_inf_past(GPR_CLOCK_MONOTONIC);
     rpc_link_init(&t->held);
     rpc_link_init(&t->restless);
-    take_address(t, &at, name);
+    if (!take_address(t, &at, name)) {
+        target_free(t);
+        return error_set(detail, E_MEMORY, "", "");
+    }
     rpc_link_append(&r->targets, &t->link);
     *out = t;
     return 0;
@@ -546,11 +566,7 @@ void rpc_targets_finish(struct rpc *r)
     while (!rpc_link_is_single(&r->targets)) {
         struct rpc_target *t = RPC_HOLDER(r->targets.next, struct rpc_target, link);
         rpc_link_remove(&t->link);
-        while (t->way_count > 0)
-            way_remove(t, t->way_count - 1);
-        free(t->ways);
-        free(t->query.addresses);
-        free(t);
+        target_free(t);
     }
     /* What C core still has to say about them nobody will hear: it is given their addresses back, and no more. */
     while (!rpc_link_is_single(&r->lines)) {

@@ -3,12 +3,15 @@
 #include "sidecar/runtime/tracing.h"
 
 #include "sidecar/base/check.h"
+#include "sidecar/base/fnv.h"
 #include "sidecar/base/grpc_status.h"
 #include "sidecar/engine/saga.h"
 #include "sidecar/runtime/tracing_inside.h"
 
 #include <stdlib.h>
 #include <string.h>
+/* uthash's own function falls through its cases in a way that clang warns of. */
+#define HASH_FUNCTION(key, size, hash) ((hash) = (unsigned)fnv_add(FNV_START, (key), (size)))
 #include <uthash.h>
 
 /* Steps that are under way at once; of more, the beginnings are not known. */

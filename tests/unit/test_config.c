@@ -385,6 +385,8 @@ START_TEST(config__every_default_is_what_is_printed)
         assert_retry_equal(field_of(said, o), field_of(none, o));
     else if (o->type == OPTION_LISTEN || o->type == OPTION_TARGETS || o->type == OPTION_RULES)
         ck_assert_uint_eq(said->target_count, 0);
+    else if (o->type == OPTION_BOOL)
+        ck_assert_int_eq(*(const bool *)field_of(said, o), *(const bool *)field_of(none, o));
     else
         ck_assert_int_eq(number_of(said, o), number_of(none, o));
     config_destroy(none);
