@@ -81,26 +81,21 @@ void api_refuse(struct api *api, struct rpc_call *call, int code, const struct e
     rpc_end(call, error_row(code)->grpc_status, message, status_details(code, detail, details));
 }
 
-/* While an answer of this size would be taken, the size of one is not reckoned before it is packed. */
-#define ANSWER_SURE ((size_t)4 << 20)
-
 /* Only what somebody wants to see is as large as that: what was done about a request is told in a few bytes. */
 static const struct error_detail unread = {.text = "too much that was asked for has not been read by its clients yet "
                                                    "(memory_bytes_max): ask again, or for less at once"};
 
 void api_answer(struct api *api, struct rpc_call *call, const ProtobufCMessage *message)
 {
-    /* What will be refused is not packed first. */
-    if (message != NULL && !account_takes_answer(ANSWER_SURE) &&
-        !account_takes_answer(protobuf_c_message_get_packed_size(message))) {
+    size_t size = message == NULL ? 0 : protobuf_c_message_get_packed_size(message);
+    /* What is refused is not packed first: the arena would hold it until the turn ends, once for each who asks. */
+    if (!account_takes_answer(size)) {
         api_refuse(api, call, E_BYTES, &unread);
         return;
     }
-    struct bytes packed = message == NULL ? bytes_of(NULL, 0) : arena_pack(&api->arena, message);
+    struct bytes packed = message == NULL ? bytes_of(NULL, 0) : arena_pack_sized(&api->arena, message, size);
     if (packed.at == NULL)
         api_refuse(api, call, E_MEMORY, NULL);
-    else if (!account_takes_answer(packed.size))
-        api_refuse(api, call, E_BYTES, &unread);
     else
         rpc_reply(call, packed);
 }

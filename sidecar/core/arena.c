@@ -123,7 +123,11 @@ char *arena_format(struct arena *a, const char *format, ...)
 
 struct bytes arena_pack(struct arena *a, const ProtobufCMessage *message)
 {
-    size_t size = protobuf_c_message_get_packed_size(message);
+    return arena_pack_sized(a, message, protobuf_c_message_get_packed_size(message));
+}
+
+struct bytes arena_pack_sized(struct arena *a, const ProtobufCMessage *message, size_t size)
+{
     uint8_t *at = arena_take(a, size);
     if (at == NULL)
         return bytes_of(NULL, 0);

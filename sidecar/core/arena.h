@@ -35,4 +35,7 @@ char *arena_format(struct arena *a, const char *format, ...) __attribute__((__fo
 /* Packs message. Its bytes are NULL when no memory is left. */
 struct bytes arena_pack(struct arena *a, const ProtobufCMessage *message);
 
+/* The same, for whoever knows protobuf_c_message_get_packed_size(message) already. */
+struct bytes arena_pack_sized(struct arena *a, const ProtobufCMessage *message, size_t size);
+
 #endif

@@ -465,6 +465,11 @@ class Sidecar:
         with open("/proc/%d/statm" % self.process.pid) as f:
             return int(f.read().split()[1]) * os.sysconf("SC_PAGESIZE")
 
+    def rss_bytes_max(self):
+        """The most that it ever held."""
+        with open("/proc/%d/status" % self.process.pid) as f:
+            return next(int(line.split()[1]) << 10 for line in f if line.startswith("VmHWM"))
+
     def fd_count(self):
         return len(os.listdir("/proc/%d/fd" % self.process.pid))
 
