@@ -74,7 +74,7 @@ static void set_default(const struct option *o, void *base)
     struct error_detail detail;
     if (o->type == OPTION_RETRY || o->type == OPTION_RETRY_COMPENSATION) {
         *(struct retry_policy *)(void *)((char *)base + o->offset) =
-            o->type == OPTION_RETRY ? limits.action_retry : limits.compensation_retry;
+            o->type == OPTION_RETRY ? limits.retry.action : limits.retry.compensation;
     } else if (o->fallback != NULL && o->type != OPTION_TARGETS) {
         /* Quoted, so to speak: an empty text is one too. */
         struct yaml_node n = {.kind = YAML_SCALAR, .text = bytes_of_text(o->fallback)};
@@ -94,6 +94,16 @@ static void lower_defaults(const struct config_reader *r)
         c->keepalive_timeout = span_min(c->keepalive_timeout, c->keepalive_time);
     if (r->nodes[OPTION_INDEX_watchers_max] == NULL && c->watchers_max > c->streams_max)
         c->watchers_max = c->streams_max;
+}
+
+/* Before a journal kept what a definition takes where it says nothing, that was default_retry of the day, with four attempts where it did not
+ * say. */
+static void set_earlier_retry(const struct config_reader *r)
+{
+    const struct yaml_node *n = r->nodes[OPTION_INDEX_default_retry];
+    r->config->earlier_retry = r->config->default_retry;
+    if (n == NULL || yaml_node_child(n, "maxAttempts") == NULL)
+        r->config->earlier_retry.max_attempts = 4;
 }
 
 static int no_memory(const struct config_reader *r)
@@ -286,6 +296,7 @@ static int read_options(struct config_reader *r, const struct yaml_node *root)
     }
     if (code == 0) {
         lower_defaults(r);
+        set_earlier_retry(r);
         code = read_listen(r);
     }
     if (code == 0)
@@ -360,6 +371,5 @@ struct definition_limits config_definition_limits(const struct config *c)
                                       .steps_max = c->steps_max,
                                       .payload_bytes_max = (uint32_t)c->payload_bytes_max,
                                       .deadline_max = c->deadline_max,
-                                      .action_retry = c->default_retry,
-                                      .compensation_retry = c->default_compensation_retry};
+                                      .retry = {c->default_retry, c->default_compensation_retry}};
 }

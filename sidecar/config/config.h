@@ -101,6 +101,7 @@ struct config {
     struct span target_wait;
     struct retry_policy default_retry;
     struct retry_policy default_compensation_retry;
+    struct retry_policy earlier_retry; /* default_retry of definitions that were registered before theirs was kept */
     struct span retention;
     struct span shutdown_grace;
 

@@ -164,9 +164,9 @@ const char *option_default(const struct option *o, char text[OPTION_DEFAULT_SIZE
 {
     struct definition_limits limits = definition_limits_default();
     if (o->type == OPTION_RETRY)
-        write_retry(&limits.action_retry, text);
+        write_retry(&limits.retry.action, text);
     else if (o->type == OPTION_RETRY_COMPENSATION)
-        write_retry(&limits.compensation_retry, text);
+        write_retry(&limits.retry.compensation, text);
     else
         snprintf(text, OPTION_DEFAULT_SIZE, "%s", o->fallback == NULL ? "" : o->fallback);
     return text;

@@ -3,13 +3,6 @@
 
 #include "sidecar/base/check.h"
 
-static bool same_retry(const struct retry_policy *a, const struct retry_policy *b)
-{
-    return a->max_attempts == b->max_attempts && a->initial_backoff.us == b->initial_backoff.us &&
-           a->max_backoff.us == b->max_backoff.us && a->backoff_multiplier_permille == b->backoff_multiplier_permille &&
-           a->jitter_permille == b->jitter_permille && a->retryable_status_codes == b->retryable_status_codes;
-}
-
 static bool same_value(const struct option *o, const void *a, const void *b)
 {
     const void *x = (const char *)a + o->offset, *y = (const char *)b + o->offset;
@@ -30,7 +23,7 @@ static bool same_value(const struct option *o, const void *a, const void *b)
         return *(const bool *)x == *(const bool *)y;
     case OPTION_RETRY:
     case OPTION_RETRY_COMPENSATION:
-        return same_retry(x, y);
+        return retry_policy_equal(x, y);
     case OPTION_RULES:
     case OPTION_LISTEN:
     case OPTION_TARGETS:

@@ -2,6 +2,7 @@
  * core_batch.c and made durable in core_commit.c; recovery is in core_recovery.c, upkeep in core_maintain.c. */
 #include "sidecar/core/core_inside.h"
 
+#include "sidecar/core/retries.h"
 #include "sidecar/core/schemas.h"
 
 #include "sidecar/base/check.h"
@@ -192,6 +193,10 @@ int core_register(struct core *c, struct definition *definition, struct instant 
         if (core_set_subject(c, &pin) != 0)
             c->failed = E_MEMORY;
     }
+    struct retries_room room;
+    struct subject_row retry = retries_row(definition, &room);
+    if (!DEFECT(RETRIES_FORGOTTEN) && core_set_subject(c, &retry) != 0)
+        c->failed = E_MEMORY;
     b->definitions[b->definition_count++] = (struct definition_row){
         .number = definition->number,
         .registered_at = now,

@@ -270,7 +270,7 @@ int call_read(const struct call_reader *r, const struct yaml_node *step, const s
 {
     /* After the pivot a step can only go forward: it is as stubborn as an undo. */
     bool past_pivot = definition_step_forward_only(r->definition, r->step);
-    call->retry = is_compensation || past_pivot ? r->limits->compensation_retry : r->limits->action_retry;
+    call->retry = is_compensation || past_pivot ? r->limits->retry.compensation : r->limits->retry.action;
     /* A step's own policy may list status codes, for its action: a compensation just makes no use of them. */
     int code = read_common(r, step, false, call);
     if (is_compensation)

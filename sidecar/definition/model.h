@@ -44,6 +44,19 @@ static inline bool retry_policy_valid(const struct retry_policy *p)
            p->jitter_permille <= RETRY_JITTER_PERMILLE_MAX;
 }
 
+static inline bool retry_policy_equal(const struct retry_policy *a, const struct retry_policy *b)
+{
+    return a->max_attempts == b->max_attempts && a->initial_backoff.us == b->initial_backoff.us &&
+           a->max_backoff.us == b->max_backoff.us && a->backoff_multiplier_permille == b->backoff_multiplier_permille &&
+           a->jitter_permille == b->jitter_permille && a->retryable_status_codes == b->retryable_status_codes;
+}
+
+/* What a call takes where its definition says nothing. */
+struct retry_defaults {
+    struct retry_policy action;
+    struct retry_policy compensation; /* and of an action past the pivot */
+};
+
 /* Of sidecar/message/schema.h. */
 struct schema;
 struct message_type;
@@ -114,7 +127,8 @@ struct definition {
     bool forward_only;   /* the saga never turns back: every step is like one past a pivot, and there is none */
     int pivot_step;      /* index, or -1. Every other step is an ancestor or a descendant of it. */
     struct step_spec *steps;
-    struct bytes source; /* the YAML text */
+    struct bytes source;         /* the YAML text */
+    struct retry_defaults retry; /* with which it was read */
 
     /* What a typed definition knows of its messages; without a schema all of it is NULL. The types live as long as the schema, which outlives
      * the definition. */

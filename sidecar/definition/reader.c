@@ -330,7 +330,7 @@ static int read_draft(struct draft *draft, const struct yaml_node *root)
 
 struct definition_limits definition_limits_default(void)
 {
-    struct retry_policy action = {.max_attempts = 4,
+    struct retry_policy action = {.max_attempts = 12, /* it outlasts 40 s of UNAVAILABLE: docs/definitions.md */
                                   .initial_backoff = SPAN_MS(100),
                                   .max_backoff = SPAN_S(10),
                                   .backoff_multiplier_permille = 2000,
@@ -343,14 +343,14 @@ struct definition_limits definition_limits_default(void)
                                       .steps_max = 64,
                                       .payload_bytes_max = 1048576,
                                       .deadline_max = SPAN_S(30 * 24 * 3600),
-                                      .action_retry = action,
-                                      .compensation_retry = compensation};
+                                      .retry = {.action = action, .compensation = compensation}};
 }
 
 int definition_read(struct bytes text, const struct definition_limits *limits, struct definition **out,
                     struct error_detail *detail)
 {
-    struct draft draft = {.limits = limits, .detail = detail, .d = {.source = text, .pivot_step = -1}};
+    struct draft draft = {
+        .limits = limits, .detail = detail, .d = {.source = text, .retry = limits->retry, .pivot_step = -1}};
     if (text.size > limits->source_bytes_max) {
         char sentence[96];
         snprintf(sentence, sizeof sentence, "the definition is %zu bytes long; definition_bytes_max is %u", text.size,

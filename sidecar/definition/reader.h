@@ -17,12 +17,11 @@ struct definition_schemas {
 
 /* Bounds and defaults that the reader applies. */
 struct definition_limits {
-    uint32_t source_bytes_max;        /* of the YAML text */
-    uint32_t steps_max;               /* at most STEPS_LIMIT */
-    uint32_t payload_bytes_max;       /* of a constant */
-    struct span deadline_max;         /* of the deadline and of timeouts */
-    struct retry_policy action_retry; /* where a step says nothing */
-    struct retry_policy compensation_retry;
+    uint32_t source_bytes_max;         /* of the YAML text */
+    uint32_t steps_max;                /* at most STEPS_LIMIT */
+    uint32_t payload_bytes_max;        /* of a constant */
+    struct span deadline_max;          /* of the deadline and of timeouts */
+    struct retry_defaults retry;       /* where a step says nothing */
     struct definition_schemas schemas; /* find NULL: types are not looked at */
 };
 

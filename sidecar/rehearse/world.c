@@ -230,7 +230,7 @@ static int start(struct world *w)
                                      .pushback_max = SPAN_S(60),
                                      .target_wait = SPAN_S(300),
                                      .deadline_max = limits.deadline_max,
-                                     .compensation_retry = limits.compensation_retry,
+                                     .compensation_retry = limits.retry.compensation,
                                      .seed = 1,
                                      .tag = 1};
     int code = engine_create(&options, w->r->options->memory, &w->engine);

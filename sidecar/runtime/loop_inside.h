@@ -7,6 +7,7 @@
 #include "sidecar/config/config.h"
 #include "sidecar/core/catalog.h"
 #include "sidecar/core/core.h"
+#include "sidecar/core/retries.h"
 #include "sidecar/core/schemas.h"
 #include "sidecar/observe/http.h"
 #include "sidecar/relay/relay.h"
@@ -43,6 +44,7 @@ struct loop {
     struct clock clock;
     struct catalog *catalog;
     struct schemas *schemas;
+    struct retries *retries; /* while the definitions are read from the journal */
     struct store *store;
     struct core *core;
     struct rpc *rpc;
@@ -50,7 +52,7 @@ struct loop {
     struct loop_target *targets;   /* LOOP_TARGETS_MAX, by the engine's index */
     unsigned target_count;         /* below which there are any */
     struct target_words *target_words;
-    struct vitals vitals; /* what it counts; its metrics are NULL when nobody can look */
+    struct vitals vitals;    /* what it counts; its metrics are NULL when nobody can look */
     struct tracing *tracing; /* NULL: no traces */
     struct api *api;
     struct relay *relay; /* before the api: what other loops answer */

@@ -95,7 +95,11 @@ static int open_journal(struct loop *s, struct store_state *state, struct error_
     if (code == 0)
         code = schemas_recover(s->schemas, s->store, &s->failure.detail);
     if (code == 0)
+        code = retries_recover(s->store, &s->retries, &s->failure.detail);
+    if (code == 0)
         code = s->store->scan_definitions(s->store, registered_recover, s, &s->failure.detail);
+    retries_destroy(s->retries);
+    s->retries = NULL;
     if (code == 0)
         code = s->store->scan_subjects(s->store, SUBJECT_TAG, take_tag, s, &s->failure.detail);
     if (code == 0)

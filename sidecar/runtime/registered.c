@@ -24,7 +24,12 @@ int registered_recover(void *self, const struct definition_row *row)
     struct error_detail *detail = &s->failure.detail;
     struct definition_limits limits = lenient(s);
     struct definition *definition;
+    const struct retry_defaults *retry = retries_find(s->retries, row->number);
     limits.schemas = schemas_pinned(s->schemas, row->number);
+    if (retry != NULL)
+        limits.retry = *retry;
+    else
+        limits.retry.action = s->config->earlier_retry;
     int code = definition_read(row->source, &limits, &definition, detail);
     if (code != 0)
         return code;
@@ -97,6 +102,7 @@ int registered_take_definition(struct loop *s, const struct definition *other, s
     struct definition_limits limits = lenient(s);
     struct definition *definition;
     limits.schemas.find = NULL;
+    limits.retry = other->retry;
     int code = definition_read(other->source, &limits, &definition, detail);
     limits.schemas = schemas_fixed(s->schemas, other->schema_hash);
     if (code == 0 && (code = take_new(s, definition, &limits, false, detail)) != 0)

@@ -86,7 +86,7 @@ static void open_core(void)
                 .enlisted_lease_default = SPAN_S(30),
                 .pushback_max = SPAN_S(300),
                 .deadline_max = SPAN_S(100000),
-                .compensation_retry = limits.compensation_retry,
+                .compensation_retry = limits.retry.compensation,
                 .seed = 1,
                 .tag = 1,
             },

@@ -2,6 +2,7 @@
 
 The meta-test at the end reads sidecar/config/options.def: a row whose option has neither a test_NAME here nor a line in ELSEWHERE fails it.
 """
+import contextlib
 import importlib
 import os
 import queue
@@ -281,6 +282,30 @@ class Options(Case):
         self.assertEqual([1, 2, 3, 4], [c.attempt for c in calls])
         for before, after in zip(calls, calls[1:]):
             self.assertTrue(0.09 < after.began - before.ended < 2, (before.ended, after.began))
+
+    def test_a_definition_keeps_the_retries_of_its_day(self):
+        """Neither another sagad.yaml nor another sagad changes a definition that is registered; those of before it was kept follow the file."""
+        quick = {"initialBackoff": "1ms", "maxBackoff": "1ms"}
+        self.shop.on(do("a"), fail(Code.UNAVAILABLE))
+        sidecar = self.sidecar_with(default_retry=dict(quick, maxAttempts=3))
+        sidecar.client.register(definition("one", step("a", compensate=False)))
+
+        def attempts():
+            return len(self.shop.of(sidecar.client.run("one").id))
+        self.assertEqual(3, attempts())
+        sidecar.options["default_retry"] = dict(quick, maxAttempts=7)
+        sidecar.restart("kill")
+        self.assertEqual(3, attempts())
+        sidecar.stop()
+        for name in os.listdir(sidecar.options["data_dir"]):
+            if name.endswith(".db"):
+                with contextlib.closing(sqlite3.connect(os.path.join(sidecar.options["data_dir"], name))) as db, db:
+                    self.assertEqual(1, db.execute("DELETE FROM subjects WHERE kind = 6").rowcount)
+        sidecar.start()
+        self.assertEqual(7, attempts())
+        sidecar.options["default_retry"] = quick
+        sidecar.restart()
+        self.assertEqual(4, attempts())
 
     def test_default_compensation_retry(self):
         client = self.start(default_compensation_retry={"maxAttempts": 3, "initialBackoff": "100ms", "maxBackoff": "100ms", "jitter": 0})

@@ -527,7 +527,7 @@ class Sagactl(Case):
     def test_register(self):
         with tempfile.TemporaryDirectory() as directory:
             path = os.path.join(directory, "d.yaml")
-            text = definition("registered", step("a"), extra="deadline: 5m\n")
+            text = definition("registered", step("a"), extra="deadline: 10m\n")
             with open(path, "w") as f:
                 f.write(text)
             self.assertEqual("registered 1.0.0 would be registered\n", self.good("register", "--dry-run", path).out)
@@ -803,7 +803,7 @@ class WithoutSidecar(unittest.TestCase):
             self.assertIn("only checked here", ran.err)
 
     def test_rehearse(self):
-        text = definition("tried", step("a"), step("b", compensate=False, after=["a"], more="pivot: true"), extra="deadline: 5m\n")
+        text = definition("tried", step("a"), step("b", compensate=False, after=["a"], more="pivot: true"), extra="deadline: 10m\n")
         ran = ctl("rehearse", "-", stdin=text)
         self.assertEqual(0, ran.code, ran)
         self.assertEqual(["a  /shop.v1.Shop/a  0 bytes", "b  /shop.v1.Shop/b  0 bytes"], [line.strip() for line in ran.out.splitlines()[1:3]])
@@ -878,7 +878,7 @@ class WithoutSidecar(unittest.TestCase):
         self.assertEqual(["note", "warning", "error"], [result["level"] for result in run["results"]])
 
     def test_lint_knows_messages_by_their_descriptors(self):
-        text = ("name: x\nversion: 1.0.0\ndeadline: 5m\nschema: shop\ninput: shop.v1.Order\nsteps:\n"
+        text = ("name: x\nversion: 1.0.0\ndeadline: 10m\nschema: shop\ninput: shop.v1.Order\nsteps:\n"
                 "  - {name: a, target: t, action: /shop.v1.Inventory/Resrve, compensation: none}\n")
         self.assertEqual(0, ctl("lint", "-", stdin=text).code)
         with tempfile.TemporaryDirectory() as directory:

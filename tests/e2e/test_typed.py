@@ -47,7 +47,7 @@ class Typed(Case):
                              [(f.rule, f.warning, f.line) for f in answer.findings])
         needs = definition("needs", "name: a, target: shop, action: {method: /typed.v1.Shop/Reserve, request: =input}, "
                            "compensation: {method: /typed.v1.Shop/Release, request: {receipt_id: =action.output.receipt_id}}",
-                           extra="deadline: 5m\nschema: typed\ninput: typed.v1.Order\n")
+                           extra="deadline: 10m\nschema: typed\ninput: typed.v1.Order\n")
         refusal = self.refused("INVALID_ARGUMENT", "INVALID_ARGUMENT", self.client.RegisterDefinition, source=needs.encode())
         self.assertIn("[undo-needs-output]", refusal.text)
         with tempfile.TemporaryDirectory() as folder:
@@ -71,7 +71,7 @@ class Typed(Case):
         policy = ("rules:\n  - {id: quick, that: step.timeout <= duration('5s'), else: an attempt takes at most 5s}\n"
                   "  - {id: near, that: \"!targets[step.target].tls && targets[step.target].max_concurrent_calls == 7\", else: far away}\n"
                   "waivers:\n  - {rule: quick, definition: waived, reason: it is slow, until: 2999-01-01}\n")
-        slow = lambda name, timeout: definition(name, step("a", more="timeout: " + timeout), extra="deadline: 5m\n").encode()
+        slow = lambda name, timeout: definition(name, step("a", more="timeout: " + timeout), extra="deadline: 10m\n").encode()
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "policy.yaml")
             with open(path, "w") as f:

@@ -87,7 +87,7 @@ static void take_effect(void *self, const struct effect *effect, const struct er
 static int decode(const Saga__V1__Command *command, struct event *event, struct error_detail *detail)
 {
     struct definition_limits limits = definition_limits_default();
-    struct decoder d = {.arena = &arena, .catalog = catalog, .compensation_retry = limits.compensation_retry};
+    struct decoder d = {.arena = &arena, .catalog = catalog, .compensation_retry = limits.retry.compensation};
     switch (command->command_case) {
     case SAGA__V1__COMMAND__COMMAND_START:
         return decode_start(&d, command->start, event, detail);
@@ -117,7 +117,7 @@ static struct engine *make_engine(void)
                                      .enlisted_lease_default = SPAN_S(10),
                                      .pushback_max = SPAN_S(300),
                                      .deadline_max = SPAN_S(3600),
-                                     .compensation_retry = limits.compensation_retry,
+                                     .compensation_retry = limits.retry.compensation,
                                      .seed = 1,
                                      .tag = TAG};
     struct target_options target = {.name = "t", .timeout = SPAN_S(1), .max_concurrent_calls = 2};

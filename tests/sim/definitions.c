@@ -31,6 +31,20 @@ static struct retry_policy retry_policy(struct world *w, unsigned most)
     };
 }
 
+/* What the journal is to keep of a definition: other numbers for each. */
+static struct retry_defaults retry_defaults(unsigned index)
+{
+    struct retry_policy p = {.max_attempts = (uint16_t)(1 + index),
+                             .initial_backoff = SPAN_MS(1 + index),
+                             .max_backoff = SPAN_S(1 + index),
+                             .backoff_multiplier_permille = 1500 + index,
+                             .jitter_permille = index,
+                             .retryable_status_codes = 1u << index};
+    struct retry_defaults retry = {.action = p, .compensation = p};
+    retry.compensation.max_attempts = 1000;
+    return retry;
+}
+
 static void make_edges(struct world *w, struct definition *d)
 {
     unsigned shape = (unsigned)draw(w, SHAPES, 4);
@@ -191,6 +205,7 @@ void definitions_make(struct world *w)
     }
     for (unsigned i = 0; i < w->definition_count; i++) {
         w->definitions[i]->number = i + 1;
+        w->definitions[i]->retry = retry_defaults(i);
         for (unsigned j = 0; j < w->definitions[i]->step_count; j++) {
             struct step_spec *s = &w->definitions[i]->steps[j];
             s->action.target_index = s->action.target[1] - '0';

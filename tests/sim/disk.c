@@ -49,6 +49,12 @@ static void keep_subject(struct world *w, const struct subject_row *row)
 {
     struct disk *d = &w->disk;
     char name[24];
+    if (row->kind == SUBJECT_RETRY) {
+        CHECK(d->retry_count < DEFINITIONS_MAX);
+        d->retries[d->retry_count++] = (struct subject_row){
+            .kind = row->kind, .name = keep(w, row->name), .version = row->version, .value = keep(w, row->value)};
+        return;
+    }
     CHECK(row->kind == SUBJECT_TAG && row->name.size < sizeof name);
     snprintf(name, sizeof name, "%.*s", (int)row->name.size, (const char *)row->name.at);
     uint64_t tag = strtoull(name, NULL, 16);
@@ -471,6 +477,20 @@ static int scan_definitions(struct store *s, int (*take)(void *self, const struc
     return 0;
 }
 
+static int scan_subjects(struct store *s, uint32_t kind, int (*take)(void *self, const struct subject_row *row),
+                         void *self, struct error_detail *detail)
+{
+    struct disk *d = disk_of(s);
+    (void)detail;
+    CHECK(kind == SUBJECT_RETRY);
+    for (unsigned i = 0; i < d->retry_count; i++) {
+        int code = take(self, &d->retries[i]);
+        if (code != 0)
+            return code;
+    }
+    return 0;
+}
+
 /* ---- retention ---- */
 
 static int drop(struct store *s, struct instant before, uint64_t keep_from, uint32_t work_max, bool *more,
@@ -515,6 +535,7 @@ void disk_init(struct world *w)
         .find_request = find_request,
         .list_ended = list_ended,
         .scan_definitions = scan_definitions,
+        .scan_subjects = scan_subjects,
         .drop = drop,
         .close = close_store,
     };

@@ -16,19 +16,12 @@ static void expect(struct world *w, bool holds, const char *invariant, const cha
 
 /* ---- I8 ---- */
 
-static bool same_retry(const struct retry_policy *a, const struct retry_policy *b)
-{
-    return a->max_attempts == b->max_attempts && a->initial_backoff.us == b->initial_backoff.us &&
-           a->max_backoff.us == b->max_backoff.us && a->backoff_multiplier_permille == b->backoff_multiplier_permille &&
-           a->jitter_permille == b->jitter_permille && a->retryable_status_codes == b->retryable_status_codes;
-}
-
 static bool same_call(const struct call_spec *a, const struct call_spec *b)
 {
     return (a->target == NULL) == (b->target == NULL) &&
            (a->target == NULL ||
             (strcmp(a->target, b->target) == 0 && strcmp(a->method, b->method) == 0 && a->timeout.us == b->timeout.us &&
-             same_retry(&a->retry, &b->retry) && bytes_equal(a->constant, b->constant)));
+             retry_policy_equal(&a->retry, &b->retry) && bytes_equal(a->constant, b->constant)));
 }
 
 static bool same_step(const struct saga *x, const struct saga *y, unsigned step)

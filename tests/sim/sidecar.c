@@ -3,6 +3,7 @@
 
 #include "sidecar/base/check.h"
 #include "sidecar/base/quiet.h"
+#include "sidecar/core/retries.h"
 #include "sidecar/definition/reader.h"
 
 #include <stdlib.h>
@@ -424,6 +425,10 @@ static int take_definition(void *self, const struct definition_row *row)
     struct world *w = self;
     struct error_detail detail;
     struct definition *d = definition_copy(w->definitions[row->number - 1]);
+    const struct retry_defaults *kept = retries_find(w->sidecar.retries, row->number);
+    if (kept == NULL || !retry_policy_equal(&kept->action, &d->retry.action) ||
+        !retry_policy_equal(&kept->compensation, &d->retry.compensation))
+        world_fail(w, EXIT_SAFETY, "subject", "the journal does not keep a definition's retry policies", row->number);
     d->number = row->number;
     CHECK(bytes_equal(d->source, row->source));
     return catalog_add(w->sidecar.catalog, d, row->registered_at, &detail);
@@ -507,7 +512,9 @@ void sidecar_start(struct world *w, void *arg)
     struct core_world outside = {.durable = durable, .reply = reply, .call = call, .crowded = crowded, .self = w};
     struct memory memory = sidecar_memory(w);
     CHECK(catalog_create(DEFINITIONS_MAX, &s->catalog) == 0);
+    CHECK(retries_recover(&w->disk.store, &s->retries, &detail) == 0);
     CHECK(w->disk.store.scan_definitions(&w->disk.store, take_definition, w, &detail) == 0);
+    retries_destroy(s->retries);
     int code =
         core_open(&options, &memory, &w->disk.store, &state, s->catalog, &outside, sidecar_now(w), &s->core, &detail);
     if (code != 0 && code != E_MEMORY)

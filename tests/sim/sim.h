@@ -67,10 +67,10 @@ enum fault {
     FAULT_OPERATOR,
     FAULT_TARGET_GONE,
     FAULT_CONFIGURED, /* the configuration is read again: a target is not named any more, or is again */
-    FAULT_NONSENSE, /* requests that no sound client sends */
-    FAULT_MEMORY,   /* the core is refused memory */
-    FAULT_UNSURE,   /* a commit of a far disk may have been kept, or not */
-    FAULT_FENCED,   /* another takes the far disk over */
+    FAULT_NONSENSE,   /* requests that no sound client sends */
+    FAULT_MEMORY,     /* the core is refused memory */
+    FAULT_UNSURE,     /* a commit of a far disk may have been kept, or not */
+    FAULT_FENCED,     /* another takes the far disk over */
     FAULT_COUNT
 };
 
@@ -377,6 +377,8 @@ struct disk {
     uint64_t told_frame; /* the last that this life of the sidecar was told to be durable */
     uint64_t tags[256];  /* in the rows of subjects */
     unsigned tag_count;
+    struct subject_row retries[DEFINITIONS_MAX]; /* copies */
+    unsigned retry_count;
 };
 
 /* ---- the sidecar ---- */
@@ -402,6 +404,7 @@ struct incoming {
 struct sidecar {
     struct core *core;
     struct catalog *catalog;
+    struct retries *retries; /* while the definitions are read */
     bool up;
     bool dying;
     bool fenced; /* it was told so: it must not go on */

@@ -121,7 +121,7 @@ int owner_start(struct owner *o)
                 .enlisted_lease_default = SPAN_S(30),
                 .pushback_max = SPAN_S(300),
                 .deadline_max = SPAN_S(100000),
-                .compensation_retry = definition_limits_default().compensation_retry,
+                .compensation_retry = definition_limits_default().retry.compensation,
                 .seed = 1,
                 .tag = 0xabc,
             },

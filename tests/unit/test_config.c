@@ -434,10 +434,32 @@ START_TEST(config__without_a_file_there_are_defaults)
     ck_assert_uint_eq(limits.steps_max, usual.steps_max);
     ck_assert_uint_eq(limits.payload_bytes_max, usual.payload_bytes_max);
     ck_assert_int_eq(limits.deadline_max.us, usual.deadline_max.us);
-    assert_retry_equal(&limits.action_retry, &usual.action_retry);
-    assert_retry_equal(&limits.compensation_retry, &usual.compensation_retry);
+    assert_retry_equal(&limits.retry.action, &usual.retry.action);
+    assert_retry_equal(&limits.retry.compensation, &usual.retry.compensation);
     config_destroy(c);
     config_destroy(NULL);
+}
+END_TEST
+
+/* Definitions whose journal does not tell what they take run as they did: four attempts where the file says none. */
+START_TEST(config__what_definitions_of_before_take_is_as_it_was)
+{
+    static const struct {
+        const char *text;
+        unsigned attempts;
+        int64_t initial_us;
+    } cases[] = {
+        {"{}\n", 4, 100000},
+        {"default_retry: {initialBackoff: 5ms}\n", 4, 5000},
+        {"default_retry: {maxAttempts: 12}\n", 12, 100000},
+        {"default_compensation_retry: {maxAttempts: 3}\n", 4, 100000},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct config *c = read_text(cases[i].text);
+        ck_assert_uint_eq(c->earlier_retry.max_attempts, cases[i].attempts);
+        ck_assert_int_eq(c->earlier_retry.initial_backoff.us, cases[i].initial_us);
+        config_destroy(c);
+    }
 }
 END_TEST
 
@@ -655,6 +677,7 @@ int main(void)
     TCase *whole = tcase_create("whole");
     tcase_add_test(whole, config__without_a_file_there_are_defaults);
     tcase_add_test(whole, config__a_file_that_says_nothing_is_no_error);
+    tcase_add_test(whole, config__what_definitions_of_before_take_is_as_it_was);
     tcase_add_test(whole, config__the_socket_follows_the_data);
     tcase_add_test(whole, config__defaults_make_way_for_lower_maxima);
     tcase_add_test(whole, config__targets_are_addresses_or_mappings);

@@ -1,6 +1,7 @@
 /* A definition from its YAML: everything that can be said, and everything that is refused, with its place. */
 #include "sidecar/base/grpc_status.h"
 #include "sidecar/definition/reader.h"
+#include "sidecar/resilience/backoff.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -138,7 +139,7 @@ START_TEST(reader__what_is_not_said_has_a_default)
     ck_assert_int_eq(action->timeout.us, 0);
     ck_assert_int_eq(action->source, REQUEST_INPUT);
     ck_assert_int_eq(compensation->source, REQUEST_INPUT);
-    ck_assert_uint_eq(action->retry.max_attempts, 4);
+    ck_assert_uint_eq(action->retry.max_attempts, 12);
     ck_assert_int_eq(action->retry.initial_backoff.us, 100000);
     ck_assert_int_eq(action->retry.max_backoff.us, 10000000);
     ck_assert_uint_eq(action->retry.backoff_multiplier_permille, 2000);
@@ -151,9 +152,36 @@ START_TEST(reader__what_is_not_said_has_a_default)
 }
 END_TEST
 
+/* The delays between all attempts, at the least and at the most: what docs/definitions.md says of them. */
+START_TEST(reader__what_is_not_said_outlasts_a_restart)
+{
+    const struct {
+        struct retry_policy policy;
+        int64_t least_s, most_s;
+    } cases[] = {{definition_limits_default().retry.action, 42, 55},
+                 {definition_limits_default().retry.compensation, 304, 390}};
+    for (unsigned i = 0; i < 2; i++) {
+        const struct retry_policy *p = &cases[i].policy;
+        int64_t least = 0, most = 0;
+        for (unsigned failed = 1; failed < p->max_attempts; failed++) {
+            const struct backoff b = {.initial = p->initial_backoff,
+                                      .max = p->max_backoff,
+                                      .multiplier_permille = p->backoff_multiplier_permille};
+            struct random random;
+            random_seed(&random, 1);
+            int64_t delay = backoff_delay(&b, failed, &random).us, varies = delay / 1000 * p->jitter_permille;
+            least += delay - varies;
+            most += delay + varies < b.max.us ? delay + varies : b.max.us;
+        }
+        ck_assert_int_eq(least / 1000000, cases[i].least_s);
+        ck_assert_int_eq(most / 1000000, cases[i].most_s);
+    }
+}
+END_TEST
+
 START_TEST(reader__a_call_says_more_than_its_step_and_that_more_than_the_limits)
 {
-    limits.action_retry.jitter_permille = 77;
+    limits.retry.action.jitter_permille = 77;
     struct definition *d = read_text("name: n\nversion: 1.0.0\nsteps:\n"
                                      "  - name: a\n"
                                      "    target: t\n"
@@ -374,8 +402,8 @@ START_TEST(reader__a_pivot_divides_the_steps)
     ck_assert_int_eq(d->pivot_step, 2);
     /* What can only go forward is as stubborn as an undo, where nothing else is said. */
     for (int i = 0; i < 5; i++)
-        ck_assert_uint_eq(d->steps[i].action.retry.max_attempts, i > 2 ? limits.compensation_retry.max_attempts
-                                                                       : limits.action_retry.max_attempts);
+        ck_assert_uint_eq(d->steps[i].action.retry.max_attempts,
+                          i > 2 ? limits.retry.compensation.max_attempts : limits.retry.action.max_attempts);
     definition_destroy(d);
     assert_refused(HEAD STEP("a", "") STEP("p", ", pivot: true"), "steps[0]", 4, 5,
                    "a may run beside the pivot p; every step must come before or after it");
@@ -451,6 +479,7 @@ int main(void)
     tcase_add_checked_fixture(reading, set_limits, NULL);
     tcase_add_test(reading, reader__reads_a_whole_definition);
     tcase_add_test(reading, reader__what_is_not_said_has_a_default);
+    tcase_add_test(reading, reader__what_is_not_said_outlasts_a_restart);
     tcase_add_test(reading, reader__a_call_says_more_than_its_step_and_that_more_than_the_limits);
     tcase_add_test(reading, reader__requests_are_input_constant_or_output);
     tcase_add_test(reading, reader__unknown_names_are_refused_with_the_nearest);

@@ -143,7 +143,7 @@ END_TEST
 START_TEST(docs__retry_defaults_are_told_right)
 {
     struct definition_limits limits = definition_limits_default();
-    const struct retry_policy *a = &limits.action_retry, *b = &limits.compensation_retry;
+    const struct retry_policy *a = &limits.retry.action, *b = &limits.retry.compensation;
     char line[160];
     read_document("docs/definitions.md");
     snprintf(line, sizeof line, "| `maxAttempts` | 1 to 1000, the first included | %u | %u |", a->max_attempts,

@@ -109,7 +109,8 @@ END_TEST
 START_TEST(lint__the_worst_case_of_each_path_is_told)
 {
     judge("name: n\nversion: 1.0.0\ndeadline: 1s\nsteps:\n"
-          "  - {name: a, target: t, timeout: 2s, retry: {jitter: 0}, action: /a.v1.B/C, compensation: none}\n"
+          "  - {name: a, target: t, timeout: 2s, retry: {maxAttempts: 4, jitter: 0}, action: /a.v1.B/C, compensation: "
+          "none}\n"
           "  - {name: b, after: [a], target: t, timeout: 1s, retry: {maxAttempts: 1}, action: /a.v1.B/C, compensation: "
           "none}\n"
           "  - {name: c, target: t, timeout: 500ms, retry: {maxAttempts: 2, initialBackoff: 1s, maxBackoff: 1s}, "
