@@ -73,7 +73,7 @@ class Bench:
 
     def pipes(self):
         # None of them ends while it is measured.
-        rates = [self.once("pipe-begin", 1024, "live_sagas_max: 16000000", batch=16)["rate"] for _ in range(self.pairs)]
+        rates = [self.once("pipe-begin", 1024, "live_sagas_max: 16000000\nmemory_bytes_max: 8GiB", batch=16)["rate"] for _ in range(self.pairs)]
         self.row("durable Begin through Pipe, 16 a message", "a second", rates, 120000, 400000)
 
     def sagas(self):
@@ -214,7 +214,7 @@ class Bench:
         """CPU of one saga with so many others live."""
         points = []
         for size in sizes:
-            sidecar = self.fresh("live_sagas_max: 4000000")
+            sidecar = self.fresh("live_sagas_max: 4000000\nmemory_bytes_max: 8GiB")
             if size > 1:
                 self.fill(sidecar, size)
             result = self.load(sidecar, "start", 64, seconds=2)
