@@ -1,7 +1,8 @@
 /* guard.c - looks, from the door's thread, at what C core does not bound: a loop that does not come back from it (a header that goes on
  * without an end, thousands of calls that are opened and reset), and the memory of the process as a whole. Who sends most is then shut out.
  *
- * Twenty times a second while the process does anything, and every other second while it does not. C core does not say which connection it works for, so
+ * Twenty times a second while the process does anything, every other second while it does not, and hardly ever while nobody is connected, which
+ * leaves an idle machine alone: whoever comes in, and whatever a loop does, wakes it. C core does not say which connection it works for, so
  * the kernel is asked how much has come in on each: by its count of TCP, and on unix sockets, which have none, by what lies unread. */
 #include "sidecar/rpc/rpc_inside.h"
 
@@ -25,6 +26,7 @@
 
 #define LOOK_MS      50
 #define LOOK_IDLE_MS 2000
+#define LOOK_NONE_MS 60000
 
 /* The process is idle when it has used less of the processor than this since the last look. */
 #define IDLE_NS INT64_C(2000000)
@@ -164,6 +166,22 @@ static void cut_one(struct rpc_guard *g, int fd, uint64_t least, unsigned *cut)
             g->known[i].score = 0;
             *cut += shut_out(fd);
         }
+}
+
+/* Whether anybody is connected who came in by the door. */
+static bool has_guest(const struct rpc_watched *w)
+{
+    bool found = false;
+    struct stat st;
+    DIR *fds = opendir("/proc/self/fd");
+    if (fds == NULL)
+        return true;
+    for (struct dirent *entry; !found && (entry = readdir(fds)) != NULL;) {
+        int fd = entry->d_name[0] == '.' ? -1 : atoi(entry->d_name);
+        found = fd >= 0 && fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode) && is_guest(w, fd);
+    }
+    closedir(fds);
+    return found;
 }
 
 /* Each socket of the process once: counted, or cut when its score is at least `least`. */
@@ -306,7 +324,7 @@ int rpc_guard_turn(struct rpc_guard *g, const struct rpc_watched *w, int64_t now
         int64_t process_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
         look(g, w, now_ms);
         g->sleeps = process_ns - g->process_ns <= IDLE_NS && !woken;
-        g->next_ms = now_ms + (g->sleeps ? LOOK_IDLE_MS : LOOK_MS);
+        g->next_ms = now_ms + (!g->sleeps ? LOOK_MS : has_guest(w) ? LOOK_IDLE_MS : LOOK_NONE_MS);
         g->process_ns = process_ns;
         for (size_t i = 0; i < w->room_count; i++)
             atomic_store(&w->rooms[i]->guard_sleeps, g->sleeps);
