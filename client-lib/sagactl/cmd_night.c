@@ -1,6 +1,7 @@
 /* cmd_night.c - for an operator woken at night: what is stuck, by what it has in common, and retrying it so; how the sidecar is. */
 #include "client-lib/sagactl/json.h"
 #include "client-lib/sagactl/run.h"
+#include "client-lib/sagactl/story.h"
 #include "client-lib/sagactl/times.h"
 #include "client-lib/sagactl/words.h"
 
@@ -31,8 +32,8 @@ static int status_of(const Saga__V1__Saga *saga)
     return step != NULL ? step->last_status : 0;
 }
 
-/* Shows each dead letter that --definition, --step and --status let through to take, a page at a time. */
-static int each_dead_letter(struct run *r, int (*take)(void *self, const Saga__V1__Saga *saga), void *self)
+/* Shows each dead letter that --definition, --step and --status let through to take, a page at a time; of the first page only, unless all. */
+static int each_dead_letter(struct run *r, bool all, int (*take)(void *self, const Saga__V1__Saga *saga), void *self)
 {
     Saga__V1__ListDeadLettersRequest request = SAGA__V1__LIST_DEAD_LETTERS_REQUEST__INIT;
     char token[FIELD] = "";
@@ -61,7 +62,7 @@ static int each_dead_letter(struct run *r, int (*take)(void *self, const Saga__V
         protobuf_c_message_free_unpacked(&page->base, NULL);
         if (!usable)
             return run_say(r, EXIT_REFUSED, "the sidecar's token for the next page cannot be used");
-    } while (token[0] != '\0' && status == EXIT_DONE);
+    } while (all && token[0] != '\0' && status == EXIT_DONE);
     return status;
 }
 
@@ -152,7 +153,7 @@ static void put_group(struct run *r, const struct group *g)
 int run_summary(struct run *r)
 {
     struct summary s = {.r = r};
-    int status = each_dead_letter(r, add_to_summary, &s);
+    int status = each_dead_letter(r, true, add_to_summary, &s);
     if (s.count > 0)
         qsort(s.groups, s.count, sizeof *s.groups, more_first);
     if (status == EXIT_DONE && r->o.json) {
@@ -164,6 +165,30 @@ int run_summary(struct run *r)
             fprintf(r->screen.out, "%zu dead letter%s:\n", s.sagas, s.sagas == 1 ? "" : "s");
         for (size_t i = 0; i < s.count; i++)
             put_group(r, &s.groups[i]);
+    }
+    free(s.groups);
+    return status;
+}
+
+int run_letters(struct run *r, unsigned rows_max)
+{
+    struct summary s = {.r = r};
+    int status = each_dead_letter(r, false, add_to_summary, &s);
+    if (s.count > 0) {
+        qsort(s.groups, s.count, sizeof *s.groups, more_first);
+        screen_put(&r->screen, PAINT_DIM, "\n%-40s %9s  %s\n", "DEAD LETTERS AT", "SAGAS", "THE LAST ANSWER");
+    }
+    for (size_t i = 0; i < s.count && i < rows_max; i++) {
+        const struct group *g = &s.groups[i];
+        char definition[FIELD], step[FIELD], what[3 * FIELD], said[2 * FIELD];
+        snprintf(what, sizeof what, "%s, %s of %s",
+                 screen_clean(&r->screen, g->definition, definition, sizeof definition), g->undo ? "undo" : "action",
+                 screen_clean(&r->screen, g->step, step, sizeof step));
+        screen_cell(&r->screen, PAINT_BAD, what, 40);
+        fprintf(r->screen.out, " %9zu  ", g->count);
+        story_answer(&r->screen, g->status, g->message, said, sizeof said);
+        screen_rest(&r->screen, PAINT_NONE, said, 52);
+        fputc('\n', r->screen.out);
     }
     free(s.groups);
     return status;
@@ -193,7 +218,7 @@ int run_retry_all(struct run *r)
 {
     struct ids all = {.r = r};
     size_t done = 0;
-    int status = each_dead_letter(r, add_id, &all);
+    int status = each_dead_letter(r, true, add_id, &all);
     for (size_t i = 0; i < all.count && (status == EXIT_DONE || status == EXIT_REFUSED || status == EXIT_NOT_FOUND);
          i++) {
         Saga__V1__RetryRequest request = SAGA__V1__RETRY_REQUEST__INIT;
@@ -332,10 +357,10 @@ static int put_status_json(struct run *r, const char *health, const Saga__V1__St
     json_t *said = json_of_message(&m->base);
     if (said == NULL)
         return run_say(r, EXIT_REFUSED, "there is no memory for the answer");
-    json_t *out = json_pack("{sssssIsIsIsI}", "address", wire_address(r->wire), "health", health, "running",
-                            (json_int_t)(all.live - all.compensating - all.stuck), "compensating",
-                            (json_int_t)all.compensating, "stuck", (json_int_t)all.stuck, "paused",
-                            (json_int_t)all.paused);
+    json_t *out =
+        json_pack("{sssssIsIsIsI}", "address", wire_address(r->wire), "health", health, "running",
+                  (json_int_t)(all.live - all.compensating - all.stuck), "compensating", (json_int_t)all.compensating,
+                  "stuck", (json_int_t)all.stuck, "paused", (json_int_t)all.paused);
     json_object_update_new(out, said);
     return json_put(r->screen.out, out, false) == 0 ? EXIT_DONE : EXIT_REFUSED;
 }

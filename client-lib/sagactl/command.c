@@ -99,6 +99,7 @@ const struct option_row option_rows[OPTION_COUNT] = {
          "name."},
     [OPTION_POLICY] = {"policy", '\0', "FILE", NULL, COMPLETE_FILE,
                        "A policy: rules of your own that definitions must keep, with waivers."},
+    [OPTION_ONCE] = {"once", '\0', NULL, NULL, COMPLETE_NOTHING, "Show it once, after a second."},
     [OPTION_EXPLAIN] = {"explain", '\0', "RULE", NULL, COMPLETE_NOTHING,
                         "Say what a rule means, with an example; all lists them."},
 };
@@ -123,6 +124,10 @@ const struct command_row command_rows[] = {
      "Of a "
      "saga that is stuck or paused it tells what to do. With --request-id and no SAGA-ID that which was started so.",
      command_get},
+    {"why", "SAGA-ID", 1, 1, NULL, COMPLETE_SAGA, 0, "say why a saga is where it is, and what you can do about it",
+     "What it waits for and since when, what was tried, what the participant said, how the target is to all sagas, and "
+     "what each thing that you can do would do.",
+     command_why},
     {"list", "", 0, 0, NULL, COMPLETE_NOTHING,
      BIT(STATE) | BIT(DEFINITION) | BIT(TAG) | BIT(SINCE) | BIT(BEFORE) | BIT(LIMIT) | BIT(PAGE) | BIT(ALL),
      "list sagas, the newest first", "A page at a time; the last line tells how to get the next one.", command_list},
@@ -148,6 +153,10 @@ const struct command_row command_rows[] = {
      command_reload},
     {"status", "", 0, 0, NULL, COMPLETE_NOTHING, 0, "say how the sidecar is and what it has in hand",
      "Whether it serves, and how many sagas are running, going back, stuck and paused.", command_status},
+    {"top", "", 0, 0, NULL, COMPLETE_NOTHING, BIT(ONCE), "show what goes on, again and again",
+     "Rates, how calls of each target end, the steps that fail, the dead letters; anew every two seconds, until it is "
+     "interrupted or --timeout is over. Shares and lengths are those of the last five minutes.",
+     command_top},
     {"deadletters", "", 0, 0, NULL, COMPLETE_NOTHING,
      BIT(DEFINITION) | BIT(LIMIT) | BIT(PAGE) | BIT(ALL) | BIT(SUMMARY) | BIT(STEP) | BIT(STATUS),
      "show the sagas that are stuck and why, the oldest first",

@@ -52,6 +52,7 @@ enum option_id {
     OPTION_SCHEMA,
     OPTION_EXPLAIN,
     OPTION_POLICY,
+    OPTION_ONCE,
     OPTION_COUNT
 };
 
@@ -112,6 +113,8 @@ int command_input(struct run *r);
 int command_start(struct run *r);
 int command_wait(struct run *r);
 int command_get(struct run *r);
+int command_why(struct run *r);
+int command_top(struct run *r);
 int command_list(struct run *r);
 int command_deadletters(struct run *r);
 int command_watch(struct run *r);

@@ -244,6 +244,9 @@ static bool take(const struct reading *r, unsigned id, const char *value)
     case OPTION_SUMMARY:
         o->summary = true;
         return true;
+    case OPTION_ONCE:
+        o->once = true;
+        return true;
     case OPTION_UTC:
         o->utc = true;
         return true;

@@ -73,6 +73,8 @@ int run_wait(struct run *r, const char *saga_id, bool was_there, bool *shown);
 /* Dead letters by definition, step and status, with counts; and all those that --definition, --step and --status let through
  * tried again (cmd_night.c). */
 int run_summary(struct run *r);
+/* The same of the oldest thousand, at most rows_max of them, in a line each. */
+int run_letters(struct run *r, unsigned rows_max);
 int run_retry_all(struct run *r);
 
 /* Reads a whole file, "-" being standard input. Gives *data (free; a NUL follows it). Returns EXIT_DONE, or EXIT_USAGE

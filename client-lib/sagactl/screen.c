@@ -196,6 +196,12 @@ void screen_cell(const struct screen *s, enum paint paint, const char *text, uns
     fprintf(s->out, "%*s", (int)(width > sum ? width - sum : 0), "");
 }
 
+void screen_rest(const struct screen *s, enum paint paint, const char *text, unsigned used)
+{
+    unsigned width = s->width > used + 8 ? s->width - used : 8, columns = screen_columns(s, text);
+    screen_cell(s, paint, text, columns < width ? columns : width);
+}
+
 void screen_wrap(const struct screen *s, enum paint paint, const char *text, unsigned indent, unsigned at)
 {
     fprintf(s->out, "%*s", (int)(indent > at ? indent - at : 0), "");

@@ -50,6 +50,9 @@ void screen_put(const struct screen *s, enum paint paint, const char *format, ..
 /* Clean text in a column of width: cut when longer, filled with spaces when shorter. */
 void screen_cell(const struct screen *s, enum paint paint, const char *text, unsigned width);
 
+/* The last column: at most to the end of the line, of which `used` columns are taken. */
+void screen_rest(const struct screen *s, enum paint paint, const char *text, unsigned used);
+
 /* Clean text over as many lines as it takes, each after `indent` spaces, the first of them already written to column
  * `at`. */
 void screen_wrap(const struct screen *s, enum paint paint, const char *text, unsigned indent, unsigned at);

@@ -1,6 +1,7 @@
 /* show.c - one saga: its head, its timeline, its steps, and what now. */
 #include "client-lib/sagactl/show.h"
 
+#include "client-lib/sagactl/advice.h"
 #include "client-lib/sagactl/story.h"
 #include "client-lib/sagactl/times.h"
 #include "client-lib/sagactl/words.h"
@@ -9,7 +10,6 @@
 
 #define FIELD         256  /* bytes of a short text, cleaned */
 #define SENTENCE      1024 /* of a long one */
-#define STUCK_SHOWN   4    /* stuck steps for which commands are spelt out */
 #define PAYLOAD_SHOWN 512  /* bytes of a payload that is a text */
 #define PAYLOAD_BYTES 64   /* of one that is not */
 
@@ -209,86 +209,6 @@ static void put_steps(const struct screen *s, const Saga__V1__Saga *saga)
         put_step(s, saga->steps[i], width);
 }
 
-/* ---- what now ---- */
-
-struct advice {
-    const struct screen *s;
-    char address[600]; /* " --address ADDRESS", or "" */
-    char id[64];
-};
-
-static void put_command(const struct advice *a, const char *command, const char *step, const char *tail)
-{
-    char name[FIELD], word[FIELD];
-    fputs("      ", a->s->out);
-    if (step != NULL)
-        screen_shell_word(screen_clean(a->s, step, name, sizeof name), word, sizeof word);
-    screen_put(a->s, PAINT_STRONG, "sagactl%s %s %s%s%s%s", a->address, command, a->id, step ? " " : "",
-               step ? word : "", tail);
-    fputc('\n', a->s->out);
-}
-
-/* The steps that an operator can retry or skip: the one that the saga names, and others whose compensation has failed.
- */
-static size_t stuck_steps(const Saga__V1__Saga *saga, const Saga__V1__Step *found[STUCK_SHOWN])
-{
-    size_t count = 0;
-    for (int pass = 0; pass < 2; pass++) {
-        for (size_t i = 0; i < saga->n_steps && count < STUCK_SHOWN; i++) {
-            const Saga__V1__Step *step = saga->steps[i];
-            bool named = strcmp(step->name, saga->stuck_step) == 0;
-            bool failed = step->compensation == SAGA__V1__COMPENSATION_STATE__COMPENSATION_STATE_FAILED;
-            if (pass == 0 ? named : failed && !named)
-                found[count++] = step;
-        }
-    }
-    return count;
-}
-
-static void advise_stuck(const struct advice *a, const Saga__V1__Saga *saga)
-{
-    const Saga__V1__Step *steps[STUCK_SHOWN];
-    char name[FIELD], text[SENTENCE];
-    size_t count = stuck_steps(saga, steps);
-    if (saga->stuck_step[0] != '\0') {
-        snprintf(text, sizeof text, "Step %s %s", screen_clean(a->s, saga->stuck_step, name, sizeof name),
-                 words_stuck(saga->stuck_reason));
-        screen_wrap(a->s, PAINT_NONE, text, 2, 0);
-    }
-    screen_wrap(a->s, PAINT_NONE, "The saga waits for one of these decisions:", 2, 0);
-    screen_wrap(a->s, PAINT_NONE, "The cause is mended: try again.", 4, 0);
-    for (size_t i = 0; i < count; i++)
-        put_command(a, "retry", steps[i]->name, "");
-    if (count == 0)
-        put_command(a, "retry", NULL, "");
-    if (count > 0)
-        screen_wrap(a->s, PAINT_NONE, "The step was done by hand: go on without it.", 4, 0);
-    for (size_t i = 0; i < count; i++)
-        put_command(a, "skip", steps[i]->name, " --reason 'WHY'");
-    screen_wrap(a->s, PAINT_NONE, "All that is still owed was settled outside: end the saga, for good.", 4, 0);
-    put_command(a, "resolve", NULL, " --reason 'WHAT WAS DONE'");
-}
-
-static void put_advice(const struct screen *s, const Saga__V1__Saga *saga, const char *address)
-{
-    struct advice a = {.s = s};
-    char clean[512], word[520];
-    bool stuck = saga->state == SAGA__V1__SAGA_STATE__SAGA_STATE_STUCK;
-    if (!stuck && !saga->paused)
-        return;
-    if (address != NULL)
-        snprintf(a.address, sizeof a.address, " --address %s",
-                 screen_shell_word(screen_clean(s, address, clean, sizeof clean), word, sizeof word));
-    screen_clean(s, saga->id, a.id, sizeof a.id);
-    screen_put(s, PAINT_STRONG, "\nwhat now\n");
-    if (stuck)
-        advise_stuck(&a, saga);
-    if (saga->paused) {
-        screen_wrap(s, PAINT_NONE, "The saga is paused: no call leaves for it until it is resumed.", 2, 0);
-        put_command(&a, "resume", NULL, "");
-    }
-}
-
 void show_saga(const struct screen *s, const Saga__V1__GetResponse *answer, const char *address)
 {
     if (answer->saga == NULL)
@@ -301,7 +221,7 @@ void show_saga(const struct screen *s, const Saga__V1__GetResponse *answer, cons
         story_write(s, times_of(answer->saga->started_at), answer->timeline, answer->n_timeline);
     if (answer->saga->n_steps > 0)
         put_steps(s, answer->saga);
-    put_advice(s, answer->saga, address);
+    advice_write(s, answer->saga, address);
 }
 
 void show_end(const struct screen *s, const Saga__V1__Saga *saga)

@@ -190,6 +190,10 @@ static Saga__V1__Step *view_step(struct arena *a, const struct saga *s, const st
     m->compensation_attempts = step->compensation_attempts + (step->permitted && !action_out);
     if (!set_text(a, &m->name, saga_step_name(s, index)))
         return NULL;
+    const struct call_spec *call = saga_step_call(
+        s, index, step->compensation != SAGA_COMPENSATION_NONE ? SAGA_PHASE_COMPENSATION : SAGA_PHASE_ACTION);
+    if (call != NULL && call->target != NULL && !set_text(a, &m->target, bytes_of_text(call->target)))
+        return NULL;
     m->waiting_for = engine == NULL ? EMPTY : waiting_text(a, engine, s, index);
     if (m->waiting_for == NULL || ((flags & VIEW_PAYLOADS) != 0 && !set_bytes(a, &m->output, step->output)))
         return NULL;

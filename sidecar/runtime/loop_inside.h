@@ -10,6 +10,7 @@
 #include "sidecar/core/retries.h"
 #include "sidecar/core/schemas.h"
 #include "sidecar/observe/http.h"
+#include "sidecar/observe/recent.h"
 #include "sidecar/relay/relay.h"
 #include "sidecar/rpc/rpc.h"
 #include "sidecar/runtime/clock.h"
@@ -23,12 +24,33 @@ struct sidecar;
 /* Names of targets, with those that are needed and not there: twice as many as a configuration has. */
 #define LOOP_TARGETS_MAX (2 * CONFIG_TARGETS_MAX)
 
+/* How something failed last. */
+#define LAST_SAID_BYTES 160
+struct last_failure {
+    struct instant at; /* 0: it has not */
+    uint8_t status, said_size;
+    uint8_t said[LAST_SAID_BYTES];
+};
+
+/* A step of which attempts have failed lately. */
+#define FAILING_STEPS_MAX 64
+struct failing_step {
+    uint8_t phase; /* 0: the place is free */
+    uint8_t definition_size, step_size;
+    uint8_t definition[NAME_BYTES_MAX], step[STEP_NAME_BYTES_MAX];
+    struct recent recent;
+    struct last_failure last;
+};
+
 /* One of which this loop has, or had, a connection. */
 struct loop_target {
     struct shared_target *shared; /* NULL: the configuration has never named it */
     struct rpc_target *rpc;       /* NULL: nor does it now */
     const char *address;
     struct instant down_since; /* since when it cannot be reached; 0: it can */
+    struct recent recent;      /* attempts that ended */
+    struct instant last_success;
+    struct last_failure last_failure;
 };
 
 /* What connections refer to: kept as long as the loop. */
@@ -52,8 +74,11 @@ struct loop {
     struct loop_target *targets;   /* LOOP_TARGETS_MAX, by the engine's index */
     unsigned target_count;         /* below which there are any */
     struct target_words *target_words;
-    struct vitals vitals;    /* what it counts; its metrics are NULL when nobody can look */
-    struct tracing *tracing; /* NULL: no traces */
+    struct vitals vitals;                /* what it counts; its metrics are NULL when nobody can look */
+    uint64_t records[RECORD_TYPE_COUNT]; /* of each type, that became durable since the start */
+    struct recent sagas;                 /* that ended */
+    struct failing_step *failing;        /* FAILING_STEPS_MAX */
+    struct tracing *tracing;             /* NULL: no traces */
     struct api *api;
     struct relay *relay; /* before the api: what other loops answer */
     struct definition_limits limits;

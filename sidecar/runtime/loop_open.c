@@ -7,6 +7,7 @@
 #include "sidecar/journal/sqlite/sqlite_store.h"
 #include "sidecar/observe/log.h"
 #include "sidecar/runtime/counters.h"
+#include "sidecar/runtime/lately.h"
 #include "sidecar/runtime/files.h"
 #include "sidecar/runtime/policing.h"
 #include "sidecar/runtime/reload.h"
@@ -351,6 +352,8 @@ static int open_parts(struct loop *s, struct error_detail *detail)
         code = open_api(s, state.last_frame, detail);
     if (code == 0 && s->config->http_listen[0] != '\0' && counters_open(s) != 0)
         code = error_set(detail, E_MEMORY, "", NULL);
+    if (code == 0 && lately_open(s) != 0)
+        code = error_set(detail, E_MEMORY, "", NULL);
     if (code == 0 && tracing_create(s->config, &s->tracing) != 0)
         code = error_set(detail, E_MEMORY, "", NULL);
     if (code != 0)
@@ -392,6 +395,7 @@ void loop_close(struct loop *s)
     api_destroy(s->api);
     core_close(s->core);
     counters_close(s);
+    lately_close(s);
     tracing_destroy(s->tracing);
     catalog_destroy(s->catalog);
     schemas_destroy(s->schemas);

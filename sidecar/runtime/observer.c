@@ -1,5 +1,6 @@
 /* observer.c - looks at every record that has become durable: for the log, and for who waits. */
 #include "sidecar/runtime/counters.h"
+#include "sidecar/runtime/lately.h"
 
 #include "sidecar/base/check.h"
 #include "sidecar/base/grpc_status.h"
@@ -119,11 +120,14 @@ static void look(struct loop *s, struct bytes before, struct bytes here, bool te
     struct error_detail detail;
     uint64_t previous;
     bool count = counters_want(s, codec_type(here)), trace = tracing_wants(s->tracing, codec_type(here));
-    if (!count && !tell && !trace)
+    bool ended = lately_count(s, codec_type(here));
+    if (!count && !tell && !trace && !ended)
         return;
     CHECK(codec_decode(&here, &r, &previous, &detail) == 0);
     if (count)
         counters_record(s, &r);
+    if (ended)
+        lately_ended(s, &r);
     if (trace) {
         const struct saga *saga = engine_find(core_engine(s->core), r.saga.serial);
         if (saga != NULL)

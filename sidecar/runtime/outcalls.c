@@ -4,6 +4,7 @@
  * when it was asked for, and one whose time is over before it could leave never does. */
 #include "sidecar/core/call_metadata.h"
 #include "sidecar/runtime/counters.h"
+#include "sidecar/runtime/lately.h"
 #include "sidecar/runtime/sidecar_inside.h"
 #include "sidecar/runtime/targets.h"
 
@@ -190,6 +191,7 @@ void outcalls_answer(void *self, void *tag, const struct rpc_answer *answer)
     if (answer->unreached != NULL && !s->cutting && !gave_up)
         targets_down(s, target, answer);
     counters_attempt(s, target, out->call.phase, out->left_at, answer);
+    lately_attempt(s, &out->call, out->left_at, answer, event.now);
     give_back(s, out);
     if (!s->cutting)
         api_submit(s->api, &event);

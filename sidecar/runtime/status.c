@@ -5,6 +5,7 @@
 #include "sidecar/engine/saga.h"
 #include "sidecar/engine/target.h"
 #include "sidecar/runtime/counters.h"
+#include "sidecar/runtime/lately.h"
 #include "sidecar/runtime/release.h"
 #include "sidecar/runtime/sidecar_inside.h"
 
@@ -33,6 +34,8 @@ static bool add_targets(struct loop *s, struct arena *a, Saga__V1__LoopStatus *m
         t->unreachable = own->down_since.us != 0;
         if (t->unreachable && (t->unreachable_for = view_span(a, instant_since(now, own->down_since))) == NULL)
             return false;
+        if (!lately_fill_target(s, own, a, t))
+            return false;
         m->targets[m->n_targets++] = t;
     }
     return true;
@@ -59,5 +62,5 @@ bool status_fill(void *self, struct arena *a, Saga__V1__LoopStatus *m)
     m->journal_full = s->told_full != 0;
     if (oldest != NULL && (m->oldest_live = view_time(a, oldest->started_at)) == NULL)
         return false;
-    return add_targets(s, a, m);
+    return add_targets(s, a, m) && lately_fill(s, a, m);
 }

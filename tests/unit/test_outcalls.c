@@ -9,6 +9,7 @@
 
 static struct loop s;
 static struct loop_target targets[1];
+static struct failing_step failing[FAILING_STEPS_MAX];
 static int some_connection, another;
 static struct instant now;
 static struct span tick;       /* passes whenever the clock is read */
@@ -73,7 +74,8 @@ static void setup(void)
     static struct config config;
     memset(targets, 0, sizeof targets);
     targets[0].rpc = (struct rpc_target *)(void *)&some_connection;
-    s = (struct loop){.targets = targets, .target_count = 1, .config = &config};
+    memset(failing, 0, sizeof failing);
+    s = (struct loop){.targets = targets, .target_count = 1, .config = &config, .failing = failing};
     now = (struct instant){.us = 1000000000};
     tick = call_costs = (struct span){0};
     memset(left, 0, sizeof left);

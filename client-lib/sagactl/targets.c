@@ -1,0 +1,122 @@
+/* targets.c - a target, added up. */
+#include "client-lib/sagactl/targets.h"
+
+#include "client-lib/sagactl/story.h"
+#include "client-lib/sagactl/times.h"
+
+#include <string.h>
+
+#define FIELD    256
+#define SENTENCE 1024
+
+static struct span span_of(const Google__Protobuf__Duration *d)
+{
+    return d == NULL ? (struct span){0} : (struct span){.us = d->seconds * 1000000 + d->nanos / 1000};
+}
+
+void recent_all_add(struct recent_all *all, const Saga__V1__Recent *m)
+{
+    if (m == NULL || m->count == 0)
+        return;
+    uint64_t count = all->count + m->count;
+    all->mean.us =
+        (int64_t)(((double)all->mean.us * (double)all->count + (double)span_of(m->mean).us * (double)m->count) /
+                  (double)count);
+    if (span_of(m->most).us > all->most.us)
+        all->most = span_of(m->most);
+    all->count = count;
+    all->refused += m->refused;
+    all->failed += m->failed;
+}
+
+static void add_one(struct target_all *all, const Saga__V1__TargetStatus *t)
+{
+    struct instant success = times_of(t->last_success), failure = times_of(t->last_failure);
+    all->first = all->first == NULL ? t : all->first;
+    all->away = t->unreachable ? t : all->away;
+    all->calls += t->calls;
+    all->calls_max += t->calls_max;
+    all->waiting += t->waiting;
+    recent_all_add(&all->recent, t->recent);
+    if (success.us != INSTANT_NEVER.us &&
+        (all->success.us == INSTANT_NEVER.us || instant_before(all->success, success)))
+        all->success = success;
+    if (failure.us != INSTANT_NEVER.us &&
+        (all->failed_last == NULL || instant_before(times_of(all->failed_last->last_failure), failure)))
+        all->failed_last = t;
+}
+
+struct target_all targets_add(const Saga__V1__StatusResponse *m, const char *name)
+{
+    struct target_all all = {.success = INSTANT_NEVER};
+    for (size_t k = 0; k < m->n_loops; k++)
+        for (size_t i = 0; i < m->loops[k]->n_targets; i++)
+            if (strcmp(m->loops[k]->targets[i]->name, name) == 0)
+                add_one(&all, m->loops[k]->targets[i]);
+    return all;
+}
+
+/* ---- one target on the screen ---- */
+
+static void put(const struct screen *s, enum paint paint, const char *name, const char *text)
+{
+    screen_put(s, PAINT_DIM, "  %-10s", name);
+    screen_wrap(s, paint, text, 13, 12);
+}
+
+static void put_recent(const struct screen *s, const struct recent_all *r)
+{
+    char text[SENTENCE], mean[TIMES_TEXT_SIZE], most[TIMES_TEXT_SIZE];
+    if (r->count == 0) {
+        put(s, PAINT_NONE, "5 minutes", "no attempt has ended");
+        return;
+    }
+    snprintf(text, sizeof text, "%llu attempt%s ended: %.3g %% failed, %.3g %% were refused; %s on average, %s at most",
+             (unsigned long long)r->count, r->count == 1 ? "" : "s", 100.0 * (double)r->failed / (double)r->count,
+             100.0 * (double)r->refused / (double)r->count, times_write_span(r->mean, mean),
+             times_write_span(r->most, most));
+    put(s, r->failed > 0 ? PAINT_WARN : PAINT_NONE, "5 minutes", text);
+}
+
+static void put_last(const struct screen *s, const struct target_all *all)
+{
+    char text[SENTENCE], said[SENTENCE / 2], span[TIMES_TEXT_SIZE];
+    if (all->success.us == INSTANT_NEVER.us)
+        put(s, PAINT_NONE, "succeeded", "never since the sidecar's start");
+    else {
+        snprintf(text, sizeof text, "%s ago", times_write_span(instant_since(s->now, all->success), span));
+        put(s, PAINT_NONE, "succeeded", text);
+    }
+    if (all->failed_last == NULL)
+        return;
+    story_answer(s, all->failed_last->last_failure_status, all->failed_last->last_failure_message, said, sizeof said);
+    snprintf(text, sizeof text, "%s ago: %s",
+             times_write_span(instant_since(s->now, times_of(all->failed_last->last_failure)), span), said);
+    put(s, PAINT_BAD, "failed", text);
+}
+
+void targets_put(const struct screen *s, const Saga__V1__StatusResponse *m, const char *name)
+{
+    const struct target_all all = targets_add(m, name);
+    char clean[FIELD], address[600], text[SENTENCE], span[TIMES_TEXT_SIZE];
+    screen_clean(s, name, clean, sizeof clean);
+    if (all.first == NULL) {
+        screen_put(s, PAINT_STRONG, "target %s\n", clean);
+        put(s, PAINT_BAD, "is", "not configured: name it in sagad.yaml, and sagactl reload");
+        return;
+    }
+    screen_put(s, PAINT_STRONG, "target %s at %s, to all sagas\n", clean,
+               screen_clean(s, all.first->address, address, sizeof address));
+    if (all.away != NULL) {
+        snprintf(text, sizeof text, "not to be reached for %s: calls wait for it",
+                 times_write_span(span_of(all.away->unreachable_for), span));
+        put(s, PAINT_BAD, "is", text);
+    } else {
+        put(s, PAINT_GOOD, "is", all.recent.count > 0 ? "reached" : "not known to be away");
+    }
+    snprintf(text, sizeof text, "%llu of %llu places taken, %llu wait", (unsigned long long)all.calls,
+             (unsigned long long)all.calls_max, (unsigned long long)all.waiting);
+    put(s, all.waiting > 0 ? PAINT_WARN : PAINT_NONE, "calls", text);
+    put_recent(s, &all.recent);
+    put_last(s, &all);
+}
