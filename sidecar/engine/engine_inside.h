@@ -6,6 +6,7 @@
 #include "sidecar/base/defect.h"
 #include "sidecar/base/pool.h"
 #include "sidecar/base/random.h"
+#include "sidecar/engine/anchors.h"
 #include "sidecar/engine/engine.h"
 #include "sidecar/engine/saga.h"
 #include "sidecar/engine/target.h"
@@ -22,6 +23,7 @@ struct engine {
     uint64_t table_size; /* a power of two */
     struct saga *oldest, *newest;
     struct saga *came_back;         /* the last that came back with an old serial; NULL: none */
+    struct anchors anchors;         /* of the list by serial */
     struct saga *earliest, *latest; /* in the order in which the journal must keep them */
     struct timers timers;
     uint64_t serial;

@@ -1,4 +1,4 @@
-/* registry.c - finding sagas: by serial, by request_id, by age. Every operation takes constant time, whatever lives. */
+/* registry.c - finding sagas: by serial, by request_id, by age. What an event needs takes constant time, whatever lives. */
 #include "sidecar/base/fnv.h"
 #include "sidecar/engine/engine_inside.h"
 
@@ -12,6 +12,7 @@ int registry_init(struct engine *e)
     e->by_serial = e->memory.take_zeroed(e->memory.self, bytes);
     e->by_request = e->memory.take_zeroed(e->memory.self, bytes);
     if (timers_init(&e->timers, &e->memory, e->options.live_sagas_max + e->options.targets_max + 1) != 0 ||
+        anchors_init(&e->anchors, &e->memory, e->options.live_sagas_max, e->options.seed) != 0 ||
         e->by_serial == NULL || e->by_request == NULL)
         return E_MEMORY;
     return 0;
@@ -23,6 +24,7 @@ void registry_finish(struct engine *e)
     memory_give_back(&e->memory, e->by_serial, bytes);
     memory_give_back(&e->memory, e->by_request, bytes);
     timers_finish(&e->timers, &e->memory);
+    anchors_finish(&e->anchors, &e->memory);
 }
 
 /* Serials are consecutive, so their low bits are a perfect hash of the live ones. */
@@ -42,18 +44,26 @@ static struct saga **request_chain(const struct engine *e, uint64_t hash)
     return &e->by_request[(hash ^ hash >> 32) & (e->table_size - 1)];
 }
 
+/* The newest saga whose serial is not above this one, starting from the nearest that is known. */
+static struct saga *walk_to(const struct engine *e, struct saga *from, uint64_t serial)
+{
+    struct saga *next = from == NULL ? e->oldest : from->newer;
+    for (; next != NULL && next->id.serial <= serial; next = next->newer)
+        from = next;
+    return from;
+}
+
 /* Serials grow, so a new saga is the newest. Only one that was moved comes back with an old serial, in recovery; those come back in the order
- * in which they were moved, which is nearly that of their serials, so the place of each is next to that of the one before it. */
+ * in which they were moved, which is nearly that of their serials, so the place of each is mostly next to that of the one before it. */
 static void link_by_serial(struct engine *e, struct saga *s)
 {
     struct saga *older = e->newest;
     if (older != NULL && older->id.serial > s->id.serial) {
-        older = e->came_back;
-        while (older != NULL && older->id.serial > s->id.serial)
-            older = older->older;
-        struct saga *next = older == NULL ? e->oldest : older->newer;
-        for (; next->id.serial < s->id.serial; next = next->newer)
-            older = next;
+        older = anchors_floor(&e->anchors, s->id.serial);
+        if (e->came_back != NULL && e->came_back->id.serial < s->id.serial &&
+            (older == NULL || older->id.serial < e->came_back->id.serial))
+            older = e->came_back;
+        older = walk_to(e, older, s->id.serial);
         e->came_back = s;
     }
     CHECK(older == NULL || older->id.serial < s->id.serial);
@@ -61,6 +71,7 @@ static void link_by_serial(struct engine *e, struct saga *s)
     s->newer = older == NULL ? e->oldest : older->newer;
     *(s->older != NULL ? &s->older->newer : &e->oldest) = s;
     *(s->newer != NULL ? &s->newer->older : &e->newest) = s;
+    anchors_add(&e->anchors, s);
 }
 
 static void link_latest(struct engine *e, struct saga *s)
@@ -128,6 +139,7 @@ void registry_remove(struct engine *e, struct saga *s)
     }
     if (e->came_back == s)
         e->came_back = s->older;
+    anchors_remove(&e->anchors, s);
     *(s->older != NULL ? &s->older->newer : &e->oldest) = s->newer;
     *(s->newer != NULL ? &s->newer->older : &e->newest) = s->older;
     unlink_journal(e, s);
@@ -158,22 +170,23 @@ const struct saga *engine_earliest(const struct engine *e)
     return e->earliest;
 }
 
+/* The newest saga whose serial is not above this one. */
+static const struct saga *find_floor(const struct engine *e, uint64_t serial)
+{
+    const struct saga *s = engine_find(e, serial);
+    return s != NULL ? s : walk_to(e, anchors_floor(&e->anchors, serial), serial);
+}
+
 const struct saga *engine_before(const struct engine *e, uint64_t serial)
 {
     const struct saga *s = engine_find(e, serial);
     if (s != NULL)
         return s->older;
-    for (s = e->newest; s != NULL && s->id.serial >= serial;)
-        s = s->older;
-    return s;
+    return serial == 0 ? NULL : find_floor(e, serial - 1);
 }
 
 const struct saga *engine_after(const struct engine *e, uint64_t serial)
 {
-    const struct saga *s = engine_find(e, serial);
-    if (s != NULL)
-        return s->newer;
-    for (s = e->oldest; s != NULL && s->id.serial <= serial;)
-        s = s->newer;
-    return s;
+    const struct saga *s = find_floor(e, serial);
+    return s == NULL ? e->oldest : s->newer;
 }

@@ -301,6 +301,33 @@ static double dead_letters(size_t n)
     return spent * 1e6 / 1000;
 }
 
+/* The place that the serial of a saga which has ended has among n live ones, as a page of List looks for it. */
+static double list_places(size_t n)
+{
+    enum { GAPS = 64, LOOKS = 20000 };
+    uint64_t gaps[GAPS];
+    open_core(0);
+    for (int i = 0; i < 2 * GAPS; i++) { /* the second of two gaps in a row */
+        begin(i % 2 == 0 ? n / GAPS : 0);
+        struct event event = {.type = EVENT_BEGIN, .now = now(), .token = 1, .name = bytes_of_text("gap")};
+        must(core_submit(core, &event, &detail));
+        commit();
+        gaps[i / 2] = last_saga.serial;
+        event = (struct event){.type = EVENT_ABORT, .now = now(), .token = 1, .saga = last_saga};
+        must(core_submit(core, &event, &detail));
+        commit();
+    }
+    worst = 0;
+    double at = now_s();
+    for (int i = 0; i < LOOKS; i++) {
+        const struct saga *below = engine_before(core_engine(core), gaps[i % GAPS]);
+        CHECK(below != NULL && below->id.serial == gaps[i % GAPS] - 2);
+    }
+    double s = now_s() - at;
+    close_core();
+    return s * 1e6 / LOOKS;
+}
+
 static struct ended_row row_of(uint64_t serial, struct random *r, char id[40])
 {
     snprintf(id, 40, "%016llx%016llx", (unsigned long long)random_next(r), (unsigned long long)random_next(r));
@@ -386,7 +413,7 @@ static const struct {
     {"definitions", definitions, {2000, 32000}},     {"definition-first", definition_first, {2000, 32000}},
     {"moved-restart", moved_restart, {8000, 64000}}, {"overdue-start", overdue_start, {8000, 64000}},
     {"dead-letters", dead_letters, {8000, 64000}},   {"random-ids", random_ids, {60000, 480000}},
-    {"retention", retention, {20000, 160000}},
+    {"retention", retention, {20000, 160000}},       {"list-places", list_places, {60000, 480000}},
 };
 
 int main(int argc, char **argv)

@@ -125,8 +125,12 @@ void oracle_state(struct world *w)
     struct engine_counts counts = engine_counts(e);
     expect(w, counts.live <= w->swarm.live_sagas_max, "I10", "more live sagas than live_sagas_max", counts.live);
     /* A sidecar that stops leaves what would come next to its next life. */
-    for (const struct saga *s = engine_after(e, 0); s != NULL && !w->sidecar.holding; s = engine_after(e, s->id.serial))
+    for (const struct saga *s = engine_after(e, 0); s != NULL && !w->sidecar.holding;
+         s = engine_after(e, s->id.serial)) {
         check_not_forgotten(w, s);
+        expect(w, engine_before(e, s->id.serial + 1) == s && engine_after(e, s->id.serial - 1) == s, "I8",
+               "a saga is not found beside its serial", s->id.serial);
+    }
 }
 
 /* ---- recovery ---- */
