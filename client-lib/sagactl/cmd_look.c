@@ -47,16 +47,11 @@ static int add_earlier(struct run *r, Saga__V1__GetRequest *request, Saga__V1__G
     return EXIT_DONE;
 }
 
-/* The id of the saga to show. */
-static int find(struct run *r, char id[SAGA_ID_SIZE])
+/* The id of the saga that was started with --request-id. */
+static int find_request(struct run *r, char id[SAGA_ID_SIZE])
 {
     Saga__V1__FindRequest request = SAGA__V1__FIND_REQUEST__INIT;
     Saga__V1__FindResponse *answer;
-    bool by_request = r->o.request_id != NULL;
-    if ((r->o.word_count == 1) == by_request)
-        return run_say(r, EXIT_USAGE, "get takes a SAGA-ID, or --request-id and none");
-    if (!by_request)
-        return snprintf(id, SAGA_ID_SIZE, "%s", r->o.words[0]) >= 0 ? EXIT_DONE : EXIT_REFUSED;
     request.request_id = (char *)(uintptr_t)r->o.request_id;
     int status = run_call(r, "/saga.v1.Coordinator/Find", &request.base, &saga__v1__find_response__descriptor, &answer);
     if (status == EXIT_DONE) {
@@ -64,6 +59,17 @@ static int find(struct run *r, char id[SAGA_ID_SIZE])
         protobuf_c_message_free_unpacked(&answer->base, NULL);
     }
     return status;
+}
+
+/* The id of the saga to show. */
+static int find(struct run *r, char id[SAGA_ID_SIZE])
+{
+    bool by_request = r->o.request_id != NULL;
+    if ((r->o.word_count == 1) == by_request)
+        return run_say(r, EXIT_USAGE, "get takes a SAGA-ID, or --request-id and none");
+    if (!by_request)
+        return snprintf(id, SAGA_ID_SIZE, "%s", r->o.words[0]) >= 0 ? EXIT_DONE : EXIT_REFUSED;
+    return find_request(r, id);
 }
 
 int command_get(struct run *r)
@@ -214,6 +220,10 @@ static void put_next(const struct run *r, const char *token)
 
 /* ---- list ---- */
 
+#define LIST_FILTERS \
+    (OPTION_BIT(OPTION_STATE) | OPTION_BIT(OPTION_DEFINITION) | OPTION_BIT(OPTION_TAG) | OPTION_BIT(OPTION_SINCE) | \
+     OPTION_BIT(OPTION_BEFORE) | OPTION_BIT(OPTION_PAGE))
+
 /* To the second, so that the next page can be asked for with the same time. */
 static bool set_time(struct run *r, const char *text, Google__Protobuf__Timestamp *t)
 {
@@ -250,8 +260,44 @@ static void put_states(const struct run *r)
         fprintf(r->screen.out, "%spaused", between);
 }
 
+/* The saga of --request-id, as a list of one. */
+static int list_request(struct run *r)
+{
+    char id[SAGA_ID_SIZE];
+    Saga__V1__GetRequest request = SAGA__V1__GET_REQUEST__INIT;
+    Saga__V1__GetResponse *answer;
+    Saga__V1__ListResponse list = SAGA__V1__LIST_RESPONSE__INIT;
+    if ((r->o.given & ~OPTION_BIT(OPTION_REQUEST_ID) & LIST_FILTERS) != 0)
+        return run_say(r, EXIT_USAGE, "--request-id names one saga: nothing else chooses beside it");
+    int status = find_request(r, id);
+    if (status != EXIT_DONE)
+        return status;
+    request.saga_id = id;
+    request.page_size = 1;
+    status = run_call(r, "/saga.v1.Coordinator/Get", &request.base, &saga__v1__get_response__descriptor, &answer);
+    if (status != EXIT_DONE)
+        return status;
+    if (answer->saga == NULL) {
+        status = run_say(r, EXIT_REFUSED, "the sidecar's answer holds no saga");
+    } else {
+        size_t steps = answer->saga->n_steps;
+        answer->saga->n_steps = 0; /* a list shows none */
+        list.sagas = &answer->saga;
+        list.n_sagas = 1;
+        if (r->o.json)
+            status = run_json(r, r->o.all ? &answer->saga->base : &list.base, r->o.all);
+        else
+            show_list(&r->screen, list.sagas, list.n_sagas);
+        answer->saga->n_steps = steps;
+    }
+    protobuf_c_message_free_unpacked(&answer->base, NULL);
+    return status;
+}
+
 int command_list(struct run *r)
 {
+    if (r->o.request_id != NULL)
+        return list_request(r);
     Saga__V1__ListRequest request = SAGA__V1__LIST_REQUEST__INIT;
     Google__Protobuf__Timestamp since = GOOGLE__PROTOBUF__TIMESTAMP__INIT, before = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
     Saga__V1__SagaState states[8];

@@ -264,12 +264,12 @@ static const char *health_of(struct run *r, const char *service)
 struct all {
     uint64_t live, compensating, stuck, paused, calls, waiting, bytes, bytes_max, free;
     bool full;
-    struct instant oldest;
+    struct instant oldest, journal_since;
 };
 
 static struct all add_loops(const Saga__V1__StatusResponse *m)
 {
-    struct all all = {.oldest = INSTANT_NEVER, .free = UINT64_MAX};
+    struct all all = {.oldest = INSTANT_NEVER, .journal_since = INSTANT_NEVER, .free = UINT64_MAX};
     for (size_t i = 0; i < m->n_loops; i++) {
         const Saga__V1__LoopStatus *l = m->loops[i];
         all.live += l->live;
@@ -284,18 +284,24 @@ static struct all add_loops(const Saga__V1__StatusResponse *m)
         all.full |= l->journal_full;
         if (l->oldest_live != NULL)
             all.oldest = instant_min(all.oldest, times_of(l->oldest_live));
+        if (l->journal_since != NULL)
+            all.journal_since = instant_min(all.journal_since, times_of(l->journal_since));
     }
     return all;
 }
 
 static void put_journal(struct run *r, const struct all *all)
 {
-    char bytes[QUANTITY_TEXT_SIZE], max[QUANTITY_TEXT_SIZE], unused[QUANTITY_TEXT_SIZE];
+    char bytes[QUANTITY_TEXT_SIZE], max[QUANTITY_TEXT_SIZE], unused[QUANTITY_TEXT_SIZE], span[TIMES_TEXT_SIZE],
+        back[TIMES_TEXT_SIZE + 32] = "";
+    if (all->journal_since.us != INSTANT_NEVER.us)
+        snprintf(back, sizeof back, ", reaching back %s",
+                 times_write_span(instant_since(r->screen.now, all->journal_since), span));
     quantity_write_size(all->bytes, bytes);
     quantity_write_size(all->bytes_max, max);
     quantity_write_size(all->free, unused);
-    screen_put(&r->screen, all->full ? PAINT_BAD : PAINT_NONE, "journal %s%s%s, %s free on its volume%s\n", bytes,
-               all->bytes_max > 0 ? " of " : "", all->bytes_max > 0 ? max : "", unused,
+    screen_put(&r->screen, all->full ? PAINT_BAD : PAINT_NONE, "journal %s%s%s%s, %s free on its volume%s\n", bytes,
+               all->bytes_max > 0 ? " of " : "", all->bytes_max > 0 ? max : "", back, unused,
                all->full ? ": new sagas are refused" : "");
 }
 

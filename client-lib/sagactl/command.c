@@ -129,8 +129,13 @@ const struct command_row command_rows[] = {
      "what each thing that you can do would do.",
      command_why},
     {"list", "", 0, 0, NULL, COMPLETE_NOTHING,
-     BIT(STATE) | BIT(DEFINITION) | BIT(TAG) | BIT(SINCE) | BIT(BEFORE) | BIT(LIMIT) | BIT(PAGE) | BIT(ALL),
-     "list sagas, the newest first", "A page at a time; the last line tells how to get the next one.", command_list},
+     BIT(STATE) | BIT(DEFINITION) | BIT(TAG) | BIT(REQUEST_ID) | BIT(SINCE) | BIT(BEFORE) | BIT(LIMIT) | BIT(PAGE) |
+         BIT(ALL),
+     "list sagas, the newest first",
+     "A page at a time; the last line tells how to get the next one. With --request-id, alone, the one that was "
+     "started so. A saga of which an "
+     "operator skipped a step says so, committed too.",
+     command_list},
     {"watch", "[SAGA-ID]", 0, 1, NULL, COMPLETE_SAGA, BIT(FROM),
      "follow the events of one saga, or of all, as they happen",
      "Of one saga from its start to its end; of all from now on. A connection that is lost is taken up again where it "

@@ -26,8 +26,11 @@ static char *reason_text(const struct screen *s, const Saga__V1__Saga *saga, cha
     bool stuck = saga->state == SAGA__V1__SAGA_STATE__SAGA_STATE_STUCK;
     const char *reason = words_reason(stuck ? saga->stuck_reason : saga->reason),
                *step = stuck ? saga->stuck_step : saga->reason_step;
-    char name[FIELD / 2];
-    snprintf(text, FIELD, "%s%s%s%s", saga->paused ? (reason[0] != '\0' ? "paused; " : "paused") : "", reason,
+    char name[FIELD / 2], skips[32] = "";
+    if (saga->skips > 0)
+        snprintf(skips, sizeof skips, "%u skipped%s", (unsigned)saga->skips, reason[0] != '\0' ? "; " : "");
+    snprintf(text, FIELD, "%s%s%s%s%s",
+             saga->paused ? (reason[0] != '\0' || skips[0] != '\0' ? "paused; " : "paused") : "", skips, reason,
              step[0] != '\0' ? " at " : "", screen_clean(s, step, name, sizeof name));
     return text;
 }

@@ -115,12 +115,8 @@ static void put_head(const struct screen *s, const Saga__V1__GetResponse *answer
                 ? "(enlisted)"
                 : screen_clean(s, saga->version, version, sizeof version));
     screen_put(s, words_saga_paint(saga->state), "%s", words_saga_state(saga->state));
-    size_t skipped = 0;
-    for (size_t i = 0; i < saga->n_steps; i++)
-        skipped += saga->steps[i]->action == SAGA__V1__ACTION_STATE__ACTION_STATE_SKIPPED ||
-                   saga->steps[i]->compensation == SAGA__V1__COMPENSATION_STATE__COMPENSATION_STATE_SKIPPED;
-    if (skipped > 0)
-        screen_put(s, PAINT_WARN, ", %zu step%s skipped", skipped, skipped == 1 ? "" : "s");
+    if (saga->skips > 0)
+        screen_put(s, PAINT_WARN, ", %u skipped by an operator", (unsigned)saga->skips);
     screen_put(s, PAINT_WARN, "%s\n", saga->paused ? ", paused" : "");
     if (saga->reason != SAGA__V1__REASON__REASON_UNSPECIFIED)
         put_field(s, PAINT_NONE, "undone for", why(s, saga->reason, saga->reason_step, text));

@@ -226,6 +226,7 @@ Saga__V1__Saga *view_saga(struct arena *a, const struct saga *s, const struct en
     m->mode = (Saga__V1__SagaMode)s->mode;
     m->state = (Saga__V1__SagaState)s->state;
     m->paused = s->paused;
+    m->skips = s->skips;
     m->reason = (Saga__V1__Reason)s->reason;
     m->stuck_reason = (Saga__V1__Reason)s->stuck_reason;
     struct bytes none = bytes_of(NULL, 0);
@@ -259,6 +260,7 @@ Saga__V1__Saga *view_ended(struct arena *a, const struct ended_row *row, const s
     m->mode = (Saga__V1__SagaMode)row->mode;
     m->state = (Saga__V1__SagaState)row->state;
     m->reason = (Saga__V1__Reason)row->reason;
+    m->skips = row->skips;
     bool ok = set_id(a, &m->id, row->saga) && set_text(a, &m->definition, row->name) &&
               set_text(a, &m->version, bytes_of_text(definition == NULL ? "" : definition->version)) &&
               set_text(a, &m->request_id, row->request_id) && set_time(a, &m->started_at, row->started_at) &&

@@ -45,6 +45,7 @@ static struct ended_row ended_row(const struct saga *s)
         .state = s->state,
         .mode = s->mode,
         .reason = s->reason,
+        .skips = DEFECT(SKIPS_FORGOTTEN) ? 0 : s->skips,
         .definition = s->definition == NULL ? 0 : s->definition->number,
         .name = s->name,
         .request_id = s->request_id,

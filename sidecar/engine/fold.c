@@ -330,6 +330,7 @@ static void skipped(struct engine *e, struct saga *s, unsigned index)
 {
     struct step *step = &s->steps[index];
     bool stuck = saga_step_stuck(s, index);
+    s->skips++;
     if (step->order == 0)
         step->order = ++s->order_last; /* nobody was asked */
     if (step->compensation != SAGA_COMPENSATION_NONE)

@@ -67,6 +67,7 @@ struct saga {
     bool paused;
     uint16_t reason_step, stuck_step; /* RECORD_NO_STEP: none */
     uint16_t step_count, step_room;
+    uint16_t skips; /* how often a person skipped a step of it, or an undo */
     uint32_t order_last;
     struct step *steps;
 

@@ -18,6 +18,7 @@ struct ended_row {
     uint8_t state; /* enum saga_state, a final one */
     uint8_t mode;
     uint8_t reason;
+    uint16_t skips;      /* how often a person skipped a step of it, or an undo */
     uint32_t definition; /* number; 0 for an enlisted saga */
     struct bytes name;
     struct bytes request_id;
@@ -134,6 +135,9 @@ struct store {
     /* Whether what is left of the room is kept for ending what has begun: the owner takes in no new work then. Cheap. NULL in a store that has
      * no such bound. */
     bool (*is_tight)(struct store *s);
+
+    /* The oldest frame that is kept; 0: there is none. Cheap. NULL in a store that cannot tell. */
+    uint64_t (*first_frame)(struct store *s);
 
     /* Whether the journal is still there and still the owner's. 0, or E_JOURNAL_FENCED with what has become of it. Cheap: the owner asks
      * every second. */

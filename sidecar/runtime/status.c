@@ -4,6 +4,7 @@
 #include "sidecar/api/view.h"
 #include "sidecar/engine/saga.h"
 #include "sidecar/engine/target.h"
+#include "sidecar/journal/codec.h"
 #include "sidecar/runtime/counters.h"
 #include "sidecar/runtime/lately.h"
 #include "sidecar/runtime/release.h"
@@ -41,6 +42,17 @@ static bool add_targets(struct loop *s, struct arena *a, Saga__V1__LoopStatus *m
     return true;
 }
 
+/* Sets when the oldest of what the journal keeps was written, when that can be told at once. */
+static bool add_since(struct loop *s, struct arena *a, Saga__V1__LoopStatus *m)
+{
+    struct bytes records;
+    struct error_detail detail;
+    uint64_t first = s->store->first_frame == NULL ? 0 : s->store->first_frame(s->store);
+    if (first == 0 || core_read_frame(s->core, first, &records, &detail) != 0)
+        return true;
+    return (m->journal_since = view_time(a, codec_time(records))) != NULL;
+}
+
 bool status_fill(void *self, struct arena *a, Saga__V1__LoopStatus *m)
 {
     struct loop *s = self;
@@ -62,5 +74,5 @@ bool status_fill(void *self, struct arena *a, Saga__V1__LoopStatus *m)
     m->journal_full = s->told_full != 0;
     if (oldest != NULL && (m->oldest_live = view_time(a, oldest->started_at)) == NULL)
         return false;
-    return add_targets(s, a, m) && lately_fill(s, a, m);
+    return add_since(s, a, m) && add_targets(s, a, m) && lately_fill(s, a, m);
 }

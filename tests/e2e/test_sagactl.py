@@ -205,8 +205,35 @@ class Sagactl(Case):
         self.good("skip", saga_id, "reserve", "--reason", "restocked by hand", "--actor", "bob@ops")
         self.assertEqual(COMPENSATED, self.ctl("wait", saga_id).code)
         self.assertIn("reserve skipped by bob@ops: restocked by hand", self.good("get", saga_id).out)
-        self.assertIn("COMPENSATED, 1 step skipped\n", self.good("get", saga_id).out)
+        self.assertIn("COMPENSATED, 1 skipped by an operator\n", self.good("get", saga_id).out)
         self.assertEqual("SKIPPED", self.client.steps(saga_id)["reserve"][1])
+
+    def test_a_skip_is_seen_in_lists(self):
+        """Also of a saga that committed, of which it cannot be told otherwise, and after a restart."""
+        self.shop.on(do("bill"), fail(Code.NOT_FOUND))
+        self.client.register(definition("billed", step("pay", compensate=False, more="pivot: true"),
+                                        step("bill", compensate=False, after=["pay"], more=QUICK % 1)))
+        saga_id = self.client.Start(definition="billed", request_id="billed-1").saga_id
+        self.client.stuck(saga_id)
+        self.good("skip", saga_id, "bill", "--reason", "billed by hand", "--actor", "bob@ops")
+        self.good("wait", saga_id)
+        smooth = self.good("start", "order", "--wait").out.split()[0]
+        for again in (False, True):
+            lines = {line.split()[0]: line for line in self.good("list", "-A", "--state", "committed").out.splitlines()}
+            self.assertRegex(lines[saga_id], r"COMMITTED +billed 1.0.0 .* 1 skipped$")
+            self.assertNotIn("skipped", lines[smooth])
+            self.assertIn("COMMITTED, 1 skipped by an operator\n", self.good("get", saga_id).out)
+            if not again:
+                self.sidecar.restart("kill")
+                type(self).client = self.sidecar.client
+        # The one of a request_id, as a list of one.
+        listed = self.good("list", "--request-id", "billed-1").out.splitlines()
+        self.assertEqual((2, lines[saga_id].split()[:3]), (len(listed), listed[1].split()[:3]))
+        listed = self.good("-o", "json", "list", "-r", "billed-1").json()["sagas"]
+        self.assertEqual([(saga_id, 1)], [(s["id"], s["skips"]) for s in listed])
+        self.assertEqual([], listed[0]["steps"])
+        self.assertEqual(NOT_FOUND, self.ctl("list", "-r", "billed-2").code)
+        self.assertIn("nothing else chooses beside it", self.ctl("list", "-r", "billed-1", "--state", "stuck").err)
 
     def test_retry_every_stuck_step(self):
         def frail(name, after=()):
@@ -302,7 +329,7 @@ class Sagactl(Case):
         self.assertIn("shop", {t["name"] for t in loops[0]["targets"]})
         said = self.good("status").out
         self.assertRegex(said, r"is SERVING: sagad [\w.+-]+, \d loops?\n +\d+ running\n")
-        self.assertRegex(said, r"\njournal [\w.]+ of [\w.]+, [\w.]+ free on its volume\n|\njournal [\w.]+, [\w.]+ free")
+        self.assertRegex(said, r"\njournal [\w.]+( of [\w.]+)?, reaching back \d+\w*s( \d+ms)?, [\w.]+ free on its volume\n")
         self.assertRegex(said, r"\ntarget shop at [\w.:]+: \d+ of 256 calls in flight, 0 wait\n")
         listed = [s["id"] for s in self.good("-o", "json", "list", "--state", "paused").json()["sagas"]]
         self.assertIn(first, listed)

@@ -478,6 +478,7 @@ static void on_skipped(struct world *w, struct model *m, const struct record *r)
     if (s->order == 0)
         s->order = ++m->order_last;
     m->skipped = true;
+    m->skips++;
     if (back)
         s->compensation = SAGA_COMPENSATION_SKIPPED;
     else
@@ -717,7 +718,7 @@ void oracle_ended_row(struct world *w, const struct ended_row *row)
 {
     const struct model *m = oracle_model(w, row->saga);
     if (row->state != m->state || row->mode != m->mode || row->first_frame != m->first_frame ||
-        row->last_frame != m->last_frame || row->ended_at.us != m->ended_at ||
+        row->last_frame != m->last_frame || row->skips != m->skips || row->ended_at.us != m->ended_at ||
         !bytes_equal(row->request_id, bytes_of_text(m->request_id)))
         world_fail(w, EXIT_SAFETY, "I8", "a saga's row is not what its records tell", row->saga.serial);
 }

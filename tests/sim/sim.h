@@ -219,6 +219,7 @@ struct model {
     char request_id[24];
     bool cancel_accepted, abort_accepted, commit_accepted;
     bool skipped;     /* an operator decided */
+    unsigned skips;   /* so often */
     unsigned retries; /* after the healing */
     bool unkeepable;  /* a step's output is over payload_bytes_max: trying it anew does not help */
     int64_t ended_at; /* by the sidecar's clock */

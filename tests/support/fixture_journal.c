@@ -6,15 +6,18 @@
 
 #define FRAME_ROOM           8192
 #define SCHEMA_WITH_SUBJECTS 3
+#define SCHEMA_WITH_SKIPS    5
+#define SCHEMA_NEWEST        5
 #define SOURCE               "name: checkout\nversion: 1.0.0\n"
 
-static struct ended_row ended(uint64_t serial)
+static struct ended_row ended(uint64_t serial, int schema)
 {
     return (struct ended_row){
         .saga = {.tag = 0x9f03c1d2a4b7, .serial = serial},
         .state = serial == 1 ? SAGA_COMMITTED : SAGA_COMPENSATED,
         .mode = serial == 1 ? SAGA_ORCHESTRATED : SAGA_ENLISTED,
         .reason = serial == 1 ? REASON_NONE : REASON_ABORTED,
+        .skips = serial == 1 && schema >= SCHEMA_WITH_SKIPS ? 2 : 0,
         .definition = serial == 1 ? 1 : 0,
         .name = bytes_of_text(serial == 1 ? "checkout" : "transfer"),
         .request_id = bytes_of_text(serial == 1 ? "order-1001" : ""),
@@ -47,7 +50,7 @@ int fixture_journal_write(struct store *store)
 {
     struct error_detail detail;
     uint8_t at[FRAME_ROOM];
-    struct ended_row rows[] = {ended(1), ended(2)};
+    struct ended_row rows[] = {ended(1, SCHEMA_NEWEST), ended(2, SCHEMA_NEWEST)};
     struct definition_row definition = {
         .number = 1, .registered_at.us = 1750000000000000, .source = bytes_of_text(SOURCE)};
     struct store_commit first = {
@@ -91,7 +94,7 @@ static int check_subject(void *self, const struct subject_row *row)
 static bool rows_equal(const struct ended_row *a, const struct ended_row *b)
 {
     return saga_id_equal(a->saga, b->saga) && a->state == b->state && a->mode == b->mode && a->reason == b->reason &&
-           a->definition == b->definition && bytes_equal(a->name, b->name) &&
+           a->skips == b->skips && a->definition == b->definition && bytes_equal(a->name, b->name) &&
            bytes_equal(a->request_id, b->request_id) && a->fingerprint == b->fingerprint &&
            a->started_at.us == b->started_at.us && a->ended_at.us == b->ended_at.us &&
            a->first_frame == b->first_frame && a->last_frame == b->last_frame;
@@ -114,7 +117,7 @@ const char *fixture_journal_check(struct store *store, const struct store_state 
         subjects != (schema >= SCHEMA_WITH_SUBJECTS))
         return "the subjects";
     for (uint64_t serial = 1; serial <= 2; serial++) {
-        struct ended_row want = ended(serial);
+        struct ended_row want = ended(serial, schema);
         struct ended_row row;
         if (store->find_ended(store, serial, &row, &detail) != 0 || !rows_equal(&row, &want))
             return "the ended sagas";

@@ -288,6 +288,11 @@ void memory_disk_fence(struct memory_disk *d)
     d->epoch++;
 }
 
+static uint64_t first_frame(struct store *s)
+{
+    return ((struct memory_disk *)s)->first_frame;
+}
+
 static bool is_tight(struct store *s)
 {
     const struct memory_disk *d = disk_of(s);
@@ -540,6 +545,7 @@ struct memory_disk *memory_disk_create(void)
         .settle = settle,
         .is_tight = is_tight,
         .check = check,
+        .first_frame = first_frame,
         .scan = scan,
         .read_frame = read_frame,
         .find_ended = find_ended,

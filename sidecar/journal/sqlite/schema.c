@@ -66,6 +66,8 @@ static const char *const migrations[] = {
     "  entries BLOB NOT NULL,"
     "  checksum INTEGER NOT NULL) STRICT;"
     "INSERT INTO meta(key, value) VALUES('requests', 0), ('requests_salt', random() & 0x3fffffffffffffff);",
+    /* 5: NULL: none */
+    "ALTER TABLE ended ADD COLUMN skips INTEGER;",
 };
 
 _Static_assert(sizeof migrations / sizeof migrations[0] == SCHEMA_VERSION, "one migration a version");
@@ -73,7 +75,7 @@ _Static_assert(sizeof migrations / sizeof migrations[0] == SCHEMA_VERSION, "one 
 #define ENDED_COLUMNS \
     "serial, tag, state, mode, reason, definition, coalesce(ended.name, definition_names.name), coalesce(request, " \
     "request_id), " \
-    "fingerprint, started_us, ended_us, first_frame, last_frame, checksum " \
+    "fingerprint, started_us, ended_us, first_frame, last_frame, checksum, skips " \
     "FROM ended LEFT JOIN definition_names ON definition_names.number = ended.definition "
 
 const char *const schema_statements[STATEMENT_COUNT] = {
@@ -84,8 +86,8 @@ const char *const schema_statements[STATEMENT_COUNT] = {
     /* A saga's end is final, so a row that is there already says the same. */
     [SQL_ADD_ENDED] =
         "INSERT INTO ended(serial, tag, state, mode, reason, definition, name, request, fingerprint, "
-        "started_us, ended_us, first_frame, last_frame, checksum) "
-        "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) ON CONFLICT(serial) DO NOTHING",
+        "started_us, ended_us, first_frame, last_frame, checksum, skips) "
+        "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) ON CONFLICT(serial) DO NOTHING",
     [SQL_ADD_NAME] = "INSERT INTO definition_names(number, name) VALUES(?1, ?2) ON CONFLICT(number) DO NOTHING",
     [SQL_ADD_DEFINITION] = "INSERT INTO definitions(number, registered_us, source, checksum) VALUES(?1, ?2, ?3, ?4)",
     [SQL_SET_SUBJECT] = "INSERT INTO subjects(kind, name, version, value, checksum) VALUES(?1, ?2, ?3, ?4, ?5) "

@@ -9,6 +9,7 @@
 
 #define STATE_BIT(state) (UINT32_C(1) << (state))
 
+/* skips stands above the reason, so that it changes nothing in a row that has none, as rows of before version 5. */
 static uint32_t checksum_of_row(const struct ended_row *row)
 {
     const uint64_t numbers[] = {
@@ -16,7 +17,7 @@ static uint32_t checksum_of_row(const struct ended_row *row)
         row->saga.tag,
         row->state,
         row->mode,
-        row->reason,
+        row->reason | (uint64_t)row->skips << 8,
         row->definition,
         row->fingerprint,
         (uint64_t)row->started_at.us,
@@ -65,6 +66,10 @@ int sqlite_store_add_ended(struct sqlite_store *s, const struct ended_row *row)
     inside_bind_number(add, 12, row->first_frame);
     inside_bind_number(add, 13, row->last_frame);
     checksum_bind(add, 14, checksum_of_row(row));
+    if (row->skips == 0)
+        sqlite3_bind_null(add, 15);
+    else
+        sqlite3_bind_int(add, 15, row->skips);
     return inside_run(add);
 }
 
@@ -83,6 +88,7 @@ int sqlite_read_ended(struct sqlite_store *s, sqlite3_stmt *at, struct ended_row
         .ended_at.us = sqlite3_column_int64(at, 10),
         .first_frame = (uint64_t)sqlite3_column_int64(at, 11),
         .last_frame = (uint64_t)sqlite3_column_int64(at, 12),
+        .skips = (uint16_t)sqlite3_column_int(at, 14),
     };
     bool sound = row->saga.tag >> SAGA_ID_TAG_BITS == 0 && row->state >= SAGA_RUNNING && row->state <= SAGA_RESOLVED &&
                  row->mode <= SAGA_ENLISTED && row->reason < REASON_COUNT && row->name.size <= NAME_BYTES_MAX &&

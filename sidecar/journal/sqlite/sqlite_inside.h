@@ -7,7 +7,7 @@
 
 #include <sqlite3.h>
 
-#define SCHEMA_VERSION 4
+#define SCHEMA_VERSION 5
 #define PAGE_SIZE      4096
 #define EPOCH          0    /* always: who holds the lock is the only holder there is */
 #define NAMED_MAX      4096 /* definitions whose names are remembered to be in the database */
@@ -217,6 +217,7 @@ void files_remember(struct sqlite_store *s);
 /* Refuses to begin with what is there where a journal was taken away and saved. Returns 0 or E_JOURNAL. */
 int files_expected(const char *database, struct error_detail *detail);
 int sqlite_store_check(struct store *face, struct error_detail *detail);
+uint64_t sqlite_store_first_frame(struct store *face);
 
 /* sqlite_reserve.c. Makes the reserve when there is none and there is room for it; gives it up, and tells whether that made room. */
 #define RESERVE_PAGES(s) \

@@ -317,6 +317,7 @@ int sqlite_store_open(const struct sqlite_store_options *options, struct store *
         .commit = sqlite_store_commit,
         .is_tight = sqlite_store_is_tight,
         .check = sqlite_store_check,
+        .first_frame = sqlite_store_first_frame,
         .scan = sqlite_store_scan,
         .read_frame = sqlite_store_read_frame,
         .find_ended = sqlite_store_find_ended,

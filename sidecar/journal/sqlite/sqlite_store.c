@@ -327,6 +327,11 @@ int sqlite_store_commit(struct store *face, const struct store_commit *commit, s
 
 /* ---- reading ---- */
 
+uint64_t sqlite_store_first_frame(struct store *face)
+{
+    return ((struct sqlite_store *)face)->first_frame;
+}
+
 static int frame_corrupt(const struct sqlite_store *s, uint64_t frame, const char *found, struct error_detail *detail)
 {
     char text[128];
