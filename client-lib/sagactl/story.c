@@ -158,7 +158,7 @@ void story_tell(const struct screen *s, const Saga__V1__Event *e, struct story_l
         return;
     case SAGA__V1__EVENT_TYPE__EVENT_TYPE_UNREACHED:
         line->side = STORY_WHOLE;
-        add(line, "%s waits for its target", step);
+        add(line, e->next_attempt_at == NULL ? "%s waits for its target" : "%s had not begun, and comes again", step);
         add_answer(line, s, e);
         return;
     default:

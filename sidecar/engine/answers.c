@@ -34,7 +34,9 @@ static void call_over(const struct turn *t, struct saga *s, const struct event *
         target_leave(&t->engine->targets[saga_step_call(s, event->step_index, event->phase)->target_index], step);
 }
 
-static struct instant next_attempt_at(const struct turn *t, const struct event *event, const struct retry_policy *retry)
+/* failed: how many attempts in a row went wrong, so far. */
+static struct instant next_attempt_at(const struct turn *t, const struct event *event, const struct retry_policy *retry,
+                                      unsigned failed)
 {
     struct backoff backoff = {
         .initial = retry->initial_backoff,
@@ -42,7 +44,7 @@ static struct instant next_attempt_at(const struct turn *t, const struct event *
         .multiplier_permille = retry->backoff_multiplier_permille,
         .jitter_permille = retry->jitter_permille,
     };
-    struct span delay = backoff_delay(&backoff, event->attempt, &t->engine->random);
+    struct span delay = backoff_delay(&backoff, failed, &t->engine->random);
     if (event->has_pushback && event->pushback.us >= 0 && !DEFECT(PUSHBACK_IGNORED))
         delay = span_min(event->pushback, t->engine->options.pushback_max);
     return instant_after(t->now, delay);
@@ -87,6 +89,37 @@ static void wait_for_target(const struct turn *t, struct saga *s, const struct e
     call_over(t, s, event);
     advance_emit(t, s, &r);
     advance_target_down(t, target);
+}
+
+/* Whether the participant says that this attempt had not begun, and asks for no end of it: it spends time and no attempt, within the deadline and
+ * for target_wait at most, as if it had never left. Sets *next_at. */
+static bool was_shed(const struct turn *t, struct saga *s, const struct event *event, struct instant *next_at)
+{
+    struct step *step = &s->steps[event->step_index];
+    bool action = event->phase == SAGA_PHASE_ACTION;
+    const struct retry_policy *retry = &saga_step_call(s, event->step_index, event->phase)->retry;
+    if (event->reach != SAGA_REACH_NOT_BEGUN || DEFECT(SHED_COUNTS))
+        return false;
+    bool final = (event->has_pushback && event->pushback.us < 0) ||
+                 !saga_answer_of_action(event->status, SAGA_REACH_NOT_BEGUN, retry->retryable_status_codes).retry;
+    if (action && (final || saga_turned_back(s)))
+        return false;
+    if (step->sheds == 0)
+        step->shed_at = t->now;
+    step->sheds += step->sheds < UINT16_MAX;
+    *next_at = next_attempt_at(t, event, retry, event->attempt - 1u + step->sheds);
+    if (advance_patient(s, event->step_index))
+        return true;
+    return instant_since(t->now, step->shed_at).us < t->engine->options.target_wait.us &&
+           in_time(s, event->step_index, step->maybe_executed, *next_at);
+}
+
+static void try_again_later(const struct turn *t, struct saga *s, const struct event *event, struct instant next_at)
+{
+    struct record r = ended_attempt(t, s, event, RECORD_UNREACHED);
+    r.next_at = next_at;
+    call_over(t, s, event);
+    advance_emit(t, s, &r);
 }
 
 static int action_done(const struct turn *t, struct saga *s, const struct event *event)
@@ -142,7 +175,7 @@ static void action_not_done(const struct turn *t, struct saga *s, const struct e
     const struct step *step = &s->steps[event->step_index];
     call_over(t, s, event);
     bool unknown = answer.meaning == SAGA_MEANS_UNKNOWN;
-    struct instant next_at = next_attempt_at(t, event, &call->retry);
+    struct instant next_at = next_attempt_at(t, event, &call->retry, event->attempt);
     bool maybe = unknown || (step->maybe_executed && !DEFECT(LAST_ATTEMPT_DECIDES));
     bool another =
         answer.retry && event->attempt + (DEFECT(ACTION_TRIED_TOO_SELDOM) ? 1 : 0) < call->retry.max_attempts &&
@@ -235,7 +268,7 @@ static void compensation_answered(const struct turn *t, struct saga *s, const st
     bool again = !done && (lost || event->attempt + (DEFECT(UNDO_TRIED_TOO_SELDOM) ? 1 : 0) < call->retry.max_attempts);
     struct record r = ended_attempt(t, s, event, again ? RECORD_COMPENSATION_FAILED : RECORD_COMPENSATION_ENDED);
     if (again)
-        r.next_at = next_attempt_at(t, event, &call->retry);
+        r.next_at = next_attempt_at(t, event, &call->retry, event->attempt);
     else
         r.compensation_state = done ? SAGA_COMPENSATION_DONE : SAGA_COMPENSATION_FAILED;
     advance_emit(t, s, &r);
@@ -257,17 +290,23 @@ int answers_take(const struct turn *t, const struct event *event)
     CHECK(!event->unreached || event->reach == SAGA_REACH_NONE);
 
     struct target *target = &e->targets[saga_step_call(s, event->step_index, event->phase)->target_index];
+    struct instant next_at;
     bool waiting = waits(t, s, event, target);
     if (!waiting)
         target_forget(&s->steps[event->step_index]);
     if (waiting) {
         wait_for_target(t, s, event, target);
-    } else if (action) {
-        int code = action_answered(t, s, event);
+    } else if (was_shed(t, s, event, &next_at)) {
+        try_again_later(t, s, event, next_at);
+    } else {
+        int code = 0;
+        if (action)
+            code = action_answered(t, s, event);
+        else
+            compensation_answered(t, s, event, false);
         if (code != 0)
             return code;
-    } else {
-        compensation_answered(t, s, event, false);
+        s->steps[event->step_index].sheds = 0;
     }
     saga_check_step(s, event->step_index);
     advance(t, s);

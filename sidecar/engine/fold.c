@@ -386,7 +386,7 @@ static struct saga *apply(struct engine *e, struct saga *s, const struct record 
         break;
     case RECORD_UNREACHED:
         s->steps[r->step].permitted = false;
-        s->steps[r->step].next_at = r->at;
+        s->steps[r->step].next_at = r->next_at.us == 0 ? r->at : r->next_at;
         break;
     case RECORD_COMPENSATION_STARTED:
         s->steps[r->step].compensation = SAGA_COMPENSATION_STARTED;

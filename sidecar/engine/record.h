@@ -30,7 +30,8 @@ enum record_type {
     RECORD_MOVED =
         16, /* the `copies` records that follow in this frame are the saga's whole history: older frames need not be kept for it */
     RECORD_UNREACHED =
-        17, /* the attempt that was permitted never left, as its target could not be reached: it does not count */
+        17, /* the attempt that was permitted does not count: it never left, as its target could not be reached, or its participant
+               says that it had not begun; then another is to follow at next_at */
     RECORD_REJECTED =
         18, /* an operator: the unknown action did not happen; before its pivot is done the saga turns back with it */
     RECORD_TYPE_COUNT = 19
@@ -96,7 +97,7 @@ struct record {
     uint8_t saga_state;         /* ENDED: enum saga_state */
     bool maybe_executed;        /* ACTION_FAILED: the attempt may have been executed */
     bool output_is_request;     /* ACTION_ENDED of an enlisted step: its compensation's request becomes the output */
-    struct instant next_at;     /* FAILED */
+    struct instant next_at;     /* FAILED, UNREACHED (0: as soon as the target is back) */
     struct instant
         quiet_at; /* ACTION_FAILED, ACTION_ENDED, TURNED_BACK: until then the action may still be running (0: it is not) */
     struct bytes message; /* what the participant or operator said; the reason given for an operator's or owner's act */

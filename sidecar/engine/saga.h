@@ -41,9 +41,12 @@ struct step {
     bool patient;             /* for as long as it takes, also while the target cannot be reached */
     uint64_t ticket;          /* its turn at the target, from when it first asked until it was answered; 0: none */
     struct instant queued_at; /* since when it has waited */
-    uint8_t *kept;            /* owned: what was computed for the attempt that is out */
-    struct bytes metadata;    /* of it: packed, as the mapping has it */
-    struct bytes mapped;      /* and the request */
+    struct instant
+        shed_at;    /* since when its participant has said of each attempt that it had not begun; 0: it has not */
+    uint16_t sheds; /* how often */
+    uint8_t *kept;  /* owned: what was computed for the attempt that is out */
+    struct bytes metadata; /* of it: packed, as the mapping has it */
+    struct bytes mapped;   /* and the request */
     struct step *queue_next, *queue_previous;
     struct saga *saga;
 };

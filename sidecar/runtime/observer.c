@@ -31,7 +31,7 @@ static const struct wording wordings[RECORD_TYPE_COUNT] = {
     [RECORD_RETRIED] = {"step retried by an operator", LOG_LEVEL_INFO},
     [RECORD_SKIPPED] = {"step skipped by an operator", LOG_LEVEL_INFO},
     [RECORD_REJECTED] = {"an operator says that the action did not happen", LOG_LEVEL_INFO},
-    [RECORD_UNREACHED] = {"attempt did not leave: its target could not be reached", LOG_LEVEL_DEBUG},
+    [RECORD_UNREACHED] = {"attempt does not count: it did not leave, or had not begun", LOG_LEVEL_DEBUG},
 };
 
 static struct wording wording_of(const struct record *r)

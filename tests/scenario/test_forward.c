@@ -418,6 +418,123 @@ START_TEST(forward__wait_for_a_target_has_an_end)
 }
 END_TEST
 
+static const char pivot[] =
+    "name: pivot\n"
+    "version: 1.0.0\n"
+    "steps:\n"
+    "  - {name: a, target: t, action: /p.S/A,\n"
+    "     compensation: {method: /p.S/UndoA, retry: {maxAttempts: 1, initialBackoff: 1s, jitter: 0}}}\n"
+    "  - {name: b, target: u, after: [a], pivot: true,\n"
+    "     action: {method: /p.S/B, retry: {maxAttempts: 1, initialBackoff: 100ms, jitter: 0}}}\n"
+    "  - {name: c, target: u, after: [b], action: {method: /p.S/C, retry: {maxAttempts: 1,\n"
+    "     initialBackoff: 100ms, jitter: 0}}}\n";
+
+/* A participant that is full says that it has not begun: no attempt is spent, each break is longer than the one before, and a refusal that comes
+ * then is a definite one. */
+START_TEST(forward__a_shed_and_then_refused_pivot_is_no_dead_letter)
+{
+    engine_trace_run(pivot, 8,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n"
+                     "> answer 1 a OK\n"
+                     "ACTION_ENDED 1 a #1 DONE\n"
+                     "ACTION_STARTED 1 b #1\n"
+                     "call 1 b action #1 2000ms \"in\"\n"
+                     "> shed 1 b RESOURCE_EXHAUSTED\n"
+                     "UNREACHED 1 b #1 RESOURCE_EXHAUSTED next@100\n"
+                     "> tick\n"
+                     "at 100\n"
+                     "ACTION_STARTED 1 b #1\n"
+                     "call 1 b action #1 2000ms \"in\"\n"
+                     "> shed 1 b UNAVAILABLE\n"
+                     "UNREACHED 1 b #1 UNAVAILABLE next@300\n"
+                     "> crash\n"
+                     "> tick\n"
+                     "at 300\n"
+                     "ACTION_STARTED 1 b #1\n"
+                     "call 1 b action #1 2000ms \"in\"\n"
+                     "> answer 1 b FAILED_PRECONDITION\n"
+                     "ACTION_ENDED 1 b #1 REJECTED FAILED_PRECONDITION\n"
+                     "TURNED_BACK 1 b ACTION_REJECTED\n"
+                     "COMPENSATION_STARTED 1 a #1\n"
+                     "call 1 a compensation #1 2000ms \"in\" DONE\n"
+                     "> shed 1 a UNAVAILABLE\n"
+                     "UNREACHED 1 a #1 UNAVAILABLE next@1300\n"
+                     "> tick\n"
+                     "at 1300\n"
+                     "COMPENSATION_STARTED 1 a #1\n"
+                     "call 1 a compensation #1 2000ms \"in\" DONE\n"
+                     "> answer 1 a OK\n"
+                     "COMPENSATION_ENDED 1 a #1 DONE\n"
+                     "ENDED 1 COMPENSATED\n");
+}
+END_TEST
+
+/* Before the pivot it does so for target_wait at most; then each attempt counts. One that refuses for good refuses. */
+START_TEST(forward__what_had_not_begun_counts_after_target_wait)
+{
+    engine_trace_run(pivot, 8,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n"
+                     "> answer 1 a OK\n"
+                     "ACTION_ENDED 1 a #1 DONE\n"
+                     "ACTION_STARTED 1 b #1\n"
+                     "call 1 b action #1 2000ms \"in\"\n"
+                     "> shed 1 b UNAVAILABLE pushback=60000\n"
+                     "UNREACHED 1 b #1 UNAVAILABLE next@60000\n"
+                     "> tick\n"
+                     "at 60000\n"
+                     "ACTION_STARTED 1 b #1\n"
+                     "call 1 b action #1 2000ms \"in\"\n"
+                     "> shed 1 b UNAVAILABLE\n"
+                     "ACTION_ENDED 1 b #1 REJECTED UNAVAILABLE\n"
+                     "TURNED_BACK 1 b ATTEMPTS_SPENT\n"
+                     "COMPENSATION_STARTED 1 a #1\n"
+                     "call 1 a compensation #1 2000ms \"in\" DONE\n");
+}
+END_TEST
+
+/* Past it there is no end of that. */
+START_TEST(forward__what_had_not_begun_past_the_pivot_never_counts)
+{
+    engine_trace_run(pivot, 8,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n"
+                     "> answer 1 a OK\n"
+                     "ACTION_ENDED 1 a #1 DONE\n"
+                     "ACTION_STARTED 1 b #1\n"
+                     "call 1 b action #1 2000ms \"in\"\n"
+                     "> answer 1 b OK\n"
+                     "ACTION_ENDED 1 b #1 DONE\n"
+                     "ACTION_STARTED 1 c #1\n"
+                     "call 1 c action #1 2000ms \"in\"\n"
+                     "> shed 1 c UNAVAILABLE pushback=86400000\n"
+                     "UNREACHED 1 c #1 UNAVAILABLE next@300000\n"
+                     "> tick\n"
+                     "at 300000\n"
+                     "ACTION_STARTED 1 c #1\n"
+                     "call 1 c action #1 2000ms \"in\"\n"
+                     "> shed 1 c UNAVAILABLE\n"
+                     "UNREACHED 1 c #1 UNAVAILABLE next@300200\n"
+                     "> tick\n"
+                     "at 300200\n"
+                     "ACTION_STARTED 1 c #1\n"
+                     "call 1 c action #1 2000ms \"in\"\n"
+                     "> answer 1 c OK\n"
+                     "ACTION_ENDED 1 c #1 DONE\n"
+                     "ENDED 1 COMMITTED\n");
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("forward");
@@ -436,6 +553,9 @@ int main(void)
     tcase_add_test(t, forward__a_call_that_was_out_at_a_crash_is_tried_anew);
     tcase_add_test(t, forward__a_crash_between_answers_loses_nothing);
     tcase_add_test(t, forward__a_paused_saga_whose_last_action_is_done_commits);
+    tcase_add_test(t, forward__a_shed_and_then_refused_pivot_is_no_dead_letter);
+    tcase_add_test(t, forward__what_had_not_begun_counts_after_target_wait);
+    tcase_add_test(t, forward__what_had_not_begun_past_the_pivot_never_counts);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

@@ -180,8 +180,12 @@ static void deliver(struct world *w, void *arg)
     d->forced = -1;
     d->incarnation = p->incarnation;
     /* It refuses at the door, and says so. (Of a copy that is still on its way it cannot speak.) */
-    if (d->answers && !a->duplicated && chance(w, PARTICIPANTS, 30)) {
+    if (d->answers && !a->duplicated && (chance(w, PARTICIPANTS, 30) || w->now < p->sheds_until)) {
         a->over |= d->real;
+        if (w->now >= p->sheds_until && chance(w, PARTICIPANTS, 30)) {
+            int64_t until = w->now + draw_between(w, PARTICIPANTS, 0, 12 * SECOND);
+            p->sheds_until = until < w->swarm.faults_last ? until : w->swarm.faults_last;
+        }
         struct arrival *r = arrival_new(w, a, SAGA_REACH_NOT_BEGUN, transient[draw(w, PARTICIPANTS, 4)]);
         r->in.said = SAGA_FUNCTION_NOT_BEGUN;
         agenda_add(w, w->now + latency(w), arrive, r);

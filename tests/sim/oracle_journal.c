@@ -529,17 +529,28 @@ static void on_unreached(struct world *w, struct model *m, const struct record *
     struct attempt *a = oracle_attempt(m, r->step, action ? SAGA_PHASE_ACTION : SAGA_PHASE_COMPENSATION, r->attempt);
     expect(w, (action ? s->action_attempt : s->compensation_attempt) == r->attempt, "I2",
            "an attempt never left that was not out", r);
-    expect(w, a != NULL && a->unreached, "I6", "an attempt is said never to have left that nobody said so of", r);
+    bool shed = a != NULL && a->reach == SAGA_REACH_NOT_BEGUN;
+    expect(w, a != NULL && (a->unreached || shed), "I6",
+           "an attempt is said never to have left, or begun, that nobody said so of", r);
+    if (shed) {
+        oracle_shed(w, m, r, a);
+        mark(w, MARK_CASE, CASE_SHED);
+        if (s->shed_at == 0 || s->shed_in != w->sidecar.incarnation)
+            s->shed_at = r->at.us;
+        s->shed_in = w->sidecar.incarnation;
+    }
     a->uncounted = true;
     s->action_attempt = s->compensation_attempt = 0;
-    s->next_at = r->at.us;
+    s->next_at = shed ? r->next_at.us : r->at.us;
 }
 
 /* An attempt counts: if it never left because its target could not be reached, it had been waited for. */
-static void check_waited(struct world *w, const struct model *m, const struct record *r, uint8_t phase)
+static void check_waited(struct world *w, struct model *m, const struct record *r, uint8_t phase)
 {
     const struct attempt *a = oracle_attempt(m, r->step, phase, r->attempt);
-    const struct model_step *s = &m->steps[r->step];
+    struct model_step *s = &m->steps[r->step];
+    oracle_shed_enough(w, m, r, phase);
+    s->shed_at = 0;
     bool out = (phase == SAGA_PHASE_ACTION ? s->action_attempt : s->compensation_attempt) == r->attempt;
     if (a == NULL || !a->unreached || a->incarnation != w->sidecar.incarnation || !out ||
         (phase == SAGA_PHASE_ACTION && m->reason != REASON_NONE))

@@ -96,6 +96,18 @@ void oracle_failed(struct world *w, const struct model *m, const struct record *
            "the next attempt comes sooner or later than the policy says", m->id.serial);
 }
 
+void oracle_shed(struct world *w, const struct model *m, const struct record *r, const struct attempt *a)
+{
+    struct retry_policy p = policy(w, m, r->step, a->phase);
+    int64_t delay = r->next_at.us - r->at.us, most = sidecar_engine_options(w, 0).pushback_max.us;
+    if (a->has_pushback && a->pushback >= 0)
+        expect(w, delay == (a->pushback < most ? a->pushback : most), "policy", "a pushback is not obeyed",
+               m->id.serial);
+    else /* how often it was told so before, is not in the journal */
+        expect(w, (double)delay >= backoff(&p, r->attempt).low && (double)delay <= backoff(&p, 64).high, "policy",
+               "what had not begun comes again sooner or later than the policy says", m->id.serial);
+}
+
 /* Whether the attempt's end is worth another one, were there one left. */
 static bool worth_another(const struct model *m, const struct attempt *a, const struct retry_policy *p, bool lost)
 {
@@ -129,6 +141,29 @@ void oracle_given_up(struct world *w, const struct model *m, const struct record
     double delay = a->has_pushback && !lost ? (double)a->pushback : backoff(&p, r->attempt).high;
     bool too_late = m->deadline != INT64_MAX && (double)(r->at.us - m->deadline) + delay >= 0;
     expect(w, too_late, "policy", "an action was given up although its policy has attempts left", m->id.serial);
+}
+
+/* An attempt counts: if it had not begun, its participant had said so for long enough. */
+void oracle_shed_enough(struct world *w, const struct model *m, const struct record *r, uint8_t phase)
+{
+    const struct attempt *a = attempt_of(w, m, r, phase);
+    const struct model_step *s = &m->steps[r->step];
+    struct retry_policy p = policy(w, m, r->step, phase);
+    bool out = (phase == SAGA_PHASE_ACTION ? s->action_attempt : s->compensation_attempt) == r->attempt;
+    if (a == NULL || a->reach != SAGA_REACH_NOT_BEGUN || a->incarnation != w->sidecar.incarnation || !out ||
+        was_lost(r))
+        return;
+    expect(w, phase == SAGA_PHASE_ACTION, "waits", "an attempt of an undo counts that had not begun", m->id.serial);
+    if (m->reason != REASON_NONE || !worth_another(m, a, &p, false))
+        return;
+    expect(w, !oracle_past_pivot(m), "waits", "an attempt past the pivot counts that had not begun", m->id.serial);
+    bool known = s->shed_at != 0 && s->shed_in == w->sidecar.incarnation;
+    bool waited = w->swarm.target_wait == 0 || (known && r->at.us - s->shed_at >= w->swarm.target_wait);
+    double delay = a->has_pushback ? (double)a->pushback : backoff(&p, 64).high;
+    bool too_late = m->deadline != INT64_MAX && (double)(r->at.us - m->deadline) + delay >= 0;
+    expect(w, waited || too_late, "waits", "an attempt counts that had not begun", m->id.serial);
+    if (waited && known)
+        mark(w, MARK_CASE, CASE_SHED_ENOUGH);
 }
 
 void oracle_undo_given_up(struct world *w, const struct model *m, const struct record *r)

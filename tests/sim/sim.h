@@ -129,10 +129,12 @@ enum mark_case {
     CASE_LET_GO,              /* a call left that had waited for a target that was gone, without a new start */
     CASE_LOOP,                /* a saga with a loop */
     CASE_EMPTY_LOOP,
+    CASE_SHED,        /* a participant said that an attempt had not begun, which spent time alone */
+    CASE_SHED_ENOUGH, /* and one counted, as it had said so for long enough */
     CASE_COUNT
 };
 
-#define MARK_NUMBER_MAX 48
+#define MARK_NUMBER_MAX 64
 
 struct world;
 
@@ -193,6 +195,8 @@ struct model_step {
     uint16_t action_attempt, compensation_attempt; /* that durable records permit to leave; 0: none */
     int64_t decided_at;                            /* that the attempt which is out may leave */
     uint64_t decided_in;                           /* the frame that says so */
+    int64_t shed_at;                               /* by the sidecar's clock: since when its attempts have not begun */
+    uint32_t shed_in;                              /* in which of its lives */
     int64_t next_at;                               /* by the sidecar's clock: no attempt leaves before */
     int64_t ready_at;       /* likewise: since when its first attempt could leave; 0: it cannot */
     int64_t first_ready_at; /* the same, although its saga was held back meanwhile: it keeps its place */
@@ -312,6 +316,7 @@ struct participant {
     int64_t collected_until; /* when the newest row was made that has been collected */
     int64_t down_until;
     int64_t unreachable_until; /* no connection can be had */
+    int64_t sheds_until;       /* it says of all that comes that it has not begun */
     uint32_t incarnation;
 };
 
@@ -657,6 +662,9 @@ void oracle_late(struct world *w, int64_t now);
 #define READY_AT_RECOVERY (-1) /* in which order those wait that recovery found is not known */
 void oracle_timeout(struct world *w, const struct model *m, const struct call_effect *call);
 void oracle_failed(struct world *w, const struct model *m, const struct record *r, uint8_t phase);
+/* An attempt that had not begun does not count; one does. */
+void oracle_shed(struct world *w, const struct model *m, const struct record *r, const struct attempt *a);
+void oracle_shed_enough(struct world *w, const struct model *m, const struct record *r, uint8_t phase);
 void oracle_given_up(struct world *w, const struct model *m, const struct record *r);
 void oracle_undo_given_up(struct world *w, const struct model *m, const struct record *r);
 void oracle_first_come(struct world *w, const struct model *m, const struct record *r);

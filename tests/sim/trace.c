@@ -191,7 +191,9 @@ static const char *const names[MARK_GROUP_COUNT][MARK_NUMBER_MAX] = {
                    "REFUSED_SOFTLY",
                    "LET_GO",
                    "LOOP",
-                   "EMPTY_LOOP"},
+                   "EMPTY_LOOP",
+                   "SHED",
+                   "SHED_ENOUGH"},
 };
 
 static const char *const groups[MARK_GROUP_COUNT] = {"record",   "turned-back", "stuck",   "ended", "accepted",

@@ -323,6 +323,8 @@ static void answer(struct harness *h, char words[WORDS_MAX][WORD_SIZE], unsigned
     if (strcmp(words[0], "answer") == 0) {
         event->reach = SAGA_REACH_ANSWERED;
         event->output = payload(h, bytes_of_text(value_of(words, count, "out")), h->out);
+    } else if (strcmp(words[0], "shed") == 0) {
+        event->reach = SAGA_REACH_NOT_BEGUN;
     } else if (strcmp(words[0], "lost") == 0) {
         event->reach = SAGA_REACH_MAYBE;
         event->quiet_at = quiet_at(c->left_at, c->call.timeout);
@@ -454,7 +456,7 @@ static void happen(struct harness *h, const char *line, size_t size)
         say(h, "at %lld\n", ms(h->now));
         event.type = EVENT_TICK;
     } else if (strcmp(words[0], "answer") == 0 || strcmp(words[0], "lost") == 0 || strcmp(words[0], "unsent") == 0 ||
-               strcmp(words[0], "unreached") == 0) {
+               strcmp(words[0], "unreached") == 0 || strcmp(words[0], "shed") == 0) {
         answer(h, words, count, &event);
     } else if (strcmp(words[0], "reachable") == 0) {
         event.type = EVENT_TARGET;

@@ -12,6 +12,7 @@
  *   > cancel 1, pause 1, resume 1, retry 1, skip 1 a, reject 1 a, resolve 1
  *   > answer 1 a OK                  the participant answers the call of step a that is out with this status; with  out=text
  *                                    pushback=200 as its output and pushback
+ *   > shed 1 a UNAVAILABLE           the participant says so, and that it had not begun
  *   > lost 1 a                       that call ends at its deadline without an answer;  > lost 1 a UNAVAILABLE  now
  *   > unsent 1 a                     it never left;  > unreached 1 a  because its target could not be reached
  *   > reachable t                    target t can be reached again
