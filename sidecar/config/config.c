@@ -94,6 +94,10 @@ static void lower_defaults(const struct config_reader *r)
         c->keepalive_timeout = span_min(c->keepalive_timeout, c->keepalive_time);
     if (r->nodes[OPTION_INDEX_watchers_max] == NULL && c->watchers_max > c->streams_max)
         c->watchers_max = c->streams_max;
+    uint64_t part = c->journal_bytes_max / c->loops / JOURNAL_COMMITS;
+    if (r->nodes[OPTION_INDEX_commit_bytes_max] == NULL && c->journal_bytes_max >= JOURNAL_BYTES_MIN &&
+        c->commit_bytes_max > part)
+        c->commit_bytes_max = part;
 }
 
 /* Before a journal kept what a definition takes where it says nothing, that was default_retry of the day, with four attempts where it did not

@@ -11,7 +11,6 @@
 
 /* What a message holds beside its payload: names, ids, the message's own form. */
 #define MESSAGE_BYTES_BESIDE UINT64_C(65536)
-#define JOURNAL_BYTES_MIN    (UINT64_C(16) << 20)
 #define JOURNAL_COMMITS_MIN  4
 #define MEMORY_MESSAGES_MIN  16 /* an eighth of it is for what is being received, and holds two */
 

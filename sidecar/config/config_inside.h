@@ -5,6 +5,10 @@
 #include "sidecar/definition/yaml_value.h"
 #include "sidecar/config/config_options.h"
 
+#define JOURNAL_BYTES_MIN (UINT64_C(16) << 20)
+/* What part of the journal's bound a commit is by default. */
+#define JOURNAL_COMMITS 16
+
 struct config_reader {
     struct config *config;
     struct yaml_tree *tree;                            /* gives room for what the config points to */

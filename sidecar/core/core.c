@@ -197,6 +197,7 @@ int core_register(struct core *c, struct definition *definition, struct instant 
     struct subject_row retry = retries_row(definition, &room);
     if (!DEFECT(RETRIES_FORGOTTEN) && core_set_subject(c, &retry) != 0)
         c->failed = E_MEMORY;
+    b->row_bytes += definition->source.size;
     b->definitions[b->definition_count++] = (struct definition_row){
         .number = definition->number,
         .registered_at = now,

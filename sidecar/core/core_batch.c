@@ -9,6 +9,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+/* Rows of ended sagas lie by their start: at worst each is on a page of its own, which a store writes whole. */
+#define ENDED_ROW_BYTES 4096
+
 int core_grow(const struct memory *m, void **array, size_t *room, size_t count, size_t size)
 {
     CHECK(count <= *room);
@@ -132,8 +135,10 @@ static void add_record(void *self, const struct record *record)
     if (record->type == RECORD_ENDED) {
         struct batch *b = c->open;
         c->failed = GROW(c, b->ended, b->ended_count, b->ended_room);
-        if (c->failed == 0)
+        if (c->failed == 0) {
             b->ended[b->ended_count++] = ended_row(s);
+            b->row_bytes += ENDED_ROW_BYTES;
+        }
     }
 }
 
@@ -221,6 +226,7 @@ int core_set_subject(struct core *c, const struct subject_row *row)
     memcpy(block, row->name.at, row->name.size);
     if (row->value.size > 0)
         memcpy(block + row->name.size, row->value.at, row->value.size);
+    b->row_bytes += row->value.size;
     b->subjects[b->subject_count++] = (struct subject_row){
         .kind = row->kind,
         .name = bytes_of(block, row->name.size),
@@ -239,7 +245,8 @@ void batch_clear(struct core *c, struct batch *b)
     for (size_t i = 0; i < b->subject_count; i++)
         memory_give_back(&c->memory, (void *)(uintptr_t)b->subjects[i].name.at,
                          b->subjects[i].name.size + b->subjects[i].value.size);
-    b->size = b->cut_count = b->effect_count = b->ended_count = b->definition_count = b->subject_count = 0;
+    b->size = b->cut_count = b->effect_count = b->ended_count = b->definition_count = b->subject_count = b->row_bytes =
+        0;
     b->first_frame = b->oldest_live_frame = b->needed_from = 0;
 }
 

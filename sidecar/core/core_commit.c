@@ -306,7 +306,7 @@ bool core_waits(const struct core *c)
 
 bool core_batch_full(const struct core *c)
 {
-    return c->open->size >= c->options.commit_bytes_max;
+    return c->open->size + c->open->row_bytes >= c->options.commit_bytes_max;
 }
 
 uint64_t core_decided(const struct core *c)

@@ -32,6 +32,7 @@ struct batch {
     size_t definition_count, definition_room;
     struct subject_row *subjects; /* name and value are one block that the batch owns, at name */
     size_t subject_count, subject_room;
+    size_t row_bytes;           /* of all these rows, as what they take in a store */
     uint64_t oldest_live_frame; /* closed: what the store is told with it; 0: nothing */
     uint64_t needed_from;       /* closed: from which frame on the journal is needed once it is durable */
 };

@@ -160,15 +160,16 @@ void counters_commit(struct loop *s, struct instant began_at)
 
 double counters_journal_bytes(const struct loop *s)
 {
-    char path[JOURNAL_PATH_SIZE], log[JOURNAL_PATH_SIZE + 8];
+    static const char *const endings[] = {"", "-wal", ".reserve"};
+    char path[JOURNAL_PATH_SIZE], name[JOURNAL_PATH_SIZE + 16];
     struct stat file;
     double bytes = 0;
     sidecar_journal_path(s->config, s->index, path);
-    snprintf(log, sizeof log, "%s-wal", path);
-    if (stat(path, &file) == 0)
-        bytes += (double)file.st_size;
-    if (stat(log, &file) == 0)
-        bytes += (double)file.st_size;
+    for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++) {
+        snprintf(name, sizeof name, "%s%s", path, endings[i]);
+        if (stat(name, &file) == 0)
+            bytes += (double)file.st_size;
+    }
     return bytes;
 }
 

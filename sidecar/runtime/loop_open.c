@@ -77,7 +77,8 @@ static int open_journal(struct loop *s, struct store_state *state, struct error_
 {
     char path[JOURNAL_PATH_SIZE];
     struct sqlite_store_options options = {.path = sidecar_journal_path(s->config, s->index, path),
-                                           .size_bytes_max = s->config->journal_bytes_max};
+                                           .size_bytes_max = s->config->journal_bytes_max,
+                                           .commit_bytes_max = s->config->commit_bytes_max};
     int code = sqlite_store_open(&options, &s->store, state, detail);
     if (code == 0 && state->dropped_bytes > 0)
         log_event(LOG_LEVEL_WARN,

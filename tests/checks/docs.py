@@ -233,7 +233,7 @@ NUMBERS = [
     ("docs/definitions.md", r"\| `maxAttempts` \| 1 to (\d+)", "sidecar/definition/model.h", "RETRY_ATTEMPTS_MAX"),
     ("docs/configuration.md", r"\| `maxAttempts` \| 1 to (\d+)", "sidecar/definition/model.h", "RETRY_ATTEMPTS_MAX"),
     ("docs/journal-format.md", r"that has grown to (\d+ KiB)", "sidecar/core/core_inside.h", "FRAME_BYTES_DEFAULT"),
-    ("docs/journal-format.md", r"longer than (\d+) pages", "sidecar/journal/sqlite/sqlite_open.c", "CHECKPOINT_PAGES_DEFAULT"),
+    ("docs/journal-format.md", r"longer than (\d+) pages", "sidecar/journal/sqlite/sqlite_shares.c", "CHECKPOINT_PAGES_DEFAULT"),
     ("docs/journal-format.md", r"of the newest ([\d,]+) before the start", "sidecar/runtime/loop_open.c", "VERIFY_AT_START"),
     ("docs/operations.md", r"the newest ([\d,]+) before the start", "sidecar/runtime/loop_open.c", "VERIFY_AT_START"),
     ("docs/operations.md", r": (\d+ KiB) of lines are kept", "sidecar/observe/log.h", "LOG_QUEUE_BYTES"),

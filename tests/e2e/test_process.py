@@ -1,6 +1,7 @@
 """The sidecar as a process: how it starts and refuses to, how it ends, and what it finds again afterwards."""
 import glob
 import os
+import random
 import resource
 import shutil
 import socket
@@ -8,6 +9,7 @@ import sqlite3
 import stat
 import subprocess
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -626,6 +628,52 @@ class Process(Case):
             self.assertState("RUNNING", client.saga(saga_id))
             client.Commit(saga_id=saga_id, settle=[settled("a")])
         client.Begin(name="x")
+
+    def test_files_stay_within_journal_bytes_max(self):
+        """Database, write-ahead log and reserve together: while sagas come, are refused, end, and are forgotten."""
+        bound, largest, stop = 16 << 20, [0], threading.Event()
+        sidecar = self.sidecar_with(retention="2s", journal_bytes_max="16MiB")
+        client = sidecar.client
+        data = sidecar.options["data_dir"]
+
+        def measure():
+            while not stop.is_set():
+                sizes = []
+                for name in os.listdir(data):
+                    try:
+                        sizes.append(os.lstat(os.path.join(data, name)).st_size)
+                    except FileNotFoundError:
+                        pass
+                largest[0] = max(largest[0], sum(sizes))
+                stop.wait(0.002)
+        def takes_work():
+            try:
+                return client.Start(definition="one").saga_id
+            except grpc.RpcError as error:
+                self.assertEqual("JOURNAL_FULL", failure_of(error).reason)
+        watcher = threading.Thread(target=measure, daemon=True)
+        watcher.start()
+        client.register(definition("one", step("a"), step("b", after=["a"])))
+        refused, live, began = 0, [], time.monotonic()
+        while time.monotonic() - began < 12 and refused < 20:
+            try:
+                client.Start(definition="one", input=os.urandom(random.choice((100, 50000, 400000))))
+                live.append(client.Begin(name="x", enlist=[enlistment("a", request=os.urandom(50000))]).saga_id)
+            except grpc.RpcError as error:
+                self.assertEqual("JOURNAL_FULL", failure_of(error).reason)
+                refused += 1
+                # Whatever is full, what has begun can end.
+                for saga_id in live:
+                    client.Commit(saga_id=saga_id, settle=[settled("a")])
+                    self.assertState("COMMITTED", client.end(saga_id))
+                live.clear()
+                time.sleep(0.1)
+        self.assertGreater(refused, 0)
+        wait_until(takes_work, "retention makes room")
+        stop.set()
+        watcher.join()
+        self.assertLess(largest[0], bound + (64 << 10), "the socket, the lock file and what else lies there are the rest")
+        self.assertGreater(largest[0], bound - (bound >> 2), "and the room is used")
 
     def test_stop_while_the_journal_is_full(self):
         """Whoever waits for room is told that the sidecar stops; it ends well, and lost nothing that was acknowledged."""

@@ -139,7 +139,13 @@ struct sqlite_store {
     struct file_id file;    /* of the database */
     struct file_id log;     /* of the write-ahead log; 0 until there is one */
 
-    uint64_t size_bytes_max;  /* 0: none */
+    struct shares {
+        uint64_t bytes_max;   /* 0: no bound, and the rest is not looked at */
+        uint64_t pages_max;   /* of the database */
+        uint64_t tight_pages; /* when so many are used, what is left is for ending what has begun */
+        uint32_t
+            log_pages; /* of the write-ahead log; only a commit that is larger by itself makes it longer, for as long as it takes */
+    } shares;
     uint32_t tight_looks;     /* since it was looked how much room is left */
     uint64_t uncounted_bytes; /* written since */
     bool tight;
@@ -219,13 +225,18 @@ int files_expected(const char *database, struct error_detail *detail);
 int sqlite_store_check(struct store *face, struct error_detail *detail);
 uint64_t sqlite_store_first_frame(struct store *face);
 
+/* sqlite_shares.c. What each of the files gets of a bound, and how often the log is copied under it. */
+void shares_of(struct sqlite_store *s, const struct sqlite_store_options *options);
+/* Holds the database to its share. Returns SQLite's code. */
+int shares_hold(struct sqlite_store *s);
+/* As store.is_tight. */
+bool sqlite_store_is_tight(struct store *face);
+
 /* sqlite_reserve.c. Makes the reserve when there is none and there is room for it; gives it up, and tells whether that made room. */
 #define RESERVE_PAGES(s) \
     (2 * (s)->checkpoint_pages) /* a log as long as it becomes, and as much again where it is copied to */
 void reserve_make(struct sqlite_store *s);
 bool reserve_give_up(struct sqlite_store *s);
-/* As store.is_tight. */
-bool sqlite_store_is_tight(struct store *face);
 
 /* sqlite_subjects.c */
 int sqlite_store_set_subject(struct sqlite_store *s, const struct subject_row *row);
@@ -236,7 +247,8 @@ int sqlite_store_scan_subjects(struct store *face, uint32_t kind,
 /* sqlite_open.c */
 void sqlite_store_close(struct store *face);
 
-/* sqlite_store.c */
+/* sqlite_store.c. The first copies the write-ahead log into the database when it has become long. */
+void inside_copy_long_log(struct sqlite_store *s);
 int sqlite_store_commit(struct store *face, const struct store_commit *commit, struct error_detail *detail);
 int sqlite_store_scan(struct store *face, uint64_t from, int (*take)(void *self, uint64_t frame, struct bytes records),
                       void *self, struct error_detail *detail);

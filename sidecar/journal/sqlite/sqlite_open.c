@@ -12,8 +12,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define CHECKPOINT_PAGES_DEFAULT 1000
-
 static int system_failed(const char *path, const char *doing, int number, struct error_detail *detail)
 {
     char text[160];
@@ -133,7 +131,7 @@ static int migrate(struct sqlite_store *s, struct error_detail *detail)
 }
 
 /* What is set once the file is known to be ours. */
-static int configure(struct sqlite_store *s, const struct sqlite_store_options *options, struct error_detail *detail)
+static int configure(struct sqlite_store *s, struct error_detail *detail)
 {
     static const char *const settings[] = {
         "PRAGMA page_size = 4096",
@@ -157,8 +155,6 @@ static int configure(struct sqlite_store *s, const struct sqlite_store_options *
     rc = sqlite3_exec(s->db, "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0", NULL, NULL, NULL);
     if (rc == SQLITE_OK)
         rc = set_pragma(s->db, "journal_size_limit", UINT64_C(4) * s->checkpoint_pages * PAGE_SIZE);
-    if (rc == SQLITE_OK && options->size_bytes_max != 0)
-        rc = set_pragma(s->db, "max_page_count", options->size_bytes_max / PAGE_SIZE + 1);
     return rc == SQLITE_OK ? 0 : open_failed(s, rc, "opening the journal", detail);
 }
 
@@ -297,9 +293,11 @@ static int open_database(struct sqlite_store *s, const struct sqlite_store_optio
     if (rc == 0)
         rc = check_owner(s, detail);
     if (rc == 0)
-        rc = configure(s, options, detail);
+        rc = configure(s, detail);
     if (rc == 0)
         rc = settle_log(s, detail);
+    if (rc == 0 && (rc = shares_hold(s)) != SQLITE_OK)
+        return open_failed(s, rc, "opening the journal", detail);
     if (rc == 0)
         rc = migrate(s, detail);
     if (rc == 0)
@@ -330,10 +328,8 @@ int sqlite_store_open(const struct sqlite_store_options *options, struct store *
         .close = sqlite_store_close,
     };
     s->lock_fd = -1;
-    s->size_bytes_max = options->size_bytes_max;
+    shares_of(s, options);
     s->requests.unsorted_max = options->unsorted_max;
-    s->checkpoint_pages = options->checkpoint_pages != 0 ? options->checkpoint_pages : CHECKPOINT_PAGES_DEFAULT;
-    s->checkpoint_at = s->checkpoint_pace = s->checkpoint_pages;
     s->path = strdup(options->path);
     int rc = s->path != NULL ? take_lock(s, detail) : error_set(detail, E_MEMORY, NULL, NULL);
     if (rc == 0)
@@ -351,6 +347,7 @@ int sqlite_store_open(const struct sqlite_store_options *options, struct store *
     s->opened = true;
     s->named_file = options->vfs == NULL;
     files_remember(s);
+    inside_copy_long_log(s);
     reserve_make(s);
     *out = &s->face;
     return 0;

@@ -1,9 +1,7 @@
 /* sqlite_reserve.c - room that is kept for making room: a file beside the database that holds nothing.
  *
  * To drop rows is to write, too: into the log, and by copying the log into the database. On a volume that is full to the last page retention
- * could therefore never begin. Then the reserve is given up, and made again once there is room.
- *
- * Within journal_bytes_max a part is kept in the same way, for ending what has begun: beyond it there is no new work. */
+ * could therefore never begin. Then the reserve is given up, and made again once there is room. */
 #include "sidecar/journal/sqlite/sqlite_inside.h"
 
 #include "sidecar/base/check.h"
@@ -42,32 +40,4 @@ bool reserve_give_up(struct sqlite_store *s)
         return false;
     s->has_reserve = false;
     return unlink(path) == 0;
-}
-
-/* The last part of size_bytes_max; and after how many questions, or what part of that written, it is looked anew how much is used. */
-#define TIGHT_PART  8
-#define TIGHT_LOOKS 64
-
-static bool read_number(struct sqlite_store *s, const char *sql, uint64_t *number)
-{
-    sqlite3_stmt *statement;
-    bool ok =
-        sqlite3_prepare_v2(s->db, sql, -1, &statement, NULL) == SQLITE_OK && sqlite3_step(statement) == SQLITE_ROW;
-    if (ok)
-        *number = (uint64_t)sqlite3_column_int64(statement, 0);
-    sqlite3_finalize(statement);
-    return ok;
-}
-
-bool sqlite_store_is_tight(struct store *face)
-{
-    struct sqlite_store *s = (struct sqlite_store *)face;
-    uint64_t pages, unused;
-    if (s->size_bytes_max == 0 || s->broken ||
-        (s->tight_looks++ % TIGHT_LOOKS != 0 && s->uncounted_bytes < s->size_bytes_max / TIGHT_PART / TIGHT_PART))
-        return s->tight;
-    s->uncounted_bytes = 0;
-    if (read_number(s, "PRAGMA page_count", &pages) && read_number(s, "PRAGMA freelist_count", &unused))
-        s->tight = (pages - unused) * PAGE_SIZE > s->size_bytes_max - s->size_bytes_max / TIGHT_PART;
-    return s->tight;
 }

@@ -179,12 +179,16 @@ static void pace(struct sqlite_store *s, int64_t took_us)
 }
 
 /* Copies the write-ahead log into the database. What was committed is durable with or without this, so a failure here is the next
- * commit's. A full disk is no failure: the log keeps everything, and there is a next time. */
+ * commit's. A full disk is no failure: the log keeps everything, and there is a next time. What was copied whole is written over; a log that
+ * has become longer than its share is cut off first. */
 static void copy_log(struct sqlite_store *s)
 {
     struct timespec began, ended;
+    int length, copied;
+    bool too_long = s->shares.bytes_max != 0 && s->wal_pages > s->shares.log_pages;
     clock_gettime(CLOCK_MONOTONIC, &began);
-    int rc = sqlite3_wal_checkpoint_v2(s->db, "main", SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    int rc = sqlite3_wal_checkpoint_v2(s->db, "main", too_long ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE,
+                                       &length, &copied);
     clock_gettime(CLOCK_MONOTONIC, &ended);
     pace(s, (ended.tv_sec - began.tv_sec) * 1000000 + (ended.tv_nsec - began.tv_nsec) / 1000);
     s->checkpoint_at = s->checkpoint_pace;
@@ -192,6 +196,34 @@ static void copy_log(struct sqlite_store *s)
         s->checkpoint_at += s->wal_pages;
     else if (rc != SQLITE_OK)
         break_down(s, rc, "copying the write-ahead log into the database");
+    else if (length == copied)
+        s->wal_pages = 0;
+}
+
+void inside_copy_long_log(struct sqlite_store *s)
+{
+    if (s->wal_pages >= s->checkpoint_at)
+        copy_log(s);
+}
+
+/* Pages that the records and rows of a commit take in the log, about. */
+static uint64_t pages_of(const struct store_commit *commit)
+{
+    uint64_t bytes = commit->records.size;
+    for (size_t i = 0; i < commit->definition_count; i++)
+        bytes += commit->definitions[i].source.size;
+    for (size_t i = 0; i < commit->subject_count; i++)
+        bytes += commit->subjects[i].value.size;
+    return bytes / (PAGE_SIZE - PAGE_SIZE / 64) + commit->cut_count + commit->ended_count + commit->ended_count / 4 +
+           commit->definition_count + commit->subject_count;
+}
+
+/* Before so many pages are written: a log that would not have room for them is copied, and then written over. */
+static void make_way(struct sqlite_store *s, uint64_t pages)
+{
+    CHECK(s->checkpoint_pages > 0);
+    if (s->shares.bytes_max != 0 && s->wal_pages + pages + s->checkpoint_pages / 8 > s->shares.log_pages)
+        copy_log(s);
 }
 
 /* Ends a transaction that failed with rc, so that nothing of it stays. */
@@ -304,6 +336,9 @@ int sqlite_store_commit(struct store *face, const struct store_commit *commit, s
     if (commit->epoch != EPOCH)
         return error_set(detail, E_JOURNAL_FENCED, s->path, "the commit is of another holder of the journal");
     s->uncounted_bytes += commit->records.size;
+    make_way(s, pages_of(commit));
+    if (s->broken)
+        return tell_broken(s, detail);
     int rc = inside_run(inside_statement(s, SQL_BEGIN));
     if (rc == SQLITE_OK)
         rc = add_all(s, commit);
@@ -320,8 +355,7 @@ int sqlite_store_commit(struct store *face, const struct store_commit *commit, s
     if (rc != 0)
         return rc;
     take_note(s, commit);
-    if (s->wal_pages >= s->checkpoint_at)
-        copy_log(s);
+    inside_copy_long_log(s);
     return 0;
 }
 
@@ -539,6 +573,9 @@ int sqlite_store_drop(struct store *face, struct instant before, uint64_t keep_f
     if (rc != SQLITE_OK)
         return inside_fail(s, rc, "looking for what may be dropped", detail);
     if (plan.frames_to != 0 || plan.ended_any) {
+        make_way(s, work_max / 4);
+        if (s->broken)
+            return tell_broken(s, detail);
         rc = carry_out(s, before, &plan);
         if (rc != SQLITE_OK && is_full(s, rc) && reserve_give_up(s)) {
             roll_back(s, rc, detail);
@@ -552,8 +589,7 @@ int sqlite_store_drop(struct store *face, struct instant before, uint64_t keep_f
             s->first_frame = plan.frames_to + 1;
         if (plan.frames_to != 0 && plan.frames_to >= s->oldest_live)
             s->oldest_live = plan.frames_to + 1;
-        if (s->wal_pages >= s->checkpoint_at)
-            copy_log(s);
+        inside_copy_long_log(s);
     }
     s->drop_after = plan.ended_more ? plan.ended_to : 0;
     if (!plan.ended_more)

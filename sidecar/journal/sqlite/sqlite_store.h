@@ -8,8 +8,12 @@ struct sqlite_store_options {
     const char *path; /* of the database file; made when it is not there */
     const char *vfs;  /* NULL: the default one */
     uint64_t
-        size_bytes_max; /* of the database (journal_bytes_max); beyond it is E_JOURNAL_FULL. 0: as large as the disk. */
-    uint32_t checkpoint_pages; /* the write-ahead log is copied into the database when it is this long; 0: 1000 */
+        size_bytes_max; /* of the database, its log and the reserve together; beyond it is E_JOURNAL_FULL. 0: as large
+                                  as the disk */
+    uint64_t
+        commit_bytes_max; /* of one commit, with size_bytes_max: so much has room in the log; 0: a sixteenth of that */
+    uint32_t checkpoint_pages; /* the write-ahead log is copied into the database when it is this long; 0: 1000, or what
+                                  size_bytes_max leaves for it */
     uint32_t unsorted_max; /* request_ids that are not sorted into their table; 0: as many as their number makes best */
 };
 
