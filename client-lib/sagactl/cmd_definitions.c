@@ -226,9 +226,9 @@ static bool gather(Saga__V1__ListDefinitionsResponse *all, Saga__V1__ListDefinit
     return true;
 }
 
-/* Fetches every page. *all is to be freed whatever is returned. */
-static int fetch_all(struct run *r, Saga__V1__ListDefinitionsResponse *all)
+int run_definitions(struct run *r, Saga__V1__ListDefinitionsResponse *all)
 {
+    saga__v1__list_definitions_response__init(all);
     Saga__V1__ListDefinitionsRequest request = SAGA__V1__LIST_DEFINITIONS_REQUEST__INIT;
     char token[128] = "";
     request.page_size = 1000;
@@ -253,20 +253,25 @@ static int fetch_all(struct run *r, Saga__V1__ListDefinitionsResponse *all)
     return EXIT_DONE;
 }
 
+void run_definitions_free(Saga__V1__ListDefinitionsResponse *all)
+{
+    for (size_t i = 0; i < all->n_definitions; i++)
+        protobuf_c_message_free_unpacked(&all->definitions[i]->base, NULL);
+    free(all->definitions);
+}
+
 int command_definitions(struct run *r)
 {
-    Saga__V1__ListDefinitionsResponse all = SAGA__V1__LIST_DEFINITIONS_RESPONSE__INIT;
+    Saga__V1__ListDefinitionsResponse all;
     if (r->o.word_count > 0)
         return put_one(r);
-    int status = fetch_all(r, &all);
+    int status = run_definitions(r, &all);
     if (status == EXIT_DONE && r->o.json)
         status = run_json(r, &all.base, false);
     else if (status == EXIT_DONE && all.n_definitions == 0)
         fputs("No definition is registered. Register one with: sagactl register FILE\n", r->screen.out);
     else if (status == EXIT_DONE)
         show_definitions(&r->screen, all.definitions, all.n_definitions);
-    for (size_t i = 0; i < all.n_definitions; i++)
-        protobuf_c_message_free_unpacked(&all.definitions[i]->base, NULL);
-    free(all.definitions);
+    run_definitions_free(&all);
     return status;
 }

@@ -8,6 +8,7 @@
 static const char *const outputs[] = {"text", "json", "sarif", "mermaid", "dot", "svg", NULL};
 static const char *const colors[] = {"auto", "always", "never", NULL};
 static const char *const schema_actions[] = {"register", "reflect", "list", "show", NULL};
+static const char *const contract_actions[] = {"check", "export", NULL};
 static const char *const shells[] = {"bash", "zsh", "fish", NULL};
 static const char *const states[] = {"running",  "committed", "compensating", "compensated", "stuck",
                                      "resolved", "live",      "ended",        "paused",      NULL};
@@ -18,7 +19,7 @@ const struct option_row option_rows[OPTION_COUNT] = {
                         "unix:./sagad-data/sagad.sock when that exists, else 127.0.0.1:7240."},
     [OPTION_OUTPUT] = {"output", 'o', "FORMAT", outputs, COMPLETE_VALUES,
                        "text (the default) for people, json for programs. Errors then are JSON too, on standard error. "
-                       "sarif, of lint and rehearse, is for "
+                       "sarif, of lint, rehearse and contract check, is for "
                        "those who show findings beside the code; mermaid, dot and svg are forms of graph."},
     [OPTION_TIMEOUT] = {"timeout", 't', "TIME", NULL, COMPLETE_NOTHING,
                         "How long to wait for an answer, as in 500ms, 30s or 5m: 10s unless said. For wait, watch and "
@@ -100,6 +101,10 @@ const struct option_row option_rows[OPTION_COUNT] = {
     [OPTION_POLICY] = {"policy", '\0', "FILE", NULL, COMPLETE_FILE,
                        "A policy: rules of your own that definitions must keep, with waivers."},
     [OPTION_ONCE] = {"once", '\0', NULL, NULL, COMPLETE_NOTHING, "Show it once, after a second."},
+    [OPTION_CONTRACT] = {"contract", '\0', "FILE", NULL, COMPLETE_FILE,
+                         "A contract that contract export wrote: then no sidecar is asked."},
+    [OPTION_TARGET] = {"target", '\0', "NAME", NULL, COMPLETE_NOTHING,
+                       "Only what is called of this target, a participant as definitions name it."},
     [OPTION_EXPLAIN] = {"explain", '\0', "RULE", NULL, COMPLETE_NOTHING,
                         "Say what a rule means, with an example; all lists them."},
 };
@@ -215,6 +220,14 @@ const struct command_row command_rows[] = {
      "them; reflect NAME ADDRESS... asks servers for theirs, by gRPC's reflection; list shows what is registered; show "
      "NAME prints services, messages and enums.",
      command_schema},
+    {"contract", "ACTION", 1, 1, contract_actions, COMPLETE_NOTHING,
+     BIT(SCHEMA) | BIT(CONTRACT) | BIT(TARGET) | BIT(DEFINITION),
+     "say what a participant's change of messages would break",
+     "check --schema FILE compares the participant's new descriptors with what registered definitions use, and says "
+     "which step of "
+     "which would fail; export --target NAME writes a file by which the participant's own tests can do so without a "
+     "sidecar, with check --contract FILE --schema FILE.",
+     command_contract},
     {"runbook", "[ALERT]", 0, 1, NULL, COMPLETE_NOTHING, 0, "say what an alert means, how things are, and what to do",
      "Without ALERT the names of all. The alerts are those of deploy/prometheus/sagad.rules.yaml; where the runbook "
      "names a "

@@ -53,6 +53,8 @@ enum option_id {
     OPTION_EXPLAIN,
     OPTION_POLICY,
     OPTION_ONCE,
+    OPTION_CONTRACT,
+    OPTION_TARGET,
     OPTION_COUNT
 };
 
@@ -109,6 +111,7 @@ int command_graph(struct run *r);
 int command_rehearse(struct run *r);
 int command_definitions(struct run *r);
 int command_schema(struct run *r);
+int command_contract(struct run *r);
 int command_input(struct run *r);
 int command_start(struct run *r);
 int command_wait(struct run *r);

@@ -239,6 +239,12 @@ static bool take(const struct reading *r, unsigned id, const char *value)
         return text_value(r, id, value, 4096, &o->schema);
     case OPTION_POLICY:
         return text_value(r, id, value, 4096, &o->policy);
+    case OPTION_CONTRACT:
+        return text_value(r, id, value, 4096, &o->contract);
+    case OPTION_TARGET:
+        o->target = value;
+        return definition_name_valid(bytes_of_text(value), STEP_NAME_BYTES_MAX) ||
+               wrong(r, "--target: \"%.200s\" is not the name of a target", value);
     case OPTION_EXPLAIN:
         return text_value(r, id, value, 64, &o->explain);
     case OPTION_SUMMARY:
@@ -380,8 +386,9 @@ static bool options_agree(const struct reading *r)
     unsigned inputs = (o->input != NULL) + (o->input_text != NULL) + (o->input_hex != NULL) + (o->input_json != NULL);
     if (inputs > 1)
         return wrong(r, "--json, --input, --input-text and --input-hex exclude one another");
-    if (o->form == FORM_SARIF && o->command->run != command_lint && o->command->run != command_rehearse)
-        return wrong(r, "-o sarif goes with lint and rehearse");
+    if (o->form == FORM_SARIF && o->command->run != command_lint && o->command->run != command_rehearse &&
+        o->command->run != command_contract)
+        return wrong(r, "-o sarif goes with lint, rehearse and contract check");
     if (o->form > FORM_SARIF && o->command->run != command_graph)
         return wrong(r, "-o %s goes with graph", option_rows[OPTION_OUTPUT].values[o->form]);
     bool retries = o->command->run == command_retry, narrows = o->step != NULL || o->status >= 0;
@@ -392,6 +399,8 @@ static bool options_agree(const struct reading *r)
                                            : "--definition, --step and --status go with --all");
     if (o->command->run == command_deadletters && narrows && !o->summary)
         return wrong(r, "--step and --status go with --summary");
+    if (o->contract != NULL && (o->target != NULL || o->definition != NULL))
+        return wrong(r, "--contract says which target and definitions");
     if (o->all && o->page != NULL)
         return wrong(r, "--all and --page exclude one another");
     bool reason_needed =

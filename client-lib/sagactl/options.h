@@ -42,7 +42,7 @@ struct options {
     const char *page, *from, *reason, *step;
     int status; /* a gRPC status; -1: not said */
     bool summary;
-    const char *schema, *explain, *policy;
+    const char *schema, *explain, *policy, *contract, *target;
     char actor[ACTOR_SIZE];
 };
 

@@ -77,6 +77,10 @@ int run_summary(struct run *r);
 int run_letters(struct run *r, unsigned rows_max);
 int run_retry_all(struct run *r);
 
+/* All registered definitions, without their sources (cmd_definitions.c). *all is to be freed whatever is returned. */
+int run_definitions(struct run *r, Saga__V1__ListDefinitionsResponse *all);
+void run_definitions_free(Saga__V1__ListDefinitionsResponse *all);
+
 /* Reads a whole file, "-" being standard input. Gives *data (free; a NUL follows it). Returns EXIT_DONE, or EXIT_USAGE
  * after having said why. */
 int run_read_file(struct run *r, const char *path, char **data, size_t *size);

@@ -120,3 +120,48 @@ void examine_fields(const struct expression *e, void (*seen)(void *self, const s
 {
     walk_fields(e->root, seen, self);
 }
+
+/* ---- whole messages ---- */
+
+struct wholes {
+    void (*seen)(void *self, const struct message_type *type);
+    void *self;
+};
+
+static void see_type(const struct wholes *w, const struct type *t)
+{
+    if (t == NULL)
+        return;
+    if (t->kind == TYPE_MESSAGE)
+        w->seen(w->self, t->message);
+    else if (t->kind == TYPE_LIST || t->kind == TYPE_MAP || t->kind == TYPE_OPTIONAL)
+        for (unsigned i = 0; i < 2; i++)
+            see_type(w, t->of[i]);
+}
+
+static bool is_size(const struct node *n)
+{
+    return n->kind == NODE_CALL && (n->function == FUNCTION_ID_SIZE || n->function == FUNCTION_ID_SIZE_OF);
+}
+
+/* part: only a part of the value is taken, by what stands around it. */
+static void walk_wholes(const struct wholes *w, const struct node *n, bool part)
+{
+    bool within =
+        n->kind == NODE_FIELD || n->kind == NODE_SELECT || n->kind == NODE_INDEX || n->kind == NODE_LOOP || is_size(n);
+    bool makes = n->kind == NODE_MESSAGE || n->kind == NODE_LIST || n->kind == NODE_MAP;
+    if (!part && !makes && !n->test && n->kind != NODE_CHOICE && n->kind != NODE_BIND)
+        see_type(w, n->type);
+    if (operand_of(n) != NULL)
+        walk_wholes(w, operand_of(n), within);
+    for (uint32_t i = 0; i < n->count; i++) {
+        bool passes = (n->kind == NODE_CHOICE && i > 0) || (n->kind == NODE_BIND && i == 1);
+        bool taken_by_name = n->kind == NODE_BIND && i == 0;
+        walk_wholes(w, n->args[i], taken_by_name || is_size(n) || (passes && part));
+    }
+}
+
+void examine_wholes(const struct expression *e, void (*seen)(void *self, const struct message_type *type), void *self)
+{
+    walk_wholes(&(struct wholes){.seen = seen, .self = self}, e->root, false);
+}

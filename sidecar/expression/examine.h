@@ -14,4 +14,8 @@ bool examine_may_miss(const struct expression *e, unsigned variable, unsigned ou
 /* Hands every field of a message that it reads or sets to seen, one that is used twice twice. */
 void examine_fields(const struct expression *e, void (*seen)(void *self, const struct field *f), void *self);
 
+/* Hands every type of message to seen of which the expression takes a whole message, and not only fields of it: what it gives, compares, or hands
+ * to a function. One that it makes itself does not count. */
+void examine_wholes(const struct expression *e, void (*seen)(void *self, const struct message_type *type), void *self);
+
 #endif

@@ -44,6 +44,18 @@ static const struct yaml_node *place_of(const struct lint *l, const struct mappi
     case MAPPING_REQUIRE:
         n = yaml_node_child(l->root, "require");
         break;
+    case MAPPING_TAG:
+        n = yaml_node_child(l->root, "tags");
+        break;
+    case MAPPING_OUTPUT:
+        n = yaml_node_child(l->root, "output");
+        break;
+    case MAPPING_EACH:
+        n = yaml_node_child(l->steps[what->index], "for_each");
+        break;
+    case MAPPING_METADATA:
+        n = yaml_node_child(l->steps[what->index], "metadata");
+        break;
     case MAPPING_WHEN:
         n = yaml_node_child(l->steps[what->index], "when");
         break;

@@ -16,15 +16,28 @@ static void show_rule(const struct looking *l, struct mapping_seen what, const s
     l->seen(l->self, &what);
 }
 
-/* Literals are fields on the wire already; what is within messages among them is not told apart. */
+static void show_texts(const struct looking *l, struct mapping_seen what, const struct texts *t)
+{
+    for (unsigned i = 0; i < t->count; i++) {
+        what.index = what.part == MAPPING_TAG ? i : what.index;
+        if (t->list[i].computed)
+            show_rule(l, what, &t->list[i].rule);
+    }
+}
+
+/* Literals are fields on the wire already. */
 static void show_constant(const struct looking *l, struct mapping_seen what, const struct message_type *type,
                           struct bytes wire)
 {
     struct wire_field field;
-    while (type != NULL && wire.size > 0 && wire_next(&wire, &field) == 1) {
-        what.field = message_field_by_number(type, field.number);
-        if (what.field != NULL)
-            l->seen(l->self, &what);
+    while (wire.size > 0 && wire_next(&wire, &field) == 1) {
+        const struct field *f = message_field_by_number(type, field.number);
+        if (f == NULL)
+            continue;
+        what.field = f;
+        l->seen(l->self, &what);
+        if (f->kind == FIELD_MESSAGE && field.type == WIRE_BYTES)
+            show_constant(l, what, f->message, field.body);
     }
 }
 
@@ -64,15 +77,20 @@ void mapping_look(const struct mapping *m, void (*seen)(void *self, const struct
             &m->lets[i]);
     for (unsigned i = 0; i < m->require_count; i++)
         show_rule(&l, (struct mapping_seen){.part = MAPPING_REQUIRE, .index = i}, &m->requires[i].rule);
+    show_texts(&l, (struct mapping_seen){.part = MAPPING_TAG}, &m->tags);
     for (unsigned i = 0; i < m->step_count; i++) {
         const struct step_mapping *s = &m->steps[i];
+        if (s->loop)
+            show_rule(&l, (struct mapping_seen){.part = MAPPING_EACH, .index = i}, &s->each);
         if (s->has_when)
             show_rule(&l, (struct mapping_seen){.part = MAPPING_WHEN, .index = i}, &s->when);
         for (unsigned k = 0; k < s->expect_count; k++)
             show_rule(&l, (struct mapping_seen){.part = MAPPING_EXPECT, .index = i}, &s->expects[k].rule);
+        show_texts(&l, (struct mapping_seen){.part = MAPPING_METADATA, .index = i}, &s->metadata);
         show_request(&l, (struct mapping_seen){.part = MAPPING_ACTION, .index = i}, &s->action);
         show_request(&l, (struct mapping_seen){.part = MAPPING_COMPENSATION, .index = i}, &s->compensation);
     }
+    show_request(&l, (struct mapping_seen){.part = MAPPING_OUTPUT}, &m->output);
 }
 
 unsigned mapping_input(void)

@@ -5,11 +5,22 @@
 #include "sidecar/expression/expression.h"
 #include "sidecar/mapping/mapping.h"
 
-enum mapping_part { MAPPING_LET, MAPPING_REQUIRE, MAPPING_WHEN, MAPPING_EXPECT, MAPPING_ACTION, MAPPING_COMPENSATION };
+enum mapping_part {
+    MAPPING_LET,
+    MAPPING_REQUIRE,
+    MAPPING_TAG,
+    MAPPING_EACH, /* the list of a loop */
+    MAPPING_WHEN,
+    MAPPING_EXPECT,
+    MAPPING_METADATA,
+    MAPPING_ACTION,
+    MAPPING_COMPENSATION,
+    MAPPING_OUTPUT, /* what those who wait are given */
+};
 
 struct mapping_seen {
     enum mapping_part part;
-    unsigned index;    /* of the name under let, of the requirement; else of the step */
+    unsigned index;    /* of the name under let, of the requirement, of the tag; else of the step */
     struct bytes name; /* of a let */
     /* An expression: its text, without the sign before it; NULL for a field of a request alone. */
     const struct expression *expression;

@@ -162,6 +162,24 @@ const struct enum_value *enum_value_by_name(const struct enum_type *e, struct by
     FIND(e->by_name, e->value_count, name_order(name, e->by_name[middle]->name));
 }
 
+static bool is_within(const struct number_range *ranges, unsigned count, int64_t number)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (number >= ranges[i].first && number <= ranges[i].last)
+            return true;
+    return false;
+}
+
+bool message_reserves(const struct message_type *t, uint32_t number)
+{
+    return is_within(t->reserved, t->reserved_count, number);
+}
+
+bool enum_reserves(const struct enum_type *e, int32_t number)
+{
+    return is_within(e->reserved, e->reserved_count, number);
+}
+
 void schema_destroy(struct schema *s)
 {
     if (s == NULL)

@@ -47,6 +47,11 @@ struct field {
     struct value implicit;               /* what an unset one reads as */
 };
 
+/* Numbers that a type says it does not use again, both ends included. */
+struct number_range {
+    int32_t first, last;
+};
+
 struct message_type {
     struct bytes name; /* full, as in "shop.v1.Order" */
     struct bytes file;
@@ -54,6 +59,8 @@ struct message_type {
     unsigned field_count;
     const struct bytes *oneofs; /* their names; those that proto3's optional stands for are not counted */
     unsigned oneof_count;
+    const struct number_range *reserved;
+    unsigned reserved_count;
     enum well_known well_known;
     bool map_entry;   /* fields[0] is the key, fields[1] the value */
     bool strict_utf8; /* proto3: a string that is not UTF-8 is an error */
@@ -72,6 +79,8 @@ struct enum_type {
     struct bytes file;
     const struct enum_value *values; /* as declared */
     unsigned value_count;
+    const struct number_range *reserved;
+    unsigned reserved_count;
     bool closed;                         /* proto2: other numbers are unknown fields */
     const struct enum_value **by_number; /* sorted; of several with one number, in order of declaration */
     const struct enum_value **by_name;   /* sorted */
@@ -92,7 +101,7 @@ struct service_type {
 };
 
 /* Bounds; a set of descriptors may come from a stranger. */
-#define SCHEMA_BYTES_MAX   524288  /* of the set */
+#define SCHEMA_BYTES_MAX   524288   /* of the set */
 #define SCHEMA_MEMORY_MAX  33554432 /* of what is made of it */
 #define SCHEMA_NESTING_MAX 32       /* of declarations */
 
@@ -127,5 +136,9 @@ const struct field *message_field_by_any_name(const struct message_type *t, stru
 /* The value of this number (of several, the first declared) or name; NULL when there is none. */
 const struct enum_value *enum_value_by_number(const struct enum_type *e, int32_t number);
 const struct enum_value *enum_value_by_name(const struct enum_type *e, struct bytes name);
+
+/* Whether the type has reserved a number that it does not use. */
+bool message_reserves(const struct message_type *t, uint32_t number);
+bool enum_reserves(const struct enum_type *e, int32_t number);
 
 #endif

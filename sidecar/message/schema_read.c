@@ -18,6 +18,7 @@ enum {
     MESSAGE_ENUM = 4,
     MESSAGE_OPTIONS = 7,
     MESSAGE_ONEOF = 8,
+    MESSAGE_RESERVED = 9,
     MESSAGE_OPTION_SET_FORMAT = 1,
     MESSAGE_OPTION_DEPRECATED = 3,
     MESSAGE_OPTION_MAP_ENTRY = 7,
@@ -41,6 +42,9 @@ enum {
 
     ENUM_NAME = 1,
     ENUM_VALUE = 2,
+    ENUM_RESERVED = 4,
+    RANGE_FIRST = 1,
+    RANGE_END = 2,
     VALUE_NAME = 1,
     VALUE_NUMBER = 2,
 
@@ -281,6 +285,28 @@ static void read_oneofs(struct schema_reader *r, struct bytes body, struct messa
     type->oneofs = names;
 }
 
+/* The ranges of numbers that a type has reserved. A message's end before the second number, an enum's with it. */
+static const struct number_range *read_reserved(struct schema_reader *r, struct bytes body, uint32_t number,
+                                                int32_t beyond, unsigned *count)
+{
+    struct number_range *ranges = take(r, r->pool, count_bodies(r, body, number), sizeof *ranges);
+    struct wire_field f, inner;
+    *count = 0;
+    while (ranges != NULL && next(r, &body, &f)) {
+        if (!is_body(&f, number))
+            continue;
+        struct number_range *range = &ranges[(*count)++];
+        struct bytes rest = f.body;
+        while (next(r, &rest, &inner)) {
+            if (is_varint(&inner, RANGE_FIRST))
+                range->first = (int32_t)inner.bits;
+            else if (is_varint(&inner, RANGE_END))
+                range->last = (int32_t)((int64_t)(int32_t)inner.bits - beyond);
+        }
+    }
+    return ranges;
+}
+
 static void read_enum(struct schema_reader *r, struct bytes scope, struct bytes body)
 {
     struct enum_type *type = take(r, r->pool, 1, sizeof *type);
@@ -293,6 +319,7 @@ static void read_enum(struct schema_reader *r, struct bytes scope, struct bytes 
                                .file = r->file,
                                .values = values,
                                .closed = !r->proto3};
+    type->reserved = read_reserved(r, body, ENUM_RESERVED, 0, &type->reserved_count);
     struct wire_field f, inner;
     while (next(r, &body, &f)) {
         if (!is_body(&f, ENUM_VALUE))
@@ -327,6 +354,7 @@ static void read_message(struct schema_reader *r, struct bytes scope, struct byt
     if (r->code == 0 && has_option(r, options, MESSAGE_OPTION_SET_FORMAT))
         schema_refuse(r, type->name, "uses message_set_wire_format, which is not supported", NULL);
     read_oneofs(r, body, type);
+    type->reserved = read_reserved(r, body, MESSAGE_RESERVED, 1, &type->reserved_count);
     struct wire_field f;
     while (next(r, &body, &f)) {
         if (is_body(&f, MESSAGE_FIELD))
