@@ -213,6 +213,7 @@ static void put_next(const struct run *r, const char *token)
     snprintf(limit, sizeof limit, "%u", (unsigned)r->o.limit);
     put_option(r, "address", r->o.address);
     put_option(r, "definition", r->o.definition);
+    put_option(r, "where", r->o.where);
     put_option(r, "limit", (r->o.given & OPTION_BIT(OPTION_LIMIT)) != 0 ? limit : NULL);
     put_option(r, "page", token);
     fputc('\n', r->screen.out);
@@ -322,6 +323,8 @@ int command_list(struct run *r)
         request.tags = tags;
         request.n_tags = 1;
     }
+    if (r->o.where != NULL)
+        request.where = (char *)(uintptr_t)r->o.where;
     if (r->o.page != NULL)
         request.page_token = (char *)(uintptr_t)r->o.page;
     request.started_from = set_time(r, r->o.since, &since) ? &since : NULL;
@@ -357,6 +360,8 @@ int command_deadletters(struct run *r)
         return run_summary(r);
     if (r->o.definition != NULL)
         request.definition = (char *)(uintptr_t)r->o.definition;
+    if (r->o.where != NULL)
+        request.where = (char *)(uintptr_t)r->o.where;
     if (r->o.page != NULL)
         request.page_token = (char *)(uintptr_t)r->o.page;
     request.page_size = page_size(r);

@@ -40,6 +40,8 @@ static int each_dead_letter(struct run *r, bool all, int (*take)(void *self, con
     int status = EXIT_DONE;
     if (r->o.definition != NULL)
         request.definition = (char *)(uintptr_t)r->o.definition;
+    if (r->o.where != NULL)
+        request.where = (char *)(uintptr_t)r->o.where;
     request.page_size = PAGE_MAX;
     do {
         Saga__V1__ListDeadLettersResponse *page;

@@ -105,6 +105,10 @@ const struct option_row option_rows[OPTION_COUNT] = {
                          "A contract that contract export wrote: then no sidecar is asked."},
     [OPTION_TARGET] = {"target", '\0', "NAME", NULL, COMPLETE_NOTHING,
                        "Only what is called of this target, a participant as definitions name it."},
+    [OPTION_WHERE] =
+        {"where", '\0', "QUESTION", NULL, COMPLETE_NOTHING,
+         "Only sagas of which this expression is true, as in \"state == STUCK && step == 'charge' && age > "
+         "duration('1h') && tags.tenant == 'acme'\"."},
     [OPTION_EXPLAIN] = {"explain", '\0', "RULE", NULL, COMPLETE_NOTHING,
                         "Say what a rule means, with an example; all lists them."},
 };
@@ -134,8 +138,8 @@ const struct command_row command_rows[] = {
      "what each thing that you can do would do.",
      command_why},
     {"list", "", 0, 0, NULL, COMPLETE_NOTHING,
-     BIT(STATE) | BIT(DEFINITION) | BIT(TAG) | BIT(REQUEST_ID) | BIT(SINCE) | BIT(BEFORE) | BIT(LIMIT) | BIT(PAGE) |
-         BIT(ALL),
+     BIT(WHERE) | BIT(STATE) | BIT(DEFINITION) | BIT(TAG) | BIT(REQUEST_ID) | BIT(SINCE) | BIT(BEFORE) | BIT(LIMIT) |
+         BIT(PAGE) | BIT(ALL),
      "list sagas, the newest first",
      "A page at a time; the last line tells how to get the next one. With --request-id, alone, the one that was "
      "started so. A saga of which an "
@@ -168,7 +172,7 @@ const struct command_row command_rows[] = {
      "interrupted or --timeout is over. Shares and lengths are those of the last five minutes.",
      command_top},
     {"deadletters", "", 0, 0, NULL, COMPLETE_NOTHING,
-     BIT(DEFINITION) | BIT(LIMIT) | BIT(PAGE) | BIT(ALL) | BIT(SUMMARY) | BIT(STEP) | BIT(STATUS),
+     BIT(WHERE) | BIT(DEFINITION) | BIT(LIMIT) | BIT(PAGE) | BIT(ALL) | BIT(SUMMARY) | BIT(STEP) | BIT(STATUS),
      "show the sagas that are stuck and why, the oldest first",
      "Each needs retry, skip, reject or resolve; get tells more.", command_deadletters},
     {"retry", "SAGA-ID [STEP]", 0, 2, NULL, COMPLETE_STUCK, ACT | BIT(ALL) | BIT(DEFINITION) | BIT(STEP) | BIT(STATUS),

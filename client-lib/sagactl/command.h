@@ -55,6 +55,7 @@ enum option_id {
     OPTION_ONCE,
     OPTION_CONTRACT,
     OPTION_TARGET,
+    OPTION_WHERE,
     OPTION_COUNT
 };
 

@@ -24,6 +24,7 @@
 #define REQUEST_ID_MAX 128
 #define REASON_MAX     256
 #define TOKEN_MAX      128
+#define WHERE_MAX      2048
 #define JSON_TEXT_MAX  4194304
 #define TIMEOUT_MAX_MS (INT64_C(366) * 24 * 3600 * 1000)
 /* getopt's value of an option without a letter: above every character. */
@@ -250,6 +251,8 @@ static bool take(const struct reading *r, unsigned id, const char *value)
     case OPTION_SUMMARY:
         o->summary = true;
         return true;
+    case OPTION_WHERE:
+        return text_value(r, id, value, WHERE_MAX, &o->where);
     case OPTION_ONCE:
         o->once = true;
         return true;

@@ -37,6 +37,7 @@ struct options {
     uint32_t states;      /* bit n for state n, WORDS_PAUSED for those that are paused; 0: all */
     const char *definition;
     const char *tag; /* NAME=VALUE */
+    const char *where;
     const char *since, *before;
     uint32_t limit;
     const char *page, *from, *reason, *step;

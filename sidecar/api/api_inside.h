@@ -7,6 +7,7 @@
 #include "sidecar/api/packed.h"
 #include "sidecar/core/arena.h"
 #include "sidecar/core/timeline.h"
+#include "sidecar/where/where.h"
 
 #include "saga/v1/coordinator.pb-c.h"
 #include "saga/v1/operator.pb-c.h"
@@ -30,6 +31,7 @@ struct read {
     struct arena *arena; /* where the following lie: NULL until it has its turn */
     void *message;       /* unpacked */
     void *state;         /* the reader's own, between its pieces */
+    struct where *where; /* owned: of lists, what they are narrowed by; NULL: nothing */
     struct read *next;
 };
 
@@ -180,6 +182,17 @@ int find_status(struct api *api, struct read *read, const void *message, struct 
 int get_read(struct api *api, struct read *read, const void *message, struct error_detail *detail);
 int lists_sagas(struct api *api, struct read *read, const void *message, struct error_detail *detail);
 int lists_dead_letters(struct api *api, struct read *read, const void *message, struct error_detail *detail);
+
+/* ---- asked.c: what a list is narrowed by ---- */
+/* How far back is looked for what made a saga stuck; pauses and other acts of operators may have followed it. */
+#define ASKED_RECORDS 32
+/* Reads the question, "" being none. Returns 0 or what where_compile does. */
+int asked_open(struct read *read, const char *text, struct error_detail *detail);
+/* Whether a saga is meant: one that lives, with its last record in last_frame, or one that has ended, as it is shown. */
+int asked_live(struct api *api, struct read *read, const struct saga *saga, uint64_t last_frame, bool *matches,
+               struct error_detail *detail);
+int asked_ended(struct api *api, struct read *read, const Saga__V1__Saga *saga, struct bytes tags, bool *matches,
+                struct error_detail *detail);
 
 /* ---- pipe.c ---- */
 void pipe_message(struct api *api, struct rpc_call *call, struct bytes message);

@@ -8,12 +8,14 @@
 
 /* How many sagas one page looks at; a filter that fits few of them gives short pages rather than long waits. */
 #define EXAMINE_MAX 20000
-/* And a piece of it. */
+/* And a piece of it; of sagas that are asked one by one, a smaller one. */
 #define EXAMINE_PIECE 250
+#define ASK_PIECE     64
+/* Bits of ended_query.states: those of sagas that have ended, and one of no saga. */
+#define ENDED_STATES (1u << SAGA_COMMITTED | 1u << SAGA_COMPENSATED | 1u << SAGA_RESOLVED)
+#define NO_STATE     (1u << 31)
 /* Of a filter. */
 #define LIST_TAGS_MAX 16
-/* How far back ListDeadLetters looks for what made a saga stuck; pauses and other acts of operators may have followed it. */
-#define DEAD_LETTER_RECORDS 32
 
 /* ---- List ---- */
 
@@ -87,8 +89,9 @@ static int read_tags(struct api *api, uint64_t frame, uint64_t serial, struct by
     return 0;
 }
 
-/* Shows the tags of ended sagas, and leaves out those that lack what is asked for. */
-static int tag_ended(struct api *api, struct listing *l, const Saga__V1__ListRequest *m, struct error_detail *detail)
+/* Shows the tags of ended sagas, and leaves out those that are not meant. */
+static int tag_ended(struct api *api, struct read *read, struct listing *l, const Saga__V1__ListRequest *m,
+                     struct error_detail *detail)
 {
     size_t kept = 0;
     for (size_t i = 0; i < l->count; i++) {
@@ -96,9 +99,12 @@ static int tag_ended(struct api *api, struct listing *l, const Saga__V1__ListReq
         int code = l->frames[i] == 0 ? 0 : read_tags(api, l->frames[i], l->serials[i], &tags, detail);
         if (code != 0)
             return code;
-        if (!have_all(tags, m))
+        bool meant = l->sagas[i] != NULL && have_all(tags, m);
+        if (meant && (code = asked_ended(api, read, l->sagas[i], tags, &meant, detail)) != 0)
+            return code;
+        if (!meant)
             continue;
-        if (l->sagas[i] != NULL && !view_add_tags(l->arena, l->sagas[i], tags))
+        if (!view_add_tags(l->arena, l->sagas[i], tags))
             return error_set(detail, E_MEMORY, "", NULL);
         l->sagas[kept] = l->sagas[i];
         l->serials[kept++] = l->serials[i];
@@ -115,8 +121,8 @@ static bool matches(const struct saga *saga, const struct ended_query *q)
 }
 
 /* Live sagas, as store->list_ended gives those that have ended. */
-static int list_live(struct api *api, const struct ended_query *q, const Saga__V1__ListRequest *m, struct listing *l,
-                     uint64_t *examined_to, struct error_detail *detail)
+static int list_live(struct api *api, struct read *read, const struct ended_query *q, const Saga__V1__ListRequest *m,
+                     struct listing *l, uint64_t *examined_to, struct error_detail *detail)
 {
     uint32_t examined = 0;
     *examined_to = 0;
@@ -124,7 +130,10 @@ static int list_live(struct api *api, const struct ended_query *q, const Saga__V
     for (const struct saga *saga = engine_before(e, q->below); saga != NULL; saga = engine_before(e, saga->id.serial)) {
         struct shown shown;
         int code = reads_show(api, l->arena, saga, &shown, detail);
-        if (code == 0 && shown.saga != NULL && matches(shown.saga, q) && have_all(shown.saga->tags, m))
+        bool meant = code == 0 && shown.saga != NULL && matches(shown.saga, q) && have_all(shown.saga->tags, m);
+        if (meant)
+            code = asked_live(api, read, shown.saga, saga->position, &meant, detail);
+        if (code == 0 && meant)
             list_add(l, view_saga(l->arena, shown.saga, shown.replayed == NULL ? e : NULL, 0), saga->id.serial, 0);
         engine_destroy(shown.replayed);
         if (code != 0)
@@ -187,6 +196,19 @@ static uint64_t merge(const struct listing *a, const struct listing *b, uint64_t
     return more ? out->serials[out->count - 1] : floor;
 }
 
+/* What must be so of a saga for the question to be true narrows what is looked at. */
+static void narrow(struct ended_query *q, const struct where *w)
+{
+    if (w == NULL)
+        return;
+    struct bytes name = where_definition(w);
+    uint32_t states = (q->states == 0 ? UINT32_MAX : q->states) & where_states(w);
+    bool none = states == 0 || (q->name.size > 0 && name.size > 0 && !bytes_equal(q->name, name));
+    q->states = none ? NO_STATE : states;
+    q->name = q->name.size > 0 ? q->name : name;
+    q->examine_max = ASK_PIECE;
+}
+
 /* What a List has come to. Lies in the read's arena. */
 struct list {
     struct ended_query query;
@@ -202,8 +224,11 @@ static int list_begin(struct api *api, struct read *read, const Saga__V1__ListRe
     if (l == NULL)
         return error_set(detail, E_MEMORY, "", NULL);
     int code = list_query(m, &l->query, &l->room, detail);
+    if (code == 0)
+        code = asked_open(read, m->where, detail);
     if (code != 0)
         return code;
+    narrow(&l->query, read->where);
     l->examined = 0;
     if (!listing_init(&l->live, a, api->catalog, l->room) || !listing_init(&l->ended, a, api->catalog, l->room) ||
         !listing_init(&l->page, a, api->catalog, l->room))
@@ -213,19 +238,20 @@ static int list_begin(struct api *api, struct read *read, const Saga__V1__ListRe
 }
 
 /* Looks at one piece more, and sets query.below to where the next begins; 0: there is none. */
-static int list_piece(struct api *api, struct list *l, const Saga__V1__ListRequest *m, struct error_detail *detail)
+static int list_piece(struct api *api, struct read *read, const Saga__V1__ListRequest *m, struct error_detail *detail)
 {
-    uint64_t live_to, ended_to;
+    struct list *l = read->state;
+    uint64_t live_to, ended_to = 0;
     l->query.rows_max = (uint32_t)(l->room - l->page.count);
     l->live.count = l->ended.count = 0;
-    int code = list_live(api, &l->query, m, &l->live, &live_to, detail);
-    if (code == 0)
+    int code = list_live(api, read, &l->query, m, &l->live, &live_to, detail);
+    if (code == 0 && (l->query.states == 0 || (l->query.states & ENDED_STATES) != 0))
         code = api->store->list_ended(api->store, &l->query, list_ended_row, &l->ended, &ended_to, detail);
     if (code == 0)
-        code = tag_ended(api, &l->ended, m, detail);
+        code = tag_ended(api, read, &l->ended, m, detail);
     if (code == 0)
         l->query.below = merge(&l->live, &l->ended, live_to > ended_to ? live_to : ended_to, l->room, &l->page);
-    l->examined += EXAMINE_PIECE;
+    l->examined += l->query.examine_max;
     return code;
 }
 
@@ -234,7 +260,7 @@ int lists_sagas(struct api *api, struct read *read, const void *message, struct 
     int code = read->state == NULL ? list_begin(api, read, message, detail) : 0;
     struct list *l = read->state;
     while (code == 0) {
-        code = list_piece(api, l, message, detail);
+        code = list_piece(api, read, message, detail);
         if (code != 0 || l->page.count == l->room || l->query.below == 0 || l->examined >= EXAMINE_MAX)
             break;
         if (!api_has_time(api))
@@ -266,7 +292,7 @@ static int dead_letter(struct api *api, struct arena *a, const struct saga *saga
     struct timeline_query last = {.serial = saga->id.serial,
                                   .last_frame = saga->position,
                                   .durable = core_durable(api->core),
-                                  .records_max = DEAD_LETTER_RECORDS};
+                                  .records_max = ASKED_RECORDS};
     int code = timeline_load(api->core, &last, a, &timeline, detail);
     if (code != 0)
         return code;
@@ -292,6 +318,8 @@ static int letters_begin(struct read *read, const Saga__V1__ListDeadLettersReque
     int code = reads_page_size(m->page_size, &l->room, detail);
     if (code == 0)
         code = reads_page_token(m->page_token, 0, &l->after, detail);
+    if (code == 0)
+        code = asked_open(read, m->where, detail);
     if (code != 0)
         return code;
     l->sagas = arena_take(read->arena, l->room * sizeof *l->sagas);
@@ -315,8 +343,11 @@ int lists_dead_letters(struct api *api, struct read *read, const void *message, 
         struct shown shown;
         bool looked_up = saga->state == SAGA_STUCK || saga->position > core_durable(api->core);
         code = reads_show(api, read->arena, saga, &shown, detail);
-        if (code == 0 && shown.saga != NULL && shown.saga->state == SAGA_STUCK &&
-            (name.size == 0 || bytes_equal(name, shown.saga->name))) {
+        bool meant = code == 0 && shown.saga != NULL && shown.saga->state == SAGA_STUCK &&
+                     (name.size == 0 || bytes_equal(name, shown.saga->name));
+        if (meant)
+            code = asked_live(api, read, shown.saga, saga->position, &meant, detail);
+        if (code == 0 && meant) {
             code = dead_letter(api, read->arena, saga, &shown, &l->sagas[l->count], detail);
             l->count += code == 0;
         }

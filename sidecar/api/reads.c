@@ -118,6 +118,7 @@ static void free_read(struct read *read)
 {
     account_sub(&account.lives, read->body.size);
     free((void *)(uintptr_t)read->body.at);
+    where_destroy(read->where);
     free(read);
 }
 

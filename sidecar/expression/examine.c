@@ -100,6 +100,31 @@ bool examine_may_miss(const struct expression *e, unsigned variable, unsigned ou
     return misses(&a, e->root);
 }
 
+/* ---- what must be equal ---- */
+
+static bool must_equal(const struct node *n, unsigned variable, struct examined_equal *out)
+{
+    bool found = false;
+    for (uint32_t i = 0; n->kind == NODE_AND && i < n->count && !found; i++)
+        found = must_equal(n->args[i], variable, out);
+    if (n->kind != NODE_CALL || n->function != FUNCTION_ID_EQUAL || n->count != 2)
+        return found;
+    for (unsigned i = 0; i < 2; i++) {
+        const struct node *name = n->args[i], *other = n->args[1 - i];
+        if (name->kind != NODE_VARIABLE || name->slot != variable || name->test)
+            continue;
+        *out = (struct examined_equal){.variable = other->kind == NODE_VARIABLE ? (int)other->slot : -1,
+                                       .literal = other->literal};
+        return other->kind == NODE_LITERAL || (other->kind == NODE_VARIABLE && !other->test);
+    }
+    return false;
+}
+
+bool examine_must_equal(const struct expression *e, unsigned variable, struct examined_equal *out)
+{
+    return must_equal(e->root, variable, out);
+}
+
 /* ---- fields ---- */
 
 static void walk_fields(const struct node *n, void (*seen)(void *self, const struct field *f), void *self)

@@ -11,6 +11,15 @@ bool examine_is_constant(const struct expression *e);
  * being the variable that tells. Both are indices of the environment. */
 bool examine_may_miss(const struct expression *e, unsigned variable, unsigned outcome);
 
+/* What a variable is compared with. */
+struct examined_equal {
+    int variable;         /* another variable, by its index; -1: the literal */
+    struct datum literal; /* a view of the expression */
+};
+
+/* Whether it can only be true when the variable equals one thing: of the parts that a && at its top joins, one is such a comparison. */
+bool examine_must_equal(const struct expression *e, unsigned variable, struct examined_equal *out);
+
 /* Hands every field of a message that it reads or sets to seen, one that is used twice twice. */
 void examine_fields(const struct expression *e, void (*seen)(void *self, const struct field *f), void *self);
 

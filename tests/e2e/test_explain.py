@@ -91,6 +91,71 @@ class Why(Ctl, Case):
         self.client.end(saga_id)
 
 
+class Where(Ctl, Case):
+    """Lists that are narrowed by a question."""
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        for name in ("one", "two"):
+            cls.client.register(definition(name, "name: a, target: shop, action: /shop.v1.Shop/a, compensation: {method: /shop.v1.Shop/una, "
+                                           + QUICK % 1 + "}", step("b", after=["a"], more=QUICK % 1)))
+
+    def listed(self, where, **more):
+        found, token = [], ""
+        while True:
+            page = self.client.List(where=where, page_token=token, page_size=3, **more)
+            found += [s.id for s in page.sagas]
+            token = page.next_page_token
+            if not token:
+                return found
+
+    def letters(self, where, **more):
+        return [s.id for s in self.client.operator.ListDeadLetters(where=where, **more).sagas]
+
+    def test_where(self):
+        code = {}
+        refuse = lambda call: fail(Code.NOT_FOUND)(call)
+        self.shop.on(undo("a"), lambda call: fail(code[call.saga])(call))
+        done = [self.client.run(name).id for name in ("one", "two", "one")]
+        self.shop.on(do("b"), refuse)
+        stuck = []
+        for i, name in enumerate(("one", "two", "one", "two")):
+            gate = Gate()
+            self.shop.on(do("a"), gate)
+            saga_id = self.client.Start(definition=name, request_id="where-%d" % i).saga_id
+            gate.await_call()
+            code[saga_id] = (Code.UNAVAILABLE, Code.INTERNAL)[i // 2]
+            gate.open()
+            self.client.stuck(saga_id)
+            stuck.append(saga_id)
+        newest_first = lambda ids: list(reversed(ids))
+        self.assertEqual(newest_first(done), self.listed("state == COMMITTED"))
+        self.assertEqual(newest_first(stuck), self.listed("state == STUCK && age >= duration('0s')"))
+        self.assertEqual([], self.listed("state == STUCK && age > duration('1h')"))
+        self.assertEqual(newest_first(done + stuck), self.listed("definition in ['one', 'two']"))
+        self.assertEqual([stuck[2], stuck[0]], self.listed("definition == 'one' && step == 'a' && reason == COMPENSATION_FAILED"))
+        self.assertEqual([stuck[2], stuck[0]], self.listed("step == 'a'", definition="one"))
+        self.assertEqual([], self.listed("definition == 'two'", definition="one"))
+        self.assertEqual([stuck[1]], self.listed("request_id == 'where-1'"))
+        self.assertEqual([done[1]], self.listed("ended_at >= started_at && definition == 'two'"))
+        self.assertEqual(stuck[:2], self.letters("status == 'UNAVAILABLE'"))
+        self.assertEqual(stuck[3:], self.letters("status == 'INTERNAL'", definition="two"))
+        self.assertEqual([stuck[2]], self.listed("id == '%s'" % stuck[2]))
+        many = "[1,2,3,4,5,6,7,8,9]"
+        for wrong, words in (("state == 1", "column"), ("sate == STUCK", "sate"), ("'x'", "neither true nor false"),
+                             ("%s.all(a, %s.all(b, %s.all(c, %s.all(d, a + b + c + d > 0))))" % (many, many, many, many), "costs more")):
+            failure = self.refused("INVALID_ARGUMENT", "INVALID_ARGUMENT", self.client.List, where=wrong, field="where")
+            self.assertIn(words, failure.text)
+        # sagactl hands it on, and its next page has it, too.
+        said = self.ctl("list", "--where", "state == STUCK && step == 'a'", "--limit", "1")
+        self.assertIn(stuck[3], said)
+        self.assertRegex(said, r"(?m)^more: sagactl list .*--where 'state == STUCK && step == .* --page ")
+        told = json.loads(self.ctl("-o", "json", "deadletters", "--where", "status == 'INTERNAL'"))
+        self.assertEqual(stuck[2:], [s["id"] for s in told["sagas"]])
+        self.assertIn("2 dead letters:", self.ctl("deadletters", "--summary", "--where", "definition == 'one'"))
+        self.ctl("list", "--where", "sate == STUCK", code=1)
+
+
 class Away(Ctl, unittest.TestCase):
     """A target that cannot be reached."""
 

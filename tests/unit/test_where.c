@@ -1,0 +1,186 @@
+/* Questions about sagas: what they see, what they cost, and what must be so for them to be true. */
+#include "sidecar/core/heap.h"
+#include "sidecar/where/where.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct instant now = {.us = INT64_C(1777890030) * 1000000};
+static struct error_detail detail;
+static struct where *where;
+
+static void set_up(void)
+{
+    where = NULL;
+}
+
+static void tear_down(void)
+{
+    where_destroy(where);
+}
+
+static void compile(const char *text)
+{
+    where_destroy(where);
+    where = NULL;
+    int code = where_compile(bytes_of_text(text), &heap, &where, &detail);
+    ck_assert_msg(code == 0, "%s: %s", text, detail.text);
+}
+
+/* A stuck charge of acme's, two hours old. */
+static struct where_view letter(void)
+{
+    return (struct where_view){
+        .id = {.tag = 0x9f03c1d2a4b7, .serial = 42},
+        .definition = bytes_of_text("checkout"),
+        .version = bytes_of_text("1.2.0"),
+        .request_id = bytes_of_text("order-7"),
+        .step = bytes_of_text("charge"),
+        .tags = bytes_of("tenant\0acme\0region\0eu\0", 22),
+        .mode = SAGA_ORCHESTRATED,
+        .state = SAGA_STUCK,
+        .reason = REASON_COMPENSATION_FAILED,
+        .status = 14,
+        .started_at = {.us = now.us - INT64_C(7200) * 1000000},
+        .deadline = INSTANT_NEVER,
+    };
+}
+
+static bool asks_of(const char *text, const struct where_view *view)
+{
+    bool matches;
+    compile(text);
+    int code = where_asks(where, view, now, &matches, &detail);
+    ck_assert_msg(code == 0, "%s: %s", text, detail.text);
+    return matches;
+}
+
+START_TEST(where__sees_the_saga)
+{
+    static const char *const yes[] = {
+        "state == STUCK && reason == COMPENSATION_FAILED && step == 'charge' && age > duration('1h') && "
+        "tags.tenant == 'acme'",
+        "state == 'STUCK'",
+        "id == '9f03c1d2a4b7-2a'",
+        "definition == 'checkout' && version.startsWith('1.')",
+        "request_id == 'order-7' && mode == 'orchestrated' && !paused",
+        "status == 'UNAVAILABLE'",
+        "tags['region'] in ['eu', 'us']",
+        "!has(tags.customer)",
+        "started_at < timestamp('2026-05-04T10:00:00Z')",
+        "age == duration('2h')",
+    };
+    static const char *const no[] = {
+        "state == RUNNING",       "reason == FORWARD_FAILED",   "age > duration('3h')",
+        "tags.tenant == 'other'", "tags.customer == 'anybody'", "paused",
+        "ended_at > started_at",  "step in ['a', 'b']",         "tags.customer != 'anybody'",
+        "status == 'INTERNAL'",   "mode == 'enlisted' || false"};
+    struct where_view v = letter();
+    for (size_t i = 0; i < sizeof yes / sizeof yes[0]; i++)
+        ck_assert_msg(asks_of(yes[i], &v), "%s", yes[i]);
+    for (size_t i = 0; i < sizeof no / sizeof no[0]; i++)
+        ck_assert_msg(!asks_of(no[i], &v), "%s", no[i]);
+}
+END_TEST
+
+START_TEST(where__refuses_what_is_no_question)
+{
+    static const struct {
+        const char *text, *words;
+    } wrong[] = {
+        {"", "1 to 2048 bytes"},  {"state ==", "column 9"},     {"sate == STUCK", "column 1"},
+        {"state == 1", "column"}, {"step", "neither true nor"}, {"tags.tenant.name == 'x'", "column"},
+        {"age > 3600", "column"},
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        int code = where_compile(bytes_of_text(wrong[i].text), &heap, &where, &detail);
+        ck_assert_msg(code == E_ARGUMENT, "%s", wrong[i].text);
+        ck_assert_str_eq(detail.field, "where");
+        ck_assert_msg(strstr(detail.text, wrong[i].words) != NULL, "%s: %s", wrong[i].text, detail.text);
+    }
+    char large[WHERE_BYTES_MAX + 2];
+    memset(large, ' ', sizeof large);
+    ck_assert_int_eq(where_compile(bytes_of(large, sizeof large), &heap, &where, &detail), E_ARGUMENT);
+}
+END_TEST
+
+/* A short text may ask for much: it ends by its cost, however small the machine. */
+START_TEST(where__has_a_bound)
+{
+    struct where_view v = letter();
+    bool matches;
+    compile(
+        "[1,2,3,4,5,6,7,8,9].all(a, [1,2,3,4,5,6,7,8,9].all(b, [1,2,3,4,5,6,7,8,9].all(c, [1,2,3,4,5,6,7,8,9].all(d, "
+        "a + b + c + d > 0))))");
+    ck_assert_int_eq(where_asks(where, &v, now, &matches, &detail), E_ARGUMENT);
+    ck_assert_msg(strstr(detail.text, "costs more") != NULL, "%s", detail.text);
+}
+END_TEST
+
+/* A look-up by these must never leave out what the question is true of. */
+START_TEST(where__says_what_must_be_so)
+{
+    const uint32_t all = 0x7e, stuck = 1u << SAGA_STUCK;
+    static const struct {
+        const char *text;
+        bool stuck;
+        const char *definition;
+    } rows[] = {
+        {"state == STUCK", true, ""},
+        {"'STUCK' == state && age > duration('1h')", true, ""},
+        {"definition == 'a' && (step == 'x' || step == 'y') && state == STUCK", true, "a"},
+        {"state == STUCK || paused", false, ""},
+        {"!(state == STUCK)", false, ""},
+        {"state != STUCK && definition == 'a'", false, "a"},
+        {"(state == STUCK) == false", false, ""},
+        {"state == step", false, ""},
+        {"definition == state", false, ""},
+        {"paused ? state == STUCK : definition == 'a'", false, ""},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        compile(rows[i].text);
+        ck_assert_msg(where_states(where) == (rows[i].stuck ? stuck : all), "%s", rows[i].text);
+        ck_assert_msg(bytes_equal(where_definition(where), bytes_of_text(rows[i].definition)), "%s", rows[i].text);
+    }
+    compile("state == 'NONE'");
+    ck_assert_uint_eq(where_states(where), 0);
+    compile("status == 'INTERNAL'");
+    ck_assert(where_needs_status(where) && !where_needs_tags(where));
+    compile("tags.a == 'b'");
+    ck_assert(!where_needs_status(where) && where_needs_tags(where));
+}
+END_TEST
+
+/* The same question of many sagas holds no more memory than of one. */
+START_TEST(where__keeps_nothing_of_the_saga_before)
+{
+    struct where_view v = letter();
+    compile("tags.tenant + definition == 'acmecheckout'");
+    for (int i = 0; i < 100000; i++) {
+        bool matches;
+        v.definition = bytes_of_text(i % 2 == 0 ? "checkout" : "other");
+        ck_assert_int_eq(where_asks(where, &v, now, &matches, &detail), 0);
+        ck_assert_int_eq(matches, i % 2 == 0);
+    }
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("where");
+    TCase *tcase = tcase_create("where");
+    tcase_add_checked_fixture(tcase, set_up, tear_down);
+    tcase_add_test(tcase, where__sees_the_saga);
+    tcase_add_test(tcase, where__refuses_what_is_no_question);
+    tcase_add_test(tcase, where__has_a_bound);
+    tcase_add_test(tcase, where__says_what_must_be_so);
+    tcase_add_test(tcase, where__keeps_nothing_of_the_saga_before);
+    suite_add_tcase(suite, tcase);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
