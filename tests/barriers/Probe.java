@@ -31,6 +31,8 @@ public final class Probe {
                 System.out.println("0 " + new String(answer));
             } catch (SagaBarrier.Failure failure) {
                 System.out.println(failure.status + " " + failure.getMessage());
+            } catch (SQLException error) {
+                System.out.println("500 " + error.getMessage());
             }
         }
     }

@@ -62,8 +62,9 @@ func main() {
 		var failure sagabarrier.Failure
 		if errors.As(err, &failure) {
 			fmt.Println(failure.Status, failure.Message)
+		} else if err != nil {
+			fmt.Println(500, err)
 		} else {
-			must(err)
 			fmt.Println(0, string(answer))
 		}
 	}

@@ -64,8 +64,7 @@ async function main() {
       }, {postgres, keepS: 3600});
       console.log(`0 ${answer.toString()}`);
     } catch (failure) {
-      if (!(failure instanceof Failure)) throw failure;
-      console.log(`${failure.status} ${failure.message}`);
+      console.log(`${failure instanceof Failure ? failure.status : 500} ${failure.message}`);
     }
   }
   command.stdin.end();

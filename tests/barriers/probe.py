@@ -1,6 +1,7 @@
 """probe.py - runs calls behind the Python barrier: probe.py DATABASE (a file, or a conninfo of PostgreSQL with a '=' in it).
 
-A line on standard input is a call, "PHASE SAGA OUTCOME STARTED-MS WHAT"; a line on standard output is what came of it, "STATUS TEXT". The probes
+A line on standard input is a call, "PHASE SAGA OUTCOME STARTED-MS WHAT"; a line on standard output is what came of it, "STATUS TEXT",
+with status 500 for an error that is no Failure. The probes
 of the other languages do the same."""
 import os
 import sys
@@ -36,5 +37,8 @@ for line in sys.stdin:
         if what.isdigit():
             raise Failure(int(what), "no")
         return b"booked %d" % runs
-    status, message, answer = barrier.run(metadata, function)
+    try:
+        status, message, answer = barrier.run(metadata, function)
+    except Exception as error:  # the database's, or a row that is not there
+        status, message = 500, error
     print(status, answer.decode() if status == 0 else message, flush=True)

@@ -70,6 +70,7 @@ class Barriers(unittest.TestCase):
         self.query = lambda sql: subprocess.run(["sqlite3", path], input=".timeout 5000\n" + sql, check=True, capture_output=True,
                                                 text=True).stdout.strip()
         self.past = "created_at - %d"
+        self.lose = "CREATE TRIGGER lose BEFORE INSERT ON saga_barrier WHEN NEW.key LIKE 'z/%' BEGIN SELECT RAISE(IGNORE); END"
         self.query("PRAGMA journal_mode = WAL")
         self.prepare("sqlite")
         return path
@@ -83,6 +84,8 @@ class Barriers(unittest.TestCase):
         server.psql("CREATE DATABASE %s" % name)
         self.query = lambda sql: server.psql(sql, name)
         self.past = "created_at - interval '%d s'"
+        self.lose = ("CREATE FUNCTION lose() RETURNS trigger AS 'BEGIN RETURN NULL; END' LANGUAGE plpgsql; CREATE TRIGGER lose BEFORE INSERT ON "
+                     "saga_barrier FOR EACH ROW WHEN (NEW.key LIKE 'z/%') EXECUTE FUNCTION lose()")
         self.prepare("pq")
         return "host=127.0.0.1 port=%d user=test dbname=%s sslmode=disable" % (server.port, name)
 
@@ -146,6 +149,11 @@ class Barriers(unittest.TestCase):
             self.assertIn("may have been collected", late[1])
         self.assertEqual((0, ""), undo("k"))
         self.assertEqual(0, undo("h", ago_ms=OLD_MS)[0])
+        # A row that was there when it was to be made and is gone when it is read: then nothing holds the key, and nothing may run.
+        self.query(self.lose)
+        self.assertEqual([500, 500], [action("z")[0], undo("z")[0]])
+        self.assertEqual("0", self.query("SELECT count(*) FROM ledger WHERE saga = 'z'"))
+        self.assertEqual(0, action("l")[0])
 
     # ---- Python ----
 

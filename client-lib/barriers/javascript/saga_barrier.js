@@ -34,7 +34,9 @@ async function barrier(query, metadata, run, {postgres = false, keepS = 30 * 864
   async function claim(key, state) {
     const insert = `INSERT INTO saga_barrier (key, state, created_at) VALUES (?, ?, ${now}) ON CONFLICT (key) DO NOTHING`;
     if (Number((await execute(insert, key, state)).changes) === 1) return null;
-    return (await execute('SELECT state, status, message, answer FROM saga_barrier WHERE key = ?', key)).rows[0];
+    const {rows} = await execute('SELECT state, status, message, answer FROM saga_barrier WHERE key = ?', key);
+    if (rows.length === 0) throw new Error('the row of the key comes and goes');
+    return rows[0];
   }
 
   async function keep(state, status, message, answer) {

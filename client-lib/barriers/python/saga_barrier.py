@@ -92,7 +92,10 @@ class Barrier:
         if self._execute("INSERT INTO saga_barrier (key, state, created_at) VALUES (?, ?, %s) ON CONFLICT (key) DO NOTHING"
                          % NOW[self.postgres], key, state).rowcount == 1:
             return None
-        return self._execute("SELECT state, status, message, answer FROM saga_barrier WHERE key = ?", key).fetchone()
+        row = self._execute("SELECT state, status, message, answer FROM saga_barrier WHERE key = ?", key).fetchone()
+        if row is None:
+            raise LookupError("the row of the key comes and goes")
+        return row
 
     def _execute(self, sql, *parameters):
         cursor = self.db.cursor()
