@@ -292,6 +292,17 @@ static struct all add_loops(const Saga__V1__StatusResponse *m)
     return all;
 }
 
+/* As people read it: 7.9MiB. */
+static void write_size(uint64_t size, char text[QUANTITY_TEXT_SIZE])
+{
+    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+    double value = (double)size;
+    size_t unit = 0;
+    for (; value >= 1000 && unit + 1 < sizeof units / sizeof units[0]; unit++)
+        value /= 1024;
+    snprintf(text, QUANTITY_TEXT_SIZE, "%.*f%s", unit == 0 || value >= 100 ? 0 : 1, value, units[unit]);
+}
+
 static void put_journal(struct run *r, const struct all *all)
 {
     char bytes[QUANTITY_TEXT_SIZE], max[QUANTITY_TEXT_SIZE], unused[QUANTITY_TEXT_SIZE], span[TIMES_TEXT_SIZE],
@@ -299,9 +310,9 @@ static void put_journal(struct run *r, const struct all *all)
     if (all->journal_since.us != INSTANT_NEVER.us)
         snprintf(back, sizeof back, ", reaching back %s",
                  times_write_span(instant_since(r->screen.now, all->journal_since), span));
-    quantity_write_size(all->bytes, bytes);
-    quantity_write_size(all->bytes_max, max);
-    quantity_write_size(all->free, unused);
+    write_size(all->bytes, bytes);
+    write_size(all->bytes_max, max);
+    write_size(all->free, unused);
     screen_put(&r->screen, all->full ? PAINT_BAD : PAINT_NONE, "journal %s%s%s%s, %s free on its volume%s\n", bytes,
                all->bytes_max > 0 ? " of " : "", all->bytes_max > 0 ? max : "", back, unused,
                all->full ? ": new sagas are refused" : "");
