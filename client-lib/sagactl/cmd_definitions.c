@@ -1,6 +1,7 @@
 /* cmd_definitions.c - register, definitions. */
 #include "client-lib/sagactl/findings.h"
 #include "client-lib/sagactl/json.h"
+#include "client-lib/sagactl/reflect.h"
 #include "client-lib/sagactl/run.h"
 #include "client-lib/sagactl/show.h"
 #include "sidecar/definition/reader.h"
@@ -129,6 +130,32 @@ static int read_files(struct run *r, struct file *files)
     return status;
 }
 
+/* Registers, as the definition's schema, what its targets tell of themselves. */
+static int reflect_file(struct run *r, const struct file *file)
+{
+    struct reflected files = {.count = 0};
+    struct definition *d;
+    char *set;
+    size_t size;
+    int status = lint(r, file->path, file->text, file->size, &d);
+    if (status != EXIT_DONE)
+        return status;
+    if (d->schema_name == NULL)
+        status = run_say(r, EXIT_REFUSED, "%.400s: names no schema, which would be that of its targets' types",
+                         findings_path(file->path));
+    if (status == EXIT_DONE)
+        status = reflect_definition(r, d, &files);
+    if (status == EXIT_DONE)
+        status = reflect_set(r, &files, &set, &size);
+    reflect_finish(&files);
+    if (status == EXIT_DONE) {
+        status = run_register_schema(r, d->schema_name, set, size);
+        free(set);
+    }
+    definition_destroy(d);
+    return status;
+}
+
 /* Sends them all; the first status that is not EXIT_DONE counts. */
 static int send_files(struct run *r, const struct file *files, enum sending sending)
 {
@@ -147,6 +174,8 @@ int command_register(struct run *r)
     if (files == NULL)
         return run_say(r, EXIT_REFUSED, "there is no memory for the files");
     int status = read_files(r, files);
+    for (unsigned i = 0; r->o.reflect && status == EXIT_DONE && i < r->o.word_count; i++)
+        status = reflect_file(r, &files[i]);
     if (status == EXIT_DONE && r->o.word_count > 1 && !r->o.dry_run)
         status = send_files(r, files, SEND_TO_TRY);
     if (status == EXIT_DONE)

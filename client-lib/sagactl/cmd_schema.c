@@ -15,7 +15,7 @@
 
 /* ---- register ---- */
 
-static int register_set(struct run *r, const char *name, char *data, size_t size)
+int run_register_schema(struct run *r, const char *name, char *data, size_t size)
 {
     Saga__V1__RegisterSchemaRequest request = SAGA__V1__REGISTER_SCHEMA_REQUEST__INIT;
     Saga__V1__RegisterSchemaResponse *answer;
@@ -27,9 +27,9 @@ static int register_set(struct run *r, const char *name, char *data, size_t size
                           &saga__v1__register_schema_response__descriptor, &answer);
     if (status != EXIT_DONE)
         return status;
-    if (r->o.json)
+    if (r->o.json && r->o.command->run == command_schema)
         status = run_json(r, &answer->base, r->o.word_count > 2);
-    else
+    else if (!r->o.json)
         fprintf(r->screen.out, "%s %.12s %s\n", name, screen_clean(&r->screen, answer->hash, hash, sizeof hash),
                 r->o.dry_run                 ? "would be registered"
                 : answer->already_registered ? "was registered already"
@@ -47,7 +47,7 @@ static int register_file(struct run *r, const char *path)
         status = run_read_file(r, path, &data, &size);
     if (status != EXIT_DONE)
         return status;
-    status = register_set(r, name, data, size);
+    status = run_register_schema(r, name, data, size);
     free(data);
     return status;
 }
@@ -86,7 +86,7 @@ static int reflect(struct run *r)
     reflect_finish(&files);
     if (status != EXIT_DONE)
         return status;
-    status = register_set(r, r->o.words[1], set, size);
+    status = run_register_schema(r, r->o.words[1], set, size);
     free(set);
     return status;
 }

@@ -109,6 +109,10 @@ const struct option_row option_rows[OPTION_COUNT] = {
         {"where", '\0', "QUESTION", NULL, COMPLETE_NOTHING,
          "Only sagas of which this expression is true, as in \"state == STUCK && step == 'charge' && age > "
          "duration('1h') && tags.tenant == 'acme'\"."},
+    [OPTION_REFLECT] =
+        {"reflect", '\0', NULL, NULL, COMPLETE_NOTHING,
+         "First register, as the definition's schema, what its targets tell of their messages: the sidecar asks "
+         "them, by gRPC's reflection."},
     [OPTION_EXPLAIN] = {"explain", '\0', "RULE", NULL, COMPLETE_NOTHING,
                         "Say what a rule means, with an example; all lists them."},
 };
@@ -193,7 +197,8 @@ const struct command_row command_rows[] = {
     {"resolve", "SAGA-ID", 1, 1, NULL, COMPLETE_STUCK, BIT(REASON) | ACT,
      "end a stuck saga: what is still owed was settled outside",
      "Final: nothing of this saga is called again. --reason is needed.", command_resolve},
-    {"register", "FILE...", 1, 64, NULL, COMPLETE_FILE, BIT(DRY_RUN), "register definitions from YAML files",
+    {"register", "FILE...", 1, 64, NULL, COMPLETE_FILE, BIT(DRY_RUN) | BIT(REFLECT),
+     "register definitions from YAML files",
      "A name and version are immutable: the same text again is fine, another text is refused. - is standard input.",
      command_register},
     {"lint", "FILE...", 0, 64, NULL, COMPLETE_FILE, BIT(SCHEMA) | BIT(POLICY) | BIT(EXPLAIN),

@@ -56,6 +56,7 @@ enum option_id {
     OPTION_CONTRACT,
     OPTION_TARGET,
     OPTION_WHERE,
+    OPTION_REFLECT,
     OPTION_COUNT
 };
 

@@ -256,6 +256,9 @@ static bool take(const struct reading *r, unsigned id, const char *value)
     case OPTION_ONCE:
         o->once = true;
         return true;
+    case OPTION_REFLECT:
+        o->reflect = true;
+        return true;
     case OPTION_UTC:
         o->utc = true;
         return true;
@@ -402,6 +405,8 @@ static bool options_agree(const struct reading *r)
                                            : "--definition, --step and --status go with --all");
     if (o->command->run == command_deadletters && narrows && !o->summary)
         return wrong(r, "--step and --status go with --summary");
+    if (o->reflect && o->dry_run)
+        return wrong(r, "--reflect registers the types first, which --dry-run does not");
     if (o->contract != NULL && (o->target != NULL || o->definition != NULL))
         return wrong(r, "--contract says which target and definitions");
     if (o->all && o->page != NULL)

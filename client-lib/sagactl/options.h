@@ -42,7 +42,7 @@ struct options {
     uint32_t limit;
     const char *page, *from, *reason, *step;
     int status; /* a gRPC status; -1: not said */
-    bool summary;
+    bool summary, reflect;
     const char *schema, *explain, *policy, *contract, *target;
     char actor[ACTOR_SIZE];
 };

@@ -207,6 +207,82 @@ int reflect_server(struct run *r, const char *address, struct reflected *files)
     return status;
 }
 
+/* ---- through the sidecar ---- */
+
+#define SERVICES_MAX 64
+
+/* What a definition calls. */
+struct calls {
+    const struct call_spec *list[2 * STEPS_LIMIT];
+    unsigned count;
+};
+
+static void find_calls(const struct definition *d, struct calls *calls)
+{
+    calls->count = 0;
+    for (unsigned i = 0; i < d->step_count; i++) {
+        calls->list[calls->count++] = &d->steps[i].action;
+        if (d->steps[i].has_compensation)
+            calls->list[calls->count++] = &d->steps[i].compensation;
+    }
+}
+
+/* Whether a call before this one goes to the same target. */
+static bool is_asked(const struct calls *calls, unsigned i)
+{
+    for (unsigned k = 0; k < i; k++)
+        if (strcmp(calls->list[k]->target, calls->list[i]->target) == 0)
+            return true;
+    return false;
+}
+
+/* Returns how many were added: 1 or 0. */
+static unsigned add_service_name(char *names[SERVICES_MAX], size_t count, const char *method)
+{
+    size_t size = strcspn(method + 1, "/");
+    for (size_t i = 0; i < count; i++)
+        if (strncmp(names[i], method + 1, size) == 0 && names[i][size] == '\0')
+            return 0;
+    return count < SERVICES_MAX && (names[count] = strndup(method + 1, size)) != NULL;
+}
+
+static int ask_target(struct run *r, const struct calls *calls, const char *target, struct reflected *files)
+{
+    Saga__V1__ReflectRequest request = SAGA__V1__REFLECT_REQUEST__INIT;
+    Saga__V1__ReflectResponse *answer;
+    struct asking a = {.r = r, .files = files, .address = target};
+    char *names[SERVICES_MAX];
+    request.target = (char *)(uintptr_t)target;
+    request.services = names;
+    for (unsigned i = 0; i < calls->count; i++)
+        if (strcmp(calls->list[i]->target, target) == 0)
+            request.n_services += add_service_name(names, request.n_services, calls->list[i]->method);
+    int status =
+        run_call(r, "/saga.v1.Coordinator/Reflect", &request.base, &saga__v1__reflect_response__descriptor, &answer);
+    for (size_t i = 0; i < request.n_services; i++)
+        free(names[i]);
+    if (status != EXIT_DONE)
+        return status;
+    struct bytes set = bytes_of(answer->descriptors.data, answer->descriptors.len);
+    struct wire_field f;
+    while (status == EXIT_DONE && set.size > 0 && wire_next(&set, &f) == 1)
+        if (f.number == 1 && f.type == WIRE_BYTES)
+            status = add_file(&a, &(ProtobufCBinaryData){.data = (uint8_t *)(uintptr_t)f.body.at, .len = f.body.size});
+    protobuf_c_message_free_unpacked(&answer->base, NULL);
+    return status;
+}
+
+int reflect_definition(struct run *r, const struct definition *d, struct reflected *files)
+{
+    struct calls calls;
+    int status = EXIT_DONE;
+    find_calls(d, &calls);
+    for (unsigned i = 0; status == EXIT_DONE && i < calls.count; i++)
+        if (!is_asked(&calls, i))
+            status = ask_target(r, &calls, calls.list[i]->target, files);
+    return status;
+}
+
 int reflect_set(struct run *r, const struct reflected *files, char **set, size_t *size)
 {
     uint8_t *at = malloc(files->bytes + files->count * (1 + WIRE_VARINT_MAX) + 1);

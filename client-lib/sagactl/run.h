@@ -81,6 +81,9 @@ int run_retry_all(struct run *r);
 int run_definitions(struct run *r, Saga__V1__ListDefinitionsResponse *all);
 void run_definitions_free(Saga__V1__ListDefinitionsResponse *all);
 
+/* Registers a set of descriptors under a name, and says so (cmd_schema.c). */
+int run_register_schema(struct run *r, const char *name, char *data, size_t size);
+
 /* Reads a whole file, "-" being standard input. Gives *data (free; a NUL follows it). Returns EXIT_DONE, or EXIT_USAGE
  * after having said why. */
 int run_read_file(struct run *r, const char *path, char **data, size_t *size);

@@ -37,6 +37,9 @@ struct api_options {
     struct instant (*now)(void *self);
     /* Has the configuration read again. Returns the number under which api_reloaded tells what came of it. */
     uint32_t (*reload)(void *self);
+    /* Asks a target for the descriptors of services. Returns 0, and the number under which api_reflected tells what came of it; E_TARGET_NOT_FOUND. */
+    int (*reflect)(void *self, const char *target, char *const *services, unsigned count, uint32_t *number,
+                   struct error_detail *detail);
     /* Fills in how the loop is, from the arena. Returns false when no memory is left. */
     bool (*status)(void *self, struct arena *a, Saga__V1__LoopStatus *m);
     /* A request, or a command of a Pipe, is refused with this error. */
@@ -116,6 +119,9 @@ struct api_reload {
 };
 /* Answers the requests that had it done, up to this number. */
 void api_reloaded(struct api *api, uint32_t number, const struct api_reload *told);
+
+/* Answers the request that had a target asked under this number: with its descriptors, or (code, detail) why there are none. */
+void api_reflected(struct api *api, uint32_t number, int code, const struct error_detail *detail, struct bytes set);
 
 /* How many sagas or definitions a page has when the request does not say. */
 #define API_PAGE_SIZE_DEFAULT 100

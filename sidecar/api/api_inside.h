@@ -16,7 +16,7 @@
 struct change {
     struct request request;
     struct registered registered;
-    uint32_t reload; /* the number under which a Reload is told what came of it */
+    uint32_t asked; /* the number under which a Reload, or a Reflect, is told what came of it */
     size_t actor_size;
     uint8_t actor[ACTOR_BYTES_MAX]; /* who asked, of what a person does */
     struct change *prev, *next;     /* among those that were taken and not given back; next alone among the free ones */
@@ -112,6 +112,11 @@ bool permit_output(struct api *api, struct rpc_call *call, struct bytes name);
 int reloads_act(struct api *api, struct change *change, const void *message, struct error_detail *detail);
 bool reloads_answer(struct arena *a, const struct reply_effect *reply, const struct registered *registered,
                     ProtobufCMessage *response);
+
+/* ---- reflects.c ---- */
+int reflects_act(struct api *api, struct change *change, const void *message, struct error_detail *detail);
+bool reflects_answer(struct arena *a, const struct reply_effect *reply, const struct registered *registered,
+                     ProtobufCMessage *response);
 
 /* ---- answers.c ---- */
 bool answer_start(struct arena *a, const struct reply_effect *reply, const struct registered *registered,

@@ -21,6 +21,7 @@ struct registered {
     const struct definition *definition;
     const char *schema_hash;
     const struct api_reload *reload;
+    struct bytes reflected; /* the descriptors of a target */
     struct bytes steps; /* owned: the names of those enlisted, with a NUL behind each */
 };
 

@@ -15,7 +15,7 @@ int reloads_act(struct api *api, struct change *change, const void *message, str
     log_event(LOG_LEVEL_INFO, "a reload was asked for", LOG_TEXT("actor", m->actor),
               LOG_NUMBER("uid", peer->has_user ? (int64_t)peer->uid : -1), LOG_TEXT("address", peer->address),
               LOG_TEXT("identity", peer->identity));
-    change->reload = api->options.reload(api->options.self);
+    change->asked = api->options.reload(api->options.self);
     return 0;
 }
 
@@ -50,7 +50,7 @@ void api_reloaded(struct api *api, uint32_t number, const struct api_reload *tol
     struct change *change, *next;
     DL_FOREACH_SAFE(api->changes, change, next)
     {
-        if (change->request.method == METHOD_RELOAD && change->reload <= number)
+        if (change->request.method == METHOD_RELOAD && change->asked <= number)
             answer(api, change, told);
     }
 }

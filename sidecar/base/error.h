@@ -71,7 +71,9 @@
     X(E_BYTES, -42, "MEMORY_BYTES_MAX", CODE_RESOURCE_EXHAUSTED, true, \
       "the sidecar's memory is nearly used up (memory_bytes_max)") \
     X(E_PERMISSION, -43, "PERMISSION_DENIED", CODE_PERMISSION_DENIED, false, "no rule allows the caller to do this") \
-    X(E_POLICY, -44, "POLICY_VIOLATED", CODE_FAILED_PRECONDITION, false, "a rule of the policy does not allow it")
+    X(E_POLICY, -44, "POLICY_VIOLATED", CODE_FAILED_PRECONDITION, false, "a rule of the policy does not allow it") \
+    X(E_REFLECTION, -45, "REFLECTION_FAILED", CODE_FAILED_PRECONDITION, false, \
+      "the target does not tell of its messages")
 
 #define ERROR_CONSTANT(constant, number, reason, status, retryable, text) constant = number,
 enum error_code { ERROR_TABLE(ERROR_CONSTANT) };

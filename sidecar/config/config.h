@@ -61,6 +61,7 @@ struct config {
     const char *definitions_dir; /* "" for none */
     const char *schemas_dir;     /* "" for none */
     const char *policy_file;     /* "" for none */
+    struct span schema_drift_interval;
     const char *const *listen;   /* "unix:/path" or a loopback "127.0.0.1:7240", "[::1]:7240"; at least one */
     size_t listen_count;
     const struct config_target *targets;

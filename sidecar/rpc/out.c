@@ -37,9 +37,10 @@ struct rpc_out {
     struct rpc_target *target;
     grpc_call *call;
     void *tag;
-    struct rpc_op ended; /* everything that is received */
-    struct rpc_op left;  /* the headers */
-    struct rpc_op sent;  /* the request, and on a channel with a connection the headers, too */
+    struct rpc_reflecting *reflecting; /* whose question it is; NULL: the owner's call */
+    struct rpc_op ended;               /* everything that is received */
+    struct rpc_op left;                /* the headers */
+    struct rpc_op sent;                /* the request, and on a channel with a connection the headers, too */
     struct rpc_leaving leaving;
     struct rpc_link link;       /* in rpc.outs, or in rpc.lingering */
     struct rpc_link connecting; /* in its target's ring, rpc.connecting, rpc.unanswered or rpc.undecided */
@@ -169,6 +170,15 @@ static void find_pushback(const struct rpc_out *out, struct rpc_answer *a)
     }
 }
 
+static void hand_over(struct rpc_out *out, const struct rpc_answer *a)
+{
+    struct rpc *r = out->rpc;
+    if (out->reflecting != NULL)
+        rpc_reflecting_answer(out->reflecting, a);
+    else
+        r->callbacks.on_answer(r->callbacks.self, out->tag, a);
+}
+
 static enum saga_reach reach_of(struct rpc_out *out)
 {
     bool late = gpr_time_cmp(out->deadline, gpr_now(out->deadline.clock_type)) <= 0;
@@ -212,7 +222,7 @@ static void answer(struct rpc_out *out)
     rpc_link_remove(&out->link);
     rpc_link_append(&r->lingering, &out->link);
     r->out_count--;
-    r->callbacks.on_answer(r->callbacks.self, out->tag, &a);
+    hand_over(out, &a);
     grpc_slice_unref(flat);
     if (out->pending == 0)
         give_back(out);
@@ -341,8 +351,9 @@ static void leave(struct rpc_out *out, const struct rpc_line *line, struct heade
     CHECK(start(out, ops, 3, &out->ended));
 }
 
-void rpc_call_out(struct rpc_target *target, const char *method, const struct rpc_metadata *metadata,
-                  size_t metadata_count, struct bytes request, struct span timeout, void *tag)
+static void call_out(struct rpc_target *target, const char *method, const struct rpc_metadata *metadata,
+                     size_t metadata_count, struct bytes request, struct span timeout, void *tag,
+                     struct rpc_reflecting *reflecting)
 {
     struct rpc *r = target->rpc;
     struct headers h;
@@ -350,6 +361,7 @@ void rpc_call_out(struct rpc_target *target, const char *method, const struct rp
     struct rpc_out *out = take(r);
     out->target = target;
     out->tag = tag;
+    out->reflecting = reflecting;
     out->deadline = rpc_after(timeout.us < 0 ? SPAN_MS(0) : timeout);
     out->connect_end = gpr_time_add(r->now, gpr_time_from_micros(r->options.connect_timeout.us, GPR_TIMESPAN));
     out->request = rpc_slice_of(request);
@@ -369,6 +381,18 @@ void rpc_call_out(struct rpc_target *target, const char *method, const struct rp
     out->held = rpc_allocate(sizeof *out->held);
     *out->held = h;
     rpc_target_hold(target, &out->connecting);
+}
+
+void rpc_call_out(struct rpc_target *target, const char *method, const struct rpc_metadata *metadata,
+                  size_t metadata_count, struct bytes request, struct span timeout, void *tag)
+{
+    call_out(target, method, metadata, metadata_count, request, timeout, tag, NULL);
+}
+
+void rpc_call_out_for(struct rpc_target *target, const char *method, struct bytes request, struct span timeout,
+                      struct rpc_reflecting *reflecting)
+{
+    call_out(target, method, NULL, 0, request, timeout, NULL, reflecting);
 }
 
 /* ---- those that wait for a connection ---- */
@@ -418,7 +442,7 @@ static int answer_without(struct rpc *r)
         r->out_count--;
         if (out->why != NULL)
             rpc_target_await(out->target);
-        r->callbacks.on_answer(r->callbacks.self, out->tag, &a);
+        hand_over(out, &a);
         give_back(out);
     }
     return count;

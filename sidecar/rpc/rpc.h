@@ -202,6 +202,20 @@ struct rpc_metadata {
 void rpc_call_out(struct rpc_target *target, const char *method, const struct rpc_metadata *metadata,
                   size_t metadata_count, struct bytes request, struct span timeout, void *tag);
 
+/* What a target tells of itself. Views for the callback. */
+struct rpc_reflected {
+    int status;           /* gRPC's; 0: all went well */
+    struct bytes message; /* else: why */
+    struct bytes set;     /* a google.protobuf.FileDescriptorSet */
+};
+/* self is that of rpc_callbacks. */
+typedef void (*rpc_reflected_fn)(void *self, void *tag, const struct rpc_reflected *told);
+
+/* Asks a target for the descriptors of these services (full names, copied), with all that they import, by gRPC's reflection. A service that it does
+ * not know is left out. At most 512 KiB. on_end follows exactly once, never within this call. */
+void rpc_reflect(struct rpc_target *target, const char *const *services, unsigned count, struct span timeout,
+                 rpc_reflected_fn on_end, void *tag);
+
 /* ---- several loops in one process ---- */
 
 /* r takes connections at keeper's addresses too, in turn with the others that do. Before keeper's rpc_start, and after r's; keeper is to be

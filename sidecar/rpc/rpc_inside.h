@@ -488,4 +488,12 @@ void rpc_health_stop(struct rpc *r);
 void rpc_reflection_finish(struct rpc *r);
 void rpc_reflection_answer(struct rpc *r, struct rpc_call *call, struct bytes request);
 
+/* ---- reflecting.c ---- */
+struct rpc_reflecting;
+/* One of its questions was answered. */
+void rpc_reflecting_answer(struct rpc_reflecting *x, const struct rpc_answer *answer);
+/* out.c: the question itself. */
+void rpc_call_out_for(struct rpc_target *target, const char *method, struct bytes request, struct span timeout,
+                      struct rpc_reflecting *reflecting);
+
 #endif

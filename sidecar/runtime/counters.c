@@ -197,6 +197,10 @@ static void refresh(struct loop *s)
                     s->targets[i].down_since.us == 0 ? 0
                                                      : (double)instant_since(now, s->targets[i].down_since).us / 1e6);
     }
+    for (unsigned i = 0; i < s->target_count; i++)
+        if (drift_of(s, i) != NULL)
+            metrics_set(m, METRIC_SCHEMA_BREAKS, LABELS(bytes_of_text(s->targets[i].shared->name)),
+                        drift_of(s, i)->breaks);
     struct tracing_counts spans = tracing_counts(s->tracing);
     if (s->tracing != NULL) {
         metrics_add(m, METRIC_SPANS, METRIC_NO_LABELS, spans.made);

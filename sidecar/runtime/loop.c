@@ -236,12 +236,14 @@ void loop_turn(struct loop *s)
 {
     struct instant next_maintain = clock_now(&s->clock), next_check = next_maintain, next_verify = next_maintain;
     while (s->failure.code == 0 && !atomic_load(&s->stop_asked)) {
-        submit_tick(s, poll(s, instant_min(next_maintain, instant_min(next_check, next_verify))));
+        struct instant next = instant_min(next_maintain, instant_min(next_check, next_verify));
+        submit_tick(s, poll(s, instant_min(next, s->drift.next)));
         api_work(s->api);
         commit(s);
         counters_turn(s);
         follow_certificates(s);
         reload_turn(s);
+        drift_turn(s);
         maintain(s, &next_maintain);
         check_journal(s, &next_check);
         verify_journal(s, &next_verify);

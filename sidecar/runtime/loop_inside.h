@@ -14,6 +14,7 @@
 #include "sidecar/relay/relay.h"
 #include "sidecar/rpc/rpc.h"
 #include "sidecar/runtime/clock.h"
+#include "sidecar/runtime/drift.h"
 #include "sidecar/runtime/tracing.h"
 
 #include <stdatomic.h>
@@ -83,6 +84,7 @@ struct loop {
     struct relay *relay; /* before the api: what other loops answer */
     struct definition_limits limits;
     struct policy *policy; /* NULL: none */
+    struct drift drift;
 
     atomic_bool stop_asked;         /* by any thread, so in a word of its own: the others are read together */
     _Atomic uint64_t durable_frame; /* the last, for other loops to see */

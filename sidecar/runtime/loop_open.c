@@ -319,6 +319,7 @@ static int open_api(struct loop *s, uint64_t last_frame, struct error_detail *de
         .authz = &c->authorization,
         .now = now,
         .reload = reload_ask,
+        .reflect = drift_reflect,
         .status = status_fill,
         .refused = refused,
         .self = s,
@@ -398,6 +399,7 @@ void loop_close(struct loop *s)
     counters_close(s);
     lately_close(s);
     tracing_destroy(s->tracing);
+    drift_finish(s);
     catalog_destroy(s->catalog);
     schemas_destroy(s->schemas);
     policy_destroy(s->policy);

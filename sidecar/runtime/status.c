@@ -10,6 +10,15 @@
 #include "sidecar/runtime/release.h"
 #include "sidecar/runtime/sidecar_inside.h"
 
+static bool add_drift(const struct loop *s, unsigned target, struct arena *a, Saga__V1__TargetStatus *t)
+{
+    const struct drift_target *found = drift_of(s, target);
+    if (found == NULL)
+        return true;
+    t->schema_breaks = found->breaks;
+    return (t->schema_compared_at = view_time(a, found->at)) != NULL;
+}
+
 /* As many as there can be. */
 static bool add_targets(struct loop *s, struct arena *a, Saga__V1__LoopStatus *m)
 {
@@ -35,7 +44,7 @@ static bool add_targets(struct loop *s, struct arena *a, Saga__V1__LoopStatus *m
         t->unreachable = own->down_since.us != 0;
         if (t->unreachable && (t->unreachable_for = view_span(a, instant_since(now, own->down_since))) == NULL)
             return false;
-        if (!lately_fill_target(s, own, a, t))
+        if (!lately_fill_target(s, own, a, t) || !add_drift(s, i, a, t))
             return false;
         m->targets[m->n_targets++] = t;
     }

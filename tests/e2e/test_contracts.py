@@ -4,10 +4,12 @@ import os
 import tempfile
 import unittest
 
+import grpc
 from google.protobuf import descriptor_pb2
 
-from harness import Sidecar
+from harness import Case, Sidecar, fail, wait_until
 from test_sagactl import ctl
+from test_watching import get
 
 F = descriptor_pb2.FieldDescriptorProto
 KINDS = {name[5:].lower(): number for name, number in F.Type.items()}
@@ -298,3 +300,100 @@ steps:
         other = descriptor_pb2.FileDescriptorProto(name="other.proto", package="other.v1", syntax="proto3")
         self.assertIn("no definition calls anything of it",
                       self.ctl("contract", "check", "--schema", self.write("other.binpb", self.set_of(other))).err)
+
+
+def varint(number):
+    out = b""
+    while number >= 0x80:
+        out += bytes([number & 0x7f | 0x80])
+        number >>= 7
+    return out + bytes([number])
+
+
+def body(number, data):
+    return varint(number << 3 | 2) + varint(len(data)) + data
+
+
+class Reflecting:
+    """Reflection by hand: one file that declares everything, whichever of its services is asked for."""
+
+    def __init__(self, shop, old=False):
+        self.file, self.questions = stock(), []
+        shop.on("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", fail(grpc.StatusCode.UNIMPLEMENTED) if old else self.answer)
+        shop.on("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", self.answer)
+
+    def answer(self, call):
+        number, size = call.request[0] >> 3, call.request[1]
+        name = call.request[2:2 + size].decode()
+        self.questions.append((number, name))
+        if number == 4 and any("stock.v1." + s.name == name for s in self.file.service):
+            return body(4, body(1, self.file.SerializeToString()))
+        return body(7, b"\x08\x05")
+
+
+SHOP_ALONE = DEFINITION.replace("target: inventory", "target: shop").replace("target: payment", "target: shop")
+
+
+class Drift(Case):
+    options = {"schema_drift_interval": "20ms", "http_listen": "127.0.0.1:0"}
+
+    def target(self):
+        return next(t for loop in self.client.operator.Status().loops for t in loop.targets)
+
+    def test_drift(self):
+        """What a target tells of itself is compared again and again; what drifts apart is said, counted, and forgiven."""
+        drifted = "a target's messages have drifted from what a definition was registered with"
+        reflecting = Reflecting(self.shop)
+        self.client.RegisterSchema(name="stock", descriptors=Contracts.set_of(stock()))
+        self.client.register(SHOP_ALONE)
+        wait_until(lambda: self.target().HasField("schema_compared_at"), "never compared")
+        self.assertEqual(0, self.target().schema_breaks)
+        self.assertEqual([], self.sidecar.log(drifted))
+        changed = stock()
+        drop(changed, "ReserveRequest", "count")
+        drop(changed, "ReserveRequest", "unused")
+        reflecting.file = changed
+        wait_until(lambda: self.target().schema_breaks == 1, "no drift is seen")
+        self.assertIn('sagad_target_schema_breaks{target="shop"} 1\n', get(self.sidecar, "/metrics")[2])
+        line, = self.sidecar.log(drifted)
+        self.assertEqual(("shop", "checkout", "1.0.0", "reserve", "action", "field-removed"),
+                         tuple(line[key] for key in ("target", "definition", "version", "step", "phase", "rule")))
+        self.assertIn("ReserveRequest.count", line["what"])
+        reflecting.file = stock()
+        wait_until(lambda: self.target().schema_breaks == 0, "still drifted")
+        self.assertEqual(1, len(self.sidecar.log("a target's messages are again as definitions were registered with them")))
+        self.assertEqual(1, len(self.sidecar.log(drifted)))
+        self.shop.on("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", lambda call: b"\xff")
+        wait_until(lambda: self.sidecar.log("a target does not tell of its messages: they cannot be compared"), "nothing is said")
+
+
+class Reflect(Case):
+    def ctl(self, *args, code=0, stdin=None):
+        ran = ctl("-a", self.sidecar.address, *args, stdin=stdin)
+        self.assertEqual(code, ran.code, ran)
+        return ran
+
+    def test_register_reflect(self):
+        """One command from a definition to what can be started: the types come from the targets."""
+        for version, old in (("1.0.0", False), ("2.0.0", True)):
+            reflecting = Reflecting(self.shop, old)
+            out = self.ctl("register", "--reflect", "-", stdin=SHOP_ALONE.replace("1.0.0", version)).out
+            self.assertRegex(out, "^stock [0-9a-f]{12} (registered|was registered already)\ncheckout %s registered\n$" % version)
+            self.assertEqual([(4, "stock.v1.Inventory"), (4, "stock.v1.Payment")], reflecting.questions)
+        self.assertEqual("stock.v1.Order", self.client.GetDefinition(name="checkout").input)
+        self.assertIn('"orderId"', self.ctl("input", "checkout").out)
+
+    def test_what_goes_wrong(self):
+        third = SHOP_ALONE.replace("1.0.0", "3.0.0")
+        self.shop.on("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", fail(grpc.StatusCode.UNIMPLEMENTED))
+        self.shop.on("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", fail(grpc.StatusCode.UNIMPLEMENTED))
+        self.assertIn("it has no reflection", self.ctl("register", "--reflect", "-", stdin=third, code=1).err)
+        self.assertIn("names no schema", self.ctl("register", "--reflect", "-", stdin=UNTYPED, code=1).err)
+        self.assertIn("names no target", self.ctl("register", "--reflect", "-", stdin=DEFINITION, code=1).err)
+        self.assertIn("--dry-run does not", self.ctl("register", "--reflect", "--dry-run", "-", stdin=third, code=2).err)
+        self.refused("INVALID_ARGUMENT", "INVALID_ARGUMENT", self.client.Reflect, target="shop", field="services")
+        self.refused("INVALID_ARGUMENT", "TARGET_NOT_FOUND", self.client.Reflect, target="nobody", services=["a.B"], field="target")
+        for answer, word in ((b"\xff", "something else"), (body(4, body(1, b"\xff")), "no descriptors")):
+            self.shop.on("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", lambda call: answer)
+            self.assertIn(word, self.refused("FAILED_PRECONDITION", "REFLECTION_FAILED", self.client.Reflect, target="shop",
+                                             services=["stock.v1.Inventory"]).text)

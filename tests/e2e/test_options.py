@@ -28,6 +28,7 @@ ELSEWHERE = {
     "definitions_dir": "test_reads.Reads.test_definitions_dir",
     "memory_bytes_max": "test_bounds.Bounds.test_memory_bytes_max",
     "policy_file": "test_typed.Typed.test_policy_file",
+    "schema_drift_interval": "test_contracts.Drift.test_drift",
     "schemas_dir": "test_typed.Typed.test_schemas_dir",
     "schemas_max": "test_typed.Typed.test_schemas_max",
     "listen": "test_process.Process.test_unix_socket",
