@@ -124,7 +124,10 @@ START_TEST(packed__every_text_of_every_request_is_looked_at)
                 if (type->fields[f].type != PROTOBUF_C_TYPE_STRING)
                     continue;
                 const uint8_t message[] = {(uint8_t)(type->fields[f].id << 3 | 2), 2, 'x', 0};
-                ck_refused(check(type, message, sizeof message), E_ARGUMENT, type->fields[f].name);
+                char name[64];
+                snprintf(name, sizeof name, "%s%s", type->fields[f].name,
+                         type->fields[f].label == PROTOBUF_C_LABEL_REPEATED ? "[0]" : "");
+                ck_refused(check(type, message, sizeof message), E_ARGUMENT, name);
                 texts++;
             }
         }
