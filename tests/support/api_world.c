@@ -277,6 +277,17 @@ static uint32_t reload(void *self)
     return ++((struct api_loop *)self)->reloads;
 }
 
+static int reflect(void *self, const char *target, char *const *services, unsigned count, uint32_t *number,
+                   struct error_detail *detail)
+{
+    (void)target;
+    (void)services;
+    (void)count;
+    (void)detail;
+    *number = ++((struct api_loop *)self)->reflects;
+    return 0;
+}
+
 static bool status(void *self, struct arena *a, Saga__V1__LoopStatus *m)
 {
     (void)a;
@@ -408,6 +419,7 @@ static void start(struct api_world *w, unsigned index)
         .admit = admit,
         .refused = refused,
         .reload = reload,
+        .reflect = reflect,
         .status = status,
         .self = loop,
         .failure = &loop->failure,
@@ -475,6 +487,8 @@ void api_world_turn(struct api_world *w, unsigned index)
     api_work(loop->api);
     if (loop->reloads != loop->reloaded)
         api_reloaded(loop->api, loop->reloaded = loop->reloads, &(struct api_reload){.code = 0});
+    while (loop->reflected < loop->reflects)
+        api_reflected(loop->api, ++loop->reflected, 0, &detail, bytes_of_text("set"));
     int code = core_commit(loop->core, w->now, &detail);
     ck_assert_msg(code == 0 || code == E_JOURNAL_FULL, "%d %s", code, detail.text);
     api_turn(loop->api);
@@ -488,7 +502,8 @@ void api_world_settle(struct api_world *w)
         bool busy = deliver_all(w);
         for (unsigned k = 0; k < w->loops; k++) {
             struct api_loop *loop = &w->loop[k];
-            if (!core_pending(loop->core) && !api_busy(loop->api) && loop->reloads == loop->reloaded)
+            if (!core_pending(loop->core) && !api_busy(loop->api) && loop->reloads == loop->reloaded &&
+                loop->reflects == loop->reflected)
                 continue;
             api_world_turn(w, k);
             busy = true;

@@ -44,7 +44,8 @@ struct api_loop {
     struct api *api;
     struct relay *relay;
     struct failure failure;
-    uint32_t reloads, reloaded; /* that were asked for, and that a turn has answered: nothing has changed */
+    uint32_t reflects, reflected; /* the same of targets, which tell of themselves */
+    uint32_t reloads, reloaded;   /* that were asked for, and that a turn has answered: nothing has changed */
     uint64_t durable_frame;
     struct call_effect calls[64]; /* of participants that are out */
     size_t call_count;
