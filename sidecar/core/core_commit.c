@@ -215,6 +215,8 @@ static int hand_over(struct core *c, struct instant now, struct error_detail *de
         .subject_count = b->subject_count,
         .oldest_live_frame = b->oldest_live_frame,
     };
+    if (DEFECT(CUT_PIECE_LOST) && commit.cut_count > 0)
+        commit.records.size = commit.cuts[--commit.cut_count];
     int code = c->store->commit(c->store, &commit, detail);
     if (code < 0 && code != E_JOURNAL_FULL && !(DEFECT(FENCED_IS_DONE) && code == E_JOURNAL_FENCED))
         return lose(c, code, detail);

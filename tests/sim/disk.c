@@ -84,7 +84,7 @@ static void synced(struct world *w, const struct store_commit *c)
     for (size_t i = 0; c->frame != 0 && i <= c->cut_count; i++)
         keep_frame(w, c->frame + i, store_commit_frame(c, i));
     if (c->cut_count > 0)
-        mark(w, MARK_CASE, CASE_CUT);
+        mark(w, MARK_CASE, w->sidecar.up && core_resuming(w->sidecar.core) ? CASE_RESUMED_CUT : CASE_CUT);
     for (size_t i = 0; i < c->subject_count; i++)
         keep_subject(w, &c->subjects[i]);
     for (size_t i = 0; i < c->ended_count; i++) {

@@ -8,6 +8,9 @@
 
 #include <stdlib.h>
 
+/* So many sagas that are overdue at a start are many. */
+#define OVERDUE_CROWD 24
+
 static void *take_memory(void *self, size_t size)
 {
     struct sidecar *s = self;
@@ -463,6 +466,16 @@ static void set_clock(struct world *w)
     s->last_now = w->now + s->offset;
 }
 
+/* How many live sagas have a deadline that has passed. */
+static unsigned overdue(struct world *w)
+{
+    const struct engine *e = core_engine(w->sidecar.core);
+    unsigned count = 0;
+    for (const struct saga *s = engine_after(e, 0); s != NULL; s = engine_after(e, s->id.serial))
+        count += instant_before(s->deadline, sidecar_now(w));
+    return count;
+}
+
 void sidecar_start(struct world *w, void *arg)
 {
     struct sidecar *s = &w->sidecar;
@@ -480,6 +493,7 @@ void sidecar_start(struct world *w, void *arg)
     s->drained_at = s->look_by = s->late_at = 0;
     struct store_state state = disk_reopen(w);
     s->epoch = state.epoch;
+    s->began_at_frame = state.last_frame;
     set_clock(w);
     if (state.oldest_live_frame > 1)
         mark(w, MARK_CASE, CASE_RECOVERY_SKIPS);
@@ -528,6 +542,8 @@ void sidecar_start(struct world *w, void *arg)
     trace(w, "started", 0, s->incarnation, s->offset, (int64_t)state.last_frame);
     if (core_resuming(s->core))
         mark(w, MARK_CASE, CASE_RESUMED_LATER);
+    if (overdue(w) >= OVERDUE_CROWD)
+        mark(w, MARK_CASE, CASE_OVERDUE_CROWD);
     oracle_recovered(w);
     if (w->disk.definition_count == 0 && (code = register_definitions(w)) != 0) {
         CHECK(code == E_MEMORY || code == E_BYTES || code == E_JOURNAL || code == E_JOURNAL_FULL ||
@@ -556,6 +572,8 @@ void sidecar_crash(struct world *w)
 {
     struct sidecar *s = &w->sidecar;
     trace(w, "crash", 0, s->incarnation, s->let_out, w->disk.fate);
+    if (s->core != NULL && core_resuming(s->core) && core_durable(s->core) > s->began_at_frame)
+        mark(w, MARK_CASE, CASE_RESUMED_HALF);
     w->totals->crashes++;
     sidecar_stop(w);
     s->first = s->last = NULL;

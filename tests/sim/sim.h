@@ -112,6 +112,9 @@ enum mark_case {
     CASE_FAR_KEPT,            /* it was */
     CASE_CUT,                 /* a commit of more than one frame */
     CASE_RESUMED_LATER,       /* recovery took more than one commit to let all sagas take up where they were */
+    CASE_OVERDUE_CROWD,       /* many sagas were overdue when the sidecar began */
+    CASE_RESUMED_CUT,         /* what they took up made a commit of more than one frame */
+    CASE_RESUMED_HALF,        /* the sidecar ended when some of them had taken up where they were, and others had not */
     CASE_RUNS_ON,             /* an action took effect after its attempt had ended for the sidecar */
     CASE_BARRIER_HASTE,       /* an undo left while an action could still come, as its participant refuses that */
     CASE_LATE_TURN,           /* leases started anew */
@@ -417,7 +420,8 @@ struct sidecar {
     uint64_t epoch;
     bool holding;
     uint32_t incarnation;
-    int64_t offset; /* its clock minus the true time */
+    uint64_t began_at_frame; /* the last that was durable when it began */
+    int64_t offset;          /* its clock minus the true time */
     int64_t last_now;
     struct incoming *first, *last;
     uint64_t turn_number; /* of the turn that is planned; an older one is void */
