@@ -277,7 +277,7 @@ bench-check: $(B)/bench/scenarios
 bench-baseline: $(B)/bench/scenarios
 	@$(PYTHON) tests/bench/count.py $< $(CC) --write
 bench: $(BINARIES) $(B)/bench/echo_server $(B)/bench/load $(B)/bench/bench_store $(B)/bench/cliffs
-	$(PYTHON) tests/bench/bench.py --binaries $(B) --out build/bench $(BENCH)
+	$(SYSTEM_PYTHON) tests/bench/bench.py --binaries $(B) --out build/bench $(BENCH)
 # Restate beside the sidecar, from the npm registry: make bench-peers PEERS="--pairs 3"
 .PHONY: bench-peers bench-docs
 bench-peers: $(B)/sagad $(B)/bench/load

@@ -330,7 +330,6 @@ int sidecar_open(const struct config *config, struct sidecar **out, struct error
     tell_open_directory(config->data_dir);
     tell_fleeting_directory(config->data_dir);
     absent_tell(sidecar);
-    tell_ready(config, sidecar);
     *out = sidecar;
     return 0;
 }
@@ -350,6 +349,7 @@ int sidecar_run(struct sidecar *s, struct error_detail *detail)
         rpc_share_door(s->loops[0]->rpc, s->loops[k]->rpc);
     }
     loop_start(s->loops[0]);
+    tell_ready(s->config, s); /* every saga has taken up where it was: whoever comes now is served at once */
     for (unsigned k = 1; k < s->count; k++)
         CHECK(pthread_create(&s->threads[k], NULL, turn, s->loops[k]) == 0);
     loop_turn(s->loops[0]);

@@ -1,7 +1,7 @@
 /* cliffs - what must not cost more the more there is: each case at two sizes in one run, a line each, so that the curve is seen and not only
  * the point.
  *
- *   cliffs [CASE]
+ *   cliffs [CASE [SIZE SIZE]]
  *
  * Prints the case, the size, the cost of one unit in us, the worst time in one go in ms, and behind the second size their ratio; then one line
  * of JSON. Journals are made in the folder named by TMPDIR (/tmp) and removed. */
@@ -30,19 +30,39 @@ static struct saga_id last_saga;
 static struct call_effect *calls;
 static size_t call_count, call_room;
 static int64_t clock_us = INT64_C(1700000000000000);
-static double worst; /* seconds in one go */
+static double worst, worst_cpu; /* seconds in one go, and how many of them this thread ran */
 
-static double now_s(void)
+static double read_clock(clockid_t clock)
 {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(clock, &t);
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-static void took(double since)
+static double now_s(void)
 {
-    double s = now_s() - since;
-    worst = s > worst ? s : worst;
+    return read_clock(CLOCK_MONOTONIC);
+}
+
+struct go {
+    double at, cpu;
+};
+
+static struct go go(void)
+{
+    return (struct go){now_s(), read_clock(CLOCK_THREAD_CPUTIME_ID)};
+}
+
+static void took(struct go since)
+{
+    struct go now = go();
+    worst = now.at - since.at > worst ? now.at - since.at : worst;
+    worst_cpu = now.cpu - since.cpu > worst_cpu ? now.cpu - since.cpu : worst_cpu;
+}
+
+static void forget_worst(void)
+{
+    worst = worst_cpu = 0;
 }
 
 static void must(int code)
@@ -102,7 +122,7 @@ static void open_core(uint32_t move_after)
     struct target_options target = {.name = "t", .timeout = SPAN_S(1), .max_concurrent_calls = 1000000};
     struct core_options options = {
         .engine = {.live_sagas_max = 2000000,
-                   .steps_max = 64,
+                   .steps_max = 256,
                    .payload_bytes_max = 65536,
                    .targets_max = 4,
                    .enlisted_deadline_default = SPAN_S(900),
@@ -147,7 +167,7 @@ static void remove_files(void)
 
 static void commit(void)
 {
-    double at = now_s();
+    struct go at = go();
     must(core_commit(core, now(), &detail));
     took(at);
 }
@@ -246,7 +266,7 @@ static double overdue_start(size_t n)
     begin(n);
     close_core();
     clock_us += INT64_C(1000) * 1000000;
-    worst = 0;
+    forget_worst();
     double at = now_s();
     open_core(0);
     do
@@ -255,7 +275,7 @@ static double overdue_start(size_t n)
     clock_us += INT64_C(61) * 1000000; /* their leases start anew, and nobody renews them */
     while (core_expiry(core).us <= clock_us) {
         struct event tick = {.type = EVENT_TICK, .now = now()};
-        double turn = now_s();
+        struct go turn = go();
         must(core_submit(core, &tick, &detail));
         took(turn);
         commit();
@@ -264,31 +284,37 @@ static double overdue_start(size_t n)
     return (now_s() - at) * 1e6 / (double)n;
 }
 
+static void answer(const struct call_effect *call, int status)
+{
+    struct event event = {.type = EVENT_ANSWER,
+                          .now = now(),
+                          .saga = call->saga,
+                          .step_index = call->step,
+                          .phase = call->phase,
+                          .attempt = call->attempt,
+                          .reach = SAGA_REACH_ANSWERED,
+                          .status = status};
+    struct go turn = go();
+    must(core_submit(core, &event, &detail));
+    took(turn);
+}
+
 /* ... and their undo fails: dead letters, all of them. Then a page of 1000, as ListDeadLetters reads it. */
 static double dead_letters(size_t n)
 {
     overdue_start(n);
-    for (size_t i = 0; i < call_count; i++) {
-        struct event answer = {.type = EVENT_ANSWER,
-                               .now = now(),
-                               .saga = calls[i].saga,
-                               .step_index = calls[i].step,
-                               .phase = calls[i].phase,
-                               .attempt = calls[i].attempt,
-                               .reach = SAGA_REACH_ANSWERED,
-                               .status = 9};
-        must(core_submit(core, &answer, &detail));
-    }
+    for (size_t i = 0; i < call_count; i++)
+        answer(&calls[i], 9);
     must(core_commit(core, now(), &detail));
     CHECK(engine_counts(core_engine(core)).stuck == n);
     struct arena arena;
     arena_init(&arena);
-    worst = 0;
+    forget_worst();
     double at = now_s();
     const struct saga *s = engine_after(core_engine(core), n / 2);
     for (unsigned i = 0; i < 1000; i++, s = engine_after(core_engine(core), s->id.serial)) {
         struct timeline timeline;
-        double turn = now_s();
+        struct go turn = go();
         must(timeline_load(
             core, &(struct timeline_query){.serial = s->id.serial, .last_frame = s->position, .records_max = 32},
             &arena, &timeline, &detail));
@@ -299,6 +325,49 @@ static double dead_letters(size_t n)
     arena_finish(&arena);
     close_core();
     return spent * 1e6 / 1000;
+}
+
+/* 64 sagas of n steps side by side, of which the last is rejected: the others are undone by dependency. A unit is a call. */
+static double dependency(size_t n)
+{
+    enum { SAGAS = 64, A_COMMIT = 256 };
+    static char source[65536];
+    struct definition_limits limits = definition_limits_default();
+    struct definition *d;
+    size_t used = (size_t)snprintf(source, sizeof source,
+                                   "name: wide\nversion: 1.0.0\ncompensation_order: dependency\nsteps:\n"
+                                   "- {name: a, target: t, action: /p.S/A, compensation: /p.S/U}\n");
+    limits.steps_max = 256;
+    for (size_t i = 0; i < n; i++)
+        used += (size_t)snprintf(source + used, sizeof source - used,
+                                 "- {name: s%zu, after: [a], target: t, action: /p.S/A, compensation: /p.S/U}\n", i);
+    used += (size_t)snprintf(source + used, sizeof source - used, "- {name: z, after: [");
+    for (size_t i = 0; i < n; i++)
+        used += (size_t)snprintf(source + used, sizeof source - used, "%ss%zu", i == 0 ? "" : ", ", i);
+    snprintf(source + used, sizeof source - used, "], target: t, action: /p.S/A}\n");
+    open_core(0);
+    must(definition_read(bytes_of_text(source), &limits, &d, &detail));
+    must(core_register(core, d, now(), 0, &detail));
+    must(core_commit(core, now(), &detail));
+    size_t calls_made = 0;
+    double at = now_s();
+    for (int i = 0; i < SAGAS; i++) {
+        struct event start = {.type = EVENT_START, .now = now(), .token = 1, .definition = d};
+        must(core_submit(core, &start, &detail));
+    }
+    commit();
+    for (size_t first = 0; first < call_count;) {
+        size_t end = call_count - first < A_COMMIT ? call_count : first + A_COMMIT;
+        for (; first < end; first++, calls_made++) {
+            struct call_effect call = calls[first]; /* answers bring more of them */
+            answer(&call, call.step == n + 1 ? 9 : 0);
+        }
+        commit();
+    }
+    double s = now_s() - at;
+    CHECK(engine_counts(core_engine(core)).live == 0 && calls_made == SAGAS * (2 * n + 3));
+    close_core();
+    return s * 1e6 / (double)calls_made;
 }
 
 /* The place that the serial of a saga which has ended has among n live ones, as a page of List looks for it. */
@@ -317,7 +386,7 @@ static double list_places(size_t n)
         must(core_submit(core, &event, &detail));
         commit();
     }
-    worst = 0;
+    forget_worst();
     double at = now_s();
     for (int i = 0; i < LOOKS; i++) {
         const struct saga *below = engine_before(core_engine(core), gaps[i % GAPS]);
@@ -350,7 +419,7 @@ static void add_ended(uint64_t from, uint64_t count, unsigned a_commit, struct r
     for (uint64_t done = 0; done < count; done += a_commit) {
         for (unsigned i = 0; i < a_commit; i++)
             rows[i] = row_of(from + done + i, r, ids[i]);
-        double at = now_s();
+        struct go at = go();
         must(store->commit(store, &(struct store_commit){.ended = rows, .ended_count = a_commit}, &detail));
         took(at);
     }
@@ -369,7 +438,7 @@ static double random_ids(size_t n)
     random_seed(&r, 3);
     open_store();
     add_ended(1, n, 1000, &r);
-    worst = 0;
+    forget_worst();
     double at = now_s();
     for (uint64_t done = 0; done < 40000; done += 40) {
         for (int i = 0; i < 40; i++) {
@@ -392,11 +461,11 @@ static double retention(size_t n)
     random_seed(&r, 5);
     open_store();
     add_ended(1, n, 1000, &r);
-    worst = 0;
+    forget_worst();
     bool more = true;
     double at = now_s();
     while (more) {
-        double turn = now_s();
+        struct go turn = go();
         must(store->drop(store, (struct instant){.us = INT64_MAX / 2}, 1, 256, &more, &detail));
         took(turn);
     }
@@ -413,7 +482,8 @@ static const struct {
     {"definitions", definitions, {2000, 32000}},     {"definition-first", definition_first, {2000, 32000}},
     {"moved-restart", moved_restart, {8000, 64000}}, {"overdue-start", overdue_start, {8000, 64000}},
     {"dead-letters", dead_letters, {8000, 64000}},   {"random-ids", random_ids, {60000, 480000}},
-    {"retention", retention, {20000, 160000}},       {"list-places", list_places, {60000, 480000}},
+    {"dependency", dependency, {62, 254}},           {"retention", retention, {20000, 160000}},
+    {"list-places", list_places, {60000, 480000}},
 };
 
 int main(int argc, char **argv)
@@ -422,28 +492,29 @@ int main(int argc, char **argv)
     snprintf(dir, sizeof dir, "%s/cliffs-XXXXXX", in == NULL ? "/tmp" : in);
     CHECK(mkdtemp(dir) != NULL);
     snprintf(path, sizeof path, "%s/journal.db", dir);
-    printf("%-18s %9s %12s %14s %7s\n", "case", "size", "us a unit", "worst ms", "ratio");
+    printf("%-18s %9s %12s %10s %9s %7s\n", "case", "size", "us a unit", "worst ms", "of CPU", "ratio");
     const char *between = "";
-    char json[2048] = "{";
+    char json[4096] = "{";
     size_t used = 1;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         double first = 0;
         if (argc > 1 && strcmp(argv[1], cases[i].name) != 0)
             continue;
         for (int size = 0; size < 2; size++) {
-            worst = 0;
-            double us = cases[i].run(cases[i].sizes[size]);
+            size_t n = argc == 4 ? strtoull(argv[2 + size], NULL, 10) : cases[i].sizes[size];
+            forget_worst();
+            double us = cases[i].run(n);
             if (cases[i].run == overdue_start)
                 close_core();
             remove_files();
-            printf("%-18s %9zu %12.2f %14.1f", cases[i].name, cases[i].sizes[size], us, worst * 1e3);
+            printf("%-18s %9zu %12.2f %10.1f %9.1f", cases[i].name, n, us, worst * 1e3, worst_cpu * 1e3);
             if (size == 1)
                 printf(" %7.2f", us / first);
             printf("\n");
             fflush(stdout);
-            used +=
-                (size_t)snprintf(json + used, sizeof json - used, "%s\"%s %zu\": {\"us\": %.3f, \"worst_ms\": %.2f}",
-                                 between, cases[i].name, cases[i].sizes[size], us, worst * 1e3);
+            used += (size_t)snprintf(json + used, sizeof json - used,
+                                     "%s\"%s %zu\": {\"us\": %.3f, \"worst_ms\": %.2f, \"worst_cpu_ms\": %.2f}",
+                                     between, cases[i].name, n, us, worst * 1e3, worst_cpu * 1e3);
             between = ", ";
             first = us;
         }

@@ -1,11 +1,12 @@
 /* load.c - the load generator: keeps N sagas (or calls) in flight against one server for some seconds and prints what came of it as one line
  * of JSON. It is client and participants in one process, so that a machine of two cores has one for it and one for the sidecar.
  *
- *   load --case echo|begin|start|rollback|latency|enlisted|pipe-begin|pipe-enlisted|get|call|serve --address A
+ *   load --case echo|health|begin|start|rollback|latency|enlisted|pipe-begin|pipe-owed|pipe-enlisted|get|call|serve --address A
  *        [--inflight N] [--seconds S] [--warmup S] [--connections N] [--participants ADDRESS] [--targets N] [--think MS]
- *        [--payload BYTES] [--ids random] [--batch N] [--rate N]
+ *        [--payload BYTES] [--ids random] [--batch N] [--rate N] [--count N] [--hold S] [--undo refused]
  *
- * call: bare C core as a caller of N targets, which another load process serves (serve). */
+ * count: it ends once so many are over. hold: how long enlisted sagas may stay; pipe-owed begins such with one step that has an undo, and leaves
+ * them so. call: bare C core as a caller of N targets, which another load process serves (serve). */
 #include "tests/bench/load.h"
 #include "tests/bench/load_flows.h"
 
@@ -86,13 +87,14 @@ void load_print_latencies(void)
         double ms = sample_count == 0 ? 0 : samples[at < sample_count ? at : sample_count - 1] * 1e3;
         printf(", \"p%g_ms\": %.3f", points[i], ms);
     }
+    printf(", \"max_ms\": %.3f", sample_count == 0 ? 0 : samples[sample_count - 1] * 1e3);
 }
 
 /* ---- the run ---- */
 
-static void pump(double until, const struct load_options *options)
+static void pump(double until, size_t count, const struct load_options *options)
 {
-    while (load_now() < until) {
+    while (load_now() < until && sample_count < count) {
         double due = participants_turn(), left = due == 0 ? 0.05 : due - load_now();
         left = options->rate > 0 && left > 0.0005 ? 0.0005 : left;
         gpr_timespec soon = gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
@@ -109,17 +111,33 @@ static void pump(double until, const struct load_options *options)
 int main(int argc, char **argv)
 {
     static const struct option names[] = {
-        {"case", required_argument, NULL, 'c'},         {"address", required_argument, NULL, 'a'},
-        {"inflight", required_argument, NULL, 'n'},     {"seconds", required_argument, NULL, 's'},
-        {"warmup", required_argument, NULL, 'w'},       {"connections", required_argument, NULL, 'k'},
-        {"participants", required_argument, NULL, 'p'}, {"batch", required_argument, NULL, 'b'},
-        {"rate", required_argument, NULL, 'r'},         {"targets", required_argument, NULL, 't'},
-        {"think", required_argument, NULL, 'i'},        {"payload", required_argument, NULL, 'l'},
-        {"ids", required_argument, NULL, 'd'},          {NULL, 0, NULL, 0},
+        {"case", required_argument, NULL, 'c'},
+        {"address", required_argument, NULL, 'a'},
+        {"inflight", required_argument, NULL, 'n'},
+        {"seconds", required_argument, NULL, 's'},
+        {"warmup", required_argument, NULL, 'w'},
+        {"connections", required_argument, NULL, 'k'},
+        {"participants", required_argument, NULL, 'p'},
+        {"batch", required_argument, NULL, 'b'},
+        {"rate", required_argument, NULL, 'r'},
+        {"targets", required_argument, NULL, 't'},
+        {"think", required_argument, NULL, 'i'},
+        {"payload", required_argument, NULL, 'l'},
+        {"ids", required_argument, NULL, 'd'},
+        {"count", required_argument, NULL, 'o'},
+        {"hold", required_argument, NULL, 'h'},
+        {"undo", required_argument, NULL, 'u'},
+        {NULL, 0, NULL, 0},
     };
-    struct load_options o = {
-        .which = "echo", .inflight = 64, .connections = 4, .batch = 16, .targets = 1, .payload_bytes = 300};
+    struct load_options o = {.which = "echo",
+                             .inflight = 64,
+                             .connections = 4,
+                             .batch = 16,
+                             .targets = 1,
+                             .payload_bytes = 300,
+                             .hold_s = 3600};
     double seconds = 3, warmup = 0.5;
+    size_t count = SIZE_MAX;
     for (int c; (c = getopt_long(argc, argv, "", names, NULL)) != -1;) {
         switch (c) {
         case 'c':
@@ -158,6 +176,15 @@ int main(int argc, char **argv)
         case 'd':
             o.random_ids = strcmp(optarg, "random") == 0;
             break;
+        case 'o':
+            count = (size_t)atoll(optarg);
+            break;
+        case 'h':
+            o.hold_s = atoi(optarg);
+            break;
+        case 'u':
+            o.refuse_undo = strcmp(optarg, "refused") == 0;
+            break;
         case 'r':
             o.rate = atof(optarg);
             break;
@@ -172,19 +199,19 @@ int main(int argc, char **argv)
     load_queue = grpc_completion_queue_create_for_next(NULL);
     calls_open(o.address, o.connections, strcmp(o.which, "call") == 0 ? o.targets : 1);
     flows_open(&o);
-    pump(load_now() + warmup, &o);
+    pump(load_now() + warmup, count, &o);
     counting = true;
     double start = load_now();
     printf("{\"case\": \"%s\", \"inflight\": %d", o.which, o.inflight);
     fprintf(stderr, "counting\n"); /* the bench reads the server's CPU time here and at the end */
-    pump(start + seconds, &o);
+    pump(start + seconds, count, &o);
     double took = load_now() - start;
     counting = false;
     fprintf(stderr, "counted\n");
     /* What is left half done would be tried again in the middle of the next run against the same server. */
     flows_stop();
     for (double patience = load_now() + 5; !flows_over() && load_now() < patience;)
-        pump(load_now() + 0.01, &o);
+        pump(load_now() + 0.01, SIZE_MAX, &o);
     printf(", \"count\": %zu, \"seconds\": %.3f, \"rate\": %.1f", load_samples(), took, (double)load_samples() / took);
     load_print_latencies();
     printf(", \"failed\": %zu}\n", flows_failed());

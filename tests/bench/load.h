@@ -76,9 +76,10 @@ enum {
 };
 struct participants {
     const char *address;
-    int targets;    /* at so many addresses */
-    bool reject3;   /* A3 answers FAILED_PRECONDITION */
-    double think_s; /* each answer is given so long after its call came */
+    int targets;      /* at so many addresses */
+    bool reject3;     /* A3 answers FAILED_PRECONDITION */
+    bool refuse_undo; /* so does every undo */
+    double think_s;   /* each answer is given so long after its call came */
     participant_done done;
 };
 /* Serves /bench.P/A1.. C3. */

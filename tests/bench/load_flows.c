@@ -12,12 +12,13 @@
 #define PIPE_WINDOW 2 /* messages of one stream without an answer */
 
 static struct load_options options;
-static int method_echo, method_call, method_get, method_begin, method_start, method_wait, method_enlist, method_commit;
+static int method_echo, method_health, method_call, method_get, method_begin, method_start, method_wait, method_enlist,
+    method_commit;
 static uint8_t payload[PAYLOAD_MAX], message[MESSAGE_MAX];
 static size_t failed;
 static uint64_t request_number;
 
-enum kind { ECHO, CALL, SERVE, GET, BEGIN, START, LATENCY, ENLISTED, PIPE_BEGIN, PIPE_ENLISTED };
+enum kind { ECHO, HEALTH, CALL, SERVE, GET, BEGIN, START, LATENCY, ENLISTED, PIPE_BEGIN, PIPE_OWED, PIPE_ENLISTED };
 static enum kind kind;
 
 struct flow {
@@ -75,7 +76,7 @@ static void fill_enlistment(Saga__V1__Enlistment *e, Saga__V1__Call *c, const ch
     saga__v1__call__init(c);
     e->step = (char *)(uintptr_t)step;
     e->compensation = c;
-    c->target = (char *)(uintptr_t) "bench";
+    c->target = (char *)(uintptr_t)(kind == PIPE_OWED ? "owed" : "bench");
     c->method = (char *)(uintptr_t)undo;
     c->request.data = payload;
     c->request.len = 100;
@@ -96,7 +97,7 @@ struct messages {
     Saga__V1__Enlistment enlistment, *enlistments;
     Saga__V1__Call undo;
     Saga__V1__Settlement settlement, *settlements;
-    Google__Protobuf__Duration hour;
+    Google__Protobuf__Duration hold;
 };
 
 static const char *const steps[] = {"s1", "s2", "s3"};
@@ -104,8 +105,8 @@ static const char *const undos[] = {"/bench.P/C1", "/bench.P/C2", "/bench.P/C3"}
 
 static void fill(struct messages *m, struct flow *f, bool with_steps)
 {
-    google__protobuf__duration__init(&m->hour);
-    m->hour.seconds = 3600;
+    google__protobuf__duration__init(&m->hold);
+    m->hold.seconds = options.hold_s;
     m->enlistments = &m->enlistment;
     m->settlements = &m->settlement;
     if (f->step == 0) {
@@ -113,7 +114,7 @@ static void fill(struct messages *m, struct flow *f, bool with_steps)
         new_request_id(f);
         m->begin.name = (char *)(uintptr_t) "bench";
         m->begin.request_id = f->request_id;
-        m->begin.deadline = m->begin.lease = &m->hour;
+        m->begin.deadline = m->begin.lease = &m->hold;
         if (with_steps) {
             fill_enlistment(&m->enlistment, &m->undo, steps[0], undos[0]);
             m->begin.n_enlist = 1;
@@ -211,7 +212,7 @@ static void unary_done(struct call *c, int status, const uint8_t *answer, size_t
         flow_over(f, false);
         return;
     }
-    if (kind == ECHO || kind == CALL || kind == BEGIN || (kind == GET && f->step > 0)) {
+    if (kind == ECHO || kind == HEALTH || kind == CALL || kind == BEGIN || (kind == GET && f->step > 0)) {
         flow_over(f, true);
     } else if (kind == START) {
         f->acknowledged = true;
@@ -241,6 +242,8 @@ static void unary_next(struct flow *f)
     f->call.done = unary_done;
     if (kind == ECHO) {
         calls_start(&f->call, method_echo, payload, 100);
+    } else if (kind == HEALTH) {
+        calls_start(&f->call, method_health, NULL, 0);
     } else if (kind == CALL) {
         f->call.deadline_s = 60; /* as every call of a participant has one */
         calls_start(&f->call, method_call, payload, (size_t)options.payload_bytes);
@@ -338,7 +341,7 @@ static void stream_send(struct stream *s)
             ready_last = &ready_first;
         ready_count--;
         w->flows[i] = f;
-        fill(&messages[i], f, kind == PIPE_ENLISTED);
+        fill(&messages[i], f, kind != PIPE_BEGIN);
         pointers[i] = &commands[i];
         saga__v1__command__init(&commands[i]);
         if (f->step == 0) {
@@ -396,7 +399,7 @@ static void result(struct flow *f, const Saga__V1__Result *r)
         if (failed++ == 0)
             fprintf(stderr, "load: %s\n", r->error->message);
         f->step = 0;
-    } else if (kind == PIPE_BEGIN || f->step == 3) {
+    } else if (kind != PIPE_ENLISTED || f->step == 3) {
         load_sample(load_now() - f->started);
         f->step = 0;
     } else {
@@ -523,6 +526,7 @@ void flows_open(const struct load_options *o)
         int last;
     } cases[] = {
         {"echo", ECHO, false, 0},
+        {"health", HEALTH, false, 0},
         {"call", CALL, false, 0},
         {"serve", SERVE, false, 0},
         {"get", GET, false, 0},
@@ -532,6 +536,7 @@ void flows_open(const struct load_options *o)
         {"latency", LATENCY, false, 0},
         {"enlisted", ENLISTED, false, 0},
         {"pipe-begin", PIPE_BEGIN, false, 0},
+        {"pipe-owed", PIPE_OWED, false, 0},
         {"pipe-enlisted", PIPE_ENLISTED, false, 0},
     };
     options = *o;
@@ -543,6 +548,7 @@ void flows_open(const struct load_options *o)
     kind = cases[i].kind;
     last_method = cases[i].last;
     method_echo = calls_method("/bench.Echo/Echo");
+    method_health = calls_method("/grpc.health.v1.Health/Check");
     method_call = calls_method("/bench.P/A1");
     method_get = calls_method("/saga.v1.Coordinator/Get");
     method_begin = calls_method("/saga.v1.Coordinator/Begin");
@@ -554,6 +560,7 @@ void flows_open(const struct load_options *o)
         participants_open(&(struct participants){.address = o->participants,
                                                  .targets = o->targets,
                                                  .reject3 = cases[i].reject,
+                                                 .refuse_undo = o->refuse_undo,
                                                  .think_s = o->think_s,
                                                  .done = flow_by_participant});
     if (kind == SERVE)
@@ -562,7 +569,7 @@ void flows_open(const struct load_options *o)
     struct flow *flows = calloc((size_t)o->inflight, sizeof *flows);
     if (running == NULL || flows == NULL || o->batch > 1024)
         load_fail("memory");
-    bool piped = kind == PIPE_BEGIN || kind == PIPE_ENLISTED;
+    bool piped = kind >= PIPE_BEGIN;
     pace_next = load_now();
     for (int n = 0; n < o->inflight; n++) {
         if (piped) {

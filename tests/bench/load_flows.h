@@ -14,9 +14,11 @@ struct load_options {
     int targets; /* start: that many, each with a definition of its own; call: the addresses called */
     int payload_bytes;
     bool random_ids; /* request_ids in no order */
-    double think_s;  /* of a participant */
-    int batch;       /* commands in one message of a pipe */
-    double rate;     /* sagas a second at most; 0: as many as go */
+    int hold_s;      /* deadline and lease of enlisted sagas */
+    bool refuse_undo;
+    double think_s; /* of a participant */
+    int batch;      /* commands in one message of a pipe */
+    double rate;    /* sagas a second at most; 0: as many as go */
 };
 
 void flows_open(const struct load_options *options);

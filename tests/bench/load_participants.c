@@ -27,7 +27,8 @@ static void answer(struct slot *s)
 {
     grpc_op ops[4];
     static grpc_slice words;
-    bool reject = participants.reject3 && s->method == PARTICIPANT_A3;
+    bool reject = (participants.reject3 && s->method == PARTICIPANT_A3) ||
+                  (participants.refuse_undo && s->method >= PARTICIPANT_C1);
     size_t n = 0;
     memset(ops, 0, sizeof ops);
     ops[n++].op = GRPC_OP_SEND_INITIAL_METADATA;

@@ -138,11 +138,11 @@ def load(binaries, server, case, inflight, seconds, participants=None, **options
 class Served:
     """Participants at so many addresses, in a process of their own, for a caller that is measured itself."""
 
-    def __init__(self, binaries, targets):
+    def __init__(self, binaries, targets, address=None, more=()):
         self.directory = tempfile.mkdtemp(prefix="sagad-bench-")
-        self.address = f"unix:{self.directory}/participants.sock"
+        self.address = address or f"unix:{self.directory}/participants.sock"
         self.process = subprocess.Popen([f"{binaries}/bench/load", "--case", "serve", "--address", "unix:none", "--participants", self.address,
-                                         "--targets", str(targets), "--seconds", "3600"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+                                         "--targets", str(targets), "--seconds", "3600", *more], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         self.process.stderr.readline()
         self.pid = self.process.pid
 
