@@ -2,7 +2,7 @@
  *
  * What is sent and what is received are batches of their own, so that the end of a call reaches us at its deadline although the peer does not
  * read what was sent: the answer is given then, and the call lingers until its sends have come out (stall.c). A call is given to C core once
- * there is a connection for it; until then its target holds it (target.c), so that it has certainly not left. Where every address fails, or the
+ * there is a connection for it, and the target takes what it is sent; until then that holds it (target.c), so that it has certainly not left. Where every address fails, or the
  * connection was lost just then, C core has the call without one; then its headers are a batch of their own as well, whose fate tells for
  * certain whether the call has left: it comes out as done once they are on a connection, and as failed when they never were. A call that has
  * found no connection within connect_timeout is given up. */
@@ -48,7 +48,9 @@ struct rpc_out {
     gpr_timespec connect_end;   /* or the end of the wait for a decision */
     gpr_timespec deadline;
 
+    struct bytes view;  /* of the request */
     grpc_slice request; /* until it is sent; empty once it is */
+    size_t counted;     /* of what its target has not taken */
     grpc_metadata_array initial;
     grpc_metadata_array trailing;
     grpc_byte_buffer *output;
@@ -103,9 +105,16 @@ static void free_held(struct rpc_out *out)
     out->held = NULL;
 }
 
+static void count_gone(struct rpc_out *out)
+{
+    rpc_target_took(out->target, out->counted);
+    out->counted = 0;
+}
+
 static void give_back(struct rpc_out *out)
 {
     struct rpc *r = out->rpc;
+    count_gone(out);
     rpc_link_remove(&out->link);
     rpc_link_remove(&out->connecting);
     rpc_leaving_end(&out->leaving);
@@ -249,6 +258,7 @@ static void sent(struct rpc_op *op, bool ok)
     struct rpc_out *out = RPC_HOLDER(op, struct rpc_out, sent);
     (void)ok;
     rpc_leaving_end(&out->leaving);
+    count_gone(out);
     if (--out->pending == 0 && out->over)
         give_back(out);
 }
@@ -323,6 +333,9 @@ static void put_connecting(struct rpc_out *out)
 static void leave(struct rpc_out *out, const struct rpc_line *line, struct headers *h)
 {
     grpc_op headers, ops[3];
+    out->request = rpc_slice_of(out->view);
+    out->counted = out->view.size;
+    rpc_target_given(out->target, out->counted);
     memset(&headers, 0, sizeof headers);
     headers.op = GRPC_OP_SEND_INITIAL_METADATA;
     headers.data.send_initial_metadata.count = h->count;
@@ -364,7 +377,7 @@ static void call_out(struct rpc_target *target, const char *method, const struct
     out->reflecting = reflecting;
     out->deadline = rpc_after(timeout.us < 0 ? SPAN_MS(0) : timeout);
     out->connect_end = gpr_time_add(r->now, gpr_time_from_micros(r->options.connect_timeout.us, GPR_TIMESPAN));
-    out->request = rpc_slice_of(request);
+    out->view = request;
     h.path = grpc_slice_from_copied_string(method);
     h.count = metadata_count;
     memset(h.entries, 0, metadata_count * sizeof *h.entries);
@@ -372,7 +385,7 @@ static void call_out(struct rpc_target *target, const char *method, const struct
         h.entries[i].key = grpc_slice_from_copied_string(metadata[i].key);
         h.entries[i].value = rpc_slice_of(metadata[i].value);
     }
-    const struct rpc_line *line = rpc_target_line(target);
+    const struct rpc_line *line = rpc_target_holds(target, request.size) ? NULL : rpc_target_line(target);
     if (line != NULL) {
         leave(out, line, &h);
         headers_unref(&h);
@@ -402,6 +415,11 @@ void rpc_out_go(struct rpc_link *held, const struct rpc_line *line)
     struct rpc_out *out = RPC_HOLDER(held, struct rpc_out, connecting);
     leave(out, line, out->held);
     free_held(out);
+}
+
+size_t rpc_out_size(const struct rpc_link *held)
+{
+    return RPC_HOLDER(held, struct rpc_out, connecting)->view.size;
 }
 
 void rpc_out_give_up(struct rpc_link *held, const char *why)

@@ -97,6 +97,9 @@ struct rpc_options {
     /* Of messages that are being received, of all rooms of the process: from clients, and as much again from targets. What goes over it is
      * ended. 0: no bound. The first room that is made decides. */
     uint64_t incoming_bytes_max;
+    /* Of requests that are on their way to targets, which may not have taken them: calls of one that has a fourth of it, or beside others that
+     * have all, are held. 0: none. */
+    uint64_t outgoing_bytes_max;
     uint32_t calls_max;              /* being served at once; more is RESOURCE_EXHAUSTED */
     uint32_t streams_max;            /* server and bidi streams among them */
     uint32_t connection_streams_max; /* HTTP/2 streams of one connection */
@@ -197,8 +200,9 @@ struct rpc_metadata {
     struct bytes value;
 };
 
-/* Calls method with request (copied), at most 32 entries of metadata (copied), and a deadline `timeout` from now. on_answer follows exactly
- * once, never within this call. */
+/* Calls method with request (borrowed until on_answer), at most 32 entries of metadata (copied), and a deadline `timeout` from now. on_answer
+ * follows exactly once, never within this call. While the target does not take what it was sent (rpc_options.outgoing_bytes_max), the call is
+ * held, in order, as one that finds no connection. */
 void rpc_call_out(struct rpc_target *target, const char *method, const struct rpc_metadata *metadata,
                   size_t metadata_count, struct bytes request, struct span timeout, void *tag);
 

@@ -177,8 +177,8 @@ struct rpc {
     atomic_bool polled;
     clockid_t poller;
     atomic_bool guard_sleeps; /* it looks seldom: the loop wakes it when there is something to do */
-    _Atomic uint64_t ends;   /* of calls */
-    _Atomic uint64_t resets; /* calls that were gone when they were answered, soon after they had come */
+    _Atomic uint64_t ends;    /* of calls */
+    _Atomic uint64_t resets;  /* calls that were gone when they were answered, soon after they had come */
     uint64_t turn;
     gpr_timespec now; /* when the turn began */
     bool drained;     /* the last rpc_poll ended because there was nothing left */
@@ -228,6 +228,7 @@ struct rpc {
     struct rpc_link undecided;  /* those that have ended, but it is not known yet whether their headers left */
     struct rpc_link connecting; /* those that have found no connection yet, by start */
     struct rpc_link unanswered; /* ended without C core: their answers are given in the next poll */
+    size_t outgoing;            /* of all targets */
     struct rpc_out *free_outs;
     unsigned free_out_count;
     unsigned out_count;
@@ -366,6 +367,8 @@ void rpc_asks_drop(struct rpc *r);
 int rpc_out_turn(struct rpc *r, gpr_timespec *next);
 /* A call that a target has held, and that it has let go of: it leaves over line, or it is told that it never will. */
 void rpc_out_go(struct rpc_link *held, const struct rpc_line *line);
+/* Of its request. */
+size_t rpc_out_size(const struct rpc_link *held);
 void rpc_out_give_up(struct rpc_link *held, const char *why);
 /* Gives up those of the ring that have waited long enough, and says why (NULL: there was no connection); *next is lowered to when the next one
  * has. */
@@ -431,6 +434,7 @@ struct rpc_target {
     bool retired;             /* nothing is called there any more */
     struct rpc_link held;     /* calls that wait for a connection */
     bool awaited;             /* the owner is to hear when it can be reached */
+    size_t outgoing;          /* bytes of requests that were given to C core and have not been taken */
     struct rpc_link restless; /* in rpc.restless, while there is any such */
 
     bool named;              /* it is a name, and the ways are what it stands for */
@@ -445,6 +449,11 @@ struct rpc_target {
 struct rpc_line *rpc_target_line(struct rpc_target *target);
 /* A call waits for a line (out.c). */
 void rpc_target_hold(struct rpc_target *target, struct rpc_link *call);
+/* Whether calls are held before one with a request of this size, or it would be too much beside what has not been taken. */
+bool rpc_target_holds(const struct rpc_target *target, size_t size);
+/* So many bytes were given to C core; and the target has taken them, or never will. */
+void rpc_target_given(struct rpc_target *target, size_t size);
+void rpc_target_took(struct rpc_target *target, size_t size);
 /* The owner is told once a connection is there; until then the room tries. */
 void rpc_target_await(struct rpc_target *target);
 /* Takes in what names stand for, and looks at the targets for which somebody waits. Returns how much there was; *next is lowered to when there

@@ -213,10 +213,48 @@ void rpc_target_await(struct rpc_target *target)
     be_restless(target, target->rpc->now);
 }
 
-/* Lets all go that wait for a connection; where there is none, one that cannot be reached says why at once. */
+/* ---- what it does not take ---- */
+
+/* Of all bytes that may be on their way to targets, what one may not take: one that does not read leaves room for the others. */
+#define SHARE 4
+
+/* One request may always be on its way. */
+static bool is_full(const struct rpc_target *t, size_t more)
+{
+    uint64_t max = t->rpc->options.outgoing_bytes_max;
+    CHECK(t->outgoing <= t->rpc->outgoing);
+    return max != 0 && t->outgoing > 0 && (t->outgoing + more > max / SHARE || t->rpc->outgoing + more > max);
+}
+
+bool rpc_target_holds(const struct rpc_target *t, size_t size)
+{
+    return !rpc_link_is_single(&t->held) || is_full(t, size);
+}
+
+void rpc_target_given(struct rpc_target *t, size_t size)
+{
+    t->outgoing += size;
+    t->rpc->outgoing += size;
+}
+
+void rpc_target_took(struct rpc_target *t, size_t size)
+{
+    if (size == 0)
+        return;
+    CHECK(size <= t->outgoing && size <= t->rpc->outgoing);
+    t->outgoing -= size;
+    t->rpc->outgoing -= size;
+    if (!rpc_link_is_single(&t->held))
+        be_restless(t, t->rpc->now);
+}
+
+/* Lets those go that wait for a connection, or for what was sent before them to be taken; where there is no connection, one that cannot be
+ * reached says why at once. */
 static void let_go(struct rpc_target *t)
 {
     while (!rpc_link_is_single(&t->held)) {
+        if (is_full(t, rpc_out_size(t->held.next)))
+            return;
         struct rpc_line *line = rpc_target_line(t);
         if (line == NULL && (t->looking_up || !spread_hopeless(t->states, t->way_count)))
             return; /* lost this very moment */
@@ -241,7 +279,7 @@ static void settle(struct rpc_target *t)
     bool ready = has_ready(t);
     if (held && (ready || (!t->looking_up && spread_hopeless(t->states, t->way_count))))
         let_go(t);
-    bool back = ready && t->awaited;
+    bool back = ready && t->awaited && !is_full(t, t->outgoing);
     t->awaited = t->awaited && !back;
     if (!t->awaited && rpc_link_is_single(&t->held))
         rpc_link_remove(&t->restless);
@@ -399,7 +437,9 @@ int rpc_targets_turn(struct rpc *r, gpr_timespec *next)
             look_up_if_due(t);
             settle(t);
             rpc_out_expire(r, &t->held,
-                           t->looking_up && t->way_count == 0 ? "its name could not be looked up in time" : NULL,
+                           t->looking_up && t->way_count == 0 ? "its name could not be looked up in time"
+                           : has_ready(t)                     ? "it does not read what it was sent"
+                                                              : NULL,
                            &r->look_at);
         }
         r->look_at = gpr_time_max(r->look_at, ms_after(r->now, LOOK_MS_MIN));

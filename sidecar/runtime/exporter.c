@@ -25,6 +25,7 @@
 #define RETRY_FIRST_US INT64_C(1000000)
 #define RETRY_LAST_US  INT64_C(30000000)
 #define LAST_US        INT64_C(1000000) /* what is left at the end is given so long */
+#define CUT_US         INT64_C(1000000) /* and what is then cancelled, so long to end */
 #define CONNECT        SPAN_S(5)
 #define ANSWER_MAX     65536 /* nothing in it is of interest but that it is there */
 #define METADATA_MAX   16384
@@ -172,7 +173,8 @@ static void finish(struct exporter *e)
     } while (now_us() < until);
     rpc_stop(e->rpc);
     rpc_cancel_all(e->rpc);
-    while (!rpc_idle(e->rpc))
+    until = now_us() + CUT_US;
+    while (!rpc_idle(e->rpc) && now_us() < until)
         rpc_poll(e->rpc, SPAN_MS(50));
     look(e);
 }
@@ -245,7 +247,8 @@ void exporter_close(struct exporter *e)
     pthread_join(e->thread, NULL);
     pthread_cond_destroy(&e->wake);
     pthread_mutex_destroy(&e->lock);
-    rpc_destroy(e->rpc);
+    if (rpc_idle(e->rpc))
+        rpc_destroy(e->rpc);
     free((void *)(uintptr_t)e->request.at);
     free(e->batch.at);
     free(e);

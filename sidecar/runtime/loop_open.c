@@ -181,6 +181,7 @@ static int open_rpc(struct loop *s, struct error_detail *detail)
         .method_count = METHOD_COUNT,
         .message_bytes_max = (uint32_t)c->message_bytes_max,
         .incoming_bytes_max = c->memory_bytes_max / 8,
+        .outgoing_bytes_max = c->memory_bytes_max / 8 / c->loops,
         .calls_max = c->calls_max,
         .streams_max = c->streams_max,
         .connection_streams_max = c->connection_streams_max,

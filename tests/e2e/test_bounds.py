@@ -1,5 +1,6 @@
 """Bounds: what crosses one is refused with words and a reason, and what was there before goes on."""
 import queue
+import socket
 import threading
 
 import os
@@ -7,7 +8,7 @@ import sys
 
 import grpc
 
-from harness import (PATIENCE_S, Case, Client, Gate, Sidecar, definition, do, enlistment, failure_of, message, settled, step, wait_until)
+from harness import (PATIENCE_S, Case, Client, Gate, Participant, Sidecar, definition, do, enlistment, failure_of, message, settled, step, wait_until)
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "chaos"))
 import attacks
@@ -248,6 +249,46 @@ class Bounds(Case):
         self.assertEqual(27, len(waiting))
         self.assertEqual(3, sum(len(self.shop.of(s)) for s in sagas))
         gate.open()
+        for saga_id in sagas:
+            self.assertState("COMMITTED", client.end(saga_id))
+
+    def test_a_target_that_does_not_read(self):
+        """What it does not take is bounded: its sagas wait, and say so, others go on, and with a participant that reads all end well."""
+        listener = socket.create_server(("127.0.0.1", 0))
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        self.addCleanup(listener.close)
+        kept = []
+
+        def take():
+            try:
+                while True:
+                    kept.append(listener.accept()[0])
+                    # SETTINGS: windows of two gigabytes, so that everything is sent; and then nothing is read.
+                    kept[-1].sendall(b"\0\0\6\4\0\0\0\0\0" + b"\0\4\x7f\xff\xff\xff" + b"\0\0\4\x08\0\0\0\0\0" + b"\x7f\xfe\0\0")
+            except OSError:
+                pass
+        threading.Thread(target=take, daemon=True).start()
+        address = "127.0.0.1:%d" % listener.getsockname()[1]
+        quickly = {"maxAttempts": 1000, "initialBackoff": "10ms", "maxBackoff": "50ms"}
+        client = self.start(memory_bytes_max="96MiB", connect_timeout="500ms", default_retry=quickly,
+                            targets={"shop": self.shop.address, "deaf": {"address": address, "timeout": "60s"}})
+        sidecar = self.sidecars[-1]
+        client.register(definition("one", step("a").replace("shop,", "deaf,")))
+        client.register(definition("two", step("a")))
+        sagas = [client.Start(definition="one", input=os.urandom(400000)).saga_id for _ in range(24)]
+        waits = "target deaf, which cannot be reached"
+        wait_until(lambda: client.saga(sagas[-1]).steps[0].waiting_for == waits, "they wait")
+        for _ in range(10):
+            self.assertState("COMMITTED", client.run("two", input=os.urandom(400000)))
+        self.assertGreater(sum(client.saga(s).steps[0].waiting_for == waits for s in sagas), 3, "beside what the system took")
+        told, = sidecar.log("a target cannot be reached: its calls wait for it")
+        self.assertEqual(("deaf", "it does not read what it was sent"), (told["target"], told["why"]))
+        listener.shutdown(socket.SHUT_RDWR)  # or the thread in accept holds it
+        listener.close()
+        for connection in kept:
+            connection.close()
+        shop = Participant(address)
+        self.addCleanup(shop.stop)
         for saga_id in sagas:
             self.assertState("COMMITTED", client.end(saga_id))
 

@@ -1,4 +1,5 @@
 /* Calls out: what comes back, and how far those got that failed. The table of reaches holds C core to what reach.c relies on. */
+#include "sidecar/base/account.h"
 #include "sidecar/rpc/rpc_inside.h"
 #include "tests/support/fake_peer.h"
 #include "tests/support/rpc_world.h"
@@ -504,6 +505,77 @@ START_TEST(rpc_out__connection_to_a_peer_that_reads_nothing_is_given_up)
 }
 END_TEST
 
+/* Calls of a target that does not read are held back once it has its part of what may be on the way; others do not wait for it. */
+START_TEST(rpc_out__what_a_target_does_not_take_is_bounded)
+{
+    enum { COUNT = 40, SIZE = 100000, PART = 1000000 };
+    static char request[SIZE + 1];
+    static struct world_answer answers[COUNT];
+    struct world_answer other;
+    memset(request, 'x', SIZE);
+    begin_peer();
+    peer.deaf = true;
+    peer.path = deaf_path();
+    world_init(&w);
+    w.options.keepalive_timeout = SPAN_MS(1500);
+    w.options.connect_timeout = SPAN_MS(300);
+    w.options.outgoing_bytes_max = 4 * PART;
+    world_open(&w, true);
+    fake_peer_start(&peer);
+    struct rpc_target *target = world_target(&w, peer.address), *reads = world_target(&w, w.address);
+    for (int i = 0; i < COUNT; i++)
+        world_call_out(&w, target, "/t.T/Echo", request, SPAN_S(60), &answers[i]);
+    world_call_out(&w, reads, "/t.T/Echo", "hello", SPAN_S(5), &other);
+    WORLD_UNTIL(&w, other.count == 1);
+    ck_assert_int_eq(other.status, 0);
+    ck_assert_uint_le(atomic_load(&account.leaving), PART);
+    WORLD_UNTIL(&w, answers[COUNT - 1].count == 1);
+    int held = 0;
+    for (int i = 0; i < COUNT; i++) {
+        ck_assert(answers[i].count == 1 || held == 0); /* they went in their order */
+        if (answers[i].count == 0)
+            continue;
+        held++;
+        ck_assert_int_eq(answers[i].status, 14);
+        ck_assert_int_eq(answers[i].reach, SAGA_REACH_NONE);
+        ck_assert_str_eq(answers[i].unreached, "it does not read what it was sent");
+    }
+    ck_assert_int_ge(held, COUNT - PART / SIZE - 8); /* some are in the socket */
+    ck_assert_int_le(held, COUNT - 1);
+    ck_assert_int_eq(w.reachable, 0);
+    /* Its connection is given up in the end, and with another it has room again. */
+    WORLD_UNTIL(&w, w.reachable == 1);
+    for (int i = 0; i < COUNT - held; i++) {
+        ck_assert_int_eq(answers[i].count, 1);
+        ck_assert_int_eq(answers[i].reach, SAGA_REACH_MAYBE);
+    }
+    world_close(&w);
+    fake_peer_stop(&peer);
+    unlink(peer.path);
+}
+END_TEST
+
+/* Held calls leave in their order as room comes, and none is lost. */
+START_TEST(rpc_out__what_is_held_leaves_when_it_is_taken)
+{
+    enum { COUNT = 60, SIZE = 200 };
+    static char request[SIZE + 1];
+    static struct world_answer answers[COUNT];
+    memset(request, 'x', SIZE);
+    world_init(&w);
+    w.options.outgoing_bytes_max = 4 * 3 * SIZE; /* three of them at once */
+    world_open(&w, true);
+    struct rpc_target *target = world_target(&w, w.address);
+    for (int i = 0; i < COUNT; i++)
+        world_call_out(&w, target, "/t.T/Echo", request, SPAN_S(20), &answers[i]);
+    for (int i = 0; i < COUNT; i++) {
+        WORLD_UNTIL(&w, answers[i].count == 1);
+        ck_assert_int_eq(answers[i].status, 0);
+    }
+    world_close(&w);
+}
+END_TEST
+
 /* A listener that answers whatever comes with a line of HTTP/1. */
 static void *speak_http1(void *listener)
 {
@@ -638,6 +710,8 @@ int main(void)
     tcase_add_test(tc, rpc_out__silent_peer_leaves_it_open_whether_it_ran);
     tcase_add_test(tc, rpc_out__attempt_ends_at_its_deadline_although_the_peer_reads_nothing);
     tcase_add_test(tc, rpc_out__connection_to_a_peer_that_reads_nothing_is_given_up);
+    tcase_add_test(tc, rpc_out__what_a_target_does_not_take_is_bounded);
+    tcase_add_test(tc, rpc_out__what_is_held_leaves_when_it_is_taken);
     tcase_add_test(tc, rpc_out__target_that_is_not_there_is_told_why);
     tcase_add_test(tc, rpc_out__target_that_comes_is_told_once);
     tcase_add_test(tc, rpc_out__proxy_of_the_environment_is_not_asked);
