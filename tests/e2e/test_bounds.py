@@ -116,6 +116,7 @@ class Bounds(Case):
     def test_a_participants_answer_is_too_large(self):
         """It was carried out, but what it said cannot be kept: so it is undone."""
         client = self.start(payload_bytes_max="1KiB", message_bytes_max="128KiB", definition_bytes_max="1KiB",
+                            default_retry={"maxAttempts": 2, "initialBackoff": "10ms"},
                             targets={"shop": {"address": self.shop.address, "timeout": "300ms"}})
         client.register(definition("one", step("a")))
         for size in (1025, 1 << 20):
