@@ -169,6 +169,15 @@ const struct command_row command_rows[] = {
      "file "
      "that is wrong changes nothing.",
      command_reload},
+    {"audit", "", 0, 0, NULL, COMPLETE_NOTHING, BIT(LIMIT) | BIT(BEFORE), "show what people did, and who they were",
+     "What an operator did to a saga, what was registered, reloads; the newest first. The identity is what the connection "
+     "proved, beside what was claimed.",
+     command_audit},
+    {"verify", "[HEAD...]", 0, 64, NULL, COMPLETE_NOTHING, 0, "look whether anybody has changed the journal",
+     "Walks along the chains that audit_key_file makes: a frame that was changed, or cut out of the middle, is found. A HEAD "
+     "that was written down outside (this command and the log tell it) must be in its chain. Exits with 1 when anything "
+     "was changed.",
+     command_verify},
     {"status", "", 0, 0, NULL, COMPLETE_NOTHING, 0, "say how the sidecar is and what it has in hand",
      "Whether it serves, and how many sagas are running, going back, stuck and paused.", command_status},
     {"top", "", 0, 0, NULL, COMPLETE_NOTHING, BIT(ONCE), "show what goes on, again and again",

@@ -132,6 +132,8 @@ int command_skip(struct run *r);
 int command_reject(struct run *r);
 int command_resolve(struct run *r);
 int command_status(struct run *r);
+int command_audit(struct run *r);
+int command_verify(struct run *r);
 int command_runbook(struct run *r);
 int command_completion(struct run *r);
 int command_version(struct run *r);

@@ -41,6 +41,8 @@ static void add_by(struct story_line *line, const struct screen *s, const Saga__
     char actor[NAME_SHOWN], said[SAID_SHOWN];
     if (e->actor[0] != '\0')
         add(line, " by %s", screen_clean(s, e->actor, actor, sizeof actor));
+    if (e->identity[0] != '\0')
+        add(line, e->actor[0] != '\0' ? " (%s)" : " by %s", screen_clean(s, e->identity, actor, sizeof actor));
     if (e->message[0] != '\0')
         add(line, ": %s", screen_clean(s, e->message, said, sizeof said));
 }

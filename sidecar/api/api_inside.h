@@ -89,9 +89,6 @@ void change_reply(struct api *api, struct change *change, const struct reply_eff
 void change_give_back(struct api *api, struct change *change);
 void changes_abandon(struct api *api);
 void changes_finish(struct api *api);
-/* The event of a request: its time, and what the method's decoder makes of it. */
-int change_decode(const struct api *api, enum method_id method, const void *message, struct event *event,
-                  struct error_detail *detail);
 
 /* ---- permit.c: who may do what. Each returns 0, or E_PERMISSION, which has been told of ---- */
 /* Whether the caller may ask this method at all; else the call has been refused. */
@@ -107,6 +104,24 @@ bool permit_shows(struct api *api, struct rpc_call *call, enum method_id method,
 
 /* Whether the caller is told what a saga of this definition has put out: it may see payloads, or start such sagas. */
 bool permit_output(struct api *api, struct rpc_call *call, struct bytes name);
+
+/* Who asks, as an identity that is kept: "uid:1000", "spiffe://..."; "" for the sidecar itself. */
+#define IDENTITY_TEXT_SIZE (IDENTITY_BYTES_MAX + 1)
+struct bytes permit_identity(const struct rpc_peer *peer, char text[IDENTITY_TEXT_SIZE]);
+
+/* ---- change.c ---- */
+/* The event of a request: its time, who asks, and what the method's decoder makes of it. Views lie in message, identity and the arena. */
+int change_decode(struct api *api, struct rpc_call *call, enum method_id method, const void *message,
+                  struct event *event, char identity[IDENTITY_TEXT_SIZE], struct error_detail *detail);
+
+/* ---- audit.c ---- */
+/* The entry of an event, in the arena, for those that the audit trail tells; else empty. Returns false when no memory is left. */
+bool audit_of_event(struct api *api, const struct rpc_peer *peer, enum method_id method, const struct event *event,
+                    struct bytes *out);
+/* Adds an entry about no saga to the batch. Without memory for it the loop fails, as for a record. */
+void audit_add(struct api *api, struct rpc_call *call, enum method_id method, const char *subject, const char *actor);
+int audit_list(struct api *api, struct read *read, const void *message, struct error_detail *detail);
+int audit_verify(struct api *api, struct read *read, const void *message, struct error_detail *detail);
 
 /* ---- reloads.c ---- */
 int reloads_act(struct api *api, struct change *change, const void *message, struct error_detail *detail);

@@ -69,11 +69,16 @@ static void refuse(struct api *api, struct change *change, int code, const struc
     change_give_back(api, change);
 }
 
-int change_decode(const struct api *api, enum method_id method, const void *message, struct event *event,
-                  struct error_detail *detail)
+int change_decode(struct api *api, struct rpc_call *call, enum method_id method, const void *message,
+                  struct event *event, char identity[IDENTITY_TEXT_SIZE], struct error_detail *detail)
 {
+    const struct rpc_peer *peer = rpc_call_peer(call);
     *event = (struct event){.now = api_now(api)};
-    return methods[method].decode(&api->decoder, message, event, detail);
+    int code = methods[method].decode(&api->decoder, message, event, detail);
+    event->identity = permit_identity(peer, identity);
+    if (code == 0 && !audit_of_event(api, peer, method, event, &event->audit))
+        code = error_set(detail, E_MEMORY, "", NULL);
+    return code;
 }
 
 void change_message(struct api *api, struct rpc_call *call, struct bytes message)
@@ -101,7 +106,8 @@ void change_message(struct api *api, struct rpc_call *call, struct bytes message
         code = method->act(api, change, m, &detail);
     } else {
         struct event event;
-        code = change_decode(api, change->request.method, m, &event, &detail);
+        char identity[IDENTITY_TEXT_SIZE];
+        code = change_decode(api, call, change->request.method, m, &event, identity, &detail);
         event.token = (uintptr_t)change;
         keep_actor(change, event.actor);
         if (code == 0)

@@ -5,6 +5,14 @@
 #include "sidecar/observe/log.h"
 
 #include <inttypes.h>
+#include <stdio.h>
+
+static void audit_definition(struct api *api, struct change *change, const struct definition *d)
+{
+    char subject[2 * NAME_BYTES_MAX];
+    snprintf(subject, sizeof subject, "%s %s", d->name, d->version);
+    audit_add(api, change->request.call, METHOD_REGISTER_DEFINITION, subject, "");
+}
 
 /* Sends the answer through the core: what was registered must be durable first. */
 int definitions_register(struct api *api, struct change *change, const void *message, struct error_detail *detail)
@@ -58,12 +66,14 @@ int definitions_register(struct api *api, struct change *change, const void *mes
     }
     change->registered.definition = definition;
     code = core_register(api->core, definition, api_now(api), (uintptr_t)change, detail);
-    if (code != 0)
+    if (code != 0) {
         definition_destroy(definition);
-    else
-        log_event(LOG_LEVEL_INFO, "definition registered", LOG_TEXT("definition", definition->name),
-                  LOG_TEXT("version", definition->version));
-    return code;
+        return code;
+    }
+    audit_definition(api, change, definition);
+    log_event(LOG_LEVEL_INFO, "definition registered", LOG_TEXT("definition", definition->name),
+              LOG_TEXT("version", definition->version));
+    return 0;
 }
 
 int definitions_get(struct api *api, struct read *read, const void *message, struct error_detail *detail)

@@ -26,6 +26,20 @@ static bool caller_of(const struct rpc_peer *peer, struct caller *c)
     return true;
 }
 
+struct bytes permit_identity(const struct rpc_peer *peer, char text[IDENTITY_TEXT_SIZE])
+{
+    text[0] = '\0';
+    if (peer->transport == RPC_TRANSPORT_TLS)
+        snprintf(text, IDENTITY_TEXT_SIZE, "%s", peer->identity[0] != '\0' ? peer->identity : "tls");
+    else if (peer->transport == RPC_TRANSPORT_TCP)
+        snprintf(text, IDENTITY_TEXT_SIZE, "plaintext");
+    else if (peer->transport == RPC_TRANSPORT_UNIX && peer->has_user)
+        snprintf(text, IDENTITY_TEXT_SIZE, "uid:%u", (unsigned)peer->uid);
+    else if (peer->transport == RPC_TRANSPORT_UNIX)
+        snprintf(text, IDENTITY_TEXT_SIZE, "unix");
+    return bytes_of_text(text);
+}
+
 static void write_who(const struct rpc_peer *peer, char *text, size_t size)
 {
     if (peer->transport == RPC_TRANSPORT_TLS)

@@ -267,6 +267,7 @@ static void carry_out(struct api *api, struct piped_command *command, struct byt
 {
     struct error_detail detail;
     struct event event;
+    char identity[IDENTITY_TEXT_SIZE];
     arena_reset(&api->arena);
     int code = packed_check(&saga__v1__command__descriptor, packed, api->bounds, &detail);
     Saga__V1__Command *m = code == 0 ? saga__v1__command__unpack(&api->arena.allocator, packed.size, packed.at) : NULL;
@@ -289,7 +290,7 @@ static void carry_out(struct api *api, struct piped_command *command, struct byt
         if (code == STORE_PENDING)
             code = error_set(&detail, E_JOURNAL_AWAY, "saga_id", NULL);
         if (code == 0)
-            code = change_decode(api, command->request.method, request, &event, &detail);
+            code = change_decode(api, call, command->request.method, request, &event, identity, &detail);
         event.token = (uintptr_t)&command->request;
         if (code == 0)
             code = answer_keep(&command->registered, &event, &detail);

@@ -5,6 +5,7 @@
 #include "sidecar/observe/log.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
 static int read_name(const char *text, struct bytes *name, struct error_detail *detail)
 {
@@ -29,6 +30,13 @@ static int dry_run(struct api *api, struct change *change, struct bytes name, st
     return 0;
 }
 
+static void audit_schema(struct api *api, struct change *change, const struct schema_entry *entry)
+{
+    char subject[2 * NAME_BYTES_MAX];
+    snprintf(subject, sizeof subject, "%s %s", entry->name, entry->set->hash);
+    audit_add(api, change->request.call, METHOD_REGISTER_SCHEMA, subject, "");
+}
+
 int schemas_register(struct api *api, struct change *change, const void *message, struct error_detail *detail)
 {
     const Saga__V1__RegisterSchemaRequest *m = message;
@@ -46,9 +54,11 @@ int schemas_register(struct api *api, struct change *change, const void *message
     if (code != 0)
         return code;
     change->registered.schema_hash = entry->set->hash;
-    if (!repeated)
+    if (!repeated) {
+        audit_schema(api, change, entry);
         log_event(LOG_LEVEL_INFO, "schema registered", LOG_TEXT("schema", entry->name),
                   LOG_TEXT("hash", entry->set->hash));
+    }
     return core_reply(api->core, &(struct reply_effect){.token = (uintptr_t)change, .repeated = repeated}, NULL);
 }
 

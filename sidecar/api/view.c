@@ -240,7 +240,7 @@ Saga__V1__Saga *view_saga(struct arena *a, const struct saga *s, const struct en
         set_text(a, &m->stuck_step,
                  s->state != SAGA_STUCK || s->stuck_step == RECORD_NO_STEP ? none : saga_step_name(s, s->stuck_step)) &&
         set_time(a, &m->started_at, s->started_at) && set_time(a, &m->ended_at, s->ended_at) &&
-        set_time(a, &m->deadline, s->deadline) && view_add_tags(a, m, s->tags);
+        set_time(a, &m->deadline, s->deadline) && set_text(a, &m->owner, s->owner) && view_add_tags(a, m, s->tags);
     if (ok && (flags & VIEW_PAYLOADS) != 0)
         ok = set_bytes(a, &m->input, s->input);
     if (ok && (flags & VIEW_JSON) != 0 && s->definition != NULL)
@@ -263,8 +263,8 @@ Saga__V1__Saga *view_ended(struct arena *a, const struct ended_row *row, const s
     m->skips = row->skips;
     bool ok = set_id(a, &m->id, row->saga) && set_text(a, &m->definition, row->name) &&
               set_text(a, &m->version, bytes_of_text(definition == NULL ? "" : definition->version)) &&
-              set_text(a, &m->request_id, row->request_id) && set_time(a, &m->started_at, row->started_at) &&
-              set_time(a, &m->ended_at, row->ended_at);
+              set_text(a, &m->request_id, row->request_id) && set_text(a, &m->owner, row->owner) &&
+              set_time(a, &m->started_at, row->started_at) && set_time(a, &m->ended_at, row->ended_at);
     return ok ? m : NULL;
 }
 
@@ -396,8 +396,8 @@ Saga__V1__Event *view_event(struct arena *a, const struct timeline_entry *entry,
     }
     bool ok = set_id(a, &m->saga_id, r->saga) && set_text(a, &m->step, names->step) &&
               set_text(a, &m->definition, names->definition) && set_text(a, &m->message, r->message) &&
-              set_text(a, &m->actor, r->actor) && set_time(a, &m->at, r->at) &&
-              set_time(a, &m->next_attempt_at, r->next_at);
+              set_text(a, &m->actor, r->actor) && set_text(a, &m->identity, r->identity) &&
+              set_time(a, &m->at, r->at) && set_time(a, &m->next_attempt_at, r->next_at);
     return ok ? m : NULL;
 }
 

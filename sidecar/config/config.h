@@ -84,6 +84,9 @@ struct config {
     uint32_t watchers_max;
     const char *tls_certificate, *tls_key, *tls_roots; /* "" for none */
     struct span tls_connection_age;
+    const char *encryption_key_file, *encryption_key_command, *audit_key_file; /* "" for none */
+    bool audit_verify_at_start;
+    struct span audit_retention;
     struct authz authorization; /* the default's rules when the file has none */
     bool plaintext_operators;
     bool core_dumps;

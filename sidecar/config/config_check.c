@@ -182,6 +182,17 @@ static int check_operators(const struct config_reader *r)
     return yaml_refuse(n, E_ARGUMENT, r->detail, "has no effect beside rules of authorization: say it by a rule");
 }
 
+static int check_keys(const struct config_reader *r)
+{
+    const struct config *c = r->config;
+    if (c->encryption_key_file[0] != '\0' && c->encryption_key_command[0] != '\0')
+        return yaml_refuse(r->nodes[OPTION_INDEX_encryption_key_command], E_ARGUMENT, r->detail,
+                           "stands beside encryption_key_file: one of them says the keys");
+    if (c->audit_verify_at_start && c->audit_key_file[0] == '\0')
+        return yaml_refuse(r->nodes[OPTION_INDEX_audit_verify_at_start], E_ARGUMENT, r->detail, "needs audit_key_file");
+    return 0;
+}
+
 /* Nothing is looked up for it: probes and scrapes come to a number. */
 static int check_http(const struct config_reader *r)
 {
@@ -222,6 +233,8 @@ int config_check(const struct config_reader *r)
         code = check_unix_access(r);
     if (code == 0)
         code = check_operators(r);
+    if (code == 0)
+        code = check_keys(r);
     if (code == 0)
         code = check_http(r);
     if (code == 0)

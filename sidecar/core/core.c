@@ -114,6 +114,16 @@ static int refuses_work(const struct core *c)
     return crowded ? E_BYTES : 0;
 }
 
+/* An act goes into the audit trail in the commit that has what it changed. */
+static int step(struct core *c, const struct event *event)
+{
+    c->acted = false;
+    int code = engine_step(c->engine, event, &c->out);
+    if (code == 0 && c->acted && event->audit.size > 0)
+        core_audit(c, event->audit);
+    return code;
+}
+
 int core_take(struct core *c, const struct event *event, struct error_detail *detail)
 {
     look(c, event->now);
@@ -134,12 +144,12 @@ int core_take(struct core *c, const struct event *event, struct error_detail *de
           (c->stalled == 0 && !c->holding && !c->resuming)); /* core_expiry is never then */
     int no_room = is_request(event->type) ? refuses_work(c) : 0;
     if (no_room == 0)
-        return engine_step(c->engine, event, &c->out);
+        return step(c, event);
     if (DEFECT(TIGHT_HEARS_NOBODY) && event->enlist_count > 0)
         return refuse(c, event, no_room, "");
     struct event tight = *event;
     tight.no_room = no_room;
-    return engine_step(c->engine, &tight, &c->out);
+    return step(c, &tight);
 }
 
 int core_submit(struct core *c, const struct event *event, struct error_detail *detail)

@@ -36,6 +36,7 @@ struct core_options {
     size_t commit_bytes_max; /* a batch that has grown so large is committed before more is taken in */
     size_t frame_bytes_max;  /* a frame that has grown so large is ended, and the batch goes on in another; 0: 32768 */
     struct span retention;   /* of sagas that have ended */
+    struct span audit_retention; /* of the audit trail; 0: for ever */
     uint32_t move_after; /* frames: the history of a saga that lives longer is written anew, so that it neither holds up
                             retention nor lengthens recovery; 0: 16384 */
 };
@@ -72,6 +73,12 @@ int core_register(struct core *c, struct definition *definition, struct instant 
 
 /* Adds a row about what is no saga to the batch (copied). Returns 0 or E_MEMORY. */
 int core_set_subject(struct core *c, const struct subject_row *row);
+
+/* Adds an entry to the audit trail (copied): what was done about no saga, in the batch that has it. The entries of one commit are a row, one
+ * behind another. */
+void core_audit(struct core *c, struct bytes entry);
+/* The number of the newest row of the trail that may be durable. */
+uint64_t core_audit_last(const struct core *c);
 
 /* Adds an answer that the core has no other part in, so that it too waits for what was decided before it. */
 int core_reply(struct core *c, const struct reply_effect *reply, const struct error_detail *detail);

@@ -36,7 +36,7 @@ static unsigned ring(const struct core *c, unsigned behind)
 
 bool batch_has_content(const struct batch *b)
 {
-    return b->size > 0 || b->definition_count > 0 || b->subject_count > 0;
+    return b->size > 0 || b->definition_count > 0 || b->subject_count > 0 || b->audit_size > 0;
 }
 
 /* ---- records ---- */
@@ -52,6 +52,7 @@ static struct ended_row ended_row(const struct saga *s)
         .definition = s->definition == NULL ? 0 : s->definition->number,
         .name = s->name,
         .request_id = s->request_id,
+        .owner = s->owner,
         .fingerprint = s->fingerprint,
         .started_at = s->started_at,
         .ended_at = s->ended_at,
@@ -60,21 +61,19 @@ static struct ended_row ended_row(const struct saga *s)
     };
 }
 
-static int reserve_bytes(struct core *c, struct batch *b, size_t more)
+static int reserve_bytes(struct core *c, uint8_t **bytes, size_t *now, size_t size, size_t more, size_t first)
 {
-    if (more <= b->room - b->size)
-        return 0;
-    size_t room = b->room == 0 ? 65536 : b->room * 2;
-    while (room - b->size < more)
+    size_t room = *now == 0 ? first : *now * 2;
+    while (room - size < more)
         room *= 2;
     uint8_t *at = memory_take(&c->memory, room);
     if (at == NULL)
         return E_MEMORY;
-    if (b->size > 0)
-        memcpy(at, b->records, b->size);
-    memory_give_back(&c->memory, b->records, b->room);
-    b->records = at;
-    b->room = room;
+    if (size > 0)
+        memcpy(at, *bytes, size);
+    memory_give_back(&c->memory, *bytes, *now);
+    *bytes = at;
+    *now = room;
     return 0;
 }
 
@@ -97,7 +96,8 @@ uint64_t core_next_frame(struct core *c)
 int core_append(struct core *c, const struct record *r, uint64_t previous)
 {
     struct batch *b = c->open;
-    if (reserve_bytes(c, b, codec_record_size_max(r)) != 0)
+    if (codec_record_size_max(r) > b->room - b->size &&
+        reserve_bytes(c, &b->records, &b->room, b->size, codec_record_size_max(r), 65536) != 0)
         return E_MEMORY;
     size_t size = codec_encode(r, previous, b->records + b->size);
     CHECK(size <= b->room - b->size);
@@ -117,11 +117,25 @@ static int keep_tag(struct core *c)
     return code;
 }
 
+/* What a person did, of which the audit trail tells; what a saga's owner does is its own course. */
+static bool is_act(const struct record *r)
+{
+    static const uint32_t may_be = 1u << RECORD_PAUSED | 1u << RECORD_RESUMED | 1u << RECORD_RETRIED |
+                                   1u << RECORD_SKIPPED | 1u << RECORD_REJECTED | 1u << RECORD_ENDED |
+                                   1u << RECORD_TURNED_BACK;
+    if ((may_be >> r->type & 1) == 0)
+        return false;
+    return r->type == RECORD_ENDED         ? r->saga_state == SAGA_RESOLVED
+           : r->type == RECORD_TURNED_BACK ? r->reason == REASON_CANCELLED
+                                           : true;
+}
+
 static void add_record(void *self, const struct record *record)
 {
     struct core *c = self;
     if (c->failed != 0)
         return;
+    c->acted |= is_act(record);
     const struct saga *s = engine_find(c->engine, record->saga.serial);
     CHECK(s != NULL); /* even one that has ended, until its end is durable */
     if (record->type == RECORD_STARTED && !c->tag_kept && (c->failed = keep_tag(c)) != 0)
@@ -236,6 +250,27 @@ int core_set_subject(struct core *c, const struct subject_row *row)
     return 0;
 }
 
+/* ---- the audit trail ---- */
+
+void core_audit(struct core *c, struct bytes entry)
+{
+    struct batch *b = c->open;
+    if (c->failed != 0 || DEFECT(ACT_NOT_AUDITED))
+        return;
+    /* Without it nothing of the batch may be let out. */
+    if (entry.size > b->audit_room - b->audit_size)
+        c->failed = reserve_bytes(c, &b->audit, &b->audit_room, b->audit_size, entry.size, 1024);
+    if (c->failed != 0)
+        return;
+    memcpy(b->audit + b->audit_size, entry.at, entry.size);
+    b->audit_size += entry.size;
+}
+
+uint64_t core_audit_last(const struct core *c)
+{
+    return c->audit_last;
+}
+
 /* ---- the end of a batch ---- */
 
 void batch_clear(struct core *c, struct batch *b)
@@ -247,13 +282,15 @@ void batch_clear(struct core *c, struct batch *b)
                          b->subjects[i].name.size + b->subjects[i].value.size);
     b->size = b->cut_count = b->effect_count = b->ended_count = b->definition_count = b->subject_count = b->row_bytes =
         0;
-    b->first_frame = b->oldest_live_frame = b->needed_from = 0;
+    b->audit_size = 0;
+    b->audit_seq = b->first_frame = b->oldest_live_frame = b->needed_from = 0;
 }
 
 void batch_free(struct core *c, struct batch *b)
 {
     batch_clear(c, b);
     memory_give_back(&c->memory, b->records, b->room);
+    memory_give_back(&c->memory, b->audit, b->audit_room);
     memory_give_back(&c->memory, b->cuts, b->cut_room * sizeof *b->cuts);
     memory_give_back(&c->memory, b->effects, b->effect_room * sizeof *b->effects);
     memory_give_back(&c->memory, b->ended, b->ended_room * sizeof *b->ended);
@@ -273,6 +310,8 @@ void batch_check(const struct core *c, const struct batch *b, bool open)
     CHECK(b->size == 0 || b->first_frame > c->durable_frame);               /* what is durable is not in a batch */
     CHECK(!open || b->size == 0 || b->first_frame == c->frame);
     CHECK(open || (batch_has_content(b) && b->needed_from > 0));
+    CHECK(open ? b->audit_seq == 0 : (b->audit_seq != 0) == (b->audit_size > 0));
+    CHECK(b->audit_seq <= c->audit_last && b->audit_size <= b->audit_room);
     CHECK(open ? b->oldest_live_frame == 0 && b->needed_from == 0 : b->oldest_live_frame <= b->needed_from);
 }
 

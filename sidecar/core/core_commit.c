@@ -180,6 +180,8 @@ static void close_batch(struct core *c)
         b->oldest_live_frame = c->oldest_live_frame = oldest;
     if (b->size > 0)
         c->frame += b->cut_count + 1;
+    if (b->audit_size > 0)
+        b->audit_seq = ++c->audit_last;
     c->closed++;
     find_open(c);
 }
@@ -193,7 +195,8 @@ static void open_again(struct core *c, uint64_t oldest_before)
     find_open(c);
     if (b->size > 0)
         c->frame -= b->cut_count + 1;
-    b->needed_from = b->oldest_live_frame = 0;
+    c->audit_last -= b->audit_seq != 0;
+    b->audit_seq = b->needed_from = b->oldest_live_frame = 0;
     c->oldest_live_frame = oldest_before;
 }
 
@@ -213,6 +216,7 @@ static int hand_over(struct core *c, struct instant now, struct error_detail *de
         .definition_count = b->definition_count,
         .subjects = b->subjects,
         .subject_count = b->subject_count,
+        .audit = {.seq = b->audit_seq, .at = now, .body = bytes_of(b->audit, b->audit_size)},
         .oldest_live_frame = b->oldest_live_frame,
     };
     if (DEFECT(CUT_PIECE_LOST) && commit.cut_count > 0)
@@ -308,7 +312,7 @@ bool core_waits(const struct core *c)
 
 bool core_batch_full(const struct core *c)
 {
-    return c->open->size + c->open->row_bytes >= c->options.commit_bytes_max;
+    return c->open->size + c->open->row_bytes + c->open->audit_size >= c->options.commit_bytes_max;
 }
 
 uint64_t core_decided(const struct core *c)

@@ -32,7 +32,10 @@ struct batch {
     size_t definition_count, definition_room;
     struct subject_row *subjects; /* name and value are one block that the batch owns, at name */
     size_t subject_count, subject_room;
-    size_t row_bytes;           /* of all these rows, as what they take in a store */
+    size_t row_bytes; /* of all these rows, as what they take in a store */
+    uint8_t *audit;   /* entries of the audit trail, one behind another */
+    size_t audit_size, audit_room;
+    uint64_t audit_seq;         /* closed: their row's number; 0: none */
     uint64_t oldest_live_frame; /* closed: what the store is told with it; 0: nothing */
     uint64_t needed_from;       /* closed: from which frame on the journal is needed once it is durable */
 };
@@ -57,12 +60,14 @@ struct core {
     unsigned parked_count;
     uint64_t epoch;             /* of the store's opening */
     uint64_t frame;             /* number of the open batch's first */
+    uint64_t audit_last;        /* number of the last row of the audit trail that was closed */
     uint64_t durable_frame;     /* the last that is */
     uint64_t oldest_live_frame; /* as the store was last told */
     uint64_t needed_from; /* no live saga has a durable record before this frame; what is only decided does not count */
     struct instant latest; /* of the records that recovery saw */
     uint64_t resume_after; /* sagas up to this serial have taken up where they were */
     bool resuming;         /* others have not */
+    bool acted;            /* the event that is taken in was an act of a person, and changed something */
     bool tag_kept;         /* the journal holds our tag, or will with a batch that is under way */
     bool holding;
     int stalled; /* E_JOURNAL_FULL or E_JOURNAL_AWAY: why nothing becomes durable; 0: it does */

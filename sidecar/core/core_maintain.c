@@ -91,6 +91,12 @@ int core_maintain(struct core *c, struct instant now, bool *more, struct error_d
     uint64_t keep_from = DEFECT(DROPS_WHAT_IS_NEEDED) ? core_oldest_live_frame(c) : c->needed_from;
     CHECK(DEFECT(DROPS_WHAT_IS_NEEDED) || keep_from <= c->durable_frame + 1); /* what is not durable is not dropped */
     int code = c->store->drop(c->store, before, keep_from, DROP_MAX, &more_drops, detail);
+    if (code == 0 && c->options.audit_retention.us > 0 && c->store->drop_audit != NULL) {
+        bool more_audit;
+        before.us = now.us - c->options.audit_retention.us;
+        code = c->store->drop_audit(c->store, before, DROP_MAX, &more_audit, detail);
+        more_drops |= more_audit;
+    }
     *more = more_moves || more_drops;
     return code;
 }

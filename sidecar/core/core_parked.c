@@ -81,6 +81,8 @@ static struct event copy_event(struct copier *copier, const struct event *e)
     to.version = copy_bytes(copier, e->version);
     to.step = copy_bytes(copier, e->step);
     to.actor = copy_bytes(copier, e->actor);
+    to.audit = copy_bytes(copier, e->audit);
+    to.identity = copy_bytes(copier, e->identity);
     to.reason = copy_bytes(copier, e->reason);
     to.settle = copy_settlements(copier, e);
     to.enlist = copy_enlistments(copier, e);

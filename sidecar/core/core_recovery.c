@@ -68,6 +68,7 @@ static int recover(struct core *c, const struct store_state *state, struct insta
     c->frame = state->last_frame + 1;
     c->durable_frame = state->last_frame;
     c->epoch = state->epoch;
+    c->audit_last = state->audit_last;
     c->oldest_live_frame = from;
     engine_set_serial(c->engine, state->serial_max);
     if (from != 0 && from <= state->last_frame) {

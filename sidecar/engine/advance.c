@@ -403,8 +403,14 @@ static void give_up(const struct turn *t, struct saga *s, unsigned index, uint8_
     advance_emit(t, s, &r);
 }
 
+struct bytes advance_asker(const struct saga *s, const struct event *event)
+{
+    bool owner = bytes_equal(event->identity, s->owner) || DEFECT(ASKER_FORGOTTEN);
+    return owner ? bytes_of(NULL, 0) : event->identity;
+}
+
 void advance_turn_back(const struct turn *t, struct saga *s, uint8_t reason, unsigned step, struct bytes message,
-                       struct bytes actor)
+                       const struct event *asked)
 {
     advance_unqueue(t, s);
     /* An owner who did not ask for the turn learns of it at its next call: until its lease ends it may be acting. */
@@ -416,7 +422,10 @@ void advance_turn_back(const struct turn *t, struct saga *s, uint8_t reason, uns
     struct record r = advance_record(t, s, RECORD_TURNED_BACK, step);
     r.reason = reason;
     r.message = message;
-    r.actor = actor;
+    if (asked != NULL) {
+        r.actor = asked->actor;
+        r.identity = advance_asker(s, asked);
+    }
     advance_emit(t, s, &r);
     saga_check(s);
 }
@@ -449,8 +458,7 @@ void advance_action_failed(const struct turn *t, struct saga *s, unsigned index,
     else if (undecided >= 0)
         advance_stuck(t, s, REASON_PIVOT_UNKNOWN, (unsigned)undecided);
     else
-        advance_turn_back(t, s, unknown ? REASON_ACTION_UNKNOWN : rejected, index, bytes_of(NULL, 0),
-                          bytes_of(NULL, 0));
+        advance_turn_back(t, s, unknown ? REASON_ACTION_UNKNOWN : rejected, index, bytes_of(NULL, 0), NULL);
 }
 
 /* ---- time ---- */
@@ -467,9 +475,9 @@ static void expire(const struct turn *t, struct saga *s)
     if (s->state != SAGA_RUNNING || (s->definition == NULL && !t->timers))
         return;
     if (!instant_before(t->now, s->deadline) && !advance_deadline_waits(s)) {
-        advance_turn_back(t, s, REASON_DEADLINE, RECORD_NO_STEP, bytes_of(NULL, 0), bytes_of(NULL, 0));
+        advance_turn_back(t, s, REASON_DEADLINE, RECORD_NO_STEP, bytes_of(NULL, 0), NULL);
     } else if (!instant_before(t->now, s->lease_until) && !s->paused) {
-        advance_turn_back(t, s, REASON_LEASE, RECORD_NO_STEP, bytes_of(NULL, 0), bytes_of(NULL, 0));
+        advance_turn_back(t, s, REASON_LEASE, RECORD_NO_STEP, bytes_of(NULL, 0), NULL);
     }
 }
 

@@ -165,8 +165,7 @@ static void too_late(const struct turn *t, struct saga *s, const struct event *e
     error_append(&words, text);
     error_append(&words, " would have passed the deadline");
     bool passed = !instant_before(t->now, s->deadline);
-    advance_turn_back(t, s, REASON_DEADLINE, event->step_index, bytes_of_text(passed ? "" : words.text),
-                      bytes_of(NULL, 0));
+    advance_turn_back(t, s, REASON_DEADLINE, event->step_index, bytes_of_text(passed ? "" : words.text), NULL);
 }
 
 static void action_not_done(const struct turn *t, struct saga *s, const struct event *event, struct saga_answer answer)
@@ -214,7 +213,7 @@ static int action_unexpected(const struct turn *t, struct saga *s, const struct 
     if (verdict->met == EXPECT_UNDONE) {
         code = action_done(t, s, event);
         if (code == 0 && s->state == SAGA_RUNNING)
-            advance_turn_back(t, s, REASON_UNEXPECTED_ANSWER, event->step_index, verdict->words, bytes_of(NULL, 0));
+            advance_turn_back(t, s, REASON_UNEXPECTED_ANSWER, event->step_index, verdict->words, NULL);
         return code;
     }
     bool nothing_done = verdict->met == EXPECT_REFUSED;

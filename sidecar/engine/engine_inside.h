@@ -84,9 +84,11 @@ struct record advance_record(const struct turn *t, const struct saga *s, uint8_t
 void advance_emit(const struct turn *t, struct saga *s, const struct record *r);
 /* Carries out what has become due (deadline, lease, retries) and what can go on, and sets the saga's timer. */
 void advance(const struct turn *t, struct saga *s);
-/* RUNNING -> COMPENSATING. quiet_at: until then the owner of an enlisted saga may still be acting (0: it is not). */
+/* Who asked for what an event brings; empty when it is the saga's owner, as most are. */
+struct bytes advance_asker(const struct saga *s, const struct event *event);
+/* RUNNING -> COMPENSATING. asked: the request that wants it, or NULL. quiet_at: until then the owner of an enlisted saga may still be acting (0: it is not). */
 void advance_turn_back(const struct turn *t, struct saga *s, uint8_t reason, unsigned step, struct bytes message,
-                       struct bytes actor);
+                       const struct event *asked);
 /* What follows from an action that ended other than DONE. rejected: the reason if it was certainly not executed. */
 void advance_action_failed(const struct turn *t, struct saga *s, unsigned step, uint8_t rejected);
 /* Whether the deadline cannot turn the saga back. */

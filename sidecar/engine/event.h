@@ -48,7 +48,9 @@ struct event {
     struct instant now; /* never before the `now` of the event before it */
     int no_room;    /* not 0: only what ends sagas is taken; new ones, and further steps, are refused with this error */
     uint64_t token; /* of the requester; comes back in its reply. Unused for ANSWER and TICK. */
-    struct saga_id saga; /* all but START, BEGIN, TICK */
+    struct bytes audit;    /* the owner's: what its audit trail is to say if this changes anything */
+    struct bytes identity; /* of the requester, as its connection proves; empty: the sidecar itself */
+    struct saga_id saga;   /* all but START, BEGIN, TICK */
 
     /* START, BEGIN */
     struct bytes request_id;

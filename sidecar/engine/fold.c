@@ -28,7 +28,7 @@ static size_t places_size(const struct record *r, const struct definition *d)
 static size_t started_size(const struct record *r, const struct definition *d)
 {
     return sizeof(struct saga) + steps_of(r, d) * sizeof(struct step) + places_size(r, d) + r->name.size +
-           r->request_id.size + r->input.size + r->traceparent.size + r->tags.size;
+           r->request_id.size + r->input.size + r->traceparent.size + r->tags.size + r->identity.size;
 }
 
 static size_t text_size(const char *text)
@@ -161,6 +161,7 @@ static struct saga *started(struct engine *e, const struct record *r, const stru
     s->input = place(&at, r->input);
     s->traceparent = place(&at, r->traceparent);
     s->tags = place(&at, r->tags);
+    s->owner = place(&at, r->identity);
     registry_add(e, s);
     if (r->saga.serial > e->serial)
         e->serial = r->saga.serial;
@@ -552,7 +553,8 @@ void fold_check_own(const struct record *r)
     CHECK(r->type > 0 && r->type < RECORD_TYPE_COUNT && r->type != RECORD_MOVED);
     CHECK(r->saga.serial != 0);
     CHECK(r->step != RECORD_NO_STEP || !has_step(r->type));
-    CHECK(r->message.size <= MESSAGE_BYTES_MAX && r->actor.size <= ACTOR_BYTES_MAX);
+    CHECK(r->message.size <= MESSAGE_BYTES_MAX && r->actor.size <= ACTOR_BYTES_MAX &&
+          r->identity.size <= IDENTITY_BYTES_MAX);
     CHECK(is_whole(r));
 }
 

@@ -21,6 +21,7 @@ static struct record act(const struct turn *t, const struct saga *s, const struc
     struct record r = advance_record(t, s, type, step);
     saga_check(s);
     r.actor = event->actor;
+    r.identity = advance_asker(s, event);
     r.message = event->reason;
     return r;
 }
@@ -43,7 +44,7 @@ void operator_cancel(const struct turn *t, const struct event *event)
     } else if (saga_at_pivot(s) && !DEFECT(CANCEL_AFTER_PIVOT)) {
         reply_refuse(t, event, E_AFTER_PIVOT, "", NULL);
     } else {
-        advance_turn_back(t, s, REASON_CANCELLED, RECORD_NO_STEP, event->reason, event->actor);
+        advance_turn_back(t, s, REASON_CANCELLED, RECORD_NO_STEP, event->reason, event);
         reply_ok(t, event, s->id, false);
         advance(t, s);
     }

@@ -81,6 +81,7 @@ const char *record_reason_name(uint8_t reason);
 #define ACTOR_BYTES_MAX       128
 #define TRACEPARENT_BYTES_MAX 64
 #define TAGS_BYTES_MAX        8192
+#define IDENTITY_BYTES_MAX    256 /* of whoever asks, as it was proven to us */
 
 /* One record. Which fields mean something depends on the type; the others are zero. */
 struct record {
@@ -102,8 +103,10 @@ struct record {
         quiet_at; /* ACTION_FAILED, ACTION_ENDED, TURNED_BACK: until then the action may still be running (0: it is not) */
     struct bytes message; /* what the participant or operator said; the reason given for an operator's or owner's act */
     struct bytes actor;   /* operator's acts, ABORTED and CANCELLED */
-    struct bytes output;  /* ACTION_ENDED with DONE; ENDED with COMMITTED: what those who wait for the saga are given */
-    uint64_t digest;      /* ACTION_STARTED, COMPENSATION_STARTED: of a mapped request; 0: it is not mapped */
+    struct bytes
+        identity; /* who asked for it, as the connection proves. STARTED: the saga's owner. Else empty also when it was the owner. */
+    struct bytes output; /* ACTION_ENDED with DONE; ENDED with COMMITTED: what those who wait for the saga are given */
+    uint64_t digest;     /* ACTION_STARTED, COMPENSATION_STARTED: of a mapped request; 0: it is not mapped */
 
     /* STARTED */
     uint8_t mode;

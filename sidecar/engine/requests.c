@@ -178,6 +178,7 @@ static int plan_settle(const struct turn *t, struct plan *p, const struct saga *
             return error_set(detail, E_STEP_SETTLED, path(at, "settle", i, ".outcome"), NULL);
         struct record r = advance_record(t, s, RECORD_ACTION_ENDED, (unsigned)step);
         r.attempt = 1;
+        r.identity = advance_asker(s, event);
         r.action_state = set->action_state;
         r.output = set->output;
         r.output_is_request = set->output_is_request;
@@ -220,6 +221,7 @@ static int plan_enlist(const struct turn *t, struct plan *p, const struct saga *
         if (code != 0)
             return code;
         struct record r = enlisted_record(t, id, &event->enlist[i]);
+        r.identity = s == NULL ? bytes_of(NULL, 0) : advance_asker(s, event);
         int before = enlisted_before(p, s, &r);
         if (before < 0)
             return error_set(detail, E_STEP_EXISTS, path(at, "enlist", i, ".step"), NULL);
@@ -333,6 +335,7 @@ static struct record started_record(const struct turn *t, const struct event *ev
         .request_id = event->request_id,
         .fingerprint = engine_fingerprint(event),
         .input = event->input,
+        .identity = event->identity,
         .traceparent = event->traceparent,
         .deadline = deadline.us == 0 ? INSTANT_NEVER : instant_after(t->now, deadline),
     };
@@ -550,6 +553,7 @@ void requests_commit(const struct turn *t, const struct event *event)
         plan_apply(t, &plan, s);
         struct record r = advance_record(t, s, RECORD_ENDED, RECORD_NO_STEP);
         r.saga_state = SAGA_COMMITTED;
+        r.identity = advance_asker(s, event);
         advance_emit(t, s, &r);
         reply_ok(t, event, s->id, false);
     }
@@ -578,7 +582,7 @@ void requests_abort(const struct turn *t, const struct event *event)
         reply_error(t, event, &detail, code);
     } else {
         plan_apply(t, &plan, s);
-        advance_turn_back(t, s, REASON_ABORTED, RECORD_NO_STEP, event->reason, bytes_of(NULL, 0));
+        advance_turn_back(t, s, REASON_ABORTED, RECORD_NO_STEP, event->reason, event);
         reply_ok(t, event, s->id, false);
     }
     advance(t, s);

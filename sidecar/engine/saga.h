@@ -57,6 +57,7 @@ struct saga {
     /* Durable. */
     const struct definition *definition;                     /* borrowed; NULL for an enlisted saga */
     struct bytes name, request_id, input, traceparent, tags; /* owned, in this saga's own allocation */
+    struct bytes owner;              /* likewise: the identity that began it; empty: not known */
     const struct step_place *places; /* likewise, of its steps, when its definition has loops; else NULL */
     const struct bytes *names;       /* likewise: their names */
     uint64_t fingerprint;

@@ -87,6 +87,8 @@ const char *codec_field_at_fault(const struct record *r)
         return "tags";
     if (r->counts.size > 2 * STEPS_LIMIT)
         return "counts";
+    if (r->identity.size > IDENTITY_BYTES_MAX)
+        return "identity";
     if (r->lease.us < 0)
         return "lease";
     if (r->step_name.size > STEP_NAME_BYTES_MAX)
@@ -175,6 +177,7 @@ static uint64_t fields_of(const struct record *r)
     set |= r->digest != 0 ? HAS_DIGEST : 0;
     set |= r->tags.size != 0 ? HAS_TAGS : 0;
     set |= r->counts.size != 0 ? HAS_COUNTS : 0;
+    set |= r->identity.size != 0 ? HAS_IDENTITY : 0;
     if (r->call.target != NULL) {
         set |= HAS_CALL;
         set |= r->call.timeout.us != 0 ? HAS_TIMEOUT : 0;
@@ -266,6 +269,8 @@ static uint8_t *put_fields(uint8_t *at, const struct record *r, uint64_t set)
             at = put_bytes(at, r->tags);
         if (set & HAS_COUNTS)
             at = put_bytes(at, r->counts);
+        if (set & HAS_IDENTITY)
+            at = put_bytes(at, r->identity);
     }
     return at;
 }
@@ -274,7 +279,7 @@ size_t codec_record_size_max(const struct record *r)
 {
     size_t size = RECORD_OVERHEAD_MAX + r->message.size + r->actor.size + r->output.size + r->name.size +
                   r->request_id.size + r->input.size + r->traceparent.size + r->step_name.size + r->tags.size +
-                  r->counts.size;
+                  r->counts.size + r->identity.size;
     if (r->call.target != NULL)
         size += strlen(r->call.target) + strlen(r->call.method) + r->call.constant.size;
     return size;

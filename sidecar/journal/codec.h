@@ -11,6 +11,8 @@
 #include "sidecar/engine/record.h"
 
 #define RECORD_FORMAT 1
+/* Not a record: a frame as a whole that is sealed, in sealed/. */
+#define SEALED_FORMAT 2
 
 /* The most bytes that an input, an output or a compensation's request may have on disk; payload_bytes_max lies far
  * below. */
@@ -32,7 +34,7 @@ size_t codec_encode(const struct record *record, uint64_t previous_frame, uint8_
  * disk. */
 int codec_decode(struct bytes *rest, struct record *record, uint64_t *previous_frame, struct error_detail *detail);
 
-/* Checks sizes, checksums and formats along a whole frame, which holds at least one record. Returns 0 or
+/* Checks sizes, checksums and formats along a whole frame, which holds at least one record, or is sealed. Returns 0 or
  * E_JOURNAL_CORRUPT. */
 int codec_check(struct bytes frame, struct error_detail *detail);
 

@@ -219,6 +219,8 @@ static void read_fields(struct reader *r, struct record *record, uint64_t set)
         record->tags = read_bytes(r);
     if (set & HAS_COUNTS)
         record->counts = read_bytes(r);
+    if (set & HAS_IDENTITY)
+        record->identity = read_bytes(r);
 }
 
 static int corrupt(struct error_detail *detail, const char *field, const char *text)
@@ -241,14 +243,14 @@ static int find_body(struct bytes rest, struct bytes *body, struct error_detail 
 }
 
 /* As find_body, and checks that the body is as it was written, in a format that this program knows. */
-static int check_body(struct bytes rest, struct bytes *body, struct error_detail *detail)
+static int check_body(struct bytes rest, struct bytes *body, bool or_sealed, struct error_detail *detail)
 {
     int rc = find_body(rest, body, detail);
     if (rc != 0)
         return rc;
     if ((uint32_t)crc32(0, body->at, (uInt)body->size) != get_u32(rest.at + 4))
         return corrupt(detail, "record.crc", "a record's checksum does not match what it holds");
-    if (body->at[FORMAT_AT] != RECORD_FORMAT)
+    if (body->at[FORMAT_AT] != RECORD_FORMAT && !(or_sealed && body->at[FORMAT_AT] == SEALED_FORMAT))
         return corrupt(detail, "record.format", "a record is in a format that this program does not know");
     return 0;
 }
@@ -263,7 +265,7 @@ static struct bytes after(struct bytes rest, struct bytes body)
 int codec_decode(struct bytes *rest, struct record *record, uint64_t *previous_frame, struct error_detail *detail)
 {
     struct bytes body;
-    int rc = check_body(*rest, &body, detail);
+    int rc = check_body(*rest, &body, false, detail);
     if (rc != 0)
         return rc;
 
@@ -318,7 +320,7 @@ int codec_check(struct bytes frame, struct error_detail *detail)
 {
     struct bytes body;
     do {
-        int rc = check_body(frame, &body, detail);
+        int rc = check_body(frame, &body, true, detail);
         if (rc != 0)
             return rc;
         frame = after(frame, body);

@@ -22,6 +22,7 @@ struct ended_row {
     uint32_t definition; /* number; 0 for an enlisted saga */
     struct bytes name;
     struct bytes request_id;
+    struct bytes owner; /* the identity that began it; empty: not known */
     uint64_t fingerprint;
     struct instant started_at;
     struct instant ended_at;
@@ -46,6 +47,7 @@ enum subject_kind {
     SUBJECT_PLACEMENT =
         5, /* by which rule request_ids are given to the journals (sidecar/shard/place.h): its number is the version */
     SUBJECT_RETRY = 6, /* what a definition takes where it says nothing of retries (sidecar/core/retries.h) */
+    SUBJECT_DATA_KEY = 7, /* what the frames of one start were encrypted with, itself encrypted (sealed/data_keys.c) */
     SUBJECT_KIND_COUNT,
 };
 
@@ -57,6 +59,13 @@ struct subject_row {
     struct bytes name;
     uint64_t version; /* of the form of value */
     struct bytes value;
+};
+
+/* A row of the audit trail: what was done by whom in one commit. */
+struct audit_row {
+    uint64_t seq; /* from 1 without gaps; 0: none */
+    struct instant at;
+    struct bytes body;
 };
 
 /* Everything that becomes durable together. Borrowed until its fate is known. */
@@ -72,6 +81,7 @@ struct store_commit {
     size_t definition_count;
     const struct subject_row *subjects; /* each takes the place of the row of its kind and name */
     size_t subject_count;
+    struct audit_row audit;
     uint64_t oldest_live_frame; /* recovery need not look at frames before this one; 0 leaves it as it is */
 };
 
@@ -91,6 +101,7 @@ struct store_state {
     uint64_t last_frame;
     uint64_t oldest_live_frame; /* replay starts here; 0: from the first */
     uint64_t serial_max;        /* of sagas that have ended; 0: none. Live ones are told by the frames. */
+    uint64_t audit_last;        /* the newest row of the audit trail that there ever was; 0: none */
     uint64_t epoch;             /* of this opening: every commit carries it */
     uint64_t
         dropped_bytes; /* of a last commit that was not written whole: nobody was told that it was durable, or what tore it was no
@@ -178,6 +189,14 @@ struct store {
      * frame stays, and oldest_live_frame follows what goes. Errors as of commit: on a full disk nothing is dropped, this time. */
     int (*drop)(struct store *s, struct instant before, uint64_t keep_from, uint32_t work_max, bool *more,
                 struct error_detail *detail);
+
+    /* Gives rows of the audit trail from `from` on, in order; a view for that call. Stops when take does not return 0, and returns that. */
+    int (*scan_audit)(struct store *s, uint64_t from, uint32_t rows_max,
+                      int (*take)(void *self, const struct audit_row *row), void *self, struct error_detail *detail);
+
+    /* Forgets rows of the audit trail from before `before`, at most work_max. Errors as of drop. */
+    int (*drop_audit)(struct store *s, struct instant before, uint32_t work_max, bool *more,
+                      struct error_detail *detail);
 
     /* Looks whether rows of ended sagas are sound, and can be found by all the ways that lead to them: rows_max more of them, newest first; the
      * next call goes on, and *more tells whether there are more until all have been looked at. Returns 0, with detail->text "" or telling a row

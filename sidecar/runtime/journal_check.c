@@ -3,6 +3,7 @@
 
 #include "sidecar/journal/codec.h"
 #include "sidecar/journal/sqlite/sqlite_store.h"
+#include "sidecar/runtime/keys.h"
 #include "sidecar/runtime/sidecar_inside.h"
 
 #include <inttypes.h>
@@ -74,7 +75,7 @@ static int verify_all(struct look *l, struct store *store)
     return code;
 }
 
-static int look_at(struct look *l, struct store *store)
+static int look_at(struct look *l, struct store *store, struct store *inner)
 {
     int code = part_over(l, store->scan(store, 0, take_frame, l, &l->detail));
     if (code == 0)
@@ -82,13 +83,15 @@ static int look_at(struct look *l, struct store *store)
     for (uint32_t kind = 1; code == 0 && kind < SUBJECT_KIND_COUNT; kind++)
         code = part_over(l, store->scan_subjects(store, kind, take_subject, l, &l->detail));
     if (code == 0)
+        code = part_over(l, keys_verify(store, &l->detail));
+    if (code == 0)
         code = part_over(l, verify_all(l, store));
     if (code == 0)
-        code = part_over(l, sqlite_store_inspect(store, &l->detail));
+        code = part_over(l, sqlite_store_inspect(inner, &l->detail));
     return code;
 }
 
-static int check_one(const char *path, FILE *out, bool *sound, struct error_detail *detail)
+static int check_one(const char *path, const struct keys *keys, FILE *out, bool *sound, struct error_detail *detail)
 {
     struct look look = {.out = out, .path = path};
     struct sqlite_store_options options = {.path = path};
@@ -96,7 +99,10 @@ static int check_one(const char *path, FILE *out, bool *sound, struct error_deta
     struct store *store;
     int code = sqlite_store_open(&options, &store, &state, &look.detail);
     if (code == 0) {
-        code = look_at(&look, store);
+        struct store *inner = store;
+        code = keys_apply(keys, &state, &store, &look.detail);
+        if (code == 0)
+            code = look_at(&look, store, inner);
         store->close(store);
     } else {
         code = part_over(&look, code);
@@ -119,14 +125,16 @@ int journal_check(const struct config *config, FILE *out, struct error_detail *d
     char path[JOURNAL_PATH_SIZE];
     unsigned found = 0;
     bool sound = true;
-    int code = 0;
+    struct keys keys;
+    int code = keys_read(config, &keys, detail);
     for (unsigned k = 0; k < SAGA_LOOPS_MAX && code == 0; k++) {
         if (access(sidecar_journal_path(config, k, path), F_OK) != 0)
             continue;
         found++;
-        code = check_one(path, out, &sound, detail);
+        code = check_one(path, &keys, out, &sound, detail);
     }
-    if (found == 0)
+    keys_forget(&keys);
+    if (code == 0 && found == 0)
         return error_set(detail, E_ARGUMENT, "data_dir", "there is no journal in it");
     return code != 0 ? code : sound ? 0 : E_JOURNAL_CORRUPT;
 }

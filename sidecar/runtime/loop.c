@@ -25,6 +25,8 @@
 #define VERIFY_AGAIN SPAN_S(3600)
 /* How often it is looked whether the journal's files are still there. */
 #define CHECK_EVERY SPAN_MS(900)
+/* How often the log tells where the chains stand, when they have grown. */
+#define HEADS_EVERY SPAN_S(600)
 /* What is cancelled at the end of the grace ends within this, or the process ends without it. */
 #define CUT_GRACE SPAN_S(5)
 
@@ -121,6 +123,22 @@ static void maintain(struct loop *s, struct instant *next)
     }
     /* A short retention is looked at as often: else it would keep many times what was asked for. */
     *next = instant_after(now, more ? MAINTAIN_BUSY : span_min(MAINTAIN_IDLE, s->config->retention));
+}
+
+/* Where the chains stand is told outside, so that a journal that was written anew as a whole is found, too. */
+static void tell_heads(struct loop *s, struct instant *next)
+{
+    char head[SEALED_HEAD_SIZE], audit_head[SEALED_HEAD_SIZE];
+    struct instant now = clock_now(&s->clock);
+    if (instant_before(now, *next))
+        return;
+    *next = instant_after(now, HEADS_EVERY);
+    sealed_store_heads(s->store, head, audit_head);
+    if (strcmp(head, s->head_told) == 0)
+        return;
+    memcpy(s->head_told, head, sizeof head);
+    log_event(LOG_LEVEL_INFO, "where the journal's chains stand", LOG_NUMBER("loop", s->index), LOG_TEXT("head", head),
+              LOG_TEXT("audit_head", audit_head), LOG_NUMBER("old_keys", sealed_store_old_keys(s->store)));
 }
 
 /* A journal that is gone is noticed also while nothing is committed. */
@@ -234,7 +252,8 @@ void loop_start(struct loop *s)
 
 void loop_turn(struct loop *s)
 {
-    struct instant next_maintain = clock_now(&s->clock), next_check = next_maintain, next_verify = next_maintain;
+    struct instant next_maintain = clock_now(&s->clock), next_check = next_maintain, next_verify = next_maintain,
+                   next_heads = next_maintain;
     while (s->failure.code == 0 && !atomic_load(&s->stop_asked)) {
         struct instant next = instant_min(next_maintain, instant_min(next_check, next_verify));
         submit_tick(s, poll(s, instant_min(next, s->drift.next)));
@@ -247,10 +266,12 @@ void loop_turn(struct loop *s)
         maintain(s, &next_maintain);
         check_journal(s, &next_check);
         verify_journal(s, &next_verify);
+        tell_heads(s, &next_heads);
     }
     if (s->failure.code != 0)
         sidecar_loop_failed(s);
     stop(s);
+    tell_heads(s, &(struct instant){0});
 }
 
 void loop_stop(struct loop *s)

@@ -2,6 +2,7 @@
 #ifndef SAGA_RUNTIME_LOOP_INSIDE_H
 #define SAGA_RUNTIME_LOOP_INSIDE_H
 
+#include "sidecar/journal/sealed/sealed_store.h"
 #include "sidecar/api/api.h"
 #include "sidecar/base/failure.h"
 #include "sidecar/config/config.h"
@@ -71,9 +72,10 @@ struct loop {
     struct store *store;
     struct core *core;
     struct rpc *rpc;
-    uint64_t certificates_version; /* as this loop's targets have them */
-    struct loop_target *targets;   /* LOOP_TARGETS_MAX, by the engine's index */
-    unsigned target_count;         /* below which there are any */
+    char head_told[SEALED_HEAD_SIZE]; /* of the journal's chain, in the log */
+    uint64_t certificates_version;    /* as this loop's targets have them */
+    struct loop_target *targets;      /* LOOP_TARGETS_MAX, by the engine's index */
+    unsigned target_count;            /* below which there are any */
     struct target_words *target_words;
     struct vitals vitals;                /* what it counts; its metrics are NULL when nobody can look */
     uint64_t records[RECORD_TYPE_COUNT]; /* of each type, that became durable since the start */

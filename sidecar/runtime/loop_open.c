@@ -86,6 +86,10 @@ static int open_journal(struct loop *s, struct store_state *state, struct error_
                   "order, since nobody was "
                   "told that it was durable; else look at the disk",
                   LOG_TEXT("journal", path), LOG_NUMBER("bytes", (int64_t)state->dropped_bytes));
+    if (code == 0)
+        code = keys_apply(&s->sidecar->keys, state, &s->store, detail);
+    if (code == 0 && s->config->audit_verify_at_start)
+        code = keys_verify(s->store, detail);
     if (code == 0 && (catalog_create(s->config->definitions_max, &s->catalog) != 0 ||
                       schemas_create(s->config->schemas_max, &s->schemas) != 0))
         code = error_set(detail, E_MEMORY, "", NULL);
@@ -272,6 +276,7 @@ static int open_core(struct loop *s, const struct store_state *state, struct err
         .target_count = c->target_count,
         .commit_bytes_max = (size_t)c->commit_bytes_max,
         .retention = c->retention,
+        .audit_retention = c->audit_retention,
     };
     if (tags_add(&s->sidecar->tags, &heap, options.engine.tag, s->index) != 0) {
         free(targets);

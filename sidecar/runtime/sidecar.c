@@ -301,7 +301,9 @@ int sidecar_open(const struct config *config, struct sidecar **out, struct error
     if (sidecar == NULL)
         return error_set(detail, E_MEMORY, "", NULL);
     account.max = (size_t)config->memory_bytes_max;
-    code = trust_open(config, &sidecar->certificates, detail);
+    code = keys_read(config, &sidecar->keys, detail); /* before there are threads: it may run a program */
+    if (code == 0)
+        code = trust_open(config, &sidecar->certificates, detail);
     if (code == 0)
         code = open_http(config, sidecar, detail);
     for (unsigned k = sidecar->count; code == 0 && k-- > 0;) {
@@ -310,6 +312,7 @@ int sidecar_open(const struct config *config, struct sidecar **out, struct error
         else
             code = loop_open(&sidecar->configs[k], sidecar, k, &sidecar->loops[k], detail);
     }
+    keys_forget(&sidecar->keys);
     if (code == 0)
         code = take_registered(sidecar, detail);
     if (code != 0) {

@@ -5,6 +5,7 @@
 #define SAGA_RUNTIME_SIDECAR_INSIDE_H
 
 #include "sidecar/runtime/loop_inside.h"
+#include "sidecar/runtime/keys.h"
 #include "sidecar/shard/tags.h"
 
 #include <pthread.h>
@@ -19,6 +20,7 @@ struct shared_target {
 };
 
 struct sidecar {
+    struct keys keys;                  /* of the journals, while they are opened */
     struct certificates *certificates; /* NULL: none; of all loops */
     struct http *http;                 /* NULL: nobody can look */
     struct exporter *exporter;         /* NULL: no traces */

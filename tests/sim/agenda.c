@@ -49,6 +49,8 @@ void world_free(struct world *w)
     free(w->requests);
     free(w->disk.frames);
     free(w->disk.ended);
+    free(w->disk.data_keys);
+    free(w->disk.audit);
 }
 
 static bool earlier(const struct agenda_item *a, const struct agenda_item *b)

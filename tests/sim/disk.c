@@ -45,6 +45,34 @@ static void keep_frame(struct world *w, uint64_t frame, struct bytes records)
         d->first_frame = 1;
 }
 
+static void keep_data_key(struct world *w, const struct subject_row *row)
+{
+    struct disk *d = &w->disk;
+    size_t at = 0;
+    while (at < d->data_key_count && !bytes_equal(d->data_keys[at].name, row->name))
+        at++;
+    if (at == d->data_key_count) {
+        d->data_keys = grown(d->data_keys, &d->data_key_room, d->data_key_count, sizeof *d->data_keys);
+        d->data_key_count++;
+    }
+    d->data_keys[at] = *row;
+    d->data_keys[at].name = keep(w, row->name);
+    d->data_keys[at].value = keep(w, row->value);
+}
+
+static void keep_audit(struct world *w, const struct audit_row *row)
+{
+    struct disk *d = &w->disk;
+    if (row->seq == 0)
+        return;
+    if (row->seq != d->audit_count + 1 || row->body.size == 0)
+        world_fail(w, EXIT_SAFETY, "store",
+                   "a row of the audit trail is empty, or its number is not one above the last", row->seq);
+    d->audit = grown(d->audit, &d->audit_room, d->audit_count, sizeof *d->audit);
+    d->audit[d->audit_count] = *row;
+    d->audit[d->audit_count++].body = keep(w, row->body);
+}
+
 static void keep_subject(struct world *w, const struct subject_row *row)
 {
     struct disk *d = &w->disk;
@@ -53,6 +81,10 @@ static void keep_subject(struct world *w, const struct subject_row *row)
         CHECK(d->retry_count < DEFINITIONS_MAX);
         d->retries[d->retry_count++] = (struct subject_row){
             .kind = row->kind, .name = keep(w, row->name), .version = row->version, .value = keep(w, row->value)};
+        return;
+    }
+    if (row->kind == SUBJECT_DATA_KEY) {
+        keep_data_key(w, row);
         return;
     }
     CHECK(row->kind == SUBJECT_TAG && row->name.size < sizeof name);
@@ -92,6 +124,7 @@ static void synced(struct world *w, const struct store_commit *c)
         struct ended_row row = c->ended[i];
         row.name = keep(w, row.name);
         row.request_id = keep(w, row.request_id);
+        row.owner = keep(w, row.owner);
         d->ended[d->ended_count++] = (struct kept_ended){.row = row};
         if (row.saga.serial > d->serial_max)
             d->serial_max = row.saga.serial;
@@ -103,8 +136,10 @@ static void synced(struct world *w, const struct store_commit *c)
     }
     if (c->oldest_live_frame != 0)
         d->oldest_live_frame = c->oldest_live_frame;
+    keep_audit(w, &c->audit);
     for (size_t i = 0; c->frame != 0 && i <= c->cut_count; i++)
-        oracle_frame(w, c->frame + i, store_commit_frame(c, i), w->now);
+        oracle_frame(w, c->frame + i, sealed_plain(w, c->frame + i, store_commit_frame(c, i)), w->now);
+    sealed_check_acts(w, c);
     for (size_t i = 0; i < c->ended_count; i++)
         oracle_ended_row(w, &c->ended[i]);
     oracle_kept_from(w, d->oldest_live_frame);
@@ -122,6 +157,7 @@ static struct store_commit copy_commit(struct world *w, const struct store_commi
         ended[i] = c->ended[i];
         ended[i].name = keep(w, c->ended[i].name);
         ended[i].request_id = keep(w, c->ended[i].request_id);
+        ended[i].owner = keep(w, c->ended[i].owner);
     }
     copy.ended = ended;
     struct subject_row *subjects = world_take(w, (c->subject_count + 1) * sizeof *subjects);
@@ -137,6 +173,7 @@ static struct store_commit copy_commit(struct world *w, const struct store_commi
         definitions[i].source = keep(w, c->definitions[i].source);
     }
     copy.definitions = definitions;
+    copy.audit.body = keep(w, c->audit.body);
     return copy;
 }
 
@@ -321,6 +358,7 @@ static int commit(struct store *s, const struct store_commit *c, struct error_de
     struct world *w = d->world;
     if (c->epoch != w->sidecar.epoch)
         world_fail(w, EXIT_SAFETY, "store", "a commit does not carry the epoch of its holder", c->frame);
+    sealed_check_handed(w, c);
     if (w->swarm.far)
         return far_commit(w, c, detail);
     w->sidecar.let_out = 0;
@@ -384,6 +422,7 @@ struct store_state disk_reopen(struct world *w)
         .last_frame = d->frame_count,
         .oldest_live_frame = d->oldest_live_frame,
         .serial_max = d->serial_max,
+        .audit_last = d->audit_count,
         .epoch = ++d->epoch,
     };
 }
@@ -482,9 +521,24 @@ static int scan_subjects(struct store *s, uint32_t kind, int (*take)(void *self,
 {
     struct disk *d = disk_of(s);
     (void)detail;
-    CHECK(kind == SUBJECT_RETRY);
-    for (unsigned i = 0; i < d->retry_count; i++) {
-        int code = take(self, &d->retries[i]);
+    CHECK(kind == SUBJECT_RETRY || kind == SUBJECT_DATA_KEY);
+    size_t count = kind == SUBJECT_RETRY ? d->retry_count : d->data_key_count;
+    for (size_t i = 0; i < count; i++) {
+        int code = take(self, kind == SUBJECT_RETRY ? &d->retries[i] : &d->data_keys[i]);
+        if (code != 0)
+            return code;
+    }
+    return 0;
+}
+
+static int scan_audit(struct store *s, uint64_t from, uint32_t rows_max,
+                      int (*take)(void *self, const struct audit_row *row), void *self, struct error_detail *detail)
+{
+    struct disk *d = disk_of(s);
+    (void)detail;
+    uint64_t first = d->audit_first == 0 ? 1 : d->audit_first;
+    for (uint64_t i = from > first ? from : first; i <= d->audit_count && rows_max > 0; i++, rows_max--) {
+        int code = take(self, &d->audit[i - 1]);
         if (code != 0)
             return code;
     }
@@ -492,6 +546,19 @@ static int scan_subjects(struct store *s, uint32_t kind, int (*take)(void *self,
 }
 
 /* ---- retention ---- */
+
+static int drop_audit(struct store *s, struct instant before, uint32_t work_max, bool *more,
+                      struct error_detail *detail)
+{
+    struct disk *d = disk_of(s);
+    uint64_t from = d->audit_first == 0 ? 1 : d->audit_first, at = from;
+    (void)detail;
+    while (at <= d->audit_count && d->audit[at - 1].at.us < before.us && at - from < work_max)
+        at++;
+    *more = at - from == work_max;
+    d->audit_first = at;
+    return 0;
+}
 
 static int drop(struct store *s, struct instant before, uint64_t keep_from, uint32_t work_max, bool *more,
                 struct error_detail *detail)
@@ -536,7 +603,9 @@ void disk_init(struct world *w)
         .list_ended = list_ended,
         .scan_definitions = scan_definitions,
         .scan_subjects = scan_subjects,
+        .scan_audit = scan_audit,
         .drop = drop,
+        .drop_audit = drop_audit,
         .close = close_store,
     };
 }

@@ -41,16 +41,17 @@ static bool same_step(const struct saga *x, const struct saga *y, unsigned step)
 
 static void compare(struct world *w, const struct saga *a, const struct saga *b, const char *when)
 {
-    bool same =
-        saga_id_equal(a->id, b->id) && (a->definition == NULL) == (b->definition == NULL) &&
-        (a->definition == NULL || a->definition->number == b->definition->number) && bytes_equal(a->name, b->name) &&
-        bytes_equal(a->request_id, b->request_id) && bytes_equal(a->input, b->input) &&
-        bytes_equal(a->traceparent, b->traceparent) && bytes_equal(a->tags, b->tags) &&
-        a->fingerprint == b->fingerprint && a->started_at.us == b->started_at.us && a->ended_at.us == b->ended_at.us &&
-        a->deadline.us == b->deadline.us && a->quiet_at.us == b->quiet_at.us && a->lease.us == b->lease.us &&
-        a->state == b->state && a->stuck_from == b->stuck_from && a->mode == b->mode && a->reason == b->reason &&
-        a->stuck_reason == b->stuck_reason && a->paused == b->paused && a->reason_step == b->reason_step &&
-        a->stuck_step == b->stuck_step && a->step_count == b->step_count && a->order_last == b->order_last;
+    bool same = saga_id_equal(a->id, b->id) && (a->definition == NULL) == (b->definition == NULL) &&
+                (a->definition == NULL || a->definition->number == b->definition->number) &&
+                bytes_equal(a->name, b->name) && bytes_equal(a->request_id, b->request_id) &&
+                bytes_equal(a->input, b->input) && bytes_equal(a->traceparent, b->traceparent) &&
+                bytes_equal(a->tags, b->tags) && bytes_equal(a->owner, b->owner) && a->fingerprint == b->fingerprint &&
+                a->started_at.us == b->started_at.us && a->ended_at.us == b->ended_at.us &&
+                a->deadline.us == b->deadline.us && a->quiet_at.us == b->quiet_at.us && a->lease.us == b->lease.us &&
+                a->state == b->state && a->stuck_from == b->stuck_from && a->mode == b->mode &&
+                a->reason == b->reason && a->stuck_reason == b->stuck_reason && a->paused == b->paused &&
+                a->reason_step == b->reason_step && a->stuck_step == b->stuck_step && a->step_count == b->step_count &&
+                a->order_last == b->order_last;
     for (unsigned i = 0; same && i < a->step_count; i++)
         same = same_step(a, b, i);
     expect(w, same, "I8", when, a->id.serial);
@@ -145,6 +146,7 @@ static int replay_frame(void *self, uint64_t frame, struct bytes records)
     struct replay *replay = self;
     struct world *w = replay->world;
     struct error_detail detail;
+    records = sealed_plain(w, frame, records);
     while (records.size > 0) {
         struct record r;
         uint64_t previous;

@@ -128,6 +128,8 @@ static int submit(struct world *w, const struct incoming *in)
         trace(w, "target", 0, (int64_t)in->target, 0, 0);
     } else if (in->request != NULL) {
         client_event(w, in->request, &event);
+        event.identity = bytes_of_text(in->request->client == NULL ? "operator" : "service");
+        event.audit = sealed_entry(w, &event);
         trace(w, "request", event.saga.serial, event.type, (int64_t)event.token, 0);
         oracle_request(w, &event);
     } else {
@@ -521,8 +523,10 @@ void sidecar_start(struct world *w, void *arg)
         .commit_bytes_max = w->swarm.commit_bytes_max,
         .frame_bytes_max = w->swarm.frame_bytes_max,
         .retention = {.us = w->swarm.retention},
+        .audit_retention = {.us = 2 * w->swarm.retention},
         .move_after = w->swarm.move_after,
     };
+    sealed_start(w, &state);
     struct core_world outside = {.durable = durable, .reply = reply, .call = call, .crowded = crowded, .self = w};
     struct memory memory = sidecar_memory(w);
     CHECK(catalog_create(DEFINITIONS_MAX, &s->catalog) == 0);
@@ -530,7 +534,7 @@ void sidecar_start(struct world *w, void *arg)
     CHECK(w->disk.store.scan_definitions(&w->disk.store, take_definition, w, &detail) == 0);
     retries_destroy(s->retries);
     int code =
-        core_open(&options, &memory, &w->disk.store, &state, s->catalog, &outside, sidecar_now(w), &s->core, &detail);
+        core_open(&options, &memory, s->store, &state, s->catalog, &outside, sidecar_now(w), &s->core, &detail);
     if (code != 0 && code != E_MEMORY)
         world_fail(w, EXIT_SAFETY, "recovery", detail.text, (uint64_t)-code);
     s->up = true;
@@ -560,6 +564,8 @@ void sidecar_stop(struct world *w)
     if (!s->up)
         return;
     core_close(s->core);
+    s->store->close(s->store);
+    s->store = NULL;
     catalog_destroy(s->catalog);
     s->core = NULL;
     s->catalog = NULL;

@@ -7,6 +7,7 @@
 #include "sidecar/base/random.h"
 #include "sidecar/engine/saga.h"
 #include "sidecar/core/core.h"
+#include "sidecar/journal/sealed/sealed_store.h"
 
 #include <stdio.h>
 
@@ -134,6 +135,9 @@ enum mark_case {
     CASE_EMPTY_LOOP,
     CASE_SHED,        /* a participant said that an attempt had not begun, which spent time alone */
     CASE_SHED_ENOUGH, /* and one counted, as it had said so for long enough */
+    CASE_CHAIN_WALKED,    /* a start looked along the journal's chains */
+    CASE_KEYS_TAKEN_OVER, /* and found data keys that are kept under another key than the one in use */
+    CASE_ACT_TOLD,        /* an act is in the audit trail */
     CASE_COUNT
 };
 
@@ -157,6 +161,7 @@ struct swarm {
     bool parks; /* nobody retries dead letters after the healing */
     bool far;   /* the disk is across a network: it answers later */
     uint32_t commit_bytes_max, frame_bytes_max;
+    bool encrypted, chained; /* the journal */
 };
 
 /* ---- the agenda: what is to happen when ---- */
@@ -388,6 +393,11 @@ struct disk {
     unsigned tag_count;
     struct subject_row retries[DEFINITIONS_MAX]; /* copies */
     unsigned retry_count;
+    struct subject_row *data_keys;
+    size_t data_key_count, data_key_room;
+    struct audit_row *audit; /* index seq - 1 */
+    size_t audit_count, audit_room;
+    uint64_t audit_first;
 };
 
 /* ---- the sidecar ---- */
@@ -411,6 +421,7 @@ struct incoming {
 };
 
 struct sidecar {
+    struct store *store; /* before the disk: what seals */
     struct core *core;
     struct catalog *catalog;
     struct retries *retries; /* while the definitions are read */
@@ -543,6 +554,10 @@ struct world {
     int64_t last_record_at;
     int64_t last_jump; /* true time of the last jump of the sidecar's clock */
     struct totals *totals;
+    struct random chance; /* of keys */
+    struct store *reader; /* the oracle's own, over the disk */
+    uint32_t last_life;   /* of the sidecar that handed a frame to the disk last, and its counter */
+    uint64_t last_counter;
 };
 
 /* ---- agenda.c ---- */
@@ -579,6 +594,18 @@ const struct ended_row *disk_ended(const struct world *w, uint64_t serial);
 /* When a far disk has something to tell, or INT64_MAX. */
 int64_t disk_tells_at(const struct world *w);
 bool disk_has_tag(const struct world *w, uint64_t tag);
+
+/* ---- sealed.c: what is encrypted and chained, and the audit trail ---- */
+int sealed_start(struct world *w, const struct store_state *state);
+void sealed_end(struct world *w);
+/* What a kept frame says. */
+struct bytes sealed_plain(struct world *w, uint64_t frame, struct bytes kept);
+/* What is handed to the disk. */
+void sealed_check_handed(struct world *w, const struct store_commit *c);
+/* What has become durable: its acts and its entries are the same. */
+void sealed_check_acts(struct world *w, const struct store_commit *c);
+/* What an event is to say in the audit trail. */
+struct bytes sealed_entry(struct world *w, const struct event *event);
 
 /* ---- sidecar.c ---- */
 void sidecar_start(struct world *w, void *arg);

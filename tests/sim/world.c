@@ -149,6 +149,9 @@ void world_run(struct run *what, struct totals *totals)
                                   .stock = 1000000,
                                   .commit_bytes_max = 2048,
                                   .parks = true};
+    w->swarm.encrypted = what->seed % 3 == 0;
+    w->swarm.chained = what->seed % 2 == 0;
+    random_seed(&w->chance, what->seed);
     w->script = script;
     definitions_make(w);
     disk_init(w);
@@ -179,6 +182,7 @@ void world_run(struct run *what, struct totals *totals)
     oracle_end(w);
     oracle_replay(w, "at the end");
     sidecar_stop(w);
+    sealed_end(w);
     engine_destroy(w->shadow);
     totals->seeds++;
     totals->events += w->event_number;

@@ -1,6 +1,7 @@
 /* api_world.c - loops without gRPC: calls, asks between loops, turns. */
 #include "tests/support/api_world.h"
 
+#include "sidecar/journal/sealed/sealed_store.h"
 #include "sidecar/base/account.h"
 #include "sidecar/base/check.h"
 #include "sidecar/core/heap.h"
@@ -394,7 +395,9 @@ static void start(struct api_world *w, unsigned index)
     loop->world = w;
     loop->index = index;
     loop->disk = memory_disk_create();
+    static const struct sealed_options nothing_sealed;
     CHECK(memory_store_open(loop->disk, &loop->store, &state, &detail) == 0);
+    CHECK(sealed_store_open(&nothing_sealed, loop->store, &state, &loop->store, &detail) == 0);
     CHECK(catalog_create(100, &loop->catalog) == 0 && schemas_create(100, &loop->schemas) == 0);
     CHECK(core_open(&options, &heap, loop->store, &state, loop->catalog, &world, w->now, &loop->core, &detail) == 0);
     static const struct tags no_tags;

@@ -7,7 +7,8 @@
 #define FRAME_ROOM           8192
 #define SCHEMA_WITH_SUBJECTS 3
 #define SCHEMA_WITH_SKIPS    5
-#define SCHEMA_NEWEST        5
+#define SCHEMA_NEWEST        6
+#define SCHEMA_WITH_AUDIT    6 /* and owners */
 #define SOURCE               "name: checkout\nversion: 1.0.0\n"
 
 static struct ended_row ended(uint64_t serial, int schema)
@@ -21,6 +22,7 @@ static struct ended_row ended(uint64_t serial, int schema)
         .definition = serial == 1 ? 1 : 0,
         .name = bytes_of_text(serial == 1 ? "checkout" : "transfer"),
         .request_id = bytes_of_text(serial == 1 ? "order-1001" : ""),
+        .owner = bytes_of_text(serial == 1 && schema >= SCHEMA_WITH_AUDIT ? "uid:1000" : ""),
         .fingerprint = serial == 1 ? UINT64_C(0xfedcba9876543210) : 0,
         .started_at.us = 1750000000000000 + (int64_t)serial,
         .ended_at.us = 1750000001000000 + (int64_t)serial,
@@ -46,6 +48,11 @@ static struct subject_row tag_row(void)
         .kind = SUBJECT_TAG, .name = bytes_of_text("9f03c1d2a4b7"), .version = 1, .value = bytes_of_text("some")};
 }
 
+static struct audit_row audit_row(void)
+{
+    return (struct audit_row){.seq = 1, .at.us = 1750000001000000, .body = bytes_of_text("somebody did something")};
+}
+
 int fixture_journal_write(struct store *store)
 {
     struct error_detail detail;
@@ -63,6 +70,7 @@ int fixture_journal_write(struct store *store)
                                   .ended_count = 2,
                                   .subjects = &tag,
                                   .subject_count = 1,
+                                  .audit = audit_row(),
                                   .oldest_live_frame = 2};
     return rc == 0 ? store->commit(store, &second, &detail) : rc;
 }
@@ -91,13 +99,21 @@ static int check_subject(void *self, const struct subject_row *row)
     return same ? 0 : E_JOURNAL_CORRUPT;
 }
 
+static int check_audit(void *self, const struct audit_row *row)
+{
+    struct audit_row want = audit_row();
+    ++*(uint64_t *)self;
+    bool same = row->seq == want.seq && row->at.us == want.at.us && bytes_equal(row->body, want.body);
+    return same ? 0 : E_JOURNAL_CORRUPT;
+}
+
 static bool rows_equal(const struct ended_row *a, const struct ended_row *b)
 {
-    return saga_id_equal(a->saga, b->saga) && a->state == b->state && a->mode == b->mode && a->reason == b->reason &&
-           a->skips == b->skips && a->definition == b->definition && bytes_equal(a->name, b->name) &&
-           bytes_equal(a->request_id, b->request_id) && a->fingerprint == b->fingerprint &&
-           a->started_at.us == b->started_at.us && a->ended_at.us == b->ended_at.us &&
-           a->first_frame == b->first_frame && a->last_frame == b->last_frame;
+    return bytes_equal(a->owner, b->owner) && saga_id_equal(a->saga, b->saga) && a->state == b->state &&
+           a->mode == b->mode && a->reason == b->reason && a->skips == b->skips && a->definition == b->definition &&
+           bytes_equal(a->name, b->name) && bytes_equal(a->request_id, b->request_id) &&
+           a->fingerprint == b->fingerprint && a->started_at.us == b->started_at.us &&
+           a->ended_at.us == b->ended_at.us && a->first_frame == b->first_frame && a->last_frame == b->last_frame;
 }
 
 const char *fixture_journal_check(struct store *store, const struct store_state *state, int schema)
@@ -105,7 +121,10 @@ const char *fixture_journal_check(struct store *store, const struct store_state 
     struct error_detail detail;
     uint64_t frames = 0;
     uint64_t definitions = 0;
-    struct store_state expected = {.first_frame = 1, .last_frame = 2, .oldest_live_frame = 2, .serial_max = 2};
+    uint64_t rows = 0;
+    bool has_audit = schema >= SCHEMA_WITH_AUDIT;
+    struct store_state expected = {
+        .first_frame = 1, .last_frame = 2, .oldest_live_frame = 2, .serial_max = 2, .audit_last = has_audit};
     if (memcmp(state, &expected, sizeof expected) != 0)
         return "the state";
     if (store->scan(store, 1, check_frame, &frames, &detail) != 0 || frames != 2)
@@ -116,6 +135,8 @@ const char *fixture_journal_check(struct store *store, const struct store_state 
     if (store->scan_subjects(store, SUBJECT_TAG, check_subject, &subjects, &detail) != 0 ||
         subjects != (schema >= SCHEMA_WITH_SUBJECTS))
         return "the subjects";
+    if (store->scan_audit(store, 1, 10, check_audit, &rows, &detail) != 0 || rows != has_audit)
+        return "the audit trail";
     for (uint64_t serial = 1; serial <= 2; serial++) {
         struct ended_row want = ended(serial, schema);
         struct ended_row row;

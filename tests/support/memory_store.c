@@ -48,6 +48,9 @@ struct memory_disk {
     bool broken;
     struct subject_row *subjects; /* by kind and name */
     size_t subject_count;
+    struct audit_row *audit; /* of the numbers audit_first on */
+    size_t audit_count;
+    uint64_t audit_first;
     uint64_t epoch;        /* of who may write */
     uint64_t opened_epoch; /* of who has it open */
     bool far;
@@ -123,6 +126,10 @@ static void add_ended(struct memory_disk *d, const struct ended_row *row)
     d->ended[at] = *row;
     d->ended[at].name = copy(row->name);
     d->ended[at].request_id = copy(row->request_id);
+    if (row->owner.size > 0)
+        d->ended[at].owner = copy(row->owner);
+    else
+        d->ended[at].owner = bytes_of(NULL, 0);
     d->ended_count++;
     if (row->saga.serial > d->serial_max)
         d->serial_max = row->saga.serial;
@@ -178,6 +185,11 @@ static void set_subject(struct memory_disk *d, const struct subject_row *row)
     d->subject_count++;
 }
 
+static uint64_t audit_last(const struct memory_disk *d)
+{
+    return d->audit_first == 0 ? 0 : d->audit_first + d->audit_count - 1;
+}
+
 static void land(struct memory_disk *d, const struct store_commit *commit)
 {
     for (size_t i = 0; commit->frame != 0 && i <= commit->cut_count; i++) {
@@ -194,6 +206,14 @@ static void land(struct memory_disk *d, const struct store_commit *commit)
         add_definition(d, &commit->definitions[i]);
     for (size_t i = 0; i < commit->subject_count; i++)
         set_subject(d, &commit->subjects[i]);
+    if (commit->audit.seq != 0) {
+        CHECK(commit->audit.seq == audit_last(d) + 1);
+        d->audit = one_more(d->audit, d->audit_count, sizeof *d->audit);
+        d->audit[d->audit_count] = commit->audit;
+        d->audit[d->audit_count++].body = copy(commit->audit.body);
+        if (d->audit_first == 0)
+            d->audit_first = commit->audit.seq;
+    }
     if (commit->oldest_live_frame != 0)
         d->oldest_live_frame = commit->oldest_live_frame;
     d->bytes += size_of(commit);
@@ -483,6 +503,7 @@ static bool drop_ended(struct memory_disk *d, struct instant before, uint32_t wo
         if (instant_before(d->ended[i].ended_at, before)) {
             release(d->ended[i].name);
             release(d->ended[i].request_id);
+            release(d->ended[i].owner);
         } else {
             d->ended[kept++] = d->ended[i];
         }
@@ -516,6 +537,40 @@ static int drop(struct store *s, struct instant before, uint64_t keep_from, uint
     bool more_ended = drop_ended(d, before, work_max);
     *more = more_frames || more_ended;
     return 0;
+}
+
+static int scan_audit(struct store *s, uint64_t from, uint32_t rows_max,
+                      int (*take)(void *self, const struct audit_row *row), void *self, struct error_detail *detail)
+{
+    struct memory_disk *d = disk_of(s);
+    int rc = operation(d, detail);
+    for (size_t i = 0; i < d->audit_count && rc == 0 && rows_max > 0; i++)
+        if (d->audit[i].seq >= from) {
+            rc = take(self, &d->audit[i]);
+            rows_max--;
+        }
+    return rc;
+}
+
+static int drop_audit(struct store *s, struct instant before, uint32_t work_max, bool *more,
+                      struct error_detail *detail)
+{
+    struct memory_disk *d = disk_of(s);
+    size_t count = 0;
+    int rc = operation(d, detail);
+    while (rc == 0 && count + 1 < d->audit_count && count < work_max && instant_before(d->audit[count].at, before))
+        release(d->audit[count++].body);
+    *more = count == work_max;
+    d->audit_first += count;
+    d->audit_count -= count;
+    struct audit_row *kept = NULL;
+    for (size_t i = 0; i < d->audit_count; i++) {
+        kept = one_more(kept, i, sizeof *kept);
+        kept[i] = d->audit[count + i];
+    }
+    free(d->audit);
+    d->audit = kept;
+    return rc;
 }
 
 /* Nothing here is found by any other way than that by which it is kept. */
@@ -554,6 +609,8 @@ struct memory_disk *memory_disk_create(void)
         .scan_definitions = scan_definitions,
         .scan_subjects = scan_subjects,
         .drop = drop,
+        .scan_audit = scan_audit,
+        .drop_audit = drop_audit,
         .verify = verify,
         .close = close_store,
     };
@@ -570,7 +627,11 @@ void memory_disk_destroy(struct memory_disk *d)
     for (size_t i = 0; i < d->ended_count; i++) {
         release(d->ended[i].name);
         release(d->ended[i].request_id);
+        release(d->ended[i].owner);
     }
+    for (size_t i = 0; i < d->audit_count; i++)
+        release(d->audit[i].body);
+    free(d->audit);
     for (size_t i = 0; i < d->definition_count; i++)
         release(d->definitions[i].source);
     free(d->frames);
@@ -598,6 +659,7 @@ int memory_store_open(struct memory_disk *d, struct store **out, struct store_st
         .last_frame = last_frame(d),
         .oldest_live_frame = d->oldest_live_frame,
         .serial_max = d->serial_max,
+        .audit_last = audit_last(d),
         .epoch = d->epoch,
     };
     return 0;

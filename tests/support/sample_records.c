@@ -157,6 +157,12 @@ static const struct record samples[] = {
      .attempt = 1,
      .status = 14,
      .message = TEXT("connection refused")},
+    {.type = RECORD_PAUSED,
+     .saga = ID,
+     .at = AT,
+     .step = RECORD_NO_STEP,
+     .actor = TEXT("ann"),
+     .identity = TEXT("spiffe://example.org/ns/ops/sa/night")},
 };
 
 const struct record *sample_records(size_t *count)
@@ -195,5 +201,5 @@ bool sample_records_equal(const struct record *a, const struct record *b)
            a->fingerprint == b->fingerprint && bytes_equal(a->input, b->input) &&
            bytes_equal(a->traceparent, b->traceparent) && a->deadline.us == b->deadline.us &&
            a->lease.us == b->lease.us && a->copies == b->copies && bytes_equal(a->step_name, b->step_name) &&
-           calls_equal(&a->call, &b->call);
+           bytes_equal(a->identity, b->identity) && calls_equal(&a->call, &b->call);
 }

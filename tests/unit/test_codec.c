@@ -217,7 +217,13 @@ START_TEST(codec__format_and_type_that_are_not_known)
     size_t count;
     struct record record;
     size_t size = encode(&sample_records(&count)[6], 0, buffer);
-    buffer[8] = RECORD_FORMAT + 1;
+    struct bytes rest = bytes_of(buffer, size);
+    uint64_t previous;
+    buffer[8] = SEALED_FORMAT; /* a frame may be that; a record is not */
+    seal(buffer, size);
+    ck_assert_int_eq(codec_check(rest, &detail), 0);
+    ck_assert_int_eq(codec_decode(&rest, &record, &previous, &detail), E_JOURNAL_CORRUPT);
+    buffer[8] = SEALED_FORMAT + 1;
     seal(buffer, size);
     ck_assert_int_eq(codec_check(bytes_of(buffer, size), &detail), E_JOURNAL_CORRUPT);
     ck_assert_str_eq(detail.field, "record.format");

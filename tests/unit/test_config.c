@@ -53,6 +53,7 @@ static const struct {
     {"streams_max", "calls_max: 3000000\n"},
     {"waiters_max", "calls_max: 3000000\n"},
     {"watchers_max", "calls_max: 3000000\nstreams_max: 1000000\n"},
+    {"audit_verify_at_start", "audit_key_file: keys\n"},
     {"keepalive_timeout", "keepalive_time: 24h\n"},
     {"enlisted_deadline_default", "deadline_max: 87600h\n"},
     {"enlisted_lease_default", "deadline_max: 87600h\nenlisted_deadline_default: 87600h\n"},

@@ -68,6 +68,13 @@ static const char *const migrations[] = {
     "INSERT INTO meta(key, value) VALUES('requests', 0), ('requests_salt', random() & 0x3fffffffffffffff);",
     /* 5: NULL: none */
     "ALTER TABLE ended ADD COLUMN skips INTEGER;",
+    /* 6 */
+    "ALTER TABLE ended ADD COLUMN owner TEXT;"
+    "CREATE TABLE audit("
+    "  seq INTEGER PRIMARY KEY,"
+    "  at_us INTEGER NOT NULL,"
+    "  body BLOB NOT NULL,"
+    "  checksum INTEGER NOT NULL) STRICT;",
 };
 
 _Static_assert(sizeof migrations / sizeof migrations[0] == SCHEMA_VERSION, "one migration a version");
@@ -75,7 +82,7 @@ _Static_assert(sizeof migrations / sizeof migrations[0] == SCHEMA_VERSION, "one 
 #define ENDED_COLUMNS \
     "serial, tag, state, mode, reason, definition, coalesce(ended.name, definition_names.name), coalesce(request, " \
     "request_id), " \
-    "fingerprint, started_us, ended_us, first_frame, last_frame, checksum, skips " \
+    "fingerprint, started_us, ended_us, first_frame, last_frame, checksum, skips, owner " \
     "FROM ended LEFT JOIN definition_names ON definition_names.number = ended.definition "
 
 const char *const schema_statements[STATEMENT_COUNT] = {
@@ -86,14 +93,19 @@ const char *const schema_statements[STATEMENT_COUNT] = {
     /* A saga's end is final, so a row that is there already says the same. */
     [SQL_ADD_ENDED] =
         "INSERT INTO ended(serial, tag, state, mode, reason, definition, name, request, fingerprint, "
-        "started_us, ended_us, first_frame, last_frame, checksum, skips) "
-        "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) ON CONFLICT(serial) DO NOTHING",
+        "started_us, ended_us, first_frame, last_frame, checksum, skips, owner) "
+        "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) ON CONFLICT(serial) DO NOTHING",
     [SQL_ADD_NAME] = "INSERT INTO definition_names(number, name) VALUES(?1, ?2) ON CONFLICT(number) DO NOTHING",
     [SQL_ADD_DEFINITION] = "INSERT INTO definitions(number, registered_us, source, checksum) VALUES(?1, ?2, ?3, ?4)",
     [SQL_SET_SUBJECT] = "INSERT INTO subjects(kind, name, version, value, checksum) VALUES(?1, ?2, ?3, ?4, ?5) "
                         "ON CONFLICT(kind, name) DO UPDATE SET version = excluded.version, value = excluded.value, "
                         "checksum = excluded.checksum",
     [SQL_SCAN_SUBJECTS] = "SELECT kind, name, version, value, checksum FROM subjects WHERE kind = ?1 ORDER BY name",
+    [SQL_ADD_AUDIT] = "INSERT INTO audit(seq, at_us, body, checksum) VALUES(?1, ?2, ?3, ?4)",
+    [SQL_AUDIT_BOUNDS] = "SELECT (SELECT min(seq) FROM audit), (SELECT max(seq) FROM audit)",
+    [SQL_SCAN_AUDIT] = "SELECT seq, at_us, body, checksum FROM audit WHERE seq >= ?1 ORDER BY seq LIMIT ?2",
+    [SQL_OLD_AUDIT] = "SELECT seq, at_us FROM audit ORDER BY seq LIMIT ?1",
+    [SQL_DROP_AUDIT] = "DELETE FROM audit WHERE seq <= ?1",
     [SQL_SET_META] = "INSERT INTO meta(key, value, checksum) VALUES(?1, ?2, ?3) "
                      "ON CONFLICT(key) DO UPDATE SET value = excluded.value, checksum = excluded.checksum",
     [SQL_GET_META] = "SELECT value, checksum FROM meta WHERE key = ?1",

@@ -12,6 +12,7 @@
 /* skips stands above the reason, so that it changes nothing in a row that has none, as rows of before version 5. */
 static uint32_t checksum_of_row(const struct ended_row *row)
 {
+    const uint64_t owner_size = row->owner.size;
     const uint64_t numbers[] = {
         row->saga.serial,
         row->saga.tag,
@@ -26,8 +27,11 @@ static uint32_t checksum_of_row(const struct ended_row *row)
         row->last_frame,
         row->name.size,
         row->request_id.size,
+        checksum_of(&owner_size, 1, row->owner, bytes_of(NULL, 0)),
     };
-    return checksum_of(numbers, sizeof numbers / sizeof numbers[0], row->name, row->request_id);
+    size_t count = sizeof numbers / sizeof numbers[0];
+    /* Rows of before version 5 say nothing of an owner. */
+    return checksum_of(numbers, row->owner.size == 0 ? count - 1 : count, row->name, row->request_id);
 }
 
 int sqlite_store_add_ended(struct sqlite_store *s, const struct ended_row *row)
@@ -36,7 +40,7 @@ int sqlite_store_add_ended(struct sqlite_store *s, const struct ended_row *row)
     CHECK(row->state == SAGA_COMMITTED || row->state == SAGA_COMPENSATED ||
           row->state == SAGA_RESOLVED);                                                      /* it has ended */
     CHECK(row->name.size <= NAME_BYTES_MAX && row->request_id.size <= REQUEST_ID_BYTES_MAX); /* it can be read again */
-    CHECK(row->first_frame <= row->last_frame);
+    CHECK(row->first_frame <= row->last_frame && row->owner.size <= IDENTITY_BYTES_MAX);
     /* A definition's name is kept once, not with every saga of it. */
     bool named = row->definition != 0 && row->definition < NAMED_MAX;
     if (named && (s->named[row->definition / 8] >> row->definition % 8 & 1) == 0) {
@@ -70,6 +74,7 @@ int sqlite_store_add_ended(struct sqlite_store *s, const struct ended_row *row)
         sqlite3_bind_null(add, 15);
     else
         sqlite3_bind_int(add, 15, row->skips);
+    inside_bind_text(add, 16, row->owner);
     return inside_run(add);
 }
 
@@ -89,10 +94,11 @@ int sqlite_read_ended(struct sqlite_store *s, sqlite3_stmt *at, struct ended_row
         .first_frame = (uint64_t)sqlite3_column_int64(at, 11),
         .last_frame = (uint64_t)sqlite3_column_int64(at, 12),
         .skips = (uint16_t)sqlite3_column_int(at, 14),
+        .owner = inside_column_bytes(at, 15),
     };
     bool sound = row->saga.tag >> SAGA_ID_TAG_BITS == 0 && row->state >= SAGA_RUNNING && row->state <= SAGA_RESOLVED &&
                  row->mode <= SAGA_ENLISTED && row->reason < REASON_COUNT && row->name.size <= NAME_BYTES_MAX &&
-                 row->request_id.size <= REQUEST_ID_BYTES_MAX;
+                 row->request_id.size <= REQUEST_ID_BYTES_MAX && row->owner.size <= IDENTITY_BYTES_MAX;
     if (sound && checksum_fits(at, 13, checksum_of_row(row)))
         return 0;
     char text[96];

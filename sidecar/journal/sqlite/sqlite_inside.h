@@ -7,7 +7,7 @@
 
 #include <sqlite3.h>
 
-#define SCHEMA_VERSION 5
+#define SCHEMA_VERSION 6
 #define PAGE_SIZE      4096
 #define EPOCH          0    /* always: who holds the lock is the only holder there is */
 #define NAMED_MAX      4096 /* definitions whose names are remembered to be in the database */
@@ -22,6 +22,11 @@ enum statement {
     SQL_ADD_DEFINITION,
     SQL_SET_SUBJECT,
     SQL_SCAN_SUBJECTS,
+    SQL_ADD_AUDIT,
+    SQL_AUDIT_BOUNDS,
+    SQL_SCAN_AUDIT,
+    SQL_OLD_AUDIT,
+    SQL_DROP_AUDIT,
     SQL_SET_META,
     SQL_GET_META,
     SQL_FRAME_BOUNDS,
@@ -118,6 +123,8 @@ struct sqlite_store {
     uint64_t last_frame;
     uint64_t oldest_live; /* replay starts here; 0: from the first */
     uint64_t serial_max;  /* of sagas that have ended */
+    uint64_t audit_first; /* 0: no rows */
+    uint64_t audit_last;  /* the newest that there ever was */
     uint64_t
         verify_below; /* rows are verified downwards; those from this serial on have been in the pass under way, 0: begins anew */
     uint64_t drop_after;        /* retention has looked at the rows up to this serial in the pass under way */
@@ -163,6 +170,7 @@ struct sqlite_store {
 #define META_SERIAL_MAX  "serial_max"
 #define META_REQUESTS    "requests"       /* how many are sorted in, about; not there: they are all put in anew */
 #define META_SALT        "requests_salt"  /* of their hash */
+#define META_AUDIT       "audit_last"     /* the newest row of the audit trail when its rows were dropped last */
 #define META_DROPPED     "dropped_before" /* seconds: rows of sagas that ended since are all there */
 
 /* What a sound store is; each is a CHECK. */
@@ -243,6 +251,19 @@ int sqlite_store_set_subject(struct sqlite_store *s, const struct subject_row *r
 int sqlite_store_scan_subjects(struct store *face, uint32_t kind,
                                int (*take)(void *self, const struct subject_row *row), void *self,
                                struct error_detail *detail);
+
+/* sqlite_audit.c: the trail of what was done. */
+int audit_rows_open(struct sqlite_store *s, struct error_detail *detail);
+int audit_rows_add(struct sqlite_store *s, const struct audit_row *row);
+void audit_rows_landed(struct sqlite_store *s, const struct audit_row *row);
+int sqlite_store_scan_audit(struct store *face, uint64_t from, uint32_t rows_max,
+                            int (*take)(void *self, const struct audit_row *row), void *self,
+                            struct error_detail *detail);
+int sqlite_store_drop_audit(struct store *face, struct instant before, uint32_t work_max, bool *more,
+                            struct error_detail *detail);
+/* sqlite_store.c, for it: ends a transaction that failed, and tells why no more is written. */
+int inside_roll_back(struct sqlite_store *s, int rc, struct error_detail *detail);
+int inside_tell_broken(const struct sqlite_store *s, struct error_detail *detail);
 
 /* sqlite_open.c */
 void sqlite_store_close(struct store *face);

@@ -245,6 +245,9 @@ static int read_state(struct sqlite_store *s, struct store_state *state, struct 
         rc = read_oldest_live(s, detail);
     if (rc == 0)
         rc = read_serial_max(s, detail);
+    if (rc == 0)
+        rc = audit_rows_open(s, detail);
+    state->audit_last = s->audit_last;
     state->first_frame = s->first_frame;
     state->last_frame = s->last_frame;
     state->oldest_live_frame = s->oldest_live;
@@ -324,6 +327,8 @@ int sqlite_store_open(const struct sqlite_store_options *options, struct store *
         .scan_definitions = sqlite_store_scan_definitions,
         .scan_subjects = sqlite_store_scan_subjects,
         .drop = sqlite_store_drop,
+        .scan_audit = sqlite_store_scan_audit,
+        .drop_audit = sqlite_store_drop_audit,
         .verify = sqlite_store_verify,
         .close = sqlite_store_close,
     };

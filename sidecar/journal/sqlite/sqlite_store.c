@@ -150,7 +150,7 @@ static int break_down(struct sqlite_store *s, int rc, const char *doing)
     return E_JOURNAL;
 }
 
-static int tell_broken(const struct sqlite_store *s, struct error_detail *detail)
+int inside_tell_broken(const struct sqlite_store *s, struct error_detail *detail)
 {
     CHECK(s->broken && s->broken_code < 0);
     *detail = s->why;
@@ -227,7 +227,7 @@ static void make_way(struct sqlite_store *s, uint64_t pages)
 }
 
 /* Ends a transaction that failed with rc, so that nothing of it stays. */
-static int roll_back(struct sqlite_store *s, int rc, struct error_detail *detail)
+int inside_roll_back(struct sqlite_store *s, int rc, struct error_detail *detail)
 {
     if (!is_full(s, rc))
         break_down(s, rc, "writing");
@@ -239,7 +239,7 @@ static int roll_back(struct sqlite_store *s, int rc, struct error_detail *detail
             break_down(s, back, "rolling back");
     }
     if (s->broken)
-        return tell_broken(s, detail);
+        return inside_tell_broken(s, detail);
     /* A log that was copied is written over from its start, so that retention has room to make room. */
     copy_log(s);
     return error_set(detail, E_JOURNAL_FULL, s->path,
@@ -297,6 +297,8 @@ static int add_all(struct sqlite_store *s, const struct store_commit *commit)
         rc = requests_add(s, commit->ended, commit->ended_count);
     for (size_t i = 0; i < commit->subject_count && rc == SQLITE_OK; i++)
         rc = sqlite_store_set_subject(s, &commit->subjects[i]);
+    if (rc == SQLITE_OK && commit->audit.seq != 0)
+        rc = audit_rows_add(s, &commit->audit);
     if (rc == SQLITE_OK && commit->oldest_live_frame != 0)
         rc = inside_set_meta(s, META_OLDEST_LIVE, commit->oldest_live_frame);
     return rc;
@@ -310,6 +312,7 @@ static void take_note(struct sqlite_store *s, const struct store_commit *commit)
         if (s->first_frame == 0)
             s->first_frame = commit->frame;
     }
+    audit_rows_landed(s, &commit->audit);
     if (commit->oldest_live_frame != 0)
         s->oldest_live = commit->oldest_live_frame;
     for (size_t i = 0; i < commit->ended_count; i++) {
@@ -332,20 +335,20 @@ int sqlite_store_commit(struct store *face, const struct store_commit *commit, s
 
     inside_rest(s);
     if (s->broken)
-        return tell_broken(s, detail);
+        return inside_tell_broken(s, detail);
     if (commit->epoch != EPOCH)
         return error_set(detail, E_JOURNAL_FENCED, s->path, "the commit is of another holder of the journal");
     s->uncounted_bytes += commit->records.size;
     make_way(s, pages_of(commit));
     if (s->broken)
-        return tell_broken(s, detail);
+        return inside_tell_broken(s, detail);
     int rc = inside_run(inside_statement(s, SQL_BEGIN));
     if (rc == SQLITE_OK)
         rc = add_all(s, commit);
     if (rc == SQLITE_OK)
         rc = inside_run(inside_statement(s, SQL_COMMIT));
     if (rc != SQLITE_OK) {
-        int code = roll_back(s, rc, detail); /* first, while the system's word is fresh */
+        int code = inside_roll_back(s, rc, detail); /* first, while the system's word is fresh */
         requests_undo(s, commit->ended, commit->ended_count);
         return code;
     }
@@ -562,7 +565,7 @@ int sqlite_store_drop(struct store *face, struct instant before, uint64_t keep_f
     inside_check(s);
     inside_rest(s);
     if (s->broken)
-        return tell_broken(s, detail);
+        return inside_tell_broken(s, detail);
 
     struct drop_plan plan = {.frames_to = 0};
     if (s->drop_after == 0)
@@ -575,14 +578,14 @@ int sqlite_store_drop(struct store *face, struct instant before, uint64_t keep_f
     if (plan.frames_to != 0 || plan.ended_any) {
         make_way(s, work_max / 4);
         if (s->broken)
-            return tell_broken(s, detail);
+            return inside_tell_broken(s, detail);
         rc = carry_out(s, before, &plan);
         if (rc != SQLITE_OK && is_full(s, rc) && reserve_give_up(s)) {
-            roll_back(s, rc, detail);
+            inside_roll_back(s, rc, detail);
             rc = s->broken ? rc : carry_out(s, before, &plan);
         }
         if (rc != SQLITE_OK)
-            return roll_back(s, rc, detail);
+            return inside_roll_back(s, rc, detail);
         if (plan.ended_any)
             requests_dropped(s, before, false);
         if (plan.frames_to != 0)

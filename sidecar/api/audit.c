@@ -1,0 +1,231 @@
+/* audit.c - what people and services did, and who they were: entries made, shown, and looked at for changes.
+ *
+ * A saga's own records tell who began it and who acted on it. The trail beside them is what is kept for longer, and what is about no saga. */
+#include "sidecar/api/api_inside.h"
+#include "sidecar/api/view.h"
+
+#include "sidecar/base/check.h"
+#include "sidecar/journal/sealed/sealed_store.h"
+
+#include <stdio.h>
+
+#define PAGE_SIZE_MAX 1000
+#define ROWS_PIECE    500
+#define HEADS_MAX     64
+
+/* ---- entries ---- */
+
+/* Packs an entry as the only one of a list: lists that stand behind one another are one. */
+static bool pack(struct api *api, const struct rpc_peer *peer, enum method_id method, Saga__V1__AuditEntry *m,
+                 struct bytes *out)
+{
+    Saga__V1__ListAuditResponse page = SAGA__V1__LIST_AUDIT_RESPONSE__INIT;
+    char identity[IDENTITY_TEXT_SIZE];
+    permit_identity(peer, identity);
+    m->method = (char *)(uintptr_t)authz_method_name(method);
+    m->identity = identity;
+    m->address = (char *)(uintptr_t)peer->address;
+    page.n_entries = 1;
+    page.entries = &m;
+    *out = arena_pack(&api->arena, &page.base);
+    return out->at != NULL;
+}
+
+static char *text(struct api *api, struct bytes b, bool *ok)
+{
+    char *at = arena_text(&api->arena, b);
+    *ok &= at != NULL;
+    return at;
+}
+
+bool audit_of_event(struct api *api, const struct rpc_peer *peer, enum method_id method, const struct event *event,
+                    struct bytes *out)
+{
+    Saga__V1__AuditEntry m = SAGA__V1__AUDIT_ENTRY__INIT;
+    char id[SAGA_ID_TEXT_SIZE];
+    bool ok = true;
+    *out = bytes_of(NULL, 0);
+    bool told = methods[method].role == ROLE_OPERATOR || method == METHOD_CANCEL;
+    if (!told || event->actor.size > ACTOR_BYTES_MAX || event->reason.size > MESSAGE_BYTES_MAX ||
+        event->step.size > STEP_NAME_BYTES_MAX)
+        return true;
+    saga_id_format(event->saga, id);
+    m.saga_id = id;
+    m.step = text(api, event->step, &ok);
+    m.actor = text(api, event->actor, &ok);
+    m.reason = text(api, event->reason, &ok);
+    return ok && pack(api, peer, method, &m, out);
+}
+
+void audit_add(struct api *api, struct rpc_call *call, enum method_id method, const char *subject, const char *actor)
+{
+    Saga__V1__AuditEntry m = SAGA__V1__AUDIT_ENTRY__INIT;
+    struct bytes entry;
+    /* What loop 0 has accepted, the others are handed in the same words. */
+    if (api->options.loop != 0)
+        return;
+    m.subject = (char *)(uintptr_t)subject;
+    m.actor = (char *)(uintptr_t)actor;
+    if (pack(api, rpc_call_peer(call), method, &m, &entry))
+        core_audit(api->core, entry);
+    else if (api->options.failure->code == 0)
+        api->options.failure->code = error_set(&api->options.failure->detail, E_MEMORY, "", NULL);
+}
+
+/* ---- the list ---- */
+
+struct page {
+    struct arena *arena;
+    Saga__V1__AuditEntry **entries;
+    size_t count, room;
+    bool failed;
+    struct instant first_at; /* of the row looked at */
+};
+
+static int take_time(void *self, const struct audit_row *row)
+{
+    ((struct page *)self)->first_at = row->at;
+    return 0;
+}
+
+static int take_row(void *self, const struct audit_row *row)
+{
+    struct page *p = self;
+    Saga__V1__ListAuditResponse *m =
+        saga__v1__list_audit_response__unpack(&p->arena->allocator, row->body.size, row->body.at);
+    for (size_t i = 0; m != NULL && i < m->n_entries; i++) {
+        if (p->count == p->room) {
+            size_t room = p->room == 0 ? 128 : 2 * p->room;
+            Saga__V1__AuditEntry **more = arena_take(p->arena, room * sizeof(*more));
+            if (more == NULL) {
+                p->failed = true;
+                return 0;
+            }
+            memcpy(more, p->entries, p->count * sizeof(*more));
+            p->entries = more;
+            p->room = room;
+        }
+        m->entries[i]->time = view_time(p->arena, row->at);
+        p->failed |= m->entries[i]->time == NULL;
+        p->entries[p->count++] = m->entries[i];
+    }
+    p->failed |= m == NULL;
+    return 0;
+}
+
+/* The number of the first row that is not before `at`: by halves, since their times rise. */
+static int find_end(struct api *api, struct instant at, uint64_t *end, struct error_detail *detail)
+{
+    uint64_t low = 1, high = core_audit_last(api->core) + 1;
+    while (low < high) {
+        uint64_t middle = low + (high - low) / 2;
+        struct page p = {.first_at = {0}};
+        int code = api->store->scan_audit(api->store, middle, 1, take_time, &p, detail);
+        if (code != 0)
+            return code;
+        if (instant_before(p.first_at, at))
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    *end = low;
+    return 0;
+}
+
+int audit_list(struct api *api, struct read *read, const void *message, struct error_detail *detail)
+{
+    const Saga__V1__ListAuditRequest *m = message;
+    Saga__V1__ListAuditResponse response = SAGA__V1__LIST_AUDIT_RESPONSE__INIT;
+    struct page p = {.arena = read->arena};
+    size_t wanted;
+    uint64_t end = core_audit_last(api->core) + 1;
+    int code = reads_page_size(m->page_size, &wanted, detail);
+    if (code == 0 && m->before != NULL)
+        code =
+            find_end(api, (struct instant){.us = m->before->seconds * 1000000 + m->before->nanos / 1000}, &end, detail);
+    /* A row holds one entry at least. */
+    uint64_t from = end > wanted ? end - wanted : 1;
+    if (code == 0 && end > from)
+        code = api->store->scan_audit(api->store, from, (uint32_t)(end - from), take_row, &p, detail);
+    if (code != 0)
+        return code;
+    if (p.failed)
+        return error_set(detail, E_MEMORY, "", NULL);
+    for (size_t i = 0; i < p.count / 2; i++) {
+        Saga__V1__AuditEntry *e = p.entries[i];
+        p.entries[i] = p.entries[p.count - 1 - i];
+        p.entries[p.count - 1 - i] = e;
+    }
+    response.entries = p.entries;
+    response.n_entries = p.count;
+    api_answer(api, read->request.call, &response.base);
+    return 0;
+}
+
+/* ---- the chains ---- */
+
+/* A head of this loop, among those that were given. */
+static int find_head(const struct api *api, const Saga__V1__VerifyRequest *m, const char **head,
+                     struct error_detail *detail)
+{
+    *head = NULL;
+    if (m->n_heads > HEADS_MAX)
+        return error_set(detail, E_ARGUMENT, "heads", "at most 64");
+    for (size_t i = 0; i < m->n_heads; i++) {
+        unsigned loop;
+        int at = 0;
+        if (sscanf(m->heads[i], "%u/%n", &loop, &at) != 1 || at == 0 || strlen(m->heads[i] + at) >= SEALED_HEAD_SIZE ||
+            strchr(m->heads[i] + at, ':') == NULL || loop >= api->options.loops)
+            return error_set(detail, E_ARGUMENT, "heads",
+                             "a head looks like 0/1f4:0123456789abcdef0123456789abcdef, and begins with its loop");
+        if (loop == api->options.loop)
+            *head = m->heads[i] + at;
+    }
+    return 0;
+}
+
+static int begin(struct api *api, struct read *read, const Saga__V1__VerifyRequest *m, struct error_detail *detail)
+{
+    struct sealed_look *look = arena_take(read->arena, sizeof *look);
+    if (look == NULL)
+        return error_set(detail, E_MEMORY, "", NULL);
+    int code = find_head(api, m, &look->known, detail);
+    if (code != 0)
+        return code;
+    sealed_look_begin(api->store, look);
+    read->state = look;
+    return 0;
+}
+
+int audit_verify(struct api *api, struct read *read, const void *message, struct error_detail *detail)
+{
+    bool more = true;
+    int code = read->state == NULL ? begin(api, read, message, detail) : 0;
+    struct sealed_look *look = read->state;
+    while (code == 0 && more) {
+        code = sealed_look_on(api->store, look, ROWS_PIECE, &more, detail);
+        if (code == 0 && more && !api_has_time(api))
+            return READ_MORE;
+    }
+    if (code != 0)
+        return code;
+    Saga__V1__VerifyResponse response = SAGA__V1__VERIFY_RESPONSE__INIT;
+    Saga__V1__JournalVerified journal = SAGA__V1__JOURNAL_VERIFIED__INIT;
+    Saga__V1__JournalVerified *journals[] = {&journal};
+    char head[SEALED_HEAD_SIZE], audit_head[SEALED_HEAD_SIZE];
+    sealed_store_heads(api->store, head, audit_head);
+    journal.loop = (int32_t)api->options.loop;
+    journal.first_frame = look->frames.first;
+    journal.last_frame = look->frames.last;
+    journal.frames_chained = look->frames.chained;
+    journal.first_row = look->audit.first;
+    journal.last_row = look->audit.last;
+    journal.rows_chained = look->audit.chained;
+    journal.finding = look->finding;
+    journal.head = head;
+    journal.audit_head = audit_head;
+    response.n_journals = 1;
+    response.journals = journals;
+    api_answer(api, read->request.call, &response.base);
+    return 0;
+}

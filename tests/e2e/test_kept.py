@@ -1,0 +1,181 @@
+"""What is kept of who did what, and how: the audit trail, the chains, encryption at rest."""
+import os
+import shutil
+import sqlite3
+import subprocess
+import tempfile
+import unittest
+import zlib
+
+import grpc
+
+from harness import PATIENCE_S, SAGAD, Participant, Sidecar, definition, do, fail, state_name, step, wait_until
+
+SAGACTL = os.path.join(os.path.dirname(SAGAD), "sagactl")
+SECRET = b"a card that nobody may see"
+USER = "uid:%d" % os.getuid()
+
+
+class Kept(unittest.TestCase):
+    def setUp(self):
+        self.count = 0
+        self.folder = tempfile.mkdtemp(prefix="saga-keys-")
+        self.addCleanup(shutil.rmtree, self.folder)
+        self.shop = Participant()
+        self.addCleanup(self.shop.stop)
+
+    def keys(self, name, *lines):
+        path = os.path.join(self.folder, name)
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii") as out:
+            out.write("".join("%s %s\n" % (key, digit * 64) for key, digit in lines))
+        return path
+
+    def start(self, **options):
+        sidecar = Sidecar(start=False, targets={"shop": self.shop.address}, **options)
+        self.addCleanup(sidecar.close)
+        sidecar.options["listen"] = ["127.0.0.1:0", "unix:" + os.path.join(sidecar.directory, "s")]
+        sidecar.start()
+        return sidecar
+
+    def sagactl(self, sidecar, *arguments):
+        return subprocess.run([SAGACTL, "--address", "unix:" + os.path.join(sidecar.directory, "s")] + list(arguments), capture_output=True,
+                              text=True, timeout=PATIENCE_S)
+
+    def run_saga(self, sidecar, name="order"):
+        self.count += 1  # request_ids are what gives sagas to loops
+        saga = sidecar.client.coordinator.Start(definition=name, input=SECRET, request_id="order-%d" % self.count).saga_id
+        self.assertEqual("COMMITTED", state_name(sidecar.client.coordinator.Wait(saga_id=saga).saga))
+        return saga
+
+    def journal(self, sidecar, k=0):
+        return os.path.join(sidecar.directory, "data", "journal.db" if k == 0 else "journal-%d.db" % k)
+
+    def refused(self, sidecar):
+        """What a start says that is refused."""
+        done = subprocess.run([SAGAD, "-f", os.path.join(sidecar.directory, "sagad.yaml")], capture_output=True, text=True, timeout=PATIENCE_S)
+        self.assertEqual(1, done.returncode)
+        return done.stderr
+
+    def test_who_did_what(self):
+        sidecar = self.start(loops=2)
+        client = sidecar.client
+        client.coordinator.RegisterDefinition(source=definition("order", step("a")).encode())
+        sagas = [self.run_saga(sidecar) for _ in range(4)]
+        self.shop.on(do("a"), fail(grpc.StatusCode.UNAVAILABLE, "not now"))
+        live = [client.coordinator.Start(definition="order").saga_id for _ in range(4)]
+        for saga in live:
+            self.assertEqual(0, self.sagactl(sidecar, "pause", saga, "--actor", "somebody else").returncode)
+        said = self.sagactl(sidecar, "audit").stdout.splitlines()
+        self.assertEqual(5, len(said), said)
+        for saga in live:
+            line = next(line for line in said if saga in line)
+            self.assertIn("Pause %s by %s, who says somebody else" % (saga, USER), line)
+        self.assertIn("RegisterDefinition order 1.0.0 by plaintext", said[-1])
+        self.assertEqual(2, len(self.sagactl(sidecar, "audit", "--limit", "2").stdout.splitlines()))
+        # The saga's own records tell who began it and who acted.
+        shown = client.coordinator.Get(saga_id=live[0])
+        self.assertEqual("plaintext", shown.saga.owner)
+        paused = next(event for event in shown.timeline if event.actor == "somebody else")
+        self.assertEqual(USER, paused.identity)
+        self.assertEqual("plaintext", client.coordinator.Get(saga_id=sagas[0]).saga.owner)
+        # A repeated act changes nothing, and what was refused did not happen.
+        self.sagactl(sidecar, "pause", live[0], "--actor", "once more")
+        self.sagactl(sidecar, "resume", sagas[0], "--actor", "it has ended")
+        sidecar.restart()
+        self.assertEqual(said, self.sagactl(sidecar, "audit").stdout.splitlines())
+
+    def test_the_trail_has_a_retention_of_its_own(self):
+        sidecar = self.start(retention="1s", audit_retention="1h")
+        sidecar.client.coordinator.RegisterDefinition(source=definition("order", step("a")).encode())
+        saga = self.run_saga(sidecar)
+        wait_until(lambda: self.sagactl(sidecar, "get", saga).returncode == 4, "the saga is gone")
+        self.assertIn("RegisterDefinition", self.sagactl(sidecar, "audit").stdout)
+        sidecar.stop()
+        sidecar.options.update(audit_retention="1s")
+        sidecar.start()
+        wait_until(lambda: "nobody has done anything" in self.sagactl(sidecar, "audit").stdout, "the trail is empty")
+
+    def test_changes_are_found(self):
+        sidecar = self.start(loops=2, audit_key_file=self.keys("audit", ("k", "5")))
+        sidecar.client.coordinator.RegisterDefinition(source=definition("order", step("a")).encode())
+        for _ in range(12):
+            self.run_saga(sidecar)
+        whole = self.sagactl(sidecar, "verify")
+        self.assertEqual((0, 2), (whole.returncode, whole.stdout.count("whole")), whole.stdout + whole.stderr)
+        heads = [line.split()[1] for line in whole.stdout.splitlines() if line.startswith("        head")]
+        self.assertEqual(2, len(heads))
+        self.run_saga(sidecar)
+        self.assertEqual(0, self.sagactl(sidecar, "verify", *heads).returncode)
+        self.assertIn("is another than the head", self.sagactl(sidecar, "verify", heads[0][:-1] + ("1" if heads[0][-1] == "0" else "0")).stdout)
+        self.assertEqual(1, self.sagactl(sidecar, "verify", "nonsense").returncode)
+        sidecar.stop()
+        self.assertEqual(2, len({line["loop"] for line in sidecar.log("where the journal's chains stand")}))
+        with sqlite3.connect(self.journal(sidecar, 1)) as db:
+            seq, body = db.execute("SELECT seq, body FROM frames ORDER BY seq LIMIT 1 OFFSET 2").fetchone()
+            changed = bytearray(body)
+            changed[-1] ^= 1
+            changed[4:8] = zlib.crc32(bytes(changed[8:])).to_bytes(4, "little")
+            db.execute("UPDATE frames SET body = ? WHERE seq = ?", (bytes(changed), seq))
+        db.close()
+        check = subprocess.run([SAGAD, "-f", os.path.join(sidecar.directory, "sagad.yaml"), "--check-journal"], capture_output=True, text=True,
+                               timeout=PATIENCE_S)
+        self.assertEqual(1, check.returncode)
+        self.assertIn("frame %d is not what was written there" % seq, check.stdout)
+        sidecar.options.update(audit_verify_at_start=True)
+        sidecar.write_config()
+        self.assertIn("frame %d is not what was written there" % seq, self.refused(sidecar))
+
+    def test_payloads_are_encrypted_and_keys_change(self):
+        sidecar = self.start(encryption_key_file=self.keys("first", ("2026-01", "a")))
+        sidecar.client.coordinator.RegisterDefinition(source=definition("order", step("a")).encode())
+        before = self.run_saga(sidecar)
+        sidecar.stop()
+
+        def holds_secret():
+            with open(self.journal(sidecar), "rb") as file:
+                return SECRET in file.read()
+        self.assertFalse(holds_secret())
+        # Without the key, or with another, it does not start, and says which it needs.
+        for file, words in ((None, "is not among those given: 2026-01"), (self.keys("wrong", ("2026-01", "b")), "is not the one"),
+                            (self.keys("other", ("2026-02", "a")), "is not among those given: 2026-01")):
+            sidecar.options.update(encryption_key_file=file or "")
+            sidecar.write_config()
+            self.assertIn(words, self.refused(sidecar))
+        # Another key is taken into use; with the next commit the journal needs the old one no more.
+        sidecar.options.update(encryption_key_file=self.keys("both", ("2026-02", "b"), ("2026-01", "a")))
+        sidecar.start()
+        self.assertEqual(SECRET, sidecar.client.coordinator.Get(saga_id=before, include_payloads=True).saga.input)
+        self.run_saga(sidecar)
+        sidecar.stop()
+        command = os.path.join(self.folder, "say-keys")
+        with open(os.open(command, os.O_WRONLY | os.O_CREAT, 0o700), "w", encoding="ascii") as out:
+            out.write("#!/bin/sh\necho $1 %s\n" % ("b" * 64))
+        sidecar.options.update(encryption_key_file="", encryption_key_command=command + " 2026-02")
+        sidecar.start()
+        self.assertEqual(SECRET, sidecar.client.coordinator.Get(saga_id=before, include_payloads=True).saga.input)
+        sidecar.stop()
+        self.assertFalse(holds_secret())
+
+    def test_a_kill_loses_nothing_of_it(self):
+        sidecar = self.start(encryption_key_file=self.keys("e", ("k", "c")), audit_key_file=self.keys("a", ("k", "d")), audit_verify_at_start=True)
+        sidecar.client.coordinator.RegisterDefinition(source=definition("order", step("a")).encode())
+        sagas = []
+        for _ in range(4):
+            sagas += [self.run_saga(sidecar) for _ in range(3)]
+            sidecar.kill()
+            sidecar.start()
+        for saga in sagas:
+            self.assertEqual(SECRET, sidecar.client.coordinator.Get(saga_id=saga, include_payloads=True).saga.input)
+        self.assertEqual(0, self.sagactl(sidecar, "verify").returncode)
+
+    def test_keys_that_others_can_read_are_refused(self):
+        path = self.keys("open", ("k", "a"))
+        os.chmod(path, 0o644)
+        sidecar = Sidecar(start=False, encryption_key_file=path)
+        self.addCleanup(sidecar.close)
+        sidecar.write_config()
+        self.assertIn("everybody on the machine can read the file of keys", self.refused(sidecar))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,353 @@
+/* The store that seals, before one in SQLite: what it keeps cannot be read without the keys, and cannot be changed, moved or cut out unnoticed. */
+#include "sidecar/journal/sealed/sealed_store.h"
+
+#include "sidecar/journal/codec.h"
+#include "sidecar/journal/sealed/envelope.h"
+#include "tests/support/sqlite_place.h"
+
+#include <check.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <string.h>
+#include <zlib.h>
+
+static struct store *inner;
+static struct seal_keys encryption, chain;
+static uint8_t chance_at;
+
+static bool chance(void *self, uint8_t *at, size_t size)
+{
+    (void)self;
+    for (size_t i = 0; i < size; i++)
+        at[i] = chance_at++;
+    return true;
+}
+
+static struct seal_keys keys(const char *text)
+{
+    struct seal_keys out;
+    ck_assert_int_eq(seal_read_keys(bytes_of_text(text), "field", &out, &detail), 0);
+    return out;
+}
+
+#define A64 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define B64 "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+
+static void set_up(void)
+{
+    make_dir();
+    chance_at = 0;
+    encryption = keys("first " A64 "\n");
+    chain = keys("chain " B64 "\n");
+}
+
+/* Puts the sealing store before the one of sqlite_place, whose functions then go through it. */
+static int try_sealed(void)
+{
+    const struct sealed_options sealing = {.encryption = &encryption, .chain = &chain, .random = chance};
+    open_store();
+    inner = store;
+    return sealed_store_open(&sealing, inner, &state, &store, &detail);
+}
+
+static void open_sealed(void)
+{
+    ck_assert_msg(try_sealed() == 0, "%s", detail.text);
+}
+
+static void commit_audit(uint64_t seq, const char *text)
+{
+    struct store_commit c = {.audit = {.seq = seq, .at.us = (int64_t)seq, .body = bytes_of_text(text)}};
+    ck_assert_int_eq(store->commit(store, &c, &detail), 0);
+}
+
+static void run_sql(const char *sql)
+{
+    sqlite3 *db;
+    ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
+    ck_assert_msg(sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK, "%s: %s", sql, sqlite3_errmsg(db));
+    sqlite3_close(db);
+}
+
+/* What a look along the chains finds; "" for nothing. */
+static const char *look(const char *known)
+{
+    static struct sealed_look l;
+    bool more = true;
+    l = (struct sealed_look){.known = known};
+    sealed_look_begin(store, &l);
+    while (more)
+        ck_assert_int_eq(sealed_look_on(store, &l, 3, &more, &detail), 0);
+    return l.finding;
+}
+
+static void assert_found(const char *words)
+{
+    const char *finding = look(NULL);
+    ck_assert_msg(strstr(finding, words) != NULL, "\"%s\" is not in \"%s\"", words, finding);
+}
+
+START_TEST(sealed__what_is_kept_cannot_be_read)
+{
+    struct bytes kept, plain;
+    open_sealed();
+    commit_frames(1, 3);
+    ck_assert_int_eq(inner->read_frame(inner, 2, &kept, &detail), 0);
+    ck_assert(envelope_is(kept));
+    uint8_t copy[4096];
+    ck_assert_uint_lt(kept.size, sizeof copy);
+    memcpy(copy, kept.at, kept.size);
+    size_t kept_size = kept.size;
+    ck_assert_int_eq(store->read_frame(store, 2, &plain, &detail), 0);
+    ck_assert(!envelope_is(plain));
+    ck_assert_uint_gt(plain.size, 300);
+    for (size_t i = 0; i + 16 <= kept_size; i++) /* no 16 bytes of the payload */
+        ck_assert(memcmp(copy + i, plain.at + plain.size / 2, 16) != 0);
+    close_store();
+    open_sealed();
+    ck_assert_int_eq(store->read_frame(store, 2, &plain, &detail), 0);
+    assert_frame(2, 300, 2000);
+    close_store();
+}
+END_TEST
+
+START_TEST(sealed__frames_of_before_are_read_as_ever)
+{
+    open_store();
+    commit_frames(1, 3);
+    close_store();
+    open_sealed();
+    commit_frames(4, 6);
+    for (uint64_t frame = 1; frame <= 6; frame++)
+        assert_frame(frame, 300, (int64_t)frame * 1000);
+    ck_assert_str_eq(look(NULL), "");
+    close_store();
+}
+END_TEST
+
+START_TEST(sealed__a_frame_cannot_be_moved)
+{
+    struct bytes plain;
+    chain.count = 0;
+    open_sealed();
+    commit_frames(1, 4);
+    close_store();
+    run_sql("UPDATE frames SET body = (SELECT body FROM frames WHERE seq = 3) WHERE seq = 2");
+    open_sealed();
+    ck_assert_int_eq(store->read_frame(store, 2, &plain, &detail), E_JOURNAL_CORRUPT);
+    ck_assert_ptr_nonnull(strstr(detail.text, "frame 2 is not what was encrypted there"));
+    close_store();
+}
+END_TEST
+
+START_TEST(sealed__without_the_key_it_is_named)
+{
+    open_sealed();
+    commit_frames(1, 2);
+    close_store();
+    encryption.count = 0;
+    ck_assert_int_eq(try_sealed(), E_ARGUMENT);
+    ck_assert_str_eq(detail.field, "encryption_key_file");
+    ck_assert_ptr_nonnull(strstr(detail.text, "is not among those given: first"));
+    close_store();
+    encryption = keys("other " A64 "\n");
+    ck_assert_int_eq(try_sealed(), E_ARGUMENT);
+    ck_assert_ptr_nonnull(strstr(detail.text, "is not among those given: first"));
+    close_store();
+    encryption = keys("first " B64 "\n");
+    ck_assert_int_eq(try_sealed(), E_ARGUMENT);
+    ck_assert_ptr_nonnull(strstr(detail.text, "is not the one that the journal was encrypted with: first"));
+    close_store();
+}
+END_TEST
+
+START_TEST(sealed__another_key_takes_over)
+{
+    open_sealed();
+    commit_frames(1, 2);
+    close_store();
+    open_sealed();
+    commit_frames(3, 4);
+    close_store();
+    encryption = keys("second " B64 " # the new one\n\nfirst " A64 "\n");
+    open_sealed();
+    ck_assert_uint_eq(sealed_store_old_keys(store), 2);
+    commit_frames(5, 5);
+    ck_assert_uint_eq(sealed_store_old_keys(store), 0);
+    close_store();
+    encryption = keys("second " B64 "\n");
+    open_sealed();
+    for (uint64_t frame = 1; frame <= 5; frame++)
+        assert_frame(frame, 300, (int64_t)frame * 1000);
+    ck_assert_str_eq(look(NULL), "");
+    close_store();
+}
+END_TEST
+
+/* ---- the chain ---- */
+
+/* Changes a byte of a frame's records, and its checksum with it. */
+static void change_frame(uint64_t seq)
+{
+    sqlite3 *db;
+    sqlite3_stmt *at;
+    uint8_t body[4096];
+    ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_prepare_v2(db, "SELECT body FROM frames WHERE seq = ?1", -1, &at, NULL), SQLITE_OK);
+    sqlite3_bind_int64(at, 1, (int64_t)seq);
+    ck_assert_int_eq(sqlite3_step(at), SQLITE_ROW);
+    int size = sqlite3_column_bytes(at, 0);
+    ck_assert_int_lt(size, (int)sizeof body);
+    memcpy(body, sqlite3_column_blob(at, 0), (size_t)size);
+    sqlite3_finalize(at);
+    body[size - 1] ^= 1;
+    uint32_t sum = (uint32_t)crc32(0, body + 8, (uInt)size - 8);
+    for (int i = 0; i < 4; i++)
+        body[4 + i] = (uint8_t)(sum >> 8 * i);
+    ck_assert_int_eq(sqlite3_prepare_v2(db, "UPDATE frames SET body = ?2 WHERE seq = ?1", -1, &at, NULL), SQLITE_OK);
+    sqlite3_bind_int64(at, 1, (int64_t)seq);
+    sqlite3_bind_blob(at, 2, body, size, SQLITE_TRANSIENT);
+    ck_assert_int_eq(sqlite3_step(at), SQLITE_DONE);
+    sqlite3_finalize(at);
+    sqlite3_close(db);
+}
+
+static void write_chain(void)
+{
+    open_sealed();
+    commit_frames(1, 9);
+    for (uint64_t seq = 1; seq <= 4; seq++)
+        commit_audit(seq, "somebody did something");
+    ck_assert_str_eq(look(NULL), "");
+    close_store();
+}
+
+START_TEST(sealed__a_change_is_found)
+{
+    encryption.count = _i == 0 ? 0 : encryption.count;
+    write_chain();
+    change_frame(5);
+    open_sealed();
+    assert_found(_i == 0 ? "frame 5 is not what was written there" : "frame 5 cannot be opened");
+    close_store();
+}
+END_TEST
+
+START_TEST(sealed__a_cut_is_found)
+{
+    encryption.count = 0;
+    write_chain();
+    run_sql("DELETE FROM frames WHERE seq = 5; UPDATE frames SET seq = seq - 1 WHERE seq > 5");
+    open_sealed();
+    assert_found("frame 5 is not what was written there"); /* its number is a part of it */
+    close_store();
+}
+END_TEST
+
+START_TEST(sealed__frames_that_are_in_no_chain_are_found)
+{
+    encryption.count = 0;
+    write_chain();
+    chain.count = 0;
+    open_sealed();
+    commit_frames(10, 10);
+    close_store();
+    chain = keys("chain " B64 "\n");
+    open_sealed();
+    assert_found("frame 10 is not in the chain that the one before it is in");
+    close_store();
+}
+END_TEST
+
+START_TEST(sealed__a_row_that_was_cut_from_the_trail_is_found)
+{
+    write_chain();
+    run_sql("DELETE FROM audit WHERE seq = 2");
+    open_sealed();
+    assert_found("audit is missing");
+    close_store();
+}
+END_TEST
+
+START_TEST(sealed__a_head_that_was_written_down_is_held_to)
+{
+    char head[SEALED_HEAD_SIZE], audit[SEALED_HEAD_SIZE], other[SEALED_HEAD_SIZE + 8];
+    open_sealed();
+    commit_frames(1, 5);
+    sealed_store_heads(store, head, audit);
+    ck_assert_int_eq(strncmp(head, "5:", 2), 0);
+    ck_assert_str_eq(audit, "");
+    commit_frames(6, 9);
+    ck_assert_str_eq(look(head), "");
+    memcpy(other, head, sizeof head);
+    other[2] = other[2] == '0' ? '1' : '0';
+    ck_assert_ptr_nonnull(strstr(look(other), "is another than the head"));
+    snprintf(other, sizeof other, "40:%s", head + 2);
+    ck_assert_ptr_nonnull(strstr(look(other), "is not in the chain"));
+    close_store();
+}
+END_TEST
+
+START_TEST(sealed__a_chain_goes_on_under_another_key)
+{
+    write_chain();
+    chain = keys("new " A64 "\nchain " B64 "\n");
+    open_sealed();
+    commit_frames(10, 12);
+    ck_assert_str_eq(look(NULL), "");
+    close_store();
+    chain = keys("new " A64 "\n");
+    open_sealed();
+    assert_found("made with another key");
+    close_store();
+}
+END_TEST
+
+/* ---- keys ---- */
+
+START_TEST(sealed__keys_are_told_what_is_wrong)
+{
+    static const struct {
+        const char *text, *words;
+    } bad[] = {{"", "there is no key"},
+               {"# nothing\n", "there is no key"},
+               {"k", "line 1 of the keys: a key is 64"},
+               {"k 00", "a key is 64"},
+               {"k " A64 "\nk " B64, "line 2 of the keys: two keys have one name"},
+               {"k " A64 " x", "and nothing else"},
+               {"k234567890123456789012345678901234 " A64, "at most 32 bytes"},
+               {"k g" A64, "a key is 64"}};
+    struct seal_keys out;
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        ck_assert_int_eq(seal_read_keys(bytes_of_text(bad[i].text), "option", &out, &detail), E_ARGUMENT);
+        ck_assert_msg(strstr(detail.text, bad[i].words) != NULL, "%s", detail.text);
+        ck_assert_ptr_null(strstr(detail.text, "aaaa")); /* no key is told */
+        ck_assert_str_eq(detail.field, "option");
+    }
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("sealed_store");
+    TCase *tests = tcase_create("sealed");
+    tcase_add_checked_fixture(tests, set_up, remove_dir);
+    tcase_add_test(tests, sealed__what_is_kept_cannot_be_read);
+    tcase_add_test(tests, sealed__frames_of_before_are_read_as_ever);
+    tcase_add_test(tests, sealed__a_frame_cannot_be_moved);
+    tcase_add_test(tests, sealed__without_the_key_it_is_named);
+    tcase_add_test(tests, sealed__another_key_takes_over);
+    tcase_add_loop_test(tests, sealed__a_change_is_found, 0, 2);
+    tcase_add_test(tests, sealed__a_cut_is_found);
+    tcase_add_test(tests, sealed__frames_that_are_in_no_chain_are_found);
+    tcase_add_test(tests, sealed__a_row_that_was_cut_from_the_trail_is_found);
+    tcase_add_test(tests, sealed__a_head_that_was_written_down_is_held_to);
+    tcase_add_test(tests, sealed__a_chain_goes_on_under_another_key);
+    tcase_add_test(tests, sealed__keys_are_told_what_is_wrong);
+    suite_add_tcase(suite, tests);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? 0 : 1;
+}
