@@ -470,6 +470,13 @@ class Sidecar:
         with open("/proc/%d/status" % self.process.pid) as f:
             return next(int(line.split()[1]) << 10 for line in f if line.startswith("VmHWM"))
 
+    def await_away(self, target, seconds):
+        """Until the sidecar says that it has found this target away for so long."""
+        def away():
+            times = [t.unreachable_for for l in self.client.operator.Status().loops for t in l.targets if t.name == target and t.unreachable]
+            return any(t.seconds + t.nanos / 1e9 >= seconds for t in times)
+        wait_until(away, "%s is away for %s s" % (target, seconds))
+
     def fd_count(self):
         return len(os.listdir("/proc/%d/fd" % self.process.pid))
 

@@ -117,7 +117,7 @@ class Corners(Case):
         sidecar = self.start(targets={"shop": self.shop.address, "other": "unix:%s/s" % folder}, target_wait="100ms", connect_timeout="50ms")
         saga_id = self.undo_that_waits(sidecar)
         late = sidecar.client.Start(definition="away", input=b"late").saga_id
-        time.sleep(1.5)  # fifteen times target_wait, in which nothing happens
+        sidecar.await_away("other", 1.5)  # fifteen times target_wait
         for each in (saga_id, late):
             saga = sidecar.client.saga(each)
             self.assertEqual(("COMPENSATING", 0), (state_name(saga), saga.steps[0].compensation_attempts))

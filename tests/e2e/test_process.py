@@ -725,7 +725,7 @@ class Process(Case):
         saga_id = sidecar.client.Start(definition="one").saga_id
         wait_until(lambda: "cannot be reached" in sidecar.client.saga(saga_id).steps[0].waiting_for, "it waits")
         others = [sidecar.client.Start(definition="one").saga_id for _ in range(5)]
-        time.sleep(1.5)  # so long it would have tried again and again
+        sidecar.await_away("late", 1.5)  # so long it would have tried again and again
 
         def told(saga):
             return [enum_name("EventType", e.type)[len("EVENT_TYPE_"):] for e in sidecar.client.Get(saga_id=saga).timeline]
