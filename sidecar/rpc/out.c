@@ -328,9 +328,9 @@ static void put_connecting(struct rpc_out *out)
     rpc_link_append(before, &out->connecting);
 }
 
-/* Starts the call. The headers of one that has no connection yet go first, alone: with the request behind them their fate would be known
- * only once that, too, is written. */
-static void leave(struct rpc_out *out, const struct rpc_line *line, struct headers *h)
+/* Starts the call. The headers of one that has no connection yet (connected: the line was just seen to have one) go first, alone: with the
+ * request behind them their fate would be known only once that, too, is written. */
+static void leave(struct rpc_out *out, const struct rpc_line *line, bool connected, struct headers *h)
 {
     grpc_op headers, ops[3];
     out->request = rpc_slice_of(out->view);
@@ -342,7 +342,7 @@ static void leave(struct rpc_out *out, const struct rpc_line *line, struct heade
     headers.data.send_initial_metadata.metadata = h->entries;
     out->call = grpc_channel_create_call(line->channel, NULL, GRPC_PROPAGATE_DEFAULTS, out->rpc->queue, h->path, NULL,
                                          out->deadline, NULL);
-    out->apart = grpc_channel_check_connectivity_state(line->channel, 0) != GRPC_CHANNEL_READY;
+    out->apart = !connected;
     out->left.done = left;
     if (out->apart ? !start(out, &headers, 1, &out->left) : !send_request(out, &headers)) {
         answer_later(out, CODE_INTERNAL, "the call's metadata cannot be sent", NULL);
@@ -387,7 +387,7 @@ static void call_out(struct rpc_target *target, const char *method, const struct
     }
     const struct rpc_line *line = rpc_target_holds(target, request.size) ? NULL : rpc_target_line(target);
     if (line != NULL) {
-        leave(out, line, &h);
+        leave(out, line, true, &h);
         headers_unref(&h);
         return;
     }
@@ -410,10 +410,10 @@ void rpc_call_out_for(struct rpc_target *target, const char *method, struct byte
 
 /* ---- those that wait for a connection ---- */
 
-void rpc_out_go(struct rpc_link *held, const struct rpc_line *line)
+void rpc_out_go(struct rpc_link *held, const struct rpc_line *line, bool connected)
 {
     struct rpc_out *out = RPC_HOLDER(held, struct rpc_out, connecting);
-    leave(out, line, out->held);
+    leave(out, line, connected, out->held);
     free_held(out);
 }
 

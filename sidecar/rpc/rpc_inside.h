@@ -365,8 +365,9 @@ void rpc_asks_drop(struct rpc *r);
 /* Gives the answers that need no C core, and gives up the attempts that found no connection in time. Returns how many answers it gave;
  * *next is lowered to when there will be more to do. */
 int rpc_out_turn(struct rpc *r, gpr_timespec *next);
-/* A call that a target has held, and that it has let go of: it leaves over line, or it is told that it never will. */
-void rpc_out_go(struct rpc_link *held, const struct rpc_line *line);
+/* A call that a target has held, and that it has let go of: it leaves over line (connected: which has a connection), or it is told that it never
+ * will. */
+void rpc_out_go(struct rpc_link *held, const struct rpc_line *line, bool connected);
 /* Of its request. */
 size_t rpc_out_size(const struct rpc_link *held);
 void rpc_out_give_up(struct rpc_link *held, const char *why);

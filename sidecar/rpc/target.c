@@ -258,12 +258,13 @@ static void let_go(struct rpc_target *t)
         struct rpc_line *line = rpc_target_line(t);
         if (line == NULL && (t->looking_up || !spread_hopeless(t->states, t->way_count)))
             return; /* lost this very moment */
+        bool connected = line != NULL;
         for (unsigned i = 0; line == NULL && i < t->way_count; i++)
             line = t->ways[i].line;
         struct rpc_link *call = t->held.next;
         rpc_link_remove(call);
         if (line != NULL)
-            rpc_out_go(call, line);
+            rpc_out_go(call, line, connected);
         else
             rpc_out_give_up(call, t->query.why != NULL ? t->query.why : "no such name");
     }

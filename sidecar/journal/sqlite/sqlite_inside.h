@@ -6,6 +6,7 @@
 #include "sidecar/journal/sqlite/sqlite_store.h"
 
 #include <sqlite3.h>
+#include <time.h>
 
 #define SCHEMA_VERSION 6
 #define PAGE_SIZE      4096
@@ -145,6 +146,7 @@ struct sqlite_store {
     bool named_file;        /* in the file system under path: whether it still is can be told */
     struct file_id file;    /* of the database */
     struct file_id log;     /* of the write-ahead log; 0 until there is one */
+    struct timespec looked; /* when they were last looked at */
 
     struct shares {
         uint64_t bytes_max;   /* 0: no bound, and the rest is not looked at */
@@ -231,6 +233,8 @@ void files_remember(struct sqlite_store *s);
 /* Refuses to begin with what is there where a journal was taken away and saved. Returns 0 or E_JOURNAL. */
 int files_expected(const char *database, struct error_detail *detail);
 int sqlite_store_check(struct store *face, struct error_detail *detail);
+/* Whether the last look is so old that a commit must have another. */
+bool files_are_due(const struct sqlite_store *s);
 uint64_t sqlite_store_first_frame(struct store *face);
 
 /* sqlite_shares.c. What each of the files gets of a bound, and how often the log is copied under it. */
