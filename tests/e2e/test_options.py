@@ -16,7 +16,7 @@ import unittest
 import grpc
 
 import test_watching
-from harness import (PATIENCE_S, ROOT, Answer, Case, Client, Gate, NameServer, Participant, Sidecar, definition, do, enlistment, fail,
+from harness import (PATIENCE_S, QUICK, ROOT, Answer, Case, Client, Gate, NameServer, Participant, Sidecar, definition, do, enlistment, fail,
                      fail_times, failure_of, message, reason_name, seconds, settled, state_name, step, undo, wait_until)
 
 Code = grpc.StatusCode
@@ -431,7 +431,7 @@ class Options(Case):
                 silent.listen(64)
                 silent.settimeout(PATIENCE_S)
                 client = self.start(targets={"shop": "127.0.0.1:%d" % silent.getsockname()[1]}, connect_timeout=timeout, target_wait="0s")
-                client.register(definition("one", step("a")))
+                client.register(definition("one", step("a", more=QUICK % 1)))
                 saga_id = client.Start(definition="one").saga_id
                 connection, _ = silent.accept()
                 began = time.monotonic()
