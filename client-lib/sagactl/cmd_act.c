@@ -1,6 +1,8 @@
-/* cmd_act.c - what an operator does to a saga: cancel, pause, resume, retry, skip, reject, resolve; and to the sidecar: reload. */
+/* cmd_act.c - what an operator does to a saga: cancel, pause, resume, retry, skip, reject, resolve; and to the sidecar: reload, breaker. */
 #include "client-lib/sagactl/json.h"
 #include "client-lib/sagactl/run.h"
+
+#include <string.h>
 
 /* Protobuf-c's strings are not const; it does not write to those of a request. */
 static char *text_of(const char *text)
@@ -50,6 +52,32 @@ int command_resume(struct run *r)
     request.saga_id = r->o.words[0];
     request.actor = r->o.actor;
     return act(r, "/saga.v1.Operator/Resume", &request.base, &saga__v1__resume_response__descriptor, "goes on");
+}
+
+int command_breaker(struct run *r)
+{
+    static const char *const told[] = {"is open, and few calls try the target when its time is over",
+                                       "is held open until it is reset", "is closed"};
+    Saga__V1__SetBreakerRequest request = SAGA__V1__SET_BREAKER_REQUEST__INIT;
+    ProtobufCMessage *answer;
+    unsigned which = 0;
+    while (strcmp(r->o.command->values[which], r->o.words[0]) != 0)
+        which++;
+    request.act = (Saga__V1__BreakerAct)(which + SAGA__V1__BREAKER_ACT__BREAKER_ACT_TRIP);
+    request.target = r->o.words[1];
+    request.actor = r->o.actor;
+    request.reason = text_of(r->o.reason);
+    int status = run_call(r, "/saga.v1.Operator/SetBreaker", &request.base, &saga__v1__set_breaker_response__descriptor,
+                          &answer);
+    if (status != EXIT_DONE)
+        return status;
+    protobuf_c_message_free_unpacked(answer, NULL);
+    if (!r->o.json)
+        fprintf(r->screen.out, "the breaker of target %s %s\n", r->o.words[1], told[which]);
+    else if (json_put(r->screen.out, json_pack("{ssss}", "target", r->o.words[1], "breaker", r->o.words[0]), false) !=
+             0)
+        status = run_say(r, EXIT_REFUSED, "it is done, but there is no memory to say so");
+    return status;
 }
 
 /* What somebody must do is said loudest. */

@@ -1,6 +1,7 @@
 /* cmd_night.c - for an operator woken at night: what is stuck, by what it has in common, and retrying it so; how the sidecar is. */
 #include "client-lib/sagactl/json.h"
 #include "client-lib/sagactl/run.h"
+#include "client-lib/sagactl/targets.h"
 #include "client-lib/sagactl/story.h"
 #include "client-lib/sagactl/times.h"
 #include "client-lib/sagactl/words.h"
@@ -399,6 +400,28 @@ int command_status(struct run *r)
         status = put_status_json(r, health, answer);
     else
         put_status(r, health, answer);
+    saga__v1__status_response__free_unpacked(answer, NULL);
+    return status;
+}
+
+/* ---- targets ---- */
+
+int command_targets(struct run *r)
+{
+    Saga__V1__StatusRequest request = SAGA__V1__STATUS_REQUEST__INIT;
+    Saga__V1__StatusResponse *answer;
+    int status =
+        run_call(r, "/saga.v1.Operator/Status", &request.base, &saga__v1__status_response__descriptor, &answer);
+    if (status != EXIT_DONE)
+        return status;
+    if (r->o.json) {
+        status = run_json(r, &answer->base, false);
+    } else if (r->o.word_count > 0) {
+        targets_put(&r->screen, answer, r->o.words[0]);
+    } else {
+        for (size_t i = 0; answer->n_loops > 0 && i < answer->loops[0]->n_targets; i++)
+            targets_put(&r->screen, answer, answer->loops[0]->targets[i]->name);
+    }
     saga__v1__status_response__free_unpacked(answer, NULL);
     return status;
 }

@@ -9,6 +9,7 @@ static const char *const outputs[] = {"text", "json", "sarif", "mermaid", "dot",
 static const char *const colors[] = {"auto", "always", "never", NULL};
 static const char *const schema_actions[] = {"register", "reflect", "list", "show", NULL};
 static const char *const contract_actions[] = {"check", "export", NULL};
+static const char *const breaker_acts[] = {"trip", "hold", "reset", NULL};
 static const char *const shells[] = {"bash", "zsh", "fish", NULL};
 static const char *const states[] = {"running",  "committed", "compensating", "compensated", "stuck",
                                      "resolved", "live",      "ended",        "paused",      NULL};
@@ -170,14 +171,27 @@ const struct command_row command_rows[] = {
      "that is wrong changes nothing.",
      command_reload},
     {"audit", "", 0, 0, NULL, COMPLETE_NOTHING, BIT(LIMIT) | BIT(BEFORE), "show what people did, and who they were",
-     "What an operator did to a saga, what was registered, reloads; the newest first. The identity is what the connection "
+     "What an operator did to a saga, what was registered, reloads; the newest first. The identity is what the "
+     "connection "
      "proved, beside what was claimed.",
      command_audit},
     {"verify", "[HEAD...]", 0, 64, NULL, COMPLETE_NOTHING, 0, "look whether anybody has changed the journal",
-     "Walks along the chains that audit_key_file makes: a frame that was changed, or cut out of the middle, is found. A HEAD "
-     "that was written down outside (this command and the log tell it) must be in its chain. Exits with 1 when anything "
+     "Walks along the chains that audit_key_file makes: a frame that was changed, or cut out of the middle, is found. "
+     "A HEAD "
+     "that was written down outside (this command and the log tell it) must be in its chain. Exits with 1 when "
+     "anything "
      "was changed.",
      command_verify},
+    {"targets", "[TARGET]", 0, 1, NULL, COMPLETE_NOTHING, 0, "say how each target is, or this one",
+     "Whether it can be reached, its breaker, the calls that are out and those that wait, and how attempts of the last "
+     "five minutes ended.",
+     command_targets},
+    {"breaker", "ACT TARGET", 2, 2, breaker_acts, COMPLETE_VALUES, ACT | BIT(REASON),
+     "open a target's breaker, hold it open, or close it",
+     "ACT is trip (open it now, for its usual time), hold (open it until it is reset) or reset (close it). While it is "
+     "open no call of the target "
+     "leaves, and what needs it waits. Every loop of the sidecar does the same.",
+     command_breaker},
     {"status", "", 0, 0, NULL, COMPLETE_NOTHING, 0, "say how the sidecar is and what it has in hand",
      "Whether it serves, and how many sagas are running, going back, stuck and paused.", command_status},
     {"top", "", 0, 0, NULL, COMPLETE_NOTHING, BIT(ONCE), "show what goes on, again and again",

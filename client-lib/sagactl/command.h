@@ -126,6 +126,8 @@ int command_watch(struct run *r);
 int command_cancel(struct run *r);
 int command_pause(struct run *r);
 int command_reload(struct run *r);
+int command_breaker(struct run *r);
+int command_targets(struct run *r);
 int command_resume(struct run *r);
 int command_retry(struct run *r);
 int command_skip(struct run *r);

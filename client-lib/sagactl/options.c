@@ -378,6 +378,9 @@ static bool words_valid(const struct reading *r)
     if (second != NULL && strstr(arguments, "STEP") != NULL &&
         !definition_name_valid(bytes_of_text(second), STEP_NAME_BYTES_MAX))
         return wrong(r, "\"%.200s\" is not the name of a step", second);
+    if (o->command->run == command_breaker && strcmp(first, "trip") != 0 && strcmp(first, "hold") != 0 &&
+        strcmp(first, "reset") != 0)
+        return wrong(r, "\"%.200s\" is none of trip, hold, reset", first);
     bool names = strcmp(arguments, "DEFINITION") == 0 || strncmp(arguments, "[NAME", 5) == 0;
     if (first != NULL && names && !definition_name_valid(bytes_of_text(first), NAME_BYTES_MAX))
         return wrong(r, "\"%.200s\" is not the name of a definition", first);
@@ -411,8 +414,8 @@ static bool options_agree(const struct reading *r)
         return wrong(r, "--contract says which target and definitions");
     if (o->all && o->page != NULL)
         return wrong(r, "--all and --page exclude one another");
-    bool reason_needed =
-        o->command->run == command_skip || o->command->run == command_reject || o->command->run == command_resolve;
+    bool reason_needed = o->command->run == command_skip || o->command->run == command_reject ||
+                         o->command->run == command_resolve || o->command->run == command_breaker;
     return !reason_needed || o->reason != NULL || wrong(r, "needs --reason TEXT: why, for the timeline");
 }
 

@@ -21,7 +21,7 @@ struct options {
     unsigned word_count;
     uint64_t given; /* OPTION_BITs */
 
-    const char *address; /* NULL: not said */
+    const char *address;                                              /* NULL: not said */
     const char *tls_certificate, *tls_key, *tls_roots, *tls_identity; /* likewise */
     bool json;
     enum form form;

@@ -34,6 +34,11 @@ static void add_one(struct target_all *all, const Saga__V1__TargetStatus *t)
     struct instant success = times_of(t->last_success), failure = times_of(t->last_failure);
     all->first = all->first == NULL ? t : all->first;
     all->away = t->unreachable ? t : all->away;
+    /* OPEN before HALF_OPEN before CLOSED. */
+    static const int rank[] = {0, 1, 3, 2};
+    if (t->breaker != NULL && (unsigned)t->breaker->state < 4 &&
+        (all->breaker == NULL || rank[t->breaker->state] > rank[all->breaker->state]))
+        all->breaker = t->breaker;
     all->calls += t->calls;
     all->calls_max += t->calls_max;
     all->waiting += t->waiting;
@@ -95,6 +100,25 @@ static void put_last(const struct screen *s, const struct target_all *all)
     put(s, PAINT_BAD, "failed", text);
 }
 
+static void put_breaker(const struct screen *s, const Saga__V1__Breaker *b)
+{
+    char text[SENTENCE], span[TIMES_TEXT_SIZE];
+    if (b == NULL || b->state == SAGA__V1__BREAKER_STATE__BREAKER_STATE_CLOSED) {
+        put(s, PAINT_NONE, "breaker", "closed");
+        return;
+    }
+    if (b->held)
+        snprintf(text, sizeof text, "held open by an operator: sagactl breaker reset lets go");
+    else if (b->state == SAGA__V1__BREAKER_STATE__BREAKER_STATE_HALF_OPEN)
+        snprintf(text, sizeof text, "half-open: few calls leave; of %u that came back %u failed, %u were slow",
+                 b->calls, b->failed, b->slow);
+    else
+        snprintf(text, sizeof text, "open for %s more; opened %u time%s in a row",
+                 times_write_span(instant_since(times_of(b->open_until), s->now), span), b->openings,
+                 b->openings == 1 ? "" : "s");
+    put(s, PAINT_BAD, "breaker", text);
+}
+
 void targets_put(const struct screen *s, const Saga__V1__StatusResponse *m, const char *name)
 {
     const struct target_all all = targets_add(m, name);
@@ -117,6 +141,7 @@ void targets_put(const struct screen *s, const Saga__V1__StatusResponse *m, cons
     snprintf(text, sizeof text, "%llu of %llu places taken, %llu wait", (unsigned long long)all.calls,
              (unsigned long long)all.calls_max, (unsigned long long)all.waiting);
     put(s, all.waiting > 0 ? PAINT_WARN : PAINT_NONE, "calls", text);
+    put_breaker(s, all.breaker);
     put_recent(s, &all.recent);
     put_last(s, &all);
 }

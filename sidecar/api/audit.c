@@ -47,10 +47,12 @@ bool audit_of_event(struct api *api, const struct rpc_peer *peer, enum method_id
     *out = bytes_of(NULL, 0);
     bool told = methods[method].role == ROLE_OPERATOR || method == METHOD_CANCEL;
     if (!told || event->actor.size > ACTOR_BYTES_MAX || event->reason.size > MESSAGE_BYTES_MAX ||
-        event->step.size > STEP_NAME_BYTES_MAX)
+        event->step.size > STEP_NAME_BYTES_MAX || event->name.size > STEP_NAME_BYTES_MAX)
         return true;
     saga_id_format(event->saga, id);
-    m.saga_id = id;
+    if (event->saga.serial != 0)
+        m.saga_id = id;
+    m.subject = text(api, event->type == EVENT_BREAKER ? event->name : bytes_of(NULL, 0), &ok);
     m.step = text(api, event->step, &ok);
     m.actor = text(api, event->actor, &ok);
     m.reason = text(api, event->reason, &ok);

@@ -373,3 +373,18 @@ int decode_resolve(const struct decoder *d, const void *message, struct event *e
     (void)d;
     return read_act(&act, e, detail);
 }
+
+int decode_set_breaker(const struct decoder *d, const void *message, struct event *e, struct error_detail *detail)
+{
+    const Saga__V1__SetBreakerRequest *m = message;
+    (void)d;
+    e->type = EVENT_BREAKER;
+    e->breaker_act = (uint8_t)(m->act == SAGA__V1__BREAKER_ACT__BREAKER_ACT_TRIP    ? BREAKER_TRIP
+                               : m->act == SAGA__V1__BREAKER_ACT__BREAKER_ACT_HOLD  ? BREAKER_HOLD
+                               : m->act == SAGA__V1__BREAKER_ACT__BREAKER_ACT_RESET ? BREAKER_RESET
+                                                                                    : 0);
+    int code = read_text(m->target, "target", &e->name, detail);
+    if (code == 0)
+        code = read_text(m->actor, "actor", &e->actor, detail);
+    return code != 0 ? code : read_text(m->reason, "reason", &e->reason, detail);
+}

@@ -33,6 +33,7 @@ int decode_resume(const struct decoder *d, const void *message, struct event *e,
 int decode_retry(const struct decoder *d, const void *message, struct event *e, struct error_detail *detail);
 int decode_reject(const struct decoder *d, const void *message, struct event *e, struct error_detail *detail);
 int decode_skip(const struct decoder *d, const void *message, struct event *e, struct error_detail *detail);
+int decode_set_breaker(const struct decoder *d, const void *message, struct event *e, struct error_detail *detail);
 int decode_resolve(const struct decoder *d, const void *message, struct event *e, struct error_detail *detail);
 
 /* The id of a saga, from field "saga_id". */

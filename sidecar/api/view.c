@@ -147,6 +147,15 @@ static char *waiting_text(struct arena *a, const struct engine *e, const struct 
         return arena_format(a, "target %s, which sagad.yaml does not name", call->target);
     if (step->queued && engine_target_down(e, (uint16_t)call->target_index))
         return arena_format(a, "target %s, which cannot be reached", call->target);
+    const struct breaker_mark *breaker = step->queued ? engine_breaker(e, (uint16_t)call->target_index) : NULL;
+    if (breaker != NULL && breaker->held)
+        return arena_format(a, "target %s, whose breaker an operator holds open", call->target);
+    if (breaker != NULL && breaker->open) {
+        const char *when = clock_text(a, breaker->open_until);
+        return when == NULL ? NULL
+                            : arena_format(a, "target %s, whose breaker lets few calls leave, and none until %s",
+                                           call->target, when);
+    }
     if (step->queued)
         return arena_format(a, "a free place among the calls to target %s", call->target);
     if (back)

@@ -59,6 +59,8 @@ static int read_value(const struct option *o, const struct yaml_node *n, void *b
     case OPTION_RETRY:
     case OPTION_RETRY_COMPENSATION:
         return yaml_read_retry(n, o->type == OPTION_RETRY_COMPENSATION, field, detail);
+    case OPTION_STATUS_CODES:
+        return yaml_read_status_codes(n, field, detail);
     case OPTION_RULES:
     case OPTION_LISTEN:
     case OPTION_TARGETS:
@@ -75,6 +77,8 @@ static void set_default(const struct option *o, void *base)
     if (o->type == OPTION_RETRY || o->type == OPTION_RETRY_COMPENSATION) {
         *(struct retry_policy *)(void *)((char *)base + o->offset) =
             o->type == OPTION_RETRY ? limits.retry.action : limits.retry.compensation;
+    } else if (o->type == OPTION_STATUS_CODES) {
+        *(uint32_t *)(void *)((char *)base + o->offset) = STATUS_CODES_DEFAULT;
     } else if (o->fallback != NULL && o->type != OPTION_TARGETS) {
         /* Quoted, so to speak: an empty text is one too. */
         struct yaml_node n = {.kind = YAML_SCALAR, .text = bytes_of_text(o->fallback)};
@@ -223,6 +227,21 @@ static int read_listen(const struct config_reader *r)
     return 0;
 }
 
+/* As lower_defaults, of a target's breaker. */
+static void fit_breaker(const struct yaml_node *n, struct config_target *t)
+{
+    if (yaml_node_child(n, "breaker_volume") == NULL && t->breaker_volume < t->breaker_probes)
+        t->breaker_volume = t->breaker_probes;
+    if (yaml_node_child(n, "breaker_probes") == NULL && t->breaker_probes > t->breaker_volume)
+        t->breaker_probes = t->breaker_volume;
+    if (yaml_node_child(n, "breaker_open_max") == NULL && t->breaker_open_max.us < t->breaker_open.us)
+        t->breaker_open_max = t->breaker_open;
+    if (yaml_node_child(n, "breaker_open") == NULL && t->breaker_open_max.us < t->breaker_open.us)
+        t->breaker_open = t->breaker_open_max;
+    if (yaml_node_child(n, "breaker_slow_call") == NULL)
+        t->breaker_slow_call.us = span_min(t->breaker_slow_call, (struct span){.us = t->timeout.us / 2}).us;
+}
+
 /* The address alone, or a mapping of target options. */
 static int read_target(const struct config_reader *r, const struct yaml_node *n, struct config_target *target)
 {
@@ -253,6 +272,8 @@ static int read_target(const struct config_reader *r, const struct yaml_node *n,
     }
     if (code != 0)
         return code;
+    if (n->kind == YAML_MAPPING)
+        fit_breaker(n, target);
     const char *wrong = config_check_target(r->config, target->address);
     return wrong == NULL
                ? 0

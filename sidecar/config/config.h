@@ -50,8 +50,17 @@ struct config_target {
     const char *identity; /* who must be there; "" for the host of the address */
     struct span timeout;  /* of an attempt that declares none */
     uint32_t max_concurrent_calls;
-    uint32_t load_balancing_policy; /* enum config_load_balancing */
-    bool barrier;                   /* its participant refuses an action whose undo has been there */
+    uint32_t load_balancing_policy;   /* enum config_load_balancing */
+    uint32_t breaker_failure_percent; /* these are resilience/breaker.h's */
+    uint32_t breaker_slow_percent;
+    struct span breaker_slow_call;
+    uint32_t breaker_status_codes;
+    struct span breaker_window;
+    uint32_t breaker_volume;
+    struct span breaker_open;
+    struct span breaker_open_max;
+    uint32_t breaker_probes;
+    bool barrier; /* its participant refuses an action whose undo has been there */
 };
 
 /* Every pointer belongs to the config. options.def tells what each one means; lists are in the file's order. */

@@ -136,12 +136,48 @@ static int check_times(const struct config_reader *r)
     return 0;
 }
 
+/* What is wrong with a target's breaker, at the option that stands in the file; and the nearest value that would do. */
+static int refuse_breaker(const struct config_reader *r, const struct config_target *t, const char *const names[2],
+                          const char *must, const char *values[2])
+{
+    const struct yaml_node *target = yaml_node_child(r->nodes[OPTION_INDEX_targets], t->name);
+    const struct yaml_node *n = yaml_node_child(target, names[0]);
+    if (n == NULL)
+        n = yaml_node_child(target, names[1]);
+    return yaml_refuse(n != NULL ? n : target, E_ARGUMENT, r->detail, "%s (%s) of target %s must %s %s (%s)", names[0],
+                       values[0], t->name, must, names[1], values[1]);
+}
+
+static int check_breaker(const struct config_reader *r, const struct config_target *t)
+{
+    char a[QUANTITY_TEXT_SIZE], b[QUANTITY_TEXT_SIZE];
+    const char *values[] = {a, b};
+    if (t->breaker_volume < t->breaker_probes) {
+        snprintf(a, sizeof a, "%u", (unsigned)t->breaker_volume);
+        snprintf(b, sizeof b, "%u", (unsigned)t->breaker_probes);
+        return refuse_breaker(r, t, (const char *const[]){"breaker_volume", "breaker_probes"}, "not be below", values);
+    }
+    if (t->breaker_open_max.us < t->breaker_open.us) {
+        quantity_write_span(t->breaker_open_max, a);
+        quantity_write_span(t->breaker_open, b);
+        return refuse_breaker(r, t, (const char *const[]){"breaker_open_max", "breaker_open"}, "not be below", values);
+    }
+    if (t->breaker_slow_percent == 0 || t->breaker_slow_call.us < t->timeout.us)
+        return 0;
+    quantity_write_span(t->breaker_slow_call, a);
+    quantity_write_span(t->timeout, b);
+    return refuse_breaker(r, t, (const char *const[]){"breaker_slow_call", "timeout"}, "be below", values);
+}
+
 /* An attempt that may last longer than any saga is a slip. */
 static int check_targets(const struct config_reader *r)
 {
     const struct config *c = r->config;
     char timeout[QUANTITY_TEXT_SIZE], max[QUANTITY_TEXT_SIZE];
     for (size_t i = 0; i < c->target_count; i++) {
+        int code = check_breaker(r, &c->targets[i]);
+        if (code != 0)
+            return code;
         if (c->targets[i].timeout.us <= c->deadline_max.us)
             continue;
         const struct yaml_node *target = yaml_node_child(r->nodes[OPTION_INDEX_targets], c->targets[i].name);

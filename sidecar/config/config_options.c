@@ -19,6 +19,7 @@
 #define HOLDS_RETRY(x)              HOLDS(x, struct retry_policy)
 #define HOLDS_RETRY_COMPENSATION(x) HOLDS(x, struct retry_policy)
 #define HOLDS_UNIX_ACCESS(x)        HOLDS(x, uint32_t)
+#define HOLDS_STATUS_CODES(x)       HOLDS(x, uint32_t)
 #define HOLDS_RULES(x)              HOLDS(x, struct authz)
 #define HOLDS_LISTEN(x)             HOLDS(x, const char *const *)
 #define HOLDS_TARGETS(x)            HOLDS(x, const struct config_target *)
@@ -134,6 +135,9 @@ const char *option_range(const struct option *o, char text[OPTION_RANGE_SIZE])
     case OPTION_RETRY_COMPENSATION:
         snprintf(text, OPTION_RANGE_SIZE, "a retry policy");
         break;
+    case OPTION_STATUS_CODES:
+        snprintf(text, OPTION_RANGE_SIZE, "a list of gRPC status codes");
+        break;
     case OPTION_RULES:
         snprintf(text, OPTION_RANGE_SIZE, "a list of %" PRId64 " to %" PRId64 " rules", o->min, o->max);
         break;
@@ -160,6 +164,16 @@ static void write_retry(const struct retry_policy *p, char text[OPTION_DEFAULT_S
              (unsigned)p->max_attempts, initial, max, multiplier, jitter);
 }
 
+static void write_status_codes(uint32_t codes, char text[OPTION_DEFAULT_SIZE])
+{
+    size_t used = 0;
+    for (int i = 0; i < CODE_COUNT; i++)
+        if ((codes >> i & 1) != 0)
+            used += (size_t)snprintf(text + used, OPTION_DEFAULT_SIZE - used, "%s%s", used == 0 ? "[" : ", ",
+                                     grpc_status_name(i));
+    snprintf(text + used, OPTION_DEFAULT_SIZE - used, "]");
+}
+
 const char *option_default(const struct option *o, char text[OPTION_DEFAULT_SIZE])
 {
     struct definition_limits limits = definition_limits_default();
@@ -167,6 +181,8 @@ const char *option_default(const struct option *o, char text[OPTION_DEFAULT_SIZE
         write_retry(&limits.retry.action, text);
     else if (o->type == OPTION_RETRY_COMPENSATION)
         write_retry(&limits.retry.compensation, text);
+    else if (o->type == OPTION_STATUS_CODES)
+        write_status_codes(STATUS_CODES_DEFAULT, text);
     else
         snprintf(text, OPTION_DEFAULT_SIZE, "%s", o->fallback == NULL ? "" : o->fallback);
     return text;

@@ -2,6 +2,7 @@
 #ifndef SAGA_CONFIG_CONFIG_OPTIONS_H
 #define SAGA_CONFIG_CONFIG_OPTIONS_H
 
+#include "sidecar/base/grpc_status.h"
 #include "sidecar/config/config.h"
 
 enum option_type {
@@ -16,6 +17,7 @@ enum option_type {
     OPTION_RETRY,              /* struct retry_policy */
     OPTION_RETRY_COMPENSATION, /* struct retry_policy, of a compensation */
     OPTION_UNIX_ACCESS,        /* the same */
+    OPTION_STATUS_CODES,       /* uint32_t: a list of gRPC status codes, bit n for status n */
     OPTION_RULES,              /* a list of rules: struct authz */
     OPTION_LISTEN,             /* a list of addresses, with its count beside it */
     OPTION_TARGETS,            /* a mapping of targets, with its count beside it */
@@ -54,10 +56,15 @@ enum option_index {
 #undef OPTION
 #undef TARGET_OPTION
 
-#define TARGET_OPTION_COUNT 6
+#define TARGET_OPTION_COUNT 15
 
 extern const struct option config_options[OPTION_INDEX_COUNT];
 extern const struct option config_target_options[TARGET_OPTION_COUNT];
+
+/* By default, those of a breaker: what says more of the participant than of the request. */
+#define STATUS_CODES_DEFAULT \
+    (1u << CODE_UNKNOWN | 1u << CODE_DEADLINE_EXCEEDED | 1u << CODE_RESOURCE_EXHAUSTED | 1u << CODE_INTERNAL | \
+     1u << CODE_UNAVAILABLE | 1u << CODE_DATA_LOSS)
 
 /* The names that an option of type LOG_LEVEL, LOG_FORMAT, UNIX_ACCESS or LOAD_BALANCING can be, in the order of their numbers. */
 const char *const *option_choices(enum option_type type, size_t *count);

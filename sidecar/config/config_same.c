@@ -14,6 +14,7 @@ static bool same_value(const struct option *o, const void *a, const void *b)
     case OPTION_LOG_FORMAT:
     case OPTION_UNIX_ACCESS:
     case OPTION_LOAD_BALANCING:
+    case OPTION_STATUS_CODES:
         return *(const uint32_t *)x == *(const uint32_t *)y;
     case OPTION_SIZE:
         return *(const uint64_t *)x == *(const uint64_t *)y;

@@ -137,7 +137,8 @@ int core_take(struct core *c, const struct event *event, struct error_detail *de
         int code = submit_known_request(c, event, &answered, detail);
         if (code != 0 || answered)
             return code;
-    } else if (is_request(event->type) && engine_find(c->engine, event->saga.serial) == NULL) {
+    } else if (is_request(event->type) && event->type != EVENT_BREAKER &&
+               engine_find(c->engine, event->saga.serial) == NULL) {
         return submit_to_ended(c, event, detail);
     }
     CHECK(event->type != EVENT_TICK ||

@@ -24,6 +24,8 @@ struct core_world {
     void (*reply)(void *self, const struct reply_effect *reply, const struct error_detail *detail);
     /* A call to make: an EVENT_ANSWER for it is to be submitted exactly once. Its views stay valid until then. */
     void (*call)(void *self, const struct call_effect *call);
+    /* A target's breaker has opened or closed, and that is durable. May be NULL. */
+    void (*breaker)(void *self, const struct breaker_effect *breaker);
     /* Whether memory is so nearly used up that no new work is to be taken (E_BYTES), only what ends sagas. May be NULL. */
     bool (*crowded)(void *self);
     void *self;

@@ -4,6 +4,7 @@
 #include "sidecar/base/check.h"
 #include "sidecar/base/defect.h"
 #include "sidecar/engine/saga.h"
+#include "sidecar/engine/target.h"
 #include "sidecar/journal/codec.h"
 
 #include <inttypes.h>
@@ -174,7 +175,7 @@ void core_effect(struct core *c, const struct effect *effect, const struct error
 {
     struct batch *b = c->open;
     struct error_detail *copy = NULL;
-    CHECK(effect->type == EFFECT_REPLY || effect->type == EFFECT_CALL);
+    CHECK(effect->type == EFFECT_REPLY || effect->type == EFFECT_CALL || effect->type == EFFECT_BREAKER);
     if (c->failed != 0 || (c->failed = GROW(c, b->effects, b->effect_count, b->effect_room)) != 0)
         return;
     if (detail != NULL) {
@@ -188,9 +189,21 @@ void core_effect(struct core *c, const struct effect *effect, const struct error
     b->effects[b->effect_count++] = (struct held_effect){.effect = *effect, .detail = copy};
 }
 
+static void keep_breaker(struct core *c, const struct breaker_effect *effect)
+{
+    uint8_t value[BREAKER_ROW_BYTES];
+    const char *name = engine_target(c->engine, effect->target)->name;
+    struct subject_row row = breakers_row(name, &effect->mark, value);
+    c->acted = true;
+    if (c->failed == 0 && !DEFECT(BREAKER_NOT_KEPT))
+        c->failed = core_set_subject(c, &row);
+}
+
 static void add_effect(void *self, const struct effect *effect, const struct error_detail *detail)
 {
     struct core *c = self;
+    if (effect->type == EFFECT_BREAKER)
+        keep_breaker(c, &effect->as.breaker);
     if (DEFECT(CALL_BEFORE_DURABLE) && effect->type == EFFECT_CALL)
         c->world.call(c->world.self, &effect->as.call);
     else if (DEFECT(REPLY_BEFORE_DURABLE) && effect->type == EFFECT_REPLY)

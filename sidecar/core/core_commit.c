@@ -92,8 +92,10 @@ static void let_effects_out(struct core *c, struct batch *b)
             c->world.reply(c->world.self, &held->effect.as.reply, held->detail);
             memory_give_back(&c->memory, held->detail, sizeof *held->detail);
             held->detail = NULL;
-        } else {
+        } else if (held->effect.type == EFFECT_CALL) {
             c->world.call(c->world.self, &held->effect.as.call);
+        } else if (c->world.breaker != NULL) {
+            c->world.breaker(c->world.self, &held->effect.as.breaker);
         }
     }
     b->effect_count = 0;

@@ -2,6 +2,7 @@
 #ifndef SAGA_CORE_CORE_INSIDE_H
 #define SAGA_CORE_CORE_INSIDE_H
 
+#include "sidecar/core/breakers.h"
 #include "sidecar/core/core.h"
 
 /* The open batch, and those that are closed. */

@@ -60,6 +60,29 @@ static int replay_frame(void *self, uint64_t frame, struct bytes records)
     return 0;
 }
 
+struct marks {
+    struct core *core;
+    struct instant now;
+    struct error_detail *detail;
+};
+
+static int take_mark(void *self, const struct subject_row *row)
+{
+    struct marks *m = self;
+    struct breaker_mark mark;
+    int code = breakers_read(row, &mark, m->detail);
+    if (code == 0)
+        engine_restore_breaker(m->core->engine, row->name, &mark, m->now);
+    return code;
+}
+
+/* Breakers are as they were before anything is called. */
+static int recover_breakers(struct core *c, struct instant now, struct error_detail *detail)
+{
+    struct marks marks = {.core = c, .now = now, .detail = detail};
+    return c->store->scan_subjects(c->store, SUBJECT_BREAKER, take_mark, &marks, detail);
+}
+
 static int recover(struct core *c, const struct store_state *state, struct instant now, struct error_detail *detail)
 {
     uint64_t from = state->oldest_live_frame != 0 ? state->oldest_live_frame : state->first_frame;
@@ -125,7 +148,9 @@ int core_open(const struct core_options *options, const struct memory *memory, s
             engine_keep_names(c->engine, catalog_at(catalog, i)->definition);
         for (uint32_t i = 0; i < catalog_count(catalog); i++)
             engine_resolve(c->engine, catalog_at(catalog, i)->definition, &missing);
-        code = recover(c, state, now, detail);
+        code = recover_breakers(c, now, detail);
+        if (code == 0)
+            code = recover(c, state, now, detail);
     }
     if (code != 0) {
         core_close(c);

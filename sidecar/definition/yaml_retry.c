@@ -28,7 +28,7 @@ static int read_status_code(const struct yaml_node *n, uint32_t *codes, struct e
     return code;
 }
 
-static int read_status_codes(const struct yaml_node *n, uint32_t *codes, struct error_detail *detail)
+int yaml_read_status_codes(const struct yaml_node *n, uint32_t *codes, struct error_detail *detail)
 {
     uint32_t read = 0;
     int code = yaml_check_sequence(n, detail);
@@ -65,7 +65,7 @@ static int read_member(const struct yaml_node *n, bool of_compensation, struct r
         return yaml_read_permille(n, 0, RETRY_JITTER_PERMILLE_MAX, &policy->jitter_permille, detail);
     if (of_compensation)
         return yaml_refuse_key(n, E_ARGUMENT, detail, "does not apply: a compensation is retried on every status");
-    return read_status_codes(n, &policy->retryable_status_codes, detail);
+    return yaml_read_status_codes(n, &policy->retryable_status_codes, detail);
 }
 
 int yaml_read_retry(const struct yaml_node *n, bool of_compensation, struct retry_policy *policy,

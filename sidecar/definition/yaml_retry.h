@@ -11,4 +11,7 @@
 int yaml_read_retry(const struct yaml_node *n, bool of_compensation, struct retry_policy *policy,
                     struct error_detail *detail);
 
+/* A list of gRPC status codes, by name or number, none of them OK: bit n of *codes is set for each status n. */
+int yaml_read_status_codes(const struct yaml_node *n, uint32_t *codes, struct error_detail *detail);
+
 #endif

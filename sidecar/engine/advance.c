@@ -122,7 +122,7 @@ static void leave(const struct turn *t, struct saga *s, unsigned index, uint8_t 
         step->queued_at = (struct instant){0};
     if (step->ticket == 0)
         step->ticket = ++target->tickets;
-    target_enter(target, step);
+    target_enter(target, step, t->now);
     struct effect effect = {
         .type = EFFECT_CALL,
         .as.call =
@@ -147,13 +147,15 @@ static void leave(const struct turn *t, struct saga *s, unsigned index, uint8_t 
     t->out->add_effect(t->out->self, &effect, NULL);
 }
 
-/* When the first of those that do not wait for ever has waited long enough for a target that is down. */
+/* When the first of those that do not wait for ever has waited long enough for a target that is down, or the next may leave. */
 static void set_target_timer(const struct turn *t, struct target *target)
 {
-    struct instant due = INSTANT_NEVER;
+    struct instant due = INSTANT_NEVER, again;
     const struct step *first = target->bounded.first;
     if (target->down && first != NULL)
         due = instant_after(instant_max(first->queued_at, target->down_since), t->engine->options.target_wait);
+    if (target->waiting > 0 && !target_admits(target, t->now, &again) && !DEFECT(BREAKER_STAYS_OPEN))
+        due = instant_min(due, again);
     if (!instant_before(t->now, due))
         due = instant_after(t->now, WAITED_AGAIN); /* more have than may leave at once */
     timers_set(&t->engine->timers, &target->timer, due);
@@ -166,10 +168,11 @@ static void call(const struct turn *t, struct saga *s, unsigned index, uint8_t p
         return;
     const struct call_spec *spec = saga_step_call(s, index, phase);
     struct target *target = &t->engine->targets[spec->target_index];
-    if (target_busy(target) && (target->places == 0 || !DEFECT(BULKHEAD_IGNORED))) {
+    if (target_busy(target, t->now) && (target->places == 0 || !DEFECT(BULKHEAD_IGNORED))) {
         target_queue(target, &s->steps[index], advance_patient(s, index), t->now);
         t->engine->counts.waiting++;
-        if (target->down)
+        /* One that is set stays: it may be due, and only what it does lets go those who wait already. */
+        if (target->down || (target->breaker.mark.open && target->timer.slot == 0))
             set_target_timer(t, target);
     } else {
         leave(t, s, index, phase, spec);
@@ -562,15 +565,27 @@ static void waiter_leaves(const struct turn *t, struct step *step)
     advance(t, s);
 }
 
-static bool has_place(const struct turn *t, const struct target *target)
+static bool one_may_leave(const struct turn *t, const struct target *target)
 {
-    return target->places_taken < target->places && target->waiting > 0 && !t->engine->holding;
+    struct instant again;
+    return target->waiting > 0 && !t->engine->holding && target_admits(target, t->now, &again);
 }
 
 void advance_target_free(const struct turn *t, struct target *target)
 {
-    while (!target->down && has_place(t, target))
+    while (!target->down && one_may_leave(t, target))
         waiter_leaves(t, target_first(target));
+    if (target->waiting > 0 || target->timer.slot != 0)
+        set_target_timer(t, target);
+}
+
+void advance_breaker_changed(const struct turn *t, struct target *target)
+{
+    const struct effect effect = {
+        .type = EFFECT_BREAKER,
+        .as.breaker = {.target = (uint16_t)(target - t->engine->targets), .mark = target->breaker.mark},
+    };
+    t->out->add_effect(t->out->self, &effect, NULL);
 }
 
 void advance_target_down(const struct turn *t, struct target *target)
@@ -585,7 +600,6 @@ void advance_target_down(const struct turn *t, struct target *target)
 void advance_target_back(const struct turn *t, struct target *target)
 {
     target->down = DEFECT(TARGET_STAYS_DOWN);
-    set_target_timer(t, target);
     advance_target_free(t, target);
 }
 
@@ -593,9 +607,10 @@ void advance_target_waited(const struct turn *t, struct target *target)
 {
     struct span wait = t->engine->options.target_wait;
     for (unsigned i = 0;
-         i < WAITED_TRIES_MAX && target->down && has_place(t, target) && target->bounded.first != NULL &&
+         i < WAITED_TRIES_MAX && target->down && one_may_leave(t, target) && target->bounded.first != NULL &&
          target_waited(target, target->bounded.first, t->now).us >= wait.us;
          i++)
         waiter_leaves(t, target->bounded.first);
     set_target_timer(t, target);
+    advance_target_free(t, target);
 }

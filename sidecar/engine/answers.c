@@ -30,8 +30,14 @@ static void call_over(const struct turn *t, struct saga *s, const struct event *
     t->engine->counts.calls--;
     step->on_wire = false;
     typed_forget(t->engine, step);
-    if (step->placed)
-        target_leave(&t->engine->targets[saga_step_call(s, event->step_index, event->phase)->target_index], step);
+    if (!step->placed)
+        return;
+    /* What never left tells nothing of who was to be called. */
+    struct target *target = &t->engine->targets[saga_step_call(s, event->step_index, event->phase)->target_index];
+    enum breaker_outcome outcome =
+        event->reach == SAGA_REACH_NONE ? BREAKER_NOTHING : breaker_outcome(&target->breaker, event->status);
+    if (target_leave(target, step, t->now, outcome))
+        advance_breaker_changed(t, target);
 }
 
 /* failed: how many attempts in a row went wrong, so far. */

@@ -90,14 +90,34 @@ int engine_set_target(struct engine *e, const struct target_options *options)
         !(!there && DEFECT(GONE_IS_CALLED)))
         t->places = options->max_concurrent_calls;
     t->places_kept = t->places_taken;
+    if (there)
+        breaker_set(&t->breaker, &options->breaker);
     target_check(t);
     return index;
+}
+
+void engine_restore_breaker(struct engine *e, struct bytes target, const struct breaker_mark *mark, struct instant now)
+{
+    char name[STEP_NAME_BYTES_MAX + 1];
+    int index = find(e, target);
+    if (index < 0 && mark->open && target.size < sizeof name) { /* the configuration may name it again */
+        memcpy(name, target.at, target.size);
+        name[target.size] = '\0';
+        index = add(e, name);
+    }
+    if (index >= 0 && !DEFECT(BREAKER_FORGOTTEN))
+        breaker_restore(&e->targets[index].breaker, mark, now);
 }
 
 const struct target *engine_target(const struct engine *e, uint16_t index)
 {
     CHECK(index < e->target_count);
     return &e->targets[index];
+}
+
+const struct breaker_mark *engine_breaker(const struct engine *e, uint16_t index)
+{
+    return &engine_target(e, index)->breaker.mark;
 }
 
 bool engine_target_down(const struct engine *e, uint16_t index)
@@ -230,6 +250,9 @@ int engine_step(struct engine *e, const struct event *event, const struct engine
         CHECK(!e->holding);
         turn.timers = true;
         tick(&turn);
+        break;
+    case EVENT_BREAKER:
+        operator_breaker(&turn, event);
         break;
     case EVENT_TARGET:
         CHECK(event->target < e->target_count);

@@ -11,6 +11,7 @@
 #include "sidecar/base/memory.h"
 #include "sidecar/engine/event.h"
 #include "sidecar/engine/record.h"
+#include "sidecar/resilience/breaker.h"
 
 struct engine;
 struct saga; /* sidecar/engine/saga.h shows its inside to those who list it */
@@ -30,12 +31,13 @@ struct engine_options {
     uint64_t tag;                           /* of new saga ids, SAGA_ID_TAG_BITS */
 };
 
-/* A participant's address as the engine knows it: a name and its bulkhead. */
+/* A participant's address as the engine knows it: a name, its bulkhead and its breaker. */
 struct target_options {
     const char *name;    /* copied */
     struct span timeout; /* of an attempt that declares none */
     bool barrier;        /* where a call says nothing: its participant refuses an action whose undo has been there */
-    uint32_t max_concurrent_calls; /* 0: it is not there (any more); what calls it waits */
+    uint32_t max_concurrent_calls;  /* 0: it is not there (any more); what calls it waits */
+    struct breaker_options breaker; /* of a target that is there */
 };
 
 /* A reply to a requester. */
@@ -66,13 +68,20 @@ struct call_effect {
     uint32_t generation; /* part of the idempotency key: above 0 once an operator had a REJECTED action tried anew */
 };
 
-enum effect_type { EFFECT_REPLY = 1, EFFECT_CALL = 2 };
+/* A target's breaker has opened or closed. The owner keeps the mark, in the commit that the effect belongs to: engine_restore_breaker takes it. */
+struct breaker_effect {
+    uint16_t target;
+    struct breaker_mark mark;
+};
+
+enum effect_type { EFFECT_REPLY = 1, EFFECT_CALL = 2, EFFECT_BREAKER = 3 };
 
 struct effect {
     uint8_t type;
     union {
         struct reply_effect reply;
         struct call_effect call;
+        struct breaker_effect breaker;
     } as;
 };
 
@@ -99,6 +108,9 @@ int engine_set_target(struct engine *e, const struct target_options *options);
  * they are. Those beyond targets_max wait for another start. */
 void engine_keep_names(struct engine *e, const struct definition *definition);
 
+/* Recovery, after the targets have been set: the mark of a target's breaker as it was kept. The name of one that is not there is kept too, if it is open. */
+void engine_restore_breaker(struct engine *e, struct bytes target, const struct breaker_mark *mark, struct instant now);
+
 /* The index of a target that is there, or -1. */
 int engine_find_target(const struct engine *e, struct bytes name);
 
@@ -108,6 +120,8 @@ bool engine_target_absent(const struct engine *e, const struct call_spec *call);
 /* To look at: places taken, calls that wait. index is below the number of targets added. View for the engine's life. */
 struct target;
 const struct target *engine_target(const struct engine *e, uint16_t index);
+/* Whether its breaker is open, and until when. View for the engine's life. */
+const struct breaker_mark *engine_breaker(const struct engine *e, uint16_t index);
 /* Whether it cannot be reached, as far as answers have told. */
 bool engine_target_down(const struct engine *e, uint16_t index);
 

@@ -111,6 +111,8 @@ bool advance_patient(const struct saga *s, unsigned step);
 void advance_target_down(const struct turn *t, struct target *target);
 void advance_target_back(const struct turn *t, struct target *target);
 void advance_target_waited(const struct turn *t, struct target *target);
+/* The mark of the target's breaker is to be kept. advance_target_free is to follow. */
+void advance_breaker_changed(const struct turn *t, struct target *target);
 
 /* ---- typed.c: sagas whose definition computes ---- */
 /* Whether a saga may start with this input; its tags, and how many instances its loops have, in the engine's scratch. 0 or an error with detail. */
@@ -154,6 +156,7 @@ void operator_resume(const struct turn *t, const struct event *event);
 void operator_retry(const struct turn *t, const struct event *event);
 void operator_reject(const struct turn *t, const struct event *event);
 void operator_skip(const struct turn *t, const struct event *event);
+void operator_breaker(const struct turn *t, const struct event *event);
 void operator_resolve(const struct turn *t, const struct event *event);
 /* An attempt that was out when the sidecar ended. */
 void answers_lost(const struct turn *t, struct saga *s, unsigned step);

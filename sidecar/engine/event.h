@@ -23,7 +23,10 @@ enum event_type {
     EVENT_ANSWER, /* a call that the engine asked for has ended */
     EVENT_TICK,   /* nothing but time: carries out what is due */
     EVENT_TARGET, /* a target can be reached again, of which an answer said that it could not; or engine_set_target has changed it */
+    EVENT_BREAKER, /* an operator opens, holds or closes the breaker of the target `name` */
 };
+
+enum breaker_act { BREAKER_TRIP = 1, BREAKER_HOLD = 2, BREAKER_RESET = 3 };
 
 /* One step to enlist. All views. */
 struct enlistment {
@@ -50,12 +53,12 @@ struct event {
     uint64_t token; /* of the requester; comes back in its reply. Unused for ANSWER and TICK. */
     struct bytes audit;    /* the owner's: what its audit trail is to say if this changes anything */
     struct bytes identity; /* of the requester, as its connection proves; empty: the sidecar itself */
-    struct saga_id saga;   /* all but START, BEGIN, TICK */
+    struct saga_id saga;   /* all but START, BEGIN, TICK, TARGET, BREAKER */
 
     /* START, BEGIN */
     struct bytes request_id;
     struct bytes input; /* START */
-    struct bytes name;  /* BEGIN */
+    struct bytes name;  /* BEGIN; BREAKER: of the target */
     struct bytes traceparent;
     struct span deadline; /* 0: START takes the definition's, BEGIN the default */
     struct span lease;    /* BEGIN; 0: the default */
@@ -69,7 +72,7 @@ struct event {
     const struct enlistment *enlist;
     size_t enlist_count;
 
-    /* ABORT, CANCEL, PAUSE, RESUME, RETRY, SKIP, REJECT, RESOLVE */
+    /* ABORT, CANCEL, PAUSE, RESUME, RETRY, SKIP, REJECT, RESOLVE, BREAKER */
     struct bytes step; /* RETRY (empty: all stuck steps), SKIP */
     struct bytes actor;
     struct bytes reason;
@@ -88,7 +91,8 @@ struct event {
     bool has_pushback;    /* grpc-retry-pushback-ms was sent */
     struct span pushback; /* negative: do not retry */
 
-    uint16_t target; /* TARGET: its index */
+    uint16_t target;     /* TARGET: its index */
+    uint8_t breaker_act; /* BREAKER: enum breaker_act */
 };
 
 #endif

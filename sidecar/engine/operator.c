@@ -1,18 +1,24 @@
 /* operator.c - what people do to a saga. */
 #include "sidecar/engine/engine_inside.h"
 
-/* Checks what every such request carries. Returns the saga, or NULL after refusing. */
-static struct saga *begin(const struct turn *t, const struct event *event, bool actor_needed, bool reason_needed)
+/* Checks what every such request carries. Returns false after refusing. */
+static bool is_signed(const struct turn *t, const struct event *event, bool actor_needed, bool reason_needed)
 {
     if ((actor_needed && event->actor.size == 0) || event->actor.size > ACTOR_BYTES_MAX) {
         reply_refuse(t, event, E_ARGUMENT, "actor", "say who asks, in 1 to 128 bytes");
-        return NULL;
+        return false;
     }
     if ((reason_needed && event->reason.size == 0) || event->reason.size > MESSAGE_BYTES_MAX) {
         reply_refuse(t, event, E_ARGUMENT, "reason", "say why, in 1 to 256 bytes");
-        return NULL;
+        return false;
     }
-    return reply_find_saga(t, event);
+    return true;
+}
+
+/* Returns the saga, or NULL after refusing. */
+static struct saga *begin(const struct turn *t, const struct event *event, bool actor_needed, bool reason_needed)
+{
+    return is_signed(t, event, actor_needed, reason_needed) ? reply_find_saga(t, event) : NULL;
 }
 
 static struct record act(const struct turn *t, const struct saga *s, const struct event *event, uint8_t type,
@@ -151,7 +157,7 @@ static int held_step(const struct turn *t, const struct event *event, const stru
     const struct call_spec *call =
         saga_step_call(s, (unsigned)index, back ? SAGA_PHASE_COMPENSATION : SAGA_PHASE_ACTION);
     const struct target *target = &t->engine->targets[call->target_index];
-    return target->down || target->places == 0 || DEFECT(SPARED_AT_WILL) ? index : -1;
+    return target->down || target->places == 0 || target->breaker.mark.open || DEFECT(SPARED_AT_WILL) ? index : -1;
 }
 
 void operator_skip(const struct turn *t, const struct event *event)
@@ -215,4 +221,33 @@ void operator_resolve(const struct turn *t, const struct event *event)
     advance_emit(t, s, &r);
     reply_ok(t, event, s->id, false);
     advance(t, s);
+}
+
+void operator_breaker(const struct turn *t, const struct event *event)
+{
+    if (!is_signed(t, event, true, true))
+        return;
+    int index = engine_find_target(t->engine, event->name);
+    if (index < 0) {
+        reply_refuse(t, event, E_TARGET_NOT_FOUND, "target", NULL);
+        return;
+    }
+    struct target *target = &t->engine->targets[index];
+    switch (event->breaker_act) {
+    case BREAKER_TRIP:
+        breaker_trip(&target->breaker, t->now);
+        break;
+    case BREAKER_HOLD:
+        breaker_hold(&target->breaker, t->now);
+        break;
+    case BREAKER_RESET:
+        breaker_reset(&target->breaker);
+        break;
+    default:
+        reply_refuse(t, event, E_ARGUMENT, "act", "is TRIP, HOLD or RESET");
+        return;
+    }
+    advance_breaker_changed(t, target);
+    reply_ok(t, event, (struct saga_id){0}, false);
+    advance_target_free(t, target);
 }

@@ -41,6 +41,7 @@ struct step {
     bool patient;             /* for as long as it takes, also while the target cannot be reached */
     uint64_t ticket;          /* its turn at the target, from when it first asked until it was answered; 0: none */
     struct instant queued_at; /* since when it has waited */
+    struct instant left_at;   /* the attempt that is on the wire */
     struct instant
         shed_at;    /* since when its participant has said of each attempt that it had not begun; 0: it has not */
     uint16_t sheds; /* how often */

@@ -4,24 +4,33 @@
 #include "sidecar/base/check.h"
 #include "sidecar/base/defect.h"
 
-bool target_busy(const struct target *t)
+bool target_admits(const struct target *t, struct instant now, struct instant *again)
 {
-    return t->down || t->places_taken >= t->places || (t->waiting > 0 && !DEFECT(BULKHEAD_OVERTAKEN));
+    return breaker_admits(&t->breaker, now, again) && t->places_taken < t->places;
 }
 
-void target_enter(struct target *t, struct step *step)
+bool target_busy(const struct target *t, struct instant now)
+{
+    struct instant again;
+    return t->down || !target_admits(t, now, &again) || (t->waiting > 0 && !DEFECT(BULKHEAD_OVERTAKEN));
+}
+
+void target_enter(struct target *t, struct step *step, struct instant now)
 {
     CHECK(!step->placed && !step->queued);
     CHECK(t->places_taken < t->places || DEFECT(BULKHEAD_IGNORED));
     t->places_taken++;
+    breaker_leave(&t->breaker, now);
+    step->left_at = now;
     step->placed = true;
 }
 
-void target_leave(struct target *t, struct step *step)
+bool target_leave(struct target *t, struct step *step, struct instant now, enum breaker_outcome outcome)
 {
     CHECK(step->placed && t->places_taken > 0);
     t->places_taken--;
     step->placed = false;
+    return breaker_return(&t->breaker, step->left_at, now, outcome);
 }
 
 static struct target_queue *queue_of(struct target *t, const struct step *step)
@@ -105,6 +114,7 @@ void target_check(const struct target *t)
 {
     CHECK(t->name != NULL || t->places == 0);
     CHECK(t->places_taken <= t->places || t->places_taken <= t->places_kept || DEFECT(BULKHEAD_IGNORED));
+    breaker_check(&t->breaker);
     check_queue(&t->bounded);
     check_queue(&t->patient);
     CHECK((target_first(t) == NULL) == (t->waiting == 0));

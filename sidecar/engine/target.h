@@ -4,6 +4,7 @@
 #define SAGA_ENGINE_TARGET_H
 
 #include "sidecar/engine/saga.h"
+#include "sidecar/resilience/breaker.h"
 
 /* By ticket. */
 struct target_queue {
@@ -22,15 +23,22 @@ struct target {
     uint64_t tickets;              /* given out */
     bool down;                     /* it cannot be reached: nothing leaves, but for what has waited long enough */
     struct instant down_since;
-    struct timer timer; /* when the first that is bounded has, while it is down */
+    struct breaker breaker;
+    struct timer
+        timer; /* when the first that is bounded has waited long enough while it is down, or when a call may leave again */
 };
 
-/* Whether a call that comes now has to wait: for the target, for a place, or behind those that have waited longer. */
-bool target_busy(const struct target *t);
+/* Whether one more call may leave now, as far as places and breaker say. If not, *again is when to ask again (INSTANT_NEVER: when something has
+ * come back). The one question that is asked before any call. */
+bool target_admits(const struct target *t, struct instant now, struct instant *again);
 
-/* The step's attempt takes a place, until target_leave. */
-void target_enter(struct target *t, struct step *step);
-void target_leave(struct target *t, struct step *step);
+/* Whether a call that comes now has to wait: for the target, for its turn, or behind those that have waited longer. */
+bool target_busy(const struct target *t, struct instant now);
+
+/* The step's attempt, which was admitted, takes a place, until target_leave, which is told what came of it. Returns whether the breaker's mark has
+ * changed. */
+void target_enter(struct target *t, struct step *step, struct instant now);
+bool target_leave(struct target *t, struct step *step, struct instant now, enum breaker_outcome outcome);
 
 /* The step goes into a queue: to its end, or, when it has had its turn before and could not reach the target, to where it stood. Or out of
  * it, wherever it stands. */

@@ -133,7 +133,7 @@ static void add_effect(void *self, const struct effect *effect, const struct err
     struct world *w = self;
     if (effect->type == EFFECT_CALL) {
         take_call(w, &effect->as.call);
-    } else if (effect->as.reply.code != 0) {
+    } else if (effect->type == EFFECT_REPLY && effect->as.reply.code != 0) {
         w->refused = effect->as.reply.code;
         *w->detail = *detail;
     }

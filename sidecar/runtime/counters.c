@@ -193,6 +193,7 @@ static void refresh(struct loop *s)
         const struct target *target = engine_target(e, i);
         metrics_set(m, METRIC_CALLS_IN_FLIGHT, LABELS(name), target->places_taken);
         metrics_set(m, METRIC_CALLS_WAITING, LABELS(name), target->waiting);
+        metrics_set(m, METRIC_TARGET_BREAKER, LABELS(name), breaker_state(&target->breaker, now) - BREAKER_CLOSED);
         metrics_set(m, METRIC_TARGET_UNREACHABLE, LABELS(name),
                     s->targets[i].down_since.us == 0 ? 0
                                                      : (double)instant_since(now, s->targets[i].down_since).us / 1e6);

@@ -250,12 +250,7 @@ static int open_core(struct loop *s, const struct store_state *state, struct err
     if (targets == NULL)
         return error_set(detail, E_MEMORY, "", NULL);
     for (size_t i = 0; i < c->target_count; i++)
-        targets[i] = (struct target_options){
-            .name = c->targets[i].name,
-            .timeout = c->targets[i].timeout,
-            .barrier = c->targets[i].barrier,
-            .max_concurrent_calls = c->targets[i].max_concurrent_calls,
-        };
+        targets[i] = targets_options(&c->targets[i]);
     struct core_options options = {
         .engine =
             {
@@ -282,8 +277,12 @@ static int open_core(struct loop *s, const struct store_state *state, struct err
         free(targets);
         return error_set(detail, E_MEMORY, "", NULL);
     }
-    struct core_world world = {
-        .durable = observer_durable, .reply = on_reply, .call = outcalls_call, .crowded = crowded, .self = s};
+    struct core_world world = {.durable = observer_durable,
+                               .reply = on_reply,
+                               .call = outcalls_call,
+                               .breaker = targets_breaker,
+                               .crowded = crowded,
+                               .self = s};
     int code = core_open(&options, &heap, s->store, state, s->catalog, &world, clock_now(&s->clock), &s->core, detail);
     free(targets);
     if (code == 0)

@@ -258,7 +258,8 @@ static int check_journal(const struct config *config, const char *file)
 static int check_start(const struct config *config)
 {
     unsigned refusals = precheck(config, stderr);
-    printf("The configuration is good%s.\n%s", refusals > 0 ? ", but a start would be refused now" : "", precheck_unknown);
+    printf("The configuration is good%s.\n%s", refusals > 0 ? ", but a start would be refused now" : "",
+           precheck_unknown);
     return refusals > 0 ? EXIT_RAN_INTO_TROUBLE : EXIT_OK;
 }
 

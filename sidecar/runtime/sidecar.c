@@ -140,16 +140,28 @@ uint32_t sidecar_part(uint32_t whole, unsigned k, unsigned count)
     return whole / count + (k < whole % count);
 }
 
+struct config_target sidecar_share_target(const struct config_target *target, unsigned k, unsigned count)
+{
+    struct config_target own = *target;
+    own.max_concurrent_calls = sidecar_part(target->max_concurrent_calls, k, count);
+    own.breaker_probes = sidecar_part(target->breaker_probes, k, count);
+    own.breaker_volume = sidecar_part(target->breaker_volume, k, count);
+    /* No loop is without a probe, or it would never learn that the target is back. */
+    if (own.breaker_probes == 0)
+        own.breaker_probes = 1;
+    if (own.breaker_volume < own.breaker_probes)
+        own.breaker_volume = own.breaker_probes;
+    return own;
+}
+
 int sidecar_share(const struct config *config, unsigned k, struct config *own)
 {
     unsigned count = config->loops;
     struct config_target *targets = calloc(config->target_count + 1, sizeof *targets);
     if (targets == NULL)
         return E_MEMORY;
-    for (size_t i = 0; i < config->target_count; i++) {
-        targets[i] = config->targets[i];
-        targets[i].max_concurrent_calls = sidecar_part(config->targets[i].max_concurrent_calls, k, count);
-    }
+    for (size_t i = 0; i < config->target_count; i++)
+        targets[i] = sidecar_share_target(&config->targets[i], k, count);
     *own = *config;
     own->targets = targets;
     own->live_sagas_max = sidecar_part(config->live_sagas_max, k, count);

@@ -54,6 +54,9 @@ const char *sidecar_journal_path(const struct config *config, unsigned k, char p
 /* What loop k of count has of a bound that is the whole sidecar's. */
 uint32_t sidecar_part(uint32_t whole, unsigned k, unsigned count);
 
+/* Likewise of a target. */
+struct config_target sidecar_share_target(const struct config_target *target, unsigned k, unsigned count);
+
 /* What loop k has of a configuration: its share of each bound that is the whole sidecar's. own->targets is to be freed. Returns 0 or
  * E_MEMORY. */
 int sidecar_share(const struct config *config, unsigned k, struct config *own);

@@ -19,6 +19,23 @@ static bool add_drift(const struct loop *s, unsigned target, struct arena *a, Sa
     return (t->schema_compared_at = view_time(a, found->at)) != NULL;
 }
 
+static bool add_breaker(struct arena *a, Saga__V1__TargetStatus *t, const struct breaker *b, struct instant now)
+{
+    Saga__V1__Breaker *m = t->breaker = arena_take(a, sizeof *m);
+    enum breaker_state state = breaker_state(b, now);
+    const struct breaker_counts *counts = b->mark.open ? &b->probed : &b->window;
+    if (m == NULL)
+        return false;
+    saga__v1__breaker__init(m);
+    m->state = (Saga__V1__BreakerState)state;
+    m->held = b->mark.held;
+    m->openings = b->mark.openings;
+    m->calls = counts->calls;
+    m->failed = counts->failed;
+    m->slow = counts->slow;
+    return state != BREAKER_OPEN || b->mark.held || (m->open_until = view_time(a, b->mark.open_until)) != NULL;
+}
+
 /* As many as there can be. */
 static bool add_targets(struct loop *s, struct arena *a, Saga__V1__LoopStatus *m)
 {
@@ -44,7 +61,7 @@ static bool add_targets(struct loop *s, struct arena *a, Saga__V1__LoopStatus *m
         t->unreachable = own->down_since.us != 0;
         if (t->unreachable && (t->unreachable_for = view_span(a, instant_since(now, own->down_since))) == NULL)
             return false;
-        if (!lately_fill_target(s, own, a, t) || !add_drift(s, i, a, t))
+        if (!lately_fill_target(s, own, a, t) || !add_drift(s, i, a, t) || !add_breaker(a, t, &target->breaker, now))
             return false;
         m->targets[m->n_targets++] = t;
     }

@@ -3,6 +3,7 @@
 
 #include "sidecar/base/check.h"
 #include "sidecar/config/config_same.h"
+#include "sidecar/engine/target.h"
 #include "sidecar/observe/log.h"
 #include "sidecar/runtime/counters.h"
 #include "sidecar/runtime/sidecar_inside.h"
@@ -87,15 +88,39 @@ void targets_close(struct loop *s)
     free(s->targets);
 }
 
-/* What the engine is told of a target: its share is this loop's. */
-static struct target_options options_of(const struct loop *s, const struct config_target *target)
+struct target_options targets_options(const struct config_target *target)
 {
     return (struct target_options){
         .name = target->name,
         .timeout = target->timeout,
         .barrier = target->barrier,
-        .max_concurrent_calls = sidecar_part(target->max_concurrent_calls, s->index, s->sidecar->count),
+        .max_concurrent_calls = target->max_concurrent_calls,
+        .breaker = {.window = target->breaker_window,
+                    .volume = target->breaker_volume,
+                    .failure_percent = target->breaker_failure_percent,
+                    .slow_percent = target->breaker_slow_percent,
+                    .slow_call = target->breaker_slow_call,
+                    .status_codes = target->breaker_status_codes,
+                    .open = target->breaker_open,
+                    .open_max = target->breaker_open_max,
+                    .probes = target->breaker_probes},
     };
+}
+
+void targets_breaker(void *self, const struct breaker_effect *breaker)
+{
+    const struct loop *s = self;
+    const char *name = engine_target(core_engine(s->core), breaker->target)->name;
+    const struct breaker_mark *mark = &breaker->mark;
+    struct span open = instant_since(mark->open_until, mark->opened_at);
+    if (mark->held)
+        log_event(LOG_LEVEL_WARN, "a target's breaker is held open: its calls wait until an operator resets it",
+                  LOG_TEXT("target", name));
+    else if (mark->open)
+        log_event(LOG_LEVEL_WARN, "a target's breaker is open: its calls wait", LOG_TEXT("target", name),
+                  LOG_NUMBER("open_ms", open.us / 1000), LOG_NUMBER("times_in_a_row", mark->openings));
+    else
+        log_event(LOG_LEVEL_INFO, "a target's breaker is closed again", LOG_TEXT("target", name));
 }
 
 /* ---- changes ---- */
@@ -147,7 +172,8 @@ void targets_take(struct loop *s, const struct config *before, const struct conf
         const struct config_target *target = &after->targets[i], *was = targets_find(before, target->name);
         if (was != NULL && config_same_target(was, target))
             continue;
-        const struct target_options options = options_of(s, target);
+        const struct config_target own = sidecar_share_target(target, s->index, s->sidecar->count);
+        const struct target_options options = targets_options(&own);
         bool elsewhere = was == NULL || strcmp(was->address, target->address) != 0 ||
                          strcmp(was->identity, target->identity) != 0 ||
                          was->load_balancing_policy != target->load_balancing_policy;

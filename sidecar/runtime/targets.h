@@ -23,6 +23,10 @@ void targets_let_go(struct loop *s, uint16_t index);
 
 /* Notes that it cannot be reached, or can: of several loops the first tells so, and the last. */
 void targets_down(struct loop *s, uint16_t target, const struct rpc_answer *answer);
+/* What the engine is told of a loop's own target. */
+struct target_options targets_options(const struct config_target *target);
+/* As of core_world: says that a breaker has opened or closed. */
+void targets_breaker(void *self, const struct breaker_effect *breaker);
 void targets_back(struct loop *s, uint16_t target);
 
 #endif

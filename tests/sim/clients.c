@@ -79,6 +79,8 @@ void client_event(struct world *w, const struct request *r, struct event *event)
     event->actor = bytes_of_text(r->actor);
     event->reason = bytes_of_text(r->reason);
     event->step = bytes_of_text(r->step);
+    event->name = bytes_of_text(r->type == EVENT_BREAKER ? r->step : "");
+    event->breaker_act = r->breaker_act;
     event->settle = &r->settle;
     event->settle_count = r->settle_count;
     event->enlist = &r->enlist;

@@ -3,6 +3,7 @@
 #include "tests/sim/sim.h"
 
 #include "sidecar/base/check.h"
+#include "sidecar/core/breakers.h"
 #include "sidecar/journal/codec.h"
 
 #include <stdlib.h>
@@ -85,6 +86,10 @@ static void keep_subject(struct world *w, const struct subject_row *row)
     }
     if (row->kind == SUBJECT_DATA_KEY) {
         keep_data_key(w, row);
+        return;
+    }
+    if (row->kind == SUBJECT_BREAKER) {
+        oracle_breaker_kept(w, row);
         return;
     }
     CHECK(row->kind == SUBJECT_TAG && row->name.size < sizeof name);
@@ -521,6 +526,16 @@ static int scan_subjects(struct store *s, uint32_t kind, int (*take)(void *self,
 {
     struct disk *d = disk_of(s);
     (void)detail;
+    static const char *const names[TARGET_COUNT] = {"t0", "t1", "t2", "t3"};
+    uint8_t value[BREAKER_ROW_BYTES];
+    for (unsigned i = 0; i < TARGET_COUNT && kind == SUBJECT_BREAKER; i++) {
+        struct subject_row row = breakers_row(names[i], &d->breakers[i], value);
+        int code = d->breakers[i].opened_at.us == 0 ? 0 : take(self, &row);
+        if (code != 0)
+            return code;
+    }
+    if (kind == SUBJECT_BREAKER)
+        return 0;
     CHECK(kind == SUBJECT_RETRY || kind == SUBJECT_DATA_KEY);
     size_t count = kind == SUBJECT_RETRY ? d->retry_count : d->data_key_count;
     for (size_t i = 0; i < count; i++) {

@@ -20,6 +20,17 @@ static void ask(struct world *w, const struct model *m, uint8_t type, const char
     request_send(w, r);
 }
 
+/* A person opens the breaker of a target, holds it open, or closes it. */
+static void ask_breaker(struct world *w, unsigned target, uint8_t act)
+{
+    struct request *r = request_new(w, NULL, EVENT_BREAKER);
+    snprintf(r->actor, sizeof r->actor, "operator");
+    snprintf(r->reason, sizeof r->reason, "because");
+    snprintf(r->step, sizeof r->step, "t%u", target);
+    r->breaker_act = act;
+    request_send(w, r);
+}
+
 /* A step of unknown outcome that certainly did not happen, nor will: somebody has looked. */
 static const char *did_not_happen(const struct model *m)
 {
@@ -42,6 +53,10 @@ static void meddle(struct world *w, void *arg)
     agenda_add(w, w->now + draw_between(w, OPERATORS, 20 * MS, 2 * SECOND), meddle, NULL);
     if (w->serial_max == 0 || !strikes(w, FAULT_OPERATOR))
         return;
+    if (draw(w, OPERATORS, 12) == 0) {
+        ask_breaker(w, (unsigned)draw(w, OPERATORS, TARGET_COUNT), BREAKER_TRIP + (uint8_t)draw(w, OPERATORS, 3));
+        return;
+    }
     /* Dead letters get more attention than others; ended and unknown ones get some. */
     struct model *m = NULL;
     for (unsigned tries = 0; tries < 8; tries++) {
@@ -73,6 +88,9 @@ void operators_start(struct world *w)
 static void clean_up(struct world *w, void *arg)
 {
     (void)arg;
+    for (unsigned i = 0; i < TARGET_COUNT; i++)
+        if (w->sidecar.breakers[i].held)
+            ask_breaker(w, i, BREAKER_RESET);
     for (uint64_t serial = 1; serial <= w->serial_max; serial++) {
         struct model *m = &w->models[serial];
         if (!m->known || m->dropped)

@@ -194,8 +194,10 @@ void oracle_call(struct world *w, const struct call_effect *call, struct attempt
         check_compensation(w, m, call, a);
     check_request(w, m, call);
     a->model = m;
+    a->decided_at = m->steps[call->step].decided_at;
     a->next = m->attempts;
     m->attempts = a;
+    oracle_breaker_call(w, a);
 }
 
 /* What an attempt's end tells, seen from outside: the table of docs/concepts.md in other words. */
@@ -204,6 +206,7 @@ void oracle_answer(struct world *w, const struct incoming *in)
     static const unsigned refusals = 1u << 3 | 1u << 5 | 1u << 6 | 1u << 7 | 1u << 9 | 1u << 11 | 1u << 12 | 1u << 16;
     static const unsigned anybody = 1u << 1 | 1u << 2 | 1u << 4 | 1u << 13 | 1u << 14;
     struct attempt *a = in->attempt;
+    a->taken = true;
     a->unreached = in->unreached;
     a->status = in->status;
     a->reach = in->reach;
@@ -292,6 +295,8 @@ void oracle_reply(struct world *w, const struct reply_effect *reply)
                    "an enlistment was acknowledged of a step that was refused for good: nothing is owed",
                    reply->saga.serial);
     mark(w, reply->repeated ? MARK_REPEATED : MARK_ACCEPTED, r->type);
+    if (r->type == EVENT_BREAKER)
+        return;
     struct model *m = oracle_model(w, reply->saga);
     bool turned = m->state == SAGA_COMPENSATING || m->state == SAGA_COMPENSATED ||
                   (m->state == SAGA_STUCK && m->stuck_from == SAGA_COMPENSATING) || m->state == SAGA_RESOLVED;

@@ -100,9 +100,11 @@ static void check_not_forgotten(struct world *w, const struct saga *s)
             const struct engine *e = core_engine(w->sidecar.core);
             bool gone = w->sidecar.target_gone[call->target[1] - '0'];
             bool down = !gone && engine_target_down(e, (uint16_t)call->target_index);
-            mark(w, MARK_CASE, gone ? CASE_HELD : down ? CASE_AWAITED : CASE_QUEUED);
-            expect(w, gone || (down ? w->sidecar.backs[call->target_index] > 0 : engine_counts(e).calls > 0), "I9",
-                   "a step waits for a target that nothing will free", s->id.serial);
+            bool open = !gone && !down &&
+                        oracle_breaker_waits(w, (unsigned)(call->target[1] - '0'), core_expiry(w->sidecar.core).us);
+            mark(w, MARK_CASE, gone ? CASE_HELD : down ? CASE_AWAITED : open ? CASE_BREAKER_WAITED : CASE_QUEUED);
+            expect(w, gone || open || (down ? w->sidecar.backs[call->target_index] > 0 : engine_counts(e).calls > 0),
+                   "I9", "a step waits for a target that nothing will free", s->id.serial);
         }
         waits |= step->on_wire || step->queued;
     }
@@ -123,6 +125,7 @@ void oracle_state(struct world *w)
         return;
     const struct engine *e = core_engine(c);
     compare_all(w, e, w->shadow, "what is in memory is not what the journal tells");
+    oracle_breaker_state(w);
     struct engine_counts counts = engine_counts(e);
     expect(w, counts.live <= w->swarm.live_sagas_max, "I10", "more live sagas than live_sagas_max", counts.live);
     /* A sidecar that stops leaves what would come next to its next life. */

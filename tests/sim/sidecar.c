@@ -274,7 +274,8 @@ static struct target_options target_options(const struct world *w, unsigned i)
     return (struct target_options){.name = names[i],
                                    .timeout = SPAN_S(2),
                                    .barrier = w->swarm.barrier[i],
-                                   .max_concurrent_calls = w->swarm.bulkhead};
+                                   .max_concurrent_calls = w->swarm.bulkhead,
+                                   .breaker = w->swarm.breaker};
 }
 
 /* The configuration is read again while the sidecar runs: the last target is there no more, or again. */
@@ -514,6 +515,7 @@ void sidecar_start(struct world *w, void *arg)
         if (!s->target_gone[i])
             targets[count++] = target_options(w, i);
     }
+    oracle_breaker_start(w, s->last_now);
     uint64_t tag =
         (draw(w, SHAPES, UINT64_C(1) << 32) << 16 | s->incarnation) & ((UINT64_C(1) << SAGA_ID_TAG_BITS) - 1);
     struct core_options options = {

@@ -133,11 +133,18 @@ enum mark_case {
     CASE_LET_GO,              /* a call left that had waited for a target that was gone, without a new start */
     CASE_LOOP,                /* a saga with a loop */
     CASE_EMPTY_LOOP,
-    CASE_SHED,        /* a participant said that an attempt had not begun, which spent time alone */
-    CASE_SHED_ENOUGH, /* and one counted, as it had said so for long enough */
-    CASE_CHAIN_WALKED,    /* a start looked along the journal's chains */
-    CASE_KEYS_TAKEN_OVER, /* and found data keys that are kept under another key than the one in use */
-    CASE_ACT_TOLD,        /* an act is in the audit trail */
+    CASE_SHED, /* a participant said that an attempt had not begun, which spent time alone */
+    CASE_BREAKER_OPENED,
+    CASE_BREAKER_OPENED_AGAIN,  /* after it was half-open */
+    CASE_BREAKER_PROBED,        /* a call left while it was half-open */
+    CASE_BREAKER_CLOSED,        /* by what came back, or by a person */
+    CASE_BREAKER_HELD,          /* by a person */
+    CASE_BREAKER_OPEN_AT_START, /* a new life found it so */
+    CASE_BREAKER_WAITED,        /* a step waited for it */
+    CASE_SHED_ENOUGH,           /* and one counted, as it had said so for long enough */
+    CASE_CHAIN_WALKED,          /* a start looked along the journal's chains */
+    CASE_KEYS_TAKEN_OVER,       /* and found data keys that are kept under another key than the one in use */
+    CASE_ACT_TOLD,              /* an act is in the audit trail */
     CASE_COUNT
 };
 
@@ -152,7 +159,8 @@ struct swarm {
     uint32_t enlisted_permille;
     int64_t keep; /* participants collect rows that are older; 0: never */
     uint32_t bulkhead;
-    bool barrier[TARGET_COUNT]; /* that the sidecar is told of; every participant has one */
+    struct breaker_options breaker; /* of every target */
+    bool barrier[TARGET_COUNT];     /* that the sidecar is told of; every participant has one */
     uint32_t live_sagas_max;
     int64_t faults_last; /* how long the first phase takes */
     int64_t retention;
@@ -281,6 +289,8 @@ struct attempt {
     bool action_done;
     uint32_t incarnation; /* of the sidecar */
     int64_t out_at, timeout, deadline;
+    int64_t decided_at; /* by the sidecar's clock */
+    bool taken;         /* the sidecar has taken its end in */
     int64_t runs_until; /* the participant's own deadline, as it came over the wire */
     bool ended;         /* the sidecar was told, in this or an earlier life */
     bool excluded;      /* its end proves that it was not executed */
@@ -398,6 +408,7 @@ struct disk {
     struct audit_row *audit; /* index seq - 1 */
     size_t audit_count, audit_room;
     uint64_t audit_first;
+    struct breaker_mark breakers[TARGET_COUNT]; /* as the rows of subjects tell */
 };
 
 /* ---- the sidecar ---- */
@@ -451,7 +462,8 @@ struct sidecar {
     bool was_down[TARGET_COUNT];      /* in this life: who waits for it is not in the order of a bulkhead any more */
     int64_t down_since[TARGET_COUNT]; /* by its clock, since when it has known that it cannot; 0: it has not */
     bool target_gone[TARGET_COUNT],
-        ever_gone[TARGET_COUNT]; /* not configured in this life; that, or out of reach, in any */
+        ever_gone[TARGET_COUNT];                /* not configured in this life; that, or out of reach, in any */
+    struct breaker_mark breakers[TARGET_COUNT]; /* likewise, and as a new life takes them up */
     size_t memory_used;
     uint64_t memory_takes, memory_fail_at; /* 0: none fails */
     unsigned memory_fail_count;            /* so many in a row */
@@ -473,6 +485,7 @@ struct request {
     struct enlistment enlist;
     size_t settle_count, enlist_count;
     char actor[16], reason[16], step[32];
+    uint8_t breaker_act;  /* of the target `step` */
     bool of_refused;      /* when it was handed over, the step that it enlists had been refused for good */
     uint8_t nonsense;     /* which; 0: it makes sense */
     uint32_t incarnation; /* of the sidecar that took it in last */
@@ -693,6 +706,12 @@ void oracle_late(struct world *w, int64_t now);
 #define READY_AT_RECOVERY (-1) /* in which order those wait that recovery found is not known */
 void oracle_timeout(struct world *w, const struct model *m, const struct call_effect *call);
 void oracle_failed(struct world *w, const struct model *m, const struct record *r, uint8_t phase);
+/* oracle_breaker.c: a row is kept; a life begins; a call leaves; nothing is under way. */
+void oracle_breaker_kept(struct world *w, const struct subject_row *row);
+void oracle_breaker_start(struct world *w, int64_t now);
+void oracle_breaker_call(struct world *w, const struct attempt *a);
+void oracle_breaker_state(struct world *w);
+bool oracle_breaker_waits(const struct world *w, unsigned target, int64_t expiry);
 /* An attempt that had not begun does not count; one does. */
 void oracle_shed(struct world *w, const struct model *m, const struct record *r, const struct attempt *a);
 void oracle_shed_enough(struct world *w, const struct model *m, const struct record *r, uint8_t phase);

@@ -196,6 +196,13 @@ static const char *const names[MARK_GROUP_COUNT][MARK_NUMBER_MAX] = {
                    "LOOP",
                    "EMPTY_LOOP",
                    "SHED",
+                   "BREAKER_OPENED",
+                   "BREAKER_OPENED_AGAIN",
+                   "BREAKER_PROBED",
+                   "BREAKER_CLOSED",
+                   "BREAKER_HELD",
+                   "BREAKER_OPEN_AT_START",
+                   "BREAKER_WAITED",
                    "SHED_ENOUGH"},
 };
 

@@ -61,6 +61,18 @@ static void make_swarm(struct world *w)
     w->swarm.clients = 10 + (uint32_t)draw(w, SHAPES, draw(w, SHAPES, 8) == 0 ? CLIENTS_MAX - 10 : 50);
     w->swarm.enlisted_permille = (uint32_t)draw(w, SHAPES, 700);
     w->swarm.bulkhead = draw(w, SHAPES, 3) == 0 ? 1 + (uint32_t)draw(w, SHAPES, 2) : 64;
+    bool breaks = draw(w, SHAPES, 2) == 0;
+    w->swarm.breaker = (struct breaker_options){
+        .window.us = draw_between(w, SHAPES, 500 * MS, 10 * SECOND),
+        .volume = 3 + (uint32_t)draw(w, SHAPES, 10),
+        .failure_percent = breaks ? 20 + (uint32_t)draw(w, SHAPES, 60) : 0,
+        .slow_percent = breaks && draw(w, SHAPES, 2) == 0 ? 30 + (uint32_t)draw(w, SHAPES, 60) : 0,
+        .slow_call.us = draw_between(w, SHAPES, 5 * MS, 500 * MS),
+        .status_codes = 1u << 4 | 1u << 8 | 1u << 13 | 1u << 14 | 1u << 2,
+        .open.us = draw_between(w, SHAPES, 100 * MS, 2 * SECOND),
+        .open_max = SPAN_S(5),
+        .probes = 1 + (uint32_t)draw(w, SHAPES, 3),
+    };
     for (unsigned i = 0; i < TARGET_COUNT; i++)
         w->swarm.barrier[i] = draw(w, SHAPES, 4) == 0;
     w->swarm.target_wait = draw(w, SHAPES, 8) == 0 ? 0 : draw_between(w, SHAPES, 500 * MS, 8 * SECOND);

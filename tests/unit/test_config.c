@@ -282,6 +282,13 @@ static void check_bool(const struct option *o)
     assert_not_a(o, "1", "neither true nor false");
 }
 
+/* Of its entries the definitions' tests tell. */
+static void check_status_codes(const struct option *o)
+{
+    assert_not_a(o, "UNAVAILABLE", "must be a list");
+    assert_not_a(o, "{UNAVAILABLE: 1}", "must be a list");
+}
+
 static void check_option(const struct option *o)
 {
     switch (o->type) {
@@ -307,6 +314,9 @@ static void check_option(const struct option *o)
     case OPTION_RETRY:
     case OPTION_RETRY_COMPENSATION:
         check_retry(o);
+        return;
+    case OPTION_STATUS_CODES:
+        check_status_codes(o);
         return;
     case OPTION_UNIX_ACCESS: /* more than the default needs rules: test_config_rules.c */
         return;

@@ -142,6 +142,9 @@ END_TEST
     X((saga->steps[0].permitted = true, saga->steps[0].queued = true)) \
     X((target->places = 0, target->places_taken = 1)) \
     X(target->places_taken = 2) \
+    X(target->breaker.probes_out = 1) \
+    X(target->breaker.mark.held = true) \
+    X(target->breaker.window.failed = 1) \
     X(target->waiting = 1) \
     X(target->bounded.first = &saga->steps[0]) \
     X(target->patient.last = &saga->steps[0]) \
@@ -209,17 +212,18 @@ END_TEST
 START_TEST(checks__misuse_is_seen)
 {
     struct step *step = &saga->steps[0];
+    const struct instant now = {.us = 1};
     switch (_i) {
     case 0:
-        target_leave(target, step);
+        target_leave(target, step, now, BREAKER_NOTHING);
         break;
     case 1:
-        target_enter(target, step);
-        target_enter(target, step);
+        target_enter(target, step, now);
+        target_enter(target, step, now);
         break;
     case 2:
-        target_enter(target, step);
-        target_enter(target, &other->steps[0]);
+        target_enter(target, step, now);
+        target_enter(target, &other->steps[0], now);
         break;
     case 3:
         queue(step);

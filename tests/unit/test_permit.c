@@ -25,7 +25,8 @@ static void begin_world(unsigned loops, unsigned rights, uint64_t allowed)
 static const char *const viewers[] = {
     "GetDefinition", "ListDefinitions", "GetSchema",       "ListSchemas", "Get",   "List",
     "Wait",          "Watch",           "ListDeadLetters", "Find",        "Status"};
-static const char *const operators[] = {"Pause", "Resume", "Retry", "Skip", "Reject", "Resolve", "Reload", "ListAudit", "Verify"};
+static const char *const operators[] = {"Pause",   "Resume", "Retry",      "Skip",      "Reject",
+                                        "Resolve", "Reload", "SetBreaker", "ListAudit", "Verify"};
 
 static bool is_among(const char *const *names, size_t count, const char *name)
 {

@@ -239,6 +239,15 @@ static bool seal_audit(struct sealed_store *s, const struct store_commit *c, str
     return size > 0;
 }
 
+/* Whether an earlier commit has the data key in use with it; one without frames has not. */
+static bool key_on_the_way(struct sealed_store *s)
+{
+    bool key = false;
+    for (unsigned i = 0; i < s->way_count; i++)
+        key |= way_at(s, i)->has_key;
+    return key;
+}
+
 /* The data key in use comes with the first frames that it encrypts; others are taken over to the configured key in use. */
 static bool add_keys(struct sealed_store *s, const struct store_commit *c, struct way *w, struct store_commit *out)
 {
@@ -246,7 +255,7 @@ static bool add_keys(struct sealed_store *s, const struct store_commit *c, struc
     for (size_t i = 0; i < c->subject_count; i++)
         w->subjects[i] = c->subjects[i];
     if (s->has_current && !s->current_kept && c->frame != 0 && !DEFECT(DATA_KEY_FORGOTTEN)) {
-        if (s->way_count == 0)
+        if (!key_on_the_way(s))
             s->current.first_frame = c->frame;
         if (!data_keys_row(s, &s->current, w, rows, &w->subjects[c->subject_count + rows]))
             return false;

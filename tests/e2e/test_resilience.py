@@ -1,0 +1,208 @@
+"""Pain that stays where it is: circuit breakers of targets, from the outside."""
+import json
+import os
+import subprocess
+import time
+
+import grpc
+
+from harness import SAGAD, Case, Sidecar, definition, do, enlistment, enum, fail, settled, state_name, step, wait_until
+
+Code = grpc.StatusCode
+SAGACTL = os.path.join(os.path.dirname(SAGAD), "sagactl")
+TRIP, HOLD, RESET = (enum("BreakerAct", "BREAKER_ACT_" + name) for name in ("TRIP", "HOLD", "RESET"))
+CLOSED, OPEN, HALF_OPEN = (enum("BreakerState", "BREAKER_STATE_" + name) for name in ("CLOSED", "OPEN", "HALF_OPEN"))
+USUAL = {"breaker_failure_percent": 50, "breaker_volume": 4, "breaker_probes": 2, "breaker_window": "10s", "breaker_open": "700ms",
+         "breaker_open_max": "1400ms"}
+
+
+class Breakers(Case):
+    def setUp(self):
+        super().setUp()
+        with self.shop.lock:
+            self.shop.calls.clear()
+        self.sidecars = []
+
+    def tearDown(self):
+        for sidecar in self.sidecars:
+            sidecar.close()
+
+    def start(self, loops=1, retry=None, **breaker):
+        target = dict({"address": self.shop.address, "timeout": "5s"}, **dict(USUAL, **breaker))
+        retry = retry or {"maxAttempts": 100, "initialBackoff": "20ms", "maxBackoff": "20ms", "jitter": 0}
+        sidecar = Sidecar(targets={"shop": target}, loops=loops, default_retry=retry,
+                          default_compensation_retry={"maxAttempts": 100, "initialBackoff": "20ms", "maxBackoff": "20ms"})
+        self.sidecars.append(sidecar)
+        sidecar.client.register(definition("one", step("a")))
+        sidecar.client.register(definition("bare", step("a", compensate=False)))
+        return sidecar
+
+    @staticmethod
+    def breakers(sidecar):
+        return [t.breaker for loop in sidecar.client.operator.Status().loops for t in loop.targets]
+
+    def breaker(self, sidecar):
+        return self.breakers(sidecar)[0]
+
+    def await_state(self, sidecar, state):
+        wait_until(lambda: self.breaker(sidecar).state == state, "the breaker's state is %d" % state)
+
+    def set(self, sidecar, act, target="shop"):
+        sidecar.client.operator.SetBreaker(target=target, act=act, actor="ops", reason="a drill")
+
+    def test_opens_lets_nothing_leave_tries_with_few_and_closes(self):
+        sidecar = self.start(breaker_open="2s", breaker_open_max="4s")
+        self.shop.on(do("a"), fail(Code.UNAVAILABLE))
+        ids = [sidecar.client.Start(definition="one").saga_id for _ in range(12)]
+        self.await_state(sidecar, OPEN)
+        until = self.breaker(sidecar).open_until
+        wait_until(lambda: all(c.ended for c in list(self.shop.calls)), "no call is out")
+        before = len(self.shop.calls)
+        waits = [s.waiting_for for s in (sidecar.client.saga(i).steps[0] for i in ids) if "breaker" in s.waiting_for]
+        self.assertTrue(waits)
+        self.assertIn("target shop, whose breaker lets few calls leave, and none until", waits[0])
+        wait_until(lambda: len(self.shop.calls) > before, "it is tried")
+        self.assertGreaterEqual(time.time(), until.seconds + until.nanos / 1e9 - 0.01)
+        # Two probes failed: it is open again, and for twice as long.
+        wait_until(lambda: len(sidecar.log("a target's breaker is open: its calls wait")) >= 2, "it opens again")
+        first, second = sidecar.log("a target's breaker is open: its calls wait")[:2]
+        self.assertEqual(("2000", "1", "4000", "2"), (first["open_ms"], first["times_in_a_row"], second["open_ms"], second["times_in_a_row"]))
+        offset = time.time() - time.monotonic()
+        tried = [c for c in list(self.shop.calls) if c.began + offset > until.seconds + until.nanos / 1e9 - 0.01]
+        self.assertIn(len(tried), (1, 2))
+        with self.shop.lock:
+            self.shop.functions.clear()
+        for saga_id in ids:
+            self.assertEqual("COMMITTED", state_name(sidecar.client.end(saga_id)))
+        self.await_state(sidecar, CLOSED)
+        wait_until(lambda: sidecar.log("a target's breaker is closed again"), "it is told")
+        self.assertEqual(0, self.breaker(sidecar).openings)
+
+    def test_waiting_spends_no_attempts_and_a_deadline_decides(self):
+        sidecar = self.start(retry={"maxAttempts": 1, "initialBackoff": "1ms"}, breaker_open="30s", breaker_open_max="30s")
+        self.set(sidecar, TRIP)
+        late = sidecar.client.Start(definition="one", deadline={"seconds": 1}).saga_id
+        saga = sidecar.client.end(late)
+        self.assertEqual("COMPENSATED", state_name(saga))
+        self.assertEqual(0, len(self.shop.calls))
+        waiting = sidecar.client.Start(definition="one").saga_id
+        self.set(sidecar, RESET)
+        self.assertEqual("COMMITTED", state_name(sidecar.client.end(waiting)))
+        self.assertEqual(1, len(self.shop.of(waiting)))
+
+    def test_an_open_breaker_outlives_kill_9_and_undos_wait_for_it(self):
+        sidecar = self.start(breaker_open="4s", breaker_open_max="4s")
+        owned = sidecar.client.Begin(name="x", enlist=[enlistment("a")]).saga_id
+        self.set(sidecar, TRIP)
+        until = self.breaker(sidecar).open_until
+        sidecar.client.Abort(saga_id=owned, settle=[settled("a")])
+        sidecar.kill()
+        sidecar.start()
+        breaker = self.breaker(sidecar)
+        self.assertEqual((OPEN, until), (breaker.state, breaker.open_until))
+        saga_id = sidecar.client.Start(definition="one").saga_id
+        self.assertEqual("COMMITTED", state_name(sidecar.client.end(saga_id)))
+        self.assertEqual("COMPENSATED", state_name(sidecar.client.end(owned)))
+        ends = until.seconds + until.nanos / 1e9
+        offset = time.time() - time.monotonic()
+        self.assertEqual(2, len(self.shop.calls))
+        for call in self.shop.calls:
+            self.assertGreater(call.began + offset, ends - 0.01)
+
+    def test_held_until_reset_by_sagactl(self):
+        sidecar = self.start()
+
+        def run(*words):
+            done = subprocess.run([SAGACTL, "-a", sidecar.address] + list(words), capture_output=True, text=True, timeout=30)
+            return done.returncode, done.stdout, done.stderr
+        self.assertEqual((0, "the breaker of target shop is held open until it is reset\n", ""),
+                         run("breaker", "hold", "shop", "-m", "they deploy"))
+        saga_id = sidecar.client.Start(definition="one").saga_id
+        self.assertEqual("target shop, whose breaker an operator holds open", sidecar.client.saga(saga_id).steps[0].waiting_for)
+        self.assertIn("held open by an operator", " ".join(run("targets", "shop")[1].split()))
+        sidecar.kill()
+        sidecar.start()
+        self.assertTrue(self.breaker(sidecar).held)
+        self.assertEqual(0, len(self.shop.calls))
+        self.assertEqual({"target": "shop", "breaker": "reset"}, json.loads(run("breaker", "reset", "shop", "-m", "done", "-o", "json")[1]))
+        self.assertEqual("COMMITTED", state_name(sidecar.client.end(saga_id)))
+        self.assertIn("breaker closed", " ".join(run("targets")[1].split()))
+        for words, said in ((("breaker", "break", "shop", "-m", "x"), "is none of trip, hold, reset"),
+                            (("breaker", "trip", "shop"), "needs --reason"), (("breaker", "trip", "nobody", "-m", "x"), "target")):
+            code, _, err = run(*words)
+            self.assertNotEqual(0, code)
+            self.assertIn(said, err)
+
+    def test_wrong_requests_are_refused(self):
+        sidecar = self.start()
+        ask = sidecar.client.operator.SetBreaker
+        self.refused("INVALID_ARGUMENT", "TARGET_NOT_FOUND", ask, target="nobody", act=TRIP, actor="ops", reason="x", field="target")
+        self.refused("INVALID_ARGUMENT", "INVALID_ARGUMENT", ask, target="shop", actor="ops", reason="x", field="act")
+        self.refused("INVALID_ARGUMENT", "INVALID_ARGUMENT", ask, target="shop", act=TRIP, reason="x", field="actor")
+        self.refused("INVALID_ARGUMENT", "INVALID_ARGUMENT", ask, target="shop", act=TRIP, actor="ops", field="reason")
+
+    def test_every_loop_does_as_it_is_told(self):
+        sidecar = self.start(loops=2)
+        self.set(sidecar, HOLD)
+        wait_until(lambda: [True, True] == [b.held for b in self.breakers(sidecar)], "both are held")
+        self.set(sidecar, RESET)
+        wait_until(lambda: [CLOSED, CLOSED] == [b.state for b in self.breakers(sidecar)], "both are closed")
+
+    # ---- the options, one by one ----
+
+    def run_some(self, sidecar, count):
+        for _ in range(count):
+            sidecar.client.run("bare")
+
+    def test_slow_calls_open_it(self):
+        def slowly(call):
+            time.sleep(0.15)
+            return b""
+        self.shop.on(do("a"), slowly)
+        for slow_call, state in (("1s", CLOSED), ("100ms", OPEN)):
+            sidecar = self.start(breaker_failure_percent=0, breaker_slow_percent=100, breaker_slow_call=slow_call, breaker_open="1m",
+                                 breaker_open_max="1m")
+            self.run_some(sidecar, 4)
+            self.assertEqual(state, self.breaker(sidecar).state, slow_call)
+
+    def test_only_the_statuses_that_are_named_count(self):
+        self.shop.on(do("a"), fail(Code.FAILED_PRECONDITION))
+        for codes, state in ((["UNAVAILABLE", 4], CLOSED), (["FAILED_PRECONDITION"], OPEN)):
+            sidecar = self.start(breaker_status_codes=codes, breaker_open="1m", breaker_open_max="1m")
+            self.run_some(sidecar, 4)
+            self.assertEqual(state, self.breaker(sidecar).state, codes)
+
+    def test_volume_and_window(self):
+        self.shop.on(do("a"), fail(Code.UNAVAILABLE))
+        for volume, state in ((6, CLOSED), (5, OPEN)):
+            sidecar = self.start(retry={"maxAttempts": 1, "initialBackoff": "1ms"}, breaker_volume=volume, breaker_open="1m",
+                                 breaker_open_max="1m")
+            self.run_some(sidecar, 5)
+            self.assertEqual(state, self.breaker(sidecar).state, volume)
+        sidecar = self.start(retry={"maxAttempts": 1, "initialBackoff": "1ms"}, breaker_volume=4, breaker_window="100ms")
+        for _ in range(6):
+            self.run_some(sidecar, 1)
+            time.sleep(0.15)  # that the window goes by is what is tried
+        self.assertEqual(CLOSED, self.breaker(sidecar).state)
+
+    def test_open_max_and_probes(self):
+        self.shop.on(do("a"), fail(Code.UNAVAILABLE))
+        sidecar = self.start(breaker_open="200ms", breaker_open_max="300ms", breaker_probes=1)
+        saga_ids = [sidecar.client.Start(definition="one").saga_id for _ in range(20)]
+        wait_until(lambda: len(sidecar.log("a target's breaker is open: its calls wait")) >= 4, "it opens again and again")
+        told = sidecar.log("a target's breaker is open: its calls wait")
+        self.assertEqual(["200", "300", "300"], [line["open_ms"] for line in told[:3]])
+        with self.shop.lock:
+            self.shop.functions.clear()
+        for saga_id in saga_ids:
+            self.assertEqual("COMMITTED", state_name(sidecar.client.end(saga_id)))
+
+    def test_what_does_not_go_together_is_refused(self):
+        for options, said in (({"breaker_volume": 1}, "breaker_volume (1) of target shop must not be below breaker_probes (2)"),
+                              ({"breaker_open_max": "100ms"}, "breaker_open_max (100ms) of target shop must not be below breaker_open (700ms)"),
+                              ({"breaker_slow_percent": 50}, "breaker_slow_call (5s) of target shop must be below timeout (5s)"),
+                              ({"breaker_status_codes": ["OK"]}, "breaker_status_codes")):
+            sidecar = Sidecar(start=False, loops=1,
+                              targets={"shop": dict(USUAL, address=self.shop.address, timeout="5s", **{k: v for k, v in options.items() if k not in USUAL}) | options})
+            self.sidecars.append(sidecar)
+            self.assertIn(said, sidecar.refuse()[1])
