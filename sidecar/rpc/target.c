@@ -466,8 +466,8 @@ const char *rpc_target_cause(const char *trace)
         {"http1.x", "what listens there does not speak HTTP/2"},
         {"SETTINGS", "what listens there does not speak HTTP/2"},
         {"Failed parsing HTTP/2", "what listens there does not speak HTTP/2"},
-        {"Socket closed", "it closes every connection at once"},
-        {"Connection reset by peer", "it closes every connection at once"},
+        {"Socket closed", "it closes every connection at once: it may want TLS, or know other certificates"},
+        {"Connection reset by peer", "it closes every connection at once: it may want TLS, or know other certificates"},
     };
     for (size_t i = 0; trace != NULL && i < sizeof causes / sizeof causes[0]; i++)
         if (strstr(trace, causes[i].said) != NULL)

@@ -508,6 +508,11 @@ static int list_ended(struct store *s, const struct ended_query *query,
     return 0;
 }
 
+static uint64_t first_frame(struct store *s)
+{
+    return disk_of(s)->first_frame;
+}
+
 static int scan_definitions(struct store *s, int (*take)(void *self, const struct definition_row *row), void *self,
                             struct error_detail *detail)
 {
@@ -612,6 +617,7 @@ void disk_init(struct world *w)
         .commit = commit,
         .settle = settle,
         .scan = scan,
+        .first_frame = first_frame,
         .read_frame = read_frame,
         .find_ended = find_ended,
         .find_request = find_request,

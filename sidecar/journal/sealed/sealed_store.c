@@ -86,6 +86,12 @@ static int scan(struct store *face, uint64_t from, int (*take)(void *self, uint6
     return s->inner->scan(s->inner, from, open_frame, &o, detail);
 }
 
+static uint64_t first_frame(struct store *face)
+{
+    struct sealed_store *s = sealed_of(face);
+    return s->inner->first_frame(s->inner);
+}
+
 static int read_frame(struct store *face, uint64_t frame, struct bytes *records, struct error_detail *detail)
 {
     struct sealed_store *s = sealed_of(face);
@@ -496,6 +502,7 @@ int sealed_store_open(const struct sealed_options *options, struct store *inner,
         .settle = inner->settle == NULL ? NULL : settle,
         .is_tight = inner->is_tight == NULL ? NULL : is_tight,
         .check = inner->check == NULL ? NULL : check,
+        .first_frame = first_frame,
         .scan = scan,
         .read_frame = read_frame,
         .find_ended = find_ended,
