@@ -64,6 +64,10 @@ static void advise_stuck(const struct advice *a, const Saga__V1__Saga *saga)
         screen_wrap(a->s, PAINT_NONE, "The step was done by hand: go on without it.", 4, 0);
     for (size_t i = 0; i < count; i++)
         put_command(a, "skip", steps[i]->name, " --reason 'WHY'");
+    if (saga->stuck_reason == SAGA__V1__REASON__REASON_PIVOT_UNKNOWN && saga->stuck_step[0] != '\0') {
+        screen_wrap(a->s, PAINT_NONE, "It certainly did not happen: turn the saga back.", 4, 0);
+        put_command(a, "reject", saga->stuck_step, " --reason 'HOW YOU KNOW'");
+    }
     screen_wrap(a->s, PAINT_NONE, "All that is still owed was settled outside: end the saga, for good.", 4, 0);
     put_command(a, "resolve", NULL, " --reason 'WHAT WAS DONE'");
 }

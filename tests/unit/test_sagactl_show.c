@@ -189,6 +189,19 @@ START_TEST(show__advice_has_the_address_that_was_given)
 }
 END_TEST
 
+/* Of a pivot of which nobody knows there is one decision more; of what a participant has answered for there is none. */
+START_TEST(show__a_pivot_of_unknown_outcome_can_be_rejected)
+{
+    make_stuck();
+    show_saga(&screen, &answer, NULL);
+    ck_assert_ptr_null(strstr(shown(), "sagactl reject"));
+    answer.saga->stuck_reason = SAGA__V1__REASON__REASON_PIVOT_UNKNOWN;
+    show_saga(&screen, &answer, NULL);
+    ck_assert_ptr_nonnull(strstr(shown(), "    It certainly did not happen: turn the saga back.\n"
+                                          "      sagactl reject 9f03c1d2a4b7-2a reserve --reason 'HOW YOU KNOW'\n"));
+}
+END_TEST
+
 START_TEST(show__every_stuck_step_is_named_once)
 {
     make_stuck();
@@ -475,6 +488,7 @@ int main(void)
     tcase_add_checked_fixture(tests, open_screen, close_screen);
     tcase_add_test(tests, show__what_an_operator_sees);
     tcase_add_test(tests, show__advice_has_the_address_that_was_given);
+    tcase_add_test(tests, show__a_pivot_of_unknown_outcome_can_be_rejected);
     tcase_add_test(tests, show__every_stuck_step_is_named_once);
     tcase_add_test(tests, show__who_paused_it);
     tcase_add_test(tests, show__a_resolved_saga);
