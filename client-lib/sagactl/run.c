@@ -48,6 +48,10 @@ static const char *without_field(const char *message)
     return message;
 }
 
+#define CLOSES \
+    "It may speak TLS only, or want a certificate (--tls-roots, --tls-certificate, --tls-key), or be another " \
+    "program's address."
+
 /* What hinders a connection, in C core's words and in ours, and what a person may do about it. The first that fits. */
 static const struct cause {
     const char *sign; /* in the text of the error */
@@ -63,6 +67,10 @@ static const struct cause {
      "A sidecar may well be running: look at the socket's owner and mode."},
     {"Connection refused", false, "nothing listens there", "Is sagad running, and does it listen at this address?"},
     {"http1", false, "what answers there does not speak gRPC", "It is another program's address."},
+    {"parsing HTTP/2", false, "what answers there does not speak gRPC", "It is another program's address."},
+    {"SETTINGS", false, "what answers there does not speak gRPC", "It is another program's address."},
+    {"Socket closed", false, "it closes every connection at once", CLOSES},
+    {"Connection reset", false, "it closes every connection at once", CLOSES},
     {"DNS resolution failed", false, "there is no such host", "--address takes HOST:PORT or unix:PATH."},
     {"no connection in time", false, "something takes connections there and says nothing",
      "It is another program's address, or the sidecar is stopped or overloaded: do not start a second one."},
