@@ -48,6 +48,17 @@ static void set_levels(struct graph *g)
                     g->vertices[i].level = g->vertices[k].level + 1;
 }
 
+/* "inventory", or "inventory-eu|inventory-us". */
+static void put_target(struct vertex *v, const struct step_spec *s)
+{
+    const char *target;
+    char all[sizeof v->target] = "";
+    size_t used = 0;
+    for (unsigned k = 0; (target = step_spec_target(s, false, k)) != NULL && used < sizeof all; k++)
+        used += (size_t)snprintf(all + used, sizeof all - used, "%s%s", k > 0 ? "|" : "", target);
+    put_safe(v->target, sizeof v->target, all);
+}
+
 static void of_definition(struct graph *g, const struct definition *d)
 {
     snprintf(g->title, sizeof g->title, "%.128s %.64s", d->name, d->version);
@@ -56,7 +67,7 @@ static void of_definition(struct graph *g, const struct definition *d)
         const struct step_spec *s = &d->steps[i];
         struct vertex *v = &g->vertices[i];
         put_safe(v->name, sizeof v->name, s->name);
-        put_safe(v->target, sizeof v->target, s->action.target);
+        put_target(v, s);
         if (s->has_compensation)
             put_safe(v->undo, sizeof v->undo, strrchr(s->compensation.method, '/') + 1);
         v->pivot = s->pivot;

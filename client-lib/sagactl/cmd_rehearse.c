@@ -75,11 +75,11 @@ static void plan(void *self, const struct rehearse_call *call)
     char text[4096], clean[5000];
     request_text(r, call, text, sizeof text);
     if (r->run->o.json)
-        json_array_append_new(r->plan,
-                              json_pack("{sssssssbso}", "step", s->name, "target", spec->target, "method", spec->method,
-                                        "compensation", (int)call->compensation, "request", json_of_text(text)));
+        json_array_append_new(r->plan, json_pack("{sssssssbso}", "step", call->name, "target", call->target, "method",
+                                                 spec->method, "compensation", (int)call->compensation, "request",
+                                                 json_of_text(text)));
     else if (r->run->o.form == FORM_TEXT)
-        fprintf(r->run->screen.out, "  %s  %s  %s\n", s->name, spec->method,
+        fprintf(r->run->screen.out, "  %s  %s  %s  %s\n", call->name, call->target, spec->method,
                 screen_clean(&r->run->screen, text, clean, sizeof clean));
 }
 

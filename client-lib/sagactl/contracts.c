@@ -145,8 +145,7 @@ static int find_target(void *self, const struct definition *d)
     const char *target = ((struct run *)self)->o.target;
     bool calls = target == NULL;
     for (unsigned i = 0; i < d->step_count && !calls; i++)
-        calls = strcmp(d->steps[i].action.target, target) == 0 ||
-                (d->steps[i].has_compensation && strcmp(d->steps[i].compensation.target, target) == 0);
+        calls = step_spec_calls(&d->steps[i], target);
     return calls ? EXIT_DONE : EXIT_NOT_FOUND;
 }
 

@@ -213,17 +213,22 @@ int reflect_server(struct run *r, const char *address, struct reflected *files)
 
 /* What a definition calls. */
 struct calls {
-    const struct call_spec *list[2 * STEPS_LIMIT];
+    struct {
+        const char *target, *method;
+    } list[2 * STEPS_LIMIT * TARGET_CHOICES_MAX];
     unsigned count;
 };
 
 static void find_calls(const struct definition *d, struct calls *calls)
 {
+    const char *target;
     calls->count = 0;
-    for (unsigned i = 0; i < d->step_count; i++) {
-        calls->list[calls->count++] = &d->steps[i].action;
-        if (d->steps[i].has_compensation)
-            calls->list[calls->count++] = &d->steps[i].compensation;
+    for (unsigned i = 0; i < 2u * d->step_count; i++) {
+        const struct step_spec *s = &d->steps[i / 2];
+        for (unsigned k = 0; (target = step_spec_target(s, i % 2 == 1, k)) != NULL; k++) {
+            calls->list[calls->count].target = target;
+            calls->list[calls->count++].method = i % 2 == 1 ? s->compensation.method : s->action.method;
+        }
     }
 }
 
@@ -231,7 +236,7 @@ static void find_calls(const struct definition *d, struct calls *calls)
 static bool is_asked(const struct calls *calls, unsigned i)
 {
     for (unsigned k = 0; k < i; k++)
-        if (strcmp(calls->list[k]->target, calls->list[i]->target) == 0)
+        if (strcmp(calls->list[k].target, calls->list[i].target) == 0)
             return true;
     return false;
 }
@@ -255,8 +260,8 @@ static int ask_target(struct run *r, const struct calls *calls, const char *targ
     request.target = (char *)(uintptr_t)target;
     request.services = names;
     for (unsigned i = 0; i < calls->count; i++)
-        if (strcmp(calls->list[i]->target, target) == 0)
-            request.n_services += add_service_name(names, request.n_services, calls->list[i]->method);
+        if (strcmp(calls->list[i].target, target) == 0)
+            request.n_services += add_service_name(names, request.n_services, calls->list[i].method);
     int status =
         run_call(r, "/saga.v1.Coordinator/Reflect", &request.base, &saga__v1__reflect_response__descriptor, &answer);
     for (size_t i = 0; i < request.n_services; i++)
@@ -274,12 +279,12 @@ static int ask_target(struct run *r, const struct calls *calls, const char *targ
 
 int reflect_definition(struct run *r, const struct definition *d, struct reflected *files)
 {
-    struct calls calls;
+    static struct calls calls;
     int status = EXIT_DONE;
     find_calls(d, &calls);
     for (unsigned i = 0; status == EXIT_DONE && i < calls.count; i++)
         if (!is_asked(&calls, i))
-            status = ask_target(r, &calls, calls.list[i]->target, files);
+            status = ask_target(r, &calls, calls.list[i].target, files);
     return status;
 }
 

@@ -35,6 +35,7 @@ void contract_place(const struct definition *d, const struct usage_place *place,
         [MAPPING_TAG] = "tags",
         [MAPPING_EACH] = "for_each of",
         [MAPPING_WHEN] = "when of",
+        [MAPPING_TARGET] = "the target of",
         [MAPPING_EXPECT] = "expect of",
         [MAPPING_METADATA] = "metadata of",
         [MAPPING_ACTION] = "the action of",
@@ -85,12 +86,22 @@ static void compare_types(struct comparison *c, const struct call_spec *call, co
     c->full = c->full || request.full;
 }
 
+/* Whether the call goes to the target that is asked about, or may. */
+static bool goes_there(const struct comparison *c)
+{
+    const struct step_spec *s = &c->check->d->steps[c->step];
+    const char *target;
+    for (unsigned k = 0; (target = step_spec_target(s, c->compensation, k)) != NULL; k++)
+        if (strcmp(target, c->check->target) == 0)
+            return true;
+    return false;
+}
+
 /* Returns whether it is a call to check. */
 static bool compare_call(struct comparison *c, const struct call_spec *call, const struct usage *answers)
 {
     const struct contract_check *check = c->check;
-    bool has_target = check->target != NULL && strcmp(check->target, call->target) == 0;
-    if (check->target != NULL ? !has_target : !has_service(check->next, call->method))
+    if (check->target != NULL ? !goes_there(c) : !has_service(check->next, call->method))
         return false;
     const struct method_type *now = schema_method(check->next, bytes_of_text(call->method));
     c->compared = NULL;

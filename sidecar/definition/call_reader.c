@@ -67,6 +67,71 @@ static int read_method(const struct call_reader *r, const struct yaml_node *n, s
     return typed_find_method(r->definition, n, &call->called, r->detail);
 }
 
+/* ---- one of several targets ---- */
+
+static const char *const oneof_keys[] = {"oneof", "by"};
+
+/* `target: {oneof: [...], by: ...}` of a step: `by` is read with what is computed. The calls are as the first of them, for now. */
+static int read_oneof(const struct call_reader *r, const struct yaml_node *n, const char **target)
+{
+    const struct yaml_node *oneof, *by;
+    if (r->definition->schema_name == NULL)
+        return yaml_refuse(n, E_ARGUMENT, r->detail,
+                           "is chosen by an expression, for which the definition must name a schema");
+    int code = yaml_check_mapping(n, oneof_keys, COUNT(oneof_keys), r->detail);
+    if (code == 0)
+        code = yaml_need(n, "oneof", &oneof, r->detail);
+    if (code == 0)
+        code = yaml_need(n, "by", &by, r->detail);
+    if (code == 0)
+        code = yaml_check_sequence(oneof, r->detail);
+    if (code != 0)
+        return code;
+    if (oneof->count == 0 || oneof->count > TARGET_CHOICES_MAX)
+        return yaml_refuse(oneof, E_ARGUMENT, r->detail, "must name 1 to %d targets", TARGET_CHOICES_MAX);
+    for (const struct yaml_node *one = oneof->first; code == 0 && one != NULL; one = one->next) {
+        const char *name;
+        code = read_target(r, one, &name);
+        for (const struct yaml_node *other = oneof->first; code == 0 && other != one; other = other->next)
+            if (bytes_equal(other->text, one->text))
+                code = yaml_refuse(one, E_ARGUMENT, r->detail, "is named twice");
+    }
+    *target = (const char *)oneof->first->text.at;
+    return code;
+}
+
+/* The step's own choice, or NULL. */
+static const struct yaml_node *find_oneof(const struct yaml_node *step)
+{
+    const struct yaml_node *target = yaml_node_child(step, "target");
+    return target == NULL || target->kind != YAML_MAPPING ? NULL : yaml_node_child(target, "oneof");
+}
+
+int call_read_choices(const struct call_reader *r, const struct yaml_node *step, struct step_spec *spec)
+{
+    const struct yaml_node *oneof = find_oneof(step);
+    if (oneof == NULL)
+        return 0;
+    const char *first = (const char *)oneof->first->text.at;
+    bool action = spec->action.target == first, compensation = spec->compensation.target == first;
+    if (!action && !compensation)
+        return yaml_refuse_key(yaml_node_child(step, "target"), E_ARGUMENT, r->detail,
+                               "is chosen for no call: each names a target of its own");
+    spec->choices = yaml_tree_take(r->tree, oneof->count * sizeof *spec->choices);
+    if (spec->choices == NULL)
+        return error_set(r->detail, E_MEMORY, NULL, NULL);
+    for (const struct yaml_node *one = oneof->first; one != NULL; one = one->next) {
+        struct call_choice *choice = &spec->choices[spec->choice_count++];
+        *choice = (struct call_choice){
+            .name = (const char *)one->text.at, .action = spec->action, .compensation = spec->compensation};
+        if (action)
+            choice->action.target = choice->name;
+        if (compensation)
+            choice->compensation.target = choice->name;
+    }
+    return 0;
+}
+
 /* target, timeout and retry: of the step, or of the call itself. */
 static int read_common(const struct call_reader *r, const struct yaml_node *n, bool of_compensation,
                        struct call_spec *call)
@@ -74,7 +139,10 @@ static int read_common(const struct call_reader *r, const struct yaml_node *n, b
     const struct yaml_node *target = yaml_node_child(n, "target");
     const struct yaml_node *timeout = yaml_node_child(n, "timeout");
     const struct yaml_node *retry = yaml_node_child(n, "retry");
-    int code = target == NULL ? 0 : read_target(r, target, &call->target);
+    bool chosen = target != NULL && target->kind == YAML_MAPPING && n->key.size == 0;
+    int code = target == NULL ? 0
+               : chosen       ? read_oneof(r, target, &call->target)
+                              : read_target(r, target, &call->target);
     if (code == 0 && timeout != NULL)
         code = yaml_read_span(timeout, SPAN_MS(1), r->limits->deadline_max, &call->timeout, r->detail);
     if (code == 0 && retry != NULL)

@@ -23,4 +23,7 @@ int call_read(const struct call_reader *r, const struct yaml_node *step, const s
 /* Reads the name of a step of d. */
 int call_read_step(const struct definition *d, const struct yaml_node *n, uint16_t *step, struct error_detail *detail);
 
+/* Once both calls of a step have been read: the targets among which it chooses, if it does. */
+int call_read_choices(const struct call_reader *r, const struct yaml_node *step, struct step_spec *spec);
+
 #endif

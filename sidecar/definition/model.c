@@ -11,6 +11,25 @@ int definition_step_find(const struct definition *d, struct bytes name)
     return -1;
 }
 
+const char *step_spec_target(const struct step_spec *s, bool compensation, unsigned k)
+{
+    if ((compensation && !s->has_compensation) || k >= (s->choice_count == 0 ? 1 : s->choice_count))
+        return NULL;
+    if (s->choice_count == 0)
+        return compensation ? s->compensation.target : s->action.target;
+    return compensation ? s->choices[k].compensation.target : s->choices[k].action.target;
+}
+
+bool step_spec_calls(const struct step_spec *s, const char *target)
+{
+    const char *own;
+    for (unsigned undo = 0; undo < 2; undo++)
+        for (unsigned k = 0; (own = step_spec_target(s, undo, k)) != NULL; k++)
+            if (strcmp(own, target) == 0)
+                return true;
+    return false;
+}
+
 bool definition_step_forward_only(const struct definition *d, unsigned step)
 {
     return d->forward_only || (d->pivot_step >= 0 && step_set_has(&d->steps[step].ancestors, (unsigned)d->pivot_step));

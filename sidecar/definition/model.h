@@ -94,6 +94,16 @@ struct call_spec {
     const struct method_type *called; /* as the schema declares it; NULL in a definition without types */
 };
 
+/* The most targets among which one is chosen. */
+#define TARGET_CHOICES_MAX 16
+
+/* A step's calls, with one of the targets that it may go to. */
+struct call_choice {
+    const char *name; /* as oneof has it; a call that names a target of its own goes there all the same */
+    struct call_spec action;
+    struct call_spec compensation;
+};
+
 struct step_spec {
     const char *name;
     bool loop;                 /* for_each: the saga has an instance of it for each item, each a step of its own */
@@ -109,6 +119,9 @@ struct step_spec {
     bool irreversible; /* said: nothing undoes it */
     struct call_spec action;
     struct call_spec compensation;
+    uint16_t
+        choice_count; /* of `target: {oneof: ...}`: a saga goes to one of so many, which it chooses when the step begins; 0: there is no choice */
+    struct call_choice *choices; /* in the order of oneof; the calls above are as the first */
 };
 
 enum compensation_order {
@@ -161,6 +174,12 @@ int definition_step_total(const struct definition *d, struct bytes counts);
 
 /* "reserve", "reserve[3]", with a NUL; returns the length. */
 size_t definition_place_name(const struct definition *d, struct step_place place, char name[STEP_NAME_BYTES_MAX + 1]);
+
+/* The k-th target that a call of the step may go to; NULL behind the last, or when it has no such call. */
+const char *step_spec_target(const struct step_spec *s, bool compensation, unsigned k);
+
+/* Whether any call of the step may go to this target. */
+bool step_spec_calls(const struct step_spec *s, const char *target);
 
 /* Whether the step comes after the point of no return, so that it can only go forward. */
 bool definition_step_forward_only(const struct definition *d, unsigned step);

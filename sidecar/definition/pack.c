@@ -11,6 +11,7 @@
 struct packer {
     uint8_t *room;
     size_t used;
+    struct call_choice *choices; /* those that come next */
 };
 
 static struct bytes pack_bytes(struct packer *p, struct bytes bytes)
@@ -37,6 +38,32 @@ static void pack_call(struct packer *p, const struct call_spec *from, struct cal
         *to = call;
 }
 
+/* A step's choices differ in their targets alone. */
+static void pack_choices(struct packer *p, const struct step_spec *from, struct step_spec *to)
+{
+    if (to != NULL)
+        to->choices = p->choices;
+    for (unsigned i = 0; i < from->choice_count; i++) {
+        const char *name = pack_text(p, from->choices[i].name);
+        const char *action = pack_text(p, from->choices[i].action.target);
+        const char *compensation = pack_text(p, from->choices[i].compensation.target);
+        if (to == NULL)
+            continue;
+        struct call_choice *choice = p->choices++;
+        *choice = (struct call_choice){.name = name, .action = to->action, .compensation = to->compensation};
+        choice->action.target = action;
+        choice->compensation.target = compensation;
+    }
+}
+
+static unsigned count_choices(const struct definition *d)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < d->step_count; i++)
+        count += d->steps[i].choice_count;
+    return count;
+}
+
 /* Packs what the definition points to; to is NULL while measuring. */
 static void pack_parts(struct packer *p, const struct definition *from, struct definition *to)
 {
@@ -61,20 +88,22 @@ static void pack_parts(struct packer *p, const struct definition *from, struct d
         }
         pack_call(p, &step->action, copy == NULL ? NULL : &copy->action);
         pack_call(p, &step->compensation, copy == NULL ? NULL : &copy->compensation);
+        pack_choices(p, step, copy);
     }
 }
 
 struct definition *definition_pack(const struct definition *draft)
 {
-    /* The steps follow the definition itself, then come the bytes, which need no alignment. */
-    size_t head = sizeof(struct definition) + draft->step_count * sizeof(struct step_spec);
-    struct packer measure = {NULL, 0};
+    /* The steps follow the definition itself, and their choices; then come the bytes, which need no alignment. */
+    size_t head = sizeof(struct definition) + draft->step_count * sizeof(struct step_spec) +
+                  count_choices(draft) * sizeof(struct call_choice);
+    struct packer measure = {NULL, 0, NULL};
     pack_parts(&measure, draft, NULL);
     struct definition *d = malloc(head + measure.used);
     if (d == NULL)
         return NULL;
     d->steps = (struct step_spec *)(void *)(d + 1);
-    struct packer copy = {(uint8_t *)d + head, 0};
+    struct packer copy = {(uint8_t *)d + head, 0, (struct call_choice *)(void *)(d->steps + draft->step_count)};
     pack_parts(&copy, draft, d);
     CHECK(copy.used == measure.used);
     d->mapping = mapping_share(draft->mapping);

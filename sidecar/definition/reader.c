@@ -296,7 +296,7 @@ static int read_calls(struct draft *draft, unsigned index)
     step->has_compensation = compensation != NULL && !step->none_said;
     if (code == 0 && step->has_compensation)
         code = call_read(&reader, n, compensation, true, &step->compensation);
-    return code;
+    return code != 0 ? code : call_read_choices(&reader, n, step);
 }
 
 static int read_draft(struct draft *draft, const struct yaml_node *root)

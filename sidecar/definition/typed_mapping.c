@@ -191,6 +191,23 @@ static int read_when(const struct mapping_reader *r, struct mapping *m, unsigned
     return code == 0 ? 0 : typed_refuse(n, offset, code, &error, r->detail);
 }
 
+static int read_target(const struct mapping_reader *r, struct mapping *m, unsigned step)
+{
+    const struct yaml_node *target = yaml_node_child(r->nodes[step], "target"), *by;
+    struct bytes text;
+    unsigned offset = 0;
+    struct expression_error error;
+    if (r->d->steps[step].choice_count == 0)
+        return 0;
+    int code = yaml_need(target, "by", &by, r->detail);
+    if (code == 0)
+        code = typed_expression(by, &text, &offset, r->detail);
+    if (code != 0)
+        return code;
+    code = mapping_set_target(m, step, text, &error);
+    return code == 0 ? 0 : typed_refuse(by, offset, code, &error, r->detail);
+}
+
 /* What an answer must be. Where there is no way back, or the step's failure is passed over, one that is not so cannot be undone. */
 static int read_expectation(const struct mapping_reader *r, const struct yaml_node *n, struct mapping *m, unsigned step)
 {
@@ -286,6 +303,8 @@ static int read_parts(const struct mapping_reader *r, struct mapping *m)
     for (unsigned i = 0; code == 0 && i < r->d->step_count; i++) {
         code = read_when(r, m, i);
         if (code == 0)
+            code = read_target(r, m, i);
+        if (code == 0)
             code = typed_metadata_read(yaml_node_child(r->nodes[i], "metadata"), m, i, r->detail);
         if (code == 0)
             code = read_call(r, m, i, false);
@@ -310,7 +329,7 @@ static bool computes(const struct mapping_reader *r)
     for (unsigned i = 0; i < r->d->step_count; i++) {
         for (size_t j = 0; j < sizeof step_keys / sizeof *step_keys; j++)
             any = any || yaml_node_child(r->nodes[i], step_keys[j]) != NULL;
-        any = any || r->d->steps[i].action.source == REQUEST_MAPPED ||
+        any = any || r->d->steps[i].choice_count > 0 || r->d->steps[i].action.source == REQUEST_MAPPED ||
               (r->d->steps[i].has_compensation && r->d->steps[i].compensation.source == REQUEST_MAPPED);
     }
     return any;

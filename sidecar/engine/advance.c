@@ -84,12 +84,12 @@ struct span advance_timeout(const struct turn *t, const struct call_spec *call)
 }
 
 /* An action's attempt may last no longer than its saga may still run; an undo is never cut short. */
-static struct span call_timeout(const struct turn *t, const struct saga *s, const struct call_spec *call, uint8_t phase)
+static struct span call_timeout(const struct turn *t, const struct saga *s, unsigned index,
+                                const struct call_spec *call, uint8_t phase)
 {
     struct span timeout = advance_timeout(t, call);
     /* Once the pivot has left, its answer decides, and not the deadline. */
-    bool pivot = s->definition != NULL && s->definition->pivot_step >= 0 &&
-                 call == &s->definition->steps[s->definition->pivot_step].action;
+    bool pivot = s->definition != NULL && s->definition->pivot_step == (int)saga_spec_index(s, index);
     if (phase == SAGA_PHASE_ACTION && s->deadline.us != INSTANT_NEVER.us && !pivot && !saga_past_pivot(s))
         timeout = span_min(timeout, instant_since(s->deadline, t->now));
     CHECK(timeout.us > 0);
@@ -108,6 +108,8 @@ static void leave(const struct turn *t, struct saga *s, unsigned index, uint8_t 
         return;
     struct record r = advance_record(t, s, action ? RECORD_ACTION_STARTED : RECORD_COMPENSATION_STARTED, index);
     r.digest = digest;
+    if (action && !DEFECT(CHOICE_NOT_RECORDED))
+        r.choice = step->choice != 0 ? step->choice : step->choosing;
     r.attempt = (uint16_t)((action ? step->action_attempts : step->compensation_attempts) + 1);
     advance_emit(t, s, &r);
     if (made == TYPED_NO_MEMORY) {
@@ -132,7 +134,7 @@ static void leave(const struct turn *t, struct saga *s, unsigned index, uint8_t 
                 .phase = phase,
                 .attempt = r.attempt,
                 .target = (uint16_t)call->target_index,
-                .timeout = call_timeout(t, s, call, phase),
+                .timeout = call_timeout(t, s, index, call, phase),
                 .method = call->method,
                 .request = call_request(s, index, call),
                 .metadata = DEFECT(METADATA_FORGOTTEN) && r.attempt > 1 ? bytes_of(NULL, 0) : step->metadata,
@@ -216,7 +218,7 @@ static void commit_what_is_done(const struct turn *t, struct saga *s)
 /* Lets a step's attempt leave that is its first; with a condition, when that holds. */
 static void begin(const struct turn *t, struct saga *s, unsigned index)
 {
-    if (typed_when(t, s, index) == 1)
+    if (typed_when(t, s, index) == 1 && typed_choose(t, s, index) == 0)
         call(t, s, index, SAGA_PHASE_ACTION);
 }
 

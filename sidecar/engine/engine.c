@@ -145,9 +145,10 @@ int target_index(const struct engine *e, const char *name)
 void engine_keep_names(struct engine *e, const struct definition *definition)
 {
     for (unsigned i = 0; i < definition->step_count; i++) {
-        target_keep_name(e, definition->steps[i].action.target);
-        if (definition->steps[i].has_compensation)
-            target_keep_name(e, definition->steps[i].compensation.target);
+        const char *target;
+        for (unsigned undo = 0; undo < 2; undo++)
+            for (unsigned k = 0; (target = step_spec_target(&definition->steps[i], undo, k)) != NULL; k++)
+                target_keep_name(e, target);
     }
 }
 
@@ -157,8 +158,8 @@ void target_keep_name(struct engine *e, const char *name)
         add(e, name);
 }
 
-static int resolve_call(const struct engine *e, struct call_spec *call, const struct step_spec *step, const char *which,
-                        struct error_detail *detail)
+static int resolve_one(const struct engine *e, struct call_spec *call, const struct step_spec *step, const char *which,
+                       struct error_detail *detail)
 {
     call->target_index = target_index(e, call->target);
     if (!engine_target_absent(e, call))
@@ -170,16 +171,31 @@ static int resolve_call(const struct engine *e, struct call_spec *call, const st
     return E_TARGET_NOT_FOUND;
 }
 
+/* A step's action or compensation, to whichever of its targets it may go. */
+static int resolve_call(const struct engine *e, struct step_spec *step, bool compensation, struct error_detail *detail)
+{
+    const char *which = compensation ? "compensation.target" : "action.target";
+    int code = resolve_one(e, compensation ? &step->compensation : &step->action, step, which, detail);
+    for (unsigned k = 0; k < step->choice_count; k++) {
+        struct call_choice *choice = &step->choices[k];
+        struct error_detail other;
+        int this = resolve_one(e, compensation ? &choice->compensation : &choice->action, step, which,
+                               code == 0 ? detail : &other);
+        code = code == 0 ? this : code;
+    }
+    return code;
+}
+
 int engine_resolve(const struct engine *e, struct definition *definition, struct error_detail *detail)
 {
     int first = 0;
     for (unsigned i = 0; i < definition->step_count; i++) {
         struct step_spec *step = &definition->steps[i];
         struct error_detail other;
-        int code = resolve_call(e, &step->action, step, "action.target", first == 0 ? detail : &other);
+        int code = resolve_call(e, step, false, first == 0 ? detail : &other);
         first = first == 0 ? code : first;
         if (step->has_compensation) {
-            code = resolve_call(e, &step->compensation, step, "compensation.target", first == 0 ? detail : &other);
+            code = resolve_call(e, step, true, first == 0 ? detail : &other);
             first = first == 0 ? code : first;
         }
     }

@@ -124,6 +124,8 @@ enum { TYPED_FAILED = -1, TYPED_NO_MEMORY = -2 };
 /* Whether a step that could start is needed. 1; 0 after recording that it is skipped; TYPED_FAILED when that cannot be told: then the step is
  * REJECTED, and what follows from it has been done. */
 int typed_when(const struct turn *t, struct saga *s, unsigned step);
+/* Chooses the target of a step that could start. 0; TYPED_FAILED when that cannot be told: then what follows has been done. */
+int typed_choose(const struct turn *t, struct saga *s, unsigned step);
 /* The request of the next attempt, kept in the step until that is over, and its digest. Returns 0; TYPED_FAILED when it cannot be made, or is another
  * than the first attempt's: then what follows from that has been done; TYPED_NO_MEMORY: nothing has changed. */
 int typed_request(const struct turn *t, struct saga *s, unsigned step, uint8_t phase, uint64_t *digest);

@@ -369,6 +369,7 @@ static struct saga *apply(struct engine *e, struct saga *s, const struct record 
             s->steps[r->step].first_at = r->at;
         s->steps[r->step].action = SAGA_ACTION_STARTED;
         s->steps[r->step].permitted = true;
+        s->steps[r->step].choice = r->choice;
         if (s->steps[r->step].action_digest == 0)
             s->steps[r->step].action_digest = r->digest;
         break;
@@ -468,13 +469,20 @@ static bool asks_nobody(const struct saga *s, const struct step *step, const str
            step->compensation != SAGA_COMPENSATION_FAILED;
 }
 
+/* Whether the target that an attempt goes to is one of its step's, and that of the attempts before it. */
+static bool choice_fits(const struct saga *s, const struct record *r)
+{
+    unsigned before = s->steps[r->step].choice, count = saga_spec(s, r->step)->choice_count;
+    return before != 0 ? r->choice == before : r->choice <= count && (r->choice != 0) == (count != 0);
+}
+
 static bool step_in_state(const struct saga *s, const struct record *r)
 {
     const struct step *step = &s->steps[r->step];
     bool orchestrated = s->mode == SAGA_ORCHESTRATED;
     switch (r->type) {
     case RECORD_ACTION_STARTED:
-        return orchestrated && s->state == SAGA_RUNNING && !step->permitted &&
+        return orchestrated && s->state == SAGA_RUNNING && !step->permitted && choice_fits(s, r) &&
                (step->action == SAGA_ACTION_PENDING || step->action == SAGA_ACTION_STARTED);
     case RECORD_ACTION_FAILED:
         return orchestrated && step->action == SAGA_ACTION_STARTED && step->permitted;

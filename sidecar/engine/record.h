@@ -107,6 +107,7 @@ struct record {
         identity; /* who asked for it, as the connection proves. STARTED: the saga's owner. Else empty also when it was the owner. */
     struct bytes output; /* ACTION_ENDED with DONE; ENDED with COMMITTED: what those who wait for the saga are given */
     uint64_t digest;     /* ACTION_STARTED, COMPENSATION_STARTED: of a mapped request; 0: it is not mapped */
+    uint8_t choice;      /* ACTION_STARTED of a step that chooses its target: which, from 1 */
 
     /* STARTED */
     uint8_t mode;

@@ -352,13 +352,30 @@ static struct saga *start(const struct turn *t, const struct record *r, const st
     return s;
 }
 
+/* A call of the step that goes, or may go, to a target that is not there; or NULL. */
+static const struct call_spec *absent_call(const struct engine *e, const struct step_spec *step)
+{
+    if (engine_target_absent(e, &step->action))
+        return &step->action;
+    if (step->has_compensation && engine_target_absent(e, &step->compensation))
+        return &step->compensation;
+    for (unsigned k = 0; k < step->choice_count; k++) {
+        const struct call_choice *choice = &step->choices[k];
+        if (engine_target_absent(e, &choice->action))
+            return &choice->action;
+        if (step->has_compensation && engine_target_absent(e, &choice->compensation))
+            return &choice->compensation;
+    }
+    return NULL;
+}
+
 /* A saga that could not make all its calls is not begun. */
 static int check_targets(const struct engine *e, const struct definition *d, struct error_detail *detail)
 {
     for (unsigned i = 0; i < d->step_count; i++) {
         const struct step_spec *step = &d->steps[i];
-        const struct call_spec *call = engine_target_absent(e, &step->action) ? &step->action : &step->compensation;
-        if (!engine_target_absent(e, &step->action) && (!step->has_compensation || !engine_target_absent(e, call)))
+        const struct call_spec *call = absent_call(e, step);
+        if (call == NULL)
             continue;
         error_set(detail, E_TARGET_NOT_FOUND, "definition", "step ");
         error_append(detail, step->name);

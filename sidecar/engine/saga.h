@@ -28,6 +28,7 @@ struct step {
     uint32_t generation;       /* how often an operator had a REJECTED action tried anew */
     uint16_t action_attempts;  /* that failed or ended it */
     uint16_t compensation_attempts;
+    uint8_t choice;       /* which of its targets it goes to, from 1; 0: it has not begun, or there is no choice */
     uint8_t action;       /* enum saga_action_state */
     uint8_t compensation; /* enum saga_compensation_state */
     bool maybe_executed;  /* an attempt of the action may have been executed */
@@ -35,6 +36,7 @@ struct step {
     bool permitted; /* a record permits an attempt to leave, and none tells its end */
 
     /* Volatile: lost with the process. */
+    uint8_t choosing;         /* the choice that its first attempt's record will tell; 0: none yet */
     bool on_wire;             /* the owner of the engine was asked to make that call, and has not answered */
     bool placed;              /* it holds a place at its target */
     bool queued;              /* it waits for one */

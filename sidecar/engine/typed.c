@@ -127,6 +127,42 @@ int typed_when(const struct turn *t, struct saga *s, unsigned index)
     return TYPED_FAILED;
 }
 
+/* The place of a name among the step's targets, from 1; 0: it is none of them. */
+static uint8_t choice_of(const struct step_spec *spec, struct bytes name)
+{
+    for (unsigned k = 0; k < spec->choice_count; k++)
+        if (bytes_equal(bytes_of_text(spec->choices[k].name), name))
+            return (uint8_t)(k + 1);
+    return 0;
+}
+
+int typed_choose(const struct turn *t, struct saga *s, unsigned index)
+{
+    const struct mapping *m = s->definition->mapping;
+    const struct step_spec *spec = saga_spec(s, index);
+    struct step *step = &s->steps[index];
+    if (spec->choice_count == 0 || step->choice != 0)
+        return 0;
+    if (m == NULL || DEFECT(CHOICE_IGNORED)) {
+        step->choosing = 1;
+        return 0;
+    }
+    struct mapping_view view = view_of(s, index);
+    struct pool_mark mark = pool_mark(&t->engine->scratch);
+    struct error_detail detail;
+    struct bytes name;
+    int code = mapping_target(m, &view, saga_spec_index(s, index), &t->engine->scratch, &name, &detail);
+    step->choosing = code == 0 ? choice_of(spec, name) : 0;
+    if (code == 0 && step->choosing == 0)
+        error_set(&detail, E_EXPRESSION, NULL, "the target that `by` gives is none of oneof");
+    pool_rewind(&t->engine->scratch, mark);
+    if (step->choosing != 0)
+        return 0;
+    end_action(t, s, index, outcome_of(step), sentence(&detail));
+    advance_action_failed(t, s, index, REASON_EXPRESSION_FAILED);
+    return TYPED_FAILED;
+}
+
 /* A saga whose step is about to be DONE with this output. */
 struct answered {
     const struct saga *saga;

@@ -46,7 +46,7 @@ enum subject_kind {
     SUBJECT_PIN = 4,         /* which set of descriptors a definition stays with */
     SUBJECT_PLACEMENT =
         5, /* by which rule request_ids are given to the journals (sidecar/shard/place.h): its number is the version */
-    SUBJECT_RETRY = 6, /* what a definition takes where it says nothing of retries (sidecar/core/retries.h) */
+    SUBJECT_RETRY = 6,    /* what a definition takes where it says nothing of retries (sidecar/core/retries.h) */
     SUBJECT_DATA_KEY = 7, /* what the frames of one start were encrypted with, itself encrypted (sealed/data_keys.c) */
     SUBJECT_BREAKER = 8, /* whether a target's breaker is open (sidecar/core/breakers.h) */
     SUBJECT_KIND_COUNT,

@@ -56,6 +56,9 @@ static const struct yaml_node *place_of(const struct lint *l, const struct mappi
     case MAPPING_METADATA:
         n = yaml_node_child(l->steps[what->index], "metadata");
         break;
+    case MAPPING_TARGET:
+        n = yaml_node_child(l->steps[what->index], "target");
+        break;
     case MAPPING_WHEN:
         n = yaml_node_child(l->steps[what->index], "when");
         break;

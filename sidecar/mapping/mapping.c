@@ -519,6 +519,28 @@ int mapping_when(const struct mapping *m, const struct mapping_view *view, unsig
     return code;
 }
 
+int mapping_target(const struct mapping *m, const struct mapping_view *view, unsigned step, struct pool *pool,
+                   struct bytes *name, struct error_detail *detail)
+{
+    struct run r;
+    struct datum d;
+    int code = run_init(&r, m, view, (int)step, pool, detail);
+    if (code == 0)
+        code = evaluate(&r, &m->steps[step].target, &d);
+    if (code == 0 && d.kind != DATUM_STRING) {
+        error_set(detail, E_EXPRESSION, NULL, "the target is not a text, in: ");
+        append(detail, m->steps[step].target.text);
+        code = E_EXPRESSION;
+    }
+    *name = code == 0 ? datum_bytes(&d) : bytes_of(NULL, 0);
+    return code;
+}
+
+bool mapping_has_target(const struct mapping *m, unsigned step)
+{
+    return m != NULL && m->steps[step].has_target;
+}
+
 int mapping_request(const struct mapping *m, const struct mapping_view *view, unsigned step, bool compensation,
                     size_t bytes_max, struct pool *pool, struct bytes *request, struct error_detail *detail)
 {

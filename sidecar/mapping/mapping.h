@@ -55,6 +55,11 @@ int mapping_counts(const struct mapping *m, const struct mapping_view *view, str
 int mapping_when(const struct mapping *m, const struct mapping_view *view, unsigned step, struct pool *pool,
                  struct error_detail *detail);
 
+/* The name of the target that the step goes to, in the pool or in what the view holds. 0, E_EXPRESSION with the reason, or E_MEMORY. */
+int mapping_target(const struct mapping *m, const struct mapping_view *view, unsigned step, struct pool *pool,
+                   struct bytes *name, struct error_detail *detail);
+bool mapping_has_target(const struct mapping *m, unsigned step);
+
 /* Whether the answer of the step's action, which the view shows as its output, is what is expected of it. 1; 0 with the definition's own words in
  * detail, and *undone: what was done is to be undone, or else nothing was done; E_EXPRESSION with the reason; E_MEMORY. */
 int mapping_expect(const struct mapping *m, const struct mapping_view *view, unsigned step, struct pool *pool,

@@ -255,6 +255,14 @@ int mapping_set_when(struct mapping *m, unsigned step, struct bytes text, struct
     return code;
 }
 
+int mapping_set_target(struct mapping *m, unsigned step, struct bytes text, struct expression_error *error)
+{
+    begin(m, (int)step, false);
+    int code = compile(m, text, &type_string, &m->steps[step].target, error);
+    m->steps[step].has_target = code == 0;
+    return code;
+}
+
 int mapping_add_expect(struct mapping *m, unsigned step, struct bytes text, struct bytes otherwise, bool undone,
                        struct expression_error *error)
 {

@@ -70,8 +70,8 @@ struct step_mapping {
     uint16_t max_items;
     struct rule each; /* of a loop: gives its list */
     const struct type *item;
-    bool has_when;
-    struct rule when;
+    bool has_when, has_target;
+    struct rule when, target;
     struct requirement *expects; /* MAPPING_EXPECTS_MAX of them; NULL: none yet */
     unsigned expect_count;
     struct texts metadata;

@@ -84,6 +84,8 @@ void mapping_look(const struct mapping *m, void (*seen)(void *self, const struct
             show_rule(&l, (struct mapping_seen){.part = MAPPING_EACH, .index = i}, &s->each);
         if (s->has_when)
             show_rule(&l, (struct mapping_seen){.part = MAPPING_WHEN, .index = i}, &s->when);
+        if (s->has_target)
+            show_rule(&l, (struct mapping_seen){.part = MAPPING_TARGET, .index = i}, &s->target);
         for (unsigned k = 0; k < s->expect_count; k++)
             show_rule(&l, (struct mapping_seen){.part = MAPPING_EXPECT, .index = i}, &s->expects[k].rule);
         show_texts(&l, (struct mapping_seen){.part = MAPPING_METADATA, .index = i}, &s->metadata);

@@ -11,6 +11,7 @@ enum mapping_part {
     MAPPING_TAG,
     MAPPING_EACH, /* the list of a loop */
     MAPPING_WHEN,
+    MAPPING_TARGET, /* which of several it goes to */
     MAPPING_EXPECT,
     MAPPING_METADATA,
     MAPPING_ACTION,

@@ -47,12 +47,14 @@ static void fill_call(struct call_model *m, const struct call_spec *call)
             m->codes[m->call.n_retryable_status_codes++] = code;
 }
 
-static void fill_step(struct step_model *m, const struct definition *d, unsigned index)
+static void fill_step(struct step_model *m, const struct definition *d, unsigned index, unsigned choice)
 {
     const struct step_spec *s = &d->steps[index];
+    const struct call_spec *action = s->choice_count == 0 ? &s->action : &s->choices[choice].action;
+    const struct call_spec *compensation = s->choice_count == 0 ? &s->compensation : &s->choices[choice].compensation;
     saga__v1__model_step__init(&m->step);
     m->step.name = text(s->name);
-    m->step.target = text(s->action.target);
+    m->step.target = text(action->target);
     m->step.timeout = fill_span(&m->timeout, s->action.timeout);
     m->step.after = m->after;
     for (unsigned k = 0; k < d->step_count; k++)
@@ -63,11 +65,11 @@ static void fill_step(struct step_model *m, const struct definition *d, unsigned
     m->step.irreversible = s->irreversible;
     m->step.may_turn_back = !s->pivot && !definition_step_forward_only(d, index);
     m->step.compensation_none = s->none_said;
-    fill_call(&m->action, &s->action);
+    fill_call(&m->action, action);
     m->step.action = &m->action.call;
     if (!s->has_compensation)
         return;
-    fill_call(&m->compensation, &s->compensation);
+    fill_call(&m->compensation, compensation);
     m->step.compensation = &m->compensation.call;
 }
 
@@ -81,12 +83,12 @@ static int pack(const ProtobufCMessage *m, struct pool *pool, struct bytes *wire
     return 0;
 }
 
-int model_step(const struct definition *d, unsigned step, struct pool *pool, struct bytes *wire)
+int model_step(const struct definition *d, unsigned step, unsigned choice, struct pool *pool, struct bytes *wire)
 {
     struct step_model *m = pool_take_zeroed(pool, 1, sizeof *m);
     if (m == NULL)
         return E_MEMORY;
-    fill_step(m, d, step);
+    fill_step(m, d, step, choice);
     return pack(&m->step.base, pool, wire);
 }
 
@@ -107,7 +109,7 @@ int model_definition(const struct definition *d, struct pool *pool, struct bytes
     m.steps = steps;
     m.n_steps = d->step_count;
     for (unsigned i = 0; i < d->step_count; i++) {
-        fill_step(&models[i], d, i);
+        fill_step(&models[i], d, i, 0);
         steps[i] = &models[i].step;
     }
     return pack(&m.base, pool, wire);

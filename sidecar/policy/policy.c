@@ -103,6 +103,31 @@ static void ask(struct checking *c, const struct policy_rule *rule, int step)
         tell(c, rule, step, NULL);
 }
 
+static void ask_rules(struct checking *c, int step)
+{
+    for (unsigned i = 0; i < c->p->rule_count; i++) {
+        const struct policy_rule *rule = &c->p->rules[i];
+        if (rule->of_steps == (step >= 0) && (!rule->of_targets || c->view->targets != NULL))
+            ask(c, rule, step);
+    }
+}
+
+/* With each of the targets that it may go to. */
+static int ask_step(struct checking *c, unsigned step)
+{
+    struct bytes wire;
+    unsigned choices = c->d->steps[step].choice_count;
+    int code = 0;
+    for (unsigned k = 0; code == 0 && k < (choices == 0 ? 1 : choices); k++) {
+        code = model_step(c->d, step, k, &c->pool, &wire);
+        if (code == 0)
+            code = set_message(c, VARIABLE_STEP, c->p->step, wire);
+        if (code == 0)
+            ask_rules(c, (int)step);
+    }
+    return code;
+}
+
 static int ask_all(struct checking *c)
 {
     struct bytes wire;
@@ -111,18 +136,10 @@ static int ask_all(struct checking *c)
         code = set_message(c, VARIABLE_DEFINITION, c->p->definition, wire);
     if (code == 0)
         code = set_targets(c);
-    for (int step = -1; code == 0 && step < c->d->step_count; step++) {
-        if (step >= 0) {
-            code = model_step(c->d, (unsigned)step, &c->pool, &wire);
-            if (code == 0)
-                code = set_message(c, VARIABLE_STEP, c->p->step, wire);
-        }
-        for (unsigned i = 0; code == 0 && i < c->p->rule_count; i++) {
-            const struct policy_rule *rule = &c->p->rules[i];
-            if (rule->of_steps == (step >= 0) && (!rule->of_targets || c->view->targets != NULL))
-                ask(c, rule, step);
-        }
-    }
+    if (code == 0)
+        ask_rules(c, -1);
+    for (unsigned step = 0; code == 0 && step < c->d->step_count; step++)
+        code = ask_step(c, step);
     return code;
 }
 

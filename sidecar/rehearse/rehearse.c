@@ -40,7 +40,7 @@ static void count_end(struct judge *j, const struct saga *s)
     struct rehearse_report *report = j->report;
     bool stuck = s->state == SAGA_STUCK;
     uint8_t reason = stuck ? s->stuck_reason : s->reason;
-    int step = stuck && s->stuck_step != RECORD_NO_STEP ? s->stuck_step : -1;
+    int step = stuck && s->stuck_step != RECORD_NO_STEP ? (int)saga_spec_index(s, s->stuck_step) : -1;
     unsigned i = 0;
     while (i < report->end_count &&
            (report->ends[i].state != s->state || report->ends[i].reason != reason || report->ends[i].step != step))
@@ -61,13 +61,13 @@ static void count_end(struct judge *j, const struct saga *s)
 static void judge_left_behind(struct judge *j, const struct saga *s)
 {
     for (unsigned i = 0; i < s->step_count; i++) {
-        const struct step_spec *spec = &j->r->d->steps[i];
+        const struct step_spec *spec = saga_spec(s, i);
         const struct step *step = &s->steps[i];
         bool unknown = step->action == SAGA_ACTION_UNKNOWN;
         bool owed = s->state == SAGA_COMPENSATED ? unknown || step->action == SAGA_ACTION_DONE
                                                  : s->state == SAGA_COMMITTED && unknown;
         if (owed && step->compensation == SAGA_COMPENSATION_NONE && !spec->none_said)
-            found(j, "left-behind", LINT_ERROR, (int)i,
+            found(j, "left-behind", LINT_ERROR, (int)saga_spec_index(s, i),
                   "the saga ends %s, and what %s did%s stays: it has no compensation", record_state_name(s->state),
                   spec->name, unknown ? " (if it did)" : "");
     }
@@ -75,9 +75,9 @@ static void judge_left_behind(struct judge *j, const struct saga *s)
 
 static void judge_stuck(struct judge *j, const struct saga *s)
 {
-    int step = s->stuck_step == RECORD_NO_STEP ? -1 : s->stuck_step;
+    int step = s->stuck_step == RECORD_NO_STEP ? -1 : (int)saga_spec_index(s, s->stuck_step);
     const char *name = step < 0 ? "the saga" : j->r->d->steps[step].name;
-    bool undo = step >= 0 && s->steps[step].compensation == SAGA_COMPENSATION_FAILED;
+    bool undo = step >= 0 && s->steps[s->stuck_step].compensation == SAGA_COMPENSATION_FAILED;
     if (undo && s->stuck_reason == REASON_EXPRESSION_FAILED)
         found(j, "undo-cannot-run", LINT_ERROR, step, "the undo of %s cannot be sent: %s", name, j->run->why);
     else
@@ -108,7 +108,8 @@ static void judge_end(void *self, const struct saga *s)
     else if (!saga_ended(s))
         found(j, "no-end", LINT_ERROR, -1, "the saga comes to no end");
     if (s->reason == REASON_EXPRESSION_FAILED)
-        found(j, "expression-fails", LINT_WARNING, s->reason_step == RECORD_NO_STEP ? -1 : s->reason_step,
+        found(j, "expression-fails", LINT_WARNING,
+              s->reason_step == RECORD_NO_STEP ? -1 : (int)saga_spec_index(s, s->reason_step),
               "the saga turns back because an expression fails: %s", j->run->why);
 }
 

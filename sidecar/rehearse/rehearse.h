@@ -50,7 +50,9 @@ struct rehearse_report {
 
 /* What each call is sent when all goes well, in order. */
 struct rehearse_call {
-    unsigned step;
+    unsigned step;    /* of the definition */
+    const char *name; /* "reserve", "reserve[1]" */
+    const char *target;
     bool compensation;
     struct bytes request;
 };

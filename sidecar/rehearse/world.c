@@ -1,8 +1,10 @@
 /* world.c - one run: the engine, its targets, and answers that are chosen as they are asked for. Time passes as the engine and the answers say. */
 #include "sidecar/rehearse/rehearse_inside.h"
 
+#include "sidecar/base/check.h"
 #include "sidecar/base/grpc_status.h"
 #include "sidecar/base/quiet.h"
+#include "sidecar/engine/target.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -26,7 +28,10 @@ struct world {
     unsigned call_count;
     int refused; /* the code of the start's answer */
     struct error_detail *detail;
-    bool lost; /* memory */
+    bool lost;                       /* memory */
+    uint8_t counts[2 * STEPS_LIMIT]; /* of its loops */
+    size_t counts_size;
+    char name[STEP_NAME_BYTES_MAX + 1];
     struct {
         bool chosen;
         uint8_t outcome;
@@ -41,6 +46,27 @@ static void trace(struct run *run, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(run->trace + used, sizeof run->trace - used, format, arguments);
     va_end(arguments);
+}
+
+/* ---- the saga's steps: with loops they are not its definition's ---- */
+
+static struct step_place place_of(const struct world *w, unsigned step)
+{
+    struct step_place place = {.step = 0};
+    CHECK(definition_place(w->r->d, bytes_of(w->counts, w->counts_size), step, &place));
+    return place;
+}
+
+static const struct step_spec *spec_of(const struct world *w, unsigned step)
+{
+    return &w->r->d->steps[place_of(w, step).step];
+}
+
+/* Until the next call. */
+static const char *name_of(struct world *w, unsigned step)
+{
+    definition_place_name(w->r->d, place_of(w, step), w->name);
+    return w->name;
 }
 
 /* ---- choosing ---- */
@@ -73,13 +99,13 @@ static uint8_t outcome_of(struct world *w, const struct call_effect *call)
     static const uint8_t action[] = {OUTCOME_WELL, OUTCOME_REFUSED, OUTCOME_LOST, OUTCOME_LATE, OUTCOME_EMPTY};
     static const uint8_t undo[] = {OUTCOME_WELL, OUTCOME_LOST, OUTCOME_LATE};
     bool compensation = call->phase == SAGA_PHASE_COMPENSATION;
-    const struct step_spec *s = &w->r->d->steps[call->step];
+    const struct step_spec *s = spec_of(w, call->step);
     if (!w->steps[call->step][compensation].chosen) {
         unsigned ways = compensation ? 3 : s->action.called != NULL ? 5 : 4;
         unsigned choice = choose(w->run, ways);
         w->steps[call->step][compensation].chosen = true;
         w->steps[call->step][compensation].outcome = compensation ? undo[choice] : action[choice];
-        trace(w->run, "%s%s: %s\n", compensation ? "undo of " : "", s->name,
+        trace(w->run, "%s%s: %s\n", compensation ? "undo of " : "", name_of(w, call->step),
               words[w->steps[call->step][compensation].outcome]);
     }
     return w->steps[call->step][compensation].outcome;
@@ -87,7 +113,7 @@ static uint8_t outcome_of(struct world *w, const struct call_effect *call)
 
 static unsigned attempts_of(const struct world *w, const struct call_effect *call)
 {
-    const struct step_spec *s = &w->r->d->steps[call->step];
+    const struct step_spec *s = spec_of(w, call->step);
     return call->phase == SAGA_PHASE_COMPENSATION ? s->compensation.retry.max_attempts : s->action.retry.max_attempts;
 }
 
@@ -96,20 +122,24 @@ static unsigned attempts_of(const struct world *w, const struct call_effect *cal
 static void add_record(void *self, const struct record *record)
 {
     struct world *w = self;
+    if (record->type == RECORD_STARTED && record->counts.size > 0) {
+        memcpy(w->counts, record->counts.at, record->counts.size);
+        w->counts_size = record->counts.size;
+    }
     if (record->type == RECORD_ACTION_STARTED ||
         (record->type == RECORD_ACTION_ENDED && record->action_state == SAGA_ACTION_SKIPPED))
-        step_set_add(&w->run->reached, record->step);
+        step_set_add(&w->run->reached, place_of(w, record->step).step);
     if (record->type == RECORD_TURNED_BACK)
         trace(w->run, "turns back: %s\n", record_reason_name(record->reason));
     if (record->type == RECORD_STUCK)
         trace(w->run, "dead letter: %s\n", record_reason_name(record->reason));
     if (record->type == RECORD_ACTION_ENDED && record->action_state == SAGA_ACTION_SKIPPED)
-        trace(w->run, "%s: skipped\n", w->r->d->steps[record->step].name);
+        trace(w->run, "%s: skipped\n", name_of(w, record->step));
     bool failed = record->status == CODE_INVALID_ARGUMENT && record->message.size > 0;
     if (failed && (record->type == RECORD_ACTION_ENDED || record->type == RECORD_COMPENSATION_ENDED)) {
         bool undo = record->type == RECORD_COMPENSATION_ENDED;
-        trace(w->run, "%s%s: %.*s\n", undo ? "undo of " : "", w->r->d->steps[record->step].name,
-              (int)record->message.size, (const char *)record->message.at);
+        trace(w->run, "%s%s: %.*s\n", undo ? "undo of " : "", name_of(w, record->step), (int)record->message.size,
+              (const char *)record->message.at);
         snprintf(w->run->why, sizeof w->run->why, "%.*s", (int)record->message.size, (const char *)record->message.at);
     }
 }
@@ -123,7 +153,9 @@ static void take_call(struct world *w, const struct call_effect *call)
     *out = (struct call_out){.call = *call, .outcome = silent ? OUTCOME_LOST : outcome};
     out->at = instant_after(w->now, silent ? call->timeout : (struct span){.us = call->timeout.us / 100});
     if (w->run->plan != NULL)
-        w->run->plan(w->run->plan_self, &(struct rehearse_call){.step = call->step,
+        w->run->plan(w->run->plan_self, &(struct rehearse_call){.step = place_of(w, call->step).step,
+                                                                .name = name_of(w, call->step),
+                                                                .target = engine_target(w->engine, call->target)->name,
                                                                 .compensation = call->phase == SAGA_PHASE_COMPENSATION,
                                                                 .request = call->request});
 }
@@ -153,7 +185,7 @@ static void answer(struct world *w, unsigned index)
     struct call_out out = w->calls[index];
     w->calls[index] = w->calls[--w->call_count];
     w->now = instant_max(w->now, out.at);
-    const struct step_spec *s = &w->r->d->steps[out.call.step];
+    const struct step_spec *s = spec_of(w, out.call.step);
     bool undo = out.call.phase == SAGA_PHASE_COMPENSATION;
     struct event e = {.type = EVENT_ANSWER,
                       .saga = out.call.saga,
@@ -168,7 +200,7 @@ static void answer(struct world *w, unsigned index)
     } else if (out.outcome == OUTCOME_REFUSED) {
         e.status = CODE_FAILED_PRECONDITION;
     } else if (!undo && out.outcome != OUTCOME_EMPTY && s->action.called != NULL) {
-        e.output = w->r->outputs[out.call.step];
+        e.output = w->r->outputs[place_of(w, out.call.step).step];
     }
     step(w, &e);
 }
@@ -205,15 +237,14 @@ static void live(struct world *w)
 static int add_targets(struct world *w)
 {
     const struct definition *d = w->r->d;
-    for (unsigned i = 0; i < 2 * d->step_count; i++) {
-        const struct step_spec *s = &d->steps[i / 2];
-        const char *name = i % 2 == 0 ? s->action.target : s->compensation.target;
-        if (name == NULL || engine_find_target(w->engine, bytes_of_text(name)) >= 0)
-            continue;
-        struct target_options target = {
-            .name = name, .timeout = w->r->options->timeout, .max_concurrent_calls = UINT16_MAX};
-        if (engine_set_target(w->engine, &target) < 0)
-            return E_MEMORY;
+    for (unsigned i = 0; i < 2u * d->step_count; i++) {
+        const char *name;
+        for (unsigned k = 0; (name = step_spec_target(&d->steps[i / 2], i % 2 == 1, k)) != NULL; k++) {
+            struct target_options target = {
+                .name = name, .timeout = w->r->options->timeout, .max_concurrent_calls = UINT16_MAX};
+            if (engine_find_target(w->engine, bytes_of_text(name)) < 0 && engine_set_target(w->engine, &target) < 0)
+                return E_MEMORY;
+        }
     }
     return 0;
 }
@@ -224,7 +255,7 @@ static int start(struct world *w)
     struct engine_options options = {.live_sagas_max = 1,
                                      .steps_max = STEPS_LIMIT,
                                      .payload_bytes_max = limits.payload_bytes_max,
-                                     .targets_max = 2 * STEPS_LIMIT,
+                                     .targets_max = 2 * STEPS_LIMIT * TARGET_CHOICES_MAX,
                                      .enlisted_deadline_default = SPAN_S(60),
                                      .enlisted_lease_default = SPAN_S(60),
                                      .pushback_max = SPAN_S(60),

@@ -65,17 +65,28 @@ int definitions_dir_read(const struct config *config,
     return code;
 }
 
-static int check_call(const struct config *config, const struct step_spec *step, const struct call_spec *call,
-                      const char *field, struct error_detail *detail)
+static bool is_there(const struct config *config, const char *target)
 {
     for (size_t i = 0; i < config->target_count; i++)
-        if (strcmp(config->targets[i].name, call->target) == 0)
-            return 0;
-    error_set(detail, E_TARGET_NOT_FOUND, field, "step ");
-    error_append(detail, step->name);
-    error_append(detail, ": sagad.yaml names no target ");
-    error_append(detail, call->target);
-    return E_TARGET_NOT_FOUND;
+        if (strcmp(config->targets[i].name, target) == 0)
+            return true;
+    return false;
+}
+
+static int check_call(const struct config *config, const struct step_spec *step, bool compensation,
+                      struct error_detail *detail)
+{
+    const char *target;
+    for (unsigned k = 0; (target = step_spec_target(step, compensation, k)) != NULL; k++) {
+        if (is_there(config, target))
+            continue;
+        error_set(detail, E_TARGET_NOT_FOUND, compensation ? "compensation.target" : "action.target", "step ");
+        error_append(detail, step->name);
+        error_append(detail, ": sagad.yaml names no target ");
+        error_append(detail, target);
+        return E_TARGET_NOT_FOUND;
+    }
+    return 0;
 }
 
 int definitions_dir_check_one(const struct config *config, const struct definition *definition,
@@ -84,9 +95,9 @@ int definitions_dir_check_one(const struct config *config, const struct definiti
     int code = 0;
     for (unsigned i = 0; code == 0 && i < definition->step_count; i++) {
         const struct step_spec *step = &definition->steps[i];
-        code = check_call(config, step, &step->action, "action.target", detail);
-        if (code == 0 && step->has_compensation)
-            code = check_call(config, step, &step->compensation, "compensation.target", detail);
+        code = check_call(config, step, false, detail);
+        if (code == 0)
+            code = check_call(config, step, true, detail);
     }
     return code;
 }

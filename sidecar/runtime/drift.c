@@ -73,10 +73,11 @@ static void add_services(struct services *list, const struct definition *d, cons
 {
     for (unsigned i = 0; i < d->step_count && d->schema != NULL; i++) {
         const struct step_spec *step = &d->steps[i];
-        if (strcmp(step->action.target, target) == 0)
-            add_service(list, step->action.method);
-        if (step->has_compensation && strcmp(step->compensation.target, target) == 0)
-            add_service(list, step->compensation.method);
+        const char *own;
+        for (unsigned undo = 0; undo < 2; undo++)
+            for (unsigned k = 0; (own = step_spec_target(step, undo, k)) != NULL; k++)
+                if (strcmp(own, target) == 0)
+                    add_service(list, undo ? step->compensation.method : step->action.method);
     }
 }
 

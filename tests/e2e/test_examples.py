@@ -54,7 +54,8 @@ class Examples(Case):
         for path in paths:
             with open(path) as f:
                 texts[path] = f.read()
-        targets = {name: self.shop.address for text in texts.values() for name in re.findall(r"^    target: (\w+)", text, re.M)}
+        targets = {name: self.shop.address for text in texts.values()
+                   for names in re.findall(r"^    target: (?:\{oneof: \[(.*?)\]|(\w+))", text, re.M) for name in "".join(names).split(", ")}
         sidecar = Sidecar(targets=targets)
         self.addCleanup(sidecar.close)
         self.assertEqual(0, ctl("schema", "register", "-a", sidecar.address, self.set).code)

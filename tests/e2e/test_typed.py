@@ -9,7 +9,7 @@ import grpc
 
 import shapes
 from test_sagactl import ctl
-from harness import Case, Sidecar, definition, fail, state_name, step
+from harness import Case, Participant, Sidecar, definition, fail, state_name, step
 from shapes import Line, Order, Receipt, TYPED
 
 Code = grpc.StatusCode
@@ -36,6 +36,33 @@ class Typed(Case):
         name = self.id().rsplit(".", 1)[1]
         self.client.register(TYPED % name)
         return name
+
+    # ---- one target of several ----
+
+    def test_target_chosen(self):
+        """The saga goes where its input says, and its undo goes there too; Get tells where; a target that is none of them ends the step."""
+        text = (TYPED % "chosen").replace("target: shop", "target: {oneof: [shop, other], by: \"input.order_id == 'A' ? 'other' : input.order_id\"}")
+        text += "  - {name: refuse, after: [reserve], target: shop, action: {method: /typed.v1.Shop/Reserve, request: =input}, compensation: none}\n"
+        self.refused("INVALID_ARGUMENT", "TARGET_NOT_FOUND", self.client.RegisterDefinition, source=text.encode())
+        other = Participant()
+        self.addCleanup(other.stop)
+        sidecar = Sidecar(targets={"shop": self.shop.address, "other": other.address})
+        self.addCleanup(sidecar.close)
+        client = sidecar.client
+        client.RegisterSchema(name="typed", descriptors=SET)
+        client.register(text)
+        other.on("/typed.v1.Shop/Reserve", lambda call: Receipt(receipt_id="R").SerializeToString())
+        self.shop.on("/typed.v1.Shop/Reserve", fail(Code.FAILED_PRECONDITION))
+        saga_id = client.Start(definition="chosen", input=Order(order_id="A").SerializeToString()).saga_id
+        self.assertEqual("COMPENSATED", state_name(client.Wait(saga_id=saga_id).saga))
+        self.assertEqual(["action", "compensation"], [c.phase for c in other.of(saga_id)])
+        self.assertEqual(["refuse"], [c.step for c in self.shop.of(saga_id)])
+        saga_id = client.Start(definition="chosen", input=Order(order_id="shop").SerializeToString()).saga_id
+        self.assertEqual("COMPENSATED", state_name(client.Wait(saga_id=saga_id).saga))
+        self.assertEqual([], other.of(saga_id))
+        saga_id = client.Start(definition="chosen", input=Order(order_id="nobody").SerializeToString()).saga_id
+        self.assertEqual("COMPENSATED", state_name(client.Wait(saga_id=saga_id).saga))
+        self.assertIn("none of oneof", str(client.Get(saga_id=saga_id).timeline))
 
     # ---- what lint has to say ----
 

@@ -24,14 +24,22 @@ static const char typed[] = HEAD
     "  - {name: c, target: u, after: [b], action: {method: /shapes.Shop/Old, request: {sku: \"=steps.b.outcome + ' ' + "
     "string(1 / size(steps.a.output.sku.split('-')[1]))\"}, retry: {maxAttempts: 1}}}\n";
 
-static const char branches[] = HEAD
-    "compensation_order: dependency\n"
+static const char chosen[] = HEAD
     "steps:\n"
-    "  - {name: a, target: u, action: {method: /shapes.Shop/Old, request: {sku: a}},\n"
-    "     compensation: {method: /shapes.Shop/Old, request: {sku: undo a}}}\n"
-    "  - {name: b, target: t, action: {method: /shapes.Shop/Old, request: {sku: b}},\n"
-    "     compensation: {method: /shapes.Shop/Old, request: {sku: \"=action.output.sku.split('/')[1]\"}}}\n"
-    "  - {name: c, target: t, after: [a, b], action: {method: /shapes.Shop/Old, request: {sku: c}}}\n";
+    "  - {name: a, target: {oneof: [t, u], by: \"input.sku == 'in' ? 'u' : 't'\"}, action: {method: /shapes.Shop/Old,\n"
+    "     retry: {maxAttempts: 2, initialBackoff: 100ms, jitter: 0}}, compensation: {method: /shapes.Shop/Old, "
+    "request: "
+    "input}}\n"
+    "  - {name: b, target: {oneof: [t], by: \"steps.a.outcome\"}, after: [a], action: {method: /shapes.Shop/Old}}\n";
+
+static const char branches[] =
+    HEAD "compensation_order: dependency\n"
+         "steps:\n"
+         "  - {name: a, target: u, action: {method: /shapes.Shop/Old, request: {sku: a}},\n"
+         "     compensation: {method: /shapes.Shop/Old, request: {sku: undo a}}}\n"
+         "  - {name: b, target: t, action: {method: /shapes.Shop/Old, request: {sku: b}},\n"
+         "     compensation: {method: /shapes.Shop/Old, request: {sku: \"=action.output.sku.split('/')[1]\"}}}\n"
+         "  - {name: c, target: t, after: [a, b], action: {method: /shapes.Shop/Old, request: {sku: c}}}\n";
 
 START_TEST(typed__requests_are_computed)
 {
@@ -52,6 +60,33 @@ START_TEST(typed__requests_are_computed)
                      "> answer 1 c OK\n"
                      "ACTION_ENDED 1 c #1 DONE\n"
                      "ENDED 1 COMMITTED\n");
+}
+END_TEST
+
+/* Where the attempts of a step went is in the journal; what its target cannot be told of ends the step. */
+START_TEST(typed__a_target_is_chosen_once_and_the_undo_goes_there_too)
+{
+    engine_trace_run(chosen, 8,
+                     "> start r1 in=in\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\" at u\n"
+                     "> crash\n"
+                     "ACTION_FAILED 1 a #1 UNAVAILABLE maybe next@100 quiet@2270\n"
+                     "> tick\n"
+                     "at 100\n"
+                     "ACTION_STARTED 1 a #2\n"
+                     "call 1 a action #2 2000ms \"in\" at u\n"
+                     "> answer 1 a OK out=x\n"
+                     "ACTION_ENDED 1 a #2 DONE\n"
+                     "ACTION_ENDED 1 b REJECTED INVALID_ARGUMENT\n"
+                     "TURNED_BACK 1 b EXPRESSION_FAILED\n"
+                     "> crash\n"
+                     "> tick\n"
+                     "at 2270\n"
+                     "COMPENSATION_STARTED 1 a #1\n"
+                     "call 1 a compensation #1 2000ms \"in\" DONE at u\n");
 }
 END_TEST
 
@@ -255,6 +290,7 @@ int main(void)
 {
     Suite *s = suite_create("typed");
     TCase *c = tcase_create("typed");
+    tcase_add_test(c, typed__a_target_is_chosen_once_and_the_undo_goes_there_too);
     tcase_add_test(c, typed__requests_are_computed);
     tcase_add_test(c, typed__a_step_that_is_not_needed_is_skipped_and_not_undone);
     tcase_add_test(c, typed__what_is_required_is_asked_before_anything_is_written);

@@ -210,6 +210,9 @@ void definitions_make(struct world *w)
             struct step_spec *s = &w->definitions[i]->steps[j];
             s->action.target_index = s->action.target[1] - '0';
             s->compensation.target_index = s->compensation.target[1] - '0';
+            for (unsigned k = 0; k < s->choice_count; k++)
+                s->choices[k].action.target_index = s->choices[k].compensation.target_index =
+                    s->choices[k].name[1] - '0';
         }
     }
 }

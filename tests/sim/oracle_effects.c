@@ -179,6 +179,8 @@ void oracle_call(struct world *w, const struct call_effect *call, struct attempt
            "a call leaves before the sidecar knows that its record is durable", m->id.serial);
     expect(w, w->sidecar.calls_out[call->target] < w->swarm.bulkhead, "I10", "more calls out than a bulkhead holds",
            m->id.serial);
+    expect(w, call->target == m->steps[call->step].target, "wire", "a call goes to another target than its step's",
+           m->id.serial);
     oracle_timeout(w, m, call);
     expect(w, m->steps[call->step].next_at <= sidecar_now(w).us, "I10", "an attempt leaves before its backoff is over",
            m->id.serial);

@@ -94,7 +94,7 @@ static void on_started(struct world *w, const struct record *r)
                                      .has_compensation = spec->has_compensation,
                                      .has_effect = has_effect(d, i),
                                      .amount = 1 + (int64_t)i,
-                                     .target = spec->action.target[1] - '0'};
+                                     .target = typed_target(w, d, m->client, i)};
             if (spec->loop)
                 snprintf(s->name, sizeof s->name, "%s[%u]", spec->name, j);
             else

@@ -30,7 +30,7 @@ static bool same_step(const struct saga *x, const struct saga *y, unsigned step)
     bool same = bytes_equal(a->output, b->output) && a->next_at.us == b->next_at.us && a->order == b->order &&
                 a->action_attempts == b->action_attempts && a->compensation_attempts == b->compensation_attempts &&
                 a->action == b->action && a->compensation == b->compensation && a->generation == b->generation &&
-                a->first_at.us == b->first_at.us && a->maybe_executed == b->maybe_executed &&
+                a->choice == b->choice && a->first_at.us == b->first_at.us && a->maybe_executed == b->maybe_executed &&
                 a->output_is_request == b->output_is_request && a->permitted == b->permitted;
     if (x->mode == SAGA_ENLISTED)
         same = same && bytes_equal(saga_step_name(x, step), saga_step_name(y, step)) &&

@@ -265,9 +265,11 @@ enum typed_form { TYPED_INPUT, TYPED_NAMED, TYPED_PARENT };
 struct typed_step {
     char skipped_for, fails, undo_fails;
     bool loop;
-    char none_for, one_for; /* of a loop: whose list has no items, or one; else it has two */
-    char other, unclear;    /* for whom its answer is not what is expected, or nobody can tell */
-    bool softly;            /* it may refuse with an OK answer */
+    char none_for, one_for;       /* of a loop: whose list has no items, or one; else it has two */
+    char other, unclear;          /* for whom its answer is not what is expected, or nobody can tell */
+    bool chooses;                 /* its target: the first one, or the one after it */
+    char second_for, nowhere_for; /* for whom it is the second, or none at all */
+    bool softly;                  /* it may refuse with an OK answer */
     enum typed_form form;
     unsigned parent, undo_form;
 };
@@ -672,6 +674,8 @@ struct bytes typed_payload(const struct world *w, const struct definition *d, st
 /* What a definition computes for a saga: whether a Start is refused, a step skipped, a call impossible; whether a request is what it must be. */
 bool typed_refuses(const struct world *w, const struct client *c);
 unsigned typed_instances(const struct world *w, const struct definition *d, const struct client *c, unsigned spec);
+/* Where a step of its definition goes. */
+int typed_target(const struct world *w, const struct definition *d, const struct client *c, unsigned spec);
 bool typed_skips(const struct world *w, const struct model *m, unsigned step);
 bool typed_fails(const struct world *w, const struct model *m, unsigned step, bool undo);
 enum typed_expectation typed_expects(const struct world *w, const struct model *m, unsigned step);

@@ -89,10 +89,30 @@ static void draw_loop(struct world *w, struct definition *d, unsigned i, struct 
     d->steps[i].max_parallel = (uint16_t)(1 + draw(w, SHAPES, 2));
 }
 
+/* Where the step goes is a matter of the saga, for some. */
+static void draw_targets(struct world *w, struct definition *d, unsigned i, struct typed_step *t)
+{
+    static struct call_choice choices[SIM_STEPS_MAX][2];
+    static const char *const names[TARGET_COUNT] = {"t0", "t1", "t2", "t3"};
+    t->chooses = chance(w, SHAPES, 300);
+    t->second_for = draw_digit(w, 500);
+    t->nowhere_for = draw_digit(w, 100);
+    if (!t->chooses)
+        return;
+    unsigned first = (unsigned)(d->steps[i].action.target[1] - '0');
+    for (unsigned k = 0; k < 2; k++) {
+        choices[i][k] = (struct call_choice){.name = names[(first + k) % TARGET_COUNT]};
+        choices[i][k].action.target = choices[i][k].compensation.target = choices[i][k].name;
+    }
+    d->steps[i].choices = choices[i];
+    d->steps[i].choice_count = 2;
+}
+
 static void draw_step(struct world *w, struct definition *d, unsigned i, struct typed_step *t)
 {
     bool pivot = d->pivot_step == (int)i;
     draw_loop(w, d, i, t);
+    draw_targets(w, d, i, t);
     t->skipped_for = pivot ? '-' : draw_digit(w, 300);
     t->fails = draw_digit(w, 150);
     t->undo_fails = draw_digit(w, 100);
@@ -156,6 +176,12 @@ void typed_make(struct world *w, unsigned number, struct definition *d)
     for (unsigned i = 0; i < d->step_count; i++) {
         struct typed_step *s = &t->steps[i];
         put(mapping_set_when(m, i, text(room, "!input.sku.endsWith('%c')", s->skipped_for), &error));
+        if (s->chooses)
+            put(mapping_set_target(
+                m, i,
+                text(room, "input.sku.endsWith('%c') ? 'nobody' : input.sku.endsWith('%c') ? '%s' : '%s'",
+                     s->nowhere_for, s->second_for, d->steps[i].choices[1].name, d->steps[i].choices[0].name),
+                &error));
         make_action(m, d, line, i, s);
         make_expectations(m, i, s);
         make_undo(m, line, i, s);
@@ -251,6 +277,15 @@ unsigned typed_instances(const struct world *w, const struct definition *d, cons
     return t->steps[spec].none_for == digit ? 0 : t->steps[spec].one_for == digit ? 1 : 2;
 }
 
+int typed_target(const struct world *w, const struct definition *d, const struct client *c, unsigned spec)
+{
+    CHECK(d != NULL);
+    const struct typed_definition *t = definition_of(w, d);
+    int first = d->steps[spec].action.target[1] - '0';
+    bool second = t != NULL && t->steps[spec].chooses && t->steps[spec].second_for == digit_of(c);
+    return second ? (first + 1) % TARGET_COUNT : first;
+}
+
 bool typed_skips(const struct world *w, const struct model *m, unsigned step)
 {
     const struct typed_definition *t = definition_of(w, m->definition);
@@ -264,6 +299,8 @@ bool typed_fails(const struct world *w, const struct model *m, unsigned step, bo
         return false;
     const struct typed_step *s = &t->steps[m->steps[step].spec];
     bool of_action = s->fails == digit_of(m->client);
+    if (!undo && s->chooses && s->nowhere_for == digit_of(m->client))
+        return true;
     return undo ? s->undo_fails == digit_of(m->client) || (s->undo_form == 2 && of_action) : of_action;
 }
 

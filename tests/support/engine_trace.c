@@ -8,6 +8,7 @@
 #include "sidecar/definition/reader.h"
 #include "sidecar/engine/engine.h"
 #include "sidecar/engine/saga.h"
+#include "sidecar/engine/target.h"
 #include "sidecar/journal/codec.h"
 
 #include <check.h>
@@ -177,6 +178,9 @@ static void add_effect(void *self, const struct effect *effect, const struct err
         say(h, " generation=%u", call->generation);
     if (call->phase == SAGA_PHASE_COMPENSATION)
         say(h, " %s", action_names[call->action_state]);
+    const struct saga *saga = engine_find(h->engine, call->saga.serial);
+    if (saga != NULL && saga->definition != NULL && saga_spec(saga, call->step)->choice_count > 0)
+        say(h, " at %s", engine_target(h->engine, call->target)->name);
     say(h, "\n");
     unsigned i = 0;
     while (h->calls[i].out) {

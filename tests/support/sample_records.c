@@ -163,6 +163,23 @@ static const struct record samples[] = {
      .step = RECORD_NO_STEP,
      .actor = TEXT("ann"),
      .identity = TEXT("spiffe://example.org/ns/ops/sa/night")},
+    {.type = RECORD_STARTED,
+     .saga = ID,
+     .at = AT,
+     .step = RECORD_NO_STEP,
+     .mode = SAGA_ORCHESTRATED,
+     .definition = 8,
+     .name = TEXT("payout"),
+     .deadline = {.us = INT64_MAX},
+     .tags = TEXT("order\0A-1\0"),
+     .counts = TEXT("\2\0\0\0\0\1")},
+    {.type = RECORD_ACTION_STARTED,
+     .saga = ID,
+     .at = AT,
+     .step = 1,
+     .attempt = 1,
+     .digest = 0xfedcba9876543211,
+     .choice = 2},
 };
 
 const struct record *sample_records(size_t *count)
@@ -201,5 +218,7 @@ bool sample_records_equal(const struct record *a, const struct record *b)
            a->fingerprint == b->fingerprint && bytes_equal(a->input, b->input) &&
            bytes_equal(a->traceparent, b->traceparent) && a->deadline.us == b->deadline.us &&
            a->lease.us == b->lease.us && a->copies == b->copies && bytes_equal(a->step_name, b->step_name) &&
-           bytes_equal(a->identity, b->identity) && calls_equal(&a->call, &b->call);
+           bytes_equal(a->identity, b->identity) && bytes_equal(a->tags, b->tags) &&
+           bytes_equal(a->counts, b->counts) && a->digest == b->digest && a->choice == b->choice &&
+           calls_equal(&a->call, &b->call);
 }

@@ -122,6 +122,42 @@ START_TEST(codec__digest_of_a_mapped_request_comes_back)
 }
 END_TEST
 
+/* Records as an earlier program wrote them, byte by byte: what is in a journal is read for ever. */
+START_TEST(codec__what_typed_definitions_record_is_read_for_ever)
+{
+    static const char *const kept[] = {
+        "23000000086c2669010103000000000000000100000000000200808087800c0104016e0461006200020200",
+        "22000000bda33c8c01030300000000000000010000000000020083808080220501070000000000000006",
+    };
+    const struct record records[] = {
+        {.type = RECORD_STARTED,
+         .saga = {.tag = 1, .serial = 2},
+         .at = {.us = 3},
+         .step = RECORD_NO_STEP,
+         .mode = SAGA_ORCHESTRATED,
+         .definition = 4,
+         .name = bytes_of_text("n"),
+         .deadline = INSTANT_NEVER,
+         .tags = bytes_of("a\0b", 4),
+         .counts = bytes_of("\2\0", 2)},
+        {.type = RECORD_ACTION_STARTED,
+         .saga = {.tag = 1, .serial = 2},
+         .at = {.us = 3},
+         .step = 5,
+         .attempt = 1,
+         .digest = 7,
+         .choice = 6},
+    };
+    char text[256];
+    for (size_t i = 0; i < 2; i++) {
+        size_t size = encode(&records[i], 0, buffer);
+        for (size_t k = 0; k < size; k++)
+            snprintf(text + 2 * k, 3, "%02x", buffer[k]);
+        ck_assert_str_eq(text, kept[i]);
+    }
+}
+END_TEST
+
 START_TEST(codec__cut_anywhere_is_corrupt)
 {
     size_t count;
@@ -308,6 +344,7 @@ static Suite *suite(void)
     tcase_add_test(t, codec__every_record_comes_back);
     tcase_add_test(t, codec__frame_of_many_records);
     tcase_add_test(t, codec__digest_of_a_mapped_request_comes_back);
+    tcase_add_test(t, codec__what_typed_definitions_record_is_read_for_ever);
     tcase_add_test(t, codec__cut_anywhere_is_corrupt);
     tcase_add_test(t, codec__cut_within_a_sealed_record_is_corrupt);
     tcase_add_test(t, codec__flipped_bit_is_corrupt);

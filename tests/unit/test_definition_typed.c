@@ -73,6 +73,48 @@ START_TEST(typed__without_descriptors_only_the_form_is_checked)
 }
 END_TEST
 
+/* Each call goes to one of the targets that it may go to, unless it names one of its own. */
+START_TEST(typed__a_target_is_one_of_several)
+{
+    struct definition *d = NULL;
+    const char *text = HEAD "  - {name: a, target: {oneof: [eu, us], by: \"input.order_id == 'x' ? 'eu' : 'us'\"}, action: "
+                            "/shapes.Shop/Reserve,\n"
+                            "     compensation: {target: desk, method: /shapes.Shop/Reserve, request: input}}\n";
+    ck_assert_msg(definition_read(bytes_of_text(text), &limits, &d, &detail) == 0, "%s: %s", detail.field, detail.text);
+    const struct step_spec *s = &d->steps[0];
+    ck_assert_uint_eq(s->choice_count, 2);
+    ck_assert_str_eq(step_spec_target(s, false, 0), "eu");
+    ck_assert_str_eq(step_spec_target(s, false, 1), "us");
+    ck_assert_ptr_null(step_spec_target(s, false, 2));
+    ck_assert_str_eq(step_spec_target(s, true, 1), "desk");
+    ck_assert_str_eq(s->choices[1].name, "us");
+    ck_assert_str_eq(s->choices[1].action.method, s->action.method);
+    ck_assert(step_spec_calls(s, "us") && step_spec_calls(s, "desk") && !step_spec_calls(s, "asia"));
+    definition_destroy(d);
+}
+END_TEST
+
+START_TEST(typed__a_choice_of_targets_that_means_nothing_is_refused)
+{
+#define STEP(target, action) HEAD "  - {name: a, target: " target ", action: " action "}\n"
+#define CALL                 "/shapes.Shop/Reserve"
+    assert_refused(E_ARGUMENT, STEP("{oneof: [a, a], by: \"'a'\"}", CALL), "steps[0].target.oneof[1]", 6,
+                   "is named twice");
+    assert_refused(E_ARGUMENT, STEP("{oneof: [], by: \"'a'\"}", CALL), "steps[0].target.oneof", 6,
+                   "must name 1 to 16 targets");
+    assert_refused(E_ARGUMENT, STEP("{oneof: [a]}", CALL), "steps[0].target", 6, "by is missing");
+    assert_refused(E_ARGUMENT, STEP("{oneof: [a], by: 1}", CALL), "steps[0].target.by", 6,
+                   "this is int, and should be string");
+    assert_refused(E_ARGUMENT, STEP("{oneof: [a], by: \"'a'\"}", "{target: b, method: " CALL "}"), "steps[0].target", 6,
+                   "is chosen for no call: each names a target of its own");
+    assert_refused(E_ARGUMENT,
+                   "name: n\nversion: 1.0.0\nsteps:\n  - {name: a, target: {oneof: [a], by: x}, action: /a.B/C}\n",
+                   "steps[0].target", 4, "is chosen by an expression, for which the definition must name a schema");
+#undef STEP
+#undef CALL
+}
+END_TEST
+
 START_TEST(typed__what_does_not_agree_is_refused)
 {
     assert_refused(E_SCHEMA_NOT_FOUND, "name: n\nversion: 1.0.0\nschema: none\nsteps: []\n", "schema", 3,
@@ -114,6 +156,8 @@ int main(void)
     tcase_add_test(tests, typed__methods_and_input_are_found);
     tcase_add_test(tests, typed__without_descriptors_only_the_form_is_checked);
     tcase_add_test(tests, typed__what_does_not_agree_is_refused);
+    tcase_add_test(tests, typed__a_target_is_one_of_several);
+    tcase_add_test(tests, typed__a_choice_of_targets_that_means_nothing_is_refused);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -12,14 +12,16 @@
 
 static struct rehearse_report report;
 static struct error_detail detail;
-static char planned[1024];
+static char planned[1024], went[64]; /* the calls, and where the last went */
 
 static void plan(void *self, const struct rehearse_call *call)
 {
     const struct definition *d = self;
     size_t used = strlen(planned);
-    snprintf(planned + used, sizeof planned - used, "%s%s:%zu ", call->compensation ? "un" : "",
-             d->steps[call->step].name, call->request.size);
+    ck_assert_uint_lt(call->step, d->step_count);
+    snprintf(planned + used, sizeof planned - used, "%s%s:%zu ", call->compensation ? "un" : "", call->name,
+             call->request.size);
+    snprintf(went, sizeof went, "%s", call->target);
 }
 
 static int try(const char *text)
@@ -214,11 +216,30 @@ START_TEST(rehearse__an_example_has_everything)
 }
 END_TEST
 
+/* A loop of which the saga has more instances than the definition has steps; and a step that goes to one of several targets. */
+START_TEST(rehearse__loops_have_instances_and_targets_are_chosen)
+{
+    static const char loop[] =
+        TYPED "steps:\n"
+              "  - {name: a, for_each: \"[1, 2, 3]\", max_items: 3, target: {oneof: [t, u], by: \"index == 2 ? 'u' : "
+              "'t'\"},\n"
+              "     action: {method: /trades.v1.Inventory/Reserve, request: {order_id: =input.order_id}}}\n";
+    ck_assert_int_eq(try(loop), 0);
+    ck_assert_str_eq(planned, "a[0]:10 a[1]:10 a[2]:10 ");
+    ck_assert_str_eq(went, "u");
+    ck_assert_int_eq(needed("left-behind")->step, 0);
+    ck_assert_ptr_nonnull(strstr(needed("left-behind")->trace, "a[1]: "));
+    ck_assert_ptr_nonnull(end(SAGA_COMPENSATED, REASON_ACTION_REJECTED, -1));
+    ck_assert_ptr_null(finding("never-runs"));
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("rehearse");
     TCase *runs = tcase_create("runs");
     tcase_set_timeout(runs, 60);
+    tcase_add_test(runs, rehearse__loops_have_instances_and_targets_are_chosen);
     tcase_add_test(runs, rehearse__every_end_is_found_once);
     tcase_add_test(runs, rehearse__what_stays_behind_is_told_with_its_shortest_story);
     tcase_add_test(runs, rehearse__an_undo_that_cannot_be_sent_is_an_error);
