@@ -8,13 +8,13 @@
 #include "sidecar/runtime/absent.h"
 #include "sidecar/runtime/reload.h"
 #include "sidecar/runtime/sidecar_inside.h"
+#include "sidecar/runtime/surroundings.h"
 #include "sidecar/runtime/trust.h"
 #include "sidecar/runtime/release.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /* How often a loop that has failed looks whether all stop. */
@@ -87,50 +87,6 @@ static int check_space(const struct config *config, struct error_detail *detail)
              "or lower memory_bytes_max",
              (unsigned long long)limit.rlim_cur >> 20, (unsigned long long)(needed + (1 << 20) - 1) >> 20);
     return error_set(detail, E_SYSTEM, "", text);
-}
-
-/* Systems mount volumes like this; so it is no reason not to start. */
-static void tell_open_directory(const char *path)
-{
-    struct stat st;
-    char mode[8];
-    if (stat(path, &st) != 0 || (st.st_mode & (S_IWGRP | S_IWOTH)) == 0)
-        return;
-    snprintf(mode, sizeof mode, "%04o", (unsigned)(st.st_mode & 07777));
-    log_event(LOG_LEVEL_WARN, "others may write in the data directory, and so remove the journal",
-              LOG_TEXT("data_dir", path), LOG_TEXT("mode", mode));
-}
-
-/* A pod's emptyDir, or memory, goes with the pod or the machine, and the sagas with it. /proc/self/mountinfo has a line a mount: its number, its
- * parent's, the device, the folder that is mounted, where, and behind " - " its kind. */
-static void tell_fleeting_directory(const char *path)
-{
-    struct stat st;
-    char line[4096], device[32];
-    FILE *mounts = stat(path, &st) == 0 ? fopen("/proc/self/mountinfo", "re") : NULL;
-    if (mounts == NULL)
-        return;
-    char *whole = realpath(path, NULL);
-    const char *kind = NULL;
-    size_t longest = 0;
-    while (whole != NULL && fgets(line, sizeof line, mounts) != NULL) {
-        char root[2048], at[2048];
-        if (sscanf(line, "%*s %*s %31s %2047s %2047s", device, root, at) != 3)
-            continue;
-        size_t length = strcmp(at, "/") == 0 ? 0 : strlen(at);
-        if (strncmp(whole, at, length) != 0 || (whole[length] != '/' && whole[length] != '\0') || length < longest)
-            continue;
-        longest = length;
-        kind = strstr(root, "kubernetes.io~empty-dir") != NULL ? "an emptyDir"
-               : strstr(line, " - tmpfs ") != NULL             ? "memory (tmpfs)"
-                                                               : NULL;
-    }
-    free(whole);
-    fclose(mounts);
-    if (kind != NULL)
-        log_event(LOG_LEVEL_WARN,
-                  "the journal will be lost with the pod or the machine: its directory is none that stays",
-                  LOG_TEXT("data_dir", path), LOG_TEXT("kind", kind));
 }
 
 /* ---- shares ---- */
@@ -342,8 +298,7 @@ int sidecar_open(const struct config *config, struct sidecar **out, struct error
     }
     if (sidecar->http != NULL)
         http_watch(sidecar->http, sidecar->vitals, sidecar->count);
-    tell_open_directory(config->data_dir);
-    tell_fleeting_directory(config->data_dir);
+    surroundings_tell(config);
     absent_tell(sidecar);
     *out = sidecar;
     return 0;

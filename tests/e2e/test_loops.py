@@ -35,6 +35,17 @@ def one_of_each(sidecar):
     return [clients[k] for k in sorted(clients)]
 
 
+class Cores(unittest.TestCase):
+    def test_more_loops_than_cores_are_warned_of(self):
+        words = "there are more loops than cores: a saga costs two to four times as much, and fewer are done"
+        for loops, expected in ((2, [("2", "1")]), (1, [])):
+            sidecar = Sidecar(start=False, loops=loops)
+            self.addCleanup(sidecar.close)
+            sidecar.prepare = lambda: os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:1])
+            sidecar.start()
+            self.assertEqual(expected, [(line["loops"], line["cores"]) for line in sidecar.log(words)])
+
+
 class Loops(Case):
     options = {"loops": COUNT, "default_compensation_retry": {"maxAttempts": 1, "initialBackoff": "1ms"}}
 
