@@ -70,18 +70,19 @@ def commands(clients, count):
 
 
 def once(bench, what, count):
-    """Returns CPU a unit in us, and the worst round trip in ms: before, and while it is done."""
+    """Returns CPU a unit in us, without that of the health checks, and the worst of these in ms: before, and while it is done."""
     sidecar = bench.fresh(OPTIONS)
     served = rig.Served(bench.binaries, 1, sidecar.participants)
     clients = [harness.Client(sidecar.address) for _ in range(CONNECTIONS)]
     steps = what(clients, count)
     next(steps)
-    quiet = Prober(bench.binaries, sidecar.address).worst_ms()
-    prober = Prober(bench.binaries, sidecar.address)
     before = rig.cpu_seconds(sidecar.pid)
+    quiet = Prober(bench.binaries, sidecar.address).worst_ms()
+    between = rig.cpu_seconds(sidecar.pid)
+    prober = Prober(bench.binaries, sidecar.address)
     next(steps)
     worst = prober.worst_ms()
-    cpu = (rig.cpu_seconds(sidecar.pid) - before) / count * 1e6
+    cpu = (rig.cpu_seconds(sidecar.pid) - between - (between - before)) / count * 1e6
     for client in clients:
         client.close()
     sidecar.kill()
