@@ -4,9 +4,10 @@
  *   load --case echo|health|begin|start|rollback|latency|enlisted|pipe-begin|pipe-owed|pipe-enlisted|get|call|serve --address A
  *        [--inflight N] [--seconds S] [--warmup S] [--connections N] [--participants ADDRESS] [--targets N] [--think MS]
  *        [--payload BYTES] [--ids random] [--batch N] [--rate N] [--count N] [--hold S] [--undo refused]
+ *        [--watch PID]
  *
  * count: it ends once so many are over. hold: how long enlisted sagas may stay; pipe-owed begins such with one step that has an undo, and leaves
- * them so. call: bare C core as a caller of N targets, which another load process serves (serve). */
+ * them so. watch: of that process, the CPU that it took at most while a flow waited (max_cpu_ms). call: bare C core as a caller of N targets, which another load process serves (serve). */
 #include "tests/bench/load.h"
 #include "tests/bench/load_flows.h"
 
@@ -111,23 +112,15 @@ static void pump(double until, size_t count, const struct load_options *options)
 int main(int argc, char **argv)
 {
     static const struct option names[] = {
-        {"case", required_argument, NULL, 'c'},
-        {"address", required_argument, NULL, 'a'},
-        {"inflight", required_argument, NULL, 'n'},
-        {"seconds", required_argument, NULL, 's'},
-        {"warmup", required_argument, NULL, 'w'},
-        {"connections", required_argument, NULL, 'k'},
-        {"participants", required_argument, NULL, 'p'},
-        {"batch", required_argument, NULL, 'b'},
-        {"rate", required_argument, NULL, 'r'},
-        {"targets", required_argument, NULL, 't'},
-        {"think", required_argument, NULL, 'i'},
-        {"payload", required_argument, NULL, 'l'},
-        {"ids", required_argument, NULL, 'd'},
-        {"count", required_argument, NULL, 'o'},
-        {"hold", required_argument, NULL, 'h'},
-        {"undo", required_argument, NULL, 'u'},
-        {NULL, 0, NULL, 0},
+        {"case", required_argument, NULL, 'c'},         {"address", required_argument, NULL, 'a'},
+        {"inflight", required_argument, NULL, 'n'},     {"seconds", required_argument, NULL, 's'},
+        {"warmup", required_argument, NULL, 'w'},       {"connections", required_argument, NULL, 'k'},
+        {"participants", required_argument, NULL, 'p'}, {"batch", required_argument, NULL, 'b'},
+        {"rate", required_argument, NULL, 'r'},         {"targets", required_argument, NULL, 't'},
+        {"think", required_argument, NULL, 'i'},        {"payload", required_argument, NULL, 'l'},
+        {"ids", required_argument, NULL, 'd'},          {"count", required_argument, NULL, 'o'},
+        {"hold", required_argument, NULL, 'h'},         {"undo", required_argument, NULL, 'u'},
+        {"watch", required_argument, NULL, 'x'},        {NULL, 0, NULL, 0},
     };
     struct load_options o = {.which = "echo",
                              .inflight = 64,
@@ -182,6 +175,10 @@ int main(int argc, char **argv)
         case 'h':
             o.hold_s = atoi(optarg);
             break;
+        case 'x':
+            if (clock_getcpuclockid(atoi(optarg), &o.watched) != 0)
+                load_fail("the process to watch");
+            break;
         case 'u':
             o.refuse_undo = strcmp(optarg, "refused") == 0;
             break;
@@ -214,6 +211,7 @@ int main(int argc, char **argv)
         pump(load_now() + 0.01, SIZE_MAX, &o);
     printf(", \"count\": %zu, \"seconds\": %.3f, \"rate\": %.1f", load_samples(), took, (double)load_samples() / took);
     load_print_latencies();
+    printf(", \"max_cpu_ms\": %.3f", flows_worst_cpu() * 1e3);
     printf(", \"failed\": %zu}\n", flows_failed());
     fflush(stdout);
     _exit(0);

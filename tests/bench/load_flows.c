@@ -25,7 +25,7 @@ struct flow {
     struct call call;
     int step;
     bool acknowledged; /* START: Start has been answered */
-    double started;
+    double started, server_cpu;
     char saga_id[64];
     char request_id[40];
     struct flow *next;
@@ -151,8 +151,25 @@ bool flows_over(void)
     return begun == 0;
 }
 
+static double server_cpu(void)
+{
+    struct timespec t = {0};
+    if (options.watched != 0)
+        clock_gettime(options.watched, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static double worst_cpu;
+
+double flows_worst_cpu(void)
+{
+    return worst_cpu;
+}
+
 static void flow_over(struct flow *f, bool ok)
 {
+    double cpu = server_cpu() - f->server_cpu;
+    worst_cpu = cpu > worst_cpu ? cpu : worst_cpu;
     begun--;
     if (ok)
         load_sample(load_now() - f->started);
@@ -495,6 +512,7 @@ static void begin_flow(struct flow *f)
     f->step = 0;
     f->acknowledged = false;
     f->started = load_now();
+    f->server_cpu = server_cpu();
     if (kind == START)
         running[(running_first + running_count++) % options.inflight] = f;
     unary_next(f);

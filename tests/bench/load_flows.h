@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <time.h>
 
 struct load_options {
     const char *which;
@@ -16,15 +17,18 @@ struct load_options {
     bool random_ids; /* request_ids in no order */
     int hold_s;      /* deadline and lease of enlisted sagas */
     bool refuse_undo;
-    double think_s; /* of a participant */
-    int batch;      /* commands in one message of a pipe */
-    double rate;    /* sagas a second at most; 0: as many as go */
+    clockid_t watched; /* the CPU of the server; 0: nobody wants to know */
+    double think_s;    /* of a participant */
+    int batch;         /* commands in one message of a pipe */
+    double rate;       /* sagas a second at most; 0: as many as go */
 };
 
 void flows_open(const struct load_options *options);
 /* Starts what the rate allows by now. */
 void flows_pace(void);
 size_t flows_failed(void);
+/* The most CPU that the watched server took while one flow waited, in seconds. */
+double flows_worst_cpu(void);
 /* From now on no flow begins anew. */
 void flows_stop(void);
 /* Whether those that had begun are over. */
