@@ -57,6 +57,11 @@ void api_destroy(struct api *api)
     free(api);
 }
 
+void api_set_authz(struct api *api, const struct authz *authz)
+{
+    api->options.authz = authz;
+}
+
 /* ---- ends of calls ---- */
 
 void api_tell_damage(int code, const struct error_detail *detail)

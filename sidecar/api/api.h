@@ -74,6 +74,9 @@ void api_half_close(struct api *api, struct rpc_call *call);
 void api_cancelled(struct api *api, struct rpc_call *call);
 void api_sent(struct api *api, struct rpc_call *call);
 
+/* Other rules hold from the next request on. Borrowed until the next. */
+void api_set_authz(struct api *api, const struct authz *authz);
+
 /* Whether the caller may do anything, and so see what there is. */
 bool api_may_reflect(struct api *api, struct rpc_call *call);
 

@@ -27,6 +27,7 @@ struct read {
     struct request request;
     bool cancelled;      /* nobody waits for it any more */
     bool permitted;      /* the caller may ask this */
+    bool own_alone;      /* and is shown the sagas that it has begun */
     struct bytes body;   /* owned: the message, unpacked later */
     struct arena *arena; /* where the following lie: NULL until it has its turn */
     void *message;       /* unpacked */
@@ -93,17 +94,20 @@ void changes_finish(struct api *api);
 /* ---- permit.c: who may do what. Each returns 0, or E_PERMISSION, which has been told of ---- */
 /* Whether the caller may ask this method at all; else the call has been refused. */
 bool permit_call(struct api *api, struct rpc_call *call);
-/* An unpacked request, in the loop that answers it. May return STORE_PENDING. */
+/* An unpacked request, in the loop that answers it. *own_alone, unless NULL: it is to be shown the caller's own sagas alone. May return
+ * STORE_PENDING. */
 int permit_request(struct api *api, struct rpc_call *call, enum method_id method, const ProtobufCMessage *m,
-                   struct error_detail *detail);
+                   bool *own_alone, struct error_detail *detail);
 /* What is about a definition of this name. */
 int permit_definition(struct api *api, struct rpc_call *call, enum method_id method, struct bytes name,
                       struct error_detail *detail);
 /* Whether the caller is shown it in a list. */
-bool permit_shows(struct api *api, struct rpc_call *call, enum method_id method, struct bytes name);
+bool permit_shows(struct api *api, struct rpc_call *call, enum method_id method, struct bytes name, bool own);
+/* Whether the caller has begun a saga with this owner. */
+bool permit_owns(const struct rpc_peer *peer, struct bytes owner);
 
 /* Whether the caller is told what a saga of this definition has put out: it may see payloads, or start such sagas. */
-bool permit_output(struct api *api, struct rpc_call *call, struct bytes name);
+bool permit_output(struct api *api, struct rpc_call *call, struct bytes name, struct bytes owner);
 
 /* Who asks, as an identity that is kept: "uid:1000", "spiffe://..."; "" for the sidecar itself. */
 #define IDENTITY_TEXT_SIZE (IDENTITY_BYTES_MAX + 1)

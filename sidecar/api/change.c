@@ -99,7 +99,7 @@ void change_message(struct api *api, struct rpc_call *call, struct bytes message
     } else if (m == NULL) {
         code = error_set(&detail, E_ARGUMENT, "", "the request cannot be read as ");
         error_append(&detail, method->request->name);
-    } else if ((code = permit_request(api, call, change->request.method, m, &detail)) != 0) {
+    } else if ((code = permit_request(api, call, change->request.method, m, NULL, &detail)) != 0) {
         if (code == STORE_PENDING)
             code = error_set(&detail, E_JOURNAL_AWAY, "saga_id", NULL);
     } else if (method->act != NULL) {

@@ -10,11 +10,12 @@ static int no_saga(struct error_detail *detail)
 }
 
 /* Of what the caller may not see, it is told nothing. */
-static int answer_found(struct api *api, struct read *read, struct saga_id id, struct bytes name,
+static int answer_found(struct api *api, struct read *read, struct saga_id id, struct bytes name, struct bytes owner,
                         struct error_detail *detail)
 {
     Saga__V1__FindResponse response = SAGA__V1__FIND_RESPONSE__INIT;
-    if (!permit_shows(api, read->request.call, METHOD_FIND, name))
+    if (!permit_shows(api, read->request.call, METHOD_FIND, name,
+                      permit_owns(rpc_call_peer(read->request.call), owner)))
         return no_saga(detail);
     response.saga_id = arena_take(read->arena, SAGA_ID_TEXT_SIZE);
     if (response.saga_id == NULL)
@@ -33,11 +34,11 @@ int find_request(struct api *api, struct read *read, const void *message, struct
         return error_set(detail, E_ARGUMENT, "request_id", "1 to 128 bytes");
     const struct saga *live = engine_find_request(core_engine(api->core), request_id);
     if (live != NULL && live->first_position <= core_durable(api->core))
-        return answer_found(api, read, live->id, live->name, detail);
+        return answer_found(api, read, live->id, live->name, live->owner, detail);
     int code = live != NULL ? E_SAGA_NOT_FOUND : api->store->find_request(api->store, request_id, &row, detail);
     if (code == E_SAGA_NOT_FOUND)
         return no_saga(detail);
-    return code == 0 ? answer_found(api, read, row.saga, row.name, detail) : code;
+    return code == 0 ? answer_found(api, read, row.saga, row.name, row.owner, detail) : code;
 }
 
 int find_status(struct api *api, struct read *read, const void *message, struct error_detail *detail)

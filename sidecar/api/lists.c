@@ -117,6 +117,7 @@ static bool matches(const struct saga *saga, const struct ended_query *q)
 {
     return (q->states == 0 || (q->states >> saga->state & 1) != 0) &&
            (q->name.size == 0 || bytes_equal(q->name, saga->name)) &&
+           (q->owner.size == 0 || bytes_equal(q->owner, saga->owner)) &&
            !instant_before(saga->started_at, q->started_from) && instant_before(saga->started_at, q->started_before);
 }
 
@@ -229,6 +230,11 @@ static int list_begin(struct api *api, struct read *read, const Saga__V1__ListRe
     if (code != 0)
         return code;
     narrow(&l->query, read->where);
+    char *identity = arena_take(a, IDENTITY_TEXT_SIZE);
+    if (identity == NULL)
+        return error_set(detail, E_MEMORY, "", NULL);
+    if (read->own_alone)
+        l->query.owner = permit_identity(rpc_call_peer(read->request.call), identity);
     l->examined = 0;
     if (!listing_init(&l->live, a, api->catalog, l->room) || !listing_init(&l->ended, a, api->catalog, l->room) ||
         !listing_init(&l->page, a, api->catalog, l->room))
@@ -344,7 +350,8 @@ int lists_dead_letters(struct api *api, struct read *read, const void *message, 
         bool looked_up = saga->state == SAGA_STUCK || saga->position > core_durable(api->core);
         code = reads_show(api, read->arena, saga, &shown, detail);
         bool meant = code == 0 && shown.saga != NULL && shown.saga->state == SAGA_STUCK &&
-                     (name.size == 0 || bytes_equal(name, shown.saga->name));
+                     (name.size == 0 || bytes_equal(name, shown.saga->name)) &&
+                     (!read->own_alone || permit_owns(rpc_call_peer(read->request.call), shown.saga->owner));
         if (meant)
             code = asked_live(api, read, shown.saga, saga->position, &meant, detail);
         if (code == 0 && meant) {

@@ -107,33 +107,41 @@ bool api_may_reflect(struct api *api, struct rpc_call *call)
     return false;
 }
 
-/* The name of the definition that a request is about. Its size is 0 when it is about none in particular. *known is false when there is no such
- * saga, which the method itself says best. */
-static int definition_of(struct api *api, enum method_id id, const ProtobufCMessage *m, struct bytes *name, bool *known,
-                         struct error_detail *detail)
+/* What a request is about. */
+struct about {
+    struct bytes name; /* of its definition; empty: of none in particular */
+    bool own;          /* it is the caller's saga, or none */
+    bool many;         /* it is about all that there are */
+    bool known;        /* false: there is no such saga, which the method itself says best */
+};
+
+static int look_at(struct api *api, const struct rpc_peer *peer, enum method_id id, const ProtobufCMessage *m,
+                   struct about *about, struct error_detail *detail)
 {
     const struct method *method = &methods[id];
     struct saga_id saga;
     struct found found;
-    *known = true;
-    *name = bytes_of(NULL, 0);
-    if (method->definition != NULL) {
-        *name = bytes_of_text(methods_text(m, method->definition));
-        return 0;
-    }
+    *about = (struct about){.known = true, .own = true};
+    if (method->definition != NULL)
+        about->name = bytes_of_text(methods_text(m, method->definition));
+    about->many = method->route == ROUTE_PAGES_NEWEST || method->route == ROUTE_PAGES_OLDEST;
     if (method->route != ROUTE_SAGA && method->route != ROUTE_EVENTS)
         return 0;
     const char *key = methods_key(id, m);
-    if (key[0] == '\0' && method->route == ROUTE_EVENTS)
-        return 0;
-    *known = decode_saga_id(key, &saga, detail) == 0;
-    int code = *known ? reads_find(api, saga, &found, detail) : 0;
-    if (code == E_SAGA_NOT_FOUND) {
-        *known = false;
+    if (key[0] == '\0' && method->route == ROUTE_EVENTS) {
+        about->own = false;
         return 0;
     }
-    if (code == 0 && *known)
-        *name = found.live != NULL ? found.live->name : found.ended.name;
+    about->known = decode_saga_id(key, &saga, detail) == 0;
+    int code = about->known ? reads_find(api, saga, &found, detail) : 0;
+    if (code == E_SAGA_NOT_FOUND) {
+        about->known = false;
+        return 0;
+    }
+    if (code == 0 && about->known) {
+        about->name = found.live != NULL ? found.live->name : found.ended.name;
+        about->own = permit_owns(peer, found.live != NULL ? found.live->owner : found.ended.owner);
+    }
     return code;
 }
 
@@ -142,33 +150,45 @@ int permit_definition(struct api *api, struct rpc_call *call, enum method_id met
 {
     struct caller c;
     const struct rpc_peer *peer = rpc_call_peer(call);
-    if (!caller_of(peer, &c) || authz_allows(api->options.authz, &c, method, false, name))
+    if (!caller_of(peer, &c) || authz_allows(api->options.authz, &c, method, false, name, true))
         return 0;
     return deny(api, peer, method, "definition", "no rule of authorization says so of this definition", detail);
 }
 
-bool permit_shows(struct api *api, struct rpc_call *call, enum method_id method, struct bytes name)
+bool permit_owns(const struct rpc_peer *peer, struct bytes owner)
 {
-    struct caller c;
-    return !caller_of(rpc_call_peer(call), &c) || authz_allows(api->options.authz, &c, method, false, name);
+    char text[IDENTITY_TEXT_SIZE];
+    return owner.size > 0 && bytes_equal(permit_identity(peer, text), owner);
 }
 
-bool permit_output(struct api *api, struct rpc_call *call, struct bytes name)
+bool permit_shows(struct api *api, struct rpc_call *call, enum method_id method, struct bytes name, bool own)
+{
+    struct caller c;
+    return !caller_of(rpc_call_peer(call), &c) || authz_allows(api->options.authz, &c, method, false, name, own);
+}
+
+bool permit_output(struct api *api, struct rpc_call *call, struct bytes name, struct bytes owner)
 {
     struct caller c;
     const struct authz *z = api->options.authz;
-    return !caller_of(rpc_call_peer(call), &c) || authz_allows(z, &c, METHOD_WAIT, true, name) ||
-           authz_allows(z, &c, METHOD_START, false, name);
+    const struct rpc_peer *peer = rpc_call_peer(call);
+    bool own = permit_owns(peer, owner);
+    /* Who may cancel it is who may have started it, in this definition's name. */
+    return !caller_of(peer, &c) || authz_allows(z, &c, METHOD_WAIT, true, name, own) ||
+           (authz_allows(z, &c, METHOD_START, false, name, true) &&
+            authz_allows(z, &c, METHOD_CANCEL, false, name, own));
 }
 
 int permit_request(struct api *api, struct rpc_call *call, enum method_id method, const ProtobufCMessage *m,
-                   struct error_detail *detail)
+                   bool *own_alone, struct error_detail *detail)
 {
     struct caller c;
     const struct rpc_peer *peer = rpc_call_peer(call);
     const struct authz *z = api->options.authz;
     if (!caller_of(peer, &c))
         return 0;
+    if (own_alone != NULL)
+        *own_alone = false;
     bool payloads = method == METHOD_GET && ((const Saga__V1__GetRequest *)(const void *)m)->include_payloads;
     enum authz_extent extent = payloads ? authz_payloads(z, &c, method) : authz_extent(z, &c, method);
     if (extent == AUTHZ_ALL)
@@ -188,18 +208,28 @@ int permit_request(struct api *api, struct rpc_call *call, enum method_id method
     default:
         break;
     }
-    struct bytes name;
-    bool known;
-    int code = definition_of(api, method, m, &name, &known, detail);
-    if (code != 0 || !known)
+    struct about about;
+    int code = look_at(api, peer, method, m, &about, detail);
+    if (code != 0 || !about.known)
         return code == 0 || code == STORE_PENDING ? code : 0;
-    if (name.size == 0)
-        return deny(api, peer, method, "definition",
-                    "the rules of authorization limit it to some definitions; name one of them", detail);
-    if (authz_allows(z, &c, method, payloads, name))
+    if (authz_allows(z, &c, method, payloads, about.name, about.own && !about.many))
         return 0;
-    return deny(api, peer, method, payloads ? "payloads" : "definition",
-                payloads ? "no rule of authorization lets it read payloads of this definition"
-                         : "no rule of authorization says so of this definition",
+    if (about.many && own_alone != NULL && authz_allows(z, &c, method, payloads, about.name, true)) {
+        *own_alone = true;
+        return 0;
+    }
+    if (about.name.size == 0)
+        return deny(api, peer, method, "definition",
+                    about.own ? "the rules of authorization limit it to some definitions; name one of them"
+                              : "the rules of authorization limit it to some sagas; name one of them",
+                    detail);
+    bool of_others = authz_allows(z, &c, method, payloads, about.name, true);
+    return deny(api, peer, method,
+                of_others  ? "owner"
+                : payloads ? "payloads"
+                           : "definition",
+                of_others  ? "no rule of authorization says so of a saga that another has begun"
+                : payloads ? "no rule of authorization lets it read payloads of this definition"
+                           : "no rule of authorization says so of this definition",
                 detail);
 }

@@ -286,7 +286,7 @@ static void carry_out(struct api *api, struct piped_command *command, struct byt
         struct rpc_call *call = command->message->pipe->request.call;
         if (ask_another(api, command, request))
             return;
-        code = permit_request(api, call, command->request.method, request, &detail);
+        code = permit_request(api, call, command->request.method, request, NULL, &detail);
         if (code == STORE_PENDING)
             code = error_set(&detail, E_JOURNAL_AWAY, "saga_id", NULL);
         if (code == 0)

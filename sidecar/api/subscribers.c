@@ -164,7 +164,7 @@ struct word {
     bool ended, stuck;
     struct bytes response;
     struct bytes bare; /* the same without the output, for those who may not see payloads */
-    struct bytes definition;
+    struct bytes definition, owner;
 };
 
 /* How far back is looked for why a saga turned back. */
@@ -213,6 +213,7 @@ static void look(struct api *api, struct saga_id saga, struct word *word)
         return;
     if (response.saga != NULL) {
         word->definition = bytes_of_text(response.saga->definition);
+        word->owner = bytes_of_text(response.saga->owner);
         word->bare = word->response = arena_pack(&api->arena, &response.base);
         if (response.saga->output.len > 0) {
             response.saga->output.len = 0;
@@ -230,7 +231,7 @@ static void tell(struct api *api, struct subscriber *u, const struct word *word)
     if (word->code != 0) {
         refuse(api, u, word->code, &word->detail);
     } else if (word->ended || (word->stuck && u->until_stuck)) {
-        bool whole = word->bare.at == word->response.at || permit_output(api, u->request.call, word->definition);
+        bool whole = word->bare.at == word->response.at || permit_output(api, u->request.call, word->definition, word->owner);
         rpc_reply(u->request.call, whole ? word->response : word->bare);
         drop(api, u);
     }

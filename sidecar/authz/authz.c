@@ -6,10 +6,11 @@
 struct method_name {
     const char *name;
     enum method_role role;
+    const char *route; /* its name */
 };
 
 static const struct method_name methods[] = {
-#define METHOD(id, service, name, kind, role, ...) {name, role},
+#define METHOD(id, service, name, kind, role, route, ...) {name, role, #route},
 #include "sidecar/api/methods.def"
 #undef METHOD
 };
@@ -163,12 +164,28 @@ static bool names(const struct authz_rule *rule, const struct caller *c)
 
 /* ---- verdicts ---- */
 
-static bool permits(const struct authz_rule *rule, unsigned method)
+/* Whether a method is about sagas that are there. */
+static bool about_sagas(unsigned method)
 {
-    static const unsigned enough[] = {[ROLE_VIEWER] = RIGHT_VIEWER | RIGHT_SERVICE | RIGHT_OPERATOR,
-                                      [ROLE_SERVICE] = RIGHT_SERVICE | RIGHT_OPERATOR,
+    static const char *const routes[] = {"ROUTE_SAGA", "ROUTE_EVENTS", "ROUTE_PAGES_NEWEST", "ROUTE_PAGES_OLDEST"};
+    for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++)
+        if (strcmp(methods[method].route, routes[i]) == 0)
+            return true;
+    return methods[method].role == ROLE_VIEWER && strcmp(methods[method].route, "ROUTE_REQUEST") == 0;
+}
+
+/* Whether the rule lets it do so, and whether that is about its own sagas alone. */
+static bool permits(const struct authz_rule *rule, unsigned method, bool *own_alone)
+{
+    static const unsigned enough[] = {[ROLE_VIEWER] = RIGHT_VIEWER | RIGHT_OPERATOR,
+                                      [ROLE_SERVICE] = RIGHT_OPERATOR,
                                       [ROLE_OPERATOR] = RIGHT_OPERATOR};
-    return (rule->methods >> method & 1) != 0 || (rule->rights & enough[methods[method].role]) != 0;
+    enum method_role role = methods[method].role;
+    *own_alone = false;
+    if ((rule->methods >> method & 1) != 0 || (rule->rights & enough[role]) != 0)
+        return true;
+    *own_alone = !rule->all_sagas && about_sagas(method);
+    return role != ROLE_OPERATOR && (rule->rights & RIGHT_SERVICE) != 0;
 }
 
 static enum authz_extent extent(const struct authz *z, const struct caller *c, unsigned method, unsigned also)
@@ -176,8 +193,9 @@ static enum authz_extent extent(const struct authz *z, const struct caller *c, u
     enum authz_extent most = AUTHZ_NOTHING;
     for (size_t i = 0; i < z->count && most != AUTHZ_ALL; i++) {
         const struct authz_rule *rule = &z->rules[i];
-        if (permits(rule, method) && (rule->rights & also) == also && names(rule, c))
-            most = rule->definition_count == 0 ? AUTHZ_ALL : AUTHZ_SOME;
+        bool own_alone;
+        if (permits(rule, method, &own_alone) && (rule->rights & also) == also && names(rule, c))
+            most = rule->definition_count == 0 && !own_alone ? AUTHZ_ALL : AUTHZ_SOME;
     }
     return most;
 }
@@ -193,15 +211,16 @@ enum authz_extent authz_payloads(const struct authz *z, const struct caller *c, 
 }
 
 bool authz_allows(const struct authz *z, const struct caller *c, unsigned method, bool payloads,
-                  struct bytes definition)
+                  struct bytes definition, bool own)
 {
     unsigned also = payloads ? RIGHT_PAYLOADS : 0;
     for (size_t i = 0; i < z->count; i++) {
         const struct authz_rule *rule = &z->rules[i];
-        bool about = rule->definition_count == 0;
+        bool about = rule->definition_count == 0, own_alone;
         for (size_t k = 0; !about && k < rule->definition_count; k++)
             about = fits(rule->definitions[k], definition);
-        if (about && permits(rule, method) && (rule->rights & also) == also && names(rule, c))
+        if (about && permits(rule, method, &own_alone) && (own || !own_alone) && (rule->rights & also) == also &&
+            names(rule, c))
             return true;
     }
     return false;
@@ -213,7 +232,7 @@ struct authz authz_default(bool plaintext_operators)
     static const struct who anyone[] = {{WHO_ANYONE, 0, NULL}};
     static const struct authz_rule rules[] = {
         {.who = unix_or_tls, .who_count = 2, .rights = RIGHT_OPERATOR | RIGHT_PAYLOADS},
-        {.who = anyone, .who_count = 1, .rights = RIGHT_SERVICE | RIGHT_PAYLOADS},
+        {.who = anyone, .who_count = 1, .rights = RIGHT_SERVICE | RIGHT_PAYLOADS, .all_sagas = true},
         {.who = anyone, .who_count = 1, .rights = RIGHT_OPERATOR},
     };
     return (struct authz){.rules = rules, .count = plaintext_operators ? 3 : 2};

@@ -32,8 +32,9 @@ struct who {
 
 /* What a rule allows beside single methods. */
 enum right {
-    RIGHT_VIEWER = 1,   /* to look at sagas, definitions and schemas */
-    RIGHT_SERVICE = 2,  /* that, and to start and own sagas and register definitions */
+    RIGHT_VIEWER = 1, /* to look at sagas, definitions and schemas */
+    RIGHT_SERVICE =
+        2, /* to start sagas, to own those that it has begun and look at them, and to register definitions */
     RIGHT_OPERATOR = 4, /* that, and what a person does to a saga */
     RIGHT_PAYLOADS = 8, /* whoever may look at a saga may look at its payloads */
 };
@@ -43,6 +44,7 @@ struct authz_rule {
     size_t who_count;
     unsigned rights;  /* of enum right */
     uint64_t methods; /* 1 << its number in methods.def */
+    bool all_sagas;   /* RIGHT_SERVICE is also about sagas that others have begun */
     /* Names of definitions and of enlisted sagas, with a * at the end of the beginning of many. Count 0: all. */
     const char *const *definitions;
     size_t definition_count;
@@ -60,16 +62,16 @@ struct authz authz_default(bool plaintext_operators);
 /* What the rules say about a caller and a method. */
 enum authz_extent {
     AUTHZ_NOTHING, /* no rule allows it */
-    AUTHZ_SOME,    /* for some definitions: ask of the one that it is about */
+    AUTHZ_SOME,    /* for some definitions, or for sagas that it has begun: ask of the one that it is about */
     AUTHZ_ALL,     /* for all */
 };
 enum authz_extent authz_extent(const struct authz *z, const struct caller *c, unsigned method);
 /* The same about payloads of what it may look at. */
 enum authz_extent authz_payloads(const struct authz *z, const struct caller *c, unsigned method);
 
-/* Of one definition; with payloads, those of its sagas too. */
+/* Of one definition; with payloads, those of its sagas too. own: it is about a saga that the caller has begun, or about none. */
 bool authz_allows(const struct authz *z, const struct caller *c, unsigned method, bool payloads,
-                  struct bytes definition);
+                  struct bytes definition, bool own);
 
 /* The number of a method by its name, as in "Retry"; -1: there is none. And of a number the name and the role; NULL, 0 beyond the last. */
 int authz_method(struct bytes name);

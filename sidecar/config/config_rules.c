@@ -105,10 +105,26 @@ static int read_definitions(const struct config_reader *r, const struct yaml_nod
     return code;
 }
 
+/* Whose sagas a service sees: its own, unless this says all. */
+static int read_sagas(const struct config_reader *r, const struct yaml_node *n, struct authz_rule *rule)
+{
+    char quoted[YAML_QUOTE_SIZE];
+    struct bytes text;
+    int code = yaml_read_text(n, 1, TEXT_BYTES_MAX, &text, r->detail);
+    if (code != 0)
+        return code;
+    rule->all_sagas = bytes_equal(text, bytes_of_text("all"));
+    if (!rule->all_sagas && !bytes_equal(text, bytes_of_text("own")))
+        return yaml_refuse(n, E_ARGUMENT, r->detail, "\"%s\" is neither own nor all", yaml_quote(text, quoted));
+    if ((rule->rights & RIGHT_SERVICE) == 0)
+        return yaml_refuse(n, E_ARGUMENT, r->detail, "is about what a service may: others see the sagas of all");
+    return 0;
+}
+
 static int read_rule(const struct config_reader *r, const struct yaml_node *n, struct authz_rule *rule)
 {
-    static const char *const names[] = {"who", "may", "definitions"};
-    const struct yaml_node *who, *may, *definitions;
+    static const char *const names[] = {"who", "may", "definitions", "sagas"};
+    const struct yaml_node *who, *may, *definitions, *sagas;
     *rule = (struct authz_rule){.rights = 0};
     int code = yaml_check_mapping(n, names, sizeof names / sizeof names[0], r->detail);
     if (code == 0)
@@ -121,6 +137,8 @@ static int read_rule(const struct config_reader *r, const struct yaml_node *n, s
         code = read_may(r, may, rule);
     if (code == 0 && (definitions = yaml_node_child(n, "definitions")) != NULL)
         code = read_definitions(r, definitions, rule);
+    if (code == 0 && (sagas = yaml_node_child(n, "sagas")) != NULL)
+        code = read_sagas(r, sagas, rule);
     return code;
 }
 

@@ -113,7 +113,8 @@ struct store_state {
 struct ended_query {
     uint64_t below;
     uint32_t states;   /* bit n: state n is wanted; 0: every state */
-    struct bytes name; /* empty: every one */
+    struct bytes name;  /* empty: every one */
+    struct bytes owner; /* empty: whoever began them */
     struct instant started_from;
     struct instant started_before; /* INSTANT_NEVER: no end */
     uint32_t rows_max;             /* to give */

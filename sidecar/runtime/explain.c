@@ -41,7 +41,7 @@ static void print_rules(const struct authz *z, const struct caller *c, const str
         const struct authz one = {.rules = &z->rules[i], .count = 1};
         enum authz_extent extent = payloads ? authz_payloads(&one, c, method) : authz_extent(&one, c, method);
         if (extent == AUTHZ_NOTHING ||
-            (e->definition != NULL && !authz_allows(&one, c, method, payloads, bytes_of_text(e->definition))))
+            (e->definition != NULL && !authz_allows(&one, c, method, payloads, bytes_of_text(e->definition), true)))
             continue;
         fprintf(out, "%s authorization[%zu]", comma, i);
         comma = ",";
@@ -54,11 +54,16 @@ static bool print_verdict(const struct config *config, const struct caller *c, c
 {
     static const char *const words[] = {
         [AUTHZ_NOTHING] = "denied", [AUTHZ_SOME] = "allowed for some definitions", [AUTHZ_ALL] = "allowed"};
+    static const char own_alone[] = "allowed for sagas that it has begun";
     const struct authz *z = &config->authorization;
     enum authz_extent extent = payloads ? authz_payloads(z, c, method) : authz_extent(z, c, method);
+    struct bytes about = bytes_of_text(e->definition != NULL ? e->definition : "");
+    bool of_any = extent == AUTHZ_SOME && authz_allows(z, c, method, payloads, about, false);
+    bool of_own = extent == AUTHZ_SOME && authz_allows(z, c, method, payloads, about, true);
     if (e->definition != NULL && extent == AUTHZ_SOME)
-        extent = authz_allows(z, c, method, payloads, bytes_of_text(e->definition)) ? AUTHZ_ALL : AUTHZ_NOTHING;
-    fprintf(out, "%s%s: %s", authz_method_name(method), payloads ? " with payloads" : "", words[extent]);
+        extent = of_any ? AUTHZ_ALL : of_own ? AUTHZ_SOME : AUTHZ_NOTHING;
+    fprintf(out, "%s%s: %s", authz_method_name(method), payloads ? " with payloads" : "",
+            extent == AUTHZ_SOME && of_own && !of_any ? own_alone : words[extent]);
     if (extent != AUTHZ_NOTHING)
         print_rules(z, c, e, method, payloads, out);
     fputc('\n', out);

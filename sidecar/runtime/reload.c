@@ -186,6 +186,24 @@ static void end(struct loop *s, struct reload *r)
 
 /* ---- taking: loop 0 ---- */
 
+/* Rules name listeners by their place, and stand for who may connect to a unix socket: both stay as they were at the start. */
+static bool rules_fit(const struct sidecar *sidecar, const struct config *fresh)
+{
+    return config_same(sidecar->config, fresh, OPTION_INDEX_listen) &&
+           config_same(sidecar->config, fresh, OPTION_INDEX_unix_access);
+}
+
+static void tell_rules(struct reload *r)
+{
+    const struct sidecar *sidecar = r->sidecar;
+    if (config_same(sidecar->rules_now, r->fresh, OPTION_INDEX_authorization))
+        return;
+    if (rules_fit(sidecar, r->fresh))
+        say(&r->taken, &r->taken_count, "authorization", "", "");
+    else
+        say(&r->restart, &r->restart_count, "authorization", "", "");
+}
+
 /* What is in force becomes what was read. */
 static void take_rest(struct reload *r)
 {
@@ -199,7 +217,15 @@ static void take_rest(struct reload *r)
         say(&r->taken, &r->taken_count, "log_level: ", levels[fresh->log_level], "");
     /* Said at the more talkative of both levels. */
     log_set_level((enum log_level)fresh->log_level);
-    config_destroy(sidecar->config_fresh);
+    tell_rules(r);
+    if (rules_fit(sidecar, fresh))
+        sidecar->rules_now = fresh;
+    if (sidecar->config_fresh != sidecar->rules_now)
+        config_destroy(sidecar->config_fresh);
+    if (sidecar->rules_fresh != sidecar->rules_now && sidecar->rules_fresh != sidecar->config_fresh)
+        config_destroy(sidecar->rules_fresh);
+    sidecar->rules_fresh =
+        sidecar->rules_now == sidecar->config ? NULL : (struct config *)(uintptr_t)sidecar->rules_now;
     sidecar->config_fresh = fresh;
     sidecar->config_now = fresh;
     r->fresh = NULL;
@@ -354,6 +380,8 @@ void reload_turn(struct loop *s)
     if (own != NULL) {
         atomic_store(&sidecar->targets_read[s->index], NULL);
         targets_take(s, sidecar->config_now, own->fresh);
+        if (rules_fit(sidecar, own->fresh))
+            api_set_authz(s->api, &own->fresh->authorization);
         /* From here on it is loop 0's alone. */
         if (atomic_fetch_sub(&own->loops_left, 1) == 1 && s->index != 0)
             rpc_wake(sidecar->rooms[0]);
@@ -375,5 +403,7 @@ void reload_drop(struct sidecar *sidecar)
 {
     reload_free(atomic_exchange(&sidecar->reload_read, NULL));
     reload_free(sidecar->reload);
+    if (sidecar->rules_fresh != sidecar->config_fresh)
+        config_destroy(sidecar->rules_fresh);
     config_destroy(sidecar->config_fresh);
 }

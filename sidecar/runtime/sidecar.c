@@ -233,7 +233,7 @@ static struct sidecar *make(const struct config *config)
         return NULL;
     }
     pthread_mutex_init(&sidecar->targets_mutex, NULL);
-    sidecar->config = sidecar->config_now = config;
+    sidecar->config = sidecar->config_now = sidecar->rules_now = config;
     sidecar->count = config->loops;
     sidecar->configs = configs;
     return sidecar;

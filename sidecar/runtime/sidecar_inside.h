@@ -38,6 +38,8 @@ struct sidecar {
     const struct config *config;     /* of the start */
     const struct config *config_now; /* in force: changed by loop 0, while no loop reads it */
     struct config *config_fresh;     /* owned: the same, once it is not that of the start */
+    const struct config *rules_now;  /* whose rules are in force */
+    struct config *rules_fresh;      /* owned, likewise; may be config_fresh */
     pthread_mutex_t targets_mutex;   /* of the next */
     struct shared_target *targets;   /* every one that was ever configured */
     atomic_uint reloads_asked;

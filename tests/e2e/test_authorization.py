@@ -43,6 +43,7 @@ class Rules(unittest.TestCase):
         cls.pki = Authority()
         cls.pki.make("sagad", "DNS:localhost,IP:127.0.0.1")
         cls.pki.make("cart", "URI:" + CART)
+        cls.pki.make("till", "URI:spiffe://example.org/ns/shop/sa/till")
         cls.pki.make("night", "URI:" + NIGHT)
         cls.pki.make("other", "URI:spiffe://example.org/ns/other/sa/x")
 
@@ -92,6 +93,49 @@ class Rules(unittest.TestCase):
             self.assertEqual("PERMISSION_DENIED", code_of(coordinator.Get, saga_id=saga))
             self.assertEqual("PERMISSION_DENIED", code_of(coordinator.ListDefinitions))
         self.assertEqual("PERMISSION_DENIED", code_of(other_operator.Pause, saga_id=saga, actor="eve"))
+
+    def test_a_service_sees_its_own_sagas(self):
+        cart, _, _ = self.as_("cart")
+        till, till_operator, _ = self.as_("till")
+        unix, _, _ = self.as_("unix")
+        unix.RegisterDefinition(source=definition("order", step("a")).encode())
+        saga = cart.Start(definition="order", request_id="r-1").saga_id
+        theirs = till.Start(definition="order").saga_id
+        for coordinator, own, other in ((cart, saga, theirs), (till, theirs, saga)):
+            for call in (coordinator.Wait, coordinator.Get, coordinator.Watch, coordinator.Cancel):
+                if call is not coordinator.Watch:
+                    self.assertNotEqual("PERMISSION_DENIED", code_of(call, saga_id=own))
+                    self.assertEqual("PERMISSION_DENIED", code_of(call, saga_id=other))
+            self.assertEqual([own], [shown.id for shown in coordinator.List(definition="order").sagas])
+            with self.assertRaises(grpc.RpcError) as caught:
+                next(coordinator.Watch(saga_id=other, timeout=PATIENCE_S))
+            self.assertIn("no rule of authorization says so of a saga that another has begun", caught.exception.details())
+        self.assertEqual("OK", code_of(cart.Find, request_id="r-1"))
+        self.assertEqual("NOT_FOUND", code_of(till.Find, request_id="r-1"))
+        self.assertEqual({saga, theirs}, {shown.id for shown in unix.List(definition="order").sagas})  # a viewer
+        self.assertEqual(CART, unix.Get(saga_id=saga).saga.owner)
+
+    def test_rules_are_read_again(self):
+        cart, _, _ = self.as_("cart")
+        night, night_operator, _ = self.as_("night")
+        night.RegisterDefinition(source=definition("order", step("a")).encode())
+        saga = night.Start(definition="order").saga_id
+        self.assertEqual("PERMISSION_DENIED", code_of(cart.Get, saga_id=saga))
+        self.sidecar.options["authorization"] = [dict(RULES[0], sagas="all")] + RULES[1:]
+        self.sidecar.write_config()
+        told = night_operator.Reload(actor="ada")
+        self.assertEqual((["authorization"], []), (list(told.taken), list(told.needs_restart)))
+        self.assertEqual("OK", code_of(cart.Get, saga_id=saga))
+        # Who may connect stays as it was, so what rules make of them waits with it.
+        self.sidecar.options.update(authorization=RULES[1:], unix_access="everybody")
+        self.sidecar.write_config()
+        told = night_operator.Reload(actor="ada")
+        self.assertEqual(([], ["authorization", "unix_access"]), (list(told.taken), sorted(told.needs_restart)))
+        self.assertEqual("OK", code_of(cart.Get, saga_id=saga))
+        self.sidecar.options.update(unix_access="owner")
+        self.sidecar.write_config()
+        self.assertEqual(["authorization"], list(night_operator.Reload(actor="ada").taken))
+        self.assertEqual("PERMISSION_DENIED", code_of(cart.Get, saga_id=saga))
 
     def test_what_a_saga_puts_out_is_a_payload(self):
         night, _, _ = self.as_("night")

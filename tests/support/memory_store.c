@@ -434,7 +434,8 @@ static int list_ended(struct store *s, const struct ended_query *query,
             continue;
         examined++;
         if ((query->states != 0 && (query->states >> row->state & 1) == 0) ||
-            (query->name.size != 0 && !bytes_equal(query->name, row->name)))
+            (query->name.size != 0 && !bytes_equal(query->name, row->name)) ||
+            (query->owner.size != 0 && !bytes_equal(query->owner, row->owner)))
             continue;
         take(self, row);
         given++;

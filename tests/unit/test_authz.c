@@ -79,12 +79,40 @@ START_TEST(authz__rules_of_one_caller_add_up)
     ck_assert_int_eq(authz_payloads(&z, &c, get), AUTHZ_SOME);
     ck_assert_int_eq(authz_extent(&z, &c, start), AUTHZ_SOME);
     ck_assert_int_eq(authz_extent(&z, &c, retry), AUTHZ_NOTHING);
-    ck_assert(authz_allows(&z, &c, start, false, bytes_of_text("order-express")));
-    ck_assert(authz_allows(&z, &c, start, false, bytes_of_text("order")));
-    ck_assert(!authz_allows(&z, &c, start, false, bytes_of_text("orde")));
-    ck_assert(!authz_allows(&z, &c, start, false, bytes_of_text("refunds")));
-    ck_assert(!authz_allows(&z, &c, get, true, bytes_of_text("other")));
-    ck_assert(authz_allows(&z, &c, get, true, bytes_of_text("refund")));
+    ck_assert(authz_allows(&z, &c, start, false, bytes_of_text("order-express"), true));
+    ck_assert(authz_allows(&z, &c, start, false, bytes_of_text("order"), true));
+    ck_assert(!authz_allows(&z, &c, start, false, bytes_of_text("orde"), true));
+    ck_assert(!authz_allows(&z, &c, start, false, bytes_of_text("refunds"), true));
+    ck_assert(!authz_allows(&z, &c, get, true, bytes_of_text("other"), true));
+    ck_assert(authz_allows(&z, &c, get, true, bytes_of_text("refund"), true));
+}
+END_TEST
+
+/* A service sees the sagas that it has begun; a rule that says all, a viewer and an operator see those of others, too. */
+START_TEST(authz__a_service_sees_its_own_sagas)
+{
+    struct authz_rule rule = {.who = everybody, .who_count = 1, .rights = RIGHT_SERVICE};
+    const struct authz z = {.rules = &rule, .count = 1};
+    const struct caller c = tls("x");
+    unsigned get = (unsigned)authz_method(bytes_of_text("Get")), start = (unsigned)authz_method(bytes_of_text("Start")),
+             cancel = (unsigned)authz_method(bytes_of_text("Cancel")),
+             status = (unsigned)authz_method(bytes_of_text("Status"));
+    struct bytes order = bytes_of_text("order");
+    ck_assert_int_eq(authz_extent(&z, &c, get), AUTHZ_SOME);
+    ck_assert_int_eq(authz_extent(&z, &c, cancel), AUTHZ_SOME);
+    ck_assert_int_eq(authz_extent(&z, &c, start), AUTHZ_ALL);
+    ck_assert_int_eq(authz_extent(&z, &c, status), AUTHZ_ALL);
+    ck_assert(authz_allows(&z, &c, get, false, order, true) && !authz_allows(&z, &c, get, false, order, false));
+    ck_assert(authz_allows(&z, &c, cancel, false, order, true) && !authz_allows(&z, &c, cancel, false, order, false));
+    ck_assert(authz_allows(&z, &c, start, false, order, false));
+    rule.all_sagas = true;
+    ck_assert_int_eq(authz_extent(&z, &c, get), AUTHZ_ALL);
+    ck_assert(authz_allows(&z, &c, cancel, false, order, false));
+    rule.all_sagas = false;
+    rule.rights |= RIGHT_VIEWER;
+    ck_assert(authz_allows(&z, &c, get, false, order, false) && !authz_allows(&z, &c, cancel, false, order, false));
+    rule.rights = RIGHT_OPERATOR;
+    ck_assert(authz_allows(&z, &c, cancel, false, order, false));
 }
 END_TEST
 
@@ -125,6 +153,7 @@ int main(void)
     tcase_add_test(tc, authz__names_a_caller_by_what_is_proven_of_it);
     tcase_add_test(tc, authz__refuses_a_who_that_is_none);
     tcase_add_test(tc, authz__rules_of_one_caller_add_up);
+    tcase_add_test(tc, authz__a_service_sees_its_own_sagas);
     tcase_add_test(tc, authz__a_single_method_brings_no_other);
     tcase_add_test(tc, authz__without_rules_operators_do_not_come_in_plaintext);
     suite_add_tcase(suite, tc);

@@ -59,6 +59,10 @@ START_TEST(config_rules__say_what_is_wrong)
     assert_refused("authorization: [{may: viewer}]\n", "authorization[0]", "who");
     assert_refused("authorization: [{who: unix, may: admin}]\n", "authorization[0].may", "\"admin\" is no right");
     assert_refused("authorization: [{who: unix, may: []}]\n", "authorization[0].may", "holds 0 entries");
+    assert_refused("authorization: [{who: unix, may: service, sagas: mine}]\n", "authorization[0].sagas",
+                   "\"mine\" is neither own nor all");
+    assert_refused("authorization: [{who: unix, may: viewer, sagas: all}]\n", "authorization[0].sagas",
+                   "is about what a service may");
     assert_refused("authorization: [{who: unix, may: viewer, definitions: [\"a*b\"]}]\n",
                    "authorization[0].definitions[0]", "not at its end");
     assert_refused("authorization: [{who: unix, may: viewer, for: x}]\n", "authorization[0].for", "is not a name that can stand here");

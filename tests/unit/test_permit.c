@@ -81,7 +81,9 @@ START_TEST(permit__every_method_by_every_role)
         begin_world(loops, roles[r], 0);
         for (unsigned loop = 0; loop < loops; loop++)
             for (unsigned id = 0; id < METHOD_COUNT; id++) {
-                bool allowed = expected(authz_method_name(id), roles[r]);
+                /* A service watches single sagas, those that it has begun. */
+                bool allowed =
+                    expected(authz_method_name(id), roles[r]) && !(id == METHOD_WATCH && roles[r] == RIGHT_SERVICE);
                 int status = ask(loop, (enum method_id)id, bytes_of(NULL, 0));
                 ck_assert_msg((status != DENIED) == allowed, "%s with rights %u: status %d", authz_method_name(id),
                               roles[r], status);
@@ -239,6 +241,114 @@ START_TEST(permit__a_rule_about_definitions_is_about_their_sagas)
 }
 END_TEST
 
+/* ---- own sagas ---- */
+
+static struct rpc_peer user(uint32_t uid)
+{
+    return (struct rpc_peer){.transport = RPC_TRANSPORT_UNIX, .has_user = true, .uid = uid};
+}
+
+/* A request that says nothing but which saga it is about. */
+static int ask_of(unsigned loop, enum method_id id, const char *saga)
+{
+    uint8_t packed[2 + SAGA_ID_TEXT_SIZE];
+    size_t size = strlen(saga);
+    const ProtobufCFieldDescriptor *key =
+        protobuf_c_message_descriptor_get_field_by_name(methods[id].request, methods[id].key);
+    packed[0] = (uint8_t)(key->id << 3 | 2);
+    packed[1] = (uint8_t)size;
+    memcpy(packed + 2, saga, size);
+    return ask(loop, id, bytes_of(packed, size + 2));
+}
+
+/* The same as a command of a pipe. */
+static int ask_piped(unsigned loop, const ProtobufCFieldDescriptor *command, const char *saga)
+{
+    uint8_t packed[8 + SAGA_ID_TEXT_SIZE];
+    size_t size = strlen(saga);
+    const uint8_t head[] = {0x0a, (uint8_t)(size + 4), (uint8_t)(command->id << 3 | 2), (uint8_t)(size + 2),
+                            0x0a, (uint8_t)size};
+    memcpy(packed, head, sizeof head);
+    memcpy(packed + sizeof head, saga, size);
+    struct world_call *pipe = api_world_ask_bytes(&w, loop, METHOD_PIPE, bytes_of(packed, sizeof head + size));
+    api_world_settle(&w);
+    ck_assert_uint_eq(pipe->sent_count, 1);
+    Saga__V1__PipeResponse *r = saga__v1__pipe_response__unpack(NULL, pipe->sent[0].size, pipe->sent[0].at);
+    bool failed = r->results[0]->result_case == SAGA__V1__RESULT__RESULT_ERROR;
+    int code = failed ? r->results[0]->error->code : 0;
+    saga__v1__pipe_response__free_unpacked(r, NULL);
+    api_world_took(pipe);
+    api_world_half_close(pipe);
+    api_world_settle(&w);
+    api_world_free(pipe);
+    return code;
+}
+
+static size_t count_listed(unsigned loop)
+{
+    Saga__V1__ListRequest all = SAGA__V1__LIST_REQUEST__INIT;
+    Saga__V1__ListResponse *r = api_world_get(&w, loop, METHOD_LIST, &all.base);
+    size_t count = r->n_sagas;
+    protobuf_c_message_free_unpacked(&r->base, NULL);
+    return count;
+}
+
+static int find(unsigned loop, char *request_id)
+{
+    Saga__V1__FindRequest m = SAGA__V1__FIND_REQUEST__INIT;
+    m.request_id = request_id;
+    return ask_message(loop, METHOD_FIND, &m.base);
+}
+
+START_TEST(permit__a_service_sees_its_own_sagas_alone)
+{
+    char id[SAGA_ID_TEXT_SIZE], request_id[] = "theirs";
+    const ProtobufCMessageDescriptor *commands = &saga__v1__command__descriptor;
+    begin_world((unsigned)_i, RIGHT_SERVICE, 0);
+    w.peer = user(1);
+    api_world_begin(&w, 0, "order", request_id, id);
+    for (unsigned loop = 0; loop < w.loops; loop++) {
+        for (unsigned uid = 1; uid <= 2; uid++) {
+            bool own = uid == 1;
+            w.peer = user(uid);
+            for (unsigned m = 0; m < METHOD_COUNT; m++) {
+                bool of_one = methods[m].route == ROUTE_SAGA || methods[m].route == ROUTE_EVENTS;
+                if (!of_one || methods[m].role == ROLE_OPERATOR || m == METHOD_ABORT || m == METHOD_CANCEL ||
+                    m == METHOD_COMMIT)
+                    continue;
+                ck_assert_msg((ask_of(loop, (enum method_id)m, id) == DENIED) == !own, "%s as uid %u",
+                              authz_method_name(m), uid);
+            }
+            for (unsigned f = 0; f < commands->n_fields; f++)
+                if (methods[methods_find(commands->fields[f].descriptor)].route == ROUTE_SAGA && !own)
+                    ck_assert_msg(ask_piped(loop, &commands->fields[f], id) == DENIED, "%s", commands->fields[f].name);
+            ck_assert_uint_eq(count_listed(loop), own);
+            ck_assert_int_eq(find(loop, request_id), own ? 0 : 5);
+        }
+        w.peer = user(2);
+        ck_assert_int_eq(abort_saga(loop, id), DENIED);
+        ck_assert_int_eq(ask_of(loop, METHOD_CANCEL, id), DENIED);
+        ck_assert_int_eq(ask_of(loop, METHOD_COMMIT, id), DENIED);
+    }
+    /* Rules widen it; and who began it is known of one that has ended, too. */
+    rule.all_sagas = true;
+    ck_assert_int_eq(get(0, id, false), 0);
+    ck_assert_uint_eq(count_listed(0), 1);
+    rule.all_sagas = false;
+    w.peer = user(1);
+    ck_assert_int_eq(abort_saga(0, id), 0);
+    ck_assert_int_eq(get(0, id, false), 0);
+    ck_assert_uint_eq(count_listed(0), 1);
+    w.peer = user(2);
+    ck_assert_int_eq(get(0, id, false), DENIED);
+    ck_assert_uint_eq(count_listed(0), 0);
+    ck_assert_int_eq(find(0, request_id), 5);
+    rule.rights |= RIGHT_VIEWER;
+    ck_assert_int_eq(get(0, id, false), 0);
+    api_world_close(&w);
+}
+END_TEST
+
 START_TEST(permit__definitions_are_listed_to_whom_they_concern)
 {
     static const char *const orders[] = {"order*"};
@@ -281,6 +391,7 @@ int main(void)
     tcase_add_test(tc, permit__the_sidecar_itself_is_asked_nothing);
     tcase_add_loop_test(tc, permit__a_pipe_is_no_way_around, 1, 3);
     tcase_add_loop_test(tc, permit__a_rule_about_definitions_is_about_their_sagas, 1, 3);
+    tcase_add_loop_test(tc, permit__a_service_sees_its_own_sagas_alone, 1, 3);
     tcase_add_test(tc, permit__definitions_are_listed_to_whom_they_concern);
     tcase_add_test(tc, permit__whoever_may_nothing_sees_no_descriptors);
     suite_add_tcase(suite, tc);

@@ -198,6 +198,7 @@ static bool matches(const struct ended_query *query, const struct ended_row *row
 {
     return (query->states == 0 || (query->states & STATE_BIT(row->state)) != 0) &&
            (query->name.size == 0 || bytes_equal(query->name, row->name)) &&
+           (query->owner.size == 0 || bytes_equal(query->owner, row->owner)) &&
            instant_before(row->started_at, query->started_before);
 }
 
