@@ -54,6 +54,16 @@ grpc_arg rpc_incoming_arg(bool of_clients)
                       .value.pointer = {.p = quota, .vtable = grpc_resource_quota_arg_vtable()}};
 }
 
+/* C core is taken up once more than it is put down, so that it is there until the process ends: its own shutdown waits for a thread that
+ * sleeps in a poll for up to ten seconds, when a connection with much to write was cut off. */
+static void keep_core(void)
+{
+    static bool kept;
+    if (!kept)
+        grpc_init();
+    kept = true;
+}
+
 int rpc_create(const struct rpc_options *options, const struct rpc_callbacks *callbacks, struct rpc **out)
 {
     if (getenv("GRPC_VERBOSITY") == NULL)
@@ -64,6 +74,7 @@ int rpc_create(const struct rpc_options *options, const struct rpc_callbacks *ca
         return E_MEMORY;
     stop_backup_polling();
     grpc_init();
+    keep_core();
     incoming_open(options->incoming_bytes_max);
     r->options = *options;
     r->options.core_accepts = r->options.core_accepts || !accepts;

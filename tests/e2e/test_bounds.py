@@ -2,7 +2,7 @@
 import queue
 import socket
 import threading
-
+import time
 import os
 import sys
 
@@ -112,6 +112,9 @@ class Bounds(Case):
         wait_until(lambda: refused() is None, "a large answer is given")
         if not SANITIZED:
             self.assertLess(self.sidecars[-1].rss_bytes_max(), 256 << 20)
+        began = time.monotonic()
+        self.sidecars[-1].stop()
+        self.assertLess(time.monotonic() - began, 8, "nothing that C core still does for it is waited for")
 
     def test_a_participants_answer_is_too_large(self):
         """It was carried out, but what it said cannot be kept: so it is undone."""
