@@ -19,7 +19,8 @@ static grpc_ssl_certificate_config_reload_status fetch(void *self, grpc_ssl_serv
     if (!certificates_follow_up(self, &pem))
         return GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_UNCHANGED;
     grpc_ssl_pem_key_cert_pair pair = {.private_key = pem.key, .cert_chain = pem.certificate};
-    *config = grpc_ssl_server_certificate_config_create(pem.roots, &pair, 1);
+    /* C core ends the process when there are no roots. Where no client is asked for a certificate, any will do. */
+    *config = grpc_ssl_server_certificate_config_create(pem.roots != NULL ? pem.roots : pem.certificate, &pair, 1);
     certificates_pem_free(&pem);
     return GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_NEW;
 }

@@ -4,6 +4,7 @@ import os
 import random
 import select
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -16,10 +17,10 @@ WIDE = 0x7fffffff
 
 
 class Prey:
-    """What an attack is to know of the sidecar: a saga whose Get is large, and one whose timeline is long."""
+    """What an attack is to know of the sidecar: a saga whose Get is large, one whose timeline is long, and where it speaks TLS."""
 
-    def __init__(self, large, long):
-        self.large, self.long = large, long
+    def __init__(self, large, long, tls_port):
+        self.large, self.long, self.tls_port = large, long, tls_port
 
 
 def frame(kind, flags, stream, payload=b""):
@@ -270,6 +271,36 @@ def silent(port, prey, seconds):
     return sockets
 
 
+def half_handshakes(port, prey, seconds):
+    """1,000 handshakes of TLS that stop in the middle, and as many again as those are ended"""
+    hello, out = ssl.MemoryBIO(), ssl.MemoryBIO()
+    context = ssl.create_default_context()
+    context.set_alpn_protocols(["h2"])
+    try:
+        context.wrap_bio(hello, out, server_hostname="localhost").do_handshake()
+    except ssl.SSLWantReadError:
+        pass
+    first = out.read()
+    sockets = []
+
+    def one():
+        if len(sockets) == 1000:
+            ended = [s for s in select.select(sockets[:500], (), (), 0)[0] if len(s.recv(1 << 14, socket.MSG_PEEK)) == 0]
+            for s in ended:
+                sockets.remove(s)
+                s.close()
+            if not ended:
+                time.sleep(0.02)
+                return
+        s = socket.socket()
+        s.settimeout(20)
+        s.connect(("127.0.0.1", prey.tls_port))
+        sockets.append(s)
+        s.sendall(first)
+    until_cut(seconds, one)
+    return sockets
+
+
 def calls_without_end(port, prey, seconds):
     """2,000 calls over 20 connections that never say that they end"""
     connections = [Connection(port) for _ in range(20)]
@@ -335,5 +366,5 @@ def garbage(port, prey, seconds):
     return sockets
 
 
-ALL = (unread_answers, shut_windows, half_messages, headers_without_end, opened_and_reset, gzip_bombs, silent, calls_without_end,
+ALL = (unread_answers, shut_windows, half_messages, headers_without_end, opened_and_reset, gzip_bombs, silent, half_handshakes, calls_without_end,
        lists_of_nothing, long_timelines, watches_from_the_start, bad_pages, garbage)

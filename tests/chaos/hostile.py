@@ -7,8 +7,11 @@ hostile.py [--seconds N] [--only WORD]... [--write]"""
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -76,7 +79,32 @@ def prepare(sidecar):
         ids = [r.begin.saga_id for r in answer.results]
         assert all(ids), answer.results[0]
         list(client.Pipe(iter([pipe(commands=[{"commit": {"saga_id": s}} for s in ids])]), timeout=60))
-    return attacks.Prey(large, long)
+    return attacks.Prey(large, long, next(p for a, p in sidecar.ports.items() if a.startswith("tls:")))
+
+
+class Unread(Sidecar):
+    """Its log is not read any more once it is ready, and it has much to say."""
+
+    def __init__(self, **options):
+        self.over = threading.Event()
+        super().__init__(log_level="debug", **options)
+
+    def _read(self, process, lines):
+        for line in process.stderr:
+            lines.append(line.rstrip("\n"))
+            if "msg=ready" in line:
+                self.over.wait()
+
+    def close(self):
+        self.over.set()
+        super().close()
+
+
+def certificate(directory):
+    names = [os.path.join(directory, name) for name in ("tls.pem", "tls.key")]
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj",
+                    "/CN=localhost", "-out", names[0], "-keyout", names[1]], check=True, capture_output=True)
+    return names
 
 
 def attack(sidecar, prey, function, seconds):
@@ -94,6 +122,35 @@ def attack(sidecar, prey, function, seconds):
     return row
 
 
+def unread_log(port, prey, seconds):
+    """nothing, while nobody reads the log of a sidecar that logs every record"""
+    time.sleep(seconds)
+    return []
+
+
+def of_sidecar(sidecar, before, functions, arguments, lines, wrong):
+    """Appends a line of the table for each attack on it, and the names of those that were over a bound."""
+    bound_mb = int(arguments.memory[:-3]) * {"MiB": 1, "GiB": 1024}[arguments.memory[-3:]]
+    try:
+        prey = prepare(sidecar)
+        for function in functions:
+            name = function.__name__ if function else "nobody"
+            if function and arguments.only and not any(word in name for word in arguments.only):
+                continue
+            row = attack(sidecar, prey, function, arguments.seconds)
+            what = before + (" ".join(function.__doc__.split()) if function else "nobody")
+            failed = sum(row["failed"].values())
+            lines.append("| %s | %.1f | %.0f | %d of %d | %.0f to %.0f |" % (what, row["p99"], row["max"], failed, row["calls"], row["before"],
+                                                                          row["peak"]))
+            print(lines[-1], row["failed"] or "", flush=True)
+            if row["p99"] > P99_MAX_MS or row["peak"] > bound_mb or failed > row["calls"] * FAILED_MAX.get(name, 0):
+                wrong.append(before + name)
+            assert sidecar.process.poll() is None
+        print("connections ended by the sidecar: %d lines" % len(sidecar.log("connections are ended, those that send most")), flush=True)
+    finally:
+        sidecar.close()
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=5, help="of each attack")
@@ -105,28 +162,17 @@ def main():
     if arguments.ordinary:
         ordinary(arguments.ordinary[0], float(arguments.ordinary[1]))
         return
-    bound_mb = int(arguments.memory[:-3]) * {"MiB": 1, "GiB": 1024}[arguments.memory[-3:]]
-    sidecar = Sidecar(memory_bytes_max=arguments.memory, targets={"shop": "127.0.0.1:1"})
     lines, wrong = [], []
+    directory = tempfile.mkdtemp(prefix="saga-hostile-")
+    pem, key = certificate(directory)
+    options = {"memory_bytes_max": arguments.memory, "targets": {"shop": "127.0.0.1:1"}, "listen": ["127.0.0.1:0", "tls://127.0.0.1:0"],
+               "tls_certificate": pem, "tls_key": key}
     try:
-        prey = prepare(sidecar)
-        for function in (None,) + attacks.ALL:
-            name = function.__name__ if function else "nobody"
-            if function and arguments.only and not any(word in name for word in arguments.only):
-                continue
-            row = attack(sidecar, prey, function, arguments.seconds)
-            what = " ".join(function.__doc__.split()) if function else "nobody"
-            failed = sum(row["failed"].values())
-            lines.append("| %s | %.1f | %.0f | %d of %d | %.0f to %.0f |" % (what, row["p99"], row["max"], failed, row["calls"], row["before"],
-                                                                          row["peak"]))
-            print(lines[-1], row["failed"] or "", flush=True)
-            if row["p99"] > P99_MAX_MS or row["peak"] > bound_mb or failed > row["calls"] * FAILED_MAX.get(name, 0):
-                wrong.append(name)
-            assert sidecar.process.poll() is None
-        ended = sidecar.log("connections are ended, those that send most")
-        print("connections ended by the sidecar: %d lines" % len(ended))
+        for kind, more, before, functions in ((Sidecar, {}, "", (None,) + attacks.ALL), (Unread, {}, "", (unread_log,)),
+                                              (Sidecar, {"loops": 2}, "two loops: ", (None,) + attacks.ALL)):
+            of_sidecar(kind(**options, **more), before, functions, arguments, lines, wrong)
     finally:
-        sidecar.close()
+        shutil.rmtree(directory)
     if arguments.write:
         with open(DOCUMENT) as f:
             text = f.read()
@@ -135,7 +181,7 @@ def main():
                  "|---|---|---|---|---|"]
         with open(DOCUMENT, "w") as f:
             f.write(head + BEGIN + "\n" + "\n".join(table + lines) + "\n" + END + rest.split(END)[1])
-    print("hostile: %d attacks, %d over a bound%s" % (len(lines) - 1, len(wrong), ": " + ", ".join(wrong) if wrong else ""))
+    print("hostile: %d rows, %d over a bound%s" % (len(lines), len(wrong), ": " + ", ".join(wrong) if wrong else ""))
     sys.exit(1 if wrong else 0)
 
 

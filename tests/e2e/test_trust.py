@@ -130,6 +130,16 @@ class Trust(unittest.TestCase):
         self.assertEqual("UNAVAILABLE", self.ask(sidecar, "client", roots="other"), "the client must know us, too")
         self.assertEqual("SERVING", self.ask(sidecar, "client"))
 
+    def test_without_roots_nobody_is_asked_who_they_are(self):
+        """And a certificate that is renewed comes into force all the same."""
+        sidecar = self.sidecar(tls_roots="")
+        for name in (None, "client"):
+            self.assertEqual("SERVING", self.ask(sidecar, name))
+        self.assertEqual("UNAVAILABLE", self.ask(sidecar, None, roots="other"), "the client knows us")
+        self.pki.copy("shop", "live")
+        wait_until(lambda: self.ask(sidecar, None) == "UNAVAILABLE", "the new one is in force")
+        self.assertIsNone(sidecar.process.poll())
+
     def test_old_tls_and_what_is_none_are_refused(self):
         sidecar = self.sidecar()
         for version in (ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1):
