@@ -33,7 +33,7 @@ $(B)/tests/unit/test_alloc: LINK_MORE := -Wl,--wrap=malloc,--wrap=calloc,--wrap=
 # The api without gRPC behind its calls: what stands in tests/support/api_world.c takes the place of these.
 CALLS_WRAP := $(patsubst %,-Wl$(comma)--wrap=rpc_%,reply end send next call_method call_owner call_set_owner call_peer call_asker ask ask_cancel \
 	ask_took)
-$(patsubst %,$(B)/tests/unit/test_%,change permit pipe reads relay subscribers): LINK_MORE := $(CALLS_WRAP)
+$(patsubst %,$(B)/tests/unit/test_%,api change permit pipe reads relay subscribers): LINK_MORE := $(CALLS_WRAP)
 $(B)/tests/unit/test_outcalls: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,clock_now rpc_call_out api_submit counters_attempt)
 $(B)/tests/unit/test_observer: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,api_cares api_durable api_touch counters_want counters_record \
 	counters_frame core_engine log_write)

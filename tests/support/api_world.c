@@ -306,7 +306,11 @@ static int admit(void *self, const struct definition *definition, struct error_d
 
 static void refused(void *self, enum method_id method, int code)
 {
-    CHECK(self != NULL && method < METHOD_COUNT && code < 0);
+    struct api_loop *loop = self;
+    CHECK(method < METHOD_COUNT && code < 0);
+    loop->refusals++;
+    loop->refused_method = method;
+    loop->refused_code = code;
 }
 
 static struct instant now(void *self)

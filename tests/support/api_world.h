@@ -44,6 +44,9 @@ struct api_loop {
     struct api *api;
     struct relay *relay;
     struct failure failure;
+    unsigned refusals; /* that were counted, and the last of them */
+    enum method_id refused_method;
+    int refused_code;
     uint32_t reflects, reflected; /* the same of targets, which tell of themselves */
     uint32_t reloads, reloaded;   /* that were asked for, and that a turn has answered: nothing has changed */
     uint64_t durable_frame;

@@ -1,0 +1,280 @@
+/* The service as a whole: every method by its row, how calls end and are counted, what is said of what was done, the end of it all. */
+#include "tests/support/api_world.h"
+
+#include "sidecar/base/account.h"
+#include "sidecar/base/call_key.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct api_world w;
+static struct api_loop *loop;
+
+static void setup(void)
+{
+    api_world_init(&w, 1);
+    api_world_start(&w);
+    loop = &w.loop[0];
+}
+
+static void teardown(void)
+{
+    account.max = 0;
+    api_world_close(&w);
+}
+
+static bool is_stream(enum method_id method)
+{
+    return methods_served[method].kind != RPC_UNARY;
+}
+
+/* ---- every method ---- */
+
+/* An empty request means something different to each; that it is answered once, and counted when it is refused, holds for all. */
+START_TEST(api__every_method_answers_an_empty_request_once)
+{
+    for (enum method_id method = 0; method < METHOD_COUNT; method++) {
+        unsigned before = loop->refusals;
+        struct world_call *call = api_world_ask_bytes(&w, 0, method, bytes_of("", 0));
+        api_world_settle(&w);
+        if (!call->ended) {
+            ck_assert_msg(is_stream(method), "%s", methods_served[method].path);
+            if (methods_served[method].kind == RPC_BIDI)
+                api_world_half_close(call);
+            for (size_t i = 0; !call->ended && i <= call->sent_count; i++) {
+                if (call->sending)
+                    api_world_took(call);
+                api_world_settle(&w);
+            }
+            if (!call->ended)
+                api_world_cancel(call);
+            api_world_settle(&w);
+        }
+        ck_assert_msg(call->ended, "%s", methods_served[method].path);
+        bool refused = call->status != 0 && call->reason[0] != '\0';
+        ck_assert_msg(loop->refusals == before + refused, "%s", methods_served[method].path);
+        ck_assert(!refused || (loop->refused_method == method && loop->refused_code < 0));
+        api_world_free(call);
+    }
+    ck_assert_uint_eq(w.open_calls, 0);
+}
+END_TEST
+
+START_TEST(api__bytes_that_are_no_message_are_refused_by_every_method)
+{
+    static const uint8_t junk[] = {0x0a, 0x7f, 'x'}; /* a text that is longer than the message */
+    for (enum method_id method = 0; method < METHOD_COUNT; method++) {
+        struct world_call *call = api_world_ask_bytes(&w, 0, method, bytes_of(junk, sizeof junk));
+        api_world_settle(&w);
+        ck_assert_msg(call->ended && call->status == 3, "%s", methods_served[method].path);
+        ck_assert_str_eq(call->reason, "INVALID_ARGUMENT");
+        ck_assert_int_eq(loop->refused_code, E_ARGUMENT);
+        api_world_free(call);
+    }
+    ck_assert_uint_eq(loop->refusals, METHOD_COUNT);
+    ck_assert(!core_pending(loop->core));
+}
+END_TEST
+
+/* A message of a pipe is answered command by command, and this one has none. */
+static void all_are_refused(const char *reason)
+{
+    for (enum method_id method = 0; method < METHOD_COUNT; method++) {
+        if (methods_served[method].kind == RPC_BIDI)
+            continue;
+        struct world_call *call = api_world_ask_bytes(&w, 0, method, bytes_of("", 0));
+        api_turn(loop->api);
+        ck_assert_msg(call->ended, "%s", methods_served[method].path);
+        ck_assert_str_eq(call->reason, reason);
+        api_world_free(call);
+    }
+}
+
+START_TEST(api__nothing_is_taken_in_once_the_journal_has_failed)
+{
+    ck_assert_int_eq(api_closed(loop->api), 0);
+    loop->failure.code = E_JOURNAL;
+    ck_assert_int_eq(api_closed(loop->api), E_JOURNAL);
+    all_are_refused("JOURNAL_ERROR");
+    ck_assert(!core_pending(loop->core) && !api_busy(loop->api));
+}
+END_TEST
+
+START_TEST(api__nothing_is_taken_in_at_the_end_of_a_stop)
+{
+    api_stop(loop->api);
+    ck_assert_int_eq(api_closed(loop->api), 0); /* what is on its way is answered still */
+    core_abandon(loop->core);
+    api_abandon(loop->api);
+    ck_assert_int_eq(api_closed(loop->api), E_STOPPING);
+    all_are_refused("STOPPING");
+}
+END_TEST
+
+/* ---- what is said of what was done ---- */
+
+static Saga__V1__Enlistment enlistment_of(const char *step)
+{
+    Saga__V1__Enlistment e = SAGA__V1__ENLISTMENT__INIT;
+    e.step = (char *)(uintptr_t)step;
+    return e;
+}
+
+/* The key that an owner sends with its action's calls. */
+static void expect_key(const char *key, const char *id, const char *step)
+{
+    struct saga_id saga;
+    char expected[CALL_KEY_SIZE(8)];
+    ck_assert(saga_id_parse(id, strlen(id), &saga));
+    call_key_format(saga, bytes_of_text(step), true, 0, expected);
+    ck_assert_str_eq(key, expected);
+}
+
+START_TEST(api__owners_are_told_the_keys_of_their_actions)
+{
+    Saga__V1__Enlistment a = enlistment_of("a"), b = enlistment_of("b"), c = enlistment_of("c");
+    Saga__V1__Enlistment *two[] = {&a, &b}, *one[] = {&c};
+    Saga__V1__BeginRequest begin = SAGA__V1__BEGIN_REQUEST__INIT;
+    begin.name = (char *)(uintptr_t) "order";
+    begin.request_id = (char *)(uintptr_t) "r1";
+    begin.n_enlist = 2;
+    begin.enlist = two;
+    for (int again = 0; again < 2; again++) {
+        Saga__V1__BeginResponse *r = api_world_get(&w, 0, METHOD_BEGIN, &begin.base);
+        ck_assert_int_eq(r->already_started, again);
+        ck_assert_uint_eq(r->n_action_keys, 2);
+        expect_key(r->action_keys[0], r->saga_id, "a");
+        expect_key(r->action_keys[1], r->saga_id, "b");
+        Saga__V1__EnlistRequest enlist = SAGA__V1__ENLIST_REQUEST__INIT;
+        enlist.saga_id = r->saga_id;
+        enlist.n_enlist = 1;
+        enlist.enlist = one;
+        Saga__V1__EnlistResponse *e = api_world_get(&w, 0, METHOD_ENLIST, &enlist.base);
+        ck_assert_uint_eq(e->n_action_keys, 1);
+        expect_key(e->action_keys[0], r->saga_id, "c");
+        saga__v1__enlist_response__free_unpacked(e, NULL);
+        saga__v1__begin_response__free_unpacked(r, NULL);
+    }
+}
+END_TEST
+
+START_TEST(api__a_renewal_is_told_its_lease)
+{
+    Google__Protobuf__Duration lease = GOOGLE__PROTOBUF__DURATION__INIT;
+    Saga__V1__BeginRequest begin = SAGA__V1__BEGIN_REQUEST__INIT;
+    Saga__V1__KeepAliveRequest renew = SAGA__V1__KEEP_ALIVE_REQUEST__INIT;
+    lease.seconds = 17;
+    lease.nanos = 500000000;
+    begin.name = (char *)(uintptr_t) "order";
+    begin.lease = &lease;
+    Saga__V1__BeginResponse *r = api_world_get(&w, 0, METHOD_BEGIN, &begin.base);
+    renew.saga_id = r->saga_id;
+    Saga__V1__KeepAliveResponse *k = api_world_get(&w, 0, METHOD_KEEP_ALIVE, &renew.base);
+    ck_assert_int_eq(k->lease->seconds, 17);
+    ck_assert_int_eq(k->lease->nanos, 500000000);
+    saga__v1__keep_alive_response__free_unpacked(k, NULL);
+    saga__v1__begin_response__free_unpacked(r, NULL);
+}
+END_TEST
+
+START_TEST(api__a_registration_is_told_what_was_found)
+{
+    /* No undo and not the pivot: a warning, and no reason to refuse it. */
+    static const char source[] = "name: odd\nversion: 1.0.0\nsteps:\n  - {name: a, target: t, action: /t.T/Do}\n"
+                                 "  - {name: b, after: [a], target: t, action: /t.T/Do}\n";
+    Saga__V1__RegisterDefinitionRequest m = SAGA__V1__REGISTER_DEFINITION_REQUEST__INIT;
+    m.source.data = (uint8_t *)(uintptr_t)source;
+    m.source.len = strlen(source);
+    Saga__V1__RegisterDefinitionResponse *r = api_world_get(&w, 0, METHOD_REGISTER_DEFINITION, &m.base);
+    ck_assert_str_eq(r->name, "odd");
+    ck_assert_uint_gt(r->n_findings, 0);
+    bool warned = false;
+    for (size_t i = 0; i < r->n_findings; i++) {
+        ck_assert(r->findings[i]->rule[0] != '\0' && r->findings[i]->message[0] != '\0');
+        warned |= r->findings[i]->warning && r->findings[i]->line > 0;
+    }
+    ck_assert(warned);
+    saga__v1__register_definition_response__free_unpacked(r, NULL);
+}
+END_TEST
+
+/* ---- bounds ---- */
+
+START_TEST(api__a_large_answer_waits_for_room)
+{
+    char id[SAGA_ID_TEXT_SIZE];
+    Saga__V1__ListRequest list = SAGA__V1__LIST_REQUEST__INIT;
+    Saga__V1__GetRequest get = SAGA__V1__GET_REQUEST__INIT;
+    for (int i = 0; i < 400; i++)
+        api_world_begin(&w, 0, "order", "", id);
+    list.page_size = 400;
+    get.saga_id = id;
+    account.max = 1 << 20;
+    account_add(&account.leaving, 1 << 18); /* others have not read what they asked for */
+    struct world_call *call = api_world_ask(&w, 0, METHOD_LIST, &list.base);
+    api_world_settle(&w);
+    ck_assert(call->ended);
+    ck_assert_str_eq(call->reason, "MEMORY_BYTES_MAX");
+    ck_assert_int_eq(loop->refused_code, E_BYTES);
+    ck_assert_int_eq(loop->refused_method, METHOD_LIST);
+    api_world_free(call);
+    protobuf_c_message_free_unpacked(api_world_get(&w, 0, METHOD_GET, &get.base), NULL); /* a small one does not */
+    account_sub(&account.leaving, 1 << 18);
+    Saga__V1__ListResponse *r = api_world_get(&w, 0, METHOD_LIST, &list.base);
+    ck_assert_uint_eq(r->n_sagas, 400);
+    saga__v1__list_response__free_unpacked(r, NULL);
+}
+END_TEST
+
+START_TEST(api__lists_of_a_request_are_bounded_by_steps_max)
+{
+    enum { MANY = 300 };
+    static uint8_t packed[2 * MANY];
+    struct error_detail detail;
+    ck_assert_uint_lt(w.steps_max, MANY);
+    const struct {
+        enum method_id method;
+        const char *field;
+        int code;
+    } lists[] = {{METHOD_BEGIN, "enlist", E_STEPS},
+                 {METHOD_ENLIST, "enlist", E_STEPS},
+                 {METHOD_ENLIST, "settle", E_ARGUMENT},
+                 {METHOD_COMMIT, "settle", E_ARGUMENT}};
+    for (size_t k = 0; k < sizeof lists / sizeof lists[0]; k++) {
+        const ProtobufCFieldDescriptor *field =
+            protobuf_c_message_descriptor_get_field_by_name(methods[lists[k].method].request, lists[k].field);
+        ck_assert_ptr_nonnull(field);
+        for (size_t i = 0; i < sizeof packed; i += 2)
+            packed[i] = (uint8_t)(field->id << 3 | 2);
+        ck_assert_int_eq(api_check(loop->api, lists[k].method, bytes_of(packed, 2 * (size_t)w.steps_max), &detail), 0);
+        ck_assert_int_eq(
+            api_check(loop->api, lists[k].method, bytes_of(packed, 2 * ((size_t)w.steps_max + 1)), &detail),
+            lists[k].code);
+        ck_assert_int_eq(strncmp(detail.field, lists[k].field, strlen(lists[k].field)), 0);
+    }
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("api");
+    TCase *tcase = tcase_create("api");
+    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_add_test(tcase, api__every_method_answers_an_empty_request_once);
+    tcase_add_test(tcase, api__bytes_that_are_no_message_are_refused_by_every_method);
+    tcase_add_test(tcase, api__nothing_is_taken_in_once_the_journal_has_failed);
+    tcase_add_test(tcase, api__nothing_is_taken_in_at_the_end_of_a_stop);
+    tcase_add_test(tcase, api__owners_are_told_the_keys_of_their_actions);
+    tcase_add_test(tcase, api__a_renewal_is_told_its_lease);
+    tcase_add_test(tcase, api__a_registration_is_told_what_was_found);
+    tcase_add_test(tcase, api__a_large_answer_waits_for_room);
+    tcase_add_test(tcase, api__lists_of_a_request_are_bounded_by_steps_max);
+    suite_add_tcase(suite, tcase);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
