@@ -37,6 +37,7 @@ endif
 # CPPFLAGS, CFLAGS and LDFLAGS are whoever builds'; they come last.
 PQ_CFLAGS := $(shell pkg-config --cflags libpq 2>/dev/null)
 SEARCH := -I. -I$(G) -D_GNU_SOURCE $(if $(SIM_DEFECTS),-DSAGA_DEFECTS)
+SEARCH_sidecar := $(PQ_CFLAGS)
 SEARCH_client-lib := -Iclient-lib/include -I$(G)/examples $(PQ_CFLAGS)
 SEARCH_tests := -Iclient-lib/include $(PQ_CFLAGS)
 CODE := -std=c11 $(FLAGS_$(KIND)) -fPIC -fvisibility=hidden
@@ -61,7 +62,7 @@ $(1): $(if $(subst x$(strip $(file <$(1)))x,,x$(strip $(2))x),FORCE)
 endef
 COMPILED_WITH := $(B)/flags/compile
 LINKED_WITH := $(B)/flags/link
-$(eval $(call remember,$(COMPILED_WITH),$(COMPILE) $(SEARCH) $(SEARCH_client-lib) $(SEARCH_tests) $(CPPFLAGS) $(CFLAGS)))
+$(eval $(call remember,$(COMPILED_WITH),$(COMPILE) $(SEARCH) $(SEARCH_sidecar) $(SEARCH_client-lib) $(SEARCH_tests) $(CPPFLAGS) $(CFLAGS)))
 $(eval $(call remember,$(LINKED_WITH),$(LINK) $(LIBRARIES_USED) $(LDFLAGS)))
 
 # A program is a line of prerequisites (objects and archives) and a place in PROGRAMS; the recipe of all of them is at the end.
@@ -119,7 +120,7 @@ CLIENT_ROOMS := client-lib/src client-lib/sqlite client-lib/pq client-lib/sagact
 DEFINITION_ROOMS := sidecar/definition sidecar/mapping sidecar/expression sidecar/message sidecar/base
 # Rooms that reach for nothing of the system (tests/checks/symbols.sh), and the reader of definitions with them.
 PURE := sidecar/engine sidecar/resilience $(DEFINITION_ROOMS) compensations
-room_sources = $(filter-out %/main.c,$(wildcard $(1)/*.c $(1)/sqlite/*.c $(1)/sealed/*.c))
+room_sources = $(filter-out %/main.c,$(wildcard $(1)/*.c $(1)/sqlite/*.c $(1)/postgres/*.c $(1)/sealed/*.c))
 room_objects = $(patsubst %.c,$(B)/obj/%.o,$(foreach r,$(1),$(call room_sources,$(r))))
 room_archive = $(B)/lib/$(subst /,_,$(1)).a
 archives = $(foreach r,$(1),$(call room_archive,$(r)))

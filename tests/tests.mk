@@ -43,7 +43,7 @@ $(B)/tests/unit/test_observer: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,api
 unit: $(UNIT)
 	@tests/run "unit $(KIND)" $(UNIT)
 # Those with threads of their own, for KIND=tsan.
-THREADED := $(filter %/test_participant %/test_log %/test_metrics %/test_barrier_sqlite %/test_sidecar %/test_ask %/test_sidecar_stop,$(UNIT)) $(filter $(B)/tests/unit/test_client%,$(UNIT))
+THREADED := $(filter %/test_participant %/test_log %/test_metrics %/test_barrier_sqlite %/test_sidecar %/test_ask %/test_postgres_store %/test_sidecar_stop,$(UNIT)) $(filter $(B)/tests/unit/test_client%,$(UNIT))
 unit-threads: $(THREADED)
 	@tests/run "threads $(KIND)" $(THREADED)
 
@@ -80,7 +80,8 @@ make-check: binaries
 
 # ---- end to end: the real programs, with clients and participants in other languages ----------------------------------
 
-# Debian's python3-grpcio belongs to Debian's own python. One test or a part of them: make e2e E2E="enlisted pipe"
+# Debian's python3-grpcio belongs to Debian's own python. One test or a part of them: make e2e E2E="enlisted pipe". With the journals
+# in a database: make e2e STORE=postgresql
 SYSTEM_PYTHON ?= /usr/bin/python3
 E2E_ENV := LSAN_OPTIONS=suppressions=$(abspath tests/checks/leaks.txt):print_suppressions=0 SAGAD=$(abspath $(B))/sagad SAGACTL=$(abspath $(B))/sagactl SAGA_DESCRIPTORS=$(abspath $(G))/descriptors.bin SAGA_SHIM_SO=$(abspath $(B))/shim.so
 
@@ -109,7 +110,7 @@ $(B)/shim.so: tests/shim/shim.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=c11 -O1 -g $(WARN) -D_GNU_SOURCE -fPIC -shared -o $@ $<
 E2E_PROGRAMS := $(BINARIES) $(B)/shim.so $(addprefix $(B)/examples/,participant first_saga transfer) $(B)/libsaga_storm
-E2E_RUN = @$(if $(1),SAGA_TEST_LOOPS=$(1)) $(E2E_ENV) $(call limit,900) $(SYSTEM_PYTHON) tests/e2e/run.py $(E2E)
+E2E_RUN = @$(if $(1),SAGA_TEST_LOOPS=$(1)) $(if $(STORE),SAGA_TEST_STORE=$(STORE)) $(E2E_ENV) $(call limit,900) $(SYSTEM_PYTHON) tests/e2e/run.py $(E2E)
 .PHONY: e2e e2e-loops
 e2e: $(E2E_PROGRAMS) $(CPP)/interop
 	@$(call limit,60) $(CPP)/interop $(B)/sagad
@@ -119,7 +120,7 @@ e2e-loops: $(E2E_PROGRAMS)
 	$(call E2E_RUN,$(or $(LOOPS),3))
 
 # kill -9 at random moments: make crash KILLS=1000 SEED=7 LOOPS=3. The smoke is what scripts/test runs.
-CRASH = env $(E2E_ENV) SAGA_SHOP=$(abspath $(B))/examples/checkout $(SYSTEM_PYTHON) tests/crash/crash.py $(if $(SEED),--seed $(SEED)) $(if $(LOOPS),--loops $(LOOPS))
+CRASH = env $(E2E_ENV) SAGA_SHOP=$(abspath $(B))/examples/checkout $(SYSTEM_PYTHON) tests/crash/crash.py $(if $(SEED),--seed $(SEED)) $(if $(LOOPS),--loops $(LOOPS)) $(if $(STORE),--store $(STORE))
 .PHONY: crash crash-smoke
 crash: $(B)/sagad $(SHOP_SERVICES)
 	@$(CRASH) --kills $(or $(KILLS),400)

@@ -173,6 +173,8 @@ static bool go_on(struct api *api, struct read *read, struct span piece)
     api->work_until = instant_after(api_now(api), piece);
     if (read->cancelled)
         code = error_set(&detail, E_STOPPING, "", "nobody waits for the answer any more");
+    if (code == 0 && store_holds(api->store, &detail) != 0)
+        code = E_JOURNAL_AWAY; /* another may have the journal by now, and have gone on with it */
     if (code == 0 && read->message == NULL)
         code = unpack(api, read, &detail);
     if (code == 0 && !read->permitted) {

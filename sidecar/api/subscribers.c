@@ -275,11 +275,12 @@ static bool answer_waiters(struct api *api, struct subscription *to)
         return false;
     if (word.code == 0 && !word.ended && !word.stuck)
         return true;
+    /* One at least: the look itself may have taken all the time that there was, and would again. */
     DL_FOREACH_SAFE(to->waiters, u, next)
     {
-        if (!api_has_time(api))
-            return false;
         tell(api, u, &word);
+        if (next != NULL && !api_has_time(api))
+            return false;
     }
     return true;
 }

@@ -71,6 +71,10 @@ struct config {
     const char *schemas_dir;     /* "" for none */
     const char *policy_file;     /* "" for none */
     struct span schema_drift_interval;
+    const char *store;           /* "" for SQLite in data_dir */
+    const char *store_journal;   /* "" for the host's name */
+    struct span store_lease;
+    struct span store_timeout;
     const char *const *listen;   /* "unix:/path" or a loopback "127.0.0.1:7240", "[::1]:7240"; at least one */
     size_t listen_count;
     const struct config_target *targets;

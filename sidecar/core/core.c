@@ -30,10 +30,11 @@ static int refuse(struct core *c, const struct event *event, int code, const cha
     return core_reply(c, &(struct reply_effect){.token = event->token, .code = code, .saga = event->saga}, &detail);
 }
 
-/* A damaged row is told to whoever asks for that saga; the others go on. What else a lookup ends with stops the owner. */
+/* A damaged row is told to whoever asks for that saga, and that the store cannot be read now to whoever needs it; the others go on. What else a
+ * lookup ends with stops the owner. */
 static int lookup_failed(struct core *c, const struct event *event, int code, const struct error_detail *detail)
 {
-    if (code != E_JOURNAL_CORRUPT)
+    if (code != E_JOURNAL_CORRUPT && (code != E_JOURNAL_AWAY || DEFECT(LOOKUP_AWAY_STOPS)))
         return code;
     return core_reply(c, &(struct reply_effect){.token = event->token, .code = code, .saga = event->saga}, detail);
 }

@@ -85,8 +85,8 @@ uint64_t core_audit_last(const struct core *c);
 /* Adds an answer that the core has no other part in, so that it too waits for what was decided before it. */
 int core_reply(struct core *c, const struct reply_effect *reply, const struct error_detail *detail);
 
-/* Whether anything waits to be committed or let out; whether that only waits for the store, so that core_commit had better be called a
- * little later; and whether the batch is as large as it may become. */
+/* Whether anything waits to be committed or let out, or a journal that is stalled is to be tried again; whether that only waits for the store, so
+ * that core_commit had better be called a little later; and whether the batch is as large as it may become. */
 bool core_pending(const struct core *c);
 bool core_waits(const struct core *c);
 bool core_batch_full(const struct core *c);

@@ -276,13 +276,30 @@ static int take_up(struct core *c, struct instant now, struct error_detail *deta
     return code != 0 ? code : core_failed(c, detail); /* what followed could not be written down */
 }
 
+/* Nothing is let out of a journal that another may have by now. Returns 0, or why. */
+static int look_whether_held(struct core *c, struct instant now, struct error_detail *detail)
+{
+    int code = store_holds(c->store, detail);
+    if (DEFECT(LEASE_IGNORED))
+        code = 0;
+    if (code == E_JOURNAL_AWAY)
+        return stall(c, code, now);
+    if (code != 0)
+        return lose(c, code, detail);
+    if (c->stalled == E_JOURNAL_AWAY && c->handed == 0)
+        go_on(c, now);
+    return 0;
+}
+
 int core_commit(struct core *c, struct instant now, struct error_detail *detail)
 {
     if (c->failed != 0)
         return core_failed(c, detail);
     if (c->lost != 0)
         return tell_lost(c, detail);
-    int code = c->handed > 0 ? settle(c, now, detail) : 0;
+    int code = look_whether_held(c, now, detail);
+    if (code == 0 && c->handed > 0)
+        code = settle(c, now, detail);
     if (code == 0 || code == E_JOURNAL_FULL) {
         int other = c->parked_count > 0 || c->resuming ? take_up(c, now, detail) : 0;
         code = other != 0 ? other : hand_all_over(c, now, detail);
@@ -300,7 +317,8 @@ int core_commit(struct core *c, struct instant now, struct error_detail *detail)
 bool core_pending(const struct core *c)
 {
     const struct batch *open = c->open;
-    return c->closed > 0 || batch_has_content(open) || open->effect_count > 0 || c->parked_count > 0 || c->resuming;
+    return c->stalled != 0 || c->closed > 0 || batch_has_content(open) || open->effect_count > 0 ||
+           c->parked_count > 0 || c->resuming;
 }
 
 bool core_waits(const struct core *c)

@@ -84,6 +84,8 @@ int core_maintain(struct core *c, struct instant now, bool *more, struct error_d
     bool more_moves = false, more_drops = false;
     if (c->stalled == 0 && at_rest(c)) {
         int code = move_long_lived(c, now, &more_moves, detail);
+        if (code == E_JOURNAL_AWAY)
+            return 0; /* it cannot be read now: there is a next time */
         if (code != 0)
             return code;
     }

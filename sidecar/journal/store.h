@@ -1,4 +1,4 @@
-/* store.h - where frames are kept: the interface that SQLite implements (and the simulator's disk, and later PostgreSQL).
+/* store.h - where frames are kept: the interface that SQLite and PostgreSQL implement (and the simulator's disk).
  *
  * One owner, no locks. A store holds: frames, numbered from 1 without gaps, appended only, later dropped from the front; one row
  * for each saga that has ended; the registered definitions; a few numbers. */
@@ -145,6 +145,15 @@ struct store {
      * whenever it likes, and never blocks. NULL in a store that always answers at once. */
     int (*settle)(struct store *s, struct error_detail *detail);
 
+    /* Whether the owner may let anything out: 0; E_JOURNAL_AWAY while it is not known to hold the journal any more, because the time for which
+     * that was certain is over; E_JOURNAL_FENCED or another error as of commit. Cheap: the owner asks before it lets anything out. NULL in a
+     * store that nobody can take away unseen. */
+    int (*holds)(struct store *s, struct error_detail *detail);
+
+    /* From now on wake is called, by any thread, when settle or a look-up may have something to say; NULL: no more, and none is under way when
+     * this returns. NULL in a store that always answers at once. */
+    void (*tell)(struct store *s, void (*wake)(void *self), void *self);
+
     /* Whether what is left of the room is kept for ending what has begun: the owner takes in no new work then. Cheap. NULL in a store that has
      * no such bound. */
     bool (*is_tight)(struct store *s);
@@ -208,5 +217,13 @@ struct store {
 
     void (*close)(struct store *s);
 };
+
+/* A commit of one who may wait, with none on the way: never STORE_PENDING nor STORE_AMBIGUOUS. */
+int store_commit_now(struct store *s, const struct store_commit *commit, struct error_detail *detail);
+
+static inline int store_holds(struct store *s, struct error_detail *detail)
+{
+    return s->holds == NULL ? 0 : s->holds(s, detail);
+}
 
 #endif

@@ -115,7 +115,8 @@ static void write_livez(struct page *page)
 static void write_readyz(struct http *h, struct page *page)
 {
     unsigned count = atomic_load(&h->count);
-    static const char *const words[] = {"it is stopping", "its journal is full", "it cannot go on"};
+    static const char *const words[] = {"it is stopping", "its journal is full", "it cannot go on",
+                                        "its journal does not answer"};
     bool ready = count > 0;
     if (count == 0)
         fputs("not ready: the journal is being read\n", page->out);

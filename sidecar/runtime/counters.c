@@ -230,7 +230,7 @@ void counters_turn(struct loop *s)
         return;
     uint32_t reasons = 0;
     reasons |= s->stopping ? VITALS_STOPPING : 0;
-    reasons |= s->told_full != 0 ? VITALS_JOURNAL_FULL : 0;
+    reasons |= s->told_full == E_JOURNAL_AWAY ? VITALS_JOURNAL_AWAY : s->told_full != 0 ? VITALS_JOURNAL_FULL : 0;
     reasons |= s->failure.code != 0 ? VITALS_FAILED : 0;
     refresh(s);
     vitals_tell(&s->vitals, reasons);

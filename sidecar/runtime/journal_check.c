@@ -126,6 +126,10 @@ int journal_check(const struct config *config, FILE *out, struct error_detail *d
     unsigned found = 0;
     bool sound = true;
     struct keys keys;
+    if (config->store[0] != '\0')
+        return error_set(
+            detail, E_ARGUMENT, "store",
+            "the journal is in a database: its server's own tools look at that (pg_amcheck, data checksums)");
     int code = keys_read(config, &keys, detail);
     for (unsigned k = 0; k < SAGA_LOOPS_MAX && code == 0; k++) {
         if (access(sidecar_journal_path(config, k, path), F_OK) != 0)

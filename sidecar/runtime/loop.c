@@ -84,7 +84,8 @@ static void commit(struct loop *s)
     if (atomic_load_explicit(&s->durable_frame, memory_order_relaxed) != frame)
         counters_commit(s, began_at);
     tell_full(s, &detail);
-    outcalls_run(s);
+    if (store_holds(s->store, &detail) == 0)
+        outcalls_run(s); /* a call that waited for its turn waits on, while another may have the journal */
     api_turn(s->api);
 }
 

@@ -4,11 +4,11 @@
 #include "sidecar/base/account.h"
 #include "sidecar/core/heap.h"
 #include "sidecar/definition/reader.h"
-#include "sidecar/journal/sqlite/sqlite_store.h"
 #include "sidecar/observe/log.h"
 #include "sidecar/runtime/counters.h"
 #include "sidecar/runtime/lately.h"
 #include "sidecar/runtime/files.h"
+#include "sidecar/runtime/journal.h"
 #include "sidecar/runtime/policing.h"
 #include "sidecar/runtime/reload.h"
 #include "sidecar/runtime/sidecar_inside.h"
@@ -70,22 +70,12 @@ static int settle_placement(struct loop *s, const struct store_state *state)
     if (code != 0 || s->index != 0 || s->sidecar->count == 1 || s->sidecar->used || s->sidecar->tags.mixed)
         return code;
     s->sidecar->tags.mixed = true;
-    return s->store->commit(s->store, &commit, &s->failure.detail);
+    return store_commit_now(s->store, &commit, &s->failure.detail);
 }
 
 static int open_journal(struct loop *s, struct store_state *state, struct error_detail *detail)
 {
-    char path[JOURNAL_PATH_SIZE];
-    struct sqlite_store_options options = {.path = sidecar_journal_path(s->config, s->index, path),
-                                           .size_bytes_max = s->config->journal_bytes_max,
-                                           .commit_bytes_max = s->config->commit_bytes_max};
-    int code = sqlite_store_open(&options, &s->store, state, detail);
-    if (code == 0 && state->dropped_bytes > 0)
-        log_event(LOG_LEVEL_WARN,
-                  "the journal's last commit was not written whole and is dropped: after a kill or a crash that is in "
-                  "order, since nobody was "
-                  "told that it was durable; else look at the disk",
-                  LOG_TEXT("journal", path), LOG_NUMBER("bytes", (int64_t)state->dropped_bytes));
+    int code = journal_open(s->config, s->index, &s->store, state, detail);
     if (code == 0)
         code = keys_apply(&s->sidecar->keys, state, &s->store, detail);
     if (code == 0 && s->config->audit_verify_at_start)
@@ -345,6 +335,11 @@ static int open_api(struct loop *s, uint64_t last_frame, struct error_detail *de
     return relay_create(&relay, &s->relay) == 0 ? 0 : error_set(detail, E_MEMORY, "", NULL);
 }
 
+static void wake(void *self)
+{
+    rpc_wake(((struct loop *)self)->rpc);
+}
+
 static int open_parts(struct loop *s, struct error_detail *detail)
 {
     struct store_state state;
@@ -353,6 +348,8 @@ static int open_parts(struct loop *s, struct error_detail *detail)
         code = open_journal(s, &state, detail);
     if (code == 0)
         code = open_rpc(s, detail);
+    if (code == 0 && s->store->tell != NULL)
+        s->store->tell(s->store, wake, s);
     if (code == 0)
         code = open_core(s, &state, detail);
     if (code == 0)
@@ -395,6 +392,8 @@ void loop_close(struct loop *s)
 {
     if (s == NULL)
         return;
+    if (s->store != NULL && s->store->tell != NULL)
+        s->store->tell(s->store, NULL, NULL);
     /* After a failure requests may be left that nobody can answer any more: then the room stays until the process ends. */
     if (s->rpc == NULL || rpc_idle(s->rpc))
         rpc_destroy(s->rpc);

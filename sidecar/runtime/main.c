@@ -2,6 +2,8 @@
 #include "sidecar/observe/log.h"
 #include "sidecar/config/config.h"
 #include "sidecar/runtime/definitions_dir.h"
+#include "sidecar/journal/postgres/postgres_store.h"
+#include "sidecar/runtime/journal.h"
 #include "sidecar/runtime/journal_check.h"
 #include "sidecar/runtime/explain.h"
 #include "sidecar/runtime/precheck.h"
@@ -30,7 +32,7 @@ enum exit_code {
 };
 
 static const char usage[] =
-    "Usage: sagad [-n | --check-journal] [-f FILE]\n"
+    "Usage: sagad [-n | --check-journal | --migrate] [-f FILE]\n"
     "       sagad --as WHO [--method METHOD] [--definition NAME] [-f FILE]\n"
     "\n"
     "  -f, --file FILE   read the configuration from FILE; without it every option has its default\n"
@@ -38,6 +40,9 @@ static const char usage[] =
     "                    would be refused now, and exit\n"
     "      --check-journal\n"
     "                    read the journal whole, compare every index with its rows, and exit\n"
+    "      --migrate     make the tables in the database that store names, or bring them up\n"
+    "                    to date, and exit\n"
+    "      --print-sql   print the SQL that makes these tables, and exit\n"
     "      --as WHO      print what the configuration lets WHO do, and exit: uid:N, gid:N, plaintext, unix, tls, "
     "spiffe://...,\n"
     "                    dns:NAME\n"
@@ -53,7 +58,7 @@ static const char usage[] =
 
 struct arguments {
     const char *file;
-    bool check, check_journal;
+    bool check, check_journal, migrate;
     struct explain explain;
 };
 
@@ -65,7 +70,8 @@ static int read_arguments(int argc, char **argv, struct arguments *out)
         {"options", no_argument, NULL, 'o'},      {"check-journal", no_argument, NULL, 'j'},
         {"version", no_argument, NULL, 'v'},      {"as", required_argument, NULL, 'a'},
         {"method", required_argument, NULL, 'm'}, {"definition", required_argument, NULL, 'd'},
-        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
+        {"help", no_argument, NULL, 'h'},         {"migrate", no_argument, NULL, 'g'},
+        {"print-sql", no_argument, NULL, 's'},    {NULL, 0, NULL, 0},
     };
     int option;
     while ((option = getopt_long(argc, argv, "f:nh", options, NULL)) != -1) {
@@ -79,6 +85,12 @@ static int read_arguments(int argc, char **argv, struct arguments *out)
         case 'j':
             out->check_journal = true;
             break;
+        case 'g':
+            out->migrate = true;
+            break;
+        case 's':
+            postgres_store_print_sql(stdout);
+            return EXIT_OK;
         case 'a':
             out->explain.as = optarg;
             break;
@@ -254,6 +266,15 @@ static int check_journal(const struct config *config, const char *file)
     return code == 0 ? EXIT_OK : EXIT_RAN_INTO_TROUBLE;
 }
 
+static int migrate(const struct config *config, const char *file)
+{
+    struct error_detail detail = {0};
+    int code = journal_migrate(config, stdout, &detail);
+    if (code != 0)
+        complain(file, code, &detail);
+    return code == 0 ? EXIT_OK : code == E_ARGUMENT ? EXIT_USAGE : EXIT_RAN_INTO_TROUBLE;
+}
+
 /* The file is good; but would the sidecar start? */
 static int check_start(const struct config *config)
 {
@@ -289,6 +310,8 @@ int main(int argc, char **argv)
         exit_code = check_start(config);
     } else if (arguments.check_journal) {
         exit_code = check_journal(config, arguments.file);
+    } else if (arguments.migrate) {
+        exit_code = migrate(config, arguments.file);
     } else {
         exit_code = run(config, arguments.file);
     }

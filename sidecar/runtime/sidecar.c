@@ -7,6 +7,7 @@
 #include "sidecar/observe/log.h"
 #include "sidecar/runtime/absent.h"
 #include "sidecar/runtime/reload.h"
+#include "sidecar/runtime/journal.h"
 #include "sidecar/runtime/sidecar_inside.h"
 #include "sidecar/runtime/surroundings.h"
 #include "sidecar/runtime/trust.h"
@@ -257,6 +258,8 @@ int sidecar_check_start(const struct config *config, struct error_detail *detail
     int code = check_files(config, detail);
     if (code == 0)
         code = check_space(config, detail);
+    if (code == 0)
+        code = journal_check_kind(config, detail);
     return code != 0 ? code : check_journals(config, detail);
 }
 

@@ -68,6 +68,7 @@ static void tell_fleeting_directory(const char *path)
 void surroundings_tell(const struct config *config)
 {
     tell_open_directory(config->data_dir);
-    tell_fleeting_directory(config->data_dir);
+    if (config->store[0] == '\0')
+        tell_fleeting_directory(config->data_dir);
     tell_crowded_cores(config->loops);
 }

@@ -62,7 +62,7 @@ GUARDED = [
     (re.compile(r"^grpc/(?!health/|reflection/)"), ["transport/", "sidecar/rpc/", "client-lib/src/", "tests/"]),
     (re.compile(r"^sqlite3\.h$"), ["sidecar/journal/sqlite/", "client-lib/include/saga/sqlite.h", "client-lib/sqlite/",
                                    "client-lib/examples/", "tests/"]),
-    (re.compile(r"^libpq-fe\.h$"), ["client-lib/include/saga/pq.h", "client-lib/pq/", "tests/"]),
+    (re.compile(r"^libpq-fe\.h$"), ["client-lib/include/saga/pq.h", "client-lib/pq/", "sidecar/journal/postgres/", "tests/"]),
     (re.compile(r"^yaml\.h$"), ["sidecar/definition/yaml_tree.c"]),
     (re.compile(r"^jansson\.h$"), ["client-lib/sagactl/", "tests/"]),
     (re.compile(r"^microhttpd\.h$"), ["sidecar/observe/http.c"]),

@@ -1,13 +1,14 @@
 #!/usr/bin/python3
 """crash.py - kill -9 at random moments: the sidecar and the shop's three services, under a load of orchestrated, enlisted and piped sagas.
 
-crash.py [--kills N] [--seed S] [--keep]
+crash.py [--kills N] [--seed S] [--keep] [--store postgresql]
 
 The world is real: sagad, and the example shop (inventory, payment, shipping) with libsaga's barrier and a ledger in each service's own
 database. What must hold however often anything is killed:
   every acknowledged saga is there and ends; an answer once given never changes; a request_id is one saga for ever;
   no action and no compensation takes effect twice; a committed saga is done everywhere, an undone one nowhere;
   compensations run in reverse order of the actions; a sidecar ends only when it is killed, and always starts again.
+With its journal in a database, that is killed, frozen and cut off, too.
 """
 import argparse
 import collections
@@ -357,7 +358,9 @@ class World:
         """One random moment: mostly the sidecar, sometimes a service, sometimes both, sometimes the sidecar politely."""
         time.sleep(self.random.uniform(0, 0.15) if self.random.random() < 0.9 else self.random.uniform(0.2, 1))
         chance = self.random.random()
-        if chance < 0.15:
+        if harness.STORE and self.random.random() < 0.15:
+            self.harm_database()
+        elif chance < 0.15:
             service = self.services[self.random.choice(SERVICES)]
             service.kill()
             self.kills[service.name] += 1
@@ -371,6 +374,25 @@ class World:
             self.kills["stopped"] += 1
         else:
             self.kill_sidecar()
+
+    def harm_database(self):
+        """Its connections are cut, or it is frozen for a while, or killed and started again, with the sidecar or without."""
+        server, chance = harness.database(), self.random.random()
+        if chance < 0.5:
+            server.query("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'sagad'")
+            self.kills["cut"] += 1
+        elif chance < 0.7:
+            server.stop_answering()
+            time.sleep(self.random.uniform(0, 1))
+            server.stop_answering(False)
+            self.kills["frozen"] += 1
+        else:
+            server.kill()
+            self.kills["database"] += 1
+            time.sleep(self.random.uniform(0, 0.5))
+            server.start()
+            if chance < 0.85:
+                self.kill_sidecar()
 
     def kill_sidecar(self):
         assert self.sidecar.process.poll() is None, "the sidecar has died by itself:\n" + "\n".join(self.sidecar.lines[-30:])
@@ -491,10 +513,12 @@ def main():
     parser.add_argument("--kills", type=int, default=300)
     parser.add_argument("--seed", default=str(random.SystemRandom().randrange(1 << 32)))
     parser.add_argument("--loops", type=int, default=harness.LOOPS)
+    parser.add_argument("--store", default=harness.STORE, choices=("", "postgresql"))
     parser.add_argument("--keep", action="store_true", help="leave the journal and the ledgers behind")
     arguments = parser.parse_args()
     print("crash: seed %s" % arguments.seed, flush=True)
     harness.LOOPS = arguments.loops
+    harness.STORE = arguments.store
     directory = tempfile.mkdtemp(prefix="saga-crash-")
     began = time.monotonic()
     world = World(arguments.seed, directory)
@@ -505,6 +529,9 @@ def main():
         print("crash: what is left: " + directory)
     else:
         shutil.rmtree(directory)
+    if harness.STORE:
+        print("crash: the database was killed %d times, frozen %d and cut off %d" % tuple(
+            world.kills[k] for k in ("database", "frozen", "cut")))
     print("crash: %d kills of sagad (%d while starting), %d stops, %d kills of services; %d sagas (%s), %d effects; %d wrong; %.0f s" % (
         world.sidecar_kills(), world.kills["starting sagad"], world.kills["stopped"], sum(world.kills[s] for s in SERVICES),
         len(world.facts.endings), ", ".join("%d %s" % (n, s) for s, n in sorted(states.items())), effects,

@@ -39,6 +39,33 @@ LOOPS = int(os.environ.get("SAGA_TEST_LOOPS", "1"))
 SHARED = {"live_sagas_max", "calls_max", "streams_max", "waiters_max", "watchers_max", "journal_bytes_max", "definitions_max"}
 
 
+# postgresql: the journal of every sidecar that says nothing else is in a database, one for the whole run.
+STORE = os.environ.get("SAGA_TEST_STORE", "")
+_DATABASE = []
+
+
+def database():
+    """The database of this run, with its tables."""
+    if not _DATABASE:
+        import postgres
+        server = postgres.Postgres().start()
+        migrate(server)
+        _DATABASE.append(server)
+    return _DATABASE[0]
+
+
+def migrate(server):
+    path = os.path.join(server.folder, "migrate.yaml")
+    with open(path, "w") as f:
+        f.write("store: %s\n" % server.uri)
+    subprocess.run([SAGAD, "--migrate", "-f", path], check=True, stdout=subprocess.DEVNULL)
+
+
+def needs_files(test):
+    """A test, or a class of them, that looks at the journal in the data directory."""
+    return unittest.skipIf(STORE, "it is about the journal in SQLite")(test)
+
+
 def _load_pool():
     files = descriptor_pb2.FileDescriptorSet()
     with open(DESCRIPTORS, "rb") as f:
@@ -412,6 +439,11 @@ class Sidecar:
             if SHARED & set(options) or "max_concurrent_calls" in json.dumps(options):
                 raise unittest.SkipTest("a bound that loops share")
             self.options["loops"] = LOOPS
+        if STORE and "store" not in options:
+            if {"journal_bytes_max", "loops"} & set(options):
+                raise unittest.SkipTest("it is about journals in SQLite")
+            self.options["store"] = database().uri
+            self.options["store_journal"] = os.path.abspath(self.options["data_dir"])[-100:]
         self.prepare = None  # what the child does before it becomes a sidecar
         self.environment = {}
         self.process = None

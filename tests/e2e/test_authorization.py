@@ -8,7 +8,8 @@ import urllib.request
 import grpc
 
 import shapes
-from harness import CHANNEL_OPTIONS, PATIENCE_S, SAGAD, Participant, Sidecar, Stub, definition, do, state_name, step, wait_until
+from harness import (CHANNEL_OPTIONS, PATIENCE_S, SAGAD, Participant, Sidecar, Stub, definition, do, needs_files, state_name, step,
+                     wait_until)
 from test_trust import Authority
 
 CART = "spiffe://example.org/ns/shop/sa/cart"
@@ -249,6 +250,7 @@ class Memory(unittest.TestCase):
         self.assertEqual(("0", 0), self.limits())
         self.assertNotEqual(0, self.limits(core_dumps=True)[1])
 
+    @needs_files
     def test_a_directory_that_does_not_stay_is_told_of(self):
         words = "the journal will be lost with the pod or the machine: its directory is none that stays"
         with tempfile.TemporaryDirectory(prefix="saga-memory-", dir="/dev/shm") as directory:

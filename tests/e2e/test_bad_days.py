@@ -6,7 +6,7 @@ import time
 
 import grpc
 
-from harness import (SAGAD, Case, Client, Sidecar, definition, enlistment, settled, step, wait_until)
+from harness import (SAGAD, Case, Client, Sidecar, definition, enlistment, needs_files, settled, step, wait_until)
 
 Code = grpc.StatusCode
 SHIM = os.environ.get("SAGA_SHIM_SO", os.path.join(os.path.dirname(SAGAD), "shim.so"))
@@ -74,6 +74,7 @@ class BadDays(Case):
         for saga_id in before:
             sidecar.client.Commit(saga_id=saga_id, settle=[settled("a")])
 
+    @needs_files
     def test_writes_and_reads_that_do_half(self):
         """The system may: everything goes on as ever."""
         sidecar = self.sidecar_with("pwrite journal short 0 -1", "pread journal short 0 -1")

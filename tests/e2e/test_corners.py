@@ -11,7 +11,7 @@ import time
 import grpc
 
 from harness import (PATIENCE_S, Case, Client, Gate, Participant, Sidecar, definition, do, enlistment, enum, fail, failure_of, message,
-                     reason_name, state_name, step, undo, wait_until)
+                     needs_files, reason_name, state_name, step, undo, wait_until)
 
 Code = grpc.StatusCode
 
@@ -227,6 +227,7 @@ class Corners(Case):
         self.assertState("COMMITTED", fresh.run("one"))
         fresh.close()
 
+    @needs_files
     def test_files_that_may_not_grow_are_a_full_disk(self):
         """A limit on the size of files is told like a full disk, and passes like one."""
         sidecar = self.start()

@@ -17,7 +17,7 @@ import urllib.request
 import grpc
 
 from harness import (PATIENCE_S, SAGAD, Case, Client, Gate, Participant, Sidecar, definition, do, enlistment, enum_name, fail,
-                     failure_in_result, failure_of, message, settled, state_name, step, undo, wait_until)
+                     failure_in_result, failure_of, message, needs_files, settled, state_name, step, undo, wait_until)
 
 Code = grpc.StatusCode
 
@@ -42,6 +42,7 @@ class Process(Case):
 
     # ---- a journal that is taken away ----
 
+    @needs_files
     def test_journal_is_removed_while_it_runs(self):
         """Noticed within a second although nothing happens; nobody is told of success any more; nothing is lost."""
         sidecar = self.sidecar_with()
@@ -461,6 +462,7 @@ class Process(Case):
         self.assertIn("the index ended_rare does not lead to the row of saga", "\n".join(sidecar.lines))
         self.assertIn("REINDEX", "\n".join(sidecar.lines))
 
+    @needs_files
     def test_check_journal_of_none(self):
         """Nothing is made where there is nothing; a journal that is in use is left alone."""
         sidecar = self.sidecar_with(start=False)
@@ -473,6 +475,7 @@ class Process(Case):
         self.assertEqual(1, done.returncode)
         self.assertIn("another process (%d) uses this journal" % sidecar.process.pid, done.stderr)
 
+    @needs_files
     def test_a_damaged_journal(self):
         sidecar = self.sidecar_with()
         for i in range(200):
@@ -503,6 +506,7 @@ class Process(Case):
         sidecar.start()
         self.assertEqual(200, len(sidecar.client.List(page_size=1000).sagas))
 
+    @needs_files
     def test_damaged_row(self):
         """Whoever asks for a saga whose row is damaged is told so; the sidecar and all others go on."""
         sidecar = self.sidecar_with()
@@ -533,6 +537,7 @@ class Process(Case):
         self.assertState("COMMITTED", client.saga(begun[1]))
         self.assertNotIn(client.Begin(name="x", request_id="r-2").saga_id, begun)
 
+    @needs_files
     def test_journal_of_a_newer_sagad(self):
         sidecar = self.sidecar_with()
         sidecar.client.Begin(name="x")

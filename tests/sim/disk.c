@@ -317,10 +317,34 @@ static int settle(struct store *s, struct error_detail *detail)
     return 0;
 }
 
+/* A lease that could not be renewed in time: nobody knows for a while whose the journal is. */
+static int holds(struct store *s, struct error_detail *detail)
+{
+    struct disk *d = disk_of(s);
+    struct world *w = d->world;
+    if (!w->swarm.far || w->sidecar.dying)
+        return 0;
+    if (w->now >= d->unheld_until && strikes(w, FAULT_LEASE)) {
+        d->unheld_until = w->now + draw_between(w, DISK, 10 * MS, 2 * SECOND);
+        d->unheld = true;
+        trace(w, "unheld", 0, d->unheld_until - w->now, 0, 0);
+    }
+    if (w->now < d->unheld_until)
+        return error_set(detail, E_JOURNAL_AWAY, "", "the lease could not be renewed");
+    if (!d->unheld)
+        return 0;
+    d->unheld = false;
+    if (strikes(w, FAULT_FENCED))
+        return taken_over(w, detail);
+    if (d->on_the_way_count > 0)
+        mark(w, MARK_CASE, CASE_UNHELD);
+    return 0;
+}
+
 int64_t disk_tells_at(const struct world *w)
 {
     const struct disk *d = &w->disk;
-    int64_t at = INT64_MAX;
+    int64_t at = w->now < d->unheld_until ? d->unheld_until : INT64_MAX;
     if (d->on_the_way_count > 0) {
         const struct far_commit *f = &d->on_the_way[0];
         at = w->now < f->told_at                           ? f->told_at
@@ -395,6 +419,8 @@ static void reopen_far(struct world *w)
     for (unsigned i = 0; i < d->on_the_way_count; i++)
         mark(w, MARK_CASE, d->on_the_way[i].landed ? CASE_FAR_KEPT : CASE_FAR_LOST);
     d->on_the_way_count = d->lookup_count = 0;
+    d->unheld_until = 0;
+    d->unheld = false;
 }
 
 struct store_state disk_reopen(struct world *w)
@@ -467,11 +493,22 @@ const struct ended_row *disk_ended(const struct world *w, uint64_t serial)
     return NULL;
 }
 
+static bool unread(struct world *w, struct error_detail *detail)
+{
+    if (!w->swarm.far || !strikes(w, FAULT_LOOKUP))
+        return false;
+    mark(w, MARK_CASE, CASE_UNREAD);
+    error_set(detail, E_JOURNAL_AWAY, "", "the journal cannot be read now");
+    return true;
+}
+
 static int find_ended(struct store *s, uint64_t serial, struct ended_row *row, struct error_detail *detail)
 {
     struct world *w = disk_of(s)->world;
     if (!looked_up(w, UINT64_C(1) << 63 | serial))
         return STORE_PENDING;
+    if (unread(w, detail))
+        return E_JOURNAL_AWAY;
     const struct ended_row *found = disk_ended(w, serial);
     if (found == NULL)
         return error_set(detail, E_SAGA_NOT_FOUND, "", "");
@@ -487,6 +524,8 @@ static int find_request(struct store *s, struct bytes request_id, struct ended_r
         key = (key ^ request_id.at[i]) * UINT64_C(0x100000001b3) + 7;
     if (!looked_up(d->world, key >> 2))
         return STORE_PENDING;
+    if (unread(d->world, detail))
+        return E_JOURNAL_AWAY;
     for (size_t i = d->ended_count; i > 0; i--)
         if (!d->ended[i - 1].dropped && bytes_equal(d->ended[i - 1].row.request_id, request_id)) {
             *row = d->ended[i - 1].row;
@@ -616,6 +655,7 @@ void disk_init(struct world *w)
         .is_tight = is_tight,
         .commit = commit,
         .settle = settle,
+        .holds = holds,
         .scan = scan,
         .first_frame = first_frame,
         .read_frame = read_frame,

@@ -177,6 +177,7 @@ void oracle_call(struct world *w, const struct call_effect *call, struct attempt
     expect(w, call->step < m->step_count, "I1", "a call of a step that is not durable", m->id.serial);
     expect(w, m->steps[call->step].decided_in <= w->disk.told_frame && !w->sidecar.fenced, "I1",
            "a call leaves before the sidecar knows that its record is durable", m->id.serial);
+    expect(w, w->now >= w->disk.unheld_until, "I1", "a call leaves while another may hold the journal", m->id.serial);
     expect(w, w->sidecar.calls_out[call->target] < w->swarm.bulkhead, "I10", "more calls out than a bulkhead holds",
            m->id.serial);
     expect(w, call->target == m->steps[call->step].target, "wire", "a call goes to another target than its step's",
@@ -283,6 +284,8 @@ void oracle_reply(struct world *w, const struct reply_effect *reply)
     bool of_the_store = reply->code == E_JOURNAL_FULL || reply->code == E_JOURNAL_AWAY || reply->code == E_STOPPING;
     expect(w, of_the_store || (r->decided <= w->disk.told_frame && !w->sidecar.fenced), "I1",
            "an answer leaves before the sidecar knows that what it shows is durable", reply->saga.serial);
+    expect(w, of_the_store || w->now >= w->disk.unheld_until, "I1",
+           "an answer leaves while another may hold the journal", reply->saga.serial);
     if (r->nonsense != 0 && reply->code == 0 && !reply->repeated)
         world_fail(w, EXIT_SAFETY, "I10", "a request that makes no sense was accepted", reply->saga.serial);
     if (reply->code == E_REQUIRED)

@@ -72,6 +72,8 @@ enum fault {
     FAULT_MEMORY,     /* the core is refused memory */
     FAULT_UNSURE,     /* a commit of a far disk may have been kept, or not */
     FAULT_FENCED,     /* another takes the far disk over */
+    FAULT_LEASE,      /* it is not known for a while whether another has */
+    FAULT_LOOKUP,     /* the far disk cannot be read now */
     FAULT_COUNT
 };
 
@@ -109,6 +111,8 @@ enum mark_case {
     CASE_PARKED,              /* a look-up was answered later */
     CASE_UNSURE_KEPT,         /* a commit of unknown fate turned out to have been kept */
     CASE_UNSURE_SENT,         /* it had not been, and was sent anew */
+    CASE_UNHELD,              /* the lease was in doubt while something was on the way, and was still ours */
+    CASE_UNREAD,              /* a look-up was refused */
     CASE_FAR_LOST,            /* the sidecar ended while a commit was on the way, and it was not kept */
     CASE_FAR_KEPT,            /* it was */
     CASE_CUT,                 /* a commit of more than one frame */
@@ -400,6 +404,8 @@ struct disk {
     unsigned on_the_way_count;
     struct far_lookup lookups[LOOKUPS_MAX];
     unsigned lookup_count;
+    bool unheld;
+    int64_t unheld_until; /* the lease of its opening is in doubt */
     uint64_t told_frame; /* the last that this life of the sidecar was told to be durable */
     uint64_t tags[256];  /* in the rows of subjects */
     unsigned tag_count;

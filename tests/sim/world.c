@@ -52,6 +52,8 @@ static void make_swarm(struct world *w)
         [FAULT_MEMORY] = 5,
         [FAULT_UNSURE] = 20,
         [FAULT_FENCED] = 4,
+        [FAULT_LEASE] = 5,
+        [FAULT_LOOKUP] = 20,
     };
     for (unsigned i = 0; i < FAULT_COUNT; i++) {
         bool on = random_below(&w->random[SHAPES], 2) == 0;

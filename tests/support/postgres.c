@@ -94,7 +94,7 @@ static bool serve(struct postgres *p, const char *programs)
                          (char *)"-c",
                          (char *)"listen_addresses=",
                          (char *)"-c",
-                         (char *)"fsync=off",
+                         (char *)(p->durable ? "fsync=on" : "fsync=off"),
                          (char *)"-c",
                          (char *)"shared_buffers=16MB",
                          (char *)"-c",
@@ -130,10 +130,9 @@ static bool fail(struct postgres *p)
     return false;
 }
 
-bool postgres_start(struct postgres *p)
+static bool start(struct postgres *p)
 {
     char programs[256];
-    memset(p, 0, sizeof *p);
     if (!find_programs(programs))
         return false;
     strcpy(p->folder, "/tmp/saga-postgres-XXXXXX");
@@ -145,6 +144,44 @@ bool postgres_start(struct postgres *p)
     snprintf(p->conninfo, sizeof p->conninfo,
              "host=%s user=test dbname=postgres options='-c client_min_messages=warning'", p->folder);
     return initialize(p, programs) && serve(p, programs) ? true : fail(p);
+}
+
+bool postgres_start(struct postgres *p)
+{
+    *p = (struct postgres){.server = 0};
+    return start(p);
+}
+
+bool postgres_start_durable(struct postgres *p)
+{
+    *p = (struct postgres){.durable = true};
+    return start(p);
+}
+
+/* Its children would notice by themselves that it is gone, but not at once, and a new one waits for them. */
+void postgres_kill(struct postgres *p)
+{
+    char path[64];
+    int children[256], count = 0;
+    kill(p->server, SIGSTOP); /* it makes no more of them */
+    snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)p->server, (int)p->server);
+    FILE *file = fopen(path, "r");
+    while (file != NULL && count < 256 && fscanf(file, "%d", &children[count]) == 1)
+        count++;
+    if (file != NULL)
+        fclose(file);
+    kill(p->server, SIGKILL);
+    for (int i = 0; i < count; i++)
+        kill(children[i], SIGKILL);
+    while (waitpid(p->server, NULL, 0) < 0 && errno == EINTR)
+        ;
+    p->server = 0;
+}
+
+bool postgres_restart(struct postgres *p)
+{
+    char programs[256];
+    return find_programs(programs) && serve(p, programs);
 }
 
 void postgres_stop(struct postgres *p)

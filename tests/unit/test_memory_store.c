@@ -2,171 +2,19 @@
  * give must be the same. Then what only the one of memory can: failing when it is told to. */
 #include "tests/support/memory_store.h"
 
-#include "sidecar/base/random.h"
 #include "sidecar/journal/sqlite/sqlite_store.h"
 #include "tests/support/frames.h"
+#include "tests/support/twin_store.h"
 
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-/* What a store gave, in one number: whatever differs, differs here. */
-struct told {
-    uint64_t sum;
-    uint64_t count;
-};
-
-static void tell(struct told *told, uint64_t value)
+static int open_sqlite(void *self, struct store **out, struct store_state *state)
 {
-    told->sum = (told->sum ^ value) * UINT64_C(0x100000001b3) + 1;
-    told->count++;
-}
-
-static void tell_bytes(struct told *told, struct bytes view)
-{
-    tell(told, view.size);
-    for (size_t i = 0; i < view.size; i++)
-        tell(told, view.at[i]);
-}
-
-static void tell_row(void *self, const struct ended_row *row)
-{
-    struct told *told = self;
-    tell(told, row->saga.serial);
-    tell(told, row->saga.tag);
-    tell(told, row->state);
-    tell(told, row->definition);
-    tell(told, row->fingerprint);
-    tell(told, (uint64_t)row->started_at.us);
-    tell(told, (uint64_t)row->ended_at.us);
-    tell_bytes(told, row->name);
-    tell_bytes(told, row->request_id);
-}
-
-static int tell_frame(void *self, uint64_t frame, struct bytes records)
-{
-    tell(self, frame);
-    tell_bytes(self, records);
-    return 0;
-}
-
-static int tell_definition(void *self, const struct definition_row *row)
-{
-    tell(self, row->number);
-    tell(self, (uint64_t)row->registered_at.us);
-    tell_bytes(self, row->source);
-    return 0;
-}
-
-/* What happens to both, drawn once. */
-struct act {
-    int kind;
-    uint64_t numbers[4];
-    struct store_commit commit;
-    struct ended_row ended[3];
-    struct definition_row definition;
-    char request_ids[3][16];
-};
-
-static uint8_t frame_bytes[8192];
-
-static void draw_commit(struct act *act, struct random *r, uint64_t last_frame, uint64_t *serial, uint32_t *definition)
-{
-    static const uint8_t states[] = {SAGA_COMMITTED, SAGA_COMPENSATED, SAGA_RESOLVED};
-    if (random_below(r, 4) != 0) {
-        act->commit.frame = last_frame + 1;
-        act->commit.records = frame_make(frame_bytes, *serial + 1, 1 + random_below(r, 3), random_below(r, 600),
-                                         (struct instant){.us = (int64_t)last_frame * 1000});
-        if (random_below(r, 5) == 0)
-            act->commit.oldest_live_frame = last_frame + 1;
-    }
-    act->commit.ended_count = random_below(r, 4);
-    for (size_t i = 0; i < act->commit.ended_count; i++) {
-        uint64_t n = ++*serial;
-        snprintf(act->request_ids[i], sizeof act->request_ids[i], "r-%llu", (unsigned long long)n);
-        act->ended[i] = (struct ended_row){
-            .saga = {.tag = n * 3, .serial = n},
-            .state = states[random_below(r, 3)],
-            .mode = SAGA_ORCHESTRATED,
-            .definition = 1 + (uint32_t)(n % 2),
-            .name = bytes_of_text(n % 2 ? "order" : "transfer"),
-            .request_id = bytes_of_text(random_below(r, 2) ? act->request_ids[i] : ""),
-            .fingerprint = n % 5,
-            .started_at.us = (int64_t)n * 100,
-            .ended_at.us = (int64_t)(n * 100 + random_below(r, 3000)),
-        };
-    }
-    act->commit.ended = act->ended;
-    if (random_below(r, 20) == 0) {
-        act->definition = (struct definition_row){
-            .number = ++*definition, .registered_at.us = 5, .source = bytes_of_text("name: order")};
-        act->commit.definitions = &act->definition;
-        act->commit.definition_count = 1;
-    }
-}
-
-/* Carries the act out on one of the stores. */
-static struct told carry_out(struct store *s, const struct act *act)
-{
-    struct told told = {0};
     struct error_detail detail;
-    struct ended_row row;
-    struct bytes records;
-    uint64_t examined_to = 0;
-    bool more = false;
-    int rc = 0;
-    struct ended_query query = {
-        .below = act->numbers[0] % 5 == 0 ? UINT64_MAX : act->numbers[0],
-        .states = (uint32_t)(act->numbers[1] % 3 == 0 ? 0 : act->numbers[1] & 127),
-        .name = bytes_of_text(act->numbers[1] % 2 ? "order" : ""),
-        .started_from.us = (int64_t)(act->numbers[2] * 50),
-        .started_before.us = act->numbers[3] % 2 ? INT64_MAX : (int64_t)(act->numbers[3] * 100),
-        .rows_max = 1 + (uint32_t)(act->numbers[2] % 7),
-        .examine_max = 1 + (uint32_t)(act->numbers[3] % 20),
-    };
-    char request_id[16];
-    snprintf(request_id, sizeof request_id, "r-%llu", (unsigned long long)act->numbers[0]);
-    switch (act->kind) {
-    case 0:
-        rc = s->scan(s, act->numbers[0], tell_frame, &told, &detail);
-        break;
-    case 1:
-        rc = s->read_frame(s, act->numbers[0], &records, &detail);
-        if (rc == 0)
-            tell_bytes(&told, records);
-        break;
-    case 2:
-        rc = s->find_ended(s, act->numbers[0], &row, &detail);
-        if (rc == 0)
-            tell_row(&told, &row);
-        break;
-    case 3:
-        rc = s->find_request(s, bytes_of_text(request_id), &row, &detail);
-        if (rc == 0)
-            tell_row(&told, &row);
-        break;
-    case 4:
-        /* How far one call comes is each store's own affair; what all of them give together is not. */
-        do {
-            rc = s->list_ended(s, &query, tell_row, &told, &examined_to, &detail);
-            ck_assert(examined_to < query.below);
-            query.below = examined_to;
-        } while (rc == 0 && examined_to != 0);
-        break;
-    case 5:
-        rc = s->scan_definitions(s, tell_definition, &told, &detail);
-        break;
-    case 6:
-        rc = s->drop(s, (struct instant){.us = (int64_t)act->numbers[1] * 40}, act->numbers[2], 4, &more, &detail);
-        tell(&told, more);
-        break;
-    default:
-        rc = s->commit(s, &act->commit, &detail);
-        break;
-    }
-    tell(&told, (uint64_t)-rc);
-    return told;
+    return sqlite_store_open(&(struct sqlite_store_options){.path = self}, out, state, &detail);
 }
 
 START_TEST(memory_store__does_as_sqlite_does)
@@ -176,50 +24,17 @@ START_TEST(memory_store__does_as_sqlite_does)
     char lock[80];
     ck_assert_ptr_nonnull(mkdtemp(dir));
     snprintf(path, sizeof path, "%s/journal.db", dir);
-    snprintf(lock, sizeof lock, "%s.lock", path);
-    struct memory_disk *disk = memory_disk_create();
-    struct sqlite_store_options options = {.path = path};
-    struct store *stores[2];
-    struct store_state states[2];
-    struct error_detail detail;
-    struct random r;
-    random_seed(&r, 42);
-    uint64_t serial = 0;
-    uint32_t definition = 0;
-    ck_assert_int_eq(memory_store_open(disk, &stores[0], &states[0], &detail), 0);
-    ck_assert_int_eq(sqlite_store_open(&options, &stores[1], &states[1], &detail), 0);
-    uint64_t last_frame = 0;
-    for (int step = 0; step < 1500; step++) {
-        struct act act = {.kind = (int)random_below(&r, 14)};
-        for (int i = 0; i < 4; i++)
-            act.numbers[i] = random_below(&r, (i == 0 || i == 3 ? serial : last_frame) + 10);
-        if (act.kind == 13) {
-            stores[0]->close(stores[0]);
-            stores[1]->close(stores[1]);
-            ck_assert_int_eq(memory_store_open(disk, &stores[0], &states[0], &detail), 0);
-            ck_assert_int_eq(sqlite_store_open(&options, &stores[1], &states[1], &detail), 0);
-            ck_assert_mem_eq(&states[0], &states[1], sizeof states[0]);
-            continue;
-        }
-        if (act.kind > 6)
-            draw_commit(&act, &r, last_frame, &serial, &definition);
-        struct told first = carry_out(stores[0], &act);
-        struct told second = carry_out(stores[1], &act);
-        ck_assert_msg(first.sum == second.sum && first.count == second.count, "step %d, act %d", step, act.kind);
-        if (act.commit.frame != 0)
-            last_frame = act.commit.frame;
-    }
-    ck_assert_uint_gt(last_frame, 300);
-    stores[0]->close(stores[0]);
-    stores[1]->close(stores[1]);
-    memory_disk_destroy(disk);
+    twin_store_compare(open_sqlite, path, 1500);
     unlink(path);
+    snprintf(lock, sizeof lock, "%s.lock", path);
     unlink(lock);
     snprintf(lock, sizeof lock, "%s.reserve", path);
     unlink(lock);
     ck_assert_int_eq(rmdir(dir), 0);
 }
 END_TEST
+
+static uint8_t frame_bytes[8192];
 
 static int commit_one(struct store *s, uint64_t frame)
 {

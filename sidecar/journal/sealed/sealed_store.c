@@ -355,6 +355,18 @@ static bool is_tight(struct store *face)
     return inner->is_tight(inner);
 }
 
+static int holds(struct store *face, struct error_detail *detail)
+{
+    struct store *inner = sealed_of(face)->inner;
+    return inner->holds(inner, detail);
+}
+
+static void tell(struct store *face, void (*wake)(void *self), void *self)
+{
+    struct store *inner = sealed_of(face)->inner;
+    inner->tell(inner, wake, self);
+}
+
 static int check(struct store *face, struct error_detail *detail)
 {
     struct store *inner = sealed_of(face)->inner;
@@ -500,6 +512,8 @@ int sealed_store_open(const struct sealed_options *options, struct store *inner,
     s->face = (struct store){
         .commit = commit,
         .settle = inner->settle == NULL ? NULL : settle,
+        .holds = inner->holds == NULL ? NULL : holds,
+        .tell = inner->tell == NULL ? NULL : tell,
         .is_tight = inner->is_tight == NULL ? NULL : is_tight,
         .check = inner->check == NULL ? NULL : check,
         .first_frame = first_frame,

@@ -1,0 +1,108 @@
+/* postgres_drop.c - retention: what is old goes, a piece at a time, by a statement that names the epoch, too. */
+#include "sidecar/journal/postgres/postgres_inside.h"
+
+#include "sidecar/base/check.h"
+
+struct drop_plan {
+    uint64_t frames_to; /* the last frame that goes; 0: none */
+    bool frames_more;
+    uint64_t ended_to; /* the last row that was looked at, after those of before */
+    bool ended_any;    /* one of them goes */
+    bool ended_more;
+};
+
+static int plan_frames(struct postgres_store *s, struct instant before, uint64_t keep_from, uint32_t work_max,
+                       struct drop_plan *plan, struct error_detail *detail)
+{
+    struct pg_job *job = job_create(PG_OLD_FRAMES);
+    if (job != NULL) {
+        job_number(job, s->journal);
+        job_number(job, keep_from < s->last_frame ? keep_from : s->last_frame);
+        job_number(job, work_max);
+    }
+    int code = read_answer(s, job, detail);
+    if (code != 0)
+        return code;
+    int i = 0;
+    for (; i < PQntuples(s->shown) && (int64_t)result_number(s->shown, i, 1) < before.us; i++)
+        plan->frames_to = result_number(s->shown, i, 0);
+    plan->frames_more = (uint32_t)i == work_max;
+    return 0;
+}
+
+/* As in SQLite: serials rise with the time of the start, so the first saga that started too late ends the pass. */
+static int plan_ended(struct postgres_store *s, struct instant before, uint32_t work_max, struct drop_plan *plan,
+                      struct error_detail *detail)
+{
+    struct pg_job *job = job_create(PG_OLD_ENDED);
+    if (job != NULL) {
+        job_number(job, s->journal);
+        job_number(job, s->drop_after);
+        job_number(job, work_max);
+    }
+    int code = read_answer(s, job, detail);
+    if (code != 0)
+        return code;
+    int i = 0;
+    for (; i < PQntuples(s->shown) && (int64_t)result_number(s->shown, i, 1) < before.us; i++) {
+        plan->ended_to = result_number(s->shown, i, 0);
+        plan->ended_any |= (int64_t)result_number(s->shown, i, 2) < before.us;
+    }
+    plan->ended_more = (uint32_t)i == work_max;
+    return 0;
+}
+
+static int carry_out(struct postgres_store *s, struct instant before, const struct drop_plan *plan,
+                     struct error_detail *detail)
+{
+    struct pg_job *job = job_create(PG_DROP);
+    uint64_t first = plan->frames_to == 0 ? s->first_frame : plan->frames_to + 1;
+    uint64_t oldest = plan->frames_to != 0 && plan->frames_to >= s->oldest_live ? plan->frames_to + 1 : s->oldest_live;
+    if (job != NULL) {
+        job_number(job, s->journal);
+        job_number(job, link_epoch(s->writer));
+        job_number(job, first);
+        job_number(job, oldest);
+        job_number(job, plan->frames_to);
+        job_number(job, plan->ended_any ? s->drop_after : 0);
+        job_number(job, plan->ended_any ? plan->ended_to : 0);
+        job_number(job, (uint64_t)before.us);
+    }
+    /* Whether we hear of it or not: what may be gone is not asked for any more. */
+    s->first_frame = first;
+    s->oldest_live = oldest;
+    if (plan->ended_any)
+        ended_forget(s);
+    int code = read_answer(s, job, detail);
+    if (code != 0)
+        return code;
+    if (PQntuples(s->shown) != 1 || result_number(s->shown, 0, 0) != 1)
+        return error_set(detail, E_JOURNAL_AWAY, s->name,
+                         "the journal was taken anew meanwhile"); /* the writer tells by whom */
+    return 0;
+}
+
+int postgres_store_drop(struct store *face, struct instant before, uint64_t keep_from, uint32_t work_max, bool *more,
+                        struct error_detail *detail)
+{
+    struct postgres_store *s = (struct postgres_store *)face;
+    struct drop_plan plan = {.frames_to = 0};
+    CHECK(work_max > 0);
+    *more = false;
+    if (s->broken != 0) {
+        *detail = s->why;
+        return s->broken;
+    }
+    int code = s->last_frame == 0 ? 0 : plan_frames(s, before, keep_from, work_max, &plan, detail);
+    if (code == 0)
+        code = plan_ended(s, before, work_max, &plan, detail);
+    if (code == 0 && (plan.frames_to != 0 || plan.ended_any))
+        code = carry_out(s, before, &plan, detail);
+    if (code == E_JOURNAL_AWAY || code == STORE_PENDING)
+        return 0; /* there is a next time */
+    if (code != 0)
+        return code;
+    s->drop_after = plan.ended_more ? plan.ended_to : 0;
+    *more = plan.frames_more || plan.ended_more;
+    return 0;
+}

@@ -1,0 +1,233 @@
+/* postgres_open.c - opening and closing; the tables made and brought up to date. */
+#include "sidecar/journal/postgres/postgres_inside.h"
+
+#include "sidecar/base/check.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+int postgres_store_check_conninfo(const char *conninfo, struct error_detail *detail)
+{
+    char *why = NULL;
+    PQconninfoOption *options = PQconninfoParse(conninfo, &why);
+    if (options == NULL) {
+        error_set(detail, E_ARGUMENT, "store", "libpq cannot read it");
+        PQfreemem(why); /* it may repeat a password */
+        return E_ARGUMENT;
+    }
+    bool password = false;
+    for (const PQconninfoOption *o = options; o->keyword != NULL; o++)
+        password |= (strcmp(o->keyword, "password") == 0 || strcmp(o->keyword, "sslpassword") == 0) && o->val != NULL;
+    PQconninfoFree(options);
+    return password
+               ? error_set(detail, E_ARGUMENT, "store",
+                           "no password may stand in it: name a file of passwords (passfile=), or use certificates")
+               : 0;
+}
+
+const char *postgres_store_promise(const struct store *store)
+{
+    return ((const struct postgres_store *)store)->promise;
+}
+
+/* ---- the tables ---- */
+
+/* Takes SQL in several statements, as one transaction. */
+static int run(PGconn *db, const char *sql, struct span timeout, struct error_detail *detail)
+{
+    PGresult *result = PQsendQuery(db, sql) == 1 ? connection_answer(db, pg_now() + timeout.us, NULL, NULL) : NULL;
+    bool good = PQresultStatus(result) == PGRES_COMMAND_OK || PQresultStatus(result) == PGRES_TUPLES_OK;
+    if (!good) {
+        connection_error(db, detail);
+        PQclear(result);
+        return E_JOURNAL;
+    }
+    PQclear(result);
+    return 0;
+}
+
+/* 0 where there are none. */
+static int tables_version(PGconn *db, struct span timeout, unsigned *version, struct error_detail *detail)
+{
+    PGresult *result = PQsendQuery(db, "select version from saga_schema") == 1
+                           ? connection_answer(db, pg_now() + timeout.us, NULL, NULL)
+                           : NULL;
+    const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    int code = 0;
+    *version = 0;
+    if (PQresultStatus(result) == PGRES_TUPLES_OK)
+        *version = PQntuples(result) == 1 ? (unsigned)strtoul(PQgetvalue(result, 0, 0), NULL, 10) : 0;
+    else if (state == NULL || strcmp(state, "42P01") != 0)
+        connection_error(db, detail), code = E_JOURNAL;
+    PQclear(result);
+    return code;
+}
+
+int postgres_store_migrate(const char *conninfo, struct span timeout, FILE *out, struct error_detail *detail)
+{
+    unsigned version;
+    PGconn *db = connection_open(conninfo, pg_now() + timeout.us, NULL, NULL, detail);
+    if (db == NULL)
+        return E_JOURNAL;
+    int code = tables_version(db, timeout, &version, detail);
+    if (code == 0 && version > PG_SCHEMA_VERSION)
+        code = error_set(detail, E_JOURNAL_VERSION, "store", "the tables are of a newer sagad");
+    for (unsigned to = version + 1; code == 0 && to <= PG_SCHEMA_VERSION; to++) {
+        char end[80];
+        snprintf(end, sizeof end, "update saga_schema set version = %u; commit;", to);
+        code = run(db, "begin; set local client_min_messages = warning", timeout, detail);
+        if (code == 0)
+            code = run(db, schema_migration(to), timeout, detail);
+        if (code == 0)
+            code = run(db, end, timeout, detail);
+    }
+    PQfinish(db);
+    if (code == 0 && version == PG_SCHEMA_VERSION)
+        fprintf(out, "The tables have version %u already.\n", version);
+    else if (code == 0)
+        fprintf(out, "The tables have version %u now; they had %u.\n", (unsigned)PG_SCHEMA_VERSION, version);
+    return code;
+}
+
+/* ---- open and close ---- */
+
+/* By the links' threads. */
+static void wake_owner(void *self)
+{
+    struct postgres_store *s = self;
+    pthread_mutex_lock(&s->wake_mutex);
+    if (s->wake != NULL)
+        s->wake(s->wake_self);
+    pthread_mutex_unlock(&s->wake_mutex);
+}
+
+static void close_store(struct store *face)
+{
+    struct postgres_store *s = (struct postgres_store *)face;
+    if (s == NULL)
+        return;
+    for (unsigned i = 0; i < s->on_the_way_count; i++)
+        link_forget(s->writer, s->on_the_way[i].job);
+    if (s->renewal != NULL)
+        link_forget(s->writer, s->renewal);
+    /* Whoever comes next need not wait for the lease to end. */
+    struct pg_job *job =
+        s->epoch != 0 && link_state(s->writer, NULL, NULL) == PG_LINK_UP ? job_create(PG_GIVE_UP) : NULL;
+    if (job != NULL) {
+        job_number(job, s->journal);
+        job_number(job, 0);
+        if (link_submit(s->writer, job) == 0) {
+            link_ask(s->writer, job, pg_now() + s->timeout.us);
+            link_forget(s->writer, job);
+        }
+    }
+    for (unsigned i = 0; i < s->lookup_count; i++)
+        link_forget(s->reader, s->lookups[i].job);
+    if (s->late != NULL)
+        link_forget(s->reader, s->late);
+    link_close(s->writer);
+    link_close(s->reader);
+    ended_forget(s);
+    postgres_cache_finish(s);
+    if (s->witness_fd >= 0)
+        close(s->witness_fd);
+    PQclear(s->shown);
+    free(s->conninfo);
+    free(s->name);
+    free(s->holder);
+    pthread_mutex_destroy(&s->wake_mutex);
+    free(s);
+}
+
+static int start(struct postgres_store *s, const struct postgres_store_options *options, struct error_detail *detail)
+{
+    const struct pg_link_options writer = {.conninfo = s->conninfo,
+                                           .writer = true,
+                                           .timeout = s->timeout,
+                                           .ready = lease_take,
+                                           .wake = wake_owner,
+                                           .self = s};
+    const struct pg_link_options reader = {
+        .conninfo = s->conninfo, .timeout = s->timeout, .wake = wake_owner, .self = s};
+    uint64_t chance;
+    if (getrandom(&chance, sizeof chance, 0) != (ssize_t)sizeof chance)
+        return error_set(detail, E_SYSTEM, "", "random numbers");
+    snprintf(s->taker, sizeof s->taker, "%016" PRIx64, chance);
+    int code = witness_open(s, options->witness, detail);
+    if (code == 0 && (code = link_open(&writer, &s->writer)) != 0)
+        error_set(detail, code, "", "a thread for the database");
+    if (code != 0)
+        return code;
+    switch (link_wait(s->writer, pg_now() + options->patience.us, &code, detail)) {
+    case PG_LINK_UP:
+        break;
+    case PG_LINK_DEAD:
+        return code;
+    default:
+        return atomic_load(&s->locked_out) ? E_JOURNAL_LOCKED : E_JOURNAL;
+    }
+    if ((code = link_open(&reader, &s->reader)) != 0)
+        return error_set(detail, code, "", "a thread for the database");
+    return link_wait(s->reader, pg_now() + options->patience.us, NULL, detail) == PG_LINK_UP ? 0 : E_JOURNAL;
+}
+
+static void tell(struct store *face, void (*wake)(void *self), void *self)
+{
+    struct postgres_store *s = (struct postgres_store *)face;
+    pthread_mutex_lock(&s->wake_mutex);
+    s->wake = wake;
+    s->wake_self = self;
+    pthread_mutex_unlock(&s->wake_mutex);
+}
+
+int postgres_store_open(const struct postgres_store_options *options, struct store **out, struct store_state *state,
+                        struct error_detail *detail)
+{
+    struct postgres_store *s = calloc(1, sizeof *s);
+    if (s == NULL)
+        return error_set(detail, E_MEMORY, NULL, NULL);
+    s->face = (struct store){
+        .commit = postgres_store_commit,
+        .settle = postgres_store_settle,
+        .holds = postgres_store_holds,
+        .tell = tell,
+        .check = postgres_store_check,
+        .scan = postgres_store_scan,
+        .read_frame = postgres_store_read_frame,
+        .find_ended = postgres_store_find_ended,
+        .find_request = postgres_store_find_request,
+        .list_ended = postgres_store_list_ended,
+        .scan_definitions = postgres_store_scan_definitions,
+        .scan_subjects = postgres_store_scan_subjects,
+        .drop = postgres_store_drop,
+        .scan_audit = postgres_store_scan_audit,
+        .drop_audit = postgres_store_drop_audit,
+        .verify = postgres_store_verify,
+        .close = close_store,
+    };
+    pthread_mutex_init(&s->wake_mutex, NULL);
+    s->witness_fd = -1;
+    s->lease = options->lease;
+    s->timeout = options->timeout;
+    s->conninfo = strdup(options->conninfo);
+    s->name = strdup(options->journal);
+    s->holder = strdup(options->holder);
+    int code = s->conninfo != NULL && s->name != NULL && s->holder != NULL ? start(s, options, detail)
+                                                                           : error_set(detail, E_MEMORY, NULL, NULL);
+    if (code != 0) {
+        close_store(&s->face);
+        return code;
+    }
+    s->epoch = s->found.epoch;
+    s->first_frame = s->found.first_frame;
+    s->last_frame = s->handed_last_frame = s->found.last_frame;
+    s->oldest_live = s->found.oldest_live_frame;
+    s->serial_max = s->found.serial_max;
+    witness_write(s);
+    postgres_check(s);
+    *state = s->found;
+    *out = &s->face;
+    return 0;
+}

@@ -1,0 +1,45 @@
+/* postgres_store.h - the store in a PostgreSQL database, which several sidecars may share: each has a journal of its own there, by name. This
+ * folder is the only place of the sidecar that knows libpq. docs/fleet.md has the design.
+ *
+ * A journal has a holder, an epoch and a lease on the server's clock. Every commit is one statement that names the epoch and the number of the
+ * commit before it, so that one of a former holder, or one without its predecessor, changes nothing. Commits are pipelined on a connection of
+ * their own; what is read goes over another. Each has a thread, so that nothing here waits for the network but what says so. */
+#ifndef SAGA_JOURNAL_POSTGRES_STORE_H
+#define SAGA_JOURNAL_POSTGRES_STORE_H
+
+#include "sidecar/journal/store.h"
+
+#include <stdio.h>
+
+struct postgres_store_options {
+    const char *conninfo; /* a URI or words, as libpq takes them */
+    const char *journal;  /* its name in the database */
+    const char *holder;  /* who takes it: whoever held it by the same text is known to have ended. Never two at once. */
+    const char *witness; /* a file that tells how far the journal had come when this machine saw it last; NULL: none */
+    struct span lease;   /* how long the journal stays ours without a word from us */
+    struct span timeout; /* what takes the server longer counts as a lost connection */
+    struct span patience; /* how long opening waits for a server that is away, and for another holder's lease to end */
+};
+
+#define POSTGRES_JOURNAL_BYTES_MAX 128
+#define POSTGRES_HOLDER_BYTES_MAX  256
+
+/* Whether libpq can make sense of conninfo, and no password stands in it. Returns 0 or E_ARGUMENT. */
+int postgres_store_check_conninfo(const char *conninfo, struct error_detail *detail);
+
+/* Connects, checks that the server keeps what it says it keeps, and takes the journal, which begins empty when there is none of its name.
+ * E_JOURNAL_VERSION when the tables are not there or of another version, E_JOURNAL_LOCKED when another holds the journal beyond the patience,
+ * E_JOURNAL when the server cannot be reached, does not make commits durable, or has gone back behind the witness. */
+int postgres_store_open(const struct postgres_store_options *options, struct store **out, struct store_state *state,
+                        struct error_detail *detail);
+
+/* What the server promises, in words, for the log: valid until the store is closed. */
+const char *postgres_store_promise(const struct store *store);
+
+/* Makes the tables, or brings them up to date, and tells out what was done. Returns 0 or an error. */
+int postgres_store_migrate(const char *conninfo, struct span timeout, FILE *out, struct error_detail *detail);
+
+/* Writes the same as SQL, for whoever lets no program do that. */
+void postgres_store_print_sql(FILE *out);
+
+#endif

@@ -1,0 +1,123 @@
+/* journal.c - SQLite in the data directory, or a database that the configuration names. */
+#include "sidecar/runtime/journal.h"
+
+#include "sidecar/journal/postgres/postgres_store.h"
+#include "sidecar/journal/sqlite/sqlite_store.h"
+#include "sidecar/observe/log.h"
+#include "sidecar/runtime/files.h"
+#include "sidecar/runtime/sidecar_inside.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* How much longer than a lease a start waits for the journal. */
+#define LEASE_MORE SPAN_S(5)
+
+static const char *in_data_dir(const struct config *config, const char *name, char path[JOURNAL_PATH_SIZE])
+{
+    snprintf(path, JOURNAL_PATH_SIZE, "%s/%s", config->data_dir, name);
+    return path;
+}
+
+int journal_check_kind(const struct config *config, struct error_detail *detail)
+{
+    char path[JOURNAL_PATH_SIZE];
+    bool database = config->store[0] != '\0';
+    if (database && strncmp(config->store, "postgresql://", 13) != 0 && strncmp(config->store, "postgres://", 11) != 0)
+        return error_set(detail, E_ARGUMENT, "store", "must be a URI, postgresql://...");
+    if (database && access(sidecar_journal_path(config, 0, path), F_OK) == 0)
+        return error_set(
+            detail, E_ARGUMENT, "store",
+            "data_dir holds a journal in SQLite, whose sagas would be left behind: begin with another data_dir");
+    if (!database && access(in_data_dir(config, "journal.seen", path), F_OK) == 0)
+        return error_set(
+            detail, E_ARGUMENT, "store",
+            "data_dir is that of a journal in a database, and store names none: name it, or begin with another "
+            "data_dir");
+    return database ? postgres_store_check_conninfo(config->store, detail) : 0;
+}
+
+/* Who starts with the same file on the same machine has its lock, so whoever held it before has ended. The lock is the process's until it ends. */
+static int make_holder(const struct config *config, char holder[POSTGRES_HOLDER_BYTES_MAX], struct error_detail *detail)
+{
+    char path[JOURNAL_PATH_SIZE], boot[40] = "";
+    struct stat st;
+    int fd = open(in_data_dir(config, "journal.lock", path), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0 || fstat(fd, &st) != 0) {
+        if (fd >= 0)
+            close(fd);
+        return file_error("make", path, "data_dir", detail);
+    }
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        close(fd);
+        return error_set(detail, E_JOURNAL_LOCKED, path, NULL);
+    }
+    FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
+    bool known = file != NULL && fscanf(file, "%39s", boot) == 1;
+    if (file != NULL)
+        fclose(file);
+    if (!known) {
+        close(fd);
+        return file_error("read", "/proc/sys/kernel/random/boot_id", "", detail);
+    }
+    snprintf(holder, POSTGRES_HOLDER_BYTES_MAX, "%s:%" PRIx64 ":%" PRIx64, boot, (uint64_t)st.st_dev,
+             (uint64_t)st.st_ino);
+    return 0;
+}
+
+static int open_database(const struct config *config, struct store **out, struct store_state *state,
+                         struct error_detail *detail)
+{
+    char holder[POSTGRES_HOLDER_BYTES_MAX], witness[JOURNAL_PATH_SIZE], name[POSTGRES_JOURNAL_BYTES_MAX];
+    snprintf(name, sizeof name, "%s", config->store_journal);
+    if (name[0] == '\0' && gethostname(name, sizeof name - 1) != 0)
+        return file_error("read", "the host's name", "store_journal", detail);
+    int code = make_holder(config, holder, detail);
+    if (code != 0)
+        return code;
+    const struct postgres_store_options options = {
+        .conninfo = config->store,
+        .journal = name,
+        .holder = holder,
+        .witness = in_data_dir(config, "journal.seen", witness),
+        .lease = config->store_lease,
+        .timeout = config->store_timeout,
+        .patience = {.us = config->store_lease.us + LEASE_MORE.us},
+    };
+    code = postgres_store_open(&options, out, state, detail);
+    if (code == 0)
+        log_event(LOG_LEVEL_INFO, "the journal is in a database", LOG_TEXT("journal", name),
+                  LOG_NUMBER("epoch", (int64_t)state->epoch), LOG_TEXT("server", postgres_store_promise(*out)));
+    return code;
+}
+
+int journal_open(const struct config *config, unsigned k, struct store **out, struct store_state *state,
+                 struct error_detail *detail)
+{
+    char path[JOURNAL_PATH_SIZE];
+    if (config->store[0] != '\0')
+        return open_database(config, out, state, detail);
+    struct sqlite_store_options options = {.path = sidecar_journal_path(config, k, path),
+                                           .size_bytes_max = config->journal_bytes_max,
+                                           .commit_bytes_max = config->commit_bytes_max};
+    int code = sqlite_store_open(&options, out, state, detail);
+    if (code == 0 && state->dropped_bytes > 0)
+        log_event(LOG_LEVEL_WARN,
+                  "the journal's last commit was not written whole and is dropped: after a kill or a crash that is in "
+                  "order, since nobody was "
+                  "told that it was durable; else look at the disk",
+                  LOG_TEXT("journal", path), LOG_NUMBER("bytes", (int64_t)state->dropped_bytes));
+    return code;
+}
+
+int journal_migrate(const struct config *config, FILE *out, struct error_detail *detail)
+{
+    if (config->store[0] == '\0')
+        return error_set(detail, E_ARGUMENT, "store",
+                         "it names no database: a journal in SQLite is migrated by a start");
+    int code = journal_check_kind(config, detail);
+    return code == 0 ? postgres_store_migrate(config->store, config->store_timeout, out, detail) : code;
+}

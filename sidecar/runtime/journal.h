@@ -1,0 +1,22 @@
+/* journal.h - where the configuration says that a loop's journal is. */
+#ifndef SAGA_RUNTIME_JOURNAL_H
+#define SAGA_RUNTIME_JOURNAL_H
+
+#include "sidecar/config/config.h"
+#include "sidecar/journal/store.h"
+
+#include <stdio.h>
+
+/* Opens the journal of loop k: in the data directory, which is there, or in the database, for which this waits while another holds it. Says in the
+ * log what is to be known of it. As sqlite_store_open and postgres_store_open. */
+int journal_open(const struct config *config, unsigned k, struct store **out, struct store_state *state,
+                 struct error_detail *detail);
+
+/* Whether the data directory is one of a journal of the other kind, which would be left behind with its sagas; and whether what is said of the
+ * database can be understood. Returns 0 or E_ARGUMENT. */
+int journal_check_kind(const struct config *config, struct error_detail *detail);
+
+/* Makes the tables in the database, or brings them up to date, and tells out. Returns 0 or an error. */
+int journal_migrate(const struct config *config, FILE *out, struct error_detail *detail);
+
+#endif

@@ -1,0 +1,102 @@
+"""postgres.py - a private PostgreSQL server for tests: in a temporary folder, on a unix socket, with commits that are durable."""
+import atexit
+import glob
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+
+PROGRAMS = sorted(glob.glob("/usr/lib/postgresql/*/bin"))
+
+
+class Postgres:
+    """start() returns when it serves; kill() is kill -9 of all its processes. PostgreSQL runs as nobody's root: as another user then."""
+
+    def __init__(self, *settings):
+        if not PROGRAMS:
+            raise AssertionError("PostgreSQL is not installed: there is no /usr/lib/postgresql/*/bin (package postgresql)")
+        self.folder = tempfile.mkdtemp(prefix="saga-pg-")
+        self.settings = list(settings)
+        self.process = None
+        self.user = None
+        if os.geteuid() == 0:
+            self.user = pwd.getpwnam("postgres")
+            os.chown(self.folder, self.user.pw_uid, self.user.pw_gid)
+        self.data = os.path.join(self.folder, "data")
+        self._run("initdb", "-D", self.data, "-U", "saga", "-A", "trust", "-N", "-E", "UTF8", "--no-locale")
+        atexit.register(self.close)
+
+    def _become(self):
+        if self.user is not None:
+            os.setgroups([])
+            os.setgid(self.user.pw_gid)
+            os.setuid(self.user.pw_uid)
+
+    def _run(self, program, *arguments):
+        done = subprocess.run([os.path.join(PROGRAMS[-1], program)] + list(arguments), preexec_fn=self._become, cwd=self.folder,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        if done.returncode != 0:
+            raise AssertionError("%s failed:\n%s" % (program, done.stdout))
+        return done.stdout
+
+    def start(self):
+        arguments = [os.path.join(PROGRAMS[-1], "postgres"), "-D", self.data, "-k", self.folder]
+        for setting in ["listen_addresses=", "shared_buffers=32MB", "max_connections=100"] + self.settings:
+            arguments += ["-c", setting]
+        self.log = open(os.path.join(self.folder, "log"), "a")
+        self.process = subprocess.Popen(arguments, preexec_fn=self._become, cwd=self.folder, stdout=self.log, stderr=self.log)
+        deadline = time.monotonic() + 60
+        while self._ready() != 0:
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                with open(os.path.join(self.folder, "log")) as f:
+                    raise AssertionError("PostgreSQL does not start:\n" + f.read())
+            time.sleep(0.02)
+        return self
+
+    def _ready(self):
+        return subprocess.run([os.path.join(PROGRAMS[-1], "pg_isready"), "-q", "-h", self.folder, "-U", "saga", "-d", "postgres"]).returncode
+
+    def processes(self):
+        with open("/proc/%d/task/%d/children" % (self.process.pid, self.process.pid)) as f:
+            return [int(pid) for pid in f.read().split()]
+
+    def kill(self):
+        os.kill(self.process.pid, signal.SIGSTOP)  # it makes no more of them
+        children = self.processes()
+        self.process.kill()
+        for pid in children:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        self.process.wait()
+        self.log.close()
+        for pid in children:  # a new one waits for them
+            while os.path.exists("/proc/%d" % pid):
+                time.sleep(0.002)
+
+    def stop_answering(self, stopped=True):
+        """All its processes are frozen, or go on."""
+        which = signal.SIGSTOP if stopped else signal.SIGCONT
+        for pid in [self.process.pid] + self.processes():
+            os.kill(pid, which)
+
+    def query(self, sql):
+        return self._run("psql", "-h", self.folder, "-U", "saga", "-d", "postgres", "-qAtX", "-v", "ON_ERROR_STOP=1", "-c", sql)
+
+    @property
+    def uri(self):
+        return "postgresql://saga@/postgres?host=" + self.folder
+
+    def close(self):
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGCONT)
+            self.process.send_signal(signal.SIGINT)
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)

@@ -1,0 +1,207 @@
+"""The journal in a PostgreSQL database: who may have it, what happens when the database is away, and what is refused."""
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+
+import grpc
+
+from harness import (PATIENCE_S, SAGAD, Gate, Participant, Sidecar, definition, do, fail_times, failure_of, message, migrate, state_name,
+                     step, wait_until)
+from postgres import Postgres
+from test_watching import get
+
+Code = grpc.StatusCode
+SLOW = "retry: {initialBackoff: 200ms, maxBackoff: 200ms, jitter: 0, maxAttempts: 200}"
+
+
+class Fleet(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Postgres().start()
+        migrate(cls.server)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.server.close()
+
+    def setUp(self):
+        self.shop = Participant()
+        self.sidecars = []
+
+    def tearDown(self):
+        for sidecar in self.sidecars:
+            sidecar.close()
+        self.shop.stop()
+
+    def sidecar(self, journal, start=True, **options):
+        options = dict({"store": self.server.uri, "store_journal": journal, "store_lease": "3s", "store_timeout": "1s",
+                        "targets": {"shop": self.shop.address}}, **options)
+        sidecar = Sidecar(start=start, **options)
+        self.sidecars.append(sidecar)
+        return sidecar
+
+    def refusal(self, **options):
+        sidecar = self.sidecar("refused", start=False, **options)
+        code, said = sidecar.refuse()
+        self.assertNotEqual(0, code)
+        return said
+
+    def refused_start(self, sidecar, **fields):
+        try:
+            sidecar.client.Start(definition="one", timeout=5, **fields)
+        except grpc.RpcError as error:
+            return failure_of(error)
+
+    # ---- the tables, the options ----
+
+    def test_what_store_takes(self):
+        for store, words in (("mysql://x/y", "must be a URI"), ("postgresql://me:secret@db/x", "no password may stand in it"),
+                             ("postgresql://db/x?nonsense=1", "libpq cannot read it")):
+            said = self.refusal(store=store)
+            self.assertIn(words, said)
+            self.assertNotIn("secret", said)
+        self.assertIn("loops must be 1 with store", self.refusal(loops=2))
+        self.assertIn("journal_bytes_max bounds a journal in data_dir", self.refusal(journal_bytes_max="64MiB"))
+
+    def test_tables_are_made_by_who_may(self):
+        self.server.query("create database bare")
+        uri = self.server.uri.replace("/postgres?", "/bare?")
+        said = self.refusal(store=uri)
+        self.assertIn("JOURNAL_VERSION", said)
+        self.assertIn("run sagad --migrate", said)
+        sidecar = self.sidecar("bare", start=False, store=uri)
+        ran = lambda *more: subprocess.run([SAGAD, *more], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=True).stdout
+        self.assertIn("have version 1 now", ran("--migrate", "-f", sidecar.write_config()))
+        self.assertIn("have version 1 already", ran("--migrate", "-f", sidecar.write_config()))
+        sidecar.start()
+        self.assertIn("create table saga_frame(", ran("--print-sql"))
+
+    def test_journals_of_the_other_kind_are_not_left_behind(self):
+        local = Sidecar(store="")
+        local.stop()
+        local.options.update(store=self.server.uri)
+        self.assertIn("holds a journal in SQLite", local.refuse()[1])
+        shutil.rmtree(local.directory)
+        far = self.sidecar("kind")
+        far.stop()
+        del far.options["store"], far.options["store_journal"]
+        self.assertIn("that of a journal in a database", far.refuse()[1])
+
+    # ---- who has it ----
+
+    def test_who_ended_is_followed_at_once(self):
+        sidecar = self.sidecar("again", store_lease="60s")
+        sidecar.client.register(definition("one", step("a")))
+        ids = [sidecar.client.run("one", request_id="r-%d" % i).id for i in range(5)]
+        for how in ("kill", "stop"):
+            began = time.monotonic()
+            sidecar.restart(how)
+            self.assertLess(time.monotonic() - began, 10)  # not the lease
+            self.assertEqual(ids, [sidecar.client.Start(definition="one", request_id="r-%d" % i).saga_id for i in range(5)])
+
+    def test_another_is_refused_while_it_is_held(self):
+        held = self.sidecar("held")
+        said = self.refusal(store_journal="held")
+        self.assertIn("JOURNAL_LOCKED", said)
+        self.assertIn("unless it renews", said)
+        held.stop()
+        began = time.monotonic()
+        self.sidecar("held", store_lease="60s")
+        self.assertLess(time.monotonic() - began, 10)
+
+    def test_a_frozen_holder_lets_nothing_out(self):
+        """Stopped past its lease, and woken: what it had to do has been done by another, and it ends with nothing said."""
+        frozen = self.sidecar("frozen")
+        frozen.client.register(definition("one", step("a", more=SLOW), step("b", after=["a"])))
+        self.shop.on(do("a"), fail_times(3, Code.UNAVAILABLE))
+        ids = [frozen.client.Start(definition="one", request_id="r-%d" % i).saga_id for i in range(40)]
+        wait_until(lambda: len(self.shop.calls) >= 40, "every saga has been tried")
+        frozen.process.send_signal(signal.SIGSTOP)
+        peers = {c.peer for c in self.shop.calls}
+        other = self.sidecar("frozen")
+        for saga_id in ids:
+            self.assertEqual("COMMITTED", state_name(other.client.end(saga_id)))
+        calls = len(self.shop.calls)
+        frozen.process.send_signal(signal.SIGCONT)
+        self.assertEqual(1, frozen.await_exit())
+        self.assertTrue(any(l.get("reason") == "JOURNAL_FENCED" for l in frozen.log()), frozen.lines[-5:])
+        self.assertEqual(calls, len(self.shop.calls))
+        late = [c for c in self.shop.calls[40:] if c.peer in peers and c.step == "b"]
+        self.assertEqual([], late)
+        for saga_id in ids:
+            self.assertEqual(1, len([c for c in self.shop.of(saga_id, "action", "b")]))
+
+    # ---- the database is away ----
+
+    def harmed(self, journal, harm, heal):
+        """Sagas are in flight when it goes, some are started while it is away; all end once, by themselves."""
+        sidecar = self.sidecar(journal, http_listen="127.0.0.1:0")
+        gate = Gate()
+        sidecar.client.register(definition("one", step("a"), step("b", after=["a"])))
+        self.assertEqual(200, get(sidecar, "/readyz")[0])
+        self.shop.on(do("a"), gate)
+        ids = [sidecar.client.Start(definition="one", request_id="f-%d" % i).saga_id for i in range(10)]
+        for _ in ids:
+            gate.await_call()
+        harm()
+        gate.open()
+        # The first may wait, until it is known that the database does not answer.
+        refused = wait_until(lambda: self.refused_start(sidecar, request_id="n-1"), "a start has no answer, or is refused")
+        if refused.reason is None:
+            refused = wait_until(lambda: self.refused_start(sidecar, request_id="n-1"), "new sagas are refused")
+        self.assertEqual("JOURNAL_AWAY", refused.reason)
+        self.assertGreater(refused.retry_delay_ms, 0)
+        wait_until(lambda: "does not answer" in get(sidecar, "/readyz")[2], "it says that it is not ready")
+        self.assertEqual([], [c for c in self.shop.calls if c.step == "b"])
+        heal()
+        wait_until(lambda: get(sidecar, "/readyz")[0] == 200, "it is ready again")
+        for saga_id in ids:
+            self.assertEqual("COMMITTED", state_name(sidecar.client.end(saga_id)))
+            for name in ("a", "b"):
+                self.assertEqual(1, len(self.shop.of(saga_id, "action", name)))
+        n1 = sidecar.client.Start(definition="one", request_id="n-1").saga_id
+        self.assertEqual("COMMITTED", state_name(sidecar.client.end(n1)))
+        self.assertEqual(1, len(self.shop.of(n1, "action", "a")))
+        self.assertTrue(sidecar.log("the journal takes what is decided again: sagas go on"))
+
+    def test_killed(self):
+        self.harmed("killed", self.server.kill, self.server.start)
+
+    def test_frozen_past_the_lease(self):
+        def heal():
+            time.sleep(3)  # the lease is over: and nobody has taken the journal
+            self.server.stop_answering(False)
+        self.harmed("slow", self.server.stop_answering, heal)
+
+    def test_one_that_went_back_is_refused_by_name(self):
+        server = Postgres().start()
+        self.addCleanup(server.close)
+        migrate(server)
+        sidecar = self.sidecar("back", store=server.uri)
+        sidecar.client.register(definition("one", step("a")))
+        sidecar.stop()
+        server.process.send_signal(signal.SIGINT)
+        server.process.wait()
+        shutil.copytree(server.data, server.data + "-old")
+        subprocess.run(["chown", "-R", "--reference", server.data, server.data + "-old"], check=True)
+        server.start()
+        sidecar.start()
+        saga_id = sidecar.client.run("one").id
+        sidecar.stop()
+        server.process.send_signal(signal.SIGINT)
+        server.process.wait()
+        shutil.rmtree(server.data)
+        os.rename(server.data + "-old", server.data)
+        server.start()
+        said = sidecar.refuse()[1]
+        self.assertIn("the database went back in time", said)
+        self.assertIn("remove journal.seen", said)
+        os.unlink(os.path.join(sidecar.options["data_dir"], "journal.seen"))
+        sidecar.start()
+        with self.assertRaises(grpc.RpcError):
+            sidecar.client.saga(saga_id)
+        self.assertEqual("COMMITTED", state_name(sidecar.client.run("one")))

@@ -1,0 +1,380 @@
+/* The store in PostgreSQL, on a server of its own: it does as the others do, and a commit whose holder, epoch or predecessor is not the right
+ * one changes nothing, whatever happens to the connection, the server or the process. */
+#include "tests/support/frames.h"
+#include "tests/support/postgres_place.h"
+#include "tests/support/twin_store.h"
+
+#include <check.h>
+#include <libpq-fe.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+static struct postgres server;
+static struct store *store;
+static struct store_state state;
+static struct error_detail detail;
+static uint8_t frame_bytes[8192];
+
+static void open_as(struct postgres_store_options options)
+{
+    int code = postgres_store_open(&options, &store, &state, &detail);
+    ck_assert_msg(code == 0, "open: %d %s %s", code, detail.field, detail.text);
+}
+
+static void teardown(void)
+{
+    if (store != NULL)
+        store->close(store);
+    store = NULL;
+}
+
+static int open_twin(void *self, struct store **out, struct store_state *out_state)
+{
+    const struct postgres_store_options options = place_options(&server, self);
+    int code = postgres_store_open(&options, out, out_state, &detail);
+    ck_assert_msg(code == 0, "open: %d %s %s", code, detail.field, detail.text);
+    return code;
+}
+
+START_TEST(postgres_store__does_as_the_others_do)
+{
+    twin_store_compare(open_twin, (void *)(uintptr_t) "twin", 700);
+}
+END_TEST
+
+static struct store_commit frame(uint64_t number)
+{
+    return (struct store_commit){
+        .epoch = state.epoch,
+        .frame = number,
+        .records = frame_make(frame_bytes, number, 1, 100, (struct instant){.us = (int64_t)number}),
+    };
+}
+
+static int commit_one(uint64_t number)
+{
+    struct store_commit commit = frame(number);
+    return store_commit_now(store, &commit, &detail);
+}
+
+/* Asks until the fate of the oldest is known. */
+static int fate(double seconds)
+{
+    struct timespec begin, now;
+    clock_gettime(CLOCK_MONOTONIC, &begin);
+    for (;;) {
+        int code = store->settle(store, &detail);
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        if ((code != STORE_PENDING && code != STORE_AMBIGUOUS) || (double)(now.tv_sec - begin.tv_sec) > seconds)
+            return code;
+        nanosleep(&(struct timespec){.tv_nsec = 200000}, NULL);
+    }
+}
+
+START_TEST(postgres_store__two_are_on_the_way)
+{
+    open_as(place_options(&server, "two"));
+    struct store_commit first = frame(1), second;
+    ck_assert_int_eq(store->commit(store, &first, &detail), STORE_PENDING);
+    second = frame(2);
+    ck_assert_int_eq(store->commit(store, &second, &detail), STORE_PENDING);
+    ck_assert_int_eq(fate(10), 0);
+    ck_assert_int_eq(fate(10), 0);
+    ck_assert_int_eq(commit_one(3), 0);
+    teardown();
+    open_as(place_options(&server, "two"));
+    ck_assert_uint_eq(state.last_frame, 3);
+}
+END_TEST
+
+static int add_version(void *self, const struct subject_row *row)
+{
+    *(unsigned *)self += (unsigned)row->version;
+    ck_assert_uint_eq(row->value.size, row->version == 2 ? 0 : 2);
+    return 0;
+}
+
+START_TEST(postgres_store__subjects_are_the_last_of_their_name)
+{
+    struct subject_row rows[] = {
+        {.kind = SUBJECT_TAG, .name = bytes_of_text("a"), .version = 1, .value = bytes_of_text("old")},
+        {.kind = SUBJECT_TAG, .name = bytes_of_text("a"), .version = 2, .value = bytes_of_text("")},
+    };
+    open_as(place_options(&server, "subjects"));
+    struct store_commit commit = {.epoch = state.epoch, .subjects = rows, .subject_count = 2};
+    ck_assert_int_eq(store_commit_now(store, &commit, &detail), 0);
+    commit.subject_count = 1;
+    commit.subjects = &(struct subject_row){
+        .kind = SUBJECT_PIN, .name = bytes_of("\0\1", 2), .version = 9, .value = bytes_of("\0x", 2)};
+    ck_assert_int_eq(store_commit_now(store, &commit, &detail), 0);
+    unsigned versions = 0;
+    ck_assert_int_eq(store->scan_subjects(store, SUBJECT_TAG, add_version, &versions, &detail), 0);
+    ck_assert_uint_eq(versions, 2);
+    ck_assert_int_eq(store->scan_subjects(store, SUBJECT_PIN, add_version, &versions, &detail), 0);
+    ck_assert_uint_eq(versions, 11);
+}
+END_TEST
+
+/* ---- who holds it ---- */
+
+START_TEST(postgres_store__another_waits_for_the_lease)
+{
+    struct postgres_store_options options = place_options(&server, "leased");
+    struct store *other;
+    struct store_state other_state;
+    open_as(options);
+    options.holder = "other";
+    options.patience = SPAN_MS(300);
+    ck_assert_int_eq(postgres_store_open(&options, &other, &other_state, &detail), E_JOURNAL_LOCKED);
+    ck_assert_ptr_nonnull(strstr(detail.text, "another sidecar (test) holds it"));
+    /* Given up, it is there at once. */
+    teardown();
+    ck_assert_int_eq(postgres_store_open(&options, &other, &other_state, &detail), 0);
+    other->close(other);
+}
+END_TEST
+
+START_TEST(postgres_store__stale_holder_lets_nothing_out)
+{
+    struct postgres_store_options options = place_options(&server, "stale");
+    open_as(options);
+    ck_assert_int_eq(commit_one(1), 0);
+    struct store *stale = store;
+    struct store_state before = state;
+    options.holder = "other";
+    place_query(&server,
+                "update saga_journal set expires_at = clock_timestamp() - interval '1 s' where name = 'stale'");
+    open_as(options);
+    ck_assert_uint_gt(state.epoch, before.epoch);
+    ck_assert_int_eq(commit_one(2), 0);
+    struct store *holder = store;
+    store = stale;
+    uint64_t epoch = state.epoch;
+    state.epoch = before.epoch;
+    struct store_commit late = frame(2);
+    ck_assert_int_eq(store->commit(store, &late, &detail), STORE_PENDING);
+    ck_assert_int_eq(fate(10), E_JOURNAL_FENCED);
+    ck_assert_ptr_nonnull(strstr(detail.text, "another sidecar (other)"));
+    ck_assert_int_eq(store->holds(store, &detail), E_JOURNAL_FENCED);
+    teardown();
+    store = holder;
+    state.epoch = epoch;
+    ck_assert_int_eq(commit_one(3), 0); /* giving up what was not its any more took nothing away */
+}
+END_TEST
+
+START_TEST(postgres_store__unrenewed_lease_holds_nothing)
+{
+    struct postgres_store_options options = place_options(&server, "asleep");
+    options.lease = SPAN_MS(1000);
+    open_as(options);
+    ck_assert_int_eq(commit_one(1), 0);
+    ck_assert_int_eq(store->holds(store, &detail), 0);
+    usleep(1200000); /* as a stopped process: nothing of ours runs */
+    ck_assert_int_eq(store->holds(store, &detail), E_JOURNAL_AWAY);
+    /* What was asked for now says that it is still ours. */
+    for (int i = 0; i < 1000 && store->holds(store, &detail) == E_JOURNAL_AWAY; i++)
+        usleep(1000);
+    ck_assert_int_eq(store->holds(store, &detail), 0);
+    ck_assert_int_eq(commit_one(2), 0);
+}
+END_TEST
+
+/* ---- the connection, and the server ---- */
+
+/* Cut at moments of all kinds, also while the journal is being taken anew. */
+START_TEST(postgres_store__lost_connection_is_read_again)
+{
+    open_as(place_options(&server, "cut"));
+    for (uint64_t n = 1; n <= 200; n += 2) {
+        struct store_commit first = frame(n), second;
+        ck_assert_int_eq(store->commit(store, &first, &detail), STORE_PENDING);
+        second = frame(n + 1);
+        ck_assert_int_eq(store->commit(store, &second, &detail), STORE_PENDING);
+        for (uint64_t cuts = n % 4; cuts > 0; cuts--)
+            place_query(&server,
+                        "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'sagad'");
+        for (int i = 0; i < 2; i++) {
+            int code = fate(20);
+            ck_assert_msg(code == 0, "frame %d: %d %s", (int)n, code, detail.text);
+        }
+    }
+    teardown();
+    open_as(place_options(&server, "cut"));
+    ck_assert_uint_eq(state.last_frame, 200);
+    ck_assert_uint_eq(state.first_frame, 1);
+}
+END_TEST
+
+/* Another session holds the row, as one does whose process was stopped between a statement and its end. */
+START_TEST(postgres_store__who_holds_the_row_is_ended)
+{
+    struct postgres_store_options options = place_options(&server, "stuck");
+    open_as(options);
+    ck_assert_int_eq(commit_one(1), 0);
+    teardown();
+    PGconn *db = PQconnectdb(server.conninfo);
+    PQclear(PQexec(db, "begin"));
+    PQclear(PQexec(db, "update saga_journal set pid = pg_backend_pid() where name = 'stuck'"));
+    PQclear(PQexec(db, "commit"));
+    PQclear(PQexec(db, "begin"));
+    PQclear(PQexec(db, "update saga_journal set seq = seq where name = 'stuck'"));
+    open_as(options);
+    ck_assert_uint_eq(state.last_frame, 1);
+    PQfinish(db);
+}
+END_TEST
+
+START_TEST(postgres_store__server_killed)
+{
+    struct postgres own; /* this process's child, and not the others' */
+    ck_assert(place_start(&own));
+    open_as(place_options(&own, "killed"));
+    uint64_t n = 1;
+    for (int round = 0; round < 3; round++) {
+        for (; n % 20 != 0; n++)
+            ck_assert_int_eq(commit_one(n), 0);
+        struct store_commit last = frame(n++);
+        ck_assert_int_eq(store->commit(store, &last, &detail), STORE_PENDING);
+        postgres_kill(&own);
+        int code = fate(0);
+        ck_assert(code == 0 || code == STORE_PENDING || code == STORE_AMBIGUOUS);
+        struct ended_row row;
+        ck_assert_int_eq(store->find_ended(store, 1, &row, &detail), E_JOURNAL_AWAY);
+        ck_assert(postgres_restart(&own));
+        if (code != 0)
+            ck_assert_int_eq(fate(20), 0);
+    }
+    teardown();
+    open_as(place_options(&own, "killed"));
+    ck_assert_uint_eq(state.last_frame, n - 1);
+    teardown();
+    postgres_stop(&own);
+}
+END_TEST
+
+/* ---- what is refused ---- */
+
+START_TEST(postgres_store__database_that_went_back)
+{
+    char witness[] = "/tmp/saga-witness-XXXXXX";
+    int fd = mkstemp(witness);
+    ck_assert_int_ge(fd, 0);
+    struct postgres_store_options options = place_options(&server, "back");
+    options.witness = witness;
+    open_as(options);
+    for (uint64_t n = 1; n <= 3; n++)
+        ck_assert_int_eq(commit_one(n), 0);
+    /* While it is open. */
+    place_query(&server, "update saga_journal set seq = 2, last_frame = 2 where name = 'back'");
+    struct store_commit next = frame(4);
+    ck_assert_int_eq(store->commit(store, &next, &detail), STORE_PENDING);
+    ck_assert_int_eq(fate(10), E_JOURNAL);
+    ck_assert_ptr_nonnull(strstr(detail.text, "went back in time"));
+    teardown();
+    /* And at the next start. */
+    ck_assert_int_eq(postgres_store_open(&options, &store, &state, &detail), E_JOURNAL);
+    ck_assert_ptr_nonnull(strstr(detail.text, "went back in time"));
+    store = NULL;
+    ck_assert_int_eq(unlink(witness), 0);
+    place_query(
+        &server,
+        "delete from saga_frame where frame = 3 and journal = (select id from saga_journal where name = 'back')");
+    open_as(options);
+    ck_assert_int_eq(commit_one(3), 0);
+    close(fd);
+    unlink(witness);
+}
+END_TEST
+
+START_TEST(postgres_store__what_is_not_durable_is_refused)
+{
+    struct postgres_store_options options = place_options(&server, "unsafe");
+    open_as(options);
+    ck_assert_ptr_nonnull(strstr(postgres_store_promise(store), "fsync=on full_page_writes=on synchronous_commit=on"));
+    teardown();
+    place_query(&server, "alter role test set synchronous_commit = off");
+    open_as(options);
+    ck_assert_ptr_nonnull(strstr(postgres_store_promise(store), "synchronous_commit=on"));
+    teardown();
+    place_query(&server, "alter role test reset synchronous_commit");
+    place_query(&server, "alter system set full_page_writes = off");
+    place_query(&server, "select pg_reload_conf()");
+    usleep(300000);
+    ck_assert_int_eq(postgres_store_open(&options, &store, &state, &detail), E_JOURNAL);
+    ck_assert_ptr_nonnull(strstr(detail.text, "full_page_writes off"));
+    store = NULL;
+    place_query(&server, "alter system reset full_page_writes");
+    place_query(&server, "select pg_reload_conf()");
+}
+END_TEST
+
+START_TEST(postgres_store__tables_are_never_made_silently)
+{
+    char conninfo[256];
+    struct postgres_store_options options = place_options(&server, "bare");
+    place_query(&server, "create database bare");
+    snprintf(conninfo, sizeof conninfo, "host=%s user=test dbname=bare", server.folder);
+    options.conninfo = conninfo;
+    ck_assert_int_eq(postgres_store_open(&options, &store, &state, &detail), E_JOURNAL_VERSION);
+    ck_assert_ptr_nonnull(strstr(detail.text, "sagad --migrate"));
+    char *sql = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&sql, &size);
+    postgres_store_print_sql(out);
+    fclose(out);
+    PGconn *db = PQconnectdb(conninfo);
+    PGresult *result = PQexec(db, sql);
+    ck_assert_msg(PQresultStatus(result) == PGRES_COMMAND_OK, "%s", PQerrorMessage(db));
+    PQclear(result);
+    free(sql);
+    open_as(options);
+    teardown();
+    PQclear(PQexec(db, "update saga_schema set version = 99"));
+    ck_assert_int_eq(postgres_store_open(&options, &store, &state, &detail), E_JOURNAL_VERSION);
+    ck_assert_ptr_nonnull(strstr(detail.text, "version 99"));
+    PQfinish(db);
+    store = NULL;
+}
+END_TEST
+
+START_TEST(postgres_store__words_for_libpq)
+{
+    ck_assert_int_eq(postgres_store_check_conninfo("postgresql://db/saga?passfile=/run/pass", &detail), 0);
+    ck_assert_int_eq(postgres_store_check_conninfo("postgresql:///?service=saga", &detail), 0);
+    ck_assert_int_eq(postgres_store_check_conninfo("postgresql://me:secret@db/saga", &detail), E_ARGUMENT);
+    ck_assert_ptr_null(strstr(detail.text, "secret"));
+    ck_assert_int_eq(postgres_store_check_conninfo("postgresql://db/?nonsense=1", &detail), E_ARGUMENT);
+}
+END_TEST
+
+int main(void)
+{
+    if (!place_start(&server))
+        return EXIT_FAILURE;
+    Suite *s = suite_create("postgres_store");
+    TCase *t = tcase_create("all");
+    tcase_set_timeout(t, 120);
+    tcase_add_checked_fixture(t, NULL, teardown);
+    tcase_add_test(t, postgres_store__does_as_the_others_do);
+    tcase_add_test(t, postgres_store__two_are_on_the_way);
+    tcase_add_test(t, postgres_store__subjects_are_the_last_of_their_name);
+    tcase_add_test(t, postgres_store__another_waits_for_the_lease);
+    tcase_add_test(t, postgres_store__stale_holder_lets_nothing_out);
+    tcase_add_test(t, postgres_store__unrenewed_lease_holds_nothing);
+    tcase_add_test(t, postgres_store__lost_connection_is_read_again);
+    tcase_add_test(t, postgres_store__who_holds_the_row_is_ended);
+    tcase_add_test(t, postgres_store__server_killed);
+    tcase_add_test(t, postgres_store__database_that_went_back);
+    tcase_add_test(t, postgres_store__what_is_not_durable_is_refused);
+    tcase_add_test(t, postgres_store__tables_are_never_made_silently);
+    tcase_add_test(t, postgres_store__words_for_libpq);
+    suite_add_tcase(s, t);
+    SRunner *runner = srunner_create(s);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    postgres_stop(&server);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
