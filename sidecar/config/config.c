@@ -366,6 +366,18 @@ static int read_file(const char *path, char *text, size_t *size, struct error_de
     return code;
 }
 
+bool config_wants_json(const char *path)
+{
+    char line[256];
+    bool wants = false;
+    FILE *file = path == NULL ? NULL : fopen(path, "re");
+    while (file != NULL && !wants && fgets(line, sizeof line, file) != NULL)
+        wants = strncmp(line, "log_format:", 11) == 0 && strstr(line, "json") != NULL;
+    if (file != NULL)
+        fclose(file);
+    return wants;
+}
+
 int config_read(const char *path, struct config **out, struct error_detail *detail)
 {
     if (path == NULL)

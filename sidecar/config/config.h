@@ -135,6 +135,10 @@ struct config {
  * line and the column. */
 int config_read(const char *path, struct config **out, struct error_detail *detail);
 
+/* Whether a line of the file says `log_format: json`: of one that config_read refuses, so that who reads the log can read that, too. Accepts
+ * NULL. */
+bool config_wants_json(const char *path);
+
 /* The same from a text (borrowed). */
 int config_read_text(struct bytes text, struct config **out, struct error_detail *detail);
 

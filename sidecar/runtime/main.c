@@ -300,6 +300,14 @@ int main(int argc, char **argv)
     if (code == 0 && arguments.check)
         code = policing_open(config, &policy, &detail);
     policy_destroy(policy);
+    bool asked =
+        arguments.check || arguments.check_journal || arguments.explain.as != NULL; /* by a person, who reads */
+    if (code != 0 && !asked && config_wants_json(arguments.file)) {
+        log_open(&(struct log_options){.level = CONFIG_LOG_INFO, .format = CONFIG_LOG_JSON, .fd = STDERR_FILENO});
+        tell_fatal("cannot start", arguments.file, code, &detail);
+        log_close(LOG_PATIENCE);
+        return EXIT_USAGE;
+    }
     if (code != 0) {
         complain(arguments.file, code, &detail);
         return EXIT_USAGE;

@@ -159,6 +159,15 @@ class Limits(Case):
             self.assertEqual(("error", "cannot start", "SYSTEM"), (told["level"], told["msg"], told["reason"]))
             self.assertIn("cannot listen at %s: another process listens there" % first.address, told["text"])
             self.assertIn("write another address into listen", told["text"])
+        # Also of a file that is refused itself: its log may be read by a program.
+        second.options.update(listen=["nonsense"])
+        code, text = second.refuse()
+        told = json.loads(text)
+        self.assertEqual((2, "error", "cannot start", "INVALID_ARGUMENT"), (code, told["level"], told["msg"], told["reason"]))
+        self.assertIn('"nonsense" names no port; write host:port', told["text"])
+        del second.options["log_format"]
+        code, text = second.refuse()
+        self.assertEqual((2, "sagad: "), (code, text[:7]))
         first.stop()
         first.options["loops"] = 2
         code, text = first.refuse()
