@@ -266,7 +266,7 @@ PROGRAMS += $(addprefix $(B)/bench/,echo_server load bench_store scenarios cliff
 $(B)/bench/echo_server: $(B)/obj/tests/bench/echo_server.o
 $(B)/bench/load: $(call tests_objects,tests/bench/load*.c) $(PROTO_LIB)
 $(B)/bench/bench_store: $(B)/obj/tests/bench/bench_store.o $(call support_objects,panic) $(call archives,sidecar/journal $(PURE))
-$(B)/bench/scenarios: $(B)/obj/tests/bench/scenarios.o $(call support_objects,memory_store panic) \
+$(B)/bench/scenarios: $(B)/obj/tests/bench/scenarios.o $(B)/gen/tests/shapes.o $(call support_objects,memory_store panic) \
 	$(B)/obj/sidecar/api/decode.o $(B)/obj/sidecar/api/payload.o $(call archives,sidecar/core sidecar/journal $(PURE)) $(PROTO_LIB)
 
 $(B)/bench/cliffs: $(B)/obj/tests/bench/cliffs.o $(call support_objects,panic) $(call archives,sidecar/core sidecar/journal $(PURE)) $(PROTO_LIB)
@@ -277,7 +277,7 @@ bench-check: $(B)/bench/scenarios
 	@$(call limit,600) $(PYTHON) tests/bench/count.py $< $(CC)
 bench-baseline: $(B)/bench/scenarios
 	@$(PYTHON) tests/bench/count.py $< $(CC) --write
-bench: $(BINARIES) $(B)/bench/echo_server $(B)/bench/load $(B)/bench/bench_store $(B)/bench/cliffs
+bench: $(BINARIES) $(addprefix $(B)/bench/,echo_server load bench_store cliffs scenarios)
 	$(SYSTEM_PYTHON) tests/bench/bench.py --binaries $(B) --out build/bench $(BENCH)
 # Restate beside the sidecar, from the npm registry: make bench-peers PEERS="--pairs 3"
 .PHONY: bench-peers bench-docs

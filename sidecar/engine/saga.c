@@ -29,10 +29,12 @@ const struct call_spec *saga_step_call(const struct saga *s, unsigned step, uint
         return phase == SAGA_PHASE_COMPENSATION && call->target != NULL ? call : NULL;
     }
     const struct step_spec *spec = saga_spec(s, step);
-    const struct step *own = &s->steps[step];
-    unsigned choice = own->choice != 0 ? own->choice : own->choosing;
     if (phase == SAGA_PHASE_COMPENSATION && !spec->has_compensation)
         return NULL;
+    if (spec->choice_count == 0)
+        return phase == SAGA_PHASE_ACTION ? &spec->action : &spec->compensation;
+    const struct step *own = &s->steps[step];
+    unsigned choice = own->choice != 0 ? own->choice : own->choosing;
     if (choice != 0 && !(DEFECT(UNDO_GOES_ELSEWHERE) && phase == SAGA_PHASE_COMPENSATION)) {
         CHECK(choice <= spec->choice_count);
         const struct call_choice *chosen = &spec->choices[choice - 1];

@@ -23,6 +23,14 @@ bool examine_is_constant(const struct expression *e)
     return !uses_any(e->root);
 }
 
+const struct field *examine_field_of(const struct expression *e, unsigned variable)
+{
+    const struct node *n = e->root;
+    bool plain = n->kind == NODE_FIELD && !n->test && !n->optional && n->operand->kind == NODE_VARIABLE &&
+                 !n->operand->test && n->operand->slot == variable;
+    return plain ? n->field : NULL;
+}
+
 /* ---- what may be absent ---- */
 
 struct absent {

@@ -7,6 +7,9 @@
 /* Whether it uses no variable at all: then its value is the same for every saga. */
 bool examine_is_constant(const struct expression *e);
 
+/* The field when the expression is no more than that field of the variable, as in `input.card`; else NULL. */
+const struct field *examine_field_of(const struct expression *e, unsigned variable);
+
 /* Whether it may fail for the variable's absence: whether it uses the variable where neither has(it) nor outcome == 'done' was asked before, outcome
  * being the variable that tells. Both are indices of the environment. */
 bool examine_may_miss(const struct expression *e, unsigned variable, unsigned outcome);

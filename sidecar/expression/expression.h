@@ -67,6 +67,10 @@ struct evaluation {
     uint64_t cost;
     struct datum *locals;
     const struct failure *ended; /* a bound was reached */
+    /* The message that was asked for a field last, and where its fields lie; NULL: they are looked for each time. */
+    const struct message_type *indexed_type;
+    struct bytes indexed;
+    struct message_index *index;
 };
 
 extern const struct datum datum_absent;

@@ -50,13 +50,29 @@ static struct datum of_value(struct evaluation *e, uint32_t position, const stru
     }
 }
 
+/* Shorter messages are gone over for each field. */
+#define INDEXED_BYTES_MIN 64
+
+int field_get(struct evaluation *e, struct bytes wire, const struct field *f, struct value *out)
+{
+    if (wire.size < INDEXED_BYTES_MIN)
+        return message_get(wire, f, e->pool, out);
+    if (e->indexed_type != f->owner || e->indexed.at != wire.at || e->indexed.size != wire.size) {
+        e->indexed_type = f->owner;
+        e->indexed = wire;
+        if (message_index_make(f->owner, wire, e->pool, &e->index) != 1)
+            e->index = NULL;
+    }
+    return e->index == NULL ? message_get(wire, f, e->pool, out) : message_index_get(e->index, f, e->pool, out);
+}
+
 static struct datum of_singular(struct evaluation *e, uint32_t position, struct bytes wire, const struct field *f,
                                 unsigned depth)
 {
     struct value v;
     if (!charge(e, 1 + cost_of_bytes(wire.size)))
         return fail_memory(e, position);
-    int found = message_get(wire, f, e->pool, &v);
+    int found = field_get(e, wire, f, &v);
     if (found < 0)
         return bad(e, position, found);
     if (found == 0 && f->kind == FIELD_MESSAGE) {
@@ -254,7 +270,7 @@ int field_is_set(struct evaluation *e, uint32_t position, const struct message *
         return -1;
     }
     struct value v;
-    int64_t found = f->repeated ? message_count(message->wire, f) : message_get(message->wire, f, e->pool, &v);
+    int64_t found = f->repeated ? message_count(message->wire, f) : field_get(e, message->wire, f, &v);
     if (found < 0) {
         *failed = bad(e, position, (int)found);
         return -1;

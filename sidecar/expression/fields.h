@@ -14,6 +14,9 @@ struct datum datum_of_message(struct evaluation *e, uint32_t position, const str
 struct datum datum_of_field(struct evaluation *e, uint32_t position, const struct message *message,
                             const struct field *f);
 
+/* message_get, which goes over a message once when it is asked for several fields, one after another. */
+int field_get(struct evaluation *e, struct bytes wire, const struct field *f, struct value *out);
+
 /* Whether it is set, as has() tells. 1, 0, or -1 with the reason in *failed. */
 int field_is_set(struct evaluation *e, uint32_t position, const struct message *message, const struct field *f,
                  struct datum *failed);

@@ -5,6 +5,7 @@
 #include "sidecar/base/check.h"
 #include "sidecar/base/decimal.h"
 #include "sidecar/base/defect.h"
+#include "sidecar/base/utf8.h"
 #include "sidecar/expression/fields.h"
 #include "sidecar/mapping/mapping_inside.h"
 
@@ -250,6 +251,17 @@ static int holds(struct run *r, const struct rule *rule)
 
 /* ---- requests ---- */
 
+/* Copies a field of the input. False when there is something to say of it, which evaluating it says. */
+static bool copy_field(struct run *r, const struct piece *piece, struct builder *b)
+{
+    struct value v;
+    if (field_get(&r->evaluation, r->view->input, piece->copied, &v) < 0 ||
+        (v.kind == FIELD_STRING && !utf8_valid(v.text)))
+        return false;
+    build_field(b, piece->field, &v);
+    return true;
+}
+
 static int build_piece(struct run *r, const struct request *request, const struct piece *piece, struct builder *b,
                        size_t marks[PIECES_DEPTH_MAX], unsigned *depth)
 {
@@ -267,6 +279,8 @@ static int build_piece(struct run *r, const struct request *request, const struc
         build_close(b, marks[--*depth]);
         return 0;
     case PIECE_EXPRESSION:
+        if (piece->copied != NULL && copy_field(r, piece, b))
+            return 0;
         code = evaluate(r, &piece->rule, &d);
         if (code != 0)
             return code;

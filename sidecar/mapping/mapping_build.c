@@ -1,6 +1,7 @@
 #include "sidecar/mapping/mapping_build.h"
 
 #include "sidecar/base/check.h"
+#include "sidecar/expression/examine.h"
 #include "sidecar/mapping/mapping_inside.h"
 
 static struct bytes joined(struct pool *p, const char *before, struct bytes name, const char *after)
@@ -408,6 +409,15 @@ int mapping_add_whole(struct mapping *m, struct bytes text, struct expression_er
     return code != 0 ? code : add(m, piece, error);
 }
 
+/* The field of the input whose value is copied as it is, since the expression says no more; or NULL. */
+static const struct field *copied_field(const struct mapping *m, const struct field *f, const struct expression *e)
+{
+    const struct field *from = examine_field_of(e, VARIABLE_INPUT);
+    bool scalar = f->kind != FIELD_MESSAGE && f->kind != FIELD_GROUP && f->kind != FIELD_ENUM && f->kind != FIELD_FLOAT;
+    bool same = from != NULL && m->input != NULL && from->owner == m->input && from->kind == f->kind;
+    return same && scalar && !from->repeated && !f->repeated ? from : NULL;
+}
+
 int mapping_add_expression(struct mapping *m, const struct field *f, bool item, struct bytes text,
                            struct expression_error *error)
 {
@@ -416,6 +426,8 @@ int mapping_add_expression(struct mapping *m, const struct field *f, bool item, 
     if (item && wanted != NULL)
         wanted = wanted->of[0];
     int code = wanted == NULL ? no_room(error) : compile(m, text, wanted, &piece.rule, error);
+    if (code == 0 && !item)
+        piece.copied = copied_field(m, f, piece.rule.expression);
     return code != 0 ? code : add(m, piece, error);
 }
 

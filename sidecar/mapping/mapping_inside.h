@@ -34,6 +34,7 @@ struct piece {
     bool item; /* the expression gives one item of a repeated field */
     struct bytes wire;
     struct rule rule;
+    const struct field *copied; /* of the input: the expression is this field, of the same kind; NULL: it is to be evaluated */
 };
 
 /* Messages within one another. */

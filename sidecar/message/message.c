@@ -143,6 +143,79 @@ int message_get(struct bytes wire, const struct field *f, struct pool *pool, str
     return result == 1 && !f->presence && value_is_zero(out) ? 0 : result;
 }
 
+/* ---- several fields of one message ---- */
+
+struct message_index {
+    struct bytes wire;
+    struct {
+        struct wire_field last; /* of them */
+        uint32_t count;
+    } fields[];
+};
+
+/* wire_next for the fields that most are: a number up to 15, and less than 128 bytes. */
+static inline int next_short(struct bytes *rest, struct wire_field *w)
+{
+    if (rest->size < 2 || (rest->at[0] & 0x87) != WIRE_BYTES || rest->at[0] < 8 || rest->at[1] >= 0x80 ||
+        rest->at[1] > rest->size - 2)
+        return wire_next(rest, w);
+    size_t size = rest->at[1];
+    w->number = rest->at[0] >> 3;
+    w->type = WIRE_BYTES;
+    w->body = bytes_of(rest->at + 2, size);
+    w->whole = bytes_of(rest->at, size + 2);
+    *rest = bytes_of(rest->at + size + 2, rest->size - size - 2);
+    return 1;
+}
+
+int message_index_make(const struct message_type *type, struct bytes wire, struct pool *pool,
+                       struct message_index **out)
+{
+    struct wire_field w = {.bits = 0};
+    struct bytes rest = wire;
+    int found;
+    *out = NULL;
+    if (type->field_count > MESSAGE_INDEX_FIELDS_MAX)
+        return 0;
+    size_t size = sizeof(struct message_index) + type->field_count * sizeof((*out)->fields[0]);
+    struct message_index *index = pool_take(pool, size);
+    if (index == NULL)
+        return pool_is_full(pool, size) ? E_PAYLOAD : E_MEMORY;
+    index->wire = wire;
+    for (unsigned i = 0; i < type->field_count; i++)
+        index->fields[i].count = 0;
+    while ((found = next_short(&rest, &w)) == 1) {
+        const struct field *f = message_field_by_number(type, w.number);
+        if (f == NULL || w.type != field_kind_wire(f->kind))
+            continue;
+        index->fields[f->index].last = w;
+        index->fields[f->index].count++;
+    }
+    *out = index;
+    return found < 0 ? E_ARGUMENT : 1;
+}
+
+/* Whether the field's value depends on more than the last of its kind. */
+static bool needs_whole(const struct message_index *index, const struct field *f)
+{
+    bool whole = index->fields[f->index].count > 1 && (f->kind == FIELD_MESSAGE || f->enumeration != NULL);
+    for (unsigned i = 0; f->oneof >= 0 && i < f->owner->field_count; i++)
+        whole = whole || (f->owner->fields[i].oneof == f->oneof && i != f->index && index->fields[i].count > 0);
+    return whole;
+}
+
+int message_index_get(const struct message_index *index, const struct field *f, struct pool *pool, struct value *out)
+{
+    uint32_t count = index->fields[f->index].count;
+    if (f->oneof >= 0 || f->kind == FIELD_MESSAGE || f->enumeration != NULL)
+        return message_get(needs_whole(index, f) ? index->wire
+                           : count == 0          ? bytes_of(NULL, 0)
+                                                 : index->fields[f->index].last.whole,
+                           f, pool, out);
+    *out = count == 0 ? f->implicit : value_of(f, &index->fields[f->index].last);
+    return count > 0 && (f->presence || !value_is_zero(out));
+}
+
 void message_items(struct message_items *items, struct bytes wire, const struct field *f)
 {
     CHECK(f->repeated);

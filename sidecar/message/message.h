@@ -20,6 +20,17 @@ struct message {
  * otherwise). */
 int message_get(struct bytes wire, const struct field *f, struct pool *pool, struct value *out);
 
+/* Where the fields of one message lie: who wants several of them goes over the message once. */
+struct message_index;
+
+/* Made in the pool, of a message of at most MESSAGE_INDEX_FIELDS_MAX kinds of fields. 1; 0: there are more; E_ARGUMENT, E_MEMORY or E_PAYLOAD. */
+#define MESSAGE_INDEX_FIELDS_MAX 64
+int message_index_make(const struct message_type *type, struct bytes wire, struct pool *pool,
+                       struct message_index **out);
+
+/* As message_get of that message. */
+int message_index_get(const struct message_index *index, const struct field *f, struct pool *pool, struct value *out);
+
 /* Goes over the values of a repeated field, packed or not, in order. */
 struct message_items {
     const struct field *field;

@@ -3,7 +3,7 @@
  *
  *   load --case echo|health|begin|start|rollback|latency|enlisted|pipe-begin|pipe-owed|pipe-enlisted|get|call|serve --address A
  *        [--inflight N] [--seconds S] [--warmup S] [--connections N] [--participants ADDRESS] [--targets N] [--think MS]
- *        [--payload BYTES] [--ids random] [--batch N] [--rate N] [--count N] [--hold S] [--undo refused]
+ *        [--payload BYTES | --input FILE] [--ids random] [--batch N] [--rate N] [--count N] [--hold S] [--undo refused]
  *        [--watch PID]
  *
  * count: it ends once so many are over. hold: how long enlisted sagas may stay; pipe-owed begins such with one step that has an undo, and leaves
@@ -112,15 +112,25 @@ static void pump(double until, size_t count, const struct load_options *options)
 int main(int argc, char **argv)
 {
     static const struct option names[] = {
-        {"case", required_argument, NULL, 'c'},         {"address", required_argument, NULL, 'a'},
-        {"inflight", required_argument, NULL, 'n'},     {"seconds", required_argument, NULL, 's'},
-        {"warmup", required_argument, NULL, 'w'},       {"connections", required_argument, NULL, 'k'},
-        {"participants", required_argument, NULL, 'p'}, {"batch", required_argument, NULL, 'b'},
-        {"rate", required_argument, NULL, 'r'},         {"targets", required_argument, NULL, 't'},
-        {"think", required_argument, NULL, 'i'},        {"payload", required_argument, NULL, 'l'},
-        {"ids", required_argument, NULL, 'd'},          {"count", required_argument, NULL, 'o'},
-        {"hold", required_argument, NULL, 'h'},         {"undo", required_argument, NULL, 'u'},
-        {"watch", required_argument, NULL, 'x'},        {NULL, 0, NULL, 0},
+        {"case", required_argument, NULL, 'c'},
+        {"address", required_argument, NULL, 'a'},
+        {"inflight", required_argument, NULL, 'n'},
+        {"seconds", required_argument, NULL, 's'},
+        {"warmup", required_argument, NULL, 'w'},
+        {"connections", required_argument, NULL, 'k'},
+        {"participants", required_argument, NULL, 'p'},
+        {"batch", required_argument, NULL, 'b'},
+        {"rate", required_argument, NULL, 'r'},
+        {"targets", required_argument, NULL, 't'},
+        {"think", required_argument, NULL, 'i'},
+        {"payload", required_argument, NULL, 'l'},
+        {"input", required_argument, NULL, 'I'},
+        {"ids", required_argument, NULL, 'd'},
+        {"count", required_argument, NULL, 'o'},
+        {"hold", required_argument, NULL, 'h'},
+        {"undo", required_argument, NULL, 'u'},
+        {"watch", required_argument, NULL, 'x'},
+        {NULL, 0, NULL, 0},
     };
     struct load_options o = {.which = "echo",
                              .inflight = 64,
@@ -165,6 +175,9 @@ int main(int argc, char **argv)
             break;
         case 'l':
             o.payload_bytes = atoi(optarg);
+            break;
+        case 'I':
+            o.input = optarg;
             break;
         case 'd':
             o.random_ids = strcmp(optarg, "random") == 0;

@@ -559,6 +559,13 @@ void flows_open(const struct load_options *o)
     };
     options = *o;
     memset(payload, 'x', sizeof payload);
+    if (options.input != NULL) {
+        FILE *file = fopen(options.input, "rb");
+        if (file == NULL)
+            load_fail("the input's file");
+        options.payload_bytes = (int)fread(payload, 1, sizeof payload, file);
+        fclose(file);
+    }
     size_t i = 0;
     while (strcmp(cases[i].name, o->which) != 0)
         if (++i == sizeof cases / sizeof cases[0])

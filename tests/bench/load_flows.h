@@ -14,8 +14,9 @@ struct load_options {
     int connections;
     int targets; /* start: that many, each with a definition of its own; call: the addresses called */
     int payload_bytes;
-    bool random_ids; /* request_ids in no order */
-    int hold_s;      /* deadline and lease of enlisted sagas */
+    const char *input; /* a file of the payload; NULL: any bytes */
+    bool random_ids;   /* request_ids in no order */
+    int hold_s;        /* deadline and lease of enlisted sagas */
     bool refuse_undo;
     clockid_t watched; /* the CPU of the server; 0: nobody wants to know */
     double think_s;    /* of a participant */

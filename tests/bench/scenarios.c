@@ -1,6 +1,7 @@
 /* scenarios.c - fixed scenarios to count instructions of: the sidecar's own work for a saga (engine, codec, batch, definitions, protobuf), with
  * a store made of memory and participants that answer at once. What gRPC and SQLite spend is theirs, and would drown it.
  *
+ *   scenarios time-of-check    how long the check of an input takes
  *   scenarios NAME    runs one; with no name, prints the names. tests/bench/count.py runs each under callgrind. */
 #include "sidecar/base/check.h"
 #include "sidecar/definition/reader.h"
@@ -9,10 +10,13 @@
 #include "sidecar/core/core.h"
 #include "sidecar/api/decode.h"
 #include "sidecar/core/heap.h"
+#include "sidecar/message/inspect.h"
+#include "sidecar/message/json.h"
 #include "tests/support/memory_store.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #define SAGAS     512
 #define BATCH     64
@@ -23,6 +27,60 @@ static const char yaml[] =
     "  - {name: s1, action: {target: t, method: /b.P/A1}, compensation: {target: t, method: /b.P/C1}}\n"
     "  - {name: s2, after: [s1], action: {target: t, method: /b.P/A2}, compensation: {target: t, method: /b.P/C2}}\n"
     "  - {name: s3, after: [s2], action: {target: t, method: /b.P/A3}, compensation: {target: t, method: /b.P/C3}}\n";
+
+/* The same, with five fields mapped in each step, of which one is a message. */
+#define MAPPED \
+    "request: {order_id: =input.order_id, card: =input.card, priority: =input.priority, token: =input.token, " \
+    "customer: " \
+    "=input.customer}"
+static const char typed_yaml[] =
+    "name: bench\nversion: 1.0.0\nschema: shapes\ninput: shapes.Order\nsteps:\n"
+    "  - {name: s1, action: {target: t, method: /shapes.Shop/Reserve, " MAPPED "}, compensation: {target: t, method: "
+    "/shapes.Shop/Old, request: {sku: =input.order_id}}}\n"
+    "  - {name: s2, after: [s1], action: {target: t, method: /shapes.Shop/Reserve, " MAPPED
+    "}, compensation: {target: t, "
+    "method: /shapes.Shop/Old, request: {sku: =input.order_id}}}\n"
+    "  - {name: s3, after: [s2], action: {target: t, method: /shapes.Shop/Reserve, " MAPPED
+    "}, compensation: {target: t, "
+    "method: /shapes.Shop/Old, request: {sku: =input.order_id}}}\n";
+static const char typed_input[] = "{\"order_id\": \"order-0123456789\", \"customer\": {\"name\": \"Ann Example\", "
+                                  "\"address\": {\"street\": \"1 Long Street\", "
+                                  "\"zip\": \"12345\"}}, \"lines\": [{\"sku\": \"nut-0001\", \"quantity\": 2, "
+                                  "\"price_cents\": 150}, {\"sku\": \"bolt-0002\", "
+                                  "\"quantity\": 20, \"price_cents\": 1500}, {\"sku\": \"washer-0003\", \"quantity\": "
+                                  "200, \"price_cents\": 15}], \"card\": "
+                                  "\"4242424242424242\", \"priority\": 3, \"token\": \"MDEyMzQ1Njc4OTAxMjM0NTY3ODk=\", "
+                                  "\"notes\": [\"leave it at the doors\", "
+                                  "\"ring twice, the bell is broken and has been for years; if nobody comes to the "
+                                  "door, ask the neighbours upstairs.\"], \"at\": "
+                                  "\"2026-11-28T10:00:00Z\"}";
+
+extern const unsigned char shapes[];
+extern const unsigned long shapes_size;
+static struct schema *schema;
+static struct pool pool;
+static uint8_t any[300];
+static struct bytes input = {any, sizeof any}; /* of every saga */
+static bool typed;
+
+static const struct schema *find(void *self, const char *name, const char **hash)
+{
+    (void)self;
+    (void)name;
+    *hash = "";
+    return schema;
+}
+
+/* The input of 300 bytes becomes a message. */
+static void read_types(void)
+{
+    struct error_detail detail;
+    CHECK(schema_read(bytes_of(shapes, shapes_size), &heap, &schema, &detail) == 0);
+    pool_init(&pool, &heap, 1 << 20);
+    CHECK(json_read(schema, schema_message(schema, bytes_of_text("shapes.Order")), bytes_of_text(typed_input), &pool,
+                    65536, &input, &detail) == 0);
+    CHECK(input.size == 300);
+}
 
 static struct memory_disk *disk;
 static struct store *store;
@@ -97,7 +155,8 @@ static void open_core(void)
     };
     struct core_world world = {.durable = world_durable, .reply = world_reply, .call = world_call};
     CHECK(core_open(&options, &heap, store, &state, catalog, &world, now(), &core, &detail) == 0);
-    CHECK(definition_read(bytes_of_text(yaml), &limits, &definition, &detail) == 0);
+    limits.schemas.find = find;
+    CHECK(definition_read(bytes_of_text(typed ? typed_yaml : yaml), &limits, &definition, &detail) == 0);
     CHECK(core_register(core, definition, now(), 0, &detail) == 0);
     CHECK(core_commit(core, now(), &detail) == 0);
     arena_init(&arena);
@@ -153,7 +212,6 @@ static void answer_all(void)
 
 static void start_through_protobuf(unsigned n)
 {
-    static uint8_t input[300];
     char request_id[40];
     uint8_t bytes[1024];
     struct error_detail detail;
@@ -161,8 +219,8 @@ static void start_through_protobuf(unsigned n)
     snprintf(request_id, sizeof request_id, "%012x-%08x-0001", n, n);
     m.definition = (char *)(uintptr_t) "bench";
     m.request_id = request_id;
-    m.input.data = input;
-    m.input.len = sizeof input;
+    m.input.data = (uint8_t *)(uintptr_t)input.at;
+    m.input.len = input.size;
     size_t size = saga__v1__start_request__pack(&m, bytes);
 
     arena_reset(&arena);
@@ -181,6 +239,33 @@ static void three_steps(void)
             answer_all();
     }
     CHECK(replies == SAGAS + 1 && engine_counts(core_engine(core)).live == 0);
+}
+
+static void check_inputs(unsigned count)
+{
+    struct error_detail detail;
+    struct inspection found;
+    const struct message_type *type = schema_message(schema, bytes_of_text("shapes.Order"));
+    for (unsigned n = 0; n < count; n++)
+        CHECK(inspect_message(type, input, &found, &detail) == 0 && found.unknown == 0);
+}
+
+/* So many inputs are checked as there are sagas elsewhere: an instruction is one of one check. */
+static void check_input(void)
+{
+    check_inputs(SAGAS);
+}
+
+/* How long one check takes, in microseconds of the processor, for tests/bench/typed.py. */
+static void time_check(void)
+{
+    enum { MANY = 200000 };
+    struct timespec from, to;
+    check_inputs(MANY / 10);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &from);
+    check_inputs(MANY);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &to);
+    printf("%.3f\n", ((double)(to.tv_sec - from.tv_sec) * 1e6 + (double)(to.tv_nsec - from.tv_nsec) / 1e3) / MANY);
 }
 
 static void rollback(void)
@@ -229,20 +314,30 @@ static const struct {
     const char *name;
     void (*run)(void);
 } scenarios[] = {
-    {"three-steps", three_steps},
-    {"rollback", rollback},
-    {"enlisted", enlisted},
+    {"three-steps", three_steps}, {"typed", three_steps}, {"input-check", check_input},
+    {"rollback", rollback},       {"enlisted", enlisted},
 };
 
 int main(int argc, char **argv)
 {
+    if (argc == 2 && strcmp(argv[1], "time-of-check") == 0) {
+        read_types();
+        time_check();
+        return 0;
+    }
     for (size_t i = 0; i < sizeof scenarios / sizeof scenarios[0]; i++) {
         if (argc < 2) {
             puts(scenarios[i].name);
         } else if (strcmp(argv[1], scenarios[i].name) == 0) {
+            typed = strcmp(argv[1], "typed") == 0;
+            if (typed || scenarios[i].run == check_input)
+                read_types();
             open_core();
             scenarios[i].run();
             close_core();
+            if (schema != NULL)
+                pool_finish(&pool);
+            schema_destroy(schema);
             return 0;
         }
     }

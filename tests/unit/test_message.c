@@ -1,4 +1,5 @@
 /* Types from descriptors, fields out of the wire, messages built and checked. */
+#include "sidecar/base/random.h"
 #include "sidecar/core/heap.h"
 #include "sidecar/message/build.h"
 #include "sidecar/message/inspect.h"
@@ -346,6 +347,72 @@ START_TEST(inspect__messages_have_a_bounded_depth)
 }
 END_TEST
 
+/* A field of this type, or bytes that are like one: often there again, of another wire type, or of a number that the type has not. */
+static size_t put_random_field(struct random *r, const struct message_type *type, uint8_t *at)
+{
+    static const enum wire_type types[] = {WIRE_VARINT, WIRE_FIXED64, WIRE_BYTES, WIRE_FIXED32};
+    const struct field *f = &type->fields[random_below(r, type->field_count)];
+    uint32_t number = random_below(r, 20) == 0 ? 999 : f->number;
+    enum wire_type wire = random_below(r, 10) == 0 ? types[random_below(r, 4)] : field_kind_wire(f->kind);
+    size_t size = wire_put_varint(at, (uint64_t)number << 3 | wire);
+    if (wire == WIRE_VARINT)
+        return size + wire_put_varint(at + size, random_below(r, 3) == 0 ? 0 : random_next(r) >> random_below(r, 64));
+    if (wire == WIRE_BYTES) {
+        size_t length = random_below(r, 3) == 0 ? 0 : 2 * random_below(r, 70);
+        size += wire_put_varint(at + size, length);
+        for (size_t i = 0; i < length; i += 2) /* a message of varints, too */
+            memcpy(at + size + i, "\x08\x01", 2);
+        return size + length;
+    }
+    memset(at + size, (int)random_below(r, 256), 8);
+    return size + (wire == WIRE_FIXED64 ? 8 : 4);
+}
+
+static void ck_same_value(const struct field *f, const struct value *one, const struct value *other)
+{
+    const char *name = (const char *)f->name.at;
+    ck_assert_msg(one->kind == other->kind, "%s", name);
+    if (value_class_of(one->kind) == VALUE_TEXT)
+        ck_assert_msg(bytes_equal(one->text, other->text), "%s", name);
+    else
+        ck_assert_msg(memcmp(&one->u, &other->u, value_class_of(one->kind) == VALUE_BOOL ? 1 : 8) == 0, "%s", name);
+}
+
+/* An index tells of every field what going over the message tells. */
+START_TEST(message__an_index_tells_what_the_message_tells)
+{
+    const struct message_type *types[] = {shapes_type(schema, "Order"), shapes_type(schema, "Numbers"),
+                                          shapes_type(schema, "Known")};
+    static uint8_t wire[8192];
+    struct random random;
+    random_seed(&random, 1);
+    for (unsigned n = 0; n < 6000; n++) {
+        const struct message_type *type = types[n % 3];
+        struct pool_mark mark = pool_mark(&pool);
+        struct message_index *index;
+        size_t size = 0;
+        for (unsigned i = (unsigned)random_below(&random, 30); i > 0; i--)
+            size += put_random_field(&random, type, wire + size);
+        if (random_below(&random, 4) == 0 && size > 0)
+            size -= 1 + random_below(&random, size); /* cut somewhere */
+        struct bytes message = bytes_of(wire, size);
+        int made = message_index_make(type, message, &pool, &index);
+        for (unsigned i = 0; i < type->field_count; i++) {
+            struct value expected, found;
+            if (type->fields[i].repeated)
+                continue;
+            int code = message_get(message, &type->fields[i], &pool, &expected);
+            ck_assert_int_eq(made, code < 0 ? code : 1);
+            if (made != 1)
+                continue;
+            ck_assert_int_eq(message_index_get(index, &type->fields[i], &pool, &found), code);
+            ck_same_value(&type->fields[i], &expected, &found);
+        }
+        pool_rewind(&pool, mark);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("message");
@@ -359,6 +426,7 @@ int main(void)
     tcase_add_test(tests, message__parts_of_a_message_are_one);
     tcase_add_test(tests, message__paths_that_lead_nowhere_say_where);
     tcase_add_test(tests, message__maps_are_looked_up);
+    tcase_add_test(tests, message__an_index_tells_what_the_message_tells);
     tcase_add_test(tests, message__a_builder_keeps_its_bound);
     tcase_add_test(tests, inspect__unknown_fields_are_counted_wherever_they_are);
     tcase_add_test(tests, inspect__what_is_no_message_is_refused_with_its_path);
