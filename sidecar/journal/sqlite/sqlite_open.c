@@ -4,6 +4,8 @@
  * beside it says sooner, and by process number, who has it. The system lets go of both when the process dies, however it dies. */
 #include "sidecar/journal/sqlite/sqlite_inside.h"
 
+#include "sidecar/base/check.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -354,6 +356,8 @@ int sqlite_store_open(const struct sqlite_store_options *options, struct store *
     files_remember(s);
     inside_copy_long_log(s);
     reserve_make(s);
+    CHECK(s->lock_fd >= 0 || !s->named_file); /* nobody else writes */
+    inside_check(s);
     *out = &s->face;
     return 0;
 }

@@ -58,6 +58,15 @@ static struct request request_of(const struct sqlite_store *s, const struct ende
         .hash = hash_of(s, row->request_id), .serial = row->saga.serial, .ended_s = seconds(row->ended_at)};
 }
 
+/* Ends the process unless the marks are in order: what is dropped of the log, what is sorted in, where the hand's round began, the end. */
+static void marks_check(const struct request_marks *m)
+{
+    CHECK(m->log_first > 0);
+    CHECK(m->log_first <= m->log_sorted);
+    CHECK(m->log_sorted <= m->log_round);
+    CHECK(m->log_round <= m->log_end);
+}
+
 /* ---- what is not sorted in ---- */
 
 static int keep(struct sqlite_store *s, struct request request)
@@ -71,6 +80,7 @@ static int keep(struct sqlite_store *s, struct request request)
         b->at = at;
         b->room = room;
     }
+    CHECK(b->count < b->room);
     b->at[b->count++] = request;
     s->requests.unsorted++;
     return SQLITE_OK;
@@ -81,6 +91,7 @@ static void forget(struct sqlite_store *s, struct request request)
     struct request_bucket *b = bucket_of(s, request.hash);
     for (uint32_t i = b->count; i-- > 0;)
         if (b->at[i].hash == request.hash && b->at[i].serial == request.serial) {
+            CHECK(s->requests.unsorted > 0);
             b->at[i] = b->at[--b->count];
             s->requests.unsorted--;
             return;
@@ -133,6 +144,7 @@ static int sort_bucket(struct sqlite_store *s)
         r->scratch = scratch;
         r->scratch_room = b->room;
     }
+    CHECK(b->count <= r->scratch_room);
     if (b->count > 0) {
         memcpy(r->scratch, b->at, b->count * sizeof *b->at);
         qsort(r->scratch, b->count, sizeof *r->scratch, compare);
@@ -202,6 +214,7 @@ static int log_row(struct sqlite_store *s, size_t count)
     struct requests *r = &s->requests;
     sqlite3_stmt *add = inside_statement(s, SQL_LOG_REQUESTS);
     struct bytes entries = bytes_of(r->text, count * ENTRY_SIZE);
+    CHECK(count > 0 && entries.size <= r->text_room);
     inside_bind_number(add, 1, r->next.log_end);
     inside_bind_blob(add, 2, entries);
     checksum_bind(add, 3, checksum_of_log(r->next.log_end, entries));
@@ -261,6 +274,9 @@ void requests_landed(struct sqlite_store *s)
 {
     struct requests *r = &s->requests;
     CHECK(r->next.hand - r->now.hand <= REQUEST_BUCKETS);
+    CHECK(r->next.log_first >= r->now.log_first &&
+          r->next.log_end >= r->now.log_end); /* the log only grows at its end */
+    marks_check(&r->next);
     for (uint64_t i = r->now.hand; i < r->next.hand; i++) {
         struct request_bucket *b = &r->buckets[i % REQUEST_BUCKETS];
         CHECK(b->count <= r->unsorted);
@@ -506,6 +522,8 @@ int requests_open(struct sqlite_store *s, struct error_detail *detail)
         rc = inside_get_meta(s, META_REQUESTS, &r->now.sorted, detail);
     if (rc == 0)
         rc = read_log(s, detail);
+    if (rc == 0)
+        marks_check(&r->now);
     if (rc != 0 || r->unsorted <= LOG_TIMES_MAX * unsorted_max(s))
         return rc;
     rc = sort_all(s);
