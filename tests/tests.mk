@@ -226,7 +226,7 @@ record-corpus: $(B)/record_corpus
 
 PROGRAMS += $(B)/sim
 $(B)/sim: $(call tests_objects,tests/sim/*.c sidecar/core/*.c sidecar/journal/codec*.c sidecar/journal/sealed/*.c) $(call support_objects,shapes) \
-	$(B)/gen/tests/shapes.o $(call archives,$(PURE))
+	$(B)/gen/tests/shapes.o $(call archives,$(PURE)) $(PROTO_LIB)
 # A trace names the commit that made it.
 $(eval $(call remember,$(G)/commit.h,$(HASH)define SIM_COMMIT "$(shell git describe --always --dirty 2>/dev/null || echo unknown)"))
 $(B)/obj/tests/sim/trace.o: $(G)/commit.h

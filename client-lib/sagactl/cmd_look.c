@@ -356,6 +356,8 @@ int command_deadletters(struct run *r)
                        &saga__v1__list_dead_letters_response__descriptor, show_dead_letters};
     char next[256];
     size_t shown;
+    if (r->o.word_count > 0)
+        return run_bulk(r);
     if (r->o.summary)
         return run_summary(r);
     if (r->o.definition != NULL)

@@ -10,6 +10,8 @@ static const char *const colors[] = {"auto", "always", "never", NULL};
 static const char *const schema_actions[] = {"register", "reflect", "list", "show", NULL};
 static const char *const contract_actions[] = {"check", "export", NULL};
 static const char *const breaker_acts[] = {"trip", "hold", "reset", NULL};
+static const char *const letter_acts[] = {"retry", "skip", "resolve", NULL};
+static const char *const slo_words[] = {"rules", NULL};
 static const char *const shells[] = {"bash", "zsh", "fish", NULL};
 static const char *const states[] = {"running",  "committed", "compensating", "compensated", "stuck",
                                      "resolved", "live",      "ended",        "paused",      NULL};
@@ -42,7 +44,9 @@ const struct option_row option_rows[OPTION_COUNT] = {
     [OPTION_HELP] = {"help", 'h', NULL, NULL, COMPLETE_NOTHING, "Say how the command is used, and exit."},
     [OPTION_SHOW_VERSION] = {"version", 'V', NULL, NULL, COMPLETE_NOTHING, "Print the version, and exit."},
     [OPTION_DRY_RUN] = {"dry-run", 'n', NULL, NULL, COMPLETE_NOTHING,
-                        "Register nothing: check the file here, and then let the sidecar check it if one answers."},
+                        "Do nothing: register checks the file here, and then lets the sidecar check it if one answers; "
+                        "deadletters shows "
+                        "what would be acted on."},
     [OPTION_VERSION] = {"version", 'v', "VERSION", NULL, COMPLETE_NOTHING,
                         "The version of the definition. Without it the highest one that is no pre-release."},
     [OPTION_INPUT] = {"input", 'i', "FILE", NULL, COMPLETE_FILE,
@@ -55,7 +59,7 @@ const struct option_row option_rows[OPTION_COUNT] = {
          "The saga's input as JSON, for a definition that says its type: the JSON itself, a file of it, or - for "
          "standard input. sagactl input prints one to fill in."},
     [OPTION_NAME] = {"name", '\0', "NAME", NULL, COMPLETE_NOTHING,
-                     "The schema's name. Without it that of the file, without its end."},
+                     "The schema's name; without it that of the file, without its end. Or the bulk job's."},
     [OPTION_REQUEST_ID] = {"request-id", 'r', "ID", NULL, COMPLETE_NOTHING,
                            "Your own key of a start, at most 128 bytes: repeated, it answers with the same saga "
                            "rather than starting another; get finds the saga by it."},
@@ -114,6 +118,8 @@ const struct option_row option_rows[OPTION_COUNT] = {
         {"reflect", '\0', NULL, NULL, COMPLETE_NOTHING,
          "First register, as the definition's schema, what its targets tell of their messages: the sidecar asks "
          "them, by gRPC's reflection."},
+    [OPTION_RATE] = {"rate", '\0', "RATE", NULL, COMPLETE_NOTHING,
+                     "At most so many, as in 10/s (which it is unless said) or 30/m."},
     [OPTION_EXPLAIN] = {"explain", '\0', "RULE", NULL, COMPLETE_NOTHING,
                         "Say what a rule means, with an example; all lists them."},
 };
@@ -194,14 +200,26 @@ const struct command_row command_rows[] = {
      command_breaker},
     {"status", "", 0, 0, NULL, COMPLETE_NOTHING, 0, "say how the sidecar is and what it has in hand",
      "Whether it serves, and how many sagas are running, going back, stuck and paused.", command_status},
+    {"slo", "[rules]", 0, 1, slo_words, COMPLETE_VALUES, 0, "show what is promised of definitions, and how it is kept",
+     "How much of what may go wrong in the window is left, and how fast it is used up: 1 is just as fast as it may be. "
+     "With "
+     "rules it prints recording rules and alerts for Prometheus.",
+     command_slo},
     {"top", "", 0, 0, NULL, COMPLETE_NOTHING, BIT(ONCE), "show what goes on, again and again",
      "Rates, how calls of each target end, the steps that fail, the dead letters; anew every two seconds, until it is "
      "interrupted or --timeout is over. Shares and lengths are those of the last five minutes.",
      command_top},
-    {"deadletters", "", 0, 0, NULL, COMPLETE_NOTHING,
-     BIT(WHERE) | BIT(DEFINITION) | BIT(LIMIT) | BIT(PAGE) | BIT(ALL) | BIT(SUMMARY) | BIT(STEP) | BIT(STATUS),
+    {"deadletters", "[ACT]", 0, 1, letter_acts, COMPLETE_VALUES,
+     BIT(RATE) | BIT(DRY_RUN) | BIT(NAME) | BIT(WAIT) | BIT(REASON) | ACT | BIT(WHERE) | BIT(DEFINITION) | BIT(LIMIT) |
+         BIT(PAGE) | BIT(ALL) | BIT(SUMMARY) | BIT(STEP) | BIT(STATUS),
      "show the sagas that are stuck and why, the oldest first",
-     "Each needs retry, skip, reject or resolve; get tells more.", command_deadletters},
+     "Each needs retry, skip, reject or resolve; get tells more. With ACT a bulk job does that, at --rate, to all that "
+     "are there now and that --where lets through: durable, so that it goes on after a restart and acts on none twice. "
+     "--dry-run shows which they are; --name names the job; with --wait it is followed to its end.",
+     command_deadletters},
+    {"bulk", "[JOB [pause|resume|cancel]]", 0, 2, NULL, COMPLETE_NOTHING, BIT(WAIT) | ACT,
+     "show bulk jobs and how far they are, or halt one",
+     "What deadletters ACT has begun. Without JOB those that go on and the latest that have ended.", command_bulk},
     {"retry", "SAGA-ID [STEP]", 0, 2, NULL, COMPLETE_STUCK, ACT | BIT(ALL) | BIT(DEFINITION) | BIT(STEP) | BIT(STATUS),
      "try a stuck step again, its attempts counted anew",
      "Without STEP every stuck step of the saga; where none is stuck, every one that waits for its next attempt. With "

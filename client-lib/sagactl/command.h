@@ -57,6 +57,7 @@ enum option_id {
     OPTION_TARGET,
     OPTION_WHERE,
     OPTION_REFLECT,
+    OPTION_RATE,
     OPTION_COUNT
 };
 
@@ -119,6 +120,8 @@ int command_start(struct run *r);
 int command_wait(struct run *r);
 int command_get(struct run *r);
 int command_why(struct run *r);
+int command_bulk(struct run *r);
+int command_slo(struct run *r);
 int command_top(struct run *r);
 int command_list(struct run *r);
 int command_deadletters(struct run *r);

@@ -141,6 +141,18 @@ static bool limit_value(const struct reading *r, const char *value)
     return true;
 }
 
+/* "10/s", "0.5/s", "30/m"; without a unit a second's. */
+static bool rate_value(const struct reading *r, const char *value)
+{
+    char *end;
+    double count = strtod(value, &end);
+    bool minute = strcmp(end, "/m") == 0;
+    r->o->per_second = minute ? count / 60 : count;
+    return (end != value && (minute || *end == '\0' || strcmp(end, "/s") == 0) && r->o->per_second >= 0.01 &&
+            r->o->per_second <= 10000) ||
+           wrong(r, "--rate: \"%.200s\" is not a rate from 0.01/s to 10000/s, as in 10/s or 30/m", value);
+}
+
 /* A step's name, or an instance's of a loop: "reserve[3]". */
 static bool is_step_name(const char *value)
 {
@@ -253,6 +265,8 @@ static bool take(const struct reading *r, unsigned id, const char *value)
         return true;
     case OPTION_WHERE:
         return text_value(r, id, value, WHERE_MAX, &o->where);
+    case OPTION_RATE:
+        return rate_value(r, value);
     case OPTION_ONCE:
         o->once = true;
         return true;
@@ -406,10 +420,22 @@ static bool options_agree(const struct reading *r)
     if (retries && !o->all && (o->word_count == 0 || narrows || o->definition != NULL))
         return wrong(r, o->word_count == 0 ? "needs SAGA-ID [STEP], or --all"
                                            : "--definition, --step and --status go with --all");
-    if (o->command->run == command_deadletters && narrows && !o->summary)
+    bool letters = o->command->run == command_deadletters, bulk = letters && o->word_count > 0;
+    if (letters && narrows && !o->summary)
         return wrong(r, "--step and --status go with --summary");
     if (o->reflect && o->dry_run)
         return wrong(r, "--reflect registers the types first, which --dry-run does not");
+    if (bulk && o->where == NULL)
+        return wrong(r,
+                     "%s needs --where: which of them, as in \"definition == 'checkout' && status == 'UNAVAILABLE'\"",
+                     o->words[0]);
+    if (bulk && strcmp(o->words[0], "retry") != 0 && strcmp(o->words[0], "skip") != 0 &&
+        strcmp(o->words[0], "resolve") != 0)
+        return wrong(r, "\"%.200s\" is none of retry, skip, resolve", o->words[0]);
+    if (letters && !bulk && (o->dry_run || o->per_second > 0 || o->wait || o->name != NULL || o->reason != NULL))
+        return wrong(r, "--dry-run, --rate, --name, --wait and --reason go with retry, skip and resolve");
+    if (bulk && strcmp(o->words[0], "retry") != 0 && o->reason == NULL && !o->dry_run)
+        return wrong(r, "needs --reason TEXT: why, for the timelines");
     if (o->contract != NULL && (o->target != NULL || o->definition != NULL))
         return wrong(r, "--contract says which target and definitions");
     if (o->all && o->page != NULL)

@@ -38,6 +38,7 @@ struct options {
     const char *definition;
     const char *tag; /* NAME=VALUE */
     const char *where;
+    double per_second; /* 0: not said */
     const char *since, *before;
     uint32_t limit;
     const char *page, *from, *reason, *step;

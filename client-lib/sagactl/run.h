@@ -77,6 +77,9 @@ int run_summary(struct run *r);
 int run_letters(struct run *r, unsigned rows_max);
 int run_retry_all(struct run *r);
 
+/* A bulk job over the dead letters that --where lets through, or with --dry-run which those are (cmd_bulk.c). */
+int run_bulk(struct run *r);
+
 /* All registered definitions, without their sources (cmd_definitions.c). *all is to be freed whatever is returned. */
 int run_definitions(struct run *r, Saga__V1__ListDefinitionsResponse *all);
 void run_definitions_free(Saga__V1__ListDefinitionsResponse *all);

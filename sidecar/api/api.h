@@ -16,12 +16,16 @@
 #include "saga/v1/operator.pb-c.h"
 
 struct api;
+struct bulks;
+struct slis;
 
 /* What the methods work on, and their bounds. Everything is borrowed for the api's life. */
 struct api_options {
     struct core *core;
     struct catalog *catalog;
     struct schemas *schemas;
+    struct bulks *bulks;
+    const struct slis *slis; /* NULL: nothing is promised */
     struct store *store;
     struct rpc *rpc;
     struct rpc *const *rooms; /* of every loop, by its index: a pipe's commands are asked of them */
@@ -112,6 +116,9 @@ bool api_busy(const struct api *api);
 void api_stop(struct api *api);
 /* At the end of a stop, after core_abandon: refuses what is left, and all that comes. */
 void api_abandon(struct api *api);
+
+/* For bulk_options: the entry of the audit trail, a view until the api is asked for anything else. */
+int api_audit_bulk(struct api *api, const Saga__V1__BulkJob *job, struct event *event);
 
 /* What came of reading the configuration again. All borrowed. */
 struct api_reload {

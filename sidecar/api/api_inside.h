@@ -208,8 +208,6 @@ int lists_sagas(struct api *api, struct read *read, const void *message, struct 
 int lists_dead_letters(struct api *api, struct read *read, const void *message, struct error_detail *detail);
 
 /* ---- asked.c: what a list is narrowed by ---- */
-/* How far back is looked for what made a saga stuck; pauses and other acts of operators may have followed it. */
-#define ASKED_RECORDS 32
 /* Reads the question, "" being none. Returns 0 or what where_compile does. */
 int asked_open(struct read *read, const char *text, struct error_detail *detail);
 /* Whether a saga is meant: one that lives, with its last record in last_frame, or one that has ended, as it is shown. */
@@ -217,6 +215,16 @@ int asked_live(struct api *api, struct read *read, const struct saga *saga, uint
                struct error_detail *detail);
 int asked_ended(struct api *api, struct read *read, const Saga__V1__Saga *saga, struct bytes tags, bool *matches,
                 struct error_detail *detail);
+
+/* ---- bulk.c ---- */
+int bulk_start(struct api *api, struct change *change, const void *message, struct error_detail *detail);
+bool bulk_started(struct arena *a, const struct reply_effect *reply, const struct registered *registered,
+                  ProtobufCMessage *response);
+int bulk_change(struct api *api, struct change *change, const void *message, struct error_detail *detail);
+int bulk_list(struct api *api, struct read *read, const void *message, struct error_detail *detail);
+
+/* ---- objectives.c ---- */
+int objectives_list(struct api *api, struct read *read, const void *message, struct error_detail *detail);
 
 /* ---- pipe.c ---- */
 void pipe_message(struct api *api, struct rpc_call *call, struct bytes message);

@@ -11,27 +11,6 @@ int asked_open(struct read *read, const char *text, struct error_detail *detail)
     return where_compile(bytes_of_text(text), &heap, &read->where, detail);
 }
 
-/* How the stuck step failed last; -1 when it is not known. */
-static int last_status(struct api *api, struct arena *a, const struct saga *saga, uint64_t last_frame, int *status,
-                       struct error_detail *detail)
-{
-    struct timeline timeline;
-    const struct timeline_query last = {.serial = saga->id.serial,
-                                        .last_frame = last_frame,
-                                        .durable = core_durable(api->core),
-                                        .records_max = ASKED_RECORDS};
-    *status = -1;
-    int code = timeline_load(api->core, &last, a, &timeline, detail);
-    for (size_t i = code == 0 ? timeline.count : 0; i-- > 0 && *status < 0;) {
-        const struct record *r = &timeline.entries[i].record;
-        bool answer = r->type == RECORD_ACTION_FAILED || r->type == RECORD_ACTION_ENDED ||
-                      r->type == RECORD_COMPENSATION_FAILED || r->type == RECORD_COMPENSATION_ENDED;
-        if (answer && r->step == saga->stuck_step)
-            *status = r->status;
-    }
-    return code;
-}
-
 int asked_live(struct api *api, struct read *read, const struct saga *saga, uint64_t last_frame, bool *matches,
                struct error_detail *detail)
 {
@@ -45,7 +24,7 @@ int asked_live(struct api *api, struct read *read, const struct saga *saga, uint
     }
     int code = 0;
     if (saga->state == SAGA_STUCK && where_needs_status(read->where))
-        code = last_status(api, read->arena, saga, last_frame, &view.status, detail);
+        code = timeline_last_status(api->core, saga, last_frame, core_durable(api->core), &view.status, detail);
     return code != 0 ? code : where_asks(read->where, &view, api_now(api), matches, detail);
 }
 

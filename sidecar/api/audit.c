@@ -15,13 +15,16 @@
 
 /* ---- entries ---- */
 
-/* Packs an entry as the only one of a list: lists that stand behind one another are one. */
-static bool pack(struct api *api, const struct rpc_peer *peer, enum method_id method, Saga__V1__AuditEntry *m,
-                 struct bytes *out)
+/* Packs an entry, of a peer or of an identity that is known, as the only one of a list: lists that stand behind one another are one. */
+static bool pack(struct api *api, const struct rpc_peer *peer, const char *known, enum method_id method,
+                 Saga__V1__AuditEntry *m, struct bytes *out)
 {
     Saga__V1__ListAuditResponse page = SAGA__V1__LIST_AUDIT_RESPONSE__INIT;
     char identity[IDENTITY_TEXT_SIZE];
-    permit_identity(peer, identity);
+    if (known != NULL)
+        snprintf(identity, sizeof identity, "%s", known);
+    else
+        permit_identity(peer, identity);
     m->method = (char *)(uintptr_t)authz_method_name(method);
     m->identity = identity;
     m->address = (char *)(uintptr_t)peer->address;
@@ -56,7 +59,24 @@ bool audit_of_event(struct api *api, const struct rpc_peer *peer, enum method_id
     m.step = text(api, event->step, &ok);
     m.actor = text(api, event->actor, &ok);
     m.reason = text(api, event->reason, &ok);
-    return ok && pack(api, peer, method, &m, out);
+    return ok && pack(api, peer, NULL, method, &m, out);
+}
+
+int api_audit_bulk(struct api *api, const Saga__V1__BulkJob *job, struct event *event)
+{
+    static const enum method_id acts[] = {METHOD_START_BULK, METHOD_RETRY, METHOD_SKIP, METHOD_RESOLVE};
+    const struct rpc_peer nobody = {.transport = RPC_TRANSPORT_NONE, .identity = "", .address = ""};
+    Saga__V1__AuditEntry m = SAGA__V1__AUDIT_ENTRY__INIT;
+    char id[SAGA_ID_TEXT_SIZE];
+    bool ok = true;
+    arena_reset(&api->arena);
+    saga_id_format(event->saga, id);
+    m.saga_id = id;
+    m.subject = job->id;
+    m.step = text(api, event->step, &ok);
+    m.actor = text(api, event->actor, &ok);
+    m.reason = text(api, event->reason, &ok);
+    return ok && pack(api, &nobody, job->identity, acts[job->act], &m, &event->audit) ? 0 : E_MEMORY;
 }
 
 void audit_add(struct api *api, struct rpc_call *call, enum method_id method, const char *subject, const char *actor)
@@ -68,7 +88,7 @@ void audit_add(struct api *api, struct rpc_call *call, enum method_id method, co
         return;
     m.subject = (char *)(uintptr_t)subject;
     m.actor = (char *)(uintptr_t)actor;
-    if (pack(api, rpc_call_peer(call), method, &m, &entry))
+    if (pack(api, rpc_call_peer(call), NULL, method, &m, &entry))
         core_audit(api->core, entry);
     else if (api->options.failure->code == 0)
         api->options.failure->code = error_set(&api->options.failure->detail, E_MEMORY, "", NULL);

@@ -298,7 +298,7 @@ static int dead_letter(struct api *api, struct arena *a, const struct saga *saga
     struct timeline_query last = {.serial = saga->id.serial,
                                   .last_frame = saga->position,
                                   .durable = core_durable(api->core),
-                                  .records_max = ASKED_RECORDS};
+                                  .records_max = TIMELINE_END_RECORDS};
     int code = timeline_load(api->core, &last, a, &timeline, detail);
     if (code != 0)
         return code;

@@ -73,7 +73,12 @@
     X(E_PERMISSION, -43, "PERMISSION_DENIED", CODE_PERMISSION_DENIED, false, "no rule allows the caller to do this") \
     X(E_POLICY, -44, "POLICY_VIOLATED", CODE_FAILED_PRECONDITION, false, "a rule of the policy does not allow it") \
     X(E_REFLECTION, -45, "REFLECTION_FAILED", CODE_FAILED_PRECONDITION, false, \
-      "the target does not tell of its messages")
+      "the target does not tell of its messages") \
+    X(E_BULK_EXISTS, -46, "BULK_EXISTS", CODE_ALREADY_EXISTS, false, "there is another bulk job with this id") \
+    X(E_BULK_NOT_FOUND, -47, "BULK_NOT_FOUND", CODE_NOT_FOUND, false, "there is no bulk job with this id") \
+    X(E_BULK_ENDED, -48, "BULK_ENDED", CODE_FAILED_PRECONDITION, false, "the bulk job has ended") \
+    X(E_BULK_JOBS, -49, "BULK_JOBS_MAX", CODE_RESOURCE_EXHAUSTED, true, \
+      "64 bulk jobs go on: wait for one, or cancel it")
 
 #define ERROR_CONSTANT(constant, number, reason, status, retryable, text) constant = number,
 enum error_code { ERROR_TABLE(ERROR_CONSTANT) };

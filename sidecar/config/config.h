@@ -63,6 +63,14 @@ struct config_target {
     bool barrier; /* its participant refuses an action whose undo has been there */
 };
 
+/* What is promised of a definition's sagas, or of enlisted ones of a name. Percentages in thousandths; 0: nothing is. */
+struct config_objective {
+    const char *definition;
+    uint32_t success, latency_percent, freshness_percent;
+    struct span latency, freshness; /* 0: nothing is promised of it */
+    struct span window;
+};
+
 /* Every pointer belongs to the config. options.def tells what each one means; lists are in the file's order. */
 struct config {
     const char *data_dir;
@@ -71,11 +79,11 @@ struct config {
     const char *schemas_dir;     /* "" for none */
     const char *policy_file;     /* "" for none */
     struct span schema_drift_interval;
-    const char *store;           /* "" for SQLite in data_dir */
-    const char *store_journal;   /* "" for the host's name */
+    const char *store;         /* "" for SQLite in data_dir */
+    const char *store_journal; /* "" for the host's name */
     struct span store_lease;
     struct span store_timeout;
-    const char *const *listen;   /* "unix:/path" or a loopback "127.0.0.1:7240", "[::1]:7240"; at least one */
+    const char *const *listen; /* "unix:/path" or a loopback "127.0.0.1:7240", "[::1]:7240"; at least one */
     size_t listen_count;
     const struct config_target *targets;
     size_t target_count;
@@ -126,6 +134,8 @@ struct config {
     uint32_t metrics_series_max;
     const char *otlp_endpoint; /* "" for no traces */
     uint32_t traces_percent;
+    const struct config_objective *objectives;
+    size_t objective_count;
     uint32_t log_level;  /* enum config_log_level */
     uint32_t log_format; /* enum config_log_format */
 };

@@ -19,6 +19,9 @@ struct config_reader {
 /* Reads the option authorization, once the listeners are known; or sets what holds without rules. */
 int config_read_rules(const struct config_reader *r);
 
+/* Reads the option objectives. */
+int config_read_objectives(const struct config_reader *r);
+
 /* Whether the sidecar may call this address as a target. Returns NULL, or what is wrong in words that follow it. */
 const char *config_check_target(const struct config *c, const char *text);
 

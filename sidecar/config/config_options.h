@@ -20,6 +20,7 @@ enum option_type {
     OPTION_STATUS_CODES,       /* uint32_t: a list of gRPC status codes, bit n for status n */
     OPTION_RULES,              /* a list of rules: struct authz */
     OPTION_LISTEN,             /* a list of addresses, with its count beside it */
+    OPTION_OBJECTIVES,         /* a mapping of definitions, with its count beside it */
     OPTION_TARGETS,            /* a mapping of targets, with its count beside it */
 };
 

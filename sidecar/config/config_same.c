@@ -27,6 +27,7 @@ static bool same_value(const struct option *o, const void *a, const void *b)
         return retry_policy_equal(x, y);
     case OPTION_RULES:
     case OPTION_LISTEN:
+    case OPTION_OBJECTIVES:
     case OPTION_TARGETS:
         break;
     }
@@ -86,6 +87,18 @@ static bool same_rules(const struct authz *a, const struct authz *b)
     return true;
 }
 
+static bool same_objectives(const struct config *a, const struct config *b)
+{
+    bool same = a->objective_count == b->objective_count;
+    for (size_t i = 0; same && i < a->objective_count; i++) {
+        const struct config_objective *x = &a->objectives[i], *y = &b->objectives[i];
+        same = strcmp(x->definition, y->definition) == 0 && x->success == y->success &&
+               x->latency_percent == y->latency_percent && x->freshness_percent == y->freshness_percent &&
+               x->latency.us == y->latency.us && x->freshness.us == y->freshness.us && x->window.us == y->window.us;
+    }
+    return same;
+}
+
 bool config_same(const struct config *a, const struct config *b, enum option_index index)
 {
     const struct option *o = &config_options[index];
@@ -93,5 +106,7 @@ bool config_same(const struct config *a, const struct config *b, enum option_ind
         return same_listen(a, b);
     if (o->type == OPTION_RULES)
         return same_rules(&a->authorization, &b->authorization);
+    if (o->type == OPTION_OBJECTIVES)
+        return same_objectives(a, b);
     return o->type == OPTION_TARGETS ? same_targets(a, b) : same_value(o, a, b);
 }

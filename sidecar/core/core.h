@@ -39,6 +39,7 @@ struct core_options {
     size_t frame_bytes_max;  /* a frame that has grown so large is ended, and the batch goes on in another; 0: 32768 */
     struct span retention;   /* of sagas that have ended */
     struct span audit_retention; /* of the audit trail; 0: for ever */
+    struct slis *slis;           /* borrowed: what objectives count; NULL: nothing */
     uint32_t move_after; /* frames: the history of a saga that lives longer is written anew, so that it neither holds up
                             retention nor lengthens recovery; 0: 16384 */
 };

@@ -1,5 +1,6 @@
 /* core_batch.c - what has been decided and is not durable: records in frames, effects that wait for them, and the rows that go with them. */
 #include "sidecar/core/core_inside.h"
+#include "sidecar/core/slis.h"
 
 #include "sidecar/base/check.h"
 #include "sidecar/base/defect.h"
@@ -149,6 +150,8 @@ static void add_record(void *self, const struct record *record)
     engine_set_position(c->engine, record->saga.serial, frame);
     if (record->type == RECORD_ENDED) {
         struct batch *b = c->open;
+        if (c->options.slis != NULL)
+            slis_ended(c->options.slis, s, record);
         c->failed = GROW(c, b->ended, b->ended_count, b->ended_room);
         if (c->failed == 0) {
             b->ended[b->ended_count++] = ended_row(s);

@@ -4,6 +4,7 @@
  * The store may answer at once, or later: then the next batch is gathered, and handed over, meanwhile. What memory shows is ahead of what is
  * durable by as much as that. */
 #include "sidecar/core/core_inside.h"
+#include "sidecar/core/slis.h"
 
 #include "sidecar/base/check.h"
 #include "sidecar/base/defect.h"
@@ -257,6 +258,8 @@ static int hand_all_over(struct core *c, struct instant now, struct error_detail
         return let_open_out(c) == 0 ? 0 : error_set(detail, E_MEMORY, "", NULL);
     if (c->closed == STORE_COMMITS_MAX)
         return 0; /* its time comes when one of them is durable */
+    if (c->options.slis != NULL && (c->failed = slis_close(c->options.slis, c)) != 0)
+        return core_failed(c, detail);
     uint64_t oldest_before = c->oldest_live_frame;
     close_batch(c);
     code = hand_over(c, now, detail);

@@ -1,6 +1,8 @@
 /* timeline.c - one saga's records, back to front along the chain of frames that each record tells. */
 #include "sidecar/core/timeline.h"
 
+#include "sidecar/engine/saga.h"
+
 #include "sidecar/journal/codec.h"
 #include "sidecar/core/heap.h"
 
@@ -170,4 +172,25 @@ int timeline_replay(const struct timeline *timeline, const struct definition *de
     }
     *out = e;
     return 0;
+}
+
+int timeline_last_status(struct core *core, const struct saga *saga, uint64_t last_frame, uint64_t durable, int *status,
+                         struct error_detail *detail)
+{
+    struct arena arena;
+    struct timeline timeline;
+    const struct timeline_query last = {
+        .serial = saga->id.serial, .last_frame = last_frame, .durable = durable, .records_max = TIMELINE_END_RECORDS};
+    arena_init(&arena);
+    *status = -1;
+    int code = timeline_load(core, &last, &arena, &timeline, detail);
+    for (size_t i = code == 0 ? timeline.count : 0; i-- > 0 && *status < 0;) {
+        const struct record *r = &timeline.entries[i].record;
+        bool answer = r->type == RECORD_ACTION_FAILED || r->type == RECORD_ACTION_ENDED ||
+                      r->type == RECORD_COMPENSATION_FAILED || r->type == RECORD_COMPENSATION_ENDED;
+        if (answer && r->step == saga->stuck_step)
+            *status = r->status;
+    }
+    arena_finish(&arena);
+    return code;
 }

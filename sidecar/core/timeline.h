@@ -64,6 +64,14 @@ int timeline_go_on(struct timeline_walk *w, struct core *core, bool *done, struc
 int timeline_load(struct core *core, const struct timeline_query *query, struct arena *arena, struct timeline *out,
                   struct error_detail *detail);
 
+/* How far back is looked for what made a saga stuck; pauses and other acts of operators may have followed it. */
+#define TIMELINE_END_RECORDS 32
+
+/* gRPC status with which a stuck saga's step failed last; -1 when it is not told by the latest records. last_frame and durable as in
+ * timeline_query. Errors as of timeline_load. */
+int timeline_last_status(struct core *core, const struct saga *saga, uint64_t last_frame, uint64_t durable, int *status,
+                         struct error_detail *detail);
+
 /* Replays a whole timeline into an engine of its own, so that a saga that has left memory can be shown as it ended. *out is given and must be
  * destroyed; the saga in it is found by its serial. definition is that of the saga or NULL. Returns 0, E_MEMORY or E_JOURNAL_CORRUPT. */
 int timeline_replay(const struct timeline *timeline, const struct definition *definition, struct engine **out,

@@ -48,7 +48,10 @@ enum subject_kind {
         5, /* by which rule request_ids are given to the journals (sidecar/shard/place.h): its number is the version */
     SUBJECT_RETRY = 6,    /* what a definition takes where it says nothing of retries (sidecar/core/retries.h) */
     SUBJECT_DATA_KEY = 7, /* what the frames of one start were encrypted with, itself encrypted (sealed/data_keys.c) */
-    SUBJECT_BREAKER = 8, /* whether a target's breaker is open (sidecar/core/breakers.h) */
+    SUBJECT_BREAKER = 8,  /* whether a target's breaker is open (sidecar/core/breakers.h) */
+    SUBJECT_BULK = 9,     /* a bulk job, and how far it has come (sidecar/core/bulk.h) */
+    SUBJECT_SLI = 10,     /* what an objective has counted (sidecar/core/slis.h); moves with the journal */
+    SUBJECT_SLI_HISTORY = 11, /* and at earlier times */
     SUBJECT_KIND_COUNT,
 };
 

@@ -13,7 +13,9 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
-#define LABELS(...) ((struct metric_labels){{__VA_ARGS__}})
+/* Sagas that are looked at for the oldest that is stuck. */
+#define STUCK_LOOK_MAX 5000
+#define LABELS(...)    ((struct metric_labels){{__VA_ARGS__}})
 
 static void wake(void *self)
 {
@@ -85,6 +87,15 @@ static void count_failure(struct metrics *m, const struct saga *saga, const stru
         LABELS(saga->name, step_name(saga, r->step), phase_name(phase), bytes_of_text(grpc_status_name(r->status))), 1);
 }
 
+static void count_step(struct metrics *m, const struct saga *saga, const struct record *r)
+{
+    struct instant began = r->step < saga->step_count ? saga->steps[r->step].first_at : (struct instant){0};
+    struct span took = instant_since(r->at, began);
+    if (began.us != 0 && took.us >= 0)
+        metrics_observe(m, METRIC_STEP_DURATION, LABELS(saga->name, step_name(saga, r->step)), (uint64_t)took.us,
+                        trace_id_of(saga), r->at);
+}
+
 void counters_record(struct loop *s, const struct record *r)
 {
     struct metrics *m = s->vitals.metrics;
@@ -100,6 +111,7 @@ void counters_record(struct loop *s, const struct record *r)
         count_failure(m, saga, r, SAGA_PHASE_ACTION);
         break;
     case RECORD_ACTION_ENDED:
+        count_step(m, saga, r);
         if (r->action_state != SAGA_ACTION_DONE)
             count_failure(m, saga, r, SAGA_PHASE_ACTION);
         break;
@@ -179,6 +191,41 @@ double counters_volume_free(const struct loop *s)
     return statvfs(s->config->data_dir, &volume) == 0 ? (double)volume.f_bavail * (double)volume.f_frsize : 0;
 }
 
+static void refresh_objectives(struct loop *s, struct instant now)
+{
+    static const struct {
+        const char *name;
+        int64_t seconds;
+    } windows[] = {{"5m", 300},   {"30m", 1800}, {"1h", 3600},  {"2h", 7200},
+                   {"6h", 21600}, {"1d", 86400}, {"3d", 259200}};
+    struct metrics *m = s->vitals.metrics;
+    for (size_t i = 0; slis_at(s->slis, i) != NULL; i++)
+        for (unsigned sli = 0; sli < SLI_COUNT; sli++) {
+            const struct objective *o = slis_at(s->slis, i);
+            struct bytes definition = bytes_of_text(o->definition), name = bytes_of_text(sli_names[sli]);
+            if (o->promised[sli] == 0)
+                continue;
+            struct sli_count more = slis_take_new(s->slis, i, (enum sli)sli);
+            metrics_add(m, METRIC_SLO_EVENTS, LABELS(definition, name), more.all);
+            metrics_add(m, METRIC_SLO_BAD, LABELS(definition, name), more.bad);
+            metrics_set(m, METRIC_SLO_PROMISED, LABELS(definition, name), o->promised[sli] / 100000.0);
+            for (size_t k = 0; k < sizeof windows / sizeof windows[0]; k++)
+                metrics_set(
+                    m, METRIC_SLO_BURN, LABELS(definition, name, bytes_of_text(windows[k].name)),
+                    sli_burn(o->promised[sli], slis_count(s->slis, i, (enum sli)sli, SPAN_S(windows[k].seconds), now)));
+        }
+}
+
+/* The oldest one that needs a person, or NULL. */
+static const struct saga *oldest_stuck(const struct engine *e)
+{
+    const struct saga *saga = engine_counts(e).stuck == 0 ? NULL : engine_after(e, 0);
+    for (unsigned i = 0; saga != NULL && i < STUCK_LOOK_MAX; i++, saga = engine_after(e, saga->id.serial))
+        if (saga->state == SAGA_STUCK)
+            return saga;
+    return NULL;
+}
+
 static void refresh(struct loop *s)
 {
     struct metrics *m = s->vitals.metrics;
@@ -213,6 +260,10 @@ static void refresh(struct loop *s)
     metrics_set(m, METRIC_SAGAS_PAUSED, METRIC_NO_LABELS, counts.paused);
     metrics_set(m, METRIC_OLDEST_LIVE, METRIC_NO_LABELS,
                 oldest == NULL ? 0 : (double)instant_since(now, oldest->started_at).us / 1e6);
+    const struct saga *stuck = oldest_stuck(e);
+    metrics_set(m, METRIC_OLDEST_STUCK, METRIC_NO_LABELS,
+                stuck == NULL ? 0 : (double)instant_since(now, stuck->started_at).us / 1e6);
+    refresh_objectives(s, now);
     metrics_set(m, METRIC_JOURNAL_BYTES, METRIC_NO_LABELS, counters_journal_bytes(s));
     metrics_set(m, METRIC_JOURNAL_BYTES_MAX, METRIC_NO_LABELS, (double)s->config->journal_bytes_max);
     metrics_set(m, METRIC_JOURNAL_VOLUME_FREE, METRIC_NO_LABELS, counters_volume_free(s));

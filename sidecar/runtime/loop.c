@@ -197,6 +197,21 @@ static bool poll(struct loop *s, struct instant until)
     return false;
 }
 
+/* What jobs over dead letters have to do now. */
+static void run_bulks(struct loop *s)
+{
+    if (s->failure.code == 0)
+        s->failure.code = bulks_run(s->bulks, clock_now(&s->clock), &s->failure.detail);
+}
+
+/* What objectives are measured by, while the journal takes it. */
+static void tick_slis(struct loop *s)
+{
+    if (s->failure.code == 0 && core_stalled(s->core) == 0 && !core_is_tight(s->core) &&
+        slis_tick(s->slis, s->core, clock_now(&s->clock)) != 0)
+        s->failure.code = error_set(&s->failure.detail, E_MEMORY, "", NULL);
+}
+
 static void begin_stop(struct loop *s)
 {
     s->stopping = true;
@@ -257,8 +272,11 @@ void loop_turn(struct loop *s)
                    next_heads = next_maintain;
     while (s->failure.code == 0 && !atomic_load(&s->stop_asked)) {
         struct instant next = instant_min(next_maintain, instant_min(next_check, next_verify));
-        submit_tick(s, poll(s, instant_min(next, s->drift.next)));
+        next = instant_min(next, instant_min(s->drift.next, slis_expiry(s->slis)));
+        submit_tick(s, poll(s, instant_min(next, bulks_expiry(s->bulks))));
         api_work(s->api);
+        run_bulks(s);
+        tick_slis(s);
         commit(s);
         counters_turn(s);
         follow_certificates(s);

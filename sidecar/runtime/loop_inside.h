@@ -6,10 +6,12 @@
 #include "sidecar/api/api.h"
 #include "sidecar/base/failure.h"
 #include "sidecar/config/config.h"
+#include "sidecar/core/bulk.h"
 #include "sidecar/core/catalog.h"
 #include "sidecar/core/core.h"
 #include "sidecar/core/retries.h"
 #include "sidecar/core/schemas.h"
+#include "sidecar/core/slis.h"
 #include "sidecar/observe/http.h"
 #include "sidecar/observe/recent.h"
 #include "sidecar/relay/relay.h"
@@ -68,6 +70,8 @@ struct loop {
     struct clock clock;
     struct catalog *catalog;
     struct schemas *schemas;
+    struct bulks *bulks;
+    struct slis *slis;       /* NULL: nothing is promised */
     struct retries *retries; /* while the definitions are read from the journal */
     struct store *store;
     struct core *core;

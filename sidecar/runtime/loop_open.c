@@ -262,6 +262,7 @@ static int open_core(struct loop *s, const struct store_state *state, struct err
         .commit_bytes_max = (size_t)c->commit_bytes_max,
         .retention = c->retention,
         .audit_retention = c->audit_retention,
+        .slis = s->slis,
     };
     if (tags_add(&s->sidecar->tags, &heap, options.engine.tag, s->index) != 0) {
         free(targets);
@@ -303,6 +304,8 @@ static int open_api(struct loop *s, uint64_t last_frame, struct error_detail *de
         .loop = s->index,
         .loops = s->sidecar->count,
         .tags = &s->sidecar->tags,
+        .bulks = s->bulks,
+        .slis = s->slis,
         .definition_limits = s->limits,
         .admit = registered_admit,
         .compensation_retry = c->default_compensation_retry,
@@ -340,6 +343,42 @@ static void wake(void *self)
     rpc_wake(((struct loop *)self)->rpc);
 }
 
+static int audit_bulk(void *self, const Saga__V1__BulkJob *job, struct event *event)
+{
+    return api_audit_bulk(((struct loop *)self)->api, job, event);
+}
+
+static int open_bulks(struct loop *s)
+{
+    const struct bulk_options options = {
+        .core = s->core, .memory = &heap, .loops = s->sidecar->count, .audit = audit_bulk, .self = s};
+    return bulks_create(&options, &s->bulks);
+}
+
+/* What is promised, and what has been counted of it. */
+static int open_slis(struct loop *s, struct error_detail *detail)
+{
+    struct objective objectives[OBJECTIVES_MAX];
+    size_t count = s->config->objective_count;
+    if (count == 0)
+        return 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct config_objective *o = &s->config->objectives[i];
+        objectives[i] = (struct objective){
+            .definition = o->definition,
+            .promised = {[SLI_SUCCESS] = o->success,
+                         [SLI_LATENCY] = o->latency.us > 0 ? o->latency_percent : 0,
+                         [SLI_FRESHNESS] = o->freshness.us > 0 ? o->freshness_percent : 0},
+            .latency = o->latency,
+            .freshness = o->freshness,
+            .window = o->window,
+        };
+    }
+    if (slis_create(objectives, count, &heap, &s->slis) != 0)
+        return error_set(detail, E_MEMORY, "", NULL);
+    return slis_recover(s->slis, s->store, detail);
+}
+
 static int open_parts(struct loop *s, struct error_detail *detail)
 {
     struct store_state state;
@@ -351,7 +390,13 @@ static int open_parts(struct loop *s, struct error_detail *detail)
     if (code == 0 && s->store->tell != NULL)
         s->store->tell(s->store, wake, s);
     if (code == 0)
+        code = open_slis(s, detail);
+    if (code == 0)
         code = open_core(s, &state, detail);
+    if (code == 0 && open_bulks(s) != 0)
+        code = error_set(detail, E_MEMORY, "", NULL);
+    if (code == 0)
+        code = bulks_recover(s->bulks, s->store, detail);
     if (code == 0)
         code = open_api(s, state.last_frame, detail);
     if (code == 0 && s->config->http_listen[0] != '\0' && counters_open(s) != 0)
@@ -399,7 +444,9 @@ void loop_close(struct loop *s)
         rpc_destroy(s->rpc);
     relay_destroy(s->relay);
     api_destroy(s->api);
+    bulks_destroy(s->bulks);
     core_close(s->core);
+    slis_destroy(s->slis);
     counters_close(s);
     lately_close(s);
     tracing_destroy(s->tracing);

@@ -92,6 +92,18 @@ static void keep_subject(struct world *w, const struct subject_row *row)
         oracle_breaker_kept(w, row);
         return;
     }
+    if (row->kind == SUBJECT_SLI || row->kind == SUBJECT_SLI_HISTORY) {
+        slis_row(w, row);
+        return;
+    }
+    if (row->kind == SUBJECT_BULK) {
+        unsigned place = (unsigned)(row->name.at[0] - '0') * 10 + (unsigned)(row->name.at[1] - '0');
+        CHECK(row->name.size == 2 && place < BULKS_SEEN_MAX);
+        d->bulks[place] = (struct subject_row){
+            .kind = row->kind, .name = keep(w, row->name), .version = row->version, .value = keep(w, row->value)};
+        bulk_row(w, row);
+        return;
+    }
     CHECK(row->kind == SUBJECT_TAG && row->name.size < sizeof name);
     snprintf(name, sizeof name, "%.*s", (int)row->name.size, (const char *)row->name.at);
     uint64_t tag = strtoull(name, NULL, 16);
@@ -118,6 +130,8 @@ static uint64_t last_of(const struct store_commit *c)
 static void synced(struct world *w, const struct store_commit *c)
 {
     struct disk *d = &w->disk;
+    w->commits++;
+    w->commit_from = d->frame_count + 1;
     for (size_t i = 0; c->frame != 0 && i <= c->cut_count; i++)
         keep_frame(w, c->frame + i, store_commit_frame(c, i));
     if (c->cut_count > 0)
@@ -148,6 +162,8 @@ static void synced(struct world *w, const struct store_commit *c)
     for (size_t i = 0; i < c->ended_count; i++)
         oracle_ended_row(w, &c->ended[i]);
     oracle_kept_from(w, d->oldest_live_frame);
+    bulk_commit(w);
+    slis_commit(w);
 }
 
 /* A copy that needs nothing of the owner's memory. */
@@ -580,6 +596,16 @@ static int scan_subjects(struct store *s, uint32_t kind, int (*take)(void *self,
     }
     if (kind == SUBJECT_BREAKER)
         return 0;
+    if (kind == SUBJECT_SLI || kind == SUBJECT_SLI_HISTORY)
+        return slis_scan(d->world, kind, take, self);
+    if (kind == SUBJECT_BULK) {
+        for (unsigned i = 0; i < BULKS_SEEN_MAX; i++) {
+            int code = d->bulks[i].kind == 0 ? 0 : take(self, &d->bulks[i]);
+            if (code != 0)
+                return code;
+        }
+        return 0;
+    }
     CHECK(kind == SUBJECT_RETRY || kind == SUBJECT_DATA_KEY);
     size_t count = kind == SUBJECT_RETRY ? d->retry_count : d->data_key_count;
     for (size_t i = 0; i < count; i++) {

@@ -14,7 +14,8 @@ static void expect(struct world *w, bool holds, const char *invariant, const cha
 
 static bool fails(const struct world *w, const struct attempt *a)
 {
-    return w->swarm.breaker.failure_percent > 0 && a->status > 0 && a->status < 32 && (w->swarm.breaker.status_codes >> a->status & 1) != 0;
+    return w->swarm.breaker.failure_percent > 0 && a->status > 0 && a->status < 32 &&
+           (w->swarm.breaker.status_codes >> a->status & 1) != 0;
 }
 
 void oracle_breaker_kept(struct world *w, const struct subject_row *row)
@@ -73,7 +74,8 @@ void oracle_breaker_call(struct world *w, const struct attempt *a)
             good += b->taken && b->reach != SAGA_REACH_NONE && !fails(w, b);
         }
     mark(w, MARK_CASE, CASE_BREAKER_PROBED);
-    expect(w, out <= 1 || out + back <= w->swarm.breaker.probes + 2 * good, "breaker", "more probes are out than may be", a->target);
+    expect(w, out <= 1 || out + back <= w->swarm.breaker.probes + 2 * good, "breaker",
+           "more probes are out than may be", a->target);
 }
 
 void oracle_breaker_state(struct world *w)

@@ -62,6 +62,7 @@ static void on_started(struct world *w, const struct record *r)
     m->state = SAGA_RUNNING;
     m->deadline = r->deadline.us;
     m->lease = r->lease.us;
+    m->started_at = r->at.us;
     oracle_heard(m, r->at.us);
     struct bytes text = r->mode == SAGA_ORCHESTRATED ? r->input : r->name;
     m->client = &w->clients[number_at_end(text)];
@@ -336,7 +337,7 @@ static void check_cause(struct world *w, const struct model *m, const struct rec
     expect(w, holds, "cause", "a saga turned back, or is stuck, for a reason that is not there", r);
 }
 
-static void check_asked(struct world *w, const struct model *m, const struct record *r)
+static void check_asked(struct world *w, struct model *m, const struct record *r)
 {
     static const uint8_t events[RECORD_TYPE_COUNT] = {[RECORD_PAUSED] = EVENT_PAUSE,
                                                       [RECORD_RESUMED] = EVENT_RESUME,
@@ -346,7 +347,7 @@ static void check_asked(struct world *w, const struct model *m, const struct rec
     uint8_t event = events[r->type];
     if (r->type == RECORD_ENDED && r->saga_state == SAGA_RESOLVED)
         event = EVENT_RESOLVE;
-    if (event == 0)
+    if (event == 0 || bulk_did(w, m, r))
         return;
     expect(w, (m->asked >> event & 1) != 0, "cause", "an operator's act is recorded that nobody asked for", r);
     expect(w, bytes_equal(r->actor, bytes_of_text("operator")) && bytes_equal(r->message, bytes_of_text("because")),
@@ -380,6 +381,7 @@ static void on_ended(struct world *w, struct model *m, const struct record *r)
     m->state = r->saga_state;
     m->paused = false;
     m->ended_at = r->at.us;
+    slis_end_seen(w, m, r);
     mark(w, MARK_ENDED, r->saga_state);
     w->totals->sagas++;
     for (unsigned i = 0; i < m->step_count; i++) {

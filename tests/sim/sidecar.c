@@ -3,6 +3,7 @@
 
 #include "sidecar/base/check.h"
 #include "sidecar/base/quiet.h"
+#include "sidecar/core/bulk.h"
 #include "sidecar/core/retries.h"
 #include "sidecar/definition/reader.h"
 
@@ -222,6 +223,9 @@ static void plan_next(struct world *w)
     struct instant expiry = s->first != NULL && core_waits(s->core) ? INSTANT_NEVER : core_expiry(s->core);
     if (expiry.us != INSTANT_NEVER.us)
         sidecar_plan(w, expiry.us - s->offset);
+    struct instant bulk = bulks_expiry(s->bulks);
+    if (bulk.us != INSTANT_NEVER.us)
+        sidecar_plan(w, bulk.us - s->offset > s->busy_until ? bulk.us - s->offset : s->busy_until);
 }
 
 /* The same reckoning as the core's, so that it can be held to it. Before anything is taken in. */
@@ -341,6 +345,10 @@ static void turn(struct world *w, void *arg)
     }
     if (code == 0 && look(w))
         code = submit(w, NULL);
+    if (code == 0)
+        code = bulk_turn(w);
+    if (code == 0 && !s->holding && core_stalled(s->core) == 0)
+        code = slis_tick(s->slis, s->core, sidecar_now(w));
     if (code == 0 && core_pending(s->core)) {
         s->commit_delay = 0;
         code = core_commit(s->core, sidecar_now(w), &detail);
@@ -535,13 +543,27 @@ void sidecar_start(struct world *w, void *arg)
     CHECK(retries_recover(&w->disk.store, &s->retries, &detail) == 0);
     CHECK(w->disk.store.scan_definitions(&w->disk.store, take_definition, w, &detail) == 0);
     retries_destroy(s->retries);
-    int code =
-        core_open(&options, &memory, s->store, &state, s->catalog, &outside, sidecar_now(w), &s->core, &detail);
+    int code = slis_open(w, &memory, &detail);
+    options.slis = s->slis;
+    if (code == 0)
+        code = core_open(&options, &memory, s->store, &state, s->catalog, &outside, sidecar_now(w), &s->core, &detail);
     if (code != 0 && code != E_MEMORY)
         world_fail(w, EXIT_SAFETY, "recovery", detail.text, (uint64_t)-code);
     s->up = true;
     if (code != 0) {
-        s->core = NULL; /* a start that was refused leaves nothing, and is tried again */
+        s->core = NULL;
+        slis_destroy(s->slis);
+        s->slis = NULL; /* a start that was refused leaves nothing, and is tried again */
+        sidecar_crash(w);
+        return;
+    }
+    const struct bulk_options bulks = {.core = s->core, .memory = &memory, .loops = 1, .audit = bulk_audit, .self = w};
+    code = bulks_create(&bulks, &s->bulks);
+    if (code == 0)
+        code = bulks_recover(s->bulks, s->store, &detail);
+    if (code != 0) {
+        if (code != E_MEMORY)
+            world_fail(w, EXIT_SAFETY, "recovery", detail.text, (uint64_t)-code);
         sidecar_crash(w);
         return;
     }
@@ -565,7 +587,11 @@ void sidecar_stop(struct world *w)
     struct sidecar *s = &w->sidecar;
     if (!s->up)
         return;
+    bulks_destroy(s->bulks);
+    s->bulks = NULL;
     core_close(s->core);
+    slis_destroy(s->slis);
+    s->slis = NULL;
     s->store->close(s->store);
     s->store = NULL;
     catalog_destroy(s->catalog);

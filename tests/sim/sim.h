@@ -6,7 +6,9 @@
 #include "compensations/barrier.h"
 #include "sidecar/base/random.h"
 #include "sidecar/engine/saga.h"
+#include "sidecar/core/bulk.h"
 #include "sidecar/core/core.h"
+#include "sidecar/core/slis.h"
 #include "sidecar/journal/sealed/sealed_store.h"
 
 #include <stdio.h>
@@ -32,7 +34,7 @@ enum exit_code {
 };
 
 /* Each kind of choice draws from a stream of its own, so that one more draw here does not change everything there. */
-enum stream { SCHEDULE, NETWORK, DISK, CLIENTS, FAULTS, PARTICIPANTS, OPERATORS, SHAPES, STREAM_COUNT };
+enum stream { SCHEDULE, NETWORK, DISK, CLIENTS, FAULTS, PARTICIPANTS, OPERATORS, SHAPES, BULK, STREAM_COUNT };
 
 /* Faults of a seed: each is off, or has a rate in thousandths. */
 enum fault {
@@ -149,6 +151,9 @@ enum mark_case {
     CASE_CHAIN_WALKED,          /* a start looked along the journal's chains */
     CASE_KEYS_TAKEN_OVER,       /* and found data keys that are kept under another key than the one in use */
     CASE_ACT_TOLD,              /* an act is in the audit trail */
+    CASE_BULK,                  /* a bulk job acted on a saga */
+    CASE_BULK_DONE,             /* and came to its end */
+    CASE_SLI,                   /* an objective has counted what was slow, and what was bad */
     CASE_COUNT
 };
 
@@ -228,6 +233,9 @@ struct model_step {
     int64_t amount;
 };
 
+/* Bulk jobs of one world. */
+#define BULKS_SEEN_MAX 8
+
 struct model {
     struct saga_id id;
     bool known;
@@ -242,12 +250,13 @@ struct model {
     struct attempt *attempts; /* all that were ever let out, newest first */
     char request_id[24];
     bool cancel_accepted, abort_accepted, commit_accepted;
-    bool skipped;     /* an operator decided */
-    unsigned skips;   /* so often */
-    unsigned retries; /* after the healing */
-    bool unkeepable;  /* a step's output is over payload_bytes_max: trying it anew does not help */
-    int64_t ended_at; /* by the sidecar's clock */
-    int64_t deadline; /* likewise; INT64_MAX: none */
+    bool skipped;       /* an operator decided */
+    unsigned skips;     /* so often */
+    unsigned retries;   /* after the healing */
+    bool unkeepable;    /* a step's output is over payload_bytes_max: trying it anew does not help */
+    int64_t started_at; /* by the sidecar's clock, as the next */
+    int64_t ended_at;   /* by the sidecar's clock */
+    int64_t deadline;   /* likewise; INT64_MAX: none */
     int64_t lease;
     int64_t heard[HEARD_MAX]; /* when the sidecar heard of its owner: the latest, the last of them at heard_count - 1 */
     unsigned heard_count;
@@ -255,7 +264,22 @@ struct model {
     uint64_t first_frame, last_frame; /* that hold it */
     uint64_t *history;                /* hash of each of its records, in order */
     size_t history_count, history_room;
-    uint32_t seen; /* bit n: a record of type n is durable */
+    uint32_t seen;                        /* bit n: a record of type n is durable */
+    uint64_t bulk_commit[BULKS_SEEN_MAX]; /* in which a job acted on it; 0: none did */
+};
+
+/* Ends of a definition's sagas, as the durable records say. */
+struct sli_seen {
+    uint64_t ended, bad, committed, slow;
+};
+
+/* A bulk job, as its durable rows say, and what it has done. */
+struct bulk_seen {
+    int act; /* saga.v1.BulkAct */
+    unsigned question;
+    uint64_t acted, said_acted, after, up_to;
+    uint64_t from_frame;  /* the first of the commit that has its first row; 0: it has none */
+    bool over, just_over; /* it has nothing to do; its end became durable just now */
 };
 
 /* ---- definitions that compute (typed.c) ---- */
@@ -417,6 +441,8 @@ struct disk {
     size_t audit_count, audit_room;
     uint64_t audit_first;
     struct breaker_mark breakers[TARGET_COUNT]; /* as the rows of subjects tell */
+    struct subject_row bulks[BULKS_SEEN_MAX];   /* likewise, by their place */
+    struct subject_row slis[DEFINITIONS_MAX], sli_histories[DEFINITIONS_MAX];
 };
 
 /* ---- the sidecar ---- */
@@ -443,6 +469,8 @@ struct sidecar {
     struct store *store; /* before the disk: what seals */
     struct core *core;
     struct catalog *catalog;
+    struct bulks *bulks;
+    struct slis *slis;
     struct retries *retries; /* while the definitions are read */
     bool up;
     bool dying;
@@ -574,6 +602,11 @@ struct world {
     size_t copied;
     int64_t last_record_at;
     int64_t last_jump; /* true time of the last jump of the sidecar's clock */
+    struct bulk_seen bulk[BULKS_SEEN_MAX];
+    struct sli_seen slis[DEFINITIONS_MAX];
+    unsigned bulk_count;
+    uint64_t commits;     /* that are durable */
+    uint64_t commit_from; /* the first frame of the last, or that which would follow */
     struct totals *totals;
     struct random chance; /* of keys */
     struct store *reader; /* the oracle's own, over the disk */
@@ -627,6 +660,26 @@ void sealed_check_handed(struct world *w, const struct store_commit *c);
 void sealed_check_acts(struct world *w, const struct store_commit *c);
 /* What an event is to say in the audit trail. */
 struct bytes sealed_entry(struct world *w, const struct event *event);
+/* ---- bulk.c ---- */
+/* Lets people begin and change jobs, and the jobs do what is due. As bulks_run. */
+int bulk_turn(struct world *w);
+/* For bulk_options. */
+int bulk_audit(void *self, const Saga__V1__BulkJob *job, struct event *event);
+/* The oracle: a durable record of what an operator does, whether it is a job's; a job's row; the end of a commit, and of the world. */
+bool bulk_did(struct world *w, struct model *m, const struct record *r);
+void bulk_row(struct world *w, const struct subject_row *row);
+void bulk_commit(struct world *w);
+void bulk_end(struct world *w);
+
+/* ---- slis.c ---- */
+bool slis_has(const struct world *w);
+/* As slis_recover. */
+int slis_open(struct world *w, const struct memory *memory, struct error_detail *detail);
+/* The oracle: a durable end, a row, the end of a commit; and the rows that are kept. */
+void slis_end_seen(struct world *w, const struct model *m, const struct record *r);
+void slis_row(struct world *w, const struct subject_row *row);
+void slis_commit(struct world *w);
+int slis_scan(struct world *w, uint32_t kind, int (*take)(void *self, const struct subject_row *row), void *self);
 
 /* ---- sidecar.c ---- */
 void sidecar_start(struct world *w, void *arg);

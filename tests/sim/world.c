@@ -194,6 +194,7 @@ void world_run(struct run *what, struct totals *totals)
     agenda_add(w, w->swarm.faults_last, heal, NULL);
     run(w);
     oracle_end(w);
+    bulk_end(w);
     oracle_replay(w, "at the end");
     sidecar_stop(w);
     sealed_end(w);

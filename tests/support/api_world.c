@@ -4,6 +4,7 @@
 #include "sidecar/journal/sealed/sealed_store.h"
 #include "sidecar/base/account.h"
 #include "sidecar/base/check.h"
+#include "sidecar/core/bulk.h"
 #include "sidecar/core/heap.h"
 #include "sidecar/definition/reader.h"
 #include "sidecar/journal/codec.h"
@@ -404,11 +405,14 @@ static void start(struct api_world *w, unsigned index)
     CHECK(sealed_store_open(&nothing_sealed, loop->store, &state, &loop->store, &detail) == 0);
     CHECK(catalog_create(100, &loop->catalog) == 0 && schemas_create(100, &loop->schemas) == 0);
     CHECK(core_open(&options, &heap, loop->store, &state, loop->catalog, &world, w->now, &loop->core, &detail) == 0);
+    const struct bulk_options bulks = {.core = loop->core, .memory = &heap, .loops = w->loops};
+    CHECK(bulks_create(&bulks, &loop->bulks) == 0);
     static const struct tags no_tags;
     const struct api_options api = {
         .core = loop->core,
         .catalog = loop->catalog,
         .schemas = loop->schemas,
+        .bulks = loop->bulks,
         .store = loop->store,
         .rpc = w->rooms[index],
         .rooms = w->rooms,
@@ -461,6 +465,7 @@ void api_world_close(struct api_world *w)
         struct api_loop *loop = &w->loop[k];
         relay_destroy(loop->relay);
         api_destroy(loop->api);
+        bulks_destroy(loop->bulks);
         core_close(loop->core);
         catalog_destroy(loop->catalog);
         schemas_destroy(loop->schemas);

@@ -41,6 +41,7 @@ struct api_loop {
     struct catalog *catalog;
     struct schemas *schemas;
     struct core *core;
+    struct bulks *bulks;
     struct api *api;
     struct relay *relay;
     struct failure failure;

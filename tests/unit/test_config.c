@@ -234,10 +234,11 @@ static void check_retry(const struct option *o)
 /* A list or mapping of so many entries. */
 static void write_entries(const struct option *o, int64_t count, char *text, size_t size)
 {
-    bool list = o->type != OPTION_TARGETS;
-    const char *entry = o->type == OPTION_LISTEN    ? "127.0.0.1:%" PRId64 ", "
-                        : o->type == OPTION_TARGETS ? "t%" PRId64 ": localhost:1, "
-                                                    : "{who: \"uid:%" PRId64 "\", may: viewer}, ";
+    bool list = o->type != OPTION_TARGETS && o->type != OPTION_OBJECTIVES;
+    const char *entry = o->type == OPTION_OBJECTIVES ? "d%" PRId64 ": {success: 99}, "
+                        : o->type == OPTION_LISTEN   ? "127.0.0.1:%" PRId64 ", "
+                        : o->type == OPTION_TARGETS  ? "t%" PRId64 ": localhost:1, "
+                                                     : "{who: \"uid:%" PRId64 "\", may: viewer}, ";
     size_t used = (size_t)snprintf(text, size, "%s: %s", o->name, list ? "[" : "{");
     for (int64_t i = 0; i < count; i++) {
 #pragma GCC diagnostic push
@@ -253,9 +254,10 @@ static void check_entries(const struct option *o)
     static char text[65536];
     write_entries(o, o->max, text, sizeof text);
     struct config *c = read_text(text);
-    ck_assert_int_eq((int64_t)(o->type == OPTION_LISTEN    ? c->listen_count
-                               : o->type == OPTION_TARGETS ? c->target_count
-                                                           : c->authorization.count),
+    ck_assert_int_eq((int64_t)(o->type == OPTION_OBJECTIVES ? c->objective_count
+                               : o->type == OPTION_LISTEN   ? c->listen_count
+                               : o->type == OPTION_TARGETS  ? c->target_count
+                                                            : c->authorization.count),
                      o->max);
     config_destroy(c);
     write_entries(o, o->max + 1, text, sizeof text);
@@ -322,6 +324,7 @@ static void check_option(const struct option *o)
         return;
     case OPTION_RULES:
     case OPTION_LISTEN:
+    case OPTION_OBJECTIVES:
     case OPTION_TARGETS:
         check_entries(o);
         return;
@@ -360,7 +363,7 @@ START_TEST(config__an_option_without_a_value_is_refused)
                    o->type == OPTION_RETRY_COMPENSATION;
     char text[128];
     snprintf(text, sizeof text, "%s:\n", o->name);
-    if (o->type == OPTION_TARGETS)
+    if (o->type == OPTION_TARGETS || o->type == OPTION_OBJECTIVES)
         config_destroy(read_text(text));
     else
         assert_refused(text, o->name, 1, is_list ? (int)strlen(o->name) + 2 : 1,
@@ -394,8 +397,9 @@ START_TEST(config__every_default_is_what_is_printed)
         ck_assert_str_eq(*(const char *const *)field_of(said, o), *(const char *const *)field_of(none, o));
     else if (o->type == OPTION_RETRY || o->type == OPTION_RETRY_COMPENSATION)
         assert_retry_equal(field_of(said, o), field_of(none, o));
-    else if (o->type == OPTION_LISTEN || o->type == OPTION_TARGETS || o->type == OPTION_RULES)
-        ck_assert_uint_eq(said->target_count, 0);
+    else if (o->type == OPTION_LISTEN || o->type == OPTION_TARGETS || o->type == OPTION_RULES ||
+             o->type == OPTION_OBJECTIVES)
+        ck_assert_uint_eq(said->target_count + said->objective_count, 0);
     else if (o->type == OPTION_BOOL)
         ck_assert_int_eq(*(const bool *)field_of(said, o), *(const bool *)field_of(none, o));
     else

@@ -23,10 +23,10 @@ static void begin_world(unsigned loops, unsigned rights, uint64_t allowed)
 
 /* Whose method each is, written down a second time. */
 static const char *const viewers[] = {
-    "GetDefinition", "ListDefinitions", "GetSchema",       "ListSchemas", "Get",   "List",
-    "Wait",          "Watch",           "ListDeadLetters", "Find",        "Status"};
-static const char *const operators[] = {"Pause",   "Resume", "Retry",      "Skip",      "Reject",
-                                        "Resolve", "Reload", "SetBreaker", "ListAudit", "Verify"};
+    "GetDefinition", "ListDefinitions", "GetSchema", "ListSchemas", "Get",       "List",          "Wait",
+    "Watch",         "ListDeadLetters", "Find",      "Status",      "ListBulks", "ListObjectives"};
+static const char *const operators[] = {"Pause",  "Resume",     "Retry",     "Skip",   "Reject",    "Resolve",
+                                        "Reload", "SetBreaker", "ListAudit", "Verify", "StartBulk", "ChangeBulk"};
 
 static bool is_among(const char *const *names, size_t count, const char *name)
 {
