@@ -112,6 +112,15 @@ class Limits(Case):
 
     # ---- sizes and memory ----
 
+    def test_a_limit_on_the_size_of_files_that_is_too_small(self):
+        sidecar = self.sidecar_with(start=False)
+        sidecar.prepare = limited(size=4096)
+        code, text = sidecar.refuse()
+        self.assertEqual(1, code)
+        told = parse_log_line(text.splitlines()[-1])
+        self.assertEqual("JOURNAL_FULL", told["reason"])
+        self.assertIn("ulimit -f", told["text"])
+
     def test_a_limit_on_the_size_of_files(self):
         """It is like a full disk: new sagas are refused, the sidecar goes on, and what it acknowledged is there."""
         sidecar = self.sidecar_with(start=False, loops=1, payload_bytes_max="1MiB")

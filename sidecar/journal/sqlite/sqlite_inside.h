@@ -193,6 +193,9 @@ int inside_fail(struct sqlite_store *s, int rc, const char *doing, struct error_
 /* E_JOURNAL_CORRUPT, with what was found and what to do about it in detail. */
 int inside_corrupt(const char *path, const char *found, struct error_detail *detail);
 
+/* Whether SQLite's code is that of a full disk, by whatever name; asked right after. */
+bool inside_is_full(struct sqlite_store *s, int rc);
+
 /* Numbers of the journal as SQLite's. They stay far below 2^63. */
 void inside_bind_number(sqlite3_stmt *statement, int parameter, uint64_t value);
 void inside_bind_text(sqlite3_stmt *statement, int parameter, struct bytes text); /* empty: NULL */

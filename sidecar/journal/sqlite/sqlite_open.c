@@ -64,8 +64,11 @@ static int open_failed(struct sqlite_store *s, int rc, const char *doing, struct
     if ((rc & 0xff) == SQLITE_BUSY || (rc & 0xff) == SQLITE_LOCKED)
         return error_set(detail, E_JOURNAL_LOCKED, s->path,
                          "another process uses this journal; stop it, or name another data directory");
-    if ((rc & 0xff) == SQLITE_FULL)
-        return error_set(detail, E_JOURNAL_FULL, s->path, "there is no room to open the journal");
+    if (inside_is_full(s, rc))
+        return error_set(
+            detail, E_JOURNAL_FULL, s->path,
+            "there is no room to open the journal: the disk, or what the system lets a file grow to (ulimit -f), is "
+            "full");
     return inside_fail(s, rc, doing, detail);
 }
 

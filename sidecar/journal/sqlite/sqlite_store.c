@@ -46,7 +46,7 @@ sqlite3_stmt *inside_statement(struct sqlite_store *s, enum statement statement)
 
 int inside_run(sqlite3_stmt *statement)
 {
-    errno = 0; /* what is_full finds there later is this statement's, and nobody's before it */
+    errno = 0; /* what inside_is_full finds there later is this statement's, and nobody's before it */
     int rc = sqlite3_step(statement);
     int end = sqlite3_reset(statement);
     return rc == SQLITE_DONE ? SQLITE_OK : end != SQLITE_OK ? end : SQLITE_ERROR;
@@ -159,7 +159,7 @@ int inside_tell_broken(const struct sqlite_store *s, struct error_detail *detail
 
 /* A quota, and a limit on the size of files, are a full disk by other names. SQLite keeps no error of the system's for a COMMIT that fails,
  * so right after one errno itself is asked. */
-static bool is_full(struct sqlite_store *s, int rc)
+bool inside_is_full(struct sqlite_store *s, int rc)
 {
     int error = sqlite3_system_errno(s->db) != 0 ? sqlite3_system_errno(s->db) : errno;
     return (rc & 0xff) == SQLITE_FULL || (rc == SQLITE_IOERR_WRITE && (error == EDQUOT || error == EFBIG));
@@ -192,7 +192,7 @@ static void copy_log(struct sqlite_store *s)
     clock_gettime(CLOCK_MONOTONIC, &ended);
     pace(s, (ended.tv_sec - began.tv_sec) * 1000000 + (ended.tv_nsec - began.tv_nsec) / 1000);
     s->checkpoint_at = s->checkpoint_pace;
-    if (is_full(s, rc))
+    if (inside_is_full(s, rc))
         s->checkpoint_at += s->wal_pages;
     else if (rc != SQLITE_OK)
         break_down(s, rc, "copying the write-ahead log into the database");
@@ -229,7 +229,7 @@ static void make_way(struct sqlite_store *s, uint64_t pages)
 /* Ends a transaction that failed with rc, so that nothing of it stays. */
 int inside_roll_back(struct sqlite_store *s, int rc, struct error_detail *detail)
 {
-    if (!is_full(s, rc))
+    if (!inside_is_full(s, rc))
         break_down(s, rc, "writing");
     inside_rest(s);
     /* SQLite has rolled back by itself, but for a failure before COMMIT. */
@@ -579,7 +579,7 @@ int sqlite_store_drop(struct store *face, struct instant before, uint64_t keep_f
         if (s->broken)
             return inside_tell_broken(s, detail);
         rc = carry_out(s, before, &plan);
-        if (rc != SQLITE_OK && is_full(s, rc) && reserve_give_up(s)) {
+        if (rc != SQLITE_OK && inside_is_full(s, rc) && reserve_give_up(s)) {
             inside_roll_back(s, rc, detail);
             rc = s->broken ? rc : carry_out(s, before, &plan);
         }
