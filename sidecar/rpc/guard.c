@@ -31,10 +31,12 @@
 /* The process is idle when it has used less of the processor than this since the last look. */
 #define IDLE_NS INT64_C(2000000)
 
-/* A loop is held when it has worked so long within C core without coming back, in at most so many looks: on a busy machine it gets little of
- * the processor. */
-#define HELD_NS    INT64_C(35000000)
-#define HELD_LOOKS 20
+/* A loop is doubted when it has worked so long within C core without coming back, in at most so many looks: on a busy machine it gets little of
+ * the processor. A loop that waits works for the sockets of other loops, so it is woken then; when it works on for so long without coming
+ * back, it is held. */
+#define DOUBTED_NS    INT64_C(35000000)
+#define DOUBTED_LOOKS 20
+#define HELD_NS       INT64_C(15000000)
 
 /* So many calls that are reset between two looks are more than who changes his mind would reset; the second number when they are most of all. */
 #define RESETS_MANY 500
@@ -60,6 +62,7 @@ struct rpc_guard {
     struct {
         uint64_t progress, resets, ends;
         int64_t since_ns; /* of its work: when its progress was seen first */
+        int64_t woken_ns; /* and when it was woken since; 0: it was not */
         unsigned looks;   /* since then */
     } room[RPC_ROOMS_MAX];
     struct known known[KNOWN_MAX];
@@ -231,22 +234,32 @@ static unsigned cut_most(struct rpc_guard *g, const struct rpc_watched *w)
 
 /* ---- what is wrong ---- */
 
-/* Whether a loop has worked within C core for long without coming back. */
-static bool loop_is_held(struct rpc_guard *g, const struct rpc_watched *w)
+/* Whether a loop works within C core and does not come back. *doubted: whether one may. */
+static bool loop_is_held(struct rpc_guard *g, const struct rpc_watched *w, bool *doubted)
 {
     bool held = false;
+    *doubted = false;
     for (size_t i = 0; i < w->room_count; i++) {
         struct rpc *r = w->rooms[i];
         if (!atomic_load_explicit(&r->polled, memory_order_acquire))
             continue;
         uint64_t progress = atomic_load_explicit(&r->progress, memory_order_relaxed);
         int64_t worked = clock_ns(r->poller);
-        if (progress != g->room[i].progress || g->room[i].looks++ == HELD_LOOKS) {
+        if (progress != g->room[i].progress || g->room[i].looks++ == DOUBTED_LOOKS) {
             g->room[i].progress = progress;
             g->room[i].since_ns = worked;
+            g->room[i].woken_ns = 0;
             g->room[i].looks = 0;
         }
-        held = held || (progress % 2 == 1 && worked - g->room[i].since_ns > HELD_NS);
+        if (progress % 2 == 0 || worked - g->room[i].since_ns <= DOUBTED_NS)
+            continue;
+        *doubted = true;
+        if (g->room[i].woken_ns == 0) {
+            g->room[i].woken_ns = worked;
+            rpc_wake(r);
+        } else {
+            held = held || worked - g->room[i].woken_ns > HELD_NS;
+        }
     }
     return held;
 }
@@ -302,10 +315,10 @@ static void tell(const struct rpc_watched *w, const char *why, unsigned cut)
 static void look(struct rpc_guard *g, const struct rpc_watched *w, int64_t now_ms)
 {
     size_t max = atomic_load(&account.max), bytes = max == 0 ? 0 : resident();
-    bool over = memory_is_over(g, bytes, max, now_ms), held = loop_is_held(g, w);
+    bool doubted, over = memory_is_over(g, bytes, max, now_ms), held = loop_is_held(g, w, &doubted);
     bool reset = calls_are_reset(g, w);
     held = held || reset;
-    bool suspicious = held || (max > 0 && bytes > max / 4 * 3);
+    bool suspicious = held || doubted || (max > 0 && bytes > max / 4 * 3);
     atomic_store(&account.pressed, over);
     if (suspicious)
         count_all(g, w);

@@ -545,6 +545,16 @@ class Lives(unittest.TestCase):
         for client in clients:
             client.close()
 
+    def test_who_sends_much_is_no_enemy(self):
+        """A loop that waits works for the sockets of the others: that holds nobody up, and nobody is shut out for it."""
+        sidecar = self.sidecar()
+        pipe = message("saga.v1.PipeRequest")
+        for _ in range(20):
+            begun = next(sidecar.client.Pipe(iter([pipe(commands=[{"begin": {"name": "x"}}] * 1000)]), timeout=60))
+            commits = [{"commit": {"saga_id": r.begin.saga_id}} for r in begun.results]
+            self.assertEqual(1000, sum(len(m.results) for m in sidecar.client.Pipe(iter([pipe(commands=commits)]), timeout=60)))
+        self.assertEqual([], sidecar.log("connections are ended, those that send most"))
+
     def test_a_loop_that_cannot_go_on_ends_all(self):
         """At once, whatever others have in flight, and nothing that was acknowledged is lost."""
         sidecar = self.sidecar()
