@@ -36,6 +36,8 @@ static void tell_row(void *self, const struct ended_row *row)
     tell(told, row->saga.serial);
     tell(told, row->saga.tag);
     tell(told, row->state);
+    tell(told, row->reason);
+    tell(told, row->skips);
     tell(told, row->definition);
     tell(told, row->fingerprint);
     tell(told, (uint64_t)row->started_at.us);
@@ -89,6 +91,8 @@ static void draw_commit(struct act *act, struct random *r, uint64_t last_frame, 
             .saga = {.tag = n * 3, .serial = n},
             .state = states[random_below(r, 3)],
             .mode = SAGA_ORCHESTRATED,
+            .reason = n % 3 == 0 ? REASON_UNEXPECTED_ANSWER : REASON_NONE,
+            .skips = n % 7 == 0 ? (uint16_t)(n % 1000) : 0,
             .definition = 1 + (uint32_t)(n % 2),
             .name = bytes_of_text(n % 2 ? "order" : "transfer"),
             .request_id = bytes_of_text(random_below(r, 2) ? act->request_ids[i] : ""),
@@ -204,7 +208,8 @@ void twin_store_compare(int (*open)(void *self, struct store **out, struct store
             draw_commit(&act, &r, last_frame, &serial, &definition);
         struct told first = carry_out(stores[0], states[0].epoch, &act);
         struct told second = carry_out(stores[1], states[1].epoch, &act);
-        ck_assert_msg(first.sum == second.sum && first.count == second.count, "step %d, act %d: %d and %d", step, act.kind, first.code, second.code);
+        ck_assert_msg(first.sum == second.sum && first.count == second.count, "step %d, act %d: %d and %d", step,
+                      act.kind, first.code, second.code);
         if (act.commit.frame != 0)
             last_frame = act.commit.frame;
     }

@@ -182,6 +182,11 @@ static void tell(struct store *face, void (*wake)(void *self), void *self)
     pthread_mutex_unlock(&s->wake_mutex);
 }
 
+static uint64_t first_frame(struct store *face)
+{
+    return ((struct postgres_store *)face)->first_frame;
+}
+
 int postgres_store_open(const struct postgres_store_options *options, struct store **out, struct store_state *state,
                         struct error_detail *detail)
 {
@@ -194,6 +199,7 @@ int postgres_store_open(const struct postgres_store_options *options, struct sto
         .holds = postgres_store_holds,
         .tell = tell,
         .check = postgres_store_check,
+        .first_frame = first_frame,
         .scan = postgres_store_scan,
         .read_frame = postgres_store_read_frame,
         .find_ended = postgres_store_find_ended,
