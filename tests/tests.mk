@@ -155,6 +155,7 @@ FUZZ_MAKE = $(MAKE) KIND=fuzz CC=clang B=$(if $(filter command line,$(origin B))
 
 PROGRAMS += $(FUZZ)
 $(FUZZ): LINK_MORE := -fsanitize=fuzzer
+$(B)/fuzz/fuzz_screen: $(B)/obj/client-lib/sagactl/screen.o
 $(FUZZ): $(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(call support_objects,panic shapes) $(B)/gen/tests/shapes.o $(SIDECAR_LIBS)
 
 .PHONY: fuzz fuzz-smoke fuzz-run
@@ -263,8 +264,8 @@ sim-smoke: $(B)/sim
 # ---- measuring (docs/performance.md) --------------------------------------------------------------------------------
 
 PROGRAMS += $(addprefix $(B)/bench/,echo_server load bench_store scenarios cliffs)
-$(B)/bench/echo_server: $(B)/obj/tests/bench/echo_server.o
-$(B)/bench/load: $(call tests_objects,tests/bench/load*.c) $(PROTO_LIB)
+$(B)/bench/echo_server: $(call tests_objects,tests/bench/echo_server.c tests/bench/tls.c)
+$(B)/bench/load: $(call tests_objects,tests/bench/load*.c tests/bench/tls.c) $(PROTO_LIB)
 $(B)/bench/bench_store: $(B)/obj/tests/bench/bench_store.o $(call support_objects,panic) $(call archives,sidecar/journal $(PURE))
 $(B)/bench/scenarios: $(B)/obj/tests/bench/scenarios.o $(B)/gen/tests/shapes.o $(call support_objects,memory_store panic) \
 	$(B)/obj/sidecar/api/decode.o $(B)/obj/sidecar/api/payload.o $(call archives,sidecar/core sidecar/journal $(PURE)) $(PROTO_LIB)

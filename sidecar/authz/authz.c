@@ -194,7 +194,8 @@ static enum authz_extent extent(const struct authz *z, const struct caller *c, u
     for (size_t i = 0; i < z->count && most != AUTHZ_ALL; i++) {
         const struct authz_rule *rule = &z->rules[i];
         bool own_alone;
-        if (permits(rule, method, &own_alone) && (rule->rights & also) == also && names(rule, c))
+        /* Whom it names is asked first: most rules name others. */
+        if ((rule->rights & also) == also && names(rule, c) && permits(rule, method, &own_alone))
             most = rule->definition_count == 0 && !own_alone ? AUTHZ_ALL : AUTHZ_SOME;
     }
     return most;
@@ -217,10 +218,11 @@ bool authz_allows(const struct authz *z, const struct caller *c, unsigned method
     for (size_t i = 0; i < z->count; i++) {
         const struct authz_rule *rule = &z->rules[i];
         bool about = rule->definition_count == 0, own_alone;
+        if ((rule->rights & also) != also || !names(rule, c))
+            continue;
         for (size_t k = 0; !about && k < rule->definition_count; k++)
             about = fits(rule->definitions[k], definition);
-        if (about && permits(rule, method, &own_alone) && (own || !own_alone) && (rule->rights & also) == also &&
-            names(rule, c))
+        if (about && permits(rule, method, &own_alone) && (own || !own_alone))
             return true;
     }
     return false;

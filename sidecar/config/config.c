@@ -9,8 +9,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define DEFAULT_TCP_ADDRESS "127.0.0.1:7240"
-
 /* The tree holds everything that the configuration points to. */
 struct owned_config {
     struct config config;
@@ -167,7 +165,7 @@ static int set_default_listen(const struct config_reader *r)
     while (length > 0 && c->data_dir[length - 1] == '/')
         length--;
     size_t size = sizeof format + length;
-    const char **addresses = yaml_tree_take(r->tree, 2 * sizeof *addresses);
+    const char **addresses = yaml_tree_take(r->tree, sizeof *addresses);
     char *address = yaml_tree_take(r->tree, size);
     if (addresses == NULL || address == NULL)
         return no_memory(r);
@@ -177,9 +175,8 @@ static int set_default_listen(const struct config_reader *r)
         return yaml_refuse(r->nodes[OPTION_INDEX_data_dir], E_ARGUMENT, r->detail, "its socket sagad.sock %s in listen",
                            wrong);
     addresses[0] = address;
-    addresses[1] = DEFAULT_TCP_ADDRESS;
     r->config->listen = addresses;
-    r->config->listen_count = 2;
+    r->config->listen_count = 1;
     return 0;
 }
 

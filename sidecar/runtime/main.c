@@ -54,7 +54,7 @@ static const char usage[] =
     "      --version     print the version, and exit\n"
     "  -h, --help        print this, and exit\n"
     "\n"
-    "Without a file: data in ./sagad-data, served on a unix socket in it and on 127.0.0.1:7240.\n";
+    "Without a file: data in ./sagad-data, served on a unix socket in it, for its owner alone.\n";
 
 struct arguments {
     const char *file;

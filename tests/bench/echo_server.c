@@ -1,5 +1,7 @@
 /* echo_server.c - the cost of one call on this machine: a bare gRPC C core server that gives back what it gets, with no storage and nothing
  * in between. The reference of docs/performance.md. Prints its port; ends with its standard input. */
+#include "tests/bench/tls.h"
+
 #include <grpc/byte_buffer.h>
 #include <grpc/grpc.h>
 #include <grpc/grpc_security.h>
@@ -85,7 +87,7 @@ int main(void)
     grpc_server_register_completion_queue(server, queue, NULL);
     method =
         grpc_server_register_method(server, "/bench.Echo/Echo", NULL, GRPC_SRM_PAYLOAD_READ_INITIAL_BYTE_BUFFER, 0);
-    grpc_server_credentials *credentials = grpc_insecure_server_credentials_create();
+    grpc_server_credentials *credentials = tls_server();
     int port = grpc_server_add_http2_port(server, "127.0.0.1:0", credentials);
     grpc_server_credentials_release(credentials);
     if (port == 0)

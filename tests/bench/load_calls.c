@@ -1,5 +1,6 @@
 /* load_calls.c - unary calls, spread over connections. */
 #include "tests/bench/load.h"
+#include "tests/bench/tls.h"
 
 #define METHODS_MAX 16
 
@@ -34,7 +35,7 @@ void calls_open(const char *address, int connections, int targets)
              .value.integer = 1},
             {.type = GRPC_ARG_INTEGER, .key = (char *)(uintptr_t)GRPC_ARG_ENABLE_RETRIES, .value.integer = 0},
         };
-        grpc_channel_credentials *credentials = grpc_insecure_credentials_create();
+        grpc_channel_credentials *credentials = tls_channel();
         channels[i] = grpc_channel_create(calls_target(address, i, targets, one), credentials,
                                           &(grpc_channel_args){.num_args = 3, .args = args});
         grpc_channel_credentials_release(credentials);

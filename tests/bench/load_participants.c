@@ -1,5 +1,6 @@
 /* load_participants.c - participants that do nothing but answer, so that what is measured is the sidecar. */
 #include "tests/bench/load.h"
+#include "tests/bench/tls.h"
 
 #define SLOTS 1024
 
@@ -111,7 +112,7 @@ void participants_open(const struct participants *p)
     for (int i = 0; i < PARTICIPANT_COUNT; i++)
         registered[i] =
             grpc_server_register_method(server, names[i], NULL, GRPC_SRM_PAYLOAD_READ_INITIAL_BYTE_BUFFER, 0);
-    grpc_server_credentials *credentials = grpc_insecure_server_credentials_create();
+    grpc_server_credentials *credentials = tls_server();
     for (int i = 0; i < p->targets; i++)
         if (grpc_server_add_http2_port(server, calls_target(p->address, i, p->targets, one), credentials) == 0)
             load_fail("a participants' address");

@@ -316,6 +316,7 @@ START_TEST(sealed__keys_are_told_what_is_wrong)
                {"k " A64 "\nk " B64, "line 2 of the keys: two keys have one name"},
                {"k " A64 " x", "and nothing else"},
                {"k234567890123456789012345678901234 " A64, "at most 32 bytes"},
+               {"k\x1b " A64, "signs of ASCII"},
                {"k g" A64, "a key is 64"}};
     struct seal_keys out;
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {

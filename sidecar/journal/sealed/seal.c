@@ -60,6 +60,9 @@ static const char *read_line(struct bytes line, struct seal_keys *out)
     struct bytes hex = word(&line);
     if (word(&line).size > 0)
         return "a line holds a name and a key, and nothing else";
+    for (size_t i = 0; i < name.size; i++) /* it is told in errors, and kept */
+        if (name.at[i] < 0x21 || name.at[i] > 0x7e)
+            return "a key's name is letters, digits and signs of ASCII";
     if (name.size > SEAL_KEY_NAME_MAX)
         return "a key's name has at most 32 bytes";
     if (out->count == SEAL_KEYS_MAX)
