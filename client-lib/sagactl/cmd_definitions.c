@@ -75,10 +75,13 @@ static void put_findings(struct run *r, const char *path, const Saga__V1__Regist
     screen_clean(&r->screen, findings_path(path), clean_path, sizeof clean_path);
     for (size_t i = 0; i < answer->n_findings; i++) {
         const Saga__V1__Finding *f = answer->findings[i];
+        char place[32] = ""; /* a policy's rule knows none */
+        if (f->line > 0)
+            snprintf(place, sizeof place, ":%d:%d", (int)f->line, (int)f->column);
         screen_clean(&r->screen, f->field, field, sizeof field);
         if (f->warning)
-            fprintf(r->err, "%s:%d:%d: warning: %s%s%s [%s]\n", clean_path, (int)f->line, (int)f->column, field,
-                    field[0] != '\0' ? ": " : "", screen_clean(&r->screen, f->message, text, sizeof text),
+            fprintf(r->err, "%s%s: warning: %s%s%s [%s]\n", clean_path, place, field, field[0] != '\0' ? ": " : "",
+                    screen_clean(&r->screen, f->message, text, sizeof text),
                     screen_clean(&r->screen, f->rule, rule, sizeof rule));
     }
 }

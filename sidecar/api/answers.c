@@ -113,22 +113,54 @@ static Saga__V1__Finding *view_finding(struct arena *a, const struct lint_findin
     return view->field == NULL || view->message == NULL ? NULL : view;
 }
 
-/* Judges it once more: what was found at its admission was no error, and nobody kept it meanwhile. */
-static bool put_findings(struct arena *a, const struct definition *d, Saga__V1__RegisterDefinitionResponse *m)
+/* Findings of an answer: at most so many of the policy beside those of lint. */
+#define WARNINGS_MAX 100
+
+struct warnings {
+    struct arena *arena;
+    Saga__V1__Finding *list[WARNINGS_MAX];
+    unsigned count;
+    bool failed;
+};
+
+static void add_warning(void *self, const char *rule, int step, const char *text)
 {
+    struct warnings *w = self;
+    Saga__V1__Finding *view = arena_take(w->arena, sizeof *view);
+    if (w->count == WARNINGS_MAX || view == NULL) {
+        w->failed = w->failed || view == NULL;
+        return;
+    }
+    saga__v1__finding__init(view);
+    view->rule = arena_text(w->arena, bytes_of_text(rule));
+    view->warning = true;
+    view->field = step < 0 ? view->field : arena_format(w->arena, "steps[%d]", step);
+    view->message = arena_text(w->arena, bytes_of_text(text));
+    w->failed = w->failed || view->rule == NULL || view->field == NULL || view->message == NULL;
+    w->list[w->count++] = view;
+}
+
+/* Judges it once more: what was found at its admission was no error, and nobody kept it meanwhile. */
+static bool put_findings(struct arena *a, const struct registered *registered, Saga__V1__RegisterDefinitionResponse *m)
+{
+    const struct definition *d = registered->definition;
+    struct warnings warnings = {.arena = a};
     struct lint_options options = lint_options_default();
     struct lint_report report;
     report.count = report.more = 0;
     if (lint_definition(d, &options, &report) != 0)
         return false;
-    m->findings = arena_take(a, (report.count + 1) * sizeof *m->findings);
+    registered->by->warn(registered->by->self, d, add_warning, &warnings);
+    m->findings = arena_take(a, (report.count + warnings.count + 1) * sizeof *m->findings);
     for (unsigned i = 0; i < report.count && m->findings != NULL; i++) {
         Saga__V1__Finding *view = view_finding(a, &report.findings[i]);
         if (view == NULL)
             return false;
         m->findings[m->n_findings++] = view;
     }
-    return m->findings != NULL;
+    for (unsigned i = 0; i < warnings.count && m->findings != NULL; i++)
+        m->findings[m->n_findings++] = warnings.list[i];
+    return m->findings != NULL && !warnings.failed;
 }
 
 bool answer_register(struct arena *a, const struct reply_effect *reply, const struct registered *registered,
@@ -138,7 +170,7 @@ bool answer_register(struct arena *a, const struct reply_effect *reply, const st
     m->name = (char *)(uintptr_t)registered->definition->name;
     m->version = (char *)(uintptr_t)registered->definition->version;
     m->already_registered = reply->repeated;
-    return put_findings(a, registered->definition, m);
+    return put_findings(a, registered, m);
 }
 
 bool answer_register_schema(struct arena *a, const struct reply_effect *reply, const struct registered *registered,

@@ -34,6 +34,9 @@ struct api_options {
     struct definition_limits definition_limits;
     /* Whether a new definition may be registered: 0, or a code with *detail set. */
     int (*admit)(void *self, const struct definition *definition, struct error_detail *detail);
+    /* What its policy warns of, of a definition that may be registered. */
+    void (*warn)(void *self, const struct definition *definition,
+                 void (*found)(void *list, const char *rule, int step, const char *text), void *list);
     struct retry_policy compensation_retry; /* where an enlistment's policy leaves something out */
     uint32_t waiters_max, watchers_max, pipe_commands_max, steps_max;
     uint64_t last_frame;       /* that is durable */

@@ -32,6 +32,7 @@ int definitions_register(struct api *api, struct change *change, const void *mes
         definition_destroy(definition);
         return code;
     }
+    change->registered.by = &api->options;
     const struct catalog_entry *there =
         catalog_find(api->catalog, bytes_of_text(definition->name), bytes_of_text(definition->version));
     if (there != NULL) {

@@ -10,6 +10,7 @@
 #include <protobuf-c/protobuf-c.h>
 
 struct api;
+struct api_options;
 struct api_reload;
 struct arena;
 struct change;
@@ -19,10 +20,11 @@ struct read;
 /* What was registered or enlisted, for its answer. */
 struct registered {
     const struct definition *definition;
+    const struct api_options *by; /* whose policy it was admitted by */
     const char *schema_hash;
     const struct api_reload *reload;
     struct bytes reflected; /* the descriptors of a target */
-    struct bytes steps; /* owned: the names of those enlisted, with a NUL behind each */
+    struct bytes steps;     /* owned: the names of those enlisted, with a NUL behind each */
 };
 
 /* The numbers are rpc_method.id. */

@@ -200,8 +200,9 @@ static int read_loop(struct draft *draft, unsigned index)
     if (each == NULL)
         return 0;
     if (items == NULL)
-        return yaml_refuse_key(each, E_ARGUMENT, draft->detail,
-                               "needs max_items: how many items a saga may have at most");
+        return yaml_rule(draft->detail, "loop-unbounded",
+                         yaml_refuse_key(each, E_ARGUMENT, draft->detail,
+                                         "needs max_items: how many items a saga may have at most"));
     if (strlen(step->name) > LOOP_NAME_BYTES_MAX)
         return yaml_refuse(yaml_node_child(n, "name"), E_ARGUMENT, draft->detail,
                            "a loop's name has at most 58 bytes, since its instances are called %s[0]", step->name);

@@ -110,8 +110,25 @@ static void judge_attempt(struct lint *l, unsigned i, const struct call_spec *ca
                    "%s is long for one attempt: when its connection is lost, an undo waits until then", text);
 }
 
+/* With one attempt each, which takes its whole time. */
+static void judge_loop(struct lint *l, unsigned i)
+{
+    const struct step_spec *s = &l->d->steps[i];
+    char text[QUANTITY_TEXT_SIZE];
+    if (!s->loop || l->d->deadline.us == 0 || (int)i == l->d->pivot_step || !lint_before_pivot(l->d, i))
+        return;
+    struct span all = {.us = timeout_of(l, &s->action).us * ((s->max_items + s->max_parallel - 1) / s->max_parallel)};
+    quantity_write_span(all, text);
+    if (all.us > l->d->deadline.us)
+        lint_found_key(l, LINT_RULE_LOOP_SLOW, yaml_node_child(l->steps[i], "for_each"),
+                       "%u items, %u at once, may take %s, longer than the saga's deadline; raise max_parallel",
+                       s->max_items, s->max_parallel, text);
+}
+
 void lint_times(struct lint *l)
 {
+    for (unsigned i = 0; i < l->d->step_count; i++)
+        judge_loop(l, i);
     for (unsigned i = 0; i < l->d->step_count; i++) {
         judge_attempt(l, i, &l->d->steps[i].action, false);
         if (l->d->steps[i].has_compensation)

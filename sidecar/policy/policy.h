@@ -43,6 +43,9 @@ int policy_read(struct bytes text, const struct memory *memory, struct policy **
 /* Accepts NULL. */
 void policy_destroy(struct policy *p);
 
+/* Whether both were read from the same text; NULL is none. */
+bool policy_same(const struct policy *a, const struct policy *b);
+
 /* Hands everything that the definition violates and nobody has waived to found. 0 or E_MEMORY. */
 int policy_check(struct policy *p, const struct definition *d, const struct policy_view *view,
                  void (*found)(void *self, const struct policy_finding *finding), void *self);

@@ -27,6 +27,7 @@ struct waiver {
 struct policy {
     const struct memory *memory;
     struct pool pool;
+    struct bytes text;     /* that it was read from */
     struct schema *schema; /* of the model */
     const struct message_type *definition, *step, *target;
     struct variable variables[VARIABLE_COUNT];

@@ -210,11 +210,19 @@ int policy_read(struct bytes text, const struct memory *memory, struct policy **
     if (code == 0)
         code = read_waivers(p, root, detail);
     yaml_tree_destroy(tree);
+    p->text = pool_copy(&p->pool, text);
+    if (code == 0 && p->text.at == NULL)
+        code = no_memory(detail);
     if (code == 0)
         *out = p;
     else
         policy_destroy(p);
     return code;
+}
+
+bool policy_same(const struct policy *a, const struct policy *b)
+{
+    return a == b || (a != NULL && b != NULL && bytes_equal(a->text, b->text));
 }
 
 void policy_destroy(struct policy *p)

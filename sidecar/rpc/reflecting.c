@@ -27,7 +27,8 @@ struct rpc_reflecting {
     File *files[FILES_MAX];
     unsigned file_count, file; /* whose imports are looked for */
     size_t import;
-    uint8_t *set; /* owned: the files as a FileDescriptorSet */
+    uint8_t *question; /* owned: that is out, packed */
+    uint8_t *set;      /* owned: the files as a FileDescriptorSet */
     size_t size, room;
     bool old; /* the server has only v1alpha */
 };
@@ -45,6 +46,7 @@ static void finish(struct rpc_reflecting *x, int status, struct bytes why)
     for (unsigned i = 0; i < x->file_count; i++)
         google__protobuf__file_descriptor_proto__free_unpacked(x->files[i], NULL);
     free(x->services);
+    free(x->question);
     free(x->set);
     free(x);
 }
@@ -182,12 +184,12 @@ static void ask(struct rpc_reflecting *x)
         question.file_by_filename = (char *)(uintptr_t)import;
     }
     size_t size = protobuf_c_message_get_packed_size(&question.base);
-    uint8_t *packed = rpc_allocate(size + 1);
-    protobuf_c_message_pack(&question.base, packed);
+    free(x->question);
+    x->question = rpc_allocate(size + 1);
+    protobuf_c_message_pack(&question.base, x->question);
     gpr_timespec left = gpr_time_sub(x->deadline, gpr_now(x->deadline.clock_type));
-    rpc_call_out_for(x->target, x->old ? before : now, bytes_of(packed, size),
+    rpc_call_out_for(x->target, x->old ? before : now, bytes_of(x->question, size),
                      (struct span){.us = (int64_t)(gpr_timespec_to_micros(left))}, x);
-    free(packed);
 }
 
 void rpc_reflect(struct rpc_target *target, const char *const *services, unsigned count, struct span timeout,

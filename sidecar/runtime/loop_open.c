@@ -308,6 +308,7 @@ static int open_api(struct loop *s, uint64_t last_frame, struct error_detail *de
         .slis = s->slis,
         .definition_limits = s->limits,
         .admit = registered_admit,
+        .warn = registered_warn,
         .compensation_retry = c->default_compensation_retry,
         .waiters_max = c->waiters_max,
         .watchers_max = c->watchers_max,

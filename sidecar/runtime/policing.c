@@ -30,16 +30,11 @@ int policing_open(const struct config *config, struct policy **out, struct error
     return code;
 }
 
-int policing_admit(const struct config *config, struct policy *policy, const struct definition *d, struct instant now,
-                   struct error_detail *detail)
+/* The targets as rules see them; owned. NULL: no memory. */
+static struct policy_target *view_targets(const struct config *config)
 {
-    int code = lint_admit(d, detail);
-    if (code != 0 || policy == NULL)
-        return code;
     struct policy_target *targets = calloc(config->target_count + 1, sizeof *targets);
-    if (targets == NULL)
-        return error_set(detail, E_MEMORY, "", NULL);
-    for (size_t i = 0; i < config->target_count; i++) {
+    for (size_t i = 0; targets != NULL && i < config->target_count; i++) {
         const struct config_target *t = &config->targets[i];
         targets[i] = (struct policy_target){.name = t->name,
                                             .address = t->address,
@@ -48,8 +43,43 @@ int policing_admit(const struct config *config, struct policy *policy, const str
                                             .timeout = t->timeout,
                                             .max_concurrent_calls = t->max_concurrent_calls};
     }
+    return targets;
+}
+
+int policing_admit(const struct config *config, struct policy *policy, const struct definition *d, struct instant now,
+                   struct error_detail *detail)
+{
+    int code = lint_admit(d, detail);
+    if (code != 0 || policy == NULL)
+        return code;
+    struct policy_target *targets = view_targets(config);
+    if (targets == NULL)
+        return error_set(detail, E_MEMORY, "", NULL);
     struct policy_view view = {.targets = targets, .target_count = (unsigned)config->target_count, .now = now};
     code = policy_admit(policy, d, &view, detail);
     free(targets);
     return code;
+}
+
+struct warning {
+    void (*found)(void *list, const char *rule, int step, const char *text);
+    void *list;
+};
+
+static void pass_on(void *self, const struct policy_finding *finding)
+{
+    const struct warning *w = self;
+    if (!finding->error)
+        w->found(w->list, finding->rule, finding->step, finding->text);
+}
+
+void policing_warn(const struct config *config, struct policy *policy, const struct definition *d, struct instant now,
+                   void (*found)(void *list, const char *rule, int step, const char *text), void *list)
+{
+    struct warning w = {.found = found, .list = list};
+    struct policy_target *targets = policy == NULL ? NULL : view_targets(config);
+    struct policy_view view = {.targets = targets, .target_count = (unsigned)config->target_count, .now = now};
+    if (targets != NULL)
+        (void)policy_check(policy, d, &view, pass_on, &w);
+    free(targets);
 }

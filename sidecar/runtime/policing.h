@@ -12,4 +12,8 @@ int policing_open(const struct config *config, struct policy **out, struct error
 int policing_admit(const struct config *config, struct policy *policy, const struct definition *d, struct instant now,
                    struct error_detail *detail);
 
+/* What the policy (may be NULL) warns of. Without memory it warns of nothing. */
+void policing_warn(const struct config *config, struct policy *policy, const struct definition *d, struct instant now,
+                   void (*found)(void *list, const char *rule, int step, const char *text), void *list);
+
 #endif

@@ -4,6 +4,7 @@
 #include "sidecar/definition/reader.h"
 #include "sidecar/runtime/definitions_dir.h"
 #include "sidecar/runtime/policing.h"
+#include "sidecar/runtime/reload.h"
 #include "sidecar/runtime/schemas_dir.h"
 #include "sidecar/runtime/sidecar_inside.h"
 
@@ -44,9 +45,17 @@ int registered_admit(void *self, const struct definition *definition, struct err
 {
     struct loop *s = self;
     /* Loop 0 decides, and it alone may look at the configuration that is in force; the others take what it took. */
-    const struct config *config = s->index == 0 ? s->sidecar->config_now : s->config;
+    const struct config *config = s->index == 0 ? reload_config(s) : s->config;
     struct policy *policy = s->index == 0 ? s->policy : NULL;
     return policing_admit(config, policy, definition, clock_now(&s->clock), detail);
+}
+
+void registered_warn(void *self, const struct definition *definition,
+                     void (*found)(void *list, const char *rule, int step, const char *text), void *list)
+{
+    struct loop *s = self;
+    if (s->index == 0)
+        policing_warn(reload_config(s), s->policy, definition, clock_now(&s->clock), found, list);
 }
 
 /* Takes a definition that was read without types. One that is there already is fine, whatever its schema's name stands for by now; a new one that is

@@ -6,6 +6,7 @@
 #include "sidecar/config/config_same.h"
 #include "sidecar/observe/log.h"
 #include "sidecar/runtime/definitions_dir.h"
+#include "sidecar/runtime/policing.h"
 #include "sidecar/runtime/schemas_dir.h"
 #include "sidecar/runtime/sidecar_inside.h"
 #include "sidecar/runtime/targets.h"
@@ -30,8 +31,10 @@ struct item {
 enum phase { SCHEMAS = 1, TRIES, TARGETS, DEFINITIONS };
 
 struct reload {
-    uint32_t number;      /* of the last request that it answers */
-    struct config *fresh; /* owned, until it is in force */
+    uint32_t number;       /* of the last request that it answers */
+    struct config *fresh;  /* owned, until it is in force */
+    struct policy *policy; /* owned: of its policy_file; once that is in force, the one before */
+    bool policed;          /* loop 0 judges by it */
     struct item *items, **last_item;
     int code; /* why it cannot be taken, or 0 */
     struct error_detail detail;
@@ -78,6 +81,7 @@ static void reload_free(struct reload *r)
         free(item);
     }
     config_destroy(r->fresh);
+    policy_destroy(r->policy);
     forget(r->taken, r->taken_count);
     forget(r->restart, r->restart_count);
     free(r);
@@ -134,6 +138,8 @@ void reload_read(struct sidecar *sidecar, const char *file)
     int code = config_read(file, &r->fresh, &detail);
     const char *at_fault = code != 0 ? file : NULL;
     if (code == 0)
+        code = policing_open(r->fresh, &r->policy, &detail);
+    if (code == 0)
         code = schemas_dir_read(r->fresh, take_set, r, &detail);
     if (code == 0)
         code = definitions_dir_read(r->fresh, take_definition, r, &detail);
@@ -157,8 +163,19 @@ uint32_t reload_ask(void *self)
 
 /* ---- the end of it ---- */
 
+/* New definitions are judged by the new policy, those of this reload too; where that fails, by the one before. */
+static void exchange_policy(struct loop *s, struct reload *r)
+{
+    struct policy *other = s->policy;
+    s->policy = r->policy;
+    r->policy = other;
+    r->policed = !r->policed;
+}
+
 static void end(struct loop *s, struct reload *r)
 {
+    if (r->code != 0 && r->policed && r->phase != DEFINITIONS)
+        exchange_policy(s, r);
     const struct api_reload told = {.code = r->code,
                                     .detail = &r->detail,
                                     .taken = r->taken,
@@ -213,6 +230,9 @@ static void take_rest(struct reload *r)
     for (int i = 0; i < OPTION_INDEX_COUNT; i++)
         if (!config_options[i].reloaded && !config_same(sidecar->config, fresh, (enum option_index)i))
             say(&r->restart, &r->restart_count, config_options[i].name, "", "");
+    if (!policy_same(sidecar->loops[0]->policy, r->policy))
+        say(&r->taken, &r->taken_count, "policy_file: ", fresh->policy_file[0] == '\0' ? "none" : fresh->policy_file,
+            "");
     if (fresh->log_level != sidecar->config_now->log_level)
         say(&r->taken, &r->taken_count, "log_level: ", levels[fresh->log_level], "");
     /* Said at the more talkative of both levels. */
@@ -356,6 +376,7 @@ static void go_on(struct loop *s, struct reload *r)
     switch (r->phase) {
     case SCHEMAS:
         r->phase = TRIES;
+        exchange_policy(s, r);
         go_on(s, r);
         break;
     case TRIES:
@@ -371,6 +392,12 @@ static void go_on(struct loop *s, struct reload *r)
         end(s, r);
         break;
     }
+}
+
+const struct config *reload_config(const struct loop *s)
+{
+    const struct reload *r = s->sidecar->reload;
+    return r != NULL && r->policed && r->fresh != NULL ? r->fresh : s->sidecar->config_now;
 }
 
 void reload_turn(struct loop *s)

@@ -21,4 +21,7 @@ void reload_turn(struct loop *s);
 /* What nobody will take any more. */
 void reload_drop(struct sidecar *sidecar);
 
+/* Of loop 0: the configuration that new definitions are judged by: that in force, or what is being taken. */
+const struct config *reload_config(const struct loop *s);
+
 #endif

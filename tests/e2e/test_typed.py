@@ -94,6 +94,41 @@ class Typed(Case):
                 Sidecar(definitions_dir=folder, schemas_dir=sets)
             self.assertIn("undo-needs-output", str(refused.exception))
 
+    def test_policy_is_read_again(self):
+        """A reload takes a policy that has changed, judges by it what it registers, and leaves the old one when it takes nothing."""
+        rule = "rules:\n  - {id: quick, that: step.timeout <= duration('%s'), else: too slow, severity: %s}\n"
+        slow = lambda name: definition(name, step("a", more="timeout: 6s"), extra="deadline: 10m\n")
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "policy.yaml")
+            directory = os.path.join(folder, "definitions")
+            os.mkdir(directory)
+
+            def write(path, text):
+                with open(path, "w") as f:
+                    f.write(text)
+            write(path, rule % ("5s", "error"))
+            sidecar = Sidecar(policy_file=path, definitions_dir=directory, targets={"shop": self.shop.address})
+            self.addCleanup(sidecar.close)
+            register, reload = sidecar.client.RegisterDefinition, lambda: sidecar.client.operator.Reload(actor="ann")
+            self.refused("FAILED_PRECONDITION", "POLICY_VIOLATED", register, source=slow("one").encode())
+            self.assertEqual([], list(reload().taken))
+            write(path, "rules: nonsense")
+            self.assertIn("policy.yaml:1", self.refused("INVALID_ARGUMENT", "INVALID_ARGUMENT", sidecar.client.operator.Reload, actor="ann").text)
+            write(path, rule % ("9s", "error"))
+            write(os.path.join(directory, "bad.yaml"), definition("bad", step("a", more="timeout: 10s"), extra="deadline: 10m\n"))
+            self.refused("INVALID_ARGUMENT", "INVALID_ARGUMENT", sidecar.client.operator.Reload, actor="ann")
+            self.refused("FAILED_PRECONDITION", "POLICY_VIOLATED", register, source=slow("one").encode())
+            write(os.path.join(directory, "bad.yaml"), slow("good"))
+            self.assertEqual({"policy_file: " + path, "definition good 1.0.0"}, set(reload().taken))
+            register(source=slow("one").encode())
+            write(path, rule % ("5s", "warning"))
+            reload()
+            answer = register(source=slow("two").encode())
+            self.assertIn(("quick", True, "steps[0]", "a: too slow"), [(f.rule, f.warning, f.field, f.message) for f in answer.findings])
+            file = os.path.join(folder, "three.yaml")
+            write(file, slow("three"))
+            self.assertIn(file + ": warning: steps[0]: a: too slow [quick]\n", ctl("register", "-a", sidecar.address, file).err)
+
     def test_policy_file(self):
         policy = ("rules:\n  - {id: quick, that: step.timeout <= duration('5s'), else: an attempt takes at most 5s}\n"
                   "  - {id: near, that: \"!targets[step.target].tls && targets[step.target].max_concurrent_calls == 7\", else: far away}\n"

@@ -279,6 +279,15 @@ static uint32_t reload(void *self)
     return ++((struct api_loop *)self)->reloads;
 }
 
+static void warn(void *self, const struct definition *definition,
+                 void (*found)(void *list, const char *rule, int step, const char *text), void *list)
+{
+    (void)self;
+    (void)definition;
+    (void)found;
+    (void)list;
+}
+
 static int reflect(void *self, const char *target, char *const *services, unsigned count, uint32_t *number,
                    struct error_detail *detail)
 {
@@ -428,6 +437,7 @@ static void start(struct api_world *w, unsigned index)
         .authz = &w->authz,
         .now = now,
         .admit = admit,
+        .warn = warn,
         .refused = refused,
         .reload = reload,
         .reflect = reflect,
