@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdatomic.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -195,12 +196,72 @@ size_t log_line_now(enum log_level level, const char *text, const struct log_fie
     return log_line((enum log_format)format, at, level, text, fields, count, line);
 }
 
-void log_write(enum log_level level, const char *text, const struct log_field *fields, size_t count)
+/* ---- kinds ---- */
+
+/* A text of the code, and what was written of it in a second. Those that find no place are not counted. */
+static struct kind {
+    _Atomic(const char *) text;
+    _Atomic int64_t second;
+    atomic_uint lines, left_out;
+} kinds[128];
+
+static struct kind *kind_of(const char *text)
+{
+    size_t from = ((uintptr_t)text >> 3) * 2654435761u;
+    for (unsigned i = 0; i < 8; i++) {
+        struct kind *k = &kinds[(from + i) % (sizeof kinds / sizeof kinds[0])];
+        const char *there = NULL;
+        if (atomic_load(&k->text) == text || atomic_compare_exchange_strong(&k->text, &there, text) || there == text)
+            return k;
+    }
+    return NULL;
+}
+
+static void put_line(enum log_level level, const char *text, const struct log_field *fields, size_t count)
 {
     char line[LOG_LINE_SIZE];
+    log_writer_put(line, log_line_now(level, text, fields, count, line));
+}
+
+/* Says of what lines were left out in seconds that are over. */
+static void tell_left_out(int64_t second)
+{
+    static _Atomic int64_t told;
+    if (atomic_exchange(&told, second) == second)
+        return;
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        struct kind *k = &kinds[i];
+        const char *text = atomic_load(&k->text);
+        unsigned left_out = text == NULL || atomic_load(&k->second) == second ? 0 : atomic_exchange(&k->left_out, 0);
+        const struct log_field fields[] = {LOG_TEXT("what", text), LOG_NUMBER("lines", left_out)};
+        if (left_out > 0)
+            put_line(LOG_LEVEL_WARN, "lines were left out: there were too many of this kind in a second", fields, 2);
+    }
+}
+
+/* Whether a line of this kind may be written now. */
+static bool may_write(enum log_level level, const char *text)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    tell_left_out(now.tv_sec);
+    struct kind *k = level >= LOG_LEVEL_DEBUG ? NULL : kind_of(text);
+    if (k == NULL)
+        return true;
+    if (atomic_exchange(&k->second, now.tv_sec) != now.tv_sec)
+        atomic_store(&k->lines, 0);
+    if (atomic_fetch_add(&k->lines, 1) < LOG_KIND_LINES)
+        return true;
+    atomic_fetch_add(&k->left_out, 1);
+    return false;
+}
+
+void log_write(enum log_level level, const char *text, const struct log_field *fields, size_t count)
+{
     if (!log_wants(level))
         return;
     int before = errno;
-    log_writer_put(line, log_line_now(level, text, fields, count, line));
+    if (may_write(level, text))
+        put_line(level, text, fields, count);
     errno = before;
 }

@@ -16,6 +16,9 @@
 #define LOG_LINE_SIZE       2048 /* with its newline; below PIPE_BUF, so that lines of several writers never mix */
 #define LOG_VALUE_BYTES_MAX 512
 #define LOG_QUEUE_BYTES     (256 * 1024)
+/* Of one kind, which is a level above debug and a text, so many lines are written a second: a target that is away, or a thousand dead letters, flood
+ * nothing. How many were left out is a line of its own, with the first that is logged in a later second. */
+#define LOG_KIND_LINES 50
 
 /* The graver, the smaller; numbered as config_log_level and config_log_format are. */
 enum log_level { LOG_LEVEL_ERROR = 0, LOG_LEVEL_WARN = 1, LOG_LEVEL_INFO = 2, LOG_LEVEL_DEBUG = 3 };

@@ -68,13 +68,37 @@ static struct record answer_before(struct bytes before, const struct record *stu
     return r;
 }
 
+/* Of a step's attempts; 0: the record is of none. */
+static uint8_t phase_of(const struct saga *saga, const struct record *r)
+{
+    switch (r->type) {
+    case RECORD_ACTION_STARTED:
+    case RECORD_ACTION_FAILED:
+    case RECORD_ACTION_ENDED:
+        return SAGA_PHASE_ACTION;
+    case RECORD_UNREACHED:
+        return saga->steps[r->step].compensation == SAGA_COMPENSATION_NONE ? SAGA_PHASE_ACTION
+                                                                           : SAGA_PHASE_COMPENSATION;
+    case RECORD_COMPENSATION_STARTED:
+    case RECORD_COMPENSATION_FAILED:
+    case RECORD_COMPENSATION_ENDED:
+        return SAGA_PHASE_COMPENSATION;
+    default:
+        return 0;
+    }
+}
+
+/* Where the trace's id lies in a traceparent. */
+#define TRACE_ID_AT  3
+#define TRACE_ID_END 35
+
 static void log_record(const struct loop *s, struct bytes before, const struct record *r)
 {
     if (!log_wants(wording_of(r).level))
         return;
     const struct saga *saga = engine_find(core_engine(s->core), r->saga.serial);
     bool named = saga != NULL && r->step < saga->step_count;
-    struct log_field fields[11] = {LOG_SAGA(r->saga)};
+    struct log_field fields[12] = {LOG_SAGA(r->saga)};
     size_t count = 1;
     if (saga != NULL)
         fields[count++] = (struct log_field)LOG_BYTES("definition", saga->name);
@@ -87,7 +111,14 @@ static void log_record(const struct loop *s, struct bytes before, const struct r
             saga_step_call(saga, r->step, forward ? SAGA_PHASE_ACTION : SAGA_PHASE_COMPENSATION);
         fields[count++] = (struct log_field)LOG_TEXT("state", forward ? "RUNNING" : "COMPENSATING");
         fields[count++] = (struct log_field)LOG_TEXT("target", call == NULL ? "" : call->target);
+    } else if (named && phase_of(saga, r) != 0) {
+        const struct call_spec *call = saga_step_call(saga, r->step, phase_of(saga, r));
+        if (call != NULL && call->target != NULL)
+            fields[count++] = (struct log_field)LOG_TEXT("target", call->target);
     }
+    if (saga != NULL && saga->traceparent.size >= TRACE_ID_END) /* 00-<32 digits>-... */
+        fields[count++] = (struct log_field)LOG_BYTES(
+            "trace_id", bytes_of(saga->traceparent.at + TRACE_ID_AT, TRACE_ID_END - TRACE_ID_AT));
     if (r->reason != REASON_NONE)
         fields[count++] = (struct log_field)LOG_TEXT("reason", record_reason_name(r->reason));
     if (told.attempt > 0)

@@ -208,10 +208,10 @@ START_TEST(log__nobody_waits_for_its_reader)
     int ends[2];
     struct timespec began, ended;
     ck_assert_int_eq(pipe(ends), 0);
-    log_open(&(struct log_options){.level = LOG_LEVEL_INFO, .format = LOG_FORMAT_LOGFMT, .fd = ends[1]});
+    log_open(&(struct log_options){.level = LOG_LEVEL_DEBUG, .format = LOG_FORMAT_LOGFMT, .fd = ends[1]});
     clock_gettime(CLOCK_MONOTONIC, &began);
     for (int i = 0; i < LINES; i++)
-        log_event(LOG_LEVEL_INFO, "a line", LOG_NUMBER("n", i));
+        log_event(LOG_LEVEL_DEBUG, "a line", LOG_NUMBER("n", i));
     log_close(SPAN_MS(100));
     clock_gettime(CLOCK_MONOTONIC, &ended);
     ck_assert_int_lt(ended.tv_sec - began.tv_sec, 3);
@@ -247,12 +247,50 @@ START_TEST(log__a_full_non_blocking_pipe_is_waited_for)
     static char got[LOG_QUEUE_BYTES];
     int ends[2];
     ck_assert_int_eq(pipe2(ends, O_NONBLOCK), 0);
-    log_open(&(struct log_options){.level = LOG_LEVEL_INFO, .format = LOG_FORMAT_LOGFMT, .fd = ends[1]});
+    log_open(&(struct log_options){.level = LOG_LEVEL_DEBUG, .format = LOG_FORMAT_LOGFMT, .fd = ends[1]});
     for (int i = 0; i < 2000; i++)
-        log_event(LOG_LEVEL_INFO, "a line", LOG_NUMBER("n", i));
+        log_event(LOG_LEVEL_DEBUG, "a line", LOG_NUMBER("n", i));
     ck_assert_uint_gt(drain(ends[0], got, sizeof got), 65536);
     log_close(SPAN_S(10));
     ck_assert_ptr_nonnull(strstr(got, " n=1999\n"));
+}
+END_TEST
+
+/* A thousand lines of one kind are no more than may be written in the seconds that they take; the rest is counted, and no other kind is hurt. */
+START_TEST(log__of_one_kind_so_many_a_second)
+{
+    enum { LINES = 1000 };
+    static char got[LOG_QUEUE_BYTES];
+    int ends[2], written = 0, left_out = 0, others = 0;
+    struct timespec began, ended;
+    ck_assert_int_eq(pipe(ends), 0);
+    log_open(&(struct log_options){.level = LOG_LEVEL_INFO, .format = LOG_FORMAT_LOGFMT, .fd = ends[1]});
+    clock_gettime(CLOCK_MONOTONIC, &began);
+    for (int i = 0; i < LINES; i++) {
+        log_event(LOG_LEVEL_WARN, "a target is away", LOG_NUMBER("n", i));
+        if (i % 100 == 0)
+            log_event(LOG_LEVEL_INFO, "another", LOG_NUMBER("n", i));
+    }
+    clock_gettime(CLOCK_MONOTONIC, &ended);
+    struct timespec now = ended;
+    while (now.tv_sec == ended.tv_sec) /* the count comes with the first line of a later second */
+        clock_gettime(CLOCK_MONOTONIC, &now);
+    log_say(LOG_LEVEL_INFO, "later");
+    log_close(SPAN_S(10));
+    drain(ends[0], got, sizeof got);
+    for (char *at = strtok(got, "\n"); at != NULL; at = strtok(NULL, "\n")) {
+        int n;
+        written += strstr(at, "msg=\"a target is away\"") != NULL;
+        others += strstr(at, "msg=another") != NULL;
+        if (strstr(at, "what=\"a target is away\"") != NULL) {
+            ck_assert_int_eq(sscanf(strstr(at, " lines="), " lines=%d", &n), 1);
+            left_out += n;
+        }
+    }
+    ck_assert_int_eq(written + left_out, LINES);
+    ck_assert_int_ge(written, LOG_KIND_LINES);
+    ck_assert_int_le(written, LOG_KIND_LINES * (int)(ended.tv_sec - began.tv_sec + 1));
+    ck_assert_int_eq(others, 10);
 }
 END_TEST
 
@@ -271,6 +309,7 @@ int main(void)
     tcase_add_test(lines, log__writes_what_is_grave_enough);
     tcase_add_test(lines, log__nobody_waits_for_its_reader);
     tcase_add_test(lines, log__a_full_non_blocking_pipe_is_waited_for);
+    tcase_add_test(lines, log__of_one_kind_so_many_a_second);
     tcase_set_timeout(lines, 20);
     suite_add_tcase(suite, lines);
     SRunner *runner = srunner_create(suite);
