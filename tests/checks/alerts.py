@@ -47,6 +47,8 @@ def main():
     look(TESTS, tests, names)
     for path in runbooks:
         look(path, read(path), names)
+    for path in glob.glob("deploy/kubernetes/scaling/*.yaml"):
+        look(path, read(path), names)
     for path in glob.glob("deploy/grafana/*.json"):
         for panel in json.loads(read(path))["panels"]:
             for target in panel["targets"]:
