@@ -134,8 +134,8 @@ static uint32_t free_slot(struct sealed_store *s, const struct store_state *stat
         uint64_t to = i + 1 < s->data_key_count ? s->data_keys[i + 1].first_frame : state->last_frame + 1;
         if (to <= state->first_frame) {
             uint32_t slot = s->data_keys[i].slot;
-            OPENSSL_cleanse(&s->data_keys[i], sizeof s->data_keys[i]);
             memmove(&s->data_keys[i], &s->data_keys[i + 1], (--s->data_key_count - i) * sizeof s->data_keys[0]);
+            OPENSSL_cleanse(&s->data_keys[s->data_key_count], sizeof s->data_keys[0]);
             return slot;
         }
         if (s->data_keys[i].slot > highest)
@@ -147,7 +147,7 @@ static uint32_t free_slot(struct sealed_store *s, const struct store_state *stat
 int data_keys_open(struct sealed_store *s, const struct store_state *state, struct error_detail *detail)
 {
     struct reading reading = {.s = s, .detail = detail};
-    s->data_keys = calloc(DATA_KEYS_MAX, sizeof *s->data_keys);
+    s->data_keys = malloc(DATA_KEYS_MAX * sizeof *s->data_keys);
     if (s->data_keys == NULL)
         return error_set(detail, E_MEMORY, "", NULL);
     int code = s->inner->scan_subjects(s->inner, SUBJECT_DATA_KEY, take, &reading, detail);
@@ -183,6 +183,6 @@ void data_keys_close(struct sealed_store *s)
     seal_cipher_destroy(s->current.cipher);
     OPENSSL_cleanse(&s->current, sizeof s->current);
     if (s->data_keys != NULL)
-        OPENSSL_cleanse(s->data_keys, DATA_KEYS_MAX * sizeof *s->data_keys);
+        OPENSSL_cleanse(s->data_keys, s->data_key_count * sizeof *s->data_keys);
     free(s->data_keys);
 }
