@@ -245,7 +245,7 @@ static bool loop_is_held(struct rpc_guard *g, const struct rpc_watched *w, bool 
             continue;
         uint64_t progress = atomic_load_explicit(&r->progress, memory_order_relaxed);
         int64_t worked = clock_ns(r->poller);
-        if (progress != g->room[i].progress || g->room[i].looks++ == DOUBTED_LOOKS) {
+        if (progress != g->room[i].progress || (g->room[i].woken_ns == 0 && g->room[i].looks++ == DOUBTED_LOOKS)) {
             g->room[i].progress = progress;
             g->room[i].since_ns = worked;
             g->room[i].woken_ns = 0;
