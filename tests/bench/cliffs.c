@@ -271,6 +271,7 @@ static double overdue_start(size_t n)
     do
         commit();
     while (core_resuming(core));
+    forget_worst(); /* until here nobody is served */
     clock_us += INT64_C(61) * 1000000; /* their leases start anew, and nobody renews them */
     while (core_expiry(core).us <= clock_us) {
         struct event tick = {.type = EVENT_TICK, .now = now()};
