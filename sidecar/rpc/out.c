@@ -413,6 +413,11 @@ void rpc_call_out_for(struct rpc_target *target, const char *method, struct byte
 void rpc_out_go(struct rpc_link *held, const struct rpc_line *line, bool connected)
 {
     struct rpc_out *out = RPC_HOLDER(held, struct rpc_out, connecting);
+    const struct rpc_callbacks *callbacks = &out->rpc->callbacks;
+    if (callbacks->may_leave != NULL && !callbacks->may_leave(callbacks->self)) {
+        rpc_out_give_up(held, "the sidecar may not call now");
+        return;
+    }
     leave(out, line, connected, out->held);
     free_held(out);
 }

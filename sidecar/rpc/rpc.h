@@ -83,6 +83,9 @@ struct rpc_callbacks {
     void (*on_refused)(void *self, const struct rpc_method *method, int code);
     /* So many connections were ended, for the reason in words. On the door's own thread; may be NULL. */
     void (*on_cut)(void *self, const char *why, unsigned count);
+    /* Asked before a call out leaves that was held, for want of a connection or because its target took no more: one that may not leave any more is
+     * given up, and has never left. May be NULL: all may. */
+    bool (*may_leave)(void *self);
     /* A call out has ended. */
     void (*on_answer)(void *self, void *tag, const struct rpc_answer *answer);
     /* A target that an answer said could not be reached can be again. Meanwhile the room tries it by itself, about once a second. */

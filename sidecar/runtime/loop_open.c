@@ -165,6 +165,14 @@ static bool may_reflect(void *self, struct rpc_call *call)
     return api_may_reflect(((struct loop *)self)->api, call);
 }
 
+/* Not while another may have the journal. */
+static bool may_leave(void *self)
+{
+    struct error_detail detail;
+    struct loop *s = self;
+    return store_holds(s->store, &detail) == 0;
+}
+
 static int open_rpc(struct loop *s, struct error_detail *detail)
 {
     static const unsigned accesses[] = {
@@ -191,6 +199,7 @@ static int open_rpc(struct loop *s, struct error_detail *detail)
         .on_half_close = on_half_close,
         .on_cancelled = on_cancelled,
         .may_reflect = may_reflect,
+        .may_leave = may_leave,
         .on_sent = on_sent,
         .on_answer = outcalls_answer,
         .on_refused = on_refused,

@@ -115,6 +115,11 @@ void world_init(struct world *w)
     };
 }
 
+static bool may_leave(void *self)
+{
+    return !((struct world *)self)->forbids;
+}
+
 void world_open(struct world *w, bool unix_socket)
 {
     const struct rpc_callbacks callbacks = {.on_message = on_message,
@@ -123,6 +128,7 @@ void world_open(struct world *w, bool unix_socket)
                                             .on_sent = on_sent,
                                             .on_answer = on_answer,
                                             .on_reachable = on_reachable,
+                                            .may_leave = may_leave,
                                             .self = w};
     struct error_detail detail = {0};
     ck_assert_int_eq(rpc_create(&w->options, &callbacks, &w->rpc), 0);

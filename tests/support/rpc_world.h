@@ -52,6 +52,7 @@ struct world {
     int reachable;             /* word that a target can be reached again */
     bool reply_to_cancelled;   /* a kept call is ended as soon as it is cancelled */
     enum spread_policy policy; /* of its targets */
+    bool forbids;              /* calls that were held may not leave */
     bool compresses;           /* the client packs its messages; set before world_open */
     grpc_completion_queue *queue;
     grpc_channel *channel;

@@ -39,7 +39,7 @@ static int open_twin(void *self, struct store **out, struct store_state *out_sta
 
 START_TEST(postgres_store__does_as_the_others_do)
 {
-    twin_store_compare(open_twin, (void *)(uintptr_t) "twin", 700);
+    twin_store_compare(open_twin, (void *)(uintptr_t) "twin", 400);
 }
 END_TEST
 
@@ -187,7 +187,7 @@ END_TEST
 START_TEST(postgres_store__lost_connection_is_read_again)
 {
     open_as(place_options(&server, "cut"));
-    for (uint64_t n = 1; n <= 200; n += 2) {
+    for (uint64_t n = 1; n <= 100; n += 2) {
         struct store_commit first = frame(n), second;
         ck_assert_int_eq(store->commit(store, &first, &detail), STORE_PENDING);
         second = frame(n + 1);
@@ -202,7 +202,7 @@ START_TEST(postgres_store__lost_connection_is_read_again)
     }
     teardown();
     open_as(place_options(&server, "cut"));
-    ck_assert_uint_eq(state.last_frame, 200);
+    ck_assert_uint_eq(state.last_frame, 100);
     ck_assert_uint_eq(state.first_frame, 1);
 }
 END_TEST
@@ -232,7 +232,7 @@ START_TEST(postgres_store__server_killed)
     ck_assert(place_start(&own));
     open_as(place_options(&own, "killed"));
     uint64_t n = 1;
-    for (int round = 0; round < 3; round++) {
+    for (int round = 0; round < 2; round++) {
         for (; n % 20 != 0; n++)
             ck_assert_int_eq(commit_one(n), 0);
         struct store_commit last = frame(n++);

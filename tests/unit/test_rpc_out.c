@@ -576,6 +576,37 @@ START_TEST(rpc_out__what_is_held_leaves_when_it_is_taken)
 }
 END_TEST
 
+START_TEST(rpc_out__what_is_held_leaves_no_more_when_it_may_not)
+{
+    enum { COUNT = 12, SIZE = 200 };
+    static char request[SIZE + 1];
+    static struct world_answer answers[COUNT];
+    memset(request, 'x', SIZE);
+    world_init(&w);
+    w.options.outgoing_bytes_max = 4 * 3 * SIZE; /* three of them at once */
+    world_open(&w, true);
+    struct rpc_target *target = world_target(&w, w.address);
+    w.forbids = true;
+    for (int i = 0; i < COUNT; i++)
+        world_call_out(&w, target, "/t.T/Echo", request, SPAN_S(20), &answers[i]);
+    int gone = 0;
+    for (int i = 0; i < COUNT; i++) {
+        WORLD_UNTIL(&w, answers[i].count == 1);
+        bool left = answers[i].status == 0;
+        ck_assert(left || (answers[i].reach == SAGA_REACH_NONE && answers[i].unreached != NULL));
+        gone += left;
+    }
+    ck_assert_int_eq(gone, w.echoes);
+    ck_assert_int_lt(gone, COUNT);
+    w.forbids = false;
+    answers[0] = (struct world_answer){.count = 0};
+    world_call_out(&w, target, "/t.T/Echo", request, SPAN_S(20), &answers[0]);
+    WORLD_UNTIL(&w, answers[0].count == 1);
+    ck_assert_int_eq(answers[0].status, 0);
+    world_close(&w);
+}
+END_TEST
+
 /* A listener that answers whatever comes with a line of HTTP/1. */
 static void *speak_http1(void *listener)
 {
@@ -712,6 +743,7 @@ int main(void)
     tcase_add_test(tc, rpc_out__connection_to_a_peer_that_reads_nothing_is_given_up);
     tcase_add_test(tc, rpc_out__what_a_target_does_not_take_is_bounded);
     tcase_add_test(tc, rpc_out__what_is_held_leaves_when_it_is_taken);
+    tcase_add_test(tc, rpc_out__what_is_held_leaves_no_more_when_it_may_not);
     tcase_add_test(tc, rpc_out__target_that_is_not_there_is_told_why);
     tcase_add_test(tc, rpc_out__target_that_comes_is_told_once);
     tcase_add_test(tc, rpc_out__proxy_of_the_environment_is_not_asked);
