@@ -17,6 +17,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(__file__))
 import rig  # noqa: E402
+import database  # noqa: E402
 import one_go  # noqa: E402
 import overdue  # noqa: E402
 import plot  # noqa: E402
@@ -439,7 +440,7 @@ def main():
              "connections": bench.connections, "random_ids": lambda: bench.random_ids(3 * arguments.finished),
              "calls_of_the_system": bench.calls_of_the_system, "shapes": bench.shapes, "reads": bench.reads,
              "cliffs": bench.cliffs, "one_go": lambda: one_go.run(bench), "overdue": lambda: overdue.run(bench, 64000), "typed": lambda: typed.run(bench),
-             "trusted": lambda: trusted.run(bench)}
+             "trusted": lambda: trusted.run(bench), "database": lambda: database.run(bench)}
     bench.peak = 6000
     for name, case in cases.items():
         if not arguments.only or name in arguments.only:
