@@ -219,3 +219,23 @@ class Rates(Ctl, Case):
             rate = json.loads(line)["per_second"]["started"]
         process.terminate()
         self.assertLessEqual(rate, started)
+
+
+class Log(Case):
+    options = {"log_level": "debug"}
+    TRACE = "0af7651916cd43dd8448eb211c80319c"
+
+    def test_lines_about_a_saga_say_what_about(self):
+        self.client.register(definition("told", step("a"), step("b", after=["a"], more=QUICK % 2)))
+        self.shop.on(do("b"), fail(Code.UNAVAILABLE, "x"))
+        saga_id = self.client.Start(definition="told", traceparent="00-%s-b7ad6b7169203331-01" % self.TRACE).saga_id
+        self.client.end(saga_id)
+        wait_until(lambda: any(l["msg"] == "saga ended" for l in self.lines(saga_id)), "its end is told")
+        lines = self.lines(saga_id)
+        self.assertEqual({self.TRACE}, {l.get("trace_id") for l in lines})
+        self.assertIn({"msg": "action attempt failed", "step": "b", "attempt": "1", "target": "shop", "status": "UNAVAILABLE"},
+                      [{k: l.get(k) for k in ("msg", "step", "attempt", "target", "status")} for l in lines])
+        self.assertEqual({"shop"}, {l["target"] for l in lines if l["msg"].startswith("compensation")})
+
+    def lines(self, saga_id):
+        return [l for l in self.sidecar.log() if l.get("saga") == saga_id]
