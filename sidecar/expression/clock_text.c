@@ -8,7 +8,7 @@ struct datum read_timestamp(struct evaluation *e, uint32_t position, struct byte
     int64_t seconds;
     int32_t nanos;
     if (!timestamp_read(text, &seconds, &nanos))
-        return fail_about(e, position, "range: the text is no timestamp as in 2009-02-13T23:31:30Z: ", text);
+        return fail(e, position, "range: the text is no timestamp as in 2009-02-13T23:31:30Z");
     return datum_timestamp(seconds, (uint32_t)nanos);
 }
 
@@ -104,7 +104,7 @@ struct datum read_duration(struct evaluation *e, uint32_t position, struct bytes
         r.over = __builtin_add_overflow(all, part, &all) || r.over;
     }
     if (r.bad)
-        return fail_about(e, position, "the text is no duration as in 1h30m or 2.5s: ", text);
+        return fail(e, position, "the text is no duration as in 1h30m or 2.5s");
     return r.over ? fail(e, position, "range: a duration has at most 292 years")
                   : datum_duration(negative ? -all : all);
 }

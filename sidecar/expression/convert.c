@@ -21,7 +21,7 @@ struct datum function_to_bool(const struct call *c)
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (bytes_equal(call_text(c, 0), bytes_of_text(words[i])))
             return datum_bool(i >= 6);
-    return fail_about(c->evaluation, c->position, "Type conversion error: the text is no bool: ", call_text(c, 0));
+    return call_fail(c, "Type conversion error: the text is no bool");
 }
 
 struct datum function_to_int(const struct call *c)
@@ -39,7 +39,7 @@ struct datum function_to_int(const struct call *c)
     case DATUM_STRING: {
         int bad = decimal_read_int(datum_bytes(v), &i);
         if (bad == -1)
-            return fail_about(c->evaluation, c->position, "the text is no int: ", datum_bytes(v));
+            return call_fail(c, "the text is no int");
         return bad != 0 ? range(c) : datum_int(i);
     }
     case DATUM_TIMESTAMP:
@@ -63,7 +63,7 @@ struct datum function_to_uint(const struct call *c)
     case DATUM_STRING: {
         int bad = decimal_read_uint(datum_bytes(v), &u);
         if (bad == -1)
-            return fail_about(c->evaluation, c->position, "the text is no uint: ", datum_bytes(v));
+            return call_fail(c, "the text is no uint");
         return bad != 0 ? range(c) : datum_uint(u);
     }
     default:
@@ -108,7 +108,7 @@ struct datum function_to_double(const struct call *c)
             return call_memory(c);
         if (decimal_read(datum_bytes(v), &d) || read_word(datum_bytes(v), &d))
             return datum_double(d);
-        return fail_about(c->evaluation, c->position, "the text is no double: ", datum_bytes(v));
+        return call_fail(c, "the text is no double");
     default:
         return call_mismatch(c);
     }

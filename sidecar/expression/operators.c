@@ -264,8 +264,7 @@ static struct datum found_at(const struct call *c, const struct datum *of, bool 
         *absent = at < 0;
         if (at >= 0)
             return of->map->entries[2 * at + 1];
-        return index->kind == DATUM_STRING ? fail_about(c->evaluation, c->position, "no such key: ", call_text(c, 1))
-                                           : call_fail(c, "no such key");
+        return call_fail(c, "no such key");
     }
     if (of->kind != DATUM_LIST)
         return call_mismatch(c);

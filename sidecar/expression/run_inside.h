@@ -7,6 +7,7 @@
 
 /* A failure that `||` and `&&` may pass over. text is a constant. */
 struct datum fail(struct evaluation *e, uint32_t position, const char *text);
+/* about is a name of the definition, or of a type; never a value: what is said goes to who may see no payloads. */
 struct datum fail_about(struct evaluation *e, uint32_t position, const char *text, struct bytes about);
 
 /* One that ends the evaluation: a bound. */

@@ -10,8 +10,7 @@ static struct datum calendar(const struct call *c, struct civil *out)
     if (!call_is(c, 0, DATUM_TIMESTAMP) || c->count > 2 || (c->count == 2 && !call_is(c, 1, DATUM_STRING)))
         return call_mismatch(c);
     if (c->count == 2 && !read_offset(call_text(c, 1), &offset))
-        return fail_about(c->evaluation, c->position,
-                          "time zones are UTC and fixed offsets as in +01:00, and this is another: ", call_text(c, 1));
+        return call_fail(c, "time zones are UTC and fixed offsets as in +01:00, and this is another");
     *out = civil_of(c->args[0].i + offset);
     return datum_null();
 }

@@ -203,9 +203,9 @@ START_TEST(expression__what_goes_wrong_when_it_runs_has_its_place)
     fails("-9223372036854775807 - 2", "overflow", 21);
     fails("1 / (input.lines.size() - 2)", "divide by zero", 2);
     fails("input.lines[2].sku", "index out of range", 11);
-    fails("{'a': 1}[input.order_id]", "no such key: o-1", 8);
+    fails("{'a': 1}[input.order_id]", "no such key", 8); /* what the key was is a payload */
     fails("anything.name", "does not support field selection", 8);
-    fails("int('12x')", "no int: 12x", 0);
+    fails("int('12x')", "no int", 0);
     fails("uint(-1)", "range", 0);
     fails("Line{quantity: 3000000000}.quantity", "does not fit the field quantity", 15);
     fails("timestamp('9999-12-31T23:59:59Z') + duration('1s')", "years 1 to 9999", 34);
