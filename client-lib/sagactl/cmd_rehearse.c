@@ -89,7 +89,9 @@ static void put_ends(struct rehearsing *r, const struct rehearse_report *report)
 {
     FILE *out = r->run->screen.out;
     fprintf(out, "%u runs, %s: the ends\n", report->runs,
-            report->drawn ? "those of small scope and some by chance" : "every outcome of every call in small scope");
+            r->run->o.seeds > 0 ? "drawn by chance"
+            : report->drawn     ? "those of small scope and some by chance"
+                                : "every outcome of every call in small scope");
     for (unsigned i = 0; i < report->end_count; i++) {
         const struct rehearse_end *end = &report->ends[i];
         char longest[QUANTITY_TEXT_SIZE];
@@ -136,6 +138,7 @@ static int rehearse_definition(struct rehearsing *r, struct findings *f)
     struct rehearse_options options = {.deviations_max = DEVIATIONS_MAX,
                                        .runs_max = RUNS_MAX,
                                        .seed = 1,
+                                       .drawn_runs = r->run->o.seeds,
                                        .timeout = lint_options_default().timeout,
                                        .memory = &heap_memory};
     struct error_detail detail;

@@ -120,6 +120,10 @@ const struct option_row option_rows[OPTION_COUNT] = {
          "them, by gRPC's reflection."},
     [OPTION_RATE] = {"rate", '\0', "RATE", NULL, COMPLETE_NOTHING,
                      "At most so many, as in 10/s (which it is unless said) or 30/m."},
+    [OPTION_SEEDS] = {"seeds", '\0', "COUNT", NULL, COMPLETE_NOTHING,
+                      "Rather than every outcome in small scope so many runs, in each of which any call may end in any "
+                      "way, by chance: for "
+                      "definitions with many steps."},
     [OPTION_EXPLAIN] = {"explain", '\0', "RULE", NULL, COMPLETE_NOTHING,
                         "Say what a rule means, with an example; all lists them."},
 };
@@ -248,7 +252,7 @@ const struct command_row command_rows[] = {
      "--schema "
      "messages are looked at, too. - is standard input. The bounds are those of a sidecar without configuration.",
      command_lint},
-    {"rehearse", "FILE", 1, 1, NULL, COMPLETE_FILE, BIT(SCHEMA) | BIT(JSON) | BIT(INPUT),
+    {"rehearse", "FILE", 1, 1, NULL, COMPLETE_FILE, BIT(SCHEMA) | BIT(JSON) | BIT(INPUT) | BIT(SEEDS),
      "try a definition in a made-up world: which ends there are, what is left behind",
      "The real engine, and participants that are made up: nothing is called. Shows each call with its request, and "
      "then lets every "

@@ -57,6 +57,7 @@ enum option_id {
     OPTION_TARGET,
     OPTION_WHERE,
     OPTION_REFLECT,
+    OPTION_SEEDS,
     OPTION_RATE,
     OPTION_COUNT
 };

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #define LIMIT_DEFAULT  50
+#define SEEDS_MAX      1000000
 #define LIMIT_MAX      1000
 #define REQUEST_ID_MAX 128
 #define REASON_MAX     256
@@ -153,6 +154,15 @@ static bool rate_value(const struct reading *r, const char *value)
            wrong(r, "--rate: \"%.200s\" is not a rate from 0.01/s to 10000/s, as in 10/s or 30/m", value);
 }
 
+static bool seeds_value(const struct reading *r, const char *value)
+{
+    uint64_t count;
+    if (quantity_read_count(bytes_of_text(value), &count) != NULL || count < 1 || count > SEEDS_MAX)
+        return wrong(r, "--seeds: \"%.200s\" is not a count from 1 to %d", value, SEEDS_MAX);
+    r->o->seeds = (uint32_t)count;
+    return true;
+}
+
 /* A step's name, or an instance's of a loop: "reserve[3]". */
 static bool is_step_name(const char *value)
 {
@@ -270,6 +280,8 @@ static bool take(const struct reading *r, unsigned id, const char *value)
     case OPTION_ONCE:
         o->once = true;
         return true;
+    case OPTION_SEEDS:
+        return seeds_value(r, value);
     case OPTION_REFLECT:
         o->reflect = true;
         return true;

@@ -42,7 +42,8 @@ struct options {
     const char *since, *before;
     uint32_t limit;
     const char *page, *from, *reason, *step;
-    int status; /* a gRPC status; -1: not said */
+    int status;     /* a gRPC status; -1: not said */
+    uint32_t seeds; /* 0: not said */
     bool summary, reflect;
     const char *schema, *explain, *policy, *contract, *target;
     char actor[ACTOR_SIZE];

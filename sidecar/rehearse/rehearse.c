@@ -146,14 +146,14 @@ static int rehearse_all(struct judge *j, unsigned deviations_max, bool *more, st
     return 0;
 }
 
-static int rehearse_drawn(struct judge *j, struct error_detail *detail)
+static int rehearse_drawn(struct judge *j, unsigned runs, struct error_detail *detail)
 {
     struct random random;
     random_seed(&random, j->r->options->seed);
     j->run->random = &random;
     j->report->drawn = true;
     int code = 0;
-    for (unsigned i = 0; code == 0 && i < j->r->options->runs_max; i++)
+    for (unsigned i = 0; code == 0 && i < runs; i++)
         code = world_run(j->r, j->run, detail);
     return code;
 }
@@ -196,10 +196,10 @@ int rehearse(struct definition *d, const struct rehearse_options *options,
         *run = (struct run){.plan = plan, .plan_self = self, .ended = judge_end, .self = &j};
         code = make_outputs(r, &pool);
     }
-    for (unsigned n = 0; code == 0 && n <= options->deviations_max && !more; n++)
+    for (unsigned n = 0; code == 0 && n <= (options->drawn_runs > 0 ? 0 : options->deviations_max) && !more; n++)
         code = rehearse_all(&j, n, &more, detail);
-    if (code == 0 && more)
-        code = rehearse_drawn(&j, detail);
+    if (code == 0 && (more || options->drawn_runs > 0))
+        code = rehearse_drawn(&j, options->drawn_runs > 0 ? options->drawn_runs : options->runs_max, detail);
     if (code == 0)
         judge_whole(&j);
     pool_finish(&pool);

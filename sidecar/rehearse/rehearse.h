@@ -16,6 +16,8 @@ struct rehearse_options {
     unsigned deviations_max; /* outcomes out of the ordinary in one run, at most */
     unsigned runs_max;       /* of which more is left to chance: then so many runs are drawn by seed */
     uint64_t seed;
+    unsigned
+        drawn_runs; /* so many drawn by seed, after the one in which all goes well, and no others; 0: those above */
     struct span timeout;         /* of a call that says none */
     const struct memory *memory; /* borrowed */
 };

@@ -13,6 +13,7 @@
 static struct rehearse_report report;
 static struct error_detail detail;
 static char planned[1024], went[64]; /* the calls, and where the last went */
+static unsigned drawn_runs;
 
 static void plan(void *self, const struct rehearse_call *call)
 {
@@ -27,8 +28,12 @@ static void plan(void *self, const struct rehearse_call *call)
 static int try(const char *text)
 {
     struct definition_limits limits = definition_limits_default();
-    struct rehearse_options options = {
-        .deviations_max = 3, .runs_max = 20000, .seed = 1, .timeout = SPAN_S(10), .memory = &heap};
+    struct rehearse_options options = {.deviations_max = 3,
+                                       .runs_max = 20000,
+                                       .seed = 1,
+                                       .timeout = SPAN_S(10),
+                                       .memory = &heap,
+                                       .drawn_runs = drawn_runs};
     struct definition *d = NULL;
     struct pool pool;
     limits.schemas = trades_schemas();
@@ -196,6 +201,18 @@ START_TEST(rehearse__a_wide_definition_is_left_to_chance)
 }
 END_TEST
 
+/* So many runs as are asked for, by chance alone: they find what there is, too. */
+START_TEST(rehearse__runs_may_be_drawn_alone)
+{
+    drawn_runs = 500;
+    ck_assert_int_eq(try(HEAD "steps:\n" A B), 0);
+    ck_assert(report.drawn);
+    ck_assert_uint_eq(report.runs, 501);
+    ck_assert_ptr_nonnull(end(SAGA_COMMITTED, REASON_NONE, -1));
+    ck_assert_ptr_nonnull(end(SAGA_COMPENSATED, REASON_ACTION_REJECTED, -1));
+}
+END_TEST
+
 START_TEST(rehearse__an_example_has_everything)
 {
     struct definition_schemas schemas = trades_schemas();
@@ -239,6 +256,7 @@ int main(void)
     Suite *suite = suite_create("rehearse");
     TCase *runs = tcase_create("runs");
     tcase_set_timeout(runs, 60);
+    tcase_add_test(runs, rehearse__runs_may_be_drawn_alone);
     tcase_add_test(runs, rehearse__loops_have_instances_and_targets_are_chosen);
     tcase_add_test(runs, rehearse__every_end_is_found_once);
     tcase_add_test(runs, rehearse__what_stays_behind_is_told_with_its_shortest_story);
