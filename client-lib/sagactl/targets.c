@@ -41,6 +41,8 @@ static void add_one(struct target_all *all, const Saga__V1__TargetStatus *t)
         all->breaker = t->breaker;
     all->calls += t->calls;
     all->calls_max += t->calls_max;
+    all->rate += t->rate_limit_per_second;
+    all->pending_max += t->max_pending_calls;
     all->waiting += t->waiting;
     recent_all_add(&all->recent, t->recent);
     if (success.us != INSTANT_NEVER.us &&
@@ -138,8 +140,13 @@ void targets_put(const struct screen *s, const Saga__V1__StatusResponse *m, cons
     } else {
         put(s, PAINT_GOOD, "is", all.recent.count > 0 ? "reached" : "not known to be away");
     }
-    snprintf(text, sizeof text, "%llu of %llu places taken, %llu wait", (unsigned long long)all.calls,
-             (unsigned long long)all.calls_max, (unsigned long long)all.waiting);
+    char rate[64] = "", pending[64] = "";
+    if (all.rate > 0)
+        snprintf(rate, sizeof rate, "; at most %llu leave in a second", (unsigned long long)all.rate);
+    if (all.pending_max > 0)
+        snprintf(pending, sizeof pending, " of %llu that may", (unsigned long long)all.pending_max);
+    snprintf(text, sizeof text, "%llu of %llu places taken, %llu wait%s%s", (unsigned long long)all.calls,
+             (unsigned long long)all.calls_max, (unsigned long long)all.waiting, pending, rate);
     put(s, all.waiting > 0 ? PAINT_WARN : PAINT_NONE, "calls", text);
     put_breaker(s, all.breaker);
     put_recent(s, &all.recent);

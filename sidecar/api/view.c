@@ -74,7 +74,7 @@ _Static_assert((int)SAGA__V1__SAGA_STATE__SAGA_STATE_RESOLVED == SAGA_RESOLVED, 
 _Static_assert((int)SAGA__V1__ACTION_STATE__ACTION_STATE_SKIPPED == SAGA_ACTION_SKIPPED, "action states");
 _Static_assert((int)SAGA__V1__COMPENSATION_STATE__COMPENSATION_STATE_SKIPPED == SAGA_COMPENSATION_SKIPPED,
                "compensation states");
-_Static_assert((int)SAGA__V1__REASON__REASON_UNEXPECTED_ANSWER == REASON_UNEXPECTED_ANSWER, "reasons");
+_Static_assert((int)SAGA__V1__REASON__REASON_OVERLOADED == REASON_OVERLOADED, "reasons");
 _Static_assert((int)SAGA__V1__EVENT_TYPE__EVENT_TYPE_REJECTED == RECORD_REJECTED, "event types");
 _Static_assert((int)SAGA__V1__SAGA_MODE__SAGA_MODE_ENLISTED == SAGA_ENLISTED, "modes");
 
@@ -156,6 +156,10 @@ static char *waiting_text(struct arena *a, const struct engine *e, const struct 
                             : arena_format(a, "target %s, whose breaker lets few calls leave, and none until %s",
                                            call->target, when);
     }
+    if (step->queued && engine_step_budgeted(step))
+        return arena_format(a, "the budget of retries of target %s", call->target);
+    if (step->queued && engine_target_rated(e, (uint16_t)call->target_index))
+        return arena_format(a, "its turn among the calls to target %s, which leave at its rate", call->target);
     if (step->queued)
         return arena_format(a, "a free place among the calls to target %s", call->target);
     if (back)

@@ -50,7 +50,13 @@ struct config_target {
     const char *identity; /* who must be there; "" for the host of the address */
     struct span timeout;  /* of an attempt that declares none */
     uint32_t max_concurrent_calls;
-    uint32_t load_balancing_policy;   /* enum config_load_balancing */
+    uint32_t load_balancing_policy; /* enum config_load_balancing */
+    uint32_t max_pending_calls;
+    struct span pending_timeout;
+    uint32_t rate_limit_per_second; /* resilience/rate.h */
+    uint32_t rate_limit_burst;
+    uint32_t retry_budget_percent; /* resilience/budget.h */
+    uint32_t retry_budget_min_per_second;
     uint32_t breaker_failure_percent; /* these are resilience/breaker.h's */
     uint32_t breaker_slow_percent;
     struct span breaker_slow_call;

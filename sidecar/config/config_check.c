@@ -88,6 +88,29 @@ static int check_counts(const struct config_reader *r)
                        (unsigned)c->calls_max, (unsigned)c->streams_max, (unsigned)c->waiters_max);
 }
 
+static int check_target_share(const struct config_reader *r, const struct config_target *t, const char *name,
+                              uint32_t value)
+{
+    if (value == 0 || value >= r->config->loops)
+        return 0;
+    return yaml_refuse(r->nodes[OPTION_INDEX_loops], E_ARGUMENT, r->detail,
+                       "%s (%u) of target %s must not be below loops (%u): each loop has its share", name,
+                       (unsigned)value, t->name, (unsigned)r->config->loops);
+}
+
+/* A share of nothing would be no bound at all. */
+static int check_target_shares(const struct config_reader *r, const struct config_target *t)
+{
+    int code = check_target_share(r, t, "max_pending_calls", t->max_pending_calls);
+    if (code == 0)
+        code = check_target_share(r, t, "rate_limit_per_second", t->rate_limit_per_second);
+    if (code == 0 && t->rate_limit_per_second > 0)
+        code = check_target_share(r, t, "rate_limit_burst", t->rate_limit_burst);
+    if (code == 0 && t->retry_budget_percent > 0)
+        code = check_target_share(r, t, "retry_budget_min_per_second", t->retry_budget_min_per_second);
+    return code;
+}
+
 /* Each loop has its share of what is for the whole sidecar. */
 static int check_shares(const struct config_reader *r)
 {
@@ -114,6 +137,11 @@ static int check_shares(const struct config_reader *r)
         (journal < JOURNAL_BYTES_MIN || journal < c->commit_bytes_max * JOURNAL_COMMITS_MIN))
         return yaml_refuse(loops, E_ARGUMENT, r->detail,
                            "a loop's share of journal_bytes_max must be at least 16MiB, and 4 times commit_bytes_max");
+    for (size_t i = 0; i < c->target_count; i++) {
+        int code = check_target_shares(r, &c->targets[i]);
+        if (code != 0)
+            return code;
+    }
     for (size_t i = 0; i < c->target_count; i++)
         if (c->targets[i].max_concurrent_calls < n)
             return yaml_refuse(loops, E_ARGUMENT, r->detail,

@@ -38,9 +38,25 @@ static void unqueue(const struct turn *t, struct step *step)
     t->engine->counts.waiting--;
 }
 
-bool advance_patient(const struct saga *s, unsigned index)
+enum target_class advance_class(const struct saga *s, unsigned index)
 {
-    return phase_of(&s->steps[index]) == SAGA_PHASE_COMPENSATION || saga_past_pivot(s);
+    if (phase_of(&s->steps[index]) == SAGA_PHASE_COMPENSATION)
+        return CLASS_UNDO;
+    /* Of a pivot that may have been executed and has no undo, nothing but its answer says which way to go. */
+    bool asked = s->steps[index].maybe_executed && s->definition->pivot_step == (int)saga_spec_index(s, index) &&
+                 !saga_step_has_compensation(s, index);
+    return asked || saga_past_pivot(s) ? CLASS_PATIENT : CLASS_BOUNDED;
+}
+
+/* As the target's queues take it: a retry, where there is a budget of these. One that finds nobody there waits like all others. */
+static enum target_class class_at(const struct target *target, const struct saga *s, unsigned index)
+{
+    const struct step *step = &s->steps[index];
+    enum target_class class = advance_class(s, index);
+    if (target->budget.options.percent == 0 || target->down)
+        return class;
+    unsigned attempts = class == CLASS_UNDO ? step->compensation_attempts : step->action_attempts;
+    return attempts + step->sheds == 0 ? class : class == CLASS_UNDO ? CLASS_RETRY_UNDO : CLASS_RETRY;
 }
 
 void advance_unqueue(const struct turn *t, struct saga *s)
@@ -96,7 +112,8 @@ static struct span call_timeout(const struct turn *t, const struct saga *s, unsi
     return DEFECT(TIMEOUT_TOO_SHORT) ? (struct span){.us = timeout.us - timeout.us / 4} : timeout;
 }
 
-static void leave(const struct turn *t, struct saga *s, unsigned index, uint8_t phase, const struct call_spec *call)
+static void leave(const struct turn *t, struct saga *s, unsigned index, uint8_t phase, const struct call_spec *call,
+                  enum target_class class)
 {
     struct step *step = &s->steps[index];
     bool action = phase == SAGA_PHASE_ACTION;
@@ -124,7 +141,7 @@ static void leave(const struct turn *t, struct saga *s, unsigned index, uint8_t 
         step->queued_at = (struct instant){0};
     if (step->ticket == 0)
         step->ticket = ++target->tickets;
-    target_enter(target, step, t->now);
+    target_enter(target, step, class, t->now);
     struct effect effect = {
         .type = EFFECT_CALL,
         .as.call =
@@ -149,18 +166,48 @@ static void leave(const struct turn *t, struct saga *s, unsigned index, uint8_t 
     t->out->add_effect(t->out->self, &effect, NULL);
 }
 
-/* When the first of those that do not wait for ever has waited long enough for a target that is down, or the next may leave. */
-static void set_target_timer(const struct turn *t, struct target *target)
+/* When this one has waited long enough for a target that is down. */
+static struct instant down_due(const struct turn *t, const struct target *target, const struct step *step)
+{
+    return instant_after(instant_max(step->queued_at, target->down_since), t->engine->options.target_wait);
+}
+
+/* When the first of those that do not wait for ever has waited long enough, or the next may leave. */
+static struct instant target_due(const struct turn *t, struct target *target)
 {
     struct instant due = INSTANT_NEVER, again;
-    const struct step *first = target->bounded.first;
+    const struct step *first = target->queues[CLASS_BOUNDED].first, *retry = target->queues[CLASS_RETRY].first;
     if (target->down && first != NULL)
-        due = instant_after(instant_max(first->queued_at, target->down_since), t->engine->options.target_wait);
-    if (target->waiting > 0 && !target_admits(target, t->now, &again) && !DEFECT(BREAKER_STAYS_OPEN))
-        due = instant_min(due, again);
+        due = down_due(t, target, first);
+    if (target->down && retry != NULL)
+        due = instant_min(due, down_due(t, target, retry));
+    if (!target->down && first != NULL && target->pending_timeout.us > 0 && !DEFECT(WAITS_TOO_LONG))
+        due = instant_after(first->queued_at, target->pending_timeout);
     if (!instant_before(t->now, due))
-        due = instant_after(t->now, WAITED_AGAIN); /* more have than may leave at once */
-    timers_set(&t->engine->timers, &target->timer, due);
+        due = instant_after(t->now, WAITED_AGAIN); /* more have than may leave, or are turned away, at once */
+    if (target->waiting > 0 && !DEFECT(BREAKER_STAYS_OPEN) &&
+        (!target_admits(target, t->now, &again) || target_first(target, t->now, &again) == NULL))
+        due = instant_min(due, again);
+    return due;
+}
+
+static void set_target_timer(const struct turn *t, struct target *target)
+{
+    timers_set(&t->engine->timers, &target->timer, target_due(t, target));
+}
+
+/* An action before the pivot that is not waited for: it certainly did not leave, this time. */
+static void turn_away(const struct turn *t, struct saga *s, unsigned index, const char *why)
+{
+    const struct step *step = &s->steps[index];
+    struct record r = advance_record(t, s, RECORD_ACTION_ENDED, index);
+    r.attempt = step->action_attempts;
+    r.action_state = step->maybe_executed ? SAGA_ACTION_UNKNOWN : SAGA_ACTION_REJECTED;
+    r.status = CODE_RESOURCE_EXHAUSTED;
+    r.message = bytes_of_text(why);
+    target_forget(&s->steps[index]);
+    advance_emit(t, s, &r);
+    advance_action_failed(t, s, index, REASON_OVERLOADED);
 }
 
 /* Lets an attempt leave, or queues it at its target. */
@@ -170,15 +217,22 @@ static void call(const struct turn *t, struct saga *s, unsigned index, uint8_t p
         return;
     const struct call_spec *spec = saga_step_call(s, index, phase);
     struct target *target = &t->engine->targets[spec->target_index];
-    if (target_busy(target, t->now) && (target->places == 0 || !DEFECT(BULKHEAD_IGNORED))) {
-        target_queue(target, &s->steps[index], advance_patient(s, index), t->now);
-        t->engine->counts.waiting++;
-        /* One that is set stays: it may be due, and only what it does lets go those who wait already. */
-        if (target->down || (target->breaker.mark.open && target->timer.slot == 0))
-            set_target_timer(t, target);
-    } else {
-        leave(t, s, index, phase, spec);
+    enum target_class class = class_at(target, s, index);
+    if (!target_busy(target, class, t->now) || (target->places > 0 && DEFECT(BULKHEAD_IGNORED))) {
+        leave(t, s, index, phase, spec, class);
+        return;
     }
+    bool crowded = class == CLASS_BOUNDED && target->pending_max > 0 && target->bounded >= target->pending_max;
+    if (crowded && s->steps[index].ticket == 0 && !DEFECT(TOO_MANY_WAIT)) {
+        turn_away(t, s, index, "as many calls wait for the target as may (max_pending_calls)");
+        return;
+    }
+    target_queue(target, &s->steps[index], class, t->now);
+    t->engine->counts.waiting++;
+    /* A timer that is set may be due, and only what it does lets go those who wait already. */
+    struct instant due = target_due(t, target);
+    if (target->down || target->timer.slot == 0 || instant_before(due, target->timer.due))
+        timers_set(&t->engine->timers, &target->timer, due);
 }
 
 /* ---- forward ---- */
@@ -562,21 +616,24 @@ static void waiter_leaves(const struct turn *t, struct step *step)
     if (step->queued) {
         uint8_t phase = phase_of(step);
         unqueue(t, step);
-        leave(t, s, index, phase, saga_step_call(s, index, phase));
+        leave(t, s, index, phase, saga_step_call(s, index, phase), (enum target_class)step->class);
     }
     advance(t, s);
 }
 
-static bool one_may_leave(const struct turn *t, const struct target *target)
+/* Who leaves next, if one may; or NULL. */
+static struct step *next_to_leave(const struct turn *t, struct target *target)
 {
     struct instant again;
-    return target->waiting > 0 && !t->engine->holding && target_admits(target, t->now, &again);
+    bool may = target->waiting > 0 && !t->engine->holding && target_admits(target, t->now, &again);
+    return may ? target_first(target, t->now, &again) : NULL;
 }
 
 void advance_target_free(const struct turn *t, struct target *target)
 {
-    while (!target->down && one_may_leave(t, target))
-        waiter_leaves(t, target_first(target));
+    struct step *next;
+    while (!target->down && (next = next_to_leave(t, target)) != NULL)
+        waiter_leaves(t, next);
     if (target->waiting > 0 || target->timer.slot != 0)
         set_target_timer(t, target);
 }
@@ -605,14 +662,42 @@ void advance_target_back(const struct turn *t, struct target *target)
     advance_target_free(t, target);
 }
 
+/* Those that have waited for as long as they may are not waited for any more. */
+static void turn_away_late(const struct turn *t, struct target *target)
+{
+    for (unsigned i = 0; i < WAITED_TRIES_MAX && !target->down; i++) {
+        struct step *step = target->queues[CLASS_BOUNDED].first;
+        if (step == NULL || target->pending_timeout.us == 0 ||
+            instant_before(t->now, instant_after(step->queued_at, target->pending_timeout)))
+            return;
+        struct saga *s = step->saga;
+        unsigned index = (unsigned)(step - s->steps);
+        expire(t, s);
+        if (step->queued) {
+            unqueue(t, step);
+            turn_away(t, s, index, "it has waited for the target for as long as it may (pending_timeout)");
+        }
+        advance(t, s);
+    }
+}
+
+/* Those of a class that have waited long enough for a target that is down try their luck. */
+static void try_waited(const struct turn *t, struct target *target, enum target_class class)
+{
+    const struct target_queue *q = &target->queues[class];
+    struct instant again;
+    for (unsigned i = 0; i < WAITED_TRIES_MAX && target->down && q->first != NULL && !t->engine->holding &&
+                         target_admits(target, t->now, &again) &&
+                         target_waited(target, q->first, t->now).us >= t->engine->options.target_wait.us;
+         i++)
+        waiter_leaves(t, q->first);
+}
+
 void advance_target_waited(const struct turn *t, struct target *target)
 {
-    struct span wait = t->engine->options.target_wait;
-    for (unsigned i = 0;
-         i < WAITED_TRIES_MAX && target->down && one_may_leave(t, target) && target->bounded.first != NULL &&
-         target_waited(target, target->bounded.first, t->now).us >= wait.us;
-         i++)
-        waiter_leaves(t, target->bounded.first);
-    set_target_timer(t, target);
+    try_waited(t, target, CLASS_BOUNDED);
+    try_waited(t, target, CLASS_RETRY);
     advance_target_free(t, target);
+    turn_away_late(t, target);
+    set_target_timer(t, target);
 }

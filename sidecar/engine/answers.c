@@ -84,7 +84,7 @@ static bool waits(const struct turn *t, struct saga *s, const struct event *even
         return false;
     if (step->queued_at.us == 0 || !target->down) /* it was back meanwhile: the wait begins anew */
         step->queued_at = t->now;
-    if (advance_patient(s, event->step_index) && !DEFECT(UNREACHED_UNDO_COUNTS))
+    if (advance_class(s, event->step_index) != CLASS_BOUNDED && !DEFECT(UNREACHED_UNDO_COUNTS))
         return true;
     return target_waited(target, step, t->now).us < t->engine->options.target_wait.us && !DEFECT(UNREACHED_COUNTS);
 }
@@ -114,7 +114,7 @@ static bool was_shed(const struct turn *t, struct saga *s, const struct event *e
         step->shed_at = t->now;
     step->sheds += step->sheds < UINT16_MAX;
     *next_at = next_attempt_at(t, event, retry, event->attempt - 1u + step->sheds);
-    if (advance_patient(s, event->step_index))
+    if (advance_class(s, event->step_index) != CLASS_BOUNDED)
         return true;
     return instant_since(t->now, step->shed_at).us < t->engine->options.target_wait.us &&
            in_time(s, event->step_index, step->maybe_executed, *next_at);

@@ -90,8 +90,13 @@ int engine_set_target(struct engine *e, const struct target_options *options)
         !(!there && DEFECT(GONE_IS_CALLED)))
         t->places = options->max_concurrent_calls;
     t->places_kept = t->places_taken;
-    if (there)
+    if (there) {
         breaker_set(&t->breaker, &options->breaker);
+        rate_set(&t->rate, &options->rate);
+        budget_set(&t->budget, &options->budget);
+    }
+    t->pending_max = there ? options->max_pending_calls : 0;
+    t->pending_timeout = there ? options->pending_timeout : (struct span){0};
     target_check(t);
     return index;
 }
@@ -113,6 +118,17 @@ const struct target *engine_target(const struct engine *e, uint16_t index)
 {
     CHECK(index < e->target_count);
     return &e->targets[index];
+}
+
+bool engine_step_budgeted(const struct step *step)
+{
+    return step->class == CLASS_RETRY || step->class == CLASS_RETRY_UNDO;
+}
+
+bool engine_target_rated(const struct engine *e, uint16_t index)
+{
+    const struct target *t = engine_target(e, index);
+    return t->rate.interval_ns > 0 && t->places_taken < t->places && !t->breaker.mark.open;
 }
 
 const struct breaker_mark *engine_breaker(const struct engine *e, uint16_t index)

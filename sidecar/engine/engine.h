@@ -12,6 +12,8 @@
 #include "sidecar/engine/event.h"
 #include "sidecar/engine/record.h"
 #include "sidecar/resilience/breaker.h"
+#include "sidecar/resilience/budget.h"
+#include "sidecar/resilience/rate.h"
 
 struct engine;
 struct saga; /* sidecar/engine/saga.h shows its inside to those who list it */
@@ -31,13 +33,17 @@ struct engine_options {
     uint64_t tag;                           /* of new saga ids, SAGA_ID_TAG_BITS */
 };
 
-/* A participant's address as the engine knows it: a name, its bulkhead and its breaker. */
+/* A participant's address as the engine knows it: a name, its bulkhead, breaker and rate. */
 struct target_options {
     const char *name;    /* copied */
     struct span timeout; /* of an attempt that declares none */
     bool barrier;        /* where a call says nothing: its participant refuses an action whose undo has been there */
     uint32_t max_concurrent_calls;  /* 0: it is not there (any more); what calls it waits */
-    struct breaker_options breaker; /* of a target that is there */
+    struct breaker_options breaker; /* of a target that is there, as the following ones */
+    struct rate_options rate;
+    struct budget_options budget; /* of retries */
+    uint32_t max_pending_calls;   /* actions before the pivot that may wait; 0: any number */
+    struct span pending_timeout;  /* for how long each, but while the target cannot be reached; 0: without an end */
 };
 
 /* A reply to a requester. */
@@ -120,6 +126,11 @@ bool engine_target_absent(const struct engine *e, const struct call_spec *call);
 /* To look at: places taken, calls that wait. index is below the number of targets added. View for the engine's life. */
 struct target;
 const struct target *engine_target(const struct engine *e, uint16_t index);
+/* Whether a step that waits is a retry that needs budget. */
+struct step;
+bool engine_step_budgeted(const struct step *step);
+/* Whether what waits for it waits for its rate alone. */
+bool engine_target_rated(const struct engine *e, uint16_t index);
 /* Whether its breaker is open, and until when. View for the engine's life. */
 const struct breaker_mark *engine_breaker(const struct engine *e, uint16_t index);
 /* Whether it cannot be reached, as far as answers have told. */

@@ -105,8 +105,8 @@ int target_index(const struct engine *e, const char *name);
 void target_keep_name(struct engine *e, const char *name);
 /* A place of the target may be free: those that have waited longest take it. */
 void advance_target_free(const struct turn *t, struct target *target);
-/* Whether the step waits for its target for as long as it takes: an undo, and what can only go forward. */
-bool advance_patient(const struct saga *s, unsigned step);
+/* For how long the step waits for its target, and before whom. */
+enum target_class advance_class(const struct saga *s, unsigned step);
 /* An attempt could not reach the target; one has, or could; and the first that does not wait for ever has waited long enough. */
 void advance_target_down(const struct turn *t, struct target *target);
 void advance_target_back(const struct turn *t, struct target *target);

@@ -1,6 +1,7 @@
 /* fold.c - the only code that changes what is durable of a saga: it applies records, one by one, both when the engine decides and when
  * the journal is replayed. */
 #include "sidecar/base/fnv.h"
+#include "sidecar/base/grpc_status.h"
 #include "sidecar/engine/engine_inside.h"
 
 /* ---- memory ---- */
@@ -458,10 +459,11 @@ static int refuse(struct error_detail *detail, const struct record *r, const cha
     return E_JOURNAL_CORRUPT;
 }
 
-/* Whether a step may end although no attempt of it is permitted: an expression of its definition decided that. */
+/* Whether a step may end although no attempt of it is permitted: an expression of its definition decided that, or it waited for too long. */
 static bool asks_nobody(const struct saga *s, const struct step *step, const struct record *r)
 {
-    if (s->definition == NULL || s->definition->mapping == NULL || step->permitted)
+    bool turned_away = r->type == RECORD_ACTION_ENDED && r->status == CODE_RESOURCE_EXHAUSTED;
+    if (s->definition == NULL || (s->definition->mapping == NULL && !turned_away) || step->permitted)
         return false;
     if (r->type == RECORD_ACTION_ENDED)
         return s->state == SAGA_RUNNING && r->action_state != SAGA_ACTION_DONE;

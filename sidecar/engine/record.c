@@ -28,6 +28,7 @@ const char *record_reason_name(uint8_t reason)
         [REASON_EXPRESSION_FAILED] = "EXPRESSION_FAILED",
         [REASON_REQUEST_CHANGED] = "REQUEST_CHANGED",
         [REASON_UNEXPECTED_ANSWER] = "UNEXPECTED_ANSWER",
+        [REASON_OVERLOADED] = "OVERLOADED",
     };
     return reason < sizeof names / sizeof names[0] && names[reason] != NULL ? names[reason] : "";
 }

@@ -68,7 +68,8 @@ enum saga_reason {
     REASON_EXPRESSION_FAILED = 12, /* an expression: a condition, or what a call should be sent */
     REASON_REQUEST_CHANGED = 13,   /* a call maps to another request than its first attempt was sent */
     REASON_UNEXPECTED_ANSWER = 14, /* a step's action answered OK, and not what the definition expects */
-    REASON_COUNT = 15
+    REASON_OVERLOADED = 15,        /* too many calls waited for a step's target, or it for too long */
+    REASON_COUNT = 16
 };
 
 /* "COMMITTED", "ACTION_REJECTED"; "" for REASON_NONE and for numbers outside the tables. */

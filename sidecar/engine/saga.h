@@ -40,7 +40,7 @@ struct step {
     bool on_wire;             /* the owner of the engine was asked to make that call, and has not answered */
     bool placed;              /* it holds a place at its target */
     bool queued;              /* it waits for one */
-    bool patient;             /* for as long as it takes, also while the target cannot be reached */
+    uint8_t class;            /* for how long: enum target_class */
     uint64_t ticket;          /* its turn at the target, from when it first asked until it was answered; 0: none */
     struct instant queued_at; /* since when it has waited */
     struct instant left_at;   /* the attempt that is on the wire */

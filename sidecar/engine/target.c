@@ -6,21 +6,34 @@
 
 bool target_admits(const struct target *t, struct instant now, struct instant *again)
 {
-    return breaker_admits(&t->breaker, now, again) && t->places_taken < t->places;
+    return breaker_admits(&t->breaker, now, again) && t->places_taken < t->places && rate_admits(&t->rate, now, again);
 }
 
-bool target_busy(const struct target *t, struct instant now)
+static bool is_retry(enum target_class class)
+{
+    return class == CLASS_RETRY || class == CLASS_RETRY_UNDO;
+}
+
+bool target_busy(struct target *t, enum target_class class, struct instant now)
 {
     struct instant again;
-    return t->down || !target_admits(t, now, &again) || (t->waiting > 0 && !DEFECT(BULKHEAD_OVERTAKEN));
+    if (t->down || !target_admits(t, now, &again))
+        return true;
+    if (is_retry(class) && !budget_admits(&t->budget, now, class == CLASS_RETRY_UNDO, &again))
+        return true;
+    return t->waiting > 0 && target_first(t, now, &again) != NULL && !DEFECT(BULKHEAD_OVERTAKEN);
 }
 
-void target_enter(struct target *t, struct step *step, struct instant now)
+void target_enter(struct target *t, struct step *step, enum target_class class, struct instant now)
 {
     CHECK(!step->placed && !step->queued);
     CHECK(t->places_taken < t->places || DEFECT(BULKHEAD_IGNORED));
     t->places_taken++;
     breaker_leave(&t->breaker, now);
+    rate_take(&t->rate, now);
+    if (t->budget.options.percent > 0)
+        budget_leave(&t->budget, is_retry(class));
+    step->class = (uint8_t) class;
     step->left_at = now;
     step->placed = true;
 }
@@ -30,12 +43,14 @@ bool target_leave(struct target *t, struct step *step, struct instant now, enum 
     CHECK(step->placed && t->places_taken > 0);
     t->places_taken--;
     step->placed = false;
+    if (outcome == BREAKER_ANSWERED && is_retry((enum target_class)step->class))
+        budget_pay_back(&t->budget);
     return breaker_return(&t->breaker, step->left_at, now, outcome);
 }
 
 static struct target_queue *queue_of(struct target *t, const struct step *step)
 {
-    return step->patient ? &t->patient : &t->bounded;
+    return &t->queues[step->class];
 }
 
 /* Behind whom the step goes: those whose calls came back are before all others, and no more than there are places. */
@@ -49,14 +64,14 @@ static struct step *place_in_queue(const struct target_queue *q, const struct st
     return next->queue_previous;
 }
 
-void target_queue(struct target *t, struct step *step, bool patient, struct instant now)
+void target_queue(struct target *t, struct step *step, enum target_class class, struct instant now)
 {
     CHECK(!step->queued && !step->placed);
     if (step->ticket == 0)
         step->ticket = ++t->tickets;
     if (step->queued_at.us == 0)
         step->queued_at = now;
-    step->patient = patient;
+    step->class = (uint8_t) class;
     struct target_queue *q = queue_of(t, step);
     struct step *previous = place_in_queue(q, step);
     struct step *next = previous == NULL ? q->first : previous->queue_next;
@@ -66,6 +81,7 @@ void target_queue(struct target *t, struct step *step, bool patient, struct inst
     *(previous != NULL ? &previous->queue_next : &q->first) = step;
     *(next != NULL ? &next->queue_previous : &q->last) = step;
     t->waiting++;
+    t->bounded += class == CLASS_BOUNDED;
     target_check(t);
 }
 
@@ -79,13 +95,32 @@ void target_unqueue(struct target *t, struct step *step)
     *(step->queue_next != NULL ? &step->queue_next->queue_previous : &q->last) = step->queue_previous;
     step->queued = false;
     t->waiting--;
+    t->bounded -= step->class == CLASS_BOUNDED;
     target_check(t);
 }
 
-struct step *target_first(const struct target *t)
+static struct step *earlier(struct step *a, struct step *b)
 {
-    struct step *a = t->bounded.first, *b = t->patient.first;
     return b == NULL || (a != NULL && a->ticket < b->ticket) ? a : b;
+}
+
+struct step *target_first(struct target *t, struct instant now, struct instant *again)
+{
+    struct step *undo = t->queues[CLASS_UNDO].first, *undo_again = t->queues[CLASS_RETRY_UNDO].first,
+                *retry = t->queues[CLASS_RETRY].first;
+    *again = INSTANT_NEVER;
+    if (undo_again != NULL && !budget_admits(&t->budget, now, true, again))
+        undo_again = NULL;
+    if (undo_again != NULL)
+        undo = earlier(undo, undo_again);
+    if (undo != NULL && !DEFECT(UNDO_WAITS_BEHIND))
+        return undo;
+    struct instant later = INSTANT_NEVER;
+    if (retry != NULL && !budget_admits(&t->budget, now, false, &later))
+        retry = NULL;
+    *again = instant_min(*again, later);
+    struct step *action = earlier(earlier(t->queues[CLASS_BOUNDED].first, t->queues[CLASS_PATIENT].first), retry);
+    return action != NULL ? action : undo;
 }
 
 void target_forget(struct step *step)
@@ -106,7 +141,7 @@ static void check_queue(const struct target_queue *q)
         return;
     CHECK(q->first->queued && q->first->queue_previous == NULL);
     CHECK(q->last->queued && q->last->queue_next == NULL);
-    CHECK(q->first->patient == q->last->patient);
+    CHECK(q->first->class == q->last->class);
     CHECK(q->first == q->last || (q->first->queue_next != NULL && q->first->ticket < q->last->ticket));
 }
 
@@ -115,8 +150,13 @@ void target_check(const struct target *t)
     CHECK(t->name != NULL || t->places == 0);
     CHECK(t->places_taken <= t->places || t->places_taken <= t->places_kept || DEFECT(BULKHEAD_IGNORED));
     breaker_check(&t->breaker);
-    check_queue(&t->bounded);
-    check_queue(&t->patient);
-    CHECK((target_first(t) == NULL) == (t->waiting == 0));
-    CHECK(t->waiting != 1 || (t->bounded.first == t->bounded.last && t->patient.first == t->patient.last));
+    for (unsigned i = 0; i < CLASS_COUNT; i++)
+        check_queue(&t->queues[i]);
+    bool any = false;
+    for (unsigned i = 0; i < CLASS_COUNT; i++)
+        any |= t->queues[i].first != NULL;
+    CHECK(any == (t->waiting > 0));
+    CHECK(t->bounded <= t->waiting && (t->bounded == 0) == (t->queues[CLASS_BOUNDED].first == NULL));
+    for (unsigned i = 0; i < CLASS_COUNT; i++)
+        CHECK(t->waiting != 1 || t->queues[i].first == t->queues[i].last);
 }

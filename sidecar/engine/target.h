@@ -5,6 +5,18 @@
 
 #include "sidecar/engine/saga.h"
 #include "sidecar/resilience/breaker.h"
+#include "sidecar/resilience/budget.h"
+#include "sidecar/resilience/rate.h"
+
+/* Who waits for how long, and who goes first. */
+enum target_class {
+    CLASS_UNDO,    /* compensations: for as long as it takes, and before all others */
+    CLASS_PATIENT, /* actions that can only go forward: likewise */
+    CLASS_BOUNDED, /* other actions: for target_wait at most while the target is down, and for pending_timeout; no more than max_pending */
+    CLASS_RETRY_UNDO, /* where there is a budget: attempts that are not the first of their step. Undos, */
+    CLASS_RETRY,      /* and actions; neither is ever turned away */
+    CLASS_COUNT
+};
 
 /* By ticket. */
 struct target_queue {
@@ -18,35 +30,40 @@ struct target {
     uint32_t places, places_taken; /* the bulkhead; no place: it is not configured, so what calls it waits here */
     uint32_t places_kept;          /* that were taken when there became fewer */
     uint32_t waiting;              /* steps in the queues */
-    struct target_queue bounded;   /* of those that wait for target_wait at most while it is down, */
-    struct target_queue patient;   /* and of those that wait for as long as it takes */
-    uint64_t tickets;              /* given out */
-    bool down;                     /* it cannot be reached: nothing leaves, but for what has waited long enough */
+    struct target_queue queues[CLASS_COUNT];
+    uint32_t bounded;            /* steps in that queue */
+    uint32_t pending_max;        /* of them */
+    struct span pending_timeout; /* of each, but while the target is down; 0: without an end */
+    uint64_t tickets;            /* given out */
+    bool down;                   /* it cannot be reached: nothing leaves, but for what has waited long enough */
     struct instant down_since;
     struct breaker breaker;
+    struct rate rate;
+    struct budget budget; /* of retries */
     struct timer
         timer; /* when the first that is bounded has waited long enough while it is down, or when a call may leave again */
 };
 
-/* Whether one more call may leave now, as far as places and breaker say. If not, *again is when to ask again (INSTANT_NEVER: when something has
+/* Whether one more call may leave now, as far as breaker, places and rate say. If not, *again is when to ask again (INSTANT_NEVER: when something has
  * come back). The one question that is asked before any call. */
 bool target_admits(const struct target *t, struct instant now, struct instant *again);
 
 /* Whether a call that comes now has to wait: for the target, for its turn, or behind those that have waited longer. */
-bool target_busy(const struct target *t, struct instant now);
+bool target_busy(struct target *t, enum target_class class, struct instant now);
 
 /* The step's attempt, which was admitted, takes a place, until target_leave, which is told what came of it. Returns whether the breaker's mark has
  * changed. */
-void target_enter(struct target *t, struct step *step, struct instant now);
+void target_enter(struct target *t, struct step *step, enum target_class class, struct instant now);
 bool target_leave(struct target *t, struct step *step, struct instant now, enum breaker_outcome outcome);
 
 /* The step goes into a queue: to its end, or, when it has had its turn before and could not reach the target, to where it stood. Or out of
  * it, wherever it stands. */
-void target_queue(struct target *t, struct step *step, bool patient, struct instant now);
+void target_queue(struct target *t, struct step *step, enum target_class class, struct instant now);
 void target_unqueue(struct target *t, struct step *step);
 
-/* Whose turn it is, of both queues; NULL: nobody waits. */
-struct step *target_first(const struct target *t);
+/* Whose turn it is, of all queues and as far as the budget says; NULL: nobody's. Then *again is when it may be somebody's (INSTANT_NEVER: when
+ * something has come back, or nobody waits). */
+struct step *target_first(struct target *t, struct instant now, struct instant *again);
 
 /* The step has had its turn. */
 void target_forget(struct step *step);

@@ -37,11 +37,8 @@ static uint32_t good_probes(const struct breaker *b)
     return b->probed.calls - (b->options.failure_percent > 0 ? b->probed.failed : 0);
 }
 
-bool breaker_admits(const struct breaker *b, struct instant now, struct instant *again)
+bool breaker_open_admits(const struct breaker *b, struct instant now, struct instant *again)
 {
-    *again = INSTANT_NEVER;
-    if (!b->mark.open)
-        return true;
     if (breaker_state(b, now) == BREAKER_OPEN) {
         if (!b->mark.held)
             *again = b->mark.open_until;
@@ -116,9 +113,9 @@ static void close(struct breaker *b)
 
 /* ---- calls ---- */
 
-void breaker_leave(struct breaker *b, struct instant now)
+void breaker_open_leave(struct breaker *b, struct instant now)
 {
-    if (b->mark.open && breaker_state(b, now) == BREAKER_HALF_OPEN)
+    if (breaker_state(b, now) == BREAKER_HALF_OPEN)
         b->probes_out++;
 }
 
@@ -144,10 +141,8 @@ static bool return_probe(struct breaker *b, struct instant now, enum breaker_out
     return true;
 }
 
-bool breaker_return(struct breaker *b, struct instant left_at, struct instant now, enum breaker_outcome outcome)
+bool breaker_count(struct breaker *b, struct instant left_at, struct instant now, enum breaker_outcome outcome)
 {
-    if (!b->mark.open && b->options.failure_percent == 0 && b->options.slow_percent == 0)
-        return false;
     bool slow = outcome != BREAKER_NOTHING && instant_since(now, left_at).us >= b->options.slow_call.us;
     switch (breaker_state(b, now)) {
     case BREAKER_HALF_OPEN:

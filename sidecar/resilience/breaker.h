@@ -73,12 +73,31 @@ void breaker_restore(struct breaker *b, const struct breaker_mark *mark, struct 
 
 enum breaker_state breaker_state(const struct breaker *b, struct instant now);
 
+/* For the three below, which are asked for every call: a closed breaker costs next to nothing. */
+bool breaker_open_admits(const struct breaker *b, struct instant now, struct instant *again);
+void breaker_open_leave(struct breaker *b, struct instant now);
+bool breaker_count(struct breaker *b, struct instant left_at, struct instant now, enum breaker_outcome outcome);
+
 /* Whether a call may leave. If not, *again is when to ask again (INSTANT_NEVER: when something has come back, or a person has decided). */
-bool breaker_admits(const struct breaker *b, struct instant now, struct instant *again);
+static inline bool breaker_admits(const struct breaker *b, struct instant now, struct instant *again)
+{
+    *again = INSTANT_NEVER;
+    return !b->mark.open || breaker_open_admits(b, now, again);
+}
 
 /* A call leaves, which was admitted; and that one has come back. Returns whether the mark has changed. */
-void breaker_leave(struct breaker *b, struct instant now);
-bool breaker_return(struct breaker *b, struct instant left_at, struct instant now, enum breaker_outcome outcome);
+static inline void breaker_leave(struct breaker *b, struct instant now)
+{
+    if (b->mark.open)
+        breaker_open_leave(b, now);
+}
+
+static inline bool breaker_return(struct breaker *b, struct instant left_at, struct instant now,
+                                  enum breaker_outcome outcome)
+{
+    bool counts = b->mark.open || b->options.failure_percent > 0 || b->options.slow_percent > 0;
+    return counts && breaker_count(b, left_at, now, outcome);
+}
 
 /* What this status is to it. */
 enum breaker_outcome breaker_outcome(const struct breaker *b, int status);

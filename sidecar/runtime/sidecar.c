@@ -101,6 +101,10 @@ struct config_target sidecar_share_target(const struct config_target *target, un
 {
     struct config_target own = *target;
     own.max_concurrent_calls = sidecar_part(target->max_concurrent_calls, k, count);
+    own.max_pending_calls = sidecar_part(target->max_pending_calls, k, count);
+    own.rate_limit_per_second = sidecar_part(target->rate_limit_per_second, k, count);
+    own.rate_limit_burst = sidecar_part(target->rate_limit_burst, k, count);
+    own.retry_budget_min_per_second = sidecar_part(target->retry_budget_min_per_second, k, count);
     own.breaker_probes = sidecar_part(target->breaker_probes, k, count);
     own.breaker_volume = sidecar_part(target->breaker_volume, k, count);
     /* No loop is without a probe, or it would never learn that the target is back. */

@@ -58,6 +58,8 @@ static bool add_targets(struct loop *s, struct arena *a, Saga__V1__LoopStatus *m
         t->calls = target->places_taken;
         t->calls_max = target->places;
         t->waiting = target->waiting;
+        t->rate_limit_per_second = target->rate.per_second;
+        t->max_pending_calls = target->pending_max;
         t->unreachable = own->down_since.us != 0;
         if (t->unreachable && (t->unreachable_for = view_span(a, instant_since(now, own->down_since))) == NULL)
             return false;

@@ -6,7 +6,7 @@ import time
 
 import grpc
 
-from harness import SAGAD, Case, Sidecar, definition, do, enlistment, enum, fail, settled, state_name, step, wait_until
+from harness import SAGAD, Case, Gate, Sidecar, definition, do, enlistment, enum, fail, settled, state_name, step, wait_until
 
 Code = grpc.StatusCode
 SAGACTL = os.path.join(os.path.dirname(SAGAD), "sagactl")
@@ -200,9 +200,109 @@ class Breakers(Case):
     def test_what_does_not_go_together_is_refused(self):
         for options, said in (({"breaker_volume": 1}, "breaker_volume (1) of target shop must not be below breaker_probes (2)"),
                               ({"breaker_open_max": "100ms"}, "breaker_open_max (100ms) of target shop must not be below breaker_open (700ms)"),
-                              ({"breaker_slow_percent": 50}, "breaker_slow_call (5s) of target shop must be below timeout (5s)"),
+                              ({"breaker_slow_percent": 50, "breaker_slow_call": "5s"}, "breaker_slow_call (5s) of target shop must be below timeout (5s)"),
                               ({"breaker_status_codes": ["OK"]}, "breaker_status_codes")):
             sidecar = Sidecar(start=False, loops=1,
                               targets={"shop": dict(USUAL, address=self.shop.address, timeout="5s", **{k: v for k, v in options.items() if k not in USUAL}) | options})
+            self.sidecars.append(sidecar)
+            self.assertIn(said, sidecar.refuse()[1])
+
+
+class Queues(Case):
+    def setUp(self):
+        super().setUp()
+        with self.shop.lock:
+            self.shop.calls.clear()
+        self.sidecars = []
+
+    def tearDown(self):
+        for sidecar in self.sidecars:
+            sidecar.close()
+
+    def start(self, loops=1, **options):
+        sidecar = Sidecar(targets={"shop": dict({"address": self.shop.address, "timeout": "20s"}, **options)}, loops=loops)
+        self.sidecars.append(sidecar)
+        sidecar.client.register(definition("one", step("a")))
+        return sidecar
+
+    def reason(self, saga):
+        return enum("Reason", "REASON_OVERLOADED") == saga.reason
+
+    def test_max_pending_calls(self):
+        """One call is out and two wait: the next is turned away, an undo is not."""
+        sidecar = self.start(max_concurrent_calls=1, max_pending_calls=2)
+        client = sidecar.client
+        gate = Gate()
+        self.shop.on(do("a"), gate)
+        owned = client.Begin(name="x", enlist=[enlistment("a")]).saga_id
+        ids = [client.Start(definition="one").saga_id for _ in range(3)]
+        gate.await_call()
+        turned = client.end(client.Start(definition="one").saga_id)
+        self.assertEqual("COMPENSATED", state_name(turned))
+        self.assertTrue(self.reason(turned))
+        self.assertIn("max_pending_calls", client.saga(turned.id).steps[0].last_message)
+        client.Abort(saga_id=owned, settle=[settled("a")])
+        wait_until(lambda: "a free place" in client.saga(owned).steps[0].waiting_for, "the undo waits")
+        gate.open()
+        for saga_id in ids:
+            self.assertEqual("COMMITTED", state_name(client.end(saga_id)))
+        self.assertEqual("COMPENSATED", state_name(client.end(owned)))
+        # The undo came last and left first of those that waited.
+        self.assertEqual(["action", "compensation", "action", "action"], [c.phase for c in self.shop.calls])
+
+    def test_pending_timeout(self):
+        sidecar = self.start(max_concurrent_calls=1, pending_timeout="600ms")
+        gate = Gate()
+        self.shop.on(do("a"), gate)
+        first = sidecar.client.Start(definition="one").saga_id
+        gate.await_call()
+        began = time.monotonic()
+        late = sidecar.client.end(sidecar.client.Start(definition="one").saga_id)
+        self.assertTrue(0.55 < time.monotonic() - began < 8)
+        self.assertTrue(self.reason(late))
+        self.assertIn("pending_timeout", sidecar.client.saga(late.id).steps[0].last_message)
+        gate.open()
+        self.assertEqual("COMMITTED", state_name(sidecar.client.end(first)))
+        self.assertEqual(0, len(self.shop.of(late.id)))
+
+    def test_rate_limit(self):
+        """Twenty a second and a burst of three: no window has more, also over two loops."""
+        for loops in (1, 2):
+            with self.shop.lock:
+                self.shop.calls.clear()
+            sidecar = self.start(loops=loops, rate_limit_per_second=20, rate_limit_burst=4)
+            ids = [sidecar.client.Start(definition="one").saga_id for _ in range(30)]
+            waits = [s.waiting_for for s in (sidecar.client.saga(i).steps[0] for i in ids)]
+            self.assertTrue([w for w in waits if w == "its turn among the calls to target shop, which leave at its rate"], waits)
+            for saga_id in ids:
+                self.assertEqual("COMMITTED", state_name(sidecar.client.end(saga_id)))
+            began = sorted(c.began for c in self.shop.calls)
+            self.assertEqual(30, len(began))
+            # Threads here may see two calls closer to one another than they left: a third of a second of slack.
+            self.assertGreater(began[-1] - began[0], (30 - 4) / 20 - 0.34)
+
+    def test_retry_budget(self):
+        """While every call fails, few are made again; all are when it is well."""
+        sidecar = self.start(retry_budget_percent=20, retry_budget_min_per_second=1)
+        client = sidecar.client
+        client.register(definition("often", "name: a, target: shop, action: {method: %s, retry: {maxAttempts: 1000, initialBackoff: 10ms, "
+                                            "maxBackoff: 10ms, jitter: 0}}" % do("a")))
+        self.shop.on(do("a"), fail(Code.UNAVAILABLE))
+        began = time.monotonic()
+        ids = [client.Start(definition="often").saga_id for _ in range(40)]
+        wait_until(lambda: len(self.shop.calls) >= 48, "first calls pay for retries")
+        wait_until(lambda: all("budget of retries" in client.saga(i).steps[0].waiting_for for i in ids), "all wait")
+        calls, passed = len(self.shop.calls), time.monotonic() - began
+        self.assertLessEqual(calls, 40 + 8 + passed + 1)
+        with self.shop.lock:
+            self.shop.functions.clear()
+        for saga_id in ids:
+            self.assertEqual("COMMITTED", state_name(client.end(saga_id)))
+
+    def test_shares_are_whole(self):
+        for options, said in (({"max_pending_calls": 1}, "max_pending_calls (1) of target shop must not be below loops (2)"),
+                              ({"rate_limit_per_second": 1}, "rate_limit_per_second (1) of target shop must not be below loops (2)"),
+                              ({"rate_limit_per_second": 10, "rate_limit_burst": 1}, "rate_limit_burst (1) of target shop must not be below loops (2)")):
+            sidecar = Sidecar(start=False, loops=2, targets={"shop": dict(options, address=self.shop.address)})
             self.sidecars.append(sidecar)
             self.assertIn(said, sidecar.refuse()[1])

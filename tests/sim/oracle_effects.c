@@ -201,6 +201,7 @@ void oracle_call(struct world *w, const struct call_effect *call, struct attempt
     a->next = m->attempts;
     m->attempts = a;
     oracle_breaker_call(w, a);
+    oracle_rate_call(w, a);
 }
 
 /* What an attempt's end tells, seen from outside: the table of docs/concepts.md in other words. */
@@ -222,6 +223,8 @@ void oracle_answer(struct world *w, const struct incoming *in)
     else if (in->reach == SAGA_REACH_ANSWERED || in->reach == SAGA_REACH_NOT_BEGUN)
         w->sidecar.down_since[a->target] = 0;
     a->down_since = w->sidecar.down_since[a->target];
+    if (a->number > 1 && oracle_went_well(w, a))
+        w->sidecar.paid[a->target]++;
     a->hasty = a->phase == SAGA_PHASE_ACTION && has_barrier(w, a->model, a);
     bool named = in->status >= 0 && in->status <= 16;
     bool not_begun = in->said != NULL && strcmp(in->said, "not-begun") == 0;

@@ -141,6 +141,7 @@ static void on_action_started(struct world *w, struct model *m, const struct rec
            "an action started anew that had ended", r);
     expect(w, s->action_attempt == 0, "I2", "an action has two attempts out", r);
     oracle_first_come(w, m, r);
+    oracle_undo_first(w, m, r);
     for (unsigned i = 0; i < m->step_count; i++)
         if (step_set_has(&oracle_spec(m, r->step)->ancestors, m->steps[i].spec))
             expect(w, oracle_over(m, i), "order", "a step started before one that it waits for", r);
@@ -220,6 +221,12 @@ static bool in_the_way(const struct model *m, const struct model_step *s)
 static void on_not_asked(struct world *w, struct model *m, const struct record *r)
 {
     struct model_step *s = &m->steps[r->step];
+    if (r->status == 8) {
+        oracle_turned_away(w, m, r);
+        s->order = ++m->order_last;
+        s->action = SAGA_ACTION_STARTED;
+        return;
+    }
     expect(w, m->state == SAGA_RUNNING && !m->paused, "states", "a step was decided in a saga that does not run", r);
     bool skips = typed_skips(w, m, r->step), fails = typed_fails(w, m, r->step, false);
     expect(w, skips ? r->action_state == SAGA_ACTION_SKIPPED : fails && r->action_state == SAGA_ACTION_REJECTED,
@@ -293,6 +300,7 @@ static void check_cause(struct world *w, const struct model *m, const struct rec
     case REASON_ACTION_REJECTED:
     case REASON_UNREACHABLE:
     case REASON_ATTEMPTS_SPENT:
+    case REASON_OVERLOADED:
         holds = s != NULL && s->action == SAGA_ACTION_REJECTED;
         break;
     case REASON_ACTION_UNKNOWN:

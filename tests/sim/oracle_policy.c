@@ -199,6 +199,7 @@ void oracle_ready(struct model *m, int64_t at)
 {
     for (unsigned i = 0; i < m->step_count; i++) {
         struct model_step *s = &m->steps[i];
+        s->undo_waits = 0; /* until it is seen again */
         if (s->action != SAGA_ACTION_PENDING)
             s->first_ready_at = 0;
         if (!is_ready(m, i))
@@ -213,9 +214,11 @@ void oracle_ready(struct model *m, int64_t at)
 void oracle_ready_anew(struct world *w)
 {
     for (uint64_t serial = 1; serial <= w->serial_max; serial++)
-        for (unsigned i = 0; i < w->models[serial].step_count; i++)
+        for (unsigned i = 0; i < w->models[serial].step_count; i++) {
+            w->models[serial].steps[i].undo_waits = 0;
             if (w->models[serial].steps[i].first_ready_at != 0)
                 w->models[serial].steps[i].first_ready_at = w->models[serial].steps[i].ready_at = READY_AT_RECOVERY;
+        }
 }
 
 void oracle_first_come(struct world *w, const struct model *m, const struct record *r)

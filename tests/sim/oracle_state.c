@@ -95,6 +95,7 @@ static void check_not_forgotten(struct world *w, const struct saga *s)
         if (step->on_wire)
             expect(w, call_under_way(w, m, i), "I9", "a call is held to be out that nobody will answer", s->id.serial);
         if (step->queued) {
+            oracle_pending(w, s, i);
             const struct call_spec *call = saga_step_call(
                 s, i, step->compensation == SAGA_COMPENSATION_NONE ? SAGA_PHASE_ACTION : SAGA_PHASE_COMPENSATION);
             const struct engine *e = core_engine(w->sidecar.core);

@@ -279,7 +279,11 @@ static struct target_options target_options(const struct world *w, unsigned i)
                                    .timeout = SPAN_S(2),
                                    .barrier = w->swarm.barrier[i],
                                    .max_concurrent_calls = w->swarm.bulkhead,
-                                   .breaker = w->swarm.breaker};
+                                   .breaker = w->swarm.breaker,
+                                   .rate = w->swarm.rate,
+                                   .budget = w->swarm.budget,
+                                   .max_pending_calls = w->swarm.pending_max,
+                                   .pending_timeout = w->swarm.pending_timeout};
 }
 
 /* The configuration is read again while the sidecar runs: the last target is there no more, or again. */
@@ -300,6 +304,7 @@ static int configure(struct world *w)
     s->target_gone[last] = gone;
     s->ever_gone[last] |= gone;
     s->down_since[last] = 0;
+    s->left_count[last] = 0;
     trace(w, "configured", 0, (int64_t)last, gone, 0);
     const struct event event = {.type = EVENT_TARGET, .now = sidecar_now(w), .target = (uint16_t)last};
     s->last_now = event.now.us;
@@ -496,6 +501,10 @@ void sidecar_start(struct world *w, void *arg)
         return;
     s->incarnation++;
     memset(s->backs, 0, sizeof s->backs);
+    memset(s->left_count, 0, sizeof s->left_count);
+    memset(s->firsts, 0, sizeof s->firsts);
+    memset(s->again, 0, sizeof s->again);
+    memset(s->paid, 0, sizeof s->paid);
     memset(s->down_since, 0, sizeof s->down_since);
     s->dying = s->holding = s->fenced = false;
     s->crash_in = strikes(w, FAULT_CRASH_IN_RECOVERY) ? (int)draw(w, FAULTS, 6) : -1;
@@ -524,6 +533,7 @@ void sidecar_start(struct world *w, void *arg)
             targets[count++] = target_options(w, i);
     }
     oracle_breaker_start(w, s->last_now);
+    s->began_at = s->last_now;
     uint64_t tag =
         (draw(w, SHAPES, UINT64_C(1) << 32) << 16 | s->incarnation) & ((UINT64_C(1) << SAGA_ID_TAG_BITS) - 1);
     struct core_options options = {

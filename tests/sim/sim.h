@@ -139,7 +139,11 @@ enum mark_case {
     CASE_LET_GO,              /* a call left that had waited for a target that was gone, without a new start */
     CASE_LOOP,                /* a saga with a loop */
     CASE_EMPTY_LOOP,
-    CASE_SHED, /* a participant said that an attempt had not begun, which spent time alone */
+    CASE_SHED,             /* a participant said that an attempt had not begun, which spent time alone */
+    CASE_RATE_WAITED,      /* a step waited for its target's rate */
+    CASE_BUDGET_WAITED,    /* a retry waited for its target's budget */
+    CASE_TURNED_AWAY,      /* too many waited */
+    CASE_TURNED_AWAY_LATE, /* a step had waited for too long */
     CASE_BREAKER_OPENED,
     CASE_BREAKER_OPENED_AGAIN,  /* after it was half-open */
     CASE_BREAKER_PROBED,        /* a call left while it was half-open */
@@ -168,8 +172,12 @@ struct swarm {
     uint32_t enlisted_permille;
     int64_t keep; /* participants collect rows that are older; 0: never */
     uint32_t bulkhead;
-    struct breaker_options breaker; /* of every target */
-    bool barrier[TARGET_COUNT];     /* that the sidecar is told of; every participant has one */
+    struct breaker_options breaker; /* of every target, as the following ones */
+    struct rate_options rate;
+    struct budget_options budget;
+    uint32_t pending_max;
+    struct span pending_timeout;
+    bool barrier[TARGET_COUNT]; /* that the sidecar is told of; every participant has one */
     uint32_t live_sagas_max;
     int64_t faults_last; /* how long the first phase takes */
     int64_t retention;
@@ -202,7 +210,8 @@ struct agenda {
 struct attempt;
 struct client;
 
-#define HEARD_MAX 16
+#define HEARD_MAX       16
+#define RATE_LOOKS_BACK 64
 
 struct model_step {
     uint8_t action;       /* enum saga_action_state, as the durable records say */
@@ -220,9 +229,10 @@ struct model_step {
     uint16_t action_attempt, compensation_attempt; /* that durable records permit to leave; 0: none */
     int64_t decided_at;                            /* that the attempt which is out may leave */
     uint64_t decided_in;                           /* the frame that says so */
-    int64_t shed_at;                               /* by the sidecar's clock: since when its attempts have not begun */
-    uint32_t shed_in;                              /* in which of its lives */
-    int64_t next_at;                               /* by the sidecar's clock: no attempt leaves before */
+    int64_t undo_waits;     /* by the sidecar's clock: when its undo was seen in a queue; 0: it was not */
+    int64_t shed_at;        /* by the sidecar's clock: since when its attempts have not begun */
+    uint32_t shed_in;       /* in which of its lives */
+    int64_t next_at;        /* by the sidecar's clock: no attempt leaves before */
     int64_t ready_at;       /* likewise: since when its first attempt could leave; 0: it cannot */
     int64_t first_ready_at; /* the same, although its saga was held back meanwhile: it keeps its place */
     int64_t owner_until;    /* likewise: enlisted: its owner said that it may act until then */
@@ -498,8 +508,13 @@ struct sidecar {
     bool was_down[TARGET_COUNT];      /* in this life: who waits for it is not in the order of a bulkhead any more */
     int64_t down_since[TARGET_COUNT]; /* by its clock, since when it has known that it cannot; 0: it has not */
     bool target_gone[TARGET_COUNT],
-        ever_gone[TARGET_COUNT];                /* not configured in this life; that, or out of reach, in any */
-    struct breaker_mark breakers[TARGET_COUNT]; /* likewise, and as a new life takes them up */
+        ever_gone[TARGET_COUNT];                    /* not configured in this life; that, or out of reach, in any */
+    struct breaker_mark breakers[TARGET_COUNT];     /* likewise, and as a new life takes them up */
+    int64_t left_at[TARGET_COUNT][RATE_LOOKS_BACK]; /* by its clock: when calls left, the last at left_count - 1 */
+    unsigned left_count[TARGET_COUNT];
+    int64_t began_at; /* by its clock */
+    int64_t firsts[TARGET_COUNT], again[TARGET_COUNT],
+        paid[TARGET_COUNT]; /* calls of this life; retries that came back well */
     size_t memory_used;
     uint64_t memory_takes, memory_fail_at; /* 0: none fails */
     unsigned memory_fail_count;            /* so many in a row */
@@ -769,12 +784,18 @@ void oracle_late(struct world *w, int64_t now);
 #define READY_AT_RECOVERY (-1) /* in which order those wait that recovery found is not known */
 void oracle_timeout(struct world *w, const struct model *m, const struct call_effect *call);
 void oracle_failed(struct world *w, const struct model *m, const struct record *r, uint8_t phase);
-/* oracle_breaker.c: a row is kept; a life begins; a call leaves; nothing is under way. */
+/* oracle_targets.c: a row is kept; a life begins; a call leaves; nothing is under way. */
 void oracle_breaker_kept(struct world *w, const struct subject_row *row);
 void oracle_breaker_start(struct world *w, int64_t now);
 void oracle_breaker_call(struct world *w, const struct attempt *a);
 void oracle_breaker_state(struct world *w);
-bool oracle_breaker_waits(const struct world *w, unsigned target, int64_t expiry);
+bool oracle_went_well(const struct world *w, const struct attempt *a);
+/* A call leaves; a step is in a queue; an action starts; an action ends that did not leave. */
+void oracle_rate_call(struct world *w, const struct attempt *a);
+void oracle_pending(struct world *w, const struct saga *s, unsigned step);
+void oracle_undo_first(struct world *w, const struct model *m, const struct record *r);
+void oracle_turned_away(struct world *w, const struct model *m, const struct record *r);
+bool oracle_breaker_waits(struct world *w, unsigned target, int64_t expiry);
 /* An attempt that had not begun does not count; one does. */
 void oracle_shed(struct world *w, const struct model *m, const struct record *r, const struct attempt *a);
 void oracle_shed_enough(struct world *w, const struct model *m, const struct record *r, uint8_t phase);

@@ -75,6 +75,16 @@ static void make_swarm(struct world *w)
         .open_max = SPAN_S(5),
         .probes = 1 + (uint32_t)draw(w, SHAPES, 3),
     };
+    if (draw(w, SHAPES, 4) == 0)
+        w->swarm.rate = (struct rate_options){.per_second = 5 + (uint32_t)draw(w, SHAPES, 60),
+                                              .burst = 1 + (uint32_t)draw(w, SHAPES, 10)};
+    if (draw(w, SHAPES, 4) == 0)
+        w->swarm.budget = (struct budget_options){.percent = 5 + (uint32_t)draw(w, SHAPES, 100),
+                                                  .min_per_second = 1 + (uint32_t)draw(w, SHAPES, 6)};
+    if (draw(w, SHAPES, 4) == 0)
+        w->swarm.pending_max = 1 + (uint32_t)draw(w, SHAPES, 5);
+    if (draw(w, SHAPES, 4) == 0)
+        w->swarm.pending_timeout.us = draw_between(w, SHAPES, 100 * MS, 5 * SECOND);
     for (unsigned i = 0; i < TARGET_COUNT; i++)
         w->swarm.barrier[i] = draw(w, SHAPES, 4) == 0;
     w->swarm.target_wait = draw(w, SHAPES, 8) == 0 ? 0 : draw_between(w, SHAPES, 500 * MS, 8 * SECOND);

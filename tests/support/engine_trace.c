@@ -82,7 +82,8 @@ static const char *const reason_names[] = {"",
                                            "ATTEMPTS_SPENT",
                                            "EXPRESSION_FAILED",
                                            "REQUEST_CHANGED",
-                                           "UNEXPECTED_ANSWER"};
+                                           "UNEXPECTED_ANSWER",
+                                           "OVERLOADED"};
 
 __attribute__((format(printf, 2, 3))) static void say(struct harness *h, const char *format, ...)
 {

@@ -89,22 +89,24 @@ static void check_all(void)
 
 static void queue(struct step *step)
 {
-    target_queue(target, step, step->patient, (struct instant){1});
+    target_queue(target, step, (enum target_class)step->class, (struct instant){1});
 }
 
 START_TEST(checks__a_sound_engine_passes)
 {
+    struct instant again;
     check_all();
+    saga->steps[0].class = other->steps[0].class = CLASS_BOUNDED;
     queue(&other->steps[0]);
     queue(&saga->steps[0]);
     check_all();
     target_unqueue(target, &other->steps[0]);
-    other->steps[0].patient = true;
+    other->steps[0].class = CLASS_PATIENT;
     queue(&other->steps[0]);
-    ck_assert_ptr_eq(target_first(target), &other->steps[0]); /* its ticket is older */
+    ck_assert_ptr_eq(target_first(target, (struct instant){1}, &again), &other->steps[0]); /* its ticket is older */
     check_all();
     target_unqueue(target, &other->steps[0]);
-    ck_assert_ptr_eq(target_first(target), &saga->steps[0]);
+    ck_assert_ptr_eq(target_first(target, (struct instant){1}, &again), &saga->steps[0]);
     target_unqueue(target, &saga->steps[0]);
     check_all();
 }
@@ -142,15 +144,17 @@ END_TEST
     X((saga->steps[0].permitted = true, saga->steps[0].queued = true)) \
     X((target->places = 0, target->places_taken = 1)) \
     X(target->places_taken = 2) \
+    X(target->bounded = 1) \
     X(target->breaker.probes_out = 1) \
     X(target->breaker.mark.held = true) \
     X(target->breaker.window.failed = 1) \
     X(target->waiting = 1) \
-    X(target->bounded.first = &saga->steps[0]) \
-    X(target->patient.last = &saga->steps[0]) \
+    X(target->queues[CLASS_BOUNDED].first = &saga->steps[0]) \
+    X(target->queues[CLASS_PATIENT].last = &saga->steps[0]) \
     X((queue(&saga->steps[0]), target->waiting = 0)) \
-    X((queue(&saga->steps[0]), target->bounded.last = &other->steps[0])) \
-    X((queue(&saga->steps[0]), queue(&other->steps[0]), other->steps[0].patient = true)) \
+    X((saga->steps[0].class = CLASS_BOUNDED, queue(&saga->steps[0]), \
+       target->queues[CLASS_BOUNDED].last = &other->steps[0])) \
+    X((queue(&saga->steps[0]), queue(&other->steps[0]), other->steps[0].class = CLASS_PATIENT)) \
     X((queue(&saga->steps[0]), saga->steps[0].queued = false)) \
     X((queue(&saga->steps[0]), saga->steps[0].queue_previous = &other->steps[0])) \
     X((queue(&saga->steps[0]), saga->steps[0].queue_next = &other->steps[0])) \
@@ -218,12 +222,12 @@ START_TEST(checks__misuse_is_seen)
         target_leave(target, step, now, BREAKER_NOTHING);
         break;
     case 1:
-        target_enter(target, step, now);
-        target_enter(target, step, now);
+        target_enter(target, step, CLASS_BOUNDED, now);
+        target_enter(target, step, CLASS_BOUNDED, now);
         break;
     case 2:
-        target_enter(target, step, now);
-        target_enter(target, &other->steps[0], now);
+        target_enter(target, step, CLASS_BOUNDED, now);
+        target_enter(target, &other->steps[0], CLASS_BOUNDED, now);
         break;
     case 3:
         queue(step);
