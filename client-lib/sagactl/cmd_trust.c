@@ -67,7 +67,8 @@ int command_audit(struct run *r)
         run_call(r, "/saga.v1.Operator/ListAudit", &request.base, &saga__v1__list_audit_response__descriptor, &page);
     if (status != EXIT_DONE)
         return status;
-    qsort(page->entries, page->n_entries, sizeof(*page->entries), newest_first);
+    if (page->n_entries > 0)
+        qsort(page->entries, page->n_entries, sizeof(*page->entries), newest_first);
     size_t all = page->n_entries, shown = cut(page, r->o.limit);
     page->n_entries = shown;
     if (r->o.json)

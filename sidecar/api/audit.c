@@ -124,7 +124,8 @@ static int take_row(void *self, const struct audit_row *row)
                 return 0;
             }
             if (p->count > 0)
-                memcpy(more, p->entries, p->count * sizeof(*more));
+                if (p->count > 0)
+                    memcpy(more, p->entries, p->count * sizeof(*more));
             p->entries = more;
             p->room = room;
         }
