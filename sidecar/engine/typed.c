@@ -192,6 +192,7 @@ int typed_expect(const struct turn *t, const struct saga *s, unsigned index, str
 {
     const struct mapping *m = s->definition->mapping;
     verdict->met = EXPECT_MET;
+    verdict->detail.text[0] = '\0';
     if (m == NULL || DEFECT(EXPECTATION_IGNORED))
         return 0;
     struct answered answered = {.saga = s, .step = index, .output = output};

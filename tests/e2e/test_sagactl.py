@@ -836,7 +836,7 @@ class WithoutSidecar(unittest.TestCase):
         text = definition("tried", step("a"), step("b", compensate=False, after=["a"], more="pivot: true"), extra="deadline: 10m\n")
         ran = ctl("rehearse", "-", stdin=text)
         self.assertEqual(0, ran.code, ran)
-        self.assertEqual(["a  /shop.v1.Shop/a  0 bytes", "b  /shop.v1.Shop/b  0 bytes"], [line.strip() for line in ran.out.splitlines()[1:3]])
+        self.assertEqual(["a  shop  /shop.v1.Shop/a  0 bytes", "b  shop  /shop.v1.Shop/b  0 bytes"], [line.strip() for line in ran.out.splitlines()[1:3]])
         document = ctl("rehearse", "-o", "json", "-", stdin=text).json()
         self.assertEqual(["a", "b"], [call["step"] for call in document["plan"]])
         ends = {(end["state"], end["reason"], end["step"]) for end in document["ends"]}
@@ -856,7 +856,7 @@ class WithoutSidecar(unittest.TestCase):
             self.assertEqual(USAGE, ctl("rehearse", checkout).code)
             ran = ctl("rehearse", "--schema", directory, "--json", '{"order_id": "A-7"}', checkout)
             self.assertEqual(0, ran.code, ran)
-            self.assertIn('reserve  /shop.v1.Inventory/Reserve  {"orderId":"A-7"}', ran.out)
+            self.assertIn('reserve  inventory  /shop.v1.Inventory/Reserve  {"orderId":"A-7"}', ran.out)
             self.assertEqual(REFUSED, ctl("rehearse", "--schema", directory, "--json", '{"order": "A-7"}', checkout).code)
 
     def test_graph_of_a_definition(self):

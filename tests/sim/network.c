@@ -312,7 +312,8 @@ void network_call(struct world *w, const struct call_effect *call, int64_t out_a
     struct call_metadata metadata;
     call_metadata_init(&metadata, call);
     snprintf(a->key, sizeof a->key, "%s", metadata.key);
-    snprintf(a->action_key, sizeof a->action_key, "%s", metadata.action_key);
+    if (call->phase == SAGA_PHASE_COMPENSATION)
+        snprintf(a->action_key, sizeof a->action_key, "%s", metadata.action_key);
     a->action_started = strtoll(metadata.action_started, NULL, 10) * MS;
     trace(w, "call", call->saga.serial, call->step * 10 + call->phase, call->attempt, call->timeout.us);
     trace_bytes(w, a->key, strlen(a->key));

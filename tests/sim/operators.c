@@ -54,7 +54,8 @@ static void meddle(struct world *w, void *arg)
     if (w->serial_max == 0 || !strikes(w, FAULT_OPERATOR))
         return;
     if (draw(w, OPERATORS, 12) == 0) {
-        ask_breaker(w, (unsigned)draw(w, OPERATORS, TARGET_COUNT), BREAKER_TRIP + (uint8_t)draw(w, OPERATORS, 3));
+        unsigned target = (unsigned)draw(w, OPERATORS, TARGET_COUNT);
+        ask_breaker(w, target, BREAKER_TRIP + (uint8_t)draw(w, OPERATORS, 3));
         return;
     }
     /* Dead letters get more attention than others; ended and unknown ones get some. */

@@ -64,23 +64,27 @@ static void make_swarm(struct world *w)
     w->swarm.enlisted_permille = (uint32_t)draw(w, SHAPES, 700);
     w->swarm.bulkhead = draw(w, SHAPES, 3) == 0 ? 1 + (uint32_t)draw(w, SHAPES, 2) : 64;
     bool breaks = draw(w, SHAPES, 2) == 0;
-    w->swarm.breaker = (struct breaker_options){
-        .window.us = draw_between(w, SHAPES, 500 * MS, 10 * SECOND),
-        .volume = 3 + (uint32_t)draw(w, SHAPES, 10),
-        .failure_percent = breaks ? 20 + (uint32_t)draw(w, SHAPES, 60) : 0,
-        .slow_percent = breaks && draw(w, SHAPES, 2) == 0 ? 30 + (uint32_t)draw(w, SHAPES, 60) : 0,
-        .slow_call.us = draw_between(w, SHAPES, 5 * MS, 500 * MS),
-        .status_codes = 1u << 4 | 1u << 8 | 1u << 13 | 1u << 14 | 1u << 2,
-        .open.us = draw_between(w, SHAPES, 100 * MS, 2 * SECOND),
-        .open_max = SPAN_S(5),
-        .probes = 1 + (uint32_t)draw(w, SHAPES, 3),
-    };
-    if (draw(w, SHAPES, 4) == 0)
-        w->swarm.rate = (struct rate_options){.per_second = 5 + (uint32_t)draw(w, SHAPES, 60),
-                                              .burst = 1 + (uint32_t)draw(w, SHAPES, 10)};
-    if (draw(w, SHAPES, 4) == 0)
-        w->swarm.budget = (struct budget_options){.percent = 5 + (uint32_t)draw(w, SHAPES, 100),
-                                                  .min_per_second = 1 + (uint32_t)draw(w, SHAPES, 6)};
+    struct breaker_options *breaker = &w->swarm.breaker;
+    breaker->window.us = draw_between(w, SHAPES, 500 * MS, 10 * SECOND);
+    breaker->volume = 3 + (uint32_t)draw(w, SHAPES, 10);
+    if (breaks)
+        breaker->failure_percent = 20 + (uint32_t)draw(w, SHAPES, 60);
+    if (breaks && draw(w, SHAPES, 2) == 0)
+        breaker->slow_percent = 30 + (uint32_t)draw(w, SHAPES, 60);
+    breaker->slow_call.us = draw_between(w, SHAPES, 5 * MS, 500 * MS);
+    breaker->status_codes = 1u << 4 | 1u << 8 | 1u << 13 | 1u << 14 | 1u << 2;
+    breaker->open.us = draw_between(w, SHAPES, 100 * MS, 2 * SECOND);
+    breaker->open_max = SPAN_S(5);
+    breaker->probes = 1 + (uint32_t)draw(w, SHAPES, 3);
+    /* One a statement: in an initializer each compiler draws in an order of its own. */
+    if (draw(w, SHAPES, 4) == 0) {
+        w->swarm.rate.per_second = 5 + (uint32_t)draw(w, SHAPES, 60);
+        w->swarm.rate.burst = 1 + (uint32_t)draw(w, SHAPES, 10);
+    }
+    if (draw(w, SHAPES, 4) == 0) {
+        w->swarm.budget.percent = 5 + (uint32_t)draw(w, SHAPES, 100);
+        w->swarm.budget.min_per_second = 1 + (uint32_t)draw(w, SHAPES, 6);
+    }
     if (draw(w, SHAPES, 4) == 0)
         w->swarm.pending_max = 1 + (uint32_t)draw(w, SHAPES, 5);
     if (draw(w, SHAPES, 4) == 0)

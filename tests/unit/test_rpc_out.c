@@ -528,7 +528,7 @@ START_TEST(rpc_out__what_a_target_does_not_take_is_bounded)
     world_call_out(&w, reads, "/t.T/Echo", "hello", SPAN_S(5), &other);
     WORLD_UNTIL(&w, other.count == 1);
     ck_assert_int_eq(other.status, 0);
-    ck_assert_uint_le(atomic_load(&account.leaving), PART);
+    ck_assert_uint_le(atomic_load(&account.leaving), PART + 64); /* what the other call says may be on its way, too */
     WORLD_UNTIL(&w, answers[COUNT - 1].count == 1);
     int held = 0;
     for (int i = 0; i < COUNT; i++) {

@@ -205,7 +205,8 @@ static int tell_other(struct pg_link *l, PGconn *db, struct postgres_store *s, s
 static int note_first(struct postgres_store *s, const PGresult *row, uint64_t epoch, struct error_detail *detail)
 {
     s->journal = number_at(row, 0);
-    s->seq = s->settled = number_at(row, 2);
+    s->seq = number_at(row, 2);
+    s->settled = s->seq;
     s->found = (struct store_state){
         .first_frame = number_at(row, 3),
         .last_frame = number_at(row, 4),
