@@ -236,7 +236,7 @@ static void fit_breaker(const struct yaml_node *n, struct config_target *t)
         t->breaker_open_max = t->breaker_open;
     if (yaml_node_child(n, "breaker_open") == NULL && t->breaker_open_max.us < t->breaker_open.us)
         t->breaker_open = t->breaker_open_max;
-    if (yaml_node_child(n, "breaker_slow_call") == NULL)
+    if (yaml_node_child(n, "breaker_slow_call") == NULL && t->timeout.us >= 2000)
         t->breaker_slow_call.us = span_min(t->breaker_slow_call, (struct span){.us = t->timeout.us / 2}).us;
 }
 

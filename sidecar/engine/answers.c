@@ -106,9 +106,10 @@ static bool was_shed(const struct turn *t, struct saga *s, const struct event *e
     const struct retry_policy *retry = &saga_step_call(s, event->step_index, event->phase)->retry;
     if (event->reach != SAGA_REACH_NOT_BEGUN || DEFECT(SHED_COUNTS))
         return false;
-    bool final = (event->has_pushback && event->pushback.us < 0) ||
-                 !saga_answer_of_action(event->status, SAGA_REACH_NOT_BEGUN, retry->retryable_status_codes).retry;
-    if (action && (final || saga_turned_back(s)))
+    /* A refusal that will be the same next time, as of a method that nobody serves, ends in a dead letter, and not in waiting for ever. */
+    bool refused = !saga_answer_of_action(event->status, SAGA_REACH_NOT_BEGUN, retry->retryable_status_codes).retry;
+    bool asked_not_to = event->has_pushback && event->pushback.us < 0;
+    if (refused || (action && (asked_not_to || saga_turned_back(s))))
         return false;
     if (step->sheds == 0)
         step->shed_at = t->now;

@@ -18,8 +18,8 @@
 
 static const char definition[] =
     "name: pair\nversion: 1.0.0\nsteps:\n"
-    "  - {name: a, target: p, action: /p.S/A, compensation: {method: /p.S/UndoA, request: own_output}}\n"
-    "  - {name: b, target: p, after: [a], action: {method: /p.S/B, request: {output: a}}}\n";
+    "  - {name: a, target: p, retry: {maxAttempts: 2, initialBackoff: 10ms}, action: /p.S/A, compensation: {method: /p.S/UndoA, request: own_output}}\n"
+    "  - {name: b, target: p, retry: {maxAttempts: 2, initialBackoff: 10ms}, after: [a], action: {method: /p.S/B, request: {output: a}}}\n";
 
 /* Says what was not as it must be, and ends the try. */
 #define EXPECT(condition) \
