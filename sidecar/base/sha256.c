@@ -31,19 +31,19 @@ static void schedule(const uint8_t *block, uint32_t words[64])
     }
 }
 
+/* The eight words of the state change places with each round: round i finds the word that was the first at -i. */
 static void take_block(uint32_t state[8], const uint8_t *block)
 {
     uint32_t words[64], s[8];
     schedule(block, words);
     memcpy(s, state, sizeof s);
     for (unsigned i = 0; i < 64; i++) {
-        uint32_t e = s[4], a = s[0];
-        uint32_t first = s[7] + (rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)) + ((e & s[5]) ^ (~e & s[6])) +
-                         constants[i] + words[i];
-        uint32_t second = (rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)) + ((a & s[1]) ^ (a & s[2]) ^ (s[1] & s[2]));
-        memmove(s + 1, s, 7 * sizeof s[0]);
-        s[4] += first;
-        s[0] = first + second;
+        uint32_t a = s[-i & 7], b = s[(1 - i) & 7], c = s[(2 - i) & 7], e = s[(4 - i) & 7];
+        uint32_t *h = &s[(7 - i) & 7];
+        *h += (rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)) + ((e & s[(5 - i) & 7]) ^ (~e & s[(6 - i) & 7])) +
+              constants[i] + words[i];
+        s[(3 - i) & 7] += *h;
+        *h += (rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)) + ((a & b) ^ (a & c) ^ (b & c));
     }
     for (unsigned i = 0; i < 8; i++)
         state[i] += s[i];
