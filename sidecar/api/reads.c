@@ -3,7 +3,7 @@
  *
  * A read has a first try of a fraction of a millisecond, which is enough for most. What is not done by then begins anew among the long ones,
  * which are gone on with one after another, in pieces, in the time that a turn has for it: so a short read waits for no long one, and
- * everything else that the loop does for a few milliseconds at most. */
+ * everything else that the loop does for two milliseconds at most: a saga's way through several turns meets that in each. */
 #include "sidecar/api/api_inside.h"
 
 #include "sidecar/base/account.h"
@@ -17,8 +17,8 @@
 
 /* What a first try may take, what all first tries of a turn may take together, and the piece of a long read. */
 #define TRY_MAX   ((struct span){.us = 500})
-#define TRIES_MAX SPAN_MS(4)
-#define PIECE_MAX SPAN_MS(4)
+#define TRIES_MAX SPAN_MS(1)
+#define PIECE_MAX SPAN_MS(1)
 
 /* ---- what reads share ---- */
 
