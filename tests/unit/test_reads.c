@@ -296,7 +296,7 @@ START_TEST(reads__one_that_nobody_waits_for_is_let_go)
 {
     api_world_start(&w);
     begin_many(3000);
-    w.tick = (struct span){.us = 1000};
+    w.tick = (struct span){.us = 300};
     Saga__V1__ListRequest m = list_of("matches nothing", 0, "");
     struct world_call *first = api_world_ask(&w, 0, METHOD_LIST, &m.base);
     struct world_call *second = api_world_ask(&w, 0, METHOD_LIST, &m.base);
