@@ -69,6 +69,7 @@ static void free_participant(saga_participant *p)
         free(p->methods[i].path);
     free(p->methods);
     free(p->address);
+    free(p->caller);
     certificates_destroy(p->credentials.certificates);
     if (p->interrupt_fd >= 0)
         close(p->interrupt_fd);
@@ -108,7 +109,8 @@ int saga_participant_open(const struct saga_participant_options *options, saga_p
         free_participant(p);
         return code;
     }
-    p->options.address = p->options.tls_certificate = p->options.tls_key = p->options.tls_roots = NULL;
+    p->options.address = p->options.tls_certificate = p->options.tls_key = p->options.tls_roots =
+        p->options.tls_identity = NULL;
     *out = p;
     return SAGA_OK;
 }

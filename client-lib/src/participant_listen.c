@@ -35,16 +35,32 @@ static int check_path(const char *path, struct saga_error *error)
     return SAGA_OK;
 }
 
+/* What was given, or else what the environment says; an empty text is none. */
+static const char *given_or(const char *given, const char *variable)
+{
+    const char *text = given != NULL ? given : getenv(variable);
+    return text == NULL || text[0] == '\0' ? NULL : text;
+}
+
+static int take_identity(saga_participant *p, const char *identity, struct saga_error *error)
+{
+    if (identity != NULL && (p->caller = strdup(identity)) == NULL)
+        return saga_error_set(error, SAGA_E_RESOURCE_EXHAUSTED, SAGA_REASON_MEMORY, NULL, NULL);
+    return SAGA_OK;
+}
+
 /* Reads the address into at and text, which C core is given, and says how it is spoken to. */
 static int take_address(saga_participant *p, const char **text_of, struct saga_error *error)
 {
     const char *address = p->options.address;
     struct address at;
     char why[CERTIFICATES_WHY_SIZE];
-    const struct certificates_files files = {.certificate = p->options.tls_certificate,
-                                             .key = p->options.tls_key,
-                                             .roots = p->options.tls_roots,
+    const struct certificates_files files = {.certificate =
+                                                 given_or(p->options.tls_certificate, "SAGAD_TLS_CERTIFICATE"),
+                                             .key = given_or(p->options.tls_key, "SAGAD_TLS_KEY"),
+                                             .roots = given_or(p->options.tls_roots, "SAGAD_TLS_ROOTS"),
                                              .followers_look = true};
+    const char *identity = given_or(p->options.tls_identity, "SAGAD_TLS_IDENTITY");
     char text[256];
     const char *wrong = address_read(address, &at);
     if (wrong != NULL) {
@@ -60,14 +76,20 @@ static int take_address(saga_participant *p, const char **text_of, struct saga_e
                       "plaintext_network");
     if (at.security != ADDRESS_UNSAID)
         *text_of = strstr(address, "://") + strlen("://");
+    if (security != ADDRESS_TLS && p->options.tls_identity != NULL)
+        return saga_error_set(error, SAGA_E_INVALID_ARGUMENT, SAGA_REASON_ARGUMENT, "tls_identity",
+                              "nobody proves who it is where the address speaks no TLS");
     if (security != ADDRESS_TLS)
         return SAGA_OK;
     if (files.certificate == NULL)
         return refuse(error, "the address speaks TLS: give tls_certificate, tls_key and tls_roots");
+    if (identity != NULL && files.roots == NULL)
+        return saga_error_set(error, SAGA_E_INVALID_ARGUMENT, SAGA_REASON_ARGUMENT, "tls_identity",
+                              "nobody is asked for a certificate without tls_roots");
     if (!certificates_create(&files, &p->credentials.certificates, why))
         return saga_error_set(error, SAGA_E_INVALID_ARGUMENT, SAGA_REASON_ARGUMENT, "tls_certificate", why);
     p->credentials.security = TRANSPORT_TLS;
-    return SAGA_OK;
+    return take_identity(p, identity, error);
 }
 
 static grpc_server *create_server(const saga_participant *p)

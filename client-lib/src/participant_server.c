@@ -205,6 +205,31 @@ static void admit_step(struct served *s, const char *path, size_t size)
     receive(s, SERVED_STEP);
 }
 
+static bool names(grpc_auth_context *context, const char *property, const char *expected)
+{
+    grpc_auth_property_iterator each = grpc_auth_context_find_properties_by_name(context, property);
+    const grpc_auth_property *at;
+    while ((at = grpc_auth_property_iterator_next(&each)) != NULL)
+        if (transport_name_matches(expected, (const char *const[]){at->value}, 1))
+            return true;
+    return false;
+}
+
+/* Whether the caller's certificate is that of whom alone may call (tls_identity). */
+static bool may_call(const struct served *s)
+{
+    const char *expected = s->participant->caller;
+    if (expected == NULL)
+        return true;
+    grpc_auth_context *context = grpc_call_auth_context(s->grpc);
+    bool spiffe = strncmp(expected, "spiffe://", 9) == 0;
+    bool may = context != NULL && (spiffe ? names(context, GRPC_PEER_SPIFFE_ID_PROPERTY_NAME, expected)
+                                          : names(context, GRPC_PEER_DNS_PROPERTY_NAME, expected) ||
+                                                names(context, GRPC_PEER_IP_PROPERTY_NAME, expected));
+    grpc_auth_context_release(context);
+    return may;
+}
+
 static void on_arrived(struct served *s, bool ok)
 {
     saga_participant *p = s->participant;
@@ -229,6 +254,8 @@ static void on_arrived(struct served *s, bool ok)
         }
         p->health_calls++;
         receive(s, SERVED_HEALTH);
+    } else if (!may_call(s)) {
+        answer_now(s, SAGA_E_PERMISSION_DENIED, "the certificate is not that of whom alone may call (tls_identity)");
     } else if (participant_find(p, path, size, SAGA_CALL_ACTION) == NULL &&
                participant_find(p, path, size, SAGA_CALL_COMPENSATION) == NULL) {
         answer_now(s, SAGA_E_UNIMPLEMENTED, "the participant has no such method");

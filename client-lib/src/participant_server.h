@@ -93,6 +93,7 @@ struct saga_participant {
     struct saga_participant_options options; /* with defaults filled in; address is only valid while opening */
     char *address;
     struct transport_credentials credentials;
+    char *caller;        /* who alone may call over TLS; NULL: whomever the roots name */
     unsigned generation; /* for forked_since */
     enum participant_state state;
     struct participant_method *methods; /* sorted by path, then phase */

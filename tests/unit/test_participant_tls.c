@@ -30,16 +30,21 @@ static const char *path_of(const char *name)
     return path;
 }
 
-static void make(const char *name, const char *ca)
+static void make_named(const char *name, const char *ca, const char *names)
 {
-    char command[512];
+    char command[640];
     snprintf(
         command, sizeof command,
         "openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout %s.key -out %s.csr -subj /CN=%s && "
-        "echo subjectAltName=DNS:localhost > ext && "
+        "echo subjectAltName=%s > ext && "
         "openssl x509 -req -in %s.csr -CA %s.pem -CAkey %s.key -CAcreateserial -days 2 -out %s.pem -extfile ext",
-        name, name, name, name, ca, ca, name);
+        name, name, name, names, name, ca, ca, name);
     sh(command);
+}
+
+static void make(const char *name, const char *ca)
+{
+    make_named(name, ca, "DNS:localhost");
 }
 
 static void make_root(const char *name)
@@ -128,6 +133,62 @@ START_TEST(participant_tls__only_who_the_roots_name_is_let_in)
 }
 END_TEST
 
+/* One more participant, which only who is named may call. */
+static void open_for(const char *identity)
+{
+    saga_participant_stop(participant);
+    saga_participant_close(participant);
+    struct saga_participant_options options = {.address = "tls://localhost:0",
+                                               .tls_certificate = path_of("live.pem"),
+                                               .tls_key = path_of("live.key"),
+                                               .tls_roots = path_of("ca.pem"),
+                                               .tls_identity = identity};
+    ck_assert_msg(saga_participant_open(&options, &participant, &error) == SAGA_OK, "%s", error.message);
+    ck_assert_int_eq(saga_participant_step(participant, "/s.S/Book", book, NULL, NULL, NULL, &error), SAGA_OK);
+    ck_assert_int_eq(saga_participant_start(participant, &error), SAGA_OK);
+}
+
+START_TEST(participant_tls__only_whom_it_names_may_call)
+{
+    make_named("sagad", "ca", "URI:spiffe://example.org/ns/shop/sa/sagad,DNS:sagad.example.org");
+    make_named("cart", "ca", "URI:spiffe://example.org/ns/shop/sa/cart,DNS:cart.example.org");
+    static const struct {
+        const char *identity;
+        int sagad, cart, client;
+    } cases[] = {{"spiffe://example.org/ns/shop/sa/sagad", 0, 7, 7},
+                 {"spiffe://example.org/ns/shop/*", 0, 0, 7},
+                 {"sagad.example.org", 0, 7, 7},
+                 {"", 0, 0, 0}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        open_for(cases[i].identity);
+        ck_assert_int_eq(status_of("sagad", "ca.pem"), cases[i].sagad);
+        ck_assert_int_eq(status_of("cart", "ca.pem"), cases[i].cart);
+        ck_assert_int_eq(status_of("client", "ca.pem"), cases[i].client);
+        ck_assert_int_eq(status_of("stranger", "ca.pem"), 4);
+    }
+    /* What is not said, the environment says. */
+    ck_assert_int_eq(setenv("SAGAD_TLS_IDENTITY", "sagad.example.org", 1), 0);
+    open_for(NULL);
+    ck_assert_int_eq(status_of("sagad", "ca.pem"), 0);
+    ck_assert_int_eq(status_of("cart", "ca.pem"), 7);
+}
+END_TEST
+
+START_TEST(participant_tls__files_come_from_the_environment)
+{
+    saga_participant *other;
+    struct saga_participant_options options = {.address = "tls://localhost:0"};
+    ck_assert_int_eq(setenv("SAGAD_TLS_CERTIFICATE", path_of("server.pem"), 1), 0);
+    ck_assert_int_eq(setenv("SAGAD_TLS_KEY", path_of("server.key"), 1), 0);
+    ck_assert_int_eq(setenv("SAGAD_TLS_ROOTS", path_of("nothing.pem"), 1), 0);
+    ck_assert_int_eq(saga_participant_open(&options, &other, &error), SAGA_E_INVALID_ARGUMENT);
+    ck_assert_ptr_nonnull(strstr(error.message, "nothing.pem"));
+    options.tls_roots = path_of("ca.pem"); /* what is said comes first */
+    ck_assert_msg(saga_participant_open(&options, &other, &error) == SAGA_OK, "%s", error.message);
+    saga_participant_close(other);
+}
+END_TEST
+
 /* Roots that are exchanged are in force at the next handshake but for a second. */
 START_TEST(participant_tls__files_that_change_are_taken)
 {
@@ -153,6 +214,9 @@ START_TEST(participant_tls__what_cannot_be_used_is_refused_by_name)
     options = (struct saga_participant_options){.address = "0.0.0.0:0"};
     ck_assert_int_eq(saga_participant_open(&options, &other, &error), SAGA_E_INVALID_ARGUMENT);
     ck_assert_ptr_nonnull(strstr(error.message, "other machines can reach this address"));
+    options = (struct saga_participant_options){.address = "127.0.0.1:0", .tls_identity = "sagad.example.org"};
+    ck_assert_int_eq(saga_participant_open(&options, &other, &error), SAGA_E_INVALID_ARGUMENT);
+    ck_assert_str_eq(error.field, "tls_identity");
 }
 END_TEST
 
@@ -163,6 +227,8 @@ int main(void)
     tcase_set_timeout(all, 60);
     tcase_add_checked_fixture(all, setup, teardown);
     tcase_add_test(all, participant_tls__only_who_the_roots_name_is_let_in);
+    tcase_add_test(all, participant_tls__only_whom_it_names_may_call);
+    tcase_add_test(all, participant_tls__files_come_from_the_environment);
     tcase_add_test(all, participant_tls__files_that_change_are_taken);
     tcase_add_test(all, participant_tls__what_cannot_be_used_is_refused_by_name);
     suite_add_tcase(suite, all);

@@ -141,7 +141,8 @@ struct saga_participant_options {
     const char *
         address; /* "127.0.0.1:0" (default), "[::1]:50051", "localhost:50051", "unix:/run/inventory.sock", "tls://0.0.0.0:50051" */
     /* TLS, for an address that other machines can reach or one that begins with tls://: PEM files, looked at again when they change. With roots
-     * every caller must have a certificate by one of them. All NULL: none. */
+     * every caller must have a certificate by one of them. Each NULL: as $SAGAD_TLS_CERTIFICATE, $SAGAD_TLS_KEY and $SAGAD_TLS_ROOTS say, where the
+     * address speaks TLS; "": none. */
     const char *tls_certificate, *tls_key, *tls_roots;
     bool plaintext_network;        /* allows an address that other machines can reach, although nothing is encrypted */
     uint32_t threads;              /* that run functions; 1 to 1024, default 8 */
@@ -152,7 +153,10 @@ struct saga_participant_options {
     uint32_t pushback_ms;          /* what a full queue tells callers to wait; 1 to 60000, default 200 */
     uint32_t handshake_timeout_ms; /* of a new connection; 100 to 600000, default 10000 */
     uint32_t stop_grace_ms;        /* 1 to 3600000, default 10000; see saga_participant_stop */
-    uint64_t reserved[4];          /* must be 0 */
+    const char *
+        tls_identity; /* over TLS: who alone may call, the sidecar: a SPIFFE id, the beginning of many (spiffe://...*), or a name; others are
+                       * refused with PERMISSION_DENIED before anything runs. NULL: $SAGAD_TLS_IDENTITY, else whomever tls_roots name */
+    uint64_t reserved[3]; /* must be 0 */
 };
 
 /* Listens at the address, without serving yet. options is copied; NULL takes every default. Gives *out. Fails with INVALID_ARGUMENT,
