@@ -13,6 +13,8 @@ struct typed_lint {
     const struct mapping *mapping;
     bool input_used;
     bool let_used[LETS_MAX];
+    const struct field *let_redacted[LETS_MAX]; /* that it is computed from; NULL: none */
+    const struct field *redacted;               /* likewise the expression that is judged */
     unsigned let_count;
     struct step_set undo_computes; /* steps whose compensation's request has an expression that uses something */
     const struct yaml_node *at;    /* of the expression that is judged */
@@ -77,6 +79,8 @@ static const struct yaml_node *place_of(const struct lint *l, const struct mappi
 static void see_field(void *self, const struct field *f)
 {
     struct typed_lint *t = self;
+    if (f->redacted)
+        t->redacted = f;
     if (f->deprecated)
         lint_found(t->lint, LINT_RULE_FIELD_DEPRECATED, t->at, "%s.%s is deprecated: its owners mean to take it away",
                    (const char *)f->owner->name.at, (const char *)f->name.at);
@@ -101,6 +105,21 @@ static void judge_absent(struct typed_lint *t, const struct mapping_seen *what)
     }
 }
 
+/* A tag is shown to whoever may look at a saga, without the right to its payloads. */
+static void judge_redacted(struct typed_lint *t, const struct mapping_seen *what)
+{
+    for (unsigned i = 0; t->redacted == NULL && i < LETS_MAX; i++)
+        if (expression_uses(what->expression, mapping_let(t->mapping, i)))
+            t->redacted = t->let_redacted[i];
+    if (what->part == MAPPING_LET && what->index < LETS_MAX)
+        t->let_redacted[what->index] = t->redacted;
+    if (what->part == MAPPING_TAG && t->redacted != NULL)
+        lint_found(
+            t->lint, LINT_RULE_TAG_REDACTED, t->at,
+            "is computed from %s.%s, which is marked debug_redact, and tags are shown to whoever may look at a saga",
+            (const char *)t->redacted->owner->name.at, (const char *)t->redacted->name.at);
+}
+
 static void see(void *self, const struct mapping_seen *what)
 {
     struct typed_lint *t = self;
@@ -111,7 +130,9 @@ static void see(void *self, const struct mapping_seen *what)
         t->let_count = what->index + 1;
     if (what->expression == NULL)
         return;
+    t->redacted = NULL;
     examine_fields(what->expression, see_field, t);
+    judge_redacted(t, what);
     judge_absent(t, what);
     t->input_used = t->input_used || expression_uses(what->expression, mapping_input());
     for (unsigned i = 0; i < LETS_MAX; i++)

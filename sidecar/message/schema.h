@@ -39,6 +39,7 @@ struct field {
     bool presence; /* singular, and whether it is set can be told */
     bool required; /* of proto2 */
     bool deprecated;
+    bool redacted;                       /* debug_redact: not for the eyes of people */
     int oneof;                           /* index in the type's oneofs, or -1; not for proto3's optional */
     unsigned index;                      /* in the type's fields */
     const struct message_type *owner;    /* the type it is a field of */

@@ -35,6 +35,7 @@ enum {
     FIELD_OPTIONAL = 17,
     FIELD_OPTION_PACKED = 2,
     FIELD_OPTION_DEPRECATED = 3,
+    FIELD_OPTION_DEBUG_REDACT = 16,
     LABEL_REQUIRED = 2,
     LABEL_REPEATED = 3,
 
@@ -213,6 +214,8 @@ static void read_field_options(struct schema_reader *r, struct bytes options, st
             draft->packed = f.bits != 0;
         } else if (is_varint(&f, FIELD_OPTION_DEPRECATED)) {
             draft->field.deprecated = f.bits != 0;
+        } else if (is_varint(&f, FIELD_OPTION_DEBUG_REDACT)) {
+            draft->field.redacted = f.bits != 0;
         }
     }
 }

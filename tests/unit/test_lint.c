@@ -167,6 +167,39 @@ START_TEST(lint__an_output_that_may_be_missing_is_guarded)
 }
 END_TEST
 
+/* Whatever names it goes by on its way. */
+START_TEST(lint__what_is_redacted_is_in_no_tag)
+{
+    static const struct {
+        const char *tag;
+        bool redacted;
+    } cases[] = {{"=input.customer", false},
+                 {"=input.card", true},
+                 {"=who", false},
+                 {"=what", true},
+                 {"\"=input.card == 'none'\"", true},
+                 {"\"=input.customer + '/' + what\"", true},
+                 {"plain", false}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char text[1024];
+        snprintf(text, sizeof text,
+                 "name: n\nversion: 1.0.0\nschema: trades\ninput: trades.v1.Order\n"
+                 "let: {who: =input.customer, hidden: =input.card, what: =hidden + who}\ntags: {first: "
+                 "=input.order_id, t: %s}\n"
+                 "steps:\n  - name: a\n    target: t\n    compensation: none\n"
+                 "    action: {method: /trades.v1.Inventory/Reserve, request: {order_id: =input.order_id}}\n",
+                 cases[i].tag);
+        judge(text);
+        const struct lint_finding *f = finding(LINT_RULE_TAG_REDACTED);
+        char all[2048];
+        put_report(all, sizeof all);
+        ck_assert_msg((f != NULL) == cases[i].redacted, "%s:\n%s", cases[i].tag, all);
+        ck_assert_msg(f == NULL || (f->line == 6 && strstr(f->text, "trades.v1.Order.card") != NULL), "%s",
+                      cases[i].tag);
+    }
+}
+END_TEST
+
 START_TEST(lint__a_report_has_an_end)
 {
     static char text[65536];
@@ -196,6 +229,7 @@ int main(void)
     TCase *rules = tcase_create("rules");
     tcase_add_loop_test(rules, lint__every_rule_is_broken_by_its_one_example_and_kept_by_the_other, 0, LINT_RULE_COUNT);
     tcase_add_test(rules, lint__rules_are_found_by_their_names);
+    tcase_add_test(rules, lint__what_is_redacted_is_in_no_tag);
     tcase_add_test(rules, lint__findings_stand_in_order_of_their_places);
     tcase_add_test(rules, lint__a_comment_with_a_reason_allows_what_is_no_error);
     tcase_add_test(rules, lint__the_worst_case_of_each_path_is_told);
