@@ -101,6 +101,17 @@ $(CPP)/messages.a: $(CPP)/stamp
 $(CPP)/interop: tests/e2e/cpp/interop.cc $(CPP)/messages.a
 	$(Q)$(CXX) -std=c++17 -O0 -g -Wall -Wextra -Werror -isystem $(CPP) -o $@ $^ $(CPP_LIBS)
 
+# Clients and participants over mutual TLS with other libraries. Go and Java come from elsewhere than this distribution, so scripts/test leaves it out.
+TLS := build/tls
+.PHONY: tls-clients
+tls-clients: $(BINARIES)
+	@mkdir -p $(TLS)/go
+	@cp tests/tls/go.mod tests/tls/peer.go $(TLS)/go
+	cd $(TLS)/go && GOFLAGS=-mod=mod go build -o ../peer .
+	mvn -q -f tests/tls/pom.xml dependency:copy-dependencies -DoutputDirectory=$(abspath $(TLS))
+	javac -cp '$(TLS)/*' -d $(TLS) tests/tls/Peer.java
+	$(E2E_ENV) $(call limit,900) $(SYSTEM_PYTHON) tests/tls/clients.py $(abspath $(TLS))
+
 # libsaga's asynchronous half, for a test that kills its sidecar.
 PROGRAMS += $(B)/libsaga_storm
 $(B)/libsaga_storm: $(B)/obj/tests/e2e/libsaga_storm.o $(B)/libsaga.a

@@ -1,4 +1,4 @@
-/* cmd_trust.c - who did what, and whether anybody has changed what is written. */
+/* cmd_trust.c - who did what, who may do what, and whether anybody has changed what is written. */
 #include "client-lib/sagactl/json.h"
 #include "client-lib/sagactl/run.h"
 #include "client-lib/sagactl/times.h"
@@ -123,4 +123,65 @@ int command_verify(struct run *r)
         run_note(r, "nothing is chained: the sidecar has no audit_key_file");
     saga__v1__verify_response__free_unpacked(answer, NULL);
     return status == EXIT_DONE && changed ? EXIT_REFUSED : status;
+}
+
+/* ---- rules ---- */
+
+static const char *extent_words(Saga__V1__Extent extent)
+{
+    switch (extent) {
+    case SAGA__V1__EXTENT__EXTENT_DENIED:
+        return "denied";
+    case SAGA__V1__EXTENT__EXTENT_SOME:
+        return "allowed for some definitions";
+    case SAGA__V1__EXTENT__EXTENT_OWN:
+        return "allowed for sagas that it has begun";
+    case SAGA__V1__EXTENT__EXTENT_TAGS:
+        return "allowed for sagas with some tags";
+    case SAGA__V1__EXTENT__EXTENT_ALLOWED:
+        return "allowed";
+    default:
+        return "?";
+    }
+}
+
+static void put_verdict(const struct screen *s, const Saga__V1__Verdict *v)
+{
+    char method[NAME_SHOWN];
+    fprintf(s->out, "%s%s: ", screen_clean(s, v->method, method, sizeof method), v->payloads ? " with payloads" : "");
+    screen_put(s, v->extent == SAGA__V1__EXTENT__EXTENT_DENIED ? PAINT_BAD : PAINT_GOOD, "%s", extent_words(v->extent));
+    for (size_t i = 0; i < v->n_rules; i++)
+        fprintf(s->out, "%s authorization[%u]", i == 0 ? " by" : ",", (unsigned)v->rules[i]);
+    fputc('\n', s->out);
+}
+
+int command_authz(struct run *r)
+{
+    Saga__V1__ExplainRequest request = SAGA__V1__EXPLAIN_REQUEST__INIT;
+    Saga__V1__ExplainResponse *answer;
+    char identity[SAID_SHOWN];
+    bool allowed = false;
+    if (strcmp(r->o.words[0], "explain") != 0)
+        return run_say(r, EXIT_USAGE, "authz takes explain, not \"%.100s\"", r->o.words[0]);
+    const char *const asked[] = {r->o.as, r->o.method, r->o.definition};
+    char **const fields[] = {&request.as, &request.method, &request.definition};
+    for (size_t i = 0; i < 3; i++)
+        if (asked[i] != NULL)
+            *fields[i] = (char *)(uintptr_t)asked[i];
+    int status =
+        run_call(r, "/saga.v1.Operator/Explain", &request.base, &saga__v1__explain_response__descriptor, &answer);
+    if (status != EXIT_DONE)
+        return status;
+    if (r->o.json)
+        status = run_json(r, &answer->base, false);
+    else if (r->o.method == NULL)
+        fprintf(r->screen.out, "%s%s:\n", screen_clean(&r->screen, answer->identity, identity, sizeof identity),
+                answer->has_rules ? "" : ", without rules of authorization");
+    for (size_t i = 0; i < answer->n_verdicts; i++) {
+        allowed |= !answer->verdicts[i]->payloads && answer->verdicts[i]->extent != SAGA__V1__EXTENT__EXTENT_DENIED;
+        if (!r->o.json)
+            put_verdict(&r->screen, answer->verdicts[i]);
+    }
+    saga__v1__explain_response__free_unpacked(answer, NULL);
+    return status == EXIT_DONE && r->o.method != NULL && !allowed ? EXIT_REFUSED : status;
 }

@@ -7,6 +7,7 @@
 
 static const char *const outputs[] = {"text", "json", "sarif", "mermaid", "dot", "svg", NULL};
 static const char *const colors[] = {"auto", "always", "never", NULL};
+static const char *const authz_actions[] = {"explain", NULL};
 static const char *const schema_actions[] = {"register", "reflect", "list", "show", NULL};
 static const char *const contract_actions[] = {"check", "export", NULL};
 static const char *const breaker_acts[] = {"trip", "hold", "reset", NULL};
@@ -124,6 +125,12 @@ const struct option_row option_rows[OPTION_COUNT] = {
                       "Rather than every outcome in small scope so many runs, in each of which any call may end in any "
                       "way, by chance: for "
                       "definitions with many steps."},
+    [OPTION_AS] =
+        {"as", '\0', "WHO", NULL, COMPLETE_NOTHING,
+         "Whom it is about, as rules name callers: uid:N, gid:N, plaintext, unix, tls, spiffe://... or dns:NAME. "
+         "Without it yourself."},
+    [OPTION_METHOD] = {"method", '\0', "METHOD", NULL, COMPLETE_NOTHING,
+                       "Of one method, as in Retry; the exit status is 1 when it is denied."},
     [OPTION_EXPLAIN] = {"explain", '\0', "RULE", NULL, COMPLETE_NOTHING,
                         "Say what a rule means, with an example; all lists them."},
 };
@@ -192,6 +199,11 @@ const struct command_row command_rows[] = {
      "anything "
      "was changed.",
      command_verify},
+    {"authz", "ACTION", 1, 1, authz_actions, COMPLETE_NOTHING, BIT(AS) | BIT(METHOD) | BIT(DEFINITION),
+     "say what you, or another, may do by the rules that are in force",
+     "explain tells of each method whether it is allowed, of what, and by which rules. About others whoever may read "
+     "the audit trail may ask.",
+     command_authz},
     {"targets", "[TARGET]", 0, 1, NULL, COMPLETE_NOTHING, 0, "say how each target is, or this one",
      "Whether it can be reached, its breaker, the calls that are out and those that wait, and how attempts of the last "
      "five minutes ended.",

@@ -59,6 +59,8 @@ enum option_id {
     OPTION_REFLECT,
     OPTION_SEEDS,
     OPTION_RATE,
+    OPTION_AS,
+    OPTION_METHOD,
     OPTION_COUNT
 };
 
@@ -140,6 +142,7 @@ int command_resolve(struct run *r);
 int command_status(struct run *r);
 int command_audit(struct run *r);
 int command_verify(struct run *r);
+int command_authz(struct run *r);
 int command_runbook(struct run *r);
 int command_completion(struct run *r);
 int command_version(struct run *r);

@@ -268,6 +268,10 @@ static bool take(const struct reading *r, unsigned id, const char *value)
         o->target = value;
         return definition_name_valid(bytes_of_text(value), STEP_NAME_BYTES_MAX) ||
                wrong(r, "--target: \"%.200s\" is not the name of a target", value);
+    case OPTION_AS:
+        return text_value(r, id, value, 512, &o->as);
+    case OPTION_METHOD:
+        return text_value(r, id, value, 64, &o->method);
     case OPTION_EXPLAIN:
         return text_value(r, id, value, 64, &o->explain);
     case OPTION_SUMMARY:

@@ -46,6 +46,7 @@ struct options {
     uint32_t seeds; /* 0: not said */
     bool summary, reflect;
     const char *schema, *explain, *policy, *contract, *target;
+    const char *as, *method;
     char actor[ACTOR_SIZE];
 };
 

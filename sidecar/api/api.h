@@ -120,6 +120,8 @@ void api_stop(struct api *api);
 /* At the end of a stop, after core_abandon: refuses what is left, and all that comes. */
 void api_abandon(struct api *api);
 
+/* Adds an entry to the audit trail about what a file at the start registered: a definition with its version, or a schema with its hash. */
+void api_audit_file(struct api *api, bool schema, const char *name, const char *which);
 /* For bulk_options: the entry of the audit trail, a view until the api is asked for anything else. */
 int api_audit_bulk(struct api *api, const Saga__V1__BulkJob *job, struct event *event);
 

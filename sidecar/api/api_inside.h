@@ -101,13 +101,22 @@ int permit_request(struct api *api, struct rpc_call *call, enum method_id method
 /* What is about a definition of this name. */
 int permit_definition(struct api *api, struct rpc_call *call, enum method_id method, struct bytes name,
                       struct error_detail *detail);
+/* Whether the caller may ask what others may do. */
+int permit_others(struct api *api, struct rpc_call *call, struct error_detail *detail);
+/* Who asks, as rules see it. Returns false for what the sidecar itself asks. */
+bool permit_caller(const struct rpc_peer *peer, struct caller *c);
 /* Whether the caller is shown it in a list. */
-bool permit_shows(struct api *api, struct rpc_call *call, enum method_id method, struct bytes name, bool own);
+bool permit_shows(struct api *api, struct rpc_call *call, enum method_id method, const struct authz_about *about);
+/* Whether what anybody may depends on a saga's tags. */
+bool permit_any_tags(const struct api *api);
+/* The sets of tags, one of which a saga of this definition must have for the caller to begin it (texts_have_any); empty: any will do. In the arena.
+ * Returns false when no memory is left. */
+bool permit_tags(struct api *api, struct rpc_call *call, enum method_id method, struct bytes name, struct bytes *sets);
 /* Whether the caller has begun a saga with this owner. */
 bool permit_owns(const struct rpc_peer *peer, struct bytes owner);
 
-/* Whether the caller is told what a saga of this definition has put out: it may see payloads, or start such sagas. */
-bool permit_output(struct api *api, struct rpc_call *call, struct bytes name, struct bytes owner);
+/* Whether whoever may wait for a saga is told what it has put out: the caller may see payloads, or has begun it. */
+bool permit_output(struct api *api, struct rpc_call *call, struct bytes name, struct bytes owner, struct bytes tags);
 
 /* Who asks, as an identity that is kept: "uid:1000", "spiffe://..."; "" for the sidecar itself. */
 #define IDENTITY_TEXT_SIZE (IDENTITY_BYTES_MAX + 1)
@@ -126,6 +135,9 @@ bool audit_of_event(struct api *api, const struct rpc_peer *peer, enum method_id
 void audit_add(struct api *api, struct rpc_call *call, enum method_id method, const char *subject, const char *actor);
 int audit_list(struct api *api, struct read *read, const void *message, struct error_detail *detail);
 int audit_verify(struct api *api, struct read *read, const void *message, struct error_detail *detail);
+
+/* ---- explain.c ---- */
+int explain_read(struct api *api, struct read *read, const void *message, struct error_detail *detail);
 
 /* ---- reloads.c ---- */
 int reloads_act(struct api *api, struct change *change, const void *message, struct error_detail *detail);
@@ -184,6 +196,9 @@ struct found {
     uint64_t last_frame;
 };
 int reads_find(struct api *api, struct saga_id id, struct found *out, struct error_detail *detail);
+
+/* The tags of a saga whose first record is in this frame, as a view of it; nothing once the frame is gone. May return STORE_PENDING. */
+int reads_tags(struct api *api, uint64_t frame, uint64_t serial, struct bytes *tags, struct error_detail *detail);
 
 /* A live saga as the journal has it: memory's own, or what its durable records come to when memory is ahead. saga is NULL when none of them
  * is durable. engine_destroy(replayed) afterwards. */

@@ -13,6 +13,9 @@
 #define ROWS_PIECE    500
 #define HEADS_MAX     64
 
+/* The sidecar itself. */
+static const struct rpc_peer nobody = {.transport = RPC_TRANSPORT_NONE, .identity = "", .address = ""};
+
 /* ---- entries ---- */
 
 /* Packs an entry, of a peer or of an identity that is known, as the only one of a list: lists that stand behind one another are one. */
@@ -65,7 +68,6 @@ bool audit_of_event(struct api *api, const struct rpc_peer *peer, enum method_id
 int api_audit_bulk(struct api *api, const Saga__V1__BulkJob *job, struct event *event)
 {
     static const enum method_id acts[] = {METHOD_START_BULK, METHOD_RETRY, METHOD_SKIP, METHOD_RESOLVE};
-    const struct rpc_peer nobody = {.transport = RPC_TRANSPORT_NONE, .identity = "", .address = ""};
     Saga__V1__AuditEntry m = SAGA__V1__AUDIT_ENTRY__INIT;
     char id[SAGA_ID_TEXT_SIZE];
     bool ok = true;
@@ -79,19 +81,35 @@ int api_audit_bulk(struct api *api, const Saga__V1__BulkJob *job, struct event *
     return ok && pack(api, &nobody, job->identity, acts[job->act], &m, &event->audit) ? 0 : E_MEMORY;
 }
 
-void audit_add(struct api *api, struct rpc_call *call, enum method_id method, const char *subject, const char *actor)
+static void add(struct api *api, const struct rpc_peer *peer, enum method_id method, Saga__V1__AuditEntry *m)
 {
-    Saga__V1__AuditEntry m = SAGA__V1__AUDIT_ENTRY__INIT;
     struct bytes entry;
     /* What loop 0 has accepted, the others are handed in the same words. */
     if (api->options.loop != 0)
         return;
-    m.subject = (char *)(uintptr_t)subject;
-    m.actor = (char *)(uintptr_t)actor;
-    if (pack(api, rpc_call_peer(call), NULL, method, &m, &entry))
+    if (pack(api, peer, NULL, method, m, &entry))
         core_audit(api->core, entry);
     else if (api->options.failure->code == 0)
         api->options.failure->code = error_set(&api->options.failure->detail, E_MEMORY, "", NULL);
+}
+
+void audit_add(struct api *api, struct rpc_call *call, enum method_id method, const char *subject, const char *actor)
+{
+    Saga__V1__AuditEntry m = SAGA__V1__AUDIT_ENTRY__INIT;
+    m.subject = (char *)(uintptr_t)subject;
+    m.actor = (char *)(uintptr_t)actor;
+    add(api, rpc_call_peer(call), method, &m);
+}
+
+void api_audit_file(struct api *api, bool schema, const char *name, const char *which)
+{
+    char subject[2 * NAME_BYTES_MAX];
+    Saga__V1__AuditEntry m = SAGA__V1__AUDIT_ENTRY__INIT;
+    arena_reset(&api->arena);
+    snprintf(subject, sizeof subject, "%s %s", name, which);
+    m.subject = subject;
+    m.reason = (char *)(uintptr_t)(schema ? "a file of schemas_dir" : "a file of definitions_dir");
+    add(api, &nobody, schema ? METHOD_REGISTER_SCHEMA : METHOD_REGISTER_DEFINITION, &m);
 }
 
 /* ---- the list ---- */
@@ -101,6 +119,7 @@ struct page {
     Saga__V1__AuditEntry **entries;
     size_t count, room;
     bool failed;
+    uint64_t damaged;        /* a row; 0: none */
     struct instant first_at; /* of the row looked at */
 };
 
@@ -124,8 +143,7 @@ static int take_row(void *self, const struct audit_row *row)
                 return 0;
             }
             if (p->count > 0)
-                if (p->count > 0)
-                    memcpy(more, p->entries, p->count * sizeof(*more));
+                memcpy(more, p->entries, p->count * sizeof(*more));
             p->entries = more;
             p->room = room;
         }
@@ -133,7 +151,9 @@ static int take_row(void *self, const struct audit_row *row)
         p->failed |= m->entries[i]->time == NULL;
         p->entries[p->count++] = m->entries[i];
     }
-    p->failed |= m == NULL;
+    if (m == NULL && arena_take(p->arena, row->body.size) != NULL)
+        p->damaged = row->seq;
+    p->failed |= m == NULL && p->damaged == 0;
     return 0;
 }
 
@@ -173,6 +193,11 @@ int audit_list(struct api *api, struct read *read, const void *message, struct e
         code = api->store->scan_audit(api->store, from, (uint32_t)(end - from), take_row, &p, detail);
     if (code != 0)
         return code;
+    if (p.damaged != 0) {
+        char words[96];
+        snprintf(words, sizeof words, "row %llu of the audit trail cannot be read", (unsigned long long)p.damaged);
+        return error_set(detail, E_JOURNAL_CORRUPT, "", words);
+    }
     if (p.failed)
         return error_set(detail, E_MEMORY, "", NULL);
     for (size_t i = 0; i < p.count / 2; i++) {

@@ -76,6 +76,11 @@ int change_decode(struct api *api, struct rpc_call *call, enum method_id method,
     *event = (struct event){.now = api_now(api)};
     int code = methods[method].decode(&api->decoder, message, event, detail);
     event->identity = permit_identity(peer, identity);
+    event->scoped = api->options.authz->given;
+    if (code == 0 && method == METHOD_START &&
+        !permit_tags(api, call, method, bytes_of_text(((const Saga__V1__StartRequest *)message)->definition),
+                     &event->tag_sets))
+        code = error_set(detail, E_MEMORY, "", NULL);
     if (code == 0 && !audit_of_event(api, peer, method, event, &event->audit))
         code = error_set(detail, E_MEMORY, "", NULL);
     return code;

@@ -105,8 +105,8 @@ int definitions_list(struct api *api, struct read *read, const void *message, st
         return error_set(detail, E_MEMORY, "", NULL);
     for (; at < catalog_count(api->catalog) && response.n_definitions < room; at++) {
         const struct catalog_entry *entry = catalog_at(api->catalog, (uint32_t)at);
-        if (!permit_shows(api, read->request.call, METHOD_LIST_DEFINITIONS, bytes_of_text(entry->definition->name),
-                          true))
+        const struct authz_about about = {.definition = bytes_of_text(entry->definition->name), .own = true};
+        if (!permit_shows(api, read->request.call, METHOD_LIST_DEFINITIONS, &about))
             continue;
         Saga__V1__Definition *view = view_definition(&api->arena, entry, false);
         if (view == NULL)

@@ -2,7 +2,6 @@
 #include "sidecar/api/api_inside.h"
 #include "sidecar/api/view.h"
 #include "sidecar/base/texts.h"
-#include "sidecar/journal/codec.h"
 
 #include <inttypes.h>
 
@@ -65,30 +64,6 @@ static bool have_all(struct bytes tags, const Saga__V1__ListRequest *m)
     return all;
 }
 
-/* The tags of a saga whose first record is in this frame, as a view of it; nothing once the frame is gone. */
-static int read_tags(struct api *api, uint64_t frame, uint64_t serial, struct bytes *tags, struct error_detail *detail)
-{
-    struct bytes rest;
-    *tags = bytes_of(NULL, 0);
-    int code = core_read_frame(api->core, frame, &rest, detail);
-    if (code != 0)
-        return code == E_CURSOR ? 0 : code;
-    while (rest.size > 0) {
-        struct bytes here = rest;
-        struct record r;
-        uint64_t of, previous;
-        if (codec_skip(&rest, &of) != 0)
-            return error_set(detail, E_JOURNAL_CORRUPT, "", "a frame cannot be read");
-        if (of != serial || codec_type(here) != RECORD_STARTED)
-            continue;
-        code = codec_decode(&here, &r, &previous, detail);
-        if (code == 0)
-            *tags = r.tags;
-        return code;
-    }
-    return 0;
-}
-
 /* Shows the tags of ended sagas, and leaves out those that are not meant. */
 static int tag_ended(struct api *api, struct read *read, struct listing *l, const Saga__V1__ListRequest *m,
                      struct error_detail *detail)
@@ -96,7 +71,7 @@ static int tag_ended(struct api *api, struct read *read, struct listing *l, cons
     size_t kept = 0;
     for (size_t i = 0; i < l->count; i++) {
         struct bytes tags = bytes_of(NULL, 0);
-        int code = l->frames[i] == 0 ? 0 : read_tags(api, l->frames[i], l->serials[i], &tags, detail);
+        int code = l->frames[i] == 0 ? 0 : reads_tags(api, l->frames[i], l->serials[i], &tags, detail);
         if (code != 0)
             return code;
         bool meant = l->sagas[i] != NULL && have_all(tags, m);

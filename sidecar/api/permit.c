@@ -10,8 +10,7 @@
 /* However many are refused, it is told of this often. */
 #define TELL_EVERY SPAN_S(1)
 
-/* Returns false for what the sidecar itself asks. */
-static bool caller_of(const struct rpc_peer *peer, struct caller *c)
+bool permit_caller(const struct rpc_peer *peer, struct caller *c)
 {
     static const enum caller_way ways[] = {
         [RPC_TRANSPORT_UNIX] = CALLER_UNIX, [RPC_TRANSPORT_TCP] = CALLER_PLAINTEXT, [RPC_TRANSPORT_TLS] = CALLER_TLS};
@@ -79,7 +78,7 @@ static int permit_method(struct api *api, const struct rpc_peer *peer, enum meth
                          struct error_detail *detail)
 {
     struct caller c;
-    if (!caller_of(peer, &c) || authz_extent(api->options.authz, &c, method) != AUTHZ_NOTHING)
+    if (!permit_caller(peer, &c) || authz_extent(api->options.authz, &c, method) != AUTHZ_NOTHING)
         return 0;
     return deny(api, peer, method, "method", "no rule of authorization says so", detail);
 }
@@ -98,7 +97,7 @@ bool api_may_reflect(struct api *api, struct rpc_call *call)
     struct caller c;
     struct error_detail detail;
     const struct rpc_peer *peer = rpc_call_peer(call);
-    if (!caller_of(peer, &c))
+    if (!permit_caller(peer, &c))
         return true;
     for (unsigned method = 0; method < METHOD_COUNT; method++)
         if (authz_extent(api->options.authz, &c, method) != AUTHZ_NOTHING)
@@ -109,27 +108,52 @@ bool api_may_reflect(struct api *api, struct rpc_call *call)
 
 /* What a request is about. */
 struct about {
-    struct bytes name; /* of its definition; empty: of none in particular */
-    bool own;          /* it is the caller's saga, or none */
-    bool many;         /* it is about all that there are */
-    bool known;        /* false: there is no such saga, which the method itself says best */
+    struct authz_about of;
+    bool many;  /* it is about all that there are */
+    bool known; /* false: there is no such saga, which the method itself says best */
 };
 
+/* Those that a List asks for are the tags of all that it gives. */
+static bool asked_tags(struct api *api, const Saga__V1__ListRequest *m, struct bytes *tags)
+{
+    size_t size = 0;
+    for (size_t i = 0; i < m->n_tags; i++)
+        size += strlen(m->tags[i]->name) + strlen(m->tags[i]->value) + 2;
+    char *at = size == 0 ? NULL : arena_take(&api->arena, size);
+    *tags = bytes_of(at, at == NULL ? 0 : size);
+    for (size_t i = 0; at != NULL && i < m->n_tags; i++) {
+        at = stpcpy(at, m->tags[i]->name) + 1;
+        at = stpcpy(at, m->tags[i]->value) + 1;
+    }
+    return size == 0 || at != NULL;
+}
+
+/* What the row shows is gone with the next use of the store. */
+static int ended_tags(struct api *api, const struct ended_row *row, struct about *about, struct error_detail *detail)
+{
+    const char *name = arena_text(&api->arena, row->name);
+    about->of.definition = bytes_of_text(name != NULL ? name : "");
+    return name == NULL ? error_set(detail, E_MEMORY, "", NULL)
+                        : reads_tags(api, row->first_frame, row->saga.serial, &about->of.tags, detail);
+}
+
 static int look_at(struct api *api, const struct rpc_peer *peer, enum method_id id, const ProtobufCMessage *m,
-                   struct about *about, struct error_detail *detail)
+                   bool by_tags, struct about *about, struct error_detail *detail)
 {
     const struct method *method = &methods[id];
     struct saga_id saga;
     struct found found;
-    *about = (struct about){.known = true, .own = true};
+    *about = (struct about){.known = true, .of.own = true};
     if (method->definition != NULL)
-        about->name = bytes_of_text(methods_text(m, method->definition));
+        about->of.definition = bytes_of_text(methods_text(m, method->definition));
+    if (id == METHOD_LIST && !asked_tags(api, (const Saga__V1__ListRequest *)(const void *)m, &about->of.tags))
+        return error_set(detail, E_MEMORY, "", NULL);
     about->many = method->route == ROUTE_PAGES_NEWEST || method->route == ROUTE_PAGES_OLDEST;
     if (method->route != ROUTE_SAGA && method->route != ROUTE_EVENTS)
         return 0;
     const char *key = methods_key(id, m);
     if (key[0] == '\0' && method->route == ROUTE_EVENTS) {
-        about->own = false;
+        about->of.own = false;
         return 0;
     }
     about->known = decode_saga_id(key, &saga, detail) == 0;
@@ -139,8 +163,12 @@ static int look_at(struct api *api, const struct rpc_peer *peer, enum method_id 
         return 0;
     }
     if (code == 0 && about->known) {
-        about->name = found.live != NULL ? found.live->name : found.ended.name;
-        about->own = permit_owns(peer, found.live != NULL ? found.live->owner : found.ended.owner);
+        about->of.definition = found.live != NULL ? found.live->name : found.ended.name;
+        about->of.own = permit_owns(peer, found.live != NULL ? found.live->owner : found.ended.owner);
+        if (found.live != NULL)
+            about->of.tags = found.live->tags;
+        else if (by_tags)
+            code = ended_tags(api, &found.ended, about, detail);
     }
     return code;
 }
@@ -150,9 +178,20 @@ int permit_definition(struct api *api, struct rpc_call *call, enum method_id met
 {
     struct caller c;
     const struct rpc_peer *peer = rpc_call_peer(call);
-    if (!caller_of(peer, &c) || authz_allows(api->options.authz, &c, method, false, name, true))
+    if (!permit_caller(peer, &c) ||
+        authz_allows(api->options.authz, &c, method, false, &(struct authz_about){.definition = name, .own = true}))
         return 0;
     return deny(api, peer, method, "definition", "no rule of authorization says so of this definition", detail);
+}
+
+int permit_others(struct api *api, struct rpc_call *call, struct error_detail *detail)
+{
+    struct caller c;
+    const struct rpc_peer *peer = rpc_call_peer(call);
+    if (!permit_caller(peer, &c) || authz_extent(api->options.authz, &c, METHOD_LIST_AUDIT) == AUTHZ_ALL)
+        return 0;
+    return deny(api, peer, METHOD_EXPLAIN, "method",
+                "only who may read the audit trail may ask about others; ask about yourself", detail);
 }
 
 bool permit_owns(const struct rpc_peer *peer, struct bytes owner)
@@ -161,22 +200,75 @@ bool permit_owns(const struct rpc_peer *peer, struct bytes owner)
     return owner.size > 0 && bytes_equal(permit_identity(peer, text), owner);
 }
 
-bool permit_shows(struct api *api, struct rpc_call *call, enum method_id method, struct bytes name, bool own)
+bool permit_shows(struct api *api, struct rpc_call *call, enum method_id method, const struct authz_about *about)
 {
     struct caller c;
-    return !caller_of(rpc_call_peer(call), &c) || authz_allows(api->options.authz, &c, method, false, name, own);
+    return !permit_caller(rpc_call_peer(call), &c) || authz_allows(api->options.authz, &c, method, false, about);
 }
 
-bool permit_output(struct api *api, struct rpc_call *call, struct bytes name, struct bytes owner)
+bool permit_any_tags(const struct api *api)
+{
+    return authz_by_tags(api->options.authz, NULL);
+}
+
+bool permit_tags(struct api *api, struct rpc_call *call, enum method_id method, struct bytes name, struct bytes *sets)
 {
     struct caller c;
     const struct authz *z = api->options.authz;
+    const struct authz_about about = {.definition = name, .own = true};
+    *sets = bytes_of(NULL, 0);
+    if (!permit_caller(rpc_call_peer(call), &c) || !authz_by_tags(z, &c) || authz_allows(z, &c, method, false, &about))
+        return true;
+    size_t size = 0;
+    for (size_t i = 0; i < z->count; i++)
+        size += authz_rule_tags(z, i, &c, method, name).size + 2;
+    uint8_t *at = arena_take(&api->arena, size);
+    if (at == NULL)
+        return false;
+    sets->at = at;
+    for (size_t i = 0; i < z->count; i++) {
+        struct bytes tags = authz_rule_tags(z, i, &c, method, name);
+        if (tags.size == 0)
+            continue;
+        memcpy(at, tags.at, tags.size);
+        memset(at + tags.size, 0, 2);
+        at += tags.size + 2;
+    }
+    sets->size = (size_t)(at - sets->at);
+    return true;
+}
+
+bool permit_output(struct api *api, struct rpc_call *call, struct bytes name, struct bytes owner, struct bytes tags)
+{
+    struct caller c;
     const struct rpc_peer *peer = rpc_call_peer(call);
-    bool own = permit_owns(peer, owner);
-    /* Who may cancel it is who may have started it, in this definition's name. */
-    return !caller_of(peer, &c) || authz_allows(z, &c, METHOD_WAIT, true, name, own) ||
-           (authz_allows(z, &c, METHOD_START, false, name, true) &&
-            authz_allows(z, &c, METHOD_CANCEL, false, name, own));
+    const struct authz_about about = {.definition = name, .own = permit_owns(peer, owner), .tags = tags};
+    return !permit_caller(peer, &c) || about.own || authz_allows(api->options.authz, &c, METHOD_WAIT, true, &about);
+}
+
+/* Says what the rules are short of. */
+static int deny_about(struct api *api, const struct rpc_peer *peer, enum method_id method, bool payloads,
+                      const struct about *about, bool of_others, struct error_detail *detail)
+{
+    struct caller c;
+    bool tags = permit_caller(peer, &c) && authz_by_tags(api->options.authz, &c);
+    if (about->of.definition.size == 0)
+        return deny(
+            api, peer, method, "definition",
+            tags ? "the rules of authorization limit it to sagas with some tags; ask for those, or for one of them"
+            : about->of.own || about->many ? "the rules of authorization limit it to some definitions; name one of them"
+                                           : "the rules of authorization limit it to some sagas; name one of them",
+            detail);
+    return deny(api, peer, method,
+                of_others  ? "owner"
+                : payloads ? "payloads"
+                : tags     ? "tags"
+                           : "definition",
+                of_others  ? "no rule of authorization says so of a saga that another has begun"
+                : payloads ? "no rule of authorization lets it read payloads of this definition"
+                : tags     ? "no rule of authorization says so of this definition and of a saga with these tags"
+                           : "no rule of authorization says so of this definition",
+                detail);
 }
 
 int permit_request(struct api *api, struct rpc_call *call, enum method_id method, const ProtobufCMessage *m,
@@ -185,7 +277,7 @@ int permit_request(struct api *api, struct rpc_call *call, enum method_id method
     struct caller c;
     const struct rpc_peer *peer = rpc_call_peer(call);
     const struct authz *z = api->options.authz;
-    if (!caller_of(peer, &c))
+    if (!permit_caller(peer, &c))
         return 0;
     if (own_alone != NULL)
         *own_alone = false;
@@ -204,32 +296,29 @@ int permit_request(struct api *api, struct rpc_call *call, enum method_id method
     case METHOD_LIST_DEFINITIONS:
     case METHOD_GET_SCHEMA: /* types alone, which are of no definition */
     case METHOD_LIST_SCHEMAS:
+    case METHOD_EXPLAIN:
         return 0;
     default:
         break;
     }
     struct about about;
-    int code = look_at(api, peer, method, m, &about, detail);
+    int code = look_at(api, peer, method, m, authz_by_tags(z, &c), &about, detail);
     if (code != 0 || !about.known)
         return code == 0 || code == STORE_PENDING ? code : 0;
-    if (authz_allows(z, &c, method, payloads, about.name, about.own && !about.many))
+    struct authz_about own = about.of;
+    own.own = true;
+    about.of.own = about.of.own && !about.many;
+    if (authz_allows(z, &c, method, payloads, &about.of))
         return 0;
-    if (about.many && own_alone != NULL && authz_allows(z, &c, method, payloads, about.name, true)) {
+    if (about.many && own_alone != NULL && authz_allows(z, &c, method, payloads, &own)) {
         *own_alone = true;
         return 0;
     }
-    if (about.name.size == 0)
-        return deny(api, peer, method, "definition",
-                    about.own ? "the rules of authorization limit it to some definitions; name one of them"
-                              : "the rules of authorization limit it to some sagas; name one of them",
-                    detail);
-    bool of_others = authz_allows(z, &c, method, payloads, about.name, true);
-    return deny(api, peer, method,
-                of_others  ? "owner"
-                : payloads ? "payloads"
-                           : "definition",
-                of_others  ? "no rule of authorization says so of a saga that another has begun"
-                : payloads ? "no rule of authorization lets it read payloads of this definition"
-                           : "no rule of authorization says so of this definition",
-                detail);
+    /* Which tags it will have, its start tells: the engine refuses others (permit_tags). */
+    struct bytes sets;
+    if (method == METHOD_START && !permit_tags(api, call, method, own.definition, &sets))
+        return error_set(detail, E_MEMORY, "", NULL);
+    if (method == METHOD_START && sets.size > 0)
+        return 0;
+    return deny_about(api, peer, method, payloads, &about, authz_allows(z, &c, method, payloads, &own), detail);
 }

@@ -8,6 +8,7 @@
 
 #include "sidecar/base/account.h"
 #include "sidecar/engine/saga.h"
+#include "sidecar/journal/codec.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -55,6 +56,29 @@ int reads_find(struct api *api, struct saga_id id, struct found *out, struct err
         return code == E_SAGA_NOT_FOUND ? error_set(detail, E_SAGA_NOT_FOUND, "saga_id", NULL) : code;
     out->last_frame = out->ended.last_frame;
     return saga_id_equal(out->ended.saga, id) ? 0 : error_set(detail, E_SAGA_NOT_FOUND, "saga_id", NULL);
+}
+
+int reads_tags(struct api *api, uint64_t frame, uint64_t serial, struct bytes *tags, struct error_detail *detail)
+{
+    struct bytes rest;
+    *tags = bytes_of(NULL, 0);
+    int code = core_read_frame(api->core, frame, &rest, detail);
+    if (code != 0)
+        return code == E_CURSOR ? 0 : code;
+    while (rest.size > 0) {
+        struct bytes here = rest;
+        struct record r;
+        uint64_t of, previous;
+        if (codec_skip(&rest, &of) != 0)
+            return error_set(detail, E_JOURNAL_CORRUPT, "", "a frame cannot be read");
+        if (of != serial || codec_type(here) != RECORD_STARTED)
+            continue;
+        code = codec_decode(&here, &r, &previous, detail);
+        if (code == 0)
+            *tags = r.tags;
+        return code;
+    }
+    return 0;
 }
 
 int reads_show(struct api *api, struct arena *arena, const struct saga *saga, struct shown *out,

@@ -164,7 +164,7 @@ struct word {
     bool ended, stuck;
     struct bytes response;
     struct bytes bare; /* the same without the output, for those who may not see payloads */
-    struct bytes definition, owner;
+    struct bytes definition, owner, tags;
 };
 
 /* How far back is looked for why a saga turned back. */
@@ -207,7 +207,12 @@ static void look(struct api *api, struct saga_id saga, struct word *word)
                                        : view_ended(&api->arena, &found.ended, api->catalog);
     if (response.saga != NULL && word->ended) {
         const struct definition *d = catalog_by_number(api->catalog, found.ended.definition);
+        uint64_t first_frame = found.ended.first_frame;
         word->code = add_outcome(api, response.saga, d, saga.serial, found.ended.last_frame, &word->detail);
+        if (word->code == 0 && permit_any_tags(api))
+            word->code = reads_tags(api, first_frame, saga.serial, &word->tags, &word->detail);
+    } else if (found.live != NULL) {
+        word->tags = found.live->tags;
     }
     if (word->code != 0)
         return;
@@ -231,7 +236,8 @@ static void tell(struct api *api, struct subscriber *u, const struct word *word)
     if (word->code != 0) {
         refuse(api, u, word->code, &word->detail);
     } else if (word->ended || (word->stuck && u->until_stuck)) {
-        bool whole = word->bare.at == word->response.at || permit_output(api, u->request.call, word->definition, word->owner);
+        bool whole = word->bare.at == word->response.at ||
+                     permit_output(api, u->request.call, word->definition, word->owner, word->tags);
         rpc_reply(u->request.call, whole ? word->response : word->bare);
         drop(api, u);
     }

@@ -1,6 +1,8 @@
 /* authz.c - rules and verdicts. */
 #include "sidecar/authz/authz.h"
 
+#include "sidecar/base/texts.h"
+
 #include <stddef.h>
 
 struct method_name {
@@ -188,6 +190,38 @@ static bool permits(const struct authz_rule *rule, unsigned method, bool *own_al
     return role != ROLE_OPERATOR && (rule->rights & RIGHT_SERVICE) != 0;
 }
 
+/* Whether a method is about no saga, and tells nothing of any: to look at definitions and types, and to open a pipe. */
+static bool tagless(unsigned method)
+{
+    bool first = strcmp(methods[method].route, "ROUTE_FIRST") == 0;
+    return (first && methods[method].role == ROLE_VIEWER) || strcmp(methods[method].route, "ROUTE_COMMANDS") == 0;
+}
+
+bool authz_by_tags(const struct authz *z, const struct caller *c)
+{
+    for (size_t i = 0; i < z->count; i++)
+        if (z->rules[i].tags.size > 0 && (c == NULL || names(&z->rules[i], c)))
+            return true;
+    return false;
+}
+
+static bool about_definition(const struct authz_rule *rule, struct bytes definition)
+{
+    bool about = rule->definition_count == 0;
+    for (size_t k = 0; !about && k < rule->definition_count; k++)
+        about = fits(rule->definitions[k], definition);
+    return about;
+}
+
+struct bytes authz_rule_tags(const struct authz *z, size_t rule, const struct caller *c, unsigned method,
+                             struct bytes definition)
+{
+    const struct authz_rule *r = &z->rules[rule];
+    bool own_alone;
+    bool so = r->tags.size > 0 && names(r, c) && about_definition(r, definition) && permits(r, method, &own_alone);
+    return so ? r->tags : bytes_of(NULL, 0);
+}
+
 static enum authz_extent extent(const struct authz *z, const struct caller *c, unsigned method, unsigned also)
 {
     enum authz_extent most = AUTHZ_NOTHING;
@@ -196,7 +230,8 @@ static enum authz_extent extent(const struct authz *z, const struct caller *c, u
         bool own_alone;
         /* Whom it names is asked first: most rules name others. */
         if ((rule->rights & also) == also && names(rule, c) && permits(rule, method, &own_alone))
-            most = rule->definition_count == 0 && !own_alone ? AUTHZ_ALL : AUTHZ_SOME;
+            most = rule->definition_count == 0 && !own_alone && (rule->tags.size == 0 || tagless(method)) ? AUTHZ_ALL
+                                                                                                          : AUTHZ_SOME;
     }
     return most;
 }
@@ -212,17 +247,16 @@ enum authz_extent authz_payloads(const struct authz *z, const struct caller *c, 
 }
 
 bool authz_allows(const struct authz *z, const struct caller *c, unsigned method, bool payloads,
-                  struct bytes definition, bool own)
+                  const struct authz_about *about)
 {
     unsigned also = payloads ? RIGHT_PAYLOADS : 0;
     for (size_t i = 0; i < z->count; i++) {
         const struct authz_rule *rule = &z->rules[i];
-        bool about = rule->definition_count == 0, own_alone;
-        if ((rule->rights & also) != also || !names(rule, c))
+        bool own_alone;
+        if ((rule->rights & also) != also || !names(rule, c) || !about_definition(rule, about->definition) ||
+            !permits(rule, method, &own_alone) || (own_alone && !about->own))
             continue;
-        for (size_t k = 0; !about && k < rule->definition_count; k++)
-            about = fits(rule->definitions[k], definition);
-        if (about && permits(rule, method, &own_alone) && (own || !own_alone))
+        if (rule->tags.size == 0 || tagless(method) || texts_have_all(about->tags, rule->tags))
             return true;
     }
     return false;

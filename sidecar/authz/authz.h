@@ -48,11 +48,14 @@ struct authz_rule {
     /* Names of definitions and of enlisted sagas, with a * at the end of the beginning of many. Count 0: all. */
     const char *const *definitions;
     size_t definition_count;
+    /* Packed as in base/texts.h: it is about sagas that have all of these tags, and about types and definitions to look at. Empty: whatever tags. */
+    struct bytes tags;
 };
 
 struct authz {
     const struct authz_rule *rules;
     size_t count;
+    bool given; /* somebody wrote them; false: authz_default */
 };
 
 /* What holds without rules: as many may do everything as could before there were rules, save that operators do not come over TCP in
@@ -69,9 +72,21 @@ enum authz_extent authz_extent(const struct authz *z, const struct caller *c, un
 /* The same about payloads of what it may look at. */
 enum authz_extent authz_payloads(const struct authz *z, const struct caller *c, unsigned method);
 
-/* Of one definition; with payloads, those of its sagas too. own: it is about a saga that the caller has begun, or about none. */
+/* What a request is about. */
+struct authz_about {
+    struct bytes definition; /* empty: none in particular */
+    struct bytes tags;       /* packed, of its saga; empty: it has none, or it is about none */
+    bool own;                /* it is a saga that the caller has begun, or none */
+};
+/* Of that; with payloads, those of its saga too. */
 bool authz_allows(const struct authz *z, const struct caller *c, unsigned method, bool payloads,
-                  struct bytes definition, bool own);
+                  const struct authz_about *about);
+
+/* Whether any rule that names the caller, or anybody (NULL), is about tags: then those of a saga need to be known. */
+bool authz_by_tags(const struct authz *z, const struct caller *c);
+/* The set of the rule's tags, when it allows this of such sagas alone; else empty. */
+struct bytes authz_rule_tags(const struct authz *z, size_t rule, const struct caller *c, unsigned method,
+                             struct bytes definition);
 
 /* The number of a method by its name, as in "Retry"; -1: there is none. And of a number the name and the role; NULL, 0 beyond the last. */
 int authz_method(struct bytes name);

@@ -30,4 +30,26 @@ static inline bool texts_have(struct bytes packed, struct bytes name, struct byt
     return false;
 }
 
+static inline bool texts_have_all(struct bytes packed, struct bytes wanted)
+{
+    struct bytes name, text;
+    while (texts_next(&wanted, &name, &text))
+        if (!texts_have(packed, name, text))
+            return false;
+    return true;
+}
+
+/* Whether they have all of one of these sets, behind each of which stands a pair without a name. */
+static inline bool texts_have_any(struct bytes packed, struct bytes sets)
+{
+    struct bytes name, text;
+    bool has = true;
+    while (texts_next(&sets, &name, &text)) {
+        if (name.size == 0 && has)
+            return true;
+        has = name.size == 0 || (has && texts_have(packed, name, text));
+    }
+    return false;
+}
+
 #endif

@@ -154,16 +154,11 @@ static int check_shares(const struct config_reader *r)
 static int check_store(const struct config_reader *r)
 {
     const struct config *c = r->config;
-    const struct yaml_node *store = r->nodes[OPTION_INDEX_store];
     if (c->store[0] == '\0')
         return 0;
     if (c->loops > 1)
         return yaml_refuse(r->nodes[OPTION_INDEX_loops], E_ARGUMENT, r->detail,
                            "loops must be 1 with store: a sidecar has one journal in the database");
-    if (c->encryption_key_file[0] != '\0' || c->encryption_key_command[0] != '\0' || c->audit_key_file[0] != '\0')
-        return yaml_refuse(store, E_ARGUMENT, r->detail,
-                           "a journal in a database is neither encrypted nor chained by the sidecar yet: take "
-                           "encryption_key_file, encryption_key_command and audit_key_file out, or store");
     if (c->journal_bytes_max != 0)
         return yaml_refuse(r->nodes[OPTION_INDEX_journal_bytes_max], E_ARGUMENT, r->detail,
                            "journal_bytes_max bounds a journal in data_dir, and store names a database");

@@ -5,6 +5,7 @@
 #define MAY_MAX         64
 #define DEFINITIONS_MAX 256
 #define TEXT_BYTES_MAX  512
+#define TAGS_MAX        16
 
 /* One text, or a list of them. Returns how many there are. */
 static const struct yaml_node *first_text(const struct yaml_node *n, unsigned *count)
@@ -105,6 +106,37 @@ static int read_definitions(const struct config_reader *r, const struct yaml_nod
     return code;
 }
 
+/* Tags, as {tenant: acme}, packed. */
+static int read_tags(const struct config_reader *r, const struct yaml_node *n, struct authz_rule *rule)
+{
+    size_t size = 0;
+    int code = 0;
+    if (n->kind != YAML_MAPPING)
+        return yaml_refuse(n, E_ARGUMENT, r->detail, "must be a mapping, as in {tenant: acme}");
+    if (code == 0 && (n->count == 0 || n->count > TAGS_MAX))
+        code = yaml_refuse(n, E_ARGUMENT, r->detail, "holds %u tags; it must be from 1 to %d", n->count, TAGS_MAX);
+    for (const struct yaml_node *tag = n->first; code == 0 && tag != NULL; tag = tag->next) {
+        struct bytes text;
+        code = yaml_read_text(tag, 1, TEXT_BYTES_MAX, &text, r->detail);
+        if (code == 0 && (tag->key.size == 0 || memchr(tag->key.at, 0, tag->key.size) != NULL))
+            code = yaml_refuse_key(tag, E_ARGUMENT, r->detail, "is not the name of a tag");
+        size += tag->key.size + text.size + 2;
+    }
+    uint8_t *packed = code == 0 ? yaml_tree_take(r->tree, size) : NULL;
+    if (code == 0 && packed == NULL)
+        code = error_set(r->detail, E_MEMORY, NULL, NULL);
+    rule->tags = bytes_of(packed, code == 0 ? size : 0);
+    for (const struct yaml_node *tag = n->first; code == 0 && tag != NULL; tag = tag->next) {
+        memcpy(packed, tag->key.at, tag->key.size);
+        packed += tag->key.size;
+        *packed++ = '\0';
+        memcpy(packed, tag->text.at, tag->text.size);
+        packed += tag->text.size;
+        *packed++ = '\0';
+    }
+    return code;
+}
+
 /* Whose sagas a service sees: its own, unless this says all. */
 static int read_sagas(const struct config_reader *r, const struct yaml_node *n, struct authz_rule *rule)
 {
@@ -123,8 +155,8 @@ static int read_sagas(const struct config_reader *r, const struct yaml_node *n, 
 
 static int read_rule(const struct config_reader *r, const struct yaml_node *n, struct authz_rule *rule)
 {
-    static const char *const names[] = {"who", "may", "definitions", "sagas"};
-    const struct yaml_node *who, *may, *definitions, *sagas;
+    static const char *const names[] = {"who", "may", "definitions", "sagas", "tags"};
+    const struct yaml_node *who, *may, *definitions, *sagas, *tags;
     *rule = (struct authz_rule){.rights = 0};
     int code = yaml_check_mapping(n, names, sizeof names / sizeof names[0], r->detail);
     if (code == 0)
@@ -139,6 +171,8 @@ static int read_rule(const struct config_reader *r, const struct yaml_node *n, s
         code = read_definitions(r, definitions, rule);
     if (code == 0 && (sagas = yaml_node_child(n, "sagas")) != NULL)
         code = read_sagas(r, sagas, rule);
+    if (code == 0 && (tags = yaml_node_child(n, "tags")) != NULL)
+        code = read_tags(r, tags, rule);
     return code;
 }
 
@@ -158,6 +192,6 @@ int config_read_rules(const struct config_reader *r)
     for (const struct yaml_node *n = list->first; code == 0 && n != NULL; n = n->next)
         code = read_rule(r, n, &rules[n->index]);
     if (code == 0)
-        r->config->authorization = (struct authz){.rules = rules, .count = list->count};
+        r->config->authorization = (struct authz){.rules = rules, .count = list->count, .given = true};
     return code;
 }

@@ -69,12 +69,13 @@ static bool same_texts(const char *const *a, const char *const *b, size_t count)
 
 static bool same_rules(const struct authz *a, const struct authz *b)
 {
-    if (a->count != b->count)
+    if (a->count != b->count || a->given != b->given)
         return false;
     for (size_t i = 0; i < a->count; i++) {
         const struct authz_rule *x = &a->rules[i], *y = &b->rules[i];
         if (x->rights != y->rights || x->methods != y->methods || x->who_count != y->who_count ||
-            x->all_sagas != y->all_sagas || x->definition_count != y->definition_count ||
+            x->all_sagas != y->all_sagas || !bytes_equal(x->tags, y->tags) ||
+            x->definition_count != y->definition_count ||
             !same_texts(x->definitions, y->definitions, x->definition_count))
             return false;
         for (size_t k = 0; k < x->who_count; k++) {

@@ -43,17 +43,19 @@ static int lookup_failed(struct core *c, const struct event *event, int code, co
 static int submit_known_request(struct core *c, const struct event *event, bool *answered, struct error_detail *detail)
 {
     struct ended_row row;
+    struct bytes scope = event_scope(event);
     *answered = false;
     if (DEFECT(REQUEST_ID_FORGOTTEN) || event->request_id.size == 0 || event->request_id.size > REQUEST_ID_BYTES_MAX ||
-        engine_find_request(c->engine, event->request_id) != NULL)
+        engine_find_request(c->engine, event->request_id, scope) != NULL)
         return 0;
-    int code = c->store->find_request(c->store, event->request_id, &row, detail);
+    int code = c->store->find_request(c->store, event->request_id, scope, &row, detail);
     if (code == E_SAGA_NOT_FOUND)
         return 0;
     *answered = true;
     if (code == STORE_PENDING)
         return code;
-    CHECK(code != 0 || bytes_equal(row.request_id, event->request_id)); /* the store looked for what it was asked */
+    /* The store looked for what it was asked. */
+    CHECK(code != 0 || (bytes_equal(row.request_id, event->request_id) && scope_has(scope, row.owner)));
     if (code != 0)
         return lookup_failed(c, event, code, detail);
     if (row.fingerprint != engine_fingerprint(event))

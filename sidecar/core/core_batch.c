@@ -38,7 +38,7 @@ static unsigned ring(const struct core *c, unsigned behind)
 
 bool batch_has_content(const struct batch *b)
 {
-    return b->size > 0 || b->definition_count > 0 || b->subject_count > 0 || b->audit_size > 0;
+    return b->size > 0 || b->definition_count > 0 || b->subject_count > 0 || b->audit_size > 0 || b->bare;
 }
 
 /* ---- records ---- */
@@ -299,6 +299,7 @@ void batch_clear(struct core *c, struct batch *b)
     b->size = b->cut_count = b->effect_count = b->ended_count = b->definition_count = b->subject_count = b->row_bytes =
         0;
     b->audit_size = 0;
+    b->bare = false;
     b->audit_seq = b->first_frame = b->oldest_live_frame = b->needed_from = 0;
 }
 

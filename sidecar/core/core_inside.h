@@ -36,6 +36,7 @@ struct batch {
     size_t row_bytes; /* of all these rows, as what they take in a store */
     uint8_t *audit;   /* entries of the audit trail, one behind another */
     size_t audit_size, audit_room;
+    bool bare;                  /* it is committed though it holds nothing: the store has rows of its own to bring */
     uint64_t audit_seq;         /* closed: their row's number; 0: none */
     uint64_t oldest_live_frame; /* closed: what the store is told with it; 0: nothing */
     uint64_t needed_from;       /* closed: from which frame on the journal is needed once it is durable */

@@ -88,6 +88,8 @@ int core_maintain(struct core *c, struct instant now, bool *more, struct error_d
             return 0; /* it cannot be read now: there is a next time */
         if (code != 0)
             return code;
+        c->open->bare = c->store->is_behind != NULL && c->store->is_behind(c->store);
+        more_moves |= c->open->bare;
     }
     struct instant before = {.us = now.us - c->options.retention.us};
     uint64_t keep_from = DEFECT(DROPS_WHAT_IS_NEEDED) ? core_oldest_live_frame(c) : c->needed_from;

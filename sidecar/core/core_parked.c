@@ -81,6 +81,7 @@ static struct event copy_event(struct copier *copier, const struct event *e)
     to.version = copy_bytes(copier, e->version);
     to.step = copy_bytes(copier, e->step);
     to.actor = copy_bytes(copier, e->actor);
+    to.tag_sets = copy_bytes(copier, e->tag_sets);
     to.audit = copy_bytes(copier, e->audit);
     to.identity = copy_bytes(copier, e->identity);
     to.reason = copy_bytes(copier, e->reason);

@@ -168,8 +168,8 @@ int engine_resume(struct engine *e, struct instant now, uint64_t *after, unsigne
 /* The live saga with this serial, or NULL. An ended saga stays until engine_release. View until the next step. */
 const struct saga *engine_find(const struct engine *e, uint64_t serial);
 
-/* The live saga started with this request_id, or NULL. */
-const struct saga *engine_find_request(const struct engine *e, struct bytes request_id);
+/* The live saga started with this request_id by whom `scope` says (event_scope), or NULL. */
+const struct saga *engine_find_request(const struct engine *e, struct bytes request_id, struct bytes scope);
 
 /* Fingerprint of a START or BEGIN event's content, as kept in RECORD_STARTED. Left out is what may differ between two tries of one request:
  * the trace context, and how the compensation is retried. */

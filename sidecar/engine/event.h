@@ -4,6 +4,7 @@
 
 #include "compensations/answer.h"
 #include "compensations/barrier.h"
+#include "sidecar/base/defect.h"
 #include "sidecar/engine/record.h"
 
 enum event_type {
@@ -56,6 +57,8 @@ struct event {
     struct saga_id saga;   /* all but START, BEGIN, TICK, TARGET, BREAKER */
 
     /* START, BEGIN */
+    struct bytes tag_sets; /* START: the saga's tags must be such as one of these sets (texts_have_any); empty: any */
+    bool scoped;           /* request_ids are each identity's own: what another began under the same one says nothing */
     struct bytes request_id;
     struct bytes input; /* START */
     struct bytes name;  /* BEGIN; BREAKER: of the target */
@@ -94,5 +97,17 @@ struct event {
     uint16_t target;     /* TARGET: its index */
     uint8_t breaker_act; /* BREAKER: enum breaker_act */
 };
+
+/* Whose sagas the request_id is looked for among; empty: all. */
+static inline struct bytes event_scope(const struct event *e)
+{
+    return e->scoped && !DEFECT(SCOPE_FORGOTTEN) ? e->identity : bytes_of(NULL, 0);
+}
+
+/* Whether what `owner` began is within the scope. Of whom nothing is known, it may be. */
+static inline bool scope_has(struct bytes scope, struct bytes owner)
+{
+    return scope.size == 0 || owner.size == 0 || bytes_equal(scope, owner);
+}
 
 #endif

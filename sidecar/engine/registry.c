@@ -154,13 +154,14 @@ const struct saga *engine_find(const struct engine *e, uint64_t serial)
     return s;
 }
 
-const struct saga *engine_find_request(const struct engine *e, struct bytes request_id)
+const struct saga *engine_find_request(const struct engine *e, struct bytes request_id, struct bytes scope)
 {
     if (request_id.size == 0)
         return NULL;
     uint64_t hash = request_hash(e, request_id);
     const struct saga *s = *request_chain(e, hash);
-    while (s != NULL && (s->request_hash != hash || !bytes_equal(s->request_id, request_id)))
+    while (s != NULL &&
+           (s->request_hash != hash || !bytes_equal(s->request_id, request_id) || !scope_has(scope, s->owner)))
         s = s->same_request;
     return s;
 }

@@ -1,6 +1,7 @@
 /* requests.c - what services ask: Start, Begin, Enlist, Settle, Commit, Abort, KeepAlive. A request is checked whole, and given the memory
  * it needs, before anything of it is recorded: all of it happens, or nothing. */
 #include "sidecar/base/fnv.h"
+#include "sidecar/base/texts.h"
 #include "sidecar/base/traceparent.h"
 #include "sidecar/definition/names.h"
 #include "sidecar/engine/engine_inside.h"
@@ -278,7 +279,7 @@ static bool enlists_refused(const struct saga *s, const struct event *event)
  * that carries one is refused, as Enlist is, once the saga has turned back or ended. */
 static bool repeated(const struct turn *t, const struct event *event)
 {
-    struct saga *s = (struct saga *)(uintptr_t)engine_find_request(t->engine, event->request_id);
+    struct saga *s = (struct saga *)(uintptr_t)engine_find_request(t->engine, event->request_id, event_scope(event));
     if (s == NULL)
         return false;
     struct event known = *event;
@@ -401,6 +402,8 @@ void requests_start(const struct turn *t, const struct event *event)
     struct bytes tags = bytes_of(NULL, 0), counts = bytes_of(NULL, 0);
     if (code == 0)
         code = typed_start(t, event, &tags, &counts, &detail);
+    if (code == 0 && event->tag_sets.size > 0 && !texts_have_any(tags, event->tag_sets))
+        code = error_set(&detail, E_PERMISSION, "", "no rule of authorization says so of a saga with these tags");
     if (code != 0) {
         pool_rewind(&t->engine->scratch, mark);
         reply_error(t, event, &detail, code);

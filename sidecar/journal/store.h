@@ -115,7 +115,7 @@ struct store_state {
 /* Asks for the ended sagas with a serial below `below` (UINT64_MAX: from the newest), newest first. */
 struct ended_query {
     uint64_t below;
-    uint32_t states;   /* bit n: state n is wanted; 0: every state */
+    uint32_t states;    /* bit n: state n is wanted; 0: every state */
     struct bytes name;  /* empty: every one */
     struct bytes owner; /* empty: whoever began them */
     struct instant started_from;
@@ -130,6 +130,12 @@ struct ended_query {
 
 /* Commits that may be on the way at once. */
 #define STORE_COMMITS_MAX 2
+
+/* Whether a row is of one whom find_request was asked for. */
+static inline bool ended_row_by(const struct ended_row *row, struct bytes owner)
+{
+    return owner.size == 0 || row->owner.size == 0 || bytes_equal(row->owner, owner);
+}
 
 struct store {
     /* Makes commit durable (fsync'd), all of it or nothing. Returns
@@ -161,6 +167,10 @@ struct store {
      * no such bound. */
     bool (*is_tight)(struct store *s);
 
+    /* Whether the store has rows of its own to bring along with a commit: the owner makes one, if need be of nothing else, while it has nothing
+     * to do. Cheap. NULL in a store that never has. */
+    bool (*is_behind)(struct store *s);
+
     /* The oldest frame that is kept; 0: there is none. Cheap. NULL in a store that cannot tell. */
     uint64_t (*first_frame)(struct store *s);
 
@@ -179,10 +189,12 @@ struct store {
     /* One frame. *records is a view until the next call of any of these functions. E_CURSOR when it was dropped. */
     int (*read_frame)(struct store *s, uint64_t frame, struct bytes *records, struct error_detail *detail);
 
-    /* The row of an ended saga by serial, or by request_id. *row is a view until the next call of any of these functions.
+    /* The row of an ended saga by serial, or by request_id: of the newest that `owner` began, or of whom it is not known who began it; empty:
+     * whoever did. *row is a view until the next call of any of these functions.
      * E_SAGA_NOT_FOUND when there is none. */
     int (*find_ended)(struct store *s, uint64_t serial, struct ended_row *row, struct error_detail *detail);
-    int (*find_request)(struct store *s, struct bytes request_id, struct ended_row *row, struct error_detail *detail);
+    int (*find_request)(struct store *s, struct bytes request_id, struct bytes owner, struct ended_row *row,
+                        struct error_detail *detail);
 
     /* Gives the rows that match, newest first, to take (view for that call). *examined_to becomes the lowest serial that was looked at, or
      * 0 when the end was reached: ask on with below = *examined_to. */

@@ -126,6 +126,17 @@ static void maintain(struct loop *s, struct instant *next)
     *next = instant_after(now, more ? MAINTAIN_BUSY : span_min(MAINTAIN_IDLE, s->config->retention));
 }
 
+/* Keys are taken over while the sidecar has nothing else to do: whoever changed them waits for this line. */
+static void tell_keys(struct loop *s)
+{
+    uint32_t old = sealed_store_old_keys(s->store);
+    if (old == 0 && s->old_keys > 0)
+        log_event(LOG_LEVEL_INFO,
+                  "the journal needs the key of encryption in use alone: those behind it can be taken out",
+                  LOG_NUMBER("loop", s->index));
+    s->old_keys = old;
+}
+
 /* Where the chains stand is told outside, so that a journal that was written anew as a whole is found, too. */
 static void tell_heads(struct loop *s, struct instant *next)
 {
@@ -283,6 +294,7 @@ void loop_turn(struct loop *s)
         reload_turn(s);
         drift_turn(s);
         maintain(s, &next_maintain);
+        tell_keys(s);
         check_journal(s, &next_check);
         verify_journal(s, &next_verify);
         tell_heads(s, &next_heads);

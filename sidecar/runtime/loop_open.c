@@ -78,6 +78,7 @@ static int open_journal(struct loop *s, struct store_state *state, struct error_
     int code = journal_open(s->config, s->index, &s->store, state, detail);
     if (code == 0)
         code = keys_apply(&s->sidecar->keys, state, &s->store, detail);
+    s->old_keys = code == 0 ? sealed_store_old_keys(s->store) : 0;
     if (code == 0 && s->config->audit_verify_at_start)
         code = keys_verify(s->store, detail);
     if (code == 0 && (catalog_create(s->config->definitions_max, &s->catalog) != 0 ||

@@ -76,6 +76,8 @@ static int take_new(struct loop *s, struct definition *definition, const struct 
         code = judge ? registered_admit(s, typed, detail) : 0;
         if (code == 0)
             code = core_register(s->core, typed, clock_now(&s->clock), 0, detail);
+        if (code == 0 && judge)
+            api_audit_file(s->api, false, typed->name, typed->version);
         if (code != 0 && typed != definition)
             definition_destroy(typed);
     }
@@ -95,7 +97,11 @@ static int take_set(void *self, const char *name, struct bytes set, struct error
     struct loop *s = self;
     const struct schema_entry *entry;
     bool repeated;
-    return schemas_add(s->schemas, s->core, bytes_of_text(name), set, clock_now(&s->clock), &entry, &repeated, detail);
+    int code =
+        schemas_add(s->schemas, s->core, bytes_of_text(name), set, clock_now(&s->clock), &entry, &repeated, detail);
+    if (code == 0 && !repeated)
+        api_audit_file(s->api, true, entry->name, entry->set->hash);
+    return code;
 }
 
 int registered_take_files(struct loop *s, struct error_detail *detail)

@@ -276,7 +276,7 @@ static double look_up(struct bench *b, bool is_there)
         struct error_detail detail;
         uint64_t serial = is_there ? 1 + i * STRIDE % b->ended : b->serial + 1000000 + i;
         int size = request_id_of(b, serial, text);
-        int rc = b->store->find_request(b->store, bytes_of(text, (size_t)size), &row, &detail);
+        int rc = b->store->find_request(b->store, bytes_of(text, (size_t)size), bytes_of(NULL, 0), &row, &detail);
         CHECK(rc == (is_there ? 0 : E_SAGA_NOT_FOUND));
     }
     return (now_s() - start) * 1e6 / LOOKS;

@@ -271,7 +271,7 @@ static double overdue_start(size_t n)
     do
         commit();
     while (core_resuming(core));
-    forget_worst(); /* until here nobody is served */
+    forget_worst();                    /* until here nobody is served */
     clock_us += INT64_C(61) * 1000000; /* their leases start anew, and nobody renews them */
     while (core_expiry(core).us <= clock_us) {
         struct event tick = {.type = EVENT_TICK, .now = now()};
@@ -448,7 +448,7 @@ static double random_ids(size_t n)
             struct ended_row row;
             char id[40];
             snprintf(id, sizeof id, "%016llx%016llx", (unsigned long long)random_next(&r), (unsigned long long)i);
-            CHECK(store->find_request(store, bytes_of_text(id), &row, &detail) == E_SAGA_NOT_FOUND);
+            CHECK(store->find_request(store, bytes_of_text(id), bytes_of(NULL, 0), &row, &detail) == E_SAGA_NOT_FOUND);
         }
         add_ended(n + 1 + done, 40, 40, &r);
     }

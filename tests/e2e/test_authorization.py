@@ -8,11 +8,12 @@ import urllib.request
 import grpc
 
 import shapes
-from harness import (CHANNEL_OPTIONS, PATIENCE_S, SAGAD, Participant, Sidecar, Stub, definition, do, needs_files, state_name, step,
+from harness import (CHANNEL_OPTIONS, PATIENCE_S, SAGAD, Participant, Sidecar, Stub, definition, do, message, needs_files, state_name, step,
                      wait_until)
 from test_trust import Authority
 
 CART = "spiffe://example.org/ns/shop/sa/cart"
+TILL = "spiffe://example.org/ns/shop/sa/till"
 NIGHT = "spiffe://example.org/ns/ops/sa/night"
 
 RULES = [{"who": "spiffe://example.org/ns/shop/*", "may": ["service"], "definitions": ["order*"]},
@@ -28,6 +29,9 @@ output: {receipt: =steps.reserve.output.receipt_id}
 steps:
   - {name: reserve, target: shop, action: /typed.v1.Shop/Reserve, compensation: none}
 """
+
+
+TAGGED = PUTS_OUT.replace("puts_out", "tagged").replace("output: {", "tags: {tenant: =input.order_id}\noutput: {")
 
 
 def code_of(call, **fields):
@@ -116,6 +120,23 @@ class Rules(unittest.TestCase):
         self.assertEqual({saga, theirs}, {shown.id for shown in unix.List(definition="order").sagas})  # a viewer
         self.assertEqual(CART, unix.Get(saga_id=saga).saga.owner)
 
+    def test_a_request_id_is_ones_own(self):
+        cart, _, _ = self.as_("cart")
+        till, _, _ = self.as_("till")
+        unix, _, _ = self.as_("unix")
+        unix.RegisterDefinition(source=definition("order", step("a")).encode())
+        first, second = (who.Start(definition="order", request_id="order-7") for who in (cart, till))
+        self.assertNotEqual(first.saga_id, second.saga_id)
+        for _ in range(2):
+            for who, saga in ((cart, first.saga_id), (till, second.saga_id)):
+                again = who.Start(definition="order", request_id="order-7")
+                self.assertEqual((saga, True), (again.saga_id, again.already_started))
+                self.assertEqual(saga, who.Find(request_id="order-7").saga_id)
+                self.assertEqual("COMMITTED", state_name(who.Wait(saga_id=saga).saga))
+            self.sidecar.kill()
+            self.sidecar.start()
+            cart, till = self.as_("cart")[0], self.as_("till")[0]
+
     def test_rules_are_read_again(self):
         cart, _, _ = self.as_("cart")
         night, night_operator, _ = self.as_("night")
@@ -148,6 +169,66 @@ class Rules(unittest.TestCase):
         self.assertIn("R", night.Wait(saga_id=saga).saga.output_json)
         seen = unix.Wait(saga_id=saga).saga
         self.assertEqual(("COMMITTED", b"", ""), (state_name(seen), seen.output, seen.output_json))
+
+    def test_a_rule_about_tags_is_about_their_sagas(self):
+        """Tenants share a sidecar: each starts and sees sagas with its own tag alone, alive and ended, whichever loop they live in."""
+        self.sidecar.stop()
+        self.sidecar.options.update(loops=2, data_dir=os.path.join(self.sidecar.directory, "two"), authorization=[
+            {"who": CART, "may": ["service", "payloads"], "sagas": "all", "tags": {"tenant": "acme"}},
+            {"who": TILL, "may": "operator", "tags": {"tenant": "other"}},
+            {"who": NIGHT, "may": ["operator", "payloads"]}])
+        self.sidecar.start()
+        night, cart, till = self.as_("night")[0], self.as_("cart")[0], self.as_("till")[0]
+        night.RegisterSchema(name="typed", descriptors=shapes.SHOP.SerializeToString())
+        night.RegisterDefinition(source=TAGGED.encode())
+        night.RegisterDefinition(source=definition("untagged", step("a")).encode())
+        self.shop.on("/typed.v1.Shop/Reserve", lambda call: shapes.Receipt(receipt_id="R").SerializeToString())
+
+        def start(coordinator, tenant, **more):
+            return coordinator.Start(definition="tagged", input_json='{"order_id": "%s"}' % tenant, timeout=PATIENCE_S, **more).saga_id
+
+        ours = [start(cart, "acme", request_id="r-%d" % i) for i in range(6)]
+        theirs = [start(till, "other", request_id="r-%d" % i) for i in range(6)]
+        before = len(night.List().sagas)
+        for coordinator, tenant in ((cart, "other"), (cart, ""), (till, "acme")):
+            with self.assertRaises(grpc.RpcError) as caught:
+                start(coordinator, tenant)
+            self.assertEqual("PERMISSION_DENIED", caught.exception.code().name)
+            self.assertIn("no rule of authorization says so of a saga with these tags", caught.exception.details())
+        self.assertEqual("PERMISSION_DENIED", code_of(cart.Start, definition="untagged"))
+        self.assertEqual("PERMISSION_DENIED", code_of(cart.Begin, name="enlisted"))
+        self.assertEqual(before, len(night.List().sagas))
+        piped = message("saga.v1.PipeRequest")(commands=[message("saga.v1.Command")(start=message("saga.v1.StartRequest")(definition="tagged", input_json='{"order_id": "%s"}' % t))
+                                                 for t in ("acme", "other")])
+        results = next(cart.Pipe(iter([piped]))).results
+        self.assertEqual(["start", "error"], [r.WhichOneof("result") for r in results])
+        for _ in range(2):
+            for coordinator, own, other, tenant in ((cart, ours, theirs, "acme"), (till, theirs, ours, "other")):
+                for saga in own:
+                    self.assertEqual("COMMITTED", state_name(coordinator.Wait(saga_id=saga).saga))
+                    self.assertEqual("OK", code_of(coordinator.Get, saga_id=saga))
+                for saga in other:
+                    for call in (coordinator.Get, coordinator.Wait, coordinator.Cancel):
+                        self.assertEqual("PERMISSION_DENIED", code_of(call, saga_id=saga))
+                self.assertEqual("PERMISSION_DENIED", code_of(coordinator.List))
+                tag = {"name": "tenant", "value": tenant}
+                self.assertLessEqual(set(own), {s.id for s in coordinator.List(tags=[message("saga.v1.Tag")(**tag)]).sagas})
+                self.assertFalse(set(other) & {s.id for s in coordinator.List(tags=[message("saga.v1.Tag")(**tag)]).sagas})
+                wrong = message("saga.v1.Tag")(name="tenant", value="acme" if tenant == "other" else "other")
+                self.assertEqual("PERMISSION_DENIED", code_of(coordinator.List, tags=[wrong]))
+                self.assertEqual("OK", code_of(coordinator.GetDefinition, name="tagged"))
+                self.assertEqual("PERMISSION_DENIED", code_of(coordinator.RegisterDefinition, source=definition("n", step("a")).encode()))
+            self.assertIn("R", cart.Wait(saga_id=ours[0]).saga.output_json)
+            self.assertEqual("OK", code_of(cart.Get, saga_id=ours[0], include_payloads=True))
+            self.assertEqual("OK", code_of(till.Find, request_id="r-1"))
+            self.assertEqual(theirs[1], till.Find(request_id="r-1").saga_id)
+            self.assertEqual("PERMISSION_DENIED", code_of(self.as_("till")[1].Reload, actor="ada"))
+            self.sidecar.kill()
+            self.sidecar.start()
+            night, cart, till = self.as_("night")[0], self.as_("cart")[0], self.as_("till")[0]
+        self.assertIn("Get: allowed for sagas with some tags by authorization[0]\n",
+                      subprocess.run([SAGAD, "-f", os.path.join(self.sidecar.directory, "sagad.yaml"), "--as", CART], capture_output=True, text=True,
+                                     timeout=PATIENCE_S).stdout)
 
     def test_a_refusal_says_why_and_is_counted(self):
         cart, operator, _ = self.as_("cart")
@@ -192,6 +273,44 @@ class Rules(unittest.TestCase):
         self.assertIn("RegisterDefinition: allowed by authorization[2]\n", text)
         self.assertEqual((2, ""), explain("--as", "somebody"))
         self.assertEqual((2, ""), explain("--as", CART, "--method", "Delete"))
+
+
+    def test_a_running_sidecar_explains_its_rules(self):
+        """To each what it may do itself; of others to whoever may read the audit trail."""
+        sagactl = os.path.join(os.path.dirname(SAGAD), "sagactl")
+        tls = "tls://localhost:%d" % self.sidecar.ports["tls://127.0.0.1:0"]
+
+        def explain(name, *arguments):
+            how = ["-a", self.socket] if name == "unix" else ["-a", tls, "--tls-roots", self.pki.path("ca.pem"), "--tls-certificate",
+                                                              self.pki.path(name + ".pem"), "--tls-key", self.pki.path(name + ".key")]
+            done = subprocess.run([sagactl] + how + ["authz", "explain"] + list(arguments), capture_output=True, text=True, timeout=PATIENCE_S)
+            return done.returncode, done.stdout or done.stderr
+
+        self.assertEqual((0, "Start: allowed for some definitions by authorization[0]\n"), explain("cart", "--method", "Start"))
+        self.assertEqual((0, "Start: allowed by authorization[0]\n"), explain("cart", "--method", "Start", "--definition", "order-2"))
+        self.assertEqual((1, "Start: denied\n"), explain("cart", "--method", "Start", "--definition", "refund"))
+        self.assertEqual((0, "Wait: allowed for sagas that it has begun by authorization[0]\n"),
+                         explain("cart", "--method", "Wait", "--definition", "order"))
+        self.assertEqual((1, "Retry: denied\n"), explain("night", "--as", CART, "--method", "Retry"))
+        code, text = explain("unix")
+        self.assertEqual(0, code)
+        self.assertIn("uid:%d:\n" % os.getuid(), text)
+        self.assertIn("RegisterDefinition: allowed by authorization[2]\n", text)
+        self.assertIn("Retry: denied\n", text)
+        code, text = explain("cart", "--as", NIGHT)
+        self.assertEqual(1, code)
+        self.assertIn("only who may read the audit trail may ask about others", text)
+        self.assertEqual(1, explain("other")[0])  # who may nothing is told nothing
+        self.assertIn("is nobody", explain("night", "--as", "somebody")[1])
+        self.assertIn("there is no method of this name", explain("night", "--method", "Delete")[1])
+        code, text = explain("night", "--as", "gid:7", "-o", "json", "--method", "Get")
+        self.assertEqual(1, code)
+        self.assertIn('"EXTENT_DENIED"', text)
+        # What was read again holds.
+        self.sidecar.options["authorization"] = [dict(RULES[1], who=[NIGHT, CART])]
+        self.sidecar.write_config()
+        self.as_("night")[1].Reload(actor="ada")
+        self.assertEqual((0, "Retry: allowed by authorization[0]\n"), explain("cart", "--method", "Retry"))
 
 
 class WithoutRules(unittest.TestCase):

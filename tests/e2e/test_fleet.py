@@ -67,6 +67,47 @@ class Fleet(unittest.TestCase):
         self.assertIn("loops must be 1 with store", self.refusal(loops=2))
         self.assertIn("journal_bytes_max bounds a journal in data_dir", self.refusal(journal_bytes_max="64MiB"))
 
+    def test_a_journal_is_encrypted_and_chained(self):
+        """As on a disk: payloads are in no row, changes are found, another key is taken into use, and kill -9 loses nothing."""
+        folder = tempfile.mkdtemp(prefix="saga-keys-")
+        self.addCleanup(shutil.rmtree, folder)
+
+        def keys(name, *lines):
+            path = os.path.join(folder, name)
+            with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="ascii") as file:
+                file.write("".join("%s %s\n" % (key, digit * 64) for key, digit in lines))
+            return path
+
+        def verified(sidecar):
+            done = subprocess.run([SAGAD[:-len("sagad")] + "sagactl", "-a", sidecar.address, "verify"], capture_output=True, text=True,
+                                  timeout=PATIENCE_S)
+            return done.returncode, done.stdout + done.stderr
+        sidecar = self.sidecar("sealed", encryption_key_file=keys("first", ("old", "a")), audit_key_file=keys("chain", ("c", "d")),
+                               audit_verify_at_start=True)
+        sidecar.client.register(definition("one", step("a")))
+        sagas = [sidecar.client.run("one", input=b"very secret").id for _ in range(5)]
+        self.assertEqual((0, 1), (verified(sidecar)[0], verified(sidecar)[1].count("whole")), verified(sidecar))
+        self.assertEqual("0", self.server.query("select count(*) from saga_frame where position('very secret'::bytea in records) > 0").strip())
+        sidecar.kill()
+        sidecar.options.update(encryption_key_file=keys("wrong", ("new", "b")))
+        sidecar.write_config()
+        self.assertIn("is not among those given: old", sidecar.refuse()[1])
+        sidecar.options.update(encryption_key_file=keys("both", ("new", "b"), ("old", "a")))
+        sidecar.start()
+        wait_until(lambda: sidecar.log("the journal needs the key of encryption in use alone: those behind it can be taken out"), "taken over")
+        sidecar.kill()
+        sidecar.options.update(encryption_key_file=keys("second", ("new", "b")))
+        sidecar.start()
+        for saga in sagas:
+            self.assertEqual(b"very secret", sidecar.client.Get(saga_id=saga, include_payloads=True).saga.input)
+        self.assertEqual(0, verified(sidecar)[0])
+        self.server.query("update saga_frame set records = set_byte(records, length(records) - 1, get_byte(records, length(records) - 1) # 1) where frame = "
+                          "(select min(frame) + 1 from saga_frame where journal = (select id from saga_journal where name = 'sealed')) and "
+                          "journal = (select id from saga_journal where name = 'sealed')")
+        code, said = verified(sidecar)
+        self.assertEqual(1, code, said)
+        self.assertIn("CHANGED", said)
+
     def test_tables_are_made_by_who_may(self):
         self.server.query("create database bare")
         uri = self.server.uri.replace("/postgres?", "/bare?")

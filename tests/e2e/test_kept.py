@@ -156,6 +156,37 @@ class Kept(unittest.TestCase):
         sidecar.stop()
         self.assertFalse(holds_secret())
 
+    def test_a_sidecar_that_has_nothing_to_do_takes_another_key_into_use(self):
+        """Nothing is asked of it after the start, and the line tells when the old key can be taken out."""
+        sidecar = self.start(loops=2, encryption_key_file=self.keys("first", ("old", "a")))
+        sidecar.client.coordinator.RegisterDefinition(source=definition("order", step("a")).encode())
+        sagas = [sidecar.client.coordinator.Start(definition="order", input=SECRET, request_id="r-%d" % i).saga_id for i in range(16)]
+        for saga in sagas:
+            sidecar.client.coordinator.Wait(saga_id=saga)
+        sidecar.stop()
+        sidecar.options.update(encryption_key_file=self.keys("both", ("new", "b"), ("old", "a")))
+        sidecar.start()
+        line = "the journal needs the key of encryption in use alone: those behind it can be taken out"
+        wait_until(lambda: len({told["loop"] for told in sidecar.log(line)}) == 2, "both loops need the new key alone")
+        sidecar.kill()
+        sidecar.options.update(encryption_key_file=self.keys("second", ("new", "b")))
+        sidecar.start()
+        for saga in sagas:
+            self.assertEqual(SECRET, sidecar.client.coordinator.Get(saga_id=saga, include_payloads=True).saga.input)
+
+    def test_what_a_directory_registers_is_in_the_trail(self):
+        """At the start, and once."""
+        directory = os.path.join(self.folder, "definitions")
+        os.mkdir(directory)
+        with open(os.path.join(directory, "order.yaml"), "w", encoding="ascii") as file:
+            file.write(definition("order", step("a")))
+        sidecar = self.start(loops=2, definitions_dir=directory)
+        said = self.sagactl(sidecar, "audit").stdout.splitlines()
+        self.assertEqual(1, len(said), said)
+        self.assertIn("RegisterDefinition order 1.0.0 by the sidecar itself: a file of definitions_dir", said[0])
+        sidecar.restart()
+        self.assertEqual(said, self.sagactl(sidecar, "audit").stdout.splitlines())
+
     def test_a_kill_loses_nothing_of_it(self):
         sidecar = self.start(encryption_key_file=self.keys("e", ("k", "c")), audit_key_file=self.keys("a", ("k", "d")), audit_verify_at_start=True)
         sidecar.client.coordinator.RegisterDefinition(source=definition("order", step("a")).encode())

@@ -158,6 +158,42 @@ class Trust(unittest.TestCase):
                     pass
         self.assertEqual("SERVING", self.ask(sidecar, "client"))
 
+    def test_weak_ciphers_are_refused(self):
+        sidecar = self.sidecar()
+
+        def shaken(ciphers):
+            context = ssl.create_default_context(cafile=self.pki.path("ca.pem"))
+            context.load_cert_chain(self.pki.path("client.pem"), self.pki.path("client.key"))
+            context.maximum_version = ssl.TLSVersion.TLSv1_2
+            context.set_ciphers(ciphers + ":@SECLEVEL=0")
+            with socket.create_connection(("127.0.0.1", sidecar.tls_port), PATIENCE_S) as plain:
+                try:
+                    with context.wrap_socket(plain, server_hostname="localhost") as secure:
+                        return secure.cipher()[0]
+                except (ssl.SSLError, OSError):
+                    return None
+        self.assertEqual("ECDHE-ECDSA-AES256-GCM-SHA384", shaken("ECDHE-ECDSA-AES256-GCM-SHA384"))
+        for ciphers in ("AES128-SHA", "AES256-GCM-SHA384", "ECDHE-ECDSA-AES128-SHA", "ECDHE-ECDSA-NULL-SHA", "aNULL", "eNULL", "CAMELLIA128-SHA256"):
+            self.assertIsNone(shaken(ciphers), ciphers)
+        self.assertEqual("SERVING", self.ask(sidecar, "client"))
+
+    def test_several_loops_let_in_the_same(self):
+        """Each of them has a server object of its own for the listener, and connections go to them in turn."""
+        sidecar = self.sidecar(loops=3, handshake_timeout="500ms")
+        for _ in range(2):
+            for name, heard in (("client", "SERVING"), ("stranger", "UNAVAILABLE"), ("expired", "UNAVAILABLE"), ("early", "UNAVAILABLE"),
+                                (None, "UNAVAILABLE")) * 2:
+                self.assertEqual(heard, self.ask(sidecar, name), name)
+            for _ in range(6):
+                with socket.create_connection(("127.0.0.1", sidecar.tls_port), PATIENCE_S) as half:
+                    half.sendall(b"\x16\x03\x01\x02\x00\x01\x00")
+                    half.settimeout(PATIENCE_S)
+                    self.assertEqual(b"", half.recv(1))
+            self.pki.make("sagad4", "DNS:localhost,URI:" + OURS)
+            before = len(sidecar.log("new certificates are in force"))
+            self.pki.copy("sagad4", "live")
+            wait_until(lambda: len(sidecar.log("new certificates are in force")) > before, "they are in force")
+
     def test_half_a_handshake_ends_by_our_clock(self):
         sidecar = self.sidecar(handshake_timeout="500ms")
         with socket.create_connection(("127.0.0.1", sidecar.tls_port), PATIENCE_S) as half:

@@ -69,6 +69,8 @@ static void send_again(struct world *w, void *arg)
 void client_event(struct world *w, const struct request *r, struct event *event)
 {
     const struct client *c = r->client;
+    event->identity = bytes_of_text(c == NULL ? "operator" : c->identity);
+    event->scoped = w->swarm.scoped;
     if (r->nonsense != 0) {
         nonsense_event(w, r, event);
         return;
@@ -354,7 +356,8 @@ void clients_start(struct world *w)
         c->enlisted = chance(w, CLIENTS, w->swarm.enlisted_permille);
         c->has_request_id = !chance(w, CLIENTS, 100) || w->script != NULL;
         c->definition = 1 + (uint32_t)draw(w, CLIENTS, w->definition_count);
-        snprintf(c->request_id, sizeof c->request_id, "request-%u", i);
+        snprintf(c->request_id, sizeof c->request_id, "request-%u", w->swarm.scoped ? i / 2 : i);
+        snprintf(c->identity, sizeof c->identity, "service-%u", w->swarm.scoped ? i % 2 : 0);
         snprintf(c->input, sizeof c->input, "in-%u", i);
         c->lease = leases[draw(w, CLIENTS, 3)];
         if (chance(w, CLIENTS, 300))

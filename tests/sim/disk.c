@@ -532,18 +532,22 @@ static int find_ended(struct store *s, uint64_t serial, struct ended_row *row, s
     return 0;
 }
 
-static int find_request(struct store *s, struct bytes request_id, struct ended_row *row, struct error_detail *detail)
+static int find_request(struct store *s, struct bytes request_id, struct bytes owner, struct ended_row *row,
+                        struct error_detail *detail)
 {
     struct disk *d = disk_of(s);
     uint64_t key = 1;
-    for (size_t i = 0; i < request_id.size; i++)
-        key = (key ^ request_id.at[i]) * UINT64_C(0x100000001b3) + 7;
+    for (size_t i = 0; i < request_id.size + owner.size; i++)
+        key =
+            (key ^ (i < request_id.size ? request_id.at[i] : owner.at[i - request_id.size])) * UINT64_C(0x100000001b3) +
+            7;
     if (!looked_up(d->world, key >> 2))
         return STORE_PENDING;
     if (unread(d->world, detail))
         return E_JOURNAL_AWAY;
     for (size_t i = d->ended_count; i > 0; i--)
-        if (!d->ended[i - 1].dropped && bytes_equal(d->ended[i - 1].row.request_id, request_id)) {
+        if (!d->ended[i - 1].dropped && bytes_equal(d->ended[i - 1].row.request_id, request_id) &&
+            ended_row_by(&d->ended[i - 1].row, owner)) {
             *row = d->ended[i - 1].row;
             return 0;
         }

@@ -100,7 +100,11 @@ static void start(struct world *w, enum nonsense which, struct event *event)
 {
     event->type = EVENT_START;
     event->definition = catalog_by_number(w->sidecar.catalog, 1);
-    if (which == LONG_REQUEST_ID)
+    if (which == REUSED_REQUEST_ID) {
+        const struct model *m = &w->models[event->saga.serial];
+        event->request_id = bytes_of_text(m->request_id);
+        event->identity = bytes_of_text(m->client->identity);
+    } else if (which == LONG_REQUEST_ID)
         event->request_id = too_long(REQUEST_ID_BYTES_MAX);
     else if (which == LONG_TRACEPARENT)
         event->traceparent = too_long(TRACEPARENT_BYTES_MAX);
@@ -108,8 +112,6 @@ static void start(struct world *w, enum nonsense which, struct event *event)
         event->deadline.us = -1;
     else if (which == LONG_DEADLINE)
         event->deadline = SPAN_S(3601);
-    else if (which == REUSED_REQUEST_ID)
-        event->request_id = bytes_of_text(w->models[event->saga.serial].request_id);
     else
         event->input = too_long(PAYLOAD_MAX);
 }

@@ -294,6 +294,9 @@ void oracle_reply(struct world *w, const struct reply_effect *reply)
     if (reply->code == E_REQUIRED)
         expect(w, r->client != NULL && typed_refuses(w, r->client), "cause",
                "a start was refused whose requirements hold", reply->saga.serial);
+    if (reply->code == E_REQUEST_ID_REUSED)
+        expect(w, r->nonsense != 0, "I5", "a service was refused for a request_id that another has used",
+               reply->saga.serial);
     if (reply->code != 0) {
         mark(w, MARK_REFUSED, (unsigned)-reply->code);
         return;

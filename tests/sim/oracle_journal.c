@@ -73,8 +73,12 @@ static void on_started(struct world *w, const struct record *r)
     expect(w, !typed_refuses(w, m->client), "cause", "a saga started that its definition does not allow", r);
     snprintf(m->request_id, sizeof m->request_id, "%.*s", (int)r->request_id.size, (const char *)r->request_id.at);
     for (uint64_t s = 1; m->request_id[0] != '\0' && s < r->saga.serial; s++)
-        expect(w, w->models[s].dropped || strcmp(w->models[s].request_id, m->request_id) != 0, "I5",
-               "one request_id started two sagas", r);
+        expect(w,
+               w->models[s].dropped || strcmp(w->models[s].request_id, m->request_id) != 0 ||
+                   strcmp(w->models[s].client->identity, m->client->identity) != 0,
+               "I5", "one request_id started two sagas of one service", r);
+    expect(w, bytes_equal(r->identity, bytes_of_text(m->client->identity)), "audit",
+           "a record does not say who began the saga", r);
     if (r->mode != SAGA_ORCHESTRATED)
         return;
     m->definition = d;

@@ -129,7 +129,6 @@ static int submit(struct world *w, const struct incoming *in)
         trace(w, "target", 0, (int64_t)in->target, 0, 0);
     } else if (in->request != NULL) {
         client_event(w, in->request, &event);
-        event.identity = bytes_of_text(in->request->client == NULL ? "operator" : "service");
         event.audit = sealed_entry(w, &event);
         trace(w, "request", event.saga.serial, event.type, (int64_t)event.token, 0);
         oracle_request(w, &event);

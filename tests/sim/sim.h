@@ -187,6 +187,7 @@ struct swarm {
     bool far;   /* the disk is across a network: it answers later */
     uint32_t commit_bytes_max, frame_bytes_max;
     bool encrypted, chained; /* the journal */
+    bool scoped;             /* request_ids are each service's own, and services use the same ones */
 };
 
 /* ---- the agenda: what is to happen when ---- */
@@ -440,8 +441,8 @@ struct disk {
     unsigned lookup_count;
     bool unheld;
     int64_t unheld_until; /* the lease of its opening is in doubt */
-    uint64_t told_frame; /* the last that this life of the sidecar was told to be durable */
-    uint64_t tags[256];  /* in the rows of subjects */
+    uint64_t told_frame;  /* the last that this life of the sidecar was told to be durable */
+    uint64_t tags[256];   /* in the rows of subjects */
     unsigned tag_count;
     struct subject_row retries[DEFINITIONS_MAX]; /* copies */
     unsigned retry_count;
@@ -549,6 +550,7 @@ struct client {
     bool enlisted, over, dead, has_request_id;
     uint32_t definition;
     char request_id[24];
+    char identity[16];
     char input[32];
     struct span lease, deadline;
     bool saga_known;

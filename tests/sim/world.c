@@ -180,6 +180,7 @@ void world_run(struct run *what, struct totals *totals)
     /* What is enumerated is what the engine decides: to encrypt each of a million small journals would take most of the time. */
     w->swarm.encrypted = script == NULL && what->seed % 3 == 0;
     w->swarm.chained = script == NULL && what->seed % 2 == 0;
+    w->swarm.scoped = script == NULL && what->seed % 5 == 0;
     random_seed(&w->chance, what->seed);
     w->script = script;
     definitions_make(w);

@@ -143,7 +143,8 @@ const char *fixture_journal_check(struct store *store, const struct store_state 
         if (store->find_ended(store, serial, &row, &detail) != 0 || !rows_equal(&row, &want))
             return "the ended sagas";
         if (want.request_id.size > 0 &&
-            (store->find_request(store, want.request_id, &row, &detail) != 0 || !rows_equal(&row, &want)))
+            (store->find_request(store, want.request_id, bytes_of(NULL, 0), &row, &detail) != 0 ||
+             !rows_equal(&row, &want)))
             return "the request_ids";
     }
     return NULL;

@@ -395,7 +395,8 @@ static int find_ended(struct store *s, uint64_t serial, struct ended_row *row, s
     return 0;
 }
 
-static int find_request(struct store *s, struct bytes request_id, struct ended_row *row, struct error_detail *detail)
+static int find_request(struct store *s, struct bytes request_id, struct bytes owner, struct ended_row *row,
+                        struct error_detail *detail)
 {
     struct memory_disk *d = disk_of(s);
     int rc = operation(d, detail);
@@ -404,7 +405,7 @@ static int find_request(struct store *s, struct bytes request_id, struct ended_r
     if (!looked_up(d, key_of(request_id) >> 2))
         return STORE_PENDING;
     for (size_t i = d->ended_count; i-- > 0 && request_id.size > 0;)
-        if (bytes_equal(d->ended[i].request_id, request_id)) {
+        if (bytes_equal(d->ended[i].request_id, request_id) && ended_row_by(&d->ended[i], owner)) {
             *row = d->ended[i];
             return 0;
         }

@@ -44,6 +44,7 @@ static void tell_row(void *self, const struct ended_row *row)
     tell(told, (uint64_t)row->ended_at.us);
     tell_bytes(told, row->name);
     tell_bytes(told, row->request_id);
+    tell_bytes(told, row->owner);
 }
 
 static int tell_frame(void *self, uint64_t frame, struct bytes records)
@@ -68,10 +69,12 @@ struct act {
     struct store_commit commit;
     struct ended_row ended[3];
     struct definition_row definition;
-    char request_ids[3][16];
+    char request_ids[3][24];
 };
 
 static uint8_t frame_bytes[8192];
+/* Sagas share request_ids, each with others' and with its own owner's. */
+static const char *const owners[] = {"", "uid:1", "uid:2"};
 
 static void draw_commit(struct act *act, struct random *r, uint64_t last_frame, uint64_t *serial, uint32_t *definition)
 {
@@ -86,7 +89,7 @@ static void draw_commit(struct act *act, struct random *r, uint64_t last_frame, 
     act->commit.ended_count = random_below(r, 4);
     for (size_t i = 0; i < act->commit.ended_count; i++) {
         uint64_t n = ++*serial;
-        snprintf(act->request_ids[i], sizeof act->request_ids[i], "r-%llu", (unsigned long long)n);
+        snprintf(act->request_ids[i], sizeof act->request_ids[i], "r-%llu", (unsigned long long)n / 4);
         act->ended[i] = (struct ended_row){
             .saga = {.tag = n * 3, .serial = n},
             .state = states[random_below(r, 3)],
@@ -96,6 +99,7 @@ static void draw_commit(struct act *act, struct random *r, uint64_t last_frame, 
             .definition = 1 + (uint32_t)(n % 2),
             .name = bytes_of_text(n % 2 ? "order" : "transfer"),
             .request_id = bytes_of_text(random_below(r, 2) ? act->request_ids[i] : ""),
+            .owner = bytes_of_text(owners[random_below(r, 3)]),
             .fingerprint = n % 5,
             .started_at.us = (int64_t)n * 100,
             .ended_at.us = (int64_t)(n * 100 + random_below(r, 3000)),
@@ -126,13 +130,14 @@ static struct told carry_out(struct store *s, uint64_t epoch, const struct act *
         .below = act->numbers[0] % 5 == 0 ? UINT64_MAX : act->numbers[0],
         .states = (uint32_t)(act->numbers[1] % 3 == 0 ? 0 : act->numbers[1] & 127),
         .name = bytes_of_text(act->numbers[1] % 2 ? "order" : ""),
+        .owner = bytes_of_text(owners[act->numbers[2] % 3]),
         .started_from.us = (int64_t)(act->numbers[2] * 50),
         .started_before.us = act->numbers[3] % 2 ? INT64_MAX : (int64_t)(act->numbers[3] * 100),
         .rows_max = 1 + (uint32_t)(act->numbers[2] % 7),
         .examine_max = 1 + (uint32_t)(act->numbers[3] % 20),
     };
-    char request_id[16];
-    snprintf(request_id, sizeof request_id, "r-%llu", (unsigned long long)act->numbers[0]);
+    char request_id[24];
+    snprintf(request_id, sizeof request_id, "r-%llu", (unsigned long long)act->numbers[0] / 4);
     switch (act->kind) {
     case 0:
         rc = s->scan(s, act->numbers[0], tell_frame, &told, &detail);
@@ -148,7 +153,7 @@ static struct told carry_out(struct store *s, uint64_t epoch, const struct act *
             tell_row(&told, &row);
         break;
     case 3:
-        while ((rc = s->find_request(s, bytes_of_text(request_id), &row, &detail)) == STORE_PENDING)
+        while ((rc = s->find_request(s, bytes_of_text(request_id), query.owner, &row, &detail)) == STORE_PENDING)
             nanosleep(&(struct timespec){.tv_nsec = 50000}, NULL);
         if (rc == 0)
             tell_row(&told, &row);

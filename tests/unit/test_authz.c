@@ -1,5 +1,6 @@
 /* Rules: whom they name, what they allow, of which definitions. */
 #include "sidecar/authz/authz.h"
+#include "sidecar/base/texts.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -58,6 +59,12 @@ START_TEST(authz__refuses_a_who_that_is_none)
 }
 END_TEST
 
+static bool allows(const struct authz *z, const struct caller *c, unsigned method, bool payloads,
+                   struct bytes definition, bool own)
+{
+    return authz_allows(z, c, method, payloads, &(struct authz_about){.definition = definition, .own = own});
+}
+
 static const struct who everybody[] = {{.kind = WHO_ANYONE}};
 
 START_TEST(authz__rules_of_one_caller_add_up)
@@ -79,12 +86,12 @@ START_TEST(authz__rules_of_one_caller_add_up)
     ck_assert_int_eq(authz_payloads(&z, &c, get), AUTHZ_SOME);
     ck_assert_int_eq(authz_extent(&z, &c, start), AUTHZ_SOME);
     ck_assert_int_eq(authz_extent(&z, &c, retry), AUTHZ_NOTHING);
-    ck_assert(authz_allows(&z, &c, start, false, bytes_of_text("order-express"), true));
-    ck_assert(authz_allows(&z, &c, start, false, bytes_of_text("order"), true));
-    ck_assert(!authz_allows(&z, &c, start, false, bytes_of_text("orde"), true));
-    ck_assert(!authz_allows(&z, &c, start, false, bytes_of_text("refunds"), true));
-    ck_assert(!authz_allows(&z, &c, get, true, bytes_of_text("other"), true));
-    ck_assert(authz_allows(&z, &c, get, true, bytes_of_text("refund"), true));
+    ck_assert(allows(&z, &c, start, false, bytes_of_text("order-express"), true));
+    ck_assert(allows(&z, &c, start, false, bytes_of_text("order"), true));
+    ck_assert(!allows(&z, &c, start, false, bytes_of_text("orde"), true));
+    ck_assert(!allows(&z, &c, start, false, bytes_of_text("refunds"), true));
+    ck_assert(!allows(&z, &c, get, true, bytes_of_text("other"), true));
+    ck_assert(allows(&z, &c, get, true, bytes_of_text("refund"), true));
 }
 END_TEST
 
@@ -102,17 +109,68 @@ START_TEST(authz__a_service_sees_its_own_sagas)
     ck_assert_int_eq(authz_extent(&z, &c, cancel), AUTHZ_SOME);
     ck_assert_int_eq(authz_extent(&z, &c, start), AUTHZ_ALL);
     ck_assert_int_eq(authz_extent(&z, &c, status), AUTHZ_ALL);
-    ck_assert(authz_allows(&z, &c, get, false, order, true) && !authz_allows(&z, &c, get, false, order, false));
-    ck_assert(authz_allows(&z, &c, cancel, false, order, true) && !authz_allows(&z, &c, cancel, false, order, false));
-    ck_assert(authz_allows(&z, &c, start, false, order, false));
+    ck_assert(allows(&z, &c, get, false, order, true) && !allows(&z, &c, get, false, order, false));
+    ck_assert(allows(&z, &c, cancel, false, order, true) && !allows(&z, &c, cancel, false, order, false));
+    ck_assert(allows(&z, &c, start, false, order, false));
     rule.all_sagas = true;
     ck_assert_int_eq(authz_extent(&z, &c, get), AUTHZ_ALL);
-    ck_assert(authz_allows(&z, &c, cancel, false, order, false));
+    ck_assert(allows(&z, &c, cancel, false, order, false));
     rule.all_sagas = false;
     rule.rights |= RIGHT_VIEWER;
-    ck_assert(authz_allows(&z, &c, get, false, order, false) && !authz_allows(&z, &c, cancel, false, order, false));
+    ck_assert(allows(&z, &c, get, false, order, false) && !allows(&z, &c, cancel, false, order, false));
     rule.rights = RIGHT_OPERATOR;
-    ck_assert(authz_allows(&z, &c, cancel, false, order, false));
+    ck_assert(allows(&z, &c, cancel, false, order, false));
+}
+END_TEST
+
+#define TAGS(text) bytes_of(text, sizeof text - 1)
+
+/* Rules about tags are about sagas that have all of them, and about definitions and types. */
+START_TEST(authz__a_rule_about_tags_is_about_their_sagas)
+{
+    const struct authz_rule rules[] = {
+        {.who = everybody, .who_count = 1, .rights = RIGHT_OPERATOR, .tags = TAGS("tenant\0acme\0region\0eu\0")},
+        {.who = everybody,
+         .who_count = 1,
+         .methods = UINT64_C(1) << authz_method(bytes_of_text("Wait")),
+         .tags = TAGS("tenant\0other\0")}};
+    const struct authz z = {.rules = rules, .count = 2};
+    const struct caller c = tls("x");
+    const struct {
+        const char *method;
+        struct bytes tags;
+        bool allowed;
+    } cases[] = {{"Get", TAGS("region\0eu\0order\0A\0tenant\0acme\0"), true},
+                 {"Get", TAGS("tenant\0acme\0"), false},
+                 {"Get", TAGS("tenant\0acme\0region\0us\0"), false},
+                 {"Get", TAGS("tenant\0other\0"), false},
+                 {"Wait", TAGS("tenant\0other\0"), true},
+                 {"Wait", {NULL, 0}, false},
+                 {"Retry", TAGS("tenant\0acme\0region\0eu\0"), true},
+                 {"Retry", {NULL, 0}, false},
+                 {"GetDefinition", {NULL, 0}, true},
+                 {"Pipe", {NULL, 0}, true},
+                 {"RegisterDefinition", {NULL, 0}, false},
+                 {"Reload", {NULL, 0}, false},
+                 {"StartBulk", {NULL, 0}, false},
+                 {"ListAudit", {NULL, 0}, false}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        unsigned method = (unsigned)authz_method(bytes_of_text(cases[i].method));
+        const struct authz_about about = {.tags = cases[i].tags, .own = true};
+        bool allowed = authz_allows(&z, &c, method, false, &about);
+        ck_assert_msg(allowed == cases[i].allowed, "%zu: %s", i, cases[i].method);
+        ck_assert_int_ne(authz_extent(&z, &c, method), AUTHZ_NOTHING);
+    }
+    ck_assert(authz_by_tags(&z, &c) && authz_by_tags(&z, NULL));
+    ck_assert_int_eq(authz_extent(&z, &c, (unsigned)authz_method(bytes_of_text("Get"))), AUTHZ_SOME);
+    ck_assert_uint_eq(
+        authz_rule_tags(&z, 1, &c, (unsigned)authz_method(bytes_of_text("Start")), bytes_of(NULL, 0)).size, 0);
+    /* Sets of tags: one of them is enough. */
+    struct bytes sets = TAGS("tenant\0acme\0region\0eu\0\0\0tenant\0other\0\0\0");
+    ck_assert(texts_have_any(TAGS("tenant\0other\0"), sets) &&
+              texts_have_any(TAGS("region\0eu\0tenant\0acme\0"), sets));
+    ck_assert(!texts_have_any(TAGS("tenant\0acme\0"), sets) && !texts_have_any(TAGS(""), sets) &&
+              !texts_have_any(sets, TAGS("")));
 }
 END_TEST
 
@@ -154,6 +212,7 @@ int main(void)
     tcase_add_test(tc, authz__refuses_a_who_that_is_none);
     tcase_add_test(tc, authz__rules_of_one_caller_add_up);
     tcase_add_test(tc, authz__a_service_sees_its_own_sagas);
+    tcase_add_test(tc, authz__a_rule_about_tags_is_about_their_sagas);
     tcase_add_test(tc, authz__a_single_method_brings_no_other);
     tcase_add_test(tc, authz__without_rules_operators_do_not_come_in_plaintext);
     suite_add_tcase(suite, tc);

@@ -27,12 +27,13 @@ static void assert_refused(const char *text, const char *field, const char *word
 
 START_TEST(config_rules__are_read_as_they_stand)
 {
-    struct config *c = read_text("listen: [\"unix:/s\", \"127.0.0.1:1\"]\n"
-                                 "authorization:\n"
-                                 "  - who: spiffe://a.org/ns/shop/*\n"
-                                 "    may: [service, payloads]\n"
-                                 "    definitions: [\"order*\", refund]\n"
-                                 "  - {who: [\"uid:0\", \"listener:127.0.0.1:1\"], may: [viewer, Retry]}\n");
+    struct config *c = read_text(
+        "listen: [\"unix:/s\", \"127.0.0.1:1\"]\n"
+        "authorization:\n"
+        "  - who: spiffe://a.org/ns/shop/*\n"
+        "    may: [service, payloads]\n"
+        "    definitions: [\"order*\", refund]\n"
+        "  - {who: [\"uid:0\", \"listener:127.0.0.1:1\"], may: [viewer, Retry], tags: {tenant: acme, n: 7}}\n");
     const struct authz *z = &c->authorization;
     ck_assert_uint_eq(z->count, 2);
     ck_assert_uint_eq(z->rules[0].rights, RIGHT_SERVICE | RIGHT_PAYLOADS);
@@ -43,6 +44,8 @@ START_TEST(config_rules__are_read_as_they_stand)
     ck_assert_uint_eq(z->rules[1].who_count, 2);
     ck_assert_int_eq(z->rules[1].who[1].kind, WHO_LISTENER);
     ck_assert_uint_eq(z->rules[1].who[1].number, 1);
+    ck_assert(z->given && z->rules[0].tags.size == 0);
+    ck_assert(bytes_equal(z->rules[1].tags, bytes_of("tenant\0acme\0n\0007\0", 16)));
     config_destroy(c);
 }
 END_TEST
@@ -65,7 +68,16 @@ START_TEST(config_rules__say_what_is_wrong)
                    "is about what a service may");
     assert_refused("authorization: [{who: unix, may: viewer, definitions: [\"a*b\"]}]\n",
                    "authorization[0].definitions[0]", "not at its end");
-    assert_refused("authorization: [{who: unix, may: viewer, for: x}]\n", "authorization[0].for", "is not a name that can stand here");
+    assert_refused("authorization: [{who: unix, may: viewer, for: x}]\n", "authorization[0].for",
+                   "is not a name that can stand here");
+    assert_refused("authorization: [{who: unix, may: viewer, tags: acme}]\n", "authorization[0].tags",
+                   "must be a mapping, as in {tenant: acme}");
+    assert_refused("authorization: [{who: unix, may: viewer, tags: {}}]\n", "authorization[0].tags", "holds 0 tags");
+    assert_refused("authorization: [{who: unix, may: viewer, tags: {a: [b]}}]\n", "authorization[0].tags.a", "");
+    assert_refused("authorization: [{who: unix, may: viewer, tags: {\"\": b}}]\n", "authorization[0].tags.",
+                   "is not the name of a tag");
+    assert_refused("authorization: [{who: unix, may: viewer, tags: {\"a\\0b\": b}}]\n", "authorization[0].tags.a?b",
+                   "is not the name of a tag");
     assert_refused("unix_access: everybody\n", "unix_access", "needs rules of authorization");
     assert_refused("plaintext_operators: true\nauthorization: [{who: unix, may: viewer}]\n", "plaintext_operators",
                    "has no effect");
@@ -95,7 +107,9 @@ START_TEST(config_rules__that_differ_are_seen_to)
                                         "[{who: \"dns:a\", may: viewer}]",
                                         "[{who: \"dns:b\", may: viewer}]",
                                         "[{who: \"dns:b\", may: viewer, definitions: a}]",
-                                        "[{who: \"dns:b\", may: viewer, definitions: b}]"};
+                                        "[{who: \"dns:b\", may: viewer, definitions: b}]",
+                                        "[{who: \"dns:b\", may: viewer, tags: {a: b}}]",
+                                        "[{who: \"dns:b\", may: viewer, tags: {a: c}}]"};
     enum { COUNT = sizeof texts / sizeof texts[0] };
     struct config *all[COUNT];
     char text[256];

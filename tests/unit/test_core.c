@@ -235,6 +235,42 @@ START_TEST(core__another_request_under_the_same_id_is_refused)
 END_TEST
 
 /* An owner cannot renew its lease while the journal is full: nobody's saga is undone for that. */
+static int behind;
+static bool is_behind(struct store *s)
+{
+    (void)s;
+    return behind > 0;
+}
+static int (*commit_behind)(struct store *s, const struct store_commit *commit, struct error_detail *detail);
+static int count_commit(struct store *s, const struct store_commit *commit, struct error_detail *detail)
+{
+    behind--;
+    return commit_behind(s, commit, detail);
+}
+
+/* A store that has rows of its own to bring is given commits to bring them with, though nothing else happens. */
+START_TEST(core__a_store_that_is_behind_is_given_commits)
+{
+    struct error_detail why;
+    bool more = true;
+    ck_assert_int_eq(owner_commit(&o), 0);
+    owner_told(&o);
+    commit_behind = o.store->commit;
+    o.store->commit = count_commit;
+    o.store->is_behind = is_behind;
+    behind = 3;
+    unsigned pieces = 0;
+    for (; more && pieces < 10; pieces++) {
+        ck_assert_int_eq(core_maintain(o.core, o.now, &more, &why), 0);
+        ck_assert_int_eq(core_pending(o.core), more);
+        ck_assert_int_eq(owner_commit(&o), 0);
+    }
+    ck_assert_int_eq(behind, 0);
+    ck_assert_uint_eq(pieces, 4);
+    ck_assert_str_eq(owner_told(&o), "");
+}
+END_TEST
+
 START_TEST(core__leases_start_anew_when_there_is_room)
 {
     owner_submit(&o,
@@ -403,6 +439,7 @@ int main(void)
     tcase_add_test(t, core__a_repeated_begin_that_enlists_is_refused_after_the_end);
     tcase_add_test(t, core__another_request_under_the_same_id_is_refused);
     tcase_add_test(t, core__leases_start_anew_when_there_is_room);
+    tcase_add_test(t, core__a_store_that_is_behind_is_given_commits);
     tcase_add_test(t, core__a_saga_that_has_ended_answers_what_it_said_before);
     tcase_add_test(t, core__a_store_that_cannot_be_read_stops_the_owner);
     tcase_add_test(t, core__a_damaged_row_is_told_to_whoever_asks_for_it);

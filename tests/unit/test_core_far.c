@@ -169,7 +169,7 @@ START_TEST(core_far__a_start_waits_for_its_look_up)
     ck_assert_ptr_null(engine_find(core_engine(o.core), 1));
     memory_disk_arrive(o.disk, STORE_PENDING);
     ck_assert_int_eq(owner_commit(&o), 0);
-    ck_assert_ptr_nonnull(engine_find_request(core_engine(o.core), bytes_of_text("r1")));
+    ck_assert_ptr_nonnull(engine_find_request(core_engine(o.core), bytes_of_text("r1"), bytes_of(NULL, 0)));
     memory_disk_arrive(o.disk, 0);
     ck_assert_int_eq(owner_commit(&o), 0);
     ck_assert_str_eq(owner_told(&o), "durable 1\nreply 1 ok saga=1\ncall 1 a action #1\n");

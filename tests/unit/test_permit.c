@@ -23,8 +23,8 @@ static void begin_world(unsigned loops, unsigned rights, uint64_t allowed)
 
 /* Whose method each is, written down a second time. */
 static const char *const viewers[] = {
-    "GetDefinition", "ListDefinitions", "GetSchema", "ListSchemas", "Get",       "List",          "Wait",
-    "Watch",         "ListDeadLetters", "Find",      "Status",      "ListBulks", "ListObjectives"};
+    "GetDefinition", "ListDefinitions", "GetSchema", "ListSchemas", "Get",       "List",           "Wait",
+    "Watch",         "ListDeadLetters", "Find",      "Status",      "ListBulks", "ListObjectives", "Explain"};
 static const char *const operators[] = {"Pause",  "Resume",     "Retry",     "Skip",   "Reject",    "Resolve",
                                         "Reload", "SetBreaker", "ListAudit", "Verify", "StartBulk", "ChangeBulk"};
 
@@ -349,6 +349,67 @@ START_TEST(permit__a_service_sees_its_own_sagas_alone)
 }
 END_TEST
 
+static uint64_t begun(unsigned loop, const char *request_id, bool *repeated)
+{
+    Saga__V1__BeginRequest m = SAGA__V1__BEGIN_REQUEST__INIT;
+    struct saga_id id = {0};
+    m.name = (char *)(uintptr_t) "order";
+    m.request_id = (char *)(uintptr_t)request_id;
+    Saga__V1__BeginResponse *r = api_world_get(&w, loop, METHOD_BEGIN, &m.base);
+    *repeated = r->already_started;
+    ck_assert(saga_id_parse(r->saga_id, strlen(r->saga_id), &id));
+    saga__v1__begin_response__free_unpacked(r, NULL);
+    return id.tag << 8 | id.serial;
+}
+
+static uint64_t found(unsigned loop, const char *request_id)
+{
+    Saga__V1__FindRequest m = SAGA__V1__FIND_REQUEST__INIT;
+    struct saga_id id = {0};
+    m.request_id = (char *)(uintptr_t)request_id;
+    Saga__V1__FindResponse *r = api_world_get(&w, loop, METHOD_FIND, &m.base);
+    ck_assert(saga_id_parse(r->saga_id, strlen(r->saga_id), &id));
+    saga__v1__find_response__free_unpacked(r, NULL);
+    return id.tag << 8 | id.serial;
+}
+
+/* What another began under the same request_id answers nobody else, alive or ended; without rules it is the whole sidecar's. */
+START_TEST(permit__a_request_id_is_its_identitys_own)
+{
+    unsigned loops = (unsigned)_i;
+    uint64_t of[3];
+    bool repeated;
+    char id[SAGA_ID_TEXT_SIZE];
+    begin_world(loops, RIGHT_SERVICE, 0);
+    w.authz.given = true;
+    for (unsigned turn = 0; turn < 2; turn++) {
+        for (uint32_t uid = 1; uid <= 2; uid++) {
+            w.peer = user(uid);
+            uint64_t saga = begun(uid % loops, "r", &repeated);
+            ck_assert_int_eq(repeated, turn > 0);
+            ck_assert(turn == 0 || saga == of[uid]);
+            of[uid] = saga;
+            ck_assert(found(0, "r") == saga);
+        }
+        ck_assert(of[1] != of[2]);
+        /* They end, and are found as before. */
+        for (uint32_t uid = 1; uid <= 2 && turn == 0; uid++) {
+            w.peer = user(uid);
+            saga_id_format((struct saga_id){.tag = of[uid] >> 8, .serial = of[uid] & 255}, id);
+            ck_assert_int_eq(abort_saga(0, id), 0);
+        }
+    }
+    w.peer = user(3);
+    ck_assert_int_eq(find(0, (char *)(uintptr_t) "r"), 5);
+    rule.rights |= RIGHT_VIEWER;
+    ck_assert(found(0, "r") == of[2]); /* the newest that it may see */
+    w.authz.given = false;
+    begun(0, "r", &repeated);
+    ck_assert(repeated);
+    api_world_close(&w);
+}
+END_TEST
+
 START_TEST(permit__definitions_are_listed_to_whom_they_concern)
 {
     static const char *const orders[] = {"order*"};
@@ -392,6 +453,7 @@ int main(void)
     tcase_add_loop_test(tc, permit__a_pipe_is_no_way_around, 1, 3);
     tcase_add_loop_test(tc, permit__a_rule_about_definitions_is_about_their_sagas, 1, 3);
     tcase_add_loop_test(tc, permit__a_service_sees_its_own_sagas_alone, 1, 3);
+    tcase_add_loop_test(tc, permit__a_request_id_is_its_identitys_own, 1, 3);
     tcase_add_test(tc, permit__definitions_are_listed_to_whom_they_concern);
     tcase_add_test(tc, permit__whoever_may_nothing_sees_no_descriptors);
     suite_add_tcase(suite, tc);

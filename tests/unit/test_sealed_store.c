@@ -184,6 +184,31 @@ START_TEST(sealed__another_key_takes_over)
 }
 END_TEST
 
+/* The owner is asked for a commit of nothing else, as often as it takes. */
+START_TEST(sealed__another_key_takes_over_while_nothing_happens)
+{
+    for (uint64_t frame = 1; frame <= 20; frame++) {
+        open_sealed();
+        commit_frames(frame, frame);
+        close_store();
+    }
+    encryption = keys("second " B64 "\nfirst " A64 "\n");
+    open_sealed();
+    unsigned commits = 0;
+    for (; store->is_behind(store); commits++) {
+        struct store_commit nothing = {.frame = 0};
+        ck_assert_int_eq(store->commit(store, &nothing, &detail), 0);
+    }
+    ck_assert_uint_eq(commits, 2);
+    ck_assert_uint_eq(sealed_store_old_keys(store), 0);
+    close_store();
+    encryption = keys("second " B64 "\n");
+    open_sealed();
+    assert_frame(1, 300, 1000);
+    close_store();
+}
+END_TEST
+
 /* ---- the chain ---- */
 
 /* Changes a byte of a frame's records, and its checksum with it. */
@@ -338,6 +363,7 @@ int main(void)
     tcase_add_test(tests, sealed__a_frame_cannot_be_moved);
     tcase_add_test(tests, sealed__without_the_key_it_is_named);
     tcase_add_test(tests, sealed__another_key_takes_over);
+    tcase_add_test(tests, sealed__another_key_takes_over_while_nothing_happens);
     tcase_add_loop_test(tests, sealed__a_change_is_found, 0, 2);
     tcase_add_test(tests, sealed__a_cut_is_found);
     tcase_add_test(tests, sealed__frames_that_are_in_no_chain_are_found);

@@ -289,7 +289,7 @@ START_TEST(sqlite_damage__hidden_rows_are_found_by_verifying)
         bool lost = false, said = try_open() != 0;
         for (int i = 0; i < count && !said && !lost; i++) {
             struct ended_row got;
-            int rc = _i < 2 ? store->find_request(store, rows[i].request_id, &got, &detail)
+            int rc = _i < 2 ? store->find_request(store, rows[i].request_id, bytes_of(NULL, 0), &got, &detail)
                             : store->find_ended(store, rows[i].saga.serial, &got, &detail);
             lost = rc == E_SAGA_NOT_FOUND;
         }

@@ -24,10 +24,12 @@ START_TEST(sqlite_ended__ended_rows_are_found)
             ck_assert_int_eq(store->find_ended(store, rows[i].saga.serial, &row, &detail), 0);
             assert_row(&row, &rows[i]);
         }
-        ck_assert_int_eq(store->find_request(store, bytes_of_text("r-9"), &row, &detail), 0);
+        ck_assert_int_eq(store->find_request(store, bytes_of_text("r-9"), bytes_of(NULL, 0), &row, &detail), 0);
         assert_row(&row, &rows[2]);
-        ck_assert_int_eq(store->find_request(store, bytes_of_text("r-6"), &row, &detail), E_SAGA_NOT_FOUND);
-        ck_assert_int_eq(store->find_request(store, bytes_of_text(""), &row, &detail), E_SAGA_NOT_FOUND);
+        ck_assert_int_eq(store->find_request(store, bytes_of_text("r-6"), bytes_of(NULL, 0), &row, &detail),
+                         E_SAGA_NOT_FOUND);
+        ck_assert_int_eq(store->find_request(store, bytes_of_text(""), bytes_of(NULL, 0), &row, &detail),
+                         E_SAGA_NOT_FOUND);
         ck_assert_int_eq(store->find_ended(store, 7, &row, &detail), E_SAGA_NOT_FOUND);
         ck_assert_int_eq(store->find_ended(store, 0, &row, &detail), E_SAGA_NOT_FOUND);
         ck_assert_int_eq(store->find_ended(store, UINT64_MAX, &row, &detail), E_SAGA_NOT_FOUND);

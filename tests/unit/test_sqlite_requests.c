@@ -56,7 +56,7 @@ static void find(uint64_t serial)
     struct ended_row row, want = row_of(serial);
     if (want.request_id.size == 0)
         return;
-    int rc = store->find_request(store, want.request_id, &row, &detail);
+    int rc = store->find_request(store, want.request_id, bytes_of(NULL, 0), &row, &detail);
     bool there = serial >= first && serial <= last;
     ck_assert_msg(rc == (there ? 0 : E_SAGA_NOT_FOUND), "serial %llu of %llu to %llu: %d %s",
                   (unsigned long long)serial, (unsigned long long)first, (unsigned long long)last, rc, detail.text);
@@ -163,7 +163,8 @@ START_TEST(sqlite_requests__row_that_went)
     open_store();
     find(3);
     find(25);
-    ck_assert_int_eq(store->find_request(store, bytes_of_text(ids[20]), &row, &detail), E_JOURNAL_CORRUPT);
+    ck_assert_int_eq(store->find_request(store, bytes_of_text(ids[20]), bytes_of(NULL, 0), &row, &detail),
+                     E_JOURNAL_CORRUPT);
 }
 END_TEST
 

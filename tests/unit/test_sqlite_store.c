@@ -309,7 +309,7 @@ START_TEST(sqlite_store__full_takes_nothing_and_goes_on_when_there_is_room)
     ck_assert_uint_eq(state.first_frame, 30);
     ck_assert_uint_eq(state.last_frame, frame);
     ck_assert_uint_eq(state.oldest_live_frame, frame);
-    ck_assert_int_eq(store->find_request(store, bytes_of_text("r-3"), &got, &detail), 0);
+    ck_assert_int_eq(store->find_request(store, bytes_of_text("r-3"), bytes_of(NULL, 0), &got, &detail), 0);
     assert_row(&got, &row);
 }
 END_TEST

@@ -50,7 +50,7 @@ START_TEST(sqlite_system__a_read_that_fails_is_not_damage)
         uint64_t seen = 0;
         if (rc == 0) {
             struct ended_row got;
-            rc = store->find_request(store, bytes_of_text("r-3"), &got, &detail);
+            rc = store->find_request(store, bytes_of_text("r-3"), bytes_of(NULL, 0), &got, &detail);
             seen = reads;
             close_store();
         } else {

@@ -111,18 +111,20 @@ static void forget(struct postgres_store *s, unsigned index)
     s->lookups[index] = s->lookups[--s->lookup_count];
 }
 
-static int ask(struct postgres_store *s, struct bytes request_id, struct error_detail *detail)
+static int ask(struct postgres_store *s, struct bytes request_id, struct bytes owner, struct error_detail *detail)
 {
     struct pg_job *job = job_create(PG_FIND_REQUEST);
     if (job == NULL)
         return error_set(detail, E_MEMORY, "", NULL);
     job_number(job, s->journal);
     job_bytes(job, request_id);
+    job_bytes(job, owner);
     if (job->out_of_memory) {
         job_free(job);
         return error_set(detail, E_MEMORY, "", NULL);
     }
     struct bytes view = bytes_of(job->bytes + job->parameters[1].offset, job->parameters[1].size);
+    struct bytes of = bytes_of(job->bytes + job->parameters[2].offset, job->parameters[2].size);
     link_submit(s->reader, job);
     if (s->lookup_count == LOOKUPS_MAX) {
         /* Nobody came back for the oldest. */
@@ -132,20 +134,21 @@ static int ask(struct postgres_store *s, struct bytes request_id, struct error_d
                 oldest = i;
         forget(s, oldest);
     }
-    s->lookups[s->lookup_count++] = (struct lookup){.job = job, .request_id = view, .asked = ++s->asked};
+    s->lookups[s->lookup_count++] = (struct lookup){.job = job, .request_id = view, .owner = of, .asked = ++s->asked};
     return STORE_PENDING;
 }
 
 /* An answer is given once. One that says that there is none stays true until somebody has taken it: only who has may begin such a saga. */
-int postgres_store_find_request(struct store *face, struct bytes request_id, struct ended_row *row,
+int postgres_store_find_request(struct store *face, struct bytes request_id, struct bytes owner, struct ended_row *row,
                                 struct error_detail *detail)
 {
     struct postgres_store *s = (struct postgres_store *)face;
     unsigned i = 0;
-    while (i < s->lookup_count && !bytes_equal(s->lookups[i].request_id, request_id))
+    while (i < s->lookup_count &&
+           (!bytes_equal(s->lookups[i].request_id, request_id) || !bytes_equal(s->lookups[i].owner, owner)))
         i++;
     if (i == s->lookup_count)
-        return ask(s, request_id, detail);
+        return ask(s, request_id, owner, detail);
     struct pg_job *job = s->lookups[i].job;
     enum pg_job_state state = link_ask(s->reader, job, 0);
     if (state == PG_JOB_WAITING)
@@ -191,6 +194,7 @@ static bool matches(const struct ended_query *query, const struct ended_row *row
 {
     return (query->states == 0 || (query->states & STATE_BIT(row->state)) != 0) &&
            (query->name.size == 0 || bytes_equal(query->name, row->name)) &&
+           (query->owner.size == 0 || bytes_equal(query->owner, row->owner)) &&
            instant_before(row->started_at, query->started_before);
 }
 

@@ -167,8 +167,8 @@ struct cached_frame {
 #define LOOKUPS_MAX 2048
 
 struct lookup {
-    struct pg_job *job;      /* NULL: none */
-    struct bytes request_id; /* a view of the job's parameter */
+    struct pg_job *job;             /* NULL: none */
+    struct bytes request_id, owner; /* views of the job's parameters */
     uint64_t asked;
 };
 
@@ -252,7 +252,7 @@ void postgres_cache_finish(struct postgres_store *s);
 void ended_remember(struct postgres_store *s, const struct store_commit *commit);
 void ended_forget(struct postgres_store *s);
 int postgres_store_find_ended(struct store *face, uint64_t serial, struct ended_row *row, struct error_detail *detail);
-int postgres_store_find_request(struct store *face, struct bytes request_id, struct ended_row *row,
+int postgres_store_find_request(struct store *face, struct bytes request_id, struct bytes owner, struct ended_row *row,
                                 struct error_detail *detail);
 int postgres_store_list_ended(struct store *face, const struct ended_query *query,
                               void (*take)(void *self, const struct ended_row *row), void *self, uint64_t *examined_to,

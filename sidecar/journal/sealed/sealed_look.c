@@ -41,7 +41,8 @@ struct looking {
     struct error_detail *detail;
 };
 
-#define LOOK_ENDS 1
+/* What a look stops at, and nothing that a store says. */
+#define LOOK_ENDS 16
 
 static int found(struct looking *l, uint64_t number, const char *what)
 {
@@ -157,7 +158,8 @@ int sealed_look_on(struct store *store, struct sealed_look *look, uint32_t rows_
     }
     if (code == E_JOURNAL_CORRUPT && look->finding[0] == '\0')
         snprintf(look->finding, sizeof look->finding, "%.150s", detail->text); /* a gap is the inner store's to tell */
-    if (code == LOOK_ENDS || look->finding[0] != '\0')
+    *more |= code == STORE_PENDING;                                            /* it was not looked at yet */
+    if (code == LOOK_ENDS || code == STORE_PENDING || look->finding[0] != '\0')
         code = 0;
     if (look->finding[0] != '\0')
         *more = false;

@@ -347,6 +347,13 @@ static int settle(struct store *face, struct error_detail *detail)
     return code;
 }
 
+/* Whether keys are to be taken over, and no commit that may do so is on the way. */
+static bool is_behind(struct store *face)
+{
+    const struct sealed_store *s = sealed_of(face);
+    return s->old_keys > 0 && s->way_count == 0;
+}
+
 /* ---- what passes through ---- */
 
 static bool is_tight(struct store *face)
@@ -379,10 +386,11 @@ static int find_ended(struct store *face, uint64_t serial, struct ended_row *row
     return inner->find_ended(inner, serial, row, detail);
 }
 
-static int find_request(struct store *face, struct bytes request_id, struct ended_row *row, struct error_detail *detail)
+static int find_request(struct store *face, struct bytes request_id, struct bytes owner, struct ended_row *row,
+                        struct error_detail *detail)
 {
     struct store *inner = sealed_of(face)->inner;
-    return inner->find_request(inner, request_id, row, detail);
+    return inner->find_request(inner, request_id, owner, row, detail);
 }
 
 static int list_ended(struct store *face, const struct ended_query *query,
@@ -515,6 +523,7 @@ int sealed_store_open(const struct sealed_options *options, struct store *inner,
         .holds = inner->holds == NULL ? NULL : holds,
         .tell = inner->tell == NULL ? NULL : tell,
         .is_tight = inner->is_tight == NULL ? NULL : is_tight,
+        .is_behind = is_behind,
         .check = inner->check == NULL ? NULL : check,
         .first_frame = first_frame,
         .scan = scan,

@@ -48,7 +48,7 @@ struct sealed_look {
 };
 
 void sealed_look_begin(const struct store *store, struct sealed_look *look);
-/* Looks at rows_max more. Returns 0 with *more, or what reading fails with; what is found is in the look, and is no error. */
+/* Looks at rows_max more, or at none while the store has them under way. Returns 0 with *more, or what reading fails with; what is found is in the look, and is no error. */
 int sealed_look_on(struct store *store, struct sealed_look *look, uint32_t rows_max, bool *more,
                    struct error_detail *detail);
 

@@ -303,7 +303,7 @@ int requests_dropping(struct sqlite_store *s, struct instant before);
 void requests_dropped(struct sqlite_store *s, struct instant before, bool whole);
 /* Whether the saga's request_id leads to it. */
 int requests_lead_to(struct sqlite_store *s, struct bytes request_id, uint64_t serial, bool *found);
-int sqlite_store_find_request(struct store *face, struct bytes request_id, struct ended_row *row,
+int sqlite_store_find_request(struct store *face, struct bytes request_id, struct bytes owner, struct ended_row *row,
                               struct error_detail *detail);
 
 /* sqlite_verify.c */

@@ -314,8 +314,14 @@ void requests_dropped(struct sqlite_store *s, struct instant before, bool whole)
 
 /* ---- looking up ---- */
 
-/* Whether a saga that the hash leads to has this request_id: *newest becomes its serial when it is newer. */
-static int look_at(struct sqlite_store *s, struct bytes request_id, uint64_t serial, uint64_t ended_s, uint64_t *newest,
+/* What is looked for. */
+struct wanted {
+    struct bytes request_id, owner;
+    uint64_t newest; /* of those that were found; 0: none */
+};
+
+/* Whether a saga that the hash leads to is meant: its serial is kept when it is newer. */
+static int look_at(struct sqlite_store *s, struct wanted *w, uint64_t serial, uint64_t ended_s,
                    struct error_detail *detail)
 {
     struct ended_row row;
@@ -325,27 +331,25 @@ static int look_at(struct sqlite_store *s, struct bytes request_id, uint64_t ser
                    ? 0
                    : inside_corrupt(s->path, "the table requests leads to a row that is not in the table ended",
                                     detail);
-    if (rc == 0 && serial > *newest && bytes_equal(row.request_id, request_id))
-        *newest = serial;
+    if (rc == 0 && serial > w->newest && bytes_equal(row.request_id, w->request_id) && ended_row_by(&row, w->owner))
+        w->newest = serial;
     return rc;
 }
 
-static int look_at_sorted(struct sqlite_store *s, struct bytes request_id, uint64_t hash, uint64_t *newest,
-                          struct error_detail *detail)
+static int look_at_sorted(struct sqlite_store *s, struct wanted *w, uint64_t hash, struct error_detail *detail)
 {
     sqlite3_stmt *find = inside_statement(s, SQL_REQUEST_SERIALS);
     inside_bind_number(find, 1, hash);
     int rc = 0, step;
     while ((step = sqlite3_step(find)) == SQLITE_ROW && rc == 0)
-        rc = look_at(s, request_id, (uint64_t)sqlite3_column_int64(find, 0), (uint64_t)sqlite3_column_int64(find, 1),
-                     newest, detail);
+        rc = look_at(s, w, (uint64_t)sqlite3_column_int64(find, 0), (uint64_t)sqlite3_column_int64(find, 1), detail);
     int end = sqlite3_reset(find);
     if (rc != 0)
         return rc;
     return step == SQLITE_DONE ? 0 : inside_fail(s, end, "looking for a request_id", detail);
 }
 
-/* In the index of the rows of before schema 4. */
+/* In the index of the rows of before schema 4, of which nobody is the owner. */
 static int find_old(struct sqlite_store *s, struct bytes request_id, struct ended_row *row, struct error_detail *detail)
 {
     if (!s->requests.has_old)
@@ -358,25 +362,26 @@ static int find_old(struct sqlite_store *s, struct bytes request_id, struct ende
                : rc;
 }
 
-int sqlite_store_find_request(struct store *face, struct bytes request_id, struct ended_row *row,
+int sqlite_store_find_request(struct store *face, struct bytes request_id, struct bytes owner, struct ended_row *row,
                               struct error_detail *detail)
 {
+    struct wanted w = {.request_id = request_id, .owner = owner};
     struct sqlite_store *s = (struct sqlite_store *)face;
     inside_rest(s);
     if (request_id.size == 0 || request_id.size > REQUEST_ID_BYTES_MAX)
         return error_set(detail, E_SAGA_NOT_FOUND, NULL, NULL);
-    uint64_t hash = hash_of(s, request_id), newest = 0;
+    uint64_t hash = hash_of(s, request_id);
     const struct request_bucket *b = bucket_of(s, hash);
     int rc = 0;
     for (uint32_t i = 0; i < b->count && rc == 0; i++)
         if (b->at[i].hash == hash)
-            rc = look_at(s, request_id, b->at[i].serial, b->at[i].ended_s, &newest, detail);
+            rc = look_at(s, &w, b->at[i].serial, b->at[i].ended_s, detail);
     if (rc == 0)
-        rc = look_at_sorted(s, request_id, hash, &newest, detail);
+        rc = look_at_sorted(s, &w, hash, detail);
     if (rc != 0)
         return rc;
     /* What was begun since is newer. */
-    return newest != 0 ? sqlite_store_read_ended(s, newest, row, detail) : find_old(s, request_id, row, detail);
+    return w.newest != 0 ? sqlite_store_read_ended(s, w.newest, row, detail) : find_old(s, request_id, row, detail);
 }
 
 int requests_lead_to(struct sqlite_store *s, struct bytes request_id, uint64_t serial, bool *found)
