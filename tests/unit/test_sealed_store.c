@@ -87,6 +87,38 @@ static void assert_found(const char *words)
     ck_assert_msg(strstr(finding, words) != NULL, "\"%s\" is not in \"%s\"", words, finding);
 }
 
+static int (*real_scan)(struct store *s, uint64_t from, int (*take)(void *self, uint64_t frame, struct bytes records),
+                        void *self, struct error_detail *detail);
+
+/* Every other time the answer is on its way. */
+static int late_scan(struct store *s, uint64_t from, int (*take)(void *self, uint64_t frame, struct bytes records),
+                     void *self, struct error_detail *why)
+{
+    static unsigned calls;
+    return calls++ % 2 == 0 ? STORE_PENDING : real_scan(s, from, take, self, why);
+}
+
+START_TEST(sealed__a_look_waits_for_a_store_that_answers_later)
+{
+    struct sealed_look l = {.known = NULL};
+    unsigned pending = 0;
+    bool more = true;
+    open_sealed();
+    commit_frames(1, 7);
+    real_scan = inner->scan;
+    inner->scan = late_scan;
+    for (sealed_look_begin(store, &l); more;) {
+        uint64_t before = l.frames.next;
+        ck_assert_int_eq(sealed_look_on(store, &l, 3, &more, &detail), 0);
+        pending += more && l.frames.next == before;
+    }
+    ck_assert_uint_gt(pending, 0);
+    ck_assert_str_eq(l.finding, "");
+    ck_assert_uint_eq(l.frames.chained, 7);
+    close_store();
+}
+END_TEST
+
 START_TEST(sealed__what_is_kept_cannot_be_read)
 {
     struct bytes kept, plain;
@@ -359,6 +391,7 @@ int main(void)
     TCase *tests = tcase_create("sealed");
     tcase_add_checked_fixture(tests, set_up, remove_dir);
     tcase_add_test(tests, sealed__what_is_kept_cannot_be_read);
+    tcase_add_test(tests, sealed__a_look_waits_for_a_store_that_answers_later);
     tcase_add_test(tests, sealed__frames_of_before_are_read_as_ever);
     tcase_add_test(tests, sealed__a_frame_cannot_be_moved);
     tcase_add_test(tests, sealed__without_the_key_it_is_named);

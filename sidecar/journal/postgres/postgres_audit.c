@@ -1,6 +1,8 @@
 /* postgres_audit.c - the trail of what was done, and by whom. */
 #include "sidecar/journal/postgres/postgres_inside.h"
 
+#include "sidecar/base/check.h"
+
 /* Rows that are asked for at once. */
 #define ROWS_AT_ONCE 256
 
@@ -40,6 +42,7 @@ int postgres_store_drop_audit(struct store *face, struct instant before, uint32_
                               struct error_detail *detail)
 {
     struct postgres_store *s = (struct postgres_store *)face;
+    CHECK(work_max > 0);
     *more = false;
     if (s->broken != 0) {
         *detail = s->why;

@@ -11,6 +11,7 @@
 
 bool postgres_cache_find(const struct postgres_store *s, uint64_t frame, struct bytes *records)
 {
+    CHECK(frame > 0);
     const struct cached_frame *c = &s->cached[frame % CACHED_MAX];
     if (c->frame != frame)
         return false;
@@ -21,6 +22,7 @@ bool postgres_cache_find(const struct postgres_store *s, uint64_t frame, struct 
 static void forget(struct postgres_store *s, struct cached_frame *c)
 {
     CHECK(s->cached_bytes >= c->records.size);
+    CHECK((c->frame == 0) == (c->records.at == NULL));
     s->cached_bytes -= c->records.size;
     free((void *)(uintptr_t)c->records.at);
     *c = (struct cached_frame){.frame = 0};
@@ -29,6 +31,7 @@ static void forget(struct postgres_store *s, struct cached_frame *c)
 void postgres_cache_keep(struct postgres_store *s, uint64_t frame, struct bytes records)
 {
     struct cached_frame *c = &s->cached[frame % CACHED_MAX];
+    CHECK(frame > 0 && records.size > 0); /* no frame is empty */
     forget(s, c);
     uint8_t *copy = records.size > CACHE_BYTES_MAX / FRAME_PART ? NULL : malloc(records.size);
     if (copy == NULL)

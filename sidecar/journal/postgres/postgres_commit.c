@@ -12,6 +12,7 @@ void postgres_check(const struct postgres_store *s)
     CHECK(s->handed_last_frame >= s->last_frame);
     CHECK(s->oldest_live == 0 || s->oldest_live >= s->first_frame);
     CHECK(s->lookup_count <= LOOKUPS_MAX);
+    CHECK(s->witness_fd >= -1 && s->lease.us > 0 && s->timeout.us > 0);
 }
 
 static void add_frames(struct pg_job *job, const struct store_commit *c)
@@ -118,6 +119,10 @@ static void add_subjects(struct pg_job *job, const struct store_commit *c)
     }
 }
 
+/* How many parameters each form of a commit takes, as postgres_schema.c numbers them. */
+static const unsigned parameter_counts[] = {
+    [PG_COMMIT_FRAMES] = 12, [PG_COMMIT_ENDED] = 26, [PG_COMMIT_ALL] = PG_PARAMETERS_MAX};
+
 static struct pg_job *build(const struct postgres_store *s, const struct store_commit *c, uint64_t serial_max)
 {
     bool others = c->definition_count > 0 || c->subject_count > 0 || c->audit.seq != 0;
@@ -143,6 +148,7 @@ static struct pg_job *build(const struct postgres_store *s, const struct store_c
         job_number(job, (uint64_t)c->audit.at.us);
         job_bytes(job, c->audit.body);
     }
+    CHECK(job->count == parameter_counts[job->statement]);
     return job;
 }
 
@@ -160,9 +166,11 @@ int postgres_store_commit(struct store *face, const struct store_commit *commit,
     if (commit->epoch != s->epoch)
         return error_set(detail, E_JOURNAL_FENCED, s->name, "the commit is of another holder of the journal");
     uint64_t serial_max = 0;
-    for (size_t i = 0; i < commit->ended_count; i++)
+    for (size_t i = 0; i < commit->ended_count; i++) {
+        CHECK(commit->ended[i].saga.serial > 0 && commit->ended[i].first_frame <= commit->ended[i].last_frame);
         if (commit->ended[i].saga.serial > serial_max)
             serial_max = commit->ended[i].saga.serial;
+    }
     struct pg_job *job = build(s, commit, serial_max);
     if (job == NULL || link_submit(s->writer, job) != 0)
         return error_set(detail, E_MEMORY, "", NULL);
@@ -179,7 +187,9 @@ int postgres_store_commit(struct store *face, const struct store_commit *commit,
 static void landed(struct postgres_store *s)
 {
     const struct store_commit *c = &s->on_the_way[0].commit;
+    CHECK(s->on_the_way[0].job->seq == s->settled + 1);
     if (c->frame != 0) {
+        CHECK(s->last_frame == 0 || c->frame == s->last_frame + 1); /* frames are numbered without a gap */
         if (s->first_frame == 0)
             s->first_frame = c->frame;
         s->last_frame = c->frame + c->cut_count;

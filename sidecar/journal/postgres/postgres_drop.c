@@ -55,6 +55,7 @@ static int plan_ended(struct postgres_store *s, struct instant before, uint32_t 
 static int carry_out(struct postgres_store *s, struct instant before, const struct drop_plan *plan,
                      struct error_detail *detail)
 {
+    CHECK(plan->frames_to != 0 || plan->ended_any);
     struct pg_job *job = job_create(PG_DROP);
     uint64_t first = plan->frames_to == 0 ? s->first_frame : plan->frames_to + 1;
     uint64_t oldest = plan->frames_to != 0 && plan->frames_to >= s->oldest_live ? plan->frames_to + 1 : s->oldest_live;

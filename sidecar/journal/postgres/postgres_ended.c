@@ -55,6 +55,8 @@ void ended_remember(struct postgres_store *s, const struct store_commit *commit)
 {
     for (size_t i = 0; i < commit->ended_count; i++) {
         const struct ended_row *row = &commit->ended[i];
+        CHECK(row->saga.serial > 0 && row->name.size <= NAME_BYTES_MAX && row->owner.size <= IDENTITY_BYTES_MAX);
+        CHECK(row->request_id.size <= REQUEST_ID_BYTES_MAX);
         struct recent **place = place_of(s, row->saga.serial);
         free(*place);
         struct recent *r = *place = malloc(sizeof *r + row->name.size + row->request_id.size + row->owner.size);
@@ -107,6 +109,7 @@ int postgres_store_find_ended(struct store *face, uint64_t serial, struct ended_
 
 static void forget(struct postgres_store *s, unsigned index)
 {
+    CHECK(index < s->lookup_count && s->lookups[index].job != NULL);
     link_forget(s->reader, s->lookups[index].job);
     s->lookups[index] = s->lookups[--s->lookup_count];
 }

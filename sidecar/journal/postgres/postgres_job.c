@@ -60,6 +60,7 @@ static void put(uint8_t *at, uint64_t value, unsigned size)
 
 static void add_number(struct pg_job *job, uint64_t value, unsigned size)
 {
+    CHECK(size == 4 || size == 8); /* without memory there is a place for no more */
     put(add(job, size), value, size);
 }
 
@@ -78,6 +79,7 @@ static void begin(struct pg_job *job)
 
 static void end(struct pg_job *job)
 {
+    CHECK(job->size >= job->parameters[job->count].offset);
     job->parameters[job->count].size = job->size - job->parameters[job->count].offset;
     job->count++;
 }
@@ -137,6 +139,7 @@ void job_item_null(struct pg_job *job)
 
 void job_array_end(struct pg_job *job)
 {
+    CHECK(job->out_of_memory || job->array_at > job->parameters[job->count].offset); /* of the array that was begun */
     if (!job->out_of_memory)
         put(job->bytes + job->array_at, job->array_count, 4);
     end(job);

@@ -330,6 +330,7 @@ int witness_open(struct postgres_store *s, const char *path, struct error_detail
 void witness_write(struct postgres_store *s)
 {
     char text[64];
+    CHECK(s->settled <= s->seq && s->epoch > 0);
     if (s->witness_fd < 0)
         return;
     int size = snprintf(text, sizeof text, WITNESS_FORMAT, s->epoch, s->settled);

@@ -57,6 +57,7 @@ static void queue_put(struct queue *q, struct pg_job *job)
 static struct pg_job *queue_take(struct queue *q)
 {
     struct pg_job *job = q->first;
+    CHECK((job == NULL) == (q->count == 0));
     if (job == NULL)
         return NULL;
     q->first = job->next;
@@ -70,6 +71,8 @@ static struct pg_job *queue_take(struct queue *q)
 
 static void end_job(struct pg_link *l, struct pg_job *job, enum pg_job_state state, PGresult *result)
 {
+    CHECK(job->state == PG_JOB_WAITING && state != PG_JOB_WAITING); /* it ends once */
+    CHECK(state == PG_JOB_DONE || result == NULL);
     if (job->orphaned) {
         PQclear(result);
         job_free(job);
@@ -92,11 +95,14 @@ static void take_back(struct pg_link *l, const struct pg_taken *taken)
 {
     struct queue sent = l->sent, waiting = l->waiting;
     struct queue *const queues[] = {&sent, &waiting};
+    uint64_t before = 0;
     queue_init(&l->sent);
     queue_init(&l->waiting);
     for (int i = 0; i < 2; i++)
         for (struct pg_job *job = queues[i]->first, *next; job != NULL; job = next) {
             next = job->next;
+            CHECK(job->seq == 0 || job->seq > before); /* commits stand in their order */
+            before = job->seq == 0 ? before : job->seq;
             if (job->seq == 0)
                 end_job(l, job, PG_JOB_FAILED, NULL);
             else if (job->seq <= taken->seq)
@@ -218,6 +224,7 @@ static bool come_up(struct pg_link *l)
         pthread_mutex_lock(&l->mutex);
         bool stop = l->stop;
         if (db != NULL) {
+            CHECK(!l->options.writer || taken.epoch > l->epoch); /* what an older connection left is fenced off */
             l->db = db;
             l->state = PG_LINK_UP;
             l->epoch = taken.epoch;
@@ -279,6 +286,7 @@ static bool send_one(struct pg_link *l, struct pg_job *job)
     const char *values[PG_PARAMETERS_MAX];
     int sizes[PG_PARAMETERS_MAX], formats[PG_PARAMETERS_MAX];
     char name[16];
+    CHECK(l->options.writer == (job->statement < PG_WRITER_COUNT)); /* the others are prepared there alone */
     if (l->options.writer)
         job_set_number(job, EPOCH_PARAMETER, l->epoch);
     for (unsigned i = 0; i < job->count; i++) {
@@ -496,6 +504,7 @@ int link_submit(struct pg_link *l, struct pg_job *job)
         job_free(job);
         return E_MEMORY;
     }
+    CHECK(job->state == PG_JOB_WAITING && !job->orphaned);
     pthread_mutex_lock(&l->mutex);
     bool takes = l->state == PG_LINK_UP || (l->options.writer && l->state == PG_LINK_DOWN);
     if (takes)
@@ -539,6 +548,7 @@ void link_forget(struct pg_link *l, struct pg_job *job)
     if (job == NULL)
         return;
     pthread_mutex_lock(&l->mutex);
+    CHECK(!job->orphaned); /* nobody forgets it twice */
     bool over = job->state != PG_JOB_WAITING;
     job->orphaned = true;
     pthread_mutex_unlock(&l->mutex);

@@ -41,6 +41,7 @@ static void show(struct postgres_store *s, struct pg_job *job)
 static int take_late(struct postgres_store *s, struct pg_job **job, struct error_detail *detail)
 {
     struct pg_job *late = s->late;
+    CHECK(*job != NULL && (*job)->statement >= PG_WRITER_COUNT); /* it only looks */
     if (late == NULL)
         return 0;
     enum pg_job_state state = link_ask(s->reader, late, 0);
@@ -50,7 +51,7 @@ static int take_late(struct postgres_store *s, struct pg_job **job, struct error
     }
     s->late = NULL;
     int code = 0;
-    if (*job != NULL && job_same(*job, late)) {
+    if (job_same(*job, late)) {
         job_free(*job);
         *job = NULL;
         if (state == PG_JOB_DONE)
@@ -108,6 +109,7 @@ int postgres_store_scan(struct store *face, uint64_t from,
 {
     struct postgres_store *s = (struct postgres_store *)face;
     uint64_t next = from > s->first_frame ? from : s->first_frame;
+    bool serving = s->serving;
     int code = 0;
     while (code == 0 && s->last_frame != 0 && next <= s->last_frame) {
         struct pg_job *job = job_create(PG_SCAN_FRAMES);
@@ -130,7 +132,7 @@ int postgres_store_scan(struct store *face, uint64_t from,
         }
         PQclear(rows);
         postgres_store_check(face, detail); /* reading may take longer than the lease */
-        s->serving = false;
+        s->serving = serving;
     }
     return code;
 }

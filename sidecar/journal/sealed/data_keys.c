@@ -19,6 +19,17 @@
 
 _Static_assert(VALUE_SIZE(SEAL_KEY_NAME_MAX) <= DATA_KEY_VALUE_MAX, "a row has room for every name");
 
+void data_keys_check(const struct sealed_store *s)
+{
+    uint32_t old = 0;
+    CHECK(s->data_key_count <= DATA_KEYS_MAX);
+    for (uint32_t i = 0; i < s->data_key_count; i++) {
+        CHECK(i == 0 || s->data_keys[i - 1].first_frame <= s->data_keys[i].first_frame); /* they are found by it */
+        old += s->data_keys[i].old;
+    }
+    CHECK(old == s->old_keys);
+}
+
 /* What the kept key is bound to. */
 static struct bytes bound(uint32_t slot, uint64_t first_frame, uint8_t out[12])
 {
@@ -36,6 +47,9 @@ bool data_keys_row(struct sealed_store *s, struct data_key *k, struct way *way, 
     size_t name_size = strlen(under->name);
     uint8_t *at = way->values[index], *salt = at + 1 + name_size, *key = salt + SEAL_SALT_SIZE;
     struct seal_cipher *cipher = NULL;
+    CHECK(index <= TAKEN_OVER_MAX && s->encryption.count > 0);
+    CHECK(name_size > 0 && name_size <= SEAL_KEY_NAME_MAX);
+    CHECK(k->first_frame > 0 || k != &s->current); /* a row comes with the frame that the key encrypts first */
     at[0] = (uint8_t)name_size;
     memcpy(at + 1, under->name, name_size);
     bool done = s->random(s->self, salt, SEAL_SALT_SIZE) && seal_derive(under->bytes, salt, PURPOSE, wrapping) &&
@@ -162,6 +176,7 @@ int data_keys_open(struct sealed_store *s, const struct store_state *state, stru
     bool made = s->random(s->self, s->current.key, SEAL_KEY_SIZE) &&
                 (s->current.cipher = seal_cipher_create(s->current.key)) != NULL;
     s->has_current = made;
+    data_keys_check(s);
     return made ? 0 : error_set(detail, E_MEMORY, "encryption_key_file", "no data key can be made");
 }
 

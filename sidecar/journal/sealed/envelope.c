@@ -95,6 +95,9 @@ size_t envelope_end(const struct envelope *e, uint8_t *at)
 {
     uint8_t *body = at + HEADER_SIZE;
     size_t size = before_content(e) + e->content.size;
+    CHECK(size <= UINT32_MAX);                              /* it is found again by its size */
+    CHECK(!e->sealed || e->counter > 0);                    /* no counter is none */
+    CHECK(e->content.size > 0 && body[0] == SEALED_FORMAT); /* it was begun */
     if (e->sealed)
         memcpy(body + before_content(e) - SEAL_TAG_SIZE, e->tag, SEAL_TAG_SIZE);
     put(at, size, 4);
@@ -110,5 +113,6 @@ struct bytes envelope_bound(const struct envelope *e, char kind, uint64_t number
     at = put(at, (uint64_t)e->at.us, 8);
     at = put(at, e->sealed ? e->slot : 0, 4);
     at = put(at, e->sealed ? e->counter : 0, 8);
+    CHECK(at == out + ENVELOPE_BOUND_SIZE);
     return bytes_of(out, (size_t)(at - out));
 }

@@ -177,7 +177,7 @@ bool seal_encrypt(struct seal_cipher *c, uint64_t counter, struct bytes beside, 
 {
     uint8_t nonce[NONCE_SIZE];
     int size;
-    CHECK(counter > 0 && plain.size <= INT32_MAX);
+    CHECK(counter > 0 && plain.size <= INT32_MAX && beside.size <= INT32_MAX);
     nonce_of(counter, nonce);
     return EVP_EncryptInit_ex(c->in, NULL, NULL, NULL, nonce) == 1 &&
            EVP_EncryptUpdate(c->in, NULL, &size, beside.at, (int)beside.size) == 1 &&
@@ -233,10 +233,11 @@ void seal_mac_destroy(struct seal_mac *m)
 bool seal_mac(struct seal_mac *m, struct bytes head, struct bytes body, uint8_t out[SEAL_MAC_SIZE])
 {
     uint8_t whole[32];
-    size_t size;
+    size_t size = 0;
     bool done = EVP_MAC_init(m->ctx, NULL, 0, NULL) == 1 && EVP_MAC_update(m->ctx, head.at, head.size) == 1 &&
                 (body.size == 0 || EVP_MAC_update(m->ctx, body.at, body.size) == 1) &&
                 EVP_MAC_final(m->ctx, whole, &size, sizeof whole) == 1;
+    CHECK(!done || size == sizeof whole); /* of SHA-256 */
     if (done)
         memcpy(out, whole, SEAL_MAC_SIZE);
     return done;

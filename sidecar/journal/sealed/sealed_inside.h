@@ -82,7 +82,12 @@ bool data_keys_row(struct sealed_store *s, struct data_key *k, struct way *way, 
 /* NULL when there is none of this slot; its cipher is there, but for want of memory. */
 struct data_key *data_keys_find(struct sealed_store *s, uint32_t slot);
 
+/* What a sound table of them is; each is a CHECK. */
+void data_keys_check(const struct sealed_store *s);
+
 /* ---- sealed_store.c ---- */
+/* What a sound store is; each is a CHECK. */
+void sealed_check(const struct sealed_store *s);
 /* The content of what was kept; *plain is a view of it, or of s->plain until the next. */
 int sealed_open(struct sealed_store *s, char kind, uint64_t number, struct bytes kept, struct bytes *plain,
                 struct error_detail *detail);

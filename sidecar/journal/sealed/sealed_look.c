@@ -1,6 +1,8 @@
 /* sealed_look.c - whether the chains are whole: every frame, and every row of the audit trail, is as it was written, and where it was. */
 #include "sidecar/journal/sealed/sealed_inside.h"
 
+#include "sidecar/base/check.h"
+
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -128,6 +130,7 @@ static int take_frame(void *self, uint64_t frame, struct bytes kept)
 static int take_audit(void *self, const struct audit_row *row)
 {
     struct looking *l = self;
+    CHECK(l->left > 0); /* no more is given than was asked for */
     if (row->seq > l->chain->last)
         return LOOK_ENDS;
     l->left--;
@@ -140,6 +143,8 @@ int sealed_look_on(struct store *store, struct sealed_look *look, uint32_t rows_
     struct sealed_store *s = sealed_of(store);
     struct looking l = {.s = s, .look = look, .left = rows_max, .first = true, .detail = detail};
     int code = 0;
+    CHECK(rows_max > 0 && look->finding[0] == '\0');                                /* a look ends with what it finds */
+    CHECK(look->frames.last <= s->last_frame && look->audit.last <= s->last_audit); /* it is of this store */
     *more = false;
     if (look->frames.last != 0 && look->frames.next <= look->frames.last) {
         l.kind = KIND_FRAME;

@@ -10,6 +10,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+void sealed_check(const struct sealed_store *s)
+{
+    CHECK(s->way_first < STORE_COMMITS_MAX && s->way_count <= STORE_COMMITS_MAX);
+    CHECK((s->first_frame == 0) == (s->last_frame == 0) && s->first_frame <= s->last_frame);
+    CHECK(s->has_current == (s->encryption.count > 0)); /* with a key nothing goes out as it is */
+    CHECK(s->has_current ? s->current.cipher != NULL : !s->current_kept && s->counter == 0);
+    CHECK((s->macs[0] != NULL) == (s->chain.count > 0));
+    CHECK(s->macs[0] != NULL || (!s->frame_chained && !s->audit_chained));
+    CHECK(s->old_keys <= s->data_key_count && s->data_key_count <= DATA_KEYS_MAX);
+}
+
 /* ---- opening what was kept ---- */
 
 static bool reserve(uint8_t **at, size_t *room, size_t size)
@@ -130,7 +141,9 @@ static size_t seal(struct sealed_store *s, char kind, uint64_t number, struct in
 {
     uint8_t bound[ENVELOPE_BOUND_SIZE], head[ENVELOPE_BOUND_SIZE + SEAL_MAC_SIZE];
     struct envelope e = {.at = when, .content = content, .sealed = encrypt, .chained = s->macs[0] != NULL};
+    CHECK(number > 0);
     if (e.sealed) {
+        CHECK(s->has_current && s->counter < UINT64_MAX);
         e.slot = s->current.slot;
         e.counter = DEFECT(COUNTER_REPEATS) ? 1 : ++s->counter;
     }
@@ -224,6 +237,7 @@ static bool seal_frames(struct sealed_store *s, const struct store_commit *c, st
         if (i < c->cut_count)
             w->cuts[i] = to;
     }
+    CHECK(to <= w->room); /* as was reserved for all of them */
     memcpy(w->frame_mac, ends->frame_mac, SEAL_MAC_SIZE);
     w->last_frame = c->frame + c->cut_count;
     out->records = bytes_of(w->bytes, to);
@@ -239,6 +253,7 @@ static bool seal_audit(struct sealed_store *s, const struct store_commit *c, str
     const struct link last = {.chained = &ends->audit_chained, .mac = ends->audit_mac};
     uint8_t *at = w->bytes + out->records.size;
     size_t size = seal(s, KIND_AUDIT, c->audit.seq, c->audit.at, c->audit.body, false, last, at);
+    CHECK(out->records.size + size <= w->room);
     memcpy(w->audit_mac, ends->audit_mac, SEAL_MAC_SIZE);
     w->last_audit = c->audit.seq;
     out->audit.body = bytes_of(at, size);
@@ -276,6 +291,7 @@ static bool add_keys(struct sealed_store *s, const struct store_commit *c, struc
         w->taken[w->taken_count++] = i;
         rows++;
     }
+    CHECK(rows <= TAKEN_OVER_MAX + 1 && c->subject_count + rows <= w->subject_room);
     out->subjects = w->subjects;
     out->subject_count = c->subject_count + rows;
     return true;
@@ -286,6 +302,7 @@ static bool add_keys(struct sealed_store *s, const struct store_commit *c, struc
 static void landed(struct sealed_store *s, const struct way *w)
 {
     if (w->last_frame != 0) {
+        CHECK(w->last_frame > s->last_frame); /* fates are told in order, each once */
         s->last_frame = w->last_frame;
         s->frame_chained = s->macs[0] != NULL;
         memcpy(s->frame_mac, w->frame_mac, SEAL_MAC_SIZE);
@@ -293,6 +310,7 @@ static void landed(struct sealed_store *s, const struct way *w)
             s->first_frame = 1;
     }
     if (w->last_audit != 0) {
+        CHECK(w->last_audit > s->last_audit);
         s->last_audit = w->last_audit;
         s->audit_chained = s->macs[0] != NULL;
         memcpy(s->audit_mac, w->audit_mac, SEAL_MAC_SIZE);
@@ -300,6 +318,7 @@ static void landed(struct sealed_store *s, const struct way *w)
     s->current_kept |= w->has_key;
     for (unsigned i = 0; i < w->taken_count; i++) {
         struct data_key *k = &s->data_keys[w->taken[i]];
+        CHECK(w->taken[i] < s->data_key_count && s->old_keys >= k->old);
         s->old_keys -= k->old;
         k->old = false;
         snprintf(k->under, sizeof k->under, "%s", s->encryption.keys[0].name);
@@ -309,7 +328,9 @@ static void landed(struct sealed_store *s, const struct way *w)
 static int commit(struct store *face, const struct store_commit *c, struct error_detail *detail)
 {
     struct sealed_store *s = sealed_of(face);
+    sealed_check(s);
     CHECK(s->way_count < STORE_COMMITS_MAX);
+    CHECK((c->frame == 0) == (c->records.size == 0));
     struct way *w = way_at(s, s->way_count);
     struct store_commit out = *c;
     struct ends ends = ends_of(s);
@@ -336,6 +357,7 @@ static int commit(struct store *face, const struct store_commit *c, struct error
 static int settle(struct store *face, struct error_detail *detail)
 {
     struct sealed_store *s = sealed_of(face);
+    CHECK(s->way_count > 0); /* who asks has something on the way */
     int code = s->inner->settle(s->inner, detail);
     if (code < 0) {
         s->way_count = 0; /* none of them was kept, or it does not matter any more */
@@ -546,6 +568,7 @@ int sealed_store_open(const struct sealed_options *options, struct store *inner,
         finish(s);
         return code;
     }
+    sealed_check(s);
     *out = &s->face;
     return 0;
 }
