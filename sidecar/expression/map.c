@@ -1,6 +1,8 @@
 /* Keys are found by their hash when there are many, else one by one. */
 #include "sidecar/expression/map.h"
 
+#include "sidecar/base/fnv.h"
+
 static uint32_t mix(uint64_t h)
 {
     h ^= h >> 33;
@@ -13,12 +15,8 @@ static uint32_t mix(uint64_t h)
 static uint32_t key_hash(const struct datum *key)
 {
     switch (key->kind) {
-    case DATUM_STRING: {
-        uint64_t h = UINT64_C(0xcbf29ce484222325);
-        for (uint32_t i = 0; i < key->size; i++)
-            h = (h ^ key->text[i]) * UINT64_C(0x100000001b3);
-        return mix(h);
-    }
+    case DATUM_STRING:
+        return mix(fnv_add(FNV_START, key->text, key->size));
     case DATUM_BOOL:
         return key->b;
     case DATUM_DOUBLE:

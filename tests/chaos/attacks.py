@@ -325,6 +325,11 @@ def _ask_for(port, seconds, method, message, count, connections=4):
     return made
 
 
+def unread_log(port, prey, seconds):
+    """nothing, while nobody reads the log of a sidecar that logs every record"""
+    return []
+
+
 def lists_of_nothing(port, prey, seconds):
     """480 Lists over all sagas that match none"""
     return _ask_for(port, seconds, COORDINATOR + "List", text_field(2, "nothing-of-this-name"), 480)

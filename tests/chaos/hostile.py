@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 """hostile.py - a sidecar with its default configuration, an ordinary client beside each hostile one (attacks.py), and a table of what that cost
 the ordinary one and the sidecar's memory: docs/operations.md has it. Fails when the ordinary client's p99 or the sidecar's memory is over
-its bound.
+its bound. All run on one machine: the hostile one at the lowest priority, so that what it costs itself is not counted as the sidecar's; with
+--ahead (as root) the sidecar and the ordinary client come before whatever else the machine has to do.
 
-hostile.py [--seconds N] [--only WORD]... [--write]"""
+hostile.py [--seconds N] [--only WORD]... [--ahead] [--write]"""
 import argparse
 import json
 import os
@@ -57,6 +58,19 @@ def ordinary(address, seconds):
                       "max": took[-1] * 1000, "failed": failed}))
 
 
+def hostile(name, seconds, port, large, long, tls_port):
+    """Another: attacks, and holds what it has open until its input ends."""
+    os.nice(19)
+    held = getattr(attacks, name)(int(port), attacks.Prey(large, long, int(tls_port)), float(seconds))
+    sys.stdin.read()
+    for h in held:
+        h.close()
+
+
+def ahead():
+    os.nice(-10)
+
+
 def status_kb(sidecar, key):
     with open("/proc/%d/status" % sidecar.process.pid) as f:
         return next(int(line.split()[1]) for line in f if line.startswith(key + ":"))
@@ -107,25 +121,24 @@ def certificate(directory):
     return names
 
 
+def process(*arguments, prepare=None):
+    return subprocess.Popen([sys.executable, os.path.abspath(__file__), *map(str, arguments)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                            text=True, preexec_fn=prepare)
+
+
 def attack(sidecar, prey, function, seconds):
     with open("/proc/%d/clear_refs" % sidecar.process.pid, "w") as f:
         f.write("5")
     before = status_kb(sidecar, "VmRSS")
-    beside = subprocess.Popen([sys.executable, os.path.abspath(__file__), "--ordinary", sidecar.address, str(seconds)],
-                              stdout=subprocess.PIPE, text=True)
+    beside = process("--ordinary", sidecar.address, seconds, prepare=sidecar.prepare)
     assert beside.stdout.readline() == "ready\n"
-    held = function(sidecar.port, prey, seconds) if function else []
+    other = process("--hostile", function.__name__, seconds, sidecar.port, prey.large, prey.long, prey.tls_port) if function else None
     row = json.loads(beside.communicate()[0])
     row.update(before=before / 1024, peak=status_kb(sidecar, "VmHWM") / 1024)
-    for h in held:
-        h.close()
+    if other is not None:
+        other.communicate(timeout=60)
+        assert other.returncode == 0
     return row
-
-
-def unread_log(port, prey, seconds):
-    """nothing, while nobody reads the log of a sidecar that logs every record"""
-    time.sleep(seconds)
-    return []
 
 
 def of_sidecar(sidecar, before, functions, arguments, lines, wrong):
@@ -157,10 +170,15 @@ def main():
     parser.add_argument("--only", action="append", default=[], help="attacks whose names contain this")
     parser.add_argument("--memory", default="1GiB", help="memory_bytes_max")
     parser.add_argument("--write", action="store_true", help="the table into docs/operations.md")
+    parser.add_argument("--ahead", action="store_true", help="the sidecar and the ordinary client before other programs")
     parser.add_argument("--ordinary", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--hostile", nargs=6, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.ordinary:
         ordinary(arguments.ordinary[0], float(arguments.ordinary[1]))
+        return
+    if arguments.hostile:
+        hostile(*arguments.hostile)
         return
     lines, wrong = [], []
     directory = tempfile.mkdtemp(prefix="saga-hostile-")
@@ -168,9 +186,12 @@ def main():
     options = {"memory_bytes_max": arguments.memory, "targets": {"shop": "127.0.0.1:1"}, "listen": ["127.0.0.1:0", "tls://127.0.0.1:0"],
                "tls_certificate": pem, "tls_key": key}
     try:
-        for kind, more, before, functions in ((Sidecar, {}, "", (None,) + attacks.ALL), (Unread, {}, "", (unread_log,)),
+        for kind, more, before, functions in ((Sidecar, {}, "", (None,) + attacks.ALL), (Unread, {}, "", (attacks.unread_log,)),
                                               (Sidecar, {"loops": 2}, "two loops: ", (None,) + attacks.ALL)):
-            of_sidecar(kind(**options, **more), before, functions, arguments, lines, wrong)
+            sidecar = kind(start=False, **options, **more)
+            sidecar.prepare = ahead if arguments.ahead else None
+            sidecar.start()
+            of_sidecar(sidecar, before, functions, arguments, lines, wrong)
     finally:
         shutil.rmtree(directory)
     if arguments.write:

@@ -9,6 +9,8 @@ import subprocess
 import tempfile
 import time
 
+# What takes longer has failed: no test waits for a server without an end.
+LIMIT_S = 60
 PROGRAMS = sorted(glob.glob("/usr/lib/postgresql/*/bin"))
 
 
@@ -37,7 +39,7 @@ class Postgres:
 
     def _run(self, program, *arguments):
         done = subprocess.run([os.path.join(PROGRAMS[-1], program)] + list(arguments), preexec_fn=self._become, cwd=self.folder,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=2 * LIMIT_S)
         if done.returncode != 0:
             raise AssertionError("%s failed:\n%s" % (program, done.stdout))
         return done.stdout
@@ -48,7 +50,7 @@ class Postgres:
             arguments += ["-c", setting]
         self.log = open(os.path.join(self.folder, "log"), "a")
         self.process = subprocess.Popen(arguments, preexec_fn=self._become, cwd=self.folder, stdout=self.log, stderr=self.log)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + LIMIT_S
         while self._ready() != 0:
             if self.process.poll() is not None or time.monotonic() > deadline:
                 with open(os.path.join(self.folder, "log")) as f:
@@ -57,7 +59,8 @@ class Postgres:
         return self
 
     def _ready(self):
-        return subprocess.run([os.path.join(PROGRAMS[-1], "pg_isready"), "-q", "-h", self.folder, "-U", "saga", "-d", "postgres"]).returncode
+        return subprocess.run([os.path.join(PROGRAMS[-1], "pg_isready"), "-q", "-h", self.folder, "-U", "saga", "-d", "postgres"],
+                              timeout=LIMIT_S).returncode
 
     def processes(self):
         with open("/proc/%d/task/%d/children" % (self.process.pid, self.process.pid)) as f:
@@ -72,11 +75,19 @@ class Postgres:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass
-        self.process.wait()
+        self.process.wait(LIMIT_S)
         self.log.close()
-        for pid in children:  # a new one waits for them
-            while os.path.exists("/proc/%d" % pid):
-                time.sleep(0.002)
+        deadline = time.monotonic() + LIMIT_S
+        while any(os.path.exists("/proc/%d" % pid) for pid in children):  # a new one waits for them
+            if time.monotonic() > deadline:
+                raise AssertionError("processes of PostgreSQL that were killed do not go: %r" % children)
+            time.sleep(0.002)
+
+    def stop(self):
+        """As an operator does it, at once."""
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait(LIMIT_S)
+        self.log.close()
 
     def stop_answering(self, stopped=True):
         """All its processes are frozen, or go on."""

@@ -15,6 +15,7 @@ from postgres import Postgres
 from test_watching import get
 
 Code = grpc.StatusCode
+LEASE_S = 3
 SLOW = "retry: {initialBackoff: 200ms, maxBackoff: 200ms, jitter: 0, maxAttempts: 200}"
 
 
@@ -38,7 +39,7 @@ class Fleet(unittest.TestCase):
         self.shop.stop()
 
     def sidecar(self, journal, start=True, **options):
-        options = dict({"store": self.server.uri, "store_journal": journal, "store_lease": "3s", "store_timeout": "1s",
+        options = dict({"store": self.server.uri, "store_journal": journal, "store_lease": "%ds" % LEASE_S, "store_timeout": "1s",
                         "targets": {"shop": self.shop.address}}, **options)
         sidecar = Sidecar(start=start, **options)
         self.sidecars.append(sidecar)
@@ -215,10 +216,17 @@ class Fleet(unittest.TestCase):
         self.harmed("killed", self.server.kill, self.server.start)
 
     def test_frozen_past_the_lease(self):
+        """The server's clock goes on, and nobody has taken the journal: what is over is the lease."""
+        frozen_at = []
+
+        def harm():
+            self.server.stop_answering()
+            frozen_at.append(time.monotonic())
+
         def heal():
-            time.sleep(3)  # the lease is over: and nobody has taken the journal
+            wait_until(lambda: time.monotonic() > frozen_at[0] + LEASE_S, "a lease that was prolonged before the freeze is over")
             self.server.stop_answering(False)
-        self.harmed("slow", self.server.stop_answering, heal)
+        self.harmed("slow", harm, heal)
 
     def test_one_that_went_back_is_refused_by_name(self):
         server = Postgres().start()
@@ -227,16 +235,14 @@ class Fleet(unittest.TestCase):
         sidecar = self.sidecar("back", store=server.uri)
         sidecar.client.register(definition("one", step("a")))
         sidecar.stop()
-        server.process.send_signal(signal.SIGINT)
-        server.process.wait()
+        server.stop()
         shutil.copytree(server.data, server.data + "-old")
         subprocess.run(["chown", "-R", "--reference", server.data, server.data + "-old"], check=True)
         server.start()
         sidecar.start()
         saga_id = sidecar.client.run("one").id
         sidecar.stop()
-        server.process.send_signal(signal.SIGINT)
-        server.process.wait()
+        server.stop()
         shutil.rmtree(server.data)
         os.rename(server.data + "-old", server.data)
         server.start()

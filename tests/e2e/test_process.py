@@ -669,7 +669,7 @@ class Process(Case):
                     client.Commit(saga_id=saga_id, settle=[settled("a")])
                     self.assertState("COMMITTED", client.end(saga_id))
                 live.clear()
-                time.sleep(0.1)
+                stop.wait(0.1)  # retention looks again, and makes some room
         self.assertGreater(refused, 0)
         wait_until(takes_work, "retention makes room")
         stop.set()

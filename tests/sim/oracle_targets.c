@@ -1,5 +1,6 @@
-/* oracle_targets.c - what stands between a step and its target. Breakers, held against the rows that tell of them: nothing leaves while one is open, few do while it is half-open, what is kept is
- * what the sidecar does, and a new life takes it up. */
+/* oracle_targets.c - what stands between a step and its target. Breakers, held against the rows that tell of them: nothing leaves while one is
+ * open, few do while it is half-open, what is kept is what the sidecar does, and a new life takes it up. Rates, budgets of retries, and who may
+ * wait how long, reckoned anew from the calls that left. */
 #include "tests/sim/sim.h"
 
 #include "sidecar/base/check.h"

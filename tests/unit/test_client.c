@@ -2,6 +2,7 @@
 #include <saga/saga.h>
 
 #include "saga/v1/coordinator.pb-c.h"
+#include "tests/support/fake_peer.h"
 #include "tests/support/fake_server.h"
 
 #include <check.h>
@@ -655,9 +656,41 @@ START_TEST(client__does_not_survive_fork)
 }
 END_TEST
 
+/* With nothing else of C core in the process, its own end would be waited for: ten seconds, one time in some. */
+START_TEST(client__close_waits_for_no_peer_that_reads_nothing)
+{
+    enum { SIZE = 8 << 20 };
+    static char input[SIZE];
+    char path[64];
+    snprintf(path, sizeof path, "/tmp/test_client.%d", (int)getpid());
+    for (int i = 0; i < 12; i++) {
+        struct fake_peer peer;
+        saga_client *c;
+        struct saga_started started;
+        fake_peer_init(&peer);
+        peer.deaf = true;
+        peer.path = path;
+        fake_peer_start(&peer);
+        ck_assert_int_eq(saga_client_open(&(struct saga_client_options){.address = peer.address}, &c, &error), SAGA_OK);
+        const struct saga_start_options start = {
+            .definition = "checkout", .input = input, .input_size = SIZE, .timeout_ms = 150};
+        ck_assert_int_ne(saga_start(c, &start, &started, &error), SAGA_OK);
+        time_t began = time(NULL);
+        saga_client_close(c);
+        ck_assert_int_le(time(NULL) - began, 4);
+        fake_peer_stop(&peer);
+        unlink(path);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("client");
+    TCase *alone = tcase_create("alone");
+    tcase_set_timeout(alone, 60);
+    tcase_add_test(alone, client__close_waits_for_no_peer_that_reads_nothing);
+    suite_add_tcase(suite, alone);
     TCase *c = tcase_create("client");
     tcase_add_checked_fixture(c, setup, teardown);
     tcase_set_timeout(c, 60);
