@@ -10,12 +10,25 @@ struct shared {
 };
 
 static const struct shared counts[] = {
-    {"live_sagas_max", offsetof(struct config, live_sagas_max)}, {"calls_max", offsetof(struct config, calls_max)},
-    {"streams_max", offsetof(struct config, streams_max)},       {"waiters_max", offsetof(struct config, waiters_max)},
+    {"live_sagas_max", offsetof(struct config, live_sagas_max)},
+    {"calls_max", offsetof(struct config, calls_max)},
+    {"streams_max", offsetof(struct config, streams_max)},
+    {"waiters_max", offsetof(struct config, waiters_max)},
     {"watchers_max", offsetof(struct config, watchers_max)},
+    {"metrics_series_max", offsetof(struct config, metrics_series_max)},
 };
 
-static uint32_t *count_of(struct config *c, const struct shared *shared)
+static const struct shared of_target[] = {
+    {"max_concurrent_calls", offsetof(struct config_target, max_concurrent_calls)},
+    {"max_pending_calls", offsetof(struct config_target, max_pending_calls)},
+    {"rate_limit_per_second", offsetof(struct config_target, rate_limit_per_second)},
+    {"rate_limit_burst", offsetof(struct config_target, rate_limit_burst)},
+    {"retry_budget_min_per_second", offsetof(struct config_target, retry_budget_min_per_second)},
+    {"breaker_probes", offsetof(struct config_target, breaker_probes)},
+    {"breaker_volume", offsetof(struct config_target, breaker_volume)},
+};
+
+static uint32_t *count_of(void *c, const struct shared *shared)
 {
     return (uint32_t *)(void *)((char *)c + shared->offset);
 }
@@ -52,11 +65,46 @@ START_TEST(shares__add_up_to_the_whole)
 }
 END_TEST
 
+START_TEST(shares__of_a_target_add_up_too)
+{
+    enum { COUNT = sizeof of_target / sizeof of_target[0] };
+    for (unsigned loops = 1; loops <= SAGA_LOOPS_MAX; loops++) {
+        struct config_target whole = {.name = "shop"};
+        uint64_t sums[COUNT] = {0};
+        for (size_t i = 0; i < COUNT; i++)
+            *count_of(&whole, &of_target[i]) = loops + (uint32_t)i * 5;
+        for (unsigned k = 0; k < loops; k++) {
+            struct config_target own = sidecar_share_target(&whole, k, loops);
+            for (size_t i = 0; i < COUNT; i++)
+                sums[i] += *count_of(&own, &of_target[i]);
+        }
+        for (size_t i = 0; i < COUNT; i++)
+            ck_assert_msg(sums[i] == *count_of(&whole, &of_target[i]), "%s over %u loops: %lu", of_target[i].name,
+                          loops, (unsigned long)sums[i]);
+    }
+}
+END_TEST
+
+/* Of fewer probes than loops each has one, or it would never learn that its target is back. */
+START_TEST(shares__no_loop_is_without_a_probe)
+{
+    const struct config_target whole = {.name = "shop", .breaker_probes = 3, .breaker_volume = 4};
+    for (unsigned k = 0; k < 8; k++) {
+        struct config_target own = sidecar_share_target(&whole, k, 8);
+        ck_assert_uint_eq(own.breaker_probes, 1);
+        ck_assert_uint_eq(own.breaker_volume, 1);
+    }
+    ck_assert_uint_eq(sidecar_share_target(&whole, 0, 2).breaker_probes, 2);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("shares");
     TCase *cases = tcase_create("shares");
     tcase_add_test(cases, shares__add_up_to_the_whole);
+    tcase_add_test(cases, shares__of_a_target_add_up_too);
+    tcase_add_test(cases, shares__no_loop_is_without_a_probe);
     suite_add_tcase(suite, cases);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -1,5 +1,6 @@
 /* Questions about sagas: what they see, what they cost, and what must be so for them to be true. */
 #include "sidecar/core/heap.h"
+#include "sidecar/engine/saga.h"
 #include "sidecar/where/where.h"
 
 #include <check.h>
@@ -82,6 +83,51 @@ START_TEST(where__sees_the_saga)
         ck_assert_msg(asks_of(yes[i], &v), "%s", yes[i]);
     for (size_t i = 0; i < sizeof no / sizeof no[0]; i++)
         ck_assert_msg(!asks_of(no[i], &v), "%s", no[i]);
+}
+END_TEST
+
+/* A saga as it is in memory: what is stuck says why it is stuck, and where, and not why it had turned back. */
+START_TEST(where__sees_a_saga_as_it_is)
+{
+    struct step_spec specs[] = {{.name = "reserve"}, {.name = "charge"}};
+    const struct definition definition = {.name = "checkout", .version = "1.2.0", .step_count = 2, .steps = specs};
+    struct step steps[2] = {{.action = SAGA_ACTION_DONE}, {.action = SAGA_ACTION_REJECTED}};
+    struct saga saga = {
+        .id = {.tag = 7, .serial = 9},
+        .definition = &definition,
+        .name = bytes_of_text("checkout"),
+        .request_id = bytes_of_text("r-1"),
+        .tags = bytes_of("tenant\0acme\0", 12),
+        .started_at = {.us = now.us - INT64_C(90) * 1000000},
+        .deadline = {.us = now.us + INT64_C(60) * 1000000},
+        .state = SAGA_STUCK,
+        .reason = REASON_ACTION_REJECTED,
+        .stuck_reason = REASON_COMPENSATION_FAILED,
+        .mode = SAGA_ORCHESTRATED,
+        .paused = true,
+        .reason_step = 1,
+        .stuck_step = 0,
+        .step_count = 2,
+        .steps = steps,
+    };
+    struct where_view v = where_view_of(&saga);
+    ck_assert(
+        asks_of("id == '000000000007-9' && definition == 'checkout' && version == '1.2.0' && request_id == 'r-1'", &v));
+    ck_assert(asks_of("state == STUCK && reason == COMPENSATION_FAILED && step == 'reserve' && paused", &v));
+    ck_assert(asks_of("age == duration('90s') && deadline > started_at && tags.tenant == 'acme' && status == ''", &v));
+    ck_assert(!asks_of("ended_at > started_at", &v));
+    saga.state = SAGA_COMPENSATED;
+    saga.paused = false;
+    saga.ended_at = now;
+    v = where_view_of(&saga);
+    ck_assert(asks_of("state == COMPENSATED && reason == ACTION_REJECTED && step == 'charge' && !paused", &v));
+    ck_assert(asks_of("ended_at == started_at + duration('90s')", &v));
+    saga = (struct saga){
+        .name = bytes_of_text("by hand"), .mode = SAGA_ENLISTED, .state = SAGA_RUNNING, .deadline = INSTANT_NEVER};
+    v = where_view_of(&saga);
+    ck_assert(asks_of(
+        "mode == 'enlisted' && version == '' && step == '' && reason == 'NONE' && definition == 'by hand'", &v));
+    ck_assert(!asks_of("deadline > started_at", &v));
 }
 END_TEST
 
@@ -173,6 +219,7 @@ int main(void)
     TCase *tcase = tcase_create("where");
     tcase_add_checked_fixture(tcase, set_up, tear_down);
     tcase_add_test(tcase, where__sees_the_saga);
+    tcase_add_test(tcase, where__sees_a_saga_as_it_is);
     tcase_add_test(tcase, where__refuses_what_is_no_question);
     tcase_add_test(tcase, where__has_a_bound);
     tcase_add_test(tcase, where__says_what_must_be_so);

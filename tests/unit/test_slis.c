@@ -1,0 +1,244 @@
+/* What objectives count: ends and looks, over any window, in what a crash leaves too. */
+#include "sidecar/core/slis.h"
+
+#include "sidecar/core/heap.h"
+#include "sidecar/engine/saga.h"
+#include "tests/support/core_owner.h"
+
+#include <check.h>
+#include <stdlib.h>
+
+#define MINUTE 60
+#define HOUR   (60 * MINUTE)
+#define DAY    (24 * HOUR)
+
+static struct owner o;
+static struct slis *slis;
+static struct instant began;
+
+#define SECONDS(n) \
+    { \
+        .us = INT64_C(n) * 1000000 \
+    }
+
+static const struct objective objectives[] = {
+    {.definition = "one",
+     .promised = {99000, 95000, 99900},
+     .latency = SECONDS(2),
+     .freshness = SECONDS(1),
+     .window = SECONDS(2592000)},
+    {.definition = "two", .promised = {[SLI_FRESHNESS] = 99900}, .freshness = SECONDS(60), .window = SECONDS(86400)},
+};
+
+static void open_slis(void)
+{
+    struct error_detail detail;
+    ck_assert_int_eq(slis_create(objectives, 2, &heap, &slis), 0);
+    ck_assert_int_eq(slis_recover(slis, o.store, &detail), 0);
+}
+
+static void setup(void)
+{
+    owner_open(&o);
+    began = o.now;
+    open_slis();
+}
+
+static void teardown(void)
+{
+    slis_destroy(slis);
+    owner_close(&o);
+}
+
+static void restart(void)
+{
+    slis_destroy(slis);
+    owner_restart(&o);
+    open_slis();
+}
+
+static void go_to(int64_t s)
+{
+    o.now.us = began.us + s * 1000000;
+}
+
+static void tick(int64_t s)
+{
+    go_to(s);
+    ck_assert_int_eq(slis_tick(slis, o.core, o.now), 0);
+    ck_assert_int_eq(slis_close(slis, o.core), 0);
+    ck_assert_int_eq(owner_commit(&o), 0);
+}
+
+/* A saga of "one" ends in this way, so long after its start. */
+static void end(uint8_t state, uint8_t reason, int64_t took_ms)
+{
+    const struct saga saga = {
+        .name = bytes_of_text("one"), .reason = reason, .started_at = {o.now.us - took_ms * 1000}};
+    slis_ended(slis, &saga, &(struct record){.type = RECORD_ENDED, .saga_state = state, .at = o.now});
+}
+
+static void assert_counted(enum sli sli, int64_t window_s, uint64_t all, uint64_t bad)
+{
+    struct sli_count c = slis_count(slis, 0, sli, SPAN_S(window_s), o.now);
+    ck_assert_msg(c.all == all && c.bad == bad, "%s of %lld s: %lu, %lu bad", sli_names[sli], (long long)window_s,
+                  (unsigned long)c.all, (unsigned long)c.bad);
+}
+
+START_TEST(slis__what_somebody_decided_is_kept_all_the_same)
+{
+    static const struct {
+        uint8_t state, reason;
+        bool bad;
+    } rows[] = {
+        {SAGA_COMMITTED, REASON_NONE, false},
+        {SAGA_COMPENSATED, REASON_ACTION_REJECTED, false},
+        {SAGA_COMPENSATED, REASON_CANCELLED, false},
+        {SAGA_COMPENSATED, REASON_ABORTED, false},
+        {SAGA_COMPENSATED, REASON_UNEXPECTED_ANSWER, false},
+        {SAGA_COMPENSATED, REASON_ACTION_UNKNOWN, true},
+        {SAGA_COMPENSATED, REASON_ATTEMPTS_SPENT, true},
+        {SAGA_COMPENSATED, REASON_UNREACHABLE, true},
+        {SAGA_COMPENSATED, REASON_DEADLINE, true},
+        {SAGA_COMPENSATED, REASON_LEASE, true},
+        {SAGA_COMPENSATED, REASON_OVERLOADED, true},
+        {SAGA_RESOLVED, REASON_ACTION_REJECTED, true},
+    };
+    uint64_t bad = 0;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        ck_assert_msg(sli_is_bad(rows[i].state, rows[i].reason) == rows[i].bad, "row %zu", i);
+        end(rows[i].state, rows[i].reason, 5000);
+        bad += rows[i].bad;
+    }
+    assert_counted(SLI_SUCCESS, 0, sizeof rows / sizeof rows[0], bad);
+    assert_counted(SLI_LATENCY, 0, 1, 1); /* of those that were committed */
+}
+END_TEST
+
+START_TEST(slis__late_is_later_than_was_promised)
+{
+    end(SAGA_COMMITTED, REASON_NONE, 1999);
+    end(SAGA_COMMITTED, REASON_NONE, 2000);
+    assert_counted(SLI_LATENCY, 0, 2, 0);
+    end(SAGA_COMMITTED, REASON_NONE, 2001);
+    assert_counted(SLI_LATENCY, 0, 3, 1);
+    assert_counted(SLI_SUCCESS, 0, 3, 0);
+}
+END_TEST
+
+START_TEST(slis__a_window_has_what_came_within_it)
+{
+    tick(0);
+    end(SAGA_COMMITTED, REASON_NONE, 1);
+    end(SAGA_COMPENSATED, REASON_DEADLINE, 1);
+    tick(60);
+    end(SAGA_COMMITTED, REASON_NONE, 5000);
+    end(SAGA_COMMITTED, REASON_NONE, 1);
+    end(SAGA_COMMITTED, REASON_NONE, 1);
+    tick(120);
+    go_to(130);
+    assert_counted(SLI_SUCCESS, 0, 5, 1);
+    assert_counted(SLI_SUCCESS, 60, 3, 0);
+    assert_counted(SLI_LATENCY, 60, 3, 1);
+    assert_counted(SLI_SUCCESS, 10, 0, 0);
+    assert_counted(SLI_SUCCESS, 100, 5, 1);
+    assert_counted(SLI_SUCCESS, DAY, 5, 1); /* there was nothing before */
+}
+END_TEST
+
+/* Counts are durable with the ends that they count, what they were is with the next five minutes. */
+START_TEST(slis__a_crash_forgets_neither_counts_nor_what_they_were)
+{
+    tick(0);
+    for (int64_t s = 60; s <= 300; s += 60) {
+        end(SAGA_COMPENSATED, REASON_DEADLINE, 1);
+        tick(s);
+    }
+    end(SAGA_COMMITTED, REASON_NONE, 1);
+    ck_assert_int_eq(slis_close(slis, o.core), 0);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    for (int lives = 0; lives < 2; lives++) {
+        go_to(310);
+        assert_counted(SLI_SUCCESS, 0, 6, 5);
+        assert_counted(SLI_SUCCESS, 10, 1, 0);
+        assert_counted(SLI_SUCCESS, 120, 3, 2);
+        assert_counted(SLI_SUCCESS, HOUR, 6, 5);
+        struct sli_count new = slis_take_new(slis, 0, SLI_SUCCESS);
+        ck_assert(new.all == 6 && new.bad == 5);
+        new = slis_take_new(slis, 0, SLI_SUCCESS);
+        ck_assert(new.all == 0 && new.bad == 0);
+        restart();
+    }
+}
+END_TEST
+
+/* For months: what is kept stays small, and a window is never shorter than it is called, and longer by its part alone. */
+START_TEST(slis__what_is_old_is_kept_coarsely)
+{
+    static const struct {
+        int64_t window_s, more_s;
+    } windows[] = {{5 * MINUTE, MINUTE}, {30 * MINUTE, 5 * MINUTE}, {HOUR, 5 * MINUTE},  {2 * HOUR, 5 * MINUTE},
+                   {6 * HOUR, HOUR / 2}, {DAY, HOUR / 2},           {3 * DAY, 2 * HOUR}, {30 * DAY, DAY / 2}};
+    for (int64_t s = 0; s <= 100 * DAY; s += MINUTE) {
+        end(SAGA_COMMITTED, REASON_NONE, 1);
+        tick(s);
+    }
+    for (size_t i = 0; i < sizeof windows / sizeof windows[0]; i++) {
+        uint64_t all = slis_count(slis, 0, SLI_SUCCESS, SPAN_S(windows[i].window_s), o.now).all;
+        ck_assert_msg(all >= (uint64_t)windows[i].window_s / MINUTE &&
+                          all <= (uint64_t)(windows[i].window_s + windows[i].more_s) / MINUTE + 1,
+                      "%lld s: %lu", (long long)windows[i].window_s, (unsigned long)all);
+    }
+}
+END_TEST
+
+/* A definition is as old as its oldest saga that lives, and no older. */
+START_TEST(slis__freshness_is_looked_at)
+{
+    owner_submit_start(&o, 1, "two", NULL);
+    owner_submit_start(&o, 2, "one", NULL);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    go_to(0);
+    tick(0);
+    assert_counted(SLI_FRESHNESS, 0, 1, 0);
+    tick(10);
+    assert_counted(SLI_FRESHNESS, 0, 2, 1);
+    struct sli_count two = slis_count(slis, 1, SLI_FRESHNESS, (struct span){0}, o.now);
+    ck_assert(two.all == 2 && two.bad == 0);
+    tick(70);
+    two = slis_count(slis, 1, SLI_FRESHNESS, (struct span){0}, o.now);
+    ck_assert(two.all == 3 && two.bad == 1);
+    owner_finish_all(&o);
+    tick(80);
+    assert_counted(SLI_FRESHNESS, 0, 4, 2);
+}
+END_TEST
+
+START_TEST(slis__a_burn_of_one_uses_up_what_may_go_wrong)
+{
+    ck_assert_double_eq_tol(sli_burn(99000, (struct sli_count){.all = 200, .bad = 2}), 1, 1e-9);
+    ck_assert_double_eq_tol(sli_burn(99900, (struct sli_count){.all = 100, .bad = 5}), 50, 1e-9);
+    ck_assert_double_eq(sli_burn(99000, (struct sli_count){.all = 0}), 0);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("slis");
+    TCase *t = tcase_create("slis");
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_set_timeout(t, 60);
+    tcase_add_test(t, slis__what_somebody_decided_is_kept_all_the_same);
+    tcase_add_test(t, slis__late_is_later_than_was_promised);
+    tcase_add_test(t, slis__a_window_has_what_came_within_it);
+    tcase_add_test(t, slis__a_crash_forgets_neither_counts_nor_what_they_were);
+    tcase_add_test(t, slis__what_is_old_is_kept_coarsely);
+    tcase_add_test(t, slis__freshness_is_looked_at);
+    tcase_add_test(t, slis__a_burn_of_one_uses_up_what_may_go_wrong);
+    suite_add_tcase(suite, t);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
