@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "transport/address.h"
+#include "transport/core.h"
 #include "transport/credentials.h"
 #include "transport/settings.h"
 #include "transport/unix_socket.h"
@@ -141,7 +142,7 @@ int participant_listen(saga_participant *p, struct saga_error *error)
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    grpc_init();
+    transport_core();
     p->queue = grpc_completion_queue_create_for_next(NULL);
     p->server = create_server(p);
     grpc_server_register_completion_queue(p->server, p->queue, NULL);
@@ -174,7 +175,6 @@ void participant_free_server(saga_participant *p)
 {
     grpc_server_destroy(p->server);
     grpc_completion_queue_destroy(p->queue);
-    grpc_shutdown();
     p->server = NULL;
     p->queue = NULL;
 }

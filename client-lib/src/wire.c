@@ -15,6 +15,7 @@
 #include "client-lib/src/wire_inside.h"
 #include "client-lib/src/wire_status.h"
 #include "transport/address.h"
+#include "transport/core.h"
 #include "transport/credentials.h"
 #include "transport/settings.h"
 
@@ -26,6 +27,10 @@
 #define BACKOFF_MS_FIRST   20
 #define BACKOFF_MS_MAX     500
 #define CONNECT_MS_MAX     5000
+/* Of a call that has ended: whether its headers have left is known within this, or they are stuck on a connection. */
+#define DECISION_MS 250
+/* When the wire is closed: what is stuck on a connection has so long to come out. */
+#define LINGER_MS 1000
 
 #define DEFAULT_SOCKET "./sagad-data/sagad.sock"
 #define DEFAULT_TCP    "127.0.0.1:7240"
@@ -209,6 +214,39 @@ int wire_error_of_call(struct wire *w, bool left, grpc_status_code status, grpc_
     return wire_status_of_ending(&ending, error);
 }
 
+/* ---- a little later ---- */
+
+void wire_wait_begin(struct wire *w, struct wire_wait *wait)
+{
+    struct wire_wait **at = &w->waits;
+    while (*at)
+        at = &(*at)->next;
+    wait->at = wire_now() + DECISION_MS * NANOSECONDS_PER_MS;
+    wait->next = NULL;
+    *at = wait;
+}
+
+void wire_wait_end(struct wire *w, struct wire_wait *wait)
+{
+    struct wire_wait **at = &w->waits;
+    if (wait->at == 0)
+        return;
+    while (*at != wait)
+        at = &(*at)->next;
+    *at = wait->next;
+    wait->at = 0;
+}
+
+/* Returns when the next is over. */
+static int64_t end_waits(struct wire *w)
+{
+    for (struct wire_wait *wait; (wait = w->waits) && wait->at <= wire_now();) {
+        wire_wait_end(w, wait);
+        wait->over(wait);
+    }
+    return w->waits ? w->waits->at : WIRE_FOREVER;
+}
+
 /* ---- the thread ---- */
 
 static void woken(struct wire_tag *tag, bool ok)
@@ -241,6 +279,40 @@ bool wire_is_own_thread(const struct wire *w)
     return worked_here == w;
 }
 
+/* Runs the hook, unless its owner is gone. */
+static int64_t turn(struct wire *w)
+{
+    int64_t next = WIRE_FOREVER;
+    pthread_mutex_lock(&w->mutex);
+    w->turning = w->hooks.turn && !w->abandoned;
+    bool turning = w->turning;
+    pthread_mutex_unlock(&w->mutex);
+    if (!turning)
+        return next;
+    next = w->hooks.turn(w->hooks.self);
+    pthread_mutex_lock(&w->mutex);
+    w->turning = false;
+    pthread_cond_broadcast(&w->idle);
+    pthread_mutex_unlock(&w->mutex);
+    return next;
+}
+
+static void destroy_core(struct wire *w);
+static void free_wire(struct wire *w);
+
+static void end_thread(struct wire *w)
+{
+    pthread_mutex_lock(&w->mutex);
+    w->ended = true;
+    bool abandoned = w->abandoned;
+    pthread_cond_broadcast(&w->idle);
+    pthread_mutex_unlock(&w->mutex);
+    if (!abandoned)
+        return;
+    destroy_core(w);
+    free_wire(w);
+}
+
 static void *work(void *argument)
 {
     struct wire *w = argument;
@@ -248,15 +320,18 @@ static void *work(void *argument)
     worked_here = w;
     for (;;) {
         grpc_event event = grpc_completion_queue_next(w->queue, wire_timespec(next), NULL);
-        if (event.type == GRPC_QUEUE_SHUTDOWN)
+        if (event.type == GRPC_QUEUE_SHUTDOWN) {
+            end_thread(w);
             return NULL;
+        }
         if (event.type == GRPC_OP_COMPLETE) {
             struct wire_tag *tag = event.tag;
             atomic_load_explicit(&w->handed_over, memory_order_acquire);
             tag->done(tag, event.success != 0);
         }
-        if (w->hooks.turn)
-            next = w->hooks.turn(w->hooks.self);
+        int64_t wait = end_waits(w);
+        next = turn(w);
+        next = wait < next ? wait : next;
     }
 }
 
@@ -409,7 +484,6 @@ static void destroy_core(struct wire *w)
     grpc_channel_destroy(w->lame);
     grpc_channel_destroy(w->channel);
     grpc_completion_queue_destroy(w->queue);
-    grpc_shutdown();
 }
 
 static void drain(struct wire *w)
@@ -450,7 +524,11 @@ int wire_open(const struct wire_options *options, struct wire **out, struct saga
     }
     pthread_mutex_init(&w->mutex, NULL);
     pthread_mutex_init(&w->channel_lock, NULL);
-    pthread_cond_init(&w->idle, NULL);
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&w->idle, &attributes);
+    pthread_condattr_destroy(&attributes);
     w->message_bytes_max = message_bytes_max;
     code = take_address(w, options, error);
     if (code != SAGA_OK) {
@@ -465,7 +543,7 @@ int wire_open(const struct wire_options *options, struct wire **out, struct saga
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    grpc_init();
+    transport_core();
     create_core(w);
     int failed = pthread_create(&w->thread, NULL, work, w);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -480,6 +558,24 @@ int wire_open(const struct wire_options *options, struct wire **out, struct saga
     return SAGA_OK;
 }
 
+/* Waits for the thread's end. Returns false when what is stuck on a connection keeps it from that: it ends the wire once that has come out. */
+static bool await_thread(struct wire *w)
+{
+    int64_t deadline = wire_deadline(LINGER_MS);
+    struct timespec until = {.tv_sec = deadline / 1000000000, .tv_nsec = deadline % 1000000000};
+    pthread_mutex_lock(&w->mutex);
+    for (int late = 0; !w->ended && late == 0;)
+        late = pthread_cond_timedwait(&w->idle, &w->mutex, &until);
+    bool ended = w->ended;
+    w->abandoned = !ended;
+    while (!ended && w->turning)
+        pthread_cond_wait(&w->idle, &w->mutex);
+    if (!ended)
+        pthread_detach(w->thread);
+    pthread_mutex_unlock(&w->mutex);
+    return ended;
+}
+
 void wire_close(struct wire *w)
 {
     if (!w || wire_forked(w))
@@ -490,6 +586,8 @@ void wire_close(struct wire *w)
         pthread_cond_wait(&w->idle, &w->mutex);
     pthread_mutex_unlock(&w->mutex);
     grpc_completion_queue_shutdown(w->queue);
+    if (!await_thread(w))
+        return;
     pthread_join(w->thread, NULL);
     destroy_core(w);
     free_wire(w);

@@ -62,7 +62,8 @@ int wire_open(const struct wire_options *options, struct wire **out, struct saga
 /* From any thread: every call in flight ends with CANCELLED and CLIENT_CLOSED, and so do later ones. Wires stay usable for closing. */
 void wire_shutdown(struct wire *w);
 
-/* Shuts down, waits until the wire's thread has ended, frees. No other thread may still be inside a function of this wire; every
+/* Shuts down, waits until the wire's thread has ended, frees. What the sidecar does not read, and so is stuck on a connection, is not waited for:
+ * then the thread ends, and frees the rest, once that has come out. No other thread may still be inside a function of this wire; every
  * wire_stream must be closed. Accepts NULL. */
 void wire_close(struct wire *w);
 
@@ -126,7 +127,7 @@ bool wire_stream_reached(struct wire_stream *s);
 /* From any thread: a wire_stream_read that waits, and every later one, ends with CANCELLED. */
 void wire_stream_cancel(struct wire_stream *s);
 
-/* Cancels what is still open, waits for its end and frees. Accepts NULL. */
+/* Cancels what is still open, and frees all of it once that has ended. Accepts NULL. */
 void wire_stream_close(struct wire_stream *s);
 
 #endif

@@ -13,9 +13,12 @@ struct wire_duplex {
     const ProtobufCMessageDescriptor *response_type;
     const struct wire_duplex_events *events;
     void *self;
+    struct wire_wait decision;
     unsigned operations; /* batches that have not ended */
+    unsigned receiving;  /* of these, who waits for the sidecar */
+    bool decided;        /* the headers' batch has ended */
     bool left;           /* the headers were put on a connection */
-    bool over;           /* the status is there */
+    bool told;           /* the owner of the end; what is stuck on a connection lingers */
 
     grpc_byte_buffer *received;
     grpc_metadata_array initial, trailing;
@@ -31,6 +34,12 @@ static void batch(struct wire_duplex *d, const grpc_op *op, struct wire_tag *tag
     wire_batch(d->wire, d->live.call, op, 1, tag);
 }
 
+static void receive(struct wire_duplex *d, const grpc_op *op, struct wire_tag *tag)
+{
+    d->receiving++;
+    batch(d, op, tag);
+}
+
 static void read_ahead(struct wire_duplex *d)
 {
     grpc_op op;
@@ -38,7 +47,7 @@ static void read_ahead(struct wire_duplex *d)
     op.op = GRPC_OP_RECV_MESSAGE;
     op.data.recv_message.recv_message = &d->received;
     d->received = NULL;
-    batch(d, &op, &d->read_tag);
+    receive(d, &op, &d->read_tag);
 }
 
 static void free_core(struct wire_duplex *d)
@@ -49,24 +58,48 @@ static void free_core(struct wire_duplex *d)
     grpc_call_unref(d->live.call);
 }
 
-static void end_operation(struct wire_duplex *d)
+static void tell(struct wire_duplex *d)
 {
     struct saga_error error;
-    if (--d->operations > 0 || !d->over)
-        return;
     int code = SAGA_OK;
-    if (d->status != GRPC_STATUS_OK)
-        code = wire_error_of_call(d->wire, d->left, d->status, d->message, &d->trailing, &error);
+    d->told = true;
+    if (d->status != GRPC_STATUS_OK) /* what is stuck on a connection has left */
+        code = wire_error_of_call(d->wire, d->left || !d->decided, d->status, d->message, &d->trailing, &error);
     /* The client may be gone once the wire has no live call left, so its owner hears of the end before. */
     d->events->ended(d->self, code, code == SAGA_OK ? NULL : &error);
     wire_dismiss(d->wire, &d->live);
+}
+
+static void on_undecided(struct wire_wait *wait)
+{
+    tell(DUPLEX_OF(wait, decision));
+}
+
+static void end_operation(struct wire_duplex *d)
+{
+    d->operations--;
+    if (d->receiving == 0 && !d->told && d->decided) {
+        wire_wait_end(d->wire, &d->decision);
+        tell(d);
+    } else if (d->receiving == 0 && !d->told && d->decision.at == 0) {
+        wire_wait_begin(d->wire, &d->decision);
+    }
+    if (d->operations > 0)
+        return;
     free_core(d);
     free(d);
+}
+
+static void end_receiving(struct wire_duplex *d)
+{
+    d->receiving--;
+    end_operation(d);
 }
 
 static void on_left(struct wire_tag *tag, bool ok)
 {
     struct wire_duplex *d = DUPLEX_OF(tag, left_tag);
+    d->decided = true;
     d->left = ok;
     end_operation(d);
 }
@@ -74,13 +107,13 @@ static void on_left(struct wire_tag *tag, bool ok)
 static void on_open(struct wire_tag *tag, bool ok)
 {
     (void)ok;
-    end_operation(DUPLEX_OF(tag, open_tag));
+    end_receiving(DUPLEX_OF(tag, open_tag));
 }
 
 static void on_sent(struct wire_tag *tag, bool ok)
 {
     struct wire_duplex *d = DUPLEX_OF(tag, send_tag);
-    if (ok)
+    if (ok && !d->told)
         d->events->sent(d->self);
     end_operation(d);
 }
@@ -97,15 +130,13 @@ static void on_read(struct wire_tag *tag, bool ok)
         if (message)
             protobuf_c_message_free_unpacked(message, NULL);
     }
-    end_operation(d);
+    end_receiving(d);
 }
 
 static void on_status(struct wire_tag *tag, bool ok)
 {
-    struct wire_duplex *d = DUPLEX_OF(tag, status_tag);
     (void)ok;
-    d->over = true;
-    end_operation(d);
+    end_receiving(DUPLEX_OF(tag, status_tag));
 }
 
 static void start(struct wire_duplex *d)
@@ -116,7 +147,7 @@ static void start(struct wire_duplex *d)
     op.data.recv_status_on_client.trailing_metadata = &d->trailing;
     op.data.recv_status_on_client.status = &d->status;
     op.data.recv_status_on_client.status_details = &d->message;
-    batch(d, &op, &d->status_tag);
+    receive(d, &op, &d->status_tag);
     memset(&op, 0, sizeof op);
     op.op = GRPC_OP_SEND_INITIAL_METADATA;
     op.flags = GRPC_INITIAL_METADATA_WAIT_FOR_READY | GRPC_INITIAL_METADATA_WAIT_FOR_READY_EXPLICITLY_SET;
@@ -124,7 +155,7 @@ static void start(struct wire_duplex *d)
     memset(&op, 0, sizeof op);
     op.op = GRPC_OP_RECV_INITIAL_METADATA;
     op.data.recv_initial_metadata.recv_initial_metadata = &d->initial;
-    batch(d, &op, &d->open_tag);
+    receive(d, &op, &d->open_tag);
     read_ahead(d);
 }
 
@@ -143,6 +174,7 @@ int wire_duplex_open(struct wire *w, const char *method, const ProtobufCMessageD
     d->send_tag.done = on_sent;
     d->read_tag.done = on_read;
     d->status_tag.done = on_status;
+    d->decision.over = on_undecided;
     d->wire = w;
     d->response_type = response_type;
     d->events = events;

@@ -16,6 +16,14 @@ struct wire_tag {
     void (*done)(struct wire_tag *tag, bool ok);
 };
 
+/* Something that the wire's thread does a little later, unless it is ended before: whoever has seen the end of a call waits so long for whether
+ * its headers have left. They fail at once, too, unless they are stuck on a connection. The wire's thread alone. */
+struct wire_wait {
+    struct wire_wait *next;
+    int64_t at; /* 0: it does not wait */
+    void (*over)(struct wire_wait *wait);
+};
+
 /* A call that wire_shutdown must cancel. Embedded in whatever makes the call. */
 struct wire_live {
     grpc_call *call;
@@ -39,10 +47,14 @@ struct wire {
     atomic_uint
         handed_over; /* counts batches: what a thread wrote before it started one is seen by the wire's thread when it ends */
     pthread_t thread;
-    pthread_mutex_t mutex; /* guards live and shut */
-    pthread_cond_t idle;   /* live has become empty */
+    struct wire_wait *waits; /* in the order of their ends */
+    pthread_mutex_t mutex;   /* guards what follows */
+    pthread_cond_t idle;     /* live has become empty, the thread has ended, or its turn has */
     struct wire_live *live;
     bool shut;
+    bool ended;     /* the thread has no more to do */
+    bool turning;   /* it runs the hook */
+    bool abandoned; /* nobody waits for it: it frees the wire */
     unsigned generation;
     struct wire_hooks hooks;
     char *address;
@@ -52,10 +64,14 @@ struct wire {
  * unref. */
 int wire_admit(struct wire *w, struct wire_live *live, struct saga_error *error);
 
-/* The call has ended: unlinks it. */
+/* The call has ended, and whoever is to know does: unlinks it. What it has sent may still be on its way. */
 void wire_dismiss(struct wire *w, struct wire_live *live);
 
 bool wire_is_shut(struct wire *w);
+
+void wire_wait_begin(struct wire *w, struct wire_wait *wait);
+/* Also of one that does not wait. */
+void wire_wait_end(struct wire *w, struct wire_wait *wait);
 
 /* Fails with CLIENT_CLOSED, or CLIENT_FORKED, when the wire cannot be used (any more). */
 int wire_usable(struct wire *w, struct saga_error *error);

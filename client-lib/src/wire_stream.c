@@ -23,7 +23,7 @@ struct wire_stream {
     bool arrived;        /* received holds a message that has not been taken */
     bool left;           /* the headers were put on a connection */
     bool over;           /* the status is there */
-    bool dismissed;      /* from the wire's live calls; a message that was there already may still be read */
+    bool closed;         /* nobody reads it any more: who ends its last operation frees it */
     bool cancelled;      /* by wire_stream_cancel */
 
     grpc_byte_buffer *received;
@@ -51,15 +51,27 @@ static void read_ahead(struct wire_stream *s)
     batch(s, &op, 1, &s->read_tag);
 }
 
-/* With the mutex held, which it gives up: nobody may touch s afterwards when this was the last operation. */
+static void free_stream(struct wire_stream *s)
+{
+    if (s->received)
+        grpc_byte_buffer_destroy(s->received);
+    grpc_metadata_array_destroy(&s->initial);
+    grpc_metadata_array_destroy(&s->trailing);
+    grpc_slice_unref(s->message);
+    grpc_call_unref(s->live.call);
+    pthread_cond_destroy(&s->changed);
+    pthread_mutex_destroy(&s->mutex);
+    free(s);
+}
+
+/* With the mutex held, which it gives up: nobody may touch s afterwards. */
 static void end_operation(struct wire_stream *s)
 {
-    if (--s->operations == 0 && s->over && !s->dismissed) {
-        s->dismissed = true;
-        wire_dismiss(s->wire, &s->live);
-    }
+    bool last = --s->operations == 0 && s->closed;
     pthread_cond_broadcast(&s->changed);
     pthread_mutex_unlock(&s->mutex);
+    if (last)
+        free_stream(s);
 }
 
 static void on_left(struct wire_tag *tag, bool ok)
@@ -92,20 +104,8 @@ static void on_status(struct wire_tag *tag, bool ok)
     (void)ok;
     pthread_mutex_lock(&s->mutex);
     s->over = true;
+    wire_dismiss(s->wire, &s->live);
     end_operation(s);
-}
-
-static void free_stream(struct wire_stream *s)
-{
-    if (s->received)
-        grpc_byte_buffer_destroy(s->received);
-    grpc_metadata_array_destroy(&s->initial);
-    grpc_metadata_array_destroy(&s->trailing);
-    grpc_slice_unref(s->message);
-    grpc_call_unref(s->live.call);
-    pthread_cond_destroy(&s->changed);
-    pthread_mutex_destroy(&s->mutex);
-    free(s);
 }
 
 static void start(struct wire_stream *s, const ProtobufCMessage *request, bool wait_for_ready)
@@ -244,8 +244,9 @@ void wire_stream_close(struct wire_stream *s)
         return;
     wire_stream_cancel(s);
     pthread_mutex_lock(&s->mutex);
-    while (s->operations > 0)
-        pthread_cond_wait(&s->changed, &s->mutex);
+    s->closed = true;
+    bool last = s->operations == 0;
     pthread_mutex_unlock(&s->mutex);
-    free_stream(s);
+    if (last)
+        free_stream(s);
 }

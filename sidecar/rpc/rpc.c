@@ -1,6 +1,8 @@
 /* rpc.c - the room as a whole: made, started, stopped, emptied, taken down. */
 #include "sidecar/rpc/rpc_inside.h"
 
+#include "transport/core.h"
+
 #include <grpc/support/log.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,16 +56,6 @@ grpc_arg rpc_incoming_arg(bool of_clients)
                       .value.pointer = {.p = quota, .vtable = grpc_resource_quota_arg_vtable()}};
 }
 
-/* C core is taken up once more than it is put down, so that it is there until the process ends: its own shutdown waits for a thread that
- * sleeps in a poll for up to ten seconds, when a connection with much to write was cut off. */
-static void keep_core(void)
-{
-    static bool kept;
-    if (!kept)
-        grpc_init();
-    kept = true;
-}
-
 int rpc_create(const struct rpc_options *options, const struct rpc_callbacks *callbacks, struct rpc **out)
 {
     if (getenv("GRPC_VERBOSITY") == NULL)
@@ -73,8 +65,7 @@ int rpc_create(const struct rpc_options *options, const struct rpc_callbacks *ca
     if (r == NULL)
         return E_MEMORY;
     stop_backup_polling();
-    grpc_init();
-    keep_core();
+    transport_core();
     incoming_open(options->incoming_bytes_max);
     r->options = *options;
     r->options.core_accepts = r->options.core_accepts || !accepts;
@@ -160,5 +151,4 @@ void rpc_destroy(struct rpc *r)
     rpc_queue_finish(r);
     free(r);
     incoming_close();
-    grpc_shutdown();
 }
