@@ -141,7 +141,7 @@ $(foreach r,compensations transport $(SIDECAR_ROOMS) $(CLIENT_ROOMS),$(eval $(ca
 PROTO_LIB := $(B)/lib/proto.a
 SIDECAR_LIBS := $(call archives,$(SIDECAR_ROOMS) transport compensations) $(PROTO_LIB)
 CLIENT_LIBS := $(call archives,client-lib/src transport compensations) $(PROTO_LIB)
-SAGACTL_LIBS := $(call archives,client-lib/sagactl sidecar/policy sidecar/contract sidecar/rehearse sidecar/engine sidecar/resilience sidecar/lint $(DEFINITION_ROOMS)) $(B)/gen/runbooks.o $(CLIENT_LIBS)
+SAGACTL_LIBS := $(call archives,client-lib/sagactl sidecar/config sidecar/authz sidecar/policy sidecar/contract sidecar/rehearse sidecar/engine sidecar/resilience sidecar/lint $(DEFINITION_ROOMS)) $(B)/gen/runbooks.o $(CLIENT_LIBS)
 
 # ---- programs and libraries -----------------------------------------------------------------------------------------
 

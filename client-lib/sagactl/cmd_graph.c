@@ -4,6 +4,7 @@
 #include "client-lib/sagactl/words.h"
 #include "sidecar/base/saga_id.h"
 #include "sidecar/definition/reader.h"
+#include "sidecar/definition/yaml_value.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -12,9 +13,12 @@
 #define NAME_SIZE (STEP_NAME_BYTES_MAX + 1)
 
 struct vertex {
-    char name[NAME_SIZE], target[NAME_SIZE];
-    char undo[64];  /* the method's own name, or "" */
-    char state[64]; /* of a saga; "" otherwise */
+    char name[NAME_SIZE];
+    char target[256];
+    char undo[64];      /* the method's own name, or "" */
+    char when[64];      /* the condition, cut; "" when there is none */
+    char state[64];     /* of a saga; "" otherwise */
+    unsigned max_items; /* of a loop, whose instances are not known; 0: it is none */
     enum paint paint;
     bool pivot, optional;
     unsigned level; /* from 0 */
@@ -33,7 +37,7 @@ static void put_safe(char *to, size_t size, const char *text)
     size_t used = 0;
     for (; *text != '\0' && used + 1 < size; text++) {
         char c = *text;
-        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || strchr("-_. ", c);
+        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || strchr("-_. |[]", c);
         to[used++] = plain ? c : '_';
     }
     to[used] = '\0';
@@ -59,6 +63,22 @@ static void put_target(struct vertex *v, const struct step_spec *s)
     put_safe(v->target, sizeof v->target, all);
 }
 
+/* A condition is a part of the text: without its types a definition has no more of it. */
+static void put_conditions(struct graph *g, const struct definition *d)
+{
+    struct yaml_tree *tree;
+    struct error_detail detail;
+    if (yaml_tree_read(d->source, &tree, &detail) != 0)
+        return; /* no memory: the graph is good without them */
+    const struct yaml_node *steps = yaml_node_child(yaml_tree_root(tree), "steps");
+    for (const struct yaml_node *n = steps->first; n != NULL; n = n->next) {
+        const struct yaml_node *when = yaml_node_child(n, "when");
+        if (when != NULL)
+            snprintf(g->vertices[n->index].when, sizeof g->vertices[0].when, "%s", (const char *)when->text.at);
+    }
+    yaml_tree_destroy(tree);
+}
+
 static void of_definition(struct graph *g, const struct definition *d)
 {
     snprintf(g->title, sizeof g->title, "%.128s %.64s", d->name, d->version);
@@ -72,8 +92,10 @@ static void of_definition(struct graph *g, const struct definition *d)
             put_safe(v->undo, sizeof v->undo, strrchr(s->compensation.method, '/') + 1);
         v->pivot = s->pivot;
         v->optional = s->optional;
+        v->max_items = s->max_items;
         v->after = s->after;
     }
+    put_conditions(g, d);
     set_levels(g);
 }
 
@@ -119,9 +141,8 @@ static int from_registered(struct run *r, const char *name, const char *version,
     return status;
 }
 
-static void add_state(struct graph *g, unsigned i, const Saga__V1__Step *s)
+static void add_state(struct vertex *v, const Saga__V1__Step *s)
 {
-    struct vertex *v = &g->vertices[i];
     bool owed = s->compensation > SAGA__V1__COMPENSATION_STATE__COMPENSATION_STATE_NONE;
     const char *undo = owed ? words_compensation(s->compensation) : "";
     snprintf(v->state, sizeof v->state, "%s%s%s", words_action(s->action), undo[0] != '\0' ? ", undo " : "", undo);
@@ -148,6 +169,57 @@ static void of_steps(struct graph *g, const Saga__V1__Saga *saga)
     set_levels(g);
 }
 
+/* The vertex of which a saga's step is an instance: "reserve[1]" of "reserve". NULL: of none. */
+static const struct vertex *kind_of(const struct graph *g, const char *name)
+{
+    for (unsigned i = 0; i < g->count; i++) {
+        size_t size = strlen(g->vertices[i].name);
+        if (strncmp(name, g->vertices[i].name, size) == 0 && (name[size] == '\0' || name[size] == '['))
+            return &g->vertices[i];
+    }
+    return NULL;
+}
+
+/* Each of the saga's steps in the place of what it is an instance of; what had no item stays one vertex. */
+static int of_instances(struct run *r, struct graph *g, const Saga__V1__Saga *saga)
+{
+    const struct vertex *kinds[STEPS_LIMIT];
+    struct graph *all = calloc(1, sizeof *all);
+    if (all == NULL)
+        return run_say(r, EXIT_REFUSED, "there is no memory for the graph");
+    struct step_set seen = {{0}};
+    memcpy(all->title, g->title, sizeof all->title);
+    for (size_t i = 0; i < saga->n_steps && all->count < STEPS_LIMIT; i++) {
+        const struct vertex *kind = kind_of(g, saga->steps[i]->name);
+        if (kind == NULL)
+            continue;
+        struct vertex *v = &all->vertices[all->count];
+        kinds[all->count++] = kind;
+        *v = *kind;
+        v->max_items = 0;
+        put_safe(v->name, NAME_SIZE, saga->steps[i]->name);
+        add_state(v, saga->steps[i]);
+        step_set_add(&seen, (unsigned)(kind - g->vertices));
+    }
+    for (unsigned i = 0; i < g->count && all->count < STEPS_LIMIT; i++)
+        if (!step_set_has(&seen, i)) {
+            kinds[all->count] = &g->vertices[i];
+            all->vertices[all->count] = g->vertices[i];
+            snprintf(all->vertices[all->count++].state, sizeof g->vertices[0].state, "no items");
+        }
+    for (unsigned i = 0; i < all->count; i++) {
+        all->vertices[i].after = (struct step_set){{0}};
+        all->vertices[i].level = 0;
+        for (unsigned k = 0; k < all->count; k++)
+            if (step_set_has(&kinds[i]->after, (unsigned)(kinds[k] - g->vertices)))
+                step_set_add(&all->vertices[i].after, k);
+    }
+    *g = *all;
+    set_levels(g);
+    free(all);
+    return EXIT_DONE;
+}
+
 static int from_saga(struct run *r, const char *id, struct graph *g)
 {
     Saga__V1__GetRequest request = SAGA__V1__GET_REQUEST__INIT;
@@ -163,8 +235,8 @@ static int from_saga(struct run *r, const char *id, struct graph *g)
         status = from_registered(r, saga->definition, saga->version, g);
     else
         of_steps(g, saga);
-    for (unsigned i = 0; status == EXIT_DONE && i < g->count && i < saga->n_steps; i++)
-        add_state(g, i, saga->steps[i]);
+    if (status == EXIT_DONE)
+        status = of_instances(r, g, saga);
     if (status == EXIT_DONE) {
         size_t used = strlen(g->title);
         snprintf(g->title + used, sizeof g->title - used, ", saga %s: %s", id, words_saga_state(saga->state));
@@ -183,6 +255,13 @@ static void put_after(const struct graph *g, const struct vertex *v, char *text,
     for (unsigned k = 0; k < g->count; k++)
         if (step_set_has(&v->after, k) && used + 1 < size)
             used += (size_t)snprintf(text + used, size - used, "%s%s", used > 0 ? ", " : "", g->vertices[k].name);
+}
+
+static void put_part(const struct screen *s, const char *words, const char *what)
+{
+    char clean[512];
+    if (what[0] != '\0')
+        fprintf(s->out, "%s%s", words, screen_clean(s, what, clean, sizeof clean));
 }
 
 /* Level by level, each step with what it waits for. */
@@ -205,11 +284,15 @@ static void put_text(struct run *r, const struct graph *g)
             fputs(s->utf8 ? (level > 0 ? "└▶ " : "▶ ") : (level > 0 ? "`> " : "> "), s->out);
             screen_put(s, v->paint, "%-*s", (int)width, v->name);
             put_after(g, v, after, sizeof after);
-            fprintf(s->out, "%s%s%s%s", v->pivot ? "  pivot" : "", v->optional ? "  optional" : "",
-                    after[0] != '\0' ? "  after " : "", after);
-            fprintf(s->out, "%s%s%s%s", v->target[0] != '\0' ? "  on " : "", v->target,
-                    v->undo[0] != '\0' ? "  undone by " : "", v->undo);
-            fprintf(s->out, "%s%s\n", v->state[0] != '\0' ? "  " : "", v->state);
+            fprintf(s->out, "%s%s", v->pivot ? "  pivot" : "", v->optional ? "  optional" : "");
+            if (v->max_items > 0)
+                fprintf(s->out, "  for each of at most %u", v->max_items);
+            put_part(s, "  after ", after);
+            put_part(s, "  when ", v->when);
+            put_part(s, "  on ", v->target);
+            put_part(s, "  undone by ", v->undo);
+            put_part(s, "  ", v->state);
+            fputc('\n', s->out);
         }
 }
 
@@ -222,22 +305,29 @@ static void put_json(struct run *r, const struct graph *g)
         for (unsigned k = 0; k < g->count; k++)
             if (step_set_has(&v->after, k))
                 json_array_append_new(after, json_string(g->vertices[k].name));
-        json_array_append_new(steps, json_pack("{sssosssssssbsb}", "name", v->name, "after", after, "target", v->target,
-                                               "undo", v->undo, "state", v->state, "pivot", (int)v->pivot, "optional",
-                                               (int)v->optional));
+        json_array_append_new(steps, json_pack("{sssosssssssbsbsiso}", "name", v->name, "after", after, "target",
+                                               v->target, "undo", v->undo, "state", v->state, "pivot", (int)v->pivot,
+                                               "optional", (int)v->optional, "max_items", (int)v->max_items, "when",
+                                               json_of_text(v->when)));
     }
     json_put(r->screen.out, json_pack("{ssso}", "title", g->title, "steps", steps), false);
 }
 
 /* ---- Mermaid, DOT ---- */
 
+/* Behind a name: a loop whose instances are not known. */
+static const char *many(const struct vertex *v)
+{
+    return v->max_items > 0 ? "[*]" : "";
+}
+
 static void put_mermaid(FILE *out, const struct graph *g)
 {
     fprintf(out, "flowchart LR\n");
     for (unsigned i = 0; i < g->count; i++) {
         const struct vertex *v = &g->vertices[i];
-        fprintf(out, "    s%u%s\"%s%s%s\"%s\n", i, v->pivot ? "{{" : "[", v->name, v->state[0] != '\0' ? "<br/>" : "",
-                v->state, v->pivot ? "}}" : "]");
+        fprintf(out, "    s%u%s\"%s%s%s%s\"%s\n", i, v->pivot ? "{{" : "[", v->name, many(v),
+                v->state[0] != '\0' ? "<br/>" : "", v->state, v->pivot ? "}}" : "]");
     }
     for (unsigned i = 0; i < g->count; i++)
         for (unsigned k = 0; k < g->count; k++)
@@ -256,7 +346,7 @@ static void put_dot(FILE *out, const struct graph *g)
             g->title);
     for (unsigned i = 0; i < g->count; i++) {
         const struct vertex *v = &g->vertices[i];
-        fprintf(out, "    s%u [label=\"%s\\n%s%s%s\"%s%s%s];\n", i, v->name, v->target,
+        fprintf(out, "    s%u [label=\"%s%s\\n%s%s%s\"%s%s%s];\n", i, v->name, many(v), v->target,
                 v->state[0] != '\0' ? "\\n" : "", v->state, v->pivot ? ", shape=hexagon" : "",
                 colors[v->paint] != NULL ? ", color=" : "", colors[v->paint] != NULL ? colors[v->paint] : "");
     }
@@ -303,8 +393,8 @@ static void put_box(FILE *out, const struct graph *g, unsigned i)
     fprintf(out, "<rect x=\"%u\" y=\"%u\" width=\"%d\" height=\"%d\" rx=\"6\" fill=\"%s\" stroke=\"#333\"%s%s/>\n", x,
             y, BOX_WIDTH, BOX_HEIGHT, fills[v->paint] != NULL ? fills[v->paint] : "#ffffff",
             v->pivot ? " stroke-width=\"3\"" : "", v->optional ? " stroke-dasharray=\"4 3\"" : "");
-    fprintf(out, "<text x=\"%u\" y=\"%u\" text-anchor=\"middle\" font-weight=\"bold\">%.20s</text>\n",
-            x + BOX_WIDTH / 2, y + 22, v->name);
+    fprintf(out, "<text x=\"%u\" y=\"%u\" text-anchor=\"middle\" font-weight=\"bold\">%.20s%s</text>\n",
+            x + BOX_WIDTH / 2, y + 22, v->name, many(v));
     fprintf(out, "<text x=\"%u\" y=\"%u\" text-anchor=\"middle\" font-size=\"11\" fill=\"#555\">%.24s</text>\n",
             x + BOX_WIDTH / 2, y + 42, v->state[0] != '\0' ? v->state : v->target);
 }

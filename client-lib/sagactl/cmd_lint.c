@@ -1,4 +1,5 @@
 /* cmd_lint.c - lint: definitions judged without a sidecar. */
+#include "client-lib/sagactl/config_file.h"
 #include "client-lib/sagactl/findings.h"
 #include "client-lib/sagactl/heap.h"
 #include "client-lib/sagactl/schema_files.h"
@@ -68,22 +69,28 @@ static int load_policy(struct run *r, struct policy **policy)
     return status;
 }
 
-/* Without a sidecar nobody knows its targets. */
-static int police(struct run *r, struct policy *policy, const struct definition *d, struct findings *f)
+/* Without a configuration nobody knows its targets. */
+static int police(struct run *r, struct policy *policy, const struct config_file *config, const struct definition *d,
+                  struct findings *f)
 {
-    struct policy_view view = {.now = times_now()};
+    struct policy_view view = {.targets = config->participants, .now = times_now()};
     struct policing p = {.findings = f, .d = d};
     if (policy == NULL || d == NULL || policy_check(policy, d, &view, put_violation, &p) == 0)
         return EXIT_DONE;
     return run_say(r, EXIT_REFUSED, "there is no memory for the policy");
 }
 
-static int lint_file(struct run *r, const char *path, struct findings *f, struct schema_files *schemas,
-                     struct policy *policy)
+/* What all files are judged by. */
+struct judging {
+    struct config_file config;
+    struct schema_files schemas;
+    struct policy *policy;
+};
+
+static int lint_file(struct run *r, const char *path, struct findings *f, struct judging *j)
 {
     static struct lint_report report;
-    struct definition_limits limits = definition_limits_default();
-    struct lint_options options = lint_options_default();
+    struct definition_limits limits = j->config.limits;
     struct definition *d = NULL;
     struct error_detail detail;
     char *text;
@@ -91,17 +98,17 @@ static int lint_file(struct run *r, const char *path, struct findings *f, struct
     int status = run_read_file(r, path, &text, &size);
     if (status != EXIT_DONE)
         return status;
-    limits.schemas = schema_files_find(schemas);
+    limits.schemas = schema_files_find(&j->schemas);
     report.count = report.more = 0;
     int code = definition_read(bytes_of(text, size), &limits, &d, &detail);
     if (code != 0)
         lint_refused(&report, code, &detail);
-    else if (lint_definition(d, &options, &report) != 0)
+    else if (lint_definition(d, &j->config.participants, &report) != 0)
         status = run_say(r, EXIT_REFUSED, "there is no memory for %.200s", path);
     if (status == EXIT_DONE) {
         findings_begin(f, path);
         findings_put_lint(f, &report);
-        status = police(r, policy, d, f);
+        status = police(r, j->policy, &j->config, d, f);
         int ended = findings_end(f, d);
         status = status == EXIT_DONE ? ended : status;
     }
@@ -112,25 +119,25 @@ static int lint_file(struct run *r, const char *path, struct findings *f, struct
 
 int command_lint(struct run *r)
 {
-    struct schema_files schemas = {.count = 0};
     struct findings findings = {.run = r};
-    struct policy *policy = NULL;
-    int status = EXIT_DONE;
+    struct judging j = {.policy = NULL};
     if (r->o.explain != NULL)
         return strcmp(r->o.explain, "all") == 0 ? explain_all(r) : explain(r);
     if (r->o.word_count == 0)
         return run_say(r, EXIT_USAGE, "needs FILE..., or --explain RULE");
-    if (r->o.schema != NULL)
-        status = schema_files_load(r, &schemas, r->o.schema);
+    int status = config_file_load(r, &j.config);
+    if (status == EXIT_DONE && r->o.schema != NULL)
+        status = schema_files_load(r, &j.schemas, r->o.schema);
     if (status == EXIT_DONE)
-        status = load_policy(r, &policy);
+        status = load_policy(r, &j.policy);
     for (unsigned i = 0; (status == EXIT_DONE || i > 0) && status != EXIT_USAGE && i < r->o.word_count; i++) {
-        int this = lint_file(r, r->o.words[i], &findings, &schemas, policy);
+        int this = lint_file(r, r->o.words[i], &findings, &j);
         status = status == EXIT_DONE ? this : status;
     }
     if (r->o.form == FORM_SARIF && findings.results != NULL && findings_sarif(&findings) != EXIT_DONE)
         status = EXIT_REFUSED;
-    schema_files_finish(&schemas);
-    policy_destroy(policy);
+    schema_files_finish(&j.schemas);
+    policy_destroy(j.policy);
+    config_file_finish(&j.config);
     return status;
 }

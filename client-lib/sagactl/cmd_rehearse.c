@@ -1,4 +1,5 @@
 /* cmd_rehearse.c - rehearse: a definition in the real engine and a made-up world, nothing called. */
+#include "client-lib/sagactl/config_file.h"
 #include "client-lib/sagactl/findings.h"
 #include "client-lib/sagactl/heap.h"
 #include "client-lib/sagactl/json.h"
@@ -17,6 +18,7 @@
 
 struct rehearsing {
     struct run *run;
+    struct config_file config;
     struct definition *d;
     struct pool pool;
     json_t *plan; /* with -o json */
@@ -139,7 +141,7 @@ static int rehearse_definition(struct rehearsing *r, struct findings *f)
                                        .runs_max = RUNS_MAX,
                                        .seed = 1,
                                        .drawn_runs = r->run->o.seeds,
-                                       .timeout = lint_options_default().timeout,
+                                       .targets = r->config.participants,
                                        .memory = &heap_memory};
     struct error_detail detail;
     int status = report == NULL ? run_say(r->run, EXIT_REFUSED, "there is no memory to rehearse") : EXIT_DONE;
@@ -169,13 +171,18 @@ static int rehearse_file(struct run *run, struct schema_files *schemas)
 {
     struct rehearsing r = {.run = run};
     struct findings f = {.run = run};
-    struct definition_limits limits = definition_limits_default();
     struct error_detail detail;
     char *text;
     size_t size;
-    int status = run_read_file(run, run->o.words[0], &text, &size);
+    int status = config_file_load(run, &r.config);
     if (status != EXIT_DONE)
         return status;
+    status = run_read_file(run, run->o.words[0], &text, &size);
+    if (status != EXIT_DONE) {
+        config_file_finish(&r.config);
+        return status;
+    }
+    struct definition_limits limits = r.config.limits;
     limits.schemas = schema_files_find(schemas);
     findings_begin(&f, run->o.words[0]);
     int code = definition_read(bytes_of(text, size), &limits, &r.d, &detail);
@@ -197,6 +204,7 @@ static int rehearse_file(struct run *run, struct schema_files *schemas)
         status = EXIT_REFUSED;
     definition_destroy(r.d);
     free(text);
+    config_file_finish(&r.config);
     return status;
 }
 

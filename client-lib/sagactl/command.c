@@ -106,6 +106,9 @@ const struct option_row option_rows[OPTION_COUNT] = {
          "name."},
     [OPTION_POLICY] = {"policy", '\0', "FILE", NULL, COMPLETE_FILE,
                        "A policy: rules of your own that definitions must keep, with waivers."},
+    [OPTION_CONFIG] = {"config", '\0', "FILE", NULL, COMPLETE_FILE,
+                       "The sidecar's configuration, sagad.yaml: its targets with their timeouts, its bounds and its "
+                       "default retries are then those that count."},
     [OPTION_ONCE] = {"once", '\0', NULL, NULL, COMPLETE_NOTHING, "Show it once, after a second."},
     [OPTION_CONTRACT] = {"contract", '\0', "FILE", NULL, COMPLETE_FILE,
                          "A contract that contract export wrote: then no sidecar is asked."},
@@ -258,13 +261,15 @@ const struct command_row command_rows[] = {
      "register definitions from YAML files",
      "A name and version are immutable: the same text again is fine, another text is refused. - is standard input.",
      command_register},
-    {"lint", "FILE...", 0, 64, NULL, COMPLETE_FILE, BIT(SCHEMA) | BIT(POLICY) | BIT(EXPLAIN),
+    {"lint", "FILE...", 0, 64, NULL, COMPLETE_FILE, BIT(SCHEMA) | BIT(CONFIG) | BIT(POLICY) | BIT(EXPLAIN),
      "judge definitions without a sidecar",
      "Says file, line and column of what is wrong or likely to be, by which rule, and what to write instead. With "
      "--schema "
-     "messages are looked at, too. - is standard input. The bounds are those of a sidecar without configuration.",
+     "messages are looked at, too. - is standard input. The bounds are those of a sidecar without configuration, "
+     "unless "
+     "--config names one.",
      command_lint},
-    {"rehearse", "FILE", 1, 1, NULL, COMPLETE_FILE, BIT(SCHEMA) | BIT(JSON) | BIT(INPUT) | BIT(SEEDS),
+    {"rehearse", "FILE", 1, 1, NULL, COMPLETE_FILE, BIT(SCHEMA) | BIT(CONFIG) | BIT(JSON) | BIT(INPUT) | BIT(SEEDS),
      "try a definition in a made-up world: which ends there are, what is left behind",
      "The real engine, and participants that are made up: nothing is called. Shows each call with its request, and "
      "then lets every "

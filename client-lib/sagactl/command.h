@@ -61,6 +61,7 @@ enum option_id {
     OPTION_RATE,
     OPTION_AS,
     OPTION_METHOD,
+    OPTION_CONFIG,
     OPTION_COUNT
 };
 

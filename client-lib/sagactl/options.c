@@ -262,6 +262,8 @@ static bool take(const struct reading *r, unsigned id, const char *value)
         return text_value(r, id, value, 4096, &o->schema);
     case OPTION_POLICY:
         return text_value(r, id, value, 4096, &o->policy);
+    case OPTION_CONFIG:
+        return text_value(r, id, value, 4096, &o->config);
     case OPTION_CONTRACT:
         return text_value(r, id, value, 4096, &o->contract);
     case OPTION_TARGET:

@@ -45,7 +45,7 @@ struct options {
     int status;     /* a gRPC status; -1: not said */
     uint32_t seeds; /* 0: not said */
     bool summary, reflect;
-    const char *schema, *explain, *policy, *contract, *target;
+    const char *schema, *explain, *policy, *config, *contract, *target;
     const char *as, *method;
     char actor[ACTOR_SIZE];
 };

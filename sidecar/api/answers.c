@@ -2,7 +2,6 @@
 #include "sidecar/api/api_inside.h"
 #include "sidecar/api/view.h"
 #include "sidecar/base/call_key.h"
-#include "sidecar/lint/lint.h"
 
 #include <stdlib.h>
 
@@ -98,23 +97,8 @@ bool answer_keep_alive(struct arena *a, const struct reply_effect *reply, const 
     return m->lease != NULL;
 }
 
-static Saga__V1__Finding *view_finding(struct arena *a, const struct lint_finding *f)
-{
-    Saga__V1__Finding *view = arena_take(a, sizeof *view);
-    if (view == NULL)
-        return NULL;
-    saga__v1__finding__init(view);
-    view->rule = (char *)(uintptr_t)lint_rows[f->rule].id;
-    view->warning = lint_rows[f->rule].severity == LINT_WARNING;
-    view->line = f->line;
-    view->column = f->column;
-    view->field = arena_text(a, bytes_of_text(f->field));
-    view->message = arena_text(a, bytes_of_text(f->text));
-    return view->field == NULL || view->message == NULL ? NULL : view;
-}
-
-/* Findings of an answer: at most so many of the policy beside those of lint. */
-#define WARNINGS_MAX 100
+/* So many of an answer at most; of a definition that has more, the first tell what it is like. */
+#define WARNINGS_MAX 200
 
 struct warnings {
     struct arena *arena;
@@ -123,44 +107,37 @@ struct warnings {
     bool failed;
 };
 
-static void add_warning(void *self, const char *rule, int step, const char *text)
+static void add_warning(void *self, const struct warning *warning)
 {
     struct warnings *w = self;
-    Saga__V1__Finding *view = arena_take(w->arena, sizeof *view);
-    if (w->count == WARNINGS_MAX || view == NULL) {
-        w->failed = w->failed || view == NULL;
+    if (w->count == WARNINGS_MAX)
         return;
-    }
+    Saga__V1__Finding *view = arena_take(w->arena, sizeof *view);
+    w->failed = w->failed || view == NULL;
+    if (w->failed)
+        return;
     saga__v1__finding__init(view);
-    view->rule = arena_text(w->arena, bytes_of_text(rule));
-    view->warning = true;
-    view->field = step < 0 ? view->field : arena_format(w->arena, "steps[%d]", step);
-    view->message = arena_text(w->arena, bytes_of_text(text));
-    w->failed = w->failed || view->rule == NULL || view->field == NULL || view->message == NULL;
+    view->rule = arena_text(w->arena, bytes_of_text(warning->rule));
+    view->warning = warning->is_warning;
+    view->line = warning->line;
+    view->column = warning->column;
+    view->field = arena_text(w->arena, bytes_of_text(warning->field));
+    view->message = arena_text(w->arena, bytes_of_text(warning->text));
+    w->failed = view->rule == NULL || view->field == NULL || view->message == NULL;
     w->list[w->count++] = view;
 }
 
 /* Judges it once more: what was found at its admission was no error, and nobody kept it meanwhile. */
 static bool put_findings(struct arena *a, const struct registered *registered, Saga__V1__RegisterDefinitionResponse *m)
 {
-    const struct definition *d = registered->definition;
     struct warnings warnings = {.arena = a};
-    struct lint_options options = lint_options_default();
-    struct lint_report report;
-    report.count = report.more = 0;
-    if (lint_definition(d, &options, &report) != 0)
+    int code = registered->by->warn(registered->by->self, registered->definition, add_warning, &warnings);
+    if (code != 0 || warnings.failed)
         return false;
-    registered->by->warn(registered->by->self, d, add_warning, &warnings);
-    m->findings = arena_take(a, (report.count + warnings.count + 1) * sizeof *m->findings);
-    for (unsigned i = 0; i < report.count && m->findings != NULL; i++) {
-        Saga__V1__Finding *view = view_finding(a, &report.findings[i]);
-        if (view == NULL)
-            return false;
-        m->findings[m->n_findings++] = view;
-    }
+    m->findings = arena_take(a, (warnings.count + 1) * sizeof *m->findings);
     for (unsigned i = 0; i < warnings.count && m->findings != NULL; i++)
         m->findings[m->n_findings++] = warnings.list[i];
-    return m->findings != NULL && !warnings.failed;
+    return m->findings != NULL;
 }
 
 bool answer_register(struct arena *a, const struct reply_effect *reply, const struct registered *registered,

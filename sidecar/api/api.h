@@ -19,6 +19,14 @@ struct api;
 struct bulks;
 struct slis;
 
+/* What is said of a new definition by lint or a policy. All borrowed. */
+struct warning {
+    const char *rule;
+    bool is_warning;  /* else a note */
+    int line, column; /* 0: the rule tells no place */
+    const char *field, *text;
+};
+
 /* What the methods work on, and their bounds. Everything is borrowed for the api's life. */
 struct api_options {
     struct core *core;
@@ -34,9 +42,9 @@ struct api_options {
     struct definition_limits definition_limits;
     /* Whether a new definition may be registered: 0, or a code with *detail set. */
     int (*admit)(void *self, const struct definition *definition, struct error_detail *detail);
-    /* What its policy warns of, of a definition that may be registered. */
-    void (*warn)(void *self, const struct definition *definition,
-                 void (*found)(void *list, const char *rule, int step, const char *text), void *list);
+    /* What is to be said of a definition that may be registered. 0 or E_MEMORY. */
+    int (*warn)(void *self, const struct definition *definition,
+                void (*found)(void *list, const struct warning *warning), void *list);
     struct retry_policy compensation_retry; /* where an enlistment's policy leaves something out */
     uint32_t waiters_max, watchers_max, pipe_commands_max, steps_max;
     uint64_t last_frame;       /* that is durable */

@@ -278,6 +278,28 @@ static int read_target(const struct config_reader *r, const struct yaml_node *n,
                : yaml_refuse(address, E_ARGUMENT, r->detail, "\"%s\" %s", yaml_quote(address->text, quoted), wrong);
 }
 
+static int set_participants(const struct config_reader *r)
+{
+    struct config *c = r->config;
+    struct participant *all = yaml_tree_take(r->tree, (c->target_count + 1) * sizeof *all);
+    if (all == NULL)
+        return no_memory(r);
+    for (size_t i = 0; i < c->target_count; i++) {
+        const struct config_target *t = &c->targets[i];
+        struct address address;
+        CHECK(address_read_target(t->address, &address) == NULL);
+        /* Without certificates the address would have been refused, or says that it is plaintext. */
+        all[i] = (struct participant){.name = t->name,
+                                      .address = t->address,
+                                      .tls = address_security_of(&address, true) == ADDRESS_TLS,
+                                      .barrier = t->barrier,
+                                      .timeout = t->timeout,
+                                      .max_concurrent_calls = t->max_concurrent_calls};
+    }
+    c->participants = (struct participants){.at = all, .count = (unsigned)c->target_count};
+    return 0;
+}
+
 static int read_targets(const struct config_reader *r)
 {
     const struct yaml_node *mapping = r->nodes[OPTION_INDEX_targets];
@@ -325,6 +347,8 @@ static int read_options(struct config_reader *r, const struct yaml_node *root)
     }
     if (code == 0)
         code = read_targets(r);
+    if (code == 0)
+        code = set_participants(r);
     if (code == 0)
         code = config_read_rules(r);
     if (code == 0)

@@ -10,6 +10,7 @@
 #include "sidecar/base/error.h"
 #include "sidecar/base/instant.h"
 #include "sidecar/definition/model.h"
+#include "sidecar/definition/participants.h"
 #include "sidecar/definition/reader.h"
 
 #include <stdio.h>
@@ -93,6 +94,7 @@ struct config {
     size_t listen_count;
     const struct config_target *targets;
     size_t target_count;
+    struct participants participants; /* the targets, as those who judge definitions see them */
 
     uint32_t live_sagas_max;
     uint32_t steps_max;

@@ -30,4 +30,31 @@ void examine_fields(const struct expression *e, void (*seen)(void *self, const s
  * to a function. One that it makes itself does not count. */
 void examine_wholes(const struct expression *e, void (*seen)(void *self, const struct message_type *type), void *self);
 
+/* How large something is at most: the list `list` of a condition, or, where that is NULL, the variable, of a loop or of a value that was
+ * looked at before. */
+struct examine_bound {
+    const struct node *list;
+    int variable;
+    uint64_t size; /* items of a list or map, bytes of a text or a message */
+};
+
+#define EXAMINE_BOUNDS_MAX 384
+
+struct examine_bounds {
+    uint64_t items; /* that any other list has, of what comes from outside */
+    unsigned count;
+    struct examine_bound of[EXAMINE_BOUNDS_MAX];
+};
+
+/* What holds when the condition does: size(input.lines) <= 50 and its like, joined by &&. Views of the condition. */
+void examine_add_bounds(struct examine_bounds *b, const struct expression *condition);
+
+struct examined_cost {
+    uint64_t cost; /* as an evaluation counts it */
+    uint64_t size; /* of the value */
+};
+
+/* What an evaluation of the expression comes to, about and at most, when lists are no longer than that and texts are short. */
+struct examined_cost examine_cost(const struct expression *e, const struct examine_bounds *bounds);
+
 #endif

@@ -25,11 +25,6 @@ const char *lint_severity_name(enum lint_severity severity)
     return severity == LINT_ERROR ? "error" : severity == LINT_WARNING ? "warning" : "note";
 }
 
-struct lint_options lint_options_default(void)
-{
-    return (struct lint_options){.timeout = SPAN_S(10)};
-}
-
 static void add(struct lint_report *report, enum lint_rule rule, const struct error_detail *detail)
 {
     if (report->count == LINT_FINDINGS_MAX) {
@@ -147,9 +142,9 @@ static int by_place(const void *a, const void *b)
     return order != 0 ? order : (x->rule > y->rule) - (x->rule < y->rule);
 }
 
-int lint_definition(const struct definition *d, const struct lint_options *options, struct lint_report *report)
+int lint_definition(const struct definition *d, const struct participants *participants, struct lint_report *report)
 {
-    struct lint l = {.d = d, .options = options, .report = report};
+    struct lint l = {.d = d, .participants = participants, .report = report};
     struct yaml_tree *tree;
     struct error_detail detail;
     if (yaml_tree_read(d->source, &tree, &detail) != 0)
@@ -180,10 +175,10 @@ const struct lint_finding *lint_first_error(const struct lint_report *report)
 
 int lint_admit(const struct definition *d, struct error_detail *detail)
 {
-    struct lint_options options = lint_options_default();
+    struct participants unknown = {.at = NULL};
     struct lint_report report;
     report.count = report.more = 0;
-    if (lint_definition(d, &options, &report) != 0)
+    if (lint_definition(d, &unknown, &report) != 0)
         return error_set(detail, E_MEMORY, "", NULL);
     const struct lint_finding *f = lint_first_error(&report);
     if (f == NULL)

@@ -6,7 +6,7 @@
 #define SAGA_LINT_LINT_H
 
 #include "sidecar/base/error.h"
-#include "sidecar/definition/model.h"
+#include "sidecar/definition/participants.h"
 
 #include <stdio.h>
 
@@ -51,19 +51,12 @@ struct lint_report {
     struct lint_finding findings[LINT_FINDINGS_MAX];
 };
 
-struct lint_options {
-    struct span timeout; /* of an attempt of which nothing says how long it may take */
-};
-
-/* That of a sidecar without configuration. */
-struct lint_options lint_options_default(void);
-
 /* Begins a report with what the reader refused. */
 void lint_refused(struct lint_report *report, int code, const struct error_detail *detail);
 
-/* Judges a definition that was read; in order of lines. A comment `# lint: allow RULE reason`, in the finding's line or alone in the one before,
+/* Judges a definition that was read, with what is known of the participants; in order of lines. A comment `# lint: allow RULE reason`, in the finding's line or alone in the one before,
  * takes a warning or a note away. 0 or E_MEMORY. */
-int lint_definition(const struct definition *d, const struct lint_options *options, struct lint_report *report);
+int lint_definition(const struct definition *d, const struct participants *participants, struct lint_report *report);
 
 /* The first finding that is an error, or NULL. */
 const struct lint_finding *lint_first_error(const struct lint_report *report);

@@ -7,7 +7,7 @@
 
 struct lint {
     const struct definition *d;
-    const struct lint_options *options;
+    const struct participants *participants;
     const struct yaml_node *root;
     const struct yaml_node *steps[STEPS_LIMIT]; /* the nodes of the steps */
     struct lint_report *report;
@@ -28,8 +28,7 @@ const struct yaml_node *lint_said(const struct lint *l, unsigned step, bool comp
 /* Whether the step may be undone: it comes before the pivot, or there is none. */
 bool lint_before_pivot(const struct definition *d, unsigned step);
 
-/* The longest that a call may take with all its attempts, and the waits between them. */
-struct span lint_call_worst(const struct lint *l, const struct call_spec *call);
+/* The longest that the waits between all attempts may come to. */
 struct span lint_waits(const struct retry_policy *retry);
 
 void lint_steps(struct lint *l);

@@ -2,6 +2,7 @@
 #include "sidecar/lint/lint_inside.h"
 
 #include "sidecar/base/grpc_status.h"
+#include "sidecar/definition/nearest.h"
 #include "sidecar/definition/quantity.h"
 #include "sidecar/definition/reader.h"
 
@@ -106,6 +107,32 @@ static void judge_forward(struct lint *l, unsigned i)
                    s->name, d->steps[d->pivot_step].name);
 }
 
+/* Every target that a call may go to; where nobody knows which there are, any is one. */
+static void judge_targets(struct lint *l, unsigned i, bool compensation)
+{
+    const struct participants *p = l->participants;
+    const char *name, *names[64];
+    for (unsigned k = 0; p->at != NULL && (name = step_spec_target(&l->d->steps[i], compensation, k)) != NULL; k++) {
+        const struct yaml_node *n = lint_said(l, i, compensation, "target");
+        if (participants_find(p, name) != NULL)
+            continue;
+        if (compensation && n == lint_said(l, i, false, "target"))
+            return; /* said of the action already */
+        unsigned count = 0;
+        while (count < p->count && count < sizeof names / sizeof *names) {
+            names[count] = p->at[count].name;
+            count++;
+        }
+        const char *near = nearest_name(bytes_of_text(name), names, count);
+        if (near != NULL)
+            lint_found(l, LINT_RULE_TARGET_UNKNOWN, n, "%s is no target of the configuration; did you mean %s?", name,
+                       near);
+        else
+            lint_found(l, LINT_RULE_TARGET_UNKNOWN, n, "%s is no target of the configuration", name);
+        return;
+    }
+}
+
 /* ---- the order of steps ---- */
 
 static void judge_after(struct lint *l, unsigned i)
@@ -154,6 +181,8 @@ void lint_steps(struct lint *l)
 {
     const struct yaml_node *order = yaml_node_child(l->root, "compensation_order");
     for (unsigned i = 0; i < l->d->step_count; i++) {
+        judge_targets(l, i, false);
+        judge_targets(l, i, true);
         judge_undo_there(l, i);
         judge_undo(l, i);
         judge_codes(l, i);

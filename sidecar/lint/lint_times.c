@@ -19,14 +19,18 @@ struct span lint_waits(const struct retry_policy *retry)
     return (struct span){.us = all};
 }
 
-static struct span timeout_of(const struct lint *l, const struct call_spec *call)
+/* How many times a loop begins anew when it has as many items as it may; 1 of what is none. */
+static int64_t rounds(const struct step_spec *s)
 {
-    return call->timeout.us != 0 ? call->timeout : l->options->timeout;
+    return s->loop ? (s->max_items + s->max_parallel - 1) / s->max_parallel : 1;
 }
 
-struct span lint_call_worst(const struct lint *l, const struct call_spec *call)
+/* The longest that a step's action may take with all its attempts, and the waits between them. */
+static int64_t worst(const struct lint *l, const struct step_spec *s)
 {
-    return (struct span){.us = timeout_of(l, call).us * call->retry.max_attempts + lint_waits(&call->retry).us};
+    const struct retry_policy *retry = &s->action.retry;
+    int64_t once = participants_timeout(l->participants, s, false).us * retry->max_attempts + lint_waits(retry).us;
+    return once * rounds(s);
 }
 
 /* The longest ways to each step, itself included, and the step before it on that way. */
@@ -43,7 +47,7 @@ static void measure(const struct lint *l, struct ways *w)
         unsigned i = 0;
         while (step_set_has(&known, i) || !step_set_within(&d->steps[i].after, &known))
             i++;
-        w->us[i] = lint_call_worst(l, &d->steps[i].action).us;
+        w->us[i] = worst(l, &d->steps[i]);
         w->before[i] = -1;
         int64_t longest = 0;
         for (unsigned k = 0; k < d->step_count; k++)
@@ -117,7 +121,7 @@ static void judge_loop(struct lint *l, unsigned i)
     char text[QUANTITY_TEXT_SIZE];
     if (!s->loop || l->d->deadline.us == 0 || (int)i == l->d->pivot_step || !lint_before_pivot(l->d, i))
         return;
-    struct span all = {.us = timeout_of(l, &s->action).us * ((s->max_items + s->max_parallel - 1) / s->max_parallel)};
+    struct span all = {.us = participants_timeout(l->participants, s, false).us * rounds(s)};
     quantity_write_span(all, text);
     if (all.us > l->d->deadline.us)
         lint_found_key(l, LINT_RULE_LOOP_SLOW, yaml_node_child(l->steps[i], "for_each"),

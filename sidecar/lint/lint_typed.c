@@ -1,12 +1,15 @@
 /* lint_typed.c - what a definition that knows its messages computes, and what becomes of them. */
 #include "sidecar/lint/lint_inside.h"
 
+#include "sidecar/definition/typed_request.h"
 #include "sidecar/expression/examine.h"
 #include "sidecar/mapping/mapping_look.h"
 
 #include <string.h>
 
 #define LETS_MAX 64
+/* Of a list of which nothing says how long it may be. */
+#define ITEMS_ASSUMED 1000
 
 struct typed_lint {
     struct lint *lint;
@@ -16,8 +19,11 @@ struct typed_lint {
     const struct field *let_redacted[LETS_MAX]; /* that it is computed from; NULL: none */
     const struct field *redacted;               /* likewise the expression that is judged */
     unsigned let_count;
-    struct step_set undo_computes; /* steps whose compensation's request has an expression that uses something */
-    const struct yaml_node *at;    /* of the expression that is judged */
+    struct step_set undo_computes;  /* steps whose compensation's request has an expression that uses something */
+    const struct yaml_node *at;     /* of the expression that is judged */
+    struct examine_bounds bounds;   /* what is known of how long lists are at most */
+    struct examine_bounds shortest; /* they are empty */
+    uint64_t constants_cost;        /* of what was evaluated */
 };
 
 /* The scalar within n that is this expression, or NULL. */
@@ -120,6 +126,77 @@ static void judge_redacted(struct typed_lint *t, const struct mapping_seen *what
             (const char *)t->redacted->owner->name.at, (const char *)t->redacted->name.at);
 }
 
+/* What requirements and loops say of how long lists are. */
+static void see_bounds(void *self, const struct mapping_seen *what)
+{
+    struct typed_lint *t = self;
+    if (what->part == MAPPING_REQUIRE)
+        examine_add_bounds(&t->bounds, what->expression);
+}
+
+static void add_loops(struct typed_lint *t)
+{
+    struct examine_bounds *b = &t->bounds;
+    for (unsigned i = 0; i < t->lint->d->step_count && b->count < EXAMINE_BOUNDS_MAX; i++)
+        if (t->lint->d->steps[i].loop)
+            b->of[b->count++] =
+                (struct examine_bound){.variable = (int)mapping_step_output(i), .size = t->lint->d->steps[i].max_items};
+}
+
+/* One that uses nothing has its value already, or fails for every saga. All of a definition together may cost as much as one: whoever registers it
+ * holds up others meanwhile. */
+static void judge_constant(struct typed_lint *t, const struct mapping_seen *what)
+{
+    struct pool pool;
+    struct evaluation e = {
+        .schema = t->lint->d->schema, .pool = &pool, .cost_max = MAPPING_COST_MAX, .cost = t->constants_cost};
+    if (t->constants_cost + examine_cost(what->expression, &t->shortest).cost > MAPPING_COST_MAX)
+        return;
+    pool_init(&pool, &typed_memory, MAPPING_MEMORY_MAX);
+    struct datum d = expression_evaluate(what->expression, &e);
+    bool alone = t->constants_cost == 0;
+    if (d.kind == DATUM_FAILURE && !pool.starved && (alone || !d.failure->fatal))
+        lint_found(t->lint, LINT_RULE_CONSTANT_FAILS, t->at, "fails for every saga: %.*s",
+                   d.failure->text.size < 200 ? (int)d.failure->text.size : 200, (const char *)d.failure->text.at);
+    t->constants_cost = e.cost;
+    pool_finish(&pool);
+}
+
+/* Where it cannot be computed the saga is stuck, rather than turns back. */
+static bool must_not_fail(const struct typed_lint *t, const struct mapping_seen *what)
+{
+    const struct definition *d = t->lint->d;
+    bool of_action = what->part == MAPPING_ACTION || what->part == MAPPING_WHEN || what->part == MAPPING_TARGET;
+    return what->part == MAPPING_COMPENSATION || (of_action && definition_step_forward_only(d, what->index));
+}
+
+/* A let is as large as what it stands for, for the expressions that come after it. */
+static void keep_size(struct examine_bounds *b, unsigned variable, uint64_t size)
+{
+    if (b->count < EXAMINE_BOUNDS_MAX)
+        b->of[b->count++] = (struct examine_bound){.variable = (int)variable, .size = size};
+}
+
+static void judge_cost(struct typed_lint *t, const struct mapping_seen *what)
+{
+    struct examined_cost of_short = examine_cost(what->expression, &t->shortest);
+    struct examined_cost of_long = examine_cost(what->expression, &t->bounds);
+    uint64_t least = of_short.cost, most = of_long.cost;
+    if (what->part == MAPPING_LET) {
+        keep_size(&t->shortest, mapping_let(t->mapping, what->index), of_short.size);
+        keep_size(&t->bounds, mapping_let(t->mapping, what->index), of_long.size);
+    }
+    if (least > MAPPING_COST_MAX)
+        lint_found(t->lint, LINT_RULE_EXPRESSION_COST, t->at,
+                   "costs more than an expression may (%u), whatever the input is: fewer items, or less for each",
+                   (unsigned)MAPPING_COST_MAX);
+    else if (most > MAPPING_COST_MAX)
+        lint_found(t->lint, must_not_fail(t, what) ? LINT_RULE_EXPRESSION_COST : LINT_RULE_EXPRESSION_COSTLY, t->at,
+                   "may cost more than an expression may (%u) when lists have %u items; say how long one may be, as in "
+                   "require: size(input.lines) <= 50",
+                   (unsigned)MAPPING_COST_MAX, ITEMS_ASSUMED);
+}
+
 static void see(void *self, const struct mapping_seen *what)
 {
     struct typed_lint *t = self;
@@ -134,10 +211,13 @@ static void see(void *self, const struct mapping_seen *what)
     examine_fields(what->expression, see_field, t);
     judge_redacted(t, what);
     judge_absent(t, what);
+    judge_cost(t, what);
     t->input_used = t->input_used || expression_uses(what->expression, mapping_input());
     for (unsigned i = 0; i < LETS_MAX; i++)
         t->let_used[i] = t->let_used[i] || expression_uses(what->expression, mapping_let(t->mapping, i));
     bool constant = examine_is_constant(what->expression);
+    if (constant)
+        judge_constant(t, what);
     if (constant && (what->part == MAPPING_WHEN || what->part == MAPPING_REQUIRE))
         lint_found(t->lint, LINT_RULE_CONDITION_CONSTANT, t->at, "is the same for every saga; take it away");
     if (what->part == MAPPING_COMPENSATION && !constant)
@@ -173,6 +253,20 @@ static void judge_literals(struct lint *l, const struct yaml_node *n)
         judge_literals(l, child);
 }
 
+/* A text of tags or metadata that could not be sent, or kept, as it is. */
+static void judge_texts(struct lint *l, const struct yaml_node *texts, bool header)
+{
+    for (const struct yaml_node *n = texts == NULL ? NULL : texts->first; n != NULL; n = n->next) {
+        bool plain = n->kind != YAML_SCALAR || (n->text.size > 0 && n->text.at[0] == '=');
+        size_t i = 0;
+        while (!plain && i < n->text.size && (header ? n->text.at[i] >= 32 && n->text.at[i] < 127 : n->text.at[i] != 0))
+            i++;
+        if (!plain && i < n->text.size)
+            lint_found(l, LINT_RULE_LITERAL_TYPE, n,
+                       header ? "is no metadata: it holds more than printable ASCII" : "is no tag: it holds a NUL");
+    }
+}
+
 /* ---- methods, and what is sent whole ---- */
 
 static void judge_call(struct typed_lint *t, unsigned i, bool compensation)
@@ -196,7 +290,7 @@ static void judge_call(struct typed_lint *t, unsigned i, bool compensation)
 
 void lint_typed(struct lint *l)
 {
-    struct typed_lint t = {.lint = l, .mapping = l->d->mapping};
+    struct typed_lint t = {.lint = l, .mapping = l->d->mapping, .bounds = {.items = ITEMS_ASSUMED}};
     if (l->d->schema_name == NULL)
         return;
     if (l->d->input_name == NULL)
@@ -205,10 +299,14 @@ void lint_typed(struct lint *l)
     if (l->d->schema == NULL)
         return;
     if (t.mapping != NULL) {
+        add_loops(&t);
+        mapping_look(t.mapping, see_bounds, &t);
         mapping_look(t.mapping, see, &t);
         judge_lets(&t);
     }
+    judge_texts(l, yaml_node_child(l->root, "tags"), false);
     for (unsigned i = 0; i < l->d->step_count; i++) {
+        judge_texts(l, yaml_node_child(l->steps[i], "metadata"), true);
         judge_call(&t, i, false);
         if (l->d->steps[i].has_compensation)
             judge_call(&t, i, true);

@@ -115,7 +115,7 @@ int model_definition(const struct definition *d, struct pool *pool, struct bytes
     return pack(&m.base, pool, wire);
 }
 
-int model_target(const struct policy_target *t, struct pool *pool, struct bytes *wire)
+int model_target(const struct participant *t, struct pool *pool, struct bytes *wire)
 {
     Saga__V1__ModelTarget m = SAGA__V1__MODEL_TARGET__INIT;
     Google__Protobuf__Duration timeout;

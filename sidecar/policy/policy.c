@@ -37,7 +37,7 @@ static int set_message(struct checking *c, unsigned variable, const struct messa
 
 static int set_targets(struct checking *c)
 {
-    unsigned count = c->view->targets == NULL ? 0 : c->view->target_count;
+    unsigned count = c->view->targets.at == NULL ? 0 : c->view->targets.count;
     struct datum *entries = pool_take(&c->pool, (2 * count + 1) * sizeof *entries);
     struct datum_map *map = pool_take_zeroed(&c->pool, 1, sizeof *map);
     if (entries == NULL || map == NULL)
@@ -45,9 +45,9 @@ static int set_targets(struct checking *c)
     for (unsigned i = 0; i < count; i++) {
         struct bytes wire;
         struct evaluation e = evaluation_of(c);
-        if (model_target(&c->view->targets[i], &c->pool, &wire) != 0)
+        if (model_target(&c->view->targets.at[i], &c->pool, &wire) != 0)
             return E_MEMORY;
-        entries[2 * i] = datum_string(bytes_of_text(c->view->targets[i].name));
+        entries[2 * i] = datum_string(bytes_of_text(c->view->targets.at[i].name));
         entries[2 * i + 1] = datum_of_message(&e, 0, c->p->target, wire);
         if (datum_failed(&entries[2 * i + 1]))
             return E_MEMORY;
@@ -107,7 +107,7 @@ static void ask_rules(struct checking *c, int step)
 {
     for (unsigned i = 0; i < c->p->rule_count; i++) {
         const struct policy_rule *rule = &c->p->rules[i];
-        if (rule->of_steps == (step >= 0) && (!rule->of_targets || c->view->targets != NULL))
+        if (rule->of_steps == (step >= 0) && (!rule->of_targets || c->view->targets.at != NULL))
             ask(c, rule, step);
     }
 }

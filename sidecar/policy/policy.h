@@ -6,7 +6,7 @@
 #include "sidecar/base/error.h"
 #include "sidecar/base/instant.h"
 #include "sidecar/base/memory.h"
-#include "sidecar/definition/model.h"
+#include "sidecar/definition/participants.h"
 
 #define POLICY_BYTES_MAX   262144 /* of the text */
 #define POLICY_RULES_MAX   256
@@ -14,19 +14,10 @@
 
 struct policy;
 
-/* A participant, as rules see it. All borrowed. */
-struct policy_target {
-    const char *name, *address;
-    bool tls, barrier;
-    struct span timeout;
-    uint32_t max_concurrent_calls;
-};
-
 /* What rules see beside the definition. */
 struct policy_view {
-    const struct policy_target *targets; /* NULL: nobody knows them, and rules that ask for them are passed over */
-    unsigned target_count;
-    struct instant now; /* waivers end */
+    struct participants targets; /* where nobody knows them, rules that ask for them are passed over */
+    struct instant now;          /* waivers end */
 };
 
 struct policy_finding {

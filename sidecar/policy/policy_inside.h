@@ -39,6 +39,6 @@ struct policy {
 /* The model of a definition, of one of its steps, and of a target, on the wire: in the pool. E_MEMORY or 0. */
 int model_definition(const struct definition *d, struct pool *pool, struct bytes *wire);
 int model_step(const struct definition *d, unsigned step, unsigned choice, struct pool *pool, struct bytes *wire);
-int model_target(const struct policy_target *t, struct pool *pool, struct bytes *wire);
+int model_target(const struct participant *t, struct pool *pool, struct bytes *wire);
 
 #endif

@@ -3,9 +3,14 @@
 #include "sidecar/rehearse/rehearse.h"
 
 #define EXAMPLE_DEPTH_MAX 6
-#define EXAMPLE_BYTES_MAX 65536
+#define EXAMPLE_BYTES_MAX 16384
 
-static void put_message(struct builder *b, const struct message_type *type, unsigned depth);
+/* How large: so many messages within one another, and so many items of a list. */
+struct extent {
+    unsigned depth, items;
+};
+
+static void put_message(struct builder *b, const struct message_type *type, struct extent extent);
 
 static struct value value_for(const struct field *f)
 {
@@ -32,46 +37,64 @@ static struct value value_for(const struct field *f)
     return v;
 }
 
-static void put_field(struct builder *b, const struct field *f, unsigned depth)
+static void put_field(struct builder *b, const struct field *f, struct extent extent)
 {
-    if (f->kind == FIELD_GROUP)
-        return;
-    if (f->kind == FIELD_MESSAGE) {
-        size_t mark = build_open(b, f);
-        put_message(b, f->message, depth + 1);
-        build_close(b, mark);
-        return;
-    }
+    unsigned items = f->repeated && !f->map ? extent.items : 1;
     struct value v = value_for(f);
-    if (!f->packed) {
-        build_field(b, f, &v);
-        return;
+    size_t packed = f->packed ? build_open(b, f) : 0;
+    for (unsigned i = 0; i < items; i++) {
+        if (f->packed) {
+            build_packed(b, f, &v);
+        } else if (f->kind == FIELD_MESSAGE) {
+            size_t mark = build_open(b, f);
+            put_message(b, f->message, (struct extent){.depth = extent.depth - 1, .items = 1});
+            build_close(b, mark);
+        } else {
+            build_field(b, f, &v);
+        }
     }
-    size_t mark = build_open(b, f);
-    build_packed(b, f, &v);
-    build_close(b, mark);
+    if (f->packed)
+        build_close(b, packed);
 }
 
-/* Any names a type, and values of JSON may hold one another without end: these stay empty. */
-static void put_message(struct builder *b, const struct message_type *type, unsigned depth)
+/* Whether a field before it is of the same oneof. */
+static bool is_another_choice(const struct message_type *type, const struct field *f)
+{
+    for (const struct field *before = type->fields; before != f && f->oneof >= 0; before++)
+        if (before->oneof == f->oneof)
+            return true;
+    return false;
+}
+
+/* Any names a type, and values of JSON may hold one another without end: these stay empty. What has grown too large already is left. */
+static void put_message(struct builder *b, const struct message_type *type, struct extent extent)
 {
     bool left_empty = type->well_known == WELL_KNOWN_ANY || type->well_known == WELL_KNOWN_STRUCT ||
                       type->well_known == WELL_KNOWN_LIST_VALUE || type->well_known == WELL_KNOWN_FIELD_MASK;
-    int oneof = -1;
-    for (unsigned i = 0; i < type->field_count && !left_empty; i++) {
+    for (unsigned i = 0; i < type->field_count && !left_empty && b->code == 0; i++) {
         const struct field *f = &type->fields[i];
-        bool chosen_already = f->oneof >= 0 && f->oneof == oneof;
-        if (chosen_already || (f->kind == FIELD_MESSAGE && depth == EXAMPLE_DEPTH_MAX))
-            continue;
-        oneof = f->oneof >= 0 ? f->oneof : oneof;
-        put_field(b, f, depth);
+        bool too_deep = f->kind == FIELD_MESSAGE && extent.depth == 0;
+        if (!too_deep && f->kind != FIELD_GROUP && !is_another_choice(type, f))
+            put_field(b, f, extent);
     }
 }
 
 int rehearse_example(const struct message_type *type, struct pool *pool, struct bytes *wire)
 {
+    struct pool scratch;
     struct builder b;
-    builder_init(&b, pool, EXAMPLE_BYTES_MAX);
-    put_message(&b, type, 0);
-    return builder_finish(&b, wire);
+    *wire = bytes_of("", 0);
+    pool_init(&scratch, pool->memory, 4 * EXAMPLE_BYTES_MAX);
+    int code = E_PAYLOAD;
+    for (unsigned depth = EXAMPLE_DEPTH_MAX + 1; code == E_PAYLOAD && depth > 0; depth--) {
+        struct bytes built;
+        pool_finish(&scratch);
+        builder_init(&b, &scratch, EXAMPLE_BYTES_MAX);
+        put_message(&b, type, (struct extent){.depth = depth - 1, .items = 2});
+        code = builder_finish(&b, &built);
+        if (code == 0)
+            *wire = pool_copy(pool, built);
+    }
+    pool_finish(&scratch);
+    return code == E_MEMORY || wire->at == NULL ? E_MEMORY : 0;
 }

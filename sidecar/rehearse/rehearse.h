@@ -5,7 +5,7 @@
 
 #include "sidecar/base/error.h"
 #include "sidecar/base/memory.h"
-#include "sidecar/definition/model.h"
+#include "sidecar/definition/participants.h"
 #include "sidecar/lint/lint.h"
 
 #define REHEARSE_TRACE_SIZE   1600
@@ -18,7 +18,7 @@ struct rehearse_options {
     uint64_t seed;
     unsigned
         drawn_runs; /* so many drawn by seed, after the one in which all goes well, and no others; 0: those above */
-    struct span timeout;         /* of a call that says none */
+    struct participants targets; /* for how long an attempt takes that is lost */
     const struct memory *memory; /* borrowed */
 };
 
@@ -65,8 +65,9 @@ int rehearse(struct definition *d, const struct rehearse_options *options,
              void (*plan)(void *self, const struct rehearse_call *call), void *self, struct rehearse_report *report,
              struct error_detail *detail);
 
-/* A message of this type in which everything is set to something: texts to their field's name, numbers to 1, lists to one item. In the pool;
- * 0 or E_MEMORY. */
+/* A message of this type in which everything is set to something: texts to their field's name, numbers to 1, its own
+ * lists to two items, so that of a loop one may fail when another is done. A type that would
+ * become larger than 16 KiB has less within it, or is empty. In the pool; 0 or E_MEMORY. */
 struct pool;
 int rehearse_example(const struct message_type *type, struct pool *pool, struct bytes *wire);
 

@@ -240,8 +240,10 @@ static int add_targets(struct world *w)
     for (unsigned i = 0; i < 2u * d->step_count; i++) {
         const char *name;
         for (unsigned k = 0; (name = step_spec_target(&d->steps[i / 2], i % 2 == 1, k)) != NULL; k++) {
-            struct target_options target = {
-                .name = name, .timeout = w->r->options->timeout, .max_concurrent_calls = UINT16_MAX};
+            const struct participant *known = participants_find(&w->r->options->targets, name);
+            struct target_options target = {.name = name,
+                                            .timeout = known == NULL ? PARTICIPANT_TIMEOUT : known->timeout,
+                                            .max_concurrent_calls = UINT16_MAX};
             if (engine_find_target(w->engine, bytes_of_text(name)) < 0 && engine_set_target(w->engine, &target) < 0)
                 return E_MEMORY;
         }

@@ -130,9 +130,9 @@ int registered_recover(void *self, const struct definition_row *row);
 int registered_take_files(struct loop *s, struct error_detail *detail);
 /* Whether a new definition may be registered, with the loop as self. */
 int registered_admit(void *self, const struct definition *definition, struct error_detail *detail);
-/* What the policy warns of, of one that may be. */
-void registered_warn(void *self, const struct definition *definition,
-                     void (*found)(void *list, const char *rule, int step, const char *text), void *list);
+/* What is to be said of one that may be. */
+int registered_warn(void *self, const struct definition *definition,
+                    void (*found)(void *list, const struct warning *warning), void *list);
 /* Registers what another loop has. */
 int registered_take_definition(struct loop *s, const struct definition *definition, struct error_detail *detail);
 int registered_take_schema(struct loop *s, const struct schema_entry *schema, struct error_detail *detail);

@@ -1,10 +1,9 @@
-/* policing.c - the policy's file, and the targets as its rules see them. */
+/* policing.c - the policy's file; what it and lint say of a definition that is to be registered. */
 #include "sidecar/runtime/policing.h"
 
 #include "sidecar/core/heap.h"
 #include "sidecar/lint/lint.h"
 #include "sidecar/runtime/files.h"
-#include "sidecar/runtime/trust.h"
 
 #include <stdlib.h>
 
@@ -30,56 +29,50 @@ int policing_open(const struct config *config, struct policy **out, struct error
     return code;
 }
 
-/* The targets as rules see them; owned. NULL: no memory. */
-static struct policy_target *view_targets(const struct config *config)
-{
-    struct policy_target *targets = calloc(config->target_count + 1, sizeof *targets);
-    for (size_t i = 0; targets != NULL && i < config->target_count; i++) {
-        const struct config_target *t = &config->targets[i];
-        targets[i] = (struct policy_target){.name = t->name,
-                                            .address = t->address,
-                                            .tls = trust_of_target(t, NULL).security == TRANSPORT_TLS,
-                                            .barrier = t->barrier,
-                                            .timeout = t->timeout,
-                                            .max_concurrent_calls = t->max_concurrent_calls};
-    }
-    return targets;
-}
-
 int policing_admit(const struct config *config, struct policy *policy, const struct definition *d, struct instant now,
                    struct error_detail *detail)
 {
     int code = lint_admit(d, detail);
     if (code != 0 || policy == NULL)
         return code;
-    struct policy_target *targets = view_targets(config);
-    if (targets == NULL)
-        return error_set(detail, E_MEMORY, "", NULL);
-    struct policy_view view = {.targets = targets, .target_count = (unsigned)config->target_count, .now = now};
-    code = policy_admit(policy, d, &view, detail);
-    free(targets);
-    return code;
+    struct policy_view view = {.targets = config->participants, .now = now};
+    return policy_admit(policy, d, &view, detail);
 }
 
-struct warning {
-    void (*found)(void *list, const char *rule, int step, const char *text);
+struct telling {
+    void (*found)(void *list, const struct warning *warning);
     void *list;
 };
 
 static void pass_on(void *self, const struct policy_finding *finding)
 {
-    const struct warning *w = self;
-    if (!finding->error)
-        w->found(w->list, finding->rule, finding->step, finding->text);
+    const struct telling *t = self;
+    char field[32] = "";
+    if (finding->error)
+        return;
+    if (finding->step >= 0)
+        snprintf(field, sizeof field, "steps[%d]", finding->step);
+    t->found(t->list,
+             &(struct warning){.rule = finding->rule, .is_warning = true, .field = field, .text = finding->text});
 }
 
-void policing_warn(const struct config *config, struct policy *policy, const struct definition *d, struct instant now,
-                   void (*found)(void *list, const char *rule, int step, const char *text), void *list)
+int policing_warn(const struct config *config, struct policy *policy, const struct definition *d, struct instant now,
+                  void (*found)(void *list, const struct warning *warning), void *list)
 {
-    struct warning w = {.found = found, .list = list};
-    struct policy_target *targets = policy == NULL ? NULL : view_targets(config);
-    struct policy_view view = {.targets = targets, .target_count = (unsigned)config->target_count, .now = now};
-    if (targets != NULL)
-        (void)policy_check(policy, d, &view, pass_on, &w);
-    free(targets);
+    struct telling t = {.found = found, .list = list};
+    struct policy_view view = {.targets = config->participants, .now = now};
+    struct lint_report report;
+    report.count = report.more = 0;
+    if (lint_definition(d, &config->participants, &report) != 0)
+        return E_MEMORY;
+    for (unsigned i = 0; i < report.count; i++) {
+        const struct lint_finding *f = &report.findings[i];
+        found(list, &(struct warning){.rule = lint_rows[f->rule].id,
+                                      .is_warning = lint_rows[f->rule].severity == LINT_WARNING,
+                                      .line = f->line,
+                                      .column = f->column,
+                                      .field = f->field,
+                                      .text = f->text});
+    }
+    return policy == NULL ? 0 : policy_check(policy, d, &view, pass_on, &t);
 }

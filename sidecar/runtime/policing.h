@@ -2,6 +2,7 @@
 #ifndef SAGA_RUNTIME_POLICING_H
 #define SAGA_RUNTIME_POLICING_H
 
+#include "sidecar/api/api.h"
 #include "sidecar/config/config.h"
 #include "sidecar/policy/policy.h"
 
@@ -12,8 +13,8 @@ int policing_open(const struct config *config, struct policy **out, struct error
 int policing_admit(const struct config *config, struct policy *policy, const struct definition *d, struct instant now,
                    struct error_detail *detail);
 
-/* What the policy (may be NULL) warns of. Without memory it warns of nothing. */
-void policing_warn(const struct config *config, struct policy *policy, const struct definition *d, struct instant now,
-                   void (*found)(void *list, const char *rule, int step, const char *text), void *list);
+/* What lint says of a definition that may be registered, and what the policy (may be NULL) warns of. Returns 0 or E_MEMORY. */
+int policing_warn(const struct config *config, struct policy *policy, const struct definition *d, struct instant now,
+                  void (*found)(void *list, const struct warning *warning), void *list);
 
 #endif

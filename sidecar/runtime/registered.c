@@ -50,12 +50,13 @@ int registered_admit(void *self, const struct definition *definition, struct err
     return policing_admit(config, policy, definition, clock_now(&s->clock), detail);
 }
 
-void registered_warn(void *self, const struct definition *definition,
-                     void (*found)(void *list, const char *rule, int step, const char *text), void *list)
+int registered_warn(void *self, const struct definition *definition,
+                    void (*found)(void *list, const struct warning *warning), void *list)
 {
     struct loop *s = self;
-    if (s->index == 0)
-        policing_warn(reload_config(s), s->policy, definition, clock_now(&s->clock), found, list);
+    if (s->index != 0)
+        return 0;
+    return policing_warn(reload_config(s), s->policy, definition, clock_now(&s->clock), found, list);
 }
 
 /* Takes a definition that was read without types. One that is there already is fine, whatever its schema's name stands for by now; a new one that is

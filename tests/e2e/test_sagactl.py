@@ -832,6 +832,38 @@ class WithoutSidecar(unittest.TestCase):
             self.assertEqual(0, ran.code, ran)
             self.assertIn("only checked here", ran.err)
 
+    def test_lint_and_rehearse_know_a_configuration(self):
+        """Targets, their timeouts, the bounds and the default retries of a sagad.yaml, and the policy's rules about targets."""
+        text = definition("known", step("a", more="timeout: 1s"), "name: b, after: [a], target: bank, action: /a.v1.B/C, compensation: none",
+                          extra="deadline: 10s\n")
+        with tempfile.TemporaryDirectory() as directory:
+            def write(name, lines):
+                path = os.path.join(directory, name)
+                with open(path, "w") as file:
+                    file.write(lines)
+                return path
+            config = "default_retry: {maxAttempts: 1}\ntargets:\n  shop: 127.0.0.1:1\n  bank: {address: \"127.0.0.1:2\", timeout: 8s}\n"
+            good = write("good.yaml", config)
+            self.assertEqual(0, ctl("lint", "--config", good, "-", stdin=text).out.count("deadline-too-short"))
+            slow = write("slow.yaml", config.replace("8s", "20s"))
+            ran = ctl("lint", "--config", slow, "-", stdin=text)
+            self.assertEqual(0, ran.code, ran)
+            self.assertIn("<stdin>:3:11: warning: deadline: a, b may take 21s with all attempts", ran.out)
+            ran = ctl("lint", "--config", good, "-", stdin=text.replace("target: bank", "target: bnak"))
+            self.assertEqual(REFUSED, ran.code, ran)
+            self.assertIn("bnak is no target of the configuration; did you mean bank? [target-unknown]", ran.out)
+            ran = ctl("lint", "--config", write("few.yaml", config + "steps_max: 1\n"), "-", stdin=text)
+            self.assertEqual(REFUSED, ran.code, ran)
+            self.assertIn("[bound]", ran.out)
+            policy = write("policy.yaml", "rules:\n  - {id: tls, that: \"targets[step.target].tls\", else: not encrypted}\n")
+            self.assertEqual(0, ctl("lint", "--policy", policy, "-", stdin=text).code)
+            self.assertEqual(2, ctl("lint", "--policy", policy, "--config", good, "-", stdin=text).out.count("not encrypted [tls]"))
+            longest = lambda *options: max(end["longest_ms"] for end in ctl("rehearse", *options, "-o", "json", "-", stdin=text).json()["ends"])
+            self.assertGreater(longest("--config", slow), longest("--config", good))
+            ran = ctl("lint", "--config", write("wrong.yaml", "targets: {shop: 127.0.0.1:0}\n"), "-", stdin=text)
+            self.assertEqual(USAGE, ran.code, ran)
+            self.assertIn("wrong.yaml:1:17: targets.shop", ran.err)
+
     def test_rehearse(self):
         text = definition("tried", step("a"), step("b", compensate=False, after=["a"], more="pivot: true"), extra="deadline: 10m\n")
         ran = ctl("rehearse", "-", stdin=text)
@@ -880,6 +912,16 @@ class WithoutSidecar(unittest.TestCase):
         self.assertEqual((4, 4), (kinds.count("rect"), kinds.count("line")))
         self.assertEqual([[], ["a"], ["a"], ["b", "c"]],
                          [s["after"] for s in ctl("graph", "-o", "json", "-", stdin=text).json()["steps"]])
+        more = definition("chosen", "name: a, when: \"input.total > 3\", target: {oneof: [eu, us], by: \"'eu'\"}, action: /a.v1.B/C, compensation: none",
+                          "name: b, after: [a], for_each: input.lines, max_items: 7, target: shop, action: /a.v1.B/C, compensation: none",
+                          extra="schema: some\ninput: some.v1.Order\n")
+        lines = ctl("graph", "-", stdin=more).out.splitlines()
+        self.assertTrue(lines[1].endswith("a     when input.total > 3  on eu|us"), lines)
+        self.assertTrue(lines[2].endswith("b     for each of at most 7  after a  on shop"), lines)
+        self.assertIn('s1["b[*]"]', ctl("graph", "-o", "mermaid", "-", stdin=more).out)
+        self.assertIn('label="a\\neu|us"', ctl("graph", "-o", "dot", "-", stdin=more).out)
+        self.assertEqual([("eu|us", 0, "input.total > 3"), ("shop", 7, "")],
+                         [(s["target"], s["max_items"], s["when"]) for s in ctl("graph", "-o", "json", "-", stdin=more).json()["steps"]])
         self.assertEqual(REFUSED, ctl("graph", "-", stdin="name: [").code)
         self.assertEqual(USAGE, ctl("list", "-o", "svg").code)
 

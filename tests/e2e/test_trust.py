@@ -140,6 +140,22 @@ class Trust(unittest.TestCase):
         wait_until(lambda: self.ask(sidecar, None) == "UNAVAILABLE", "the new one is in force")
         self.assertIsNone(sidecar.process.poll())
 
+    def test_a_policy_sees_that_far_targets_speak_tls(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "policy.yaml")
+            with open(path, "w") as file:
+                file.write("rules:\n  - {id: tls, that: \"targets[step.target].tls\", else: it goes over the network as it is}\n")
+            sidecar = self.sidecar(policy_file=path, targets={"far": "shop.example.org:50051", "near": "127.0.0.1:1",
+                                                              "bare": "plaintext://shop.example.org:50051"})
+            for target, good in (("far", True), ("near", False), ("bare", False)):
+                source = definition(target, "name: a, target: %s, action: /a.v1.B/C, compensation: none" % target).encode()
+                if good:
+                    sidecar.client.coordinator.RegisterDefinition(source=source)
+                else:
+                    with self.assertRaises(grpc.RpcError) as refused:
+                        sidecar.client.coordinator.RegisterDefinition(source=source)
+                    self.assertIn("rule tls", refused.exception.details())
+
     def test_old_tls_and_what_is_none_are_refused(self):
         sidecar = self.sidecar()
         for version in (ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1):

@@ -64,6 +64,31 @@ class Typed(Case):
         self.assertEqual("COMPENSATED", state_name(client.Wait(saga_id=saga_id).saga))
         self.assertIn("none of oneof", str(client.Get(saga_id=saga_id).timeline))
 
+    def test_graph_of_a_saga_with_loops(self):
+        """Each instance in its place, with its own state; a loop without items stays one step."""
+        self.client.register("""name: looped
+version: 1.0.0
+schema: typed
+input: typed.v1.Order
+steps:
+  - {name: first, target: shop, action: {method: /typed.v1.Shop/Reserve, request: =input}, compensation: none}
+  - {name: each, for_each: input.lines, max_items: 5, after: [first], target: shop,
+     action: {method: /typed.v1.Shop/Reserve, request: {order_id: =item.sku}}, compensation: none}
+  - {name: last, after: [each], target: shop, action: {method: /typed.v1.Shop/Reserve, request: =input}, compensation: none}
+""")
+        no = fail(Code.FAILED_PRECONDITION)
+        self.shop.on("/typed.v1.Shop/Reserve", lambda call: no(call) if call.step == "last" else Receipt(receipt_id="R").SerializeToString())
+        saga = self.client.Start(definition="looped", input=Order(lines=[Line(sku="x"), Line(sku="y")]).SerializeToString()).saga_id
+        self.client.Wait(saga_id=saga)
+        steps = ctl("graph", "-a", self.sidecar.address, "-o", "json", saga).json()["steps"]
+        self.assertEqual([("first", [], "DONE"), ("each[0]", ["first"], "DONE"), ("each[1]", ["first"], "DONE"),
+                          ("last", ["each[0]", "each[1]"], "REJECTED")], [(s["name"], s["after"], s["state"]) for s in steps])
+        saga = self.client.Start(definition="looped", input=Order().SerializeToString()).saga_id
+        self.client.Wait(saga_id=saga)
+        steps = {s["name"]: s for s in ctl("graph", "-a", self.sidecar.address, "-o", "json", saga).json()["steps"]}
+        self.assertEqual(["each"], steps["last"]["after"])
+        self.assertEqual("no items", steps["each"]["state"])
+
     # ---- what lint has to say ----
 
     def test_findings_of_lint_come_back_and_errors_refuse(self):

@@ -45,6 +45,21 @@ static const ProtobufCMessageDescriptor *const types[] = {
     &grpc__reflection__v1__server_reflection_request__descriptor,
     &grpc__reflection__v1alpha__server_reflection_request__descriptor,
     &google__rpc__status__descriptor,
+    &saga__v1__register_schema_request__descriptor,
+    &saga__v1__get_schema_request__descriptor,
+    &saga__v1__list_schemas_request__descriptor,
+    &saga__v1__reflect_request__descriptor,
+    &saga__v1__find_request__descriptor,
+    &saga__v1__reject_request__descriptor,
+    &saga__v1__reload_request__descriptor,
+    &saga__v1__set_breaker_request__descriptor,
+    &saga__v1__start_bulk_request__descriptor,
+    &saga__v1__change_bulk_request__descriptor,
+    &saga__v1__list_bulks_request__descriptor,
+    &saga__v1__list_objectives_request__descriptor,
+    &saga__v1__status_request__descriptor,
+    &saga__v1__list_audit_request__descriptor,
+    &saga__v1__verify_request__descriptor,
 };
 #define TYPE_COUNT (sizeof types / sizeof types[0])
 

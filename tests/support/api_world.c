@@ -279,13 +279,14 @@ static uint32_t reload(void *self)
     return ++((struct api_loop *)self)->reloads;
 }
 
-static void warn(void *self, const struct definition *definition,
-                 void (*found)(void *list, const char *rule, int step, const char *text), void *list)
+static int warn(void *self, const struct definition *definition,
+                void (*found)(void *list, const struct warning *warning), void *list)
 {
     (void)self;
     (void)definition;
     (void)found;
     (void)list;
+    return 0;
 }
 
 static int reflect(void *self, const char *target, char *const *services, unsigned count, uint32_t *number,

@@ -1,6 +1,7 @@
 /* The language over the messages of shapes.proto. What CEL itself says is proven by make cel-conformance; here is what users of definitions lean on, its
  * bounds, and its errors with their places. */
 #include "sidecar/core/heap.h"
+#include "sidecar/expression/examine.h"
 #include "sidecar/expression/fields.h"
 #include "sidecar/message/build.h"
 #include "tests/support/shapes.h"
@@ -313,6 +314,77 @@ START_TEST(expression__every_refused_piece_of_memory_is_survived)
 }
 END_TEST
 
+/* An order of so many lines. */
+static struct bytes long_order(unsigned lines)
+{
+    const struct message_type *t = shapes_type(schema, "Order");
+    struct builder b;
+    struct bytes wire;
+    builder_init(&b, &pool, 1 << 20);
+    build_field(&b, shapes_field(t, "order_id"), &(struct value){.kind = FIELD_STRING, .text = bytes_of_text("o-1")});
+    for (unsigned i = 0; i < lines; i++)
+        build_field(&b, shapes_field(t, "lines"),
+                    &(struct value){.kind = FIELD_MESSAGE, .text = line("a sku of usual length, 27 b", 3, 250)});
+    ck_assert_int_eq(builder_finish(&b, &wire), 0);
+    return wire;
+}
+
+/* What is said beforehand is no less than what it costs, and not many times as much, however long the list is. */
+START_TEST(expression__what_it_may_cost_is_told_beforehand)
+{
+    static const char *const texts[] = {
+        "input.order_id",
+        "size(input.lines)",
+        "input.lines.map(l, l.price_cents * l.quantity).sum()",
+        "input.lines.all(l, l.sku != input.order_id)",
+        "input.lines.all(a, input.lines.all(b, a.price_cents == b.price_cents))",
+        "cel.bind(all, input.lines, all.map(l, l.sku).join(','))",
+        "input.lines.map(l, {'sku': l.sku, 'n': l.quantity}).size() > 3 ? 'many' : 'few'",
+        "input.lines.exists(l, l.quantity > 100) || input.lines.filter(l, l.quantity < 0).size() > 0",
+    };
+    static const unsigned sizes[] = {1, 10, 50, 100};
+    for (unsigned s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+        struct evaluation made = {.schema = schema, .pool = &pool, .cost_max = 1000};
+        struct examine_bounds bounds = {.items = sizes[s]};
+        values[0] = datum_of_message(&made, 0, shapes_type(schema, "Order"), long_order(sizes[s]));
+        for (unsigned i = 0; i < sizeof texts / sizeof *texts; i++) {
+            const struct expression *e = compiled(texts[i]);
+            struct evaluation run = {
+                .schema = schema, .pool = &pool, .variables = values, .cost_max = UINT64_C(1) << 40};
+            ck_assert_int_ne(expression_evaluate(e, &run).kind, DATUM_FAILURE);
+            uint64_t told = examine_cost(e, &bounds).cost;
+            ck_assert_msg(run.cost <= told && told <= 12 * run.cost + 200, "%s, %u items: costs %llu, told %llu",
+                          texts[i], sizes[s], (unsigned long long)run.cost, (unsigned long long)told);
+        }
+    }
+}
+END_TEST
+
+START_TEST(expression__how_long_lists_are_is_read_from_conditions)
+{
+    struct examine_bounds bounds = {.items = 1000};
+    const struct expression *e = compiled("input.lines.all(a, input.lines.all(b, a.sku != b.sku))");
+    uint64_t whole = examine_cost(e, &bounds).cost;
+    static const char *const say_nothing[] = {"size(input.lines) <= 5 || input.order_id == ''",
+                                              "size(input.lines) >= 5", "5 <= size(input.lines)",
+                                              "size(input.lines) <= input.lines[0].quantity"};
+    for (unsigned i = 0; i < sizeof say_nothing / sizeof *say_nothing; i++)
+        examine_add_bounds(&bounds, compiled(say_nothing[i]));
+    ck_assert_uint_eq(examine_cost(e, &bounds).cost, whole);
+    static const char *const say_five[] = {"size(input.lines) <= 5", "input.lines.size() < 6", "5 >= size(input.lines)",
+                                           "input.order_id != '' && 6 > size(input.lines)"};
+    uint64_t five = 0;
+    for (unsigned i = 0; i < sizeof say_five / sizeof *say_five; i++) {
+        struct examine_bounds one = {.items = 1000};
+        examine_add_bounds(&one, compiled(say_five[i]));
+        uint64_t cost = examine_cost(e, &one).cost;
+        ck_assert_uint_lt(cost, whole / 100);
+        ck_assert(five == 0 || cost == five);
+        five = cost;
+    }
+}
+END_TEST
+
 START_TEST(expression__tells_its_type_and_what_it_uses)
 {
     char text[64];
@@ -362,6 +434,8 @@ int main(void)
     tcase_add_test(c, expression__bounds_have_their_errors);
     tcase_add_test(c, expression__cost_and_memory_end_it_and_nothing_passes_over_that);
     tcase_add_test(c, expression__every_refused_piece_of_memory_is_survived);
+    tcase_add_test(c, expression__what_it_may_cost_is_told_beforehand);
+    tcase_add_test(c, expression__how_long_lists_are_is_read_from_conditions);
     tcase_add_test(c, expression__tells_its_type_and_what_it_uses);
     tcase_add_test(c, expression__functions_of_lists_and_texts);
     suite_add_tcase(s, c);

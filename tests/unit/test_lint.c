@@ -7,11 +7,17 @@
 #include <string.h>
 
 static struct lint_report report;
+/* Those that the examples of the rules name. */
+static const struct participant known[] = {
+    {.name = "inventory", .timeout.us = 10000000}, {.name = "payment", .timeout.us = 10000000},
+    {.name = "shipping", .timeout.us = 10000000},  {.name = "fraud", .timeout.us = 10000000},
+    {.name = "archive", .timeout.us = 10000000},   {.name = "t", .timeout.us = 10000000},
+    {.name = "slow", .timeout.us = 90000000}};
+static struct participants participants = {.at = known, .count = sizeof known / sizeof *known};
 
 static void judge(const char *text)
 {
     struct definition_limits limits = definition_limits_default();
-    struct lint_options options = lint_options_default();
     struct definition *d = NULL;
     struct error_detail detail;
     limits.schemas = trades_schemas();
@@ -20,7 +26,7 @@ static void judge(const char *text)
     if (code != 0)
         lint_refused(&report, code, &detail);
     else
-        ck_assert_int_eq(lint_definition(d, &options, &report), 0);
+        ck_assert_int_eq(lint_definition(d, &participants, &report), 0);
     definition_destroy(d);
 }
 
@@ -128,6 +134,66 @@ START_TEST(lint__the_worst_case_of_each_path_is_told)
 }
 END_TEST
 
+/* A target's own timeout counts where nothing else is said; of several the longest. */
+START_TEST(lint__the_worst_case_knows_the_targets)
+{
+#define ONCE(target) \
+    "name: n\nversion: 1.0.0\ndeadline: 10s\nsteps:\n" \
+    "  - {name: a, target: " target ", retry: {maxAttempts: 1}, action: /a.v1.B/C, compensation: none}\n"
+    judge(ONCE("t"));
+    ck_assert_ptr_null(finding(LINT_RULE_DEADLINE_TOO_SHORT));
+    judge(ONCE("slow"));
+    ck_assert_ptr_nonnull(finding(LINT_RULE_DEADLINE_TOO_SHORT));
+    ck_assert_str_eq(finding(LINT_RULE_DEADLINE_TOO_SHORT)->text,
+                     "a may take 90s with all attempts: more time, fewer attempts or shorter timeouts");
+    /* Nobody knows the targets: then they are as those of which nothing is said. */
+    participants.at = NULL;
+    judge(ONCE("slow"));
+    ck_assert_ptr_null(finding(LINT_RULE_DEADLINE_TOO_SHORT));
+    ck_assert_ptr_null(finding(LINT_RULE_TARGET_UNKNOWN));
+}
+END_TEST
+
+/* One finding for both calls when the step names the target, and the nearest that there is. */
+START_TEST(lint__a_target_that_is_not_there_is_told_once)
+{
+    judge(
+        "name: n\nversion: 1.0.0\ndeadline: 5m\nsteps:\n"
+        "  - {name: a, target: inventroy, action: /a.v1.B/C, compensation: /a.v1.B/D}\n"
+        "  - {name: b, after: [a], target: t, action: /a.v1.B/C, compensation: {method: /a.v1.B/D, target: zzzzzz}}\n");
+    unsigned seen = 0;
+    for (unsigned i = 0; i < report.count; i++) {
+        const struct lint_finding *f = &report.findings[i];
+        if (f->rule != LINT_RULE_TARGET_UNKNOWN)
+            continue;
+        ck_assert_str_eq(f->text, seen == 0 ? "inventroy is no target of the configuration; did you mean inventory?"
+                                            : "zzzzzz is no target of the configuration");
+        ck_assert_int_eq(f->line, seen == 0 ? 5 : 6);
+        seen++;
+    }
+    ck_assert_uint_eq(seen, 2);
+    ck_assert_ptr_nonnull(lint_first_error(&report));
+}
+END_TEST
+
+/* A loop is as long as its rounds. */
+START_TEST(lint__the_worst_case_of_a_loop_is_that_of_all_its_rounds)
+{
+#define LOOP(deadline) \
+    "name: n\nversion: 1.0.0\ndeadline: " deadline "\nschema: trades\ninput: trades.v1.Order\nsteps:\n" \
+    "  - name: a\n    for_each: input.lines\n    max_items: 10\n    max_parallel: 4\n    target: t\n" \
+    "    timeout: 2s\n    retry: {maxAttempts: 1}\n" \
+    "    action: {method: /trades.v1.Inventory/Reserve, request: {order_id: =input.order_id, sku: =item.sku}}\n" \
+    "    compensation: none\n"
+    judge(LOOP("6s"));
+    ck_assert_ptr_null(finding(LINT_RULE_DEADLINE_TOO_SHORT));
+    judge(LOOP("5s"));
+    ck_assert_ptr_nonnull(finding(LINT_RULE_DEADLINE_TOO_SHORT));
+    ck_assert_str_eq(finding(LINT_RULE_DEADLINE_TOO_SHORT)->text,
+                     "a may take 6s with all attempts: more time, fewer attempts or shorter timeouts");
+}
+END_TEST
+
 /* Guards that an undo may stand behind, and those that are none. */
 START_TEST(lint__an_output_that_may_be_missing_is_guarded)
 {
@@ -205,7 +271,6 @@ START_TEST(lint__a_report_has_an_end)
     static char text[65536];
     size_t used = (size_t)snprintf(text, sizeof text, "name: n\nversion: 1.0.0\ndeadline: 900h\nsteps:\n");
     struct definition_limits limits = definition_limits_default();
-    struct lint_options options = lint_options_default();
     struct definition *d = NULL;
     struct error_detail detail;
     limits.deadline_max = (struct span){.us = INT64_MAX};
@@ -216,7 +281,7 @@ START_TEST(lint__a_report_has_an_end)
                                  i);
     ck_assert_int_eq(definition_read(bytes_of(text, used), &limits, &d, &detail), 0);
     report.count = report.more = 0;
-    ck_assert_int_eq(lint_definition(d, &options, &report), 0);
+    ck_assert_int_eq(lint_definition(d, &participants, &report), 0);
     ck_assert_uint_eq(report.count, LINT_FINDINGS_MAX);
     ck_assert_uint_eq(report.more, 3 * 64 - LINT_FINDINGS_MAX);
     definition_destroy(d);
@@ -233,6 +298,9 @@ int main(void)
     tcase_add_test(rules, lint__findings_stand_in_order_of_their_places);
     tcase_add_test(rules, lint__a_comment_with_a_reason_allows_what_is_no_error);
     tcase_add_test(rules, lint__the_worst_case_of_each_path_is_told);
+    tcase_add_test(rules, lint__the_worst_case_knows_the_targets);
+    tcase_add_test(rules, lint__a_target_that_is_not_there_is_told_once);
+    tcase_add_test(rules, lint__the_worst_case_of_a_loop_is_that_of_all_its_rounds);
     tcase_add_test(rules, lint__an_output_that_may_be_missing_is_guarded);
     tcase_add_test(rules, lint__a_report_has_an_end);
     suite_add_tcase(suite, rules);

@@ -121,6 +121,33 @@ START_TEST(methods__a_key_is_read_from_the_unpacked_request)
 }
 END_TEST
 
+/* "RegisterSchemaRequest" as "register_schema_request". */
+static void write_small(const char *name, char text[128])
+{
+    size_t used = 0;
+    for (size_t i = 0; name[i] != '\0' && used + 2 < 128; i++) {
+        bool capital = name[i] >= 'A' && name[i] <= 'Z';
+        if (capital && i > 0)
+            text[used++] = '_';
+        text[used++] = (char)(capital ? name[i] - 'A' + 'a' : name[i]);
+    }
+    text[used] = '\0';
+}
+
+/* The corpus of tests/fuzz/fuzz_proto.c has each; of Pipe's several. */
+START_TEST(methods__every_request_is_fuzzed)
+{
+    for (int id = 0; id < METHOD_COUNT; id++) {
+        char name[128], path[256];
+        write_small(methods[id].request->short_name, name);
+        snprintf(path, sizeof path, "tests/fuzz/corpus/proto/%s", id == METHOD_PIPE ? "pipe_start" : name);
+        FILE *file = fopen(path, "r");
+        ck_assert_msg(file != NULL, "%s is not there: a message of %s that fuzz_proto begins with", path, name);
+        fclose(file);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("methods");
@@ -128,6 +155,7 @@ int main(void)
     tcase_add_test(tc, methods__are_those_of_the_services);
     tcase_add_test(tc, methods__do_one_thing_each);
     tcase_add_test(tc, methods__have_the_fields_that_they_go_by);
+    tcase_add_test(tc, methods__every_request_is_fuzzed);
     tcase_add_test(tc, methods__every_command_has_its_result);
     tcase_add_test(tc, methods__a_key_is_read_from_the_unpacked_request);
     suite_add_tcase(suite, tc);

@@ -58,9 +58,9 @@ static const char *check(const char *policy, const char *definition, const struc
     "  - {name: charge, target: bank, timeout: 20s, after: [reserve], pivot: true, action: /s.v1.S/C}\n"
 #define SHORT "rules:\n  - {id: short, that: step.timeout <= duration('5s'), else: too long}\n"
 
-static const struct policy_target targets[] = {{.name = "stock", .address = "tls://stock:1", .tls = true},
-                                               {.name = "bank", .address = "127.0.0.1:2"}};
-static const struct policy_view view = {.targets = targets, .target_count = 2, .now = {.us = TODAY_US}};
+static const struct participant targets[] = {{.name = "stock", .address = "tls://stock:1", .tls = true},
+                                             {.name = "bank", .address = "127.0.0.1:2"}};
+static const struct policy_view view = {.targets = {.at = targets, .count = 2}, .now = {.us = TODAY_US}};
 
 START_TEST(policy__rules_are_asked_of_steps_and_of_the_definition)
 {
