@@ -284,8 +284,9 @@ static int warn(void *self, const struct definition *definition,
 {
     (void)self;
     (void)definition;
-    (void)found;
-    (void)list;
+    found(list,
+          &(struct warning){.rule = "a-note", .line = 3, .column = 5, .field = "steps[0]", .text = "worth knowing"});
+    found(list, &(struct warning){.rule = "a-rule", .is_warning = true, .field = "", .text = "seldom meant"});
     return 0;
 }
 

@@ -181,7 +181,6 @@ END_TEST
 
 START_TEST(api__a_registration_is_told_what_was_found)
 {
-    /* No undo and not the pivot: a warning, and no reason to refuse it. */
     static const char source[] = "name: odd\nversion: 1.0.0\nsteps:\n  - {name: a, target: t, action: /t.T/Do}\n"
                                  "  - {name: b, after: [a], target: t, action: /t.T/Do}\n";
     Saga__V1__RegisterDefinitionRequest m = SAGA__V1__REGISTER_DEFINITION_REQUEST__INIT;
@@ -189,13 +188,14 @@ START_TEST(api__a_registration_is_told_what_was_found)
     m.source.len = strlen(source);
     Saga__V1__RegisterDefinitionResponse *r = api_world_get(&w, 0, METHOD_REGISTER_DEFINITION, &m.base);
     ck_assert_str_eq(r->name, "odd");
-    ck_assert_uint_gt(r->n_findings, 0);
-    bool warned = false;
-    for (size_t i = 0; i < r->n_findings; i++) {
-        ck_assert(r->findings[i]->rule[0] != '\0' && r->findings[i]->message[0] != '\0');
-        warned |= r->findings[i]->warning && r->findings[i]->line > 0;
-    }
-    ck_assert(warned);
+    ck_assert_uint_eq(r->n_findings, 2);
+    const Saga__V1__Finding *note = r->findings[0], *warning = r->findings[1];
+    ck_assert_str_eq(note->rule, "a-note");
+    ck_assert_str_eq(note->message, "worth knowing");
+    ck_assert_str_eq(note->field, "steps[0]");
+    ck_assert(!note->warning && note->line == 3 && note->column == 5);
+    ck_assert_str_eq(warning->rule, "a-rule");
+    ck_assert(warning->warning && warning->line == 0);
     saga__v1__register_definition_response__free_unpacked(r, NULL);
 }
 END_TEST
