@@ -60,6 +60,7 @@ static const ProtobufCMessageDescriptor *const types[] = {
     &saga__v1__status_request__descriptor,
     &saga__v1__list_audit_request__descriptor,
     &saga__v1__verify_request__descriptor,
+    &saga__v1__explain_request__descriptor,
 };
 #define TYPE_COUNT (sizeof types / sizeof types[0])
 
