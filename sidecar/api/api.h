@@ -89,6 +89,9 @@ void api_half_close(struct api *api, struct rpc_call *call);
 void api_cancelled(struct api *api, struct rpc_call *call);
 void api_sent(struct api *api, struct rpc_call *call);
 
+/* Whether the caller may ask this method at all; else the call has been refused. */
+bool api_permits(struct api *api, struct rpc_call *call);
+
 /* Other rules hold from the next request on. Borrowed until the next. */
 void api_set_authz(struct api *api, const struct authz *authz);
 

@@ -92,6 +92,11 @@ bool permit_call(struct api *api, struct rpc_call *call)
     return code == 0;
 }
 
+bool api_permits(struct api *api, struct rpc_call *call)
+{
+    return permit_call(api, call);
+}
+
 bool api_may_reflect(struct api *api, struct rpc_call *call)
 {
     struct caller c;

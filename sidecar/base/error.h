@@ -78,7 +78,9 @@
     X(E_BULK_NOT_FOUND, -47, "BULK_NOT_FOUND", CODE_NOT_FOUND, false, "there is no bulk job with this id") \
     X(E_BULK_ENDED, -48, "BULK_ENDED", CODE_FAILED_PRECONDITION, false, "the bulk job has ended") \
     X(E_BULK_JOBS, -49, "BULK_JOBS_MAX", CODE_RESOURCE_EXHAUSTED, true, \
-      "64 bulk jobs go on: wait for one, or cancel it")
+      "64 bulk jobs go on: wait for one, or cancel it") \
+    X(E_SAGA_AWAY, -50, "SAGA_AWAY", CODE_UNAVAILABLE, true, \
+      "no sidecar of the fleet has the saga's journal just now: one will take it over")
 
 #define ERROR_CONSTANT(constant, number, reason, status, retryable, text) constant = number,
 enum error_code { ERROR_TABLE(ERROR_CONSTANT) };

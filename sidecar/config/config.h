@@ -18,7 +18,9 @@
 #define CONFIG_BYTES_MAX   1048576 /* of sagad.yaml */
 #define CONFIG_LISTEN_MAX  8
 #define CONFIG_TARGETS_MAX 1024
-#define CONFIG_RULES_MAX   256
+/* Journals of others that a sidecar looks after at once. */
+#define FLEET_TAKEOVERS_MAX 16
+#define CONFIG_RULES_MAX    256
 
 enum config_unix_access {
     CONFIG_UNIX_OWNER = 0,
@@ -86,8 +88,10 @@ struct config {
     const char *schemas_dir;     /* "" for none */
     const char *policy_file;     /* "" for none */
     struct span schema_drift_interval;
-    const char *store;         /* "" for SQLite in data_dir */
-    const char *store_journal; /* "" for the host's name */
+    const char *store;                                  /* "" for SQLite in data_dir */
+    const char *store_journal;                          /* "" for the host's name */
+    const char *fleet, *fleet_address, *fleet_identity; /* "" for none */
+    uint32_t fleet_takeovers_max;
     struct span store_lease;
     struct span store_timeout;
     const char *const *listen; /* "unix:/path" or a loopback "127.0.0.1:7240", "[::1]:7240"; at least one */

@@ -8,6 +8,7 @@
 
 #include "sidecar/api/packed.h"
 #include "sidecar/api/traced.h"
+#include "sidecar/base/grpc_status.h"
 #include "sidecar/base/check.h"
 #include "sidecar/shard/place.h"
 
@@ -55,8 +56,8 @@ static int place_of(const struct relay *relay, enum method_id id, struct bytes m
     case ROUTE_PAGES_OLDEST:
         place = ALL;
         break;
-    case ROUTE_EVENTS:
-        place = key.size == 0 ? ALL : place_of_saga(relay->options.tags, key, loops);
+    case ROUTE_EVENTS: /* those of guests have no place in its cursor, which outlives them */
+        place = key.size == 0 ? (loops == 1 ? HERE : ALL) : place_of_saga(relay->options.tags, key, loops);
         break;
     case ROUTE_REQUEST:
         place = place_of_request(relay->options.tags, key, loops);
@@ -73,10 +74,16 @@ static int place_of(const struct relay *relay, enum method_id id, struct bytes m
     return place == (int)relay->options.loop ? HERE : place;
 }
 
+/* Whether a request to all goes to this place, too. What is registered stays here: a guest's journal is another's. */
+static bool is_asked(const struct relay *relay, enum method_id method, unsigned place)
+{
+    bool registers = methods[method].route == ROUTE_FIRST_THEN_ALL && methods[method].role == ROLE_SERVICE;
+    return relay->options.rooms[place] != NULL && (place < relay->options.loops || !registers);
+}
+
 /* ---- what the loops say ---- */
 
-/* A copy, NULL when there is nothing in it or no memory is left. */
-static struct bytes copy_of(struct bytes from)
+struct bytes relay_copy(struct bytes from)
 {
     void *at = from.size == 0 ? NULL : malloc(from.size);
     if (at != NULL)
@@ -98,6 +105,8 @@ static void cut(struct relayed *relayed)
     for (unsigned i = 0; i < relayed->count; i++)
         if (relayed->parts[i].ask != NULL)
             rpc_ask_cancel(relayed->parts[i].ask);
+        else if (relayed->parts[i].forward != NULL)
+            rpc_forward_cancel(relayed->parts[i].forward);
 }
 
 /* Keeps the first error, and lets the others go. */
@@ -108,7 +117,7 @@ static void fail(struct relayed *relayed, const struct rpc_told *told)
     relayed->failed = true;
     relayed->status = told->status;
     relayed->message = told->message == NULL ? NULL : strdup(told->message);
-    relayed->details = copy_of(told->details);
+    relayed->details = relay_copy(told->details);
     cut(relayed);
 }
 
@@ -118,7 +127,7 @@ static void fail_memory(struct relayed *relayed)
     fail(relayed, &(struct rpc_told){.status = row->grpc_status, .message = row->text});
 }
 
-static void relayed_free(struct relayed *relayed)
+void relayed_free(struct relayed *relayed)
 {
     for (unsigned i = 0; i < relayed->count; i++) {
         drop(&relayed->parts[i].body);
@@ -156,7 +165,11 @@ static void finish(struct relayed *relayed)
 {
     struct rpc_call *call = relayed->request.call;
     enum method_id method = relayed->request.method;
-    if (relayed->failed || methods_served[method].kind != RPC_UNARY) {
+    if (relayed->away) {
+        struct error_detail detail;
+        error_set(&detail, E_SAGA_AWAY, "", "the sidecar that has the saga does not answer: another will take it over");
+        api_refuse(relayed->relay->options.api, call, E_SAGA_AWAY, &detail);
+    } else if (relayed->failed || methods_served[method].kind != RPC_UNARY) {
         rpc_end(call, relayed->status, relayed->message, relayed->details);
     } else if (is_pages(method)) {
         arena_reset(&relayed->relay->arena);
@@ -204,7 +217,7 @@ static void part_message(void *self, void *tag, struct bytes message)
         pass_on(part, message);
         return;
     }
-    part->body = copy_of(message);
+    part->body = relay_copy(message);
     part->waits = true;
     if (part->body.at == NULL)
         fail_memory(relayed);
@@ -212,12 +225,27 @@ static void part_message(void *self, void *tag, struct bytes message)
 
 static const struct rpc_asker asker;
 
-static void ask(struct relayed *relayed, unsigned part, unsigned loop, struct bytes question)
+void relay_ask(struct relayed *relayed, unsigned part, unsigned loop, struct bytes question)
 {
     const struct relay_options *options = &relayed->relay->options;
+    relayed->parts[part].place = loop;
+    options->asked(options->self, loop, 1);
     relayed->parts[part].ask = rpc_ask(options->rpc, options->rooms[loop], &methods_served[relayed->request.method],
                                        question, rpc_call_peer(relayed->request.call), &asker, &relayed->parts[part]);
     relayed->open++;
+}
+
+bool relay_forward(struct relayed *relayed, const struct relay_place *to, struct span timeout, struct bytes question)
+{
+    const struct rpc_forward_to where = {.address = to->address,
+                                         .credentials = to->credentials,
+                                         .peer = rpc_call_peer(relayed->request.call),
+                                         .timeout = timeout};
+    struct relayed_part *part = &relayed->parts[0];
+    part->forward = rpc_forward(relayed->relay->options.rpc, &where, &methods_served[relayed->request.method], question,
+                                &asker, part);
+    relayed->open += part->forward != NULL;
+    return part->forward != NULL;
 }
 
 static void part_end(void *self, void *tag, const struct rpc_told *told)
@@ -225,18 +253,26 @@ static void part_end(void *self, void *tag, const struct rpc_told *told)
     struct relayed_part *part = tag;
     struct relayed *relayed = part->relayed;
     (void)self;
+    bool far = part->forward != NULL;
     part->ask = NULL;
+    part->forward = NULL;
     relayed->open--;
+    if (!far)
+        relayed->relay->options.asked(relayed->relay->options.self, part->place, -1);
+    /* Nobody is there any more: somebody will be. */
+    if (far && told->status == CODE_UNAVAILABLE && told->details.size == 0)
+        relayed->away = !relayed->failed;
     if (told->status != 0) {
         fail(relayed, told);
     } else if (methods_served[relayed->request.method].kind == RPC_UNARY) {
-        part->body = copy_of(told->body);
+        part->body = relay_copy(told->body);
         if (part->body.at == NULL && told->body.size > 0)
             fail_memory(relayed);
         /* Loop 0 has accepted the definition: now the others. */
         bool agreed = part == relayed->parts && relayed->question.at != NULL && !relayed->failed;
         for (unsigned k = 1; agreed && k < relayed->count; k++)
-            ask(relayed, k, k, relayed->question);
+            if (is_asked(relayed->relay, relayed->request.method, k))
+                relay_ask(relayed, k, k, relayed->question);
     }
     if (relayed->open == 0)
         finish(relayed);
@@ -274,6 +310,8 @@ void relay_sent(struct relay *relay, struct rpc_call *call)
         return;
     if (sent->ask != NULL)
         rpc_ask_took(sent->ask);
+    else if (sent->forward != NULL)
+        rpc_forward_took(sent->forward);
     for (unsigned i = 1; i <= relayed->count; i++) {
         struct relayed_part *part = &relayed->parts[((size_t)(sent - relayed->parts) + i) % relayed->count];
         if (!part->waits)
@@ -289,7 +327,7 @@ void relay_sent(struct relay *relay, struct rpc_call *call)
 
 /* ---- a request that comes ---- */
 
-static struct relayed *relayed_create(struct relay *relay, struct rpc_call *call, unsigned count)
+struct relayed *relayed_create(struct relay *relay, struct rpc_call *call, unsigned count)
 {
     struct relayed *relayed = calloc(1, sizeof *relayed + count * sizeof relayed->parts[0]);
     if (relayed == NULL) {
@@ -317,18 +355,18 @@ static int ask_all(struct relayed *relayed, const ProtobufCMessage *m, struct er
             return code;
     }
     for (unsigned k = 0; k < relayed->count; k++)
-        if (questions[k].at != NULL)
-            ask(relayed, k, k, questions[k]);
+        if (questions[k].at != NULL && is_asked(relayed->relay, relayed->request.method, k))
+            relay_ask(relayed, k, k, questions[k]);
     /* No page leads to where nobody has more. */
     return relayed->open > 0 ? 0 : error_set(detail, E_ARGUMENT, "page_token", "not a token of an earlier page");
 }
 
 static int register_with_all(struct relayed *relayed, struct bytes message, struct error_detail *detail)
 {
-    relayed->question = copy_of(message);
+    relayed->question = relay_copy(message);
     if (relayed->question.at == NULL && message.size > 0)
         return error_set(detail, E_MEMORY, "", NULL);
-    ask(relayed, 0, 0, message);
+    relay_ask(relayed, 0, 0, message);
     return 0;
 }
 
@@ -346,15 +384,17 @@ static bool relay_to_all(struct relay *relay, struct rpc_call *call, struct byte
         if (m == NULL)
             return false;
     }
-    struct relayed *relayed = relayed_create(relay, call, relay->options.loops);
+    struct relayed *relayed = relayed_create(relay, call, *relay->options.places);
     if (relayed == NULL)
         return true;
     int code = 0;
     if (each_its_own)
         code = ask_all(relayed, m, &detail);
     else if (methods[method].route == ROUTE_ALL)
-        for (unsigned k = 0; k < relayed->count; k++)
-            ask(relayed, k, k, message);
+        for (unsigned k = 0; k < relayed->count; k++) {
+            if (is_asked(relay, method, k))
+                relay_ask(relayed, k, k, message);
+        }
     else
         code = register_with_all(relayed, message, &detail);
     if (code != 0) {
@@ -370,7 +410,12 @@ static bool asked_elsewhere(struct relay *relay, struct rpc_call *call, struct b
     enum method_id method = (enum method_id)rpc_call_method(call)->id;
     const struct rpc *asker_of = rpc_call_asker(call);
     const struct relay_options *options = &relay->options;
-    if (options->loops == 1 || api_closed(options->api) != 0)
+    struct relay_key key;
+    if (asker_of == NULL && api_closed(options->api) == 0 && elsewhere_key(relay, method, message, &key)) {
+        elsewhere_take(relay, call, message);
+        return true;
+    }
+    if (*options->places == 1 || api_closed(options->api) != 0)
         return false;
     /* What another loop asks has arrived, save a registration that came to loop 0 to be carried to all. */
     if (asker_of != NULL &&
@@ -383,7 +428,7 @@ static bool asked_elsewhere(struct relay *relay, struct rpc_call *call, struct b
         return relay_to_all(relay, call, message);
     struct relayed *relayed = relayed_create(relay, call, 1);
     if (relayed != NULL)
-        ask(relayed, 0, (unsigned)place, message);
+        relay_ask(relayed, 0, (unsigned)place, message);
     return true;
 }
 

@@ -4,18 +4,38 @@
 #define SAGA_RELAY_RELAY_H
 
 #include "sidecar/api/api.h"
+#include "sidecar/shard/tags.h"
 
 struct relay;
+
+/* What tells where a request belongs: the tag of its saga's id, or its request_id. */
+struct relay_key {
+    uint64_t tag;
+    struct bytes request_id; /* empty: it goes by the tag */
+    bool claims;             /* a saga may begin by it */
+};
+
+struct relay_place {
+    unsigned place;      /* among those here, when address is NULL */
+    const char *address; /* else where the other sidecar is reached; a view until the next find */
+    const struct transport_credentials *credentials;
+};
 
 /* Borrowed for the relay's life. */
 struct relay_options {
     struct api *api;
     struct rpc *rpc;
-    struct rpc *const *rooms; /* of every loop, by its index */
-    unsigned loop, loops;     /* which of how many this one is */
-    const struct tags *tags;  /* whose ids are whose */
+    struct rpc *const *rooms; /* of every loop, by its index; then of guests, NULL where there is none */
+    unsigned loop, loops;     /* which of how many loops this one is */
+    const unsigned *places;   /* how many loops there are, and places of guests; 1: there is nobody to ask */
+    /* So many asks more (or less, negative) are under way in this place. */
+    void (*asked)(void *self, unsigned place, int change);
+    const struct tags *tags; /* whose ids are whose */
     /* The last frame that a loop has made durable; from any thread. */
     uint64_t (*durable_frame)(void *self, unsigned loop);
+    /* In a fleet: where what has no place here belongs. Returns 0, STORE_PENDING to be asked again in a later turn, or why nobody can be asked. NULL:
+     * all that there is has its place here. */
+    int (*find)(void *self, const struct relay_key *key, struct relay_place *out, struct error_detail *detail);
     void *self;
 };
 
@@ -28,5 +48,8 @@ void relay_destroy(struct relay *relay);
 void relay_message(struct relay *relay, struct rpc_call *call, struct bytes message);
 void relay_cancelled(struct relay *relay, struct rpc_call *call);
 void relay_sent(struct relay *relay, struct rpc_call *call);
+
+/* Once a turn: what waits to hear where it belongs. */
+void relay_turn(struct relay *relay);
 
 #endif

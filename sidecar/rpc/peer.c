@@ -4,6 +4,7 @@
 
 #include <grpc/grpc_security.h>
 #include <grpc/support/alloc.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -63,6 +64,55 @@ static void read_identity(grpc_call *call, char identity[RPC_PEER_IDENTITY_SIZE]
     grpc_auth_context_release(context);
 }
 
+/* ---- passed on by another sidecar ---- */
+
+struct bytes rpc_peer_write(const struct rpc_peer *peer, char text[RPC_FORWARDED_SIZE])
+{
+    snprintf(text, RPC_FORWARDED_SIZE, "1 %u %u %u %u %u\n%s\n%s", (unsigned)peer->transport, peer->role,
+             (unsigned)peer->has_user, (unsigned)peer->uid, (unsigned)peer->gid, peer->address, peer->identity);
+    return bytes_of_text(text);
+}
+
+/* Returns false when it is none of ours. */
+static bool read_peer(struct bytes from, struct rpc_peer *out)
+{
+    char text[RPC_FORWARDED_SIZE];
+    unsigned transport, role, has_user, uid, gid;
+    int end = 0;
+    if (from.size >= sizeof text)
+        return false;
+    memcpy(text, from.at, from.size);
+    text[from.size] = '\0';
+    if (sscanf(text, "1 %u %u %u %u %u%n", &transport, &role, &has_user, &uid, &gid, &end) != 5 || text[end] != '\n')
+        return false;
+    char *address = text + end + 1, *identity = strchr(address, '\n');
+    if (identity == NULL || transport > RPC_TRANSPORT_TLS)
+        return false;
+    *identity++ = '\0';
+    *out = (struct rpc_peer){
+        .transport = (enum rpc_transport)transport, .role = role, .has_user = has_user != 0, .uid = uid, .gid = gid};
+    snprintf(out->address, sizeof out->address, "%s", address);
+    snprintf(out->identity, sizeof out->identity, "%s", identity);
+    return true;
+}
+
+bool rpc_call_is_forwarded(const struct rpc_call *call)
+{
+    return call->ask == NULL && rpc_call_metadata(call, RPC_FORWARDED_KEY).size > 0;
+}
+
+/* A sidecar of the same identity is believed on whose behalf it asks; anybody else is who it is itself. */
+static void believe(struct rpc_call *call)
+{
+    const char *forwarder = call->rpc->options.forwarder;
+    struct rpc_peer told;
+    if (forwarder == NULL || forwarder[0] == '\0' || call->peer->transport != RPC_TRANSPORT_TLS ||
+        strcmp(call->peer->identity, forwarder) != 0 || !rpc_call_is_forwarded(call))
+        return;
+    if (read_peer(rpc_call_metadata(call, RPC_FORWARDED_KEY), &told) && told.transport != RPC_TRANSPORT_NONE)
+        *call->peer = told;
+}
+
 const struct rpc_peer *rpc_call_peer(struct rpc_call *call)
 {
     if (call->ask != NULL)
@@ -75,6 +125,7 @@ const struct rpc_peer *rpc_call_peer(struct rpc_call *call)
         read_address(call->call, call->peer->address);
         if (call->peer->transport == RPC_TRANSPORT_TLS)
             read_identity(call->call, call->peer->identity);
+        believe(call);
     }
     return call->peer;
 }

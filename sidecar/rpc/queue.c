@@ -87,7 +87,7 @@ static bool enough(const struct rpc *r)
 /* How many calls may have something to say: as many as were in flight lately, one turn's forgetting at a time. */
 static void count_company(struct rpc *r)
 {
-    unsigned now = r->owner_service.quota.calls + r->out_count;
+    unsigned now = r->owner_service.quota.calls + r->out_count + r->forward_count;
     if (now >= r->company)
         r->company = now < EMPTY_POLLS_BUSY ? now : EMPTY_POLLS_BUSY;
     else if (r->turn % COMPANY_TURNS == 0)

@@ -4,6 +4,7 @@
 #include "transport/core.h"
 
 #include <grpc/support/log.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -22,30 +23,35 @@ static void stop_backup_polling(void)
     setenv("GRPC_CLIENT_CHANNEL_BACKUP_POLL_INTERVAL_MS", "0", 0);
 }
 
-/* What all rooms of the process hold of messages that are being received. Rooms are made and destroyed by one thread. */
+/* What all rooms of the process hold of messages that are being received. */
 static struct {
+    pthread_mutex_t mutex;
     grpc_resource_quota *of_clients, *of_targets;
     unsigned rooms;
-} incoming;
+} incoming = {.mutex = PTHREAD_MUTEX_INITIALIZER};
 
 static void incoming_open(uint64_t bytes_max)
 {
-    if (incoming.rooms++ > 0)
-        return;
-    incoming.of_clients = grpc_resource_quota_create("clients");
-    incoming.of_targets = grpc_resource_quota_create("targets");
-    if (bytes_max == 0)
-        return;
-    grpc_resource_quota_resize(incoming.of_clients, (size_t)bytes_max);
-    grpc_resource_quota_resize(incoming.of_targets, (size_t)bytes_max);
+    pthread_mutex_lock(&incoming.mutex);
+    if (incoming.rooms++ == 0) {
+        incoming.of_clients = grpc_resource_quota_create("clients");
+        incoming.of_targets = grpc_resource_quota_create("targets");
+        if (bytes_max != 0) {
+            grpc_resource_quota_resize(incoming.of_clients, (size_t)bytes_max);
+            grpc_resource_quota_resize(incoming.of_targets, (size_t)bytes_max);
+        }
+    }
+    pthread_mutex_unlock(&incoming.mutex);
 }
 
 static void incoming_close(void)
 {
-    if (--incoming.rooms > 0)
-        return;
-    grpc_resource_quota_unref(incoming.of_clients);
-    grpc_resource_quota_unref(incoming.of_targets);
+    pthread_mutex_lock(&incoming.mutex);
+    if (--incoming.rooms == 0) {
+        grpc_resource_quota_unref(incoming.of_clients);
+        grpc_resource_quota_unref(incoming.of_targets);
+    }
+    pthread_mutex_unlock(&incoming.mutex);
 }
 
 grpc_arg rpc_incoming_arg(bool of_clients)
@@ -79,6 +85,7 @@ int rpc_create(const struct rpc_options *options, const struct rpc_callbacks *ca
     inbox_init(&r->told);
     r->now = gpr_now(GPR_CLOCK_MONOTONIC);
     r->chance = (unsigned)r->now.tv_nsec ^ (unsigned)getpid();
+    rpc_link_init(&r->forwards);
     rpc_link_init(&r->outs);
     rpc_link_init(&r->lingering);
     rpc_link_init(&r->undecided);
@@ -122,11 +129,12 @@ void rpc_cancel_all(struct rpc *r)
 {
     rpc_call_cancel_all(r);
     rpc_out_cancel_all(r);
+    rpc_forward_cancel_all(r);
 }
 
 bool rpc_idle(const struct rpc *r)
 {
-    return r->owner_service.quota.calls == 0 && r->out_count == 0;
+    return r->owner_service.quota.calls == 0 && r->out_count == 0 && r->forward_count == 0;
 }
 
 void rpc_destroy(struct rpc *r)
@@ -146,6 +154,7 @@ void rpc_destroy(struct rpc *r)
     rpc_health_finish(r);
     rpc_reflection_finish(r);
     rpc_out_finish(r);
+    rpc_forward_finish(r);
     rpc_stall_finish(r);
     rpc_targets_finish(r);
     rpc_queue_finish(r);

@@ -114,7 +114,8 @@ struct rpc_options {
     struct span tls_connection_age; /* of one that was accepted: then it ends, once its calls have */
     struct span connect_timeout;    /* of calls out: an attempt that finds no connection for so long never left */
     uint32_t metadata_bytes_max;    /* of a request's headers, or an answer's headers or trailers */
-    bool core_accepts;              /* as if the room could not accept connections itself */
+    const char *forwarder; /* borrowed for r's life: the identity whose word on who calls is taken; "": nobody's */
+    bool core_accepts;     /* as if the room could not accept connections itself */
 };
 
 /* Starts nothing yet. callbacks is copied, options borrowed for the call (methods must stay). Returns 0, E_MEMORY or E_SYSTEM. */
@@ -256,6 +257,31 @@ struct rpc_ask *rpc_ask(struct rpc *from, struct rpc *to, const struct rpc_metho
 /* At most once, and before on_end, which follows all the same. */
 void rpc_ask_cancel(struct rpc_ask *ask);
 void rpc_ask_took(struct rpc_ask *ask);
+
+/* ---- several sidecars of one fleet ---- */
+
+/* What a forwarded call has in its metadata: on whose behalf. */
+#define RPC_FORWARDED_KEY "saga-forwarded-bin"
+
+/* Where to, and for whom. Borrowed for the call, what credentials point to for r's life. */
+struct rpc_forward_to {
+    const char *address; /* as in rpc_peer_address */
+    const struct transport_credentials *credentials;
+    const struct rpc_peer *peer;
+    struct span timeout; /* negative: none */
+};
+
+struct rpc_forward; /* a request to another sidecar */
+
+/* As rpc_ask, of a sidecar elsewhere; it fails at once where nobody is. NULL: the address cannot be called, and nothing follows. */
+struct rpc_forward *rpc_forward(struct rpc *r, const struct rpc_forward_to *to, const struct rpc_method *method,
+                                struct bytes message, const struct rpc_asker *asker, void *tag);
+/* Both as of an ask. */
+void rpc_forward_cancel(struct rpc_forward *f);
+void rpc_forward_took(struct rpc_forward *f);
+
+/* Whether another sidecar has passed the call on. */
+bool rpc_call_is_forwarded(const struct rpc_call *call);
 
 /* The room that asks in this call; NULL: a peer. */
 struct rpc *rpc_call_asker(const struct rpc_call *call);

@@ -229,6 +229,9 @@ struct rpc {
     struct rpc_link connecting; /* those that have found no connection yet, by start */
     struct rpc_link unanswered; /* ended without C core: their answers are given in the next poll */
     size_t outgoing;            /* of all targets */
+    struct rpc_link forwards;   /* to other sidecars */
+    unsigned forward_count;
+    struct rpc_roads *roads; /* NULL until there is one */
     struct rpc_out *free_outs;
     unsigned free_out_count;
     unsigned out_count;
@@ -505,5 +508,14 @@ void rpc_reflecting_answer(struct rpc_reflecting *x, const struct rpc_answer *an
 /* out.c: the question itself. */
 void rpc_call_out_for(struct rpc_target *target, const char *method, struct bytes request, struct span timeout,
                       struct rpc_reflecting *reflecting);
+
+/* ---- forward.c ---- */
+void rpc_forward_cancel_all(struct rpc *r);
+void rpc_forward_finish(struct rpc *r);
+
+/* ---- peer.c ---- */
+/* Who calls, as it is passed on; views text. */
+#define RPC_FORWARDED_SIZE 512
+struct bytes rpc_peer_write(const struct rpc_peer *peer, char text[RPC_FORWARDED_SIZE]);
 
 #endif

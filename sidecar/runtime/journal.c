@@ -9,6 +9,7 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -37,69 +38,105 @@ int journal_check_kind(const struct config *config, struct error_detail *detail)
             detail, E_ARGUMENT, "store",
             "data_dir is that of a journal in a database, and store names none: name it, or begin with another "
             "data_dir");
+    if (!database && config->fleet[0] != '\0')
+        return error_set(detail, E_ARGUMENT, "fleet", "a fleet shares a database: name it by store");
+    if (config->fleet_address[0] != '\0' && config->fleet[0] == '\0')
+        return error_set(detail, E_ARGUMENT, "fleet_address", "nobody asks for it without a fleet: name that by fleet");
     return database ? postgres_store_check_conninfo(config->store, detail) : 0;
 }
 
 /* Who starts with the same file on the same machine has its lock, so whoever held it before has ended. The lock is the process's until it ends. */
+static int take_lock(const struct config *config, struct error_detail *detail)
+{
+    char path[JOURNAL_PATH_SIZE];
+    int fd = open(in_data_dir(config, "journal.lock", path), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return file_error("make", path, "data_dir", detail);
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+        return 0;
+    close(fd);
+    return error_set(detail, E_JOURNAL_LOCKED, path, NULL);
+}
+
+/* Who holds what this process has in the database: the file with the lock, on this machine since it was started. */
 static int make_holder(const struct config *config, char holder[POSTGRES_HOLDER_BYTES_MAX], struct error_detail *detail)
 {
     char path[JOURNAL_PATH_SIZE], boot[40] = "";
     struct stat st;
-    int fd = open(in_data_dir(config, "journal.lock", path), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0 || fstat(fd, &st) != 0) {
-        if (fd >= 0)
-            close(fd);
-        return file_error("make", path, "data_dir", detail);
-    }
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        close(fd);
-        return error_set(detail, E_JOURNAL_LOCKED, path, NULL);
-    }
+    if (stat(in_data_dir(config, "journal.lock", path), &st) != 0)
+        return file_error("look at", path, "data_dir", detail);
     FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
     bool known = file != NULL && fscanf(file, "%39s", boot) == 1;
     if (file != NULL)
         fclose(file);
-    if (!known) {
-        close(fd);
+    if (!known)
         return file_error("read", "/proc/sys/kernel/random/boot_id", "", detail);
-    }
     snprintf(holder, POSTGRES_HOLDER_BYTES_MAX, "%s:%" PRIx64 ":%" PRIx64, boot, (uint64_t)st.st_dev,
              (uint64_t)st.st_ino);
     return 0;
 }
 
-static int open_database(const struct config *config, struct store **out, struct store_state *state,
-                         struct error_detail *detail)
+int journal_name(const struct config *config, char name[JOURNAL_NAME_SIZE], struct error_detail *detail)
 {
-    char holder[POSTGRES_HOLDER_BYTES_MAX], witness[JOURNAL_PATH_SIZE], name[POSTGRES_JOURNAL_BYTES_MAX];
-    snprintf(name, sizeof name, "%s", config->store_journal);
-    if (name[0] == '\0' && gethostname(name, sizeof name - 1) != 0)
+    snprintf(name, JOURNAL_NAME_SIZE, "%s", config->store_journal);
+    if (name[0] == '\0' && gethostname(name, JOURNAL_NAME_SIZE - 1) != 0)
         return file_error("read", "the host's name", "store_journal", detail);
-    int code = make_holder(config, holder, detail);
+    return 0;
+}
+
+/* What a sidecar that takes it over must have. Owned by the caller. */
+static char *needs_of(const struct config *config)
+{
+    size_t size = 1, used = 0;
+    for (size_t i = 0; i < config->target_count; i++)
+        size += strlen(config->targets[i].name) + 1;
+    char *text = calloc(1, size);
+    for (size_t i = 0; text != NULL && i < config->target_count; i++)
+        used += (size_t)snprintf(text + used, size - used, "%s,", config->targets[i].name);
+    return text;
+}
+
+static int open_database(const struct config *config, const struct adopted *adopted, struct store **out,
+                         struct store_state *state, struct error_detail *detail)
+{
+    char holder[POSTGRES_HOLDER_BYTES_MAX], witness[JOURNAL_PATH_SIZE], name[JOURNAL_NAME_SIZE];
+    int code = adopted == NULL ? take_lock(config, detail) : 0;
+    if (code == 0)
+        code = make_holder(config, holder, detail);
+    if (code == 0)
+        code = journal_name(config, name, detail);
+    char *needs = code == 0 ? needs_of(config) : NULL;
+    if (code == 0 && needs == NULL)
+        code = error_set(detail, E_MEMORY, "", NULL);
     if (code != 0)
         return code;
     const struct postgres_store_options options = {
         .conninfo = config->store,
-        .journal = name,
+        .journal = adopted == NULL ? name : adopted->journal,
         .holder = holder,
-        .witness = in_data_dir(config, "journal.seen", witness),
+        .fleet = config->fleet,
+        .carrier = name,
+        .address = config->fleet_address,
+        .needs = needs,
+        .witness = adopted == NULL ? in_data_dir(config, "journal.seen", witness) : NULL,
         .lease = config->store_lease,
         .timeout = config->store_timeout,
-        .patience = {.us = config->store_lease.us + LEASE_MORE.us},
+        .patience = {.us = config->store_lease.us + config->shutdown_grace.us + LEASE_MORE.us},
     };
     code = postgres_store_open(&options, out, state, detail);
+    free(needs);
     if (code == 0)
-        log_event(LOG_LEVEL_INFO, "the journal is in a database", LOG_TEXT("journal", name),
+        log_event(LOG_LEVEL_INFO, "the journal is in a database", LOG_TEXT("journal", options.journal),
                   LOG_NUMBER("epoch", (int64_t)state->epoch), LOG_TEXT("server", postgres_store_promise(*out)));
     return code;
 }
 
-int journal_open(const struct config *config, unsigned k, struct store **out, struct store_state *state,
-                 struct error_detail *detail)
+int journal_open(const struct config *config, unsigned k, const struct adopted *adopted, struct store **out,
+                 struct store_state *state, struct error_detail *detail)
 {
     char path[JOURNAL_PATH_SIZE];
     if (config->store[0] != '\0')
-        return open_database(config, out, state, detail);
+        return open_database(config, adopted, out, state, detail);
     struct sqlite_store_options options = {.path = sidecar_journal_path(config, k, path),
                                            .size_bytes_max = config->journal_bytes_max,
                                            .commit_bytes_max = config->commit_bytes_max};

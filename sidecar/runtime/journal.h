@@ -7,10 +7,20 @@
 
 #include <stdio.h>
 
-/* Opens the journal of loop k: in the data directory, which is there, or in the database, for which this waits while another holds it. Says in the
- * log what is to be known of it. As sqlite_store_open and postgres_store_open. */
-int journal_open(const struct config *config, unsigned k, struct store **out, struct store_state *state,
-                 struct error_detail *detail);
+/* A journal in the database that is not this sidecar's own: it looks after it while nobody else does. */
+struct adopted {
+    const char *journal;
+};
+
+#define JOURNAL_NAME_SIZE 129
+
+/* The name in the database of this sidecar's own. Returns 0 or E_SYSTEM. */
+int journal_name(const struct config *config, char name[JOURNAL_NAME_SIZE], struct error_detail *detail);
+
+/* Opens the journal of loop k: in the data directory, which is there, or in the database, for which this waits while another holds it; or the one that is
+ * adopted (NULL: none), for which it does not. Says in the log what is to be known of it. As sqlite_store_open and postgres_store_open. */
+int journal_open(const struct config *config, unsigned k, const struct adopted *adopted, struct store **out,
+                 struct store_state *state, struct error_detail *detail);
 
 /* Whether the data directory is one of a journal of the other kind, which would be left behind with its sagas; and whether what is said of the
  * database can be understood. Returns 0 or E_ARGUMENT. */

@@ -3,8 +3,10 @@
  * One turn: take in everything that has arrived, commit once, let the effects out, then answer those who only look. */
 #include "sidecar/runtime/loop_inside.h"
 
+#include "sidecar/journal/postgres/postgres_store.h"
 #include "sidecar/observe/log.h"
 #include "sidecar/runtime/counters.h"
+#include "sidecar/runtime/fleet.h"
 #include "sidecar/runtime/reload.h"
 #include "sidecar/runtime/sidecar_inside.h"
 #include "sidecar/runtime/trust.h"
@@ -153,12 +155,24 @@ static void tell_heads(struct loop *s, struct instant *next)
               LOG_TEXT("audit_head", audit_head), LOG_NUMBER("old_keys", sealed_store_old_keys(s->store)));
 }
 
+void loop_tell_live(struct loop *s)
+{
+    if (s->core == NULL || s->store == NULL || s->config->store[0] == '\0')
+        return;
+    bool known = !core_pending(s->core) && !core_resuming(s->core);
+    uint64_t live = known ? engine_counts(core_engine(s->core)).live : POSTGRES_LIVE_UNKNOWN;
+    if (known)
+        atomic_store(&s->live, live);
+    postgres_store_tell_live(s->store, live);
+}
+
 /* A journal that is gone is noticed also while nothing is committed. */
 static void check_journal(struct loop *s, struct instant *next)
 {
     struct instant now = clock_now(&s->clock);
     if (instant_before(now, *next) || s->failure.code != 0)
         return;
+    loop_tell_live(s);
     s->failure.code = s->store->check(s->store, &s->failure.detail);
     *next = instant_after(now, CHECK_EVERY);
 }
@@ -240,6 +254,7 @@ static void stop(struct loop *s)
 {
     begin_stop(s);
     sidecar_stop_others(s);
+    fleet_stop(s->sidecar->fleet);
     struct instant deadline = instant_after(clock_now(&s->clock), s->config->shutdown_grace);
     while (!sidecar_is_quiet(s) && s->failure.code == 0 && !atomic_load(&s->sidecar->failed) &&
            instant_before(clock_now(&s->clock), deadline)) {
@@ -247,6 +262,8 @@ static void stop(struct loop *s)
         api_work(s->api);
         commit(s);
         counters_turn(s);
+        fleet_turn(s);
+        relay_turn(s->relay);
     }
     s->cutting = true;
     /* A full or broken journal lets nobody's answer out: without this, who waits for one would hold the sidecar for ever. */
@@ -259,6 +276,8 @@ static void stop(struct loop *s)
         poll(s, deadline);
         api_work(s->api);
         commit(s);
+        fleet_turn(s);
+        relay_turn(s->relay);
     }
 }
 
@@ -291,6 +310,8 @@ void loop_turn(struct loop *s)
         commit(s);
         counters_turn(s);
         follow_certificates(s);
+        fleet_turn(s);
+        relay_turn(s->relay);
         reload_turn(s);
         drift_turn(s);
         maintain(s, &next_maintain);

@@ -95,6 +95,7 @@ struct loop {
 
     atomic_bool stop_asked;         /* by any thread, so in a word of its own: the others are read together */
     _Atomic uint64_t durable_frame; /* the last, for other loops to see */
+    _Atomic uint64_t live;          /* sagas, likewise; POSTGRES_LIVE_UNKNOWN at first */
 
     struct out_call *free_outs;
     struct out_call *waiting_outs, *last_waiting_out; /* calls that are to leave, in order */
@@ -120,6 +121,8 @@ void loop_start(struct loop *s);
 void loop_turn(struct loop *s);
 /* From any thread. */
 void loop_stop(struct loop *s);
+/* Tells the others of a fleet how many sagas live here, as far as the journal has it. */
+void loop_tell_live(struct loop *s);
 /* Looks at so many rows of ended sagas. One that is damaged is told of; what would hide others ends the loop. Returns 0 or why. */
 int loop_verify_rows(struct loop *s, uint32_t rows_max, bool *more, struct error_detail *detail);
 

@@ -4,8 +4,10 @@
 #include "sidecar/base/account.h"
 #include "sidecar/core/heap.h"
 #include "sidecar/definition/reader.h"
+#include "sidecar/journal/postgres/postgres_store.h"
 #include "sidecar/observe/log.h"
 #include "sidecar/runtime/counters.h"
+#include "sidecar/runtime/fleet.h"
 #include "sidecar/runtime/lately.h"
 #include "sidecar/runtime/files.h"
 #include "sidecar/runtime/journal.h"
@@ -75,7 +77,7 @@ static int settle_placement(struct loop *s, const struct store_state *state)
 
 static int open_journal(struct loop *s, struct store_state *state, struct error_detail *detail)
 {
-    int code = journal_open(s->config, s->index, &s->store, state, detail);
+    int code = journal_open(s->config, s->index, s->sidecar->adopted, &s->store, state, detail);
     if (code == 0)
         code = keys_apply(&s->sidecar->keys, state, &s->store, detail);
     s->old_keys = code == 0 ? sealed_store_old_keys(s->store) : 0;
@@ -194,6 +196,7 @@ static int open_rpc(struct loop *s, struct error_detail *detail)
         .tls_connection_age = c->tls_connection_age,
         .connect_timeout = c->connect_timeout,
         .metadata_bytes_max = (uint32_t)c->metadata_bytes_max,
+        .forwarder = c->fleet_identity,
     };
     struct rpc_callbacks callbacks = {
         .on_message = on_message,
@@ -216,7 +219,8 @@ static int open_rpc(struct loop *s, struct error_detail *detail)
     s->sidecar->rooms[s->index] = s->rpc;
     rpc_set_descriptors(s->rpc, bytes_of(descriptors, descriptors_size));
     code = targets_open(s, detail);
-    for (size_t i = 0; s->index == 0 && code == 0 && i < c->listen_count; i++) {
+    bool listens = s->index == 0 && s->sidecar->adopted == NULL;
+    for (size_t i = 0; listens && code == 0 && i < c->listen_count; i++) {
         int port = 0;
         const struct transport_credentials credentials = trust_of_listener(c->listen[i], s->sidecar->certificates);
         const struct rpc_listener listener = {.address = c->listen[i],
@@ -227,7 +231,7 @@ static int open_rpc(struct loop *s, struct error_detail *detail)
         if (code == 0)
             log_event(LOG_LEVEL_INFO, "listening", LOG_TEXT("address", c->listen[i]), LOG_NUMBER("port", port));
     }
-    if (s->index == 0 && code == 0 && !rpc_accepts_itself(s->rpc))
+    if (listens && code == 0 && !rpc_accepts_itself(s->rpc))
         log_say(LOG_LEVEL_WARN,
                 "this version of gRPC accepts connections by itself: their number has no bound, the users of "
                 "unix sockets are not known, and once files have run out nobody is let in any more");
@@ -342,6 +346,9 @@ static int open_api(struct loop *s, uint64_t last_frame, struct error_detail *de
         .rooms = s->sidecar->rooms,
         .loop = s->index,
         .loops = s->sidecar->count,
+        .places = &s->sidecar->places,
+        .asked = fleet_asked,
+        .find = s->config->fleet[0] != '\0' && s->sidecar->adopted == NULL ? fleet_find : NULL,
         .tags = &s->sidecar->tags,
         .durable_frame = durable_frame,
         .self = s,
@@ -432,6 +439,7 @@ int loop_open(const struct config *config, struct sidecar *sidecar, unsigned ind
     s->sidecar = sidecar;
     s->index = index;
     s->limits = config_definition_limits(config);
+    atomic_store(&s->live, POSTGRES_LIVE_UNKNOWN);
     clock_init(&s->clock);
     int code = policing_open(config, &s->policy, detail);
     if (code == 0)
@@ -456,6 +464,7 @@ void loop_close(struct loop *s)
     relay_destroy(s->relay);
     api_destroy(s->api);
     bulks_destroy(s->bulks);
+    loop_tell_live(s);
     core_close(s->core);
     slis_destroy(s->slis);
     counters_close(s);

@@ -246,7 +246,7 @@ static int run(const struct config *config, const char *file)
     if (!config->core_dumps)
         forbid_core_dumps();
     log_open(&(struct log_options){.level = config->log_level, .format = config->log_format, .fd = STDERR_FILENO});
-    int code = sidecar_open(config, &s, &detail);
+    int code = sidecar_open(config, file, &s, &detail);
     if (code == 0) {
         exit_code = serve(&(struct signalled){.sidecar = s, .file = file});
         sidecar_close(s);

@@ -139,9 +139,10 @@ void reload_read(struct sidecar *sidecar, const char *file)
     const char *at_fault = code != 0 ? file : NULL;
     if (code == 0)
         code = policing_open(r->fresh, &r->policy, &detail);
-    if (code == 0)
+    bool files = sidecar->adopted == NULL; /* another's journal gets nothing that is registered here */
+    if (code == 0 && files)
         code = schemas_dir_read(r->fresh, take_set, r, &detail);
-    if (code == 0)
+    if (code == 0 && files)
         code = definitions_dir_read(r->fresh, take_definition, r, &detail);
     if (code != 0) {
         char line[sizeof r->detail.text];

@@ -6,6 +6,7 @@
 #include "sidecar/core/heap.h"
 #include "sidecar/observe/log.h"
 #include "sidecar/runtime/absent.h"
+#include "sidecar/runtime/fleet.h"
 #include "sidecar/runtime/reload.h"
 #include "sidecar/runtime/journal.h"
 #include "sidecar/runtime/sidecar_inside.h"
@@ -239,7 +240,7 @@ static struct sidecar *make(const struct config *config)
     }
     pthread_mutex_init(&sidecar->targets_mutex, NULL);
     sidecar->config = sidecar->config_now = sidecar->rules_now = config;
-    sidecar->count = config->loops;
+    sidecar->count = sidecar->places = config->loops;
     sidecar->configs = configs;
     return sidecar;
 }
@@ -267,19 +268,17 @@ int sidecar_check_start(const struct config *config, struct error_detail *detail
     return code != 0 ? code : check_journals(config, detail);
 }
 
-int sidecar_open(const struct config *config, struct sidecar **out, struct error_detail *detail)
+static int open_sidecar(const struct config *config, const struct adopted *adopted, struct sidecar **out,
+                        struct error_detail *detail)
 {
-    int code = sidecar_check_start(config, detail);
-    if (code != 0)
-        return code;
     struct sidecar *sidecar = make(config);
     if (sidecar == NULL)
         return error_set(detail, E_MEMORY, "", NULL);
-    account.max = (size_t)config->memory_bytes_max;
-    code = keys_read(config, &sidecar->keys, detail); /* before there are threads: it may run a program */
+    sidecar->adopted = adopted;
+    int code = keys_read(config, &sidecar->keys, detail); /* before there are threads: it may run a program */
     if (code == 0)
         code = trust_open(config, &sidecar->certificates, detail);
-    if (code == 0)
+    if (code == 0 && adopted == NULL)
         code = open_http(config, sidecar, detail);
     for (unsigned k = sidecar->count; code == 0 && k-- > 0;) {
         if (sidecar_share(config, k, &sidecar->configs[k]) != 0)
@@ -288,7 +287,7 @@ int sidecar_open(const struct config *config, struct sidecar **out, struct error
             code = loop_open(&sidecar->configs[k], sidecar, k, &sidecar->loops[k], detail);
     }
     keys_forget(&sidecar->keys);
-    if (code == 0)
+    if (code == 0 && adopted == NULL)
         code = take_registered(sidecar, detail);
     if (code != 0) {
         sidecar_close(sidecar);
@@ -305,10 +304,29 @@ int sidecar_open(const struct config *config, struct sidecar **out, struct error
     }
     if (sidecar->http != NULL)
         http_watch(sidecar->http, sidecar->vitals, sidecar->count);
-    surroundings_tell(config);
     absent_tell(sidecar);
     *out = sidecar;
     return 0;
+}
+
+int sidecar_open(const struct config *config, const char *file, struct sidecar **out, struct error_detail *detail)
+{
+    int code = sidecar_check_start(config, detail);
+    if (code != 0)
+        return code;
+    account.max = (size_t)config->memory_bytes_max;
+    code = open_sidecar(config, NULL, out, detail);
+    if (code != 0)
+        return code;
+    (*out)->file = file;
+    surroundings_tell(config);
+    return 0;
+}
+
+int sidecar_open_guest(const struct config *config, const struct adopted *adopted, struct sidecar **out,
+                       struct error_detail *detail)
+{
+    return open_sidecar(config, adopted, out, detail);
 }
 
 /* ---- the run, the end ---- */
@@ -326,7 +344,13 @@ int sidecar_run(struct sidecar *s, struct error_detail *detail)
         rpc_share_door(s->loops[0]->rpc, s->loops[k]->rpc);
     }
     loop_start(s->loops[0]);
-    tell_ready(s->config, s); /* every saga has taken up where it was: whoever comes now is served at once */
+    if (s->adopted == NULL)
+        tell_ready(s->config, s); /* every saga has taken up where it was: whoever comes now is served at once */
+    if (s->config->fleet[0] != '\0' && s->adopted == NULL) {
+        int code = fleet_open(s, s->file, &s->fleet, detail);
+        if (code != 0)
+            return code;
+    }
     for (unsigned k = 1; k < s->count; k++)
         CHECK(pthread_create(&s->threads[k], NULL, turn, s->loops[k]) == 0);
     loop_turn(s->loops[0]);
@@ -349,12 +373,14 @@ void sidecar_stop(struct sidecar *s)
 void sidecar_reload(struct sidecar *s, const char *file)
 {
     reload_read(s, file);
+    fleet_reload(s->fleet);
 }
 
 void sidecar_close(struct sidecar *s)
 {
     if (s == NULL)
         return;
+    fleet_close(s->fleet);
     http_close(s->http);
     exporter_close(s->exporter);
     for (unsigned k = 0; k < s->count; k++) {

@@ -6,9 +6,15 @@
 
 struct sidecar;
 
-/* Takes the data directory, recovers what lives in the journal, registers the definitions of definitions_dir, and listens. config is borrowed
- * for the sidecar's life. Gives *out. Returns 0 or an error, with what was at fault in detail. */
-int sidecar_open(const struct config *config, struct sidecar **out, struct error_detail *detail);
+struct adopted;
+
+/* Takes the data directory, recovers what lives in the journal, registers the definitions of definitions_dir, and listens. config, and the
+ * name of its file (NULL: the defaults), are borrowed for the sidecar's life. Gives *out. Returns 0 or an error, with what was at fault in detail. */
+int sidecar_open(const struct config *config, const char *file, struct sidecar **out, struct error_detail *detail);
+
+/* The same for a journal in the database that is another's: it listens nowhere, and registers nothing. adopted is borrowed, too. */
+int sidecar_open_guest(const struct config *config, const struct adopted *adopted, struct sidecar **out,
+                       struct error_detail *detail);
 
 /* Serves until sidecar_stop; then lets what is in flight end within shutdown_grace. Returns 0, or an error when it had to stop
  * by itself: the journal then holds everything that was acknowledged. */

@@ -10,6 +10,8 @@
 
 #include <pthread.h>
 
+struct adopted;
+struct fleet;
 struct reload;
 
 /* A target, in all loops alike. */
@@ -20,18 +22,23 @@ struct shared_target {
 };
 
 struct sidecar {
+    const struct adopted
+        *adopted; /* NULL: its journals are its own; else it serves nobody but the sidecar beside which it was opened */
+    struct fleet *fleet;               /* NULL: it is in none */
     struct keys keys;                  /* of the journals, while they are opened */
     struct certificates *certificates; /* NULL: none; of all loops */
     struct http *http;                 /* NULL: nobody can look */
     struct exporter *exporter;         /* NULL: no traces */
     struct tracing *tracing[SAGA_LOOPS_MAX];
     struct vitals *vitals[SAGA_LOOPS_MAX];
+    const char *file; /* of its configuration; NULL: the defaults */
     unsigned count;
+    unsigned places; /* where sagas live that are asked for here: loops, and then guests, of which rooms may be NULL */
     struct loop *loops[SAGA_LOOPS_MAX];
     struct rpc *rooms[SAGA_LOOPS_MAX]; /* of each, by which they ask one another */
     struct config *configs;            /* with the share of each */
     pthread_t threads[SAGA_LOOPS_MAX];
-    struct tags tags;                /* of all loops; not changed once they run */
+    struct tags tags;                /* of all loops; not changed once they run, but by fleet.c where there is one */
     bool used;                       /* a journal has frames already: what lives where is decided */
     _Atomic uint64_t full;           /* a bit for each loop whose journal is full */
     atomic_uint quiet;               /* loops that stop, and have nothing of their own in flight any more */

@@ -67,3 +67,11 @@ struct transport_credentials trust_of_target(const struct config_target *target,
     CHECK(address_read_target(target->address, &address) == NULL);
     return credentials_of(&address, certificates, given(target->identity));
 }
+
+struct transport_credentials trust_of_sidecars(const struct config *config, struct certificates *certificates)
+{
+    if (certificates == NULL)
+        return transport_plaintext;
+    return (struct transport_credentials){
+        .security = TRANSPORT_TLS, .certificates = certificates, .expected = given(config->fleet_identity)};
+}

@@ -16,4 +16,7 @@ void trust_look(struct certificates *certificates);
 struct transport_credentials trust_of_listener(const char *address, struct certificates *certificates);
 struct transport_credentials trust_of_target(const struct config_target *target, struct certificates *certificates);
 
+/* How the other sidecars of the fleet are called: those with this sidecar's own certificates over TLS, as fleet_identity; others in plaintext. */
+struct transport_credentials trust_of_sidecars(const struct config *config, struct certificates *certificates);
+
 #endif

@@ -9,7 +9,9 @@ int place_of_saga(const struct tags *tags, struct bytes text, unsigned loops)
     if (!saga_id_parse((const char *)text.at, text.size, &id))
         return -1;
     int told = tags_find(tags, id.tag);
-    unsigned loop = told >= 0 ? (unsigned)told : loops == 1 ? 0 : (unsigned)(id.tag & (SAGA_LOOPS_MAX - 1));
+    if (told >= 0)
+        return told;
+    unsigned loop = loops == 1 ? 0 : (unsigned)(id.tag & (SAGA_LOOPS_MAX - 1));
     return loop < loops ? (int)loop : -1;
 }
 

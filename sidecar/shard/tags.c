@@ -54,6 +54,15 @@ int tags_find(const struct tags *t, uint64_t tag)
     return at < t->count && t->all[at].tag == tag ? (int)t->all[at].loop : -1;
 }
 
+void tags_drop(struct tags *t, unsigned loop)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < t->count; i++)
+        if (t->all[i].loop != loop)
+            t->all[kept++] = t->all[i];
+    t->count = kept;
+}
+
 void tags_finish(struct tags *t, const struct memory *memory)
 {
     memory_give_back(memory, t->all, t->room * sizeof *t->all);

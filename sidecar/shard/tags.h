@@ -25,6 +25,9 @@ int tags_add(struct tags *t, const struct memory *memory, uint64_t tag, unsigned
 /* The loop, or -1 when no journal told of the tag. */
 int tags_find(const struct tags *t, uint64_t tag);
 
+/* Nothing lives in this loop any more. */
+void tags_drop(struct tags *t, unsigned loop);
+
 void tags_finish(struct tags *t, const struct memory *memory);
 
 #endif

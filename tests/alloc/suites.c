@@ -83,7 +83,7 @@ static void *host_run(void *self)
     struct host *h = self;
     struct error_detail detail;
     alloc_side_here = ALLOC_SIDE_SIDECAR;
-    int code = sidecar_open(h->config, &h->sidecar, &detail);
+    int code = sidecar_open(h->config, NULL, &h->sidecar, &detail);
     pthread_mutex_lock(&h->lock);
     h->opened = true;
     h->code = code;

@@ -332,6 +332,13 @@ static struct instant now(void *self)
     return w->now;
 }
 
+static void asked_nobody(void *self, unsigned place, int change)
+{
+    (void)self;
+    (void)place;
+    (void)change;
+}
+
 static uint64_t durable_frame(void *self, unsigned loop)
 {
     return ((struct api_loop *)self)->world->loop[loop].durable_frame;
@@ -454,6 +461,8 @@ static void start(struct api_world *w, unsigned index)
         .rooms = w->rooms,
         .loop = index,
         .loops = w->loops,
+        .places = &w->loops,
+        .asked = asked_nobody,
         .tags = &no_tags,
         .durable_frame = durable_frame,
         .self = loop,

@@ -45,7 +45,7 @@ void world_run_sidecar(struct sidecar_world *w, const char *options)
         snprintf(yaml + size, sizeof yaml - (size_t)size,
                  "targets: {nobody: 'unix:/nowhere/nobody.sock', itself: '%s'}\n", w->address);
     ck_assert_msg(config_read_text(bytes_of_text(yaml), &w->config, &detail) == 0, "%s: %s", detail.field, detail.text);
-    ck_assert_msg(sidecar_open(w->config, &w->sidecar, &detail) == 0, "%s: %s", detail.field, detail.text);
+    ck_assert_msg(sidecar_open(w->config, NULL, &w->sidecar, &detail) == 0, "%s: %s", detail.field, detail.text);
     ck_assert_int_eq(pthread_create(&w->thread, NULL, run, w), 0);
     w->running = true;
 }

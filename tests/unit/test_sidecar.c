@@ -33,7 +33,7 @@ START_TEST(sidecar__starts_and_stops)
     world_begin(&w, id);
     struct sidecar *second;
     struct error_detail detail;
-    ck_assert_int_eq(sidecar_open(w.config, &second, &detail), E_JOURNAL_LOCKED);
+    ck_assert_int_eq(sidecar_open(w.config, NULL, &second, &detail), E_JOURNAL_LOCKED);
     struct stat st;
     ck_assert_int_eq(stat(w.address + 5, &st), 0);
     ck_assert_int_eq(st.st_mode & 0777, 0600);

@@ -8,7 +8,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#define PG_SCHEMA_VERSION 1
+#define PG_SCHEMA_VERSION 2
 
 enum pg_statement {
     PG_COMMIT_FRAMES, /* what a commit is made of decides which of the first three is used */
@@ -176,7 +176,10 @@ struct postgres_store {
     struct store face;
     struct pg_link *writer, *reader;
     char *conninfo, *name, *holder;
-    char taker[24]; /* this opening, in the database */
+    char *fleet, *carrier, *address, *needs; /* what its row says of who has it */
+    bool guest;
+    atomic_ullong live; /* sagas, as the owner said last */
+    char taker[24];     /* this opening, in the database */
     struct span lease, timeout;
     pthread_mutex_t wake_mutex; /* of these, and held while the owner is woken */
     void (*wake)(void *self);

@@ -149,13 +149,17 @@ static PGresult *take_first(struct pg_link *l, PGconn *db, struct postgres_store
     if (made == NULL)
         return NULL;
     PQclear(made);
-    const char *values[] = {s->name, s->holder, lease_ms, s->taker};
+    const char *values[] = {s->name,    s->holder,  lease_ms, s->taker,
+                            s->carrier, s->address, s->fleet, s->guest ? NULL : s->needs};
     return link_query(
         l, db,
-        "update saga_journal set epoch = epoch + 1, holder = $2, taker = $4, pid = pg_backend_pid(), "
+        "update saga_journal set epoch = epoch + 1, holder = $2, taker = $4, pid = pg_backend_pid(), carrier = $5, "
+        "address = $6, fleet = $7, needs = coalesce($8::text, needs), "
+        "tries = case when $8::text is null then tries + 1 else 0 end, "
         "expires_at = clock_timestamp() + $3::bigint * interval '1 millisecond' "
-        "where name = $1 and (holder = $2 or holder = '' or expires_at < clock_timestamp()) returning " ROW,
-        4, values, state, detail);
+        "where name = $1 and (holder = $2 or holder = '' or expires_at < clock_timestamp()) and "
+        "($8::text is not null or wanted_until < clock_timestamp()) returning " ROW,
+        8, values, state, detail);
 }
 
 /* Takes it again: nobody else has taken it since. An earlier try may have done so without our hearing of it, so the epoch says nothing. */
@@ -168,6 +172,20 @@ static PGresult *take_again(struct pg_link *l, PGconn *db, struct postgres_store
                       "expires_at = clock_timestamp() + $3::bigint * interval '1 millisecond' "
                       "where name = $1 and taker = $2 returning " ROW,
                       3, values, state, detail);
+}
+
+/* A sidecar that looks after it meanwhile gives it back when it hears this. */
+#define WANTED_S "5"
+
+static void want_back(struct pg_link *l, PGconn *db, const struct postgres_store *s)
+{
+    const char *values[] = {s->name};
+    char state[6];
+    struct error_detail ignored;
+    PQclear(link_query(l, db,
+                       "update saga_journal set wanted_until = clock_timestamp() + " WANTED_S " * interval '1 second' "
+                       "where name = $1 and carrier <> name",
+                       1, values, state, &ignored));
 }
 
 /* It was not to be had: who has it? */
@@ -195,7 +213,9 @@ static int tell_other(struct pg_link *l, PGconn *db, struct postgres_store *s, s
                  PQgetvalue(found, 0, 2), PQgetvalue(found, 0, 3));
         error_set(detail, E_JOURNAL_LOCKED, s->name, text);
         atomic_store(&s->locked_out, true);
-        code = STORE_PENDING;
+        code = s->guest ? E_JOURNAL_LOCKED : STORE_PENDING;
+        if (!s->guest)
+            want_back(l, db, s);
     }
     PQclear(found);
     return code;
@@ -271,6 +291,7 @@ static void renew(struct postgres_store *s)
     job_number(job, s->journal);
     job_number(job, 0);
     job_number(job, (uint64_t)s->lease.us / 1000);
+    job_number(job, atomic_load(&s->live));
     if (link_submit(s->writer, job) == 0)
         s->renewal = job;
 }

@@ -118,6 +118,7 @@ static void close_store(struct store *face)
     if (job != NULL) {
         job_number(job, s->journal);
         job_number(job, 0);
+        job_number(job, atomic_load(&s->live));
         if (link_submit(s->writer, job) == 0) {
             link_ask(s->writer, job, pg_now() + s->timeout.us);
             link_forget(s->writer, job);
@@ -137,6 +138,10 @@ static void close_store(struct store *face)
     free(s->conninfo);
     free(s->name);
     free(s->holder);
+    free(s->fleet);
+    free(s->carrier);
+    free(s->address);
+    free(s->needs);
     pthread_mutex_destroy(&s->wake_mutex);
     free(s);
 }
@@ -215,13 +220,20 @@ int postgres_store_open(const struct postgres_store_options *options, struct sto
     };
     pthread_mutex_init(&s->wake_mutex, NULL);
     s->witness_fd = -1;
+    atomic_store(&s->live, POSTGRES_LIVE_UNKNOWN);
     s->lease = options->lease;
     s->timeout = options->timeout;
     s->conninfo = strdup(options->conninfo);
     s->name = strdup(options->journal);
     s->holder = strdup(options->holder);
-    int code = s->conninfo != NULL && s->name != NULL && s->holder != NULL ? start(s, options, detail)
-                                                                           : error_set(detail, E_MEMORY, NULL, NULL);
+    s->fleet = strdup(options->fleet);
+    s->carrier = strdup(options->carrier);
+    s->address = strdup(options->address);
+    s->needs = strdup(options->needs);
+    bool whole = s->conninfo != NULL && s->name != NULL && s->holder != NULL && s->fleet != NULL &&
+                 s->carrier != NULL && s->address != NULL && s->needs != NULL;
+    s->guest = whole && strcmp(s->carrier, s->name) != 0;
+    int code = whole ? start(s, options, detail) : error_set(detail, E_MEMORY, NULL, NULL);
     if (code != 0) {
         close_store(&s->face);
         return code;
@@ -236,4 +248,9 @@ int postgres_store_open(const struct postgres_store_options *options, struct sto
     *state = s->found;
     *out = &s->face;
     return 0;
+}
+
+void postgres_store_tell_live(struct store *store, uint64_t live)
+{
+    atomic_store(&((struct postgres_store *)store)->live, live);
 }

@@ -66,6 +66,21 @@ static const char *const migrations[] = {
     "  at_us bigint not null,\n"
     "  body bytea not null,\n"
     "  primary key(journal, seq));\n",
+    /* 2 */
+    "alter table saga_journal add column fleet text not null default ''; -- whose sidecars may take it over\n"
+    "alter table saga_journal add column carrier text not null default ''; -- the journal of the sidecar that has it\n"
+    "alter table saga_journal add column address text not null default ''; -- where that sidecar is reached\n"
+    "alter table saga_journal add column needs text not null default ''; -- targets, with a comma behind each\n"
+    "alter table saga_journal add column live bigint not null default 0; -- sagas, as its holder said last\n"
+    "alter table saga_journal add column tries bigint not null default 0; -- take-overs since one lasted\n"
+    "alter table saga_journal add column wanted_until timestamp with time zone not null default 'epoch';\n"
+    "create index saga_subject_tag on saga_subject(name) where kind = 1;\n"
+    "create table saga_request(\n"
+    "  fleet text not null,\n"
+    "  request_id bytea not null,\n"
+    "  journal bigint not null, -- in which a saga of this request_id lives, if any does\n"
+    "  at_us bigint not null,\n"
+    "  primary key(fleet, request_id));\n",
 };
 
 _Static_assert(sizeof migrations / sizeof migrations[0] == PG_SCHEMA_VERSION, "one migration a version");
@@ -115,6 +130,9 @@ void postgres_store_print_sql(FILE *out)
     "select f.id, $9::bigint, $34::bigint, $35::bytea from f where $9::bigint <> 0)"
 #define HOW_MANY " select count(*) from f"
 
+/* How many sagas live; of a holder that cannot tell (-1) there is at least one, so that somebody looks. */
+#define LIVE(parameter) "case when " parameter "::bigint < 0 then greatest(live, 1) else " parameter "::bigint end"
+
 #define ENDED_COLUMNS \
     "serial, tag, state, mode, reason, definition, name, request_id, owner, fingerprint, started_us, ended_us, " \
     "first_frame, " \
@@ -125,11 +143,12 @@ const char *const postgres_statements[PG_STATEMENT_COUNT] = {
     [PG_COMMIT_ENDED] = FENCE ENDED HOW_MANY,
     [PG_COMMIT_ALL] = FENCE ENDED OTHERS HOW_MANY,
     [PG_RENEW] =
-        "with f as (update saga_journal set expires_at = clock_timestamp() + $3::bigint * interval '1 millisecond' "
-        "where id = $1::bigint and epoch = $2::bigint returning id) select count(*) from f",
+        "with f as (update saga_journal set expires_at = clock_timestamp() + $3::bigint * interval '1 millisecond', "
+        "live = " LIVE("$4") " where id = $1::bigint and epoch = $2::bigint returning id) select count(*) from f",
     [PG_GIVE_UP] =
-        "with f as (update saga_journal set holder = '', taker = '', pid = 0, expires_at = clock_timestamp() "
-        "where id = $1::bigint and epoch = $2::bigint returning id) select count(*) from f",
+        "with f as (update saga_journal set holder = '', taker = '', pid = 0, carrier = '', address = '', "
+        "live = " LIVE("$3") ", expires_at = clock_timestamp() "
+                             "where id = $1::bigint and epoch = $2::bigint returning id) select count(*) from f",
     [PG_SCAN_FRAMES] = "select frame, records from saga_frame where journal = $1::bigint and frame >= $2::bigint "
                        "order by frame limit $3::bigint",
     [PG_READ_FRAME] = "select records from saga_frame where journal = $1::bigint and frame = $2::bigint",
@@ -162,5 +181,9 @@ const char *const postgres_statements[PG_STATEMENT_COUNT] = {
         "where id = $1::bigint and epoch = $2::bigint returning id), "
         "frames as (delete from saga_frame where journal in (select id from f) and frame <= $5::bigint), "
         "ended as (delete from saga_ended where journal in (select id from f) and serial > $6::bigint and "
-        "serial <= $7::bigint and ended_us < $8::bigint) select count(*) from f",
+        "serial <= $7::bigint and ended_us < $8::bigint returning request_id), "
+        /* One that somebody has looked at lately is kept: a new saga of its may be on the way. */
+        "claims as (delete from saga_request where journal in (select id from f) and at_us < $8::bigint and "
+        "(fleet, request_id) in (select j.fleet, e.request_id from ended e, saga_journal j where j.id = $1::bigint)) "
+        "select count(*) from f",
 };

@@ -15,6 +15,10 @@ struct postgres_store_options {
     const char *conninfo; /* a URI or words, as libpq takes them */
     const char *journal;  /* its name in the database */
     const char *holder;  /* who takes it: whoever held it by the same text is known to have ended. Never two at once. */
+    const char *fleet;   /* whose sidecars may take the journal over; "": nobody's */
+    const char *carrier; /* the journal of this sidecar itself: the same, or that beside which it takes this one */
+    const char *address; /* where others reach this sidecar; "": nowhere */
+    const char *needs;   /* of its own journal: the names of its targets, with a comma behind each */
     const char *witness; /* a file that tells how far the journal had come when this machine saw it last; NULL: none */
     struct span lease;   /* how long the journal stays ours without a word from us */
     struct span timeout; /* what takes the server longer counts as a lost connection */
@@ -27,7 +31,12 @@ struct postgres_store_options {
 /* Whether libpq can make sense of conninfo, and no password stands in it. Returns 0 or E_ARGUMENT. */
 int postgres_store_check_conninfo(const char *conninfo, struct error_detail *detail);
 
-/* Connects, checks that the server keeps what it says it keeps, and takes the journal, which begins empty when there is none of its name.
+/* How many sagas live in it, for the others to see; as often as one likes. */
+#define POSTGRES_LIVE_UNKNOWN UINT64_MAX
+void postgres_store_tell_live(struct store *store, uint64_t live);
+
+/* Connects, checks that the server keeps what it says it keeps, and takes the journal, which begins empty when there is none of its name. One that
+ * is not its carrier's own is had at once or not at all, and never while a sidecar that is its own asks for it.
  * E_JOURNAL_VERSION when the tables are not there or of another version, E_JOURNAL_LOCKED when another holds the journal beyond the patience,
  * E_JOURNAL when the server cannot be reached, does not make commits durable, or has gone back behind the witness. */
 int postgres_store_open(const struct postgres_store_options *options, struct store **out, struct store_state *state,

@@ -1,0 +1,562 @@
+/* fleet.c - guests: the journals of others that this sidecar looks after.
+ *
+ * Who does what: the fleet's thread looks at the database, begins guests and ends them. A guest's thread opens a sidecar within this one, with the
+ * same configuration and the other's journal, and turns it. Loop 0 sends requests to those that serve. A guest that ends goes on reading what it
+ * is asked, and refuses it, until loop 0 has said that it asks no more and has heard the last answer. */
+#include "sidecar/runtime/fleet.h"
+
+#include "sidecar/base/check.h"
+#include "sidecar/core/heap.h"
+#include "sidecar/journal/postgres/postgres_fleet.h"
+#include "sidecar/journal/postgres/postgres_store.h"
+#include "sidecar/observe/log.h"
+#include "sidecar/runtime/finder.h"
+#include "sidecar/runtime/journal.h"
+#include "sidecar/runtime/reload.h"
+#include "sidecar/runtime/sidecar.h"
+#include "sidecar/runtime/sidecar_inside.h"
+#include "sidecar/runtime/trust.h"
+#include "sidecar/shard/adopt.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <time.h>
+
+/* How often guests are looked at. */
+#define LOOK_EVERY SPAN_MS(500)
+/* A journal that could not be opened, or went on badly, is left to others for so long; after trouble with the database itself, for so long. */
+#define FAILED_FOR SPAN_S(60)
+#define AWAY_FOR   SPAN_S(2)
+#define FAILED_MAX 64
+/* A guest that ends reads what it is asked this often. */
+#define LINGER_POLL SPAN_MS(20)
+
+enum guest_state {
+    GUEST_NONE,    /* no thread */
+    GUEST_OPENING, /* its sidecar is being opened */
+    GUEST_SERVING, /* may be asked */
+    GUEST_ENDING,  /* is asked no more, once loop 0 has seen it */
+    GUEST_OVER,    /* its thread is to be joined */
+};
+
+struct guest {
+    struct fleet *fleet;
+    struct adopted adopted;
+    char journal[JOURNAL_NAME_SIZE];
+    pthread_t thread;
+    atomic_int state;
+    atomic_bool unasked; /* loop 0 asks no more */
+    atomic_uint asks;    /* that loop 0 has not heard the last of */
+    struct config *config;
+    struct sidecar *sidecar; /* in the mutex while it is given or taken back */
+    bool stop;               /* in the mutex */
+    int failed;              /* how it ended; for who has joined its thread */
+    /* The fleet's thread's own. */
+    struct instant began, idle_since;
+    bool lasted, wanted;
+};
+
+struct failed_journal {
+    char journal[JOURNAL_NAME_SIZE];
+    struct instant until;
+};
+
+struct fleet {
+    struct sidecar *home;
+    const char *file;
+    char own[JOURNAL_NAME_SIZE];
+    struct postgres_fleet *db;
+    struct finder *finder;
+    struct transport_credentials credentials; /* of calls of other sidecars */
+    struct finder_found found;                /* loop 0's: what was told last */
+    struct clock clock;
+    pthread_t thread;
+    pthread_mutex_t mutex; /* of the next two, and of what a guest says */
+    pthread_cond_t changed;
+    bool stop;
+    char wished[JOURNAL_NAME_SIZE]; /* in the mutex: a journal that somebody asks for, and nobody has; "": none */
+    struct guest guests[FLEET_TAKEOVERS_MAX];
+    /* The thread's own. */
+    struct failed_journal failed[FAILED_MAX];
+    unsigned next_failed;
+    uint64_t held;
+    char chosen[JOURNAL_NAME_SIZE];
+    bool told_away;
+};
+
+/* ---- a guest ---- */
+
+static bool has_target(void *self, const char *name, size_t size)
+{
+    const struct config *config = ((const struct fleet *)self)->home->config;
+    for (size_t i = 0; i < config->target_count; i++)
+        if (strlen(config->targets[i].name) == size && memcmp(config->targets[i].name, name, size) == 0)
+            return true;
+    return false;
+}
+
+static void set_state(struct guest *g, enum guest_state state)
+{
+    atomic_store(&g->state, state);
+    rpc_wake(g->fleet->home->rooms[0]);
+}
+
+/* Gives its sidecar to those who may stop it. Returns false when it is to stop at once. */
+static bool show(struct guest *g, struct sidecar *sidecar)
+{
+    pthread_mutex_lock(&g->fleet->mutex);
+    g->sidecar = sidecar;
+    bool stop = g->stop;
+    pthread_mutex_unlock(&g->fleet->mutex);
+    return !stop;
+}
+
+static void serve(struct guest *g, struct sidecar *sidecar)
+{
+    struct error_detail detail;
+    log_event(LOG_LEVEL_WARN, "a journal is taken over: its sagas go on here", LOG_TEXT("journal", g->journal),
+              LOG_NUMBER("live_sagas", engine_counts(core_engine(sidecar->loops[0]->core)).live));
+    if (show(g, sidecar)) {
+        set_state(g, GUEST_SERVING);
+        int code = g->failed = sidecar_run(sidecar, &detail);
+        show(g, NULL);
+        if (code != 0)
+            log_event(LOG_LEVEL_WARN, "a journal that was taken over is lost again: its sagas go on elsewhere",
+                      LOG_TEXT("journal", g->journal), LOG_TEXT("reason", error_row(code)->reason),
+                      LOG_TEXT("text", detail.text));
+        else
+            log_event(LOG_LEVEL_INFO, "a journal that was taken over is given up", LOG_TEXT("journal", g->journal));
+        set_state(g, GUEST_ENDING);
+        while (!atomic_load(&g->unasked) || atomic_load(&g->asks) > 0)
+            rpc_poll(sidecar->rooms[0], LINGER_POLL);
+    }
+    show(g, NULL);
+    sidecar_close(sidecar);
+}
+
+static void *run_guest(void *self)
+{
+    struct guest *g = self;
+    struct sidecar *sidecar;
+    struct error_detail detail;
+    int code = config_read(g->fleet->file, &g->config, &detail);
+    if (code == 0)
+        code = sidecar_open_guest(g->config, &g->adopted, &sidecar, &detail);
+    if (code == 0)
+        serve(g, sidecar);
+    else if (code != E_JOURNAL_LOCKED) /* another was quicker */
+        log_event(LOG_LEVEL_ERROR, "a journal cannot be taken over", LOG_TEXT("journal", g->journal),
+                  LOG_TEXT("reason", error_row(code)->reason), LOG_TEXT("text", detail.text));
+    config_destroy(g->config);
+    g->config = NULL;
+    if (code != 0)
+        g->failed = code;
+    pthread_mutex_lock(&g->fleet->mutex);
+    atomic_store(&g->state, GUEST_OVER);
+    pthread_cond_broadcast(&g->fleet->changed);
+    pthread_mutex_unlock(&g->fleet->mutex);
+    return NULL;
+}
+
+static void stop_guest(struct guest *g)
+{
+    pthread_mutex_lock(&g->fleet->mutex);
+    g->stop = true;
+    if (g->sidecar != NULL)
+        sidecar_stop(g->sidecar);
+    pthread_mutex_unlock(&g->fleet->mutex);
+}
+
+/* ---- the fleet's thread ---- */
+
+static bool stops(void *self)
+{
+    struct fleet *f = self;
+    pthread_mutex_lock(&f->mutex);
+    bool stop = f->stop;
+    pthread_mutex_unlock(&f->mutex);
+    return stop;
+}
+
+static bool has_failed(const struct fleet *f, const char *journal, struct instant now)
+{
+    for (unsigned i = 0; i < FAILED_MAX; i++)
+        if (strcmp(f->failed[i].journal, journal) == 0 && instant_before(now, f->failed[i].until))
+            return true;
+    return false;
+}
+
+static void note_failed(struct fleet *f, const char *journal, int code, struct instant now)
+{
+    struct failed_journal *at = &f->failed[f->next_failed++ % FAILED_MAX];
+    bool away = code == E_JOURNAL || code == E_JOURNAL_AWAY;
+    snprintf(at->journal, sizeof at->journal, "%s", journal);
+    at->until = instant_after(now, away ? AWAY_FOR : FAILED_FOR);
+}
+
+static struct guest *find_guest(struct fleet *f, const char *journal)
+{
+    for (unsigned i = 0; i < FLEET_TAKEOVERS_MAX; i++)
+        if (atomic_load(&f->guests[i].state) != GUEST_NONE && strcmp(f->guests[i].journal, journal) == 0)
+            return &f->guests[i];
+    return NULL;
+}
+
+/* The first that fits: they come in no order, so that several sidecars share them out. */
+static void consider(void *self, const struct fleet_row *row)
+{
+    struct fleet *f = self;
+    const struct adopt_offer offer = {
+        .needs = row->needs, .live = row->live, .tries = row->tries, .given_up = !row->held, .wanted = row->wanted};
+    if (f->chosen[0] == '\0' && adopt_may_take(&offer, has_target, f) && find_guest(f, row->name) == NULL &&
+        !has_failed(f, row->name, clock_now(&f->clock)))
+        snprintf(f->chosen, sizeof f->chosen, "%s", row->name);
+}
+
+static void begin_guest(struct fleet *f, struct guest *g, const char *journal, struct instant now)
+{
+    snprintf(g->journal, sizeof g->journal, "%s", journal);
+    g->adopted.journal = g->journal;
+    g->began = now;
+    g->idle_since = (struct instant){0};
+    g->lasted = g->wanted = g->stop = false;
+    g->failed = 0;
+    g->sidecar = NULL;
+    atomic_store(&g->unasked, false);
+    atomic_store(&g->state, GUEST_OPENING);
+    if (pthread_create(&g->thread, NULL, run_guest, g) == 0)
+        return;
+    log_say(LOG_LEVEL_ERROR, "a journal cannot be taken over: no thread can be had");
+    atomic_store(&g->state, GUEST_NONE);
+    note_failed(f, journal, E_SYSTEM, now);
+}
+
+/* Where another guest may be; NULL: there are as many as may be. */
+static struct guest *free_guest(struct fleet *f)
+{
+    struct guest *found = NULL;
+    unsigned taken = 0;
+    for (unsigned i = 0; i < FLEET_TAKEOVERS_MAX; i++) {
+        bool none = atomic_load(&f->guests[i].state) == GUEST_NONE;
+        taken += !none;
+        found = found == NULL && none ? &f->guests[i] : found;
+    }
+    return taken < f->home->config->fleet_takeovers_max ? found : NULL;
+}
+
+static void tell_away(struct fleet *f, int code, const struct error_detail *detail)
+{
+    if (code != 0 && !f->told_away)
+        log_event(LOG_LEVEL_WARN, "the fleet's journals cannot be looked at", LOG_TEXT("why", detail->text));
+    f->told_away = code != 0;
+}
+
+static void begin_wished(struct fleet *f)
+{
+    struct instant now = clock_now(&f->clock);
+    char wished[JOURNAL_NAME_SIZE];
+    pthread_mutex_lock(&f->mutex);
+    memcpy(wished, f->wished, sizeof wished);
+    f->wished[0] = '\0';
+    pthread_mutex_unlock(&f->mutex);
+    struct guest *g =
+        wished[0] == '\0' || find_guest(f, wished) != NULL || has_failed(f, wished, now) ? NULL : free_guest(f);
+    if (g != NULL)
+        begin_guest(f, g, wished, now);
+}
+
+/* Looks for one journal that nobody has. */
+static void look_for_orphans(struct fleet *f)
+{
+    struct error_detail detail;
+    struct guest *g = free_guest(f);
+    if (g == NULL)
+        return;
+    f->chosen[0] = '\0';
+    int code = postgres_fleet_orphans(f->db, f->own, consider, f, &f->held, &detail);
+    tell_away(f, code, &detail);
+    if (code == 0 && f->chosen[0] != '\0')
+        begin_guest(f, g, f->chosen, clock_now(&f->clock));
+}
+
+static void note_wanted(void *self, const struct fleet_row *row)
+{
+    struct guest *g = find_guest(self, row->name);
+    if (g != NULL)
+        g->wanted = g->wanted || row->wanted;
+}
+
+/* Whether there are any. */
+static bool look_at_guests(struct fleet *f)
+{
+    struct error_detail detail;
+    struct instant now = clock_now(&f->clock);
+    bool any = false;
+    for (unsigned i = 0; i < FLEET_TAKEOVERS_MAX; i++) {
+        struct guest *g = &f->guests[i];
+        int state = atomic_load(&g->state);
+        if (state == GUEST_OVER) {
+            pthread_join(g->thread, NULL);
+            /* One whom another was before, or who has taken it from us, goes on with it. */
+            if (g->failed != 0 && g->failed != E_JOURNAL_LOCKED && g->failed != E_JOURNAL_FENCED)
+                note_failed(f, g->journal, g->failed, now);
+            atomic_store(&g->state, GUEST_NONE);
+        }
+        any |= state != GUEST_NONE && state != GUEST_OVER;
+    }
+    if (!any)
+        return false;
+    tell_away(f, postgres_fleet_guests(f->db, f->own, note_wanted, f, &detail), &detail);
+    for (unsigned i = 0; i < FLEET_TAKEOVERS_MAX; i++) {
+        struct guest *g = &f->guests[i];
+        if (atomic_load(&g->state) != GUEST_SERVING)
+            continue;
+        pthread_mutex_lock(&f->mutex);
+        uint64_t live = g->sidecar == NULL ? 1 : atomic_load(&g->sidecar->loops[0]->live);
+        pthread_mutex_unlock(&f->mutex);
+        if (live != 0)
+            g->idle_since = (struct instant){0};
+        else if (g->idle_since.us == 0)
+            g->idle_since = now;
+        if (adopt_gives_up(g->wanted, g->idle_since, now))
+            stop_guest(g);
+        if (!g->lasted && instant_before(instant_after(g->began, ADOPT_LASTING), now))
+            g->lasted = postgres_fleet_lasted(f->db, f->own, g->journal, &detail) == 0;
+    }
+    return true;
+}
+
+/* Returns false when it is to end. */
+static bool pause_for(struct fleet *f, struct span wait)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    int64_t ns = until.tv_nsec + wait.us % 1000000 * 1000;
+    until.tv_sec += (time_t)(wait.us / 1000000 + ns / 1000000000);
+    until.tv_nsec = (long)(ns % 1000000000);
+    pthread_mutex_lock(&f->mutex);
+    while (!f->stop && f->wished[0] == '\0' && pthread_cond_timedwait(&f->changed, &f->mutex, &until) != ETIMEDOUT)
+        ;
+    bool stop = f->stop;
+    pthread_mutex_unlock(&f->mutex);
+    return !stop;
+}
+
+static void *watch(void *self)
+{
+    struct fleet *f = self;
+    struct instant next = clock_now(&f->clock);
+    for (;;) {
+        struct instant now = clock_now(&f->clock);
+        bool any = look_at_guests(f);
+        begin_wished(f);
+        if (!instant_before(now, next)) {
+            uint64_t chance;
+            look_for_orphans(f);
+            if (getrandom(&chance, sizeof chance, 0) != (ssize_t)sizeof chance)
+                chance = 0;
+            next = instant_after(now, adopt_pause(f->held, chance));
+        }
+        struct span wait = instant_since(next, now);
+        if (!pause_for(f, any ? span_min(wait, LOOK_EVERY) : wait))
+            break;
+    }
+    for (unsigned i = 0; i < FLEET_TAKEOVERS_MAX; i++)
+        if (atomic_load(&f->guests[i].state) != GUEST_NONE)
+            pthread_join(f->guests[i].thread, NULL);
+    return NULL;
+}
+
+/* ---- loop 0 ---- */
+
+static int attach(struct loop *s, struct guest *g, unsigned place)
+{
+    struct sidecar *home = s->sidecar;
+    const struct tags *tags = &g->sidecar->tags;
+    for (size_t i = 0; i < tags->count; i++)
+        if (tags_add(&home->tags, &heap, tags->all[i].tag, place) != 0)
+            return E_MEMORY;
+    home->rooms[place] = g->sidecar->rooms[0];
+    home->places = 1 + FLEET_TAKEOVERS_MAX;
+    return 0;
+}
+
+static void detach(struct loop *s, unsigned place)
+{
+    struct sidecar *home = s->sidecar;
+    home->rooms[place] = NULL;
+    tags_drop(&home->tags, place);
+    home->places = 1;
+    for (unsigned k = 1; k <= FLEET_TAKEOVERS_MAX; k++)
+        if (home->rooms[k] != NULL)
+            home->places = 1 + FLEET_TAKEOVERS_MAX;
+}
+
+void fleet_turn(struct loop *s)
+{
+    struct fleet *f = s->sidecar->fleet;
+    if (f == NULL)
+        return;
+    for (unsigned i = 0; i < FLEET_TAKEOVERS_MAX; i++) {
+        struct guest *g = &f->guests[i];
+        int state = atomic_load(&g->state);
+        if (state == GUEST_SERVING && s->sidecar->rooms[i + 1] == NULL) {
+            pthread_mutex_lock(&f->mutex);
+            bool there = g->sidecar != NULL;
+            bool failed = there && attach(s, g, i + 1) != 0;
+            pthread_mutex_unlock(&f->mutex);
+            if (failed)
+                stop_guest(g);
+        } else if (state == GUEST_ENDING && !atomic_load(&g->unasked)) {
+            detach(s, i + 1);
+            atomic_store(&g->unasked, true);
+        }
+    }
+}
+
+void fleet_asked(void *self, unsigned place, int change)
+{
+    struct loop *s = self;
+    struct fleet *f = s->sidecar->fleet;
+    if (f == NULL || place == 0)
+        return;
+    CHECK(place <= FLEET_TAKEOVERS_MAX);
+    atomic_fetch_add(&f->guests[place - 1].asks, (unsigned)change);
+}
+
+/* The place of a guest that serves; 0: none. */
+static unsigned place_of(const struct loop *s, const char *journal)
+{
+    struct fleet *f = s->sidecar->fleet;
+    for (unsigned i = 0; i < FLEET_TAKEOVERS_MAX; i++)
+        if (s->sidecar->rooms[i + 1] != NULL && strcmp(f->guests[i].journal, journal) == 0)
+            return i + 1;
+    return 0;
+}
+
+/* What nobody has and nothing lives in may be asked for, too. */
+static void wish(struct fleet *f, const char *journal)
+{
+    pthread_mutex_lock(&f->mutex);
+    snprintf(f->wished, sizeof f->wished, "%s", journal);
+    pthread_cond_broadcast(&f->changed);
+    pthread_mutex_unlock(&f->mutex);
+}
+
+int fleet_find(void *self, const struct relay_key *key, struct relay_place *out, struct error_detail *detail)
+{
+    struct loop *s = self;
+    struct fleet *f = s->sidecar->fleet;
+    struct finder_found *found = &f->found;
+    char text[sizeof detail->text];
+    *out = (struct relay_place){.place = 0};
+    int code = key->request_id.size > 0 ? finder_request(f->finder, key->request_id, key->claims, found)
+                                        : finder_tag(f->finder, key->tag, found);
+    if (code == E_JOURNAL_AWAY)
+        return error_set(detail, code, "", "the database does not tell where the saga is");
+    if (code == E_QUEUE)
+        return error_set(detail, code, "", "too many requests wait to hear where their sagas are");
+    if (code != 0 || !found->known || strcmp(found->journal, f->own) == 0)
+        return code;
+    if ((out->place = place_of(s, found->journal)) != 0)
+        return 0;
+    if (found->held && found->address[0] != '\0' && strcmp(found->carrier, f->own) != 0) {
+        out->address = found->address;
+        out->credentials = &f->credentials;
+        return 0;
+    }
+    if (!found->held)
+        wish(f, found->journal);
+    snprintf(text, sizeof text,
+             found->held && strcmp(found->carrier, f->own) != 0
+                 ? "it lives in the journal %.120s, which a sidecar has that tells no fleet_address"
+                 : "it lives in the journal %.120s, which is being taken over",
+             found->journal);
+    return error_set(detail, E_SAGA_AWAY, "", text);
+}
+
+static void wake_home(void *self)
+{
+    rpc_wake(((struct fleet *)self)->home->rooms[0]);
+}
+
+/* ---- the whole ---- */
+
+int fleet_open(struct sidecar *sidecar, const char *file, struct fleet **out, struct error_detail *detail)
+{
+    pthread_condattr_t clock;
+    struct fleet *f = calloc(1, sizeof *f);
+    if (f == NULL)
+        return error_set(detail, E_MEMORY, "", NULL);
+    f->home = sidecar;
+    f->file = file;
+    clock_init(&f->clock);
+    for (unsigned i = 0; i < FLEET_TAKEOVERS_MAX; i++)
+        f->guests[i].fleet = f;
+    pthread_mutex_init(&f->mutex, NULL);
+    pthread_condattr_init(&clock);
+    pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
+    pthread_cond_init(&f->changed, &clock);
+    pthread_condattr_destroy(&clock);
+    const struct postgres_fleet_options options = {.conninfo = sidecar->config->store,
+                                                   .fleet = sidecar->config->fleet,
+                                                   .timeout = sidecar->config->store_timeout,
+                                                   .stop = stops,
+                                                   .self = f};
+    int code = journal_name(sidecar->config, f->own, detail);
+    if (code == 0 && postgres_fleet_create(&options, &f->db) != 0)
+        code = error_set(detail, E_MEMORY, "", NULL);
+    const struct finder_options finder = {.config = sidecar->config, .own = f->own, .wake = wake_home, .self = f};
+    f->credentials = trust_of_sidecars(sidecar->config, sidecar->certificates);
+    if (code == 0)
+        code = finder_open(&finder, &f->finder, detail);
+    if (code == 0 && pthread_create(&f->thread, NULL, watch, f) != 0)
+        code = error_set(detail, E_SYSTEM, "", "a thread for the fleet");
+    if (code != 0) {
+        finder_close(f->finder);
+        postgres_fleet_destroy(f->db);
+        free(f);
+        return code;
+    }
+    *out = f;
+    return 0;
+}
+
+void fleet_stop(struct fleet *f)
+{
+    if (f == NULL)
+        return;
+    pthread_mutex_lock(&f->mutex);
+    f->stop = true;
+    pthread_cond_broadcast(&f->changed);
+    pthread_mutex_unlock(&f->mutex);
+    for (unsigned i = 0; i < FLEET_TAKEOVERS_MAX; i++)
+        stop_guest(&f->guests[i]);
+}
+
+void fleet_reload(struct fleet *f)
+{
+    if (f == NULL)
+        return;
+    pthread_mutex_lock(&f->mutex);
+    for (unsigned i = 0; i < FLEET_TAKEOVERS_MAX; i++)
+        if (f->guests[i].sidecar != NULL && atomic_load(&f->guests[i].state) == GUEST_SERVING)
+            sidecar_reload(f->guests[i].sidecar, f->file);
+    pthread_mutex_unlock(&f->mutex);
+}
+
+void fleet_close(struct fleet *f)
+{
+    if (f == NULL)
+        return;
+    fleet_stop(f);
+    for (unsigned i = 0; i < FLEET_TAKEOVERS_MAX; i++)
+        atomic_store(&f->guests[i].unasked, true);
+    pthread_join(f->thread, NULL);
+    finder_close(f->finder);
+    postgres_fleet_destroy(f->db);
+    pthread_mutex_destroy(&f->mutex);
+    pthread_cond_destroy(&f->changed);
+    free(f);
+}

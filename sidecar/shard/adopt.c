@@ -1,0 +1,39 @@
+/* adopt.c - what one journal more means to a sidecar. */
+#include "sidecar/shard/adopt.h"
+
+#include "sidecar/base/defect.h"
+
+#include <string.h>
+
+/* What all sidecars of a database look at it together, and the most often that one does. */
+#define LOOKS_A_SECOND 20
+#define PAUSE_MIN      SPAN_MS(1000)
+
+static bool has_all(const char *needs, bool (*has)(void *self, const char *name, size_t size), void *self)
+{
+    for (const char *comma; (comma = strchr(needs, ',')) != NULL; needs = comma + 1)
+        if (!has(self, needs, (size_t)(comma - needs)))
+            return false;
+    return true;
+}
+
+bool adopt_may_take(const struct adopt_offer *offer, bool (*has)(void *self, const char *name, size_t size), void *self)
+{
+    if (offer->wanted || offer->tries >= ADOPT_TRIES_MAX)
+        return false;
+    if (offer->given_up && offer->live == 0)
+        return false;
+    return has_all(offer->needs, has, self);
+}
+
+bool adopt_gives_up(bool wanted, struct instant idle_since, struct instant now)
+{
+    return wanted || (idle_since.us != 0 && !instant_before(now, instant_after(idle_since, ADOPT_IDLE)));
+}
+
+struct span adopt_pause(uint64_t sidecars, uint64_t chance)
+{
+    int64_t us = (int64_t)(sidecars < 1000000 ? sidecars : 1000000) * 1000000 / LOOKS_A_SECOND;
+    us = us > PAUSE_MIN.us ? us : PAUSE_MIN.us;
+    return (struct span){.us = us - us / 4 + (int64_t)(chance % (uint64_t)(us / 2))};
+}
