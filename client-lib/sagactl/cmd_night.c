@@ -265,7 +265,7 @@ static const char *health_of(struct run *r, const char *service)
 
 /* Of all loops together. */
 struct all {
-    uint64_t live, compensating, stuck, paused, calls, waiting, bytes, bytes_max, free;
+    uint64_t live, answered, compensating, stuck, paused, calls, waiting, bytes, bytes_max, free;
     bool full;
     struct instant oldest, journal_since;
 };
@@ -276,6 +276,7 @@ static struct all add_loops(const Saga__V1__StatusResponse *m)
     for (size_t i = 0; i < m->n_loops; i++) {
         const Saga__V1__LoopStatus *l = m->loops[i];
         all.live += l->live;
+        all.answered += l->answered;
         all.compensating += l->compensating;
         all.stuck += l->stuck;
         all.paused += l->paused;
@@ -325,7 +326,7 @@ static void put_targets(struct run *r, const Saga__V1__StatusResponse *m)
     char name[FIELD], address[600], span[TIMES_TEXT_SIZE];
     for (size_t i = 0; m->n_loops > 0 && i < m->loops[0]->n_targets; i++) {
         const Saga__V1__TargetStatus *t = m->loops[0]->targets[i], *away = NULL;
-        uint64_t calls = 0, calls_max = 0, waiting = 0;
+        uint64_t calls = 0, calls_max = 0, waiting = 0, deferred = 0;
         for (size_t k = 0; k < m->n_loops; k++)
             for (size_t n = 0; n < m->loops[k]->n_targets; n++) {
                 const Saga__V1__TargetStatus *other = m->loops[k]->targets[n];
@@ -334,6 +335,7 @@ static void put_targets(struct run *r, const Saga__V1__StatusResponse *m)
                 calls += other->calls;
                 calls_max += other->calls_max;
                 waiting += other->waiting;
+                deferred += other->deferred;
                 away = other->unreachable ? other : away;
             }
         fprintf(r->screen.out, "target %s at %s: ", screen_clean(&r->screen, t->name, name, sizeof name),
@@ -343,8 +345,11 @@ static void put_targets(struct run *r, const Saga__V1__StatusResponse *m)
                        times_write_span((struct span){.us = away->unreachable_for->seconds * 1000000 +
                                                             away->unreachable_for->nanos / 1000},
                                         span));
-        fprintf(r->screen.out, "%llu of %llu calls in flight, %llu wait\n", (unsigned long long)calls,
+        fprintf(r->screen.out, "%llu of %llu calls in flight, %llu wait", (unsigned long long)calls,
                 (unsigned long long)calls_max, (unsigned long long)waiting);
+        if (deferred > 0)
+            fprintf(r->screen.out, ", %llu of them deferred", (unsigned long long)deferred);
+        fputc('\n', r->screen.out);
     }
 }
 
@@ -363,6 +368,9 @@ static void put_status(struct run *r, const char *health, const Saga__V1__Status
                all.stuck > 0 ? ": sagactl deadletters --summary" : "");
     fprintf(r->screen.out, "%8llu paused%s\n", (unsigned long long)all.paused,
             all.paused > 0 ? ": sagactl list --state paused" : "");
+    if (all.answered > 0)
+        fprintf(r->screen.out, "%8llu of them answered, with deferred steps left: sagactl list --where deferred\n",
+                (unsigned long long)all.answered);
     if (all.oldest.us != INSTANT_NEVER.us)
         fprintf(r->screen.out, "The oldest of them was started %s ago.\n",
                 times_write_span(instant_since(r->screen.now, all.oldest), span));

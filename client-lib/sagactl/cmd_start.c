@@ -136,7 +136,7 @@ static int status_of_end(const Saga__V1__Saga *saga)
     case SAGA__V1__SAGA_STATE__SAGA_STATE_STUCK:
         return EXIT_STUCK;
     default:
-        return EXIT_REFUSED;
+        return saga->answered ? EXIT_DONE : EXIT_REFUSED;
     }
 }
 
@@ -155,6 +155,7 @@ int run_wait(struct run *r, const char *saga_id, bool was_there, bool *shown)
         return status;
     request.saga_id = (char *)(uintptr_t)saga_id;
     request.until_stuck = !r->o.past_stuck;
+    request.until_answered = r->o.answered;
     /* Waiting for a connection makes each turn of this loop last until there is a sidecar again, or the time has
      * passed. */
     while (run_try(r, "/saga.v1.Coordinator/Wait", &request.base, &saga__v1__wait_response__descriptor, deadline,

@@ -91,6 +91,9 @@ const struct option_row option_rows[OPTION_COUNT] = {
                      "Go on after the event with this cursor, as -o json shows it."},
     [OPTION_PAST_STUCK] = {"past-stuck", '\0', NULL, NULL, COMPLETE_NOTHING,
                            "Go on waiting when the saga is stuck, until an operator has helped it to its end."},
+    [OPTION_ANSWERED] =
+        {"answered", '\0', NULL, NULL, COMPLETE_NOTHING,
+         "Wait no longer than until nothing but deferred steps is left: the saga's output is final then."},
     [OPTION_REASON] = {"reason", 'm', "TEXT", NULL, COMPLETE_NOTHING, "Why, in a sentence that stays in the timeline."},
     [OPTION_ACTOR] = {"actor", '\0', "NAME", NULL, COMPLETE_NOTHING,
                       "Who does this, for the timeline: your login name and host unless said."},
@@ -175,7 +178,7 @@ const struct command_row command_rows[] = {
      "Of one saga from its start to its end; of all from now on. A connection that is lost is taken up again where it "
      "broke off.",
      command_watch},
-    {"wait", "SAGA-ID", 1, 1, NULL, COMPLETE_SAGA, BIT(PAST_STUCK), "wait for the end of a saga",
+    {"wait", "SAGA-ID", 1, 1, NULL, COMPLETE_SAGA, BIT(PAST_STUCK) | BIT(ANSWERED), "wait for the end of a saga",
      "The exit status tells how it ended: 0 committed, 10 compensated, 11 resolved by an operator, 12 stuck. A sidecar "
      "that restarts meanwhile is waited for.",
      command_wait},

@@ -26,9 +26,16 @@ static char *reason_text(const struct screen *s, const Saga__V1__Saga *saga, cha
     bool stuck = saga->state == SAGA__V1__SAGA_STATE__SAGA_STATE_STUCK;
     const char *reason = words_reason(stuck ? saga->stuck_reason : saga->reason),
                *step = stuck ? saga->stuck_step : saga->reason_step;
-    char name[FIELD / 2], skips[32] = "";
+    char name[FIELD / 2], skips[96] = "";
+    size_t used = 0;
     if (saga->skips > 0)
-        snprintf(skips, sizeof skips, "%u skipped%s", (unsigned)saga->skips, reason[0] != '\0' ? "; " : "");
+        used = (size_t)snprintf(skips, sizeof skips, "%u skipped%s", (unsigned)saga->skips,
+                                reason[0] != '\0' || saga->n_lacks > 0 ? "; " : "");
+    for (size_t i = 0; i < saga->n_lacks && used < sizeof skips; i++)
+        used += (size_t)snprintf(skips + used, sizeof skips - used, "%s%s", show_lack(saga->lacks[i]->kind),
+                                 i + 1 < saga->n_lacks ? ", "
+                                 : reason[0] != '\0'   ? "; "
+                                                       : "");
     snprintf(text, FIELD, "%s%s%s%s%s",
              saga->paused ? (reason[0] != '\0' || skips[0] != '\0' ? "paused; " : "paused") : "", skips, reason,
              step[0] != '\0' ? " at " : "", screen_clean(s, step, name, sizeof name));

@@ -309,6 +309,9 @@ static bool take(const struct reading *r, unsigned id, const char *value)
     case OPTION_PAST_STUCK:
         o->past_stuck = true;
         return true;
+    case OPTION_ANSWERED:
+        o->answered = true;
+        return true;
     case OPTION_HELP:
     case OPTION_SHOW_VERSION:
     case OPTION_COUNT:

@@ -29,7 +29,7 @@ struct options {
     enum color color;
     bool utc;
 
-    bool dry_run, wait, payloads, all, past_stuck, once;
+    bool dry_run, wait, payloads, all, past_stuck, answered, once;
     const char *version;
     const char *input, *input_text, *input_hex, *input_json, *name;
     const char *request_id;

@@ -105,6 +105,37 @@ static void put_payload(const struct screen *s, const char *name, const Protobuf
     put_field(s, PAINT_NONE, name, text);
 }
 
+const char *show_lack(Saga__V1__LackKind kind)
+{
+    switch (kind) {
+    case SAGA__V1__LACK_KIND__LACK_KIND_MISSING:
+        return "missing";
+    case SAGA__V1__LACK_KIND__LACK_KIND_FALLBACK:
+        return "fallback";
+    case SAGA__V1__LACK_KIND__LACK_KIND_STALE:
+        return "stale";
+    case SAGA__V1__LACK_KIND__LACK_KIND_DEFERRED:
+        return "deferred";
+    default:
+        return "?";
+    }
+}
+
+/* "score: fallback; mail: deferred" */
+static void put_lacks(const struct screen *s, const Saga__V1__Saga *saga)
+{
+    char text[SENTENCE] = "", name[FIELD];
+    size_t used = 0;
+    for (size_t i = 0; i < saga->n_lacks && used < sizeof text; i++) {
+        const Saga__V1__Lack *l = saga->lacks[i];
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s%s%s%s", i > 0 ? "; " : "",
+                                 screen_clean(s, l->step, name, sizeof name), l->step[0] != '\0' ? ": " : "",
+                                 show_lack(l->kind));
+    }
+    if (saga->n_lacks > 0)
+        put_field(s, PAINT_WARN, "degraded", text);
+}
+
 static void put_head(const struct screen *s, const Saga__V1__GetResponse *answer)
 {
     const Saga__V1__Saga *saga = answer->saga;
@@ -117,13 +148,14 @@ static void put_head(const struct screen *s, const Saga__V1__GetResponse *answer
     screen_put(s, words_saga_paint(saga->state), "%s", words_saga_state(saga->state));
     if (saga->skips > 0)
         screen_put(s, PAINT_WARN, ", %u skipped by an operator", (unsigned)saga->skips);
-    screen_put(s, PAINT_WARN, "%s\n", saga->paused ? ", paused" : "");
+    screen_put(s, PAINT_WARN, "%s%s\n", saga->answered ? ", answered" : "", saga->paused ? ", paused" : "");
     if (saga->reason != SAGA__V1__REASON__REASON_UNSPECIFIED)
         put_field(s, PAINT_NONE, "undone for", why(s, saga->reason, saga->reason_step, text));
     if (saga->state == SAGA__V1__SAGA_STATE__SAGA_STATE_STUCK)
         put_field(s, PAINT_BAD, "stuck for", why(s, saga->stuck_reason, saga->stuck_step, text));
     if (saga->reason_message[0] != '\0')
         put_field(s, PAINT_NONE, "which said", screen_clean(s, saga->reason_message, said, sizeof said));
+    put_lacks(s, saga);
     put_times(s, saga);
     if (saga->paused)
         put_paused(s, answer);
@@ -233,6 +265,8 @@ void show_end(const struct screen *s, const Saga__V1__Saga *saga)
     fprintf(s->out, "%s%s", text[0] != '\0' ? ": " : "", text);
     if (saga->reason_message[0] != '\0')
         fprintf(s->out, ": %s", screen_clean(s, saga->reason_message, text, sizeof text));
+    for (size_t i = 0; i < saga->n_lacks; i++)
+        fprintf(s->out, "%s%s", i == 0 ? ", degraded: " : ", ", show_lack(saga->lacks[i]->kind));
     fputc('\n', s->out);
     char clean[4096];
     if (saga->output_json[0] != '\0')

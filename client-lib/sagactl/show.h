@@ -7,6 +7,9 @@
 #include "saga/v1/coordinator.pb-c.h"
 #include "saga/v1/operator.pb-c.h"
 
+/* What a saga goes without: "missing", "fallback", "stale", "deferred". */
+const char *show_lack(Saga__V1__LackKind kind);
+
 /* The whole screen of get: what and where it is, timeline, steps, and what to do when it does not go on by itself.
  * address is what the commands that are proposed need after --address, or NULL. */
 void show_saga(const struct screen *s, const Saga__V1__GetResponse *answer, const char *address);

@@ -109,6 +109,9 @@ static void tell_whole(const struct screen *s, const Saga__V1__Event *e, const c
     case SAGA__V1__EVENT_TYPE__EVENT_TYPE_SKIPPED:
         add(line, "%s skipped", step);
         break;
+    case SAGA__V1__EVENT_TYPE__EVENT_TYPE_ANSWERED:
+        add(line, "answered; deferred steps begin");
+        break;
     case SAGA__V1__EVENT_TYPE__EVENT_TYPE_REJECTED:
         add(line, "%s did not happen", step);
         break;

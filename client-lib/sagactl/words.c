@@ -43,6 +43,8 @@ static const char *const reasons[] = {
     "expression failed",
     "request changed",
     "unexpected answer",
+    "overloaded",
+    "target unavailable",
 };
 
 static struct word word_of(const struct word *words, size_t count, int number)

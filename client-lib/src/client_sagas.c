@@ -96,9 +96,10 @@ int saga_wait(saga_client *client, const char *saga_id, unsigned flags, int64_t 
     int code = client_saga_id(saga_id, &request.saga_id, error);
     if (code != SAGA_OK)
         return code;
-    if (flags & ~SAGA_WAIT_UNTIL_STUCK)
+    if (flags & ~(SAGA_WAIT_UNTIL_STUCK | SAGA_WAIT_UNTIL_ANSWERED))
         return client_refuse(error, "flags", "flags holds a bit that means nothing");
     request.until_stuck = (flags & SAGA_WAIT_UNTIL_STUCK) != 0;
+    request.until_answered = (flags & SAGA_WAIT_UNTIL_ANSWERED) != 0;
     struct client_call call = {
         .method = COORDINATOR "Wait",
         .request = &request.base,

@@ -45,6 +45,7 @@ int asked_ended(struct api *api, struct read *read, const Saga__V1__Saga *saga, 
         .state = (uint8_t)saga->state,
         .reason = (uint8_t)saga->reason,
         .status = -1,
+        .degraded = saga->n_lacks > 0,
         .started_at = instant_of(saga->started_at),
         .ended_at = instant_of(saga->ended_at),
     };

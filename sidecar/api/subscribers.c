@@ -161,7 +161,7 @@ static void make_ready(struct subscribers *list, struct subscriber *u)
 struct word {
     int code;
     struct error_detail detail;
-    bool ended, stuck;
+    bool ended, stuck, answered;
     struct bytes response;
     struct bytes bare; /* the same without the output, for those who may not see payloads */
     struct bytes definition, owner, tags;
@@ -200,7 +200,8 @@ static void look(struct api *api, struct saga_id saga, struct word *word)
     /* What memory has and the journal has not is told once it is durable. */
     word->stuck =
         found.live != NULL && found.live->state == SAGA_STUCK && found.live->position <= core_durable(api->core);
-    if (!word->ended && !word->stuck)
+    word->answered = found.live != NULL && found.live->answered && found.live->position <= core_durable(api->core);
+    if (!word->ended && !word->stuck && !word->answered)
         return;
     Saga__V1__WaitResponse response = SAGA__V1__WAIT_RESPONSE__INIT;
     response.saga = found.live != NULL ? view_saga(&api->arena, found.live, core_engine(api->core), 0)
@@ -214,6 +215,8 @@ static void look(struct api *api, struct saga_id saga, struct word *word)
     } else if (found.live != NULL) {
         word->tags = found.live->tags;
     }
+    if (response.saga != NULL && word->answered && !view_add_answer(&api->arena, response.saga, found.live))
+        response.saga = NULL;
     if (word->code != 0)
         return;
     if (response.saga != NULL) {
@@ -235,7 +238,7 @@ static void tell(struct api *api, struct subscriber *u, const struct word *word)
 {
     if (word->code != 0) {
         refuse(api, u, word->code, &word->detail);
-    } else if (word->ended || (word->stuck && u->until_stuck)) {
+    } else if (word->ended || (word->stuck && u->until_stuck) || (word->answered && u->until_answered)) {
         bool whole = word->bare.at == word->response.at ||
                      permit_output(api, u->request.call, word->definition, word->owner, word->tags);
         rpc_reply(u->request.call, whole ? word->response : word->bare);
@@ -250,7 +253,7 @@ int subscribers_add_wait(struct api *api, struct read *read, const void *message
     struct word word;
     if (api->stopping)
         return error_set(detail, E_STOPPING, "", NULL); /* those before it have been sent away already */
-    bool until_stuck = m->until_stuck;
+    bool until_stuck = m->until_stuck, until_answered = m->until_answered;
     int code = decode_saga_id(m->saga_id, &id, detail);
     if (code != 0)
         return code;
@@ -265,6 +268,7 @@ int subscribers_add_wait(struct api *api, struct read *read, const void *message
     if (u == NULL)
         return error_set(detail, E_MEMORY, "", NULL);
     u->until_stuck = until_stuck;
+    u->until_answered = until_answered;
     tell(api, u, &word);
     return 0;
 }
@@ -279,7 +283,7 @@ static bool answer_waiters(struct api *api, struct subscription *to)
     look(api, to->waiters->saga, &word);
     if (word.code == STORE_PENDING)
         return false;
-    if (word.code == 0 && !word.ended && !word.stuck)
+    if (word.code == 0 && !word.ended && !word.stuck && !word.answered)
         return true;
     /* One at least: the look itself may have taken all the time that there was, and would again. */
     DL_FOREACH_SAFE(to->waiters, u, next)

@@ -74,8 +74,8 @@ _Static_assert((int)SAGA__V1__SAGA_STATE__SAGA_STATE_RESOLVED == SAGA_RESOLVED, 
 _Static_assert((int)SAGA__V1__ACTION_STATE__ACTION_STATE_SKIPPED == SAGA_ACTION_SKIPPED, "action states");
 _Static_assert((int)SAGA__V1__COMPENSATION_STATE__COMPENSATION_STATE_SKIPPED == SAGA_COMPENSATION_SKIPPED,
                "compensation states");
-_Static_assert((int)SAGA__V1__REASON__REASON_OVERLOADED == REASON_OVERLOADED, "reasons");
-_Static_assert((int)SAGA__V1__EVENT_TYPE__EVENT_TYPE_REJECTED == RECORD_REJECTED, "event types");
+_Static_assert((int)SAGA__V1__REASON__REASON_UNAVAILABLE == REASON_UNAVAILABLE, "reasons");
+_Static_assert((int)SAGA__V1__EVENT_TYPE__EVENT_TYPE_ANSWERED == RECORD_ANSWERED, "event types");
 _Static_assert((int)SAGA__V1__SAGA_MODE__SAGA_MODE_ENLISTED == SAGA_ENLISTED, "modes");
 
 /* ---- steps ---- */
@@ -164,7 +164,11 @@ static char *waiting_text(struct arena *a, const struct engine *e, const struct 
         return arena_format(a, "a free place among the calls to target %s", call->target);
     if (back)
         return step->compensation == SAGA_COMPENSATION_STARTED ? retry_text(a, s, step->next_at) : undo_text(a, s);
-    return step->action == SAGA_ACTION_STARTED ? retry_text(a, s, step->next_at) : dependencies_text(a, s, index);
+    if (step->action == SAGA_ACTION_STARTED)
+        return retry_text(a, s, step->next_at);
+    if (saga_spec(s, index)->deferred && !s->answered)
+        return arena_format(a, "the steps that are not deferred");
+    return dependencies_text(a, s, index);
 }
 
 /* The first of all that is shown as JSON of one saga: the rest is bytes alone. */
@@ -230,6 +234,46 @@ static bool add_steps(struct arena *a, Saga__V1__Saga *m, const struct saga *s, 
 
 /* ---- sagas ---- */
 
+static Saga__V1__Lack *add_lack(struct arena *a, Saga__V1__Saga *m, uint8_t bit, struct bytes step)
+{
+    Saga__V1__Lack *lack = arena_take(a, sizeof *lack);
+    if (lack == NULL)
+        return NULL;
+    saga__v1__lack__init(lack);
+    lack->kind = bit == LACK_MISSING    ? SAGA__V1__LACK_KIND__LACK_KIND_MISSING
+                 : bit == LACK_FALLBACK ? SAGA__V1__LACK_KIND__LACK_KIND_FALLBACK
+                 : bit == LACK_STALE    ? SAGA__V1__LACK_KIND__LACK_KIND_STALE
+                                        : SAGA__V1__LACK_KIND__LACK_KIND_DEFERRED;
+    m->lacks[m->n_lacks++] = lack;
+    return set_text(a, &lack->step, step) ? lack : NULL;
+}
+
+/* What a saga goes without, step by step. */
+static bool add_lacks(struct arena *a, Saga__V1__Saga *m, const struct saga *s)
+{
+    if (saga_lacks(s) == 0)
+        return true;
+    m->lacks = arena_take(a, s->step_count * sizeof(*m->lacks));
+    for (unsigned i = 0; m->lacks != NULL && i < s->step_count; i++) {
+        uint8_t lacks = saga_step_lacks(s, i);
+        if (lacks != 0 && add_lack(a, m, lacks, saga_step_name(s, i)) == NULL)
+            return false;
+    }
+    return m->lacks != NULL;
+}
+
+/* The kinds alone, of a saga that has ended. */
+static bool add_lack_kinds(struct arena *a, Saga__V1__Saga *m, uint8_t lacks)
+{
+    if (lacks == 0)
+        return true;
+    m->lacks = arena_take(a, 4 * sizeof(*m->lacks));
+    for (uint8_t bit = 1; m->lacks != NULL && bit <= LACK_DEFERRED; bit = (uint8_t)(bit << 1))
+        if ((lacks & bit) != 0 && add_lack(a, m, bit, bytes_of(NULL, 0)) == NULL)
+            return false;
+    return m->lacks != NULL;
+}
+
 Saga__V1__Saga *view_saga(struct arena *a, const struct saga *s, const struct engine *engine, unsigned flags)
 {
     Saga__V1__Saga *m = arena_take(a, sizeof *m);
@@ -260,7 +304,17 @@ Saga__V1__Saga *view_saga(struct arena *a, const struct saga *s, const struct en
         set_json(a, &m->input_json, s->definition, s->definition->input, s->input, &budget);
     if (ok && (flags & VIEW_STEPS) != 0)
         ok = add_steps(a, m, s, engine, flags, &budget);
-    return ok ? m : NULL;
+    m->answered = s->answered && !saga_ended(s);
+    return ok && (s->definition == NULL || add_lacks(a, m, s)) ? m : NULL;
+}
+
+bool view_add_answer(struct arena *a, Saga__V1__Saga *m, const struct saga *s)
+{
+    size_t budget = JSON_BYTES_MAX;
+    if (!set_bytes(a, &m->output, s->answer))
+        return false;
+    set_json(a, &m->output_json, s->definition, s->definition->output, s->answer, &budget);
+    return true;
 }
 
 Saga__V1__Saga *view_ended(struct arena *a, const struct ended_row *row, const struct catalog *catalog)
@@ -277,7 +331,8 @@ Saga__V1__Saga *view_ended(struct arena *a, const struct ended_row *row, const s
     bool ok = set_id(a, &m->id, row->saga) && set_text(a, &m->definition, row->name) &&
               set_text(a, &m->version, bytes_of_text(definition == NULL ? "" : definition->version)) &&
               set_text(a, &m->request_id, row->request_id) && set_text(a, &m->owner, row->owner) &&
-              set_time(a, &m->started_at, row->started_at) && set_time(a, &m->ended_at, row->ended_at);
+              set_time(a, &m->started_at, row->started_at) && set_time(a, &m->ended_at, row->ended_at) &&
+              add_lack_kinds(a, m, row->lacks);
     return ok ? m : NULL;
 }
 
@@ -365,7 +420,7 @@ bool view_add_outcome(struct arena *a, Saga__V1__Saga *saga, const struct timeli
             ok = set_text(a, &saga->reason_message, words);
             if (ok && definition != NULL && saga->reason_step[0] == '\0')
                 ok = set_text(a, &saga->reason_step, view_step_name(definition, counts, r->step, name));
-        } else if (r->type == RECORD_ENDED && r->saga_state == SAGA_COMMITTED) {
+        } else if (r->type == RECORD_ANSWERED || (r->type == RECORD_ENDED && r->saga_state == SAGA_COMMITTED)) {
             ok = (flags & VIEW_PAYLOADS) == 0 || set_bytes(a, &saga->output, r->output);
             if (ok && r->message.size > 0)
                 ok = set_text(a, &saga->reason_message, r->message);

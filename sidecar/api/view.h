@@ -24,6 +24,9 @@ Saga__V1__Saga *view_saga(struct arena *a, const struct saga *s, const struct en
 /* A saga that has ended, without steps. */
 Saga__V1__Saga *view_ended(struct arena *a, const struct ended_row *row, const struct catalog *catalog);
 
+/* What those who wait for a saga that is answered are given. Returns false when no memory is left. */
+bool view_add_answer(struct arena *a, Saga__V1__Saga *m, const struct saga *s);
+
 /* Adds to a view with steps what only the records tell: the last failures, and how it was resolved. Returns false when no memory is left. */
 bool view_add_history(struct arena *a, Saga__V1__Saga *saga, const struct timeline *timeline);
 

@@ -20,7 +20,7 @@ struct subscriber {
     struct saga_id saga;
     struct position cursor;  /* of a watcher: the last event that it was sent */
     struct backlog *backlog; /* of a watcher of one saga, while it is far behind */
-    bool until_stuck;        /* of a waiter */
+    bool until_stuck, until_answered; /* of a waiter */
     bool sending;            /* of a watcher: its stream is taking a message */
     bool queued;             /* of a watcher: there may be something for it */
     struct subscriber *ready_next;

@@ -337,7 +337,10 @@ static int is_meant(struct bulks *b, struct job *j, const struct saga *s, struct
                     struct error_detail *detail)
 {
     int code = 0;
-    *meant = s->state == SAGA_STUCK && (j->definition[0] == '\0' || bytes_equal(s->name, bytes_of_text(j->definition)));
+    /* What is deferred waits for its next attempt: who asks for that can have it tried now. */
+    bool waits = s->answered && !saga_ended(s) && j->m.act == SAGA__V1__BULK_ACT__BULK_ACT_RETRY &&
+                 where_needs_deferred(j->where);
+    *meant = (s->state == SAGA_STUCK || waits) && (j->definition[0] == '\0' || bytes_equal(s->name, bytes_of_text(j->definition)));
     if (!*meant)
         return 0;
     struct where_view view = where_view_of(s);

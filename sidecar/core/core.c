@@ -122,6 +122,8 @@ static int step(struct core *c, const struct event *event)
 {
     c->acted = false;
     int code = engine_step(c->engine, event, &c->out);
+    if (engine_starved(c->engine))
+        c->failed = E_MEMORY; /* what there is of it is not whole: nothing of the batch may be written */
     if (code == 0 && c->acted && event->audit.size > 0)
         core_audit(c, event->audit);
     return code;

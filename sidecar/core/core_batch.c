@@ -50,6 +50,7 @@ static struct ended_row ended_row(const struct saga *s)
         .state = s->state,
         .mode = s->mode,
         .reason = s->reason,
+        .lacks = s->state == SAGA_COMMITTED && !DEFECT(LACKS_FORGOTTEN) ? saga_lacks(s) : 0,
         .skips = DEFECT(SKIPS_FORGOTTEN) ? 0 : s->skips,
         .definition = s->definition == NULL ? 0 : s->definition->number,
         .name = s->name,

@@ -107,8 +107,10 @@ static int recover(struct core *c, const struct store_state *state, struct insta
 int core_resume(struct core *c, struct instant now, struct error_detail *detail)
 {
     while (c->resuming && c->failed == 0 && !core_batch_full(c)) {
-        if (engine_resume(c->engine, instant_max(now, c->latest), &c->resume_after, RESUME_SAGAS, &c->out) != 0)
+        if (engine_resume(c->engine, instant_max(now, c->latest), &c->resume_after, RESUME_SAGAS, &c->out) != 0) {
+            c->failed = E_MEMORY;
             return error_set(detail, E_MEMORY, "", NULL);
+        }
         c->resuming = c->resume_after != UINT64_MAX && !(DEFECT(RESUME_ENDS_EARLY) && core_batch_full(c));
     }
     return core_failed(c, detail);

@@ -223,6 +223,11 @@ static int read_output(const struct call_reader *r, const struct yaml_node *n, b
     if (step == r->step)
         return yaml_refuse(n, E_ARGUMENT, r->detail,
                            of_compensation ? "is the step itself; write request: own_output" : "is the step itself");
+    bool below = step < r->step && steps[r->step].stand_in != STAND_IN_NONE;
+    for (unsigned i = step; below && i < r->step; i++)
+        below = steps[i].has_fallback;
+    if (below)
+        return yaml_refuse(n, E_ARGUMENT, r->detail, "has come to nothing when this is asked for: it stands in for it");
     if (!step_set_has(&steps[r->step].ancestors, step))
         return yaml_rule(r->detail, "output-not-before",
                          yaml_refuse(n, E_ARGUMENT, r->detail, "%s does not come before %s; add it to its after",
@@ -264,7 +269,7 @@ static int read_request_mapping(const struct call_reader *r, const struct yaml_n
 }
 
 /* Whether a request is written as a message or an expression. A mapping of one key that could be both is a message when this has such a field. */
-static bool is_mapped(const struct call_reader *r, const struct yaml_node *n, const struct call_spec *call)
+static bool is_mapped(const struct call_reader *r, const struct yaml_node *n, const struct message_type *type)
 {
     if (r->definition->schema_name == NULL)
         return false;
@@ -273,13 +278,13 @@ static bool is_mapped(const struct call_reader *r, const struct yaml_node *n, co
     bool plain = false;
     for (size_t i = 0; i < COUNT(request_keys) && n->count == 1; i++)
         plain = plain || bytes_equal(n->first->key, bytes_of_text(request_keys[i]));
-    return !plain || (call->called != NULL && message_field_by_any_name(call->called->input, n->first->key) != NULL);
+    return !plain || (type != NULL && message_field_by_any_name(type, n->first->key) != NULL);
 }
 
 static int read_request(const struct call_reader *r, const struct yaml_node *n, bool of_compensation,
-                        struct call_spec *call)
+                        const struct message_type *type, struct call_spec *call)
 {
-    if (is_mapped(r, n, call)) {
+    if (is_mapped(r, n, type)) {
         call->source = REQUEST_MAPPED; /* read when all types are known, in typed_mapping.c */
         return 0;
     }
@@ -324,7 +329,7 @@ static int read_call_mapping(const struct call_reader *r, const struct yaml_node
     if (code == 0)
         code = read_common(r, n, is_compensation, call);
     if (code == 0 && request != NULL)
-        code = read_request(r, request, is_compensation, call);
+        code = read_request(r, request, is_compensation, call->called == NULL ? NULL : call->called->input, call);
     if (code == 0 && barrier != NULL)
         code = read_barrier(r, barrier, is_compensation, call);
     if (code == 0 && idempotent != NULL)
@@ -352,4 +357,11 @@ int call_read(const struct call_reader *r, const struct yaml_node *step, const s
         return yaml_rule(r->detail, "target-missing",
                          yaml_refuse(n, E_ARGUMENT, r->detail, "names no target, and neither does its step"));
     return 0;
+}
+
+int call_read_value(const struct call_reader *r, const struct yaml_node *n, struct call_spec *call)
+{
+    call->source = REQUEST_INPUT;
+    call->constant = bytes_of(NULL, 0);
+    return read_request(r, n, false, call->called == NULL ? NULL : call->called->output, call);
 }

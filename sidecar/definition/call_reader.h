@@ -20,6 +20,9 @@ struct call_reader {
 int call_read(const struct call_reader *r, const struct yaml_node *step, const struct yaml_node *n,
               bool is_compensation, struct call_spec *call);
 
+/* Reads what stands in for the output of a call, of which *call is a copy: it is said as a request is, of the answer's type. */
+int call_read_value(const struct call_reader *r, const struct yaml_node *n, struct call_spec *call);
+
 /* Reads the name of a step of d. */
 int call_read_step(const struct definition *d, const struct yaml_node *n, uint16_t *step, struct error_detail *detail);
 

@@ -13,7 +13,7 @@ int definition_step_find(const struct definition *d, struct bytes name)
 
 const char *step_spec_target(const struct step_spec *s, bool compensation, unsigned k)
 {
-    if ((compensation && !s->has_compensation) || k >= (s->choice_count == 0 ? 1 : s->choice_count))
+    if ((compensation ? !s->has_compensation : !step_spec_asks(s)) || k >= (s->choice_count == 0 ? 1 : s->choice_count))
         return NULL;
     if (s->choice_count == 0)
         return compensation ? s->compensation.target : s->action.target;

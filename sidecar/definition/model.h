@@ -104,6 +104,13 @@ struct call_choice {
     struct call_spec compensation;
 };
 
+/* What stands in for a step whose action came to nothing: a step of its own, right behind it. */
+enum stand_in {
+    STAND_IN_NONE = 0,  /* it is a step as any other */
+    STAND_IN_CALL = 1,  /* another call, with an undo of its own */
+    STAND_IN_VALUE = 2, /* what the definition says takes the place of an output: nobody is called */
+};
+
 struct step_spec {
     const char *name;
     bool loop;                 /* for_each: the saga has an instance of it for each item, each a step of its own */
@@ -115,6 +122,10 @@ struct step_spec {
     bool has_compensation;
     bool
         optional; /* its failure does not turn the saga back; an unknown outcome is undone before what comes after it starts */
+    uint8_t stand_in;  /* enum stand_in: it is the fallback of the step before it, and begins when that has failed */
+    bool has_fallback; /* the step behind it is its fallback */
+    bool deferred;     /* it begins when everything else is done, and nobody need wait for it */
+    bool in_haste;     /* its action does not wait for a target that takes no calls now */
     bool none_said;    /* `compensation: none`: it was not forgotten */
     bool irreversible; /* said: nothing undoes it */
     struct call_spec action;
@@ -174,6 +185,18 @@ int definition_step_total(const struct definition *d, struct bytes counts);
 
 /* "reserve", "reserve[3]", with a NUL; returns the length. */
 size_t definition_place_name(const struct definition *d, struct step_place place, char name[STEP_NAME_BYTES_MAX + 1]);
+
+/* Whether the failure of the step turns no saga back: it is passed over, or something stands in for it. */
+static inline bool step_spec_yields(const struct step_spec *s)
+{
+    return s->optional || s->has_fallback;
+}
+
+/* Whether the step's action is a call. */
+static inline bool step_spec_asks(const struct step_spec *s)
+{
+    return s->stand_in <= STAND_IN_CALL;
+}
 
 /* The k-th target that a call of the step may go to; NULL behind the last, or when it has no such call. */
 const char *step_spec_target(const struct step_spec *s, bool compensation, unsigned k);

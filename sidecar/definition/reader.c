@@ -15,15 +15,20 @@
 
 static const char *const definition_keys[] = {
     "name", "version", "schema", "input", "deadline", "compensation_order", "steps", "forward_only"};
-static const char *const step_keys[] = {"name",         "after",   "pivot", "target",   "action",
-                                        "compensation", "timeout", "retry", "optional", "irreversible"};
+static const char *const step_keys[] = {"name",         "after",       "pivot",   "target",   "action",
+                                        "compensation", "timeout",     "retry",   "optional", "irreversible",
+                                        "fallback",     "unavailable", "deferred"};
 /* Of a definition that names a schema. */
 static const char *const typed_keys[] = {
     "name",  "version", "schema",       "input", "let",    "deadline",   "compensation_order",
     "steps", "require", "forward_only", "tags",  "output", "output_type"};
-static const char *const typed_step_keys[] = {
-    "name",  "after",    "pivot",  "when",         "target",   "action",   "compensation", "timeout",
-    "retry", "optional", "expect", "irreversible", "metadata", "for_each", "max_items",    "max_parallel"};
+static const char *const typed_step_keys[] = {"name",         "after",        "pivot",       "when",     "target",
+                                              "action",       "compensation", "timeout",     "retry",    "optional",
+                                              "expect",       "irreversible", "metadata",    "for_each", "max_items",
+                                              "max_parallel", "fallback",     "unavailable", "deferred"};
+/* Of what stands in for a step. */
+static const char *const fallback_keys[] = {"target", "action", "compensation", "timeout",
+                                            "retry",  "value",  "fallback",     "unavailable"};
 static const char *const orders[] = {[ORDER_REVERSE] = "reverse", [ORDER_DEPENDENCY] = "dependency"};
 /* Room for "[255]" is left. */
 #define LOOP_NAME_BYTES_MAX (STEP_NAME_BYTES_MAX - 6)
@@ -100,6 +105,50 @@ static int read_head(struct draft *draft, const struct yaml_node *root)
     return code;
 }
 
+static struct step_spec *add_step(struct draft *draft, const struct yaml_node *n, const char *name)
+{
+    struct step_spec *s = &draft->d.steps[draft->d.step_count];
+    draft->nodes[draft->d.step_count++] = n;
+    s->name = name;
+    s->action.target_index = s->compensation.target_index = -1;
+    return s;
+}
+
+/* What stands in for a step, if anything does, is a step behind it: "charge.fallback". */
+static int add_fallbacks(struct draft *draft, const struct yaml_node *step)
+{
+    static const char ending[] = ".fallback";
+    const struct yaml_node *n = yaml_node_child(step, "fallback");
+    for (; n != NULL; n = yaml_node_child(n, "fallback")) {
+        struct step_spec *before = &draft->d.steps[draft->d.step_count - 1];
+        size_t size = strlen(before->name);
+        int code = yaml_check_mapping(n, fallback_keys, COUNT(fallback_keys), draft->detail);
+        if (code != 0)
+            return code;
+        if (size + sizeof ending > STEP_NAME_BYTES_MAX)
+            return yaml_refuse_key(n, E_ARGUMENT, draft->detail,
+                                   "would be called %s.fallback, and a step's name has at most 64 bytes", before->name);
+        char *name = yaml_tree_take(draft->tree, size + sizeof ending);
+        if (name == NULL)
+            return error_set(draft->detail, E_MEMORY, NULL, NULL);
+        memcpy(name, before->name, size);
+        memcpy(name + size, ending, sizeof ending);
+        before->has_fallback = true;
+        add_step(draft, n, name)->stand_in = yaml_node_child(n, "action") != NULL ? STAND_IN_CALL : STAND_IN_VALUE;
+    }
+    return 0;
+}
+
+/* The steps, and what stands in for them. */
+static unsigned count_steps(const struct yaml_node *steps)
+{
+    unsigned count = 0;
+    for (const struct yaml_node *step = steps->first; step != NULL; step = step->next)
+        for (const struct yaml_node *n = step; n != NULL; n = yaml_node_child(n, "fallback"))
+            count++;
+    return count;
+}
+
 /* Makes room for the steps and reads their names, which everything else in them may refer to. */
 static int read_step_names(struct draft *draft, const struct yaml_node *steps)
 {
@@ -107,40 +156,54 @@ static int read_step_names(struct draft *draft, const struct yaml_node *steps)
     int code = yaml_check_sequence(steps, detail);
     if (code != 0)
         return code;
-    if (steps->count == 0)
+    unsigned count = count_steps(steps);
+    if (count == 0)
         return yaml_refuse(steps, E_ARGUMENT, detail, "must hold at least one step");
-    if (steps->count > draft->limits->steps_max)
-        return yaml_refuse(steps, E_STEPS, detail, "holds %u steps; steps_max is %u", steps->count,
+    if (count > draft->limits->steps_max)
+        return yaml_refuse(steps, E_STEPS, detail, "holds %u steps; steps_max is %u", count,
                            (unsigned)draft->limits->steps_max);
-    draft->d.steps = calloc(steps->count, sizeof *draft->d.steps);
-    draft->nodes = calloc(steps->count, sizeof *draft->nodes);
+    draft->d.steps = calloc(count, sizeof *draft->d.steps);
+    draft->nodes = calloc(count, sizeof *draft->nodes);
     if (draft->d.steps == NULL || draft->nodes == NULL)
         return error_set(detail, E_MEMORY, NULL, NULL);
     for (const struct yaml_node *n = steps->first; n != NULL; n = n->next) {
         const struct yaml_node *name;
+        const char *text = NULL;
         code = draft->typed ? yaml_check_mapping(n, typed_step_keys, COUNT(typed_step_keys), detail)
                             : yaml_check_mapping(n, step_keys, COUNT(step_keys), detail);
         if (code == 0)
             code = yaml_need(n, "name", &name, detail);
         if (code == 0)
-            code = read_name(name, STEP_NAME_BYTES_MAX, &draft->d.steps[n->index].name, detail);
+            code = read_name(name, STEP_NAME_BYTES_MAX, &text, detail);
         if (code != 0)
             return code;
-        if (definition_step_find(&draft->d, name->text) >= 0)
-            return yaml_rule(detail, "name-taken",
-                             yaml_refuse(name, E_ARGUMENT, detail, "an earlier step has the same name"));
-        draft->nodes[n->index] = n;
-        draft->d.steps[n->index].action.target_index = -1;
-        draft->d.steps[n->index].compensation.target_index = -1;
-        draft->d.step_count++;
+        unsigned own = draft->d.step_count;
+        add_step(draft, n, text);
+        code = add_fallbacks(draft, n);
+        for (unsigned i = own; code == 0 && i < draft->d.step_count; i++)
+            if (definition_step_find(&draft->d, bytes_of_text(draft->d.steps[i].name)) < (int)own)
+                code = yaml_rule(detail, "name-taken",
+                                 yaml_refuse(name, E_ARGUMENT, detail, "an earlier step has the same name"));
+        if (code != 0)
+            return code;
     }
     return 0;
+}
+
+/* Who waits for a step waits for what stands in for it, too. */
+static void add_after(struct draft *draft, unsigned index, unsigned step)
+{
+    step_set_add(&draft->d.steps[index].after, step);
+    while (draft->d.steps[step].has_fallback)
+        step_set_add(&draft->d.steps[index].after, ++step);
 }
 
 /* Which steps a step waits for. */
 static int read_after(struct draft *draft, unsigned index)
 {
     const struct yaml_node *after = yaml_node_child(draft->nodes[index], "after");
+    if (draft->d.steps[index].stand_in != STAND_IN_NONE)
+        step_set_add(&draft->d.steps[index].after, index - 1);
     if (after == NULL || yaml_node_is_null(after))
         return 0;
     int code = yaml_check_sequence(after, draft->detail);
@@ -154,7 +217,7 @@ static int read_after(struct draft *draft, unsigned index)
                              yaml_refuse(n, E_ARGUMENT, draft->detail, "the step waits for itself"));
         if (step_set_has(&draft->d.steps[index].after, step))
             return yaml_refuse(n, E_ARGUMENT, draft->detail, "%s is listed twice", draft->d.steps[step].name);
-        step_set_add(&draft->d.steps[index].after, step);
+        add_after(draft, index, step);
     }
     return code;
 }
@@ -194,6 +257,13 @@ static int read_loop(struct draft *draft, unsigned index)
                            *parallel = yaml_node_child(n, "max_parallel");
     struct step_spec *step = &draft->d.steps[index];
     uint64_t number = 1;
+    if (step->stand_in != STAND_IN_NONE) { /* an instance for each of those that it stands in for */
+        step->loop = step[-1].loop;
+        step->max_items = step[-1].max_items;
+        step->max_parallel = step[-1].max_parallel;
+        draft->d.loop_count += step->loop;
+        return 0;
+    }
     if (each == NULL && (items != NULL || parallel != NULL))
         return yaml_refuse_key(items != NULL ? items : parallel, E_ARGUMENT, draft->detail,
                                "is of a loop, which begins with for_each");
@@ -203,9 +273,12 @@ static int read_loop(struct draft *draft, unsigned index)
         return yaml_rule(draft->detail, "loop-unbounded",
                          yaml_refuse_key(each, E_ARGUMENT, draft->detail,
                                          "needs max_items: how many items a saga may have at most"));
-    if (strlen(step->name) > LOOP_NAME_BYTES_MAX)
+    const struct step_spec *last = step;
+    while (last->has_fallback)
+        last++;
+    if (strlen(last->name) > LOOP_NAME_BYTES_MAX)
         return yaml_refuse(yaml_node_child(n, "name"), E_ARGUMENT, draft->detail,
-                           "a loop's name has at most 58 bytes, since its instances are called %s[0]", step->name);
+                           "a loop's name has at most 58 bytes, since its instances are called %s[0]", last->name);
     int code = yaml_read_count(items, 1, draft->limits->steps_max, &number, draft->detail);
     step->max_items = (uint16_t)number;
     number = 1;
@@ -228,6 +301,8 @@ static int read_pivot(struct draft *draft, unsigned index)
         code = yaml_read_bool(optional, &step->optional, draft->detail);
     if (code == 0 && irreversible != NULL)
         code = yaml_read_bool(irreversible, &step->irreversible, draft->detail);
+    if (step->stand_in != STAND_IN_NONE)
+        step->optional = step[-1].optional;
     if (code != 0 || !step->pivot)
         return code;
     if (draft->d.forward_only)
@@ -236,6 +311,11 @@ static int read_pivot(struct draft *draft, unsigned index)
     if (step->optional)
         return yaml_refuse_key(optional, E_ARGUMENT, draft->detail,
                                "the pivot is never optional: whether it is done decides which way the saga goes");
+    if (step->has_fallback)
+        return yaml_rule(
+            draft->detail, "fallback-pivot",
+            yaml_refuse_key(yaml_node_child(draft->nodes[index], "fallback"), E_ARGUMENT, draft->detail,
+                            "nothing stands in for the pivot: whether it is done decides which way the saga goes"));
     if (draft->d.pivot_step >= 0)
         return yaml_rule(draft->detail, "pivot-second",
                          yaml_refuse_key(pivot, E_ARGUMENT, draft->detail,
@@ -278,6 +358,80 @@ static bool says_none(const struct yaml_node *compensation)
     return compensation->kind == YAML_SCALAR && bytes_equal(compensation->text, bytes_of_text("none"));
 }
 
+/* Whether nobody need wait for the step: nothing that turns a saga back may come of it, nor may anything else wait for it. */
+static int read_deferred(struct draft *draft, unsigned index)
+{
+    const struct yaml_node *n = yaml_node_child(draft->nodes[index], "deferred");
+    struct step_spec *step = &draft->d.steps[index];
+    int code = n == NULL ? 0 : yaml_read_bool(n, &step->deferred, draft->detail);
+    if (step->stand_in != STAND_IN_NONE)
+        step->deferred = step[-1].deferred;
+    if (code == 0 && step->deferred && !definition_step_forward_only(&draft->d, index))
+        return yaml_rule(
+            draft->detail, "deferred-before-pivot",
+            yaml_refuse_key(n, E_ARGUMENT, draft->detail,
+                            "only what comes after the pivot (or in a forward_only saga) can be deferred: %s "
+                            "may have to turn the saga back",
+                            step->name));
+    return code;
+}
+
+static int check_deferred(struct draft *draft)
+{
+    const struct definition *d = &draft->d;
+    for (unsigned i = 0; i < d->step_count; i++)
+        for (unsigned k = 0; k < d->step_count && !d->steps[i].deferred; k++)
+            if (d->steps[k].deferred && step_set_has(&d->steps[i].ancestors, k))
+                return yaml_rule(draft->detail, "deferred-waited-for",
+                                 yaml_refuse(draft->nodes[i], E_ARGUMENT, draft->detail,
+                                             "%s waits for %s, which is deferred; write deferred: true here too",
+                                             d->steps[i].name, d->steps[k].name));
+    return 0;
+}
+
+/* What the action does while its target takes no calls. */
+static int read_unavailable(struct draft *draft, unsigned index)
+{
+    static const char *const choices[] = {"wait", "refuse", "fallback"};
+    const struct yaml_node *n = yaml_node_child(draft->nodes[index], "unavailable");
+    struct step_spec *step = &draft->d.steps[index];
+    uint32_t choice = 0;
+    int code = n == NULL ? 0 : yaml_read_choice(n, choices, COUNT(choices), &choice, draft->detail);
+    step->in_haste = choice != 0;
+    if (code != 0 || choice == 0)
+        return code;
+    if (!step_spec_asks(step))
+        return yaml_refuse_key(n, E_ARGUMENT, draft->detail, "does not apply: nobody is called");
+    if ((choice == 2) != step->has_fallback)
+        return yaml_refuse(n, E_ARGUMENT, draft->detail,
+                           choice == 2 ? "the step has no fallback; add one, or write refuse"
+                                       : "the step has a fallback, which it takes then; write fallback");
+    if (choice == 1 && !step->optional && definition_step_forward_only(&draft->d, index))
+        return yaml_rule(draft->detail, "refuse-past-pivot",
+                         yaml_refuse(n, E_ARGUMENT, draft->detail,
+                                     "past the pivot there is no way back: wait, or give the step a fallback"));
+    return 0;
+}
+
+/* What stands in for an output: the request of a call that is never made. */
+static int read_value(struct draft *draft, struct call_reader *reader, unsigned index)
+{
+    static const char *const of_calls[] = {"target", "compensation", "timeout", "retry"};
+    const struct yaml_node *n = draft->nodes[index], *value;
+    struct step_spec *step = &draft->d.steps[index];
+    for (size_t i = 0; i < COUNT(of_calls); i++)
+        if (yaml_node_child(n, of_calls[i]) != NULL)
+            return yaml_refuse_key(yaml_node_child(n, of_calls[i]), E_ARGUMENT, draft->detail,
+                                   "is of another call, which begins with action");
+    if (yaml_node_child(n, "value") == NULL)
+        return yaml_refuse(n, E_ARGUMENT, draft->detail,
+                           "must have an action, which is called then, or a value, which takes the output's place");
+    int code = yaml_need(n, "value", &value, draft->detail);
+    step->action = step[-1].action;
+    step->none_said = true;
+    return code != 0 ? code : call_read_value(reader, value, &step->action);
+}
+
 /* What a step says of both its calls, and then each of them. */
 static int read_calls(struct draft *draft, unsigned index)
 {
@@ -290,7 +444,13 @@ static int read_calls(struct draft *draft, unsigned index)
                                  .detail = draft->detail};
     const struct yaml_node *action;
     const struct yaml_node *compensation = yaml_node_child(n, "compensation");
-    int code = yaml_need(n, "action", &action, draft->detail);
+    int code = read_unavailable(draft, index);
+    if (code != 0 || step->stand_in == STAND_IN_VALUE)
+        return code != 0 ? code : read_value(draft, &reader, index);
+    if (step->stand_in == STAND_IN_CALL && yaml_node_child(n, "value") != NULL)
+        return yaml_refuse_key(yaml_node_child(n, "value"), E_ARGUMENT, draft->detail,
+                               "stands in place of an action; give the action a fallback of its own");
+    code = yaml_need(n, "action", &action, draft->detail);
     if (code == 0)
         code = call_read(&reader, n, action, false, &step->action);
     step->none_said = compensation != NULL && says_none(compensation);
@@ -317,6 +477,10 @@ static int read_draft(struct draft *draft, const struct yaml_node *root)
         code = check_order(draft);
     for (unsigned i = 0; code == 0 && i < draft->d.step_count; i++)
         code = read_pivot(draft, i);
+    for (unsigned i = 0; code == 0 && i < draft->d.step_count; i++)
+        code = read_deferred(draft, i);
+    if (code == 0)
+        code = check_deferred(draft);
     for (unsigned i = 0; code == 0 && i < draft->d.step_count; i++)
         code = read_loop(draft, i);
     for (unsigned i = 0; code == 0 && i < draft->d.step_count; i++)

@@ -152,9 +152,9 @@ static const struct message_type *type_sent(const struct definition *d, const st
     return NULL;
 }
 
-static int check_constant(const struct call_spec *call, const struct yaml_node *n, struct error_detail *detail)
+static int check_constant(const struct call_spec *call, const struct message_type *type, const struct yaml_node *n,
+                          struct error_detail *detail)
 {
-    const struct message_type *type = call->called->input;
     struct inspection seen;
     struct error_detail why;
     if (inspect_message(type, call->constant, &seen, &why) != 0)
@@ -170,14 +170,29 @@ static int check_call(const struct definition *d, const struct step_spec *step, 
                       const struct yaml_node *n, struct error_detail *detail)
 {
     const char *what = "";
+    bool asks = step_spec_asks(step); /* or it says what stands in for an answer */
+    const struct message_type *wanted = asks ? call->called->input : call->called->output;
     if (call->source == REQUEST_CONSTANT)
-        return check_constant(call, n, detail);
+        return check_constant(call, wanted, n, detail);
     const struct message_type *sent = type_sent(d, step, call, &what);
-    if (sent == NULL || sent == call->called->input)
+    if (sent == NULL || sent == wanted)
         return 0;
     return yaml_rule(detail, "type-mismatch",
-                     yaml_refuse(n, E_ARGUMENT, detail, "%s takes a %s, and %s is a %s", call->method,
-                                 (const char *)call->called->input->name.at, what, (const char *)sent->name.at));
+                     yaml_refuse(n, E_ARGUMENT, detail, "%s %s a %s, and %s is a %s", call->method,
+                                 asks ? "takes" : "answers", (const char *)wanted->name.at, what,
+                                 (const char *)sent->name.at));
+}
+
+/* What stands in for a step answers what the step does. */
+static int check_stand_in(const struct step_spec *step, const struct yaml_node *n, struct error_detail *detail)
+{
+    const struct message_type *own = step->action.called->output, *wanted = step[-1].action.called->output;
+    if (own == wanted)
+        return 0;
+    return yaml_rule(detail, "type-mismatch",
+                     yaml_refuse(n, E_ARGUMENT, detail, "%s answers a %s, and stands in for %s, which answers a %s",
+                                 step->action.method, (const char *)own->name.at, step[-1].name,
+                                 (const char *)wanted->name.at));
 }
 
 int typed_check(const struct definition *d, const struct yaml_node *const *nodes, struct error_detail *detail)
@@ -185,7 +200,11 @@ int typed_check(const struct definition *d, const struct yaml_node *const *nodes
     int code = 0;
     for (unsigned i = 0; code == 0 && d->schema != NULL && i < d->step_count; i++) {
         const struct step_spec *step = &d->steps[i];
-        code = check_call(d, step, &step->action, request_node(nodes[i], "action"), detail);
+        const struct yaml_node *value = yaml_node_child(nodes[i], "value");
+        code = check_call(d, step, &step->action,
+                          step->stand_in == STAND_IN_VALUE ? value : request_node(nodes[i], "action"), detail);
+        if (code == 0 && step->stand_in == STAND_IN_CALL)
+            code = check_stand_in(step, nodes[i], detail);
         if (code == 0 && step->has_compensation)
             code = check_call(d, step, &step->compensation, request_node(nodes[i], "compensation"), detail);
     }

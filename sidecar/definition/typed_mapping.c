@@ -98,7 +98,7 @@ static int read_outputs(const struct mapping_reader *r, struct mapping *m)
 {
     for (unsigned i = 0; i < r->d->step_count; i++) {
         const struct step_spec *step = &r->d->steps[i];
-        if (!is_identifier(bytes_of_text(step->name)))
+        if (step->stand_in == STAND_IN_NONE && !is_identifier(bytes_of_text(step->name)))
             return yaml_refuse(yaml_node_child(r->nodes[i], "name"), E_ARGUMENT, r->detail,
                                "expressions name this step: letters, digits and '_' only, and no reserved word");
         if (mapping_set_output(m, i, step->action.called->input, step->action.called->output) != 0)
@@ -224,10 +224,11 @@ static int read_expectation(const struct mapping_reader *r, const struct yaml_no
     if (code != 0)
         return code;
     bool forward = s->pivot || definition_step_forward_only(r->d, step);
-    if (undone && (forward || s->optional))
+    if (undone && (forward || step_spec_yields(s)))
         return yaml_refuse(n, E_ARGUMENT, r->detail, "needs undo: false, since %s",
-                           forward ? "the saga cannot turn back from this step"
-                                   : "an optional step turns no saga back");
+                           forward           ? "the saga cannot turn back from this step"
+                           : s->has_fallback ? "a step with a fallback turns no saga back"
+                                             : "an optional step turns no saga back");
     code = mapping_add_expect(m, step, c.text, c.words, undone, &error);
     return code == 0 ? 0 : typed_refuse(c.that, c.offset, code, &error, r->detail);
 }
@@ -263,20 +264,25 @@ static int read_call(const struct mapping_reader *r, struct mapping *m, unsigned
     const struct yaml_node *n = yaml_node_child(r->nodes[step], compensation ? "compensation" : "action");
     const struct step_spec *s = &r->d->steps[step];
     const struct call_spec *call = compensation ? &s->compensation : &s->action;
+    bool value = s->stand_in == STAND_IN_VALUE;
+    const struct message_type *type = value ? call->called->output : call->called->input;
     if (compensation && call->source != REQUEST_MAPPED)
         return 0;
-    mapping_begin_request(m, (struct mapping_place){.step = (int)step, .compensation = compensation},
-                          call->called->input);
+    mapping_begin_request(m, (struct mapping_place){.step = (int)step, .compensation = compensation}, type);
     if (call->source != REQUEST_MAPPED)
         return read_plain(r, m, call);
     struct typed_request request = {.mapping = m, .limits = r->limits, .detail = r->detail};
-    return typed_request_read(&request, yaml_node_child(n, "request"), call->called->input);
+    return typed_request_read(&request,
+                              value ? yaml_node_child(r->nodes[step], "value") : yaml_node_child(n, "request"), type);
 }
 
 /* A loop: for_each, and its bounds. */
 static int read_loop(const struct mapping_reader *r, struct mapping *m, unsigned step)
 {
-    const struct yaml_node *n = yaml_node_child(r->nodes[step], "for_each");
+    unsigned own = step;
+    while (r->d->steps[own].stand_in != STAND_IN_NONE)
+        own--;
+    const struct yaml_node *n = yaml_node_child(r->nodes[own], "for_each");
     struct bytes text;
     unsigned offset = 0;
     struct expression_error error;

@@ -6,6 +6,9 @@
 #define WAITED_TRIES_MAX 16
 #define WAITED_AGAIN     SPAN_MS(100)
 
+static const char takes_no_calls_text[] =
+    "its target takes no calls now, and the step does not wait for that (unavailable)";
+
 struct record advance_record(const struct turn *t, const struct saga *s, uint8_t type, unsigned step)
 {
     struct record r = {.type = type, .saga = s->id, .at = t->now, .step = (uint16_t)step};
@@ -19,6 +22,19 @@ void advance_emit(const struct turn *t, struct saga *s, const struct record *r)
     fold_apply(t->engine, s, r, NULL, NULL);
     if (DEFECT(RECORD_MISSING) && r->type == RECORD_PAUSED)
         return;
+    t->out->add_record(t->out->self, r);
+}
+
+void advance_keep(const struct turn *t, struct saga *s, const struct record *r)
+{
+    size_t size = fold_block_size(r, NULL);
+    void *block = size == 0 ? NULL : memory_take(&t->engine->memory, size);
+    if (size > 0 && block == NULL) {
+        t->engine->starved = true;
+        return;
+    }
+    fold_check_own(r);
+    fold_apply(t->engine, s, r, NULL, block);
     t->out->add_record(t->out->self, r);
 }
 
@@ -73,8 +89,9 @@ void advance_unqueue_step(const struct turn *t, struct saga *s, unsigned index)
 
 /* ---- calls ---- */
 
-static struct bytes call_request(const struct saga *s, unsigned index, const struct call_spec *call)
+struct bytes advance_request(const struct saga *s, unsigned index, const struct call_spec *call)
 {
+    unsigned from;
     if (s->steps[index].output_is_request)
         return s->steps[index].output;
     switch (call->source) {
@@ -83,7 +100,8 @@ static struct bytes call_request(const struct saga *s, unsigned index, const str
     case REQUEST_CONSTANT:
         return call->constant;
     case REQUEST_OUTPUT:
-        return s->steps[saga_first_of(s, call->source_step)].output;
+        from = saga_output_of(s, saga_first_of(s, call->source_step));
+        return from == RECORD_NO_STEP || DEFECT(FALLBACK_OUTPUT_LOST) ? bytes_of(NULL, 0) : s->steps[from].output;
     case REQUEST_OWN_OUTPUT:
         return s->steps[index].output;
     case REQUEST_MAPPED:
@@ -153,7 +171,7 @@ static void leave(const struct turn *t, struct saga *s, unsigned index, uint8_t 
                 .target = (uint16_t)call->target_index,
                 .timeout = call_timeout(t, s, index, call, phase),
                 .method = call->method,
-                .request = call_request(s, index, call),
+                .request = advance_request(s, index, call),
                 .metadata = DEFECT(METADATA_FORGOTTEN) && r.attempt > 1 ? bytes_of(NULL, 0) : step->metadata,
                 .definition = s->name,
                 .step_name = saga_step_name(s, index),
@@ -164,6 +182,13 @@ static void leave(const struct turn *t, struct saga *s, unsigned index, uint8_t 
             },
     };
     t->out->add_effect(t->out->self, &effect, NULL);
+}
+
+/* It is not there, or its breaker lets nothing leave. */
+static bool takes_no_calls(const struct turn *t, const struct target *target)
+{
+    struct instant again;
+    return target->down || target->places == 0 || !breaker_admits(&target->breaker, t->now, &again);
 }
 
 /* When this one has waited long enough for a target that is down. */
@@ -185,6 +210,8 @@ static struct instant target_due(const struct turn *t, struct target *target)
         due = instant_after(first->queued_at, target->pending_timeout);
     if (!instant_before(t->now, due))
         due = instant_after(t->now, WAITED_AGAIN); /* more have than may leave, or are turned away, at once */
+    if (target->hasty != NULL && takes_no_calls(t, target))
+        due = instant_after(t->now, WAITED_AGAIN); /* more are turned away than may be at once */
     if (target->waiting > 0 && !DEFECT(BREAKER_STAYS_OPEN) &&
         (!target_admits(target, t->now, &again) || target_first(target, t->now, &again) == NULL))
         due = instant_min(due, again);
@@ -197,17 +224,25 @@ static void set_target_timer(const struct turn *t, struct target *target)
 }
 
 /* An action before the pivot that is not waited for: it certainly did not leave, this time. */
-static void turn_away(const struct turn *t, struct saga *s, unsigned index, const char *why)
+static void turn_away(const struct turn *t, struct saga *s, unsigned index, uint8_t status, const char *why)
 {
     const struct step *step = &s->steps[index];
     struct record r = advance_record(t, s, RECORD_ACTION_ENDED, index);
     r.attempt = step->action_attempts;
     r.action_state = step->maybe_executed ? SAGA_ACTION_UNKNOWN : SAGA_ACTION_REJECTED;
-    r.status = CODE_RESOURCE_EXHAUSTED;
+    r.status = status;
     r.message = bytes_of_text(why);
     target_forget(&s->steps[index]);
     advance_emit(t, s, &r);
-    advance_action_failed(t, s, index, REASON_OVERLOADED);
+    advance_action_failed(t, s, index, status == CODE_UNAVAILABLE ? REASON_UNAVAILABLE : REASON_OVERLOADED);
+}
+
+/* Whether the step's action waits for no target that takes no calls now. Of a pivot that may have been executed nothing but its answer tells. */
+static bool in_haste(const struct saga *s, unsigned index, uint8_t phase)
+{
+    return phase == SAGA_PHASE_ACTION && s->definition != NULL && saga_spec(s, index)->in_haste &&
+           !DEFECT(HASTE_IGNORED) &&
+           !(s->steps[index].maybe_executed && s->definition->pivot_step == (int)saga_spec_index(s, index));
 }
 
 /* Lets an attempt leave, or queues it at its target. */
@@ -222,11 +257,18 @@ static void call(const struct turn *t, struct saga *s, unsigned index, uint8_t p
         leave(t, s, index, phase, spec, class);
         return;
     }
-    bool crowded = class == CLASS_BOUNDED && target->pending_max > 0 && target->bounded >= target->pending_max;
-    if (crowded && s->steps[index].ticket == 0 && !DEFECT(TOO_MANY_WAIT)) {
-        turn_away(t, s, index, "as many calls wait for the target as may (max_pending_calls)");
+    bool haste = in_haste(s, index, phase);
+    if (haste && takes_no_calls(t, target)) {
+        turn_away(t, s, index, CODE_UNAVAILABLE, takes_no_calls_text);
         return;
     }
+    bool crowded = class == CLASS_BOUNDED && target->pending_max > 0 && target->bounded >= target->pending_max;
+    if (crowded && s->steps[index].ticket == 0 && !DEFECT(TOO_MANY_WAIT)) {
+        turn_away(t, s, index, CODE_RESOURCE_EXHAUSTED, "as many calls wait for the target as may (max_pending_calls)");
+        return;
+    }
+    s->steps[index].hasty = haste;
+    s->steps[index].deferred = s->definition != NULL && saga_spec(s, index)->deferred;
     target_queue(target, &s->steps[index], class, t->now);
     t->engine->counts.waiting++;
     /* A timer that is set may be due, and only what it does lets go those who wait already. */
@@ -237,21 +279,40 @@ static void call(const struct turn *t, struct saga *s, unsigned index, uint8_t p
 
 /* ---- forward ---- */
 
+/* What those who wait for the saga are given, as far as it has come. detail holds the words. */
+static void give_output(const struct turn *t, const struct saga *s, struct record *r, struct error_detail *detail)
+{
+    if (s->definition == NULL || s->definition->output == NULL || DEFECT(OUTPUT_FORGOTTEN))
+        return;
+    r->output = typed_output(t, s, detail);
+    size_t size = strlen(detail->text);
+    r->message = bytes_of(detail->text, size < MESSAGE_BYTES_MAX ? size : MESSAGE_BYTES_MAX);
+}
+
 static void end(const struct turn *t, struct saga *s, uint8_t state)
 {
     struct record r = advance_record(t, s, RECORD_ENDED, RECORD_NO_STEP);
     r.saga_state = state;
     struct pool_mark mark = pool_mark(&t->engine->scratch);
     struct error_detail detail = {.text = ""};
-    if (state == SAGA_COMMITTED && s->definition != NULL && s->definition->output != NULL &&
-        !DEFECT(OUTPUT_FORGOTTEN)) {
-        r.output = typed_output(t, s, &detail);
-        size_t size = strlen(detail.text);
-        r.message = bytes_of(detail.text, size < MESSAGE_BYTES_MAX ? size : MESSAGE_BYTES_MAX);
-    }
+    if (s->answered)
+        r.output = DEFECT(ANSWER_CHANGES) ? bytes_of(NULL, 0) : s->answer; /* it was given already */
+    else if (state == SAGA_COMMITTED)
+        give_output(t, s, &r, &detail);
     advance_emit(t, s, &r);
     pool_rewind(&t->engine->scratch, mark);
     saga_check(s);
+}
+
+/* Everything is done but steps whose end nobody need wait for, and which begin now. */
+static void answer(const struct turn *t, struct saga *s)
+{
+    struct record r = advance_record(t, s, RECORD_ANSWERED, RECORD_NO_STEP);
+    struct pool_mark mark = pool_mark(&t->engine->scratch);
+    struct error_detail detail = {.text = ""};
+    give_output(t, s, &r, &detail);
+    advance_keep(t, s, &r);
+    pool_rewind(&t->engine->scratch, mark);
 }
 
 static bool attempt_due(const struct turn *t, const struct step *step)
@@ -263,20 +324,27 @@ static bool attempt_due(const struct turn *t, const struct step *step)
 static void commit_what_is_done(const struct turn *t, struct saga *s)
 {
     unsigned i = 0;
-    while (i < s->step_count && saga_step_over(s, i))
-        i++;
-    if (i == s->step_count)
+    bool deferred = false;
+    for (; i < s->step_count; i++)
+        if (!saga_step_over(s, i)) {
+            if (!saga_spec(s, i)->deferred)
+                break;
+            deferred = true;
+        }
+    if (i == s->step_count && !deferred)
         end(t, s, SAGA_COMMITTED);
+    else if (i == s->step_count && !s->answered)
+        answer(t, s);
 }
 
 /* Lets a step's attempt leave that is its first; with a condition, when that holds. */
 static void begin(const struct turn *t, struct saga *s, unsigned index)
 {
-    if (typed_when(t, s, index) == 1 && typed_choose(t, s, index) == 0)
+    if (typed_when(t, s, index) == 1 && fallback_begin(t, s, index) && typed_choose(t, s, index) == 0)
         call(t, s, index, SAGA_PHASE_ACTION);
 }
 
-/* An optional step whose outcome is unknown is undone as soon as none of its attempts can run any more. */
+/* A step that is passed over, or stood in for, and whose outcome is unknown is undone as soon as none of its attempts can run any more. */
 static void undo_early(const struct turn *t, struct saga *s, unsigned index)
 {
     const struct step *step = &s->steps[index];
@@ -337,7 +405,8 @@ static bool go_forward(const struct turn *t, struct saga *s)
         bool undone_early = saga_step_undone_early(s, i);
         /* All that comes before it, and not only the last of that: an empty loop is over as such. */
         bool ready = step->action == SAGA_ACTION_PENDING && !step->queued && !f.failed &&
-                     !step_set_meets(&saga_spec(s, i)->ancestors, &f.open) && loop_has_place(s, i);
+                     !step_set_meets(&saga_spec(s, i)->ancestors, &f.open) && loop_has_place(s, i) &&
+                     (!saga_spec(s, i)->deferred || s->answered || DEFECT(DEFERRED_TOO_EARLY));
         if (ready)
             begin(t, s, i);
         else if (step->action == SAGA_ACTION_STARTED && attempt_due(t, step))
@@ -507,7 +576,7 @@ void advance_action_failed(const struct turn *t, struct saga *s, unsigned index,
     if (s->state != SAGA_RUNNING)
         return;
     bool unknown = s->steps[index].action == SAGA_ACTION_UNKNOWN;
-    if (saga_spec(s, index)->optional && !DEFECT(OPTIONAL_TURNS_BACK))
+    if (step_spec_yields(saga_spec(s, index)) && !DEFECT(OPTIONAL_TURNS_BACK))
         return;
     if (saga_pivot_awaited(s) && !saga_past_pivot(s))
         return; /* another instance of it may be the point of no return */
@@ -553,7 +622,7 @@ static struct instant next_attempt(const struct saga *s, uint8_t phase)
     return due;
 }
 
-/* When the undo of an optional step may leave next. */
+/* When the undo of such a step may leave next. */
 static struct instant early_undo_due(const struct turn *t, const struct saga *s)
 {
     bool waits = false;
@@ -603,7 +672,7 @@ void advance(const struct turn *t, struct saga *s)
         go_back(t, s);
 
     timers_set(&t->engine->timers, &s->timer, saga_due(t, s));
-    CHECK(t->engine->holding || waits_for_something(s)); /* I9 */
+    CHECK(t->engine->holding || t->engine->starved || waits_for_something(s)); /* I9 */
     CHECK(s->timer.slot == 0 || !saga_ended(s));
 }
 
@@ -629,11 +698,30 @@ static struct step *next_to_leave(const struct turn *t, struct target *target)
     return may ? target_first(target, t->now, &again) : NULL;
 }
 
+/* Those that do not wait for a target that takes no calls, which it did when they came. */
+static void turn_away_hasty(const struct turn *t, struct target *target)
+{
+    struct step *step;
+    for (unsigned i = 0; i < WAITED_TRIES_MAX && !t->engine->holding && (step = target->hasty) != NULL &&
+                         takes_no_calls(t, target) && !DEFECT(HASTE_WAITS);
+         i++) {
+        struct saga *s = step->saga;
+        unsigned index = (unsigned)(step - s->steps);
+        expire(t, s);
+        if (step->queued) {
+            unqueue(t, step);
+            turn_away(t, s, index, CODE_UNAVAILABLE, takes_no_calls_text);
+        }
+        advance(t, s);
+    }
+}
+
 void advance_target_free(const struct turn *t, struct target *target)
 {
     struct step *next;
     while (!target->down && (next = next_to_leave(t, target)) != NULL)
         waiter_leaves(t, next);
+    turn_away_hasty(t, target);
     if (target->waiting > 0 || target->timer.slot != 0)
         set_target_timer(t, target);
 }
@@ -653,6 +741,7 @@ void advance_target_down(const struct turn *t, struct target *target)
         target->down = true;
         target->down_since = t->now;
     }
+    turn_away_hasty(t, target);
     set_target_timer(t, target);
 }
 
@@ -675,7 +764,8 @@ static void turn_away_late(const struct turn *t, struct target *target)
         expire(t, s);
         if (step->queued) {
             unqueue(t, step);
-            turn_away(t, s, index, "it has waited for the target for as long as it may (pending_timeout)");
+            turn_away(t, s, index, CODE_RESOURCE_EXHAUSTED,
+                      "it has waited for the target for as long as it may (pending_timeout)");
         }
         advance(t, s);
     }

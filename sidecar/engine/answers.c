@@ -201,8 +201,8 @@ static void action_not_done(const struct turn *t, struct saga *s, const struct e
             r.action_state = SAGA_ACTION_DONE;
     }
     advance_emit(t, s, &r);
-    bool optional = saga_spec(s, event->step_index)->optional;
-    if (another && !again && s->state == SAGA_RUNNING && !optional && !advance_deadline_waits(s))
+    bool yields = step_spec_yields(saga_spec(s, event->step_index));
+    if (another && !again && s->state == SAGA_RUNNING && !yields && !advance_deadline_waits(s))
         too_late(t, s, event, next_at);
     else if (!again && r.action_state != SAGA_ACTION_DONE)
         advance_action_failed(t, s, event->step_index,

@@ -293,7 +293,12 @@ int engine_step(struct engine *e, const struct event *event, const struct engine
     default:
         CHECK(!"an event type that the engine knows");
     }
-    return 0;
+    return e->starved ? E_MEMORY : 0;
+}
+
+bool engine_starved(const struct engine *e)
+{
+    return e->starved;
 }
 
 void engine_check(const struct engine *e)
@@ -371,7 +376,7 @@ int engine_resume(struct engine *e, struct instant now, uint64_t *after, unsigne
         *after = UINT64_MAX;
         engine_check(e);
     }
-    return 0;
+    return e->starved ? E_MEMORY : 0;
 }
 
 void engine_release(struct engine *e, uint64_t serial)

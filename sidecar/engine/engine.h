@@ -141,8 +141,12 @@ bool engine_target_down(const struct engine *e, uint16_t index);
 int engine_resolve(const struct engine *e, struct definition *definition, struct error_detail *detail);
 
 /* Carries out one event. Returns 0, or E_MEMORY when an ANSWER or TICK could not be taken in: then nothing of it has changed, and
- * the owner must stop; the journal still tells the truth. Requests that fail are answered, and return 0. */
+ * the owner must stop; the journal still tells the truth. When an event could not be carried out to its end engine_starved tells so: then nothing of it may be
+ * written either. Requests that fail are answered, and return 0. */
 int engine_step(struct engine *e, const struct event *event, const struct engine_out *out);
+
+/* Whether there was no memory for what a saga must keep. */
+bool engine_starved(const struct engine *e);
 
 /* The leases of all enlisted sagas start anew at now: their owners could not renew them. */
 void engine_renew_leases(struct engine *e, struct instant now);
@@ -201,8 +205,9 @@ struct engine_counts {
     uint32_t stuck;
     uint32_t compensating;
     uint32_t paused;
-    uint32_t calls;   /* in flight */
-    uint32_t waiting; /* calls that wait for their target's bulkhead */
+    uint32_t answered; /* nothing is left but deferred steps */
+    uint32_t calls;    /* in flight */
+    uint32_t waiting;  /* calls that wait for their target's bulkhead */
 };
 struct engine_counts engine_counts(const struct engine *e);
 

@@ -28,6 +28,7 @@ struct engine {
     struct timers timers;
     uint64_t serial;
     bool holding; /* engine_hold was called */
+    bool starved; /* there was no memory for what a saga must keep: the owner must stop */
 
     struct pool scratch; /* of one evaluation */
 
@@ -82,6 +83,8 @@ void fold_forget(struct engine *e, struct saga *s);
 struct record advance_record(const struct turn *t, const struct saga *s, uint8_t type, unsigned step);
 /* Applies a record that needs no memory, and gives it out. */
 void advance_emit(const struct turn *t, struct saga *s, const struct record *r);
+/* The same of one that may need memory; without it nothing is done, and the engine starves. */
+void advance_keep(const struct turn *t, struct saga *s, const struct record *r);
 /* Carries out what has become due (deadline, lease, retries) and what can go on, and sets the saga's timer. */
 void advance(const struct turn *t, struct saga *s);
 /* Who asked for what an event brings; empty when it is the saga's owner, as most are. */
@@ -114,6 +117,13 @@ void advance_target_waited(const struct turn *t, struct target *target);
 /* The mark of the target's breaker is to be kept. advance_target_free is to follow. */
 void advance_breaker_changed(const struct turn *t, struct target *target);
 
+/* What a call is sent; of what stands in for an output, that. */
+struct bytes advance_request(const struct saga *s, unsigned step, const struct call_spec *call);
+
+/* ---- fallback.c: what stands in for a step ---- */
+/* Before the first attempt of a step that could start: whether a call is to be made. If not, what comes of it has been recorded. */
+bool fallback_begin(const struct turn *t, struct saga *s, unsigned step);
+
 /* ---- typed.c: sagas whose definition computes ---- */
 /* Whether a saga may start with this input; its tags, and how many instances its loops have, in the engine's scratch. 0 or an error with detail. */
 int typed_start(const struct turn *t, const struct event *event, struct bytes *tags, struct bytes *counts,
@@ -129,6 +139,9 @@ int typed_choose(const struct turn *t, struct saga *s, unsigned step);
 /* The request of the next attempt, kept in the step until that is over, and its digest. Returns 0; TYPED_FAILED when it cannot be made, or is another
  * than the first attempt's: then what follows from that has been done; TYPED_NO_MEMORY: nothing has changed. */
 int typed_request(const struct turn *t, struct saga *s, unsigned step, uint8_t phase, uint64_t *digest);
+/* What stands in for an output, in the engine's scratch. 0, E_EXPRESSION with the reason, or E_MEMORY. */
+int typed_value(const struct turn *t, const struct saga *s, unsigned step, struct bytes *value,
+                struct error_detail *detail);
 /* Whether an attempt has anything to compute. */
 bool typed_computes(const struct saga *s, unsigned step, const struct call_spec *call);
 /* Whether an OK answer is what the definition expects of it: as it is; a refusal, so that nothing was done; done, and to be undone; or nobody can

@@ -46,6 +46,7 @@ size_t fold_block_size(const struct record *r, const struct definition *d)
         return sizeof(struct enlisted) + r->step_name.size + 1 + text_size(r->call.target) + text_size(r->call.method) +
                r->call.constant.size;
     case RECORD_ACTION_ENDED:
+    case RECORD_ANSWERED:
         return r->output.size;
     default:
         return 0;
@@ -94,6 +95,7 @@ void fold_free(struct engine *e, struct saga *s)
     }
     if (s->mode == SAGA_ENLISTED)
         memory_give_back(&e->memory, s->steps, s->step_room * sizeof(struct step));
+    memory_give_back(&e->memory, (void *)(uintptr_t)s->answer.at, s->answer.size);
     memory_give_back(&e->memory, s, s->block_size);
 }
 
@@ -103,6 +105,7 @@ void fold_forget(struct engine *e, struct saga *s)
     e->counts.stuck -= s->state == SAGA_STUCK;
     e->counts.compensating -= s->state == SAGA_COMPENSATING;
     e->counts.paused -= s->paused;
+    e->counts.answered -= s->answered && !saga_ended(s);
     registry_remove(e, s);
     fold_free(e, s);
 }
@@ -239,9 +242,9 @@ static void action_ended(struct engine *e, struct saga *s, const struct record *
         step->output = place(&at, r->output);
     }
     bool back = s->state == SAGA_COMPENSATING || (s->state == SAGA_STUCK && s->stuck_from == SAGA_COMPENSATING);
-    /* Of an optional step, what is unknown is not passed over. */
-    bool optional = s->definition != NULL && saga_spec(s, r->step)->optional;
-    if (back || (optional && r->action_state == SAGA_ACTION_UNKNOWN))
+    /* What is unknown is never passed over. */
+    bool yields = s->definition != NULL && step_spec_yields(saga_spec(s, r->step));
+    if (back || (yields && r->action_state == SAGA_ACTION_UNKNOWN))
         owe(s, r->step);
 }
 
@@ -310,7 +313,7 @@ static void rejected(struct engine *e, struct saga *s, const struct record *r)
     struct step *step = &s->steps[r->step];
     step->action = SAGA_ACTION_REJECTED;
     step->maybe_executed = false;
-    if (saga_spec(s, r->step)->optional) {
+    if (step_spec_yields(saga_spec(s, r->step))) {
         step->compensation = SAGA_COMPENSATION_NONE; /* nothing is left to undo, and the saga goes on */
         leave_stuck(e, s);
         return;
@@ -349,6 +352,7 @@ static void ended(struct engine *e, struct saga *s, const struct record *r)
         e->counts.stuck--;
     if (s->paused)
         e->counts.paused--;
+    e->counts.answered -= s->answered;
     s->paused = false;
     s->state = r->saga_state;
     s->ended_at = r->at;
@@ -408,6 +412,14 @@ static struct saga *apply(struct engine *e, struct saga *s, const struct record 
         s->steps[r->step].compensation_attempts = r->attempt;
         s->steps[r->step].next_at = INSTANT_NEVER;
         break;
+    case RECORD_ANSWERED:
+        s->answered = true;
+        e->counts.answered++;
+        if (r->output.size > 0) {
+            uint8_t *at = block;
+            s->answer = place(&at, r->output);
+        }
+        break;
     case RECORD_STUCK:
         set_stuck(e, s, r);
         break;
@@ -459,16 +471,22 @@ static int refuse(struct error_detail *detail, const struct record *r, const cha
     return E_JOURNAL_CORRUPT;
 }
 
-/* Whether a step may end although no attempt of it is permitted: an expression of its definition decided that, or it waited for too long. */
+/* Whether a step may end although no attempt of it is permitted: an expression of its definition decided that, it waited for too long or does not wait,
+ * or it stands in for another and is not needed, or is done by what the definition says. */
 static bool asks_nobody(const struct saga *s, const struct step *step, const struct record *r)
 {
-    bool turned_away = r->type == RECORD_ACTION_ENDED && r->status == CODE_RESOURCE_EXHAUSTED;
-    if (s->definition == NULL || (s->definition->mapping == NULL && !turned_away) || step->permitted)
+    if (s->definition == NULL || step->permitted)
         return false;
-    if (r->type == RECORD_ACTION_ENDED)
-        return s->state == SAGA_RUNNING && r->action_state != SAGA_ACTION_DONE;
-    return r->compensation_state == SAGA_COMPENSATION_FAILED && saga_undo_open(step->compensation) &&
-           step->compensation != SAGA_COMPENSATION_FAILED;
+    const struct step_spec *spec = saga_spec(s, r->step);
+    if (r->type == RECORD_ACTION_ENDED) {
+        bool turned_away = r->status == CODE_RESOURCE_EXHAUSTED || (spec->in_haste && r->status == CODE_UNAVAILABLE);
+        bool allowed = r->action_state == SAGA_ACTION_DONE
+                           ? !step_spec_asks(spec) && step->action == SAGA_ACTION_PENDING
+                           : s->definition->mapping != NULL || turned_away || spec->stand_in != STAND_IN_NONE;
+        return s->state == SAGA_RUNNING && allowed;
+    }
+    return s->definition->mapping != NULL && r->compensation_state == SAGA_COMPENSATION_FAILED &&
+           saga_undo_open(step->compensation) && step->compensation != SAGA_COMPENSATION_FAILED;
 }
 
 /* Whether the target that an attempt goes to is one of its step's, and that of the attempts before it. */
@@ -518,6 +536,8 @@ static bool saga_in_state(const struct saga *s, const struct record *r)
         return s->mode == SAGA_ENLISTED && s->state == SAGA_RUNNING && s->step_count < STEPS_LIMIT;
     case RECORD_TURNED_BACK:
         return s->state == SAGA_RUNNING;
+    case RECORD_ANSWERED:
+        return s->state == SAGA_RUNNING && s->definition != NULL && !s->answered;
     case RECORD_STUCK:
         return s->state == SAGA_RUNNING || s->state == SAGA_COMPENSATING;
     case RECORD_PAUSED:

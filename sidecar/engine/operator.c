@@ -138,9 +138,12 @@ static bool output_needed(const struct saga *s, unsigned step)
 {
     if (s->definition == NULL || (s->state != SAGA_RUNNING && s->stuck_from != SAGA_RUNNING))
         return false;
+    unsigned own = saga_spec_index(s, step);
+    while (s->definition->steps[own].stand_in != STAND_IN_NONE)
+        own--;
     for (unsigned i = 0; i < s->step_count; i++) {
         const struct call_spec *call = saga_step_call(s, i, SAGA_PHASE_ACTION);
-        if (i != step && call->source == REQUEST_OUTPUT && call->source_step == saga_spec_index(s, step))
+        if (i != step && call->source == REQUEST_OUTPUT && call->source_step == own)
             return true;
     }
     return false;

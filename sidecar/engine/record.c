@@ -29,6 +29,7 @@ const char *record_reason_name(uint8_t reason)
         [REASON_REQUEST_CHANGED] = "REQUEST_CHANGED",
         [REASON_UNEXPECTED_ANSWER] = "UNEXPECTED_ANSWER",
         [REASON_OVERLOADED] = "OVERLOADED",
+        [REASON_UNAVAILABLE] = "UNAVAILABLE",
     };
     return reason < sizeof names / sizeof names[0] && names[reason] != NULL ? names[reason] : "";
 }

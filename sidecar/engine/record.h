@@ -34,7 +34,9 @@ enum record_type {
                says that it had not begun; then another is to follow at next_at */
     RECORD_REJECTED =
         18, /* an operator: the unknown action did not happen; before its pivot is done the saga turns back with it */
-    RECORD_TYPE_COUNT = 19
+    RECORD_ANSWERED =
+        19, /* all is done but deferred steps, which begin now: this is what those who wait for the saga are given */
+    RECORD_TYPE_COUNT = 20
 };
 
 enum saga_state {
@@ -50,6 +52,15 @@ enum saga_mode {
     SAGA_ORCHESTRATED = 1,
     SAGA_ENLISTED = 2,
 };
+
+/* What a saga goes without: bits; in the rows of those that have ended. */
+enum saga_lack {
+    LACK_MISSING = 1,  /* an optional step came to nothing, and nothing stands in for it */
+    LACK_FALLBACK = 2, /* its fallback stands in */
+    LACK_STALE = 4,    /* an earlier good answer does */
+    LACK_DEFERRED = 8, /* it is still to come, and nobody waits for it */
+};
+#define LACKS_MAX 15
 
 /* As saga.v1.Reason. */
 enum saga_reason {
@@ -69,7 +80,8 @@ enum saga_reason {
     REASON_REQUEST_CHANGED = 13,   /* a call maps to another request than its first attempt was sent */
     REASON_UNEXPECTED_ANSWER = 14, /* a step's action answered OK, and not what the definition expects */
     REASON_OVERLOADED = 15,        /* too many calls waited for a step's target, or it for too long */
-    REASON_COUNT = 16
+    REASON_UNAVAILABLE = 16,       /* a step's target took no calls, and the step does not wait for that */
+    REASON_COUNT = 17
 };
 
 /* "COMMITTED", "ACTION_REJECTED"; "" for REASON_NONE and for numbers outside the tables. */
@@ -106,9 +118,10 @@ struct record {
     struct bytes actor;   /* operator's acts, ABORTED and CANCELLED */
     struct bytes
         identity; /* who asked for it, as the connection proves. STARTED: the saga's owner. Else empty also when it was the owner. */
-    struct bytes output; /* ACTION_ENDED with DONE; ENDED with COMMITTED: what those who wait for the saga are given */
-    uint64_t digest;     /* ACTION_STARTED, COMPENSATION_STARTED: of a mapped request; 0: it is not mapped */
-    uint8_t choice;      /* ACTION_STARTED of a step that chooses its target: which, from 1 */
+    struct bytes
+        output; /* ACTION_ENDED with DONE; ANSWERED, ENDED with COMMITTED: what those who wait for the saga are given */
+    uint64_t digest; /* ACTION_STARTED, COMPENSATION_STARTED: of a mapped request; 0: it is not mapped */
+    uint8_t choice;  /* ACTION_STARTED of a step that chooses its target: which, from 1 */
 
     /* STARTED */
     uint8_t mode;

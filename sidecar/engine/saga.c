@@ -13,6 +13,62 @@ unsigned saga_first_of(const struct saga *s, unsigned spec)
     return i;
 }
 
+/* The instance that belongs to this one, of the step that stands n places from its own in the definition. */
+static unsigned beside(const struct saga *s, unsigned step, int n)
+{
+    if (s->places == NULL)
+        return (unsigned)((int)step + n);
+    int instance = s->places[step].instance;
+    return saga_first_of(s, (unsigned)(s->places[step].step + n)) + (instance < 0 ? 0 : (unsigned)instance);
+}
+
+unsigned saga_stood_in_for(const struct saga *s, unsigned step)
+{
+    CHECK(saga_spec(s, step)->stand_in != STAND_IN_NONE);
+    return beside(s, step, -1);
+}
+
+unsigned saga_output_of(const struct saga *s, unsigned step)
+{
+    while (s->steps[step].action != SAGA_ACTION_DONE) {
+        if (s->definition == NULL || !saga_spec(s, step)->has_fallback)
+            return RECORD_NO_STEP;
+        step = beside(s, step, 1);
+    }
+    return step;
+}
+
+uint8_t saga_step_lacks(const struct saga *s, unsigned step)
+{
+    const struct step_spec *spec = s->definition == NULL ? NULL : saga_spec(s, step);
+    uint8_t action = s->steps[step].action;
+    if (spec == NULL || spec->stand_in != STAND_IN_NONE || action == SAGA_ACTION_DONE || action == SAGA_ACTION_SKIPPED)
+        return 0;
+    bool failed = action == SAGA_ACTION_REJECTED || action == SAGA_ACTION_UNKNOWN;
+    if (!failed || !step_spec_yields(spec))
+        return s->answered && spec->deferred ? LACK_DEFERRED : 0;
+    unsigned last = step, gives = saga_output_of(s, step);
+    while (saga_spec(s, last)->has_fallback)
+        last = beside(s, last, 1);
+    if (gives != RECORD_NO_STEP)
+        return LACK_FALLBACK;
+    return !saga_step_over(s, last) ? 0 : s->steps[last].action == SAGA_ACTION_SKIPPED ? 0 : LACK_MISSING;
+}
+
+uint8_t saga_lacks(const struct saga *s)
+{
+    uint8_t lacks = 0;
+    for (unsigned i = 0; i < s->step_count && s->definition != NULL; i++)
+        lacks |= saga_step_lacks(s, i);
+    return lacks;
+}
+
+bool saga_stand_in_needed(const struct saga *s, unsigned step)
+{
+    uint8_t action = s->steps[saga_stood_in_for(s, step)].action;
+    return action == SAGA_ACTION_REJECTED || action == SAGA_ACTION_UNKNOWN;
+}
+
 struct bytes saga_step_name(const struct saga *s, unsigned step)
 {
     if (s->names != NULL)
@@ -149,19 +205,19 @@ bool saga_step_waits(const struct saga *s, unsigned step)
     return s->state == SAGA_RUNNING && t->action == SAGA_ACTION_STARTED && s->definition != NULL;
 }
 
-static bool is_optional(const struct saga *s, unsigned step)
+static bool yields(const struct saga *s, unsigned step)
 {
-    return s->definition != NULL && saga_spec(s, step)->optional;
+    return s->definition != NULL && step_spec_yields(saga_spec(s, step));
 }
 
 bool saga_failed_step_over(const struct saga *s, unsigned step)
 {
-    return is_optional(s, step) && (!saga_undo_open(s->steps[step].compensation) || DEFECT(OPTIONAL_IS_NOT_UNDONE));
+    return yields(s, step) && (!saga_undo_open(s->steps[step].compensation) || DEFECT(OPTIONAL_IS_NOT_UNDONE));
 }
 
 bool saga_unknown_step_undone_early(const struct saga *s, unsigned step)
 {
-    return s->state == SAGA_RUNNING && is_optional(s, step);
+    return s->state == SAGA_RUNNING && yields(s, step);
 }
 
 bool saga_step_stuck(const struct saga *s, unsigned step)
@@ -169,8 +225,8 @@ bool saga_step_stuck(const struct saga *s, unsigned step)
     const struct step *t = &s->steps[step];
     if (s->state != SAGA_STUCK)
         return false;
-    /* What came of an optional action is in nobody's way; its undo may be. */
-    if (s->stuck_from == SAGA_COMPENSATING || is_optional(s, step))
+    /* What came of an action that is passed over, or stood in for, is in nobody's way; its undo may be. */
+    if (s->stuck_from == SAGA_COMPENSATING || yields(s, step))
         return t->compensation == SAGA_COMPENSATION_FAILED;
     /* Before the pivot, an action that failed while the saga was stuck on something else turns it back afterwards. */
     bool decides =

@@ -40,6 +40,8 @@ struct step {
     bool on_wire;             /* the owner of the engine was asked to make that call, and has not answered */
     bool placed;              /* it holds a place at its target */
     bool queued;              /* it waits for one */
+    bool hasty;               /* but not while the target takes no calls */
+    bool deferred;            /* and nobody waits for it */
     uint8_t class;            /* for how long: enum target_class */
     uint64_t ticket;          /* its turn at the target, from when it first asked until it was answered; 0: none */
     struct instant queued_at; /* since when it has waited */
@@ -51,6 +53,7 @@ struct step {
     struct bytes metadata; /* of it: packed, as the mapping has it */
     struct bytes mapped;   /* and the request */
     struct step *queue_next, *queue_previous;
+    struct step *hasty_next, *hasty_previous;
     struct saga *saga;
 };
 
@@ -72,6 +75,8 @@ struct saga {
     uint8_t reason;       /* why it turned back */
     uint8_t stuck_reason; /* while STUCK */
     bool paused;
+    bool answered;                    /* nothing is left but deferred steps */
+    struct bytes answer;              /* owned: what those who wait for it are given then */
     uint16_t reason_step, stuck_step; /* RECORD_NO_STEP: none */
     uint16_t step_count, step_room;
     uint16_t skips; /* how often a person skipped a step of it, or an undo */
@@ -116,6 +121,19 @@ static inline const struct step_spec *saga_spec(const struct saga *s, unsigned s
 
 /* The first of the saga's steps that are this one of the definition, or step_count: an empty loop. */
 unsigned saga_first_of(const struct saga *s, unsigned spec);
+
+/* The step that this one stands in for; it is no other's fallback itself. */
+unsigned saga_stood_in_for(const struct saga *s, unsigned step);
+
+/* The step whose output counts as this one's: its own, or, when it is not DONE, of what stands in for it; RECORD_NO_STEP: none does. */
+unsigned saga_output_of(const struct saga *s, unsigned step);
+
+/* What a step, or a saga of such, goes without: bits of enum saga_lack. */
+uint8_t saga_step_lacks(const struct saga *s, unsigned step);
+uint8_t saga_lacks(const struct saga *s);
+
+/* Whether the step stands in for one that has come to nothing, and so is needed. */
+bool saga_stand_in_needed(const struct saga *s, unsigned step);
 
 /* Views the name of a step. */
 struct bytes saga_step_name(const struct saga *s, unsigned step);
@@ -165,7 +183,7 @@ static inline bool saga_step_over(const struct saga *s, unsigned step)
     return (action == SAGA_ACTION_REJECTED || action == SAGA_ACTION_UNKNOWN) && saga_failed_step_over(s, step);
 }
 
-/* An optional step of unknown outcome that has a compensation is undone before what comes after it starts. */
+/* A step of unknown outcome whose failure turns no saga back, and that has a compensation, is undone before what comes after it starts. */
 static inline bool saga_step_undone_early(const struct saga *s, unsigned step)
 {
     return s->steps[step].action == SAGA_ACTION_UNKNOWN && saga_unknown_step_undone_early(s, step);

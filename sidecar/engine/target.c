@@ -64,6 +64,28 @@ static struct step *place_in_queue(const struct target_queue *q, const struct st
     return next->queue_previous;
 }
 
+static void add_hasty(struct target *t, struct step *step)
+{
+    if (!step->hasty)
+        return;
+    step->hasty_previous = NULL;
+    step->hasty_next = t->hasty;
+    if (t->hasty != NULL)
+        t->hasty->hasty_previous = step;
+    t->hasty = step;
+}
+
+static void remove_hasty(struct target *t, struct step *step)
+{
+    if (!step->hasty)
+        return;
+    CHECK(step->hasty_previous != NULL ? step->hasty_previous->hasty_next == step : t->hasty == step);
+    *(step->hasty_previous != NULL ? &step->hasty_previous->hasty_next : &t->hasty) = step->hasty_next;
+    if (step->hasty_next != NULL)
+        step->hasty_next->hasty_previous = step->hasty_previous;
+    step->hasty = false;
+}
+
 void target_queue(struct target *t, struct step *step, enum target_class class, struct instant now)
 {
     CHECK(!step->queued && !step->placed);
@@ -80,6 +102,8 @@ void target_queue(struct target *t, struct step *step, enum target_class class, 
     step->queue_next = next;
     *(previous != NULL ? &previous->queue_next : &q->first) = step;
     *(next != NULL ? &next->queue_previous : &q->last) = step;
+    add_hasty(t, step);
+    t->deferred += step->deferred;
     t->waiting++;
     t->bounded += class == CLASS_BOUNDED;
     target_check(t);
@@ -94,6 +118,8 @@ void target_unqueue(struct target *t, struct step *step)
     *(step->queue_previous != NULL ? &step->queue_previous->queue_next : &q->first) = step->queue_next;
     *(step->queue_next != NULL ? &step->queue_next->queue_previous : &q->last) = step->queue_previous;
     step->queued = false;
+    remove_hasty(t, step);
+    t->deferred -= step->deferred;
     t->waiting--;
     t->bounded -= step->class == CLASS_BOUNDED;
     target_check(t);
@@ -156,6 +182,8 @@ void target_check(const struct target *t)
     for (unsigned i = 0; i < CLASS_COUNT; i++)
         any |= t->queues[i].first != NULL;
     CHECK(any == (t->waiting > 0));
+    CHECK(t->deferred <= t->waiting);
+    CHECK(t->hasty == NULL || (t->hasty->hasty && t->hasty->queued && t->hasty->hasty_previous == NULL));
     CHECK(t->bounded <= t->waiting && (t->bounded == 0) == (t->queues[CLASS_BOUNDED].first == NULL));
     for (unsigned i = 0; i < CLASS_COUNT; i++)
         CHECK(t->waiting != 1 || t->queues[i].first == t->queues[i].last);

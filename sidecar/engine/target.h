@@ -31,6 +31,8 @@ struct target {
     uint32_t places_kept;          /* that were taken when there became fewer */
     uint32_t waiting;              /* steps in the queues */
     struct target_queue queues[CLASS_COUNT];
+    struct step *hasty;          /* those in the queues that do not wait while it takes no calls */
+    uint32_t deferred;           /* of those in the queues: deferred steps */
     uint32_t bounded;            /* steps in that queue */
     uint32_t pending_max;        /* of them */
     struct span pending_timeout; /* of each, but while the target is down; 0: without an end */

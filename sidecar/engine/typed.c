@@ -14,8 +14,11 @@ static struct mapping_step view_of_step(const struct saga *s, unsigned index)
     };
     const struct step *step = &s->steps[index];
     bool hidden = DEFECT(UNDO_SEES_NO_OUTPUT) && step->compensation != SAGA_COMPENSATION_NONE;
+    unsigned from = step->action == SAGA_ACTION_DONE ? index : saga_output_of(s, index);
     return (struct mapping_step){.outcome = hidden ? OUTCOME_UNKNOWN : outcomes[step->action],
-                                 .output = step->output,
+                                 .output = from == RECORD_NO_STEP ? bytes_of(NULL, 0) : s->steps[from].output,
+                                 .stood_in_by =
+                                     from == index || from == RECORD_NO_STEP ? 0 : (uint16_t)saga_spec_index(s, from),
                                  .generation = step->generation};
 }
 
@@ -215,7 +218,7 @@ static void request_failed(const struct turn *t, struct saga *s, unsigned index,
 {
     if (phase == SAGA_PHASE_ACTION) {
         end_action(t, s, index, outcome_of(&s->steps[index]), message);
-        if (reason == REASON_REQUEST_CHANGED && !saga_spec(s, index)->optional)
+        if (reason == REASON_REQUEST_CHANGED && !step_spec_yields(saga_spec(s, index)))
             advance_stuck(t, s, reason, index);
         else
             advance_action_failed(t, s, index, REASON_EXPRESSION_FAILED);
@@ -239,6 +242,14 @@ struct bytes typed_output(const struct turn *t, const struct saga *s, struct err
         return bytes_of(NULL, 0);
     detail->text[0] = '\0';
     return output;
+}
+
+int typed_value(const struct turn *t, const struct saga *s, unsigned index, struct bytes *value,
+                struct error_detail *detail)
+{
+    struct mapping_view view = view_of(s, index);
+    return mapping_request(s->definition->mapping, &view, saga_spec_index(s, index), false,
+                           t->engine->options.payload_bytes_max, &t->engine->scratch, value, detail);
 }
 
 void typed_forget(const struct engine *e, struct step *step)

@@ -18,6 +18,7 @@ struct ended_row {
     uint8_t state; /* enum saga_state, a final one */
     uint8_t mode;
     uint8_t reason;
+    uint8_t lacks;       /* enum saga_lack: what it went without */
     uint16_t skips;      /* how often a person skipped a step of it, or an undo */
     uint32_t definition; /* number; 0 for an enlisted saga */
     struct bytes name;

@@ -1,6 +1,8 @@
 /* lint.c - the report: findings, in order, but for those that the text itself allows. */
 #include "sidecar/lint/lint_inside.h"
 
+#include "sidecar/base/check.h"
+
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,7 +79,8 @@ void lint_found_key(struct lint *l, enum lint_rule rule, const struct yaml_node 
 
 const struct yaml_node *lint_call(const struct lint *l, unsigned step, bool compensation)
 {
-    return yaml_node_child(l->steps[step], compensation ? "compensation" : "action");
+    const struct yaml_node *n = yaml_node_child(l->steps[step], compensation ? "compensation" : "action");
+    return n != NULL || compensation ? n : yaml_node_child(l->steps[step], "value"); /* which stands in for an action */
 }
 
 const struct yaml_node *lint_said(const struct lint *l, unsigned step, bool compensation, const char *key)
@@ -150,8 +153,11 @@ int lint_definition(const struct definition *d, const struct participants *parti
     if (yaml_tree_read(d->source, &tree, &detail) != 0)
         return E_MEMORY; /* it could be read once */
     l.root = yaml_tree_root(tree);
+    unsigned steps = 0;
     for (const struct yaml_node *n = yaml_node_child(l.root, "steps")->first; n != NULL; n = n->next)
-        l.steps[n->index] = n;
+        for (const struct yaml_node *s = n; s != NULL; s = yaml_node_child(s, "fallback"))
+            l.steps[steps++] = s;
+    CHECK(steps == d->step_count);
     lint_steps(&l);
     lint_times(&l);
     lint_typed(&l);

@@ -19,6 +19,8 @@
     (BIT(CODE_UNAVAILABLE) | BIT(CODE_DEADLINE_EXCEEDED) | BIT(CODE_RESOURCE_EXHAUSTED) | BIT(CODE_ABORTED))
 /* What a participant's restart takes. */
 #define PATIENCE SPAN_S(60)
+/* Who has another way does not wait as long as this. */
+#define FALLBACK_SOON SPAN_S(30)
 
 static void judge_undo_there(struct lint *l, unsigned i)
 {
@@ -60,6 +62,27 @@ static void judge_undo(struct lint *l, unsigned i)
                    text);
 }
 
+/* A fallback that is taken late, and not while the target is away. */
+static void judge_fallback(struct lint *l, unsigned i)
+{
+    const struct step_spec *s = &l->d->steps[i];
+    char text[QUANTITY_TEXT_SIZE];
+    if (!s->has_fallback)
+        return;
+    struct span worst = lint_waits(&s->action.retry);
+    worst.us += participants_timeout(l->participants, s, false).us * s->action.retry.max_attempts;
+    quantity_write_span((struct span){.us = worst.us / 1000000 * 1000000}, text);
+    if (!s->in_haste)
+        lint_found(l, LINT_RULE_FALLBACK_WAITS, l->steps[i],
+                   "while the target of %s takes no calls, the step waits, and does not take its fallback; add "
+                   "unavailable: fallback",
+                   s->name);
+    if (worst.us > FALLBACK_SOON.us)
+        lint_found(l, LINT_RULE_FALLBACK_LATE, lint_said(l, i, false, "retry"),
+                   "%s may be tried for %s before its fallback is taken; fewer attempts, or a shorter timeout", s->name,
+                   text);
+}
+
 static void judge_codes(struct lint *l, unsigned i)
 {
     const struct call_spec *action = &l->d->steps[i].action;
@@ -91,7 +114,7 @@ static void judge_forward(struct lint *l, unsigned i)
     bool past = definition_step_forward_only(d, i);
     char text[QUANTITY_TEXT_SIZE];
     quantity_write_span(lint_waits(&s->action.retry), text);
-    if (past && lint_waits(&s->action.retry).us < PATIENCE.us)
+    if (past && !s->has_fallback && lint_waits(&s->action.retry).us < PATIENCE.us)
         lint_found(l, LINT_RULE_FORWARD_GIVES_UP, lint_said(l, i, false, "retry"),
                    "gives up after waits of %s in all, but past the pivot there is no way back; raise maxAttempts or "
                    "maxBackoff",
@@ -181,8 +204,11 @@ void lint_steps(struct lint *l)
 {
     const struct yaml_node *order = yaml_node_child(l->root, "compensation_order");
     for (unsigned i = 0; i < l->d->step_count; i++) {
+        if (!step_spec_asks(&l->d->steps[i]))
+            continue;
         judge_targets(l, i, false);
         judge_targets(l, i, true);
+        judge_fallback(l, i);
         judge_undo_there(l, i);
         judge_undo(l, i);
         judge_codes(l, i);

@@ -47,7 +47,7 @@ static void measure(const struct lint *l, struct ways *w)
         unsigned i = 0;
         while (step_set_has(&known, i) || !step_set_within(&d->steps[i].after, &known))
             i++;
-        w->us[i] = worst(l, &d->steps[i]);
+        w->us[i] = step_spec_asks(&d->steps[i]) ? worst(l, &d->steps[i]) : 0;
         w->before[i] = -1;
         int64_t longest = 0;
         for (unsigned k = 0; k < d->step_count; k++)
@@ -119,7 +119,8 @@ static void judge_loop(struct lint *l, unsigned i)
 {
     const struct step_spec *s = &l->d->steps[i];
     char text[QUANTITY_TEXT_SIZE];
-    if (!s->loop || l->d->deadline.us == 0 || (int)i == l->d->pivot_step || !lint_before_pivot(l->d, i))
+    if (!s->loop || s->stand_in != STAND_IN_NONE || l->d->deadline.us == 0 || (int)i == l->d->pivot_step ||
+        !lint_before_pivot(l->d, i))
         return;
     struct span all = {.us = participants_timeout(l->participants, s, false).us * rounds(s)};
     quantity_write_span(all, text);
@@ -134,7 +135,8 @@ void lint_times(struct lint *l)
     for (unsigned i = 0; i < l->d->step_count; i++)
         judge_loop(l, i);
     for (unsigned i = 0; i < l->d->step_count; i++) {
-        judge_attempt(l, i, &l->d->steps[i].action, false);
+        if (step_spec_asks(&l->d->steps[i]))
+            judge_attempt(l, i, &l->d->steps[i].action, false);
         if (l->d->steps[i].has_compensation)
             judge_attempt(l, i, &l->d->steps[i].compensation, true);
     }

@@ -42,6 +42,14 @@ static const struct yaml_node *find_text(const struct yaml_node *n, struct bytes
     return NULL;
 }
 
+/* The step that this one stands in for, whose loop is its own. */
+static unsigned owner_of(const struct lint *l, unsigned step)
+{
+    while (l->d->steps[step].stand_in != STAND_IN_NONE)
+        step--;
+    return step;
+}
+
 static const struct yaml_node *place_of(const struct lint *l, const struct mapping_seen *what)
 {
     const struct yaml_node *n = l->root;
@@ -59,7 +67,7 @@ static const struct yaml_node *place_of(const struct lint *l, const struct mappi
         n = yaml_node_child(l->root, "output");
         break;
     case MAPPING_EACH:
-        n = yaml_node_child(l->steps[what->index], "for_each");
+        n = yaml_node_child(l->steps[owner_of(l, what->index)], "for_each");
         break;
     case MAPPING_METADATA:
         n = yaml_node_child(l->steps[what->index], "metadata");
@@ -101,7 +109,7 @@ static void judge_absent(struct typed_lint *t, const struct mapping_seen *what)
                    "needs action.output, which is not there when nobody knows how the action ended: ask "
                    "has(action.output) first");
     for (unsigned i = 0; i < l->d->step_count; i++) {
-        if ((!mapping_has_when(t->mapping, i) && !l->d->steps[i].optional) ||
+        if ((!mapping_has_when(t->mapping, i) && !l->d->steps[i].optional && l->d->steps[i].stand_in == STAND_IN_NONE) ||
             !examine_may_miss(what->expression, mapping_step_output(i), mapping_step_outcome(i)))
             continue;
         lint_found(l, undo ? LINT_RULE_UNDO_NEEDS_OUTPUT : LINT_RULE_OUTPUT_MAY_MISS, t->at,
@@ -276,13 +284,13 @@ static void judge_call(struct typed_lint *t, unsigned i, bool compensation)
     const struct call_spec *call = compensation ? &s->compensation : &s->action;
     const struct yaml_node *n = lint_call(l, i, compensation);
     t->input_used = t->input_used || call->source == REQUEST_INPUT;
-    if (call->called != NULL && call->called->deprecated)
+    if (step_spec_asks(s) && call->called != NULL && call->called->deprecated)
         lint_found(l, LINT_RULE_METHOD_DEPRECATED, lint_said(l, i, compensation, "method"),
                    "%s is deprecated: its owners mean to take it away", call->method);
     if (call->source != REQUEST_MAPPED)
         return;
     if (n->kind == YAML_MAPPING)
-        judge_literals(l, yaml_node_child(n, "request"));
+        judge_literals(l, step_spec_asks(s) ? yaml_node_child(n, "request") : n);
     if (compensation && t->mapping != NULL && !step_set_has(&t->undo_computes, i))
         lint_found(l, LINT_RULE_UNDO_CONSTANT, lint_said(l, i, true, "request"),
                    "is the same for every saga: how does %s know what to undo?", call->target);

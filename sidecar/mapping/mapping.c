@@ -91,13 +91,18 @@ static struct datum outcome(uint8_t of)
     return datum_string(bytes_of_text(names[of]));
 }
 
-/* What an instance of a step answered; absent when it is not DONE. */
+static struct datum output_of(struct run *r, unsigned step, const struct mapping_step *s, bool there)
+{
+    return there ? datum_of_message(&r->evaluation, 0, r->m->steps[step].output, s->output) : datum_absent;
+}
+
+/* What an instance of a step answered, or what stands in for that; absent when there is neither. */
 static struct datum output_of_one(struct run *r, unsigned step, unsigned instance)
 {
     struct mapping_step s = r->view->step(r->view->saga, step, instance);
-    if (s.outcome != OUTCOME_DONE)
-        return datum_absent;
-    return datum_of_message(&r->evaluation, 0, r->m->steps[step].output, s.output);
+    /* What stands in for a step does not see itself in that one's place: not even later, when its undo asks for its request. */
+    bool itself = r->step > (int)step && r->step <= (int)s.stood_in_by;
+    return output_of(r, step, &s, s.outcome == OUTCOME_DONE || (s.stood_in_by != 0 && !itself));
 }
 
 /* Of a loop, those of its instances: outcomes, or outputs of the ones that have any. */
@@ -166,7 +171,7 @@ static int action_variable(struct run *r, unsigned variable, struct datum *out)
         *out = outcome(now.outcome);
         return 0;
     case VARIABLE_ACTION_OUTPUT:
-        *out = output_of_one(r, (unsigned)r->step, instance);
+        *out = output_of(r, (unsigned)r->step, &now, now.outcome == OUTCOME_DONE);
         return 0;
     default: {
         int code = build(r, &s->action, SIZE_MAX, &request);

@@ -15,9 +15,10 @@ struct mapping;
 enum mapping_outcome { OUTCOME_OPEN, OUTCOME_DONE, OUTCOME_REJECTED, OUTCOME_UNKNOWN, OUTCOME_SKIPPED };
 
 struct mapping_step {
-    uint8_t outcome;     /* enum mapping_outcome */
-    struct bytes output; /* of a DONE step */
-    uint32_t generation; /* of the action's idempotency key */
+    uint8_t outcome;      /* enum mapping_outcome */
+    struct bytes output;  /* of a DONE step, or of what stands in for it */
+    uint16_t stood_in_by; /* the step of the definition that stands in for it, whose output this is; 0: none does */
+    uint32_t generation;  /* of the action's idempotency key */
 };
 
 /* One saga, as its owner has it. All views. */

@@ -44,6 +44,7 @@ static int fill(struct mapping *m, const struct definition *d)
             return E_MEMORY;
         m->steps[i].name = name;
         m->steps[i].ancestors = d->steps[i].ancestors;
+        m->steps[i].deferred = d->steps[i].deferred;
         declare(m, VARIABLE_STEPS + 2 * i + 1, outcome, &type_string, false);
     }
     return 0;
@@ -123,7 +124,7 @@ static struct variable *visible(struct mapping *m)
     memcpy(v, m->variables, count * sizeof *v);
     const struct step_mapping *own = m->place.step < 0 ? NULL : &m->steps[m->place.step];
     for (unsigned i = 0; i < m->step_count; i++)
-        if (!m->over && (own == NULL || !step_set_has(&own->ancestors, i)))
+        if (m->over ? m->steps[i].deferred : own == NULL || !step_set_has(&own->ancestors, i))
             v[VARIABLE_STEPS + 2 * i].name = v[VARIABLE_STEPS + 2 * i + 1].name = bytes_of(NULL, 0);
     if (own != NULL && own->loop) {
         v[VARIABLE_ITEM] = (struct variable){bytes_of_text("item"), own->item, false};

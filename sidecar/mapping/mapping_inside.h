@@ -68,6 +68,7 @@ struct step_mapping {
     struct bytes name;
     struct step_set ancestors;
     bool loop;
+    bool deferred;
     uint16_t max_items;
     struct rule each; /* of a loop: gives its list */
     const struct type *item;

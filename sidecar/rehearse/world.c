@@ -127,7 +127,8 @@ static void add_record(void *self, const struct record *record)
         w->counts_size = record->counts.size;
     }
     if (record->type == RECORD_ACTION_STARTED ||
-        (record->type == RECORD_ACTION_ENDED && record->action_state == SAGA_ACTION_SKIPPED))
+        (record->type == RECORD_ACTION_ENDED &&
+         (record->action_state == SAGA_ACTION_SKIPPED || record->action_state == SAGA_ACTION_DONE)))
         step_set_add(&w->run->reached, place_of(w, record->step).step);
     if (record->type == RECORD_TURNED_BACK)
         trace(w->run, "turns back: %s\n", record_reason_name(record->reason));

@@ -71,10 +71,24 @@ static struct bytes trace_id_of(const struct saga *saga)
     return saga->traceparent.size >= 35 ? bytes_of(saga->traceparent.at + 3, 32) : bytes_of(NULL, 0);
 }
 
+static void count_lacks(struct metrics *m, const struct saga *saga)
+{
+    static const struct {
+        uint8_t bit;
+        const char *name;
+    } kinds[] = {{LACK_MISSING, "MISSING"}, {LACK_FALLBACK, "FALLBACK"}, {LACK_STALE, "STALE"}};
+    uint8_t lacks = saga_lacks(saga);
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if ((lacks & kinds[i].bit) != 0)
+            metrics_add(m, METRIC_SAGAS_DEGRADED, LABELS(saga->name, bytes_of_text(kinds[i].name)), 1);
+}
+
 static void count_end(struct metrics *m, const struct saga *saga, const struct record *r)
 {
     struct bytes state = bytes_of_text(record_state_name(r->saga_state));
     struct span lived = instant_since(r->at, saga->started_at);
+    if (r->saga_state == SAGA_COMMITTED)
+        count_lacks(m, saga);
     metrics_add(m, METRIC_SAGAS_ENDED, LABELS(saga->name, state, bytes_of_text(record_reason_name(saga->reason))), 1);
     metrics_observe(m, METRIC_SAGA_DURATION, LABELS(saga->name, state), lived.us < 0 ? 0 : (uint64_t)lived.us,
                     trace_id_of(saga), r->at);
@@ -258,6 +272,7 @@ static void refresh(struct loop *s)
     metrics_set(m, METRIC_SAGAS_LIVE_MAX, METRIC_NO_LABELS, s->config->live_sagas_max);
     metrics_set(m, METRIC_SAGAS_STUCK_NOW, METRIC_NO_LABELS, counts.stuck);
     metrics_set(m, METRIC_SAGAS_PAUSED, METRIC_NO_LABELS, counts.paused);
+    metrics_set(m, METRIC_SAGAS_ANSWERED, METRIC_NO_LABELS, counts.answered);
     metrics_set(m, METRIC_OLDEST_LIVE, METRIC_NO_LABELS,
                 oldest == NULL ? 0 : (double)instant_since(now, oldest->started_at).us / 1e6);
     const struct saga *stuck = oldest_stuck(e);

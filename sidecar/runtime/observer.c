@@ -30,6 +30,7 @@ static const struct wording wordings[RECORD_TYPE_COUNT] = {
     [RECORD_RESUMED] = {"saga resumed", LOG_LEVEL_INFO},
     [RECORD_RETRIED] = {"step retried by an operator", LOG_LEVEL_INFO},
     [RECORD_SKIPPED] = {"step skipped by an operator", LOG_LEVEL_INFO},
+    [RECORD_ANSWERED] = {"saga answered: only deferred steps are left", LOG_LEVEL_DEBUG},
     [RECORD_REJECTED] = {"an operator says that the action did not happen", LOG_LEVEL_INFO},
     [RECORD_UNREACHED] = {"attempt does not count: it did not leave, or had not begun", LOG_LEVEL_DEBUG},
 };

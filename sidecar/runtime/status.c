@@ -58,6 +58,7 @@ static bool add_targets(struct loop *s, struct arena *a, Saga__V1__LoopStatus *m
         t->calls = target->places_taken;
         t->calls_max = target->places;
         t->waiting = target->waiting;
+        t->deferred = target->deferred;
         t->rate_limit_per_second = target->rate.per_second;
         t->max_pending_calls = target->pending_max;
         t->unreachable = own->down_since.us != 0;
@@ -92,6 +93,7 @@ bool status_fill(void *self, struct arena *a, Saga__V1__LoopStatus *m)
     m->live = counts.live;
     m->stuck = counts.stuck;
     m->paused = counts.paused;
+    m->answered = counts.answered;
     m->compensating = counts.compensating;
     m->calls = counts.calls;
     m->calls_waiting = counts.waiting;

@@ -21,6 +21,8 @@ enum variable_id {
     V_VERSION,
     V_STATE,
     V_PAUSED,
+    V_DEGRADED,
+    V_DEFERRED,
     V_REASON,
     V_STEP,
     V_STATUS,
@@ -60,6 +62,8 @@ static const struct {
     [V_VERSION] = {"version", &type_string, false},
     [V_STATE] = {"state", &type_string, false},
     [V_PAUSED] = {"paused", &type_bool, false},
+    [V_DEGRADED] = {"degraded", &type_bool, false},
+    [V_DEFERRED] = {"deferred", &type_bool, false},
     [V_REASON] = {"reason", &type_string, false},
     [V_STEP] = {"step", &type_string, false},
     [V_STATUS] = {"status", &type_string, false},
@@ -169,6 +173,11 @@ bool where_needs_status(const struct where *w)
     return expression_uses(w->expression, V_STATUS);
 }
 
+bool where_needs_deferred(const struct where *w)
+{
+    return expression_uses(w->expression, V_DEFERRED);
+}
+
 bool where_needs_tags(const struct where *w)
 {
     return expression_uses(w->expression, V_TAGS);
@@ -206,6 +215,8 @@ struct where_view where_view_of(const struct saga *s)
         .reason = s->state == SAGA_STUCK ? s->stuck_reason : s->reason,
         .status = -1,
         .paused = s->paused,
+        .degraded = (saga_lacks(s) & ~LACK_DEFERRED) != 0,
+        .deferred = s->answered && !saga_ended(s),
         .started_at = s->started_at,
         .ended_at = s->ended_at,
         .deadline = s->deadline,
@@ -258,6 +269,8 @@ int where_asks(struct where *w, const struct where_view *view, struct instant no
     v[V_VERSION] = datum_string(view->version);
     v[V_STATE] = datum_string(bytes_of_text(record_state_name(view->state)));
     v[V_PAUSED] = datum_bool(view->paused);
+    v[V_DEGRADED] = datum_bool(view->degraded);
+    v[V_DEFERRED] = datum_bool(view->deferred);
     v[V_REASON] = datum_string(bytes_of_text(record_reason_name(view->reason)));
     v[V_STEP] = datum_string(view->step);
     v[V_STATUS] = datum_string(bytes_of_text(status_name(view->status)));

@@ -21,6 +21,8 @@ struct where_view {
     uint8_t mode, state, reason; /* reason: why it is stuck, else why it turned back */
     int status;                  /* gRPC status of the stuck step's last failure; -1: not known */
     bool paused;
+    bool degraded; /* it goes without something: a step is missing, stood in for, or old */
+    bool deferred; /* nothing but deferred steps is left */
     struct instant started_at, ended_at, deadline; /* 0 or INSTANT_NEVER: there is none */
 };
 
@@ -33,9 +35,10 @@ void where_destroy(struct where *w);
 /* What a live saga shows; status is not known. */
 struct where_view where_view_of(const struct saga *saga);
 
-/* Whether it asks for the status, or for tags, which cost a look into the journal. */
+/* Whether it asks for the status, or for tags, which cost a look into the journal; or for what is deferred. */
 bool where_needs_status(const struct where *w);
 bool where_needs_tags(const struct where *w);
+bool where_needs_deferred(const struct where *w);
 
 /* In which states a saga can only be (bit n for state n), and of which definition (a view, empty: of any), for the question to be true of it. */
 uint32_t where_states(const struct where *w);

@@ -99,6 +99,38 @@ static void make_calls(struct world *w, struct definition *d)
     }
 }
 
+/* Some steps stand in for the one before them: by another call, or by what the definition says. */
+static void draw_stand_ins(struct world *w, struct definition *d)
+{
+    for (unsigned i = 1; i < d->step_count; i++) {
+        struct step_spec *s = &d->steps[i], *before = &d->steps[i - 1];
+        if (!chance(w, SHAPES, 200))
+            continue;
+        s->stand_in = chance(w, SHAPES, 500) ? STAND_IN_CALL : STAND_IN_VALUE;
+        before->has_fallback = true;
+        s->after = (struct step_set){{0}};
+        step_set_add(&s->after, i - 1);
+        for (unsigned j = i + 1; j < d->step_count; j++)
+            if (step_set_has(&d->steps[j].after, i - 1))
+                step_set_add(&d->steps[j].after, i);
+        s->action.source = chance(w, SHAPES, 500) ? REQUEST_INPUT : REQUEST_CONSTANT;
+        if (s->stand_in != STAND_IN_VALUE)
+            continue;
+        enum request_source source = s->action.source;
+        s->action = before->action;
+        s->action.source = source;
+        s->has_compensation = false;
+    }
+    /* What is handed on is the answer of a step, or of what stands in for it. */
+    for (unsigned i = 0; i < d->step_count; i++) {
+        struct call_spec *c = &d->steps[i].action;
+        while (c->source == REQUEST_OUTPUT && d->steps[c->source_step].stand_in != STAND_IN_NONE)
+            c->source_step--;
+    }
+    for (unsigned i = 0; i < d->step_count; i++)
+        d->steps[i].in_haste = step_spec_asks(&d->steps[i]) && chance(w, SHAPES, 250);
+}
+
 static struct definition *make(struct world *w, unsigned number)
 {
     static struct step_spec steps[SIM_STEPS_MAX];
@@ -115,12 +147,14 @@ static struct definition *make(struct world *w, unsigned number)
     };
     make_edges(w, &draft);
     make_calls(w, &draft);
+    draw_stand_ins(w, &draft);
     uint16_t circle[STEPS_LIMIT];
     size_t size;
     CHECK(graph_order(&draft, circle, &size));
     if (chance(w, SHAPES, 450)) {
         draft.pivot_step = (int)draw(w, SHAPES, draft.step_count);
-        if (graph_beside_pivot(&draft) >= 0)
+        const struct step_spec *pivot = &steps[draft.pivot_step];
+        if (graph_beside_pivot(&draft) >= 0 || pivot->has_fallback || pivot->stand_in != STAND_IN_NONE)
             draft.pivot_step = -1;
         else
             steps[draft.pivot_step].pivot = true;
@@ -132,9 +166,18 @@ static struct definition *make(struct world *w, unsigned number)
     for (unsigned i = 0; i < draft.step_count; i++) {
         bool forward = definition_step_forward_only(&draft, i);
         steps[i].optional = !steps[i].pivot && chance(w, SHAPES, 150);
-        if (draft.forward_only || (forward && steps[i].optional))
+        if (steps[i].stand_in != STAND_IN_NONE)
+            steps[i].optional = steps[i - 1].optional;
+        if (draft.forward_only || (forward && step_spec_yields(&steps[i])))
             steps[i].has_compensation = false;
+        steps[i].deferred =
+            forward && (steps[i].stand_in != STAND_IN_NONE ? steps[i - 1].deferred : chance(w, SHAPES, 200));
+        steps[i].in_haste = steps[i].in_haste && (!forward || step_spec_yields(&steps[i]));
     }
+    /* Who waits for what is deferred is deferred; edges lead from lower to higher. */
+    for (unsigned i = 0; i < draft.step_count; i++)
+        for (unsigned j = 0; j < i; j++)
+            steps[i].deferred = steps[i].deferred || (step_set_has(&steps[i].ancestors, j) && steps[j].deferred);
     draft.number = number + 1;
     if (chance(w, SHAPES, 300))
         typed_make(w, number, &draft);

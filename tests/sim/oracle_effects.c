@@ -153,7 +153,11 @@ static void check_request(struct world *w, const struct model *m, const struct c
     if (m->definition != NULL) {
         const struct step_spec *spec = oracle_spec(m, call->step);
         const struct call_spec *declared = call->phase == SAGA_PHASE_ACTION ? &spec->action : &spec->compensation;
-        const struct model_step *from = declared->source == REQUEST_OUTPUT ? &m->steps[declared->source_step] : own;
+        int gives = declared->source == REQUEST_OUTPUT ? oracle_gives(m, declared->source_step) : -1;
+        const struct model_step *from = declared->source != REQUEST_OUTPUT ? own
+                                        : gives < 0                        ? &m->steps[declared->source_step]
+                                                                           : &m->steps[gives];
+        const struct step_spec *of = oracle_spec(m, (unsigned)(from - m->steps));
         char id[SAGA_ID_TEXT_SIZE], suffix[8] = "";
         saga_id_format(m->id, id);
         if (from->generation > 0)
@@ -162,6 +166,8 @@ static void check_request(struct world *w, const struct model *m, const struct c
             snprintf(wanted, sizeof wanted, "%s", m->client->input);
         else if (declared->source == REQUEST_OUTPUT || declared->source == REQUEST_OWN_OUTPUT)
             snprintf(wanted, sizeof wanted, "out:%s/%s/action%s", id, from->name, suffix);
+        if (declared->source == REQUEST_OUTPUT && !step_spec_asks(of))
+            snprintf(wanted, sizeof wanted, "%s", of->action.source == REQUEST_INPUT ? m->client->input : "constant");
         if (declared->source > REQUEST_CONSTANT && from->action != SAGA_ACTION_DONE)
             wanted[0] = '\0';
     } else if (own->action == SAGA_ACTION_DONE && m->client->index % 3 == 0) {

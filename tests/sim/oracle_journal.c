@@ -41,11 +41,13 @@ static unsigned number_at_end(struct bytes text)
 /* Whether a step changes the ledger: one that needs no undo and may be turned back from does not. */
 static bool has_effect(const struct definition *d, unsigned step)
 {
+    if (!step_spec_asks(&d->steps[step]))
+        return false;
     if (d->steps[step].has_compensation || d->pivot_step == (int)step)
         return true;
     bool forward =
         d->forward_only || (d->pivot_step >= 0 && step_set_has(&d->steps[step].ancestors, (unsigned)d->pivot_step));
-    return forward && !d->steps[step].optional;
+    return forward && !step_spec_yields(&d->steps[step]);
 }
 
 static void on_started(struct world *w, const struct record *r)
@@ -156,6 +158,15 @@ static void on_action_started(struct world *w, struct model *m, const struct rec
     expect(w, !oracle_spec(m, r->step)->loop || beside < oracle_spec(m, r->step)->max_parallel, "I10",
            "more instances of a loop are under way than may be", r);
     expect(w, !typed_skips(w, m, r->step), "cause", "a step started that its saga does not need", r);
+    expect(w, m->answered || !oracle_spec(m, r->step)->deferred, "order",
+           "a deferred step starts before all else is done", r);
+    if (oracle_spec(m, r->step)->deferred)
+        mark(w, MARK_CASE, CASE_DEFERRED);
+    if (oracle_stood_in_for(m, r->step) >= 0) {
+        expect(w, oracle_spec(m, r->step)->stand_in == STAND_IN_CALL && oracle_needed(m, r->step), "cause",
+               "a fallback is called for a step that has not failed", r);
+        mark(w, MARK_CASE, CASE_FALLBACK_CALLED);
+    }
     if (s->action == SAGA_ACTION_PENDING)
         s->order = ++m->order_last;
     s->action = SAGA_ACTION_STARTED;
@@ -195,7 +206,7 @@ bool oracle_past_pivot(const struct model *m)
 
 bool oracle_undone_early(const struct model *m, unsigned step)
 {
-    return m->state == SAGA_RUNNING && m->definition != NULL && oracle_spec(m, step)->optional &&
+    return m->state == SAGA_RUNNING && m->definition != NULL && step_spec_yields(oracle_spec(m, step)) &&
            m->steps[step].action == SAGA_ACTION_UNKNOWN;
 }
 
@@ -204,16 +215,113 @@ bool oracle_over(const struct model *m, unsigned step)
     const struct model_step *s = &m->steps[step];
     if (s->action == SAGA_ACTION_DONE || s->action == SAGA_ACTION_SKIPPED)
         return true;
-    if (m->definition == NULL || !oracle_spec(m, step)->optional)
+    if (m->definition == NULL || !step_spec_yields(oracle_spec(m, step)))
         return false;
     bool undone = s->compensation == SAGA_COMPENSATION_DONE || s->compensation == SAGA_COMPENSATION_SKIPPED;
     return s->action == SAGA_ACTION_REJECTED || (s->action == SAGA_ACTION_UNKNOWN && (undone || !s->has_compensation));
 }
 
+static int of_spec(const struct model *m, unsigned spec)
+{
+    for (unsigned i = 0; i < m->step_count; i++)
+        if (m->steps[i].spec == spec)
+            return (int)i;
+    return -1;
+}
+
+int oracle_stood_in_for(const struct model *m, unsigned step)
+{
+    if (m->definition == NULL || oracle_spec(m, step)->stand_in == STAND_IN_NONE)
+        return -1;
+    return of_spec(m, m->steps[step].spec - 1);
+}
+
+int oracle_gives(const struct model *m, unsigned step)
+{
+    int at = (int)step;
+    while (m->steps[at].action != SAGA_ACTION_DONE) {
+        if (m->definition == NULL || !oracle_spec(m, (unsigned)at)->has_fallback)
+            return -1;
+        at = of_spec(m, m->steps[at].spec + 1);
+    }
+    return at;
+}
+
+bool oracle_needed(const struct model *m, unsigned step)
+{
+    const struct model_step *before = &m->steps[oracle_stood_in_for(m, step)];
+    return before->action == SAGA_ACTION_REJECTED || before->action == SAGA_ACTION_UNKNOWN;
+}
+
+/* A step that stands in for another ends, and nobody was asked. */
+static void on_stood_in(struct world *w, struct model *m, const struct record *r)
+{
+    struct model_step *s = &m->steps[r->step];
+    bool needed = oracle_needed(m, r->step), value = oracle_spec(m, r->step)->stand_in == STAND_IN_VALUE;
+    bool memory = r->status == 8 && w->swarm.permille[FAULT_MEMORY] > 0;
+    expect(w, m->state == SAGA_RUNNING && !m->paused, "states", "a fallback was decided in a saga that does not run",
+           r);
+    if (r->action_state == SAGA_ACTION_DONE) {
+        struct bytes text =
+            bytes_of_text(oracle_spec(m, r->step)->action.source == REQUEST_INPUT ? m->client->input : "constant");
+        expect(w, needed && value, "cause", "a value stands in for a step that has not failed", r);
+        expect(w,
+               m->definition->mapping == NULL ? bytes_equal(r->output, text)
+                                              : typed_wants(w, m, r->step, false, r->output),
+               "cause", "what stands in for an output is not what the definition says", r);
+        s->answered_ok = true;
+        mark(w, MARK_CASE, CASE_FALLBACK_VALUE);
+    } else if (r->action_state == SAGA_ACTION_SKIPPED) {
+        expect(w, !needed, "cause", "nothing stands in for a step that has failed", r);
+        mark(w, MARK_CASE, CASE_FALLBACK_SPARED);
+    } else {
+        expect(w, needed && (memory || typed_fails(w, m, r->step, false)), "cause",
+               "what stands in for a step has failed without a reason", r);
+        m->unkeepable = m->unkeepable || !memory;
+    }
+    s->order = ++m->order_last;
+    s->action = SAGA_ACTION_STARTED;
+}
+
+/* Nothing is left but deferred steps. */
+static void on_answered(struct world *w, struct model *m, const struct record *r)
+{
+    bool left = false;
+    expect(w, m->state == SAGA_RUNNING && !m->answered, "states", "a saga is answered twice, or does not run", r);
+    for (unsigned i = 0; i < m->step_count; i++) {
+        left = left || !oracle_over(m, i);
+        expect(w, oracle_over(m, i) || oracle_spec(m, i)->deferred, "cause",
+               "a saga is answered before what is not deferred is done", r);
+    }
+    expect(w, left && typed_has_output(w, m, r->output), "cause", "a saga is answered with another output than it has",
+           r);
+    m->answered = true;
+    mark(w, MARK_CASE, CASE_ANSWERED);
+}
+
+/* What it went without, told from the models of its steps. */
+static uint8_t lacks(const struct model *m)
+{
+    uint8_t all = 0;
+    for (unsigned i = 0; i < m->step_count && m->definition != NULL; i++) {
+        const struct step_spec *spec = oracle_spec(m, i);
+        uint8_t action = m->steps[i].action;
+        if (spec->stand_in != STAND_IN_NONE || action == SAGA_ACTION_DONE || action == SAGA_ACTION_SKIPPED)
+            continue;
+        unsigned last = i;
+        while (oracle_spec(m, last)->has_fallback)
+            last = (unsigned)of_spec(m, m->steps[last].spec + 1);
+        all |= oracle_gives(m, i) >= 0                        ? LACK_FALLBACK
+               : m->steps[last].action == SAGA_ACTION_SKIPPED ? 0
+                                                              : LACK_MISSING;
+    }
+    return all;
+}
+
 /* Whether the step keeps its saga from going on. */
 static bool in_the_way(const struct model *m, const struct model_step *s)
 {
-    bool optional = m->definition != NULL && oracle_spec(m, (unsigned)(s - m->steps))->optional;
+    bool optional = m->definition != NULL && step_spec_yields(oracle_spec(m, (unsigned)(s - m->steps)));
     if (m->stuck_from == SAGA_COMPENSATING || optional)
         return s->compensation == SAGA_COMPENSATION_FAILED;
     bool decides = oracle_past_pivot(m) || oracle_is_pivot(m, (unsigned)(s - m->steps)) ||
@@ -225,7 +333,13 @@ static bool in_the_way(const struct model *m, const struct model_step *s)
 static void on_not_asked(struct world *w, struct model *m, const struct record *r)
 {
     struct model_step *s = &m->steps[r->step];
-    if (r->status == 8) {
+    bool away = r->status == 8 || r->status == 14;
+    bool asks = m->definition == NULL || step_spec_asks(oracle_spec(m, r->step));
+    if (oracle_stood_in_for(m, r->step) >= 0 && !(away && asks)) {
+        on_stood_in(w, m, r);
+        return;
+    }
+    if (away) {
         oracle_turned_away(w, m, r);
         s->order = ++m->order_last;
         s->action = SAGA_ACTION_STARTED;
@@ -258,7 +372,7 @@ static void on_action_ended(struct world *w, struct model *m, const struct recor
         if (m->state == SAGA_COMPENSATING)
             mark(w, MARK_CASE, CASE_LATE_ANSWER_DONE);
     }
-    if (r->action_state == SAGA_ACTION_UNKNOWN && m->definition != NULL && oracle_spec(m, r->step)->optional)
+    if (r->action_state == SAGA_ACTION_UNKNOWN && m->definition != NULL && step_spec_yields(oracle_spec(m, r->step)))
         mark(w, MARK_CASE, CASE_PASSED_OVER_UNKNOWN);
     m->unkeepable = m->unkeepable || typed_expects(w, m, r->step) == EXPECTS_UNCLEAR; /* whenever it is tried */
     if (m->mode == SAGA_ENLISTED && r->action_state == SAGA_ACTION_UNKNOWN && r->attempt == 1)
@@ -305,6 +419,7 @@ static void check_cause(struct world *w, const struct model *m, const struct rec
     case REASON_UNREACHABLE:
     case REASON_ATTEMPTS_SPENT:
     case REASON_OVERLOADED:
+    case REASON_UNAVAILABLE:
         holds = s != NULL && s->action == SAGA_ACTION_REJECTED;
         break;
     case REASON_ACTION_UNKNOWN:
@@ -463,7 +578,7 @@ static void on_rejected(struct world *w, struct model *m, const struct record *r
     s->said_maybe = false;
     for (struct attempt *a = m->attempts; a != NULL; a = a->next)
         a->excluded |= a->step == r->step && a->phase == SAGA_PHASE_ACTION; /* a person has looked */
-    if (oracle_spec(m, r->step)->optional) {
+    if (step_spec_yields(oracle_spec(m, r->step))) {
         s->compensation = SAGA_COMPENSATION_NONE;
         leave_stuck(m);
         return;
@@ -480,7 +595,7 @@ static void on_skipped(struct world *w, struct model *m, const struct record *r)
     struct model_step *s = &m->steps[r->step];
     bool stuck =
         m->state == SAGA_STUCK && (m->stuck_from == SAGA_RUNNING || s->compensation == SAGA_COMPENSATION_FAILED);
-    bool early = m->definition != NULL && oracle_spec(m, r->step)->optional && s->action == SAGA_ACTION_UNKNOWN;
+    bool early = m->definition != NULL && step_spec_yields(oracle_spec(m, r->step)) && s->action == SAGA_ACTION_UNKNOWN;
     bool back =
         early || m->state == SAGA_COMPENSATING || (m->state == SAGA_STUCK && m->stuck_from == SAGA_COMPENSATING);
     bool must = back ? s->has_compensation && s->compensation != SAGA_COMPENSATION_DONE : oracle_past_pivot(m);
@@ -521,6 +636,8 @@ static void on_compensation(struct world *w, struct model *m, const struct recor
                s->compensation == SAGA_COMPENSATION_NONE || s->compensation == SAGA_COMPENSATION_OWED ||
                    s->compensation == SAGA_COMPENSATION_STARTED,
                "I2", "a compensation started anew that had ended", r);
+        if (oracle_stood_in_for(m, r->step) >= 0)
+            mark(w, MARK_CASE, CASE_FALLBACK_UNDONE);
         s->compensation = SAGA_COMPENSATION_STARTED;
         s->compensation_attempt = r->attempt;
         s->decided_at = r->at.us;
@@ -663,6 +780,9 @@ static void take_record(struct world *w, const struct record *r)
         oracle_not_waited_for(w, m, r);
         on_action_ended(w, m, r);
         break;
+    case RECORD_ANSWERED:
+        on_answered(w, m, r);
+        break;
     case RECORD_TURNED_BACK:
         on_turned_back(w, m, r);
         break;
@@ -743,9 +863,12 @@ void oracle_ended_row(struct world *w, const struct ended_row *row)
 {
     const struct model *m = oracle_model(w, row->saga);
     if (row->state != m->state || row->mode != m->mode || row->first_frame != m->first_frame ||
-        row->last_frame != m->last_frame || row->skips != m->skips || row->ended_at.us != m->ended_at ||
+        row->last_frame != m->last_frame || row->skips != m->skips ||
+        row->lacks != (m->state == SAGA_COMMITTED ? lacks(m) : 0) || row->ended_at.us != m->ended_at ||
         !bytes_equal(row->request_id, bytes_of_text(m->request_id)))
         world_fail(w, EXIT_SAFETY, "I8", "a saga's row is not what its records tell", row->saga.serial);
+    if (row->lacks != 0)
+        mark(w, MARK_CASE, CASE_LACKS);
 }
 
 void oracle_frame(struct world *w, uint64_t frame, struct bytes records, int64_t at)

@@ -181,6 +181,11 @@ static bool is_ready(const struct model *m, unsigned step)
 {
     if (m->definition == NULL || m->state != SAGA_RUNNING || m->paused || m->steps[step].action != SAGA_ACTION_PENDING)
         return false;
+    if (oracle_stood_in_for(m, step) >= 0 &&
+        (oracle_spec(m, step)->stand_in != STAND_IN_CALL || !oracle_needed(m, step)))
+        return false; /* nobody is called */
+    if (oracle_spec(m, step)->deferred && !m->answered)
+        return false;
     unsigned before = 0;
     for (unsigned i = 0; i < m->step_count; i++) {
         const struct model_step *other = &m->steps[i];

@@ -51,7 +51,7 @@ static void compare(struct world *w, const struct saga *a, const struct saga *b,
                 a->state == b->state && a->stuck_from == b->stuck_from && a->mode == b->mode &&
                 a->reason == b->reason && a->stuck_reason == b->stuck_reason && a->paused == b->paused &&
                 a->reason_step == b->reason_step && a->stuck_step == b->stuck_step && a->step_count == b->step_count &&
-                a->order_last == b->order_last;
+                a->order_last == b->order_last && a->answered == b->answered && bytes_equal(a->answer, b->answer);
     for (unsigned i = 0; same && i < a->step_count; i++)
         same = same_step(a, b, i);
     expect(w, same, "I8", when, a->id.serial);
@@ -94,8 +94,11 @@ static void check_not_forgotten(struct world *w, const struct saga *s)
         const struct step *step = &s->steps[i];
         if (step->on_wire)
             expect(w, call_under_way(w, m, i), "I9", "a call is held to be out that nobody will answer", s->id.serial);
+        if (!step->queued)
+            m->steps[i].haste_seen = m->steps[i].haste_count = 0;
         if (step->queued) {
             oracle_pending(w, s, i);
+            oracle_haste(w, s, i);
             const struct call_spec *call = saga_step_call(
                 s, i, step->compensation == SAGA_COMPENSATION_NONE ? SAGA_PHASE_ACTION : SAGA_PHASE_COMPENSATION);
             const struct engine *e = core_engine(w->sidecar.core);

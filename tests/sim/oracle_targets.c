@@ -126,7 +126,7 @@ static void check_budget(struct world *w, const struct attempt *a)
     *(a->number > 1 ? &s->again[t] : &s->firsts[t]) += 1;
     int64_t paid =
         s->firsts[t] * b->percent * 10 + s->paid[t] * 1000 + (a->decided_at - s->began_at) / MS * b->min_per_second;
-    expect(w, b->percent == 0 || s->was_down[t] || a->number == 1 || s->again[t] * 1000 <= paid + 1000, "I10",
+    expect(w, b->percent == 0 || s->was_down[t] || s->was_gone[t] || a->number == 1 || s->again[t] * 1000 <= paid + 1000, "I10",
            "more retries leave than their budget pays for", t);
 }
 
@@ -196,6 +196,14 @@ void oracle_turned_away(struct world *w, const struct model *m, const struct rec
 {
     const struct model_step *s = &m->steps[r->step];
     int64_t since = s->action == SAGA_ACTION_PENDING ? s->first_ready_at : s->next_at;
+    if (r->status == 14) {
+        expect(w, oracle_spec(m, r->step)->in_haste && m->state == SAGA_RUNNING, "waits",
+               "a step is not waited for that would have waited", m->id.serial);
+        expect(w, w->sidecar.ever_gone[s->target] || w->disk.breakers[s->target].open, "waits",
+               "a step does not wait for a target that takes calls", m->id.serial);
+        mark(w, MARK_CASE, CASE_HASTE);
+        return;
+    }
     bool late =
         bytes_equal(r->message, bytes_of_text("it has waited for the target for as long as it may (pending_timeout)"));
     expect(w, !oracle_past_pivot(m) && m->state == SAGA_RUNNING, "waits", "a step past the pivot is turned away",
@@ -209,4 +217,27 @@ void oracle_turned_away(struct world *w, const struct model *m, const struct rec
         expect(w, w->swarm.pending_max > 0, "waits", "an action is turned away although any number may wait",
                m->id.serial);
     mark(w, MARK_CASE, late ? CASE_TURNED_AWAY_LATE : CASE_TURNED_AWAY);
+}
+
+bool oracle_shut(const struct world *w, unsigned target, int64_t now)
+{
+    const struct breaker_mark *b = &w->sidecar.breakers[target];
+    return w->sidecar.target_gone[target] || (b->open && (b->held || now < b->open_until.us));
+}
+
+void oracle_haste(struct world *w, const struct saga *s, unsigned index)
+{
+    const struct step *step = &s->steps[index];
+    struct model_step *m = &oracle_model(w, s->id)->steps[index];
+    int64_t now = sidecar_now(w).us;
+    bool awaited = s->definition != NULL && step->maybe_executed && saga_spec(s, index)->pivot;
+    if (s->definition == NULL || step->compensation != SAGA_COMPENSATION_NONE || awaited ||
+        !saga_spec(s, index)->in_haste || !oracle_shut(w, (unsigned)m->target, now)) {
+        m->haste_seen = m->haste_count = 0;
+        return;
+    }
+    if (m->haste_seen == 0)
+        m->haste_seen = now;
+    expect(w, ++m->haste_count < 20 || now - m->haste_seen < 2 * SECOND, "waits",
+           "a step waits for a target that takes no calls, for which it does not wait", s->id.serial);
 }

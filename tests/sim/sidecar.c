@@ -301,6 +301,7 @@ static int configure(struct world *w)
         return 0; /* no memory: nothing has changed */
     CHECK(index == (int)last);
     s->target_gone[last] = gone;
+    s->was_gone[last] |= gone;
     s->ever_gone[last] |= gone;
     s->down_since[last] = 0;
     s->left_count[last] = 0;
@@ -528,6 +529,7 @@ void sidecar_start(struct world *w, void *arg)
          * index. */
         s->target_gone[i] = w->disk.definition_count > 0 && i == TARGET_COUNT - 1 && strikes(w, FAULT_TARGET_GONE);
         s->ever_gone[i] |= s->target_gone[i];
+        s->was_gone[i] = s->target_gone[i];
         if (!s->target_gone[i])
             targets[count++] = target_options(w, i);
     }

@@ -157,11 +157,19 @@ enum mark_case {
     CASE_ACT_TOLD,              /* an act is in the audit trail */
     CASE_BULK,                  /* a bulk job acted on a saga */
     CASE_BULK_DONE,             /* and came to its end */
+    CASE_FALLBACK_CALLED,       /* a call stood in for a step that had failed */
+    CASE_FALLBACK_VALUE,        /* what the definition says did */
+    CASE_FALLBACK_SPARED,       /* a step was done, and nothing stood in for it */
+    CASE_FALLBACK_UNDONE,       /* what stood in was undone */
+    CASE_ANSWERED,              /* nothing but deferred steps was left of a saga */
+    CASE_DEFERRED,              /* one of these began */
+    CASE_LACKS,                 /* a saga was committed without something */
+    CASE_HASTE,                 /* a step did not wait for a target that took no calls */
     CASE_SLI,                   /* an objective has counted what was slow, and what was bad */
     CASE_COUNT
 };
 
-#define MARK_NUMBER_MAX 64
+#define MARK_NUMBER_MAX 96
 
 struct world;
 
@@ -230,6 +238,9 @@ struct model_step {
     uint16_t action_attempt, compensation_attempt; /* that durable records permit to leave; 0: none */
     int64_t decided_at;                            /* that the attempt which is out may leave */
     uint64_t decided_in;                           /* the frame that says so */
+    int64_t
+        haste_seen; /* by the sidecar's clock: since when it was seen to wait for what it does not wait for; 0: it was not */
+    unsigned haste_count;   /* and how often */
     int64_t undo_waits;     /* by the sidecar's clock: when its undo was seen in a queue; 0: it was not */
     int64_t shed_at;        /* by the sidecar's clock: since when its attempts have not begun */
     uint32_t shed_in;       /* in which of its lives */
@@ -253,6 +264,7 @@ struct model {
     uint8_t mode, state, stuck_from, reason, stuck_reason;
     unsigned stuck_step;
     bool paused, dropped;
+    bool answered; /* nothing but deferred steps is left */
     const struct definition *definition;
     struct client *client;
     unsigned step_count;
@@ -508,6 +520,7 @@ struct sidecar {
     uint32_t backs[TARGET_COUNT];     /* word on its way that the target can be reached again */
     bool was_down[TARGET_COUNT];      /* in this life: who waits for it is not in the order of a bulkhead any more */
     int64_t down_since[TARGET_COUNT]; /* by its clock, since when it has known that it cannot; 0: it has not */
+    bool was_gone[TARGET_COUNT];      /* likewise: what waits for it meanwhile is no retry */
     bool target_gone[TARGET_COUNT],
         ever_gone[TARGET_COUNT];                    /* not configured in this life; that, or out of reach, in any */
     struct breaker_mark breakers[TARGET_COUNT];     /* likewise, and as a new life takes them up */
@@ -777,6 +790,16 @@ struct attempt *oracle_attempt(const struct model *m, unsigned step, uint8_t pha
 const struct step_spec *oracle_spec(const struct model *m, unsigned step);
 bool oracle_is_pivot(const struct model *m, unsigned step);
 bool oracle_past_pivot(const struct model *m);
+/* The step whose output counts as this one's: of a step that is DONE, its own; or -1. */
+int oracle_gives(const struct model *m, unsigned step);
+/* The step that this one stands in for; or -1. */
+int oracle_stood_in_for(const struct model *m, unsigned step);
+/* Whether a step that stands in for another is needed. */
+bool oracle_needed(const struct model *m, unsigned step);
+/* Whether the target takes no calls now: it is gone or its breaker is open. */
+bool oracle_shut(const struct world *w, unsigned target, int64_t now);
+/* A step that was seen to wait: not one that does not. */
+void oracle_haste(struct world *w, const struct saga *s, unsigned step);
 bool oracle_over(const struct model *m, unsigned step);
 bool oracle_undone_early(const struct model *m, unsigned step);
 void oracle_heard(struct model *m, int64_t now);

@@ -78,7 +78,8 @@ static void make_undo(struct mapping *m, const struct message_type *line, unsign
 /* At most two of a definition: then its steps are no more than a model has room for. */
 static void draw_loop(struct world *w, struct definition *d, unsigned i, struct typed_step *t)
 {
-    t->loop = d->loop_count < 2 && chance(w, SHAPES, 250);
+    bool alone = !d->steps[i].has_fallback && d->steps[i].stand_in == STAND_IN_NONE;
+    t->loop = alone && d->loop_count < 2 && chance(w, SHAPES, 250);
     t->none_for = d->pivot_step == (int)i ? '-' : draw_digit(w, 300);
     t->one_for = draw_digit(w, 300);
     if (!t->loop)
@@ -94,7 +95,7 @@ static void draw_targets(struct world *w, struct definition *d, unsigned i, stru
 {
     static struct call_choice choices[SIM_STEPS_MAX][2];
     static const char *const names[TARGET_COUNT] = {"t0", "t1", "t2", "t3"};
-    t->chooses = chance(w, SHAPES, 300);
+    t->chooses = step_spec_asks(&d->steps[i]) && chance(w, SHAPES, 300);
     t->second_for = draw_digit(w, 500);
     t->nowhere_for = draw_digit(w, 100);
     if (!t->chooses)
@@ -113,18 +114,19 @@ static void draw_step(struct world *w, struct definition *d, unsigned i, struct 
     bool pivot = d->pivot_step == (int)i;
     draw_loop(w, d, i, t);
     draw_targets(w, d, i, t);
-    t->skipped_for = pivot ? '-' : draw_digit(w, 300);
+    t->skipped_for = pivot || d->steps[i].stand_in != STAND_IN_NONE ? '-' : draw_digit(w, 300);
     t->fails = draw_digit(w, 150);
     t->undo_fails = draw_digit(w, 100);
     bool forward = pivot || definition_step_forward_only(d, i);
-    t->softly = chance(w, SHAPES, 300);
-    t->other = forward || d->steps[i].optional ? '-' : draw_digit(w, 150);
-    t->unclear = draw_digit(w, 100);
+    bool asks = step_spec_asks(&d->steps[i]);
+    t->softly = asks && chance(w, SHAPES, 300);
+    t->other = forward || !asks || step_spec_yields(&d->steps[i]) ? '-' : draw_digit(w, 150);
+    t->unclear = asks ? draw_digit(w, 100) : '-';
     t->form = (enum typed_form)draw(w, SHAPES, 3);
     t->undo_form = (unsigned)draw(w, SHAPES, 3);
     t->parent = i;
     for (unsigned j = 0; j < i; j++)
-        if (step_set_has(&d->steps[i].after, j))
+        if (step_set_has(&d->steps[i].after, j) && d->steps[j].stand_in == STAND_IN_NONE)
             t->parent = j;
     if (t->form == TYPED_PARENT && t->parent == i)
         t->form = TYPED_NAMED;
@@ -175,7 +177,8 @@ void typed_make(struct world *w, unsigned number, struct definition *d)
     }
     for (unsigned i = 0; i < d->step_count; i++) {
         struct typed_step *s = &t->steps[i];
-        put(mapping_set_when(m, i, text(room, "!input.sku.endsWith('%c')", s->skipped_for), &error));
+        if (d->steps[i].stand_in == STAND_IN_NONE)
+            put(mapping_set_when(m, i, text(room, "!input.sku.endsWith('%c')", s->skipped_for), &error));
         if (s->chooses)
             put(mapping_set_target(
                 m, i,
@@ -184,7 +187,8 @@ void typed_make(struct world *w, unsigned number, struct definition *d)
                 &error));
         make_action(m, d, line, i, s);
         make_expectations(m, i, s);
-        make_undo(m, line, i, s);
+        if (step_spec_asks(&d->steps[i]))
+            make_undo(m, line, i, s);
         if (s->softly)
             put(mapping_add_metadata(m, i, bytes_of_text("of"), bytes_of_text("input.sku + '!'"), true, &error));
         d->steps[i].action.source = d->steps[i].compensation.source = REQUEST_MAPPED;
@@ -193,11 +197,12 @@ void typed_make(struct world *w, unsigned number, struct definition *d)
     put(mapping_add_tag(m, bytes_of_text("kind"), bytes_of_text("typed"), false, &error));
     if (chance(w, SHAPES, 500)) {
         put(mapping_begin_output(m, line));
-        put(mapping_add_whole(m,
-                              d->steps[0].loop ? bytes_of_text("input")
-                                               : text(room, "has(steps.%s.output) ? steps.%s.output : input",
-                                                      d->steps[0].name, d->steps[0].name),
-                              &error));
+        put(mapping_add_whole(
+            m,
+            d->steps[0].loop || d->steps[0].deferred
+                ? bytes_of_text("input")
+                : text(room, "has(steps.%s.output) ? steps.%s.output : input", d->steps[0].name, d->steps[0].name),
+            &error));
     }
     d->mapping = m;
     d->output = mapping_output_type(m);
@@ -338,6 +343,20 @@ static size_t output_text(const struct model *m, unsigned step, char room[256])
     return (size_t)snprintf(room, 256, "out:%s/%s/action", id, s->name);
 }
 
+static size_t action_text(const struct world *w, const struct model *m, unsigned step, const struct typed_step *t,
+                          char room[256]);
+
+/* What a step gave, or what stands in for it did; 0: nothing. */
+static size_t given_text(const struct world *w, const struct model *m, unsigned step, char room[256])
+{
+    int from = oracle_gives(m, step);
+    if (from < 0)
+        return 0;
+    if (step_spec_asks(oracle_spec(m, (unsigned)from)))
+        return output_text(m, (unsigned)from, room);
+    return action_text(w, m, (unsigned)from, &definition_of(w, m->definition)->steps[m->steps[from].spec], room);
+}
+
 static const char *outcome_text(uint8_t action)
 {
     return action == SAGA_ACTION_DONE       ? "done"
@@ -346,7 +365,8 @@ static const char *outcome_text(uint8_t action)
                                             : "unknown";
 }
 
-static size_t action_text(const struct model *m, unsigned step, const struct typed_step *t, char room[256])
+static size_t action_text(const struct world *w, const struct model *m, unsigned step, const struct typed_step *t,
+                          char room[256])
 {
     if (t->form == TYPED_INPUT)
         return (size_t)snprintf(room, 256, "%s", m->client->input);
@@ -360,10 +380,10 @@ static size_t action_text(const struct model *m, unsigned step, const struct typ
     for (unsigned i = 0; i < m->step_count; i++) {
         if (m->steps[i].spec != t->parent)
             continue;
+        bool itself = oracle_stood_in_for(m, step) == (int)i; /* which it does not see in its own place */
+        size_t given = m->definition->steps[t->parent].loop || itself ? 0 : given_text(w, m, i, room);
         if (!m->definition->steps[t->parent].loop)
-            return m->steps[i].action == SAGA_ACTION_DONE
-                       ? output_text(m, i, room)
-                       : (size_t)snprintf(room, 256, "%s", outcome_text(m->steps[i].action));
+            return given > 0 ? given : (size_t)snprintf(room, 256, "%s", outcome_text(m->steps[i].action));
         done += m->steps[i].action == SAGA_ACTION_DONE;
         size_t used = strlen(joined);
         snprintf(joined + used, sizeof joined - used, "%s%s", used > 0 ? "/" : "", outcome_text(m->steps[i].action));
@@ -371,11 +391,12 @@ static size_t action_text(const struct model *m, unsigned step, const struct typ
     return (size_t)snprintf(room, 256, "%u%s", done, joined);
 }
 
-static size_t undo_text(const struct model *m, unsigned step, const struct typed_step *t, char room[256])
+static size_t undo_text(const struct world *w, const struct model *m, unsigned step, const struct typed_step *t,
+                        char room[256])
 {
     bool done = m->steps[step].action == SAGA_ACTION_DONE;
     if (t->undo_form == 2)
-        return action_text(m, step, t, room);
+        return action_text(w, m, step, t, room);
     if (t->undo_form == 1 && !done)
         return (size_t)snprintf(room, 256, "unknown");
     size_t size = output_text(m, step, room);
@@ -390,7 +411,7 @@ bool typed_wants(const struct world *w, const struct model *m, unsigned step, bo
     const struct typed_step *t = &definition_of(w, m->definition)->steps[m->steps[step].spec];
     char room[256];
     uint8_t wanted[264];
-    size_t size = undo ? undo_text(m, step, t, room) : action_text(m, step, t, room);
+    size_t size = undo ? undo_text(w, m, step, t, room) : action_text(w, m, step, t, room);
     struct bytes line = shapes_line(bytes_of(room, size), wanted);
     if ((undo ? t->undo_fails : t->fails) != '-') {
         wanted[line.size++] = 2 << 3; /* quantity */
@@ -424,7 +445,10 @@ bool typed_has_output(const struct world *w, const struct model *m, struct bytes
     uint8_t wanted[264];
     if (definition_of(w, m->definition) == NULL || m->definition->output == NULL)
         return output.size == 0;
-    bool answered = !m->definition->steps[0].loop && m->steps[0].action == SAGA_ACTION_DONE;
-    size_t size = answered ? output_text(m, 0, room) : (size_t)snprintf(room, sizeof room, "%s", m->client->input);
+    int from = m->definition->steps[0].loop || m->definition->steps[0].deferred ? -1 : oracle_gives(m, 0);
+    if (from > 0 && !step_spec_asks(oracle_spec(m, (unsigned)from)))
+        return typed_wants(w, m, (unsigned)from, false, output);
+    size_t size =
+        from >= 0 ? output_text(m, (unsigned)from, room) : (size_t)snprintf(room, sizeof room, "%s", m->client->input);
     return bytes_equal(output, shapes_line(bytes_of(room, size), wanted));
 }

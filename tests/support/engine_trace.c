@@ -83,7 +83,8 @@ static const char *const reason_names[] = {"",
                                            "EXPRESSION_FAILED",
                                            "REQUEST_CHANGED",
                                            "UNEXPECTED_ANSWER",
-                                           "OVERLOADED"};
+                                           "OVERLOADED",
+                                           "UNAVAILABLE"};
 
 __attribute__((format(printf, 2, 3))) static void say(struct harness *h, const char *format, ...)
 {
@@ -169,6 +170,8 @@ static void add_effect(void *self, const struct effect *effect, const struct err
             say(h, "reply %s\n", error_row(reply->code)->reason);
         return;
     }
+    if (effect->type != EFFECT_CALL)
+        return;
     const struct call_effect *call = &effect->as.call;
     say(h, "call %llu", (unsigned long long)call->saga.serial);
     say_step(h, call->saga, call->step);
@@ -463,6 +466,13 @@ static void happen(struct harness *h, const char *line, size_t size)
     } else if (strcmp(words[0], "answer") == 0 || strcmp(words[0], "lost") == 0 || strcmp(words[0], "unsent") == 0 ||
                strcmp(words[0], "unreached") == 0 || strcmp(words[0], "shed") == 0) {
         answer(h, words, count, &event);
+    } else if (strcmp(words[0], "hold") == 0 || strcmp(words[0], "reset") == 0) {
+        event.type = EVENT_BREAKER;
+        event.token = ++h->token;
+        event.name = bytes_of_text(words[1]);
+        event.actor = bytes_of_text("ann");
+        event.reason = bytes_of_text("because");
+        event.breaker_act = strcmp(words[0], "hold") == 0 ? BREAKER_HOLD : BREAKER_RESET;
     } else if (strcmp(words[0], "reachable") == 0) {
         event.type = EVENT_TARGET;
         event.target = (uint16_t)engine_find_target(h->engine, bytes_of_text(words[1]));

@@ -7,7 +7,8 @@
 #define FRAME_ROOM           8192
 #define SCHEMA_WITH_SUBJECTS 3
 #define SCHEMA_WITH_SKIPS    5
-#define SCHEMA_NEWEST        6
+#define SCHEMA_NEWEST        7
+#define SCHEMA_WITH_LACKS    7
 #define SCHEMA_WITH_AUDIT    6 /* and owners */
 #define SOURCE               "name: checkout\nversion: 1.0.0\n"
 
@@ -19,6 +20,7 @@ static struct ended_row ended(uint64_t serial, int schema)
         .mode = serial == 1 ? SAGA_ORCHESTRATED : SAGA_ENLISTED,
         .reason = serial == 1 ? REASON_NONE : REASON_ABORTED,
         .skips = serial == 1 && schema >= SCHEMA_WITH_SKIPS ? 2 : 0,
+        .lacks = serial == 1 && schema >= SCHEMA_WITH_LACKS ? LACK_STALE : 0,
         .definition = serial == 1 ? 1 : 0,
         .name = bytes_of_text(serial == 1 ? "checkout" : "transfer"),
         .request_id = bytes_of_text(serial == 1 ? "order-1001" : ""),
@@ -110,7 +112,7 @@ static int check_audit(void *self, const struct audit_row *row)
 static bool rows_equal(const struct ended_row *a, const struct ended_row *b)
 {
     return bytes_equal(a->owner, b->owner) && saga_id_equal(a->saga, b->saga) && a->state == b->state &&
-           a->mode == b->mode && a->reason == b->reason && a->skips == b->skips && a->definition == b->definition &&
+           a->mode == b->mode && a->reason == b->reason && a->skips == b->skips && a->lacks == b->lacks && a->definition == b->definition &&
            bytes_equal(a->name, b->name) && bytes_equal(a->request_id, b->request_id) &&
            a->fingerprint == b->fingerprint && a->started_at.us == b->started_at.us &&
            a->ended_at.us == b->ended_at.us && a->first_frame == b->first_frame && a->last_frame == b->last_frame;

@@ -180,6 +180,7 @@ static const struct record samples[] = {
      .attempt = 1,
      .digest = 0xfedcba9876543211,
      .choice = 2},
+    {.type = RECORD_ANSWERED, .saga = ID, .at = AT, .step = RECORD_NO_STEP, .output = TEXT("\x0a\x02ok")},
 };
 
 const struct record *sample_records(size_t *count)

@@ -278,7 +278,7 @@ START_TEST(client__arguments_are_checked_before_anything_is_sent)
     ck_assert_int_eq(saga_start(client, &options, NULL, &error), SAGA_E_INVALID_ARGUMENT);
     ck_assert_str_eq(error.field, "input");
     ck_assert_int_eq(saga_wait(client, NULL, 0, 0, NULL, &error), SAGA_E_INVALID_ARGUMENT);
-    ck_assert_int_eq(saga_wait(client, "a", 2, 0, NULL, &error), SAGA_E_INVALID_ARGUMENT);
+    ck_assert_int_eq(saga_wait(client, "a", 4, 0, NULL, &error), SAGA_E_INVALID_ARGUMENT);
     ck_assert_str_eq(error.field, "flags");
     ck_assert_int_eq(saga_get(client, long_id, NULL, &error), SAGA_E_INVALID_ARGUMENT);
     ck_assert_str_eq(error.field, "saga_id");

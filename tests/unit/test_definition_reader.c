@@ -420,6 +420,69 @@ START_TEST(reader__a_pivot_divides_the_steps)
 }
 END_TEST
 
+START_TEST(reader__what_stands_in_is_a_step_behind)
+{
+    struct definition *d = read_text(HEAD "  - name: a\n"
+                                          "    target: t\n"
+                                          "    optional: true\n"
+                                          "    unavailable: fallback\n"
+                                          "    action: /p.S/A\n"
+                                          "    fallback:\n"
+                                          "      target: u\n"
+                                          "      timeout: 2s\n"
+                                          "      action: /p.S/B\n"
+                                          "      compensation: /p.S/C\n"
+                                          "      fallback: {value: {constant: text}}\n" STEP("b", ", after: [a]"));
+    ck_assert_uint_eq(d->step_count, 4);
+    const struct step_spec *a = &d->steps[0], *call = &d->steps[1], *value = &d->steps[2], *b = &d->steps[3];
+    ck_assert(a->stand_in == STAND_IN_NONE && a->has_fallback && a->in_haste && a->optional);
+    ck_assert_str_eq(call->name, "a.fallback");
+    ck_assert(call->stand_in == STAND_IN_CALL && call->has_fallback && call->optional && call->has_compensation);
+    ck_assert_str_eq(call->action.target, "u");
+    ck_assert_int_eq(call->compensation.timeout.us, 2000000);
+    ck_assert_str_eq(value->name, "a.fallback.fallback");
+    ck_assert(value->stand_in == STAND_IN_VALUE && !value->has_fallback && !value->has_compensation);
+    ck_assert(bytes_equal(value->action.constant, bytes_of_text("text")));
+    ck_assert_ptr_null(step_spec_target(value, false, 0));
+    for (unsigned i = 0; i < 3; i++)
+        ck_assert(step_set_has(&b->after, i));
+    ck_assert(step_set_has(&value->ancestors, 0) && step_set_has(&value->after, 1));
+    definition_destroy(d);
+}
+END_TEST
+
+START_TEST(reader__what_stands_in_is_checked)
+{
+    static const char a[] = "action: /p.S/A, ";
+    char text[512];
+    const struct {
+        const char *rest, *field, *words;
+    } cases[] = {
+        {"fallback: {}", "steps[0].fallback", "must have an action"},
+        {"fallback: {value: input, target: t}", "steps[0].fallback.target", "begins with action"},
+        {"fallback: {value: input, action: /p.S/B, target: t}", "steps[0].fallback.value", "a fallback of its own"},
+        {"fallback: {action: /p.S/B}", "steps[0].fallback.action", "names no target"},
+        {"fallback: {value: own_output}", "steps[0].fallback.value", "has no output of its own"},
+        {"fallback: {value: input, unavailable: refuse}", "steps[0].fallback.unavailable", "nobody is called"},
+        {"fallback: input", "steps[0].fallback", "mapping"},
+        {"unavailable: fallback", "steps[0].unavailable", "has no fallback"},
+        {"unavailable: refuse, fallback: {value: input}", "steps[0].unavailable", "write fallback"},
+        {"unavailable: gone", "steps[0].unavailable", "wait"},
+        {"pivot: true, fallback: {value: input}", "steps[0].fallback", "stands in for the pivot"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct definition *d;
+        snprintf(text, sizeof text, "name: n\nversion: 1.0.0\nsteps:\n  - {name: s, target: t, %s%s}\n", a,
+                 cases[i].rest);
+        ck_assert_msg(definition_read(bytes_of_text(text), &limits, &d, &detail) == E_ARGUMENT, "%s", cases[i].rest);
+        ck_assert_str_eq(detail.field, cases[i].field);
+        ck_assert_msg(strstr(detail.text, cases[i].words) != NULL, "%s: %s", cases[i].rest, detail.text);
+    }
+    assert_refused(HEAD STEP("a", ", fallback: {value: input}") STEP("a.fallback", ""), "steps[1].name", 5, 12,
+                   "an earlier step has the same name");
+}
+END_TEST
+
 START_TEST(reader__bounds_are_the_limits)
 {
     limits.steps_max = 2;
@@ -490,6 +553,8 @@ int main(void)
     tcase_add_test(reading, reader__steps_hang_together);
     tcase_add_test(reading, reader__long_circles_are_cut);
     tcase_add_test(reading, reader__a_pivot_divides_the_steps);
+    tcase_add_test(reading, reader__what_stands_in_is_a_step_behind);
+    tcase_add_test(reading, reader__what_stands_in_is_checked);
     tcase_add_test(reading, reader__bounds_are_the_limits);
     tcase_add_test(reading, reader__reads_as_many_steps_as_there_can_be);
     tcase_add_test(reading, reader__order_in_the_text_does_not_matter);

@@ -114,7 +114,7 @@ START_TEST(docs__the_example_of_a_definition_is_one)
 {
     struct definition_limits limits = definition_limits_default();
     struct definition *d = NULL;
-    int code = definition_read(example("docs/definitions.md", 0, 2), &limits, &d, &detail);
+    int code = definition_read(example("docs/definitions.md", 0, 3), &limits, &d, &detail);
     ck_assert_msg(code == 0, "%d:%d: %s: %s", detail.line, detail.column, detail.field, detail.text);
     ck_assert_str_eq(d->name, "checkout");
     ck_assert_uint_eq(d->step_count, 4);
@@ -127,11 +127,23 @@ START_TEST(docs__the_example_of_a_definition_is_one)
 }
 END_TEST
 
+START_TEST(docs__the_example_of_a_fallback_is_one)
+{
+    struct definition_limits limits = definition_limits_default();
+    struct definition *d = NULL;
+    int code = definition_read(example("docs/definitions.md", 1, 3), &limits, &d, &detail);
+    ck_assert_msg(code == 0, "%d:%d: %s: %s", detail.line, detail.column, detail.field, detail.text);
+    ck_assert_uint_eq(d->step_count, 5);
+    ck_assert(d->steps[1].stand_in == STAND_IN_CALL && d->steps[2].stand_in == STAND_IN_VALUE && d->steps[4].deferred);
+    definition_destroy(d);
+}
+END_TEST
+
 START_TEST(docs__the_example_of_a_typed_definition_is_one)
 {
     struct definition_limits limits = definition_limits_default();
     struct definition *d = NULL;
-    int code = definition_read(example("docs/definitions.md", 1, 2), &limits, &d, &detail);
+    int code = definition_read(example("docs/definitions.md", 2, 3), &limits, &d, &detail);
     ck_assert_msg(code == 0, "%d:%d: %s: %s", detail.line, detail.column, detail.field, detail.text);
     ck_assert_str_eq(d->schema_name, "shop");
     ck_assert_str_eq(d->input_name, "shop.v1.Order");
@@ -248,6 +260,7 @@ int main(void)
     tcase_add_test(documents, docs__the_rules_of_lint_are_the_table);
     tcase_add_test(documents, docs__the_example_of_a_configuration_is_one);
     tcase_add_test(documents, docs__the_example_of_a_definition_is_one);
+    tcase_add_test(documents, docs__the_example_of_a_fallback_is_one);
     tcase_add_test(documents, docs__the_example_of_a_typed_definition_is_one);
     tcase_add_test(documents, docs__retry_defaults_are_told_right);
     tcase_add_test(documents, docs__what_an_answer_means_is_told_right);

@@ -296,8 +296,10 @@ struct saga_info {
 
 /* Answer of saga_wait also when the saga gets STUCK. */
 #define SAGA_WAIT_UNTIL_STUCK 1u
+/* Answer of saga_wait also when nothing but the saga's deferred steps is left: its output is final, its state still RUNNING. */
+#define SAGA_WAIT_UNTIL_ANSWERED 2u
 
-/* Waits until a saga has ended. *out (may be NULL) is filled on SAGA_OK. timeout_ms: 0 the client's, negative for ever. DEADLINE_EXCEEDED
+/* Waits until a saga has ended, or as flags say. *out (may be NULL) is filled on SAGA_OK. timeout_ms: 0 the client's, negative for ever. DEADLINE_EXCEEDED
  * when it has not ended in time; the saga goes on either way. Thread-safe. */
 SAGA_API int saga_wait(saga_client *client, const char *saga_id, unsigned flags, int64_t timeout_ms,
                        struct saga_info *out, struct saga_error *error);

@@ -75,6 +75,8 @@ static const char *const migrations[] = {
     "  at_us INTEGER NOT NULL,"
     "  body BLOB NOT NULL,"
     "  checksum INTEGER NOT NULL) STRICT;",
+    /* 7: NULL: nothing */
+    "ALTER TABLE ended ADD COLUMN lacks INTEGER;",
 };
 
 _Static_assert(sizeof migrations / sizeof migrations[0] == SCHEMA_VERSION, "one migration a version");
@@ -82,7 +84,7 @@ _Static_assert(sizeof migrations / sizeof migrations[0] == SCHEMA_VERSION, "one 
 #define ENDED_COLUMNS \
     "serial, tag, state, mode, reason, definition, coalesce(ended.name, definition_names.name), coalesce(request, " \
     "request_id), " \
-    "fingerprint, started_us, ended_us, first_frame, last_frame, checksum, skips, owner " \
+    "fingerprint, started_us, ended_us, first_frame, last_frame, checksum, skips, owner, lacks " \
     "FROM ended LEFT JOIN definition_names ON definition_names.number = ended.definition "
 
 const char *const schema_statements[STATEMENT_COUNT] = {
@@ -91,10 +93,10 @@ const char *const schema_statements[STATEMENT_COUNT] = {
     [SQL_ROLLBACK] = "ROLLBACK",
     [SQL_ADD_FRAME] = "INSERT INTO frames(seq, at_us, body) VALUES(?1, ?2, ?3)",
     /* A saga's end is final, so a row that is there already says the same. */
-    [SQL_ADD_ENDED] =
-        "INSERT INTO ended(serial, tag, state, mode, reason, definition, name, request, fingerprint, "
-        "started_us, ended_us, first_frame, last_frame, checksum, skips, owner) "
-        "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) ON CONFLICT(serial) DO NOTHING",
+    [SQL_ADD_ENDED] = "INSERT INTO ended(serial, tag, state, mode, reason, definition, name, request, fingerprint, "
+                      "started_us, ended_us, first_frame, last_frame, checksum, skips, owner, lacks) "
+                      "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17) ON "
+                      "CONFLICT(serial) DO NOTHING",
     [SQL_ADD_NAME] = "INSERT INTO definition_names(number, name) VALUES(?1, ?2) ON CONFLICT(number) DO NOTHING",
     [SQL_ADD_DEFINITION] = "INSERT INTO definitions(number, registered_us, source, checksum) VALUES(?1, ?2, ?3, ?4)",
     [SQL_SET_SUBJECT] = "INSERT INTO subjects(kind, name, version, value, checksum) VALUES(?1, ?2, ?3, ?4, ?5) "

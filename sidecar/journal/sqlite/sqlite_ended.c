@@ -9,7 +9,7 @@
 
 #define STATE_BIT(state) (UINT32_C(1) << (state))
 
-/* skips stands above the reason, so that it changes nothing in a row that has none, as rows of before version 5. */
+/* skips and lacks stand above the reason, so that they change nothing in a row that has none, as rows of before versions 5 and 7. */
 static uint32_t checksum_of_row(const struct ended_row *row)
 {
     const uint64_t owner_size = row->owner.size;
@@ -18,7 +18,7 @@ static uint32_t checksum_of_row(const struct ended_row *row)
         row->saga.tag,
         row->state,
         row->mode,
-        row->reason | (uint64_t)row->skips << 8,
+        row->reason | (uint64_t)row->skips << 8 | (uint64_t)row->lacks << 24,
         row->definition,
         row->fingerprint,
         (uint64_t)row->started_at.us,
@@ -75,6 +75,10 @@ int sqlite_store_add_ended(struct sqlite_store *s, const struct ended_row *row)
     else
         sqlite3_bind_int(add, 15, row->skips);
     inside_bind_text(add, 16, row->owner);
+    if (row->lacks == 0)
+        sqlite3_bind_null(add, 17);
+    else
+        sqlite3_bind_int(add, 17, row->lacks);
     return inside_run(add);
 }
 
@@ -95,10 +99,12 @@ int sqlite_read_ended(struct sqlite_store *s, sqlite3_stmt *at, struct ended_row
         .last_frame = (uint64_t)sqlite3_column_int64(at, 12),
         .skips = (uint16_t)sqlite3_column_int(at, 14),
         .owner = inside_column_bytes(at, 15),
+        .lacks = (uint8_t)sqlite3_column_int(at, 16),
     };
     bool sound = row->saga.tag >> SAGA_ID_TAG_BITS == 0 && row->state >= SAGA_RUNNING && row->state <= SAGA_RESOLVED &&
-                 row->mode <= SAGA_ENLISTED && row->reason < REASON_COUNT && row->name.size <= NAME_BYTES_MAX &&
-                 row->request_id.size <= REQUEST_ID_BYTES_MAX && row->owner.size <= IDENTITY_BYTES_MAX;
+                 row->mode <= SAGA_ENLISTED && row->reason < REASON_COUNT && row->lacks <= LACKS_MAX &&
+                 row->name.size <= NAME_BYTES_MAX && row->request_id.size <= REQUEST_ID_BYTES_MAX &&
+                 row->owner.size <= IDENTITY_BYTES_MAX;
     if (sound && checksum_fits(at, 13, checksum_of_row(row)))
         return 0;
     char text[96];

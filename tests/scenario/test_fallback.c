@@ -1,0 +1,248 @@
+/* Exact traces of steps that something stands in for, and of steps that do not wait for a target that takes no calls. */
+#include "tests/support/engine_trace.h"
+
+#include <check.h>
+#include <stdlib.h>
+
+#define HEAD  "name: f\nversion: 1.0.0\nsteps:\n"
+#define TYPED "name: f\nversion: 1.0.0\nschema: shapes\ninput: shapes.Line\nsteps:\n"
+#define ONCE  "timeout: 1s, retry: {maxAttempts: 1}"
+
+/* a, or else a call of u, or else a constant; and b is sent what a gave. */
+static const char chain[] = HEAD
+    "  - name: a\n"
+    "    target: t\n"
+    "    timeout: 1s\n"
+    "    retry: {maxAttempts: 1}\n"
+    "    action: /p.S/A\n"
+    "    compensation: {method: /p.S/UndoA, request: input}\n"
+    "    fallback:\n"
+    "      target: u\n"
+    "      action: {method: /p.S/Other, " ONCE "}\n"
+    "      compensation: {method: /p.S/UndoOther, request: own_output}\n"
+    "      fallback: {value: {constant: plain}}\n"
+    "  - {name: b, after: [a], target: t, action: {method: /p.S/B, request: {output: a}, " ONCE "}, compensation: none}\n";
+
+static const char hasty[] = HEAD
+    "  - {name: a, target: u, unavailable: fallback, action: {method: /p.S/A, " ONCE "}, compensation: none,\n"
+    "     fallback: {value: input}}\n"
+    "  - {name: b, after: [a], target: u, unavailable: refuse, action: {method: /p.S/B, " ONCE "}}\n";
+
+static const char computed[] = TYPED
+    "  - name: a\n"
+    "    target: t\n"
+    "    action: {method: /shapes.Shop/Old, request: input, " ONCE "}\n"
+    "    compensation: none\n"
+    "    expect: [{that: action.output.sku != 'no', else: it says no, undo: false}]\n"
+    "    fallback: {value: {sku: \"='instead of ' + input.sku\"}}\n"
+    "  - {name: b, after: [a], target: t, action: {method: /shapes.Shop/Old, " ONCE ",\n"
+    "     request: {sku: \"=steps.a.output.sku + ', ' + steps.a.outcome + ', ' + steps.a.fallback.outcome\"}}}\n";
+
+static const char looped[] = TYPED
+    "  - name: a\n"
+    "    for_each: \"['x', 'y']\"\n"
+    "    max_items: 2\n"
+    "    target: t\n"
+    "    action: {method: /shapes.Shop/Old, request: {sku: =item}, " ONCE "}\n"
+    "    compensation: none\n"
+    "    fallback: {value: {sku: \"='no ' + item\"}}\n"
+    "  - {name: b, after: [a], target: t, action: {method: /shapes.Shop/Old, " ONCE ",\n"
+    "     request: {sku: \"=steps.a.output.map(o, o.sku).join('+')\"}}}\n";
+
+START_TEST(fallback__is_not_taken_when_the_action_is_done)
+{
+    engine_trace_run(chain, 8,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 1000ms \"in\"\n"
+                     "> answer 1 a OK out=one\n"
+                     "ACTION_ENDED 1 a #1 DONE\n"
+                     "ACTION_ENDED 1 a.fallback SKIPPED\n"
+                     "ACTION_ENDED 1 a.fallback.fallback SKIPPED\n"
+                     "ACTION_STARTED 1 b #1\n"
+                     "call 1 b action #1 1000ms \"one\"\n"
+                     "> answer 1 b OK\n"
+                     "ACTION_ENDED 1 b #1 DONE\n"
+                     "ENDED 1 COMMITTED\n");
+}
+END_TEST
+
+START_TEST(fallback__is_called_and_undone_with_its_own_undo)
+{
+    engine_trace_run(chain, 8,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 1000ms \"in\"\n"
+                     "> answer 1 a NOT_FOUND\n"
+                     "ACTION_ENDED 1 a #1 REJECTED NOT_FOUND\n"
+                     "ACTION_STARTED 1 a.fallback #1\n"
+                     "call 1 a.fallback action #1 1000ms \"in\"\n"
+                     "> crash\n"
+                     "ACTION_ENDED 1 a.fallback #1 UNKNOWN UNAVAILABLE quiet@1260\n"
+                     "> tick\n"
+                     "at 1260\n"
+                     "COMPENSATION_STARTED 1 a.fallback #1\n"
+                     "call 1 a.fallback compensation #1 2000ms \"\" UNKNOWN\n"
+                     "> answer 1 a.fallback OK\n"
+                     "COMPENSATION_ENDED 1 a.fallback #1 DONE\n"
+                     "ACTION_ENDED 1 a.fallback.fallback DONE\n"
+                     "ACTION_STARTED 1 b #1\n"
+                     "call 1 b action #1 1000ms \"plain\"\n");
+}
+END_TEST
+
+START_TEST(fallback__what_stood_in_is_undone_when_the_saga_turns_back)
+{
+    engine_trace_run(chain, 8,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 1000ms \"in\"\n"
+                     "> answer 1 a NOT_FOUND\n"
+                     "ACTION_ENDED 1 a #1 REJECTED NOT_FOUND\n"
+                     "ACTION_STARTED 1 a.fallback #1\n"
+                     "call 1 a.fallback action #1 1000ms \"in\"\n"
+                     "> answer 1 a.fallback OK out=two\n"
+                     "ACTION_ENDED 1 a.fallback #1 DONE\n"
+                     "ACTION_ENDED 1 a.fallback.fallback SKIPPED\n"
+                     "ACTION_STARTED 1 b #1\n"
+                     "call 1 b action #1 1000ms \"two\"\n"
+                     "> answer 1 b NOT_FOUND\n"
+                     "ACTION_ENDED 1 b #1 REJECTED NOT_FOUND\n"
+                     "TURNED_BACK 1 b ACTION_REJECTED\n"
+                     "COMPENSATION_STARTED 1 a.fallback #1\n"
+                     "call 1 a.fallback compensation #1 2000ms \"two\" DONE\n"
+                     "> answer 1 a.fallback OK\n"
+                     "COMPENSATION_ENDED 1 a.fallback #1 DONE\n"
+                     "ENDED 1 COMPENSATED\n");
+}
+END_TEST
+
+/* What nobody knows is undone before anything stands in for it. */
+START_TEST(fallback__waits_for_the_undo_of_an_unknown_outcome)
+{
+    engine_trace_run(chain, 8,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 1000ms \"in\"\n"
+                     "> lost 1 a\n"
+                     "ACTION_ENDED 1 a #1 UNKNOWN DEADLINE_EXCEEDED quiet@1260\n"
+                     "> tick\n"
+                     "at 1260\n"
+                     "COMPENSATION_STARTED 1 a #1\n"
+                     "call 1 a compensation #1 1000ms \"in\" UNKNOWN\n"
+                     "> answer 1 a OK\n"
+                     "COMPENSATION_ENDED 1 a #1 DONE\n"
+                     "ACTION_STARTED 1 a.fallback #1\n"
+                     "call 1 a.fallback action #1 1000ms \"in\"\n");
+}
+END_TEST
+
+/* A value is in the journal: after a crash it is not decided again. */
+START_TEST(fallback__a_value_takes_the_place_of_an_output)
+{
+    engine_trace_run(computed, 8,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 1000ms \"in\"\n"
+                     "> answer 1 a OK out=no\n"
+                     "ACTION_ENDED 1 a #1 REJECTED FAILED_PRECONDITION\n"
+                     "ACTION_ENDED 1 a.fallback DONE\n"
+                     "ACTION_STARTED 1 b #1\n"
+                     "call 1 b action #1 1000ms \"instead of in, rejected, done\"\n"
+                     "> crash\n"
+                     "ACTION_ENDED 1 b #1 UNKNOWN UNAVAILABLE quiet@1260\n"
+                     "TURNED_BACK 1 b ACTION_UNKNOWN\n"
+                     "ENDED 1 COMPENSATED\n");
+}
+END_TEST
+
+START_TEST(fallback__each_instance_of_a_loop_has_its_own)
+{
+    engine_trace_run(looped, 8,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a[0] #1\n"
+                     "call 1 a[0] action #1 1000ms \"x\"\n"
+                     "> answer 1 a[0] OK out=X\n"
+                     "ACTION_ENDED 1 a[0] #1 DONE\n"
+                     "ACTION_STARTED 1 a[1] #1\n"
+                     "call 1 a[1] action #1 1000ms \"y\"\n"
+                     "> answer 1 a[1] NOT_FOUND\n"
+                     "ACTION_ENDED 1 a[1] #1 REJECTED NOT_FOUND\n"
+                     "ACTION_ENDED 1 a.fallback[0] SKIPPED\n"
+                     "ACTION_ENDED 1 a.fallback[1] DONE\n"
+                     "ACTION_STARTED 1 b #1\n"
+                     "call 1 b action #1 1000ms \"X+no y\"\n");
+}
+END_TEST
+
+START_TEST(fallback__is_taken_at_once_while_the_target_takes_no_calls)
+{
+    engine_trace_run(hasty, 1,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 1000ms \"in\"\n"
+                     /* The second waits for a place, until it is known that nobody is there. */
+                     "> start r2\n"
+                     "STARTED 2\n"
+                     "reply 2\n"
+                     "> unreached 1 a\n"
+                     "UNREACHED 1 a #1 UNAVAILABLE\n"
+                     "ACTION_ENDED 2 a REJECTED UNAVAILABLE\n"
+                     "ACTION_ENDED 2 a.fallback DONE\n"
+                     "ACTION_ENDED 2 b REJECTED UNAVAILABLE\n"
+                     "TURNED_BACK 2 b UNAVAILABLE\n"
+                     "ENDED 2 COMPENSATED\n"
+                     "ACTION_ENDED 1 a REJECTED UNAVAILABLE\n"
+                     "ACTION_ENDED 1 a.fallback DONE\n"
+                     "ACTION_ENDED 1 b REJECTED UNAVAILABLE\n"
+                     "TURNED_BACK 1 b UNAVAILABLE\n"
+                     "ENDED 1 COMPENSATED\n"
+                     "> reachable u\n"
+                     "> start r3\n"
+                     "STARTED 3\n"
+                     "reply 3\n"
+                     "ACTION_STARTED 3 a #1\n"
+                     "call 3 a action #1 1000ms \"in\"\n"
+                     "> hold u\n"
+                     "reply 0\n"
+                     "> answer 3 a OK\n"
+                     "ACTION_ENDED 3 a #1 DONE\n"
+                     "ACTION_ENDED 3 a.fallback SKIPPED\n"
+                     "ACTION_ENDED 3 b REJECTED UNAVAILABLE\n"
+                     "TURNED_BACK 3 b UNAVAILABLE\n"
+                     "ENDED 3 COMPENSATED\n");
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("fallback");
+    TCase *c = tcase_create("fallback");
+    tcase_add_test(c, fallback__is_not_taken_when_the_action_is_done);
+    tcase_add_test(c, fallback__is_called_and_undone_with_its_own_undo);
+    tcase_add_test(c, fallback__what_stood_in_is_undone_when_the_saga_turns_back);
+    tcase_add_test(c, fallback__waits_for_the_undo_of_an_unknown_outcome);
+    tcase_add_test(c, fallback__a_value_takes_the_place_of_an_output);
+    tcase_add_test(c, fallback__each_instance_of_a_loop_has_its_own);
+    tcase_add_test(c, fallback__is_taken_at_once_while_the_target_takes_no_calls);
+    suite_add_tcase(s, c);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_ENV);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
