@@ -14,7 +14,8 @@ public final class Probe {
         for (String line; (line = lines.readLine()) != null;) {
             String[] f = line.split(" "); // PHASE SAGA OUTCOME STARTED-MS WHAT
             boolean isAction = f[0].equals("action");
-            SagaBarrier.Call call = new SagaBarrier.Call(isAction, f[1] + "/" + f[0], isAction ? "" : f[1] + "/action", isAction ? "" : f[2],
+            String key = f[4].equals("keyless") ? null : f[1] + "/" + f[0];
+            SagaBarrier.Call call = new SagaBarrier.Call(isAction, key, isAction ? "" : f[1] + "/action", isAction ? "" : f[2],
                     Long.parseLong(f[3]));
             try {
                 byte[] answer = barrier.run(call, c -> {
@@ -32,7 +33,7 @@ public final class Probe {
             } catch (SagaBarrier.Failure failure) {
                 System.out.println(failure.status + " " + failure.getMessage());
             } catch (SQLException error) {
-                System.out.println("500 " + error.getMessage());
+                System.out.println("500 " + error.getMessage().replace('\n', ' '));
             }
         }
     }

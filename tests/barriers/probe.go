@@ -10,7 +10,6 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"time"
 
 	_ "github.com/lib/pq"
 	_ "github.com/mattn/go-sqlite3"
@@ -31,23 +30,22 @@ func main() {
 	}
 	db, err := sql.Open(driver, os.Args[1])
 	must(err)
-	barrier := sagabarrier.Barrier{DB: db, Postgres: postgres, Keep: time.Hour}
+	barrier := sagabarrier.Barrier{DB: db, Postgres: postgres, KeepS: 3600}
 	runs := 0
 	lines := bufio.NewScanner(os.Stdin)
 	for lines.Scan() {
 		f := strings.Fields(lines.Text()) // PHASE SAGA OUTCOME STARTED-MS WHAT
-		started, err := strconv.ParseInt(f[3], 10, 64)
-		must(err)
-		call := sagabarrier.Call{IsAction: f[0] == "action", Key: f[1] + "/" + f[0], StartedMs: started}
-		if !call.IsAction {
-			call.ActionKey, call.ActionDone = f[1]+"/action", f[2]
+		metadata := map[string][]string{"saga-phase": {f[0]}, "idempotency-key": {f[1] + "/" + f[0]}, "saga-action-started-ms": {f[3]}}
+		amount := 100
+		if f[0] == "compensation" {
+			metadata["saga-action-key"], metadata["saga-action-outcome"] = []string{f[1] + "/action"}, []string{f[2]}
+			amount = -100
 		}
-		answer, err := barrier.Run(context.Background(), call, func(ctx context.Context, db *sql.Conn) ([]byte, error) {
+		if f[4] == "keyless" {
+			delete(metadata, "idempotency-key")
+		}
+		answer, err := barrier.Run(context.Background(), metadata, func(ctx context.Context, db *sql.Conn) ([]byte, error) {
 			runs++
-			amount := 100
-			if !call.IsAction {
-				amount = -100
-			}
 			_, err := db.ExecContext(ctx, fmt.Sprintf("INSERT INTO ledger VALUES ('%s', %d)", f[1], amount))
 			must(err)
 			if f[4] == "commit" {

@@ -26,6 +26,8 @@ for line in sys.stdin:
     metadata = {"saga-phase": phase, "idempotency-key": "%s/%s" % (saga, phase), "saga-action-started-ms": started_ms}
     if phase == "compensation":
         metadata.update({"saga-action-key": saga + "/action", "saga-action-outcome": outcome})
+    if what == "keyless":
+        del metadata["idempotency-key"]
 
     def function(db):
         global runs

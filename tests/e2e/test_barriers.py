@@ -138,6 +138,8 @@ class Barriers(unittest.TestCase):
         self.assertEqual(13, action("f", "commit")[0])
         self.assertEqual([13, 13], [action("f")[0], undo("f")[0]])
         self.assertEqual("100", self.query("SELECT sum(amount) FROM ledger WHERE saga <> 'f'"))
+        # Who names no key is no sidecar: nothing runs.
+        self.assertEqual([500, 500], [action("y", "keyless")[0], undo("y", "keyless")[0]])
         self.assertEqual("6", self.query("SELECT count(*) FROM ledger"))
         # What is old is collected, and nobody takes its undo for an empty one.
         self.query("UPDATE saga_barrier SET created_at = %s WHERE key LIKE 'g/%%'" % (self.past % (5 * 3600)))
@@ -154,6 +156,12 @@ class Barriers(unittest.TestCase):
         self.assertEqual([500, 500], [action("z")[0], undo("z")[0]])
         self.assertEqual("0", self.query("SELECT count(*) FROM ledger WHERE saga = 'z'"))
         self.assertEqual(0, action("l")[0])
+
+    def test_less_than_a_hundred_lines_of_code(self):
+        for path in glob.glob(SQL + "/barriers/*/*"):
+            with open(path) as f:
+                code = [line for line in f if line.strip() and not line.lstrip().startswith(("//", "#", "/*", "*"))]
+            self.assertLess(len(code), 100, path)
 
     # ---- Python ----
 

@@ -5,20 +5,12 @@
 package sagabarrier
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"strings"
-	"time"
 )
-
-// Call is what the metadata of a call says: idempotency-key, saga-action-key, saga-action-outcome, saga-action-started-ms (0: not known).
-type Call struct {
-	IsAction                   bool
-	Key, ActionKey, ActionDone string
-	StartedMs                  int64
-}
 
 // Failure is an answer that is not OK.
 type Failure struct {
@@ -28,144 +20,102 @@ type Failure struct {
 
 func (f Failure) Error() string { return f.Message }
 
-type Function func(context.Context, *sql.Conn) ([]byte, error)
+// Barrier is that of one database. KeepS: longer than any saga can last.
+type Barrier struct {
+	DB       *sql.DB
+	Postgres bool
+	KeepS    int64
+}
 
-const done, rejected, void, open = 1, 2, 3, 4
-const slackS = 60 // the mark moves in steps of so much, and rows are deleted so long before it
-const columns = "state, status, message, answer"
+type row struct {
+	state, status   int // state 0: there is no row
+	message, answer []byte
+}
+
+// The states of rows, and of one that was made just now; the mark moves in steps of slackS, and rows are deleted so long before it.
+const done, rejected, void, open, made, slackS = 1, 2, 3, 4, 5, 60
 
 // Definite answers of an action: kept, and given to duplicates.
 var refusals = map[int]bool{3: true, 5: true, 6: true, 7: true, 9: true, 11: true, 12: true, 16: true}
 
-type Barrier struct {
-	DB       *sql.DB
-	Postgres bool
-	Keep     time.Duration // longer than any saga can last
-}
-
-type row struct {
-	state, status   int // state 0: there is none
-	message, answer []byte
-}
-
-type work struct {
-	*Barrier
-	ctx context.Context
-	db  *sql.Conn
-	err error // the first of the database: nothing is asked of it any more
-}
-
-// Run carries out one call. A failure of the answer is a Failure; any other error is the database's, and nothing was kept.
-func (b *Barrier) Run(ctx context.Context, c Call, f Function) ([]byte, error) {
+// Run carries out one call. metadata is what came with it, a metadata.MD of gRPC for one. A failure of the answer is a Failure; any other error is
+// the database's, and nothing was kept.
+func (b Barrier) Run(ctx context.Context, metadata map[string][]string, f func(context.Context, *sql.Conn) ([]byte, error)) ([]byte, error) {
+	begin, now, ago := "BEGIN IMMEDIATE", "unixepoch()", "unixepoch() - "
+	since, text, oldest := "nullif($1, '') / 1000", "CAST($2 AS TEXT)", "id LIMIT 64"
+	if b.Postgres {
+		begin, now, ago = "BEGIN ISOLATION LEVEL READ COMMITTED", "clock_timestamp()", "clock_timestamp() - interval '1 second' * "
+		since, text, oldest = "to_timestamp(nullif($1, '')::bigint / 1000.0)", "$2", "created_at LIMIT 4 FOR UPDATE SKIP LOCKED"
+	}
+	get := func(key string) string { return strings.Join(metadata[key], "") }
+	isAction := get("saga-phase") == "action"
 	db, err := b.DB.Conn(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer db.Close()
 	defer db.ExecContext(context.Background(), "ROLLBACK") // what was kept is committed by then
-	w := &work{Barrier: b, ctx: ctx, db: db}
-	w.execute(b.either("BEGIN IMMEDIATE", "BEGIN ISOLATION LEVEL READ COMMITTED"))
-	answer, err := w.judge(c, f)
-	if w.err != nil {
-		return nil, w.err
-	}
-	return answer, err
-}
 
-func (w *work) judge(c Call, f Function) ([]byte, error) {
-	var action row
-	if !c.IsAction {
-		action = w.claim(c.ActionKey, void)
+	// Returns the row that the statement gives, if it gives one. After the first error nothing is asked any more.
+	execute := func(statement string, parameters ...any) (r row) {
+		if err == nil {
+			if err = db.QueryRowContext(ctx, statement, parameters...).Scan(&r.state, &r.status, &r.message, &r.answer); err == sql.ErrNoRows {
+				err = nil
+			}
+		}
+		return r
 	}
-	own := w.claim(c.Key, open)
-	since := w.either("? / 1000", "to_timestamp(?::bigint / 1000.0)")
-	mark := w.execute("SELECT "+columns+" FROM saga_barrier WHERE key = '' AND created_at > "+since, c.StartedMs)
+	// Makes a row, or returns the one that is there.
+	claim := func(key string, state int) (r row) {
+		insert := "INSERT INTO saga_barrier (key, state, created_at) VALUES (nullif($1, ''), $2, " + now + ") ON CONFLICT (key) DO NOTHING RETURNING 5, 0, '', ''"
+		if r = execute(insert, key, state); r.state != made {
+			r = execute("SELECT state, status, message, answer FROM saga_barrier WHERE key = $1", key)
+		}
+		return r
+	}
+
+	action := row{state: made}
+	if execute(begin); !isAction {
+		action = claim(get("saga-action-key"), void)
+	}
+	own := claim(get("idempotency-key"), open)
+	lost := execute("SELECT 1, 0, '', '' FROM saga_barrier WHERE key = '' AND created_at > "+since, get("saga-action-started-ms")).state != 0
+	execute("SAVEPOINT saga_barrier_call")
 	switch {
-	case w.err != nil || own.state == done:
-		return own.answer, nil
-	case own.state == rejected && c.IsAction:
+	case err != nil || own.state == done:
+		return own.answer, err
+	case own.state == 0 || action.state == 0:
+		return nil, errors.New("the row of the key comes and goes")
+	case own.state == rejected && isAction:
 		return nil, Failure{own.status, string(own.message)}
-	case own.state == void && c.IsAction:
+	case own.state == void && isAction:
 		return nil, Failure{9, "the action's compensation has been here: it must not be carried out"}
-	case own.state != 0 || action.state == open:
+	case own.state != made || action.state == open:
 		return nil, Failure{13, "the barrier's rows of this call cannot be: a person has to look"}
-	case mark.state != 0 && c.StartedMs > 0 && action.state == 0:
+	case lost && action.state == made:
 		return nil, Failure{9, "the row of the action may have been collected: a person has to look"}
-	case c.IsAction || action.state == done:
-		return w.carryOut(c, f)
-	case c.ActionDone == "done":
+	case !isAction && action.state != done && get("saga-action-outcome") == "done":
 		return nil, Failure{9, "the action was done, but the barrier has no row of it: a person has to look"}
+	case !isAction && action.state != done: // there is nothing to undo
+		f = func(context.Context, *sql.Conn) ([]byte, error) { return nil, nil }
 	}
-	w.keep(c.Key, row{state: done})
-	return nil, nil
-}
-
-func (w *work) carryOut(c Call, f Function) ([]byte, error) {
-	w.execute("SAVEPOINT saga_barrier_call")
-	if w.err != nil {
-		return nil, w.err
+	answer, failed := f(ctx, db)
+	if failed != nil {
+		execute("ROLLBACK TO SAVEPOINT saga_barrier_call")
 	}
-	answer, failed := f(w.ctx, w.db)
-	if failed != nil { // the savepoint is only there while the transaction is the barrier's own
-		w.execute("ROLLBACK TO SAVEPOINT saga_barrier_call")
+	// The savepoint is only there while the transaction is the barrier's own.
+	if execute("RELEASE SAVEPOINT saga_barrier_call"); err != nil {
+		return nil, Failure{13, "the barrier's transaction was ended while the function ran"}
 	}
-	w.execute("RELEASE SAVEPOINT saga_barrier_call")
 	var failure Failure
-	if w.err != nil {
-		w.err = Failure{13, "the barrier's transaction was ended while the function ran"}
-	} else if failed == nil {
-		w.keep(c.Key, row{state: done, answer: answer})
-	} else if errors.As(failed, &failure) && c.IsAction && refusals[failure.Status] {
-		w.keep(c.Key, row{state: rejected, status: failure.Status, message: []byte(failure.Message)})
+	if failed == nil || errors.As(failed, &failure) && isAction && refusals[failure.Status] {
+		execute("UPDATE saga_barrier SET state = CASE WHEN $1 = 0 THEN 1 ELSE 2 END, status = $1, message = "+text+", answer = $3 WHERE key = $4",
+			failure.Status, []byte(failure.Message), append([]byte{}, answer...), get("idempotency-key"))
+		execute("INSERT INTO saga_barrier (key, state, created_at) VALUES ('', 1, "+ago+"$1) ON CONFLICT (key) DO NOTHING", b.KeepS)
+		execute("UPDATE saga_barrier SET created_at = "+ago+"$1 WHERE key = '' AND created_at < "+ago+"$2", b.KeepS, b.KeepS+slackS)
+		few := "(SELECT key FROM saga_barrier WHERE key <> '' ORDER BY " + oldest + ")"
+		execute("DELETE FROM saga_barrier WHERE created_at < "+ago+"$1 AND key IN "+few, b.KeepS+2*slackS)
+		execute("COMMIT")
 	}
-	return answer, failed
-}
-
-func (w *work) keep(key string, r row) {
-	var message any = string(r.message)
-	if w.Postgres {
-		message = append([]byte{}, r.message...)
-	}
-	ago, s := w.either("unixepoch() - ?", "clock_timestamp() - ?::bigint * interval '1 second'"), int64(w.Keep.Seconds())
-	oldest := w.either("id LIMIT 64", "created_at LIMIT 4 FOR UPDATE SKIP LOCKED")
-	w.execute("UPDATE saga_barrier SET state = ?, status = ?, message = ?, answer = ? WHERE key = ?", r.state, r.status, message, append([]byte{}, r.answer...), key)
-	w.execute("INSERT INTO saga_barrier (key, state, created_at) VALUES ('', 1, "+ago+") ON CONFLICT (key) DO NOTHING", s)
-	w.execute("UPDATE saga_barrier SET created_at = "+ago+" WHERE key = '' AND created_at < "+ago, s, s+slackS)
-	w.execute("DELETE FROM saga_barrier WHERE created_at < "+ago+" AND key IN (SELECT key FROM saga_barrier WHERE key <> '' ORDER BY "+oldest+")", s+2*slackS)
-	w.execute("COMMIT")
-}
-
-// claim inserts a row, or returns the one that is there.
-func (w *work) claim(key string, state int) row {
-	now := w.either("unixepoch()", "clock_timestamp()")
-	made := w.execute("INSERT INTO saga_barrier (key, state, created_at) VALUES (?, ?, "+now+") ON CONFLICT (key) DO NOTHING RETURNING "+columns, key, state)
-	if made.state != 0 {
-		return row{}
-	}
-	there := w.execute("SELECT "+columns+" FROM saga_barrier WHERE key = ?", key)
-	if there.state == 0 && w.err == nil {
-		w.err = errors.New("the row of the key comes and goes")
-	}
-	return there
-}
-
-// execute returns the row that the statement gives, if it gives one.
-func (w *work) execute(text string, parameters ...any) (r row) {
-	for n := 1; w.Postgres && strings.Contains(text, "?"); n++ {
-		text = strings.Replace(text, "?", fmt.Sprint("$", n), 1)
-	}
-	if w.err == nil {
-		w.err = w.db.QueryRowContext(w.ctx, text, parameters...).Scan(&r.state, &r.status, &r.message, &r.answer)
-	}
-	if errors.Is(w.err, sql.ErrNoRows) {
-		w.err = nil
-	}
-	return r
-}
-
-func (b *Barrier) either(sqlite, postgres string) string {
-	if b.Postgres {
-		return postgres
-	}
-	return sqlite
+	return answer, cmp.Or(err, failed)
 }
