@@ -9,21 +9,26 @@
 #include "sidecar/runtime/sidecar_inside.h"
 #include "sidecar/runtime/trust.h"
 #include "transport/address.h"
+#include "transport/unix_socket.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <limits.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/socket.h>
-#include <sys/un.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-const char precheck_unknown[] = "Not looked at: whether the journal is sound (--check-journal), whether its "
-                                "definitions and schemas differ from those "
-                                "in the\ndirectories, which targets its live sagas need, and whether targets answer.\n";
+#define PATH_SIZE 8192
+
+const char precheck_unknown[] =
+    "Not looked at: whether the journal is sound (--check-journal), whether a database that keeps it answers, whether\n"
+    "its definitions and schemas differ from those in the directories, which targets its live sagas need, and whether\n"
+    "targets answer.\n";
 
 struct report {
     FILE *out;
@@ -81,40 +86,70 @@ static void check_lock(struct report *r, const struct config *config, unsigned k
     close(fd);
 }
 
+/* Whether something can be made in a directory: 0 or an errno. It is tried, and leaves nothing: permissions do not tell (/proc grants them). */
+static int try_making(const char *directory)
+{
+    char path[PATH_SIZE + 32];
+    int fd = open(directory, O_TMPFILE | O_WRONLY | O_CLOEXEC, S_IRUSR | S_IWUSR);
+    if (fd >= 0)
+        return close(fd);
+    if (errno != EOPNOTSUPP)
+        return errno;
+    snprintf(path, sizeof path, "%s/.sagad-check-XXXXXX", directory);
+    return mkdtemp(path) == NULL ? errno : rmdir(path);
+}
+
 static void check_directory(struct report *r, const struct config *config)
 {
-    char parent[8192], why[128];
+    char parent[PATH_SIZE], why[128];
+    int code;
     if (access(config->data_dir, F_OK) == 0) {
-        if (access(config->data_dir, R_OK | W_OK | X_OK) != 0)
-            complain(r, "data_dir", config->data_dir, strerror(errno));
+        if ((code = access(config->data_dir, R_OK | X_OK) != 0 ? errno : try_making(config->data_dir)) != 0) {
+            snprintf(why, sizeof why, "nothing can be kept there: %s", strerror(code));
+            complain(r, "data_dir", config->data_dir, why);
+        }
         for (unsigned k = 0; k < config->loops; k++)
             check_lock(r, config, k);
         return;
     }
     snprintf(parent, sizeof parent, "%s", config->data_dir);
-    const char *above = dirname(parent);
-    if (access(above, W_OK | X_OK) != 0) {
-        snprintf(why, sizeof why, "it cannot be made: %s", strerror(errno));
+    if ((code = try_making(dirname(parent))) != 0) {
+        snprintf(why, sizeof why, "it cannot be made: %s", strerror(code));
         complain(r, "data_dir", config->data_dir, why);
     }
 }
 
 /* ---- addresses ---- */
 
-static void check_socket_file(struct report *r, const char *field, const char *path)
+/* Whether both are the same directory, be it there or not. */
+static bool is_same_directory(const char *a, const char *b)
 {
-    struct sockaddr_un at = {.sun_family = AF_UNIX};
-    char parent[sizeof at.sun_path];
-    snprintf(at.sun_path, sizeof at.sun_path, "%s", path);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd >= 0 && (connect(fd, (struct sockaddr *)&at, sizeof at) == 0 || errno == EAGAIN))
+    char copies[2][PATH_SIZE], real[2][PATH_MAX];
+    const char *names[2];
+    for (int i = 0; i < 2; i++) {
+        const char *path = i == 0 ? a : b;
+        snprintf(copies[i], PATH_SIZE, "%s", path);
+        if (realpath(dirname(copies[i]), real[i]) == NULL)
+            return false;
+        snprintf(copies[i], PATH_SIZE, "%s", path);
+        names[i] = basename(copies[i]);
+    }
+    return strcmp(real[0], real[1]) == 0 && strcmp(names[0], names[1]) == 0;
+}
+
+static void check_socket_file(struct report *r, const struct config *config, const char *field, const char *path)
+{
+    char parent[PATH_SIZE];
+    struct stat st;
+    if (lstat(path, &st) == 0 && !S_ISSOCK(st.st_mode))
+        complain(r, field, path, "there is a file at this path that is not a socket");
+    else if (unix_socket_knock(path) == 0)
         complain(r, field, path, "another process listens there");
-    if (fd >= 0)
-        close(fd);
     snprintf(parent, sizeof parent, "%s", path);
     const char *above = dirname(parent);
-    if (access(above, W_OK | X_OK) != 0 && errno != ENOENT)
-        complain(r, field, path, strerror(errno));
+    int code = try_making(above);
+    if (code != 0 && !is_same_directory(above, config->data_dir)) /* which is made first, or has been complained of */
+        complain(r, field, path, strerror(code));
 }
 
 static void check_port(struct report *r, const char *field, const char *text, const struct address *address)
@@ -137,13 +172,13 @@ static void check_port(struct report *r, const char *field, const char *text, co
     freeaddrinfo(found);
 }
 
-static void check_address(struct report *r, const char *field, const char *text)
+static void check_address(struct report *r, const struct config *config, const char *field, const char *text)
 {
     struct address address;
     if (text[0] == '\0' || address_read(text, &address) != NULL)
         return;
     if (address.path != NULL)
-        check_socket_file(r, field, address.path);
+        check_socket_file(r, config, field, address.path);
     else
         check_port(r, field, text, &address);
 }
@@ -157,7 +192,7 @@ unsigned precheck(const struct config *config, FILE *out)
     check_read(&r, schemas_dir_read(config, read_set, NULL, &detail), &detail);
     check_directory(&r, config);
     for (size_t i = 0; i < config->listen_count; i++)
-        check_address(&r, "listen", config->listen[i]);
-    check_address(&r, "http_listen", config->http_listen);
+        check_address(&r, config, "listen", config->listen[i]);
+    check_address(&r, config, "http_listen", config->http_listen);
     return r.count;
 }

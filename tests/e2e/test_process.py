@@ -151,9 +151,15 @@ class Process(Case):
         self.assertIn("s.sock: another process listens there", text)
         other = self.sidecar_with(start=False, loops=1, listen=["127.0.0.1:0"])
         self.assertEqual((0, ""), self.check(other))
+        self.assertEqual((0, ""), self.check(other, data_dir="./kept/", listen=["unix:%s/kept/s.sock" % other.directory]))
         for options, expected in (({"listen": [running.address]}, "Address already in use"),
                                   ({"http_listen": running.address}, "Address already in use"),
                                   ({"data_dir": "/nowhere/deep"}, "data_dir"),
+                                  ({"data_dir": "/proc/sagad"}, "/proc/sagad: it cannot be made"),
+                                  ({"data_dir": "/proc"}, "/proc: nothing can be kept there"),
+                                  ({"listen": ["unix:/proc/s.sock"]}, "/proc/s.sock: No such file"),
+                                  ({"listen": ["unix:/nowhere/s.sock"]}, "/nowhere/s.sock: No such file"),
+                                  ({"listen": ["unix:sagad.yaml"]}, "sagad.yaml: there is a file at this path that is not a socket"),
                                   ({"data_dir": running.options["data_dir"], "loops": 2}, "loops: the data directory was made with loops: 1"),
                                   ({"tls_roots": "/nowhere.pem"}, "tls_roots"),
                                   ({"schemas_dir": "/nowhere"}, "schemas_dir")):
