@@ -335,14 +335,22 @@ static void keep(struct watch *w, struct position from, struct position to, stru
         memcpy(copy, message.at, message.size);
 }
 
+/* The frame that is read first for who stands there. */
+static uint64_t frame_after(struct position cursor)
+{
+    return cursor.index == UINT32_MAX ? cursor.frame + 1 : cursor.frame;
+}
+
 /* Events of at most one frame. */
 static int next_of_all(struct watch *w, struct subscriber *u, uint64_t last_frame, struct bytes *message,
                        struct error_detail *detail)
 {
     struct arena *a = &w->api->arena;
+    struct store *store = w->api->store;
     Saga__V1__WatchResponse response = SAGA__V1__WATCH_RESPONSE__INIT;
     struct position from = u->cursor;
-    if (w->made.message.size > 0 && same(w->made.from, from)) {
+    /* What retention has taken is not shown out of memory either. */
+    if (w->made.message.size > 0 && same(w->made.from, from) && frame_after(from) >= store->first_frame(store)) {
         u->cursor = w->made.to;
         *message = w->made.message;
         return 0;
@@ -352,7 +360,7 @@ static int next_of_all(struct watch *w, struct subscriber *u, uint64_t last_fram
         return error_set(detail, E_MEMORY, "", NULL);
     while (response.n_events == 0) {
         struct position cursor = u->cursor;
-        uint64_t frame = cursor.index == UINT32_MAX ? cursor.frame + 1 : cursor.frame;
+        uint64_t frame = frame_after(cursor);
         if (frame > last_frame)
             return 0;
         int code = events_of_frame(w, frame, &cursor, &response, detail);

@@ -304,6 +304,12 @@ START_TEST(subscribers__what_retention_took_has_one_answer)
         struct world_call *slow = watch(id, "");
         api_world_settle(&w);
         ck_assert_uint_eq(slow->sent_count, 1);
+        /* And one who was shown the same and has left. */
+        struct world_call *left = watch("", "1.0");
+        api_world_settle(&w);
+        ck_assert_uint_eq(left->sent_count, 1);
+        api_world_cancel(left);
+        api_world_free(left);
         bool more = true;
         struct error_detail detail;
         /* Not before its time. */
