@@ -5,6 +5,7 @@
 #include "sidecar/lint/lint.h"
 #include "sidecar/runtime/files.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 int policing_open(const struct config *config, struct policy **out, struct error_detail *detail)
@@ -14,8 +15,10 @@ int policing_open(const struct config *config, struct policy **out, struct error
     if (config->policy_file[0] == '\0')
         return 0;
     int code = file_read(config->policy_file, POLICY_BYTES_MAX, &text, detail);
-    if (code == E_SYSTEM)
+    if (code == E_SYSTEM) {
+        snprintf(detail->field, sizeof detail->field, "policy_file");
         return code;
+    }
     if (code == 0) {
         code = policy_read(text, &heap, out, detail);
         free((void *)(uintptr_t)text.at);
