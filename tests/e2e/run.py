@@ -1,13 +1,21 @@
 #!/usr/bin/python3
-"""run.py - runs the end-to-end tests: run.py [-v] [NAME...] where a NAME is part of a test's id. Ends with one line of counts.
+"""run.py - runs the end-to-end tests: run.py [-v] [-j WORKERS] [NAME...] where a NAME is part of a test's id. Ends with one line of counts.
 
-A test that takes longer than SAGA_TEST_LIMIT seconds has failed, and the next one follows; one that cannot even be broken off ends the run.
+The classes of tests are shared out among workers, which are processes; a class that says `alone = True` comes after the others, with nothing
+beside it. A test that takes longer than SAGA_TEST_LIMIT seconds has failed, and the next one follows; one that cannot even be broken off ends
+its worker, and the rest of its class has failed.
 """
+import argparse
 import atexit
 import faulthandler
+import io
+import json
 import os
+import queue
 import signal
+import subprocess
 import sys
+import threading
 import time
 import unittest
 
@@ -32,7 +40,7 @@ class TimedOut(AssertionError):
 
 
 class Limit:
-    """The clock of one test: what the test's own thread does is broken off, and if that does not help, the whole run."""
+    """The clock of one test: what the test's own thread does is broken off, and if that does not help, the whole worker."""
 
     def __init__(self):
         self.what, self.broken_off = None, False
@@ -61,7 +69,7 @@ class Limit:
 
 class Timed(unittest.TextTestResult):
     """Says how long each test took, with -v."""
-    limit = Limit()
+    limit = None
 
     def startTest(self, test):
         self.began = time.monotonic()
@@ -78,19 +86,103 @@ class Timed(unittest.TextTestResult):
         super().addSuccess(test)
 
 
+def discover(names):
+    """{class: its tests}, of those that are asked for."""
+    classes = {}
+    for test in flatten(unittest.defaultTestLoader.discover(HERE, "test_*.py")):
+        if not names or any(n in test.id() for n in names):
+            classes.setdefault(unittest.util.strclass(type(test)), []).append(test)
+    return classes
+
+
+# ---- a worker: gets the names of classes, one a line, and answers each with a line ----------------------------------------
+
+def work(arguments):
+    # What tests print is no answer, and what they start reads no names of classes.
+    asked, answers = os.fdopen(os.dup(0)), os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    classes = discover(arguments.names)
+    Timed.limit = Limit()
+    for line in asked:
+        began, text = time.monotonic(), io.StringIO()
+        result = unittest.TextTestRunner(verbosity=2 if arguments.verbose else 1, stream=text, resultclass=Timed).run(
+            unittest.TestSuite(classes[line.strip()]))
+        Timed.limit.end()
+        json.dump({"tests": result.testsRun, "bad": len(result.failures) + len(result.errors), "skipped": len(result.skipped),
+                   "seconds": time.monotonic() - began, "text": text.getvalue()}, answers)
+        answers.write("\n")
+        answers.flush()
+
+
+# ---- who shares out ---------------------------------------------------------------------------------------------------------
+
+class Counts:
+    def __init__(self, verbose):
+        self.lock, self.verbose = threading.Lock(), verbose
+        self.tests = self.bad = self.skipped = 0
+
+    def add(self, name, tests, bad, skipped, seconds, text):
+        with self.lock:
+            self.tests, self.bad, self.skipped = self.tests + tests, self.bad + bad, self.skipped + skipped
+            if bad or self.verbose:
+                sys.stderr.write(text)
+            sys.stderr.write("%6.1f s  %-36s %2d tests%s\n" % (seconds, name, tests, ", %d FAILED" % bad if bad else ""))
+
+
+def share(names, workers, classes, counts):
+    """Every class once, by so many workers; returns when all have ended."""
+    waiting = queue.SimpleQueue()
+    for name in names:
+        waiting.put(name)
+
+    def lane():
+        worker = None
+        while True:
+            try:
+                name = waiting.get_nowait()
+            except queue.Empty:
+                break
+            if worker is None:
+                worker = subprocess.Popen([sys.executable, os.path.abspath(__file__), "--worker"] + sys.argv[1:], text=True,
+                                          stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            worker.stdin.write(name + "\n")
+            worker.stdin.flush()
+            answer = worker.stdout.readline()
+            if answer:
+                counts.add(name, **json.loads(answer))
+                continue
+            count = len(classes[name])
+            counts.add(name, count, count, 0, 0, "%s: its worker ended with %d\n" % (name, worker.wait()))
+            worker = None
+        if worker is not None:
+            worker.stdin.close()
+            worker.wait()
+
+    lanes = [threading.Thread(target=lane) for _ in range(min(workers, len(names)))]
+    for thread in lanes:
+        thread.start()
+    for thread in lanes:
+        thread.join()
+
+
 def main():
-    verbose = "-v" in sys.argv[1:]
-    names = [a for a in sys.argv[1:] if not a.startswith("-")]
-    tests = [t for t in flatten(unittest.defaultTestLoader.discover(HERE, "test_*.py"))
-             if not names or any(n in t.id() for n in names)]
-    began = time.monotonic()
-    result = unittest.TextTestRunner(verbosity=2 if verbose else 1, stream=sys.stderr, resultclass=Timed).run(unittest.TestSuite(tests))
-    Timed.limit.end()
-    bad = len(result.failures) + len(result.errors)
-    print("e2e: %d tests, %d failed, %d skipped, %.1f s" % (result.testsRun, bad, len(result.skipped),
-                                                         time.monotonic() - began))
+    parser = argparse.ArgumentParser()
+    parser.add_argument("-v", "--verbose", action="store_true")
+    parser.add_argument("-j", "--jobs", type=int, default=2 * os.cpu_count())
+    parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("names", nargs="*")
+    arguments = parser.parse_args()
+    if arguments.worker:
+        work(arguments)
+        return
+    began, classes, counts = time.monotonic(), discover(arguments.names), Counts(arguments.verbose)
+    alone = [name for name, tests in classes.items() if getattr(tests[0], "alone", False)]
+    share([name for name in classes if name not in alone], arguments.jobs, classes, counts)
+    share(alone, 1, classes, counts)
+    print("e2e: %d tests, %d failed, %d skipped, %.1f s" % (counts.tests, counts.bad, counts.skipped, time.monotonic() - began))
     # Not only the failures of tests: a suite that finds none is a failure too.
-    sys.exit(0 if bad == 0 and result.testsRun > 0 else 1)
+    sys.exit(0 if counts.bad == 0 and counts.tests > 0 else 1)
 
 
 main()
