@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 """run.py - runs the end-to-end tests: run.py [-v] [-j WORKERS] [NAME...] where a NAME is part of a test's id. Ends with one line of counts.
 
-The classes of tests are shared out among workers, which are processes; a class that says `alone = True` comes after the others, with nothing
-beside it. A test that takes longer than SAGA_TEST_LIMIT seconds has failed, and the next one follows; one that cannot even be broken off ends
-its worker, and the rest of its class has failed.
+The classes of tests are shared out among workers, which are processes, two a core: most of them wait most of the time. A test that takes longer
+than SAGA_TEST_LIMIT seconds has failed, and the next one follows; one that cannot even be broken off ends its worker, and the whole of its
+class has failed.
 """
 import argparse
 import atexit
@@ -130,10 +130,10 @@ class Counts:
             sys.stderr.write("%6.1f s  %-36s %2d tests%s\n" % (seconds, name, tests, ", %d FAILED" % bad if bad else ""))
 
 
-def share(names, workers, classes, counts):
+def share(classes, workers, counts):
     """Every class once, by so many workers; returns when all have ended."""
     waiting = queue.SimpleQueue()
-    for name in names:
+    for name in classes:
         waiting.put(name)
 
     def lane():
@@ -159,7 +159,7 @@ def share(names, workers, classes, counts):
             worker.stdin.close()
             worker.wait()
 
-    lanes = [threading.Thread(target=lane) for _ in range(min(workers, len(names)))]
+    lanes = [threading.Thread(target=lane) for _ in range(min(workers, len(classes)))]
     for thread in lanes:
         thread.start()
     for thread in lanes:
@@ -177,9 +177,7 @@ def main():
         work(arguments)
         return
     began, classes, counts = time.monotonic(), discover(arguments.names), Counts(arguments.verbose)
-    alone = [name for name, tests in classes.items() if getattr(tests[0], "alone", False)]
-    share([name for name in classes if name not in alone], arguments.jobs, classes, counts)
-    share(alone, 1, classes, counts)
+    share(classes, arguments.jobs, counts)
     print("e2e: %d tests, %d failed, %d skipped, %.1f s" % (counts.tests, counts.bad, counts.skipped, time.monotonic() - began))
     # Not only the failures of tests: a suite that finds none is a failure too.
     sys.exit(0 if counts.bad == 0 and counts.tests > 0 else 1)

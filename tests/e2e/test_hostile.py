@@ -29,7 +29,8 @@ class Places(Case):
     """After each of the attacks every place is free again."""
     PLACES = 40
     options = {"calls_max": PLACES, "streams_max": 10, "watchers_max": 10, "waiters_max": 29, "handshake_timeout": "300ms",
-               "keepalive_time": "10s", "keepalive_timeout": "1s", "connection_streams_max": 1000}
+               "keepalive_time": "10s", "keepalive_timeout": "1s", "connection_streams_max": 1000,
+               "enlisted_lease_default": "15m"}  # the prey lives as long as the tests, however slow the machine is
 
     @classmethod
     def setUpClass(cls):
