@@ -261,10 +261,12 @@ deb: dist
 	lintian --fail-on error,warning build/deb/sagad_$(VERSION)_*.changes
 	systemd-analyze security --offline=true --threshold=25 debian/sagad.service >/dev/null
 
-# What deploy/ makes of the packages of `make deb`, tried.
-.PHONY: pod-check
+# What deploy/ makes of the packages of `make deb`, and the packages themselves, tried.
+.PHONY: pod-check package-check
 pod-check:
 	scripts/pod-check
+package-check:
+	scripts/package-check
 
 include tests/tests.mk
 
@@ -276,7 +278,7 @@ define HELP
 make                 everything that is installed and the examples, in build/<kind>/
 make install         PREFIX ($(PREFIX)), DESTDIR; make uninstall takes it away
 make dist            the committed tree as an archive; make deb builds and judges the Debian packages,
-                     make pod-check what deploy/ makes of them
+                     make pod-check tries what deploy/ makes of them, make package-check installs and upgrades them
 make check           what can be said of the tree without running it, and the unit tests
 make unit            the unit tests and the engine's exact traces
 make e2e             real processes, with clients and participants in Python and C++
