@@ -125,7 +125,10 @@ START_TEST(breaker__half_open_lets_few_out_and_more_for_each_that_comes_back)
         /* What left before it opened says nothing. */
         {211, ANSWER, 14, 300, HALF_FULL}, {212, ANSWER, 0, 12, HALF}, {213, LEAVE, 0, 0, HALF},
         {213, LEAVE, 0, 0, HALF_FULL}, {214, ANSWER, 0, 3, HALF}, {215, ANSWER, 0, 2, HALF},
-        {216, ANSWER, 0, 3, CLOSED}, {217, ANSWER, 14, 1, CLOSED});
+        {216, ANSWER, 0, 3, CLOSED},
+        /* Nor does it once that is closed again. */
+        {217, ANSWER, 14, 300, CLOSED}, {217, ANSWER, 14, 300, CLOSED}, {217, ANSWER, 14, 300, CLOSED},
+        {217, ANSWER, 14, 300, CLOSED}, {218, ANSWER, 14, 1, CLOSED});
 }
 END_TEST
 

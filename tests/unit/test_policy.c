@@ -95,6 +95,33 @@ START_TEST(policy__what_cannot_be_told_is_not_kept)
 }
 END_TEST
 
+/* Every field of a target that a rule may ask for. */
+START_TEST(policy__sees_all_of_a_target)
+{
+    const struct policy_target one = {.name = "bank",
+                                      .address = "tls://bank:1",
+                                      .tls = true,
+                                      .timeout = {.us = 1500000},
+                                      .max_concurrent_calls = 7,
+                                      .barrier = true};
+    const struct policy_view of_one = {.targets = &one, .target_count = 1, .now = {.us = TODAY_US}};
+    static const char *const holds[] = {"targets['bank'].name == 'bank'",
+                                        "targets['bank'].address == 'tls://bank:1'",
+                                        "targets['bank'].tls",
+                                        "targets['bank'].timeout == duration('1500ms')",
+                                        "targets['bank'].barrier",
+                                        "targets['bank'].max_concurrent_calls == 7",
+                                        "size(targets) == 1 && 'bank' in targets"};
+    for (size_t i = 0; i < sizeof holds / sizeof holds[0]; i++) {
+        char rule[160];
+        snprintf(rule, sizeof rule, "rules:\n  - {id: r, that: \"step.pivot || %s\", else: no}\n", holds[i]);
+        ck_assert_str_eq(check(rule, CHECKOUT, &of_one), "");
+        snprintf(rule, sizeof rule, "rules:\n  - {id: r, that: \"step.pivot || !(%s)\", else: no}\n", holds[i]);
+        ck_assert_str_eq(check(rule, CHECKOUT, &of_one), "r error 0 reserve: no;");
+    }
+}
+END_TEST
+
 START_TEST(policy__a_waiver_holds_until_its_last_day_has_ended)
 {
     const char *waived =
@@ -220,6 +247,7 @@ int main(void)
     TCase *rules = tcase_create("rules");
     tcase_add_test(rules, policy__rules_are_asked_of_steps_and_of_the_definition);
     tcase_add_test(rules, policy__what_cannot_be_told_is_not_kept);
+    tcase_add_test(rules, policy__sees_all_of_a_target);
     tcase_add_test(rules, policy__a_waiver_holds_until_its_last_day_has_ended);
     tcase_add_test(rules, policy__the_first_error_refuses_by_name);
     tcase_add_test(rules, policy__what_is_no_policy_is_refused_with_its_place);

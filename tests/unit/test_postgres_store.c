@@ -164,6 +164,48 @@ START_TEST(postgres_store__stale_holder_lets_nothing_out)
 }
 END_TEST
 
+/* What is old goes by a statement that names the epoch, too. */
+START_TEST(postgres_store__stale_holder_drops_nothing)
+{
+    struct postgres_store_options options = place_options(&server, "drops");
+    struct bytes records;
+    bool more;
+    open_as(options);
+    for (uint64_t n = 1; n <= 3; n++)
+        ck_assert_int_eq(commit_one(n), 0);
+    struct store *stale = store;
+    options.holder = "other";
+    place_query(&server,
+                "update saga_journal set expires_at = clock_timestamp() - interval '1 s' where name = 'drops'");
+    open_as(options);
+    const struct instant late = {.us = INT64_C(1) << 40};
+    ck_assert_int_eq(stale->drop(stale, late, 3, 100, &more, &detail), 0);
+    for (uint64_t n = 1; n <= 3; n++)
+        ck_assert_int_eq(store->read_frame(store, n, &records, &detail), 0);
+    stale->close(stale);
+    ck_assert_int_eq(store->drop(store, late, 3, 100, &more, &detail), 0);
+    ck_assert_int_eq(store->read_frame(store, 2, &records, &detail), E_CURSOR);
+}
+END_TEST
+
+/* Another session keeps the renewal waiting: what it has prolonged counts from when it was asked for. */
+START_TEST(postgres_store__lease_counts_from_when_it_was_asked_for)
+{
+    open_as(place_options(&server, "late")); /* 3 s, of which a tenth is not used */
+    PGconn *db = PQconnectdb(server.conninfo);
+    PQclear(PQexec(db, "begin"));
+    PQclear(PQexec(db, "update saga_journal set seq = seq where name = 'late'"));
+    for (int i = 0; i < 150; i++) { /* after one it asks for more */
+        ck_assert_int_eq(store->holds(store, &detail), 0);
+        usleep(10000);
+    }
+    usleep(900000);
+    PQfinish(db); /* the answer comes 2.4 s after the opening */
+    usleep(1550000);
+    ck_assert_int_eq(store->holds(store, &detail), E_JOURNAL_AWAY);
+}
+END_TEST
+
 START_TEST(postgres_store__unrenewed_lease_holds_nothing)
 {
     struct postgres_store_options options = place_options(&server, "asleep");
@@ -230,6 +272,10 @@ START_TEST(postgres_store__server_killed)
 {
     struct postgres own; /* this process's child, and not the others' */
     ck_assert(place_start(&own));
+    /* By the role's settings a commit would be durable after ten seconds. */
+    place_query(&own, "alter role test set synchronous_commit = off");
+    place_query(&own, "alter system set wal_writer_delay = 10000");
+    place_query(&own, "select pg_reload_conf()");
     open_as(place_options(&own, "killed"));
     uint64_t n = 1;
     for (int round = 0; round < 2; round++) {
@@ -362,6 +408,8 @@ int main(void)
     tcase_add_test(t, postgres_store__subjects_are_the_last_of_their_name);
     tcase_add_test(t, postgres_store__another_waits_for_the_lease);
     tcase_add_test(t, postgres_store__stale_holder_lets_nothing_out);
+    tcase_add_test(t, postgres_store__stale_holder_drops_nothing);
+    tcase_add_test(t, postgres_store__lease_counts_from_when_it_was_asked_for);
     tcase_add_test(t, postgres_store__unrenewed_lease_holds_nothing);
     tcase_add_test(t, postgres_store__lost_connection_is_read_again);
     tcase_add_test(t, postgres_store__who_holds_the_row_is_ended);
