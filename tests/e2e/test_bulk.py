@@ -5,7 +5,7 @@ import time
 
 import grpc
 
-from harness import (LOOPS, PATIENCE_S, QUICK, ROOT, Case, definition, do, enum, fail, step, undo, wait_until)
+from harness import (LOOPS, PATIENCE_S, QUICK, ROOT, Case, definition, do, enum, fail, state_name, step, undo, wait_until)
 
 Code = grpc.StatusCode
 SAGACTL = os.environ.get("SAGACTL", os.path.join(ROOT, "build/release/sagactl"))
@@ -25,9 +25,9 @@ class Bulk(Case):
         self.assertEqual(code, ran.returncode, ran)
         return ran.stdout
 
-    def letters(self, name, count, refuse=Code.INTERNAL):
+    def letters(self, name, count, refuse=Code.INTERNAL, before=None):
         """So many dead letters of a new definition, the oldest first."""
-        self.client.register(definition(name, "name: a, target: shop, action: /shop.v1.Shop/a, compensation: {method: /shop.v1.Shop/una, "
+        self.client.register(definition(name, *([before] if before else []), "name: a, target: shop, action: /shop.v1.Shop/a, compensation: {method: /shop.v1.Shop/una, "
                                         + QUICK % 1 + "}", step("b", after=["a"], more=QUICK % 1)))
         self.shop.on(do("b"), fail(Code.NOT_FOUND))
         self.shop.on(undo("a"), fail(refuse, "not now"))
@@ -66,11 +66,34 @@ class Bulk(Case):
         self.assertEqual({("StartBulk", "", "anna")} | {("Retry", saga_id, "anna") for saga_id in away}, set(told))
         # The same again is the same job; another under its name is none.
         self.operator.StartBulk(id="cause", act=RETRY, where="status == 'UNAVAILABLE'", definition="cause", actor="bert", reason="it is back")
-        self.refused("ALREADY_EXISTS", "BULK_EXISTS", self.operator.StartBulk, id="cause", act=RETRY, where="true", actor="bert")
+        same = {"id": "cause", "act": RETRY, "where": "status == 'UNAVAILABLE'", "definition": "cause", "actor": "bert", "reason": "it is back"}
+        for field, other in (("act", RESOLVE), ("where", "true"), ("definition", ""), ("reason", "it is not")):
+            self.refused("ALREADY_EXISTS", "BULK_EXISTS", self.operator.StartBulk, **dict(same, **{field: other}))
         self.assertIn("cause", self.ctl("bulk"))
 
+    def test_of_one_definition_alone(self):
+        meant, others = self.letters("meant", 3), self.letters("others", 3)
+        self.shop.on(undo("a"), lambda call: b"")
+        self.operator.StartBulk(id="meant", act=RETRY, where="state == STUCK", definition="meant", actor="anna")
+        self.assertEqual(({DONE}, 3, 0), self.ended("meant")[0:1] + self.ended("meant")[2:])
+        self.assertEqual([1] * 3 + [0] * 3, [len(self.acts(saga_id)) for saga_id in meant + others])
+        told = [e for e in self.operator.ListAudit(page_size=1000).entries if e.subject == "meant"]
+        self.assertEqual(4, len(told))
+        self.assertEqual(1, len({e.identity for e in told}), "what it does, it does in the name of who began it")
+        self.assertNotEqual({""}, {e.identity for e in told})
+
+    def test_what_comes_later_is_not_meant(self):
+        """A job is about what there was when it began."""
+        there = self.letters("later", 4)
+        self.operator.StartBulk(id="later", act=RESOLVE, where="definition == 'later'", actor="anna", reason="why", per_second=2)
+        late = [self.client.Start(definition="later").saga_id for _ in range(3)]
+        for saga_id in late:
+            self.client.stuck(saga_id)
+        self.assertEqual(4, self.ended("later")[2])
+        self.assertEqual(["RESOLVED"] * 4 + ["STUCK"] * 3, [state_name(self.client.saga(saga_id)) for saga_id in there + late])
+
     def test_skip_and_resolve(self):
-        first, second = self.letters("skips", 3), self.letters("resolves", 3)
+        first, second = self.letters("skips", 3, before=step("z")), self.letters("resolves", 3)
         self.ctl("deadletters", "skip", "--where", "definition == 'skips' && step == 'a'", "--reason", "by hand", "--name", "skips", "--wait")
         self.ctl("deadletters", "resolve", "--where", "definition == 'resolves'", "--reason", "settled", "--name", "resolves", "--wait")
         for saga_id in first:

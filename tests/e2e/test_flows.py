@@ -428,3 +428,16 @@ class Flows(Case):
         plain = RESERVE[:RESERVE.index("    compensation")]
         self.refused_for("forward_only", plain, self.FORWARD.replace("steps:", "deadline: 3s\nsteps:"))
         self.refused_for("forward_only", plain + "    pivot: true\n", self.FORWARD)
+
+
+class Short(Case):
+    options = {"steps_max": 4}
+
+    def test_loop_of_more_steps_than_a_saga_may_have(self):
+        self.client.RegisterSchema(name="typed", descriptors=SET)
+        self.shop.on("/typed.v1.Shop/Reserve", lambda call: Receipt(receipt_id="R").SerializeToString())
+        self.client.register(HEAD % "short" + Flows.LOOP.replace("max_items: 5", "max_items: 4") + Flows.SUM)
+        lines = lambda n: '{"lines": [%s]}' % ", ".join(["{}"] * n)
+        self.assertState("COMMITTED", self.client.run("short", input_json=lines(3)))
+        refused = self.refused("RESOURCE_EXHAUSTED", "STEPS_MAX", self.client.Start, definition="short", input_json=lines(4))
+        self.assertIn("more instances than a saga may have steps", refused.text)

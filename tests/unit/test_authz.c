@@ -45,6 +45,22 @@ START_TEST(authz__names_a_caller_by_what_is_proven_of_it)
 }
 END_TEST
 
+/* The configuration gives each listener its number. */
+START_TEST(authz__a_listener_names_who_came_in_there_alone)
+{
+    const struct who first = {.kind = WHO_LISTENER, .number = 0}, second = {.kind = WHO_LISTENER, .number = 1};
+    const struct who *const whos[] = {&first, &second};
+    for (unsigned listener = 0; listener < 2; listener++)
+        for (unsigned i = 0; i < 2; i++) {
+            const struct caller c = {.way = CALLER_PLAINTEXT, .identity = "", .listener = listener};
+            const struct authz_rule rule = {.who = whos[i], .who_count = 1, .rights = RIGHT_OPERATOR};
+            const struct authz z = {.rules = &rule, .count = 1};
+            ck_assert_int_eq(authz_extent(&z, &c, (unsigned)authz_method(bytes_of_text("Retry"))),
+                             i == listener ? AUTHZ_ALL : AUTHZ_NOTHING);
+        }
+}
+END_TEST
+
 START_TEST(authz__refuses_a_who_that_is_none)
 {
     static const char *const bad[] = {
@@ -209,6 +225,7 @@ int main(void)
     Suite *suite = suite_create("authz");
     TCase *tc = tcase_create("authz");
     tcase_add_test(tc, authz__names_a_caller_by_what_is_proven_of_it);
+    tcase_add_test(tc, authz__a_listener_names_who_came_in_there_alone);
     tcase_add_test(tc, authz__refuses_a_who_that_is_none);
     tcase_add_test(tc, authz__rules_of_one_caller_add_up);
     tcase_add_test(tc, authz__a_service_sees_its_own_sagas);

@@ -83,6 +83,20 @@ START_TEST(policy__rules_are_asked_of_steps_and_of_the_definition)
 }
 END_TEST
 
+/* Of a step that goes to one of several targets, each must keep it. */
+START_TEST(policy__is_asked_with_each_target_of_a_step)
+{
+#define CHOSEN(of) \
+    "name: c\nversion: 1.0.0\nschema: s\ninput: s.Order\nsteps:\n" \
+    "  - {name: a, target: {oneof: " of ", by: \"'x'\"}, action: /s.v1.S/A, compensation: none}\n"
+    const char *encrypted = "rules:\n  - {id: tls, that: \"targets[step.target].tls\", else: not encrypted}\n";
+    ck_assert_str_eq(check(encrypted, CHOSEN("[stock, bank]"), &view), "tls error 0 a: not encrypted;");
+    ck_assert_str_eq(check(encrypted, CHOSEN("[bank, stock]"), &view), "tls error 0 a: not encrypted;");
+    ck_assert_str_eq(check(encrypted, CHOSEN("[stock]"), &view), "");
+#undef CHOSEN
+}
+END_TEST
+
 START_TEST(policy__what_cannot_be_told_is_not_kept)
 {
     const char *text = check(
@@ -248,6 +262,7 @@ int main(void)
     tcase_add_test(rules, policy__rules_are_asked_of_steps_and_of_the_definition);
     tcase_add_test(rules, policy__what_cannot_be_told_is_not_kept);
     tcase_add_test(rules, policy__sees_all_of_a_target);
+    tcase_add_test(rules, policy__is_asked_with_each_target_of_a_step);
     tcase_add_test(rules, policy__a_waiver_holds_until_its_last_day_has_ended);
     tcase_add_test(rules, policy__the_first_error_refuses_by_name);
     tcase_add_test(rules, policy__what_is_no_policy_is_refused_with_its_place);

@@ -243,30 +243,46 @@ END_TEST
 
 /* ---- the chain ---- */
 
-/* Changes a byte of a frame's records, and its checksum with it. */
-static void change_frame(uint64_t seq)
+/* The bytes of a frame, as they are kept. */
+static size_t get_body(uint64_t seq, uint8_t body[4096])
 {
     sqlite3 *db;
     sqlite3_stmt *at;
-    uint8_t body[4096];
     ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
     ck_assert_int_eq(sqlite3_prepare_v2(db, "SELECT body FROM frames WHERE seq = ?1", -1, &at, NULL), SQLITE_OK);
     sqlite3_bind_int64(at, 1, (int64_t)seq);
     ck_assert_int_eq(sqlite3_step(at), SQLITE_ROW);
     int size = sqlite3_column_bytes(at, 0);
-    ck_assert_int_lt(size, (int)sizeof body);
+    ck_assert_int_lt(size, 4096);
     memcpy(body, sqlite3_column_blob(at, 0), (size_t)size);
     sqlite3_finalize(at);
+    sqlite3_close(db);
+    return (size_t)size;
+}
+
+static void set_body(uint64_t seq, const uint8_t *body, size_t size)
+{
+    sqlite3 *db;
+    sqlite3_stmt *at;
+    ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_prepare_v2(db, "UPDATE frames SET body = ?2 WHERE seq = ?1", -1, &at, NULL), SQLITE_OK);
+    sqlite3_bind_int64(at, 1, (int64_t)seq);
+    sqlite3_bind_blob(at, 2, body, (int)size, SQLITE_TRANSIENT);
+    ck_assert_int_eq(sqlite3_step(at), SQLITE_DONE);
+    sqlite3_finalize(at);
+    sqlite3_close(db);
+}
+
+/* Changes a byte of a frame's records, and its checksum with it. */
+static void change_frame(uint64_t seq)
+{
+    uint8_t body[4096];
+    size_t size = get_body(seq, body);
     body[size - 1] ^= 1;
     uint32_t sum = (uint32_t)crc32(0, body + 8, (uInt)size - 8);
     for (int i = 0; i < 4; i++)
         body[4 + i] = (uint8_t)(sum >> 8 * i);
-    ck_assert_int_eq(sqlite3_prepare_v2(db, "UPDATE frames SET body = ?2 WHERE seq = ?1", -1, &at, NULL), SQLITE_OK);
-    sqlite3_bind_int64(at, 1, (int64_t)seq);
-    sqlite3_bind_blob(at, 2, body, size, SQLITE_TRANSIENT);
-    ck_assert_int_eq(sqlite3_step(at), SQLITE_DONE);
-    sqlite3_finalize(at);
-    sqlite3_close(db);
+    set_body(seq, body, size);
 }
 
 static void write_chain(void)
@@ -297,6 +313,27 @@ START_TEST(sealed__a_cut_is_found)
     run_sql("DELETE FROM frames WHERE seq = 5; UPDATE frames SET seq = seq - 1 WHERE seq > 5");
     open_sealed();
     assert_found("frame 5 is not what was written there"); /* its number is a part of it */
+    close_store();
+}
+END_TEST
+
+/* What was written there, by us, in another course of things: as after a restored backup, of which a part was put back. */
+START_TEST(sealed__a_frame_of_another_history_is_found)
+{
+    uint8_t third[4096];
+    encryption.count = 0;
+    open_sealed();
+    commit_frames(1, 3);
+    close_store();
+    size_t size = get_body(3, third);
+    run_sql("DELETE FROM frames WHERE seq > 1");
+    open_sealed();
+    ck_assert_int_eq(try_commit(2, 200, 2000), 0);
+    commit_frames(3, 3);
+    close_store();
+    set_body(3, third, size);
+    open_sealed();
+    assert_found("frame 3 does not follow the one before it");
     close_store();
 }
 END_TEST
@@ -399,6 +436,7 @@ int main(void)
     tcase_add_test(tests, sealed__another_key_takes_over_while_nothing_happens);
     tcase_add_loop_test(tests, sealed__a_change_is_found, 0, 2);
     tcase_add_test(tests, sealed__a_cut_is_found);
+    tcase_add_test(tests, sealed__a_frame_of_another_history_is_found);
     tcase_add_test(tests, sealed__frames_that_are_in_no_chain_are_found);
     tcase_add_test(tests, sealed__a_row_that_was_cut_from_the_trail_is_found);
     tcase_add_test(tests, sealed__a_head_that_was_written_down_is_held_to);

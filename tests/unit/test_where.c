@@ -218,6 +218,7 @@ int main(void)
     Suite *suite = suite_create("where");
     TCase *tcase = tcase_create("where");
     tcase_add_checked_fixture(tcase, set_up, tear_down);
+    tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, where__sees_the_saga);
     tcase_add_test(tcase, where__sees_a_saga_as_it_is);
     tcase_add_test(tcase, where__refuses_what_is_no_question);
