@@ -221,14 +221,16 @@ class Contracts(unittest.TestCase):
 
     def test_oneof(self):
         """What leaves a oneof, and a oneof that has only another name."""
-        def with_oneof(name):
+        def with_oneof(name, *members):
             file = stock()
-            change(file, "ReserveRequest", "order_id", oneof_index=0)
+            for member in members:
+                change(file, "ReserveRequest", member, oneof_index=0)
             message(file, "ReserveRequest").oneof_decl[0].name = name
             return file
-        self.client.RegisterSchema(name="stock", descriptors=self.set_of(with_oneof("choice")))
+        self.client.RegisterSchema(name="stock", descriptors=self.set_of(with_oneof("choice", "order_id", "unused")))
         self.client.register(DEFINITION.replace("1.0.0", "2.0.0"))
-        for file, rules in ((with_oneof("other"), []), (stock(), ["field-oneof"])):
+        for file, rules in ((with_oneof("other", "order_id", "unused"), []), (stock(), ["field-oneof"] * 2),
+                            (with_oneof("other", "order_id"), ["field-oneof"] * 2), (with_oneof("choice", "order_id"), ["field-oneof"])):
             _, found = self.findings("--target", "inventory", "--schema", self.write("new.binpb", self.set_of(file)), code=1)
             self.assertEqual(rules, [rule for rule, _, field, _ in found if "2.0.0" in field])
 

@@ -84,6 +84,24 @@ class Kept(unittest.TestCase):
         sidecar.restart()
         self.assertEqual(said, self.sagactl(sidecar, "audit").stdout.splitlines())
 
+    def test_the_trail_is_listed_newest_first_and_from_before_a_time(self):
+        sidecar = self.start()
+        client = sidecar.client
+        client.coordinator.RegisterDefinition(source=definition("order", step("a")).encode())
+        self.shop.on(do("a"), fail(grpc.StatusCode.UNAVAILABLE, "not now"))
+        saga = client.coordinator.Start(definition="order").saga_id
+        client.operator.Pause(saga_id=saga, actor="anna")
+        client.operator.Resume(saga_id=saga, actor="anna")
+        client.coordinator.Cancel(saga_id=saga, actor="bert")  # what a service does is told where it is an operator's act, too
+        entries = client.operator.ListAudit().entries
+        self.assertEqual(["Cancel", "Resume", "Pause", "RegisterDefinition"], [e.method for e in entries])
+        self.assertEqual(["bert", "anna", "anna"], [e.actor for e in entries[:3]])
+        times = [(e.time.seconds, e.time.nanos) for e in entries]
+        self.assertEqual(sorted(times, reverse=True), times)
+        for at in range(4):
+            earlier = client.operator.ListAudit(before=entries[at].time).entries
+            self.assertEqual([e.method for e in entries[at + 1:]], [e.method for e in earlier])
+
     def test_the_trail_has_a_retention_of_its_own(self):
         sidecar = self.start(retention="1s", audit_retention="1h")
         sidecar.client.coordinator.RegisterDefinition(source=definition("order", step("a")).encode())
