@@ -112,13 +112,13 @@ END_TEST
 /* Every field of a target that a rule may ask for. */
 START_TEST(policy__sees_all_of_a_target)
 {
-    const struct policy_target one = {.name = "bank",
-                                      .address = "tls://bank:1",
-                                      .tls = true,
-                                      .timeout = {.us = 1500000},
-                                      .max_concurrent_calls = 7,
-                                      .barrier = true};
-    const struct policy_view of_one = {.targets = &one, .target_count = 1, .now = {.us = TODAY_US}};
+    const struct participant one = {.name = "bank",
+                                    .address = "tls://bank:1",
+                                    .tls = true,
+                                    .timeout = {.us = 1500000},
+                                    .max_concurrent_calls = 7,
+                                    .barrier = true};
+    const struct policy_view of_one = {.targets = {.at = &one, .count = 1}, .now = {.us = TODAY_US}};
     static const char *const holds[] = {"targets['bank'].name == 'bank'",
                                         "targets['bank'].address == 'tls://bank:1'",
                                         "targets['bank'].tls",
