@@ -479,6 +479,10 @@ class Sidecar:
         parsed = [parse_log_line(line) for line in list(self.lines)]
         return [p for p in parsed if msg is None or p.get("msg") == msg]
 
+    def logged(self, msg, count=1):
+        """The lines with this msg once there are so many: the log is written behind the answers."""
+        return wait_until(lambda: len(self.log(msg)) >= count and self.log(msg), f"{count} lines say: {msg}")
+
     def start(self):
         self.spawn()
         wait_until(lambda: self.log("ready") or self.process.poll() is not None, "the sidecar is ready")

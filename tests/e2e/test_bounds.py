@@ -285,7 +285,7 @@ class Bounds(Case):
         for _ in range(10):
             self.assertState("COMMITTED", client.run("two", input=os.urandom(400000)))
         self.assertGreater(sum(client.saga(s).steps[0].waiting_for == waits for s in sagas), 3, "beside what the system took")
-        told, = sidecar.log("a target cannot be reached: its calls wait for it")
+        told, = sidecar.logged("a target cannot be reached: its calls wait for it")
         self.assertEqual(("deaf", "it does not read what it was sent"), (told["target"], told["why"]))
         listener.shutdown(socket.SHUT_RDWR)  # or the thread in accept holds it
         listener.close()

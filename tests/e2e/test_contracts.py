@@ -357,7 +357,7 @@ class Drift(Case):
         reflecting.file = changed
         wait_until(lambda: self.target().schema_breaks == 1, "no drift is seen")
         self.assertIn('sagad_target_schema_breaks{target="shop"} 1\n', get(self.sidecar, "/metrics")[2])
-        line, = self.sidecar.log(drifted)
+        line, = self.sidecar.logged(drifted)
         self.assertEqual(("shop", "checkout", "1.0.0", "reserve", "action", "field-removed"),
                          tuple(line[key] for key in ("target", "definition", "version", "step", "phase", "rule")))
         self.assertIn("ReserveRequest.count", line["what"])

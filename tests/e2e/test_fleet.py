@@ -210,7 +210,7 @@ class Fleet(unittest.TestCase):
         n1 = sidecar.client.Start(definition="one", request_id="n-1").saga_id
         self.assertEqual("COMMITTED", state_name(sidecar.client.end(n1)))
         self.assertEqual(1, len(self.shop.of(n1, "action", "a")))
-        self.assertTrue(sidecar.log("the journal takes what is decided again: sagas go on"))
+        self.assertTrue(sidecar.logged("the journal takes what is decided again: sagas go on"))
 
     def test_killed(self):
         self.harmed("killed", self.server.kill, self.server.start)

@@ -134,7 +134,7 @@ class Limits(Case):
                 last = error
         self.assertIn(last.code(), (Code.RESOURCE_EXHAUSTED, Code.DEADLINE_EXCEEDED))
         self.assertGreater(len(accepted), 5)
-        self.assertTrue(sidecar.log("the journal is full: new sagas are refused, those in flight wait for room"))
+        self.assertTrue(sidecar.logged("the journal is full: new sagas are refused, those in flight wait for room"))
         self.assertIsNone(sidecar.process.poll())
         sidecar.stop()
         sidecar.prepare = None
@@ -150,7 +150,7 @@ class Limits(Case):
         os.mkdir(sidecar.options["data_dir"])
         os.chmod(sidecar.options["data_dir"], 0o777)
         sidecar.start()
-        told, = sidecar.log("others may write in the data directory, and so remove the journal")
+        told, = sidecar.logged("others may write in the data directory, and so remove the journal")
         self.assertEqual(("warn", "0777", sidecar.options["data_dir"]), (told["level"], told["mode"], told["data_dir"]))
         os.chmod(sidecar.options["data_dir"], 0o750)
         sidecar.restart()

@@ -348,7 +348,7 @@ class Process(Case):
         gate.open()
         sidecar.options["targets"] = {}
         client = sidecar.start().client
-        told, = sidecar.log("sagad.yaml does not name a target that is needed: its calls wait until it does")
+        told, = sidecar.logged("sagad.yaml does not name a target that is needed: its calls wait until it does")
         self.assertEqual(("warn", "shop", "2", "1"), tuple(told[k] for k in ("level", "target", "live_sagas", "definitions")))
         failure = self.refused("INVALID_ARGUMENT", "TARGET_NOT_FOUND", client.Start, definition="two")
         self.assertIn("step a calls target shop, which sagad.yaml does not name", failure.text)
@@ -739,7 +739,7 @@ class Process(Case):
             return [enum_name("EventType", e.type)[len("EVENT_TYPE_"):] for e in sidecar.client.Get(saga_id=saga).timeline]
         self.assertEqual(["SAGA_STARTED"], told(others[4]))
         self.assertEqual(["SAGA_STARTED", "ACTION_STARTED", "UNREACHED"], told(saga_id))
-        lines = sidecar.log("a target cannot be reached: its calls wait for it")
+        lines = sidecar.logged("a target cannot be reached: its calls wait for it")
         self.assertEqual((1, "connection refused: nobody listens there"), (len(lines), lines[0]["why"]))
         shop = Participant(address)
         for other in others:

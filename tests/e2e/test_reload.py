@@ -150,7 +150,7 @@ class Reload(Case):
                 sidecar.options.pop("retention", None)
                 if os.path.exists(os.path.join(self.definitions, "wrong.yaml")):
                     os.remove(os.path.join(self.definitions, "wrong.yaml"))
-        self.assertEqual(4, len(sidecar.log("the configuration cannot be taken as it is")))
+        self.assertEqual(4, len(sidecar.logged("the configuration cannot be taken as it is", 4)))
         self.refused("INVALID_ARGUMENT", "INVALID_ARGUMENT", sidecar.client.operator.Reload, field="actor")
         sidecar.write_config()
         self.assertEqual({"definition good 1.0.0", "target new added", "log_level: debug"},

@@ -88,7 +88,7 @@ class Takeover(unittest.TestCase):
         self.taken_by(b, "a")
         self.assertLess(time.monotonic() - began, 5)
         a.start()
-        self.assertTrue(b.log("a journal that was taken over is given up"))
+        self.assertTrue(b.logged("a journal that was taken over is given up"))
         gate.open()
         self.all_end(a, ids)
         self.assertEqual("COMMITTED", state_name(a.client.run("two")))

@@ -374,7 +374,7 @@ class Trust(unittest.TestCase):
         self.pki.copy_file("sagad3.key", "live.key")
         wait_until(lambda: sidecar.log("new certificates are in force"), "the other half came")
         self.assertEqual("SERVING", self.ask(sidecar, "client"))
-        self.assertEqual(1, len(sidecar.log("the certificates have changed and cannot be used; the ones before stay in force")))
+        self.assertEqual(1, len(sidecar.logged("the certificates have changed and cannot be used; the ones before stay in force")))
 
     def test_roots_that_are_revoked_let_nobody_in_and_end_connections(self):
         sidecar = self.sidecar(tls_connection_age="10s")
