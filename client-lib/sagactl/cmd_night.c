@@ -353,6 +353,31 @@ static void put_targets(struct run *r, const Saga__V1__StatusResponse *m)
     }
 }
 
+/* The definitions that are bounded, of all loops together: the first loop tells their names. */
+static void put_limits(struct run *r, const Saga__V1__StatusResponse *m)
+{
+    char name[FIELD], most[32], starts[64];
+    for (size_t i = 0; m->n_loops > 0 && i < m->loops[0]->n_definition_limits; i++) {
+        const char *definition = m->loops[0]->definition_limits[i]->definition;
+        uint64_t live = 0, live_max = 0, per_second = 0;
+        for (size_t k = 0; k < m->n_loops; k++)
+            for (size_t n = 0; n < m->loops[k]->n_definition_limits; n++) {
+                const Saga__V1__DefinitionLimit *l = m->loops[k]->definition_limits[n];
+                bool same = strcmp(l->definition, definition) == 0;
+                live += same ? l->live : 0;
+                live_max += same ? l->live_max : 0;
+                per_second += same ? l->starts_per_second : 0;
+            }
+        if (live_max > 0)
+            snprintf(most, sizeof most, " of %llu", (unsigned long long)live_max);
+        if (per_second > 0)
+            snprintf(starts, sizeof starts, ", at most %llu start in a second", (unsigned long long)per_second);
+        screen_put(&r->screen, live_max > 0 && live >= live_max ? PAINT_BAD : PAINT_NONE,
+                   "definition %s: %llu%s live%s\n", screen_clean(&r->screen, definition, name, sizeof name),
+                   (unsigned long long)live, live_max > 0 ? most : "", per_second > 0 ? starts : "");
+    }
+}
+
 static void put_status(struct run *r, const char *health, const Saga__V1__StatusResponse *m)
 {
     char span[TIMES_TEXT_SIZE], address[600], version[FIELD];
@@ -375,6 +400,7 @@ static void put_status(struct run *r, const char *health, const Saga__V1__Status
         fprintf(r->screen.out, "The oldest of them was started %s ago.\n",
                 times_write_span(instant_since(r->screen.now, all.oldest), span));
     put_journal(r, &all);
+    put_limits(r, m);
     put_targets(r, m);
 }
 

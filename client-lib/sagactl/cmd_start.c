@@ -82,6 +82,7 @@ static int send_start(struct run *r, const char *request_id, char *input, size_t
     deadline.seconds = o->deadline.us / 1000000;
     deadline.nanos = (int32_t)(o->deadline.us % 1000000) * 1000;
     request.deadline = o->deadline.us > 0 ? &deadline : NULL;
+    request.priority = (Saga__V1__Priority)o->priority;
     return run_call(r, "/saga.v1.Coordinator/Start", &request.base, &saga__v1__start_response__descriptor, answer);
 }
 

@@ -8,6 +8,7 @@
 static const char *const outputs[] = {"text", "json", "sarif", "mermaid", "dot", "svg", NULL};
 static const char *const colors[] = {"auto", "always", "never", NULL};
 static const char *const authz_actions[] = {"explain", NULL};
+static const char *const priorities[] = {"low", "normal", "high", NULL}; /* as in saga.v1.Priority, from 1 */
 static const char *const schema_actions[] = {"register", "reflect", "list", "show", NULL};
 static const char *const contract_actions[] = {"check", "export", NULL};
 static const char *const breaker_acts[] = {"trip", "hold", "reset", NULL};
@@ -66,6 +67,9 @@ const struct option_row option_rows[OPTION_COUNT] = {
                            "rather than starting another; get finds the saga by it."},
     [OPTION_DEADLINE] = {"deadline", 'd', "TIME", NULL, COMPLETE_NOTHING,
                          "How long the saga may take before it is undone, in place of what the definition says."},
+    [OPTION_PRIORITY] = {"priority", '\0', "PRIORITY", priorities, COMPLETE_VALUES,
+                         "Of the saga's calls, where many wait for a target: low, normal or high, in place of what the "
+                         "definition says."},
     [OPTION_WAIT] = {"wait", 'w', NULL, NULL, COMPLETE_NOTHING, "Then wait for its end, as wait does."},
     [OPTION_PAYLOADS] =
         {"payloads", 'p', NULL, NULL, COMPLETE_NOTHING,
@@ -147,7 +151,7 @@ const struct option_row option_rows[OPTION_COUNT] = {
 const struct command_row command_rows[] = {
     {"start", "DEFINITION", 1, 1, NULL, COMPLETE_DEFINITION,
      BIT(VERSION) | BIT(JSON) | BIT(INPUT) | BIT(INPUT_TEXT) | BIT(INPUT_HEX) | BIT(REQUEST_ID) | BIT(DEADLINE) |
-         BIT(WAIT),
+         BIT(PRIORITY) | BIT(WAIT),
      "start a saga of a definition and print its id",
      "Once the id is printed the saga is durable and will end. Without an input option the input is empty.",
      command_start},

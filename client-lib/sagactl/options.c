@@ -226,6 +226,11 @@ static bool take(const struct reading *r, unsigned id, const char *value)
         return text_value(r, id, value, REQUEST_ID_MAX, &o->request_id);
     case OPTION_DEADLINE:
         return span_value(r, id, value, &o->deadline);
+    case OPTION_PRIORITY:
+        if (!choice_value(r, id, value, &choice))
+            return false;
+        o->priority = choice + 1;
+        return true;
     case OPTION_STATE:
         return states_value(r, value);
     case OPTION_DEFINITION:

@@ -34,6 +34,7 @@ struct options {
     const char *input, *input_text, *input_hex, *input_json, *name;
     const char *request_id;
     struct span deadline; /* 0: not said */
+    unsigned priority;    /* saga.v1.Priority; 0: not said */
     uint32_t states;      /* bit n for state n, WORDS_PAUSED for those that are paused; 0: all */
     const char *definition;
     const char *tag; /* NAME=VALUE */

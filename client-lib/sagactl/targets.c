@@ -44,6 +44,14 @@ static void add_one(struct target_all *all, const Saga__V1__TargetStatus *t)
     all->rate += t->rate_limit_per_second;
     all->pending_max += t->max_pending_calls;
     all->waiting += t->waiting;
+    all->undos += t->waiting_undos;
+    all->retries += t->waiting_retries;
+    all->budget_percent = t->retry_budget_percent;
+    all->retries_left += t->retries_left;
+    if (span_of(t->waiting_for).us > all->longest.us)
+        all->longest = span_of(t->waiting_for);
+    if (t->quickest != NULL && (all->quickest.us == 0 || span_of(t->quickest).us < all->quickest.us))
+        all->quickest = span_of(t->quickest);
     recent_all_add(&all->recent, t->recent);
     if (success.us != INSTANT_NEVER.us &&
         (all->success.us == INSTANT_NEVER.us || instant_before(all->success, success)))
@@ -121,6 +129,29 @@ static void put_breaker(const struct screen *s, const Saga__V1__Breaker *b)
     put(s, PAINT_BAD, "breaker", text);
 }
 
+/* Who waits, for how long, and what lets them go. */
+static void put_waiting(const struct screen *s, const struct target_all *all)
+{
+    char text[SENTENCE], span[TIMES_TEXT_SIZE];
+    if (all->waiting > 0) {
+        snprintf(text, sizeof text, "%llu undo%s and %llu action%s wait%s, the first for %s",
+                 (unsigned long long)all->undos, all->undos == 1 ? "" : "s",
+                 (unsigned long long)(all->waiting - all->undos), all->waiting - all->undos == 1 ? "" : "s",
+                 all->waiting == 1 ? "s" : "", times_write_span(all->longest, span));
+        put(s, PAINT_WARN, "waiting", text);
+    }
+    if (all->budget_percent > 0) {
+        snprintf(text, sizeof text, "%u retries for a hundred first attempts; %.1f may leave now, %llu wait",
+                 (unsigned)all->budget_percent, all->retries_left, (unsigned long long)all->retries);
+        put(s, all->retries > 0 ? PAINT_WARN : PAINT_NONE, "budget", text);
+    }
+    if (all->quickest.us > 0) {
+        snprintf(text, sizeof text, "after %s at the soonest, lately: what has less time left does not leave",
+                 times_write_span(all->quickest, span));
+        put(s, PAINT_NONE, "answers", text);
+    }
+}
+
 void targets_put(const struct screen *s, const Saga__V1__StatusResponse *m, const char *name)
 {
     const struct target_all all = targets_add(m, name);
@@ -148,6 +179,7 @@ void targets_put(const struct screen *s, const Saga__V1__StatusResponse *m, cons
     snprintf(text, sizeof text, "%llu of %llu places taken, %llu wait%s%s", (unsigned long long)all.calls,
              (unsigned long long)all.calls_max, (unsigned long long)all.waiting, pending, rate);
     put(s, all.waiting > 0 ? PAINT_WARN : PAINT_NONE, "calls", text);
+    put_waiting(s, &all);
     put_breaker(s, all.breaker);
     put_recent(s, &all.recent);
     put_last(s, &all);

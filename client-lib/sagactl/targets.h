@@ -19,7 +19,10 @@ struct target_all {
     const Saga__V1__TargetStatus *first; /* of any loop: its name and address; NULL: no loop has it */
     const Saga__V1__TargetStatus *away;  /* of a loop that cannot reach it; NULL: all can */
     const Saga__V1__Breaker *breaker;    /* of the loop whose breaker is least closed; NULL: none told */
-    uint64_t calls, calls_max, waiting, rate, pending_max;
+    uint64_t calls, calls_max, waiting, undos, retries, rate, pending_max;
+    uint32_t budget_percent; /* 0: there is no budget of retries */
+    double retries_left;
+    struct span longest, quickest; /* waited; 0: nobody does. Answered; 0: not known */
     struct recent_all recent;
     struct instant success;                    /* the last; INSTANT_NEVER: none */
     const Saga__V1__TargetStatus *failed_last; /* where it failed last; NULL: nowhere */

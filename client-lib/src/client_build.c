@@ -97,6 +97,9 @@ int build_start(struct built_start *out, const struct saga_start_options *option
     out->message.request_id = out->request_id;
     out->message.input = binary(options->input, options->input_size);
     out->message.traceparent = client_text(options->traceparent);
+    if (options->priority > SAGA_PRIORITY_HIGH)
+        return client_refuse(error, "priority", "say SAGA_PRIORITY_LOW, NORMAL or HIGH");
+    out->message.priority = (Saga__V1__Priority)options->priority;
     return set_duration(options->deadline_ms, &out->deadline, &out->message.deadline, "deadline_ms", error);
 }
 

@@ -77,6 +77,7 @@ _Static_assert((int)SAGA__V1__COMPENSATION_STATE__COMPENSATION_STATE_SKIPPED == 
 _Static_assert((int)SAGA__V1__REASON__REASON_UNAVAILABLE == REASON_UNAVAILABLE, "reasons");
 _Static_assert((int)SAGA__V1__EVENT_TYPE__EVENT_TYPE_ANSWERED == RECORD_ANSWERED, "event types");
 _Static_assert((int)SAGA__V1__SAGA_MODE__SAGA_MODE_ENLISTED == SAGA_ENLISTED, "modes");
+_Static_assert((int)SAGA__V1__PRIORITY__PRIORITY_HIGH == PRIORITY_HIGH, "priorities");
 
 /* ---- steps ---- */
 
@@ -286,6 +287,7 @@ Saga__V1__Saga *view_saga(struct arena *a, const struct saga *s, const struct en
     m->skips = s->skips;
     m->reason = (Saga__V1__Reason)s->reason;
     m->stuck_reason = (Saga__V1__Reason)s->stuck_reason;
+    m->priority = (Saga__V1__Priority)s->priority;
     struct bytes none = bytes_of(NULL, 0);
     size_t budget = JSON_BYTES_MAX;
     bool ok =

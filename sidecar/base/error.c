@@ -35,6 +35,7 @@ int error_set(struct error_detail *detail, int code, const char *field, const ch
 {
     detail->field[0] = '\0';
     detail->text[0] = '\0';
+    detail->retry_ms = 0;
     detail->line = 0;
     detail->column = 0;
     detail->rule = NULL;

@@ -80,7 +80,9 @@
     X(E_BULK_JOBS, -49, "BULK_JOBS_MAX", CODE_RESOURCE_EXHAUSTED, true, \
       "64 bulk jobs go on: wait for one, or cancel it") \
     X(E_SAGA_AWAY, -50, "SAGA_AWAY", CODE_UNAVAILABLE, true, \
-      "no sidecar of the fleet has the saga's journal just now: one will take it over")
+      "no sidecar of the fleet has the saga's journal just now: one will take it over") \
+    X(E_DEFINITION_LIMIT, -51, "DEFINITION_LIMIT", CODE_RESOURCE_EXHAUSTED, true, \
+      "as many sagas of the definition live, or begin in a second, as may (definition_limits)")
 
 #define ERROR_CONSTANT(constant, number, reason, status, retryable, text) constant = number,
 enum error_code { ERROR_TABLE(ERROR_CONSTANT) };
@@ -101,6 +103,7 @@ const struct error_row *error_row(int code);
 struct error_detail {
     char field[96]; /* path of the field at fault, as in "steps[2].action", or "" */
     char text[224]; /* one sentence, or "" for the code's own text */
+    int retry_ms;   /* of a refusal: how long to wait before the next try; 0: as its code says */
     int line;       /* of a text file, from 1; 0 when there is none */
     int column;
     const char *

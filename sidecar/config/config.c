@@ -61,11 +61,19 @@ static int read_value(const struct option *o, const struct yaml_node *n, void *b
         return yaml_read_status_codes(n, field, detail);
     case OPTION_RULES:
     case OPTION_OBJECTIVES:
+    case OPTION_LIMITS:
     case OPTION_LISTEN:
     case OPTION_TARGETS:
         break;
     }
     CHECK(!"a list has a reader of its own");
+}
+
+/* Lists and mappings have a reader each. */
+static bool has_reader(const struct option *o)
+{
+    return o->type == OPTION_LISTEN || o->type == OPTION_TARGETS || o->type == OPTION_RULES ||
+           o->type == OPTION_OBJECTIVES || o->type == OPTION_LIMITS;
 }
 
 /* Sets the default of an option that has one. What the table says is read as if it stood in a file. */
@@ -78,7 +86,7 @@ static void set_default(const struct option *o, void *base)
             o->type == OPTION_RETRY ? limits.retry.action : limits.retry.compensation;
     } else if (o->type == OPTION_STATUS_CODES) {
         *(uint32_t *)(void *)((char *)base + o->offset) = STATUS_CODES_DEFAULT;
-    } else if (o->fallback != NULL && o->type != OPTION_TARGETS && o->type != OPTION_OBJECTIVES) {
+    } else if (o->fallback != NULL && !has_reader(o)) {
         /* Quoted, so to speak: an empty text is one too. */
         struct yaml_node n = {.kind = YAML_SCALAR, .text = bytes_of_text(o->fallback)};
         CHECK(read_value(o, &n, base, &detail) == 0);
@@ -336,8 +344,7 @@ static int read_options(struct config_reader *r, const struct yaml_node *root)
     }
     for (size_t i = 0; code == 0 && i < OPTION_INDEX_COUNT; i++) {
         const struct option *o = &config_options[i];
-        if (r->nodes[i] != NULL && o->type != OPTION_LISTEN && o->type != OPTION_TARGETS && o->type != OPTION_RULES &&
-            o->type != OPTION_OBJECTIVES)
+        if (r->nodes[i] != NULL && !has_reader(o))
             code = read_value(o, r->nodes[i], r->config, r->detail);
     }
     if (code == 0) {
@@ -353,6 +360,8 @@ static int read_options(struct config_reader *r, const struct yaml_node *root)
         code = config_read_rules(r);
     if (code == 0)
         code = config_read_objectives(r);
+    if (code == 0)
+        code = config_read_limits(r);
     return code != 0 ? code : config_check(r);
 }
 

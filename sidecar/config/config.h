@@ -80,6 +80,12 @@ struct config_objective {
     struct span window;
 };
 
+/* How many sagas of a definition there may be. 0: any number. */
+struct config_limit {
+    const char *definition;
+    uint32_t live_sagas_max, starts_per_second, starts_burst;
+};
+
 /* Every pointer belongs to the config. options.def tells what each one means; lists are in the file's order. */
 struct config {
     const char *data_dir;
@@ -101,6 +107,8 @@ struct config {
     struct participants participants; /* the targets, as those who judge definitions see them */
 
     uint32_t live_sagas_max;
+    const struct config_limit *definition_limits;
+    size_t definition_limit_count;
     uint32_t steps_max;
     uint64_t payload_bytes_max;
     uint64_t memory_bytes_max;

@@ -22,6 +22,9 @@ int config_read_rules(const struct config_reader *r);
 /* Reads the option objectives. */
 int config_read_objectives(const struct config_reader *r);
 
+/* Reads the option definition_limits. */
+int config_read_limits(const struct config_reader *r);
+
 /* Whether the sidecar may call this address as a target. Returns NULL, or what is wrong in words that follow it. */
 const char *config_check_target(const struct config *c, const char *text);
 

@@ -22,6 +22,7 @@
 #define HOLDS_STATUS_CODES(x)       HOLDS(x, uint32_t)
 #define HOLDS_RULES(x)              HOLDS(x, struct authz)
 #define HOLDS_OBJECTIVES(x)         HOLDS(x, const struct config_objective *)
+#define HOLDS_LIMITS(x)             HOLDS(x, const struct config_limit *)
 #define HOLDS_LISTEN(x)             HOLDS(x, const char *const *)
 #define HOLDS_TARGETS(x)            HOLDS(x, const struct config_target *)
 
@@ -146,6 +147,7 @@ const char *option_range(const struct option *o, char text[OPTION_RANGE_SIZE])
         snprintf(text, OPTION_RANGE_SIZE, "a list of %" PRId64 " to %" PRId64 " addresses", o->min, o->max);
         break;
     case OPTION_OBJECTIVES:
+    case OPTION_LIMITS:
         snprintf(text, OPTION_RANGE_SIZE, "a mapping of at most %" PRId64 " definitions", o->max);
         break;
     case OPTION_TARGETS:

@@ -21,6 +21,7 @@ enum option_type {
     OPTION_RULES,              /* a list of rules: struct authz */
     OPTION_LISTEN,             /* a list of addresses, with its count beside it */
     OPTION_OBJECTIVES,         /* a mapping of definitions, with its count beside it */
+    OPTION_LIMITS,             /* the same */
     OPTION_TARGETS,            /* a mapping of targets, with its count beside it */
 };
 

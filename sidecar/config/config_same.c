@@ -28,6 +28,7 @@ static bool same_value(const struct option *o, const void *a, const void *b)
     case OPTION_RULES:
     case OPTION_LISTEN:
     case OPTION_OBJECTIVES:
+    case OPTION_LIMITS:
     case OPTION_TARGETS:
         break;
     }
@@ -100,6 +101,17 @@ static bool same_objectives(const struct config *a, const struct config *b)
     return same;
 }
 
+static bool same_limits(const struct config *a, const struct config *b)
+{
+    bool same = a->definition_limit_count == b->definition_limit_count;
+    for (size_t i = 0; same && i < a->definition_limit_count; i++) {
+        const struct config_limit *x = &a->definition_limits[i], *y = &b->definition_limits[i];
+        same = strcmp(x->definition, y->definition) == 0 && x->live_sagas_max == y->live_sagas_max &&
+               x->starts_per_second == y->starts_per_second && x->starts_burst == y->starts_burst;
+    }
+    return same;
+}
+
 bool config_same(const struct config *a, const struct config *b, enum option_index index)
 {
     const struct option *o = &config_options[index];
@@ -109,5 +121,7 @@ bool config_same(const struct config *a, const struct config *b, enum option_ind
         return same_rules(&a->authorization, &b->authorization);
     if (o->type == OPTION_OBJECTIVES)
         return same_objectives(a, b);
+    if (o->type == OPTION_LIMITS)
+        return same_limits(a, b);
     return o->type == OPTION_TARGETS ? same_targets(a, b) : same_value(o, a, b);
 }

@@ -175,6 +175,11 @@ int core_set_target(struct core *c, const struct target_options *options)
     return engine_set_target(c->engine, options);
 }
 
+int core_set_limits(struct core *c, const struct definition_bound *bounds, size_t count)
+{
+    return engine_set_limits(c->engine, bounds, count);
+}
+
 int core_may_add(const struct core *c, struct error_detail *detail)
 {
     int code = c->stalled != 0 ? c->stalled : refuses_work(c);

@@ -35,6 +35,8 @@ struct core_options {
     struct engine_options engine;
     const struct target_options *targets;
     size_t target_count;
+    const struct definition_bound *limits;
+    size_t limit_count;
     size_t commit_bytes_max; /* a batch that has grown so large is committed before more is taken in */
     size_t frame_bytes_max;  /* a frame that has grown so large is ended, and the batch goes on in another; 0: 32768 */
     struct span retention;   /* of sagas that have ended */
@@ -61,6 +63,9 @@ int core_submit(struct core *c, const struct event *event, struct error_detail *
 
 /* As engine_set_target; an EVENT_TARGET is to follow. */
 int core_set_target(struct core *c, const struct target_options *options);
+
+/* As engine_set_limits. */
+int core_set_limits(struct core *c, const struct definition_bound *bounds, size_t count);
 
 /* Whether anything may be added that is kept for good. Returns 0, or why no new work is taken: E_JOURNAL_FULL,
  * E_JOURNAL_AWAY or E_BYTES. */

@@ -148,9 +148,14 @@ int core_open(const struct core_options *options, const struct memory *memory, s
         struct error_detail missing;
         for (uint32_t i = 0; i < catalog_count(catalog); i++)
             engine_keep_names(c->engine, catalog_at(catalog, i)->definition);
-        for (uint32_t i = 0; i < catalog_count(catalog); i++)
-            engine_resolve(c->engine, catalog_at(catalog, i)->definition, &missing);
-        code = recover_breakers(c, now, detail);
+        for (uint32_t i = 0; code == 0 && i < catalog_count(catalog); i++)
+            code = engine_resolve(c->engine, catalog_at(catalog, i)->definition, &missing) == E_MEMORY ? E_MEMORY : 0;
+        if (code == 0)
+            code = engine_set_limits(c->engine, options->limits, options->limit_count);
+        if (code != 0)
+            error_set(detail, code, "", NULL);
+        else
+            code = recover_breakers(c, now, detail);
         if (code == 0)
             code = recover(c, state, now, detail);
     }

@@ -79,6 +79,14 @@ enum call_barrier {
     BARRIER_THERE = 2,
 };
 
+/* Who has more turns at a target for which many wait. */
+enum call_priority {
+    PRIORITY_UNSAID = 0, /* of a start: as its definition; of a definition: NORMAL */
+    PRIORITY_LOW = 1,
+    PRIORITY_NORMAL = 2,
+    PRIORITY_HIGH = 3,
+};
+
 /* One call of a participant, as declared. */
 struct call_spec {
     const char *target;  /* a name from `targets` in sagad.yaml */
@@ -122,6 +130,7 @@ struct step_spec {
     bool has_compensation;
     bool
         optional; /* its failure does not turn the saga back; an unknown outcome is undone before what comes after it starts */
+    struct span reserve; /* of its saga's deadline, for the steps after it: its own attempts end that much earlier */
     uint8_t stand_in;  /* enum stand_in: it is the fallback of the step before it, and begins when that has failed */
     bool has_fallback; /* the step behind it is its fallback */
     bool deferred;     /* it begins when everything else is done, and nobody need wait for it */
@@ -148,8 +157,13 @@ struct definition {
     enum compensation_order order;
     uint16_t step_count; /* 1 to STEPS_LIMIT */
     uint16_t loop_count; /* how many of them are loops */
+    bool reserves;       /* a step of it reserves a part of the deadline */
     bool forward_only;   /* the saga never turns back: every step is like one past a pivot, and there is none */
-    int pivot_step;      /* index, or -1. Every other step is an ancestor or a descendant of it. */
+    uint32_t family;     /* of all definitions of this name, in the engine, from 1; set by engine_resolve; 0: none */
+    uint8_t priority;    /* enum call_priority, of its sagas' calls */
+    const char
+        *fair_by;   /* a tag: among those who wait for a target, its value has turns; NULL: the definition's name */
+    int pivot_step; /* index, or -1. Every other step is an ancestor or a descendant of it. */
     struct step_spec *steps;
     struct bytes source;         /* the YAML text */
     struct retry_defaults retry; /* with which it was read */

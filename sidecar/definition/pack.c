@@ -70,6 +70,7 @@ static void pack_parts(struct packer *p, const struct definition *from, struct d
     struct definition packed = *from;
     packed.name = pack_text(p, from->name);
     packed.version = pack_text(p, from->version);
+    packed.fair_by = pack_text(p, from->fair_by);
     packed.source = pack_bytes(p, from->source);
     packed.schema_name = pack_text(p, from->schema_name);
     packed.schema_hash = pack_text(p, from->schema_hash);

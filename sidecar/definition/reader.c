@@ -5,6 +5,7 @@
 #include "sidecar/definition/call_reader.h"
 #include "sidecar/definition/graph.h"
 #include "sidecar/definition/pack.h"
+#include "sidecar/definition/quantity.h"
 #include "sidecar/definition/typed.h"
 #include "sidecar/definition/typed_mapping.h"
 #include "sidecar/definition/yaml_value.h"
@@ -14,21 +15,23 @@
 #include <stdlib.h>
 
 static const char *const definition_keys[] = {
-    "name", "version", "schema", "input", "deadline", "compensation_order", "steps", "forward_only"};
-static const char *const step_keys[] = {"name",         "after",       "pivot",   "target",   "action",
-                                        "compensation", "timeout",     "retry",   "optional", "irreversible",
-                                        "fallback",     "unavailable", "deferred"};
+    "name", "version", "schema", "input", "deadline", "compensation_order", "steps", "forward_only", "priority"};
+static const char *const step_keys[] = {"name",         "after",       "pivot",    "target",   "action",
+                                        "compensation", "timeout",     "retry",    "optional", "irreversible",
+                                        "fallback",     "unavailable", "deferred", "reserve"};
 /* Of a definition that names a schema. */
 static const char *const typed_keys[] = {
-    "name",  "version", "schema",       "input", "let",    "deadline",   "compensation_order",
-    "steps", "require", "forward_only", "tags",  "output", "output_type"};
+    "name",   "version", "schema",       "input", "let",    "deadline",    "compensation_order",
+    "steps",  "require", "forward_only", "tags",  "output", "output_type", "priority",
+    "fair_by"};
 static const char *const typed_step_keys[] = {"name",         "after",        "pivot",       "when",     "target",
                                               "action",       "compensation", "timeout",     "retry",    "optional",
                                               "expect",       "irreversible", "metadata",    "for_each", "max_items",
-                                              "max_parallel", "fallback",     "unavailable", "deferred"};
+                                              "max_parallel", "fallback",     "unavailable", "deferred", "reserve"};
 /* Of what stands in for a step. */
 static const char *const fallback_keys[] = {"target", "action", "compensation", "timeout",
                                             "retry",  "value",  "fallback",     "unavailable"};
+static const char *const priorities[] = {"low", "normal", "high"}; /* from PRIORITY_LOW on */
 static const char *const orders[] = {[ORDER_REVERSE] = "reverse", [ORDER_DEPENDENCY] = "dependency"};
 /* Room for "[255]" is left. */
 #define LOOP_NAME_BYTES_MAX (STEP_NAME_BYTES_MAX - 6)
@@ -72,6 +75,24 @@ static int read_version(const struct yaml_node *n, const char **version, struct 
     return 0;
 }
 
+/* Among whom its sagas' steps take their turns at a target. */
+static int read_turns(struct draft *draft, const struct yaml_node *root)
+{
+    const struct yaml_node *priority = yaml_node_child(root, "priority"), *fair_by = yaml_node_child(root, "fair_by");
+    const struct yaml_node *tags = yaml_node_child(root, "tags");
+    uint32_t choice = 0;
+    int code = priority == NULL ? 0 : yaml_read_choice(priority, priorities, COUNT(priorities), &choice, draft->detail);
+    draft->d.priority = priority == NULL ? PRIORITY_UNSAID : (uint8_t)(PRIORITY_LOW + choice);
+    if (code == 0 && fair_by != NULL)
+        code = read_name(fair_by, STEP_NAME_BYTES_MAX, &draft->d.fair_by, draft->detail);
+    if (code == 0 && fair_by != NULL &&
+        (tags == NULL || tags->kind != YAML_MAPPING || yaml_node_child(tags, draft->d.fair_by) == NULL))
+        code = yaml_refuse(fair_by, E_ARGUMENT, draft->detail,
+                           "must be one of the definition's tags, as in tags: {%s: =input.%s}", draft->d.fair_by,
+                           draft->d.fair_by);
+    return code;
+}
+
 /* The mapping at the top, without the steps. */
 static int read_head(struct draft *draft, const struct yaml_node *root)
 {
@@ -96,6 +117,8 @@ static int read_head(struct draft *draft, const struct yaml_node *root)
     if (code == 0 && order != NULL)
         code = yaml_read_choice(order, orders, COUNT(orders), &choice, draft->detail);
     draft->d.order = (enum compensation_order)choice;
+    if (code == 0)
+        code = read_turns(draft, root);
     const struct yaml_node *forward = yaml_node_child(root, "forward_only");
     if (code == 0 && forward != NULL)
         code = yaml_read_bool(forward, &draft->d.forward_only, draft->detail);
@@ -352,6 +375,40 @@ static int check_pivot(struct draft *draft)
     return 0;
 }
 
+/* Whether any step waits for this one. */
+static bool is_last(const struct definition *d, unsigned index)
+{
+    for (unsigned i = 0; i < d->step_count; i++)
+        if (step_set_has(&d->steps[i].ancestors, index))
+            return false;
+    return true;
+}
+
+/* What a step leaves of the deadline to those after it. */
+static int read_reserve(struct draft *draft, unsigned index)
+{
+    const struct yaml_node *n = yaml_node_child(draft->nodes[index], "reserve");
+    struct definition *d = &draft->d;
+    char most[QUANTITY_TEXT_SIZE];
+    if (n == NULL)
+        return 0;
+    int code = yaml_read_span(n, SPAN_MS(1), draft->limits->deadline_max, &d->steps[index].reserve, draft->detail);
+    if (code != 0)
+        return code;
+    d->reserves = true;
+    if (d->steps[index].pivot || definition_step_forward_only(d, index))
+        return yaml_refuse_key(n, E_ARGUMENT, draft->detail,
+                               "means nothing: no deadline ends the pivot, or what comes after it");
+    if (is_last(d, index))
+        return yaml_refuse_key(n, E_ARGUMENT, draft->detail,
+                               "is for the steps after it, and there is none: take it out");
+    quantity_write_span((struct span){.us = d->deadline.us - 1000}, most);
+    return d->deadline.us == 0 || d->steps[index].reserve.us < d->deadline.us
+               ? 0
+               : yaml_refuse(n, E_ARGUMENT, draft->detail,
+                             "leaves nothing of the saga's deadline to the step itself: at most %s", most);
+}
+
 /* "compensation: none" says that it was not forgotten. */
 static bool says_none(const struct yaml_node *compensation)
 {
@@ -481,6 +538,8 @@ static int read_draft(struct draft *draft, const struct yaml_node *root)
         code = read_deferred(draft, i);
     if (code == 0)
         code = check_deferred(draft);
+    for (unsigned i = 0; code == 0 && i < draft->d.step_count; i++)
+        code = read_reserve(draft, i);
     for (unsigned i = 0; code == 0 && i < draft->d.step_count; i++)
         code = read_loop(draft, i);
     for (unsigned i = 0; code == 0 && i < draft->d.step_count; i++)

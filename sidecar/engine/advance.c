@@ -1,5 +1,8 @@
 /* advance.c - what a saga does next. Every event ends here: whatever changed, the same question is asked anew. */
+#include "sidecar/base/fnv.h"
 #include "sidecar/base/grpc_status.h"
+#include "sidecar/base/texts.h"
+#include "sidecar/base/timestamp.h"
 #include "sidecar/engine/engine_inside.h"
 
 /* Of those that have waited long enough for a target that is down, so many try their luck at once, and the next after so long. */
@@ -117,23 +120,60 @@ struct span advance_timeout(const struct turn *t, const struct call_spec *call)
     return t->engine->targets[call->target_index].timeout;
 }
 
-/* An action's attempt may last no longer than its saga may still run; an undo is never cut short. */
-static struct span call_timeout(const struct turn *t, const struct saga *s, unsigned index,
-                                const struct call_spec *call, uint8_t phase)
+/* What is left for an attempt: without an end for an undo, and for the pivot and what comes after it, where the answer decides and not the
+ * deadline. */
+static struct span time_left(const struct turn *t, const struct saga *s, unsigned index, uint8_t phase)
 {
-    struct span timeout = advance_timeout(t, call);
-    /* Once the pivot has left, its answer decides, and not the deadline. */
-    bool pivot = s->definition != NULL && s->definition->pivot_step == (int)saga_spec_index(s, index);
-    if (phase == SAGA_PHASE_ACTION && s->deadline.us != INSTANT_NEVER.us && !pivot && !saga_past_pivot(s))
-        timeout = span_min(timeout, instant_since(s->deadline, t->now));
+    if (phase != SAGA_PHASE_ACTION || s->deadline.us == INSTANT_NEVER.us ||
+        s->definition->pivot_step == (int)saga_spec_index(s, index) || saga_past_pivot(s))
+        return (struct span){.us = INT64_MAX};
+    return instant_since(saga_step_deadline(s, index), t->now);
+}
+
+/* An action's attempt may last no longer than its saga may still run; an undo is never cut short. */
+static struct span call_timeout(const struct turn *t, const struct call_spec *call, struct span left)
+{
+    struct span timeout = span_min(advance_timeout(t, call), left);
     CHECK(timeout.us > 0);
     return DEFECT(TIMEOUT_TOO_SHORT) ? (struct span){.us = timeout.us - timeout.us / 4} : timeout;
+}
+
+/* Gives up an action for whose next attempt there is no time, certainly without having let it leave. */
+static void no_time(const struct turn *t, struct saga *s, unsigned index, struct span left, struct span least)
+{
+    struct error_detail words;
+    char text[TIMESTAMP_TEXT_SIZE];
+    error_set(&words, 0, NULL, "no attempt leaves: ");
+    duration_write(left.us > 0 ? left.us / 1000000 : 0, left.us > 0 ? (int32_t)(left.us % 1000000) * 1000 : 0, text);
+    error_append(&words, text);
+    error_append(&words, saga_spec(s, index)->reserve.us > 0 ? " are left of what the step may take of the deadline"
+                                                             : " are left of the deadline");
+    if (least.us > left.us && left.us > 0) {
+        duration_write(least.us / 1000000, (int32_t)(least.us % 1000000) * 1000, text);
+        error_append(&words, ", and no answer of its target has come within less than ");
+        error_append(&words, text);
+    }
+    struct record r = advance_record(t, s, RECORD_ACTION_ENDED, index);
+    r.attempt = s->steps[index].action_attempts;
+    r.action_state = s->steps[index].maybe_executed ? SAGA_ACTION_UNKNOWN : SAGA_ACTION_REJECTED;
+    r.status = CODE_DEADLINE_EXCEEDED;
+    r.message = bytes_of_text(words.text);
+    target_forget(&s->steps[index]);
+    advance_emit(t, s, &r);
+    if (!step_spec_yields(saga_spec(s, index)) && s->state == SAGA_RUNNING)
+        advance_turn_back(t, s, REASON_DEADLINE, index, r.message, NULL);
 }
 
 static void leave(const struct turn *t, struct saga *s, unsigned index, uint8_t phase, const struct call_spec *call,
                   enum target_class class)
 {
     struct step *step = &s->steps[index];
+    struct span left = time_left(t, s, index, phase),
+                least = pace_least(&t->engine->targets[call->target_index].pace, t->now);
+    if ((left.us <= 0 || left.us < least.us) && !(left.us > 0 && DEFECT(LEAVES_IN_VAIN))) {
+        no_time(t, s, index, left, least);
+        return;
+    }
     bool action = phase == SAGA_PHASE_ACTION;
     uint64_t digest = 0;
     int made = typed_computes(s, index, call) ? typed_request(t, s, index, phase, &digest) : 0;
@@ -157,8 +197,8 @@ static void leave(const struct turn *t, struct saga *s, unsigned index, uint8_t 
     struct target *target = &t->engine->targets[call->target_index];
     if (!target->down)
         step->queued_at = (struct instant){0};
-    if (step->ticket == 0)
-        step->ticket = ++target->tickets;
+    if (step->turn.ticket == 0)
+        step->turn.ticket = ++target->tickets;
     target_enter(target, step, class, t->now);
     struct effect effect = {
         .type = EFFECT_CALL,
@@ -169,7 +209,7 @@ static void leave(const struct turn *t, struct saga *s, unsigned index, uint8_t 
                 .phase = phase,
                 .attempt = r.attempt,
                 .target = (uint16_t)call->target_index,
-                .timeout = call_timeout(t, s, index, call, phase),
+                .timeout = call_timeout(t, call, left),
                 .method = call->method,
                 .request = advance_request(s, index, call),
                 .metadata = DEFECT(METADATA_FORGOTTEN) && r.attempt > 1 ? bytes_of(NULL, 0) : step->metadata,
@@ -245,6 +285,23 @@ static bool in_haste(const struct saga *s, unsigned index, uint8_t phase)
            !(s->steps[index].maybe_executed && s->definition->pivot_step == (int)saga_spec_index(s, index));
 }
 
+/* Among whom the saga's steps take their turns: those of its definition, or of the tag that this names. Whoever gives tags cannot aim at another's
+ * turns, as the hash is seeded. */
+static struct target_key key_of(const struct turn *t, const struct saga *s)
+{
+    struct bytes by = s->name, rest = s->tags, name, text;
+    const char *tag = s->definition == NULL ? NULL : s->definition->fair_by;
+    uint64_t key = FNV_START ^ t->engine->options.seed;
+    while (tag != NULL && texts_next(&rest, &name, &text))
+        if (bytes_equal(name, bytes_of_text(tag))) {
+            key = fnv_add(key, tag, strlen(tag) + 1); /* a tag's value is no definition's name */
+            by = text;
+            break;
+        }
+    return (struct target_key){.band = (enum fair_band)(s->priority - PRIORITY_LOW),
+                               .key = fnv_add(key, by.at, by.size)};
+}
+
 /* Lets an attempt leave, or queues it at its target. */
 static void call(const struct turn *t, struct saga *s, unsigned index, uint8_t phase)
 {
@@ -262,14 +319,19 @@ static void call(const struct turn *t, struct saga *s, unsigned index, uint8_t p
         turn_away(t, s, index, CODE_UNAVAILABLE, takes_no_calls_text);
         return;
     }
-    bool crowded = class == CLASS_BOUNDED && target->pending_max > 0 && target->bounded >= target->pending_max;
-    if (crowded && s->steps[index].ticket == 0 && !DEFECT(TOO_MANY_WAIT)) {
+    struct span left = time_left(t, s, index, phase);
+    if (left.us <= 0) {
+        no_time(t, s, index, left, (struct span){0});
+        return;
+    }
+    struct target_key key = key_of(t, s);
+    if (class == CLASS_BOUNDED && s->steps[index].turn.ticket == 0 && target_crowded(target, key)) {
         turn_away(t, s, index, CODE_RESOURCE_EXHAUSTED, "as many calls wait for the target as may (max_pending_calls)");
         return;
     }
     s->steps[index].hasty = haste;
     s->steps[index].deferred = s->definition != NULL && saga_spec(s, index)->deferred;
-    target_queue(target, &s->steps[index], class, t->now);
+    target_queue(target, &s->steps[index], class, key, t->now);
     t->engine->counts.waiting++;
     /* A timer that is set may be due, and only what it does lets go those who wait already. */
     struct instant due = target_due(t, target);
@@ -597,6 +659,26 @@ bool advance_deadline_waits(const struct saga *s)
     return saga_past_pivot(s) || saga_pivot_awaited(s) || saga_pivot_unknown(s) >= 0;
 }
 
+/* An action that has begun to wait, for its target or for its next attempt. */
+static bool waits_to_leave(const struct step *step)
+{
+    bool undone = step->compensation != SAGA_COMPENSATION_NONE;
+    return !undone && ((step->action == SAGA_ACTION_PENDING && step->queued) ||
+                       (step->action == SAGA_ACTION_STARTED && !step->permitted));
+}
+
+/* Those that wait and have no time any more are given up. */
+static void expire_steps(const struct turn *t, struct saga *s)
+{
+    for (unsigned i = 0; i < s->step_count && s->state == SAGA_RUNNING; i++) {
+        struct instant until = saga_step_deadline(s, i);
+        if (!waits_to_leave(&s->steps[i]) || instant_before(t->now, until))
+            continue;
+        advance_unqueue_step(t, s, i);
+        no_time(t, s, i, instant_since(until, t->now), (struct span){0});
+    }
+}
+
 static void expire(const struct turn *t, struct saga *s)
 {
     /* An owner's word may be among what has arrived and is not taken in yet; its timer goes off when it has been. */
@@ -606,7 +688,19 @@ static void expire(const struct turn *t, struct saga *s)
         advance_turn_back(t, s, REASON_DEADLINE, RECORD_NO_STEP, bytes_of(NULL, 0), NULL);
     } else if (!instant_before(t->now, s->lease_until) && !s->paused) {
         advance_turn_back(t, s, REASON_LEASE, RECORD_NO_STEP, bytes_of(NULL, 0), NULL);
+    } else if (s->definition != NULL && s->definition->reserves && !advance_deadline_waits(s)) {
+        expire_steps(t, s);
     }
+}
+
+/* When the first of those that wait has no time any more, as it reserves some for the steps after it. */
+static struct instant reserve_due(const struct saga *s)
+{
+    struct instant due = INSTANT_NEVER;
+    for (unsigned i = 0; i < s->step_count; i++)
+        if (waits_to_leave(&s->steps[i]))
+            due = instant_min(due, saga_step_deadline(s, i));
+    return due;
 }
 
 static struct instant next_attempt(const struct saga *s, uint8_t phase)
@@ -644,6 +738,8 @@ static struct instant saga_due(const struct turn *t, const struct saga *s)
             due = instant_min(due, s->lease_until);
         if (!s->paused && s->definition != NULL)
             due = instant_min(due, instant_min(next_attempt(s, SAGA_PHASE_ACTION), early_undo_due(t, s)));
+        if (s->definition != NULL && s->definition->reserves && !advance_deadline_waits(s))
+            due = instant_min(due, reserve_due(s));
     } else if (saga_undoing(s) && !s->paused && saga_calls_out(s, SAGA_PHASE_ACTION) == 0) {
         bool quiet = !instant_before(t->now, s->quiet_at);
         due = quiet ? next_attempt(s, SAGA_PHASE_COMPENSATION) : s->quiet_at;
@@ -684,8 +780,10 @@ static void waiter_leaves(const struct turn *t, struct step *step)
     expire(t, s);
     if (step->queued) {
         uint8_t phase = phase_of(step);
+        const struct call_spec *call = saga_step_call(s, index, phase);
+        target_take_turn(&t->engine->targets[call->target_index], step);
         unqueue(t, step);
-        leave(t, s, index, phase, saga_step_call(s, index, phase), (enum target_class)step->class);
+        leave(t, s, index, phase, call, (enum target_class)step->class);
     }
     advance(t, s);
 }
@@ -762,7 +860,13 @@ static void turn_away_late(const struct turn *t, struct target *target)
         struct saga *s = step->saga;
         unsigned index = (unsigned)(step - s->steps);
         expire(t, s);
-        if (step->queued) {
+        bool patient = step->queued && advance_class(s, index) != CLASS_BOUNDED;
+        if (patient) { /* another instance of its loop, the pivot, was done meanwhile */
+            bool hasty = step->hasty;
+            target_unqueue(target, step);
+            step->hasty = hasty;
+            target_queue(target, step, CLASS_PATIENT, key_of(t, s), t->now);
+        } else if (step->queued) {
             unqueue(t, step);
             turn_away(t, s, index, CODE_RESOURCE_EXHAUSTED,
                       "it has waited for the target for as long as it may (pending_timeout)");

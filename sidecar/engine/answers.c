@@ -67,7 +67,8 @@ static bool forward_only(const struct saga *s, unsigned step)
 /* A deadline leaves no time for an attempt that would start after it. */
 static bool in_time(const struct saga *s, unsigned step, bool maybe_executed, struct instant next_at)
 {
-    return instant_before(next_at, s->deadline) || saga_past_pivot(s) || (maybe_executed && forward_only(s, step));
+    return instant_before(next_at, saga_step_deadline(s, step)) || saga_past_pivot(s) ||
+           (maybe_executed && forward_only(s, step));
 }
 
 /* An attempt that has waited for its target, and could not reach it even now. */
@@ -107,7 +108,8 @@ static bool was_shed(const struct turn *t, struct saga *s, const struct event *e
     if (event->reach != SAGA_REACH_NOT_BEGUN || DEFECT(SHED_COUNTS))
         return false;
     /* A refusal that will be the same next time, as of a method that nobody serves, ends in a dead letter, and not in waiting for ever. */
-    bool refused = !saga_answer_of_action(event->status, SAGA_REACH_NOT_BEGUN, retry->retryable_status_codes).retry;
+    bool refused = !saga_answer_of_action(event->status, SAGA_REACH_NOT_BEGUN, retry->retryable_status_codes).retry &&
+                   !DEFECT(NOT_SERVED_WAITS);
     bool asked_not_to = event->has_pushback && event->pushback.us < 0;
     if (refused || (action && (asked_not_to || saga_turned_back(s))))
         return false;
@@ -170,7 +172,9 @@ static void too_late(const struct turn *t, struct saga *s, const struct event *e
     error_append(&words, " after attempt ");
     text[decimal_write_uint(event->attempt, text)] = '\0';
     error_append(&words, text);
-    error_append(&words, " would have passed the deadline");
+    bool reserved = saga_spec(s, event->step_index)->reserve.us > 0;
+    error_append(&words, reserved ? " would have passed what its step may take of the deadline (reserve)"
+                                  : " would have passed the deadline");
     bool passed = !instant_before(t->now, s->deadline);
     advance_turn_back(t, s, REASON_DEADLINE, event->step_index, bytes_of_text(passed ? "" : words.text), NULL);
 }
@@ -296,6 +300,8 @@ int answers_take(const struct turn *t, const struct event *event)
     CHECK(!event->unreached || event->reach == SAGA_REACH_NONE);
 
     struct target *target = &e->targets[saga_step_call(s, event->step_index, event->phase)->target_index];
+    if (event->reach != SAGA_REACH_NONE && breaker_outcome(&target->breaker, event->status) == BREAKER_ANSWERED)
+        pace_note(&target->pace, event->took, t->now);
     struct instant next_at;
     bool waiting = waits(t, s, event, target);
     if (!waiting)

@@ -7,6 +7,8 @@
 
 /* Of a target that is not configured nobody knows how long an attempt may take, nor so how long a lost one may have gone on: long enough. */
 #define ABSENT_TIMEOUT SPAN_S(10)
+/* Of the table of keys under which steps wait: with more, a look-up takes longer. */
+#define KEYS_MAX 65536
 /* Of one evaluation, ready from the beginning. */
 #define SCRATCH_BYTES 32768
 
@@ -27,11 +29,12 @@ int engine_create(const struct engine_options *options, const struct memory *mem
     struct pool_mark empty = pool_mark(&e->scratch);
     bool scratch = pool_take(&e->scratch, SCRATCH_BYTES) != NULL;
     pool_rewind(&e->scratch, empty);
-    if (registry_init(e) != 0 || e->targets == NULL || !scratch) {
+    uint64_t keys = e->options.live_sagas_max < KEYS_MAX ? e->options.live_sagas_max : KEYS_MAX;
+    if (registry_init(e) != 0 || fair_init(&e->keys, memory, keys) != 0 || e->targets == NULL || !scratch) {
         engine_destroy(e);
         return E_MEMORY;
     }
-    e->targets[options->targets_max] = (struct target){.timeout = ABSENT_TIMEOUT};
+    e->targets[options->targets_max] = (struct target){.timeout = ABSENT_TIMEOUT, .keys = &e->keys};
     *out = e;
     return 0;
 }
@@ -48,6 +51,8 @@ void engine_destroy(struct engine *e)
     }
     for (uint32_t i = 0; i < e->target_count; i++)
         memory_give_back(&memory, e->targets[i].name, strlen(e->targets[i].name) + 1);
+    fair_finish(&e->keys);
+    families_finish(e);
     memory_give_back(&memory, e->targets, ((size_t)e->options.targets_max + 1) * sizeof(struct target));
     registry_finish(e);
     pool_finish(&e->scratch);
@@ -70,8 +75,8 @@ static int add(struct engine *e, const char *text)
     if (name == NULL)
         return E_MEMORY;
     memcpy(name, text, size);
-    e->targets[e->target_count] =
-        (struct target){.name = name, .timeout = ABSENT_TIMEOUT, .timer = {.subject = TIMER_OF_TARGET}};
+    e->targets[e->target_count] = (struct target){
+        .name = name, .timeout = ABSENT_TIMEOUT, .keys = &e->keys, .timer = {.subject = TIMER_OF_TARGET}};
     return (int)e->target_count++;
 }
 
@@ -202,9 +207,12 @@ static int resolve_call(const struct engine *e, struct step_spec *step, bool com
     return code;
 }
 
-int engine_resolve(const struct engine *e, struct definition *definition, struct error_detail *detail)
+int engine_resolve(struct engine *e, struct definition *definition, struct error_detail *detail)
 {
-    int first = 0;
+    int first = 0, family = families_add(e, definition->name);
+    if (family < 0)
+        return error_set(detail, E_MEMORY, "", NULL);
+    definition->family = (uint32_t)family;
     for (unsigned i = 0; i < definition->step_count; i++) {
         struct step_spec *step = &definition->steps[i];
         struct error_detail other;

@@ -11,6 +11,7 @@
 #include "sidecar/base/memory.h"
 #include "sidecar/engine/event.h"
 #include "sidecar/engine/record.h"
+#include "sidecar/resilience/admission.h"
 #include "sidecar/resilience/breaker.h"
 #include "sidecar/resilience/budget.h"
 #include "sidecar/resilience/rate.h"
@@ -136,9 +137,22 @@ const struct breaker_mark *engine_breaker(const struct engine *e, uint16_t index
 /* Whether it cannot be reached, as far as answers have told. */
 bool engine_target_down(const struct engine *e, uint16_t index);
 
-/* Sets target_index of every call of the definition. Returns 0, or E_TARGET_NOT_FOUND with detail naming the field: calls of targets that are
- * not there wait until they are, and no saga of the definition is started before. */
-int engine_resolve(const struct engine *e, struct definition *definition, struct error_detail *detail);
+/* Sets target_index of every call of the definition, and its family. Returns 0, E_MEMORY, or E_TARGET_NOT_FOUND with detail naming the field: calls of
+ * targets that are not there wait until they are, and no saga of the definition is started before. */
+int engine_resolve(struct engine *e, struct definition *definition, struct error_detail *detail);
+
+/* What bounds the sagas of all definitions of a name. */
+struct definition_bound {
+    const char *definition;
+    struct admission_options options;
+};
+
+/* These bound new sagas from now on, in the place of those before. Returns 0, or E_MEMORY: then nothing has changed. */
+int engine_set_limits(struct engine *e, const struct definition_bound *bounds, size_t count);
+
+/* To look at, one after another from 0: how many sagas of a definition live, and what bounds them; NULL: there are no more. View until the next
+ * definition is resolved. */
+const struct admission *engine_family(const struct engine *e, uint32_t index, const char **name);
 
 /* Carries out one event. Returns 0, or E_MEMORY when an ANSWER or TICK could not be taken in: then nothing of it has changed, and
  * the owner must stop; the journal still tells the truth. When an event could not be carried out to its end engine_starved tells so: then nothing of it may be

@@ -12,6 +12,13 @@
 #include "sidecar/engine/target.h"
 #include "sidecar/engine/timers.h"
 
+/* All versions of a definition. */
+struct family {
+    char *name;
+    bool bound; /* by the configuration */
+    struct admission admission;
+};
+
 struct engine {
     struct engine_options options;
     struct memory memory;
@@ -32,6 +39,12 @@ struct engine {
 
     struct pool scratch; /* of one evaluation */
 
+    struct family *families; /* family_count of them, in the order in which they came */
+    uint32_t *family_slots;  /* by name: their places from 1; two for each that there is room for */
+    uint32_t family_count, family_room;
+    struct admission all; /* how quickly sagas end, to guess when there will be room */
+
+    struct fair_table keys; /* under which steps wait for their targets */
     struct target *targets; /* target_count of them; and at targets_max one for all whose names are not kept */
     uint32_t target_count;
 
@@ -55,6 +68,27 @@ void registry_remove(struct engine *e, struct saga *s);
 void registry_move(struct engine *e, struct saga *s);
 /* Ends the process unless the saga stands where it is looked for. */
 void registry_check(const struct engine *e, const struct saga *s);
+
+/* ---- families.c: definitions by their names ---- */
+/* The place of the family of this name, from 1, or E_MEMORY. */
+int families_add(struct engine *e, const char *name);
+void families_finish(struct engine *e);
+/* NULL: the definition was not resolved, or there is none. */
+static inline struct family *families_of(const struct engine *e, const struct definition *d)
+{
+    return d == NULL || d->family == 0 || d->family > e->family_count ? NULL : &e->families[d->family - 1];
+}
+/* Whether one more saga of the definition may begin; 0, or E_DEFINITION_LIMIT with detail, which says when to come again. */
+int families_ask(const struct turn *t, const struct definition *d, struct error_detail *detail);
+/* One begins, which was admitted. */
+static inline void families_begin(const struct turn *t, const struct definition *d)
+{
+    struct family *f = families_of(t->engine, d);
+    if (f != NULL && f->bound)
+        admission_take(&f->admission, t->now);
+}
+/* E_LIVE_SAGAS, with a guess of when there will be room. */
+int families_full(const struct turn *t, struct error_detail *detail);
 
 /* ---- engine.c ---- */
 /* Ends the process unless the counts and the bounds of the whole are sound. Constant time. */

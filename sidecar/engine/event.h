@@ -65,6 +65,7 @@ struct event {
     struct bytes traceparent;
     struct span deadline; /* 0: START takes the definition's, BEGIN the default */
     struct span lease;    /* BEGIN; 0: the default */
+    uint8_t priority;     /* START: enum call_priority; 0: as its definition */
     struct bytes version; /* START, as it was asked for: empty for the highest. Only tells one request from another. */
     const struct definition *definition; /* START; resolved by engine_resolve; must outlive the engine */
 
@@ -91,6 +92,7 @@ struct event {
         quiet_at; /* with MAYBE: until then the participant may still be at it, as sidecar/base/quiet.h says; else 0 */
     struct bytes message;
     struct bytes output;
+    struct span took;     /* from when it left; 0: not known */
     bool has_pushback;    /* grpc-retry-pushback-ms was sent */
     struct span pushback; /* negative: do not retry */
 

@@ -106,6 +106,8 @@ void fold_forget(struct engine *e, struct saga *s)
     e->counts.compensating -= s->state == SAGA_COMPENSATING;
     e->counts.paused -= s->paused;
     e->counts.answered -= s->answered && !saga_ended(s);
+    if (!saga_ended(s) && families_of(e, s->definition) != NULL)
+        admission_forget(&families_of(e, s->definition)->admission);
     registry_remove(e, s);
     fold_free(e, s);
 }
@@ -148,6 +150,7 @@ static struct saga *started(struct engine *e, const struct record *r, const stru
     s->started_at = r->at;
     s->deadline = r->deadline;
     s->lease = r->lease;
+    s->priority = r->priority != 0 ? r->priority : d != NULL && d->priority != 0 ? d->priority : PRIORITY_NORMAL;
     s->lease_until = r->mode == SAGA_ENLISTED ? instant_after(r->at, r->lease) : INSTANT_NEVER;
     s->reason_step = s->stuck_step = RECORD_NO_STEP;
     s->timer.subject = TIMER_OF_SAGA;
@@ -167,6 +170,9 @@ static struct saga *started(struct engine *e, const struct record *r, const stru
     s->tags = place(&at, r->tags);
     s->owner = place(&at, r->identity);
     registry_add(e, s);
+    struct family *family = families_of(e, d);
+    if (family != NULL)
+        admission_live(&family->admission);
     if (r->saga.serial > e->serial)
         e->serial = r->saga.serial;
     return s;
@@ -356,6 +362,10 @@ static void ended(struct engine *e, struct saga *s, const struct record *r)
     s->paused = false;
     s->state = r->saga_state;
     s->ended_at = r->at;
+    admission_note_end(&e->all, r->at);
+    struct family *family = families_of(e, s->definition);
+    if (family != NULL)
+        admission_end(&family->admission, r->at);
 }
 
 static struct saga *apply(struct engine *e, struct saga *s, const struct record *r, const struct definition *d,
@@ -479,7 +489,8 @@ static bool asks_nobody(const struct saga *s, const struct step *step, const str
         return false;
     const struct step_spec *spec = saga_spec(s, r->step);
     if (r->type == RECORD_ACTION_ENDED) {
-        bool turned_away = r->status == CODE_RESOURCE_EXHAUSTED || (spec->in_haste && r->status == CODE_UNAVAILABLE);
+        bool turned_away = r->status == CODE_RESOURCE_EXHAUSTED || r->status == CODE_DEADLINE_EXCEEDED ||
+                           (spec->in_haste && r->status == CODE_UNAVAILABLE);
         bool allowed = r->action_state == SAGA_ACTION_DONE
                            ? !step_spec_asks(spec) && step->action == SAGA_ACTION_PENDING
                            : s->definition->mapping != NULL || turned_away || spec->stand_in != STAND_IN_NONE;

@@ -135,6 +135,7 @@ struct record {
     struct bytes tags;   /* packed: each name and its text, with a NUL behind either */
     struct instant deadline; /* INSTANT_NEVER: none */
     struct span lease;       /* enlisted */
+    uint8_t priority;        /* enum call_priority, as the start asked for */
 
     uint32_t copies; /* MOVED */
 

@@ -2,6 +2,7 @@
  * it needs, before anything of it is recorded: all of it happens, or nothing. */
 #include "sidecar/base/fnv.h"
 #include "sidecar/base/texts.h"
+#include "sidecar/base/timestamp.h"
 #include "sidecar/base/traceparent.h"
 #include "sidecar/definition/names.h"
 #include "sidecar/engine/engine_inside.h"
@@ -20,6 +21,8 @@ uint64_t engine_fingerprint(const struct event *event)
     hash = hash_bytes(hash, event->version);
     hash = fnv_add(hash, &event->deadline.us, sizeof event->deadline.us);
     hash = fnv_add(hash, &event->lease.us, sizeof event->lease.us);
+    if (event->priority != 0) /* those of before had none */
+        hash = fnv_add(hash, &event->priority, sizeof event->priority);
     for (size_t i = 0; i < event->enlist_count; i++) {
         const struct call_spec *call = &event->enlist[i].compensation;
         hash = hash_bytes(hash, event->enlist[i].step);
@@ -304,6 +307,25 @@ static int refuse_room(int code, struct error_detail *detail)
                          : "the last of the sidecar's memory is kept for ending the sagas that have begun");
 }
 
+/* Of a deadline that the start asks for, something must be left to each step. */
+static int check_reserves(const struct definition *d, struct span deadline, struct error_detail *detail)
+{
+    char text[TIMESTAMP_TEXT_SIZE];
+    for (unsigned i = 0; i < d->step_count && deadline.us > 0; i++) {
+        struct span reserve = d->steps[i].reserve;
+        if (deadline.us > reserve.us)
+            continue;
+        error_set(detail, E_ARGUMENT, "deadline", "must be above ");
+        duration_write(reserve.us / 1000000, (int32_t)(reserve.us % 1000000) * 1000, text);
+        error_append(detail, text);
+        error_append(detail, ", which step ");
+        error_append(detail, d->steps[i].name);
+        error_append(detail, " reserves for those after it");
+        return E_ARGUMENT;
+    }
+    return 0;
+}
+
 static int check_start(const struct turn *t, const struct event *event, struct error_detail *detail)
 {
     const struct engine_options *o = &t->engine->options;
@@ -321,7 +343,7 @@ static int check_start(const struct turn *t, const struct event *event, struct e
     if (event->input.size > o->payload_bytes_max)
         return error_set(detail, E_PAYLOAD, "input", NULL);
     if (t->engine->counts.live >= o->live_sagas_max)
-        return error_set(detail, E_LIVE_SAGAS, "", NULL);
+        return families_full(t, detail);
     return event->no_room != 0 ? refuse_room(event->no_room, detail) : 0;
 }
 
@@ -398,6 +420,10 @@ void requests_start(const struct turn *t, const struct event *event)
     const struct definition *d = event->definition;
     if (code == 0)
         code = check_targets(t->engine, d, &detail);
+    if (code == 0 && d->reserves)
+        code = check_reserves(d, event->deadline, &detail);
+    if (code == 0)
+        code = families_ask(t, d, &detail);
     struct pool_mark mark = pool_mark(&t->engine->scratch);
     struct bytes tags = bytes_of(NULL, 0), counts = bytes_of(NULL, 0);
     if (code == 0)
@@ -413,6 +439,7 @@ void requests_start(const struct turn *t, const struct event *event)
         started_record(t, event, SAGA_ORCHESTRATED, event->deadline.us > 0 ? event->deadline : d->deadline);
     r.definition = d->number;
     r.name = bytes_of_text(d->name);
+    r.priority = event->priority;
     r.tags = tags;
     r.counts = counts;
     struct saga *s = start(t, &r, d);
@@ -421,6 +448,7 @@ void requests_start(const struct turn *t, const struct event *event)
         reply_refuse(t, event, E_MEMORY, "", NULL);
         return;
     }
+    families_begin(t, d);
     reply_ok(t, event, s->id, false);
     advance(t, s);
 }

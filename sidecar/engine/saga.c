@@ -147,6 +147,14 @@ static bool is_awaited(const struct step *pivot, bool undoable)
            (pivot->action == SAGA_ACTION_STARTED && pivot->maybe_executed && !undoable);
 }
 
+struct instant saga_step_deadline(const struct saga *s, unsigned step)
+{
+    if (s->definition == NULL || !s->definition->reserves || s->deadline.us == INSTANT_NEVER.us ||
+        DEFECT(RESERVE_IGNORED))
+        return s->deadline;
+    return (struct instant){.us = s->deadline.us - saga_spec(s, step)->reserve.us};
+}
+
 bool saga_past_pivot(const struct saga *s)
 {
     return (s->definition != NULL && s->definition->forward_only) || any_pivot(s, is_done);

@@ -6,6 +6,7 @@
 #include "compensations/undo.h"
 #include "sidecar/engine/record.h"
 #include "sidecar/engine/timers.h"
+#include "sidecar/resilience/fair.h"
 
 /* What an enlisted step brought with it. One allocation with its texts behind it. */
 struct enlisted {
@@ -36,14 +37,14 @@ struct step {
     bool permitted; /* a record permits an attempt to leave, and none tells its end */
 
     /* Volatile: lost with the process. */
-    uint8_t choosing;         /* the choice that its first attempt's record will tell; 0: none yet */
-    bool on_wire;             /* the owner of the engine was asked to make that call, and has not answered */
-    bool placed;              /* it holds a place at its target */
-    bool queued;              /* it waits for one */
-    bool hasty;               /* but not while the target takes no calls */
-    bool deferred;            /* and nobody waits for it */
-    uint8_t class;            /* for how long: enum target_class */
-    uint64_t ticket;          /* its turn at the target, from when it first asked until it was answered; 0: none */
+    uint8_t choosing;      /* the choice that its first attempt's record will tell; 0: none yet */
+    bool on_wire;          /* the owner of the engine was asked to make that call, and has not answered */
+    bool placed;           /* it holds a place at its target */
+    bool queued;           /* it waits for one */
+    bool hasty;            /* but not while the target takes no calls */
+    bool deferred;         /* and nobody waits for it */
+    uint8_t class;         /* for how long: enum target_class */
+    struct fair_item turn; /* of it at the target; its ticket from when it first asked until it was answered; 0: none */
     struct instant queued_at; /* since when it has waited */
     struct instant left_at;   /* the attempt that is on the wire */
     struct instant
@@ -72,6 +73,7 @@ struct saga {
     uint8_t state;        /* enum saga_state */
     uint8_t stuck_from;   /* the state that STUCK goes back to */
     uint8_t mode;         /* enum saga_mode */
+    uint8_t priority;     /* enum call_priority */
     uint8_t reason;       /* why it turned back */
     uint8_t stuck_reason; /* while STUCK */
     bool paused;
@@ -101,6 +103,9 @@ static inline bool saga_ended(const struct saga *s)
 {
     return s->state == SAGA_COMMITTED || s->state == SAGA_COMPENSATED || s->state == SAGA_RESOLVED;
 }
+
+/* When the step's attempts must have ended: its saga's deadline, or what the step reserves of that earlier. */
+struct instant saga_step_deadline(const struct saga *s, unsigned step);
 
 /* It is on the way back, or was. */
 static inline bool saga_turned_back(const struct saga *s)

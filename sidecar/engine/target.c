@@ -1,8 +1,13 @@
-/* target.c - bulkheads. */
+/* target.c - bulkheads, and who waits for them. */
 #include "sidecar/engine/target.h"
 
 #include "sidecar/base/check.h"
 #include "sidecar/base/defect.h"
+
+#include <stddef.h>
+
+/* Of the room that those who wait have left, one key may fill so many times as much: alone eight ninths of all, of two floods each eight seventeenths. */
+#define SHARE_OF_FREE UINT64_C(8)
 
 bool target_admits(const struct target *t, struct instant now, struct instant *again)
 {
@@ -56,10 +61,10 @@ static struct target_queue *queue_of(struct target *t, const struct step *step)
 /* Behind whom the step goes: those whose calls came back are before all others, and no more than there are places. */
 static struct step *place_in_queue(const struct target_queue *q, const struct step *step)
 {
-    if (q->last == NULL || q->last->ticket < step->ticket)
+    if (q->last == NULL || q->last->turn.ticket < step->turn.ticket)
         return q->last;
     struct step *next = q->first;
-    while (next->ticket < step->ticket)
+    while (next->turn.ticket < step->turn.ticket)
         next = next->queue_next;
     return next->queue_previous;
 }
@@ -86,11 +91,31 @@ static void remove_hasty(struct target *t, struct step *step)
     step->hasty = false;
 }
 
-void target_queue(struct target *t, struct step *step, enum target_class class, struct instant now)
+static struct fair_queue *lane_of(struct target *t, enum target_class class)
+{
+    static const enum target_lane lanes[CLASS_COUNT] = {[CLASS_UNDO] = LANE_UNDO,
+                                                        [CLASS_PATIENT] = LANE_ACTION,
+                                                        [CLASS_BOUNDED] = LANE_ACTION,
+                                                        [CLASS_RETRY_UNDO] = LANE_UNDO_RETRY,
+                                                        [CLASS_RETRY] = LANE_RETRY};
+    return &t->lanes[lanes[class]];
+}
+
+bool target_crowded(const struct target *t, struct target_key key)
+{
+    if (t->pending_max == 0 || DEFECT(TOO_MANY_WAIT))
+        return false;
+    uint64_t free =
+        t->pending_max > t->queues[CLASS_BOUNDED].count ? t->pending_max - t->queues[CLASS_BOUNDED].count : 0;
+    return fair_count(t->keys, &t->lanes[LANE_ACTION], key.band, key.key) >= SHARE_OF_FREE * free;
+}
+
+void target_queue(struct target *t, struct step *step, enum target_class class, struct target_key key,
+                  struct instant now)
 {
     CHECK(!step->queued && !step->placed);
-    if (step->ticket == 0)
-        step->ticket = ++t->tickets;
+    if (step->turn.ticket == 0)
+        step->turn.ticket = ++t->tickets;
     if (step->queued_at.us == 0)
         step->queued_at = now;
     step->class = (uint8_t) class;
@@ -104,8 +129,9 @@ void target_queue(struct target *t, struct step *step, enum target_class class, 
     *(next != NULL ? &next->queue_previous : &q->last) = step;
     add_hasty(t, step);
     t->deferred += step->deferred;
+    fair_add(t->keys, lane_of(t, class), key.band, key.key, &step->turn);
     t->waiting++;
-    t->bounded += class == CLASS_BOUNDED;
+    q->count++;
     target_check(t);
 }
 
@@ -120,39 +146,56 @@ void target_unqueue(struct target *t, struct step *step)
     step->queued = false;
     remove_hasty(t, step);
     t->deferred -= step->deferred;
+    fair_remove(t->keys, &step->turn);
     t->waiting--;
-    t->bounded -= step->class == CLASS_BOUNDED;
+    q->count--;
     target_check(t);
 }
 
-static struct step *earlier(struct step *a, struct step *b)
+/* Whose turn it is of a kind's two lanes: those that are retries, as far as the budget says, and those that are not. */
+static struct step *first_of(struct target *t, bool undo, struct instant now, struct instant *again)
 {
-    return b == NULL || (a != NULL && a->ticket < b->ticket) ? a : b;
+    struct fair_item *first = fair_first(&t->lanes[undo ? LANE_UNDO : LANE_ACTION]);
+    struct fair_item *retry = fair_first(&t->lanes[undo ? LANE_UNDO_RETRY : LANE_RETRY]);
+    if (retry != NULL && !budget_admits(&t->budget, now, undo, again))
+        retry = NULL;
+    if (retry == NULL || (first != NULL && t->retried[undo]))
+        retry = first;
+    return retry == NULL ? NULL : (struct step *)(void *)((char *)retry - offsetof(struct step, turn));
 }
 
 struct step *target_first(struct target *t, struct instant now, struct instant *again)
 {
-    struct step *undo = t->queues[CLASS_UNDO].first, *undo_again = t->queues[CLASS_RETRY_UNDO].first,
-                *retry = t->queues[CLASS_RETRY].first;
+    struct instant later = INSTANT_NEVER;
     *again = INSTANT_NEVER;
-    if (undo_again != NULL && !budget_admits(&t->budget, now, true, again))
-        undo_again = NULL;
-    if (undo_again != NULL)
-        undo = earlier(undo, undo_again);
+    struct step *undo = first_of(t, true, now, again);
     if (undo != NULL && !DEFECT(UNDO_WAITS_BEHIND))
         return undo;
-    struct instant later = INSTANT_NEVER;
-    if (retry != NULL && !budget_admits(&t->budget, now, false, &later))
-        retry = NULL;
+    struct step *action = first_of(t, false, now, &later);
     *again = instant_min(*again, later);
-    struct step *action = earlier(earlier(t->queues[CLASS_BOUNDED].first, t->queues[CLASS_PATIENT].first), retry);
     return action != NULL ? action : undo;
+}
+
+void target_take_turn(struct target *t, struct step *step)
+{
+    enum target_class class = (enum target_class)step->class;
+    t->retried[class == CLASS_UNDO || class == CLASS_RETRY_UNDO] = is_retry(class);
+    fair_take(&step->turn);
 }
 
 void target_forget(struct step *step)
 {
-    step->ticket = 0;
+    step->turn.ticket = 0;
     step->queued_at = (struct instant){0};
+}
+
+struct span target_longest(const struct target *t, struct instant now)
+{
+    struct instant first = now;
+    for (unsigned i = 0; i < CLASS_COUNT; i++)
+        if (t->queues[i].first != NULL)
+            first = instant_min(first, t->queues[i].first->queued_at);
+    return instant_since(now, first);
 }
 
 struct span target_waited(const struct target *t, const struct step *step, struct instant now)
@@ -162,13 +205,13 @@ struct span target_waited(const struct target *t, const struct step *step, struc
 
 static void check_queue(const struct target_queue *q)
 {
-    CHECK((q->first == NULL) == (q->last == NULL));
+    CHECK((q->first == NULL) == (q->last == NULL) && (q->first == NULL) == (q->count == 0));
     if (q->first == NULL)
         return;
     CHECK(q->first->queued && q->first->queue_previous == NULL);
     CHECK(q->last->queued && q->last->queue_next == NULL);
     CHECK(q->first->class == q->last->class);
-    CHECK(q->first == q->last || (q->first->queue_next != NULL && q->first->ticket < q->last->ticket));
+    CHECK(q->first == q->last || (q->first->queue_next != NULL && q->first->turn.ticket < q->last->turn.ticket));
 }
 
 void target_check(const struct target *t)
@@ -178,13 +221,14 @@ void target_check(const struct target *t)
     breaker_check(&t->breaker);
     for (unsigned i = 0; i < CLASS_COUNT; i++)
         check_queue(&t->queues[i]);
-    bool any = false;
+    for (unsigned i = 0; i < LANE_COUNT; i++)
+        fair_check(&t->lanes[i]);
+    uint32_t waiting = 0;
     for (unsigned i = 0; i < CLASS_COUNT; i++)
-        any |= t->queues[i].first != NULL;
-    CHECK(any == (t->waiting > 0));
+        waiting += t->queues[i].count;
+    CHECK(waiting == t->waiting);
     CHECK(t->deferred <= t->waiting);
     CHECK(t->hasty == NULL || (t->hasty->hasty && t->hasty->queued && t->hasty->hasty_previous == NULL));
-    CHECK(t->bounded <= t->waiting && (t->bounded == 0) == (t->queues[CLASS_BOUNDED].first == NULL));
     for (unsigned i = 0; i < CLASS_COUNT; i++)
         CHECK(t->waiting != 1 || t->queues[i].first == t->queues[i].last);
 }

@@ -1,11 +1,13 @@
-/* target.h - one target as the engine knows it: its bulkhead, and the steps that wait for a place in it, first come, first served. Pure;
- * borrows the steps that wait. */
+/* target.h - one target as the engine knows it: its bulkhead, and the steps that wait for a place in it, in fair turns. Pure; borrows the steps that
+ * wait. */
 #ifndef SAGA_ENGINE_TARGET_H
 #define SAGA_ENGINE_TARGET_H
 
 #include "sidecar/engine/saga.h"
 #include "sidecar/resilience/breaker.h"
 #include "sidecar/resilience/budget.h"
+#include "sidecar/resilience/fair.h"
+#include "sidecar/resilience/pace.h"
 #include "sidecar/resilience/rate.h"
 
 /* Who waits for how long, and who goes first. */
@@ -18,9 +20,19 @@ enum target_class {
     CLASS_COUNT
 };
 
-/* By ticket. */
+/* All of a class, by ticket: who has waited longest. */
 struct target_queue {
     struct step *first, *last;
+    uint32_t count;
+};
+
+/* Whose turn it is: undos before actions, and of either, while both may leave, a retry and one that is none by turns. */
+enum target_lane { LANE_ACTION, LANE_RETRY, LANE_UNDO, LANE_UNDO_RETRY, LANE_COUNT };
+
+/* Among whom a step takes its turn. */
+struct target_key {
+    enum fair_band band;
+    uint64_t key;
 };
 
 struct target {
@@ -31,10 +43,12 @@ struct target {
     uint32_t places_kept;          /* that were taken when there became fewer */
     uint32_t waiting;              /* steps in the queues */
     struct target_queue queues[CLASS_COUNT];
-    struct step *hasty;          /* those in the queues that do not wait while it takes no calls */
-    uint32_t deferred;           /* of those in the queues: deferred steps */
-    uint32_t bounded;            /* steps in that queue */
-    uint32_t pending_max;        /* of them */
+    struct step *hasty;      /* those in the queues that do not wait while it takes no calls */
+    uint32_t deferred;       /* of those in the queues: deferred steps */
+    struct fair_table *keys; /* borrowed: the engine's */
+    struct fair_queue lanes[LANE_COUNT];
+    bool retried[2];             /* the last turn was a retry's: of actions, of undos */
+    uint32_t pending_max;        /* of CLASS_BOUNDED */
     struct span pending_timeout; /* of each, but while the target is down; 0: without an end */
     uint64_t tickets;            /* given out */
     bool down;                   /* it cannot be reached: nothing leaves, but for what has waited long enough */
@@ -42,6 +56,7 @@ struct target {
     struct breaker breaker;
     struct rate rate;
     struct budget budget; /* of retries */
+    struct pace pace;
     struct timer
         timer; /* when the first that is bounded has waited long enough while it is down, or when a call may leave again */
 };
@@ -58,17 +73,28 @@ bool target_busy(struct target *t, enum target_class class, struct instant now);
 void target_enter(struct target *t, struct step *step, enum target_class class, struct instant now);
 bool target_leave(struct target *t, struct step *step, struct instant now, enum breaker_outcome outcome);
 
-/* The step goes into a queue: to its end, or, when it has had its turn before and could not reach the target, to where it stood. Or out of
- * it, wherever it stands. */
-void target_queue(struct target *t, struct step *step, enum target_class class, struct instant now);
+/* Whether one more action that is not waited for without an end may not wait: max_pending do, or those of its key have left the others little of
+ * it, so that a flood under one key leaves room for others. */
+bool target_crowded(const struct target *t, struct target_key key);
+
+/* The step goes into a queue: behind those of its key, or, when it has had its turn before and could not reach the target, to where it stood. Or out
+ * of it, wherever it stands. */
+void target_queue(struct target *t, struct step *step, enum target_class class, struct target_key key,
+                  struct instant now);
 void target_unqueue(struct target *t, struct step *step);
 
 /* Whose turn it is, of all queues and as far as the budget says; NULL: nobody's. Then *again is when it may be somebody's (INSTANT_NEVER: when
  * something has come back, or nobody waits). */
 struct step *target_first(struct target *t, struct instant now, struct instant *again);
 
-/* The step has had its turn. */
+/* The step, which waits, has its turn; target_unqueue follows. */
+void target_take_turn(struct target *t, struct step *step);
+
+/* It will come behind all others. */
 void target_forget(struct step *step);
+
+/* For how long the one has waited that has waited longest; 0: nobody waits. */
+struct span target_longest(const struct target *t, struct instant now);
 
 /* For how long the step has waited for the target to be back. */
 struct span target_waited(const struct target *t, const struct step *step, struct instant now);

@@ -91,6 +91,8 @@ const char *codec_field_at_fault(const struct record *r)
         return "identity";
     if (r->choice > TARGET_CHOICES_MAX)
         return "choice";
+    if (r->priority > PRIORITY_HIGH)
+        return "priority";
     if (r->lease.us < 0)
         return "lease";
     if (r->step_name.size > STEP_NAME_BYTES_MAX)
@@ -181,6 +183,7 @@ static uint64_t fields_of(const struct record *r)
     set |= r->counts.size != 0 ? HAS_COUNTS : 0;
     set |= r->identity.size != 0 ? HAS_IDENTITY : 0;
     set |= r->choice != 0 ? HAS_CHOICE : 0;
+    set |= r->priority != 0 ? HAS_PRIORITY : 0;
     if (r->call.target != NULL) {
         set |= HAS_CALL;
         set |= r->call.timeout.us != 0 ? HAS_TIMEOUT : 0;
@@ -276,6 +279,8 @@ static uint8_t *put_fields(uint8_t *at, const struct record *r, uint64_t set)
             at = put_bytes(at, r->identity);
         if (set & HAS_CHOICE)
             *at++ = r->choice;
+        if (set & HAS_PRIORITY)
+            *at++ = r->priority;
     }
     return at;
 }

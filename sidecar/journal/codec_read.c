@@ -223,6 +223,8 @@ static void read_fields(struct reader *r, struct record *record, uint64_t set)
         record->identity = read_bytes(r);
     if (set & HAS_CHOICE)
         record->choice = read_enum(r);
+    if (set & HAS_PRIORITY)
+        record->priority = read_enum(r);
 }
 
 static int corrupt(struct error_detail *detail, const char *field, const char *text)

@@ -56,6 +56,13 @@ void budget_leave(struct budget *b, bool retry)
         add(b, (int64_t)b->options.percent * ONE / 100);
 }
 
+int64_t budget_left(const struct budget *b, struct instant now)
+{
+    struct budget then = *b;
+    look(&then, now);
+    return then.left;
+}
+
 void budget_pay_back(struct budget *b)
 {
     if (b->options.percent > 0)

@@ -30,6 +30,9 @@ bool budget_admits(struct budget *b, struct instant now, bool undo, struct insta
 /* A call leaves: the first of its step's, or a retry, which was admitted. */
 void budget_leave(struct budget *b, bool retry);
 
+/* What may leave now, in thousandths of a retry. */
+int64_t budget_left(const struct budget *b, struct instant now);
+
 /* A retry has come back well: another may leave. */
 void budget_pay_back(struct budget *b);
 

@@ -48,10 +48,13 @@ static Google__Protobuf__Any *pack(struct packed *p, const char *type_url, const
     return &p->any;
 }
 
-/* How long to wait before the next try: a full disk and a restart take their time, a full queue empties at once. */
-static void set_delay(int code, Google__Protobuf__Duration *delay)
+/* How long to wait before the next try, where the refusal does not say: a full disk and a restart take their time, a full queue empties at once. */
+static void set_delay(int code, const struct error_detail *detail, Google__Protobuf__Duration *delay)
 {
-    if (code == E_JOURNAL_FULL || code == E_STOPPING)
+    if (detail != NULL && detail->retry_ms > 0) {
+        delay->seconds = detail->retry_ms / 1000;
+        delay->nanos = detail->retry_ms % 1000 * 1000000;
+    } else if (code == E_JOURNAL_FULL || code == E_STOPPING)
         delay->seconds = 1;
     else
         delay->nanos = 100000000;
@@ -82,7 +85,7 @@ struct bytes status_details(int code, const struct error_detail *detail, uint8_t
     if (row->retryable) {
         Google__Protobuf__Duration delay = GOOGLE__PROTOBUF__DURATION__INIT;
         Google__Rpc__RetryInfo retry = GOOGLE__RPC__RETRY_INFO__INIT;
-        set_delay(code, &delay);
+        set_delay(code, detail, &delay);
         retry.retry_delay = &delay;
         details[count++] = pack(&retry_info, TYPE_PREFIX "google.rpc.RetryInfo", &retry.base);
     }

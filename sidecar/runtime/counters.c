@@ -240,6 +240,20 @@ static const struct saga *oldest_stuck(const struct engine *e)
     return NULL;
 }
 
+static void refresh_limits(struct loop *s)
+{
+    const struct admission *a;
+    const char *name;
+    for (uint32_t i = 0; (a = engine_family(core_engine(s->core), i, &name)) != NULL; i++) {
+        if (!admission_bounds(a))
+            continue;
+        struct metrics *m = s->vitals.metrics;
+        metrics_set(m, METRIC_DEFINITION_LIVE, LABELS(bytes_of_text(name)), a->live);
+        metrics_set(m, METRIC_DEFINITION_LIVE_MAX, LABELS(bytes_of_text(name)), a->options.live_max);
+        metrics_set(m, METRIC_DEFINITION_STARTS_MAX, LABELS(bytes_of_text(name)), a->options.starts.per_second);
+    }
+}
+
 static void refresh(struct loop *s)
 {
     struct metrics *m = s->vitals.metrics;
@@ -254,6 +268,11 @@ static void refresh(struct loop *s)
         const struct target *target = engine_target(e, i);
         metrics_set(m, METRIC_CALLS_IN_FLIGHT, LABELS(name), target->places_taken);
         metrics_set(m, METRIC_CALLS_WAITING, LABELS(name), target->waiting);
+        metrics_set(m, METRIC_OLDEST_WAITING, LABELS(name), (double)target_longest(target, now).us / 1e6);
+        if (target->budget.options.percent > 0)
+            metrics_set(m, METRIC_RETRIES_LEFT, LABELS(name), (double)budget_left(&target->budget, now) / 1000);
+        if (target->rate.per_second > 0)
+            metrics_set(m, METRIC_RATE_MAX, LABELS(name), target->rate.per_second);
         metrics_set(m, METRIC_TARGET_BREAKER, LABELS(name), breaker_state(&target->breaker, now) - BREAKER_CLOSED);
         metrics_set(m, METRIC_TARGET_UNREACHABLE, LABELS(name),
                     s->targets[i].down_since.us == 0 ? 0
@@ -279,6 +298,7 @@ static void refresh(struct loop *s)
     metrics_set(m, METRIC_OLDEST_STUCK, METRIC_NO_LABELS,
                 stuck == NULL ? 0 : (double)instant_since(now, stuck->started_at).us / 1e6);
     refresh_objectives(s, now);
+    refresh_limits(s);
     metrics_set(m, METRIC_JOURNAL_BYTES, METRIC_NO_LABELS, counters_journal_bytes(s));
     metrics_set(m, METRIC_JOURNAL_BYTES_MAX, METRIC_NO_LABELS, (double)s->config->journal_bytes_max);
     metrics_set(m, METRIC_JOURNAL_VOLUME_FREE, METRIC_NO_LABELS, counters_volume_free(s));

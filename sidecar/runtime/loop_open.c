@@ -11,6 +11,7 @@
 #include "sidecar/runtime/lately.h"
 #include "sidecar/runtime/files.h"
 #include "sidecar/runtime/journal.h"
+#include "sidecar/runtime/limits.h"
 #include "sidecar/runtime/policing.h"
 #include "sidecar/runtime/reload.h"
 #include "sidecar/runtime/sidecar_inside.h"
@@ -251,8 +252,12 @@ static int open_core(struct loop *s, const struct store_state *state, struct err
     if (getrandom(chance, sizeof chance, 0) != (ssize_t)sizeof chance)
         return file_error("read", "random numbers", "", detail);
     struct target_options *targets = calloc(c->target_count + 1, sizeof *targets);
-    if (targets == NULL)
+    struct definition_bound *limits = limits_of(c, s->index, s->sidecar->count);
+    if (targets == NULL || limits == NULL) {
+        free(targets);
+        free(limits);
         return error_set(detail, E_MEMORY, "", NULL);
+    }
     for (size_t i = 0; i < c->target_count; i++)
         targets[i] = targets_options(&c->targets[i]);
     struct core_options options = {
@@ -273,6 +278,8 @@ static int open_core(struct loop *s, const struct store_state *state, struct err
             },
         .targets = targets,
         .target_count = c->target_count,
+        .limits = limits,
+        .limit_count = c->definition_limit_count,
         .commit_bytes_max = (size_t)c->commit_bytes_max,
         .retention = c->retention,
         .audit_retention = c->audit_retention,
@@ -280,6 +287,7 @@ static int open_core(struct loop *s, const struct store_state *state, struct err
     };
     if (tags_add(&s->sidecar->tags, &heap, options.engine.tag, s->index) != 0) {
         free(targets);
+        free(limits);
         return error_set(detail, E_MEMORY, "", NULL);
     }
     struct core_world world = {.durable = observer_durable,
@@ -290,6 +298,7 @@ static int open_core(struct loop *s, const struct store_state *state, struct err
                                .self = s};
     int code = core_open(&options, &heap, s->store, state, s->catalog, &world, clock_now(&s->clock), &s->core, detail);
     free(targets);
+    free(limits);
     if (code == 0)
         clock_not_before(&s->clock, core_latest(s->core));
     return code;

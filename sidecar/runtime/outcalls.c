@@ -181,6 +181,7 @@ void outcalls_answer(void *self, void *tag, const struct rpc_answer *answer)
         .quiet_at = answer->reach == SAGA_REACH_MAYBE ? out->runs_until : (struct instant){0},
         .message = answer->unreached != NULL ? bytes_of_text(answer->unreached) : answer->message,
         .output = answer->output,
+        .took = instant_since(clock_now(&s->clock), out->left_at),
         .has_pushback = answer->has_pushback,
         .pushback = answer->pushback,
     };

@@ -6,6 +6,7 @@
 #include "sidecar/config/config_same.h"
 #include "sidecar/observe/log.h"
 #include "sidecar/runtime/definitions_dir.h"
+#include "sidecar/runtime/limits.h"
 #include "sidecar/runtime/policing.h"
 #include "sidecar/runtime/schemas_dir.h"
 #include "sidecar/runtime/sidecar_inside.h"
@@ -234,6 +235,8 @@ static void take_rest(struct reload *r)
     if (!policy_same(sidecar->loops[0]->policy, r->policy))
         say(&r->taken, &r->taken_count, "policy_file: ", fresh->policy_file[0] == '\0' ? "none" : fresh->policy_file,
             "");
+    if (!config_same(sidecar->config_now, fresh, OPTION_INDEX_definition_limits))
+        say(&r->taken, &r->taken_count, "definition_limits", "", "");
     if (fresh->log_level != sidecar->config_now->log_level)
         say(&r->taken, &r->taken_count, "log_level: ", levels[fresh->log_level], "");
     /* Said at the more talkative of both levels. */
@@ -408,6 +411,8 @@ void reload_turn(struct loop *s)
     if (own != NULL) {
         atomic_store(&sidecar->targets_read[s->index], NULL);
         targets_take(s, sidecar->config_now, own->fresh);
+        if (!config_same(sidecar->config_now, own->fresh, OPTION_INDEX_definition_limits))
+            limits_take(s, own->fresh);
         if (rules_fit(sidecar, own->fresh))
             api_set_authz(s->api, &own->fresh->authorization);
         /* From here on it is loop 0's alone. */

@@ -61,12 +61,48 @@ static bool add_targets(struct loop *s, struct arena *a, Saga__V1__LoopStatus *m
         t->deferred = target->deferred;
         t->rate_limit_per_second = target->rate.per_second;
         t->max_pending_calls = target->pending_max;
+        t->waiting_undos = target->queues[CLASS_UNDO].count + target->queues[CLASS_RETRY_UNDO].count;
+        t->waiting_retries = target->queues[CLASS_RETRY].count + target->queues[CLASS_RETRY_UNDO].count;
+        t->retry_budget_percent = target->budget.options.percent;
+        t->retries_left = t->retry_budget_percent == 0 ? 0 : (double)budget_left(&target->budget, now) / 1000;
+        struct span quickest = pace_least(&target->pace, now);
+        if ((target->waiting > 0 && (t->waiting_for = view_span(a, target_longest(target, now))) == NULL) ||
+            (quickest.us > 0 && (t->quickest = view_span(a, quickest)) == NULL))
+            return false;
         t->unreachable = own->down_since.us != 0;
         if (t->unreachable && (t->unreachable_for = view_span(a, instant_since(now, own->down_since))) == NULL)
             return false;
         if (!lately_fill_target(s, own, a, t) || !add_drift(s, i, a, t) || !add_breaker(a, t, &target->breaker, now))
             return false;
         m->targets[m->n_targets++] = t;
+    }
+    return true;
+}
+
+/* The definitions that are bounded. */
+static bool add_limits(struct loop *s, struct arena *a, Saga__V1__LoopStatus *m)
+{
+    const struct engine *e = core_engine(s->core);
+    const struct admission *admission;
+    const char *name;
+    uint32_t count = 0;
+    for (uint32_t i = 0; (admission = engine_family(e, i, &name)) != NULL; i++)
+        count += admission_bounds(admission);
+    m->definition_limits = arena_take(a, (count + 1) * sizeof(*m->definition_limits));
+    if (m->definition_limits == NULL)
+        return false;
+    for (uint32_t i = 0; (admission = engine_family(e, i, &name)) != NULL; i++) {
+        Saga__V1__DefinitionLimit *limit = admission_bounds(admission) ? arena_take(a, sizeof *limit) : NULL;
+        if (!admission_bounds(admission))
+            continue;
+        if (limit == NULL)
+            return false;
+        saga__v1__definition_limit__init(limit);
+        limit->definition = (char *)(uintptr_t)name;
+        limit->live = admission->live;
+        limit->live_max = admission->options.live_max;
+        limit->starts_per_second = admission->options.starts.per_second;
+        m->definition_limits[m->n_definition_limits++] = limit;
     }
     return true;
 }
@@ -104,5 +140,5 @@ bool status_fill(void *self, struct arena *a, Saga__V1__LoopStatus *m)
     m->journal_full = s->told_full != 0;
     if (oldest != NULL && (m->oldest_live = view_time(a, oldest->started_at)) == NULL)
         return false;
-    return add_since(s, a, m) && add_targets(s, a, m) && lately_fill(s, a, m);
+    return add_since(s, a, m) && add_targets(s, a, m) && add_limits(s, a, m) && lately_fill(s, a, m);
 }

@@ -27,6 +27,7 @@ ELSEWHERE = {
     "loops": "test_loops.Loops.test_connections_are_given_out_in_turn",
     "definitions_dir": "test_reads.Reads.test_definitions_dir",
     "memory_bytes_max": "test_bounds.Bounds.test_memory_bytes_max",
+    "definition_limits": "test_resilience.Queues.test_definition_limits",
     "objectives": "test_slo.Wrong.test_what_is_no_promise",
     "policy_file": "test_typed.Typed.test_policy_file",
     "schema_drift_interval": "test_contracts.Drift.test_drift",

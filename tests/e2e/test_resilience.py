@@ -6,7 +6,9 @@ import time
 
 import grpc
 
-from harness import SAGAD, Case, Gate, Sidecar, definition, do, enlistment, enum, fail, settled, state_name, step, wait_until
+import shapes
+from harness import SAGAD, Case, Gate, Sidecar, definition, do, enlistment, enum, fail, failure_of, settled, state_name, step, wait_until
+from shapes import Order, Receipt
 
 Code = grpc.StatusCode
 SAGACTL = os.path.join(os.path.dirname(SAGAD), "sagactl")
@@ -302,6 +304,165 @@ class Queues(Case):
             self.assertEqual("COMMITTED", state_name(client.end(saga_id)))
         # One that comes back well pays for the next: by the time alone it would be one a second.
         self.assertLess(time.monotonic() - began, len(ids) // 2)
+
+    def test_a_flood_of_one_definition_starves_no_other(self):
+        """One place and thirty of one definition that wait: three of another leave every other time, and a start of high priority next."""
+        sidecar = self.start(max_concurrent_calls=1)
+        client = sidecar.client
+        client.register(definition("other", step("b")))
+        gate = Gate()
+        self.shop.on(do("a"), gate)
+        first = client.Start(definition="one").saga_id
+        gate.await_call()
+        flood = [client.Start(definition="one").saga_id for _ in range(30)]
+        others = [client.Start(definition="other").saga_id for _ in range(3)]
+        urgent = client.Start(definition="one", priority=enum("Priority", "PRIORITY_HIGH")).saga_id
+        self.assertEqual(enum("Priority", "PRIORITY_HIGH"), client.saga(urgent).priority)
+        gate.open()
+        for saga_id in [first, urgent] + flood + others:
+            self.assertEqual("COMMITTED", state_name(client.end(saga_id)))
+        order = [c.saga for c in self.shop.calls]
+        self.assertEqual(urgent, order[1])
+        self.assertEqual([flood[0], others[0], flood[1], others[1], flood[2], others[2]], order[2:8])
+
+    def test_a_flood_leaves_room_in_the_queue(self):
+        """Of eighteen that may wait one key takes sixteen; another definition finds a place."""
+        sidecar = self.start(max_concurrent_calls=1, max_pending_calls=18)
+        client = sidecar.client
+        client.register(definition("other", step("b")))
+        gate = Gate()
+        self.shop.on(do("a"), gate)
+        ids = [client.Start(definition="one").saga_id]
+        gate.await_call()
+        ids += [client.Start(definition="one").saga_id for _ in range(16)]
+        turned = client.end(client.Start(definition="one").saga_id)
+        self.assertTrue(self.reason(turned))
+        ids.append(client.Start(definition="other").saga_id)
+        gate.open()
+        for saga_id in ids:
+            self.assertEqual("COMMITTED", state_name(client.end(saga_id)))
+
+    def test_tenants_take_turns(self):
+        sidecar = self.start(max_concurrent_calls=1)
+        client = sidecar.client
+        client.RegisterSchema(name="typed", descriptors=shapes.SHOP.SerializeToString())
+        client.register(definition("tenanted", "name: a, target: shop, action: /typed.v1.Shop/Reserve",
+                                   extra="schema: typed\ninput: typed.v1.Order\ntags: {tenant: =input.order_id}\nfair_by: tenant\n"))
+        gate = Gate(answer=Receipt().SerializeToString())
+        self.shop.on("/typed.v1.Shop/Reserve", gate)
+
+        def start(tenant):
+            return client.Start(definition="tenanted", input=Order(order_id=tenant).SerializeToString()).saga_id
+        ids = [start("big")]
+        gate.await_call()
+        flood = [start("big") for _ in range(10)]
+        small = [start("small"), start("tiny")]
+        gate.open()
+        for saga_id in ids + flood + small:
+            self.assertEqual("COMMITTED", state_name(client.end(saga_id)))
+        self.assertEqual([flood[0]] + small + [flood[1]], [c.saga for c in self.shop.calls][1:5])
+
+    def test_definition_limits(self):
+        """As many live, and start in a second, as may; who is refused is told when to come again, and then finds room; a reload changes it."""
+        limits = {"one": {"live_sagas_max": 2}, "quick": {"starts_per_second": 5, "starts_burst": 2}}
+        sidecar = Sidecar(targets={"shop": {"address": self.shop.address}}, definition_limits=limits)
+        self.sidecars.append(sidecar)
+        client = sidecar.client
+        client.register(definition("one", step("a")))
+        client.register(definition("quick", step("b")))
+        gate = Gate()
+        self.shop.on(do("a"), gate)
+        ids = [client.Start(definition="one", request_id="r%d" % i).saga_id for i in range(2)]
+        failure = self.refused("RESOURCE_EXHAUSTED", "DEFINITION_LIMIT", client.Start, definition="one")
+        self.assertIn("as many sagas of one live as may (live_sagas_max: 2)", failure.text)
+        self.assertGreater(failure.retry_delay_ms, 0)
+        again = client.Start(definition="one", request_id="r1")
+        self.assertTrue(again.already_started)
+        shown = [(d.definition, d.live, d.live_max, d.starts_per_second) for d in client.operator.Status().loops[0].definition_limits]
+        self.assertEqual([("one", 2, 2, 0), ("quick", 0, 0, 5)], sorted(shown))
+        sidecar.kill()
+        sidecar.start()
+        client = sidecar.client
+        self.refused("RESOURCE_EXHAUSTED", "DEFINITION_LIMIT", client.Start, definition="one")
+        sidecar.options["definition_limits"] = dict(limits, one={"live_sagas_max": 3})
+        sidecar.write_config()
+        self.assertEqual(["definition_limits"], list(client.operator.Reload(actor="ops").taken))
+        ids.append(client.Start(definition="one").saga_id)
+        gate.open()
+        for saga_id in ids:
+            self.assertEqual("COMMITTED", state_name(client.end(saga_id)))
+        client.Start(definition="one")
+        # Five a second and two at once. Each who comes when it was told begins, and the delays go up by one place each.
+        began, delays = time.monotonic(), []
+        while len(delays) < 4:
+            try:
+                client.Start(definition="quick")
+            except grpc.RpcError as e:
+                delays.append(failure_of(e).retry_delay_ms)
+        self.assertEqual(sorted(delays), delays)
+        self.assertLess(delays[-1], 1100)
+        self.assertGreater(delays[-1], delays[0] + 400)
+        time.sleep(max(0, began + delays[-1] / 1000 - time.monotonic()))
+        wait_until(lambda: self.starts(client), "there is room when it was said")
+
+    def starts(self, client):
+        try:
+            return client.Start(definition="quick")
+        except grpc.RpcError:
+            return None
+
+    def test_bad_limits_are_refused_by_name(self):
+        for limits, said in (({"a": {}}, "bounds nothing: write live_sagas_max or starts_per_second"),
+                             ({"a": {"starts_burst": 5}}, "starts_burst goes with starts_per_second"),
+                             ({"a": {"live_sagas_max": 0}}, "0 is out of range; it must be from 1 to 16000000"),
+                             ({"a": {"live_sagas_max": 2000000}}, "must not be above that of all (1000000)"),
+                             ({"a": {"live_sagas": 5}}, "did you mean live_sagas_max?")):
+            sidecar = Sidecar(start=False, definition_limits=limits)
+            self.sidecars.append(sidecar)
+            self.assertIn(said, sidecar.refuse()[1])
+
+    def test_reserve(self):
+        """The first step has a second of three; then nothing of it leaves, and its saga turns back."""
+        sidecar = self.start()
+        client = sidecar.client
+        client.register(definition("kept", step("a", more="reserve: 2s, retry: {maxAttempts: 1000, initialBackoff: 200ms, maxBackoff: 200ms}"),
+                                   step("b", after=["a"]), extra="deadline: 3s\n"))
+        self.shop.on(do("a"), fail(Code.UNAVAILABLE))
+        began = time.monotonic()
+        saga = client.end(client.Start(definition="kept").saga_id)
+        self.assertEqual("COMPENSATED", state_name(saga))
+        self.assertEqual(enum("Reason", "REASON_DEADLINE"), saga.reason)
+        self.assertIn("what its step may take of the deadline (reserve)", saga.reason_message)
+        self.assertLess(time.monotonic() - began, 2.5)
+        gate = Gate()
+        self.shop.on(do("a"), gate)
+        saga_id = client.Start(definition="kept").saga_id
+        gate.await_call()
+        self.assertLess(self.shop.of(saga_id)[0].time_left, 1.1)
+        gate.open()
+        self.assertEqual("COMMITTED", state_name(client.end(saga_id)))
+        self.refused("INVALID_ARGUMENT", "INVALID_ARGUMENT", client.Start, definition="kept", deadline={"seconds": 2}, field="deadline")
+        for text, said in ((definition("x", step("a", more="reserve: 3s"), step("b", after=["a"]), extra="deadline: 3s\n"), "at most 2999ms"),
+                           (definition("x", step("a"), step("b", after=["a"], more="reserve: 1s")), "there is none"),
+                           (definition("x", step("a", more="pivot: true, reserve: 1s"), step("b", compensate=False, after=["a"])), "no deadline ends the pivot")):
+            self.assertIn(said, self.refused("INVALID_ARGUMENT", "INVALID_ARGUMENT", client.RegisterDefinition, source=text.encode()).text)
+
+    def test_an_attempt_that_could_not_be_answered_does_not_leave(self):
+        sidecar = self.start()
+        client = sidecar.client
+        client.register(definition("two", step("a"), step("b", after=["a"])))
+        def slowly(call):
+            time.sleep(0.6)
+            return b""
+        self.shop.on(do("a"), slowly)
+        self.shop.on(do("b"), slowly)
+        self.assertEqual("COMMITTED", state_name(client.end(client.Start(definition="two").saga_id)))
+        target = client.operator.Status().loops[0].targets[0]
+        self.assertGreaterEqual(target.quickest.nanos, 590000000)
+        saga = client.end(client.Start(definition="two", deadline={"nanos": 800000000}).saga_id)
+        self.assertEqual(("COMPENSATED", enum("Reason", "REASON_DEADLINE")), (state_name(saga), saga.reason))
+        self.assertIn("no answer of its target has come within less than", saga.reason_message)
+        self.assertEqual(["a", "una"], [c.method.rsplit("/", 1)[1] for c in self.shop.of(saga.id)])
 
     def test_shares_are_whole(self):
         for options, said in (({"max_pending_calls": 1}, "max_pending_calls (1) of target shop must not be below loops (2)"),

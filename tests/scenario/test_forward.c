@@ -168,6 +168,41 @@ START_TEST(forward__a_full_bulkhead_queues_in_order)
 }
 END_TEST
 
+/* One place: a saga of high priority goes before those that came earlier, and of the others each when it came. */
+START_TEST(forward__priority_goes_before_who_came_earlier)
+{
+    engine_trace_run(chain, 1,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n"
+                     "> start r2 priority=low\n"
+                     "STARTED 2\n"
+                     "reply 2\n"
+                     "> start r3\n"
+                     "STARTED 3\n"
+                     "reply 3\n"
+                     "> start r4 priority=high\n"
+                     "STARTED 4\n"
+                     "reply 4\n"
+                     "> answer 1 a OK out=A\n"
+                     "ACTION_ENDED 1 a #1 DONE\n"
+                     "ACTION_STARTED 4 a #1\n"
+                     "call 4 a action #1 2000ms \"in\"\n"
+                     "> answer 4 a OK out=A\n"
+                     "ACTION_ENDED 4 a #1 DONE\n"
+                     "ACTION_STARTED 4 b #1\n"
+                     "call 4 b action #1 2000ms \"A\"\n"
+                     "> answer 4 b OK\n"
+                     "ACTION_ENDED 4 b #1 DONE\n"
+                     "ACTION_STARTED 4 c #1\n"
+                     "call 4 c action #1 2000ms \"in\"\n"
+                     "ACTION_STARTED 3 a #1\n"
+                     "call 3 a action #1 2000ms \"in\"\n");
+}
+END_TEST
+
 /* A retry whose time has come at once stands behind those that wait, as its saga's next step would. */
 /* A configuration that is read again while calls are out: fewer places, none, and more. */
 START_TEST(forward__a_target_that_is_changed_keeps_what_is_out)
@@ -546,6 +581,7 @@ int main(void)
     tcase_add_test(t, forward__a_failed_attempt_is_followed_by_another_under_the_same_key);
     tcase_add_test(t, forward__pushback_says_when);
     tcase_add_test(t, forward__a_full_bulkhead_queues_in_order);
+    tcase_add_test(t, forward__priority_goes_before_who_came_earlier);
     tcase_add_test(t, forward__a_target_that_is_changed_keeps_what_is_out);
     tcase_add_test(t, forward__a_retry_does_not_overtake);
     tcase_add_test(t, forward__a_paused_saga_lets_nothing_leave);

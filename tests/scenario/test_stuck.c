@@ -88,6 +88,42 @@ START_TEST(stuck__an_undo_that_fails_is_retried_by_an_operator)
 }
 END_TEST
 
+/* Its participant says that it has not begun, and in the same breath that it never will: that counts, until a person must look. */
+START_TEST(stuck__an_undo_that_nobody_serves_is_a_dead_letter)
+{
+    engine_trace_run(chain, 8,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n"
+                     "> answer 1 a OK\n"
+                     "ACTION_ENDED 1 a #1 DONE\n"
+                     "ACTION_STARTED 1 b #1\n"
+                     "call 1 b action #1 2000ms \"\"\n"
+                     "> answer 1 b INVALID_ARGUMENT\n"
+                     "ACTION_ENDED 1 b #1 REJECTED INVALID_ARGUMENT\n"
+                     "TURNED_BACK 1 b ACTION_REJECTED\n"
+                     "COMPENSATION_STARTED 1 a #1\n"
+                     "call 1 a compensation #1 2000ms \"\" DONE\n"
+                     "> shed 1 a UNAVAILABLE\n"
+                     "UNREACHED 1 a #1 UNAVAILABLE next@50\n"
+                     "> tick\n"
+                     "at 50\n"
+                     "COMPENSATION_STARTED 1 a #1\n"
+                     "call 1 a compensation #1 2000ms \"\" DONE\n"
+                     "> shed 1 a UNIMPLEMENTED\n"
+                     "COMPENSATION_FAILED 1 a #1 UNIMPLEMENTED next@100\n"
+                     "> tick\n"
+                     "at 100\n"
+                     "COMPENSATION_STARTED 1 a #2\n"
+                     "call 1 a compensation #2 2000ms \"\" DONE\n"
+                     "> shed 1 a UNIMPLEMENTED\n"
+                     "COMPENSATION_ENDED 1 a #2 FAILED UNIMPLEMENTED\n"
+                     "STUCK 1 a COMPENSATION_FAILED\n");
+}
+END_TEST
+
 START_TEST(stuck__a_skipped_undo_lets_the_others_go_on)
 {
     engine_trace_run(chain, 8,
@@ -705,6 +741,7 @@ int main(void)
     Suite *s = suite_create("stuck");
     TCase *t = tcase_create("stuck");
     tcase_add_test(t, stuck__an_undo_that_fails_is_retried_by_an_operator);
+    tcase_add_test(t, stuck__an_undo_that_nobody_serves_is_a_dead_letter);
     tcase_add_test(t, stuck__a_skipped_undo_lets_the_others_go_on);
     tcase_add_test(t, stuck__a_resolved_saga_is_over);
     tcase_add_test(t, stuck__no_resolve_while_a_call_is_out);

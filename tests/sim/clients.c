@@ -92,6 +92,7 @@ void client_event(struct world *w, const struct request *r, struct event *event)
     event->request_id = bytes_of_text(c->has_request_id ? c->request_id : "");
     event->deadline = c->deadline;
     if (r->type == EVENT_START) {
+        event->priority = c->priority;
         event->definition = catalog_by_number(w->sidecar.catalog, c->definition);
         event->input = typed_payload(w, w->definitions[c->definition - 1], bytes_of_text(c->input));
     } else {
@@ -320,6 +321,7 @@ void client_answered(struct world *w, struct request *sent, const struct reply_e
     case E_JOURNAL_AWAY:
     case E_QUEUE:
     case E_LIVE_SAGAS:
+    case E_DEFINITION_LIMIT:
     case E_BYTES:
         c->over = c->tries > 30 && !w->healed; /* else it is sent again when its time has come */
         break;
@@ -346,6 +348,16 @@ static void begin(struct world *w, void *arg)
 
 static const struct span leases[] = {{.us = 1 * SECOND}, {.us = 2 * SECOND}, {.us = 5 * SECOND}};
 
+/* What its definition's steps reserve at most: of a shorter deadline nothing would be left. */
+static int64_t reserved(const struct world *w, const struct client *c)
+{
+    const struct definition *d = w->definitions[c->definition - 1];
+    int64_t most = 0;
+    for (unsigned i = 0; i < d->step_count && !c->enlisted; i++)
+        most = d->steps[i].reserve.us > most ? d->steps[i].reserve.us : most;
+    return most;
+}
+
 void clients_start(struct world *w)
 {
     w->client_count = w->swarm.clients;
@@ -361,8 +373,9 @@ void clients_start(struct world *w)
         snprintf(c->input, sizeof c->input, "in-%u", i);
         c->lease = leases[draw(w, CLIENTS, 3)];
         if (chance(w, CLIENTS, 300))
-            c->deadline.us = draw_between(w, CLIENTS, 100 * MS, 20 * SECOND);
+            c->deadline.us = reserved(w, c) + draw_between(w, CLIENTS, 100 * MS, 20 * SECOND);
         c->steps = 1 + (unsigned)draw(w, CLIENTS, 4);
+        c->priority = chance(w, CLIENTS, 300) ? (uint8_t)(1 + draw(w, CLIENTS, PRIORITY_HIGH)) : PRIORITY_UNSAID;
         c->aborts = chance(w, CLIENTS, 150);
         agenda_add(w, draw_between(w, CLIENTS, 0, w->swarm.faults_last * 8 / 10), begin, c);
     }

@@ -178,9 +178,20 @@ static struct definition *make(struct world *w, unsigned number)
     for (unsigned i = 0; i < draft.step_count; i++)
         for (unsigned j = 0; j < i; j++)
             steps[i].deferred = steps[i].deferred || (step_set_has(&steps[i].ancestors, j) && steps[j].deferred);
+    for (unsigned i = 0; i + 1 < draft.step_count; i++)
+        if (!steps[i].pivot && steps[i].stand_in == STAND_IN_NONE && !definition_step_forward_only(&draft, i) &&
+            chance(w, SHAPES, 150)) {
+            int64_t most = draft.deadline.us != 0 ? draft.deadline.us * 9 / 10 : 4 * SECOND;
+            steps[i].reserve.us = draw_between(w, SHAPES, 1 * MS, most);
+            draft.reserves = true;
+        }
     draft.number = number + 1;
-    if (chance(w, SHAPES, 300))
+    draft.priority = (uint8_t)draw(w, SHAPES, PRIORITY_HIGH + 1);
+    if (chance(w, SHAPES, 300)) {
+        static const char *const tags[] = {NULL, "of", "kind"};
         typed_make(w, number, &draft);
+        draft.fair_by = tags[draw(w, SHAPES, 3)];
+    }
     struct definition *copy = definition_copy(&draft);
     mapping_release(draft.mapping);
     return copy;

@@ -161,6 +161,7 @@ static void deliver(struct world *w, void *arg)
     static const int transient[] = {14, 8, 10, 4};
     static const int ambiguous[] = {2, 13, 1, 15, 99};
     static const int made_up[] = {14, 1, 4, 13, 2};
+    static const int refusals[] = {12, 5, 9, 3};
     struct delivery *d = arg;
     struct attempt *a = d->attempt;
     struct participant *p = &w->participants[a->target];
@@ -186,7 +187,10 @@ static void deliver(struct world *w, void *arg)
             int64_t until = w->now + draw_between(w, PARTICIPANTS, 0, 12 * SECOND);
             p->sheds_until = until < w->swarm.faults_last ? until : w->swarm.faults_last;
         }
-        struct arrival *r = arrival_new(w, a, SAGA_REACH_NOT_BEGUN, transient[draw(w, PARTICIPANTS, 4)]);
+        /* Nobody may serve what undoes: that will be the same next time. */
+        bool for_good = a->phase == SAGA_PHASE_COMPENSATION && !w->healed && chance(w, PARTICIPANTS, 200);
+        int status = for_good ? refusals[draw(w, PARTICIPANTS, 4)] : transient[draw(w, PARTICIPANTS, 4)];
+        struct arrival *r = arrival_new(w, a, SAGA_REACH_NOT_BEGUN, status);
         r->in.said = SAGA_FUNCTION_NOT_BEGUN;
         agenda_add(w, w->now + latency(w), arrive, r);
         return;

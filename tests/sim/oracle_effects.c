@@ -217,6 +217,7 @@ void oracle_answer(struct world *w, const struct incoming *in)
     static const unsigned anybody = 1u << 1 | 1u << 2 | 1u << 4 | 1u << 13 | 1u << 14;
     struct attempt *a = in->attempt;
     a->taken = true;
+    a->taken_at = sidecar_now(w).us;
     a->unreached = in->unreached;
     a->status = in->status;
     a->reach = in->reach;
@@ -303,6 +304,8 @@ void oracle_reply(struct world *w, const struct reply_effect *reply)
     if (reply->code == E_REQUEST_ID_REUSED)
         expect(w, r->nonsense != 0, "I5", "a service was refused for a request_id that another has used",
                reply->saga.serial);
+    if (reply->code == E_DEFINITION_LIMIT)
+        mark(w, MARK_CASE, CASE_LIMITED);
     if (reply->code != 0) {
         mark(w, MARK_REFUSED, (unsigned)-reply->code);
         return;

@@ -84,6 +84,12 @@ static void on_started(struct world *w, const struct record *r)
     if (r->mode != SAGA_ORCHESTRATED)
         return;
     m->definition = d;
+    m->fair_key = d->fair_by == NULL                ? d->number - 1
+                  : strcmp(d->fair_by, "kind") == 0 ? DEFINITIONS_MAX
+                                                    : DEFINITIONS_MAX + 1 + m->client->index;
+    m->priority = m->client->priority != 0 ? m->client->priority : d->priority != 0 ? d->priority : PRIORITY_NORMAL;
+    oracle_limits(w, m, r);
+    expect(w, r->priority == m->client->priority, "cause", "a saga has another priority than was asked for", r);
     for (unsigned i = 0, counted = 0; i < d->step_count; i++) {
         const struct step_spec *spec = &d->steps[i];
         unsigned count = typed_instances(w, d, m->client, i);
@@ -147,6 +153,7 @@ static void on_action_started(struct world *w, struct model *m, const struct rec
            "an action started anew that had ended", r);
     expect(w, s->action_attempt == 0, "I2", "an action has two attempts out", r);
     oracle_first_come(w, m, r);
+    oracle_fair(w, m, r);
     oracle_undo_first(w, m, r);
     for (unsigned i = 0; i < m->step_count; i++)
         if (step_set_has(&oracle_spec(m, r->step)->ancestors, m->steps[i].spec))
@@ -333,14 +340,17 @@ static bool in_the_way(const struct model *m, const struct model_step *s)
 static void on_not_asked(struct world *w, struct model *m, const struct record *r)
 {
     struct model_step *s = &m->steps[r->step];
-    bool away = r->status == 8 || r->status == 14;
+    bool away = r->status == 8 || r->status == 14 || r->status == 4;
     bool asks = m->definition == NULL || step_spec_asks(oracle_spec(m, r->step));
     if (oracle_stood_in_for(m, r->step) >= 0 && !(away && asks)) {
         on_stood_in(w, m, r);
         return;
     }
     if (away) {
-        oracle_turned_away(w, m, r);
+        if (r->status == 4)
+            oracle_no_time(w, m, r);
+        else
+            oracle_turned_away(w, m, r);
         s->order = ++m->order_last;
         s->action = SAGA_ACTION_STARTED;
         return;
@@ -890,7 +900,7 @@ void oracle_frame(struct world *w, uint64_t frame, struct bytes records, int64_t
         } else {
             take_record(w, &r);
             remember(w, oracle_model(w, r.saga), &r);
-            oracle_ready(oracle_model(w, r.saga), r.at.us);
+            oracle_ready(w, oracle_model(w, r.saga), r.at.us);
             if (r.type == RECORD_ACTION_STARTED || r.type == RECORD_COMPENSATION_STARTED)
                 oracle_model(w, r.saga)->steps[r.step].decided_in = frame;
         }

@@ -33,20 +33,104 @@ static bool is_forward_only(const struct model *m, unsigned step)
                           (oracle_is_pivot(m, step) && (!m->steps[step].has_compensation || oracle_past_pivot(m))));
 }
 
+/* The saga's deadline, less what the step reserves of it. */
+static int64_t ends_by(const struct model *m, unsigned step)
+{
+    return m->deadline == INT64_MAX || m->definition == NULL ? m->deadline
+                                                             : m->deadline - oracle_spec(m, step)->reserve.us;
+}
+
+/* An action ends with its saga's deadline, or before that by what its step reserves; but for the pivot, which has left, and what comes after it. */
+int64_t oracle_until(const struct model *m, unsigned step)
+{
+    int pivot = m->definition == NULL ? -1 : m->definition->pivot_step;
+    bool cut = m->deadline != INT64_MAX && !oracle_is_pivot(m, step) &&
+               (m->definition == NULL || !m->definition->forward_only) &&
+               !(pivot >= 0 && step_set_has(&oracle_spec(m, step)->ancestors, (unsigned)pivot));
+    return cut ? ends_by(m, step) : INT64_MAX;
+}
+
+/* What the world knows of how quickly a target has answered. */
+struct answers {
+    int64_t least, last; /* 0: none */
+};
+
+static struct answers answers_of(const struct world *w, int target, int64_t from, int64_t to)
+{
+    struct answers found = {0, 0};
+    for (uint64_t serial = 1; serial <= w->serial_max; serial++)
+        for (const struct attempt *a = w->models[serial].attempts; a != NULL; a = a->next) {
+            bool failed = a->status > 0 && a->status < 32 && (w->swarm.breaker.status_codes >> a->status & 1) != 0;
+            int64_t took = a->taken_at - a->out_at - w->sidecar.offset;
+            if (a->target != target || !a->taken || a->incarnation != w->sidecar.incarnation ||
+                a->reach == SAGA_REACH_NONE || failed || took <= 0 || a->taken_at < from || a->taken_at > to)
+                continue;
+            found.last = a->taken_at > found.last ? a->taken_at : found.last;
+            found.least = found.least == 0 || took < found.least ? took : found.least;
+        }
+    return found;
+}
+
+/* Whether an attempt certainly had no time: what happened at that very moment may have come before or after. */
+static bool in_vain(const struct world *w, int target, int64_t now, int64_t left)
+{
+    struct answers all = answers_of(w, target, now - 30 * SECOND, now), before = answers_of(w, target, 0, now - 1);
+    return all.least != 0 && left < all.least && before.last != 0 && now - before.last < SECOND;
+}
+
+/* Whether it certainly had. */
+static bool in_time(const struct world *w, int target, int64_t now, int64_t left)
+{
+    struct answers before = answers_of(w, target, now - 10 * SECOND, now - 1), all = answers_of(w, target, 0, now);
+    return (before.least != 0 && left >= before.least) || all.last == 0 || now - all.last >= SECOND;
+}
+
+void oracle_no_time(struct world *w, const struct model *m, const struct record *r)
+{
+    int64_t until = oracle_until(m, r->step), left = until - r->at.us;
+    bool vain = left > 0 && w->sidecar.up; /* what a former life has decided by, is not known any more */
+    mark(w, MARK_CASE, vain ? CASE_IN_VAIN : CASE_NO_TIME);
+    expect(w, until != INT64_MAX && (!vain || !in_time(w, m->steps[r->step].target, r->at.us, left)), "time",
+           "a step is given up for want of time although there is some", m->id.serial);
+}
+
+/* As many of a definition live, and start in any stretch of time, as may. */
+void oracle_limits(struct world *w, const struct model *m, const struct record *r)
+{
+    const struct admission_options *limit = &w->swarm.limit;
+    unsigned live = 0, d = m->definition->number - 1;
+    for (uint64_t serial = 1; serial <= w->serial_max; serial++) {
+        const struct model *other = &w->models[serial];
+        live += other->known && other->definition == m->definition && other->state != SAGA_COMMITTED &&
+                other->state != SAGA_COMPENSATED && other->state != SAGA_RESOLVED;
+    }
+    expect(w, limit->live_max == 0 || live <= limit->live_max, "I10", "more sagas of a definition live than may",
+           m->id.serial);
+    int64_t *at = w->sidecar.starts_at[d];
+    unsigned *count = &w->sidecar.starts_count[d];
+    for (unsigned i = *count > RATE_LOOKS_BACK ? *count - RATE_LOOKS_BACK : 0;
+         limit->starts.per_second > 0 && i < *count; i++) {
+        int64_t starts = *count - i + 1, time = r->at.us - at[i % RATE_LOOKS_BACK];
+        expect(w, (starts - limit->starts.burst) * SECOND <= (time + 2) * limit->starts.per_second, "I10",
+               "sagas of a definition start faster than they may", m->id.serial);
+    }
+    at[(*count)++ % RATE_LOOKS_BACK] = r->at.us;
+}
+
 void oracle_timeout(struct world *w, const struct model *m, const struct call_effect *call)
 {
     const struct call_spec *spec = declared(m, call->step, call->phase);
     int64_t wanted = spec == NULL ? 500 * MS : spec->timeout.us;
     if (wanted == 0)
         wanted = 2 * SECOND; /* of its target */
-    /* An action ends with its saga's deadline, but for the pivot, which has left, and what comes after it. */
-    int pivot = m->definition == NULL ? -1 : m->definition->pivot_step;
-    bool cut = call->phase == SAGA_PHASE_ACTION && m->deadline != INT64_MAX && !oracle_is_pivot(m, call->step) &&
-               (m->definition == NULL || !m->definition->forward_only) &&
-               !(pivot >= 0 && step_set_has(&oracle_spec(m, call->step)->ancestors, (unsigned)pivot));
-    int64_t left = m->deadline - m->steps[call->step].decided_at;
-    expect(w, call->timeout.us == (cut && left < wanted ? left : wanted), "time",
+    int64_t until = call->phase == SAGA_PHASE_ACTION ? oracle_until(m, call->step) : INT64_MAX;
+    int64_t left = until == INT64_MAX ? INT64_MAX : until - m->steps[call->step].decided_at;
+    if (left < wanted && until < m->deadline)
+        mark(w, MARK_CASE, CASE_RESERVED);
+    expect(w, call->timeout.us == (left < wanted ? left : wanted), "time",
            "an attempt has another time than was declared", m->id.serial);
+    expect(w, !in_vain(w, m->steps[call->step].target, m->steps[call->step].decided_at, left), "time",
+           "an attempt leaves that cannot be answered in time", m->id.serial);
 }
 
 /* ---- how long until the next one, and how many there are ---- */
@@ -96,10 +180,21 @@ void oracle_failed(struct world *w, const struct model *m, const struct record *
            "the next attempt comes sooner or later than the policy says", m->id.serial);
 }
 
+static const unsigned refusals = 1u << 3 | 1u << 5 | 1u << 6 | 1u << 7 | 1u << 9 | 1u << 11 | 1u << 12 | 1u << 16;
+
+/* A refusal that will be the same next time, unless the policy lists it. */
+static bool refuses_for_good(const struct attempt *a, const struct retry_policy *p)
+{
+    bool named = a->status > 0 && a->status <= 16;
+    return named && (refusals >> a->status & 1) != 0 && (p->retryable_status_codes >> a->status & 1) == 0;
+}
+
 void oracle_shed(struct world *w, const struct model *m, const struct record *r, const struct attempt *a)
 {
     struct retry_policy p = policy(w, m, r->step, a->phase);
     int64_t delay = r->next_at.us - r->at.us, most = sidecar_engine_options(w, 0).pushback_max.us;
+    expect(w, !refuses_for_good(a, &p), "waits", "an attempt does not count although its participant refuses for good",
+           m->id.serial);
     if (a->has_pushback && a->pushback >= 0)
         expect(w, delay == (a->pushback < most ? a->pushback : most), "policy", "a pushback is not obeyed",
                m->id.serial);
@@ -112,7 +207,6 @@ void oracle_shed(struct world *w, const struct model *m, const struct record *r,
 static bool worth_another(const struct model *m, const struct attempt *a, const struct retry_policy *p, bool lost)
 {
     static const unsigned transient = 1u << 4 | 1u << 8 | 1u << 10 | 1u << 14;
-    static const unsigned refusals = 1u << 3 | 1u << 5 | 1u << 6 | 1u << 7 | 1u << 9 | 1u << 11 | 1u << 12 | 1u << 16;
     bool named = a->status >= 0 && a->status <= 16;
     bool listed = named && (p->retryable_status_codes >> a->status & 1) != 0;
     if (lost)
@@ -139,7 +233,8 @@ void oracle_given_up(struct world *w, const struct model *m, const struct record
         r->attempt >= p.max_attempts || !worth_another(m, a, &p, lost))
         return;
     double delay = a->has_pushback && !lost ? (double)a->pushback : backoff(&p, r->attempt).high;
-    bool too_late = m->deadline != INT64_MAX && (double)(r->at.us - m->deadline) + delay >= 0;
+    int64_t until = ends_by(m, r->step);
+    bool too_late = until != INT64_MAX && (double)(r->at.us - until) + delay >= 0;
     expect(w, too_late, "policy", "an action was given up although its policy has attempts left", m->id.serial);
 }
 
@@ -153,6 +248,11 @@ void oracle_shed_enough(struct world *w, const struct model *m, const struct rec
     if (a == NULL || a->reach != SAGA_REACH_NOT_BEGUN || a->incarnation != w->sidecar.incarnation || !out ||
         was_lost(r))
         return;
+    if (refuses_for_good(a, &p)) {
+        if (phase == SAGA_PHASE_COMPENSATION)
+            mark(w, MARK_CASE, CASE_NOT_SERVED);
+        return;
+    }
     expect(w, phase == SAGA_PHASE_ACTION, "waits", "an attempt of an undo counts that had not begun", m->id.serial);
     if (m->reason != REASON_NONE || !worth_another(m, a, &p, false))
         return;
@@ -160,7 +260,8 @@ void oracle_shed_enough(struct world *w, const struct model *m, const struct rec
     bool known = s->shed_at != 0 && s->shed_in == w->sidecar.incarnation;
     bool waited = w->swarm.target_wait == 0 || (known && r->at.us - s->shed_at >= w->swarm.target_wait);
     double delay = a->has_pushback ? (double)a->pushback : backoff(&p, 64).high;
-    bool too_late = m->deadline != INT64_MAX && (double)(r->at.us - m->deadline) + delay >= 0;
+    int64_t until = ends_by(m, r->step);
+    bool too_late = until != INT64_MAX && (double)(r->at.us - until) + delay >= 0;
     expect(w, waited || too_late, "waits", "an attempt counts that had not begun", m->id.serial);
     if (waited && known)
         mark(w, MARK_CASE, CASE_SHED_ENOUGH);
@@ -200,17 +301,44 @@ static bool is_ready(const struct model *m, unsigned step)
     return !oracle_spec(m, step)->loop || before < oracle_spec(m, step)->max_parallel;
 }
 
-void oracle_ready(struct model *m, int64_t at)
+/* Whether two sagas take their turns at a target among the same. */
+static bool same_turns(const struct model *a, const struct model *b)
+{
+    return a->fair_key == b->fair_key && a->priority == b->priority;
+}
+
+/* One of the saga's key has had a turn at this target, or does not wait for one any more. */
+static void had_turn(struct world *w, const struct model *m, int target)
+{
+    for (uint64_t serial = 1; serial <= w->serial_max; serial++) {
+        struct model *other = &w->models[serial];
+        for (unsigned i = 0; i < other->step_count; i++) {
+            struct model_step *s = &other->steps[i];
+            if (s->target != target || s->ready_at <= 0 || other->priority != m->priority)
+                continue;
+            s->passed_bands = 0;
+            if (other->fair_key == m->fair_key)
+                memset(s->passed, 0, sizeof s->passed);
+        }
+    }
+}
+
+void oracle_ready(struct world *w, struct model *m, int64_t at)
 {
     for (unsigned i = 0; i < m->step_count; i++) {
         struct model_step *s = &m->steps[i];
         s->undo_waits = 0; /* until it is seen again */
         if (s->action != SAGA_ACTION_PENDING)
             s->first_ready_at = 0;
-        if (!is_ready(m, i))
+        if (!is_ready(m, i)) {
+            if (s->ready_at > 0)
+                had_turn(w, m, s->target);
             s->ready_at = 0;
-        else if (s->ready_at == 0)
+        } else if (s->ready_at == 0) {
             s->ready_at = at;
+            s->passed_bands = 0;
+            memset(s->passed, 0, sizeof s->passed);
+        }
         if (s->first_ready_at == 0)
             s->first_ready_at = s->ready_at;
     }
@@ -233,10 +361,52 @@ void oracle_first_come(struct world *w, const struct model *m, const struct reco
     int64_t since = s->action == SAGA_ACTION_PENDING ? s->first_ready_at : s->next_at;
     if (since == READY_AT_RECOVERY || since == 0 || w->sidecar.target_gone[target] || w->sidecar.was_down[target])
         return;
+    if (w->swarm.budget.percent > 0 && s->action != SAGA_ACTION_PENDING)
+        return; /* retries have a queue of their own, and every other turn */
+    if (w->sidecar.memory_failures > w->sidecar.failures_before)
+        return; /* keys without memory share a turn, and may have another with it */
     for (uint64_t serial = 1; serial <= w->serial_max; serial++)
         for (unsigned i = 0; i < w->models[serial].step_count; i++) {
             const struct model_step *other = &w->models[serial].steps[i];
-            expect(w, other->target != target || other->ready_at <= 0 || other->ready_at >= since, "order",
-                   "a call leaves before one that has waited longer for the same target", w->models[serial].id.serial);
+            expect(w,
+                   other->target != target || other->ready_at <= 0 || other->ready_at >= since ||
+                       !same_turns(m, &w->models[serial]),
+                   "order", "a call leaves before one that has waited longer for the same target",
+                   w->models[serial].id.serial);
         }
+}
+
+/* How often others may have their turn before one of this priority has: what is left of one round, and all but its own of the next. */
+static unsigned passed_most(uint8_t priority)
+{
+    return priority == PRIORITY_HIGH ? 4 + 1 : priority == PRIORITY_NORMAL ? 2 * (16 + 1) : 2 * (16 + 4);
+}
+
+/* While one waits, no other key of its priority has two turns more than its own. (A turn may end without a call, whose request cannot be made; and what
+ * happens at one time has no order here: so one more is let pass.) */
+void oracle_fair(struct world *w, const struct model *m, const struct record *r)
+{
+    int target = m->steps[r->step].target;
+    if (w->sidecar.target_gone[target] || w->sidecar.was_down[target] || w->swarm.budget.percent > 0 ||
+        w->sidecar.memory_failures > w->sidecar.failures_before)
+        return; /* retries have turns of their own where there is a budget */
+    for (uint64_t serial = 1; serial <= w->serial_max; serial++) {
+        struct model *other = &w->models[serial];
+        for (unsigned i = 0; i < other->step_count; i++) {
+            struct model_step *s = &other->steps[i];
+            if (s->target != target || s->ready_at <= 0 || s->ready_at >= r->at.us || same_turns(m, other))
+                continue;
+            bool better = other->priority != m->priority;
+            mark(w, MARK_CASE, better ? CASE_PASSED_BY_BETTER : CASE_PASSED);
+            if (better)
+                s->passed_bands++;
+            else
+                s->passed[m->fair_key]++;
+            expect(w, s->passed[m->fair_key] <= 2, "fair", "a call waits while another key has turn after turn",
+                   other->id.serial);
+            expect(w, s->passed_bands <= passed_most(other->priority) + 1, "fair",
+                   "a call waits while another priority has more turns than it should", other->id.serial);
+        }
+    }
+    had_turn(w, m, target);
 }

@@ -126,8 +126,9 @@ static void check_budget(struct world *w, const struct attempt *a)
     *(a->number > 1 ? &s->again[t] : &s->firsts[t]) += 1;
     int64_t paid =
         s->firsts[t] * b->percent * 10 + s->paid[t] * 1000 + (a->decided_at - s->began_at) / MS * b->min_per_second;
-    expect(w, b->percent == 0 || s->was_down[t] || s->was_gone[t] || a->number == 1 || s->again[t] * 1000 <= paid + 1000, "I10",
-           "more retries leave than their budget pays for", t);
+    expect(w,
+           b->percent == 0 || s->was_down[t] || s->was_gone[t] || a->number == 1 || s->again[t] * 1000 <= paid + 1000,
+           "I10", "more retries leave than their budget pays for", t);
 }
 
 /* ---- rates ---- */
@@ -168,7 +169,7 @@ void oracle_pending(struct world *w, const struct saga *s, unsigned index)
     if (t->places == 0 || t->down || undo || step->class != CLASS_BOUNDED)
         return;
     expect(w,
-           w->swarm.pending_max == 0 || t->bounded <= w->swarm.pending_max + w->swarm.bulkhead ||
+           w->swarm.pending_max == 0 || t->queues[CLASS_BOUNDED].count <= w->swarm.pending_max + w->swarm.bulkhead ||
                w->sidecar.ever_gone[m->target],
            "I10", "more actions wait for a target than may", s->id.serial);
     if (t->queues[CLASS_BOUNDED].first != step)

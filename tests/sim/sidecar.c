@@ -145,6 +145,7 @@ static int submit(struct world *w, const struct incoming *in)
         if (in->reach == SAGA_REACH_MAYBE)
             event.quiet_at =
                 quiet_at((struct instant){.us = a->out_at + w->sidecar.offset}, (struct span){.us = a->timeout});
+        event.took.us = event.now.us - (a->out_at + w->sidecar.offset);
         event.output = bytes_of(in->output, in->output_size);
         event.has_pushback = in->has_pushback;
         event.pushback.us = in->pushback;
@@ -500,6 +501,7 @@ void sidecar_start(struct world *w, void *arg)
     if (s->up)
         return;
     s->incarnation++;
+    s->failures_before = s->memory_failures;
     memset(s->backs, 0, sizeof s->backs);
     memset(s->left_count, 0, sizeof s->left_count);
     memset(s->firsts, 0, sizeof s->firsts);
@@ -522,7 +524,10 @@ void sidecar_start(struct world *w, void *arg)
     memset(s->was_down, 0, sizeof s->was_down);
 
     struct target_options targets[TARGET_COUNT];
+    struct definition_bound limits[DEFINITIONS_MAX];
     size_t count = 0;
+    for (unsigned i = 0; i < w->definition_count; i++)
+        limits[i] = (struct definition_bound){w->definitions[i]->name, w->swarm.limit};
     for (unsigned i = 0; i < TARGET_COUNT; i++) {
         s->calls_out[i] = 0;
         /* A target that sagad.yaml no longer names is moved to the end, as another name, so that the others keep their
@@ -530,17 +535,21 @@ void sidecar_start(struct world *w, void *arg)
         s->target_gone[i] = w->disk.definition_count > 0 && i == TARGET_COUNT - 1 && strikes(w, FAULT_TARGET_GONE);
         s->ever_gone[i] |= s->target_gone[i];
         s->was_gone[i] = s->target_gone[i];
+        s->was_down[i] = s->target_gone[i]; /* what waits for it knows of no budget */
         if (!s->target_gone[i])
             targets[count++] = target_options(w, i);
     }
     oracle_breaker_start(w, s->last_now);
     s->began_at = s->last_now;
+    memset(s->starts_count, 0, sizeof s->starts_count);
     uint64_t tag =
         (draw(w, SHAPES, UINT64_C(1) << 32) << 16 | s->incarnation) & ((UINT64_C(1) << SAGA_ID_TAG_BITS) - 1);
     struct core_options options = {
         .engine = sidecar_engine_options(w, tag),
         .targets = targets,
         .target_count = count,
+        .limits = limits,
+        .limit_count = w->definition_count,
         .commit_bytes_max = w->swarm.commit_bytes_max,
         .frame_bytes_max = w->swarm.frame_bytes_max,
         .retention = {.us = w->swarm.retention},

@@ -166,6 +166,13 @@ enum mark_case {
     CASE_LACKS,                 /* a saga was committed without something */
     CASE_HASTE,                 /* a step did not wait for a target that took no calls */
     CASE_SLI,                   /* an objective has counted what was slow, and what was bad */
+    CASE_PASSED,                /* a call of another key left while one waited */
+    CASE_PASSED_BY_BETTER,      /* one of another priority */
+    CASE_LIMITED,               /* a start was refused for its definition's bounds */
+    CASE_RESERVED,              /* an attempt was cut by what its step reserves */
+    CASE_NO_TIME,               /* one did not leave, as it had no time */
+    CASE_IN_VAIN,               /* or as nobody has answered as quickly */
+    CASE_NOT_SERVED,            /* a participant said of an undo that it had not begun, and that it never would */
     CASE_COUNT
 };
 
@@ -185,7 +192,8 @@ struct swarm {
     struct budget_options budget;
     uint32_t pending_max;
     struct span pending_timeout;
-    bool barrier[TARGET_COUNT]; /* that the sidecar is told of; every participant has one */
+    struct admission_options limit; /* of every definition */
+    bool barrier[TARGET_COUNT];     /* that the sidecar is told of; every participant has one */
     uint32_t live_sagas_max;
     int64_t faults_last; /* how long the first phase takes */
     int64_t retention;
@@ -220,6 +228,7 @@ struct attempt;
 struct client;
 
 #define HEARD_MAX       16
+#define FAIR_KEYS_MAX   (DEFINITIONS_MAX + 1 + CLIENTS_MAX)
 #define RATE_LOOKS_BACK 64
 
 struct model_step {
@@ -247,8 +256,11 @@ struct model_step {
     int64_t next_at;        /* by the sidecar's clock: no attempt leaves before */
     int64_t ready_at;       /* likewise: since when its first attempt could leave; 0: it cannot */
     int64_t first_ready_at; /* the same, although its saga was held back meanwhile: it keeps its place */
-    int64_t owner_until;    /* likewise: enlisted: its owner said that it may act until then */
-    int net;                /* effects minus undos in the ledgers */
+    uint8_t passed
+        [FAIR_KEYS_MAX];   /* by each other key, while it waits: since one of its own key had a turn at its target */
+    unsigned passed_bands; /* by other priorities, since one of its own had */
+    int64_t owner_until;   /* likewise: enlisted: its owner said that it may act until then */
+    int net;               /* effects minus undos in the ledgers */
     char name[32];
     unsigned spec, instance; /* of the definition's step; of a loop */
     int target;
@@ -273,8 +285,10 @@ struct model {
     struct attempt *attempts; /* all that were ever let out, newest first */
     char request_id[24];
     bool cancel_accepted, abort_accepted, commit_accepted;
-    bool skipped;       /* an operator decided */
-    unsigned skips;     /* so often */
+    bool skipped;      /* an operator decided */
+    unsigned skips;    /* so often */
+    unsigned fair_key; /* among whom its calls take their turns: its definition, all that compute, or itself */
+    uint8_t priority;
     unsigned retries;   /* after the healing */
     bool unkeepable;    /* a step's output is over payload_bytes_max: trying it anew does not help */
     int64_t started_at; /* by the sidecar's clock, as the next */
@@ -344,6 +358,7 @@ struct attempt {
     int64_t out_at, timeout, deadline;
     int64_t decided_at; /* by the sidecar's clock */
     bool taken;         /* the sidecar has taken its end in */
+    int64_t taken_at;   /* by its clock */
     int64_t runs_until; /* the participant's own deadline, as it came over the wire */
     bool ended;         /* the sidecar was told, in this or an earlier life */
     bool excluded;      /* its end proves that it was not executed */
@@ -526,13 +541,15 @@ struct sidecar {
     struct breaker_mark breakers[TARGET_COUNT];     /* likewise, and as a new life takes them up */
     int64_t left_at[TARGET_COUNT][RATE_LOOKS_BACK]; /* by its clock: when calls left, the last at left_count - 1 */
     unsigned left_count[TARGET_COUNT];
+    int64_t starts_at[DEFINITIONS_MAX][RATE_LOOKS_BACK]; /* likewise: when sagas of each definition started */
+    unsigned starts_count[DEFINITIONS_MAX];
     int64_t began_at; /* by its clock */
     int64_t firsts[TARGET_COUNT], again[TARGET_COUNT],
         paid[TARGET_COUNT]; /* calls of this life; retries that came back well */
     size_t memory_used;
-    uint64_t memory_takes, memory_fail_at; /* 0: none fails */
-    unsigned memory_fail_count;            /* so many in a row */
-    unsigned memory_failures;
+    uint64_t memory_takes, memory_fail_at;     /* 0: none fails */
+    unsigned memory_fail_count;                /* so many in a row */
+    unsigned memory_failures, failures_before; /* this life */
     bool starting;
 };
 
@@ -561,6 +578,7 @@ struct client {
     struct world *world;
     unsigned index;
     bool enlisted, over, dead, has_request_id;
+    uint8_t priority; /* that its start asks for; 0: none */
     uint32_t definition;
     char request_id[24];
     char identity[16];
@@ -824,11 +842,17 @@ bool oracle_breaker_waits(struct world *w, unsigned target, int64_t expiry);
 /* An attempt that had not begun does not count; one does. */
 void oracle_shed(struct world *w, const struct model *m, const struct record *r, const struct attempt *a);
 void oracle_shed_enough(struct world *w, const struct model *m, const struct record *r, uint8_t phase);
+/* When a step's attempts must have ended; INT64_MAX: it has no end. */
+int64_t oracle_until(const struct model *m, unsigned step);
+/* A step ends for which there is no time; a saga starts. */
+void oracle_no_time(struct world *w, const struct model *m, const struct record *r);
+void oracle_limits(struct world *w, const struct model *m, const struct record *r);
 void oracle_given_up(struct world *w, const struct model *m, const struct record *r);
 void oracle_undo_given_up(struct world *w, const struct model *m, const struct record *r);
 void oracle_first_come(struct world *w, const struct model *m, const struct record *r);
+void oracle_fair(struct world *w, const struct model *m, const struct record *r);
 /* After a record of the saga; after recovery. */
-void oracle_ready(struct model *m, int64_t at);
+void oracle_ready(struct world *w, struct model *m, int64_t at);
 void oracle_ready_anew(struct world *w);
 /* ---- oracle_effects.c: what is let out ---- */
 void oracle_call(struct world *w, const struct call_effect *call, struct attempt *a);

@@ -108,6 +108,7 @@ static const char *const names[MARK_GROUP_COUNT][MARK_NUMBER_MAX] = {
     [MARK_REFUSED] = {[-E_MEMORY] = "MEMORY",
                       [-E_LIVE_SAGAS] = "LIVE_SAGAS",
                       [-E_BYTES] = "BYTES",
+                      [-E_DEFINITION_LIMIT] = "DEFINITION_LIMIT",
                       [-E_JOURNAL_FULL] = "JOURNAL_FULL",
                       [-E_JOURNAL_AWAY] = "JOURNAL_AWAY",
                       [-E_REQUIRED] = "REQUIRED",
@@ -236,7 +237,14 @@ static const char *const names[MARK_GROUP_COUNT][MARK_NUMBER_MAX] = {
                    [CASE_ANSWERED] = "ANSWERED",
                    [CASE_DEFERRED] = "DEFERRED",
                    [CASE_LACKS] = "LACKS",
-                   [CASE_HASTE] = "HASTE"},
+                   [CASE_HASTE] = "HASTE",
+                   [CASE_PASSED] = "PASSED",
+                   [CASE_PASSED_BY_BETTER] = "PASSED_BY_BETTER",
+                   [CASE_LIMITED] = "LIMITED",
+                   [CASE_RESERVED] = "RESERVED",
+                   [CASE_NO_TIME] = "NO_TIME",
+                   [CASE_IN_VAIN] = "IN_VAIN",
+                   [CASE_NOT_SERVED] = "NOT_SERVED"},
 };
 
 static const char *const groups[MARK_GROUP_COUNT] = {"record",   "turned-back", "stuck",   "ended", "accepted",

@@ -89,6 +89,12 @@ static void make_swarm(struct world *w)
         w->swarm.pending_max = 1 + (uint32_t)draw(w, SHAPES, 5);
     if (draw(w, SHAPES, 4) == 0)
         w->swarm.pending_timeout.us = draw_between(w, SHAPES, 100 * MS, 5 * SECOND);
+    if (draw(w, SHAPES, 5) == 0)
+        w->swarm.limit.live_max = 1 + (uint32_t)draw(w, SHAPES, 6);
+    if (draw(w, SHAPES, 5) == 0) {
+        w->swarm.limit.starts.per_second = 1 + (uint32_t)draw(w, SHAPES, 4);
+        w->swarm.limit.starts.burst = 1 + (uint32_t)draw(w, SHAPES, 4);
+    }
     for (unsigned i = 0; i < TARGET_COUNT; i++)
         w->swarm.barrier[i] = draw(w, SHAPES, 4) == 0;
     w->swarm.target_wait = draw(w, SHAPES, 8) == 0 ? 0 : draw_between(w, SHAPES, 500 * MS, 8 * SECOND);
@@ -101,7 +107,8 @@ static void make_swarm(struct world *w)
     w->swarm.far = draw(w, SHAPES, 2) == 0;
     w->swarm.commit_bytes_max = 64u << draw(w, SHAPES, 13);
     w->swarm.frame_bytes_max = 128u << draw(w, SHAPES, 9);
-    w->swarm.parks = draw(w, SHAPES, 4) == 0 && w->swarm.live_sagas_max != LIVE_SAGAS_SMALL;
+    w->swarm.parks = draw(w, SHAPES, 4) == 0 && w->swarm.live_sagas_max != LIVE_SAGAS_SMALL &&
+                     w->swarm.limit.live_max == 0; /* who parks would keep out who is to come */
 }
 
 static void heal(struct world *w, void *arg)

@@ -382,6 +382,8 @@ static void request(struct harness *h, char words[WORDS_MAX][WORD_SIZE], unsigne
         event->definition = h->definition;
         const char *in = value_of(words, count, "in");
         event->input = payload(h, bytes_of_text(in == NULL ? "in" : in), h->in);
+        const char *priority = value_of(words, count, "priority");
+        event->priority = priority == NULL ? PRIORITY_UNSAID : priority[0] == 'h' ? PRIORITY_HIGH : PRIORITY_LOW;
     }
     event->name = bytes_of_text("enlisted");
     bool bare = count > 2 && strchr(words[2], '=') == NULL; /* a step's name follows the serial */

@@ -234,8 +234,9 @@ static void check_retry(const struct option *o)
 /* A list or mapping of so many entries. */
 static void write_entries(const struct option *o, int64_t count, char *text, size_t size)
 {
-    bool list = o->type != OPTION_TARGETS && o->type != OPTION_OBJECTIVES;
+    bool list = o->type != OPTION_TARGETS && o->type != OPTION_OBJECTIVES && o->type != OPTION_LIMITS;
     const char *entry = o->type == OPTION_OBJECTIVES ? "d%" PRId64 ": {success: 99}, "
+                        : o->type == OPTION_LIMITS   ? "d%" PRId64 ": {live_sagas_max: 99}, "
                         : o->type == OPTION_LISTEN   ? "127.0.0.1:%" PRId64 ", "
                         : o->type == OPTION_TARGETS  ? "t%" PRId64 ": localhost:1, "
                                                      : "{who: \"uid:%" PRId64 "\", may: viewer}, ";
@@ -255,6 +256,7 @@ static void check_entries(const struct option *o)
     write_entries(o, o->max, text, sizeof text);
     struct config *c = read_text(text);
     ck_assert_int_eq((int64_t)(o->type == OPTION_OBJECTIVES ? c->objective_count
+                               : o->type == OPTION_LIMITS   ? c->definition_limit_count
                                : o->type == OPTION_LISTEN   ? c->listen_count
                                : o->type == OPTION_TARGETS  ? c->target_count
                                                             : c->authorization.count),
@@ -325,6 +327,7 @@ static void check_option(const struct option *o)
     case OPTION_RULES:
     case OPTION_LISTEN:
     case OPTION_OBJECTIVES:
+    case OPTION_LIMITS:
     case OPTION_TARGETS:
         check_entries(o);
         return;
@@ -363,7 +366,7 @@ START_TEST(config__an_option_without_a_value_is_refused)
                    o->type == OPTION_RETRY_COMPENSATION;
     char text[128];
     snprintf(text, sizeof text, "%s:\n", o->name);
-    if (o->type == OPTION_TARGETS || o->type == OPTION_OBJECTIVES)
+    if (o->type == OPTION_TARGETS || o->type == OPTION_OBJECTIVES || o->type == OPTION_LIMITS)
         config_destroy(read_text(text));
     else
         assert_refused(text, o->name, 1, is_list ? (int)strlen(o->name) + 2 : 1,
@@ -398,8 +401,8 @@ START_TEST(config__every_default_is_what_is_printed)
     else if (o->type == OPTION_RETRY || o->type == OPTION_RETRY_COMPENSATION)
         assert_retry_equal(field_of(said, o), field_of(none, o));
     else if (o->type == OPTION_LISTEN || o->type == OPTION_TARGETS || o->type == OPTION_RULES ||
-             o->type == OPTION_OBJECTIVES)
-        ck_assert_uint_eq(said->target_count + said->objective_count, 0);
+             o->type == OPTION_OBJECTIVES || o->type == OPTION_LIMITS)
+        ck_assert_uint_eq(said->target_count + said->objective_count + said->definition_limit_count, 0);
     else if (o->type == OPTION_BOOL)
         ck_assert_int_eq(*(const bool *)field_of(said, o), *(const bool *)field_of(none, o));
     else

@@ -89,7 +89,8 @@ static void check_all(void)
 
 static void queue(struct step *step)
 {
-    target_queue(target, step, (enum target_class)step->class, (struct instant){1});
+    target_queue(target, step, (enum target_class)step->class, (struct target_key){FAIR_NORMAL, 1},
+                 (struct instant){1});
 }
 
 START_TEST(checks__a_sound_engine_passes)
@@ -144,7 +145,7 @@ END_TEST
     X((saga->steps[0].permitted = true, saga->steps[0].queued = true)) \
     X((target->places = 0, target->places_taken = 1)) \
     X(target->places_taken = 2) \
-    X(target->bounded = 1) \
+    X(target->queues[CLASS_BOUNDED].count = 1) \
     X(target->breaker.probes_out = 1) \
     X(target->breaker.mark.held = true) \
     X(target->breaker.window.failed = 1) \
@@ -158,6 +159,9 @@ END_TEST
     X((queue(&saga->steps[0]), saga->steps[0].queued = false)) \
     X((queue(&saga->steps[0]), saga->steps[0].queue_previous = &other->steps[0])) \
     X((queue(&saga->steps[0]), saga->steps[0].queue_next = &other->steps[0])) \
+    X((queue(&saga->steps[0]), saga->steps[0].turn.flow->count = 0)) \
+    X((queue(&saga->steps[0]), target->lanes[LANE_ACTION].left[FAIR_HIGH] = 17)) \
+    X((queue(&saga->steps[0]), target->lanes[LANE_UNDO].left[FAIR_LOW] = 2)) \
     X(timer->subject = 0) \
     X(timer->slot = 2) \
     X(timer->slot = 9) \

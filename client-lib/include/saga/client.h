@@ -102,6 +102,13 @@ SAGA_API int saga_register_definition(saga_client *client, const char *yaml, siz
 
 /* ---- orchestrated sagas ---- */
 
+/* Of a saga's calls, where many wait for a participant. */
+enum saga_priority {
+    SAGA_PRIORITY_LOW = 1,
+    SAGA_PRIORITY_NORMAL = 2,
+    SAGA_PRIORITY_HIGH = 3,
+};
+
 struct saga_start_options {
     const char *definition; /* required */
     const char *version;    /* NULL: the highest that is registered */
@@ -113,7 +120,8 @@ struct saga_start_options {
     int64_t deadline_ms;     /* of the saga; 0: the definition's */
     const char *traceparent; /* W3C trace context for the participants, or NULL */
     int64_t timeout_ms;      /* of the call; 0: the client's */
-    uint64_t reserved[4];    /* must be 0 */
+    uint64_t priority;       /* enum saga_priority; 0: the definition's */
+    uint64_t reserved[3];    /* must be 0 */
 };
 
 struct saga_started {
