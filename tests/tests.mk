@@ -292,6 +292,10 @@ bench-baseline: $(B)/bench/scenarios
 	@$(PYTHON) tests/bench/count.py $< $(CC) --write
 bench: $(BINARIES) $(addprefix $(B)/bench/,echo_server load bench_store cliffs scenarios)
 	$(SYSTEM_PYTHON) tests/bench/bench.py --binaries $(B) --out build/bench $(BENCH)
+# The shares that authorization and encryption have of the instructions of a sidecar.
+.PHONY: bench-trust
+bench-trust: $(B)/sagad $(B)/bench/load
+	@$(call limit,300) $(PYTHON) tests/bench/trust_count.py $(B)
 # Restate beside the sidecar, from the npm registry: make bench-peers PEERS="--pairs 3"
 .PHONY: bench-peers bench-docs
 bench-peers: $(B)/sagad $(B)/bench/load

@@ -107,6 +107,8 @@ int permit_others(struct api *api, struct rpc_call *call, struct error_detail *d
 bool permit_caller(const struct rpc_peer *peer, struct caller *c);
 /* Whether the caller is shown it in a list. */
 bool permit_shows(struct api *api, struct rpc_call *call, enum method_id method, const struct authz_about *about);
+/* The engine has refused a start whose tags were others. */
+void permit_tell_tags(struct api *api, struct rpc_call *call, enum method_id method);
 /* Whether what anybody may depends on a saga's tags. */
 bool permit_any_tags(const struct api *api);
 /* The sets of tags, one of which a saga of this definition must have for the caller to begin it (texts_have_any); empty: any will do. In the arena.

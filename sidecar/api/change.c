@@ -129,6 +129,8 @@ void change_reply(struct api *api, struct change *change, const struct reply_eff
 {
     arena_reset(&api->arena);
     tell_act(change, reply);
+    if (reply->code == E_PERMISSION)
+        permit_tell_tags(api, change->request.call, change->request.method);
     if (reply->code != 0) {
         refuse(api, change, reply->code, detail);
         return;

@@ -52,25 +52,39 @@ static void write_who(const struct rpc_peer *peer, char *text, size_t size)
         snprintf(text, size, "an unknown user of a unix socket");
 }
 
+static const char *name_of(unsigned method)
+{
+    return method < METHOD_COUNT ? authz_method_name(method) : "reflection";
+}
+
+static void tell(struct api *api, const struct rpc_peer *peer, unsigned method, const char *reason)
+{
+    struct instant now = api_now(api);
+    if (instant_before(now, api->tell_denied_at)) {
+        api->denied_untold++;
+        return;
+    }
+    log_event(LOG_LEVEL_WARN, "a call was refused: no rule allows it", LOG_TEXT("method", name_of(method)),
+              LOG_TEXT("reason", reason), LOG_NUMBER("uid", peer->has_user ? (int64_t)peer->uid : -1),
+              LOG_TEXT("address", peer->address), LOG_TEXT("identity", peer->identity),
+              LOG_NUMBER("others", api->denied_untold));
+    api->denied_untold = 0;
+    api->tell_denied_at = instant_after(now, TELL_EVERY);
+}
+
+void permit_tell_tags(struct api *api, struct rpc_call *call, enum method_id method)
+{
+    tell(api, rpc_call_peer(call), method, "tags");
+}
+
 /* Tells of a refusal and words it; whoever refuses counts it. */
 static int deny(struct api *api, const struct rpc_peer *peer, unsigned method, const char *reason, const char *words,
                 struct error_detail *detail)
 {
     char who[140], text[sizeof detail->text];
-    struct instant now = api_now(api);
-    const char *name = method < METHOD_COUNT ? authz_method_name(method) : "reflection";
     write_who(peer, who, sizeof who);
-    snprintf(text, sizeof text, "%s is not allowed to %s: %s", name, who, words);
-    if (instant_before(now, api->tell_denied_at)) {
-        api->denied_untold++;
-    } else {
-        log_event(LOG_LEVEL_WARN, "a call was refused: no rule allows it", LOG_TEXT("method", name),
-                  LOG_TEXT("reason", reason), LOG_NUMBER("uid", peer->has_user ? (int64_t)peer->uid : -1),
-                  LOG_TEXT("address", peer->address), LOG_TEXT("identity", peer->identity),
-                  LOG_NUMBER("others", api->denied_untold));
-        api->denied_untold = 0;
-        api->tell_denied_at = instant_after(now, TELL_EVERY);
-    }
+    snprintf(text, sizeof text, "%s is not allowed to %s: %s", name_of(method), who, words);
+    tell(api, peer, method, reason);
     return error_set(detail, E_PERMISSION, "", text);
 }
 

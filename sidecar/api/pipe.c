@@ -406,8 +406,9 @@ void pipe_reply(struct api *api, struct request *request, const struct reply_eff
                 const struct error_detail *detail)
 {
     struct piped_command *command = (struct piped_command *)(void *)request;
-    (void)api;
     command->reply = *reply;
+    if (reply->code == E_PERMISSION && !command->message->pipe->gone)
+        permit_tell_tags(api, command->message->pipe->request.call, request->method);
     api_tell_damage(reply->code, detail);
     command_answered(command, reply->code, detail);
     if (command->message->open == 0)

@@ -136,7 +136,6 @@ static bool ends(const char *pattern, struct bytes text)
 
 static bool is(const struct who *who, const struct caller *c)
 {
-    struct bytes identity = bytes_of_text(c->way == CALLER_TLS ? c->identity : "");
     switch (who->kind) {
     case WHO_ANYONE:
         return true;
@@ -147,13 +146,51 @@ static bool is(const struct who *who, const struct caller *c)
     case WHO_GID:
         return c->has_user && c->gid == who->number;
     case WHO_SPIFFE:
-        return identity.size > 0 && fits(who->text, identity);
+        return c->way == CALLER_TLS && c->identity[0] != '\0' && fits(who->text, bytes_of_text(c->identity));
     case WHO_DNS: /* an id with a scheme is no name of the DNS, whatever it ends in */
-        return identity.size > 0 && !begins(c->identity, "spiffe://") && ends(who->text, identity);
+        return c->way == CALLER_TLS && c->identity[0] != '\0' && !begins(c->identity, "spiffe://") &&
+               ends(who->text, bytes_of_text(c->identity));
     case WHO_LISTENER:
         return c->listener == who->number;
     }
     return false;
+}
+
+/* The ways by which nobody comes who is meant. */
+static unsigned never_of(const struct who *who)
+{
+    const unsigned all = 1u << CALLER_UNIX | 1u << CALLER_PLAINTEXT | 1u << CALLER_TLS;
+    switch (who->kind) {
+    case WHO_WAY:
+        return all & ~(1u << who->number);
+    case WHO_UID:
+    case WHO_GID:
+        return all & ~(1u << CALLER_UNIX);
+    case WHO_SPIFFE:
+    case WHO_DNS:
+        return all & ~(1u << CALLER_TLS);
+    case WHO_ANYONE:
+    case WHO_LISTENER:
+        break;
+    }
+    return 0;
+}
+
+void authz_prepare(struct authz *z, struct authz_rule *rules)
+{
+    z->by_tags = false;
+    for (size_t i = 0; i < z->count; i++) {
+        rules[i].never = ~0u;
+        for (size_t k = 0; k < rules[i].who_count; k++)
+            rules[i].never &= never_of(&rules[i].who[k]);
+        z->by_tags = z->by_tags || rules[i].tags.size > 0;
+    }
+}
+
+/* Most rules are about others, and mostly the way alone tells. */
+static inline bool never(const struct authz_rule *rule, const struct caller *c)
+{
+    return (rule->never >> c->way & 1) != 0;
 }
 
 static bool names(const struct authz_rule *rule, const struct caller *c)
@@ -199,7 +236,7 @@ static bool tagless(unsigned method)
 
 bool authz_by_tags(const struct authz *z, const struct caller *c)
 {
-    for (size_t i = 0; i < z->count; i++)
+    for (size_t i = 0; z->by_tags && i < z->count; i++)
         if (z->rules[i].tags.size > 0 && (c == NULL || names(&z->rules[i], c)))
             return true;
     return false;
@@ -228,6 +265,8 @@ static enum authz_extent extent(const struct authz *z, const struct caller *c, u
     for (size_t i = 0; i < z->count && most != AUTHZ_ALL; i++) {
         const struct authz_rule *rule = &z->rules[i];
         bool own_alone;
+        if (never(rule, c))
+            continue;
         /* Whom it names is asked first: most rules name others. */
         if ((rule->rights & also) == also && names(rule, c) && permits(rule, method, &own_alone))
             most = rule->definition_count == 0 && !own_alone && (rule->tags.size == 0 || tagless(method)) ? AUTHZ_ALL
@@ -253,7 +292,7 @@ bool authz_allows(const struct authz *z, const struct caller *c, unsigned method
     for (size_t i = 0; i < z->count; i++) {
         const struct authz_rule *rule = &z->rules[i];
         bool own_alone;
-        if ((rule->rights & also) != also || !names(rule, c) || !about_definition(rule, about->definition) ||
+        if (never(rule, c) || (rule->rights & also) != also || !names(rule, c) || !about_definition(rule, about->definition) ||
             !permits(rule, method, &own_alone) || (own_alone && !about->own))
             continue;
         if (rule->tags.size == 0 || tagless(method) || texts_have_all(about->tags, rule->tags))

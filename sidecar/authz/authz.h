@@ -42,6 +42,7 @@ enum right {
 struct authz_rule {
     const struct who *who;
     size_t who_count;
+    unsigned never; /* 1 << a way by which nobody comes whom it names; 0: none is known (authz_prepare) */
     unsigned rights;  /* of enum right */
     uint64_t methods; /* 1 << its number in methods.def */
     bool all_sagas;   /* RIGHT_SERVICE is also about sagas that others have begun */
@@ -55,8 +56,12 @@ struct authz_rule {
 struct authz {
     const struct authz_rule *rules;
     size_t count;
-    bool given; /* somebody wrote them; false: authz_default */
+    bool given;   /* somebody wrote them; false: authz_default */
+    bool by_tags; /* some are about tags */
 };
+
+/* Fills in what makes rules that are written quick to ask, once all of them are there. */
+void authz_prepare(struct authz *z, struct authz_rule *rules);
 
 /* What holds without rules: as many may do everything as could before there were rules, save that operators do not come over TCP in
  * plaintext, unless plaintext_operators. */

@@ -191,7 +191,9 @@ int config_read_rules(const struct config_reader *r)
         code = error_set(r->detail, E_MEMORY, NULL, NULL);
     for (const struct yaml_node *n = list->first; code == 0 && n != NULL; n = n->next)
         code = read_rule(r, n, &rules[n->index]);
-    if (code == 0)
+    if (code == 0) {
         r->config->authorization = (struct authz){.rules = rules, .count = list->count, .given = true};
+        authz_prepare(&r->config->authorization, rules);
+    }
     return code;
 }

@@ -198,6 +198,11 @@ class Rules(unittest.TestCase):
         self.assertEqual("PERMISSION_DENIED", code_of(cart.Start, definition="untagged"))
         self.assertEqual("PERMISSION_DENIED", code_of(cart.Begin, name="enlisted"))
         self.assertEqual(before, len(night.List().sagas))
+        told = wait_until(lambda: self.sidecar.log("a call was refused: no rule allows it"), "it is told")[0]
+        self.assertEqual(("Start", "tags", CART), (told["method"], told["reason"], told["identity"]))
+        port = self.sidecar.log("listening for probes and scrapes")[-1]["port"]
+        with urllib.request.urlopen("http://127.0.0.1:%s/metrics" % port, timeout=PATIENCE_S) as page:
+            self.assertRegex(page.read().decode(), r'sagad_requests_refused_total\{method="Start",reason="PERMISSION_DENIED"\} 4')
         piped = message("saga.v1.PipeRequest")(commands=[message("saga.v1.Command")(start=message("saga.v1.StartRequest")(definition="tagged", input_json='{"order_id": "%s"}' % t))
                                                  for t in ("acme", "other")])
         results = next(cart.Pipe(iter([piped]))).results
