@@ -198,6 +198,8 @@ static int of_instances(struct run *r, struct graph *g, const Saga__V1__Saga *sa
         *v = *kind;
         v->max_items = 0;
         put_safe(v->name, NAME_SIZE, saga->steps[i]->name);
+        if (saga->steps[i]->target[0] != '\0')
+            put_safe(v->target, sizeof v->target, saga->steps[i]->target);
         add_state(v, saga->steps[i]);
         step_set_add(&seen, (unsigned)(kind - g->vertices));
     }

@@ -89,6 +89,17 @@ static void append_name(struct checker *c, struct bytes name)
     expression_error_append(c->error, bytes_of(text, size));
 }
 
+/* The type of a field of an enum among the arguments, or NULL. */
+static const struct enum_type *enum_among(const struct node *n)
+{
+    for (uint32_t i = 0; i < n->count + (n->operand != NULL); i++) {
+        const struct node *a = argument(n, i);
+        if (a->kind == NODE_FIELD && !a->test && !a->field->repeated && a->field->kind == FIELD_ENUM)
+            return a->field->enumeration;
+    }
+    return NULL;
+}
+
 static void refuse_call(struct checker *c, const struct node *n)
 {
     if (c->code != 0)
@@ -101,7 +112,15 @@ static void refuse_call(struct checker *c, const struct node *n)
             expression_error_append(c->error, bytes_of_text(", "));
         check_append_type(c, argument(n, i)->type);
     }
-    expression_error_append(c->error, bytes_of_text("); convert with int(), uint(), double() or string()"));
+    const struct enum_type *e = enum_among(n);
+    if (e == NULL) {
+        expression_error_append(c->error, bytes_of_text("); convert with int(), uint(), double() or string()"));
+        return;
+    }
+    expression_error_append(c->error, bytes_of_text("); the values of the enum have names: "));
+    expression_error_append(c->error, e->name);
+    expression_error_append(c->error, bytes_of_text("."));
+    expression_error_append(c->error, e->values[e->value_count > 1 ? 1 : 0].name);
 }
 
 /* math.greatest and math.least: any count of numbers, or a list of them. */

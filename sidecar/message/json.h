@@ -22,7 +22,8 @@ int json_read(const struct schema *schema, const struct message_type *type, stru
 int json_write(const struct schema *schema, const struct message_type *type, struct bytes wire, bool pretty,
                struct pool *pool, size_t bytes_max, struct bytes *json, struct error_detail *detail);
 
-/* Writes an example with every field of the type, to be filled in: of a oneof the first only, and a type within itself once. */
+/* Writes an example with every field of the type, to be filled in: of a oneof the first only, a type within itself once, and
+ * less of what would be over bytes_max. */
 int json_skeleton(const struct message_type *type, struct pool *pool, size_t bytes_max, struct bytes *json);
 
 #endif

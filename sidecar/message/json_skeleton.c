@@ -7,13 +7,14 @@
 struct around {
     const struct around *outer;
     const struct message_type *type;
+    unsigned depth_max;
 };
 
 static bool is_within(const struct around *a, const struct message_type *type)
 {
-    unsigned depth = 0;
-    for (; a != NULL; a = a->outer)
-        if (a->type == type || ++depth == DEPTH_MAX)
+    unsigned depth = 0, depth_max = a->depth_max;
+    for (; a->type != NULL; a = a->outer)
+        if (a->type == type || ++depth == depth_max)
             return true;
     return false;
 }
@@ -47,11 +48,12 @@ static void put_field(struct json_writer *w, const struct field *f, const struct
         put_value(w, f, around);
         return;
     }
-    bool empty = f->kind == FIELD_MESSAGE && !f->map && is_within(around, f->message);
+    const struct field *item = f->map ? &f->message->fields[1] : f;
+    bool empty = item->kind == FIELD_MESSAGE && is_within(around, item->message);
     json_open(w, f->map ? '{' : '[');
     if (!empty)
         json_begin(w, true);
-    if (f->map) {
+    if (f->map && !empty) {
         put_map_key(w, &f->message->fields[0]);
         put_value(w, &f->message->fields[1], around);
     } else if (!empty) {
@@ -71,7 +73,7 @@ static bool is_first_choice(const struct field *f)
 
 static void put_fields(struct json_writer *w, const struct message_type *type, const struct around *outer)
 {
-    struct around around = {.outer = outer, .type = type};
+    struct around around = {.outer = outer, .type = type, .depth_max = outer->depth_max};
     bool first = true;
     json_open(w, '{');
     for (unsigned i = 0; i < type->field_count && w->out->code == 0; i++) {
@@ -118,17 +120,33 @@ static void put_message(struct json_writer *w, const struct message_type *type, 
     }
 }
 
-int json_skeleton(const struct message_type *type, struct pool *pool, size_t bytes_max, struct bytes *json)
+/* With so many types within one another. */
+static int write_within(const struct message_type *type, unsigned depth_max, struct pool *pool, size_t bytes_max,
+                        struct bytes *json)
 {
+    const struct around none = {.depth_max = depth_max};
     struct builder out;
     struct error_detail detail;
     struct json_writer w = {.out = &out, .pretty = true, .detail = &detail};
     builder_init(&out, pool, bytes_max);
     pool_init(&w.scratch, pool->memory, pool->bytes_max);
-    put_message(&w, type, NULL);
+    put_message(&w, type, &none);
     pool_finish(&w.scratch);
     build_raw(&out, bytes_of("", 1));
     int code = builder_finish(&out, json);
     json->size -= code == 0;
+    return code;
+}
+
+/* What would be too large has less within it. */
+int json_skeleton(const struct message_type *type, struct pool *pool, size_t bytes_max, struct bytes *json)
+{
+    int code = E_PAYLOAD;
+    for (unsigned depth = DEPTH_MAX; code == E_PAYLOAD && depth > 0; depth /= 2) {
+        struct pool_mark mark = pool_mark(pool);
+        code = write_within(type, depth, pool, bytes_max, json);
+        if (code != 0)
+            pool_rewind(pool, mark);
+    }
     return code;
 }

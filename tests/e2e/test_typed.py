@@ -89,6 +89,11 @@ steps:
         self.assertEqual(["each"], steps["last"]["after"])
         self.assertEqual("no items", steps["each"]["state"])
 
+    def test_graph_of_a_saga_shows_where_it_went(self):
+        self.client.register((TYPED % "went").replace("target: shop", "target: {oneof: [shop], by: \"'shop'\"}"))
+        saga = self.client.run("went", input_json=INPUT).id
+        self.assertEqual("shop", ctl("graph", "-a", self.sidecar.address, "-o", "json", saga).json()["steps"][0]["target"])
+
     # ---- what lint has to say ----
 
     def test_findings_of_lint_come_back_and_errors_refuse(self):

@@ -1,5 +1,5 @@
-/* exhaust.c - small scope, all of it: a chain of three steps, with and without a pivot, and a diamond in both orders of
- * undo; every outcome of every call (ok, rejected, timed out executed, timed out not executed) times an end of the
+/* exhaust.c - small scope, all of it: a chain of three steps, with and without a pivot, a diamond in both orders of undo, a loop of two before a
+ * step, and a step that is skipped before the pivot; every outcome of every call (ok, rejected, timed out executed, timed out not executed) times an end of the
  * sidecar at every boundary of an effect. */
 #include "tests/sim/sim.h"
 
@@ -23,10 +23,11 @@ void exhaust_replay(struct totals *totals, unsigned shape, const unsigned *digit
     world_run(&(struct run){.script = &script, .print = true}, totals);
 }
 
-uint64_t exhaust_run(struct totals *totals)
+uint64_t exhaust_run(struct totals *totals, int only)
 {
     uint64_t runs = 0;
-    for (unsigned shape = 0; shape < SHAPE_COUNT; shape++) {
+    unsigned first = only < 0 ? 0 : (unsigned)only, end = only < 0 ? SHAPE_COUNT : first + 1;
+    for (unsigned shape = first; shape < end; shape++) {
         struct script script = {.shape = shape};
         do {
             script.used = 0;

@@ -9,7 +9,7 @@ static const char usage[] = "usage: sim seed N            replay one seed, one l
                             "       sim smoke N           the same, and every named mark must be reached\n"
                             "       sim hash N [FROM]     the hash of each seed's trace\n"
                             "       sim soak [FROM]       until stopped\n"
-                            "       sim exhaust           every outcome of every call, times an end at every boundary\n"
+                            "       sim exhaust [SHAPE]   every outcome of every call, times an end at every boundary\n"
                             "       sim choices SHAPE D.. one of those again, an event a line\n"
                             "       sim memory N          each allocation of the core refused in turn, in N worlds\n"
                             "exit: 0 nothing found, 2 usage, 3 crash, 4 safety, 5 liveness, 6 a mark was not reached\n";
@@ -93,8 +93,8 @@ int main(int argc, char **argv)
             if (totals.seeds % 10000 == 0)
                 tell(&totals, seconds() - began);
         }
-    } else if (strcmp(what, "exhaust") == 0) {
-        uint64_t runs = exhaust_run(&totals);
+    } else if (strcmp(what, "exhaust") == 0 && n < SHAPE_COUNT) {
+        uint64_t runs = exhaust_run(&totals, argc > 2 ? (int)n : -1);
         printf("sim: exhaustive: %llu runs\n", (unsigned long long)runs);
         tell(&totals, seconds() - began);
     } else if (strcmp(what, "choices") == 0 && argc > 2 && n < SHAPE_COUNT) {

@@ -888,7 +888,8 @@ void world_run(struct run *run, struct totals *totals);
 /* ---- exhaust.c ---- */
 /* Fails every allocation of the core in turn, from its start to the end of some worlds. Returns the number of runs. */
 uint64_t exhaust_memory(struct totals *totals, uint64_t seeds);
-uint64_t exhaust_run(struct totals *totals);
+/* Every run of one shape; of all with -1. Returns how many there were. */
+uint64_t exhaust_run(struct totals *totals, int only);
 /* One of those runs again, by its choices, an event a line. */
 void exhaust_replay(struct totals *totals, unsigned shape, const unsigned *digits, unsigned count);
 

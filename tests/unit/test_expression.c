@@ -178,6 +178,8 @@ END_TEST
 
 START_TEST(expression__what_has_no_type_is_refused)
 {
+    refused("input.color == 'RED'", E_ARGUMENT,
+            "== cannot be used with (int, string); the values of the enum have names: shapes.Color.RED", 1, 13);
     refused("input.nothing", E_ARGUMENT, "shapes.Order.nothing", 1, 6);
     refused("inputs.order_id", E_ARGUMENT, "inputs", 1, 1);
     refused("input.order_id + 1", E_ARGUMENT, "+ cannot be used with (string, int)", 1, 16);

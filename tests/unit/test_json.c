@@ -205,6 +205,14 @@ START_TEST(json__a_skeleton_is_filled_in)
     ck_assert_ptr_null(strstr((const char *)json.at, "\"cash\""));
     ck_assert_ptr_nonnull(strstr((const char *)json.at, "\"color\": \"COLOR_NONE\""));
     ck_assert_int_eq(read("Order", (const char *)json.at, &wire), 0);
+    /* A map's values, too, hold themselves once; what is too large has less within it. */
+    ck_assert_int_eq(json_skeleton(shapes_type(schema, "Thicket"), &pool, 1 << 16, &json), 0);
+    ck_assert_ptr_nonnull(strstr((const char *)json.at, "\"h\": {}"));
+    ck_assert_uint_lt(json.size, 1024);
+    ck_assert_int_eq(json_skeleton(shapes_type(schema, "Order"), &pool, 400, &json), 0);
+    ck_assert_ptr_nonnull(strstr((const char *)json.at, "\"orderId\": \"\""));
+    ck_assert_ptr_null(strstr((const char *)json.at, "zip"));
+    ck_assert_int_eq(json_skeleton(shapes_type(schema, "Order"), &pool, 10, &json), E_PAYLOAD);
     ck_assert_int_eq(json_skeleton(shapes_type(schema, "Tree"), &pool, 1 << 16, &json), 0);
     ck_assert_str_eq((const char *)json.at, "{\n  \"weight\": 0\n}");
     struct schema *own = NULL;
