@@ -1,6 +1,10 @@
-/* fuzz_definition.c - any bytes as the text of a definition: it is refused with words, or what comes out is sound. */
+/* fuzz_definition.c - any bytes as the text of a definition: it is refused with words, or what comes out is sound, and lint judges it. The schema
+ * "shapes" is there (tests/support/shapes.proto). */
 #include "sidecar/base/check.h"
+#include "sidecar/base/utf8.h"
 #include "sidecar/definition/reader.h"
+#include "sidecar/lint/lint.h"
+#include "tests/support/shapes.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *at, size_t size);
 
@@ -38,11 +42,28 @@ static void check_definition(const struct definition *d, const struct definition
     }
 }
 
+static void judge(const struct definition *d)
+{
+    static const struct participant known[] = {{.name = "t", .timeout = {.us = 10000000}}, {.name = "u"}};
+    static struct lint_report report;
+    struct participants participants = {.at = known, .count = 2};
+    report.count = report.more = 0;
+    CHECK(lint_definition(d, &participants, &report) == 0);
+    for (unsigned i = 0; i < report.count; i++) {
+        const struct lint_finding *f = &report.findings[i];
+        CHECK(f->rule < LINT_RULE_COUNT && f->line > 0 && f->column > 0);
+        CHECK(f->text[0] != '\0' && memchr(f->text, '\0', sizeof f->text) != NULL &&
+              utf8_valid(bytes_of_text(f->text)));
+        CHECK(i == 0 || report.findings[i - 1].line <= f->line);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *at, size_t size)
 {
     struct definition_limits limits = definition_limits_default();
     struct definition *d = NULL;
     struct error_detail detail;
+    limits.schemas = shapes_schemas();
     int code = definition_read(bytes_of(at, size), &limits, &d, &detail);
     if (code != 0) {
         CHECK(error_row(code) != NULL && d == NULL);
@@ -50,6 +71,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *at, size_t size)
         return 0;
     }
     check_definition(d, &limits);
+    judge(d);
     CHECK(bytes_equal(d->source, bytes_of(at, size)));
     definition_destroy(d);
     return 0;
