@@ -300,7 +300,7 @@ int answers_take(const struct turn *t, const struct event *event)
     CHECK(!event->unreached || event->reach == SAGA_REACH_NONE);
 
     struct target *target = &e->targets[saga_step_call(s, event->step_index, event->phase)->target_index];
-    if (event->reach != SAGA_REACH_NONE && breaker_outcome(&target->breaker, event->status) == BREAKER_ANSWERED)
+    if (event->status == CODE_OK)
         pace_note(&target->pace, event->took, t->now);
     struct instant next_at;
     bool waiting = waits(t, s, event, target);

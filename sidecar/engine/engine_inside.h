@@ -79,7 +79,12 @@ static inline struct family *families_of(const struct engine *e, const struct de
     return d == NULL || d->family == 0 || d->family > e->family_count ? NULL : &e->families[d->family - 1];
 }
 /* Whether one more saga of the definition may begin; 0, or E_DEFINITION_LIMIT with detail, which says when to come again. */
-int families_ask(const struct turn *t, const struct definition *d, struct error_detail *detail);
+int families_ask_bound(const struct turn *t, const struct definition *d, struct error_detail *detail);
+static inline int families_ask(const struct turn *t, const struct definition *d, struct error_detail *detail)
+{
+    const struct family *f = families_of(t->engine, d);
+    return f == NULL || !f->bound ? 0 : families_ask_bound(t, d, detail);
+}
 /* One begins, which was admitted. */
 static inline void families_begin(const struct turn *t, const struct definition *d)
 {

@@ -96,13 +96,12 @@ static int retry_ms(struct span delay)
     return (int)((delay.us + 999) / 1000);
 }
 
-int families_ask(const struct turn *t, const struct definition *d, struct error_detail *detail)
+int families_ask_bound(const struct turn *t, const struct definition *d, struct error_detail *detail)
 {
     char digits[20];
     struct span delay;
     struct family *f = families_of(t->engine, d);
-    enum admission_verdict verdict =
-        f == NULL || !f->bound ? ADMISSION_OPEN : admission_asks(&f->admission, t->now, &delay);
+    enum admission_verdict verdict = admission_asks(&f->admission, t->now, &delay);
     if (verdict == ADMISSION_OPEN)
         return 0;
     bool live = verdict == ADMISSION_LIVE;

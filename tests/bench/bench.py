@@ -20,6 +20,7 @@ import rig  # noqa: E402
 import database  # noqa: E402
 import one_go  # noqa: E402
 import overdue  # noqa: E402
+import pain  # noqa: E402
 import plot  # noqa: E402
 import typed  # noqa: E402
 import trusted  # noqa: E402
@@ -439,7 +440,8 @@ def main():
              "retention": bench.retention, "loops": bench.loops, "targets": lambda: bench.targets([1, 100, 1000]),
              "connections": bench.connections, "random_ids": lambda: bench.random_ids(3 * arguments.finished),
              "calls_of_the_system": bench.calls_of_the_system, "shapes": bench.shapes, "reads": bench.reads,
-             "cliffs": bench.cliffs, "one_go": lambda: one_go.run(bench), "overdue": lambda: overdue.run(bench, 64000), "typed": lambda: typed.run(bench),
+             "cliffs": bench.cliffs, "one_go": lambda: one_go.run(bench), "overdue": lambda: overdue.run(bench, 64000), "pain": lambda: pain.run(bench),
+             "typed": lambda: typed.run(bench),
              "trusted": lambda: trusted.run(bench), "database": lambda: database.run(bench)}
     bench.peak = 6000
     for name, case in cases.items():

@@ -11,6 +11,7 @@ import sys
 import tempfile
 
 TOLERANCE = 0.03
+GUARDS = 0.02  # what breakers, rates, budgets and bounds may add to a saga when all are on and stop nothing
 BASELINE = os.path.join(os.path.dirname(__file__), "baseline.json")
 SAGAS = 512  # of each scenario
 
@@ -47,6 +48,11 @@ def main():
         print(f"{name:12} {value:>9} instructions a saga, {change:+.1%} of the baseline")
         if before is None or abs(change) > TOLERANCE:
             slower.append(name)
+    guards = counts["guarded"] / counts["three-steps"] - 1
+    print(f"guarded      {guards:+.1%} of three-steps")
+    if guards > GUARDS:
+        print(f"bench-check: what guards targets costs more than {GUARDS:.0%} of a saga")
+        sys.exit(1)
     if not same:
         print(f"bench-check: not compared: the baseline is of {baseline['build']}, this is {build}")
     elif slower:

@@ -4,7 +4,7 @@
  *   load --case echo|health|begin|start|rollback|latency|enlisted|pipe-begin|pipe-owed|pipe-enlisted|get|call|serve --address A
  *        [--inflight N] [--seconds S] [--warmup S] [--connections N] [--participants ADDRESS] [--targets N] [--think MS]
  *        [--payload BYTES | --input FILE] [--ids random] [--batch N] [--rate N] [--count N] [--hold S] [--undo refused]
- *        [--watch PID]
+ *        [--watch PID] [--fail STATUS] [--definition NAME]
  *
  * count: it ends once so many are over. hold: how long enlisted sagas may stay; pipe-owed begins such with one step that has an undo, and leaves
  * them so. watch: of that process, the CPU that it took at most while a flow waited (max_cpu_ms). call: bare C core as a caller of N targets, which another load process serves (serve). */
@@ -130,6 +130,8 @@ int main(int argc, char **argv)
         {"hold", required_argument, NULL, 'h'},
         {"undo", required_argument, NULL, 'u'},
         {"watch", required_argument, NULL, 'x'},
+        {"fail", required_argument, NULL, 'f'},
+        {"definition", required_argument, NULL, 'D'},
         {NULL, 0, NULL, 0},
     };
     struct load_options o = {.which = "echo",
@@ -192,6 +194,12 @@ int main(int argc, char **argv)
             if (clock_getcpuclockid(atoi(optarg), &o.watched) != 0)
                 load_fail("the process to watch");
             break;
+        case 'f':
+            o.fail = atoi(optarg);
+            break;
+        case 'D':
+            o.definition = optarg;
+            break;
         case 'u':
             o.refuse_undo = strcmp(optarg, "refused") == 0;
             break;
@@ -225,6 +233,8 @@ int main(int argc, char **argv)
     printf(", \"count\": %zu, \"seconds\": %.3f, \"rate\": %.1f", load_samples(), took, (double)load_samples() / took);
     load_print_latencies();
     printf(", \"max_cpu_ms\": %.3f", flows_worst_cpu() * 1e3);
+    printf(", \"calls\": %zu, \"calls_peak\": %zu, \"calls_span\": %.3f", participants_calls(), participants_peak(),
+           participants_span());
     printf(", \"failed\": %zu}\n", flows_failed());
     fflush(stdout);
     _exit(0);

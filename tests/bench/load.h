@@ -79,6 +79,7 @@ struct participants {
     int targets;      /* at so many addresses */
     bool reject3;     /* A3 answers FAILED_PRECONDITION */
     bool refuse_undo; /* so does every undo */
+    int fail;         /* actions end with this status; 0: they do not */
     double think_s;   /* each answer is given so long after its call came */
     participant_done done;
 };
@@ -86,5 +87,9 @@ struct participants {
 void participants_open(const struct participants *p);
 /* Gives the answers that have been thought over; returns when the next is due, in load_now's seconds (0: none is). */
 double participants_turn(void);
+/* The calls that came, the most within a second, and the seconds from the first to the last. */
+size_t participants_calls(void);
+double participants_span(void);
+size_t participants_peak(void);
 
 #endif

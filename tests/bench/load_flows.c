@@ -276,7 +276,7 @@ static void unary_next(struct flow *f)
         char definition[32] = "bench";
         if (options.targets > 1)
             snprintf(definition, sizeof definition, "bench%d", next_target++ % options.targets);
-        m.definition = definition;
+        m.definition = options.definition != NULL ? (char *)(uintptr_t)options.definition : definition;
         m.request_id = f->request_id;
         m.input.data = payload;
         m.input.len = (size_t)options.payload_bytes;
@@ -586,6 +586,7 @@ void flows_open(const struct load_options *o)
                                                  .targets = o->targets,
                                                  .reject3 = cases[i].reject,
                                                  .refuse_undo = o->refuse_undo,
+                                                 .fail = o->fail,
                                                  .think_s = o->think_s,
                                                  .done = flow_by_participant});
     if (kind == SERVE)

@@ -18,10 +18,12 @@ struct load_options {
     bool random_ids;   /* request_ids in no order */
     int hold_s;        /* deadline and lease of enlisted sagas */
     bool refuse_undo;
-    clockid_t watched; /* the CPU of the server; 0: nobody wants to know */
-    double think_s;    /* of a participant */
-    int batch;         /* commands in one message of a pipe */
-    double rate;       /* sagas a second at most; 0: as many as go */
+    int fail;               /* the status of every action; 0: they are done */
+    const char *definition; /* of every saga; NULL: "bench", or one for each target */
+    clockid_t watched;      /* the CPU of the server; 0: nobody wants to know */
+    double think_s;         /* of a participant */
+    int batch;              /* commands in one message of a pipe */
+    double rate;            /* sagas a second at most; 0: as many as go */
 };
 
 void flows_open(const struct load_options *options);

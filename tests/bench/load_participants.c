@@ -24,22 +24,64 @@ struct slot {
 
 static void arm(struct slot *s);
 
+/* ---- when calls came ---- */
+
+static double *came;
+static size_t came_count, came_room;
+
+static void note(void)
+{
+    if (came_count == came_room) {
+        came_room = came_room == 0 ? 65536 : came_room * 2;
+        came = realloc(came, came_room * sizeof *came);
+        if (came == NULL)
+            load_fail("memory");
+    }
+    came[came_count++] = load_now();
+}
+
+size_t participants_calls(void)
+{
+    return came_count;
+}
+
+double participants_span(void)
+{
+    return came_count == 0 ? 0 : came[came_count - 1] - came[0];
+}
+
+size_t participants_peak(void)
+{
+    size_t most = 0;
+    for (size_t first = 0, end = 0; end < came_count; end++) {
+        while (came[end] - came[first] >= 1)
+            first++;
+        most = end - first + 1 > most ? end - first + 1 : most;
+    }
+    return most;
+}
+
+/* ---- answers ---- */
+
 static void answer(struct slot *s)
 {
     grpc_op ops[4];
     static grpc_slice words;
     bool reject = (participants.reject3 && s->method == PARTICIPANT_A3) ||
                   (participants.refuse_undo && s->method >= PARTICIPANT_C1);
+    bool fail = participants.fail != 0 && s->method < PARTICIPANT_C1;
     size_t n = 0;
     memset(ops, 0, sizeof ops);
     ops[n++].op = GRPC_OP_SEND_INITIAL_METADATA;
-    if (!reject) {
+    if (!reject && !fail) {
         ops[n].op = GRPC_OP_SEND_MESSAGE;
         ops[n++].data.send_message.send_message = s->payload;
     }
     ops[n].op = GRPC_OP_SEND_STATUS_FROM_SERVER;
-    ops[n].data.send_status_from_server.status = reject ? GRPC_STATUS_FAILED_PRECONDITION : GRPC_STATUS_OK;
-    if (reject) {
+    ops[n].data.send_status_from_server.status = fail     ? (grpc_status_code)participants.fail
+                                                 : reject ? GRPC_STATUS_FAILED_PRECONDITION
+                                                          : GRPC_STATUS_OK;
+    if (reject || fail) {
         words = grpc_slice_from_static_string("declined");
         ops[n].data.send_status_from_server.status_details = &words;
     }
@@ -55,6 +97,7 @@ static void slot_done(struct op *op, bool ok)
 {
     struct slot *s = (struct slot *)(void *)op;
     if (!s->answering && ok && s->payload != NULL) {
+        note();
         if (participants.think_s <= 0) {
             answer(s);
             return;

@@ -90,7 +90,7 @@ static struct arena arena;
 static struct call_effect calls[CALLS_MAX];
 static size_t call_first, call_count, replies;
 static int64_t now_us = 1000000;
-static bool reject_third;
+static bool reject_third, guarded; /* everything that resilience offers is on, and stops nothing */
 static struct saga_id last_saga;
 
 static void world_durable(void *self, uint64_t frame, struct bytes records)
@@ -120,7 +120,8 @@ static void world_call(void *self, const struct call_effect *call)
 
 static struct instant now(void)
 {
-    return (struct instant){.us = now_us++};
+    now_us += guarded ? 1000 : 1; /* a bucket of tokens fills with time */
+    return (struct instant){.us = now_us - 1};
 }
 
 static void open_core(void)
@@ -133,6 +134,22 @@ static void open_core(void)
     CHECK(memory_store_open(disk, &store, &state, &detail) == 0);
     CHECK(catalog_create(10, &catalog) == 0);
     struct target_options target = {.name = "t", .timeout = SPAN_S(10), .max_concurrent_calls = 4096};
+    const struct definition_bound bound = {"bench", {.live_max = 100000, .starts = {100000, 100000}}};
+    if (guarded) {
+        target.breaker = (struct breaker_options){.window = SPAN_S(10),
+                                                  .volume = 20,
+                                                  .failure_percent = 50,
+                                                  .slow_percent = 80,
+                                                  .slow_call = SPAN_S(5),
+                                                  .status_codes = 1u << 14,
+                                                  .open = SPAN_S(5),
+                                                  .open_max = SPAN_S(60),
+                                                  .probes = 3};
+        target.rate = (struct rate_options){.per_second = 100000, .burst = 100000};
+        target.budget = (struct budget_options){.percent = 20, .min_per_second = 10};
+        target.max_pending_calls = 10000;
+        target.pending_timeout = SPAN_S(60);
+    }
     struct core_options options = {
         .engine =
             {
@@ -150,6 +167,8 @@ static void open_core(void)
             },
         .targets = &target,
         .target_count = 1,
+        .limits = &bound,
+        .limit_count = guarded ? 1 : 0,
         .commit_bytes_max = 4 << 20,
         .retention = SPAN_S(604800),
     };
@@ -314,8 +333,8 @@ static const struct {
     const char *name;
     void (*run)(void);
 } scenarios[] = {
-    {"three-steps", three_steps}, {"typed", three_steps}, {"input-check", check_input},
-    {"rollback", rollback},       {"enlisted", enlisted},
+    {"three-steps", three_steps}, {"guarded", three_steps}, {"typed", three_steps},
+    {"input-check", check_input}, {"rollback", rollback},   {"enlisted", enlisted},
 };
 
 int main(int argc, char **argv)
@@ -330,6 +349,7 @@ int main(int argc, char **argv)
             puts(scenarios[i].name);
         } else if (strcmp(argv[1], scenarios[i].name) == 0) {
             typed = strcmp(argv[1], "typed") == 0;
+            guarded = strcmp(argv[1], "guarded") == 0;
             if (typed || scenarios[i].run == check_input)
                 read_types();
             open_core();

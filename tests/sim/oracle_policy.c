@@ -60,10 +60,9 @@ static struct answers answers_of(const struct world *w, int target, int64_t from
     struct answers found = {0, 0};
     for (uint64_t serial = 1; serial <= w->serial_max; serial++)
         for (const struct attempt *a = w->models[serial].attempts; a != NULL; a = a->next) {
-            bool failed = a->status > 0 && a->status < 32 && (w->swarm.breaker.status_codes >> a->status & 1) != 0;
             int64_t took = a->taken_at - a->out_at - w->sidecar.offset;
-            if (a->target != target || !a->taken || a->incarnation != w->sidecar.incarnation ||
-                a->reach == SAGA_REACH_NONE || failed || took <= 0 || a->taken_at < from || a->taken_at > to)
+            if (a->target != target || !a->taken || a->incarnation != w->sidecar.incarnation || a->status != 0 ||
+                took <= 0 || a->taken_at < from || a->taken_at > to)
                 continue;
             found.last = a->taken_at > found.last ? a->taken_at : found.last;
             found.least = found.least == 0 || took < found.least ? took : found.least;
