@@ -44,7 +44,7 @@ CODE := -std=c11 $(FLAGS_$(KIND)) -fPIC -fvisibility=hidden
 COMPILE := $(CC) $(CODE) -fstack-protector-strong $(WARN) -MMD -MP
 
 # Of these a program gets what it uses. Tests have more (tests/tests.mk).
-LIBRARIES_USED := -lgrpc -lcares -lgpr -lcrypto -lprotobuf-c -lsqlite3 -lyaml -lz -lmicrohttpd -lpq -ljansson -lpthread -lm
+LIBRARIES_USED := -lgrpc -lcares -lgpr -lcrypto -lprotobuf-c -lsqlite3 -lyaml -lz -lmicrohttpd -lcurl -lpq -ljansson -lpthread -lm
 LINK := $(CC) $(FLAGS_$(KIND)) -Wl,-z,relro,-z,now -Wl,--as-needed
 
 # make V=1 shows the commands.
@@ -119,7 +119,7 @@ CLIENT_ROOMS := client-lib/src client-lib/sqlite client-lib/pq client-lib/sagact
 # What reads a definition, types and all.
 DEFINITION_ROOMS := sidecar/definition sidecar/mapping sidecar/expression sidecar/message sidecar/base
 # Rooms that reach for nothing of the system (tests/checks/symbols.sh), and the reader of definitions with them.
-PURE := sidecar/where sidecar/engine sidecar/resilience $(DEFINITION_ROOMS) compensations
+PURE := sidecar/where sidecar/remedy sidecar/engine sidecar/resilience $(DEFINITION_ROOMS) compensations
 room_sources = $(filter-out %/main.c,$(wildcard $(1)/*.c $(1)/sqlite/*.c $(1)/postgres/*.c $(1)/sealed/*.c))
 room_objects = $(patsubst %.c,$(B)/obj/%.o,$(foreach r,$(1),$(call room_sources,$(r))))
 room_archive = $(B)/lib/$(subst /,_,$(1)).a

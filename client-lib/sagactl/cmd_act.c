@@ -80,6 +80,38 @@ int command_breaker(struct run *r)
     return status;
 }
 
+static int hold_or_release(struct run *r, bool release)
+{
+    Saga__V1__HoldDefinitionRequest request = SAGA__V1__HOLD_DEFINITION_REQUEST__INIT;
+    ProtobufCMessage *answer;
+    request.definition = r->o.words[0];
+    request.release = release;
+    request.actor = r->o.actor;
+    request.reason = text_of(r->o.reason);
+    int status = run_call(r, "/saga.v1.Operator/HoldDefinition", &request.base,
+                          &saga__v1__hold_definition_response__descriptor, &answer);
+    if (status != EXIT_DONE)
+        return status;
+    protobuf_c_message_free_unpacked(answer, NULL);
+    if (!r->o.json)
+        fprintf(r->screen.out,
+                release ? "sagas of %s are started again\n" : "no saga of %s is started until it is released\n",
+                r->o.words[0]);
+    else if (json_put(r->screen.out, json_pack("{sssb}", "definition", r->o.words[0], "held", !release), false) != 0)
+        status = run_say(r, EXIT_REFUSED, "it is done, but there is no memory to say so");
+    return status;
+}
+
+int command_hold(struct run *r)
+{
+    return hold_or_release(r, false);
+}
+
+int command_release(struct run *r)
+{
+    return hold_or_release(r, true);
+}
+
 /* What somebody must do is said loudest. */
 int command_reload(struct run *r)
 {

@@ -1,4 +1,5 @@
 /* cmd_night.c - for an operator woken at night: what is stuck, by what it has in common, and retrying it so; how the sidecar is. */
+#include "client-lib/sagactl/heartbeats.h"
 #include "client-lib/sagactl/json.h"
 #include "client-lib/sagactl/run.h"
 #include "client-lib/sagactl/targets.h"
@@ -265,7 +266,8 @@ static const char *health_of(struct run *r, const char *service)
 
 /* Of all loops together. */
 struct all {
-    uint64_t live, answered, compensating, stuck, paused, calls, waiting, bytes, bytes_max, free;
+    uint64_t heartbeats, heartbeats_stuck, live, answered, compensating, stuck, paused, calls, waiting, bytes,
+        bytes_max, free;
     bool full;
     struct instant oldest, journal_since;
 };
@@ -275,6 +277,8 @@ static struct all add_loops(const Saga__V1__StatusResponse *m)
     struct all all = {.oldest = INSTANT_NEVER, .journal_since = INSTANT_NEVER, .free = UINT64_MAX};
     for (size_t i = 0; i < m->n_loops; i++) {
         const Saga__V1__LoopStatus *l = m->loops[i];
+        all.heartbeats += l->synthetics_live;
+        all.heartbeats_stuck += l->synthetics_stuck;
         all.live += l->live;
         all.answered += l->answered;
         all.compensating += l->compensating;
@@ -399,9 +403,15 @@ static void put_status(struct run *r, const char *health, const Saga__V1__Status
     if (all.oldest.us != INSTANT_NEVER.us)
         fprintf(r->screen.out, "The oldest of them was started %s ago.\n",
                 times_write_span(instant_since(r->screen.now, all.oldest), span));
+    if (all.heartbeats > 0)
+        screen_put(&r->screen, all.heartbeats_stuck > 0 ? PAINT_BAD : PAINT_NONE,
+                   "Beside them %llu heartbeat%s live, %llu stuck: sagactl list --state live --where synthetic\n",
+                   (unsigned long long)all.heartbeats, all.heartbeats == 1 ? "" : "s",
+                   (unsigned long long)all.heartbeats_stuck);
     put_journal(r, &all);
     put_limits(r, m);
     put_targets(r, m);
+    heartbeats_put(&r->screen, m);
 }
 
 /* The counts of all loops together, and what the sidecar says of each. */

@@ -10,7 +10,7 @@
 #define FIELD   256
 #define WINDOWS 8
 
-static const char *const kinds[] = {"?", "success", "latency", "freshness"};
+static const char *const kinds[] = {"?", "success", "latency", "freshness", "synthetic_success", "synthetic_latency"};
 /* Of the answer's windows those that are shown. */
 static const struct {
     const char *name;
@@ -25,7 +25,7 @@ struct promise {
 
 static const char *kind_of(const Saga__V1__Objective *o)
 {
-    return (unsigned)o->kind < 4 ? kinds[o->kind] : "?";
+    return (unsigned)o->kind < sizeof kinds / sizeof kinds[0] ? kinds[o->kind] : "?";
 }
 
 static bool is_same(const Saga__V1__Objective *a, const Saga__V1__Objective *b)
@@ -57,16 +57,11 @@ static double burn(const struct promise *p, unsigned window)
     return p->all[window] == 0 || may <= 0 ? 0 : (double)p->bad[window] / (double)p->all[window] / may;
 }
 
-static struct span span_of(const Google__Protobuf__Duration *d)
-{
-    return d == NULL ? (struct span){0} : (struct span){.us = d->seconds * 1000000 + d->nanos / 1000};
-}
-
 /* "latency under 5s" */
 static char *promise_text(const Saga__V1__Objective *o, char text[FIELD])
 {
     char threshold[QUANTITY_TEXT_SIZE];
-    quantity_write_span(span_of(o->threshold), threshold);
+    quantity_write_span(times_span_of(o->threshold), threshold);
     snprintf(text, FIELD, "%s%s%s", kind_of(o), o->threshold != NULL ? " under " : "",
              o->threshold != NULL ? threshold : "");
     return text;

@@ -11,6 +11,7 @@ static const char *const authz_actions[] = {"explain", NULL};
 static const char *const priorities[] = {"low", "normal", "high", NULL}; /* as in saga.v1.Priority, from 1 */
 static const char *const schema_actions[] = {"register", "reflect", "list", "show", NULL};
 static const char *const contract_actions[] = {"check", "export", NULL};
+static const char *const rule_words[] = {"arm", "undo", NULL};
 static const char *const breaker_acts[] = {"trip", "hold", "reset", NULL};
 static const char *const letter_acts[] = {"retry", "skip", "resolve", NULL};
 static const char *const slo_words[] = {"rules", NULL};
@@ -224,6 +225,20 @@ const struct command_row command_rows[] = {
      "open no call of the target "
      "leaves, and what needs it waits. Every loop of the sidecar does the same.",
      command_breaker},
+    {"hold", "DEFINITION", 1, 1, NULL, COMPLETE_DEFINITION, ACT | BIT(REASON),
+     "refuse new sagas of a definition for now",
+     "Of all its versions, or of a name given to Begin. What has begun goes on, and so do heartbeats. It stays so over "
+     "a restart.",
+     command_hold},
+    {"release", "DEFINITION", 1, 1, NULL, COMPLETE_DEFINITION, ACT | BIT(REASON), "let a definition go that is held",
+     "Sagas of it are started again.", command_release},
+    {"rules", "[ACT RULE]", 0, 2, rule_words, COMPLETE_VALUES, ACT | BIT(REASON),
+     "show what the sidecar does by itself; arm a rule, or take back what it did",
+     "Without arguments each rule of remediation: what it does, when, how it is and what it did last. ACT is arm (a "
+     "rule that has stopped itself, or "
+     "was disarmed, goes on) or undo (a definition is released, a breaker closed, a bulk job cancelled; the rule is "
+     "disarmed).",
+     command_rules},
     {"status", "", 0, 0, NULL, COMPLETE_NOTHING, 0, "say how the sidecar is and what it has in hand",
      "Whether it serves, and how many sagas are running, going back, stuck and paused.", command_status},
     {"slo", "[rules]", 0, 1, slo_words, COMPLETE_VALUES, 0, "show what is promised of definitions, and how it is kept",

@@ -36,7 +36,9 @@ static char *reason_text(const struct screen *s, const Saga__V1__Saga *saga, cha
                                  i + 1 < saga->n_lacks ? ", "
                                  : reason[0] != '\0'   ? "; "
                                                        : "");
-    snprintf(text, FIELD, "%s%s%s%s%s",
+    snprintf(text, FIELD, "%s%s%s%s%s%s",
+             saga->synthetic ? (reason[0] != '\0' || skips[0] != '\0' || saga->paused ? "synthetic; " : "synthetic")
+                             : "",
              saga->paused ? (reason[0] != '\0' || skips[0] != '\0' ? "paused; " : "paused") : "", skips, reason,
              step[0] != '\0' ? " at " : "", screen_clean(s, step, name, sizeof name));
     return text;

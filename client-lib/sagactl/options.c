@@ -421,6 +421,11 @@ static bool words_valid(const struct reading *r)
     if (o->command->run == command_breaker && strcmp(first, "trip") != 0 && strcmp(first, "hold") != 0 &&
         strcmp(first, "reset") != 0)
         return wrong(r, "\"%.200s\" is none of trip, hold, reset", first);
+    bool rules = o->command->run == command_rules && first != NULL;
+    if (rules && strcmp(first, "arm") != 0 && strcmp(first, "undo") != 0)
+        return wrong(r, "\"%.200s\" is none of arm, undo", first);
+    if (rules && second == NULL)
+        return wrong(r, "%s needs the name of a rule", first);
     bool names = strcmp(arguments, "DEFINITION") == 0 || strncmp(arguments, "[NAME", 5) == 0;
     if (first != NULL && names && !definition_name_valid(bytes_of_text(first), NAME_BYTES_MAX))
         return wrong(r, "\"%.200s\" is not the name of a definition", first);
@@ -467,7 +472,8 @@ static bool options_agree(const struct reading *r)
     if (o->all && o->page != NULL)
         return wrong(r, "--all and --page exclude one another");
     bool reason_needed = o->command->run == command_skip || o->command->run == command_reject ||
-                         o->command->run == command_resolve || o->command->run == command_breaker;
+                         o->command->run == command_resolve || o->command->run == command_breaker ||
+                         o->command->run == command_hold;
     return !reason_needed || o->reason != NULL || wrong(r, "needs --reason TEXT: why, for the timeline");
 }
 

@@ -146,6 +146,8 @@ static void put_head(const struct screen *s, const Saga__V1__GetResponse *answer
                 ? "(enlisted)"
                 : screen_clean(s, saga->version, version, sizeof version));
     screen_put(s, words_saga_paint(saga->state), "%s", words_saga_state(saga->state));
+    if (saga->synthetic)
+        screen_put(s, PAINT_DIM, ", a heartbeat (synthetic)");
     if (saga->skips > 0)
         screen_put(s, PAINT_WARN, ", %u skipped by an operator", (unsigned)saga->skips);
     screen_put(s, PAINT_WARN, "%s%s\n", saga->answered ? ", answered" : "", saga->paused ? ", paused" : "");

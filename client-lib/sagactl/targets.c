@@ -9,21 +9,16 @@
 #define FIELD    256
 #define SENTENCE 1024
 
-static struct span span_of(const Google__Protobuf__Duration *d)
-{
-    return d == NULL ? (struct span){0} : (struct span){.us = d->seconds * 1000000 + d->nanos / 1000};
-}
-
 void recent_all_add(struct recent_all *all, const Saga__V1__Recent *m)
 {
     if (m == NULL || m->count == 0)
         return;
     uint64_t count = all->count + m->count;
     all->mean.us =
-        (int64_t)(((double)all->mean.us * (double)all->count + (double)span_of(m->mean).us * (double)m->count) /
+        (int64_t)(((double)all->mean.us * (double)all->count + (double)times_span_of(m->mean).us * (double)m->count) /
                   (double)count);
-    if (span_of(m->most).us > all->most.us)
-        all->most = span_of(m->most);
+    if (times_span_of(m->most).us > all->most.us)
+        all->most = times_span_of(m->most);
     all->count = count;
     all->refused += m->refused;
     all->failed += m->failed;
@@ -48,10 +43,10 @@ static void add_one(struct target_all *all, const Saga__V1__TargetStatus *t)
     all->retries += t->waiting_retries;
     all->budget_percent = t->retry_budget_percent;
     all->retries_left += t->retries_left;
-    if (span_of(t->waiting_for).us > all->longest.us)
-        all->longest = span_of(t->waiting_for);
-    if (t->quickest != NULL && (all->quickest.us == 0 || span_of(t->quickest).us < all->quickest.us))
-        all->quickest = span_of(t->quickest);
+    if (times_span_of(t->waiting_for).us > all->longest.us)
+        all->longest = times_span_of(t->waiting_for);
+    if (t->quickest != NULL && (all->quickest.us == 0 || times_span_of(t->quickest).us < all->quickest.us))
+        all->quickest = times_span_of(t->quickest);
     recent_all_add(&all->recent, t->recent);
     if (success.us != INSTANT_NEVER.us &&
         (all->success.us == INSTANT_NEVER.us || instant_before(all->success, success)))
@@ -112,18 +107,21 @@ static void put_last(const struct screen *s, const struct target_all *all)
 
 static void put_breaker(const struct screen *s, const Saga__V1__Breaker *b)
 {
-    char text[SENTENCE], span[TIMES_TEXT_SIZE];
+    char text[SENTENCE], span[TIMES_TEXT_SIZE], since[TIMES_TEXT_SIZE + 16] = "";
+    if (b != NULL && b->opened_at != NULL)
+        snprintf(since, sizeof since, " since %s ago",
+                 times_write_span(instant_since(s->now, times_of(b->opened_at)), span));
     if (b == NULL || b->state == SAGA__V1__BREAKER_STATE__BREAKER_STATE_CLOSED) {
         put(s, PAINT_NONE, "breaker", "closed");
         return;
     }
     if (b->held)
-        snprintf(text, sizeof text, "held open by an operator: sagactl breaker reset lets go");
+        snprintf(text, sizeof text, "held open%s by an operator: sagactl breaker reset lets go", since);
     else if (b->state == SAGA__V1__BREAKER_STATE__BREAKER_STATE_HALF_OPEN)
-        snprintf(text, sizeof text, "half-open: few calls leave; of %u that came back %u failed, %u were slow",
+        snprintf(text, sizeof text, "half-open%s: few calls leave; of %u that came back %u failed, %u were slow", since,
                  b->calls, b->failed, b->slow);
     else
-        snprintf(text, sizeof text, "open for %s more; opened %u time%s in a row",
+        snprintf(text, sizeof text, "open%s, for %s more; opened %u time%s in a row", since,
                  times_write_span(instant_since(times_of(b->open_until), s->now), span), b->openings,
                  b->openings == 1 ? "" : "s");
     put(s, PAINT_BAD, "breaker", text);
@@ -166,7 +164,7 @@ void targets_put(const struct screen *s, const Saga__V1__StatusResponse *m, cons
                screen_clean(s, all.first->address, address, sizeof address));
     if (all.away != NULL) {
         snprintf(text, sizeof text, "not to be reached for %s: calls wait for it",
-                 times_write_span(span_of(all.away->unreachable_for), span));
+                 times_write_span(times_span_of(all.away->unreachable_for), span));
         put(s, PAINT_BAD, "is", text);
     } else {
         put(s, PAINT_GOOD, "is", all.recent.count > 0 ? "reached" : "not known to be away");

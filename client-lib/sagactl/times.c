@@ -18,6 +18,11 @@ struct instant times_of(const Google__Protobuf__Timestamp *t)
     return (struct instant){.us = t->seconds * SECOND + t->nanos / 1000};
 }
 
+struct span times_span_of(const Google__Protobuf__Duration *d)
+{
+    return d == NULL ? (struct span){0} : (struct span){.us = d->seconds * 1000000 + d->nanos / 1000};
+}
+
 struct instant times_now(void)
 {
     struct timespec now;

@@ -14,6 +14,9 @@
 /* The instant of a timestamp; INSTANT_NEVER for NULL or one outside the years 1970 to 9999. */
 struct instant times_of(const Google__Protobuf__Timestamp *t);
 
+/* The length of a duration; 0 for NULL. */
+struct span times_span_of(const Google__Protobuf__Duration *d);
+
 /* "2026-05-04 10:20:30 +0200", or with "UTC" for a screen in UTC; "-" for INSTANT_NEVER. Returns text. */
 char *times_write(const struct screen *s, struct instant at, char text[TIMES_TEXT_SIZE]);
 

@@ -57,6 +57,10 @@ struct api_options {
                    struct error_detail *detail);
     /* Fills in how the loop is, from the arena. Returns false when no memory is left. */
     bool (*status)(void *self, struct arena *a, Saga__V1__LoopStatus *m);
+    /* What the sidecar does by itself; NULL without memory. And changes a rule: its row goes into the core's batch. Returns 0, E_RULE_NOT_FOUND or
+     * E_MEMORY. */
+    bool (*rules)(void *self, struct arena *a, Saga__V1__ListRulesResponse *m);
+    int (*change_rule)(void *self, const char *name, bool arm, struct error_detail *detail);
     /* A request, or a command of a Pipe, is refused with this error. */
     void (*refused)(void *self, enum method_id method, int code);
     void *self;
@@ -133,6 +137,9 @@ void api_abandon(struct api *api);
 
 /* Adds an entry to the audit trail about what a file at the start registered: a definition with its version, or a schema with its hash. */
 void api_audit_file(struct api *api, bool schema, const char *name, const char *which);
+/* Enters into the audit trail what the sidecar did by itself and was no request. */
+void api_audit_own(struct api *api, const char *what, const char *subject, const char *actor, const char *reason);
+
 /* For bulk_options: the entry of the audit trail, a view until the api is asked for anything else. */
 int api_audit_bulk(struct api *api, const Saga__V1__BulkJob *job, struct event *event);
 

@@ -134,7 +134,8 @@ int change_decode(struct api *api, struct rpc_call *call, enum method_id method,
 bool audit_of_event(struct api *api, const struct rpc_peer *peer, enum method_id method, const struct event *event,
                     struct bytes *out);
 /* Adds an entry about no saga to the batch. Without memory for it the loop fails, as for a record. */
-void audit_add(struct api *api, struct rpc_call *call, enum method_id method, const char *subject, const char *actor);
+void audit_add(struct api *api, struct rpc_call *call, enum method_id method, const char *subject, const char *actor,
+               const char *reason);
 int audit_list(struct api *api, struct read *read, const void *message, struct error_detail *detail);
 int audit_verify(struct api *api, struct read *read, const void *message, struct error_detail *detail);
 
@@ -238,6 +239,11 @@ int bulk_start(struct api *api, struct change *change, const void *message, stru
 bool bulk_started(struct arena *a, const struct reply_effect *reply, const struct registered *registered,
                   ProtobufCMessage *response);
 int bulk_change(struct api *api, struct change *change, const void *message, struct error_detail *detail);
+/* ---- rules.c ---- */
+int rules_list(struct api *api, struct read *read, const void *message, struct error_detail *detail);
+int rules_change(struct api *api, struct change *change, const void *message, struct error_detail *detail);
+/* ---- holds.c ---- */
+int holds_change(struct api *api, struct change *change, const void *message, struct error_detail *detail);
 int bulk_list(struct api *api, struct read *read, const void *message, struct error_detail *detail);
 
 /* ---- objectives.c ---- */

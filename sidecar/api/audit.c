@@ -18,11 +18,20 @@ static const struct rpc_peer nobody = {.transport = RPC_TRANSPORT_NONE, .identit
 
 /* ---- entries ---- */
 
-/* Packs an entry, of a peer or of an identity that is known, as the only one of a list: lists that stand behind one another are one. */
+/* Packs an entry as the only one of a list: lists that stand behind one another are one. */
+static bool pack_list(struct api *api, Saga__V1__AuditEntry *m, struct bytes *out)
+{
+    Saga__V1__ListAuditResponse page = SAGA__V1__LIST_AUDIT_RESPONSE__INIT;
+    page.n_entries = 1;
+    page.entries = &m;
+    *out = arena_pack(&api->arena, &page.base);
+    return out->at != NULL;
+}
+
+/* The same, of a peer or of an identity that is known. */
 static bool pack(struct api *api, const struct rpc_peer *peer, const char *known, enum method_id method,
                  Saga__V1__AuditEntry *m, struct bytes *out)
 {
-    Saga__V1__ListAuditResponse page = SAGA__V1__LIST_AUDIT_RESPONSE__INIT;
     char identity[IDENTITY_TEXT_SIZE];
     if (known != NULL)
         snprintf(identity, sizeof identity, "%s", known);
@@ -31,10 +40,7 @@ static bool pack(struct api *api, const struct rpc_peer *peer, const char *known
     m->method = (char *)(uintptr_t)authz_method_name(method);
     m->identity = identity;
     m->address = (char *)(uintptr_t)peer->address;
-    page.n_entries = 1;
-    page.entries = &m;
-    *out = arena_pack(&api->arena, &page.base);
-    return out->at != NULL;
+    return pack_list(api, m, out);
 }
 
 static char *text(struct api *api, struct bytes b, bool *ok)
@@ -81,23 +87,31 @@ int api_audit_bulk(struct api *api, const Saga__V1__BulkJob *job, struct event *
     return ok && pack(api, &nobody, job->identity, acts[job->act], &m, &event->audit) ? 0 : E_MEMORY;
 }
 
+static void enter(struct api *api, bool packed, struct bytes entry)
+{
+    if (packed)
+        core_audit(api->core, entry);
+    else if (api->options.failure->code == 0)
+        api->options.failure->code = error_set(&api->options.failure->detail, E_MEMORY, "", NULL);
+}
+
 static void add(struct api *api, const struct rpc_peer *peer, enum method_id method, Saga__V1__AuditEntry *m)
 {
     struct bytes entry;
     /* What loop 0 has accepted, the others are handed in the same words. */
     if (api->options.loop != 0)
         return;
-    if (pack(api, peer, NULL, method, m, &entry))
-        core_audit(api->core, entry);
-    else if (api->options.failure->code == 0)
-        api->options.failure->code = error_set(&api->options.failure->detail, E_MEMORY, "", NULL);
+    bool packed = pack(api, peer, NULL, method, m, &entry);
+    enter(api, packed, entry);
 }
 
-void audit_add(struct api *api, struct rpc_call *call, enum method_id method, const char *subject, const char *actor)
+void audit_add(struct api *api, struct rpc_call *call, enum method_id method, const char *subject, const char *actor,
+               const char *reason)
 {
     Saga__V1__AuditEntry m = SAGA__V1__AUDIT_ENTRY__INIT;
     m.subject = (char *)(uintptr_t)subject;
     m.actor = (char *)(uintptr_t)actor;
+    m.reason = (char *)(uintptr_t)reason;
     add(api, rpc_call_peer(call), method, &m);
 }
 
@@ -110,6 +124,19 @@ void api_audit_file(struct api *api, bool schema, const char *name, const char *
     m.subject = subject;
     m.reason = (char *)(uintptr_t)(schema ? "a file of schemas_dir" : "a file of definitions_dir");
     add(api, &nobody, schema ? METHOD_REGISTER_SCHEMA : METHOD_REGISTER_DEFINITION, &m);
+}
+
+void api_audit_own(struct api *api, const char *what, const char *subject, const char *actor, const char *reason)
+{
+    Saga__V1__AuditEntry m = SAGA__V1__AUDIT_ENTRY__INIT;
+    struct bytes entry;
+    m.method = (char *)(uintptr_t)what;
+    m.subject = (char *)(uintptr_t)subject;
+    m.actor = (char *)(uintptr_t)actor;
+    m.reason = (char *)(uintptr_t)reason;
+    arena_reset(&api->arena);
+    bool packed = pack_list(api, &m, &entry);
+    enter(api, packed, entry);
 }
 
 /* ---- the list ---- */

@@ -38,7 +38,7 @@ int bulk_start(struct api *api, struct change *change, const void *message, stru
     if (code != 0)
         return code;
     if (!repeated)
-        audit_add(api, change->request.call, METHOD_START_BULK, m->id, m->actor);
+        audit_add(api, change->request.call, METHOD_START_BULK, m->id, m->actor, m->reason);
     if (!repeated)
         tell(change, "a bulk job begins", m->id, m->actor, acts[m->act]);
     return answer_durably(api, change, repeated);
@@ -62,7 +62,7 @@ int bulk_change(struct api *api, struct change *change, const void *message, str
     int code = bulks_change(api->options.bulks, bytes_of_text(m->id), m->state, api_now(api), detail);
     if (code != 0)
         return code;
-    audit_add(api, change->request.call, METHOD_CHANGE_BULK, m->id, m->actor);
+    audit_add(api, change->request.call, METHOD_CHANGE_BULK, m->id, m->actor, "");
     tell(change, "a bulk job is changed", m->id, m->actor, acts[m->state]);
     return answer_durably(api, change, false);
 }

@@ -231,6 +231,7 @@ int decode_start(const struct decoder *d, const void *message, struct event *e, 
     }
     e->definition = entry->definition;
     e->version = bytes_of_text(m->version);
+    e->synthetic = m->synthetic;
     code = read_input(d, m, entry->definition, e, detail);
     if (code == 0)
         code = read_text(m->request_id, "request_id", &e->request_id, detail);

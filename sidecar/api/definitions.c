@@ -11,7 +11,7 @@ static void audit_definition(struct api *api, struct change *change, const struc
 {
     char subject[2 * NAME_BYTES_MAX];
     snprintf(subject, sizeof subject, "%s %s", d->name, d->version);
-    audit_add(api, change->request.call, METHOD_REGISTER_DEFINITION, subject, "");
+    audit_add(api, change->request.call, METHOD_REGISTER_DEFINITION, subject, "", "");
 }
 
 /* Sends the answer through the core: what was registered must be durable first. */

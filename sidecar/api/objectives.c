@@ -37,7 +37,8 @@ static Saga__V1__Objective *view_one(struct api *api, struct arena *a, size_t in
     saga__v1__objective__init(m);
     struct sli_count all = slis_count(api->options.slis, index, sli, (struct span){0}, now);
     m->definition = (char *)(uintptr_t)o->definition;
-    m->kind = (Saga__V1__ObjectiveKind)(sli + 1);
+    m->kind = (Saga__V1__ObjectiveKind)(sli + (o->synthetic ? SAGA__V1__OBJECTIVE_KIND__OBJECTIVE_KIND_SYNTHETIC_SUCCESS
+                                                            : 1));
     m->promised = o->promised[sli] / 100000.0;
     m->window = view_span(a, o->window);
     m->all = all.all;

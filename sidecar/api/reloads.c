@@ -15,7 +15,7 @@ int reloads_act(struct api *api, struct change *change, const void *message, str
     log_event(LOG_LEVEL_INFO, "a reload was asked for", LOG_TEXT("actor", m->actor),
               LOG_NUMBER("uid", peer->has_user ? (int64_t)peer->uid : -1), LOG_TEXT("address", peer->address),
               LOG_TEXT("identity", peer->identity));
-    audit_add(api, change->request.call, METHOD_RELOAD, "", m->actor);
+    audit_add(api, change->request.call, METHOD_RELOAD, "", m->actor, "");
     change->asked = api->options.reload(api->options.self);
     return 0;
 }

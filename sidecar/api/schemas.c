@@ -34,7 +34,7 @@ static void audit_schema(struct api *api, struct change *change, const struct sc
 {
     char subject[2 * NAME_BYTES_MAX];
     snprintf(subject, sizeof subject, "%s %s", entry->name, entry->set->hash);
-    audit_add(api, change->request.call, METHOD_REGISTER_SCHEMA, subject, "");
+    audit_add(api, change->request.call, METHOD_REGISTER_SCHEMA, subject, "", "");
 }
 
 int schemas_register(struct api *api, struct change *change, const void *message, struct error_detail *detail)

@@ -285,6 +285,7 @@ Saga__V1__Saga *view_saga(struct arena *a, const struct saga *s, const struct en
     m->state = (Saga__V1__SagaState)s->state;
     m->paused = s->paused;
     m->skips = s->skips;
+    m->synthetic = s->synthetic;
     m->reason = (Saga__V1__Reason)s->reason;
     m->stuck_reason = (Saga__V1__Reason)s->stuck_reason;
     m->priority = (Saga__V1__Priority)s->priority;
@@ -330,6 +331,7 @@ Saga__V1__Saga *view_ended(struct arena *a, const struct ended_row *row, const s
     m->state = (Saga__V1__SagaState)row->state;
     m->reason = (Saga__V1__Reason)row->reason;
     m->skips = row->skips;
+    m->synthetic = row->synthetic;
     bool ok = set_id(a, &m->id, row->saga) && set_text(a, &m->definition, row->name) &&
               set_text(a, &m->version, bytes_of_text(definition == NULL ? "" : definition->version)) &&
               set_text(a, &m->request_id, row->request_id) && set_text(a, &m->owner, row->owner) &&
@@ -447,6 +449,7 @@ Saga__V1__Event *view_event(struct arena *a, const struct timeline_entry *entry,
     m->cursor = cursor;
     m->type = (Saga__V1__EventType)r->type;
     m->attempt = r->attempt;
+    m->synthetic = r->synthetic;
     m->status = r->status;
     m->reason = (Saga__V1__Reason)r->reason;
     m->action = (Saga__V1__ActionState)r->action_state;

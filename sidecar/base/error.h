@@ -82,7 +82,11 @@
     X(E_SAGA_AWAY, -50, "SAGA_AWAY", CODE_UNAVAILABLE, true, \
       "no sidecar of the fleet has the saga's journal just now: one will take it over") \
     X(E_DEFINITION_LIMIT, -51, "DEFINITION_LIMIT", CODE_RESOURCE_EXHAUSTED, true, \
-      "as many sagas of the definition live, or begin in a second, as may (definition_limits)")
+      "as many sagas of the definition live, or begin in a second, as may (definition_limits)") \
+    X(E_HELD, -52, "DEFINITION_HELD", CODE_UNAVAILABLE, true, \
+      "starts of this definition are held: sagactl release lets it go") \
+    X(E_HOLDS, -53, "HOLDS_MAX", CODE_RESOURCE_EXHAUSTED, false, "64 definitions are held: let one go first") \
+    X(E_RULE_NOT_FOUND, -54, "RULE_NOT_FOUND", CODE_NOT_FOUND, false, "sagad.yaml has no rule of this name")
 
 #define ERROR_CONSTANT(constant, number, reason, status, retryable, text) constant = number,
 enum error_code { ERROR_TABLE(ERROR_CONSTANT) };

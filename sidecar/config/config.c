@@ -62,6 +62,8 @@ static int read_value(const struct option *o, const struct yaml_node *n, void *b
     case OPTION_RULES:
     case OPTION_OBJECTIVES:
     case OPTION_LIMITS:
+    case OPTION_SYNTHETICS:
+    case OPTION_REMEDIES:
     case OPTION_LISTEN:
     case OPTION_TARGETS:
         break;
@@ -73,7 +75,8 @@ static int read_value(const struct option *o, const struct yaml_node *n, void *b
 static bool has_reader(const struct option *o)
 {
     return o->type == OPTION_LISTEN || o->type == OPTION_TARGETS || o->type == OPTION_RULES ||
-           o->type == OPTION_OBJECTIVES || o->type == OPTION_LIMITS;
+           o->type == OPTION_OBJECTIVES || o->type == OPTION_LIMITS || o->type == OPTION_SYNTHETICS ||
+           o->type == OPTION_REMEDIES;
 }
 
 /* Sets the default of an option that has one. What the table says is read as if it stood in a file. */
@@ -362,6 +365,10 @@ static int read_options(struct config_reader *r, const struct yaml_node *root)
         code = config_read_objectives(r);
     if (code == 0)
         code = config_read_limits(r);
+    if (code == 0)
+        code = config_read_synthetics(r);
+    if (code == 0)
+        code = config_read_remedies(r);
     return code != 0 ? code : config_check(r);
 }
 

@@ -86,6 +86,35 @@ struct config_limit {
     uint32_t live_sagas_max, starts_per_second, starts_burst;
 };
 
+/* A saga of this definition is started every so often, as a heartbeat, and what is promised of these. */
+struct config_synthetic {
+    const char *version;            /* "" for the highest */
+    const char *input, *input_json; /* one of them at most; "" for none */
+    struct span every, deadline;
+    struct config_objective promised; /* of no freshness */
+};
+
+enum config_remedy_act {
+    CONFIG_REMEDY_RETRY,
+    CONFIG_REMEDY_HOLD,
+    CONFIG_REMEDY_TRIP,
+    CONFIG_REMEDY_RESET,
+    CONFIG_REMEDY_PAGE
+};
+
+/* A rule of remediation. Texts are "" where the file says nothing. */
+struct config_remedy {
+    const char *name, *when, *definition, *target;
+    const char *where;   /* RETRY: of which dead letters */
+    const char *url;     /* PAGE */
+    uint32_t act;        /* enum config_remedy_act */
+    uint32_t per_second; /* RETRY */
+    bool acts;           /* else it only tells what it would do */
+    struct span lasts;   /* how long `when` must be true before it acts */
+    struct span every;   /* it acts at most so often */
+    struct span settle;  /* after an act it is judged by what came in so long */
+};
+
 /* Every pointer belongs to the config. options.def tells what each one means; lists are in the file's order. */
 struct config {
     const char *data_dir;
@@ -156,6 +185,10 @@ struct config {
     uint32_t traces_percent;
     const struct config_objective *objectives;
     size_t objective_count;
+    const struct config_synthetic *synthetics;
+    size_t synthetic_count;
+    const struct config_remedy *remediation;
+    size_t remedy_count;
     uint32_t log_level;  /* enum config_log_level */
     uint32_t log_format; /* enum config_log_format */
 };

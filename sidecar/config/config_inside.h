@@ -21,6 +21,17 @@ int config_read_rules(const struct config_reader *r);
 
 /* Reads the option objectives. */
 int config_read_objectives(const struct config_reader *r);
+/* And synthetics, and remediation. */
+int config_read_synthetics(const struct config_reader *r);
+int config_read_remedies(const struct config_reader *r);
+
+/* The mapping that such an option holds, or NULL; example is what one entry may look like. */
+int config_mapping(const struct config_reader *r, enum option_index index, const char *example,
+                   const struct yaml_node **out);
+/* A field of a mapping, which may be missing: then *to stays. A percentage from 50 to 99.999, in thousandths; a length of time. */
+int config_read_percent(const struct config_reader *r, const struct yaml_node *mapping, const char *name, uint32_t *to);
+int config_read_span(const struct config_reader *r, const struct yaml_node *mapping, const char *name, struct span min,
+                     struct span max, struct span *to);
 
 /* Reads the option definition_limits. */
 int config_read_limits(const struct config_reader *r);

@@ -23,6 +23,8 @@
 #define HOLDS_RULES(x)              HOLDS(x, struct authz)
 #define HOLDS_OBJECTIVES(x)         HOLDS(x, const struct config_objective *)
 #define HOLDS_LIMITS(x)             HOLDS(x, const struct config_limit *)
+#define HOLDS_SYNTHETICS(x)         HOLDS(x, const struct config_synthetic *)
+#define HOLDS_REMEDIES(x)           HOLDS(x, const struct config_remedy *)
 #define HOLDS_LISTEN(x)             HOLDS(x, const char *const *)
 #define HOLDS_TARGETS(x)            HOLDS(x, const struct config_target *)
 
@@ -148,7 +150,11 @@ const char *option_range(const struct option *o, char text[OPTION_RANGE_SIZE])
         break;
     case OPTION_OBJECTIVES:
     case OPTION_LIMITS:
+    case OPTION_SYNTHETICS:
         snprintf(text, OPTION_RANGE_SIZE, "a mapping of at most %" PRId64 " definitions", o->max);
+        break;
+    case OPTION_REMEDIES:
+        snprintf(text, OPTION_RANGE_SIZE, "a mapping of at most %" PRId64 " rules", o->max);
         break;
     case OPTION_TARGETS:
         snprintf(text, OPTION_RANGE_SIZE, "a mapping of at most %" PRId64 " targets", o->max);

@@ -22,6 +22,8 @@ enum option_type {
     OPTION_LISTEN,             /* a list of addresses, with its count beside it */
     OPTION_OBJECTIVES,         /* a mapping of definitions, with its count beside it */
     OPTION_LIMITS,             /* the same */
+    OPTION_SYNTHETICS,         /* the same */
+    OPTION_REMEDIES,           /* a mapping of rules, with its count beside it */
     OPTION_TARGETS,            /* a mapping of targets, with its count beside it */
 };
 

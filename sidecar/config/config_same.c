@@ -29,6 +29,8 @@ static bool same_value(const struct option *o, const void *a, const void *b)
     case OPTION_LISTEN:
     case OPTION_OBJECTIVES:
     case OPTION_LIMITS:
+    case OPTION_SYNTHETICS:
+    case OPTION_REMEDIES:
     case OPTION_TARGETS:
         break;
     }
@@ -89,14 +91,43 @@ static bool same_rules(const struct authz *a, const struct authz *b)
     return true;
 }
 
+static bool same_objective(const struct config_objective *x, const struct config_objective *y)
+{
+    return strcmp(x->definition, y->definition) == 0 && x->success == y->success &&
+           x->latency_percent == y->latency_percent && x->freshness_percent == y->freshness_percent &&
+           x->latency.us == y->latency.us && x->freshness.us == y->freshness.us && x->window.us == y->window.us;
+}
+
 static bool same_objectives(const struct config *a, const struct config *b)
 {
     bool same = a->objective_count == b->objective_count;
-    for (size_t i = 0; same && i < a->objective_count; i++) {
-        const struct config_objective *x = &a->objectives[i], *y = &b->objectives[i];
-        same = strcmp(x->definition, y->definition) == 0 && x->success == y->success &&
-               x->latency_percent == y->latency_percent && x->freshness_percent == y->freshness_percent &&
-               x->latency.us == y->latency.us && x->freshness.us == y->freshness.us && x->window.us == y->window.us;
+    for (size_t i = 0; same && i < a->objective_count; i++)
+        same = same_objective(&a->objectives[i], &b->objectives[i]);
+    return same;
+}
+
+static bool same_synthetics(const struct config *a, const struct config *b)
+{
+    bool same = a->synthetic_count == b->synthetic_count;
+    for (size_t i = 0; same && i < a->synthetic_count; i++) {
+        const struct config_synthetic *x = &a->synthetics[i], *y = &b->synthetics[i];
+        same = strcmp(x->version, y->version) == 0 && strcmp(x->input, y->input) == 0 &&
+               strcmp(x->input_json, y->input_json) == 0 && x->every.us == y->every.us &&
+               x->deadline.us == y->deadline.us && same_objective(&x->promised, &y->promised);
+    }
+    return same;
+}
+
+static bool same_remedies(const struct config *a, const struct config *b)
+{
+    bool same = a->remedy_count == b->remedy_count;
+    for (size_t i = 0; same && i < a->remedy_count; i++) {
+        const struct config_remedy *x = &a->remediation[i], *y = &b->remediation[i];
+        same = strcmp(x->name, y->name) == 0 && strcmp(x->when, y->when) == 0 &&
+               strcmp(x->definition, y->definition) == 0 && strcmp(x->target, y->target) == 0 &&
+               strcmp(x->where, y->where) == 0 && strcmp(x->url, y->url) == 0 && x->act == y->act &&
+               x->per_second == y->per_second && x->acts == y->acts && x->lasts.us == y->lasts.us &&
+               x->every.us == y->every.us && x->settle.us == y->settle.us;
     }
     return same;
 }
@@ -123,5 +154,9 @@ bool config_same(const struct config *a, const struct config *b, enum option_ind
         return same_objectives(a, b);
     if (o->type == OPTION_LIMITS)
         return same_limits(a, b);
+    if (o->type == OPTION_SYNTHETICS)
+        return same_synthetics(a, b);
+    if (o->type == OPTION_REMEDIES)
+        return same_remedies(a, b);
     return o->type == OPTION_TARGETS ? same_targets(a, b) : same_value(o, a, b);
 }

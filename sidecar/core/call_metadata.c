@@ -59,6 +59,8 @@ void call_metadata_init(struct call_metadata *m, const struct call_effect *call)
             bytes_of(m->action_key, call_idempotency_key(call->saga, call->step_name, SAGA_PHASE_ACTION,
                                                          call->generation, m->action_key)));
     }
+    if (call->synthetic)
+        add(m, "saga-synthetic", bytes_of_text("true"));
     struct bytes packed = call->metadata, name, text;
     while (m->count < CALL_METADATA_MAX && texts_next(&packed, &name, &text))
         add(m, (const char *)name.at, text);

@@ -7,7 +7,7 @@
 #include "sidecar/engine/engine.h"
 
 #define IDEMPOTENCY_KEY_SIZE (SAGA_ID_TEXT_SIZE + STEP_NAME_BYTES_MAX + 32)
-#define CALL_METADATA_MAX    26 /* 10 of ours, and 16 of the definition's */
+#define CALL_METADATA_MAX    27 /* 11 of ours, and 16 of the definition's */
 
 struct call_metadata_entry {
     const char *key; /* lower case */

@@ -117,6 +117,14 @@ static int refuses_work(const struct core *c)
     return crowded ? E_BYTES : 0;
 }
 
+/* Whether the event would begin a saga that is held. Heartbeats go on: they tell when all is well again. */
+static bool is_held(const struct core *c, const struct event *event)
+{
+    if ((event->type != EVENT_START && event->type != EVENT_BEGIN) || event->synthetic || DEFECT(HOLD_IGNORED))
+        return false;
+    return holds_has(c->holds, event->type == EVENT_START ? bytes_of_text(event->definition->name) : event->name);
+}
+
 /* An act goes into the audit trail in the commit that has what it changed. */
 static int step(struct core *c, const struct event *event)
 {
@@ -149,6 +157,8 @@ int core_take(struct core *c, const struct event *event, struct error_detail *de
     CHECK(event->type != EVENT_TICK ||
           (c->stalled == 0 && !c->holding && !c->resuming)); /* core_expiry is never then */
     int no_room = is_request(event->type) ? refuses_work(c) : 0;
+    if (no_room == 0 && is_held(c, event))
+        no_room = E_HELD;
     if (no_room == 0)
         return step(c, event);
     if (DEFECT(TIGHT_HEARS_NOBODY) && event->enlist_count > 0)
@@ -263,6 +273,11 @@ void core_hold(struct core *c)
 {
     c->holding = true;
     engine_hold(c->engine);
+}
+
+struct holds *core_holds(struct core *c)
+{
+    return c->holds;
 }
 
 const struct engine *core_engine(const struct core *c)

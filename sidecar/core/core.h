@@ -82,6 +82,10 @@ int core_register(struct core *c, struct definition *definition, struct instant 
 /* Adds a row about what is no saga to the batch (copied). Returns 0 or E_MEMORY. */
 int core_set_subject(struct core *c, const struct subject_row *row);
 
+/* The definitions that are held; for holds_set and to look at. */
+struct holds;
+struct holds *core_holds(struct core *c);
+
 /* Adds an entry to the audit trail (copied): what was done about no saga, in the batch that has it. The entries of one commit are a row, one
  * behind another. */
 void core_audit(struct core *c, struct bytes entry);

@@ -49,6 +49,7 @@ static struct ended_row ended_row(const struct saga *s)
         .saga = s->id,
         .state = s->state,
         .mode = s->mode,
+        .synthetic = s->synthetic,
         .reason = s->reason,
         .lacks = s->state == SAGA_COMMITTED && !DEFECT(LACKS_FORGOTTEN) ? saga_lacks(s) : 0,
         .skips = DEFECT(SKIPS_FORGOTTEN) ? 0 : s->skips,

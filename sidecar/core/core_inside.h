@@ -4,6 +4,7 @@
 
 #include "sidecar/core/breakers.h"
 #include "sidecar/core/core.h"
+#include "sidecar/core/holds.h"
 
 /* The open batch, and those that are closed. */
 #define BATCH_COUNT (STORE_COMMITS_MAX + 1)
@@ -51,6 +52,7 @@ struct core {
     struct catalog *catalog;
     struct core_world world;
     struct engine *engine;
+    struct holds *holds;
     struct engine_out out;
     struct batch batches[BATCH_COUNT]; /* a ring: the closed ones, the oldest first, and the open one behind them */
     unsigned first;

@@ -139,6 +139,8 @@ int core_open(const struct core_options *options, const struct memory *memory, s
     c->world = *world;
     c->out = core_out(c);
     int code = engine_create(&options->engine, memory, &c->engine);
+    if (code == 0)
+        code = holds_create(memory, &c->holds);
     for (size_t i = 0; code == 0 && i < options->target_count; i++)
         code = engine_set_target(c->engine, &options->targets[i]) < 0 ? E_MEMORY : 0;
     if (code != 0) {
@@ -156,6 +158,8 @@ int core_open(const struct core_options *options, const struct memory *memory, s
             error_set(detail, code, "", NULL);
         else
             code = recover_breakers(c, now, detail);
+        if (code == 0)
+            code = holds_recover(c->holds, store, detail);
         if (code == 0)
             code = recover(c, state, now, detail);
     }
@@ -175,6 +179,7 @@ void core_close(struct core *c)
     for (unsigned i = 0; i < BATCH_COUNT; i++)
         batch_free(c, &c->batches[i]);
     parked_free(c);
+    holds_destroy(c->holds);
     engine_destroy(c->engine);
     memory_give_back(&memory, c, sizeof *c);
 }

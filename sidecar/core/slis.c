@@ -6,6 +6,7 @@
 #include "sidecar/core/core.h"
 #include "sidecar/engine/saga.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define FORM_OF_VALUE 1
@@ -28,6 +29,7 @@ struct snapshot {
 
 struct kept {
     struct objective objective;
+    char row[NAME_BYTES_MAX + 2];                        /* its rows' name */
     struct sli_count counts[SLI_COUNT], told[SLI_COUNT]; /* told: by slis_take_new */
     struct snapshot *history;                            /* HISTORY_MAX; rising */
     size_t history_count;
@@ -57,6 +59,8 @@ int slis_create(const struct objective *objectives, size_t count, const struct m
     s->count = count;
     for (size_t i = 0; i < count; i++) {
         s->kept[i].objective = objectives[i];
+        snprintf(s->kept[i].row, sizeof s->kept[i].row, "%s%s", objectives[i].synthetic ? "~" : "",
+                 objectives[i].definition);
         s->kept[i].history = memory->take_zeroed(memory->self, HISTORY_MAX * sizeof(struct snapshot));
         if (s->kept[i].history == NULL) {
             slis_destroy(s);
@@ -78,10 +82,19 @@ void slis_destroy(struct slis *s)
     memory.give_back(memory.self, s, size_of(s->count));
 }
 
-static struct kept *find(struct slis *s, struct bytes definition)
+static struct kept *find(struct slis *s, struct bytes definition, bool synthetic)
 {
     for (size_t i = 0; i < s->count; i++)
-        if (bytes_equal(bytes_of_text(s->kept[i].objective.definition), definition))
+        if (s->kept[i].objective.synthetic == synthetic &&
+            bytes_equal(bytes_of_text(s->kept[i].objective.definition), definition))
+            return &s->kept[i];
+    return NULL;
+}
+
+static struct kept *find_row(struct slis *s, struct bytes name)
+{
+    for (size_t i = 0; i < s->count; i++)
+        if (bytes_equal(bytes_of_text(s->kept[i].row), name))
             return &s->kept[i];
     return NULL;
 }
@@ -125,7 +138,7 @@ static int corrupt(const struct slis *s)
 static int take_row(void *self, const struct subject_row *row)
 {
     struct slis *s = self;
-    struct kept *k = find(s, row->name);
+    struct kept *k = find_row(s, row->name);
     if (row->version != FORM_OF_VALUE || row->value.size != COUNTS_BYTES)
         return corrupt(s);
     if (k != NULL)
@@ -136,7 +149,7 @@ static int take_row(void *self, const struct subject_row *row)
 static int take_history(void *self, const struct subject_row *row)
 {
     struct slis *s = self;
-    struct kept *k = find(s, row->name);
+    struct kept *k = find_row(s, row->name);
     const uint8_t *at = row->value.at;
     size_t count = row->value.size / SNAPSHOT_BYTES;
     if (row->version != FORM_OF_VALUE || row->value.size % SNAPSHOT_BYTES != 0 || count > HISTORY_MAX)
@@ -159,8 +172,7 @@ int slis_recover(struct slis *s, struct store *store, struct error_detail *detai
 
 static struct subject_row row_of(const struct kept *k, uint32_t kind, struct bytes value)
 {
-    return (struct subject_row){
-        .kind = kind, .name = bytes_of_text(k->objective.definition), .version = FORM_OF_VALUE, .value = value};
+    return (struct subject_row){.kind = kind, .name = bytes_of_text(k->row), .version = FORM_OF_VALUE, .value = value};
 }
 
 static int write_history(const struct slis *s, struct core *core, const struct kept *k)
@@ -190,7 +202,7 @@ bool sli_is_bad(uint8_t saga_state, uint8_t reason)
 
 void slis_ended(struct slis *s, const struct saga *saga, const struct record *r)
 {
-    struct kept *k = find(s, saga->name);
+    struct kept *k = find(s, saga->name, saga->synthetic && !DEFECT(SYNTHETIC_COUNTED));
     if (k == NULL)
         return;
     bool committed = r->saga_state == SAGA_COMMITTED;
@@ -199,6 +211,15 @@ void slis_ended(struct slis *s, const struct saga *saga, const struct record *r)
     k->counts[SLI_LATENCY].all += committed;
     k->counts[SLI_LATENCY].bad += committed && instant_since(r->at, saga->started_at).us > k->objective.latency.us;
     k->dirty = !(DEFECT(SLI_FORGOTTEN) && r->saga.serial % 4 == 1);
+}
+
+void slis_missed(struct slis *s, const char *definition)
+{
+    struct kept *k = s == NULL ? NULL : find(s, bytes_of_text(definition), true);
+    if (k == NULL)
+        return;
+    k->counts[SLI_SUCCESS].all++;
+    k->counts[SLI_SUCCESS].bad++;
 }
 
 int slis_close(struct slis *s, struct core *core)
@@ -270,7 +291,7 @@ static void look_fresh(struct slis *s, const struct engine *e, struct instant no
         struct span age = instant_since(now, saga->started_at);
         if (age.us < least.us)
             break;
-        struct kept *k = saga_ended(saga) ? NULL : find(s, saga->name);
+        struct kept *k = saga_ended(saga) || saga->synthetic ? NULL : find(s, saga->name, false);
         if (k != NULL && age.us >= k->objective.freshness.us)
             stale[k - s->kept] = true;
     }

@@ -1,6 +1,7 @@
-/* slis.h - what objectives are measured by: for each definition that has some, how many sagas ended, how many of them badly, and so on.
+/* slis.h - what objectives are measured by: for each definition that has some, how many sagas ended, how many of them badly, and so on. Heartbeats
+ * (synthetic sagas) count for objectives of their own alone.
  *
- * Durable. The counts (SUBJECT_SLI; name: the definition) are written in the commit of the ends that they count, so that they agree with the
+ * Durable. The counts (SUBJECT_SLI; name: the definition, for heartbeats with '~' before it) are written in the commit of the ends that they count, so that they agree with the
  * journal to the last one, whatever crashes. What they were at earlier times (SUBJECT_SLI_HISTORY), from which burn rates follow, is written every
  * five minutes, and thinned with age. One owner, no locks. */
 #ifndef SAGA_CORE_SLIS_H
@@ -9,7 +10,7 @@
 #include "sidecar/engine/engine.h"
 #include "sidecar/journal/store.h"
 
-#define OBJECTIVES_MAX 256
+#define OBJECTIVES_MAX 320 /* as many as options.def has of objectives and synthetics */
 #define SLI_WINDOW_MAX SPAN_S(90 * 24 * 3600)
 
 /* What is promised. In thousandths of a percent; 0: nothing is. */
@@ -22,6 +23,7 @@ struct objective {
     struct span latency;          /* a saga is fast when it is committed within */
     struct span freshness;        /* the definition is fresh while its oldest live saga is younger */
     struct span window;           /* over which the promise is kept */
+    bool synthetic;               /* of the definition's heartbeats; else of all its other sagas */
 };
 
 /* Of sagas, and of freshness of looks: one every SLI_LOOK. */
@@ -34,7 +36,7 @@ struct slis;
 struct core;
 struct saga;
 
-/* Copies the objectives, of distinct definitions, but for their texts. memory is copied. Gives *out. Returns 0 or E_MEMORY. */
+/* Copies the objectives, each definition and its heartbeats at most once, but for their texts. memory is copied. Gives *out. Returns 0 or E_MEMORY. */
 int slis_create(const struct objective *objectives, size_t count, const struct memory *memory, struct slis **out);
 /* Accepts NULL. */
 void slis_destroy(struct slis *s);
@@ -47,6 +49,9 @@ int slis_recover(struct slis *s, struct store *store, struct error_detail *detai
  * Returns 0 or E_MEMORY. */
 void slis_ended(struct slis *s, const struct saga *saga, const struct record *r);
 int slis_close(struct slis *s, struct core *core);
+
+/* A heartbeat of the definition could not begin, which its objective of success counts as bad. It is kept as looks are. s NULL: nothing. */
+void slis_missed(struct slis *s, const char *definition);
 
 /* Looks whether definitions are fresh, and keeps what the counts are now, when it is time to. Its rows go into the core's batch. Returns 0 or
  * E_MEMORY. */

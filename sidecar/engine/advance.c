@@ -217,6 +217,7 @@ static void leave(const struct turn *t, struct saga *s, unsigned index, uint8_t 
                 .step_name = saga_step_name(s, index),
                 .traceparent = s->traceparent,
                 .action_state = step->action,
+                .synthetic = s->synthetic,
                 .action_started = DEFECT(ACTION_TIME_FORGOTTEN) ? t->now : step->first_at,
                 .generation = step->generation + (DEFECT(NEW_KEY_EACH_ATTEMPT) ? r.attempt - 1u : 0),
             },

@@ -313,6 +313,8 @@ void engine_check(const struct engine *e)
 {
     CHECK(e->counts.live <= e->options.live_sagas_max);
     CHECK(e->counts.stuck <= e->counts.live && e->counts.paused <= e->counts.live);
+    CHECK(e->counts.synthetic.live <= e->counts.live && e->counts.synthetic.stuck <= e->counts.stuck);
+    CHECK(e->counts.synthetic.paused <= e->counts.paused && e->counts.synthetic.compensating <= e->counts.compensating);
     CHECK(e->timers.count <= e->counts.live + e->target_count);
     CHECK((e->oldest == NULL) == (e->counts.live == 0) && (e->newest == NULL) == (e->counts.live == 0));
     CHECK(e->target_count <= e->options.targets_max);
@@ -426,4 +428,19 @@ void engine_set_moved(struct engine *e, uint64_t serial, uint64_t position)
 struct engine_counts engine_counts(const struct engine *e)
 {
     return e->counts;
+}
+
+bool engine_has_synthetics(const struct engine *e)
+{
+    return e->counts.synthetic.live > 0;
+}
+
+struct saga_counts engine_counts_real(const struct engine *e)
+{
+    const struct engine_counts *all = &e->counts;
+    return (struct saga_counts){.live = all->live - all->synthetic.live,
+                                .stuck = all->stuck - all->synthetic.stuck,
+                                .compensating = all->compensating - all->synthetic.compensating,
+                                .paused = all->paused - all->synthetic.paused,
+                                .answered = all->answered - all->synthetic.answered};
 }

@@ -72,6 +72,7 @@ struct call_effect {
     struct bytes traceparent;
     uint8_t action_state;          /* compensation: SAGA_ACTION_DONE or SAGA_ACTION_UNKNOWN */
     struct instant action_started; /* when the action was first attempted under its key, or enlisted */
+    bool synthetic;                /* its saga is a heartbeat */
     uint32_t generation; /* part of the idempotency key: above 0 once an operator had a REJECTED action tried anew */
 };
 
@@ -214,15 +215,29 @@ void engine_set_position(struct engine *e, uint64_t serial, uint64_t position);
 /* The owner has written the saga's whole history anew at position, which is beyond every position so far: nothing before it is needed. */
 void engine_set_moved(struct engine *e, uint64_t serial, uint64_t position);
 
-struct engine_counts {
+/* Of sagas. */
+struct saga_counts {
     uint32_t live; /* ended ones that were not released included */
     uint32_t stuck;
     uint32_t compensating;
     uint32_t paused;
     uint32_t answered; /* nothing is left but deferred steps */
-    uint32_t calls;    /* in flight */
-    uint32_t waiting;  /* calls that wait for their target's bulkhead */
+};
+
+struct engine_counts {
+    uint32_t live; /* as in saga_counts, of all sagas */
+    uint32_t stuck;
+    uint32_t compensating;
+    uint32_t paused;
+    uint32_t answered;
+    struct saga_counts synthetic; /* of them */
+    uint32_t calls;               /* in flight */
+    uint32_t waiting;             /* calls that wait for their target's bulkhead */
 };
 struct engine_counts engine_counts(const struct engine *e);
+/* Whether any that is synthetic lives. */
+bool engine_has_synthetics(const struct engine *e);
+/* Of those that are not. */
+struct saga_counts engine_counts_real(const struct engine *e);
 
 #endif

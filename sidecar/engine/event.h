@@ -50,8 +50,9 @@ struct settlement {
 struct event {
     uint8_t type;
     struct instant now; /* never before the `now` of the event before it */
-    int no_room;    /* not 0: only what ends sagas is taken; new ones, and further steps, are refused with this error */
-    uint64_t token; /* of the requester; comes back in its reply. Unused for ANSWER and TICK. */
+    int no_room; /* not 0: only what ends sagas is taken; new ones, and further steps, are refused with this error. E_HELD: of START and
+                       BEGIN, whose definition is held */
+    uint64_t token;        /* of the requester; comes back in its reply. Unused for ANSWER and TICK. */
     struct bytes audit;    /* the owner's: what its audit trail is to say if this changes anything */
     struct bytes identity; /* of the requester, as its connection proves; empty: the sidecar itself */
     struct saga_id saga;   /* all but START, BEGIN, TICK, TARGET, BREAKER */
@@ -67,6 +68,7 @@ struct event {
     struct span lease;    /* BEGIN; 0: the default */
     uint8_t priority;     /* START: enum call_priority; 0: as its definition */
     struct bytes version; /* START, as it was asked for: empty for the highest. Only tells one request from another. */
+    bool synthetic;       /* START: a heartbeat */
     const struct definition *definition; /* START; resolved by engine_resolve; must outlive the engine */
 
     /* BEGIN (enlist only), ENLIST, COMMIT and ABORT (settle only). Settlements come before enlistments; all or nothing. A

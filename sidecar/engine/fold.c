@@ -99,13 +99,31 @@ void fold_free(struct engine *e, struct saga *s)
     memory_give_back(&e->memory, s, s->block_size);
 }
 
+/* Counts a saga that is so, or (by -1) that is so no more. */
+static void count(struct engine *e, const struct saga *s, uint8_t state, bool paused, bool answered, int by)
+{
+    const uint32_t one = (uint32_t)by;
+    const struct saga_counts more = {
+        .stuck = state == SAGA_STUCK ? one : 0,
+        .compensating = state == SAGA_COMPENSATING ? one : 0,
+        .paused = paused ? one : 0,
+        .answered = answered && (state == SAGA_RUNNING || state == SAGA_COMPENSATING || state == SAGA_STUCK) ? one : 0};
+    e->counts.stuck += more.stuck;
+    e->counts.compensating += more.compensating;
+    e->counts.paused += more.paused;
+    e->counts.answered += more.answered;
+    if (!s->synthetic)
+        return;
+    e->counts.synthetic.stuck += more.stuck;
+    e->counts.synthetic.compensating += more.compensating;
+    e->counts.synthetic.paused += more.paused;
+    e->counts.synthetic.answered += more.answered;
+}
+
 void fold_forget(struct engine *e, struct saga *s)
 {
     timers_set(&e->timers, &s->timer, INSTANT_NEVER);
-    e->counts.stuck -= s->state == SAGA_STUCK;
-    e->counts.compensating -= s->state == SAGA_COMPENSATING;
-    e->counts.paused -= s->paused;
-    e->counts.answered -= s->answered && !saga_ended(s);
+    count(e, s, s->state, s->paused, s->answered, -1);
     if (!saga_ended(s) && families_of(e, s->definition) != NULL)
         admission_forget(&families_of(e, s->definition)->admission);
     registry_remove(e, s);
@@ -144,6 +162,7 @@ static struct saga *started(struct engine *e, const struct record *r, const stru
     s->block_size = started_size(r, d);
     s->id = r->saga;
     s->mode = r->mode;
+    s->synthetic = r->synthetic;
     s->definition = d;
     s->state = SAGA_RUNNING;
     s->fingerprint = r->fingerprint;
@@ -268,16 +287,15 @@ static void turned_back(struct saga *s, const struct record *r)
     }
 }
 
-static void set_stuck(struct engine *e, struct saga *s, const struct record *r)
+static void set_stuck(struct saga *s, const struct record *r)
 {
     s->stuck_from = s->state;
     s->state = SAGA_STUCK;
     s->stuck_reason = r->reason;
     s->stuck_step = r->step;
-    e->counts.stuck++;
 }
 
-static void leave_stuck(struct engine *e, struct saga *s)
+static void leave_stuck(struct saga *s)
 {
     for (unsigned i = 0; i < s->step_count; i++)
         if (saga_step_stuck(s, i))
@@ -286,10 +304,9 @@ static void leave_stuck(struct engine *e, struct saga *s)
     s->stuck_from = 0;
     s->stuck_reason = REASON_NONE;
     s->stuck_step = RECORD_NO_STEP;
-    e->counts.stuck--;
 }
 
-static void retried(struct engine *e, struct saga *s, const struct record *r)
+static void retried(struct saga *s, const struct record *r)
 {
     struct step *step = &s->steps[r->step];
     if (!saga_step_stuck(s, r->step)) {
@@ -310,18 +327,18 @@ static void retried(struct engine *e, struct saga *s, const struct record *r)
         step->action = SAGA_ACTION_PENDING;
         step->action_attempts = 0;
     }
-    leave_stuck(e, s);
+    leave_stuck(s);
 }
 
 /* A person's word, in place of the answer that never came. */
-static void rejected(struct engine *e, struct saga *s, const struct record *r)
+static void rejected(struct saga *s, const struct record *r)
 {
     struct step *step = &s->steps[r->step];
     step->action = SAGA_ACTION_REJECTED;
     step->maybe_executed = false;
     if (step_spec_yields(saga_spec(s, r->step))) {
         step->compensation = SAGA_COMPENSATION_NONE; /* nothing is left to undo, and the saga goes on */
-        leave_stuck(e, s);
+        leave_stuck(s);
         return;
     }
     if (saga_past_pivot(s))
@@ -329,7 +346,6 @@ static void rejected(struct engine *e, struct saga *s, const struct record *r)
     s->stuck_from = 0;
     s->stuck_reason = REASON_NONE;
     s->stuck_step = RECORD_NO_STEP;
-    e->counts.stuck--;
     s->state = SAGA_COMPENSATING;
     s->reason = REASON_ACTION_REJECTED;
     s->reason_step = r->step;
@@ -337,7 +353,7 @@ static void rejected(struct engine *e, struct saga *s, const struct record *r)
         owe(s, i);
 }
 
-static void skipped(struct engine *e, struct saga *s, unsigned index)
+static void skipped(struct saga *s, unsigned index)
 {
     struct step *step = &s->steps[index];
     bool stuck = saga_step_stuck(s, index);
@@ -349,16 +365,11 @@ static void skipped(struct engine *e, struct saga *s, unsigned index)
     else
         step->action = SAGA_ACTION_SKIPPED;
     if (stuck)
-        leave_stuck(e, s);
+        leave_stuck(s);
 }
 
 static void ended(struct engine *e, struct saga *s, const struct record *r)
 {
-    if (s->state == SAGA_STUCK)
-        e->counts.stuck--;
-    if (s->paused)
-        e->counts.paused--;
-    e->counts.answered -= s->answered;
     s->paused = false;
     s->state = r->saga_state;
     s->ended_at = r->at;
@@ -424,34 +435,31 @@ static struct saga *apply(struct engine *e, struct saga *s, const struct record 
         break;
     case RECORD_ANSWERED:
         s->answered = true;
-        e->counts.answered++;
         if (r->output.size > 0) {
             uint8_t *at = block;
             s->answer = place(&at, r->output);
         }
         break;
     case RECORD_STUCK:
-        set_stuck(e, s, r);
+        set_stuck(s, r);
         break;
     case RECORD_ENDED:
         ended(e, s, r);
         break;
     case RECORD_PAUSED:
         s->paused = true;
-        e->counts.paused++;
         break;
     case RECORD_RESUMED:
         s->paused = false;
-        e->counts.paused--;
         break;
     case RECORD_RETRIED:
-        retried(e, s, r);
+        retried(s, r);
         break;
     case RECORD_REJECTED:
-        rejected(e, s, r);
+        rejected(s, r);
         break;
     case RECORD_SKIPPED:
-        skipped(e, s, r->step);
+        skipped(s, r->step);
         break;
     default:
         CHECK(!"a record type that the engine knows");
@@ -462,9 +470,13 @@ static struct saga *apply(struct engine *e, struct saga *s, const struct record 
 struct saga *fold_apply(struct engine *e, struct saga *s, const struct record *r, const struct definition *d,
                         void *block)
 {
-    bool before = s != NULL && s->state == SAGA_COMPENSATING;
+    uint8_t state = s == NULL ? 0 : s->state;
+    bool paused = s != NULL && s->paused, answered = s != NULL && s->answered;
     s = apply(e, s, r, d, block);
-    e->counts.compensating += (s->state == SAGA_COMPENSATING) - (uint32_t)before;
+    if (s->state != state || s->paused != paused || s->answered != answered) {
+        count(e, s, state, paused, answered, -1);
+        count(e, s, s->state, s->paused, s->answered, 1);
+    }
     return s;
 }
 

@@ -136,6 +136,7 @@ struct record {
     struct instant deadline; /* INSTANT_NEVER: none */
     struct span lease;       /* enlisted */
     uint8_t priority;        /* enum call_priority, as the start asked for */
+    bool synthetic;          /* a heartbeat: it is told to participants, and never counted among real sagas */
 
     uint32_t copies; /* MOVED */
 

@@ -110,6 +110,7 @@ void registry_add(struct engine *e, struct saga *s)
     link_by_serial(e, s);
     link_latest(e, s);
     e->counts.live++;
+    e->counts.synthetic.live += s->synthetic;
 }
 
 void registry_check(const struct engine *e, const struct saga *s)
@@ -144,6 +145,7 @@ void registry_remove(struct engine *e, struct saga *s)
     *(s->newer != NULL ? &s->newer->older : &e->newest) = s->older;
     unlink_journal(e, s);
     e->counts.live--;
+    e->counts.synthetic.live -= s->synthetic;
 }
 
 const struct saga *engine_find(const struct engine *e, uint64_t serial)

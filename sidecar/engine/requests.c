@@ -23,6 +23,8 @@ uint64_t engine_fingerprint(const struct event *event)
     hash = fnv_add(hash, &event->lease.us, sizeof event->lease.us);
     if (event->priority != 0) /* those of before had none */
         hash = fnv_add(hash, &event->priority, sizeof event->priority);
+    if (event->synthetic)
+        hash = fnv_add(hash, "synthetic", 9);
     for (size_t i = 0; i < event->enlist_count; i++) {
         const struct call_spec *call = &event->enlist[i].compensation;
         hash = hash_bytes(hash, event->enlist[i].step);
@@ -301,6 +303,8 @@ static bool repeated(const struct turn *t, const struct event *event)
 
 static int refuse_room(int code, struct error_detail *detail)
 {
+    if (code == E_HELD)
+        return error_set(detail, code, "", NULL);
     return error_set(detail, code, "",
                      code == E_JOURNAL_FULL
                          ? "the last of the journal's room is kept for ending the sagas that have begun"
@@ -359,6 +363,7 @@ static struct record started_record(const struct turn *t, const struct event *ev
         .fingerprint = engine_fingerprint(event),
         .input = event->input,
         .identity = event->identity,
+        .synthetic = event->synthetic,
         .traceparent = event->traceparent,
         .deadline = deadline.us == 0 ? INSTANT_NEVER : instant_after(t->now, deadline),
     };

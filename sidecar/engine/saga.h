@@ -79,6 +79,7 @@ struct saga {
     bool paused;
     bool answered;                    /* nothing is left but deferred steps */
     struct bytes answer;              /* owned: what those who wait for it are given then */
+    bool synthetic;                   /* a heartbeat, not a customer's */
     uint16_t reason_step, stuck_step; /* RECORD_NO_STEP: none */
     uint16_t step_count, step_room;
     uint16_t skips; /* how often a person skipped a step of it, or an undo */

@@ -5,6 +5,7 @@
 #include "sidecar/journal/codec.h"
 
 #include "sidecar/base/check.h"
+#include "sidecar/base/defect.h"
 #include "sidecar/journal/codec_inside.h"
 
 #include <string.h>
@@ -184,6 +185,7 @@ static uint64_t fields_of(const struct record *r)
     set |= r->identity.size != 0 ? HAS_IDENTITY : 0;
     set |= r->choice != 0 ? HAS_CHOICE : 0;
     set |= r->priority != 0 ? HAS_PRIORITY : 0;
+    set |= r->synthetic && !DEFECT(SYNTHETIC_FORGOTTEN) ? HAS_SYNTHETIC : 0;
     if (r->call.target != NULL) {
         set |= HAS_CALL;
         set |= r->call.timeout.us != 0 ? HAS_TIMEOUT : 0;

@@ -62,7 +62,8 @@ enum field {
 #define HAS_IDENTITY  (UINT64_C(1) << 32)
 #define HAS_CHOICE    (UINT64_C(1) << 33)
 #define HAS_PRIORITY  (UINT64_C(1) << 34)
-#define FIELD_SET_MAX ((UINT64_C(1) << 35) - 1)
+#define HAS_SYNTHETIC (UINT64_C(1) << 35)
+#define FIELD_SET_MAX ((UINT64_C(1) << 36) - 1)
 
 /* A saga without a deadline is the common one, so that is what a STARTED record leaves out. */
 static inline int64_t deadline_default(uint8_t type)

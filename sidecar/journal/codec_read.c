@@ -225,6 +225,7 @@ static void read_fields(struct reader *r, struct record *record, uint64_t set)
         record->choice = read_enum(r);
     if (set & HAS_PRIORITY)
         record->priority = read_enum(r);
+    record->synthetic = (set & HAS_SYNTHETIC) != 0;
 }
 
 static int corrupt(struct error_detail *detail, const char *field, const char *text)

@@ -19,6 +19,7 @@ struct ended_row {
     uint8_t mode;
     uint8_t reason;
     uint8_t lacks;       /* enum saga_lack: what it went without */
+    bool synthetic;
     uint16_t skips;      /* how often a person skipped a step of it, or an undo */
     uint32_t definition; /* number; 0 for an enlisted saga */
     struct bytes name;
@@ -30,6 +31,9 @@ struct ended_row {
     uint64_t first_frame; /* holding records of it */
     uint64_t last_frame;  /* from which its timeline is walked backwards */
 };
+
+/* In a store that keeps `skips` and `synthetic` as one number. */
+#define ENDED_SYNTHETIC (UINT32_C(1) << 16)
 
 /* A definition as it is kept. */
 struct definition_row {
@@ -53,6 +57,8 @@ enum subject_kind {
     SUBJECT_BULK = 9,     /* a bulk job, and how far it has come (sidecar/core/bulk.h) */
     SUBJECT_SLI = 10,     /* what an objective has counted (sidecar/core/slis.h); moves with the journal */
     SUBJECT_SLI_HISTORY = 11, /* and at earlier times */
+    SUBJECT_HOLD = 12,        /* whether starts of a definition are held (sidecar/core/holds.h) */
+    SUBJECT_REMEDY = 13,      /* what a rule of remediation has done (sidecar/runtime/remedies.h) */
     SUBJECT_KIND_COUNT,
 };
 

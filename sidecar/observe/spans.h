@@ -39,7 +39,7 @@ void span_id_of(const struct span_key *key, uint8_t id[SPAN_ID_SIZE]);
 /* What a participant is told: the trace, and the attempt as its parent. */
 void trace_parent_of(const struct trace *trace, const struct span_key *attempt, char text[TRACEPARENT_SIZE]);
 
-#define SPAN_ATTRIBUTES_MAX 10
+#define SPAN_ATTRIBUTES_MAX 11
 
 struct span_attribute {
     const char *name;

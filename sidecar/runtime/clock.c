@@ -20,6 +20,12 @@ struct instant clock_now(const struct clock *c)
     return (struct instant){.us = read_us(CLOCK_BOOTTIME) + c->offset_us};
 }
 
+struct span clock_difference(const struct clock *c)
+{
+    int64_t ahead = clock_now(c).us - read_us(CLOCK_REALTIME);
+    return (struct span){.us = ahead < 0 ? -ahead : ahead};
+}
+
 void clock_not_before(struct clock *c, struct instant earliest)
 {
     int64_t behind = earliest.us - clock_now(c).us;

@@ -13,6 +13,9 @@ void clock_init(struct clock *c);
 
 struct instant clock_now(const struct clock *c);
 
+/* How far it is from the system's wall clock by now, either way. */
+struct span clock_difference(const struct clock *c);
+
 /* The clock may not stand behind what the journal holds (the wall clock was set back while the sidecar was down): it goes on from there. */
 void clock_not_before(struct clock *c, struct instant earliest);
 

@@ -5,6 +5,7 @@
 #include "sidecar/base/grpc_status.h"
 #include "sidecar/engine/saga.h"
 #include "sidecar/engine/target.h"
+#include "sidecar/runtime/remedies.h"
 #include "sidecar/runtime/sidecar_inside.h"
 #include "transport/certificates.h"
 
@@ -148,12 +149,66 @@ void counters_record(struct loop *s, const struct record *r)
     }
 }
 
+/* ---- heartbeats ---- */
+
+static double seconds(struct instant at)
+{
+    return (double)at.us / 1e6;
+}
+
+void counters_record_synthetic(struct loop *s, const struct record *r)
+{
+    struct metrics *m = s->vitals.metrics;
+    const struct saga *saga = engine_find(core_engine(s->core), r->saga.serial);
+    if (saga == NULL || (r->type != RECORD_ENDED && r->type != RECORD_STUCK))
+        return;
+    bool stuck = r->type == RECORD_STUCK;
+    struct bytes state = bytes_of_text(record_state_name(stuck ? SAGA_STUCK : r->saga_state));
+    const char *reason = record_reason_name(stuck ? r->reason : saga->reason);
+    metrics_add(m, METRIC_SYNTHETICS, LABELS(saga->name, state, bytes_of_text(reason)), 1);
+    if (stuck)
+        return;
+    struct span lived = instant_since(r->at, saga->started_at);
+    metrics_observe(m, METRIC_SYNTHETIC_DURATION, LABELS(saga->name, state), lived.us < 0 ? 0 : (uint64_t)lived.us,
+                    trace_id_of(saga), r->at);
+    if (r->saga_state == SAGA_COMMITTED)
+        metrics_set(m, METRIC_SYNTHETIC_SUCCESS, LABELS(saga->name), seconds(r->at));
+}
+
+void counters_synthetic(struct loop *s, const char *definition, struct span every)
+{
+    struct bytes name = bytes_of_text(definition);
+    metrics_set(s->vitals.metrics, METRIC_SYNTHETIC_INTERVAL, LABELS(name), (double)every.us / 1e6);
+    /* The first has as long as any other. */
+    metrics_set(s->vitals.metrics, METRIC_SYNTHETIC_SUCCESS, LABELS(name), seconds(clock_now(&s->clock)));
+}
+
+void counters_synthetic_missed(struct loop *s, const char *definition)
+{
+    metrics_add(s->vitals.metrics, METRIC_SYNTHETICS_MISSED, LABELS(bytes_of_text(definition)), 1);
+}
+
+/* ---- remediation ---- */
+
+void counters_remedy(struct loop *s, const char *rule, const char *result)
+{
+    metrics_add(s->vitals.metrics, METRIC_REMEDIES, LABELS(bytes_of_text(rule), bytes_of_text(result)), 1);
+}
+
+void counters_remedy_armed(struct loop *s, const char *rule, bool armed)
+{
+    metrics_set(s->vitals.metrics, METRIC_REMEDY_ARMED, LABELS(bytes_of_text(rule)), armed);
+}
+
 /* ---- attempts and commits ---- */
 
-void counters_attempt(struct loop *s, uint16_t target, uint8_t phase, struct instant left_at,
+void counters_attempt(struct loop *s, const struct call_effect *call, struct instant left_at,
                       const struct rpc_answer *answer)
 {
-    struct bytes name = bytes_of_text(s->targets[target].shared->name);
+    if (call->synthetic)
+        return;
+    uint8_t phase = call->phase;
+    struct bytes name = bytes_of_text(s->targets[call->target].shared->name);
     struct instant now = clock_now(&s->clock);
     bool sent = answer->reach != SAGA_REACH_NONE;
     const char *status = sent ? grpc_status_name((uint8_t)answer->status) : "NOT_SENT";
@@ -216,7 +271,9 @@ static void refresh_objectives(struct loop *s, struct instant now)
     for (size_t i = 0; slis_at(s->slis, i) != NULL; i++)
         for (unsigned sli = 0; sli < SLI_COUNT; sli++) {
             const struct objective *o = slis_at(s->slis, i);
-            struct bytes definition = bytes_of_text(o->definition), name = bytes_of_text(sli_names[sli]);
+            static const char *const of_heartbeats[SLI_COUNT] = {"synthetic_success", "synthetic_latency"};
+            struct bytes definition = bytes_of_text(o->definition),
+                         name = bytes_of_text(o->synthetic ? of_heartbeats[sli] : sli_names[sli]);
             if (o->promised[sli] == 0)
                 continue;
             struct sli_count more = slis_take_new(s->slis, i, (enum sli)sli);
@@ -233,9 +290,19 @@ static void refresh_objectives(struct loop *s, struct instant now)
 /* The oldest one that needs a person, or NULL. */
 static const struct saga *oldest_stuck(const struct engine *e)
 {
-    const struct saga *saga = engine_counts(e).stuck == 0 ? NULL : engine_after(e, 0);
+    const struct saga *saga = engine_counts_real(e).stuck == 0 ? NULL : engine_after(e, 0);
     for (unsigned i = 0; saga != NULL && i < STUCK_LOOK_MAX; i++, saga = engine_after(e, saga->id.serial))
-        if (saga->state == SAGA_STUCK)
+        if (saga->state == SAGA_STUCK && !saga->synthetic)
+            return saga;
+    return NULL;
+}
+
+const struct saga *counters_oldest_live(const struct loop *s)
+{
+    const struct engine *e = core_engine(s->core);
+    const struct saga *saga = engine_counts_real(e).live == 0 ? NULL : engine_after(e, 0);
+    for (unsigned i = 0; saga != NULL && i < STUCK_LOOK_MAX; i++, saga = engine_after(e, saga->id.serial))
+        if (!saga->synthetic)
             return saga;
     return NULL;
 }
@@ -258,8 +325,8 @@ static void refresh(struct loop *s)
 {
     struct metrics *m = s->vitals.metrics;
     const struct engine *e = core_engine(s->core);
-    struct engine_counts counts = engine_counts(e);
-    const struct saga *oldest = engine_after(e, 0);
+    struct saga_counts counts = engine_counts_real(e), synthetic = engine_counts(e).synthetic;
+    const struct saga *oldest = counters_oldest_live(s);
     struct instant now = clock_now(&s->clock);
     for (uint16_t i = 0; i < s->target_count; i++) {
         if (s->targets[i].shared == NULL)
@@ -282,6 +349,10 @@ static void refresh(struct loop *s)
         if (drift_of(s, i) != NULL)
             metrics_set(m, METRIC_SCHEMA_BREAKS, LABELS(bytes_of_text(s->targets[i].shared->name)),
                         drift_of(s, i)->breaks);
+    struct webhook_counts pages = remedies_pages(s);
+    metrics_add(m, METRIC_WEBHOOKS, LABELS(bytes_of_text("sent")), pages.sent);
+    metrics_add(m, METRIC_WEBHOOKS, LABELS(bytes_of_text("failed")), pages.failed);
+    metrics_add(m, METRIC_WEBHOOKS, LABELS(bytes_of_text("dropped")), pages.dropped);
     struct tracing_counts spans = tracing_counts(s->tracing);
     if (s->tracing != NULL) {
         metrics_add(m, METRIC_SPANS, METRIC_NO_LABELS, spans.made);
@@ -292,6 +363,8 @@ static void refresh(struct loop *s)
     metrics_set(m, METRIC_SAGAS_STUCK_NOW, METRIC_NO_LABELS, counts.stuck);
     metrics_set(m, METRIC_SAGAS_PAUSED, METRIC_NO_LABELS, counts.paused);
     metrics_set(m, METRIC_SAGAS_ANSWERED, METRIC_NO_LABELS, counts.answered);
+    metrics_set(m, METRIC_SYNTHETICS_LIVE, METRIC_NO_LABELS, synthetic.live);
+    metrics_set(m, METRIC_SYNTHETICS_STUCK, METRIC_NO_LABELS, synthetic.stuck);
     metrics_set(m, METRIC_OLDEST_LIVE, METRIC_NO_LABELS,
                 oldest == NULL ? 0 : (double)instant_since(now, oldest->started_at).us / 1e6);
     const struct saga *stuck = oldest_stuck(e);
@@ -307,6 +380,7 @@ static void refresh(struct loop *s)
     int64_t expiry = certificates == NULL ? 0 : certificates_not_after(certificates);
     if (expiry != 0)
         metrics_set(m, METRIC_CERTIFICATE_EXPIRY, METRIC_NO_LABELS, (double)expiry);
+    metrics_set(m, METRIC_CLOCK_DIFFERENCE, METRIC_NO_LABELS, (double)clock_difference(&s->clock).us / 1e6);
     metrics_set(m, METRIC_DEFINITIONS, METRIC_NO_LABELS, catalog_count(s->catalog));
 }
 

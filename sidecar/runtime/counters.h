@@ -12,6 +12,9 @@ void counters_close(struct loop *s);
 /* How many calls a target may have in flight in this loop; 0: none any more. */
 void counters_target(struct loop *s, const char *name, uint32_t calls_max);
 
+/* The saga that has lived longest, of those that are no heartbeats; NULL: none lives, or heartbeats alone are as old. */
+const struct saga *counters_oldest_live(const struct loop *s);
+
 /* The loop's journal with its log, and what is free on its volume: bytes. */
 double counters_journal_bytes(const struct loop *s);
 double counters_volume_free(const struct loop *s);
@@ -20,9 +23,19 @@ double counters_volume_free(const struct loop *s);
 bool counters_want(const struct loop *s, uint8_t type);
 /* A record has become durable. */
 void counters_record(struct loop *s, const struct record *r);
+/* Likewise of a heartbeat, which is counted in metrics of its own alone. */
+void counters_record_synthetic(struct loop *s, const struct record *r);
 
-/* An attempt that left at left_at has ended. */
-void counters_attempt(struct loop *s, uint16_t target, uint8_t phase, struct instant left_at,
+/* A heartbeat of this definition is to begin every so often; one was not begun. */
+void counters_synthetic(struct loop *s, const char *definition, struct span every);
+void counters_synthetic_missed(struct loop *s, const char *definition);
+
+/* A rule of remediation has done this; whether it is armed; and what came of pages, as far as is known. */
+void counters_remedy(struct loop *s, const char *rule, const char *result);
+void counters_remedy_armed(struct loop *s, const char *rule, bool armed);
+
+/* An attempt that left at left_at has ended. A heartbeat's is not counted. */
+void counters_attempt(struct loop *s, const struct call_effect *call, struct instant left_at,
                       const struct rpc_answer *answer);
 
 /* A request was refused with this error. */

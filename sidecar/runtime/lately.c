@@ -33,7 +33,7 @@ void lately_ended(struct loop *s, const struct record *r)
 /* A refusal is a definite no by one that works; whatever else is not OK speaks against the target. */
 static enum recent_kind kind_of(const struct rpc_answer *answer)
 {
-    if (answer->reach != SAGA_REACH_NONE && answer->status == CODE_OK)
+    if (answer->status == CODE_OK)
         return RECENT_GOOD;
     struct saga_answer meaning = saga_answer_of_action(answer->status, answer->reach, 0);
     return meaning.meaning == SAGA_MEANS_REJECTED && !meaning.retry ? RECENT_REFUSED : RECENT_FAILED;
@@ -82,9 +82,18 @@ void lately_attempt(struct loop *s, const struct call_effect *call, struct insta
                     const struct rpc_answer *answer, struct instant now)
 {
     struct loop_target *target = &s->targets[call->target];
+    if (call->synthetic)
+        return;
+    /* What never left is no attempt: the target has not been asked. */
+    if (answer->reach == SAGA_REACH_NONE) {
+        note(&target->last_failure, answer, now);
+        return;
+    }
     enum recent_kind kind = kind_of(answer);
-    struct span took = answer->reach == SAGA_REACH_NONE ? (struct span){0} : instant_since(now, left_at);
+    struct span took = instant_since(now, left_at);
     recent_add(&target->recent, now, kind, took);
+    target->attempts++;
+    target->attempts_failed += kind == RECENT_FAILED;
     if (kind == RECENT_GOOD)
         target->last_success = now;
     if (kind == RECENT_FAILED)
@@ -177,6 +186,8 @@ bool lately_fill(struct loop *s, struct arena *a, Saga__V1__LoopStatus *m)
 bool lately_fill_target(struct loop *s, const struct loop_target *target, struct arena *a, Saga__V1__TargetStatus *m)
 {
     m->recent = view_recent(a, &target->recent, clock_now(&s->clock));
+    m->attempts = target->attempts;
+    m->attempts_failed = target->attempts_failed;
     m->last_failure_status = target->last_failure.status;
     m->last_failure_message = said(a, &target->last_failure);
     return m->recent != NULL && m->last_failure_message != NULL &&

@@ -19,7 +19,8 @@ static inline bool lately_count(struct loop *s, uint8_t type)
 }
 void lately_ended(struct loop *s, const struct record *r);
 
-/* An attempt that left at left_at has ended. */
+/* An attempt that left at left_at has ended; or never left, which counts for nothing and is kept as how the target failed last. A heartbeat's is not
+ * shown. */
 void lately_attempt(struct loop *s, const struct call_effect *call, struct instant left_at,
                     const struct rpc_answer *answer, struct instant now);
 

@@ -8,8 +8,10 @@
 #include "sidecar/runtime/counters.h"
 #include "sidecar/runtime/fleet.h"
 #include "sidecar/runtime/reload.h"
+#include "sidecar/runtime/remedies.h"
 #include "sidecar/runtime/sidecar_inside.h"
 #include "sidecar/runtime/trust.h"
+#include "sidecar/runtime/synthetics.h"
 
 /* How long what keeps arriving is taken in before there is a commit. */
 #define TAKE_IN_MAX SPAN_MS(15)
@@ -303,8 +305,11 @@ void loop_turn(struct loop *s)
     while (s->failure.code == 0 && !atomic_load(&s->stop_asked)) {
         struct instant next = instant_min(next_maintain, instant_min(next_check, next_verify));
         next = instant_min(next, instant_min(s->drift.next, slis_expiry(s->slis)));
+        next = instant_min(next, instant_min(synthetics_expiry(s), remedies_expiry(s)));
         submit_tick(s, poll(s, instant_min(next, bulks_expiry(s->bulks))));
         api_work(s->api);
+        synthetics_turn(s);
+        remedies_turn(s);
         run_bulks(s);
         tick_slis(s);
         commit(s);

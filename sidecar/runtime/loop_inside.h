@@ -22,6 +22,8 @@
 
 #include <stdatomic.h>
 
+struct heartbeat;
+struct remedies;
 struct out_call;
 struct sidecar;
 
@@ -51,8 +53,9 @@ struct loop_target {
     struct shared_target *shared; /* NULL: the configuration has never named it */
     struct rpc_target *rpc;       /* NULL: nor does it now */
     const char *address;
-    struct instant down_since; /* since when it cannot be reached; 0: it can */
-    struct recent recent;      /* attempts that ended */
+    struct instant down_since;          /* since when it cannot be reached; 0: it can */
+    struct recent recent;               /* attempts that left and ended */
+    uint64_t attempts, attempts_failed; /* the same, since the start */
     struct instant last_success;
     struct last_failure last_failure;
 };
@@ -92,6 +95,9 @@ struct loop {
     struct definition_limits limits;
     struct policy *policy; /* NULL: none */
     struct drift drift;
+    struct heartbeat *heartbeats; /* loop 0's: what the configuration wants started every so often */
+    size_t heartbeat_count;
+    struct remedies *remedies; /* loop 0's; NULL: there are no rules */
 
     atomic_bool stop_asked;         /* by any thread, so in a word of its own: the others are read together */
     _Atomic uint64_t durable_frame; /* the last, for other loops to see */

@@ -14,8 +14,10 @@
 #include "sidecar/runtime/limits.h"
 #include "sidecar/runtime/policing.h"
 #include "sidecar/runtime/reload.h"
+#include "sidecar/runtime/remedies.h"
 #include "sidecar/runtime/sidecar_inside.h"
 #include "sidecar/runtime/status.h"
+#include "sidecar/runtime/synthetics.h"
 #include "sidecar/runtime/targets.h"
 #include "sidecar/runtime/trust.h"
 #include "sidecar/shard/place.h"
@@ -343,6 +345,8 @@ static int open_api(struct loop *s, uint64_t last_frame, struct error_detail *de
         .reload = reload_ask,
         .reflect = drift_reflect,
         .status = status_fill,
+        .rules = remedies_list,
+        .change_rule = remedies_change,
         .refused = refused,
         .self = s,
         .failure = &s->failure,
@@ -382,25 +386,31 @@ static int open_bulks(struct loop *s)
     return bulks_create(&options, &s->bulks);
 }
 
+static struct objective objective_of(const struct config_objective *o, bool synthetic)
+{
+    return (struct objective){
+        .definition = o->definition,
+        .promised = {[SLI_SUCCESS] = o->success,
+                     [SLI_LATENCY] = o->latency.us > 0 ? o->latency_percent : 0,
+                     [SLI_FRESHNESS] = o->freshness.us > 0 ? o->freshness_percent : 0},
+        .latency = o->latency,
+        .freshness = o->freshness,
+        .window = o->window,
+        .synthetic = synthetic,
+    };
+}
+
 /* What is promised, and what has been counted of it. */
 static int open_slis(struct loop *s, struct error_detail *detail)
 {
     struct objective objectives[OBJECTIVES_MAX];
-    size_t count = s->config->objective_count;
+    size_t count = 0;
+    for (size_t i = 0; i < s->config->objective_count; i++)
+        objectives[count++] = objective_of(&s->config->objectives[i], false);
+    for (size_t i = 0; i < s->config->synthetic_count; i++)
+        objectives[count++] = objective_of(&s->config->synthetics[i].promised, true);
     if (count == 0)
         return 0;
-    for (size_t i = 0; i < count; i++) {
-        const struct config_objective *o = &s->config->objectives[i];
-        objectives[i] = (struct objective){
-            .definition = o->definition,
-            .promised = {[SLI_SUCCESS] = o->success,
-                         [SLI_LATENCY] = o->latency.us > 0 ? o->latency_percent : 0,
-                         [SLI_FRESHNESS] = o->freshness.us > 0 ? o->freshness_percent : 0},
-            .latency = o->latency,
-            .freshness = o->freshness,
-            .window = o->window,
-        };
-    }
     if (slis_create(objectives, count, &heap, &s->slis) != 0)
         return error_set(detail, E_MEMORY, "", NULL);
     return slis_recover(s->slis, s->store, detail);
@@ -430,6 +440,10 @@ static int open_parts(struct loop *s, struct error_detail *detail)
         code = error_set(detail, E_MEMORY, "", NULL);
     if (code == 0 && lately_open(s) != 0)
         code = error_set(detail, E_MEMORY, "", NULL);
+    if (code == 0 && synthetics_open(s) != 0)
+        code = error_set(detail, E_MEMORY, "", NULL);
+    if (code == 0)
+        code = remedies_open(s, detail);
     if (code == 0 && tracing_create(s->config, &s->tracing) != 0)
         code = error_set(detail, E_MEMORY, "", NULL);
     if (code != 0)
@@ -478,6 +492,8 @@ void loop_close(struct loop *s)
     slis_destroy(s->slis);
     counters_close(s);
     lately_close(s);
+    synthetics_close(s);
+    remedies_close(s);
     tracing_destroy(s->tracing);
     drift_finish(s);
     catalog_destroy(s->catalog);

@@ -8,6 +8,7 @@
 #include "sidecar/runtime/explain.h"
 #include "sidecar/runtime/precheck.h"
 #include "sidecar/runtime/policing.h"
+#include "sidecar/runtime/remedies.h"
 #include "sidecar/runtime/sidecar.h"
 #include "sidecar/runtime/release.h"
 
@@ -300,6 +301,8 @@ int main(int argc, char **argv)
     if (code == 0 && arguments.check)
         code = policing_open(config, &policy, &detail);
     policy_destroy(policy);
+    if (code == 0 && arguments.check)
+        code = remedies_check(config, &detail);
     bool asked =
         arguments.check || arguments.check_journal || arguments.explain.as != NULL; /* by a person, who reads */
     if (code != 0 && !asked && config_wants_json(arguments.file)) {

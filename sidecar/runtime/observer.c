@@ -99,10 +99,12 @@ static void log_record(const struct loop *s, struct bytes before, const struct r
         return;
     const struct saga *saga = engine_find(core_engine(s->core), r->saga.serial);
     bool named = saga != NULL && r->step < saga->step_count;
-    struct log_field fields[12] = {LOG_SAGA(r->saga)};
+    struct log_field fields[13] = {LOG_SAGA(r->saga)};
     size_t count = 1;
     if (saga != NULL)
         fields[count++] = (struct log_field)LOG_BYTES("definition", saga->name);
+    if (saga != NULL && saga->synthetic)
+        fields[count++] = (struct log_field)LOG_TEXT("synthetic", "true");
     if (named)
         fields[count++] = (struct log_field)LOG_BYTES("step", saga_step_name(saga, r->step));
     struct record told = r->type == RECORD_STUCK ? answer_before(before, r) : *r;
@@ -145,18 +147,29 @@ static void skip_copies(struct bytes moved, struct bytes *rest)
         CHECK(codec_skip(rest, &serial) == 0);
 }
 
-/* Counts and tells one record; before is the one before it in its frame. */
-static void look(struct loop *s, struct bytes before, struct bytes here, bool tell)
+/* Mostly there is none. */
+static bool is_heartbeat(const struct loop *s, uint64_t serial)
+{
+    const struct engine *e = core_engine(s->core);
+    const struct saga *saga = engine_has_synthetics(e) ? engine_find(e, serial) : NULL;
+    return saga != NULL && saga->synthetic;
+}
+
+/* Counts and tells one record of the saga of this serial; before is the one before it in its frame. */
+static void look(struct loop *s, uint64_t serial, struct bytes before, struct bytes here, bool tell)
 {
     struct record r;
     struct error_detail detail;
     uint64_t previous;
+    bool heartbeat = is_heartbeat(s, serial);
     bool count = counters_want(s, codec_type(here)), trace = tracing_wants(s->tracing, codec_type(here));
-    bool ended = lately_count(s, codec_type(here));
+    bool ended = !heartbeat && lately_count(s, codec_type(here));
     if (!count && !tell && !trace && !ended)
         return;
     CHECK(codec_decode(&here, &r, &previous, &detail) == 0);
-    if (count)
+    if (count && heartbeat)
+        counters_record_synthetic(s, &r);
+    else if (count)
         counters_record(s, &r);
     if (ended)
         lately_ended(s, &r);
@@ -186,7 +199,7 @@ void observer_durable(void *self, uint64_t frame, struct bytes records)
             skip_copies(here, &records);
             continue;
         }
-        look(s, before, here, all || may_matter(codec_type(here)));
+        look(s, serial, before, here, all || may_matter(codec_type(here)));
         before = here;
         if (care)
             api_touch(s->api, serial);

@@ -191,7 +191,7 @@ void outcalls_answer(void *self, void *tag, const struct rpc_answer *answer)
     bool gave_up = targets_gave_up(s, target, out->over);
     if (answer->unreached != NULL && !s->cutting && !gave_up)
         targets_down(s, target, answer);
-    counters_attempt(s, target, out->call.phase, out->left_at, answer);
+    counters_attempt(s, &out->call, out->left_at, answer);
     lately_attempt(s, &out->call, out->left_at, answer, event.now);
     give_back(s, out);
     if (!s->cutting)

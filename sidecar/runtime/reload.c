@@ -8,6 +8,7 @@
 #include "sidecar/runtime/definitions_dir.h"
 #include "sidecar/runtime/limits.h"
 #include "sidecar/runtime/policing.h"
+#include "sidecar/runtime/remedies.h"
 #include "sidecar/runtime/schemas_dir.h"
 #include "sidecar/runtime/sidecar_inside.h"
 #include "sidecar/runtime/targets.h"
@@ -140,6 +141,8 @@ void reload_read(struct sidecar *sidecar, const char *file)
     const char *at_fault = code != 0 ? file : NULL;
     if (code == 0)
         code = policing_open(r->fresh, &r->policy, &detail);
+    if (code == 0)
+        code = remedies_check(r->fresh, &detail);
     bool files = sidecar->adopted == NULL; /* another's journal gets nothing that is registered here */
     if (code == 0 && files)
         code = schemas_dir_read(r->fresh, take_set, r, &detail);

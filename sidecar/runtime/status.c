@@ -2,6 +2,7 @@
 #include "sidecar/runtime/status.h"
 
 #include "sidecar/api/view.h"
+#include "sidecar/core/holds.h"
 #include "sidecar/engine/saga.h"
 #include "sidecar/engine/target.h"
 #include "sidecar/journal/codec.h"
@@ -9,6 +10,7 @@
 #include "sidecar/runtime/lately.h"
 #include "sidecar/runtime/release.h"
 #include "sidecar/runtime/sidecar_inside.h"
+#include "sidecar/runtime/synthetics.h"
 
 static bool add_drift(const struct loop *s, unsigned target, struct arena *a, Saga__V1__TargetStatus *t)
 {
@@ -33,6 +35,9 @@ static bool add_breaker(struct arena *a, Saga__V1__TargetStatus *t, const struct
     m->calls = counts->calls;
     m->failed = counts->failed;
     m->slow = counts->slow;
+    if (state != BREAKER_CLOSED && b->mark.opened_at.us != 0 &&
+        (m->opened_at = view_time(a, b->mark.opened_at)) == NULL)
+        return false;
     return state != BREAKER_OPEN || b->mark.held || (m->open_until = view_time(a, b->mark.open_until)) != NULL;
 }
 
@@ -118,12 +123,55 @@ static bool add_since(struct loop *s, struct arena *a, Saga__V1__LoopStatus *m)
     return (m->journal_since = view_time(a, codec_time(records))) != NULL;
 }
 
+static bool add_holds(const struct loop *s, struct arena *a, Saga__V1__LoopStatus *m)
+{
+    m->holds = arena_take(a, HOLDS_MAX * sizeof(*m->holds));
+    for (unsigned i = 0; m->holds != NULL && i < HOLDS_MAX; i++)
+        if (holds_at(core_holds(s->core), i) != NULL)
+            m->holds[m->n_holds++] = (Saga__V1__Hold *)(uintptr_t)holds_at(core_holds(s->core), i);
+    return m->holds != NULL;
+}
+
+/* Sagas that are looked at for dead letters, and definitions that are told. */
+#define LETTERS_LOOK_MAX 5000
+#define LETTERS_MAX      64
+
+static Saga__V1__DeadLetters *letters_of(struct arena *a, Saga__V1__LoopStatus *m, const struct saga *saga)
+{
+    for (size_t i = 0; i < m->n_dead_letters; i++)
+        if (bytes_equal(bytes_of_text(m->dead_letters[i]->definition), saga->name))
+            return m->dead_letters[i];
+    Saga__V1__DeadLetters *letters = m->n_dead_letters == LETTERS_MAX ? NULL : arena_take(a, sizeof *letters);
+    if (letters == NULL)
+        return NULL;
+    saga__v1__dead_letters__init(letters);
+    letters->definition = arena_text(a, saga->name);
+    letters->oldest = view_time(a, saga->started_at);
+    if (letters->definition == NULL || letters->oldest == NULL)
+        return NULL;
+    return m->dead_letters[m->n_dead_letters++] = letters;
+}
+
+static bool add_letters(const struct loop *s, struct arena *a, Saga__V1__LoopStatus *m)
+{
+    const struct engine *e = core_engine(s->core);
+    const struct saga *saga = m->stuck == 0 ? NULL : engine_after(e, 0);
+    m->dead_letters = arena_take(a, LETTERS_MAX * sizeof(*m->dead_letters));
+    for (unsigned i = 0; m->dead_letters != NULL && saga != NULL && i < LETTERS_LOOK_MAX;
+         i++, saga = engine_after(e, saga->id.serial)) {
+        Saga__V1__DeadLetters *letters = saga->state == SAGA_STUCK && !saga->synthetic ? letters_of(a, m, saga) : NULL;
+        if (letters != NULL)
+            letters->count++;
+    }
+    return m->dead_letters != NULL;
+}
+
 bool status_fill(void *self, struct arena *a, Saga__V1__LoopStatus *m)
 {
     struct loop *s = self;
     const struct engine *e = core_engine(s->core);
-    struct engine_counts counts = engine_counts(e);
-    const struct saga *oldest = engine_after(e, 0);
+    struct saga_counts counts = engine_counts_real(e);
+    const struct saga *oldest = counters_oldest_live(s);
     m->version = (char *)(uintptr_t)sagad_version;
     m->loop = s->index;
     m->live = counts.live;
@@ -131,8 +179,10 @@ bool status_fill(void *self, struct arena *a, Saga__V1__LoopStatus *m)
     m->paused = counts.paused;
     m->answered = counts.answered;
     m->compensating = counts.compensating;
-    m->calls = counts.calls;
-    m->calls_waiting = counts.waiting;
+    m->synthetics_live = engine_counts(e).synthetic.live;
+    m->synthetics_stuck = engine_counts(e).synthetic.stuck;
+    m->calls = engine_counts(e).calls;
+    m->calls_waiting = engine_counts(e).waiting;
     m->definitions = catalog_count(s->catalog);
     m->journal_bytes = (uint64_t)counters_journal_bytes(s);
     m->journal_bytes_max = s->config->journal_bytes_max;
@@ -140,5 +190,6 @@ bool status_fill(void *self, struct arena *a, Saga__V1__LoopStatus *m)
     m->journal_full = s->told_full != 0;
     if (oldest != NULL && (m->oldest_live = view_time(a, oldest->started_at)) == NULL)
         return false;
-    return add_since(s, a, m) && add_targets(s, a, m) && add_limits(s, a, m) && lately_fill(s, a, m);
+    return add_since(s, a, m) && add_targets(s, a, m) && add_limits(s, a, m) && lately_fill(s, a, m) &&
+           synthetics_fill(s, a, m) && add_holds(s, a, m) && add_letters(s, a, m);
 }

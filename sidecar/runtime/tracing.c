@@ -136,6 +136,8 @@ static void say_saga(struct trace_span *span, const struct saga *saga, char id[S
 {
     say(span, "saga.id", bytes_of(id, saga_id_format(saga->id, id)));
     say(span, "saga.definition", saga->name);
+    if (saga->synthetic)
+        say(span, "saga.synthetic", bytes_of_text("true"));
 }
 
 static const char *phase_name(uint8_t phase)

@@ -23,6 +23,7 @@ enum variable_id {
     V_PAUSED,
     V_DEGRADED,
     V_DEFERRED,
+    V_SYNTHETIC,
     V_REASON,
     V_STEP,
     V_STATUS,
@@ -64,6 +65,7 @@ static const struct {
     [V_PAUSED] = {"paused", &type_bool, false},
     [V_DEGRADED] = {"degraded", &type_bool, false},
     [V_DEFERRED] = {"deferred", &type_bool, false},
+    [V_SYNTHETIC] = {"synthetic", &type_bool, false},
     [V_REASON] = {"reason", &type_string, false},
     [V_STEP] = {"step", &type_string, false},
     [V_STATUS] = {"status", &type_string, false},
@@ -217,6 +219,7 @@ struct where_view where_view_of(const struct saga *s)
         .paused = s->paused,
         .degraded = (saga_lacks(s) & ~LACK_DEFERRED) != 0,
         .deferred = s->answered && !saga_ended(s),
+        .synthetic = s->synthetic,
         .started_at = s->started_at,
         .ended_at = s->ended_at,
         .deadline = s->deadline,
@@ -271,6 +274,7 @@ int where_asks(struct where *w, const struct where_view *view, struct instant no
     v[V_PAUSED] = datum_bool(view->paused);
     v[V_DEGRADED] = datum_bool(view->degraded);
     v[V_DEFERRED] = datum_bool(view->deferred);
+    v[V_SYNTHETIC] = datum_bool(view->synthetic);
     v[V_REASON] = datum_string(bytes_of_text(record_reason_name(view->reason)));
     v[V_STEP] = datum_string(view->step);
     v[V_STATUS] = datum_string(bytes_of_text(status_name(view->status)));

@@ -20,7 +20,7 @@ struct where_view {
     struct bytes tags;           /* packed */
     uint8_t mode, state, reason; /* reason: why it is stuck, else why it turned back */
     int status;                  /* gRPC status of the stuck step's last failure; -1: not known */
-    bool paused;
+    bool paused, synthetic;
     bool degraded; /* it goes without something: a step is missing, stood in for, or old */
     bool deferred; /* nothing but deferred steps is left */
     struct instant started_at, ended_at, deadline; /* 0 or INSTANT_NEVER: there is none */

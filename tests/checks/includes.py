@@ -21,6 +21,7 @@ ROOMS = {
     "sidecar/engine": (["sidecar/base", "sidecar/definition/model.h", "sidecar/definition/names.h", "sidecar/resilience", "sidecar/mapping/mapping.h",
                         "compensations"], PURE),
     "sidecar/where": (["sidecar/base", "sidecar/expression", "sidecar/engine/record.h", "sidecar/engine/saga.h"], PURE | {"stdio.h"}),
+    "sidecar/remedy": (["sidecar/base", "sidecar/expression"], PURE | {"stdio.h"}),
     "sidecar/journal": (["sidecar/base", "sidecar/engine/record.h", "sidecar/definition/model.h", "compensations"], None),
     "sidecar/rpc": (["sidecar/base", "transport", "compensations/answer.h", "@proto"], None),
     "sidecar/observe": (["sidecar/base", "transport/address.h", "@proto"], None),
@@ -66,6 +67,7 @@ GUARDED = [
     (re.compile(r"^yaml\.h$"), ["sidecar/definition/yaml_tree.c"]),
     (re.compile(r"^jansson\.h$"), ["client-lib/sagactl/", "tests/"]),
     (re.compile(r"^microhttpd\.h$"), ["sidecar/observe/http.c"]),
+    (re.compile(r"^curl/"), ["sidecar/runtime/webhook.c"]),
     (re.compile(r"^openssl/"), ["transport/certificates.c", "sidecar/journal/sealed/", "tests/"]),
     (re.compile(r"^ares\.h$"), ["sidecar/rpc/names.c"]),
 ]

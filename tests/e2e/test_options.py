@@ -29,6 +29,8 @@ ELSEWHERE = {
     "memory_bytes_max": "test_bounds.Bounds.test_memory_bytes_max",
     "definition_limits": "test_resilience.Queues.test_definition_limits",
     "objectives": "test_slo.Wrong.test_what_is_no_promise",
+    "synthetics": "test_synthetics.Wrong.test_what_is_no_heartbeat",
+    "remediation": "test_remediation.Rules.test_4_errors",
     "policy_file": "test_typed.Typed.test_policy_file",
     "schema_drift_interval": "test_contracts.Drift.test_drift",
     "schemas_dir": "test_typed.Typed.test_schemas_dir",

@@ -976,7 +976,7 @@ class WithoutSidecar(unittest.TestCase):
             asked = script + "\nCOMP_WORDS=(%s)\nCOMP_CWORD=%d\n_sagactl\necho ${COMPREPLY[@]}\n" % (
                 " ".join("'%s'" % w for w in words), len(words) - 1)
             return subprocess.run(["bash", "-c", asked], stdout=subprocess.PIPE, text=True, check=True).stdout.split()
-        self.assertEqual(["resume", "reload", "retry", "reject", "resolve", "register", "rehearse"], complete("sagactl", "re"))
+        self.assertEqual(["resume", "reload", "release", "retry", "reject", "resolve", "register", "rehearse"], complete("sagactl", "re"))
         self.assertEqual(["--state"], complete("sagactl", "-a", "x", "list", "--st"))
         self.assertEqual(["json"], complete("sagactl", "get", "--output", "j"))
         self.assertIn("--past-stuck", complete("sagactl", "wait", "--"))

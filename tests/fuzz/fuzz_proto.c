@@ -61,6 +61,9 @@ static const ProtobufCMessageDescriptor *const types[] = {
     &saga__v1__list_audit_request__descriptor,
     &saga__v1__verify_request__descriptor,
     &saga__v1__explain_request__descriptor,
+    &saga__v1__hold_definition_request__descriptor,
+    &saga__v1__list_rules_request__descriptor,
+    &saga__v1__change_rule_request__descriptor,
 };
 #define TYPE_COUNT (sizeof types / sizeof types[0])
 

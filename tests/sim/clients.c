@@ -93,6 +93,7 @@ void client_event(struct world *w, const struct request *r, struct event *event)
     event->deadline = c->deadline;
     if (r->type == EVENT_START) {
         event->priority = c->priority;
+        event->synthetic = c->synthetic;
         event->definition = catalog_by_number(w->sidecar.catalog, c->definition);
         event->input = typed_payload(w, w->definitions[c->definition - 1], bytes_of_text(c->input));
     } else {
@@ -323,6 +324,7 @@ void client_answered(struct world *w, struct request *sent, const struct reply_e
     case E_LIVE_SAGAS:
     case E_DEFINITION_LIMIT:
     case E_BYTES:
+    case E_HELD:
         c->over = c->tries > 30 && !w->healed; /* else it is sent again when its time has come */
         break;
     case E_STEPS_OPEN:
@@ -366,6 +368,7 @@ void clients_start(struct world *w)
         c->world = w;
         c->index = i;
         c->enlisted = chance(w, CLIENTS, w->swarm.enlisted_permille);
+        c->synthetic = !c->enlisted && (w->seed + i) % 7 == 3;
         c->has_request_id = !chance(w, CLIENTS, 100) || w->script != NULL;
         c->definition = 1 + (uint32_t)draw(w, CLIENTS, w->definition_count);
         snprintf(c->request_id, sizeof c->request_id, "request-%u", w->swarm.scoped ? i / 2 : i);

@@ -188,6 +188,8 @@ void oracle_call(struct world *w, const struct call_effect *call, struct attempt
            m->id.serial);
     expect(w, call->target == m->steps[call->step].target, "wire", "a call goes to another target than its step's",
            m->id.serial);
+    expect(w, call->synthetic == m->client->synthetic, "wire",
+           "a participant is told wrong whether a saga is a heartbeat", m->id.serial);
     oracle_timeout(w, m, call);
     expect(w, m->steps[call->step].next_at <= sidecar_now(w).us, "I10", "an attempt leaves before its backoff is over",
            m->id.serial);

@@ -71,6 +71,7 @@ static void on_started(struct world *w, const struct record *r)
     const struct definition *d = r->mode == SAGA_ORCHESTRATED ? w->definitions[r->definition - 1] : NULL;
     expect(w, bytes_equal(text, typed_payload(w, d, bytes_of_text(m->client->input))), "I1",
            "a saga's input is not what its client sent", r);
+    expect(w, r->synthetic == m->client->synthetic, "cause", "a saga is a heartbeat that was not asked for as one", r);
     expect(w, typed_has_tags(w, d, m->client, r->tags), "cause", "a saga has other tags than its definition says", r);
     expect(w, !typed_refuses(w, m->client), "cause", "a saga started that its definition does not allow", r);
     snprintf(m->request_id, sizeof m->request_id, "%.*s", (int)r->request_id.size, (const char *)r->request_id.at);
@@ -90,6 +91,7 @@ static void on_started(struct world *w, const struct record *r)
     m->priority = m->client->priority != 0 ? m->client->priority : d->priority != 0 ? d->priority : PRIORITY_NORMAL;
     oracle_limits(w, m, r);
     expect(w, r->priority == m->client->priority, "cause", "a saga has another priority than was asked for", r);
+    holds_start_seen(w, m);
     for (unsigned i = 0, counted = 0; i < d->step_count; i++) {
         const struct step_spec *spec = &d->steps[i];
         unsigned count = typed_instances(w, d, m->client, i);
@@ -873,7 +875,7 @@ void oracle_ended_row(struct world *w, const struct ended_row *row)
 {
     const struct model *m = oracle_model(w, row->saga);
     if (row->state != m->state || row->mode != m->mode || row->first_frame != m->first_frame ||
-        row->last_frame != m->last_frame || row->skips != m->skips ||
+        row->last_frame != m->last_frame || row->skips != m->skips || row->synthetic != m->client->synthetic ||
         row->lacks != (m->state == SAGA_COMMITTED ? lacks(m) : 0) || row->ended_at.us != m->ended_at ||
         !bytes_equal(row->request_id, bytes_of_text(m->request_id)))
         world_fail(w, EXIT_SAFETY, "I8", "a saga's row is not what its records tell", row->saga.serial);

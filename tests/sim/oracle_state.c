@@ -50,8 +50,9 @@ static void compare(struct world *w, const struct saga *a, const struct saga *b,
                 a->deadline.us == b->deadline.us && a->quiet_at.us == b->quiet_at.us && a->lease.us == b->lease.us &&
                 a->state == b->state && a->stuck_from == b->stuck_from && a->mode == b->mode &&
                 a->reason == b->reason && a->stuck_reason == b->stuck_reason && a->paused == b->paused &&
-                a->reason_step == b->reason_step && a->stuck_step == b->stuck_step && a->step_count == b->step_count &&
-                a->order_last == b->order_last && a->answered == b->answered && bytes_equal(a->answer, b->answer);
+                a->synthetic == b->synthetic && a->reason_step == b->reason_step && a->stuck_step == b->stuck_step &&
+                a->step_count == b->step_count && a->order_last == b->order_last && a->answered == b->answered &&
+                bytes_equal(a->answer, b->answer);
     for (unsigned i = 0; same && i < a->step_count; i++)
         same = same_step(a, b, i);
     expect(w, same, "I8", when, a->id.serial);
@@ -68,7 +69,10 @@ static void compare_all(struct world *w, const struct engine *x, const struct en
         b = engine_after(y, b->id.serial);
     }
     struct engine_counts p = engine_counts(x), q = engine_counts(y);
-    expect(w, p.live == q.live && p.stuck == q.stuck && p.paused == q.paused, "I8", "the counts differ", 0);
+    expect(w,
+           p.live == q.live && p.stuck == q.stuck && p.paused == q.paused &&
+               memcmp(&p.synthetic, &q.synthetic, sizeof p.synthetic) == 0,
+           "I8", "the counts differ", 0);
 }
 
 /* ---- I9 and I10 ---- */
@@ -130,7 +134,12 @@ void oracle_state(struct world *w)
     const struct engine *e = core_engine(c);
     compare_all(w, e, w->shadow, "what is in memory is not what the journal tells");
     oracle_breaker_state(w);
+    holds_state(w);
     struct engine_counts counts = engine_counts(e);
+    uint32_t synthetic = 0;
+    for (const struct saga *s = engine_after(e, 0); s != NULL; s = engine_after(e, s->id.serial))
+        synthetic += oracle_model(w, s->id)->client->synthetic;
+    expect(w, counts.synthetic.live == synthetic, "counts", "heartbeats are not counted as they are", synthetic);
     expect(w, counts.live <= w->swarm.live_sagas_max, "I10", "more live sagas than live_sagas_max", counts.live);
     /* A sidecar that stops leaves what would come next to its next life. */
     for (const struct saga *s = engine_after(e, 0); s != NULL && !w->sidecar.holding;

@@ -353,6 +353,8 @@ static void turn(struct world *w, void *arg)
         code = submit(w, NULL);
     if (code == 0)
         code = bulk_turn(w);
+    if (code == 0)
+        code = holds_turn(w);
     if (code == 0 && !s->holding && core_stalled(s->core) == 0)
         code = slis_tick(s->slis, s->core, sidecar_now(w));
     if (code == 0 && core_pending(s->core)) {

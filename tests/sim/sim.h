@@ -165,6 +165,8 @@ enum mark_case {
     CASE_DEFERRED,              /* one of these began */
     CASE_LACKS,                 /* a saga was committed without something */
     CASE_HASTE,                 /* a step did not wait for a target that took no calls */
+    CASE_HELD_DEFINITION,       /* a definition was held */
+    CASE_SYNTHETIC,             /* a heartbeat ended */
     CASE_SLI,                   /* an objective has counted what was slow, and what was bad */
     CASE_PASSED,                /* a call of another key left while one waited */
     CASE_PASSED_BY_BETTER,      /* one of another priority */
@@ -480,6 +482,7 @@ struct disk {
     uint64_t audit_first;
     struct breaker_mark breakers[TARGET_COUNT]; /* as the rows of subjects tell */
     struct subject_row bulks[BULKS_SEEN_MAX];   /* likewise, by their place */
+    struct subject_row holds[DEFINITIONS_MAX];  /* by definition, as the following ones */
     struct subject_row slis[DEFINITIONS_MAX], sli_histories[DEFINITIONS_MAX];
 };
 
@@ -577,7 +580,7 @@ struct request {
 struct client {
     struct world *world;
     unsigned index;
-    bool enlisted, over, dead, has_request_id;
+    bool enlisted, synthetic, over, dead, has_request_id;
     uint8_t priority; /* that its start asks for; 0: none */
     uint32_t definition;
     char request_id[24];
@@ -652,6 +655,7 @@ struct world {
     int64_t last_jump; /* true time of the last jump of the sidecar's clock */
     struct bulk_seen bulk[BULKS_SEEN_MAX];
     struct sli_seen slis[DEFINITIONS_MAX];
+    uint64_t held_since[DEFINITIONS_MAX]; /* the commit that has the row */
     unsigned bulk_count;
     uint64_t commits;     /* that are durable */
     uint64_t commit_from; /* the first frame of the last, or that which would follow */
@@ -720,6 +724,14 @@ void bulk_commit(struct world *w);
 void bulk_end(struct world *w);
 
 /* ---- slis.c ---- */
+/* Lets people hold definitions, and let them go. Returns 0 or E_MEMORY. */
+int holds_turn(struct world *w);
+/* A row is durable; as scan_subjects; a saga has started; nothing waits to become durable. */
+void holds_row(struct world *w, const struct subject_row *row);
+int holds_scan(struct world *w, int (*take)(void *self, const struct subject_row *row), void *self);
+void holds_start_seen(struct world *w, const struct model *m);
+void holds_state(struct world *w);
+
 bool slis_has(const struct world *w);
 /* As slis_recover. */
 int slis_open(struct world *w, const struct memory *memory, struct error_detail *detail);

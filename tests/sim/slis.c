@@ -41,7 +41,9 @@ static int index_of(const struct world *w, struct bytes name)
 void slis_end_seen(struct world *w, const struct model *m, const struct record *r)
 {
     int index = m->definition == NULL ? -1 : index_of(w, bytes_of_text(m->definition->name));
-    if (!slis_has(w) || index < 0)
+    if (m->client->synthetic)
+        mark(w, MARK_CASE, CASE_SYNTHETIC);
+    if (!slis_has(w) || index < 0 || m->client->synthetic)
         return;
     struct sli_seen *seen = &w->slis[index];
     bool somebody = m->reason == REASON_ACTION_REJECTED || m->reason == REASON_CANCELLED ||

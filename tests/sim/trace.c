@@ -105,7 +105,8 @@ static const char *const names[MARK_GROUP_COUNT][MARK_NUMBER_MAX] = {
                        [EVENT_COMMIT] = "COMMIT",
                        [EVENT_ABORT] = "ABORT",
                        [EVENT_CANCEL] = "CANCEL"},
-    [MARK_REFUSED] = {[-E_MEMORY] = "MEMORY",
+    [MARK_REFUSED] = {[-E_HELD] = "HELD",
+                      [-E_MEMORY] = "MEMORY",
                       [-E_LIVE_SAGAS] = "LIVE_SAGAS",
                       [-E_BYTES] = "BYTES",
                       [-E_DEFINITION_LIMIT] = "DEFINITION_LIMIT",
@@ -244,7 +245,12 @@ static const char *const names[MARK_GROUP_COUNT][MARK_NUMBER_MAX] = {
                    [CASE_RESERVED] = "RESERVED",
                    [CASE_NO_TIME] = "NO_TIME",
                    [CASE_IN_VAIN] = "IN_VAIN",
-                   [CASE_NOT_SERVED] = "NOT_SERVED"},
+                   [CASE_NOT_SERVED] = "NOT_SERVED",
+                   [CASE_BULK] = "BULK",
+                   [CASE_BULK_DONE] = "BULK_DONE",
+                   [CASE_HELD_DEFINITION] = "HELD_DEFINITION",
+                   [CASE_SYNTHETIC] = "SYNTHETIC",
+                   [CASE_SLI] = "SLI"},
 };
 
 static const char *const groups[MARK_GROUP_COUNT] = {"record",   "turned-back", "stuck",   "ended", "accepted",

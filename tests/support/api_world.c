@@ -308,6 +308,23 @@ static bool status(void *self, struct arena *a, Saga__V1__LoopStatus *m)
     return true;
 }
 
+/* No configuration has any. */
+static bool rules(void *self, struct arena *a, Saga__V1__ListRulesResponse *m)
+{
+    (void)self;
+    (void)a;
+    (void)m;
+    return true;
+}
+
+static int change_rule(void *self, const char *name, bool arm, struct error_detail *detail)
+{
+    (void)self;
+    (void)name;
+    (void)arm;
+    return error_set(detail, E_RULE_NOT_FOUND, "name", NULL);
+}
+
 static int admit(void *self, const struct definition *definition, struct error_detail *detail)
 {
     (void)self;
@@ -451,6 +468,8 @@ static void start(struct api_world *w, unsigned index)
         .reload = reload,
         .reflect = reflect,
         .status = status,
+        .rules = rules,
+        .change_rule = change_rule,
         .self = loop,
         .failure = &loop->failure,
     };

@@ -181,6 +181,15 @@ static const struct record samples[] = {
      .digest = 0xfedcba9876543211,
      .choice = 2},
     {.type = RECORD_ANSWERED, .saga = ID, .at = AT, .step = RECORD_NO_STEP, .output = TEXT("\x0a\x02ok")},
+    {.type = RECORD_STARTED,
+     .saga = ID,
+     .at = AT,
+     .step = RECORD_NO_STEP,
+     .mode = SAGA_ORCHESTRATED,
+     .definition = 8,
+     .name = TEXT("payout"),
+     .deadline = {.us = INT64_MAX},
+     .synthetic = true},
 };
 
 const struct record *sample_records(size_t *count)
@@ -221,5 +230,5 @@ bool sample_records_equal(const struct record *a, const struct record *b)
            a->lease.us == b->lease.us && a->copies == b->copies && bytes_equal(a->step_name, b->step_name) &&
            bytes_equal(a->identity, b->identity) && bytes_equal(a->tags, b->tags) &&
            bytes_equal(a->counts, b->counts) && a->digest == b->digest && a->choice == b->choice &&
-           calls_equal(&a->call, &b->call);
+           a->synthetic == b->synthetic && calls_equal(&a->call, &b->call);
 }

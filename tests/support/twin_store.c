@@ -39,6 +39,7 @@ static void tell_row(void *self, const struct ended_row *row)
     tell(told, row->reason);
     tell(told, row->skips);
     tell(told, row->lacks);
+    tell(told, row->synthetic);
     tell(told, row->definition);
     tell(told, row->fingerprint);
     tell(told, (uint64_t)row->started_at.us);
@@ -98,6 +99,7 @@ static void draw_commit(struct act *act, struct random *r, uint64_t last_frame, 
             .reason = n % 3 == 0 ? REASON_UNEXPECTED_ANSWER : REASON_NONE,
             .lacks = (uint8_t)(n % 5),
             .skips = n % 7 == 0 ? (uint16_t)(n % 1000) : 0,
+            .synthetic = n % 11 == 0,
             .definition = 1 + (uint32_t)(n % 2),
             .name = bytes_of_text(n % 2 ? "order" : "transfer"),
             .request_id = bytes_of_text(random_below(r, 2) ? act->request_ids[i] : ""),

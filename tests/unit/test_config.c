@@ -231,15 +231,35 @@ static void check_retry(const struct option *o)
         config_destroy(read_text(text));
 }
 
+static bool is_mapping(const struct option *o)
+{
+    return o->type == OPTION_TARGETS || o->type == OPTION_OBJECTIVES || o->type == OPTION_SYNTHETICS ||
+           o->type == OPTION_REMEDIES || o->type == OPTION_LIMITS;
+}
+
+static size_t entries_of(const struct config *c, const struct option *o)
+{
+    return o->type == OPTION_OBJECTIVES   ? c->objective_count
+           : o->type == OPTION_LIMITS     ? c->definition_limit_count
+           : o->type == OPTION_SYNTHETICS ? c->synthetic_count
+           : o->type == OPTION_REMEDIES   ? c->remedy_count
+           : o->type == OPTION_LISTEN     ? c->listen_count
+           : o->type == OPTION_TARGETS    ? c->target_count
+                                          : c->authorization.count;
+}
+
 /* A list or mapping of so many entries. */
 static void write_entries(const struct option *o, int64_t count, char *text, size_t size)
 {
-    bool list = o->type != OPTION_TARGETS && o->type != OPTION_OBJECTIVES && o->type != OPTION_LIMITS;
-    const char *entry = o->type == OPTION_OBJECTIVES ? "d%" PRId64 ": {success: 99}, "
-                        : o->type == OPTION_LIMITS   ? "d%" PRId64 ": {live_sagas_max: 99}, "
-                        : o->type == OPTION_LISTEN   ? "127.0.0.1:%" PRId64 ", "
-                        : o->type == OPTION_TARGETS  ? "t%" PRId64 ": localhost:1, "
-                                                     : "{who: \"uid:%" PRId64 "\", may: viewer}, ";
+    bool list = !is_mapping(o);
+    const char *entry = o->type == OPTION_OBJECTIVES   ? "d%" PRId64 ": {success: 99}, "
+                        : o->type == OPTION_SYNTHETICS ? "d%" PRId64 ": {every: 1m}, "
+                        : o->type == OPTION_REMEDIES   ? "r%" PRId64
+                                                       ": {when: \"deadletters > 0\", do: page, url: \"http://h\"}, "
+                        : o->type == OPTION_LIMITS  ? "d%" PRId64 ": {live_sagas_max: 99}, "
+                        : o->type == OPTION_LISTEN  ? "127.0.0.1:%" PRId64 ", "
+                        : o->type == OPTION_TARGETS ? "t%" PRId64 ": localhost:1, "
+                                                    : "{who: \"uid:%" PRId64 "\", may: viewer}, ";
     size_t used = (size_t)snprintf(text, size, "%s: %s", o->name, list ? "[" : "{");
     for (int64_t i = 0; i < count; i++) {
 #pragma GCC diagnostic push
@@ -255,12 +275,7 @@ static void check_entries(const struct option *o)
     static char text[65536];
     write_entries(o, o->max, text, sizeof text);
     struct config *c = read_text(text);
-    ck_assert_int_eq((int64_t)(o->type == OPTION_OBJECTIVES ? c->objective_count
-                               : o->type == OPTION_LIMITS   ? c->definition_limit_count
-                               : o->type == OPTION_LISTEN   ? c->listen_count
-                               : o->type == OPTION_TARGETS  ? c->target_count
-                                                            : c->authorization.count),
-                     o->max);
+    ck_assert_int_eq((int64_t)entries_of(c, o), o->max);
     config_destroy(c);
     write_entries(o, o->max + 1, text, sizeof text);
     assert_refused(text, o->name, 1, (int)strlen(o->name) + 3, "entries; it must be from");
@@ -328,6 +343,8 @@ static void check_option(const struct option *o)
     case OPTION_LISTEN:
     case OPTION_OBJECTIVES:
     case OPTION_LIMITS:
+    case OPTION_SYNTHETICS:
+    case OPTION_REMEDIES:
     case OPTION_TARGETS:
         check_entries(o);
         return;
@@ -366,7 +383,7 @@ START_TEST(config__an_option_without_a_value_is_refused)
                    o->type == OPTION_RETRY_COMPENSATION;
     char text[128];
     snprintf(text, sizeof text, "%s:\n", o->name);
-    if (o->type == OPTION_TARGETS || o->type == OPTION_OBJECTIVES || o->type == OPTION_LIMITS)
+    if (is_mapping(o))
         config_destroy(read_text(text));
     else
         assert_refused(text, o->name, 1, is_list ? (int)strlen(o->name) + 2 : 1,
@@ -400,9 +417,10 @@ START_TEST(config__every_default_is_what_is_printed)
         ck_assert_str_eq(*(const char *const *)field_of(said, o), *(const char *const *)field_of(none, o));
     else if (o->type == OPTION_RETRY || o->type == OPTION_RETRY_COMPENSATION)
         assert_retry_equal(field_of(said, o), field_of(none, o));
-    else if (o->type == OPTION_LISTEN || o->type == OPTION_TARGETS || o->type == OPTION_RULES ||
-             o->type == OPTION_OBJECTIVES || o->type == OPTION_LIMITS)
-        ck_assert_uint_eq(said->target_count + said->objective_count + said->definition_limit_count, 0);
+    else if (o->type == OPTION_LISTEN || o->type == OPTION_RULES || is_mapping(o))
+        ck_assert_uint_eq(said->target_count + said->objective_count + said->synthetic_count + said->remedy_count +
+                              said->definition_limit_count,
+                          0);
     else if (o->type == OPTION_BOOL)
         ck_assert_int_eq(*(const bool *)field_of(said, o), *(const bool *)field_of(none, o));
     else

@@ -38,7 +38,8 @@ static uint64_t ended_number(const struct ended_row *row, unsigned column)
                                 row->saga.tag,
                                 row->state,
                                 row->mode,
-                                row->reason | (uint64_t)row->skips << 8 | (uint64_t)row->lacks << 24, /* as in SQLite's checksum */
+                                row->reason | (uint64_t)row->skips << 8 | (uint64_t)row->lacks << 24 |
+                                    (uint64_t)row->synthetic << 32, /* as in SQLite's checksum */
                                 row->definition,
                                 0, /* name */
                                 0, /* request_id */

@@ -23,6 +23,7 @@ static int read_row(struct postgres_store *s, const PGresult *rows, int i, struc
         .reason = (uint8_t)(n[4] & 0xff),
         .skips = (uint16_t)(n[4] >> 8),
         .lacks = (uint8_t)(n[4] >> 24),
+        .synthetic = (n[4] >> 32 & 1) != 0,
         .definition = (uint32_t)n[5],
         .name = result_bytes(rows, i, 6),
         .request_id = result_bytes(rows, i, 7),
@@ -34,8 +35,8 @@ static int read_row(struct postgres_store *s, const PGresult *rows, int i, struc
         .last_frame = n[13],
     };
     bool sound = n[1] >> SAGA_ID_TAG_BITS == 0 && n[2] >= SAGA_RUNNING && n[2] <= SAGA_RESOLVED &&
-                 n[3] <= SAGA_ENLISTED && (n[4] & 0xff) < REASON_COUNT && n[4] >> 24 <= LACKS_MAX &&
-                 row->name.size <= NAME_BYTES_MAX && row->request_id.size <= REQUEST_ID_BYTES_MAX &&
+                 n[3] <= SAGA_ENLISTED && (n[4] & 0xff) < REASON_COUNT && (n[4] >> 24 & 0xff) <= LACKS_MAX &&
+                 n[4] >> 33 == 0 && row->name.size <= NAME_BYTES_MAX && row->request_id.size <= REQUEST_ID_BYTES_MAX &&
                  row->owner.size <= IDENTITY_BYTES_MAX;
     if (sound)
         return 0;

@@ -9,7 +9,13 @@
 
 #define STATE_BIT(state) (UINT32_C(1) << (state))
 
-/* skips and lacks stand above the reason, so that they change nothing in a row that has none, as rows of before versions 5 and 7. */
+/* What the column skips holds: how often a step was skipped, and above it whether it was a heartbeat. */
+static uint32_t marks_of(const struct ended_row *row)
+{
+    return row->skips | (row->synthetic ? ENDED_SYNTHETIC : 0);
+}
+
+/* skips, lacks and synthetic stand above the reason, so that they change nothing in a row that has none, as rows of before versions 5 and 7. */
 static uint32_t checksum_of_row(const struct ended_row *row)
 {
     const uint64_t owner_size = row->owner.size;
@@ -18,7 +24,7 @@ static uint32_t checksum_of_row(const struct ended_row *row)
         row->saga.tag,
         row->state,
         row->mode,
-        row->reason | (uint64_t)row->skips << 8 | (uint64_t)row->lacks << 24,
+        row->reason | (uint64_t)row->skips << 8 | (uint64_t)row->lacks << 24 | (uint64_t)row->synthetic << 32,
         row->definition,
         row->fingerprint,
         (uint64_t)row->started_at.us,
@@ -70,10 +76,10 @@ int sqlite_store_add_ended(struct sqlite_store *s, const struct ended_row *row)
     inside_bind_number(add, 12, row->first_frame);
     inside_bind_number(add, 13, row->last_frame);
     checksum_bind(add, 14, checksum_of_row(row));
-    if (row->skips == 0)
+    if (marks_of(row) == 0)
         sqlite3_bind_null(add, 15);
     else
-        sqlite3_bind_int(add, 15, row->skips);
+        sqlite3_bind_int(add, 15, (int)marks_of(row));
     inside_bind_text(add, 16, row->owner);
     if (row->lacks == 0)
         sqlite3_bind_null(add, 17);
@@ -98,6 +104,7 @@ int sqlite_read_ended(struct sqlite_store *s, sqlite3_stmt *at, struct ended_row
         .first_frame = (uint64_t)sqlite3_column_int64(at, 11),
         .last_frame = (uint64_t)sqlite3_column_int64(at, 12),
         .skips = (uint16_t)sqlite3_column_int(at, 14),
+        .synthetic = (sqlite3_column_int(at, 14) & (int)ENDED_SYNTHETIC) != 0,
         .owner = inside_column_bytes(at, 15),
         .lacks = (uint8_t)sqlite3_column_int(at, 16),
     };

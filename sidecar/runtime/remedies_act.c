@@ -1,0 +1,203 @@
+/* remedies_act.c - what a rule does, by the sidecar's own requests to each of its loops: loop 0 first, which may refuse. */
+#include "sidecar/runtime/counters.h"
+#include "sidecar/runtime/remedies_inside.h"
+#include "sidecar/runtime/sidecar_inside.h"
+
+#include "sidecar/base/check.h"
+#include "sidecar/observe/log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BULK_ID_SIZE   96
+#define ACTOR_SIZE     96
+#define PAGE_BYTES_MAX 4096
+#define REASON_BYTES   180 /* as a bulk job's */
+
+/* A request on its way through the loops. */
+struct act {
+    struct rule *rule;
+    enum method_id method;
+    unsigned loop; /* that is asked */
+    size_t size;
+    uint8_t body[];
+};
+
+static const char *actor_of(const struct rule *rule, char text[ACTOR_SIZE])
+{
+    snprintf(text, ACTOR_SIZE, "rule %s", rule->config->name);
+    return text;
+}
+
+/* The same after a restart. */
+static const char *bulk_id(const struct rule *rule, char text[BULK_ID_SIZE])
+{
+    snprintf(text, BULK_ID_SIZE, "rule-%.40s-%lld", rule->config->name,
+             (long long)(remedy_mark(rule->remedy)->acted_at.us / 1000000));
+    return text;
+}
+
+static void ask(struct loop *s, struct act *act);
+
+static void answered(void *self, void *tag, const struct rpc_told *told)
+{
+    struct loop *s = self;
+    struct act *act = tag;
+    bool over = told->status != 0 || ++act->loop == s->sidecar->count || s->cutting || s->stopping;
+    if (told->status != 0 && !s->cutting) {
+        const char *text = told->message == NULL ? "" : told->message;
+        snprintf(act->rule->said, sizeof act->rule->said, "it could not be done: %.200s", text);
+        counters_remedy(s, act->rule->config->name, "failed");
+        log_event(LOG_LEVEL_ERROR, "what a rule decided could not be done", LOG_TEXT("rule", act->rule->config->name),
+                  LOG_TEXT("text", text));
+    }
+    if (over)
+        free(act);
+    else
+        ask(s, act);
+}
+
+static const struct rpc_asker asker = {.on_end = answered};
+
+static void ask(struct loop *s, struct act *act)
+{
+    rpc_ask(s->rpc, s->sidecar->rooms[act->loop], &methods_served[act->method], bytes_of(act->body, act->size), NULL,
+            &asker, act);
+}
+
+static void ask_all(struct loop *s, struct rule *rule, enum method_id method, const ProtobufCMessage *m)
+{
+    size_t size = protobuf_c_message_get_packed_size(m);
+    struct act *act = malloc(sizeof *act + size);
+    if (act == NULL) {
+        snprintf(rule->said, sizeof rule->said, "it could not be done: there is no memory");
+        return;
+    }
+    *act = (struct act){.rule = rule, .method = method, .size = size};
+    protobuf_c_message_pack(m, act->body);
+    ask(s, act);
+}
+
+/* ---- the acts ---- */
+
+static void retry(struct loop *s, struct rule *rule, char *actor, char *reason)
+{
+    char id[BULK_ID_SIZE];
+    Saga__V1__StartBulkRequest m = SAGA__V1__START_BULK_REQUEST__INIT;
+    m.id = (char *)(uintptr_t)bulk_id(rule, id);
+    m.act = SAGA__V1__BULK_ACT__BULK_ACT_RETRY;
+    m.where = (char *)(uintptr_t)rule->config->where;
+    m.definition = (char *)(uintptr_t)rule->config->definition;
+    m.actor = actor;
+    m.reason = reason;
+    m.per_second = rule->config->per_second;
+    ask_all(s, rule, METHOD_START_BULK, &m.base);
+}
+
+static void cancel(struct loop *s, struct rule *rule, char *actor)
+{
+    char id[BULK_ID_SIZE];
+    Saga__V1__ChangeBulkRequest m = SAGA__V1__CHANGE_BULK_REQUEST__INIT;
+    m.id = (char *)(uintptr_t)bulk_id(rule, id);
+    m.state = SAGA__V1__BULK_STATE__BULK_STATE_CANCELLED;
+    m.actor = actor;
+    ask_all(s, rule, METHOD_CHANGE_BULK, &m.base);
+}
+
+static void hold(struct loop *s, struct rule *rule, bool release, char *actor, char *reason)
+{
+    Saga__V1__HoldDefinitionRequest m = SAGA__V1__HOLD_DEFINITION_REQUEST__INIT;
+    m.definition = (char *)(uintptr_t)rule->config->definition;
+    m.release = release;
+    m.actor = actor;
+    m.reason = reason;
+    ask_all(s, rule, METHOD_HOLD_DEFINITION, &m.base);
+}
+
+static void set_breaker(struct loop *s, struct rule *rule, Saga__V1__BreakerAct what, char *actor, char *reason)
+{
+    Saga__V1__SetBreakerRequest m = SAGA__V1__SET_BREAKER_REQUEST__INIT;
+    m.target = (char *)(uintptr_t)rule->config->target;
+    m.act = what;
+    m.actor = actor;
+    m.reason = reason;
+    ask_all(s, rule, METHOD_SET_BREAKER, &m.base);
+}
+
+/* Texts are names, words of ours and expressions: quotes and backslashes are escaped, and what steers is left out. */
+static size_t put_json(char *to, size_t size, size_t used, const char *name, const char *text)
+{
+    used += (size_t)snprintf(to + used, size - used, "%s\"%s\": \"", used == 1 ? "" : ", ", name);
+    for (; *text != '\0' && used + 8 < size; text++) {
+        if (*text == '"' || *text == '\\')
+            to[used++] = '\\';
+        if ((unsigned char)*text >= ' ')
+            to[used++] = *text;
+    }
+    to[used++] = '"';
+    to[used] = '\0';
+    return used;
+}
+
+static void page(struct loop *s, struct rule *rule, const char *said)
+{
+    char body[PAGE_BYTES_MAX] = "{";
+    size_t used = 1;
+    used = put_json(body, sizeof body - 64, used, "rule", rule->config->name);
+    used = put_json(body, sizeof body - 64, used, "when", rule->config->when);
+    used = put_json(body, sizeof body - 64, used, "definition", rule->config->definition);
+    used = put_json(body, sizeof body - 64, used, "target", rule->config->target);
+    used = put_json(body, sizeof body - 64, used, "said", said);
+    memcpy(body + used, "}", 2);
+    if (!webhook_post(s->remedies->webhook, rule->config->url, body))
+        snprintf(rule->said, sizeof rule->said, "the page was dropped: %d wait already", WEBHOOKS_WAITING_MAX);
+}
+
+void remedies_act(struct loop *s, struct rule *rule, const char *said)
+{
+    char actor[ACTOR_SIZE], reason[REASON_BYTES + 1];
+    actor_of(rule, actor);
+    snprintf(reason, sizeof reason, "%.*s", REASON_BYTES, said);
+    switch ((enum config_remedy_act)rule->config->act) {
+    case CONFIG_REMEDY_RETRY:
+        retry(s, rule, actor, reason);
+        break;
+    case CONFIG_REMEDY_HOLD:
+        hold(s, rule, false, actor, reason);
+        break;
+    case CONFIG_REMEDY_TRIP:
+        set_breaker(s, rule, SAGA__V1__BREAKER_ACT__BREAKER_ACT_TRIP, actor, reason);
+        break;
+    case CONFIG_REMEDY_RESET:
+        set_breaker(s, rule, SAGA__V1__BREAKER_ACT__BREAKER_ACT_RESET, actor, reason);
+        break;
+    case CONFIG_REMEDY_PAGE:
+        api_audit_own(s->api, "Page", rule->config->name, actor, reason);
+        page(s, rule, said);
+        break;
+    }
+}
+
+void remedies_undo(struct loop *s, struct rule *rule, const char *said)
+{
+    char actor[ACTOR_SIZE], reason[REASON_BYTES + 1];
+    actor_of(rule, actor);
+    snprintf(reason, sizeof reason, "%.*s", REASON_BYTES, said);
+    if (remedy_mark(rule->remedy)->acted_at.us == 0 || !rule->config->acts)
+        return;
+    switch ((enum config_remedy_act)rule->config->act) {
+    case CONFIG_REMEDY_RETRY:
+        cancel(s, rule, actor);
+        break;
+    case CONFIG_REMEDY_HOLD:
+        hold(s, rule, true, actor, reason);
+        break;
+    case CONFIG_REMEDY_TRIP:
+        set_breaker(s, rule, SAGA__V1__BREAKER_ACT__BREAKER_ACT_RESET, actor, reason);
+        break;
+    case CONFIG_REMEDY_RESET:
+    case CONFIG_REMEDY_PAGE:
+        break;
+    }
+}

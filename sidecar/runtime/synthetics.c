@@ -1,0 +1,227 @@
+/* synthetics.c - heartbeats by schedule: one Start, and one Wait for its end. */
+#include "sidecar/runtime/synthetics.h"
+
+#include "sidecar/api/view.h"
+#include "sidecar/observe/log.h"
+#include "sidecar/runtime/counters.h"
+#include "sidecar/runtime/sidecar_inside.h"
+
+#include "saga/v1/coordinator.pb-c.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* The first of a definition begins so soon. */
+#define FIRST_AFTER   SPAN_S(5)
+#define TROUBLE_BYTES 160
+
+struct heartbeat {
+    const struct config_synthetic *config;
+    struct instant next_at;
+    bool busy;                    /* its Start, or a Wait for its end, is under way */
+    unsigned asked;               /* of which loop */
+    unsigned turn;                /* which loop is next */
+    char saga[SAGA_ID_TEXT_SIZE]; /* the last that began; "" when none has */
+    struct instant began_at, last_success;
+    struct span took;
+    uint8_t state; /* of that saga */
+    uint64_t committed, failed, missed;
+    char trouble[TROUBLE_BYTES];
+};
+
+int synthetics_open(struct loop *s)
+{
+    bool own = s->index == 0 && s->sidecar->adopted == NULL; /* a journal that is looked after has no schedule here */
+    size_t count = own ? s->config->synthetic_count : 0;
+    s->heartbeats = count == 0 ? NULL : calloc(count, sizeof *s->heartbeats);
+    if (count > 0 && s->heartbeats == NULL)
+        return E_MEMORY;
+    s->heartbeat_count = count;
+    struct instant now = clock_now(&s->clock);
+    for (size_t i = 0; i < count; i++) {
+        struct heartbeat *h = &s->heartbeats[i];
+        h->config = &s->config->synthetics[i];
+        h->next_at = instant_after(now, span_min(FIRST_AFTER, h->config->every));
+        counters_synthetic(s, h->config->promised.definition, h->config->every);
+    }
+    return 0;
+}
+
+void synthetics_close(struct loop *s)
+{
+    free(s->heartbeats);
+}
+
+static void note_trouble(struct heartbeat *h, const char *text)
+{
+    snprintf(h->trouble, sizeof h->trouble, "%s", text);
+}
+
+/* One that was due does not begin. */
+static void miss(struct loop *s, struct heartbeat *h, const char *why)
+{
+    const char *definition = h->config->promised.definition;
+    h->missed++;
+    note_trouble(h, why);
+    counters_synthetic_missed(s, definition);
+    slis_missed(s->slis, definition);
+    log_event(LOG_LEVEL_WARN, "a heartbeat cannot begin", LOG_TEXT("definition", definition), LOG_TEXT("why", why),
+              LOG_TEXT("saga", h->saga));
+}
+
+static void send_off(struct loop *s, struct heartbeat *h, enum method_id method, const ProtobufCMessage *m,
+                     const struct rpc_asker *asker)
+{
+    size_t size = protobuf_c_message_get_packed_size(m);
+    uint8_t *packed = malloc(size + 1);
+    if (packed == NULL) {
+        h->busy = false;
+        miss(s, h, "there is no memory");
+        return;
+    }
+    protobuf_c_message_pack(m, packed);
+    h->busy = true;
+    rpc_ask(s->rpc, s->sidecar->rooms[h->asked], &methods_served[method], bytes_of(packed, size), NULL, asker, h);
+    free(packed);
+}
+
+static void await(struct loop *s, struct heartbeat *h, bool until_stuck);
+
+static void ended(struct loop *s, struct heartbeat *h, const Saga__V1__Saga *saga)
+{
+    bool was_stuck = h->state == SAGA_STUCK;
+    h->state = (uint8_t)saga->state;
+    h->took = instant_since(clock_now(&s->clock), h->began_at);
+    if (h->state == SAGA_COMMITTED) {
+        h->committed++;
+        h->last_success = clock_now(&s->clock);
+    } else if (!was_stuck) {
+        char text[TROUBLE_BYTES];
+        h->failed++;
+        snprintf(text, sizeof text, "%s: %s %.100s", record_state_name(h->state),
+                 record_reason_name((uint8_t)(h->state == SAGA_STUCK ? saga->stuck_reason : saga->reason)),
+                 saga->reason_message);
+        note_trouble(h, text);
+    }
+    if (h->state == SAGA_STUCK)
+        await(s, h, false);
+}
+
+static void on_waited(void *self, void *tag, const struct rpc_told *told)
+{
+    struct loop *s = self;
+    struct heartbeat *h = tag;
+    h->busy = false;
+    if (s->cutting || s->stopping)
+        return;
+    Saga__V1__WaitResponse *m =
+        told->status != 0 ? NULL : saga__v1__wait_response__unpack(NULL, told->body.size, told->body.at);
+    if (m != NULL && m->saga != NULL)
+        ended(s, h, m->saga);
+    else
+        note_trouble(h, told->message == NULL ? "its end cannot be told" : told->message);
+    if (m != NULL)
+        saga__v1__wait_response__free_unpacked(m, NULL);
+}
+
+static const struct rpc_asker waiter = {.on_end = on_waited};
+
+static void await(struct loop *s, struct heartbeat *h, bool until_stuck)
+{
+    Saga__V1__WaitRequest m = SAGA__V1__WAIT_REQUEST__INIT;
+    m.saga_id = h->saga;
+    m.until_stuck = until_stuck;
+    send_off(s, h, METHOD_WAIT, &m.base, &waiter);
+}
+
+static void on_started(void *self, void *tag, const struct rpc_told *told)
+{
+    struct loop *s = self;
+    struct heartbeat *h = tag;
+    h->busy = false;
+    if (s->cutting || s->stopping)
+        return;
+    Saga__V1__StartResponse *m =
+        told->status != 0 ? NULL : saga__v1__start_response__unpack(NULL, told->body.size, told->body.at);
+    if (m == NULL) {
+        miss(s, h, told->message == NULL ? "Start was refused" : told->message);
+        return;
+    }
+    snprintf(h->saga, sizeof h->saga, "%s", m->saga_id);
+    h->state = SAGA_RUNNING;
+    saga__v1__start_response__free_unpacked(m, NULL);
+    await(s, h, true);
+}
+
+static const struct rpc_asker starter = {.on_end = on_started};
+
+static void begin(struct loop *s, struct heartbeat *h)
+{
+    const struct config_synthetic *c = h->config;
+    Saga__V1__StartRequest m = SAGA__V1__START_REQUEST__INIT;
+    Google__Protobuf__Duration deadline = GOOGLE__PROTOBUF__DURATION__INIT;
+    m.definition = (char *)(uintptr_t)c->promised.definition;
+    m.version = (char *)(uintptr_t)c->version;
+    m.input = (ProtobufCBinaryData){.data = (uint8_t *)(uintptr_t)c->input, .len = strlen(c->input)};
+    m.input_json = (char *)(uintptr_t)c->input_json;
+    deadline.seconds = c->deadline.us / 1000000;
+    deadline.nanos = (int32_t)(c->deadline.us % 1000000) * 1000;
+    m.deadline = &deadline;
+    m.synthetic = true;
+    h->began_at = clock_now(&s->clock);
+    h->asked = h->turn++ % s->sidecar->count;
+    send_off(s, h, METHOD_START, &m.base, &starter);
+}
+
+void synthetics_turn(struct loop *s)
+{
+    struct instant now = clock_now(&s->clock);
+    for (size_t i = 0; i < s->heartbeat_count; i++) {
+        struct heartbeat *h = &s->heartbeats[i];
+        if (instant_before(now, h->next_at))
+            continue;
+        /* What a stopped machine slept through is not made up for. */
+        h->next_at = instant_max(instant_after(h->next_at, h->config->every), now);
+        if (h->busy)
+            miss(s, h, "the one before it has not ended");
+        else
+            begin(s, h);
+    }
+}
+
+struct instant synthetics_expiry(const struct loop *s)
+{
+    struct instant next = INSTANT_NEVER;
+    for (size_t i = 0; i < s->heartbeat_count; i++)
+        next = instant_min(next, s->heartbeats[i].next_at);
+    return next;
+}
+
+bool synthetics_fill(const struct loop *s, struct arena *a, Saga__V1__LoopStatus *m)
+{
+    m->synthetics = arena_take(a, (s->heartbeat_count + 1) * sizeof(*m->synthetics));
+    if (m->synthetics == NULL)
+        return false;
+    for (size_t i = 0; i < s->heartbeat_count; i++) {
+        const struct heartbeat *h = &s->heartbeats[i];
+        Saga__V1__SyntheticStatus *t = arena_take(a, sizeof *t);
+        if (t == NULL)
+            return false;
+        saga__v1__synthetic_status__init(t);
+        t->definition = (char *)(uintptr_t)h->config->promised.definition;
+        t->committed = h->committed;
+        t->failed = h->failed;
+        t->missed = h->missed;
+        t->last_state = (Saga__V1__SagaState)h->state;
+        t->last_saga = arena_text(a, bytes_of_text(h->saga));
+        t->last_trouble = arena_text(a, bytes_of_text(h->trouble));
+        t->every = view_span(a, h->config->every);
+        bool ok = t->last_saga != NULL && t->last_trouble != NULL && t->every != NULL &&
+                  (h->last_success.us == 0 || (t->last_success = view_time(a, h->last_success)) != NULL) &&
+                  (h->took.us == 0 || (t->last_took = view_span(a, h->took)) != NULL);
+        if (!ok)
+            return false;
+        m->synthetics[m->n_synthetics++] = t;
+    }
+    return true;
+}

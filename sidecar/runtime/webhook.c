@@ -1,0 +1,169 @@
+/* webhook.c - one request at a time, each with an end by our own clock. */
+#include "sidecar/runtime/webhook.h"
+
+#include "sidecar/base/check.h"
+#include "sidecar/base/error.h"
+#include "sidecar/observe/log.h"
+
+#include <curl/curl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CONNECT_TIMEOUT_MS 5000L
+#define TIMEOUT_MS         10000L
+
+struct page {
+    struct page *next;
+    char *body; /* within the page, as the URL */
+    char url[];
+};
+
+struct webhook {
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    struct page *first, *last; /* under the lock, as `waiting` */
+    unsigned waiting;
+    atomic_bool stop;
+    _Atomic uint64_t sent, failed, dropped;
+    pthread_t thread;
+};
+
+/* What it says is nobody's business. */
+static size_t discard(char *at, size_t size, size_t count, void *self)
+{
+    (void)at;
+    (void)self;
+    return size * count;
+}
+
+static int look_for_stop(void *self, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
+{
+    (void)a;
+    (void)b;
+    (void)c;
+    (void)d;
+    return atomic_load(&((struct webhook *)self)->stop);
+}
+
+static void send_page(struct webhook *w, CURL *curl, const struct page *p)
+{
+    struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
+    long status = 0;
+    curl_easy_reset(curl);
+    const char *url = p->url;
+    curl_easy_setopt(curl, CURLOPT_URL, url);
+    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+    curl_easy_setopt(curl, CURLOPT_POSTFIELDS, p->body);
+    curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS);
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, TIMEOUT_MS);
+    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, discard);
+    curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+    curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, look_for_stop);
+    curl_easy_setopt(curl, CURLOPT_XFERINFODATA, w);
+    CURLcode code = curl_easy_perform(curl);
+    curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+    curl_slist_free_all(headers);
+    if (code == CURLE_OK && status >= 200 && status < 300) {
+        atomic_fetch_add(&w->sent, 1);
+        return;
+    }
+    atomic_fetch_add(&w->failed, 1);
+    /* A webhook's URL may be a secret. */
+    log_event(LOG_LEVEL_ERROR, "a webhook did not take a page",
+              LOG_TEXT("why", code != CURLE_OK ? curl_easy_strerror(code) : "its answer says so"),
+              LOG_NUMBER("status", status));
+}
+
+static struct page *next_page(struct webhook *w)
+{
+    pthread_mutex_lock(&w->lock);
+    while (w->first == NULL && !atomic_load(&w->stop))
+        pthread_cond_wait(&w->wake, &w->lock);
+    struct page *p = atomic_load(&w->stop) ? NULL : w->first;
+    if (p != NULL) {
+        w->first = p->next;
+        w->waiting--;
+    }
+    pthread_mutex_unlock(&w->lock);
+    return p;
+}
+
+static void *run(void *self)
+{
+    struct webhook *w = self;
+    CURL *curl = curl_easy_init();
+    for (struct page *p; curl != NULL && (p = next_page(w)) != NULL; free(p))
+        send_page(w, curl, p);
+    curl_easy_cleanup(curl);
+    return NULL;
+}
+
+int webhook_open(struct webhook **out)
+{
+    struct webhook *w = calloc(1, sizeof *w);
+    if (w == NULL || curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+        free(w);
+        return E_MEMORY;
+    }
+    CHECK(pthread_mutex_init(&w->lock, NULL) == 0 && pthread_cond_init(&w->wake, NULL) == 0);
+    CHECK(pthread_create(&w->thread, NULL, run, w) == 0);
+    *out = w;
+    return 0;
+}
+
+void webhook_close(struct webhook *w)
+{
+    if (w == NULL)
+        return;
+    pthread_mutex_lock(&w->lock);
+    atomic_store(&w->stop, true);
+    pthread_cond_signal(&w->wake);
+    pthread_mutex_unlock(&w->lock);
+    pthread_join(w->thread, NULL);
+    for (struct page *p = w->first, *next; p != NULL; p = next) {
+        next = p->next;
+        free(p);
+    }
+    pthread_cond_destroy(&w->wake);
+    pthread_mutex_destroy(&w->lock);
+    curl_global_cleanup();
+    free(w);
+}
+
+bool webhook_post(struct webhook *w, const char *url, const char *body)
+{
+    size_t url_size = strlen(url) + 1, body_size = strlen(body) + 1;
+    struct page *p = malloc(sizeof *p + url_size + body_size);
+    bool room = false;
+    if (p != NULL) {
+        p->next = NULL;
+        p->body = p->url + url_size;
+        memcpy(p->url, url, url_size);
+        memcpy(p->body, body, body_size);
+        pthread_mutex_lock(&w->lock);
+        room = w->waiting < WEBHOOKS_WAITING_MAX;
+        if (room) {
+            *(w->first == NULL ? &w->first : &w->last->next) = p;
+            w->last = p;
+            w->waiting++;
+            pthread_cond_signal(&w->wake);
+        }
+        pthread_mutex_unlock(&w->lock);
+    }
+    if (!room) {
+        free(p);
+        atomic_fetch_add(&w->dropped, 1);
+    }
+    return room;
+}
+
+struct webhook_counts webhook_take_counts(struct webhook *w)
+{
+    return (struct webhook_counts){.sent = atomic_exchange(&w->sent, 0),
+                                   .failed = atomic_exchange(&w->failed, 0),
+                                   .dropped = atomic_exchange(&w->dropped, 0)};
+}

@@ -1,0 +1,26 @@
+/* webhook.h - pages somebody over HTTP, on a thread of its own (libcurl): what is at the other end may hang, and costs nobody anything. */
+#ifndef SAGA_RUNTIME_WEBHOOK_H
+#define SAGA_RUNTIME_WEBHOOK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define WEBHOOKS_WAITING_MAX 16
+
+struct webhook;
+
+/* Gives *out, with its thread. Returns 0 or E_MEMORY. */
+int webhook_open(struct webhook **out);
+/* Ends what is under way, and drops what waits. Accepts NULL. */
+void webhook_close(struct webhook *w);
+
+/* Posts a body (JSON) to a URL; both are copied. Returns false when too many wait: then it is dropped. Never blocks. */
+bool webhook_post(struct webhook *w, const char *url, const char *body);
+
+/* Since this was asked last. */
+struct webhook_counts {
+    uint64_t sent, failed, dropped;
+};
+struct webhook_counts webhook_take_counts(struct webhook *w);
+
+#endif

@@ -1,0 +1,220 @@
+/* Rules of remediation: slow to act, seldom, judged, and off when they are worse than nothing. */
+#include "sidecar/remedy/remedy.h"
+
+#include "sidecar/core/heap.h"
+
+#include <check.h>
+#include <stdlib.h>
+
+static struct remedy *rule;
+static struct error_detail detail;
+static struct instant now;
+static struct remedy_facts facts;
+
+static void make(const char *when, struct span lasts, struct span every, struct span settle)
+{
+    const struct remedy_options options = {
+        .when = when, .acts = true, .judged = true, .lasts = lasts, .every = every, .settle = settle};
+    remedy_destroy(rule);
+    rule = NULL;
+    int code = remedy_create(&options, &heap, &rule, &detail);
+    ck_assert_msg(code == 0, "%s: %s", when, detail.text);
+    now.us = INT64_C(1700000000) * 1000000;
+    facts = (struct remedy_facts){.deadletters = 20, .has_target = true, .breaker = "CLOSED"};
+}
+
+static void finish(void)
+{
+    remedy_destroy(rule);
+    rule = NULL;
+}
+
+/* So many seconds later, with so many more of which so many went well. */
+static enum remedy_verdict after(int64_t seconds, uint64_t all, uint64_t good)
+{
+    now.us += seconds * 1000000;
+    facts.all += all;
+    facts.good += good;
+    return remedy_look(rule, &facts, now);
+}
+
+START_TEST(remedy__sees_what_is_so)
+{
+    static const struct {
+        const char *when;
+        bool is_so;
+    } all[] = {
+        {"deadletters > 10 && breaker == 'CLOSED'", true},
+        {"deadletters == 20 && failed_share == 0.25 && attempts == 8 && failed == 2", true},
+        {"oldest_deadletter > duration('59m') && live == 30", true},
+        {"burn_5m > 14.4 && burn_1h < burn_5m && burn_6h == 0.0", true},
+        {"breaker_open_for == duration('0s') && unreachable_for < duration('1m')", true},
+        {"deadletters > 20", false},
+    };
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        make(all[i].when, SPAN_S(0), SPAN_S(60), SPAN_S(60));
+        facts.oldest_deadletter = SPAN_S(3600);
+        facts.live = 30;
+        facts.attempts = 8;
+        facts.failed = 2;
+        facts.burn_5m = 20;
+        facts.burn_1h = 15;
+        ck_assert_msg((after(0, 0, 0) == REMEDY_ACT) == all[i].is_so, "%s: %s", all[i].when, remedy_trouble(rule));
+    }
+}
+END_TEST
+
+START_TEST(remedy__refuses_what_is_no_question)
+{
+    static const struct {
+        const char *when, *words;
+    } wrong[] = {{"deadletters", "neither true nor"}, {"deadleters > 1", "column 1"}, {"breaker ==", "column"}};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        const struct remedy_options options = {.when = wrong[i].when, .every = SPAN_S(60), .settle = SPAN_S(60)};
+        ck_assert_int_eq(remedy_create(&options, &heap, &rule, &detail), E_ARGUMENT);
+        ck_assert_str_eq(detail.field, "when");
+        ck_assert_msg(strstr(detail.text, wrong[i].words) != NULL, "%s", detail.text);
+    }
+}
+END_TEST
+
+START_TEST(remedy__what_is_not_known_is_no_reason)
+{
+    make("breaker == 'OPEN'", SPAN_S(0), SPAN_S(60), SPAN_S(60));
+    facts.has_target = false;
+    ck_assert_int_eq(after(0, 0, 0), REMEDY_NOTHING);
+    ck_assert_str_ne(remedy_trouble(rule), "");
+}
+END_TEST
+
+START_TEST(remedy__waits_until_it_has_been_so_for_long_enough)
+{
+    make("deadletters > 10", SPAN_S(30), SPAN_S(60), SPAN_S(60));
+    ck_assert_int_eq(after(0, 0, 0), REMEDY_NOTHING);
+    ck_assert_int_eq(after(20, 0, 0), REMEDY_NOTHING);
+    facts.deadletters = 0; /* a hiccup */
+    ck_assert_int_eq(after(5, 0, 0), REMEDY_NOTHING);
+    ck_assert_int_eq(remedy_true_since(rule).us, 0);
+    facts.deadletters = 20;
+    ck_assert_int_eq(after(5, 0, 0), REMEDY_NOTHING);
+    ck_assert_int_eq(after(29, 0, 0), REMEDY_NOTHING);
+    ck_assert_int_eq(after(1, 0, 0), REMEDY_ACT);
+}
+END_TEST
+
+START_TEST(remedy__acts_at_most_so_often_and_is_judged_before)
+{
+    make("deadletters > 10", SPAN_S(0), SPAN_S(600), SPAN_S(100));
+    ck_assert_int_eq(after(0, 100, 50), REMEDY_ACT);
+    ck_assert_int_eq(after(50, 10, 5), REMEDY_NOTHING);
+    ck_assert_int_eq(after(50, 10, 5), REMEDY_JUDGED);
+    ck_assert_int_eq(after(499, 0, 0), REMEDY_NOTHING);
+    ck_assert_int_eq(after(1, 0, 0), REMEDY_ACT);
+    ck_assert_uint_eq(remedy_mark(rule)->acts, 2);
+}
+END_TEST
+
+/* Before the act 90 of 100 went well; afterwards fewer: it stops itself, and stays so until somebody arms it. */
+START_TEST(remedy__that_makes_things_worse_stops_itself)
+{
+    make("deadletters > 10", SPAN_S(60), SPAN_S(60), SPAN_S(60));
+    ck_assert_int_eq(after(0, 1000, 1000), REMEDY_NOTHING);
+    ck_assert_int_eq(after(30, 50, 45), REMEDY_NOTHING);
+    ck_assert_int_eq(after(30, 50, 45), REMEDY_ACT);
+    ck_assert_uint_eq(remedy_mark(rule)->before_all, 100);
+    ck_assert_uint_eq(remedy_mark(rule)->before_good, 90);
+    ck_assert_int_eq(after(30, 50, 40), REMEDY_NOTHING);
+    struct remedy_mark kept = *remedy_mark(rule); /* a restart in between */
+    make("deadletters > 10", SPAN_S(60), SPAN_S(60), SPAN_S(60));
+    remedy_restore(rule, &kept);
+    now.us = kept.acted_at.us + 30000000;
+    facts.all = 1150;
+    facts.good = 1130;
+    ck_assert_int_eq(after(30, 50, 40), REMEDY_WORSE);
+    ck_assert(remedy_mark(rule)->disarmed);
+    for (int i = 0; i < 10; i++)
+        ck_assert_int_eq(after(60, 10, 10), REMEDY_NOTHING);
+    remedy_arm(rule);
+    ck_assert_int_eq(after(10, 10, 10), REMEDY_NOTHING);
+    ck_assert_int_eq(after(60, 10, 10), REMEDY_ACT);
+}
+END_TEST
+
+START_TEST(remedy__that_does_no_harm_goes_on)
+{
+    static const struct {
+        uint64_t all, good;
+    } ends[] = {{100, 90}, {100, 91}, {0, 0}};
+    for (size_t i = 0; i < 3; i++) {
+        make("deadletters > 10", SPAN_S(60), SPAN_S(60), SPAN_S(60));
+        after(0, 0, 0);
+        ck_assert_int_eq(after(60, 100, 90), REMEDY_ACT);
+        ck_assert_int_eq(after(60, ends[i].all, ends[i].good), REMEDY_JUDGED);
+    }
+}
+END_TEST
+
+/* A counter that began anew, as a target's at a restart, tells nothing. */
+START_TEST(remedy__counters_may_begin_anew)
+{
+    make("deadletters > 10", SPAN_S(60), SPAN_S(60), SPAN_S(60));
+    after(0, 500, 500);
+    ck_assert_int_eq(after(60, 100, 100), REMEDY_ACT);
+    facts.all = facts.good = 0;
+    ck_assert_int_eq(after(60, 10, 0), REMEDY_JUDGED);
+    ck_assert_int_eq(after(10, 0, 0), REMEDY_ACT);
+}
+END_TEST
+
+START_TEST(remedy__what_goes_on_is_not_done_twice)
+{
+    const struct remedy_options options = {
+        .when = "true", .acts = true, .judged = true, .holds = true, .every = SPAN_S(60), .settle = SPAN_S(60)};
+    make("true", SPAN_S(0), SPAN_S(60), SPAN_S(60));
+    finish();
+    ck_assert_int_eq(remedy_create(&options, &heap, &rule, &detail), 0);
+    ck_assert_int_eq(after(0, 0, 0), REMEDY_ACT);
+    ck_assert_int_eq(after(60, 0, 0), REMEDY_JUDGED);
+    ck_assert_int_eq(after(600, 0, 0), REMEDY_NOTHING);
+    remedy_disarm(rule);
+    remedy_arm(rule);
+    ck_assert_int_eq(after(60, 0, 0), REMEDY_ACT);
+}
+END_TEST
+
+START_TEST(remedy__that_is_tried_says_what_it_would_do)
+{
+    const struct remedy_options options = {
+        .when = "deadletters > 10", .judged = true, .holds = true, .every = SPAN_S(60), .settle = SPAN_S(60)};
+    make("true", SPAN_S(0), SPAN_S(60), SPAN_S(60));
+    finish();
+    ck_assert_int_eq(remedy_create(&options, &heap, &rule, &detail), 0);
+    ck_assert_int_eq(after(0, 0, 0), REMEDY_WOULD);
+    ck_assert_int_eq(after(59, 0, 0), REMEDY_NOTHING);
+    ck_assert_int_eq(after(1, 0, 0), REMEDY_WOULD);
+    ck_assert(!remedy_mark(rule)->held && !remedy_mark(rule)->pending);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("remedy");
+    TCase *all = tcase_create("all");
+    tcase_add_checked_fixture(all, NULL, finish);
+    tcase_add_test(all, remedy__sees_what_is_so);
+    tcase_add_test(all, remedy__refuses_what_is_no_question);
+    tcase_add_test(all, remedy__what_is_not_known_is_no_reason);
+    tcase_add_test(all, remedy__waits_until_it_has_been_so_for_long_enough);
+    tcase_add_test(all, remedy__acts_at_most_so_often_and_is_judged_before);
+    tcase_add_test(all, remedy__that_makes_things_worse_stops_itself);
+    tcase_add_test(all, remedy__that_does_no_harm_goes_on);
+    tcase_add_test(all, remedy__counters_may_begin_anew);
+    tcase_add_test(all, remedy__what_goes_on_is_not_done_twice);
+    tcase_add_test(all, remedy__that_is_tried_says_what_it_would_do);
+    suite_add_tcase(suite, all);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
