@@ -60,8 +60,8 @@ class Breakers(Case):
         until = self.breaker(sidecar).open_until
         wait_until(lambda: all(c.ended for c in list(self.shop.calls)), "no call is out")
         before = len(self.shop.calls)
-        waits = [s.waiting_for for s in (sidecar.client.saga(i).steps[0] for i in ids) if "breaker" in s.waiting_for]
-        self.assertTrue(waits)
+        waits = wait_until(lambda: [s.waiting_for for s in (sidecar.client.saga(i).steps[0] for i in ids) if "breaker" in s.waiting_for],
+                           "a step waits for the breaker")
         self.assertIn("target shop, whose breaker lets few calls leave, and none until", waits[0])
         wait_until(lambda: len(self.shop.calls) > before, "it is tried")
         self.assertGreaterEqual(time.time(), until.seconds + until.nanos / 1e9 - 0.01)
