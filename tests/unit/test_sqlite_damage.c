@@ -234,6 +234,16 @@ START_TEST(sqlite_damage__damaged_log)
     ck_assert_uint_lt(state.dropped_bytes, 10 * LOG_FRAME);
     reopen();
     ck_assert_uint_eq(state.dropped_bytes, 0);
+    close_store();
+
+    /* Also one that ends within a page. */
+    write_at(path, 0, database, database_size);
+    ck_assert_int_eq(truncate(path, (off_t)database_size), 0);
+    write_at(log, 0, log_bytes, log_size);
+    ck_assert_int_eq(truncate(log, (off_t)(log_size - 2000)), 0);
+    open_store();
+    ck_assert_uint_eq(state.last_frame, FRAMES - 1);
+    ck_assert_uint_eq(state.dropped_bytes % LOG_FRAME, LOG_FRAME - 2000);
 }
 END_TEST
 

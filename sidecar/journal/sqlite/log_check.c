@@ -37,8 +37,9 @@ struct log {
     uint32_t page_size;
     bool big_endian; /* words that are summed */
     uint32_t salt[2];
-    sqlite3_int64 frame_count;
-    uint8_t *frame; /* room for one */
+    sqlite3_int64 frame_count; /* whole ones */
+    sqlite3_int64 rest;        /* bytes after them */
+    uint8_t *frame;            /* room for one */
 };
 
 static uint32_t word(const uint8_t *at)
@@ -93,6 +94,7 @@ static int read_header(struct log *log, bool *sound)
     if (!*sound)
         log->page_size = PAGE_SIZE;
     log->frame_count = (size - LOG_HEADER_SIZE) / (FRAME_HEADER_SIZE + (sqlite3_int64)log->page_size);
+    log->rest = (size - LOG_HEADER_SIZE) % (FRAME_HEADER_SIZE + (sqlite3_int64)log->page_size);
     return SQLITE_OK;
 }
 
@@ -177,6 +179,13 @@ static int check_frames(struct log *log, struct log_state *state)
     CHECK(committed <= log->frame_count && ours_until <= log->frame_count);
     if (ours_until > committed)
         state->dropped_bytes = (uint64_t)(ours_until - committed) * (FRAME_HEADER_SIZE + log->page_size);
+    /* A file that was to become longer, and has become so by a part of a frame. */
+    if (rc == SQLITE_OK && log->rest >= FRAME_HEADER_SIZE) {
+        sqlite3_int64 at = LOG_HEADER_SIZE + log->frame_count * (sqlite3_int64)(FRAME_HEADER_SIZE + log->page_size);
+        rc = log->file->pMethods->xRead(log->file, log->frame, FRAME_HEADER_SIZE, at);
+        if (rc == SQLITE_OK && is_ours(log, log->frame))
+            state->dropped_bytes += (uint64_t)log->rest;
+    }
     return rc;
 }
 
@@ -184,7 +193,7 @@ static int check_log(struct log *log, struct log_state *state)
 {
     bool sound;
     int rc = read_header(log, &sound);
-    if (rc != SQLITE_OK || log->frame_count == 0)
+    if (rc != SQLITE_OK || log->frame_count + log->rest == 0)
         return rc;
     if (!sound)
         return check_unsound(log, state);
