@@ -6,8 +6,10 @@
 #include "client-lib/src/request_id.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static int digit(char c)
 {
@@ -54,6 +56,9 @@ static int read_input(struct run *r, char **data, size_t *size)
     *size = 0;
     if (r->o.input_json != NULL && !is_json(r->o.input_json))
         return run_read_file(r, r->o.input_json, data, size);
+    if (r->o.input != NULL && strcmp(r->o.input, "-") != 0 && access(r->o.input, F_OK) != 0 && errno == ENOENT)
+        return run_say(r, EXIT_USAGE, "--input: there is no file %.400s; --input-text gives the text itself",
+                       r->o.input);
     if (r->o.input != NULL)
         return run_read_file(r, r->o.input, data, size);
     if (r->o.input_hex != NULL)

@@ -108,7 +108,8 @@ class Sagactl(Case):
                 ran = self.good("start", "order", "--wait", *arguments, **more)
                 saga_id = ran.out.split()[0]
                 self.assertEqual(expected, self.shop.of(saga_id, "action", "reserve")[0].request, arguments)
-        self.assertEqual(USAGE, self.ctl("start", "order", "--input", "/nowhere/at/all").code)
+        nowhere = self.ctl("start", "order", "--input", "a text")
+        self.assertEqual((USAGE, True), (nowhere.code, "there is no file a text; --input-text gives the text itself" in nowhere.err), nowhere.err)
         for digits in ("0", "0g", "00 f"):
             self.assertEqual(USAGE, self.ctl("start", "order", "--input-hex", digits).code, digits)
 

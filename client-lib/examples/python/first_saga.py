@@ -31,7 +31,7 @@ server.start()
 
 sidecar = coordinator_pb2_grpc.CoordinatorStub(grpc.insecure_channel("unix:./sagad-data/sagad.sock"))
 with open("trip.yaml", "rb") as definition:
-    sidecar.RegisterDefinition(api.RegisterDefinitionRequest(source=definition.read()), wait_for_ready=True)
+    sidecar.RegisterDefinition(api.RegisterDefinitionRequest(source=definition.read()), wait_for_ready=True, timeout=20)
 
 for place in ("Lisbon", "Atlantis"):
     saga = sidecar.Start(api.StartRequest(definition="trip", request_id=f"trip-to-{place}", input_json=f'{{"place": "{place}"}}'))
