@@ -43,6 +43,7 @@ static struct mapping_view view_of(const struct saga *s, unsigned step)
     return (struct mapping_view){.id = s->id,
                                  .started_at = s->started_at,
                                  .input = s->input,
+                                 .tags = s->tags,
                                  .saga = s,
                                  .instance =
                                      s->places == NULL || step == RECORD_NO_STEP ? -1 : s->places[step].instance,

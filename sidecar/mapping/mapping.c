@@ -7,6 +7,7 @@
 #include "sidecar/base/defect.h"
 #include "sidecar/base/utf8.h"
 #include "sidecar/expression/fields.h"
+#include "sidecar/expression/map.h"
 #include "sidecar/mapping/mapping_inside.h"
 
 /* One piece of work: what it has read of the saga so far. */
@@ -139,6 +140,30 @@ static struct datum started_at(const struct run *r)
     return datum_timestamp(seconds, (uint32_t)rest * 1000);
 }
 
+/* The next of texts that each have a NUL behind them; *left begins behind it. */
+static struct bytes next_text(struct bytes *left)
+{
+    const uint8_t *end = memchr(left->at, 0, left->size);
+    CHECK(end != NULL);
+    struct bytes text = bytes_of(left->at, (size_t)(end - left->at));
+    *left = bytes_of(end + 1, left->size - text.size - 1);
+    return text;
+}
+
+static int tags_variable(struct run *r, struct datum *out)
+{
+    struct bytes left = r->view->tags;
+    struct map_builder map;
+    if (!map_builder_init(&map, r->evaluation.pool, MAPPING_TEXTS_MAX))
+        return no_room(r);
+    for (unsigned i = 0; i < MAPPING_TEXTS_MAX && left.size > 0; i++) {
+        struct datum name = datum_string(next_text(&left)), text = datum_string(next_text(&left));
+        map_builder_add(&map, &name, &text, false);
+    }
+    *out = map_builder_finish(&map);
+    return 0;
+}
+
 static int text_variable(struct run *r, const char *text, size_t size, struct datum *out)
 {
     struct bytes copy = pool_copy(r->evaluation.pool, bytes_of(text, size));
@@ -221,6 +246,8 @@ static int provide(struct run *r, unsigned variable)
         *out = datum_string(r->m->definition);
     else if (variable == VARIABLE_STARTED_AT)
         *out = started_at(r);
+    else if (variable == VARIABLE_TAGS)
+        code = tags_variable(r, out);
     else
         code = action_variable(r, variable, out);
     if (code == 0 && out->kind == DATUM_FAILURE && out->failure != NULL)

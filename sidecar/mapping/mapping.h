@@ -26,6 +26,7 @@ struct mapping_view {
     struct saga_id id;
     struct instant started_at;
     struct bytes input;
+    struct bytes tags; /* packed, as mapping_tags gives them */
     const void *saga;
     int instance; /* of the loop whose step is asked about; -1: it is none */
     /* A step of the definition; of a loop, an instance of it. */

@@ -29,12 +29,14 @@ static int fill(struct mapping *m, const struct definition *d)
     m->variables = pool_take_zeroed(p, variable_count(m), sizeof *m->variables);
     m->definition = pool_copy(p, bytes_of_text(d->name));
     const struct type *input = m->input == NULL ? &type_dyn : type_of_message(p, m->input);
-    if (m->steps == NULL || m->variables == NULL || m->definition.at == NULL || input == NULL)
+    const struct type *tags = type_map(p, &type_string, &type_string);
+    if (m->steps == NULL || m->variables == NULL || m->definition.at == NULL || input == NULL || tags == NULL)
         return E_MEMORY;
     declare(m, VARIABLE_INPUT, bytes_of_text(m->input == NULL ? "" : "input"), input, false);
     declare(m, VARIABLE_ID, bytes_of_text("saga.id"), &type_string, false);
     declare(m, VARIABLE_DEFINITION, bytes_of_text("saga.definition"), &type_string, false);
     declare(m, VARIABLE_STARTED_AT, bytes_of_text("saga.started_at"), &type_timestamp, false);
+    declare(m, VARIABLE_TAGS, bytes_of_text("saga.tags"), tags, false);
     declare(m, VARIABLE_ACTION_KEY, bytes_of_text("action.key"), &type_string, false);
     declare(m, VARIABLE_ACTION_OUTCOME, bytes_of_text("action.outcome"), &type_string, false);
     for (unsigned i = 0; i < d->step_count; i++) {
@@ -126,6 +128,8 @@ static struct variable *visible(struct mapping *m)
     for (unsigned i = 0; i < m->step_count; i++)
         if (m->over ? m->steps[i].deferred : own == NULL || !step_set_has(&own->ancestors, i))
             v[VARIABLE_STEPS + 2 * i].name = v[VARIABLE_STEPS + 2 * i + 1].name = bytes_of(NULL, 0);
+    if (own == NULL && !m->over)
+        v[VARIABLE_TAGS].name = bytes_of(NULL, 0); /* they are what is computed, or come from it */
     if (own != NULL && own->loop) {
         v[VARIABLE_ITEM] = (struct variable){bytes_of_text("item"), own->item, false};
         v[VARIABLE_INDEX] = (struct variable){bytes_of_text("index"), &type_int, false};

@@ -10,6 +10,7 @@ enum {
     VARIABLE_ID,
     VARIABLE_DEFINITION,
     VARIABLE_STARTED_AT,
+    VARIABLE_TAGS,
     VARIABLE_ACTION_REQUEST,
     VARIABLE_ACTION_KEY,
     VARIABLE_ACTION_OUTCOME,
@@ -34,7 +35,8 @@ struct piece {
     bool item; /* the expression gives one item of a repeated field */
     struct bytes wire;
     struct rule rule;
-    const struct field *copied; /* of the input: the expression is this field, of the same kind; NULL: it is to be evaluated */
+    const struct field
+        *copied; /* of the input: the expression is this field, of the same kind; NULL: it is to be evaluated */
 };
 
 /* Messages within one another. */

@@ -53,7 +53,7 @@ static void make_action(struct mapping *m, const struct definition *d, const str
     else if (t->form == TYPED_NAMED)
         put_fields(m, line,
                    t->loop ? text(room, "'%s[' + string(index) + ']:' + input.sku + item", d->steps[i].name)
-                           : text(room, "'%s:' + input.sku", d->steps[i].name),
+                           : text(room, "'%s:' + %s", d->steps[i].name, t->softly ? "saga.tags.of" : "input.sku"),
                    t->fails);
     else if (d->steps[t->parent].loop)
         put_fields(m, line,

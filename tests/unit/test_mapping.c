@@ -170,6 +170,37 @@ START_TEST(mapping__requests_are_made_of_input_and_outputs)
 }
 END_TEST
 
+/* As they were computed when the saga started; what is computed before they are there does not see them. */
+START_TEST(mapping__steps_see_the_tags)
+{
+    static const char text[] = HEAD
+        "tags: {order: =input.order_id, kind: some}\n"
+        "steps:\n"
+        "  - name: a\n"
+        "    target: shop\n"
+        "    action: {method: /shapes.Shop/Reserve, request: {order_id: \"=saga.tags.order + '/' + saga.tags['kind'] + "
+        "string(size(saga.tags))\"}}\n"
+        "    compensation: {method: /shapes.Shop/Old, request: {sku: \"='x' in saga.tags ? saga.tags.x : 'none'\"}}\n";
+    struct definition *d = definition(text);
+    struct saga s = {.unknown = true};
+    struct mapping_view view = view_of(&s, "o-1");
+    struct error_detail detail;
+    struct bytes request;
+    ck_assert_int_eq(mapping_tags(d->mapping, &view, &pool, &view.tags, &detail), 0);
+    ck_assert_int_eq(mapping_request(d->mapping, &view, 0, false, 4096, &pool, &request, &detail), 0);
+    ck_assert(bytes_equal(request, bytes_of_text("\x0a\x09o-1/some2")));
+    ck_assert_int_eq(mapping_request(d->mapping, &view, 0, true, 4096, &pool, &request, &detail), 0);
+    ck_assert(bytes_equal(request, bytes_of_text("\x0a\x04none")));
+    /* A saga without tags has none of a name. */
+    view.tags = bytes_of(NULL, 0);
+    ck_assert_int_eq(mapping_request(d->mapping, &view, 0, false, 4096, &pool, &request, &detail), E_EXPRESSION);
+    ck_assert_ptr_nonnull(strstr(detail.text, "no such key"));
+    definition_destroy(d);
+    refused(HEAD "tags: {a: =saga.tags.b}\nsteps:\n  - {name: a, target: t, action: /shapes.Shop/Reserve}\n",
+            "nothing has this name: saga", 5, 12);
+}
+END_TEST
+
 START_TEST(mapping__conditions_and_requirements)
 {
     struct definition *d = definition(whole);
@@ -229,6 +260,7 @@ int main(void)
     Suite *s = suite_create("mapping");
     TCase *c = tcase_create("mapping");
     tcase_add_checked_fixture(c, setup, teardown);
+    tcase_add_test(c, mapping__steps_see_the_tags);
     tcase_add_test(c, mapping__requests_are_made_of_input_and_outputs);
     tcase_add_test(c, mapping__conditions_and_requirements);
     tcase_add_test(c, mapping__what_is_wrong_is_told_with_its_place);
