@@ -2,7 +2,8 @@
 """hostile.py - a sidecar with its default configuration, an ordinary client beside each hostile one (attacks.py), and a table of what that cost
 the ordinary one and the sidecar's memory: docs/operations.md has it. Fails when the ordinary client's p99 or the sidecar's memory is over
 its bound. All run on one machine: the hostile one at the lowest priority, so that what it costs itself is not counted as the sidecar's; with
---ahead (as root) the sidecar and the ordinary client come before whatever else the machine has to do.
+--ahead (as root) the sidecar and the ordinary client come before whatever else the machine has to do. A call that writes waits for the disk, for
+a commit that is under way and for its own: so the disk is measured at the same time, and a call that writes nothing.
 
 hostile.py [--seconds N] [--only WORD]... [--ahead] [--write]"""
 import argparse
@@ -26,36 +27,52 @@ import harness
 from harness import Client, Sidecar, enlistment, message, settled
 
 P99_MAX_MS = 50
+# So many times the disk's own p99 may a call that writes wait beside that.
+DISK_MAX = 2
 # Where gRPC itself makes room, ordinary clients may meet it, with a status that says to try again.
 FAILED_MAX = {"half_messages": 0.02}
 DOCUMENT = os.path.join(ROOT, "docs", "operations.md")
 BEGIN, END = "<!-- hostile: begin -->", "<!-- hostile: end -->"
 
 
-def ordinary(address, seconds):
-    """A process of its own: begins and commits a saga every few milliseconds, and prints how long each call took."""
+def p99(took):
+    took.sort()
+    return took[len(took) * 99 // 100] * 1000
+
+
+def timed(into, what):
+    at = time.monotonic()
+    try:
+        return what()
+    finally:
+        into.append(time.monotonic() - at)
+
+
+def ordinary(address, directory, seconds):
+    """A process of its own: begins, renews and commits a saga every few milliseconds, and prints how long calls took, and syncs of the disk."""
     harness.CHANNEL_OPTIONS.remove(("grpc.enable_retries", 0))  # as clients have it by default
     client = Client(address)
     client.Begin(name="warm", timeout=60)
     print("ready", flush=True)
-    took, failed = [], {}
+    writes, renewals, syncs, failed = [], [], [], {}
+    disk = os.open(os.path.join(directory, "beside"), os.O_WRONLY | os.O_CREAT, 0o600)
+
+    def sync():
+        os.pwrite(disk, bytes(4096), 0)
+        os.fdatasync(disk)
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        at = time.monotonic()
         try:
-            saga_id = client.Begin(name="ordinary").saga_id
-            took.append(time.monotonic() - at)
-            at = time.monotonic()
-            client.Commit(saga_id=saga_id)
-            took.append(time.monotonic() - at)
+            saga_id = timed(writes, lambda: client.Begin(name="ordinary")).saga_id
+            timed(renewals, lambda: client.KeepAlive(saga_id=saga_id))
+            timed(writes, lambda: client.Commit(saga_id=saga_id))
         except Exception as e:
-            took.append(time.monotonic() - at)
             word = "%s %s" % (e.code().name, e.details()) if hasattr(e, "code") else repr(e)
             failed[word] = failed.get(word, 0) + 1
+        timed(syncs, sync)
         time.sleep(0.002)
-    took.sort()
-    print(json.dumps({"calls": len(took), "p50": took[len(took) // 2] * 1000, "p99": took[len(took) * 99 // 100] * 1000,
-                      "max": took[-1] * 1000, "failed": failed}))
+    print(json.dumps({"calls": len(writes) + len(renewals), "writes": p99(writes), "renewals": p99(renewals or [seconds]), "disk": p99(syncs),
+                      "max": max(writes + renewals) * 1000, "failed": failed}))
 
 
 def hostile(name, seconds, port, large, long, tls_port):
@@ -130,7 +147,7 @@ def attack(sidecar, prey, function, seconds):
     with open("/proc/%d/clear_refs" % sidecar.process.pid, "w") as f:
         f.write("5")
     before = status_kb(sidecar, "VmRSS")
-    beside = process("--ordinary", sidecar.address, seconds, prepare=sidecar.prepare)
+    beside = process("--ordinary", sidecar.address, sidecar.directory, seconds, prepare=sidecar.prepare)
     assert beside.stdout.readline() == "ready\n"
     other = process("--hostile", function.__name__, seconds, sidecar.port, prey.large, prey.long, prey.tls_port) if function else None
     row = json.loads(beside.communicate()[0])
@@ -153,10 +170,11 @@ def of_sidecar(sidecar, before, functions, arguments, lines, wrong):
             row = attack(sidecar, prey, function, arguments.seconds)
             what = before + (" ".join(function.__doc__.split()) if function else "nobody")
             failed = sum(row["failed"].values())
-            lines.append("| %s | %.1f | %.0f | %d of %d | %.0f to %.0f |" % (what, row["p99"], row["max"], failed, row["calls"], row["before"],
-                                                                          row["peak"]))
+            lines.append("| %s | %.1f | %.1f | %.1f | %.0f | %d of %d | %.0f to %.0f |" % (
+                what, row["renewals"], row["writes"], row["disk"], row["max"], failed, row["calls"], row["before"], row["peak"]))
             print(lines[-1], row["failed"] or "", flush=True)
-            if row["p99"] > P99_MAX_MS or row["peak"] > bound_mb or failed > row["calls"] * FAILED_MAX.get(name, 0):
+            late = row["renewals"] > P99_MAX_MS or row["writes"] > P99_MAX_MS + DISK_MAX * row["disk"]
+            if late or row["peak"] > bound_mb or failed > row["calls"] * FAILED_MAX.get(name, 0):
                 wrong.append(before + name)
             assert sidecar.process.poll() is None
         print("connections ended by the sidecar: %d lines" % len(sidecar.log("connections are ended, those that send most")), flush=True)
@@ -171,11 +189,11 @@ def main():
     parser.add_argument("--memory", default="1GiB", help="memory_bytes_max")
     parser.add_argument("--write", action="store_true", help="the table into docs/operations.md")
     parser.add_argument("--ahead", action="store_true", help="the sidecar and the ordinary client before other programs")
-    parser.add_argument("--ordinary", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--ordinary", nargs=3, help=argparse.SUPPRESS)
     parser.add_argument("--hostile", nargs=6, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.ordinary:
-        ordinary(arguments.ordinary[0], float(arguments.ordinary[1]))
+        ordinary(*arguments.ordinary[:2], float(arguments.ordinary[2]))
         return
     if arguments.hostile:
         hostile(*arguments.hostile)
@@ -198,8 +216,8 @@ def main():
         with open(DOCUMENT) as f:
             text = f.read()
         head, rest = text.split(BEGIN)
-        table = ["| beside a client that sends | p99 of an ordinary call, ms | its slowest, ms | calls of it that failed | the sidecar's memory, MB |",
-                 "|---|---|---|---|---|"]
+        table = ["| beside a client that sends | p99 of an ordinary call that writes nothing, ms | of one that writes | of a sync of the disk | the slowest "
+                 "call, ms | calls that failed | the sidecar's memory, MB |", "|---|---|---|---|---|---|---|"]
         with open(DOCUMENT, "w") as f:
             f.write(head + BEGIN + "\n" + "\n".join(table + lines) + "\n" + END + rest.split(END)[1])
     print("hostile: %d rows, %d over a bound%s" % (len(lines), len(wrong), ": " + ", ".join(wrong) if wrong else ""))

@@ -85,11 +85,13 @@ class Bulk(Case):
     def test_what_comes_later_is_not_meant(self):
         """A job is about what there was when it began."""
         there = self.letters("later", 4)
+        began = time.monotonic()
         self.operator.StartBulk(id="later", act=RESOLVE, where="definition == 'later'", actor="anna", reason="why", per_second=2)
         late = [self.client.Start(definition="later").saga_id for _ in range(3)]
         for saga_id in late:
             self.client.stuck(saga_id)
         self.assertEqual(4, self.ended("later")[2])
+        self.assertGreater(time.monotonic() - began, 1.2, "two a second, and the first at once")
         self.assertEqual(["RESOLVED"] * 4 + ["STUCK"] * 3, [state_name(self.client.saga(saga_id)) for saga_id in there + late])
 
     def test_skip_and_resolve(self):

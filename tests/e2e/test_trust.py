@@ -313,6 +313,20 @@ class Trust(unittest.TestCase):
         self.assertEqual(("COMPENSATED", 0), self.outcome(identity="spiffe://example.org/ns/shop/sa/cart"))
         self.assertEqual(("COMPENSATED", 0), self.outcome(), "127.0.0.1 is not in its certificate")
 
+    def test_who_must_be_there_is_read_again(self):
+        """The address stays, and whoever is there is not the one any more: connections are made anew."""
+        shop = SecureParticipant(self.pki, "shop")
+        self.addCleanup(shop.stop)
+        target = {"address": "tls://" + shop.address, "identity": SHOP}
+        sidecar = self.sidecar(targets={"shop": target})
+        sidecar.client.register(definition("called", step("a"), extra="deadline: 2s\n"))
+        for identity, state in ((SHOP, "COMMITTED"), ("spiffe://example.org/ns/shop/sa/cart", "COMPENSATED"), (SHOP, "COMMITTED")):
+            sidecar.options["targets"] = {"shop": dict(target, identity=identity)}
+            sidecar.write_config()
+            sidecar.client.operator.Reload(actor="ops")
+            self.assertEqual(state, state_name(sidecar.client.run("called")), identity)
+        self.assertEqual(2, len(shop.calls))
+
     # ---- certificates that change ----
 
     def test_rotation_under_load_fails_no_call(self):
