@@ -213,7 +213,7 @@ START_TEST(postgres_store__unrenewed_lease_holds_nothing)
     open_as(options);
     ck_assert_int_eq(commit_one(1), 0);
     ck_assert_int_eq(store->holds(store, &detail), 0);
-    usleep(1200000); /* as a stopped process: nothing of ours runs */
+    usleep(950000); /* as a stopped process: nothing of ours runs; the last tenth is not used */
     ck_assert_int_eq(store->holds(store, &detail), E_JOURNAL_AWAY);
     /* What was asked for now says that it is still ours. */
     for (int i = 0; i < 1000 && store->holds(store, &detail) == E_JOURNAL_AWAY; i++)
