@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """hostile.py - a sidecar with its default configuration, an ordinary client beside each hostile one (attacks.py), and a table of what that cost
 the ordinary one and the sidecar's memory: docs/operations.md has it. Fails when the ordinary client's p99 or the sidecar's memory is over
-its bound. All run on one machine: the hostile one at the lowest priority, so that what it costs itself is not counted as the sidecar's; with
---ahead (as root) the sidecar and the ordinary client come before whatever else the machine has to do. A call that writes waits for the disk, for
+its bound. All run on one machine, and a hostile client gives way to the others, so that what it costs itself is not counted as the sidecar's; with
+--ahead (as root) all three come before whatever else the machine has to do. A call that writes waits for the disk, for
 a commit that is under way and for its own: so the disk is measured at the same time, and a call that writes nothing.
 
 hostile.py [--seconds N] [--only WORD]... [--ahead] [--write]"""
@@ -77,7 +77,6 @@ def ordinary(address, directory, seconds):
 
 def hostile(name, seconds, port, large, long, tls_port):
     """Another: attacks, and holds what it has open until its input ends."""
-    os.nice(19)
     held = getattr(attacks, name)(int(port), attacks.Prey(large, long, int(tls_port)), float(seconds))
     sys.stdin.read()
     for h in held:
@@ -149,7 +148,15 @@ def attack(sidecar, prey, function, seconds):
     before = status_kb(sidecar, "VmRSS")
     beside = process("--ordinary", sidecar.address, sidecar.directory, seconds, prepare=sidecar.prepare)
     assert beside.stdout.readline() == "ready\n"
-    other = process("--hostile", function.__name__, seconds, sidecar.port, prey.large, prey.long, prey.tls_port) if function else None
+    other = None
+
+    def give_way():
+        if sidecar.prepare:
+            sidecar.prepare()
+        os.nice(5)
+    if function:
+        other = process("--hostile", function.__name__, seconds, sidecar.port, prey.large, prey.long, prey.tls_port,
+                        prepare=give_way)
     row = json.loads(beside.communicate()[0])
     row.update(before=before / 1024, peak=status_kb(sidecar, "VmHWM") / 1024)
     if other is not None:
