@@ -235,6 +235,16 @@ class Rules(unittest.TestCase):
                       subprocess.run([SAGAD, "-f", os.path.join(self.sidecar.directory, "sagad.yaml"), "--as", CART], capture_output=True, text=True,
                                      timeout=PATIENCE_S).stdout)
 
+    def test_nobody_is_whom_he_says_that_he_asks_for(self):
+        """What sidecars of a fleet tell one another of who asked is believed of nobody else."""
+        claims = [("saga-forwarded-bin", ("1 %d 0 %d 0 0\n\n%s" % (transport, user, NIGHT)).encode()) for transport in range(5) for user in range(2)]
+        for name in ("cart", "other", "unix", "plain"):
+            operator = self.as_(name)[1]
+            for claim in claims:
+                with self.assertRaises(grpc.RpcError) as caught:
+                    operator.Pause(saga_id="9f03c1d2a4b7-1", actor="eve", metadata=[claim])
+                self.assertEqual("PERMISSION_DENIED", caught.exception.code().name, (name, claim))
+
     def test_a_refusal_says_why_and_is_counted(self):
         cart, operator, _ = self.as_("cart")
         with self.assertRaises(grpc.RpcError) as caught:
@@ -379,12 +389,14 @@ class Memory(unittest.TestCase):
         words = "the journal will be lost with the pod or the machine: its directory is none that stays"
         with tempfile.TemporaryDirectory(prefix="saga-memory-", dir="/dev/shm") as directory:
             sidecar = Sidecar(data_dir=os.path.join(directory, "data"))
-            self.addCleanup(sidecar.close)
-            self.assertEqual("memory (tmpfs)", sidecar.log(words)[0]["kind"])
+            told = sidecar.log(words)
+            sidecar.close()  # before its directory goes
+            self.assertEqual("memory (tmpfs)", told[0]["kind"])
         with tempfile.TemporaryDirectory(prefix="saga-disk-", dir=os.path.dirname(os.path.abspath(__file__))) as directory:
             sidecar = Sidecar(data_dir=os.path.join(directory, "data"))
-            self.addCleanup(sidecar.close)
-            self.assertEqual([], sidecar.log(words))
+            told = sidecar.log(words)
+            sidecar.close()
+            self.assertEqual([], told)
 
 
 if __name__ == "__main__":
