@@ -157,12 +157,16 @@ static char *waiting_text(struct arena *a, const struct engine *e, const struct 
                             : arena_format(a, "target %s, whose breaker lets few calls leave, and none until %s",
                                            call->target, when);
     }
+    const char *priority = s->priority == PRIORITY_HIGH  ? ", at high priority"
+                           : s->priority == PRIORITY_LOW ? ", at low priority"
+                                                         : "";
     if (step->queued && engine_step_budgeted(step))
         return arena_format(a, "the budget of retries of target %s", call->target);
     if (step->queued && engine_target_rated(e, (uint16_t)call->target_index))
-        return arena_format(a, "its turn among the calls to target %s, which leave at its rate", call->target);
+        return arena_format(a, "its turn among the calls to target %s, which leave at its rate%s", call->target,
+                            priority);
     if (step->queued)
-        return arena_format(a, "a free place among the calls to target %s", call->target);
+        return arena_format(a, "a free place among the calls to target %s%s", call->target, priority);
     if (back)
         return step->compensation == SAGA_COMPENSATION_STARTED ? retry_text(a, s, step->next_at) : undo_text(a, s);
     if (step->action == SAGA_ACTION_STARTED)

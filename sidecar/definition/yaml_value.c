@@ -186,11 +186,12 @@ static int refuse_quantity(const struct yaml_node *n, const char *wrong, struct 
     return yaml_refuse(n, E_ARGUMENT, detail, "\"%s\" %s", yaml_quote(n->text, quoted), wrong);
 }
 
-static int refuse_range(const struct yaml_node *n, const char *min, const char *max, struct error_detail *detail)
+static int refuse_range(const struct yaml_node *n, bool below, const char *min, const char *max,
+                        struct error_detail *detail)
 {
     char quoted[YAML_QUOTE_SIZE];
-    return yaml_refuse(n, E_ARGUMENT, detail, "%s is out of range; it must be from %s to %s",
-                       yaml_quote(n->text, quoted), min, max);
+    return yaml_refuse(n, E_ARGUMENT, detail, "%s is out of range; it must be from %s to %s: the nearest is %s",
+                       yaml_quote(n->text, quoted), min, max, below ? min : max);
 }
 
 int yaml_read_count(const struct yaml_node *n, uint64_t min, uint64_t max, uint64_t *value, struct error_detail *detail)
@@ -206,7 +207,7 @@ int yaml_read_count(const struct yaml_node *n, uint64_t min, uint64_t max, uint6
         char low[QUANTITY_TEXT_SIZE], high[QUANTITY_TEXT_SIZE];
         snprintf(low, sizeof low, "%llu", (unsigned long long)min);
         snprintf(high, sizeof high, "%llu", (unsigned long long)max);
-        return refuse_range(n, low, high, detail);
+        return refuse_range(n, count < min, low, high, detail);
     }
     *value = count;
     return 0;
@@ -225,7 +226,7 @@ int yaml_read_size(const struct yaml_node *n, uint64_t min, uint64_t max, uint64
         char low[QUANTITY_TEXT_SIZE], high[QUANTITY_TEXT_SIZE];
         quantity_write_size(min, low);
         quantity_write_size(max, high);
-        return refuse_range(n, low, high, detail);
+        return refuse_range(n, size < min, low, high, detail);
     }
     *value = size;
     return 0;
@@ -245,7 +246,7 @@ int yaml_read_permille(const struct yaml_node *n, uint32_t min, uint32_t max, ui
         char low[QUANTITY_TEXT_SIZE], high[QUANTITY_TEXT_SIZE];
         quantity_write_permille(min, low);
         quantity_write_permille(max, high);
-        return refuse_range(n, low, high, detail);
+        return refuse_range(n, permille < min, low, high, detail);
     }
     *value = permille;
     return 0;
@@ -265,7 +266,7 @@ int yaml_read_span(const struct yaml_node *n, struct span min, struct span max, 
         char low[QUANTITY_TEXT_SIZE], high[QUANTITY_TEXT_SIZE];
         quantity_write_span(min, low);
         quantity_write_span(max, high);
-        return refuse_range(n, low, high, detail);
+        return refuse_range(n, span.us < min.us, low, high, detail);
     }
     *value = span;
     return 0;

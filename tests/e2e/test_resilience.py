@@ -318,6 +318,7 @@ class Queues(Case):
         others = [client.Start(definition="other").saga_id for _ in range(3)]
         urgent = client.Start(definition="one", priority=enum("Priority", "PRIORITY_HIGH")).saga_id
         self.assertEqual(enum("Priority", "PRIORITY_HIGH"), client.saga(urgent).priority)
+        self.assertEqual("a free place among the calls to target shop, at high priority", client.saga(urgent).steps[0].waiting_for)
         gate.open()
         for saga_id in [first, urgent] + flood + others:
             self.assertEqual("COMMITTED", state_name(client.end(saga_id)))

@@ -128,6 +128,7 @@ static void assert_number(const struct option *o, int64_t number, bool accepted)
     write_text(&p, value, text);
     if (!accepted) {
         assert_refused(text, p.path, p.line, p.column, "is out of range; it must be from");
+        assert_refused(text, p.path, p.line, p.column, ": the nearest is ");
         return;
     }
     struct config *c = read_text(text);
