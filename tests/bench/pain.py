@@ -45,7 +45,7 @@ def serve(bench, sidecar, seconds, *more):
 
 def dead(bench):
     """Nine targets of ten, with and without sagas that wait for the tenth."""
-    rates, p99 = [], []
+    rates, p99, cpu = [], [], []
     for _ in range(min(bench.pairs, 3)):
         found = {}
         for waiting in (0, WAITING):
@@ -58,7 +58,9 @@ def dead(bench):
             sidecar.remove()
         rates.append(100 * found[WAITING][0]["rate"] / found[0][0]["rate"])
         p99.append(found[WAITING][1]["p99_ms"] / found[0][1]["p99_ms"])
+        cpu.append(found[WAITING][0]["cpu_us"] / found[0][0]["cpu_us"])
     bench.row(f"nine targets beside a dead one that {WAITING:,} sagas wait for: rate", "% of nine alone", rates, 95, 98)
+    bench.row("  their CPU a saga", "x nine alone", cpu, 1.05, 1.02, "lower", f"{found[WAITING][0]['cpu_us']:.0f} us")
     bench.row("  their p99 at an eighth of the peak", "x nine alone", p99, 1.3, 1.1, "lower", f"{found[WAITING][1]['p99_ms']:.1f} ms")
 
 
