@@ -73,8 +73,9 @@ static void put_conditions(struct graph *g, const struct definition *d)
     const struct yaml_node *steps = yaml_node_child(yaml_tree_root(tree), "steps");
     for (const struct yaml_node *n = steps->first; n != NULL; n = n->next) {
         const struct yaml_node *when = yaml_node_child(n, "when");
-        if (when != NULL)
-            snprintf(g->vertices[n->index].when, sizeof g->vertices[0].when, "%s", (const char *)when->text.at);
+        int step = when == NULL ? -1 : definition_step_find(d, yaml_node_child(n, "name")->text);
+        if (step >= 0)
+            snprintf(g->vertices[step].when, sizeof g->vertices[0].when, "%s", (const char *)when->text.at);
     }
     yaml_tree_destroy(tree);
 }

@@ -40,9 +40,9 @@ struct policing {
 static void put_violation(void *self, const struct policy_finding *found)
 {
     const struct policing *p = self;
-    char field[32] = "";
+    char field[STEP_PATH_SIZE] = "";
     if (found->step >= 0)
-        snprintf(field, sizeof field, "steps[%d]", found->step);
+        definition_step_path(p->d, (unsigned)found->step, field);
     findings_put(p->findings, &(struct finding){.rule = found->rule,
                                                 .severity = found->error ? LINT_ERROR : LINT_WARNING,
                                                 .line = found->step >= 0 ? findings_line(p->d, found->step) : 1,

@@ -121,9 +121,9 @@ static void put_findings(struct rehearsing *r, struct findings *f, const struct 
 {
     for (unsigned i = 0; i < report->count; i++) {
         const struct rehearse_finding *found = &report->findings[i];
-        char field[32] = "";
+        char field[STEP_PATH_SIZE] = "";
         if (found->step >= 0)
-            snprintf(field, sizeof field, "steps[%d]", found->step);
+            definition_step_path(r->d, (unsigned)found->step, field);
         findings_put(f, &(struct finding){.rule = found->rule,
                                           .severity = found->severity,
                                           .line = found->step >= 0 ? findings_line(r->d, found->step) : 1,

@@ -203,6 +203,8 @@ int findings_end(struct findings *f, const struct definition *d)
 int findings_line(const struct definition *d, int step)
 {
     static const char sign[] = "name: ";
+    while (d->steps[step].stand_in != STAND_IN_NONE)
+        step--; /* a fallback has no name of its own */
     size_t before = sizeof sign - 1, size = strlen(d->steps[step].name);
     int line = 1;
     for (size_t i = 0; i + before + size <= d->source.size; i++) {

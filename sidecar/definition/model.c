@@ -11,6 +11,23 @@ int definition_step_find(const struct definition *d, struct bytes name)
     return -1;
 }
 
+void definition_step_path(const struct definition *d, unsigned step, char path[STEP_PATH_SIZE])
+{
+    static const char before[] = "steps[", more[] = ".fallback";
+    unsigned fallbacks = 0, index = 0;
+    for (; d->steps[step].stand_in != STAND_IN_NONE; step--)
+        fallbacks++;
+    for (unsigned i = 0; i < step; i++)
+        index += d->steps[i].stand_in == STAND_IN_NONE;
+    size_t size = sizeof before - 1;
+    memcpy(path, before, size);
+    size += decimal_write_uint(index, path + size);
+    path[size++] = ']';
+    for (; fallbacks > 0 && size + sizeof more <= STEP_PATH_SIZE; fallbacks--, size += sizeof more - 1)
+        memcpy(path + size, more, sizeof more - 1);
+    path[size] = '\0';
+}
+
 const char *step_spec_target(const struct step_spec *s, bool compensation, unsigned k)
 {
     if ((compensation ? !s->has_compensation : !step_spec_asks(s)) || k >= (s->choice_count == 0 ? 1 : s->choice_count))

@@ -131,12 +131,12 @@ struct step_spec {
     bool
         optional; /* its failure does not turn the saga back; an unknown outcome is undone before what comes after it starts */
     struct span reserve; /* of its saga's deadline, for the steps after it: its own attempts end that much earlier */
-    uint8_t stand_in;  /* enum stand_in: it is the fallback of the step before it, and begins when that has failed */
-    bool has_fallback; /* the step behind it is its fallback */
-    bool deferred;     /* it begins when everything else is done, and nobody need wait for it */
-    bool in_haste;     /* its action does not wait for a target that takes no calls now */
-    bool none_said;    /* `compensation: none`: it was not forgotten */
-    bool irreversible; /* said: nothing undoes it */
+    uint8_t stand_in;    /* enum stand_in: it is the fallback of the step before it, and begins when that has failed */
+    bool has_fallback;   /* the step behind it is its fallback */
+    bool deferred;       /* it begins when everything else is done, and nobody need wait for it */
+    bool in_haste;       /* its action does not wait for a target that takes no calls now */
+    bool none_said;      /* `compensation: none`: it was not forgotten */
+    bool irreversible;   /* said: nothing undoes it */
     struct call_spec action;
     struct call_spec compensation;
     uint16_t
@@ -211,6 +211,10 @@ static inline bool step_spec_asks(const struct step_spec *s)
 {
     return s->stand_in <= STAND_IN_CALL;
 }
+
+/* Where the step stands in the text: "steps[2]", of a fallback "steps[2].fallback"; with a NUL. */
+#define STEP_PATH_SIZE 200
+void definition_step_path(const struct definition *d, unsigned step, char path[STEP_PATH_SIZE]);
 
 /* The k-th target that a call of the step may go to; NULL behind the last, or when it has no such call. */
 const char *step_spec_target(const struct step_spec *s, bool compensation, unsigned k);

@@ -167,7 +167,8 @@ static void judge_after(struct lint *l, unsigned i)
     for (const struct yaml_node *n = after->first; n != NULL; n = n->next) {
         int step = definition_step_find(l->d, n->text);
         for (unsigned k = 0; k < l->d->step_count; k++)
-            if (step_set_has(&s->after, k) && step_set_has(&l->d->steps[k].ancestors, (unsigned)step)) {
+            if (step_set_has(&s->after, k) && step_set_has(&l->d->steps[k].ancestors, (unsigned)step) &&
+                l->d->steps[k].stand_in == STAND_IN_NONE) {
                 lint_found(l, LINT_RULE_AFTER_REDUNDANT, n, "says nothing new: %s waits for %s already",
                            l->d->steps[k].name, l->d->steps[step].name);
                 break;

@@ -43,6 +43,7 @@ int policing_admit(const struct config *config, struct policy *policy, const str
 }
 
 struct telling {
+    const struct definition *d;
     void (*found)(void *list, const struct warning *warning);
     void *list;
 };
@@ -50,11 +51,11 @@ struct telling {
 static void pass_on(void *self, const struct policy_finding *finding)
 {
     const struct telling *t = self;
-    char field[32] = "";
+    char field[STEP_PATH_SIZE] = "";
     if (finding->error)
         return;
     if (finding->step >= 0)
-        snprintf(field, sizeof field, "steps[%d]", finding->step);
+        definition_step_path(t->d, (unsigned)finding->step, field);
     t->found(t->list,
              &(struct warning){.rule = finding->rule, .is_warning = true, .field = field, .text = finding->text});
 }
@@ -62,7 +63,7 @@ static void pass_on(void *self, const struct policy_finding *finding)
 int policing_warn(const struct config *config, struct policy *policy, const struct definition *d, struct instant now,
                   void (*found)(void *list, const struct warning *warning), void *list)
 {
-    struct telling t = {.found = found, .list = list};
+    struct telling t = {.d = d, .found = found, .list = list};
     struct policy_view view = {.targets = config->participants, .now = now};
     struct lint_report report;
     report.count = report.more = 0;

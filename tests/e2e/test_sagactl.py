@@ -876,6 +876,12 @@ class WithoutSidecar(unittest.TestCase):
         self.assertIn(("COMMITTED", "", ""), ends)
         self.assertIn(("STUCK", "PIVOT_UNKNOWN", "b"), ends)
         self.assertEqual({"dead-letter"}, {f["rule"] for f in document["findings"]})
+        # Findings stand where the text has them: a fallback is no step of its own there.
+        late = definition("late", step("a", compensate=False, more="fallback: {value: {constant: x}}"), step("b", after=["a"]),
+                          extra="deadline: 10m\n")
+        found = {f["rule"]: f for f in ctl("rehearse", "-o", "json", "-", stdin=late).json()["findings"]}
+        self.assertEqual(("steps[0]", 5), (found["left-behind"]["field"], found["left-behind"]["line"]))
+        self.assertEqual(("steps[1]", 6), (found["dead-letter"]["field"], found["dead-letter"]["line"]))
         ran = ctl("rehearse", "-o", "sarif", "-", stdin=text.replace(", compensation: /shop.v1.Shop/una", ""))
         self.assertEqual(REFUSED, ran.code, ran)
         behind = [r for r in ran.json()["runs"][0]["results"] if r["ruleId"] == "left-behind"]
@@ -923,6 +929,10 @@ class WithoutSidecar(unittest.TestCase):
         self.assertIn('label="a\\neu|us"', ctl("graph", "-o", "dot", "-", stdin=more).out)
         self.assertEqual([("eu|us", 0, "input.total > 3"), ("shop", 7, "")],
                          [(s["target"], s["max_items"], s["when"]) for s in ctl("graph", "-o", "json", "-", stdin=more).json()["steps"]])
+        more = definition("degrades", step("a", compensate=False, more="fallback: {value: {constant: x}}"),
+                          step("b", after=["a"], compensate=False, more="when: input.x > 3"), extra="schema: some\ninput: some.v1.Order\n")
+        self.assertEqual([("a", ""), ("a.fallback", ""), ("b", "input.x > 3")],
+                         [(s["name"], s["when"]) for s in ctl("graph", "-o", "json", "-", stdin=more).json()["steps"]])
         self.assertEqual(REFUSED, ctl("graph", "-", stdin="name: [").code)
         self.assertEqual(USAGE, ctl("list", "-o", "svg").code)
 

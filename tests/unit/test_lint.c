@@ -176,6 +176,16 @@ START_TEST(lint__a_target_that_is_not_there_is_told_once)
 }
 END_TEST
 
+/* Who waits for a step waits for its fallback, without saying so. */
+START_TEST(lint__a_fallback_is_waited_for_without_a_word)
+{
+    judge("name: n\nversion: 1.0.0\ndeadline: 5m\nsteps:\n"
+          "  - {name: a, target: t, action: /a.v1.B/C, compensation: none, fallback: {value: {constant: x}}}\n"
+          "  - {name: b, after: [a], target: t, action: /a.v1.B/C, compensation: none}\n");
+    ck_assert_ptr_null(finding(LINT_RULE_AFTER_REDUNDANT));
+}
+END_TEST
+
 /* A loop is as long as its rounds. */
 START_TEST(lint__the_worst_case_of_a_loop_is_that_of_all_its_rounds)
 {
@@ -300,6 +310,7 @@ int main(void)
     tcase_add_test(rules, lint__the_worst_case_of_each_path_is_told);
     tcase_add_test(rules, lint__the_worst_case_knows_the_targets);
     tcase_add_test(rules, lint__a_target_that_is_not_there_is_told_once);
+    tcase_add_test(rules, lint__a_fallback_is_waited_for_without_a_word);
     tcase_add_test(rules, lint__the_worst_case_of_a_loop_is_that_of_all_its_rounds);
     tcase_add_test(rules, lint__an_output_that_may_be_missing_is_guarded);
     tcase_add_test(rules, lint__a_report_has_an_end);
