@@ -132,6 +132,16 @@ e2e-loops: $(E2E_PROGRAMS)
 
 # kill -9 at random moments: make crash KILLS=1000 SEED=7 LOOPS=3. The smoke is what scripts/test runs.
 CRASH = env $(E2E_ENV) SAGA_SHOP=$(abspath $(B))/examples/checkout $(SYSTEM_PYTHON) tests/crash/crash.py $(if $(SEED),--seed $(SEED)) $(if $(LOOPS),--loops $(LOOPS)) $(if $(STORE),--store $(STORE))
+# A fleet of sidecars on a database with a standby: make fleet-crash ROUNDS=200 SIDECARS=5 SEED=7. The smoke is what scripts/test runs.
+FLEET = env $(E2E_ENV) $(SYSTEM_PYTHON) tests/crash/fleet.py $(if $(SEED),--seed $(SEED)) $(if $(SIDECARS),--sidecars $(SIDECARS))
+.PHONY: fleet-crash fleet-smoke fleet-takeover
+fleet-crash: $(B)/sagad
+	@$(FLEET) --rounds $(or $(ROUNDS),100)
+fleet-smoke: $(B)/sagad
+	@$(call limit,300) $(FLEET) --rounds 4
+# How long it takes until another answers for so many live sagas of a sidecar that was killed.
+fleet-takeover: $(B)/sagad
+	@$(call limit,900) env $(E2E_ENV) $(SYSTEM_PYTHON) tests/bench/takeover.py $(or $(N),100000)
 .PHONY: crash crash-smoke
 crash: $(B)/sagad $(SHOP_SERVICES)
 	@$(CRASH) --kills $(or $(KILLS),400)
@@ -244,6 +254,14 @@ $(B)/sim: $(call tests_objects,tests/sim/*.c sidecar/core/*.c sidecar/journal/co
 $(eval $(call remember,$(G)/commit.h,$(HASH)define SIM_COMMIT "$(shell git describe --always --dirty 2>/dev/null || echo unknown)"))
 $(B)/obj/tests/sim/trace.o: $(G)/commit.h
 
+# A fleet of them: several sidecars with the real core and the real rules of take-over, on one made-up database.
+PROGRAMS += $(B)/fleet_sim
+$(B)/fleet_sim: $(call tests_objects,tests/fleet/*.c sidecar/core/*.c sidecar/journal/codec*.c sidecar/shard/*.c) $(call support_objects,memory_store panic) \
+	$(B)/obj/sidecar/journal/store.o $(call archives,$(PURE)) $(PROTO_LIB)
+.PHONY: fleet-sim
+fleet-sim: $(B)/fleet_sim
+	@$(call limit,300) $(B)/fleet_sim $(if $(SEED),seed $(SEED),many $(or $(N),200))
+
 .PHONY: sim sim-soak sim-exhaust sim-memory sim-defects sim-gate sim-smoke
 sim: $(B)/sim
 	$(B)/sim $(if $(SEED),seed $(SEED),many $(or $(N),1000))
@@ -257,6 +275,8 @@ sim-memory: $(B)/sim
 sim-defects:
 	@$(MAKE) --no-print-directory -s SIM_DEFECTS=1 B=$(B)/defects $(B)/defects/sim
 	@$(call limit,300) tests/sim/defects $(B)/defects/sim tests/sim/defects.txt
+	@$(MAKE) --no-print-directory -s SIM_DEFECTS=1 B=$(B)/defects $(B)/defects/fleet_sim
+	@$(call limit,300) tests/sim/defects $(B)/defects/fleet_sim tests/fleet/defects.txt
 # The same seeds twice, and with both compilers: one trace.
 OTHER_CC := $(if $(findstring clang,$(CC)),gcc,clang)
 sim-gate: $(B)/sim

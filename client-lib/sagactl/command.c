@@ -14,6 +14,7 @@ static const char *const contract_actions[] = {"check", "export", NULL};
 static const char *const rule_words[] = {"arm", "undo", NULL};
 static const char *const breaker_acts[] = {"trip", "hold", "reset", NULL};
 static const char *const letter_acts[] = {"retry", "skip", "resolve", NULL};
+static const char *const fleet_acts[] = {"give", NULL};
 static const char *const slo_words[] = {"rules", NULL};
 static const char *const shells[] = {"bash", "zsh", "fish", NULL};
 static const char *const states[] = {"running",  "committed", "compensating", "compensated", "stuck",
@@ -241,6 +242,12 @@ const struct command_row command_rows[] = {
      command_rules},
     {"status", "", 0, 0, NULL, COMPLETE_NOTHING, 0, "say how the sidecar is and what it has in hand",
      "Whether it serves, and how many sagas are running, going back, stuck and paused.", command_status},
+    {"fleet", "[give JOURNAL]", 0, 2, fleet_acts, COMPLETE_VALUES, ACT,
+     "show the journals of the fleet and which sidecar has each",
+     "An orphan is one that nobody has although sagas live in it. With give whoever has it beside its own gives it up, "
+     "for its own sidecar or another, "
+     "and one that has ended three of those who took it may be taken again.",
+     command_fleet},
     {"slo", "[rules]", 0, 1, slo_words, COMPLETE_VALUES, 0, "show what is promised of definitions, and how it is kept",
      "How much of what may go wrong in the window is left, and how fast it is used up: 1 is just as fast as it may be. "
      "With "

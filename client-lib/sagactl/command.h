@@ -145,6 +145,7 @@ int command_retry(struct run *r);
 int command_skip(struct run *r);
 int command_reject(struct run *r);
 int command_resolve(struct run *r);
+int command_fleet(struct run *r);
 int command_status(struct run *r);
 int command_audit(struct run *r);
 int command_verify(struct run *r);

@@ -109,7 +109,10 @@ void api_answer(struct api *api, struct rpc_call *call, const ProtobufCMessage *
 
 int api_closed(const struct api *api)
 {
-    return api->options.failure->code != 0 ? E_JOURNAL : api->cutting ? E_STOPPING : 0;
+    int failed = api->options.failure->code;
+    if (failed == E_JOURNAL_FENCED) /* another has the journal by now, and goes on with it */
+        return failed;
+    return failed != 0 ? E_JOURNAL : api->cutting ? E_STOPPING : 0;
 }
 
 void api_message(struct api *api, struct rpc_call *call, struct bytes message)

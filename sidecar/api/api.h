@@ -55,6 +55,11 @@ struct api_options {
     /* Asks a target for the descriptors of services. Returns 0, and the number under which api_reflected tells what came of it; E_TARGET_NOT_FOUND. */
     int (*reflect)(void *self, const char *target, char *const *services, unsigned count, uint32_t *number,
                    struct error_detail *detail);
+    /* Fills in the fleet's journals behind `after`, from the arena; has one given up. Each returns 0, STORE_PENDING to be called again in the same words, or
+     * an error. */
+    int (*journals)(void *self, const char *after, struct arena *a, Saga__V1__ListJournalsResponse *m,
+                    struct error_detail *detail);
+    int (*give)(void *self, const char *journal, struct error_detail *detail);
     /* Fills in how the loop is, from the arena. Returns false when no memory is left. */
     bool (*status)(void *self, struct arena *a, Saga__V1__LoopStatus *m);
     /* What the sidecar does by itself; NULL without memory. And changes a rule: its row goes into the core's batch. Returns 0, E_RULE_NOT_FOUND or

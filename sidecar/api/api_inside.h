@@ -246,6 +246,10 @@ int rules_change(struct api *api, struct change *change, const void *message, st
 int holds_change(struct api *api, struct change *change, const void *message, struct error_detail *detail);
 int bulk_list(struct api *api, struct read *read, const void *message, struct error_detail *detail);
 
+/* ---- journals.c ---- */
+int journals_list(struct api *api, struct read *read, const void *message, struct error_detail *detail);
+int journals_give(struct api *api, struct read *read, const void *message, struct error_detail *detail);
+
 /* ---- objectives.c ---- */
 int objectives_list(struct api *api, struct read *read, const void *message, struct error_detail *detail);
 

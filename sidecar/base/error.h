@@ -86,7 +86,8 @@
     X(E_HELD, -52, "DEFINITION_HELD", CODE_UNAVAILABLE, true, \
       "starts of this definition are held: sagactl release lets it go") \
     X(E_HOLDS, -53, "HOLDS_MAX", CODE_RESOURCE_EXHAUSTED, false, "64 definitions are held: let one go first") \
-    X(E_RULE_NOT_FOUND, -54, "RULE_NOT_FOUND", CODE_NOT_FOUND, false, "sagad.yaml has no rule of this name")
+    X(E_RULE_NOT_FOUND, -54, "RULE_NOT_FOUND", CODE_NOT_FOUND, false, "sagad.yaml has no rule of this name") \
+    X(E_NO_FLEET, -55, "NO_FLEET", CODE_FAILED_PRECONDITION, false, "the sidecar is in no fleet")
 
 #define ERROR_CONSTANT(constant, number, reason, status, retryable, text) constant = number,
 enum error_code { ERROR_TABLE(ERROR_CONSTANT) };

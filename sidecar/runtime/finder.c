@@ -35,6 +35,19 @@ struct sought {
     struct instant until; /* found and failed: when it is asked anew */
 };
 
+/* What an operator asks, one at a time. */
+enum errand_kind { ERRAND_NONE, ERRAND_LIST, ERRAND_WANT };
+
+struct errand {
+    enum errand_kind kind;
+    char name[JOURNAL_NAME_SIZE];
+    bool asked, done;
+    int code;
+    bool there;
+    unsigned count;
+    struct finder_journal journals[FINDER_JOURNALS_MAX];
+};
+
 struct finder {
     struct finder_options options;
     struct postgres_fleet *db; /* the thread's */
@@ -43,6 +56,7 @@ struct finder {
     pthread_mutex_t mutex; /* of what follows */
     pthread_cond_t changed;
     bool stop;
+    struct errand errand;
     struct sought *waiting, *last_waiting; /* in their order; NULL: none does */
     struct sought all[PLACES];
 };
@@ -134,6 +148,37 @@ static struct sought *take(struct finder *f, struct claiming *c)
     return NULL;
 }
 
+static void note_journal(void *self, const struct fleet_row *row)
+{
+    struct errand *e = self;
+    CHECK(e->count < FINDER_JOURNALS_MAX);
+    struct finder_journal *j = &e->journals[e->count++];
+    *j = (struct finder_journal){.epoch = row->epoch,
+                                 .commits = row->commits,
+                                 .live = row->live,
+                                 .tries = row->tries,
+                                 .lease_ms = row->lease_ms,
+                                 .held = row->held,
+                                 .wanted = row->wanted};
+    snprintf(j->name, sizeof j->name, "%s", row->name);
+    snprintf(j->carrier, sizeof j->carrier, "%s", row->carrier);
+    snprintf(j->address, sizeof j->address, "%s", row->address);
+}
+
+/* The owner does not touch it until it is done. */
+static void run_errand(struct finder *f)
+{
+    struct error_detail detail;
+    struct errand *e = &f->errand;
+    e->count = 0;
+    e->code = e->kind == ERRAND_LIST
+                  ? postgres_fleet_list(f->db, e->name, FINDER_JOURNALS_MAX, note_journal, e, &detail)
+                  : postgres_fleet_want(f->db, e->name, &e->there, &detail);
+    pthread_mutex_lock(&f->mutex);
+    e->done = true;
+    pthread_mutex_unlock(&f->mutex);
+}
+
 static void *run(void *self)
 {
     struct finder *f = self;
@@ -141,10 +186,12 @@ static void *run(void *self)
     CHECK(c != NULL);
     for (;;) {
         pthread_mutex_lock(&f->mutex);
-        while (!f->stop && f->waiting == NULL)
+        while (!f->stop && f->waiting == NULL && !f->errand.asked)
             pthread_cond_wait(&f->changed, &f->mutex);
         bool stop = f->stop;
         struct sought *one = stop ? NULL : take(f, c);
+        bool errand = f->errand.asked;
+        f->errand.asked = false;
         pthread_mutex_unlock(&f->mutex);
         if (stop)
             break;
@@ -152,6 +199,8 @@ static void *run(void *self)
             claim(f, c);
         if (one != NULL)
             look_up(f, one);
+        if (errand)
+            run_errand(f);
         f->options.wake(f->options.self);
     }
     free(c);
@@ -219,6 +268,41 @@ int finder_tag(struct finder *f, uint64_t tag, struct finder_found *out)
 int finder_request(struct finder *f, struct bytes request_id, bool claims, struct finder_found *out)
 {
     return find(f, claims ? BY_CLAIM : BY_REQUEST, 0, request_id, out);
+}
+
+/* 0 when it has been run, and its end was not told yet. */
+static int errand(struct finder *f, enum errand_kind kind, const char *name)
+{
+    struct errand *e = &f->errand;
+    int code = STORE_PENDING;
+    pthread_mutex_lock(&f->mutex);
+    if (e->kind == kind && e->done && strcmp(e->name, name) == 0) {
+        code = e->code;
+        e->kind = ERRAND_NONE;
+    } else if (e->kind == ERRAND_NONE || e->done) { /* nobody came back for the one before */
+        e->kind = kind;
+        e->done = false;
+        e->asked = true;
+        snprintf(e->name, sizeof e->name, "%s", name);
+        pthread_cond_signal(&f->changed);
+    }
+    pthread_mutex_unlock(&f->mutex);
+    return code;
+}
+
+int finder_list(struct finder *f, const char *after, const struct finder_journal **list, unsigned *count)
+{
+    int code = errand(f, ERRAND_LIST, after);
+    *list = f->errand.journals;
+    *count = f->errand.count;
+    return code;
+}
+
+int finder_want(struct finder *f, const char *journal, bool *there)
+{
+    int code = errand(f, ERRAND_WANT, journal);
+    *there = f->errand.there;
+    return code;
 }
 
 int finder_open(const struct finder_options *options, struct finder **out, struct error_detail *detail)

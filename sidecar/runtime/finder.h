@@ -42,4 +42,20 @@ int finder_tag(struct finder *f, uint64_t tag, struct finder_found *out);
 /* The one that has the saga of a request_id; claimed for our own when no other has it: then it is known for good, to all. */
 int finder_request(struct finder *f, struct bytes request_id, bool claim, struct finder_found *out);
 
+/* Of many. */
+struct finder_journal {
+    char name[JOURNAL_NAME_SIZE], carrier[JOURNAL_NAME_SIZE], address[FINDER_ADDRESS_SIZE];
+    uint64_t epoch, commits, live, tries;
+    int64_t lease_ms;
+    bool held, wanted;
+};
+
+#define FINDER_JOURNALS_MAX 200
+
+/* As the others, for operators; of several who ask at once each waits for its turn. The fleet's journals by name, behind `after`: *list is a view until
+ * the next call. */
+int finder_list(struct finder *f, const char *after, const struct finder_journal **list, unsigned *count);
+/* Has a journal given up by whoever has it beside its own, and lets one that waits for a person be taken again. *there: there is such a journal. */
+int finder_want(struct finder *f, const char *journal, bool *there);
+
 #endif

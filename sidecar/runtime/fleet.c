@@ -5,6 +5,7 @@
  * is asked, and refuses it, until loop 0 has said that it asks no more and has heard the last answer. */
 #include "sidecar/runtime/fleet.h"
 
+#include "sidecar/api/view.h"
 #include "sidecar/base/check.h"
 #include "sidecar/core/heap.h"
 #include "sidecar/journal/postgres/postgres_fleet.h"
@@ -83,6 +84,7 @@ struct fleet {
     uint64_t held;
     char chosen[JOURNAL_NAME_SIZE];
     bool told_away;
+    struct instant steady_since; /* since when the database has answered without a break */
 };
 
 /* ---- a guest ---- */
@@ -207,8 +209,12 @@ static struct guest *find_guest(struct fleet *f, const char *journal)
 static void consider(void *self, const struct fleet_row *row)
 {
     struct fleet *f = self;
-    const struct adopt_offer offer = {
-        .needs = row->needs, .live = row->live, .tries = row->tries, .given_up = !row->held, .wanted = row->wanted};
+    const struct adopt_offer offer = {.needs = row->needs,
+                                      .live = row->live,
+                                      .tries = row->tries,
+                                      .given_up = !row->held,
+                                      .wanted = row->wanted,
+                                      .steady = instant_since(clock_now(&f->clock), f->steady_since)};
     if (f->chosen[0] == '\0' && adopt_may_take(&offer, has_target, f) && find_guest(f, row->name) == NULL &&
         !has_failed(f, row->name, clock_now(&f->clock)))
         snprintf(f->chosen, sizeof f->chosen, "%s", row->name);
@@ -250,6 +256,10 @@ static void tell_away(struct fleet *f, int code, const struct error_detail *deta
     if (code != 0 && !f->told_away)
         log_event(LOG_LEVEL_WARN, "the fleet's journals cannot be looked at", LOG_TEXT("why", detail->text));
     f->told_away = code != 0;
+    if (code != 0)
+        f->steady_since = INSTANT_NEVER;
+    else if (f->steady_since.us == INSTANT_NEVER.us)
+        f->steady_since = clock_now(&f->clock);
 }
 
 static void begin_wished(struct fleet *f)
@@ -274,6 +284,8 @@ static void look_for_orphans(struct fleet *f)
     if (g == NULL)
         return;
     f->chosen[0] = '\0';
+    if (postgres_fleet_is_anew(f->db)) /* it was away since the last look */
+        f->steady_since = clock_now(&f->clock);
     int code = postgres_fleet_orphans(f->db, f->own, consider, f, &f->held, &detail);
     tell_away(f, code, &detail);
     if (code == 0 && f->chosen[0] != '\0')
@@ -476,6 +488,64 @@ int fleet_find(void *self, const struct relay_key *key, struct relay_place *out,
     return error_set(detail, E_SAGA_AWAY, "", text);
 }
 
+static int no_fleet(struct error_detail *detail)
+{
+    return error_set(detail, E_NO_FLEET, "", NULL);
+}
+
+static bool view_journal(struct arena *a, const struct finder_journal *j, Saga__V1__Journal **out)
+{
+    Saga__V1__Journal *m = *out = arena_take(a, sizeof *m);
+    if (m == NULL)
+        return false;
+    saga__v1__journal__init(m);
+    m->name = arena_text(a, bytes_of_text(j->name));
+    m->carrier = arena_text(a, bytes_of_text(j->carrier));
+    m->address = arena_text(a, bytes_of_text(j->address));
+    m->epoch = j->epoch;
+    m->commits = j->commits;
+    m->live = j->live;
+    m->lease = view_span(a, (struct span){.us = j->held ? j->lease_ms * 1000 : 0});
+    m->orphan = j->held ? j->lease_ms <= 0 : j->live > 0;
+    m->tries = j->tries;
+    m->wanted = j->wanted;
+    return m->name != NULL && m->carrier != NULL && m->address != NULL && m->lease != NULL;
+}
+
+int fleet_journals(void *self, const char *after, struct arena *a, Saga__V1__ListJournalsResponse *m,
+                   struct error_detail *detail)
+{
+    struct fleet *f = ((struct loop *)self)->sidecar->fleet;
+    const struct finder_journal *list;
+    unsigned count;
+    if (f == NULL)
+        return no_fleet(detail);
+    int code = finder_list(f->finder, after, &list, &count);
+    if (code != 0)
+        return code == STORE_PENDING ? code : error_set(detail, code, "", "the database does not tell");
+    m->journals = arena_take(a, (count + 1) * sizeof(*m->journals));
+    for (unsigned i = 0; m->journals != NULL && i < count; i++)
+        if (!view_journal(a, &list[i], &m->journals[m->n_journals++]))
+            return error_set(detail, E_MEMORY, "", NULL);
+    if (m->journals == NULL)
+        return error_set(detail, E_MEMORY, "", NULL);
+    if (count == FINDER_JOURNALS_MAX)
+        m->next = m->journals[count - 1]->name;
+    return 0;
+}
+
+int fleet_give(void *self, const char *journal, struct error_detail *detail)
+{
+    struct fleet *f = ((struct loop *)self)->sidecar->fleet;
+    bool there;
+    if (f == NULL)
+        return no_fleet(detail);
+    int code = finder_want(f->finder, journal, &there);
+    if (code != 0)
+        return code == STORE_PENDING ? code : error_set(detail, code, "", "the database does not tell");
+    return there ? 0 : error_set(detail, E_ARGUMENT, "journal", "the fleet has no journal of this name");
+}
+
 static void wake_home(void *self)
 {
     rpc_wake(((struct fleet *)self)->home->rooms[0]);
@@ -492,6 +562,7 @@ int fleet_open(struct sidecar *sidecar, const char *file, struct fleet **out, st
     f->home = sidecar;
     f->file = file;
     clock_init(&f->clock);
+    f->steady_since = INSTANT_NEVER;
     for (unsigned i = 0; i < FLEET_TAKEOVERS_MAX; i++)
         f->guests[i].fleet = f;
     pthread_mutex_init(&f->mutex, NULL);

@@ -21,6 +21,11 @@ void fleet_asked(void *self, unsigned place, int change);
 /* Loop 0, as of relay_options: where a saga, or a request_id, belongs. */
 int fleet_find(void *self, const struct relay_key *key, struct relay_place *out, struct error_detail *detail);
 
+/* Loop 0, as of api_options. */
+int fleet_journals(void *self, const char *after, struct arena *a, Saga__V1__ListJournalsResponse *m,
+                   struct error_detail *detail);
+int fleet_give(void *self, const char *journal, struct error_detail *detail);
+
 /* No further one is taken over, and those that are here are given up. From any thread. */
 void fleet_stop(struct fleet *f);
 /* Guests read their configuration again. From the thread of signals. */

@@ -344,6 +344,8 @@ static int open_api(struct loop *s, uint64_t last_frame, struct error_detail *de
         .now = now,
         .reload = reload_ask,
         .reflect = drift_reflect,
+        .journals = fleet_journals,
+        .give = fleet_give,
         .status = status_fill,
         .rules = remedies_list,
         .change_rule = remedies_change,

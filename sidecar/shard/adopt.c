@@ -21,14 +21,17 @@ bool adopt_may_take(const struct adopt_offer *offer, bool (*has)(void *self, con
 {
     if (offer->wanted || offer->tries >= ADOPT_TRIES_MAX)
         return false;
-    if (offer->given_up && offer->live == 0)
+    if (!offer->given_up && offer->steady.us < ADOPT_STEADY.us && !DEFECT(BREAK_IGNORED))
+        return false;
+    if ((offer->given_up || DEFECT(DEAD_BELIEVED)) && offer->live == 0)
         return false;
     return has_all(offer->needs, has, self);
 }
 
 bool adopt_gives_up(bool wanted, struct instant idle_since, struct instant now)
 {
-    return wanted || (idle_since.us != 0 && !instant_before(now, instant_after(idle_since, ADOPT_IDLE)));
+    return (wanted && !DEFECT(WANTED_IGNORED)) ||
+           (idle_since.us != 0 && !instant_before(now, instant_after(idle_since, ADOPT_IDLE)));
 }
 
 struct span adopt_pause(uint64_t sidecars, uint64_t chance)

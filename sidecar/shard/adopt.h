@@ -13,16 +13,20 @@
 #define ADOPT_TRIES_MAX 3
 #define ADOPT_LASTING   SPAN_S(30)
 
+/* Leases that end while the database is away say nothing: their sidecars are back at it within this, like ourselves. */
+#define ADOPT_STEADY SPAN_S(5)
+
 /* A journal in which nothing lives any more is kept for so long: somebody may ask for what has ended. */
 #define ADOPT_IDLE SPAN_S(30)
 
 /* A journal without a holder, as the database shows it. */
 struct adopt_offer {
-    const char *needs; /* names of targets, with a comma behind each */
-    uint64_t live;     /* sagas, as its holder said last */
-    uint64_t tries;    /* take-overs since one lasted */
-    bool given_up;     /* in order, so that live is right; or its lease is over */
-    bool wanted;       /* a sidecar whose own it is waits for it */
+    const char *needs;  /* names of targets, with a comma behind each */
+    uint64_t live;      /* sagas, as its holder said last */
+    uint64_t tries;     /* take-overs since one lasted */
+    bool given_up;      /* in order, so that live is right; or its lease is over */
+    bool wanted;        /* a sidecar whose own it is waits for it */
+    struct span steady; /* for how long the database has been there without a break, as whoever looks has seen it */
 };
 
 /* Whether one with these targets may have it. */

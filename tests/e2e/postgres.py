@@ -15,12 +15,16 @@ PROGRAMS = sorted(glob.glob("/usr/lib/postgresql/*/bin"))
 
 
 class Postgres:
-    """start() returns when it serves; kill() is kill -9 of all its processes. PostgreSQL runs as nobody's root: as another user then."""
+    """start() returns when it serves; kill() is kill -9 of all its processes. PostgreSQL runs as nobody's root: as another user then.
 
-    def __init__(self, *settings):
+    of: another one that serves, of which this is to be a standby (require() has it wait for that with each commit, promote() takes its place).
+    folder: where it was, of one that was closed."""
+
+    def __init__(self, *settings, of=None, folder=None):
         if not PROGRAMS:
             raise AssertionError("PostgreSQL is not installed: there is no /usr/lib/postgresql/*/bin (package postgresql)")
-        self.folder = tempfile.mkdtemp(prefix="saga-pg-")
+        self.folder = folder or tempfile.mkdtemp(prefix="saga-pg-")
+        os.makedirs(self.folder, mode=0o700, exist_ok=True)
         self.settings = list(settings)
         self.process = None
         self.user = None
@@ -28,8 +32,16 @@ class Postgres:
             self.user = pwd.getpwnam("postgres")
             os.chown(self.folder, self.user.pw_uid, self.user.pw_gid)
         self.data = os.path.join(self.folder, "data")
-        self._run("initdb", "-D", self.data, "-U", "saga", "-A", "trust", "-N", "-E", "UTF8", "--no-locale")
+        if of is not None:
+            self._run("pg_basebackup", "-D", self.data, "-h", of.folder, "-U", "saga", "-R", "-c", "fast", "-X", "stream")
+            with open(os.path.join(self.data, "postgresql.auto.conf"), "a") as f:
+                f.write("synchronous_standby_names = ''\n")
+        else:
+            self._initialize()
         atexit.register(self.close)
+
+    def _initialize(self):
+        self._run("initdb", "-D", self.data, "-U", "saga", "-A", "trust", "-N", "-E", "UTF8", "--no-locale")
 
     def _become(self):
         if self.user is not None:
@@ -94,6 +106,19 @@ class Postgres:
         which = signal.SIGSTOP if stopped else signal.SIGCONT
         for pid in [self.process.pid] + self.processes():
             os.kill(pid, which)
+
+    def require(self, standby):
+        """From now on a commit is kept by both; returns once they are together."""
+        self.query("alter system set synchronous_standby_names = '*'")
+        self.query("select pg_reload_conf()")
+        deadline = time.monotonic() + 60
+        while "sync" not in self.query("select sync_state from pg_stat_replication").split():
+            if time.monotonic() > deadline:
+                raise AssertionError("the standby %s does not follow" % standby.folder)
+            time.sleep(0.05)
+
+    def promote(self):
+        self.query("select pg_promote()")
 
     def query(self, sql):
         return self._run("psql", "-h", self.folder, "-U", "saga", "-d", "postgres", "-qAtX", "-v", "ON_ERROR_STOP=1", "-c", sql)

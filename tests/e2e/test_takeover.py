@@ -1,15 +1,18 @@
 """Several sidecars of one fleet: whose journal goes on where when its sidecar is gone, and who answers meanwhile."""
+import concurrent.futures
+import os
 import signal
 import socket
+import subprocess
 import time
 import unittest
 
 import grpc
 
-from harness import Gate, Participant, Sidecar, definition, do, failure_of, migrate, state_name, step, wait_until
+from harness import ROOT, Gate, Participant, Sidecar, definition, do, failure_of, migrate, state_name, step, wait_until
 from postgres import Postgres
 
-Code = grpc.StatusCode
+SAGACTL = os.environ.get("SAGACTL", os.path.join(ROOT, "build/release/sagactl"))
 
 
 def free_port():
@@ -41,7 +44,7 @@ class Takeover(unittest.TestCase):
     def sidecar(self, name, start=True, **options):
         options = dict({"store": self.server.uri, "store_journal": self.fleet + "-" + name, "store_lease": "3s", "store_timeout": "1s",
                         "fleet": self.fleet, "shutdown_grace": "1s", "targets": {"shop": self.shop.address}}, **options)
-        if "fleet_address" not in options:
+        if "fleet_address" not in options and options["fleet"]:
             port = free_port()
             options.update(listen=["127.0.0.1:%d" % port], fleet_address="127.0.0.1:%d" % port)
         sidecar = Sidecar(start=start, **options)
@@ -122,3 +125,84 @@ class Takeover(unittest.TestCase):
         with self.assertRaises(grpc.RpcError) as raised:
             c.client.saga("0" * 24)
         self.assertIn(failure_of(raised.exception).reason, ("SAGA_NOT_FOUND", "INVALID_ARGUMENT"))
+
+    def test_an_operator_sees_the_fleet_and_moves_a_journal(self):
+        a, b = self.sidecar("a"), self.sidecar("b")
+        ids, gate = self.live(a, 3)
+        rows = {j.name: j for j in b.client.operator.ListJournals().journals}
+        self.assertEqual([self.fleet + "-a", self.fleet + "-b"], sorted(rows))
+        self.assertEqual((self.fleet + "-a", a.options["fleet_address"], False), (rows[self.fleet + "-a"].carrier, rows[self.fleet + "-a"].address,
+                                                                                  rows[self.fleet + "-a"].orphan))
+        a.kill()
+        said = lambda: subprocess.run([SAGACTL, "-a", b.address, "fleet"], stdout=subprocess.PIPE, text=True, check=True).stdout
+        wait_until(lambda: "orphan" in said(), "it is an orphan")
+        self.taken_by(b, "a")
+        self.assertRegex(said(), self.fleet + r"-a\s+taken over\s+" + self.fleet + "-b")
+        c = self.sidecar("c")
+        wait_until(lambda: state_name(b.client.saga(ids[0])) == "RUNNING", "it is served")
+        subprocess.run([SAGACTL, "-a", b.address, "fleet", "give", self.fleet + "-a"], stdout=subprocess.DEVNULL, check=True)
+        wait_until(lambda: b.log("a journal that was taken over is given up"), "it is given up")
+        gate.open()
+        def end(saga_id):
+            try:
+                return state_name(c.client.end(saga_id)) == "COMMITTED"
+            except grpc.RpcError as error:
+                self.assertEqual("SAGA_AWAY", failure_of(error).reason)
+        for saga_id in ids:
+            wait_until(lambda: end(saga_id), "they end, wherever they are")
+        with self.assertRaises(grpc.RpcError) as raised:
+            c.client.operator.GiveJournal(journal="no such", actor="me")
+        self.assertEqual("INVALID_ARGUMENT", failure_of(raised.exception).code)
+
+    def test_without_a_fleet_there_is_nothing_to_see(self):
+        alone = self.sidecar("alone", fleet="", fleet_address="")
+        with self.assertRaises(grpc.RpcError) as raised:
+            alone.client.operator.ListJournals()
+        self.assertEqual("NO_FLEET", failure_of(raised.exception).reason)
+        alone.stop()
+        for options, words in (({"fleet": "x", "store": ""}, "a fleet shares a database"), ({"fleet_address": "1.2.3.4:5"}, "nobody asks for it without a fleet")):
+            other = self.sidecar("refused", start=False, **dict({"fleet": "", "fleet_address": ""}, **options))
+            self.assertIn(words, other.refuse()[1])
+
+    # ---- who must not have it ----
+
+    def test_a_frozen_one_that_is_taken_over_lets_nothing_out(self):
+        a, b = self.sidecar("a"), self.sidecar("b")
+        ids, gate = self.live(a, 10)
+        a.process.send_signal(signal.SIGSTOP)
+        try:
+            self.taken_by(b, "a")
+            gate.open()
+            self.all_end(b, ids)
+            calls = len(self.shop.calls)
+        finally:
+            a.process.send_signal(signal.SIGCONT)
+        self.assertEqual(1, a.await_exit())
+        self.assertTrue(any(l.get("reason") == "JOURNAL_FENCED" for l in a.log()), a.lines[-5:])
+        self.assertEqual(calls, len(self.shop.calls))
+
+    def test_one_without_its_targets_does_not_take_it(self):
+        a, b = self.sidecar("a"), self.sidecar("b", targets={"other": self.shop.address})
+        ids, gate = self.live(a, 2)
+        a.kill()
+        row = lambda: next(j for j in b.client.operator.ListJournals().journals if j.name == self.fleet + "-a")
+        wait_until(lambda: row().orphan, "it is an orphan")
+        time.sleep(3)  # three looks of b's: nothing tells that it has looked
+        self.assertEqual((True, 0), (row().orphan, row().tries))
+        a.start()
+        gate.open()
+        self.all_end(a, ids)
+
+    def test_a_request_id_begins_one_saga_in_the_whole_fleet(self):
+        sidecars = [self.sidecar(name) for name in "abc"]
+        for sidecar in sidecars:
+            sidecar.client.register(definition("one", step("a")))
+        with concurrent.futures.ThreadPoolExecutor(24) as pool:
+            asked = [(i, pool.submit(sidecars[i % 3].client.Start, definition="one", request_id="%s-%d" % (self.fleet, i // 6))) for i in range(240)]
+            begun = {}
+            for i, future in asked:
+                begun.setdefault(i // 6, set()).add(future.result().saga_id)
+        self.assertEqual([1] * 40, [len(ids) for ids in begun.values()])
+        for ids in begun.values():
+            sidecars[0].client.end(*ids)
+        self.assertEqual(40, len({c.saga for c in self.shop.calls}))

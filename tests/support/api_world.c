@@ -349,6 +349,23 @@ static struct instant now(void *self)
     return w->now;
 }
 
+static int no_journals(void *self, const char *after, struct arena *a, Saga__V1__ListJournalsResponse *m,
+                       struct error_detail *detail)
+{
+    (void)self;
+    (void)after;
+    (void)a;
+    (void)m;
+    return error_set(detail, E_NO_FLEET, "", NULL);
+}
+
+static int no_journal(void *self, const char *journal, struct error_detail *detail)
+{
+    (void)self;
+    (void)journal;
+    return error_set(detail, E_NO_FLEET, "", NULL);
+}
+
 static void asked_nobody(void *self, unsigned place, int change)
 {
     (void)self;
@@ -467,6 +484,8 @@ static void start(struct api_world *w, unsigned index)
         .refused = refused,
         .reload = reload,
         .reflect = reflect,
+        .journals = no_journals,
+        .give = no_journal,
         .status = status,
         .rules = rules,
         .change_rule = change_rule,

@@ -25,10 +25,11 @@ static void begin_world(unsigned loops, unsigned rights, uint64_t allowed)
 static const char *const viewers[] = {
     "GetDefinition",  "ListDefinitions", "GetSchema",       "ListSchemas", "Get",    "List",
     "Wait",           "Watch",           "ListDeadLetters", "Find",        "Status", "ListBulks",
-    "ListObjectives", "ListRules",       "Explain"};
+    "ListObjectives", "ListRules",       "Explain",     "ListJournals"};
 static const char *const operators[] = {"Pause",     "Resume",         "Retry",      "Skip",      "Reject",
                                         "Resolve",   "Reload",         "SetBreaker", "ListAudit", "Verify",
-                                        "StartBulk", "HoldDefinition", "ChangeRule", "ChangeBulk"};
+                                        "StartBulk", "HoldDefinition", "ChangeRule", "ChangeBulk",
+                                        "GiveJournal"};
 
 static bool is_among(const char *const *names, size_t count, const char *name)
 {

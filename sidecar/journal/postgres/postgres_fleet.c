@@ -46,6 +46,12 @@ void postgres_fleet_destroy(struct postgres_fleet *f)
     free(f);
 }
 
+/* A server that has ended has ended the connection, too, which is seen by reading it. */
+bool postgres_fleet_is_anew(struct postgres_fleet *f)
+{
+    return f->db == NULL || PQconsumeInput(f->db) == 0 || PQstatus(f->db) != CONNECTION_OK;
+}
+
 /* What is claimed is claimed for good, whatever the role's default is; and nobody holds the thread up by a lock. */
 static PGconn *connect(struct postgres_fleet *f, int64_t until, struct error_detail *detail)
 {

@@ -37,6 +37,9 @@ struct fleet_row {
 int postgres_fleet_create(const struct postgres_fleet_options *options, struct postgres_fleet **out);
 void postgres_fleet_destroy(struct postgres_fleet *f);
 
+/* Whether there is no connection, or it has been lost: what is asked next makes another. */
+bool postgres_fleet_is_anew(struct postgres_fleet *f);
+
 typedef void (*fleet_take_fn)(void *self, const struct fleet_row *row);
 
 /* Each returns 0, or E_JOURNAL_AWAY with why. */

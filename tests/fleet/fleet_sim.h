@@ -1,0 +1,159 @@
+/* fleet_sim.h - a fleet in one thread: several sidecars, each with the real core, on one made-up database that is slow and answers late; with take-over
+ * by the real rules (sidecar/shard/adopt.h), claims of request_ids, frozen and killed sidecars, made-up clients and participants. One seed decides
+ * everything. Time goes in steps. */
+#ifndef TESTS_FLEET_FLEET_SIM_H
+#define TESTS_FLEET_FLEET_SIM_H
+
+#include "sidecar/base/defect.h"
+#include "sidecar/base/random.h"
+#include "sidecar/core/core.h"
+#include "sidecar/engine/saga.h"
+#include "sidecar/shard/adopt.h"
+#include "tests/support/memory_store.h"
+
+#define SIDECARS     4
+#define GUESTS_MAX   3
+#define SHARDS_MAX   (1 + GUESTS_MAX)
+#define REQUESTS     48 /* request_ids, each asked for again and again */
+#define STEPS        3  /* of the definition */
+#define STEP_US      INT64_C(20000)
+#define LEASE_US     INT64_C(2000000)
+#define FAULTS_UNTIL INT64_C(40000000)
+#define HEALED_BY    INT64_C(110000000)
+/* A journal with sagas in it may be without a sidecar that has it for so long, while there are any that could: the lease, a look of each, and the opening. */
+#define BOUND_US  (LEASE_US + INT64_C(4000000))
+#define CALLS_MAX 4096
+
+struct world;
+struct sidecar;
+struct shard;
+
+/* One journal's row in the database, and its contents. */
+struct journal {
+    struct memory_disk *disk;
+    struct store *open; /* as its holder has it */
+    uint64_t store_epoch, frames;
+    int holder; /* a sidecar; -1: nobody */
+    uint64_t epoch;
+    int64_t expires_at, wanted_until;
+    uint64_t live, tries; /* as told */
+    bool told;            /* given up in order */
+    int64_t alone_since;  /* since when nobody who runs has it; 0: somebody has */
+};
+
+/* A request_id: who claimed it, and what was acknowledged. */
+struct request {
+    int claimed; /* the journal; -1: nobody's */
+    struct saga_id saga;
+    bool acknowledged;
+    int64_t next_at; /* when a client asks (again) */
+};
+
+/* What participants have done of a saga. */
+struct ledger {
+    struct saga_id saga;
+    uint8_t action[STEPS], undo[STEPS]; /* enum saga_barrier_row */
+    int net[STEPS];
+};
+
+/* A call that is at a participant, or whose answer is on its way. */
+struct call {
+    bool used, done;
+    int64_t at; /* when it arrives, or its answer does */
+    struct sidecar *from;
+    uint32_t life;
+    int journal; /* the shard's */
+    uint64_t epoch;
+    struct event answer;
+    uint8_t action_state;
+};
+
+struct far_store {
+    struct store face;
+    struct shard *shard;
+    struct {
+        const struct store_commit *commit;
+        struct store_commit copy;
+        int64_t sent_at, arrives_at, told_at;
+        bool arrived;
+        int fate;
+    } way[STORE_COMMITS_MAX];
+    unsigned count;
+    int64_t confirmed; /* when what was confirmed last was sent */
+    int64_t renewal_sent, renewal_told;
+    bool fenced;
+};
+
+struct shard {
+    bool used;
+    struct sidecar *sidecar;
+    int journal;
+    uint64_t epoch;
+    struct far_store store;
+    struct catalog *catalog;
+    struct core *core;
+    int64_t began, idle_since;
+    bool lasted;
+};
+
+struct sidecar {
+    struct world *world;
+    int number;
+    bool up, frozen;
+    int64_t since; /* it runs without a break, as the database sees it */
+    uint32_t life;
+    int64_t until;       /* when it is up again, or thaws */
+    int64_t look_at;     /* for orphans */
+    int64_t waits_since; /* for its own journal, which another has */
+    struct shard shards[SHARDS_MAX];
+};
+
+struct world {
+    uint64_t seed, chance, events, sagas;
+    int64_t now;
+    struct journal journals[SIDECARS];
+    struct sidecar sidecars[SIDECARS];
+    struct request requests[REQUESTS];
+    struct ledger ledgers[REQUESTS * SIDECARS];
+    unsigned ledger_count;
+    struct call calls[CALLS_MAX];
+    int64_t away_until, back_at; /* of the database */
+    uint64_t outages;
+    uint64_t takeovers, kills, freezes, returns;
+};
+
+void world_fail(struct world *w, const char *rule, const char *what, uint64_t which) __attribute__((noreturn));
+uint64_t draw(struct world *w, uint64_t below);
+
+/* ---- database.c: rows, and what changes them; each by one who is there now ---- */
+/* Whether it is there. */
+bool database_answers(const struct world *w);
+/* Takes the journal for a sidecar; returns false when it is not to be had. */
+bool database_take(struct world *w, int journal, int sidecar, bool own);
+void database_give_up(struct world *w, int journal, uint64_t epoch, uint64_t live, bool known);
+void database_want(struct world *w, int journal);
+/* The journal that a request_id belongs to, claimed for `own` when it is nobody's. */
+int database_claim(struct world *w, unsigned request, int own);
+void far_open(struct far_store *f, struct shard *s);
+/* What has arrived at the database by now, also of a frozen one; dies: what a killed one still had on the way may arrive, or not. */
+void far_deliver(struct far_store *f, bool dies);
+/* What its owner hears by now. */
+void far_turn(struct far_store *f);
+bool far_holds(const struct far_store *f);
+
+/* ---- sidecars.c ---- */
+void sidecar_start(struct sidecar *c);
+void sidecar_kill(struct sidecar *c);
+/* An orderly stop. */
+void sidecar_stop(struct sidecar *c);
+void sidecar_turn(struct sidecar *c);
+/* The shard of a running sidecar that has this journal, or NULL. */
+struct shard *shard_of(struct world *w, int journal);
+void shard_start_saga(struct shard *s, unsigned request);
+void shard_answer(struct shard *s, const struct event *answer);
+/* A reply, and a call, as they leave. */
+void oracle_leaves(struct shard *s);
+void world_reply(struct shard *s, const struct reply_effect *reply);
+void world_call(struct shard *s, const struct call_effect *call);
+
+#endif

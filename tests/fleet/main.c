@@ -1,0 +1,358 @@
+/* main.c - a world turned: faults, clients, participants; and what must hold.
+ *
+ * F1  what leaves a sidecar leaves only while the journal is its own, in the database's own eyes: at most one epoch has effects at any time
+ * F2  no journal in which sagas live is without a sidecar for longer than the bound, while there are any that may have it
+ * F3  a request_id begins one saga in the whole fleet
+ * F4  nothing that was acknowledged is lost: every such saga is in its journal, and ends
+ * F6  a database that was away takes no journal from a sidecar that ran all the time
+ * F5  an action takes effect once; of a saga that was committed all do, of one that was undone none */
+#include "tests/fleet/fleet_sim.h"
+
+#include "compensations/barrier.h"
+#include "compensations/answer.h"
+#include "sidecar/base/check.h"
+#include "sidecar/base/quiet.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#ifdef SAGA_DEFECTS
+int saga_defect;
+
+static int defect_named(const char *name)
+{
+#define DEFECT_NAME(name) #name,
+    static const char *const names[] = {"", DEFECT_TABLE(DEFECT_NAME)};
+    for (int i = 1; i < DEFECT_COUNT; i++)
+        if (strcmp(names[i], name) == 0)
+            return i;
+    return 0;
+}
+#endif
+
+void world_fail(struct world *w, const char *rule, const char *what, uint64_t which)
+{
+    fprintf(stderr, "sim: seed %llu, at %lld ms: %s: %s (%llu)\n", (unsigned long long)w->seed,
+            (long long)(w->now / 1000), rule, what, (unsigned long long)which);
+    exit(4);
+}
+
+uint64_t draw(struct world *w, uint64_t below)
+{
+    w->chance = w->chance * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    uint64_t x = w->chance ^ w->chance >> 31;
+    x *= UINT64_C(0x9e3779b97f4a7c15);
+    x ^= x >> 29;
+    return x % below;
+}
+
+/* ---- what leaves ---- */
+
+void oracle_leaves(struct shard *s)
+{
+    struct world *w = s->sidecar->world;
+    const struct journal *j = &w->journals[s->journal];
+    w->events++;
+    if (j->epoch != s->epoch || j->holder != s->sidecar->number)
+        world_fail(w, "F1", "an effect leaves a sidecar whose journal another has", (uint64_t)s->journal);
+    if (j->expires_at <= w->now)
+        world_fail(w, "F1", "an effect leaves after the lease, when another may have the journal",
+                   (uint64_t)s->journal);
+}
+
+void world_reply(struct shard *s, const struct reply_effect *reply)
+{
+    struct world *w = s->sidecar->world;
+    struct request *r = &w->requests[reply->token - 1];
+    if (reply->code != 0 || draw(w, 10) == 0) /* refused, to be asked again; or the answer is lost */
+        return;
+    if (r->acknowledged && (r->saga.serial != reply->saga.serial || r->saga.tag != reply->saga.tag))
+        world_fail(w, "F3", "a request_id has begun a second saga", reply->token - 1);
+    w->sagas += !r->acknowledged;
+    r->acknowledged = true;
+    r->saga = reply->saga;
+}
+
+/* ---- participants: with the barrier ---- */
+
+static struct ledger *ledger_of(struct world *w, struct saga_id saga)
+{
+    for (unsigned i = 0; i < w->ledger_count; i++)
+        if (w->ledgers[i].saga.serial == saga.serial && w->ledgers[i].saga.tag == saga.tag)
+            return &w->ledgers[i];
+    CHECK(w->ledger_count < sizeof w->ledgers / sizeof w->ledgers[0]);
+    w->ledgers[w->ledger_count] = (struct ledger){.saga = saga};
+    return &w->ledgers[w->ledger_count++];
+}
+
+void world_call(struct shard *s, const struct call_effect *call)
+{
+    struct world *w = s->sidecar->world;
+    for (struct call *c = w->calls; c < w->calls + CALLS_MAX; c++) {
+        if (c->used)
+            continue;
+        *c = (struct call){.used = true,
+                           .at = w->now + (int64_t)draw(w, 12) * STEP_US,
+                           .from = s->sidecar,
+                           .life = s->sidecar->life,
+                           .journal = s->journal,
+                           .epoch = s->epoch,
+                           .action_state = call->action_state,
+                           .answer = {.type = EVENT_ANSWER,
+                                      .saga = call->saga,
+                                      .step_index = call->step,
+                                      .phase = call->phase,
+                                      .attempt = call->attempt,
+                                      .reach = SAGA_REACH_ANSWERED,
+                                      .output = bytes_of_text("ok")}};
+        return;
+    }
+    CHECK(!"a call more than there may be");
+}
+
+static void serve(struct world *w, struct call *c)
+{
+    struct ledger *l = ledger_of(w, c->answer.saga);
+    unsigned step = c->answer.step_index;
+    enum saga_phase phase = (enum saga_phase)c->answer.phase;
+    uint8_t *own = phase == SAGA_PHASE_ACTION ? &l->action[step] : &l->undo[step];
+    enum saga_barrier_verdict verdict =
+        saga_barrier_judge(phase, (enum saga_barrier_row) * own, (enum saga_barrier_row)l->action[step],
+                           c->action_state == SAGA_ACTION_DONE, false);
+    bool refuses = phase == SAGA_PHASE_ACTION && step == 2 && c->answer.saga.serial % 5 == 0;
+    switch (verdict) {
+    case SAGA_BARRIER_RUN:
+        if (draw(w, 8) == 0) {
+            c->answer.status = 14; /* not this time */
+        } else if (refuses) {
+            *own = SAGA_ROW_REJECTED;
+            c->answer.status = 9;
+        } else {
+            *own = SAGA_ROW_DONE;
+            l->net[step] += phase == SAGA_PHASE_ACTION ? 1 : -1;
+        }
+        break;
+    case SAGA_BARRIER_REPLAY:
+        c->answer.status = *own == SAGA_ROW_REJECTED ? 9 : 0;
+        break;
+    case SAGA_BARRIER_EMPTY:
+        *own = SAGA_ROW_DONE;
+        if (l->action[step] == SAGA_ROW_ABSENT)
+            l->action[step] = SAGA_ROW_VOID;
+        break;
+    case SAGA_BARRIER_HANGING:
+        c->answer.status = 9;
+        break;
+    default:
+        world_fail(w, "F5", "the barrier finds what cannot be", c->answer.saga.serial);
+    }
+    if (l->net[step] < 0 || l->net[step] > 1)
+        world_fail(w, "F5", "an action took effect twice, or was undone twice", c->answer.saga.serial);
+}
+
+static void turn_calls(struct world *w)
+{
+    for (struct call *c = w->calls; c < w->calls + CALLS_MAX; c++) {
+        if (!c->used || c->at > w->now)
+            continue;
+        if (!c->done) {
+            serve(w, c);
+            c->done = true;
+            c->at = w->now + (int64_t)draw(w, 6) * STEP_US;
+            continue;
+        }
+        if (c->from->up && c->from->frozen && c->from->life == c->life)
+            continue; /* it waits in its socket */
+        c->used = false;
+        struct shard *s = NULL;
+        for (unsigned i = 0; c->from->up && c->from->life == c->life && i < SHARDS_MAX; i++)
+            if (c->from->shards[i].used && c->from->shards[i].journal == c->journal &&
+                c->from->shards[i].epoch == c->epoch)
+                s = &c->from->shards[i];
+        if (s != NULL)
+            shard_answer(s, &c->answer);
+    }
+}
+
+/* ---- clients: any sidecar, and from there to whoever has the journal ---- */
+
+static void turn_clients(struct world *w)
+{
+    for (unsigned i = 0; i < REQUESTS; i++) {
+        struct request *r = &w->requests[i];
+        if (r->next_at > w->now)
+            continue;
+        r->next_at = w->now + SPAN_S(1).us + (int64_t)draw(w, 200) * STEP_US;
+        const struct sidecar *c = &w->sidecars[draw(w, SIDECARS)];
+        if (!c->up || c->frozen || !c->shards[0].used)
+            continue;
+        struct shard *s = database_answers(w) ? shard_of(w, database_claim(w, i, c->number)) : NULL;
+        if (s != NULL)
+            shard_start_saga(s, i);
+    }
+}
+
+/* ---- faults ---- */
+
+static void turn_faults(struct world *w)
+{
+    bool over = w->now >= FAULTS_UNTIL;
+    if (!over && database_answers(w) && w->now > w->back_at + SPAN_S(8).us && draw(w, 600) == 0) {
+        w->away_until = w->back_at = w->now + (int64_t)draw(w, 200) * STEP_US;
+        w->outages++;
+    }
+    for (struct sidecar *c = w->sidecars; c < w->sidecars + SIDECARS; c++) {
+        if (!c->up && w->now >= c->until) {
+            sidecar_start(c);
+        } else if (c->frozen && (w->now >= c->until || over)) {
+            c->frozen = false;
+            c->since = w->now;
+        } else if (!over && c->up && !c->frozen && draw(w, 400) == 0) {
+            uint64_t how = draw(w, 4);
+            c->until = w->now + (int64_t)draw(w, 400) * STEP_US;
+            c->since = INT64_MAX;
+            if (how == 0) {
+                c->frozen = true;
+                w->freezes++;
+            } else if (how == 1) {
+                sidecar_stop(c);
+            } else {
+                sidecar_kill(c);
+                w->kills++;
+            }
+        }
+    }
+}
+
+/* ---- what must hold ---- */
+
+static void look_for_who_waits(struct world *w)
+{
+    for (struct sidecar *c = w->sidecars; c < w->sidecars + SIDECARS; c++) {
+        if (!c->up || c->frozen || c->shards[0].used || w->now < FAULTS_UNTIL)
+            c->waits_since = w->now;
+        else if (w->now - c->waits_since > BOUND_US)
+            world_fail(w, "F2", "a sidecar is not given its own journal back", (uint64_t)c->number);
+    }
+}
+
+static void look_for_the_abandoned(struct world *w)
+{
+    for (int i = 0; i < SIDECARS; i++) {
+        struct journal *j = &w->journals[i];
+        bool could = false;
+        for (const struct sidecar *c = w->sidecars; c < w->sidecars + SIDECARS; c++) {
+            unsigned guests = 0;
+            for (unsigned k = 1; k < SHARDS_MAX; k++)
+                guests += c->shards[k].used;
+            could |= c->up && !c->frozen && c->shards[0].used && c->number != i && guests < GUESTS_MAX;
+        }
+        bool lives = j->holder >= 0 || j->live > 0;
+        if (shard_of(w, i) != NULL || !lives || w->now < w->back_at + ADOPT_STEADY.us || !could ||
+            j->tries >= ADOPT_TRIES_MAX || j->wanted_until >= w->now)
+            j->alone_since = 0;
+        else if (j->alone_since == 0)
+            j->alone_since = w->now;
+        else if (w->now - j->alone_since > BOUND_US)
+            world_fail(w, "F2", "a journal is without a sidecar for too long", (uint64_t)i);
+    }
+}
+
+static void look_at_the_end(struct world *w)
+{
+    for (unsigned i = 0; i < REQUESTS; i++) {
+        const struct request *r = &w->requests[i];
+        struct ended_row row;
+        struct error_detail detail;
+        if (!r->acknowledged)
+            world_fail(w, "F4", "a start was never acknowledged, though all is well", i);
+        struct shard *s = NULL;
+        for (int k = 0; k < SIDECARS && s == NULL; k++) {
+            struct shard *candidate = shard_of(w, k);
+            if (candidate == NULL)
+                world_fail(w, "F2", "a journal has no sidecar at the end", (uint64_t)k);
+            int code = candidate->store.face.find_ended(&candidate->store.face, r->saga.serial, &row, &detail);
+            s = code == 0 && row.saga.tag == r->saga.tag ? candidate : NULL;
+        }
+        if (s == NULL)
+            world_fail(w, "F4", "an acknowledged saga is lost, or has not ended", i);
+        const struct ledger *l = ledger_of(w, r->saga);
+        for (unsigned step = 0; step < STEPS; step++)
+            if (l->net[step] != (row.state == SAGA_COMMITTED))
+                world_fail(w, "F5", "what was done is not what the saga says", r->saga.serial);
+    }
+    /* Each saga that there is was begun by a request_id of its own. */
+    if (w->ledger_count > REQUESTS)
+        world_fail(w, "F3", "there are more sagas than request_ids", w->ledger_count);
+}
+
+static void run(uint64_t seed, struct world *totals)
+{
+    struct world *w = calloc(1, sizeof *w);
+    CHECK(w != NULL);
+    w->seed = seed;
+    w->chance = seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
+    for (int i = 0; i < SIDECARS; i++) {
+        w->journals[i] = (struct journal){.disk = memory_disk_create(), .holder = -1};
+        w->sidecars[i] = (struct sidecar){.world = w, .number = i};
+    }
+    for (unsigned i = 0; i < REQUESTS; i++)
+        w->requests[i] = (struct request){.claimed = -1, .next_at = (int64_t)draw(w, 1500) * STEP_US};
+    for (; w->now < HEALED_BY; w->now += STEP_US) {
+        turn_faults(w);
+        turn_clients(w);
+        turn_calls(w);
+        for (int i = 0; i < SIDECARS; i++)
+            for (struct shard *s = w->sidecars[i].shards; s < w->sidecars[i].shards + SHARDS_MAX; s++)
+                if (s->used)
+                    far_deliver(&s->store, false);
+        for (int i = 0; i < SIDECARS; i++)
+            sidecar_turn(&w->sidecars[i]);
+        look_for_the_abandoned(w);
+        look_for_who_waits(w);
+    }
+    look_at_the_end(w);
+    for (int i = 0; i < SIDECARS; i++)
+        sidecar_kill(&w->sidecars[i]);
+    for (int i = 0; i < SIDECARS; i++) {
+        if (w->journals[i].open != NULL)
+            w->journals[i].open->close(w->journals[i].open);
+        memory_disk_destroy(w->journals[i].disk);
+    }
+    totals->sagas += w->sagas;
+    totals->events += w->events;
+    totals->takeovers += w->takeovers;
+    totals->kills += w->kills;
+    totals->outages += w->outages;
+    totals->freezes += w->freezes;
+    totals->returns += w->returns;
+    free(w);
+}
+
+int main(int argc, char **argv)
+{
+    static struct world totals;
+    uint64_t count = argc == 3 ? strtoull(argv[2], NULL, 10) : 0;
+    bool one = argc == 3 && strcmp(argv[1], "seed") == 0;
+    if (argc != 3 || (!one && strcmp(argv[1], "many") != 0)) {
+        fputs("usage: fleet_sim seed N | many N\n", stderr);
+        return 2;
+    }
+#ifdef SAGA_DEFECTS
+    const char *name = getenv("SIM_DEFECT");
+    saga_defect = name == NULL ? 0 : defect_named(name);
+    if (name != NULL && saga_defect == 0) {
+        fprintf(stderr, "fleet_sim: no defect is called %s\n", name);
+        return 2;
+    }
+#endif
+    for (uint64_t seed = one ? count : 1; seed <= count; seed++)
+        run(seed, &totals);
+    printf("fleet_sim: %llu worlds, %llu sagas, %llu effects, %llu kills, %llu freezes, %llu times without the "
+           "database, %llu take-overs, %llu times a "
+           "journal went home\n",
+           (unsigned long long)(one ? 1 : count), (unsigned long long)totals.sagas, (unsigned long long)totals.events,
+           (unsigned long long)totals.kills, (unsigned long long)totals.freezes, (unsigned long long)totals.outages,
+           (unsigned long long)totals.takeovers, (unsigned long long)totals.returns);
+    return 0;
+}
