@@ -93,6 +93,9 @@ class Sagactl(Case):
         ran = self.good("wait", saga_id)
         self.assertRegex(ran.out, r"^%s COMMITTED after \S+\n$" % saga_id)
         self.assertEqual(b"a book", self.shop.of(saga_id, "action", "reserve")[0].request)
+        urgent = self.good("start", "order", "--priority", "high", "--wait").out.split()[0]
+        self.assertEqual(1, len(self.shop.of(urgent, "action", "reserve")))
+        self.assertIn('"urgent" is none of low, normal, high', self.ctl("start", "order", "--priority", "urgent").err)
         again = self.good("-o", "json", "start", "order", "--input-text", "a book", "--request-id", "start-and-wait").json()
         self.assertEqual({"saga_id": saga_id, "already_started": True}, again)
         other = self.ctl("start", "order", "--input-text", "two books", "--request-id", "start-and-wait")

@@ -190,6 +190,15 @@ static const struct record samples[] = {
      .name = TEXT("payout"),
      .deadline = {.us = INT64_MAX},
      .synthetic = true},
+    {.type = RECORD_STARTED,
+     .saga = ID,
+     .at = AT,
+     .step = RECORD_NO_STEP,
+     .mode = SAGA_ORCHESTRATED,
+     .definition = 8,
+     .name = TEXT("payout"),
+     .deadline = {.us = INT64_MAX},
+     .priority = PRIORITY_HIGH},
 };
 
 const struct record *sample_records(size_t *count)
@@ -230,5 +239,5 @@ bool sample_records_equal(const struct record *a, const struct record *b)
            a->lease.us == b->lease.us && a->copies == b->copies && bytes_equal(a->step_name, b->step_name) &&
            bytes_equal(a->identity, b->identity) && bytes_equal(a->tags, b->tags) &&
            bytes_equal(a->counts, b->counts) && a->digest == b->digest && a->choice == b->choice &&
-           a->synthetic == b->synthetic && calls_equal(&a->call, &b->call);
+           a->synthetic == b->synthetic && a->priority == b->priority && calls_equal(&a->call, &b->call);
 }

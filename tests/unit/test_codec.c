@@ -128,6 +128,7 @@ START_TEST(codec__what_typed_definitions_record_is_read_for_ever)
     static const char *const kept[] = {
         "23000000086c2669010103000000000000000100000000000200808087800c0104016e0461006200020200",
         "22000000bda33c8c01030300000000000000010000000000020083808080220501070000000000000006",
+        "1c00000063f2209101010300000000000000010000000000020080808780400104016e03",
     };
     const struct record records[] = {
         {.type = RECORD_STARTED,
@@ -147,9 +148,18 @@ START_TEST(codec__what_typed_definitions_record_is_read_for_ever)
          .attempt = 1,
          .digest = 7,
          .choice = 6},
+        {.type = RECORD_STARTED,
+         .saga = {.tag = 1, .serial = 2},
+         .at = {.us = 3},
+         .step = RECORD_NO_STEP,
+         .mode = SAGA_ORCHESTRATED,
+         .definition = 4,
+         .name = bytes_of_text("n"),
+         .deadline = INSTANT_NEVER,
+         .priority = PRIORITY_HIGH},
     };
     char text[256];
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < sizeof records / sizeof records[0]; i++) {
         size_t size = encode(&records[i], 0, buffer);
         for (size_t k = 0; k < size; k++)
             snprintf(text + 2 * k, 3, "%02x", buffer[k]);
