@@ -384,6 +384,7 @@ int engine_resume(struct engine *e, struct instant now, uint64_t *after, unsigne
     }
     if (s == NULL) {
         *after = UINT64_MAX;
+        families_resume(e);
         engine_check(e);
     }
     return e->starved ? E_MEMORY : 0;

@@ -92,6 +92,8 @@ static inline void families_begin(const struct turn *t, const struct definition 
     if (f != NULL && f->bound)
         admission_take(&f->admission, t->now);
 }
+/* Recovery's end: for how long nothing has ended while the sidecar was down, tells nothing. */
+void families_resume(struct engine *e);
 /* E_LIVE_SAGAS, with a guess of when there will be room. */
 int families_full(const struct turn *t, struct error_detail *detail);
 

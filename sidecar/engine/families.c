@@ -116,6 +116,13 @@ int families_ask_bound(const struct turn *t, const struct definition *d, struct 
     return E_DEFINITION_LIMIT;
 }
 
+void families_resume(struct engine *e)
+{
+    e->all.ended_at = (struct instant){0};
+    for (uint32_t i = 0; i < e->family_count; i++)
+        e->families[i].admission.ended_at = (struct instant){0};
+}
+
 int families_full(const struct turn *t, struct error_detail *detail)
 {
     error_set(detail, E_LIVE_SAGAS, "", NULL);
