@@ -38,7 +38,8 @@ struct api_options {
     struct rpc *rpc;
     struct rpc *const *rooms; /* of every loop, by its index: a pipe's commands are asked of them */
     unsigned loop, loops;     /* which of how many this one is */
-    const struct tags *tags;  /* whose ids are whose */
+    bool fleet;              /* sagas and request_ids may be elsewhere: what a Pipe asks about them goes by the relay */
+    const struct tags *tags; /* whose ids are whose */
     struct definition_limits definition_limits;
     /* Whether a new definition may be registered: 0, or a code with *detail set. */
     int (*admit)(void *self, const struct definition *definition, struct error_detail *detail);

@@ -10,6 +10,7 @@
 #include "sidecar/base/check.h"
 #include "sidecar/rpc/status_details.h"
 #include "sidecar/shard/place.h"
+#include "sidecar/shard/tags.h"
 
 #include <stdlib.h>
 #include <utlist.h>
@@ -240,17 +241,31 @@ static void told(void *self, void *tag, const struct rpc_told *told)
 
 static const struct rpc_asker asker = {.on_end = told};
 
+/* In a fleet: whether it is for the relay to say where the command belongs. */
+static bool goes_by_relay(const struct api *api, enum method_id method, struct bytes key)
+{
+    struct saga_id saga;
+    if (!api->options.fleet || key.size == 0)
+        return false;
+    if (methods[method].route == ROUTE_REQUEST)
+        return true;
+    return saga_id_parse((const char *)key.at, key.size, &saga) &&
+           tags_find(api->options.tags, saga.tag) != (int)api->options.loop;
+}
+
 /* Hands a command to the loop that it is for. Returns false when that is this one. */
 static bool ask_another(struct api *api, struct piped_command *command, const ProtobufCMessage *m)
 {
     enum method_id method = command->request.method;
-    if (api->options.loops == 1)
+    if (api->options.loops == 1 && !api->options.fleet)
         return false;
     struct bytes key = bytes_of_text(methods_key(method, m));
     unsigned loops = api->options.loops;
-    int place = methods[method].route == ROUTE_REQUEST ? place_of_request(api->options.tags, key, loops)
-                                                       : place_of_saga(api->options.tags, key, loops);
-    if (place < 0 || (unsigned)place == api->options.loop)
+    bool by_relay = goes_by_relay(api, method, key);
+    int place = by_relay                                 ? (int)api->options.loop
+                : methods[method].route == ROUTE_REQUEST ? place_of_request(api->options.tags, key, loops)
+                                                         : place_of_saga(api->options.tags, key, loops);
+    if (place < 0 || ((unsigned)place == api->options.loop && !by_relay))
         return false;
     struct bytes packed = arena_pack(&api->arena, m);
     if (packed.at == NULL)

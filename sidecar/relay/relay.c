@@ -411,6 +411,10 @@ static bool asked_elsewhere(struct relay *relay, struct rpc_call *call, struct b
     const struct rpc *asker_of = rpc_call_asker(call);
     const struct relay_options *options = &relay->options;
     struct relay_key key;
+    /* In a fleet a Pipe's commands come by ourselves. */
+    if (options->find != NULL && asker_of == options->rpc &&
+        (methods[method].route == ROUTE_SAGA || methods[method].route == ROUTE_REQUEST))
+        asker_of = NULL;
     if (asker_of == NULL && api_closed(options->api) == 0 && elsewhere_key(relay, method, message, &key)) {
         elsewhere_take(relay, call, message);
         return true;

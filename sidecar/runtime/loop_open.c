@@ -344,6 +344,7 @@ static int open_api(struct loop *s, uint64_t last_frame, struct error_detail *de
         .now = now,
         .reload = reload_ask,
         .reflect = drift_reflect,
+        .fleet = c->fleet[0] != '\0' && s->sidecar->adopted == NULL,
         .journals = fleet_journals,
         .give = fleet_give,
         .status = status_fill,

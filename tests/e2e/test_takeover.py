@@ -11,6 +11,7 @@ import grpc
 
 from harness import ROOT, Gate, Participant, Sidecar, definition, do, failure_of, migrate, state_name, step, wait_until
 from postgres import Postgres
+from test_pipe import Stream
 
 SAGACTL = os.environ.get("SAGACTL", os.path.join(ROOT, "build/release/sagactl"))
 
@@ -206,3 +207,17 @@ class Takeover(unittest.TestCase):
         for ids in begun.values():
             sidecars[0].client.end(*ids)
         self.assertEqual(40, len({c.saga for c in self.shop.calls}))
+
+    def test_a_pipe_reaches_any_saga(self):
+        a, b = self.sidecar("a"), self.sidecar("b")
+        ids, gate = self.live(a, 1)
+        begun = a.client.Begin(name="by-hand", request_id=self.fleet + "-begun").saga_id
+        pipe = Stream(b.client)
+        again, ended = pipe.ask(("start", dict(definition="two", request_id=self.fleet + "-0")), ("abort", dict(saga_id=begun)))
+        self.assertEqual((ids[0], True), (again.start.saga_id, again.start.already_started), again)
+        self.assertEqual("abort", ended.WhichOneof("result"), ended)
+        pipe.half_close()
+        pipe.rest()
+        gate.open()
+        self.assertEqual("COMMITTED", state_name(a.client.end(ids[0])))
+        self.assertEqual("COMPENSATED", state_name(a.client.end(begun)))
