@@ -9,10 +9,12 @@ import unittest
 
 import grpc
 
-from harness import ROOT, Gate, Participant, Sidecar, definition, do, failure_of, migrate, state_name, step, wait_until
+from harness import ROOT, Gate, Participant, Sidecar, Stub, definition, do, failure_of, migrate, state_name, step, wait_until
 from postgres import Postgres
 from test_pipe import Stream
+from test_trust import OURS, Authority
 
+SERVICE = "spiffe://example.org/ns/shop/sa/"
 SAGACTL = os.environ.get("SAGACTL", os.path.join(ROOT, "build/release/sagactl"))
 
 
@@ -22,7 +24,7 @@ def free_port():
         return s.getsockname()[1]
 
 
-class Takeover(unittest.TestCase):
+class Fleet(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.server = Postgres().start()
@@ -52,6 +54,8 @@ class Takeover(unittest.TestCase):
         self.sidecars.append(sidecar)
         return sidecar
 
+
+class Takeover(Fleet):
     def live(self, sidecar, count):
         """So many sagas that wait in their first step; returns their ids and the gate."""
         gate = Gate()
@@ -221,3 +225,42 @@ class Takeover(unittest.TestCase):
         gate.open()
         self.assertEqual("COMMITTED", state_name(a.client.end(ids[0])))
         self.assertEqual("COMPENSATED", state_name(a.client.end(begun)))
+
+class Trusted(Fleet):
+    """With certificates and rules: a sidecar asks another in the name of its caller, and is believed for its fleet_identity alone."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.pki = Authority()
+        cls.pki.make("sagad", "DNS:localhost,IP:127.0.0.1,URI:" + OURS)
+        for name in ("cart", "till"):
+            cls.pki.make(name, "URI:" + SERVICE + name)
+
+    def secure(self, name, identity):
+        port = free_port()
+        sidecar = self.sidecar(name, listen=["tls://127.0.0.1:%d" % port], fleet_address="127.0.0.1:%d" % port, fleet_identity=identity,
+                               authorization=[{"who": SERVICE + "*", "may": "service"}], tls_certificate=self.pki.path("sagad.pem"),
+                               tls_key=self.pki.path("sagad.key"), tls_roots=self.pki.path("ca.pem"))
+        sidecar.tls_port = port
+        return sidecar
+
+    def as_(self, sidecar, name):
+        channel = self.pki.channel(sidecar.tls_port, name)
+        self.addCleanup(channel.close)
+        return Stub(channel, "saga.v1.Coordinator")
+
+    def test_who_asks_is_who_asked_first(self):
+        a, b = self.secure("a", OURS), self.secure("b", OURS)
+        saga_id = self.as_(a, "cart").Begin(name="x", timeout=10).saga_id
+        self.assertEqual("RUNNING", state_name(self.as_(b, "cart").Get(saga_id=saga_id, timeout=10).saga))
+        with self.assertRaises(grpc.RpcError) as raised:
+            self.as_(b, "till").Get(saga_id=saga_id, timeout=10)
+        self.assertEqual(grpc.StatusCode.PERMISSION_DENIED, raised.exception.code(), raised.exception)
+
+    def test_another_identity_is_not_asked(self):
+        a, b = self.secure("a", OURS), self.secure("b", SERVICE + "till")
+        saga_id = self.as_(a, "cart").Begin(name="x", timeout=10).saga_id
+        with self.assertRaises(grpc.RpcError) as raised:
+            self.as_(b, "cart").Get(saga_id=saga_id, timeout=10)
+        self.assertEqual("SAGA_AWAY", failure_of(raised.exception).reason, raised.exception)

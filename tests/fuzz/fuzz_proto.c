@@ -148,7 +148,7 @@ static struct engine *make_engine(void)
 }
 
 /* The catalog's definition, made at the first input: its targets are those of every engine here. */
-static void register_definition(const struct engine *e)
+static void register_definition(struct engine *e)
 {
     struct definition_limits limits = definition_limits_default();
     struct definition *d = NULL;
