@@ -4,12 +4,13 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 import unittest
 
 import grpc
 
-from harness import (PATIENCE_S, SAGAD, Gate, Participant, Sidecar, definition, do, fail_times, failure_of, message, migrate, state_name,
+from harness import (PATIENCE_S, SAGAD, Gate, Participant, Sidecar, definition, do, fail, failure_of, message, migrate, state_name,
                      step, wait_until)
 from postgres import Postgres
 from test_watching import get
@@ -159,11 +160,13 @@ class Fleet(unittest.TestCase):
         """Stopped past its lease, and woken: what it had to do has been done by another, and it ends with nothing said."""
         frozen = self.sidecar("frozen")
         frozen.client.register(definition("one", step("a", more=SLOW), step("b", after=["a"])))
-        self.shop.on(do("a"), fail_times(3, Code.UNAVAILABLE))
+        stopped = threading.Event()  # until then every a fails, and no b may be called
+        self.shop.on(do("a"), lambda call: b"at last" if stopped.is_set() else fail(Code.UNAVAILABLE)(call))
         ids = [frozen.client.Start(definition="one", request_id="r-%d" % i).saga_id for i in range(40)]
         wait_until(lambda: len(self.shop.calls) >= 40, "every saga has been tried")
         frozen.process.send_signal(signal.SIGSTOP)
         peers = {c.peer for c in self.shop.calls}
+        stopped.set()
         other = self.sidecar("frozen")
         for saga_id in ids:
             self.assertEqual("COMMITTED", state_name(other.client.end(saga_id)))
