@@ -100,6 +100,9 @@ const struct option_row option_rows[OPTION_COUNT] = {
     [OPTION_ANSWERED] =
         {"answered", '\0', NULL, NULL, COMPLETE_NOTHING,
          "Wait no longer than until nothing but deferred steps is left: the saga's output is final then."},
+    [OPTION_KILL] =
+        {"kill", '\0', "COMMAND", NULL, COMPLETE_NOTHING,
+         "What a step kill of a drill does: a shell command that ends the sidecar with SIGKILL and starts it again."},
     [OPTION_REASON] = {"reason", 'm', "TEXT", NULL, COMPLETE_NOTHING, "Why, in a sentence that stays in the timeline."},
     [OPTION_ACTOR] = {"actor", '\0', "NAME", NULL, COMPLETE_NOTHING,
                       "Who does this, for the timeline: your login name and host unless said."},
@@ -240,6 +243,14 @@ const struct command_row command_rows[] = {
      "was disarmed, goes on) or undo (a definition is released, a breaker closed, a bulk job cancelled; the rule is "
      "disarmed).",
      command_rules},
+    {"drill", "[FILE]", 0, 1, NULL, COMPLETE_FILE, ACT | BIT(KILL),
+     "run a drill: faults on purpose, and what must hold all the same",
+     "FILE says which faults are injected, which sagas are started, what is waited for, and what must hold of these "
+     "sagas in the end. "
+     "Each step is told as it is done; the first that does not hold ends the drill, and its faults end with it. "
+     "Without FILE the faults that are "
+     "injected now. The sidecar must allow it (fault_injection: true).",
+     command_drill},
     {"status", "", 0, 0, NULL, COMPLETE_NOTHING, 0, "say how the sidecar is and what it has in hand",
      "Whether it serves, and how many sagas are running, going back, stuck and paused.", command_status},
     {"fleet", "[give JOURNAL]", 0, 2, fleet_acts, COMPLETE_VALUES, ACT,

@@ -46,6 +46,7 @@ enum option_id {
     OPTION_FROM,
     OPTION_PAST_STUCK,
     OPTION_ANSWERED,
+    OPTION_KILL,
     OPTION_REASON,
     OPTION_ACTOR,
     OPTION_SUMMARY,
@@ -139,6 +140,7 @@ int command_breaker(struct run *r);
 int command_hold(struct run *r);
 int command_release(struct run *r);
 int command_rules(struct run *r);
+int command_drill(struct run *r);
 int command_targets(struct run *r);
 int command_resume(struct run *r);
 int command_retry(struct run *r);

@@ -314,6 +314,9 @@ static bool take(const struct reading *r, unsigned id, const char *value)
     case OPTION_PAST_STUCK:
         o->past_stuck = true;
         return true;
+    case OPTION_KILL:
+        o->kill = value;
+        return true;
     case OPTION_ANSWERED:
         o->answered = true;
         return true;

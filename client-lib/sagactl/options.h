@@ -47,7 +47,7 @@ struct options {
     uint32_t seeds; /* 0: not said */
     bool summary, reflect;
     const char *schema, *explain, *policy, *config, *contract, *target;
-    const char *as, *method;
+    const char *as, *method, *kill;
     char actor[ACTOR_SIZE];
 };
 

@@ -121,6 +121,19 @@ static void tell_whole(const struct screen *s, const Saga__V1__Event *e, const c
     add_by(line, s, e);
 }
 
+/* What a drill does to an attempt. */
+static const char *drilled(const Saga__V1__Event *e)
+{
+    static const char *const words[] = {"",
+                                        ", drill: delayed",
+                                        ", drill: aborted",
+                                        ", drill: request dropped",
+                                        ", drill: answer dropped",
+                                        ", drill: sent twice",
+                                        ", drill: out of order"};
+    return (unsigned)e->fault < sizeof words / sizeof *words ? words[e->fault] : ", drill";
+}
+
 void story_tell(const struct screen *s, const Saga__V1__Event *e, struct story_line *line)
 {
     char step[NAME_SHOWN];
@@ -133,7 +146,7 @@ void story_tell(const struct screen *s, const Saga__V1__Event *e, struct story_l
         add(line, "%s enlisted", step);
         return;
     case SAGA__V1__EVENT_TYPE__EVENT_TYPE_ACTION_STARTED:
-        add(line, "%s attempt %d", step, e->attempt);
+        add(line, "%s attempt %d%s", step, e->attempt, drilled(e));
         return;
     case SAGA__V1__EVENT_TYPE__EVENT_TYPE_ACTION_ATTEMPT_FAILED:
         add(line, "%s attempt %d", step, e->attempt);
@@ -150,7 +163,7 @@ void story_tell(const struct screen *s, const Saga__V1__Event *e, struct story_l
     line->side = STORY_COMPENSATION;
     switch (e->type) {
     case SAGA__V1__EVENT_TYPE__EVENT_TYPE_COMPENSATION_STARTED:
-        add(line, "%s undo, attempt %d", step, e->attempt);
+        add(line, "%s undo, attempt %d%s", step, e->attempt, drilled(e));
         return;
     case SAGA__V1__EVENT_TYPE__EVENT_TYPE_COMPENSATION_ATTEMPT_FAILED:
         add(line, "%s undo, attempt %d", step, e->attempt);

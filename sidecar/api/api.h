@@ -33,6 +33,7 @@ struct api_options {
     struct catalog *catalog;
     struct schemas *schemas;
     struct bulks *bulks;
+    bool fault_injection; /* is allowed */
     const struct slis *slis; /* NULL: nothing is promised */
     struct store *store;
     struct rpc *rpc;

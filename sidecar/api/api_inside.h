@@ -235,6 +235,8 @@ int asked_ended(struct api *api, struct read *read, const Saga__V1__Saga *saga, 
                 struct error_detail *detail);
 
 /* ---- bulk.c ---- */
+int faults_inject(struct api *api, struct change *change, const void *message, struct error_detail *detail);
+int faults_list(struct api *api, struct read *read, const void *message, struct error_detail *detail);
 int bulk_start(struct api *api, struct change *change, const void *message, struct error_detail *detail);
 bool bulk_started(struct arena *a, const struct reply_effect *reply, const struct registered *registered,
                   ProtobufCMessage *response);

@@ -76,6 +76,7 @@ _Static_assert((int)SAGA__V1__COMPENSATION_STATE__COMPENSATION_STATE_SKIPPED == 
                "compensation states");
 _Static_assert((int)SAGA__V1__REASON__REASON_UNAVAILABLE == REASON_UNAVAILABLE, "reasons");
 _Static_assert((int)SAGA__V1__EVENT_TYPE__EVENT_TYPE_ANSWERED == RECORD_ANSWERED, "event types");
+_Static_assert((int)SAGA__V1__FAULT_KIND__FAULT_KIND_REORDER == DRILL_REORDER, "faults");
 _Static_assert((int)SAGA__V1__SAGA_MODE__SAGA_MODE_ENLISTED == SAGA_ENLISTED, "modes");
 _Static_assert((int)SAGA__V1__PRIORITY__PRIORITY_HIGH == PRIORITY_HIGH, "priorities");
 
@@ -455,6 +456,7 @@ Saga__V1__Event *view_event(struct arena *a, const struct timeline_entry *entry,
     m->attempt = r->attempt;
     m->synthetic = r->synthetic;
     m->status = r->status;
+    m->fault = (Saga__V1__FaultKind)r->fault;
     m->reason = (Saga__V1__Reason)r->reason;
     m->action = (Saga__V1__ActionState)r->action_state;
     m->compensation = (Saga__V1__CompensationState)r->compensation_state;

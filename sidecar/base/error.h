@@ -87,7 +87,9 @@
       "starts of this definition are held: sagactl release lets it go") \
     X(E_HOLDS, -53, "HOLDS_MAX", CODE_RESOURCE_EXHAUSTED, false, "64 definitions are held: let one go first") \
     X(E_RULE_NOT_FOUND, -54, "RULE_NOT_FOUND", CODE_NOT_FOUND, false, "sagad.yaml has no rule of this name") \
-    X(E_NO_FLEET, -55, "NO_FLEET", CODE_FAILED_PRECONDITION, false, "the sidecar is in no fleet")
+    X(E_NO_FLEET, -55, "NO_FLEET", CODE_FAILED_PRECONDITION, false, "the sidecar is in no fleet") \
+    X(E_FAULTS_OFF, -56, "FAULT_INJECTION_OFF", CODE_FAILED_PRECONDITION, false, \
+      "this sidecar lets nobody inject faults; sagad.yaml must say fault_injection: true")
 
 #define ERROR_CONSTANT(constant, number, reason, status, retryable, text) constant = number,
 enum error_code { ERROR_TABLE(ERROR_CONSTANT) };

@@ -69,6 +69,7 @@ struct config_target {
     struct span breaker_open;
     struct span breaker_open_max;
     uint32_t breaker_probes;
+    bool adaptive_concurrency;
     bool barrier; /* its participant refuses an action whose undo has been there */
 };
 
@@ -160,6 +161,7 @@ struct config {
     struct authz authorization; /* the default's rules when the file has none */
     bool plaintext_operators;
     bool core_dumps;
+    bool fault_injection;
     uint32_t unix_access;       /* enum config_unix_access */
     uint64_t journal_bytes_max; /* 0: as much as the disk holds */
     uint64_t commit_bytes_max;

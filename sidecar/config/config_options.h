@@ -60,7 +60,7 @@ enum option_index {
 #undef OPTION
 #undef TARGET_OPTION
 
-#define TARGET_OPTION_COUNT 21
+#define TARGET_OPTION_COUNT 22
 
 extern const struct option config_options[OPTION_INDEX_COUNT];
 extern const struct option config_target_options[TARGET_OPTION_COUNT];

@@ -190,6 +190,11 @@ int core_set_limits(struct core *c, const struct definition_bound *bounds, size_
     return engine_set_limits(c->engine, bounds, count);
 }
 
+void core_set_drill(struct core *c, const struct drill_rule *rules, uint32_t count)
+{
+    engine_set_drill(c->engine, rules, count);
+}
+
 int core_may_add(const struct core *c, struct error_detail *detail)
 {
     int code = c->stalled != 0 ? c->stalled : refuses_work(c);

@@ -67,6 +67,9 @@ int core_set_target(struct core *c, const struct target_options *options);
 /* As engine_set_limits. */
 int core_set_limits(struct core *c, const struct definition_bound *bounds, size_t count);
 
+/* As engine_set_drill. */
+void core_set_drill(struct core *c, const struct drill_rule *rules, uint32_t count);
+
 /* Whether anything may be added that is kept for good. Returns 0, or why no new work is taken: E_JOURNAL_FULL,
  * E_JOURNAL_AWAY or E_BYTES. */
 int core_may_add(const struct core *c, struct error_detail *detail);

@@ -164,6 +164,16 @@ static void no_time(const struct turn *t, struct saga *s, unsigned index, struct
         advance_turn_back(t, s, REASON_DEADLINE, index, r.message, NULL);
 }
 
+/* What a drill does to an attempt that leaves now; NULL: nothing. */
+static const struct drill_rule *strikes(const struct turn *t, const struct saga *s, uint8_t phase,
+                                        const struct target *target)
+{
+    struct engine *e = t->engine;
+    const struct drill_subject subject = {
+        .target = target->name, .definition = s->name, .tags = s->tags, .phase = phase};
+    return e->drill.count == 0 ? NULL : drill_draw(&e->drill, &subject, t->now, &e->random);
+}
+
 static void leave(const struct turn *t, struct saga *s, unsigned index, uint8_t phase, const struct call_spec *call,
                   enum target_class class)
 {
@@ -181,8 +191,11 @@ static void leave(const struct turn *t, struct saga *s, unsigned index, uint8_t 
         target_forget(step); /* it had its turn */
     if (made == TYPED_FAILED)
         return;
+    struct target *target = &t->engine->targets[call->target_index];
+    const struct drill_rule *fault = strikes(t, s, phase, target);
     struct record r = advance_record(t, s, action ? RECORD_ACTION_STARTED : RECORD_COMPENSATION_STARTED, index);
     r.digest = digest;
+    r.fault = fault == NULL || DEFECT(DRILL_NOT_TOLD) ? DRILL_NONE : fault->kind;
     if (action && !DEFECT(CHOICE_NOT_RECORDED))
         r.choice = step->choice != 0 ? step->choice : step->choosing;
     r.attempt = (uint16_t)((action ? step->action_attempts : step->compensation_attempts) + 1);
@@ -194,7 +207,6 @@ static void leave(const struct turn *t, struct saga *s, unsigned index, uint8_t 
 
     t->engine->counts.calls++;
     step->on_wire = true;
-    struct target *target = &t->engine->targets[call->target_index];
     if (!target->down)
         step->queued_at = (struct instant){0};
     if (step->turn.ticket == 0)
@@ -219,6 +231,9 @@ static void leave(const struct turn *t, struct saga *s, unsigned index, uint8_t 
                 .action_state = step->action,
                 .synthetic = s->synthetic,
                 .action_started = DEFECT(ACTION_TIME_FORGOTTEN) ? t->now : step->first_at,
+                .fault = fault == NULL ? DRILL_NONE : fault->kind,
+                .fault_status = fault == NULL ? 0 : fault->status,
+                .fault_delay = fault == NULL ? (struct span){0} : fault->delay,
                 .generation = step->generation + (DEFECT(NEW_KEY_EACH_ATTEMPT) ? r.attempt - 1u : 0),
             },
     };

@@ -95,6 +95,7 @@ int engine_set_target(struct engine *e, const struct target_options *options)
         !(!there && DEFECT(GONE_IS_CALLED)))
         t->places = options->max_concurrent_calls;
     t->places_kept = t->places_taken;
+    limit_set(&t->limit, options->adaptive_concurrency ? t->places : 0);
     if (there) {
         breaker_set(&t->breaker, &options->breaker);
         rate_set(&t->rate, &options->rate);
@@ -133,7 +134,7 @@ bool engine_step_budgeted(const struct step *step)
 bool engine_target_rated(const struct engine *e, uint16_t index)
 {
     const struct target *t = engine_target(e, index);
-    return t->rate.interval_ns > 0 && t->places_taken < t->places && !t->breaker.mark.open;
+    return t->rate.interval_ns > 0 && t->places_taken < target_places(t) && !t->breaker.mark.open;
 }
 
 const struct breaker_mark *engine_breaker(const struct engine *e, uint16_t index)
@@ -302,6 +303,16 @@ int engine_step(struct engine *e, const struct event *event, const struct engine
         CHECK(!"an event type that the engine knows");
     }
     return e->starved ? E_MEMORY : 0;
+}
+
+void engine_set_drill(struct engine *e, const struct drill_rule *rules, uint32_t count)
+{
+    drill_set(&e->drill, rules, count);
+}
+
+const struct drill *engine_drill(const struct engine *e)
+{
+    return &e->drill;
 }
 
 bool engine_starved(const struct engine *e)

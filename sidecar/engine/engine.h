@@ -14,6 +14,7 @@
 #include "sidecar/resilience/admission.h"
 #include "sidecar/resilience/breaker.h"
 #include "sidecar/resilience/budget.h"
+#include "sidecar/resilience/drill.h"
 #include "sidecar/resilience/rate.h"
 
 struct engine;
@@ -40,6 +41,7 @@ struct target_options {
     struct span timeout; /* of an attempt that declares none */
     bool barrier;        /* where a call says nothing: its participant refuses an action whose undo has been there */
     uint32_t max_concurrent_calls;  /* 0: it is not there (any more); what calls it waits */
+    bool adaptive_concurrency;      /* how many of them may be in flight is found out */
     struct breaker_options breaker; /* of a target that is there, as the following ones */
     struct rate_options rate;
     struct budget_options budget; /* of retries */
@@ -73,6 +75,9 @@ struct call_effect {
     uint8_t action_state;          /* compensation: SAGA_ACTION_DONE or SAGA_ACTION_UNKNOWN */
     struct instant action_started; /* when the action was first attempted under its key, or enlisted */
     bool synthetic;                /* its saga is a heartbeat */
+    uint8_t fault;                 /* enum drill_kind: what is to be done to it on purpose */
+    uint8_t fault_status;          /* ABORT */
+    struct span fault_delay;       /* DELAY, REORDER */
     uint32_t generation; /* part of the idempotency key: above 0 once an operator had a REJECTED action tried anew */
 };
 
@@ -118,6 +123,10 @@ void engine_keep_names(struct engine *e, const struct definition *definition);
 
 /* Recovery, after the targets have been set: the mark of a target's breaker as it was kept. The name of one that is not there is kept too, if it is open. */
 void engine_restore_breaker(struct engine *e, struct bytes target, const struct breaker_mark *mark, struct instant now);
+
+/* The faults that are injected from now on, at most DRILL_RULES_MAX; and those that are. */
+void engine_set_drill(struct engine *e, const struct drill_rule *rules, uint32_t count);
+const struct drill *engine_drill(const struct engine *e);
 
 /* The index of a target that is there, or -1. */
 int engine_find_target(const struct engine *e, struct bytes name);

@@ -38,6 +38,7 @@ struct engine {
     bool starved; /* there was no memory for what a saga must keep: the owner must stop */
 
     struct pool scratch; /* of one evaluation */
+    struct drill drill;  /* faults that are injected */
 
     struct family *families; /* family_count of them, in the order in which they came */
     uint32_t *family_slots;  /* by name: their places from 1; two for each that there is room for */

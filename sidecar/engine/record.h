@@ -121,6 +121,7 @@ struct record {
     struct bytes
         output; /* ACTION_ENDED with DONE; ANSWERED, ENDED with COMMITTED: what those who wait for the saga are given */
     uint64_t digest; /* ACTION_STARTED, COMPENSATION_STARTED: of a mapped request; 0: it is not mapped */
+    uint8_t fault;   /* ACTION_STARTED, COMPENSATION_STARTED: what a drill does to the attempt, enum drill_kind */
     uint8_t choice;  /* ACTION_STARTED of a step that chooses its target: which, from 1 */
 
     /* STARTED */

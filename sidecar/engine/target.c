@@ -11,7 +11,8 @@
 
 bool target_admits(const struct target *t, struct instant now, struct instant *again)
 {
-    return breaker_admits(&t->breaker, now, again) && t->places_taken < t->places && rate_admits(&t->rate, now, again);
+    return breaker_admits(&t->breaker, now, again) && t->places_taken < target_places(t) &&
+           rate_admits(&t->rate, now, again);
 }
 
 static bool is_retry(enum target_class class)
@@ -46,6 +47,8 @@ void target_enter(struct target *t, struct step *step, enum target_class class, 
 bool target_leave(struct target *t, struct step *step, struct instant now, enum breaker_outcome outcome)
 {
     CHECK(step->placed && t->places_taken > 0);
+    if (outcome != BREAKER_NOTHING)
+        limit_return(&t->limit, step->left_at, now, t->places_taken, outcome == BREAKER_FAILED);
     t->places_taken--;
     step->placed = false;
     if (outcome == BREAKER_ANSWERED && is_retry((enum target_class)step->class))
@@ -219,6 +222,7 @@ void target_check(const struct target *t)
     CHECK(t->name != NULL || t->places == 0);
     CHECK(t->places_taken <= t->places || t->places_taken <= t->places_kept || DEFECT(BULKHEAD_IGNORED));
     breaker_check(&t->breaker);
+    limit_check(&t->limit);
     for (unsigned i = 0; i < CLASS_COUNT; i++)
         check_queue(&t->queues[i]);
     for (unsigned i = 0; i < LANE_COUNT; i++)

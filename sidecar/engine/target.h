@@ -7,6 +7,7 @@
 #include "sidecar/resilience/breaker.h"
 #include "sidecar/resilience/budget.h"
 #include "sidecar/resilience/fair.h"
+#include "sidecar/resilience/limit.h"
 #include "sidecar/resilience/pace.h"
 #include "sidecar/resilience/rate.h"
 
@@ -40,6 +41,7 @@ struct target {
     struct span timeout; /* of an attempt that declares none */
     bool barrier;        /* its participant refuses actions whose undo has been there, where a call says nothing */
     uint32_t places, places_taken; /* the bulkhead; no place: it is not configured, so what calls it waits here */
+    struct limit limit;            /* how many of the places may be taken now, where that is found out */
     uint32_t places_kept;          /* that were taken when there became fewer */
     uint32_t waiting;              /* steps in the queues */
     struct target_queue queues[CLASS_COUNT];
@@ -60,6 +62,12 @@ struct target {
     struct timer
         timer; /* when the first that is bounded has waited long enough while it is down, or when a call may leave again */
 };
+
+/* How many calls may be in flight now: all places, or as many as its limit says. */
+static inline uint32_t target_places(const struct target *t)
+{
+    return t->limit.max == 0 ? t->places : limit_places(&t->limit);
+}
 
 /* Whether one more call may leave now, as far as breaker, places and rate say. If not, *again is when to ask again (INSTANT_NEVER: when something has
  * come back). The one question that is asked before any call. */

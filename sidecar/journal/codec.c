@@ -94,6 +94,8 @@ const char *codec_field_at_fault(const struct record *r)
         return "choice";
     if (r->priority > PRIORITY_HIGH)
         return "priority";
+    if (r->fault >= FAULTS_MAX)
+        return "fault";
     if (r->lease.us < 0)
         return "lease";
     if (r->step_name.size > STEP_NAME_BYTES_MAX)
@@ -186,6 +188,7 @@ static uint64_t fields_of(const struct record *r)
     set |= r->choice != 0 ? HAS_CHOICE : 0;
     set |= r->priority != 0 ? HAS_PRIORITY : 0;
     set |= r->synthetic && !DEFECT(SYNTHETIC_FORGOTTEN) ? HAS_SYNTHETIC : 0;
+    set |= r->fault != 0 ? HAS_FAULT : 0;
     if (r->call.target != NULL) {
         set |= HAS_CALL;
         set |= r->call.timeout.us != 0 ? HAS_TIMEOUT : 0;
@@ -283,6 +286,8 @@ static uint8_t *put_fields(uint8_t *at, const struct record *r, uint64_t set)
             *at++ = r->choice;
         if (set & HAS_PRIORITY)
             *at++ = r->priority;
+        if (set & HAS_FAULT)
+            *at++ = r->fault;
     }
     return at;
 }

@@ -21,6 +21,9 @@
 #define ACTION_STATE_MAX       6
 #define COMPENSATION_STATE_MAX 6
 
+/* How many kinds of faults there are, which are in a room that this one does not know. */
+#define FAULTS_MAX 7
+
 /* Which fields follow. Numbers are in the journal: the frequent ones come first, so that the set takes a byte or two.
  */
 enum field {
@@ -63,7 +66,8 @@ enum field {
 #define HAS_CHOICE    (UINT64_C(1) << 33)
 #define HAS_PRIORITY  (UINT64_C(1) << 34)
 #define HAS_SYNTHETIC (UINT64_C(1) << 35)
-#define FIELD_SET_MAX ((UINT64_C(1) << 36) - 1)
+#define HAS_FAULT     (UINT64_C(1) << 36)
+#define FIELD_SET_MAX ((UINT64_C(1) << 37) - 1)
 
 /* A saga without a deadline is the common one, so that is what a STARTED record leaves out. */
 static inline int64_t deadline_default(uint8_t type)

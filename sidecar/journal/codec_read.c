@@ -226,6 +226,8 @@ static void read_fields(struct reader *r, struct record *record, uint64_t set)
     if (set & HAS_PRIORITY)
         record->priority = read_enum(r);
     record->synthetic = (set & HAS_SYNTHETIC) != 0;
+    if (set & HAS_FAULT)
+        record->fault = read_enum(r);
 }
 
 static int corrupt(struct error_detail *detail, const char *field, const char *text)

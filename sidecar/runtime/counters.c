@@ -333,6 +333,7 @@ static void refresh(struct loop *s)
             continue;
         struct bytes name = bytes_of_text(s->targets[i].shared->name);
         const struct target *target = engine_target(e, i);
+        metrics_set(m, METRIC_CALLS_MAX, LABELS(name), target_places(target));
         metrics_set(m, METRIC_CALLS_IN_FLIGHT, LABELS(name), target->places_taken);
         metrics_set(m, METRIC_CALLS_WAITING, LABELS(name), target->waiting);
         metrics_set(m, METRIC_OLDEST_WAITING, LABELS(name), (double)target_longest(target, now).us / 1e6);

@@ -306,6 +306,7 @@ void loop_turn(struct loop *s)
         struct instant next = instant_min(next_maintain, instant_min(next_check, next_verify));
         next = instant_min(next, instant_min(s->drift.next, slis_expiry(s->slis)));
         next = instant_min(next, instant_min(synthetics_expiry(s), remedies_expiry(s)));
+        next = instant_min(next, outcalls_expiry(s));
         submit_tick(s, poll(s, instant_min(next, bulks_expiry(s->bulks))));
         api_work(s->api);
         synthetics_turn(s);

@@ -104,6 +104,7 @@ struct loop {
     _Atomic uint64_t live;          /* sagas, likewise; POSTGRES_LIVE_UNKNOWN at first */
 
     struct out_call *free_outs;
+    struct out_call *held_outs;                       /* by a drill */
     struct out_call *waiting_outs, *last_waiting_out; /* calls that are to leave, in order */
 
     bool stopping;
@@ -156,6 +157,8 @@ void outcalls_answer(void *self, void *tag, const struct rpc_answer *answer);
  * crash would. */
 void outcalls_run(struct loop *s);
 bool outcalls_wait(const struct loop *s);
+/* When a call that a drill holds is to go on, or INSTANT_NEVER. */
+struct instant outcalls_expiry(const struct loop *s);
 void outcalls_abandon(struct loop *s);
 void outcalls_reachable(void *self, unsigned target);
 void outcalls_finish(struct loop *s);

@@ -330,6 +330,7 @@ static int open_api(struct loop *s, uint64_t last_frame, struct error_detail *de
         .loops = s->sidecar->count,
         .tags = &s->sidecar->tags,
         .bulks = s->bulks,
+        .fault_injection = s->config->fault_injection,
         .slis = s->slis,
         .definition_limits = s->limits,
         .admit = registered_admit,

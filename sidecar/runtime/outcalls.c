@@ -28,6 +28,10 @@ struct out_call {
     struct instant runs_until; /* unless its end is proven before */
     struct instant left_at;
     const struct rpc_target *over; /* the connection over which it left */
+    struct instant held_until;     /* by a drill */
+    bool struck;                   /* what a drill does before it leaves has been done */
+    bool again;                    /* it has been carried out once, and leaves a second time; */
+    bool may_run;                  /* the first one may still be at it */
     struct out_call *next;         /* among those that wait, or the free ones */
 };
 
@@ -35,6 +39,16 @@ static void give_back(struct loop *s, struct out_call *out)
 {
     out->next = s->free_outs;
     s->free_outs = out;
+}
+
+static void wait_to_leave(struct loop *s, struct out_call *out)
+{
+    out->next = NULL;
+    if (s->waiting_outs == NULL)
+        s->waiting_outs = out;
+    else
+        s->last_waiting_out->next = out;
+    s->last_waiting_out = out;
 }
 
 void outcalls_call(void *self, const struct call_effect *call)
@@ -51,11 +65,7 @@ void outcalls_call(void *self, const struct call_effect *call)
         return;
     }
     *out = (struct out_call){.call = *call, .ends_at = instant_after(clock_now(&s->clock), call->timeout)};
-    if (s->waiting_outs == NULL)
-        s->waiting_outs = out;
-    else
-        s->last_waiting_out->next = out;
-    s->last_waiting_out = out;
+    wait_to_leave(s, out);
 }
 
 /* It never left. */
@@ -94,9 +104,118 @@ static void answer_gone(struct loop *s, struct out_call *out, struct instant now
     targets_let_go(s, target);
 }
 
+/* ---- drills: what is done to a call on purpose, as the record of its attempt says ---- */
+
+static void hold(struct loop *s, struct out_call *out, struct instant until)
+{
+    out->held_until = instant_min(until, out->ends_at);
+    out->next = s->held_outs;
+    s->held_outs = out;
+}
+
+/* It did not leave, and looks as if it had. */
+static void answer_struck(struct loop *s, struct out_call *out, struct instant now, int status, const char *why)
+{
+    struct event event = unsent(out, now, status, why);
+    event.reach = (uint8_t)saga_reach_of_status(status, NULL);
+    if (event.reach == SAGA_REACH_MAYBE)
+        event.quiet_at = quiet_at(now, instant_since(out->ends_at, now));
+    give_back(s, out);
+    api_submit(s->api, &event);
+}
+
+/* Whether a drill keeps the call from leaving now. */
+static bool is_struck(struct loop *s, struct out_call *out, struct instant now)
+{
+    const struct call_effect *call = &out->call;
+    if (call->fault == DRILL_NONE || out->struck)
+        return false;
+    out->struck = true;
+    switch (call->fault) {
+    case DRILL_DELAY:
+    case DRILL_REORDER:
+        hold(s, out, instant_after(now, call->fault_delay));
+        return true;
+    case DRILL_DROP_REQUEST:
+        hold(s, out, out->ends_at);
+        return true;
+    case DRILL_ABORT:
+        answer_struck(s, out, now, call->fault_status, "a drill aborted the call");
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void leave(struct loop *s, struct out_call *out, struct instant now);
+
+/* Those that a drill has held for long enough, or behind this call; NULL: behind none. */
+static void let_go(struct loop *s, struct instant now, const struct call_effect *behind)
+{
+    struct out_call **at = &s->held_outs, *out, *due = NULL;
+    while ((out = *at) != NULL) {
+        bool free = behind == NULL ? !instant_before(now, out->held_until)
+                                   : out->call.fault == DRILL_REORDER && out->call.target == behind->target;
+        if (!free) {
+            at = &out->next;
+            continue;
+        }
+        *at = out->next;
+        out->next = due;
+        due = out;
+    }
+    while ((out = due) != NULL) {
+        due = out->next;
+        if (out->call.fault == DRILL_DROP_REQUEST)
+            answer_struck(s, out, now, CODE_DEADLINE_EXCEEDED, "a drill dropped the request");
+        else if (instant_before(now, out->ends_at))
+            leave(s, out, now);
+        else
+            answer_unsent(s, out, now);
+    }
+}
+
+struct instant outcalls_expiry(const struct loop *s)
+{
+    struct instant due = INSTANT_NEVER;
+    for (const struct out_call *out = s->held_outs; out != NULL; out = out->next)
+        due = instant_min(due, out->held_until);
+    return due;
+}
+
+/* What a drill makes of an answer. Returns whether there is none yet, since the call leaves again. */
+static bool strike_answer(struct loop *s, struct out_call *out, struct event *event)
+{
+    if (out->call.fault == DRILL_DROP_ANSWER && !event->unreached && event->reach != SAGA_REACH_NONE) {
+        event->status = CODE_UNAVAILABLE;
+        event->reach = SAGA_REACH_MAYBE;
+        event->quiet_at = out->runs_until;
+        event->message = bytes_of_text("a drill dropped the answer");
+        event->output = bytes_of(NULL, 0);
+        event->has_pushback = false;
+    }
+    if (out->call.fault != DRILL_DUPLICATE || event->unreached || s->cutting)
+        return false;
+    if (out->again) {
+        if (out->may_run && event->status != CODE_OK) {
+            event->reach = SAGA_REACH_MAYBE;
+            event->quiet_at = out->runs_until;
+        }
+        return false;
+    }
+    out->again = true;
+    out->may_run = event->reach == SAGA_REACH_MAYBE;
+    if (!instant_before(event->now, out->ends_at))
+        return false;
+    wait_to_leave(s, out);
+    return true;
+}
+
 static void leave(struct loop *s, struct out_call *out, struct instant now)
 {
     const struct call_effect *call = &out->call;
+    if (is_struck(s, out, now))
+        return;
     out->over = s->targets[call->target].rpc;
     if (out->over == NULL) {
         answer_gone(s, out, now);
@@ -114,10 +233,14 @@ static void leave(struct loop *s, struct out_call *out, struct instant now)
     for (size_t i = 0; i < metadata.count; i++)
         entries[i] = (struct rpc_metadata){.key = metadata.entries[i].key, .value = metadata.entries[i].value};
     rpc_call_out(s->targets[call->target].rpc, call->method, entries, metadata.count, call->request, left, out);
+    if (s->held_outs != NULL)
+        let_go(s, now, call);
 }
 
 void outcalls_run(struct loop *s)
 {
+    if (s->held_outs != NULL)
+        let_go(s, clock_now(&s->clock), NULL);
     if (s->waiting_outs == NULL)
         return;
     struct instant now = clock_now(&s->clock), until = instant_after(now, LEAVE_MAX);
@@ -143,6 +266,11 @@ void outcalls_abandon(struct loop *s)
     while (s->waiting_outs != NULL) {
         struct out_call *out = s->waiting_outs;
         s->waiting_outs = out->next;
+        give_back(s, out);
+    }
+    while (s->held_outs != NULL) {
+        struct out_call *out = s->held_outs;
+        s->held_outs = out->next;
         give_back(s, out);
     }
 }
@@ -193,6 +321,8 @@ void outcalls_answer(void *self, void *tag, const struct rpc_answer *answer)
         targets_down(s, target, answer);
     counters_attempt(s, &out->call, out->left_at, answer);
     lately_attempt(s, &out->call, out->left_at, answer, event.now);
+    if (out->call.fault != DRILL_NONE && strike_answer(s, out, &event))
+        return;
     give_back(s, out);
     if (!s->cutting)
         api_submit(s->api, &event);

@@ -61,7 +61,7 @@ static bool add_targets(struct loop *s, struct arena *a, Saga__V1__LoopStatus *m
         t->name = own->shared->name;
         t->address = (char *)(uintptr_t)own->address;
         t->calls = target->places_taken;
-        t->calls_max = target->places;
+        t->calls_max = target_places(target);
         t->waiting = target->waiting;
         t->deferred = target->deferred;
         t->rate_limit_per_second = target->rate.per_second;

@@ -94,6 +94,7 @@ struct target_options targets_options(const struct config_target *target)
         .name = target->name,
         .timeout = target->timeout,
         .barrier = target->barrier,
+        .adaptive_concurrency = target->adaptive_concurrency,
         .max_concurrent_calls = target->max_concurrent_calls,
         .rate = {.per_second = target->rate_limit_per_second, .burst = target->rate_limit_burst},
         .budget = {.percent = target->retry_budget_percent, .min_per_second = target->retry_budget_min_per_second},

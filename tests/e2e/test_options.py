@@ -28,6 +28,8 @@ ELSEWHERE = {
     "definitions_dir": "test_reads.Reads.test_definitions_dir",
     "memory_bytes_max": "test_bounds.Bounds.test_memory_bytes_max",
     "definition_limits": "test_resilience.Queues.test_definition_limits",
+    "adaptive_concurrency": "test_resilience.Queues.test_adaptive_concurrency",
+    "fault_injection": "test_drill.Drills.test_refused",
     "objectives": "test_slo.Wrong.test_what_is_no_promise",
     "synthetics": "test_synthetics.Wrong.test_what_is_no_heartbeat",
     "remediation": "test_remediation.Rules.test_4_errors",

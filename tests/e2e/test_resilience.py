@@ -2,6 +2,7 @@
 import json
 import os
 import subprocess
+import threading
 import time
 
 import grpc
@@ -282,6 +283,25 @@ class Queues(Case):
             self.assertEqual(30, len(began))
             # Threads here may see two calls closer to one another than they left: a third of a second of slack.
             self.assertGreater(began[-1] - began[0], (30 - 4) / 20 - 0.34)
+
+    def test_adaptive_concurrency(self):
+        """Four workers are found to be a few, and not the sixty-four that there may be."""
+        workers = threading.Semaphore(4)
+
+        def work(call):
+            with workers:
+                time.sleep(0.02)
+            return b""
+        self.shop.on(do("a"), work)
+        sidecar = self.start(max_concurrent_calls=64, adaptive_concurrency=True)
+
+        def places():
+            return sum(t.calls_max for loop in sidecar.client.operator.Status().loops for t in loop.targets)
+        self.assertEqual(8, places())
+        ids = [sidecar.client.Start(definition="one").saga_id for _ in range(400)]
+        for saga_id in ids:
+            self.assertEqual("COMMITTED", state_name(sidecar.client.end(saga_id)))
+        self.assertIn(places(), range(2, 25))
 
     def test_retry_budget(self):
         """While every call fails, few are made again; all are when it is well."""

@@ -246,7 +246,20 @@ static void scripted(struct world *w, struct attempt *a)
     }
 }
 
-static void let_leave(struct world *w, struct attempt *a)
+/* What a drill does to a call. Returns whether it does not leave. */
+static bool struck(struct world *w, struct attempt *a, const struct call_effect *call)
+{
+    if (call->fault != DRILL_NONE)
+        mark(w, MARK_CASE, CASE_STRUCK);
+    if (call->fault != DRILL_ABORT && call->fault != DRILL_DROP_REQUEST)
+        return false;
+    a->over = true;
+    if (call->fault == DRILL_ABORT)
+        end_call(w, a, (uint8_t)saga_reach_of_status(call->fault_status, NULL), call->fault_status, a->out_at);
+    return true;
+}
+
+static void let_leave(struct world *w, struct attempt *a, const struct call_effect *call)
 {
     int64_t span = a->deadline - a->out_at;
     agenda_add(w, a->deadline, deadline, a);
@@ -254,6 +267,8 @@ static void let_leave(struct world *w, struct attempt *a)
         scripted(w, a);
         return;
     }
+    if (struck(w, a, call))
+        return;
     struct participant *p = &w->participants[a->target];
     if (strikes(w, FAULT_REFUSED) && w->now >= p->unreachable_until) {
         int64_t until =
@@ -267,21 +282,23 @@ static void let_leave(struct world *w, struct attempt *a)
         agenda_add(w, a->out_at + latency(w), arrive, r);
         return;
     }
-    a->duplicated = strikes(w, FAULT_DUPLICATE);
+    a->duplicated = strikes(w, FAULT_DUPLICATE) || call->fault == DRILL_DUPLICATE;
     if (a->duplicated)
         agenda_add(w, a->out_at + draw_between(w, NETWORK, 0, 2 * span), deliver, delivery_new(w, a, false));
     if (strikes(w, FAULT_REQUEST_LOST)) {
         a->over = true;
         return;
     }
-    int64_t at = a->out_at + latency(w);
+    int64_t at = a->out_at + latency(w) + call->fault_delay.us;
     if (strikes(w, FAULT_LATE))
         at = a->deadline + draw_between(w, NETWORK, 0, 4 * SECOND);
     else if (strikes(w, FAULT_SLOW))
         at += draw_between(w, NETWORK, 0, span);
     if (strikes(w, FAULT_BROKEN))
         end_call(w, a, SAGA_REACH_MAYBE, 14, a->out_at + draw_between(w, NETWORK, 0, span));
-    agenda_add(w, at, deliver, delivery_new(w, a, true));
+    struct delivery *d = delivery_new(w, a, true);
+    d->answers = d->answers && call->fault != DRILL_DROP_ANSWER;
+    agenda_add(w, at, deliver, d);
 }
 
 /* A timeout as gRPC writes it: in whole milliseconds, and no more than three digits of them, rounded up. */
@@ -325,7 +342,7 @@ void network_call(struct world *w, const struct call_effect *call, int64_t out_a
     w->totals->calls++;
     oracle_call(w, call, a);
     w->sidecar.calls_out[a->target]++;
-    let_leave(w, a);
+    let_leave(w, a, call);
 }
 
 /* ---- clients ---- */

@@ -199,6 +199,8 @@ void oracle_call(struct world *w, const struct call_effect *call, struct attempt
         expect(w, same || strcmp(other->key, a->key) != 0, "I2", "two different calls carry the same key",
                m->id.serial);
     }
+    expect(w, call->fault == m->steps[call->step].fault, "drill",
+           "a drill does to a call what its record does not tell", m->id.serial);
     if (call->phase == SAGA_PHASE_ACTION)
         check_action(w, m, call);
     else

@@ -147,8 +147,24 @@ static void on_enlisted(struct world *w, struct model *m, const struct record *r
         expect(w, strcmp(m->steps[i].name, s->name) != 0, "I2", "a step was enlisted twice", r);
 }
 
+/* What a drill does to an attempt: some rule is about it, and its time is not over. */
+static void on_struck(struct world *w, const struct model *m, struct model_step *s, const struct record *r)
+{
+    bool ruled = r->fault == DRILL_NONE;
+    for (unsigned i = 0; i < w->sidecar.drill_count && !ruled; i++) {
+        const struct drill_rule *rule = &w->sidecar.drill[i];
+        const char *name = m->definition == NULL ? "" : m->definition->name;
+        ruled = rule->kind == r->fault && r->at.us < rule->until.us &&
+                (rule->target[0] == '\0' || rule->target[1] - '0' == s->target) &&
+                (rule->definition[0] == '\0' || strcmp(rule->definition, name) == 0);
+    }
+    expect(w, ruled, "drill", "a drill strikes a call that none of its rules is about", r);
+    s->fault = r->fault;
+}
+
 static void on_action_started(struct world *w, struct model *m, const struct record *r)
 {
+    on_struck(w, m, &m->steps[r->step], r);
     struct model_step *s = &m->steps[r->step];
     expect(w, m->state == SAGA_RUNNING && !m->paused, "states", "an action started in a saga that does not run", r);
     expect(w, s->action == SAGA_ACTION_PENDING || s->action == SAGA_ACTION_STARTED, "I2",
@@ -637,6 +653,7 @@ static void on_compensation(struct world *w, struct model *m, const struct recor
         bool early = oracle_undone_early(m, r->step);
         s->early = s->early || early;
         s->early_attempt = early;
+        on_struck(w, m, s, r);
         if (early)
             mark(w, MARK_CASE, CASE_UNDONE_EARLY);
         expect(w, (m->state == SAGA_COMPENSATING || beside || early) && !m->paused, "states",

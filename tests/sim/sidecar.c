@@ -278,6 +278,7 @@ static struct target_options target_options(const struct world *w, unsigned i)
     return (struct target_options){.name = names[i],
                                    .timeout = SPAN_S(2),
                                    .barrier = w->swarm.barrier[i],
+                                   .adaptive_concurrency = w->swarm.adaptive,
                                    .max_concurrent_calls = w->swarm.bulkhead,
                                    .breaker = w->swarm.breaker,
                                    .rate = w->swarm.rate,
@@ -495,6 +496,27 @@ static unsigned overdue(struct world *w)
     return count;
 }
 
+/* Now and then a life begins with a drill. */
+static void begin_drill(struct world *w)
+{
+    struct sidecar *s = &w->sidecar;
+    s->drill_count = w->swarm.drills && !w->healed ? (unsigned)draw(w, BULK, 3) : 0;
+    for (unsigned i = 0; i < s->drill_count; i++) {
+        struct drill_rule *r = &s->drill[i];
+        static const uint8_t statuses[] = {14, 8, 9, 2, 4};
+        *r = (struct drill_rule){.kind = (uint8_t)(1 + draw(w, BULK, DRILL_KIND_COUNT - 1)), .permille = 400};
+        if (draw(w, BULK, 3) > 0)
+            snprintf(r->target, sizeof r->target, "t%u", (unsigned)draw(w, BULK, TARGET_COUNT));
+        if (draw(w, BULK, 3) == 0)
+            snprintf(r->definition, sizeof r->definition, "def-%u", (unsigned)draw(w, BULK, 3));
+        r->status = r->kind == DRILL_ABORT ? statuses[draw(w, BULK, sizeof statuses)] : 0;
+        if (r->kind == DRILL_DELAY || r->kind == DRILL_REORDER)
+            r->delay.us = (int64_t)draw(w, BULK, 300) * MS;
+        r->until = instant_after(sidecar_now(w), (struct span){.us = (int64_t)draw(w, BULK, 5000) * MS});
+    }
+    core_set_drill(s->core, s->drill, s->drill_count);
+}
+
 void sidecar_start(struct world *w, void *arg)
 {
     struct sidecar *s = &w->sidecar;
@@ -579,6 +601,7 @@ void sidecar_start(struct world *w, void *arg)
         sidecar_crash(w);
         return;
     }
+    begin_drill(w);
     const struct bulk_options bulks = {.core = s->core, .memory = &memory, .loops = 1, .audit = bulk_audit, .self = w};
     code = bulks_create(&bulks, &s->bulks);
     if (code == 0)

@@ -164,6 +164,7 @@ enum mark_case {
     CASE_ANSWERED,              /* nothing but deferred steps was left of a saga */
     CASE_DEFERRED,              /* one of these began */
     CASE_LACKS,                 /* a saga was committed without something */
+    CASE_STRUCK,                /* a drill did something to a call */
     CASE_HASTE,                 /* a step did not wait for a target that took no calls */
     CASE_HELD_DEFINITION,       /* a definition was held */
     CASE_SYNTHETIC,             /* a heartbeat ended */
@@ -201,8 +202,10 @@ struct swarm {
     int64_t retention;
     uint32_t move_after;
     int64_t stock;
-    bool parks; /* nobody retries dead letters after the healing */
-    bool far;   /* the disk is across a network: it answers later */
+    bool adaptive; /* bulkheads find their size by themselves */
+    bool drills; /* faults are injected by the sidecar itself */
+    bool parks;  /* nobody retries dead letters after the healing */
+    bool far;    /* the disk is across a network: it answers later */
     uint32_t commit_bytes_max, frame_bytes_max;
     bool encrypted, chained; /* the journal */
     bool scoped;             /* request_ids are each service's own, and services use the same ones */
@@ -246,6 +249,7 @@ struct model_step {
     bool early_attempt;  /* and so did the attempt of it that is out */
     uint32_t order;      /* of the action's start */
     uint32_t generation;
+    uint8_t fault; /* what a drill does to the attempt that is out, as its record says */
     uint16_t action_attempt, compensation_attempt; /* that durable records permit to leave; 0: none */
     int64_t decided_at;                            /* that the attempt which is out may leave */
     uint64_t decided_in;                           /* the frame that says so */
@@ -538,7 +542,9 @@ struct sidecar {
     uint32_t backs[TARGET_COUNT];     /* word on its way that the target can be reached again */
     bool was_down[TARGET_COUNT];      /* in this life: who waits for it is not in the order of a bulkhead any more */
     int64_t down_since[TARGET_COUNT]; /* by its clock, since when it has known that it cannot; 0: it has not */
-    bool was_gone[TARGET_COUNT];      /* likewise: what waits for it meanwhile is no retry */
+    struct drill_rule drill[2];       /* in this life */
+    unsigned drill_count;
+    bool was_gone[TARGET_COUNT]; /* likewise: what waits for it meanwhile is no retry */
     bool target_gone[TARGET_COUNT],
         ever_gone[TARGET_COUNT];                    /* not configured in this life; that, or out of reach, in any */
     struct breaker_mark breakers[TARGET_COUNT];     /* likewise, and as a new life takes them up */

@@ -250,7 +250,8 @@ static const char *const names[MARK_GROUP_COUNT][MARK_NUMBER_MAX] = {
                    [CASE_BULK_DONE] = "BULK_DONE",
                    [CASE_HELD_DEFINITION] = "HELD_DEFINITION",
                    [CASE_SYNTHETIC] = "SYNTHETIC",
-                   [CASE_SLI] = "SLI"},
+                   [CASE_SLI] = "SLI",
+                   [CASE_STRUCK] = "STRUCK"},
 };
 
 static const char *const groups[MARK_GROUP_COUNT] = {"record",   "turned-back", "stuck",   "ended", "accepted",

@@ -109,12 +109,16 @@ static void make_swarm(struct world *w)
     w->swarm.frame_bytes_max = 128u << draw(w, SHAPES, 9);
     w->swarm.parks = draw(w, SHAPES, 4) == 0 && w->swarm.live_sagas_max != LIVE_SAGAS_SMALL &&
                      w->swarm.limit.live_max == 0; /* who parks would keep out who is to come */
+    w->swarm.drills = w->seed % 4 == 0;
+    w->swarm.adaptive = w->seed % 5 == 0;
 }
 
 static void heal(struct world *w, void *arg)
 {
     (void)arg;
     w->healed = true;
+    if (w->sidecar.up && w->sidecar.core != NULL)
+        core_set_drill(w->sidecar.core, NULL, 0);
     trace(w, "healed", 0, 0, 0, 0);
     w->sidecar.crash_in = -1;
     w->disk.full_until = 0;

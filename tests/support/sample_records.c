@@ -199,6 +199,7 @@ static const struct record samples[] = {
      .name = TEXT("payout"),
      .deadline = {.us = INT64_MAX},
      .priority = PRIORITY_HIGH},
+    {.type = RECORD_ACTION_STARTED, .saga = ID, .at = AT, .step = 1, .attempt = 2, .fault = 4},
 };
 
 const struct record *sample_records(size_t *count)
@@ -239,5 +240,6 @@ bool sample_records_equal(const struct record *a, const struct record *b)
            a->lease.us == b->lease.us && a->copies == b->copies && bytes_equal(a->step_name, b->step_name) &&
            bytes_equal(a->identity, b->identity) && bytes_equal(a->tags, b->tags) &&
            bytes_equal(a->counts, b->counts) && a->digest == b->digest && a->choice == b->choice &&
-           a->synthetic == b->synthetic && a->priority == b->priority && calls_equal(&a->call, &b->call);
+           a->fault == b->fault && a->synthetic == b->synthetic && a->priority == b->priority &&
+           calls_equal(&a->call, &b->call);
 }

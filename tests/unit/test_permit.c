@@ -23,13 +23,12 @@ static void begin_world(unsigned loops, unsigned rights, uint64_t allowed)
 
 /* Whose method each is, written down a second time. */
 static const char *const viewers[] = {
-    "GetDefinition",  "ListDefinitions", "GetSchema",       "ListSchemas", "Get",    "List",
-    "Wait",           "Watch",           "ListDeadLetters", "Find",        "Status", "ListBulks",
-    "ListObjectives", "ListRules",       "Explain",     "ListJournals"};
-static const char *const operators[] = {"Pause",     "Resume",         "Retry",      "Skip",      "Reject",
-                                        "Resolve",   "Reload",         "SetBreaker", "ListAudit", "Verify",
-                                        "StartBulk", "HoldDefinition", "ChangeRule", "ChangeBulk",
-                                        "GiveJournal"};
+    "GetDefinition", "ListDefinitions", "GetSchema",       "ListSchemas", "Get",         "List",
+    "Wait",          "Watch",           "ListDeadLetters", "Find",        "Status",      "ListBulks",
+    "ListFaults",    "ListObjectives",  "ListRules",       "Explain",     "ListJournals"};
+static const char *const operators[] = {
+    "Pause",     "Resume", "Retry",     "Skip",           "Reject",     "Resolve",    "Reload",       "SetBreaker",
+    "ListAudit", "Verify", "StartBulk", "HoldDefinition", "ChangeRule", "ChangeBulk", "InjectFaults", "GiveJournal"};
 
 static bool is_among(const char *const *names, size_t count, const char *name)
 {

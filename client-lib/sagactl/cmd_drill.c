@@ -1,0 +1,366 @@
+/* cmd_drill.c - runs a drill: a file of faults, starts, waits and what must hold of the sagas in the end; and shows the faults that there are. */
+#include "client-lib/sagactl/command.h"
+#include "client-lib/sagactl/run.h"
+#include "client-lib/sagactl/times.h"
+
+#include "sidecar/base/grpc_status.h"
+#include "sidecar/definition/quantity.h"
+#include "sidecar/definition/yaml_tree.h"
+#include "sidecar/definition/yaml_value.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define FAULTS_MAX    32
+#define SAGAS_MAX     10000
+#define COUNT(array)  (sizeof(array) / sizeof((array)[0]))
+#define PREFIX_SIZE   64
+#define QUESTION_SIZE 2048
+
+static const char *const drill_keys[] = {"name", "reason", "steps"};
+static const char *const step_keys[] = {"faults", "start", "wait", "kill", "pause", "expect"};
+static const char *const fault_keys[] = {"kind",  "target", "definition", "tag",   "tag_value",
+                                         "calls", "status", "percent",    "delay", "for"};
+static const char *const start_keys[] = {"definition", "version", "count", "input", "json"};
+static const char *const kinds[] = {"delay", "abort", "drop-request", "drop-answer", "duplicate", "reorder"};
+static const char *const calls[] = {"all", "actions", "compensations"};
+
+struct drill_run {
+    struct run *r;
+    const char *name, *reason;
+    char prefix[PREFIX_SIZE]; /* of the request_ids of its sagas */
+    unsigned started;
+    struct error_detail detail;
+};
+
+/* What one fault says, with room for what it points to. */
+struct fault_room {
+    Saga__V1__Fault fault, *pointer;
+    Google__Protobuf__Duration delay, lasts;
+};
+
+static char *text_of(const struct yaml_node *n)
+{
+    return n == NULL ? (char *)(uintptr_t) "" : (char *)(uintptr_t)n->text.at;
+}
+
+static void set_span(Google__Protobuf__Duration *d, struct span span)
+{
+    google__protobuf__duration__init(d);
+    d->seconds = span.us / 1000000;
+    d->nanos = (int32_t)(span.us % 1000000) * 1000;
+}
+
+/* ---- reading ---- */
+
+static int read_fault(const struct yaml_node *n, struct fault_room *room, struct error_detail *detail)
+{
+    const struct yaml_node *kind, *status = yaml_node_child(n, "status"), *percent = yaml_node_child(n, "percent"),
+                                  *delay = yaml_node_child(n, "delay"), *about = yaml_node_child(n, "calls"), *lasts;
+    uint32_t choice = 0;
+    struct span span;
+    Saga__V1__Fault *m = room->pointer = &room->fault;
+    saga__v1__fault__init(m);
+    int code = yaml_check_mapping(n, fault_keys, COUNT(fault_keys), detail);
+    if (code == 0)
+        code = yaml_need(n, "kind", &kind, detail);
+    if (code == 0)
+        code = yaml_read_choice(kind, kinds, COUNT(kinds), &choice, detail);
+    m->kind = (Saga__V1__FaultKind)(choice + 1);
+    m->target = text_of(yaml_node_child(n, "target"));
+    m->definition = text_of(yaml_node_child(n, "definition"));
+    m->tag = text_of(yaml_node_child(n, "tag"));
+    m->tag_value = text_of(yaml_node_child(n, "tag_value"));
+    choice = 0;
+    if (code == 0 && about != NULL)
+        code = yaml_read_choice(about, calls, COUNT(calls), &choice, detail);
+    m->calls = (Saga__V1__FaultCalls)choice;
+    if (code == 0 && status != NULL && (m->status = grpc_status_parse(text_of(status))) <= 0)
+        code = yaml_refuse(status, E_ARGUMENT, detail, "is no gRPC status other than OK, as in UNAVAILABLE");
+    if (code == 0 && percent != NULL && sscanf(text_of(percent), "%lf", &m->percent) != 1)
+        code = yaml_refuse(percent, E_ARGUMENT, detail, "is no number");
+    if (code == 0 && delay != NULL && (code = yaml_read_span(delay, SPAN_MS(1), SPAN_S(3600), &span, detail)) == 0) {
+        set_span(&room->delay, span);
+        m->delay = &room->delay;
+    }
+    if (code == 0)
+        code = yaml_need(n, "for", &lasts, detail);
+    if (code == 0 && (code = yaml_read_span(lasts, SPAN_MS(1), SPAN_S(3600), &span, detail)) == 0) {
+        set_span(&room->lasts, span);
+        m->lasts = &room->lasts;
+    }
+    return code;
+}
+
+/* ---- doing; each returns the exit status, after having said what is wrong ---- */
+
+static int bad(struct drill_run *d)
+{
+    return run_say(d->r, EXIT_USAGE, "%s:%d:%d: %s%s%s", d->r->o.words[0], d->detail.line, d->detail.column,
+                   d->detail.field, d->detail.field[0] == '\0' ? "" : ": ", d->detail.text);
+}
+
+static int inject(struct drill_run *d, const struct yaml_node *list)
+{
+    static struct fault_room rooms[FAULTS_MAX];
+    Saga__V1__Fault *pointers[FAULTS_MAX];
+    Saga__V1__InjectFaultsRequest request = SAGA__V1__INJECT_FAULTS_REQUEST__INIT;
+    ProtobufCMessage *answer;
+    int code = yaml_check_sequence(list, &d->detail);
+    if (code == 0 && list->count > FAULTS_MAX)
+        code = yaml_refuse(list, E_ARGUMENT, &d->detail, "holds more than 32 faults");
+    for (const struct yaml_node *n = code == 0 ? list->first : NULL; n != NULL && code == 0; n = n->next) {
+        code = read_fault(n, &rooms[n->index], &d->detail);
+        pointers[n->index] = &rooms[n->index].fault;
+    }
+    if (code != 0)
+        return bad(d);
+    request.n_faults = list->count;
+    request.faults = pointers;
+    request.actor = d->r->o.actor;
+    request.reason = (char *)(uintptr_t)d->reason;
+    int status = run_call(d->r, "/saga.v1.Operator/InjectFaults", &request.base,
+                          &saga__v1__inject_faults_response__descriptor, &answer);
+    if (status != EXIT_DONE)
+        return status;
+    protobuf_c_message_free_unpacked(answer, NULL);
+    fprintf(d->r->screen.out, list->count == 0 ? "no more faults\n" : "%u fault%s injected\n", list->count,
+            list->count == 1 ? "" : "s");
+    return EXIT_DONE;
+}
+
+static int start(struct drill_run *d, const struct yaml_node *n)
+{
+    const struct yaml_node *definition, *count = yaml_node_child(n, "count"), *json = yaml_node_child(n, "json"),
+                                        *input = yaml_node_child(n, "input");
+    uint64_t number = 1;
+    Saga__V1__StartRequest request = SAGA__V1__START_REQUEST__INIT;
+    char request_id[PREFIX_SIZE + 16];
+    int code = yaml_check_mapping(n, start_keys, COUNT(start_keys), &d->detail);
+    if (code == 0)
+        code = yaml_need(n, "definition", &definition, &d->detail);
+    if (code == 0 && count != NULL)
+        code = yaml_read_count(count, 1, SAGAS_MAX, &number, &d->detail);
+    if (code != 0)
+        return bad(d);
+    request.definition = text_of(definition);
+    request.version = text_of(yaml_node_child(n, "version"));
+    request.request_id = request_id;
+    request.input_json = text_of(json);
+    if (input != NULL)
+        request.input = (ProtobufCBinaryData){.len = input->text.size, .data = (uint8_t *)(uintptr_t)input->text.at};
+    for (uint64_t i = 0; i < number; i++) {
+        ProtobufCMessage *answer;
+        snprintf(request_id, sizeof request_id, "%s%u", d->prefix, d->started);
+        int status =
+            run_call(d->r, "/saga.v1.Coordinator/Start", &request.base, &saga__v1__start_response__descriptor, &answer);
+        if (status != EXIT_DONE)
+            return status;
+        protobuf_c_message_free_unpacked(answer, NULL);
+        d->started++;
+    }
+    fprintf(d->r->screen.out, "%llu saga%s of %s started\n", (unsigned long long)number, number == 1 ? "" : "s",
+            request.definition);
+    return EXIT_DONE;
+}
+
+/* How many of its sagas a question is true of; *first is one of them. Negative: that was said, and is the exit status. */
+static int ask(struct drill_run *d, const char *question, unsigned *count, char first[64])
+{
+    Saga__V1__ListRequest request = SAGA__V1__LIST_REQUEST__INIT;
+    char where[QUESTION_SIZE], token[256] = "";
+    if ((size_t)snprintf(where, sizeof where, "request_id.startsWith('%s') && (%s)", d->prefix, question) >=
+        sizeof where)
+        return run_say(d->r, EXIT_USAGE, "the expectation is too long");
+    *count = 0;
+    first[0] = '\0';
+    request.where = where;
+    request.page_size = 1000;
+    request.page_token = token;
+    do {
+        Saga__V1__ListResponse *answer;
+        int status =
+            run_call(d->r, "/saga.v1.Coordinator/List", &request.base, &saga__v1__list_response__descriptor, &answer);
+        if (status != EXIT_DONE)
+            return status;
+        if (answer->n_sagas > 0 && first[0] == '\0')
+            snprintf(first, 64, "%s", answer->sagas[0]->id);
+        *count += (unsigned)answer->n_sagas;
+        snprintf(token, sizeof token, "%s", answer->next_page_token);
+        protobuf_c_message_free_unpacked(&answer->base, NULL);
+    } while (token[0] != '\0');
+    return EXIT_DONE;
+}
+
+/* Until all of them have ended, or need a person. */
+static int wait_for_all(struct drill_run *d, const struct yaml_node *n)
+{
+    struct span most;
+    unsigned open;
+    char id[64];
+    if (yaml_read_span(n, SPAN_MS(1), SPAN_S(24 * 3600), &most, &d->detail) != 0)
+        return bad(d);
+    int64_t until = wire_deadline(most.us / 1000);
+    do {
+        int status = ask(d, "state == RUNNING || state == COMPENSATING", &open, id);
+        if (status != EXIT_DONE)
+            return status;
+        if (open == 0) {
+            fprintf(d->r->screen.out, "all of the %u sagas have ended, or need a person\n", d->started);
+            return EXIT_DONE;
+        }
+        usleep(100000);
+    } while (wire_time_left_ms(until) > 0);
+    return run_say(d->r, EXIT_TIMEOUT, "%u of the %u sagas have not ended, as %s", open, d->started, id);
+}
+
+/* By the command that was given, which ends the sidecar and starts it again. */
+static int kill_it(struct drill_run *d)
+{
+    if (system(d->r->o.kill) != 0)
+        return run_say(d->r, EXIT_REFUSED, "the command of --kill failed: %s", d->r->o.kill);
+    fprintf(d->r->screen.out, "killed by: %s\n", d->r->o.kill);
+    return EXIT_DONE;
+}
+
+static int hold_on(struct drill_run *d, const struct yaml_node *n)
+{
+    struct span span;
+    if (yaml_read_span(n, SPAN_MS(1), SPAN_S(3600), &span, &d->detail) != 0)
+        return bad(d);
+    usleep((useconds_t)(span.us % 1000000));
+    sleep((unsigned)(span.us / 1000000));
+    return EXIT_DONE;
+}
+
+static int expect(struct drill_run *d, const struct yaml_node *n)
+{
+    char question[QUESTION_SIZE], id[64];
+    unsigned all, others;
+    if (n->kind != YAML_SCALAR || n->text.size == 0)
+        return yaml_refuse(n, E_ARGUMENT, &d->detail, "must be an expression about a saga"), bad(d);
+    int status = ask(d, "true", &all, id);
+    if (status == EXIT_DONE && all != d->started)
+        return run_say(d->r, EXIT_REFUSED, "of %u sagas that were started %u are there", d->started, all);
+    snprintf(question, sizeof question, "!(%s)", text_of(n));
+    if (status == EXIT_DONE)
+        status = ask(d, question, &others, id);
+    if (status != EXIT_DONE)
+        return status;
+    if (others > 0)
+        return run_say(d->r, EXIT_REFUSED, "line %d: of %u of the %u sagas this does not hold: %s (see sagactl get %s)",
+                       n->line, others, all, text_of(n), id);
+    fprintf(d->r->screen.out, "holds of all %u sagas: %s\n", all, text_of(n));
+    return EXIT_DONE;
+}
+
+static int do_step(struct drill_run *d, const struct yaml_node *step)
+{
+    const struct yaml_node *what = step->kind == YAML_MAPPING ? step->first : NULL;
+    int code = yaml_check_mapping(step, step_keys, COUNT(step_keys), &d->detail);
+    if (code == 0 && step->count != 1)
+        code =
+            yaml_refuse(step, E_ARGUMENT, &d->detail, "must say one thing: faults, start, wait, pause, kill or expect");
+    if (code != 0)
+        return bad(d);
+    static const struct {
+        const char *key;
+        int (*act)(struct drill_run *d, const struct yaml_node *n);
+    } acts[] = {{"faults", inject}, {"start", start}, {"wait", wait_for_all}, {"pause", hold_on}, {"expect", expect}};
+    for (size_t i = 0; i < COUNT(acts); i++)
+        if (bytes_equal(what->key, bytes_of_text(acts[i].key)))
+            return acts[i].act(d, what);
+    return kill_it(d);
+}
+
+/* Whatever comes of it, its faults do not stay. */
+static int run_steps(struct drill_run *d, const struct yaml_node *steps)
+{
+    static const struct yaml_node none = {.kind = YAML_SEQUENCE};
+    int status = EXIT_DONE;
+    bool injected = false;
+    for (const struct yaml_node *n = steps->first; status == EXIT_DONE && n != NULL; n = n->next) {
+        injected = injected || yaml_node_child(n, "faults") != NULL;
+        status = do_step(d, n);
+    }
+    int ended = injected ? inject(d, &none) : EXIT_DONE;
+    return status == EXIT_DONE ? ended : status;
+}
+
+static int check_file(struct drill_run *d, const struct yaml_node *root, const struct yaml_node **steps)
+{
+    const struct yaml_node *reason;
+    struct error_detail *detail = &d->detail;
+    if (root == NULL)
+        return error_set(detail, E_ARGUMENT, NULL, "the file holds no drill");
+    int code = yaml_check_mapping(root, drill_keys, COUNT(drill_keys), detail);
+    if (code == 0)
+        code = yaml_need(root, "steps", steps, detail);
+    if (code == 0)
+        code = yaml_check_sequence(*steps, detail);
+    for (const struct yaml_node *n = code == 0 ? (*steps)->first : NULL; n != NULL && code == 0; n = n->next)
+        if (n->kind == YAML_MAPPING && yaml_node_child(n, "kill") != NULL && d->r->o.kill == NULL)
+            code = yaml_refuse(n, E_ARGUMENT, detail,
+                               "kill needs --kill COMMAND: what ends the sidecar with SIGKILL and starts it again");
+    reason = root->kind == YAML_MAPPING ? yaml_node_child(root, "reason") : NULL;
+    d->name = root->kind == YAML_MAPPING ? text_of(yaml_node_child(root, "name")) : "";
+    d->reason = reason == NULL ? "a drill" : text_of(reason);
+    return code;
+}
+
+static int run_drill(struct run *r)
+{
+    struct drill_run d = {.r = r, .detail = {.text = ""}};
+    struct yaml_tree *tree = NULL;
+    const struct yaml_node *steps;
+    char *text;
+    size_t size;
+    int status = run_read_file(r, r->o.words[0], &text, &size);
+    if (status != EXIT_DONE)
+        return status;
+    snprintf(d.prefix, sizeof d.prefix, "drill-%llx-%x-", (unsigned long long)r->screen.now.us, (unsigned)getpid());
+    int code = yaml_tree_read(bytes_of(text, size), &tree, &d.detail);
+    if (code == 0)
+        code = check_file(&d, yaml_tree_root(tree), &steps);
+    status = code != 0 ? bad(&d) : run_steps(&d, steps);
+    if (status == EXIT_DONE)
+        fprintf(r->screen.out, "%s: everything held\n", d.name[0] == '\0' ? "drill" : d.name);
+    yaml_tree_destroy(tree);
+    free(text);
+    return status;
+}
+
+static int show_faults(struct run *r)
+{
+    Saga__V1__ListFaultsRequest request = SAGA__V1__LIST_FAULTS_REQUEST__INIT;
+    Saga__V1__ListFaultsResponse *answer;
+    char target[256], definition[256], span[TIMES_TEXT_SIZE];
+    int status = run_call(r, "/saga.v1.Operator/ListFaults", &request.base, &saga__v1__list_faults_response__descriptor,
+                          &answer);
+    if (status != EXIT_DONE)
+        return status;
+    if (r->o.json) {
+        status = run_json(r, &answer->base, false);
+    } else if (answer->n_faults == 0) {
+        fputs("No faults are injected.\n", r->screen.out);
+    }
+    for (size_t i = 0; !r->o.json && i < answer->n_faults; i++) {
+        const Saga__V1__Fault *f = answer->faults[i];
+        fprintf(r->screen.out, "%s of %g %% of %s calls to %s of %s, for another %s\n",
+                f->kind > 0 && (size_t)f->kind <= COUNT(kinds) ? kinds[f->kind - 1] : "?", f->percent,
+                (size_t)f->calls < COUNT(calls) ? calls[f->calls] : "?",
+                f->target[0] == '\0' ? "any target" : screen_clean(&r->screen, f->target, target, sizeof target),
+                f->definition[0] == '\0' ? "any definition"
+                                         : screen_clean(&r->screen, f->definition, definition, sizeof definition),
+                times_write_span(instant_since(times_of(f->until), r->screen.now), span));
+    }
+    protobuf_c_message_free_unpacked(&answer->base, NULL);
+    return status;
+}
+
+int command_drill(struct run *r)
+{
+    return r->o.word_count == 0 ? show_faults(r) : run_drill(r);
+}

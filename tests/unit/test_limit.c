@@ -1,0 +1,142 @@
+/* A bulkhead that finds its size by itself: rules of the machine, and a participant whose capacity halves and doubles, beside the best fixed size. */
+#include "sidecar/base/random.h"
+#include "sidecar/resilience/limit.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MS      INT64_C(1000)
+#define AT(us_) ((struct instant){.us = (us_)})
+
+START_TEST(limit__begins_cautiously_and_stays_within_its_bounds)
+{
+    struct limit l = {0};
+    limit_set(&l, 100);
+    ck_assert_uint_eq(limit_places(&l), 8);
+    limit_set(&l, 4);
+    ck_assert_uint_eq(limit_places(&l), 4);
+    /* Quick answers, all places used: more, and never more than there may be. */
+    limit_set(&l, 20);
+    for (int64_t i = 1; i < 20000; i++)
+        limit_return(&l, AT(1 + i * MS), AT(1 + i * MS + 500), limit_places(&l), false);
+    ck_assert_uint_ge(limit_places(&l), 10);
+    ck_assert_uint_le(limit_places(&l), 20);
+    limit_check(&l);
+    /* Failures alone: fewer, and one in any case. */
+    for (int64_t i = 20001; i < 60000; i++)
+        limit_return(&l, AT(1 + i * MS), AT(1 + i * MS + 500), limit_places(&l), true);
+    ck_assert_uint_eq(limit_places(&l), 1);
+    limit_set(&l, 0);
+    limit_return(&l, AT(1), AT(2), 1, false);
+    limit_check(&l);
+}
+END_TEST
+
+START_TEST(limit__does_not_grow_unasked)
+{
+    struct limit l = {0};
+    limit_set(&l, 100);
+    for (int64_t i = 1; i < 5000; i++)
+        limit_return(&l, AT(1 + i * MS), AT(1 + i * MS + 500), 1, false);
+    ck_assert_uint_le(limit_places(&l), 8);
+}
+END_TEST
+
+/* ---- a participant with so many workers, for which more calls wait than it can take ---- */
+
+#define CALLS_MAX   512
+#define SERVICE     (10 * MS)
+#define PHASE       (20000 * MS)
+#define LEARNS      (3000 * MS) /* of a phase: not judged */
+#define SAMPLES_MAX 200000
+
+struct seen {
+    unsigned done;
+    int64_t p99_us;
+};
+
+static int by_size(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* Runs phases, each with its number of workers. fixed: the size of the bulkhead; 0: it is found. What is seen of each phase, once it has begun. */
+static void run(const unsigned *workers, unsigned phases, unsigned fixed, struct seen *seen)
+{
+    static int64_t samples[SAMPLES_MAX];
+    struct {
+        int64_t left, done;
+    } out[CALLS_MAX];
+    int64_t now = 1, free_at[CALLS_MAX] = {0};
+    unsigned flying = 0;
+    struct limit l = {0};
+    struct random random;
+    random_seed(&random, 42);
+    limit_set(&l, 256);
+    for (unsigned phase = 0; phase < phases; phase++) {
+        int64_t end = (phase + 1) * PHASE;
+        unsigned count = 0;
+        while (now < end) {
+            unsigned places = fixed > 0 ? fixed : limit_places(&l);
+            while (flying < places) {
+                unsigned worker = 0;
+                for (unsigned i = 1; i < workers[phase]; i++)
+                    worker = free_at[i] < free_at[worker] ? i : worker;
+                int64_t begins = free_at[worker] > now ? free_at[worker] : now;
+                free_at[worker] = begins + SERVICE * 8 / 10 + (int64_t)random_below(&random, SERVICE * 4 / 10);
+                out[flying].left = now;
+                out[flying++].done = free_at[worker];
+            }
+            unsigned first = 0;
+            for (unsigned i = 1; i < flying; i++)
+                first = out[i].done < out[first].done ? i : first;
+            now = out[first].done;
+            if (fixed == 0)
+                limit_return(&l, AT(out[first].left), AT(now), flying, false);
+            if (now > end - PHASE + LEARNS && count < SAMPLES_MAX)
+                samples[count++] = now - out[first].left;
+            out[first] = out[--flying];
+        }
+        /* Workers that are gone finish what they have; those that come are free. */
+        for (unsigned i = phase + 1 < phases ? workers[phase] : 0; phase + 1 < phases && i < workers[phase + 1]; i++)
+            free_at[i] = now;
+        qsort(samples, count, sizeof *samples, by_size);
+        seen[phase] = (struct seen){.done = count, .p99_us = count == 0 ? 0 : samples[(size_t)count * 99 / 100]};
+    }
+}
+
+START_TEST(limit__follows_a_capacity_that_halves_and_doubles)
+{
+    static const unsigned workers[] = {32, 16, 32, 64};
+    struct seen found[4], best[4], one[4];
+    run(workers, 4, 0, found);
+    for (unsigned phase = 0; phase < 4; phase++) {
+        run(workers, 4, workers[phase], one); /* as many calls as there are workers is the best for its phase */
+        best[phase] = one[phase];
+        printf("workers %u: %u calls, p99 %.1f ms; fixed at the best: %u calls, p99 %.1f ms\n", workers[phase],
+               found[phase].done, (double)found[phase].p99_us / 1000, best[phase].done, (double)best[phase].p99_us / 1000);
+    }
+    for (unsigned phase = 0; phase < 4; phase++) {
+        ck_assert_uint_ge(found[phase].done * 4, best[phase].done * 3);
+        ck_assert_int_le(found[phase].p99_us, 2 * best[phase].p99_us);
+    }
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("limit");
+    TCase *c = tcase_create("limit");
+    tcase_add_test(c, limit__begins_cautiously_and_stays_within_its_bounds);
+    tcase_add_test(c, limit__does_not_grow_unasked);
+    tcase_add_test(c, limit__follows_a_capacity_that_halves_and_doubles);
+    suite_add_tcase(s, c);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_ENV);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
