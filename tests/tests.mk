@@ -182,7 +182,7 @@ $(FUZZ): $(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(call support_objects,panic shape
 
 .PHONY: fuzz fuzz-smoke fuzz-run
 fuzz-smoke:
-	+$(FUZZ_MAKE) FUZZ_SECONDS=$(or $(FUZZ_SECONDS),4)
+	+$(FUZZ_MAKE) FUZZ_SECONDS=$(or $(FUZZ_SECONDS),2)
 fuzz:
 	+$(FUZZ_MAKE) FUZZ_SECONDS=$(or $(FUZZ_SECONDS),600)
 fuzz-run: $(FUZZ)
