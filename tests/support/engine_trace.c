@@ -63,7 +63,9 @@ static const char *const record_names[] = {"",
                                            "SKIPPED",
                                            "MOVED",
                                            "UNREACHED",
-                                           "REJECTED"};
+                                           "REJECTED",
+                                           "ANSWERED"};
+_Static_assert(sizeof record_names / sizeof record_names[0] == RECORD_TYPE_COUNT, "every record has its name here");
 static const char *const action_names[] = {"", "PENDING", "STARTED", "DONE", "REJECTED", "UNKNOWN", "SKIPPED"};
 static const char *const compensation_names[] = {"", "NONE", "OWED", "STARTED", "DONE", "FAILED", "SKIPPED"};
 static const char *const state_names[] = {"",      "RUNNING", "COMMITTED", "COMPENSATING", "COMPENSATED",
