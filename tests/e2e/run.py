@@ -25,6 +25,8 @@ sys.dont_write_bytecode = True
 LIMIT_S = float(os.environ.get("SAGA_TEST_LIMIT", "120"))
 # How long a test that was broken off may take to clean up.
 CLEAN_UP_S = 40
+# Characters of a failure that are said again at the end, where one looks first.
+ENOUGH = 1500
 
 
 def flatten(suite):
@@ -109,8 +111,9 @@ def work(arguments):
         result = unittest.TextTestRunner(verbosity=2 if arguments.verbose else 1, stream=text, resultclass=Timed).run(
             unittest.TestSuite(classes[line.strip()]))
         Timed.limit.end()
-        json.dump({"tests": result.testsRun, "bad": len(result.failures) + len(result.errors), "skipped": len(result.skipped),
-                   "seconds": time.monotonic() - began, "text": text.getvalue()}, answers)
+        bad = ["%s: %s" % (test.id(), trace[-ENOUGH:]) for test, trace in result.failures + result.errors]
+        json.dump({"tests": result.testsRun, "bad": bad, "skipped": len(result.skipped), "seconds": time.monotonic() - began,
+                   "text": text.getvalue()}, answers)
         answers.write("\n")
         answers.flush()
 
@@ -120,14 +123,15 @@ def work(arguments):
 class Counts:
     def __init__(self, verbose):
         self.lock, self.verbose = threading.Lock(), verbose
-        self.tests = self.bad = self.skipped = 0
+        self.tests = self.skipped = 0
+        self.bad = []
 
     def add(self, name, tests, bad, skipped, seconds, text):
         with self.lock:
             self.tests, self.bad, self.skipped = self.tests + tests, self.bad + bad, self.skipped + skipped
             if bad or self.verbose:
                 sys.stderr.write(text)
-            sys.stderr.write("%6.1f s  %-36s %2d tests%s\n" % (seconds, name, tests, ", %d FAILED" % bad if bad else ""))
+            sys.stderr.write("%6.1f s  %-36s %2d tests%s\n" % (seconds, name, tests, ", %d FAILED" % len(bad) if bad else ""))
 
 
 def share(classes, workers, counts):
@@ -152,8 +156,8 @@ def share(classes, workers, counts):
             if answer:
                 counts.add(name, **json.loads(answer))
                 continue
-            count = len(classes[name])
-            counts.add(name, count, count, 0, 0, "%s: its worker ended with %d\n" % (name, worker.wait()))
+            ended = "its worker ended with %d" % worker.wait()
+            counts.add(name, len(classes[name]), ["%s: %s" % (test.id(), ended) for test in classes[name]], 0, 0, "%s: %s\n" % (name, ended))
             worker = None
         if worker is not None:
             worker.stdin.close()
@@ -178,9 +182,11 @@ def main():
         return
     began, classes, counts = time.monotonic(), discover(arguments.names), Counts(arguments.verbose)
     share(classes, arguments.jobs, counts)
-    print("e2e: %d tests, %d failed, %d skipped, %.1f s" % (counts.tests, counts.bad, counts.skipped, time.monotonic() - began))
+    for failure in counts.bad:
+        print("FAILED %s" % failure)
+    print("e2e: %d tests, %d failed, %d skipped, %.1f s" % (counts.tests, len(counts.bad), counts.skipped, time.monotonic() - began))
     # Not only the failures of tests: a suite that finds none is a failure too.
-    sys.exit(0 if counts.bad == 0 and counts.tests > 0 else 1)
+    sys.exit(0 if not counts.bad and counts.tests > 0 else 1)
 
 
 main()
