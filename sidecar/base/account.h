@@ -11,7 +11,7 @@ struct account {
     atomic_size_t max;     /* memory_bytes_max; 0: there is no bound */
     atomic_size_t lives;   /* sagas with their payloads, definitions, requests that wait */
     atomic_size_t leaving; /* messages that have been given to C core, until their send is done */
-    atomic_bool pressed;   /* the process as a whole is over max */
+    atomic_bool pressed;   /* the process as a whole has come to max */
 };
 
 extern struct account account;

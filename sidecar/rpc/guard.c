@@ -290,10 +290,11 @@ static size_t resident(void)
     return (size_t)pages * (size_t)sysconf(_SC_PAGESIZE);
 }
 
-/* Whether the process holds more than memory_bytes_max. What the C library only keeps for later does not count, and is given back. */
+/* Whether the process has come to memory_bytes_max: to a sixteenth of it, which is what can still come before the next look.
+   What the C library only keeps for later does not count, and is given back. */
 static bool memory_is_over(struct rpc_guard *g, size_t bytes, size_t max, int64_t now_ms)
 {
-    if (bytes <= max)
+    if (bytes <= max - max / 16)
         return false;
     struct mallinfo2 info = mallinfo2();
     if (info.uordblks + info.hblkhd > max / 8 * 7)

@@ -69,10 +69,12 @@ class Drills(Case):
         self.inject(kind="REORDER", delay=seconds(20))
         first = self.client.Start(definition="one").saga_id
         wait_until(lambda: self.struck(first) == [("a", "REORDER")], "the first is held")
+        self.assertEqual([], self.shop.of(first))
         self.client.operator.InjectFaults(actor="ops", reason="that was it")
         second = self.client.run("one")
         self.assertEqual("COMMITTED", state_name(self.client.end(first)))
-        self.assertEqual([second.id, first], [c.metadata["saga-id"] for c in self.shop.calls][-2:])
+        # It was let go by the call after it, and the two are on their way together: which is there first, nobody can say.
+        self.assertEqual({first, second.id}, {c.metadata["saga-id"] for c in self.shop.calls[-2:]})
 
     def test_only_what_is_named_and_only_for_its_time(self):
         self.inject(kind="ABORT", status=Code.NOT_FOUND.value[0], definition="two", lasts=seconds(1))

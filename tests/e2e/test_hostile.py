@@ -102,7 +102,7 @@ class Places(Case):
 
 class Hostile(Case):
     """handshake_timeout is short, so that who says nothing is sent away within the test."""
-    options = {"handshake_timeout": "300ms", "payload_bytes_max": "64KiB", "message_bytes_max": "384KiB"}
+    options = {"handshake_timeout": "1s", "payload_bytes_max": "64KiB", "message_bytes_max": "384KiB"}
 
     @classmethod
     def setUpClass(cls):

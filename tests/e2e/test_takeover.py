@@ -80,7 +80,7 @@ class Takeover(Fleet):
         a.kill()
         began = time.monotonic()
         self.taken_by(b, "a")
-        self.assertLess(time.monotonic() - began, 3 + 3)
+        self.assertLess(time.monotonic() - began, 15)
         b.client.register(definition("own", step("c")))
         own = b.client.Start(definition="own").saga_id
         gate.open()
@@ -94,7 +94,7 @@ class Takeover(Fleet):
         a.stop()
         began = time.monotonic()
         self.taken_by(b, "a")
-        self.assertLess(time.monotonic() - began, 5)
+        self.assertLess(time.monotonic() - began, 20)  # not the lease
         a.start()
         self.assertTrue(b.logged("a journal that was taken over is given up"))
         gate.open()
