@@ -14,8 +14,6 @@
 /* Calls kept for reuse. */
 #define FREE_CALLS_MAX 1024
 
-#define RESET_SOON_MS 1000
-
 #define DETAILS_KEY "grpc-status-details-bin"
 
 static void maybe_release(struct rpc_call *call);
@@ -147,22 +145,15 @@ void rpc_call_cancel_all(struct rpc *r)
 
 /* ---- the end ---- */
 
-/* For guard.c. A client that goes away with what it waits for does not count. */
-static void count_reset(struct rpc_call *call)
-{
-    struct rpc *r = call->rpc;
-    if (gpr_time_cmp(gpr_time_sub(r->now, call->since), gpr_time_from_millis(RESET_SOON_MS, GPR_TIMESPAN)) < 0)
-        atomic_fetch_add_explicit(&r->resets, 1, memory_order_relaxed);
-}
-
 static void finished(struct rpc_op *op, bool ok)
 {
     struct rpc_call *call = RPC_HOLDER(op, struct rpc_call, finished);
     (void)ok;
     rpc_leaving_end(&call->leaving);
     atomic_fetch_add_explicit(&call->rpc->ends, 1, memory_order_relaxed);
-    if (call->cancelled)
-        count_reset(call);
+    /* For guard.c. A client that goes away with what it waits for does not count; one that is refused at the door does. */
+    if (call->cancelled && call->quick)
+        atomic_fetch_add_explicit(&call->rpc->resets, 1, memory_order_relaxed);
     call->pending--;
     maybe_release(call);
 }
@@ -192,7 +183,7 @@ static void send_end(struct rpc_call *call, const struct bytes *message)
         status->data.send_status_from_server.trailing_metadata = &details;
     }
     if (!call->watched) {
-        call->watched = true;
+        call->watched = call->quick = true;
         ops[count].op = GRPC_OP_RECV_CLOSE_ON_SERVER;
         ops[count++].data.recv_close_on_server.cancelled = &call->cancelled;
     }

@@ -146,6 +146,7 @@ struct rpc_call {
     bool counted;     /* holds a place in the quota */
     bool delivered;   /* the owner knows of it */
     bool watched;     /* a RECV_CLOSE has been asked for */
+    bool quick;       /* ended before that was asked for */
     bool gone;        /* the peer is: nothing can be sent */
     bool greeted;     /* the initial metadata has been sent */
     bool receiving;   /* one RECV_MESSAGE at a time */
@@ -178,7 +179,7 @@ struct rpc {
     clockid_t poller;
     atomic_bool guard_sleeps; /* it looks seldom: the loop wakes it when there is something to do */
     _Atomic uint64_t ends;    /* of calls */
-    _Atomic uint64_t resets;  /* calls that were gone when they were answered, soon after they had come */
+    _Atomic uint64_t resets;  /* calls that were gone when they were answered at once */
     uint64_t turn;
     gpr_timespec now; /* when the turn began */
     bool drained;     /* the last rpc_poll ended because there was nothing left */
