@@ -121,6 +121,11 @@ static bool is_to_come(const Saga__V1__Step *step)
     return step->action == ACTION(PENDING) || step->action == ACTION(STARTED);
 }
 
+static bool is_not_settled(const Saga__V1__Step *step)
+{
+    return is_to_come(step) || step->action == ACTION(UNKNOWN);
+}
+
 /* "reserve, charge", the latest first when back is set; "nothing" when none is. */
 static char *names_of(const struct screen *s, const Saga__V1__Saga *saga, bool (*wanted)(const Saga__V1__Step *step),
                       bool back, char text[SENTENCE])
@@ -170,31 +175,37 @@ static void choices_of_stuck(const struct advice *a, const Saga__V1__Saga *saga)
                      : "; refused unless its outcome is unknown");
         put_choice(a, "reject", saga->stuck_step, " --reason 'HOW YOU KNOW'", does);
     }
-    snprintf(does, sizeof does, "Ends it for good: nothing of it is called any more. Left as it is: %s.", names);
+    snprintf(does, sizeof does, "Ends it for good: nothing of it is called any more. Left as it is: %s.",
+             names_of(a->s, saga, back ? undo_is_open : is_not_settled, back, names));
     put_choice(a, "resolve", NULL, " --reason 'WHAT WAS DONE'", does);
+}
+
+/* For its target, without an end. */
+static bool waits_for_ever(const Saga__V1__Step *step)
+{
+    return strncmp(step->waiting_for, "target ", 7) == 0 && step->waits_until == NULL;
 }
 
 static void choices_on_the_way(const struct advice *a, const Saga__V1__Saga *saga)
 {
     char names[SENTENCE], does[SENTENCE + FIELD];
-    if (saga->state == STATE(RUNNING)) {
-        snprintf(does, sizeof does,
-                 "Turns it back: undoes what has a compensation of %s. Refused once its pivot has been started.",
+    if (saga->state == STATE(RUNNING) && !saga->pivot_started) {
+        snprintf(does, sizeof does, "Turns it back: undoes what has a compensation of %s.",
                  names_of(a->s, saga, happened, true, names));
         put_choice(a, "cancel", NULL, " --reason 'WHY'", does);
     }
     for (size_t i = 0; i < saga->n_steps; i++) {
         const Saga__V1__Step *step = saga->steps[i];
-        if (!undo_is_open(step) || step->waiting_for[0] == '\0' || step->compensation_attempts == 0)
-            continue;
-        put_choice(a, "retry", step->name, "", "Makes the next attempt now rather than when its backoff is over.");
-        put_choice(a, "skip", step->name, " --reason 'WHY'",
-                   "Undoes the others without it. Refused unless its target cannot be reached.");
-        break;
+        if (strstr(step->waiting_for, "its next attempt") != NULL)
+            put_choice(a, "retry", step->name, "", "Makes the next attempt now rather than when its backoff is over.");
+        else if ((undo_is_open(step) || saga->pivot_started) && waits_for_ever(step))
+            put_choice(a, "skip", step->name, " --reason 'WHY'", "Goes on without it, though it may be owed.");
     }
     if (!saga->paused)
         put_choice(a, "pause", NULL, " --reason 'WHY'",
-                   "Holds it: no further call leaves for it until it is resumed. Its deadline goes on.");
+                   saga->deadline != NULL && !saga->pivot_started
+                       ? "Holds it: no further call leaves for it until it is resumed. Its deadline goes on."
+                       : "Holds it: no further call leaves for it until it is resumed.");
 }
 
 void advice_choices(const struct screen *s, const Saga__V1__Saga *saga, const char *address)

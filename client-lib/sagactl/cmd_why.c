@@ -83,15 +83,10 @@ static void put_step(const struct screen *s, const Saga__V1__GetResponse *answer
     snprintf(text, sizeof text, "%s%s%s", waits, from != NULL ? ", since " : "",
              from != NULL ? ago(s, from->at, when) : "");
     put(s, PAINT_WARN, "waits for", text);
+    if (step->waits_until != NULL)
+        put(s, PAINT_NONE, "until", times_write_until(s, times_of(step->waits_until), when));
     snprintf(text, sizeof text, "%d attempt%s of its %s", attempts, attempts == 1 ? "" : "s",
              back ? "compensation" : "action");
-    if (from != NULL && times_of(from->next_attempt_at).us != INSTANT_NEVER.us &&
-        instant_before(s->now, times_of(from->next_attempt_at))) {
-        char span[TIMES_TEXT_SIZE];
-        size_t used = strlen(text);
-        snprintf(text + used, sizeof text - used, "; the next in %s",
-                 times_write_span(instant_since(times_of(from->next_attempt_at), s->now), span));
-    }
     put(s, PAINT_NONE, "tried", text);
     if (step->last_status != 0)
         put(s, PAINT_BAD, "was told", story_answer(s, step->last_status, step->last_message, said, sizeof said));
@@ -145,11 +140,12 @@ static void put_head(const struct screen *s, const Saga__V1__Saga *saga)
         if (saga->reason_message[0] != '\0')
             put(s, PAINT_NONE, "which said", screen_clean(s, saga->reason_message, said, sizeof said));
     }
-    if (!ended(saga) && deadline.us != INSTANT_NEVER.us && saga->reason == SAGA__V1__REASON__REASON_UNSPECIFIED) {
+    if (saga->state == SAGA__V1__SAGA_STATE__SAGA_STATE_RUNNING && !saga->pivot_started &&
+        deadline.us != INSTANT_NEVER.us) {
         bool passed = instant_before(deadline, s->now);
         snprintf(text, sizeof text, "%s%s%s", passed ? "passed " : "in ",
                  times_write_span(passed ? instant_since(s->now, deadline) : instant_since(deadline, s->now), span),
-                 passed ? " ago" : ": then it is turned back, unless its pivot has been started");
+                 passed ? " ago" : ": then it is turned back, unless its pivot has been started by then");
         put(s, passed ? PAINT_WARN : PAINT_NONE, "deadline", text);
     }
 }

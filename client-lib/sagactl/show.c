@@ -216,8 +216,15 @@ static void put_step(const struct screen *s, const Saga__V1__Step *step, unsigne
     screen_cell(s, words_compensation_paint(step->compensation),
                 tried(words_compensation(step->compensation), step->compensation_attempts, text), state_width);
     unsigned at = 2 + width + 2 + 2 * state_width;
-    if (step->waiting_for[0] != '\0')
-        screen_wrap(s, PAINT_NONE, screen_clean(s, step->waiting_for, waits, sizeof waits), at, at);
+    screen_clean(s, step->waiting_for, waits, sizeof waits);
+    if (waits[0] != '\0' && step->waits_until != NULL) {
+        char when[2 * TIMES_TEXT_SIZE];
+        size_t used = strlen(waits);
+        snprintf(waits + used, sizeof waits - used, ", until %s",
+                 times_write_until(s, times_of(step->waits_until), when));
+    }
+    if (waits[0] != '\0')
+        screen_wrap(s, PAINT_NONE, waits, at, at);
     else
         fputc('\n', s->out);
     story_answer(s, step->last_status, step->last_message, answer, sizeof answer);

@@ -50,6 +50,14 @@ static char *two_units(char text[TIMES_TEXT_SIZE], int64_t count, int64_t per, c
     return text;
 }
 
+char *times_write_until(const struct screen *s, struct instant at, char text[2 * TIMES_TEXT_SIZE])
+{
+    char when[TIMES_TEXT_SIZE], span[TIMES_TEXT_SIZE];
+    snprintf(text, 2 * TIMES_TEXT_SIZE, "%s, in %s", times_write(s, at, when),
+             times_write_span(instant_since(at, s->now), span));
+    return text;
+}
+
 char *times_write_span(struct span span, char text[TIMES_TEXT_SIZE])
 {
     int64_t ms = span.us > 0 ? span.us / 1000 : 0;

@@ -20,6 +20,9 @@ struct span times_span_of(const Google__Protobuf__Duration *d);
 /* "2026-05-04 10:20:30 +0200", or with "UTC" for a screen in UTC; "-" for INSTANT_NEVER. Returns text. */
 char *times_write(const struct screen *s, struct instant at, char text[TIMES_TEXT_SIZE]);
 
+/* The same of a time to come, with how far that is: "2026-05-04 10:20:30 +0200, in 4m 59s". Returns text. */
+char *times_write_until(const struct screen *s, struct instant at, char text[2 * TIMES_TEXT_SIZE]);
+
 /* How long, in at most two units: "0ms", "250ms", "1.5s", "3m 20s", "2h 5m", "4d 1h". A negative length counts as none.
  * Returns text. */
 char *times_write_span(struct span span, char text[TIMES_TEXT_SIZE]);

@@ -82,22 +82,10 @@ _Static_assert((int)SAGA__V1__PRIORITY__PRIORITY_HIGH == PRIORITY_HIGH, "priorit
 
 /* ---- steps ---- */
 
-/* "2026-05-04T10:20:30.123Z" */
-static const char *clock_text(struct arena *a, struct instant at)
+static char *retry_text(struct arena *a, const struct saga *s, struct instant next_at, struct instant *until)
 {
-    time_t seconds = (time_t)(at.us / 1000000);
-    struct tm tm;
-    char text[32];
-    gmtime_r(&seconds, &tm);
-    strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &tm);
-    return arena_format(a, "%s.%03dZ", text, (int)(at.us / 1000 % 1000));
-}
-
-static char *retry_text(struct arena *a, const struct saga *s, struct instant next_at)
-{
-    struct instant at = s->state == SAGA_COMPENSATING ? instant_max(next_at, s->quiet_at) : next_at;
-    const char *when = clock_text(a, at);
-    return when == NULL ? NULL : arena_format(a, "its next attempt at %s", when);
+    *until = s->state == SAGA_COMPENSATING ? instant_max(next_at, s->quiet_at) : next_at;
+    return arena_format(a, "the time of its next attempt");
 }
 
 static char *dependencies_text(struct arena *a, const struct saga *s, unsigned step)
@@ -110,19 +98,20 @@ static char *dependencies_text(struct arena *a, const struct saga *s, unsigned s
 }
 
 /* Why an OWED compensation does not run yet. */
-static char *undo_text(struct arena *a, const struct saga *s)
+static char *undo_text(struct arena *a, const struct saga *s, struct instant *until)
 {
     if (saga_calls_out(s, SAGA_PHASE_ACTION) > 0)
         return arena_format(a, "the end of actions in flight");
     if (s->timer.slot != 0 && s->timer.due.us == s->quiet_at.us) {
-        const char *when = clock_text(a, s->quiet_at);
-        return when == NULL ? NULL : arena_format(a, "an action's attempt, which may still run until %s", when);
+        *until = s->quiet_at;
+        return arena_format(a, "an action's attempt, which may still run");
     }
     return arena_format(a, "the undo of later steps");
 }
 
-/* What a step of a live saga waits for, or "". */
-static char *waiting_text(struct arena *a, const struct engine *e, const struct saga *s, unsigned index)
+/* What a step of a live saga waits for, or "". Sets *until where that is over by itself. */
+static char *waiting_text(struct arena *a, const struct engine *e, const struct saga *s, unsigned index,
+                          struct instant *until)
 {
     const struct step *step = &s->steps[index];
     bool back = step->compensation != SAGA_COMPENSATION_NONE;
@@ -145,18 +134,19 @@ static char *waiting_text(struct arena *a, const struct engine *e, const struct 
         return arena_format(a, "a resume of the saga");
     if (s->definition == NULL && !back)
         return arena_format(a, "its owner to settle it");
+    if (step->queued)
+        *until = engine_waits_until(e, s, index);
     if (step->queued && engine_target_absent(e, call))
         return arena_format(a, "target %s, which sagad.yaml does not name", call->target);
     if (step->queued && engine_target_down(e, (uint16_t)call->target_index))
-        return arena_format(a, "target %s, which cannot be reached", call->target);
+        return arena_format(a, "target %s, which cannot be reached%s", call->target,
+                            until->us == INSTANT_NEVER.us ? ", for as long as that takes" : "");
     const struct breaker_mark *breaker = step->queued ? engine_breaker(e, (uint16_t)call->target_index) : NULL;
     if (breaker != NULL && breaker->held)
         return arena_format(a, "target %s, whose breaker an operator holds open", call->target);
     if (breaker != NULL && breaker->open) {
-        const char *when = clock_text(a, breaker->open_until);
-        return when == NULL ? NULL
-                            : arena_format(a, "target %s, whose breaker lets few calls leave, and none until %s",
-                                           call->target, when);
+        *until = breaker->open_until;
+        return arena_format(a, "target %s, whose breaker is open, and lets few calls leave after that", call->target);
     }
     const char *priority = s->priority == PRIORITY_HIGH  ? ", at high priority"
                            : s->priority == PRIORITY_LOW ? ", at low priority"
@@ -169,9 +159,10 @@ static char *waiting_text(struct arena *a, const struct engine *e, const struct 
     if (step->queued)
         return arena_format(a, "a free place among the calls to target %s%s", call->target, priority);
     if (back)
-        return step->compensation == SAGA_COMPENSATION_STARTED ? retry_text(a, s, step->next_at) : undo_text(a, s);
+        return step->compensation == SAGA_COMPENSATION_STARTED ? retry_text(a, s, step->next_at, until)
+                                                               : undo_text(a, s, until);
     if (step->action == SAGA_ACTION_STARTED)
-        return retry_text(a, s, step->next_at);
+        return retry_text(a, s, step->next_at, until);
     if (saga_spec(s, index)->deferred && !s->answered)
         return arena_format(a, "the steps that are not deferred");
     return dependencies_text(a, s, index);
@@ -217,8 +208,10 @@ static Saga__V1__Step *view_step(struct arena *a, const struct saga *s, const st
         s, index, step->compensation != SAGA_COMPENSATION_NONE ? SAGA_PHASE_COMPENSATION : SAGA_PHASE_ACTION);
     if (call != NULL && call->target != NULL && !set_text(a, &m->target, bytes_of_text(call->target)))
         return NULL;
-    m->waiting_for = engine == NULL ? EMPTY : waiting_text(a, engine, s, index);
-    if (m->waiting_for == NULL || ((flags & VIEW_PAYLOADS) != 0 && !set_bytes(a, &m->output, step->output)))
+    struct instant until = INSTANT_NEVER;
+    m->waiting_for = engine == NULL ? EMPTY : waiting_text(a, engine, s, index, &until);
+    if (m->waiting_for == NULL || !set_time(a, &m->waits_until, until) ||
+        ((flags & VIEW_PAYLOADS) != 0 && !set_bytes(a, &m->output, step->output)))
         return NULL;
     if ((flags & VIEW_JSON) != 0 && step->action == SAGA_ACTION_DONE)
         set_output_json(a, m, s, index, budget);
@@ -291,6 +284,7 @@ Saga__V1__Saga *view_saga(struct arena *a, const struct saga *s, const struct en
     m->paused = s->paused;
     m->skips = s->skips;
     m->synthetic = s->synthetic;
+    m->pivot_started = !saga_ended(s) && saga_at_pivot(s);
     m->reason = (Saga__V1__Reason)s->reason;
     m->stuck_reason = (Saga__V1__Reason)s->stuck_reason;
     m->priority = (Saga__V1__Priority)s->priority;

@@ -247,21 +247,15 @@ static bool takes_no_calls(const struct turn *t, const struct target *target)
     return target->down || target->places == 0 || !breaker_admits(&target->breaker, t->now, &again);
 }
 
-/* When this one has waited long enough for a target that is down. */
-static struct instant down_due(const struct turn *t, const struct target *target, const struct step *step)
-{
-    return instant_after(instant_max(step->queued_at, target->down_since), t->engine->options.target_wait);
-}
-
 /* When the first of those that do not wait for ever has waited long enough, or the next may leave. */
 static struct instant target_due(const struct turn *t, struct target *target)
 {
     struct instant due = INSTANT_NEVER, again;
     const struct step *first = target->queues[CLASS_BOUNDED].first, *retry = target->queues[CLASS_RETRY].first;
     if (target->down && first != NULL)
-        due = down_due(t, target, first);
+        due = target_down_due(target, first, t->engine->options.target_wait);
     if (target->down && retry != NULL)
-        due = instant_min(due, down_due(t, target, retry));
+        due = instant_min(due, target_down_due(target, retry, t->engine->options.target_wait));
     if (!target->down && first != NULL && target->pending_timeout.us > 0 && !DEFECT(WAITS_TOO_LONG))
         due = instant_after(first->queued_at, target->pending_timeout);
     if (!instant_before(t->now, due))

@@ -131,6 +131,21 @@ bool engine_step_budgeted(const struct step *step)
     return step->class == CLASS_RETRY || step->class == CLASS_RETRY_UNDO;
 }
 
+struct instant engine_waits_until(const struct engine *e, const struct saga *s, unsigned index)
+{
+    const struct step *step = &s->steps[index];
+    bool bounded = step->class == CLASS_BOUNDED, retry = step->class == CLASS_RETRY;
+    bool back = step->compensation != SAGA_COMPENSATION_NONE;
+    const struct call_spec *call = saga_step_call(s, index, back ? SAGA_PHASE_COMPENSATION : SAGA_PHASE_ACTION);
+    const struct target *t = &e->targets[call->target_index];
+    struct instant until = INSTANT_NEVER;
+    if (t->down && (bounded || retry))
+        until = target_down_due(t, step, e->options.target_wait);
+    else if (!t->down && bounded && t->pending_timeout.us > 0)
+        until = instant_after(step->queued_at, t->pending_timeout);
+    return bounded || retry ? instant_min(until, saga_step_deadline(s, index)) : until;
+}
+
 bool engine_target_rated(const struct engine *e, uint16_t index)
 {
     const struct target *t = engine_target(e, index);

@@ -140,6 +140,8 @@ const struct target *engine_target(const struct engine *e, uint16_t index);
 /* Whether a step that waits is a retry that needs budget. */
 struct step;
 bool engine_step_budgeted(const struct step *step);
+/* Until when a step that waits at its target does so at most, its saga's deadline included; INSTANT_NEVER: for as long as that takes. */
+struct instant engine_waits_until(const struct engine *e, const struct saga *s, unsigned step);
 /* Whether what waits for it waits for its rate alone. */
 bool engine_target_rated(const struct engine *e, uint16_t index);
 /* Whether its breaker is open, and until when. View for the engine's life. */

@@ -48,7 +48,10 @@ void operator_cancel(const struct turn *t, const struct event *event)
     } else if (saga_ended(s)) {
         reply_refuse(t, event, E_SAGA_ENDED, "", NULL);
     } else if (saga_at_pivot(s) && !DEFECT(CANCEL_AFTER_PIVOT)) {
-        reply_refuse(t, event, E_AFTER_PIVOT, "", NULL);
+        reply_refuse(t, event, E_AFTER_PIVOT, "",
+                     saga_past_pivot(s) ? "the saga's pivot is done: it only goes forward; pause holds it"
+                                        : "the saga's pivot has been started, and its answer decides which way the "
+                                          "saga goes; if that stays unknown, reject turns it back");
     } else {
         advance_turn_back(t, s, REASON_CANCELLED, RECORD_NO_STEP, event->reason, event);
         reply_ok(t, event, s->id, false);
@@ -100,7 +103,9 @@ static int stuck_step(const struct turn *t, const struct event *event, const str
     if (index < 0)
         reply_refuse(t, event, E_STEP_NOT_FOUND, "step", NULL);
     else if (!saga_step_stuck(s, (unsigned)index) && !(or_waits && saga_step_waits(s, (unsigned)index)))
-        reply_refuse(t, event, E_SAGA_NOT_STUCK, "step", "this step is not what the saga is stuck on");
+        reply_refuse(t, event, E_SAGA_NOT_STUCK, "step",
+                     s->state == SAGA_STUCK ? "this step is not what the saga is stuck on"
+                                            : "the saga is not a dead letter: the sidecar goes on by itself");
     else
         return index;
     return -1;
@@ -170,7 +175,9 @@ void operator_skip(const struct turn *t, const struct event *event)
         return;
     int index = held_step(t, event, s);
     if (index < 0 && s->state != SAGA_STUCK) {
-        reply_refuse(t, event, E_SAGA_NOT_STUCK, "", NULL);
+        reply_refuse(t, event, E_SAGA_NOT_STUCK, "",
+                     "the saga is not a dead letter: an undo, or a step after the pivot, can be skipped before only "
+                     "while its target cannot be reached");
         return;
     }
     if (index < 0 && (index = stuck_step(t, event, s, false)) < 0)

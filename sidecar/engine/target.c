@@ -206,6 +206,11 @@ struct span target_waited(const struct target *t, const struct step *step, struc
     return step->queued_at.us == 0 ? (struct span){0} : instant_since(now, instant_max(step->queued_at, t->down_since));
 }
 
+struct instant target_down_due(const struct target *t, const struct step *step, struct span wait)
+{
+    return instant_after(instant_max(step->queued_at, t->down_since), wait);
+}
+
 static void check_queue(const struct target_queue *q)
 {
     CHECK((q->first == NULL) == (q->last == NULL) && (q->first == NULL) == (q->count == 0));

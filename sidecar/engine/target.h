@@ -106,6 +106,8 @@ struct span target_longest(const struct target *t, struct instant now);
 
 /* For how long the step has waited for the target to be back. */
 struct span target_waited(const struct target *t, const struct step *step, struct instant now);
+/* When this one has waited for so long for a target that is down. */
+struct instant target_down_due(const struct target *t, const struct step *step, struct span wait);
 
 /* Ends the process unless the target is sound. Constant time: the queues are looked at from both ends. */
 void target_check(const struct target *t);

@@ -15,8 +15,10 @@ EVIL = "away \x1b]0;owned\x07"
 
 
 class Ctl:
+    zone = "UTC"
+
     def ctl(self, *args, code=0):
-        env = dict({k: v for k, v in os.environ.items() if k not in ("SAGAD_ADDRESS", "NO_COLOR")}, LC_ALL="C.UTF-8", TZ="UTC", COLUMNS="200", USER="anna")
+        env = dict({k: v for k, v in os.environ.items() if k not in ("SAGAD_ADDRESS", "NO_COLOR")}, LC_ALL="C.UTF-8", TZ=self.zone, COLUMNS="200", USER="anna")
         ran = subprocess.run([SAGACTL, "--address", self.sidecar.address, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                              timeout=3 * PATIENCE_S, env=env)
         self.assertEqual(code, ran.returncode, ran)
@@ -78,6 +80,7 @@ class Why(Ctl, Case):
         said = self.ctl("why", saga_id)
         self.assertRegex(said, r"the action of b\n +waits for +the answer of target shop, since \S+ ago\n +tried +1 attempt of its action\n")
         self.assertRegex(said, r"cancel %s --reason 'WHY'\n +Turns it back: undoes what has a compensation of b, a\." % saga_id)
+        self.assertNotIn("until  ", said)
         self.assertIn("pause %s" % saga_id, said)
         self.client.operator.Pause(saga_id=saga_id, actor="anna")
         said = self.ctl("why", saga_id)
@@ -89,6 +92,31 @@ class Why(Ctl, Case):
         self.assertIn('"target": "shop"', told)
         gate.open()
         self.client.end(saga_id)
+
+
+    def test_why_offers_what_is_taken(self):
+        """Of a saga whose pivot is asked again nobody can cancel: not offered, and the refusal says what else there is."""
+        self.client.register(definition("pivots", step("a"), step("p", after=["a"], compensate=False, more="pivot: true, retry: {maxAttempts: 2, "
+                                        "initialBackoff: 1h, maxBackoff: 1h, jitter: 0}")))
+        self.shop.on(do("p"), fail(Code.INTERNAL, "a bug"))
+        saga_id = self.client.Start(definition="pivots").saga_id
+        wait_until(lambda: "next attempt" in self.client.saga(saga_id).steps[1].waiting_for, "it waits for its next attempt")
+        self.zone = "Asia/Kolkata"
+        said = self.ctl("why", saga_id)
+        self.assertRegex(said, r"the action of p\n +waits for +the time of its next attempt, since \S+ ago\n"
+                               r" +until +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \+0530, in (1h|59m).*\n +tried +1 attempt of its action\n")
+        self.assertRegex(self.ctl("get", saga_id), r"p +STARTED +NONE +the time of its next attempt, until \S+ \S+ \+0530, in (1h|59m)")
+        self.assertNotIn("cancel", said)
+        self.assertNotIn("deadline", said)
+        self.assertIn("retry %s p\n" % saga_id, said)
+        self.assertIn("reject turns it back", self.refused("FAILED_PRECONDITION", "AFTER_PIVOT", self.client.Cancel, saga_id=saga_id).text)
+        self.assertIn("while its target cannot be reached", self.refused("FAILED_PRECONDITION", "SAGA_NOT_STUCK", self.client.operator.Skip, saga_id=saga_id, step="p",
+                                                                         actor="anna", reason="r").text)
+        self.ctl("retry", saga_id, "p")
+        said = self.ctl("why", self.client.stuck(saga_id).id)
+        self.assertIn("Left as it is: p.", said)
+        self.ctl("reject", saga_id, "p", "--reason", "asked them")
+        self.assertState("COMPENSATED", self.client.end(saga_id))
 
 
 class Where(Ctl, Case):
@@ -170,7 +198,7 @@ class Away(Ctl, unittest.TestCase):
         saga_id = client.Start(definition="waits").saga_id
         wait_until(lambda: "which cannot be reached" in client.saga(saga_id).steps[0].waiting_for, "it waits for the target")
         said = self.ctl("why", saga_id)
-        self.assertRegex(said, r"the action of a\n +waits for +target shop, which cannot be reached, since \S+ ago\n")
+        self.assertRegex(said, r"the action of a\n +waits for +target shop, which cannot be reached, since \S+ ago\n +until +\S+ \S+ \+0000, in 4m ")
         self.assertRegex(said, r"is +not to be reached for \S+: calls wait for it\n +calls +\d+ of \d+ places taken, 1 wait\n")
         self.assertRegex(said, r"succeeded +never since the sidecar's start\n +failed +\S+ ago: UNAVAILABLE: \S+")
         self.assertRegex(self.ctl("top", "--once"), r"(?m)^shop +\d+/\d+ +1 .* cannot be reached *$")

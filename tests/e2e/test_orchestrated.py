@@ -317,7 +317,7 @@ class Orchestrated(Case):
             raise Answer(Code.UNAVAILABLE, function="ended" if call.request == b"says" else None)
         self.shop.on(do("a"), stops)
         silent = self.start_saga(input=b"silent")
-        wait_until(lambda: "an action's attempt, which may still run until " in self.client.saga(silent).steps[0].waiting_for, "the wait")
+        wait_until(lambda: "an action's attempt, which may still run" in self.client.saga(silent).steps[0].waiting_for, "the wait")
         self.assertState("COMPENSATED", self.client.end(silent))
         action, compensation = self.shop.of(silent)
         self.assertGreaterEqual(compensation.began - action.began, 1.0)

@@ -63,7 +63,7 @@ class Breakers(Case):
         before = len(self.shop.calls)
         waits = wait_until(lambda: [s.waiting_for for s in (sidecar.client.saga(i).steps[0] for i in ids) if "breaker" in s.waiting_for],
                            "a step waits for the breaker")
-        self.assertIn("target shop, whose breaker lets few calls leave, and none until", waits[0])
+        self.assertIn("target shop, whose breaker is open, and lets few calls leave after that", waits[0])
         wait_until(lambda: len(self.shop.calls) > before, "it is tried")
         self.assertGreaterEqual(time.time(), until.seconds + until.nanos / 1e9 - 0.01)
         # Two probes failed: it is open again, and for twice as long.

@@ -120,6 +120,7 @@ int owner_start(struct owner *o)
                 .enlisted_deadline_default = SPAN_S(900),
                 .enlisted_lease_default = SPAN_S(30),
                 .pushback_max = SPAN_S(300),
+                .target_wait = SPAN_S(300),
                 .deadline_max = SPAN_S(100000),
                 .compensation_retry = definition_limits_default().retry.compensation,
                 .seed = 1,

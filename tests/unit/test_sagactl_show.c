@@ -232,6 +232,19 @@ START_TEST(show__who_paused_it)
 }
 END_TEST
 
+START_TEST(show__a_wait_says_until_when)
+{
+    make_stuck();
+    saga.state = STATE(COMPENSATING);
+    saga.steps[0]->compensation = UNDO(STARTED);
+    saga.steps[0]->waiting_for = TEXT("the time of its next attempt");
+    saga.steps[0]->waits_until = at_ms(290000);
+    show_saga(&screen, &answer, NULL);
+    ck_assert_ptr_nonnull(strstr(shown(), "the time of its next attempt, until\n"));
+    ck_assert_ptr_nonnull(strstr(shown(), "2026-05-04 10:25:20 UTC, in 1m 30s\n"));
+}
+END_TEST
+
 START_TEST(show__a_resolved_saga)
 {
     make_stuck();
@@ -491,6 +504,7 @@ int main(void)
     tcase_add_test(tests, show__a_pivot_of_unknown_outcome_can_be_rejected);
     tcase_add_test(tests, show__every_stuck_step_is_named_once);
     tcase_add_test(tests, show__who_paused_it);
+    tcase_add_test(tests, show__a_wait_says_until_when);
     tcase_add_test(tests, show__a_resolved_saga);
     tcase_add_test(tests, show__nothing_escapes);
     tcase_add_test(tests, show__numbers_from_a_newer_sidecar);

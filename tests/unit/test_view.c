@@ -6,6 +6,7 @@
 
 #include <check.h>
 #include <stdio.h>
+#include <string.h>
 
 static struct owner o;
 static struct arena a;
@@ -18,11 +19,16 @@ static const char fan[] =
     "  - {name: c, target: u, after: [a], action: /p.S/C, compensation: /p.S/UndoC}\n"
     "  - {name: d, target: u, after: [b, c], action: /p.S/D}\n";
 
+static const char hurried[] = "name: hurried\nversion: 1.0.0\ndeadline: 60s\nsteps:\n"
+                              "  - {name: a, target: t, pivot: true, action: /p.S/A, compensation: /p.S/UndoA}\n"
+                              "  - {name: b, target: u, after: [a], action: /p.S/B}\n";
+
 static void setup(void)
 {
     owner_init(&o);
     ck_assert_int_eq(owner_start(&o), 0);
     ck_assert_int_eq(owner_register(&o, fan), 0);
+    ck_assert_int_eq(owner_register(&o, hurried), 0);
     ck_assert_int_eq(owner_commit(&o), 0);
     arena_init(&a);
 }
@@ -42,7 +48,17 @@ static const Saga__V1__Saga *view(uint64_t serial, unsigned flags)
     return m;
 }
 
-/* "a=words|b=words|..." of the steps that wait for something. */
+static const char *until_text(const Google__Protobuf__Timestamp *until)
+{
+    static char text[32];
+    if (until == NULL)
+        return "";
+    int64_t us = until->seconds * 1000000 + until->nanos / 1000 - o.now.us;
+    snprintf(text, sizeof text, "@%.3g", (double)us / 1e6);
+    return text;
+}
+
+/* "a=words|b=words|..." of the steps that wait for something, "@2" where that is over 2 s after now. */
 static const char *waiting(uint64_t serial)
 {
     static char text[512];
@@ -50,14 +66,30 @@ static const char *waiting(uint64_t serial)
     text[0] = '\0';
     for (size_t i = 0; i < m->n_steps; i++)
         if (m->steps[i]->waiting_for[0] != '\0')
-            snprintf(text + strlen(text), sizeof text - strlen(text), "%s%s=%s", text[0] == '\0' ? "" : "|",
-                     m->steps[i]->name, m->steps[i]->waiting_for);
+            snprintf(text + strlen(text), sizeof text - strlen(text), "%s%s=%s%s", text[0] == '\0' ? "" : "|",
+                     m->steps[i]->name, m->steps[i]->waiting_for, until_text(m->steps[i]->waits_until));
     return text;
 }
 
 static void answer(int status)
 {
     owner_answer(&o, status, status == 0 ? "out" : NULL);
+    ck_assert_int_eq(owner_commit(&o), 0);
+}
+
+/* The first call that is out found nobody. */
+static void answer_unreached(void)
+{
+    const struct call_effect call = o.calls[0];
+    memmove(o.calls, o.calls + 1, --o.call_count * sizeof o.calls[0]);
+    owner_submit(&o, (struct event){.type = EVENT_ANSWER,
+                                    .saga = call.saga,
+                                    .step_index = call.step,
+                                    .phase = call.phase,
+                                    .attempt = call.attempt,
+                                    .reach = SAGA_REACH_NONE,
+                                    .unreached = true,
+                                    .status = 14});
     ck_assert_int_eq(owner_commit(&o), 0);
 }
 
@@ -95,12 +127,38 @@ START_TEST(view__a_step_that_is_retried_says_when)
     ck_assert_str_eq(waiting(1), "b=the answer of target t|c=the answer of target u|d=step b");
     o.now = (struct instant){.us = INT64_C(1767225600123456)}; /* 2026-01-01 */
     answer(14);
-    ck_assert_str_eq(waiting(1), "b=its next attempt at 2026-01-01T00:00:00.373Z|c=the answer of target u|d=step b");
+    ck_assert_str_eq(waiting(1), "b=the time of its next attempt@0.25|c=the answer of target u|d=step b");
     answer(0);
-    ck_assert_str_eq(waiting(1), "b=its next attempt at 2026-01-01T00:00:00.373Z|d=step b");
+    ck_assert_str_eq(waiting(1), "b=the time of its next attempt@0.25|d=step b");
     act(EVENT_PAUSE, NULL);
     ck_assert_str_eq(waiting(1), "b=a resume of the saga|d=a resume of the saga");
     ck_assert(view(1, 0)->paused);
+}
+END_TEST
+
+/* An action waits for a target that is not there for target_wait, and not beyond its saga's deadline; an undo for as long as that takes. */
+START_TEST(view__a_wait_for_a_target_says_until_when)
+{
+    start(1);
+    answer_unreached();
+    ck_assert_str_eq(waiting(1), "a=target t, which cannot be reached@300|b=step a|c=step a|d=step b");
+    o.now = instant_after(o.now, SPAN_S(100));
+    ck_assert_str_eq(waiting(1), "a=target t, which cannot be reached@200|b=step a|c=step a|d=step b");
+    ck_assert(!view(1, 0)->pivot_started);
+    owner_submit_start(&o, 1, "hurried", NULL);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    ck_assert_str_eq(waiting(2), "a=target t, which cannot be reached@60|b=step a");
+}
+END_TEST
+
+START_TEST(view__what_can_only_go_forward_waits_for_ever)
+{
+    owner_submit_start(&o, 1, "hurried", NULL);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    ck_assert(view(1, 0)->pivot_started);
+    answer(0); /* a, the pivot */
+    answer_unreached();
+    ck_assert_str_eq(waiting(1), "b=target u, which cannot be reached, for as long as that takes");
 }
 END_TEST
 
@@ -306,6 +364,8 @@ int main(void)
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, view__forward_steps_say_what_they_wait_for);
     tcase_add_test(t, view__a_step_that_is_retried_says_when);
+    tcase_add_test(t, view__a_wait_for_a_target_says_until_when);
+    tcase_add_test(t, view__what_can_only_go_forward_waits_for_ever);
     tcase_add_test(t, view__a_full_target_is_named);
     tcase_add_test(t, view__undos_say_what_they_wait_for);
     tcase_add_test(t, view__an_enlisted_step_waits_for_its_owner);
