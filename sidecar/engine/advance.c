@@ -207,6 +207,7 @@ static void leave(const struct turn *t, struct saga *s, unsigned index, uint8_t 
 
     t->engine->counts.calls++;
     step->on_wire = true;
+    struct instant due_at = step->queued_at.us != 0 ? step->queued_at : t->now;
     if (!target->down)
         step->queued_at = (struct instant){0};
     if (step->turn.ticket == 0)
@@ -229,6 +230,7 @@ static void leave(const struct turn *t, struct saga *s, unsigned index, uint8_t 
                 .step_name = saga_step_name(s, index),
                 .traceparent = s->traceparent,
                 .action_state = step->action,
+                .due_at = due_at,
                 .synthetic = s->synthetic,
                 .action_started = DEFECT(ACTION_TIME_FORGOTTEN) ? t->now : step->first_at,
                 .fault = fault == NULL ? DRILL_NONE : fault->kind,

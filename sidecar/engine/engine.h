@@ -74,6 +74,7 @@ struct call_effect {
     struct bytes traceparent;
     uint8_t action_state;          /* compensation: SAGA_ACTION_DONE or SAGA_ACTION_UNKNOWN */
     struct instant action_started; /* when the action was first attempted under its key, or enlisted */
+    struct instant due_at;         /* since when it has waited for its turn at the target */
     bool synthetic;                /* its saga is a heartbeat */
     uint8_t fault;                 /* enum drill_kind: what is to be done to it on purpose */
     uint8_t fault_status;          /* ABORT */

@@ -18,7 +18,7 @@ struct ended_row {
     uint8_t state; /* enum saga_state, a final one */
     uint8_t mode;
     uint8_t reason;
-    uint8_t lacks;       /* enum saga_lack: what it went without */
+    uint8_t lacks; /* enum saga_lack: what it went without */
     bool synthetic;
     uint16_t skips;      /* how often a person skipped a step of it, or an undo */
     uint32_t definition; /* number; 0 for an enlisted saga */
@@ -180,6 +180,9 @@ struct store {
 
     /* The oldest frame that is kept; 0: there is none. Cheap. NULL in a store that cannot tell. */
     uint64_t (*first_frame)(struct store *s);
+
+    /* How long the fsyncs of commits have taken since this was asked last; 0: there was none. NULL in a store that cannot tell. */
+    struct span (*synced)(struct store *s);
 
     /* Whether the journal is still there and still the owner's. 0, or E_JOURNAL_FENCED with what has become of it. Cheap: the owner asks
      * every second. */

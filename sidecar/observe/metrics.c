@@ -12,9 +12,12 @@ static const double durations[] = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
                                    1,     2.5,    5,     10,   30,    60,   300, 1800, 7200};
 static const double sizes[] = {256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304};
 
+static const double counts[] = {1, 3, 10, 30, 100, 300, 1000, 3000, 10000};
+
 #define BUCKETS_NONE      .buckets = NULL, .bucket_count = 0
 #define BUCKETS_DURATIONS .buckets = durations, .bucket_count = sizeof durations / sizeof durations[0]
 #define BUCKETS_SIZES     .buckets = sizes, .bucket_count = sizeof sizes / sizeof sizes[0]
+#define BUCKETS_COUNTS    .buckets = counts, .bucket_count = sizeof counts / sizeof counts[0]
 #define METRIC(id, row_name, row_type, row_unit, row_buckets, row_labels, row_help) \
     [METRIC_##id] = {.name = (row_name), \
                      .type = METRIC_##row_type, \
@@ -54,8 +57,19 @@ int metrics_create(uint32_t series_max, struct metrics **out)
         metrics_destroy(m);
         return E_MEMORY;
     }
+    m->bytes = sizeof *m + (m->room + m->table_size) * sizeof(struct metric_series *);
     *out = m;
     return 0;
+}
+
+uint32_t metrics_count(const struct metrics *m)
+{
+    return atomic_load_explicit(&m->count, memory_order_relaxed);
+}
+
+size_t metrics_bytes(const struct metrics *m)
+{
+    return m->bytes;
 }
 
 void metrics_destroy(struct metrics *m)
@@ -102,7 +116,7 @@ static bool is_it(const struct metric_series *s, enum metric metric, const struc
     return true;
 }
 
-static struct metric_series *make(enum metric metric, const struct bytes *values, unsigned count)
+static struct metric_series *make(struct metrics *m, enum metric metric, const struct bytes *values, unsigned count)
 {
     const struct metric_row *row = &metric_rows[metric];
     size_t size = 0, cells = row->type == METRIC_HISTOGRAM ? row->bucket_count + 1 : 0;
@@ -111,6 +125,7 @@ static struct metric_series *make(enum metric metric, const struct bytes *values
     struct metric_series *s = calloc(1, sizeof *s + cells * sizeof s->buckets[0] + size);
     if (s == NULL)
         return NULL;
+    m->bytes += sizeof *s + cells * sizeof s->buckets[0] + size;
     s->metric = metric;
     uint8_t *at = (uint8_t *)(s->buckets + cells);
     s->labels = at;
@@ -147,7 +162,7 @@ static struct metric_series *find(struct metrics *m, enum metric metric, const s
             metrics_add(m, METRIC_OVERFLOW, METRIC_NO_LABELS, 1);
         return s;
     }
-    struct metric_series *s = make(metric, values, count);
+    struct metric_series *s = make(m, metric, values, count);
     if (s == NULL)
         return NULL;
     m->others += m->making_other;

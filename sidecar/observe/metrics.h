@@ -66,6 +66,10 @@ void metrics_set(struct metrics *m, enum metric metric, struct metric_labels lab
 void metrics_observe(struct metrics *m, enum metric metric, struct metric_labels labels, uint64_t value,
                      struct bytes trace, struct instant now);
 
+/* How many series there are, and the memory that all of this takes, in bytes: at most as if there were as many as there may be. Of the thread that counts. */
+uint32_t metrics_count(const struct metrics *m);
+size_t metrics_bytes(const struct metrics *m);
+
 enum metrics_format { METRICS_PROMETHEUS, METRICS_OPENMETRICS };
 
 /* Writes what all of them hold: the text format 0.0.4 of Prometheus, or OpenMetrics 1.0.0 without its closing "# EOF". From any thread.

@@ -41,10 +41,14 @@ void counters_attempt(struct loop *s, const struct call_effect *call, struct ins
 /* A request was refused with this error. */
 void counters_refused(struct loop *s, const char *path, int code);
 
-/* A frame of so many bytes of records has become durable; the commit that made it so began at began_at. */
-void counters_frame(struct loop *s, size_t bytes);
+/* The target's breaker has opened or closed. */
+void counters_breaker(struct loop *s, const char *target, bool open);
+
+/* A frame of so many records, and bytes of them, has become durable; the commit that made it so began at began_at. */
+void counters_frame(struct loop *s, size_t bytes, unsigned records);
 void counters_commit(struct loop *s, struct instant began_at);
 
+/* ---- gauges.c ---- */
 /* Once a turn: brings the gauges up to date when somebody waits for them. */
 void counters_turn(struct loop *s);
 

@@ -189,12 +189,14 @@ void observer_durable(void *self, uint64_t frame, struct bytes records)
     bool all = log_wants(LOG_LEVEL_DEBUG);
     bool care = api_cares(s->api);
     api_durable(s->api, frame);
-    counters_frame(s, records.size);
+    size_t size = records.size;
+    unsigned count = 0;
     atomic_store_explicit(&s->durable_frame, frame, memory_order_relaxed);
     while (records.size > 0) {
         uint64_t serial;
         struct bytes here = records;
         CHECK(codec_skip(&records, &serial) == 0);
+        count++;
         if (codec_type(here) == RECORD_MOVED) {
             skip_copies(here, &records);
             continue;
@@ -204,4 +206,5 @@ void observer_durable(void *self, uint64_t frame, struct bytes records)
         if (care)
             api_touch(s->api, serial);
     }
+    counters_frame(s, size, count);
 }

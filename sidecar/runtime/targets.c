@@ -114,9 +114,10 @@ struct target_options targets_options(const struct config_target *target)
 
 void targets_breaker(void *self, const struct breaker_effect *breaker)
 {
-    const struct loop *s = self;
+    struct loop *s = self;
     const char *name = engine_target(core_engine(s->core), breaker->target)->name;
     const struct breaker_mark *mark = &breaker->mark;
+    counters_breaker(s, name, mark->open || mark->held);
     struct span open = instant_since(mark->open_until, mark->opened_at);
     if (mark->held)
         log_event(LOG_LEVEL_WARN, "a target's breaker is held open: its calls wait until an operator resets it",

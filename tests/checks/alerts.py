@@ -29,6 +29,7 @@ def exposed():
 
 
 def look(path, text, names):
+    """One expression, or a text that has some."""
     for name, labels in re.findall(r"\b((?:sagad|process)_\w+|\bup\b(?=\{))(?:\{([^{}]*)\})?", text):
         if name not in names:
             problems.append("%s: there is no metric %s" % (path, name))
@@ -38,21 +39,61 @@ def look(path, text, names):
                 problems.append("%s: %s has no label %s" % (path, name, label))
 
 
+def look_expression(path, text, names):
+    """Also the labels that it groups and joins by, each of which is one of some metric in it."""
+    look(path, text, names)
+    there = set().union(*(names.get(name, set()) for name in re.findall(r"\b(?:sagad|process)_\w+|\bup\b", text)))
+    for labels in re.findall(r"\b(?:by|without|on|ignoring|group_left|group_right)\s*\(([^()]*)\)", text):
+        for label in filter(None, re.split(r"[\s,]+", labels)):
+            if label not in there:
+                problems.append("%s: nothing in it has a label %s" % (path, label))
+
+
+def rule_expressions(text):
+    """Of alerts, each in one piece, with the labels that its words name."""
+    for alert in re.split(r"^ *- alert: ", text, flags=re.M)[1:]:
+        _, expression = re.search(r"^( *)expr: *[|>]?((?:.*\n)(?:\1 +.*\n)*)", alert, re.M).groups()
+        yield " ".join(expression.split()), set(re.findall(r"\$labels\.(\w+)", alert))
+
+
+def look_dashboard(path, names):
+    panels, ids, taken = json.loads(read(path))["panels"], set(), {}
+    for variable in json.loads(read(path))["templating"]["list"]:
+        look_expression("%s: variable %s" % (path, variable["name"]), variable["query"], names)
+    for panel in panels:
+        title = "%s: %s" % (path, panel["title"])
+        for target in panel["targets"]:
+            look_expression(title, target["expr"], names)
+            grouped = re.search(r"\bby \(([^()]*)\)", target["expr"])
+            for label in re.findall(r"{{(\w+)}}", target["legendFormat"]):
+                if label not in (re.split(r"[\s,]+", grouped.group(1)) if grouped else ["instance"]):
+                    problems.append("%s: its legend names %s, which is grouped away" % (title, label))
+        if panel["id"] in ids:
+            problems.append("%s: another panel has its id" % title)
+        ids.add(panel["id"])
+        at = panel["gridPos"]
+        for cell in ((x, y) for x in range(at["x"], at["x"] + at["w"]) for y in range(at["y"], at["y"] + at["h"])):
+            if cell in taken or cell[0] >= 24:
+                problems.append("%s: it lies over %s" % (title, taken.get(cell, "the edge")))
+                break
+            taken[cell] = panel["title"]
+
+
 def main():
     names = exposed()
     rules, tests = read(RULES), read(TESTS)
     alerts = re.findall(r"- alert: (\w+)", rules)
     runbooks = sorted(glob.glob("docs/runbooks/*.md"))
     look(RULES, rules, names)
+    for expression, told in rule_expressions(rules):
+        look_expression(RULES, expression + " by (%s)" % ", ".join(told), names)
     look(TESTS, tests, names)
     for path in runbooks:
         look(path, read(path), names)
     for path in glob.glob("deploy/kubernetes/scaling/*.yaml"):
         look(path, read(path), names)
     for path in glob.glob("deploy/grafana/*.json"):
-        for panel in json.loads(read(path))["panels"]:
-            for target in panel["targets"]:
-                look("%s: %s" % (path, panel["title"]), target["expr"], names)
+        look_dashboard(path, names)
     for alert in alerts:
         if "runbook: sagactl runbook %s\n" % alert not in rules:
             problems.append("%s: %s does not name its runbook" % (RULES, alert))

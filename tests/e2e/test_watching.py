@@ -1,5 +1,6 @@
 """Over HTTP: metrics that agree with the journal, probes that tell why, and neighbours that cannot hurt."""
 import collections
+import glob
 import json
 import os
 import queue
@@ -169,6 +170,88 @@ class Metrics(Watched):
         self.client.end(saga)
         self.assertEqual(0, self.numbers()["sagad_target_calls_in_flight", (("target", "shop"),)])
 
+    def test_waits_and_retries(self):
+        """How long calls waited for their turn, and how many came again: of each attempt, one way or the other."""
+        sidecar = Sidecar(targets={"shop": {"address": self.shop.address, "max_concurrent_calls": 1}}, **self.options)
+        self.addCleanup(sidecar.close)
+        client = sidecar.client
+
+        def numbers_now():
+            return samples(get(sidecar, "/metrics")[2])
+        gate, of_shop = Gate(), (("target", "shop"),)
+        client.register(definition("queued", step("q")))
+        self.shop.on(do("q"), gate)
+        sagas = [client.Start(definition="queued").saga_id for _ in range(3)]
+        wait_until(lambda: numbers_now()["sagad_target_oldest_waiting_seconds", of_shop] > 0.05, "one has waited")
+        self.assertEqual(2, numbers_now()["sagad_target_calls_waiting", of_shop])
+        gate.open()
+        for saga in sagas:
+            self.assertState("COMMITTED", client.end(saga))
+        numbers, action = numbers_now(), of_shop + (("phase", "action"),)
+        self.assertEqual(3, numbers["sagad_attempt_wait_seconds_count", action])
+        self.assertGreater(numbers["sagad_attempt_wait_seconds_sum", action], 0.1)
+        self.assertLess(numbers["sagad_attempt_wait_seconds_bucket", action + (("le", "0.05"),)], 2)
+        self.assertNotIn(("sagad_retries_total", action), numbers)
+        client.register(definition("again", step("w")))
+        self.shop.on(do("w"), lambda call: b"" if call.attempt == 3 else fail(Code.UNAVAILABLE)(call))
+        self.assertState("COMMITTED", client.run("again"))
+        numbers = numbers_now()
+        self.assertEqual((6, 2), (numbers["sagad_attempt_wait_seconds_count", action], numbers["sagad_retries_total", action]))
+
+    def test_the_journal_s_figures(self):
+        self.client.register(definition("kept", step("k")))
+        before = self.numbers().get(("sagad_commit_records_sum", ()), 0)
+        for _ in range(20):
+            self.client.run("kept")
+        numbers = self.numbers()
+        commits = numbers["sagad_commit_duration_seconds_count", ()]
+        self.assertEqual((commits, commits), (numbers["sagad_commit_records_count", ()], numbers["sagad_commit_bytes_count", ()]))
+        self.assertEqual(20 * 4, numbers["sagad_commit_records_sum", ()] - before)  # its start, its step's, and either's end
+        wait_until(lambda: self.numbers().get(("sagad_journal_age_seconds", ()), 0) > 0, "the journal has an age")
+        if STORE:
+            self.assertNotIn(("sagad_journal_sync_duration_seconds_count", ()), numbers)
+        else:
+            self.assertEqual(commits, numbers["sagad_journal_sync_duration_seconds_count", ()])
+            self.assertLess(numbers["sagad_journal_sync_duration_seconds_sum", ()], numbers["sagad_commit_duration_seconds_sum", ()])
+        self.assertLessEqual(numbers["sagad_metrics_series", ()], len(numbers))
+        self.assertGreater(numbers["sagad_metrics_bytes", ()], 100 * numbers["sagad_metrics_series", ()])
+
+    def test_what_is_held_back(self):
+        """Sagas on their way back, dead letters of all kinds by their age, holds and breakers."""
+        gate, target = Gate(), (("target", "shop"),)
+        self.client.register(definition("back", step("b"), step("c", after=["b"])))
+        self.shop.on(do("c"), fail(Code.NOT_FOUND))
+        self.shop.on(undo("b"), gate)
+        saga = self.client.Start(definition="back").saga_id
+        gate.await_call()
+        self.assertEqual(1, self.numbers()["sagad_sagas_compensating", ()])
+        gate.open()
+        self.assertState("COMPENSATED", self.client.end(saga))
+        self.assertEqual(0, self.numbers()["sagad_sagas_compensating", ()])
+        operator = self.client.operator
+        operator.HoldDefinition(definition="back", actor="ops", reason="look")
+        self.assertEqual(1, self.numbers()["sagad_definitions_held", ()])
+        operator.HoldDefinition(definition="back", actor="ops", reason="look", release=True)
+        self.assertEqual(0, self.numbers()["sagad_definitions_held", ()])
+        operator.SetBreaker(target="shop", act="BREAKER_ACT_TRIP", actor="ops", reason="look")
+        operator.SetBreaker(target="shop", act="BREAKER_ACT_RESET", actor="ops", reason="look")
+        numbers = self.numbers()
+        for state in ("OPEN", "CLOSED"):
+            self.assertEqual(1, numbers["sagad_target_breaker_changes_total", target + (("state", state),)], state)
+
+    def test_the_oldest_deferred_saga(self):
+        gate = Gate()
+        self.client.register(definition("later", "name: a, target: shop, pivot: true, action: %s" % do("a"),
+                                        "name: mail, target: shop, action: %s, after: [a], deferred: true" % do("mail")))
+        self.shop.on(do("mail"), gate)
+        saga = self.client.Start(definition="later").saga_id
+        gate.await_call()
+        wait_until(lambda: self.numbers()["sagad_oldest_deferred_saga_age_seconds", ()] > 0, "it waits for its deferred step alone")
+        self.assertEqual(0, self.numbers()["sagad_oldest_stuck_saga_age_seconds", ()])
+        gate.open()
+        self.client.end(saga)
+        self.assertEqual(0, self.numbers()["sagad_oldest_deferred_saga_age_seconds", ()])
+
     def test_a_trace_leads_from_a_bucket_to_a_saga(self):
         self.client.register(definition("traced", step("t")))
         self.client.run("traced", traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
@@ -177,6 +260,9 @@ class Metrics(Watched):
         self.assertTrue(text.endswith("# EOF\n"))
         self.assertRegex(text, r'sagad_saga_duration_seconds_bucket\{definition="traced",state="COMMITTED",le="[0-9.]+"\} 1 '
                                r'# \{trace_id="0af7651916cd43dd8448eb211c80319c"\}')
+        for name in ("duration", "wait"):
+            self.assertRegex(text, r'sagad_attempt_%s_seconds_bucket\{target="shop",phase="action",le="[0-9.]+"\} 1 '
+                                   r'# \{trace_id="0af7651916cd43dd8448eb211c80319c"\}' % name)
 
     def test_promtool_finds_nothing(self):
         self.client.register(definition("linted", step("l")))
@@ -254,6 +340,23 @@ class Alerts(Watched):
             done = subprocess.run([os.path.join(TOOLS, "promtool")] + arguments, cwd=rules, text=True, capture_output=True,
                                   timeout=PATIENCE_S)
             self.assertEqual(0, done.returncode, done.stdout + done.stderr)
+
+    def test_expressions_of_dashboards_can_be_read(self):
+        """By Prometheus; that what they name is exposed is checked with the tree."""
+        count = 0
+        for path in glob.glob(os.path.join(ROOT, "deploy/grafana/*.json")):
+            with open(path) as file:
+                panels = json.load(file)["panels"]
+            rules = [{"record": "panel:%d" % count, "expr": target["expr"].replace("$__rate_interval", "5m").replace("$instance", ".*")}
+                     for panel in panels for target in panel["targets"]]
+            count += len(rules)
+            with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+                json.dump({"groups": [{"name": os.path.basename(path), "rules": rules}]}, file)
+                file.flush()
+                done = subprocess.run([os.path.join(TOOLS, "promtool"), "check", "rules", "--lint=none", file.name], text=True,
+                                      capture_output=True, timeout=PATIENCE_S)
+            self.assertEqual(0, done.returncode, done.stdout + done.stderr)
+        self.assertGreater(count, 40)
 
     def test_runbooks_show_how_things_are(self):
         sagactl = os.environ.get("SAGACTL", os.path.join(os.path.dirname(SAGAD), "sagactl"))

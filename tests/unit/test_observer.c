@@ -23,7 +23,7 @@ static size_t frame_size;
 static char lines[8192]; /* of the log, without their time and their saga */
 static bool cares, counts;
 static uint64_t touched[SEEN_MAX], durable_frame;
-static size_t touched_count, frame_bytes;
+static size_t touched_count, frame_bytes, frame_records;
 static uint8_t counted[SEEN_MAX];
 static size_t counted_count;
 
@@ -34,7 +34,7 @@ void __wrap_api_durable(struct api *api, uint64_t number);
 void __wrap_api_touch(struct api *api, uint64_t serial);
 bool __wrap_counters_want(const struct loop *loop, uint8_t type);
 void __wrap_counters_record(struct loop *loop, const struct record *r);
-void __wrap_counters_frame(struct loop *loop, size_t bytes);
+void __wrap_counters_frame(struct loop *loop, size_t bytes, unsigned records);
 const struct engine *__wrap_core_engine(const struct core *c);
 void __wrap_log_write(enum log_level level, const char *text, const struct log_field *fields, size_t count);
 
@@ -70,10 +70,11 @@ void __wrap_counters_record(struct loop *loop, const struct record *r)
     counted[counted_count++] = r->type;
 }
 
-void __wrap_counters_frame(struct loop *loop, size_t bytes)
+void __wrap_counters_frame(struct loop *loop, size_t bytes, unsigned records)
 {
     (void)loop;
     frame_bytes += bytes;
+    frame_records += records;
 }
 
 const struct engine *__wrap_core_engine(const struct core *c)
@@ -174,7 +175,7 @@ static void get_stuck(uint64_t serial)
 static void observe(void)
 {
     lines[0] = '\0';
-    touched_count = counted_count = frame_bytes = 0;
+    touched_count = counted_count = frame_bytes = frame_records = 0;
     observer_durable(&s, 7, bytes_of(frame, frame_size));
     ck_assert_uint_eq(durable_frame, 7);
     ck_assert_uint_eq(atomic_load(&s.durable_frame), 7);
@@ -204,6 +205,7 @@ START_TEST(observer__who_waits_is_told_of_each_record)
     begin(2);
     observe();
     ck_assert_uint_eq(touched_count, 4);
+    ck_assert_uint_eq(frame_records, 4);
     for (size_t i = 0; i < 4; i++)
         ck_assert_uint_eq(touched[i], 1 + i / 2);
     turn_back(1, REASON_LEASE);

@@ -396,6 +396,12 @@ static void tell(struct store *face, void (*wake)(void *self), void *self)
     inner->tell(inner, wake, self);
 }
 
+static struct span synced(struct store *face)
+{
+    struct store *inner = sealed_of(face)->inner;
+    return inner->synced(inner);
+}
+
 static int check(struct store *face, struct error_detail *detail)
 {
     struct store *inner = sealed_of(face)->inner;
@@ -547,6 +553,7 @@ int sealed_store_open(const struct sealed_options *options, struct store *inner,
         .is_tight = inner->is_tight == NULL ? NULL : is_tight,
         .is_behind = is_behind,
         .check = inner->check == NULL ? NULL : check,
+        .synced = inner->synced == NULL ? NULL : synced,
         .first_frame = first_frame,
         .scan = scan,
         .read_frame = read_frame,

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* What one piece may hold: the log of nearly every commit; more goes out in several. SQLite's own layer below takes at most 0x1ffff bytes in
  * one write, and calls the disk full when it is given more. */
@@ -15,6 +16,7 @@
 struct log_file {
     sqlite3_file base;
     sqlite3_file *below;
+    struct log_gather *layer;
     char *piece; /* made at the first write */
     sqlite3_int64 at;
     int size;
@@ -81,11 +83,23 @@ static int log_truncate(sqlite3_file *file, sqlite3_int64 size)
     return rc != SQLITE_OK ? rc : f->below->pMethods->xTruncate(f->below, size);
 }
 
+static int64_t now_us(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
 static int log_sync(sqlite3_file *file, int flags)
 {
     struct log_file *f = log_of(file);
     int rc = flush(f);
-    return rc != SQLITE_OK ? rc : f->below->pMethods->xSync(f->below, flags);
+    if (rc != SQLITE_OK)
+        return rc;
+    int64_t began = now_us();
+    rc = f->below->pMethods->xSync(f->below, flags);
+    f->layer->synced.us += now_us() - began;
+    return rc;
 }
 
 static int log_file_size(sqlite3_file *file, sqlite3_int64 *size)
@@ -156,6 +170,7 @@ static int layer_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, in
     if (!(flags & SQLITE_OPEN_WAL))
         return below(vfs)->xOpen(below(vfs), name, file, flags, out_flags);
     memset(f, 0, sizeof *f);
+    f->layer = (struct log_gather *)vfs; /* which begins with it */
     f->below = (sqlite3_file *)(f + 1);
     int rc = below(vfs)->xOpen(below(vfs), name, f->below, flags, out_flags);
     /* Without methods SQLite does not close it. */

@@ -7,11 +7,14 @@
 #ifndef SAGA_JOURNAL_SQLITE_LOG_GATHER_H
 #define SAGA_JOURNAL_SQLITE_LOG_GATHER_H
 
+#include "sidecar/base/instant.h"
+
 #include <sqlite3.h>
 
 struct log_gather {
     sqlite3_vfs vfs; /* its name is unique to this object */
     char name[40];
+    struct span synced; /* how long syncs of the log took, all together; whoever takes it sets it to 0 */
 };
 
 /* Registers the layer above the VFS of this name (NULL: SQLite's default); open a database with ->name. The object, zeroed before, stays where

@@ -238,6 +238,7 @@ int files_expected(const char *database, struct error_detail *detail);
 int sqlite_store_check(struct store *face, struct error_detail *detail);
 /* Whether the last look is so old that a commit must have another. */
 bool files_are_due(const struct sqlite_store *s);
+struct span sqlite_store_synced(struct store *face);
 uint64_t sqlite_store_first_frame(struct store *face);
 
 /* sqlite_shares.c. What each of the files gets of a bound, and how often the log is copied under it. */

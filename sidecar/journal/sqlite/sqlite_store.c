@@ -363,6 +363,14 @@ int sqlite_store_commit(struct store *face, const struct store_commit *commit, s
 
 /* ---- reading ---- */
 
+struct span sqlite_store_synced(struct store *face)
+{
+    struct sqlite_store *s = (struct sqlite_store *)face;
+    struct span took = s->gather.synced;
+    s->gather.synced = (struct span){0};
+    return took;
+}
+
 uint64_t sqlite_store_first_frame(struct store *face)
 {
     return ((struct sqlite_store *)face)->first_frame;

@@ -1,0 +1,220 @@
+/* gauges.c - what is so now in a loop, looked at when somebody asks. */
+#include "sidecar/runtime/counters.h"
+
+#include "sidecar/core/holds.h"
+#include "sidecar/engine/saga.h"
+#include "sidecar/engine/target.h"
+#include "sidecar/journal/codec.h"
+#include "sidecar/runtime/remedies.h"
+#include "sidecar/runtime/sidecar_inside.h"
+#include "transport/certificates.h"
+
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+/* Sagas that are looked at for the oldest of a kind. */
+#define LOOK_MAX    5000
+#define LABELS(...) ((struct metric_labels){{__VA_ARGS__}})
+
+double counters_journal_bytes(const struct loop *s)
+{
+    static const char *const endings[] = {"", "-wal", ".reserve"};
+    char path[JOURNAL_PATH_SIZE], name[JOURNAL_PATH_SIZE + 16];
+    struct stat file;
+    double bytes = 0;
+    sidecar_journal_path(s->config, s->index, path);
+    for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++) {
+        snprintf(name, sizeof name, "%s%s", path, endings[i]);
+        if (stat(name, &file) == 0)
+            bytes += (double)file.st_size;
+    }
+    return bytes;
+}
+
+double counters_volume_free(const struct loop *s)
+{
+    struct statvfs volume;
+    return statvfs(s->config->data_dir, &volume) == 0 ? (double)volume.f_bavail * (double)volume.f_frsize : 0;
+}
+
+static void refresh_objectives(struct loop *s, struct instant now)
+{
+    static const struct {
+        const char *name;
+        int64_t seconds;
+    } windows[] = {{"5m", 300},   {"30m", 1800}, {"1h", 3600},  {"2h", 7200},
+                   {"6h", 21600}, {"1d", 86400}, {"3d", 259200}};
+    struct metrics *m = s->vitals.metrics;
+    for (size_t i = 0; slis_at(s->slis, i) != NULL; i++)
+        for (unsigned sli = 0; sli < SLI_COUNT; sli++) {
+            const struct objective *o = slis_at(s->slis, i);
+            static const char *const of_heartbeats[SLI_COUNT] = {"synthetic_success", "synthetic_latency"};
+            struct bytes definition = bytes_of_text(o->definition),
+                         name = bytes_of_text(o->synthetic ? of_heartbeats[sli] : sli_names[sli]);
+            if (o->promised[sli] == 0)
+                continue;
+            struct sli_count more = slis_take_new(s->slis, i, (enum sli)sli);
+            metrics_add(m, METRIC_SLO_EVENTS, LABELS(definition, name), more.all);
+            metrics_add(m, METRIC_SLO_BAD, LABELS(definition, name), more.bad);
+            metrics_set(m, METRIC_SLO_PROMISED, LABELS(definition, name), o->promised[sli] / 100000.0);
+            for (size_t k = 0; k < sizeof windows / sizeof windows[0]; k++)
+                metrics_set(
+                    m, METRIC_SLO_BURN, LABELS(definition, name, bytes_of_text(windows[k].name)),
+                    sli_burn(o->promised[sli], slis_count(s->slis, i, (enum sli)sli, SPAN_S(windows[k].seconds), now)));
+        }
+}
+
+const struct saga *counters_oldest_live(const struct loop *s)
+{
+    const struct engine *e = core_engine(s->core);
+    const struct saga *saga = engine_counts_real(e).live == 0 ? NULL : engine_after(e, 0);
+    for (unsigned i = 0; saga != NULL && i < LOOK_MAX; i++, saga = engine_after(e, saga->id.serial))
+        if (!saga->synthetic)
+            return saga;
+    return NULL;
+}
+
+static void refresh_limits(struct loop *s)
+{
+    const struct admission *a;
+    const char *name;
+    for (uint32_t i = 0; (a = engine_family(core_engine(s->core), i, &name)) != NULL; i++) {
+        if (!admission_bounds(a))
+            continue;
+        struct metrics *m = s->vitals.metrics;
+        metrics_set(m, METRIC_DEFINITION_LIVE, LABELS(bytes_of_text(name)), a->live);
+        metrics_set(m, METRIC_DEFINITION_LIVE_MAX, LABELS(bytes_of_text(name)), a->options.live_max);
+        metrics_set(m, METRIC_DEFINITION_STARTS_MAX, LABELS(bytes_of_text(name)), a->options.starts.per_second);
+    }
+}
+
+static double age(const struct saga *saga, struct instant now)
+{
+    return saga == NULL ? 0 : (double)instant_since(now, saga->started_at).us / 1e6;
+}
+
+/* The oldest that need a person, and that wait for nothing but deferred steps. */
+static void refresh_oldest(struct loop *s, struct instant now)
+{
+    const struct engine *e = core_engine(s->core);
+    struct saga_counts counts = engine_counts_real(e);
+    const struct saga *stuck = NULL, *deferred = NULL;
+    const struct saga *saga = counts.stuck + counts.answered == 0 ? NULL : engine_after(e, 0);
+    for (unsigned i = 0; saga != NULL && i < LOOK_MAX; i++, saga = engine_after(e, saga->id.serial)) {
+        if (stuck == NULL && saga->state == SAGA_STUCK && !saga->synthetic)
+            stuck = saga;
+        if (deferred == NULL && saga->answered && !saga->synthetic)
+            deferred = saga;
+        if ((stuck != NULL || counts.stuck == 0) && (deferred != NULL || counts.answered == 0))
+            break;
+    }
+    metrics_set(s->vitals.metrics, METRIC_OLDEST_LIVE, METRIC_NO_LABELS, age(counters_oldest_live(s), now));
+    metrics_set(s->vitals.metrics, METRIC_OLDEST_STUCK, METRIC_NO_LABELS, age(stuck, now));
+    metrics_set(s->vitals.metrics, METRIC_OLDEST_DEFERRED, METRIC_NO_LABELS, age(deferred, now));
+}
+
+static void refresh_holds(struct loop *s)
+{
+    unsigned held = 0;
+    for (unsigned i = 0; i < HOLDS_MAX; i++)
+        held += holds_at(core_holds(s->core), i) != NULL;
+    metrics_set(s->vitals.metrics, METRIC_DEFINITIONS_HELD, METRIC_NO_LABELS, held);
+}
+
+/* When the first record of the oldest frame was written; read once for each frame that becomes the oldest. What cannot be read now is asked for
+ * again at the next look. */
+static void refresh_journal_age(struct loop *s, struct instant now)
+{
+    uint64_t first = s->store->first_frame == NULL ? 0 : s->store->first_frame(s->store);
+    struct bytes records;
+    struct record r;
+    struct error_detail detail;
+    uint64_t previous;
+    if (first != s->oldest_frame && first != 0 && core_stalled(s->core) == 0 &&
+        core_read_frame(s->core, first, &records, &detail) == 0 && records.size > 0 &&
+        codec_decode(&records, &r, &previous, &detail) == 0) {
+        s->oldest_frame = first;
+        s->oldest_record_at = r.at;
+    }
+    if (first != 0 && s->oldest_frame != 0)
+        metrics_set(s->vitals.metrics, METRIC_JOURNAL_AGE, METRIC_NO_LABELS,
+                    (double)instant_since(now, s->oldest_record_at).us / 1e6);
+}
+
+static void refresh(struct loop *s)
+{
+    struct metrics *m = s->vitals.metrics;
+    const struct engine *e = core_engine(s->core);
+    struct saga_counts counts = engine_counts_real(e), synthetic = engine_counts(e).synthetic;
+    struct instant now = clock_now(&s->clock);
+    for (uint16_t i = 0; i < s->target_count; i++) {
+        if (s->targets[i].shared == NULL)
+            continue;
+        struct bytes name = bytes_of_text(s->targets[i].shared->name);
+        const struct target *target = engine_target(e, i);
+        metrics_set(m, METRIC_CALLS_MAX, LABELS(name), target_places(target));
+        metrics_set(m, METRIC_CALLS_IN_FLIGHT, LABELS(name), target->places_taken);
+        metrics_set(m, METRIC_CALLS_WAITING, LABELS(name), target->waiting);
+        metrics_set(m, METRIC_OLDEST_WAITING, LABELS(name), (double)target_longest(target, now).us / 1e6);
+        if (target->budget.options.percent > 0)
+            metrics_set(m, METRIC_RETRIES_LEFT, LABELS(name), (double)budget_left(&target->budget, now) / 1000);
+        if (target->rate.per_second > 0)
+            metrics_set(m, METRIC_RATE_MAX, LABELS(name), target->rate.per_second);
+        metrics_set(m, METRIC_TARGET_BREAKER, LABELS(name), breaker_state(&target->breaker, now) - BREAKER_CLOSED);
+        metrics_set(m, METRIC_TARGET_UNREACHABLE, LABELS(name),
+                    s->targets[i].down_since.us == 0 ? 0
+                                                     : (double)instant_since(now, s->targets[i].down_since).us / 1e6);
+    }
+    for (unsigned i = 0; i < s->target_count; i++)
+        if (drift_of(s, i) != NULL)
+            metrics_set(m, METRIC_SCHEMA_BREAKS, LABELS(bytes_of_text(s->targets[i].shared->name)),
+                        drift_of(s, i)->breaks);
+    struct webhook_counts pages = remedies_pages(s);
+    metrics_add(m, METRIC_WEBHOOKS, LABELS(bytes_of_text("sent")), pages.sent);
+    metrics_add(m, METRIC_WEBHOOKS, LABELS(bytes_of_text("failed")), pages.failed);
+    metrics_add(m, METRIC_WEBHOOKS, LABELS(bytes_of_text("dropped")), pages.dropped);
+    struct tracing_counts spans = tracing_counts(s->tracing);
+    if (s->tracing != NULL) {
+        metrics_add(m, METRIC_SPANS, METRIC_NO_LABELS, spans.made);
+        metrics_add(m, METRIC_SPANS_DROPPED, METRIC_NO_LABELS, spans.dropped);
+    }
+    metrics_set(m, METRIC_SAGAS_LIVE, METRIC_NO_LABELS, counts.live);
+    metrics_set(m, METRIC_SAGAS_LIVE_MAX, METRIC_NO_LABELS, s->config->live_sagas_max);
+    metrics_set(m, METRIC_SAGAS_STUCK_NOW, METRIC_NO_LABELS, counts.stuck);
+    metrics_set(m, METRIC_SAGAS_PAUSED, METRIC_NO_LABELS, counts.paused);
+    metrics_set(m, METRIC_SAGAS_ANSWERED, METRIC_NO_LABELS, counts.answered);
+    metrics_set(m, METRIC_SYNTHETICS_LIVE, METRIC_NO_LABELS, synthetic.live);
+    metrics_set(m, METRIC_SYNTHETICS_STUCK, METRIC_NO_LABELS, synthetic.stuck);
+    metrics_set(m, METRIC_SAGAS_COMPENSATING, METRIC_NO_LABELS, counts.compensating);
+    refresh_oldest(s, now);
+    refresh_objectives(s, now);
+    refresh_limits(s);
+    refresh_holds(s);
+    refresh_journal_age(s, now);
+    metrics_set(m, METRIC_JOURNAL_BYTES, METRIC_NO_LABELS, counters_journal_bytes(s));
+    metrics_set(m, METRIC_JOURNAL_BYTES_MAX, METRIC_NO_LABELS, (double)s->config->journal_bytes_max);
+    metrics_set(m, METRIC_JOURNAL_VOLUME_FREE, METRIC_NO_LABELS, counters_volume_free(s));
+    metrics_set(m, METRIC_JOURNAL_FULL, METRIC_NO_LABELS, s->told_full != 0);
+    struct certificates *certificates = s->sidecar->certificates;
+    int64_t expiry = certificates == NULL ? 0 : certificates_not_after(certificates);
+    if (expiry != 0)
+        metrics_set(m, METRIC_CERTIFICATE_EXPIRY, METRIC_NO_LABELS, (double)expiry);
+    metrics_set(m, METRIC_CLOCK_DIFFERENCE, METRIC_NO_LABELS, (double)clock_difference(&s->clock).us / 1e6);
+    metrics_set(m, METRIC_DEFINITIONS, METRIC_NO_LABELS, catalog_count(s->catalog));
+    metrics_set(m, METRIC_SERIES_BYTES, METRIC_NO_LABELS, 0); /* they count themselves, too */
+    metrics_set(m, METRIC_SERIES, METRIC_NO_LABELS, metrics_count(m));
+    metrics_set(m, METRIC_SERIES_BYTES, METRIC_NO_LABELS, (double)metrics_bytes(m));
+}
+
+void counters_turn(struct loop *s)
+{
+    if (s->vitals.metrics == NULL || !vitals_are_wanted(&s->vitals))
+        return;
+    uint32_t reasons = 0;
+    reasons |= s->stopping ? VITALS_STOPPING : 0;
+    reasons |= s->told_full == E_JOURNAL_AWAY ? VITALS_JOURNAL_AWAY : s->told_full != 0 ? VITALS_JOURNAL_FULL : 0;
+    reasons |= s->failure.code != 0 ? VITALS_FAILED : 0;
+    refresh(s);
+    vitals_tell(&s->vitals, reasons);
+}
