@@ -236,6 +236,12 @@ void counters_frame(struct loop *s, size_t bytes, unsigned records)
     s->commit_records += records;
 }
 
+void counters_committing(struct loop *s)
+{
+    if (s->store->synced != NULL)
+        s->store->synced(s->store);
+}
+
 void counters_commit(struct loop *s, struct instant began_at)
 {
     struct metrics *m = s->vitals.metrics;

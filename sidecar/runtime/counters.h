@@ -44,6 +44,8 @@ void counters_refused(struct loop *s, const char *path, int code);
 /* The target's breaker has opened or closed. */
 void counters_breaker(struct loop *s, const char *target, bool open);
 
+/* A commit comes: what was fsync'd before it is none of it. */
+void counters_committing(struct loop *s);
 /* A frame of so many records, and bytes of them, has become durable; the commit that made it so began at began_at. */
 void counters_frame(struct loop *s, size_t bytes, unsigned records);
 void counters_commit(struct loop *s, struct instant began_at);

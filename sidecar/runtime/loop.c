@@ -77,6 +77,7 @@ static void commit(struct loop *s)
     struct error_detail detail = {0};
     if (s->failure.code != 0)
         return;
+    counters_committing(s);
     struct instant began_at = clock_now(&s->clock);
     uint64_t frame = atomic_load_explicit(&s->durable_frame, memory_order_relaxed);
     int code = core_commit(s->core, began_at, &detail);
