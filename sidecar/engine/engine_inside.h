@@ -115,8 +115,6 @@ void fold_check_own(const struct record *r);
 /* Whether r may follow what is there, as the journal is not to be trusted. */
 int fold_check(const struct engine *e, const struct saga *s, const struct record *r, const struct definition *d,
                struct error_detail *detail);
-/* Of an enlistment, to tell a repeated one from another. */
-uint64_t fold_enlistment_fingerprint(const struct record *r);
 void fold_free(struct engine *e, struct saga *s);
 /* Takes a saga out of the registry and the counts, and frees it. */
 void fold_forget(struct engine *e, struct saga *s);

@@ -1,6 +1,5 @@
 /* fold.c - the only code that changes what is durable of a saga: it applies records, one by one, both when the engine decides and when
  * the journal is replayed. */
-#include "sidecar/base/fnv.h"
 #include "sidecar/base/grpc_status.h"
 #include "sidecar/engine/engine_inside.h"
 
@@ -197,19 +196,6 @@ static struct saga *started(struct engine *e, const struct record *r, const stru
     return s;
 }
 
-/* The retry policy is left out, as it is of a start's fingerprint: it may be what defaults made of none, which change. */
-uint64_t fold_enlistment_fingerprint(const struct record *r)
-{
-    const struct call_spec *call = &r->call;
-    uint64_t hash = FNV_START;
-    if (call->target == NULL)
-        return hash;
-    hash = fnv_add(hash, call->target, text_size(call->target));
-    hash = fnv_add(hash, call->method, text_size(call->method));
-    hash = fnv_add(hash, call->constant.at, call->constant.size);
-    return fnv_add(hash, &call->timeout.us, sizeof call->timeout.us);
-}
-
 static void enlisted(struct engine *e, struct saga *s, const struct record *r, void *block)
 {
     CHECK(s->step_count < s->step_room);
@@ -219,7 +205,6 @@ static void enlisted(struct engine *e, struct saga *s, const struct record *r, v
     struct enlisted *own = block;
     step->enlisted = own;
     own->block_size = fold_block_size(r, NULL);
-    own->fingerprint = fold_enlistment_fingerprint(r);
     own->call = r->call;
 
     uint8_t *at = (uint8_t *)(own + 1);

@@ -196,16 +196,25 @@ static int plan_settle(const struct turn *t, struct plan *p, const struct saga *
     return 0;
 }
 
+/* The retry policy is left out, as it is of a start's fingerprint: it may be what defaults made of none, which change. */
+static bool same_enlistment(const struct call_spec *a, const struct call_spec *b)
+{
+    if (a->target == NULL || b->target == NULL)
+        return a->target == b->target;
+    return strcmp(a->target, b->target) == 0 && strcmp(a->method, b->method) == 0 &&
+           bytes_equal(a->constant, b->constant) && a->timeout.us == b->timeout.us;
+}
+
 /* Whether an enlisted step of this name is there, or planned: 1 with the same content, -1 with another, 0 not at all. */
 static int enlisted_before(const struct plan *p, const struct saga *s, const struct record *r)
 {
     for (size_t i = 0; i < p->count; i++)
         if (p->records[i].type == RECORD_ENLISTED && bytes_equal(p->records[i].step_name, r->step_name))
-            return fold_enlistment_fingerprint(&p->records[i]) == fold_enlistment_fingerprint(r) ? 1 : -1;
+            return same_enlistment(&p->records[i].call, &r->call) ? 1 : -1;
     int step = s == NULL ? -1 : saga_step_find(s, r->step_name);
     if (step < 0)
         return 0;
-    return s->steps[step].enlisted->fingerprint == fold_enlistment_fingerprint(r) ? 1 : -1;
+    return same_enlistment(&s->steps[step].enlisted->call, &r->call) ? 1 : -1;
 }
 
 /* An enlistment that is acknowledged tells its owner to act. Of a step that was refused for good nothing is owed, so it must not act again. */

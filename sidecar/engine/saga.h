@@ -12,7 +12,6 @@
 struct enlisted {
     const char *name;
     size_t name_size;
-    uint64_t fingerprint;  /* of the enlistment, to tell a repeated one from another */
     struct call_spec call; /* of the compensation; call.target NULL: it needs none */
     size_t block_size;
 };

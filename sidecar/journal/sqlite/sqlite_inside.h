@@ -8,7 +8,7 @@
 #include <sqlite3.h>
 #include <time.h>
 
-#define SCHEMA_VERSION 7
+#define SCHEMA_VERSION 8
 #define PAGE_SIZE      4096
 #define EPOCH          0    /* always: who holds the lock is the only holder there is */
 #define NAMED_MAX      4096 /* definitions whose names are remembered to be in the database */

@@ -10,7 +10,7 @@
 #include "sidecar/journal/sqlite/sqlite_inside.h"
 
 #include "sidecar/base/check.h"
-#include "sidecar/base/sha256.h"
+#include "sidecar/base/siphash.h"
 
 #include <stdlib.h>
 
@@ -32,19 +32,11 @@ static struct request_bucket *bucket_of(const struct sqlite_store *s, uint64_t h
     return &s->requests.buckets[hash >> (REQUEST_HASH_BITS - 10)];
 }
 
-/* Salted, so that nobody outside can aim at one bucket. */
+/* By a key of the journal's own, so that nobody outside can aim at one bucket. */
 static uint64_t hash_of(const struct sqlite_store *s, struct bytes request_id)
 {
-    uint8_t text[8 + REQUEST_ID_BYTES_MAX], digest[SHA256_SIZE];
-    CHECK(request_id.size > 0 && request_id.size <= REQUEST_ID_BYTES_MAX);
-    for (int i = 0; i < 8; i++)
-        text[i] = (uint8_t)(s->requests.salt >> 8 * i);
-    memcpy(text + 8, request_id.at, request_id.size);
-    sha256(bytes_of(text, 8 + request_id.size), digest);
-    uint64_t hash = 0;
-    for (int i = 0; i < REQUEST_HASH_BITS / 8; i++)
-        hash = hash << 8 | digest[i];
-    return hash;
+    const uint64_t key[2] = {s->requests.salt, 0};
+    return siphash(key, request_id) >> (64 - REQUEST_HASH_BITS);
 }
 
 static uint64_t seconds(struct instant at)
