@@ -178,7 +178,7 @@ static void put_why(struct run *r, const Saga__V1__GetResponse *answer, const Sa
         return;
     }
     put_steps(s, answer);
-    size_t count = targets_of(saga, names);
+    size_t count = status == NULL ? 0 : targets_of(saga, names);
     for (size_t i = 0; i < count; i++)
         targets_put(s, status, names[i]);
     screen_put(s, PAINT_STRONG, "what you can do\n");
@@ -188,7 +188,7 @@ static void put_why(struct run *r, const Saga__V1__GetResponse *answer, const Sa
 static int put_json(struct run *r, const Saga__V1__GetResponse *answer, const Saga__V1__StatusResponse *status)
 {
     const char *names[STEPS_MOST];
-    size_t count = targets_of(answer->saga, names);
+    size_t count = status == NULL ? 0 : targets_of(answer->saga, names);
     json_t *targets = json_array();
     for (size_t i = 0; i < count; i++)
         for (size_t k = 0; k < status->n_loops; k++)
@@ -199,10 +199,20 @@ static int put_json(struct run *r, const Saga__V1__GetResponse *answer, const Sa
     return json_put(r->screen.out, it, false) == 0 ? EXIT_DONE : run_say(r, EXIT_REFUSED, "there is no memory");
 }
 
+/* How targets are. *status stays NULL for who may not ask that: the rest is told all the same. */
+static int ask_status(struct run *r, Saga__V1__StatusResponse **status)
+{
+    Saga__V1__StatusRequest m = SAGA__V1__STATUS_REQUEST__INIT;
+    int64_t deadline = r->o.timeout_ms >= 0 ? r->deadline : wire_deadline(RUN_TIMEOUT_DEFAULT_MS);
+    struct saga_error error;
+    int code = run_try(r, "/saga.v1.Operator/Status", &m.base, &saga__v1__status_response__descriptor, deadline, false,
+                       status, &error);
+    return code == SAGA_OK || code == SAGA_E_PERMISSION_DENIED ? EXIT_DONE : run_failed(r, &error);
+}
+
 int command_why(struct run *r)
 {
     Saga__V1__GetRequest get = SAGA__V1__GET_REQUEST__INIT;
-    Saga__V1__StatusRequest how = SAGA__V1__STATUS_REQUEST__INIT;
     Saga__V1__GetResponse *answer = NULL;
     Saga__V1__StatusResponse *status = NULL;
     get.saga_id = r->o.words[0];
@@ -210,7 +220,7 @@ int command_why(struct run *r)
     if (code == EXIT_DONE && answer->saga == NULL)
         code = run_say(r, EXIT_REFUSED, "the sidecar's answer holds no saga");
     if (code == EXIT_DONE)
-        code = run_call(r, "/saga.v1.Operator/Status", &how.base, &saga__v1__status_response__descriptor, &status);
+        code = ask_status(r, &status);
     if (code == EXIT_DONE && r->o.json)
         code = put_json(r, answer, status);
     else if (code == EXIT_DONE)

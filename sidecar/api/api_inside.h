@@ -27,7 +27,7 @@ struct read {
     struct request request;
     bool cancelled;      /* nobody waits for it any more */
     bool permitted;      /* the caller may ask this */
-    bool own_alone;      /* and is shown the sagas that it has begun */
+    bool limited;        /* and is shown those alone that the rules let it see: of List, those that it has begun */
     struct bytes body;   /* owned: the message, unpacked later */
     struct arena *arena; /* where the following lie: NULL until it has its turn */
     void *message;       /* unpacked */
@@ -94,10 +94,10 @@ void changes_finish(struct api *api);
 /* ---- permit.c: who may do what. Each returns 0, or E_PERMISSION, which has been told of ---- */
 /* Whether the caller may ask this method at all; else the call has been refused. */
 bool permit_call(struct api *api, struct rpc_call *call);
-/* An unpacked request, in the loop that answers it. *own_alone, unless NULL: it is to be shown the caller's own sagas alone. May return
- * STORE_PENDING. */
+/* An unpacked request, in the loop that answers it. *limited, unless NULL: not all that it asks for is to be shown (struct read). May
+ * return STORE_PENDING. */
 int permit_request(struct api *api, struct rpc_call *call, enum method_id method, const ProtobufCMessage *m,
-                   bool *own_alone, struct error_detail *detail);
+                   bool *limited, struct error_detail *detail);
 /* What is about a definition of this name. */
 int permit_definition(struct api *api, struct rpc_call *call, enum method_id method, struct bytes name,
                       struct error_detail *detail);

@@ -208,7 +208,7 @@ static int list_begin(struct api *api, struct read *read, const Saga__V1__ListRe
     char *identity = arena_take(a, IDENTITY_TEXT_SIZE);
     if (identity == NULL)
         return error_set(detail, E_MEMORY, "", NULL);
-    if (read->own_alone)
+    if (read->limited)
         l->query.owner = permit_identity(rpc_call_peer(read->request.call), identity);
     l->examined = 0;
     if (!listing_init(&l->live, a, api->catalog, l->room) || !listing_init(&l->ended, a, api->catalog, l->room) ||
@@ -283,6 +283,14 @@ static int dead_letter(struct api *api, struct arena *a, const struct saga *saga
     return 0;
 }
 
+static bool is_shown(struct api *api, struct read *read, const struct saga *saga)
+{
+    const struct authz_about about = {.definition = saga->name,
+                                      .tags = saga->tags,
+                                      .own = permit_owns(rpc_call_peer(read->request.call), saga->owner)};
+    return permit_shows(api, read->request.call, METHOD_LIST_DEAD_LETTERS, &about);
+}
+
 struct letters {
     Saga__V1__Saga **sagas;
     size_t room, count;
@@ -326,7 +334,7 @@ int lists_dead_letters(struct api *api, struct read *read, const void *message, 
         code = reads_show(api, read->arena, saga, &shown, detail);
         bool meant = code == 0 && shown.saga != NULL && shown.saga->state == SAGA_STUCK &&
                      (name.size == 0 || bytes_equal(name, shown.saga->name)) &&
-                     (!read->own_alone || permit_owns(rpc_call_peer(read->request.call), shown.saga->owner));
+                     (!read->limited || is_shown(api, read, shown.saga));
         if (meant)
             code = asked_live(api, read, shown.saga, saga->position, &meant, detail);
         if (code == 0 && meant) {

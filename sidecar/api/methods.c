@@ -11,10 +11,11 @@ const struct rpc_method methods_served[METHOD_COUNT] = {
 };
 
 const struct method methods[METHOD_COUNT] = {
-#define METHOD(id, service_, name_, kind_, role_, route_, key_, request_, response_, ...) \
+#define METHOD(id, service_, name_, kind_, role_, subject_, route_, key_, request_, response_, ...) \
     [METHOD_##id] = {.request = &saga__v1__##request_##__descriptor, \
                      .response = &saga__v1__##response_##__descriptor, \
                      .role = role_, \
+                     .subject = subject_, \
                      .route = route_, \
                      .key = key_, \
                      __VA_ARGS__},

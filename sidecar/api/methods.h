@@ -52,6 +52,7 @@ enum method_route {
 struct method {
     const ProtobufCMessageDescriptor *request, *response;
     enum method_role role;
+    enum method_subject subject;
     enum method_route route;
     const char *key; /* of the request, by its name in the .proto; NULL: the route needs none */
     const char *

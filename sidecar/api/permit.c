@@ -291,15 +291,15 @@ static int deny_about(struct api *api, const struct rpc_peer *peer, enum method_
 }
 
 int permit_request(struct api *api, struct rpc_call *call, enum method_id method, const ProtobufCMessage *m,
-                   bool *own_alone, struct error_detail *detail)
+                   bool *limited, struct error_detail *detail)
 {
     struct caller c;
     const struct rpc_peer *peer = rpc_call_peer(call);
     const struct authz *z = api->options.authz;
     if (!permit_caller(peer, &c))
         return 0;
-    if (own_alone != NULL)
-        *own_alone = false;
+    if (limited != NULL)
+        *limited = false;
     bool payloads = method == METHOD_GET && ((const Saga__V1__GetRequest *)(const void *)m)->include_payloads;
     enum authz_extent extent = payloads ? authz_payloads(z, &c, method) : authz_extent(z, &c, method);
     if (extent == AUTHZ_ALL)
@@ -309,17 +309,8 @@ int permit_request(struct api *api, struct rpc_call *call, enum method_id method
                     "no rule of authorization lets it read payloads; ask without include_payloads", detail);
     if (extent == AUTHZ_NOTHING) /* a command of a pipe */
         return permit_method(api, peer, method, detail);
-    switch (method) {
-    case METHOD_REGISTER_DEFINITION: /* they ask once they know the names */
-    case METHOD_FIND:
-    case METHOD_LIST_DEFINITIONS:
-    case METHOD_GET_SCHEMA: /* types alone, which are of no definition */
-    case METHOD_LIST_SCHEMAS:
-    case METHOD_EXPLAIN:
-        return 0;
-    default:
-        break;
-    }
+    if (method == METHOD_REGISTER_DEFINITION || method == METHOD_FIND || method == METHOD_LIST_DEFINITIONS)
+        return 0; /* they ask once they know the names */
     struct about about;
     int code = look_at(api, peer, method, m, authz_by_tags(z, &c), &about, detail);
     if (code != 0 || !about.known)
@@ -329,8 +320,10 @@ int permit_request(struct api *api, struct rpc_call *call, enum method_id method
     about.of.own = about.of.own && !about.many;
     if (authz_allows(z, &c, method, payloads, &about.of))
         return 0;
-    if (about.many && own_alone != NULL && authz_allows(z, &c, method, payloads, &own)) {
-        *own_alone = true;
+    if (about.many && limited != NULL &&
+        (method == METHOD_LIST_DEAD_LETTERS ? authz_somewhere(z, &c, method, own.definition)
+                                            : authz_allows(z, &c, method, payloads, &own))) {
+        *limited = true;
         return 0;
     }
     /* Which tags it will have, its start tells: the engine refuses others (permit_tags). */

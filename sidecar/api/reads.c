@@ -202,7 +202,7 @@ static bool go_on(struct api *api, struct read *read, struct span piece)
     if (code == 0 && read->message == NULL)
         code = unpack(api, read, &detail);
     if (code == 0 && !read->permitted) {
-        code = permit_request(api, read->request.call, read->request.method, read->message, &read->own_alone, &detail);
+        code = permit_request(api, read->request.call, read->request.method, read->message, &read->limited, &detail);
         read->permitted = code == 0;
     }
     if (code == 0)

@@ -8,11 +8,11 @@
 struct method_name {
     const char *name;
     enum method_role role;
-    const char *route; /* its name */
+    enum method_subject subject;
 };
 
 static const struct method_name methods[] = {
-#define METHOD(id, service, name, kind, role, route, ...) {name, role, #route},
+#define METHOD(id, service, name, kind, role, subject, ...) {name, role, subject},
 #include "sidecar/api/methods.def"
 #undef METHOD
 };
@@ -203,14 +203,20 @@ static bool names(const struct authz_rule *rule, const struct caller *c)
 
 /* ---- verdicts ---- */
 
-/* Whether a method is about sagas that are there. */
-static bool about_sagas(unsigned method)
+/* Whether a method is about nothing that has tags, and changes nothing. */
+static bool tagless(unsigned method)
 {
-    static const char *const routes[] = {"ROUTE_SAGA", "ROUTE_EVENTS", "ROUTE_PAGES_NEWEST", "ROUTE_PAGES_OLDEST"};
-    for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++)
-        if (strcmp(methods[method].route, routes[i]) == 0)
-            return true;
-    return methods[method].role == ROLE_VIEWER && strcmp(methods[method].route, "ROUTE_REQUEST") == 0;
+    return methods[method].subject == SUBJECT_NOBODYS ||
+           (methods[method].subject == SUBJECT_DEFINITIONS && methods[method].role == ROLE_VIEWER);
+}
+
+/* Whether a rule with these limits allows the method of anything. */
+static bool reaches(const struct authz_rule *rule, unsigned method)
+{
+    enum method_subject subject = methods[method].subject;
+    if (rule->tags.size > 0 && !tagless(method))
+        return subject == SUBJECT_SAGAS || subject == SUBJECT_NEW_SAGA;
+    return rule->definition_count == 0 || subject != SUBJECT_SIDECAR;
 }
 
 /* Whether the rule lets it do so, and whether that is about its own sagas alone. */
@@ -221,17 +227,12 @@ static bool permits(const struct authz_rule *rule, unsigned method, bool *own_al
                                       [ROLE_OPERATOR] = RIGHT_OPERATOR};
     enum method_role role = methods[method].role;
     *own_alone = false;
+    if (!reaches(rule, method))
+        return false;
     if ((rule->methods >> method & 1) != 0 || (rule->rights & enough[role]) != 0)
         return true;
-    *own_alone = !rule->all_sagas && about_sagas(method);
+    *own_alone = !rule->all_sagas && methods[method].subject == SUBJECT_SAGAS;
     return role != ROLE_OPERATOR && (rule->rights & RIGHT_SERVICE) != 0;
-}
-
-/* Whether a method is about no saga, and tells nothing of any: to look at definitions and types, and to open a pipe. */
-static bool tagless(unsigned method)
-{
-    bool first = strcmp(methods[method].route, "ROUTE_FIRST") == 0;
-    return (first && methods[method].role == ROLE_VIEWER) || strcmp(methods[method].route, "ROUTE_COMMANDS") == 0;
 }
 
 bool authz_by_tags(const struct authz *z, const struct caller *c)
@@ -259,6 +260,13 @@ struct bytes authz_rule_tags(const struct authz *z, size_t rule, const struct ca
     return so ? r->tags : bytes_of(NULL, 0);
 }
 
+/* Whether its limits are none for this method. */
+static bool is_whole(const struct authz_rule *rule, unsigned method)
+{
+    return methods[method].subject == SUBJECT_NOBODYS ||
+           (rule->definition_count == 0 && (rule->tags.size == 0 || tagless(method)));
+}
+
 static enum authz_extent extent(const struct authz *z, const struct caller *c, unsigned method, unsigned also)
 {
     enum authz_extent most = AUTHZ_NOTHING;
@@ -269,8 +277,7 @@ static enum authz_extent extent(const struct authz *z, const struct caller *c, u
             continue;
         /* Whom it names is asked first: most rules name others. */
         if ((rule->rights & also) == also && names(rule, c) && permits(rule, method, &own_alone))
-            most = rule->definition_count == 0 && !own_alone && (rule->tags.size == 0 || tagless(method)) ? AUTHZ_ALL
-                                                                                                          : AUTHZ_SOME;
+            most = is_whole(rule, method) && !own_alone ? AUTHZ_ALL : AUTHZ_SOME;
     }
     return most;
 }
@@ -292,10 +299,23 @@ bool authz_allows(const struct authz *z, const struct caller *c, unsigned method
     for (size_t i = 0; i < z->count; i++) {
         const struct authz_rule *rule = &z->rules[i];
         bool own_alone;
-        if (never(rule, c) || (rule->rights & also) != also || !names(rule, c) || !about_definition(rule, about->definition) ||
-            !permits(rule, method, &own_alone) || (own_alone && !about->own))
+        if (never(rule, c) || (rule->rights & also) != also || !names(rule, c) ||
+            !about_definition(rule, about->definition) || !permits(rule, method, &own_alone) ||
+            (own_alone && !about->own))
             continue;
         if (rule->tags.size == 0 || tagless(method) || texts_have_all(about->tags, rule->tags))
+            return true;
+    }
+    return false;
+}
+
+bool authz_somewhere(const struct authz *z, const struct caller *c, unsigned method, struct bytes definition)
+{
+    for (size_t i = 0; i < z->count; i++) {
+        const struct authz_rule *rule = &z->rules[i];
+        bool own_alone;
+        if (!never(rule, c) && names(rule, c) && permits(rule, method, &own_alone) &&
+            (definition.size == 0 || about_definition(rule, definition)))
             return true;
     }
     return false;

@@ -12,6 +12,15 @@
 /* Whose method it is. */
 enum method_role { ROLE_VIEWER = 1, ROLE_SERVICE, ROLE_OPERATOR };
 
+/* What it is about, and so how rules about definitions, tags and one's own sagas limit it. */
+enum method_subject {
+    SUBJECT_SAGAS = 1,   /* sagas that are there: one, or many */
+    SUBJECT_NEW_SAGA,    /* one that begins: which tags it will have, its start tells */
+    SUBJECT_DEFINITIONS, /* what has no tags: who is limited by them only looks */
+    SUBJECT_NOBODYS,     /* types, what one may oneself, a pipe: for whoever may at all, without limits */
+    SUBJECT_SIDECAR,     /* the whole of it: for who is not limited */
+};
+
 /* How a caller has come, and what is proven of it. */
 enum caller_way { CALLER_UNIX = 1, CALLER_PLAINTEXT, CALLER_TLS };
 struct caller {
@@ -42,7 +51,7 @@ enum right {
 struct authz_rule {
     const struct who *who;
     size_t who_count;
-    unsigned never; /* 1 << a way by which nobody comes whom it names; 0: none is known (authz_prepare) */
+    unsigned never;   /* 1 << a way by which nobody comes whom it names; 0: none is known (authz_prepare) */
     unsigned rights;  /* of enum right */
     uint64_t methods; /* 1 << its number in methods.def */
     bool all_sagas;   /* RIGHT_SERVICE is also about sagas that others have begun */
@@ -86,6 +95,9 @@ struct authz_about {
 /* Of that; with payloads, those of its saga too. */
 bool authz_allows(const struct authz *z, const struct caller *c, unsigned method, bool payloads,
                   const struct authz_about *about);
+
+/* Whether it is allowed for some saga of this definition, or for any definition's where that is empty. */
+bool authz_somewhere(const struct authz *z, const struct caller *c, unsigned method, struct bytes definition);
 
 /* Whether any rule that names the caller, or anybody (NULL), is about tags: then those of a saga need to be known. */
 bool authz_by_tags(const struct authz *z, const struct caller *c);

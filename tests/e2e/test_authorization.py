@@ -8,7 +8,7 @@ import urllib.request
 import grpc
 
 import shapes
-from harness import (CHANNEL_OPTIONS, PATIENCE_S, SAGAD, Participant, Sidecar, Stub, definition, do, message, needs_files, state_name, step,
+from harness import (CHANNEL_OPTIONS, PATIENCE_S, SAGAD, Participant, Sidecar, Stub, definition, do, fail, message, needs_files, state_name, step,
                      wait_until)
 from test_trust import Authority
 
@@ -28,6 +28,17 @@ input: typed.v1.Order
 output: {receipt: =steps.reserve.output.receipt_id}
 steps:
   - {name: reserve, target: shop, action: /typed.v1.Shop/Reserve, compensation: none}
+"""
+
+
+FAILS = """name: fails
+version: 1.0.0
+schema: typed
+input: typed.v1.Order
+tags: {tenant: =input.order_id}
+forward_only: true
+steps:
+  - {name: fail, target: shop, action: {method: /typed.v1.Shop/Release, request: {receipt_id: =input.order_id}}, compensation: none, retry: {maxAttempts: 1}}
 """
 
 
@@ -189,6 +200,24 @@ class Rules(unittest.TestCase):
 
         ours = [start(cart, "acme", request_id="r-%d" % i) for i in range(6)]
         theirs = [start(till, "other", request_id="r-%d" % i) for i in range(6)]
+        # Dead letters, each its own: of two loops, without asking for a tag.
+        night.RegisterDefinition(source=FAILS.encode())
+        self.shop.on("/typed.v1.Shop/Release", fail(grpc.StatusCode.FAILED_PRECONDITION, "no"))
+        stuck = {t: {c.Start(definition="fails", input_json='{"order_id": "%s"}' % t).saga_id for _ in range(4)} for c, t in ((cart, "acme"), (till, "other"))}
+        for saga in stuck["acme"] | stuck["other"]:
+            night.Wait(saga_id=saga, until_stuck=True, timeout=PATIENCE_S)
+        letters = lambda name, **fields: {s.id for s in self.as_(name)[1].ListDeadLetters(**fields).sagas}
+        self.assertEqual(stuck["acme"] | stuck["other"], letters("night"))
+        for fields in ({}, {"definition": "fails"}, {"where": "state == STUCK"}):
+            self.assertEqual((stuck["acme"], stuck["other"]), (letters("cart", **fields), letters("till", **fields)))
+        self.assertEqual(set(), letters("till", definition="untagged"))
+        # Who may not ask how targets are is told the rest.
+        sagactl = os.path.join(os.path.dirname(SAGAD), "sagactl")
+        told = subprocess.run([sagactl, "--address", "tls://localhost:%d" % self.sidecar.ports["tls://127.0.0.1:0"], "--tls-roots", self.pki.path("ca.pem"),
+                               "--tls-certificate", self.pki.path("till.pem"), "--tls-key", self.pki.path("till.key"), "why", max(stuck["other"])],
+                              capture_output=True, text=True, timeout=PATIENCE_S)
+        self.assertEqual(0, told.returncode, told)
+        self.assertRegex(told.stdout, r"the action of fail\n +waits for +an operator(?s:.*)what you can do\n")
         before = len(night.List().sagas)
         for coordinator, tenant in ((cart, "other"), (cart, ""), (till, "acme")):
             with self.assertRaises(grpc.RpcError) as caught:
@@ -231,6 +260,8 @@ class Rules(unittest.TestCase):
             self.sidecar.kill()
             self.sidecar.start()
             night, cart, till = self.as_("night")[0], self.as_("cart")[0], self.as_("till")[0]
+        for name in ("StartBulk", "Status", "ListJournals", "ListRules", "ListBulks"):
+            self.assertEqual("PERMISSION_DENIED", code_of(getattr(self.as_("till")[1], name)), name)
         self.assertIn("Get: allowed for sagas with some tags by authorization[0]\n",
                       subprocess.run([SAGAD, "-f", os.path.join(self.sidecar.directory, "sagad.yaml"), "--as", CART], capture_output=True, text=True,
                                      timeout=PATIENCE_S).stdout)
