@@ -160,13 +160,13 @@ static void tell_heads(struct loop *s, struct instant *next)
 
 void loop_tell_live(struct loop *s)
 {
-    if (s->core == NULL || s->store == NULL || s->config->store[0] == '\0')
+    if (s->core == NULL || s->database == NULL)
         return;
     bool known = !core_pending(s->core) && !core_resuming(s->core);
     uint64_t live = known ? engine_counts(core_engine(s->core)).live : POSTGRES_LIVE_UNKNOWN;
     if (known)
         atomic_store(&s->live, live);
-    postgres_store_tell_live(s->store, live);
+    postgres_store_tell_live(s->database, live);
 }
 
 /* A journal that is gone is noticed also while nothing is committed. */

@@ -77,6 +77,7 @@ struct loop {
     struct slis *slis;       /* NULL: nothing is promised */
     struct retries *retries; /* while the definitions are read from the journal */
     struct store *store;
+    struct store *database; /* the same without what seals it, where it is in a database; else NULL */
     struct core *core;
     struct rpc *rpc;
     uint32_t old_keys;                /* of encryption, that the journal needs beside the one in use */

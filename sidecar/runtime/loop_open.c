@@ -81,6 +81,7 @@ static int settle_placement(struct loop *s, const struct store_state *state)
 static int open_journal(struct loop *s, struct store_state *state, struct error_detail *detail)
 {
     int code = journal_open(s->config, s->index, s->sidecar->adopted, &s->store, state, detail);
+    s->database = code == 0 && s->config->store[0] != '\0' ? s->store : NULL;
     if (code == 0)
         code = keys_apply(&s->sidecar->keys, state, &s->store, detail);
     s->old_keys = code == 0 ? sealed_store_old_keys(s->store) : 0;

@@ -101,6 +101,17 @@ class Takeover(Fleet):
         self.all_end(a, ids)
         self.assertEqual("COMMITTED", state_name(a.client.run("two")))
 
+    def test_how_many_sagas_live_is_told(self):
+        """Others take over what was given up with sagas in it, and nothing else."""
+        a, b = self.sidecar("a"), self.sidecar("b")
+        row = lambda: next(j for j in b.client.operator.ListJournals().journals if j.name == self.fleet + "-a")
+        ids, gate = self.live(a, 3)
+        wait_until(lambda: row().live == 3, "three are told")
+        gate.open()
+        self.all_end(a, ids)
+        a.stop()
+        self.assertEqual((0, False), (row().live, row().orphan))
+
     # ---- any sidecar answers for any saga ----
 
     def test_any_sidecar_answers_for_any_saga(self):
