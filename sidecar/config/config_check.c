@@ -156,12 +156,10 @@ static int check_store(const struct config_reader *r)
     const struct config *c = r->config;
     if (c->store[0] == '\0')
         return 0;
-    if (c->loops > 1)
+    if (c->loops > 1 && c->fleet[0] != '\0')
         return yaml_refuse(r->nodes[OPTION_INDEX_loops], E_ARGUMENT, r->detail,
-                           "loops must be 1 with store: a sidecar has one journal in the database");
-    if (c->journal_bytes_max != 0)
-        return yaml_refuse(r->nodes[OPTION_INDEX_journal_bytes_max], E_ARGUMENT, r->detail,
-                           "journal_bytes_max bounds a journal in data_dir, and store names a database");
+                           "loops must be 1 with fleet: what is taken over is one journal; use more cores by more "
+                           "sidecars");
     return 0;
 }
 

@@ -5,6 +5,7 @@
 #include "sidecar/engine/saga.h"
 #include "sidecar/engine/target.h"
 #include "sidecar/journal/codec.h"
+#include "sidecar/journal/postgres/postgres_store.h"
 #include "sidecar/runtime/remedies.h"
 #include "sidecar/runtime/sidecar_inside.h"
 #include "transport/certificates.h"
@@ -23,6 +24,8 @@ double counters_journal_bytes(const struct loop *s)
     char path[JOURNAL_PATH_SIZE], name[JOURNAL_PATH_SIZE + 16];
     struct stat file;
     double bytes = 0;
+    if (s->database != NULL)
+        return (double)postgres_store_bytes(s->database);
     sidecar_journal_path(s->config, s->index, path);
     for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++) {
         snprintf(name, sizeof name, "%s%s", path, endings[i]);

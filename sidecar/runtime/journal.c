@@ -84,6 +84,23 @@ int journal_name(const struct config *config, char name[JOURNAL_NAME_SIZE], stru
     return 0;
 }
 
+/* What loop k has beside what loop 0 has: "/1", "-1". */
+static char *with_loop(char *text, size_t size, unsigned k, char mark)
+{
+    size_t length = strlen(text);
+    if (k > 0)
+        snprintf(text + length, size - length, "%c%u", mark, k);
+    return text;
+}
+
+int journal_name_of(const struct config *config, unsigned k, char name[JOURNAL_NAME_SIZE], struct error_detail *detail)
+{
+    int code = journal_name(config, name, detail);
+    if (code == 0)
+        with_loop(name, JOURNAL_NAME_SIZE, k, '/');
+    return code;
+}
+
 /* What a sidecar that takes it over must have. Owned by the caller. */
 static char *needs_of(const struct config *config)
 {
@@ -96,29 +113,38 @@ static char *needs_of(const struct config *config)
     return text;
 }
 
-static int open_database(const struct config *config, const struct adopted *adopted, struct store **out,
+static int open_database(const struct config *config, unsigned k, const struct adopted *adopted, struct store **out,
                          struct store_state *state, struct error_detail *detail)
 {
     char holder[POSTGRES_HOLDER_BYTES_MAX], witness[JOURNAL_PATH_SIZE], name[JOURNAL_NAME_SIZE];
-    int code = adopted == NULL ? take_lock(config, detail) : 0;
+    char own[JOURNAL_NAME_SIZE];
+    bool first = adopted == NULL && k == config->loops - 1; /* they are opened from the last to loop 0 */
+    int code = first ? take_lock(config, detail) : 0;
     if (code == 0)
         code = make_holder(config, holder, detail);
     if (code == 0)
         code = journal_name(config, name, detail);
+    if (code == 0)
+        code = journal_name_of(config, k, own, detail);
     char *needs = code == 0 ? needs_of(config) : NULL;
     if (code == 0 && needs == NULL)
         code = error_set(detail, E_MEMORY, "", NULL);
     if (code != 0)
         return code;
+    in_data_dir(config, "journal.seen", witness);
     const struct postgres_store_options options = {
         .conninfo = config->store,
-        .journal = adopted == NULL ? name : adopted->journal,
+        .journal = adopted == NULL ? own : adopted->journal,
+        .loops = adopted == NULL ? config->loops : 0,
+        .first = name,
         .holder = holder,
         .fleet = config->fleet,
-        .carrier = name,
+        .carrier = own,
         .address = config->fleet_address,
         .needs = needs,
-        .witness = adopted == NULL ? in_data_dir(config, "journal.seen", witness) : NULL,
+        .witness = adopted == NULL ? with_loop(witness, sizeof witness, k, '-') : NULL,
+        .bytes_max = config->journal_bytes_max,
+        .commit_bytes_max = config->commit_bytes_max,
         .lease = config->store_lease,
         .timeout = config->store_timeout,
         .patience = {.us = config->store_lease.us + config->shutdown_grace.us + LEASE_MORE.us},
@@ -136,7 +162,7 @@ int journal_open(const struct config *config, unsigned k, const struct adopted *
 {
     char path[JOURNAL_PATH_SIZE];
     if (config->store[0] != '\0')
-        return open_database(config, adopted, out, state, detail);
+        return open_database(config, k, adopted, out, state, detail);
     struct sqlite_store_options options = {.path = sidecar_journal_path(config, k, path),
                                            .size_bytes_max = config->journal_bytes_max,
                                            .commit_bytes_max = config->commit_bytes_max};

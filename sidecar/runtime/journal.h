@@ -17,6 +17,9 @@ struct adopted {
 /* The name in the database of this sidecar's own. Returns 0 or E_SYSTEM. */
 int journal_name(const struct config *config, char name[JOURNAL_NAME_SIZE], struct error_detail *detail);
 
+/* The same of loop k: with several, each has a journal of its own. */
+int journal_name_of(const struct config *config, unsigned k, char name[JOURNAL_NAME_SIZE], struct error_detail *detail);
+
 /* Opens the journal of loop k: in the data directory, which is there, or in the database, for which this waits while another holds it; or the one that is
  * adopted (NULL: none), for which it does not. Says in the log what is to be known of it. As sqlite_store_open and postgres_store_open. */
 int journal_open(const struct config *config, unsigned k, const struct adopted *adopted, struct store **out,

@@ -2,7 +2,9 @@
 #include "sidecar/runtime/journal_check.h"
 
 #include "sidecar/journal/codec.h"
+#include "sidecar/journal/postgres/postgres_store.h"
 #include "sidecar/journal/sqlite/sqlite_store.h"
+#include "sidecar/runtime/journal.h"
 #include "sidecar/runtime/keys.h"
 #include "sidecar/runtime/sidecar_inside.h"
 
@@ -16,8 +18,9 @@ struct look {
     FILE *out;
     const char *path;
     struct error_detail detail;
-    uint64_t frames, records, definitions, subjects;
+    uint64_t frames, records, definitions, subjects, ended;
     unsigned findings;
+    bool in_database;
 };
 
 static void tell(struct look *l)
@@ -75,6 +78,23 @@ static int verify_all(struct look *l, struct store *store)
     return code;
 }
 
+static void take_ended(void *self, const struct ended_row *row)
+{
+    (void)row;
+    ((struct look *)self)->ended++;
+}
+
+/* A row is checked when it is read. */
+static int look_at_ended(struct look *l, struct store *store)
+{
+    struct ended_query query = {
+        .below = UINT64_MAX, .started_before = INSTANT_NEVER, .rows_max = VERIFY_ROWS, .examine_max = VERIFY_ROWS};
+    int code = 0;
+    while (code == 0 && query.below != 0)
+        code = store->list_ended(store, &query, take_ended, l, &query.below, &l->detail);
+    return code;
+}
+
 static int look_at(struct look *l, struct store *store, struct store *inner)
 {
     int code = part_over(l, store->scan(store, 0, take_frame, l, &l->detail));
@@ -84,20 +104,29 @@ static int look_at(struct look *l, struct store *store, struct store *inner)
         code = part_over(l, store->scan_subjects(store, kind, take_subject, l, &l->detail));
     if (code == 0)
         code = part_over(l, keys_verify(store, &l->detail));
+    if (code == 0 && l->in_database)
+        code = part_over(l, look_at_ended(l, store));
     if (code == 0)
         code = part_over(l, verify_all(l, store));
-    if (code == 0)
+    if (code == 0 && !l->in_database)
         code = part_over(l, sqlite_store_inspect(inner, &l->detail));
     return code;
 }
 
-static int check_one(const char *path, const struct keys *keys, FILE *out, bool *sound, struct error_detail *detail)
+static int open_one(const struct config *config, struct look *l, struct store **store, struct store_state *state)
 {
-    struct look look = {.out = out, .path = path};
-    struct sqlite_store_options options = {.path = path};
+    const struct sqlite_store_options options = {.path = l->path};
+    return l->in_database ? postgres_store_look(config->store, l->path, config->store_timeout, store, state, &l->detail)
+                          : sqlite_store_open(&options, store, state, &l->detail);
+}
+
+static int check_one(const struct config *config, const char *path, const struct keys *keys, FILE *out, bool *sound,
+                     struct error_detail *detail)
+{
+    struct look look = {.out = out, .path = path, .in_database = config->store[0] != '\0'};
     struct store_state state;
     struct store *store;
-    int code = sqlite_store_open(&options, &store, &state, &look.detail);
+    int code = open_one(config, &look, &store, &state);
     if (code == 0) {
         struct store *inner = store;
         code = keys_apply(keys, &state, &store, &look.detail);
@@ -110,35 +139,50 @@ static int check_one(const char *path, const struct keys *keys, FILE *out, bool 
     if (code != 0)
         *detail = look.detail;
     else if (look.findings > 0)
-        fprintf(out, "%s: damaged: copy the whole data directory before anything else touches it\n", path);
+        fprintf(out, "%s: damaged: copy the whole %s before anything else touches it\n", path,
+                look.in_database ? "database" : "data directory");
     else
-        fprintf(out,
-                "%s: sound: %" PRIu64 " frames with %" PRIu64 " records, %" PRIu64
-                " definitions, every row and every index\n",
-                path, look.frames, look.records, look.definitions);
+        fprintf(out, "%s: sound: %" PRIu64 " frames with %" PRIu64 " records, %" PRIu64 " definitions, every row%s\n",
+                path, look.frames, look.records, look.definitions, look.in_database ? "" : " and every index");
     *sound = *sound && look.findings == 0;
+    return code;
+}
+
+static int check_files(const struct config *config, const struct keys *keys, FILE *out, bool *sound,
+                       struct error_detail *detail)
+{
+    char path[JOURNAL_PATH_SIZE];
+    unsigned found = 0;
+    int code = 0;
+    for (unsigned k = 0; k < SAGA_LOOPS_MAX && code == 0; k++) {
+        if (access(sidecar_journal_path(config, k, path), F_OK) != 0)
+            continue;
+        found++;
+        code = check_one(config, path, keys, out, sound, detail);
+    }
+    return code == 0 && found == 0 ? error_set(detail, E_ARGUMENT, "data_dir", "there is no journal in it") : code;
+}
+
+static int check_database(const struct config *config, const struct keys *keys, FILE *out, bool *sound,
+                          struct error_detail *detail)
+{
+    char name[JOURNAL_NAME_SIZE];
+    int code = journal_check_kind(config, detail);
+    for (unsigned k = 0; k < config->loops && code == 0; k++) {
+        code = journal_name_of(config, k, name, detail);
+        if (code == 0)
+            code = check_one(config, name, keys, out, sound, detail);
+    }
     return code;
 }
 
 int journal_check(const struct config *config, FILE *out, struct error_detail *detail)
 {
-    char path[JOURNAL_PATH_SIZE];
-    unsigned found = 0;
     bool sound = true;
     struct keys keys;
-    if (config->store[0] != '\0')
-        return error_set(
-            detail, E_ARGUMENT, "store",
-            "the journal is in a database: its server's own tools look at that (pg_amcheck, data checksums)");
     int code = keys_read(config, &keys, detail);
-    for (unsigned k = 0; k < SAGA_LOOPS_MAX && code == 0; k++) {
-        if (access(sidecar_journal_path(config, k, path), F_OK) != 0)
-            continue;
-        found++;
-        code = check_one(path, &keys, out, &sound, detail);
-    }
+    if (code == 0)
+        code = (config->store[0] == '\0' ? check_files : check_database)(config, &keys, out, &sound, detail);
     keys_forget(&keys);
-    if (code == 0 && found == 0)
-        return error_set(detail, E_ARGUMENT, "data_dir", "there is no journal in it");
     return code != 0 ? code : sound ? 0 : E_JOURNAL_CORRUPT;
 }

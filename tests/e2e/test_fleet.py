@@ -10,8 +10,8 @@ import unittest
 
 import grpc
 
-from harness import (PATIENCE_S, SAGAD, Gate, Participant, Sidecar, definition, do, fail, failure_of, message, migrate, state_name,
-                     step, wait_until)
+from harness import (PATIENCE_S, SAGAD, Gate, Participant, Sidecar, definition, do, enlistment, fail, failure_of, message, migrate, settled,
+                     state_name, step, wait_until)
 from postgres import Postgres
 from test_watching import get
 
@@ -66,8 +66,103 @@ class Fleet(unittest.TestCase):
             said = self.refusal(store=store)
             self.assertIn(words, said)
             self.assertNotIn("secret", said)
-        self.assertIn("loops must be 1 with store", self.refusal(loops=2))
-        self.assertIn("journal_bytes_max bounds a journal in data_dir", self.refusal(journal_bytes_max="64MiB"))
+        self.assertIn("loops must be 1 with fleet", self.refusal(loops=2, fleet="orders"))
+
+    def test_several_loops(self):
+        """Each has a journal of its own; they are had and lost together, and their number is the journal's."""
+        sidecar = self.sidecar("loops", loops=3, store_lease="60s")
+        sidecar.client.register(definition("one", step("a"), step("b", after=["a"])))
+        begin = lambda: {sidecar.client.Start(definition="one", request_id="r-%d" % i).saga_id for i in range(30)}
+        gate = Gate()
+        self.shop.on(do("a"), gate)
+        ids = begin()
+        names = lambda: self.server.query("select name from saga_journal where name like 'loops%' and last_frame > 0 order by name").split()
+        wait_until(lambda: names() == ["loops", "loops/1", "loops/2"], "sagas live in all of them")
+        sidecar.kill()
+        for other in (1, 2, 4):
+            sidecar.options["loops"] = other
+            self.assertIn("the journal loops was made with loops: 3, and cannot be used with %d" % other, sidecar.refuse()[1])
+        sidecar.options["loops"] = 3
+        sidecar.start()
+        gate.open()
+        self.assertEqual(ids, begin())
+        for saga_id in ids:
+            self.assertEqual("COMMITTED", state_name(sidecar.client.end(saga_id)))
+            self.assertEqual(1, len(self.shop.of(saga_id, "action", "b")))
+        # As in a first start that was killed between two of them.
+        sidecar.kill()
+        self.server.query("delete from saga_journal where name = 'loops'")
+        os.unlink(os.path.join(sidecar.options["data_dir"], "journal.seen"))
+        sidecar.options["store_lease"] = "3s"
+        sidecar.start()
+        # Another takes one: that ends all.
+        self.server.query("update saga_journal set epoch = epoch + 1, taker = 'x', holder = 'x' where name = 'loops/2'")
+        self.assertEqual(1, sidecar.await_exit())
+        told, = sidecar.log("stopped: the sidecar cannot go on")
+        self.assertEqual("JOURNAL_FENCED", told["reason"])
+
+    # ---- how much it holds ----
+
+    def test_a_bound_on_what_it_holds(self):
+        """Full: new sagas are refused by name, what has begun ends; retention makes room, and a start counts what is there."""
+        sidecar = self.sidecar("bounded", journal_bytes_max="16MiB", commit_bytes_max="1MiB", retention="2s", http_listen="127.0.0.1:0")
+        client = sidecar.client
+        client.register(definition("one", step("a")))
+
+        def fill():
+            for i in range(200):
+                try:
+                    live.append(client.Begin(name="x", enlist=[enlistment("a", request=os.urandom(1 << 17))]).saga_id)
+                except grpc.RpcError as error:
+                    return failure_of(error)
+            self.fail("16 MiB are never full")
+        live = []
+        failure = fill()
+        self.assertEqual(("RESOURCE_EXHAUSTED", "JOURNAL_FULL"), (failure.code, failure.reason))
+        held = int(self.server.query("select sum(octet_length(records)) from saga_frame where journal = (select id from saga_journal where name = 'bounded')"))
+        self.assertTrue(13 << 20 < held < 16 << 20, held)
+        shown = lambda: client.operator.Status().loops[0].journal_bytes
+        self.assertTrue(held <= shown() < held + (held >> 3), (held, shown()))
+        self.assertIn("its journal is full", get(sidecar, "/readyz")[2])
+        sidecar.restart("kill")
+        client = sidecar.client
+        self.assertEqual("JOURNAL_FULL", self.refused_start(sidecar).reason)
+        for saga_id in live:
+            client.Commit(saga_id=saga_id, settle=[settled("a")])
+        for saga_id in live:
+            self.assertEqual("COMMITTED", state_name(client.end(saga_id)))
+        wait_until(lambda: shown() < 1 << 20, "retention makes room")
+        wait_until(lambda: get(sidecar, "/readyz")[0] == 200, "it is ready again")
+        live.clear()
+        self.assertEqual("JOURNAL_FULL", fill().reason)
+        self.assertGreater(len(live), 80)
+
+    def test_check_journal(self):
+        """While it runs, by whoever may read: it takes the journal from nobody."""
+        sidecar = self.sidecar("looked", loops=2)
+        sidecar.client.register(definition("one", step("a")))
+        for i in range(40):
+            sidecar.client.run("one", request_id="r-%d" % i)
+
+        def check(name="looked"):
+            other = self.sidecar(name, start=False, loops=2)
+            done = subprocess.run([SAGAD, "--check-journal", "-f", other.write_config()], capture_output=True, text=True, timeout=PATIENCE_S)
+            return done.returncode, done.stdout + done.stderr
+        self.assertRegex(check()[1], r"^looked: sound: \d+ frames with \d+ records, 1 definitions, every row\nlooked/1: sound: ")
+        self.assertEqual(0, check()[0])
+        self.assertEqual("COMMITTED", state_name(sidecar.client.run("one")))
+        self.assertIn("the database has no journal of this name", check("nobody")[1])
+        journal = "journal = (select id from saga_journal where name = 'looked/1')"
+        for harm, words in (("update saga_frame set records = set_byte(records, 30, get_byte(records, 30) # 1) where frame = (select max(frame) from saga_frame "
+                             "where %s) and %s" % (journal, journal), "looked/1: frame"),
+                            ("update saga_ended set state = 99 where %s" % journal, "of the table saga_ended is damaged"),
+                            ("delete from saga_frame where %s and frame = (select max(frame) - 1 from saga_frame where %s)" % (journal, journal), "is missing")):
+            self.server.query(harm)
+            code, said = check()
+            self.assertEqual(1, code, said)
+            self.assertIn(words, said)
+            self.assertIn("looked: sound", said)
+            self.assertIn("looked/1: damaged: copy the whole database", said)
 
     def test_a_journal_is_encrypted_and_chained(self):
         """As on a disk: payloads are in no row, changes are found, another key is taken into use, and kill -9 loses nothing."""

@@ -9,11 +9,12 @@ import unittest
 
 import grpc
 
-from harness import (PATIENCE_S, Case, Client, Gate, Participant, Sidecar, definition, do, enlistment, enum, enum_name, fail, failure_in_result,
+from harness import (STORE, PATIENCE_S, Case, Client, Gate, Participant, Sidecar, definition, do, enlistment, enum, enum_name, fail, failure_in_result,
                      failure_of, message, settled, state, state_name, step, undo, wait_until, QUICK)
 
 Code = grpc.StatusCode
 COUNT = 3
+IN_FILES = unittest.skipIf(STORE, "it is about the files of journals (test_fleet has the same for a database)")
 
 
 def loop_of(saga_id):
@@ -411,6 +412,7 @@ class Lives(unittest.TestCase):
             self.assertEqual((saga_id, True), (again.saga_id, again.already_started))
             self.assertEqual("COMMITTED", state_name(sidecar.client.end(saga_id)))
 
+    @IN_FILES
     def test_numbered_requests_are_shared_out(self):
         """A new data directory spreads them over all loops; one from before goes on as it began, and finds what it had."""
         sidecar = self.sidecar(loops=2)
@@ -441,6 +443,7 @@ class Lives(unittest.TestCase):
         sidecar.restart("kill")
         again(second)
 
+    @IN_FILES
     def test_number_of_loops_is_kept(self):
         sidecar = self.sidecar()
         sidecar.stop()
@@ -460,6 +463,7 @@ class Lives(unittest.TestCase):
         sidecar.start()
         self.assertTrue(sidecar.client.Begin(name="x").saga_id)
 
+    @IN_FILES
     def test_what_a_loop_lacks_it_gets_at_start(self):
         """As a crash leaves it between loop 0 and the others."""
         sidecar = self.sidecar()
@@ -555,6 +559,7 @@ class Lives(unittest.TestCase):
             self.assertEqual(1000, sum(len(m.results) for m in sidecar.client.Pipe(iter([pipe(commands=commits)]), timeout=60)))
         self.assertEqual([], sidecar.log("connections are ended, those that send most"))
 
+    @IN_FILES
     def test_a_loop_that_cannot_go_on_ends_all(self):
         """At once, whatever others have in flight, and nothing that was acknowledged is lost."""
         sidecar = self.sidecar()

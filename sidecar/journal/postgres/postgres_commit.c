@@ -172,10 +172,14 @@ int postgres_store_commit(struct store *face, const struct store_commit *commit,
         if (commit->ended[i].saga.serial > serial_max)
             serial_max = commit->ended[i].saga.serial;
     }
+    uint64_t bytes = s->bytes_max == 0 ? 0 : size_of_commit(commit);
+    if (s->bytes_max != 0 && s->bytes + bytes > s->bytes_max)
+        return error_set(detail, E_JOURNAL_FULL, s->name, "the journal holds what journal_bytes_max permits");
     struct pg_job *job = build(s, commit, serial_max);
     if (job == NULL || link_submit(s->writer, job) != 0)
         return error_set(detail, E_MEMORY, "", NULL);
     s->seq++;
+    s->bytes += bytes;
     if (commit->frame != 0)
         s->handed_last_frame = commit->frame + commit->cut_count;
     s->on_the_way[s->on_the_way_count].job = job;

@@ -9,6 +9,7 @@ struct drop_plan {
     uint64_t ended_to; /* the last row that was looked at, after those of before */
     bool ended_any;    /* one of them goes */
     bool ended_more;
+    uint64_t frame_bytes, ended_bytes; /* of what goes */
 };
 
 static int plan_frames(struct postgres_store *s, struct instant before, uint64_t keep_from, uint32_t work_max,
@@ -24,8 +25,11 @@ static int plan_frames(struct postgres_store *s, struct instant before, uint64_t
     if (code != 0)
         return code;
     int i = 0;
-    for (; i < PQntuples(s->shown) && (int64_t)result_number(s->shown, i, 1) < before.us; i++)
+    for (; i < PQntuples(s->shown) && (int64_t)result_number(s->shown, i, 1) < before.us; i++) {
         plan->frames_to = result_number(s->shown, i, 0);
+        /* What an earlier statement may have dropped, of which nobody heard, is counted as gone already. */
+        plan->frame_bytes += plan->frames_to < s->first_frame ? 0 : result_number(s->shown, i, 2) + PG_FRAME_ROW_BYTES;
+    }
     plan->frames_more = (uint32_t)i == work_max;
     return 0;
 }
@@ -46,7 +50,9 @@ static int plan_ended(struct postgres_store *s, struct instant before, uint32_t 
     int i = 0;
     for (; i < PQntuples(s->shown) && (int64_t)result_number(s->shown, i, 1) < before.us; i++) {
         plan->ended_to = result_number(s->shown, i, 0);
-        plan->ended_any |= (int64_t)result_number(s->shown, i, 2) < before.us;
+        bool goes = (int64_t)result_number(s->shown, i, 2) < before.us;
+        plan->ended_any |= goes;
+        plan->ended_bytes += goes ? result_number(s->shown, i, 3) + PG_ENDED_ROW_BYTES : 0;
     }
     plan->ended_more = (uint32_t)i == work_max;
     return 0;
@@ -74,7 +80,11 @@ static int carry_out(struct postgres_store *s, struct instant before, const stru
     s->oldest_live = oldest;
     if (plan->ended_any)
         ended_forget(s);
+    size_gone(s, plan->frame_bytes);
     int code = read_answer(s, job, detail);
+    if (code != 0 && code != STORE_PENDING)
+        return code; /* rows that did not go after all are counted: they may go later */
+    size_gone(s, plan->ended_bytes);
     if (code != 0)
         return code;
     if (PQntuples(s->shown) != 1 || result_number(s->shown, 0, 0) != 1)

@@ -32,6 +32,8 @@ enum pg_statement {
     PG_SCAN_AUDIT,
     PG_OLD_AUDIT,
     PG_DROP_AUDIT,
+    PG_SIZE_FRAMES,
+    PG_SIZE_ENDED,
     PG_STATEMENT_COUNT
 };
 
@@ -175,7 +177,8 @@ struct lookup {
 struct postgres_store {
     struct store face;
     struct pg_link *writer, *reader;
-    char *conninfo, *name, *holder;
+    char *conninfo, *name, *first, *holder;
+    unsigned loops;
     char *fleet, *carrier, *address, *needs; /* what its row says of who has it */
     bool guest;
     atomic_ullong live; /* sagas, as the owner said last */
@@ -204,7 +207,9 @@ struct postgres_store {
         uint64_t serial_max;
     } on_the_way[STORE_COMMITS_MAX];
     unsigned on_the_way_count;
-    struct pg_job *renewal; /* under way */
+    uint64_t bytes_max, bytes_tight; /* 0: no bound */
+    uint64_t bytes;                  /* that the journal holds, with what is on the way; 0 without a bound */
+    struct pg_job *renewal;          /* under way */
     uint64_t handed_last_frame;
     bool serving; /* the owner has begun to turn: nothing may hold it up for long */
     int broken;   /* what everything ends with, not 0 */
@@ -222,8 +227,21 @@ struct postgres_store {
     uint64_t drop_after;               /* retention: ended rows up to this serial have been looked at */
 };
 
+/* postgres_size.c. What a row costs beside the bytes in it: its head, its numbers, its places in indexes. */
+#define PG_FRAME_ROW_BYTES 100
+#define PG_ENDED_ROW_BYTES 250
+uint64_t size_of_commit(const struct store_commit *commit);
+/* Counts what the journal holds. Returns 0, or as read_answer and holds. */
+int size_count(struct postgres_store *s, struct error_detail *detail);
+/* What it may hold before new work is refused. */
+uint64_t size_tight(uint64_t bytes_max, uint64_t commit_bytes_max);
+void size_gone(struct postgres_store *s, uint64_t bytes);
+bool postgres_store_is_tight(struct store *face);
+
 /* postgres_lease.c: who holds the journal. For the writer. */
 int lease_take(void *self, struct pg_link *link, PGconn *db, struct pg_taken *taken, struct error_detail *detail);
+/* For the reader of one who only looks: what is read is of one moment, whatever the holder does meanwhile. */
+int lease_look(void *self, struct pg_link *link, PGconn *db, struct pg_taken *taken, struct error_detail *detail);
 int postgres_store_holds(struct store *face, struct error_detail *detail);
 int postgres_store_check(struct store *face, struct error_detail *detail);
 /* A file of so many bytes at most tells how far the journal had come. */

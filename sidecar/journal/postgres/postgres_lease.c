@@ -135,6 +135,31 @@ static int check_durability(struct pg_link *l, PGconn *db, struct postgres_store
 
 /* ---- taking ---- */
 
+/* As for files: a saga is looked for in its id's loop, and a request_id by its hash, so that with another number of loops they would not be found.
+ * The journals are made from the last to the first, so where there is loop 0's, there are all. */
+static int check_loops(struct pg_link *l, PGconn *db, struct postgres_store *s, struct error_detail *detail)
+{
+    const char *values[] = {s->first};
+    char state[6], text[sizeof detail->text];
+    PGresult *found =
+        link_query(l, db,
+                   "select coalesce(max(k), -1) + 1, coalesce(min(k), 1) from generate_series(0, 63) as k "
+                   "join saga_journal on name = $1 || case when k = 0 then '' else '/' || k::text end",
+                   1, values, state, detail);
+    if (found == NULL)
+        return refused(state, s, l, db, detail);
+    unsigned made = (unsigned)number_at(found, 0);
+    bool whole = number_at(found, 1) == 0;
+    PQclear(found);
+    if (made == s->loops || made == 0 || (!whole && made < s->loops))
+        return 0;
+    snprintf(text, sizeof text,
+             "the journal %.60s was made with loops: %u, and cannot be used with %u: write loops: %u, or begin with "
+             "another store_journal",
+             s->first, made, s->loops, made);
+    return error_set(detail, E_ARGUMENT, "loops", text);
+}
+
 /* Takes the journal at the opening. */
 static PGresult *take_first(struct pg_link *l, PGconn *db, struct postgres_store *s, const char *lease_ms,
                             char state[6], struct error_detail *detail)
@@ -245,6 +270,8 @@ int lease_take(void *self, struct pg_link *l, PGconn *db, struct pg_taken *taken
     int code = check_version(l, db, s, detail);
     if (code == 0)
         code = check_durability(l, db, s, detail);
+    if (code == 0 && s->loops > 0 && !s->taken)
+        code = check_loops(l, db, s, detail);
     PGresult *set = code == 0 ? link_query(l, db, "set lock_timeout = '500ms'", 0, NULL, state, detail) : NULL;
     PQclear(set);
     if (code != 0 || set == NULL)
@@ -266,6 +293,28 @@ int lease_take(void *self, struct pg_link *l, PGconn *db, struct pg_taken *taken
         code = went_back(s, "commits that it has acknowledged are gone", detail);
     PQclear(row);
     s->taken = s->taken || code == 0;
+    return code;
+}
+
+int lease_look(void *self, struct pg_link *l, PGconn *db, struct pg_taken *taken, struct error_detail *detail)
+{
+    struct postgres_store *s = self;
+    const char *values[] = {s->name};
+    char state[6];
+    int code = check_version(l, db, s, detail);
+    PGresult *begun =
+        code == 0 ? link_query(l, db, "begin isolation level repeatable read read only", 0, NULL, state, detail) : NULL;
+    PQclear(begun);
+    if (code != 0 || begun == NULL)
+        return code != 0 ? code : STORE_PENDING;
+    PGresult *row = link_query(l, db, "select " ROW " from saga_journal where name = $1", 1, values, state, detail);
+    if (row == NULL)
+        return refused(state, s, l, db, detail);
+    if (PQntuples(row) == 1)
+        code = note_first(s, row, taken->epoch = number_at(row, 1), detail);
+    else
+        code = error_set(detail, E_ARGUMENT, "store_journal", "the database has no journal of this name");
+    PQclear(row);
     return code;
 }
 
@@ -304,6 +353,8 @@ int postgres_store_holds(struct store *face, struct error_detail *detail)
         *detail = s->why;
         return s->broken;
     }
+    if (s->writer == NULL) /* it only looks */
+        return 0;
     renew(s);
     if (link_state(s->writer, &code, &s->why) == PG_LINK_DEAD) {
         s->broken = code;

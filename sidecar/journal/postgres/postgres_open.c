@@ -137,6 +137,7 @@ static void close_store(struct store *face)
     PQclear(s->shown);
     free(s->conninfo);
     free(s->name);
+    free(s->first);
     free(s->holder);
     free(s->fleet);
     free(s->carrier);
@@ -175,7 +176,9 @@ static int start(struct postgres_store *s, const struct postgres_store_options *
     }
     if ((code = link_open(&reader, &s->reader)) != 0)
         return error_set(detail, code, "", "a thread for the database");
-    return link_wait(s->reader, pg_now() + options->patience.us, NULL, detail) == PG_LINK_UP ? 0 : E_JOURNAL;
+    if (link_wait(s->reader, pg_now() + options->patience.us, NULL, detail) != PG_LINK_UP)
+        return E_JOURNAL;
+    return size_count(s, detail);
 }
 
 static void tell(struct store *face, void (*wake)(void *self), void *self)
@@ -192,45 +195,66 @@ static uint64_t first_frame(struct store *face)
     return ((struct postgres_store *)face)->first_frame;
 }
 
+static const struct store functions = {
+    .commit = postgres_store_commit,
+    .settle = postgres_store_settle,
+    .holds = postgres_store_holds,
+    .tell = tell,
+    .is_tight = postgres_store_is_tight,
+    .check = postgres_store_check,
+    .first_frame = first_frame,
+    .scan = postgres_store_scan,
+    .read_frame = postgres_store_read_frame,
+    .find_ended = postgres_store_find_ended,
+    .find_request = postgres_store_find_request,
+    .list_ended = postgres_store_list_ended,
+    .scan_definitions = postgres_store_scan_definitions,
+    .scan_subjects = postgres_store_scan_subjects,
+    .drop = postgres_store_drop,
+    .scan_audit = postgres_store_scan_audit,
+    .drop_audit = postgres_store_drop_audit,
+    .verify = postgres_store_verify,
+    .close = close_store,
+};
+
+static void init(struct postgres_store *s)
+{
+    s->face = functions;
+    pthread_mutex_init(&s->wake_mutex, NULL);
+    s->witness_fd = -1;
+    atomic_store(&s->live, POSTGRES_LIVE_UNKNOWN);
+}
+
+/* As the row said when it was taken, or looked at. */
+static void take_found(struct postgres_store *s)
+{
+    s->first_frame = s->found.first_frame;
+    s->last_frame = s->handed_last_frame = s->found.last_frame;
+    s->oldest_live = s->found.oldest_live_frame;
+    s->serial_max = s->found.serial_max;
+}
+
 int postgres_store_open(const struct postgres_store_options *options, struct store **out, struct store_state *state,
                         struct error_detail *detail)
 {
     struct postgres_store *s = calloc(1, sizeof *s);
     if (s == NULL)
         return error_set(detail, E_MEMORY, NULL, NULL);
-    s->face = (struct store){
-        .commit = postgres_store_commit,
-        .settle = postgres_store_settle,
-        .holds = postgres_store_holds,
-        .tell = tell,
-        .check = postgres_store_check,
-        .first_frame = first_frame,
-        .scan = postgres_store_scan,
-        .read_frame = postgres_store_read_frame,
-        .find_ended = postgres_store_find_ended,
-        .find_request = postgres_store_find_request,
-        .list_ended = postgres_store_list_ended,
-        .scan_definitions = postgres_store_scan_definitions,
-        .scan_subjects = postgres_store_scan_subjects,
-        .drop = postgres_store_drop,
-        .scan_audit = postgres_store_scan_audit,
-        .drop_audit = postgres_store_drop_audit,
-        .verify = postgres_store_verify,
-        .close = close_store,
-    };
-    pthread_mutex_init(&s->wake_mutex, NULL);
-    s->witness_fd = -1;
-    atomic_store(&s->live, POSTGRES_LIVE_UNKNOWN);
+    init(s);
     s->lease = options->lease;
     s->timeout = options->timeout;
+    s->bytes_max = options->bytes_max;
+    s->bytes_tight = size_tight(options->bytes_max, options->commit_bytes_max);
     s->conninfo = strdup(options->conninfo);
     s->name = strdup(options->journal);
+    s->first = strdup(options->loops == 0 ? "" : options->first);
+    s->loops = options->loops;
     s->holder = strdup(options->holder);
     s->fleet = strdup(options->fleet);
     s->carrier = strdup(options->carrier);
     s->address = strdup(options->address);
     s->needs = strdup(options->needs);
-    bool whole = s->conninfo != NULL && s->name != NULL && s->holder != NULL && s->fleet != NULL &&
+    bool whole = s->conninfo != NULL && s->name != NULL && s->first != NULL && s->holder != NULL && s->fleet != NULL &&
                  s->carrier != NULL && s->address != NULL && s->needs != NULL;
     s->guest = whole && strcmp(s->carrier, s->name) != 0;
     int code = whole ? start(s, options, detail) : error_set(detail, E_MEMORY, NULL, NULL);
@@ -239,12 +263,36 @@ int postgres_store_open(const struct postgres_store_options *options, struct sto
         return code;
     }
     s->epoch = s->found.epoch;
-    s->first_frame = s->found.first_frame;
-    s->last_frame = s->handed_last_frame = s->found.last_frame;
-    s->oldest_live = s->found.oldest_live_frame;
-    s->serial_max = s->found.serial_max;
+    take_found(s);
     witness_write(s);
     postgres_check(s);
+    *state = s->found;
+    *out = &s->face;
+    return 0;
+}
+
+int postgres_store_look(const char *conninfo, const char *journal, struct span timeout, struct store **out,
+                        struct store_state *state, struct error_detail *detail)
+{
+    struct postgres_store *s = calloc(1, sizeof *s);
+    if (s == NULL)
+        return error_set(detail, E_MEMORY, NULL, NULL);
+    init(s);
+    s->lease = s->timeout = timeout;
+    s->conninfo = strdup(conninfo);
+    s->name = strdup(journal);
+    const struct pg_link_options reader = {.conninfo = s->conninfo, .timeout = timeout, .ready = lease_look, .self = s};
+    bool whole = s->conninfo != NULL && s->name != NULL;
+    int code = whole ? link_open(&reader, &s->reader) : E_MEMORY;
+    if (code != 0)
+        error_set(detail, code, "", "a thread for the database");
+    else if (link_wait(s->reader, pg_now() + timeout.us, &code, detail) != PG_LINK_UP && code == 0)
+        code = E_JOURNAL;
+    if (code != 0) {
+        close_store(&s->face);
+        return code;
+    }
+    take_found(s);
     *state = s->found;
     *out = &s->face;
     return 0;

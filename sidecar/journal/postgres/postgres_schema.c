@@ -138,6 +138,18 @@ void postgres_store_print_sql(FILE *out)
     "first_frame, " \
     "last_frame from saga_ended where journal = $1::bigint and "
 
+/* What its texts take. */
+#define ENDED_TEXTS "(octet_length(name) + coalesce(octet_length(request_id), 0) + octet_length(owner))::bigint"
+
+/* How many rows, the last of them, and what they take. */
+#define SIZE(column, bytes) \
+    "select count(*), coalesce(max(" column "), 0), coalesce(sum(bytes), 0)::bigint from (select " column ", " bytes \
+    " as bytes from "
+#define SIZE_PIECE(column) \
+    " where journal = $1::bigint and " column " > $2::bigint order by " column " limit $3::bigint) as piece"
+#define NUMBER(n)      NUMBER_TEXT(n)
+#define NUMBER_TEXT(n) #n
+
 const char *const postgres_statements[PG_STATEMENT_COUNT] = {
     [PG_COMMIT_FRAMES] = FENCE HOW_MANY,
     [PG_COMMIT_ENDED] = FENCE ENDED HOW_MANY,
@@ -164,10 +176,12 @@ const char *const postgres_statements[PG_STATEMENT_COUNT] = {
     [PG_SCAN_SUBJECTS] =
         "select name, version, value from saga_subject where journal = $1::bigint and kind = $2::bigint "
         "and name > $3::bytea order by name limit $4::bigint",
-    [PG_OLD_FRAMES] = "select frame, at_us from saga_frame where journal = $1::bigint and frame < $2::bigint "
+    [PG_OLD_FRAMES] = "select frame, at_us, octet_length(records)::bigint from saga_frame where journal = $1::bigint "
+                      "and frame < $2::bigint "
                       "order by frame limit $3::bigint",
-    [PG_OLD_ENDED] = "select serial, started_us, ended_us from saga_ended where journal = $1::bigint and "
-                     "serial > $2::bigint order by serial limit $3::bigint",
+    [PG_OLD_ENDED] =
+        "select serial, started_us, ended_us, " ENDED_TEXTS " from saga_ended where journal = $1::bigint and "
+        "serial > $2::bigint order by serial limit $3::bigint",
     [PG_SCAN_AUDIT] = "select seq, at_us, body from saga_audit where journal = $1::bigint and seq >= $2::bigint "
                       "order by seq limit $3::bigint",
     [PG_OLD_AUDIT] = "select seq, at_us from saga_audit where journal = $1::bigint order by seq limit $2::bigint",
@@ -175,6 +189,9 @@ const char *const postgres_statements[PG_STATEMENT_COUNT] = {
         "with f as (select id from saga_journal where id = $1::bigint and epoch = $2::bigint for update), "
         "audit as (delete from saga_audit where journal in (select id from f) and seq <= $3::bigint) "
         "select count(*) from f",
+    [PG_SIZE_FRAMES] =
+        SIZE("frame", "octet_length(records) + " NUMBER(PG_FRAME_ROW_BYTES)) "saga_frame" SIZE_PIECE("frame"),
+    [PG_SIZE_ENDED] = SIZE("serial", ENDED_TEXTS " + " NUMBER(PG_ENDED_ROW_BYTES)) "saga_ended" SIZE_PIECE("serial"),
     /* Parameters: journal, epoch, first_frame, oldest_live, the last frame that goes, the serials between which rows go, before when. */
     [PG_DROP] =
         "with f as (update saga_journal set first_frame = $3::bigint, oldest_live = greatest(oldest_live, $4::bigint) "

@@ -14,12 +14,16 @@
 struct postgres_store_options {
     const char *conninfo; /* a URI or words, as libpq takes them */
     const char *journal;  /* its name in the database */
+    const char *first;    /* the name of loop 0's journal: loop k has that with /k behind it */
+    unsigned loops;       /* how many loops the sidecar has, whose journals are made from the last to the first; 0: another's */
     const char *holder;  /* who takes it: whoever held it by the same text is known to have ended. Never two at once. */
     const char *fleet;   /* whose sidecars may take the journal over; "": nobody's */
     const char *carrier; /* the journal of this sidecar itself: the same, or that beside which it takes this one */
     const char *address; /* where others reach this sidecar; "": nowhere */
     const char *needs;   /* of its own journal: the names of its targets, with a comma behind each */
     const char *witness; /* a file that tells how far the journal had come when this machine saw it last; NULL: none */
+    uint64_t bytes_max;  /* of what the journal holds; 0: no bound */
+    uint64_t commit_bytes_max;
     struct span lease;   /* how long the journal stays ours without a word from us */
     struct span timeout; /* what takes the server longer counts as a lost connection */
     struct span patience; /* how long opening waits for a server that is away, and for another holder's lease to end */
@@ -41,6 +45,14 @@ void postgres_store_tell_live(struct store *store, uint64_t live);
  * E_JOURNAL when the server cannot be reached, does not make commits durable, or has gone back behind the witness. */
 int postgres_store_open(const struct postgres_store_options *options, struct store **out, struct store_state *state,
                         struct error_detail *detail);
+
+/* Reads a journal as it is at this moment, and takes it from nobody: commits are not for such a store. Errors as of opening; E_ARGUMENT when there is
+ * none of this name. */
+int postgres_store_look(const char *conninfo, const char *journal, struct span timeout, struct store **out,
+                        struct store_state *state, struct error_detail *detail);
+
+/* How much it holds, where that is bounded: else 0. */
+uint64_t postgres_store_bytes(const struct store *store);
 
 /* What the server promises, in words, for the log: valid until the store is closed. */
 const char *postgres_store_promise(const struct store *store);
