@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import subprocess
+import threading
 import time
 import unittest
 
@@ -54,8 +55,6 @@ class Fleet(unittest.TestCase):
         self.sidecars.append(sidecar)
         return sidecar
 
-
-class Takeover(Fleet):
     def live(self, sidecar, count):
         """So many sagas that wait in their first step; returns their ids and the gate."""
         gate = Gate()
@@ -69,11 +68,20 @@ class Takeover(Fleet):
         return wait_until(lambda: [l for l in sidecar.log("a journal is taken over: its sagas go on here")
                                    if l.get("journal") == self.fleet + "-" + name], "the journal is taken over")
 
-    def all_end(self, sidecar, ids):
+    def all_end(self, sidecar, ids, participant=None):
         for saga_id in ids:
             self.assertEqual("COMMITTED", state_name(sidecar.client.end(saga_id)))
-            self.assertEqual(1, len(self.shop.of(saga_id, "action", "b")))
+            self.assertEqual(1, len((participant or self.shop).of(saga_id, "action", "b")))
 
+    def answered(self, sidecar, saga_id):
+        """The saga's state, or None while its journal is on its way."""
+        try:
+            return state_name(sidecar.client.saga(saga_id))
+        except grpc.RpcError as error:
+            self.assertEqual(("UNAVAILABLE", "SAGA_AWAY"), (failure_of(error).code, failure_of(error).reason), error)
+
+
+class Takeover(Fleet):
     def test_a_dead_sidecars_sagas_go_on_beside_anothers_own(self):
         a, b = self.sidecar("a"), self.sidecar("b")
         ids, gate = self.live(a, 20)
@@ -236,6 +244,86 @@ class Takeover(Fleet):
         gate.open()
         self.assertEqual("COMMITTED", state_name(a.client.end(ids[0])))
         self.assertEqual("COMPENSATED", state_name(a.client.end(begun)))
+
+
+class Coming(Fleet):
+    """A journal comes, and goes again."""
+
+    def test_whoever_asks_meanwhile_is_answered(self):
+        """A journal is taken over, given back and taken over again while it is asked all the time: no call is lost, and each goes where it is."""
+        a, b = self.sidecar("a"), self.sidecar("b")
+        ids, gate = self.live(a, 3)
+        over, wrong, answers = threading.Event(), [], [0] * 8
+        def ask(k):
+            while not over.is_set():
+                try:
+                    b.client.Get(saga_id=ids[k % 3], timeout=20)
+                    answers[k] += 1
+                except grpc.RpcError as error:
+                    if failure_of(error).code != "UNAVAILABLE":
+                        wrong.append(error)
+        a.kill()
+        self.taken_by(b, "a")
+        with concurrent.futures.ThreadPoolExecutor(12) as pool:
+            try:
+                asking = [pool.submit(ask, k) for k in range(8)]
+                wait_until(lambda: min(answers), "they are answered by the guest")
+                waits = [pool.submit(b.client.end, saga_id) for saga_id in ids]
+                a.start()
+                self.assertTrue(b.logged("a journal that was taken over is given up"))
+                wait_until(lambda: self.answered(b, ids[0]) == "RUNNING", "what is asked then goes to its own sidecar")
+                a.kill()
+                wait_until(lambda: len(self.taken_by(b, "a")) == 2, "it is taken over once more")
+                wait_until(lambda: self.answered(b, ids[0]) == "RUNNING", "the second guest is asked")
+            finally:
+                over.set()
+            for future in asking:
+                future.result(60)
+            for future in waits:  # each has an end: its guest's, or the saga's
+                failed = future.exception(60)
+                self.assertTrue(failed is None or failure_of(failed).code == "UNAVAILABLE", failed)
+        self.assertEqual([], wrong)
+        gate.open()
+        wait_until(lambda: all(self.answered(b, saga_id) == "COMMITTED" for saga_id in ids), "they end")
+        b.stop()
+
+
+class Guests(Fleet):
+    """Journals that are looked after: how many, and by which configuration."""
+
+    def test_as_many_as_it_may_have(self):
+        """One takes as many as fleet_takeovers_max says, and leaves the others to who comes."""
+        a, d, b = self.sidecar("a"), self.sidecar("d"), self.sidecar("b", fleet_takeovers_max=1)
+        ids, gate = self.live(a, 1)
+        d.client.register(definition("two", step("a"), step("b", after=["a"])))
+        other = d.client.Start(definition="two").saga_id
+        a.kill()
+        d.kill()
+        taken = lambda sidecar: {l["journal"] for l in sidecar.log("a journal is taken over: its sagas go on here")}
+        wait_until(lambda: taken(b), "b takes one")
+        c = self.sidecar("c", fleet_takeovers_max=1)
+        wait_until(lambda: taken(c), "c takes the other")
+        self.assertEqual((1, {self.fleet + "-a", self.fleet + "-d"}), (len(taken(b)), taken(b) | taken(c)))
+        gate.open()
+        for saga_id in ids + [other]:
+            wait_until(lambda: self.answered(c, saga_id) == "COMMITTED", "it ends")
+
+    def test_a_guest_reads_the_configuration_again(self):
+        """What a reload changes holds of journals that are looked after, too."""
+        a, b = self.sidecar("a"), self.sidecar("b")
+        ids, gate = self.live(a, 2)
+        a.kill()
+        self.taken_by(b, "a")
+        wait_until(lambda: self.answered(b, ids[0]) == "RUNNING", "it is served")
+        other = Participant()
+        self.addCleanup(other.stop)
+        b.options["targets"] = {"shop": other.address}
+        b.write_config()
+        b.client.operator.Reload(actor="ops")
+        wait_until(lambda: b.log("the configuration was read again") and len(b.log("the configuration was read again")) == 2, "home and guest have read it")
+        gate.open()
+        self.all_end(b, ids, other)
+
 
 class Trusted(Fleet):
     """With certificates and rules: a sidecar asks another in the name of its caller, and is believed for its fleet_identity alone."""
