@@ -138,7 +138,7 @@ int main(void)
     tcase_add_test(c, adopt__all_together_look_twenty_times_a_second_at_most);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
+    srunner_run_all(r, CK_ENV);
     int failed = srunner_ntests_failed(r);
     srunner_free(r);
     return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;

@@ -1,0 +1,188 @@
+/* Pages over HTTP: what is counted of them, and what one that hangs costs the others. The server is a socket of ours, which answers as it is told. */
+#include "sidecar/runtime/webhook.h"
+
+#include "tests/support/until.h"
+
+#include <check.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define REQUEST_SIZE 4096
+
+static int listener;
+static char url[64];
+
+static void setup(void)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof at;
+    listener = socket(AF_INET, SOCK_STREAM, 0);
+    ck_assert_int_eq(bind(listener, (struct sockaddr *)&at, sizeof at), 0);
+    ck_assert_int_eq(listen(listener, 64), 0);
+    ck_assert_int_eq(getsockname(listener, (struct sockaddr *)&at, &size), 0);
+    snprintf(url, sizeof url, "http://127.0.0.1:%d/hook", ntohs(at.sin_port));
+}
+
+static void teardown(void)
+{
+    close(listener);
+}
+
+/* Takes the next request whole, into text, and answers it so; 0: not at all. Returns the connection, which is still open. */
+static int take(int status, char text[REQUEST_SIZE])
+{
+    char answer[128];
+    size_t used = 0;
+    int fd = accept(listener, NULL, NULL);
+    ck_assert_int_ge(fd, 0);
+    for (const char *end = NULL; end == NULL;) {
+        ssize_t got = recv(fd, text + used, REQUEST_SIZE - 1 - used, 0);
+        ck_assert_int_gt(got, 0);
+        text[used += (size_t)got] = '\0';
+        const char *length = strstr(text, "Content-Length: ");
+        end = strstr(text, "\r\n\r\n");
+        if (end != NULL && (length == NULL || strlen(end + 4) < strtoul(length + 16, NULL, 10)))
+            end = NULL;
+    }
+    int size =
+        snprintf(answer, sizeof answer, "HTTP/1.1 %d X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", status);
+    if (status != 0)
+        ck_assert_int_eq(send(fd, answer, (size_t)size, MSG_NOSIGNAL), size);
+    return fd;
+}
+
+static void take_and_close(int status)
+{
+    char text[REQUEST_SIZE];
+    close(take(status, text));
+}
+
+/* Adds what is new to *all until as many as that were sent and have failed. */
+static void await(struct webhook *w, struct webhook_counts *all, uint64_t sent, uint64_t failed)
+{
+    struct webhook_counts more;
+    UNTIL((more = webhook_take_counts(w), all->sent += more.sent, all->failed += more.failed,
+           all->dropped += more.dropped, all->sent >= sent && all->failed >= failed));
+    ck_assert_uint_eq(all->sent, sent);
+    ck_assert_uint_eq(all->failed, failed);
+}
+
+START_TEST(webhook__posts_what_it_is_told)
+{
+    char text[REQUEST_SIZE];
+    struct webhook *w;
+    struct webhook_counts all = {0};
+    ck_assert_int_eq(webhook_open(&w), 0);
+    ck_assert(webhook_post(w, url, "{\"rule\": \"x\"}"));
+    close(take(204, text));
+    ck_assert_msg(strncmp(text, "POST /hook HTTP/1.1\r\n", 21) == 0, "%s", text);
+    ck_assert_ptr_nonnull(strstr(text, "\r\nContent-Type: application/json\r\n"));
+    ck_assert_str_eq(strstr(text, "\r\n\r\n") + 4, "{\"rule\": \"x\"}");
+    await(w, &all, 1, 0);
+    ck_assert_uint_eq(all.dropped, 0);
+    webhook_close(w);
+}
+END_TEST
+
+START_TEST(webhook__only_two_hundreds_are_sent)
+{
+    static const struct {
+        int status;
+        bool sent;
+    } answers[] = {{200, true},  {204, true},  {299, true},  {301, false}, {302, false},
+                   {400, false}, {404, false}, {429, false}, {500, false}, {503, false}};
+    struct webhook *w;
+    struct webhook_counts all = {0};
+    uint64_t sent = 0, failed = 0;
+    ck_assert_int_eq(webhook_open(&w), 0);
+    for (size_t i = 0; i < sizeof answers / sizeof *answers; i++) {
+        ck_assert(webhook_post(w, url, "{}"));
+        take_and_close(answers[i].status);
+        sent += answers[i].sent;
+        failed += !answers[i].sent;
+        await(w, &all, sent, failed);
+    }
+    webhook_close(w);
+}
+END_TEST
+
+START_TEST(webhook__one_that_hangs_drops_what_is_too_much_and_the_rest_is_sent_in_order)
+{
+    char text[REQUEST_SIZE], body[16], expected[16];
+    struct webhook *w;
+    struct webhook_counts all = {0};
+    ck_assert_int_eq(webhook_open(&w), 0);
+    ck_assert(webhook_post(w, url, "first"));
+    int hangs = take(0, text); /* it is under way, and waits no more */
+    for (unsigned i = 0; i < WEBHOOKS_WAITING_MAX; i++) {
+        snprintf(body, sizeof body, "%u", i);
+        ck_assert_msg(webhook_post(w, url, body), "%u", i);
+    }
+    ck_assert(!webhook_post(w, url, "too many"));
+    ck_assert(!webhook_post(w, url, "too many"));
+    close(hangs);
+    await(w, &all, 0, 1);
+    for (unsigned i = 0; i < WEBHOOKS_WAITING_MAX; i++) {
+        close(take(200, text));
+        snprintf(expected, sizeof expected, "%u", i);
+        ck_assert_str_eq(strstr(text, "\r\n\r\n") + 4, expected);
+    }
+    await(w, &all, WEBHOOKS_WAITING_MAX, 1);
+    ck_assert_uint_eq(all.dropped, 2);
+    webhook_close(w);
+}
+END_TEST
+
+START_TEST(webhook__takes_as_many_as_come_while_they_leave)
+{
+    struct webhook *w;
+    struct webhook_counts all = {0};
+    ck_assert_int_eq(webhook_open(&w), 0);
+    for (unsigned i = 1; i <= 3 * WEBHOOKS_WAITING_MAX; i++) {
+        ck_assert_msg(webhook_post(w, url, "{}"), "%u", i);
+        take_and_close(200);
+        await(w, &all, i, 0);
+    }
+    ck_assert_uint_eq(all.dropped, 0);
+    webhook_close(w);
+}
+END_TEST
+
+START_TEST(webhook__ends_though_one_hangs_and_others_wait)
+{
+    char text[REQUEST_SIZE];
+    struct webhook *w;
+    ck_assert_int_eq(webhook_open(&w), 0);
+    ck_assert(webhook_post(w, url, "hangs"));
+    int hangs = take(0, text);
+    for (unsigned i = 0; i < WEBHOOKS_WAITING_MAX; i++)
+        ck_assert(webhook_post(w, url, "waits"));
+    webhook_close(w);
+    close(hangs);
+    webhook_close(NULL);
+}
+END_TEST
+
+int main(void)
+{
+    TCase *c = tcase_create("webhook");
+    Suite *s = suite_create("webhook");
+    tcase_add_checked_fixture(c, setup, teardown);
+    tcase_set_timeout(c, 60);
+    tcase_add_test(c, webhook__posts_what_it_is_told);
+    tcase_add_test(c, webhook__only_two_hundreds_are_sent);
+    tcase_add_test(c, webhook__one_that_hangs_drops_what_is_too_much_and_the_rest_is_sent_in_order);
+    tcase_add_test(c, webhook__takes_as_many_as_come_while_they_leave);
+    tcase_add_test(c, webhook__ends_though_one_hangs_and_others_wait);
+    suite_add_tcase(s, c);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_ENV);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
