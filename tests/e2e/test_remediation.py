@@ -149,7 +149,13 @@ class Rules(Ctl, Case):
         wait_until(lambda: [e.reason for e in self.acts("rule trips", "SetBreaker")][:1] == [rule.said[:180]], "the breaker is closed again")
         self.assertEqual(1, len(self.acts("sagad", "DisarmRule")))
         self.assertEqual((1, 0), (self.count("trips", "worse"), self.armed("trips")))
+        # A crash takes nothing of what rules have done: when, how often, what was counted, what was said.
+        kept = lambda: {r.name: (r.acts, r.acted_at, r.disarmed, r.pending, r.held, r.before_all, r.before_good, r.at_all, r.at_good, r.said)
+                        for r in self.operator.ListRules().rules if r.name in ("trips", "somebody")}
+        before = kept()
+        self.assertTrue(all(acted.seconds > 0 for _, acted, *_ in before.values()), before)
         self.sidecar.restart("kill")
+        self.assertEqual(before, kept())
         self.assertTrue(self.rule("trips").disarmed)
         self.assertEqual(0, self.armed("trips"))
         self.assertRegex(self.ctl("rules"), r"\ntrips +trip other +disarmed +1  ")
@@ -196,3 +202,53 @@ class Rules(Ctl, Case):
                 ran = subprocess.run([SAGAD, "-n", "-f", f.name], text=True, capture_output=True, timeout=PATIENCE_S)
             self.assertNotEqual(0, ran.returncode, rule)
             self.assertRegex(ran.stderr, words)
+
+
+class OfAllLoops(Ctl, Case):
+    """Rules see what is so in all loops, and do it in all of them."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.pager, cls.shop = Pager(), Participant()
+        rule = {"when": "deadletters == 11", "definition": "frail", "target": "shop", "every": "24h", "settle": "10s", "mode": "act"}
+        cls.sidecar = Sidecar(targets={"shop": cls.shop.address}, loops=3, remediation={
+            "letters": dict(rule, do="retry", per_second=100),
+            "halts": dict(rule, do="hold"),
+            "trips": dict(rule, do="trip"),
+            "pages": {"when": "deadletters == 11 && 'a\\\\b\"c' != ''", "do": "page", "definition": "frail", "url": cls.pager.url, "every": "24h", "mode": "act"}})
+        cls.client = cls.sidecar.client
+
+    @classmethod
+    def tearDownClass(cls):
+        super().tearDownClass()
+        cls.pager.close()
+
+    def loops(self):
+        return self.sidecar.client.operator.Status().loops
+
+    def test_each_loop(self):
+        self.shop.on(do("b"), fail(Code.FAILED_PRECONDITION, "no cover"))
+        self.shop.on(undo("a"), fail(Code.UNAVAILABLE, "away"))
+        frail = "name: a, target: shop, action: /shop.v1.Shop/a, compensation: {method: /shop.v1.Shop/una, %s}" % (QUICK % 1)
+        self.sidecar.client.register(definition("frail", frail, step("b", after=["a"], more=QUICK % 1)))
+        letters = [self.sidecar.client.stuck(self.sidecar.client.Start(definition="frail", request_id="frail-%d" % i).saga_id).id for i in range(11)]
+        self.assertTrue(all(loop.stuck for loop in self.loops()), "each loop has some")
+        self.shop.functions.clear()
+        # Its breaker is open: an operator closes it, as a rule's act is like a person's.
+        opened = lambda: [t.breaker.state for loop in self.loops() for t in loop.targets if t.breaker.openings]
+        wait_until(lambda: len(opened()) == 3, "every loop's breaker was opened", LOOKS_S)
+        wait_until(lambda: all(loop.holds for loop in self.loops()), "every loop holds the definition", LOOKS_S)
+        self.ctl("breaker", "reset", "shop", "--reason", "seen")
+        for saga in letters:
+            wait_until(lambda: self.sidecar.client.saga(saga).state == state("COMPENSATED"), "a dead letter that is retried", LOOKS_S)
+        wait_until(lambda: self.pager.taken, "a page", LOOKS_S)
+        self.assertEqual(self.rule("pages").when, self.pager.taken[0][1]["when"])
+        # What is taken back is taken back everywhere.
+        for name in ("halts", "trips"):
+            self.ctl("rules", "undo", name, "--reason", "seen")
+        wait_until(lambda: not any(loop.holds for loop in self.loops()), "no loop holds it")
+        for i in range(11):
+            self.sidecar.client.run("frail", request_id="again-%d" % i)
+
+    def rule(self, name):
+        return next(r for r in self.sidecar.client.operator.ListRules().rules if r.name == name)
