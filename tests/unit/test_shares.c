@@ -1,4 +1,5 @@
 /* A bound of the configuration is the whole sidecar's: what its loops have of it adds up to the whole, and none has nothing. */
+#include "sidecar/runtime/limits.h"
 #include "sidecar/runtime/sidecar_inside.h"
 
 #include <check.h>
@@ -98,12 +99,45 @@ START_TEST(shares__no_loop_is_without_a_probe)
 }
 END_TEST
 
+/* Bounds of definitions, of which a loop may be left with none only where there are none. */
+START_TEST(shares__of_a_definition_add_up_too)
+{
+    struct config_limit limits[] = {
+        {.definition = "one", .live_sagas_max = 131, .starts_per_second = 257, .starts_burst = 514},
+        {.definition = "two", .starts_per_second = 64, .starts_burst = 64},
+    };
+    const struct config whole = {.definition_limits = limits, .definition_limit_count = 2};
+    for (unsigned loops = 1; loops <= SAGA_LOOPS_MAX; loops++) {
+        struct admission_options sums[2] = {{.live_max = 0}};
+        for (unsigned k = 0; k < loops; k++) {
+            struct definition_bound *own = limits_of(&whole, k, loops);
+            ck_assert_ptr_nonnull(own);
+            for (size_t i = 0; i < 2; i++) {
+                ck_assert_str_eq(own[i].definition, limits[i].definition);
+                ck_assert_uint_gt(own[i].options.starts.per_second, 0);
+                ck_assert_uint_gt(own[i].options.starts.burst, 0);
+                sums[i].live_max += own[i].options.live_max;
+                sums[i].starts.per_second += own[i].options.starts.per_second;
+                sums[i].starts.burst += own[i].options.starts.burst;
+            }
+            free(own);
+        }
+        for (size_t i = 0; i < 2; i++) {
+            ck_assert_uint_eq(sums[i].live_max, limits[i].live_sagas_max);
+            ck_assert_uint_eq(sums[i].starts.per_second, limits[i].starts_per_second);
+            ck_assert_uint_eq(sums[i].starts.burst, limits[i].starts_burst);
+        }
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("shares");
     TCase *cases = tcase_create("shares");
     tcase_add_test(cases, shares__add_up_to_the_whole);
     tcase_add_test(cases, shares__of_a_target_add_up_too);
+    tcase_add_test(cases, shares__of_a_definition_add_up_too);
     tcase_add_test(cases, shares__no_loop_is_without_a_probe);
     suite_add_tcase(suite, cases);
     SRunner *runner = srunner_create(suite);
