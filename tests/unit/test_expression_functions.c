@@ -1,0 +1,206 @@
+/* Every function of expressions, at its bounds and beside them. The language's own conformance suite says more; this is what each build is tried with. */
+#include "sidecar/core/heap.h"
+#include "sidecar/expression/expression.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct pool pool;
+
+static struct datum evaluated(const char *text)
+{
+    static const struct environment none;
+    const struct expression *e = NULL;
+    struct expression_error error = {.text = ""};
+    ck_assert_msg(expression_compile(bytes_of_text(text), &none, &pool, &e, &error) == 0, "%s: %s", text, error.text);
+    return expression_evaluate(e, &(struct evaluation){.pool = &pool, .cost_max = 100000});
+}
+
+static void each_is_true(const char *const *texts)
+{
+    pool_init(&pool, &heap, 1 << 22);
+    for (; *texts != NULL; texts++) {
+        struct datum d = evaluated(*texts);
+        if (d.kind == DATUM_FAILURE)
+            ck_abort_msg("%s: %.*s", *texts, (int)d.failure->text.size, (const char *)d.failure->text.at);
+        ck_assert_msg(d.kind == DATUM_BOOL && d.b, "%s is not true", *texts);
+    }
+    pool_finish(&pool);
+}
+
+/* Each fails when it is evaluated. */
+static void each_fails(const char *const *texts)
+{
+    pool_init(&pool, &heap, 1 << 22);
+    for (; *texts != NULL; texts++)
+        ck_assert_msg(evaluated(*texts).kind == DATUM_FAILURE, "%s does not fail", *texts);
+    pool_finish(&pool);
+}
+
+#define TRUE(...)  each_is_true((const char *const[]){__VA_ARGS__, NULL})
+#define FAILS(...) each_fails((const char *const[]){__VA_ARGS__, NULL})
+
+START_TEST(functions__numbers)
+{
+    TRUE("1 < 2 && !(2 < 2) && 2 <= 2 && !(3 <= 2) && 2 > 1 && !(2 > 2) && 2 >= 2 && !(1 >= 2)",
+         "1 < 2u && 1u < 1.5 && -1 < 0u && 9223372036854775807 < 9223372036854775808u",
+         "7 / 2 == 3 && -7 / 2 == -3 && 7 % 3 == 1 && -7 % 3 == -1 && 7.0 / 2.0 == 3.5",
+         "9223372036854775806 + 1 == 9223372036854775807 && -9223372036854775807 - 1 < -9223372036854775807",
+         "-(-5) == 5 && -(2.5) == -2.5",
+         "math.abs(-9223372036854775807) == 9223372036854775807 && math.abs(-0.5) == 0.5",
+         "math.sign(-3) == -1 && math.sign(0) == 0 && math.sign(2) == 1 && math.sign(-0.5) == -1.0 && math.sign(3u) == "
+         "1u",
+         "math.ceil(1.2) == 2.0 && math.ceil(-1.2) == -1.0 && math.floor(1.8) == 1.0 && math.floor(-1.2) == -2.0",
+         "math.round(1.5) == 2.0 && math.round(-1.5) == -2.0 && math.round(1.4) == 1.0 && math.trunc(-1.9) == -1.0",
+         "math.sqrt(49) == 7.0 && math.sqrt(0.25) == 0.5 && math.sqrt(3.0) == 1.7320508075688772 && "
+         "math.isNaN(math.sqrt(-1.0))",
+         "math.sqrt(1e300) == 1e150 && math.sqrt(7.0) == 2.6457513110645907 && math.sqrt(10u) == 3.1622776601683795",
+         "math.isInf(1.0 / 0.0) && !math.isInf(1.0) && math.isFinite(1e308) && !math.isFinite(-1.0 / 0.0)",
+         "math.greatest(1, 3, 2) == 3 && math.least([4, 2, 3]) == 2 && math.least(1u, 0.5) == 0.5");
+    FAILS("1 / 0 == 1", "1 % 0 == 1", "9223372036854775807 + 1 == 0", "-9223372036854775807 - 2 == 0",
+          "4611686018427387904 * 2 == 0", "0u - 1u == 0u", "math.abs(-9223372036854775807 - 1) == 0");
+}
+END_TEST
+
+START_TEST(functions__bits)
+{
+    TRUE("math.bitShiftLeft(1, 0) == 1 && math.bitShiftLeft(1, 62) == 4611686018427387904 && math.bitShiftLeft(1, 63) "
+         "< 0",
+         "math.bitShiftLeft(1u, 63) == 9223372036854775808u && math.bitShiftLeft(1u, 64) == 0u && math.bitShiftLeft(1, "
+         "1000) == 0",
+         "math.bitShiftRight(9223372036854775808u, 63) == 1u && math.bitShiftRight(-1, 63) == 1 && "
+         "math.bitShiftRight(-1, 64) == 0",
+         "math.bitAnd(6, 3) == 2 && math.bitOr(6u, 3u) == 7u && math.bitXor(6, 3) == 5 && math.bitNot(0) == -1",
+         "math.bitNot(0u) == 18446744073709551615u");
+    FAILS("math.bitShiftLeft(1, -1) == 0", "math.bitShiftRight(1u, -1) == 0u");
+}
+END_TEST
+
+/* Positions count code points, whatever comes before them takes. */
+START_TEST(functions__texts)
+{
+    TRUE("'häß€'.size() == 4 && size('') == 0 && 'häß€'.charAt(0) == 'h' && 'häß€'.charAt(3) == '€' && "
+         "'häß€'.charAt(4) == ''",
+         "'ähä'.indexOf('ä') == 0 && 'ähä'.indexOf('ä', 1) == 2 && 'ähä'.indexOf('h', 1) == 1 && 'ähä'.indexOf('h', 2) "
+         "== -1",
+         "'ähä'.indexOf('', 3) == 3 && 'abc'.indexOf('abcd') == -1 && 'ähä'.indexOf('ä', 3) == -1",
+         "'ähä'.lastIndexOf('ä') == 2 && 'ähä'.lastIndexOf('ä', 1) == 0 && 'ähä'.lastIndexOf('h', 0) == -1",
+         "'ää'.lastIndexOf('') == 2 && 'ä'.lastIndexOf('', 0) == 0 && '€'.lastIndexOf('') == 1 && "
+         "'a'.lastIndexOf('ab') == -1",
+         "'häß€'.substring(1) == 'äß€' && 'häß€'.substring(1, 3) == 'äß' && 'häß€'.substring(4) == '' && "
+         "'abc'.substring(2, 2) == ''",
+         "'aÄZz'.lowerAscii() == 'aÄzz' && 'aäZz@[`{'.upperAscii() == 'AäZZ@[`{'",
+         "'@[`{'.lowerAscii() == '@[`{' && 'AZ'.lowerAscii() == 'az' && 'az'.upperAscii() == 'AZ'",
+         "'  \\t ä b\\n'.trim() == 'ä b' && ''.trim() == '' && ' '.trim() == ''",
+         "'aXbX'.replace('X', '-', 0) == 'aXbX' && 'aXbX'.replace('X', '-', -1) == 'a-b-' && 'aaa'.replace('aa', 'b') "
+         "== 'ba'",
+         "'a,b,c'.split(',', 0) == [] && 'a,b,c'.split(',', 1) == ['a,b,c'] && 'a,b,c'.split(',', -1) == ['a', 'b', "
+         "'c']",
+         "['a', 'b'].join() == 'ab' && ['a', 'b'].join('--') == 'a--b' && [].join(',') == ''",
+         "'äb€'.reverse() == '€bä'",
+         "'abc'.startsWith('ab') && !'abc'.startsWith('abcd') && 'abc'.endsWith('bc') && !'abc'.endsWith('ab') && "
+         "'abc'.contains('')",
+         "'abc'.contains('c') && !'abc'.contains('d') && 'a1b'.matches('[0-9]') && !'ab'.matches('^b$')",
+         "strings.quote('a\"b\\n') == '\"a\\\\\"b\\\\n\"'",
+         "base64.encode(b'') == '' && base64.encode(b'a') == 'YQ==' && base64.encode(b'abc') == 'YWJj'",
+         "base64.decode('YQ==') == b'a' && base64.decode('YQ') == b'a'");
+    FAILS("'ä'.charAt(2) == ''", "'ä'.charAt(-1) == ''", "'ä'.substring(2) == ''", "'abc'.substring(2, 1) == ''",
+          "'ä'.indexOf('', 2) == 0", "'ä'.lastIndexOf('', 2) == 0", "base64.decode('Y') == b''");
+}
+END_TEST
+
+START_TEST(functions__conversions)
+{
+    TRUE("int('-9223372036854775808') < 0 && int(1.9) == 1 && int(-1.9) == -1 && int(7u) == 7",
+         "uint('18446744073709551615') == 18446744073709551615u && uint(1.9) == 1u && double(1u) == 1.0 && "
+         "double('-0.5') == -0.5",
+         "string(-9223372036854775807) == '-9223372036854775807' && string(18446744073709551615u) == "
+         "'18446744073709551615'",
+         "string(1.0) == '1' && string(1.5) == '1.5' && string(true) == 'true' && string(b'abc') == 'abc' && "
+         "bytes('ä').size() == 2",
+         "bool('true') && !bool('false') && int(timestamp('1970-01-01T00:01:00Z')) == 60 && timestamp(60) == "
+         "timestamp('1970-01-01T00:01:00Z')",
+         "type(1) == int && type(1u) == uint && type('') == string && type([]) == list && dyn(1) == 1");
+    FAILS("int('9223372036854775808') == 0", "int(9223372036854775808u) == 0", "int(1e19) == 0", "uint(-1) == 0u",
+          "uint(-1.0) == 0u", "int('1x') == 0", "bool('yes')", "string(b'\\xff') == ''", "double('x') == 0.0");
+}
+END_TEST
+
+START_TEST(functions__times)
+{
+    TRUE("duration('1.5h') == duration('90m') && duration('1m30s') == duration('90s') && duration('-1.5s') == "
+         "duration('-1500ms')",
+         "duration('1us') == duration('1000ns') && duration('1ms') == duration('1000us') && duration('0.000000001s') "
+         "== duration('1ns')",
+         "duration('2h3m4s5ms').getHours() == 2 && duration('2h3m4s').getMinutes() == 123 && "
+         "duration('2m4s').getSeconds() == 124",
+         "duration('1.234s').getMilliseconds() == 234 && string(duration('-0.5s')) == '-0.500s'",
+         "timestamp('2026-12-31T23:59:59.5Z') + duration('500ms') == timestamp('2027-01-01T00:00:00Z')",
+         "timestamp('2026-01-01T00:00:10Z') - timestamp('2026-01-01T00:00:00Z') == duration('10s')",
+         "timestamp('2024-02-29T12:34:56.789Z').getMonth() == 1 && timestamp('2024-02-29T12:34:56Z').getDate() == 29",
+         "timestamp('2024-02-29T12:34:56.789Z').getDayOfMonth() == 28 && "
+         "timestamp('2024-02-29T12:34:56Z').getDayOfYear() == 59",
+         "timestamp('2024-12-31T00:00:00Z').getDayOfYear() == 365 && timestamp('2023-12-31T00:00:00Z').getDayOfYear() "
+         "== 364",
+         "timestamp('2026-11-28T00:00:00Z').getDayOfWeek() == 6 && timestamp('2026-11-29T00:00:00Z').getDayOfWeek() == "
+         "0",
+         "timestamp('2026-11-28T23:30:05.25Z').getHours() == 23 && "
+         "timestamp('2026-11-28T23:30:05.25Z').getMilliseconds() == 250",
+         /* Zones: behind the hours of the west, minutes go west too. */
+         "timestamp('2026-11-28T12:00:00Z').getHours('+05:30') == 17 && "
+         "timestamp('2026-11-28T12:00:00Z').getMinutes('+05:30') == 30",
+         "timestamp('2026-11-28T12:00:00Z').getHours('-02:30') == 9 && "
+         "timestamp('2026-11-28T12:00:00Z').getMinutes('-02:30') == 30",
+         "timestamp('2026-11-28T12:15:00Z').getHours('-03:45') == 8 && "
+         "timestamp('2026-11-28T12:15:00Z').getMinutes('-03:45') == 30",
+         "timestamp('2026-12-31T23:30:00Z').getFullYear('+01:00') == 2027 && "
+         "timestamp('2027-01-01T00:30:00Z').getFullYear('-01:00') == 2026",
+         "timestamp('2026-11-28T12:00:00Z').getHours('UTC') == 12 && "
+         "timestamp('2026-11-28T12:00:00Z').getSeconds('-23:59') == 0");
+    FAILS("duration('1') == duration('1s')", "duration('') == duration('1s')", "duration('1d') == duration('1s')",
+          "duration('300y') == duration('1s')", "duration('9999999h') == duration('1s')",
+          "timestamp('2026-13-01T00:00:00Z') == timestamp(0)");
+}
+END_TEST
+
+START_TEST(functions__lists_and_maps)
+{
+    TRUE("2 in [1, 2] && !(3 in [1, 2]) && 'a' in {'a': 1} && !('b' in {'a': 1})",
+         "[1, 2][1] == 2 && {'a': 1}['a'] == 1 && {1: 'x'}[1] == 'x'",
+         "[1] + [2] == [1, 2] && size([1, 2]) == 2 && {'a': 1}.size() == 1",
+         "[1, 2, 3].exists(x, x == 3) && ![1].exists(x, x == 3) && [1, 2, 2].exists_one(x, x == 1) && ![2, "
+         "2].exists_one(x, x == 2)",
+         "[1, 2, 3].filter(x, x != 2) == [1, 3] && [1, 2].map(x, x * 2) == [2, 4] && [1, 2, 3].map(x, x > 1, x * 2) == "
+         "[4, 6]",
+         "[1, 2].all(x, x > 0) && ![1, 0].all(x, x > 0) && [].all(x, false)",
+         "[2, 1, 3].min() == 1 && [2, 3, 1].max() == 3 && [1u, 2u].sum() == 3u",
+         "[1, 1, 2].isSorted() && ![1, 2, 1].isSorted() && [timestamp(1), timestamp(2)].max() == timestamp(2)",
+         "[1, 2, 1].lastIndexOf(1) == 2 && [1, 2, 1].lastIndexOf(3) == -1 && [1, 2].indexOf(2) == 1",
+         "[1, 2][?5].orValue(9) == 9 && [1, 2][?1].orValue(9) == 2 && {'a': 1}[?'b'].hasValue() == false",
+         "optional.of(1).value() == 1 && optional.none().orValue(2) == 2 && optional.ofNonZeroValue(0).hasValue() == "
+         "false && "
+         "optional.ofNonZeroValue(1).or(optional.of(2)).value() == 1 && optional.none().or(optional.of(2)).value() == "
+         "2");
+    FAILS("[1][1] == 1", "[1][-1] == 1", "{'a': 1}['b'] == 1", "optional.none().value() == 1");
+}
+END_TEST
+
+int main(void)
+{
+    TCase *c = tcase_create("expression_functions");
+    Suite *s = suite_create("expression_functions");
+    tcase_add_test(c, functions__numbers);
+    tcase_add_test(c, functions__bits);
+    tcase_add_test(c, functions__texts);
+    tcase_add_test(c, functions__conversions);
+    tcase_add_test(c, functions__times);
+    tcase_add_test(c, functions__lists_and_maps);
+    suite_add_tcase(s, c);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_ENV);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
