@@ -46,7 +46,7 @@ class Fleet(unittest.TestCase):
         self.shop.stop()
 
     def sidecar(self, name, start=True, **options):
-        options = dict({"store": self.server.uri, "store_journal": self.fleet + "-" + name, "store_lease": "3s", "store_timeout": "1s",
+        options = dict({"store": self.server.uri, "store_journal": self.fleet + "-" + name, "store_lease": "3s", "store_timeout": "3s",
                         "fleet": self.fleet, "shutdown_grace": "1s", "targets": {"shop": self.shop.address}}, **options)
         if "fleet_address" not in options and options["fleet"]:
             port = free_port()

@@ -8,7 +8,7 @@
 #define CALLS 4096
 
 static struct loop s;
-static struct loop_target targets[1];
+static struct loop_target targets[2];
 static struct failing_step failing[FAILING_STEPS_MAX];
 static int some_connection, another;
 static struct instant now;
@@ -74,8 +74,9 @@ static void setup(void)
     static struct config config;
     memset(targets, 0, sizeof targets);
     targets[0].rpc = (struct rpc_target *)(void *)&some_connection;
+    targets[1].rpc = (struct rpc_target *)(void *)&another;
     memset(failing, 0, sizeof failing);
-    s = (struct loop){.targets = targets, .target_count = 1, .config = &config, .failing = failing};
+    s = (struct loop){.targets = targets, .target_count = 2, .config = &config, .failing = failing};
     now = (struct instant){.us = 1000000000};
     tick = call_costs = (struct span){0};
     memset(left, 0, sizeof left);
@@ -87,9 +88,14 @@ static void teardown(void)
     outcalls_finish(&s);
 }
 
-static void ask(uint16_t attempt, struct span timeout)
+/* A call of which a drill makes something. */
+static void ask_struck(uint16_t attempt, struct span timeout, uint16_t target, uint8_t fault, struct span delay)
 {
     const struct call_effect call = {
+        .target = target,
+        .fault = fault,
+        .fault_status = 14,
+        .fault_delay = delay,
         .saga = {.tag = 1, .serial = 1},
         .phase = SAGA_PHASE_ACTION,
         .attempt = attempt,
@@ -99,6 +105,11 @@ static void ask(uint16_t attempt, struct span timeout)
         .step_name = bytes_of_text("s"),
     };
     outcalls_call(&s, &call);
+}
+
+static void ask(uint16_t attempt, struct span timeout)
+{
+    ask_struck(attempt, timeout, 0, DRILL_NONE, (struct span){0});
 }
 
 START_TEST(outcalls__leave_in_pieces_and_in_order)
@@ -203,6 +214,171 @@ START_TEST(outcalls__a_target_that_was_changed_is_asked_anew)
 }
 END_TEST
 
+/* ---- drills ---- */
+
+static void run_at(int64_t ms)
+{
+    now = (struct instant){.us = 1000000000 + ms * 1000};
+    outcalls_run(&s);
+}
+
+static int64_t due_ms(void)
+{
+    struct instant due = outcalls_expiry(&s);
+    return due.us == INSTANT_NEVER.us ? -1 : (due.us - 1000000000) / 1000;
+}
+
+START_TEST(outcalls__a_delayed_call_leaves_when_it_is_due_and_the_loop_wakes_for_it)
+{
+    ask_struck(1, SPAN_S(2), 0, DRILL_DELAY, SPAN_MS(300));
+    ask_struck(2, SPAN_S(2), 0, DRILL_DELAY, SPAN_MS(100));
+    ask_struck(3, SPAN_MS(50), 0, DRILL_DELAY, SPAN_MS(100));
+    ck_assert_int_eq(due_ms(), -1);
+    run_at(0);
+    ck_assert_int_eq(due_ms(), 50); /* the first of them: one that is never to leave */
+    run_at(50);
+    ck_assert_uint_eq(left_count, 0);
+    ck_assert_uint_eq(told_count, 1);
+    ck_assert_int_eq(told[0].attempt, 3);
+    ck_assert_int_eq(told[0].reach, SAGA_REACH_NONE);
+    ck_assert_int_eq(due_ms(), 100);
+    run_at(99);
+    ck_assert_uint_eq(left_count, 0);
+    run_at(100);
+    ck_assert_uint_eq(left_count, 1);
+    ck_assert_uint_eq(left[0].attempt, 2);
+    ck_assert_int_eq(left[0].timeout.us, SPAN_MS(1900).us);
+    ck_assert_int_eq(due_ms(), 300);
+    run_at(300);
+    ck_assert_uint_eq(left_count, 2);
+    ck_assert_int_eq(due_ms(), -1);
+}
+END_TEST
+
+START_TEST(outcalls__a_reordered_call_leaves_behind_the_next_to_its_own_target)
+{
+    ask_struck(1, SPAN_S(2), 0, DRILL_REORDER, SPAN_MS(500));
+    run_at(0);
+    ask_struck(2, SPAN_S(2), 1, DRILL_NONE, (struct span){0});
+    run_at(1);
+    ck_assert_uint_eq(left_count, 1); /* another's */
+    ck_assert_uint_eq(left[0].attempt, 2);
+    ask_struck(3, SPAN_S(2), 0, DRILL_NONE, (struct span){0});
+    run_at(2);
+    ck_assert_uint_eq(left_count, 3);
+    ck_assert_uint_eq(left[1].attempt, 3);
+    ck_assert_uint_eq(left[2].attempt, 1);
+    /* Nobody comes: after its delay. */
+    ask_struck(4, SPAN_S(2), 0, DRILL_REORDER, SPAN_MS(500));
+    run_at(10);
+    ck_assert_int_eq(due_ms(), 510);
+    run_at(510);
+    ck_assert_uint_eq(left_count, 4);
+}
+END_TEST
+
+START_TEST(outcalls__an_aborted_call_is_answered_as_if_that_had_come)
+{
+    ask_struck(1, SPAN_S(2), 0, DRILL_ABORT, (struct span){0});
+    run_at(0);
+    ck_assert_uint_eq(left_count, 0);
+    ck_assert_uint_eq(told_count, 1);
+    ck_assert_int_eq(told[0].status, 14);
+    ck_assert(!told[0].unreached);
+    /* Who gets this status cannot know whether something runs, and waits for as long as it would. */
+    ck_assert_int_eq(told[0].reach, SAGA_REACH_MAYBE);
+    ck_assert_int_ge(told[0].quiet_at.us, instant_after(now, SPAN_S(2)).us);
+}
+END_TEST
+
+START_TEST(outcalls__a_dropped_request_is_answered_when_its_time_is_over)
+{
+    ask_struck(1, SPAN_S(2), 0, DRILL_DROP_REQUEST, (struct span){0});
+    run_at(0);
+    ck_assert_int_eq(due_ms(), 2000);
+    run_at(1999);
+    ck_assert_uint_eq(left_count + told_count, 0);
+    run_at(2000);
+    ck_assert_uint_eq(left_count, 0);
+    ck_assert_uint_eq(told_count, 1);
+    ck_assert_int_eq(told[0].status, 4);
+    ck_assert_int_eq(told[0].reach, SAGA_REACH_MAYBE);
+    ck_assert_int_ge(told[0].quiet_at.us, now.us);
+}
+END_TEST
+
+START_TEST(outcalls__a_dropped_answer_is_as_a_lost_connection)
+{
+    const struct rpc_answer well = {.reach = SAGA_REACH_ANSWERED, .output = bytes_of_text("out"), .has_pushback = true};
+    ask_struck(1, SPAN_S(2), 0, DRILL_DROP_ANSWER, (struct span){0});
+    run_at(0);
+    outcalls_answer(&s, left[0].tag, &well);
+    ck_assert_uint_eq(told_count, 1);
+    ck_assert_int_eq(told[0].status, 14);
+    ck_assert_int_eq(told[0].reach, SAGA_REACH_MAYBE);
+    ck_assert_int_ge(told[0].quiet_at.us, instant_after(now, SPAN_S(2)).us);
+    ck_assert_uint_eq(told[0].output.size, 0);
+    ck_assert(!told[0].has_pushback);
+    /* What certainly did not leave has no answer that could be lost. */
+    ask_struck(2, SPAN_S(2), 0, DRILL_DROP_ANSWER, (struct span){0});
+    run_at(1);
+    outcalls_answer(&s, left[1].tag, &(struct rpc_answer){.reach = SAGA_REACH_NONE, .status = 8});
+    ck_assert_int_eq(told[1].status, 8);
+    ck_assert_int_eq(told[1].reach, SAGA_REACH_NONE);
+}
+END_TEST
+
+START_TEST(outcalls__a_duplicate_leaves_twice_and_the_second_answer_counts)
+{
+    ask_struck(1, SPAN_S(2), 0, DRILL_DUPLICATE, (struct span){0});
+    run_at(0);
+    outcalls_answer(&s, left[0].tag, &(struct rpc_answer){.reach = SAGA_REACH_MAYBE, .status = 14});
+    ck_assert_uint_eq(told_count, 0);
+    run_at(100);
+    ck_assert_uint_eq(left_count, 2);
+    ck_assert_uint_eq(left[1].attempt, 1);
+    ck_assert_int_eq(left[1].timeout.us, SPAN_MS(1900).us);
+    /* The first may still run, whatever the second says but that it is done. */
+    outcalls_answer(&s, left[1].tag, &(struct rpc_answer){.reach = SAGA_REACH_ANSWERED, .status = 9});
+    ck_assert_uint_eq(told_count, 1);
+    ck_assert_int_eq(told[0].status, 9);
+    ck_assert_int_eq(told[0].reach, SAGA_REACH_MAYBE);
+    ck_assert_int_ge(told[0].quiet_at.us, now.us);
+    /* When its time is over it does not leave again. */
+    ask_struck(2, SPAN_S(2), 0, DRILL_DUPLICATE, (struct span){0});
+    run_at(200);
+    now = instant_after(now, SPAN_S(2));
+    outcalls_answer(&s, left[2].tag, &(struct rpc_answer){.reach = SAGA_REACH_ANSWERED, .status = 0});
+    ck_assert_uint_eq(told_count, 2);
+    ck_assert_int_eq(told[1].status, 0);
+}
+END_TEST
+
+/* ---- what is remembered of a target ---- */
+
+START_TEST(outcalls__refusals_do_not_count_against_a_target_and_what_never_left_not_at_all)
+{
+    static const struct {
+        int status, reach;
+        bool attempt, failed;
+    } answers[] = {{0, SAGA_REACH_ANSWERED, true, false}, {9, SAGA_REACH_ANSWERED, true, false},
+                   {3, SAGA_REACH_ANSWERED, true, false}, {14, SAGA_REACH_MAYBE, true, true},
+                   {2, SAGA_REACH_ANSWERED, true, true},  {13, SAGA_REACH_ANSWERED, true, true},
+                   {8, SAGA_REACH_NOT_BEGUN, true, true}, {14, SAGA_REACH_NONE, false, false}};
+    uint64_t attempts = 0, failed = 0;
+    for (size_t i = 0; i < sizeof answers / sizeof *answers; i++) {
+        ask((uint16_t)(i + 1), SPAN_S(2));
+        outcalls_run(&s);
+        outcalls_answer(&s, left[i].tag, &(struct rpc_answer){.reach = answers[i].reach, .status = answers[i].status});
+        attempts += answers[i].attempt;
+        failed += answers[i].failed;
+        ck_assert_msg(targets[0].attempts == attempts && targets[0].attempts_failed == failed, "answer %zu: %lu, %lu",
+                      i, (unsigned long)targets[0].attempts, (unsigned long)targets[0].attempts_failed);
+    }
+    ck_assert_int_eq(targets[0].last_failure.status, 14);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("outcalls");
@@ -213,6 +389,13 @@ int main(void)
     tcase_add_test(tc, outcalls__one_whose_time_is_over_never_leaves);
     tcase_add_test(tc, outcalls__an_answer_tells_what_it_is_about);
     tcase_add_test(tc, outcalls__what_waits_at_the_end_of_the_grace_is_as_a_crash_leaves_it);
+    tcase_add_test(tc, outcalls__a_delayed_call_leaves_when_it_is_due_and_the_loop_wakes_for_it);
+    tcase_add_test(tc, outcalls__a_reordered_call_leaves_behind_the_next_to_its_own_target);
+    tcase_add_test(tc, outcalls__an_aborted_call_is_answered_as_if_that_had_come);
+    tcase_add_test(tc, outcalls__a_dropped_request_is_answered_when_its_time_is_over);
+    tcase_add_test(tc, outcalls__a_dropped_answer_is_as_a_lost_connection);
+    tcase_add_test(tc, outcalls__a_duplicate_leaves_twice_and_the_second_answer_counts);
+    tcase_add_test(tc, outcalls__refusals_do_not_count_against_a_target_and_what_never_left_not_at_all);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
