@@ -1,0 +1,189 @@
+/* The pages for those who watch: what one loop of several is short of shows on them, and how old their numbers are. The loops are made up. */
+#include "sidecar/observe/http.h"
+
+#include <check.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define LOOPS 3
+
+static struct http *http;
+static int port;
+static struct vitals vitals[LOOPS], *watched[LOOPS];
+static uint32_t reasons[LOOPS];
+static bool silent[LOOPS];
+static char page[1 << 20];
+
+/* As a loop does, but at once; or not at all. */
+static void wake(void *self)
+{
+    struct vitals *v = self;
+    size_t k = (size_t)(v - vitals);
+    if (!silent[k] && vitals_are_wanted(v))
+        vitals_tell(v, reasons[k]);
+}
+
+static void setup(void)
+{
+    struct error_detail detail;
+    memset(vitals, 0, sizeof vitals);
+    memset(reasons, 0, sizeof reasons);
+    memset(silent, 0, sizeof silent);
+    for (size_t k = 0; k < LOOPS; k++) {
+        ck_assert_int_eq(metrics_create(100, &vitals[k].metrics), 0);
+        vitals[k].wake = wake;
+        vitals[k].self = &vitals[k];
+        watched[k] = &vitals[k];
+    }
+    ck_assert_msg(http_open("127.0.0.1:0", "1.2.3", &http, &port, &detail) == 0, "%s", detail.text);
+}
+
+static void teardown(void)
+{
+    http_close(http);
+    for (size_t k = 0; k < LOOPS; k++)
+        metrics_destroy(vitals[k].metrics);
+}
+
+/* Returns the status; the whole answer is in page. */
+static int ask(const char *method, const char *path)
+{
+    struct sockaddr_in at = {
+        .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((uint16_t)port)};
+    char request[256];
+    size_t used = 0;
+    int fd = socket(AF_INET, SOCK_STREAM, 0), status = 0;
+    int size =
+        snprintf(request, sizeof request, "%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", method, path);
+    ck_assert_int_eq(connect(fd, (struct sockaddr *)&at, sizeof at), 0);
+    ck_assert_int_eq(send(fd, request, (size_t)size, 0), size);
+    for (ssize_t got; (got = recv(fd, page + used, sizeof page - 1 - used, 0)) > 0;)
+        used += (size_t)got;
+    page[used] = '\0';
+    close(fd);
+    ck_assert_msg(sscanf(page, "HTTP/1.1 %d", &status) == 1, "%s", page);
+    return status;
+}
+
+static void has(const char *text)
+{
+    ck_assert_msg(strstr(page, text) != NULL, "there is no \"%s\" in:\n%s", text, page);
+}
+
+START_TEST(http__nothing_is_ready_before_it_is_watched)
+{
+    ck_assert_int_eq(ask("GET", "/readyz"), 503);
+    has("the journal is being read");
+    ck_assert_int_eq(ask("GET", "/livez"), 200);
+    http_watch(http, watched, LOOPS);
+    ck_assert_int_eq(ask("GET", "/readyz"), 200);
+    has("\r\n\r\nok\n");
+}
+END_TEST
+
+/* Whichever loop it is, and whatever it is short of. */
+START_TEST(http__one_loop_that_is_not_ready_is_enough)
+{
+    static const struct {
+        enum vitals_reason reason;
+        const char *words;
+    } rows[] = {{VITALS_STOPPING, "it is stopping"},
+                {VITALS_JOURNAL_FULL, "its journal is full"},
+                {VITALS_FAILED, "it cannot go on"},
+                {VITALS_JOURNAL_AWAY, "its journal does not answer"}};
+    http_watch(http, watched, LOOPS);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        for (unsigned k = 0; k < LOOPS; k++) {
+            char line[100];
+            reasons[k] = rows[i].reason;
+            ck_assert_msg(ask("GET", "/readyz") == 503, "loop %u: %s", k, page);
+            snprintf(line, sizeof line, "\r\n\r\nnot ready: loop %u: %s\n", k, rows[i].words);
+            has(line);
+            ck_assert_int_eq(ask("GET", "/livez"), 200);
+            reasons[k] = 0;
+            ck_assert_int_eq(ask("GET", "/readyz"), 200);
+        }
+}
+END_TEST
+
+static double gauges_age(void)
+{
+    double age = -1;
+    ck_assert_int_eq(ask("GET", "/metrics"), 200);
+    const char *at = strstr(page, "\nsagad_gauges_age_seconds ");
+    ck_assert_ptr_nonnull(at);
+    ck_assert_int_eq(sscanf(at, "\nsagad_gauges_age_seconds %lf", &age), 1);
+    return age;
+}
+
+/* One that does not turn is waited for once, and then told of. */
+START_TEST(http__a_silent_loop_makes_numbers_old_and_then_unready)
+{
+    http_watch(http, watched, LOOPS);
+    ck_assert(gauges_age() == 0);
+    silent[1] = true;
+    ck_assert(gauges_age() > 0.2); /* it was waited for */
+    atomic_fetch_sub(&vitals[1].told_at, 3000000);
+    ck_assert(gauges_age() > 3.2);
+    ck_assert_int_eq(ask("GET", "/readyz"), 200);
+    atomic_fetch_sub(&vitals[1].told_at, 3000000);
+    ck_assert_int_eq(ask("GET", "/readyz"), 503);
+    has("not ready: loop 1: it has not turned for 6 s");
+    silent[1] = false;
+    wake(&vitals[1]);
+    ck_assert(gauges_age() == 0);
+    ck_assert_int_eq(ask("GET", "/readyz"), 200);
+}
+END_TEST
+
+START_TEST(http__only_looking_is_allowed)
+{
+    static const char *const methods[] = {"POST", "PUT", "DELETE", "OPTIONS"};
+    http_watch(http, watched, LOOPS);
+    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
+        ck_assert_msg(ask(methods[i], "/metrics") == 405, "%s: %s", methods[i], page);
+        has("\r\nAllow: GET, HEAD\r\n");
+    }
+    ck_assert_int_eq(ask("HEAD", "/livez"), 200);
+    ck_assert_str_eq(strstr(page, "\r\n\r\n"), "\r\n\r\n");
+    ck_assert_int_eq(ask("GET", "/"), 404);
+}
+END_TEST
+
+START_TEST(http__addresses_are_numbers)
+{
+    static const char *const wrong[] = {"localhost:1", "127.0.0.1", "unix:/tmp/x", "256.0.0.1:1", "127.0.0.1:65536"};
+    struct http *none;
+    struct error_detail detail;
+    int at;
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        ck_assert_msg(http_open(wrong[i], "", &none, &at, &detail) == E_SYSTEM, "%s", wrong[i]);
+    char taken[32];
+    snprintf(taken, sizeof taken, "127.0.0.1:%d", port);
+    ck_assert_int_eq(http_open(taken, "", &none, &at, &detail), E_SYSTEM);
+    ck_assert_str_eq(detail.field, "http_listen");
+}
+END_TEST
+
+int main(void)
+{
+    TCase *c = tcase_create("http");
+    Suite *s = suite_create("http");
+    tcase_add_checked_fixture(c, setup, teardown);
+    tcase_set_timeout(c, 60);
+    tcase_add_test(c, http__nothing_is_ready_before_it_is_watched);
+    tcase_add_test(c, http__one_loop_that_is_not_ready_is_enough);
+    tcase_add_test(c, http__a_silent_loop_makes_numbers_old_and_then_unready);
+    tcase_add_test(c, http__only_looking_is_allowed);
+    tcase_add_test(c, http__addresses_are_numbers);
+    suite_add_tcase(s, c);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_ENV);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
