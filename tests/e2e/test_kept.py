@@ -9,6 +9,7 @@ import zlib
 
 import grpc
 
+import shapes
 from harness import PATIENCE_S, SAGAD, Participant, Sidecar, definition, do, fail, state_name, step, wait_until
 
 SAGACTL = os.path.join(os.path.dirname(SAGAD), "sagactl")
@@ -194,14 +195,19 @@ class Kept(unittest.TestCase):
 
     def test_what_a_directory_registers_is_in_the_trail(self):
         """At the start, and once."""
-        directory = os.path.join(self.folder, "definitions")
+        directory, schemas = os.path.join(self.folder, "definitions"), os.path.join(self.folder, "schemas")
         os.mkdir(directory)
+        os.mkdir(schemas)
+        with open(os.path.join(schemas, "typed.binpb"), "wb") as file:
+            file.write(shapes.SHOP.SerializeToString())
         with open(os.path.join(directory, "order.yaml"), "w", encoding="ascii") as file:
             file.write(definition("order", step("a")))
-        sidecar = self.start(loops=2, definitions_dir=directory)
+        sidecar = self.start(loops=2, definitions_dir=directory, schemas_dir=schemas)
         said = self.sagactl(sidecar, "audit").stdout.splitlines()
-        self.assertEqual(1, len(said), said)
+        self.assertEqual(2, len(said), said)
         self.assertIn("RegisterDefinition order 1.0.0 by the sidecar itself: a file of definitions_dir", said[0])
+        self.assertIn("RegisterSchema typed ", said[1])
+        self.assertIn(" by the sidecar itself: a file of schemas_dir", said[1])
         sidecar.restart()
         self.assertEqual(said, self.sagactl(sidecar, "audit").stdout.splitlines())
 
