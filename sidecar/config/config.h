@@ -183,7 +183,9 @@ struct config {
 
     const char *http_listen; /* "" for nowhere */
     uint32_t metrics_series_max;
-    const char *otlp_endpoint; /* "" for no traces */
+    const char *otlp_endpoint; /* "" for no collector */
+    struct span otlp_metrics_interval;
+    bool otlp_logs;
     uint32_t traces_percent;
     const struct config_objective *objectives;
     size_t objective_count;

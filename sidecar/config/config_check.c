@@ -287,8 +287,13 @@ static int check_http(const struct config_reader *r)
 /* A collector is called as a target is. */
 static int check_collector(const struct config_reader *r)
 {
-    const char *text = r->config->otlp_endpoint;
-    const char *wrong = text[0] == '\0' ? NULL : config_check_target(r->config, text);
+    const struct config *c = r->config;
+    const char *text = c->otlp_endpoint;
+    if (text[0] == '\0' && c->otlp_metrics_interval.us > 0)
+        return yaml_refuse(r->nodes[OPTION_INDEX_otlp_metrics_interval], E_ARGUMENT, r->detail, "needs otlp_endpoint");
+    if (text[0] == '\0' && c->otlp_logs)
+        return yaml_refuse(r->nodes[OPTION_INDEX_otlp_logs], E_ARGUMENT, r->detail, "needs otlp_endpoint");
+    const char *wrong = text[0] == '\0' ? NULL : config_check_target(c, text);
     if (wrong == NULL)
         return 0;
     return yaml_refuse(r->nodes[OPTION_INDEX_otlp_endpoint], E_ARGUMENT, r->detail, "%s %s", text, wrong);

@@ -9,18 +9,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-/* What is written of one series, added up. */
-struct sum {
-    const struct metric_series *first; /* of those that are added up: its labels are theirs */
-    uint64_t count;
-    double gauge;
-    uint64_t buckets[METRIC_BUCKETS_MAX + 1];
-    uint64_t total; /* of a histogram's observations, before scaling */
-    bool has_example;
-    unsigned example_bucket;
-    uint64_t trace_high, trace_low, example_value, example_at_us;
-};
-
 static size_t labels_size(const struct metric_series *s)
 {
     size_t size = 0;
@@ -45,8 +33,7 @@ static int compare(const void *left, const void *right)
     return order_of(*(struct metric_series *const *)left, *(struct metric_series *const *)right);
 }
 
-/* Every series of every loop in the rows' order, equal ones side by side. NULL: no memory. */
-static struct metric_series **sorted(struct metrics *const *all, unsigned count, size_t *size)
+struct metric_series **metrics_sorted(struct metrics *const *all, unsigned count, size_t *size)
 {
     size_t room = 0;
     for (unsigned k = 0; k < count; k++)
@@ -63,7 +50,7 @@ static struct metric_series **sorted(struct metrics *const *all, unsigned count,
     return series;
 }
 
-static void add_example(struct sum *sum, const struct metric_series *s)
+static void add_example(struct metric_sum *sum, const struct metric_series *s)
 {
     const struct metric_row *row = &metric_rows[s->metric];
     const struct metric_example *e = &s->example;
@@ -85,7 +72,7 @@ static void add_example(struct sum *sum, const struct metric_series *s)
         sum->example_bucket++;
 }
 
-static void add(struct sum *sum, const struct metric_series *s)
+static void add(struct metric_sum *sum, const struct metric_series *s)
 {
     const struct metric_row *row = &metric_rows[s->metric];
     uint64_t value = atomic_load_explicit(&s->value, memory_order_relaxed);
@@ -93,6 +80,7 @@ static void add(struct sum *sum, const struct metric_series *s)
     memcpy(&gauge, &value, sizeof gauge);
     switch (row->type) {
     case METRIC_COUNTER:
+    case METRIC_COUNTER_KEPT:
         sum->count += value;
         break;
     case METRIC_GAUGE:
@@ -108,6 +96,13 @@ static void add(struct sum *sum, const struct metric_series *s)
         add_example(sum, s);
         break;
     }
+}
+
+void metrics_sum(struct metric_series *const *series, size_t size, size_t *at, struct metric_sum *sum)
+{
+    *sum = (struct metric_sum){.first = series[*at]};
+    for (; *at < size && order_of(series[*at], sum->first) == 0; (*at)++)
+        add(sum, series[*at]);
 }
 
 /* ---- text ---- */
@@ -152,7 +147,8 @@ static void write_number(FILE *out, double value)
     fprintf(out, "%.10g", value);
 }
 
-static void write_histogram(FILE *out, const struct metric_row *row, const struct sum *sum, enum metrics_format format)
+static void write_histogram(FILE *out, const struct metric_row *row, const struct metric_sum *sum,
+                            enum metrics_format format)
 {
     uint64_t below = 0;
     for (unsigned i = 0; i <= row->bucket_count; i++) {
@@ -182,19 +178,19 @@ static void write_histogram(FILE *out, const struct metric_row *row, const struc
     fprintf(out, " %" PRIu64 "\n", below);
 }
 
-static void write_sum(FILE *out, const struct sum *sum, enum metrics_format format)
+static void write_sum(FILE *out, const struct metric_sum *sum, enum metrics_format format)
 {
     const struct metric_row *row = &metric_rows[sum->first->metric];
     if (row->type == METRIC_HISTOGRAM) {
         write_histogram(out, row, sum, format);
         return;
     }
-    fprintf(out, "%s%s", row->name, row->type == METRIC_COUNTER ? "_total" : "");
+    fprintf(out, "%s%s", row->name, metric_counts(row) ? "_total" : "");
     write_labels(out, sum->first, NULL);
     fputc(' ', out);
-    if (row->type == METRIC_COUNTER && row->scale == 1)
+    if (metric_counts(row) && row->scale == 1)
         fprintf(out, "%" PRIu64, sum->count);
-    else if (row->type == METRIC_COUNTER)
+    else if (metric_counts(row))
         write_number(out, (double)sum->count * row->scale);
     else
         write_number(out, sum->gauge);
@@ -202,16 +198,14 @@ static void write_sum(FILE *out, const struct sum *sum, enum metrics_format form
 }
 
 static const char *const types[] = {
-    [METRIC_COUNTER] = "counter",
-    [METRIC_GAUGE] = "gauge",
-    [METRIC_GAUGE_MAX] = "gauge",
-    [METRIC_HISTOGRAM] = "histogram",
+    [METRIC_COUNTER] = "counter", [METRIC_COUNTER_KEPT] = "counter", [METRIC_GAUGE] = "gauge",
+    [METRIC_GAUGE_MAX] = "gauge", [METRIC_HISTOGRAM] = "histogram",
 };
 
 static void write_head(FILE *out, const struct metric_row *row, enum metrics_format format)
 {
     /* In the older form a counter's name has its suffix here, too. */
-    const char *suffix = format == METRICS_PROMETHEUS && row->type == METRIC_COUNTER ? "_total" : "";
+    const char *suffix = format == METRICS_PROMETHEUS && metric_counts(row) ? "_total" : "";
     fprintf(out, "# HELP %s%s %s\n# TYPE %s%s %s\n", row->name, suffix, row->help, row->name, suffix, types[row->type]);
     if (format == METRICS_OPENMETRICS && row->unit[0] != '\0')
         fprintf(out, "# UNIT %s %s\n", row->name, row->unit);
@@ -220,16 +214,15 @@ static void write_head(FILE *out, const struct metric_row *row, enum metrics_for
 int metrics_write(struct metrics *const *all, unsigned count, enum metrics_format format, FILE *out)
 {
     size_t size, at = 0;
-    struct metric_series **series = sorted(all, count, &size);
+    struct metric_series **series = metrics_sorted(all, count, &size);
     if (series == NULL)
         return E_MEMORY;
     for (unsigned metric = 0; metric < METRIC_COUNT; metric++) {
         if (at < size && series[at]->metric == metric)
             write_head(out, &metric_rows[metric], format);
         while (at < size && series[at]->metric == metric) {
-            struct sum sum = {.first = series[at]};
-            for (; at < size && order_of(series[at], sum.first) == 0; at++)
-                add(&sum, series[at]);
+            struct metric_sum sum;
+            metrics_sum(series, size, &at, &sum);
             write_sum(out, &sum, format);
         }
     }
@@ -244,7 +237,7 @@ void metrics_docs(FILE *out)
     fputs("| metric | type | labels | |\n|---|---|---|---|\n", out);
     for (unsigned i = 0; i < METRIC_COUNT; i++) {
         const struct metric_row *row = &metric_rows[i];
-        fprintf(out, "| `%s%s` | %s | ", row->name, row->type == METRIC_COUNTER ? "_total" : "", types[row->type]);
+        fprintf(out, "| `%s%s` | %s | ", row->name, metric_counts(row) ? "_total" : "", types[row->type]);
         for (const char *name = row->labels; *name != '\0';) {
             size_t size = strcspn(name, ",");
             fprintf(out, "%s`%.*s`", name == row->labels ? "" : ", ", (int)size, name);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -187,13 +188,45 @@ bool log_wants(enum log_level level)
     return level <= atomic_load_explicit(&wanted, memory_order_relaxed);
 }
 
-size_t log_line_now(enum log_level level, const char *text, const struct log_field *fields, size_t count,
-                    char line[LOG_LINE_SIZE])
+static struct instant wall_now(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
-    struct instant at = {.us = (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000};
-    return log_line((enum log_format)format, at, level, text, fields, count, line);
+    return (struct instant){.us = (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000};
+}
+
+size_t log_line_now(enum log_level level, const char *text, const struct log_field *fields, size_t count,
+                    char line[LOG_LINE_SIZE])
+{
+    return log_line((enum log_format)format, wall_now(), level, text, fields, count, line);
+}
+
+/* ---- who listens ---- */
+
+static struct {
+    pthread_mutex_t lock;
+    atomic_bool there;
+    void (*hear)(void *self, const struct log_entry *entry);
+    void *self;
+} listener = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+void log_listen(void (*hear)(void *self, const struct log_entry *entry), void *self)
+{
+    pthread_mutex_lock(&listener.lock);
+    listener.hear = hear;
+    listener.self = self;
+    atomic_store(&listener.there, hear != NULL);
+    pthread_mutex_unlock(&listener.lock);
+}
+
+static void tell_listener(const struct log_entry *entry)
+{
+    if (!atomic_load_explicit(&listener.there, memory_order_relaxed))
+        return;
+    pthread_mutex_lock(&listener.lock);
+    if (listener.hear != NULL)
+        listener.hear(listener.self, entry);
+    pthread_mutex_unlock(&listener.lock);
 }
 
 /* ---- kinds ---- */
@@ -220,7 +253,10 @@ static struct kind *kind_of(const char *text)
 static void put_line(enum log_level level, const char *text, const struct log_field *fields, size_t count)
 {
     char line[LOG_LINE_SIZE];
-    log_writer_put(line, log_line_now(level, text, fields, count, line));
+    const struct log_entry entry = {
+        .at = wall_now(), .level = level, .text = text, .fields = fields, .field_count = count};
+    log_writer_put(line, log_line((enum log_format)format, entry.at, level, text, fields, count, line));
+    tell_listener(&entry);
 }
 
 /* Says of what lines were left out in seconds that are over. */

@@ -71,6 +71,19 @@ void log_set_level(enum log_level level);
 /* Whether lines of this level are written, for those who would have to gather what to say. */
 bool log_wants(enum log_level level);
 
+/* What a line says. Borrowed for the call. */
+struct log_entry {
+    struct instant at;
+    enum log_level level;
+    const char *text;
+    const struct log_field *fields;
+    size_t field_count;
+};
+
+/* From now on every line that is written is told to `hear`, too, by whichever thread logs, one at a time: it may neither wait nor log. NULL: to
+ * nobody; the one before hears nothing any more once this returns. */
+void log_listen(void (*hear)(void *self, const struct log_entry *entry), void *self);
+
 /* log_event(LOG_LEVEL_WARN, "the journal is full", LOG_TEXT("path", path), LOG_NUMBER("bytes", n)); at least one field.
  */
 #define log_event(level, text, ...) \

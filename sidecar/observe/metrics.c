@@ -182,7 +182,7 @@ static void raise(_Atomic uint64_t *cell, uint64_t n)
 void metrics_add(struct metrics *m, enum metric metric, struct metric_labels labels, uint64_t n)
 {
     struct metric_series *s = m == NULL ? NULL : find(m, metric, &labels);
-    CHECK(metric_rows[metric].type == METRIC_COUNTER);
+    CHECK(metric_counts(&metric_rows[metric]));
     if (s != NULL)
         raise(&s->value, n);
 }

@@ -20,7 +20,7 @@ enum metric {
 };
 #undef METRIC
 
-enum metric_type { METRIC_COUNTER = 1, METRIC_GAUGE, METRIC_GAUGE_MAX, METRIC_HISTOGRAM };
+enum metric_type { METRIC_COUNTER = 1, METRIC_COUNTER_KEPT, METRIC_GAUGE, METRIC_GAUGE_MAX, METRIC_HISTOGRAM };
 
 #define METRIC_LABELS_MAX  4
 #define METRIC_LABEL_BYTES 128 /* of a value; a longer one is cut, never within a character */

@@ -34,4 +34,27 @@ struct metrics {
 
 unsigned metric_label_count(const struct metric_row *row);
 
+static inline bool metric_counts(const struct metric_row *row)
+{
+    return row->type == METRIC_COUNTER || row->type == METRIC_COUNTER_KEPT;
+}
+
+/* What is told of one series, added up over all that have it. */
+struct metric_sum {
+    const struct metric_series *first; /* of those that are added up: its labels are theirs */
+    uint64_t count;
+    double gauge;
+    uint64_t buckets[METRIC_BUCKETS_MAX + 1];
+    uint64_t total; /* of a histogram's observations, before scaling */
+    bool has_example;
+    unsigned example_bucket;
+    uint64_t trace_high, trace_low, example_value, example_at_us;
+};
+
+/* Every series of all of them in the rows' order, equal ones side by side. Gives the list (free) and its *size, or NULL: no memory. */
+struct metric_series **metrics_sorted(struct metrics *const *all, unsigned count, size_t *size);
+
+/* Adds up the series at *at with those that equal it, and moves *at behind them. */
+void metrics_sum(struct metric_series *const *series, size_t size, size_t *at, struct metric_sum *sum);
+
 #endif

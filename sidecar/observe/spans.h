@@ -1,11 +1,11 @@
-/* spans.h - the spans of traces, as a collector takes them (proto/opentelemetry/trace.proto): made by a loop, kept in a queue of bounded bytes,
- * and taken out by whoever sends them. What finds the queue full is dropped; nobody waits. */
+/* spans.h - the spans of traces, as a collector takes them: their ids, and what is said of each. */
 #ifndef SAGA_OBSERVE_SPANS_H
 #define SAGA_OBSERVE_SPANS_H
 
 #include "sidecar/base/bytes.h"
 #include "sidecar/base/instant.h"
 #include "sidecar/base/saga_id.h"
+#include "sidecar/observe/otlp_queue.h"
 
 #include <stdbool.h>
 
@@ -36,6 +36,10 @@ struct span_key {
 
 void span_id_of(const struct span_key *key, uint8_t id[SPAN_ID_SIZE]);
 
+/* Both as hex digits, for who reads the log. */
+void trace_id_text(const struct trace *trace, char text[2 * TRACE_ID_SIZE + 1]);
+void span_id_text(const struct span_key *key, char text[2 * SPAN_ID_SIZE + 1]);
+
 /* What a participant is told: the trace, and the attempt as its parent. */
 void trace_parent_of(const struct trace *trace, const struct span_key *attempt, char text[TRACEPARENT_SIZE]);
 
@@ -60,29 +64,7 @@ struct trace_span {
     unsigned attribute_count;
 };
 
-struct spans;
-
-/* A queue of at most bytes_max. Gives *out. Returns 0 or E_MEMORY. */
-int spans_create(size_t bytes_max, struct spans **out);
-/* Accepts NULL. */
-void spans_destroy(struct spans *q);
-
-/* Adds a span. From the owner's thread. Returns false when it was dropped. */
-bool spans_add(struct spans *q, const struct trace *trace, const struct trace_span *span);
-
-/* What spans_take found: each span a length of four bytes in the machine's order, and then its bytes. */
-struct span_batch {
-    uint8_t *at;
-    size_t size, room;
-    size_t count;
-};
-
-/* Moves what is queued into the batch, which must be empty, and whose memory the queue goes on with. From any thread. */
-void spans_take(struct spans *q, struct span_batch *batch);
-
-/* Packs a batch as one ExportTraceServiceRequest. Gives *out (free). Returns 0 or E_MEMORY. */
-int spans_request(const struct span_batch *batch, const char *instance, const char *version, struct bytes *out);
-
-#define SPANS_EXPORT_PATH "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+/* Adds a span to a queue. Returns false when it was dropped. */
+bool spans_add(struct otlp_queue *q, const struct trace *trace, const struct trace_span *span);
 
 #endif

@@ -15,6 +15,11 @@ static void wake(void *self)
     rpc_wake(((struct loop *)self)->rpc);
 }
 
+bool counters_are_wanted(const struct config *config)
+{
+    return config->http_listen[0] != '\0' || config->otlp_metrics_interval.us > 0;
+}
+
 int counters_open(struct loop *s)
 {
     s->vitals.wake = wake;

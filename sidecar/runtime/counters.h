@@ -1,9 +1,12 @@
 /* counters.h - what a loop counts (sidecar/observe/metrics.def), and where the numbers come from: durable records, ends of attempts, commits.
- * Gauges are read when somebody asks for them. Nothing is counted when nobody can look (no http_listen). */
+ * Gauges are read when somebody asks for them. Nothing is counted when nobody can look. */
 #ifndef SAGA_RUNTIME_COUNTERS_H
 #define SAGA_RUNTIME_COUNTERS_H
 
 #include "sidecar/runtime/loop_inside.h"
+
+/* Whether anybody can look: over HTTP, or where they are pushed to. */
+bool counters_are_wanted(const struct config *config);
 
 /* Makes the loop's metrics. Returns 0 or E_MEMORY. */
 int counters_open(struct loop *s);

@@ -441,7 +441,7 @@ static int open_parts(struct loop *s, struct error_detail *detail)
         code = bulks_recover(s->bulks, s->store, detail);
     if (code == 0)
         code = open_api(s, state.last_frame, detail);
-    if (code == 0 && s->config->http_listen[0] != '\0' && counters_open(s) != 0)
+    if (code == 0 && counters_are_wanted(s->config) && counters_open(s) != 0)
         code = error_set(detail, E_MEMORY, "", NULL);
     if (code == 0 && lately_open(s) != 0)
         code = error_set(detail, E_MEMORY, "", NULL);

@@ -99,7 +99,7 @@ static void log_record(const struct loop *s, struct bytes before, const struct r
         return;
     const struct saga *saga = engine_find(core_engine(s->core), r->saga.serial);
     bool named = saga != NULL && r->step < saga->step_count;
-    struct log_field fields[13] = {LOG_SAGA(r->saga)};
+    struct log_field fields[14] = {LOG_SAGA(r->saga)};
     size_t count = 1;
     if (saga != NULL)
         fields[count++] = (struct log_field)LOG_BYTES("definition", saga->name);
@@ -119,7 +119,11 @@ static void log_record(const struct loop *s, struct bytes before, const struct r
         if (call != NULL && call->target != NULL)
             fields[count++] = (struct log_field)LOG_TEXT("target", call->target);
     }
-    if (saga != NULL && saga->traceparent.size >= TRACE_ID_END) /* 00-<32 digits>-... */
+    struct tracing_ids ids;
+    if (saga != NULL && tracing_ids(s->tracing, saga, r, named ? phase_of(saga, r) : 0, &ids)) {
+        fields[count++] = (struct log_field)LOG_TEXT("trace_id", ids.trace);
+        fields[count++] = (struct log_field)LOG_TEXT("span_id", ids.span);
+    } else if (saga != NULL && saga->traceparent.size >= TRACE_ID_END) /* 00-<32 digits>-... */
         fields[count++] = (struct log_field)LOG_BYTES(
             "trace_id", bytes_of(saga->traceparent.at + TRACE_ID_AT, TRACE_ID_END - TRACE_ID_AT));
     if (r->reason != REASON_NONE)

@@ -6,6 +6,8 @@
 #include "sidecar/core/heap.h"
 #include "sidecar/observe/log.h"
 #include "sidecar/runtime/absent.h"
+#include "sidecar/runtime/counters.h"
+#include "sidecar/runtime/exporter.h"
 #include "sidecar/runtime/fleet.h"
 #include "sidecar/runtime/reload.h"
 #include "sidecar/runtime/journal.h"
@@ -249,9 +251,13 @@ static struct sidecar *make(const struct config *config)
 static int open_http(const struct config *config, struct sidecar *sidecar, struct error_detail *detail)
 {
     int port = 0;
+    if (!counters_are_wanted(config))
+        return 0;
+    if (panel_create(sagad_version, &sidecar->panel) != 0)
+        return error_set(detail, E_MEMORY, "", NULL);
     if (config->http_listen[0] == '\0')
         return 0;
-    int code = http_open(config->http_listen, sagad_version, &sidecar->http, &port, detail);
+    int code = http_open(config->http_listen, sidecar->panel, &sidecar->http, &port, detail);
     if (code == 0)
         log_event(LOG_LEVEL_INFO, "listening for probes and scrapes", LOG_TEXT("address", config->http_listen),
                   LOG_NUMBER("port", port));
@@ -275,6 +281,10 @@ static int open_sidecar(const struct config *config, const struct adopted *adopt
     if (sidecar == NULL)
         return error_set(detail, E_MEMORY, "", NULL);
     sidecar->adopted = adopted;
+    if (exporter_open(config, adopted != NULL, &sidecar->exporter) != 0) {
+        sidecar_close(sidecar);
+        return error_set(detail, E_MEMORY, "", NULL);
+    }
     int code = keys_read(config, &sidecar->keys, detail); /* before there are threads: it may run a program */
     if (code == 0)
         code = trust_open(config, &sidecar->certificates, detail);
@@ -297,13 +307,14 @@ static int open_sidecar(const struct config *config, const struct adopted *adopt
         sidecar->vitals[k] = &sidecar->loops[k]->vitals;
         sidecar->tracing[k] = sidecar->loops[k]->tracing;
     }
-    code = exporter_open(config, sidecar->certificates, sidecar->tracing, sidecar->count, &sidecar->exporter, detail);
+    code = exporter_start(sidecar->exporter, config, sidecar->certificates, sidecar->tracing, sidecar->count,
+                          sidecar->panel, detail);
     if (code != 0) {
         sidecar_close(sidecar);
         return code;
     }
-    if (sidecar->http != NULL)
-        http_watch(sidecar->http, sidecar->vitals, sidecar->count);
+    if (sidecar->panel != NULL)
+        panel_watch(sidecar->panel, sidecar->vitals, sidecar->count);
     absent_tell(sidecar);
     *out = sidecar;
     return 0;
@@ -383,6 +394,7 @@ void sidecar_close(struct sidecar *s)
     fleet_close(s->fleet);
     http_close(s->http);
     exporter_close(s->exporter);
+    panel_destroy(s->panel);
     for (unsigned k = 0; k < s->count; k++) {
         loop_close(s->loops[k]);
         free((void *)(uintptr_t)s->configs[k].targets);

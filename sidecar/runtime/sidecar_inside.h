@@ -27,8 +27,9 @@ struct sidecar {
     struct fleet *fleet;               /* NULL: it is in none */
     struct keys keys;                  /* of the journals, while they are opened */
     struct certificates *certificates; /* NULL: none; of all loops */
-    struct http *http;                 /* NULL: nobody can look */
-    struct exporter *exporter;         /* NULL: no traces */
+    struct panel *panel;               /* NULL: nobody can look */
+    struct http *http;                 /* NULL: not over HTTP */
+    struct exporter *exporter;         /* NULL: nothing goes to a collector */
     struct tracing *tracing[SAGA_LOOPS_MAX];
     struct vitals *vitals[SAGA_LOOPS_MAX];
     const char *file; /* of its configuration; NULL: the defaults */

@@ -6,7 +6,6 @@
 #include "sidecar/base/fnv.h"
 #include "sidecar/base/grpc_status.h"
 #include "sidecar/engine/saga.h"
-#include "sidecar/runtime/tracing_inside.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -32,7 +31,7 @@ struct open_step {
 };
 
 struct tracing {
-    struct spans *spans;
+    struct otlp_queue *queue;
     unsigned percent;
     struct open_step *open;
     struct tracing_counts counts;
@@ -44,7 +43,7 @@ int tracing_create(const struct config *config, struct tracing **out)
     if (config->otlp_endpoint[0] == '\0')
         return 0;
     struct tracing *t = calloc(1, sizeof *t);
-    if (t == NULL || spans_create(QUEUE_BYTES, &t->spans) != 0) {
+    if (t == NULL || otlp_queue_create(QUEUE_BYTES, &t->queue) != 0) {
         free(t);
         return E_MEMORY;
     }
@@ -63,13 +62,13 @@ void tracing_destroy(struct tracing *t)
         HASH_DEL(t->open, o);
         free(o);
     }
-    spans_destroy(t->spans);
+    otlp_queue_destroy(t->queue);
     free(t);
 }
 
-struct spans *tracing_spans(struct tracing *t)
+struct otlp_queue *tracing_queue(struct tracing *t)
 {
-    return t->spans;
+    return t->queue;
 }
 
 struct tracing_counts tracing_counts(struct tracing *t)
@@ -117,7 +116,7 @@ static void forget(struct tracing *t, const struct record *r, uint8_t phase)
 static void add(struct tracing *t, const struct trace *trace, const struct trace_span *span)
 {
     t->counts.made++;
-    if (!spans_add(t->spans, trace, span))
+    if (!spans_add(t->queue, trace, span))
         t->counts.dropped++;
 }
 
@@ -266,8 +265,8 @@ bool tracing_wants(const struct tracing *t, uint8_t type)
            type == RECORD_COMPENSATION_ENDED || type == RECORD_STUCK || type == RECORD_ENDED;
 }
 
-/* Whether an attempt of ours was out, whose end this is. An owner's settlement of an enlisted step is none. */
-static bool ends_an_attempt(const struct saga *saga, const struct record *r, uint8_t phase)
+/* Whether the record is of an attempt of ours. An owner's settlement of an enlisted step is none. */
+static bool is_of_an_attempt(const struct saga *saga, const struct record *r, uint8_t phase)
 {
     return r->attempt > 0 && saga_step_call(saga, r->step, phase) != NULL;
 }
@@ -279,7 +278,7 @@ static void tell_end_of(struct tracing *t, const struct trace *trace, const stru
     const struct open_step *o = find(t, &key);
     const struct step *step = &saga->steps[r->step];
     bool over = r->type == RECORD_ACTION_ENDED || r->type == RECORD_COMPENSATION_ENDED;
-    if (ends_an_attempt(saga, r, phase))
+    if (is_of_an_attempt(saga, r, phase))
         tell_attempt(t, trace, saga, r, phase, o == NULL ? r->at : o->attempt_began);
     if (!over)
         return;
@@ -323,6 +322,22 @@ void tracing_record(struct tracing *t, const struct saga *saga, const struct rec
     default:
         break;
     }
+}
+
+bool tracing_ids(const struct tracing *t, const struct saga *saga, const struct record *r, uint8_t phase,
+                 struct tracing_ids *ids)
+{
+    if (t == NULL)
+        return false;
+    const struct trace trace = trace_of(saga->id, saga->traceparent, t->percent);
+    struct span_key key = {.saga = saga->id, .step = RECORD_NO_STEP};
+    if (!trace.sampled)
+        return false;
+    if (phase != 0 && is_of_an_attempt(saga, r, phase))
+        key = (struct span_key){.saga = saga->id, .step = r->step, .phase = phase, .attempt = r->attempt};
+    trace_id_text(&trace, ids->trace);
+    span_id_text(&key, ids->span);
+    return true;
 }
 
 struct bytes tracing_parent(const struct tracing *t, const struct call_effect *call, char text[TRACEPARENT_SIZE])

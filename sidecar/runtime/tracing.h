@@ -1,8 +1,7 @@
-/* tracing.h - traces of sagas for an OpenTelemetry collector: what a loop says of its records, and the thread that sends it.
+/* tracing.h - traces of sagas for an OpenTelemetry collector: what a loop says of its records.
  *
  * A span for the saga, one for each step and each undo, one for each attempt; participants are told the attempt's as their parent. Spans are
- * queued in bounded memory and sent by a thread of their own: no saga waits for a collector, and what it cannot take in time is dropped and
- * counted. */
+ * queued in bounded memory; exporter.c sends them. */
 #ifndef SAGA_RUNTIME_TRACING_H
 #define SAGA_RUNTIME_TRACING_H
 
@@ -11,11 +10,7 @@
 #include "sidecar/engine/engine.h"
 #include "sidecar/observe/spans.h"
 
-struct tracing;  /* of a loop */
-struct exporter; /* of the sidecar */
-struct certificates;
-
-/* ---- a loop's ---- */
+struct tracing;
 
 /* Gives *out, NULL when no traces are wanted. Returns 0 or E_MEMORY. */
 int tracing_create(const struct config *config, struct tracing **out);
@@ -30,18 +25,21 @@ void tracing_record(struct tracing *t, const struct saga *saga, const struct rec
 /* Which traceparent a call is to carry: that of its attempt, written to text, or the one that its saga came with. */
 struct bytes tracing_parent(const struct tracing *t, const struct call_effect *call, char text[TRACEPARENT_SIZE]);
 
+/* The ids of the span that a record of this live saga belongs to: the attempt's that it is of (phase 0: of none), or the saga's. Returns false when
+ * the saga is not traced. */
+struct tracing_ids {
+    char trace[2 * TRACE_ID_SIZE + 1], span[2 * SPAN_ID_SIZE + 1];
+};
+bool tracing_ids(const struct tracing *t, const struct saga *saga, const struct record *r, uint8_t phase,
+                 struct tracing_ids *ids);
+
+/* Where its spans wait, for any thread. */
+struct otlp_queue *tracing_queue(struct tracing *t);
+
 /* Spans made, and those of them that were dropped, since the last time. */
 struct tracing_counts {
     uint64_t made, dropped;
 };
 struct tracing_counts tracing_counts(struct tracing *t);
-
-/* ---- the sidecar's ---- */
-
-/* Begins to send what these loops make to otlp_endpoint. certificates may be NULL. Gives *out, NULL when no traces are wanted. */
-int exporter_open(const struct config *config, struct certificates *certificates, struct tracing *const *loops,
-                  unsigned count, struct exporter **out, struct error_detail *detail);
-/* Sends what is left, for a second at most, and ends. No loop may add any more. Accepts NULL. */
-void exporter_close(struct exporter *e);
 
 #endif

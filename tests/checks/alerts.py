@@ -8,7 +8,7 @@ import re
 import sys
 
 RULES, TESTS = "deploy/prometheus/sagad.rules.yaml", "deploy/prometheus/sagad.rules.test.yaml"
-SUFFIXES = {"COUNTER": ["_total"], "GAUGE": [""], "GAUGE_MAX": [""], "HISTOGRAM": ["_bucket", "_sum", "_count"]}
+SUFFIXES = {"COUNTER": ["_total"], "COUNTER_KEPT": ["_total"], "GAUGE": [""], "GAUGE_MAX": [""], "HISTOGRAM": ["_bucket", "_sum", "_count"]}
 OF_PROMETHEUS = {"up": {"job", "instance"}}
 OF_A_SCRAPE = {"job", "instance", "le"}
 problems = []

@@ -74,6 +74,8 @@ ELSEWHERE = {
     "tls_connection_age": "test_trust.Trust.test_roots_that_are_revoked_let_nobody_in_and_end_connections",
     "identity": "test_trust.Trust.test_a_target_proves_who_it_is",
     "otlp_endpoint": "test_tracing.Traces.test_a_saga_is_a_tree",
+    "otlp_metrics_interval": "test_otlp.Metrics.test_they_are_what_the_page_says",
+    "otlp_logs": "test_otlp.Logs.test_they_are_what_the_log_says",
     "max_pending_calls": "test_resilience.Queues.test_max_pending_calls",
     "pending_timeout": "test_resilience.Queues.test_pending_timeout",
     "rate_limit_per_second": "test_resilience.Queues.test_rate_limit",

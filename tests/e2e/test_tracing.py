@@ -4,14 +4,13 @@ import grpc
 from harness import PATIENCE_S, Case, Gate, Participant, Sidecar, definition, do, enlistment, fail, message, settled, step, undo, wait_until
 
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
-OTLP = "opentelemetry.proto.collector.trace.v1."
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 PARENT = "b7ad6b7169203331"
 
 
 class Span:
     def __init__(self, packed, resource):
-        span = message(OTLP + "Span").FromString(packed)
+        span = message("otlp.Span").FromString(packed)
         self.trace, self.id, self.parent = span.trace_id.hex(), span.span_id.hex(), span.parent_span_id.hex()
         self.name, self.kind, self.began, self.ended = span.name, span.kind, span.start_time_unix_nano, span.end_time_unix_nano
         self.failed, self.error = span.status.code == 2, span.status.message
@@ -25,9 +24,9 @@ class Collector(Participant):
         with self.lock:
             calls = [c for c in self.calls if c.method == EXPORT]
         for call in calls:
-            for by in message(OTLP + "ExportTraceServiceRequest").FromString(call.request).resource_spans:
+            for by in message("otlp.ExportRequest").FromString(call.request).resource_items:
                 resource = {a.key: a.value.string_value for a in by.resource.attributes}
-                found += [Span(s, resource) for scope in by.scope_spans for s in scope.spans]
+                found += [Span(s, resource) for scope in by.scope_items for s in scope.items]
         return found
 
     def of(self, saga_id):

@@ -54,6 +54,8 @@ static const struct {
     {"waiters_max", "calls_max: 3000000\n"},
     {"watchers_max", "calls_max: 3000000\nstreams_max: 1000000\n"},
     {"audit_verify_at_start", "audit_key_file: keys\n"},
+    {"otlp_metrics_interval", "otlp_endpoint: 127.0.0.1:4317\n"},
+    {"otlp_logs", "otlp_endpoint: 127.0.0.1:4317\n"},
     {"keepalive_timeout", "keepalive_time: 24h\n"},
     {"enlisted_deadline_default", "deadline_max: 87600h\n"},
     {"enlisted_lease_default", "deadline_max: 87600h\nenlisted_deadline_default: 87600h\n"},

@@ -1,14 +1,10 @@
 /* Spans of traces: ids that never change, texts that fit a message, and a queue that is bounded. */
 #include "sidecar/observe/spans.h"
 
-#include "opentelemetry/trace.pb-c.h"
+#include "opentelemetry/otlp.pb-c.h"
 
 #include <check.h>
 #include <stdlib.h>
-
-#define O(name) opentelemetry__proto__collector__trace__v1__##name
-typedef Opentelemetry__Proto__Collector__Trace__V1__ExportTraceServiceRequest request_message;
-typedef Opentelemetry__Proto__Collector__Trace__V1__Span span_message;
 
 static const struct saga_id saga = {.tag = UINT64_C(0x9f03c1d2a4b7), .serial = 0x2a};
 static const struct bytes came = {.at = (const uint8_t *)"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
@@ -92,12 +88,12 @@ static struct trace_span a_span(void)
 }
 
 /* Takes what is queued, as one request. */
-static request_message * request_of(struct spans *q, struct span_batch *batch)
+static Otlp__ExportRequest *request_of(struct otlp_queue *q, struct otlp_batch *batch)
 {
     struct bytes packed;
-    spans_take(q, batch);
-    ck_assert_int_eq(spans_request(batch, "here", "1.2.3", &packed), 0);
-    request_message *request = O(export_trace_service_request__unpack)(NULL, packed.size, packed.at);
+    otlp_queue_take(q, batch);
+    ck_assert_int_eq(otlp_request(batch, "here", "1.2.3", &packed), 0);
+    Otlp__ExportRequest *request = otlp__export_request__unpack(NULL, packed.size, packed.at);
     free((void *)(uintptr_t)packed.at);
     ck_assert_ptr_nonnull(request);
     return request;
@@ -105,17 +101,17 @@ static request_message * request_of(struct spans *q, struct span_batch *batch)
 
 START_TEST(spans__what_was_added_is_what_is_sent)
 {
-    struct spans *q;
-    struct span_batch batch = {0};
+    struct otlp_queue *q;
+    struct otlp_batch batch = {0};
     struct trace_span span = a_span();
     const struct trace t = trace_of(saga, came, 0);
-    ck_assert_int_eq(spans_create(1 << 16, &q), 0);
+    ck_assert_int_eq(otlp_queue_create(1 << 16, &q), 0);
     span.parent = t.parent;
     ck_assert(spans_add(q, &t, &span) && spans_add(q, &t, &span));
-    request_message *request = request_of(q, &batch);
-    ck_assert_uint_eq(request->resource_spans[0]->scope_spans[0]->n_spans, 2);
-    const ProtobufCBinaryData packed = request->resource_spans[0]->scope_spans[0]->spans[1];
-    span_message *said = O(span__unpack)(NULL, packed.len, packed.data);
+    Otlp__ExportRequest *request = request_of(q, &batch);
+    ck_assert_uint_eq(request->resource_items[0]->scope_items[0]->n_items, 2);
+    const ProtobufCBinaryData packed = request->resource_items[0]->scope_items[0]->items[1];
+    Otlp__Span *said = otlp__span__unpack(NULL, packed.len, packed.data);
     ck_assert_ptr_nonnull(said);
     ck_assert_str_eq(said->name, "shop.P/Do");
     ck_assert_str_eq(said->status->message, "bad ??byte");
@@ -125,54 +121,56 @@ START_TEST(spans__what_was_added_is_what_is_sent)
     ck_assert_mem_eq(said->parent_span_id.data, t.parent, SPAN_ID_SIZE);
     ck_assert_int_eq(said->attributes[0]->value->int_value, 7);
     ck_assert_str_eq(said->attributes[1]->value->string_value, "shop");
-    ck_assert_str_eq(request->resource_spans[0]->resource->attributes[2]->value->string_value, "here");
-    O(span__free_unpacked)(said, NULL);
-    O(export_trace_service_request__free_unpacked)(request, NULL);
+    ck_assert_str_eq(request->resource_items[0]->resource->attributes[2]->value->string_value, "here");
+    otlp__span__free_unpacked(said, NULL);
+    otlp__export_request__free_unpacked(request, NULL);
     free(batch.at);
-    spans_destroy(q);
+    otlp_queue_destroy(q);
 }
 END_TEST
 
 START_TEST(spans__a_full_queue_drops_and_goes_on)
 {
-    struct spans *q;
-    struct span_batch batch = {0};
+    struct otlp_queue *q;
+    struct otlp_batch batch = {0};
     const struct trace_span span = a_span();
     const struct trace t = trace_of(saga, came, 0);
     unsigned added = 0;
-    ck_assert_int_eq(spans_create(2048, &q), 0);
+    ck_assert_int_eq(otlp_queue_create(2048, &q), 0);
     while (spans_add(q, &t, &span))
         ck_assert_uint_lt(++added, 100);
     ck_assert_uint_gt(added, 5);
-    spans_take(q, &batch);
+    otlp_queue_take(q, &batch);
     ck_assert_uint_eq(batch.count, added);
     ck_assert_uint_le(batch.size, 2048);
     ck_assert(spans_add(q, &t, &span));
+    ck_assert_uint_eq(otlp_queue_dropped(q), 1);
+    ck_assert_uint_eq(otlp_queue_dropped(q), 0);
     free(batch.at);
-    spans_destroy(q);
+    otlp_queue_destroy(q);
 }
 END_TEST
 
 START_TEST(spans__a_long_text_is_cut_between_characters)
 {
-    struct spans *q;
-    struct span_batch batch = {0};
+    struct otlp_queue *q;
+    struct otlp_batch batch = {0};
     struct trace_span span = a_span();
     char name[602];
     for (unsigned i = 0; i < 301; i++)
         memcpy(name + 2 * i, "\xc3\xa4", 2);
     span.name = bytes_of(name, sizeof name);
     const struct trace t = trace_of(saga, came, 0);
-    ck_assert_int_eq(spans_create(1 << 16, &q), 0);
+    ck_assert_int_eq(otlp_queue_create(1 << 16, &q), 0);
     ck_assert(spans_add(q, &t, &span));
-    request_message *request = request_of(q, &batch);
-    const ProtobufCBinaryData packed = request->resource_spans[0]->scope_spans[0]->spans[0];
-    span_message *said = O(span__unpack)(NULL, packed.len, packed.data);
+    Otlp__ExportRequest *request = request_of(q, &batch);
+    const ProtobufCBinaryData packed = request->resource_items[0]->scope_items[0]->items[0];
+    Otlp__Span *said = otlp__span__unpack(NULL, packed.len, packed.data);
     ck_assert_uint_eq(strlen(said->name), 254);
-    O(span__free_unpacked)(said, NULL);
-    O(export_trace_service_request__free_unpacked)(request, NULL);
+    otlp__span__free_unpacked(said, NULL);
+    otlp__export_request__free_unpacked(request, NULL);
     free(batch.at);
-    spans_destroy(q);
+    otlp_queue_destroy(q);
 }
 END_TEST
 
