@@ -11,6 +11,7 @@
 
 #define LOOPS 3
 
+static struct panel *panel;
 static struct http *http;
 static int port;
 static struct vitals vitals[LOOPS], *watched[LOOPS];
@@ -39,12 +40,14 @@ static void setup(void)
         vitals[k].self = &vitals[k];
         watched[k] = &vitals[k];
     }
-    ck_assert_msg(http_open("127.0.0.1:0", "1.2.3", &http, &port, &detail) == 0, "%s", detail.text);
+    ck_assert_int_eq(panel_create("1.2.3", &panel), 0);
+    ck_assert_msg(http_open("127.0.0.1:0", panel, &http, &port, &detail) == 0, "%s", detail.text);
 }
 
 static void teardown(void)
 {
     http_close(http);
+    panel_destroy(panel);
     for (size_t k = 0; k < LOOPS; k++)
         metrics_destroy(vitals[k].metrics);
 }
@@ -79,7 +82,7 @@ START_TEST(http__nothing_is_ready_before_it_is_watched)
     ck_assert_int_eq(ask("GET", "/readyz"), 503);
     has("the journal is being read");
     ck_assert_int_eq(ask("GET", "/livez"), 200);
-    http_watch(http, watched, LOOPS);
+    panel_watch(panel, watched, LOOPS);
     ck_assert_int_eq(ask("GET", "/readyz"), 200);
     has("\r\n\r\nok\n");
 }
@@ -95,7 +98,7 @@ START_TEST(http__one_loop_that_is_not_ready_is_enough)
                 {VITALS_JOURNAL_FULL, "its journal is full"},
                 {VITALS_FAILED, "it cannot go on"},
                 {VITALS_JOURNAL_AWAY, "its journal does not answer"}};
-    http_watch(http, watched, LOOPS);
+    panel_watch(panel, watched, LOOPS);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         for (unsigned k = 0; k < LOOPS; k++) {
             char line[100];
@@ -123,7 +126,7 @@ static double gauges_age(void)
 /* One that does not turn is waited for once, and then told of. */
 START_TEST(http__a_silent_loop_makes_numbers_old_and_then_unready)
 {
-    http_watch(http, watched, LOOPS);
+    panel_watch(panel, watched, LOOPS);
     ck_assert(gauges_age() == 0);
     silent[1] = true;
     ck_assert(gauges_age() > 0.2); /* it was waited for */
@@ -143,7 +146,7 @@ END_TEST
 START_TEST(http__only_looking_is_allowed)
 {
     static const char *const methods[] = {"POST", "PUT", "DELETE", "OPTIONS"};
-    http_watch(http, watched, LOOPS);
+    panel_watch(panel, watched, LOOPS);
     for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
         ck_assert_msg(ask(methods[i], "/metrics") == 405, "%s: %s", methods[i], page);
         has("\r\nAllow: GET, HEAD\r\n");
@@ -161,10 +164,10 @@ START_TEST(http__addresses_are_numbers)
     struct error_detail detail;
     int at;
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
-        ck_assert_msg(http_open(wrong[i], "", &none, &at, &detail) == E_SYSTEM, "%s", wrong[i]);
+        ck_assert_msg(http_open(wrong[i], panel, &none, &at, &detail) == E_SYSTEM, "%s", wrong[i]);
     char taken[32];
     snprintf(taken, sizeof taken, "127.0.0.1:%d", port);
-    ck_assert_int_eq(http_open(taken, "", &none, &at, &detail), E_SYSTEM);
+    ck_assert_int_eq(http_open(taken, panel, &none, &at, &detail), E_SYSTEM);
     ck_assert_str_eq(detail.field, "http_listen");
 }
 END_TEST
