@@ -121,16 +121,19 @@ const char *show_lack(Saga__V1__LackKind kind)
     }
 }
 
-/* "score: fallback; mail: deferred" */
+/* "score: fallback; rate: stale since 2026-05-04 10:20:30 UTC; mail: deferred" */
 static void put_lacks(const struct screen *s, const Saga__V1__Saga *saga)
 {
-    char text[SENTENCE] = "", name[FIELD];
+    char text[SENTENCE] = "", name[FIELD], when[TIMES_TEXT_SIZE];
     size_t used = 0;
     for (size_t i = 0; i < saga->n_lacks && used < sizeof text; i++) {
         const Saga__V1__Lack *l = saga->lacks[i];
         used += (size_t)snprintf(text + used, sizeof text - used, "%s%s%s%s", i > 0 ? "; " : "",
                                  screen_clean(s, l->step, name, sizeof name), l->step[0] != '\0' ? ": " : "",
                                  show_lack(l->kind));
+        if (l->as_of != NULL && used < sizeof text)
+            used += (size_t)snprintf(text + used, sizeof text - used, " since %s",
+                                     times_write(s, times_of(l->as_of), when));
     }
     if (saga->n_lacks > 0)
         put_field(s, PAINT_WARN, "degraded", text);

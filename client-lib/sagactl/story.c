@@ -154,6 +154,11 @@ void story_tell(const struct screen *s, const Saga__V1__Event *e, struct story_l
         return;
     case SAGA__V1__EVENT_TYPE__EVENT_TYPE_ACTION_ENDED:
         add(line, "%s %s", step, words_action(e->action));
+        if (e->as_of != NULL) {
+            char old[TIMES_TEXT_SIZE];
+            times_write_span(instant_since(times_of(e->at), times_of(e->as_of)), old);
+            add(line, ", by the last good answer, %s old", old);
+        }
         add_answer(line, s, e);
         line->paint = words_action_paint(e->action);
         return;

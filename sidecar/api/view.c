@@ -233,7 +233,8 @@ static bool add_steps(struct arena *a, Saga__V1__Saga *m, const struct saga *s, 
 
 /* ---- sagas ---- */
 
-static Saga__V1__Lack *add_lack(struct arena *a, Saga__V1__Saga *m, uint8_t bit, struct bytes step)
+static Saga__V1__Lack *add_lack(struct arena *a, Saga__V1__Saga *m, uint8_t bit, struct bytes step,
+                                struct instant as_of)
 {
     Saga__V1__Lack *lack = arena_take(a, sizeof *lack);
     if (lack == NULL)
@@ -244,7 +245,7 @@ static Saga__V1__Lack *add_lack(struct arena *a, Saga__V1__Saga *m, uint8_t bit,
                  : bit == LACK_STALE    ? SAGA__V1__LACK_KIND__LACK_KIND_STALE
                                         : SAGA__V1__LACK_KIND__LACK_KIND_DEFERRED;
     m->lacks[m->n_lacks++] = lack;
-    return set_text(a, &lack->step, step) ? lack : NULL;
+    return set_text(a, &lack->step, step) && set_time(a, &lack->as_of, as_of) ? lack : NULL;
 }
 
 /* What a saga goes without, step by step. */
@@ -255,7 +256,8 @@ static bool add_lacks(struct arena *a, Saga__V1__Saga *m, const struct saga *s)
     m->lacks = arena_take(a, s->step_count * sizeof(*m->lacks));
     for (unsigned i = 0; m->lacks != NULL && i < s->step_count; i++) {
         uint8_t lacks = saga_step_lacks(s, i);
-        if (lacks != 0 && add_lack(a, m, lacks, saga_step_name(s, i)) == NULL)
+        struct instant as_of = lacks == LACK_STALE ? saga_step_as_of(s, i) : (struct instant){0};
+        if (lacks != 0 && add_lack(a, m, lacks, saga_step_name(s, i), as_of) == NULL)
             return false;
     }
     return m->lacks != NULL;
@@ -268,7 +270,7 @@ static bool add_lack_kinds(struct arena *a, Saga__V1__Saga *m, uint8_t lacks)
         return true;
     m->lacks = arena_take(a, 4 * sizeof(*m->lacks));
     for (uint8_t bit = 1; m->lacks != NULL && bit <= LACK_DEFERRED; bit = (uint8_t)(bit << 1))
-        if ((lacks & bit) != 0 && add_lack(a, m, bit, bytes_of(NULL, 0)) == NULL)
+        if ((lacks & bit) != 0 && add_lack(a, m, bit, bytes_of(NULL, 0), (struct instant){0}) == NULL)
             return false;
     return m->lacks != NULL;
 }
@@ -470,7 +472,8 @@ Saga__V1__Event *view_event(struct arena *a, const struct timeline_entry *entry,
     bool ok = set_id(a, &m->saga_id, r->saga) && set_text(a, &m->step, names->step) &&
               set_text(a, &m->definition, names->definition) && set_text(a, &m->message, r->message) &&
               set_text(a, &m->actor, r->actor) && set_text(a, &m->identity, r->identity) &&
-              set_time(a, &m->at, r->at) && set_time(a, &m->next_attempt_at, r->next_at);
+              set_time(a, &m->at, r->at) && set_time(a, &m->next_attempt_at, r->next_at) &&
+              set_time(a, &m->as_of, r->given_at);
     return ok ? m : NULL;
 }
 

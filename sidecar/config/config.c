@@ -446,6 +446,7 @@ void config_destroy(struct config *c)
 struct definition_limits config_definition_limits(const struct config *c)
 {
     return (struct definition_limits){.source_bytes_max = (uint32_t)c->definition_bytes_max,
+                                      .last_good_age_max = c->last_good_age_max,
                                       .steps_max = c->steps_max,
                                       .payload_bytes_max = (uint32_t)c->payload_bytes_max,
                                       .deadline_max = c->deadline_max,

@@ -141,6 +141,9 @@ struct config {
     size_t definition_limit_count;
     uint32_t steps_max;
     uint64_t payload_bytes_max;
+    uint32_t last_good_answers_max;
+    uint64_t last_good_bytes_max;
+    struct span last_good_age_max;
     uint64_t memory_bytes_max;
     uint64_t message_bytes_max;
     uint64_t metadata_bytes_max;

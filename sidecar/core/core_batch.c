@@ -268,6 +268,23 @@ int core_set_subject(struct core *c, const struct subject_row *row)
     return 0;
 }
 
+void core_keep_answers(struct core *c)
+{
+    struct recalled one;
+    char name[ANSWER_NAME_SIZE];
+    while (c->failed == 0 && engine_next_answer(c->engine, &one)) {
+        size_t size = answers_value_size(&one);
+        uint8_t *value = size == 0 ? NULL : memory_take(&c->memory, size);
+        if (size > 0 && value == NULL) {
+            c->failed = E_MEMORY;
+            return;
+        }
+        struct subject_row row = answers_row(&one, name, value);
+        c->failed = DEFECT(RECALL_NOT_KEPT) ? 0 : core_set_subject(c, &row);
+        memory_give_back(&c->memory, value, size);
+    }
+}
+
 /* ---- the audit trail ---- */
 
 void core_audit(struct core *c, struct bytes entry)

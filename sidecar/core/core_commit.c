@@ -235,6 +235,12 @@ static int hand_over(struct core *c, struct instant now, struct error_detail *de
     return c->handed == 1 || code == STORE_AMBIGUOUS ? take_fate(c, code, now, detail) : STORE_PENDING;
 }
 
+/* Answers that were kept, or forgotten, and whose rows are not in a batch yet. */
+static bool answers_changed(const struct core *c)
+{
+    return c->answers->first_changed != 0;
+}
+
 /* What is open needs no commit, so it leaves with what is before it. */
 static int let_open_out(struct core *c)
 {
@@ -254,6 +260,11 @@ static int hand_all_over(struct core *c, struct instant now, struct error_detail
     if (code != 0 && code != STORE_PENDING)
         return code;
     struct batch *b = c->open;
+    if (answers_changed(c) && c->closed < STORE_COMMITS_MAX) {
+        core_keep_answers(c);
+        if (c->failed != 0)
+            return core_failed(c, detail);
+    }
     if (!batch_has_content(b))
         return let_open_out(c) == 0 ? 0 : error_set(detail, E_MEMORY, "", NULL);
     if (c->closed == STORE_COMMITS_MAX)
@@ -321,7 +332,7 @@ bool core_pending(const struct core *c)
 {
     const struct batch *open = c->open;
     return c->stalled != 0 || c->closed > 0 || batch_has_content(open) || open->effect_count > 0 ||
-           c->parked_count > 0 || c->resuming;
+           c->parked_count > 0 || c->resuming || answers_changed(c);
 }
 
 bool core_waits(const struct core *c)
@@ -329,7 +340,8 @@ bool core_waits(const struct core *c)
     const struct batch *open = c->open;
     if (c->stalled != 0)
         return true;
-    bool nothing_to_do = !batch_has_content(open) && open->effect_count == 0 && !c->resuming;
+    bool nothing_to_do =
+        !batch_has_content(open) && open->effect_count == 0 && !c->resuming && !answers_changed(c);
     return (c->closed > 0 || c->parked_count > 0) && (nothing_to_do || c->closed == STORE_COMMITS_MAX);
 }
 

@@ -2,6 +2,7 @@
 #ifndef SAGA_CORE_CORE_INSIDE_H
 #define SAGA_CORE_CORE_INSIDE_H
 
+#include "sidecar/core/answers.h"
 #include "sidecar/core/breakers.h"
 #include "sidecar/core/core.h"
 #include "sidecar/core/holds.h"
@@ -53,6 +54,7 @@ struct core {
     struct core_world world;
     struct engine *engine;
     struct holds *holds;
+    const struct recall *answers; /* the engine's */
     struct engine_out out;
     struct batch batches[BATCH_COUNT]; /* a ring: the closed ones, the oldest first, and the open one behind them */
     unsigned first;
@@ -110,6 +112,9 @@ int core_grow(const struct memory *m, void **array, size_t *room, size_t count, 
 /* 0, or with detail why the batch could not be built. */
 int core_failed(const struct core *c, struct error_detail *detail);
 void core_effect(struct core *c, const struct effect *effect, const struct error_detail *detail);
+
+/* The rows of the last good answers that have changed since the last batch. */
+void core_keep_answers(struct core *c);
 
 /* ---- core.c ---- */
 /* One event, parked ones aside. */

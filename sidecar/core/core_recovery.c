@@ -83,6 +83,31 @@ static int recover_breakers(struct core *c, struct instant now, struct error_det
     return c->store->scan_subjects(c->store, SUBJECT_BREAKER, take_mark, &marks, detail);
 }
 
+static int take_answer(void *self, const struct subject_row *row)
+{
+    struct marks *m = self;
+    struct recalled one;
+    int code = answers_read(row, &one, m->detail);
+    if (code != 0 || one.name.size == 0)
+        return code;
+    code = engine_restore_answer(m->core->engine, &one);
+    if (code == E_JOURNAL_CORRUPT)
+        error_set(m->detail, code, "", "the table subjects holds two answers for one place");
+    else if (code != 0)
+        error_set(m->detail, code, "", NULL);
+    return code;
+}
+
+/* Answers that fallbacks may take are there before any is looked for. */
+static int recover_answers(struct core *c, struct instant now, struct error_detail *detail)
+{
+    struct marks marks = {.core = c, .now = now, .detail = detail};
+    int code = c->store->scan_subjects(c->store, SUBJECT_ANSWER, take_answer, &marks, detail);
+    if (code == 0)
+        engine_restored_answers(c->engine);
+    return code;
+}
+
 static int recover(struct core *c, const struct store_state *state, struct instant now, struct error_detail *detail)
 {
     uint64_t from = state->oldest_live_frame != 0 ? state->oldest_live_frame : state->first_frame;
@@ -141,6 +166,8 @@ int core_open(const struct core_options *options, const struct memory *memory, s
     int code = engine_create(&options->engine, memory, &c->engine);
     if (code == 0)
         code = holds_create(memory, &c->holds);
+    if (code == 0)
+        c->answers = engine_answers(c->engine);
     for (size_t i = 0; code == 0 && i < options->target_count; i++)
         code = engine_set_target(c->engine, &options->targets[i]) < 0 ? E_MEMORY : 0;
     if (code != 0) {
@@ -158,6 +185,8 @@ int core_open(const struct core_options *options, const struct memory *memory, s
             error_set(detail, code, "", NULL);
         else
             code = recover_breakers(c, now, detail);
+        if (code == 0)
+            code = recover_answers(c, now, detail);
         if (code == 0)
             code = holds_recover(c->holds, store, detail);
         if (code == 0)

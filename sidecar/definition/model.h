@@ -114,9 +114,10 @@ struct call_choice {
 
 /* What stands in for a step whose action came to nothing: a step of its own, right behind it. */
 enum stand_in {
-    STAND_IN_NONE = 0,  /* it is a step as any other */
-    STAND_IN_CALL = 1,  /* another call, with an undo of its own */
-    STAND_IN_VALUE = 2, /* what the definition says takes the place of an output: nobody is called */
+    STAND_IN_NONE = 0,      /* it is a step as any other */
+    STAND_IN_CALL = 1,      /* another call, with an undo of its own */
+    STAND_IN_VALUE = 2,     /* what the definition says takes the place of an output: nobody is called */
+    STAND_IN_LAST_GOOD = 3, /* an earlier good answer does, of another saga perhaps: nobody is called */
 };
 
 struct step_spec {
@@ -130,13 +131,16 @@ struct step_spec {
     bool has_compensation;
     bool
         optional; /* its failure does not turn the saga back; an unknown outcome is undone before what comes after it starts */
-    struct span reserve; /* of its saga's deadline, for the steps after it: its own attempts end that much earlier */
-    uint8_t stand_in;    /* enum stand_in: it is the fallback of the step before it, and begins when that has failed */
-    bool has_fallback;   /* the step behind it is its fallback */
-    bool deferred;       /* it begins when everything else is done, and nobody need wait for it */
-    bool in_haste;       /* its action does not wait for a target that takes no calls now */
-    bool none_said;      /* `compensation: none`: it was not forgotten */
-    bool irreversible;   /* said: nothing undoes it */
+    struct span reserve;  /* of its saga's deadline, for the steps after it: its own attempts end that much earlier */
+    uint8_t stand_in;     /* enum stand_in: it is the fallback of the step before it, and begins when that has failed */
+    bool has_fallback;    /* the step behind it is its fallback */
+    struct span max_age;  /* STAND_IN_LAST_GOOD: how old the answer may be */
+    const char *kept_as;  /* likewise: the name under which answers are kept; NULL: the definition's and the step's */
+    const char *kept_key; /* likewise: their key, where that is a text; NULL: the mapping computes it */
+    bool deferred;        /* it begins when everything else is done, and nobody need wait for it */
+    bool in_haste;        /* its action does not wait for a target that takes no calls now */
+    bool none_said;       /* `compensation: none`: it was not forgotten */
+    bool irreversible;    /* said: nothing undoes it */
     struct call_spec action;
     struct call_spec compensation;
     uint16_t
@@ -205,6 +209,10 @@ static inline bool step_spec_yields(const struct step_spec *s)
 {
     return s->optional || s->has_fallback;
 }
+
+/* The bounds of what a key is, and of an answer's age. */
+#define LAST_GOOD_KEY_BYTES_MAX 256
+#define LAST_GOOD_AGE_MIN       SPAN_S(1)
 
 /* Whether the step's action is a call. */
 static inline bool step_spec_asks(const struct step_spec *s)

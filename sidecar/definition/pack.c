@@ -82,10 +82,13 @@ static void pack_parts(struct packer *p, const struct definition *from, struct d
     for (unsigned i = 0; i < from->step_count; i++) {
         const struct step_spec *step = &from->steps[i];
         struct step_spec *copy = to == NULL ? NULL : &to->steps[i];
-        const char *name = pack_text(p, step->name);
+        const char *name = pack_text(p, step->name), *kept_as = pack_text(p, step->kept_as);
+        const char *kept_key = pack_text(p, step->kept_key);
         if (copy != NULL) {
             *copy = *step;
             copy->name = name;
+            copy->kept_as = kept_as;
+            copy->kept_key = kept_key;
         }
         pack_call(p, &step->action, copy == NULL ? NULL : &copy->action);
         pack_call(p, &step->compensation, copy == NULL ? NULL : &copy->compensation);

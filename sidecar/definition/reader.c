@@ -29,8 +29,9 @@ static const char *const typed_step_keys[] = {"name",         "after",        "p
                                               "expect",       "irreversible", "metadata",    "for_each", "max_items",
                                               "max_parallel", "fallback",     "unavailable", "deferred", "reserve"};
 /* Of what stands in for a step. */
-static const char *const fallback_keys[] = {"target", "action", "compensation", "timeout",
-                                            "retry",  "value",  "fallback",     "unavailable"};
+static const char *const fallback_keys[] = {"target", "action",   "compensation", "timeout",  "retry",
+                                            "value",  "fallback", "unavailable",  "last_good"};
+static const char *const last_good_keys[] = {"key", "max_age", "name"};
 static const char *const priorities[] = {"low", "normal", "high"}; /* from PRIORITY_LOW on */
 static const char *const orders[] = {[ORDER_REVERSE] = "reverse", [ORDER_DEPENDENCY] = "dependency"};
 /* Room for "[255]" is left. */
@@ -157,7 +158,9 @@ static int add_fallbacks(struct draft *draft, const struct yaml_node *step)
         memcpy(name, before->name, size);
         memcpy(name + size, ending, sizeof ending);
         before->has_fallback = true;
-        add_step(draft, n, name)->stand_in = yaml_node_child(n, "action") != NULL ? STAND_IN_CALL : STAND_IN_VALUE;
+        add_step(draft, n, name)->stand_in = yaml_node_child(n, "action") != NULL      ? STAND_IN_CALL
+                                             : yaml_node_child(n, "last_good") != NULL ? STAND_IN_LAST_GOOD
+                                                                                       : STAND_IN_VALUE;
     }
     return 0;
 }
@@ -470,20 +473,83 @@ static int read_unavailable(struct draft *draft, unsigned index)
     return 0;
 }
 
-/* What stands in for an output: the request of a call that is never made. */
-static int read_value(struct draft *draft, struct call_reader *reader, unsigned index)
+/* What stands in is no call of its own. */
+static int refuse_calls(struct draft *draft, const struct yaml_node *n)
 {
     static const char *const of_calls[] = {"target", "compensation", "timeout", "retry"};
-    const struct yaml_node *n = draft->nodes[index], *value;
-    struct step_spec *step = &draft->d.steps[index];
     for (size_t i = 0; i < COUNT(of_calls); i++)
         if (yaml_node_child(n, of_calls[i]) != NULL)
             return yaml_refuse_key(yaml_node_child(n, of_calls[i]), E_ARGUMENT, draft->detail,
                                    "is of another call, which begins with action");
+    return 0;
+}
+
+/* The key of a last good answer: a text, or an expression, which is read with all that is computed. */
+static int read_key(struct draft *draft, const struct yaml_node *n, struct step_spec *step)
+{
+    struct bytes text;
+    int code = yaml_read_text(n, 1, LAST_GOOD_KEY_BYTES_MAX, &text, draft->detail);
+    bool computed = code == 0 && text.at[0] == '=';
+    if (code != 0 || (computed && draft->typed))
+        return code;
+    if (computed)
+        return yaml_refuse(n, E_ARGUMENT, draft->detail,
+                           "is an expression, for which the definition must name a schema; without one, a text");
+    if (memchr(text.at, '\0', text.size) != NULL)
+        return yaml_refuse(n, E_ARGUMENT, draft->detail, "must be text without a NUL");
+    step->kept_key = (const char *)text.at;
+    return 0;
+}
+
+/* The last good answer that the step, or another of the same name, has had under its key. */
+static int read_last_good(struct draft *draft, unsigned index)
+{
+    const struct yaml_node *n = yaml_node_child(draft->nodes[index], "last_good"), *key, *age;
+    const struct yaml_node *name = yaml_node_child(n, "name");
+    struct step_spec *step = &draft->d.steps[index];
+    int code = refuse_calls(draft, draft->nodes[index]);
+    if (code == 0 && yaml_node_child(draft->nodes[index], "value") != NULL)
+        return yaml_refuse_key(yaml_node_child(draft->nodes[index], "value"), E_ARGUMENT, draft->detail,
+                               "stands in place of a last good answer; give last_good a fallback of its own");
+    for (unsigned i = index; code == 0 && draft->d.steps[i].stand_in != STAND_IN_NONE; i--)
+        if (draft->d.steps[i - 1].stand_in == STAND_IN_LAST_GOOD)
+            return yaml_refuse_key(n, E_ARGUMENT, draft->detail, "stands in for the last good answer already");
+    if (code == 0)
+        code = yaml_check_mapping(n, last_good_keys, COUNT(last_good_keys), draft->detail);
+    if (code == 0 && yaml_node_child(n, "max_age") == NULL)
+        return yaml_rule(draft->detail, "last-good-ageless",
+                         yaml_refuse_key(n, E_ARGUMENT, draft->detail,
+                                         "needs max_age: how old the answer may be at most, as in max_age: 1h"));
+    if (code == 0)
+        code = yaml_need(n, "max_age", &age, draft->detail);
+    if (code == 0)
+        code = yaml_need(n, "key", &key, draft->detail);
+    if (code == 0)
+        code = read_key(draft, key, step);
+    if (code == 0)
+        code = yaml_read_span(age, LAST_GOOD_AGE_MIN, draft->limits->last_good_age_max, &step->max_age, draft->detail);
+    if (code == 0 && name != NULL)
+        code = read_name(name, NAME_BYTES_MAX, &step->kept_as, draft->detail);
+    step->action = step[-1].action;
+    step->action.source = REQUEST_CONSTANT; /* nobody is sent anything */
+    step->action.constant = bytes_of(NULL, 0);
+    step->none_said = true;
+    return code;
+}
+
+/* What stands in for an output: the request of a call that is never made. */
+static int read_value(struct draft *draft, struct call_reader *reader, unsigned index)
+{
+    const struct yaml_node *n = draft->nodes[index], *value;
+    struct step_spec *step = &draft->d.steps[index];
+    int code = refuse_calls(draft, n);
+    if (code != 0)
+        return code;
     if (yaml_node_child(n, "value") == NULL)
         return yaml_refuse(n, E_ARGUMENT, draft->detail,
-                           "must have an action, which is called then, or a value, which takes the output's place");
-    int code = yaml_need(n, "value", &value, draft->detail);
+                           "must have an action, which is called then, a value, which takes the output's place, or "
+                           "last_good, which does so with an earlier answer");
+    code = yaml_need(n, "value", &value, draft->detail);
     step->action = step[-1].action;
     step->none_said = true;
     return code != 0 ? code : call_read_value(reader, value, &step->action);
@@ -504,9 +570,13 @@ static int read_calls(struct draft *draft, unsigned index)
     int code = read_unavailable(draft, index);
     if (code != 0 || step->stand_in == STAND_IN_VALUE)
         return code != 0 ? code : read_value(draft, &reader, index);
-    if (step->stand_in == STAND_IN_CALL && yaml_node_child(n, "value") != NULL)
-        return yaml_refuse_key(yaml_node_child(n, "value"), E_ARGUMENT, draft->detail,
-                               "stands in place of an action; give the action a fallback of its own");
+    if (step->stand_in == STAND_IN_LAST_GOOD)
+        return read_last_good(draft, index);
+    static const char *const others[] = {"value", "last_good"};
+    for (size_t i = 0; i < COUNT(others) && step->stand_in == STAND_IN_CALL; i++)
+        if (yaml_node_child(n, others[i]) != NULL)
+            return yaml_refuse_key(yaml_node_child(n, others[i]), E_ARGUMENT, draft->detail,
+                                   "stands in place of an action; give the action a fallback of its own");
     code = yaml_need(n, "action", &action, draft->detail);
     if (code == 0)
         code = call_read(&reader, n, action, false, &step->action);
@@ -567,6 +637,7 @@ struct definition_limits definition_limits_default(void)
                                       .steps_max = 64,
                                       .payload_bytes_max = 1048576,
                                       .deadline_max = SPAN_S(30 * 24 * 3600),
+                                      .last_good_age_max = SPAN_S(7 * 24 * 3600),
                                       .retry = {.action = action, .compensation = compensation}};
 }
 

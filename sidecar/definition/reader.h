@@ -21,6 +21,7 @@ struct definition_limits {
     uint32_t steps_max;                /* at most STEPS_LIMIT */
     uint32_t payload_bytes_max;        /* of a constant */
     struct span deadline_max;          /* of the deadline and of timeouts */
+    struct span last_good_age_max;     /* of an answer that a fallback takes */
     struct retry_defaults retry;       /* where a step says nothing */
     struct definition_schemas schemas; /* find NULL: types are not looked at */
 };

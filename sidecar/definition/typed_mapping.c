@@ -295,6 +295,26 @@ static int read_loop(const struct mapping_reader *r, struct mapping *m, unsigned
     return code == 0 ? 0 : typed_refuse(n, offset, code, &error, r->detail);
 }
 
+/* The key of a last good answer, as the step sees it for which that stands in. */
+static int read_key(const struct mapping_reader *r, struct mapping *m, unsigned step)
+{
+    const struct step_spec *s = &r->d->steps[step];
+    unsigned own = step;
+    while (r->d->steps[own].stand_in != STAND_IN_NONE)
+        own--;
+    if (s->stand_in != STAND_IN_LAST_GOOD || s->kept_key != NULL)
+        return 0;
+    const struct yaml_node *n = yaml_node_child(yaml_node_child(r->nodes[step], "last_good"), "key");
+    struct bytes text;
+    unsigned offset = 0;
+    struct expression_error error;
+    int code = typed_expression(n, &text, &offset, r->detail);
+    if (code != 0)
+        return code;
+    code = mapping_set_key(m, own, text, &error);
+    return code == 0 ? 0 : typed_refuse(n, offset, code, &error, r->detail);
+}
+
 static int read_parts(const struct mapping_reader *r, struct mapping *m)
 {
     int code = read_outputs(r, m);
@@ -313,6 +333,8 @@ static int read_parts(const struct mapping_reader *r, struct mapping *m)
         if (code == 0)
             code = typed_metadata_read(yaml_node_child(r->nodes[i], "metadata"), m, i, r->detail);
         if (code == 0)
+            code = read_key(r, m, i);
+        if (code == 0 && r->d->steps[i].stand_in != STAND_IN_LAST_GOOD)
             code = read_call(r, m, i, false);
         if (code == 0)
             code = read_expectations(r, m, i);
@@ -335,6 +357,7 @@ static bool computes(const struct mapping_reader *r)
     for (unsigned i = 0; i < r->d->step_count; i++) {
         for (size_t j = 0; j < sizeof step_keys / sizeof *step_keys; j++)
             any = any || yaml_node_child(r->nodes[i], step_keys[j]) != NULL;
+        any = any || (r->d->steps[i].stand_in == STAND_IN_LAST_GOOD && r->d->steps[i].kept_key == NULL);
         any = any || r->d->steps[i].choice_count > 0 || r->d->steps[i].action.source == REQUEST_MAPPED ||
               (r->d->steps[i].has_compensation && r->d->steps[i].compensation.source == REQUEST_MAPPED);
     }

@@ -243,7 +243,12 @@ static int action_ok(const struct turn *t, struct saga *s, const struct event *e
     int code = typed_expect(t, s, event->step_index, event->output, &verdict);
     if (code != 0)
         return code;
-    return verdict.met == EXPECT_MET ? action_done(t, s, event) : action_unexpected(t, s, event, &verdict);
+    if (verdict.met != EXPECT_MET)
+        return action_unexpected(t, s, event, &verdict);
+    code = action_done(t, s, event);
+    if (code == 0 && saga_spec(s, event->step_index)->has_fallback)
+        fallback_keep(t, s, event->step_index, event->output);
+    return code;
 }
 
 static int action_answered(const struct turn *t, struct saga *s, const struct event *event)

@@ -34,6 +34,10 @@ int engine_create(const struct engine_options *options, const struct memory *mem
         engine_destroy(e);
         return E_MEMORY;
     }
+    struct recall_options recall = options->recall;
+    recall.seed = options->seed;
+    recall_init(&e->recall, &e->memory, &recall);
+    e->recall_timer.subject = TIMER_OF_ANSWERS;
     e->targets[options->targets_max] = (struct target){.timeout = ABSENT_TIMEOUT, .keys = &e->keys};
     *out = e;
     return 0;
@@ -52,6 +56,7 @@ void engine_destroy(struct engine *e)
     for (uint32_t i = 0; i < e->target_count; i++)
         memory_give_back(&memory, e->targets[i].name, strlen(e->targets[i].name) + 1);
     fair_finish(&e->keys);
+    recall_finish(&e->recall);
     families_finish(e);
     memory_give_back(&memory, e->targets, ((size_t)e->options.targets_max + 1) * sizeof(struct target));
     registry_finish(e);
@@ -251,6 +256,8 @@ static void tick(const struct turn *t)
         timers_check(&t->engine->timers, timer);
         if (timer->subject == TIMER_OF_TARGET)
             advance_target_waited(t, TIMER_HOLDER(timer, struct target, timer));
+        else if (timer->subject == TIMER_OF_ANSWERS)
+            fallback_expire(t);
         else
             advance(t, TIMER_HOLDER(timer, struct saga, timer));
         CHECK(timer->slot == 0 || instant_before(t->now, timer->due));
@@ -320,6 +327,34 @@ int engine_step(struct engine *e, const struct event *event, const struct engine
     return e->starved ? E_MEMORY : 0;
 }
 
+int engine_restore_answer(struct engine *e, const struct recalled *one)
+{
+    return recall_restore(&e->recall, one);
+}
+
+void engine_restored_answers(struct engine *e)
+{
+    recall_restored(&e->recall);
+    timers_set(&e->timers, &e->recall_timer, recall_due(&e->recall));
+}
+
+bool engine_next_answer(struct engine *e, struct recalled *out)
+{
+    return recall_next_changed(&e->recall, out);
+}
+
+void engine_made_up_answer(struct engine *e, const struct saga *s, unsigned step, struct bytes output,
+                           struct instant now)
+{
+    const struct turn turn = {.engine = e, .now = now};
+    fallback_keep(&turn, s, step, output);
+}
+
+const struct recall *engine_answers(const struct engine *e)
+{
+    return &e->recall;
+}
+
 void engine_set_drill(struct engine *e, const struct drill_rule *rules, uint32_t count)
 {
     drill_set(&e->drill, rules, count);
@@ -341,7 +376,7 @@ void engine_check(const struct engine *e)
     CHECK(e->counts.stuck <= e->counts.live && e->counts.paused <= e->counts.live);
     CHECK(e->counts.synthetic.live <= e->counts.live && e->counts.synthetic.stuck <= e->counts.stuck);
     CHECK(e->counts.synthetic.paused <= e->counts.paused && e->counts.synthetic.compensating <= e->counts.compensating);
-    CHECK(e->timers.count <= e->counts.live + e->target_count);
+    CHECK(e->timers.count <= e->counts.live + e->target_count + (e->recall_timer.slot != 0));
     CHECK((e->oldest == NULL) == (e->counts.live == 0) && (e->newest == NULL) == (e->counts.live == 0));
     CHECK(e->target_count <= e->options.targets_max);
     CHECK(e->newest == NULL || e->newest->id.serial <= e->serial);
@@ -369,6 +404,12 @@ struct instant engine_expiry(const struct engine *e)
 int engine_replay(struct engine *e, const struct record *record, const struct definition *definition,
                   struct error_detail *detail)
 {
+    struct record again;
+    if (DEFECT(RECALL_AT_REPLAY) && record->given_at.us != 0) { /* what was recorded is not what is taken */
+        again = *record;
+        again.output = bytes_of(NULL, 0);
+        record = &again;
+    }
     struct saga *s = (struct saga *)(uintptr_t)engine_find(e, record->saga.serial);
     int code = fold_check(e, s, record, definition, detail);
     if (code != 0)

@@ -16,6 +16,7 @@
 #include "sidecar/resilience/budget.h"
 #include "sidecar/resilience/drill.h"
 #include "sidecar/resilience/rate.h"
+#include "sidecar/resilience/recall.h"
 
 struct engine;
 struct saga; /* sidecar/engine/saga.h shows its inside to those who list it */
@@ -32,6 +33,7 @@ struct engine_options {
     struct span deadline_max; /* of deadlines, leases and timeouts that requests ask for */
     struct retry_policy compensation_retry; /* where an enlistment says nothing (max_attempts 0) */
     uint64_t seed;                          /* of the jitter */
+    struct recall_options recall;           /* of the last good answers; its seed is the above */
     uint64_t tag;                           /* of new saga ids, SAGA_ID_TAG_BITS */
 };
 
@@ -124,6 +126,17 @@ void engine_keep_names(struct engine *e, const struct definition *definition);
 
 /* Recovery, after the targets have been set: the mark of a target's breaker as it was kept. The name of one that is not there is kept too, if it is open. */
 void engine_restore_breaker(struct engine *e, struct bytes target, const struct breaker_mark *mark, struct instant now);
+
+/* The last good answers. Recovery, before anything is replayed: one as it was kept, and engine_restored_answers behind the last; as recall_restore. */
+int engine_restore_answer(struct engine *e, const struct recalled *one);
+void engine_restored_answers(struct engine *e);
+/* A slot that has changed: the owner keeps it in the commit that has the records of the step. False: there is none (any more). View until the next step. */
+bool engine_next_answer(struct engine *e, struct recalled *out);
+/* For rehearsals: as if the step, whose action has begun, had been answered well in another saga. */
+void engine_made_up_answer(struct engine *e, const struct saga *s, unsigned step, struct bytes output,
+                           struct instant now);
+/* To look at: how many there are, how large. View for the engine's life. */
+const struct recall *engine_answers(const struct engine *e);
 
 /* The faults that are injected from now on, at most DRILL_RULES_MAX; and those that are. */
 void engine_set_drill(struct engine *e, const struct drill_rule *rules, uint32_t count);

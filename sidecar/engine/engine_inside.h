@@ -45,6 +45,9 @@ struct engine {
     uint32_t family_count, family_room;
     struct admission all; /* how quickly sagas end, to guess when there will be room */
 
+    struct recall recall;      /* the last good answers of steps */
+    struct timer recall_timer; /* when the oldest of them is to be forgotten */
+
     struct fair_table keys; /* under which steps wait for their targets */
     struct target *targets; /* target_count of them; and at targets_max one for all whose names are not kept */
     uint32_t target_count;
@@ -163,6 +166,10 @@ struct bytes advance_request(const struct saga *s, unsigned step, const struct c
 /* ---- fallback.c: what stands in for a step ---- */
 /* Before the first attempt of a step that could start: whether a call is to be made. If not, what comes of it has been recorded. */
 bool fallback_begin(const struct turn *t, struct saga *s, unsigned step);
+/* The action's call was answered well, and it is done with this output: it is kept where a fallback may take it. */
+void fallback_keep(const struct turn *t, const struct saga *s, unsigned step, struct bytes output);
+/* Some answers are too old to be of use. */
+void fallback_expire(const struct turn *t);
 
 /* ---- typed.c: sagas whose definition computes ---- */
 /* Whether a saga may start with this input; its tags, and how many instances its loops have, in the engine's scratch. 0 or an error with detail. */
@@ -195,6 +202,9 @@ struct typed_verdict {
 /* 0, or E_MEMORY: then nothing has changed. */
 int typed_expect(const struct turn *t, const struct saga *s, unsigned step, struct bytes output,
                  struct typed_verdict *verdict);
+/* The key of the last good answer that may stand in for the step, in the engine's scratch or in the saga. 0, E_EXPRESSION with the reason, or E_MEMORY. */
+int typed_key(const struct turn *t, const struct saga *s, unsigned step, struct bytes *key,
+              struct error_detail *detail);
 /* The attempt is over. */
 void typed_forget(const struct engine *e, struct step *step);
 

@@ -243,6 +243,8 @@ static void action_ended(struct engine *e, struct saga *s, const struct record *
     step->action_attempts = r->attempt;
     step->next_at = INSTANT_NEVER;
     step->output_is_request = r->output_is_request;
+    if (r->given_at.us != 0)
+        step->given_at = r->given_at;
     step->maybe_executed |= r->action_state == SAGA_ACTION_UNKNOWN;
     s->quiet_at = instant_max(s->quiet_at, r->quiet_at);
     memory_give_back(&e->memory, (void *)(uintptr_t)step->output.at, step->output.size);
@@ -488,9 +490,11 @@ static bool asks_nobody(const struct saga *s, const struct step *step, const str
     if (r->type == RECORD_ACTION_ENDED) {
         bool turned_away = r->status == CODE_RESOURCE_EXHAUSTED || r->status == CODE_DEADLINE_EXCEEDED ||
                            (spec->in_haste && r->status == CODE_UNAVAILABLE);
-        bool allowed = r->action_state == SAGA_ACTION_DONE
-                           ? !step_spec_asks(spec) && step->action == SAGA_ACTION_PENDING
-                           : s->definition->mapping != NULL || turned_away || spec->stand_in != STAND_IN_NONE;
+        bool last_good = spec->stand_in == STAND_IN_LAST_GOOD;
+        bool allowed =
+            r->action_state == SAGA_ACTION_DONE
+                ? !step_spec_asks(spec) && step->action == SAGA_ACTION_PENDING && last_good == (r->given_at.us != 0)
+                : s->definition->mapping != NULL || turned_away || spec->stand_in != STAND_IN_NONE;
         return s->state == SAGA_RUNNING && allowed;
     }
     return s->definition->mapping != NULL && r->compensation_state == SAGA_COMPENSATION_FAILED &&

@@ -123,6 +123,8 @@ struct record {
     uint64_t digest; /* ACTION_STARTED, COMPENSATION_STARTED: of a mapped request; 0: it is not mapped */
     uint8_t fault;   /* ACTION_STARTED, COMPENSATION_STARTED: what a drill does to the attempt, enum drill_kind */
     uint8_t choice;  /* ACTION_STARTED of a step that chooses its target: which, from 1 */
+    struct instant
+        given_at; /* ACTION_ENDED of a fallback that takes the last good answer: when that was given; 0: it is none */
 
     /* STARTED */
     uint8_t mode;

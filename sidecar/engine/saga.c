@@ -28,6 +28,16 @@ unsigned saga_stood_in_for(const struct saga *s, unsigned step)
     return beside(s, step, -1);
 }
 
+unsigned saga_last_good_of(const struct saga *s, unsigned step)
+{
+    while (saga_spec(s, step)->has_fallback) {
+        step = beside(s, step, 1);
+        if (saga_spec(s, step)->stand_in == STAND_IN_LAST_GOOD)
+            return step;
+    }
+    return RECORD_NO_STEP;
+}
+
 unsigned saga_output_of(const struct saga *s, unsigned step)
 {
     while (s->steps[step].action != SAGA_ACTION_DONE) {
@@ -36,6 +46,13 @@ unsigned saga_output_of(const struct saga *s, unsigned step)
         step = beside(s, step, 1);
     }
     return step;
+}
+
+struct instant saga_step_as_of(const struct saga *s, unsigned step)
+{
+    unsigned gives = saga_output_of(s, step);
+    bool last_good = gives != RECORD_NO_STEP && saga_spec(s, gives)->stand_in == STAND_IN_LAST_GOOD;
+    return last_good ? s->steps[gives].given_at : (struct instant){0};
 }
 
 uint8_t saga_step_lacks(const struct saga *s, unsigned step)
@@ -51,7 +68,7 @@ uint8_t saga_step_lacks(const struct saga *s, unsigned step)
     while (saga_spec(s, last)->has_fallback)
         last = beside(s, last, 1);
     if (gives != RECORD_NO_STEP)
-        return LACK_FALLBACK;
+        return saga_step_as_of(s, step).us != 0 && !DEFECT(STALE_NOT_TOLD) ? LACK_STALE : LACK_FALLBACK;
     return !saga_step_over(s, last) ? 0 : s->steps[last].action == SAGA_ACTION_SKIPPED ? 0 : LACK_MISSING;
 }
 

@@ -23,10 +23,14 @@ struct step {
     struct instant first_at;   /* of the action's first attempt under its present key; an enlisted step's enlistment */
     struct instant next_at;    /* when the next attempt may leave, after one that failed */
     uint64_t action_digest;    /* of the mapped request that the action's first attempt was sent; 0: none yet */
-    uint64_t undo_digest;      /* likewise of its compensation */
-    uint32_t order;            /* of the action's start, from 1 */
-    uint32_t generation;       /* how often an operator had a REJECTED action tried anew */
-    uint16_t action_attempts;  /* that failed or ended it */
+    union {
+        uint64_t undo_digest; /* likewise of its compensation */
+        struct instant
+            given_at; /* of a fallback that took the last good answer, which nothing undoes: when that was given */
+    };
+    uint32_t order;           /* of the action's start, from 1 */
+    uint32_t generation;      /* how often an operator had a REJECTED action tried anew */
+    uint16_t action_attempts; /* that failed or ended it */
     uint16_t compensation_attempts;
     uint8_t choice;       /* which of its targets it goes to, from 1; 0: it has not begun, or there is no choice */
     uint8_t action;       /* enum saga_action_state */
@@ -130,11 +134,16 @@ unsigned saga_first_of(const struct saga *s, unsigned spec);
 /* The step that this one stands in for; it is no other's fallback itself. */
 unsigned saga_stood_in_for(const struct saga *s, unsigned step);
 
+/* The fallback of the step, directly or by and by, that takes the last good answer; RECORD_NO_STEP: there is none. */
+unsigned saga_last_good_of(const struct saga *s, unsigned step);
+
 /* The step whose output counts as this one's: its own, or, when it is not DONE, of what stands in for it; RECORD_NO_STEP: none does. */
 unsigned saga_output_of(const struct saga *s, unsigned step);
 
 /* What a step, or a saga of such, goes without: bits of enum saga_lack. */
 uint8_t saga_step_lacks(const struct saga *s, unsigned step);
+/* LACK_STALE: when the answer that stands in was given. */
+struct instant saga_step_as_of(const struct saga *s, unsigned step);
 uint8_t saga_lacks(const struct saga *s);
 
 /* Whether the step stands in for one that has come to nothing, and so is needed. */

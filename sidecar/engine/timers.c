@@ -96,7 +96,7 @@ struct timer *timers_first(const struct timers *t)
 void timers_check(const struct timers *t, const struct timer *timer)
 {
     CHECK(t->count <= t->room);
-    CHECK(timer->subject == TIMER_OF_SAGA || timer->subject == TIMER_OF_TARGET);
+    CHECK(timer->subject >= TIMER_OF_SAGA && timer->subject <= TIMER_OF_ANSWERS);
     if (timer->slot == 0)
         return;
     uint32_t index = timer->slot - 1, child = index * 2 + 1;

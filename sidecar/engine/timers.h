@@ -12,6 +12,7 @@
 enum timer_subject {
     TIMER_OF_SAGA = 1,
     TIMER_OF_TARGET,
+    TIMER_OF_ANSWERS,
 };
 
 struct timer {

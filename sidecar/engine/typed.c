@@ -253,6 +253,13 @@ int typed_value(const struct turn *t, const struct saga *s, unsigned index, stru
                            t->engine->options.payload_bytes_max, &t->engine->scratch, value, detail);
 }
 
+int typed_key(const struct turn *t, const struct saga *s, unsigned index, struct bytes *key,
+              struct error_detail *detail)
+{
+    struct mapping_view view = view_of(s, index);
+    return mapping_key(s->definition->mapping, &view, saga_spec_index(s, index), &t->engine->scratch, key, detail);
+}
+
 void typed_forget(const struct engine *e, struct step *step)
 {
     memory_give_back(&e->memory, step->kept, step->metadata.size + step->mapped.size);

@@ -163,7 +163,8 @@ static uint64_t fields_of(const struct record *r)
     set |= r->next_at.us != 0 ? HAS_NEXT_AT : 0;
     set |= r->quiet_at.us != 0 ? HAS_QUIET_AT : 0;
     set |= r->message.size != 0 ? HAS_MESSAGE : 0;
-    set |= r->action_state != 0 ? HAS_ACTION_STATE : 0;
+    if (r->action_state != 0)
+        set |= HAS_ACTION_STATE | (r->given_at.us != 0 ? HAS_GIVEN_AT : 0);
     set |= r->output.size != 0 ? HAS_OUTPUT : 0;
     set |= r->output_is_request ? HAS_OUTPUT_IS_REQUEST : 0;
     set |= r->compensation_state != 0 ? HAS_COMPENSATION_STATE : 0;
@@ -288,6 +289,8 @@ static uint8_t *put_fields(uint8_t *at, const struct record *r, uint64_t set)
             *at++ = r->priority;
         if (set & HAS_FAULT)
             *at++ = r->fault;
+        if (set & HAS_GIVEN_AT)
+            at = put_instant(at, r->given_at, r->at);
     }
     return at;
 }

@@ -67,7 +67,8 @@ enum field {
 #define HAS_PRIORITY  (UINT64_C(1) << 34)
 #define HAS_SYNTHETIC (UINT64_C(1) << 35)
 #define HAS_FAULT     (UINT64_C(1) << 36)
-#define FIELD_SET_MAX ((UINT64_C(1) << 37) - 1)
+#define HAS_GIVEN_AT  (UINT64_C(1) << 37)
+#define FIELD_SET_MAX ((UINT64_C(1) << 38) - 1)
 
 /* A saga without a deadline is the common one, so that is what a STARTED record leaves out. */
 static inline int64_t deadline_default(uint8_t type)

@@ -228,6 +228,10 @@ static void read_fields(struct reader *r, struct record *record, uint64_t set)
     record->synthetic = (set & HAS_SYNTHETIC) != 0;
     if (set & HAS_FAULT)
         record->fault = read_enum(r);
+    if ((set & (HAS_GIVEN_AT | HAS_ACTION_STATE)) == HAS_GIVEN_AT)
+        reader_fail(r, "an answer was given to nothing");
+    if (set & HAS_GIVEN_AT)
+        record->given_at = read_instant(r, record->at, 0);
 }
 
 static int corrupt(struct error_detail *detail, const char *field, const char *text)

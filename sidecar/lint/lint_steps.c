@@ -83,6 +83,30 @@ static void judge_fallback(struct lint *l, unsigned i)
                    text);
 }
 
+/* An answer that was another saga's. */
+static void judge_last_good(struct lint *l, unsigned i)
+{
+    const struct step_spec *s = &l->d->steps[i];
+    unsigned k = i;
+    while (l->d->steps[k].has_fallback && l->d->steps[k].stand_in != STAND_IN_LAST_GOOD)
+        k++;
+    const struct step_spec *good = &l->d->steps[k];
+    if (good->stand_in != STAND_IN_LAST_GOOD || s->stand_in != STAND_IN_NONE)
+        return;
+    const struct yaml_node *n = yaml_node_child(l->steps[k], "last_good");
+    if (s->has_compensation)
+        lint_found_key(
+            l, LINT_RULE_LAST_GOOD_DONE, n,
+            "hands on what another saga's %s has done, and may have undone since: it is for answers that only "
+            "tell something",
+            s->name);
+    if (good->kept_key != NULL && s->action.source != REQUEST_CONSTANT)
+        lint_found(
+            l, LINT_RULE_LAST_GOOD_KEYLESS, yaml_node_child(n, "key"),
+            "is the same for every saga, and what %s is sent is not: an answer to another question would stand in",
+            s->name);
+}
+
 static void judge_codes(struct lint *l, unsigned i)
 {
     const struct call_spec *action = &l->d->steps[i].action;
@@ -210,6 +234,7 @@ void lint_steps(struct lint *l)
         judge_targets(l, i, false);
         judge_targets(l, i, true);
         judge_fallback(l, i);
+        judge_last_good(l, i);
         judge_undo_there(l, i);
         judge_undo(l, i);
         judge_codes(l, i);

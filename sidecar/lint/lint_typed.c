@@ -75,6 +75,9 @@ static const struct yaml_node *place_of(const struct lint *l, const struct mappi
     case MAPPING_TARGET:
         n = yaml_node_child(l->steps[what->index], "target");
         break;
+    case MAPPING_KEY:
+        n = yaml_node_child(l->steps[what->index], "fallback");
+        break;
     case MAPPING_WHEN:
         n = yaml_node_child(l->steps[what->index], "when");
         break;
@@ -109,7 +112,8 @@ static void judge_absent(struct typed_lint *t, const struct mapping_seen *what)
                    "needs action.output, which is not there when nobody knows how the action ended: ask "
                    "has(action.output) first");
     for (unsigned i = 0; i < l->d->step_count; i++) {
-        if ((!mapping_has_when(t->mapping, i) && !l->d->steps[i].optional && l->d->steps[i].stand_in == STAND_IN_NONE) ||
+        if ((!mapping_has_when(t->mapping, i) && !l->d->steps[i].optional &&
+             l->d->steps[i].stand_in == STAND_IN_NONE) ||
             !examine_may_miss(what->expression, mapping_step_output(i), mapping_step_outcome(i)))
             continue;
         lint_found(l, undo ? LINT_RULE_UNDO_NEEDS_OUTPUT : LINT_RULE_OUTPUT_MAY_MISS, t->at,
@@ -223,6 +227,11 @@ static void see(void *self, const struct mapping_seen *what)
     t->input_used = t->input_used || expression_uses(what->expression, mapping_input());
     for (unsigned i = 0; i < LETS_MAX; i++)
         t->let_used[i] = t->let_used[i] || expression_uses(what->expression, mapping_let(t->mapping, i));
+    if (what->part == MAPPING_KEY && mapping_of_one_saga(what->expression))
+        lint_found(
+            t->lint, LINT_RULE_LAST_GOOD_LONE, t->at,
+            "is another for each saga, which so never finds another's answer: take what the answer depends on, as "
+            "=input.customer");
     bool constant = examine_is_constant(what->expression);
     if (constant)
         judge_constant(t, what);
@@ -315,7 +324,10 @@ void lint_typed(struct lint *l)
     judge_texts(l, yaml_node_child(l->root, "tags"), false);
     for (unsigned i = 0; i < l->d->step_count; i++) {
         judge_texts(l, yaml_node_child(l->steps[i], "metadata"), true);
-        judge_call(&t, i, false);
+        if (l->d->steps[i].stand_in == STAND_IN_LAST_GOOD)
+            judge_literals(l, yaml_node_child(l->steps[i], "last_good"));
+        else
+            judge_call(&t, i, false);
         if (l->d->steps[i].has_compensation)
             judge_call(&t, i, true);
     }

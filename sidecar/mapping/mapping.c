@@ -582,6 +582,24 @@ int mapping_target(const struct mapping *m, const struct mapping_view *view, uns
     return code;
 }
 
+int mapping_key(const struct mapping *m, const struct mapping_view *view, unsigned step, struct pool *pool,
+                struct bytes *key, struct error_detail *detail)
+{
+    const struct rule *rule = &m->steps[step].key;
+    struct run r;
+    struct datum d;
+    int code = run_init(&r, m, view, (int)step, pool, detail);
+    if (code == 0)
+        code = evaluate(&r, rule, &d);
+    if (code == 0)
+        code = text_of(&r, rule, &d, key);
+    if (code != 0 || key->size <= LAST_GOOD_KEY_BYTES_MAX)
+        return code;
+    error_set(detail, E_EXPRESSION, NULL, "the key of a last good answer has at most 256 bytes: ");
+    append(detail, rule->text);
+    return E_EXPRESSION;
+}
+
 bool mapping_has_target(const struct mapping *m, unsigned step)
 {
     return m != NULL && m->steps[step].has_target;

@@ -62,6 +62,10 @@ int mapping_target(const struct mapping *m, const struct mapping_view *view, uns
                    struct bytes *name, struct error_detail *detail);
 bool mapping_has_target(const struct mapping *m, unsigned step);
 
+/* The key of the last good answer that may stand in for the step, as mapping_target; at most LAST_GOOD_KEY_BYTES_MAX bytes. */
+int mapping_key(const struct mapping *m, const struct mapping_view *view, unsigned step, struct pool *pool,
+                struct bytes *key, struct error_detail *detail);
+
 /* Whether the answer of the step's action, which the view shows as its output, is what is expected of it. 1; 0 with the definition's own words in
  * detail, and *undone: what was done is to be undone, or else nothing was done; E_EXPRESSION with the reason; E_MEMORY. */
 int mapping_expect(const struct mapping *m, const struct mapping_view *view, unsigned step, struct pool *pool,

@@ -269,6 +269,25 @@ int mapping_set_target(struct mapping *m, unsigned step, struct bytes text, stru
     return code;
 }
 
+/* Whether a text can be made of what the rule gives. */
+static int compile_text(struct mapping *m, struct bytes text, struct rule *out, struct expression_error *error)
+{
+    static const struct type *const kinds[] = {&type_string, &type_int, &type_uint, &type_bool};
+    int code = compile(m, text, NULL, out, error);
+    bool fits = false;
+    for (unsigned i = 0; code == 0 && i < sizeof kinds / sizeof *kinds; i++)
+        fits = fits || type_fits(kinds[i], expression_type(out->expression), &m->pool);
+    return code == 0 && !fits ? refused(error, E_ARGUMENT, "this should be a string, an int, a uint or a bool") : code;
+}
+
+int mapping_set_key(struct mapping *m, unsigned step, struct bytes text, struct expression_error *error)
+{
+    begin(m, (int)step, false);
+    int code = compile_text(m, text, &m->steps[step].key, error);
+    m->steps[step].has_key = code == 0;
+    return code;
+}
+
 int mapping_add_expect(struct mapping *m, unsigned step, struct bytes text, struct bytes otherwise, bool undone,
                        struct expression_error *error)
 {
@@ -294,7 +313,6 @@ int mapping_add_expect(struct mapping *m, unsigned step, struct bytes text, stru
 static int add_text(struct mapping *m, struct texts *texts, struct named_text text, struct bytes value,
                     struct expression_error *error)
 {
-    static const struct type *const kinds[] = {&type_string, &type_int, &type_uint, &type_bool};
     if (texts->count == MAPPING_TEXTS_MAX)
         return refused(error, E_PAYLOAD, "at most 16 of these");
     if (texts->list == NULL)
@@ -307,12 +325,7 @@ static int add_text(struct mapping *m, struct texts *texts, struct named_text te
         if (text.text.at == NULL)
             return no_room(error);
     } else {
-        int code = compile(m, value, NULL, &text.rule, error);
-        bool fits = false;
-        for (unsigned i = 0; code == 0 && i < sizeof kinds / sizeof *kinds; i++)
-            fits = fits || type_fits(kinds[i], expression_type(text.rule.expression), &m->pool);
-        if (code == 0 && !fits)
-            return refused(error, E_ARGUMENT, "this should be a string, an int, a uint or a bool");
+        int code = compile_text(m, value, &text.rule, error);
         if (code != 0)
             return code;
     }

@@ -43,6 +43,9 @@ int mapping_set_when(struct mapping *m, unsigned step, struct bytes text, struct
 /* Which of several targets the step goes to, by its name. */
 int mapping_set_target(struct mapping *m, unsigned step, struct bytes text, struct expression_error *error);
 
+/* The key of the last good answer that may stand in for the step; what it gives is a text, a whole number or a bool. */
+int mapping_set_key(struct mapping *m, unsigned step, struct bytes text, struct expression_error *error);
+
 /* What an answer of the step's action must be, and what is said when it is not; undone: then it is undone, or else nothing was done. */
 int mapping_add_expect(struct mapping *m, unsigned step, struct bytes text, struct bytes otherwise, bool undone,
                        struct expression_error *error);

@@ -76,6 +76,8 @@ struct step_mapping {
     const struct type *item;
     bool has_when, has_target;
     struct rule when, target;
+    bool has_key; /* of its last good answer */
+    struct rule key;
     struct requirement *expects; /* MAPPING_EXPECTS_MAX of them; NULL: none yet */
     unsigned expect_count;
     struct texts metadata;

@@ -86,6 +86,8 @@ void mapping_look(const struct mapping *m, void (*seen)(void *self, const struct
             show_rule(&l, (struct mapping_seen){.part = MAPPING_WHEN, .index = i}, &s->when);
         if (s->has_target)
             show_rule(&l, (struct mapping_seen){.part = MAPPING_TARGET, .index = i}, &s->target);
+        if (s->has_key)
+            show_rule(&l, (struct mapping_seen){.part = MAPPING_KEY, .index = i}, &s->key);
         for (unsigned k = 0; k < s->expect_count; k++)
             show_rule(&l, (struct mapping_seen){.part = MAPPING_EXPECT, .index = i}, &s->expects[k].rule);
         show_texts(&l, (struct mapping_seen){.part = MAPPING_METADATA, .index = i}, &s->metadata);
@@ -123,6 +125,11 @@ unsigned mapping_step_outcome(unsigned step)
 unsigned mapping_let(const struct mapping *m, unsigned let)
 {
     return variable_of_let(m, let);
+}
+
+bool mapping_of_one_saga(const struct expression *e)
+{
+    return expression_uses(e, VARIABLE_ID) || expression_uses(e, VARIABLE_STARTED_AT);
 }
 
 bool mapping_has_when(const struct mapping *m, unsigned step)

@@ -12,6 +12,7 @@ enum mapping_part {
     MAPPING_EACH, /* the list of a loop */
     MAPPING_WHEN,
     MAPPING_TARGET, /* which of several it goes to */
+    MAPPING_KEY,    /* under which its good answers are kept */
     MAPPING_EXPECT,
     MAPPING_METADATA,
     MAPPING_ACTION,
@@ -40,6 +41,9 @@ unsigned mapping_own_outcome(void);
 unsigned mapping_step_output(unsigned step);
 unsigned mapping_step_outcome(unsigned step);
 unsigned mapping_let(const struct mapping *m, unsigned let);
+
+/* Whether it is another for each saga, whatever its input is. */
+bool mapping_of_one_saga(const struct expression *e);
 
 /* Whether the step has a condition. */
 bool mapping_has_when(const struct mapping *m, unsigned step);

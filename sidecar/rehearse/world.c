@@ -145,10 +145,26 @@ static void add_record(void *self, const struct record *record)
     }
 }
 
+/* Whether there is an earlier good answer for a step that will have none of its own. */
+static void make_up_answer(struct world *w, const struct call_effect *call, uint8_t outcome)
+{
+    const struct saga *s = engine_find(w->engine, 1);
+    const struct step_spec *spec = spec_of(w, call->step);
+    bool first = call->phase == SAGA_PHASE_ACTION && call->attempt == 1 && spec->stand_in == STAND_IN_NONE;
+    bool failed = outcome == OUTCOME_REFUSED || outcome == OUTCOME_LOST;
+    if (!first || !failed || !spec->has_fallback || saga_last_good_of(s, call->step) == RECORD_NO_STEP)
+        return;
+    bool none = choose(w->run, 2) == 1;
+    trace(w->run, "last good answer of %s: %s\n", name_of(w, call->step), none ? "none" : "there is one");
+    if (!none)
+        engine_made_up_answer(w->engine, s, call->step, w->r->outputs[place_of(w, call->step).step], w->now);
+}
+
 static void take_call(struct world *w, const struct call_effect *call)
 {
     struct call_out *out = &w->calls[w->call_count++];
     uint8_t outcome = outcome_of(w, call);
+    make_up_answer(w, call, outcome);
     bool last = call->attempt >= attempts_of(w, call);
     bool silent = outcome == OUTCOME_LOST || (outcome == OUTCOME_LATE && !last);
     *out = (struct call_out){.call = *call, .outcome = silent ? OUTCOME_LOST : outcome};
@@ -265,18 +281,20 @@ static unsigned count_targets(const struct definition *d)
 static int start(struct world *w)
 {
     const struct definition_limits limits = definition_limits_default();
-    struct engine_options options = {.live_sagas_max = 1,
-                                     .steps_max = STEPS_LIMIT,
-                                     .payload_bytes_max = limits.payload_bytes_max,
-                                     .targets_max = count_targets(w->r->d),
-                                     .enlisted_deadline_default = SPAN_S(60),
-                                     .enlisted_lease_default = SPAN_S(60),
-                                     .pushback_max = SPAN_S(60),
-                                     .target_wait = SPAN_S(300),
-                                     .deadline_max = limits.deadline_max,
-                                     .compensation_retry = limits.retry.compensation,
-                                     .seed = 1,
-                                     .tag = 1};
+    struct engine_options options = {
+        .live_sagas_max = 1,
+        .steps_max = STEPS_LIMIT,
+        .payload_bytes_max = limits.payload_bytes_max,
+        .targets_max = count_targets(w->r->d),
+        .enlisted_deadline_default = SPAN_S(60),
+        .enlisted_lease_default = SPAN_S(60),
+        .pushback_max = SPAN_S(60),
+        .target_wait = SPAN_S(300),
+        .deadline_max = limits.deadline_max,
+        .compensation_retry = limits.retry.compensation,
+        .recall = {.answers_max = STEPS_LIMIT, .bytes_max = UINT64_MAX, .age_max = {.us = INT64_MAX}},
+        .seed = 1,
+        .tag = 1};
     int code = engine_create(&options, w->r->options->memory, &w->engine);
     if (code == 0)
         code = add_targets(w);

@@ -187,6 +187,11 @@ static void refresh(struct loop *s)
     metrics_set(m, METRIC_SAGAS_STUCK_NOW, METRIC_NO_LABELS, counts.stuck);
     metrics_set(m, METRIC_SAGAS_PAUSED, METRIC_NO_LABELS, counts.paused);
     metrics_set(m, METRIC_SAGAS_ANSWERED, METRIC_NO_LABELS, counts.answered);
+    const struct recall *answers = engine_answers(e);
+    metrics_set(m, METRIC_LAST_GOOD_ANSWERS, METRIC_NO_LABELS, answers->count);
+    metrics_set(m, METRIC_LAST_GOOD_BYTES, METRIC_NO_LABELS, (double)answers->bytes);
+    metrics_add(m, METRIC_LAST_GOOD_EVICTED, METRIC_NO_LABELS, answers->evicted - s->answers_evicted);
+    s->answers_evicted = answers->evicted;
     metrics_set(m, METRIC_SYNTHETICS_LIVE, METRIC_NO_LABELS, synthetic.live);
     metrics_set(m, METRIC_SYNTHETICS_STUCK, METRIC_NO_LABELS, synthetic.stuck);
     metrics_set(m, METRIC_SAGAS_COMPENSATING, METRIC_NO_LABELS, counts.compensating);

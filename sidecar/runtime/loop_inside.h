@@ -88,6 +88,7 @@ struct loop {
     struct target_words *target_words;
     struct vitals vitals;                /* what it counts; its metrics are NULL when nobody can look */
     size_t commit_bytes, commit_records; /* that have become durable since the last commit was counted */
+    uint64_t answers_evicted;            /* last good answers that gave way, as metrics were told */
     uint64_t oldest_frame;               /* of the journal, as it was last looked at, */
     struct instant oldest_record_at;     /* and when its first record was written */
     uint64_t records[RECORD_TYPE_COUNT]; /* of each type, that became durable since the start */

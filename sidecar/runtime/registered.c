@@ -15,7 +15,7 @@ static struct definition_limits lenient(const struct loop *s)
     limits.source_bytes_max = UINT32_MAX;
     limits.steps_max = STEPS_LIMIT;
     limits.payload_bytes_max = UINT32_MAX;
-    limits.deadline_max = (struct span){.us = INT64_MAX};
+    limits.deadline_max = limits.last_good_age_max = (struct span){.us = INT64_MAX};
     return limits;
 }
 

@@ -1,7 +1,9 @@
 """Sagas that go without something: fallbacks, steps that do not wait for their target, and deferred steps."""
 import json
 import os
+import shutil
 import subprocess
+import tempfile
 
 import grpc
 
@@ -16,6 +18,9 @@ SCORE = ("name: score, target: shop, unavailable: fallback, action: {method: %s,
          "     fallback: {target: other, action: {method: %s, %s}, compensation: {method: %s, request: own_output},\n"
          "       fallback: {value: {constant: plain}}}" % (do("score"), ONCE, undo("score"), do("old"), ONCE, undo("old")))
 CHARGE = "name: charge, after: [score], target: shop, action: {method: %s, request: {output: score}, %s}, compensation: none" % (do("charge"), ONCE)
+RATE = ("name: rate, target: shop, unavailable: fallback, action: {method: %s, request: {constant: all}, %s}, compensation: none,\n"
+        "     fallback: {last_good: {key: all, max_age: %%s}}" % (do("rate"), ONCE))
+SPEND = "name: spend, after: [rate], target: other, action: {method: %s, request: {output: rate}, %s}, compensation: none" % (do("spend"), ONCE)
 PAID = ("name: pay, target: shop, pivot: true, action: %s, compensation: none" % do("pay"),
         "name: mail, after: [pay], deferred: true, target: other, action: {method: %s, "
         "retry: {maxAttempts: 1000, initialBackoff: 1h, maxBackoff: 1h, jitter: 0}}" % do("mail"))
@@ -96,6 +101,101 @@ class Degraded(Case):
             self.assertEqual(("COMMITTED", [("", "FALLBACK")]), (state_name(saga), self.lacks(saga)))
         finally:
             gone.close()
+
+    def refuse_rates(self):
+        self.shop.on(do("rate"), fail(Code.NOT_FOUND))
+
+    def test_the_last_good_answer_stands_in(self):
+        """It outlives the process; the saga says since when it is stale."""
+        self.shop.on(do("rate"), lambda call: b"1.08")
+        self.client.register(definition("convert", RATE % "1h", SPEND))
+        fresh = self.client.run("convert")
+        self.assertEqual(("COMMITTED", []), (state_name(fresh), self.lacks(fresh)))
+        self.sidecar.kill()
+        self.sidecar.start()
+        self.client = self.sidecar.client
+        self.refuse_rates()
+        stale = self.client.run("convert")
+        saga = self.client.Get(saga_id=stale.id)
+        self.assertEqual(("COMMITTED", [("rate", "STALE")]), (state_name(saga.saga), self.lacks(saga.saga)))
+        given = [e.at for e in self.client.Get(saga_id=fresh.id).timeline if e.step == "rate" and e.action]
+        self.assertEqual(given, [saga.saga.lacks[0].as_of])
+        self.assertEqual(given, [e.as_of for e in saga.timeline if e.HasField("as_of")])
+        self.assertEqual(b"1.08", self.shop.of(stale.id, step="spend")[0].request)
+        self.assertEqual([stale.id], [s.id for s in self.client.List(where="degraded").sagas])
+        told = self.ctl("get", stale.id)[1]
+        self.assertIn("degraded   rate: stale since ", told)
+        self.assertIn("rate.fallback DONE, by the last good", told)
+        metrics = get(self.sidecar, "/metrics")[2].splitlines()
+        self.assertIn('sagad_sagas_degraded_total{definition="convert",kind="STALE"} 1', metrics)
+        self.assertIn("sagad_last_good_answers 1", metrics)
+        # While the target takes no calls it comes at once; another version of the definition has the same answers.
+        self.client.operator.SetBreaker(target="shop", act=HOLD, actor="ops", reason="a drill")
+        self.client.register(definition("convert", RATE % "2h", SPEND, version="1.0.1"))
+        self.assertEqual([("", "STALE")], self.lacks(self.client.run("convert")))
+
+    def test_an_answer_that_is_too_old_does_not(self):
+        self.shop.on(do("rate"), lambda call: b"1.08")
+        self.client.register(definition("convert", RATE % "1s", SPEND))
+        self.assertEqual("COMMITTED", state_name(self.client.run("convert")))
+        self.refuse_rates()
+        ends = []
+        wait_until(lambda: ends.append(self.client.run("convert")) or state_name(ends[-1]) == "COMPENSATED", "it is too old", 30)
+        told = [e.message for e in self.client.Get(saga_id=ends[-1].id).timeline if e.step == "rate.fallback"]
+        self.assertRegex(told[0], r"^the last good answer under its key is [1-9][0-9]*s old, and max_age is 1s$")
+        # One that has never been given.
+        self.client.register(definition("other", RATE % "1h", SPEND))
+        never = self.client.run("other")
+        self.assertEqual("COMPENSATED", state_name(never))
+        told = [e.message for e in self.client.Get(saga_id=never.id).timeline if e.step == "rate.fallback"]
+        self.assertEqual("there is no good answer under its key to fall back to (last_good)", told[0])
+
+    def test_answers_are_bounded(self):
+        """The oldest gives way, what is older than age_max is not asked for, and a smaller bound holds from the next start on."""
+        self.sidecar.close()
+        self.sidecar = Sidecar(targets={"shop": self.shop.address, "other": self.shop.address}, http_listen="127.0.0.1:0",
+                               last_good_answers_max=2, last_good_bytes_max="64KiB", last_good_age_max="10m")
+        self.client = self.sidecar.client
+        self.shop.on(do("rate"), lambda call: b"1.08")
+        self.assertIn("10m", self.refused("INVALID_ARGUMENT", "INVALID_ARGUMENT", self.client.register, definition("long", RATE % "11m", SPEND)).text)
+        for name in "abc":
+            self.client.register(definition(name, RATE % "10m", SPEND))
+            self.assertEqual("COMMITTED", state_name(self.client.run(name)))
+        metrics = get(self.sidecar, "/metrics")[2].splitlines()
+        self.assertIn("sagad_last_good_answers 2", metrics)
+        self.assertIn("sagad_last_good_evicted_total 1", metrics)
+        self.refuse_rates()
+        self.assertEqual(["COMPENSATED", "COMMITTED", "COMMITTED"], [state_name(self.client.run(name)) for name in "abc"])
+        # One that is too large for all is not kept, nor what was kept before it.
+        self.shop.on(do("rate"), lambda call: b"x" * 65536)
+        self.assertEqual("COMMITTED", state_name(self.client.run("c")))
+        self.refuse_rates()
+        self.assertEqual("COMPENSATED", state_name(self.client.run("c")))
+
+    def test_answers_are_encrypted_where_the_journal_is(self):
+        self.sidecar.close()
+        folder = tempfile.mkdtemp(prefix="saga-e2e-")
+        self.addCleanup(shutil.rmtree, folder)
+        keys = os.path.join(folder, "keys")
+        with open(os.open(keys, os.O_CREAT | os.O_WRONLY, 0o600), "w") as f:
+            f.write("one " + "11" * 32 + "\n")
+        self.sidecar = Sidecar(targets={"shop": self.shop.address, "other": self.shop.address}, encryption_key_file=keys)
+        self.client = self.sidecar.client
+        self.shop.on(do("rate"), lambda call: b"a rate that nobody may read")
+        self.client.register(definition("convert", RATE % "1h", SPEND))
+        self.assertEqual("COMMITTED", state_name(self.client.run("convert")))
+        self.sidecar.kill()
+        folder = self.sidecar.options["data_dir"]
+        for name in os.listdir(folder):
+            path = os.path.join(folder, name)
+            if os.path.isfile(path):
+                with open(path, "rb") as f:
+                    self.assertNotIn(b"nobody may read", f.read(), name)
+        self.sidecar.start()
+        self.client = self.sidecar.client
+        self.refuse_rates()
+        stale = self.client.run("convert")
+        self.assertEqual(b"a rate that nobody may read", self.shop.of(stale.id, step="spend")[0].request)
 
     def test_deferred_work_keeps_nobody_waiting_and_can_be_drained(self):
         self.client.register(definition("order", *PAID))

@@ -9,45 +9,168 @@
 #define ONCE  "timeout: 1s, retry: {maxAttempts: 1}"
 
 /* a, or else a call of u, or else a constant; and b is sent what a gave. */
-static const char chain[] = HEAD
-    "  - name: a\n"
-    "    target: t\n"
-    "    timeout: 1s\n"
-    "    retry: {maxAttempts: 1}\n"
-    "    action: /p.S/A\n"
-    "    compensation: {method: /p.S/UndoA, request: input}\n"
-    "    fallback:\n"
-    "      target: u\n"
-    "      action: {method: /p.S/Other, " ONCE "}\n"
-    "      compensation: {method: /p.S/UndoOther, request: own_output}\n"
-    "      fallback: {value: {constant: plain}}\n"
-    "  - {name: b, after: [a], target: t, action: {method: /p.S/B, request: {output: a}, " ONCE "}, compensation: none}\n";
+static const char chain[] =
+    HEAD "  - name: a\n"
+         "    target: t\n"
+         "    timeout: 1s\n"
+         "    retry: {maxAttempts: 1}\n"
+         "    action: /p.S/A\n"
+         "    compensation: {method: /p.S/UndoA, request: input}\n"
+         "    fallback:\n"
+         "      target: u\n"
+         "      action: {method: /p.S/Other, " ONCE "}\n"
+         "      compensation: {method: /p.S/UndoOther, request: own_output}\n"
+         "      fallback: {value: {constant: plain}}\n"
+         "  - {name: b, after: [a], target: t, action: {method: /p.S/B, request: {output: a}, " ONCE
+         "}, compensation: none}\n";
 
-static const char hasty[] = HEAD
-    "  - {name: a, target: u, unavailable: fallback, action: {method: /p.S/A, " ONCE "}, compensation: none,\n"
-    "     fallback: {value: input}}\n"
-    "  - {name: b, after: [a], target: u, unavailable: refuse, action: {method: /p.S/B, " ONCE "}}\n";
+static const char hasty[] =
+    HEAD "  - {name: a, target: u, unavailable: fallback, action: {method: /p.S/A, " ONCE "}, compensation: none,\n"
+         "     fallback: {value: input}}\n"
+         "  - {name: b, after: [a], target: u, unavailable: refuse, action: {method: /p.S/B, " ONCE "}}\n";
 
-static const char computed[] = TYPED
+static const char computed[] =
+    TYPED "  - name: a\n"
+          "    target: t\n"
+          "    action: {method: /shapes.Shop/Old, request: input, " ONCE "}\n"
+          "    compensation: none\n"
+          "    expect: [{that: action.output.sku != 'no', else: it says no, undo: false}]\n"
+          "    fallback: {value: {sku: \"='instead of ' + input.sku\"}}\n"
+          "  - {name: b, after: [a], target: t, action: {method: /shapes.Shop/Old, " ONCE ",\n"
+          "     request: {sku: \"=steps.a.output.sku + ', ' + steps.a.outcome + ', ' + steps.a.fallback.outcome\"}}}\n";
+
+static const char looped[] = TYPED "  - name: a\n"
+                                   "    for_each: \"['x', 'y']\"\n"
+                                   "    max_items: 2\n"
+                                   "    target: t\n"
+                                   "    action: {method: /shapes.Shop/Old, request: {sku: =item}, " ONCE "}\n"
+                                   "    compensation: none\n"
+                                   "    fallback: {value: {sku: \"='no ' + item\"}}\n"
+                                   "  - {name: b, after: [a], target: t, action: {method: /shapes.Shop/Old, " ONCE ",\n"
+                                   "     request: {sku: \"=steps.a.output.map(o, o.sku).join('+')\"}}}\n";
+
+/* a, or else what a answered last; b is sent that. */
+static const char recalled[] =
+    HEAD "  - {name: a, target: t, action: {method: /p.S/A, " ONCE "}, compensation: none,\n"
+         "     fallback: {last_good: {key: rates, max_age: 1m}}}\n"
+         "  - {name: b, after: [a], target: t, action: {method: /p.S/B, request: {output: a}, timeout: 1s,\n"
+         "     retry: {maxAttempts: 2, jitter: 0}}, compensation: none}\n";
+
+/* The same, by the input; or else a value. */
+static const char keyed[] = TYPED
     "  - name: a\n"
     "    target: t\n"
     "    action: {method: /shapes.Shop/Old, request: input, " ONCE "}\n"
     "    compensation: none\n"
     "    expect: [{that: action.output.sku != 'no', else: it says no, undo: false}]\n"
-    "    fallback: {value: {sku: \"='instead of ' + input.sku\"}}\n"
-    "  - {name: b, after: [a], target: t, action: {method: /shapes.Shop/Old, " ONCE ",\n"
-    "     request: {sku: \"=steps.a.output.sku + ', ' + steps.a.outcome + ', ' + steps.a.fallback.outcome\"}}}\n";
+    "    fallback: {last_good: {key: =input.sku, max_age: 1m, name: shared}, fallback: {value: {sku: none}}}\n"
+    "  - {name: b, after: [a], target: t, action: {method: /shapes.Shop/Old, " ONCE ", request: =steps.a.output},\n"
+    "     compensation: none}\n";
 
-static const char looped[] = TYPED
-    "  - name: a\n"
-    "    for_each: \"['x', 'y']\"\n"
-    "    max_items: 2\n"
-    "    target: t\n"
-    "    action: {method: /shapes.Shop/Old, request: {sku: =item}, " ONCE "}\n"
-    "    compensation: none\n"
-    "    fallback: {value: {sku: \"='no ' + item\"}}\n"
-    "  - {name: b, after: [a], target: t, action: {method: /shapes.Shop/Old, " ONCE ",\n"
-    "     request: {sku: \"=steps.a.output.map(o, o.sku).join('+')\"}}}\n";
+/* What is recorded is not looked for again: the engine that comes after the crash has no answers. */
+START_TEST(fallback__the_last_good_answer_takes_the_place_of_an_output)
+{
+    engine_trace_run(recalled, 8,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 1000ms \"in\"\n"
+                     "> at 1000\n"
+                     "> answer 1 a OK out=one\n"
+                     "ACTION_ENDED 1 a #1 DONE\n"
+                     "ACTION_ENDED 1 a.fallback SKIPPED\n"
+                     "ACTION_STARTED 1 b #1\n"
+                     "call 1 b action #1 1000ms \"one\"\n"
+                     "> at 61000\n"
+                     "> start r2\n"
+                     "STARTED 2\n"
+                     "reply 2\n"
+                     "ACTION_STARTED 2 a #1\n"
+                     "call 2 a action #1 1000ms \"in\"\n"
+                     "> answer 2 a NOT_FOUND\n"
+                     "ACTION_ENDED 2 a #1 REJECTED NOT_FOUND\n"
+                     "ACTION_ENDED 2 a.fallback DONE given@1000\n"
+                     "ACTION_STARTED 2 b #1\n"
+                     "call 2 b action #1 1000ms \"one\"\n"
+                     "> answer 1 b OK\n"
+                     "ACTION_ENDED 1 b #1 DONE\n"
+                     "ENDED 1 COMMITTED\n"
+                     "> crash\n"
+                     "ACTION_FAILED 2 b #1 UNAVAILABLE maybe next@61100 quiet@62260\n"
+                     "> tick\n"
+                     "at 61100\n"
+                     "ACTION_STARTED 2 b #2\n"
+                     "call 2 b action #2 1000ms \"one\"\n");
+}
+END_TEST
+
+START_TEST(fallback__an_answer_that_is_too_old_stands_in_for_nothing)
+{
+    engine_trace_run(recalled, 8,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 1000ms \"in\"\n"
+                     "> answer 1 a OK out=one\n"
+                     "ACTION_ENDED 1 a #1 DONE\n"
+                     "ACTION_ENDED 1 a.fallback SKIPPED\n"
+                     "ACTION_STARTED 1 b #1\n"
+                     "call 1 b action #1 1000ms \"one\"\n"
+                     "> at 60001\n"
+                     "> start r2\n"
+                     "STARTED 2\n"
+                     "reply 2\n"
+                     "ACTION_STARTED 2 a #1\n"
+                     "call 2 a action #1 1000ms \"in\"\n"
+                     "> answer 2 a NOT_FOUND\n"
+                     "ACTION_ENDED 2 a #1 REJECTED NOT_FOUND\n"
+                     "ACTION_ENDED 2 a.fallback REJECTED NOT_FOUND\n"
+                     "TURNED_BACK 2 a.fallback ACTION_REJECTED\n"
+                     "ENDED 2 COMPENSATED\n");
+}
+END_TEST
+
+/* What is OK and not what is expected is no good answer. */
+START_TEST(fallback__answers_are_kept_by_their_keys)
+{
+    engine_trace_run(keyed, 8,
+                     "> start r1 in=x\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 1000ms \"x\"\n"
+                     "> answer 1 a OK out=of-x\n"
+                     "ACTION_ENDED 1 a #1 DONE\n"
+                     "ACTION_ENDED 1 a.fallback SKIPPED\n"
+                     "ACTION_ENDED 1 a.fallback.fallback SKIPPED\n"
+                     "ACTION_STARTED 1 b #1\n"
+                     "call 1 b action #1 1000ms \"of-x\"\n"
+                     "> start r2 in=y\n"
+                     "STARTED 2\n"
+                     "reply 2\n"
+                     "ACTION_STARTED 2 a #1\n"
+                     "call 2 a action #1 1000ms \"y\"\n"
+                     "> answer 2 a NOT_FOUND\n"
+                     "ACTION_ENDED 2 a #1 REJECTED NOT_FOUND\n"
+                     "ACTION_ENDED 2 a.fallback REJECTED NOT_FOUND\n"
+                     "ACTION_ENDED 2 a.fallback.fallback DONE\n"
+                     "ACTION_STARTED 2 b #1\n"
+                     "call 2 b action #1 1000ms \"none\"\n"
+                     "> start r3 in=x\n"
+                     "STARTED 3\n"
+                     "reply 3\n"
+                     "ACTION_STARTED 3 a #1\n"
+                     "call 3 a action #1 1000ms \"x\"\n"
+                     "> answer 3 a OK out=no\n"
+                     "ACTION_ENDED 3 a #1 REJECTED FAILED_PRECONDITION\n"
+                     "ACTION_ENDED 3 a.fallback DONE given@0\n"
+                     "ACTION_ENDED 3 a.fallback.fallback SKIPPED\n"
+                     "ACTION_STARTED 3 b #1\n"
+                     "call 3 b action #1 1000ms \"of-x\"\n");
+}
+END_TEST
 
 START_TEST(fallback__is_not_taken_when_the_action_is_done)
 {
@@ -239,6 +362,9 @@ int main(void)
     tcase_add_test(c, fallback__a_value_takes_the_place_of_an_output);
     tcase_add_test(c, fallback__each_instance_of_a_loop_has_its_own);
     tcase_add_test(c, fallback__is_taken_at_once_while_the_target_takes_no_calls);
+    tcase_add_test(c, fallback__the_last_good_answer_takes_the_place_of_an_output);
+    tcase_add_test(c, fallback__an_answer_that_is_too_old_stands_in_for_nothing);
+    tcase_add_test(c, fallback__answers_are_kept_by_their_keys);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);

@@ -99,6 +99,14 @@ static void make_calls(struct world *w, struct definition *d)
     }
 }
 
+/* Whether the step, or what it stands in for, takes a last good answer. */
+static bool recalls(const struct definition *d, unsigned step)
+{
+    while (d->steps[step].stand_in != STAND_IN_NONE && d->steps[step].stand_in != STAND_IN_LAST_GOOD)
+        step--;
+    return d->steps[step].stand_in == STAND_IN_LAST_GOOD;
+}
+
 /* Some steps stand in for the one before them: by another call, or by what the definition says. */
 static void draw_stand_ins(struct world *w, struct definition *d)
 {
@@ -107,6 +115,8 @@ static void draw_stand_ins(struct world *w, struct definition *d)
         if (!chance(w, SHAPES, 200))
             continue;
         s->stand_in = chance(w, SHAPES, 500) ? STAND_IN_CALL : STAND_IN_VALUE;
+        if (chance(w, SHAPES, 400) && !recalls(d, i - 1))
+            s->stand_in = STAND_IN_LAST_GOOD;
         before->has_fallback = true;
         s->after = (struct step_set){{0}};
         step_set_add(&s->after, i - 1);
@@ -114,8 +124,11 @@ static void draw_stand_ins(struct world *w, struct definition *d)
             if (step_set_has(&d->steps[j].after, i - 1))
                 step_set_add(&d->steps[j].after, i);
         s->action.source = chance(w, SHAPES, 500) ? REQUEST_INPUT : REQUEST_CONSTANT;
-        if (s->stand_in != STAND_IN_VALUE)
+        if (s->stand_in == STAND_IN_CALL)
             continue;
+        s->max_age.us = draw_between(w, SHAPES, 200 * MS, 10 * SECOND);
+        s->kept_key = chance(w, SHAPES, 500) ? "k0" : "k1";
+        s->kept_as = chance(w, SHAPES, 500) ? "shared" : NULL;
         enum request_source source = s->action.source;
         s->action = before->action;
         s->action.source = source;

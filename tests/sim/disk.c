@@ -92,6 +92,10 @@ static void keep_subject(struct world *w, const struct subject_row *row)
         oracle_breaker_kept(w, row);
         return;
     }
+    if (row->kind == SUBJECT_ANSWER) {
+        answers_row_seen(w, row);
+        return;
+    }
     if (row->kind == SUBJECT_HOLD) {
         holds_row(w, row);
         return;
@@ -604,6 +608,8 @@ static int scan_subjects(struct store *s, uint32_t kind, int (*take)(void *self,
     }
     if (kind == SUBJECT_BREAKER)
         return 0;
+    if (kind == SUBJECT_ANSWER)
+        return answers_scan(d->world, take, self);
     if (kind == SUBJECT_HOLD)
         return holds_scan(d->world, take, self);
     if (kind == SUBJECT_SLI || kind == SUBJECT_SLI_HISTORY)

@@ -167,7 +167,10 @@ static void check_request(struct world *w, const struct model *m, const struct c
         else if (declared->source == REQUEST_OUTPUT || declared->source == REQUEST_OWN_OUTPUT)
             snprintf(wanted, sizeof wanted, "out:%s/%s/action%s", id, from->name, suffix);
         if (declared->source == REQUEST_OUTPUT && !step_spec_asks(of))
-            snprintf(wanted, sizeof wanted, "%s", of->action.source == REQUEST_INPUT ? m->client->input : "constant");
+            snprintf(wanted, sizeof wanted, "%s",
+                     of->stand_in == STAND_IN_LAST_GOOD   ? from->recalled
+                     : of->action.source == REQUEST_INPUT ? m->client->input
+                                                          : "constant");
         if (declared->source > REQUEST_CONSTANT && from->action != SAGA_ACTION_DONE)
             wanted[0] = '\0';
     } else if (own->action == SAGA_ACTION_DONE && m->client->index % 3 == 0) {

@@ -286,7 +286,12 @@ static void on_stood_in(struct world *w, struct model *m, const struct record *r
     bool memory = r->status == 8 && w->swarm.permille[FAULT_MEMORY] > 0;
     expect(w, m->state == SAGA_RUNNING && !m->paused, "states", "a fallback was decided in a saga that does not run",
            r);
-    if (r->action_state == SAGA_ACTION_DONE) {
+    bool recall = oracle_spec(m, r->step)->stand_in == STAND_IN_LAST_GOOD;
+    if (r->action_state == SAGA_ACTION_DONE && recall) {
+        expect(w, needed, "cause", "a last good answer stands in for a step that has not failed", r);
+        answers_recalled(w, m, r);
+        s->answered_ok = true;
+    } else if (r->action_state == SAGA_ACTION_DONE) {
         struct bytes text =
             bytes_of_text(oracle_spec(m, r->step)->action.source == REQUEST_INPUT ? m->client->input : "constant");
         expect(w, needed && value, "cause", "a value stands in for a step that has not failed", r);
@@ -300,7 +305,7 @@ static void on_stood_in(struct world *w, struct model *m, const struct record *r
         expect(w, !needed, "cause", "nothing stands in for a step that has failed", r);
         mark(w, MARK_CASE, CASE_FALLBACK_SPARED);
     } else {
-        expect(w, needed && (memory || typed_fails(w, m, r->step, false)), "cause",
+        expect(w, needed && (memory || (recall ? answers_none(w, m, r) : typed_fails(w, m, r->step, false))), "cause",
                "what stands in for a step has failed without a reason", r);
         m->unkeepable = m->unkeepable || !memory;
     }
@@ -336,7 +341,10 @@ static uint8_t lacks(const struct model *m)
         unsigned last = i;
         while (oracle_spec(m, last)->has_fallback)
             last = (unsigned)of_spec(m, m->steps[last].spec + 1);
-        all |= oracle_gives(m, i) >= 0                        ? LACK_FALLBACK
+        int gives = oracle_gives(m, i);
+        bool stale = gives >= 0 && oracle_spec(m, (unsigned)gives)->stand_in == STAND_IN_LAST_GOOD;
+        all |= stale                                          ? LACK_STALE
+               : gives >= 0                                   ? LACK_FALLBACK
                : m->steps[last].action == SAGA_ACTION_SKIPPED ? 0
                                                               : LACK_MISSING;
     }
@@ -399,6 +407,7 @@ static void on_action_ended(struct world *w, struct model *m, const struct recor
                "an action is called done of whose answer nobody can tell what it means", r);
         if (m->state == SAGA_COMPENSATING)
             mark(w, MARK_CASE, CASE_LATE_ANSWER_DONE);
+        answers_given(w, m, r);
     }
     if (r->action_state == SAGA_ACTION_UNKNOWN && m->definition != NULL && step_spec_yields(oracle_spec(m, r->step)))
         mark(w, MARK_CASE, CASE_PASSED_OVER_UNKNOWN);

@@ -31,7 +31,8 @@ static bool same_step(const struct saga *x, const struct saga *y, unsigned step)
                 a->action_attempts == b->action_attempts && a->compensation_attempts == b->compensation_attempts &&
                 a->action == b->action && a->compensation == b->compensation && a->generation == b->generation &&
                 a->choice == b->choice && a->first_at.us == b->first_at.us && a->maybe_executed == b->maybe_executed &&
-                a->output_is_request == b->output_is_request && a->permitted == b->permitted;
+                a->output_is_request == b->output_is_request && a->permitted == b->permitted &&
+                a->given_at.us == b->given_at.us;
     if (x->mode == SAGA_ENLISTED)
         same = same && bytes_equal(saga_step_name(x, step), saga_step_name(y, step)) &&
                same_call(&a->enlisted->call, &b->enlisted->call);
@@ -134,6 +135,7 @@ void oracle_state(struct world *w)
     compare_all(w, e, w->shadow, "what is in memory is not what the journal tells");
     oracle_breaker_state(w);
     holds_state(w);
+    answers_state(w);
     struct engine_counts counts = engine_counts(e);
     uint32_t synthetic = 0;
     for (const struct saga *s = engine_after(e, 0); s != NULL; s = engine_after(e, s->id.serial))

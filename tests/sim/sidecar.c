@@ -433,6 +433,7 @@ struct engine_options sidecar_engine_options(const struct world *w, uint64_t tag
         .pushback_max = SPAN_S(300),
         .deadline_max = SPAN_S(3600),
         .target_wait = {.us = w->swarm.target_wait},
+        .recall = w->swarm.recall,
         .compensation_retry = {.max_attempts = 3,
                                .initial_backoff = SPAN_MS(50),
                                .max_backoff = SPAN_S(1),

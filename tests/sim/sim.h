@@ -175,6 +175,9 @@ enum mark_case {
     CASE_RESERVED,              /* an attempt was cut by what its step reserves */
     CASE_NO_TIME,               /* one did not leave, as it had no time */
     CASE_IN_VAIN,               /* or as nobody has answered as quickly */
+    CASE_RECALLED,              /* a last good answer stood in for a step */
+    CASE_NONE_GOOD,             /* there was none that might */
+    CASE_RECALLED_OF_BEFORE,    /* and one that was given in an earlier life of the sidecar */
     CASE_NOT_SERVED,            /* a participant said of an undo that it had not begun, and that it never would */
     CASE_COUNT
 };
@@ -196,6 +199,7 @@ struct swarm {
     uint32_t pending_max;
     struct span pending_timeout;
     struct admission_options limit; /* of every definition */
+    struct recall_options recall;   /* last good answers */
     bool barrier[TARGET_COUNT];     /* that the sidecar is told of; every participant has one */
     uint32_t live_sagas_max;
     int64_t faults_last; /* how long the first phase takes */
@@ -271,6 +275,16 @@ struct model_step {
     unsigned spec, instance; /* of the definition's step; of a loop */
     int target;
     int64_t amount;
+    char recalled[KEY_SIZE + 8]; /* the last good answer that stands in, as text */
+};
+
+/* The last good answer under a name and key, as durable records tell. */
+struct kept_answer {
+    struct kept_answer *next;
+    char name[96];
+    struct bytes answer;
+    int64_t given_at;
+    uint32_t life; /* of the sidecar, that kept it */
 };
 
 /* Bulk jobs of one world. */
@@ -341,6 +355,7 @@ struct typed_step {
     bool chooses;                 /* its target: the first one, or the one after it */
     char second_for, nowhere_for; /* for whom it is the second, or none at all */
     bool softly;                  /* it may refuse with an OK answer */
+    char key_for;                 /* of a last good answer: whose key is the other one; '-': as the definition says */
     enum typed_form form;
     unsigned parent, undo_form;
 };
@@ -486,6 +501,8 @@ struct disk {
     uint64_t audit_first;
     struct breaker_mark breakers[TARGET_COUNT]; /* as the rows of subjects tell */
     struct subject_row bulks[BULKS_SEEN_MAX];   /* likewise, by their place */
+    struct subject_row *answers; /* by their slots */
+    size_t answer_count, answer_room;
     struct subject_row holds[DEFINITIONS_MAX];  /* by definition, as the following ones */
     struct subject_row slis[DEFINITIONS_MAX], sli_histories[DEFINITIONS_MAX];
 };
@@ -660,6 +677,7 @@ struct world {
     int64_t last_record_at;
     int64_t last_jump; /* true time of the last jump of the sidecar's clock */
     struct bulk_seen bulk[BULKS_SEEN_MAX];
+    struct kept_answer *answers;
     struct sli_seen slis[DEFINITIONS_MAX];
     uint64_t held_since[DEFINITIONS_MAX]; /* the commit that has the row */
     unsigned bulk_count;
@@ -728,6 +746,16 @@ bool bulk_did(struct world *w, struct model *m, const struct record *r);
 void bulk_row(struct world *w, const struct subject_row *row);
 void bulk_commit(struct world *w);
 void bulk_end(struct world *w);
+
+/* ---- answers.c ---- */
+/* A step is done, or a last good answer stands in for one, as a durable record says. */
+void answers_given(struct world *w, const struct model *m, const struct record *r);
+void answers_recalled(struct world *w, struct model *m, const struct record *r);
+/* Whether the record may say that there is none. */
+bool answers_none(const struct world *w, const struct model *m, const struct record *r);
+void answers_state(struct world *w);
+void answers_row_seen(struct world *w, const struct subject_row *row);
+int answers_scan(struct world *w, int (*take)(void *self, const struct subject_row *row), void *self);
 
 /* ---- slis.c ---- */
 /* Lets people hold definitions, and let them go. Returns 0 or E_MEMORY. */
@@ -808,6 +836,8 @@ enum typed_expectation typed_expects(const struct world *w, const struct model *
 bool typed_refuses_softly(const struct world *w, const struct model *m, unsigned step);
 extern const struct bytes typed_refusal;
 bool typed_is_refusal(const struct world *w, const struct model *m, struct bytes output);
+/* The key of the last good answer that stands in there. */
+const char *typed_key_of(const struct world *w, const struct model *m, unsigned step);
 bool typed_wants(const struct world *w, const struct model *m, unsigned step, bool undo, struct bytes request);
 /* Whether a saga's tags, the metadata of a call of it, its output are what they must be. */
 bool typed_has_tags(const struct world *w, const struct definition *d, const struct client *c, struct bytes tags);

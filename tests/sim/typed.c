@@ -119,6 +119,8 @@ static void draw_step(struct world *w, struct definition *d, unsigned i, struct 
     t->undo_fails = draw_digit(w, 100);
     bool forward = pivot || definition_step_forward_only(d, i);
     bool asks = step_spec_asks(&d->steps[i]);
+    if (d->steps[i].stand_in == STAND_IN_LAST_GOOD)
+        t->fails = '-';
     t->softly = asks && chance(w, SHAPES, 300);
     t->other = forward || !asks || step_spec_yields(&d->steps[i]) ? '-' : draw_digit(w, 150);
     t->unclear = asks ? draw_digit(w, 100) : '-';
@@ -132,6 +134,24 @@ static void draw_step(struct world *w, struct definition *d, unsigned i, struct 
         t->form = TYPED_NAMED;
     if (t->form == TYPED_INPUT)
         t->fails = '-';
+}
+
+/* Its key is one of two, by the input, for some of them. */
+static void make_key(struct world *w, struct mapping *m, struct definition *d, unsigned i, struct typed_step *t)
+{
+    struct step_spec *step = &d->steps[i];
+    struct expression_error error;
+    char room[256];
+    unsigned own = i;
+    if (step->kept_as != NULL)
+        step->kept_as = "typed"; /* others answer other bytes */
+    t->key_for = draw_digit(w, 700);
+    if (t->key_for == '-')
+        return;
+    while (d->steps[own].stand_in != STAND_IN_NONE)
+        own--;
+    step->kept_key = NULL;
+    put(mapping_set_key(m, own, text(room, "'k' + string(input.sku.endsWith('%c') ? 1 : 0)", t->key_for), &error));
 }
 
 static void make_expectations(struct mapping *m, unsigned i, const struct typed_step *t)
@@ -185,7 +205,10 @@ void typed_make(struct world *w, unsigned number, struct definition *d)
                 text(room, "input.sku.endsWith('%c') ? 'nobody' : input.sku.endsWith('%c') ? '%s' : '%s'",
                      s->nowhere_for, s->second_for, d->steps[i].choices[1].name, d->steps[i].choices[0].name),
                 &error));
-        make_action(m, d, line, i, s);
+        if (d->steps[i].stand_in == STAND_IN_LAST_GOOD)
+            make_key(w, m, d, i, s);
+        else
+            make_action(m, d, line, i, s);
         make_expectations(m, i, s);
         if (step_spec_asks(&d->steps[i]))
             make_undo(m, line, i, s);
@@ -352,6 +375,8 @@ static size_t given_text(const struct world *w, const struct model *m, unsigned 
     int from = oracle_gives(m, step);
     if (from < 0)
         return 0;
+    if (oracle_spec(m, (unsigned)from)->stand_in == STAND_IN_LAST_GOOD)
+        return (size_t)snprintf(room, 256, "%s", m->steps[from].recalled);
     if (step_spec_asks(oracle_spec(m, (unsigned)from)))
         return output_text(m, (unsigned)from, room);
     return action_text(w, m, (unsigned)from, &definition_of(w, m->definition)->steps[m->steps[from].spec], room);
@@ -429,6 +454,15 @@ bool typed_has_tags(const struct world *w, const struct definition *d, const str
     return bytes_equal(tags, definition_of(w, d) == NULL ? bytes_of(NULL, 0) : bytes_of(wanted, (size_t)size));
 }
 
+const char *typed_key_of(const struct world *w, const struct model *m, unsigned step)
+{
+    const struct typed_definition *t = definition_of(w, m->definition);
+    const struct step_spec *spec = oracle_spec(m, step);
+    if (t == NULL || t->steps[m->steps[step].spec].key_for == '-')
+        return spec->kept_key;
+    return t->steps[m->steps[step].spec].key_for == digit_of(m->client) ? "k1" : "k0";
+}
+
 bool typed_has_metadata(const struct world *w, const struct model *m, unsigned step, struct bytes metadata)
 {
     const struct typed_definition *t = definition_of(w, m->definition);
@@ -446,6 +480,8 @@ bool typed_has_output(const struct world *w, const struct model *m, struct bytes
     if (definition_of(w, m->definition) == NULL || m->definition->output == NULL)
         return output.size == 0;
     int from = m->definition->steps[0].loop || m->definition->steps[0].deferred ? -1 : oracle_gives(m, 0);
+    if (from > 0 && oracle_spec(m, (unsigned)from)->stand_in == STAND_IN_LAST_GOOD)
+        return bytes_equal(output, shapes_line(bytes_of_text(m->steps[from].recalled), wanted));
     if (from > 0 && !step_spec_asks(oracle_spec(m, (unsigned)from)))
         return typed_wants(w, m, (unsigned)from, false, output);
     size_t size =

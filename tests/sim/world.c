@@ -111,6 +111,9 @@ static void make_swarm(struct world *w)
                      w->swarm.limit.live_max == 0; /* who parks would keep out who is to come */
     w->swarm.drills = w->seed % 4 == 0;
     w->swarm.adaptive = w->seed % 5 == 0;
+    w->swarm.recall = (struct recall_options){.answers_max = w->seed % 3 == 0 ? 2 : 1000,
+                                              .bytes_max = w->seed % 7 == 0 ? 600 : 1 << 20,
+                                              .age_max = SPAN_S(8)};
 }
 
 static void heal(struct world *w, void *arg)
@@ -132,6 +135,8 @@ static void heal(struct world *w, void *arg)
         gone |= w->sidecar.target_gone[i];
     if (gone && w->sidecar.up)
         sidecar_crash(w);
+    if (w->sidecar.up)
+        sidecar_plan(w, w->now); /* it looks once a second whether there is room again; jobs wait for that */
     operators_heal(w);
 }
 

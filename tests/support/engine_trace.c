@@ -155,6 +155,8 @@ static void add_record(void *self, const struct record *r)
         say(h, " next@%lld", ms(r->next_at));
     if (r->quiet_at.us != 0)
         say(h, " quiet@%lld", ms(r->quiet_at));
+    if (r->given_at.us != 0)
+        say(h, " given@%lld", ms(r->given_at));
     if (r->type == RECORD_TURNED_BACK && r->reason == REASON_DEADLINE && r->message.size > 0)
         say(h, " \"%.*s\"", (int)r->message.size, (const char *)r->message.at);
     say(h, "\n");
@@ -235,6 +237,7 @@ static void make_engine(struct harness *h)
         .enlisted_lease_default = SPAN_S(5),
         .pushback_max = SPAN_S(300),
         .deadline_max = SPAN_S(3600),
+        .recall = {.answers_max = 4, .bytes_max = 65536, .age_max = SPAN_S(3600)},
         .compensation_retry = {.max_attempts = 2,
                                .initial_backoff = SPAN_MS(100),
                                .max_backoff = SPAN_S(1),

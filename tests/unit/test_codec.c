@@ -104,6 +104,22 @@ START_TEST(codec__frame_of_many_records)
 }
 END_TEST
 
+START_TEST(codec__the_time_of_a_last_good_answer_comes_back)
+{
+    struct record record, sample = {.type = RECORD_ACTION_ENDED,
+                                    .saga = {.tag = 1, .serial = 2},
+                                    .at = {.us = 1750000000123456},
+                                    .step = 1,
+                                    .action_state = 3,
+                                    .given_at = {.us = 1749999999000001}};
+    uint64_t previous;
+    struct bytes rest = bytes_of(buffer, encode(&sample, 0, buffer));
+    ck_assert_int_eq(codec_decode(&rest, &record, &previous, &detail), 0);
+    ck_assert_int_eq(record.given_at.us, sample.given_at.us);
+    ck_assert(record.output.size == 0 && record.action_state == 3);
+}
+END_TEST
+
 START_TEST(codec__digest_of_a_mapped_request_comes_back)
 {
     struct record record, sample = {.type = RECORD_ACTION_STARTED,
@@ -354,6 +370,7 @@ static Suite *suite(void)
     tcase_add_test(t, codec__every_record_comes_back);
     tcase_add_test(t, codec__frame_of_many_records);
     tcase_add_test(t, codec__digest_of_a_mapped_request_comes_back);
+    tcase_add_test(t, codec__the_time_of_a_last_good_answer_comes_back);
     tcase_add_test(t, codec__what_typed_definitions_record_is_read_for_ever);
     tcase_add_test(t, codec__cut_anywhere_is_corrupt);
     tcase_add_test(t, codec__cut_within_a_sealed_record_is_corrupt);

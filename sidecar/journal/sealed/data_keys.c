@@ -140,13 +140,25 @@ static int take(void *self, const struct subject_row *row)
     return 0;
 }
 
+/* Answers are kept beside the frames, and may outlive those of their start. */
+static int take_answer(void *self, const struct subject_row *row)
+{
+    struct sealed_store *s = self;
+    struct envelope e;
+    if (row->version != VERSION_SEALED || !envelope_read(row->value, &e))
+        return 0; /* whoever needs it is told what is wrong with it */
+    for (uint32_t i = 0; i < s->data_key_count; i++)
+        s->data_keys[i].needed |= s->data_keys[i].slot == e.slot;
+    return 0;
+}
+
 /* A slot whose frames are all gone: a row becomes durable with the first frame that its key encrypted. */
 static uint32_t free_slot(struct sealed_store *s, const struct store_state *state)
 {
     uint32_t highest = 0;
     for (uint32_t i = 0; i < s->data_key_count; i++) {
         uint64_t to = i + 1 < s->data_key_count ? s->data_keys[i + 1].first_frame : state->last_frame + 1;
-        if (to <= state->first_frame) {
+        if (to <= state->first_frame && !s->data_keys[i].needed) {
             uint32_t slot = s->data_keys[i].slot;
             memmove(&s->data_keys[i], &s->data_keys[i + 1], (--s->data_key_count - i) * sizeof s->data_keys[0]);
             OPENSSL_cleanse(&s->data_keys[s->data_key_count], sizeof s->data_keys[0]);
@@ -166,6 +178,9 @@ int data_keys_open(struct sealed_store *s, const struct store_state *state, stru
         return error_set(detail, E_MEMORY, "", NULL);
     int code = s->inner->scan_subjects(s->inner, SUBJECT_DATA_KEY, take, &reading, detail);
     if (code != 0 || s->encryption.count == 0)
+        return code;
+    code = s->inner->scan_subjects(s->inner, SUBJECT_ANSWER, take_answer, s, detail);
+    if (code != 0)
         return code;
     s->current.slot = free_slot(s, state);
     if (s->data_key_count == DATA_KEYS_MAX)

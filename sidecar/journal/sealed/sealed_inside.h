@@ -5,8 +5,12 @@
 #include "sidecar/journal/sealed/envelope.h"
 #include "sidecar/journal/sealed/sealed_store.h"
 
-#define KIND_FRAME 'f'
-#define KIND_AUDIT 'a'
+#define KIND_FRAME  'f'
+#define KIND_AUDIT  'a'
+#define KIND_ANSWER 'l'
+
+/* The version of an answer's row that is sealed; as it was given, it is another's. */
+#define VERSION_SEALED 2
 
 /* Data keys that a journal can have: one for each start whose frames are kept. */
 #define DATA_KEYS_MAX 4096
@@ -22,6 +26,7 @@ struct data_key {
     uint8_t key[SEAL_KEY_SIZE];
     struct seal_cipher *cipher; /* made when it is needed */
     bool old;                   /* it is to be taken over */
+    bool needed;                /* by other than frames */
 };
 
 /* A commit that is on the way. */

@@ -39,7 +39,10 @@ static int corrupt(char kind, uint64_t number, const char *found, struct error_d
 {
     char text[200];
     snprintf(text, sizeof text, "%s %llu %s; keep these files as they are and restore the data directory from a backup",
-             kind == KIND_FRAME ? "frame" : "row of the audit trail", (unsigned long long)number, found);
+             kind == KIND_FRAME    ? "frame"
+             : kind == KIND_ANSWER ? "last good answer"
+                                   : "row of the audit trail",
+             (unsigned long long)number, found);
     return error_set(detail, E_JOURNAL_CORRUPT, "", text);
 }
 
@@ -77,6 +80,7 @@ struct opening {
     struct sealed_store *s;
     int (*take)(void *self, uint64_t frame, struct bytes records);
     int (*take_audit)(void *self, const struct audit_row *row);
+    int (*take_subject)(void *self, const struct subject_row *row);
     void *self;
     struct error_detail *detail;
 };
@@ -200,6 +204,8 @@ static struct ends ends_of(struct sealed_store *s)
 static bool reserve_way(struct way *w, const struct store_commit *c)
 {
     size_t size = c->records.size + c->audit.body.size + (c->cut_count + 2) * ENVELOPE_SIZE_MAX;
+    for (size_t i = 0; i < c->subject_count; i++)
+        size += c->subjects[i].kind == SUBJECT_ANSWER ? c->subjects[i].value.size + ENVELOPE_SIZE_MAX : 0;
     if (!reserve(&w->bytes, &w->room, size))
         return false;
     if (c->cut_count > w->cut_room) {
@@ -267,6 +273,38 @@ static bool key_on_the_way(struct sealed_store *s)
     for (unsigned i = 0; i < s->way_count; i++)
         key |= way_at(s, i)->has_key;
     return key;
+}
+
+/* The number of an answer's row, from 1, which it is bound to; 0: it is none. */
+static uint64_t answer_number(const struct subject_row *row)
+{
+    uint64_t number = 0;
+    for (size_t i = 0; i < row->name.size && i < 18; i++)
+        number = number * 10 + (uint64_t)(row->name.at[i] - '0') % 10;
+    return row->kind == SUBJECT_ANSWER && row->value.size > 0 ? number + 1 : 0;
+}
+
+/* Answers are payloads as those of the frames are. They are in no chain. */
+static bool seal_answers(struct sealed_store *s, const struct store_commit *c, struct way *w, size_t from)
+{
+    uint8_t bound[ENVELOPE_BOUND_SIZE];
+    for (size_t i = 0; i < c->subject_count; i++) {
+        struct subject_row *row = &w->subjects[i];
+        uint64_t number = answer_number(row);
+        if (number == 0 || !s->has_current)
+            continue;
+        CHECK(c->frame != 0 || s->current_kept || key_on_the_way(s)); /* it comes with the record of its step */
+        struct envelope e = {.content = row->value, .sealed = true, .slot = s->current.slot, .counter = ++s->counter};
+        uint8_t *at = w->bytes + from, *to = envelope_begin(&e, at);
+        if (!seal_encrypt(s->current.cipher, e.counter, envelope_bound(&e, KIND_ANSWER, number, bound), row->value, to,
+                          e.tag))
+            return false;
+        row->version = VERSION_SEALED;
+        row->value = bytes_of(at, envelope_end(&e, at));
+        from += row->value.size;
+        CHECK(from <= w->room);
+    }
+    return true;
 }
 
 /* The data key in use comes with the first frames that it encrypts; others are taken over to the configured key in use. */
@@ -340,7 +378,7 @@ static int commit(struct store *face, const struct store_commit *c, struct error
     if (s->has_current || s->macs[0] != NULL) {
         out.records.size = 0;
         if (!reserve_way(w, c) || !seal_frames(s, c, w, &ends, &out) || !seal_audit(s, c, w, &ends, &out) ||
-            !add_keys(s, c, w, &out))
+            !add_keys(s, c, w, &out) || !seal_answers(s, c, w, out.records.size + out.audit.body.size))
             return error_set(detail, E_MEMORY, "", NULL);
     } else {
         w->last_frame = c->frame == 0 ? 0 : c->frame + c->cut_count;
@@ -429,11 +467,24 @@ static int list_ended(struct store *face, const struct ended_query *query,
     return inner->list_ended(inner, query, take, self, examined_to, detail);
 }
 
+static int open_subject(void *self, const struct subject_row *kept)
+{
+    struct opening *o = self;
+    struct subject_row row = *kept;
+    uint64_t number = answer_number(kept);
+    if (number == 0 || kept->version != VERSION_SEALED)
+        return o->take_subject(o->self, kept);
+    int code = sealed_open(o->s, KIND_ANSWER, number, kept->value, &row.value, o->detail);
+    row.version = 1;
+    return code != 0 ? code : o->take_subject(o->self, &row);
+}
+
 static int scan_subjects(struct store *face, uint32_t kind, int (*take)(void *self, const struct subject_row *row),
                          void *self, struct error_detail *detail)
 {
-    struct store *inner = sealed_of(face)->inner;
-    return inner->scan_subjects(inner, kind, take, self, detail);
+    struct sealed_store *s = sealed_of(face);
+    struct opening o = {.s = s, .take_subject = take, .self = self, .detail = detail};
+    return s->inner->scan_subjects(s->inner, kind, open_subject, &o, detail);
 }
 
 static int scan_definitions(struct store *face, int (*take)(void *self, const struct definition_row *row), void *self,

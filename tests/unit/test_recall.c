@@ -1,0 +1,235 @@
+/* The last good answers: bounds, age, slots, and what is found again after a restart. */
+#include "sidecar/base/error.h"
+#include "sidecar/core/answers.h"
+#include "sidecar/core/heap.h"
+#include "sidecar/resilience/recall.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static struct recall r;
+
+static void begin(uint32_t answers_max, uint64_t bytes_max)
+{
+    recall_init(&r, &heap,
+                &(struct recall_options){
+                    .answers_max = answers_max, .bytes_max = bytes_max, .age_max = SPAN_S(100), .seed = 7});
+}
+
+static struct instant at(int64_t s)
+{
+    return (struct instant){.us = (1700000000 + s) * 1000000};
+}
+
+static void keep(const char *name, const char *answer, int64_t s)
+{
+    recall_keep(&r, bytes_of_text(name), bytes_of_text(answer), at(s));
+    recall_check(&r);
+}
+
+/* "" where there is none. */
+static const char *find(const char *name, int64_t age_s, int64_t s)
+{
+    static char text[64];
+    struct recalled found;
+    bool is = recall_find(&r, bytes_of_text(name), SPAN_S(age_s), at(s), &found);
+    snprintf(text, sizeof text, "%.*s", is ? (int)found.answer.size : 0, (const char *)found.answer.at);
+    return text;
+}
+
+static unsigned changes(void)
+{
+    struct recalled one;
+    unsigned count = 0;
+    while (recall_next_changed(&r, &one))
+        count++;
+    return count;
+}
+
+START_TEST(recall__the_last_answer_of_a_name_within_its_age)
+{
+    begin(10, 1 << 20);
+    ck_assert_str_eq(find("a", 10, 0), "");
+    keep("a", "one", 0);
+    keep("b", "other", 1);
+    keep("a", "two", 5);
+    ck_assert_str_eq(find("a", 10, 15), "two");
+    ck_assert_str_eq(find("b", 10, 11), "other");
+    struct recalled found;
+    ck_assert(!recall_find(&r, bytes_of_text("a"), SPAN_S(10), (struct instant){.us = at(15).us + 1}, &found));
+    ck_assert_int_eq(found.given_at.us, at(5).us); /* it can be told how old it is */
+    ck_assert(!recall_find(&r, bytes_of_text("c"), SPAN_S(10), at(15), &found));
+    ck_assert_int_eq(found.given_at.us, 0);
+    ck_assert_str_eq(find("a", 1000, 106), ""); /* no definition asks for more than age_max */
+    ck_assert_str_eq(find("a", 10, 4), "");     /* from the future: nobody knows how old it is */
+    ck_assert_uint_eq(r.count, 2);
+    recall_finish(&r);
+}
+END_TEST
+
+START_TEST(recall__the_oldest_give_way)
+{
+    begin(3, 1 << 20);
+    keep("a", "1", 0);
+    keep("b", "2", 1);
+    keep("c", "3", 2);
+    keep("a", "4", 3); /* so that b is the oldest */
+    keep("d", "5", 4);
+    ck_assert_str_eq(find("b", 100, 5), "");
+    ck_assert_str_eq(find("a", 100, 5), "4");
+    ck_assert_uint_eq(r.evicted, 1);
+    ck_assert_uint_eq(r.slot_count, 3);
+    recall_finish(&r);
+    /* By their size; one that is larger than all may be is not kept, nor what was kept before it. */
+    char large[4096];
+    memset(large, 'x', sizeof large);
+    begin(1000, 10000);
+    recall_keep(&r, bytes_of_text("a"), bytes_of(large, 4000), at(0));
+    recall_keep(&r, bytes_of_text("b"), bytes_of(large, 4000), at(1));
+    recall_keep(&r, bytes_of_text("c"), bytes_of(large, 4000), at(2));
+    recall_check(&r);
+    ck_assert_uint_eq(r.count, 2);
+    ck_assert_str_eq(find("a", 100, 3), "");
+    r.options.bytes_max = 4000;
+    recall_keep(&r, bytes_of_text("c"), bytes_of(large, 4096), at(3));
+    ck_assert_str_eq(find("c", 100, 3), "");
+    recall_finish(&r);
+    begin(0, 1 << 20);
+    keep("a", "1", 0);
+    ck_assert_uint_eq(r.count, 0);
+    ck_assert_uint_eq(changes(), 0);
+    recall_finish(&r);
+}
+END_TEST
+
+START_TEST(recall__what_is_too_old_is_forgotten)
+{
+    begin(10, 1 << 20);
+    ck_assert_int_eq(recall_due(&r).us, INSTANT_NEVER.us);
+    keep("a", "1", 0);
+    keep("b", "2", 1);
+    keep("c", "3", 2);
+    ck_assert_int_eq(recall_due(&r).us, at(100).us);
+    ck_assert_uint_eq(changes(), 3);
+    recall_expire(&r, at(100), 10); /* it may just be taken */
+    ck_assert_uint_eq(r.count, 3);
+    recall_expire(&r, at(103), 2); /* so many at most */
+    ck_assert_uint_eq(r.count, 1);
+    ck_assert_int_eq(recall_due(&r).us, at(102).us);
+    ck_assert_uint_eq(changes(), 2);
+    ck_assert_uint_eq(r.evicted, 0);
+    recall_finish(&r);
+}
+END_TEST
+
+/* A row for each slot that has changed, however often it did; a new owner reads them in any order. */
+START_TEST(recall__slots_tell_what_is_to_be_written)
+{
+    struct subject_row rows[3];
+    char names[3][ANSWER_NAME_SIZE];
+    uint8_t values[3][64];
+    struct recalled one;
+    begin(10, 1 << 20);
+    keep("b", "", 1);
+    keep("a", "1", 2);
+    keep("a", "2", 3);
+    keep("gone", "3", 4);
+    r.options.answers_max = 2;
+    keep("c", "4", 5);
+    unsigned count = 0;
+    while (recall_next_changed(&r, &one)) {
+        ck_assert_uint_lt(count, 3);
+        ck_assert_uint_lt(answers_value_size(&one), sizeof values[0]);
+        rows[count] = answers_row(&one, names[count], values[count]);
+        count++;
+    }
+    ck_assert_uint_eq(count, 3);
+    recall_finish(&r);
+    begin(10, 1 << 20);
+    unsigned there = 0;
+    for (unsigned i = 0; i < count; i++) {
+        struct error_detail detail;
+        ck_assert_int_eq(answers_read(&rows[i], &one, &detail), 0);
+        there += one.name.size > 0;
+        if (one.name.size > 0)
+            ck_assert_int_eq(recall_restore(&r, &one), 0);
+    }
+    ck_assert_uint_eq(there, 2);
+    recall_restored(&r);
+    ck_assert_str_eq(find("gone", 100, 6), "3");
+    ck_assert_str_eq(find("c", 100, 6), "4");
+    ck_assert_int_eq(recall_due(&r).us, at(104).us); /* by age, whatever the order of the rows */
+    ck_assert_uint_eq(changes(), 0);
+    keep("d", "5", 7); /* into the slot that is free */
+    ck_assert_uint_eq(r.slot_count, 3);
+    recall_finish(&r);
+}
+END_TEST
+
+START_TEST(recall__a_smaller_bound_forgets_at_the_start)
+{
+    char name[8];
+    begin(20, 1 << 20);
+    for (unsigned i = 0; i < 50; i++) {
+        unsigned slot = i * 37 % 50;
+        snprintf(name, sizeof name, "n%u", slot);
+        struct recalled one = {.slot = slot,
+                               .name = bytes_of_text(name),
+                               .answer = bytes_of_text("x"),
+                               .given_at = at((int64_t)(slot * 7 % 50))};
+        ck_assert_int_eq(recall_restore(&r, &one), 0);
+        ck_assert_int_eq(recall_restore(&r, &one), E_JOURNAL_CORRUPT); /* twice */
+    }
+    recall_restored(&r);
+    ck_assert_uint_eq(r.count, 20);
+    ck_assert_uint_eq(changes(), 30);
+    ck_assert_int_eq(recall_due(&r).us, at(130).us); /* the 30 oldest are gone */
+    recall_finish(&r);
+}
+END_TEST
+
+static int read_row(const char *name, uint64_t version, const char *value, size_t size)
+{
+    struct subject_row row = {
+        .kind = SUBJECT_ANSWER, .name = bytes_of_text(name), .version = version, .value = bytes_of(value, size)};
+    struct error_detail detail;
+    struct recalled one;
+    return answers_read(&row, &one, &detail);
+}
+
+START_TEST(answers__a_damaged_row_is_refused)
+{
+    ck_assert_int_eq(read_row("1", 2, "", 0), E_JOURNAL_VERSION);
+    ck_assert_int_eq(read_row("", 1, "", 0), E_JOURNAL_CORRUPT);
+    ck_assert_int_eq(read_row("1x", 1, "", 0), E_JOURNAL_CORRUPT);
+    ck_assert_int_eq(read_row("123456789", 1, "", 0), E_JOURNAL_CORRUPT);
+    ck_assert_int_eq(read_row("1", 1, "", 0), 0);
+    ck_assert_int_eq(read_row("1", 1, "12345678\0", 9), E_JOURNAL_CORRUPT);
+    ck_assert_int_eq(read_row("1", 1, "12345678\0\0n", 11), E_JOURNAL_CORRUPT);
+    ck_assert_int_eq(read_row("1", 1, "12345678\2\0n", 11), E_JOURNAL_CORRUPT);
+    ck_assert_int_eq(read_row("1", 1, "12345678\1\0n", 11), 0);
+    struct recalled far = {.slot = 1 << 24, .name = bytes_of_text("n")};
+    begin(10, 1 << 20);
+    ck_assert_int_eq(recall_restore(&r, &far), E_JOURNAL_CORRUPT);
+    recall_finish(&r);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("recall");
+    TCase *c = tcase_create("recall");
+    tcase_add_test(c, recall__the_last_answer_of_a_name_within_its_age);
+    tcase_add_test(c, recall__the_oldest_give_way);
+    tcase_add_test(c, recall__what_is_too_old_is_forgotten);
+    tcase_add_test(c, recall__slots_tell_what_is_to_be_written);
+    tcase_add_test(c, recall__a_smaller_bound_forgets_at_the_start);
+    tcase_add_test(c, answers__a_damaged_row_is_refused);
+    suite_add_tcase(s, c);
+    SRunner *r_ = srunner_create(s);
+    srunner_run_all(r_, CK_ENV);
+    int failed = srunner_ntests_failed(r_);
+    srunner_free(r_);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
