@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <sys/stat.h>
 
 /* ---- saying things ---- */
 
@@ -66,6 +67,12 @@ static const struct cause {
     {"Permission denied", true, "you may not use this socket",
      "A sidecar may well be running: look at the socket's owner and mode."},
     {"Connection refused", false, "nothing listens there", "Is sagad running, and does it listen at this address?"},
+    {"certificate verify failed", false, "its certificate is by none whom you trust, or out of date",
+     "--tls-roots names who may have signed it; without it the system does."},
+    {"of somebody else", false, "its certificate is of somebody else",
+     "--tls-identity says who must be there; without it the host of the address."},
+    {"wrong version number", false, "what answers there does not speak TLS",
+     "Is it the address of another program, or one without tls://?"},
     {"http1", false, "what answers there does not speak gRPC", "It is another program's address."},
     {"parsing HTTP/2", false, "what answers there does not speak gRPC", "It is another program's address."},
     {"SETTINGS", false, "what answers there does not speak gRPC", "It is another program's address."},
@@ -75,6 +82,13 @@ static const struct cause {
     {"no connection in time", false, "something takes connections there and says nothing",
      "It is another program's address, or the sidecar is stopped or overloaded: do not start a second one."},
 };
+
+/* Or nothing, which is told by the error. */
+static bool is_socket(const char *path)
+{
+    struct stat s;
+    return stat(path, &s) != 0 || S_ISSOCK(s.st_mode);
+}
 
 /* The error as a person needs it told. *hint is NULL when there is none. */
 static void reword(const struct run *r, struct saga_error *error, const char **hint)
@@ -91,6 +105,8 @@ static void reword(const struct run *r, struct saga_error *error, const char **h
     } else if (is(error, SAGA_REASON_UNREACHABLE)) {
         const char *words = NULL;
         bool socket = strncmp(address, "unix:", 5) == 0;
+        if (socket && !is_socket(address + strlen("unix:")))
+            words = "what is at this path is no socket";
         for (size_t i = 0; i < sizeof causes / sizeof causes[0] && words == NULL; i++) {
             if (strstr(error->message, causes[i].sign) == NULL || (causes[i].socket && !socket))
                 continue;

@@ -86,9 +86,12 @@ int wire_status_of_message(const Google__Rpc__Status *status, struct saga_error 
 static void explain(const struct wire_ending *ending, struct saga_error *error)
 {
     if (!ending->left && (error->code == SAGA_E_UNAVAILABLE || error->code == SAGA_E_DEADLINE_EXCEEDED)) {
+        static const char preface[] = "failed to connect to all addresses; last error: "; /* C core's, of any cause */
+        const char *cause = error->code == SAGA_E_DEADLINE_EXCEEDED ? "no connection in time" : error->message;
         char text[sizeof error->message];
-        snprintf(text, sizeof text, "no sidecar answers at %.80s (%.150s)", ending->address,
-                 error->code == SAGA_E_DEADLINE_EXCEEDED ? "no connection in time" : error->message);
+        if (strncmp(cause, preface, sizeof preface - 1) == 0)
+            cause += sizeof preface - 1;
+        snprintf(text, sizeof text, "no sidecar answers at %.80s (%.150s)", ending->address, cause);
         saga_error_set(error, SAGA_E_UNAVAILABLE, SAGA_REASON_UNREACHABLE, NULL, text);
     } else if (error->code == SAGA_E_UNAVAILABLE) {
         copy_text(error->reason, sizeof error->reason, SAGA_REASON_LOST, strlen(SAGA_REASON_LOST));

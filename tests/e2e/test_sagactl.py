@@ -761,8 +761,11 @@ class WithoutSidecar(unittest.TestCase):
         stale.bind(directory + "/stale")
         stale.listen()
         stale.close()
+        with open(directory + "/file", "w"):
+            pass
         for address, words in (("unix:%s/none" % directory, "there is no socket at this path"),
                                ("unix:%s/stale" % directory, "nobody serves this socket"),
+                               ("unix:%s/file" % directory, "what is at this path is no socket"),
                                ("127.0.0.1:1", "nothing listens there"),
                                ("plaintext://no-such-name.invalid:7240", "there is no such host"),
                                (listener(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"), "does not speak gRPC"),

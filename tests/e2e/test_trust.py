@@ -15,6 +15,7 @@ import grpc
 from harness import (CHANNEL_OPTIONS, PATIENCE_S, SAGAD, Gate, NameServer, Participant, Sidecar, Stub, definition, do, state_name, step,
                      wait_until)
 
+SAGACTL = os.path.join(os.path.dirname(SAGAD), "sagactl")
 OURS = "spiffe://example.org/ns/shop/sa/sagad"
 SHOP = "spiffe://example.org/ns/shop/sa/shop"
 
@@ -268,7 +269,7 @@ class Trust(unittest.TestCase):
         address = "tls://localhost:%d" % sidecar.tls_port
 
         def listed(options=(), **environment):
-            done = subprocess.run([os.path.join(os.path.dirname(SAGAD), "sagactl"), "-a", address] + list(options) + ["list"], capture_output=True,
+            done = subprocess.run([SAGACTL, "-a", address] + list(options) + ["list"], capture_output=True,
                                   text=True, env=dict(os.environ, **environment), timeout=PATIENCE_S)
             return done.returncode == 0
 
@@ -279,6 +280,10 @@ class Trust(unittest.TestCase):
         self.assertFalse(listed(["-t", "2s"]))
         self.assertTrue(listed(options + ["--tls-identity", OURS]))
         self.assertFalse(listed(options + ["--tls-identity", SHOP, "-t", "2s"]))
+        said = lambda *options: subprocess.run([SAGACTL, "-t", "5s", "list"] + list(options), capture_output=True, text=True, timeout=PATIENCE_S).stderr
+        ours = options[:4]
+        self.assertIn("its certificate is by none whom you trust, or out of date\n", said("-a", address, *ours, "--tls-roots", self.pki.path("other.pem")))
+        self.assertIn("its certificate is of somebody else\n--tls-identity says", said("-a", address, *options, "--tls-identity", SHOP))
         # What is said comes first.
         self.assertFalse(listed(["--tls-roots", self.pki.path("other.pem"), "-t", "2s"], **environment))
 
@@ -312,6 +317,19 @@ class Trust(unittest.TestCase):
     def test_nobody_else_is_called(self):
         self.assertEqual(("COMPENSATED", 0), self.outcome(identity="spiffe://example.org/ns/shop/sa/cart"))
         self.assertEqual(("COMPENSATED", 0), self.outcome(), "127.0.0.1 is not in its certificate")
+
+    def test_why_a_target_is_not_called_is_told(self):
+        for certificate, words in (("expired", "its certificate is by none of tls_roots, or out of date"),
+                                   ("stranger", "its certificate is by none of tls_roots, or out of date"),
+                                   ("client", "its certificate is of somebody else than its address or identity says")):
+            shop = SecureParticipant(self.pki, certificate)
+            self.addCleanup(shop.stop)
+            sidecar = self.sidecar(targets={"shop": {"address": "tls://" + shop.address, "identity": SHOP}})
+            sidecar.client.register(definition("called", step("a"), extra="deadline: 2s\n"))
+            saga_id = sidecar.client.Start(definition="called").saga_id
+            told = sidecar.logged("a target cannot be reached: its calls wait for it")[0]
+            self.assertEqual(("shop", words), (told["target"], told["why"]))
+            wait_until(lambda: sidecar.client.saga(saga_id).steps[0].last_message == words, "Get tells it, too")
 
     def test_who_must_be_there_is_read_again(self):
         """The address stays, and whoever is there is not the one any more: connections are made anew."""
