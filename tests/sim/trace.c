@@ -4,6 +4,7 @@
 #include "commit.h"
 #include "sidecar/base/check.h"
 #include "sidecar/base/fnv.h"
+#include "tests/support/record_names.h"
 
 #include <stdlib.h>
 
@@ -69,26 +70,7 @@ void mark(struct world *w, enum mark_group group, unsigned number)
 
 /* The names of the marks that the smoke seeds must reach; what has no name may be missed. */
 static const char *const names[MARK_GROUP_COUNT][MARK_NUMBER_MAX] = {
-    [MARK_RECORD] = {NULL,
-                     "STARTED",
-                     "ENLISTED",
-                     "ACTION_STARTED",
-                     "ACTION_FAILED",
-                     "ACTION_ENDED",
-                     "TURNED_BACK",
-                     "COMPENSATION_STARTED",
-                     "COMPENSATION_FAILED",
-                     "COMPENSATION_ENDED",
-                     "STUCK",
-                     "ENDED",
-                     "PAUSED",
-                     "RESUMED",
-                     "RETRIED",
-                     "SKIPPED",
-                     "MOVED",
-                     "UNREACHED",
-                     "REJECTED",
-                     "ANSWERED"},
+    [MARK_RECORD] = RECORD_NAMES,
     [MARK_TURNED] = {NULL, "ACTION_REJECTED", "ACTION_UNKNOWN", "DEADLINE", "LEASE", "CANCELLED",
                      "ABORTED", [REASON_UNREACHABLE] = "UNREACHABLE", [REASON_ATTEMPTS_SPENT] = "ATTEMPTS_SPENT",
                      [REASON_EXPRESSION_FAILED] = "EXPRESSION_FAILED", [REASON_UNEXPECTED_ANSWER] = "UNEXPECTED_ANSWER",

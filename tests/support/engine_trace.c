@@ -1,5 +1,6 @@
 /* engine_trace.c - see engine_trace.h. */
 #include "tests/support/engine_trace.h"
+#include "tests/support/record_names.h"
 #include "tests/support/shapes.h"
 
 #include "sidecar/base/check.h"
@@ -45,27 +46,7 @@ struct harness {
     size_t size;
 };
 
-static const char *const record_names[] = {"",
-                                           "STARTED",
-                                           "ENLISTED",
-                                           "ACTION_STARTED",
-                                           "ACTION_FAILED",
-                                           "ACTION_ENDED",
-                                           "TURNED_BACK",
-                                           "COMPENSATION_STARTED",
-                                           "COMPENSATION_FAILED",
-                                           "COMPENSATION_ENDED",
-                                           "STUCK",
-                                           "ENDED",
-                                           "PAUSED",
-                                           "RESUMED",
-                                           "RETRIED",
-                                           "SKIPPED",
-                                           "MOVED",
-                                           "UNREACHED",
-                                           "REJECTED",
-                                           "ANSWERED"};
-_Static_assert(sizeof record_names / sizeof record_names[0] == RECORD_TYPE_COUNT, "every record has its name here");
+static const char *const record_names[RECORD_TYPE_COUNT] = RECORD_NAMES;
 static const char *const action_names[] = {"", "PENDING", "STARTED", "DONE", "REJECTED", "UNKNOWN", "SKIPPED"};
 static const char *const compensation_names[] = {"", "NONE", "OWED", "STARTED", "DONE", "FAILED", "SKIPPED"};
 static const char *const state_names[] = {"",      "RUNNING", "COMMITTED", "COMPENSATING", "COMPENSATED",

@@ -1,0 +1,21 @@
+/* record_names.h - what traces and marks call the records of the engine. */
+#ifndef SAGA_TESTS_RECORD_NAMES_H
+#define SAGA_TESTS_RECORD_NAMES_H
+
+#include "sidecar/engine/record.h"
+
+/* By enum record_type, as an initializer. */
+#define RECORD_NAMES \
+    { \
+        [RECORD_STARTED] = "STARTED", [RECORD_ENLISTED] = "ENLISTED", [RECORD_ACTION_STARTED] = "ACTION_STARTED", \
+        [RECORD_ACTION_FAILED] = "ACTION_FAILED", [RECORD_ACTION_ENDED] = "ACTION_ENDED", \
+        [RECORD_TURNED_BACK] = "TURNED_BACK", [RECORD_COMPENSATION_STARTED] = "COMPENSATION_STARTED", \
+        [RECORD_COMPENSATION_FAILED] = "COMPENSATION_FAILED", [RECORD_COMPENSATION_ENDED] = "COMPENSATION_ENDED", \
+        [RECORD_STUCK] = "STUCK", [RECORD_ENDED] = "ENDED", [RECORD_PAUSED] = "PAUSED", [RECORD_RESUMED] = "RESUMED", \
+        [RECORD_RETRIED] = "RETRIED", [RECORD_SKIPPED] = "SKIPPED", [RECORD_MOVED] = "MOVED", \
+        [RECORD_UNREACHED] = "UNREACHED", [RECORD_REJECTED] = "REJECTED", [RECORD_ANSWERED] = "ANSWERED" \
+    }
+
+_Static_assert(RECORD_ANSWERED == RECORD_TYPE_COUNT - 1, "every record has its name here");
+
+#endif
