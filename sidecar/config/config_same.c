@@ -118,17 +118,20 @@ static bool same_synthetics(const struct config *a, const struct config *b)
     return same;
 }
 
+bool config_same_remedy(const struct config_remedy *x, const struct config_remedy *y)
+{
+    return strcmp(x->name, y->name) == 0 && strcmp(x->when, y->when) == 0 &&
+           strcmp(x->definition, y->definition) == 0 && strcmp(x->target, y->target) == 0 &&
+           strcmp(x->where, y->where) == 0 && strcmp(x->url, y->url) == 0 && x->act == y->act &&
+           x->per_second == y->per_second && x->acts == y->acts && x->lasts.us == y->lasts.us &&
+           x->every.us == y->every.us && x->settle.us == y->settle.us;
+}
+
 static bool same_remedies(const struct config *a, const struct config *b)
 {
     bool same = a->remedy_count == b->remedy_count;
-    for (size_t i = 0; same && i < a->remedy_count; i++) {
-        const struct config_remedy *x = &a->remediation[i], *y = &b->remediation[i];
-        same = strcmp(x->name, y->name) == 0 && strcmp(x->when, y->when) == 0 &&
-               strcmp(x->definition, y->definition) == 0 && strcmp(x->target, y->target) == 0 &&
-               strcmp(x->where, y->where) == 0 && strcmp(x->url, y->url) == 0 && x->act == y->act &&
-               x->per_second == y->per_second && x->acts == y->acts && x->lasts.us == y->lasts.us &&
-               x->every.us == y->every.us && x->settle.us == y->settle.us;
-    }
+    for (size_t i = 0; same && i < a->remedy_count; i++)
+        same = config_same_remedy(&a->remediation[i], &b->remediation[i]);
     return same;
 }
 

@@ -9,5 +9,6 @@
 bool config_same(const struct config *a, const struct config *b, enum option_index index);
 /* Whether two targets, of the same name, are the same in all that is said of them. */
 bool config_same_target(const struct config_target *a, const struct config_target *b);
+bool config_same_remedy(const struct config_remedy *x, const struct config_remedy *y);
 
 #endif

@@ -27,45 +27,60 @@ struct snapshot {
 #define COUNTS_BYTES   (SLI_COUNT * 2 * 8)
 #define SNAPSHOT_BYTES (8 + COUNTS_BYTES)
 
+/* What has been counted of a definition, or of its heartbeats. */
 struct kept {
-    struct objective objective;
+    struct objective objective;                          /* all 0 while nothing is promised */
     char row[NAME_BYTES_MAX + 2];                        /* its rows' name */
     struct sli_count counts[SLI_COUNT], told[SLI_COUNT]; /* told: by slis_take_new */
-    struct snapshot *history;                            /* HISTORY_MAX; rising */
     size_t history_count;
-    bool dirty; /* it has counted what no row tells yet */
+    bool dirty;                           /* it has counted what no row tells yet */
+    bool stale;                           /* within a look */
+    struct snapshot history[HISTORY_MAX]; /* rising */
 };
 
 struct slis {
     struct memory memory;
-    size_t count;
+    struct kept **kept; /* first those of which something is promised */
+    size_t count, known, room;
     struct instant look_at, snapshot_at, write_at; /* when they are due */
     struct error_detail *detail;                   /* while rows are read */
-    struct kept kept[];
 };
 
-static size_t size_of(size_t count)
+static void row_name(const char *definition, bool synthetic, char row[NAME_BYTES_MAX + 2])
 {
-    return sizeof(struct slis) + count * sizeof(struct kept);
+    snprintf(row, NAME_BYTES_MAX + 2, "%s%s", synthetic ? "~" : "", definition);
+}
+
+static struct kept *make(struct slis *s, struct bytes row)
+{
+    struct kept *k = row.size >= sizeof k->row ? NULL : s->memory.take_zeroed(s->memory.self, sizeof *k);
+    if (k != NULL)
+        memcpy(k->row, row.at, row.size);
+    return k;
+}
+
+static void forget(struct slis *s, struct kept *k)
+{
+    s->memory.give_back(s->memory.self, k, sizeof *k);
+}
+
+static struct kept *find_row(struct slis *s, struct bytes name)
+{
+    for (size_t i = 0; i < s->known; i++)
+        if (bytes_equal(bytes_of_text(s->kept[i]->row), name))
+            return s->kept[i];
+    return NULL;
 }
 
 int slis_create(const struct objective *objectives, size_t count, const struct memory *memory, struct slis **out)
 {
-    CHECK(count <= OBJECTIVES_MAX);
-    struct slis *s = memory->take_zeroed(memory->self, size_of(count));
+    struct slis *s = memory->take_zeroed(memory->self, sizeof *s);
     if (s == NULL)
         return E_MEMORY;
     s->memory = *memory;
-    s->count = count;
-    for (size_t i = 0; i < count; i++) {
-        s->kept[i].objective = objectives[i];
-        snprintf(s->kept[i].row, sizeof s->kept[i].row, "%s%s", objectives[i].synthetic ? "~" : "",
-                 objectives[i].definition);
-        s->kept[i].history = memory->take_zeroed(memory->self, HISTORY_MAX * sizeof(struct snapshot));
-        if (s->kept[i].history == NULL) {
-            slis_destroy(s);
-            return E_MEMORY;
-        }
+    if (slis_promise(s, objectives, count) != 0) {
+        slis_destroy(s);
+        return E_MEMORY;
     }
     *out = s;
     return 0;
@@ -76,26 +91,77 @@ void slis_destroy(struct slis *s)
     if (s == NULL)
         return;
     struct memory memory = s->memory;
-    for (size_t i = 0; i < s->count; i++)
-        if (s->kept[i].history != NULL)
-            memory.give_back(memory.self, s->kept[i].history, HISTORY_MAX * sizeof(struct snapshot));
-    memory.give_back(memory.self, s, size_of(s->count));
+    for (size_t i = 0; i < s->known; i++)
+        forget(s, s->kept[i]);
+    if (s->kept != NULL)
+        memory.give_back(memory.self, s->kept, s->room * sizeof(struct kept *));
+    memory.give_back(memory.self, s, sizeof *s);
+}
+
+static bool is_among(struct kept *const *all, size_t count, const struct kept *one)
+{
+    for (size_t i = 0; i < count; i++)
+        if (all[i] == one)
+            return true;
+    return false;
+}
+
+static void put_in_force(struct slis *s, struct kept **fresh, size_t room, const struct objective *objectives,
+                         size_t count)
+{
+    size_t known = count;
+    for (size_t i = 0; i < s->known; i++) {
+        struct kept *k = s->kept[i];
+        if (is_among(fresh, count, k))
+            continue;
+        k->dirty |= i < s->count; /* its last looks, too */
+        k->objective = (struct objective){.definition = NULL};
+        fresh[known++] = k;
+    }
+    for (size_t i = 0; i < count; i++)
+        fresh[i]->objective = objectives[i];
+    if (s->kept != NULL)
+        s->memory.give_back(s->memory.self, s->kept, s->room * sizeof(struct kept *));
+    s->kept = fresh;
+    s->room = room;
+    s->count = count;
+    s->known = known;
+}
+
+int slis_promise(struct slis *s, const struct objective *objectives, size_t count)
+{
+    CHECK(count <= OBJECTIVES_MAX);
+    char row[NAME_BYTES_MAX + 2];
+    size_t room = s->known + count + 1, made = 0;
+    struct kept **fresh = s->memory.take_zeroed(s->memory.self, room * sizeof(struct kept *));
+    struct kept *new[OBJECTIVES_MAX];
+    for (size_t i = 0; fresh != NULL && i < count; i++) {
+        row_name(objectives[i].definition, objectives[i].synthetic, row);
+        fresh[i] = find_row(s, bytes_of_text(row));
+        if (fresh[i] != NULL)
+            continue;
+        fresh[i] = make(s, bytes_of_text(row));
+        if (fresh[i] == NULL)
+            break;
+        new[made++] = fresh[i];
+    }
+    if (fresh != NULL && (count == 0 || fresh[count - 1] != NULL)) {
+        put_in_force(s, fresh, room, objectives, count);
+        return 0;
+    }
+    while (made > 0)
+        forget(s, new[--made]);
+    if (fresh != NULL)
+        s->memory.give_back(s->memory.self, fresh, room * sizeof(struct kept *));
+    return E_MEMORY;
 }
 
 static struct kept *find(struct slis *s, struct bytes definition, bool synthetic)
 {
     for (size_t i = 0; i < s->count; i++)
-        if (s->kept[i].objective.synthetic == synthetic &&
-            bytes_equal(bytes_of_text(s->kept[i].objective.definition), definition))
-            return &s->kept[i];
-    return NULL;
-}
-
-static struct kept *find_row(struct slis *s, struct bytes name)
-{
-    for (size_t i = 0; i < s->count; i++)
-        if (bytes_equal(bytes_of_text(s->kept[i].row), name))
-            return &s->kept[i];
+        if (s->kept[i]->objective.synthetic == synthetic &&
+            bytes_equal(bytes_of_text(s->kept[i]->objective.definition), definition))
+            return s->kept[i];
     return NULL;
 }
 
@@ -135,10 +201,36 @@ static int corrupt(const struct slis *s)
     return error_set(s->detail, E_JOURNAL_CORRUPT, "", "the counts of an objective in the table subjects are none");
 }
 
+/* Of what nothing is promised now, it may be again: then its counts go on. */
+static int find_or_make(struct slis *s, struct bytes name, struct kept **out)
+{
+    *out = find_row(s, name);
+    if (*out != NULL || s->known - s->count >= OBJECTIVES_IDLE_MAX)
+        return 0;
+    if (s->known == s->room) {
+        size_t room = 2 * s->room;
+        struct kept **wider = s->memory.take_zeroed(s->memory.self, room * sizeof(struct kept *));
+        if (wider == NULL)
+            return error_set(s->detail, E_MEMORY, "", NULL);
+        memcpy(wider, s->kept, s->known * sizeof(struct kept *));
+        s->memory.give_back(s->memory.self, s->kept, s->room * sizeof(struct kept *));
+        s->kept = wider;
+        s->room = room;
+    }
+    *out = make(s, name);
+    if (*out == NULL)
+        return name.size > NAME_BYTES_MAX + 1 ? corrupt(s) : error_set(s->detail, E_MEMORY, "", NULL);
+    s->kept[s->known++] = *out;
+    return 0;
+}
+
 static int take_row(void *self, const struct subject_row *row)
 {
     struct slis *s = self;
-    struct kept *k = find_row(s, row->name);
+    struct kept *k;
+    int code = find_or_make(s, row->name, &k);
+    if (code != 0)
+        return code;
     if (row->version != FORM_OF_VALUE || row->value.size != COUNTS_BYTES)
         return corrupt(s);
     if (k != NULL)
@@ -149,7 +241,10 @@ static int take_row(void *self, const struct subject_row *row)
 static int take_history(void *self, const struct subject_row *row)
 {
     struct slis *s = self;
-    struct kept *k = find_row(s, row->name);
+    struct kept *k;
+    int code = find_or_make(s, row->name, &k);
+    if (code != 0)
+        return code;
     const uint8_t *at = row->value.at;
     size_t count = row->value.size / SNAPSHOT_BYTES;
     if (row->version != FORM_OF_VALUE || row->value.size % SNAPSHOT_BYTES != 0 || count > HISTORY_MAX)
@@ -225,8 +320,8 @@ void slis_missed(struct slis *s, const char *definition)
 int slis_close(struct slis *s, struct core *core)
 {
     int code = 0;
-    for (size_t i = 0; code == 0 && i < s->count; i++) {
-        struct kept *k = &s->kept[i];
+    for (size_t i = 0; code == 0 && i < s->known; i++) {
+        struct kept *k = s->kept[i];
         uint8_t value[COUNTS_BYTES];
         if (!k->dirty)
             continue;
@@ -280,12 +375,13 @@ static void add_snapshot(struct kept *k, struct instant now)
 /* Looks at the oldest sagas, until all that follow are younger than any promise. */
 static void look_fresh(struct slis *s, const struct engine *e, struct instant now)
 {
-    bool stale[OBJECTIVES_MAX] = {false};
     struct span least = {.us = INT64_MAX};
     unsigned looked = 0;
-    for (size_t i = 0; i < s->count; i++)
-        if (s->kept[i].objective.promised[SLI_FRESHNESS] > 0)
-            least = span_min(least, s->kept[i].objective.freshness);
+    for (size_t i = 0; i < s->count; i++) {
+        s->kept[i]->stale = false;
+        if (s->kept[i]->objective.promised[SLI_FRESHNESS] > 0)
+            least = span_min(least, s->kept[i]->objective.freshness);
+    }
     const struct saga *saga = least.us == INT64_MAX ? NULL : engine_after(e, 0);
     for (; saga != NULL && looked < FRESH_LOOK_MAX; saga = engine_after(e, saga->id.serial), looked++) {
         struct span age = instant_since(now, saga->started_at);
@@ -293,15 +389,15 @@ static void look_fresh(struct slis *s, const struct engine *e, struct instant no
             break;
         struct kept *k = saga_ended(saga) || saga->synthetic ? NULL : find(s, saga->name, false);
         if (k != NULL && age.us >= k->objective.freshness.us)
-            stale[k - s->kept] = true;
+            k->stale = true;
     }
     for (size_t i = 0; i < s->count; i++) {
-        struct kept *k = &s->kept[i];
+        struct kept *k = s->kept[i];
         /* When there are too many old ones to look at, nothing is known of those that were not found. */
-        if (k->objective.promised[SLI_FRESHNESS] == 0 || (looked == FRESH_LOOK_MAX && !stale[i]))
+        if (k->objective.promised[SLI_FRESHNESS] == 0 || (looked == FRESH_LOOK_MAX && !k->stale))
             continue;
         k->counts[SLI_FRESHNESS].all++;
-        k->counts[SLI_FRESHNESS].bad += stale[i];
+        k->counts[SLI_FRESHNESS].bad += k->stale;
     }
 }
 
@@ -322,12 +418,12 @@ int slis_tick(struct slis *s, struct core *core, struct instant now)
         look_fresh(s, core_engine(core), now);
     if (is_due(&s->snapshot_at, SNAPSHOT_EVERY, now))
         for (size_t i = 0; i < s->count; i++)
-            add_snapshot(&s->kept[i], now);
+            add_snapshot(s->kept[i], now);
     if (!is_due(&s->write_at, WRITE_EVERY, now))
         return 0;
     for (size_t i = 0; code == 0 && i < s->count; i++) {
-        s->kept[i].dirty = true; /* the looks, too */
-        code = write_history(s, core, &s->kept[i]);
+        s->kept[i]->dirty = true; /* the looks, too */
+        code = write_history(s, core, s->kept[i]);
     }
     return code;
 }
@@ -342,12 +438,12 @@ struct instant slis_expiry(const struct slis *s)
 
 const struct objective *slis_at(const struct slis *s, size_t index)
 {
-    return s != NULL && index < s->count ? &s->kept[index].objective : NULL;
+    return s != NULL && index < s->count ? &s->kept[index]->objective : NULL;
 }
 
 struct sli_count slis_count(const struct slis *s, size_t index, enum sli sli, struct span window, struct instant now)
 {
-    const struct kept *k = &s->kept[index];
+    const struct kept *k = s->kept[index];
     struct sli_count count = k->counts[sli];
     if (window.us == 0 || k->history_count == 0)
         return count;
@@ -364,7 +460,7 @@ struct sli_count slis_count(const struct slis *s, size_t index, enum sli sli, st
 
 struct sli_count slis_take_new(struct slis *s, size_t index, enum sli sli)
 {
-    struct kept *k = &s->kept[index];
+    struct kept *k = s->kept[index];
     struct sli_count now = k->counts[sli], *told = &k->told[sli];
     struct sli_count more = {.all = now.all - told->all, .bad = now.bad - told->bad};
     *told = now;

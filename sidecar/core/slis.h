@@ -11,6 +11,8 @@
 #include "sidecar/journal/store.h"
 
 #define OBJECTIVES_MAX 320 /* as many as options.def has of objectives and synthetics */
+#define OBJECTIVES_IDLE_MAX \
+    1024 /* of which nothing is promised now, and whose counts are kept in memory, to go on from */
 #define SLI_WINDOW_MAX SPAN_S(90 * 24 * 3600)
 
 /* What is promised. In thousandths of a percent; 0: nothing is. */
@@ -18,7 +20,7 @@ enum sli { SLI_SUCCESS, SLI_LATENCY, SLI_FRESHNESS, SLI_COUNT };
 extern const char *const sli_names[SLI_COUNT];
 
 struct objective {
-    const char *definition;       /* or the name given to Begin; borrowed for the slis' life */
+    const char *definition;       /* or the name given to Begin; borrowed while it is promised */
     uint32_t promised[SLI_COUNT]; /* 99900: 99.9 % */
     struct span latency;          /* a saga is fast when it is committed within */
     struct span freshness;        /* the definition is fresh while its oldest live saga is younger */
@@ -40,6 +42,10 @@ struct saga;
 int slis_create(const struct objective *objectives, size_t count, const struct memory *memory, struct slis **out);
 /* Accepts NULL. */
 void slis_destroy(struct slis *s);
+
+/* From now on this is promised, as slis_create has it, and nothing else. What has been counted goes on, also of what was promised before, here or in
+ * an earlier process. Returns 0, or E_MEMORY with nothing changed. */
+int slis_promise(struct slis *s, const struct objective *objectives, size_t count);
 
 /* Reads what is kept of them; before the core is opened. Rows of other definitions stay where they are. Returns 0, E_MEMORY, E_JOURNAL_CORRUPT, or what
  * the store fails with. */

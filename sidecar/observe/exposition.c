@@ -7,6 +7,7 @@
 #include "sidecar/base/error.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 
 static size_t labels_size(const struct metric_series *s)
@@ -84,9 +85,15 @@ static void add(struct metric_sum *sum, const struct metric_series *s)
         sum->count += value;
         break;
     case METRIC_GAUGE:
+        if (isnan(gauge))
+            break;
+        sum->unset = false;
         sum->gauge += gauge;
         break;
     case METRIC_GAUGE_MAX:
+        if (isnan(gauge))
+            break;
+        sum->unset = false;
         sum->gauge = gauge > sum->gauge ? gauge : sum->gauge;
         break;
     case METRIC_HISTOGRAM:
@@ -100,7 +107,8 @@ static void add(struct metric_sum *sum, const struct metric_series *s)
 
 void metrics_sum(struct metric_series *const *series, size_t size, size_t *at, struct metric_sum *sum)
 {
-    *sum = (struct metric_sum){.first = series[*at]};
+    enum metric_type type = metric_rows[series[*at]->metric].type;
+    *sum = (struct metric_sum){.first = series[*at], .unset = type == METRIC_GAUGE || type == METRIC_GAUGE_MAX};
     for (; *at < size && order_of(series[*at], sum->first) == 0; (*at)++)
         add(sum, series[*at]);
 }
@@ -223,7 +231,8 @@ int metrics_write(struct metrics *const *all, unsigned count, enum metrics_forma
         while (at < size && series[at]->metric == metric) {
             struct metric_sum sum;
             metrics_sum(series, size, &at, &sum);
-            write_sum(out, &sum, format);
+            if (!sum.unset)
+                write_sum(out, &sum, format);
         }
     }
     free(series);

@@ -5,6 +5,7 @@
 #include "sidecar/base/error.h"
 #include "sidecar/base/fnv.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 /* From a millisecond to hours; few, since each is a series of its own where they are kept. */
@@ -195,6 +196,11 @@ void metrics_set(struct metrics *m, enum metric metric, struct metric_labels lab
     memcpy(&bits, &value, sizeof bits);
     if (s != NULL)
         atomic_store_explicit(&s->value, bits, memory_order_relaxed);
+}
+
+void metrics_unset(struct metrics *m, enum metric metric, struct metric_labels labels)
+{
+    metrics_set(m, metric, labels, NAN);
 }
 
 /* Sixteen hex digits as a number; false when they are none. */

@@ -61,6 +61,9 @@ void metrics_add(struct metrics *m, enum metric metric, struct metric_labels lab
 /* Sets a gauge. */
 void metrics_set(struct metrics *m, enum metric metric, struct metric_labels labels, double value);
 
+/* The gauge is not shown any more, until it is set again. */
+void metrics_unset(struct metrics *m, enum metric metric, struct metric_labels labels);
+
 /* Observes a value: microseconds where the unit is seconds. trace, when not empty, is the trace id (32 hex digits) that the exposition shows
  * beside the bucket it fell into. */
 void metrics_observe(struct metrics *m, enum metric metric, struct metric_labels labels, uint64_t value,

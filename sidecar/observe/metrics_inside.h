@@ -25,7 +25,7 @@ struct metrics {
     uint32_t series_max, room;
     uint32_t others; /* series of METRICS_OTHER */
     bool making_other;
-    size_t bytes; /* of all that was allocated */
+    size_t bytes;                 /* of all that was allocated */
     size_t table_size;            /* a power of two */
     struct metric_series **table; /* by hash, for the writer alone */
     struct metric_series **series;
@@ -43,6 +43,7 @@ static inline bool metric_counts(const struct metric_row *row)
 struct metric_sum {
     const struct metric_series *first; /* of those that are added up: its labels are theirs */
     uint64_t count;
+    bool unset; /* a gauge that no loop has set: it is not shown */
     double gauge;
     uint64_t buckets[METRIC_BUCKETS_MAX + 1];
     uint64_t total; /* of a histogram's observations, before scaling */

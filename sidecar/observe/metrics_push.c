@@ -190,11 +190,11 @@ uint64_t metrics_push_next(struct metrics_push *p, struct instant now, struct ot
                batch->size + p->points.size < METRICS_PUSH_BYTES) {
             struct metric_sum sum;
             metrics_sum(p->series, p->count, &p->at, &sum);
-            if (!(row->type == METRIC_HISTOGRAM ? add_histogram : add_number)(p, &sum, now))
+            if (!sum.unset && !(row->type == METRIC_HISTOGRAM ? add_histogram : add_number)(p, &sum, now))
                 return 0;
         }
         told += p->points.count;
-        if (!add_metric(p, row, batch))
+        if (p->points.count > 0 && !add_metric(p, row, batch))
             return 0;
     }
     return told;

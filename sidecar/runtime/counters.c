@@ -180,6 +180,12 @@ void counters_synthetic(struct loop *s, const char *definition, struct span ever
     metrics_set(s->vitals.metrics, METRIC_SYNTHETIC_SUCCESS, LABELS(name), seconds(clock_now(&s->clock)));
 }
 
+void counters_synthetic_gone(struct loop *s, const char *definition)
+{
+    metrics_unset(s->vitals.metrics, METRIC_SYNTHETIC_INTERVAL, LABELS(bytes_of_text(definition)));
+    metrics_unset(s->vitals.metrics, METRIC_SYNTHETIC_SUCCESS, LABELS(bytes_of_text(definition)));
+}
+
 void counters_synthetic_missed(struct loop *s, const char *definition)
 {
     metrics_add(s->vitals.metrics, METRIC_SYNTHETICS_MISSED, LABELS(bytes_of_text(definition)), 1);
@@ -195,6 +201,11 @@ void counters_remedy(struct loop *s, const char *rule, const char *result)
 void counters_remedy_armed(struct loop *s, const char *rule, bool armed)
 {
     metrics_set(s->vitals.metrics, METRIC_REMEDY_ARMED, LABELS(bytes_of_text(rule)), armed);
+}
+
+void counters_remedy_gone(struct loop *s, const char *rule)
+{
+    metrics_unset(s->vitals.metrics, METRIC_REMEDY_ARMED, LABELS(bytes_of_text(rule)));
 }
 
 /* ---- attempts and commits ---- */

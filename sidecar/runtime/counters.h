@@ -32,10 +32,13 @@ void counters_record_synthetic(struct loop *s, const struct record *r);
 /* A heartbeat of this definition is to begin every so often; one was not begun. */
 void counters_synthetic(struct loop *s, const char *definition, struct span every);
 void counters_synthetic_missed(struct loop *s, const char *definition);
+/* None is to begin any more. */
+void counters_synthetic_gone(struct loop *s, const char *definition);
 
 /* A rule of remediation has done this; whether it is armed; and what came of pages, as far as is known. */
 void counters_remedy(struct loop *s, const char *rule, const char *result);
 void counters_remedy_armed(struct loop *s, const char *rule, bool armed);
+void counters_remedy_gone(struct loop *s, const char *rule);
 
 /* An attempt that left at left_at has ended. A heartbeat's is not counted. */
 void counters_attempt(struct loop *s, const struct call_effect *call, struct instant left_at,

@@ -6,6 +6,7 @@
 #include "sidecar/engine/target.h"
 #include "sidecar/journal/codec.h"
 #include "sidecar/journal/postgres/postgres_store.h"
+#include "sidecar/runtime/objectives.h"
 #include "sidecar/runtime/remedies.h"
 #include "sidecar/runtime/sidecar_inside.h"
 #include "transport/certificates.h"
@@ -39,33 +40,6 @@ double counters_volume_free(const struct loop *s)
 {
     struct statvfs volume;
     return statvfs(s->config->data_dir, &volume) == 0 ? (double)volume.f_bavail * (double)volume.f_frsize : 0;
-}
-
-static void refresh_objectives(struct loop *s, struct instant now)
-{
-    static const struct {
-        const char *name;
-        int64_t seconds;
-    } windows[] = {{"5m", 300},   {"30m", 1800}, {"1h", 3600},  {"2h", 7200},
-                   {"6h", 21600}, {"1d", 86400}, {"3d", 259200}};
-    struct metrics *m = s->vitals.metrics;
-    for (size_t i = 0; slis_at(s->slis, i) != NULL; i++)
-        for (unsigned sli = 0; sli < SLI_COUNT; sli++) {
-            const struct objective *o = slis_at(s->slis, i);
-            static const char *const of_heartbeats[SLI_COUNT] = {"synthetic_success", "synthetic_latency"};
-            struct bytes definition = bytes_of_text(o->definition),
-                         name = bytes_of_text(o->synthetic ? of_heartbeats[sli] : sli_names[sli]);
-            if (o->promised[sli] == 0)
-                continue;
-            struct sli_count more = slis_take_new(s->slis, i, (enum sli)sli);
-            metrics_add(m, METRIC_SLO_EVENTS, LABELS(definition, name), more.all);
-            metrics_add(m, METRIC_SLO_BAD, LABELS(definition, name), more.bad);
-            metrics_set(m, METRIC_SLO_PROMISED, LABELS(definition, name), o->promised[sli] / 100000.0);
-            for (size_t k = 0; k < sizeof windows / sizeof windows[0]; k++)
-                metrics_set(
-                    m, METRIC_SLO_BURN, LABELS(definition, name, bytes_of_text(windows[k].name)),
-                    sli_burn(o->promised[sli], slis_count(s->slis, i, (enum sli)sli, SPAN_S(windows[k].seconds), now)));
-        }
 }
 
 const struct saga *counters_oldest_live(const struct loop *s)
@@ -196,7 +170,7 @@ static void refresh(struct loop *s)
     metrics_set(m, METRIC_SYNTHETICS_STUCK, METRIC_NO_LABELS, synthetic.stuck);
     metrics_set(m, METRIC_SAGAS_COMPENSATING, METRIC_NO_LABELS, counts.compensating);
     refresh_oldest(s, now);
-    refresh_objectives(s, now);
+    objectives_count(s, now);
     refresh_limits(s);
     refresh_holds(s);
     refresh_journal_age(s, now);

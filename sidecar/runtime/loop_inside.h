@@ -101,7 +101,6 @@ struct loop {
     struct policy *policy; /* NULL: none */
     struct drift drift;
     struct heartbeat *heartbeats; /* loop 0's: what the configuration wants started every so often */
-    size_t heartbeat_count;
     struct remedies *remedies; /* loop 0's; NULL: there are no rules */
 
     atomic_bool stop_asked;         /* by any thread, so in a word of its own: the others are read together */

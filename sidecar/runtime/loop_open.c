@@ -12,6 +12,7 @@
 #include "sidecar/runtime/files.h"
 #include "sidecar/runtime/journal.h"
 #include "sidecar/runtime/limits.h"
+#include "sidecar/runtime/objectives.h"
 #include "sidecar/runtime/policing.h"
 #include "sidecar/runtime/reload.h"
 #include "sidecar/runtime/remedies.h"
@@ -394,36 +395,6 @@ static int open_bulks(struct loop *s)
     return bulks_create(&options, &s->bulks);
 }
 
-static struct objective objective_of(const struct config_objective *o, bool synthetic)
-{
-    return (struct objective){
-        .definition = o->definition,
-        .promised = {[SLI_SUCCESS] = o->success,
-                     [SLI_LATENCY] = o->latency.us > 0 ? o->latency_percent : 0,
-                     [SLI_FRESHNESS] = o->freshness.us > 0 ? o->freshness_percent : 0},
-        .latency = o->latency,
-        .freshness = o->freshness,
-        .window = o->window,
-        .synthetic = synthetic,
-    };
-}
-
-/* What is promised, and what has been counted of it. */
-static int open_slis(struct loop *s, struct error_detail *detail)
-{
-    struct objective objectives[OBJECTIVES_MAX];
-    size_t count = 0;
-    for (size_t i = 0; i < s->config->objective_count; i++)
-        objectives[count++] = objective_of(&s->config->objectives[i], false);
-    for (size_t i = 0; i < s->config->synthetic_count; i++)
-        objectives[count++] = objective_of(&s->config->synthetics[i].promised, true);
-    if (count == 0)
-        return 0;
-    if (slis_create(objectives, count, &heap, &s->slis) != 0)
-        return error_set(detail, E_MEMORY, "", NULL);
-    return slis_recover(s->slis, s->store, detail);
-}
-
 static int open_parts(struct loop *s, struct error_detail *detail)
 {
     struct store_state state;
@@ -435,7 +406,7 @@ static int open_parts(struct loop *s, struct error_detail *detail)
     if (code == 0 && s->store->tell != NULL)
         s->store->tell(s->store, wake, s);
     if (code == 0)
-        code = open_slis(s, detail);
+        code = objectives_open(s, detail);
     if (code == 0)
         code = open_core(s, &state, detail);
     if (code == 0 && open_bulks(s) != 0)

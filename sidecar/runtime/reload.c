@@ -7,10 +7,12 @@
 #include "sidecar/observe/log.h"
 #include "sidecar/runtime/definitions_dir.h"
 #include "sidecar/runtime/limits.h"
+#include "sidecar/runtime/objectives.h"
 #include "sidecar/runtime/policing.h"
 #include "sidecar/runtime/remedies.h"
 #include "sidecar/runtime/schemas_dir.h"
 #include "sidecar/runtime/sidecar_inside.h"
+#include "sidecar/runtime/synthetics.h"
 #include "sidecar/runtime/targets.h"
 
 #include "saga/v1/coordinator.pb-c.h"
@@ -238,8 +240,11 @@ static void take_rest(struct reload *r)
     if (!policy_same(sidecar->loops[0]->policy, r->policy))
         say(&r->taken, &r->taken_count, "policy_file: ", fresh->policy_file[0] == '\0' ? "none" : fresh->policy_file,
             "");
-    if (!config_same(sidecar->config_now, fresh, OPTION_INDEX_definition_limits))
-        say(&r->taken, &r->taken_count, "definition_limits", "", "");
+    static const enum option_index whole[] = {OPTION_INDEX_definition_limits, OPTION_INDEX_objectives,
+                                              OPTION_INDEX_synthetics, OPTION_INDEX_remediation};
+    for (size_t i = 0; i < sizeof whole / sizeof whole[0]; i++)
+        if (!config_same(sidecar->config_now, fresh, whole[i]))
+            say(&r->taken, &r->taken_count, config_options[whole[i]].name, "", "");
     if (fresh->log_level != sidecar->config_now->log_level)
         say(&r->taken, &r->taken_count, "log_level: ", levels[fresh->log_level], "");
     /* Said at the more talkative of both levels. */
@@ -407,6 +412,19 @@ const struct config *reload_config(const struct loop *s)
     return r != NULL && r->policed && r->fresh != NULL ? r->fresh : s->sidecar->config_now;
 }
 
+/* What is promised, begun by schedule, and done by rules; also when it is as it was, as what it was read from goes. */
+static void take_watching(struct loop *s, const struct config *fresh)
+{
+    struct error_detail detail;
+    int code = objectives_take(s, fresh);
+    if (code == 0)
+        code = synthetics_take(s, fresh);
+    if (code == 0)
+        code = remedies_take(s, fresh, &detail);
+    if (code != 0)
+        s->failure.code = error_set(&s->failure.detail, E_MEMORY, "", NULL);
+}
+
 void reload_turn(struct loop *s)
 {
     struct sidecar *sidecar = s->sidecar;
@@ -416,6 +434,7 @@ void reload_turn(struct loop *s)
         targets_take(s, sidecar->config_now, own->fresh);
         if (!config_same(sidecar->config_now, own->fresh, OPTION_INDEX_definition_limits))
             limits_take(s, own->fresh);
+        take_watching(s, own->fresh);
         if (rules_fit(sidecar, own->fresh))
             api_set_authz(s->api, &own->fresh->authorization);
         /* From here on it is loop 0's alone. */

@@ -1,6 +1,6 @@
 /* reload.h - the configuration read again while the sidecar runs: by SIGHUP, and by the operator's method Reload.
  *
- * What options.def calls RELOADED is taken: targets, definitions_dir, schemas_dir, log_level. The rest is named, and waits for a restart. A file
+ * What options.def calls RELOADED is taken: targets, definitions_dir, schemas_dir, objectives, log_level and others. The rest is named, and waits for a restart. A file
  * that is wrong, be it of a definition, changes nothing (sets of descriptors that came with it stay registered, which harms nobody).
  *
  * The thread of signals reads the files; loop 0 takes what they say, in pieces, and the other loops their targets. */

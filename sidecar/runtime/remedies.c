@@ -5,6 +5,7 @@
 
 #include "sidecar/api/view.h"
 #include "sidecar/base/check.h"
+#include "sidecar/config/config_same.h"
 #include "sidecar/core/heap.h"
 #include "sidecar/observe/log.h"
 
@@ -26,12 +27,16 @@ static bool has_objective(const struct config *config, const char *definition)
     return false;
 }
 
-static int make(const struct config *config, const struct config_remedy *c, struct rule *rule,
+static int make(const struct config *config, const struct config_remedy *c, struct rule **out,
                 struct error_detail *detail)
 {
     char said[sizeof detail->text];
     bool page = c->act == CONFIG_REMEDY_PAGE;
+    struct rule *rule = *out = calloc(1, sizeof *rule);
+    if (rule == NULL)
+        return error_set(detail, E_MEMORY, "", NULL);
     rule->config = c;
+    snprintf(rule->name, sizeof rule->name, "%s", c->name);
     rule->by_objective = has_objective(config, c->definition);
     int code = 0;
     if (!page && !rule->by_objective && c->target[0] == '\0')
@@ -57,6 +62,10 @@ static int make(const struct config *config, const struct config_remedy *c, stru
         snprintf(said, sizeof said, "%s", detail->text);
         error_set(detail, code, field, said);
     }
+    if (code != 0) {
+        free(rule);
+        *out = NULL;
+    }
     return code;
 }
 
@@ -64,9 +73,10 @@ int remedies_check(const struct config *config, struct error_detail *detail)
 {
     int code = 0;
     for (size_t i = 0; code == 0 && i < config->remedy_count; i++) {
-        struct rule rule = {.remedy = NULL};
+        struct rule *rule;
         code = make(config, &config->remediation[i], &rule, detail);
-        remedy_destroy(rule.remedy);
+        if (code == 0)
+            remedies_let_go(rule);
     }
     return code;
 }
@@ -77,7 +87,7 @@ static Saga__V1__Rule message_of(const struct rule *rule)
 {
     const struct remedy_mark *mark = remedy_mark(rule->remedy);
     Saga__V1__Rule m = SAGA__V1__RULE__INIT;
-    m.name = (char *)(uintptr_t)rule->config->name;
+    m.name = (char *)(uintptr_t)rule->name;
     m.disarmed = mark->disarmed;
     m.pending = mark->pending;
     m.held = mark->held;
@@ -103,7 +113,7 @@ static int write_row(struct loop *s, const struct rule *rule)
     CHECK(size <= sizeof value);
     saga__v1__rule__pack(&m, value);
     const struct subject_row row = {.kind = SUBJECT_REMEDY,
-                                    .name = bytes_of_text(rule->config->name),
+                                    .name = bytes_of_text(rule->name),
                                     .version = FORM_OF_VALUE,
                                     .value = bytes_of(value, size)};
     return core_set_subject(s->core, &row);
@@ -112,69 +122,156 @@ static int write_row(struct loop *s, const struct rule *rule)
 static struct rule *find(struct remedies *r, struct bytes name)
 {
     for (size_t i = 0; i < r->count; i++)
-        if (bytes_equal(bytes_of_text(r->rules[i].config->name), name))
-            return &r->rules[i];
+        if (bytes_equal(bytes_of_text(r->rules[i]->name), name))
+            return r->rules[i];
     return NULL;
+}
+
+static struct rule_left *find_left(struct remedies *r, const char *name)
+{
+    for (struct rule_left *l = r->left; l != NULL; l = l->next)
+        if (strcmp(l->name, name) == 0)
+            return l;
+    return NULL;
+}
+
+/* Keeps how a rule was left. Returns 0 or E_MEMORY. */
+static int leave(struct remedies *r, const char *name, const struct remedy_mark *mark, const char *said)
+{
+    struct rule_left *l = find_left(r, name);
+    if (l == NULL) {
+        l = calloc(1, sizeof *l);
+        if (l == NULL)
+            return E_MEMORY;
+        snprintf(l->name, sizeof l->name, "%s", name);
+        l->next = r->left;
+        r->left = l;
+    }
+    l->mark = *mark;
+    snprintf(l->said, sizeof l->said, "%s", said);
+    return 0;
 }
 
 /* A rule that the configuration has no more stays in the journal, as it was left. */
 static int take_row(void *self, const struct subject_row *row)
 {
     struct remedies *r = self;
-    struct rule *rule = find(r, row->name);
     Saga__V1__Rule *m =
         row->version != FORM_OF_VALUE ? NULL : saga__v1__rule__unpack(NULL, row->value.size, row->value.at);
     if (m == NULL)
         return error_set(r->detail, E_JOURNAL_CORRUPT, "", "a row of the table subjects tells of no rule");
-    if (rule != NULL) {
-        const struct remedy_mark mark = {
-            .disarmed = m->disarmed,
-            .pending = m->pending && rule->config->acts,
-            .held = m->held && rule->config->act == CONFIG_REMEDY_HOLD,
-            .acts = m->acts,
-            .acted_at.us = m->acted_at == NULL ? 0 : m->acted_at->seconds * 1000000 + m->acted_at->nanos / 1000,
-            .before_all = m->before_all,
-            .before_good = m->before_good,
-            .at_all = m->at_all,
-            .at_good = m->at_good,
-        };
-        remedy_restore(rule->remedy, &mark);
-        snprintf(rule->said, sizeof rule->said, "%s", m->said);
-    }
+    const struct remedy_mark mark = {
+        .disarmed = m->disarmed,
+        .pending = m->pending,
+        .held = m->held,
+        .acts = m->acts,
+        .acted_at.us = m->acted_at == NULL ? 0 : m->acted_at->seconds * 1000000 + m->acted_at->nanos / 1000,
+        .before_all = m->before_all,
+        .before_good = m->before_good,
+        .at_all = m->at_all,
+        .at_good = m->at_good,
+    };
+    int code = leave(r, m->name, &mark, m->said);
     saga__v1__rule__free_unpacked(m, NULL);
-    return 0;
+    return code == 0 ? 0 : error_set(r->detail, code, "", NULL);
 }
 
-static int open_rules(struct loop *s, struct remedies *r, struct error_detail *detail)
+/* ---- in force ---- */
+
+/* Whether they are judged by the same counts. */
+static bool judged_alike(const struct rule *a, const struct rule *b)
 {
-    int code = 0;
-    bool pages = false;
-    for (size_t i = 0; code == 0 && i < r->count; i++) {
-        code = make(s->config, &s->config->remediation[i], &r->rules[i], detail);
-        pages |= s->config->remediation[i].act == CONFIG_REMEDY_PAGE;
-    }
-    r->detail = detail;
-    if (code == 0)
-        code = s->store->scan_subjects(s->store, SUBJECT_REMEDY, take_row, r, detail);
-    if (code == 0 && pages && webhook_open(&r->webhook) != 0)
-        code = error_set(detail, E_MEMORY, "", NULL);
+    return a->by_objective == b->by_objective && strcmp(a->config->definition, b->config->definition) == 0 &&
+           strcmp(a->config->target, b->config->target) == 0;
+}
+
+/* It goes on as it was left, as far as that still means something; before: the one of its name that has been in force until now, or NULL. */
+static void go_on_from(struct rule *rule, const struct rule *before, const struct remedy_mark *left, const char *said)
+{
+    struct remedy_mark mark = *left;
+    mark.pending &= rule->config->acts && (before == NULL || judged_alike(before, rule));
+    mark.held &= rule->config->act == CONFIG_REMEDY_HOLD;
+    remedy_restore(rule->remedy, &mark);
+    snprintf(rule->said, sizeof rule->said, "%s", said);
+}
+
+static bool has_pages(const struct config *config)
+{
+    for (size_t i = 0; i < config->remedy_count; i++)
+        if (config->remediation[i].act == CONFIG_REMEDY_PAGE)
+            return true;
+    return false;
+}
+
+static void let_all_go(struct rule **rules, size_t count)
+{
+    for (size_t i = 0; rules != NULL && i < count; i++)
+        if (rules[i] != NULL)
+            remedies_let_go(rules[i]);
+    free(rules);
+}
+
+/* Every rule is made anew. One that is as it was keeps since when its question has been true. */
+static int make_all(const struct config *config, struct remedies *r, struct rule ***out, struct error_detail *detail)
+{
+    struct rule **fresh = *out = calloc(config->remedy_count + 1, sizeof *fresh);
+    int code = fresh == NULL ? error_set(detail, E_MEMORY, "", NULL) : 0;
+    for (size_t i = 0; code == 0 && i < config->remedy_count; i++)
+        code = make(config, &config->remediation[i], &fresh[i], detail);
     for (size_t i = 0; code == 0 && i < r->count; i++)
-        counters_remedy_armed(s, r->rules[i].config->name, !remedy_mark(r->rules[i].remedy)->disarmed);
+        if (leave(r, r->rules[i]->name, remedy_mark(r->rules[i]->remedy), r->rules[i]->said) != 0)
+            code = error_set(detail, E_MEMORY, "", NULL);
+    if (code == 0 && r->webhook == NULL && has_pages(config) && webhook_open(&r->webhook) != 0)
+        code = error_set(detail, E_MEMORY, "", NULL);
+    if (code != 0)
+        let_all_go(fresh, config->remedy_count);
     return code;
+}
+
+static bool is_own(const struct loop *s)
+{
+    return s->index == 0 && s->sidecar->adopted == NULL; /* a journal that is looked after has no rules here */
+}
+
+int remedies_take(struct loop *s, const struct config *config, struct error_detail *detail)
+{
+    struct remedies *r = s->remedies;
+    struct rule **fresh;
+    int code = is_own(s) ? make_all(config, r, &fresh, detail) : 0;
+    if (code != 0 || !is_own(s))
+        return code;
+    for (size_t i = 0; i < r->count; i++)
+        counters_remedy_gone(s, r->rules[i]->name);
+    for (size_t i = 0; i < config->remedy_count; i++) {
+        const struct rule_left *left = find_left(r, fresh[i]->name);
+        struct rule *before = find(r, bytes_of_text(fresh[i]->name));
+        if (left != NULL)
+            go_on_from(fresh[i], before, &left->mark, left->said);
+        if (before != NULL && judged_alike(before, fresh[i]) && config_same_remedy(before->config, fresh[i]->config)) {
+            struct remedy *made = fresh[i]->remedy;
+            fresh[i]->remedy = before->remedy;
+            before->remedy = made;
+        }
+        counters_remedy_armed(s, fresh[i]->name, !remedy_mark(fresh[i]->remedy)->disarmed);
+    }
+    let_all_go(r->rules, r->count);
+    r->rules = fresh;
+    r->count = config->remedy_count;
+    r->failed = true; /* what has been asked was asked for others */
+    return 0;
 }
 
 int remedies_open(struct loop *s, struct error_detail *detail)
 {
-    bool own = s->index == 0 && s->sidecar->adopted == NULL; /* a journal that is looked after has no rules here */
-    size_t count = own ? s->config->remedy_count : 0;
-    if (count == 0)
+    if (!is_own(s))
         return 0;
     struct remedies *r = s->remedies = calloc(1, sizeof *r);
-    if (r == NULL || (r->rules = calloc(count, sizeof *r->rules)) == NULL)
+    if (r == NULL)
         return error_set(detail, E_MEMORY, "", NULL);
-    r->count = count;
     r->next = instant_after(clock_now(&s->clock), LOOK_EVERY);
-    return open_rules(s, r, detail);
+    r->detail = detail;
+    int code = s->store->scan_subjects(s->store, SUBJECT_REMEDY, take_row, r, detail);
+    return code != 0 ? code : remedies_take(s, s->config, detail);
 }
 
 void remedies_close(struct loop *s)
@@ -183,9 +280,13 @@ void remedies_close(struct loop *s)
     if (r == NULL)
         return;
     webhook_close(r->webhook);
-    for (size_t i = 0; r->rules != NULL && i < r->count; i++)
-        remedy_destroy(r->rules[i].remedy);
-    free(r->rules);
+    for (size_t i = 0; i < r->count; i++)
+        r->rules[i]->acts_out = 0; /* nobody will answer */
+    let_all_go(r->rules, r->count);
+    for (struct rule_left *l = r->left, *next; l != NULL; l = next) {
+        next = l->next;
+        free(l);
+    }
     free(r);
 }
 
@@ -199,13 +300,13 @@ struct webhook_counts remedies_pages(struct loop *s)
 
 static void tell(struct loop *s, const struct rule *rule, enum log_level level, const char *text, const char *result)
 {
-    counters_remedy(s, rule->config->name, result);
-    log_event(level, text, LOG_TEXT("rule", rule->config->name), LOG_TEXT("said", rule->said));
+    counters_remedy(s, rule->name, result);
+    log_event(level, text, LOG_TEXT("rule", rule->name), LOG_TEXT("said", rule->said));
 }
 
 static void keep(struct loop *s, const struct rule *rule)
 {
-    counters_remedy_armed(s, rule->config->name, !remedy_mark(rule->remedy)->disarmed);
+    counters_remedy_armed(s, rule->name, !remedy_mark(rule->remedy)->disarmed);
     if (write_row(s, rule) != 0)
         s->failure.code = error_set(&s->failure.detail, E_MEMORY, "", NULL);
 }
@@ -249,7 +350,7 @@ static void decide(struct loop *s, struct rule *rule)
         tell(s, rule, LOG_LEVEL_ERROR, "a rule has made things worse, and has stopped itself", "worse");
         remedies_undo(s, rule, rule->said);
         remedy_disarm(rule->remedy);
-        api_audit_own(s->api, "DisarmRule", rule->config->name, "sagad", rule->said);
+        api_audit_own(s->api, "DisarmRule", rule->name, "sagad", rule->said);
         break;
     default:
         tell(s, rule, LOG_LEVEL_INFO, "what a rule did has not made things worse", "judged");
@@ -268,7 +369,7 @@ static void took_one(struct loop *s)
     facts_end(r);
     bool may = !r->failed && core_stalled(s->core) == 0 && !s->stopping && s->failure.code == 0;
     for (size_t i = 0; may && i < r->count; i++)
-        decide(s, &r->rules[i]);
+        decide(s, r->rules[i]);
 }
 
 static void on_status(void *self, void *tag, const struct rpc_told *told)
@@ -304,7 +405,7 @@ static const struct rpc_asker status_asker = {.on_end = on_status}, objectives_a
 void remedies_turn(struct loop *s)
 {
     struct remedies *r = s->remedies;
-    if (r == NULL || r->awaited > 0 || instant_before(clock_now(&s->clock), r->next))
+    if (r == NULL || r->count == 0 || r->awaited > 0 || instant_before(clock_now(&s->clock), r->next))
         return;
     r->failed = false;
     facts_begin(r);
@@ -319,7 +420,8 @@ void remedies_turn(struct loop *s)
 
 struct instant remedies_expiry(const struct loop *s)
 {
-    return s->remedies == NULL || s->remedies->awaited > 0 ? INSTANT_NEVER : s->remedies->next;
+    return s->remedies == NULL || s->remedies->count == 0 || s->remedies->awaited > 0 ? INSTANT_NEVER
+                                                                                      : s->remedies->next;
 }
 
 /* ---- for the api ---- */
@@ -330,7 +432,7 @@ bool remedies_list(void *self, struct arena *a, Saga__V1__ListRulesResponse *m)
     size_t count = r == NULL ? 0 : r->count;
     m->rules = arena_take(a, (count + 1) * sizeof(*m->rules));
     for (size_t i = 0; m->rules != NULL && i < count; i++) {
-        const struct rule *rule = &r->rules[i];
+        const struct rule *rule = r->rules[i];
         const struct config_remedy *c = rule->config;
         struct instant acted_at = remedy_mark(rule->remedy)->acted_at, since = remedy_true_since(rule->remedy);
         Saga__V1__Rule *one = arena_take(a, sizeof *one);
@@ -364,6 +466,6 @@ int remedies_change(void *self, const char *name, bool arm, struct error_detail 
         remedies_undo(s, rule, rule->said);
         remedy_disarm(rule->remedy);
     }
-    counters_remedy_armed(s, rule->config->name, arm);
+    counters_remedy_armed(s, rule->name, arm);
     return write_row(s, rule) == 0 ? 0 : error_set(detail, E_MEMORY, "", NULL);
 }

@@ -17,6 +17,10 @@ int remedies_check(const struct config *config, struct error_detail *detail);
 int remedies_open(struct loop *s, struct error_detail *detail);
 void remedies_close(struct loop *s);
 
+/* From now on those of this configuration, which is borrowed. A rule goes on as it was left, whenever that was; what one that is gone has done stays.
+ * Returns 0, or E_MEMORY with nothing changed. */
+int remedies_take(struct loop *s, const struct config *config, struct error_detail *detail);
+
 /* Once a turn: asks when it is time to; and when that is due, or INSTANT_NEVER. */
 void remedies_turn(struct loop *s);
 struct instant remedies_expiry(const struct loop *s);

@@ -26,14 +26,14 @@ struct act {
 
 static const char *actor_of(const struct rule *rule, char text[ACTOR_SIZE])
 {
-    snprintf(text, ACTOR_SIZE, "rule %s", rule->config->name);
+    snprintf(text, ACTOR_SIZE, "rule %s", rule->name);
     return text;
 }
 
 /* The same after a restart. */
 static const char *bulk_id(const struct rule *rule, char text[BULK_ID_SIZE])
 {
-    snprintf(text, BULK_ID_SIZE, "rule-%.40s-%lld", rule->config->name,
+    snprintf(text, BULK_ID_SIZE, "rule-%.40s-%lld", rule->name,
              (long long)(remedy_mark(rule->remedy)->acted_at.us / 1000000));
     return text;
 }
@@ -48,14 +48,18 @@ static void answered(void *self, void *tag, const struct rpc_told *told)
     if (told->status != 0 && !s->cutting) {
         const char *text = told->message == NULL ? "" : told->message;
         snprintf(act->rule->said, sizeof act->rule->said, "it could not be done: %.200s", text);
-        counters_remedy(s, act->rule->config->name, "failed");
-        log_event(LOG_LEVEL_ERROR, "what a rule decided could not be done", LOG_TEXT("rule", act->rule->config->name),
+        counters_remedy(s, act->rule->name, "failed");
+        log_event(LOG_LEVEL_ERROR, "what a rule decided could not be done", LOG_TEXT("rule", act->rule->name),
                   LOG_TEXT("text", text));
     }
-    if (over)
-        free(act);
-    else
+    if (!over) {
         ask(s, act);
+        return;
+    }
+    act->rule->acts_out--;
+    if (act->rule->config == NULL)
+        remedies_let_go(act->rule);
+    free(act);
 }
 
 static const struct rpc_asker asker = {.on_end = answered};
@@ -76,7 +80,17 @@ static void ask_all(struct loop *s, struct rule *rule, enum method_id method, co
     }
     *act = (struct act){.rule = rule, .method = method, .size = size};
     protobuf_c_message_pack(m, act->body);
+    rule->acts_out++;
     ask(s, act);
+}
+
+void remedies_let_go(struct rule *rule)
+{
+    rule->config = NULL;
+    if (rule->acts_out > 0)
+        return;
+    remedy_destroy(rule->remedy);
+    free(rule);
 }
 
 /* ---- the acts ---- */
@@ -144,7 +158,7 @@ static void page(struct loop *s, struct rule *rule, const char *said)
 {
     char body[PAGE_BYTES_MAX] = "{";
     size_t used = 1;
-    used = put_json(body, sizeof body - 64, used, "rule", rule->config->name);
+    used = put_json(body, sizeof body - 64, used, "rule", rule->name);
     used = put_json(body, sizeof body - 64, used, "when", rule->config->when);
     used = put_json(body, sizeof body - 64, used, "definition", rule->config->definition);
     used = put_json(body, sizeof body - 64, used, "target", rule->config->target);
@@ -173,7 +187,7 @@ void remedies_act(struct loop *s, struct rule *rule, const char *said)
         set_breaker(s, rule, SAGA__V1__BREAKER_ACT__BREAKER_ACT_RESET, actor, reason);
         break;
     case CONFIG_REMEDY_PAGE:
-        api_audit_own(s->api, "Page", rule->config->name, actor, reason);
+        api_audit_own(s->api, "Page", rule->name, actor, reason);
         page(s, rule, said);
         break;
     }

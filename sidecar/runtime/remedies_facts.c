@@ -23,7 +23,7 @@ static struct span longer(struct span a, struct span b)
 void facts_begin(struct remedies *r)
 {
     for (size_t i = 0; i < r->count; i++) {
-        struct rule *rule = &r->rules[i];
+        struct rule *rule = r->rules[i];
         rule->facts = (struct remedy_facts){.has_target = rule->config->target[0] != '\0', .breaker = "CLOSED"};
         memset(rule->burns, 0, sizeof rule->burns);
     }
@@ -79,7 +79,7 @@ void facts_add_status(struct remedies *r, const Saga__V1__StatusResponse *m, str
 {
     for (size_t i = 0; i < r->count; i++)
         for (size_t k = 0; k < m->n_loops; k++)
-            add_loop(&r->rules[i], m->loops[k], now);
+            add_loop(r->rules[i], m->loops[k], now);
 }
 
 void facts_add_objectives(struct remedies *r, const Saga__V1__ListObjectivesResponse *m)
@@ -87,7 +87,7 @@ void facts_add_objectives(struct remedies *r, const Saga__V1__ListObjectivesResp
     static const unsigned windows[BURNS] = {0, 2, 4}; /* of an answer's windows: 5m, 1h, 6h */
     for (size_t i = 0; i < r->count; i++)
         for (size_t k = 0; k < m->n_objectives; k++) {
-            struct rule *rule = &r->rules[i];
+            struct rule *rule = r->rules[i];
             const Saga__V1__Objective *o = m->objectives[k];
             if ((unsigned)o->kind >= OBJECTIVE_KINDS || strcmp(o->definition, rule->config->definition) != 0)
                 continue;
@@ -107,7 +107,7 @@ void facts_add_objectives(struct remedies *r, const Saga__V1__ListObjectivesResp
 void facts_end(struct remedies *r)
 {
     for (size_t i = 0; i < r->count; i++) {
-        struct rule *rule = &r->rules[i];
+        struct rule *rule = r->rules[i];
         double worst[BURNS] = {0};
         for (unsigned kind = 0; kind < OBJECTIVE_KINDS; kind++)
             for (unsigned n = 0; n < BURNS; n++) {

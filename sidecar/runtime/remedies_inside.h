@@ -17,17 +17,28 @@ struct burn_count {
 #define OBJECTIVE_KINDS 4
 
 struct rule {
-    const struct config_remedy *config;
+    const struct config_remedy *config; /* NULL: it is in force no more, and there until its acts have been answered */
     struct remedy *remedy;
     bool by_objective; /* judged by the definition's objective of success; else by its target's attempts */
     struct remedy_facts facts;
     struct burn_count burns[OBJECTIVE_KINDS];
     char said[RULE_SAID_BYTES];
+    unsigned acts_out; /* that no answer has come of */
+    char name[STEP_NAME_BYTES_MAX + 1];
+};
+
+/* How a rule was left that is not in force: it goes on so when it is again. */
+struct rule_left {
+    struct rule_left *next;
+    struct remedy_mark mark;
+    char said[RULE_SAID_BYTES];
+    char name[STEP_NAME_BYTES_MAX + 1];
 };
 
 struct remedies {
-    struct rule *rules;
+    struct rule **rules; /* in force */
     size_t count;
+    struct rule_left *left;
     struct webhook *webhook; /* NULL: no rule pages */
     struct instant next;
     unsigned awaited;            /* answers of loops */
@@ -47,6 +58,8 @@ void facts_write(const struct remedy_facts *f, char *text, size_t size);
 /* ---- remedies_act.c ---- */
 /* Does what the rule is for, or takes back what it did last; said: why. */
 void remedies_act(struct loop *s, struct rule *rule, const char *said);
+/* The rule is in force no more. */
+void remedies_let_go(struct rule *rule);
 void remedies_undo(struct loop *s, struct rule *rule, const char *said);
 
 #endif

@@ -16,7 +16,9 @@
 #define TROUBLE_BYTES 160
 
 struct heartbeat {
-    const struct config_synthetic *config;
+    struct heartbeat *next;
+    char definition[NAME_BYTES_MAX + 1];
+    const struct config_synthetic *config; /* NULL: none is to begin any more; it is there until it is not busy */
     struct instant next_at;
     bool busy;                    /* its Start, or a Wait for its end, is under way */
     unsigned asked;               /* of which loop */
@@ -29,27 +31,104 @@ struct heartbeat {
     char trouble[TROUBLE_BYTES];
 };
 
-int synthetics_open(struct loop *s)
+static bool has_schedule(const struct loop *s)
 {
-    bool own = s->index == 0 && s->sidecar->adopted == NULL; /* a journal that is looked after has no schedule here */
-    size_t count = own ? s->config->synthetic_count : 0;
-    s->heartbeats = count == 0 ? NULL : calloc(count, sizeof *s->heartbeats);
-    if (count > 0 && s->heartbeats == NULL)
-        return E_MEMORY;
-    s->heartbeat_count = count;
-    struct instant now = clock_now(&s->clock);
-    for (size_t i = 0; i < count; i++) {
-        struct heartbeat *h = &s->heartbeats[i];
-        h->config = &s->config->synthetics[i];
-        h->next_at = instant_after(now, span_min(FIRST_AFTER, h->config->every));
-        counters_synthetic(s, h->config->promised.definition, h->config->every);
+    return s->index == 0 && s->sidecar->adopted == NULL; /* a journal that is looked after has none here */
+}
+
+static struct heartbeat *find(const struct loop *s, const char *definition)
+{
+    for (struct heartbeat *h = s->heartbeats; h != NULL; h = h->next)
+        if (strcmp(h->definition, definition) == 0)
+            return h;
+    return NULL;
+}
+
+static void destroy_all(struct heartbeat *h)
+{
+    for (struct heartbeat *next; h != NULL; h = next) {
+        next = h->next;
+        free(h);
+    }
+}
+
+/* Those that nothing keeps any more. */
+static void drop_idle(struct loop *s)
+{
+    for (struct heartbeat **at = &s->heartbeats, *h; (h = *at) != NULL;) {
+        if (h->config != NULL || h->busy) {
+            at = &h->next;
+            continue;
+        }
+        *at = h->next;
+        free(h);
+    }
+}
+
+/* The ones of this configuration that are not there yet. Returns 0, or E_MEMORY and gives none. */
+static int make_new(const struct loop *s, const struct config *config, struct heartbeat **out)
+{
+    struct heartbeat **last = out;
+    *out = NULL;
+    for (size_t i = 0; i < config->synthetic_count; i++) {
+        const char *definition = config->synthetics[i].promised.definition;
+        if (find(s, definition) != NULL)
+            continue;
+        struct heartbeat *h = *last = calloc(1, sizeof *h);
+        if (h == NULL) {
+            destroy_all(*out);
+            return E_MEMORY;
+        }
+        snprintf(h->definition, sizeof h->definition, "%s", definition);
+        last = &h->next;
     }
     return 0;
 }
 
+static void schedule(struct loop *s, struct heartbeat *h, const struct config_synthetic *config)
+{
+    const struct config_synthetic *before = h->config;
+    struct instant first = instant_after(clock_now(&s->clock), span_min(FIRST_AFTER, config->every));
+    if (before == NULL || before->every.us != config->every.us) {
+        h->next_at = first;
+        counters_synthetic(s, h->definition, config->every);
+    }
+    h->config = config;
+}
+
+int synthetics_take(struct loop *s, const struct config *config)
+{
+    struct heartbeat *new, **last = &s->heartbeats;
+    int code = has_schedule(s) ? make_new(s, config, &new) : 0;
+    if (code != 0 || !has_schedule(s))
+        return code;
+    while (*last != NULL)
+        last = &(*last)->next;
+    *last = new;
+    for (struct heartbeat *h = s->heartbeats; h != NULL; h = h->next) {
+        const struct config_synthetic *c = NULL;
+        for (size_t i = 0; i < config->synthetic_count && c == NULL; i++)
+            if (strcmp(config->synthetics[i].promised.definition, h->definition) == 0)
+                c = &config->synthetics[i];
+        if (c != NULL) {
+            schedule(s, h, c);
+        } else if (h->config != NULL) {
+            h->config = NULL;
+            counters_synthetic_gone(s, h->definition);
+        }
+    }
+    drop_idle(s);
+    return 0;
+}
+
+int synthetics_open(struct loop *s)
+{
+    return synthetics_take(s, s->config);
+}
+
 void synthetics_close(struct loop *s)
 {
-    free(s->heartbeats);
+    destroy_all(s->heartbeats);
 }
 
 static void note_trouble(struct heartbeat *h, const char *text)
@@ -60,12 +139,11 @@ static void note_trouble(struct heartbeat *h, const char *text)
 /* One that was due does not begin. */
 static void miss(struct loop *s, struct heartbeat *h, const char *why)
 {
-    const char *definition = h->config->promised.definition;
     h->missed++;
     note_trouble(h, why);
-    counters_synthetic_missed(s, definition);
-    slis_missed(s->slis, definition);
-    log_event(LOG_LEVEL_WARN, "a heartbeat cannot begin", LOG_TEXT("definition", definition), LOG_TEXT("why", why),
+    counters_synthetic_missed(s, h->definition);
+    slis_missed(s->slis, h->definition);
+    log_event(LOG_LEVEL_WARN, "a heartbeat cannot begin", LOG_TEXT("definition", h->definition), LOG_TEXT("why", why),
               LOG_TEXT("saga", h->saga));
 }
 
@@ -122,6 +200,7 @@ static void on_waited(void *self, void *tag, const struct rpc_told *told)
         note_trouble(h, told->message == NULL ? "its end cannot be told" : told->message);
     if (m != NULL)
         saga__v1__wait_response__free_unpacked(m, NULL);
+    drop_idle(s);
 }
 
 static const struct rpc_asker waiter = {.on_end = on_waited};
@@ -144,7 +223,9 @@ static void on_started(void *self, void *tag, const struct rpc_told *told)
     Saga__V1__StartResponse *m =
         told->status != 0 ? NULL : saga__v1__start_response__unpack(NULL, told->body.size, told->body.at);
     if (m == NULL) {
-        miss(s, h, told->message == NULL ? "Start was refused" : told->message);
+        if (h->config != NULL)
+            miss(s, h, told->message == NULL ? "Start was refused" : told->message);
+        drop_idle(s);
         return;
     }
     snprintf(h->saga, sizeof h->saga, "%s", m->saga_id);
@@ -176,9 +257,8 @@ static void begin(struct loop *s, struct heartbeat *h)
 void synthetics_turn(struct loop *s)
 {
     struct instant now = clock_now(&s->clock);
-    for (size_t i = 0; i < s->heartbeat_count; i++) {
-        struct heartbeat *h = &s->heartbeats[i];
-        if (instant_before(now, h->next_at))
+    for (struct heartbeat *h = s->heartbeats; h != NULL; h = h->next) {
+        if (h->config == NULL || instant_before(now, h->next_at))
             continue;
         /* What a stopped machine slept through is not made up for. */
         h->next_at = instant_max(instant_after(h->next_at, h->config->every), now);
@@ -192,23 +272,27 @@ void synthetics_turn(struct loop *s)
 struct instant synthetics_expiry(const struct loop *s)
 {
     struct instant next = INSTANT_NEVER;
-    for (size_t i = 0; i < s->heartbeat_count; i++)
-        next = instant_min(next, s->heartbeats[i].next_at);
+    for (const struct heartbeat *h = s->heartbeats; h != NULL; h = h->next)
+        next = h->config == NULL ? next : instant_min(next, h->next_at);
     return next;
 }
 
 bool synthetics_fill(const struct loop *s, struct arena *a, Saga__V1__LoopStatus *m)
 {
-    m->synthetics = arena_take(a, (s->heartbeat_count + 1) * sizeof(*m->synthetics));
+    size_t count = 1;
+    for (const struct heartbeat *h = s->heartbeats; h != NULL; h = h->next)
+        count++;
+    m->synthetics = arena_take(a, count * sizeof(*m->synthetics));
     if (m->synthetics == NULL)
         return false;
-    for (size_t i = 0; i < s->heartbeat_count; i++) {
-        const struct heartbeat *h = &s->heartbeats[i];
+    for (const struct heartbeat *h = s->heartbeats; h != NULL; h = h->next) {
+        if (h->config == NULL)
+            continue;
         Saga__V1__SyntheticStatus *t = arena_take(a, sizeof *t);
         if (t == NULL)
             return false;
         saga__v1__synthetic_status__init(t);
-        t->definition = (char *)(uintptr_t)h->config->promised.definition;
+        t->definition = arena_text(a, bytes_of_text(h->definition));
         t->committed = h->committed;
         t->failed = h->failed;
         t->missed = h->missed;
@@ -216,7 +300,7 @@ bool synthetics_fill(const struct loop *s, struct arena *a, Saga__V1__LoopStatus
         t->last_saga = arena_text(a, bytes_of_text(h->saga));
         t->last_trouble = arena_text(a, bytes_of_text(h->trouble));
         t->every = view_span(a, h->config->every);
-        bool ok = t->last_saga != NULL && t->last_trouble != NULL && t->every != NULL &&
+        bool ok = t->definition != NULL && t->last_saga != NULL && t->last_trouble != NULL && t->every != NULL &&
                   (h->last_success.us == 0 || (t->last_success = view_time(a, h->last_success)) != NULL) &&
                   (h->took.us == 0 || (t->last_took = view_span(a, h->took)) != NULL);
         if (!ok)

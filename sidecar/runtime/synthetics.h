@@ -11,6 +11,10 @@
 int synthetics_open(struct loop *s);
 void synthetics_close(struct loop *s);
 
+/* From now on those of this configuration, which is borrowed: what is under way goes on, and those that stay keep their time unless it is another.
+ * Returns 0, or E_MEMORY with nothing changed. */
+int synthetics_take(struct loop *s, const struct config *config);
+
 /* Once a turn: begins what is due. */
 void synthetics_turn(struct loop *s);
 /* When something is due, or INSTANT_NEVER. */

@@ -7,6 +7,7 @@ import threading
 
 import grpc
 
+from test_watching import get, samples
 from harness import SAGAD, Case, Gate, Participant, Sidecar, definition, do, enlistment, step, wait_until
 
 Code = grpc.StatusCode
@@ -155,6 +156,118 @@ class Reload(Case):
         sidecar.write_config()
         self.assertEqual({"definition good 1.0.0", "target new added", "log_level: debug"},
                          set(sidecar.client.operator.Reload(actor="ops").taken))
+
+    def test_objectives(self):
+        """What is promised comes, goes and comes back while the sidecar runs: counts go on, and what is promised no more burns no more."""
+        sidecar = self.with_definitions(http_listen="127.0.0.1:0")
+        client = sidecar.client
+        client.register(definition("paid", step("a")))
+
+        def counted():
+            return {o.definition: o.all for o in client.operator.ListObjectives().objectives}
+
+        def shown():
+            return [dict(labels)["definition"] for (name, labels) in samples(get(sidecar, "/metrics")[2]) if name == "sagad_slo_promised_ratio"]
+        client.run("paid")
+        paid = {"success": 99, "window": "24h"}
+        sidecar.options["objectives"] = {"paid": paid, "other": {"success": 90}}
+        self.assertEqual((["objectives"], []), self.reload(sidecar))
+        self.assertEqual((["other", "paid"], {"paid": 0, "other": 0}), (sorted(shown()), counted()))
+        client.run("paid")
+        self.assertEqual(1, counted()["paid"])
+        sidecar.options["objectives"] = {"other": {"success": 95}}
+        self.assertEqual((["objectives"], []), self.reload(sidecar))
+        self.assertEqual((["other"], {"other": 0}), (shown(), counted()))
+        client.run("paid")
+        sidecar.options["objectives"] = {"paid": paid}
+        self.reload(sidecar)
+        client.run("paid")
+        self.assertEqual((["paid"], {"paid": 2}), (shown(), counted()))
+        sidecar.options["objectives"] = {}
+        self.reload(sidecar)
+        sidecar.restart("kill")
+        client = sidecar.client
+        self.assertEqual({}, counted())
+        sidecar.options["objectives"] = {"paid": paid}
+        self.reload(sidecar)
+        client.run("paid")
+        self.assertEqual({"paid": 3}, counted())
+
+    def test_heartbeats(self):
+        sidecar = self.with_definitions(http_listen="127.0.0.1:0")
+        sidecar.client.register(definition("pulse", step("a")))
+
+        def beats():
+            return {b.definition: b for loop in sidecar.client.operator.Status().loops for b in loop.synthetics}
+
+        def interval():
+            return samples(get(sidecar, "/metrics")[2]).get(("sagad_synthetic_interval_seconds", (("definition", "pulse"),)))
+        sidecar.options["synthetics"] = {"pulse": {"every": "1s", "deadline": "60s"}}
+        self.assertEqual((["synthetics"], []), self.reload(sidecar))
+        wait_until(lambda: beats()["pulse"].committed > 0, "it beats")
+        self.assertEqual(1, interval())
+        gate = Gate()
+        self.shop.on(do("a"), gate)
+        gate.await_call()  # one is under way
+        sidecar.options["synthetics"] = {}
+        self.reload(sidecar)
+        self.assertEqual(({}, None), (beats(), interval()))
+        sidecar.options["synthetics"] = {"pulse": {"every": "1s", "deadline": "60s", "success": 99}}
+        self.assertEqual((["synthetics"], []), self.reload(sidecar))
+        wait_until(lambda: beats()["pulse"].missed > 0, "none begins while one is under way, whatever was between")
+        before = beats()["pulse"].committed
+        gate.open()
+        wait_until(lambda: beats()["pulse"].committed > before + 1, "it beats again")
+        self.assertIn("pulse", [o.definition for o in sidecar.client.operator.ListObjectives().objectives])
+
+    def test_rules_of_remediation(self):
+        """A rule goes on as it was left, be it by another file or by another process: above all one that was disarmed."""
+        sidecar = self.with_definitions()
+        letters = {"when": "deadletters > 0", "do": "hold", "definition": "one", "mode": "act"}
+
+        def rules():
+            return {r.name: r for r in sidecar.client.operator.ListRules().rules}
+        sidecar.options.update(objectives={"one": {"success": 99}}, remediation={"letters": letters})
+        self.assertEqual((["objectives", "remediation"], []), self.reload(sidecar))
+        self.assertEqual(["letters"], list(rules()))
+        sidecar.client.operator.ChangeRule(name="letters", change="RULE_CHANGE_UNDO", actor="ops")
+        self.assertTrue(rules()["letters"].disarmed)
+        sidecar.options["remediation"] = {"letters": dict(letters, when="deadletters > 5"), "more": {"when": "live > 10000", "do": "page", "url": "http://127.0.0.1:1/"}}
+        self.reload(sidecar)
+        self.assertEqual((True, "deadletters > 5", False), (rules()["letters"].disarmed, rules()["letters"].when, rules()["more"].disarmed))
+        sidecar.options["remediation"] = {}
+        self.reload(sidecar)
+        self.assertEqual({}, rules())
+        sidecar.options["remediation"] = {"letters": letters}
+        self.reload(sidecar)
+        self.assertTrue(rules()["letters"].disarmed)
+        sidecar.options["remediation"] = {}
+        self.reload(sidecar)
+        sidecar.restart("kill")
+        sidecar.options["remediation"] = {"letters": letters}
+        self.assertEqual((["remediation"], []), self.reload(sidecar))
+        self.assertEqual((True, "taken back by an operator"), (rules()["letters"].disarmed, rules()["letters"].said))
+
+    def test_a_wrong_promise_heartbeat_or_rule_changes_none_of_them(self):
+        sidecar = self.with_definitions()
+        client = sidecar.client
+        good = {"objectives": {"one": {"success": 99}}, "synthetics": {"one": {"every": "1h"}}, "remediation": {"r": {"when": "live > 1", "do": "hold", "definition": "one"}}}
+        wrong = {"objectives.two.success": {"objectives": {"two": {"success": 100}}},
+                 "synthetics.two.every": {"synthetics": {"two": {"every": "1ms"}}},
+                 "remediation.x.when": {"remediation": {"x": {"when": "deadleters > 1", "do": "hold", "definition": "one"}}}}
+        for place, more in wrong.items():
+            sidecar.options.update(good)
+            for option, entries in more.items():
+                sidecar.options[option] = dict(good[option], **entries)
+            sidecar.write_config()
+            with self.assertRaises(grpc.RpcError) as raised:
+                client.operator.Reload(actor="ops")
+            self.assertEqual(Code.INVALID_ARGUMENT, raised.exception.code())
+            self.assertIn(place, raised.exception.details())
+            self.assertEqual(([], [], []), (list(client.operator.ListObjectives().objectives), list(client.operator.ListRules().rules),
+                                            [b for loop in client.operator.Status().loops for b in loop.synthetics]))
+        sidecar.options.update(good)
+        self.assertEqual((["objectives", "remediation", "synthetics"], []), self.reload(sidecar))
 
     def test_by_sagactl(self):
         sidecar = self.with_definitions()

@@ -12,7 +12,7 @@ Code = grpc.StatusCode
 PULSE = definition("pulse", step("a", more="compensation: {method: /shop.v1.Shop/una, %s}" % (QUICK % 1), compensate=False), step("b", after=["a"], more=QUICK % 1))
 KINDS = {name: enum("ObjectiveKind", "OBJECTIVE_KIND_" + name) for name in ("SUCCESS", "LATENCY", "SYNTHETIC_SUCCESS", "SYNTHETIC_LATENCY")}
 # What the machine does for heartbeats as for any saga; everything else is of real sagas alone.
-PHYSICAL = re.compile(r"process_|sagad_(commit_|journal_|synthetic_|gauges_age_|target_calls_|requests_refused)")
+PHYSICAL = re.compile(r"process_|sagad_(commit_|journal_|metrics_|synthetic_|gauges_age_|target_calls_|requests_refused)")
 
 
 def objectives(sidecar):

@@ -55,6 +55,27 @@ START_TEST(metrics__a_counter_counts_each_series_alone)
 }
 END_TEST
 
+START_TEST(metrics__a_gauge_that_is_not_set_is_not_shown)
+{
+    struct metrics *other;
+    ck_assert_int_eq(metrics_create(10, &other), 0);
+    metrics_set(m, METRIC_SAGAS_LIVE, METRIC_NO_LABELS, 7);
+    metrics_set(other, METRIC_SAGAS_LIVE, METRIC_NO_LABELS, 5);
+    metrics_unset(m, METRIC_SAGAS_LIVE, METRIC_NO_LABELS);
+    struct metrics *const both[] = {m, other};
+    written(both, 2, METRICS_PROMETHEUS);
+    assert_line("sagad_sagas_live 5");
+    metrics_unset(other, METRIC_SAGAS_LIVE, METRIC_NO_LABELS);
+    ck_assert_ptr_null(strstr(written(both, 2, METRICS_PROMETHEUS), "\nsagad_sagas_live"));
+    metrics_set(m, METRIC_SAGAS_LIVE, METRIC_NO_LABELS, 0);
+    written(both, 2, METRICS_PROMETHEUS);
+    assert_line("sagad_sagas_live 0");
+    ck_assert_uint_eq(metrics_count(m), 1);
+    ck_assert_uint_gt(metrics_bytes(m), 0);
+    metrics_destroy(other);
+}
+END_TEST
+
 START_TEST(metrics__several_loops_are_one)
 {
     struct metrics *other;
@@ -180,6 +201,7 @@ int main(void)
     TCase *all = tcase_create("all");
     tcase_add_checked_fixture(all, setup, teardown);
     tcase_add_test(all, metrics__a_counter_counts_each_series_alone);
+    tcase_add_test(all, metrics__a_gauge_that_is_not_set_is_not_shown);
     tcase_add_test(all, metrics__several_loops_are_one);
     tcase_add_test(all, metrics__a_histogram_tells_bucket_sum_and_count);
     tcase_add_test(all, metrics__an_example_stands_at_its_bucket_in_openmetrics_alone);

@@ -11,8 +11,8 @@
 static const struct instant now = {.us = INT64_C(1000000) * NOW_S};
 
 static struct config_remedy config;
-static struct rule rule;
-static struct remedies remedies = {.rules = &rule, .count = 1};
+static struct rule rule, *in_force = &rule;
+static struct remedies remedies = {.rules = &in_force, .count = 1};
 
 /* A rule about this definition and this target, neither when they are "". */
 static void begin(const char *definition, const char *target)

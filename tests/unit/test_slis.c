@@ -267,6 +267,33 @@ START_TEST(slis__what_was_not_looked_at_is_neither_good_nor_bad)
 }
 END_TEST
 
+/* Counts go on, whatever was promised between, in this process and in the next. */
+START_TEST(slis__what_is_promised_again_goes_on)
+{
+    static const struct objective three = {.definition = "three", .promised = {99000}, .window = SECONDS(86400)};
+    end(SAGA_COMMITTED, REASON_NONE, 1);
+    ck_assert_int_eq(slis_promise(slis, &three, 1), 0);
+    end(SAGA_COMMITTED, REASON_NONE, 1); /* nothing is promised of it now */
+    ck_assert_str_eq(slis_at(slis, 0)->definition, "three");
+    ck_assert_ptr_null(slis_at(slis, 1));
+    tick(10);
+    ck_assert_int_eq(slis_promise(slis, objectives, 2), 0);
+    assert_counted(SLI_SUCCESS, 0, 1, 0);
+    ck_assert_int_eq(slis_promise(slis, &three, 1), 0);
+    slis_destroy(slis);
+    owner_restart(&o);
+    struct error_detail detail;
+    ck_assert_int_eq(slis_create(&three, 1, &heap, &slis), 0);
+    ck_assert_int_eq(slis_recover(slis, o.store, &detail), 0);
+    ck_assert_int_eq(slis_promise(slis, objectives, 2), 0);
+    assert_counted(SLI_SUCCESS, 0, 1, 0);
+    end(SAGA_COMMITTED, REASON_NONE, 1);
+    assert_counted(SLI_SUCCESS, 0, 2, 0);
+    ck_assert_int_eq(slis_promise(slis, NULL, 0), 0);
+    ck_assert_ptr_null(slis_at(slis, 0));
+}
+END_TEST
+
 START_TEST(slis__a_burn_of_one_uses_up_what_may_go_wrong)
 {
     ck_assert_double_eq_tol(sli_burn(99000, (struct sli_count){.all = 200, .bad = 2}), 1, 1e-9);
@@ -289,6 +316,7 @@ int main(void)
     tcase_add_test(t, slis__a_crash_forgets_neither_counts_nor_what_they_were);
     tcase_add_test(t, slis__what_is_old_is_kept_coarsely);
     tcase_add_test(t, slis__freshness_is_looked_at);
+    tcase_add_test(t, slis__what_is_promised_again_goes_on);
     tcase_add_test(t, slis__a_burn_of_one_uses_up_what_may_go_wrong);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);
