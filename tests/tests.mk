@@ -112,6 +112,14 @@ tls-clients: $(BINARIES)
 	javac -cp '$(TLS)/*' -d $(TLS) tests/tls/Peer.java
 	$(E2E_ENV) $(call limit,900) $(SYSTEM_PYTHON) tests/tls/clients.py $(abspath $(TLS))
 
+# A real OpenTelemetry Collector takes what a sidecar sends. It is built from its modules, so scripts/test leaves it out, too.
+.PHONY: otel-collector
+otel-collector: $(BINARIES)
+	@mkdir -p build/otel
+	@cp tests/otel/go.mod tests/otel/collector.go build/otel
+	cd build/otel && GOFLAGS=-mod=mod go build -o collector .
+	$(E2E_ENV) $(call limit,300) $(SYSTEM_PYTHON) tests/otel/collector.py build/otel/collector
+
 # libsaga's asynchronous half, for a test that kills its sidecar.
 PROGRAMS += $(B)/libsaga_storm
 $(B)/libsaga_storm: $(B)/obj/tests/e2e/libsaga_storm.o $(B)/libsaga.a
