@@ -1,0 +1,252 @@
+/* Bulk jobs in a core of one loop: their rate, whose places they take, and what is refused. What a crash leaves of them is the simulator's to say. */
+#include "sidecar/core/bulk.h"
+
+#include "tests/support/core_owner.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define STATE(name) SAGA__V1__BULK_STATE__BULK_STATE_##name
+#define ACT(name)   SAGA__V1__BULK_ACT__BULK_ACT_##name
+
+static struct owner o;
+static struct bulks *bulks;
+static struct error_detail detail;
+
+static void open_bulks(unsigned loops)
+{
+    const struct bulk_options options = {.core = o.core, .memory = &o.memory, .loops = loops};
+    ck_assert_int_eq(bulks_create(&options, &bulks), 0);
+    ck_assert_int_eq(bulks_recover(bulks, o.store, &detail), 0);
+}
+
+static void setup(void)
+{
+    owner_open(&o);
+    open_bulks(1);
+}
+
+static void teardown(void)
+{
+    bulks_destroy(bulks);
+    owner_close(&o);
+}
+
+static void reopen(unsigned loops)
+{
+    bulks_destroy(bulks);
+    open_bulks(loops);
+}
+
+static Saga__V1__BulkJob job_of(const char *id, double per_second)
+{
+    Saga__V1__BulkJob job = SAGA__V1__BULK_JOB__INIT;
+    job.id = (char *)(uintptr_t)id;
+    job.act = ACT(RESOLVE);
+    job.where = (char *)(uintptr_t) "true";
+    job.actor = (char *)(uintptr_t) "anna";
+    job.reason = (char *)(uintptr_t) "because";
+    job.per_second = per_second;
+    return job;
+}
+
+static int add(const Saga__V1__BulkJob *job)
+{
+    bool repeated;
+    return bulks_add(bulks, job, o.now, &repeated, &detail);
+}
+
+static const Saga__V1__BulkJob *find(const char *id)
+{
+    for (unsigned i = 0; i < BULK_JOBS_MAX; i++)
+        if (bulks_at(bulks, i) != NULL && strcmp(bulks_at(bulks, i)->id, id) == 0)
+            return bulks_at(bulks, i);
+    return NULL;
+}
+
+/* Dead letters: their second step is refused, and the undo of the first fails for good. */
+static void letters(unsigned count)
+{
+    static const char frail[] = "name: frail\nversion: 1.0.0\nsteps:\n"
+                                "  - name: a\n    target: t\n    action: /p.S/A\n"
+                                "    compensation: {method: /p.S/UndoA, retry: {maxAttempts: 1, initialBackoff: 0.1s, "
+                                "maxBackoff: 1s, backoffMultiplier: 2}}\n"
+                                "  - {name: b, target: u, after: [a], action: /p.S/B, compensation: none}\n";
+    ck_assert_int_eq(owner_register(&o, frail), 0);
+    for (unsigned i = 0; i < count; i++) {
+        owner_submit_start(&o, 1, "frail", NULL);
+        ck_assert_int_eq(owner_commit(&o), 0);
+        owner_answer(&o, 0, "a");
+        ck_assert_int_eq(owner_commit(&o), 0);
+        owner_answer(&o, 9, "");
+        ck_assert_int_eq(owner_commit(&o), 0);
+        owner_answer(&o, 9, "");
+        ck_assert_int_eq(owner_commit(&o), 0);
+    }
+    owner_told(&o);
+    ck_assert_uint_eq(engine_counts(core_engine(o.core)).stuck, count);
+}
+
+/* Lets so much time pass, and the job do what is due then. Returns how many dead letters are left. */
+static uint32_t left_after(int64_t ms)
+{
+    o.now.us += ms * 1000;
+    ck_assert_int_eq(bulks_run(bulks, o.now, &detail), 0);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    owner_told(&o);
+    return engine_counts(core_engine(o.core)).stuck;
+}
+
+START_TEST(bulk__acts_as_often_in_a_second_as_it_may)
+{
+    letters(20);
+    const Saga__V1__BulkJob job = job_of("x", 10);
+    ck_assert_int_eq(add(&job), 0);
+    ck_assert_uint_eq(left_after(0), 19);
+    ck_assert_uint_eq(left_after(99), 19);
+    ck_assert_int_eq(bulks_expiry(bulks).us, o.now.us + 1000);
+    ck_assert_uint_eq(left_after(1), 18);
+    ck_assert_uint_eq(left_after(100), 17);
+    /* What a stall kept it from is made up for by little. */
+    uint32_t left = left_after(60000);
+    ck_assert_uint_ge(left, 17 - 3);
+    ck_assert_uint_lt(left, 17);
+}
+END_TEST
+
+START_TEST(bulk__loops_share_its_rate)
+{
+    reopen(4);
+    letters(4);
+    const Saga__V1__BulkJob job = job_of("x", 10);
+    ck_assert_int_eq(add(&job), 0);
+    ck_assert_uint_eq(left_after(0), 3);
+    ck_assert_uint_eq(left_after(399), 3);
+    ck_assert_uint_eq(left_after(1), 2);
+}
+END_TEST
+
+START_TEST(bulk__halted_it_does_nothing_and_goes_on_where_it_was)
+{
+    letters(3);
+    const Saga__V1__BulkJob job = job_of("x", 10);
+    ck_assert_int_eq(add(&job), 0);
+    ck_assert_uint_eq(left_after(0), 2);
+    ck_assert_int_eq(bulks_change(bulks, bytes_of_text("x"), STATE(PAUSED), o.now, &detail), 0);
+    ck_assert_uint_eq(left_after(60000), 2);
+    ck_assert_int_eq(bulks_expiry(bulks).us, INSTANT_NEVER.us);
+    ck_assert_int_eq(bulks_change(bulks, bytes_of_text("x"), STATE(RUNNING), o.now, &detail), 0);
+    ck_assert_uint_eq(left_after(0), 1);
+    ck_assert_uint_eq(left_after(100), 0);
+    left_after(100);
+    ck_assert_int_eq(find("x")->state, STATE(DONE));
+    ck_assert_uint_eq(find("x")->acted, 3);
+    ck_assert_uint_eq(find("x")->examined, 3);
+    ck_assert_int_eq(bulks_change(bulks, bytes_of_text("x"), STATE(RUNNING), o.now, &detail), E_BULK_ENDED);
+    ck_assert_int_eq(bulks_change(bulks, bytes_of_text("y"), STATE(RUNNING), o.now, &detail), E_BULK_NOT_FOUND);
+}
+END_TEST
+
+/* Of as many as there may be, the one that began first gives way, once it has ended; one that goes on never does. */
+START_TEST(bulk__the_oldest_that_has_ended_gives_way)
+{
+    char id[16];
+    for (unsigned i = 0; i < BULK_JOBS_MAX; i++) {
+        snprintf(id, sizeof id, "%u", i);
+        const Saga__V1__BulkJob job = job_of(id, 10);
+        ck_assert_int_eq(add(&job), 0);
+        if (i < 3)
+            ck_assert_int_eq(bulks_change(bulks, bytes_of_text(id), STATE(PAUSED), o.now, &detail), 0);
+        o.now.us += 7;
+    }
+    const Saga__V1__BulkJob more = job_of("more", 10), again = job_of("again", 10);
+    ck_assert_int_eq(add(&more), E_BULK_JOBS); /* all go on */
+    left_after(0);
+    ck_assert_int_eq(add(&more), 0);
+    ck_assert_ptr_null(find("3"));
+    ck_assert_ptr_nonnull(find("0"));
+    ck_assert_ptr_nonnull(find("4"));
+    ck_assert_ptr_nonnull(find("63"));
+    ck_assert_int_eq(bulks_change(bulks, bytes_of_text("1"), STATE(CANCELLED), o.now, &detail), 0);
+    ck_assert_int_eq(add(&again), 0);
+    ck_assert_ptr_null(find("1"));
+    ck_assert_ptr_nonnull(find("4"));
+}
+END_TEST
+
+/* Asked for twice it is one job; another under its id is refused. */
+START_TEST(bulk__an_id_is_of_one_job)
+{
+    bool repeated;
+    Saga__V1__BulkJob job = job_of("x", 10);
+    ck_assert_int_eq(bulks_add(bulks, &job, o.now, &repeated, &detail), 0);
+    ck_assert(!repeated);
+    job.actor = (char *)(uintptr_t) "berta";
+    job.per_second = 20;
+    ck_assert_int_eq(bulks_add(bulks, &job, o.now, &repeated, &detail), 0);
+    ck_assert(repeated);
+    static const char *const others[] = {"false", "frail", "why"};
+    for (unsigned i = 0; i < 4; i++) {
+        Saga__V1__BulkJob other = job_of("x", 10);
+        *(i == 0   ? &other.where
+          : i == 1 ? &other.definition
+                   : &other.reason) = (char *)(uintptr_t)others[i < 3 ? i : 2];
+        if (i == 3) {
+            other = job_of("x", 10);
+            other.act = ACT(RETRY);
+        }
+        ck_assert_int_eq(bulks_add(bulks, &other, o.now, &repeated, &detail), E_BULK_EXISTS);
+    }
+}
+END_TEST
+
+START_TEST(bulk__what_is_wrong_is_refused_by_its_field)
+{
+    char long_text[200];
+    memset(long_text, 'x', sizeof long_text - 1);
+    long_text[sizeof long_text - 1] = '\0';
+    static const double rates[] = {0, 0.009, 10000.1, -1};
+    for (size_t i = 0; i < sizeof rates / sizeof *rates; i++) {
+        const Saga__V1__BulkJob job = job_of("x", rates[i]);
+        ck_assert_int_eq(add(&job), E_ARGUMENT);
+        ck_assert_str_eq(detail.field, "per_second");
+    }
+    Saga__V1__BulkJob job = job_of("x", 10);
+    job.reason = long_text;
+    ck_assert_int_eq(add(&job), E_ARGUMENT);
+    ck_assert_str_eq(detail.field, "reason");
+    job.reason = long_text + (sizeof long_text - 1 - BULK_REASON_BYTES_MAX);
+    job.actor = long_text;
+    ck_assert_int_eq(add(&job), E_ARGUMENT);
+    ck_assert_str_eq(detail.field, "actor");
+    job = job_of("", 10);
+    ck_assert_int_eq(add(&job), E_ARGUMENT);
+    ck_assert_str_eq(detail.field, "id");
+    job = job_of("x", 0.01);
+    job.reason = (char *)(uintptr_t) "";
+    ck_assert_int_eq(add(&job), E_ARGUMENT);
+    job.act = ACT(RETRY); /* needs none */
+    ck_assert_int_eq(add(&job), 0);
+}
+END_TEST
+
+int main(void)
+{
+    TCase *c = tcase_create("bulk");
+    Suite *s = suite_create("bulk");
+    tcase_add_checked_fixture(c, setup, teardown);
+    tcase_add_test(c, bulk__acts_as_often_in_a_second_as_it_may);
+    tcase_add_test(c, bulk__loops_share_its_rate);
+    tcase_add_test(c, bulk__halted_it_does_nothing_and_goes_on_where_it_was);
+    tcase_add_test(c, bulk__the_oldest_that_has_ended_gives_way);
+    tcase_add_test(c, bulk__an_id_is_of_one_job);
+    tcase_add_test(c, bulk__what_is_wrong_is_refused_by_its_field);
+    suite_add_tcase(s, c);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_ENV);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

@@ -1,0 +1,215 @@
+/* From records to spans: when each begins and ends, what it hangs under, and what is forgotten of it. */
+#include "sidecar/runtime/tracing.h"
+
+#include "compensations/undo.h"
+#include "sidecar/engine/saga.h"
+#include "sidecar/runtime/tracing_inside.h"
+#include "tests/support/core_owner.h"
+
+#include "opentelemetry/trace.pb-c.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef Opentelemetry__Proto__Collector__Trace__V1__Span span_message;
+
+static struct owner o;
+static struct tracing *t;
+static const struct saga *saga;
+static struct instant began;
+
+static void setup(void)
+{
+    const struct config config = {.otlp_endpoint = "127.0.0.1:4317", .traces_percent = 100};
+    owner_open(&o);
+    owner_submit_start(&o, 1, "two", NULL);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    saga = engine_find(core_engine(o.core), o.saga.serial);
+    ck_assert_ptr_nonnull(saga);
+    ck_assert_int_eq(tracing_create(&config, &t), 0);
+    began = o.now;
+}
+
+static void teardown(void)
+{
+    tracing_destroy(t);
+    owner_close(&o);
+}
+
+/* A record of the saga, so many milliseconds after its start. */
+static void record(uint8_t type, int64_t ms, struct record r)
+{
+    ck_assert(tracing_wants(t, type));
+    r.type = type;
+    r.saga = saga->id;
+    r.at = (struct instant){.us = began.us + ms * 1000};
+    tracing_record(t, saga, &r);
+}
+
+/* ---- what was made ---- */
+
+static span_message *made[32];
+static size_t made_count;
+
+static void take(void)
+{
+    struct span_batch batch = {0};
+    spans_take(tracing_spans(t), &batch);
+    made_count = 0;
+    for (uint8_t *at = batch.at; made_count < batch.count;) {
+        uint32_t size;
+        memcpy(&size, at, sizeof size);
+        made[made_count] = opentelemetry__proto__collector__trace__v1__span__unpack(NULL, size, at + sizeof size);
+        ck_assert_ptr_nonnull(made[made_count++]);
+        at += sizeof size + size;
+    }
+    free(batch.at);
+}
+
+static void drop(void)
+{
+    for (size_t i = 0; i < made_count; i++)
+        opentelemetry__proto__collector__trace__v1__span__free_unpacked(made[i], NULL);
+}
+
+/* The number-th span has this name, began and ended so, and hangs under the span of that number; -1: under none of them. */
+static void is(size_t number, const char *name, int64_t from_ms, int64_t to_ms, int under)
+{
+    ck_assert_uint_lt(number, made_count);
+    const span_message *m = made[number];
+    ck_assert_str_eq(m->name, name);
+    ck_assert_int_eq((int64_t)(m->start_time_unix_nano / 1000) - began.us, from_ms * 1000);
+    ck_assert_int_eq((int64_t)(m->end_time_unix_nano / 1000) - began.us, to_ms * 1000);
+    if (under < 0)
+        return;
+    ck_assert_uint_eq(m->parent_span_id.len, SPAN_ID_SIZE);
+    ck_assert_mem_eq(m->parent_span_id.data, made[under]->span_id.data, SPAN_ID_SIZE);
+}
+
+START_TEST(tracing__each_attempt_begins_when_it_left_and_the_step_when_its_first_did)
+{
+    record(RECORD_ACTION_STARTED, 10, (struct record){.attempt = 1});
+    record(RECORD_ACTION_FAILED, 30, (struct record){.attempt = 1, .status = 14});
+    record(RECORD_ACTION_STARTED, 100, (struct record){.attempt = 2});
+    record(RECORD_ACTION_ENDED, 150, (struct record){.attempt = 2, .action_state = SAGA_ACTION_DONE});
+    take();
+    ck_assert_uint_eq(made_count, 3);
+    is(0, "p.S/A", 10, 30, 2);
+    is(1, "p.S/A", 100, 150, 2);
+    is(2, "a", 10, 150, -1);
+    ck_assert_ptr_nonnull(made[0]->status);
+    ck_assert_ptr_null(made[1]->status);
+    ck_assert_int_ne(memcmp(made[0]->span_id.data, made[1]->span_id.data, SPAN_ID_SIZE), 0);
+    drop();
+    const struct tracing_counts counts = tracing_counts(t), none = tracing_counts(t);
+    ck_assert_uint_eq(counts.made, 3);
+    ck_assert_uint_eq(counts.dropped + none.made + none.dropped, 0);
+}
+END_TEST
+
+START_TEST(tracing__undo_has_spans_of_its_own)
+{
+    record(RECORD_ACTION_STARTED, 10, (struct record){.attempt = 1});
+    record(RECORD_ACTION_ENDED, 20, (struct record){.attempt = 1, .action_state = SAGA_ACTION_DONE});
+    record(RECORD_COMPENSATION_STARTED, 40, (struct record){.attempt = 1});
+    record(RECORD_COMPENSATION_ENDED, 70, (struct record){.attempt = 1, .compensation_state = SAGA_COMPENSATION_DONE});
+    record(RECORD_ENDED, 80, (struct record){.step = RECORD_NO_STEP, .saga_state = SAGA_COMPENSATED});
+    take();
+    ck_assert_uint_eq(made_count, 5);
+    is(0, "p.S/A", 10, 20, 1);
+    is(1, "a", 10, 20, 4);
+    is(2, "p.S/UndoA", 40, 70, 3);
+    is(3, "undo a", 40, 70, 4);
+    is(4, "two", 0, 80, -1);
+    ck_assert_uint_eq(made[4]->parent_span_id.len, 0);
+    drop();
+}
+END_TEST
+
+/* What a person skipped or resolved never ends: with its saga it is forgotten, whichever of the two it was. */
+START_TEST(tracing__with_a_saga_all_of_it_is_forgotten)
+{
+    record(RECORD_ACTION_STARTED, 10, (struct record){.attempt = 1});
+    record(RECORD_COMPENSATION_STARTED, 20, (struct record){.attempt = 1});
+    record(RECORD_ACTION_STARTED, 10, (struct record){.step = 1, .attempt = 1});
+    record(RECORD_COMPENSATION_STARTED, 20, (struct record){.step = 1, .attempt = 1});
+    record(RECORD_ENDED, 80, (struct record){.step = RECORD_NO_STEP, .saga_state = SAGA_RESOLVED});
+    take();
+    drop();
+    for (uint16_t step = 0; step < 2; step++) {
+        record(RECORD_COMPENSATION_STARTED, 1000, (struct record){.step = step, .attempt = 2});
+        record(RECORD_COMPENSATION_ENDED, 1100, (struct record){.step = step, .attempt = 2});
+        record(RECORD_ACTION_STARTED, 1000, (struct record){.step = step, .attempt = 2});
+        record(RECORD_ACTION_ENDED, 1100, (struct record){.step = step, .attempt = 2});
+    }
+    take();
+    ck_assert_uint_eq(made_count, 8);
+    for (size_t i = 0; i < made_count; i++)
+        is(i, made[i]->name, 1000, 1100, -1);
+    drop();
+}
+END_TEST
+
+/* What began in a former life is shown from when it is known. */
+START_TEST(tracing__what_began_before_is_shown_from_when_it_is_known)
+{
+    record(RECORD_COMPENSATION_ENDED, 70, (struct record){.attempt = 3, .compensation_state = SAGA_COMPENSATION_DONE});
+    take();
+    ck_assert_uint_eq(made_count, 2);
+    is(0, "p.S/UndoA", 70, 70, 1);
+    is(1, "undo a", 70, 70, -1);
+    drop();
+}
+END_TEST
+
+START_TEST(tracing__one_that_is_stuck_says_so_each_time)
+{
+    record(RECORD_STUCK, 70, (struct record){.reason = REASON_COMPENSATION_FAILED});
+    record(RECORD_STUCK, 90, (struct record){.reason = REASON_COMPENSATION_FAILED});
+    take();
+    ck_assert_uint_eq(made_count, 2);
+    is(0, "stuck", 70, 70, -1);
+    is(1, "stuck", 90, 90, -1);
+    ck_assert_int_ne(memcmp(made[0]->span_id.data, made[1]->span_id.data, SPAN_ID_SIZE), 0);
+    drop();
+}
+END_TEST
+
+START_TEST(tracing__none_without_a_collector_and_none_of_those_that_are_not_sampled)
+{
+    const struct config none = {.otlp_endpoint = "", .traces_percent = 100},
+                        few = {.otlp_endpoint = "127.0.0.1:1", .traces_percent = 0};
+    const struct call_effect call = {.saga = saga->id, .traceparent = bytes_of_text("as it came")};
+    char text[TRACEPARENT_SIZE];
+    tracing_destroy(t);
+    ck_assert_int_eq(tracing_create(&none, &t), 0);
+    ck_assert_ptr_null(t);
+    ck_assert(!tracing_wants(t, RECORD_ENDED));
+    ck_assert(bytes_equal(tracing_parent(t, &call, text), call.traceparent));
+    ck_assert_int_eq(tracing_create(&few, &t), 0);
+    record(RECORD_ENDED, 80, (struct record){.step = RECORD_NO_STEP, .saga_state = SAGA_COMMITTED});
+    ck_assert_uint_eq(tracing_counts(t).made, 0);
+    ck_assert(bytes_equal(tracing_parent(t, &call, text), call.traceparent));
+}
+END_TEST
+
+int main(void)
+{
+    TCase *c = tcase_create("tracing");
+    Suite *s = suite_create("tracing");
+    tcase_add_checked_fixture(c, setup, teardown);
+    tcase_add_test(c, tracing__each_attempt_begins_when_it_left_and_the_step_when_its_first_did);
+    tcase_add_test(c, tracing__undo_has_spans_of_its_own);
+    tcase_add_test(c, tracing__with_a_saga_all_of_it_is_forgotten);
+    tcase_add_test(c, tracing__what_began_before_is_shown_from_when_it_is_known);
+    tcase_add_test(c, tracing__one_that_is_stuck_says_so_each_time);
+    tcase_add_test(c, tracing__none_without_a_collector_and_none_of_those_that_are_not_sampled);
+    suite_add_tcase(s, c);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_ENV);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
