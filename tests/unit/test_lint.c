@@ -298,6 +298,87 @@ START_TEST(lint__a_report_has_an_end)
 }
 END_TEST
 
+/* A participant's restart takes a minute: the waits of an undo, and of what comes after the pivot, are to last as long. */
+START_TEST(lint__patience_is_a_minute_of_waits_whatever_they_are_made_of)
+{
+    static const struct {
+        const char *retry;
+        const char *told; /* NULL: it is enough */
+    } rows[] = {
+        {"{maxAttempts: 7, initialBackoff: 10s, maxBackoff: 10s, backoffMultiplier: 1, jitter: 0}", NULL},
+        {"{maxAttempts: 6, initialBackoff: 10s, maxBackoff: 10s, backoffMultiplier: 1, jitter: 0}", "50s"},
+        {"{maxAttempts: 5, initialBackoff: 15s, maxBackoff: 60s, backoffMultiplier: 1, jitter: 0}", NULL},
+        {"{maxAttempts: 5, initialBackoff: 14s, maxBackoff: 60s, backoffMultiplier: 1, jitter: 0}", "56s"},
+        {"{maxAttempts: 5, initialBackoff: 10s, maxBackoff: 60s, backoffMultiplier: 1, jitter: 0.5}", NULL},
+        {"{maxAttempts: 5, initialBackoff: 10s, maxBackoff: 12s, backoffMultiplier: 1, jitter: 0.5}", "48s"},
+        {"{maxAttempts: 5, initialBackoff: 4s, maxBackoff: 60s, backoffMultiplier: 2, jitter: 0}", NULL},
+        {"{maxAttempts: 5, initialBackoff: 3s, maxBackoff: 60s, backoffMultiplier: 2, jitter: 0}", "45s"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char text[1024], words[64];
+        snprintf(text, sizeof text,
+                 "name: n\nversion: 1.0.0\ndeadline: 1h\nsteps:\n"
+                 "  - {name: a, target: t, action: /a.v1.B/C, compensation: {method: /a.v1.B/D, request: input, retry: "
+                 "%s}}\n"
+                 "  - {name: b, after: [a], pivot: true, target: t, action: /a.v1.B/C, retry: {maxAttempts: 50}}\n"
+                 "  - {name: c, after: [b], target: t, action: /a.v1.B/C, retry: %s}\n",
+                 rows[i].retry, rows[i].retry);
+        judge(text);
+        const enum lint_rule rules[] = {LINT_RULE_UNDO_GIVES_UP, LINT_RULE_FORWARD_GIVES_UP};
+        for (size_t k = 0; k < 2; k++) {
+            const struct lint_finding *f = finding(rules[k]);
+            ck_assert_msg((f == NULL) == (rows[i].told == NULL), "%s: %s", rows[i].retry, lint_rows[rules[k]].id);
+            snprintf(words, sizeof words, "gives up after waits of %s in all",
+                     rows[i].told == NULL ? "none" : rows[i].told);
+            ck_assert_msg(f == NULL || strncmp(f->text, words, strlen(words)) == 0, "%s: %s", rows[i].retry, f->text);
+        }
+    }
+}
+END_TEST
+
+/* All attempts with their whole time, and the waits between them. */
+START_TEST(lint__a_fallback_is_late_after_half_a_minute)
+{
+#define FALLBACK(timeout) \
+    "name: n\nversion: 1.0.0\ndeadline: 1h\nsteps:\n" \
+    "  - {name: a, target: t, timeout: " timeout \
+    ", retry: {maxAttempts: 3, initialBackoff: 1500ms, maxBackoff: 1500ms, jitter: 0}, " \
+    "action: /a.v1.B/C, compensation: none, unavailable: fallback, fallback: {value: {constant: x}}}\n"
+    judge(FALLBACK("9s"));
+    ck_assert_ptr_null(finding(LINT_RULE_FALLBACK_LATE));
+    judge(FALLBACK("10s"));
+    const struct lint_finding *f = finding(LINT_RULE_FALLBACK_LATE);
+    static const char words[] = "a may be tried for 33s before";
+    ck_assert_ptr_nonnull(f);
+    ck_assert_msg(strncmp(f->text, words, sizeof words - 1) == 0, "%s", f->text);
+}
+END_TEST
+
+/* Of several that a step waits for, whichever stands first, the slowest counts. */
+START_TEST(lint__the_longest_of_several_ways_counts)
+{
+    static const char *const orders[] = {"[quick, slow]", "[slow, quick]"};
+    for (size_t i = 0; i < 2; i++) {
+        char text[1024];
+        snprintf(
+            text, sizeof text,
+            "name: n\nversion: 1.0.0\ndeadline: 10s\nsteps:\n"
+            "  - {name: %s, target: t, timeout: %s, retry: {maxAttempts: 1}, action: /a.v1.B/C, compensation: none}\n"
+            "  - {name: %s, after: [], target: t, timeout: %s, retry: {maxAttempts: 1}, action: /a.v1.B/C, "
+            "compensation: "
+            "none}\n"
+            "  - {name: c, after: %s, target: t, timeout: 1s, retry: {maxAttempts: 1}, action: /a.v1.B/C, "
+            "compensation: none}\n",
+            i == 0 ? "quick" : "slow", i == 0 ? "1s" : "10s", i == 0 ? "slow" : "quick", i == 0 ? "10s" : "1s",
+            orders[i]);
+        judge(text);
+        ck_assert_ptr_nonnull(finding(LINT_RULE_DEADLINE_TOO_SHORT));
+        ck_assert_str_eq(finding(LINT_RULE_DEADLINE_TOO_SHORT)->text,
+                         "slow, c may take 11s with all attempts: more time, fewer attempts or shorter timeouts");
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("lint");
@@ -312,6 +393,9 @@ int main(void)
     tcase_add_test(rules, lint__a_target_that_is_not_there_is_told_once);
     tcase_add_test(rules, lint__a_fallback_is_waited_for_without_a_word);
     tcase_add_test(rules, lint__the_worst_case_of_a_loop_is_that_of_all_its_rounds);
+    tcase_add_test(rules, lint__patience_is_a_minute_of_waits_whatever_they_are_made_of);
+    tcase_add_test(rules, lint__a_fallback_is_late_after_half_a_minute);
+    tcase_add_test(rules, lint__the_longest_of_several_ways_counts);
     tcase_add_test(rules, lint__an_output_that_may_be_missing_is_guarded);
     tcase_add_test(rules, lint__a_report_has_an_end);
     suite_add_tcase(suite, rules);
