@@ -3,17 +3,16 @@
 
 #include "compensations/undo.h"
 #include "sidecar/engine/saga.h"
-#include "sidecar/runtime/tracing_inside.h"
+#include "sidecar/observe/otlp.h"
+#include "sidecar/observe/otlp_queue.h"
 #include "tests/support/core_owner.h"
-
-#include "opentelemetry/trace.pb-c.h"
 
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-typedef Opentelemetry__Proto__Collector__Trace__V1__Span span_message;
+typedef Otlp__Span span_message;
 
 static struct owner o;
 static struct tracing *t;
@@ -55,13 +54,13 @@ static size_t made_count;
 
 static void take(void)
 {
-    struct span_batch batch = {0};
-    spans_take(tracing_spans(t), &batch);
+    struct otlp_batch batch = {0};
+    otlp_queue_take(tracing_queue(t), &batch);
     made_count = 0;
     for (uint8_t *at = batch.at; made_count < batch.count;) {
         uint32_t size;
         memcpy(&size, at, sizeof size);
-        made[made_count] = opentelemetry__proto__collector__trace__v1__span__unpack(NULL, size, at + sizeof size);
+        made[made_count] = otlp__span__unpack(NULL, size, at + sizeof size);
         ck_assert_ptr_nonnull(made[made_count++]);
         at += sizeof size + size;
     }
@@ -71,7 +70,7 @@ static void take(void)
 static void drop(void)
 {
     for (size_t i = 0; i < made_count; i++)
-        opentelemetry__proto__collector__trace__v1__span__free_unpacked(made[i], NULL);
+        otlp__span__free_unpacked(made[i], NULL);
 }
 
 /* The number-th span has this name, began and ended so, and hangs under the span of that number; -1: under none of them. */
