@@ -3,6 +3,7 @@
 
 #include "sidecar/base/check.h"
 #include "sidecar/base/grpc_status.h"
+#include "sidecar/base/utf8.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -10,19 +11,6 @@
 #define ERROR_ROW(constant, number, reason, status, retryable, text) {number, reason, status, retryable, text},
 static const struct error_row rows[] = {ERROR_TABLE(ERROR_ROW)};
 #undef ERROR_ROW
-
-/* Appends text to the NUL-terminated buffer of size bytes. What is too long is cut before a character of UTF-8 rather than within one: these
- * texts go into proto strings. */
-static void append(char *buffer, size_t size, const char *text)
-{
-    size_t used = strlen(buffer);
-    size_t length = strlen(text);
-    if (length > size - 1 - used)
-        for (length = size - 1 - used; length > 0 && ((unsigned char)text[length] & 0xc0) == 0x80; length--)
-            ;
-    memcpy(buffer + used, text, length);
-    buffer[used + length] = '\0';
-}
 
 const struct error_row *error_row(int code)
 {
@@ -39,12 +27,12 @@ int error_set(struct error_detail *detail, int code, const char *field, const ch
     detail->line = 0;
     detail->column = 0;
     detail->rule = NULL;
-    append(detail->field, sizeof detail->field, field == NULL ? "" : field);
-    append(detail->text, sizeof detail->text, text == NULL ? "" : text);
+    utf8_append(detail->field, sizeof detail->field, field == NULL ? "" : field);
+    utf8_append(detail->text, sizeof detail->text, text == NULL ? "" : text);
     return code;
 }
 
 void error_append(struct error_detail *detail, const char *more)
 {
-    append(detail->text, sizeof detail->text, more);
+    utf8_append(detail->text, sizeof detail->text, more);
 }

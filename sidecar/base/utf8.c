@@ -1,6 +1,8 @@
 /* utf8.c - sequences of UTF-8 (https://www.rfc-editor.org/rfc/rfc3629, section 4). */
 #include "sidecar/base/utf8.h"
 
+#include <string.h>
+
 size_t utf8_sequence_size(struct bytes text)
 {
     if (text.size == 0)
@@ -34,6 +36,19 @@ bool utf8_valid(struct bytes text)
         i += size;
     }
     return true;
+}
+
+void utf8_append(char *buffer, size_t size, const char *text)
+{
+    size_t used = strlen(buffer);
+    size_t length = strlen(text);
+    if (used >= size - 1)
+        return;
+    if (length > size - 1 - used)
+        for (length = size - 1 - used; length > 0 && ((unsigned char)text[length] & 0xc0) == 0x80; length--)
+            ;
+    memcpy(buffer + used, text, length);
+    buffer[used + length] = '\0';
 }
 
 uint32_t utf8_decode(const uint8_t *at, size_t size)

@@ -3,6 +3,7 @@
 
 #include "sidecar/base/check.h"
 #include "sidecar/base/defect.h"
+#include "sidecar/base/utf8.h"
 #include "sidecar/core/core_inside.h"
 #include "sidecar/core/timeline.h"
 #include "sidecar/engine/saga.h"
@@ -340,7 +341,8 @@ static int is_meant(struct bulks *b, struct job *j, const struct saga *s, struct
     /* What is deferred waits for its next attempt: who asks for that can have it tried now. */
     bool waits = s->answered && !saga_ended(s) && j->m.act == SAGA__V1__BULK_ACT__BULK_ACT_RETRY &&
                  where_needs_deferred(j->where);
-    *meant = (s->state == SAGA_STUCK || waits) && (j->definition[0] == '\0' || bytes_equal(s->name, bytes_of_text(j->definition)));
+    *meant = (s->state == SAGA_STUCK || waits) &&
+             (j->definition[0] == '\0' || bytes_equal(s->name, bytes_of_text(j->definition)));
     if (!*meant)
         return 0;
     struct where_view view = where_view_of(s);
@@ -384,7 +386,8 @@ static struct span interval(const struct bulks *b, const struct job *j)
 static int fail(struct bulks *b, unsigned place, struct instant now, const struct error_detail *why)
 {
     struct job *j = b->jobs[place];
-    snprintf(j->error, sizeof j->error, "%.150s", why->text);
+    j->error[0] = '\0';
+    utf8_append(j->error, sizeof j->error, why->text);
     return set_state(b, place, STATE(FAILED), now);
 }
 

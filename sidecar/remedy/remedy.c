@@ -2,6 +2,7 @@
 #include "sidecar/remedy/remedy.h"
 
 #include "sidecar/base/check.h"
+#include "sidecar/base/utf8.h"
 #include "sidecar/expression/expression.h"
 #include "sidecar/expression/type.h"
 
@@ -76,13 +77,15 @@ static int compile(struct remedy *r, struct error_detail *detail)
                                      .may_be_absent = variables[i].of_target};
     const struct environment environment = {.variables = names, .variable_count = V_COUNT};
     struct expression_error error;
-    char said[sizeof detail->text];
+    char said[32];
     int code = expression_compile(bytes_of_text(r->options.when), &environment, &r->pool, &r->when, &error);
     if (code == E_MEMORY)
         return error_set(detail, E_MEMORY, "", NULL);
     if (code != 0) {
-        snprintf(said, sizeof said, "column %d: %.180s", error.column, error.text);
-        return error_set(detail, E_ARGUMENT, "when", said);
+        snprintf(said, sizeof said, "column %d: ", error.column);
+        error_set(detail, E_ARGUMENT, "when", said);
+        error_append(detail, error.text);
+        return E_ARGUMENT;
     }
     enum type_kind kind = expression_type(r->when)->kind;
     return kind == TYPE_BOOL || kind == TYPE_DYN
@@ -220,9 +223,11 @@ static bool asks(struct remedy *r, const struct remedy_facts *f)
     struct evaluation e = {.pool = &r->answer, .variables = v, .cost_max = COST_MAX};
     struct datum d = expression_evaluate(r->when, &e);
     r->trouble[0] = '\0';
-    if (datum_failed(&d))
-        snprintf(r->trouble, sizeof r->trouble, "%.*s", (int)(d.failure->text.size < 150 ? d.failure->text.size : 150),
-                 (const char *)d.failure->text.at);
+    if (datum_failed(&d)) {
+        char text[2 * sizeof r->trouble];
+        snprintf(text, sizeof text, "%.*s", (int)d.failure->text.size, (const char *)d.failure->text.at);
+        utf8_append(r->trouble, sizeof r->trouble, text);
+    }
     return d.kind == DATUM_BOOL && d.b;
 }
 

@@ -5,6 +5,7 @@
 
 #include "sidecar/api/view.h"
 #include "sidecar/base/check.h"
+#include "sidecar/base/utf8.h"
 #include "sidecar/config/config_same.h"
 #include "sidecar/core/heap.h"
 #include "sidecar/observe/log.h"
@@ -16,6 +17,7 @@
 #define LOOK_EVERY    SPAN_S(10)
 #define FORM_OF_VALUE 1
 #define ROW_BYTES_MAX 1024
+#define WHEN_SHOWN    71
 
 /* ---- made ---- */
 
@@ -333,7 +335,10 @@ static void decide(struct loop *s, struct rule *rule)
     }
     if (verdict == REMEDY_WOULD || verdict == REMEDY_ACT) {
         facts_write(&rule->facts, facts, sizeof facts);
-        snprintf(rule->said, sizeof rule->said, "%.70s: %s", rule->config->when, facts);
+        rule->said[0] = '\0';
+        utf8_append(rule->said, WHEN_SHOWN, rule->config->when);
+        utf8_append(rule->said, sizeof rule->said, ": ");
+        utf8_append(rule->said, sizeof rule->said, facts);
     } else if (verdict == REMEDY_WORSE) {
         say_worse(rule);
     }

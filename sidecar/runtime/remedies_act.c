@@ -4,16 +4,17 @@
 #include "sidecar/runtime/sidecar_inside.h"
 
 #include "sidecar/base/check.h"
+#include "sidecar/base/utf8.h"
 #include "sidecar/observe/log.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define BULK_ID_SIZE   96
-#define ACTOR_SIZE     96
-#define PAGE_BYTES_MAX 4096
-#define REASON_BYTES   180 /* as a bulk job's */
+#define BULK_ID_SIZE    96
+#define ACTOR_SIZE      96
+#define PAGE_TEXT_BYTES 2049 /* of each text of a page: of the longest, a question */
+#define REASON_BYTES    180  /* as a bulk job's */
 
 /* A request on its way through the loops. */
 struct act {
@@ -47,7 +48,8 @@ static void answered(void *self, void *tag, const struct rpc_told *told)
     bool over = told->status != 0 || ++act->loop == s->sidecar->count || s->cutting || s->stopping;
     if (told->status != 0 && !s->cutting) {
         const char *text = told->message == NULL ? "" : told->message;
-        snprintf(act->rule->said, sizeof act->rule->said, "it could not be done: %.200s", text);
+        snprintf(act->rule->said, sizeof act->rule->said, "it could not be done: ");
+        utf8_append(act->rule->said, sizeof act->rule->said, text);
         counters_remedy(s, act->rule->name, "failed");
         log_event(LOG_LEVEL_ERROR, "what a rule decided could not be done", LOG_TEXT("rule", act->rule->name),
                   LOG_TEXT("text", text));
@@ -139,40 +141,41 @@ static void set_breaker(struct loop *s, struct rule *rule, Saga__V1__BreakerAct 
     ask_all(s, rule, METHOD_SET_BREAKER, &m.base);
 }
 
-/* Texts are names, words of ours and expressions: quotes and backslashes are escaped, and what steers is left out. */
-static size_t put_json(char *to, size_t size, size_t used, const char *name, const char *text)
+/* Texts are names, words of ours and expressions: quotes and backslashes are escaped, what steers is left out, and what is long is cut. Returns
+ * where it ends. */
+static char *put_json(char *to, const char *separator, const char *name, const char *text)
 {
-    used += (size_t)snprintf(to + used, size - used, "%s\"%s\": \"", used == 1 ? "" : ", ", name);
-    for (; *text != '\0' && used + 8 < size; text++) {
-        if (*text == '"' || *text == '\\')
-            to[used++] = '\\';
-        if ((unsigned char)*text >= ' ')
-            to[used++] = *text;
+    char shown[PAGE_TEXT_BYTES] = "";
+    utf8_append(shown, sizeof shown, text);
+    to += snprintf(to, 32, "%s\"%s\": \"", separator, name);
+    for (const char *at = shown; *at != '\0'; at++) {
+        if (*at == '"' || *at == '\\')
+            *to++ = '\\';
+        if ((unsigned char)*at >= ' ')
+            *to++ = *at;
     }
-    to[used++] = '"';
-    to[used] = '\0';
-    return used;
+    *to++ = '"';
+    return to;
 }
 
 static void page(struct loop *s, struct rule *rule, const char *said)
 {
-    char body[PAGE_BYTES_MAX] = "{";
-    size_t used = 1;
-    used = put_json(body, sizeof body - 64, used, "rule", rule->name);
-    used = put_json(body, sizeof body - 64, used, "when", rule->config->when);
-    used = put_json(body, sizeof body - 64, used, "definition", rule->config->definition);
-    used = put_json(body, sizeof body - 64, used, "target", rule->config->target);
-    used = put_json(body, sizeof body - 64, used, "said", said);
-    memcpy(body + used, "}", 2);
+    char body[5 * (2 * PAGE_TEXT_BYTES + 32)];
+    char *to = put_json(body, "{", "rule", rule->name);
+    to = put_json(to, ", ", "when", rule->config->when);
+    to = put_json(to, ", ", "definition", rule->config->definition);
+    to = put_json(to, ", ", "target", rule->config->target);
+    to = put_json(to, ", ", "said", said);
+    memcpy(to, "}", 2);
     if (!webhook_post(s->remedies->webhook, rule->config->url, body))
         snprintf(rule->said, sizeof rule->said, "the page was dropped: %d wait already", WEBHOOKS_WAITING_MAX);
 }
 
 void remedies_act(struct loop *s, struct rule *rule, const char *said)
 {
-    char actor[ACTOR_SIZE], reason[REASON_BYTES + 1];
+    char actor[ACTOR_SIZE], reason[REASON_BYTES + 1] = "";
     actor_of(rule, actor);
-    snprintf(reason, sizeof reason, "%.*s", REASON_BYTES, said);
+    utf8_append(reason, sizeof reason, said);
     switch ((enum config_remedy_act)rule->config->act) {
     case CONFIG_REMEDY_RETRY:
         retry(s, rule, actor, reason);
@@ -195,9 +198,9 @@ void remedies_act(struct loop *s, struct rule *rule, const char *said)
 
 void remedies_undo(struct loop *s, struct rule *rule, const char *said)
 {
-    char actor[ACTOR_SIZE], reason[REASON_BYTES + 1];
+    char actor[ACTOR_SIZE], reason[REASON_BYTES + 1] = "";
     actor_of(rule, actor);
-    snprintf(reason, sizeof reason, "%.*s", REASON_BYTES, said);
+    utf8_append(reason, sizeof reason, said);
     if (remedy_mark(rule->remedy)->acted_at.us == 0 || !rule->config->acts)
         return;
     switch ((enum config_remedy_act)rule->config->act) {

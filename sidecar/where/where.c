@@ -124,7 +124,7 @@ static int read_text(struct where *w, struct bytes text, struct error_detail *de
     struct variable variables[VARIABLES];
     struct environment environment = {.variables = variables, .variable_count = VARIABLES};
     struct expression_error error;
-    char said[sizeof detail->text];
+    char said[32];
     int code = make_environment(w, variables);
     if (code == 0)
         code = expression_compile(text, &environment, &w->pool, &w->expression, &error);
@@ -133,8 +133,10 @@ static int read_text(struct where *w, struct bytes text, struct error_detail *de
     if (code == E_MEMORY)
         return error_set(detail, E_MEMORY, "", NULL);
     if (code != 0) {
-        snprintf(said, sizeof said, "column %d: %.180s", error.column, error.text);
-        return error_set(detail, E_ARGUMENT, "where", said);
+        snprintf(said, sizeof said, "column %d: ", error.column);
+        error_set(detail, E_ARGUMENT, "where", said);
+        error_append(detail, error.text);
+        return E_ARGUMENT;
     }
     enum type_kind kind = expression_type(w->expression)->kind;
     if (kind != TYPE_BOOL && kind != TYPE_DYN)

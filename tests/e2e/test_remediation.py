@@ -14,6 +14,7 @@ from test_watching import get, samples
 
 Code = grpc.StatusCode
 LOOKS_S = 60  # rules look every ten seconds
+LONG = "ä" * 1000  # what is cut is cut before a character
 ARM, UNDO = enum("RuleChange", "RULE_CHANGE_ARM"), enum("RuleChange", "RULE_CHANGE_UNDO")
 
 
@@ -60,10 +61,10 @@ class Rules(Ctl, Case):
                 "letters": {"when": "deadletters >= 3 && breaker == 'CLOSED' && unreachable_for == duration('0s')", "do": "retry", "definition": "frail", "target": "shop",
                             "where": "reason == COMPENSATION_FAILED", "per_second": 100, "every": "10s", "settle": "10s", "mode": "act"},
                 "tried": {"when": "deadletters >= 3", "do": "hold", "definition": "frail", "target": "shop", "every": "10s"},
-                "somebody": {"when": "deadletters >= 3", "do": "page", "definition": "frail", "url": cls.pager.url, "every": "24h", "mode": "act"},
+                "somebody": {"when": "deadletters >= 3 // " + LONG, "do": "page", "definition": "frail", "url": cls.pager.url, "every": "24h", "mode": "act"},
                 "nobody": {"when": "deadletters >= 3", "do": "page", "definition": "frail", "url": cls.deaf.url, "every": "24h", "mode": "act"},
                 "trips": {"when": "attempts >= 10 && failed_share == 0.0", "do": "trip", "definition": "paid", "target": "other", "every": "24h", "settle": "10s", "mode": "act"},
-                "halts": {"when": "deadletters >= 1", "do": "hold", "definition": "halted", "every": "10s", "settle": "10s", "mode": "act"},
+                "halts": {"when": "deadletters >= 1  // " + LONG, "do": "hold", "definition": "halted", "every": "10s", "settle": "10s", "mode": "act"},
             }}
         cls.shop = Participant()
         cls.sidecar = Sidecar(targets={"shop": cls.shop.address, "other": {"address": cls.other.address, "breaker_open": "2s"}}, **cls.options)
@@ -123,7 +124,7 @@ class Rules(Ctl, Case):
         wait_until(lambda: self.pager.taken, "a page", LOOKS_S)
         kind, body = self.pager.taken[0]
         self.assertEqual("application/json", kind)
-        self.assertEqual(("somebody", "deadletters >= 3", "frail", ""), (body["rule"], body["when"], body["definition"], body["target"]))
+        self.assertEqual(("somebody", "deadletters >= 3 // " + LONG, "frail", ""), (body["rule"], body["when"], body["definition"], body["target"]))
         self.assertIn("deadletters=3", body["said"])
         self.assertEqual(1, len(self.acts("rule somebody", "Page")))
         wait_until(lambda: self.sidecar.log("a webhook did not take a page"), "that one does not answer", LOOKS_S)

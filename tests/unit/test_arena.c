@@ -73,6 +73,24 @@ START_TEST(arena__reset_of_an_unused_one_does_nothing)
 END_TEST
 
 /* RFC 3629: the first and last character of each length, and what is forbidden beside them. */
+START_TEST(arena__utf8_is_cut_before_a_character)
+{
+    static const char text[] = "a\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80z"; /* of 1, 2, 3, 4 and 1 bytes */
+    static const size_t ends[] = {0, 1, 1, 3, 3, 3, 6, 6, 6, 6, 10, 11, 11};
+    for (size_t room = 0; room < sizeof ends / sizeof ends[0]; room++) {
+        char buffer[16] = "-";
+        buffer[room + 2] = '!';
+        utf8_append(buffer, room + 2, text);
+        ck_assert_uint_eq(strlen(buffer), 1 + ends[room]);
+        ck_assert_mem_eq(buffer + 1, text, ends[room]);
+        ck_assert_int_eq(buffer[room + 2], '!');
+    }
+    char full[3] = "ab";
+    utf8_append(full, sizeof full, "c");
+    ck_assert_str_eq(full, "ab");
+}
+END_TEST
+
 START_TEST(arena__utf8_is_told_from_what_is_not)
 {
     static const char *const good[] = {"",
@@ -176,6 +194,7 @@ int main(void)
     Suite *suite = suite_create("arena");
     TCase *tests = tcase_create("arena");
     tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_add_test(tests, arena__utf8_is_cut_before_a_character);
     tcase_add_test(tests, arena__pieces_are_aligned_and_apart);
     tcase_add_test(tests, arena__a_piece_may_be_larger_than_a_block);
     tcase_add_test(tests, arena__the_first_block_is_used_again_after_a_reset);
