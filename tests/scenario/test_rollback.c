@@ -635,6 +635,61 @@ START_TEST(rollback__an_undo_that_waits_for_its_target_can_be_skipped)
 }
 END_TEST
 
+/* Its undo waits anew, behind those that have waited longer. */
+START_TEST(rollback__what_was_turned_away_late_has_no_old_place)
+{
+    static const char text[] =
+        "name: late\nversion: 1.0.0\nsteps:\n"
+        "  - {name: a, target: t, action: {method: /p.S/A, timeout: 1s, retry: {maxAttempts: 2, jitter: 0}},\n"
+        "     compensation: {method: /p.S/UndoA, timeout: 1s, request: input}}\n"
+        "  - {name: b, after: [a], target: u, action: {method: /p.S/B, timeout: 1s, retry: {maxAttempts: 1}}}\n";
+    engine_trace_run(text, 1,
+                     "> configure t 1 pending=5000\n"
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 1000ms \"in\"\n"
+                     "> lost 1 a\n"
+                     "ACTION_FAILED 1 a #1 DEADLINE_EXCEEDED maybe next@1100 quiet@1260\n"
+                     "> start r2\n"
+                     "STARTED 2\n"
+                     "reply 2\n"
+                     "ACTION_STARTED 2 a #1\n"
+                     "call 2 a action #1 1000ms \"in\"\n"
+                     "> answer 2 a OK\n"
+                     "ACTION_ENDED 2 a #1 DONE\n"
+                     "ACTION_STARTED 2 b #1\n"
+                     "call 2 b action #1 1000ms \"in\"\n"
+                     "> start r3\n"
+                     "STARTED 3\n"
+                     "reply 3\n"
+                     "ACTION_STARTED 3 a #1\n"
+                     "call 3 a action #1 1000ms \"in\"\n"
+                     "> tick\n"
+                     "at 1100\n"
+                     "> at 6000\n"
+                     "> answer 2 b NOT_FOUND\n"
+                     "ACTION_ENDED 2 b #1 REJECTED NOT_FOUND\n"
+                     "TURNED_BACK 2 b ACTION_REJECTED\n"
+                     "> tick\n"
+                     "at 6100\n"
+                     "ACTION_ENDED 1 a #1 UNKNOWN RESOURCE_EXHAUSTED\n"
+                     "TURNED_BACK 1 a ACTION_UNKNOWN\n"
+                     "> answer 3 a OK\n"
+                     "ACTION_ENDED 3 a #1 DONE\n"
+                     "ACTION_STARTED 3 b #1\n"
+                     "call 3 b action #1 1000ms \"in\"\n"
+                     "COMPENSATION_STARTED 2 a #1\n"
+                     "call 2 a compensation #1 1000ms \"in\" DONE\n"
+                     "> answer 2 a OK\n"
+                     "COMPENSATION_ENDED 2 a #1 DONE\n"
+                     "ENDED 2 COMPENSATED\n"
+                     "COMPENSATION_STARTED 1 a #1\n"
+                     "call 1 a compensation #1 1000ms \"in\" UNKNOWN\n");
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("rollback");
@@ -656,6 +711,7 @@ int main(void)
     tcase_add_test(t, rollback__a_call_lost_at_a_crash_is_waited_for);
     tcase_add_test(t, rollback__a_lost_call_of_a_target_that_is_gone_is_waited_for);
     tcase_add_test(t, rollback__what_may_have_been_executed_is_unknown_when_it_is_given_up);
+    tcase_add_test(t, rollback__what_was_turned_away_late_has_no_old_place);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

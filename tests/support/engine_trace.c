@@ -445,7 +445,8 @@ static void happen(struct harness *h, const char *line, size_t size)
         event.target = (uint16_t)engine_set_target(
             h->engine, &(struct target_options){.name = words[1],
                                                 .timeout = SPAN_S(2),
-                                                .max_concurrent_calls = (uint32_t)strtoul(words[2], NULL, 10)});
+                                                .max_concurrent_calls = (uint32_t)strtoul(words[2], NULL, 10),
+                                                .pending_timeout = span_of(value_of(words, count, "pending"))});
     } else if (strcmp(words[0], "tick") == 0) {
         ck_assert_msg(engine_expiry(h->engine).us != INSTANT_NEVER.us, "no timer is set");
         h->now = instant_max(h->now, engine_expiry(h->engine));
