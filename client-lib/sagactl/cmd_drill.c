@@ -4,6 +4,7 @@
 #include "client-lib/sagactl/times.h"
 
 #include "sidecar/base/grpc_status.h"
+#include "sidecar/config/config_faults.h"
 #include "sidecar/definition/quantity.h"
 #include "sidecar/definition/yaml_tree.h"
 #include "sidecar/definition/yaml_value.h"
@@ -21,8 +22,6 @@
 
 static const char *const drill_keys[] = {"name", "reason", "steps"};
 static const char *const step_keys[] = {"faults", "start", "wait", "kill", "pause", "expect"};
-static const char *const fault_keys[] = {"kind",  "target", "definition", "tag",   "tag_value",
-                                         "calls", "status", "percent",    "delay", "for"};
 static const char *const start_keys[] = {"definition", "version", "count", "input", "json"};
 static const char *const kinds[] = {"delay", "abort", "drop-request", "drop-answer", "duplicate", "reorder"};
 static const char *const calls[] = {"all", "actions", "compensations"};
@@ -57,41 +56,25 @@ static void set_span(Google__Protobuf__Duration *d, struct span span)
 
 static int read_fault(const struct yaml_node *n, struct fault_room *room, struct error_detail *detail)
 {
-    const struct yaml_node *kind, *status = yaml_node_child(n, "status"), *percent = yaml_node_child(n, "percent"),
-                                  *delay = yaml_node_child(n, "delay"), *about = yaml_node_child(n, "calls"), *lasts;
-    uint32_t choice = 0;
-    struct span span;
+    struct config_fault f;
     Saga__V1__Fault *m = room->pointer = &room->fault;
     saga__v1__fault__init(m);
-    int code = yaml_check_mapping(n, fault_keys, COUNT(fault_keys), detail);
-    if (code == 0)
-        code = yaml_need(n, "kind", &kind, detail);
-    if (code == 0)
-        code = yaml_read_choice(kind, kinds, COUNT(kinds), &choice, detail);
-    m->kind = (Saga__V1__FaultKind)(choice + 1);
-    m->target = text_of(yaml_node_child(n, "target"));
-    m->definition = text_of(yaml_node_child(n, "definition"));
-    m->tag = text_of(yaml_node_child(n, "tag"));
-    m->tag_value = text_of(yaml_node_child(n, "tag_value"));
-    choice = 0;
-    if (code == 0 && about != NULL)
-        code = yaml_read_choice(about, calls, COUNT(calls), &choice, detail);
-    m->calls = (Saga__V1__FaultCalls)choice;
-    if (code == 0 && status != NULL && (m->status = grpc_status_parse(text_of(status))) <= 0)
-        code = yaml_refuse(status, E_ARGUMENT, detail, "is no gRPC status other than OK, as in UNAVAILABLE");
-    if (code == 0 && percent != NULL && sscanf(text_of(percent), "%lf", &m->percent) != 1)
-        code = yaml_refuse(percent, E_ARGUMENT, detail, "is no number");
-    if (code == 0 && delay != NULL && (code = yaml_read_span(delay, SPAN_MS(1), SPAN_S(3600), &span, detail)) == 0) {
-        set_span(&room->delay, span);
-        m->delay = &room->delay;
-    }
-    if (code == 0)
-        code = yaml_need(n, "for", &lasts, detail);
-    if (code == 0 && (code = yaml_read_span(lasts, SPAN_MS(1), SPAN_S(3600), &span, detail)) == 0) {
-        set_span(&room->lasts, span);
-        m->lasts = &room->lasts;
-    }
-    return code;
+    int code = config_read_fault(n, &f, detail);
+    if (code != 0)
+        return code;
+    m->kind = (Saga__V1__FaultKind)f.kind;
+    m->target = (char *)(uintptr_t)f.target;
+    m->definition = (char *)(uintptr_t)f.definition;
+    m->tag = (char *)(uintptr_t)f.tag;
+    m->tag_value = (char *)(uintptr_t)f.tag_value;
+    m->calls = (Saga__V1__FaultCalls)f.calls;
+    m->status = f.status;
+    m->percent = f.permille / 10.0;
+    set_span(&room->delay, f.delay);
+    set_span(&room->lasts, f.lasts);
+    m->delay = f.delay.us > 0 ? &room->delay : NULL;
+    m->lasts = &room->lasts;
+    return 0;
 }
 
 /* ---- doing; each returns the exit status, after having said what is wrong ---- */

@@ -64,6 +64,7 @@ static int read_value(const struct option *o, const struct yaml_node *n, void *b
     case OPTION_LIMITS:
     case OPTION_SYNTHETICS:
     case OPTION_REMEDIES:
+    case OPTION_FAULTS:
     case OPTION_LISTEN:
     case OPTION_TARGETS:
         break;
@@ -76,7 +77,7 @@ static bool has_reader(const struct option *o)
 {
     return o->type == OPTION_LISTEN || o->type == OPTION_TARGETS || o->type == OPTION_RULES ||
            o->type == OPTION_OBJECTIVES || o->type == OPTION_LIMITS || o->type == OPTION_SYNTHETICS ||
-           o->type == OPTION_REMEDIES;
+           o->type == OPTION_REMEDIES || o->type == OPTION_FAULTS;
 }
 
 /* Sets the default of an option that has one. What the table says is read as if it stood in a file. */
@@ -365,6 +366,8 @@ static int read_options(struct config_reader *r, const struct yaml_node *root)
         code = config_read_objectives(r);
     if (code == 0)
         code = config_read_limits(r);
+    if (code == 0)
+        code = config_read_faults(r);
     if (code == 0)
         code = config_read_synthetics(r);
     if (code == 0)

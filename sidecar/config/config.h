@@ -103,6 +103,16 @@ enum config_remedy_act {
     CONFIG_REMEDY_PAGE
 };
 
+/* A fault that is injected for a drill. Texts are "" where the file says nothing. */
+struct config_fault {
+    const char *target, *definition, *tag, *tag_value;
+    uint8_t calls;  /* 0: all; 1: actions; 2: compensations */
+    uint8_t kind;   /* enum drill_kind */
+    uint8_t status; /* of abort */
+    uint32_t permille;
+    struct span delay, lasts;
+};
+
 /* A rule of remediation. Texts are "" where the file says nothing. */
 struct config_remedy {
     const char *name, *when, *definition, *target;
@@ -165,6 +175,8 @@ struct config {
     bool plaintext_operators;
     bool core_dumps;
     bool fault_injection;
+    const struct config_fault *faults;
+    size_t fault_count;
     uint32_t unix_access;       /* enum config_unix_access */
     uint64_t journal_bytes_max; /* 0: as much as the disk holds */
     uint64_t commit_bytes_max;

@@ -33,6 +33,8 @@ int config_read_percent(const struct config_reader *r, const struct yaml_node *m
 int config_read_span(const struct config_reader *r, const struct yaml_node *mapping, const char *name, struct span min,
                      struct span max, struct span *to);
 
+/* Reads the option faults, after the targets. */
+int config_read_faults(const struct config_reader *r);
 /* Reads the option definition_limits. */
 int config_read_limits(const struct config_reader *r);
 

@@ -25,6 +25,7 @@
 #define HOLDS_LIMITS(x)             HOLDS(x, const struct config_limit *)
 #define HOLDS_SYNTHETICS(x)         HOLDS(x, const struct config_synthetic *)
 #define HOLDS_REMEDIES(x)           HOLDS(x, const struct config_remedy *)
+#define HOLDS_FAULTS(x)             HOLDS(x, const struct config_fault *)
 #define HOLDS_LISTEN(x)             HOLDS(x, const char *const *)
 #define HOLDS_TARGETS(x)            HOLDS(x, const struct config_target *)
 
@@ -144,6 +145,9 @@ const char *option_range(const struct option *o, char text[OPTION_RANGE_SIZE])
         break;
     case OPTION_RULES:
         snprintf(text, OPTION_RANGE_SIZE, "a list of %" PRId64 " to %" PRId64 " rules", o->min, o->max);
+        break;
+    case OPTION_FAULTS:
+        snprintf(text, OPTION_RANGE_SIZE, "a list of at most %" PRId64 " faults", o->max);
         break;
     case OPTION_LISTEN:
         snprintf(text, OPTION_RANGE_SIZE, "a list of %" PRId64 " to %" PRId64 " addresses", o->min, o->max);

@@ -24,6 +24,7 @@ enum option_type {
     OPTION_LIMITS,             /* the same */
     OPTION_SYNTHETICS,         /* the same */
     OPTION_REMEDIES,           /* a mapping of rules, with its count beside it */
+    OPTION_FAULTS,             /* a list, with its count beside it */
     OPTION_TARGETS,            /* a mapping of targets, with its count beside it */
 };
 

@@ -31,6 +31,7 @@ static bool same_value(const struct option *o, const void *a, const void *b)
     case OPTION_LIMITS:
     case OPTION_SYNTHETICS:
     case OPTION_REMEDIES:
+    case OPTION_FAULTS:
     case OPTION_TARGETS:
         break;
     }
@@ -146,6 +147,19 @@ static bool same_limits(const struct config *a, const struct config *b)
     return same;
 }
 
+static bool same_faults(const struct config *a, const struct config *b)
+{
+    bool same = a->fault_count == b->fault_count;
+    for (size_t i = 0; same && i < a->fault_count; i++) {
+        const struct config_fault *x = &a->faults[i], *y = &b->faults[i];
+        same = strcmp(x->target, y->target) == 0 && strcmp(x->definition, y->definition) == 0 &&
+               strcmp(x->tag, y->tag) == 0 && strcmp(x->tag_value, y->tag_value) == 0 && x->calls == y->calls &&
+               x->kind == y->kind && x->status == y->status && x->permille == y->permille &&
+               x->delay.us == y->delay.us && x->lasts.us == y->lasts.us;
+    }
+    return same;
+}
+
 bool config_same(const struct config *a, const struct config *b, enum option_index index)
 {
     const struct option *o = &config_options[index];
@@ -155,6 +169,8 @@ bool config_same(const struct config *a, const struct config *b, enum option_ind
         return same_rules(&a->authorization, &b->authorization);
     if (o->type == OPTION_OBJECTIVES)
         return same_objectives(a, b);
+    if (o->type == OPTION_FAULTS)
+        return same_faults(a, b);
     if (o->type == OPTION_LIMITS)
         return same_limits(a, b);
     if (o->type == OPTION_SYNTHETICS)

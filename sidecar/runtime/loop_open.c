@@ -249,6 +249,33 @@ static bool crowded(void *self)
     return !account_takes_work();
 }
 
+/* Faults that the configuration asks for, from now on. */
+static void inject_faults(struct loop *s)
+{
+    static const uint8_t phases[] = {0, SAGA_PHASE_ACTION, SAGA_PHASE_COMPENSATION};
+    const struct config *c = s->config;
+    struct drill_rule rules[DRILL_RULES_MAX];
+    CHECK(c->fault_count <= DRILL_RULES_MAX);
+    for (size_t i = 0; i < c->fault_count; i++) {
+        const struct config_fault *f = &c->faults[i];
+        struct drill_rule *r = &rules[i];
+        *r = (struct drill_rule){.phase = phases[f->calls],
+                                 .kind = f->kind,
+                                 .status = f->status,
+                                 .permille = f->permille,
+                                 .delay = f->delay,
+                                 .until = instant_after(clock_now(&s->clock), f->lasts)};
+        snprintf(r->target, sizeof r->target, "%s", f->target);
+        snprintf(r->definition, sizeof r->definition, "%s", f->definition);
+        snprintf(r->tag, sizeof r->tag, "%s", f->tag);
+        snprintf(r->tag_value, sizeof r->tag_value, "%s", f->tag_value);
+    }
+    core_set_drill(s->core, rules, (uint32_t)c->fault_count);
+    if (c->fault_count > 0)
+        log_event(LOG_LEVEL_WARN, "faults are injected, for a drill", LOG_TEXT("actor", "sagad.yaml"),
+                  LOG_NUMBER("faults", (int64_t)c->fault_count));
+}
+
 static int open_core(struct loop *s, const struct store_state *state, struct error_detail *detail)
 {
     const struct config *c = s->config;
@@ -308,6 +335,8 @@ static int open_core(struct loop *s, const struct store_state *state, struct err
     free(limits);
     if (code == 0)
         clock_not_before(&s->clock, core_latest(s->core));
+    if (code == 0)
+        inject_faults(s);
     return code;
 }
 

@@ -50,7 +50,7 @@ ROOMS = {
     "client-lib/pq": (["client-lib/pq", "saga", "compensations"], None),
     "client-lib/sagactl": (["client-lib/sagactl", "client-lib/src", "saga", "sidecar/definition", "sidecar/lint", "sidecar/rehearse/rehearse.h",
                             "sidecar/policy/policy.h", "sidecar/contract/contract.h", "sidecar/config/config.h",
-                            "sidecar/engine/record.h", "sidecar/message", "sidecar/base", "@proto"],
+                            "sidecar/config/config_faults.h", "sidecar/engine/record.h", "sidecar/message", "sidecar/base", "@proto"],
                            None),
     "client-lib/examples": (["client-lib/examples", "saga", "@own"], None),
     "tests": (["tests", "sidecar", "client-lib", "transport", "compensations", "saga", "@proto", "@own"], None),

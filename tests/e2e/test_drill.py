@@ -85,6 +85,41 @@ class Drills(Case):
         wait_until(lambda: not self.client.operator.ListFaults().faults, "its time is over")
         self.assertEqual("COMMITTED", state_name(self.client.run("two")))
 
+    def test_by_configuration(self):
+        """From the start on, and for no longer than it says; what is wrong is refused by name, before anything begins."""
+        self.sidecar.close()
+        fault = {"kind": "abort", "target": "shop", "definition": "one", "status": "NOT_FOUND", "for": "1h"}
+        self.sidecar = Sidecar(targets={"shop": self.shop.address, "other": self.shop.address}, fault_injection=True,
+                               faults=[fault, {"kind": "delay", "delay": "1ms", "percent": 0.5, "calls": "compensations", "for": "1ms"}])
+        self.client = self.sidecar.client
+        self.client.register(definition("one", ONE))
+        self.client.register(definition("two", ONE))
+        self.assertEqual([("COMPENSATED", [("a", "ABORT")]), ("COMMITTED", [])],
+                         [(state_name(saga), self.struck(saga.id)) for saga in (self.client.run("one"), self.client.run("two"))])
+        wait_until(lambda: len(self.client.operator.ListFaults().faults) == 1, "the second one is over")
+        self.assertEqual((KINDS["ABORT"], "shop", "one", 5), [(f.kind, f.target, f.definition, f.status) for f in self.client.operator.ListFaults().faults][0])
+        # Others take their place, and none ends them.
+        self.client.operator.InjectFaults(faults=[], actor="ops", reason="enough")
+        self.assertEqual("COMMITTED", state_name(self.client.run("one")))
+        # It begins anew with the process.
+        self.sidecar.kill()
+        self.sidecar.start()
+        self.client = self.sidecar.client
+        self.assertEqual("COMPENSATED", state_name(self.client.run("one")))
+        config = os.path.join(self.folder, "sagad.yaml")
+        for text, words in (("faults: [{kind: drop-answer, for: 1m}]", "fault_injection: true"),
+                            ("fault_injection: true\nfaults: [{kind: abbort, for: 1m}]", "did you mean abort?"),
+                            ("fault_injection: true\ntargets: {shop: localhost:1}\nfaults: [{kind: drop-answer, target: shopp, for: 1m}]", "did you mean shop?"),
+                            ("fault_injection: true\nfaults: [{kind: drop-answer, for: 2h}]", "1h"),
+                            ("fault_injection: true\nfaults: [{kind: drop-answer}]", "for"),
+                            ("fault_injection: true\nfaults: [{kind: abort, for: 1m}]", "UNAVAILABLE"),
+                            ("fault_injection: true\nfaults: [{kind: delay, for: 1m}]", "needs delay"),
+                            ("fault_injection: true\nfaults: [{kind: duplicate, percent: 200, for: 1m}]", "100")):
+            with open(config, "w") as file:
+                file.write(text + "\n")
+            done = subprocess.run([SAGAD, "-n", "-f", config], capture_output=True, text=True, timeout=30)
+            self.assertEqual((True, True), (done.returncode != 0, "faults" in done.stderr and words in done.stderr), (text, done.stderr))
+
     def test_refused(self):
         ask = self.client.operator.InjectFaults
         good = {"kind": KINDS["DELAY"], "delay": seconds(1), "lasts": seconds(1)}

@@ -32,6 +32,7 @@ ELSEWHERE = {
     "last_good_bytes_max": "test_degraded.Degraded.test_answers_are_bounded",
     "last_good_age_max": "test_degraded.Degraded.test_answers_are_bounded",
     "adaptive_concurrency": "test_resilience.Queues.test_adaptive_concurrency",
+    "faults": "test_drill.Drills.test_by_configuration",
     "fault_injection": "test_drill.Drills.test_refused",
     "objectives": "test_slo.Wrong.test_what_is_no_promise",
     "synthetics": "test_synthetics.Wrong.test_what_is_no_heartbeat",

@@ -244,6 +244,7 @@ static size_t entries_of(const struct config *c, const struct option *o)
 {
     return o->type == OPTION_OBJECTIVES   ? c->objective_count
            : o->type == OPTION_LIMITS     ? c->definition_limit_count
+           : o->type == OPTION_FAULTS     ? c->fault_count
            : o->type == OPTION_SYNTHETICS ? c->synthetic_count
            : o->type == OPTION_REMEDIES   ? c->remedy_count
            : o->type == OPTION_LISTEN     ? c->listen_count
@@ -260,6 +261,7 @@ static void write_entries(const struct option *o, int64_t count, char *text, siz
                         : o->type == OPTION_REMEDIES   ? "r%" PRId64
                                                        ": {when: \"deadletters > 0\", do: page, url: \"http://h\"}, "
                         : o->type == OPTION_LIMITS  ? "d%" PRId64 ": {live_sagas_max: 99}, "
+                        : o->type == OPTION_FAULTS  ? "{kind: drop-answer, definition: d%" PRId64 ", for: 1m}, "
                         : o->type == OPTION_LISTEN  ? "127.0.0.1:%" PRId64 ", "
                         : o->type == OPTION_TARGETS ? "t%" PRId64 ": localhost:1, "
                                                     : "{who: \"uid:%" PRId64 "\", may: viewer}, ";
@@ -270,7 +272,8 @@ static void write_entries(const struct option *o, int64_t count, char *text, siz
         used += (size_t)snprintf(text + used, size - used, entry, i);
 #pragma GCC diagnostic pop
     }
-    snprintf(text + used, size - used, "%s\n", list ? "]" : "}");
+    snprintf(text + used, size - used, "%s\n%s", list ? "]" : "}",
+             o->type == OPTION_FAULTS ? "fault_injection: true\n" : "");
 }
 
 static void check_entries(const struct option *o)
@@ -348,6 +351,7 @@ static void check_option(const struct option *o)
     case OPTION_LIMITS:
     case OPTION_SYNTHETICS:
     case OPTION_REMEDIES:
+    case OPTION_FAULTS:
     case OPTION_TARGETS:
         check_entries(o);
         return;
@@ -382,8 +386,8 @@ END_TEST
 START_TEST(config__an_option_without_a_value_is_refused)
 {
     const struct option *o = &config_options[_i];
-    bool is_list = o->type == OPTION_LISTEN || o->type == OPTION_RULES || o->type == OPTION_RETRY ||
-                   o->type == OPTION_RETRY_COMPENSATION;
+    bool is_list = o->type == OPTION_LISTEN || o->type == OPTION_RULES || o->type == OPTION_FAULTS ||
+                   o->type == OPTION_RETRY || o->type == OPTION_RETRY_COMPENSATION;
     char text[128];
     snprintf(text, sizeof text, "%s:\n", o->name);
     if (is_mapping(o))
@@ -420,9 +424,9 @@ START_TEST(config__every_default_is_what_is_printed)
         ck_assert_str_eq(*(const char *const *)field_of(said, o), *(const char *const *)field_of(none, o));
     else if (o->type == OPTION_RETRY || o->type == OPTION_RETRY_COMPENSATION)
         assert_retry_equal(field_of(said, o), field_of(none, o));
-    else if (o->type == OPTION_LISTEN || o->type == OPTION_RULES || is_mapping(o))
+    else if (o->type == OPTION_LISTEN || o->type == OPTION_RULES || o->type == OPTION_FAULTS || is_mapping(o))
         ck_assert_uint_eq(said->target_count + said->objective_count + said->synthetic_count + said->remedy_count +
-                              said->definition_limit_count,
+                              said->definition_limit_count + said->fault_count,
                           0);
     else if (o->type == OPTION_BOOL)
         ck_assert_int_eq(*(const bool *)field_of(said, o), *(const bool *)field_of(none, o));
