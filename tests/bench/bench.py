@@ -440,7 +440,7 @@ def main():
              "retention": bench.retention, "loops": bench.loops, "targets": lambda: bench.targets([1, 100, 1000]),
              "connections": bench.connections, "random_ids": lambda: bench.random_ids(3 * arguments.finished),
              "calls_of_the_system": bench.calls_of_the_system, "shapes": bench.shapes, "reads": bench.reads,
-             "cliffs": bench.cliffs, "one_go": lambda: one_go.run(bench), "overdue": lambda: overdue.run(bench, 64000), "pain": lambda: pain.run(bench),
+             "cliffs": bench.cliffs, "one_go": lambda: one_go.run(bench), "overdue": lambda: overdue.run(bench, 64000), "pain": lambda: pain.run(bench), "adaptive": lambda: pain.adaptive(bench),
              "typed": lambda: typed.run(bench),
              "trusted": lambda: trusted.run(bench), "database": lambda: database.run(bench)}
     bench.peak = 6000

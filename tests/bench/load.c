@@ -2,7 +2,7 @@
  * of JSON. It is client and participants in one process, so that a machine of two cores has one for it and one for the sidecar.
  *
  *   load --case echo|health|begin|start|rollback|latency|enlisted|pipe-begin|pipe-owed|pipe-enlisted|get|call|serve --address A
- *        [--inflight N] [--seconds S] [--warmup S] [--connections N] [--participants ADDRESS] [--targets N] [--think MS]
+ *        [--inflight N] [--seconds S] [--warmup S] [--connections N] [--participants ADDRESS] [--targets N] [--think MS] [--workers N --phase S]
  *        [--payload BYTES | --input FILE] [--ids random] [--batch N] [--rate N] [--count N] [--hold S] [--undo refused]
  *        [--watch PID] [--fail STATUS] [--definition NAME]
  *
@@ -123,6 +123,8 @@ int main(int argc, char **argv)
         {"rate", required_argument, NULL, 'r'},
         {"targets", required_argument, NULL, 't'},
         {"think", required_argument, NULL, 'i'},
+        {"workers", required_argument, NULL, 'W'},
+        {"phase", required_argument, NULL, 'P'},
         {"payload", required_argument, NULL, 'l'},
         {"input", required_argument, NULL, 'I'},
         {"ids", required_argument, NULL, 'd'},
@@ -174,6 +176,12 @@ int main(int argc, char **argv)
             break;
         case 'i':
             o.think_s = atof(optarg) / 1e3;
+            break;
+        case 'W':
+            o.workers = atoi(optarg);
+            break;
+        case 'P':
+            o.phase_s = atof(optarg);
             break;
         case 'l':
             o.payload_bytes = atoi(optarg);
@@ -235,6 +243,7 @@ int main(int argc, char **argv)
     printf(", \"max_cpu_ms\": %.3f", flows_worst_cpu() * 1e3);
     printf(", \"calls\": %zu, \"calls_peak\": %zu, \"calls_span\": %.3f", participants_calls(), participants_peak(),
            participants_span());
+    participants_print_phases();
     printf(", \"failed\": %zu}\n", flows_failed());
     fflush(stdout);
     _exit(0);

@@ -81,6 +81,8 @@ struct participants {
     bool refuse_undo; /* so does every undo */
     int fail;         /* actions end with this status; 0: they do not */
     double think_s;   /* each answer is given so long after its call came */
+    int workers; /* that think about one call each, in phases: so many, half, all, twice; 0: about any number at once */
+    double phase_s; /* how long each phase takes */
     participant_done done;
 };
 /* Serves /bench.P/A1.. C3. */
@@ -90,6 +92,9 @@ double participants_turn(void);
 /* The calls that came, the most within a second, and the seconds from the first to the last. */
 size_t participants_calls(void);
 double participants_span(void);
+/* What the phases of so many workers came to, behind what each begins with, as JSON. */
+#define PARTICIPANT_PHASES 4
+void participants_print_phases(void);
 size_t participants_peak(void);
 
 #endif

@@ -588,6 +588,8 @@ void flows_open(const struct load_options *o)
                                                  .refuse_undo = o->refuse_undo,
                                                  .fail = o->fail,
                                                  .think_s = o->think_s,
+                                                 .workers = o->workers,
+                                                 .phase_s = o->phase_s,
                                                  .done = flow_by_participant});
     if (kind == SERVE)
         return;

@@ -22,8 +22,10 @@ struct load_options {
     const char *definition; /* of every saga; NULL: "bench", or one for each target */
     clockid_t watched;      /* the CPU of the server; 0: nobody wants to know */
     double think_s;         /* of a participant */
-    int batch;              /* commands in one message of a pipe */
-    double rate;            /* sagas a second at most; 0: as many as go */
+    int workers;            /* likewise, and how long each of its phases is */
+    double phase_s;
+    int batch;   /* commands in one message of a pipe */
+    double rate; /* sagas a second at most; 0: as many as go */
 };
 
 void flows_open(const struct load_options *options);

@@ -8,6 +8,7 @@ static grpc_server *server;
 static void *registered[PARTICIPANT_COUNT];
 static struct participants participants;
 static struct slot *thinking, **thinking_last = &thinking;
+static double latest_due; /* of the last of them */
 
 struct slot {
     struct op op;
@@ -18,7 +19,7 @@ struct slot {
     gpr_timespec deadline;
     grpc_byte_buffer *payload;
     int cancelled;
-    double due;
+    double due, came;
     struct slot *next;
 };
 
@@ -61,6 +62,79 @@ size_t participants_peak(void)
     return most;
 }
 
+/* ---- so many workers, whose number halves and doubles ---- */
+
+#define WORKERS_MAX 1024
+/* Of each phase, in which who calls has to find out first. */
+#define LEARNS 0.3
+
+static double begun_at, free_at[WORKERS_MAX];
+static struct {
+    double *took;
+    size_t count, room;
+} phases[PARTICIPANT_PHASES];
+
+/* Which phase it is, by how many have been; negative: they are over. part: how far it has come. */
+static int phase_at(double now, double *part)
+{
+    double at = (now - begun_at) / participants.phase_s;
+    *part = at - (int)at;
+    return at < PARTICIPANT_PHASES ? (int)at : -1;
+}
+
+static int workers_now(double now)
+{
+    double part;
+    int phase = phase_at(now, &part);
+    return phase == 1 ? participants.workers / 2 : phase == 3 ? participants.workers * 2 : participants.workers;
+}
+
+/* When a call that comes now is answered: by whoever is free first. */
+static double due_at(double now)
+{
+    int first = 0, count = workers_now(now);
+    if (begun_at == 0)
+        begun_at = now;
+    for (int i = 1; i < count; i++)
+        first = free_at[i] < free_at[first] ? i : first;
+    free_at[first] = (free_at[first] > now ? free_at[first] : now) + participants.think_s;
+    return free_at[first];
+}
+
+static void answered_after(double since, double now)
+{
+    double part;
+    int phase = phase_at(now, &part);
+    if (phase < 0 || part < LEARNS)
+        return;
+    if (phases[phase].count == phases[phase].room) {
+        phases[phase].room = phases[phase].room == 0 ? 4096 : phases[phase].room * 2;
+        phases[phase].took = realloc(phases[phase].took, phases[phase].room * sizeof(double));
+        if (phases[phase].took == NULL)
+            load_fail("memory");
+    }
+    phases[phase].took[phases[phase].count++] = now - since;
+}
+
+static int by_length(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+void participants_print_phases(void)
+{
+    printf(", \"phases\": [");
+    for (int i = 0; i < PARTICIPANT_PHASES && participants.workers > 0; i++) {
+        size_t count = phases[i].count;
+        qsort(phases[i].took, count, sizeof(double), by_length);
+        printf("%s{\"rate\": %.1f, \"p99_ms\": %.3f}", i == 0 ? "" : ", ",
+               (double)count / (participants.phase_s * (1 - LEARNS)),
+               count == 0 ? 0 : phases[i].took[count * 99 / 100] * 1e3);
+    }
+    printf("]");
+}
+
 /* ---- answers ---- */
 
 static void answer(struct slot *s)
@@ -93,6 +167,21 @@ static void answer(struct slot *s)
         load_fail("participant's answer");
 }
 
+/* In the order of their answers, which is nearly that of their coming. */
+static void think(struct slot *s)
+{
+    struct slot **at = thinking_last;
+    if (thinking != NULL && latest_due > s->due)
+        for (at = &thinking; *at != NULL && (*at)->due <= s->due;)
+            at = &(*at)->next;
+    s->next = *at;
+    *at = s;
+    if (s->next != NULL)
+        return;
+    thinking_last = &s->next;
+    latest_due = s->due;
+}
+
 static void slot_done(struct op *op, bool ok)
 {
     struct slot *s = (struct slot *)(void *)op;
@@ -102,9 +191,9 @@ static void slot_done(struct op *op, bool ok)
             answer(s);
             return;
         }
-        s->due = load_now() + participants.think_s;
-        *thinking_last = s;
-        thinking_last = &s->next;
+        s->came = load_now();
+        s->due = participants.workers > 0 ? due_at(s->came) : s->came + participants.think_s;
+        think(s);
         return;
     }
     int method = s->method;
@@ -137,6 +226,8 @@ double participants_turn(void)
         if (thinking == NULL)
             thinking_last = &thinking;
         s->next = NULL;
+        if (participants.workers > 0)
+            answered_after(s->came, load_now());
         answer(s);
     }
     return thinking == NULL ? 0 : thinking->due;

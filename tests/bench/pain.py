@@ -1,5 +1,5 @@
-"""Pain that stays where it is: a dead target beside nine that are well, a participant that fails every call, one that comes back to a backlog, and a
-flood of one definition beside another."""
+"""Pain that stays where it is: a dead target beside nine that are well, a participant that fails every call, one that comes back to a backlog, a
+flood of one definition beside another, and a bulkhead that follows a participant whose capacity halves and doubles."""
 import json
 import re
 import socket
@@ -137,7 +137,34 @@ def flood(bench):
               f"{more['other'] / seconds:.0f} beside {more['bench'] / seconds:.0f} steps/s")
 
 
+WORKERS, THINK, PHASE = 16, 100, 10  # of a participant: so many, half, all, twice; milliseconds a call; seconds
+
+
+def phases(bench, target):
+    """What a participant has carried out in each of its phases, when more calls wait for it than it can take."""
+    sidecar = sidecar_with(bench, target)
+    result = bench.load(sidecar, "latency", 512, seconds=4 * PHASE + 1, warmup=0, think=THINK, workers=WORKERS, phase=PHASE)
+    sidecar.kill()
+    sidecar.remove()
+    return result["phases"]
+
+
+def adaptive(bench):
+    """A participant that halves and doubles its capacity: beside the best fixed size of each phase, which is as many calls as it has workers."""
+    rates, p99 = [], []
+    for _ in range(min(bench.pairs, 3)):
+        found = phases(bench, "max_concurrent_calls: 256, adaptive_concurrency: true")
+        fixed = {size: phases(bench, f"max_concurrent_calls: {size}") for size in (WORKERS // 2, WORKERS, 2 * WORKERS)}
+        best = [fixed[size][i] for i, size in enumerate((WORKERS, WORKERS // 2, WORKERS, 2 * WORKERS))]
+        rates.append(min(100 * own["rate"] / other["rate"] for own, other in zip(found, best)))
+        p99.append(max(own["p99_ms"] / other["p99_ms"] for own, other in zip(found, best)))
+    bench.row("capacity halves and doubles, adaptive_concurrency: calls a second in its worst phase", "% of the best fixed size", rates, 75, 90, "higher",
+              " ".join(f"{p['rate']:.0f}/s" for p in found))
+    bench.row("  p99 at the participant in its worst phase", "x the best fixed size", p99, 2, 1.5, "lower", " ".join(f"{p['p99_ms']:.0f} ms" for p in found))
+
+
 def run(bench):
+    adaptive(bench)
     dead(bench)
     failing(bench)
     back(bench)

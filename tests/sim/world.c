@@ -113,7 +113,7 @@ static void make_swarm(struct world *w)
     w->swarm.adaptive = w->seed % 5 == 0;
     w->swarm.recall = (struct recall_options){.answers_max = w->seed % 3 == 0 ? 2 : 1000,
                                               .bytes_max = w->seed % 7 == 0 ? 600 : 1 << 20,
-                                              .age_max = SPAN_S(8)};
+                                              .age_max = SPAN_S(w->seed % 2 == 0 ? 8 : 120)};
 }
 
 static void heal(struct world *w, void *arg)

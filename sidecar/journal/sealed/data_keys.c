@@ -6,6 +6,7 @@
 #include "sidecar/journal/sealed/sealed_inside.h"
 
 #include "sidecar/base/check.h"
+#include "sidecar/base/defect.h"
 
 #include <openssl/crypto.h>
 #include <stdio.h>
@@ -158,7 +159,7 @@ static uint32_t free_slot(struct sealed_store *s, const struct store_state *stat
     uint32_t highest = 0;
     for (uint32_t i = 0; i < s->data_key_count; i++) {
         uint64_t to = i + 1 < s->data_key_count ? s->data_keys[i + 1].first_frame : state->last_frame + 1;
-        if (to <= state->first_frame && !s->data_keys[i].needed) {
+        if (to <= state->first_frame && (!s->data_keys[i].needed || DEFECT(ANSWER_KEY_FORGOTTEN))) {
             uint32_t slot = s->data_keys[i].slot;
             memmove(&s->data_keys[i], &s->data_keys[i + 1], (--s->data_key_count - i) * sizeof s->data_keys[0]);
             OPENSSL_cleanse(&s->data_keys[s->data_key_count], sizeof s->data_keys[0]);
