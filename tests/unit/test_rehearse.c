@@ -8,6 +8,7 @@
 #include "tests/support/trades.h"
 
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -172,6 +173,35 @@ START_TEST(rehearse__expressions_that_fail_and_steps_that_never_run)
 }
 END_TEST
 
+/* There is an earlier good answer, or there is none: what comes of either is found. */
+START_TEST(rehearse__a_last_good_answer_is_there_or_not)
+{
+    static const char text[] = TYPED
+        "steps:\n"
+        "  - name: a\n"
+        "    target: t\n"
+        "    action: {method: /trades.v1.Inventory/Reserve, request: {order_id: =input.order_id}, retry: {maxAttempts: "
+        "1}}\n"
+        "    compensation: none\n"
+        "    fallback: {last_good: {key: =input.customer, max_age: 1h}%s}\n"
+        "  - {name: b, after: [a], target: t, compensation: none, action: {method: /trades.v1.Inventory/Reserve,\n"
+        "     request: {order_id: \"=has(steps.a.output) ? steps.a.output.reservation_id : 'none'\"}}}\n";
+    char whole[1024];
+    snprintf(whole, sizeof whole, text, "");
+    ck_assert_int_eq(try(whole), 0);
+    ck_assert_ptr_nonnull(end(SAGA_COMMITTED, REASON_NONE, -1));
+    ck_assert_ptr_nonnull(end(SAGA_COMPENSATED, REASON_ACTION_REJECTED, -1)); /* there was none */
+    const struct rehearse_end *there = end(SAGA_COMMITTED, REASON_NONE, -1);
+    uint32_t committed = there == NULL ? UINT32_MAX : there->runs;
+    /* With something in its place the saga commits there, too; it is only taken where there is none. */
+    snprintf(whole, sizeof whole, text, ", fallback: {value: {reservation_id: none}}");
+    ck_assert_int_eq(try(whole), 0);
+    there = end(SAGA_COMMITTED, REASON_NONE, -1);
+    ck_assert_uint_gt(there == NULL ? 0 : there->runs, committed);
+    ck_assert_ptr_null(finding("never-runs"));
+}
+END_TEST
+
 START_TEST(rehearse__an_input_that_is_refused_is_told)
 {
     ck_assert_int_eq(try(TYPED "require: [{that: input.amount_cents > 5, else: too little}]\nsteps:\n" RESERVE),
@@ -282,6 +312,7 @@ int main(void)
     tcase_add_test(runs, rehearse__an_undo_that_cannot_be_sent_is_an_error);
     tcase_add_test(runs, rehearse__expressions_that_fail_and_steps_that_never_run);
     tcase_add_test(runs, rehearse__an_input_that_is_refused_is_told);
+    tcase_add_test(runs, rehearse__a_last_good_answer_is_there_or_not);
     tcase_add_test(runs, rehearse__a_wide_definition_is_left_to_chance);
     tcase_add_test(runs, rehearse__an_example_has_everything);
     tcase_add_test(runs, rehearse__an_example_of_what_holds_itself_has_an_end);

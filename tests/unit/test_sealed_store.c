@@ -172,6 +172,68 @@ START_TEST(sealed__a_frame_cannot_be_moved)
 }
 END_TEST
 
+static int take_answer(void *self, const struct subject_row *row)
+{
+    (void)self;
+    return bytes_equal(row->value, bytes_of_text("an answer that nobody else may read")) ? 1 : 2;
+}
+
+/* Copies the row of slot 7 to slot 5, of which the number is 6. */
+static int move_answer(void *self, const struct subject_row *row)
+{
+    static uint8_t value[4096];
+    struct subject_row moved = *row;
+    struct store_commit *c = self;
+    if (!bytes_equal(row->name, bytes_of_text("7")))
+        return 0;
+    memcpy(value, row->value.at, row->value.size);
+    moved.name = bytes_of_text("5");
+    moved.value = bytes_of(value, row->value.size);
+    c->epoch = state.epoch;
+    c->subjects = &moved;
+    c->subject_count = 1;
+    return store->commit(store, c, &detail) == 0 ? 1 : 2;
+}
+
+/* Payloads beside the frames: sealed as these are, each in its place. One from before encryption is read as ever. */
+START_TEST(sealed__answers_are_sealed_and_cannot_be_moved)
+{
+    struct subject_row rows[2] = {{.kind = SUBJECT_ANSWER,
+                                   .name = bytes_of_text("7"),
+                                   .version = 1,
+                                   .value = bytes_of_text("an answer that nobody else may read")},
+                                  {.kind = SUBJECT_ANSWER, .name = bytes_of_text("8"), .version = 1}};
+    struct store_commit c = {.epoch = 0, .subjects = rows, .subject_count = 2};
+    open_store();
+    c.epoch = state.epoch;
+    rows[0].name = bytes_of_text("6");
+    ck_assert_int_eq(store->commit(store, &c, &detail), 0);
+    close_store();
+    open_sealed();
+    commit_frames(1, 2);
+    c.epoch = state.epoch;
+    rows[0].name = bytes_of_text("7");
+    ck_assert_int_eq(store->commit(store, &c, &detail), 0);
+    close_store();
+    open_sealed();
+    ck_assert_int_eq(store->scan_subjects(store, SUBJECT_ANSWER, take_answer, NULL, &detail), 1); /* 6, as it was */
+    close_store();
+    run_sql("DELETE FROM subjects WHERE kind = 14 AND version = 1 AND length(value) > 0");
+    open_sealed();
+    ck_assert_int_eq(store->scan_subjects(store, SUBJECT_ANSWER, take_answer, NULL, &detail), 1); /* 7, unsealed */
+    ck_assert_int_eq(inner->scan_subjects(inner, SUBJECT_ANSWER, take_answer, NULL, &detail), 2);
+    close_store();
+    /* Another place's: its row is whole, and is not what was sealed there. */
+    open_store();
+    ck_assert_int_eq(store->scan_subjects(store, SUBJECT_ANSWER, move_answer, &c, &detail), 1);
+    close_store();
+    open_sealed();
+    ck_assert_int_eq(store->scan_subjects(store, SUBJECT_ANSWER, take_answer, NULL, &detail), E_JOURNAL_CORRUPT);
+    ck_assert_ptr_nonnull(strstr(detail.text, "last good answer 6 is not what was encrypted there"));
+    close_store();
+}
+END_TEST
+
 START_TEST(sealed__without_the_key_it_is_named)
 {
     open_sealed();
@@ -431,6 +493,7 @@ int main(void)
     tcase_add_test(tests, sealed__a_look_waits_for_a_store_that_answers_later);
     tcase_add_test(tests, sealed__frames_of_before_are_read_as_ever);
     tcase_add_test(tests, sealed__a_frame_cannot_be_moved);
+    tcase_add_test(tests, sealed__answers_are_sealed_and_cannot_be_moved);
     tcase_add_test(tests, sealed__without_the_key_it_is_named);
     tcase_add_test(tests, sealed__another_key_takes_over);
     tcase_add_test(tests, sealed__another_key_takes_over_while_nothing_happens);
