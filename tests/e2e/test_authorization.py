@@ -288,6 +288,16 @@ class Rules(unittest.TestCase):
             text = page.read().decode()
         self.assertRegex(text, r'sagad_requests_refused_total\{method="Retry",reason="PERMISSION_DENIED"\} 1')
 
+    def test_refusals_are_told_once_a_second_and_each_is_counted_once(self):
+        cart, _, _ = self.as_("cart")
+        lines = lambda: self.sidecar.log("a call was refused: no rule allows it")
+        refused = 0
+        while len(lines()) < 3:
+            self.assertEqual("PERMISSION_DENIED", code_of(cart.Start, definition="refund"))
+            refused += 1
+        self.assertLessEqual(sum(1 + int(l["others"]) for l in lines()[:3]), refused)
+        self.assertGreater(sum(int(l["others"]) for l in lines()[:3]), 0)
+
     def test_descriptors_are_for_those_who_may_do_anything_and_health_for_all(self):
         def reflect(channel):
             ask = channel.stream_stream("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo")
@@ -338,6 +348,10 @@ class Rules(unittest.TestCase):
         self.assertEqual((0, "Wait: allowed for sagas that it has begun by authorization[0]\n"),
                          explain("cart", "--method", "Wait", "--definition", "order"))
         self.assertEqual((1, "Retry: denied\n"), explain("night", "--as", CART, "--method", "Retry"))
+        for name in ("cart", "unix"):  # who may ask about himself, and may not read the trail
+            code, text = explain(name, "--as", NIGHT, "--method", "Retry")
+            self.assertEqual(1, code)
+            self.assertIn("only who may read the audit trail may ask about others", text)
         code, text = explain("unix")
         self.assertEqual(0, code)
         self.assertIn("uid:%d:\n" % os.getuid(), text)

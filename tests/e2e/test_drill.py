@@ -120,6 +120,19 @@ class Drills(Case):
             done = subprocess.run([SAGAD, "-n", "-f", config], capture_output=True, text=True, timeout=30)
             self.assertEqual((True, True), (done.returncode != 0, "faults" in done.stderr and words in done.stderr), (text, done.stderr))
 
+    def test_faults_are_shown_as_they_were_injected(self):
+        message_of = lambda **fields: dict({"target": "shop", "definition": "two", "tag": "tenant", "tag_value": "acme", "lasts": seconds(60)}, **fields)
+        asked = [message_of(kind=KINDS["DELAY"], percent=0.1, delay=seconds(2), calls=1), message_of(kind=KINDS["ABORT"], percent=12.5, status=14, calls=2),
+                 message_of(kind=KINDS["DUPLICATE"], percent=99.9), message_of(kind=KINDS["REORDER"], delay=seconds(1))]
+        self.client.operator.InjectFaults(actor="ops", reason="x", faults=asked)
+        shown = self.client.operator.ListFaults().faults
+        self.client.operator.InjectFaults(actor="ops", reason="enough")
+        self.assertEqual([0.1, 12.5, 99.9, 100], [f.percent for f in shown])
+        for fault, said in zip(asked, shown):
+            for field in ("kind", "target", "definition", "tag", "tag_value", "calls", "status"):
+                self.assertEqual(fault.get(field, 0), getattr(said, field), field)
+            self.assertEqual(fault.get("delay", {"seconds": 0})["seconds"], said.delay.seconds)
+
     def test_refused(self):
         ask = self.client.operator.InjectFaults
         good = {"kind": KINDS["DELAY"], "delay": seconds(1), "lasts": seconds(1)}
@@ -178,6 +191,19 @@ steps:
             code, _, err = self.drill(text)
             self.assertEqual(2, code, err)
             self.assertIn(said, err)
+
+    def test_all_pages_of_many_are_judged(self):
+        """A page has a thousand: what does not hold is in the last of them, and is counted."""
+        code, out, err = self.drill("""
+steps:
+  - start: {definition: one, count: 1001}
+  - wait: 60s
+  - expect: state == COMMITTED
+  - expect: state != COMMITTED
+""")
+        self.assertEqual(1, code, out)
+        self.assertIn("holds of all 1001 sagas: state == COMMITTED", out)
+        self.assertIn("of 1001 of the 1001 sagas this does not hold", err)
 
     def test_killed_on_the_way(self):
         """kill -9 of the sidecar in the middle: whoever is told how starts it again, and everything comes to its end."""

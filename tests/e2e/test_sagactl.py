@@ -23,7 +23,7 @@ import xml.etree.ElementTree
 import grpc
 from google.protobuf import json_format
 
-from harness import (STORE, PATIENCE_S, QUICK, Answer, ROOT, Case, Gate, Sidecar, Participant, definition, do, enlistment, fail, message, state, step, undo, wait_until)
+from harness import (STORE, PATIENCE_S, QUICK, Answer, ROOT, Case, Gate, Sidecar, Participant, definition, do, enlistment, enum, fail, message, state, step, undo, wait_until)
 
 Code = grpc.StatusCode
 SAGACTL = os.environ.get("SAGACTL", os.path.join(ROOT, "build/release/sagactl"))
@@ -673,7 +673,10 @@ class Impostor(grpc.GenericRpcHandler):
             said = self.answers[name]
             if isinstance(said, grpc.StatusCode):
                 context.abort(said, "so it is")
-            return said(request).SerializeToString()
+            said = said(request)
+            if isinstance(said, grpc.StatusCode):
+                context.abort(said, "so it is")
+            return said.SerializeToString()
         if name == "Watch":
             return grpc.unary_stream_rpc_method_handler(answer)
         return grpc.unary_unary_rpc_method_handler(answer)
@@ -729,6 +732,90 @@ class LyingSidecar(unittest.TestCase):
         self.assertIn(ran.code, (UNREACHABLE, TIMEOUT), ran)
         self.assertRegex(ran.err, r"(may have been|may still be) carried out|no answer came in time")
         self.assertRegex(ran.err, r"--request-id [0-9a-f-]{36} it is the same saga")
+
+
+class MadeUp(unittest.TestCase):
+    """What commands make of answers that a real sidecar seldom gives: of several loops that differ, of counts after a restart, of acts that fail."""
+
+    def ask(self, *arguments, **answers):
+        impostor = Impostor(**{name: answer if callable(answer) else lambda request, answer=answer: answer for name, answer in answers.items()})
+        try:
+            return ctl("-a", impostor.address, *arguments)
+        finally:
+            impostor.close()
+
+    @staticmethod
+    def ago(s):
+        t = message("google.protobuf.Timestamp")()
+        t.FromMilliseconds(int((time.time() - s) * 1000))
+        return t
+
+    def status(self, *loops):
+        return message("saga.v1.StatusResponse")(loops=[message("saga.v1.LoopStatus")(version="1.2.3", **loop) for loop in loops])
+
+    def test_status_is_of_all_loops(self):
+        serving = message("grpc.health.v1.HealthCheckResponse")(status=1)
+        target = lambda **more: message("saga.v1.TargetStatus")(name="shop", address="1.2.3.4:5", calls_max=10, **more)
+        loops = [dict(live=5, stuck=1, paused=1, compensating=2, oldest_live=self.ago(400), journal_bytes=1 << 20, volume_free_bytes=3 << 20, journal_since=self.ago(7300),
+                      targets=[target(calls=1, waiting=2)]),
+                 dict(live=7, stuck=2, paused=3, compensating=1, oldest_live=self.ago(40), journal_bytes=2 << 20, volume_free_bytes=9 << 20, journal_since=self.ago(100),
+                      targets=[target(calls=3, waiting=4)])]
+        for said in (loops, loops[::-1]):
+            ran = self.ask("status", Check=serving, Status=self.status(*said))
+            self.assertEqual(0, ran.code, ran)
+            for words in (r"2 loops\n +6 running\n +3 compensating\n +3 stuck", r"\n +4 paused", r"The oldest of them was started 6m 4\ds ago",
+                          r"journal 3\.0MiB, reaching back 2h 1m, 3\.0MiB free", r"shop at 1\.2\.3\.4:5: 4 of 20 calls in flight, 6 wait\n"):
+                self.assertRegex(ran.out, words)
+        ran = self.ask("status", Check=message("grpc.health.v1.HealthCheckResponse")(status=2), Status=self.status(dict(loops[0], journal_full=True), loops[1]))
+        self.assertRegex(ran.out, r"is NOT_SERVING: (.|\n)*free on its volume: new sagas are refused")
+
+    def test_rates_after_a_restart_are_none(self):
+        started = iter((1000, 5))
+        ran = self.ask("-o", "json", "top", "--once", Status=lambda request: self.status(dict(sagas_started=next(started), sagas_ended=7)))
+        self.assertEqual(0, ran.code, ran)
+        self.assertEqual({0}, set(ran.json()["per_second"].values()), ran)
+
+    def test_what_is_left_of_a_promise_is_of_its_own_window(self):
+        window = lambda bad: message("saga.v1.ObjectiveWindow")(all=100, bad=bad)
+        objective = message("saga.v1.Objective")(definition="paid", kind=1, promised=0.9, windows=[window(b) for b in (1, 2, 3, 4, 5, 6, 7, 8)])
+        ran = self.ask("slo", ListObjectives=message("saga.v1.ListObjectivesResponse")(objectives=[objective, objective]))
+        self.assertEqual(0, ran.code, ran)
+        self.assertRegex(ran.out, r"(?m)^paid +success +90% +200 +16 +20\.0% +0\.1 +0\.3 +0\.5 +0\.7$")
+
+    def test_a_job_that_failed_in_a_loop_has_failed(self):
+        job = lambda state, **more: message("saga.v1.BulkJob")(id="x", act=1, where="true", actor="anna", per_second=10, state=state, started_at=self.ago(60), ended_at=self.ago(30),
+                                                               examined=5, acted=2, refused=1, **more)
+        done, failed = job(3), job(5, error="no such field")
+        for jobs, code, words in (([done, done], 0, "DONE"), ([done, failed], REFUSED, "FAILED"), ([failed, done], REFUSED, "FAILED")):
+            said = message("saga.v1.ListBulksResponse")(jobs=jobs)
+            for form in ((), ("-o", "json")):
+                self.assertEqual(code, self.ask(*form, "bulk", "x", "--wait", ListBulks=said).code)
+            ran = self.ask("bulk", "x", ListBulks=said)
+            self.assertRegex(ran.out, r"^x  retry  %s, by anna, took (29|3\d)s\n" % words)
+            self.assertIn("10 looked at, 4 done, 2 refused; at most 10 a second\n", ran.out)
+            self.assertEqual(failed in jobs, "no such field" in ran.out, ran)
+
+    def test_one_that_was_refused_among_many_is_not_forgotten(self):
+        letters = message("saga.v1.ListDeadLettersResponse")(sagas=[message("saga.v1.Saga")(id="9f03c1d2a4b7-%d" % i) for i in range(3)])
+        for refused in range(3):
+            answer = lambda request: Code.FAILED_PRECONDITION if message("saga.v1.RetryRequest").FromString(request).saga_id.endswith(str(refused)) else message("saga.v1.RetryResponse")()
+            ran = self.ask("retry", "--all", ListDeadLetters=letters, Retry=answer)
+            self.assertEqual((REFUSED, "2 of 3 dead letters tried again\n"), (ran.code, ran.out), ran)
+        ran = self.ask("retry", "--all", ListDeadLetters=letters, Retry=message("saga.v1.RetryResponse")())
+        self.assertEqual((0, "3 of 3 dead letters tried again\n"), (ran.code, ran.out), ran)
+
+    def test_why_tells_since_when_a_step_waits_for_what_it_waits_for(self):
+        """An undo that has not been tried waits since the one before it ended, and not since its action was done."""
+        action, undone = lambda name: {"action": enum("ActionState", "ACTION_STATE_" + name)}, lambda name: {"compensation": enum("CompensationState", "COMPENSATION_STATE_" + name)}
+        event = lambda s, type, step: message("saga.v1.Event")(at=self.ago(s), type=enum("EventType", "EVENT_TYPE_" + type), step=step)
+        steps = lambda tries: [message("saga.v1.Step")(name="reserve", target="shop", waiting_for="its target", compensation_attempts=tries, **action("DONE"), **undone("OWED" if tries == 0 else "STARTED")),
+                               message("saga.v1.Step")(name="charge", target="shop", **action("DONE"), **undone("DONE"))]
+        timeline = [event(5000, "ACTION_ENDED", "reserve"), event(4000, "TURNED_BACK", "charge"), event(300, "COMPENSATION_ENDED", "charge")]
+        for tries, more, since in ((0, [], "5m"), (1, [event(200, "COMPENSATION_ATTEMPT_FAILED", "reserve")], r"3m 2\ds")):
+            saga = message("saga.v1.Saga")(id="9f03c1d2a4b7-2a", definition="order", version="1.0.0", state=state("COMPENSATING"), steps=steps(tries), started_at=self.ago(6000))
+            ran = self.ask("why", saga.id, Get=message("saga.v1.GetResponse")(saga=saga, timeline=timeline + more), Status=self.status({}))
+            self.assertEqual(0, ran.code, ran)
+            self.assertRegex(ran.out, r"waits for +its target, since %s( \ds)? ago" % since)
 
 
 class WithoutSidecar(unittest.TestCase):

@@ -1,10 +1,12 @@
 """Heartbeats: sagas that the sidecar starts by itself, told apart from real ones everywhere, and counted among none of them."""
 import re
+import signal
+import time
 import unittest
 
 import grpc
 
-from harness import (QUICK, Case, Sidecar, definition, do, enum, fail, state, step, undo, wait_until)
+from harness import (QUICK, Case, Gate, Sidecar, definition, do, enum, fail, state, step, undo, wait_until)
 from test_explain import Ctl
 from test_watching import get, samples
 
@@ -151,6 +153,47 @@ class Heartbeats(Ctl, Case):
         wait_until(lambda: self.one().committed > stuck.committed, "heartbeats that go on")
         last = count("sagad_synthetic_last_success_timestamp_seconds", definition="pulse")
         self.assertAlmostEqual(self.one().last_success.seconds, last, delta=2)
+
+    def test_it_runs_the_version_that_is_named(self):
+        sidecar = Sidecar(targets={"shop": self.shop.address}, http_listen="127.0.0.1:0",
+                          synthetics={"pulse": {"every": "1s", "version": "1.0.0"}, "other": {"every": "2500ms"}})
+        self.addCleanup(sidecar.close)
+        for version in ("1.0.0", "2.0.0"):
+            sidecar.client.register(PULSE.replace("1.0.0", version))
+            sidecar.client.register(PULSE.replace("1.0.0", version).replace("pulse", "other"))
+        one = lambda name: next(b for b in beats(sidecar) if b.definition == name)
+        for name, version in (("pulse", "1.0.0"), ("other", "2.0.0")):
+            wait_until(lambda: one(name).committed, "a heartbeat that commits")
+            self.assertEqual(version, sidecar.client.saga(one(name).last_saga).version)
+        intervals = {dict(labels)["definition"]: value for (name, labels), value in samples(get(sidecar, "/metrics")[2]).items()
+                     if name == "sagad_synthetic_interval_seconds"}
+        self.assertEqual({"pulse": 1, "other": 2.5}, intervals)
+
+    def test_it_is_never_the_oldest_that_lives(self):
+        gate = Gate()
+        self.shop.on(do("a"), gate)
+        try:
+            beat = self.client.Start(definition="pulse", synthetic=True).saga_id
+            wait_until(lambda: self.shop.of(beat), "it has begun")
+            real = self.client.Start(definition="pulse").saga_id
+            oldest = [l.oldest_live for l in self.client.operator.Status().loops if l.HasField("oldest_live")]
+            self.assertEqual([self.client.saga(real).started_at], oldest)
+        finally:
+            gate.open()
+        for saga in (beat, real):
+            self.client.end(saga)
+
+    def test_what_a_stopped_machine_slept_through_is_not_made_up_for(self):
+        self.await_success()
+        begun = lambda: self.one().committed + self.one().failed + self.one().missed
+        self.sidecar.process.send_signal(signal.SIGSTOP)
+        try:
+            time.sleep(6)  # that is what is tried
+        finally:
+            self.sidecar.process.send_signal(signal.SIGCONT)
+        woken, first = time.monotonic(), begun()
+        self.await_success()
+        self.assertLessEqual(begun() - first, time.monotonic() - woken + 2)
 
     def test_unknown_definition_is_missed(self):
         sidecar = Sidecar(targets={"shop": self.shop.address}, synthetics={"nobody": {"every": "1s"}})

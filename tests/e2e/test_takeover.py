@@ -137,6 +137,14 @@ class Takeover(Fleet):
         again = b.client.Start(definition="two", request_id=self.fleet + "-0")
         self.assertEqual((ids[0], True), (again.saga_id, again.already_started))
         self.assertEqual(ids[1], c.client.Find(request_id=self.fleet + "-1").saga_id)
+        # What another refuses is refused in its words, with reason and field.
+        with self.assertRaises(grpc.RpcError) as raised:
+            b.client.operator.Retry(saga_id=ids[0], actor="me")
+        with self.assertRaises(grpc.RpcError) as own:
+            a.client.operator.Retry(saga_id=ids[0], actor="me")
+        said = lambda error: (lambda f: (f.code, f.reason, f.field, f.text))(failure_of(error.exception))
+        self.assertEqual(said(own), said(raised))
+        self.assertEqual("SAGA_ENDED", failure_of(raised.exception).reason)
         a.kill()
         def answered():
             try:

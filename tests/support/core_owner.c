@@ -54,6 +54,7 @@ static void reply(void *self, const struct reply_effect *r, const struct error_d
     if (r->token == 0)
         return;
     o->saga = r->saga;
+    o->retry_ms = detail == NULL ? 0 : detail->retry_ms;
     if (r->code != 0)
         tell(o, "reply %llu %s\n", (unsigned long long)r->token, error_row(r->code)->reason);
     else

@@ -26,6 +26,7 @@ struct owner {
     char told[16384]; /* since the last owner_told */
     size_t told_size;
     struct saga_id saga;                       /* of the last reply */
+    int retry_ms;                              /* what it said of when to come again */
     struct call_effect calls[OWNER_CALLS_MAX]; /* out, oldest first */
     size_t call_count;
 };

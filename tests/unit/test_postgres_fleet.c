@@ -1,0 +1,249 @@
+/* What sidecars of a fleet read of the journals in their database, and write there: each question among journals of this fleet and of another. */
+#include "sidecar/journal/postgres/postgres_fleet.h"
+
+#include "tests/support/postgres_place.h"
+#include "tests/support/until.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct postgres server;
+static struct postgres_fleet *fleet;
+static struct error_detail detail;
+
+static bool never(void *self)
+{
+    (void)self;
+    return false;
+}
+
+static void setup(void)
+{
+    const struct postgres_fleet_options options = {
+        .conninfo = server.conninfo, .fleet = "ours", .timeout = SPAN_S(10), .stop = never};
+    place_query(&server, "truncate saga_journal, saga_request, saga_subject");
+    ck_assert_int_eq(postgres_fleet_create(&options, &fleet), 0);
+}
+
+static void teardown(void)
+{
+    postgres_fleet_destroy(fleet);
+}
+
+/* A journal as its columns say: whose lease has so long to go, in seconds. */
+static void journal(const char *of, const char *name, const char *holder, const char *carrier, int lease_s, int live,
+                    int tries)
+{
+    char sql[1024];
+    snprintf(sql, sizeof sql,
+             "insert into saga_journal(name, holder, taker, pid, epoch, seq, expires_at, first_frame, last_frame, "
+             "oldest_live, serial_max, audit_last, fleet, carrier, address, needs, live, tries) values ('%s', '%s', "
+             "'', 0, 7, 9, clock_timestamp() + interval '%d seconds', 0, 0, 0, 0, 0, '%s', '%s', '1.2.3.4:5', 'shop,', "
+             "%d, %d)",
+             name, holder, lease_s, of, carrier, live, tries);
+    place_query(&server, sql);
+}
+
+/* ---- what is given ---- */
+
+static char given[512];
+
+static void add(void *self, const struct fleet_row *row)
+{
+    size_t used = strlen(given);
+    (void)self;
+    snprintf(given + used, sizeof given - used, "%s ", row->name);
+}
+
+static void add_indexed(void *self, unsigned index, const struct fleet_row *row)
+{
+    size_t used = strlen(given);
+    (void)self;
+    snprintf(given + used, sizeof given - used, "%u:%s ", index, row->name);
+}
+
+static struct fleet_row last;
+
+static void keep(void *self, const struct fleet_row *row)
+{
+    (void)self;
+    last = *row;
+    snprintf(given, sizeof given, "%s %s %s %s", row->name, row->carrier, row->address, row->needs);
+}
+
+static uint64_t tries_of(const char *name)
+{
+    ck_assert_int_eq(postgres_fleet_of_name(fleet, name, keep, NULL, &detail), 0);
+    return last.tries;
+}
+
+#define GIVES(expected, call) \
+    do { \
+        given[0] = '\0'; \
+        ck_assert_msg((call) == 0, "%s", detail.text); \
+        ck_assert_str_eq(given, expected); \
+    } while (0)
+
+START_TEST(postgres_fleet__a_row_is_read_whole)
+{
+    journal("ours", "a", "a", "b", 5, 3, 2);
+    GIVES("a b 1.2.3.4:5 shop,", postgres_fleet_of_name(fleet, "a", keep, NULL, &detail));
+    ck_assert_uint_eq(last.epoch, 7);
+    ck_assert_uint_eq(last.commits, 9);
+    ck_assert_uint_eq(last.live, 3);
+    ck_assert_uint_eq(last.tries, 2);
+    ck_assert_int_gt(last.lease_ms, 0);
+    ck_assert_int_le(last.lease_ms, 5000);
+    ck_assert(last.held && !last.wanted);
+    GIVES("", postgres_fleet_of_name(fleet, "b", add, NULL, &detail));
+    journal("theirs", "b", "b", "b", -5, 0, 0);
+    GIVES("", postgres_fleet_of_name(fleet, "b", add, NULL, &detail));
+}
+END_TEST
+
+/* Those whose lease is over, and those that were given up with something in them; never another fleet's, nor one's own. */
+START_TEST(postgres_fleet__orphans)
+{
+    uint64_t held = 0;
+    journal("ours", "dead", "x", "dead", -1, 0, 0);
+    journal("ours", "lives", "x", "lives", 60, 5, 0);
+    journal("ours", "guest", "x", "lives", 60, 5, 0);
+    journal("ours", "own", "x", "own", -1, 5, 0);
+    journal("theirs", "dead-theirs", "x", "dead-theirs", -1, 5, 0);
+    GIVES("dead ", postgres_fleet_orphans(fleet, "own", add, NULL, &held, &detail));
+    ck_assert_uint_eq(held, 3); /* sidecars: each has its own */
+    place_query(&server, "delete from saga_journal where name = 'dead'");
+    journal("ours", "empty", "", "", 0, 0, 0);
+    GIVES("", postgres_fleet_orphans(fleet, "own", add, NULL, &held, &detail));
+    journal("ours", "left", "", "", 0, 1, 0);
+    GIVES("left ", postgres_fleet_orphans(fleet, "own", add, NULL, &held, &detail));
+    GIVES("guest ", postgres_fleet_guests(fleet, "lives", add, NULL, &detail));
+    GIVES("", postgres_fleet_guests(fleet, "own", add, NULL, &detail));
+}
+END_TEST
+
+START_TEST(postgres_fleet__of_a_tag_and_of_a_request)
+{
+    const struct bytes id = bytes_of("r\0\xff", 3);
+    journal("ours", "a", "x", "a", 60, 1, 0);
+    journal("theirs", "t", "x", "t", 60, 1, 0);
+    place_query(
+        &server,
+        "insert into saga_subject(journal, kind, name, version, value) select id, 1, convert_to(case name when 'a' "
+        "then '00000000abcd' else '00000000ef01' end, 'UTF8'), 1, '' from saga_journal");
+    GIVES("a ", postgres_fleet_of_tag(fleet, 0xabcd, add, NULL, &detail));
+    GIVES("", postgres_fleet_of_tag(fleet, 0xef01, add, NULL, &detail));
+    GIVES("", postgres_fleet_of_tag(fleet, 0xabce, add, NULL, &detail));
+    GIVES("", postgres_fleet_of_request(fleet, id, add, NULL, &detail));
+    place_query(&server,
+                "insert into saga_request(fleet, request_id, journal, at_us) select 'theirs', '\\x7200ff', id, 1 from "
+                "saga_journal where name = 't'");
+    GIVES("", postgres_fleet_of_request(fleet, id, add, NULL, &detail));
+    place_query(&server,
+                "insert into saga_request(fleet, request_id, journal, at_us) select 'ours', '\\x7200ff', id, 1 from "
+                "saga_journal where name = 'a'");
+    GIVES("a ", postgres_fleet_of_request(fleet, id, add, NULL, &detail));
+}
+END_TEST
+
+/* Whose they are already, they stay; the others are one's own from then on. Another fleet's count for nothing. */
+START_TEST(postgres_fleet__request_ids_are_claimed_once)
+{
+    const struct bytes ids[] = {bytes_of_text("z"), bytes_of_text("a"), bytes_of_text("\\x\"'{,}")};
+    journal("ours", "a", "x", "a", 60, 1, 0);
+    journal("ours", "b", "x", "b", 60, 1, 0);
+    journal("theirs", "t", "x", "t", 60, 1, 0);
+    place_query(&server, "insert into saga_request(fleet, request_id, journal, at_us) select 'theirs', 'a', id, 1 from "
+                         "saga_journal where name = 't'");
+    given[0] = '\0';
+    ck_assert_msg(postgres_fleet_claim(fleet, "b", ids + 1, 1, add_indexed, NULL, &detail) == 0, "%s", detail.text);
+    ck_assert_str_eq(given, "0:b ");
+    given[0] = '\0';
+    ck_assert_msg(postgres_fleet_claim(fleet, "a", ids, 3, add_indexed, NULL, &detail) == 0, "%s", detail.text);
+    ck_assert_ptr_nonnull(strstr(given, "0:a "));
+    ck_assert_ptr_nonnull(strstr(given, "1:b "));
+    ck_assert_ptr_nonnull(strstr(given, "2:a "));
+    for (size_t i = 0; i < 3; i++)
+        GIVES(i == 1 ? "b " : "a ", postgres_fleet_of_request(fleet, ids[i], add, NULL, &detail));
+}
+END_TEST
+
+START_TEST(postgres_fleet__pages_by_name)
+{
+    journal("ours", "c", "x", "c", 60, 1, 0);
+    journal("ours", "a", "x", "a", -60, 1, 0);
+    journal("ours", "b", "", "", 0, 0, 0);
+    journal("theirs", "aa", "x", "aa", 60, 1, 0);
+    GIVES("a b ", postgres_fleet_list(fleet, "", 2, add, NULL, &detail));
+    GIVES("c ", postgres_fleet_list(fleet, "b", 2, add, NULL, &detail));
+    GIVES("", postgres_fleet_list(fleet, "c", 2, add, NULL, &detail));
+}
+END_TEST
+
+/* A take-over that has lasted, and a person who moves a journal, give it all its tries back. */
+START_TEST(postgres_fleet__tries_begin_anew)
+{
+    bool there = false;
+    journal("ours", "a", "x", "b", 60, 1, 3);
+    journal("ours", "own", "x", "own", 60, 1, 3);
+    journal("theirs", "t", "x", "u", 60, 1, 3);
+    ck_assert_int_eq(postgres_fleet_lasted(fleet, "c", "a", &detail), 0); /* another has it by now */
+    ck_assert_uint_eq(tries_of("a"), 3);
+    ck_assert_int_eq(postgres_fleet_lasted(fleet, "b", "a", &detail), 0);
+    ck_assert_uint_eq(tries_of("a"), 0);
+    place_query(&server, "update saga_journal set tries = 3");
+    ck_assert_int_eq(postgres_fleet_want(fleet, "a", &there, &detail), 0);
+    ck_assert(there);
+    ck_assert_uint_eq(tries_of("a"), 0);
+    ck_assert(last.wanted);
+    /* One that is at home is not to be given up, and another fleet's is none of ours. */
+    ck_assert_int_eq(postgres_fleet_want(fleet, "own", &there, &detail), 0);
+    ck_assert(there);
+    ck_assert_uint_eq(tries_of("own"), 0);
+    ck_assert(!last.wanted);
+    ck_assert_int_eq(postgres_fleet_want(fleet, "t", &there, &detail), 0);
+    ck_assert(!there);
+    ck_assert_int_eq(postgres_fleet_want(fleet, "none", &there, &detail), 0);
+    ck_assert(!there);
+}
+END_TEST
+
+START_TEST(postgres_fleet__a_lost_connection_is_made_anew)
+{
+    journal("ours", "a", "x", "a", 60, 1, 0);
+    ck_assert(postgres_fleet_is_anew(fleet));
+    GIVES("a ", postgres_fleet_list(fleet, "", 9, add, NULL, &detail));
+    ck_assert(!postgres_fleet_is_anew(fleet));
+    place_query(&server, "select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid() and "
+                         "backend_type = 'client backend'");
+    UNTIL(postgres_fleet_is_anew(fleet));
+    ck_assert_int_eq(postgres_fleet_list(fleet, "", 9, add, NULL, &detail), E_JOURNAL_AWAY);
+    GIVES("a ", postgres_fleet_list(fleet, "", 9, add, NULL, &detail));
+}
+END_TEST
+
+int main(void)
+{
+    if (!place_start(&server))
+        return EXIT_FAILURE;
+    Suite *s = suite_create("postgres_fleet");
+    TCase *t = tcase_create("all");
+    tcase_set_timeout(t, 120);
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_test(t, postgres_fleet__a_row_is_read_whole);
+    tcase_add_test(t, postgres_fleet__orphans);
+    tcase_add_test(t, postgres_fleet__of_a_tag_and_of_a_request);
+    tcase_add_test(t, postgres_fleet__request_ids_are_claimed_once);
+    tcase_add_test(t, postgres_fleet__pages_by_name);
+    tcase_add_test(t, postgres_fleet__tries_begin_anew);
+    tcase_add_test(t, postgres_fleet__a_lost_connection_is_made_anew);
+    suite_add_tcase(s, t);
+    SRunner *runner = srunner_create(s);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    postgres_stop(&server);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
