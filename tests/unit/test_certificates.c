@@ -1,0 +1,173 @@
+/* Certificates that are kept and looked at again: what is taken, what is refused, and what is told of, each once. */
+#include "transport/certificates.h"
+
+#include <check.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static char dir[] = "/tmp/saga-certificates-XXXXXX", certificate[64], key[64], roots[64];
+static struct certificates *c;
+static char why[CERTIFICATES_WHY_SIZE];
+
+/* Writes a certificate of its own key that began and ends so many seconds from now; leave_key: its key goes nowhere. */
+static void make(long begins, long ends, bool leave_key)
+{
+    EVP_PKEY *pair = EVP_EC_gen("P-256");
+    X509 *x = X509_new();
+    ck_assert(pair != NULL && x != NULL);
+    X509_set_version(x, 2);
+    ASN1_INTEGER_set(X509_get_serialNumber(x), 1);
+    X509_gmtime_adj(X509_getm_notBefore(x), begins);
+    X509_gmtime_adj(X509_getm_notAfter(x), ends);
+    X509_set_pubkey(x, pair);
+    X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_ASC, (const unsigned char *)"x", -1, -1, 0);
+    X509_set_issuer_name(x, X509_get_subject_name(x));
+    ck_assert(X509_sign(x, pair, EVP_sha256()) > 0);
+    FILE *to = fopen(certificate, "w");
+    ck_assert(PEM_write_X509(to, x) == 1 && fclose(to) == 0);
+    to = leave_key ? NULL : fopen(key, "w");
+    ck_assert(leave_key || (PEM_write_PrivateKey(to, pair, NULL, NULL, 0, NULL, NULL) == 1 && fclose(to) == 0));
+    X509_free(x);
+    EVP_PKEY_free(pair);
+}
+
+static void write_text(const char *path, const char *text)
+{
+    FILE *to = fopen(path, "w");
+    ck_assert(to != NULL && fputs(text, to) >= 0 && fclose(to) == 0);
+}
+
+static void setup(void)
+{
+    strcpy(dir + strlen(dir) - 6, "XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    snprintf(certificate, sizeof certificate, "%s/x.pem", dir);
+    snprintf(key, sizeof key, "%s/x.key", dir);
+    snprintf(roots, sizeof roots, "%s/ca.pem", dir);
+}
+
+static void teardown(void)
+{
+    certificates_destroy(c);
+    c = NULL;
+    unlink(certificate);
+    unlink(key);
+    unlink(roots);
+    rmdir(dir);
+}
+
+static bool create(void)
+{
+    return certificates_create(&(struct certificates_files){.certificate = certificate, .key = key}, &c, why);
+}
+
+/* A look that is one: it looks once a second at most. */
+static enum certificates_news look(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    for (time_t began = t.tv_sec; t.tv_sec == began; clock_gettime(CLOCK_MONOTONIC, &t))
+        nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
+    return certificates_look(c, why);
+}
+
+START_TEST(certificates__another_is_taken_and_a_bad_one_is_told_of_once)
+{
+    make(-1000, 100000, false);
+    ck_assert_msg(create(), "%s", why);
+    uint64_t version = certificates_version(c);
+    ck_assert_int_eq(look(), CERTIFICATES_SAME);
+    write_text(certificate, "nothing of the kind\n");
+    ck_assert_int_eq(look(), CERTIFICATES_BAD);
+    ck_assert_ptr_nonnull(strstr(why, "holds no certificate in PEM form"));
+    ck_assert_int_eq(look(), CERTIFICATES_SAME);
+    make(-1000, 100000, true); /* of another key */
+    ck_assert_int_eq(look(), CERTIFICATES_BAD);
+    ck_assert_ptr_nonnull(strstr(why, "its key is not that of the key file"));
+    ck_assert_int_eq(look(), CERTIFICATES_SAME);
+    ck_assert_uint_eq(certificates_version(c), version);
+    make(-1000, 200000, false);
+    ck_assert_int_eq(look(), CERTIFICATES_NEW);
+    ck_assert_uint_ne(certificates_version(c), version);
+    ck_assert_int_eq(look(), CERTIFICATES_SAME);
+}
+END_TEST
+
+/* When a tenth of its life is left: once of each. */
+START_TEST(certificates__one_that_ends_is_told_of_once)
+{
+    make(-8900, 1100, false);
+    ck_assert_msg(create(), "%s", why);
+    ck_assert_int_eq(look(), CERTIFICATES_SAME); /* 11 of a hundred */
+    make(-9100, 900, false);
+    ck_assert_int_eq(look(), CERTIFICATES_NEW);
+    ck_assert_int_eq(look(), CERTIFICATES_EXPIRING);
+    ck_assert_int_eq(look(), CERTIFICATES_SAME);
+    make(-9200, 800, false);
+    ck_assert_int_eq(look(), CERTIFICATES_NEW);
+    ck_assert_int_eq(look(), CERTIFICATES_EXPIRING);
+    ck_assert_int_eq(look(), CERTIFICATES_SAME);
+    ck_assert_int_ge(certificates_not_after(c), (int64_t)time(NULL) + 700);
+    ck_assert_int_le(certificates_not_after(c), (int64_t)time(NULL) + 800);
+}
+END_TEST
+
+START_TEST(certificates__what_is_not_valid_now_is_refused)
+{
+    make(-1000, -10, false);
+    ck_assert(!create());
+    ck_assert_ptr_nonnull(strstr(why, "has expired"));
+    make(1000, 2000, false);
+    ck_assert(!create());
+    ck_assert_ptr_nonnull(strstr(why, "is not valid yet"));
+    make(-1000, 1000, false);
+    unlink(key);
+    ck_assert(!create());
+    ck_assert_ptr_nonnull(strstr(why, "x.key"));
+    ck_assert(!certificates_create(&(struct certificates_files){.certificate = certificate}, &c, why));
+    ck_assert_ptr_nonnull(strstr(why, "must be given together"));
+}
+END_TEST
+
+START_TEST(certificates__who_follows_is_given_each_once)
+{
+    struct certificates_pem pem;
+    make(-1000, 100000, false);
+    ck_assert_msg(create(), "%s", why);
+    struct certificates_follower *f = certificates_follow(c), *other = certificates_follow(c);
+    ck_assert(certificates_follow_up(f, &pem));
+    certificates_pem_free(&pem);
+    ck_assert(!certificates_follow_up(f, &pem));
+    ck_assert(certificates_follow_up(other, &pem));
+    certificates_pem_free(&pem);
+    make(-1000, 200000, false);
+    ck_assert_int_eq(look(), CERTIFICATES_NEW);
+    ck_assert(certificates_follow_up(f, &pem));
+    certificates_pem_free(&pem);
+    ck_assert(!certificates_follow_up(f, &pem));
+}
+END_TEST
+
+int main(void)
+{
+    TCase *t = tcase_create("certificates");
+    Suite *s = suite_create("certificates");
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_set_timeout(t, 60);
+    tcase_add_test(t, certificates__another_is_taken_and_a_bad_one_is_told_of_once);
+    tcase_add_test(t, certificates__one_that_ends_is_told_of_once);
+    tcase_add_test(t, certificates__what_is_not_valid_now_is_refused);
+    tcase_add_test(t, certificates__who_follows_is_given_each_once);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_ENV);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

@@ -1,0 +1,131 @@
+/* Definitions that are held: what is told of each, what is refused, and what a crash leaves. */
+#include "sidecar/core/holds.h"
+
+#include "tests/support/core_owner.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct owner o;
+static struct error_detail detail;
+
+static void setup(void)
+{
+    owner_open(&o);
+}
+
+static void teardown(void)
+{
+    owner_close(&o);
+}
+
+static int set(bool hold, const char *definition, const char *actor, const char *reason)
+{
+    Google__Protobuf__Timestamp since = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+    Saga__V1__Hold m = SAGA__V1__HOLD__INIT;
+    since.seconds = 1234;
+    since.nanos = 5000;
+    m.definition = (char *)(uintptr_t)definition;
+    m.actor = (char *)(uintptr_t)actor;
+    m.reason = (char *)(uintptr_t)reason;
+    m.since = &since;
+    int code = holds_set(core_holds(o.core), o.core, &m, hold, &detail);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    return code;
+}
+
+static bool held(const char *definition)
+{
+    return holds_has(core_holds(o.core), bytes_of_text(definition));
+}
+
+static unsigned count(void)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < HOLDS_MAX; i++)
+        n += holds_at(core_holds(o.core), i) != NULL;
+    return n;
+}
+
+START_TEST(holds__are_told_whole_and_outlive_a_crash)
+{
+    ck_assert_int_eq(set(true, "one", "anna", "the stock is wrong"), 0);
+    ck_assert_int_eq(set(true, "two", "berta", "so is the till"), 0);
+    for (int lives = 0; lives < 2; lives++) {
+        ck_assert(held("one") && held("two") && !held("on") && !held("three"));
+        ck_assert_uint_eq(count(), 2);
+        for (unsigned i = 0; i < HOLDS_MAX; i++) {
+            const Saga__V1__Hold *m = holds_at(core_holds(o.core), i);
+            if (m == NULL)
+                continue;
+            bool one = strcmp(m->definition, "one") == 0;
+            ck_assert_str_eq(m->actor, one ? "anna" : "berta");
+            ck_assert_str_eq(m->reason, one ? "the stock is wrong" : "so is the till");
+            ck_assert_ptr_nonnull(m->since);
+            ck_assert_int_eq(m->since->seconds, 1234);
+            ck_assert_int_eq(m->since->nanos, 5000);
+        }
+        owner_restart(&o);
+    }
+    ck_assert_int_eq(set(true, "one", "carla", "another reason"), 0); /* it is held already, and by whom it was */
+    ck_assert_uint_eq(count(), 2);
+    ck_assert_int_eq(set(false, "one", "anna", ""), 0);
+    ck_assert_int_eq(set(false, "one", "anna", ""), 0);
+    ck_assert(!held("one") && held("two"));
+    owner_restart(&o);
+    ck_assert(!held("one") && held("two"));
+}
+END_TEST
+
+START_TEST(holds__what_is_wrong_is_refused_by_its_field)
+{
+    char long_text[300];
+    memset(long_text, 'x', sizeof long_text - 1);
+    long_text[sizeof long_text - 1] = '\0';
+    const char *too_long = long_text + (sizeof long_text - 1 - HOLD_REASON_BYTES_MAX - 1), *longest = too_long + 1;
+    ck_assert_int_eq(set(true, "a b", "anna", "x"), E_ARGUMENT);
+    ck_assert_str_eq(detail.field, "definition");
+    ck_assert_int_eq(set(true, "one", "", "x"), E_ARGUMENT);
+    ck_assert_str_eq(detail.field, "actor");
+    ck_assert_int_eq(set(true, "one", "anna", ""), E_ARGUMENT);
+    ck_assert_str_eq(detail.field, "reason");
+    ck_assert_int_eq(set(true, "one", "anna", too_long), E_ARGUMENT);
+    ck_assert_str_eq(detail.field, "reason");
+    ck_assert_uint_eq(count(), 0);
+    ck_assert_int_eq(set(true, "one", "anna", longest), 0);
+    ck_assert(held("one"));
+}
+END_TEST
+
+START_TEST(holds__are_bounded)
+{
+    char name[16];
+    for (unsigned i = 0; i < HOLDS_MAX; i++) {
+        snprintf(name, sizeof name, "n%u", i);
+        ck_assert_int_eq(set(true, name, "anna", "x"), 0);
+    }
+    ck_assert_int_eq(set(true, "one", "anna", "x"), E_HOLDS);
+    ck_assert(!held("one"));
+    ck_assert_int_eq(set(false, "n7", "anna", ""), 0);
+    ck_assert_int_eq(set(true, "one", "anna", "x"), 0);
+    ck_assert(held("one") && !held("n7"));
+}
+END_TEST
+
+int main(void)
+{
+    TCase *c = tcase_create("holds");
+    Suite *s = suite_create("holds");
+    tcase_add_checked_fixture(c, setup, teardown);
+    tcase_add_test(c, holds__are_told_whole_and_outlive_a_crash);
+    tcase_add_test(c, holds__what_is_wrong_is_refused_by_its_field);
+    tcase_add_test(c, holds__are_bounded);
+    suite_add_tcase(s, c);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_ENV);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
