@@ -180,6 +180,15 @@ class Rules(unittest.TestCase):
         self.assertIn("R", night.Wait(saga_id=saga).saga.output_json)
         seen = unix.Wait(saga_id=saga).saga
         self.assertEqual(("COMMITTED", b"", ""), (state_name(seen), seen.output, seen.output_json))
+        # Who began a saga is given what it puts out, without a right to payloads.
+        self.sidecar.options["authorization"] = RULES + [{"who": "spiffe://example.org/ns/shop/sa/till", "may": "service"}]
+        self.sidecar.write_config()
+        self.as_("night")[1].Reload(actor="ada")
+        till, _, _ = self.as_("till")
+        own = till.Start(definition="puts_out", input_json='{"order_id": "A"}').saga_id
+        self.assertIn("R", till.Wait(saga_id=own).saga.output_json)
+        self.assertEqual("PERMISSION_DENIED", code_of(till.Get, saga_id=own, include_payloads=True))
+        self.assertEqual("PERMISSION_DENIED", code_of(till.Wait, saga_id=saga))
 
     def test_a_rule_about_tags_is_about_their_sagas(self):
         """Tenants share a sidecar: each starts and sees sagas with its own tag alone, alive and ended, whichever loop they live in."""

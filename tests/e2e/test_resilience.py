@@ -317,6 +317,9 @@ class Queues(Case):
         wait_until(lambda: time.monotonic() > began + 3, "what three seconds pay for")
         calls, passed = len(self.shop.calls), time.monotonic() - began
         self.assertLessEqual(calls, 40 + 8 + passed + 1)
+        shown = sum(t.retries_left for l in client.operator.Status().loops for t in l.targets)
+        self.assertGreater(shown, 0)  # undos keep a share
+        self.assertLess(shown, 40)
         with self.shop.lock:
             self.shop.functions.clear()
         began = time.monotonic()

@@ -461,6 +461,25 @@ END_TEST
 
 /* ---- keys ---- */
 
+/* Digits of either case, and what stands beside them: the same key. */
+START_TEST(sealed__a_key_is_read_however_it_is_written)
+{
+    static const char *const texts[] = {
+        "k 0123456789abcdef0123456789ABCDEF00ff00ff00ff00ff00ff00ff00ff00ff\n",
+        "\n# the one to use\n\tk  0123456789ABCDEF0123456789abcdef00FF00FF00FF00FF00FF00FF00FF00FF # old\r\n",
+        "k 0123456789abcdef0123456789abcdef00ff00ff00ff00ff00ff00ff00ff00ff"};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        struct seal_keys out = keys(texts[i]);
+        ck_assert_uint_eq(out.count, 1);
+        ck_assert_str_eq(out.keys[0].name, "k");
+        for (size_t n = 0; n < SEAL_KEY_SIZE; n++) {
+            static const uint8_t digits[] = {0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef};
+            ck_assert_uint_eq(out.keys[0].bytes[n], n < 16 ? digits[n % 8] : n % 2 == 0 ? 0x00 : 0xff);
+        }
+    }
+}
+END_TEST
+
 START_TEST(sealed__keys_are_told_what_is_wrong)
 {
     static const struct {
@@ -504,6 +523,7 @@ int main(void)
     tcase_add_test(tests, sealed__a_row_that_was_cut_from_the_trail_is_found);
     tcase_add_test(tests, sealed__a_head_that_was_written_down_is_held_to);
     tcase_add_test(tests, sealed__a_chain_goes_on_under_another_key);
+    tcase_add_test(tests, sealed__a_key_is_read_however_it_is_written);
     tcase_add_test(tests, sealed__keys_are_told_what_is_wrong);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);

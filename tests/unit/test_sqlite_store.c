@@ -3,6 +3,7 @@
 #include "tests/support/sqlite_place.h"
 
 #include <check.h>
+#include <dirent.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,9 +25,87 @@ START_TEST(sqlite_store__fresh_one_holds_nothing)
     struct bytes records;
     ck_assert_int_eq(store->read_frame(store, 1, &records, &detail), E_CURSOR);
     ck_assert_int_eq(store->read_frame(store, 0, &records, &detail), E_CURSOR);
-    struct stat about;
-    ck_assert_int_eq(stat(path, &about), 0);
-    ck_assert_uint_eq(about.st_mode & 0777, 0600);
+}
+END_TEST
+
+/* Nobody else reads what sagas carry, in whichever of its files; with whatever the process would allow. */
+START_TEST(sqlite_store__files_are_the_owners_alone)
+{
+    mode_t before = umask(0);
+    open_store();
+    commit_frames(1, 20);
+    umask(before);
+    unsigned files = 0;
+    DIR *folder = opendir(dir);
+    ck_assert_ptr_nonnull(folder);
+    for (const struct dirent *entry; (entry = readdir(folder)) != NULL;) {
+        struct stat about;
+        ck_assert_int_eq(fstatat(dirfd(folder), entry->d_name, &about, 0), 0);
+        if (!S_ISREG(about.st_mode))
+            continue;
+        ck_assert_msg((about.st_mode & 0777) == 0600, "%s: %o", entry->d_name, (unsigned)about.st_mode);
+        files++;
+    }
+    closedir(folder);
+    ck_assert_uint_ge(files, 3); /* the database, its log, the reserve */
+}
+END_TEST
+
+/* ---- the audit trail ---- */
+
+static int add_audit(uint64_t seq)
+{
+    struct store_commit c = {
+        .audit = {.seq = seq, .at.us = (int64_t)seq * 1000, .body = bytes_of_text("somebody did something")}};
+    return store->commit(store, &c, &detail);
+}
+
+static int count_audit(void *self, const struct audit_row *row)
+{
+    uint64_t *span = self; /* the first and the last */
+    span[0] = span[0] == 0 ? row->seq : span[0];
+    span[1] = row->seq;
+    return 0;
+}
+
+static void assert_audit(uint64_t first, uint64_t last)
+{
+    uint64_t span[2] = {0};
+    ck_assert_int_eq(store->scan_audit(store, 1, 1000, count_audit, span, &detail), 0);
+    ck_assert_uint_eq(span[0], first);
+    ck_assert_uint_eq(span[1], last);
+}
+
+/* What is older than a moment goes, a piece at a time; numbers go on, also when nothing is left. */
+START_TEST(sqlite_store__the_audit_trail_loses_what_is_old_and_never_its_count)
+{
+    bool more = false;
+    open_store();
+    for (uint64_t seq = 1; seq <= 10; seq++)
+        ck_assert_int_eq(add_audit(seq), 0);
+    ck_assert_int_eq(store->drop_audit(store, (struct instant){.us = 1000}, 100, &more, &detail), 0);
+    ck_assert(!more);
+    assert_audit(1, 10); /* that of just then stays */
+    ck_assert_int_eq(store->drop_audit(store, (struct instant){.us = 4001}, 3, &more, &detail), 0);
+    ck_assert(more);
+    assert_audit(4, 10);
+    ck_assert_int_eq(store->drop_audit(store, (struct instant){.us = 4001}, 3, &more, &detail), 0);
+    ck_assert(!more);
+    assert_audit(5, 10);
+    reopen();
+    ck_assert_uint_eq(state.audit_last, 10);
+    assert_audit(5, 10);
+    ck_assert_int_eq(store->drop_audit(store, (struct instant){.us = 1000000}, 100, &more, &detail), 0);
+    for (int lives = 0; lives < 2; lives++) {
+        ck_assert_uint_eq(state.audit_last, 10);
+        reopen();
+    }
+    ck_assert_int_eq(add_audit(11), 0);
+    reopen();
+    ck_assert_uint_eq(state.audit_last, 11);
+    uint64_t span[2] = {0};
+    ck_assert_int_eq(store->scan_audit(store, 11, 1000, count_audit, span, &detail), 0);
+    ck_assert_uint_eq(span[0], 11);
 }
 END_TEST
 
@@ -392,6 +471,8 @@ static Suite *suite(void)
     tcase_set_timeout(t, 120);
     tcase_add_checked_fixture(t, make_dir, remove_dir);
     tcase_add_test(t, sqlite_store__fresh_one_holds_nothing);
+    tcase_add_test(t, sqlite_store__files_are_the_owners_alone);
+    tcase_add_test(t, sqlite_store__the_audit_trail_loses_what_is_old_and_never_its_count);
     tcase_add_test(t, sqlite_store__frames_are_there_after_reopening);
     tcase_add_test(t, sqlite_store__scan_stops_when_told);
     tcase_add_test(t, sqlite_store__frame_of_many_pages);
