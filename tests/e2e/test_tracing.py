@@ -1,7 +1,8 @@
 """Traces by OTLP: what a collector is told of sagas, who is whose parent, and that a collector that is away or hangs costs no saga."""
 import grpc
 
-from harness import PATIENCE_S, Case, Gate, Participant, Sidecar, definition, do, enlistment, fail, message, settled, step, undo, wait_until
+from harness import PATIENCE_S, Case, Gate, Participant, Sidecar, definition, do, enlistment, fail, fail_times, message, settled, step, undo, wait_until
+from test_watching import get, samples
 
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -138,6 +139,15 @@ class Traces(Traced):
         self.assertEqual((True, "COMPENSATION_FAILED", "s"), (stuck.failed, stuck.error, stuck.said["saga.step"]))
 
 
+    def test_every_loop_is_heard(self):
+        self.client.register(definition("spread", step("s")))
+        sagas = [self.client.run("spread", request_id="spread-%d" % i).id for i in range(8)]
+        loops = self.client.operator.Status().loops
+        self.assertTrue(all(loop.sagas_ended for loop in loops), "each loop has some")
+        for saga in sagas:
+            self.collector.whole(saga)
+
+
 class Sampled(Traced):
     percent = 0
 
@@ -170,6 +180,23 @@ class Away(Case):
         collector.on(EXPORT, lambda call: b"")
         collector.whole(saga.id)
         wait_until(lambda: sidecar.log("traces are sent again"), "it is told")
+
+    def test_what_may_be_tried_again_is_and_nothing_is_lost(self):
+        """Each status that OTLP calls retryable, once: the same spans come again, and none is counted as dropped."""
+        started = []
+        for name in ("CANCELLED", "DEADLINE_EXCEEDED", "ABORTED", "OUT_OF_RANGE", "UNAVAILABLE", "DATA_LOSS", "RESOURCE_EXHAUSTED"):
+            collector = Collector()
+            self.addCleanup(collector.stop)
+            collector.on(EXPORT, fail_times(1, grpc.StatusCode[name], then=b""))
+            sidecar = Sidecar(targets={"shop": self.shop.address}, otlp_endpoint=collector.address, http_listen="127.0.0.1:0")
+            self.addCleanup(sidecar.close)
+            sidecar.client.register(definition("away", step("w")))
+            started.append((name, collector, sidecar, sidecar.client.run("away").id))
+        for name, collector, sidecar, saga in started:
+            with self.subTest(name):
+                wait_until(lambda: len([s for s in collector.of(saga) if "saga.state" in s.said]) == 2, "what was refused comes again")
+                counted = samples(get(sidecar, "/metrics")[2])
+                self.assertEqual((3, 0), (counted["sagad_spans_total", ()], counted["sagad_spans_dropped_total", ()]))
 
     def test_one_that_hangs_costs_no_saga(self):
         collector, gate = Collector(), Gate()
