@@ -108,8 +108,11 @@ void fallback_keep(const struct turn *t, const struct saga *s, unsigned index, s
     struct pool_mark mark = pool_mark(&e->scratch);
     struct error_detail detail;
     struct bytes name;
+    int code = name_of(t, s, first_of(s, index), fallback, &name, &detail);
+    if (code == E_MEMORY) /* or an older one would pass for the last */
+        e->starved = true;
     /* One whose key cannot be told is kept for nobody. */
-    if (name_of(t, s, first_of(s, index), fallback, &name, &detail) == 0) {
+    if (code == 0) {
         recall_keep(&e->recall, name, output, t->now);
         timers_set(&e->timers, &e->recall_timer, recall_due(&e->recall));
     }

@@ -99,7 +99,7 @@ bool answers_none(const struct world *w, const struct model *m, const struct rec
     write_name(w, m, r->step, name);
     const struct kept_answer *k = find(w, name);
     bool may_give_way = w->swarm.recall.answers_max < 10 || w->swarm.recall.bytes_max < 10000;
-    return k == NULL || k->given_at < oldest(w, m, r) || may_give_way || w->swarm.permille[FAULT_MEMORY] > 0;
+    return k == NULL || k->given_at < oldest(w, m, r) || may_give_way || w->sidecar.memory_failures > 0;
 }
 
 void answers_state(struct world *w)

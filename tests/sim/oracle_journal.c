@@ -307,6 +307,8 @@ static void on_stood_in(struct world *w, struct model *m, const struct record *r
     } else {
         expect(w, needed && (memory || (recall ? answers_none(w, m, r) : typed_fails(w, m, r->step, false))), "cause",
                "what stands in for a step has failed without a reason", r);
+        if (recall)
+            mark(w, MARK_CASE, CASE_NONE_GOOD);
         m->unkeepable = m->unkeepable || !memory;
     }
     s->order = ++m->order_last;
