@@ -149,16 +149,24 @@ static int ask_command(const char *command, const char *field, struct seal_keys 
 
 /* ---- all of them ---- */
 
-int keys_read(const struct config *config, struct keys *out, struct error_detail *detail)
+int keys_read_files(const struct config *config, struct keys *out, struct error_detail *detail)
 {
     int code = 0;
     memset(out, 0, sizeof *out);
     if (config->encryption_key_file[0] != '\0')
         code = read_file(config->encryption_key_file, "encryption_key_file", &out->encryption, detail);
-    else if (config->encryption_key_command[0] != '\0')
-        code = ask_command(config->encryption_key_command, "encryption_key_command", &out->encryption, detail);
     if (code == 0 && config->audit_key_file[0] != '\0')
         code = read_file(config->audit_key_file, "audit_key_file", &out->chain, detail);
+    if (code != 0)
+        keys_forget(out);
+    return code;
+}
+
+int keys_read(const struct config *config, struct keys *out, struct error_detail *detail)
+{
+    int code = keys_read_files(config, out, detail);
+    if (code == 0 && config->encryption_key_file[0] == '\0' && config->encryption_key_command[0] != '\0')
+        code = ask_command(config->encryption_key_command, "encryption_key_command", &out->encryption, detail);
     if (code != 0)
         keys_forget(out);
     return code;

@@ -11,6 +11,8 @@ struct keys {
 
 /* Reads the files, or has the command say them (within 30 s). keys_forget afterwards. Returns 0, or an error that names the option. */
 int keys_read(const struct config *config, struct keys *out, struct error_detail *detail);
+/* The files alone. */
+int keys_read_files(const struct config *config, struct keys *out, struct error_detail *detail);
 void keys_forget(struct keys *keys);
 
 /* Puts what the keys are for before a journal that was opened; *store is then the one to use, and to close. Fails as sealed_store_open; *store is

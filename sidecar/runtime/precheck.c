@@ -5,6 +5,7 @@
 #include "sidecar/definition/model.h"
 #include "sidecar/message/schema.h"
 #include "sidecar/runtime/files.h"
+#include "sidecar/runtime/keys.h"
 #include "sidecar/runtime/schemas_dir.h"
 #include "sidecar/runtime/sidecar_inside.h"
 #include "sidecar/runtime/trust.h"
@@ -26,9 +27,10 @@
 #define PATH_SIZE 8192
 
 const char precheck_unknown[] =
-    "Not looked at: whether the journal is sound (--check-journal), whether a database that keeps it answers, whether\n"
-    "its definitions and schemas differ from those in the directories, which targets its live sagas need, and whether\n"
-    "targets answer.\n";
+    "Not looked at: whether the journal is sound (--check-journal) and which keys open it, what a command for keys "
+    "says,\n"
+    "whether a database that keeps the journal answers, whether its definitions and schemas differ from those in the\n"
+    "directories, which targets its live sagas need, and whether targets answer.\n";
 
 struct report {
     FILE *out;
@@ -69,6 +71,14 @@ static void check_certificates(struct report *r, const struct config *config)
     check_read(r, code, &detail);
     if (code == 0)
         certificates_destroy(certificates);
+}
+
+static void check_keys(struct report *r, const struct config *config)
+{
+    struct keys keys;
+    struct error_detail detail;
+    check_read(r, keys_read_files(config, &keys, &detail), &detail);
+    keys_forget(&keys);
 }
 
 /* ---- the data directory ---- */
@@ -189,6 +199,7 @@ unsigned precheck(const struct config *config, FILE *out)
     struct error_detail detail = {.text = ""};
     check_read(&r, sidecar_check_start(config, &detail), &detail);
     check_certificates(&r, config);
+    check_keys(&r, config);
     check_read(&r, schemas_dir_read(config, read_set, NULL, &detail), &detail);
     check_directory(&r, config);
     for (size_t i = 0; i < config->listen_count; i++)

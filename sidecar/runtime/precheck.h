@@ -4,7 +4,7 @@
 
 #include "sidecar/config/config.h"
 
-/* Looks at what a start needs of the machine: certificates, schemas, the data directory and its locks, addresses, the limit of files. Makes
+/* Looks at what a start needs of the machine: certificates, keys, schemas, the data directory and its locks, addresses, the limit of files. Makes
  * nothing. Writes a line for each thing that is in the way. Returns how many there are. */
 unsigned precheck(const struct config *config, FILE *out);
 

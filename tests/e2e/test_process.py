@@ -150,9 +150,20 @@ class Process(Case):
         self.assertIn("another sagad uses it", text)
         self.assertIn("s.sock: another process listens there", text)
         other = self.sidecar_with(start=False, loops=1, listen=["127.0.0.1:0"])
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
         self.assertEqual((0, ""), self.check(other))
         self.assertEqual((0, ""), self.check(other, data_dir="./kept/", listen=["unix:%s/kept/s.sock" % other.directory]))
+        keys = {name: os.path.join(directory.name, name) for name in ("good", "short", "open")}
+        for name, mode, digits in (("good", 0o600, 64), ("short", 0o600, 63), ("open", 0o644, 64)):
+            with open(keys[name], "w") as f:
+                f.write("k " + "a" * digits + "\n")
+            os.chmod(keys[name], mode)
+        self.assertEqual((0, ""), self.check(other, encryption_key_file=keys["good"], audit_key_file=keys["good"]))
         for options, expected in (({"listen": [running.address]}, "Address already in use"),
+                                  ({"encryption_key_file": "/nowhere.keys"}, "encryption_key_file: cannot open /nowhere.keys"),
+                                  ({"encryption_key_file": keys["short"]}, "encryption_key_file: "),
+                                  ({"audit_key_file": keys["open"]}, "audit_key_file: everybody on the machine can read the file of keys"),
                                   ({"http_listen": running.address}, "Address already in use"),
                                   ({"data_dir": "/nowhere/deep"}, "data_dir"),
                                   ({"data_dir": "/proc/sagad"}, "/proc/sagad: it cannot be made"),
