@@ -27,6 +27,8 @@ struct job {
     Saga__V1__BulkState state; /* of the loops: one that failed, else one that goes on, else as the first */
     uint64_t examined, acted, refused;
     const char *error;
+    double per_second; /* of all together */
+    unsigned journals;
     struct instant ended; /* the last; INSTANT_NEVER: it goes on */
 };
 
@@ -50,6 +52,9 @@ static struct job add_up(const Saga__V1__ListBulksResponse *m, const char *id)
         all.examined += j->examined;
         all.acted += j->acted;
         all.refused += j->refused;
+        /* Loops of a sidecar each say the whole rate; journals their share. */
+        all.per_second = j->journal[0] == '\0' ? j->per_second : all.per_second + (j->loop == 0 ? j->per_second : 0);
+        all.journals += j->journal[0] != '\0' && j->loop == 0;
         all.ended = instant_max(all.ended, times_of(j->ended_at));
     }
     return all;
@@ -73,7 +78,10 @@ static void put_job(const struct run *r, const struct job *j)
     screen_wrap(s, PAINT_NONE, screen_clean(s, m->where, text, sizeof text), 10, 10);
     fprintf(s->out, "    %llu looked at, %llu done", (unsigned long long)j->examined, (unsigned long long)j->acted);
     screen_put(s, j->refused > 0 ? PAINT_WARN : PAINT_NONE, ", %llu refused", (unsigned long long)j->refused);
-    fprintf(s->out, "; at most %g a second\n", m->per_second);
+    fprintf(s->out, "; at most %g a second", j->per_second);
+    if (j->journals > 0)
+        fprintf(s->out, "; in %u journal%s", j->journals, j->journals == 1 ? "" : "s");
+    fputc('\n', s->out);
     if (j->error[0] != '\0') {
         fputs("    ", s->out);
         screen_wrap(s, PAINT_BAD, screen_clean(s, j->error, text, sizeof text), 4, 4);
@@ -84,9 +92,14 @@ static int ask(struct run *r, const char *id, Saga__V1__ListBulksResponse **answ
 {
     Saga__V1__ListBulksRequest request = SAGA__V1__LIST_BULKS_REQUEST__INIT;
     request.id = text_of(id);
+    request.fleet = r->o.fleet;
+    request.journal = text_of(r->o.journal);
     r->screen.now = times_now();
-    return run_call(r, "/saga.v1.Operator/ListBulks", &request.base, &saga__v1__list_bulks_response__descriptor,
-                    answer);
+    int status =
+        run_call(r, "/saga.v1.Operator/ListBulks", &request.base, &saga__v1__list_bulks_response__descriptor, answer);
+    if (status == EXIT_DONE)
+        run_absent(r, (*answer)->absent, (*answer)->n_absent);
+    return status;
 }
 
 /* Looks until it has ended, and reports. A job goes on whether somebody looks or not. */
@@ -112,7 +125,7 @@ static int follow(struct run *r, const char *id)
         if (over)
             return status;
         if (r->o.timeout_ms >= 0 && wire_now() + LOOK_EVERY >= r->deadline)
-            return run_say(r, EXIT_TIMEOUT, "the job goes on: sagactl bulk %s", id);
+            return run_say(r, EXIT_TIMEOUT, "the job goes on: sagactl bulk %s%s", id, r->o.fleet ? " --fleet" : "");
         fflush(r->screen.out);
         nanosleep(&(struct timespec){.tv_nsec = LOOK_EVERY % 1000000000, .tv_sec = LOOK_EVERY / 1000000000}, NULL);
     }
@@ -149,17 +162,21 @@ int run_bulk(struct run *r)
     request.actor = r->o.actor;
     request.reason = text_of(r->o.reason);
     request.per_second = r->o.per_second;
+    request.fleet = r->o.fleet;
+    request.journal = text_of(r->o.journal);
     int status =
         run_call(r, "/saga.v1.Operator/StartBulk", &request.base, &saga__v1__start_bulk_response__descriptor, &answer);
     if (status != EXIT_DONE)
         return status;
+    run_absent(r, answer->absent, answer->n_absent);
     saga__v1__start_bulk_response__free_unpacked(answer, NULL);
     if (r->o.wait)
         return follow(r, request.id);
     if (r->o.json)
         return json_put(r->screen.out, json_pack("{ss}", "id", request.id), false) == 0 ? EXIT_DONE : EXIT_REFUSED;
-    fprintf(r->screen.out, "%s has begun. How far it is: sagactl bulk %s; to halt it: sagactl bulk %s pause\n",
-            request.id, request.id, request.id);
+    const char *whose = r->o.fleet ? " --fleet" : "";
+    fprintf(r->screen.out, "%s has begun. How far it is: sagactl bulk %s%s; to halt it: sagactl bulk %s pause%s\n",
+            request.id, request.id, whose, request.id, whose);
     return EXIT_DONE;
 }
 
@@ -171,6 +188,8 @@ static int change(struct run *r, const char *word)
     Saga__V1__ChangeBulkResponse *answer;
     request.id = r->o.words[0];
     request.actor = r->o.actor;
+    request.fleet = r->o.fleet;
+    request.journal = text_of(r->o.journal);
     if (strcmp(word, "pause") == 0)
         request.state = STATE(PAUSED);
     else if (strcmp(word, "resume") == 0)
@@ -183,6 +202,7 @@ static int change(struct run *r, const char *word)
                           &answer);
     if (status != EXIT_DONE)
         return status;
+    run_absent(r, answer->absent, answer->n_absent);
     saga__v1__change_bulk_response__free_unpacked(answer, NULL);
     return EXIT_DONE;
 }

@@ -121,17 +121,19 @@ struct paging {
 };
 
 /* The two answers are alike; these tell them apart. */
-static Saga__V1__Saga **sagas_of(ProtobufCMessage *page, size_t *count, char **next)
+static Saga__V1__Saga **sagas_of(struct run *r, ProtobufCMessage *page, size_t *count, char **next)
 {
     if (page->descriptor == &saga__v1__list_response__descriptor) {
         Saga__V1__ListResponse *list = (Saga__V1__ListResponse *)page;
         *count = list->n_sagas;
         *next = list->next_page_token;
+        run_absent(r, list->absent, list->n_absent);
         return list->sagas;
     }
     Saga__V1__ListDeadLettersResponse *letters = (Saga__V1__ListDeadLettersResponse *)page;
     *count = letters->n_sagas;
     *next = letters->next_page_token;
+    run_absent(r, letters->absent, letters->n_absent);
     return letters->sagas;
 }
 
@@ -154,7 +156,7 @@ static int put_page(struct run *r, const struct paging *p, ProtobufCMessage *pag
     char *next;
     if ((r->o.states & WORDS_PAUSED) != 0)
         keep_paused((Saga__V1__ListResponse *)page);
-    Saga__V1__Saga **sagas = sagas_of(page, &count, &next);
+    Saga__V1__Saga **sagas = sagas_of(r, page, &count, &next);
     int status = EXIT_DONE;
     if (r->o.json && !r->o.all && (count > 0 || next[0] == '\0'))
         status = run_json(r, page, false);
@@ -169,7 +171,7 @@ static int put_page(struct run *r, const struct paging *p, ProtobufCMessage *pag
 
 /* A page may be empty and still have a next one: goes on until something is shown or the end is reached, with --all
  * until the end. */
-static int put_pages(struct run *r, const struct paging *p, size_t *shown, char next_token[256])
+static int put_pages(struct run *r, const struct paging *p, size_t *shown, char next_token[TOKEN_SIZE])
 {
     *shown = 0;
     next_token[0] = '\0';
@@ -180,16 +182,16 @@ static int put_pages(struct run *r, const struct paging *p, size_t *shown, char 
         int status = run_call(r, p->method, p->request, p->type, &page);
         if (status != EXIT_DONE)
             return status;
-        sagas_of(page, &count, &next);
+        sagas_of(r, page, &count, &next);
         status = put_page(r, p, page, shown);
         bool same = strcmp(next, next_token) == 0;
         size_t size = strlen(next);
-        if (size < 256)
+        if (size < TOKEN_SIZE)
             memcpy(next_token, next, size + 1);
         protobuf_c_message_free_unpacked(page, NULL);
         if (status != EXIT_DONE || size == 0)
             return status;
-        if (same || size >= 256)
+        if (same || size >= TOKEN_SIZE)
             return run_say(r, EXIT_REFUSED, "the sidecar's token for the next page cannot be used");
         if (!r->o.all && *shown > 0)
             return EXIT_DONE;
@@ -200,7 +202,7 @@ static int put_pages(struct run *r, const struct paging *p, size_t *shown, char 
 /* Adds an option and its value to a command that is proposed; value may be NULL. */
 static void put_option(const struct run *r, const char *option, const char *value)
 {
-    char clean[600], word[620];
+    static char clean[TOKEN_SIZE], word[TOKEN_SIZE + 64];
     if (value != NULL)
         fprintf(r->screen.out, " --%s %s", option,
                 screen_shell_word(screen_clean(&r->screen, value, clean, sizeof clean), word, sizeof word));
@@ -214,6 +216,9 @@ static void put_next(const struct run *r, const char *token)
     put_option(r, "address", r->o.address);
     put_option(r, "definition", r->o.definition);
     put_option(r, "where", r->o.where);
+    put_option(r, "journal", r->o.journal);
+    if (r->o.fleet)
+        fputs(" --fleet", r->screen.out);
     put_option(r, "limit", (r->o.given & OPTION_BIT(OPTION_LIMIT)) != 0 ? limit : NULL);
     put_option(r, "page", token);
     fputc('\n', r->screen.out);
@@ -304,7 +309,7 @@ int command_list(struct run *r)
     Saga__V1__SagaState states[8];
     struct paging p = {"/saga.v1.Coordinator/List", &request.base, &request.page_token,
                        &saga__v1__list_response__descriptor, show_list};
-    char next[256];
+    static char next[TOKEN_SIZE];
     size_t shown;
     request.states = states;
     uint32_t wanted = r->o.states == WORDS_PAUSED ? words_states("live", NULL, NULL) : r->o.states;
@@ -329,6 +334,9 @@ int command_list(struct run *r)
         request.page_token = (char *)(uintptr_t)r->o.page;
     request.started_from = set_time(r, r->o.since, &since) ? &since : NULL;
     request.started_before = set_time(r, r->o.before, &before) ? &before : NULL;
+    request.fleet = r->o.fleet;
+    if (r->o.journal != NULL)
+        request.journal = (char *)(uintptr_t)r->o.journal;
     request.page_size = page_size(r);
     int status = put_pages(r, &p, &shown, next);
     if (status != EXIT_DONE || r->o.json)
@@ -354,7 +362,7 @@ int command_deadletters(struct run *r)
     Saga__V1__ListDeadLettersRequest request = SAGA__V1__LIST_DEAD_LETTERS_REQUEST__INIT;
     struct paging p = {"/saga.v1.Operator/ListDeadLetters", &request.base, &request.page_token,
                        &saga__v1__list_dead_letters_response__descriptor, show_dead_letters};
-    char next[256];
+    static char next[TOKEN_SIZE];
     size_t shown;
     if (r->o.word_count > 0)
         return run_bulk(r);
@@ -366,6 +374,9 @@ int command_deadletters(struct run *r)
         request.where = (char *)(uintptr_t)r->o.where;
     if (r->o.page != NULL)
         request.page_token = (char *)(uintptr_t)r->o.page;
+    request.fleet = r->o.fleet;
+    if (r->o.journal != NULL)
+        request.journal = (char *)(uintptr_t)r->o.journal;
     request.page_size = page_size(r);
     int status = put_pages(r, &p, &shown, next);
     if (status != EXIT_DONE || r->o.json)

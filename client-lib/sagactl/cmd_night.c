@@ -38,13 +38,17 @@ static int status_of(const Saga__V1__Saga *saga)
 static int each_dead_letter(struct run *r, bool all, int (*take)(void *self, const Saga__V1__Saga *saga), void *self)
 {
     Saga__V1__ListDeadLettersRequest request = SAGA__V1__LIST_DEAD_LETTERS_REQUEST__INIT;
-    char token[FIELD] = "";
+    static char token[TOKEN_SIZE];
     int status = EXIT_DONE;
     if (r->o.definition != NULL)
         request.definition = (char *)(uintptr_t)r->o.definition;
     if (r->o.where != NULL)
         request.where = (char *)(uintptr_t)r->o.where;
+    request.fleet = r->o.fleet;
+    if (r->o.journal != NULL)
+        request.journal = (char *)(uintptr_t)r->o.journal;
     request.page_size = PAGE_MAX;
+    token[0] = '\0';
     do {
         Saga__V1__ListDeadLettersResponse *page;
         request.page_token = token;
@@ -59,6 +63,7 @@ static int each_dead_letter(struct run *r, bool all, int (*take)(void *self, con
             if (wanted)
                 status = take(self, saga);
         }
+        run_absent(r, page->absent, page->n_absent);
         size_t size = strlen(page->next_page_token);
         bool usable = size < sizeof token && (size == 0 || strcmp(page->next_page_token, token) != 0);
         if (usable)

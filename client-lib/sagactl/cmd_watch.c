@@ -71,6 +71,8 @@ int command_watch(struct run *r)
     int64_t deadline = r->deadline;
     if (status != EXIT_DONE)
         return status;
+    if (r->o.journal != NULL)
+        request.journal = (char *)(uintptr_t)r->o.journal;
     if (w.one_saga)
         request.saga_id = r->o.words[0];
     if (r->o.from != NULL)

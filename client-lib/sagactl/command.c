@@ -146,12 +146,17 @@ const struct option_row option_rows[OPTION_COUNT] = {
          "Without it yourself."},
     [OPTION_METHOD] = {"method", '\0', "METHOD", NULL, COMPLETE_NOTHING,
                        "Of one method, as in Retry; the exit status is 1 when it is denied."},
+    [OPTION_FLEET] = {"fleet", '\0', NULL, NULL, COMPLETE_NOTHING,
+                      "Of every journal of the sidecar's fleet; the exit status is 6 when one of them is missing."},
+    [OPTION_JOURNAL] = {"journal", '\0', "NAME", NULL, COMPLETE_NOTHING,
+                        "Of this journal of the fleet alone, wherever it is (fleet tells their names)."},
     [OPTION_EXPLAIN] = {"explain", '\0', "RULE", NULL, COMPLETE_NOTHING,
                         "Say what a rule means, with an example; all lists them."},
 };
 
 #define BIT(name) OPTION_BIT(OPTION_##name)
 #define ACT       (BIT(ACTOR))
+#define WHOSE     (BIT(FLEET) | BIT(JOURNAL))
 
 const struct command_row command_rows[] = {
     {"start", "DEFINITION", 1, 1, NULL, COMPLETE_DEFINITION,
@@ -176,13 +181,13 @@ const struct command_row command_rows[] = {
      command_why},
     {"list", "", 0, 0, NULL, COMPLETE_NOTHING,
      BIT(WHERE) | BIT(STATE) | BIT(DEFINITION) | BIT(TAG) | BIT(REQUEST_ID) | BIT(SINCE) | BIT(BEFORE) | BIT(LIMIT) |
-         BIT(PAGE) | BIT(ALL),
+         BIT(PAGE) | BIT(ALL) | WHOSE,
      "list sagas, the newest first",
      "A page at a time; the last line tells how to get the next one. With --request-id, alone, the one that was "
      "started so. A saga of which an "
      "operator skipped a step says so, committed too.",
      command_list},
-    {"watch", "[SAGA-ID]", 0, 1, NULL, COMPLETE_SAGA, BIT(FROM),
+    {"watch", "[SAGA-ID]", 0, 1, NULL, COMPLETE_SAGA, BIT(FROM) | BIT(JOURNAL),
      "follow the events of one saga, or of all, as they happen",
      "Of one saga from its start to its end; of all from now on. A connection that is lost is taken up again where it "
      "broke off.",
@@ -270,16 +275,20 @@ const struct command_row command_rows[] = {
      command_top},
     {"deadletters", "[ACT]", 0, 1, letter_acts, COMPLETE_VALUES,
      BIT(RATE) | BIT(DRY_RUN) | BIT(NAME) | BIT(WAIT) | BIT(REASON) | ACT | BIT(WHERE) | BIT(DEFINITION) | BIT(LIMIT) |
-         BIT(PAGE) | BIT(ALL) | BIT(SUMMARY) | BIT(STEP) | BIT(STATUS),
+         BIT(PAGE) | BIT(ALL) | BIT(SUMMARY) | BIT(STEP) | BIT(STATUS) | WHOSE,
      "show the sagas that are stuck and why, the oldest first",
      "Each needs retry, skip, reject or resolve; get tells more. With ACT a bulk job does that, at --rate, to all that "
      "are there now and that --where lets through: durable, so that it goes on after a restart and acts on none twice. "
      "--dry-run shows which they are; --name names the job; with --wait it is followed to its end.",
      command_deadletters},
-    {"bulk", "[JOB [pause|resume|cancel]]", 0, 2, NULL, COMPLETE_NOTHING, BIT(WAIT) | ACT,
+    {"bulk", "[JOB [pause|resume|cancel]]", 0, 2, NULL, COMPLETE_NOTHING, BIT(WAIT) | ACT | WHOSE,
      "show bulk jobs and how far they are, or halt one",
-     "What deadletters ACT has begun. Without JOB those that go on and the latest that have ended.", command_bulk},
-    {"retry", "SAGA-ID [STEP]", 0, 2, NULL, COMPLETE_STUCK, ACT | BIT(ALL) | BIT(DEFINITION) | BIT(STEP) | BIT(STATUS),
+     "What deadletters ACT has begun. Without JOB those that go on and the latest that have ended. Of a job of the "
+     "whole "
+     "fleet (--fleet) what all its journals have done, together.",
+     command_bulk},
+    {"retry", "SAGA-ID [STEP]", 0, 2, NULL, COMPLETE_STUCK,
+     ACT | BIT(ALL) | BIT(DEFINITION) | BIT(STEP) | BIT(STATUS) | WHOSE,
      "try a stuck step again, its attempts counted anew",
      "Without STEP every stuck step of the saga; where none is stuck, every one that waits for its next attempt. With "
      "--all and no SAGA-ID "

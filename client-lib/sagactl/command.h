@@ -65,6 +65,8 @@ enum option_id {
     OPTION_AS,
     OPTION_METHOD,
     OPTION_CONFIG,
+    OPTION_FLEET,
+    OPTION_JOURNAL,
     OPTION_COUNT
 };
 

@@ -16,6 +16,7 @@
       "for may have been carried out).") \
     X(EXIT_NOT_FOUND, 4, "There is no such saga, step or definition.") \
     X(EXIT_TIMEOUT, 5, "The time given by --timeout has passed. What was asked for may still be carried out.") \
+    X(EXIT_INCOMPLETE, 6, "Done, but with --fleet journals are missing from it, which standard error names.") \
     X(EXIT_COMPENSATED, 10, "wait, start --wait: the saga was undone (COMPENSATED).") \
     X(EXIT_RESOLVED, 11, "wait, start --wait: an operator ended the saga (RESOLVED).") \
     X(EXIT_STUCK, 12, "wait, start --wait: the saga is STUCK and needs an operator.")

@@ -24,7 +24,8 @@
 #define LIMIT_MAX      1000
 #define REQUEST_ID_MAX 128
 #define REASON_MAX     256
-#define TOKEN_MAX      128
+#define CURSOR_MAX     2047
+#define JOURNAL_MAX    128
 #define WHERE_MAX      2048
 #define JSON_TEXT_MAX  4194304
 #define TIMEOUT_MAX_MS (INT64_C(366) * 24 * 3600 * 1000)
@@ -245,9 +246,9 @@ static bool take(const struct reading *r, unsigned id, const char *value)
     case OPTION_LIMIT:
         return limit_value(r, value);
     case OPTION_PAGE:
-        return text_value(r, id, value, TOKEN_MAX, &o->page);
+        return text_value(r, id, value, TOKEN_SIZE - 1, &o->page);
     case OPTION_FROM:
-        return text_value(r, id, value, TOKEN_MAX, &o->from);
+        return text_value(r, id, value, CURSOR_MAX, &o->from);
     case OPTION_REASON:
         return text_value(r, id, value, REASON_MAX, &o->reason);
     case OPTION_ACTOR:
@@ -288,6 +289,11 @@ static bool take(const struct reading *r, unsigned id, const char *value)
         return text_value(r, id, value, WHERE_MAX, &o->where);
     case OPTION_RATE:
         return rate_value(r, value);
+    case OPTION_FLEET:
+        o->fleet = true;
+        return true;
+    case OPTION_JOURNAL:
+        return text_value(r, id, value, JOURNAL_MAX, &o->journal);
     case OPTION_ONCE:
         o->once = true;
         return true;

@@ -9,6 +9,8 @@
 #include "client-lib/sagactl/command.h"
 #include "client-lib/sagactl/screen.h"
 
+/* A token of the next page, with its NUL: of the whole fleet it has a part for each journal. */
+#define TOKEN_SIZE 65536
 #define ACTOR_SIZE 129 /* with its NUL; the API takes 128 bytes */
 
 /* What --output takes, in its order. */
@@ -29,6 +31,8 @@ struct options {
     enum color color;
     bool utc;
 
+    bool fleet;
+    const char *journal; /* NULL: not said */
     bool dry_run, wait, payloads, all, past_stuck, answered, once;
     const char *version;
     const char *input, *input_text, *input_hex, *input_json, *name;

@@ -187,6 +187,25 @@ void run_note(struct run *r, const char *format, ...)
         fprintf(r->err, "sagactl: %s\n", screen_clean(&r->screen, said, clean, sizeof clean));
 }
 
+void run_absent(struct run *r, Saga__V1__Absent *const *all, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const Saga__V1__Absent *m = all[i];
+        bool told = false;
+        for (size_t k = 0; k < r->absent_count; k++)
+            told = told || strcmp(r->absent[k], m->journal) == 0;
+        if (told)
+            continue;
+        void *more = realloc(r->absent, (r->absent_count + 1) * sizeof *r->absent);
+        if (more != NULL) {
+            r->absent = more;
+            snprintf(r->absent[r->absent_count++], sizeof *r->absent, "%s", m->journal);
+        }
+        run_note(r, "not in this: the journal %.128s%s%.128s%s: %.220s", m->journal,
+                 m->carrier[0] != '\0' ? " (at " : "", m->carrier, m->carrier[0] != '\0' ? ")" : "", m->why);
+    }
+}
+
 int run_json(struct run *r, const ProtobufCMessage *message, bool one_line)
 {
     if (json_put(r->screen.out, json_of_message(message), one_line) == 0)
@@ -298,6 +317,9 @@ int run_main(int argc, char **argv, FILE *out, FILE *err)
         r.screen.now = times_now();
         status = r.o.command->run(&r);
     }
+    if (status == EXIT_DONE && r.absent_count > 0)
+        status = EXIT_INCOMPLETE;
+    free(r.absent);
     wire_close(r.wire);
     if ((fflush(out) != 0 || ferror(out)) && status == EXIT_DONE) {
         status = run_say(&r, EXIT_REFUSED, "the output cannot be written");

@@ -23,6 +23,8 @@ struct run {
     struct wire *wire;         /* NULL until the first call */
     int64_t deadline;          /* of all calls together, from --timeout: set with the wire */
     struct saga_error failure; /* what run_failed told last */
+    char (*absent)[130];       /* journals of the fleet that were missing from an answer; owned */
+    size_t absent_count;
 };
 
 /* The whole program: reads the command line, runs the command, says what went wrong. Returns the exit status. */
@@ -38,6 +40,9 @@ int run_say(struct run *r, int status, const char *format, ...) __attribute__((f
 
 /* What a person may want to know meanwhile, on standard error; with -o json {"note": {"message": ...}}. */
 void run_note(struct run *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Journals that are missing from an answer about the whole fleet: each is named once, and the exit status becomes EXIT_INCOMPLETE. */
+void run_absent(struct run *r, Saga__V1__Absent *const *all, size_t count);
 
 /* A message on standard output as JSON. Returns EXIT_DONE, or EXIT_REFUSED when there is no memory (which is said). */
 int run_json(struct run *r, const ProtobufCMessage *message, bool one_line);

@@ -41,7 +41,7 @@ static bool waits_long(enum method_id id)
     return id == METHOD_WAIT || methods_served[id].kind != RPC_UNARY;
 }
 
-static void refuse(struct relayed *relayed, int code, const struct error_detail *detail)
+void elsewhere_refuse(struct relayed *relayed, int code, const struct error_detail *detail)
 {
     api_refuse(relayed->relay->options.api, relayed->request.call, code, detail);
     relayed_free(relayed);
@@ -63,7 +63,7 @@ static void go(struct relayed *relayed, const struct relay_place *to)
     }
     struct error_detail detail;
     if (to->address != NULL && rpc_call_is_forwarded(call)) { /* it was here when the other sidecar was told so */
-        refuse(relayed, error_set(&detail, E_SAGA_AWAY, "", NULL), &detail);
+        elsewhere_refuse(relayed, error_set(&detail, E_SAGA_AWAY, "", NULL), &detail);
         return;
     }
     struct bytes question = relayed->question;
@@ -72,11 +72,12 @@ static void go(struct relayed *relayed, const struct relay_place *to)
     if (to->address == NULL)
         relay_ask(relayed, 0, to->place, question);
     else
-        asked = relay_forward(relayed, to, waits_long(relayed->request.method) ? SPAN_MS(-1) : ANSWER_MAX, question);
+        asked = relay_forward(relayed, 0, to, waits_long(relayed->request.method) ? SPAN_MS(-1) : ANSWER_MAX, question);
     free((void *)(uintptr_t)question.at);
     if (!asked)
-        refuse(relayed, error_set(&detail, E_SAGA_AWAY, "", "the address of the sidecar that has it cannot be called"),
-               &detail);
+        elsewhere_refuse(relayed,
+                         error_set(&detail, E_SAGA_AWAY, "", "the address of the sidecar that has it cannot be called"),
+                         &detail);
 }
 
 /* Returns whether it waits on. */
@@ -86,43 +87,62 @@ static bool try(struct relayed *relayed)
     struct error_detail detail;
     struct relay *relay = relayed->relay;
     int code = relayed->cut ? E_STOPPING : api_closed(relay->options.api);
-    if (code != 0)
+    if (code != 0) {
         error_set(&detail, code, "", NULL);
-    else
+    } else if (relayed->wide != NULL) {
+        if ((code = fleetwide_try(relayed, &detail)) == 0)
+            return false;
+    } else {
         code = relay->options.find(relay->options.self, &relayed->key, &to, &detail);
+    }
     if (code == STORE_PENDING)
         return true;
     if (code != 0)
-        refuse(relayed, code, &detail);
+        elsewhere_refuse(relayed, code, &detail);
     else
         go(relayed, &to);
     return false;
 }
 
-void elsewhere_take(struct relay *relay, struct rpc_call *call, struct bytes message)
+struct relayed *elsewhere_wait(struct relay *relay, struct rpc_call *call, struct bytes message)
 {
     struct error_detail detail;
     if (!api_permits(relay->options.api, call))
-        return;
+        return NULL;
     if (relay->lost_count == LOST_MAX) {
         api_refuse(relay->options.api, call,
                    error_set(&detail, E_QUEUE, "", "too many requests wait to hear where their sagas are"), &detail);
-        return;
+        return NULL;
     }
     struct relayed *relayed = relayed_create(relay, call, 1);
     if (relayed == NULL)
-        return;
+        return NULL;
     relayed->question = relay_copy(message);
-    if (relayed->question.at == NULL ||
-        !elsewhere_key(relay, relayed->request.method, relayed->question, &relayed->key)) {
-        refuse(relayed, E_MEMORY, NULL);
-        return;
-    }
+    if (relayed->question.at != NULL)
+        return relayed;
+    elsewhere_refuse(relayed, E_MEMORY, NULL);
+    return NULL;
+}
+
+void elsewhere_try(struct relayed *relayed)
+{
+    struct relay *relay = relayed->relay;
     if (!try(relayed))
         return;
     relayed->next_lost = relay->lost;
     relay->lost = relayed;
     relay->lost_count++;
+}
+
+void elsewhere_take(struct relay *relay, struct rpc_call *call, struct bytes message)
+{
+    struct relayed *relayed = elsewhere_wait(relay, call, message);
+    if (relayed == NULL)
+        return;
+    if (elsewhere_key(relay, relayed->request.method, relayed->question, &relayed->key))
+        elsewhere_try(relayed);
+    else
+        elsewhere_refuse(relayed, E_MEMORY, NULL);
 }
 
 void relay_turn(struct relay *relay)
@@ -133,10 +153,6 @@ void relay_turn(struct relay *relay)
     while (all != NULL) {
         struct relayed *relayed = all;
         all = all->next_lost;
-        if (!try(relayed))
-            continue;
-        relayed->next_lost = relay->lost;
-        relay->lost = relayed;
-        relay->lost_count++;
+        elsewhere_try(relayed);
     }
 }

@@ -11,14 +11,26 @@
 #include <stdlib.h>
 
 #define SEPARATOR ','
-#define NO_MORE   "-"
+#define NO_MORE   GATHER_NO_MORE
 
-/* Where in a message the field of this name lies. */
-static void *field_of(const ProtobufCMessage *m, const char *name)
+void *gather_field(const ProtobufCMessage *m, const char *name)
 {
     const ProtobufCFieldDescriptor *field = protobuf_c_message_descriptor_get_field_by_name(m->descriptor, name);
     CHECK(field != NULL);
     return (char *)(uintptr_t)m + field->offset;
+}
+
+bool gather_has_field(const ProtobufCMessageDescriptor *type, const char *name)
+{
+    return protobuf_c_message_descriptor_get_field_by_name(type, name) != NULL;
+}
+
+void gather_set_list(ProtobufCMessage *m, const char *name, const void *all, size_t count)
+{
+    const ProtobufCFieldDescriptor *field = protobuf_c_message_descriptor_get_field_by_name(m->descriptor, name);
+    CHECK(field != NULL && field->label == PROTOBUF_C_LABEL_REPEATED);
+    memcpy((char *)m + field->offset, &all, sizeof(void *));
+    memcpy((char *)m + field->quantifier_offset, &count, sizeof count);
 }
 
 /* ---- questions ---- */
@@ -65,7 +77,7 @@ static int keep_token(struct relayed_part *part, const char *text, struct error_
 static int page_question(struct relayed *relayed, const ProtobufCMessage *own, unsigned k, char **text,
                          struct error_detail *detail)
 {
-    int32_t size = *(const int32_t *)field_of(own, "page_size");
+    int32_t size = *(const int32_t *)gather_field(own, "page_size");
     relayed->page_size = size <= 0 ? API_PAGE_SIZE_DEFAULT : (size_t)size;
     if (**text != '\0' && !piece(&relayed->relay->arena, *text, k, relayed->count, text))
         return error_set(detail, E_ARGUMENT, "page_token", "not a token of an earlier page");
@@ -99,7 +111,7 @@ int gather_question(struct relayed *relayed, const ProtobufCMessage *m, unsigned
     if (own == NULL)
         return error_set(detail, E_MEMORY, "", NULL);
     memcpy(own, m, m->descriptor->sizeof_message);
-    char **text = field_of(own, pages ? "page_token" : "cursor");
+    char **text = gather_field(own, pages ? "page_token" : "cursor");
     int code = pages ? page_question(relayed, own, k, text, detail) : watch_question(relayed, k, text, detail);
     if (code != 0 || (pages && strcmp(*text, NO_MORE) == 0))
         return code;
@@ -109,28 +121,20 @@ int gather_question(struct relayed *relayed, const ProtobufCMessage *m, unsigned
 
 /* ---- pages ---- */
 
-/* The page of one loop, and how far it has been taken. */
-struct page {
-    Saga__V1__Saga **sagas;
-    size_t count, taken;
-    const char *next;   /* "": it is the last */
-    struct bytes token; /* with which it was asked for */
-};
-
 static bool read_page(const struct relayed *relayed, unsigned k, struct page *page)
 {
     const struct relayed_part *part = &relayed->parts[k];
     *page = (struct page){.next = "", .token = part->token};
-    if (part->token.size == 1 && part->token.at[0] == NO_MORE[0])
+    if ((part->token.size == 1 && part->token.at[0] == NO_MORE[0]) || (relayed->wide != NULL && part->body.at == NULL))
         return true;
     const ProtobufCMessage *m = protobuf_c_message_unpack(
         methods[relayed->request.method].response, &relayed->relay->arena.allocator, part->body.size, part->body.at);
     if (m == NULL)
         return false;
     const ProtobufCFieldDescriptor *sagas = protobuf_c_message_descriptor_get_field_by_name(m->descriptor, "sagas");
-    page->sagas = *(Saga__V1__Saga ***)field_of(m, "sagas");
+    page->sagas = *(Saga__V1__Saga ***)gather_field(m, "sagas");
     memcpy(&page->count, (const char *)m + sagas->quantifier_offset, sizeof page->count);
-    page->next = *(char **)field_of(m, "next_page_token");
+    page->next = *(char **)gather_field(m, "next_page_token");
     return true;
 }
 
@@ -167,7 +171,7 @@ static uint64_t serial_of(const Saga__V1__Saga *saga)
 /* Where a loop's next page begins; "" is NO_MORE's opposite, the start, and never given: a loop of which nothing was taken yet begins at
  * the first that it showed, so that what starts meanwhile does not come up in later pages. A loop's own token is the serial of the last
  * that was shown. */
-static const char *token_of(struct arena *a, const struct page *p, bool newest_first)
+const char *gather_token(struct arena *a, const struct page *p, bool newest_first)
 {
     if (p->taken == p->count)
         return p->next[0] == '\0' ? NO_MORE : p->next;
@@ -183,7 +187,7 @@ static char *join_tokens(struct arena *a, const struct page *pages, unsigned cou
     size_t used = 0, room = 1;
     bool more = false;
     for (unsigned k = 0; k < count; k++) {
-        if ((tokens[k] = token_of(a, &pages[k], newest_first)) == NULL)
+        if ((tokens[k] = gather_token(a, &pages[k], newest_first)) == NULL)
             return NULL;
         room += strlen(tokens[k]) + 1;
         more |= strcmp(tokens[k], NO_MORE) != 0;
@@ -204,28 +208,29 @@ static char *join_tokens(struct arena *a, const struct page *pages, unsigned cou
 struct bytes gather_page(const struct relayed *relayed)
 {
     struct arena *a = &relayed->relay->arena;
-    struct page pages[SAGA_LOOPS_MAX];
     const struct method *method = &methods[relayed->request.method];
     bool newest_first = method->route == ROUTE_PAGES_NEWEST;
-    for (unsigned k = 0; k < relayed->count; k++)
-        if (!read_page(relayed, k, &pages[k]))
-            return bytes_of(NULL, 0);
+    struct page *pages = arena_take(a, relayed->count * sizeof *pages);
     Saga__V1__Saga **sagas = arena_take(a, (relayed->page_size + 1) * sizeof(Saga__V1__Saga *));
     ProtobufCMessage *response = arena_take(a, method->response->sizeof_message);
     size_t count = 0;
     struct page *from;
-    if (sagas == NULL || response == NULL)
+    if (pages == NULL || sagas == NULL || response == NULL)
         return bytes_of(NULL, 0);
+    for (unsigned k = 0; k < relayed->count; k++)
+        if (!read_page(relayed, k, &pages[k]))
+            return bytes_of(NULL, 0);
     while (count < relayed->page_size && (from = first(pages, relayed->count, newest_first)) != NULL)
         sagas[count++] = from->sagas[from->taken++];
-    char *token = join_tokens(a, pages, relayed->count, newest_first);
+    char *token = relayed->wide != NULL ? fleetwide_token(relayed, pages, newest_first)
+                                        : join_tokens(a, pages, relayed->count, newest_first);
     if (token == NULL)
         return bytes_of(NULL, 0);
     protobuf_c_message_init(method->response, response);
-    const ProtobufCFieldDescriptor *field = protobuf_c_message_descriptor_get_field_by_name(method->response, "sagas");
-    *(Saga__V1__Saga ***)field_of(response, "sagas") = sagas;
-    memcpy((char *)response + field->quantifier_offset, &count, sizeof count);
-    *(char **)field_of(response, "next_page_token") = token;
+    gather_set_list(response, "sagas", sagas, count);
+    *(char **)gather_field(response, "next_page_token") = token;
+    if (relayed->wide != NULL && !fleetwide_tell_absent(relayed, response))
+        return bytes_of(NULL, 0);
     return arena_pack(a, response);
 }
 

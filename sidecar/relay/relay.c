@@ -21,6 +21,8 @@ int relay_create(const struct relay_options *options, struct relay **out)
         return E_MEMORY;
     relay->options = *options;
     arena_init(&relay->arena);
+    for (unsigned id = 0; id < METHOD_COUNT; id++)
+        relay->by_journal[id] = methods[id].route != ROUTE_FIRST && gather_has_field(methods[id].request, "journal");
     *out = relay;
     return 0;
 }
@@ -109,8 +111,7 @@ static void cut(struct relayed *relayed)
             rpc_forward_cancel(relayed->parts[i].forward);
 }
 
-/* Keeps the first error, and lets the others go. */
-static void fail(struct relayed *relayed, const struct rpc_told *told)
+void relay_fail(struct relayed *relayed, const struct rpc_told *told)
 {
     if (relayed->failed)
         return;
@@ -124,7 +125,7 @@ static void fail(struct relayed *relayed, const struct rpc_told *told)
 static void fail_memory(struct relayed *relayed)
 {
     const struct error_row *row = error_row(E_MEMORY);
-    fail(relayed, &(struct rpc_told){.status = row->grpc_status, .message = row->text});
+    relay_fail(relayed, &(struct rpc_told){.status = row->grpc_status, .message = row->text});
 }
 
 void relayed_free(struct relayed *relayed)
@@ -136,10 +137,11 @@ void relayed_free(struct relayed *relayed)
     drop(&relayed->question);
     drop(&relayed->details);
     free(relayed->message);
+    fleetwide_free(relayed);
     free(relayed);
 }
 
-static bool is_pages(enum method_id method)
+bool relay_is_pages(enum method_id method)
 {
     return methods[method].route == ROUTE_PAGES_NEWEST || methods[method].route == ROUTE_PAGES_OLDEST;
 }
@@ -171,7 +173,7 @@ static void finish(struct relayed *relayed)
         api_refuse(relayed->relay->options.api, call, E_SAGA_AWAY, &detail);
     } else if (relayed->failed || methods_served[method].kind != RPC_UNARY) {
         rpc_end(call, relayed->status, relayed->message, relayed->details);
-    } else if (is_pages(method)) {
+    } else if (relayed->all && relay_is_pages(method)) {
         arena_reset(&relayed->relay->arena);
         struct bytes answer = gather_page(relayed);
         if (answer.at == NULL)
@@ -235,13 +237,14 @@ void relay_ask(struct relayed *relayed, unsigned part, unsigned loop, struct byt
     relayed->open++;
 }
 
-bool relay_forward(struct relayed *relayed, const struct relay_place *to, struct span timeout, struct bytes question)
+bool relay_forward(struct relayed *relayed, unsigned k, const struct relay_place *to, struct span timeout,
+                   struct bytes question)
 {
     const struct rpc_forward_to where = {.address = to->address,
                                          .credentials = to->credentials,
                                          .peer = rpc_call_peer(relayed->request.call),
                                          .timeout = timeout};
-    struct relayed_part *part = &relayed->parts[0];
+    struct relayed_part *part = &relayed->parts[k];
     part->forward = rpc_forward(relayed->relay->options.rpc, &where, &methods_served[relayed->request.method], question,
                                 &asker, part);
     relayed->open += part->forward != NULL;
@@ -259,11 +262,15 @@ static void part_end(void *self, void *tag, const struct rpc_told *told)
     relayed->open--;
     if (!far)
         relayed->relay->options.asked(relayed->relay->options.self, part->place, -1);
+    if (relayed->wide != NULL) {
+        fleetwide_end(part, told);
+        return;
+    }
     /* Nobody is there any more: somebody will be. */
     if (far && told->status == CODE_UNAVAILABLE && told->details.size == 0)
         relayed->away = !relayed->failed;
     if (told->status != 0) {
-        fail(relayed, told);
+        relay_fail(relayed, told);
     } else if (methods_served[relayed->request.method].kind == RPC_UNARY) {
         part->body = relay_copy(told->body);
         if (part->body.at == NULL && told->body.size > 0)
@@ -415,6 +422,8 @@ static bool asked_elsewhere(struct relay *relay, struct rpc_call *call, struct b
     if (options->find != NULL && asker_of == options->rpc &&
         (methods[method].route == ROUTE_SAGA || methods[method].route == ROUTE_REQUEST))
         asker_of = NULL;
+    if (api_closed(options->api) == 0 && fleetwide_take(relay, call, message))
+        return true;
     if (asker_of == NULL && api_closed(options->api) == 0 && elsewhere_key(relay, method, message, &key)) {
         elsewhere_take(relay, call, message);
         return true;

@@ -21,6 +21,19 @@ struct relay_place {
     const struct transport_credentials *credentials;
 };
 
+/* A journal of the fleet. Views until the relay asks again. */
+struct relay_journal {
+    uint64_t id; /* in the database; it stays what it is */
+    const char *name, *carrier, *address;
+    uint64_t live;
+    bool held;     /* its lease goes on */
+    bool given_up; /* in order: live is right */
+    int place;     /* among those here; -1: it is elsewhere, or nowhere */
+};
+
+/* As many as are asked at once about the whole fleet. */
+#define RELAY_JOURNALS_MAX 1024
+
 /* Borrowed for the relay's life. */
 struct relay_options {
     struct api *api;
@@ -36,6 +49,12 @@ struct relay_options {
     /* In a fleet: where what has no place here belongs. Returns 0, STORE_PENDING to be asked again in a later turn, or why nobody can be asked. NULL:
      * all that there is has its place here. */
     int (*find)(void *self, const struct relay_key *key, struct relay_place *out, struct error_detail *detail);
+    /* Likewise all journals of the fleet, RELAY_JOURNALS_MAX and one at most; how their sidecars are called; and that a journal which nobody has be
+     * taken over for a moment. */
+    int (*journals)(void *self, const struct relay_journal **out, unsigned *count, struct error_detail *detail);
+    const struct transport_credentials *(*credentials)(void *self);
+    void (*wish)(void *self, const char *journal);
+    struct instant (*now)(void *self);
     void *self;
 };
 

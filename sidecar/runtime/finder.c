@@ -36,7 +36,7 @@ struct sought {
 };
 
 /* What an operator asks, one at a time. */
-enum errand_kind { ERRAND_NONE, ERRAND_LIST, ERRAND_WANT };
+enum errand_kind { ERRAND_NONE, ERRAND_LIST, ERRAND_ALL, ERRAND_WANT };
 
 struct errand {
     enum errand_kind kind;
@@ -45,7 +45,7 @@ struct errand {
     int code;
     bool there;
     unsigned count;
-    struct finder_journal journals[FINDER_JOURNALS_MAX];
+    struct finder_journal journals[FINDER_ALL_MAX];
 };
 
 struct finder {
@@ -151,9 +151,10 @@ static struct sought *take(struct finder *f, struct claiming *c)
 static void note_journal(void *self, const struct fleet_row *row)
 {
     struct errand *e = self;
-    CHECK(e->count < FINDER_JOURNALS_MAX);
+    CHECK(e->count < FINDER_ALL_MAX);
     struct finder_journal *j = &e->journals[e->count++];
-    *j = (struct finder_journal){.epoch = row->epoch,
+    *j = (struct finder_journal){.id = row->id,
+                                 .epoch = row->epoch,
                                  .commits = row->commits,
                                  .live = row->live,
                                  .tries = row->tries,
@@ -171,9 +172,11 @@ static void run_errand(struct finder *f)
     struct error_detail detail;
     struct errand *e = &f->errand;
     e->count = 0;
-    e->code = e->kind == ERRAND_LIST
-                  ? postgres_fleet_list(f->db, e->name, FINDER_JOURNALS_MAX, note_journal, e, &detail)
-                  : postgres_fleet_want(f->db, e->name, &e->there, &detail);
+    if (e->kind == ERRAND_WANT)
+        e->code = postgres_fleet_want(f->db, e->name, &e->there, &detail);
+    else
+        e->code = postgres_fleet_list(f->db, e->name, e->kind == ERRAND_ALL ? FINDER_ALL_MAX : FINDER_JOURNALS_MAX,
+                                      note_journal, e, &detail);
     pthread_mutex_lock(&f->mutex);
     e->done = true;
     pthread_mutex_unlock(&f->mutex);
@@ -293,6 +296,14 @@ static int errand(struct finder *f, enum errand_kind kind, const char *name)
 int finder_list(struct finder *f, const char *after, const struct finder_journal **list, unsigned *count)
 {
     int code = errand(f, ERRAND_LIST, after);
+    *list = f->errand.journals;
+    *count = f->errand.count;
+    return code;
+}
+
+int finder_all(struct finder *f, const struct finder_journal **list, unsigned *count)
+{
+    int code = errand(f, ERRAND_ALL, "");
     *list = f->errand.journals;
     *count = f->errand.count;
     return code;

@@ -7,6 +7,7 @@
 #include "sidecar/base/bytes.h"
 #include "sidecar/base/error.h"
 #include "sidecar/config/config.h"
+#include "sidecar/relay/relay.h"
 #include "sidecar/runtime/journal.h"
 
 #include <stdint.h>
@@ -45,16 +46,20 @@ int finder_request(struct finder *f, struct bytes request_id, bool claim, struct
 /* Of many. */
 struct finder_journal {
     char name[JOURNAL_NAME_SIZE], carrier[JOURNAL_NAME_SIZE], address[FINDER_ADDRESS_SIZE];
-    uint64_t epoch, commits, live, tries;
+    uint64_t id, epoch, commits, live, tries;
     int64_t lease_ms;
     bool held, wanted;
 };
 
 #define FINDER_JOURNALS_MAX 200
+/* And of all. */
+#define FINDER_ALL_MAX (RELAY_JOURNALS_MAX + 1)
 
 /* As the others, for operators; of several who ask at once each waits for its turn. The fleet's journals by name, behind `after`: *list is a view until
  * the next call. */
 int finder_list(struct finder *f, const char *after, const struct finder_journal **list, unsigned *count);
+/* All of them, FINDER_ALL_MAX at most. */
+int finder_all(struct finder *f, const struct finder_journal **list, unsigned *count);
 /* Has a journal given up by whoever has it beside its own, and lets one that waits for a person be taken again. *there: there is such a journal. */
 int finder_want(struct finder *f, const char *journal, bool *there);
 

@@ -71,6 +71,7 @@ struct fleet {
     struct finder *finder;
     struct transport_credentials credentials; /* of calls of other sidecars */
     struct finder_found found;                /* loop 0's: what was told last */
+    struct relay_journal all[FINDER_ALL_MAX]; /* likewise */
     struct clock clock;
     pthread_t thread;
     pthread_mutex_t mutex; /* of the next two, and of what a guest says */
@@ -486,6 +487,46 @@ int fleet_find(void *self, const struct relay_key *key, struct relay_place *out,
                  : "it lives in the journal %.120s, which is being taken over",
              found->journal);
     return error_set(detail, E_SAGA_AWAY, "", text);
+}
+
+int fleet_all(void *self, const struct relay_journal **out, unsigned *count, struct error_detail *detail)
+{
+    struct loop *s = self;
+    struct fleet *f = s->sidecar->fleet;
+    const struct finder_journal *list;
+    int code = finder_all(f->finder, &list, count);
+    if (code != 0)
+        return code == STORE_PENDING
+                   ? code
+                   : error_set(detail, code, "", "the database does not tell which journals there are");
+    for (unsigned i = 0; i < *count; i++) {
+        const struct finder_journal *j = &list[i];
+        bool own = strcmp(j->name, f->own) == 0;
+        unsigned guest = place_of(s, j->name);
+        f->all[i] = (struct relay_journal){.id = j->id,
+                                           .name = j->name,
+                                           .carrier = j->carrier,
+                                           .address = j->address,
+                                           .live = j->live,
+                                           .held = j->held && j->lease_ms > 0 &&
+                                                   (guest != 0 || strcmp(j->carrier, f->own) != 0),
+                                           .given_up = !j->held,
+                                           .place = own          ? 0
+                                                    : guest != 0 ? (int)guest
+                                                                 : -1};
+    }
+    *out = f->all;
+    return 0;
+}
+
+const struct transport_credentials *fleet_credentials(void *self)
+{
+    return &((struct loop *)self)->sidecar->fleet->credentials;
+}
+
+void fleet_wish(void *self, const char *journal)
+{
+    wish(((struct loop *)self)->sidecar->fleet, journal);
 }
 
 static int no_fleet(struct error_detail *detail)

@@ -21,6 +21,10 @@ void fleet_asked(void *self, unsigned place, int change);
 /* Loop 0, as of relay_options: where a saga, or a request_id, belongs. */
 int fleet_find(void *self, const struct relay_key *key, struct relay_place *out, struct error_detail *detail);
 
+int fleet_all(void *self, const struct relay_journal **out, unsigned *count, struct error_detail *detail);
+const struct transport_credentials *fleet_credentials(void *self);
+void fleet_wish(void *self, const char *journal);
+
 /* Loop 0, as of api_options. */
 int fleet_journals(void *self, const char *after, struct arena *a, Saga__V1__ListJournalsResponse *m,
                    struct error_detail *detail);

@@ -391,6 +391,7 @@ static int open_api(struct loop *s, uint64_t last_frame, struct error_detail *de
     };
     if (api_create(&options, &s->api) != 0)
         return error_set(detail, E_MEMORY, "", NULL);
+    bool fleet = s->config->fleet[0] != '\0' && s->sidecar->adopted == NULL;
     const struct relay_options relay = {
         .api = s->api,
         .rpc = s->rpc,
@@ -399,7 +400,11 @@ static int open_api(struct loop *s, uint64_t last_frame, struct error_detail *de
         .loops = s->sidecar->count,
         .places = &s->sidecar->places,
         .asked = fleet_asked,
-        .find = s->config->fleet[0] != '\0' && s->sidecar->adopted == NULL ? fleet_find : NULL,
+        .find = fleet ? fleet_find : NULL,
+        .journals = fleet ? fleet_all : NULL,
+        .credentials = fleet_credentials,
+        .wish = fleet_wish,
+        .now = now,
         .tags = &s->sidecar->tags,
         .durable_frame = durable_frame,
         .self = s,

@@ -365,6 +365,17 @@ class Trusted(Fleet):
             self.as_(b, "till").Get(saga_id=saga_id, timeout=10)
         self.assertEqual(grpc.StatusCode.PERMISSION_DENIED, raised.exception.code(), raised.exception)
 
+    def test_lists_of_the_whole_fleet_are_the_callers(self):
+        a, b = self.secure("a", OURS), self.secure("b", OURS)
+        ids = [self.as_(sidecar, "cart").Begin(name="x", timeout=10).saga_id for sidecar in (a, b)]
+        self.as_(a, "till").Begin(name="y", timeout=10)
+        page = self.as_(b, "cart").List(fleet=True, timeout=20)
+        self.assertEqual((set(ids), []), ({s.id for s in page.sagas}, list(page.absent)))
+        # One that does not believe in whose name it is asked is named.
+        c = self.secure("c", SERVICE + "till")
+        page = self.as_(c, "cart").List(fleet=True, timeout=20)
+        self.assertEqual([self.fleet + "-a", self.fleet + "-b"], sorted(m.journal for m in page.absent), page)
+
     def test_another_identity_is_not_asked(self):
         a, b = self.secure("a", OURS), self.secure("b", SERVICE + "till")
         saga_id = self.as_(a, "cart").Begin(name="x", timeout=10).saga_id

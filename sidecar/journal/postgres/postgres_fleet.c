@@ -15,11 +15,11 @@ struct postgres_fleet {
     PGconn *db; /* NULL: there is none */
 };
 
-#define COLUMN_COUNT 11
+#define COLUMN_COUNT 12
 #define CLAIMED_COLUMNS \
     "name, carrier, address, needs, epoch, seq, live, tries, " \
     "floor(extract(epoch from expires_at - clock_timestamp()) * 1000), holder <> '', wanted_until >= " \
-    "clock_timestamp()"
+    "clock_timestamp(), id"
 #define COLUMNS CLAIMED_COLUMNS " from saga_journal "
 
 int postgres_fleet_create(const struct postgres_fleet_options *options, struct postgres_fleet **out)
@@ -116,6 +116,7 @@ static struct fleet_row read_row(const PGresult *rows, int i)
         .lease_ms = strtoll(PQgetvalue(rows, i, 8), NULL, 10),
         .held = truth(rows, i, 9),
         .wanted = truth(rows, i, 10),
+        .id = number(rows, i, 11),
     };
 }
 

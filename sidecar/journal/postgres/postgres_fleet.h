@@ -27,6 +27,7 @@ struct fleet_row {
     const char *carrier; /* the journal of the sidecar that has it; "": nobody does */
     const char *address; /* where that one is reached */
     const char *needs;   /* as of postgres_store_options */
+    uint64_t id;         /* which stays what it is */
     uint64_t epoch, commits, live, tries;
     int64_t lease_ms; /* that is left of it; negative: since when it is over */
     bool held;        /* somebody has it, or had it and did not give it up */

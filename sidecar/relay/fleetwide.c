@@ -1,0 +1,429 @@
+/* fleetwide.c - a request about every journal of the fleet, or about one by its name.
+ *
+ * It is asked of each journal, not of each sidecar: of those here as loops are asked, of those elsewhere by forwarding it to whoever has them with the
+ * journal's name in it. So what comes of it belongs to the journal and stays true when that moves: a bulk job, the place where a page ended. A token of
+ * the whole fleet is `id=token` of every journal that has more, joined by commas; the id is the journal's number in the database.
+ *
+ * One that does not answer does not keep the others: it is named in the answer. */
+#include "sidecar/relay/relay_inside.h"
+
+#include "sidecar/base/check.h"
+#include "sidecar/base/grpc_status.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Requests to the whole fleet at once, journals that one of them asks at once, for how long in all, and what it keeps of answers. */
+#define WIDE_MAX  4
+#define AT_ONCE   32
+#define TIME_MAX  SPAN_S(10)
+#define BYTES_MAX (16u << 20)
+/* Of each journal a page has so many rows at least, unless fewer are asked for: most are thrown away, and asked for again. */
+#define ROWS_MIN 10
+
+void fleetwide_free(struct relayed *relayed)
+{
+    struct wide *w = relayed->wide;
+    if (w == NULL)
+        return;
+    for (unsigned k = 0; w->journals != NULL && k < w->count; k++)
+        free(w->journals[k].address);
+    if (w->journals != NULL)
+        relayed->relay->wide_count--;
+    free(w->journals);
+    free(w);
+    relayed->wide = NULL;
+}
+
+/* ---- what is asked ---- */
+
+static const ProtobufCMessage *unpack(struct relay *relay, enum method_id method, struct bytes message)
+{
+    return protobuf_c_message_unpack(methods[method].request, &relay->arena.allocator, message.size, message.at);
+}
+
+/* The request as one that has the journal is asked: by its name where that is elsewhere; here it goes to the right place. */
+static ProtobufCMessage *own_question(struct relay *relay, enum method_id method, struct bytes question,
+                                      const char *journal)
+{
+    ProtobufCMessage *m = (ProtobufCMessage *)(uintptr_t)unpack(relay, method, question);
+    if (m == NULL)
+        return NULL;
+    if (gather_has_field(m->descriptor, "fleet"))
+        *(protobuf_c_boolean *)gather_field(m, "fleet") = false;
+    *(const char **)gather_field(m, "journal") = journal;
+    return m;
+}
+
+/* The piece of a token of the whole fleet that is this journal's. Returns false when it has none: there is no more in it. */
+static bool piece_of(const char *token, uint64_t id, const char **at, size_t *size)
+{
+    for (const char *c = token; c != NULL; c = strchr(c, ',')) {
+        char *end;
+        c += *c == ',';
+        if (strtoull(c, &end, 10) != id || *end != '=')
+            continue;
+        *at = end + 1;
+        *size = strcspn(*at, ",");
+        return true;
+    }
+    return false;
+}
+
+static bool is_token(const char *text)
+{
+    for (;;) {
+        size_t id = strspn(text, "0123456789"), rest = strspn(text + id + (text[id] == '='), "0123456789abcdef");
+        if (id == 0 || id > 19 || text[id] != '=')
+            return false;
+        text += id + 1 + rest;
+        if (*text != ',')
+            return *text == '\0';
+        text++;
+    }
+}
+
+/* Returns false when this journal has no more to list. */
+static bool set_page(struct relayed *relayed, unsigned k, ProtobufCMessage *m)
+{
+    const struct wide *w = relayed->wide;
+    char **token = gather_field(m, "page_token");
+    int32_t *size = gather_field(m, "page_size");
+    const char *own = "";
+    size_t own_size = 0;
+    relayed->page_size = *size <= 0 ? API_PAGE_SIZE_DEFAULT : (size_t)*size;
+    if ((*token)[0] != '\0' && !piece_of(*token, w->journals[k].id, &own, &own_size))
+        return false;
+    struct arena *a = &relayed->relay->arena;
+    *token = arena_take(a, own_size + 1);
+    if (*token == NULL)
+        return false;
+    memcpy(*token, own, own_size);
+    (*token)[own_size] = '\0';
+    relayed->parts[k].token = relay_copy(bytes_of(own, own_size));
+    size_t rows = 2 * relayed->page_size / w->count + 1;
+    rows = rows < ROWS_MIN ? ROWS_MIN : rows;
+    if (*size >= 0 && rows < relayed->page_size)
+        *size = (int32_t)rows;
+    return true;
+}
+
+static void set_absent(struct wide *w, unsigned k, int status, const char *why)
+{
+    w->journals[k].absent = true;
+    w->journals[k].status = status;
+    snprintf(w->journals[k].why, RELAY_WHY_SIZE, "%s", why);
+}
+
+/* Asks the journal of part k, if there is anything to ask and anybody who has it. */
+static void ask(struct relayed *relayed, unsigned k)
+{
+    struct relay *relay = relayed->relay;
+    struct wide *w = relayed->wide;
+    struct wide_journal *j = &w->journals[k];
+    enum method_id method = relayed->request.method;
+    arena_reset(&relay->arena);
+    ProtobufCMessage *m = own_question(relay, method, relayed->question, j->place >= 0 ? "" : j->name);
+    if (m != NULL && relay_is_pages(method) && !set_page(relayed, k, m))
+        return;
+    struct bytes question = m == NULL ? bytes_of(NULL, 0) : arena_pack(&relay->arena, m);
+    if (m == NULL || question.at == NULL) {
+        set_absent(w, k, CODE_RESOURCE_EXHAUSTED, "no memory is left to ask for it");
+        return;
+    }
+    if (j->place >= 0) {
+        relay_ask(relayed, k, (unsigned)j->place, question);
+        return;
+    }
+    struct span left = instant_since(w->until, relay->options.now(relay->options.self));
+    const struct relay_place to = {.address = j->address,
+                                   .credentials = relay->options.credentials(relay->options.self)};
+    if (j->address == NULL)
+        set_absent(w, k, CODE_UNAVAILABLE,
+                   j->carrier[0] == '\0' ? "no sidecar has it"
+                                         : "the sidecar that has it is gone, or tells no fleet_address");
+    else if (left.us <= 0)
+        set_absent(w, k, CODE_DEADLINE_EXCEEDED, "the others took all the time that there is");
+    else if (!relay_forward(relayed, k, &to, left, question))
+        set_absent(w, k, CODE_UNAVAILABLE, "the address of the sidecar that has it cannot be called");
+}
+
+/* ---- what they say ---- */
+
+static void finish(struct relayed *relayed)
+{
+    struct rpc_call *call = relayed->request.call;
+    if (relayed->failed || (relayed->wide->answered == 0 && relayed->status != 0)) {
+        rpc_end(call, relayed->status, relayed->message, relayed->details);
+    } else {
+        arena_reset(&relayed->relay->arena);
+        struct bytes body = fleetwide_answer(relayed);
+        if (body.at == NULL)
+            api_refuse(relayed->relay->options.api, call, E_MEMORY, NULL);
+        else
+            rpc_reply(call, body);
+    }
+    relayed_free(relayed);
+}
+
+/* Asks those whose turn it is, and ends when all have been heard. */
+static void go_on(struct relayed *relayed)
+{
+    struct wide *w = relayed->wide;
+    bool alone = w->acts && w->next == 1 && relayed->open > 0;
+    while (!relayed->cut && !alone && relayed->open < AT_ONCE && w->next < w->count) {
+        ask(relayed, w->next++);
+        alone = w->acts && w->next == 1;
+    }
+    if (relayed->open == 0 && (relayed->cut || w->next == w->count))
+        finish(relayed);
+}
+
+/* Keeps the first error, which is told when nobody has answered. */
+static void note(struct relayed *relayed, const struct rpc_told *told)
+{
+    if (relayed->status != 0 || relayed->failed)
+        return;
+    relayed->status = told->status;
+    relayed->message = told->message == NULL ? NULL : strdup(told->message);
+    relayed->details = relay_copy(told->details);
+}
+
+/* What is wrong with the request, or with a job of this name, is wrong everywhere; that a job is not there, or has ended, is no news of another journal. */
+static bool is_for_all(const struct relayed *relayed, unsigned k, int status)
+{
+    return status == CODE_INVALID_ARGUMENT || (k == 0 && relayed->request.method == METHOD_START_BULK);
+}
+
+static bool changes_nothing(const struct relayed *relayed, int status)
+{
+    return relayed->request.method == METHOD_CHANGE_BULK &&
+           (status == CODE_NOT_FOUND || status == CODE_FAILED_PRECONDITION);
+}
+
+void fleetwide_end(struct relayed_part *part, const struct rpc_told *told)
+{
+    struct relayed *relayed = part->relayed;
+    struct wide *w = relayed->wide;
+    unsigned k = (unsigned)(part - relayed->parts);
+    if (told->status == 0 && w->bytes + told->body.size > BYTES_MAX) {
+        set_absent(w, k, CODE_RESOURCE_EXHAUSTED,
+                   "what it has does not fit into this answer: ask for smaller pages, or for it alone");
+    } else if (told->status == 0) {
+        /* Nothing in it is an answer, too. */
+        char *body = malloc(told->body.size + 1);
+        if (body != NULL && told->body.size > 0)
+            memcpy(body, told->body.at, told->body.size);
+        part->body = bytes_of(body, told->body.size);
+        w->bytes += told->body.size;
+        w->answered += body != NULL;
+        if (body == NULL)
+            set_absent(w, k, CODE_RESOURCE_EXHAUSTED, "no memory is left for what it has");
+    } else if (relayed->cut || api_closed(relayed->relay->options.api) != 0 || is_for_all(relayed, k, told->status)) {
+        relay_fail(relayed, told);
+    } else {
+        note(relayed, told);
+        if (!changes_nothing(relayed, told->status))
+            set_absent(w, k, told->status, told->message == NULL ? "" : told->message);
+    }
+    go_on(relayed);
+}
+
+/* ---- a request that comes ---- */
+
+/* What nobody has, and nothing lives in, has neither dead letters nor jobs that could act. */
+static bool is_empty(const struct relayed *relayed, const struct relay_journal *j)
+{
+    return relayed->request.method != METHOD_LIST && j->given_up && j->live == 0 && j->place < 0;
+}
+
+static void copy_journal(const struct relay_journal *from, struct wide_journal *to)
+{
+    *to = (struct wide_journal){.id = from->id, .live = from->live, .place = from->place};
+    snprintf(to->name, sizeof to->name, "%s", from->name);
+    snprintf(to->carrier, sizeof to->carrier, "%s", from->carrier);
+    if (from->place < 0 && from->held && from->address[0] != '\0')
+        to->address = strdup(from->address);
+}
+
+/* What all share is shared out evenly. */
+static void share_rate(struct relay *relay, struct relayed *relayed, unsigned count)
+{
+    Saga__V1__StartBulkRequest *m =
+        (Saga__V1__StartBulkRequest *)(uintptr_t)unpack(relay, METHOD_START_BULK, relayed->question);
+    if (m == NULL || count == 0)
+        return;
+    double all = m->per_second == 0 ? 10 : m->per_second;
+    m->per_second = all / count < 0.01 ? 0.01 : all / count;
+    struct bytes shared = relay_copy(arena_pack(&relay->arena, &m->base));
+    if (shared.at == NULL)
+        return;
+    free((void *)(uintptr_t)relayed->question.at);
+    relayed->question = shared;
+}
+
+static int ask_all(struct relayed *lost, const struct relay_journal *all, unsigned count, struct error_detail *detail)
+{
+    struct relay *relay = lost->relay;
+    struct wide *w = lost->wide;
+    if (count > RELAY_JOURNALS_MAX)
+        return error_set(detail, E_ARGUMENT, "fleet",
+                         "the fleet has more than 1024 journals: ask for one after the other");
+    if (relay->wide_count == WIDE_MAX)
+        return error_set(detail, E_QUEUE, "", "four requests to the whole fleet are under way here");
+    struct wide_journal *journals = calloc(count + 1, sizeof *journals);
+    if (journals == NULL)
+        return error_set(detail, E_MEMORY, "", NULL);
+    struct relayed *relayed = relayed_create(relay, lost->request.call, count);
+    if (relayed == NULL) { /* the call has been refused */
+        free(journals);
+        relayed_free(lost);
+        return 0;
+    }
+    w->count = 0;
+    w->journals = journals;
+    relay->wide_count++;
+    for (unsigned i = 0; i < count; i++) {
+        if (is_empty(lost, &all[i]))
+            continue;
+        struct wide_journal *at = &journals[w->count++];
+        copy_journal(&all[i], at);
+        if (at->place == (int)relay->options.loop) { /* our own is the first */
+            struct wide_journal first = journals[0];
+            journals[0] = *at;
+            *at = first;
+        }
+    }
+    relayed->count = w->count;
+    relayed->wide = w;
+    lost->wide = NULL;
+    relayed->question = lost->question;
+    lost->question = bytes_of(NULL, 0);
+    enum method_id method = relayed->request.method;
+    w->acts = method == METHOD_START_BULK;
+    if (method == METHOD_START_BULK)
+        share_rate(relay, relayed, w->count);
+    w->until = instant_after(relay->options.now(relay->options.self), TIME_MAX);
+    relayed_free(lost);
+    go_on(relayed);
+    return 0;
+}
+
+static int ask_one(struct relayed *relayed, const struct relay_journal *j, struct error_detail *detail)
+{
+    struct relay *relay = relayed->relay;
+    struct rpc_call *call = relayed->request.call;
+    enum method_id method = relayed->request.method;
+    arena_reset(&relay->arena);
+    ProtobufCMessage *m = own_question(relay, method, relayed->question, j->place >= 0 ? "" : j->name);
+    struct bytes question = m == NULL ? bytes_of(NULL, 0) : arena_pack(&relay->arena, m);
+    if (question.at == NULL)
+        return error_set(detail, E_MEMORY, "", NULL);
+    if (j->place < 0 && (!j->held || j->address[0] == '\0' || rpc_call_is_forwarded(call))) {
+        if (!j->held && !rpc_call_is_forwarded(call))
+            relay->options.wish(relay->options.self, j->name);
+        return error_set(detail, E_SAGA_AWAY, "",
+                         j->held ? "a sidecar has the journal that tells no fleet_address, or has given it on just now"
+                                 : "nobody has the journal: it is being taken over");
+    }
+    fleetwide_free(relayed);
+    if (j->place == (int)relay->options.loop) {
+        rpc_call_set_owner(call, NULL);
+        api_message(relay->options.api, call, question);
+        relayed_free(relayed);
+        return 0;
+    }
+    struct bytes kept = relayed->question;
+    relayed->question = bytes_of(NULL, 0);
+    free((void *)(uintptr_t)kept.at);
+    const struct relay_place to = {.address = j->address,
+                                   .credentials = relay->options.credentials(relay->options.self)};
+    if (j->place >= 0)
+        relay_ask(relayed, 0, (unsigned)j->place, question);
+    else if (!relay_forward(relayed, 0, &to, methods_served[method].kind != RPC_UNARY ? SPAN_MS(-1) : TIME_MAX,
+                            question))
+        elsewhere_refuse(relayed,
+                         error_set(detail, E_SAGA_AWAY, "", "the address of the sidecar that has it cannot be called"),
+                         detail);
+    return 0;
+}
+
+int fleetwide_try(struct relayed *relayed, struct error_detail *detail)
+{
+    const struct relay_options *options = &relayed->relay->options;
+    const struct relay_journal *all;
+    unsigned count;
+    int code = options->journals(options->self, &all, &count, detail);
+    if (code != 0)
+        return code;
+    if (relayed->wide->journal[0] == '\0')
+        return ask_all(relayed, all, count, detail);
+    for (unsigned i = 0; i < count; i++)
+        if (strcmp(all[i].name, relayed->wide->journal) == 0)
+            return ask_one(relayed, &all[i], detail);
+    return error_set(detail, E_ARGUMENT, "journal", "the fleet has no journal of this name");
+}
+
+/* Whether it is about the fleet, and what is wrong with it. */
+static int examine(const struct relay *relay, const ProtobufCMessage *m, bool *ours, struct error_detail *detail)
+{
+    const char *journal = *(const char **)gather_field(m, "journal");
+    bool fleet = gather_has_field(m->descriptor, "fleet") && *(protobuf_c_boolean *)gather_field(m, "fleet");
+    *ours = fleet || journal[0] != '\0';
+    if (!*ours || relay->options.loop != 0)
+        return 0;
+    if (relay->options.journals == NULL)
+        return error_set(detail, E_NO_FLEET, "", NULL);
+    if (fleet && journal[0] != '\0')
+        return error_set(detail, E_ARGUMENT, "journal", "either one journal or the whole fleet");
+    if (strlen(journal) >= RELAY_JOURNAL_SIZE)
+        return error_set(detail, E_ARGUMENT, "journal", "a journal's name has at most 128 bytes");
+    const char *token =
+        fleet && gather_has_field(m->descriptor, "page_token") ? *(const char **)gather_field(m, "page_token") : "";
+    if (token[0] != '\0' && !is_token(token))
+        return error_set(detail, E_ARGUMENT, "page_token", "not a token of an earlier page of the whole fleet");
+    if (m->descriptor == &saga__v1__watch_request__descriptor &&
+        ((const Saga__V1__WatchRequest *)(const void *)m)->saga_id[0] != '\0')
+        return error_set(detail, E_ARGUMENT, "journal", "a saga's own id tells where it is");
+    return 0;
+}
+
+bool fleetwide_take(struct relay *relay, struct rpc_call *call, struct bytes message)
+{
+    struct error_detail detail;
+    enum method_id method = (enum method_id)rpc_call_method(call)->id;
+    bool ours = false;
+    if (!relay->by_journal[method])
+        return false;
+    arena_reset(&relay->arena);
+    const ProtobufCMessage *m =
+        api_check(relay->options.api, method, message, &detail) == 0 ? unpack(relay, method, message) : NULL;
+    if (m == NULL)
+        return false;
+    int code = examine(relay, m, &ours, &detail);
+    if (!ours)
+        return false;
+    if (code != 0) {
+        api_refuse(relay->options.api, call, code, &detail);
+        return true;
+    }
+    if (relay->options.loop != 0) { /* the first knows the fleet */
+        struct relayed *relayed = relayed_create(relay, call, 1);
+        if (relayed != NULL)
+            relay_ask(relayed, 0, 0, message);
+        return true;
+    }
+    struct wide *w = calloc(1, sizeof *w);
+    struct relayed *relayed = w == NULL ? NULL : elsewhere_wait(relay, call, message);
+    if (w == NULL)
+        api_refuse(relay->options.api, call, E_MEMORY, NULL);
+    if (relayed == NULL) {
+        free(w);
+        return true;
+    }
+    snprintf(w->journal, sizeof w->journal, "%s", *(const char **)gather_field(m, "journal"));
+    relayed->wide = w;
+    elsewhere_try(relayed);
+    return true;
+}

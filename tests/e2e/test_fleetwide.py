@@ -1,0 +1,223 @@
+"""The whole fleet asked at once: lists, dead letters, bulk jobs, and a journal by its name."""
+import json
+import subprocess
+
+import grpc
+
+from harness import QUICK, definition, do, enum, fail, failure_of, state_name, step, undo, wait_until
+from test_takeover import SAGACTL, Fleet
+
+RETRY, RESOLVE = (enum("BulkAct", "BULK_ACT_" + n) for n in ("RETRY", "RESOLVE"))
+DONE, RUNNING, PAUSED, CANCELLED = (enum("BulkState", "BULK_STATE_" + n) for n in ("DONE", "RUNNING", "PAUSED", "CANCELLED"))
+
+
+class Asking(Fleet):
+    def name(self, short):
+        return self.fleet + "-" + short
+
+    def ctl(self, sidecar, *args, code=0):
+        ran = subprocess.run([SAGACTL, "-a", sidecar.address, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60)
+        self.assertEqual(code, ran.returncode, ran)
+        return ran
+
+    def pages(self, method, size, between=None, **fields):
+        """All pages: (ids in their order, journals that were absent in any)."""
+        ids, absent, token, at = [], set(), "", 0
+        while True:
+            page = method(page_size=size, page_token=token, fleet=True, **fields)
+            ids += [s.id for s in page.sagas]
+            absent |= {a.journal for a in page.absent}
+            token = page.next_page_token
+            if not token:
+                return ids, absent
+            at += 1
+            if between is not None:
+                between(at)
+
+    def letters(self, *sidecars, count=3):
+        """So many dead letters at each, in turn; the oldest first."""
+        self.shop.on(do("b"), fail(grpc.StatusCode.NOT_FOUND))
+        self.shop.on(undo("a"), fail(grpc.StatusCode.INTERNAL, "not now"))
+        ids = []
+        for sidecar in sidecars:
+            sidecar.client.register(definition("odd", "name: a, target: shop, action: /shop.v1.Shop/a, compensation: {method: /shop.v1.Shop/una, "
+                                               + QUICK % 1 + "}", step("b", after=["a"], more=QUICK % 1)))
+        for _ in range(count):
+            for sidecar in sidecars:
+                ids.append(sidecar.client.Start(definition="odd").saga_id)
+                sidecar.client.stuck(ids[-1])
+        return ids
+
+
+class Lists(Asking):
+    def test_pages_of_all_in_order_also_over_a_takeover(self):
+        a, b, c = (self.sidecar(name) for name in "abc")
+        begun = []
+        for i in range(10):
+            for sidecar in (a, b, c):
+                begun.append(sidecar.client.Begin(name="by-hand").saga_id)
+        begun.reverse()
+        for sidecar in (a, b, c):
+            self.assertEqual((begun, set()), self.pages(sidecar.client.List, 100))
+            self.assertEqual((begun, set()), self.pages(sidecar.client.List, 7))
+        # In the midst of the pages the journals of two move, one because its sidecar is gone.
+        def between(page):
+            if page == 1:
+                a.kill()
+                wait_until(lambda: b.log("a journal is taken over: its sagas go on here") + c.log("a journal is taken over: its sagas go on here"), "it is taken over")
+                wait_until(lambda: not b.client.List(fleet=True).absent, "all answer")
+        ids, absent = self.pages(b.client.List, 4, between)
+        self.assertEqual((begun, set()), (ids, absent))
+        shown = self.ctl(b, "list", "--fleet", "--all", "--limit", "9", "-o", "json").stdout.splitlines()
+        self.assertEqual(begun, [json.loads(line)["id"] for line in shown])
+
+
+class Named(Asking):
+    def test_one_journal_by_its_name(self):
+        a, b = self.sidecar("a"), self.sidecar("b")
+        ids = [a.client.Begin(name="by-hand").saga_id for _ in range(3)]
+        other = b.client.Begin(name="by-hand").saga_id
+        of = lambda sidecar, name: [s.id for s in sidecar.client.List(journal=self.name(name)).sagas]
+        self.assertEqual(ids[::-1], of(b, "a"))
+        self.assertEqual([other], of(a, "b"))
+        self.assertEqual([other], of(b, "b"))
+        for saga_id in ids:
+            a.client.Abort(saga_id=saga_id)
+            a.client.end(saga_id)
+        for fields in (dict(journal="none"), dict(journal=self.name("a"), fleet=True), dict(journal="x" * 129)):
+            with self.assertRaises(grpc.RpcError) as raised:
+                b.client.List(**fields)
+            self.assertEqual(("INVALID_ARGUMENT", "journal"), (failure_of(raised.exception).code, failure_of(raised.exception).field), fields)
+        with self.assertRaises(grpc.RpcError) as raised:
+            list(b.client.Watch(journal=self.name("a"), saga_id=ids[0], timeout=20))
+        self.assertEqual("INVALID_ARGUMENT", failure_of(raised.exception).code)
+        with self.assertRaises(grpc.RpcError) as raised:
+            b.client.List(fleet=True, page_token="17")
+        self.assertEqual("INVALID_ARGUMENT", failure_of(raised.exception).code)
+        # What nobody has and nothing lives in is told; by its name it is taken over for a moment.
+        a.stop()
+        self.assertEqual([(self.name("a"), "no sidecar has it")], [(m.journal, m.why) for m in b.client.List(fleet=True).absent])
+        self.assertEqual([], list(b.client.operator.ListDeadLetters(fleet=True).absent))
+        def answered():
+            try:
+                return of(b, "a")
+            except grpc.RpcError as error:
+                self.assertEqual("SAGA_AWAY", failure_of(error).reason)
+        self.assertEqual(ids[::-1], wait_until(answered, "it is taken over for a moment"))
+
+    def test_a_journal_is_watched_wherever_it_goes(self):
+        a, b = self.sidecar("a"), self.sidecar("b")
+        first = a.client.Begin(name="by-hand").saga_id
+        cursor = list(a.client.Get(saga_id=first).timeline)[-1].cursor
+        def events(sidecar, cursor, enough):
+            seen = []
+            for response in sidecar.client.Watch(journal=self.name("a"), cursor=cursor, timeout=30):
+                seen += response.events
+                if enough(seen):
+                    return seen
+        second = a.client.Begin(name="by-hand").saga_id
+        seen = events(b, cursor, lambda all: all[-1].saga_id == second)
+        a.kill()
+        self.taken_by(b, "a")
+        wait_until(lambda: not b.client.List(fleet=True).absent, "it is served")
+        b.client.Abort(saga_id=second)
+        seen = events(b, seen[-1].cursor, lambda all: all[-1].type == enum("EventType", "EVENT_TYPE_ENDED"))
+        self.assertEqual({second}, {e.saga_id for e in seen})
+
+    def test_without_a_fleet_nobody_is_asked(self):
+        alone = self.sidecar("alone", fleet="", fleet_address="")
+        for ask in (lambda: alone.client.List(fleet=True), lambda: alone.client.operator.ListBulks(journal="x")):
+            with self.assertRaises(grpc.RpcError) as raised:
+                ask()
+            self.assertEqual("NO_FLEET", failure_of(raised.exception).reason)
+
+
+class Bulks(Asking):
+    def jobs(self, sidecar, name):
+        answer = sidecar.client.operator.ListBulks(id=name, fleet=True)
+        return {j.journal: j for j in answer.jobs}, {m.journal for m in answer.absent}
+
+    def done(self, sidecar, name, journals):
+        def over():
+            jobs, absent = self.jobs(sidecar, name)
+            return not absent and len(jobs) == journals and all(j.state == DONE for j in jobs.values()) and jobs
+        return wait_until(over, "the job is done everywhere")
+
+    def test_dead_letters_of_all_and_a_job_for_them(self):
+        a, b, c = (self.sidecar(name) for name in "abc")
+        ids = self.letters(a, b, c)
+        self.assertEqual((ids, set()), self.pages(c.client.operator.ListDeadLetters, 2))
+        self.assertIn("9 dead letters:", self.ctl(a, "deadletters", "--fleet", "--summary").stdout)
+        self.assertIn("3 dead letters:", self.ctl(a, "deadletters", "--journal", self.name("b"), "--summary").stdout)
+        self.shop.on(undo("a"), lambda call: b"")
+        said = self.ctl(b, "deadletters", "retry", "--fleet", "--where", "true", "--name", "all", "--rate", "300/s", "--wait").stdout
+        self.assertRegex(said, r"all  retry  DONE.*\n    where true\n    \d+ looked at, 9 done, 0 refused; at most 300 a second; in 3 journals\n")
+        for saga_id in ids:
+            self.assertEqual("COMPENSATED", state_name(c.client.end(saga_id)))
+        # The same again begins it where it was not yet.
+        d = self.sidecar("d")
+        same = dict(id="all", act=RETRY, where="true", actor="me", fleet=True)
+        answer = a.client.operator.StartBulk(**same)
+        self.assertEqual((4, False, []), (answer.journals, answer.already_started, list(answer.absent)))
+        answer = d.client.operator.StartBulk(**same)
+        self.assertEqual((4, True), (answer.journals, answer.already_started))
+        self.assertEqual({self.name(n) for n in "abcd"}, set(self.done(d, "all", 4)))
+        with self.assertRaises(grpc.RpcError) as raised:
+            d.client.operator.StartBulk(**dict(same, act=RESOLVE, reason="x"))
+        self.assertEqual("BULK_EXISTS", failure_of(raised.exception).reason)
+        with self.assertRaises(grpc.RpcError) as raised:
+            d.client.operator.StartBulk(**dict(same, id="other", where="no such thing"))
+        self.assertEqual("INVALID_ARGUMENT", failure_of(raised.exception).code)
+        with self.assertRaises(grpc.RpcError) as raised:
+            d.client.operator.ChangeBulk(id="none", state=PAUSED, actor="me", fleet=True)
+        self.assertEqual("BULK_NOT_FOUND", failure_of(raised.exception).reason)
+
+    def test_a_job_outlives_one_of_its_sidecars(self):
+        a, b = self.sidecar("a"), self.sidecar("b")
+        ids = self.letters(a, b, count=2)
+        b.client.operator.StartBulk(id="slow", act=RESOLVE, where="true", actor="me", reason="by hand", fleet=True, per_second=0.02)
+        b.client.operator.ChangeBulk(id="slow", state=PAUSED, actor="me", fleet=True)
+        self.assertEqual({PAUSED}, {j.state for j in self.jobs(b, "slow")[0].values()})
+        a.kill()
+        self.taken_by(b, "a")
+        wait_until(lambda: not self.jobs(b, "slow")[1], "all answer again")
+        self.assertEqual({PAUSED}, {j.state for j in self.jobs(b, "slow")[0].values()})
+        self.assertEqual(2, b.client.operator.ChangeBulk(id="slow", state=CANCELLED, actor="me", fleet=True).journals)
+        self.assertEqual({CANCELLED}, {j.state for j in self.jobs(b, "slow")[0].values()})
+        b.client.operator.StartBulk(id="quick", act=RESOLVE, where="true", actor="me", reason="by hand", fleet=True, per_second=1000)
+        jobs = self.done(b, "quick", 2)
+        resolved = [state_name(b.client.saga(saga_id)) for saga_id in ids]
+        self.assertEqual(["RESOLVED"] * 4, resolved)
+        self.assertLessEqual(sum(j.acted for j in jobs.values()), 4)
+
+
+class Missing(Asking):
+    def test_who_does_not_answer_is_named(self):
+        a, b, c = self.sidecar("a"), self.sidecar("b", fleet_takeovers_max=0), self.sidecar("c", fleet_takeovers_max=0)
+        ids = {name: sidecar.client.Begin(name="by-hand").saga_id for name, sidecar in (("a", a), ("b", b), ("c", c))}
+        self.assertEqual(set(ids.values()), set(self.pages(b.client.List, 2)[0]))
+        self.ctl(b, "list", "--fleet")
+        wait_until(lambda: {j.name: j.live for j in b.client.operator.ListJournals().journals}[self.name("a")] == 1, "its row tells of its saga")
+        a.kill()
+        page = b.client.List(fleet=True)
+        self.assertEqual({ids["b"], ids["c"]}, {s.id for s in page.sagas})
+        self.assertEqual([(self.name("a"), 14, "")], [(m.journal, m.status, page.next_page_token) for m in page.absent])
+        wait_until(lambda: b.client.List(fleet=True).absent[0].why == "the sidecar that has it is gone, or tells no fleet_address", "its lease is over")
+        said = self.ctl(b, "list", "--fleet", code=6)
+        self.assertIn("not in this: the journal " + self.name("a"), said.stderr)
+        self.assertIn(ids["b"], said.stdout)
+        self.assertNotIn(ids["a"], said.stdout)
+        self.assertIn(self.name("a"), self.ctl(b, "deadletters", "--fleet", "-o", "json", code=6).stdout)
+        a.start()
+        wait_until(lambda: not b.client.List(fleet=True).absent, "it is back")
+        self.assertEqual(set(ids.values()), set(self.pages(b.client.List, 1)[0]))
+
+    def test_where_it_could_not_begin_is_said(self):
+        a, b = self.sidecar("a"), self.sidecar("b", fleet_takeovers_max=0)
+        self.letters(a, b, count=1)
+        a.kill()
+        said = self.ctl(b, "deadletters", "resolve", "--fleet", "--where", "true", "--name", "x", "--reason", "y", code=6)
+        self.assertIn("the journal " + self.name("a"), said.stderr)
+        a.start()
+        wait_until(lambda: b.client.operator.StartBulk(id="x", act=RESOLVE, where="true", reason="y", actor="me", fleet=True).journals == 2, "it begins there, too")
+        self.done(b, "x", 2)
