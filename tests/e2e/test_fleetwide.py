@@ -48,6 +48,16 @@ class Asking(Fleet):
                 sidecar.client.stuck(ids[-1])
         return ids
 
+    def jobs(self, sidecar, name):
+        answer = sidecar.client.operator.ListBulks(id=name, fleet=True)
+        return {j.journal: j for j in answer.jobs}, {m.journal for m in answer.absent}
+
+    def done(self, sidecar, name, journals):
+        def over():
+            jobs, absent = self.jobs(sidecar, name)
+            return not absent and len(jobs) == journals and all(j.state == DONE for j in jobs.values()) and jobs
+        return wait_until(over, "the job is done everywhere")
+
 
 class Lists(Asking):
     def test_pages_of_all_in_order_also_over_a_takeover(self):
@@ -133,16 +143,6 @@ class Named(Asking):
 
 
 class Bulks(Asking):
-    def jobs(self, sidecar, name):
-        answer = sidecar.client.operator.ListBulks(id=name, fleet=True)
-        return {j.journal: j for j in answer.jobs}, {m.journal for m in answer.absent}
-
-    def done(self, sidecar, name, journals):
-        def over():
-            jobs, absent = self.jobs(sidecar, name)
-            return not absent and len(jobs) == journals and all(j.state == DONE for j in jobs.values()) and jobs
-        return wait_until(over, "the job is done everywhere")
-
     def test_dead_letters_of_all_and_a_job_for_them(self):
         a, b, c = (self.sidecar(name) for name in "abc")
         ids = self.letters(a, b, c)
