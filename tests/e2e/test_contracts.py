@@ -7,7 +7,7 @@ import unittest
 import grpc
 from google.protobuf import descriptor_pb2
 
-from harness import Case, Sidecar, fail, wait_until
+from harness import Case, Participant, Sidecar, fail, wait_until
 from test_sagactl import ctl
 from test_watching import get
 
@@ -367,6 +367,24 @@ class Drift(Case):
         self.assertEqual(1, len(self.sidecar.log(drifted)))
         self.shop.on("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", lambda call: b"\xff")
         wait_until(lambda: self.sidecar.log("a target does not tell of its messages: they cannot be compared"), "nothing is said")
+
+    def test_one_that_tells_nothing_keeps_no_other_from_being_compared(self):
+        """The first of two targets does not reflect; what is registered while nothing else changes is compared, too."""
+        dumb = Participant()
+        self.addCleanup(dumb.stop)
+        dumb.on("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", lambda call: b"\xff")
+        sidecar = Sidecar(targets={"dumb": dumb.address, "shop": self.shop.address}, **self.options)
+        self.addCleanup(sidecar.close)
+        target = lambda: next(t for loop in sidecar.client.operator.Status().loops for t in loop.targets if t.name == "shop")
+        reflecting = Reflecting(self.shop)
+        drop(reflecting.file, "ReserveRequest", "count")
+        sidecar.client.RegisterSchema(name="stock", descriptors=Contracts.set_of(stock()))
+        sidecar.client.register(SHOP_ALONE.replace("target: shop", "target: dumb").replace("name: checkout", "name: aside"))
+        sidecar.client.register(SHOP_ALONE)
+        wait_until(lambda: target().schema_breaks == 1, "the second target is compared")
+        sidecar.logged("a target does not tell of its messages: they cannot be compared")
+        sidecar.client.register(SHOP_ALONE.replace("1.0.0", "2.0.0"))
+        wait_until(lambda: target().schema_breaks == 2, "what was registered later is compared")
 
 
 class Reflect(Case):
