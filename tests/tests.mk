@@ -324,6 +324,10 @@ bench: $(BINARIES) $(addprefix $(B)/bench/,echo_server load bench_store cliffs s
 .PHONY: bench-trust
 bench-trust: $(B)/sagad $(B)/bench/load
 	@$(call limit,300) $(PYTHON) tests/bench/trust_count.py $(B)
+# The shares that metrics and traces have of them.
+.PHONY: bench-watch
+bench-watch: $(B)/sagad $(B)/bench/load
+	@$(call limit,300) $(SYSTEM_PYTHON) tests/bench/watched.py $(B)
 # Restate beside the sidecar, from the npm registry: make bench-peers PEERS="--pairs 3"
 .PHONY: bench-peers bench-docs
 bench-peers: $(B)/sagad $(B)/bench/load

@@ -273,13 +273,9 @@ static struct bytes after(struct bytes rest, struct bytes body)
     return bytes_of(body.at + body.size, rest.size - HEADER_SIZE - body.size);
 }
 
-int codec_decode(struct bytes *rest, struct record *record, uint64_t *previous_frame, struct error_detail *detail)
+static int decode(struct bytes *rest, struct bytes body, struct record *record, uint64_t *previous_frame,
+                  struct error_detail *detail)
 {
-    struct bytes body;
-    int rc = check_body(*rest, &body, false, detail);
-    if (rc != 0)
-        return rc;
-
     memset(record, 0, sizeof *record);
     record->type = body.at[TYPE_AT];
     record->at.us = (int64_t)get_u64(body.at + TIME_AT, 8);
@@ -303,6 +299,22 @@ int codec_decode(struct bytes *rest, struct record *record, uint64_t *previous_f
     *previous_frame = previous;
     *rest = after(*rest, body);
     return 0;
+}
+
+int codec_decode(struct bytes *rest, struct record *record, uint64_t *previous_frame, struct error_detail *detail)
+{
+    struct bytes body;
+    int rc = check_body(*rest, &body, false, detail);
+    return rc != 0 ? rc : decode(rest, body, record, previous_frame, detail);
+}
+
+void codec_decode_own(struct bytes *rest, struct record *record)
+{
+    struct bytes body;
+    struct error_detail detail;
+    uint64_t previous;
+    CHECK(find_body(*rest, &body, &detail) == 0 && body.at[FORMAT_AT] == RECORD_FORMAT);
+    CHECK(decode(rest, body, record, &previous, &detail) == 0);
 }
 
 uint8_t codec_type(struct bytes rest)

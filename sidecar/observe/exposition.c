@@ -4,6 +4,7 @@
  * https://github.com/prometheus/OpenMetrics/blob/main/specification/OpenMetrics.md */
 #include "sidecar/observe/metrics_inside.h"
 
+#include "sidecar/base/check.h"
 #include "sidecar/base/error.h"
 
 #include <inttypes.h>
@@ -115,39 +116,72 @@ void metrics_sum(struct metric_series *const *series, size_t size, size_t *at, s
 
 /* ---- text ---- */
 
-static void write_value(FILE *out, struct bytes value)
+/* A series' name and labels, as they begin each of its lines, without the brace that ends them. */
+#define HEAD_SIZE (128 + METRIC_LABELS_MAX * (2 * METRIC_LABEL_BYTES + 64))
+struct head {
+    char text[HEAD_SIZE];
+    size_t size;
+    bool labels; /* it has some */
+};
+
+static void put(struct head *h, const void *at, size_t size)
+{
+    CHECK(size <= sizeof h->text - h->size);
+    memcpy(h->text + h->size, at, size);
+    h->size += size;
+}
+
+static void put_value(struct head *h, struct bytes value)
 {
     for (size_t i = 0; i < value.size; i++) {
         if (value.at[i] == '\\' || value.at[i] == '"')
-            fprintf(out, "\\%c", value.at[i]);
-        else if (value.at[i] == '\n')
-            fputs("\\n", out);
+            put(h, "\\", 1);
+        if (value.at[i] == '\n')
+            put(h, "\\n", 2);
         else
-            fputc(value.at[i], out);
+            put(h, value.at + i, 1);
     }
 }
 
-/* The series' own labels, and bound (NULL: none) as le. */
-static void write_labels(FILE *out, const struct metric_series *s, const char *bound)
+static void begin_lines(struct head *h, const struct metric_series *s, const char *suffix)
 {
-    const uint8_t *at = s->labels;
     const char *name = metric_rows[s->metric].labels;
-    const char *before = "{";
+    const uint8_t *at = s->labels;
+    *h = (struct head){.labels = *name != '\0'};
+    put(h, metric_rows[s->metric].name, strlen(metric_rows[s->metric].name));
+    put(h, suffix, strlen(suffix));
     for (unsigned i = 0; *name != '\0'; i++) {
         size_t size = strcspn(name, ",");
-        fprintf(out, "%s%.*s=\"", before, (int)size, name);
-        write_value(out, bytes_of(at, s->label_size[i]));
-        fputc('"', out);
+        put(h, i == 0 ? "{" : ",", 1);
+        put(h, name, size);
+        put(h, "=\"", 2);
+        put_value(h, bytes_of(at, s->label_size[i]));
+        put(h, "\"", 1);
         at += s->label_size[i];
         name += size + (name[size] == ',');
-        before = ",";
     }
+}
+
+/* The line's beginning, with bound (NULL: none) as le. A scrape has tens of thousands, and this thread alone has the file. */
+static void write_head_of(FILE *out, const struct head *h, const char *bound)
+{
+    fwrite_unlocked(h->text, 1, h->size, out);
     if (bound != NULL) {
-        fprintf(out, "%sle=\"%s\"", before, bound);
-        before = ",";
+        fputs_unlocked(h->labels ? ",le=\"" : "{le=\"", out);
+        fputs_unlocked(bound, out);
+        fputc_unlocked('"', out);
     }
-    if (*before == ',')
-        fputc('}', out);
+    fputs_unlocked(h->labels || bound != NULL ? "} " : " ", out);
+}
+
+static void write_count(FILE *out, uint64_t count)
+{
+    char digits[20];
+    size_t at = sizeof digits;
+    do
+        digits[--at] = (char)('0' + count % 10);
+    while ((count /= 10) > 0);
+    fwrite_unlocked(digits + at, 1, sizeof digits - at, out);
 }
 
 static void write_number(FILE *out, double value)
@@ -155,54 +189,70 @@ static void write_number(FILE *out, double value)
     fprintf(out, "%.10g", value);
 }
 
+/* The upper bounds as text, of one row at a time. */
+struct bounds {
+    const struct metric_row *row;
+    char text[METRIC_BUCKETS_MAX + 1][32];
+};
+
+static void write_bounds(struct bounds *b, const struct metric_row *row, enum metrics_format format)
+{
+    if (b->row == row)
+        return;
+    b->row = row;
+    for (unsigned i = 0; i < row->bucket_count; i++)
+        snprintf(b->text[i], sizeof b->text[i],
+                 format == METRICS_OPENMETRICS && row->buckets[i] == (double)(int64_t)row->buckets[i] ? "%.1f"
+                                                                                                      : "%.10g",
+                 row->buckets[i]);
+    memcpy(b->text[row->bucket_count], "+Inf", 5);
+}
+
 static void write_histogram(FILE *out, const struct metric_row *row, const struct metric_sum *sum,
-                            enum metrics_format format)
+                            enum metrics_format format, struct bounds *bounds)
 {
     uint64_t below = 0;
+    struct head head;
+    write_bounds(bounds, row, format);
+    begin_lines(&head, sum->first, "_bucket");
     for (unsigned i = 0; i <= row->bucket_count; i++) {
-        char bound[32] = "+Inf";
-        if (i < row->bucket_count)
-            snprintf(bound, sizeof bound,
-                     format == METRICS_OPENMETRICS && row->buckets[i] == (double)(int64_t)row->buckets[i] ? "%.1f"
-                                                                                                          : "%.10g",
-                     row->buckets[i]);
         below += sum->buckets[i];
-        fprintf(out, "%s_bucket", row->name);
-        write_labels(out, sum->first, bound);
-        fprintf(out, " %" PRIu64, below);
+        write_head_of(out, &head, bounds->text[i]);
+        write_count(out, below);
         if (format == METRICS_OPENMETRICS && sum->has_example && sum->example_bucket == i) {
             fprintf(out, " # {trace_id=\"%016" PRIx64 "%016" PRIx64 "\"} ", sum->trace_high, sum->trace_low);
             write_number(out, (double)sum->example_value * row->scale);
             fprintf(out, " %" PRIu64 ".%06" PRIu64, sum->example_at_us / 1000000, sum->example_at_us % 1000000);
         }
-        fputc('\n', out);
+        fputc_unlocked('\n', out);
     }
-    fprintf(out, "%s_sum", row->name);
-    write_labels(out, sum->first, NULL);
-    fputc(' ', out);
+    begin_lines(&head, sum->first, "_sum");
+    write_head_of(out, &head, NULL);
     write_number(out, (double)sum->total * row->scale);
-    fprintf(out, "\n%s_count", row->name);
-    write_labels(out, sum->first, NULL);
-    fprintf(out, " %" PRIu64 "\n", below);
+    begin_lines(&head, sum->first, "_count");
+    fputc_unlocked('\n', out);
+    write_head_of(out, &head, NULL);
+    write_count(out, below);
+    fputc_unlocked('\n', out);
 }
 
-static void write_sum(FILE *out, const struct metric_sum *sum, enum metrics_format format)
+static void write_sum(FILE *out, const struct metric_sum *sum, enum metrics_format format, struct bounds *bounds)
 {
     const struct metric_row *row = &metric_rows[sum->first->metric];
+    struct head head;
     if (row->type == METRIC_HISTOGRAM) {
-        write_histogram(out, row, sum, format);
+        write_histogram(out, row, sum, format, bounds);
         return;
     }
-    fprintf(out, "%s%s", row->name, metric_counts(row) ? "_total" : "");
-    write_labels(out, sum->first, NULL);
-    fputc(' ', out);
+    begin_lines(&head, sum->first, metric_counts(row) ? "_total" : "");
+    write_head_of(out, &head, NULL);
     if (metric_counts(row) && row->scale == 1)
-        fprintf(out, "%" PRIu64, sum->count);
+        write_count(out, sum->count);
     else if (metric_counts(row))
         write_number(out, (double)sum->count * row->scale);
     else
         write_number(out, sum->gauge);
-    fputc('\n', out);
+    fputc_unlocked('\n', out);
 }
 
 static const char *const types[] = {
@@ -222,6 +272,7 @@ static void write_head(FILE *out, const struct metric_row *row, enum metrics_for
 int metrics_write(struct metrics *const *all, unsigned count, enum metrics_format format, FILE *out)
 {
     size_t size, at = 0;
+    struct bounds bounds = {.row = NULL};
     struct metric_series **series = metrics_sorted(all, count, &size);
     if (series == NULL)
         return E_MEMORY;
@@ -232,7 +283,7 @@ int metrics_write(struct metrics *const *all, unsigned count, enum metrics_forma
             struct metric_sum sum;
             metrics_sum(series, size, &at, &sum);
             if (!sum.unset)
-                write_sum(out, &sum, format);
+                write_sum(out, &sum, format, &bounds);
         }
     }
     free(series);

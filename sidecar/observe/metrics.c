@@ -13,6 +13,8 @@ static const double durations[] = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
                                    1,     2.5,    5,     10,   30,    60,   300, 1800, 7200};
 static const double sizes[] = {256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304};
 
+#define HASH_FACTOR UINT64_C(0x9e3779b97f4a7c15)
+
 static const double counts[] = {1, 3, 10, 30, 100, 300, 1000, 3000, 10000};
 
 #define BUCKETS_NONE      .buckets = NULL, .bucket_count = 0
@@ -48,6 +50,8 @@ int metrics_create(uint32_t series_max, struct metrics **out)
     if (m == NULL)
         return E_MEMORY;
     m->series_max = series_max;
+    for (unsigned i = 0; i < METRIC_COUNT; i++)
+        m->label_count[i] = (uint8_t)metric_label_count(&metric_rows[i]);
     m->room = series_max + METRIC_COUNT;
     m->table_size = 64;
     while (m->table_size < (size_t)m->room * 2)
@@ -95,13 +99,22 @@ static struct bytes cut(struct bytes value)
     return bytes_of(value.at, size);
 }
 
+/* Of eight bytes at a time: each attempt has three of these. What stands beside one another is told apart by its size. */
 static uint64_t hash_of(enum metric metric, const struct bytes *values, unsigned count)
 {
-    uint8_t number = (uint8_t)metric;
-    uint64_t hash = fnv_add(FNV_START, &number, 1);
+    uint64_t hash = FNV_START + (uint64_t)metric;
     for (unsigned i = 0; i < count; i++) {
-        uint8_t size = (uint8_t)values[i].size;
-        hash = fnv_add(fnv_add(hash, &size, 1), values[i].at, values[i].size);
+        const uint8_t *at = values[i].at;
+        size_t left = values[i].size;
+        uint64_t word = left;
+        for (; left > 0; left = left < 8 ? 0 : left - 8, at += 8) {
+            hash = (hash ^ word) * HASH_FACTOR;
+            hash ^= hash >> 32;
+            word = 0;
+            memcpy(&word, at, left < 8 ? left : 8);
+        }
+        hash = (hash ^ word) * HASH_FACTOR;
+        hash ^= hash >> 32;
     }
     return hash;
 }
@@ -143,7 +156,7 @@ static struct metric_series *make(struct metrics *m, enum metric metric, const s
 static struct metric_series *find(struct metrics *m, enum metric metric, const struct metric_labels *labels)
 {
     struct bytes values[METRIC_LABELS_MAX];
-    unsigned count = metric_label_count(&metric_rows[metric]);
+    unsigned count = m->label_count[metric];
     CHECK(count <= METRIC_LABELS_MAX);
     for (unsigned i = 0; i < count; i++)
         values[i] = cut(labels->values[i]);
@@ -180,12 +193,23 @@ static void raise(_Atomic uint64_t *cell, uint64_t n)
     atomic_store_explicit(cell, atomic_load_explicit(cell, memory_order_relaxed) + n, memory_order_relaxed);
 }
 
+struct metric_series *metrics_series(struct metrics *m, enum metric metric, struct metric_labels labels)
+{
+    return m == NULL ? NULL : find(m, metric, &labels);
+}
+
+void metrics_series_add(struct metric_series *s, uint64_t n)
+{
+    if (s == NULL)
+        return;
+    CHECK(metric_counts(&metric_rows[s->metric]));
+    raise(&s->value, n);
+}
+
 void metrics_add(struct metrics *m, enum metric metric, struct metric_labels labels, uint64_t n)
 {
-    struct metric_series *s = m == NULL ? NULL : find(m, metric, &labels);
     CHECK(metric_counts(&metric_rows[metric]));
-    if (s != NULL)
-        raise(&s->value, n);
+    metrics_series_add(metrics_series(m, metric, labels), n);
 }
 
 void metrics_set(struct metrics *m, enum metric metric, struct metric_labels labels, double value)
@@ -231,14 +255,12 @@ static void keep_example(struct metric_example *e, struct bytes trace, uint64_t 
     atomic_store_explicit(&e->version, version + 2, memory_order_release);
 }
 
-void metrics_observe(struct metrics *m, enum metric metric, struct metric_labels labels, uint64_t value,
-                     struct bytes trace, struct instant now)
+void metrics_series_observe(struct metric_series *s, uint64_t value, struct bytes trace, struct instant now)
 {
-    const struct metric_row *row = &metric_rows[metric];
-    struct metric_series *s = m == NULL ? NULL : find(m, metric, &labels);
-    CHECK(row->type == METRIC_HISTOGRAM);
     if (s == NULL)
         return;
+    const struct metric_row *row = &metric_rows[s->metric];
+    CHECK(row->type == METRIC_HISTOGRAM);
     double scaled = (double)value * row->scale;
     unsigned bucket = 0;
     while (bucket < row->bucket_count && scaled > row->buckets[bucket])
@@ -246,4 +268,11 @@ void metrics_observe(struct metrics *m, enum metric metric, struct metric_labels
     raise(&s->buckets[bucket], 1);
     raise(&s->value, value);
     keep_example(&s->example, trace, value, now);
+}
+
+void metrics_observe(struct metrics *m, enum metric metric, struct metric_labels labels, uint64_t value,
+                     struct bytes trace, struct instant now)
+{
+    CHECK(metric_rows[metric].type == METRIC_HISTOGRAM);
+    metrics_series_observe(metrics_series(m, metric, labels), value, trace, now);
 }

@@ -73,6 +73,13 @@ void metrics_observe(struct metrics *m, enum metric metric, struct metric_labels
 uint32_t metrics_count(const struct metrics *m);
 size_t metrics_bytes(const struct metrics *m);
 
+/* The same for who counts one series again and again: the series of these labels, which stays for the metrics' life; NULL: m is, or there is no memory,
+ * and counting it does nothing. */
+struct metric_series;
+struct metric_series *metrics_series(struct metrics *m, enum metric metric, struct metric_labels labels);
+void metrics_series_add(struct metric_series *s, uint64_t n);
+void metrics_series_observe(struct metric_series *s, uint64_t value, struct bytes trace, struct instant now);
+
 enum metrics_format { METRICS_PROMETHEUS, METRICS_OPENMETRICS };
 
 /* Writes what all of them hold: the text format 0.0.4 of Prometheus, or OpenMetrics 1.0.0 without its closing "# EOF". From any thread.

@@ -25,6 +25,7 @@ struct metrics {
     uint32_t series_max, room;
     uint32_t others; /* series of METRICS_OTHER */
     bool making_other;
+    uint8_t label_count[METRIC_COUNT];
     size_t bytes;                 /* of all that was allocated */
     size_t table_size;            /* a power of two */
     struct metric_series **table; /* by hash, for the writer alone */

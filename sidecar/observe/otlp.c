@@ -8,9 +8,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-char *otlp_text(struct bytes from, char *to, size_t room)
+/* Of what is at its beginning as it will be: nearly always all of it. */
+static size_t plain_size(struct bytes text, size_t most)
 {
     size_t size = 0;
+    most = text.size < most ? text.size : most;
+    while (size < most && text.at[size] > 0 && text.at[size] < 0x80)
+        size++;
+    return size;
+}
+
+char *otlp_text(struct bytes from, char *to, size_t room)
+{
+    size_t size = plain_size(from, room - 1);
+    memcpy(to, from.at, size);
+    from = bytes_of(from.at + size, from.size - size);
     while (from.size > 0) {
         size_t sequence = from.at[0] == '\0' ? 0 : utf8_sequence_size(from);
         size_t taken = sequence == 0 ? 1 : sequence;
@@ -83,6 +95,21 @@ static bool make_room(struct otlp_batch *b, size_t size)
         return false;
     b->at = at;
     b->room = room;
+    return true;
+}
+
+bool otlp_batch_add_small(struct otlp_batch *b, const ProtobufCMessage *item, size_t most, size_t bytes_max)
+{
+    uint32_t size;
+    if (b->size > bytes_max - sizeof size || !make_room(b, sizeof size + most))
+        return false;
+    size = (uint32_t)protobuf_c_message_pack(item, b->at + b->size + sizeof size);
+    CHECK(size <= most);
+    if (size > bytes_max - b->size - sizeof size)
+        return false;
+    memcpy(b->at + b->size, &size, sizeof size);
+    b->size += sizeof size + size;
+    b->count++;
     return true;
 }
 

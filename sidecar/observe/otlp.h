@@ -35,6 +35,9 @@ struct otlp_batch {
 /* Adds an item, as far as the batch may be bytes_max. Returns false when it may not, or there is no memory. */
 bool otlp_batch_add(struct otlp_batch *batch, const ProtobufCMessage *item, size_t bytes_max);
 
+/* Likewise one that is packed in `most` bytes at most, whose size need not be found out before: half of the work. */
+bool otlp_batch_add_small(struct otlp_batch *batch, const ProtobufCMessage *item, size_t most, size_t bytes_max);
+
 /* The items as a list of views into the batch. Gives the list (free), or NULL: no memory. */
 ProtobufCBinaryData *otlp_batch_list(const struct otlp_batch *batch);
 

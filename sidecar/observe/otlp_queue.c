@@ -43,6 +43,15 @@ bool otlp_queue_add(struct otlp_queue *q, const ProtobufCMessage *item)
     return added;
 }
 
+bool otlp_queue_add_small(struct otlp_queue *q, const ProtobufCMessage *item, size_t most)
+{
+    pthread_mutex_lock(&q->lock);
+    bool added = otlp_batch_add_small(&q->queued, item, most, q->bytes_max);
+    q->dropped += !added;
+    pthread_mutex_unlock(&q->lock);
+    return added;
+}
+
 void otlp_queue_take(struct otlp_queue *q, struct otlp_batch *batch)
 {
     CHECK(batch->size == 0 && batch->count == 0);

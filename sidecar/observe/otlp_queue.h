@@ -14,6 +14,8 @@ void otlp_queue_destroy(struct otlp_queue *q);
 
 /* Adds an item. Returns false when it was dropped. */
 bool otlp_queue_add(struct otlp_queue *q, const ProtobufCMessage *item);
+/* Likewise one that is packed in `most` bytes at most. */
+bool otlp_queue_add_small(struct otlp_queue *q, const ProtobufCMessage *item, size_t most);
 
 /* Moves what is queued into the batch, which must be empty, and whose memory the queue goes on with. */
 void otlp_queue_take(struct otlp_queue *q, struct otlp_batch *batch);

@@ -7,7 +7,9 @@
 
 #include <string.h>
 
-#define TEXT_SIZE 256 /* of a text in a span, with its NUL; longer ones are cut */
+/* A span: its attributes' names have 32 bytes at most, and no field's tag and length more than 6. */
+#define PACKED_MAX (1024 + (size_t)(SPAN_ATTRIBUTES_MAX + 2) * (TEXT_SIZE + 64))
+#define TEXT_SIZE  256 /* of a text in a span, with its NUL; longer ones are cut */
 
 /* ---- ids ---- */
 
@@ -130,5 +132,5 @@ bool spans_add(struct otlp_queue *q, const struct trace *trace, const struct tra
         status.message = otlp_text(span->error, error, sizeof error);
         m.status = &status;
     }
-    return otlp_queue_add(q, &m.base);
+    return otlp_queue_add_small(q, &m.base, PACKED_MAX);
 }

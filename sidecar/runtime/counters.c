@@ -210,28 +210,55 @@ void counters_remedy_gone(struct loop *s, const char *rule)
 
 /* ---- attempts and commits ---- */
 
+/* The series that each attempt is counted in are looked for once. */
+static struct attempt_series *series_of(struct loop *s, const struct call_effect *call)
+{
+    struct loop_target *target = &s->targets[call->target];
+    struct attempt_series *series = &target->series[call->phase == SAGA_PHASE_COMPENSATION];
+    struct bytes name = bytes_of_text(target->shared->name), phase = phase_name(call->phase);
+    struct metrics *m = s->vitals.metrics;
+    if (series->took == NULL) {
+        series->took = metrics_series(m, METRIC_ATTEMPT_DURATION, LABELS(name, phase));
+        series->waited = metrics_series(m, METRIC_ATTEMPT_WAIT, LABELS(name, phase));
+    }
+    return series;
+}
+
+static void count_status(struct loop *s, const struct call_effect *call, struct attempt_series *series,
+                         const char *status)
+{
+    struct bytes name = bytes_of_text(s->targets[call->target].shared->name);
+    struct metric_labels labels = LABELS(name, phase_name(call->phase), bytes_of_text(status));
+    bool ok = strcmp(status, "OK") == 0;
+    if (!ok)
+        metrics_add(s->vitals.metrics, METRIC_ATTEMPTS, labels, 1);
+    else if (series->ok == NULL)
+        series->ok = metrics_series(s->vitals.metrics, METRIC_ATTEMPTS, labels);
+    if (ok)
+        metrics_series_add(series->ok, 1);
+}
+
 void counters_attempt(struct loop *s, const struct call_effect *call, struct instant left_at,
                       const struct rpc_answer *answer)
 {
-    if (call->synthetic)
+    struct metrics *m = s->vitals.metrics;
+    if (call->synthetic || m == NULL)
         return;
-    uint8_t phase = call->phase;
-    struct bytes name = bytes_of_text(s->targets[call->target].shared->name);
+    if (answer->reach == SAGA_REACH_NONE) {
+        struct bytes name = bytes_of_text(s->targets[call->target].shared->name);
+        metrics_add(m, METRIC_ATTEMPTS, LABELS(name, phase_name(call->phase), bytes_of_text("NOT_SENT")), 1);
+        return;
+    }
+    struct attempt_series *series = series_of(s, call);
     struct instant now = clock_now(&s->clock);
-    bool sent = answer->reach != SAGA_REACH_NONE;
-    const char *status = sent ? grpc_status_name((uint8_t)answer->status) : "NOT_SENT";
-    metrics_add(s->vitals.metrics, METRIC_ATTEMPTS, LABELS(name, phase_name(phase), bytes_of_text(status)), 1);
-    if (!sent)
-        return;
     struct span waited = instant_since(left_at, call->due_at);
     struct bytes trace = trace_id_of(call->traceparent);
-    struct metrics *m = s->vitals.metrics;
-    metrics_observe(m, METRIC_ATTEMPT_DURATION, LABELS(name, phase_name(phase)),
-                    (uint64_t)instant_since(now, left_at).us, trace, now);
-    metrics_observe(m, METRIC_ATTEMPT_WAIT, LABELS(name, phase_name(phase)), waited.us < 0 ? 0 : (uint64_t)waited.us,
-                    trace, now);
+    count_status(s, call, series, grpc_status_name((uint8_t)answer->status));
+    metrics_series_observe(series->took, (uint64_t)instant_since(now, left_at).us, trace, now);
+    metrics_series_observe(series->waited, waited.us < 0 ? 0 : (uint64_t)waited.us, trace, now);
     if (call->attempt > 1)
-        metrics_add(m, METRIC_RETRIES, LABELS(name, phase_name(phase)), 1);
+        metrics_add(m, METRIC_RETRIES,
+                    LABELS(bytes_of_text(s->targets[call->target].shared->name), phase_name(call->phase)), 1);
 }
 
 void counters_refused(struct loop *s, const char *path, int code)

@@ -58,6 +58,9 @@ struct loop_target {
     uint64_t attempts, attempts_failed; /* the same, since the start */
     struct instant last_success;
     struct last_failure last_failure;
+    struct attempt_series {
+        struct metric_series *ok, *took, *waited; /* of attempts that were answered with OK, and of all that left */
+    } series[2];                                  /* of actions and of compensations; NULL: looked for with the first */
 };
 
 /* What connections refer to: kept as long as the loop. */
@@ -101,7 +104,7 @@ struct loop {
     struct policy *policy; /* NULL: none */
     struct drift drift;
     struct heartbeat *heartbeats; /* loop 0's: what the configuration wants started every so often */
-    struct remedies *remedies; /* loop 0's; NULL: there are no rules */
+    struct remedies *remedies;    /* loop 0's; NULL: there are no rules */
 
     atomic_bool stop_asked;         /* by any thread, so in a word of its own: the others are read together */
     _Atomic uint64_t durable_frame; /* the last, for other loops to see */

@@ -163,14 +163,12 @@ static bool is_heartbeat(const struct loop *s, uint64_t serial)
 static void look(struct loop *s, uint64_t serial, struct bytes before, struct bytes here, bool tell)
 {
     struct record r;
-    struct error_detail detail;
-    uint64_t previous;
     bool heartbeat = is_heartbeat(s, serial);
     bool count = counters_want(s, codec_type(here)), trace = tracing_wants(s->tracing, codec_type(here));
     bool ended = !heartbeat && lately_count(s, codec_type(here));
     if (!count && !tell && !trace && !ended)
         return;
-    CHECK(codec_decode(&here, &r, &previous, &detail) == 0);
+    codec_decode_own(&here, &r);
     if (count && heartbeat)
         counters_record_synthetic(s, &r);
     else if (count)

@@ -24,6 +24,7 @@ import pain  # noqa: E402
 import plot  # noqa: E402
 import typed  # noqa: E402
 import trusted  # noqa: E402
+import watched  # noqa: E402
 
 
 class Bench:
@@ -442,7 +443,7 @@ def main():
              "calls_of_the_system": bench.calls_of_the_system, "shapes": bench.shapes, "reads": bench.reads,
              "cliffs": bench.cliffs, "one_go": lambda: one_go.run(bench), "overdue": lambda: overdue.run(bench, 64000), "pain": lambda: pain.run(bench), "adaptive": lambda: pain.adaptive(bench),
              "typed": lambda: typed.run(bench),
-             "trusted": lambda: trusted.run(bench), "database": lambda: database.run(bench)}
+             "trusted": lambda: trusted.run(bench), "watched": lambda: watched.run(bench), "database": lambda: database.run(bench)}
     bench.peak = 6000
     for name, case in cases.items():
         if not arguments.only or name in arguments.only:

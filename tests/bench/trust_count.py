@@ -80,19 +80,10 @@ def mutual_tls(valgrind, binaries):
     return ratios["sagad"], ratios["bench/echo_server"]
 
 
-def main():
-    binaries = sys.argv[1]
-    with tempfile.TemporaryDirectory(prefix="sagad-bench-") as folder:
-        valgrind = Valgrind(binaries, folder)
-        sidecar = rig.Sidecar(valgrind.binaries, options=options(folder))
-        try:
-            load = rig.load(binaries, sidecar, "start", 64, 15, sidecar.participants)
-            sidecar.stop()
-        finally:
-            sidecar.remove()
-        said = subprocess.run(["callgrind_annotate", "--inclusive=yes", "--threshold=100", "--show-percs=no", valgrind.out("sagad")],
-                              stdout=subprocess.PIPE, text=True, check=True).stdout
-        saga, echo = mutual_tls(valgrind, binaries)
+def inclusive(out):
+    """{function: its instructions, with all that it calls}, and the instructions of all."""
+    said = subprocess.run(["callgrind_annotate", "--inclusive=yes", "--threshold=100", "--show-percs=no", out], stdout=subprocess.PIPE, text=True,
+                          check=True).stdout
     costs, total = {}, 0
     for line in said.splitlines():
         match = re.match(r"\s*([\d,]+)\s+(?:PROGRAM TOTALS|(\S+))", line)
@@ -103,6 +94,21 @@ def main():
         if match.group(2) is not None:
             key = os.path.basename(match.group(2))  # a function comes once with its path and once without
             costs[key] = max(count, costs.get(key, 0))
+    return costs, total
+
+
+def main():
+    binaries = sys.argv[1]
+    with tempfile.TemporaryDirectory(prefix="sagad-bench-") as folder:
+        valgrind = Valgrind(binaries, folder)
+        sidecar = rig.Sidecar(valgrind.binaries, options=options(folder))
+        try:
+            load = rig.load(binaries, sidecar, "start", 64, 15, sidecar.participants)
+            sidecar.stop()
+        finally:
+            sidecar.remove()
+        costs, total = inclusive(valgrind.out("sagad"))
+        saga, echo = mutual_tls(valgrind, binaries)
 
     def cost(names):
         return sum(value for key, value in costs.items() if any(key == n or key.endswith(":" + n) for n in names))
