@@ -126,7 +126,7 @@ struct head {
 
 static void put(struct head *h, const void *at, size_t size)
 {
-    CHECK(size <= sizeof h->text - h->size);
+    CHECK(size > 0 && size <= sizeof h->text - h->size);
     memcpy(h->text + h->size, at, size);
     h->size += size;
 }
@@ -149,7 +149,8 @@ static void begin_lines(struct head *h, const struct metric_series *s, const cha
     const uint8_t *at = s->labels;
     *h = (struct head){.labels = *name != '\0'};
     put(h, metric_rows[s->metric].name, strlen(metric_rows[s->metric].name));
-    put(h, suffix, strlen(suffix));
+    if (suffix[0] != '\0')
+        put(h, suffix, strlen(suffix));
     for (unsigned i = 0; *name != '\0'; i++) {
         size_t size = strcspn(name, ",");
         put(h, i == 0 ? "{" : ",", 1);

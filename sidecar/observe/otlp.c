@@ -21,8 +21,10 @@ static size_t plain_size(struct bytes text, size_t most)
 char *otlp_text(struct bytes from, char *to, size_t room)
 {
     size_t size = plain_size(from, room - 1);
-    memcpy(to, from.at, size);
-    from = bytes_of(from.at + size, from.size - size);
+    if (size > 0) {
+        memcpy(to, from.at, size);
+        from = bytes_of(from.at + size, from.size - size);
+    }
     while (from.size > 0) {
         size_t sequence = from.at[0] == '\0' ? 0 : utf8_sequence_size(from);
         size_t taken = sequence == 0 ? 1 : sequence;
