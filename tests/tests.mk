@@ -43,7 +43,7 @@ $(B)/tests/unit/test_observer: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,api
 unit: $(UNIT)
 	@tests/run "unit $(KIND)" $(UNIT)
 # Those with threads of their own, for KIND=tsan.
-THREADED := $(filter %/test_participant %/test_log %/test_metrics %/test_barrier_sqlite %/test_sidecar %/test_ask %/test_postgres_store %/test_sidecar_stop,$(UNIT)) $(filter $(B)/tests/unit/test_client%,$(UNIT))
+THREADED := $(filter %/test_participant %/test_log %/test_http %/test_metrics %/test_barrier_sqlite %/test_sidecar %/test_ask %/test_postgres_store %/test_sidecar_stop,$(UNIT)) $(filter $(B)/tests/unit/test_client%,$(UNIT))
 unit-threads: $(THREADED)
 	@tests/run "threads $(KIND)" $(THREADED)
 

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <jansson.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -294,6 +295,51 @@ START_TEST(log__of_one_kind_so_many_a_second)
 }
 END_TEST
 
+/* What a listener has heard; it may count without a lock, as one line is told at a time. */
+struct heard {
+    unsigned lines;
+    bool gone; /* nothing may be heard any more */
+};
+
+static void hear(void *self, const struct log_entry *entry)
+{
+    struct heard *h = self;
+    ck_assert(!h->gone);
+    ck_assert_str_eq(entry->text, "it ran");
+    ck_assert_uint_eq(entry->field_count, 1);
+    h->lines++;
+}
+
+static void *log_many(void *unused)
+{
+    for (int i = 0; i < 2000; i++)
+        log_event(LOG_LEVEL_DEBUG, "it ran", LOG_NUMBER("n", i));
+    return unused;
+}
+
+START_TEST(log__who_listens_hears_each_line_once_until_he_has_gone)
+{
+    static struct heard first, second;
+    pthread_t threads[4];
+    int nowhere = open("/dev/null", O_WRONLY);
+    log_open(&(struct log_options){.level = LOG_LEVEL_DEBUG, .format = LOG_FORMAT_LOGFMT, .fd = nowhere});
+    log_listen(hear, &first);
+    for (unsigned i = 0; i < 4; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, log_many, NULL), 0);
+    log_listen(hear, &second); /* while they log */
+    first.gone = true;
+    for (unsigned i = 0; i < 4; i++)
+        pthread_join(threads[i], NULL);
+    ck_assert_uint_eq(first.lines + second.lines, 4 * 2000);
+    log_listen(NULL, NULL);
+    second.gone = true;
+    log_many(NULL);
+    log_set_level(LOG_LEVEL_INFO);
+    log_close(SPAN_S(10));
+    close(nowhere);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("log");
@@ -310,6 +356,7 @@ int main(void)
     tcase_add_test(lines, log__nobody_waits_for_its_reader);
     tcase_add_test(lines, log__a_full_non_blocking_pipe_is_waited_for);
     tcase_add_test(lines, log__of_one_kind_so_many_a_second);
+    tcase_add_test(lines, log__who_listens_hears_each_line_once_until_he_has_gone);
     tcase_set_timeout(lines, 20);
     suite_add_tcase(suite, lines);
     SRunner *runner = srunner_create(suite);
