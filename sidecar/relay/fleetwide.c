@@ -9,6 +9,7 @@
 
 #include "sidecar/base/check.h"
 #include "sidecar/base/grpc_status.h"
+#include "sidecar/core/bulk.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -254,7 +255,9 @@ static void share_rate(struct relay *relay, struct relayed *relayed, unsigned co
         (Saga__V1__StartBulkRequest *)(uintptr_t)unpack(relay, METHOD_START_BULK, relayed->question);
     if (m == NULL || count == 0)
         return;
-    double all = m->per_second == 0 ? 10 : m->per_second;
+    double all = m->per_second == 0 ? BULK_PER_SECOND_DEFAULT : m->per_second;
+    if (!(all >= 0.01) || all > BULK_PER_SECOND_MAX) /* it is refused as it is */
+        return;
     m->per_second = all / count < 0.01 ? 0.01 : all / count;
     struct bytes shared = relay_copy(arena_pack(&relay->arena, &m->base));
     if (shared.at == NULL)

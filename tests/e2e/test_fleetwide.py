@@ -168,6 +168,10 @@ class Bulks(Asking):
         with self.assertRaises(grpc.RpcError) as raised:
             d.client.operator.StartBulk(**dict(same, id="other", where="no such thing"))
         self.assertEqual("INVALID_ARGUMENT", failure_of(raised.exception).code)
+        for rate in (-1, 10001):
+            with self.assertRaises(grpc.RpcError) as raised:
+                d.client.operator.StartBulk(**dict(same, id="other", per_second=rate))
+            self.assertEqual(("INVALID_ARGUMENT", "per_second"), (failure_of(raised.exception).code, failure_of(raised.exception).field))
         with self.assertRaises(grpc.RpcError) as raised:
             d.client.operator.ChangeBulk(id="none", state=PAUSED, actor="me", fleet=True)
         self.assertEqual("BULK_NOT_FOUND", failure_of(raised.exception).reason)
