@@ -299,11 +299,12 @@ bool authz_allows(const struct authz *z, const struct caller *c, unsigned method
     for (size_t i = 0; i < z->count; i++) {
         const struct authz_rule *rule = &z->rules[i];
         bool own_alone;
-        if (never(rule, c) || (rule->rights & also) != also || !names(rule, c) ||
-            !about_definition(rule, about->definition) || !permits(rule, method, &own_alone) ||
+        if (never(rule, c) || (rule->rights & also) != also || !names(rule, c) || !permits(rule, method, &own_alone) ||
             (own_alone && !about->own))
             continue;
-        if (rule->tags.size == 0 || tagless(method) || texts_have_all(about->tags, rule->tags))
+        if (is_whole(rule, method) ||
+            (about_definition(rule, about->definition) &&
+             (rule->tags.size == 0 || tagless(method) || texts_have_all(about->tags, rule->tags))))
             return true;
     }
     return false;
