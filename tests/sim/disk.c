@@ -673,7 +673,7 @@ static int drop(struct store *s, struct instant before, uint64_t keep_from, uint
             d->world->models[d->ended[i].row.saga.serial].dropped = true;
             rows++;
         }
-    while (frames < work_max && d->first_frame != 0 && d->first_frame < keep_from && d->first_frame <= d->frame_count &&
+    while (frames < work_max && d->first_frame != 0 && d->first_frame < keep_from && d->first_frame < d->frame_count &&
            d->frames[d->first_frame - 1].at < before.us) {
         d->first_frame++;
         frames++;
