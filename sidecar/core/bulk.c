@@ -64,14 +64,12 @@ int bulks_create(const struct bulk_options *options, struct bulks **out)
     return 0;
 }
 
-static void free_job(struct bulks *b, unsigned place)
+static void destroy_job(struct bulks *b, struct job *j)
 {
-    struct job *j = b->jobs[place];
     if (j == NULL)
         return;
     where_destroy(j->where);
     b->memory.give_back(b->memory.self, j, sizeof *j);
-    b->jobs[place] = NULL;
 }
 
 void bulks_destroy(struct bulks *b)
@@ -79,7 +77,7 @@ void bulks_destroy(struct bulks *b)
     if (b == NULL)
         return;
     for (unsigned i = 0; i < BULK_JOBS_MAX; i++)
-        free_job(b, i);
+        destroy_job(b, b->jobs[i]);
     struct memory memory = b->memory;
     memory.give_back(memory.self, b, sizeof *b);
 }
@@ -288,26 +286,42 @@ int bulks_add(struct bulks *b, const Saga__V1__BulkJob *m, struct instant now, b
     j->error[0] = '\0';
     j->where = where;
     j->next_at = now;
-    free_job(b, (unsigned)place);
+    struct job *was = b->jobs[place];
     b->jobs[place] = j;
+    if (write_row(b, (unsigned)place, now) != 0) { /* who is told so may ask again, or for something else */
+        destroy_job(b, j);
+        b->jobs[place] = was;
+        return error_set(detail, E_MEMORY, "", NULL);
+    }
+    destroy_job(b, was);
     b->running++;
-    return write_row(b, (unsigned)place, now) == 0 ? 0 : error_set(detail, E_MEMORY, "", NULL);
+    return 0;
 }
 
+/* Or leaves it as it is, without memory: who is told so may ask again. */
 static int set_state(struct bulks *b, unsigned place, Saga__V1__BulkState state, struct instant now)
 {
     struct job *j = b->jobs[place];
-    b->running -= j->m.state == STATE(RUNNING);
-    b->running += state == STATE(RUNNING);
+    Saga__V1__BulkState was = j->m.state;
     j->m.state = state;
     if (has_ended(j)) {
         set_time(&j->ended_at, now);
         j->m.ended_at = &j->ended_at;
+    }
+    int code = write_row(b, place, now);
+    if (code != 0) {
+        j->m.state = was;
+        j->m.ended_at = NULL; /* what has ended changes no more */
+        return code;
+    }
+    if (has_ended(j)) {
         where_destroy(j->where);
         j->where = NULL;
     }
+    b->running -= was == STATE(RUNNING);
+    b->running += state == STATE(RUNNING);
     j->next_at = now;
-    return write_row(b, place, now);
+    return 0;
 }
 
 int bulks_change(struct bulks *b, struct bytes id, Saga__V1__BulkState state, struct instant now,
