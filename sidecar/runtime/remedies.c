@@ -238,9 +238,11 @@ static bool is_own(const struct loop *s)
 int remedies_take(struct loop *s, const struct config *config, struct error_detail *detail)
 {
     struct remedies *r = s->remedies;
-    struct rule **fresh;
-    int code = is_own(s) ? make_all(config, r, &fresh, detail) : 0;
-    if (code != 0 || !is_own(s))
+    struct rule **fresh = NULL;
+    if (!is_own(s))
+        return 0;
+    int code = make_all(config, r, &fresh, detail);
+    if (code != 0)
         return code;
     for (size_t i = 0; i < r->count; i++)
         counters_remedy_gone(s, r->rules[i]->name);
