@@ -1,5 +1,6 @@
 /* postgres_link.c - a thread with a connection. It sends the statements that it is given, several before the answer to the first, each a
- * transaction of its own, and gives the answers back in their order. When the connection is lost it makes another. */
+ * transaction of its own, and gives the answers back in their order. When the connection is lost it makes another. While it waits for
+ * answers, whoever gives it a statement sends that himself: waking a thread for it would cost a commit more than the sending does. */
 #include "sidecar/journal/postgres/postgres_inside.h"
 
 #include "sidecar/base/check.h"
@@ -34,10 +35,10 @@ struct pg_link {
     struct queue waiting, sent;
     uint64_t epoch;
     int64_t renewed_us;
-    /* The thread's own. */
-    PGconn *db;
+    PGconn *db;       /* NULL: not up */
     PGresult *answer; /* of the oldest that was sent; NULL: none yet */
     bool unsent;      /* libpq has bytes that the socket did not take */
+    bool broken;      /* the connection took nothing more */
 };
 
 static void queue_init(struct queue *q)
@@ -252,31 +253,27 @@ static bool come_up(struct pg_link *l)
     }
 }
 
+/* Within the mutex. */
 static void go_down(struct pg_link *l, const char *why)
 {
-    struct error_detail detail;
     if (why != NULL)
-        error_set(&detail, E_JOURNAL_AWAY, "", why);
+        error_set(&l->why, E_JOURNAL_AWAY, "", why);
     else
-        connection_error(l->db, &detail);
+        connection_error(l->db, &l->why);
     PQfinish(l->db);
     l->db = NULL;
     PQclear(l->answer);
     l->answer = NULL;
-    l->unsent = false;
-    pthread_mutex_lock(&l->mutex);
+    l->unsent = l->broken = false;
     l->state = PG_LINK_DOWN;
-    l->why = detail;
     if (!l->options.writer) {
         fail_all(l, &l->sent);
         fail_all(l, &l->waiting);
     }
     pthread_cond_broadcast(&l->changed);
-    pthread_mutex_unlock(&l->mutex);
-    wake_owner(l);
 }
 
-/* ---- jobs out, answers in ---- */
+/* ---- jobs out, answers in; within the mutex ---- */
 
 /* The parameter that names the epoch, in every statement of the writer. */
 #define EPOCH_PARAMETER 1
@@ -300,22 +297,18 @@ static bool send_one(struct pg_link *l, struct pg_job *job)
            PQpipelineSync(l->db) == 1;
 }
 
-/* Returns false when the connection is no good. */
-static bool send_waiting(struct pg_link *l)
+/* Sends what waits, as far as it may be on the way at once; what goes wrong is for the thread. */
+static void send_waiting(struct pg_link *l)
 {
-    bool good = true;
-    pthread_mutex_lock(&l->mutex);
-    while (good && l->sent.count < SENT_MAX && l->waiting.first != NULL) {
+    CHECK(l->state == PG_LINK_UP && l->db != NULL);
+    while (!l->broken && l->sent.count < SENT_MAX && l->waiting.first != NULL) {
         struct pg_job *job = queue_take(&l->waiting);
         queue_put(&l->sent, job);
-        good = send_one(l, job);
+        l->broken = !send_one(l, job);
     }
-    pthread_mutex_unlock(&l->mutex);
-    if (!good)
-        return false;
-    int flushed = PQflush(l->db);
+    int flushed = l->broken ? -1 : PQflush(l->db);
     l->unsent = flushed == 1;
-    return flushed >= 0;
+    l->broken = flushed < 0;
 }
 
 static bool hit(const PGresult *result)
@@ -338,7 +331,6 @@ static bool take_answer(struct pg_link *l, PGresult *result)
 static void end_oldest(struct pg_link *l)
 {
     bool good = PQresultStatus(l->answer) == PGRES_TUPLES_OK;
-    pthread_mutex_lock(&l->mutex);
     struct pg_job *job = queue_take(&l->sent);
     CHECK(job != NULL); /* there is an end to what was asked alone */
     if (l->options.writer && job->sent_us > l->renewed_us)
@@ -346,16 +338,15 @@ static void end_oldest(struct pg_link *l)
     if (!good)
         connection_error(l->db, &l->why);
     end_job(l, job, good ? PG_JOB_DONE : PG_JOB_FAILED, good ? l->answer : NULL);
-    pthread_mutex_unlock(&l->mutex);
     if (!good)
         PQclear(l->answer);
     l->answer = NULL;
 }
 
-/* Takes the answers that are there. */
-static bool take_answers(struct pg_link *l)
+/* Takes the answers that are there; *any: whether a job ended. Returns false when the connection is no good. */
+static bool take_answers(struct pg_link *l, bool *any)
 {
-    bool any = false, good = PQconsumeInput(l->db) == 1;
+    bool good = PQconsumeInput(l->db) == 1;
     while (good && !PQisBusy(l->db)) {
         PGresult *result = PQgetResult(l->db);
         if (result == NULL) {
@@ -365,13 +356,11 @@ static bool take_answers(struct pg_link *l)
         } else if (PQresultStatus(result) == PGRES_PIPELINE_SYNC) {
             PQclear(result);
             end_oldest(l);
-            any = true;
+            *any = true;
         } else {
             good = take_answer(l, result);
         }
     }
-    if (any)
-        wake_owner(l);
     return good;
 }
 
@@ -381,32 +370,43 @@ static int64_t patience_us(struct pg_link *l)
     return l->sent.first == NULL ? l->options.timeout.us : l->sent.first->sent_us + l->options.timeout.us - pg_now();
 }
 
+/* Waits for something to do, without the mutex; before that the owner hears of what has ended. Returns whether the server has sent something, or
+ * the socket takes more. */
+static bool wait_for_more(struct pg_link *l, int64_t left_us, bool *ended)
+{
+    struct pollfd at[] = {{.fd = PQsocket(l->db), .events = (short)(POLLIN | (l->unsent ? POLLOUT : 0))},
+                          {.fd = l->wake_fd, .events = POLLIN}};
+    pthread_mutex_unlock(&l->mutex);
+    if (*ended)
+        wake_owner(l);
+    *ended = false;
+    poll(at, 2, (int)(left_us / 1000) + 1);
+    if (at[1].revents != 0)
+        drain(l->wake_fd);
+    pthread_mutex_lock(&l->mutex);
+    return at[0].revents != 0;
+}
+
 /* Carries jobs until the connection is lost, or the thread is to end. */
 static void carry(struct pg_link *l)
 {
     const char *why = NULL;
-    for (;;) {
-        pthread_mutex_lock(&l->mutex);
-        bool stop = l->stop;
-        pthread_mutex_unlock(&l->mutex);
-        if (stop && l->sent.first == NULL)
-            return;
-        if (!send_waiting(l))
-            break;
+    bool good = true, ended = false; /* ended: a job, of which the owner does not know yet */
+    pthread_mutex_lock(&l->mutex);
+    while (good && (!l->stop || l->sent.first != NULL)) {
+        send_waiting(l);
         int64_t left_us = patience_us(l);
-        if (left_us <= 0) {
+        if (left_us <= 0)
             why = "the database server does not answer in time";
-            break;
-        }
-        struct pollfd at[] = {{.fd = PQsocket(l->db), .events = (short)(POLLIN | (l->unsent ? POLLOUT : 0))},
-                              {.fd = l->wake_fd, .events = POLLIN}};
-        poll(at, 2, (int)(left_us / 1000) + 1);
-        if (at[1].revents != 0)
-            drain(l->wake_fd);
-        if (at[0].revents != 0 && !take_answers(l))
-            break;
+        good = left_us > 0 && !l->broken;
+        if (good && wait_for_more(l, left_us, &ended))
+            good = take_answers(l, &ended);
     }
-    go_down(l, why);
+    if (!good)
+        go_down(l, why);
+    pthread_mutex_unlock(&l->mutex);
+    if (!good || ended)
+        wake_owner(l);
 }
 
 static void *run(void *self)
@@ -506,13 +506,16 @@ int link_submit(struct pg_link *l, struct pg_job *job)
     }
     CHECK(job->state == PG_JOB_WAITING && !job->orphaned);
     pthread_mutex_lock(&l->mutex);
-    bool takes = l->state == PG_LINK_UP || (l->options.writer && l->state == PG_LINK_DOWN);
+    bool up = l->state == PG_LINK_UP, takes = up || (l->options.writer && l->state == PG_LINK_DOWN);
     if (takes)
         queue_put(&l->waiting, job);
     else
         end_job(l, job, PG_JOB_FAILED, NULL);
+    if (up)
+        send_waiting(l);
+    bool tell = takes && (!up || l->unsent || l->broken);
     pthread_mutex_unlock(&l->mutex);
-    if (takes)
+    if (tell)
         tell_thread(l);
     return 0;
 }
