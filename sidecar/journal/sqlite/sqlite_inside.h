@@ -189,6 +189,8 @@ int inside_run(sqlite3_stmt *statement);
 
 /* Turns SQLite's code for a failed read into ours, with what was being done and what to do about it in detail. */
 int inside_fail(struct sqlite_store *s, int rc, const char *doing, struct error_detail *detail);
+/* What a failed step of opening means: somebody else has the journal, there is no room, or as above. */
+int inside_open_failed(struct sqlite_store *s, int rc, const char *doing, struct error_detail *detail);
 
 /* E_JOURNAL_CORRUPT, with what was found and what to do about it in detail. */
 int inside_corrupt(const char *path, const char *found, struct error_detail *detail);

@@ -58,8 +58,7 @@ static int take_lock(struct sqlite_store *s, struct error_detail *detail)
 
 /* ---- the database ---- */
 
-/* What a failed step of opening means. */
-static int open_failed(struct sqlite_store *s, int rc, const char *doing, struct error_detail *detail)
+int inside_open_failed(struct sqlite_store *s, int rc, const char *doing, struct error_detail *detail)
 {
     if ((rc & 0xff) == SQLITE_BUSY || (rc & 0xff) == SQLITE_LOCKED)
         return error_set(detail, E_JOURNAL_LOCKED, s->path,
@@ -102,7 +101,7 @@ static int keep_mode(void *self, int count, char **values, char **names)
 static int configure_first(struct sqlite_store *s, struct error_detail *detail)
 {
     int rc = sqlite3_exec(s->db, "PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = EXTRA", NULL, NULL, NULL);
-    return rc == SQLITE_OK ? 0 : open_failed(s, rc, "opening the journal", detail);
+    return rc == SQLITE_OK ? 0 : inside_open_failed(s, rc, "opening the journal", detail);
 }
 
 /* Refuses what is not a journal, or a newer one, before anything in it is touched. */
@@ -111,7 +110,7 @@ static int check_owner(struct sqlite_store *s, struct error_detail *detail)
     struct schema_look look;
     int rc = schema_look(s->db, &look);
     if (rc != SQLITE_OK)
-        return open_failed(s, rc, "opening the journal", detail);
+        return inside_open_failed(s, rc, "opening the journal", detail);
     if (!look.ours)
         return error_set(
             detail, E_JOURNAL_CORRUPT, s->path,
@@ -132,7 +131,7 @@ static int check_owner(struct sqlite_store *s, struct error_detail *detail)
 static int migrate(struct sqlite_store *s, struct error_detail *detail)
 {
     int rc = schema_migrate(s->db, s->schema_version);
-    return rc == SQLITE_OK ? 0 : open_failed(s, rc, "making the journal's tables", detail);
+    return rc == SQLITE_OK ? 0 : inside_open_failed(s, rc, "making the journal's tables", detail);
 }
 
 /* What is set once the file is known to be ours. */
@@ -153,14 +152,14 @@ static int configure(struct sqlite_store *s, struct error_detail *detail)
     if (rc == SQLITE_OK)
         rc = sqlite3_exec(s->db, "PRAGMA journal_mode = WAL", keep_mode, &is_wal, NULL);
     if (rc != SQLITE_OK)
-        return open_failed(s, rc, "opening the journal", detail);
+        return inside_open_failed(s, rc, "opening the journal", detail);
     if (!is_wal)
         return error_set(detail, E_JOURNAL, s->path, "this file system cannot hold a write-ahead log");
 
     rc = sqlite3_exec(s->db, "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0", NULL, NULL, NULL);
     if (rc == SQLITE_OK)
         rc = set_pragma(s->db, "journal_size_limit", UINT64_C(4) * s->checkpoint_pages * PAGE_SIZE);
-    return rc == SQLITE_OK ? 0 : open_failed(s, rc, "opening the journal", detail);
+    return rc == SQLITE_OK ? 0 : inside_open_failed(s, rc, "opening the journal", detail);
 }
 
 /* SQLite tells the length of the log after each commit. */
@@ -180,7 +179,7 @@ static int settle_log(struct sqlite_store *s, struct error_detail *detail)
     /* The log is synced before it is copied; on a full disk that is enough. */
     if (rc == SQLITE_OK || (rc & 0xff) == SQLITE_FULL)
         return 0;
-    return open_failed(s, rc, "settling the write-ahead log", detail);
+    return inside_open_failed(s, rc, "settling the write-ahead log", detail);
 }
 
 static int prepare(struct sqlite_store *s, struct error_detail *detail)
@@ -192,7 +191,7 @@ static int prepare(struct sqlite_store *s, struct error_detail *detail)
         if ((rc & 0xff) == SQLITE_ERROR)
             return inside_corrupt(s->path, sqlite3_errmsg(s->db), detail);
         if (rc != SQLITE_OK)
-            return open_failed(s, rc, "reading the journal's tables", detail);
+            return inside_open_failed(s, rc, "reading the journal's tables", detail);
     }
     return 0;
 }
@@ -296,7 +295,7 @@ static int open_database(struct sqlite_store *s, const struct sqlite_store_optio
     if (s->db == NULL)
         return error_set(detail, E_MEMORY, s->path, NULL);
     if (rc != SQLITE_OK)
-        return open_failed(s, rc, "opening the journal", detail);
+        return inside_open_failed(s, rc, "opening the journal", detail);
     rc = configure_first(s, detail);
     if (rc == 0)
         rc = check_owner(s, detail);
@@ -305,7 +304,7 @@ static int open_database(struct sqlite_store *s, const struct sqlite_store_optio
     if (rc == 0)
         rc = settle_log(s, detail);
     if (rc == 0 && (rc = shares_hold(s)) != SQLITE_OK)
-        return open_failed(s, rc, "opening the journal", detail);
+        return inside_open_failed(s, rc, "opening the journal", detail);
     if (rc == 0)
         rc = migrate(s, detail);
     if (rc == 0)

@@ -494,7 +494,7 @@ static int make_anew(struct sqlite_store *s, struct error_detail *detail)
     sqlite3_finalize(scan);
     if (rc == SQLITE_OK) /* last: what is begun and not ended is begun anew */
         rc = inside_set_meta(s, META_REQUESTS, r->now.sorted);
-    return rc == SQLITE_OK ? 0 : inside_fail(s, rc, "making the table requests anew", detail);
+    return rc == SQLITE_OK ? 0 : inside_open_failed(s, rc, "making the table requests anew", detail);
 }
 
 int requests_open(struct sqlite_store *s, struct error_detail *detail)
