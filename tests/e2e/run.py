@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """run.py - runs the end-to-end tests: run.py [-v] [-j WORKERS] [NAME...] where a NAME is part of a test's id. Ends with one line of counts.
 
-The classes of tests are shared out among workers, which are processes, two a core: most of them wait most of the time. A test that takes longer
+The classes of tests are shared out among workers, which are processes, three a core: most of them wait most of the time. A test that takes longer
 than SAGA_TEST_LIMIT seconds has failed, and the next one follows; one that cannot even be broken off ends its worker, and the whole of its
 class has failed.
 """
@@ -173,7 +173,7 @@ def share(classes, workers, counts):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("-v", "--verbose", action="store_true")
-    parser.add_argument("-j", "--jobs", type=int, default=2 * os.cpu_count())
+    parser.add_argument("-j", "--jobs", type=int, default=3 * os.cpu_count())
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("names", nargs="*")
     arguments = parser.parse_args()

@@ -49,8 +49,13 @@ class NeverAmongRealOnes(Case):
         for i in range(3):
             client.run("pulse", input=b"customer %d" % i)
         client.run("pulse", input=b"refuse me")
+        gate = Gate()
+        self.shop.on(do("a"), lambda call: gate(call) if call.request == b"hold me" else b"done")
         held = client.Start(definition="pulse", input=b"hold me").saga_id
+        gate.await_call()
         client.operator.Pause(saga_id=held, actor="anna")
+        gate.open()
+        wait_until(lambda: client.saga(held).steps[0].action == enum("ActionState", "ACTION_STATE_DONE"), "the step before the one that is held back")
 
     def test_every_real_metric_is_as_without(self):
         def charge(call):
