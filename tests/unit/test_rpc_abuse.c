@@ -2,6 +2,7 @@
 #include "tests/support/rpc_world.h"
 
 #include "sidecar/base/account.h"
+#include "sidecar/rpc/rpc_inside.h"
 
 #include <arpa/inet.h>
 #include <check.h>
@@ -607,14 +608,42 @@ static void serves_again(void)
     ck_assert_int_eq(c.status, GRPC_STATUS_OK);
 }
 
+#define RESET_HEADERS \
+    "\x83\x86\x44\x09/t.T/Echo\x41\x09localhost\0\2te\x08trailers\0\x0c" \
+    "content-type\x10" \
+    "application/grpc"
+
+enum {
+    RESET_CALLS = 100,
+    RESET_HEADERS_SIZE = sizeof RESET_HEADERS - 1,
+    RESET_SIZE = 9 + RESET_HEADERS_SIZE + 9 + 6 + 9 + 4,
+};
+static uint8_t reset_piece[RESET_CALLS * RESET_SIZE];
+
+/* Calls that are each opened with a message and reset at once, from this stream on. Returns the stream after them. */
+static unsigned fill_resets(unsigned stream)
+{
+    for (uint8_t *at = reset_piece; at < reset_piece + sizeof reset_piece; stream += 2) {
+        const uint8_t id[4] = {0, (uint8_t)(stream >> 16), (uint8_t)(stream >> 8), (uint8_t)stream};
+        const uint8_t open[5] = {0, 0, RESET_HEADERS_SIZE, 1, 4}, data[5] = {0, 0, 6, 0, 1}, reset[5] = {0, 0, 4, 3, 0};
+        memcpy(at, open, 5);
+        memcpy(at + 5, id, 4);
+        memcpy(at + 9, RESET_HEADERS, RESET_HEADERS_SIZE);
+        at += 9 + RESET_HEADERS_SIZE;
+        memcpy(at, data, 5);
+        memcpy(at + 5, id, 4);
+        memcpy(at + 9, "\0\0\0\0\1x", 6);
+        at += 9 + 6;
+        memcpy(at, reset, 5);
+        memcpy(at + 5, id, 4);
+        memcpy(at + 9, "\0\0\0\x08", 4);
+        at += 9 + 4;
+    }
+    return stream;
+}
+
 START_TEST(rpc_abuse__calls_opened_and_reset_end_their_connection)
 {
-    enum { CALLS = 100 };
-    static const char headers[] = "\x83\x86\x44\x09/t.T/Echo\x41\x09localhost\0\2te\x08trailers\0\x0c"
-                                  "content-type\x10"
-                                  "application/grpc";
-    enum { SIZE = sizeof headers - 1, ONE = 9 + SIZE + 9 + 6 + 9 + 4 };
-    static uint8_t piece[CALLS * ONE];
     world_open(&w, false);
     still_serves();
     int fd = connect_raw();
@@ -622,27 +651,38 @@ START_TEST(rpc_abuse__calls_opened_and_reset_end_their_connection)
     unsigned stream = 1;
     bool cut = false;
     while (!cut && stream < 2 * 1000000) {
-        for (uint8_t *at = piece; at < piece + sizeof piece; stream += 2) {
-            const uint8_t id[4] = {0, (uint8_t)(stream >> 16), (uint8_t)(stream >> 8), (uint8_t)stream};
-            const uint8_t open[5] = {0, 0, SIZE, 1, 4}, data[5] = {0, 0, 6, 0, 1}, reset[5] = {0, 0, 4, 3, 0};
-            memcpy(at, open, 5);
-            memcpy(at + 5, id, 4);
-            memcpy(at + 9, headers, SIZE);
-            at += 9 + SIZE;
-            memcpy(at, data, 5);
-            memcpy(at + 5, id, 4);
-            memcpy(at + 9, "\0\0\0\0\1x", 6);
-            at += 9 + 6;
-            memcpy(at, reset, 5);
-            memcpy(at + 5, id, 4);
-            memcpy(at + 9, "\0\0\0\x08", 4);
-            at += 9 + 4;
-        }
-        cut = flood_is_cut(fd, piece, sizeof piece, 1);
+        stream = fill_resets(stream);
+        cut = flood_is_cut(fd, reset_piece, sizeof reset_piece, 1);
     }
     ck_assert(cut);
     close(fd);
     serves_again();
+    world_close(&w);
+}
+END_TEST
+
+/* A flood that has filled every place is one all the same. */
+START_TEST(rpc_abuse__resets_of_calls_that_are_refused_count)
+{
+    w.options.calls_max = 1;
+    world_open(&w, false);
+    struct client_call c;
+    client_start(&c, &w, "/t.T/Hold", 0);
+    client_receive(&c);
+    client_send(&c, bytes_of_text("x"), true);
+    WORLD_UNTIL(&w, w.held_count == 1);
+    uint64_t ends = w.rpc->ends;
+    int fd = connect_raw();
+    greet_raw(fd, false);
+    fill_resets(1);
+    ck_assert_int_eq(send(fd, reset_piece, sizeof reset_piece, MSG_NOSIGNAL), sizeof reset_piece);
+    WORLD_UNTIL(&w, w.rpc->ends == ends + RESET_CALLS);
+    ck_assert_uint_ge(w.rpc->resets,
+                      RESET_CALLS / 2); /* of a call whose reset is in the next read the answer is sooner */
+    close(fd);
+    rpc_reply(w.held[0].call, bytes_of_text("done"));
+    w.held[0].call = NULL;
+    client_finish(&c);
     world_close(&w);
 }
 END_TEST
@@ -692,6 +732,7 @@ int main(void)
 #if !defined(__SANITIZE_ADDRESS__)
     tcase_add_test(tc, rpc_abuse__process_over_its_memory_ends_who_sends_most);
     tcase_add_test(tc, rpc_abuse__calls_opened_and_reset_end_their_connection);
+    tcase_add_test(tc, rpc_abuse__resets_of_calls_that_are_refused_count);
 #endif
     tcase_add_test(tc, rpc_abuse__request_without_end_is_refused_in_time);
     suite_add_tcase(suite, tc);
