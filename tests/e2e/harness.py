@@ -10,6 +10,7 @@ import collections
 import concurrent.futures
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -112,6 +113,15 @@ def wait_until(condition, what, patience_s=None):
         pause = min(pause * 1.5, 0.05)
 
 
+_SHAKEN = random.Random(os.environ["SAGA_TEST_SHAKE"]) if "SAGA_TEST_SHAKE" in os.environ else None
+
+
+def be_late():
+    """On a bad day (run.py --shake) who comes here is late at times."""
+    if _SHAKEN is not None and _SHAKEN.random() < 0.2:
+        time.sleep(0.2 * _SHAKEN.random() ** 2)
+
+
 # ---- the client's side ----------------------------------------------------------------------------------------------
 
 class Stub:
@@ -139,6 +149,7 @@ class Stub:
         def invoke(request=None, timeout=None, metadata=None, **fields):
             # A stream without a deadline lives as long as its test wants it; a unary call may not hang.
             limit = timeout if timeout is not None or isinstance(call, grpc.UnaryStreamMultiCallable) else PATIENCE_S
+            be_late()
             return call(request_type(**fields) if request is None else request, timeout=limit, metadata=metadata,
                         wait_for_ready=self.wait_for_ready)
         return invoke
@@ -341,6 +352,7 @@ class Participant(grpc.GenericRpcHandler):
         with self.lock:
             self.calls.append(call)
             function = self.functions.get(method)
+        be_late()
         try:
             return function(call) if function is not None else method.encode()
         except Answer as answer:

@@ -4,6 +4,8 @@
 The classes of tests are shared out among workers, which are processes, three a core: most of them wait most of the time. A test that takes longer
 than SAGA_TEST_LIMIT seconds has failed, and the next one follows; one that cannot even be broken off ends its worker, and the whole of its
 class has failed.
+
+--shake SEED makes a bad day of it: processes stand still for moments, and calls are late. What fails only then hangs on luck.
 """
 import argparse
 import atexit
@@ -12,6 +14,7 @@ import io
 import json
 import os
 import queue
+import random
 import signal
 import subprocess
 import sys
@@ -170,10 +173,46 @@ def share(classes, workers, counts):
         thread.join()
 
 
+# ---- a bad day ----------------------------------------------------------------------------------------------------------
+
+def descendants():
+    """The processes below this one that are not stopped already: who stopped them wants them so."""
+    parents, found = {}, []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open("/proc/%s/stat" % pid) as f:
+                state, parent = f.read().rpartition(")")[2].split()[:2]
+        except OSError:
+            continue
+        parents.setdefault(int(parent), []).append((int(pid), state))
+    below = list(parents.get(os.getpid(), []))
+    while below:
+        pid, state = below.pop()
+        below += parents.get(pid, [])
+        if state not in "TtZ":
+            found.append(pid)
+    return found
+
+
+def shake(seed, ended):
+    """Lets one process after another stand still, for up to a third of a second."""
+    rng = random.Random(seed)
+    while not ended.wait(rng.random() * 0.05):
+        try:
+            pid = rng.choice(descendants() or [os.getpid()])
+            if pid != os.getpid():
+                os.kill(pid, signal.SIGSTOP)
+                ended.wait(0.01 + 0.3 * rng.random() ** 2)
+                os.kill(pid, signal.SIGCONT)
+        except ProcessLookupError:
+            pass
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("-v", "--verbose", action="store_true")
     parser.add_argument("-j", "--jobs", type=int, default=3 * os.cpu_count())
+    parser.add_argument("--shake", type=int, metavar="SEED")
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("names", nargs="*")
     arguments = parser.parse_args()
@@ -181,7 +220,13 @@ def main():
         work(arguments)
         return
     began, classes, counts = time.monotonic(), discover(arguments.names), Counts(arguments.verbose)
+    ended = threading.Event()
+    if arguments.shake is not None:
+        os.environ["SAGA_TEST_SHAKE"] = str(arguments.shake)
+        for k in range(os.cpu_count()):
+            threading.Thread(target=shake, args=(arguments.shake + k, ended), daemon=True).start()
     share(classes, arguments.jobs, counts)
+    ended.set()
     for failure in counts.bad:
         print("FAILED %s" % failure)
     print("e2e: %d tests, %d failed, %d skipped, %.1f s" % (counts.tests, len(counts.bad), counts.skipped, time.monotonic() - began))
