@@ -163,7 +163,8 @@ void api_reloaded(struct api *api, uint32_t number, const struct api_reload *tol
 /* Answers the request that had a target asked under this number: with its descriptors, or (code, detail) why there are none. */
 void api_reflected(struct api *api, uint32_t number, int code, const struct error_detail *detail, struct bytes set);
 
-/* How many sagas or definitions a page has when the request does not say. */
+/* How many a page of a list has: what is asked for, or what is usual when the request does not say. */
 #define API_PAGE_SIZE_DEFAULT 100
+int api_page_size(int32_t asked, size_t *size, struct error_detail *detail);
 
 #endif

@@ -212,8 +212,7 @@ struct shown {
 int reads_show(struct api *api, struct arena *arena, const struct saga *saga, struct shown *out,
                struct error_detail *detail);
 
-/* How many are asked for, and where the page before ended: a token is a number in hexadecimal. */
-int reads_page_size(int32_t asked, size_t *size, struct error_detail *detail);
+/* Where the page before ended: a token is a number in hexadecimal. */
 int reads_page_token(const char *token, uint64_t first, uint64_t *at, struct error_detail *detail);
 
 /* ---- find.c ---- */

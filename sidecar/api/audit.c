@@ -210,7 +210,7 @@ int audit_list(struct api *api, struct read *read, const void *message, struct e
     struct page p = {.arena = read->arena};
     size_t wanted;
     uint64_t end = core_audit_last(api->core) + 1;
-    int code = reads_page_size(m->page_size, &wanted, detail);
+    int code = api_page_size(m->page_size, &wanted, detail);
     if (code == 0 && m->before != NULL)
         code =
             find_end(api, (struct instant){.us = m->before->seconds * 1000000 + m->before->nanos / 1000}, &end, detail);

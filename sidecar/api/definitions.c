@@ -94,7 +94,7 @@ int definitions_list(struct api *api, struct read *read, const void *message, st
     const Saga__V1__ListDefinitionsRequest *m = message;
     size_t room;
     uint64_t at;
-    int code = reads_page_size(m->page_size, &room, detail);
+    int code = api_page_size(m->page_size, &room, detail);
     if (code == 0)
         code = reads_page_token(m->page_token, 0, &at, detail);
     if (code != 0)

@@ -144,7 +144,7 @@ static int list_query(const Saga__V1__ListRequest *m, struct ended_query *q, siz
     }
     if (m->n_tags > LIST_TAGS_MAX)
         return error_set(detail, E_ARGUMENT, "tags", "at most 16");
-    int code = reads_page_size(m->page_size, room, detail);
+    int code = api_page_size(m->page_size, room, detail);
     if (code == 0)
         code = reads_page_token(m->page_token, UINT64_MAX, &q->below, detail);
     if (code == 0)
@@ -304,7 +304,7 @@ static int letters_begin(struct read *read, const Saga__V1__ListDeadLettersReque
     if (l == NULL)
         return error_set(detail, E_MEMORY, "", NULL);
     *l = (struct letters){.count = 0};
-    int code = reads_page_size(m->page_size, &l->room, detail);
+    int code = api_page_size(m->page_size, &l->room, detail);
     if (code == 0)
         code = reads_page_token(m->page_token, 0, &l->after, detail);
     if (code == 0)

@@ -23,7 +23,7 @@
 
 /* ---- what reads share ---- */
 
-int reads_page_size(int32_t asked, size_t *size, struct error_detail *detail)
+int api_page_size(int32_t asked, size_t *size, struct error_detail *detail)
 {
     *size = asked <= 0 || asked > PAGE_SIZE_MAX ? API_PAGE_SIZE_DEFAULT : (size_t)asked;
     if (asked < 0 || asked > PAGE_SIZE_MAX)

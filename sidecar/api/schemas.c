@@ -114,7 +114,7 @@ int schemas_list(struct api *api, struct read *read, const void *message, struct
     const struct schemas *schemas = api->options.schemas;
     size_t room;
     uint64_t at;
-    int code = reads_page_size(m->page_size, &room, detail);
+    int code = api_page_size(m->page_size, &room, detail);
     if (code == 0)
         code = reads_page_token(m->page_token, 0, &at, detail);
     if (code != 0)

@@ -7,7 +7,7 @@
  * One that does not answer does not keep the others: it is named in the answer. */
 #include "sidecar/relay/relay_inside.h"
 
-#include "sidecar/base/check.h"
+#include "sidecar/base/account.h"
 #include "sidecar/base/grpc_status.h"
 #include "sidecar/core/bulk.h"
 
@@ -22,6 +22,8 @@
 #define BYTES_MAX (16u << 20)
 /* Of each journal a page has so many rows at least, unless fewer are asked for: most are thrown away, and asked for again. */
 #define ROWS_MIN 10
+/* Digits of a journal's own token. */
+#define OWN_TOKEN_MAX 16
 
 void fleetwide_free(struct relayed *relayed)
 {
@@ -32,6 +34,7 @@ void fleetwide_free(struct relayed *relayed)
         free(w->journals[k].address);
     if (w->journals != NULL)
         relayed->relay->wide_count--;
+    account_sub(&account.lives, w->bytes);
     free(w->journals);
     free(w);
     relayed->wide = NULL;
@@ -57,57 +60,93 @@ static ProtobufCMessage *own_question(struct relay *relay, enum method_id method
     return m;
 }
 
-/* The piece of a token of the whole fleet that is this journal's. Returns false when it has none: there is no more in it. */
-static bool piece_of(const char *token, uint64_t id, const char **at, size_t *size)
+/* A journal's own piece is the serial of a saga. Of more pieces than there may be journals none comes from here. */
+static bool is_token(const char *text)
 {
-    for (const char *c = token; c != NULL; c = strchr(c, ',')) {
-        char *end;
-        c += *c == ',';
-        if (strtoull(c, &end, 10) != id || *end != '=')
-            continue;
-        *at = end + 1;
-        *size = strcspn(*at, ",");
-        return true;
+    for (unsigned pieces = 1; pieces <= RELAY_JOURNALS_MAX; pieces++) {
+        size_t id = strspn(text, "0123456789");
+        if (id == 0 || id > 19 || text[id] != '=')
+            return false;
+        size_t own = strspn(text + id + 1, "0123456789abcdef");
+        text += id + 1 + own;
+        if (own > OWN_TOKEN_MAX || (*text != ',' && *text != '\0'))
+            return false;
+        if (*text == '\0')
+            return true;
+        text++;
     }
     return false;
 }
 
-static bool is_token(const char *text)
+/* Where each journal goes on: one that is not in the token has no more. */
+static int take_tokens(struct relayed *relayed, const char *token)
 {
-    for (;;) {
-        size_t id = strspn(text, "0123456789"), rest = strspn(text + id + (text[id] == '='), "0123456789abcdef");
-        if (id == 0 || id > 19 || text[id] != '=')
-            return false;
-        text += id + 1 + rest;
-        if (*text != ',')
-            return *text == '\0';
-        text++;
+    struct wide *w = relayed->wide;
+    for (unsigned k = 0; k < w->count; k++)
+        w->journals[k].done = token[0] != '\0';
+    while (token[0] != '\0') {
+        char *end;
+        uint64_t id = strtoull(token, &end, 10);
+        struct bytes own = bytes_of(end + 1, strcspn(end + 1, ","));
+        for (unsigned k = 0; k < w->count; k++) {
+            if (w->journals[k].id != id || !w->journals[k].done)
+                continue;
+            w->journals[k].done = false;
+            relayed->parts[k].token = relay_copy(own);
+            if (own.size > 0 && relayed->parts[k].token.at == NULL)
+                return E_MEMORY;
+        }
+        token = end + 1 + own.size;
+        token += *token == ',';
     }
+    return 0;
 }
 
-/* Returns false when this journal has no more to list. */
-static bool set_page(struct relayed *relayed, unsigned k, ProtobufCMessage *m)
+static int prepare_page(struct relayed *relayed, ProtobufCMessage *m, struct error_detail *detail)
 {
     const struct wide *w = relayed->wide;
-    char **token = gather_field(m, "page_token");
+    const char **token = gather_field(m, "page_token");
     int32_t *size = gather_field(m, "page_size");
-    const char *own = "";
-    size_t own_size = 0;
-    relayed->page_size = *size <= 0 ? API_PAGE_SIZE_DEFAULT : (size_t)*size;
-    if ((*token)[0] != '\0' && !piece_of(*token, w->journals[k].id, &own, &own_size))
-        return false;
-    struct arena *a = &relayed->relay->arena;
-    *token = arena_take(a, own_size + 1);
-    if (*token == NULL)
-        return false;
-    memcpy(*token, own, own_size);
-    (*token)[own_size] = '\0';
-    relayed->parts[k].token = relay_copy(bytes_of(own, own_size));
-    size_t rows = 2 * relayed->page_size / w->count + 1;
+    int code = api_page_size(*size, &relayed->page_size, detail);
+    if (code == 0 && take_tokens(relayed, *token) != 0)
+        code = error_set(detail, E_MEMORY, "", NULL);
+    *token = "";
+    size_t rows = 2 * relayed->page_size / (w->count + 1) + 1;
     rows = rows < ROWS_MIN ? ROWS_MIN : rows;
-    if (*size >= 0 && rows < relayed->page_size)
-        *size = (int32_t)rows;
-    return true;
+    *size = (int32_t)(rows < relayed->page_size ? rows : relayed->page_size);
+    return code;
+}
+
+/* What all share is shared out evenly. */
+static void share_rate(const struct relayed *relayed, Saga__V1__StartBulkRequest *m)
+{
+    double all = m->per_second == 0 ? BULK_PER_SECOND_DEFAULT : m->per_second;
+    unsigned count = relayed->wide->count;
+    if (!(all >= 0.01) || all > BULK_PER_SECOND_MAX || count == 0) /* it is refused as it is */
+        return;
+    m->per_second = all / count < 0.01 ? 0.01 : all / count;
+}
+
+/* Makes of the question what every journal is asked alike. */
+static int prepare(struct relayed *relayed, struct error_detail *detail)
+{
+    struct arena *a = &relayed->relay->arena;
+    enum method_id method = relayed->request.method;
+    arena_reset(a);
+    ProtobufCMessage *m = (ProtobufCMessage *)(uintptr_t)unpack(relayed->relay, method, relayed->question);
+    if (m == NULL)
+        return error_set(detail, E_MEMORY, "", NULL);
+    int code = relay_is_pages(method) ? prepare_page(relayed, m, detail) : 0;
+    if (method == METHOD_START_BULK)
+        share_rate(relayed, (Saga__V1__StartBulkRequest *)(void *)m);
+    struct bytes question = code == 0 ? relay_copy(arena_pack(a, m)) : bytes_of(NULL, 0);
+    if (code == 0 && question.at == NULL)
+        code = error_set(detail, E_MEMORY, "", NULL);
+    if (code != 0)
+        return code;
+    free((void *)(uintptr_t)relayed->question.at);
+    relayed->question = question;
+    return 0;
 }
 
 static void set_absent(struct wide *w, unsigned k, int status, const char *why)
@@ -123,29 +162,32 @@ static void ask(struct relayed *relayed, unsigned k)
     struct relay *relay = relayed->relay;
     struct wide *w = relayed->wide;
     struct wide_journal *j = &w->journals[k];
-    enum method_id method = relayed->request.method;
-    arena_reset(&relay->arena);
-    ProtobufCMessage *m = own_question(relay, method, relayed->question, j->place >= 0 ? "" : j->name);
-    if (m != NULL && relay_is_pages(method) && !set_page(relayed, k, m))
-        return;
-    struct bytes question = m == NULL ? bytes_of(NULL, 0) : arena_pack(&relay->arena, m);
-    if (m == NULL || question.at == NULL) {
-        set_absent(w, k, CODE_RESOURCE_EXHAUSTED, "no memory is left to ask for it");
-        return;
-    }
-    if (j->place >= 0) {
-        relay_ask(relayed, k, (unsigned)j->place, question);
-        return;
-    }
     struct span left = instant_since(w->until, relay->options.now(relay->options.self));
-    const struct relay_place to = {.address = j->address,
-                                   .credentials = relay->options.credentials(relay->options.self)};
-    if (j->address == NULL)
+    if (j->done)
+        return;
+    if (j->place < 0 && j->address == NULL) {
         set_absent(w, k, CODE_UNAVAILABLE,
                    j->carrier[0] == '\0' ? "no sidecar has it"
                                          : "the sidecar that has it is gone, or tells no fleet_address");
-    else if (left.us <= 0)
+        return;
+    }
+    if (j->place < 0 && left.us <= 0) {
         set_absent(w, k, CODE_DEADLINE_EXCEEDED, "the others took all the time that there is");
+        return;
+    }
+    enum method_id method = relayed->request.method;
+    arena_reset(&relay->arena);
+    ProtobufCMessage *m = own_question(relay, method, relayed->question, j->place >= 0 ? "" : j->name);
+    const char *token = m == NULL ? NULL : arena_text(&relay->arena, relayed->parts[k].token);
+    if (token != NULL && relay_is_pages(method))
+        *(const char **)gather_field(m, "page_token") = token;
+    struct bytes question = token == NULL ? bytes_of(NULL, 0) : arena_pack(&relay->arena, m);
+    const struct relay_place to = {.address = j->address,
+                                   .credentials = relay->options.credentials(relay->options.self)};
+    if (token == NULL || question.at == NULL)
+        set_absent(w, k, CODE_RESOURCE_EXHAUSTED, "no memory is left to ask for it");
+    else if (j->place >= 0)
+        relay_ask(relayed, k, (unsigned)j->place, question);
     else if (!relay_forward(relayed, k, &to, left, question))
         set_absent(w, k, CODE_UNAVAILABLE, "the address of the sidecar that has it cannot be called");
 }
@@ -203,30 +245,63 @@ static bool changes_nothing(const struct relayed *relayed, int status)
            (status == CODE_NOT_FOUND || status == CODE_FAILED_PRECONDITION);
 }
 
-void fleetwide_end(struct relayed_part *part, const struct rpc_told *told)
+/* Another sidecar's word for it: whether it is an answer, with what pages are joined by. */
+static bool is_answer(const struct relayed *relayed, struct bytes body)
+{
+    struct arena *a = &relayed->relay->arena;
+    arena_reset(a);
+    const ProtobufCMessage *m =
+        protobuf_c_message_unpack(methods[relayed->request.method].response, &a->allocator, body.size, body.at);
+    if (m == NULL || !relay_is_pages(relayed->request.method))
+        return m != NULL;
+    size_t count;
+    Saga__V1__Saga *const *sagas = gather_list(m, "sagas", &count);
+    const char *next = *(char **)gather_field(m, "next_page_token");
+    size_t digits = strspn(next, "0123456789abcdef");
+    for (size_t i = 0; i < count; i++) {
+        struct saga_id id;
+        if (sagas[i]->started_at == NULL || !saga_id_parse(sagas[i]->id, strlen(sagas[i]->id), &id))
+            return false;
+    }
+    return digits <= OWN_TOKEN_MAX && next[digits] == '\0';
+}
+
+/* Keeps an answer until all are there. */
+static void keep(struct relayed_part *part, struct bytes body)
 {
     struct relayed *relayed = part->relayed;
     struct wide *w = relayed->wide;
     unsigned k = (unsigned)(part - relayed->parts);
-    if (told->status == 0 && w->bytes + told->body.size > BYTES_MAX) {
+    char *kept = NULL;
+    if (!is_answer(relayed, body)) {
+        set_absent(w, k, CODE_INTERNAL, "what it answers is no answer");
+    } else if (w->bytes + body.size > BYTES_MAX) {
         set_absent(w, k, CODE_RESOURCE_EXHAUSTED,
                    "what it has does not fit into this answer: ask for smaller pages, or for it alone");
-    } else if (told->status == 0) {
-        /* Nothing in it is an answer, too. */
-        char *body = malloc(told->body.size + 1);
-        if (body != NULL && told->body.size > 0)
-            memcpy(body, told->body.at, told->body.size);
-        part->body = bytes_of(body, told->body.size);
-        w->bytes += told->body.size;
-        w->answered += body != NULL;
-        if (body == NULL)
-            set_absent(w, k, CODE_RESOURCE_EXHAUSTED, "no memory is left for what it has");
+    } else if (!account_takes_request(body.size) || (kept = malloc(body.size + 1)) == NULL) {
+        set_absent(w, k, CODE_RESOURCE_EXHAUSTED, "no memory is left for what it has");
+    } else {
+        if (body.size > 0) /* nothing in it is an answer, too */
+            memcpy(kept, body.at, body.size);
+        part->body = bytes_of(kept, body.size);
+        w->bytes += body.size;
+        account_add(&account.lives, body.size);
+        w->answered++;
+    }
+}
+
+void fleetwide_end(struct relayed_part *part, const struct rpc_told *told)
+{
+    struct relayed *relayed = part->relayed;
+    unsigned k = (unsigned)(part - relayed->parts);
+    if (told->status == 0) {
+        keep(part, told->body);
     } else if (relayed->cut || api_closed(relayed->relay->options.api) != 0 || is_for_all(relayed, k, told->status)) {
         relay_fail(relayed, told);
     } else {
         note(relayed, told);
         if (!changes_nothing(relayed, told->status))
-            set_absent(w, k, told->status, told->message == NULL ? "" : told->message);
+            set_absent(relayed->wide, k, told->status, told->message == NULL ? "" : told->message);
     }
     go_on(relayed);
 }
@@ -246,24 +321,6 @@ static void copy_journal(const struct relay_journal *from, struct wide_journal *
     snprintf(to->carrier, sizeof to->carrier, "%s", from->carrier);
     if (from->place < 0 && from->held && from->address[0] != '\0')
         to->address = strdup(from->address);
-}
-
-/* What all share is shared out evenly. */
-static void share_rate(struct relay *relay, struct relayed *relayed, unsigned count)
-{
-    Saga__V1__StartBulkRequest *m =
-        (Saga__V1__StartBulkRequest *)(uintptr_t)unpack(relay, METHOD_START_BULK, relayed->question);
-    if (m == NULL || count == 0)
-        return;
-    double all = m->per_second == 0 ? BULK_PER_SECOND_DEFAULT : m->per_second;
-    if (!(all >= 0.01) || all > BULK_PER_SECOND_MAX) /* it is refused as it is */
-        return;
-    m->per_second = all / count < 0.01 ? 0.01 : all / count;
-    struct bytes shared = relay_copy(arena_pack(&relay->arena, &m->base));
-    if (shared.at == NULL)
-        return;
-    free((void *)(uintptr_t)relayed->question.at);
-    relayed->question = shared;
 }
 
 static int ask_all(struct relayed *lost, const struct relay_journal *all, unsigned count, struct error_detail *detail)
@@ -303,13 +360,14 @@ static int ask_all(struct relayed *lost, const struct relay_journal *all, unsign
     lost->wide = NULL;
     relayed->question = lost->question;
     lost->question = bytes_of(NULL, 0);
-    enum method_id method = relayed->request.method;
-    w->acts = method == METHOD_START_BULK;
-    if (method == METHOD_START_BULK)
-        share_rate(relay, relayed, w->count);
+    w->acts = relayed->request.method == METHOD_START_BULK;
     w->until = instant_after(relay->options.now(relay->options.self), TIME_MAX);
     relayed_free(lost);
-    go_on(relayed);
+    int code = prepare(relayed, detail);
+    if (code == 0)
+        go_on(relayed);
+    else
+        elsewhere_refuse(relayed, code, detail);
     return 0;
 }
 

@@ -25,6 +25,14 @@ bool gather_has_field(const ProtobufCMessageDescriptor *type, const char *name)
     return protobuf_c_message_descriptor_get_field_by_name(type, name) != NULL;
 }
 
+void *gather_list(const ProtobufCMessage *m, const char *name, size_t *count)
+{
+    const ProtobufCFieldDescriptor *field = protobuf_c_message_descriptor_get_field_by_name(m->descriptor, name);
+    CHECK(field != NULL && field->label == PROTOBUF_C_LABEL_REPEATED);
+    memcpy(count, (const char *)m + field->quantifier_offset, sizeof *count);
+    return *(void **)gather_field(m, name);
+}
+
 void gather_set_list(ProtobufCMessage *m, const char *name, const void *all, size_t count)
 {
     const ProtobufCFieldDescriptor *field = protobuf_c_message_descriptor_get_field_by_name(m->descriptor, name);
@@ -131,9 +139,7 @@ static bool read_page(const struct relayed *relayed, unsigned k, struct page *pa
         methods[relayed->request.method].response, &relayed->relay->arena.allocator, part->body.size, part->body.at);
     if (m == NULL)
         return false;
-    const ProtobufCFieldDescriptor *sagas = protobuf_c_message_descriptor_get_field_by_name(m->descriptor, "sagas");
-    page->sagas = *(Saga__V1__Saga ***)gather_field(m, "sagas");
-    memcpy(&page->count, (const char *)m + sagas->quantifier_offset, sizeof page->count);
+    page->sagas = gather_list(m, "sagas", &page->count);
     page->next = *(char **)gather_field(m, "next_page_token");
     return true;
 }

@@ -27,6 +27,7 @@ struct wide_journal {
     char name[RELAY_JOURNAL_SIZE], carrier[RELAY_JOURNAL_SIZE];
     char *address; /* owned */
     int place;     /* as of relay_journal */
+    bool done;     /* it has no more to list */
     bool absent;
     int status;
     char why[RELAY_WHY_SIZE];
@@ -37,8 +38,8 @@ struct wide {
     char journal[RELAY_JOURNAL_SIZE]; /* the one that is asked for; "": all */
     bool acts;                        /* the first decides whether the others are asked */
     struct instant until;
-    unsigned next, answered; /* the part that is asked next; those that had an answer */
-    size_t bytes;
+    unsigned next, answered;       /* the part that is asked next; those that had an answer */
+    size_t bytes;                  /* of answers, on the account */
     struct wide_journal *journals; /* one a part; NULL: it is not known yet whom to ask */
     unsigned count;
 };
@@ -100,6 +101,8 @@ const char *gather_token(struct arena *a, const struct page *page, bool newest_f
 /* Where in a message the field of this name lies; and so it is made a list of so many. */
 void *gather_field(const ProtobufCMessage *m, const char *name);
 bool gather_has_field(const ProtobufCMessageDescriptor *type, const char *name);
+/* The messages of a list. */
+void *gather_list(const ProtobufCMessage *m, const char *name, size_t *count);
 void gather_set_list(ProtobufCMessage *m, const char *name, const void *all, size_t count);
 
 /* The one page of all loops' pages, and a watcher's message with the cursors of all loops. In the arena; NULL bytes when no memory is left. */

@@ -4,7 +4,8 @@ import subprocess
 
 import grpc
 
-from harness import QUICK, definition, do, enum, fail, failure_of, state_name, step, undo, wait_until
+from harness import QUICK, definition, do, enum, fail, failure_of, message, state_name, step, undo, wait_until
+from test_sagactl import Impostor
 from test_takeover import SAGACTL, Fleet
 
 RETRY, RESOLVE = (enum("BulkAct", "BULK_ACT_" + n) for n in ("RETRY", "RESOLVE"))
@@ -101,9 +102,14 @@ class Named(Asking):
         with self.assertRaises(grpc.RpcError) as raised:
             list(b.client.Watch(journal=self.name("a"), saga_id=ids[0], timeout=20))
         self.assertEqual("INVALID_ARGUMENT", failure_of(raised.exception).code)
-        with self.assertRaises(grpc.RpcError) as raised:
-            b.client.List(fleet=True, page_token="17")
-        self.assertEqual("INVALID_ARGUMENT", failure_of(raised.exception).code)
+        for token in ("17", "1=5,", "1=g", "1=" + "a" * 17, ",".join("%d=1" % i for i in range(1025))):
+            with self.assertRaises(grpc.RpcError) as raised:
+                b.client.List(fleet=True, page_token=token)
+            self.assertEqual(("INVALID_ARGUMENT", "page_token"), (failure_of(raised.exception).code, failure_of(raised.exception).field), token)
+        for size in (-1, 1001, 2001):
+            with self.assertRaises(grpc.RpcError) as raised:
+                b.client.List(fleet=True, page_size=size)
+            self.assertEqual(("INVALID_ARGUMENT", "page_size"), (failure_of(raised.exception).code, failure_of(raised.exception).field), size)
         # What nobody has and nothing lives in is told; by its name it is taken over for a moment.
         a.stop()
         self.assertEqual([(self.name("a"), "no sidecar has it")], [(m.journal, m.why) for m in b.client.List(fleet=True).absent])
@@ -215,6 +221,21 @@ class Missing(Asking):
         a.start()
         wait_until(lambda: not b.client.List(fleet=True).absent, "it is back")
         self.assertEqual(set(ids.values()), set(self.pages(b.client.List, 1)[0]))
+
+    def test_one_that_answers_nonsense_is_named(self):
+        """Whatever stands at the address that a journal's row has."""
+        b = self.sidecar("b", fleet_takeovers_max=0)
+        mine = b.client.Begin(name="by-hand").saga_id
+        Saga, time = message("saga.v1.Saga"), {"seconds": 1}
+        odd = {"started": [Saga(id=mine)], "id": [Saga(id="no id", started_at=time)], "token": [Saga(id=mine, started_at=time)]}
+        for name, sagas in odd.items():
+            liar = Impostor(List=lambda request: message("saga.v1.ListResponse")(sagas=sagas, next_page_token="1=2," if name == "token" else ""))
+            self.addCleanup(liar.close)
+            self.sidecar(name, fleet_address=liar.address)
+            page = b.client.List(fleet=True, page_size=1)
+            self.assertEqual([(self.name(name), "what it answers is no answer")], [(m.journal, m.why) for m in page.absent if m.journal == self.name(name)])
+            self.assertEqual([mine], [s.id for s in page.sagas])
+            self.assertEqual(["List"], liar.calls)
 
     def test_where_it_could_not_begin_is_said(self):
         a, b = self.sidecar("a"), self.sidecar("b", fleet_takeovers_max=0)
