@@ -149,6 +149,74 @@ START_TEST(bulk__halted_it_does_nothing_and_goes_on_where_it_was)
 }
 END_TEST
 
+/* Memory is refused at each of its allocations in turn: whoever is told so finds everything as it was, here and after a restart, until it succeeds. */
+START_TEST(bulk__without_memory_a_job_is_not_there)
+{
+    char id[16];
+    letters(1);
+    for (unsigned i = 0; i < BULK_JOBS_MAX; i++) {
+        snprintf(id, sizeof id, "%u", i);
+        const Saga__V1__BulkJob job = job_of(id, 10);
+        ck_assert_int_eq(add(&job), 0);
+        ck_assert_int_eq(bulks_change(bulks, bytes_of_text(id), STATE(CANCELLED), o.now, &detail), 0);
+        ck_assert_int_eq(owner_commit(&o), 0); /* so that a batch has no room yet for a row */
+        o.now.us += 1000000;
+    }
+    const Saga__V1__BulkJob more = job_of("more", 10);
+    unsigned refused = 0;
+    int code;
+    for (; o.fail_at = o.allocations + 1 + refused, (code = add(&more)) != 0; refused++) {
+        ck_assert_int_eq(code, E_MEMORY);
+        ck_assert_ptr_null(find("more"));
+        ck_assert_ptr_nonnull(find("0")); /* whose place it would take */
+        ck_assert_int_eq(find("0")->state, STATE(CANCELLED));
+        ck_assert_int_eq(bulks_expiry(bulks).us, INSTANT_NEVER.us);
+        ck_assert_uint_eq(left_after(0), 1);
+        reopen(1);
+        ck_assert_ptr_null(find("more"));
+        ck_assert_ptr_nonnull(find("0"));
+    }
+    o.fail_at = 0;
+    ck_assert_uint_ge(refused, 3); /* what it asks, the job, its row */
+    ck_assert_ptr_null(find("0"));
+    ck_assert_uint_eq(left_after(0), 0);
+}
+END_TEST
+
+START_TEST(bulk__without_memory_a_job_stays_as_it_is)
+{
+    static const Saga__V1__BulkState states[] = {STATE(PAUSED), STATE(CANCELLED)};
+    for (unsigned i = 0; i < 2; i++) {
+        const char *id = i == 0 ? "first" : "second";
+        const Saga__V1__BulkJob job = job_of(id, 10);
+        ck_assert_int_eq(add(&job), 0);
+        ck_assert_int_eq(owner_commit(&o), 0);
+        unsigned refused = 0;
+        int code;
+        for (; o.fail_at = o.allocations + 1 + refused,
+               (code = bulks_change(bulks, bytes_of_text(id), states[i], o.now, &detail)) != 0;
+             refused++) {
+            ck_assert_int_eq(code, E_MEMORY);
+            ck_assert_int_eq(find(id)->state, STATE(RUNNING));
+            ck_assert_ptr_null(find(id)->ended_at);
+            ck_assert_int_eq(bulks_expiry(bulks).us, o.now.us); /* it goes on */
+        }
+        o.fail_at = 0;
+        ck_assert_uint_ge(refused, 1);
+        ck_assert_int_eq(find(id)->state, states[i]);
+        ck_assert_int_eq(bulks_expiry(bulks).us, INSTANT_NEVER.us);
+    }
+    letters(1);
+    const Saga__V1__BulkJob job = job_of("third", 10);
+    ck_assert_int_eq(add(&job), 0);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    o.fail_at = o.allocations + 1;
+    ck_assert_int_eq(bulks_change(bulks, bytes_of_text("third"), STATE(CANCELLED), o.now, &detail), E_MEMORY);
+    ck_assert_uint_eq(left_after(0), 0); /* as it was going to */
+    ck_assert_uint_eq(find("third")->acted, 1);
+}
+END_TEST
+
 /* Of as many as there may be, the one that began first gives way, once it has ended; one that goes on never does. */
 START_TEST(bulk__the_oldest_that_has_ended_gives_way)
 {
@@ -240,6 +308,8 @@ int main(void)
     tcase_add_test(c, bulk__acts_as_often_in_a_second_as_it_may);
     tcase_add_test(c, bulk__loops_share_its_rate);
     tcase_add_test(c, bulk__halted_it_does_nothing_and_goes_on_where_it_was);
+    tcase_add_test(c, bulk__without_memory_a_job_is_not_there);
+    tcase_add_test(c, bulk__without_memory_a_job_stays_as_it_is);
     tcase_add_test(c, bulk__the_oldest_that_has_ended_gives_way);
     tcase_add_test(c, bulk__an_id_is_of_one_job);
     tcase_add_test(c, bulk__what_is_wrong_is_refused_by_its_field);
