@@ -12,9 +12,8 @@ sys.dont_write_bytecode = True
 
 import grpc
 
-from harness import Sidecar, definition, message, migrate, step, wait_until
+from harness import Sidecar, definition, free_port, message, migrate, step, wait_until
 from postgres import Postgres
-from test_takeover import free_port
 
 LEASE_S = 3
 CLIENTS = 8

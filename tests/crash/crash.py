@@ -16,7 +16,6 @@ import json
 import os
 import random
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -31,7 +30,7 @@ import grpc
 
 import harness
 from harness import (OUTCOME_DONE, OUTCOME_REJECTED, OUTCOME_UNKNOWN, ROOT, Client, Sidecar, enum, failure_in_result,
-                     failure_of, message, state, state_name)
+                     failure_of, free_port, message, state, state_name)
 
 SHOP = os.environ.get("SAGA_SHOP", os.path.join(ROOT, "build/release/examples/checkout"))
 SERVICES = ("inventory", "payment", "shipping")
@@ -79,12 +78,6 @@ def order(order_id, cents):
         return bytes((field << 3 | 2, len(value))) + value.encode()
     return (text(1, order_id) + text(2, "sku-%d" % (cents % 7)) + b"\x18\x01" + text(4, "card-%d" % (cents % 11)) + b"\x28" +
             varint(cents) + text(6, "street"))
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 class Service:

@@ -25,9 +25,8 @@ sys.dont_write_bytecode = True
 import grpc
 
 import harness
-from harness import Answer, Client, Participant, Sidecar, definition, failure_of, migrate, state_name, step
+from harness import Answer, Client, Participant, Sidecar, definition, failure_of, free_port, migrate, state_name, step
 from postgres import Postgres
-from test_takeover import free_port
 
 LEASE_S = 3
 WORKERS = 8

@@ -99,6 +99,19 @@ def state(name):
     return enum("SagaState", "SAGA_STATE_" + name)
 
 
+def free_port():
+    """A port for whoever will listen later: no connection takes it meanwhile, since it lies below those that the system gives away itself."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range") as f:
+        below = int(f.read().split()[0])
+    while True:
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", random.SystemRandom().randrange(10000, below) if below > 12000 else 0))
+                return s.getsockname()[1]
+            except OSError:
+                continue
+
+
 def wait_until(condition, what, patience_s=None):
     """Polls until condition() is true, and returns what it returned."""
     deadline = time.monotonic() + (patience_s or PATIENCE_S)

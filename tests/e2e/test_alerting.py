@@ -4,23 +4,16 @@ import json
 import os
 import queue
 import re
-import socket
 import subprocess
 import tempfile
 import threading
 
 import grpc
 
-from harness import PATIENCE_S, ROOT, Case, definition, do, fail, step, undo
+from harness import PATIENCE_S, ROOT, Case, definition, do, fail, free_port, step, undo
 from test_watching import TOOLS, port_of
 
 RULES = os.path.join(ROOT, "deploy/prometheus/sagad.rules.yaml")
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 class Webhook:

@@ -3,13 +3,12 @@ import glob
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
 import unittest
 
-from harness import PATIENCE_S, ROOT, wait_until
+from harness import PATIENCE_S, ROOT, free_port, wait_until
 
 HERE = os.path.join(ROOT, "tests/barriers")
 SQL = os.path.join(ROOT, "client-lib")
@@ -27,17 +26,12 @@ class Postgres:
             os.chown(self.folder, user.pw_uid, user.pw_gid)
         self.who = dict(user=user.pw_uid, group=user.pw_gid, extra_groups=[]) if user else {}
         self.run("initdb", "-D", self.folder + "/data", "-U", "test", "-A", "trust", "-N", "-E", "UTF8", "--no-locale")
+        self.port = free_port()
         self.server = subprocess.Popen([self.programs + "/postgres", "-D", self.folder + "/data", "-k", self.folder, "-c", "listen_addresses=127.0.0.1",
-                                        "-c", "port=%d" % self.free_port(), "-c", "fsync=off"], cwd=self.folder,
+                                        "-c", "port=%d" % self.port, "-c", "fsync=off"], cwd=self.folder,
                                        stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, **self.who)
         wait_until(lambda: subprocess.run([self.programs + "/pg_isready", "-q", "-h", self.folder, "-p", str(self.port)]).returncode == 0,
                    "PostgreSQL serves", 60)
-
-    def free_port(self):
-        with socket.socket() as s:
-            s.bind(("127.0.0.1", 0))
-            self.port = s.getsockname()[1]
-        return self.port
 
     def run(self, program, *arguments):
         subprocess.run([self.programs + "/" + program, *arguments], check=True, cwd=self.folder, stdout=subprocess.DEVNULL,

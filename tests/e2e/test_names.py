@@ -100,7 +100,7 @@ class Names(Case):
         self.names.hosts = [2, 3, 4]
         added = time.monotonic()
         wait_until(lambda: self.share(4, (2, 3, 4)), "the new one has its share")
-        self.assertLess(time.monotonic() - added, 9)
+        self.assertLess(time.monotonic() - added, 15)
         # One goes as Kubernetes takes it: out of the name first, and then it ends what it has.
         self.names.hosts = [3, 4]
         wait_until(lambda: not self.share(2, (2, 3, 4)), "the old one is called no more")
@@ -111,7 +111,7 @@ class Names(Case):
         self.names.hosts = [4, 5]
         replaced = time.monotonic()
         wait_until(lambda: self.share(5, (4, 5)), "the other has its share")
-        self.assertLess(time.monotonic() - replaced, 9)
+        self.assertLess(time.monotonic() - replaced, 15)
         # All are replaced at once: whoever waits goes on within a second of the new ones.
         self.names.hosts = [2]
         for last in (4, 5):
@@ -120,7 +120,7 @@ class Names(Case):
         self.pod(2)
         back = time.monotonic()
         wait_until(lambda: len(self.pods[2].calls) > 50, "it is called")
-        self.assertLess(time.monotonic() - back, 3)
+        self.assertLess(time.monotonic() - back, 10)
         ends = stop()
         self.assertEqual({"COMMITTED"}, set(ends))
         self.assertEqual(1, len(sidecar.log("a target cannot be reached: its calls wait for it")))

@@ -311,19 +311,20 @@ class Orchestrated(Case):
 
     def test_a_status_that_others_make_up_is_waited_out(self):
         # A stopping server, a deadline or a proxy answers so while the function runs on.
-        self.define(step("a", more="timeout: 1s, retry: {maxAttempts: 1}"))
+        self.client.register(definition("silent", step("a", more="timeout: 2s, retry: {maxAttempts: 1}")))
+        self.client.register(definition("says", step("a", more="timeout: 1m, retry: {maxAttempts: 1}")))
 
         def stops(call):
             raise Answer(Code.UNAVAILABLE, function="ended" if call.request == b"says" else None)
         self.shop.on(do("a"), stops)
-        silent = self.start_saga(input=b"silent")
+        asked = time.monotonic()
+        silent = self.client.Start(definition="silent").saga_id
         wait_until(lambda: "an action's attempt, which may still run" in self.client.saga(silent).steps[0].waiting_for, "the wait")
         self.assertState("COMPENSATED", self.client.end(silent))
-        action, compensation = self.shop.of(silent)
-        self.assertGreaterEqual(compensation.began - action.began, 1.0)
-        says = self.run_saga(input=b"says")
+        self.assertGreaterEqual(self.shop.of(silent)[1].began - asked, 2.0)
+        says = self.client.run("says", input=b"says")
         action, compensation = self.shop.of(says.id)
-        self.assertLess(compensation.began - action.ended, 0.9)
+        self.assertLess(compensation.began - action.ended, 30)
 
     def test_listed_codes_are_retried(self):
         self.define(step("a", more="retry: {maxAttempts: 3, initialBackoff: 1ms, retryableStatusCodes: [INTERNAL, NOT_FOUND]}"))
@@ -367,28 +368,28 @@ class Orchestrated(Case):
     # ---- in time ----
 
     def test_attempt_timeout(self):
-        self.define(step("a", more="timeout: 500ms, retry: {maxAttempts: 2, initialBackoff: 1ms}"))
+        self.define(step("a", more="timeout: 1s, retry: {maxAttempts: 2, initialBackoff: 1ms}"))
         self.shop.on(do("a"), Gate())
         began = time.monotonic()
         saga = self.run_saga()
         self.assertState("COMPENSATED", saga)
-        self.assertLess(time.monotonic() - began, 10)
+        self.assertLess(time.monotonic() - began, 15)
         calls = self.shop.of(saga.id, "action")
         self.assertEqual(2, len(calls))
         for call in calls:
-            self.assertLessEqual(call.time_left, 0.51)
+            self.assertLessEqual(call.time_left, 1.01)
         self.assertEqual(["a"], self.shop.order(saga.id, "compensation"), "a timeout is UNKNOWN")
         self.assertEqual("unknown", self.shop.of(saga.id, "compensation")[0].metadata["saga-action-outcome"])
 
     def test_saga_deadline(self):
         """The saga's deadline cuts the action short and is passed on as what is left; the undo has time of its own."""
-        self.define(step("a"), step("b", after=["a"]), extra="deadline: 900ms\n")
+        self.define(step("a"), step("b", after=["a"]), extra="deadline: 2s\n")
         self.shop.on(do("b"), Gate())
         saga = self.run_saga()
         self.assertState("COMPENSATED", saga)
         # The attempt's deadline is the saga's, so either of the two may be seen first.
         self.assertIn(reason_name(saga.reason), ("DEADLINE", "ACTION_UNKNOWN"))
-        self.assertLessEqual(self.shop.of(saga.id, "action", "b")[0].time_left, 0.91)
+        self.assertLessEqual(self.shop.of(saga.id, "action", "b")[0].time_left, 2.01)
         self.assertEqual(["b", "a"], self.shop.order(saga.id, "compensation"))
         for call in self.shop.of(saga.id, "compensation"):
             self.assertGreater(call.time_left, 5)

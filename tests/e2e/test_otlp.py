@@ -187,6 +187,7 @@ class Logs(Told):
         names = {"saga": "saga.id", "definition": "saga.definition", "step": "saga.step", "attempt": "saga.attempt", "target": "saga.target", "reason": "saga.reason",
                  "state": "saga.state"}
         wait_until(lambda: [r for r in self.collector.records() if r.text == "saga ended" and r.said["saga.id"] == own.id], "its end is told")
+        wait_until(lambda: [l for l in sidecar.log("saga ended") if l["saga"] == own.id], "the log says it")
         lines = [l for l in sidecar.log() if l.get("saga") in (saga.id, own.id)]
         records = [r for r in self.collector.records() if r.said.get("saga.id") in (saga.id, own.id)]
         self.assertEqual(len(lines), len(records))

@@ -52,7 +52,7 @@ class Process(Case):
         os.unlink(journal)
         began = time.monotonic()
         self.assertEqual(1, sidecar.await_exit())
-        self.assertLess(time.monotonic() - began, 3)
+        self.assertLess(time.monotonic() - began, 10)
         self.assertIn("the journal's file was removed while the sidecar ran", "\n".join(sidecar.lines))
         code, text = sidecar.refuse()
         self.assertEqual(1, code)
@@ -269,7 +269,7 @@ class Process(Case):
         gate.await_call()
         began = time.monotonic()
         sidecar.stop()
-        self.assertLess(time.monotonic() - began, 5)
+        self.assertLess(time.monotonic() - began, 15)
         self.shop.on(do("a"), lambda call: b"")
         sidecar.start()
         saga = sidecar.client.end(saga_id)
@@ -303,7 +303,7 @@ class Process(Case):
             c.ListDefinitions()
         began = time.monotonic()
         sidecar.stop()
-        self.assertLess(time.monotonic() - began, 5)
+        self.assertLess(time.monotonic() - began, 15)
         for h in held:
             h.close()
         for c in clients:
@@ -573,7 +573,7 @@ class Process(Case):
 
         The one that finds the journal full has been taken in and waits for room.
         """
-        accepted, waiting = [], None
+        futures = []
         call = client.channel.unary_unary("/saga.v1.Coordinator/Begin",
                                           response_deserializer=message("saga.v1.BeginResponse").FromString)
         for i in range(100):
@@ -581,12 +581,14 @@ class Process(Case):
                 name="x", request_id="fill-%d" % i, enlist=[enlistment("a", request=os.urandom(1 << 19))]).SerializeToString(),
                 timeout=2 * PATIENCE_S)
             try:
-                accepted.append(future.result(2).saga_id)
+                future.result(2)
             except grpc.FutureTimeoutError:
-                self.assertIsNone(waiting, "only one is between the two")
-                waiting = future
+                pass
             except grpc.RpcError as error:
-                return accepted, failure_of(error), waiting
+                waiting = [f for f in futures if not f.done()]
+                self.assertLessEqual(len(waiting), 1, "only one is between the two")
+                return [f.result().saga_id for f in futures if f.done()], failure_of(error), waiting[0] if waiting else None
+            futures.append(future)
         self.fail("16 MiB are never full")
 
     def test_journal_bytes_max(self):
@@ -674,7 +676,7 @@ class Process(Case):
         watcher.start()
         client.register(definition("one", step("a"), step("b", after=["a"])))
         refused, live, began = 0, [], time.monotonic()
-        while time.monotonic() - began < 12 and refused < 20:
+        while refused < 20 and (refused == 0 or time.monotonic() - began < 12):
             try:
                 client.Start(definition="one", input=os.urandom(random.choice((100, 50000, 400000))))
                 live.append(client.Begin(name="x", enlist=[enlistment("a", request=os.urandom(50000))]).saga_id)
@@ -687,7 +689,6 @@ class Process(Case):
                     self.assertState("COMMITTED", client.end(saga_id))
                 live.clear()
                 stop.wait(0.1)  # retention looks again, and makes some room
-        self.assertGreater(refused, 0)
         wait_until(takes_work, "retention makes room")
         stop.set()
         watcher.join()
@@ -721,13 +722,13 @@ class Process(Case):
 
     def test_journal_full_and_room_again(self):
         """Retention makes room by itself: what waited goes on without a restart."""
-        sidecar = self.sidecar_with(retention="3s", **self.FULL)
+        sidecar = self.sidecar_with(retention="1s", **self.FULL)
         client = sidecar.client
-        client.register(definition("one", step("a")))
-        for _ in range(20):
-            client.run("one", input=os.urandom(1 << 19))
         accepted, _, _ = self.fill(client)
         wait_until(lambda: sidecar.log("the journal is nearly full: new sagas are refused, those that have begun go on"), "it is logged")
+        # What has ended makes room, a second later; the oldest, since frames go from the front.
+        for saga_id in [accepted.pop(0) for _ in range(len(accepted) // 2)]:
+            client.Commit(saga_id=saga_id, settle=[settled("a")])
         wait_until(lambda: sidecar.log("the journal takes what is decided again: sagas go on"), "it is logged")
         self.assertEqual(1, client.health.Check(service="saga.v1.Coordinator").status)
         for saga_id in accepted:
@@ -739,7 +740,7 @@ class Process(Case):
         shop = Participant()
         address = shop.address
         shop.stop()
-        sidecar = self.sidecar_with(targets={"late": address}, connect_timeout="100ms", default_retry={"maxAttempts": 1})
+        sidecar = self.sidecar_with(targets={"late": address}, default_retry={"maxAttempts": 1})
         sidecar.client.register(definition("one", step("a").replace("shop,", "late,")))
         saga_id = sidecar.client.Start(definition="one").saga_id
         wait_until(lambda: "cannot be reached" in sidecar.client.saga(saga_id).steps[0].waiting_for, "it waits")

@@ -699,7 +699,7 @@ class LyingSidecar(unittest.TestCase):
             began = time.monotonic()
             ran = ctl("-a", impostor.address, "--timeout", "1500ms", *arguments)
             self.assertEqual(TIMEOUT, ran.code, ran)
-            self.assertLess(time.monotonic() - began, 6)
+            self.assertLess(time.monotonic() - began, 15)
             # Delays of 20, 40, ... 320 ms and then 500 ms, each at most halved by the jitter.
             self.assertLessEqual(len(impostor.calls), 14, ran)
             self.assertGreaterEqual(len(impostor.calls), 4, ran)
@@ -714,7 +714,7 @@ class LyingSidecar(unittest.TestCase):
             began = time.monotonic()
             ran = ctl("-a", impostor.address, "--timeout", "1s", *arguments)
             self.assertIn(ran.code, (TIMEOUT, UNREACHABLE), ran)
-            self.assertLess(time.monotonic() - began, 6)
+            self.assertLess(time.monotonic() - began, 15)
 
     def test_a_definition_cannot_steer_a_terminal(self):
         source = b"name: a\r\n# \x1b[2J \xc2\x9b2J \x07 \x7f \rhidden gr\xc3\xbcn\ttab\n"
@@ -723,11 +723,14 @@ class LyingSidecar(unittest.TestCase):
         self.assertEqual(b"name: a\r\n# ?[2J \xc2\xbf2J ? ? ?hidden gr\xc3\xbcn\ttab\n", process.stdout)
 
     def test_what_may_have_been_carried_out_can_be_asked_for_again(self):
+        over = threading.Event()
+
         def lose(request):
             threading.Thread(target=impostor.close).start()
-            time.sleep(5)
+            over.wait(PATIENCE_S)
             raise RuntimeError
         impostor = self.impostor(Start=lose)
+        self.addCleanup(over.set)
         ran = ctl("-a", impostor.address, "start", "order", "--timeout", "2s")
         self.assertIn(ran.code, (UNREACHABLE, TIMEOUT), ran)
         self.assertRegex(ran.err, r"(may have been|may still be) carried out|no answer came in time")
@@ -1186,16 +1189,16 @@ class SidecarGone(unittest.TestCase):
     def test_wait_ends_when_its_time_is_over(self):
         """Though the sidecar that was there does not come back."""
         forwarder = Forwarder(self.address[5:], self.saga_id.encode())
+        began = time.monotonic()
         process = subprocess.Popen([SAGACTL, "-a", forwarder.address, "wait", self.saga_id, "--timeout", "2s"], stdout=subprocess.PIPE,
                                    stderr=subprocess.PIPE, text=True, env=environment())
-        began = time.monotonic()
         self.assertTrue(forwarder.passed.wait(PATIENCE_S))
         self.sidecar.kill()
         out, err = process.communicate(timeout=PATIENCE_S)
         forwarder.close()
         self.assertEqual((TIMEOUT, ""), (process.returncode, out), err)
-        self.assertGreater(time.monotonic() - began, 1.5)
-        self.assertLess(time.monotonic() - began, 8)
+        self.assertGreater(time.monotonic() - began, 2)
+        self.assertLess(time.monotonic() - began, 15)
         self.gate.open()
         self.sidecar.start()
 

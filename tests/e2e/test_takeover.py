@@ -2,7 +2,6 @@
 import concurrent.futures
 import os
 import signal
-import socket
 import subprocess
 import threading
 import time
@@ -10,19 +9,13 @@ import unittest
 
 import grpc
 
-from harness import ROOT, Gate, Participant, Sidecar, Stub, definition, do, failure_of, migrate, state_name, step, wait_until
+from harness import ROOT, Gate, Participant, Sidecar, Stub, definition, do, failure_of, free_port, migrate, state_name, step, wait_until
 from postgres import Postgres
 from test_pipe import Stream
 from test_trust import OURS, Authority
 
 SERVICE = "spiffe://example.org/ns/shop/sa/"
 SAGACTL = os.environ.get("SAGACTL", os.path.join(ROOT, "build/release/sagactl"))
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 class Fleet(unittest.TestCase):
