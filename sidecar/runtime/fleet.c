@@ -84,6 +84,7 @@ struct fleet {
     unsigned next_failed;
     uint64_t held;
     char chosen[JOURNAL_NAME_SIZE];
+    bool asked; /* what is looked for somebody asks for */
     bool told_away;
     struct instant steady_since; /* since when the database has answered without a break */
 };
@@ -215,8 +216,10 @@ static void consider(void *self, const struct fleet_row *row)
                                       .tries = row->tries,
                                       .given_up = !row->held,
                                       .wanted = row->wanted,
+                                      .asked = f->asked,
                                       .steady = instant_since(clock_now(&f->clock), f->steady_since)};
-    if (f->chosen[0] == '\0' && adopt_may_take(&offer, has_target, f) && find_guest(f, row->name) == NULL &&
+    bool free = !row->held || row->lease_ms <= 0;
+    if (free && f->chosen[0] == '\0' && adopt_may_take(&offer, has_target, f) && find_guest(f, row->name) == NULL &&
         !has_failed(f, row->name, clock_now(&f->clock)))
         snprintf(f->chosen, sizeof f->chosen, "%s", row->name);
 }
@@ -263,34 +266,33 @@ static void tell_away(struct fleet *f, int code, const struct error_detail *deta
         f->steady_since = clock_now(&f->clock);
 }
 
-static void begin_wished(struct fleet *f)
-{
-    struct instant now = clock_now(&f->clock);
-    char wished[JOURNAL_NAME_SIZE];
-    pthread_mutex_lock(&f->mutex);
-    memcpy(wished, f->wished, sizeof wished);
-    f->wished[0] = '\0';
-    pthread_mutex_unlock(&f->mutex);
-    struct guest *g =
-        wished[0] == '\0' || find_guest(f, wished) != NULL || has_failed(f, wished, now) ? NULL : free_guest(f);
-    if (g != NULL)
-        begin_guest(f, g, wished, now);
-}
-
-/* Looks for one journal that nobody has. */
-static void look_for_orphans(struct fleet *f)
+/* Looks for one journal that nobody has: for the one that is asked for, or ("") for any. */
+static void look_for_orphan(struct fleet *f, const char *asked)
 {
     struct error_detail detail;
     struct guest *g = free_guest(f);
     if (g == NULL)
         return;
     f->chosen[0] = '\0';
+    f->asked = asked[0] != '\0';
     if (postgres_fleet_is_anew(f->db)) /* it was away since the last look */
         f->steady_since = clock_now(&f->clock);
-    int code = postgres_fleet_orphans(f->db, f->own, consider, f, &f->held, &detail);
+    int code = f->asked ? postgres_fleet_of_name(f->db, asked, consider, f, &detail)
+                        : postgres_fleet_orphans(f->db, f->own, consider, f, &f->held, &detail);
     tell_away(f, code, &detail);
     if (code == 0 && f->chosen[0] != '\0')
         begin_guest(f, g, f->chosen, clock_now(&f->clock));
+}
+
+static void look_for_wished(struct fleet *f)
+{
+    char wished[JOURNAL_NAME_SIZE];
+    pthread_mutex_lock(&f->mutex);
+    memcpy(wished, f->wished, sizeof wished);
+    f->wished[0] = '\0';
+    pthread_mutex_unlock(&f->mutex);
+    if (wished[0] != '\0' && find_guest(f, wished) == NULL)
+        look_for_orphan(f, wished);
 }
 
 static void note_wanted(void *self, const struct fleet_row *row)
@@ -363,10 +365,10 @@ static void *watch(void *self)
     for (;;) {
         struct instant now = clock_now(&f->clock);
         bool any = look_at_guests(f);
-        begin_wished(f);
+        look_for_wished(f);
         if (!instant_before(now, next)) {
             uint64_t chance;
-            look_for_orphans(f);
+            look_for_orphan(f, "");
             if (getrandom(&chance, sizeof chance, 0) != (ssize_t)sizeof chance)
                 chance = 0;
             next = instant_after(now, adopt_pause(f->held, chance));
@@ -448,7 +450,7 @@ static unsigned place_of(const struct loop *s, const char *journal)
     return 0;
 }
 
-/* What nobody has and nothing lives in may be asked for, too. */
+/* What nobody has may be asked for, also if nothing lives in it: the thread looks at it at once. */
 static void wish(struct fleet *f, const char *journal)
 {
     pthread_mutex_lock(&f->mutex);

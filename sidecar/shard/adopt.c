@@ -21,9 +21,10 @@ bool adopt_may_take(const struct adopt_offer *offer, bool (*has)(void *self, con
 {
     if (offer->wanted || offer->tries >= ADOPT_TRIES_MAX)
         return false;
-    if (!offer->given_up && offer->steady.us < ADOPT_STEADY.us && !DEFECT(BREAK_IGNORED))
+    if (!offer->given_up && offer->steady.us < ADOPT_STEADY.us && !DEFECT(BREAK_IGNORED) &&
+        !(DEFECT(WISH_GRANTED) && offer->asked))
         return false;
-    if ((offer->given_up || DEFECT(DEAD_BELIEVED)) && offer->live == 0)
+    if ((offer->given_up || DEFECT(DEAD_BELIEVED)) && offer->live == 0 && !offer->asked)
         return false;
     return has_all(offer->needs, has, self);
 }

@@ -26,6 +26,7 @@ struct adopt_offer {
     uint64_t tries;     /* take-overs since one lasted */
     bool given_up;      /* in order, so that live is right; or its lease is over */
     bool wanted;        /* a sidecar whose own it is waits for it */
+    bool asked;         /* somebody asks for a saga of it, who may have ended */
     struct span steady; /* for how long the database has been there without a break, as whoever looks has seen it */
 };
 

@@ -153,16 +153,11 @@ class Fleet:
         name = self.random.choice(self.names)
         sidecar = self.sidecars[name]
         sidecar.process.send_signal(signal.SIGSTOP)
-        time.sleep(self.random.choice([1, LEASE_S + 4]))
+        frozen_s = self.random.choice([1, LEASE_S + 4])
+        time.sleep(frozen_s)
         sidecar.process.send_signal(signal.SIGCONT)
         time.sleep(1.5)
-        if sidecar.process.poll() is not None:
-            sidecar.await_exit()
-            if not any(l.get("reason") == "JOURNAL_FENCED" for l in sidecar.log()):
-                self.wrong.append("%s ended by itself:\n%s" % (name, "\n".join(sidecar.lines[-20:])))
-            self.start(name)
-            return "freeze of %s, whose journal was taken" % name
-        return "freeze of %s" % name
+        return "freeze of %s for %d s" % (name, frozen_s)
 
     def fail_over(self):
         self.primary.kill()
@@ -172,6 +167,17 @@ class Fleet:
         self.standby = Postgres(of=self.primary, folder=gone).start()
         self.primary.require(self.standby)
         return "kill -9 of the primary, the standby promoted"
+
+    def start_who_lost(self):
+        """A sidecar whose journal was taken ends, and comes back; any other end is wrong."""
+        lost = [name for name in self.names if self.sidecars[name].process.poll() is not None]
+        for name in lost:
+            sidecar = self.sidecars[name]
+            sidecar.await_exit()
+            if not any(l.get("reason") == "JOURNAL_FENCED" for l in sidecar.log()):
+                self.wrong.append("%s ended by itself:\n%s" % (name, "\n".join(sidecar.lines[-20:])))
+            self.start(name)
+        return "".join(", the journal of %s was taken" % name for name in lost)
 
     # ---- the end ----
 
@@ -224,7 +230,7 @@ def main():
             time.sleep(1)
             began, sagas = time.monotonic(), len(fleet.known)
             act = acts[number % len(acts)] if number < len(acts) else fleet.random.choice(acts)
-            said = act()
+            said = act() + fleet.start_who_lost()
             print("fleet: round %d: %s (%.1f s, %d sagas more)" % (number + 1, said, time.monotonic() - began, len(fleet.known) - sagas), flush=True)
             if fleet.wrong:
                 break

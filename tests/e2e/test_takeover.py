@@ -206,13 +206,25 @@ class Takeover(Fleet):
         self.assertTrue(any(l.get("reason") == "JOURNAL_FENCED" for l in a.log()), a.lines[-5:])
         self.assertEqual(calls, len(self.shop.calls))
 
+    def last_look(self):
+        """When a sidecar looked last for journals that nobody has, in seconds by the server's clock."""
+        return float(self.server.query("select coalesce(max(extract(epoch from query_start)), 0) from pg_stat_activity "
+                                       "where query like 'select count(*) from saga_journal%'"))
+
     def test_one_without_its_targets_does_not_take_it(self):
+        """Neither when it looks, nor when it is asked for a saga of it."""
         a, b = self.sidecar("a"), self.sidecar("b", targets={"other": self.shop.address})
         ids, gate = self.live(a, 2)
         a.kill()
         row = lambda: next(j for j in b.client.operator.ListJournals().journals if j.name == self.fleet + "-a")
         wait_until(lambda: row().orphan, "it is an orphan")
-        time.sleep(3)  # three looks of b's: nothing tells that it has looked
+        since = wait_until(self.last_look, "b looks")
+        wait_until(lambda: self.last_look() > since + 6, "b looks when the database has been there for long enough")
+        self.assertEqual((True, 0), (row().orphan, row().tries))
+        since = self.last_look()
+        for saga_id in ids:
+            self.assertIsNone(self.answered(b, saga_id))
+        wait_until(lambda: self.last_look() > since, "b has looked since")
         self.assertEqual((True, 0), (row().orphan, row().tries))
         a.start()
         gate.open()

@@ -104,6 +104,7 @@ struct sidecar {
     uint32_t life;
     int64_t until;       /* when it is up again, or thaws */
     int64_t look_at;     /* for orphans */
+    int wished;          /* a journal that nobody had when it was asked for; -1: none */
     int64_t waits_since; /* for its own journal, which another has */
     struct shard shards[SHARDS_MAX];
 };
@@ -147,6 +148,8 @@ void sidecar_kill(struct sidecar *c);
 /* An orderly stop. */
 void sidecar_stop(struct sidecar *c);
 void sidecar_turn(struct sidecar *c);
+/* The shard of a running sidecar that has this journal; NULL when nobody has it: then the one that was asked looks whether it may. */
+struct shard *sidecar_find(struct sidecar *c, int journal);
 /* The shard of a running sidecar that has this journal, or NULL. */
 struct shard *shard_of(struct world *w, int journal);
 void shard_start_saga(struct shard *s, unsigned request);

@@ -183,10 +183,10 @@ static void turn_clients(struct world *w)
         if (r->next_at > w->now)
             continue;
         r->next_at = w->now + SPAN_S(1).us + (int64_t)draw(w, 200) * STEP_US;
-        const struct sidecar *c = &w->sidecars[draw(w, SIDECARS)];
+        struct sidecar *c = &w->sidecars[draw(w, SIDECARS)];
         if (!c->up || c->frozen || !c->shards[0].used)
             continue;
-        struct shard *s = database_answers(w) ? shard_of(w, database_claim(w, i, c->number)) : NULL;
+        struct shard *s = database_answers(w) ? sidecar_find(c, database_claim(w, i, c->number)) : NULL;
         if (s != NULL)
             shard_start_saga(s, i);
     }

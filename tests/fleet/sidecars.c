@@ -164,12 +164,27 @@ struct shard *shard_of(struct world *w, int journal)
     return NULL;
 }
 
+static bool is_free(const struct journal *j, int64_t now)
+{
+    return j->holder < 0 || j->expires_at < now;
+}
+
+struct shard *sidecar_find(struct sidecar *c, int journal)
+{
+    struct world *w = c->world;
+    if (journal == c->number || !is_free(&w->journals[journal], w->now))
+        return shard_of(w, journal);
+    c->wished = journal;
+    return NULL;
+}
+
 void sidecar_start(struct sidecar *c)
 {
     struct world *w = c->world;
     c->up = true;
     c->since = w->now;
     c->life++;
+    c->wished = -1;
     c->look_at = w->now + (int64_t)draw(w, 50) * STEP_US;
 }
 
@@ -211,34 +226,45 @@ static void take_own(struct sidecar *c)
     }
 }
 
-/* One that nobody has, from a place by chance on. */
+/* Takes it over, if nobody has it and it may be. */
+static bool take_over(struct sidecar *c, int number, bool asked)
+{
+    struct world *w = c->world;
+    const struct journal *j = &w->journals[number];
+    const struct adopt_offer offer = {.needs = "t,",
+                                      .live = j->live,
+                                      .tries = j->tries,
+                                      .given_up = j->holder < 0,
+                                      .wanted = j->wanted_until >= w->now,
+                                      .asked = asked,
+                                      .steady = {.us = w->now - w->back_at}};
+    struct shard *place = NULL;
+    for (struct shard *s = c->shards + 1; s < c->shards + SHARDS_MAX; s++)
+        place = place == NULL && !s->used ? s : place;
+    if (place == NULL || number == c->number || !is_free(j, w->now) || !adopt_may_take(&offer, has_target, NULL) ||
+        !database_take(w, number, c->number, false))
+        return false;
+    open_shard(place, c, number);
+    w->takeovers++;
+    return true;
+}
+
+/* The one that was asked for; and when it is time one that nobody has, from a place by chance on. */
 static void look_for_orphans(struct sidecar *c)
 {
     struct world *w = c->world;
-    struct shard *place = NULL;
-    if (w->now < c->look_at || !c->shards[0].used)
+    if (!c->shards[0].used)
+        return;
+    if (c->wished >= 0)
+        take_over(c, c->wished, true);
+    c->wished = -1;
+    if (w->now < c->look_at)
         return;
     c->look_at = w->now + adopt_pause(SIDECARS, draw(w, UINT64_MAX)).us;
-    for (struct shard *s = c->shards + 1; s < c->shards + SHARDS_MAX; s++)
-        place = place == NULL && !s->used ? s : place;
     uint64_t from = draw(w, SIDECARS);
-    for (unsigned i = 0; place != NULL && i < SIDECARS; i++) {
-        int number = (int)((from + i) % SIDECARS);
-        const struct journal *j = &w->journals[number];
-        bool orphan = j->holder < 0 ? j->live > 0 : j->expires_at < w->now;
-        const struct adopt_offer offer = {.needs = "t,",
-                                          .live = j->live,
-                                          .tries = j->tries,
-                                          .given_up = j->holder < 0,
-                                          .wanted = j->wanted_until >= w->now,
-                                          .steady = {.us = w->now - w->back_at}};
-        if (number == c->number || !orphan || !adopt_may_take(&offer, has_target, NULL) ||
-            !database_take(w, number, c->number, false))
-            continue;
-        open_shard(place, c, number);
-        w->takeovers++;
-        return;
-    }
+    for (unsigned i = 0; i < SIDECARS; i++)
+        if (take_over(c, (int)((from + i) % SIDECARS), false))
+            return;
 }
 
 static void look_at_guests(struct sidecar *c)

@@ -47,6 +47,24 @@ START_TEST(adopt__takes_at_once_what_was_given_up_in_order_if_something_lives_in
 }
 END_TEST
 
+START_TEST(adopt__takes_what_is_asked_for_also_if_nothing_lives_in_it_and_by_the_same_rules_otherwise)
+{
+    struct adopt_offer offer = {.needs = "shop,", .given_up = true, .live = 0, .asked = true};
+    ck_assert(takes(offer));
+    offer.needs = "bank,";
+    ck_assert(!takes(offer));
+    offer = orphan();
+    offer.asked = true;
+    ck_assert(takes(offer));
+    offer.steady.us--;
+    ck_assert(!takes(offer));
+    offer = orphan();
+    offer.asked = true;
+    offer.tries = ADOPT_TRIES_MAX;
+    ck_assert(!takes(offer));
+}
+END_TEST
+
 START_TEST(adopt__leaves_what_its_own_sidecar_waits_for)
 {
     struct adopt_offer offer = orphan();
@@ -131,6 +149,7 @@ int main(void)
     Suite *s = suite_create("adopt");
     tcase_add_test(c, adopt__takes_what_a_dead_one_left_once_the_database_was_there_for_long_enough);
     tcase_add_test(c, adopt__takes_at_once_what_was_given_up_in_order_if_something_lives_in_it);
+    tcase_add_test(c, adopt__takes_what_is_asked_for_also_if_nothing_lives_in_it_and_by_the_same_rules_otherwise);
     tcase_add_test(c, adopt__leaves_what_its_own_sidecar_waits_for);
     tcase_add_test(c, adopt__leaves_what_has_ended_as_many_as_may_be);
     tcase_add_test(c, adopt__takes_only_what_all_targets_are_there_for);
