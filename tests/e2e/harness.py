@@ -8,9 +8,9 @@ Nothing here sleeps to be on the safe side: whatever is awaited is polled agains
 import atexit
 import collections
 import concurrent.futures
+import itertools
 import json
 import os
-import random
 import re
 import shutil
 import signal
@@ -27,6 +27,8 @@ os.environ.setdefault("ASAN_OPTIONS", "quarantine_size_mb=8")
 
 import grpc
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+
+from shaking import be_late
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SAGAD = os.environ.get("SAGAD", os.path.join(ROOT, "build/release/sagad"))
@@ -99,19 +101,6 @@ def state(name):
     return enum("SagaState", "SAGA_STATE_" + name)
 
 
-def free_port():
-    """A port for whoever will listen later: no connection takes it meanwhile, since it lies below those that the system gives away itself."""
-    with open("/proc/sys/net/ipv4/ip_local_port_range") as f:
-        below = int(f.read().split()[0])
-    while True:
-        with socket.socket() as s:
-            try:
-                s.bind(("127.0.0.1", random.SystemRandom().randrange(10000, below) if below > 12000 else 0))
-                return s.getsockname()[1]
-            except OSError:
-                continue
-
-
 def wait_until(condition, what, patience_s=None):
     """Polls until condition() is true, and returns what it returned."""
     deadline = time.monotonic() + (patience_s or PATIENCE_S)
@@ -126,13 +115,39 @@ def wait_until(condition, what, patience_s=None):
         pause = min(pause * 1.5, 0.05)
 
 
-_SHAKEN = random.Random(os.environ["SAGA_TEST_SHAKE"]) if "SAGA_TEST_SHAKE" in os.environ else None
+# ---- ports ------------------------------------------------------------------------------------------------------------
+
+# Ports are given to processes in blocks. The first is above those of well-known services.
+_FIRST_PORT, _BLOCK = 10000, 200
+_OWN_PORTS = []
 
 
-def be_late():
-    """On a bad day (run.py --shake) who comes here is late at times."""
-    if _SHAKEN is not None and _SHAKEN.random() < 0.2:
-        time.sleep(0.2 * _SHAKEN.random() ** 2)
+def free_port():
+    """A port at 127.0.0.1 that is nobody else's, also while nobody listens there: none that the system gives to whoever asks for any, and no
+    other process's of tests."""
+    if not _OWN_PORTS:
+        with open("/proc/sys/net/ipv4/ip_local_port_range") as f:
+            end = int(f.read().split()[0])
+        for first in range(_FIRST_PORT, end - _BLOCK, _BLOCK):
+            mark = socket.socket(socket.AF_UNIX)  # its name is taken as long as this process lives
+            try:
+                mark.bind("\0saga-test-ports-%d" % first)
+            except OSError:
+                mark.close()
+                continue
+            _OWN_PORTS[:] = [mark, itertools.cycle(range(first, first + _BLOCK))]
+            break
+        else:
+            raise AssertionError("no block of ports from %d to %d is left for this process" % (_FIRST_PORT, end))
+    for port in itertools.islice(_OWN_PORTS[1], _BLOCK):
+        with socket.socket() as s:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                s.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                pass
+    raise AssertionError("all ports of this process are in use")
 
 
 # ---- the client's side ----------------------------------------------------------------------------------------------
@@ -349,7 +364,8 @@ class Participant(grpc.GenericRpcHandler):
         self.functions = {}
         self.server = grpc.server(concurrent.futures.ThreadPoolExecutor(threads), handlers=(self,),
                                   options=[("grpc.max_receive_message_length", -1), ("grpc.so_reuseport", 0)])
-        port = self.add_port(address)
+        # At this address there may be nobody for a while, or another one; so it is none that a stranger is given then.
+        port = self.add_port(address[:-1] + "%d" % free_port() if address.endswith(":0") else address)
         self.address = address if address.startswith("unix:") else "127.0.0.1:%d" % port
         self.server.start()
 
@@ -375,6 +391,7 @@ class Participant(grpc.GenericRpcHandler):
             context.set_trailing_metadata(tuple(trailing))
             context.abort(answer.code, answer.text)
         finally:
+            be_late()
             call.ended = time.monotonic()
 
     def on(self, method, function):
@@ -497,6 +514,7 @@ class Sidecar:
     @staticmethod
     def _read(process, lines):
         for line in process.stderr:
+            be_late(0.03)
             lines.append(line.rstrip("\n"))
 
     def log(self, msg=None):

@@ -9,6 +9,8 @@ import subprocess
 import tempfile
 import time
 
+from shaking import freeze
+
 # What takes longer has failed: no test waits for a server without an end.
 LIMIT_S = 60
 PROGRAMS = sorted(glob.glob("/usr/lib/postgresql/*/bin"))
@@ -79,7 +81,7 @@ class Postgres:
             return [int(pid) for pid in f.read().split()]
 
     def kill(self):
-        os.kill(self.process.pid, signal.SIGSTOP)  # it makes no more of them
+        freeze(self.process.pid)  # it makes no more of them
         children = self.processes()
         self.process.kill()
         for pid in children:
@@ -103,9 +105,13 @@ class Postgres:
 
     def stop_answering(self, stopped=True):
         """All its processes are frozen, or go on."""
-        which = signal.SIGSTOP if stopped else signal.SIGCONT
-        for pid in [self.process.pid] + self.processes():
-            os.kill(pid, which)
+        if stopped:
+            freeze(self.process.pid)
+        for pid in self.processes() + ([] if stopped else [self.process.pid]):
+            if stopped:
+                freeze(pid)
+            else:
+                os.kill(pid, signal.SIGCONT)
 
     def require(self, standby):
         """From now on a commit is kept by both; returns once they are together."""

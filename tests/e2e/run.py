@@ -5,7 +5,7 @@ The classes of tests are shared out among workers, which are processes, three a 
 than SAGA_TEST_LIMIT seconds has failed, and the next one follows; one that cannot even be broken off ends its worker, and the whole of its
 class has failed.
 
---shake SEED makes a bad day of it: processes stand still for moments, and calls are late. What fails only then hangs on luck.
+--shake SEED makes a bad day of it (shaking.py). What fails only then hangs on luck.
 """
 import argparse
 import atexit
@@ -14,7 +14,6 @@ import io
 import json
 import os
 import queue
-import random
 import signal
 import subprocess
 import sys
@@ -25,6 +24,9 @@ import unittest
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 sys.dont_write_bytecode = True
+
+import shaking
+
 LIMIT_S = float(os.environ.get("SAGA_TEST_LIMIT", "120"))
 # How long a test that was broken off may take to clean up.
 CLEAN_UP_S = 40
@@ -107,6 +109,7 @@ def work(arguments):
     asked, answers = os.fdopen(os.dup(0)), os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    shaking.shake_threads()
     classes = discover(arguments.names)
     Timed.limit = Limit()
     for line in asked:
@@ -173,41 +176,6 @@ def share(classes, workers, counts):
         thread.join()
 
 
-# ---- a bad day ----------------------------------------------------------------------------------------------------------
-
-def descendants():
-    """The processes below this one that are not stopped already: who stopped them wants them so."""
-    parents, found = {}, []
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open("/proc/%s/stat" % pid) as f:
-                state, parent = f.read().rpartition(")")[2].split()[:2]
-        except OSError:
-            continue
-        parents.setdefault(int(parent), []).append((int(pid), state))
-    below = list(parents.get(os.getpid(), []))
-    while below:
-        pid, state = below.pop()
-        below += parents.get(pid, [])
-        if state not in "TtZ":
-            found.append(pid)
-    return found
-
-
-def shake(seed, ended):
-    """Lets one process after another stand still, for up to a third of a second."""
-    rng = random.Random(seed)
-    while not ended.wait(rng.random() * 0.05):
-        try:
-            pid = rng.choice(descendants() or [os.getpid()])
-            if pid != os.getpid():
-                os.kill(pid, signal.SIGSTOP)
-                ended.wait(0.01 + 0.3 * rng.random() ** 2)
-                os.kill(pid, signal.SIGCONT)
-        except ProcessLookupError:
-            pass
-
-
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("-v", "--verbose", action="store_true")
@@ -224,7 +192,7 @@ def main():
     if arguments.shake is not None:
         os.environ["SAGA_TEST_SHAKE"] = str(arguments.shake)
         for k in range(os.cpu_count()):
-            threading.Thread(target=shake, args=(arguments.shake + k, ended), daemon=True).start()
+            threading.Thread(target=shaking.shake, args=(arguments.shake + k, ended), daemon=True).start()
     share(classes, arguments.jobs, counts)
     ended.set()
     for failure in counts.bad:

@@ -95,7 +95,7 @@ class BadDays(Case):
         """Nobody is lost: owners' leases start anew after a commit that took longer than they last."""
         sidecar = self.sidecar_with(loops=1)
         client = sidecar.client
-        saga_id = client.Begin(name="x", lease={"seconds": 1}, enlist=[enlistment("a")]).saga_id
+        saga_id = client.Begin(name="x", lease={"seconds": 3}, enlist=[enlistment("a")]).saga_id
         stop = threading.Event()
 
         def renew():
@@ -109,7 +109,7 @@ class BadDays(Case):
         owner = threading.Thread(target=renew)
         owner.start()
         try:
-            self.day(sidecar, "fsync journal delay 3000 1")
+            self.day(sidecar, "fsync journal delay 5000 1")
             client.Begin(name="y", timeout=15)
             client.Begin(name="z", timeout=15)
             self.assertState("RUNNING", client.saga(saga_id))

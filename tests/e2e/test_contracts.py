@@ -363,7 +363,7 @@ class Drift(Case):
         self.assertIn("ReserveRequest.count", line["what"])
         reflecting.file = stock()
         wait_until(lambda: self.target().schema_breaks == 0, "still drifted")
-        self.assertEqual(1, len(self.sidecar.log("a target's messages are again as definitions were registered with them")))
+        self.assertEqual(1, len(self.sidecar.logged("a target's messages are again as definitions were registered with them")))
         self.assertEqual(1, len(self.sidecar.log(drifted)))
         self.shop.on("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", lambda call: b"\xff")
         wait_until(lambda: self.sidecar.log("a target does not tell of its messages: they cannot be compared"), "nothing is said")

@@ -82,12 +82,14 @@ class Counting(Case):
                 raise fail(Code.FAILED_PRECONDITION, "no")(call)
             return b""
         self.shop.on(do("slow"), slow)
+        began = time.monotonic()
         for _ in range(3):
             client.run("timed")
+        took = time.monotonic() - began
         steps = lambda what: {k[1]: v for k, v in self.numbers("sagad_step_duration_seconds_" + what, "definition", "step").items() if k[0] == "timed"}
         self.assertEqual({"fast": 3, "slow": 3}, steps("count"))
         self.assertGreaterEqual(steps("sum")["slow"], 0.9)
-        self.assertLess(steps("sum")["fast"], steps("sum")["slow"])
+        self.assertLess(steps("sum")["fast"] + steps("sum")["slow"], took)  # one after the other
         age = lambda: self.numbers("sagad_oldest_stuck_saga_age_seconds")[()]
         self.assertEqual(0, age())
         self.shop.on(do("slow"), fail(Code.FAILED_PRECONDITION, "no"))
@@ -95,8 +97,12 @@ class Counting(Case):
         first = client.stuck(client.Start(definition="timed").saga_id)
         second = client.stuck(client.Start(definition="timed").saga_id)
         is_old = lambda saga: time.time() - saga.started_at.seconds - saga.started_at.nanos / 1e9
-        self.assertAlmostEqual(is_old(first), age(), delta=2)
+
+        def is_of(saga):
+            least, told, most = is_old(saga), age(), is_old(saga)
+            self.assertTrue(least - 2 <= told <= most + 2, (least, told, most))
+        is_of(first)
         client.operator.Resolve(saga_id=first.id, actor="anna", reason="by hand")
-        self.assertAlmostEqual(is_old(second), age(), delta=2)
+        is_of(second)
         client.operator.Resolve(saga_id=second.id, actor="anna", reason="by hand")
         self.assertEqual(0, age())

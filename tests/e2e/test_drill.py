@@ -12,7 +12,7 @@ from harness import QUICK, SAGAD, Case, Sidecar, definition, do, enum, enum_name
 Code = grpc.StatusCode
 SAGACTL = os.path.join(os.path.dirname(SAGAD), "sagactl")
 KINDS = {name: enum("FaultKind", "FAULT_KIND_" + name) for name in ("DELAY", "ABORT", "DROP_REQUEST", "DROP_ANSWER", "DUPLICATE", "REORDER")}
-ONE = "name: a, target: shop, action: {method: %s, timeout: 1s, %s}, compensation: {method: %s, timeout: 1s, %s}" % (
+ONE = "name: a, target: shop, action: {method: %s, timeout: 5s, %s}, compensation: {method: %s, timeout: 5s, %s}" % (
     do("a"), QUICK % 5, undo("a"), QUICK % 50)
 
 
@@ -66,8 +66,9 @@ class Drills(Case):
         saga = self.client.run("short")
         self.assertEqual(("COMPENSATED", 0), (state_name(saga), len(self.shop.of(saga.id))))
         self.assertEqual("DEADLINE_EXCEEDED", Code(next(c.value for c in Code if c.value[0] == self.client.saga(saga.id).steps[0].last_status)).name)
-        self.inject(kind="REORDER", delay=seconds(20))
-        first = self.client.Start(definition="one").saga_id
+        self.inject(kind="REORDER", delay=seconds(50))
+        self.client.register(definition("held", ONE.replace("timeout: 5s", "timeout: 1m")))
+        first = self.client.Start(definition="held").saga_id
         wait_until(lambda: self.struck(first) == [("a", "REORDER")], "the first is held")
         self.assertEqual([], self.shop.of(first))
         self.client.operator.InjectFaults(actor="ops", reason="that was it")
@@ -77,11 +78,12 @@ class Drills(Case):
         self.assertEqual({first, second.id}, {c.metadata["saga-id"] for c in self.shop.calls[-2:]})
 
     def test_only_what_is_named_and_only_for_its_time(self):
-        self.inject(kind="ABORT", status=Code.NOT_FOUND.value[0], definition="two", lasts=seconds(1))
+        self.inject(kind="ABORT", status=Code.NOT_FOUND.value[0], definition="two")
         self.assertEqual("COMMITTED", state_name(self.client.run("one")))
         self.assertEqual("COMPENSATED", state_name(self.client.run("two")))
         self.assertEqual(["two"], [f.definition for f in self.client.operator.ListFaults().faults])
         self.assertIn("abort of 100 % of all calls to shop of two", self.ctl("drill")[1])
+        self.inject(kind="ABORT", status=Code.NOT_FOUND.value[0], definition="two", lasts=seconds(0.2))
         wait_until(lambda: not self.client.operator.ListFaults().faults, "its time is over")
         self.assertEqual("COMMITTED", state_name(self.client.run("two")))
 

@@ -4,8 +4,9 @@ import time
 
 import grpc
 
+from shaking import freeze
 from harness import (OUTCOME_REJECTED as REJECTED, OUTCOME_UNKNOWN as UNKNOWN, Case, Gate, Sidecar, enlistment, message, enum,
-                     fail_times, reason_name, seconds, settled, undo)
+                     fail_times, reason_name, seconds, settled, state_name, undo, wait_until)
 
 Code = grpc.StatusCode
 
@@ -188,11 +189,11 @@ class Enlisted(Case):
         self.refused("FAILED_PRECONDITION", "SAGA_ENDED", self.client.Enlist, saga_id=saga_id, enlist=[enlistment("b")])
 
     def test_keep_alive(self):
-        saga_id = self.begin("a", lease=seconds(1.5))
-        kept_for = time.monotonic() + 2.5
+        saga_id = self.begin("a", lease=seconds(4.5))
+        kept_for = time.monotonic() + 5
         while time.monotonic() < kept_for:
             lease = self.client.KeepAlive(saga_id=saga_id).lease
-            self.assertEqual((1, 500000000), (lease.seconds, lease.nanos))
+            self.assertEqual((4, 500000000), (lease.seconds, lease.nanos))
             # A pace of its own is what this test is about; nothing is awaited here.
             time.sleep(0.1)
         self.assertState("RUNNING", self.client.saga(saga_id))
@@ -201,10 +202,10 @@ class Enlisted(Case):
 
     def test_a_stopped_sidecar_is_nobodys_fault(self):
         """What keeps the sidecar from looking (a frozen machine, a slow disk) lets no lease lapse: it starts anew."""
-        sagas = [self.begin("a", lease=seconds(1.5)) for _ in range(20)]
-        self.sidecar.process.send_signal(signal.SIGSTOP)
+        sagas = [self.begin("a", lease=seconds(4)) for _ in range(5)]
+        freeze(self.sidecar.process.pid)
         try:
-            time.sleep(4)
+            time.sleep(6)
         finally:
             self.sidecar.process.send_signal(signal.SIGCONT)
         for saga_id in sagas:
@@ -251,26 +252,29 @@ class Enlisted(Case):
             "KeepAlive": lambda s: self.client.KeepAlive(saga_id=s),
             "Commit": lambda s: self.refused("FAILED_PRECONDITION", "STEPS_OPEN", self.client.Commit, saga_id=s),
         }
-        began = time.monotonic()
         sagas = {name: self.begin("a", request_id="lease-" + name, lease=seconds(2)) for name in renewing}
         asked = self.begin("a", lease=seconds(2))
+        renewed = {}
 
-        def ask_until(end):
-            while time.monotonic() < end:
-                self.client.Get(saga_id=asked)
-                self.client.List(page_size=1)
-                next(self.client.Watch(saga_id=asked))
-                with self.assertRaises(grpc.RpcError):
-                    self.client.Wait(saga_id=asked, timeout=0.05)
-        ask_until(began + 1.3)
+        def has_lapsed():
+            """Asks whatever may be asked, and if any of it renewed the lease, there would be no end to it."""
+            self.client.List(page_size=1)
+            next(self.client.Watch(saga_id=asked))
+            try:
+                self.client.Wait(saga_id=asked, timeout=0.05)
+            except grpc.RpcError as error:
+                self.assertEqual(Code.DEADLINE_EXCEEDED, error.code())
+            return state_name(self.client.saga(asked)) != "RUNNING"
+        time.sleep(0.3)  # so much later it lapses
         for name, call in renewing.items():
+            renewed[name] = time.time()
             call(sagas[name])
-        ask_until(began + 1.9)
+        wait_until(has_lapsed, "the lease of the one that was only asked about lapses")
         self.assertEqual("LEASE", reason_name(self.client.end(asked).reason))
-        self.assertLess(time.monotonic() - began, 2.9)
         for name, saga_id in sagas.items():
-            self.assertState("RUNNING", self.client.saga(saga_id))
-            self.client.Abort(saga_id=saga_id)
+            self.assertEqual("LEASE", reason_name(self.client.end(saga_id).reason))
+            ended = self.client.saga(saga_id).ended_at
+            self.assertGreaterEqual(ended.seconds + ended.nanos / 1e9 - renewed[name], 1.99, name)
 
     def test_deadline(self):
         # The owner may still be acting when the deadline passes: the undo waits until its lease has lapsed as well.
@@ -288,8 +292,8 @@ class Enlisted(Case):
         saga = self.client.stuck(saga_id)
         self.assertEqual("COMPENSATION_FAILED", reason_name(saga.stuck_reason))
         calls = self.shop.of(saga_id)
-        self.assertEqual([1, 2], [c.attempt for c in calls])
-        self.assertLessEqual(max(c.time_left for c in calls), 0.51)
+        self.assertEqual(2, self.client.saga(saga_id).steps[0].compensation_attempts)  # not each that was given up need have come so far
+        self.assertLessEqual(max([c.time_left for c in calls], default=0), 0.51)
         self.client.operator.Resolve(saga_id=saga_id, actor="test", reason="by hand")
 
     def test_compensation_is_retried(self):
@@ -301,7 +305,7 @@ class Enlisted(Case):
 
     def test_cancel_waits_for_the_owner(self):
         """The owner may be acting when somebody else cancels: nothing is undone before it has had its lease to stop."""
-        saga_id = self.begin("a", lease=seconds(1.5))
+        saga_id = self.begin("a", lease=seconds(4))
         self.client.Cancel(saga_id=saga_id)
         self.refused("FAILED_PRECONDITION", "SAGA_TURNED_BACK", self.client.Enlist, saga_id=saga_id, enlist=[enlistment("b")])
         saga = self.client.end(saga_id)
@@ -314,7 +318,7 @@ class Enlisted(Case):
         sidecar = Sidecar(targets={"shop": self.shop.address})
         try:
             saga_id = sidecar.client.Begin(name="order", enlist=[enlistment("a"), enlistment("b")],
-                                           lease=seconds(1.5)).saga_id
+                                           lease=seconds(3)).saga_id
             sidecar.client.Settle(saga_id=saga_id, settle=[settled("a")])
             sidecar.restart("kill")
             saga = sidecar.client.end(saga_id)

@@ -13,6 +13,7 @@ import grpc
 from harness import (PATIENCE_S, SAGAD, Gate, Participant, Sidecar, definition, do, enlistment, fail, failure_of, message, migrate, settled,
                      state_name, step, wait_until)
 from postgres import Postgres
+from shaking import freeze
 from test_watching import get
 
 Code = grpc.StatusCode
@@ -128,9 +129,7 @@ class Fleet(unittest.TestCase):
         client = sidecar.client
         self.assertEqual("JOURNAL_FULL", self.refused_start(sidecar).reason)
         for saga_id in live:
-            client.Commit(saga_id=saga_id, settle=[settled("a")])
-        for saga_id in live:
-            self.assertEqual("COMMITTED", state_name(client.end(saga_id)))
+            client.Commit(saga_id=saga_id, settle=[settled("a")])  # whoever looks for them a moment later may find them forgotten
         wait_until(lambda: shown() < 1 << 20, "retention makes room")
         wait_until(lambda: get(sidecar, "/readyz")[0] == 200, "it is ready again")
         live.clear()
@@ -238,7 +237,7 @@ class Fleet(unittest.TestCase):
         for how in ("kill", "stop"):
             began = time.monotonic()
             sidecar.restart(how)
-            self.assertLess(time.monotonic() - began, 10)  # not the lease
+            self.assertLess(time.monotonic() - began, 40)  # not the lease
             self.assertEqual(ids, [sidecar.client.Start(definition="one", request_id="r-%d" % i).saga_id for i in range(5)])
 
     def test_another_is_refused_while_it_is_held(self):
@@ -249,7 +248,7 @@ class Fleet(unittest.TestCase):
         held.stop()
         began = time.monotonic()
         self.sidecar("held", store_lease="60s")
-        self.assertLess(time.monotonic() - began, 10)
+        self.assertLess(time.monotonic() - began, 40)
 
     def test_a_frozen_holder_lets_nothing_out(self):
         """Stopped past its lease, and woken: what it had to do has been done by another, and it ends with nothing said."""
@@ -259,7 +258,7 @@ class Fleet(unittest.TestCase):
         self.shop.on(do("a"), lambda call: b"at last" if stopped.is_set() else fail(Code.UNAVAILABLE)(call))
         ids = [frozen.client.Start(definition="one", request_id="r-%d" % i).saga_id for i in range(40)]
         wait_until(lambda: len(self.shop.calls) >= 40, "every saga has been tried")
-        frozen.process.send_signal(signal.SIGSTOP)
+        freeze(frozen.process.pid)
         peers = {c.peer for c in self.shop.calls}
         stopped.set()
         other = self.sidecar("frozen")

@@ -115,7 +115,7 @@ class Hostile(Case):
     def tearDown(self):
         """Normal service goes on, on the old connection and on a new one, and nothing is left of the strangers."""
         self.assertState("COMMITTED", self.client.run("one"))
-        fresh = Client(self.sidecar.address)
+        fresh = Client(self.sidecar.address, wait_for_ready=True)  # its own handshake may be late, too
         self.assertState("COMMITTED", fresh.run("one"))
         fresh.close()
         wait_until(lambda: self.sidecar.fd_count() <= self.fds + 1, "the connections are closed; %d files were open, now %d"
@@ -176,7 +176,7 @@ class Hostile(Case):
         """A thousand that say nothing, are served beside, and are sent away when their time is over."""
         silent = [self.connect() for _ in range(1000)]
         self.assertState("COMMITTED", self.client.run("one"))
-        fresh = Client(self.sidecar.address)
+        fresh = Client(self.sidecar.address, wait_for_ready=True)  # its own handshake may be late, too
         self.assertState("COMMITTED", fresh.run("one"))
         fresh.close()
         for s in silent:

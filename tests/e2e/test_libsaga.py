@@ -136,7 +136,7 @@ class Libsaga(Case):
             for i in range(10 ** 6):
                 if ended.is_set():
                     return
-                ran = subprocess.run([os.path.join(BUILT, "sagactl"), "-t", "200ms", "-o", "json", "start", "trip", "-r", "c-%d" % i],
+                ran = subprocess.run([os.path.join(BUILT, "sagactl"), "-t", "1s", "-o", "json", "start", "trip", "-r", "c-%d" % i],
                                      env=self.env, capture_output=True, text=True, timeout=PATIENCE_S)
                 unreachable = '"SIDECAR_UNREACHABLE"' in ran.stderr
                 sagactl_verdicts["c-%d" % i] = "done" if ran.returncode == 0 else "none" if unreachable else "open"
@@ -148,10 +148,10 @@ class Libsaga(Case):
         self.addCleanup(ended.set)
         for _ in range(8):
             done = told("done")
-            wait_until(lambda: told("done") > done + 20, "some are carried out")
+            wait_until(lambda: told("done") > done + 20 and "done" in list(sagactl_verdicts.values()), "some are carried out")
             self.own.kill()
             none = told("none")
-            wait_until(lambda: told("none") > none + 60, "some are given up while there is no sidecar")
+            wait_until(lambda: told("none") > none + 60 and "none" in list(sagactl_verdicts.values()), "some are given up while there is no sidecar")
             self.own.start()
         ended.set()
         commander.join()
@@ -163,4 +163,3 @@ class Libsaga(Case):
         in_journal = {s.request_id for s in self.sagas()}
         self.assertEqual([], [r for r, v in verdicts.items() if v == "none" and r in in_journal], "not carried out, and yet there")
         self.assertEqual([], [r for r, v in verdicts.items() if v == "done" and r not in in_journal], "carried out, and yet not there")
-        self.assertEqual({"done", "none"}, {"done", "none"} & set(sagactl_verdicts.values()), "sagactl met both")

@@ -93,19 +93,20 @@ class Loops(Case):
         for owner in self.clients:
             saga_id = owner.Begin(name="x").saga_id
             for other in self.clients:
-                took = []
-                for _ in range(7):
-                    began = time.monotonic()
-                    other.KeepAlive(saga_id=saga_id)
-                    other.Get(saga_id=saga_id)
-                    took.append(time.monotonic() - began)
-                self.assertLess(sorted(took)[3], 0.25, took)
-            events = self.clients[0].Watch(saga_id=saga_id)
-            next(events)
+                self.at_once(lambda: (other.KeepAlive(saga_id=saga_id), other.Get(saga_id=saga_id)))
+                events = other.Watch(saga_id=saga_id)
+                next(events)
+                self.at_once(lambda: (owner.Enlist(saga_id=saga_id, enlist=[enlistment("s" + os.urandom(4).hex())]), next(events)))
+                events.cancel()
+
+    def at_once(self, what):
+        """Some time it is. Where nobody is woken each time but the first takes a second, since it begins when they have just looked about."""
+        def took():
             began = time.monotonic()
-            owner.Abort(saga_id=saga_id)
-            next(events)
-            self.assertLess(time.monotonic() - began, 0.6)
+            what()
+            return time.monotonic() - began
+        took()
+        wait_until(lambda: took() < 0.4, "it is heard at once")
 
     def test_an_id_that_no_loop_has_given(self):
         for client in self.clients:
@@ -289,10 +290,11 @@ class Shares(Case):
         self.start(live_sagas_max=7)
         self.assertEqual(7, self.let_in(lambda client: client.Begin(name="x"), "LIVE_SAGAS_MAX"))
 
-    def held(self, call):
+    def held(self, client, saga_id, call):
         """Raises the failure of a call that is refused; otherwise it is held."""
+        client.Get(saga_id=saga_id)  # over the same connection: what was asked before it has been taken, or refused
         try:
-            call.result(0.5)
+            call.result(0.7)
         except grpc.FutureTimeoutError:
             self.addCleanup(call.cancel)
         return call
@@ -304,7 +306,7 @@ class Shares(Case):
         def wait(client):
             call = client.channel.unary_unary("/saga.v1.Coordinator/Wait").future(
                 message("saga.v1.WaitRequest")(saga_id=ids[client]).SerializeToString(), timeout=60)
-            self.held(call)
+            self.held(client, ids[client], call)
         self.assertEqual(7, self.let_in(wait, "QUEUE_FULL"))
 
     def test_streams_and_watchers(self):
@@ -480,7 +482,7 @@ class Lives(unittest.TestCase):
 
     def test_stop_with_everything_in_flight(self):
         """Waits and watches that are carried to other loops end as those of one's own; calls out end within the grace."""
-        sidecar = self.sidecar()
+        sidecar = self.sidecar(shutdown_grace="10m")
         gate = Gate()
         self.shop.on(do("a"), gate)
         sidecar.client.register(definition("one", step("a")))
@@ -497,7 +499,6 @@ class Lives(unittest.TestCase):
                 self.assertTrue(next(watch).events)
                 watches.append(watch)
         watches.append(clients[0].Watch())
-        began = time.monotonic()
         sidecar.terminate()
         for call in waits:
             self.assertEqual("STOPPING", failure_of(call.exception()).reason)
@@ -506,12 +507,19 @@ class Lives(unittest.TestCase):
                 list(watch)
             self.assertEqual("STOPPING", failure_of(raised.exception).reason)
         gate.open()
-        self.assertEqual(0, sidecar.await_exit())
-        self.assertLess(time.monotonic() - began, 9)
+        self.assertEqual(0, sidecar.await_exit())  # long before the grace is over
         for client in clients:
             client.close()
 
     def test_a_full_journal_is_told_by_all(self):
+        """At once: those that sleep are woken to say so; by themselves they look about once a second."""
+        took = []
+        while not took or took[-1] > 0.15:  # on a bad day some word is late on its way to the test
+            self.assertLess(len(took), 6, took)
+            took.append(self.a_full_journal_is_told())
+
+    def a_full_journal_is_told(self):
+        """The time from the first that is told until all are."""
         sidecar = self.sidecar(journal_bytes_max="48MiB", commit_bytes_max="1MiB", payload_bytes_max="1MiB", message_bytes_max="2MiB",
                                shutdown_grace="200ms")
         clients = one_of_each(sidecar)
@@ -540,14 +548,14 @@ class Lives(unittest.TestCase):
         self.assertEqual({"JOURNAL_FULL"}, {failure_of(c.exception()).reason for c in calls if c.done() and c.exception()})
         for thread in threads:
             thread.join(PATIENCE_S)
-        # Those that sleep are woken to say so: by themselves they look about once a second.
         self.assertEqual(COUNT, len(told))
-        self.assertLess(max(told) - min(told), 0.3)
         self.assertTrue(all(c.health.Check(service="saga.v1.Coordinator").status != serving for c in clients))
         # The others have room.
         self.assertTrue(clients[0].Begin(name="x").saga_id)
         for client in clients:
             client.close()
+        sidecar.stop()
+        return max(told) - min(told)
 
     def test_who_sends_much_is_no_enemy(self):
         """A loop that waits works for the sockets of the others: that holds nobody up, and nobody is shut out for it."""
@@ -561,8 +569,8 @@ class Lives(unittest.TestCase):
 
     @IN_FILES
     def test_a_loop_that_cannot_go_on_ends_all(self):
-        """At once, whatever others have in flight, and nothing that was acknowledged is lost."""
-        sidecar = self.sidecar()
+        """At once, whatever others have in flight (and long before a grace for that), and nothing that was acknowledged is lost."""
+        sidecar = self.sidecar(shutdown_grace="10m")
         gate = Gate()
         self.shop.on(do("a"), gate)
         sidecar.client.register(definition("one", step("a")))
@@ -583,7 +591,6 @@ class Lives(unittest.TestCase):
                 clients[0].Enlist(saga_id=saga_id, enlist=[enlistment("a", request=b"y" * 1000)])
                 acknowledged.append(saga_id)
         self.assertEqual(1, sidecar.await_exit())
-        self.assertLess(time.monotonic() - began, 9)
         self.assertEqual({Code.UNAVAILABLE}, {wait.exception().code() for wait in waits})
         told, = sidecar.log("stopped: the sidecar cannot go on")
         self.assertEqual("JOURNAL_FENCED", told["reason"])

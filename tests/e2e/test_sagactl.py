@@ -144,7 +144,7 @@ class Sagactl(Case):
         gate = Gate()
         self.shop.on(do("reserve"), gate)
         saga_id = self.start()
-        ran = self.ctl("wait", saga_id, "--timeout", "200ms")
+        ran = self.ctl("wait", saga_id, "--timeout", "2s")
         self.assertEqual(TIMEOUT, ran.code, ran)
         self.assertIn("it goes on", ran.err)
         gate.open()

@@ -7,6 +7,7 @@ import unittest
 import grpc
 
 from harness import (QUICK, Case, Gate, Sidecar, definition, do, enum, fail, state, step, undo, wait_until)
+from shaking import freeze
 from test_explain import Ctl
 from test_watching import get, samples
 
@@ -192,7 +193,7 @@ class Heartbeats(Ctl, Case):
         self.await_success()
         begun = lambda: self.one().committed + self.one().failed + self.one().missed
         first = begun()
-        self.sidecar.process.send_signal(signal.SIGSTOP)
+        freeze(self.sidecar.process.pid)
         try:
             time.sleep(6)  # that is what is tried
         finally:

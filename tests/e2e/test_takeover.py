@@ -11,6 +11,7 @@ import grpc
 
 from harness import ROOT, Gate, Participant, Sidecar, Stub, definition, do, failure_of, free_port, migrate, state_name, step, wait_until
 from postgres import Postgres
+from shaking import freeze
 from test_pipe import Stream
 from test_trust import OURS, Authority
 
@@ -194,7 +195,7 @@ class Takeover(Fleet):
     def test_a_frozen_one_that_is_taken_over_lets_nothing_out(self):
         a, b = self.sidecar("a"), self.sidecar("b")
         ids, gate = self.live(a, 10)
-        a.process.send_signal(signal.SIGSTOP)
+        freeze(a.process.pid)
         try:
             self.taken_by(b, "a")
             gate.open()

@@ -14,7 +14,7 @@ import urllib.request
 
 import grpc
 
-from harness import (STORE, PATIENCE_S, ROOT, SAGAD, Case, Client, Gate, Sidecar, definition, do, enlistment, fail, message, reason_name, settled, state_name, step,
+from harness import (STORE, PATIENCE_S, ROOT, SAGAD, Case, Client, Gate, Sidecar, definition, do, enlistment, fail, free_port, message, reason_name, settled, state_name, step,
                      undo, wait_until)
 
 Code = grpc.StatusCode
@@ -395,9 +395,7 @@ class Prometheus(Case):
             with open(config, "w") as f:
                 json.dump({"scrape_configs": [{"job_name": "sagad", "scrape_interval": "200ms", "scrape_timeout": "200ms",
                                                "static_configs": [{"targets": ["127.0.0.1:%d" % port_of(self.sidecar)]}]}]}, f)
-            with socket.socket() as s:
-                s.bind(("127.0.0.1", 0))
-                port = s.getsockname()[1]
+            port = free_port()
             process = subprocess.Popen([os.path.join(TOOLS, "prometheus"), "--config.file=" + config,
                                         "--storage.tsdb.path=" + os.path.join(directory, "data"),
                                         "--web.listen-address=127.0.0.1:%d" % port, "--enable-feature=exemplar-storage",

@@ -5,22 +5,15 @@ part of scripts/test: the Collector is built from Go's modules.
 """
 import os
 import re
-import socket
 import subprocess
 import sys
 import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
-from harness import Participant, Sidecar, definition, step, wait_until  # noqa: E402
+from harness import Participant, Sidecar, definition, free_port, step, wait_until  # noqa: E402
 from test_watching import get, samples  # noqa: E402
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 class Collector:
