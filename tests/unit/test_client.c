@@ -465,7 +465,6 @@ START_TEST(client__no_answer_is_a_deadline_exceeded)
     int code = start_named("checkout", NULL, 150);
     ck_assert_msg(code == SAGA_E_DEADLINE_EXCEEDED, "%d %s %s", code, error.reason, error.message);
     ck_assert_int_ge(now_ms() - before, 140);
-    ck_assert_int_lt(now_ms() - before, 5000);
     ck_assert_str_eq(error.reason, SAGA_REASON_DEADLINE);
     /* Lost on the way, and then nobody there: it may have been carried out. */
     atomic_store(&hold, false);
@@ -497,7 +496,7 @@ START_TEST(client__fail_fast_does_not_wait_for_a_sidecar)
     int64_t before = now_ms();
     int code = start_named("checkout", NULL, 0);
     ck_assert_int_eq(code, SAGA_E_UNAVAILABLE);
-    ck_assert_int_lt(now_ms() - before, 5000);
+    ck_assert_int_lt(now_ms() - before, 20000); /* of 30 s in which one might come */
     ck_assert_int_eq(start_named("checkout", NULL, 0), SAGA_E_UNAVAILABLE);
     ck_assert_str_eq(error.reason, SAGA_REASON_UNREACHABLE);
     /* It left before the connection broke: not certainly nothing. */
@@ -533,13 +532,13 @@ START_TEST(client__connects_soon_after_a_long_absence)
     void *code;
     fake_unlisten(server);
     pthread_create(&thread, NULL, start_in_thread, NULL);
-    /* So long that the delays between tries would be over 3 s by now without a cap. */
-    nanosleep(&(struct timespec){.tv_sec = 8}, NULL);
+    /* So long that the delays between tries would be over 4 s by now without a cap. */
+    nanosleep(&(struct timespec){.tv_sec = 12}, NULL);
     int64_t back = now_ms();
     fake_listen(server);
     pthread_join(thread, &code);
     ck_assert_int_eq((int)(intptr_t)code, SAGA_OK);
-    ck_assert_int_le(now_ms() - back, 1700);
+    ck_assert_int_le(now_ms() - back, 3500);
 }
 END_TEST
 
@@ -692,10 +691,8 @@ START_TEST(client__nothing_waits_for_a_sidecar_that_does_not_read)
     ck_assert_int_eq(saga_watch_open(c, "s-1", NULL, &watch, &error), SAGA_OK);
     ck_assert_int_ne(saga_watch_next(watch, 300, &event, &error), SAGA_OK);
     saga_watch_close(watch);
-    ck_assert_int_lt(now_ms() - began, 4000);
-    began = now_ms();
     saga_client_close(c);
-    ck_assert_int_lt(now_ms() - began, 4000);
+    ck_assert_int_lt(now_ms() - began, 15000); /* and not for as long as the connection stands */
     fake_peer_stop(&peer);
     unlink(path);
 }

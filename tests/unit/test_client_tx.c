@@ -329,31 +329,56 @@ static saga_tx *begin_now(int64_t lease_ms)
     return begin(lease_ms);
 }
 
-/* The time from the KeepAlive before to this one lies within these bounds. What a busy machine delivers late makes the time after it shorter:
- * so the lower one is of the sum since begin_now(). The upper one leaves a busy machine half of what is due. */
+/* By how much something came too late, in the try of now. */
+static int64_t late_ms;
+
+/* What was sent in time a busy machine may deliver late: then all of it is tried again. What is always late is not sent in time. */
+static void in_some_try(void (*scenario)(void))
+{
+    for (int i = 0; i < 5; i++) {
+        late_ms = 0;
+        scenario();
+        if (late_ms == 0)
+            return;
+        teardown();
+        setup();
+    }
+    ck_abort_msg("a renewal came %lld ms too late, as in each try before", (long long)late_ms);
+}
+
+/* The time from the KeepAlive before to this one lies within these bounds, the upper one of which is in_some_try()'s. What a busy machine
+ * delivers late makes the time after it shorter: so the lower one is of the sum since begin_now(). */
 static void came_after(unsigned number, int64_t least_ms, int64_t most_ms)
 {
     fake_await(server, "KeepAlive", number);
     int64_t came = atomic_load(&came_ms[number]), after = came - atomic_load(&came_ms[number - 1]);
     soonest_ms += least_ms;
-    ck_assert_msg(soonest_ms <= came && after <= most_ms,
-                  "KeepAlive %u came %lld ms after the one before, %lld ms too soon, or more than %lld ms", number,
-                  (long long)after, (long long)(soonest_ms - came), (long long)most_ms);
+    ck_assert_msg(soonest_ms <= came, "KeepAlive %u came %lld ms after the one before, %lld ms too soon", number,
+                  (long long)after, (long long)(soonest_ms - came));
+    if (after > most_ms)
+        late_ms = after - most_ms;
 }
 
-START_TEST(lease__is_renewed_at_a_third)
+static void renewed_at_a_third(void)
 {
     atomic_store(&lease_answer_ms, 1500);
     saga_tx *tx = begin_now(1500);
     for (unsigned i = 1; i <= 3; i++)
         came_after(i, 490, 740);
-    ck_assert_int_gt(saga_tx_lease_left_ms(tx), 750);
-    ck_assert_int_le(saga_tx_lease_left_ms(tx), 1500);
+    int64_t left_ms = saga_tx_lease_left_ms(tx);
+    if (left_ms <= 750)
+        late_ms = 751 - left_ms;
+    ck_assert_int_le(left_ms, 1500);
     saga_tx_free(tx);
+}
+
+START_TEST(lease__is_renewed_at_a_third)
+{
+    in_some_try(renewed_at_a_third);
 }
 END_TEST
 
-START_TEST(lease__counts_from_when_the_call_was_sent)
+static void counted_from_the_call(void)
 {
     atomic_store(&lease_answer_ms, 1500);
     atomic_store(&answers_take_ms, 350);
@@ -370,9 +395,14 @@ START_TEST(lease__counts_from_when_the_call_was_sent)
     came_after(3, 490, 740);
     saga_tx_free(tx);
 }
+
+START_TEST(lease__counts_from_when_the_call_was_sent)
+{
+    in_some_try(counted_from_the_call);
+}
 END_TEST
 
-START_TEST(lease__is_renewed_again_soon_after_a_failure)
+static void renewed_after_failures(void)
 {
     atomic_store(&lease_answer_ms, 3000);
     saga_tx *tx = begin_now(3000);
@@ -385,9 +415,14 @@ START_TEST(lease__is_renewed_again_soon_after_a_failure)
     came_after(5, 950, 1400);
     saga_tx_free(tx);
 }
+
+START_TEST(lease__is_renewed_again_soon_after_a_failure)
+{
+    in_some_try(renewed_after_failures);
+}
 END_TEST
 
-START_TEST(lease__outlives_a_renewal_that_hangs)
+static void renewed_though_one_hangs(void)
 {
     atomic_store(&lease_answer_ms, 1800);
     atomic_store(&keep_alive_hangs, true);
@@ -399,6 +434,11 @@ START_TEST(lease__outlives_a_renewal_that_hangs)
     UNTIL(saga_tx_lease_left_ms(tx) > 1000);
     came_after(3, 550, 850);
     saga_tx_free(tx);
+}
+
+START_TEST(lease__outlives_a_renewal_that_hangs)
+{
+    in_some_try(renewed_though_one_hangs);
 }
 END_TEST
 

@@ -149,15 +149,20 @@ END_TEST
 START_TEST(watch__waits_little_after_a_stream_that_worked)
 {
     struct timespec began, ended;
+    int64_t ms = INT64_MAX;
     atomic_store(&per_stream, 2);
-    open_with("breaks", NULL);
-    clock_gettime(CLOCK_MONOTONIC, &began);
-    for (int i = 1; i <= EVENTS; i++)
-        expect(i);
-    clock_gettime(CLOCK_MONOTONIC, &ended);
-    int64_t ms = (ended.tv_sec - began.tv_sec) * 1000 + (ended.tv_nsec - began.tv_nsec) / 1000000;
-    ck_assert_uint_eq(fake_count(server, "Watch"), EVENTS / 2);
-    ck_assert_int_lt(ms, 1200); /* with waits that grow it is 1310 at the least */
+    /* With waits that grow it is 1310 at the least; without, a busy machine may make it as long at times. */
+    for (unsigned tries = 1; ms >= 1200; tries++) {
+        ck_assert_msg(tries <= 5, "%lld ms", (long long)ms);
+        saga_watch_close(watch);
+        open_with("breaks", NULL);
+        clock_gettime(CLOCK_MONOTONIC, &began);
+        for (int i = 1; i <= EVENTS; i++)
+            expect(i);
+        clock_gettime(CLOCK_MONOTONIC, &ended);
+        ms = (ended.tv_sec - began.tv_sec) * 1000 + (ended.tv_nsec - began.tv_nsec) / 1000000;
+        ck_assert_uint_eq(fake_count(server, "Watch"), tries * (EVENTS / 2));
+    }
 }
 END_TEST
 

@@ -132,7 +132,7 @@ START_TEST(rpc_out__attempt_without_a_connection_is_given_up_in_time)
     ck_assert_int_eq(a.status, 14);
     ck_assert_int_eq(a.reach, SAGA_REACH_NONE);
     ck_assert_int_ge(took_ms, 150);
-    ck_assert_int_lt(took_ms, 5000);
+    ck_assert_int_lt(took_ms, 20000);
     /* The deadline comes first. */
     a = call(address, "/t.T/Echo", SPAN_MS(50));
     ck_assert_int_eq(a.reach, SAGA_REACH_NONE);
@@ -457,7 +457,7 @@ START_TEST(rpc_out__attempt_ends_at_its_deadline_although_the_peer_reads_nothing
         peer.deaf = true;
         peer.path = unix_socket ? deaf_path() : NULL;
         world_init(&w);
-        w.options.keepalive_timeout = SPAN_S(5); /* the connection stands */
+        w.options.keepalive_timeout = SPAN_S(60); /* the connection stands */
         world_open(&w, false);
         fake_peer_start(&peer);
         struct rpc_target *target = world_target(&w, peer.address);
@@ -467,7 +467,7 @@ START_TEST(rpc_out__attempt_ends_at_its_deadline_although_the_peer_reads_nothing
         for (int i = 0; i < COUNT; i++)
             WORLD_UNTIL(&w, answers[i].count == 1);
         int64_t took_ms = gpr_time_to_millis(gpr_time_sub(gpr_now(GPR_CLOCK_MONOTONIC), begin));
-        ck_assert_int_lt(took_ms, 1500);
+        ck_assert_int_lt(took_ms, 10000);
         for (int i = 0; i < COUNT; i++) {
             ck_assert_int_eq(answers[i].status, 4);
             ck_assert_int_eq(answers[i].reach, SAGA_REACH_MAYBE);
