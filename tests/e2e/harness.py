@@ -34,7 +34,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 SAGAD = os.environ.get("SAGAD", os.path.join(ROOT, "build/release/sagad"))
 DESCRIPTORS = os.environ.get("SAGA_DESCRIPTORS", os.path.join(ROOT, "build/gen/descriptors.bin"))
 # How long anything may take before a test calls it lost. A sanitized sidecar on a busy machine is slow; a good run never waits for this.
-PATIENCE_S = float(os.environ.get("SAGA_TEST_PATIENCE", "20"))
+PATIENCE_S = float(os.environ.get("SAGA_TEST_PATIENCE", "60"))
 
 # So many loops has every sidecar that says nothing else: the same tests, with sagas that live here and there.
 LOOPS = int(os.environ.get("SAGA_TEST_LOOPS", "1"))

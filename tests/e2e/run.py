@@ -27,7 +27,7 @@ sys.dont_write_bytecode = True
 
 import shaking
 
-LIMIT_S = float(os.environ.get("SAGA_TEST_LIMIT", "120"))
+LIMIT_S = float(os.environ.get("SAGA_TEST_LIMIT", "240"))
 # How long a test that was broken off may take to clean up.
 CLEAN_UP_S = 40
 # Characters of a failure that are said again at the end, where one looks first.

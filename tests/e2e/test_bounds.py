@@ -104,7 +104,8 @@ class Bounds(Case):
                 client.Get(saga_id=large, include_payloads=True)
             except grpc.RpcError as e:
                 return failure_of(e)
-        self.assertEqual("MEMORY_BYTES_MAX", wait_until(refused, "a large answer is refused").reason)
+        failure = wait_until(refused, "a large answer is refused")
+        self.assertEqual("MEMORY_BYTES_MAX", failure.reason, failure)
         self.assertEqual(large, client.Get(saga_id=large).saga.id)
         client.Commit(saga_id=client.Begin(name="small").saga_id)
         connection.close()

@@ -231,13 +231,11 @@ class Fleet(unittest.TestCase):
     # ---- who has it ----
 
     def test_who_ended_is_followed_at_once(self):
-        sidecar = self.sidecar("again", store_lease="60s")
+        sidecar = self.sidecar("again", store_lease="10m")  # nothing here is waited for so long
         sidecar.client.register(definition("one", step("a")))
         ids = [sidecar.client.run("one", request_id="r-%d" % i).id for i in range(5)]
         for how in ("kill", "stop"):
-            began = time.monotonic()
             sidecar.restart(how)
-            self.assertLess(time.monotonic() - began, 40)  # not the lease
             self.assertEqual(ids, [sidecar.client.Start(definition="one", request_id="r-%d" % i).saga_id for i in range(5)])
 
     def test_another_is_refused_while_it_is_held(self):
@@ -246,9 +244,7 @@ class Fleet(unittest.TestCase):
         self.assertIn("JOURNAL_LOCKED", said)
         self.assertIn("unless it renews", said)
         held.stop()
-        began = time.monotonic()
-        self.sidecar("held", store_lease="60s")
-        self.assertLess(time.monotonic() - began, 40)
+        self.sidecar("held", store_lease="10m")  # it is had at once, and not when that is over
 
     def test_a_frozen_holder_lets_nothing_out(self):
         """Stopped past its lease, and woken: what it had to do has been done by another, and it ends with nothing said."""
