@@ -118,7 +118,7 @@ class Bounds(Case):
         """It was carried out, but what it said cannot be kept: so it is undone."""
         client = self.start(payload_bytes_max="1KiB", message_bytes_max="128KiB", definition_bytes_max="1KiB",
                             default_retry={"maxAttempts": 2, "initialBackoff": "10ms"},
-                            targets={"shop": {"address": self.shop.address, "timeout": "300ms"}})
+                            targets={"shop": {"address": self.shop.address, "timeout": "2s"}})
         client.register(definition("one", step("a")))
         for size in (1025, 1 << 20):
             self.shop.on(do("a"), lambda call: b"x" * size)
