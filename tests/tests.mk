@@ -142,11 +142,14 @@ e2e-loops: $(E2E_PROGRAMS)
 CRASH = env $(E2E_ENV) SAGA_SHOP=$(abspath $(B))/examples/checkout $(SYSTEM_PYTHON) tests/crash/crash.py $(if $(SEED),--seed $(SEED)) $(if $(LOOPS),--loops $(LOOPS)) $(if $(STORE),--store $(STORE))
 # A fleet of sidecars on a database with a standby: make fleet-crash ROUNDS=200 SIDECARS=5 SEED=7. The smoke is what scripts/test runs.
 FLEET = env $(E2E_ENV) $(SYSTEM_PYTHON) tests/crash/fleet.py $(if $(SEED),--seed $(SEED)) $(if $(SIDECARS),--sidecars $(SIDECARS))
-.PHONY: fleet-crash fleet-smoke fleet-takeover
-fleet-crash: $(B)/sagad
+# The soak: ten sidecars for an hour, or make fleet-soak SECONDS=600 SIDECARS=5.
+.PHONY: fleet-crash fleet-smoke fleet-soak fleet-takeover
+fleet-crash: $(B)/sagad $(B)/shim.so
 	@$(FLEET) --rounds $(or $(ROUNDS),100)
-fleet-smoke: $(B)/sagad
+fleet-smoke: $(B)/sagad $(B)/shim.so
 	@$(call limit,300) $(FLEET) --rounds 4
+fleet-soak: $(B)/sagad $(B)/shim.so
+	@$(FLEET) --seconds $(or $(SECONDS),3600) $(if $(SIDECARS),,--sidecars 10 --lease 6)
 # How long it takes until another answers for so many live sagas of a sidecar that was killed.
 fleet-takeover: $(B)/sagad
 	@$(call limit,900) env $(E2E_ENV) $(SYSTEM_PYTHON) tests/bench/takeover.py $(or $(N),100000)

@@ -7,6 +7,7 @@
 #include "sidecar/base/check.h"
 #include "sidecar/base/defect.h"
 #include "sidecar/journal/codec_inside.h"
+#include "sidecar/journal/store.h"
 
 #include <string.h>
 #include <zlib.h>
@@ -18,6 +19,9 @@ static bool text_fits(const char *text, size_t size_max)
 {
     return text == NULL || strnlen(text, size_max + 1) <= size_max;
 }
+
+_Static_assert(RECORD_TYPE_COUNT == 20 && SUBJECT_KIND_COUNT == 15 && JOURNAL_FORM == 1,
+               "what an older sagad cannot read is another form: raise JOURNAL_FORM, and these with it");
 
 /* A policy that older versions took has no upper bounds on its backoff and its multiplier. */
 static bool retry_valid(const struct retry_policy *p)

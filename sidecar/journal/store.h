@@ -42,6 +42,11 @@ struct definition_row {
     struct bytes source;
 };
 
+/* The form of what a journal holds, all in all. It is one higher in a sagad that may write anything that the one before could not read: a type of
+ * record or a field of one, a kind of row, a word in a definition. Where journals are taken over by others each says its form, and is left alone by
+ * those who know no such one (docs/fleet.md). */
+#define JOURNAL_FORM 1
+
 /* What is kept about something that need not be a saga: a row by kind and name, replaced as a whole. Numbers of kinds are in the journal:
  * add at the end, never change or reuse one. */
 enum subject_kind {

@@ -126,8 +126,8 @@ class Postgres:
     def promote(self):
         self.query("select pg_promote()")
 
-    def query(self, sql):
-        return self._run("psql", "-h", self.folder, "-U", "saga", "-d", "postgres", "-qAtX", "-v", "ON_ERROR_STOP=1", "-c", sql)
+    def query(self, sql, database="postgres"):
+        return self._run("psql", "-h", self.folder, "-U", "saga", "-d", database, "-qAtX", "-v", "ON_ERROR_STOP=1", "-c", sql)
 
     @property
     def uri(self):

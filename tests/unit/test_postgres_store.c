@@ -404,11 +404,93 @@ START_TEST(postgres_store__tables_are_never_made_silently)
     free(sql);
     open_as(options);
     teardown();
-    PQclear(PQexec(db, "update saga_schema set version = 99"));
+    PQclear(PQexec(db, "update saga_schema set version = 99, oldest = 99"));
     ck_assert_int_eq(postgres_store_open(&options, &store, &state, &detail), E_JOURNAL_VERSION);
     ck_assert_ptr_nonnull(strstr(detail.text, "version 99"));
     PQfinish(db);
     store = NULL;
+}
+END_TEST
+
+static int migrate(char **said)
+{
+    size_t size;
+    FILE *out = open_memstream(said, &size);
+    int code = postgres_store_migrate(server.conninfo, SPAN_S(20), out, &detail);
+    fclose(out);
+    return code;
+}
+
+static const char lose_connections[] =
+    "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'sagad'";
+
+START_TEST(postgres_store__newer_tables_that_are_good_for_it)
+{
+    struct postgres_store_options options = place_options(&server, "side");
+    char *said;
+    open_as(options);
+    ck_assert_int_eq(commit_one(1), 0);
+    place_query(&server, "alter table saga_journal add column later text");
+    place_query(&server, "update saga_schema set version = 99");
+    place_query(&server, lose_connections);
+    ck_assert_int_eq(commit_one(2), 0);
+    teardown();
+    open_as(options);
+    ck_assert_uint_eq(state.last_frame, 2);
+    ck_assert_int_eq(migrate(&said), 0);
+    ck_assert_ptr_nonnull(strstr(said, "version 99, of a newer sagad, and are good for this one"));
+    free(said);
+    place_query(&server, "alter table saga_journal drop column later");
+    place_query(&server, "update saga_schema set version = 3");
+}
+END_TEST
+
+START_TEST(postgres_store__newer_tables_that_are_not)
+{
+    struct postgres_store_options options = place_options(&server, "behind");
+    char *said;
+    open_as(options);
+    ck_assert_int_eq(commit_one(1), 0);
+    /* As such a migration ends. */
+    place_query(
+        &server,
+        "begin; update saga_schema set version = 99, oldest = 98; update saga_journal set epoch = epoch + 1; commit");
+    struct store_commit next = frame(2);
+    ck_assert_int_eq(store->commit(store, &next, &detail), STORE_PENDING);
+    ck_assert_int_eq(fate(10), E_JOURNAL_VERSION);
+    ck_assert_ptr_nonnull(strstr(detail.text, "for a sagad that knows version 98 or later"));
+    teardown();
+    ck_assert_int_eq(postgres_store_open(&options, &store, &state, &detail), E_JOURNAL_VERSION);
+    store = NULL;
+    ck_assert_int_eq(migrate(&said), E_JOURNAL_VERSION);
+    free(said);
+    place_query(&server, "update saga_schema set version = 3, oldest = 3");
+    open_as(options);
+    ck_assert_uint_eq(state.last_frame, 1);
+}
+END_TEST
+
+START_TEST(postgres_store__journal_of_a_newer_form)
+{
+    struct postgres_store_options options = place_options(&server, "newer");
+    open_as(options);
+    ck_assert_int_eq(commit_one(1), 0);
+    teardown();
+    place_query(&server, "update saga_journal set form = 99 where name = 'newer'");
+    for (int guest = 0; guest < 2; guest++) {
+        options.carrier = guest ? "another" : options.journal;
+        ck_assert_int_eq(postgres_store_open(&options, &store, &state, &detail), E_JOURNAL_VERSION);
+        ck_assert_ptr_nonnull(strstr(detail.text, "form 99, by a newer sagad"));
+    }
+    ck_assert_int_eq(postgres_store_look(server.conninfo, "newer", SPAN_S(5), &store, &state, &detail),
+                     E_JOURNAL_VERSION);
+    store = NULL;
+    place_query(&server, "update saga_journal set form = 0 where name = 'newer'");
+    options.carrier = options.journal;
+    open_as(options); /* from now on it is written in ours */
+    place_query(
+        &server,
+        "do $$ begin if (select form from saga_journal where name = 'newer') <> 1 then raise 'form'; end if; end $$");
 }
 END_TEST
 
@@ -444,6 +526,9 @@ int main(void)
     tcase_add_test(t, postgres_store__database_that_went_back);
     tcase_add_test(t, postgres_store__what_is_not_durable_is_refused);
     tcase_add_test(t, postgres_store__tables_are_never_made_silently);
+    tcase_add_test(t, postgres_store__newer_tables_that_are_good_for_it);
+    tcase_add_test(t, postgres_store__newer_tables_that_are_not);
+    tcase_add_test(t, postgres_store__journal_of_a_newer_form);
     tcase_add_test(t, postgres_store__words_for_libpq);
     suite_add_tcase(s, t);
     SRunner *runner = srunner_create(s);

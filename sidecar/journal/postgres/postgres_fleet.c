@@ -137,11 +137,12 @@ static int give(struct postgres_fleet *f, const char *sql, int count, const char
 int postgres_fleet_orphans(struct postgres_fleet *f, const char *own, fleet_take_fn take, void *self, uint64_t *held,
                            struct error_detail *detail)
 {
-    const char *values[] = {f->options.fleet, own};
+    const char *values[] = {f->options.fleet, own, NUMBER(JOURNAL_FORM)};
     int code = give(f,
-                    "select " COLUMNS "where fleet = $1 and name <> $2 and ((holder <> '' and expires_at < "
+                    "select " COLUMNS
+                    "where fleet = $1 and name <> $2 and form <= $3::bigint and ((holder <> '' and expires_at < "
                     "clock_timestamp()) or (holder = '' and live > 0)) order by random() limit " ORPHANS_AT_ONCE,
-                    2, values, take, self, detail);
+                    3, values, take, self, detail);
     if (code != 0)
         return code;
     PGresult *count =

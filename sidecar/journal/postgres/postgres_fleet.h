@@ -45,7 +45,7 @@ typedef void (*fleet_take_fn)(void *self, const struct fleet_row *row);
 
 /* Each returns 0, or E_JOURNAL_AWAY with why. */
 
-/* Some journals that nobody holds, other than `own`, in no order; and how many are held. */
+/* Some journals that nobody holds and this sagad can read, other than `own`, in no order; and how many are held. */
 int postgres_fleet_orphans(struct postgres_fleet *f, const char *own, fleet_take_fn take, void *self, uint64_t *held,
                            struct error_detail *detail);
 /* Those that a sidecar has beside its own. */

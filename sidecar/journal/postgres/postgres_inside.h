@@ -8,7 +8,11 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#define PG_SCHEMA_VERSION 2
+#define PG_SCHEMA_VERSION 3
+
+/* A number of the preprocessor as text. */
+#define NUMBER(n)      NUMBER_TEXT(n)
+#define NUMBER_TEXT(n) #n
 
 enum pg_statement {
     PG_COMMIT_FRAMES, /* what a commit is made of decides which of the first three is used */
@@ -40,6 +44,13 @@ enum pg_statement {
 extern const char *const postgres_statements[PG_STATEMENT_COUNT];
 /* The SQL that brings the tables from version - 1 to version. */
 const char *schema_migration(unsigned version);
+/* The oldest version whose sagad may go on with the tables of this one. */
+unsigned schema_oldest(unsigned version);
+/* What follows in the same transaction, from the version on that has a place for `oldest`: the numbers; and where no older sagad may go on, no journal's
+ * epoch is any more what its holder believes, so that its next commit fails, and it finds the numbers when it connects anew. */
+#define PG_SCHEMA_OLDEST_SINCE 3
+#define SCHEMA_MIGRATED_SIZE   160
+const char *schema_migrated(unsigned version, char room[SCHEMA_MIGRATED_SIZE]);
 
 /* ---- postgres_job.c: one statement on its way to the server, with its parameters in their binary form ---- */
 

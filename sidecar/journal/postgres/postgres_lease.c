@@ -21,7 +21,7 @@
 /* Another's statement that holds the row longer than the lock's timeout. */
 #define LOCKED_OUT "55P03"
 
-#define ROW "id, epoch, seq, first_frame, last_frame, oldest_live, serial_max, audit_last"
+#define ROW "id, epoch, seq, first_frame, last_frame, oldest_live, serial_max, audit_last, form"
 
 static uint64_t number_at(const PGresult *result, int column)
 {
@@ -85,19 +85,34 @@ static int refused(const char *state, const struct postgres_store *s, struct pg_
 static int check_version(struct pg_link *l, PGconn *db, struct postgres_store *s, struct error_detail *detail)
 {
     char state[6], text[160];
-    PGresult *found = link_query(l, db, "select version from saga_schema", 0, NULL, state, detail);
+    PGresult *found = link_query(l, db, "select version, oldest from saga_schema", 0, NULL, state, detail);
     if (found == NULL)
         return refused(state, s, l, db, detail);
     uint64_t version = PQntuples(found) == 1 ? number_at(found, 0) : 0;
+    uint64_t oldest = PQntuples(found) == 1 ? number_at(found, 1) : 0;
     PQclear(found);
-    if (version == PG_SCHEMA_VERSION)
+    if (version >= PG_SCHEMA_VERSION && oldest <= PG_SCHEMA_VERSION)
         return 0;
-    snprintf(text, sizeof text,
-             version > PG_SCHEMA_VERSION
-                 ? "the tables have version %u and this sagad knows %u: start the sagad that made them, or a newer one"
-                 : "the tables have version %u and this sagad needs %u: run sagad --migrate",
-             (unsigned)version, (unsigned)PG_SCHEMA_VERSION);
+    if (version < PG_SCHEMA_VERSION)
+        snprintf(text, sizeof text, "the tables have version %u and this sagad needs %u: run sagad --migrate",
+                 (unsigned)version, (unsigned)PG_SCHEMA_VERSION);
+    else
+        snprintf(
+            text, sizeof text,
+            "the tables have version %u, for a sagad that knows version %u or later, and this one knows %u: start a "
+            "newer one",
+            (unsigned)version, (unsigned)oldest, (unsigned)PG_SCHEMA_VERSION);
     return error_set(detail, E_JOURNAL_VERSION, "store", text);
+}
+
+/* A journal in which a newer sagad may have written what this one cannot read. */
+static int refuse_form(const struct postgres_store *s, uint64_t form, struct error_detail *detail)
+{
+    char text[160];
+    snprintf(text, sizeof text,
+             "the journal is written in form %u, by a newer sagad, and this one reads up to %u: start a newer one",
+             (unsigned)form, JOURNAL_FORM);
+    return error_set(detail, E_JOURNAL_VERSION, s->name, text);
 }
 
 /* A setting that an engine does not have promises nothing, and is told as such. */
@@ -174,17 +189,24 @@ static PGresult *take_first(struct pg_link *l, PGconn *db, struct postgres_store
     if (made == NULL)
         return NULL;
     PQclear(made);
-    const char *values[] = {s->name,    s->holder,  lease_ms, s->taker,
-                            s->carrier, s->address, s->fleet, s->guest ? NULL : s->needs};
+    const char *values[] = {s->name,
+                            s->holder,
+                            lease_ms,
+                            s->taker,
+                            s->carrier,
+                            s->address,
+                            s->fleet,
+                            s->guest ? NULL : s->needs,
+                            NUMBER(JOURNAL_FORM)};
     return link_query(
         l, db,
         "update saga_journal set epoch = epoch + 1, holder = $2, taker = $4, pid = pg_backend_pid(), carrier = $5, "
-        "address = $6, fleet = $7, needs = coalesce($8::text, needs), "
+        "address = $6, fleet = $7, needs = coalesce($8::text, needs), form = greatest(form, $9::bigint), "
         "tries = case when $8::text is null then tries + 1 else 0 end, "
         "expires_at = clock_timestamp() + $3::bigint * interval '1 millisecond' "
         "where name = $1 and (holder = $2 or holder = '' or expires_at < clock_timestamp()) and "
-        "($8::text is not null or wanted_until < clock_timestamp()) returning " ROW,
-        8, values, state, detail);
+        "($8::text is not null or wanted_until < clock_timestamp()) and form <= $9::bigint returning " ROW,
+        9, values, state, detail);
 }
 
 /* Takes it again: nobody else has taken it since. An earlier try may have done so without our hearing of it, so the epoch says nothing. */
@@ -220,7 +242,7 @@ static int tell_other(struct pg_link *l, PGconn *db, struct postgres_store *s, s
     char state[6], text[sizeof detail->text];
     PGresult *found =
         link_query(l, db,
-                   "select epoch, seq, holder, ceil(extract(epoch from expires_at - clock_timestamp())) from "
+                   "select epoch, seq, holder, ceil(extract(epoch from expires_at - clock_timestamp())), form from "
                    "saga_journal where name = $1",
                    1, values, state, detail);
     if (found == NULL)
@@ -231,6 +253,8 @@ static int tell_other(struct pg_link *l, PGconn *db, struct postgres_store *s, s
     } else if (s->taken) {
         snprintf(text, sizeof text, "another sidecar (%.90s) has taken the journal", PQgetvalue(found, 0, 2));
         code = error_set(detail, E_JOURNAL_FENCED, s->name, text);
+    } else if (PQntuples(found) == 1 && number_at(found, 4) > JOURNAL_FORM) {
+        code = refuse_form(s, number_at(found, 4), detail);
     } else {
         snprintf(text, sizeof text,
                  "another sidecar (%.90s) holds it for %.12s s more, unless it renews: stop it, or name another "
@@ -310,7 +334,9 @@ int lease_look(void *self, struct pg_link *l, PGconn *db, struct pg_taken *taken
     PGresult *row = link_query(l, db, "select " ROW " from saga_journal where name = $1", 1, values, state, detail);
     if (row == NULL)
         return refused(state, s, l, db, detail);
-    if (PQntuples(row) == 1)
+    if (PQntuples(row) == 1 && number_at(row, 8) > JOURNAL_FORM)
+        code = refuse_form(s, number_at(row, 8), detail);
+    else if (PQntuples(row) == 1)
         code = note_first(s, row, taken->epoch = number_at(row, 1), detail);
     else
         code = error_set(detail, E_ARGUMENT, "store_journal", "the database has no journal of this name");

@@ -48,20 +48,65 @@ static int run(PGconn *db, const char *sql, struct span timeout, struct error_de
     return 0;
 }
 
-/* 0 where there are none. */
-static int tables_version(PGconn *db, struct span timeout, unsigned *version, struct error_detail *detail)
+/* A number; 0 where there is no such table. */
+static int ask_number(PGconn *db, const char *sql, struct span timeout, unsigned *number, struct error_detail *detail)
 {
-    PGresult *result = PQsendQuery(db, "select version from saga_schema") == 1
-                           ? connection_answer(db, pg_now() + timeout.us, NULL, NULL)
-                           : NULL;
+    PGresult *result = PQsendQuery(db, sql) == 1 ? connection_answer(db, pg_now() + timeout.us, NULL, NULL) : NULL;
     const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     int code = 0;
-    *version = 0;
+    *number = 0;
     if (PQresultStatus(result) == PGRES_TUPLES_OK)
-        *version = PQntuples(result) == 1 ? (unsigned)strtoul(PQgetvalue(result, 0, 0), NULL, 10) : 0;
+        *number = PQntuples(result) == 1 ? (unsigned)strtoul(PQgetvalue(result, 0, 0), NULL, 10) : 0;
     else if (state == NULL || strcmp(state, "42P01") != 0)
         connection_error(db, detail), code = E_JOURNAL;
     PQclear(result);
+    return code;
+}
+
+/* Nobody is kept waiting behind us for longer than a commit may take. */
+#define BEGIN "begin; set local client_min_messages = warning; set local lock_timeout = '2s'"
+
+static int migrate_to(PGconn *db, unsigned version, struct span timeout, struct error_detail *detail)
+{
+    char room[SCHEMA_MIGRATED_SIZE];
+    int code = run(db, BEGIN, timeout, detail);
+    if (code == 0)
+        code = run(db, schema_migration(version), timeout, detail);
+    if (code == 0)
+        code = run(db, schema_migrated(version, room), timeout, detail);
+    return code != 0 ? code : run(db, "commit", timeout, detail);
+}
+
+static int migrate_from(PGconn *db, unsigned version, struct span timeout, FILE *out, struct error_detail *detail)
+{
+    static const char who[] = "select count(*) from saga_journal where holder <> '' and expires_at > clock_timestamp()";
+    unsigned held = 0, oldest = 0;
+    int code = ask_number(db, who, timeout, &held, detail);
+    for (unsigned to = version + 1; code == 0 && to <= PG_SCHEMA_VERSION; to++) {
+        code = migrate_to(db, to, timeout, detail);
+        oldest = schema_oldest(to);
+    }
+    if (code != 0)
+        return code;
+    fprintf(out, "The tables have version %u now; they had %u.\n", (unsigned)PG_SCHEMA_VERSION, version);
+    if (held > 0 && oldest > version)
+        fprintf(out, "Journals that were held: %u. Sidecars that know no version from %u on end now.\n", held, oldest);
+    else if (held > 0)
+        fprintf(out, "Journals that were held: %u. Sidecars that know a version from %u on go on.\n", held, oldest);
+    return 0;
+}
+
+/* Newer tables, which may be good for this sagad. */
+static int tell_newer(PGconn *db, unsigned version, struct span timeout, FILE *out, struct error_detail *detail)
+{
+    unsigned oldest;
+    int code = ask_number(db, "select oldest from saga_schema", timeout, &oldest, detail);
+    if (code == 0 && oldest > PG_SCHEMA_VERSION)
+        code = error_set(detail, E_JOURNAL_VERSION, "store",
+                         "the tables are of a newer sagad, and not for this one any more");
+    if (code == 0)
+        fprintf(out, "The tables have version %u, of a newer sagad, and are good for this one, which knows %u.\n",
+                version, (unsigned)PG_SCHEMA_VERSION);
     return code;
 }
 
@@ -71,23 +116,14 @@ int postgres_store_migrate(const char *conninfo, struct span timeout, FILE *out,
     PGconn *db = connection_open(conninfo, pg_now() + timeout.us, NULL, NULL, detail);
     if (db == NULL)
         return E_JOURNAL;
-    int code = tables_version(db, timeout, &version, detail);
+    int code = ask_number(db, "select version from saga_schema", timeout, &version, detail);
     if (code == 0 && version > PG_SCHEMA_VERSION)
-        code = error_set(detail, E_JOURNAL_VERSION, "store", "the tables are of a newer sagad");
-    for (unsigned to = version + 1; code == 0 && to <= PG_SCHEMA_VERSION; to++) {
-        char end[80];
-        snprintf(end, sizeof end, "update saga_schema set version = %u; commit;", to);
-        code = run(db, "begin; set local client_min_messages = warning", timeout, detail);
-        if (code == 0)
-            code = run(db, schema_migration(to), timeout, detail);
-        if (code == 0)
-            code = run(db, end, timeout, detail);
-    }
-    PQfinish(db);
-    if (code == 0 && version == PG_SCHEMA_VERSION)
+        code = tell_newer(db, version, timeout, out, detail);
+    else if (code == 0 && version == PG_SCHEMA_VERSION)
         fprintf(out, "The tables have version %u already.\n", version);
     else if (code == 0)
-        fprintf(out, "The tables have version %u now; they had %u.\n", (unsigned)PG_SCHEMA_VERSION, version);
+        code = migrate_from(db, version, timeout, out, detail);
+    PQfinish(db);
     return code;
 }
 

@@ -81,21 +81,46 @@ static const char *const migrations[] = {
     "  journal bigint not null, -- in which a saga of this request_id lives, if any does\n"
     "  at_us bigint not null,\n"
     "  primary key(fleet, request_id));\n",
+    /* 3 */
+    "alter table saga_schema add column oldest bigint not null default 3; -- version whose sagad may go on\n"
+    "alter table saga_journal add column form bigint not null default 1; -- that who takes it must be able to read\n",
 };
 
+/* By the same index: the oldest version whose sagad may go on with these tables. Its own number, when a statement of an older one would not do any
+ * more; else that of the version before. Versions 1 and 2 go on with no other. */
+static const unsigned oldest[] = {1, 2, 3};
+
 _Static_assert(sizeof migrations / sizeof migrations[0] == PG_SCHEMA_VERSION, "one migration a version");
+_Static_assert(sizeof oldest / sizeof oldest[0] == PG_SCHEMA_VERSION, "one number a version");
 
 const char *schema_migration(unsigned version)
 {
     return migrations[version - 1];
 }
 
+unsigned schema_oldest(unsigned version)
+{
+    return oldest[version - 1];
+}
+
+const char *schema_migrated(unsigned version, char room[SCHEMA_MIGRATED_SIZE])
+{
+    char more[32] = "";
+    if (version >= PG_SCHEMA_OLDEST_SINCE)
+        snprintf(more, sizeof more, ", oldest = %u", schema_oldest(version));
+    snprintf(room, SCHEMA_MIGRATED_SIZE, "update saga_schema set version = %u%s;\n%s", version, more,
+             schema_oldest(version) == version ? "update saga_journal set epoch = epoch + 1;\n" : "");
+    return room;
+}
+
 void postgres_store_print_sql(FILE *out)
 {
     fprintf(out, "-- The tables of sagad, version %d. For a database that has none of them yet.\nbegin;\n",
             PG_SCHEMA_VERSION);
-    for (unsigned i = 0; i < PG_SCHEMA_VERSION; i++)
-        fprintf(out, "%supdate saga_schema set version = %u;\n", migrations[i], i + 1);
+    char room[SCHEMA_MIGRATED_SIZE];
+    for (unsigned version = 1; version <= PG_SCHEMA_VERSION; version++)
+        fputs(schema_migration(version), out);
+    fputs(schema_migrated(PG_SCHEMA_VERSION, room), out);
     fputs("commit;\n", out);
 }
 
@@ -147,8 +172,6 @@ void postgres_store_print_sql(FILE *out)
     " as bytes from "
 #define SIZE_PIECE(column) \
     " where journal = $1::bigint and " column " > $2::bigint order by " column " limit $3::bigint) as piece"
-#define NUMBER(n)      NUMBER_TEXT(n)
-#define NUMBER_TEXT(n) #n
 
 const char *const postgres_statements[PG_STATEMENT_COUNT] = {
     [PG_COMMIT_FRAMES] = FENCE HOW_MANY,

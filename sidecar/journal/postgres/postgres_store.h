@@ -41,7 +41,7 @@ void postgres_store_tell_live(struct store *store, uint64_t live);
 
 /* Connects, checks that the server keeps what it says it keeps, and takes the journal, which begins empty when there is none of its name. One that
  * is not its carrier's own is had at once or not at all, and never while a sidecar that is its own asks for it.
- * E_JOURNAL_VERSION when the tables are not there or of another version, E_JOURNAL_LOCKED when another holds the journal beyond the patience,
+ * E_JOURNAL_VERSION when the tables are not there, older, or no longer for this sagad, or a newer one has written the journal, E_JOURNAL_LOCKED when another holds the journal beyond the patience,
  * E_JOURNAL when the server cannot be reached, does not make commits durable, or has gone back behind the witness. */
 int postgres_store_open(const struct postgres_store_options *options, struct store **out, struct store_state *state,
                         struct error_detail *detail);
