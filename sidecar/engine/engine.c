@@ -498,11 +498,6 @@ struct engine_counts engine_counts(const struct engine *e)
     return e->counts;
 }
 
-bool engine_has_synthetics(const struct engine *e)
-{
-    return e->counts.synthetic.live > 0;
-}
-
 struct saga_counts engine_counts_real(const struct engine *e)
 {
     const struct engine_counts *all = &e->counts;

@@ -260,8 +260,6 @@ struct engine_counts {
     uint32_t waiting;             /* calls that wait for their target's bulkhead */
 };
 struct engine_counts engine_counts(const struct engine *e);
-/* Whether any that is synthetic lives. */
-bool engine_has_synthetics(const struct engine *e);
 /* Of those that are not. */
 struct saga_counts engine_counts_real(const struct engine *e);
 

@@ -34,7 +34,8 @@ size_t codec_encode(const struct record *record, uint64_t previous_frame, uint8_
  * disk. */
 int codec_decode(struct bytes *rest, struct record *record, uint64_t *previous_frame, struct error_detail *detail);
 
-/* Likewise a record that this process has encoded and that has been nowhere else: its checksum, which is half of the work, is not looked at. */
+/* Likewise a record that this process has encoded and that has been nowhere else: its checksum, which is half of the work, is not looked at, nor whether
+ * its fields are within their bounds, as the encoder has. */
 void codec_decode_own(struct bytes *rest, struct record *record);
 
 /* Checks sizes, checksums and formats along a whole frame, which holds at least one record, or is sealed. Returns 0 or

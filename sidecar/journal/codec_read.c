@@ -27,26 +27,40 @@ static uint32_t get_u32(const uint8_t *at)
     return (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
 }
 
-static uint64_t get_u64(const uint8_t *at, int size)
+static uint64_t get_u64(const uint8_t *at)
+{
+    return get_u32(at) | (uint64_t)get_u32(at + 4) << 32;
+}
+
+static uint64_t get_tag(const uint8_t *at)
+{
+    _Static_assert(SAGA_ID_TAG_BITS == 48, "a tag has six bytes");
+    return get_u32(at) | (uint64_t)at[4] << 32 | (uint64_t)at[5] << 40;
+}
+
+/* Whether so many bytes are left; it is a fault when they are not. */
+static bool has(struct reader *r, ptrdiff_t size)
+{
+    if (r->end - r->at >= size)
+        return true;
+    reader_fail(r, "the record ends within a field");
+    return false;
+}
+
+/* A number that has all of its eight bytes, and is left out when it is zero. */
+static uint64_t read_whole(struct reader *r)
 {
     uint64_t value = 0;
-    for (int i = 0; i < size; i++)
-        value |= (uint64_t)at[i] << 8 * i;
-    return value;
-}
-
-static uint64_t read_fixed(struct reader *r, int size)
-{
-    if (r->end - r->at < size) {
-        reader_fail(r, "the record ends within a field");
-        return 0;
+    if (has(r, 8)) {
+        value = get_u64(r->at);
+        r->at += 8;
     }
-    uint64_t value = get_u64(r->at, size);
-    r->at += size;
+    if (value == 0)
+        reader_fail(r, "a field is there that holds nothing");
     return value;
 }
 
-static uint64_t read_varint(struct reader *r, uint64_t max)
+static uint64_t read_long_varint(struct reader *r, uint64_t max)
 {
     uint64_t value = 0;
     for (int i = 0; i < VARINT_SIZE_MAX && r->at < r->end; i++) {
@@ -70,6 +84,21 @@ static uint64_t read_varint(struct reader *r, uint64_t max)
     return 0;
 }
 
+/* Nearly all take one byte, or two. */
+static inline uint64_t read_varint(struct reader *r, uint64_t max)
+{
+    if (r->at < r->end && *r->at < 128 && *r->at <= max)
+        return *r->at++;
+    if (r->end - r->at >= 2 && r->at[0] > 127 && r->at[1] < 128 && r->at[1] > 0) {
+        uint64_t value = (uint64_t)r->at[1] << 7 | (r->at[0] & 127);
+        if (value <= max) {
+            r->at += 2;
+            return value;
+        }
+    }
+    return read_long_varint(r, max);
+}
+
 /* As read_varint, of a field that is left out when it is zero. */
 static uint64_t read_present(struct reader *r, uint64_t max)
 {
@@ -81,7 +110,7 @@ static uint64_t read_present(struct reader *r, uint64_t max)
 
 static uint8_t read_enum(struct reader *r)
 {
-    uint8_t value = (uint8_t)read_fixed(r, 1);
+    uint8_t value = has(r, 1) ? *r->at++ : 0;
     if (value == 0)
         reader_fail(r, "a field is there that holds nothing");
     return value;
@@ -104,10 +133,8 @@ static struct span read_span(struct reader *r)
 static struct bytes read_bytes(struct reader *r)
 {
     size_t size = read_present(r, RECORD_PAYLOAD_BYTES_MAX);
-    if (size > (size_t)(r->end - r->at)) {
-        reader_fail(r, "the record ends within a field");
+    if (!has(r, (ptrdiff_t)size))
         return bytes_of(NULL, 0);
-    }
     struct bytes view = bytes_of(r->at, size);
     r->at += size;
     return view;
@@ -139,11 +166,8 @@ static void read_start(struct reader *r, struct record *record, uint64_t set)
         record->name = read_bytes(r);
     if (set & HAS_REQUEST_ID)
         record->request_id = read_bytes(r);
-    if (set & HAS_FINGERPRINT) {
-        record->fingerprint = read_fixed(r, 8);
-        if (record->fingerprint == 0)
-            reader_fail(r, "a field is there that holds nothing");
-    }
+    if (set & HAS_FINGERPRINT)
+        record->fingerprint = read_whole(r);
     if (set & HAS_INPUT)
         record->input = read_bytes(r);
     if (set & HAS_TRACEPARENT)
@@ -173,6 +197,41 @@ static void read_call(struct reader *r, struct call_spec *c, uint64_t set)
         c->constant = read_bytes(r);
 }
 
+/* Those that records of attempts do not have. */
+static void read_rare(struct reader *r, struct record *record, uint64_t set)
+{
+    if (set & HAS_ACTOR)
+        record->actor = read_bytes(r);
+    read_start(r, record, set);
+    if (set & HAS_STEP_NAME)
+        record->step_name = read_bytes(r);
+    if (set & HAS_CALL)
+        read_call(r, &record->call, set);
+    else if (set & (HAS_TIMEOUT | HAS_RETRY | HAS_CONSTANT))
+        reader_fail(r, "a call has options but no target");
+    if (set & HAS_COPIES)
+        record->copies = (uint32_t)read_present(r, UINT32_MAX);
+    if (set & HAS_DIGEST)
+        record->digest = read_whole(r);
+    if (set & HAS_TAGS)
+        record->tags = read_bytes(r);
+    if (set & HAS_COUNTS)
+        record->counts = read_bytes(r);
+    if (set & HAS_IDENTITY)
+        record->identity = read_bytes(r);
+    if (set & HAS_CHOICE)
+        record->choice = read_enum(r);
+    if (set & HAS_PRIORITY)
+        record->priority = read_enum(r);
+    record->synthetic = (set & HAS_SYNTHETIC) != 0;
+    if (set & HAS_FAULT)
+        record->fault = read_enum(r);
+    if ((set & (HAS_GIVEN_AT | HAS_ACTION_STATE)) == HAS_GIVEN_AT)
+        reader_fail(r, "an answer was given to nothing");
+    if (set & HAS_GIVEN_AT)
+        record->given_at = read_instant(r, record->at, 0);
+}
+
 static void read_fields(struct reader *r, struct record *record, uint64_t set)
 {
     record->step = set & HAS_STEP ? (uint16_t)read_varint(r, STEPS_LIMIT - 1) : RECORD_NO_STEP;
@@ -198,40 +257,9 @@ static void read_fields(struct reader *r, struct record *record, uint64_t set)
         record->reason = read_enum(r);
     if (set & HAS_SAGA_STATE)
         record->saga_state = read_enum(r);
-    if (set & HAS_ACTOR)
-        record->actor = read_bytes(r);
     record->deadline.us = deadline_default(record->type);
-    read_start(r, record, set);
-    if (set & HAS_STEP_NAME)
-        record->step_name = read_bytes(r);
-    if (set & HAS_CALL)
-        read_call(r, &record->call, set);
-    else if (set & (HAS_TIMEOUT | HAS_RETRY | HAS_CONSTANT))
-        reader_fail(r, "a call has options but no target");
-    if (set & HAS_COPIES)
-        record->copies = (uint32_t)read_present(r, UINT32_MAX);
-    if (set & HAS_DIGEST) {
-        record->digest = read_fixed(r, 8);
-        if (record->digest == 0)
-            reader_fail(r, "a field is there that holds nothing");
-    }
-    if (set & HAS_TAGS)
-        record->tags = read_bytes(r);
-    if (set & HAS_COUNTS)
-        record->counts = read_bytes(r);
-    if (set & HAS_IDENTITY)
-        record->identity = read_bytes(r);
-    if (set & HAS_CHOICE)
-        record->choice = read_enum(r);
-    if (set & HAS_PRIORITY)
-        record->priority = read_enum(r);
-    record->synthetic = (set & HAS_SYNTHETIC) != 0;
-    if (set & HAS_FAULT)
-        record->fault = read_enum(r);
-    if ((set & (HAS_GIVEN_AT | HAS_ACTION_STATE)) == HAS_GIVEN_AT)
-        reader_fail(r, "an answer was given to nothing");
-    if (set & HAS_GIVEN_AT)
-        record->given_at = read_instant(r, record->at, 0);
+    if (set >= HAS_ACTOR)
+        read_rare(r, record, set);
 }
 
 static int corrupt(struct error_detail *detail, const char *field, const char *text)
@@ -273,22 +301,34 @@ static struct bytes after(struct bytes rest, struct bytes body)
     return bytes_of(body.at + body.size, rest.size - HEADER_SIZE - body.size);
 }
 
-static int decode(struct bytes *rest, struct bytes body, struct record *record, uint64_t *previous_frame,
-                  struct error_detail *detail)
+/* Reads the fields. Returns 0 or E_JOURNAL_CORRUPT; whether each is within its bounds is not looked at. */
+static int read_body(struct bytes body, struct record *record, uint64_t *previous_frame, struct error_detail *detail)
 {
     memset(record, 0, sizeof *record);
     record->type = body.at[TYPE_AT];
-    record->at.us = (int64_t)get_u64(body.at + TIME_AT, 8);
-    record->saga.tag = get_u64(body.at + TAG_AT, SAGA_ID_TAG_BITS / 8);
+    record->at.us = (int64_t)get_u64(body.at + TIME_AT);
+    record->saga.tag = get_tag(body.at + TAG_AT);
 
     struct reader reader = {.at = body.at + SERIAL_AT, .end = body.at + body.size};
     record->saga.serial = read_varint(&reader, UINT64_MAX);
-    uint64_t previous = read_varint(&reader, UINT64_MAX);
+    *previous_frame = read_varint(&reader, UINT64_MAX);
     read_fields(&reader, record, read_varint(&reader, FIELD_SET_MAX));
     if (reader.fault != NULL)
         return corrupt(detail, "record", reader.fault);
     if (reader.at != reader.end)
         return corrupt(detail, "record", "a record holds more than its fields");
+    return 0;
+}
+
+int codec_decode(struct bytes *rest, struct record *record, uint64_t *previous_frame, struct error_detail *detail)
+{
+    struct bytes body;
+    uint64_t previous;
+    int rc = check_body(*rest, &body, false, detail);
+    if (rc == 0)
+        rc = read_body(body, record, &previous, detail);
+    if (rc != 0)
+        return rc;
     const char *field = codec_field_at_fault(record);
     if (field != NULL) {
         corrupt(detail, "record.", "a field is out of its bounds");
@@ -301,20 +341,14 @@ static int decode(struct bytes *rest, struct bytes body, struct record *record, 
     return 0;
 }
 
-int codec_decode(struct bytes *rest, struct record *record, uint64_t *previous_frame, struct error_detail *detail)
-{
-    struct bytes body;
-    int rc = check_body(*rest, &body, false, detail);
-    return rc != 0 ? rc : decode(rest, body, record, previous_frame, detail);
-}
-
 void codec_decode_own(struct bytes *rest, struct record *record)
 {
     struct bytes body;
     struct error_detail detail;
     uint64_t previous;
     CHECK(find_body(*rest, &body, &detail) == 0 && body.at[FORMAT_AT] == RECORD_FORMAT);
-    CHECK(decode(rest, body, record, &previous, &detail) == 0);
+    CHECK(read_body(body, record, &previous, &detail) == 0);
+    *rest = after(*rest, body);
 }
 
 uint8_t codec_type(struct bytes rest)
@@ -354,5 +388,5 @@ int codec_check(struct bytes frame, struct error_detail *detail)
 struct instant codec_time(struct bytes frame)
 {
     CHECK(frame.size >= HEADER_SIZE + BODY_MIN);
-    return (struct instant){.us = (int64_t)get_u64(frame.at + HEADER_SIZE + TIME_AT, 8)};
+    return (struct instant){.us = (int64_t)get_u64(frame.at + HEADER_SIZE + TIME_AT)};
 }

@@ -99,24 +99,51 @@ static struct bytes cut(struct bytes value)
     return bytes_of(value.at, size);
 }
 
-/* Of eight bytes at a time: each attempt has three of these. What stands beside one another is told apart by its size. */
+/* Eight bytes as a number, or size of them, from 1 on, some of them twice: labels are looked up several times a saga. */
+static uint64_t word_at(const uint8_t *at, size_t size)
+{
+    uint64_t word = 0;
+    uint32_t first, last;
+    if (size >= sizeof word) {
+        memcpy(&word, at, sizeof word);
+        return word;
+    }
+    if (size >= sizeof first) {
+        memcpy(&first, at, sizeof first);
+        memcpy(&last, at + size - sizeof last, sizeof last);
+        return (uint64_t)first << 32 | last;
+    }
+    return (uint64_t)at[0] << 16 | (uint64_t)at[size / 2] << 8 | at[size - 1];
+}
+
+static uint64_t hash_add(uint64_t hash, uint64_t word)
+{
+    hash = (hash ^ word) * HASH_FACTOR;
+    return hash ^ hash >> 32;
+}
+
+/* What stands beside one another is told apart by its size. */
 static uint64_t hash_of(enum metric metric, const struct bytes *values, unsigned count)
 {
     uint64_t hash = FNV_START + (uint64_t)metric;
     for (unsigned i = 0; i < count; i++) {
         const uint8_t *at = values[i].at;
         size_t left = values[i].size;
-        uint64_t word = left;
-        for (; left > 0; left = left < 8 ? 0 : left - 8, at += 8) {
-            hash = (hash ^ word) * HASH_FACTOR;
-            hash ^= hash >> 32;
-            word = 0;
-            memcpy(&word, at, left < 8 ? left : 8);
-        }
-        hash = (hash ^ word) * HASH_FACTOR;
-        hash ^= hash >> 32;
+        hash ^= left;
+        for (; left > 8; left -= 8, at += 8)
+            hash = hash_add(hash, word_at(at, 8));
+        hash = hash_add(hash, left == 0 ? 0 : word_at(at, left));
     }
     return hash;
+}
+
+static bool same(const uint8_t *a, const uint8_t *b, size_t size)
+{
+    if (size > 16)
+        return memcmp(a, b, size) == 0;
+    if (size > 8)
+        return word_at(a, 8) == word_at(b, 8) && word_at(a + size - 8, 8) == word_at(b + size - 8, 8);
+    return size == 0 || word_at(a, size) == word_at(b, size);
 }
 
 static bool is_it(const struct metric_series *s, enum metric metric, const struct bytes *values, unsigned count)
@@ -125,7 +152,7 @@ static bool is_it(const struct metric_series *s, enum metric metric, const struc
     if (s->metric != metric)
         return false;
     for (unsigned i = 0; i < count; at += s->label_size[i], i++)
-        if (s->label_size[i] != values[i].size || (values[i].size > 0 && memcmp(at, values[i].at, values[i].size) != 0))
+        if (s->label_size[i] != values[i].size || !same(at, values[i].at, values[i].size))
             return false;
     return true;
 }
@@ -179,7 +206,8 @@ static struct metric_series *find(struct metrics *m, enum metric metric, const s
     struct metric_series *s = make(m, metric, values, count);
     if (s == NULL)
         return NULL;
-    m->others += m->making_other;
+    s->other = m->making_other;
+    m->others += s->other;
     CHECK(made < m->room);
     m->table[at] = s;
     m->series[made] = s;
@@ -196,6 +224,11 @@ static void raise(_Atomic uint64_t *cell, uint64_t n)
 struct metric_series *metrics_series(struct metrics *m, enum metric metric, struct metric_labels labels)
 {
     return m == NULL ? NULL : find(m, metric, &labels);
+}
+
+bool metrics_series_is_own(const struct metric_series *s)
+{
+    return s != NULL && !s->other;
 }
 
 void metrics_series_add(struct metric_series *s, uint64_t n)

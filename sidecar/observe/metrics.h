@@ -76,6 +76,8 @@ size_t metrics_bytes(const struct metrics *m);
 /* The same for who counts one series again and again: the series of these labels, which stays for the metrics' life; NULL: m is, or there is no memory,
  * and counting it does nothing. */
 struct metric_series;
+/* Whether it may be kept: that of METRICS_OTHER is looked for each time, so that each time is counted as one that found no place. */
+bool metrics_series_is_own(const struct metric_series *s);
 struct metric_series *metrics_series(struct metrics *m, enum metric metric, struct metric_labels labels);
 void metrics_series_add(struct metric_series *s, uint64_t n);
 void metrics_series_observe(struct metric_series *s, uint64_t value, struct bytes trace, struct instant now);

@@ -14,6 +14,7 @@ struct metric_example {
 
 struct metric_series {
     enum metric metric;
+    bool other; /* of METRICS_OTHER */
     uint8_t label_size[METRIC_LABELS_MAX];
     const uint8_t *labels;  /* one behind the other, in this allocation */
     _Atomic uint64_t value; /* a counter's count, a gauge's double, a histogram's sum before scaling */

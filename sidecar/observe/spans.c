@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-/* A span: its attributes' names have 32 bytes at most, and no field's tag and length more than 6. */
+/* A span: no field's tag and length take more than 6 bytes. */
 #define PACKED_MAX (1024 + (size_t)(SPAN_ATTRIBUTES_MAX + 2) * (TEXT_SIZE + 64))
 #define TEXT_SIZE  256 /* of a text in a span, with its NUL; longer ones are cut */
 
@@ -30,20 +30,45 @@ static void put_id(uint64_t from, uint8_t to[8])
         to[i] = (uint8_t)(from >> (56 - 8 * i));
 }
 
+/* Of a trace of its own: it follows from the saga's id. */
+static void own_id(struct saga_id saga, uint64_t *high, uint64_t *low)
+{
+    *high = mixed(saga.tag, saga.serial);
+    *low = mixed(*high, saga.tag);
+}
+
+/* The digit of a traceparent that says "sampled" with its lowest bit, and how long the text is up to it. */
+#define FLAG_AT  54
+#define FLAG_END 55
+
+bool trace_sampled(struct saga_id saga, struct bytes traceparent, unsigned percent)
+{
+    uint64_t high, low = 0;
+    bool told = false;
+    if (percent > 0 && percent < 100)
+        own_id(saga, &high, &low);
+    if (traceparent.size >= FLAG_END) {
+        uint8_t digit = traceparent.at[FLAG_AT];
+        told = ((digit <= '9' ? digit : digit - 'a' + 10) & 1) != 0;
+    }
+    bool own = low % 100 < percent;
+    /* Nearly always neither is, and then it does not matter which of the two counts. */
+    return own == told ? own : traceparent_valid(traceparent) ? told : own;
+}
+
 struct trace trace_of(struct saga_id saga, struct bytes traceparent, unsigned percent)
 {
-    struct trace t = {.has_parent = traceparent_valid(traceparent)};
+    struct trace t = {.has_parent = traceparent_valid(traceparent),
+                      .sampled = trace_sampled(saga, traceparent, percent)};
     if (t.has_parent) {
-        uint8_t flags = 0;
         otlp_id(bytes_of(traceparent.at + 3, 2 * TRACE_ID_SIZE), t.id, TRACE_ID_SIZE);
         otlp_id(bytes_of(traceparent.at + 36, 2 * SPAN_ID_SIZE), t.parent, SPAN_ID_SIZE);
-        t.sampled = otlp_id(bytes_of(traceparent.at + 53, 2), &flags, 1) && (flags & 1) != 0;
         return t;
     }
-    uint64_t high = mixed(saga.tag, saga.serial), low = mixed(high, saga.tag);
+    uint64_t high, low;
+    own_id(saga, &high, &low);
     put_id(high, t.id);
     put_id(low, t.id + 8);
-    t.sampled = low % 100 < percent;
     return t;
 }
 
@@ -88,23 +113,61 @@ void trace_parent_of(const struct trace *trace, const struct span_key *attempt, 
 
 /* ---- one span ---- */
 
+#define NAME_SIZE_MAX 32 /* of an attribute's name */
+
 struct built {
-    struct otlp_attribute attributes[SPAN_ATTRIBUTES_MAX];
-    Otlp__KeyValue *list[SPAN_ATTRIBUTES_MAX];
-    char texts[SPAN_ATTRIBUTES_MAX][TEXT_SIZE];
+    ProtobufCBinaryData list[SPAN_ATTRIBUTES_MAX];
+    uint8_t packed[SPAN_ATTRIBUTES_MAX][TEXT_SIZE + 64];
 };
+
+static uint8_t *put_varint(uint8_t *at, uint64_t value)
+{
+    for (; value > 127; value >>= 7)
+        *at++ = (uint8_t)(value | 128);
+    *at++ = (uint8_t)value;
+    return at;
+}
+
+/* What a KeyValue with one of the two values is on the wire: tags, each with the length or number that follows it. */
+#define TAG_KEY    0x0a
+#define TAG_VALUE  0x12
+#define TAG_TEXT   0x0a
+#define TAG_NUMBER 0x18
+
+/* A KeyValue, serialized: most of a span is these, and protobuf-c takes several times as long. */
+static size_t pack_attribute(const struct span_attribute *from, uint8_t *to)
+{
+    char text[TEXT_SIZE];
+    uint8_t value[TEXT_SIZE + 16], *end = value;
+    size_t name_size = strlen(from->name);
+    CHECK(name_size <= NAME_SIZE_MAX);
+    if (from->text.at == NULL) {
+        *end++ = TAG_NUMBER;
+        end = put_varint(end, (uint64_t)from->number);
+    } else {
+        size_t size = strlen(otlp_text(from->text, text, sizeof text));
+        *end++ = TAG_TEXT;
+        end = put_varint(end, size);
+        memcpy(end, text, size);
+        end += size;
+    }
+    uint8_t *at = to;
+    *at++ = TAG_KEY;
+    *at++ = (uint8_t)name_size;
+    memcpy(at, from->name, name_size);
+    at += name_size;
+    *at++ = TAG_VALUE;
+    at = put_varint(at, (size_t)(end - value));
+    memcpy(at, value, (size_t)(end - value));
+    return (size_t)(at + (end - value) - to);
+}
 
 static void build_attributes(struct built *b, const struct trace_span *span)
 {
     CHECK(span->attribute_count <= SPAN_ATTRIBUTES_MAX);
-    for (unsigned i = 0; i < span->attribute_count; i++) {
-        const struct span_attribute *from = &span->attributes[i];
-        if (from->text.at == NULL)
-            otlp_say_number(&b->attributes[i], from->name, from->number);
-        else
-            otlp_say(&b->attributes[i], from->name, otlp_text(from->text, b->texts[i], TEXT_SIZE));
-        b->list[i] = &b->attributes[i].pair;
-    }
+    for (unsigned i = 0; i < span->attribute_count; i++)
+        b->list[i] =
+            (ProtobufCBinaryData){.len = pack_attribute(&span->attributes[i], b->packed[i]), .data = b->packed[i]};
 }
 
 bool spans_add(struct otlp_queue *q, const struct trace *trace, const struct trace_span *span)

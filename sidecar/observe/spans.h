@@ -26,6 +26,9 @@ struct trace {
  * those percent in a hundred are sampled. The same saga gives the same trace, whichever process asks. */
 struct trace trace_of(struct saga_id saga, struct bytes traceparent, unsigned percent);
 
+/* Whether that is sampled, and nothing else: of few sagas more is asked. */
+bool trace_sampled(struct saga_id saga, struct bytes traceparent, unsigned percent);
+
 /* What a span id follows from: parts that a crash does not change, so that what was a parent before is one after. */
 struct span_key {
     struct saga_id saga;

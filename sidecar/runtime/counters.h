@@ -24,10 +24,10 @@ double counters_volume_free(const struct loop *s);
 
 /* Whether records of this type are counted. */
 bool counters_want(const struct loop *s, uint8_t type);
-/* A record has become durable. */
-void counters_record(struct loop *s, const struct record *r);
+/* A record of this saga has become durable. */
+void counters_record(struct loop *s, const struct saga *saga, const struct record *r);
 /* Likewise of a heartbeat, which is counted in metrics of its own alone. */
-void counters_record_synthetic(struct loop *s, const struct record *r);
+void counters_record_synthetic(struct loop *s, const struct saga *saga, const struct record *r);
 
 /* A heartbeat of this definition is to begin every so often; one was not begun. */
 void counters_synthetic(struct loop *s, const char *definition, struct span every);

@@ -19,11 +19,8 @@ void lately_close(struct loop *s)
     free(s->failing);
 }
 
-void lately_ended(struct loop *s, const struct record *r)
+void lately_ended(struct loop *s, const struct saga *saga, const struct record *r)
 {
-    const struct saga *saga = engine_find(core_engine(s->core), r->saga.serial);
-    if (saga == NULL)
-        return;
     enum recent_kind kind = r->saga_state == SAGA_COMMITTED ? RECENT_GOOD : RECENT_FAILED;
     recent_add(&s->sagas, r->at, kind, instant_since(r->at, saga->started_at));
 }

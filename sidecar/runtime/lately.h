@@ -17,7 +17,7 @@ static inline bool lately_count(struct loop *s, uint8_t type)
     s->records[type]++;
     return type == RECORD_ENDED;
 }
-void lately_ended(struct loop *s, const struct record *r);
+void lately_ended(struct loop *s, const struct saga *saga, const struct record *r);
 
 /* An attempt that left at left_at has ended; or never left, which counts for nothing and is kept as how the target failed last. A heartbeat's is not
  * shown. */

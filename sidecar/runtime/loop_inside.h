@@ -90,6 +90,7 @@ struct loop {
     unsigned target_count;            /* below which there are any */
     struct target_words *target_words;
     struct vitals vitals;                /* what it counts; its metrics are NULL when nobody can look */
+    struct known_series *known;          /* by definition, in counters.c; NULL likewise */
     size_t commit_bytes, commit_records; /* that have become durable since the last commit was counted */
     uint64_t answers_evicted;            /* last good answers that gave way, as metrics were told */
     uint64_t oldest_frame;               /* of the journal, as it was last looked at, */

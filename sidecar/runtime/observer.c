@@ -151,35 +151,27 @@ static void skip_copies(struct bytes moved, struct bytes *rest)
         CHECK(codec_skip(rest, &serial) == 0);
 }
 
-/* Mostly there is none. */
-static bool is_heartbeat(const struct loop *s, uint64_t serial)
-{
-    const struct engine *e = core_engine(s->core);
-    const struct saga *saga = engine_has_synthetics(e) ? engine_find(e, serial) : NULL;
-    return saga != NULL && saga->synthetic;
-}
-
-/* Counts and tells one record of the saga of this serial; before is the one before it in its frame. */
+/* Counts and tells one record of the saga of this serial; before is the one before it in its frame. Most records are of no interest to most who could
+ * ask: it is read only for those who do. */
 static void look(struct loop *s, uint64_t serial, struct bytes before, struct bytes here, bool tell)
 {
     struct record r;
-    bool heartbeat = is_heartbeat(s, serial);
-    bool count = counters_want(s, codec_type(here)), trace = tracing_wants(s->tracing, codec_type(here));
-    bool ended = !heartbeat && lately_count(s, codec_type(here));
+    uint8_t type = codec_type(here);
+    const struct saga *saga = engine_find(core_engine(s->core), serial);
+    bool heartbeat = saga != NULL && saga->synthetic;
+    bool count = saga != NULL && counters_want(s, type), ended = !heartbeat && lately_count(s, type) && saga != NULL;
+    bool trace = tracing_wants(s->tracing, type) && tracing_samples(s->tracing, saga);
     if (!count && !tell && !trace && !ended)
         return;
     codec_decode_own(&here, &r);
     if (count && heartbeat)
-        counters_record_synthetic(s, &r);
+        counters_record_synthetic(s, saga, &r);
     else if (count)
-        counters_record(s, &r);
+        counters_record(s, saga, &r);
     if (ended)
-        lately_ended(s, &r);
-    if (trace) {
-        const struct saga *saga = engine_find(core_engine(s->core), r.saga.serial);
-        if (saga != NULL)
-            tracing_record(s->tracing, saga, &r);
-    }
+        lately_ended(s, saga, &r);
+    if (trace)
+        tracing_record(s->tracing, saga, &r);
     if (tell)
         log_record(s, before, &r);
 }

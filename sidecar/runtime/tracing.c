@@ -3,14 +3,14 @@
 #include "sidecar/runtime/tracing.h"
 
 #include "sidecar/base/check.h"
-#include "sidecar/base/fnv.h"
 #include "sidecar/base/grpc_status.h"
 #include "sidecar/engine/saga.h"
 
 #include <stdlib.h>
 #include <string.h>
-/* uthash's own function falls through its cases in a way that clang warns of. */
-#define HASH_FUNCTION(key, size, hash) ((hash) = (unsigned)fnv_add(FNV_START, (key), (size)))
+/* uthash's own function falls through its cases in a way that clang warns of. The key is two words. */
+#define HASH_FUNCTION(key, size, hash) ((hash) = hash_of(key))
+static unsigned hash_of(const void *key);
 #include <uthash.h>
 
 /* Steps that are under way at once; of more, the beginnings are not known. */
@@ -22,6 +22,14 @@ struct open_key {
     uint64_t serial;
     uint32_t step, phase;
 };
+
+static unsigned hash_of(const void *key)
+{
+    const struct open_key *k = key;
+    return (
+        unsigned)(((k->serial ^ (uint64_t)k->step << 40 ^ (uint64_t)k->phase << 56) * UINT64_C(0x9e3779b97f4a7c15)) >>
+                  32);
+}
 
 /* A step's action or undo that is under way. */
 struct open_step {
@@ -265,6 +273,11 @@ bool tracing_wants(const struct tracing *t, uint8_t type)
            type == RECORD_COMPENSATION_ENDED || type == RECORD_STUCK || type == RECORD_ENDED;
 }
 
+bool tracing_samples(const struct tracing *t, const struct saga *saga)
+{
+    return saga != NULL && trace_sampled(saga->id, saga->traceparent, t->percent);
+}
+
 /* Whether the record is of an attempt of ours. An owner's settlement of an enlisted step is none. */
 static bool is_of_an_attempt(const struct saga *saga, const struct record *r, uint8_t phase)
 {
@@ -327,12 +340,10 @@ void tracing_record(struct tracing *t, const struct saga *saga, const struct rec
 bool tracing_ids(const struct tracing *t, const struct saga *saga, const struct record *r, uint8_t phase,
                  struct tracing_ids *ids)
 {
-    if (t == NULL)
+    if (t == NULL || !tracing_samples(t, saga))
         return false;
     const struct trace trace = trace_of(saga->id, saga->traceparent, t->percent);
     struct span_key key = {.saga = saga->id, .step = RECORD_NO_STEP};
-    if (!trace.sampled)
-        return false;
     if (phase != 0 && is_of_an_attempt(saga, r, phase))
         key = (struct span_key){.saga = saga->id, .step = r->step, .phase = phase, .attempt = r->attempt};
     trace_id_text(&trace, ids->trace);
@@ -342,13 +353,11 @@ bool tracing_ids(const struct tracing *t, const struct saga *saga, const struct 
 
 struct bytes tracing_parent(const struct tracing *t, const struct call_effect *call, char text[TRACEPARENT_SIZE])
 {
-    if (t == NULL)
+    if (t == NULL || !trace_sampled(call->saga, call->traceparent, t->percent))
         return call->traceparent;
     const struct trace trace = trace_of(call->saga, call->traceparent, t->percent);
     const struct span_key attempt = {
         .saga = call->saga, .step = call->step, .phase = call->phase, .attempt = call->attempt};
-    if (!trace.sampled)
-        return call->traceparent;
     trace_parent_of(&trace, &attempt, text);
     return bytes_of_text(text);
 }

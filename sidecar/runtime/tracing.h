@@ -17,8 +17,9 @@ int tracing_create(const struct config *config, struct tracing **out);
 /* Accepts NULL, as all that follow. */
 void tracing_destroy(struct tracing *t);
 
-/* Whether records of this type are of interest. */
+/* Whether records of this type are of interest, and of this saga (NULL: none lives). */
 bool tracing_wants(const struct tracing *t, uint8_t type);
+bool tracing_samples(const struct tracing *t, const struct saga *saga);
 /* A record of this live saga has become durable. */
 void tracing_record(struct tracing *t, const struct saga *saga, const struct record *r);
 

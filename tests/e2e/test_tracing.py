@@ -15,7 +15,8 @@ class Span:
         self.trace, self.id, self.parent = span.trace_id.hex(), span.span_id.hex(), span.parent_span_id.hex()
         self.name, self.kind, self.began, self.ended = span.name, span.kind, span.start_time_unix_nano, span.end_time_unix_nano
         self.failed, self.error = span.status.code == 2, span.status.message
-        self.said = {a.key: a.value.string_value or a.value.int_value for a in span.attributes}
+        said = [message("otlp.KeyValue").FromString(a) for a in span.attributes]
+        self.said = {a.key: a.value.string_value or a.value.int_value for a in said}
         self.resource = resource
 
 

@@ -5,6 +5,7 @@
 #include "sidecar/base/grpc_status.h"
 #include "sidecar/core/heap.h"
 #include "sidecar/engine/engine.h"
+#include "sidecar/engine/saga.h"
 #include "sidecar/journal/codec.h"
 #include "sidecar/observe/log.h"
 #include "sidecar/runtime/counters.h"
@@ -33,7 +34,7 @@ bool __wrap_api_cares(const struct api *api);
 void __wrap_api_durable(struct api *api, uint64_t number);
 void __wrap_api_touch(struct api *api, uint64_t serial);
 bool __wrap_counters_want(const struct loop *loop, uint8_t type);
-void __wrap_counters_record(struct loop *loop, const struct record *r);
+void __wrap_counters_record(struct loop *loop, const struct saga *saga, const struct record *r);
 void __wrap_counters_frame(struct loop *loop, size_t bytes, unsigned records);
 const struct engine *__wrap_core_engine(const struct core *c);
 void __wrap_log_write(enum log_level level, const char *text, const struct log_field *fields, size_t count);
@@ -63,9 +64,10 @@ bool __wrap_counters_want(const struct loop *loop, uint8_t type)
     return counts && type != RECORD_ACTION_STARTED;
 }
 
-void __wrap_counters_record(struct loop *loop, const struct record *r)
+void __wrap_counters_record(struct loop *loop, const struct saga *saga, const struct record *r)
 {
     (void)loop;
+    ck_assert_uint_eq(saga->id.serial, r->saga.serial);
     ck_assert_uint_lt(counted_count, SEEN_MAX);
     counted[counted_count++] = r->type;
 }

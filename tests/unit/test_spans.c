@@ -56,6 +56,12 @@ START_TEST(spans__a_trace_that_came_is_gone_on_with)
     const struct trace unsampled =
         trace_of(saga, bytes_of_text("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"), 100);
     ck_assert(unsampled.has_parent && !unsampled.sampled);
+    /* What only looks like one says nothing, whatever its flags are. */
+    const struct bytes none = bytes_of_text("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00.");
+    const struct bytes nil = bytes_of_text("00-00000000000000000000000000000000-b7ad6b7169203331-01");
+    ck_assert(trace_of(saga, none, 100).sampled && !trace_of(saga, nil, 0).sampled);
+    ck_assert(trace_sampled(saga, none, 100) && !trace_sampled(saga, nil, 0));
+    ck_assert(trace_sampled(saga, came, 0) && !trace_sampled(saga, bytes_of(came.at, 54), 0));
 }
 END_TEST
 
@@ -64,7 +70,12 @@ START_TEST(spans__percent_of_many)
     unsigned sampled = 0;
     for (uint64_t i = 1; i <= 10000; i++) {
         const struct saga_id id = {.tag = saga.tag, .serial = i};
-        sampled += trace_of(id, bytes_of(NULL, 0), 10).sampled;
+        const struct trace t = trace_of(id, bytes_of(NULL, 0), 10);
+        uint64_t low = 0;
+        for (unsigned at = 8; at < TRACE_ID_SIZE; at++)
+            low = low << 8 | t.id[at];
+        ck_assert(t.sampled == (low % 100 < 10)); /* other versions and loops decide the same */
+        sampled += t.sampled;
         ck_assert(!trace_of(id, bytes_of(NULL, 0), 0).sampled && trace_of(id, bytes_of(NULL, 0), 100).sampled);
     }
     ck_assert_uint_gt(sampled, 900);
@@ -99,6 +110,25 @@ static Otlp__ExportRequest *request_of(struct otlp_queue *q, struct otlp_batch *
     return request;
 }
 
+static void check_attribute(const Otlp__Span *said, size_t i, const char *name, int64_t number, const char *text)
+{
+    Otlp__KeyValue *pair = otlp__key_value__unpack(NULL, said->attributes[i].len, said->attributes[i].data);
+    uint8_t again[1024];
+    ck_assert_ptr_nonnull(pair);
+    ck_assert_str_eq(pair->key, name);
+    if (text == NULL) {
+        ck_assert_int_eq(pair->value->value_case, OTLP__ANY_VALUE__VALUE_INT_VALUE);
+        ck_assert_int_eq(pair->value->int_value, number);
+    } else {
+        ck_assert_int_eq(pair->value->value_case, OTLP__ANY_VALUE__VALUE_STRING_VALUE);
+        ck_assert_str_eq(pair->value->string_value, text);
+    }
+    /* Byte for byte what protobuf-c makes of it. */
+    ck_assert_uint_eq(otlp__key_value__pack(pair, again), said->attributes[i].len);
+    ck_assert_mem_eq(again, said->attributes[i].data, said->attributes[i].len);
+    otlp__key_value__free_unpacked(pair, NULL);
+}
+
 START_TEST(spans__what_was_added_is_what_is_sent)
 {
     struct otlp_queue *q;
@@ -119,13 +149,62 @@ START_TEST(spans__what_was_added_is_what_is_sent)
     ck_assert_uint_eq(said->end_time_unix_nano, 2000000); /* never before its start */
     ck_assert_mem_eq(said->trace_id.data, t.id, TRACE_ID_SIZE);
     ck_assert_mem_eq(said->parent_span_id.data, t.parent, SPAN_ID_SIZE);
-    ck_assert_int_eq(said->attributes[0]->value->int_value, 7);
-    ck_assert_str_eq(said->attributes[1]->value->string_value, "shop");
+    ck_assert_uint_eq(said->n_attributes, 2);
+    check_attribute(said, 0, "saga.attempt", 7, NULL);
+    check_attribute(said, 1, "saga.target", 0, "shop");
     ck_assert_str_eq(request->resource_items[0]->resource->attributes[2]->value->string_value, "here");
     otlp__span__free_unpacked(said, NULL);
     otlp__export_request__free_unpacked(request, NULL);
     free(batch.at);
     otlp_queue_destroy(q);
+}
+END_TEST
+
+/* One span, as a collector reads it. */
+static Otlp__Span *told(const struct trace_span *span)
+{
+    struct otlp_queue *q;
+    struct otlp_batch batch = {0};
+    const struct trace t = trace_of(saga, came, 0);
+    ck_assert_int_eq(otlp_queue_create(1 << 16, &q), 0);
+    ck_assert(spans_add(q, &t, span));
+    otlp_queue_take(q, &batch);
+    uint32_t size;
+    memcpy(&size, batch.at, sizeof size);
+    Otlp__Span *said = otlp__span__unpack(NULL, size, batch.at + sizeof size);
+    ck_assert_ptr_nonnull(said);
+    free(batch.at);
+    otlp_queue_destroy(q);
+    return said;
+}
+
+START_TEST(spans__attributes_of_any_number_and_length)
+{
+    static const int64_t numbers[] = {0, 1, 127, 128, 65535, INT64_MAX, -1, INT64_MIN};
+    char text[301], shown[301];
+    struct trace_span span = a_span();
+    span.attribute_count = 1;
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        span.attributes[0] = (struct span_attribute){.name = "saga.attempt", .number = numbers[i]};
+        Otlp__Span *said = told(&span);
+        check_attribute(said, 0, "saga.attempt", numbers[i], NULL);
+        otlp__span__free_unpacked(said, NULL);
+    }
+    for (size_t size = 1; size < sizeof text; size++)
+        for (unsigned odd = 0; odd < 3;
+             odd++) { /* plain, and with a byte that is none of UTF-8, or a NUL, at its end */
+            memset(text, 'x', size);
+            memset(shown, 'x', size);
+            if (odd > 0) {
+                text[size - 1] = odd == 1 ? '\xff' : '\0';
+                shown[size - 1] = '?';
+            }
+            shown[size < 255 ? size : 255] = '\0';
+            span.attributes[0] = (struct span_attribute){.name = "saga.target", .text = bytes_of(text, size)};
+            Otlp__Span *said = told(&span);
+            check_attribute(said, 0, "saga.target", 0, shown);
+            otlp__span__free_unpacked(said, NULL);
+        }
 }
 END_TEST
 
@@ -183,6 +262,7 @@ int main(void)
     tcase_add_test(tc, spans__a_trace_that_came_is_gone_on_with);
     tcase_add_test(tc, spans__percent_of_many);
     tcase_add_test(tc, spans__what_was_added_is_what_is_sent);
+    tcase_add_test(tc, spans__attributes_of_any_number_and_length);
     tcase_add_test(tc, spans__a_full_queue_drops_and_goes_on);
     tcase_add_test(tc, spans__a_long_text_is_cut_between_characters);
     suite_add_tcase(suite, tc);
