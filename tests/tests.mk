@@ -35,6 +35,8 @@ CALLS_WRAP := $(patsubst %,-Wl$(comma)--wrap=rpc_%,reply end send next call_meth
 	ask_took)
 $(patsubst %,$(B)/tests/unit/test_%,api change permit pipe reads relay subscribers): LINK_MORE := $(CALLS_WRAP)
 $(B)/tests/unit/test_outcalls: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,clock_now rpc_call_out api_submit counters_attempt)
+$(B)/tests/unit/test_fleetwide: LINK_MORE := $(CALLS_WRAP) -Wl,--wrap=malloc
+$(B)/tests/unit/test_finder: LINK_MORE := -Wl,--wrap=clock_now
 $(B)/tests/unit/test_observer: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,api_cares api_durable api_touch counters_want counters_record \
 	counters_frame core_engine log_write)
 

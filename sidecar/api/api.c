@@ -230,6 +230,13 @@ int api_check(const struct api *api, enum method_id method, struct bytes message
     return packed_check(methods[method].request, message, api->bounds, detail);
 }
 
+int api_unreadable(enum method_id method, struct error_detail *detail)
+{
+    error_set(detail, E_ARGUMENT, "", "the request cannot be read as ");
+    error_append(detail, methods[method].request->name);
+    return E_ARGUMENT;
+}
+
 void api_stop(struct api *api)
 {
     api->stopping = true;

@@ -114,6 +114,8 @@ int api_closed(const struct api *api);
 
 /* Whether a packed request is fit to be unpacked: 0, or an error with the field at fault. */
 int api_check(const struct api *api, enum method_id method, struct bytes message, struct error_detail *detail);
+/* The error of one that cannot be unpacked all the same. */
+int api_unreadable(enum method_id method, struct error_detail *detail);
 
 /* Ends a call with an error, which is counted. */
 void api_refuse(struct api *api, struct rpc_call *call, int code, const struct error_detail *detail);

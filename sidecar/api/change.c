@@ -102,8 +102,7 @@ void change_message(struct api *api, struct rpc_call *call, struct bytes message
     if (code != 0) {
         /* as it says */
     } else if (m == NULL) {
-        code = error_set(&detail, E_ARGUMENT, "", "the request cannot be read as ");
-        error_append(&detail, method->request->name);
+        code = api_unreadable(change->request.method, &detail);
     } else if ((code = permit_request(api, call, change->request.method, m, NULL, &detail)) != 0) {
         if (code == STORE_PENDING)
             code = error_set(&detail, E_JOURNAL_AWAY, "saga_id", NULL);

@@ -182,11 +182,7 @@ static int unpack(struct api *api, struct read *read, struct error_detail *detai
     if (code != 0)
         return code;
     read->message = protobuf_c_message_unpack(method->request, &read->arena->allocator, read->body.size, read->body.at);
-    if (read->message != NULL)
-        return 0;
-    error_set(detail, E_ARGUMENT, "", "the request cannot be read as ");
-    error_append(detail, method->request->name);
-    return E_ARGUMENT;
+    return read->message != NULL ? 0 : api_unreadable(read->request.method, detail);
 }
 
 /* Gives the read time until `until`. Returns whether it is over and gone. */

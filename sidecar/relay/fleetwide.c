@@ -210,15 +210,18 @@ static void finish(struct relayed *relayed)
     relayed_free(relayed);
 }
 
+/* Whether the others wait for what the first says; one that could not be asked says nothing. */
+static bool first_decides(const struct relayed *relayed)
+{
+    return relayed->wide->acts && relayed->wide->next == 1 && relayed->open > 0;
+}
+
 /* Asks those whose turn it is, and ends when all have been heard. */
 static void go_on(struct relayed *relayed)
 {
     struct wide *w = relayed->wide;
-    bool alone = w->acts && w->next == 1 && relayed->open > 0;
-    while (!relayed->cut && !alone && relayed->open < AT_ONCE && w->next < w->count) {
+    while (!relayed->cut && !first_decides(relayed) && relayed->open < AT_ONCE && w->next < w->count)
         ask(relayed, w->next++);
-        alone = w->acts && w->next == 1;
-    }
     if (relayed->open == 0 && (relayed->cut || w->next == w->count))
         finish(relayed);
 }
@@ -457,11 +460,14 @@ bool fleetwide_take(struct relay *relay, struct rpc_call *call, struct bytes mes
     bool ours = false;
     if (!relay->by_journal[method])
         return false;
-    arena_reset(&relay->arena);
-    const ProtobufCMessage *m =
-        api_check(relay->options.api, method, message, &detail) == 0 ? unpack(relay, method, message) : NULL;
-    if (m == NULL)
+    if (api_check(relay->options.api, method, message, &detail) != 0) /* whoever reads it says what is wrong */
         return false;
+    arena_reset(&relay->arena);
+    const ProtobufCMessage *m = unpack(relay, method, message);
+    if (m == NULL) { /* it may be ours: nobody else answers it */
+        api_refuse(relay->options.api, call, api_unreadable(method, &detail), &detail);
+        return true;
+    }
     int code = examine(relay, m, &ours, &detail);
     if (!ours)
         return false;

@@ -89,19 +89,21 @@ static bool join_jobs(const struct relayed *relayed, Saga__V1__ListBulksResponse
     return true;
 }
 
-/* Whether all who answered knew the job already. */
-static bool all_had_it(const struct relayed *relayed)
+/* Sets whether all who answered knew the job already; when nobody did, it is nowhere. */
+static bool tell_whether_all_had_it(const struct relayed *relayed, Saga__V1__StartBulkResponse *response)
 {
     struct arena *a = &relayed->relay->arena;
-    bool all = true;
-    for (unsigned k = 0; all && k < relayed->count; k++) {
+    response->already_started = relayed->wide->answered > 0;
+    for (unsigned k = 0; k < relayed->count; k++) {
         struct bytes body = relayed->parts[k].body;
         if (relayed->wide->journals[k].absent)
             continue;
         const Saga__V1__StartBulkResponse *m = saga__v1__start_bulk_response__unpack(&a->allocator, body.size, body.at);
-        all = m != NULL && m->already_started;
+        if (m == NULL)
+            return false;
+        response->already_started &= m->already_started;
     }
-    return all;
+    return true;
 }
 
 struct bytes fleetwide_answer(const struct relayed *relayed)
@@ -117,8 +119,9 @@ struct bytes fleetwide_answer(const struct relayed *relayed)
     protobuf_c_message_init(method->response, response);
     if (gather_has_field(method->response, "journals"))
         *(uint32_t *)gather_field(response, "journals") = w->answered;
-    if (relayed->request.method == METHOD_START_BULK)
-        *(protobuf_c_boolean *)gather_field(response, "already_started") = all_had_it(relayed);
+    if (relayed->request.method == METHOD_START_BULK &&
+        !tell_whether_all_had_it(relayed, (Saga__V1__StartBulkResponse *)(void *)response))
+        return bytes_of(NULL, 0);
     if (relayed->request.method == METHOD_LIST_BULKS &&
         !join_jobs(relayed, (Saga__V1__ListBulksResponse *)(void *)response))
         return bytes_of(NULL, 0);

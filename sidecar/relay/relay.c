@@ -377,7 +377,7 @@ static int register_with_all(struct relayed *relayed, struct bytes message, stru
     return 0;
 }
 
-/* Asks all loops. Returns false when the message is none, which whoever reads it says best. */
+/* Asks all loops. Returns false when the message is not fit to be read, which whoever reads it says best. */
 static bool relay_to_all(struct relay *relay, struct rpc_call *call, struct bytes message)
 {
     struct error_detail detail;
@@ -385,11 +385,14 @@ static bool relay_to_all(struct relay *relay, struct rpc_call *call, struct byte
     const ProtobufCMessage *m = NULL;
     bool each_its_own = methods[method].route != ROUTE_FIRST_THEN_ALL && methods[method].route != ROUTE_ALL;
     if (each_its_own) {
-        arena_reset(&relay->arena);
-        if (api_check(relay->options.api, method, message, &detail) == 0)
-            m = protobuf_c_message_unpack(methods[method].request, &relay->arena.allocator, message.size, message.at);
-        if (m == NULL)
+        if (api_check(relay->options.api, method, message, &detail) != 0)
             return false;
+        arena_reset(&relay->arena);
+        m = protobuf_c_message_unpack(methods[method].request, &relay->arena.allocator, message.size, message.at);
+        if (m == NULL) { /* this loop alone is no answer */
+            api_refuse(relay->options.api, call, api_unreadable(method, &detail), &detail);
+            return true;
+        }
     }
     struct relayed *relayed = relayed_create(relay, call, *relay->options.places);
     if (relayed == NULL)

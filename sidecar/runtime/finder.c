@@ -42,6 +42,7 @@ struct errand {
     enum errand_kind kind;
     char name[JOURNAL_NAME_SIZE];
     bool asked, done;
+    struct instant until; /* done: who asks by then has it; nobody may have come back for it */
     int code;
     bool there;
     unsigned count;
@@ -179,6 +180,7 @@ static void run_errand(struct finder *f)
                                       note_journal, e, &detail);
     pthread_mutex_lock(&f->mutex);
     e->done = true;
+    e->until = instant_after(clock_now(&f->clock), BELIEVED_LESS);
     pthread_mutex_unlock(&f->mutex);
 }
 
@@ -278,8 +280,9 @@ static int errand(struct finder *f, enum errand_kind kind, const char *name)
 {
     struct errand *e = &f->errand;
     int code = STORE_PENDING;
+    struct instant now = clock_now(&f->clock);
     pthread_mutex_lock(&f->mutex);
-    if (e->kind == kind && e->done && strcmp(e->name, name) == 0) {
+    if (e->kind == kind && e->done && strcmp(e->name, name) == 0 && instant_before(now, e->until)) {
         code = e->code;
         e->kind = ERRAND_NONE;
     } else if (e->kind == ERRAND_NONE || e->done) { /* nobody came back for the one before */
