@@ -190,7 +190,7 @@ static void choices_on_the_way(const struct advice *a, const Saga__V1__Saga *sag
 {
     char names[SENTENCE], does[SENTENCE + FIELD];
     if (saga->state == STATE(RUNNING) && !saga->pivot_started) {
-        snprintf(does, sizeof does, "Turns it back: undoes what has a compensation of %s.",
+        snprintf(does, sizeof does, "Turns it back. To be undone, where there is a compensation: %s.",
                  names_of(a->s, saga, happened, true, names));
         put_choice(a, "cancel", NULL, " --reason 'WHY'", does);
     }

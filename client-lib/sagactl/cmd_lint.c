@@ -111,6 +111,9 @@ static int lint_file(struct run *r, const char *path, struct findings *f, struct
         status = police(r, j->policy, &j->config, d, f);
         int ended = findings_end(f, d);
         status = status == EXIT_DONE ? ended : status;
+        if (d != NULL && d->schema_name != NULL && r->o.schema == NULL)
+            run_note(r, "%.200s: its messages were not looked at: --schema FILE names those of the schema %s", f->path,
+                     d->schema_name);
     }
     definition_destroy(d);
     free(text);

@@ -50,8 +50,8 @@ static const char *without_field(const char *message)
 }
 
 #define CLOSES \
-    "It may speak TLS only, or want a certificate (--tls-roots, --tls-certificate, --tls-key), or be another " \
-    "program's address."
+    "It may speak TLS only (on this machine it is spoken to tls://HOST:PORT alone), or want a certificate " \
+    "(--tls-roots, --tls-certificate, --tls-key), or be another program's address."
 
 /* What hinders a connection, in C core's words and in ours, and what a person may do about it. The first that fits. */
 static const struct cause {

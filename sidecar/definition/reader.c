@@ -176,6 +176,22 @@ static unsigned count_steps(const struct yaml_node *steps)
 }
 
 /* Makes room for the steps and reads their names, which everything else in them may refer to. */
+/* What is written beside a call, and belongs into it, is told so. */
+static int check_step_keys(const struct draft *draft, const struct yaml_node *n)
+{
+    static const char *const of_calls[] = {"method", "request", "barrier", "idempotent"};
+    for (size_t i = 0; i < COUNT(of_calls); i++) {
+        const struct yaml_node *misplaced = yaml_node_child(n, of_calls[i]);
+        if (misplaced != NULL)
+            return yaml_rule(draft->detail, "key-unknown",
+                             yaml_refuse_key(misplaced, E_ARGUMENT, draft->detail,
+                                             "stands within action or compensation: action: {method: "
+                                             "/package.Service/Method, request: ...}"));
+    }
+    return draft->typed ? yaml_check_mapping(n, typed_step_keys, COUNT(typed_step_keys), draft->detail)
+                        : yaml_check_mapping(n, step_keys, COUNT(step_keys), draft->detail);
+}
+
 static int read_step_names(struct draft *draft, const struct yaml_node *steps)
 {
     struct error_detail *detail = draft->detail;
@@ -195,8 +211,7 @@ static int read_step_names(struct draft *draft, const struct yaml_node *steps)
     for (const struct yaml_node *n = steps->first; n != NULL; n = n->next) {
         const struct yaml_node *name;
         const char *text = NULL;
-        code = draft->typed ? yaml_check_mapping(n, typed_step_keys, COUNT(typed_step_keys), detail)
-                            : yaml_check_mapping(n, step_keys, COUNT(step_keys), detail);
+        code = check_step_keys(draft, n);
         if (code == 0)
             code = yaml_need(n, "name", &name, detail);
         if (code == 0)

@@ -155,12 +155,42 @@ static bool qualified_name(struct checker *c, const struct node *n, struct bytes
     return true;
 }
 
+/* Whether name is one of the parts of a name with dots, behind its first. */
+static bool is_part(struct bytes name, struct bytes whole)
+{
+    const uint8_t *dot;
+    while (whole.size > 0 && (dot = memchr(whole.at, '.', whole.size)) != NULL) {
+        whole.size -= (size_t)(dot + 1 - whole.at);
+        whole.at = dot + 1;
+        if (whole.size >= name.size && memcmp(whole.at, name.at, name.size) == 0 &&
+            (whole.size == name.size || whole.at[name.size] == '.'))
+            return true;
+    }
+    return false;
+}
+
+/* What means nothing alone may be meant as a part of a name that means something. */
+static void refuse_name(struct checker *c, struct node *n)
+{
+    bool first = c->code == 0;
+    meaningless(c, n, n->position, "nothing has this name: ", n->name);
+    for (unsigned i = 0; first && c->code != 0 && i < c->environment->variable_count; i++) {
+        struct bytes whole = c->environment->variables[i].name;
+        if (!is_part(n->name, whole))
+            continue;
+        append(c, "; did you mean ");
+        expression_error_append(c->error, whole);
+        append(c, "?");
+        return;
+    }
+}
+
 static void check_name(struct checker *c, struct node *n)
 {
     if (!n->absolute && use_local(c, n, n->name))
         return;
     if (!use_name(c, n, n->name, n->absolute))
-        meaningless(c, n, n->position, "nothing has this name: ", n->name);
+        refuse_name(c, n);
 }
 
 /* ---- fields ---- */

@@ -79,7 +79,7 @@ class Why(Ctl, Case):
         gate.await_call()
         said = self.ctl("why", saga_id)
         self.assertRegex(said, r"the action of b\n +waits for +the answer of target shop, since \S+ ago\n +tried +1 attempt of its action\n")
-        self.assertRegex(said, r"cancel %s --reason 'WHY'\n +Turns it back: undoes what has a compensation of b, a\." % saga_id)
+        self.assertRegex(said, r"cancel %s --reason 'WHY'\n +Turns it back\. To be undone, where there is a compensation: b, a\." % saga_id)
         self.assertNotIn("until  ", said)
         self.assertIn("pause %s" % saga_id, said)
         self.client.operator.Pause(saga_id=saga_id, actor="anna")

@@ -241,6 +241,8 @@ START_TEST(reader__unknown_names_are_refused_with_the_nearest)
     assert_refused("colour: red\n", "colour", 1, 1,
                    "the names here are name, version, schema, input, deadline, compensation_order, steps");
     assert_step_refused("action: {metod: /p.S/M}", "steps[0].action.metod", 35, "did you mean method?");
+    assert_step_refused("action: /p.S/M, request: input", "steps[0].request", 42,
+                        "stands within action or compensation: action: {method: /package.Service/Method, request");
     assert_step_refused("action: /p.S/M, retry: {max_attempts: 3}", "steps[0].retry.max_attempts", 50,
                         "did you mean maxAttempts?");
     assert_step_refused("action: {method: /p.S/M, request: {constnat: a}}", "steps[0].action.request.constnat", 61,

@@ -237,6 +237,8 @@ START_TEST(mapping__what_is_wrong_is_told_with_its_place)
     refused(HEAD STEP "{lines: {sku: a}}\n", "must be a list", 10, 24);
     refused(HEAD STEP "{order_id: =steps.later.output.sku}\n", "nothing has this name", 10, 28);
     refused(HEAD STEP "{order_id: \"=action.key\"}\n", "nothing has this name", 10, 29);
+    refused(HEAD STEP "{order_id: =definition}\n", "nothing has this name: definition; did you mean saga.definition?",
+            10, 28);
     refused(HEAD STEP "=input.order_id\n", "this is string, and should be shapes.Order", 10, 17);
     refused(HEAD "steps:\n  - {name: a-b, when: \"true\", target: t, action: /shapes.Shop/Reserve}\n",
             "expressions name this step", 6, 12);
