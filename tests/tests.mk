@@ -34,6 +34,7 @@ $(B)/tests/unit/test_alloc: LINK_MORE := -Wl,--wrap=malloc,--wrap=calloc,--wrap=
 CALLS_WRAP := $(patsubst %,-Wl$(comma)--wrap=rpc_%,reply end send next call_method call_owner call_set_owner call_peer call_asker ask ask_cancel \
 	ask_took)
 $(patsubst %,$(B)/tests/unit/test_%,api change permit pipe reads relay subscribers): LINK_MORE := $(CALLS_WRAP)
+$(B)/tests/unit/test_postgres_store: LINK_MORE := -Wl,--wrap=pg_now
 $(B)/tests/unit/test_outcalls: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,clock_now rpc_call_out api_submit counters_attempt)
 $(B)/tests/unit/test_fleetwide: LINK_MORE := $(CALLS_WRAP) -Wl,--wrap=malloc
 $(B)/tests/unit/test_finder: LINK_MORE := -Wl,--wrap=clock_now

@@ -3,6 +3,7 @@
 
 #include <check.h>
 #include <libpq-fe.h>
+#include <stdlib.h>
 
 bool place_start(struct postgres *p)
 {
@@ -32,12 +33,19 @@ struct postgres_store_options place_options(const struct postgres *p, const char
     };
 }
 
-void place_query(const struct postgres *p, const char *sql)
+int64_t place_number(const struct postgres *p, const char *sql)
 {
     PGconn *db = PQconnectdb(p->conninfo);
     PGresult *result = PQexec(db, sql);
     ck_assert_msg(PQresultStatus(result) == PGRES_COMMAND_OK || PQresultStatus(result) == PGRES_TUPLES_OK, "%s: %s",
                   sql, PQerrorMessage(db));
+    int64_t number = PQntuples(result) == 1 ? strtoll(PQgetvalue(result, 0, 0), NULL, 10) : 0;
     PQclear(result);
     PQfinish(db);
+    return number;
+}
+
+void place_query(const struct postgres *p, const char *sql)
+{
+    place_number(p, sql);
 }

@@ -11,5 +11,7 @@ bool place_start(struct postgres *p);
 struct postgres_store_options place_options(const struct postgres *p, const char *journal);
 /* One statement of somebody else's. */
 void place_query(const struct postgres *p, const char *sql);
+/* Likewise, which gives one row with a number. */
+int64_t place_number(const struct postgres *p, const char *sql);
 
 #endif

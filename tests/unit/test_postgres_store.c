@@ -1,11 +1,12 @@
 /* The store in PostgreSQL, on a server of its own: it does as the others do, and a commit whose holder, epoch or predecessor is not the right
  * one changes nothing, whatever happens to the connection, the server or the process. */
+#include "sidecar/journal/postgres/postgres_inside.h"
 #include "tests/support/frames.h"
 #include "tests/support/postgres_place.h"
 #include "tests/support/twin_store.h"
 
 #include <check.h>
-#include <libpq-fe.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -22,8 +23,31 @@ static void open_as(struct postgres_store_options options)
     ck_assert_msg(code == 0, "open: %d %s %s", code, detail.field, detail.text);
 }
 
+/* The store's clock stands still, and goes as the test says: no machine is too busy for it. */
+static _Atomic int64_t held_us;
+
+int64_t __real_pg_now(void);
+int64_t __wrap_pg_now(void);
+
+int64_t __wrap_pg_now(void)
+{
+    int64_t held = atomic_load(&held_us);
+    return held != 0 ? held : __real_pg_now();
+}
+
+static void hold_clock(void)
+{
+    atomic_store(&held_us, __real_pg_now());
+}
+
+static void advance(struct span by)
+{
+    atomic_fetch_add(&held_us, by.us);
+}
+
 static void teardown(void)
 {
+    atomic_store(&held_us, 0);
     if (store != NULL)
         store->close(store);
     store = NULL;
@@ -123,6 +147,7 @@ START_TEST(postgres_store__another_waits_for_the_lease)
     struct postgres_store_options options = place_options(&server, "leased");
     struct store *other;
     struct store_state other_state;
+    options.lease = SPAN_S(60);
     open_as(options);
     options.holder = "other";
     options.patience = SPAN_MS(300);
@@ -188,62 +213,57 @@ START_TEST(postgres_store__stale_holder_drops_nothing)
 }
 END_TEST
 
-static int64_t now_ms(void)
+/* The server process of the writer's connection, which a test stops. */
+static pid_t writer_of(const char *journal)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    char sql[80];
+    snprintf(sql, sizeof sql, "select pid from saga_journal where name = '%s'", journal);
+    return (pid_t)place_number(&server, sql);
 }
 
-/* Keeps a renewal waiting behind another session, for less than the statement's patience. Returns false when the machine was too busy for that. */
-static bool renew_late(const char *journal)
+static int64_t renewed_us(void)
 {
-    char lock[80];
-    int64_t began = now_ms();
-    open_as(place_options(&server, journal)); /* 3 s, of which a tenth is not used */
-    PGconn *db = PQconnectdb(server.conninfo);
-    PQclear(PQexec(db, "begin"));
-    snprintf(lock, sizeof lock, "update saga_journal set seq = seq where name = '%s'", journal);
-    PQclear(PQexec(db, lock));
-    for (int i = 0; i < 120; i++) { /* after one it asks for more */
-        store->holds(store, &detail);
-        usleep(10000);
-    }
-    int64_t asked = now_ms();
-    usleep(700000);
-    PQfinish(db); /* the answer comes now */
-    bool in_time = now_ms() - began < 2900;
-    while (now_ms() < asked + 2750)
-        usleep(10000);
-    return in_time;
+    return link_renewed(((struct postgres_store *)store)->writer);
 }
 
 /* What a renewal has prolonged counts from when it was asked for, and not from its answer. */
 START_TEST(postgres_store__lease_counts_from_when_it_was_asked_for)
 {
-    char journal[16];
-    bool in_time = false;
-    for (int i = 0; i < 5 && !in_time; i++) {
-        teardown();
-        snprintf(journal, sizeof journal, "late%d", i);
-        in_time = renew_late(journal);
-    }
-    if (in_time)
-        ck_assert_int_eq(store->holds(store, &detail), E_JOURNAL_AWAY);
+    hold_clock();
+    open_as(place_options(&server, "late")); /* 3 s, of which a tenth is not used */
+    const int64_t opened = renewed_us();
+    pid_t writer = writer_of("late");
+    ck_assert_int_eq(kill(writer, SIGSTOP), 0);
+    advance(SPAN_MS(1500));
+    ck_assert_int_eq(store->holds(store, &detail), 0); /* after a third it asks for more */
+    advance(SPAN_MS(1100));
+    ck_assert_int_eq(kill(writer, SIGCONT), 0); /* the answer comes now */
+    for (int i = 0; i < 20000 && renewed_us() == opened; i++)
+        usleep(1000);
+    ck_assert_int_eq(renewed_us() - opened, SPAN_MS(1500).us);
+    ck_assert_int_eq(kill(writer, SIGSTOP), 0);
+    advance(SPAN_MS(1599));
+    ck_assert_int_eq(store->holds(store, &detail), 0);
+    advance(SPAN_MS(1));
+    ck_assert_int_eq(store->holds(store, &detail), E_JOURNAL_AWAY);
+    ck_assert_int_eq(kill(writer, SIGCONT), 0);
 }
 END_TEST
 
 START_TEST(postgres_store__unrenewed_lease_holds_nothing)
 {
     struct postgres_store_options options = place_options(&server, "asleep");
-    options.lease = SPAN_MS(1000);
+    hold_clock();
     open_as(options);
     ck_assert_int_eq(commit_one(1), 0);
     ck_assert_int_eq(store->holds(store, &detail), 0);
-    usleep(950000); /* as a stopped process: nothing of ours runs; the last tenth is not used */
+    pid_t writer = writer_of("asleep");
+    ck_assert_int_eq(kill(writer, SIGSTOP), 0);
+    advance(SPAN_MS(2700)); /* as a stopped process: nothing of ours runs; the last tenth is not used */
     ck_assert_int_eq(store->holds(store, &detail), E_JOURNAL_AWAY);
+    ck_assert_int_eq(kill(writer, SIGCONT), 0);
     /* What was asked for now says that it is still ours. */
-    for (int i = 0; i < 1000 && store->holds(store, &detail) == E_JOURNAL_AWAY; i++)
+    for (int i = 0; i < 20000 && store->holds(store, &detail) == E_JOURNAL_AWAY; i++)
         usleep(1000);
     ck_assert_int_eq(store->holds(store, &detail), 0);
     ck_assert_int_eq(commit_one(2), 0);
@@ -374,7 +394,8 @@ START_TEST(postgres_store__what_is_not_durable_is_refused)
     place_query(&server, "alter role test reset synchronous_commit");
     place_query(&server, "alter system set full_page_writes = off");
     place_query(&server, "select pg_reload_conf()");
-    usleep(300000);
+    while (place_number(&server, "select (current_setting('full_page_writes') = 'off')::int") == 0)
+        usleep(10000);
     ck_assert_int_eq(postgres_store_open(&options, &store, &state, &detail), E_JOURNAL);
     ck_assert_ptr_nonnull(strstr(detail.text, "full_page_writes off"));
     store = NULL;
