@@ -26,6 +26,8 @@
 
 /* How often guests are looked at. */
 #define LOOK_EVERY SPAN_MS(500)
+/* What somebody asks for is looked at this often, however often it is asked for. */
+#define LOOK_ASKED SPAN_MS(200)
 /* A journal that could not be opened, or went on badly, is left to others for so long; after trouble with the database itself, for so long. */
 #define FAILED_FOR SPAN_S(60)
 #define AWAY_FOR   SPAN_S(2)
@@ -230,11 +232,19 @@ static void begin_guest(struct fleet *f, struct guest *g, const char *journal, s
     g->adopted.journal = g->journal;
     g->began = now;
     g->idle_since = (struct instant){0};
-    g->lasted = g->wanted = g->stop = false;
+    g->lasted = g->wanted = false;
     g->failed = 0;
-    g->sidecar = NULL;
-    atomic_store(&g->unasked, false);
-    atomic_store(&g->state, GUEST_OPENING);
+    pthread_mutex_lock(&f->mutex);
+    bool over = f->stop; /* who ends the guests has been here, and does not come again */
+    if (!over) {
+        g->stop = false;
+        g->sidecar = NULL;
+        atomic_store(&g->unasked, false);
+        atomic_store(&g->state, GUEST_OPENING);
+    }
+    pthread_mutex_unlock(&f->mutex);
+    if (over)
+        return;
     if (pthread_create(&g->thread, NULL, run_guest, g) == 0)
         return;
     log_say(LOG_LEVEL_ERROR, "a journal cannot be taken over: no thread can be had");
@@ -284,7 +294,8 @@ static void look_for_orphan(struct fleet *f, const char *asked)
         begin_guest(f, g, f->chosen, clock_now(&f->clock));
 }
 
-static void look_for_wished(struct fleet *f)
+/* Whether there was one. */
+static bool look_for_wished(struct fleet *f)
 {
     char wished[JOURNAL_NAME_SIZE];
     pthread_mutex_lock(&f->mutex);
@@ -293,6 +304,7 @@ static void look_for_wished(struct fleet *f)
     pthread_mutex_unlock(&f->mutex);
     if (wished[0] != '\0' && find_guest(f, wished) == NULL)
         look_for_orphan(f, wished);
+    return wished[0] != '\0';
 }
 
 static void note_wanted(void *self, const struct fleet_row *row)
@@ -342,8 +354,8 @@ static bool look_at_guests(struct fleet *f)
     return true;
 }
 
-/* Returns false when it is to end. */
-static bool pause_for(struct fleet *f, struct span wait)
+/* Until then, or until somebody asks for something where that counts. Returns false when it is to end. */
+static bool pause_for(struct fleet *f, struct span wait, bool wishes)
 {
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
@@ -351,7 +363,8 @@ static bool pause_for(struct fleet *f, struct span wait)
     until.tv_sec += (time_t)(wait.us / 1000000 + ns / 1000000000);
     until.tv_nsec = (long)(ns % 1000000000);
     pthread_mutex_lock(&f->mutex);
-    while (!f->stop && f->wished[0] == '\0' && pthread_cond_timedwait(&f->changed, &f->mutex, &until) != ETIMEDOUT)
+    while (!f->stop && (!wishes || f->wished[0] == '\0') &&
+           pthread_cond_timedwait(&f->changed, &f->mutex, &until) != ETIMEDOUT)
         ;
     bool stop = f->stop;
     pthread_mutex_unlock(&f->mutex);
@@ -365,7 +378,7 @@ static void *watch(void *self)
     for (;;) {
         struct instant now = clock_now(&f->clock);
         bool any = look_at_guests(f);
-        look_for_wished(f);
+        bool asked = look_for_wished(f);
         if (!instant_before(now, next)) {
             uint64_t chance;
             look_for_orphan(f, "");
@@ -374,7 +387,7 @@ static void *watch(void *self)
             next = instant_after(now, adopt_pause(f->held, chance));
         }
         struct span wait = instant_since(next, now);
-        if (!pause_for(f, any ? span_min(wait, LOOK_EVERY) : wait))
+        if ((asked && !pause_for(f, LOOK_ASKED, false)) || !pause_for(f, any ? span_min(wait, LOOK_EVERY) : wait, true))
             break;
     }
     for (unsigned i = 0; i < FLEET_TAKEOVERS_MAX; i++)
