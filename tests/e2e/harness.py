@@ -563,7 +563,10 @@ class Sidecar:
         self.process.send_signal(signal.SIGTERM)
 
     def await_exit(self):
-        code = self.process.wait(PATIENCE_S)
+        try:
+            code = self.process.wait(PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            raise AssertionError("the sidecar does not end:\n" + "\n".join(self.lines[-50:])) from None
         self.reader.join(PATIENCE_S)
         self.process.stderr.close()
         Sidecar.running.discard(self)
