@@ -160,6 +160,23 @@ struct rpc *rpc_call_asker(const struct rpc_call *call)
 
 /* ---- letters ---- */
 
+static void wake(struct rpc *to)
+{
+    if (!inbox_is_empty(&to->inbox))
+        rpc_wake(to);
+}
+
+/* Whoever hears of the last end may let the other room go: nothing is handed over to it after that. */
+static void flush_to(struct rpc *r, struct rpc *to)
+{
+    for (size_t i = 0; i < r->to_wake_count; i++)
+        if (r->to_wake[i] == to) {
+            r->to_wake[i] = r->to_wake[--r->to_wake_count];
+            wake(to);
+            return;
+        }
+}
+
 static void read_one(struct rpc *r, const struct post *post)
 {
     struct rpc_ask *ask = post->ask;
@@ -190,6 +207,7 @@ static void read_one(struct rpc *r, const struct post *post)
             .details = post->details,
             .body = post->body,
         };
+        flush_to(r, ask->to);
         ask->asker->on_end(self, ask->tag, &told);
         let_go(ask);
         break;
@@ -214,11 +232,8 @@ int rpc_asks_read(struct rpc *r)
 
 void rpc_asks_flush(struct rpc *r)
 {
-    while (r->to_wake_count > 0) {
-        struct rpc *to = r->to_wake[--r->to_wake_count];
-        if (!inbox_is_empty(&to->inbox))
-            rpc_wake(to);
-    }
+    while (r->to_wake_count > 0)
+        wake(r->to_wake[--r->to_wake_count]);
 }
 
 void rpc_asks_drop(struct rpc *r)

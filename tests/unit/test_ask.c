@@ -118,7 +118,7 @@ static void on_sent(void *self, struct rpc_call *call)
         rpc_send(call, bytes_of((room->counted++, &room->counted), 1));
 }
 
-static struct rpc *room_create(void *self)
+static struct rpc *room_create_of(const struct rpc_callbacks *callbacks)
 {
     struct rpc_options options = {
         .methods = methods,
@@ -133,12 +133,16 @@ static struct rpc *room_create(void *self)
         .connect_timeout = SPAN_S(1),
         .metadata_bytes_max = 16384,
     };
-    struct rpc_callbacks callbacks = {
-        .on_message = on_message, .on_cancelled = on_cancelled, .on_sent = on_sent, .self = self};
     struct rpc *rpc;
-    ck_assert_int_eq(rpc_create(&options, &callbacks, &rpc), 0);
+    ck_assert_int_eq(rpc_create(&options, callbacks, &rpc), 0);
     rpc_start(rpc);
     return rpc;
+}
+
+static struct rpc *room_create(void *self)
+{
+    return room_create_of(&(struct rpc_callbacks){
+        .on_message = on_message, .on_cancelled = on_cancelled, .on_sent = on_sent, .self = self});
 }
 
 static void *turn(void *self)
@@ -324,6 +328,55 @@ START_TEST(ask__letters_that_nobody_reads_any_more_are_freed)
 }
 END_TEST
 
+/* ---- a room that goes when it has given its last answer ---- */
+
+static void take_and_hold(void *self, struct rpc_call *call, struct bytes message)
+{
+    (void)message;
+    *(struct rpc_call **)self = call;
+}
+
+static void send_is_ignored(void *self, struct rpc_call *call)
+{
+    (void)self;
+    (void)call;
+}
+
+static void take_at_once(void *self, void *tag, struct bytes message)
+{
+    (void)self;
+    (void)message;
+    rpc_ask_took(*(struct rpc_ask **)tag);
+}
+
+static void let_the_room_go(void *self, void *tag, const struct rpc_told *told)
+{
+    (void)told;
+    (void)self;
+    *(struct rpc_ask **)tag = NULL;
+    rpc_destroy(asked.rpc);
+    asked.rpc = NULL;
+}
+
+START_TEST(ask__nothing_is_handed_over_to_a_room_after_its_last_end)
+{
+    static const struct rpc_asker takes = {.on_message = take_at_once, .on_end = let_the_room_go};
+    struct rpc_call *held = NULL;
+    asking = room_create(NULL);
+    asked.rpc = room_create_of(&(struct rpc_callbacks){
+        .on_message = take_and_hold, .on_sent = send_is_ignored, .on_cancelled = send_is_ignored, .self = &held});
+    struct rpc_ask *stream = NULL;
+    stream = rpc_ask(asking, asked.rpc, &methods[COUNT], bytes_of_text(""), NULL, &takes, &stream);
+    rpc_poll(asked.rpc, SPAN_MS(0));
+    ck_assert_ptr_nonnull(held);
+    rpc_send(held, bytes_of_text("1"));
+    rpc_end(held, 0, "", bytes_of(NULL, 0));
+    rpc_poll(asking, SPAN_MS(0)); /* both letters in one turn: it takes the first, and then the other has gone */
+    ck_assert_ptr_null(stream);
+    rpc_destroy(asking);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("ask");
@@ -335,6 +388,7 @@ int main(void)
     tcase_add_test(tc, ask__stream_sends_one_at_a_time);
     tcase_add_test(tc, ask__cancellation_is_heard_once_and_answered);
     tcase_add_test(tc, ask__letters_that_nobody_reads_any_more_are_freed);
+    tcase_add_test(tc, ask__nothing_is_handed_over_to_a_room_after_its_last_end);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
