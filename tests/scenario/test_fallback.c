@@ -351,6 +351,37 @@ START_TEST(fallback__is_taken_at_once_while_the_target_takes_no_calls)
 }
 END_TEST
 
+/* Past the pivot, where an alternative call is a dead letter, too; what comes next is sent the output. */
+static const char needed[] =
+    HEAD "  - {name: p, target: t, pivot: true, action: {method: /p.S/P, " ONCE "}}\n"
+         "  - {name: a, after: [p], target: t, action: {method: /p.S/A, " ONCE "},\n"
+         "     fallback: {target: u, action: {method: /p.S/Other, " ONCE "}}}\n"
+         "  - {name: b, after: [a], target: t, action: {method: /p.S/B, request: {output: a}, " ONCE "}}\n";
+
+START_TEST(fallback__one_whose_output_is_needed_cannot_be_skipped)
+{
+    engine_trace_run(needed, 8,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 p #1\n"
+                     "call 1 p action #1 1000ms \"in\"\n"
+                     "> answer 1 p OK\n"
+                     "ACTION_ENDED 1 p #1 DONE\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 1000ms \"in\"\n"
+                     "> answer 1 a NOT_FOUND\n"
+                     "ACTION_ENDED 1 a #1 REJECTED NOT_FOUND\n"
+                     "ACTION_STARTED 1 a.fallback #1\n"
+                     "call 1 a.fallback action #1 1000ms \"in\"\n"
+                     "> answer 1 a.fallback NOT_FOUND\n"
+                     "ACTION_ENDED 1 a.fallback #1 REJECTED NOT_FOUND\n"
+                     "STUCK 1 a.fallback FORWARD_FAILED\n"
+                     "> skip 1 a.fallback\n"
+                     "reply OUTPUT_NEEDED\n");
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("fallback");
@@ -363,6 +394,7 @@ int main(void)
     tcase_add_test(c, fallback__each_instance_of_a_loop_has_its_own);
     tcase_add_test(c, fallback__is_taken_at_once_while_the_target_takes_no_calls);
     tcase_add_test(c, fallback__the_last_good_answer_takes_the_place_of_an_output);
+    tcase_add_test(c, fallback__one_whose_output_is_needed_cannot_be_skipped);
     tcase_add_test(c, fallback__an_answer_that_is_too_old_stands_in_for_nothing);
     tcase_add_test(c, fallback__answers_are_kept_by_their_keys);
     suite_add_tcase(s, c);

@@ -131,6 +131,7 @@ int owner_start(struct owner *o)
         .target_count = count,
         .commit_bytes_max = 65536,
         .retention = o->retention,
+        .audit_retention = o->audit_retention,
     };
     struct core_world world = {.durable = durable, .reply = reply, .call = call_out, .self = o};
     o->told_size = o->call_count = 0;

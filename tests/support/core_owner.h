@@ -20,6 +20,7 @@ struct owner {
     const char *targets[4];        /* NULL behind the last; at first "t" and "u" */
     uint32_t live_sagas_max;       /* 1000 */
     struct span retention;         /* 1 h */
+    struct span audit_retention;   /* 0: for ever */
     struct memory memory;          /* malloc, counted */
     uint64_t allocations, fail_at; /* the number of the one that fails; 0: none */
 

@@ -1,5 +1,6 @@
 /* Rules: whom they name, what they allow, of which definitions. */
 #include "sidecar/authz/authz.h"
+#include "sidecar/authz/verdict.h"
 #include "sidecar/base/texts.h"
 
 #include <check.h>
@@ -230,11 +231,41 @@ START_TEST(authz__without_rules_operators_do_not_come_in_plaintext)
 }
 END_TEST
 
+/* ---- what they come to ---- */
+
+/* One whom tags help is told so, and nobody whom somebody else's tags would help. */
+START_TEST(authz__a_verdict_names_tags_where_they_are_what_it_takes)
+{
+    const struct who users[] = {{.kind = WHO_UID, .number = 7}, {.kind = WHO_UID, .number = 8}};
+    const char *const shops[] = {"shop"}, *const orders[] = {"order"};
+    struct bytes acme = bytes_of("tenant\0acme\0", 12);
+    struct authz_rule rules[] = {
+        {.who = &users[0], .who_count = 1, .rights = RIGHT_VIEWER, .definitions = shops, .definition_count = 1},
+        {.who = &users[1], .who_count = 1, .rights = RIGHT_VIEWER, .definitions = orders, .definition_count = 1},
+    };
+    rules[1].tags = acme;
+    struct authz z = {.rules = rules, .count = 2, .given = true};
+    authz_prepare(&z, rules);
+    struct verdict_question q = {
+        .caller = unix_user(7, 7), .method = (unsigned)authz_method(bytes_of_text("Get")), .definition = "shop"};
+    ck_assert_int_eq(verdict_of(&z, &q), VERDICT_ALLOWED);
+    q.definition = "order";
+    ck_assert_int_eq(verdict_of(&z, &q), VERDICT_DENIED); /* the tags are another's */
+    q.caller = unix_user(8, 8);
+    ck_assert_int_eq(verdict_of(&z, &q), VERDICT_TAGS);
+    q.definition = "shop";
+    ck_assert_int_eq(verdict_of(&z, &q), VERDICT_DENIED);
+    q.definition = NULL;
+    ck_assert_int_eq(verdict_of(&z, &q), VERDICT_SOME);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("authz");
     TCase *tc = tcase_create("authz");
     tcase_add_test(tc, authz__names_a_caller_by_what_is_proven_of_it);
+    tcase_add_test(tc, authz__a_verdict_names_tags_where_they_are_what_it_takes);
     tcase_add_test(tc, authz__a_listener_names_who_came_in_there_alone);
     tcase_add_test(tc, authz__refuses_a_who_that_is_none);
     tcase_add_test(tc, authz__rules_of_one_caller_add_up);

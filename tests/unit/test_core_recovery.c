@@ -173,6 +173,33 @@ START_TEST(core_recovery__retention_on_a_full_disk_may_be_tried_again)
 }
 END_TEST
 
+static unsigned audit_pieces;
+
+static int drop_audit_piece(struct store *s, struct instant before, uint32_t work_max, bool *more,
+                            struct error_detail *detail)
+{
+    (void)s;
+    (void)work_max;
+    (void)detail;
+    ck_assert_int_eq(before.us, o.now.us - SPAN_S(60).us);
+    *more = --audit_pieces > 0;
+    return 0;
+}
+
+/* A long trail is dropped piece by piece, for as long as there is more of it. */
+START_TEST(core_recovery__retention_goes_on_until_the_trail_is_short)
+{
+    bool more = true;
+    o.audit_retention = SPAN_S(60);
+    owner_restart(&o);
+    o.store->drop_audit = drop_audit_piece;
+    audit_pieces = 3;
+    for (int i = 0; more && i < 9; i++)
+        ck_assert_int_eq(core_maintain(o.core, o.now, &more, &o.detail), 0);
+    ck_assert_uint_eq(audit_pieces, 0);
+}
+END_TEST
+
 /* ---- no memory ---- */
 
 /* A refusal, an end and calls to a target that is gone, all in one batch. Returns whether all went well. */
@@ -250,6 +277,7 @@ int main(void)
     tcase_add_test(t, core_recovery__frames_of_a_live_saga_are_kept);
     tcase_add_test(t, core_recovery__retention_goes_on_beside_what_is_pending);
     tcase_add_test(t, core_recovery__retention_on_a_full_disk_may_be_tried_again);
+    tcase_add_test(t, core_recovery__retention_goes_on_until_the_trail_is_short);
     tcase_add_test(t, core_recovery__every_allocation_may_be_refused);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);
