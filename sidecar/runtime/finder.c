@@ -3,7 +3,7 @@
 #include "sidecar/runtime/finder.h"
 
 #include "sidecar/base/check.h"
-#include "sidecar/base/fnv.h"
+#include "sidecar/base/siphash.h"
 #include "sidecar/journal/postgres/postgres_fleet.h"
 #include "sidecar/journal/store.h"
 #include "sidecar/runtime/clock.h"
@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 /* Places of the table, and how many a key may be in. */
 #define PLACES 4096
@@ -51,6 +52,7 @@ struct errand {
 
 struct finder {
     struct finder_options options;
+    uint64_t key[2];           /* of places in the table, which nobody outside can aim at */
     struct postgres_fleet *db; /* the thread's */
     struct clock clock;
     pthread_t thread;
@@ -222,10 +224,10 @@ static bool is_same(const struct sought *s, uint8_t kind, uint64_t tag, struct b
 /* Its place, or one that may be taken for it; NULL: all are under way. */
 static struct sought *place_of(struct finder *f, uint8_t kind, uint64_t tag, struct bytes id)
 {
-    uint64_t hash = fnv_add(fnv_add(FNV_START, &tag, sizeof tag), id.at, id.size);
+    uint64_t hash = siphash(f->key, id.size > 0 ? id : bytes_of(&tag, sizeof tag));
     struct sought *free_one = NULL;
     for (unsigned i = 0; i < PROBES; i++) {
-        struct sought *s = &f->all[((hash >> 20) + i) % PLACES];
+        struct sought *s = &f->all[(hash + i) % PLACES];
         if (is_same(s, kind, tag, id))
             return s;
         bool idle = s->state != SOUGHT_WAITS && s->state != SOUGHT_ASKED;
@@ -325,6 +327,7 @@ int finder_open(const struct finder_options *options, struct finder **out, struc
     if (f == NULL)
         return error_set(detail, E_MEMORY, "", NULL);
     f->options = *options;
+    CHECK(getrandom(f->key, sizeof f->key, 0) == (ssize_t)sizeof f->key);
     clock_init(&f->clock);
     pthread_mutex_init(&f->mutex, NULL);
     pthread_cond_init(&f->changed, NULL);

@@ -1,0 +1,313 @@
+/* Where a saga lives: what is believed, for how long, and what is asked together. The database is the test's. */
+#include "sidecar/runtime/finder.h"
+
+#include "sidecar/journal/postgres/postgres_fleet.h"
+#include "sidecar/journal/store.h"
+#include "sidecar/runtime/clock.h"
+#include "tests/support/until.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct config config;
+static struct finder *finder;
+static struct finder_found found;
+static _Atomic int64_t now_us;
+static atomic_uint wakes, asked, claims, claimed;
+
+/* What the database says; set while nobody asks it. */
+static struct fleet_row row;
+static bool there;
+static int code;
+static atomic_bool stands; /* it does not answer for now */
+
+/* ---- tests.mk wraps these ---- */
+
+struct instant __wrap_clock_now(const struct clock *c);
+int __wrap_postgres_fleet_create(const struct postgres_fleet_options *options, struct postgres_fleet **out);
+void __wrap_postgres_fleet_destroy(struct postgres_fleet *f);
+int __wrap_postgres_fleet_of_tag(struct postgres_fleet *f, uint64_t tag, fleet_take_fn take, void *self,
+                                 struct error_detail *detail);
+int __wrap_postgres_fleet_of_request(struct postgres_fleet *f, struct bytes request_id, fleet_take_fn take, void *self,
+                                     struct error_detail *detail);
+int __wrap_postgres_fleet_claim(struct postgres_fleet *f, const char *own, const struct bytes *request_ids,
+                                unsigned count, fleet_claimed_fn take, void *self, struct error_detail *detail);
+int __wrap_postgres_fleet_list(struct postgres_fleet *f, const char *after, unsigned rows_max, fleet_take_fn take,
+                               void *self, struct error_detail *detail);
+int __wrap_postgres_fleet_want(struct postgres_fleet *f, const char *name, bool *is, struct error_detail *detail);
+
+struct instant __wrap_clock_now(const struct clock *c)
+{
+    (void)c;
+    return (struct instant){.us = atomic_load(&now_us)};
+}
+
+int __wrap_postgres_fleet_create(const struct postgres_fleet_options *options, struct postgres_fleet **out)
+{
+    ck_assert_str_eq(options->fleet, "ours");
+    *out = NULL;
+    return 0;
+}
+
+void __wrap_postgres_fleet_destroy(struct postgres_fleet *f)
+{
+    (void)f;
+}
+
+static int answer(fleet_take_fn take, void *self)
+{
+    atomic_fetch_add(&asked, 1);
+    while (atomic_load(&stands))
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    if (code == 0 && there)
+        take(self, &row);
+    return code;
+}
+
+int __wrap_postgres_fleet_of_tag(struct postgres_fleet *f, uint64_t tag, fleet_take_fn take, void *self,
+                                 struct error_detail *detail)
+{
+    (void)f;
+    (void)tag;
+    (void)detail;
+    return answer(take, self);
+}
+
+int __wrap_postgres_fleet_of_request(struct postgres_fleet *f, struct bytes request_id, fleet_take_fn take, void *self,
+                                     struct error_detail *detail)
+{
+    (void)f;
+    (void)detail;
+    ck_assert(bytes_equal(request_id, bytes_of_text("r")));
+    return answer(take, self);
+}
+
+int __wrap_postgres_fleet_claim(struct postgres_fleet *f, const char *own, const struct bytes *request_ids,
+                                unsigned count, fleet_claimed_fn take, void *self, struct error_detail *detail)
+{
+    (void)f;
+    (void)request_ids;
+    (void)detail;
+    ck_assert_str_eq(own, "own");
+    atomic_fetch_add(&claims, 1);
+    atomic_fetch_add(&claimed, count);
+    for (unsigned i = 0; i < count && code == 0; i++)
+        take(self, i, &row);
+    return code;
+}
+
+int __wrap_postgres_fleet_list(struct postgres_fleet *f, const char *after, unsigned rows_max, fleet_take_fn take,
+                               void *self, struct error_detail *detail)
+{
+    (void)f;
+    (void)after;
+    (void)detail;
+    for (unsigned i = 0; i < 2 && i < rows_max && code == 0; i++)
+        take(self, &row);
+    return code;
+}
+
+int __wrap_postgres_fleet_want(struct postgres_fleet *f, const char *name, bool *is, struct error_detail *detail)
+{
+    (void)f;
+    (void)detail;
+    *is = strcmp(name, row.name) == 0;
+    return code;
+}
+
+/* ---- a world ---- */
+
+static void wake(void *self)
+{
+    (void)self;
+    atomic_fetch_add(&wakes, 1);
+}
+
+static void setup(void)
+{
+    struct error_detail detail;
+    config = (struct config){.fleet = "ours", .store = ""};
+    row = (struct fleet_row){.name = "far",
+                             .carrier = "other",
+                             .address = "1.2.3.4:5",
+                             .needs = "",
+                             .lease_ms = 3000,
+                             .held = true,
+                             .live = 7};
+    there = true;
+    code = 0;
+    atomic_store(&now_us, 1000000000);
+    const struct finder_options options = {.config = &config, .own = "own", .wake = wake};
+    ck_assert_int_eq(finder_open(&options, &finder, &detail), 0);
+}
+
+static void teardown(void)
+{
+    finder_close(finder);
+}
+
+static int tag_told(uint64_t tag)
+{
+    int rc;
+    UNTIL((rc = finder_tag(finder, tag, &found)) != STORE_PENDING);
+    return rc;
+}
+
+static void pass(struct span time)
+{
+    atomic_fetch_add(&now_us, time.us);
+}
+
+START_TEST(finder__tells_who_has_it_and_wakes_who_asked)
+{
+    atomic_store(&stands, true);
+    ck_assert_int_eq(finder_tag(finder, 5, &found), STORE_PENDING);
+    UNTIL(atomic_load(&asked) == 1);
+    ck_assert_int_eq(finder_tag(finder, 5, &found), STORE_PENDING);
+    ck_assert_uint_eq(atomic_load(&wakes), 0);
+    atomic_store(&stands, false);
+    UNTIL(atomic_load(&wakes) == 1);
+    ck_assert_int_eq(finder_tag(finder, 5, &found), 0);
+    ck_assert_uint_eq(atomic_load(&asked), 1); /* of all that asked */
+    ck_assert(found.known && found.held);
+    ck_assert_str_eq(found.journal, "far");
+    ck_assert_str_eq(found.carrier, "other");
+    ck_assert_str_eq(found.address, "1.2.3.4:5");
+    ck_assert_uint_eq(found.live, 7);
+}
+END_TEST
+
+/* Whose lease is over, and who gave it up: neither answers for it. */
+START_TEST(finder__a_dead_one_has_nothing)
+{
+    row.lease_ms = 0;
+    ck_assert_int_eq(tag_told(1), 0);
+    ck_assert(found.known && !found.held);
+    row.lease_ms = -5000;
+    ck_assert_int_eq(tag_told(2), 0);
+    ck_assert(found.known && !found.held);
+    row.lease_ms = 1;
+    ck_assert_int_eq(tag_told(3), 0);
+    ck_assert(found.held);
+    row.held = false;
+    ck_assert_int_eq(tag_told(4), 0);
+    ck_assert(found.known && !found.held);
+    there = false;
+    ck_assert_int_eq(tag_told(5), 0);
+    ck_assert(!found.known);
+}
+END_TEST
+
+/* Two seconds of what somebody has; a fifth of one of what nobody has, or of no answer. */
+START_TEST(finder__what_was_found_is_believed_for_a_moment)
+{
+    ck_assert_int_eq(tag_told(1), 0);
+    pass(SPAN_MS(1999));
+    ck_assert_int_eq(finder_tag(finder, 1, &found), 0);
+    pass(SPAN_MS(1));
+    row.held = false;
+    ck_assert_int_eq(finder_tag(finder, 1, &found), STORE_PENDING);
+    ck_assert_int_eq(tag_told(1), 0);
+    ck_assert(!found.held);
+    pass(SPAN_MS(199));
+    ck_assert_int_eq(finder_tag(finder, 1, &found), 0);
+    pass(SPAN_MS(1));
+    code = E_JOURNAL_AWAY;
+    ck_assert_int_eq(finder_tag(finder, 1, &found), STORE_PENDING);
+    ck_assert_int_eq(tag_told(1), E_JOURNAL_AWAY);
+    pass(SPAN_MS(199));
+    ck_assert_int_eq(finder_tag(finder, 1, &found), E_JOURNAL_AWAY);
+    pass(SPAN_MS(1));
+    code = 0;
+    row.held = true;
+    ck_assert_int_eq(finder_tag(finder, 1, &found), STORE_PENDING);
+    ck_assert_int_eq(tag_told(1), 0);
+    ck_assert(found.held);
+    ck_assert_uint_eq(atomic_load(&asked), 4);
+}
+END_TEST
+
+/* A request_id that is only looked for is not claimed, and what is claimed while the thread is busy is claimed together, 256 at a time. */
+START_TEST(finder__claims_go_together)
+{
+    char ids[300][8];
+    atomic_store(&stands, true);
+    ck_assert_int_eq(finder_request(finder, bytes_of_text("r"), false, &found), STORE_PENDING);
+    UNTIL(atomic_load(&asked) == 1);
+    for (unsigned i = 0; i < 300; i++) {
+        snprintf(ids[i], sizeof ids[i], "id-%u", i);
+        ck_assert_int_eq(finder_request(finder, bytes_of_text(ids[i]), true, &found), STORE_PENDING);
+    }
+    ck_assert_uint_eq(atomic_load(&claimed), 0);
+    atomic_store(&stands, false);
+    UNTIL(atomic_load(&claimed) == 300);
+    for (unsigned i = 0; i < 300; i++)
+        UNTIL(finder_request(finder, bytes_of_text(ids[i]), true, &found) == 0);
+    ck_assert_uint_eq(atomic_load(&claims), 2);
+    ck_assert_int_eq(finder_request(finder, bytes_of_text("r"), false, &found), 0);
+    ck_assert_int_eq(finder_request(finder, bytes_of_text("r"), true, &found), STORE_PENDING); /* is another question */
+}
+END_TEST
+
+/* As much as there are places: then who asks is told so, and the answers make room. */
+START_TEST(finder__what_waits_is_bounded)
+{
+    uint64_t tag = 0;
+    int rc;
+    atomic_store(&stands, true);
+    do
+        rc = finder_tag(finder, ++tag, &found);
+    while (rc == STORE_PENDING && tag < 10000);
+    ck_assert_int_eq(rc, E_QUEUE);
+    ck_assert_uint_gt(tag, 1000);
+    atomic_store(&stands, false);
+    UNTIL(finder_tag(finder, tag, &found) == 0);
+    for (uint64_t i = 1; i < tag; i++)
+        UNTIL(finder_tag(finder, i, &found) == 0); /* nobody was forgotten */
+}
+END_TEST
+
+START_TEST(finder__errands_of_operators_each_have_their_turn)
+{
+    const struct finder_journal *list;
+    unsigned count;
+    bool is;
+    int rc;
+    ck_assert_int_eq(finder_list(finder, "", &list, &count), STORE_PENDING);
+    UNTIL((rc = finder_list(finder, "", &list, &count)) != STORE_PENDING);
+    ck_assert_int_eq(rc, 0);
+    ck_assert_uint_eq(count, 2);
+    ck_assert_str_eq(list[1].name, "far");
+    ck_assert_int_eq(list[1].lease_ms, 3000);
+    UNTIL((rc = finder_want(finder, "near", &is)) != STORE_PENDING);
+    ck_assert(rc == 0 && !is);
+    UNTIL((rc = finder_want(finder, "far", &is)) != STORE_PENDING);
+    ck_assert(rc == 0 && is);
+    code = E_JOURNAL_AWAY;
+    UNTIL((rc = finder_all(finder, &list, &count)) != STORE_PENDING);
+    ck_assert_int_eq(rc, E_JOURNAL_AWAY);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("finder_memory");
+    TCase *t = tcase_create("all");
+    tcase_set_timeout(t, 60);
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_test(t, finder__tells_who_has_it_and_wakes_who_asked);
+    tcase_add_test(t, finder__a_dead_one_has_nothing);
+    tcase_add_test(t, finder__what_was_found_is_believed_for_a_moment);
+    tcase_add_test(t, finder__claims_go_together);
+    tcase_add_test(t, finder__what_waits_is_bounded);
+    tcase_add_test(t, finder__errands_of_operators_each_have_their_turn);
+    suite_add_tcase(s, t);
+    SRunner *runner = srunner_create(s);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
