@@ -678,8 +678,10 @@ void fleet_close(struct fleet *f)
     if (f == NULL)
         return;
     fleet_stop(f);
-    for (unsigned i = 0; i < FLEET_TAKEOVERS_MAX; i++)
+    for (unsigned i = 0; i < FLEET_TAKEOVERS_MAX; i++) {
+        atomic_store(&f->guests[i].asks, 0); /* of which nobody hears any more */
         atomic_store(&f->guests[i].unasked, true);
+    }
     pthread_join(f->thread, NULL);
     finder_close(f->finder);
     postgres_fleet_destroy(f->db);
