@@ -179,6 +179,23 @@ START_TEST(names__address_that_is_added_has_its_share_within_seconds)
 }
 END_TEST
 
+/* Where a connection was lost, the name is looked up with the next call, and not only when it is due again: whoever was there may have moved. */
+START_TEST(names__a_lost_connection_has_the_name_looked_up_sooner)
+{
+    start_peers(2);
+    start_dns(2);
+    world_open(&w, false);
+    struct rpc_target *target = name_target();
+    call_until_asked(target, 0);
+    WORLD_UNTIL(&w, !target->looking_up && target->states[0] == SPREAD_READY && target->states[1] == SPREAD_READY);
+    fake_peer_stop(&peers[0]); /* nobody waits for it: the other is there */
+    WORLD_UNTIL(&w, gpr_time_to_millis(gpr_time_sub(target->look_up_at, target->looked_up)) == 500);
+    world_close(&w);
+    fake_peer_stop(&peers[1]);
+    fake_dns_stop(&dns);
+}
+END_TEST
+
 START_TEST(names__call_to_an_address_that_went_goes_on)
 {
     struct world_answer held;
@@ -321,6 +338,7 @@ int main(void)
     tcase_add_test(tc, names__all_addresses_are_called_in_turn);
     tcase_add_test(tc, names__pick_first_calls_one_as_long_as_it_is_there);
     tcase_add_test(tc, names__address_that_is_added_has_its_share_within_seconds);
+    tcase_add_test(tc, names__a_lost_connection_has_the_name_looked_up_sooner);
     tcase_add_test(tc, names__call_to_an_address_that_went_goes_on);
     tcase_add_test(tc, names__peers_that_close_their_connections_harm_nobody);
     tcase_add_test(tc, names__several_addresses_may_be_given_in_numbers);

@@ -1,4 +1,5 @@
 /* Ended sagas by request_id, whatever has become of the table into which they are sorted: beside a model that is an array. */
+#include "sidecar/journal/sqlite/sqlite_inside.h"
 #include "tests/support/sqlite_place.h"
 
 #include "sidecar/base/random.h"
@@ -208,6 +209,21 @@ START_TEST(sqlite_requests__all_anew)
 }
 END_TEST
 
+/* A share of what there is, within bounds: memory does not grow with the journal. */
+START_TEST(sqlite_requests__what_waits_is_bounded)
+{
+    static struct sqlite_store s;
+    static const uint64_t cases[][2] = {{0, 4096},           {16 * 4096, 4096},   {16 * 4097, 4097},
+                                        {16 * 65536, 65536}, {16 * 65537, 65536}, {1u << 30, 65536}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        s.requests.now.sorted = cases[i][0];
+        ck_assert_uint_eq(requests_unsorted_max(&s), cases[i][1]);
+    }
+    s.requests.unsorted_max = 7;
+    ck_assert_uint_eq(requests_unsorted_max(&s), 7);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("sqlite_requests");
@@ -219,6 +235,7 @@ static Suite *suite(void)
     tcase_add_loop_test(t, sqlite_requests__row_that_went, 0, 2);
     tcase_add_loop_test(t, sqlite_requests__log_that_is_damaged, 0, 4);
     tcase_add_test(t, sqlite_requests__all_anew);
+    tcase_add_test(t, sqlite_requests__what_waits_is_bounded);
     suite_add_tcase(s, t);
     return s;
 }

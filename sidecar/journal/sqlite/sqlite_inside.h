@@ -304,6 +304,8 @@ void requests_undo(struct sqlite_store *s, const struct ended_row *rows, size_t 
 /* Retention dropped rows of sagas that ended before this; whole: all of them. */
 int requests_dropping(struct sqlite_store *s, struct instant before);
 void requests_dropped(struct sqlite_store *s, struct instant before, bool whole);
+/* How many may wait to be sorted in. */
+uint64_t requests_unsorted_max(const struct sqlite_store *s);
 /* Whether the saga's request_id leads to it. */
 int requests_lead_to(struct sqlite_store *s, struct bytes request_id, uint64_t serial, bool *found);
 int sqlite_store_find_request(struct store *face, struct bytes request_id, struct bytes owner, struct ended_row *row,

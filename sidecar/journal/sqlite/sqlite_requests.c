@@ -90,7 +90,7 @@ static void forget(struct sqlite_store *s, struct request request)
         }
 }
 
-static uint64_t unsorted_max(const struct sqlite_store *s)
+uint64_t requests_unsorted_max(const struct sqlite_store *s)
 {
     if (s->requests.unsorted_max != 0)
         return s->requests.unsorted_max;
@@ -167,7 +167,7 @@ static int end_round(struct sqlite_store *s)
 static int sort_some(struct sqlite_store *s, uint64_t come)
 {
     struct requests *r = &s->requests;
-    uint64_t max = unsorted_max(s), done = 0;
+    uint64_t max = requests_unsorted_max(s), done = 0;
     int rc = SQLITE_OK;
     for (unsigned i = 0;
          i < REQUEST_BUCKETS && rc == SQLITE_OK && r->unsorted - done > max && done < come + come / 4 + 1; i++) {
@@ -521,7 +521,7 @@ int requests_open(struct sqlite_store *s, struct error_detail *detail)
         rc = read_log(s, detail);
     if (rc == 0)
         marks_check(&r->now);
-    if (rc != 0 || r->unsorted <= LOG_TIMES_MAX * unsorted_max(s))
+    if (rc != 0 || r->unsorted <= LOG_TIMES_MAX * requests_unsorted_max(s))
         return rc;
     rc = sort_all(s);
     /* Where there is no room for it, it stays as it is. */

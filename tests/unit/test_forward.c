@@ -1,0 +1,227 @@
+/* What is asked of another sidecar: it answers as a loop would, over as many connections as are needed and no more. The other is the room itself. */
+#include "sidecar/rpc/rpc_inside.h"
+#include "tests/support/rpc_world.h"
+
+#include <check.h>
+#include <grpc/grpc_security.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ROADS = 128 }; /* as in forward.c */
+
+static struct world w;
+static struct certificates *some_certificates;
+static unsigned made; /* connections */
+static uint64_t version;
+
+/* ---- tests.mk wraps these ---- */
+
+grpc_channel_credentials *__wrap_transport_channel_credentials(const struct transport_credentials *c, const char *host);
+uint64_t __wrap_certificates_version(struct certificates *c);
+
+grpc_channel_credentials *__wrap_transport_channel_credentials(const struct transport_credentials *c, const char *host)
+{
+    (void)c;
+    (void)host;
+    made++;
+    return grpc_insecure_credentials_create();
+}
+
+uint64_t __wrap_certificates_version(struct certificates *c)
+{
+    ck_assert_ptr_eq(c, some_certificates);
+    return version;
+}
+
+/* ---- a world ---- */
+
+static const struct rpc_method echo = {"/t.T/Echo", RPC_UNARY, 0}, fail = {"/t.T/Fail", RPC_UNARY, 0},
+                               hold = {"/t.T/Hold", RPC_UNARY, 0}, stream = {"/t.T/Stream", RPC_SERVER_STREAM, 0};
+
+struct heard {
+    int messages, ends, status;
+    char last, message[128];
+    size_t details, body_size;
+    char body[16];
+};
+
+static void on_message(void *self, void *tag, struct bytes message)
+{
+    struct heard *h = tag;
+    (void)self;
+    ck_assert_int_eq(h->ends, 0);
+    h->messages++;
+    h->last = (char)message.at[0];
+}
+
+static void on_end(void *self, void *tag, const struct rpc_told *told)
+{
+    struct heard *h = tag;
+    (void)self;
+    h->ends++;
+    h->status = told->status;
+    h->details = told->details.size;
+    h->body_size = told->body.size;
+    if (told->body.size > 0)
+        memcpy(h->body, told->body.at, told->body.size < 16 ? told->body.size : 16);
+    snprintf(h->message, sizeof h->message, "%s", told->message == NULL ? "" : told->message);
+}
+
+static const struct rpc_asker asker = {.on_message = on_message, .on_end = on_end};
+
+static struct rpc_forward *forward_to(const char *address, const struct rpc_method *method, struct heard *h)
+{
+    static const struct rpc_peer peer = {.transport = RPC_TRANSPORT_UNIX};
+    static struct transport_credentials credentials;
+    credentials = (struct transport_credentials){.security = TRANSPORT_TLS, .certificates = some_certificates};
+    const struct rpc_forward_to to = {
+        .address = address, .credentials = &credentials, .peer = &peer, .timeout = SPAN_S(20)};
+    *h = (struct heard){0};
+    return rpc_forward(w.rpc, &to, method, bytes_of_text("x"), &asker, h);
+}
+
+static void ask_at(const char *address)
+{
+    struct heard h;
+    ck_assert_ptr_nonnull(forward_to(address, &echo, &h));
+    WORLD_UNTIL(&w, h.ends == 1);
+}
+
+static void setup(void)
+{
+    static int some;
+    some_certificates = (struct certificates *)(void *)&some;
+    world_init(&w);
+    world_open(&w, true);
+}
+
+static void teardown(void)
+{
+    world_close(&w);
+}
+
+START_TEST(forward__an_answer_and_an_error_come_back_whole)
+{
+    struct heard h;
+    forward_to(w.address, &echo, &h);
+    WORLD_UNTIL(&w, h.ends == 1);
+    ck_assert_int_eq(h.status, 0);
+    ck_assert_uint_eq(h.body_size, 1);
+    ck_assert_int_eq(h.body[0], 'x');
+    forward_to(w.address, &fail, &h);
+    WORLD_UNTIL(&w, h.ends == 1);
+    ck_assert_int_eq(h.status, 9);
+    ck_assert_str_ne(h.message, "");
+    ck_assert_uint_gt(h.details, 0);
+    ck_assert_uint_eq(made, 1);
+}
+END_TEST
+
+/* At once, though the call may take its time: whoever is asked for may be elsewhere by now. */
+START_TEST(forward__nobody_there_is_unavailable)
+{
+    struct heard h;
+    forward_to("unix:/nowhere/s.sock", &echo, &h);
+    WORLD_UNTIL(&w, h.ends == 1);
+    ck_assert_int_eq(h.status, 14);
+    ck_assert_ptr_null(forward_to("nonsense:", &echo, &h));
+}
+END_TEST
+
+START_TEST(forward__a_stream_sends_one_at_a_time)
+{
+    struct heard h, other;
+    struct rpc_forward *f = forward_to(w.address, &stream, &h);
+    WORLD_UNTIL(&w, w.held_count == 1);
+    for (int i = 1; i <= 3; i++) {
+        rpc_send(w.held[0].call, bytes_of("123" + i - 1, 1));
+        WORLD_UNTIL(&w, h.messages == i && w.held[0].sent == i);
+        ck_assert_int_eq(h.last, '0' + i);
+        if (i == 3)
+            break;
+        rpc_send(w.held[0].call, bytes_of("?", 1));
+        forward_to(w.address, &echo, &other);
+        WORLD_UNTIL(&w, other.ends == 1);
+        ck_assert_int_eq(h.messages, i); /* it was not taken */
+        rpc_forward_took(f);
+        WORLD_UNTIL(&w, h.messages == i + 1 && w.held[0].sent == i + 1);
+        h.messages--;
+        w.held[0].sent--;
+        rpc_forward_took(f);
+    }
+    rpc_end(w.held[0].call, 0, "", bytes_of(NULL, 0));
+    w.held[0].call = NULL;
+    forward_to(w.address, &echo, &other);
+    WORLD_UNTIL(&w, other.ends == 1);
+    ck_assert_int_eq(h.ends, 0); /* there may be more behind what was not taken */
+    rpc_forward_took(f);
+    WORLD_UNTIL(&w, h.ends == 1);
+    ck_assert_int_eq(h.status, 0);
+}
+END_TEST
+
+START_TEST(forward__one_that_is_cancelled_ends)
+{
+    struct heard h;
+    w.reply_to_cancelled = true;
+    struct rpc_forward *f = forward_to(w.address, &hold, &h);
+    WORLD_UNTIL(&w, w.held_count == 1);
+    rpc_forward_cancel(f);
+    WORLD_UNTIL(&w, h.ends == 1 && w.held[0].cancellations == 1);
+    ck_assert_int_eq(h.status, 1);
+}
+END_TEST
+
+/* A connection that was made with certificates that are not in force any more is not asked again. */
+START_TEST(forward__other_certificates_are_another_connection)
+{
+    ask_at(w.address);
+    ask_at(w.address);
+    ck_assert_uint_eq(made, 1);
+    version++;
+    ask_at(w.address);
+    ck_assert_uint_eq(made, 2);
+    ask_at(w.address);
+    ck_assert_uint_eq(made, 2);
+}
+END_TEST
+
+/* Of many connections that which was used least lately gives way. */
+START_TEST(forward__connections_are_bounded)
+{
+    char address[64];
+    ask_at(w.address);
+    for (unsigned i = 0; i < ROADS + 10; i++) {
+        snprintf(address, sizeof address, "unix:/nowhere/%u", i);
+        ask_at(address);
+        ask_at(w.address);
+    }
+    ck_assert_uint_eq(made, 1 + ROADS + 10); /* the busiest stayed */
+    snprintf(address, sizeof address, "unix:/nowhere/%u", ROADS);
+    ask_at(address);
+    ck_assert_uint_eq(made, 1 + ROADS + 10);
+    ask_at("unix:/nowhere/0");
+    ck_assert_uint_eq(made, 1 + ROADS + 11);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("forward");
+    TCase *t = tcase_create("all");
+    tcase_set_timeout(t, 60);
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_test(t, forward__an_answer_and_an_error_come_back_whole);
+    tcase_add_test(t, forward__nobody_there_is_unavailable);
+    tcase_add_test(t, forward__a_stream_sends_one_at_a_time);
+    tcase_add_test(t, forward__one_that_is_cancelled_ends);
+    tcase_add_test(t, forward__other_certificates_are_another_connection);
+    tcase_add_test(t, forward__connections_are_bounded);
+    suite_add_tcase(s, t);
+    SRunner *runner = srunner_create(s);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

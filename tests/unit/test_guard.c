@@ -1,0 +1,161 @@
+/* Who is shut out when somebody's calls are too many: whoever has sent most since the look before, not whoever has been there longest. */
+#include "sidecar/rpc/rpc_inside.h"
+#include "tests/support/until.h"
+
+#include <arpa/inet.h>
+#include <check.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static struct rpc room;
+static struct rpc_listening listening;
+static struct rpc *rooms[] = {&room};
+static struct rpc_guard *guard;
+static int64_t now_ms;
+static unsigned cut;
+static char why[128];
+
+static void on_cut(void *self, const char *text, unsigned count)
+{
+    (void)self;
+    snprintf(why, sizeof why, "%s", text);
+    cut += count;
+}
+
+struct pair {
+    int here, there; /* accepted, and whoever connected */
+};
+
+static struct pair connected(void)
+{
+    struct sockaddr_in at;
+    socklen_t size = sizeof at;
+    struct pair p = {.there = socket(AF_INET, SOCK_STREAM, 0)};
+    ck_assert_int_eq(getsockname(listening.fd, (struct sockaddr *)&at, &size), 0);
+    ck_assert_int_eq(connect(p.there, (struct sockaddr *)&at, sizeof at), 0);
+    p.here = accept(listening.fd, NULL, NULL);
+    ck_assert_int_ge(p.here, 0);
+    return p;
+}
+
+/* It sends so much, which is read. */
+static void sends(struct pair p, size_t size)
+{
+    static char piece[4096];
+    for (size_t sent = 0; sent < size; sent += sizeof piece) {
+        ck_assert_int_eq(send(p.there, piece, sizeof piece, 0), sizeof piece);
+        for (size_t got = 0; got < sizeof piece;) {
+            ssize_t more = recv(p.here, piece, sizeof piece - got, 0);
+            ck_assert_int_gt(more, 0);
+            got += (size_t)more;
+        }
+    }
+}
+
+static bool is_out(struct pair p)
+{
+    char byte;
+    ssize_t size = recv(p.there, &byte, 1, MSG_DONTWAIT);
+    return size == 0 || (size < 0 && errno != EAGAIN);
+}
+
+/* As many calls are reset since the last look as nobody resets who has only changed his mind. */
+static void look(void)
+{
+    const struct rpc_watched w = {.rooms = rooms, .room_count = 1, .listenings = &listening, .listening_count = 1};
+    atomic_fetch_add(&room.resets, 1000);
+    atomic_fetch_add(&room.ends, 1000);
+    now_ms += 60000;
+    rpc_guard_turn(guard, &w, now_ms);
+}
+
+static void setup(void)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    listening.fd = socket(AF_INET, SOCK_STREAM, 0);
+    ck_assert_int_eq(bind(listening.fd, (struct sockaddr *)&at, sizeof at), 0);
+    ck_assert_int_eq(listen(listening.fd, 8), 0);
+    room.callbacks.on_cut = on_cut;
+    guard = rpc_guard_create();
+}
+
+static void teardown(void)
+{
+    free(guard);
+}
+
+START_TEST(guard__whoever_sent_most_lately_is_shut_out)
+{
+    struct pair old = connected(), loud = connected(), quiet = connected();
+    sends(old, 1 << 20);
+    look(); /* the first look only counts */
+    ck_assert_uint_eq(cut, 0);
+    sends(loud, 1 << 16);
+    sends(quiet, 1 << 12);
+    look();
+    ck_assert_uint_eq(cut, 1);
+    ck_assert_ptr_nonnull(strstr(why, "keeps a loop from everything else"));
+    UNTIL(is_out(loud));
+    ck_assert(!is_out(old) && !is_out(quiet));
+    look(); /* nobody has sent anything since */
+    ck_assert_uint_eq(cut, 1);
+}
+END_TEST
+
+/* Half as much as the most is as bad; what is little is nobody's trouble. */
+START_TEST(guard__all_that_sent_about_as_much_go_together)
+{
+    struct pair first = connected(), second = connected(), third = connected();
+    look();
+    sends(first, 1 << 13);
+    look();
+    ck_assert_uint_eq(cut, 0);
+    sends(first, 1 << 17);
+    sends(second, 1 << 16);
+    sends(third, (1 << 16) - 4096);
+    look();
+    ck_assert_uint_eq(cut, 2);
+    UNTIL(is_out(first) && is_out(second));
+    ck_assert(!is_out(third));
+}
+END_TEST
+
+/* A socket that was accepted elsewhere is none of the door's. */
+START_TEST(guard__nobody_else_is_looked_at)
+{
+    int other[2];
+    char piece[65536] = {0};
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, other), 0);
+    struct pair loud = connected();
+    look();
+    sends(loud, 1 << 15);
+    ck_assert_int_gt(send(other[0], piece, sizeof piece, MSG_DONTWAIT), 0);
+    look();
+    ck_assert_uint_eq(cut, 1);
+    UNTIL(is_out(loud));
+    ck_assert_int_gt(recv(other[1], piece, sizeof piece, MSG_DONTWAIT), 0);
+    ck_assert_int_gt(send(other[0], "x", 1, 0), 0);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("guard");
+    TCase *t = tcase_create("all");
+    tcase_set_timeout(t, 60);
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_test(t, guard__whoever_sent_most_lately_is_shut_out);
+    tcase_add_test(t, guard__all_that_sent_about_as_much_go_together);
+    tcase_add_test(t, guard__nobody_else_is_looked_at);
+    suite_add_tcase(s, t);
+    SRunner *runner = srunner_create(s);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

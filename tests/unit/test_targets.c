@@ -1,0 +1,251 @@
+/* Targets that are changed and taken away while a loop runs: what becomes of their connections, and what is told of one that is not there. */
+#include "sidecar/runtime/targets.h"
+
+#include "sidecar/observe/log.h"
+#include "sidecar/runtime/sidecar_inside.h"
+
+#include <check.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MADE = 16 };
+
+static struct sidecar sidecar;
+static struct loop s, second;
+static struct instant now;
+static unsigned made, retired[MADE], let_go, away, back;
+static int places[MADE];
+static char addresses[MADE][32];
+static int rpc_fails;
+static uint32_t may_be_out; /* as the engine was told last */
+
+/* ---- tests.mk wraps these ---- */
+
+struct instant __wrap_clock_now(const struct clock *c);
+int __wrap_rpc_target_create(struct rpc *r, const struct rpc_peer_address *to, struct rpc_target **out,
+                             struct error_detail *detail);
+void __wrap_rpc_target_retire(struct rpc_target *t);
+int __wrap_core_set_target(struct core *c, const struct target_options *options);
+void __wrap_counters_target(struct loop *loop, const char *name, uint32_t max);
+void __wrap_api_submit(struct api *api, struct event *event);
+
+struct instant __wrap_clock_now(const struct clock *c)
+{
+    (void)c;
+    return now;
+}
+
+int __wrap_rpc_target_create(struct rpc *r, const struct rpc_peer_address *to, struct rpc_target **out,
+                             struct error_detail *detail)
+{
+    (void)r;
+    if (rpc_fails != 0)
+        return error_set(detail, rpc_fails, "", "");
+    ck_assert_uint_lt(made, MADE);
+    snprintf(addresses[made], sizeof addresses[made], "%s", to->address);
+    *out = (struct rpc_target *)(void *)&places[made++];
+    return 0;
+}
+
+void __wrap_rpc_target_retire(struct rpc_target *t)
+{
+    retired[(int *)(void *)t - places]++;
+}
+
+int __wrap_core_set_target(struct core *c, const struct target_options *options)
+{
+    (void)c;
+    may_be_out = options->max_concurrent_calls;
+    return strcmp(options->name, "a") == 0 ? 0 : 1;
+}
+
+void __wrap_counters_target(struct loop *loop, const char *name, uint32_t max)
+{
+    (void)loop;
+    (void)name;
+    (void)max;
+}
+
+void __wrap_api_submit(struct api *api, struct event *event)
+{
+    (void)api;
+    ck_assert_int_eq(event->type, EVENT_TARGET);
+    let_go++;
+}
+
+/* ---- a world ---- */
+
+static void hear(void *self, const struct log_entry *entry)
+{
+    (void)self;
+    away += strstr(entry->text, "cannot be reached") != NULL;
+    back += strstr(entry->text, "can be reached again") != NULL;
+}
+
+static struct config_target target_of(const char *name, const char *address)
+{
+    return (struct config_target){.name = name, .address = address, .identity = "", .max_concurrent_calls = 8};
+}
+
+static struct config config_of(const struct config_target *targets, size_t count)
+{
+    return (struct config){.targets = (struct config_target *)(uintptr_t)targets, .target_count = count, .loops = 1};
+}
+
+static const struct rpc_answer unreached = {.status = 14, .unreached = "connection refused"};
+static struct config_target a, b;
+static struct config with_a;
+
+static void setup(void)
+{
+    struct error_detail detail;
+    log_open(&(struct log_options){.level = LOG_LEVEL_INFO, .fd = open("/dev/null", O_WRONLY)});
+    log_listen(hear, NULL);
+    pthread_mutex_init(&sidecar.targets_mutex, NULL);
+    sidecar.count = 1;
+    now = (struct instant){.us = 1000000};
+    a = target_of("a", "unix:/a");
+    b = target_of("b", "unix:/b");
+    with_a = config_of(&a, 1);
+    s = (struct loop){.sidecar = &sidecar, .config = &with_a};
+    second = (struct loop){.sidecar = &sidecar, .config = &with_a, .index = 1};
+    ck_assert_int_eq(targets_open(&s, &detail), 0);
+    ck_assert_uint_eq(made, 1);
+}
+
+static void teardown(void)
+{
+    log_listen(NULL, NULL);
+    targets_close(&s);
+    for (struct shared_target *t = sidecar.targets, *next; t != NULL; t = next) {
+        next = t->next;
+        free(t);
+    }
+}
+
+START_TEST(targets__one_that_is_gone_keeps_no_connection)
+{
+    const struct config none = config_of(NULL, 0);
+    targets_take(&s, &with_a, &none);
+    ck_assert_uint_eq(retired[0], 1);
+    ck_assert_ptr_null(s.targets[0].rpc);
+    ck_assert_uint_eq(may_be_out, 0);
+    ck_assert_uint_eq(let_go, 1);
+    targets_take(&s, &none, &with_a); /* and back */
+    ck_assert_uint_eq(made, 2);
+    ck_assert_uint_eq(retired[0], 1);
+    ck_assert_uint_eq(may_be_out, 8);
+    ck_assert_ptr_eq(s.targets[0].rpc, &places[1]);
+    ck_assert(targets_gave_up(&s, 0, (struct rpc_target *)(void *)&places[0]));
+    ck_assert(!targets_gave_up(&s, 0, (struct rpc_target *)(void *)&places[1]));
+}
+END_TEST
+
+START_TEST(targets__another_address_is_another_connection_and_another_bound_is_not)
+{
+    struct config_target changed = target_of("a", "unix:/a2");
+    const struct config elsewhere = config_of(&changed, 1);
+    targets_take(&s, &with_a, &with_a); /* nothing is done about nothing */
+    ck_assert_uint_eq(let_go, 0);
+    targets_take(&s, &with_a, &elsewhere);
+    ck_assert_uint_eq(made, 2);
+    ck_assert_str_eq(addresses[1], "unix:/a2");
+    ck_assert_uint_eq(retired[0], 1);
+    ck_assert_uint_eq(let_go, 1);
+    struct config_target wider = changed;
+    wider.max_concurrent_calls = 9;
+    const struct config more = config_of(&wider, 1);
+    targets_take(&s, &elsewhere, &more);
+    ck_assert_uint_eq(made, 2);
+    ck_assert_uint_eq(retired[1], 0);
+    ck_assert_uint_eq(may_be_out, 9);
+    ck_assert_uint_eq(let_go, 2); /* what waited for a place may have one */
+    wider.identity = "spiffe://x/y";
+    targets_take(&s, &elsewhere, &more);
+    ck_assert_uint_eq(made, 3);
+    ck_assert_uint_eq(retired[1], 1);
+    ck_assert(targets_gave_up(&s, 0, (struct rpc_target *)(void *)&places[1]));
+}
+END_TEST
+
+/* One for which there is no room is told of, and is as if it were not there. */
+START_TEST(targets__one_that_cannot_be_had)
+{
+    struct config_target both[] = {a, b};
+    const struct config more = config_of(both, 2);
+    rpc_fails = E_MEMORY;
+    targets_take(&s, &with_a, &more);
+    ck_assert_uint_eq(made, 1);
+    ck_assert_ptr_null(s.targets[1].rpc);
+    ck_assert_uint_eq(may_be_out, 0); /* nothing waits for it in vain */
+    ck_assert_uint_eq(let_go, 0);
+}
+END_TEST
+
+/* Of several loops the first tells that it is away, and the last that it is back. */
+START_TEST(targets__what_is_away_is_told_once)
+{
+    struct error_detail detail;
+    ck_assert_int_eq(targets_open(&second, &detail), 0);
+    targets_down(&s, 0, &unreached);
+    targets_down(&s, 0, &unreached);
+    targets_down(&second, 0, &unreached);
+    ck_assert_uint_eq(away, 1);
+    targets_back(&s, 0);
+    targets_back(&s, 0);
+    ck_assert_uint_eq(back, 0);
+    targets_back(&second, 0);
+    ck_assert_uint_eq(back, 1);
+    ck_assert_uint_eq(let_go, 2);
+    targets_close(&second);
+}
+END_TEST
+
+/* Where it is said to be now it has not been tried: that it was away counts no more, and that it is away there is told. */
+START_TEST(targets__what_is_changed_begins_anew)
+{
+    struct config_target changed = target_of("a", "unix:/a2");
+    const struct config elsewhere = config_of(&changed, 1), none = config_of(NULL, 0);
+    targets_down(&s, 0, &unreached);
+    ck_assert_uint_eq(away, 1);
+    targets_take(&s, &with_a, &elsewhere);
+    ck_assert_uint_eq(atomic_load(&s.targets[0].shared->down), 0);
+    targets_back(&s, 0); /* of the connection before */
+    ck_assert_uint_eq(back, 0);
+    targets_down(&s, 0, &unreached);
+    ck_assert_uint_eq(away, 2);
+    targets_take(&s, &elsewhere, &none);
+    ck_assert_uint_eq(atomic_load(&s.targets[0].shared->down), 0);
+    targets_take(&s, &none, &with_a);
+    targets_down(&s, 0, &unreached);
+    ck_assert_uint_eq(away, 3);
+    struct config_target wider = a; /* one that stays where it is stays away */
+    wider.max_concurrent_calls = 9;
+    const struct config more = config_of(&wider, 1);
+    targets_take(&s, &with_a, &more);
+    targets_down(&s, 0, &unreached);
+    ck_assert_uint_eq(away, 3);
+    targets_back(&s, 0);
+    ck_assert_uint_eq(back, 1);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("targets");
+    TCase *t = tcase_create("all");
+    tcase_set_timeout(t, 60);
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_test(t, targets__one_that_is_gone_keeps_no_connection);
+    tcase_add_test(t, targets__another_address_is_another_connection_and_another_bound_is_not);
+    tcase_add_test(t, targets__one_that_cannot_be_had);
+    tcase_add_test(t, targets__what_is_away_is_told_once);
+    tcase_add_test(t, targets__what_is_changed_begins_anew);
+    suite_add_tcase(suite, t);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
