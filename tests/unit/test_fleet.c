@@ -73,6 +73,8 @@ int __wrap_postgres_fleet_create(const struct postgres_fleet_options *options, s
 void __wrap_postgres_fleet_destroy(struct postgres_fleet *f);
 int __wrap_postgres_fleet_orphans(struct postgres_fleet *f, const char *own, fleet_take_fn take, void *self,
                                   uint64_t *held, struct error_detail *detail);
+int __wrap_postgres_fleet_of_name(struct postgres_fleet *f, const char *name, fleet_take_fn take, void *self,
+                                  struct error_detail *detail);
 int __wrap_postgres_fleet_guests(struct postgres_fleet *f, const char *own, fleet_take_fn take, void *self,
                                  struct error_detail *detail);
 int __wrap_postgres_fleet_lasted(struct postgres_fleet *f, const char *own, const char *name,
@@ -147,6 +149,17 @@ int __wrap_postgres_fleet_orphans(struct postgres_fleet *f, const char *own, fle
     anew = false;
     for (unsigned i = 0; i < row_count && database == 0; i++)
         if (!guest_of_ours[i])
+            take(self, &rows[i]);
+    return database == 0 ? 0 : error_set(detail, database, "", "away");
+}
+
+int __wrap_postgres_fleet_of_name(struct postgres_fleet *f, const char *name, fleet_take_fn take, void *self,
+                                  struct error_detail *detail)
+{
+    (void)f;
+    anew = false;
+    for (unsigned i = 0; i < row_count && database == 0; i++)
+        if (strcmp(rows[i].name, name) == 0)
             take(self, &rows[i]);
     return database == 0 ? 0 : error_set(detail, database, "", "away");
 }
@@ -588,9 +601,18 @@ START_TEST(fleet__after_the_database_was_away_the_dead_are_given_time)
 }
 END_TEST
 
+/* Also what nothing lives in; but never what somebody has. */
 START_TEST(fleet__what_is_asked_for_is_taken_at_once)
 {
+    add_row("a", false, 0);
+    add_row("b", true, 1);
+    rows[1].lease_ms = 1;
     open_fleet();
+    look();
+    ck_assert_uint_eq(atomic_load(&opened), 0);
+    fleet_wish(&loop, "b");
+    turn();
+    ck_assert_uint_eq(atomic_load(&opened), 0);
     fleet_wish(&loop, "a");
     turn();
     struct world_guest *g = serves(0);
@@ -630,6 +652,7 @@ START_TEST(fleet__where_a_saga_is)
 {
     struct relay_place place;
     struct error_detail detail;
+    add_row("far", false, 0);
     open_fleet();
     ck_assert_int_eq(find(&place, &detail), 0); /* nobody knows it: here, then */
     ck_assert(place.place == 0 && place.address == NULL);
