@@ -32,10 +32,7 @@ size_t saga_id_format(struct saga_id id, char text[SAGA_ID_TEXT_SIZE])
     for (int shift = SAGA_ID_TAG_BITS - 4; shift >= 0; shift -= 4)
         text[n++] = digits[id.tag >> shift & 15];
     text[n++] = '-';
-    int shift = 60;
-    while (shift > 0 && (id.serial >> shift & 15) == 0)
-        shift -= 4;
-    for (; shift >= 0; shift -= 4)
+    for (int shift = (63 - __builtin_clzll(id.serial | 1)) & ~3; shift >= 0; shift -= 4)
         text[n++] = digits[id.serial >> shift & 15];
     text[n] = '\0';
     return n;

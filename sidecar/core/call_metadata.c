@@ -36,16 +36,18 @@ static void add(struct call_metadata *m, const char *key, struct bytes value)
 void call_metadata_init(struct call_metadata *m, const struct call_effect *call)
 {
     bool action = call->phase == SAGA_PHASE_ACTION;
+    size_t key_size = call_idempotency_key(call->saga, call->step_name, call->phase, call->generation, m->key);
+    const char *id_end = memchr(m->key, '/', key_size); /* a key begins with the saga's id */
+    CHECK(id_end != NULL);
     m->count = 0;
-    add(m, "saga-id", bytes_of(m->saga_id, saga_id_format(call->saga, m->saga_id)));
+    add(m, "saga-id", bytes_of(m->key, (size_t)(id_end - m->key)));
     add(m, "saga-definition", call->definition);
     add(m, "saga-step", call->step_name);
     add(m, "saga-phase", bytes_of_text(action ? "action" : "compensation"));
     char *end = m->attempt;
     put_number(&end, call->attempt);
     add(m, "saga-attempt", bytes_of(m->attempt, (size_t)(end - m->attempt)));
-    add(m, "idempotency-key",
-        bytes_of(m->key, call_idempotency_key(call->saga, call->step_name, call->phase, call->generation, m->key)));
+    add(m, "idempotency-key", bytes_of(m->key, key_size));
     end = m->action_started;
     put_number(&end, (uint64_t)call->action_started.us / 1000);
     *end = '\0';

@@ -18,7 +18,6 @@ struct call_metadata_entry {
 struct call_metadata {
     struct call_metadata_entry entries[CALL_METADATA_MAX];
     size_t count;
-    char saga_id[SAGA_ID_TEXT_SIZE];
     char attempt[8];
     char key[IDEMPOTENCY_KEY_SIZE];
     char action_key[IDEMPOTENCY_KEY_SIZE];

@@ -109,18 +109,26 @@ const char *codec_field_at_fault(const struct record *r)
 
 /* ---- writing ---- */
 
-static uint8_t *put_u32(uint8_t *at, uint32_t value)
+/* Numbers of a fixed size are written without loops, which compilers make one store of. */
+static uint8_t *put_u16(uint8_t *at, uint64_t value)
 {
-    for (int i = 0; i < 4; i++)
-        *at++ = (uint8_t)(value >> 8 * i);
-    return at;
+    at[0] = (uint8_t)value;
+    at[1] = (uint8_t)(value >> 8);
+    return at + 2;
 }
 
-static uint8_t *put_u64(uint8_t *at, uint64_t value, int size)
+static uint8_t *put_u32(uint8_t *at, uint64_t value)
 {
-    for (int i = 0; i < size; i++)
-        *at++ = (uint8_t)(value >> 8 * i);
-    return at;
+    at[0] = (uint8_t)value;
+    at[1] = (uint8_t)(value >> 8);
+    at[2] = (uint8_t)(value >> 16);
+    at[3] = (uint8_t)(value >> 24);
+    return at + 4;
+}
+
+static uint8_t *put_u64(uint8_t *at, uint64_t value)
+{
+    return put_u32(put_u32(at, value), value >> 32);
 }
 
 static uint8_t *put_varint(uint8_t *at, uint64_t value)
@@ -214,7 +222,7 @@ static uint8_t *put_start(uint8_t *at, const struct record *r, uint64_t set)
     if (set & HAS_REQUEST_ID)
         at = put_bytes(at, r->request_id);
     if (set & HAS_FINGERPRINT)
-        at = put_u64(at, r->fingerprint, 8);
+        at = put_u64(at, r->fingerprint);
     if (set & HAS_INPUT)
         at = put_bytes(at, r->input);
     if (set & HAS_TRACEPARENT)
@@ -280,7 +288,7 @@ static uint8_t *put_fields(uint8_t *at, const struct record *r, uint64_t set)
         if (set & HAS_COPIES)
             at = put_varint(at, r->copies);
         if (set & HAS_DIGEST)
-            at = put_u64(at, r->digest, 8);
+            at = put_u64(at, r->digest);
         if (set & HAS_TAGS)
             at = put_bytes(at, r->tags);
         if (set & HAS_COUNTS)
@@ -318,8 +326,9 @@ size_t codec_encode(const struct record *record, uint64_t previous_frame, uint8_
     uint64_t set = fields_of(record);
     body[FORMAT_AT] = RECORD_FORMAT;
     body[TYPE_AT] = record->type;
-    put_u64(body + TIME_AT, (uint64_t)record->at.us, 8);
-    put_u64(body + TAG_AT, record->saga.tag, SAGA_ID_TAG_BITS / 8);
+    put_u64(body + TIME_AT, (uint64_t)record->at.us);
+    _Static_assert(SAGA_ID_TAG_BITS == 48, "a tag has six bytes");
+    put_u16(put_u32(body + TAG_AT, record->saga.tag), record->saga.tag >> 32);
     uint8_t *end = put_varint(body + SERIAL_AT, record->saga.serial);
     end = put_varint(end, previous_frame);
     end = put_varint(end, set);

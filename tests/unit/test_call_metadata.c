@@ -119,11 +119,38 @@ START_TEST(call_metadata__the_longest_key_fits)
 }
 END_TEST
 
+START_TEST(call_metadata__ids_are_written_as_they_are_read)
+{
+    static const struct {
+        struct saga_id id;
+        const char *text;
+    } cases[] = {{{.tag = 0, .serial = 1}, "000000000000-1"},
+                 {{.tag = 0xfedcba987654, .serial = 0xf}, "fedcba987654-f"},
+                 {{.tag = 1, .serial = 0x10}, "000000000001-10"},
+                 {{.tag = 1, .serial = UINT64_C(0x0fffffffffffffff)}, "000000000001-fffffffffffffff"},
+                 {{.tag = 1, .serial = UINT64_MAX}, "000000000001-ffffffffffffffff"}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char text[SAGA_ID_TEXT_SIZE];
+        struct saga_id read;
+        ck_assert_uint_eq(saga_id_format(cases[i].id, text), strlen(cases[i].text));
+        ck_assert_str_eq(text, cases[i].text);
+        ck_assert(saga_id_parse(text, strlen(text), &read));
+        ck_assert(read.tag == cases[i].id.tag && read.serial == cases[i].id.serial);
+    }
+    for (int bit = 0; bit < 64; bit++) { /* every length */
+        char text[SAGA_ID_TEXT_SIZE];
+        struct saga_id id = {.tag = 5, .serial = UINT64_C(1) << bit}, read;
+        ck_assert(saga_id_parse(text, saga_id_format(id, text), &read) && read.serial == id.serial);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("call_metadata");
     TCase *tests = tcase_create("call_metadata");
     tcase_add_test(tests, call_metadata__an_action_is_told_who_calls_and_how_often);
+    tcase_add_test(tests, call_metadata__ids_are_written_as_they_are_read);
     tcase_add_test(tests, call_metadata__a_compensation_is_told_of_its_action);
     tcase_add_test(tests, call_metadata__the_key_is_the_same_for_every_attempt);
     tcase_add_test(tests, call_metadata__an_action_tried_anew_is_another_one);
