@@ -187,10 +187,14 @@ static bool judged_alike(const struct rule *a, const struct rule *b)
            strcmp(a->config->target, b->config->target) == 0;
 }
 
-/* It goes on as it was left, as far as that still means something; before: the one of its name that has been in force until now, or NULL. */
-static void go_on_from(struct rule *rule, const struct rule *before, const struct remedy_mark *left, const char *said)
+/* It goes on as it was left, as far as that still means something; before: the one of its name that has been in force until now, or NULL. A target's
+ * attempts are counted anew from the start: all that there are came after the act. */
+static void go_on_from(struct rule *rule, const struct rule *before, bool at_start, const struct remedy_mark *left,
+                       const char *said)
 {
     struct remedy_mark mark = *left;
+    if (at_start && !rule->by_objective)
+        mark.at_all = mark.at_good = 0;
     mark.pending &= rule->config->acts && (before == NULL || judged_alike(before, rule));
     mark.held &= rule->config->act == CONFIG_REMEDY_HOLD;
     remedy_restore(rule->remedy, &mark);
@@ -239,6 +243,7 @@ int remedies_take(struct loop *s, const struct config *config, struct error_deta
 {
     struct remedies *r = s->remedies;
     struct rule **fresh = NULL;
+    bool at_start = r != NULL && r->rules == NULL;
     if (!is_own(s))
         return 0;
     int code = make_all(config, r, &fresh, detail);
@@ -250,7 +255,7 @@ int remedies_take(struct loop *s, const struct config *config, struct error_deta
         const struct rule_left *left = find_left(r, fresh[i]->name);
         struct rule *before = find(r, bytes_of_text(fresh[i]->name));
         if (left != NULL)
-            go_on_from(fresh[i], before, &left->mark, left->said);
+            go_on_from(fresh[i], before, at_start, &left->mark, left->said);
         if (before != NULL && judged_alike(before, fresh[i]) && config_same_remedy(before->config, fresh[i]->config)) {
             struct remedy *made = fresh[i]->remedy;
             fresh[i]->remedy = before->remedy;

@@ -41,19 +41,22 @@ static const char *bulk_id(const struct rule *rule, char text[BULK_ID_SIZE])
 
 static void ask(struct loop *s, struct act *act);
 
+static void tell_failed(struct loop *s, struct rule *rule, const char *text)
+{
+    snprintf(rule->said, sizeof rule->said, "it could not be done: ");
+    utf8_append(rule->said, sizeof rule->said, text);
+    counters_remedy(s, rule->name, "failed");
+    log_event(LOG_LEVEL_ERROR, "what a rule decided could not be done", LOG_TEXT("rule", rule->name),
+              LOG_TEXT("text", text));
+}
+
 static void answered(void *self, void *tag, const struct rpc_told *told)
 {
     struct loop *s = self;
     struct act *act = tag;
     bool over = told->status != 0 || ++act->loop == s->sidecar->count || s->cutting || s->stopping;
-    if (told->status != 0 && !s->cutting) {
-        const char *text = told->message == NULL ? "" : told->message;
-        snprintf(act->rule->said, sizeof act->rule->said, "it could not be done: ");
-        utf8_append(act->rule->said, sizeof act->rule->said, text);
-        counters_remedy(s, act->rule->name, "failed");
-        log_event(LOG_LEVEL_ERROR, "what a rule decided could not be done", LOG_TEXT("rule", act->rule->name),
-                  LOG_TEXT("text", text));
-    }
+    if (told->status != 0 && !s->cutting)
+        tell_failed(s, act->rule, told->message == NULL ? "" : told->message);
     if (!over) {
         ask(s, act);
         return;
@@ -77,7 +80,7 @@ static void ask_all(struct loop *s, struct rule *rule, enum method_id method, co
     size_t size = protobuf_c_message_get_packed_size(m);
     struct act *act = malloc(sizeof *act + size);
     if (act == NULL) {
-        snprintf(rule->said, sizeof rule->said, "it could not be done: there is no memory");
+        tell_failed(s, rule, "there is no memory");
         return;
     }
     *act = (struct act){.rule = rule, .method = method, .size = size};

@@ -155,8 +155,12 @@ class Rules(Ctl, Case):
                         for r in self.operator.ListRules().rules if r.name in ("trips", "somebody")}
         before = kept()
         self.assertTrue(all(acted.seconds > 0 for _, acted, *_ in before.values()), before)
+        by_target = lambda: (self.rule("letters").acts > 0, self.rule("letters").at_all > 0)
+        self.assertEqual((True, True), by_target())
         self.sidecar.restart("kill")
         self.assertEqual(before, kept())
+        # Attempts of a target are counted anew: what is counted from now on came after the act.
+        self.assertEqual((True, False), by_target())
         self.assertTrue(self.rule("trips").disarmed)
         self.assertEqual(0, self.armed("trips"))
         self.assertRegex(self.ctl("rules"), r"\ntrips +trip other +disarmed +1  ")
