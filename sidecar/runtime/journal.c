@@ -9,6 +9,7 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -113,6 +114,17 @@ static char *needs_of(const struct config *config)
     return text;
 }
 
+/* What a start waits for is said once; a signal that ends the sidecar ends that, too: until it runs nobody else takes it in. */
+static bool waits(void *self, const char *why)
+{
+    bool *told = self;
+    sigset_t pending;
+    if (!*told && why[0] != '\0')
+        log_event(LOG_LEVEL_WARN, "a start waits for the journal in the database", LOG_TEXT("why", why));
+    *told |= why[0] != '\0';
+    return sigpending(&pending) != 0 || (!sigismember(&pending, SIGTERM) && !sigismember(&pending, SIGINT));
+}
+
 static int open_database(const struct config *config, unsigned k, const struct adopted *adopted, struct store **out,
                          struct store_state *state, struct error_detail *detail)
 {
@@ -132,6 +144,7 @@ static int open_database(const struct config *config, unsigned k, const struct a
     if (code != 0)
         return code;
     in_data_dir(config, "journal.seen", witness);
+    bool told = false;
     const struct postgres_store_options options = {
         .conninfo = config->store,
         .journal = adopted == NULL ? own : adopted->journal,
@@ -148,6 +161,8 @@ static int open_database(const struct config *config, unsigned k, const struct a
         .lease = config->store_lease,
         .timeout = config->store_timeout,
         .patience = {.us = config->store_lease.us + config->shutdown_grace.us + LEASE_MORE.us},
+        .waits = adopted == NULL ? waits : NULL,
+        .self = &told,
     };
     code = postgres_store_open(&options, out, state, detail);
     free(needs);

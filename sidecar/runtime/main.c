@@ -251,6 +251,9 @@ static int run(const struct config *config, const char *file)
     if (code == 0) {
         exit_code = serve(&(struct signalled){.sidecar = s, .file = file});
         sidecar_close(s);
+    } else if (code == E_STOPPING) {
+        log_say(LOG_LEVEL_INFO, "stopped");
+        exit_code = EXIT_OK;
     } else {
         tell_fatal("cannot start", file, code, &detail);
     }

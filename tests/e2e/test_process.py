@@ -294,6 +294,13 @@ class Process(Case):
             self.assertGreater(failure.retry_delay_ms, 0)
         self.refused("UNAVAILABLE", "STOPPING", lambda: list(watch))
 
+    def test_sigterm_while_a_start_waits_for_its_database(self):
+        sidecar = self.sidecar_with(start=False, store="postgresql://nobody@127.0.0.1:1/none", store_lease="10m")
+        sidecar.spawn()
+        line, = sidecar.logged("a start waits for the journal in the database")
+        self.assertIn("refused", line["why"])
+        sidecar.stop()
+
     def test_sigterm_with_silent_connections(self):
         """Clients that keep their connections open do not hold the sidecar."""
         sidecar = self.sidecar_with()

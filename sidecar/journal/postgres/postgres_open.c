@@ -8,6 +8,8 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#define LOOK_EVERY_US INT64_C(200000) /* at whoever waits for the journal */
+
 int postgres_store_check_conninfo(const char *conninfo, struct error_detail *detail)
 {
     char *why = NULL;
@@ -183,6 +185,23 @@ static void close_store(struct store *face)
     free(s);
 }
 
+/* Until the journal is ours, for as long as the patience lasts and whoever waits goes on. */
+static enum pg_link_state wait_for_journal(struct postgres_store *s, const struct postgres_store_options *options,
+                                           int *code, struct error_detail *detail)
+{
+    int64_t until_us = pg_now() + options->patience.us;
+    for (;;) {
+        int64_t look_us = pg_now() + LOOK_EVERY_US;
+        enum pg_link_state state = link_wait(s->writer, look_us < until_us ? look_us : until_us, code, detail);
+        if (state != PG_LINK_DOWN || look_us >= until_us)
+            return state;
+        if (options->waits != NULL && !options->waits(options->self, detail->text)) {
+            *code = error_set(detail, E_STOPPING, "", NULL);
+            return PG_LINK_DEAD;
+        }
+    }
+}
+
 static int start(struct postgres_store *s, const struct postgres_store_options *options, struct error_detail *detail)
 {
     const struct pg_link_options writer = {.conninfo = s->conninfo,
@@ -202,7 +221,7 @@ static int start(struct postgres_store *s, const struct postgres_store_options *
         error_set(detail, code, "", "a thread for the database");
     if (code != 0)
         return code;
-    switch (link_wait(s->writer, pg_now() + options->patience.us, &code, detail)) {
+    switch (wait_for_journal(s, options, &code, detail)) {
     case PG_LINK_UP:
         break;
     case PG_LINK_DEAD:

@@ -27,6 +27,9 @@ struct postgres_store_options {
     struct span lease;   /* how long the journal stays ours without a word from us */
     struct span timeout; /* what takes the server longer counts as a lost connection */
     struct span patience; /* how long opening waits for a server that is away, and for another holder's lease to end */
+    /* Asked now and then meanwhile, with what it waits for: false ends that with E_STOPPING. NULL: nobody is asked. */
+    bool (*waits)(void *self, const char *why);
+    void *self;
 };
 
 #define POSTGRES_JOURNAL_BYTES_MAX 128
