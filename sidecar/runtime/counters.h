@@ -14,6 +14,9 @@ void counters_close(struct loop *s);
 
 /* How many calls a target may have in flight in this loop; 0: none any more. */
 void counters_target(struct loop *s, const char *name, uint32_t calls_max);
+/* What is bounded no more is not shown any more; what still is, at the next look. */
+void counters_target_changes(struct loop *s, const struct config_target *before);
+void counters_limits_change(struct loop *s, const struct config *before);
 
 /* The saga that has lived longest, of those that are no heartbeats; NULL: none lives, or heartbeats alone are as old. */
 const struct saga *counters_oldest_live(const struct loop *s);

@@ -66,6 +66,24 @@ static void refresh_limits(struct loop *s)
     }
 }
 
+void counters_limits_change(struct loop *s, const struct config *before)
+{
+    for (size_t i = 0; s->vitals.metrics != NULL && i < before->definition_limit_count; i++) {
+        struct bytes name = bytes_of_text(before->definition_limits[i].definition);
+        metrics_unset(s->vitals.metrics, METRIC_DEFINITION_LIVE, LABELS(name));
+        metrics_unset(s->vitals.metrics, METRIC_DEFINITION_LIVE_MAX, LABELS(name));
+        metrics_unset(s->vitals.metrics, METRIC_DEFINITION_STARTS_MAX, LABELS(name));
+    }
+}
+
+void counters_target_changes(struct loop *s, const struct config_target *before)
+{
+    if (s->vitals.metrics != NULL && before->retry_budget_percent > 0)
+        metrics_unset(s->vitals.metrics, METRIC_RETRIES_LEFT, LABELS(bytes_of_text(before->name)));
+    if (s->vitals.metrics != NULL && before->rate_limit_per_second > 0)
+        metrics_unset(s->vitals.metrics, METRIC_RATE_MAX, LABELS(bytes_of_text(before->name)));
+}
+
 static double age(const struct saga *saga, struct instant now)
 {
     return saga == NULL ? 0 : (double)instant_since(now, saga->started_at).us / 1e6;
@@ -134,9 +152,10 @@ static void refresh(struct loop *s)
         metrics_set(m, METRIC_CALLS_IN_FLIGHT, LABELS(name), target->places_taken);
         metrics_set(m, METRIC_CALLS_WAITING, LABELS(name), target->waiting);
         metrics_set(m, METRIC_OLDEST_WAITING, LABELS(name), (double)target_longest(target, now).us / 1e6);
-        if (target->budget.options.percent > 0)
+        bool there = target_places(target) > 0;
+        if (there && target->budget.options.percent > 0)
             metrics_set(m, METRIC_RETRIES_LEFT, LABELS(name), (double)budget_left(&target->budget, now) / 1000);
-        if (target->rate.per_second > 0)
+        if (there && target->rate.per_second > 0)
             metrics_set(m, METRIC_RATE_MAX, LABELS(name), target->rate.per_second);
         metrics_set(m, METRIC_TARGET_BREAKER, LABELS(name), breaker_state(&target->breaker, now) - BREAKER_CLOSED);
         metrics_set(m, METRIC_TARGET_UNREACHABLE, LABELS(name),

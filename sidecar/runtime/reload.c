@@ -5,6 +5,7 @@
 #include "sidecar/base/check.h"
 #include "sidecar/config/config_same.h"
 #include "sidecar/observe/log.h"
+#include "sidecar/runtime/counters.h"
 #include "sidecar/runtime/definitions_dir.h"
 #include "sidecar/runtime/limits.h"
 #include "sidecar/runtime/objectives.h"
@@ -432,8 +433,10 @@ void reload_turn(struct loop *s)
     if (own != NULL) {
         atomic_store(&sidecar->targets_read[s->index], NULL);
         targets_take(s, sidecar->config_now, own->fresh);
-        if (!config_same(sidecar->config_now, own->fresh, OPTION_INDEX_definition_limits))
+        if (!config_same(sidecar->config_now, own->fresh, OPTION_INDEX_definition_limits)) {
+            counters_limits_change(s, sidecar->config_now);
             limits_take(s, own->fresh);
+        }
         take_watching(s, own->fresh);
         if (rules_fit(sidecar, own->fresh))
             api_set_authz(s->api, &own->fresh->authorization);

@@ -178,6 +178,8 @@ void targets_take(struct loop *s, const struct config *before, const struct conf
         const struct config_target *target = &after->targets[i], *was = targets_find(before, target->name);
         if (was != NULL && config_same_target(was, target))
             continue;
+        if (was != NULL)
+            counters_target_changes(s, was);
         const struct config_target own = sidecar_share_target(target, s->index, s->sidecar->count);
         const struct target_options options = targets_options(&own);
         bool elsewhere = was == NULL || strcmp(was->address, target->address) != 0 ||
@@ -187,8 +189,10 @@ void targets_take(struct loop *s, const struct config *before, const struct conf
     }
     for (size_t i = 0; i < before->target_count; i++) {
         const struct target_options gone = {.name = before->targets[i].name};
-        if (targets_find(after, gone.name) == NULL)
-            set(s, &gone, NULL);
+        if (targets_find(after, gone.name) != NULL)
+            continue;
+        counters_target_changes(s, &before->targets[i]);
+        set(s, &gone, NULL);
     }
 }
 

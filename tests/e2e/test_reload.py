@@ -197,6 +197,23 @@ class Reload(Case):
         client.run("paid")
         self.assertEqual({"paid": 3}, counted())
 
+    def test_bounds_that_are_gone_are_not_shown(self):
+        sidecar = self.with_definitions(http_listen="127.0.0.1:0", definition_limits={"paid": {"live_sagas_max": 50}, "other": {"live_sagas_max": 50}})
+        bounded = {"address": self.shop.address, "rate_limit_per_second": 1000, "retry_budget_percent": 20}
+        sidecar.client.register(definition("paid", step("a")))
+
+        def shown():
+            return {(name[6:], *dict(labels).values()) for (name, labels) in samples(get(sidecar, "/metrics")[2])
+                    if name in ("sagad_target_retry_budget_left", "sagad_target_rate_limit_per_second", "sagad_definition_sagas_live_max")}
+        self.reload(sidecar, shop=bounded, other=dict(bounded, address=self.other.address))
+        sidecar.client.run("paid")
+        limits = {("definition_sagas_live_max", "paid"), ("definition_sagas_live_max", "other")}
+        both = {("target_retry_budget_left", t) for t in ("shop", "other")} | {("target_rate_limit_per_second", t) for t in ("shop", "other")}
+        wait_until(lambda: shown() == limits | both, "all bounds are shown")  # of a loop that is late what was so is shown
+        sidecar.options["definition_limits"] = {"paid": {"live_sagas_max": 60}}
+        self.reload(sidecar, shop=dict(bounded, retry_budget_percent=0))
+        wait_until(lambda: shown() == {("definition_sagas_live_max", "paid"), ("target_rate_limit_per_second", "shop")}, "the others are not")
+
     def test_heartbeats(self):
         sidecar = self.with_definitions(http_listen="127.0.0.1:0")
         sidecar.client.register(definition("pulse", step("a")))
