@@ -3,7 +3,7 @@
 #include "client-lib/sagactl/run.h"
 #include "client-lib/sagactl/runbook.h"
 
-#include "sidecar/definition/nearest.h"
+#include "sidecar/base/nearest.h"
 
 #include <stdlib.h>
 #include <string.h>

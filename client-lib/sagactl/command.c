@@ -1,7 +1,7 @@
 /* command.c - the tables of commands and options. */
 #include "client-lib/sagactl/command.h"
 
-#include "sidecar/definition/nearest.h"
+#include "sidecar/base/nearest.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* words.c - enums in words. */
 #include "client-lib/sagactl/words.h"
 
-#include "sidecar/definition/nearest.h"
+#include "sidecar/base/nearest.h"
 
 #include <strings.h>
 

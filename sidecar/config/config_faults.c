@@ -2,7 +2,7 @@
 #include "sidecar/config/config_faults.h"
 
 #include "sidecar/config/config_inside.h"
-#include "sidecar/definition/nearest.h"
+#include "sidecar/base/nearest.h"
 
 static const char *const keys[] = {"kind",  "target", "definition", "tag",   "tag_value",
                                    "calls", "status", "percent",    "delay", "for"};

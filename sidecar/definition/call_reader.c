@@ -1,7 +1,7 @@
 /* call_reader.c - one call: where it goes, how often it is tried, and what it is sent. */
 #include "sidecar/definition/call_reader.h"
 
-#include "sidecar/definition/nearest.h"
+#include "sidecar/base/nearest.h"
 #include "sidecar/definition/typed.h"
 #include "sidecar/definition/yaml_retry.h"
 #include "sidecar/definition/yaml_value.h"
@@ -36,6 +36,14 @@ int call_read_step(const struct definition *d, const struct yaml_node *n, uint16
                                  nearest == NULL ? "" : "?"));
 }
 
+static bool is_there(const struct definition_targets *targets, struct bytes name)
+{
+    for (size_t i = 0; i < targets->count; i++)
+        if (bytes_equal(bytes_of_text(targets->names[i]), name))
+            return true;
+    return targets->names == NULL;
+}
+
 static int read_target(const struct call_reader *r, const struct yaml_node *n, const char **target)
 {
     struct bytes text;
@@ -48,6 +56,13 @@ static int read_target(const struct call_reader *r, const struct yaml_node *n, c
             n, E_ARGUMENT, r->detail,
             "\"%s\" is not the name of a target: letters, digits, '-', '_' and '.' (addresses stand in sagad.yaml)",
             yaml_quote(text, quoted));
+    const struct definition_targets *targets = &r->limits->targets;
+    if (!is_there(targets, text)) {
+        const char *nearest = nearest_name(text, targets->names, targets->count);
+        return yaml_refuse(n, E_TARGET_NOT_FOUND, r->detail, "sagad.yaml names no target \"%s\"%s%s%s",
+                           yaml_quote(text, quoted), nearest == NULL ? "" : "; did you mean ",
+                           nearest == NULL ? "" : nearest, nearest == NULL ? "" : "?");
+    }
     *target = (const char *)text.at;
     return 0;
 }

@@ -15,6 +15,12 @@ struct definition_schemas {
     void *self;
 };
 
+/* Whom calls may name. */
+struct definition_targets {
+    const char *const *names; /* borrowed; NULL: whoever is named is taken to be there */
+    size_t count;
+};
+
 /* Bounds and defaults that the reader applies. */
 struct definition_limits {
     uint32_t source_bytes_max;         /* of the YAML text */
@@ -24,14 +30,15 @@ struct definition_limits {
     struct span last_good_age_max;     /* of an answer that a fallback takes */
     struct retry_defaults retry;       /* where a step says nothing */
     struct definition_schemas schemas; /* find NULL: types are not looked at */
+    struct definition_targets targets;
 };
 
 /* The limits of a sidecar without configuration. */
 struct definition_limits definition_limits_default(void);
 
 /* Reads text (borrowed; copied into the result). On success *out is a definition that the caller must destroy, with
- * number 0. Fails with E_SYNTAX, E_ARGUMENT, E_STEPS, E_PAYLOAD, E_SCHEMA_NOT_FOUND or E_MEMORY; detail then tells the field, the line and
- * the column. */
+ * number 0. Fails with E_SYNTAX, E_ARGUMENT, E_STEPS, E_PAYLOAD, E_SCHEMA_NOT_FOUND, E_TARGET_NOT_FOUND or E_MEMORY; detail then tells the
+ * field, the line and the column. */
 int definition_read(struct bytes text, const struct definition_limits *limits, struct definition **out,
                     struct error_detail *detail);
 

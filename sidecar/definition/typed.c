@@ -1,7 +1,7 @@
 /* typed.c - a definition's messages against its schema. */
 #include "sidecar/definition/typed.h"
 
-#include "sidecar/definition/nearest.h"
+#include "sidecar/base/nearest.h"
 #include "sidecar/definition/yaml_value.h"
 #include "sidecar/message/inspect.h"
 

@@ -1,6 +1,6 @@
 #include "sidecar/definition/typed_request.h"
 
-#include "sidecar/definition/nearest.h"
+#include "sidecar/base/nearest.h"
 #include "sidecar/definition/yaml_value.h"
 #include "sidecar/message/scalar.h"
 

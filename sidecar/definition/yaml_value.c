@@ -1,7 +1,7 @@
 /* yaml_value.c - typed values of a YAML tree. */
 #include "sidecar/definition/yaml_value.h"
 
-#include "sidecar/definition/nearest.h"
+#include "sidecar/base/nearest.h"
 #include "sidecar/definition/quantity.h"
 
 #include <stdarg.h>

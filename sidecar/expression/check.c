@@ -1,6 +1,7 @@
 /* The checker: what each name means, and which type each part has. What it finds out is written into the nodes. */
 #include "sidecar/expression/check_inside.h"
 
+#include "sidecar/base/nearest.h"
 #include "sidecar/expression/clock_text_inside.h"
 #include "sidecar/expression/names_inside.h"
 #include "sidecar/expression/regex.h"
@@ -155,6 +156,12 @@ static bool qualified_name(struct checker *c, const struct node *n, struct bytes
     return true;
 }
 
+static bool begins(struct bytes name, struct bytes whole)
+{
+    return whole.size >= name.size && memcmp(whole.at, name.at, name.size) == 0 &&
+           (whole.size == name.size || whole.at[name.size] == '.');
+}
+
 /* Whether name is one of the parts of a name with dots, behind its first. */
 static bool is_part(struct bytes name, struct bytes whole)
 {
@@ -162,35 +169,82 @@ static bool is_part(struct bytes name, struct bytes whole)
     while (whole.size > 0 && (dot = memchr(whole.at, '.', whole.size)) != NULL) {
         whole.size -= (size_t)(dot + 1 - whole.at);
         whole.at = dot + 1;
-        if (whole.size >= name.size && memcmp(whole.at, name.at, name.size) == 0 &&
-            (whole.size == name.size || whole.at[name.size] == '.'))
+        if (begins(name, whole))
             return true;
     }
     return false;
 }
 
-/* What means nothing alone may be meant as a part of a name that means something. */
-static void refuse_name(struct checker *c, struct node *n)
+/* The first variable of which is says so; its name is empty when there is none. */
+static struct bytes first_whose(const struct checker *c, struct bytes name, bool (*is)(struct bytes, struct bytes))
 {
-    bool first = c->code == 0;
-    meaningless(c, n, n->position, "nothing has this name: ", n->name);
-    for (unsigned i = 0; first && c->code != 0 && i < c->environment->variable_count; i++) {
-        struct bytes whole = c->environment->variables[i].name;
-        if (!is_part(n->name, whole))
+    const struct environment *e = c->environment;
+    for (unsigned i = 0; i < e->variable_count; i++)
+        if (is(name, e->variables[i].name))
+            return e->variables[i].name;
+    return bytes_of(NULL, 0);
+}
+
+static size_t part_size(struct bytes name, size_t from)
+{
+    size_t to = from;
+    while (to < name.size && name.at[to] != '.')
+        to++;
+    return to - from;
+}
+
+/* Which part of a name was meant that stands behind the first `from` bytes of name; NULL when none is near. */
+static const char *meant(struct checker *c, struct bytes name, size_t from)
+{
+    const struct environment *e = c->environment;
+    const char **parts = pool_take(c->pool, (e->variable_count + c->local_count + 1) * sizeof *parts);
+    size_t count = 0;
+    for (unsigned i = 0; parts != NULL && i < e->variable_count + c->local_count; i++) {
+        bool local = i >= e->variable_count;
+        struct bytes v = local ? c->locals[i - e->variable_count].name : e->variables[i].name;
+        if (v.size <= from || (local && from > 0) || (from > 0 && memcmp(v.at, name.at, from) != 0))
             continue;
-        append(c, "; did you mean ");
-        expression_error_append(c->error, whole);
-        append(c, "?");
-        return;
+        size_t size = part_size(v, from);
+        char *part = pool_take(c->pool, size + 1);
+        if (part == NULL)
+            break;
+        memcpy(part, v.at + from, size);
+        part[size] = '\0';
+        parts[count++] = part;
     }
+    return count == 0 ? NULL : nearest_name(bytes_of(name.at + from, part_size(name, from)), parts, count);
+}
+
+/* Says which part of a name with dots it is that nothing begins with, or all of it, and what may have been meant. */
+static void unknown_name(struct checker *c, struct node *n)
+{
+    struct bytes all = c->dotted.size > 0 ? c->dotted : n->name, name = all;
+    size_t from = 0;
+    name.size = part_size(all, 0);
+    while (name.size < all.size && first_whose(c, name, begins).size > 0) {
+        from = name.size + 1;
+        name.size = from + part_size(all, from);
+    }
+    struct bytes below = first_whose(c, name, begins);
+    if (below.size == 0 && from == 0)
+        below = first_whose(c, name, is_part); /* it means nothing alone */
+    const char *part = below.size > 0 || c->environment->unchecked ? NULL : meant(c, name, from);
+    bool near = below.size > 0 || part != NULL;
+    meaningless(c, n, n->position, "nothing has this name: ", near || from > 0 ? name : all);
+    if (!near || c->code != E_ARGUMENT)
+        return;
+    append(c, "; did you mean ");
+    expression_error_append(c->error, below.size > 0 ? below : bytes_of(name.at, from));
+    append(c, part == NULL ? "" : part);
+    append(c, "?");
 }
 
 static void check_name(struct checker *c, struct node *n)
 {
     if (!n->absolute && use_local(c, n, n->name))
         return;
-    if (!use_name(c, n, n->name, n->absolute))
-        refuse_name(c, n);
+    if (!use_name(c, n, n->name, n->absolute) && c->code == 0)
+        unknown_name(c, n);
 }
 
 /* ---- fields ---- */
@@ -224,11 +278,17 @@ static void check_select(struct checker *c, struct node *n)
 {
     struct bytes name;
     bool absolute;
-    if (qualified_name(c, n, &name, &absolute) && use_name(c, n, name, absolute))
+    bool qualified = qualified_name(c, n, &name, &absolute);
+    if (qualified && use_name(c, n, name, absolute))
         return;
     if (c->code != 0)
         return;
+    bool outermost = qualified && c->dotted.size == 0;
+    if (outermost)
+        c->dotted = name;
     check(c, n->operand);
+    if (outermost)
+        c->dotted.size = 0;
     if (c->code != 0)
         return;
     const struct type *of = unify_look(&c->unifier, n->operand->type);

@@ -21,6 +21,7 @@ struct checker {
     struct unifier unifier;
     struct local locals[LOCALS_MAX];
     uint32_t local_count, locals_most;
+    struct bytes dotted; /* the name with dots that is looked at, all of it; empty: none is */
 };
 
 /* Keeps the first error. Returns NULL. */

@@ -2,7 +2,7 @@
 #include "sidecar/lint/lint_inside.h"
 
 #include "sidecar/base/grpc_status.h"
-#include "sidecar/definition/nearest.h"
+#include "sidecar/base/nearest.h"
 #include "sidecar/definition/quantity.h"
 #include "sidecar/definition/reader.h"
 

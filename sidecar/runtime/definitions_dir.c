@@ -65,40 +65,21 @@ int definitions_dir_read(const struct config *config,
     return code;
 }
 
-static bool is_there(const struct config *config, const char *target)
-{
-    for (size_t i = 0; i < config->target_count; i++)
-        if (strcmp(config->targets[i].name, target) == 0)
-            return true;
-    return false;
-}
-
-static int check_call(const struct config *config, const struct step_spec *step, bool compensation,
-                      struct error_detail *detail)
-{
-    const char *target;
-    for (unsigned k = 0; (target = step_spec_target(step, compensation, k)) != NULL; k++) {
-        if (is_there(config, target))
-            continue;
-        error_set(detail, E_TARGET_NOT_FOUND, compensation ? "compensation.target" : "action.target", "step ");
-        error_append(detail, step->name);
-        error_append(detail, ": sagad.yaml names no target ");
-        error_append(detail, target);
-        return E_TARGET_NOT_FOUND;
-    }
-    return 0;
-}
-
 int definitions_dir_check_one(const struct config *config, const struct definition *definition,
                               struct error_detail *detail)
 {
-    int code = 0;
-    for (unsigned i = 0; code == 0 && i < definition->step_count; i++) {
-        const struct step_spec *step = &definition->steps[i];
-        code = check_call(config, step, false, detail);
-        if (code == 0)
-            code = check_call(config, step, true, detail);
-    }
+    struct definition_limits limits = config_definition_limits(config);
+    const char **names = malloc((config->target_count + 1) * sizeof *names);
+    struct definition *again;
+    if (names == NULL)
+        return error_set(detail, E_MEMORY, "", NULL);
+    for (size_t i = 0; i < config->target_count; i++)
+        names[i] = config->targets[i].name;
+    limits.targets = (struct definition_targets){.names = names, .count = config->target_count};
+    int code = definition_read(definition->source, &limits, &again, detail);
+    if (code == 0)
+        definition_destroy(again);
+    free(names);
     return code;
 }
 

@@ -10,7 +10,7 @@ int definitions_dir_read(const struct config *config,
                          int (*take)(void *self, struct definition *definition, struct error_detail *detail),
                          void *self, struct error_detail *detail);
 
-/* Whether the configuration names the targets of a definition. Returns 0 or E_TARGET_NOT_FOUND. */
+/* Whether the configuration names the targets of a definition that was read. Returns 0, E_TARGET_NOT_FOUND with the place in its text, or E_MEMORY. */
 int definitions_dir_check_one(const struct config *config, const struct definition *definition,
                               struct error_detail *detail);
 

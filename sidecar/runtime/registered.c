@@ -47,7 +47,8 @@ int registered_admit(void *self, const struct definition *definition, struct err
     /* Loop 0 decides, and it alone may look at the configuration that is in force; the others take what it took. */
     const struct config *config = s->index == 0 ? reload_config(s) : s->config;
     struct policy *policy = s->index == 0 ? s->policy : NULL;
-    return policing_admit(config, policy, definition, clock_now(&s->clock), detail);
+    int code = policing_admit(config, policy, definition, clock_now(&s->clock), detail);
+    return code != 0 || s->index != 0 ? code : definitions_dir_check_one(config, definition, detail);
 }
 
 int registered_warn(void *self, const struct definition *definition,

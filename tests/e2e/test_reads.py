@@ -258,8 +258,10 @@ class Reads(Case):
         answer = self.client.RegisterDefinition(source=text, dry_run=True)
         self.assertEqual(("dry", "1.0.0"), (answer.name, answer.version))
         self.refused("NOT_FOUND", "DEFINITION_NOT_FOUND", self.client.GetDefinition, name="dry")
-        self.refused("INVALID_ARGUMENT", "TARGET_NOT_FOUND", self.client.RegisterDefinition, dry_run=True,
-                     source=text.replace(b"shop,", b"nobody,"))
+        for dry_run in (True, False):
+            failure = self.refused("INVALID_ARGUMENT", "TARGET_NOT_FOUND", self.client.RegisterDefinition, dry_run=dry_run,
+                                   source=text.replace(b"target: shop", b"target: shpo"), field="steps[0].target")
+            self.assertRegex(failure.text, r'^4:23: steps\[0\]\.target: .*no target "shpo"; did you mean shop\?')
 
     def test_definitions_dir(self):
         with tempfile.TemporaryDirectory() as directory:

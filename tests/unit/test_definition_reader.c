@@ -552,6 +552,37 @@ START_TEST(reader__the_form_of_yaml_comes_first)
 }
 END_TEST
 
+/* Wherever a call may name its target; who does not say which there are takes them all. */
+START_TEST(reader__a_target_that_is_not_there_is_told_with_its_place)
+{
+    static const char *const names[] = {"inventory", "payment"};
+    static const struct {
+        const char *step, *field;
+        int column;
+        const char *words;
+    } wrong[] = {
+        {"{name: a, target: inventry, action: /p.S/M}", "steps[0].target", 23,
+         "sagad.yaml names no target \"inventry\"; did you mean inventory?"},
+        {"{name: a, target: payment, action: {target: stock, method: /p.S/M}}", "steps[0].action.target", 49,
+         "names no target \"stock\""},
+        {"{name: a, target: payment, action: /p.S/M, compensation: {target: paiment, method: /p.S/U}}",
+         "steps[0].compensation.target", 71, "did you mean payment?"},
+        {"{name: a, target: payment, action: /p.S/M, fallback: {target: pay, action: /p.S/U}}",
+         "steps[0].fallback.target", 67, "names no target \"pay\""},
+    };
+    char text[512];
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        snprintf(text, sizeof text, HEAD "  - %s\n", wrong[i].step);
+        limits.targets = (struct definition_targets){.names = names, .count = 2};
+        assert_refused_as(E_TARGET_NOT_FOUND, text, wrong[i].field, 4, wrong[i].column, wrong[i].words);
+        limits.targets.count = 0; /* there is none */
+        assert_refused_as(E_TARGET_NOT_FOUND, text, "steps[0].target", 4, 23, "names no target");
+        limits.targets.names = NULL;
+        definition_destroy(read_text(text));
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("definition_reader");
@@ -576,6 +607,7 @@ int main(void)
     tcase_add_test(reading, reader__reads_as_many_steps_as_there_can_be);
     tcase_add_test(reading, reader__order_in_the_text_does_not_matter);
     tcase_add_test(reading, reader__the_form_of_yaml_comes_first);
+    tcase_add_test(reading, reader__a_target_that_is_not_there_is_told_with_its_place);
     suite_add_tcase(suite, reading);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

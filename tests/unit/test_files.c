@@ -222,7 +222,8 @@ START_TEST(definitions_dir__the_check_knows_the_targets)
     write_definition("b.yaml", "second", "u");
     ck_assert_int_eq(definitions_dir_check(config, &detail), E_TARGET_NOT_FOUND);
     ck_assert_ptr_nonnull(strstr(detail.text, "b.yaml"));
-    ck_assert_ptr_nonnull(strstr(detail.text, "no target u"));
+    ck_assert_ptr_nonnull(strstr(detail.text, "b.yaml:"));
+    ck_assert_ptr_nonnull(strstr(detail.text, "names no target \"u\""));
 }
 END_TEST
 

@@ -197,7 +197,7 @@ START_TEST(mapping__steps_see_the_tags)
     ck_assert_ptr_nonnull(strstr(detail.text, "no such key"));
     definition_destroy(d);
     refused(HEAD "tags: {a: =saga.tags.b}\nsteps:\n  - {name: a, target: t, action: /shapes.Shop/Reserve}\n",
-            "nothing has this name: saga", 5, 12);
+            "nothing has this name: saga.tags", 5, 12);
 }
 END_TEST
 
@@ -226,6 +226,8 @@ END_TEST
 #define STEP \
     "steps:\n  - name: reserve\n    target: shop\n    action:\n      method: /shapes.Shop/Reserve\n      request: "
 
+#define TYPED_STEP "steps: [{name: reserve, target: shop, action: /shapes.Shop/Reserve, compensation: none}]\n"
+
 START_TEST(mapping__what_is_wrong_is_told_with_its_place)
 {
     refused(HEAD STEP "{ordr_id: x}\n", "did you mean order_id?", 10, 17);
@@ -235,8 +237,20 @@ START_TEST(mapping__what_is_wrong_is_told_with_its_place)
     refused(HEAD STEP "{color: PURPLE}\n", "", 10, 24);
     refused(HEAD STEP "{card: a, cash: true}\n", "excludes card", 10, 26);
     refused(HEAD STEP "{lines: {sku: a}}\n", "must be a list", 10, 24);
-    refused(HEAD STEP "{order_id: =steps.later.output.sku}\n", "nothing has this name", 10, 28);
-    refused(HEAD STEP "{order_id: \"=action.key\"}\n", "nothing has this name", 10, 29);
+    refused(HEAD STEP "{order_id: =steps.later.output.sku}\n", "nothing has this name: steps.later.output.sku", 10, 28);
+    refused(HEAD STEP "{order_id: \"=action.key\"}\n", "nothing has this name: action.key", 10, 29);
+    refused(HEAD STEP "{order_id: =inptu.order_id}\n", "nothing has this name: inptu; did you mean input?", 10, 28);
+    refused(HEAD STEP "{order_id: =saga.idd}\n", "nothing has this name: saga.idd; did you mean saga.id?", 10, 28);
+    refused(HEAD STEP "{order_id: \"=[1].exists(itemm, iten == 1) ? 'a' : 'b'\"}\n",
+            "nothing has this name: iten; did you mean itemm?", 10, 47);
+    refused(HEAD TYPED_STEP "output: {sku: =steps.reserv.output.sku}\noutput_type: shapes.Line\n",
+            "nothing has this name: steps.reserv; did you mean steps.reserve?", 6, 16);
+    refused(HEAD TYPED_STEP "output: {sku: =steps.reserve.outptu.sku}\noutput_type: shapes.Line\n",
+            "nothing has this name: steps.reserve.outptu; did you mean steps.reserve.output?", 6, 16);
+    refused(HEAD TYPED_STEP "output: {sku: =steps.reserve}\noutput_type: shapes.Line\n",
+            "nothing has this name: steps.reserve; did you mean steps.reserve.output", 6, 16);
+    refused(HEAD TYPED_STEP "output: {sku: =steps}\noutput_type: shapes.Line\n",
+            "nothing has this name: steps; did you mean steps.reserve.output", 6, 16);
     refused(HEAD STEP "{order_id: =definition}\n", "nothing has this name: definition; did you mean saga.definition?",
             10, 28);
     refused(HEAD STEP "=input.order_id\n", "this is string, and should be shapes.Order", 10, 17);

@@ -1,5 +1,5 @@
 /* The valid name nearest to a wrong one. */
-#include "sidecar/definition/nearest.h"
+#include "sidecar/base/nearest.h"
 
 #include <check.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* nearest.c - edit distance with adjacent swaps (optimal string alignment), over short names. */
-#include "sidecar/definition/nearest.h"
+#include "sidecar/base/nearest.h"
 
 /* Longer texts are never a slip of the hand in one of our names, the longest of which has half as many letters. */
 #define LETTERS_MAX 64

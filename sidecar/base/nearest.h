@@ -1,6 +1,6 @@
 /* nearest.h - which valid name somebody meant when writing one that is not. */
-#ifndef SAGA_DEFINITION_NEAREST_H
-#define SAGA_DEFINITION_NEAREST_H
+#ifndef SAGA_BASE_NEAREST_H
+#define SAGA_BASE_NEAREST_H
 
 #include "sidecar/base/bytes.h"
 
