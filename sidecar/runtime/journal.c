@@ -172,6 +172,17 @@ static int open_database(const struct config *config, unsigned k, const struct a
     return code;
 }
 
+static void tell_upgrade(void *self, const struct sqlite_upgrade *upgrade)
+{
+    const char *path = self;
+    if (upgrade->request_ids)
+        log_event(LOG_LEVEL_INFO, "the journal's table of request_ids is made anew, before anything is served",
+                  LOG_TEXT("journal", path), LOG_NUMBER("request_ids", (int64_t)upgrade->in_table));
+    else
+        log_event(LOG_LEVEL_INFO, "the journal is brought to a newer schema: no older sagad can open it from now on",
+                  LOG_TEXT("journal", path), LOG_NUMBER("from", upgrade->from), LOG_NUMBER("to", upgrade->to));
+}
+
 int journal_open(const struct config *config, unsigned k, const struct adopted *adopted, struct store **out,
                  struct store_state *state, struct error_detail *detail)
 {
@@ -180,7 +191,9 @@ int journal_open(const struct config *config, unsigned k, const struct adopted *
         return open_database(config, k, adopted, out, state, detail);
     struct sqlite_store_options options = {.path = sidecar_journal_path(config, k, path),
                                            .size_bytes_max = config->journal_bytes_max,
-                                           .commit_bytes_max = config->commit_bytes_max};
+                                           .commit_bytes_max = config->commit_bytes_max,
+                                           .upgrading = tell_upgrade,
+                                           .self = path};
     int code = sqlite_store_open(&options, out, state, detail);
     if (code == 0 && state->dropped_bytes > 0)
         log_event(LOG_LEVEL_WARN,

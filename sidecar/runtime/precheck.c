@@ -3,6 +3,7 @@
 
 #include "sidecar/core/heap.h"
 #include "sidecar/definition/model.h"
+#include "sidecar/journal/sqlite/sqlite_store.h"
 #include "sidecar/message/schema.h"
 #include "sidecar/runtime/files.h"
 #include "sidecar/runtime/keys.h"
@@ -96,6 +97,22 @@ static void check_lock(struct report *r, const struct config *config, unsigned k
     close(fd);
 }
 
+/* What a start would do to a journal that an older sagad wrote. */
+static void check_schema(struct report *r, const struct config *config, unsigned k)
+{
+    char path[JOURNAL_PATH_SIZE];
+    int now = sqlite_store_schema_now(), found = sqlite_store_schema(sidecar_journal_path(config, k, path));
+    char why[96];
+    snprintf(why, sizeof why, "it has schema %d and this sagad knows %d", found, now);
+    if (found > now)
+        complain(r, "data_dir", path, why);
+    if (found > 0 && found < now)
+        fprintf(r->out,
+                "sagad: a start would bring %s from schema %d to %d, after which no older sagad opens it: see the "
+                "upgrade in docs/operations.md\n",
+                path, found, now);
+}
+
 /* Whether something can be made in a directory: 0 or an errno. It is tried, and leaves nothing: permissions do not tell (/proc grants them). */
 static int try_making(const char *directory)
 {
@@ -118,8 +135,10 @@ static void check_directory(struct report *r, const struct config *config)
             snprintf(why, sizeof why, "nothing can be kept there: %s", strerror(code));
             complain(r, "data_dir", config->data_dir, why);
         }
-        for (unsigned k = 0; k < config->loops; k++)
+        for (unsigned k = 0; k < config->loops; k++) {
             check_lock(r, config, k);
+            check_schema(r, config, k);
+        }
         return;
     }
     snprintf(parent, sizeof parent, "%s", config->data_dir);

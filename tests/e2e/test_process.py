@@ -1,4 +1,5 @@
 """The sidecar as a process: how it starts and refuses to, how it ends, and what it finds again afterwards."""
+import contextlib
 import glob
 import os
 import random
@@ -187,6 +188,35 @@ class Process(Case):
         running.stop()
         self.assertEqual((0, ""), self.check(running))
         running.start()
+
+    def test_a_journal_of_an_older_schema_is_told_of_before_and_while_it_is_upgraded(self):
+        """By -n, which leaves it as it is, and in the log of the start."""
+        sidecar = self.sidecar_with(loops=1)
+        sidecar.client.register(definition("kept", step("a")))
+        kept = sidecar.client.run("kept", request_id="before")
+        sidecar.stop()
+        path = os.path.join(sidecar.options["data_dir"], "journal.db")
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as database:
+            now = database.execute("PRAGMA user_version").fetchone()[0]
+            database.execute("DELETE FROM requests")
+            database.execute("DELETE FROM request_log")
+            database.execute("PRAGMA user_version = 7")
+        for _ in range(2):
+            code, text = self.check(sidecar)
+            self.assertEqual(0, code)
+            self.assertIn("a start would bring %s from schema 7 to %d" % (path, now), text)
+        sidecar.start()
+        self.assertEqual([("7", str(now))], [(line["from"], line["to"]) for line in
+                         sidecar.logged("the journal is brought to a newer schema: no older sagad can open it from now on")])
+        self.assertTrue(sidecar.logged("the journal's table of request_ids is made anew, before anything is served"))
+        self.assertEqual(kept.id, sidecar.client.run("kept", request_id="before").id)
+        sidecar.stop()
+        self.assertEqual((0, ""), self.check(sidecar))
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as database:
+            database.execute("PRAGMA user_version = %d" % (now + 1))
+        code, text = self.check(sidecar)
+        self.assertEqual(1, code)
+        self.assertIn("it has schema %d and this sagad knows %d" % (now + 1, now), text)
 
     def refused_config(self, text, *expected):
         with tempfile.TemporaryDirectory() as directory:

@@ -40,17 +40,43 @@ static int64_t ask(const char *sql)
     return value;
 }
 
+static char told[256];
+
+static void upgrading(void *self, const struct sqlite_upgrade *upgrade)
+{
+    ck_assert_ptr_eq(self, path);
+    size_t size = strlen(told);
+    if (upgrade->request_ids)
+        snprintf(told + size, sizeof told - size, "%llu;", (unsigned long long)upgrade->in_table);
+    else
+        snprintf(told + size, sizeof told - size, "%d-%d;", upgrade->from, upgrade->to);
+}
+
+/* And whoever opens it is told what goes on; its file tells beforehand what will. */
 START_TEST(sqlite_migrations__every_version_opens)
 {
+    char tells[32] = "";
     load_fixture(_i);
     ck_assert_int_eq(ask("PRAGMA user_version"), _i);
+    ck_assert_int_eq(sqlite_store_schema(path), _i);
+    options.upgrading = upgrading;
+    options.self = path;
+    told[0] = '\0';
+    if (_i < VERSIONS)
+        snprintf(tells, sizeof tells, "%d-%d;0;", _i, VERSIONS);
     open_store();
+    ck_assert_str_eq(told, tells);
+    if (_i < VERSIONS)
+        ck_assert_int_eq(sqlite_store_schema(path), 0); /* its log has what the file has not */
     const char *wrong = fixture_journal_check(store, &state, _i);
     ck_assert_msg(wrong == NULL, "version %d: %s", _i, wrong);
     ck_assert_int_eq(try_commit(3, 100, 1), 0);
     close_store();
     ck_assert_int_eq(ask("PRAGMA user_version"), VERSIONS);
+    ck_assert_int_eq(sqlite_store_schema(path), VERSIONS);
+    ck_assert_int_eq(sqlite_store_schema_now(), VERSIONS);
     open_store();
+    ck_assert_str_eq(told, tells);
     ck_assert_uint_eq(state.last_frame, 3);
 }
 END_TEST
@@ -58,7 +84,12 @@ END_TEST
 /* A new journal and one that came the long way have the same tables. */
 START_TEST(sqlite_migrations__fresh_one_is_of_the_newest)
 {
+    options.upgrading = upgrading;
+    options.self = path;
+    told[0] = '\0';
+    ck_assert_int_eq(sqlite_store_schema(path), 0);
     open_store();
+    ck_assert_str_eq(told, "");
     ck_assert_int_eq(fixture_journal_write(store), 0);
     reopen();
     ck_assert_ptr_null(fixture_journal_check(store, &state, VERSIONS));

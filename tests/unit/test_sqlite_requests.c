@@ -8,6 +8,7 @@
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 enum { SAGAS = 4000, A_COMMIT = 40 };
 
@@ -188,6 +189,22 @@ START_TEST(sqlite_requests__log_that_is_damaged)
 }
 END_TEST
 
+/* Pieces, and the largest that the log was between them. */
+static unsigned pieces;
+static int64_t longest_log;
+
+static void upgrading(void *self, const struct sqlite_upgrade *upgrade)
+{
+    char log[128];
+    struct stat st;
+    (void)self;
+    ck_assert(upgrade->request_ids);
+    pieces++;
+    snprintf(log, sizeof log, "%s-wal", path);
+    if (stat(log, &st) == 0 && st.st_size > longest_log)
+        longest_log = st.st_size;
+}
+
 /* The mark was taken away, as the error of a row that is not led to says: all are put in anew. */
 START_TEST(sqlite_requests__all_anew)
 {
@@ -200,7 +217,11 @@ START_TEST(sqlite_requests__all_anew)
     close_store();
     change("DELETE FROM meta WHERE key = 'requests'; DELETE FROM requests WHERE hash % 3 = 0;"
            "UPDATE request_log SET checksum = 0");
+    options.checkpoint_pages = 8;
+    options.upgrading = upgrading;
     open_store();
+    ck_assert_uint_ge(pieces, 40);
+    ck_assert_int_lt(longest_log, 600000); /* of each piece by itself, and not of all together */
     find_all();
     reopen();
     find_all();

@@ -117,7 +117,9 @@ struct sqlite_store {
     sqlite3 *db;
     sqlite3_stmt *statements[STATEMENT_COUNT];
     int lock_fd;        /* -1: none */
-    int schema_version; /* of the database when it was opened */
+    int schema_version; /* of the database when it was opened; 0: it is new */
+    void (*upgrading)(void *self, const struct sqlite_upgrade *upgrade);
+    void *upgrading_self;
     char *path;
 
     uint64_t first_frame; /* 0: no frames */
@@ -189,6 +191,8 @@ int inside_run(sqlite3_stmt *statement);
 
 /* Turns SQLite's code for a failed read into ours, with what was being done and what to do about it in detail. */
 int inside_fail(struct sqlite_store *s, int rc, const char *doing, struct error_detail *detail);
+/* Tells whoever opens what goes on. */
+void inside_upgrading(const struct sqlite_store *s, bool request_ids, uint64_t in_table);
 /* What a failed step of opening means: somebody else has the journal, there is no room, or as above. */
 int inside_open_failed(struct sqlite_store *s, int rc, const char *doing, struct error_detail *detail);
 

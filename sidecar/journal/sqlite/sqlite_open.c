@@ -128,8 +128,39 @@ static int check_owner(struct sqlite_store *s, struct error_detail *detail)
     return 0;
 }
 
+void inside_upgrading(const struct sqlite_store *s, bool request_ids, uint64_t in_table)
+{
+    const struct sqlite_upgrade upgrade = {
+        .from = s->schema_version, .to = SCHEMA_VERSION, .request_ids = request_ids, .in_table = in_table};
+    if (s->upgrading != NULL && s->schema_version != 0)
+        s->upgrading(s->upgrading_self, &upgrade);
+}
+
+int sqlite_store_schema_now(void)
+{
+    return SCHEMA_VERSION;
+}
+
+int sqlite_store_schema(const char *path)
+{
+    char log[4096];
+    struct stat st;
+    uint8_t header[100];
+    if (snprintf(log, sizeof log, "%s-wal", path) >= (int)sizeof log || (stat(log, &st) == 0 && st.st_size > 0))
+        return 0;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    bool is = fd >= 0 && pread(fd, header, sizeof header, 0) == (ssize_t)sizeof header &&
+              memcmp(header, "SQLite format 3", 16) == 0;
+    if (fd >= 0)
+        close(fd);
+    /* Big-endian, where SQLite keeps user_version (https://www.sqlite.org/fileformat2.html). */
+    return is ? header[60] << 24 | header[61] << 16 | header[62] << 8 | header[63] : 0;
+}
+
 static int migrate(struct sqlite_store *s, struct error_detail *detail)
 {
+    if (s->schema_version < SCHEMA_VERSION)
+        inside_upgrading(s, false, 0);
     int rc = schema_migrate(s->db, s->schema_version);
     return rc == SQLITE_OK ? 0 : inside_open_failed(s, rc, "making the journal's tables", detail);
 }
@@ -340,6 +371,8 @@ int sqlite_store_open(const struct sqlite_store_options *options, struct store *
     s->lock_fd = -1;
     shares_of(s, options);
     s->requests.unsorted_max = options->unsorted_max;
+    s->upgrading = options->upgrading;
+    s->upgrading_self = options->self;
     s->path = strdup(options->path);
     int rc = s->path != NULL ? take_lock(s, detail) : error_set(detail, E_MEMORY, NULL, NULL);
     if (rc == 0)

@@ -19,6 +19,8 @@
 #define UNSORTED_SHARE 16
 #define UNSORTED_MIN   4096
 #define UNSORTED_MAX   65536
+/* Likewise when the table is made anew: the more at once, the fewer times its pages are written. */
+#define ANEW_MAX 524288
 /* What is in the log of as many times that is put in order at once at an opening: so far it comes when the hand never gets round. */
 #define LOG_TIMES_MAX 6
 /* Rows of the log that are dropped with one commit. */
@@ -466,11 +468,26 @@ static int sort_all(struct sqlite_store *s)
     return rc;
 }
 
+/* So many never wait again. */
+static void give_room_back(struct requests *r)
+{
+    for (unsigned i = 0; i < REQUEST_BUCKETS; i++) {
+        if (r->buckets[i].count > 0)
+            continue;
+        free(r->buckets[i].at);
+        r->buckets[i] = (struct request_bucket){.at = NULL};
+    }
+    free(r->scratch);
+    r->scratch = NULL;
+    r->scratch_room = 0;
+}
+
 /* Somebody took the mark away, since the table did not lead to a row: it is made anew from the rows. */
 static int make_anew(struct sqlite_store *s, struct error_detail *detail)
 {
     struct requests *r = &s->requests;
     sqlite3_stmt *scan = NULL;
+    uint32_t most = r->unsorted_max != 0 ? r->unsorted_max : ANEW_MAX;
     int step = SQLITE_ROW;
     r->now = (struct request_marks){.log_first = 1, .log_end = 1, .log_round = 1, .log_sorted = 1};
     int rc = sqlite3_exec(s->db, "DELETE FROM requests; DELETE FROM request_log", NULL, NULL, NULL);
@@ -479,7 +496,8 @@ static int make_anew(struct sqlite_store *s, struct error_detail *detail)
                                 -1, &scan, NULL);
     for (uint64_t after = 0; rc == SQLITE_OK && step == SQLITE_ROW;) {
         inside_bind_number(scan, 1, after);
-        while (rc == SQLITE_OK && r->unsorted < UNSORTED_MAX && (step = sqlite3_step(scan)) == SQLITE_ROW) {
+        inside_upgrading(s, true, r->now.sorted);
+        while (rc == SQLITE_OK && r->unsorted < most && (step = sqlite3_step(scan)) == SQLITE_ROW) {
             struct ended_row row = {.saga.serial = (uint64_t)sqlite3_column_int64(scan, 0),
                                     .ended_at.us = sqlite3_column_int64(scan, 1),
                                     .request_id = inside_column_bytes(scan, 2)};
@@ -490,8 +508,11 @@ static int make_anew(struct sqlite_store *s, struct error_detail *detail)
         int end = sqlite3_reset(scan);
         if (rc == SQLITE_OK)
             rc = end != SQLITE_OK ? end : sort_all(s);
+        if (rc == SQLITE_OK)
+            inside_copy_long_log(s); /* which has a share of the disk */
     }
     sqlite3_finalize(scan);
+    give_room_back(r);
     if (rc == SQLITE_OK) /* last: what is begun and not ended is begun anew */
         rc = inside_set_meta(s, META_REQUESTS, r->now.sorted);
     return rc == SQLITE_OK ? 0 : inside_open_failed(s, rc, "making the table requests anew", detail);
