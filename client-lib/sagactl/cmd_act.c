@@ -112,6 +112,27 @@ int command_release(struct run *r)
     return hold_or_release(r, true);
 }
 
+int command_forget(struct run *r)
+{
+    Saga__V1__ForgetAnswerRequest request = SAGA__V1__FORGET_ANSWER_REQUEST__INIT;
+    ProtobufCMessage *answer;
+    request.name = r->o.words[0];
+    request.key = r->o.words[1];
+    request.actor = r->o.actor;
+    request.reason = text_of(r->o.reason);
+    int status = run_call(r, "/saga.v1.Operator/ForgetAnswer", &request.base,
+                          &saga__v1__forget_answer_response__descriptor, &answer);
+    if (status != EXIT_DONE)
+        return status;
+    protobuf_c_message_free_unpacked(answer, NULL);
+    if (!r->o.json)
+        fprintf(r->screen.out, "no fallback takes an answer of %s under this key that was given before\n",
+                r->o.words[0]);
+    else if (json_put(r->screen.out, json_pack("{sssb}", "name", r->o.words[0], "forgotten", 1), false) != 0)
+        status = run_say(r, EXIT_REFUSED, "it is done, but there is no memory to say so");
+    return status;
+}
+
 /* What somebody must do is said loudest. */
 int command_reload(struct run *r)
 {

@@ -241,6 +241,12 @@ const struct command_row command_rows[] = {
      command_hold},
     {"release", "DEFINITION", 1, 1, NULL, COMPLETE_DEFINITION, ACT | BIT(REASON), "let a definition go that is held",
      "Sagas of it are started again.", command_release},
+    {"forget", "NAME KEY", 2, 2, NULL, COMPLETE_NOTHING, ACT | BIT(REASON),
+     "have the last good answer under a key forgotten",
+     "NAME is DEFINITION/STEP, or the name that last_good gives; KEY is what its key is for a person, a tenant, a "
+     "currency. No fallback takes it any more; what sagas have answered or taken stays in their records until "
+     "retention drops these. The key is told neither in the audit trail nor in the log.",
+     command_forget},
     {"rules", "[ACT RULE]", 0, 2, rule_words, COMPLETE_VALUES, ACT | BIT(REASON),
      "show what the sidecar does by itself; arm a rule, or take back what it did",
      "Without arguments each rule of remediation: what it does, when, how it is and what it did last. ACT is arm (a "

@@ -140,6 +140,7 @@ int command_pause(struct run *r);
 int command_reload(struct run *r);
 int command_breaker(struct run *r);
 int command_hold(struct run *r);
+int command_forget(struct run *r);
 int command_release(struct run *r);
 int command_rules(struct run *r);
 int command_drill(struct run *r);

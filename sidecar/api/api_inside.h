@@ -245,6 +245,9 @@ int rules_list(struct api *api, struct read *read, const void *message, struct e
 int rules_change(struct api *api, struct change *change, const void *message, struct error_detail *detail);
 /* ---- holds.c ---- */
 int holds_change(struct api *api, struct change *change, const void *message, struct error_detail *detail);
+
+/* ---- forget.c ---- */
+int forget_answer(struct api *api, struct change *change, const void *message, struct error_detail *detail);
 int bulk_list(struct api *api, struct read *read, const void *message, struct error_detail *detail);
 
 /* ---- journals.c ---- */

@@ -195,6 +195,17 @@ void core_set_drill(struct core *c, const struct drill_rule *rules, uint32_t cou
     engine_set_drill(c->engine, rules, count);
 }
 
+int core_forget_answer(struct core *c, struct bytes name, struct bytes key, uint64_t token, struct error_detail *detail)
+{
+    if (c->stalled != 0)
+        return error_set(detail, c->stalled, "", NULL);
+    engine_forget_answer(c->engine, name, key);
+    core_keep_answers(c); /* so that the reply waits for it */
+    if (c->failed == 0)
+        core_reply(c, &(struct reply_effect){.token = token}, NULL);
+    return core_failed(c, detail);
+}
+
 int core_may_add(const struct core *c, struct error_detail *detail)
 {
     int code = c->stalled != 0 ? c->stalled : refuses_work(c);

@@ -74,6 +74,10 @@ void core_set_drill(struct core *c, const struct drill_rule *rules, uint32_t cou
  * E_JOURNAL_AWAY or E_BYTES. */
 int core_may_add(const struct core *c, struct error_detail *detail);
 
+/* As engine_forget_answer, durably: the reply with this token comes when it is. Returns 0, E_JOURNAL_FULL, E_JOURNAL_AWAY, or E_MEMORY: the owner must stop. */
+int core_forget_answer(struct core *c, struct bytes name, struct bytes key, uint64_t token,
+                       struct error_detail *detail);
+
 /* What core_register would refuse, in the same order, with nothing changed but definition's targets. */
 int core_may_register(const struct core *c, struct definition *definition, struct error_detail *detail);
 

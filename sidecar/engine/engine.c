@@ -343,6 +343,13 @@ bool engine_next_answer(struct engine *e, struct recalled *out)
     return recall_next_changed(&e->recall, out);
 }
 
+void engine_forget_answer(struct engine *e, struct bytes name, struct bytes key)
+{
+    if (!DEFECT(ANSWER_STAYS))
+        recall_forget(&e->recall, name, key);
+    timers_set(&e->timers, &e->recall_timer, recall_due(&e->recall));
+}
+
 void engine_made_up_answer(struct engine *e, const struct saga *s, unsigned step, struct bytes output,
                            struct instant now)
 {

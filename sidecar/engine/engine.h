@@ -132,6 +132,8 @@ int engine_restore_answer(struct engine *e, const struct recalled *one);
 void engine_restored_answers(struct engine *e);
 /* A slot that has changed: the owner keeps it in the commit that has the records of the step. False: there is none (any more). View until the next step. */
 bool engine_next_answer(struct engine *e, struct recalled *out);
+/* Somebody wants what is kept under this name and key forgotten: a definition's and a step's name with a '/' between them, or the name that last_good gives. */
+void engine_forget_answer(struct engine *e, struct bytes name, struct bytes key);
 /* For rehearsals: as if the step, whose action has begun, had been answered well in another saga. */
 void engine_made_up_answer(struct engine *e, const struct saga *s, unsigned step, struct bytes output,
                            struct instant now);

@@ -4,7 +4,7 @@
 #include "sidecar/base/check.h"
 #include "sidecar/base/defect.h"
 #include "sidecar/base/error.h"
-#include "sidecar/base/fnv.h"
+#include "sidecar/base/siphash.h"
 
 #include <string.h>
 
@@ -59,9 +59,35 @@ void recall_finish(struct recall *r)
 
 /* ---- where it is ---- */
 
-static uint64_t hash_of(const struct recall *r, struct bytes name)
+static struct bytes until_nul(struct bytes text)
 {
-    return fnv_add(FNV_START ^ r->options.seed, name.at, name.size);
+    const uint8_t *nul = text.size == 0 ? NULL : memchr(text.at, 0, text.size);
+    return nul == NULL ? text : bytes_of(text.at, (size_t)(nul - text.at));
+}
+
+static struct bytes after_nul(struct bytes text)
+{
+    size_t size = until_nul(text).size;
+    return size == text.size ? bytes_of(NULL, 0) : bytes_of(text.at + size + 1, text.size - size - 1);
+}
+
+static struct bytes key_of(struct bytes name)
+{
+    struct bytes key = after_nul(after_nul(name));
+    key.size -= key.size > 0;
+    return key;
+}
+
+/* Whatever the method: what is one's under one key is in one bucket. */
+static uint64_t hash_of(const struct recall *r, struct bytes whose, struct bytes key)
+{
+    const uint64_t first[2] = {r->options.seed, 0}, second[2] = {r->options.seed, siphash(first, whose)};
+    return siphash(second, key);
+}
+
+static uint64_t hash_of_name(const struct recall *r, struct bytes name)
+{
+    return hash_of(r, until_nul(name), key_of(name));
 }
 
 static uint32_t *bucket_of(const struct recall *r, uint64_t hash)
@@ -195,7 +221,7 @@ static struct recall_entry *make(struct recall *r, struct bytes name, struct byt
     if (e == NULL)
         return NULL;
     *e = (struct recall_entry){.given_at = given_at,
-                               .hash = hash_of(r, name),
+                               .hash = hash_of_name(r, name),
                                .name_size = (uint32_t)name.size,
                                .answer_size = (uint32_t)answer.size};
     memcpy(e + 1, name.at, name.size);
@@ -217,7 +243,7 @@ static void put(struct recall *r, struct recall_entry *e, uint32_t slot)
 void recall_keep(struct recall *r, struct bytes name, struct bytes answer, struct instant now)
 {
     CHECK(name.size > 0 && name.size <= RECALL_NAME_BYTES_MAX);
-    struct recall_entry *before = find(r, name, hash_of(r, name));
+    struct recall_entry *before = find(r, name, hash_of_name(r, name));
     if (before != NULL)
         forget(r, before);
     if (answer.size > RECALL_ANSWER_BYTES_MAX || !make_room(r, entry_size(name.size, answer.size)))
@@ -231,7 +257,7 @@ void recall_keep(struct recall *r, struct bytes name, struct bytes answer, struc
 
 bool recall_find(const struct recall *r, struct bytes name, struct span age, struct instant now, struct recalled *out)
 {
-    const struct recall_entry *e = find(r, name, hash_of(r, name));
+    const struct recall_entry *e = find(r, name, hash_of_name(r, name));
     *out = (struct recalled){.given_at = {0}};
     if (e == NULL)
         return false;
@@ -242,6 +268,19 @@ bool recall_find(const struct recall *r, struct bytes name, struct span age, str
         return false;
     *out = seen(e);
     return true;
+}
+
+void recall_forget(struct recall *r, struct bytes whose, struct bytes key)
+{
+    uint64_t hash = hash_of(r, whose, key);
+    uint32_t at = r->slot_room == 0 ? 0 : *bucket_of(r, hash);
+    while (at != 0) {
+        struct recall_entry *e = r->slots[at - 1].entry;
+        struct bytes name = name_of(e);
+        at = e->same;
+        if (e->hash == hash && bytes_equal(until_nul(name), whose) && bytes_equal(key_of(name), key))
+            forget(r, e);
+    }
 }
 
 struct instant recall_due(const struct recall *r)
@@ -282,7 +321,7 @@ int recall_restore(struct recall *r, const struct recalled *one)
         return E_MEMORY;
     if (one->slot >= r->slot_count)
         r->slot_count = one->slot + 1;
-    if (r->slots[one->slot].entry != NULL || find(r, one->name, hash_of(r, one->name)) != NULL)
+    if (r->slots[one->slot].entry != NULL || find(r, one->name, hash_of_name(r, one->name)) != NULL)
         return E_JOURNAL_CORRUPT;
     struct recall_entry *e = make(r, one->name, one->answer, one->given_at);
     if (e == NULL)

@@ -1,6 +1,8 @@
 /* recall.h - the last good answers that steps have had, by name: what a fallback may take in place of one. Bounded in number, in bytes and in age; the
  * oldest give way. Pure; owns its entries. One owner, no locks.
  *
+ * A name is: whose it is, a NUL, the method, a NUL, and the key, with a NUL behind it. What stands before a NUL holds none.
+ *
  * Each answer has a slot, a small number by which the owner keeps it durably: recall_next_changed tells which are to be written anew. */
 #ifndef SAGA_RESILIENCE_RECALL_H
 #define SAGA_RESILIENCE_RECALL_H
@@ -66,6 +68,9 @@ void recall_keep(struct recall *r, struct bytes name, struct bytes answer, struc
 /* The last good answer of this name, if one was given within age of now. Otherwise false; then out->given_at tells when the one that is too old was
  * given, or 0. */
 bool recall_find(const struct recall *r, struct bytes name, struct span age, struct instant now, struct recalled *out);
+
+/* Forgets the last good answers of whichever methods that are this one's under this key; what the journal has of them is to be written anew. */
+void recall_forget(struct recall *r, struct bytes whose, struct bytes key);
 
 /* When the oldest is to be forgotten; INSTANT_NEVER: there is none. recall_expire forgets those whose time is over, so many at most. */
 struct instant recall_due(const struct recall *r);

@@ -134,6 +134,48 @@ class Degraded(Case):
         self.client.register(definition("convert", RATE % "2h", SPEND, version="1.0.1"))
         self.assertEqual([("", "STALE")], self.lacks(self.client.run("convert")))
 
+    def test_an_answer_is_forgotten(self):
+        """By name and key, over a kill -9; the audit trail and the log say that, by whom and why, and of which key nothing."""
+        self.shop.on(do("rate"), lambda call: b"1.08")
+        self.client.register(definition("convert", RATE.replace("key: all", "key: anna-7") % "1h", SPEND))
+        self.client.register(definition("other", RATE % "1h", SPEND))
+        for name in ("convert", "other"):
+            self.assertEqual("COMMITTED", state_name(self.client.run(name)))
+        told = self.ctl("forget", "convert/rate", "nobody", "--reason", "she asked")[1]
+        self.assertIn("no fallback takes an answer of convert/rate under this key", told)
+        self.assertIn("sagad_last_good_answers 2", get(self.sidecar, "/metrics")[2].splitlines())
+        self.ctl("forget", "convert/rate", "anna-7", "--actor", "ops", "--reason", "she asked")
+        self.sidecar.kill()
+        log = "".join(self.sidecar.lines)
+        self.assertIn("a last good answer is forgotten", log)
+        self.assertNotIn("anna-7", log)
+        self.sidecar.start()
+        self.client = self.sidecar.client
+        self.assertIn("sagad_last_good_answers 1", get(self.sidecar, "/metrics")[2].splitlines())
+        self.refuse_rates()
+        self.assertEqual("COMPENSATED", state_name(self.client.run("convert")))
+        self.assertEqual("COMMITTED", state_name(self.client.run("other")))
+        trail = [e for e in self.client.operator.ListAudit().entries if e.method == "ForgetAnswer"]
+        self.assertEqual([("convert/rate", "ops", "she asked")], [(e.subject, e.actor, e.reason) for e in trail][:1])
+        self.assertNotIn("anna-7", str(trail))
+        for fields, field in (({"name": ""}, "name"), ({"name": "x" * 258}, "name"), ({"key": "x" * 257}, "key"),
+                              ({"actor": ""}, "actor"), ({"reason": ""}, "reason"), ({"reason": "x" * 257}, "reason")):
+            self.refused("INVALID_ARGUMENT", "INVALID_ARGUMENT", self.client.operator.ForgetAnswer,
+                         **{"name": "a/b", "key": "k", "actor": "ops", "reason": "why", **fields}, field=field)
+
+    def test_an_answer_is_forgotten_in_every_loop(self):
+        self.shop.on(do("rate"), lambda call: b"1.08")
+        sidecar = Sidecar(loops=2, http_listen="127.0.0.1:0", targets={"shop": self.shop.address, "other": self.shop.address})
+        self.addCleanup(sidecar.close)
+        sidecar.client.register(definition("convert", RATE % "1h", SPEND))
+        for i in range(20):
+            self.assertEqual("COMMITTED", state_name(sidecar.client.run("convert", request_id="r%d" % i)))
+        def kept(count):
+            return lambda: "sagad_last_good_answers %d" % count in get(sidecar, "/metrics")[2].splitlines()
+        wait_until(kept(2), "each loop has one")
+        sidecar.client.operator.ForgetAnswer(name="convert/rate", key="all", actor="ops", reason="it was wrong")
+        wait_until(kept(0), "no loop has one")
+
     def test_an_answer_that_is_too_old_does_not(self):
         self.shop.on(do("rate"), lambda call: b"1.08")
         self.client.register(definition("convert", RATE % "1s", SPEND))

@@ -66,6 +66,7 @@ static const ProtobufCMessageDescriptor *const types[] = {
     &saga__v1__change_rule_request__descriptor,
     &saga__v1__list_journals_request__descriptor,
     &saga__v1__give_journal_request__descriptor,
+    &saga__v1__forget_answer_request__descriptor,
 };
 #define TYPE_COUNT (sizeof types / sizeof types[0])
 

@@ -31,12 +31,21 @@ static unsigned first_of(const struct model *m, unsigned step)
     return spec;
 }
 
-static void write_name(const struct world *w, const struct model *m, unsigned step, char name[96])
+static void write_whose(const struct model *m, unsigned step, char whose[80])
 {
     const struct step_spec *spec = oracle_spec(m, step);
     const struct definition *d = m->definition;
-    snprintf(name, 96, "%s/%s/%s", spec->kept_as != NULL ? "" : d->name,
-             spec->kept_as != NULL ? spec->kept_as : d->steps[first_of(m, step)].name, typed_key_of(w, m, step));
+    if (spec->kept_as != NULL)
+        snprintf(whose, 80, "%s", spec->kept_as);
+    else
+        snprintf(whose, 80, "%s/%s", d->name, d->steps[first_of(m, step)].name);
+}
+
+static void write_name(const struct world *w, const struct model *m, unsigned step, char name[96])
+{
+    char whose[80];
+    write_whose(m, step, whose);
+    snprintf(name, 96, "%s//%s", whose, typed_key_of(w, m, step));
 }
 
 static struct kept_answer *find(const struct world *w, const char *name)
@@ -62,12 +71,18 @@ void answers_given(struct world *w, const struct model *m, const struct record *
     if (k == NULL) {
         k = world_take(w, sizeof *k);
         snprintf(k->name, sizeof k->name, "%s", name);
+        snprintf(k->key, sizeof k->key, "%s", typed_key_of(w, m, of_spec(m, spec + 1)));
+        write_whose(m, of_spec(m, spec + 1), k->whose);
         k->next = w->answers;
         w->answers = k;
     }
     k->answer = bytes_of(world_copy(w, r->output.at, r->output.size), r->output.size);
     k->given_at = r->at.us;
     k->life = w->sidecar.incarnation;
+    /* It may have been given before it was asked that it be forgotten. */
+    w->given_meanwhile |= k == w->forgetting;
+    k->may_be_gone = k == w->forgetting;
+    k->gone = false;
 }
 
 static int64_t oldest(const struct world *w, const struct model *m, const struct record *r)
@@ -82,6 +97,7 @@ void answers_recalled(struct world *w, struct model *m, const struct record *r)
     const struct kept_answer *k = find(w, name);
     expect(w, k != NULL && bytes_equal(k->answer, r->output), "an answer stands in that is not the last good one",
            r->saga.serial);
+    expect(w, !k->gone, "an answer stands in that was forgotten", r->saga.serial);
     expect(w, k->given_at == r->given_at.us, "a record tells another time than the answer was given", r->saga.serial);
     expect(w, k->given_at >= oldest(w, m, r), "an answer stands in that is too old", r->saga.serial);
     /* Of a message, its only field; as the world has it. */
@@ -99,7 +115,8 @@ bool answers_none(const struct world *w, const struct model *m, const struct rec
     write_name(w, m, r->step, name);
     const struct kept_answer *k = find(w, name);
     bool may_give_way = w->swarm.recall.answers_max < 10 || w->swarm.recall.bytes_max < 10000;
-    return k == NULL || k->given_at < oldest(w, m, r) || may_give_way || w->sidecar.memory_failures > 0;
+    return k == NULL || k->may_be_gone || k->given_at < oldest(w, m, r) || may_give_way ||
+           w->sidecar.memory_failures > 0;
 }
 
 void answers_state(struct world *w)
@@ -146,4 +163,37 @@ int answers_scan(struct world *w, int (*take)(void *self, const struct subject_r
             return code;
     }
     return 0;
+}
+
+/* ---- somebody has them forgotten ---- */
+
+int answers_turn(struct world *w)
+{
+    struct error_detail detail;
+    unsigned count = 0;
+    bool busy = w->sidecar.holding || core_stalled(w->sidecar.core) != 0 || core_resuming(w->sidecar.core);
+    /* The third of the worlds that has neither bulk jobs nor definitions that are held. */
+    if (w->script != NULL || w->seed % 3 != 1 || busy || w->forgetting != NULL || w->answers == NULL ||
+        draw(w, BULK, 20) != 0)
+        return 0;
+    for (struct kept_answer *k = w->answers; k != NULL; k = k->next)
+        count++;
+    struct kept_answer *k = w->answers;
+    for (uint64_t i = draw(w, BULK, count); i > 0; i--)
+        k = k->next;
+    w->forgetting = k;
+    w->given_meanwhile = false;
+    k->may_be_gone = true;
+    return core_forget_answer(w->sidecar.core, bytes_of_text(k->whose), bytes_of_text(k->key), TOKEN_FORGET, &detail);
+}
+
+void answers_forgotten(struct world *w, const struct reply_effect *reply)
+{
+    struct kept_answer *k = w->forgetting;
+    CHECK(k != NULL);
+    w->forgetting = NULL;
+    if (reply->code != 0 || w->given_meanwhile)
+        return;
+    k->gone = true;
+    mark(w, MARK_CASE, CASE_ANSWER_FORGOTTEN);
 }

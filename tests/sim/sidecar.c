@@ -93,6 +93,10 @@ static void reply(void *self, const struct reply_effect *effect, const struct er
     if (effect->token == 0 || sidecar_ends_here(w))
         return;
     w->sidecar.let_out++;
+    if (effect->token == TOKEN_FORGET) {
+        answers_forgotten(w, effect);
+        return;
+    }
     trace(w, "reply", effect->saga.serial, (int64_t)effect->token, effect->code, effect->repeated);
     oracle_reply(w, effect);
     network_reply(w, effect, w->now + w->sidecar.commit_delay);
@@ -356,6 +360,8 @@ static void turn(struct world *w, void *arg)
         code = bulk_turn(w);
     if (code == 0)
         code = holds_turn(w);
+    if (code == 0)
+        code = answers_turn(w);
     if (code == 0 && !s->holding && core_stalled(s->core) == 0)
         code = slis_tick(s->slis, s->core, sidecar_now(w));
     if (code == 0 && core_pending(s->core)) {
@@ -526,6 +532,7 @@ void sidecar_start(struct world *w, void *arg)
     if (s->up)
         return;
     s->incarnation++;
+    w->forgetting = NULL; /* nobody heard whether it is */
     s->failures_before = s->memory_failures;
     memset(s->backs, 0, sizeof s->backs);
     memset(s->left_count, 0, sizeof s->left_count);

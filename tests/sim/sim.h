@@ -177,6 +177,7 @@ enum mark_case {
     CASE_IN_VAIN,               /* or as nobody has answered as quickly */
     CASE_RECALLED,              /* a last good answer stood in for a step */
     CASE_NONE_GOOD,             /* there was none that might */
+    CASE_ANSWER_FORGOTTEN,      /* one is gone since somebody asked for it */
     CASE_RECALLED_OF_BEFORE,    /* and one that was given in an earlier life of the sidecar */
     CASE_NOT_SERVED,            /* a participant said of an undo that it had not begun, and that it never would */
     CASE_COUNT
@@ -207,9 +208,9 @@ struct swarm {
     uint32_t move_after;
     int64_t stock;
     bool adaptive; /* bulkheads find their size by themselves */
-    bool drills; /* faults are injected by the sidecar itself */
-    bool parks;  /* nobody retries dead letters after the healing */
-    bool far;    /* the disk is across a network: it answers later */
+    bool drills;   /* faults are injected by the sidecar itself */
+    bool parks;    /* nobody retries dead letters after the healing */
+    bool far;      /* the disk is across a network: it answers later */
     uint32_t commit_bytes_max, frame_bytes_max;
     bool encrypted, chained; /* the journal */
     bool scoped;             /* request_ids are each service's own, and services use the same ones */
@@ -284,7 +285,11 @@ struct kept_answer {
     char name[96];
     struct bytes answer;
     int64_t given_at;
-    uint32_t life; /* of the sidecar, that kept it */
+    uint32_t life;    /* of the sidecar, that kept it */
+    char whose[80];   /* the beginning of the name as the engine has it */
+    char key[8];      /* and its end */
+    bool may_be_gone; /* somebody has asked that it be forgotten */
+    bool gone;        /* and was told that it is; no other has been given since */
 };
 
 /* Bulk jobs of one world. */
@@ -501,9 +506,9 @@ struct disk {
     uint64_t audit_first;
     struct breaker_mark breakers[TARGET_COUNT]; /* as the rows of subjects tell */
     struct subject_row bulks[BULKS_SEEN_MAX];   /* likewise, by their place */
-    struct subject_row *answers; /* by their slots */
+    struct subject_row *answers;                /* by their slots */
     size_t answer_count, answer_room;
-    struct subject_row holds[DEFINITIONS_MAX];  /* by definition, as the following ones */
+    struct subject_row holds[DEFINITIONS_MAX]; /* by definition, as the following ones */
     struct subject_row slis[DEFINITIONS_MAX], sli_histories[DEFINITIONS_MAX];
 };
 
@@ -678,6 +683,8 @@ struct world {
     int64_t last_jump; /* true time of the last jump of the sidecar's clock */
     struct bulk_seen bulk[BULKS_SEEN_MAX];
     struct kept_answer *answers;
+    struct kept_answer *forgetting; /* whose reply is to come; NULL: none is */
+    bool given_meanwhile;           /* a record of such an answer has become durable since it was asked for */
     struct sli_seen slis[DEFINITIONS_MAX];
     uint64_t held_since[DEFINITIONS_MAX]; /* the commit that has the row */
     unsigned bulk_count;
@@ -755,6 +762,10 @@ void answers_recalled(struct world *w, struct model *m, const struct record *r);
 bool answers_none(const struct world *w, const struct model *m, const struct record *r);
 void answers_state(struct world *w);
 void answers_row_seen(struct world *w, const struct subject_row *row);
+/* Lets people have one forgotten, now and then. Returns 0 or E_MEMORY. The reply has this token, which no client's has. */
+#define TOKEN_FORGET UINT64_MAX
+int answers_turn(struct world *w);
+void answers_forgotten(struct world *w, const struct reply_effect *reply);
 int answers_scan(struct world *w, int (*take)(void *self, const struct subject_row *row), void *self);
 
 /* ---- slis.c ---- */

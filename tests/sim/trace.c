@@ -230,6 +230,7 @@ static const char *const names[MARK_GROUP_COUNT][MARK_NUMBER_MAX] = {
                    [CASE_NOT_SERVED] = "NOT_SERVED",
                    [CASE_RECALLED] = "RECALLED",
                    [CASE_NONE_GOOD] = "NONE_GOOD",
+                   [CASE_ANSWER_FORGOTTEN] = "ANSWER_FORGOTTEN",
                    [CASE_RECALLED_OF_BEFORE] = "RECALLED_OF_BEFORE",
                    [CASE_BULK] = "BULK",
                    [CASE_BULK_DONE] = "BULK_DONE",

@@ -28,9 +28,10 @@ static const char *const viewers[] = {
     "GetDefinition", "ListDefinitions", "GetSchema",       "ListSchemas", "Get",         "List",
     "Wait",          "Watch",           "ListDeadLetters", "Find",        "Status",      "ListBulks",
     "ListFaults",    "ListObjectives",  "ListRules",       "Explain",     "ListJournals"};
-static const char *const operators[] = {
-    "Pause",     "Resume", "Retry",     "Skip",           "Reject",     "Resolve",    "Reload",       "SetBreaker",
-    "ListAudit", "Verify", "StartBulk", "HoldDefinition", "ChangeRule", "ChangeBulk", "InjectFaults", "GiveJournal"};
+static const char *const operators[] = {"Pause",       "Resume",         "Retry",      "Skip",       "Reject",
+                                        "Resolve",     "Reload",         "SetBreaker", "ListAudit",  "Verify",
+                                        "StartBulk",   "HoldDefinition", "ChangeRule", "ChangeBulk", "InjectFaults",
+                                        "GiveJournal", "ForgetAnswer"};
 
 static bool is_among(const char *const *names, size_t count, const char *name)
 {
@@ -250,12 +251,13 @@ END_TEST
  * nothing that one who is limited may do in part. */
 START_TEST(permit__what_is_said_of_a_limited_rule_is_so)
 {
-    static const char *const orders[] = {"order*"}, *const whole[] = {"Status",      "RegisterSchema", "Reflect",
-                                                                      "Reload",      "SetBreaker",     "ChangeBulk",
-                                                                      "ListBulks",   "ListFaults",     "ListAudit",
-                                                                      "Verify",      "ListJournals",   "ListObjectives",
-                                                                      "ListRules",   "ChangeRule",     "GiveJournal",
-                                                                      "InjectFaults"};
+    static const char *const orders[] = {"order*"}, *const whole[] = {
+                                                        "Status",       "RegisterSchema", "Reflect",
+                                                        "Reload",       "SetBreaker",     "ChangeBulk",
+                                                        "ListBulks",    "ListFaults",     "ListAudit",
+                                                        "Verify",       "ListJournals",   "ListObjectives",
+                                                        "ListRules",    "ChangeRule",     "GiveJournal",
+                                                        "InjectFaults", "ForgetAnswer"};
     static const char *const common[] = {"GetSchema", "ListSchemas", "Explain", "Pipe"};
     begin_world(1, RIGHT_OPERATOR, 0);
     for (unsigned by_tags = 0; by_tags < 2; by_tags++) {

@@ -103,6 +103,39 @@ START_TEST(recall__the_oldest_give_way)
 }
 END_TEST
 
+/* A name of three parts: whose, the method, the key. */
+static struct bytes three(char room[64], const char *whose, const char *method, const char *key)
+{
+    int size = snprintf(room, 64, "%s%c%s%c%s", whose, 0, method, 0, key);
+    return bytes_of(room, (size_t)size + 1);
+}
+
+START_TEST(recall__what_is_asked_for_is_forgotten_of_every_method)
+{
+    static const char *const kept[][3] = {
+        {"d/s", "/p.S/A", "anna"}, {"d/s", "/p.S/B", "anna"}, {"d/s", "/p.S/A", "bert"}, {"d/s", "/p.S/A", ""},
+        {"d/t", "/p.S/A", "anna"}, {"d", "/p.S/A", "anna"},   {"d/s", "/p.S/A", "ann"},  {"d/s", "anna", "/p.S/A"}};
+    char room[64];
+    struct recalled one;
+    begin(100, 1 << 20);
+    recall_forget(&r, bytes_of_text("d/s"), bytes_of_text("anna")); /* there is nothing at all */
+    for (unsigned i = 0; i < 8; i++)
+        recall_keep(&r, three(room, kept[i][0], kept[i][1], kept[i][2]), bytes_of_text("x"), at(i));
+    ck_assert_uint_eq(changes(), 8);
+    recall_forget(&r, bytes_of_text("d/s"), bytes_of_text("anna"));
+    recall_check(&r);
+    for (unsigned i = 0; i < 8; i++)
+        ck_assert_int_eq(recall_find(&r, three(room, kept[i][0], kept[i][1], kept[i][2]), SPAN_S(100), at(9), &one),
+                         i >= 2);
+    ck_assert_uint_eq(changes(), 2); /* their rows are to be emptied */
+    recall_forget(&r, bytes_of_text("d/s"), bytes_of_text("nobody"));
+    recall_forget(&r, bytes_of_text("d/s"), bytes_of_text(""));
+    ck_assert_uint_eq(r.count, 5);
+    ck_assert_uint_eq(r.evicted, 0);
+    recall_finish(&r);
+}
+END_TEST
+
 START_TEST(recall__what_is_too_old_is_forgotten)
 {
     begin(10, 1 << 20);
@@ -222,6 +255,7 @@ int main(void)
     TCase *c = tcase_create("recall");
     tcase_add_test(c, recall__the_last_answer_of_a_name_within_its_age);
     tcase_add_test(c, recall__the_oldest_give_way);
+    tcase_add_test(c, recall__what_is_asked_for_is_forgotten_of_every_method);
     tcase_add_test(c, recall__what_is_too_old_is_forgotten);
     tcase_add_test(c, recall__slots_tell_what_is_to_be_written);
     tcase_add_test(c, recall__a_smaller_bound_forgets_at_the_start);
