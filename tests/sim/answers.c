@@ -59,7 +59,7 @@ static struct kept_answer *find(const struct world *w, const char *name)
 void answers_given(struct world *w, const struct model *m, const struct record *r)
 {
     char name[96];
-    if (m->definition == NULL || !step_spec_asks(oracle_spec(m, r->step)))
+    if (m->definition == NULL || m->client->synthetic || !step_spec_asks(oracle_spec(m, r->step)))
         return;
     unsigned spec = m->steps[r->step].spec;
     while (m->definition->steps[spec].has_fallback && m->definition->steps[spec + 1].stand_in != STAND_IN_LAST_GOOD)
