@@ -340,14 +340,14 @@ bool core_waits(const struct core *c)
     const struct batch *open = c->open;
     if (c->stalled != 0)
         return true;
-    bool nothing_to_do =
-        !batch_has_content(open) && open->effect_count == 0 && !c->resuming && !answers_changed(c);
+    bool nothing_to_do = !batch_has_content(open) && open->effect_count == 0 && !c->resuming && !answers_changed(c);
     return (c->closed > 0 || c->parked_count > 0) && (nothing_to_do || c->closed == STORE_COMMITS_MAX);
 }
 
 bool core_batch_full(const struct core *c)
 {
-    return c->open->size + c->open->row_bytes + c->open->audit_size >= c->options.commit_bytes_max;
+    return c->open->size + c->open->row_bytes + c->open->audit_size + c->answers->changed_bytes >=
+           c->options.commit_bytes_max;
 }
 
 uint64_t core_decided(const struct core *c)

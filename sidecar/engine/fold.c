@@ -519,7 +519,8 @@ static bool step_in_state(const struct saga *s, const struct record *r)
     case RECORD_ACTION_FAILED:
         return orchestrated && step->action == SAGA_ACTION_STARTED && step->permitted;
     case RECORD_ACTION_ENDED:
-        return step->action == SAGA_ACTION_STARTED || (asks_nobody(s, step, r) && step->action == SAGA_ACTION_PENDING);
+        return (step->action == SAGA_ACTION_STARTED && r->given_at.us == 0) ||
+               (asks_nobody(s, step, r) && step->action == SAGA_ACTION_PENDING);
     case RECORD_COMPENSATION_STARTED:
         return (saga_undoing(s) || saga_step_undone_early(s, r->step)) && !step->permitted &&
                step->action != SAGA_ACTION_STARTED &&

@@ -186,6 +186,7 @@ static void forget(struct recall *r, struct recall_entry *e)
     CHECK(r->count > 0 && r->bytes >= size_of(e) && r->slots[slot].entry == e);
     r->count--;
     r->bytes -= size_of(e);
+    r->changed_bytes -= r->slots[slot].changed ? size_of(e) : 0;
     memory_give_back(r->memory, e, size_of(e));
     r->slots[slot].entry = NULL;
     r->slots[slot].next_free = r->first_free;
@@ -253,6 +254,7 @@ void recall_keep(struct recall *r, struct bytes name, struct bytes answer, struc
         return;
     put(r, e, free_slot(r));
     changed(r, e->slot);
+    r->changed_bytes += size_of(e);
 }
 
 bool recall_find(const struct recall *r, struct bytes name, struct span age, struct instant now, struct recalled *out)
@@ -303,6 +305,7 @@ bool recall_next_changed(struct recall *r, struct recalled *out)
     CHECK(s->changed && slot < r->slot_count);
     r->first_changed = s->next_changed;
     s->changed = false;
+    r->changed_bytes -= s->entry == NULL ? 0 : size_of(s->entry);
     *out = s->entry == NULL ? (struct recalled){.slot = slot} : seen(s->entry);
     return true;
 }
@@ -388,6 +391,7 @@ void recall_check(const struct recall *r)
     CHECK(r->count <= r->slot_count && r->slot_count <= r->slot_room);
     CHECK((r->count == 0) == (r->bytes == 0) && (r->oldest == NULL) == (r->count == 0));
     CHECK((r->oldest == NULL) == (r->newest == NULL));
+    CHECK(r->changed_bytes <= r->bytes && (r->first_changed != 0 || r->changed_bytes == 0));
     CHECK(r->count == 0 || (r->oldest->older == NULL && r->newest->newer == NULL));
     CHECK(r->count == 0 || DEFECT(RECALL_UNBOUNDED) ||
           (r->count <= r->options.answers_max && r->bytes <= r->options.bytes_max));

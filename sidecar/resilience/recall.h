@@ -39,8 +39,8 @@ struct recall {
     uint32_t *buckets;         /* by name: slots from 1; slot_room of them */
     uint32_t slot_count, slot_room, count;
     uint32_t first_free, first_changed; /* from 1; 0: none */
-    uint64_t bytes;
-    uint64_t evicted; /* so many gave way before their age was over */
+    uint64_t bytes, changed_bytes;      /* changed: of those that are to be written anew */
+    uint64_t evicted;                   /* so many gave way before their age was over */
     struct recall_entry *oldest, *newest;
 };
 

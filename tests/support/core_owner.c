@@ -124,6 +124,7 @@ int owner_start(struct owner *o)
                 .target_wait = SPAN_S(300),
                 .deadline_max = SPAN_S(100000),
                 .compensation_retry = definition_limits_default().retry.compensation,
+                .recall = {.answers_max = 100, .bytes_max = 1 << 20, .age_max = SPAN_S(3600)},
                 .seed = 1,
                 .tag = 0xabc,
             },

@@ -5,6 +5,7 @@
 #include "sidecar/core/core.h"
 
 #include <check.h>
+#include <stdio.h>
 
 static struct owner o;
 
@@ -91,6 +92,55 @@ START_TEST(core__a_batch_says_when_it_is_full)
                                         .definition = catalog_at(o.catalog, 0)->definition});
     ck_assert_int_ge(events, 65536 / 4200);
     ck_assert_int_le(events, 65536 / 4000 + 1);
+    o.told_size = 0;
+}
+END_TEST
+
+/* Last good answers are rows of the batch beside its records. */
+START_TEST(core__answers_that_are_kept_fill_a_batch_too)
+{
+    static char answer[4001];
+    char yaml[256];
+    unsigned count = 0;
+    memset(answer, 'x', sizeof answer - 1);
+    for (unsigned i = 0; i < 12; i++) {
+        snprintf(yaml, sizeof yaml,
+                 "name: d%u\nversion: 1.0.0\nsteps:\n  - {name: a, target: t, action: /p.S/A, compensation: none, "
+                 "fallback: {last_good: {key: all, max_age: 1m}}}\n",
+                 i);
+        ck_assert_int_eq(owner_register(&o, yaml), 0);
+        yaml[strcspn(yaml, "\n")] = '\0';
+        owner_submit_start(&o, i + 1, yaml + strlen("name: "), NULL);
+    }
+    ck_assert_int_eq(owner_commit(&o), 0);
+    ck_assert_uint_eq(o.call_count, 12);
+    for (; !core_batch_full(o.core) && count < 12; count++)
+        owner_answer(&o, 0, answer);
+    /* Each is in a record and in a row, beside that of a saga that ends. */
+    ck_assert_uint_ge(count, 65536 / 12400);
+    ck_assert_uint_le(count, 65536 / 12000 + 1);
+    owner_told(&o);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    ck_assert(!core_batch_full(o.core));
+    o.told_size = 0;
+}
+END_TEST
+
+/* Only what takes the last good answer tells when that was given. */
+START_TEST(core__a_call_is_answered_now)
+{
+    owner_submit_start(&o, 1, "one", NULL);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    struct record r = {.type = RECORD_ACTION_ENDED,
+                       .at = o.now,
+                       .saga = live(1)->id,
+                       .attempt = 1,
+                       .action_state = SAGA_ACTION_DONE,
+                       .given_at = {.us = 1}};
+    struct engine *e = (struct engine *)(uintptr_t)core_engine(o.core);
+    ck_assert_int_eq(engine_replay(e, &r, NULL, &o.detail), E_JOURNAL_CORRUPT);
+    r.given_at.us = 0;
+    ck_assert_int_eq(engine_replay(e, &r, NULL, &o.detail), 0);
     o.told_size = 0;
 }
 END_TEST
@@ -433,6 +483,8 @@ int main(void)
     tcase_add_test(t, core__a_refusal_keeps_its_place);
     tcase_add_test(t, core__a_commit_that_fails_lets_nothing_out);
     tcase_add_test(t, core__a_batch_says_when_it_is_full);
+    tcase_add_test(t, core__answers_that_are_kept_fill_a_batch_too);
+    tcase_add_test(t, core__a_call_is_answered_now);
     tcase_add_test(t, core__while_the_journal_is_full_everything_waits);
     tcase_add_test(t, core__answers_are_taken_in_while_the_journal_is_full);
     tcase_add_test(t, core__a_request_id_is_known_after_the_end);
