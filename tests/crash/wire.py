@@ -3,7 +3,7 @@
 
 wire.py FOLDER SERVER...
 
-For each folder of a server there is one of the same name in FOLDER, with the socket that libpq looks for. SIGSTOP is a network that swallows
+For each folder of a server there is one of the same name in FOLDER, with the socket that libpq looks for. It ends with its standard input. SIGSTOP is a network that swallows
 everything, and delivers it late; SIGKILL is one that refuses.
 """
 import os
@@ -74,10 +74,11 @@ def main():
         listener.bind(name)
         listener.listen(64)
         wire.register(listener, selectors.EVENT_READ, lambda events, listener=listener, server=server: accept(listener, server))
+    wire.register(sys.stdin, selectors.EVENT_READ, lambda events: sys.exit(0))
     print("carries", flush=True)
     while True:
         for key, events in wire.select():
-            if key.fileobj.fileno() >= 0:  # the other end may have ended it in this turn
+            if key.fileobj is sys.stdin or key.fileobj.fileno() >= 0:  # the other end may have ended it in this turn
                 key.data(events)
 
 
