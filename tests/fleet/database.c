@@ -19,6 +19,19 @@ bool database_answers(const struct world *w)
     return w->now >= w->away_until;
 }
 
+static void open_disk(struct journal *j)
+{
+    struct error_detail detail;
+    CHECK(memory_store_open(j->disk, &j->open, &j->state, &detail) == 0);
+}
+
+static void close_disk(struct journal *j)
+{
+    if (j->open != NULL)
+        j->open->close(j->open);
+    j->open = NULL;
+}
+
 bool database_take(struct world *w, int journal, int sidecar, bool own)
 {
     struct journal *j = &w->journals[journal];
@@ -27,15 +40,47 @@ bool database_take(struct world *w, int journal, int sidecar, bool own)
     bool free_one = j->holder < 0 || j->expires_at < w->now || j->holder == sidecar;
     if (!free_one || (!own && j->wanted_until >= w->now))
         return false;
+    if (!own && j->person_at != 0)
+        world_fail(w, "L2", "a journal that is known to lack something is taken over before a person has looked",
+                   (uint64_t)journal);
+    w->unseen += !own && j->lacks;
+    j->lacks = j->lacks && own;
     j->holder = sidecar;
     j->epoch++;
+    j->taker = ++w->takers;
     j->expires_at = w->now + LEASE_US;
     j->tries = own ? 0 : j->tries + 1;
     j->told = false;
-    if (j->open != NULL)
-        j->open->close(j->open);
-    j->open = NULL;
+    close_disk(j);
+    open_disk(j);
     return true;
+}
+
+/* Somebody has seen what it lacks. */
+static void leave_to_a_person(struct world *w, struct journal *j)
+{
+    if (!DEFECT(LOSS_IS_TAKEN_OVER))
+        j->tries = LEFT_TO_A_PERSON;
+    w->seen += j->person_at == 0;
+    if (j->person_at == 0)
+        j->person_at = w->now + SPAN_S(4).us + (int64_t)draw(w, 500) * STEP_US;
+    j->lacks = false;
+}
+
+bool database_is_behind(struct sidecar *c)
+{
+    struct world *w = c->world;
+    struct journal *j = &w->journals[c->number];
+    const struct hold_mark now = {j->epoch, j->seq};
+    if (hold_went_back(now, c->witness)) {
+        leave_to_a_person(w, j);
+        return true;
+    }
+    if (j->seq < c->witness.seq)
+        world_fail(w, "L3", "a sidecar starts on a journal that lacks what its machine has seen", (uint64_t)c->number);
+    j->lacks = false;
+    j->person_at = 0; /* its own sidecar, started, goes by what its machine has seen, and by nothing else */
+    return false;
 }
 
 void database_give_up(struct world *w, int journal, uint64_t epoch, uint64_t live, bool known)
@@ -44,9 +89,86 @@ void database_give_up(struct world *w, int journal, uint64_t epoch, uint64_t liv
     if (j->epoch != epoch || !database_answers(w))
         return;
     j->holder = -1;
+    j->taker = 0;
     j->expires_at = w->now;
     j->live = known ? live : j->live > 0 ? j->live : 1;
     j->told = true;
+}
+
+/* ---- a standby that follows by and by ---- */
+
+static void let_go(struct world *w)
+{
+    for (int i = 0; w->standby.follows && i < SIDECARS; i++)
+        memory_disk_destroy(w->standby.journals[i].disk);
+    w->standby.follows = false;
+}
+
+void database_follow(struct world *w)
+{
+    let_go(w);
+    for (int i = 0; i < SIDECARS; i++) {
+        w->standby.journals[i] = w->journals[i];
+        w->standby.journals[i].disk = memory_disk_copy(w->journals[i].disk);
+        w->standby.journals[i].open = NULL;
+    }
+    for (unsigned i = 0; i < REQUESTS; i++)
+        w->standby.claimed[i] = w->requests[i].claimed;
+    w->standby.at = w->now;
+    w->standby.fails_at = w->now + (int64_t)draw(w, 100) * STEP_US;
+    w->standby.follows = true;
+}
+
+/* What of the journal's was done since the standby heard of it last may be done again, and in another way. */
+static void doubt(struct world *w)
+{
+    for (unsigned i = 0; i < w->ledger_count; i++)
+        w->ledgers[i].doubt |= w->ledgers[i].at >= w->standby.at;
+    for (const struct call *c = w->calls; c < w->calls + CALLS_MAX; c++)
+        if (c->used)
+            ledger_of(w, c->answer.saga)->doubt = true;
+    for (struct request *r = w->requests; r < w->requests + REQUESTS; r++) {
+        r->unclaimed |= r->claimed != w->standby.claimed[r - w->requests];
+        r->claimed = w->standby.claimed[r - w->requests];
+        if (!r->acknowledged || r->acknowledged_seq <= w->journals[r->acknowledged_by].seq)
+            continue;
+        r->acknowledged = false; /* the client will find that out, and ask again */
+        w->lost++;
+    }
+}
+
+void database_fail_over(struct world *w)
+{
+    for (int i = 0; i < SIDECARS; i++) {
+        struct journal *j = &w->journals[i], *is = &w->standby.journals[i];
+        is->lacks = j->lacks || j->seq > is->seq;
+        is->person_at = j->person_at;
+        is->tries = j->person_at != 0 ? j->tries : is->tries; /* seen long ago: before it followed */
+        w->losses += j->seq > is->seq;
+        close_disk(j);
+        memory_disk_destroy(j->disk);
+        *j = *is;
+        open_disk(j);
+    }
+    w->standby.follows = false;
+    doubt(w);
+    for (struct sidecar *c = w->sidecars; c < w->sidecars + SIDECARS; c++)
+        for (struct shard *s = c->shards; s < c->shards + SHARDS_MAX; s++)
+            if (s->used)
+                far_break(&s->store);
+    w->doubt_until = w->now + LEASE_US;
+}
+
+void database_turn(struct world *w)
+{
+    for (int i = 0; i < SIDECARS && database_answers(w); i++) {
+        struct journal *j = &w->journals[i];
+        if (j->person_at == 0 || w->now < j->person_at)
+            continue;
+        j->person_at = 0;
+        j->tries = 0;
+        w->sidecars[i].witness = (struct hold_mark){0};
+    }
 }
 
 void database_want(struct world *w, int journal)
@@ -67,12 +189,20 @@ int database_claim(struct world *w, unsigned request, int own)
 static bool has_row(const struct far_store *f)
 {
     const struct journal *j = journal_of(f);
-    return j->epoch == f->shard->epoch && j->open != NULL;
+    return j->epoch == f->shard->epoch && j->taker == f->shard->taker && j->open != NULL;
+}
+
+bool far_lacks(const struct far_store *f)
+{
+    const struct journal *j = journal_of(f);
+    return j->taker != f->shard->taker || j->seq < f->known ||
+           (j->seq < f->known + COMMITS_KNOWN && j->commits[f->known % COMMITS_KNOWN] != f->known_id);
 }
 
 bool far_holds(const struct far_store *f)
 {
-    return !f->fenced && (DEFECT(LEASE_FORGOTTEN) || world_of(f)->now < f->confirmed + LEASE_US - LEASE_US / 10);
+    const struct span lease = {.us = LEASE_US};
+    return !f->fenced && !f->back && (DEFECT(LEASE_FORGOTTEN) || world_of(f)->now < hold_until(f->confirmed, lease));
 }
 
 static int away(struct error_detail *detail)
@@ -80,24 +210,41 @@ static int away(struct error_detail *detail)
     return error_set(detail, E_JOURNAL_AWAY, "", "");
 }
 
-static int far_commit(struct store *face, const struct store_commit *commit, struct error_detail *detail)
+/* What everything ends with, or 0. */
+static int ended(const struct far_store *f, struct error_detail *detail)
 {
-    struct far_store *f = (struct far_store *)face;
+    return f->fenced ? error_set(detail, E_JOURNAL_FENCED, "", "") : f->back ? error_set(detail, E_JOURNAL, "", "") : 0;
+}
+
+static void send_commit(struct far_store *f, unsigned i)
+{
     struct world *w = world_of(f);
-    CHECK(f->count < STORE_COMMITS_MAX);
-    if (f->fenced)
-        return error_set(detail, E_JOURNAL_FENCED, "", "");
-    int64_t after = f->count > 0 ? f->way[f->count - 1].arrives_at : 0;
+    int64_t after = i > 0 ? f->way[i - 1].arrives_at : 0;
     int64_t arrives = w->now + (int64_t)draw(w, 8) * STEP_US / 2;
     if (w->now < FAULTS_UNTIL && draw(w, 60) == 0) /* the network holds it back, perhaps beyond the lease */
         arrives += (int64_t)draw(w, 200) * STEP_US;
-    f->way[f->count].copy = *commit;
-    f->way[f->count].sent_at = w->now;
-    f->way[f->count].arrives_at = arrives > after ? arrives : after;
-    f->way[f->count].told_at = f->way[f->count].arrives_at + (int64_t)draw(w, 6) * STEP_US / 2;
-    f->way[f->count].arrived = false;
-    f->way[f->count].fate = STORE_PENDING;
-    f->count++;
+    f->way[i].sent_at = w->now;
+    f->way[i].epoch = f->shard->epoch;
+    f->way[i].arrives_at = arrives > after ? arrives : after;
+    f->way[i].told_at = f->way[i].arrives_at + (int64_t)draw(w, 6) * STEP_US / 2;
+    f->way[i].arrived = f->way[i].hit = false;
+}
+
+static int far_commit(struct store *face, const struct store_commit *commit, struct error_detail *detail)
+{
+    struct far_store *f = (struct far_store *)face;
+    CHECK(f->count < STORE_COMMITS_MAX);
+    int code = ended(f, detail);
+    if (code != 0)
+        return code;
+    unsigned i = f->count++;
+    f->way[i].copy = *commit;
+    f->way[i].id = ++world_of(f)->ids;
+    f->way[i].seq = ++f->seq;
+    f->way[i].arrived = f->way[i].hit = f->way[i].done = false;
+    f->way[i].arrives_at = INT64_MAX;
+    if (!f->down)
+        send_commit(f, i);
     return STORE_PENDING;
 }
 
@@ -107,19 +254,21 @@ static void arrive(struct far_store *f, unsigned i)
     struct world *w = world_of(f);
     struct journal *j = journal_of(f);
     struct error_detail detail;
-    bool first = i == 0 || f->way[i - 1].fate == 0;
     f->way[i].arrived = true;
-    if (j->open == NULL || !first || (j->epoch != f->shard->epoch && !DEFECT(FENCE_FORGOTTEN))) {
-        f->way[i].fate = E_JOURNAL_FENCED;
+    bool next = j->epoch == f->way[i].epoch && f->way[i].seq == j->seq + 1;
+    if (j->open == NULL || !(next || DEFECT(FENCE_FORGOTTEN)))
         return;
-    }
     struct store_commit commit = f->way[i].copy;
     if (commit.frame != 0 && commit.frame != j->frames + 1)
         world_fail(w, "F1", "a commit does not follow what the database has: another has written", commit.frame);
-    commit.epoch = j->store_epoch;
+    if (f->known > 0 && far_lacks(f) && !DEFECT(FENCE_FORGOTTEN))
+        world_fail(w, "L1", "a commit follows one that was acknowledged and is gone", commit.frame);
+    commit.epoch = j->state.epoch;
     j->frames = commit.frame == 0 ? j->frames : commit.frame + commit.cut_count;
     j->expires_at = w->now + LEASE_US;
-    f->way[i].fate = store_commit_now(j->open, &commit, &detail);
+    j->commits[++j->seq % COMMITS_KNOWN] = f->way[i].id;
+    CHECK(store_commit_now(j->open, &commit, &detail) == 0);
+    f->way[i].hit = true;
 }
 
 void far_deliver(struct far_store *f, bool dies)
@@ -128,9 +277,103 @@ void far_deliver(struct far_store *f, bool dies)
     for (unsigned i = 0; i < f->count && database_answers(w); i++) {
         if (f->way[i].arrived)
             continue;
-        if (dies ? draw(w, 2) == 0 : f->way[i].arrives_at > w->now)
+        if (f->way[i].arrives_at == INT64_MAX || (dies ? draw(w, 2) == 0 : f->way[i].arrives_at > w->now))
             return;
         arrive(f, i);
+    }
+}
+
+static void note_kept(struct far_store *f, unsigned i)
+{
+    f->way[i].done = true;
+    f->known = f->way[i].seq;
+    f->known_id = f->way[i].id;
+}
+
+void far_break(struct far_store *f)
+{
+    struct world *w = world_of(f);
+    bool gone = false;
+    f->renewal_sent = 0;
+    f->up_at = w->now + (int64_t)draw(w, 10) * STEP_US;
+    w->breaks += !f->down;
+    /* An answer that is in the socket is read yet. */
+    for (unsigned i = 0; i < f->count && f->way[i].hit && f->way[i].told_at <= w->now && !f->down; i++)
+        note_kept(f, i);
+    for (unsigned i = 0; i < f->count && !f->down; i++) {
+        if (f->way[i].arrived)
+            continue;
+        gone |= draw(w, 2) == 0;
+        f->way[i].arrives_at = gone ? INT64_MAX : f->way[i].arrives_at + (int64_t)draw(w, 50) * STEP_US;
+    }
+    f->down = true;
+}
+
+/* A commit whose fate has been read is known to be kept, or sent again; what is still on its way of it changes nothing. */
+static void read_fate(struct far_store *f, unsigned i)
+{
+    struct world *w = world_of(f);
+    const struct journal *j = journal_of(f);
+    if (hold_has_kept(f->way[i].seq, j->seq)) {
+        if (j->commits[f->way[i].seq % COMMITS_KNOWN] != f->way[i].id)
+            world_fail(w, "F4", "a commit is taken for kept, and the database does not have it", f->way[i].seq);
+        note_kept(f, i);
+        w->kept++;
+        return;
+    }
+    bool late = !f->way[i].arrived && f->way[i].arrives_at != INT64_MAX;
+    if (late && f->way[i].epoch == j->epoch)
+        world_fail(w, "F1", "a commit of a lost connection may still change the journal when its fate has been read",
+                   f->way[i].seq);
+    w->again += f->way[i].arrives_at != INT64_MAX;
+    send_commit(f, i);
+}
+
+/* Connects anew, and takes the journal again: so what an older connection left is void, and the row tells what was kept. */
+static void come_up(struct far_store *f)
+{
+    struct world *w = world_of(f);
+    struct journal *j = journal_of(f);
+    if (j->taker != f->shard->taker) {
+        f->back = hold_went_back((struct hold_mark){j->epoch, 0}, (struct hold_mark){f->shard->epoch, 0});
+        f->fenced = !f->back;
+        return;
+    }
+    const struct hold_mark seen = {f->shard->epoch + !DEFECT(RETAKEN_WITHOUT_EPOCH),
+                                   DEFECT(UNTOLD_IS_FORGOTTEN) ? f->settled : f->known};
+    j->epoch += !DEFECT(RETAKEN_WITHOUT_EPOCH);
+    j->expires_at = w->now + LEASE_US;
+    f->up_at = w->now + (int64_t)draw(w, 10) * STEP_US;
+    if (draw(w, 6) == 0) /* it did, and nobody heard of it */
+        return;
+    if (hold_went_back((struct hold_mark){j->epoch, j->seq}, seen)) {
+        leave_to_a_person(w, j);
+        f->back = true;
+        return;
+    }
+    if (f->known > 0 && far_lacks(f))
+        world_fail(w, "L1", "a sidecar goes on with a journal that lacks what it has acknowledged", j->seq);
+    j->lacks = false;
+    f->down = false;
+    f->shard->epoch = j->epoch;
+    f->confirmed = w->now;
+    for (unsigned i = 0; i < f->count; i++)
+        if (!f->way[i].done)
+            read_fate(f, i);
+}
+
+static void hear(struct far_store *f)
+{
+    const struct world *w = world_of(f);
+    for (unsigned i = 0; i < f->count && !f->down; i++) {
+        if (f->way[i].done)
+            continue;
+        if (!f->way[i].arrived || f->way[i].told_at > w->now)
+            return;
+        if (f->way[i].hit)
+            note_kept(f, i);
+        else
+            far_break(f); /* it changed nothing: why, is to be read */
     }
 }
 
@@ -138,18 +381,24 @@ void far_turn(struct far_store *f)
 {
     struct world *w = world_of(f);
     struct journal *j = journal_of(f);
-    if (!database_answers(w))
+    const struct span lease = {.us = LEASE_US};
+    if (!database_answers(w) || f->fenced || f->back)
+        return;
+    hear(f);
+    if (f->down && f->up_at <= w->now)
+        come_up(f);
+    if (f->down)
         return;
     if (f->renewal_sent != 0 && f->renewal_told <= w->now) {
         if (has_row(f)) {
             f->confirmed = f->renewal_sent > f->confirmed ? f->renewal_sent : f->confirmed;
             j->expires_at = w->now + LEASE_US;
         } else {
-            f->fenced = true;
+            far_break(f);
         }
         f->renewal_sent = 0;
     }
-    if (f->renewal_sent == 0 && w->now - f->confirmed > LEASE_US / 3) {
+    if (!f->down && f->renewal_sent == 0 && hold_is_old(w->now, f->confirmed, lease)) {
         f->renewal_sent = w->now;
         f->renewal_told = w->now + (int64_t)draw(w, 8) * STEP_US / 2;
     }
@@ -158,18 +407,18 @@ void far_turn(struct far_store *f)
 static int far_settle(struct store *face, struct error_detail *detail)
 {
     struct far_store *f = (struct far_store *)face;
-    if (f->fenced)
-        return error_set(detail, E_JOURNAL_FENCED, "", "");
-    if (!f->way[0].arrived || f->way[0].told_at > world_of(f)->now || !database_answers(world_of(f)))
-        return STORE_PENDING;
-    if (f->way[0].fate != 0) {
-        f->fenced = true;
-        return error_set(detail, f->way[0].fate, "", "");
-    }
-    if (f->way[0].sent_at > f->confirmed)
+    int code = ended(f, detail);
+    if (code != 0)
+        return code;
+    if (!f->way[0].done)
+        return f->down ? STORE_AMBIGUOUS : STORE_PENDING;
+    if (f->way[0].sent_at > f->confirmed && !f->down)
         f->confirmed = f->way[0].sent_at;
     if (!far_holds(f))
         return STORE_AMBIGUOUS;
+    f->settled = f->way[0].seq;
+    if (f->shard == f->shard->sidecar->shards)
+        f->shard->sidecar->witness = (struct hold_mark){f->shard->epoch, f->settled};
     f->count--;
     memmove(f->way, f->way + 1, f->count * sizeof f->way[0]);
     return 0;
@@ -178,9 +427,8 @@ static int far_settle(struct store *face, struct error_detail *detail)
 static int far_holds_now(struct store *face, struct error_detail *detail)
 {
     const struct far_store *f = (const struct far_store *)face;
-    if (f->fenced)
-        return error_set(detail, E_JOURNAL_FENCED, "", "");
-    return far_holds(f) ? 0 : away(detail);
+    int code = ended(f, detail);
+    return code != 0 || far_holds(f) ? code : away(detail);
 }
 
 #define NEAR(face)  journal_of((const struct far_store *)(face))->open
@@ -222,7 +470,13 @@ static int far_scan_definitions(struct store *s, int (*take)(void *self, const s
 
 void far_open(struct far_store *f, struct shard *s)
 {
-    *f = (struct far_store){.shard = s, .confirmed = s->sidecar->world->now};
+    const struct journal *j = &s->sidecar->world->journals[s->journal];
+    *f = (struct far_store){.shard = s,
+                            .confirmed = s->sidecar->world->now,
+                            .seq = j->seq,
+                            .settled = j->seq,
+                            .known = j->seq,
+                            .known_id = j->commits[j->seq % COMMITS_KNOWN]};
     f->face = (struct store){
         .commit = far_commit,
         .settle = far_settle,

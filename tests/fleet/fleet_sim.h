@@ -8,6 +8,7 @@
 #include "sidecar/base/random.h"
 #include "sidecar/core/core.h"
 #include "sidecar/engine/saga.h"
+#include "sidecar/journal/postgres/hold.h"
 #include "sidecar/shard/adopt.h"
 #include "tests/support/memory_store.h"
 
@@ -23,6 +24,9 @@
 /* A journal with sagas in it may be without a sidecar that has it for so long, while there are any that could: the lease, a look of each, and the opening. */
 #define BOUND_US  (LEASE_US + INT64_C(4000000))
 #define CALLS_MAX 4096
+/* As postgres_lease.c has it: more take-overs than count. */
+#define LEFT_TO_A_PERSON 1000
+#define COMMITS_KNOWN    256
 
 struct world;
 struct sidecar;
@@ -31,14 +35,18 @@ struct shard;
 /* One journal's row in the database, and its contents. */
 struct journal {
     struct memory_disk *disk;
-    struct store *open; /* as its holder has it */
-    uint64_t store_epoch, frames;
+    struct store *open;       /* as its holder has it */
+    struct store_state state; /* at its opening */
+    uint64_t frames;
     int holder; /* a sidecar; -1: nobody */
-    uint64_t epoch;
+    uint64_t epoch, taker, seq;
+    uint64_t commits[COMMITS_KNOWN]; /* which one each of the last is, by its number: none is like another */
     int64_t expires_at, wanted_until;
     uint64_t live, tries; /* as told */
     bool told;            /* given up in order */
     int64_t alone_since;  /* since when nobody who runs has it; 0: somebody has */
+    bool lacks;           /* what was acknowledged, and nobody has seen it yet */
+    int64_t person_at;    /* somebody has seen it: when a person has looked; 0: nothing is to be looked at */
 };
 
 /* A request_id: who claimed it, and what was acknowledged. */
@@ -46,7 +54,10 @@ struct request {
     int claimed; /* the journal; -1: nobody's */
     struct saga_id saga;
     bool acknowledged;
-    int64_t next_at; /* when a client asks (again) */
+    bool unclaimed;            /* the claim was lost: a start that is on its way, and another's, are two */
+    int acknowledged_by;       /* the journal */
+    uint64_t acknowledged_seq; /* its last commit then */
+    int64_t next_at;           /* when a client asks (again) */
 };
 
 /* What participants have done of a saga. */
@@ -54,6 +65,9 @@ struct ledger {
     struct saga_id saga;
     uint8_t action[STEPS], undo[STEPS]; /* enum saga_barrier_row */
     int net[STEPS];
+    int request; /* that began it; -1: not known */
+    int64_t at;  /* when something was done last */
+    bool doubt;  /* something was done that the database has lost */
 };
 
 /* A call that is at a participant, or whose answer is on its way. */
@@ -63,7 +77,7 @@ struct call {
     struct sidecar *from;
     uint32_t life;
     int journal; /* the shard's */
-    uint64_t epoch;
+    uint64_t taker;
     struct event answer;
     uint8_t action_state;
 };
@@ -74,11 +88,18 @@ struct far_store {
     struct {
         const struct store_commit *commit;
         struct store_commit copy;
-        int64_t sent_at, arrives_at, told_at;
-        bool arrived;
-        int fate;
+        int64_t sent_at, arrives_at, told_at; /* INT64_MAX: never */
+        uint64_t id, seq, epoch;
+        bool arrived, hit; /* at the database; and it was the one that follows */
+        bool done;         /* known to be kept */
     } way[STORE_COMMITS_MAX];
     unsigned count;
+    uint64_t seq, known,
+        known_id;     /* the last that was handed over; the last that is known to be kept, and which one it is */
+    uint64_t settled; /* the last that the owner has been told of */
+    bool down;        /* the connection */
+    int64_t up_at;
+    bool back;         /* the database was found to have gone back in time */
     int64_t confirmed; /* when what was confirmed last was sent */
     int64_t renewal_sent, renewal_told;
     bool fenced;
@@ -88,7 +109,7 @@ struct shard {
     bool used;
     struct sidecar *sidecar;
     int journal;
-    uint64_t epoch;
+    uint64_t epoch, taker;
     struct far_store store;
     struct catalog *catalog;
     struct core *core;
@@ -102,10 +123,11 @@ struct sidecar {
     bool up, frozen;
     int64_t since; /* it runs without a break, as the database sees it */
     uint32_t life;
-    int64_t until;       /* when it is up again, or thaws */
-    int64_t look_at;     /* for orphans */
-    int wished;          /* a journal that nobody had when it was asked for; -1: none */
-    int64_t waits_since; /* for its own journal, which another has */
+    int64_t until;            /* when it is up again, or thaws */
+    int64_t look_at;          /* for orphans */
+    int wished;               /* a journal that nobody had when it was asked for; -1: none */
+    int64_t waits_since;      /* for its own journal, which another has */
+    struct hold_mark witness; /* on its disk */
     struct shard shards[SHARDS_MAX];
 };
 
@@ -119,10 +141,21 @@ struct world {
     unsigned ledger_count;
     struct call calls[CALLS_MAX];
     int64_t away_until, back_at; /* of the database */
+    bool lossy;                  /* its standby follows by and by: a fail-over loses the last commits */
+    struct {
+        bool follows;
+        int64_t at, fails_at;
+        struct journal journals[SIDECARS];
+        int claimed[REQUESTS];
+    } standby;           /* what it has, when the primary fails */
+    int64_t doubt_until; /* after such a fail-over: who does not know of it yet has a lease that was true */
+    uint64_t takers, ids;
+    uint64_t breaks, kept, again, losses, lost, seen, unseen, twice;
     uint64_t outages;
     uint64_t takeovers, kills, freezes, returns;
 };
 
+struct ledger *ledger_of(struct world *w, struct saga_id saga);
 void world_fail(struct world *w, const char *rule, const char *what, uint64_t which) __attribute__((noreturn));
 uint64_t draw(struct world *w, uint64_t below);
 
@@ -136,6 +169,17 @@ void database_want(struct world *w, int journal);
 /* The journal that a request_id belongs to, claimed for `own` when it is nobody's. */
 int database_claim(struct world *w, unsigned request, int own);
 void far_open(struct far_store *f, struct shard *s);
+/* The connection ends: what was on the way is lost, or arrives yet; nobody hears which. */
+void far_break(struct far_store *f);
+/* Whether the database has lost what was told to be durable, or the journal was never taken by this one, as it is there now. */
+bool far_lacks(const struct far_store *f);
+/* The sidecar at its start: whether its journal, just taken, is behind what this machine has seen. */
+bool database_is_behind(struct sidecar *c);
+/* A standby that lacks the last commits, from this moment on; it is promoted. */
+void database_follow(struct world *w);
+void database_fail_over(struct world *w);
+/* What a person does about journals that lack something. */
+void database_turn(struct world *w);
 /* What has arrived at the database by now, also of a frozen one; dies: what a killed one still had on the way may arrive, or not. */
 void far_deliver(struct far_store *f, bool dies);
 /* What its owner hears by now. */

@@ -72,11 +72,9 @@ static void open_shard(struct shard *s, struct sidecar *c, int journal)
     struct world *w = c->world;
     struct journal *j = &w->journals[journal];
     struct error_detail detail;
-    struct store_state state;
     const struct target_options target = {.name = "t", .timeout = SPAN_MS(500), .max_concurrent_calls = 64};
-    *s = (struct shard){.used = true, .sidecar = c, .journal = journal, .epoch = j->epoch, .began = w->now};
-    CHECK(memory_store_open(j->disk, &j->open, &state, &detail) == 0);
-    j->store_epoch = state.epoch;
+    *s = (struct shard){
+        .used = true, .sidecar = c, .journal = journal, .epoch = j->epoch, .taker = j->taker, .began = w->now};
     far_open(&s->store, s);
     const struct core_options options = {
         .engine = {.live_sagas_max = 1000,
@@ -98,7 +96,7 @@ static void open_shard(struct shard *s, struct sidecar *c, int journal)
     const struct core_world out = {.durable = durable, .reply = reply, .call = call, .self = s};
     CHECK(catalog_create(4, &s->catalog) == 0);
     CHECK(s->store.face.scan_definitions(&s->store.face, take_definition, s, &detail) == 0);
-    CHECK(core_open(&options, &heap, &s->store.face, &state, s->catalog, &out, now_of(s), &s->core, &detail) == 0);
+    CHECK(core_open(&options, &heap, &s->store.face, &j->state, s->catalog, &out, now_of(s), &s->core, &detail) == 0);
     if (the_definition(s) == NULL) {
         struct definition_limits limits = definition_limits_default();
         struct definition *d;
@@ -135,21 +133,24 @@ static bool turn_shard(struct shard *s)
 {
     struct error_detail detail;
     far_turn(&s->store);
+    if (draw(s->sidecar->world, 10) == 0) /* its loop is busy; its thread of the database is not */
+        return true;
     if (core_look(s->core, true, now_of(s)) && core_expiry(s->core).us <= now_of(s).us)
         submit(s, (struct event){.type = EVENT_TICK});
     int code = core_commit(s->core, now_of(s), &detail);
-    if (code == E_JOURNAL_FENCED)
+    if (code == E_JOURNAL_FENCED || code == E_JOURNAL)
         return false;
     CHECK(code == 0 || code == E_JOURNAL_AWAY);
     code = s->store.face.holds(&s->store.face, &detail);
-    return code != E_JOURNAL_FENCED;
+    return code == 0 || code == E_JOURNAL_AWAY;
 }
 
 static void give_up(struct shard *s)
 {
     bool known = !core_pending(s->core);
     uint64_t live = engine_counts(core_engine(s->core)).live;
-    database_give_up(s->sidecar->world, s->journal, s->epoch, live, known);
+    if (!s->store.down) /* else its lease has to end */
+        database_give_up(s->sidecar->world, s->journal, s->epoch, live, known);
     end_shard(s);
 }
 
@@ -159,7 +160,7 @@ struct shard *shard_of(struct world *w, int journal)
 {
     for (struct sidecar *c = w->sidecars; c < w->sidecars + SIDECARS; c++)
         for (struct shard *s = c->shards; c->up && !c->frozen && s < c->shards + SHARDS_MAX; s++)
-            if (s->used && s->journal == journal && s->epoch == w->journals[journal].epoch)
+            if (s->used && s->journal == journal && s->taker == w->journals[journal].taker)
                 return s;
     return NULL;
 }
@@ -219,7 +220,13 @@ static void take_own(struct sidecar *c)
     if (c->shards[0].used)
         return;
     if (database_take(w, c->number, c->number, true)) {
+        if (database_is_behind(c)) { /* refused, as often as it tries */
+            sidecar_kill(c);
+            c->until = w->now + SPAN_S(1).us;
+            return;
+        }
         open_shard(&c->shards[0], c, c->number);
+        c->witness = (struct hold_mark){c->shards[0].epoch, c->shards[0].store.settled};
         w->returns++;
     } else {
         database_want(w, c->number);
@@ -277,7 +284,7 @@ static void look_at_guests(struct sidecar *c)
         uint64_t live = core_pending(s->core) ? 1 : engine_counts(core_engine(s->core)).live;
         struct instant now = {.us = w->now};
         s->idle_since = live > 0 ? 0 : s->idle_since == 0 ? w->now : s->idle_since;
-        if (!s->lasted && w->now - s->began > ADOPT_LASTING.us && j->epoch == s->epoch) {
+        if (!s->lasted && w->now - s->began > ADOPT_LASTING.us && j->taker == s->taker) {
             s->lasted = true;
             j->tries = 0;
         }
@@ -293,14 +300,15 @@ void sidecar_turn(struct sidecar *c)
         return;
     if (database_answers(w))
         take_own(c);
-    if (database_answers(w))
+    if (database_answers(w) && c->up)
         look_for_orphans(c);
     look_at_guests(c);
     for (struct shard *s = c->shards; s < c->shards + SHARDS_MAX; s++) {
         if (!s->used || turn_shard(s))
             continue;
         /* A journal of another that is lost is lost; whose own is lost ends. */
-        if (s == c->shards && c->since < w->now - BOUND_US && w->now < w->back_at + BOUND_US && w->back_at > 0)
+        if (s == c->shards && !s->store.back && c->since < w->now - BOUND_US && w->now < w->back_at + BOUND_US &&
+            w->back_at > 0)
             world_fail(w, "F6", "a journal is taken from a sidecar that ran all the time, for the database was away",
                        (uint64_t)c->number);
         if (s == c->shards) {

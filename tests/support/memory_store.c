@@ -647,6 +647,34 @@ void memory_disk_destroy(struct memory_disk *d)
     free(d);
 }
 
+struct memory_disk *memory_disk_copy(const struct memory_disk *from)
+{
+    struct memory_disk *d = memory_disk_create();
+    for (; d->frame_count < from->frame_count; d->frame_count++) {
+        d->frames = one_more(d->frames, d->frame_count, sizeof *d->frames);
+        d->frames[d->frame_count] = from->frames[d->frame_count];
+        d->frames[d->frame_count].records = copy(from->frames[d->frame_count].records);
+    }
+    for (size_t i = 0; i < from->ended_count; i++)
+        add_ended(d, &from->ended[i]);
+    for (size_t i = 0; i < from->definition_count; i++)
+        add_definition(d, &from->definitions[i]);
+    for (size_t i = 0; i < from->subject_count; i++)
+        set_subject(d, &from->subjects[i]);
+    for (; d->audit_count < from->audit_count; d->audit_count++) {
+        d->audit = one_more(d->audit, d->audit_count, sizeof *d->audit);
+        d->audit[d->audit_count] = from->audit[d->audit_count];
+        d->audit[d->audit_count].body = copy(from->audit[d->audit_count].body);
+    }
+    d->first_frame = from->first_frame;
+    d->oldest_live_frame = from->oldest_live_frame;
+    d->serial_max = from->serial_max;
+    d->bytes = from->bytes;
+    d->audit_first = from->audit_first;
+    d->epoch = from->epoch;
+    return d;
+}
+
 int memory_store_open(struct memory_disk *d, struct store **out, struct store_state *state, struct error_detail *detail)
 {
     if (d->is_open)

@@ -12,6 +12,9 @@ struct memory_disk;
 
 struct memory_disk *memory_disk_create(void);
 
+/* Another with what the disk holds now. */
+struct memory_disk *memory_disk_copy(const struct memory_disk *disk);
+
 /* Accepts NULL. No store may be open on it. */
 void memory_disk_destroy(struct memory_disk *disk);
 

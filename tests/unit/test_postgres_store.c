@@ -2,6 +2,7 @@
  * one changes nothing, whatever happens to the connection, the server or the process. */
 #include "sidecar/journal/postgres/postgres_inside.h"
 #include "tests/support/frames.h"
+#include "sidecar/journal/postgres/postgres_inside.h"
 #include "tests/support/postgres_place.h"
 #include "tests/support/twin_store.h"
 
@@ -349,6 +350,9 @@ END_TEST
 
 /* ---- what is refused ---- */
 
+static const char lose_connections[] =
+    "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'sagad'";
+
 START_TEST(postgres_store__database_that_went_back)
 {
     char witness[] = "/tmp/saga-witness-XXXXXX";
@@ -378,6 +382,34 @@ START_TEST(postgres_store__database_that_went_back)
     ck_assert_int_eq(commit_one(3), 0);
     close(fd);
     unlink(witness);
+}
+END_TEST
+
+/* The answer to the third was there, and its owner had not asked yet. */
+START_TEST(postgres_store__loss_of_what_nobody_was_told_of)
+{
+    struct postgres_store_options options = place_options(&server, "untold");
+    open_as(options);
+    struct pg_link *writer = ((struct postgres_store *)store)->writer;
+    for (uint64_t n = 1; n <= 2; n++)
+        ck_assert_int_eq(commit_one(n), 0);
+    struct store_commit next = frame(3);
+    ck_assert_int_eq(store->commit(store, &next, &detail), STORE_PENDING);
+    int64_t until = pg_now() + SPAN_S(20).us;
+    while (link_kept(writer) < 3 && pg_now() < until)
+        usleep(1000);
+    place_query(&server, "begin; update saga_journal set seq = 2, last_frame = 2 where name = 'untold'; "
+                         "delete from saga_frame where frame = 3 and journal = (select id from saga_journal where name "
+                         "= 'untold'); commit");
+    place_query(&server, lose_connections);
+    int code = 0;
+    while (link_state(writer, &code, &detail) != PG_LINK_DEAD && pg_now() < until)
+        usleep(1000);
+    ck_assert_int_eq(code, E_JOURNAL);
+    ck_assert_int_eq(fate(10), E_JOURNAL);
+    ck_assert_ptr_nonnull(strstr(detail.text, "went back in time"));
+    place_query(&server, "do $$ begin if (select tries from saga_journal where name = 'untold') < 1000 then raise "
+                         "'tries'; end if; end $$");
 }
 END_TEST
 
@@ -441,9 +473,6 @@ static int migrate(char **said)
     fclose(out);
     return code;
 }
-
-static const char lose_connections[] =
-    "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'sagad'";
 
 START_TEST(postgres_store__newer_tables_that_are_good_for_it)
 {
@@ -545,6 +574,7 @@ int main(void)
     tcase_add_test(t, postgres_store__who_holds_the_row_is_ended);
     tcase_add_test(t, postgres_store__server_killed);
     tcase_add_test(t, postgres_store__database_that_went_back);
+    tcase_add_test(t, postgres_store__loss_of_what_nobody_was_told_of);
     tcase_add_test(t, postgres_store__what_is_not_durable_is_refused);
     tcase_add_test(t, postgres_store__tables_are_never_made_silently);
     tcase_add_test(t, postgres_store__newer_tables_that_are_good_for_it);

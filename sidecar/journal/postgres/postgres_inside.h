@@ -144,6 +144,8 @@ enum pg_link_state link_wait(struct pg_link *link, int64_t until_us, int *code, 
 /* When the lease was asked for that was granted last; the epoch. */
 int64_t link_renewed(struct pg_link *link);
 uint64_t link_epoch(struct pg_link *link);
+/* The last commit that is known to be kept, whether or not the owner has asked for it; 0: none by this link. */
+uint64_t link_kept(struct pg_link *link);
 
 /* For `ready`, by the link's thread: one statement with its parameters as text; NULL when it could not be carried out, with *detail, and
  * state[6] its SQLSTATE or "". Freed by the caller. */

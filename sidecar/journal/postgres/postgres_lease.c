@@ -7,16 +7,13 @@
 #include "sidecar/journal/postgres/postgres_inside.h"
 
 #include "sidecar/base/check.h"
+#include "sidecar/journal/postgres/hold.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <unistd.h>
-
-/* Parts of the lease: what is not used of it, and after which it is prolonged. */
-#define MARGIN_PART 10
-#define RENEW_PART  3
 
 /* Another's statement that holds the row longer than the lock's timeout. */
 #define LOCKED_OUT "55P03"
@@ -39,7 +36,7 @@ static int went_back(const struct postgres_store *s, const char *how, struct err
 static int compare_witness(const struct postgres_store *s, uint64_t epoch, uint64_t seq, struct error_detail *detail)
 {
     char how[96];
-    if (seq >= s->witness_seq && epoch >= s->witness_epoch)
+    if (!hold_went_back((struct hold_mark){epoch, seq}, (struct hold_mark){s->witness_epoch, s->witness_seq}))
         return 0;
     snprintf(how, sizeof how, "%" PRIu64 "/%" PRIu64 " was seen, it has %" PRIu64 "/%" PRIu64, s->witness_epoch,
              s->witness_seq, epoch, seq);
@@ -146,6 +143,19 @@ static int check_durability(struct pg_link *l, PGconn *db, struct postgres_store
                  raised ? "on" : commit, standbys[0] == '\0' ? "none" : standbys, PQgetvalue(found, 0, 4));
     PQclear(found);
     return code;
+}
+
+/* Of a journal that lacks what was acknowledged others know nothing, who could take it over when we are gone: it waits for a person, as one does that has
+ * ended whoever took it. More than any take-overs count. */
+#define LEFT_TO_A_PERSON "1000"
+
+static void leave_to_a_person(struct pg_link *l, PGconn *db, const struct postgres_store *s)
+{
+    const char *values[] = {s->name};
+    char state[6];
+    struct error_detail ignored;
+    PQclear(link_query(l, db, "update saga_journal set tries = " LEFT_TO_A_PERSON " where name = $1", 1, values, state,
+                       &ignored));
 }
 
 /* ---- taking ---- */
@@ -311,11 +321,16 @@ int lease_take(void *self, struct pg_link *l, PGconn *db, struct pg_taken *taken
     }
     taken->epoch = number_at(row, 1);
     taken->seq = number_at(row, 2);
+    const uint64_t kept = link_kept(l), settled = atomic_load(&s->settled);
+    const struct hold_mark now = {taken->epoch, taken->seq},
+                           seen = {link_epoch(l) + 1, kept > settled ? kept : settled};
     if (!s->taken)
         code = note_first(s, row, taken->epoch, detail);
-    else if (taken->seq < atomic_load(&s->settled) || taken->epoch <= link_epoch(l))
+    else if (hold_went_back(now, seen))
         code = went_back(s, "commits that it has acknowledged are gone", detail);
     PQclear(row);
+    if (code != 0)
+        leave_to_a_person(l, db, s);
     s->taken = s->taken || code == 0;
     return code;
 }
@@ -348,7 +363,7 @@ int lease_look(void *self, struct pg_link *l, PGconn *db, struct pg_taken *taken
 
 static int64_t valid_until(const struct postgres_store *s)
 {
-    return link_renewed(s->writer) + s->lease.us - s->lease.us / MARGIN_PART;
+    return hold_until(link_renewed(s->writer), s->lease);
 }
 
 /* Asks for the lease to be prolonged, when that is due and not under way. */
@@ -358,7 +373,7 @@ static void renew(struct postgres_store *s)
         job_free(s->renewal);
         s->renewal = NULL;
     }
-    if (s->renewal != NULL || pg_now() - link_renewed(s->writer) < s->lease.us / RENEW_PART)
+    if (s->renewal != NULL || !hold_is_old(pg_now(), link_renewed(s->writer), s->lease))
         return;
     struct pg_job *job = job_create(PG_RENEW);
     if (job == NULL)

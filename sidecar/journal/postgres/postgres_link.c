@@ -4,6 +4,7 @@
 #include "sidecar/journal/postgres/postgres_inside.h"
 
 #include "sidecar/base/check.h"
+#include "sidecar/journal/postgres/hold.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -35,6 +36,7 @@ struct pg_link {
     struct queue waiting, sent;
     uint64_t epoch;
     int64_t renewed_us;
+    uint64_t kept;    /* the last commit that is known to be */
     PGconn *db;       /* NULL: not up */
     PGresult *answer; /* of the oldest that was sent; NULL: none yet */
     bool unsent;      /* libpq has bytes that the socket did not take */
@@ -74,6 +76,8 @@ static void end_job(struct pg_link *l, struct pg_job *job, enum pg_job_state sta
 {
     CHECK(job->state == PG_JOB_WAITING && state != PG_JOB_WAITING); /* it ends once */
     CHECK(state == PG_JOB_DONE || result == NULL);
+    if (state == PG_JOB_DONE && job->seq > l->kept)
+        l->kept = job->seq;
     if (job->orphaned) {
         PQclear(result);
         job_free(job);
@@ -106,7 +110,7 @@ static void take_back(struct pg_link *l, const struct pg_taken *taken)
             before = job->seq == 0 ? before : job->seq;
             if (job->seq == 0)
                 end_job(l, job, PG_JOB_FAILED, NULL);
-            else if (job->seq <= taken->seq)
+            else if (hold_has_kept(job->seq, taken->seq))
                 end_job(l, job, PG_JOB_DONE, NULL);
             else
                 queue_put(&l->waiting, job);
@@ -575,6 +579,14 @@ int64_t link_renewed(struct pg_link *l)
     int64_t renewed_us = l->renewed_us;
     pthread_mutex_unlock(&l->mutex);
     return renewed_us;
+}
+
+uint64_t link_kept(struct pg_link *l)
+{
+    pthread_mutex_lock(&l->mutex);
+    uint64_t kept = l->kept;
+    pthread_mutex_unlock(&l->mutex);
+    return kept;
 }
 
 uint64_t link_epoch(struct pg_link *l)
