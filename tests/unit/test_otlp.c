@@ -224,6 +224,26 @@ START_TEST(otlp__several_loops_are_one)
 }
 END_TEST
 
+/* A wall clock that was set back does not make anything end before it began. */
+START_TEST(otlp__a_clock_that_was_set_back_tells_no_end_before_the_beginning)
+{
+    struct metrics *const all[] = {m};
+    struct metrics_push *p;
+    metrics_add(m, METRIC_SAGAS_STARTED, LABELS(bytes_of_text("a"), bytes_of_text("orchestrated")), 3);
+    ck_assert_int_eq(metrics_push_create(all, 1, STARTED, &p), 0);
+    part.size = part.count = 0;
+    ck_assert_uint_eq(metrics_push_next(p, (struct instant){.us = STARTED.us - 1}, &part), 1);
+    ProtobufCBinaryData *list = otlp_batch_list(&part);
+    Otlp__Metric *metric = metric_at(list, 0);
+    Otlp__NumberDataPoint *point = number_at(metric->sum->data_points, 0);
+    ck_assert_uint_eq(point->time_unix_nano, point->start_time_unix_nano);
+    otlp__number_data_point__free_unpacked(point, NULL);
+    otlp__metric__free_unpacked(metric, NULL);
+    free(list);
+    ck_assert_uint_eq(metrics_push_destroy(p), 0);
+}
+END_TEST
+
 START_TEST(otlp__a_histogram_has_buckets_sum_and_example)
 {
     struct metrics_push *p;
@@ -319,6 +339,7 @@ int main(void)
     tcase_add_test(said, otlp__a_record_is_bounded);
     tcase_add_checked_fixture(metrics, setup, teardown);
     tcase_add_test(metrics, otlp__several_loops_are_one);
+    tcase_add_test(metrics, otlp__a_clock_that_was_set_back_tells_no_end_before_the_beginning);
     tcase_add_test(metrics, otlp__a_histogram_has_buckets_sum_and_example);
     tcase_add_test(metrics, otlp__many_series_are_told_in_parts_each_once);
     suite_add_tcase(suite, said);
