@@ -317,8 +317,15 @@ START_TEST(rpc__streams_have_a_bound_of_their_own)
     ck_assert_ptr_nonnull(memmem(c.details.at, c.details.size, "STREAMS_MAX", 11));
     client_unary(&c, &w, "/t.T/Echo", bytes_of_text("x"));
     ck_assert_int_eq(c.status, GRPC_STATUS_OK);
+    w.reply_to_cancelled = true;
     client_cancel(&one);
     client_finish(&one);
+    WORLD_UNTIL(&w, rpc_idle(w.rpc));
+    client_start(&c, &w, "/t.T/Stream", 0); /* it has given its place back */
+    client_send(&c, bytes_of_text("x"), true);
+    WORLD_UNTIL(&w, w.held_count == 2);
+    client_cancel(&c);
+    client_finish(&c);
     world_close(&w);
 }
 END_TEST
