@@ -187,6 +187,34 @@ START_TEST(relay__events_of_all_loops_are_one_stream)
 }
 END_TEST
 
+/* Where all loops have more to tell than is taken, each has its turn. */
+START_TEST(relay__events_of_busy_loops_come_in_turn)
+{
+    Saga__V1__WatchRequest m = SAGA__V1__WATCH_REQUEST__INIT;
+    struct world_call *call = api_world_ask(&w, 1, METHOD_WATCH, &m.base);
+    char id[SAGA_ID_TEXT_SIZE];
+    unsigned seen[LOOPS] = {0};
+    api_world_settle(&w);
+    for (unsigned k = 0; k < LOOPS; k++)
+        api_world_begin(&w, k, "x", "", id);
+    for (size_t i = 0; i < 4 * LOOPS; i++) {
+        ck_assert_uint_gt(call->sent_count, i);
+        Saga__V1__WatchResponse *r = saga__v1__watch_response__unpack(NULL, call->sent[i].size, call->sent[i].at);
+        unsigned from = api_world_loop_of(r->events[0]->saga_id);
+        saga__v1__watch_response__free_unpacked(r, NULL);
+        seen[from]++;
+        api_world_begin(&w, from, "x", "", id); /* it has more to tell before the message is taken */
+        api_world_took(call);
+        api_world_settle(&w);
+    }
+    for (unsigned k = 0; k < LOOPS; k++)
+        ck_assert_uint_ge(seen[k], 3);
+    api_world_cancel(call);
+    api_world_settle(&w);
+    api_world_free(call);
+}
+END_TEST
+
 START_TEST(relay__a_pipe_asks_whom_its_commands_are_for)
 {
     char ids[LOOPS][SAGA_ID_TEXT_SIZE];
@@ -324,6 +352,7 @@ int main(void)
     tcase_add_test(tc, relay__pages_leave_out_what_is_started_while_paging);
     tcase_add_test(tc, relay__tokens_that_no_page_gave_are_refused);
     tcase_add_test(tc, relay__events_of_all_loops_are_one_stream);
+    tcase_add_test(tc, relay__events_of_busy_loops_come_in_turn);
     tcase_add_test(tc, relay__a_pipe_asks_whom_its_commands_are_for);
     tcase_add_test(tc, relay__every_loop_says_how_it_is);
     tcase_add_test(tc, relay__a_request_id_is_found_over_every_connection);

@@ -377,6 +377,21 @@ START_TEST(rpc__stop_refuses_new_calls_and_lets_the_old_ones_end)
 }
 END_TEST
 
+/* A stream that has said nothing yet is known to nobody but the room, and would hold the end for as long as its peer likes. */
+START_TEST(rpc__stop_refuses_a_stream_that_says_nothing)
+{
+    struct client_call c;
+    world_open(&w, false);
+    client_start(&c, &w, "/t.T/Talk", 0);
+    WORLD_UNTIL(&w, !rpc_idle(w.rpc));
+    rpc_stop(w.rpc);
+    client_finish(&c);
+    ck_assert_int_eq(c.status, GRPC_STATUS_UNAVAILABLE);
+    ck_assert_ptr_nonnull(memmem(c.details.at, c.details.size, "STOPPING", 8));
+    world_close(&w);
+}
+END_TEST
+
 START_TEST(rpc__cancel_all_ends_what_is_in_flight)
 {
     static const char *const paths[] = {"/t.T/Hold", "/t.T/Stream", "/t.T/Talk"};
@@ -466,6 +481,7 @@ int main(void)
     tcase_add_test(tc, rpc__streams_have_a_bound_of_their_own);
     tcase_add_test(tc, rpc__more_calls_at_once_than_slots);
     tcase_add_test(tc, rpc__stop_refuses_new_calls_and_lets_the_old_ones_end);
+    tcase_add_test(tc, rpc__stop_refuses_a_stream_that_says_nothing);
     tcase_add_test(tc, rpc__cancel_all_ends_what_is_in_flight);
     tcase_add_test(tc, rpc__wake_ends_a_wait_from_another_thread);
     tcase_add_test(tc, rpc__room_that_never_started_goes_away);
