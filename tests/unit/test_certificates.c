@@ -135,6 +135,43 @@ START_TEST(certificates__what_is_not_valid_now_is_refused)
 }
 END_TEST
 
+/* Our own, and behind it one of its chain with these times. */
+static void make_chain(long begins, long ends)
+{
+    char text[8192];
+    make(begins, ends, true);
+    FILE *from = fopen(certificate, "r");
+    size_t size = fread(text, 1, sizeof text - 1, from);
+    text[size] = '\0';
+    fclose(from);
+    make(-1000, 100000, false);
+    FILE *to = fopen(certificate, "a");
+    ck_assert(fputs(text, to) >= 0 && fclose(to) == 0);
+}
+
+/* A chain holds for as long as the first of it that ends, and not before the last of it that begins. */
+START_TEST(certificates__a_chain_is_as_good_as_each_of_it)
+{
+    make_chain(-1000, 500);
+    ck_assert_msg(create(), "%s", why);
+    ck_assert_int_le(certificates_not_after(c), (int64_t)time(NULL) + 500);
+    certificates_destroy(c);
+    c = NULL;
+    make_chain(-1000, 200000);
+    ck_assert_msg(create(), "%s", why);
+    ck_assert_int_le(certificates_not_after(c), (int64_t)time(NULL) + 100000);
+    ck_assert_int_ge(certificates_not_after(c), (int64_t)time(NULL) + 90000);
+    certificates_destroy(c);
+    c = NULL;
+    make_chain(-2000, -10);
+    ck_assert(!create());
+    ck_assert_ptr_nonnull(strstr(why, "has expired"));
+    make_chain(1000, 2000);
+    ck_assert(!create());
+    ck_assert_ptr_nonnull(strstr(why, "is not valid yet"));
+}
+END_TEST
+
 START_TEST(certificates__who_follows_is_given_each_once)
 {
     struct certificates_pem pem;
@@ -163,6 +200,7 @@ int main(void)
     tcase_add_test(t, certificates__another_is_taken_and_a_bad_one_is_told_of_once);
     tcase_add_test(t, certificates__one_that_ends_is_told_of_once);
     tcase_add_test(t, certificates__what_is_not_valid_now_is_refused);
+    tcase_add_test(t, certificates__a_chain_is_as_good_as_each_of_it);
     tcase_add_test(t, certificates__who_follows_is_given_each_once);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
