@@ -1,4 +1,5 @@
 /* Several loops: which one a request goes to, what is asked of all, and that every call has an end. */
+#include "sidecar/relay/relay_inside.h"
 #include "tests/support/api_world.h"
 
 #include <check.h>
@@ -10,14 +11,27 @@
 
 static struct api_world w;
 
+static int asked; /* of which the last has not been heard */
+
+static void count_asked(void *self, unsigned place, int change)
+{
+    (void)self;
+    ck_assert_uint_lt(place, LOOPS);
+    asked += change;
+    ck_assert_int_ge(asked, 0);
+}
+
 static void setup(void)
 {
     api_world_init(&w, LOOPS);
     api_world_start(&w);
+    for (unsigned k = 0; k < LOOPS; k++)
+        w.loop[k].relay->options.asked = count_asked;
 }
 
 static void teardown(void)
 {
+    ck_assert_int_eq(asked, 0);
     api_world_close(&w);
 }
 
