@@ -106,10 +106,11 @@ static void put_all(const struct run *r, const Saga__V1__ListObjectivesResponse 
 static const struct {
     const char *alert, *severity, *longer, *shorter;
     double burn;
-} alerts[] = {{"Fast", "page", "1h", "5m", 14.4},
-              {"Steady", "page", "6h", "30m", 6},
-              {"Slow", "ticket", "1d", "2h", 3},
-              {"Creeping", "ticket", "3d", "6h", 1}};
+    const char *runbook;
+} alerts[] = {{"Fast", "page", "1h", "5m", 14.4, "SagadSloBurning"},
+              {"Steady", "page", "6h", "30m", 6, "SagadSloBurning"},
+              {"Slow", "ticket", "1d", "2h", 3, "SagadSloSpending"},
+              {"Creeping", "ticket", "3d", "6h", 1, "SagadSloSpending"}};
 static const char *const rates[] = {"5m", "30m", "1h", "2h", "6h", "1d", "3d"};
 
 /* A definition's name as a piece of an alert's: letters, digits and '_' alone. */
@@ -147,10 +148,12 @@ static void put_rules(FILE *out, const Saga__V1__Objective *o)
                 "          and sagad:slo_bad:ratio_rate%s{definition=\"%s\", objective=\"%s\"} > %g * %.9g\n"
                 "        labels: {severity: %s, definition: \"%s\", objective: \"%s\"}\n"
                 "        annotations:\n"
-                "          summary: '%s: what is promised of %s is used up %g times as fast as it may be'\n",
+                "          summary: '%s: what is promised of %s is used up %g times as fast as it may be'\n"
+                "          runbook: sagactl runbook %s\n"
+                "          runbook_url: \"{{ with $externalLabels.runbooks_sagad }}{{ . }}/%s{{ end }}\"\n",
                 alerts[i].alert, name, kind, alerts[i].longer, o->definition, kind, alerts[i].burn, 1 - o->promised,
                 alerts[i].shorter, o->definition, kind, alerts[i].burn, 1 - o->promised, alerts[i].severity,
-                o->definition, kind, o->definition, kind, alerts[i].burn);
+                o->definition, kind, o->definition, kind, alerts[i].burn, alerts[i].runbook, alerts[i].runbook);
 }
 
 int command_slo(struct run *r)

@@ -1,6 +1,7 @@
 /* gauges.c - what is so now in a loop, looked at when somebody asks. */
 #include "sidecar/runtime/counters.h"
 
+#include "sidecar/base/check.h"
 #include "sidecar/core/holds.h"
 #include "sidecar/engine/saga.h"
 #include "sidecar/engine/target.h"
@@ -14,6 +15,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <time.h>
 
 /* Sagas that are looked at for the oldest of a kind. */
 #define LOOK_MAX    5000
@@ -208,6 +210,14 @@ static void refresh(struct loop *s)
     metrics_set(m, METRIC_SERIES_BYTES, METRIC_NO_LABELS, (double)metrics_bytes(m));
 }
 
+/* What this thread has had of a processor: how busy others keep the machine is not in it. */
+static int64_t busy_us(void)
+{
+    struct timespec busy;
+    CHECK(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &busy) == 0);
+    return (int64_t)busy.tv_sec * 1000000 + busy.tv_nsec / 1000;
+}
+
 void counters_turn(struct loop *s)
 {
     if (s->vitals.metrics == NULL || !vitals_are_wanted(&s->vitals))
@@ -216,6 +226,10 @@ void counters_turn(struct loop *s)
     reasons |= s->stopping ? VITALS_STOPPING : 0;
     reasons |= s->told_full == E_JOURNAL_AWAY ? VITALS_JOURNAL_AWAY : s->told_full != 0 ? VITALS_JOURNAL_FULL : 0;
     reasons |= s->failure.code != 0 ? VITALS_FAILED : 0;
+    int64_t began_us = busy_us();
     refresh(s);
+    int64_t took_us = busy_us() - began_us;
+    s->gauges_most_us = took_us > s->gauges_most_us ? took_us : s->gauges_most_us;
+    metrics_set(s->vitals.metrics, METRIC_GAUGES_TURN, METRIC_NO_LABELS, (double)s->gauges_most_us / 1e6);
     vitals_tell(&s->vitals, reasons);
 }

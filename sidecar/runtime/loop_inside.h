@@ -92,6 +92,7 @@ struct loop {
     struct vitals vitals;                /* what it counts; its metrics are NULL when nobody can look */
     struct known_series *known;          /* by definition, in counters.c; NULL likewise */
     size_t commit_bytes, commit_records; /* that have become durable since the last commit was counted */
+    int64_t gauges_most_us;              /* the longest that its gauges have kept it busy */
     uint64_t answers_evicted;            /* last good answers that gave way, as metrics were told */
     uint64_t oldest_frame;               /* of the journal, as it was last looked at, */
     struct instant oldest_record_at;     /* and when its first record was written */

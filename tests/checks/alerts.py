@@ -97,6 +97,8 @@ def main():
     for alert in alerts:
         if "runbook: sagactl runbook %s\n" % alert not in rules:
             problems.append("%s: %s does not name its runbook" % (RULES, alert))
+        if 'runbook_url: "{{ with $externalLabels.runbooks_sagad }}{{ . }}/%s{{ end }}"\n' % alert not in rules:
+            problems.append("%s: %s has no link to its runbook" % (RULES, alert))
         for what in ("fires", "is silent at a hiccup"):
             if "- name: %s %s\n" % (alert, what) not in tests:
                 problems.append("%s: no test that %s %s" % (TESTS, alert, what))

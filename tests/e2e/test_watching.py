@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import urllib.error
 import urllib.request
 
@@ -119,6 +120,31 @@ class Counters(Watched):
         if not STORE:
             self.assertGreater(numbers["sagad_journal_bytes", ()], 4096)
         self.assertGreater(numbers["process_cpu_seconds_total", ()], 0)
+
+
+class Many(Watched):
+    """A scrape costs a loop what its gauges cost, and the pages are written by a thread of their own: however many series there are, and with several loops."""
+    options = {**Watched.options, "loops": 2, "metrics_series_max": 20000, "definitions_max": 2000}
+    MOST = 0.05  # nothing that anybody asks for holds a loop for longer
+
+    def test_no_loop_is_held_by_a_scrape_of_a_thousand_definitions(self):
+        for i in range(1000):
+            self.client.register(definition("d%d" % i, step("a")))
+        ids = [self.client.Start(definition="d%d" % i).saga_id for i in range(1000)]
+        for saga in ids:
+            self.client.end(saga)
+        scrapers = [threading.Thread(target=lambda: [get(self.sidecar, "/metrics") for _ in range(5)]) for _ in range(3)]
+        for thread in scrapers:
+            thread.start()
+        while any(thread.is_alive() for thread in scrapers):
+            self.client.run("d1")
+        for thread in scrapers:
+            thread.join()
+        numbers = self.numbers()
+        self.assertEqual(1000, len({labels for (name, labels) in numbers if name == "sagad_sagas_ended_total"}))
+        self.assertEqual(0, numbers.get(("sagad_metrics_overflow_total", ()), 0))
+        self.assertGreater(numbers["sagad_gauges_refresh_max_seconds", ()], 0)
+        self.assertLess(numbers["sagad_gauges_refresh_max_seconds", ()], self.MOST)
 
 
 class Refusals(Case):
