@@ -174,7 +174,8 @@ static void put_why(struct run *r, const Saga__V1__GetResponse *answer, const Sa
     put_head(s, saga);
     if (ended(saga)) {
         put(s, PAINT_NONE, "ended", ago(s, saga->ended_at, text));
-        fputs("It waits for nothing. How it went: sagactl get\n", s->out);
+        fprintf(s->out, "It waits for nothing. How it went: sagactl get %s\n",
+                screen_clean(s, saga->id, text, sizeof text));
         return;
     }
     put_steps(s, answer);

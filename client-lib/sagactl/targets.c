@@ -105,9 +105,9 @@ static void put_last(const struct screen *s, const struct target_all *all)
     put(s, PAINT_BAD, "failed", text);
 }
 
-static void put_breaker(const struct screen *s, const Saga__V1__Breaker *b)
+static void put_breaker(const struct screen *s, const char *target, const Saga__V1__Breaker *b)
 {
-    char text[SENTENCE], span[TIMES_TEXT_SIZE], since[TIMES_TEXT_SIZE + 16] = "";
+    char text[SENTENCE], name[FIELD], span[TIMES_TEXT_SIZE], since[TIMES_TEXT_SIZE + 16] = "";
     if (b != NULL && b->opened_at != NULL)
         snprintf(since, sizeof since, " since %s ago",
                  times_write_span(instant_since(s->now, times_of(b->opened_at)), span));
@@ -116,7 +116,8 @@ static void put_breaker(const struct screen *s, const Saga__V1__Breaker *b)
         return;
     }
     if (b->held)
-        snprintf(text, sizeof text, "held open%s by an operator: sagactl breaker reset lets go", since);
+        snprintf(text, sizeof text, "held open%s by an operator: sagactl breaker reset %s lets go", since,
+                 screen_clean(s, target, name, sizeof name));
     else if (b->state == SAGA__V1__BREAKER_STATE__BREAKER_STATE_HALF_OPEN)
         snprintf(text, sizeof text, "half-open%s: few calls leave; of %u that came back %u failed, %u were slow", since,
                  b->calls, b->failed, b->slow);
@@ -178,7 +179,7 @@ void targets_put(const struct screen *s, const Saga__V1__StatusResponse *m, cons
              (unsigned long long)all.calls_max, (unsigned long long)all.waiting, pending, rate);
     put(s, all.waiting > 0 ? PAINT_WARN : PAINT_NONE, "calls", text);
     put_waiting(s, &all);
-    put_breaker(s, all.breaker);
+    put_breaker(s, name, all.breaker);
     put_recent(s, &all.recent);
     put_last(s, &all);
 }

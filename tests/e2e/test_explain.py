@@ -57,7 +57,7 @@ class Why(Ctl, Case):
         self.shop.on(undo("a"), lambda call: b"")
         self.ctl("retry", saga_id, "a")
         self.assertState("COMPENSATED", self.client.end(saga_id))
-        self.assertRegex(self.ctl("why", saga_id), r"ended +\S+ ago\nIt waits for nothing")
+        self.assertRegex(self.ctl("why", saga_id), r"ended +\S+ ago\nIt waits for nothing. How it went: sagactl get %s\n" % saga_id)
         self.ctl("why", "9f03c1d2a4b7-2a", code=4)
 
     def test_shares_are_those_of_the_target(self):

@@ -124,7 +124,8 @@ class Breakers(Case):
                          run("breaker", "hold", "shop", "-m", "they deploy"))
         saga_id = sidecar.client.Start(definition="one").saga_id
         self.assertEqual("target shop, whose breaker an operator holds open", sidecar.client.saga(saga_id).steps[0].waiting_for)
-        self.assertRegex(" ".join(run("targets", "shop")[1].split()), r"held open( since \S+ ago)? by an operator")
+        self.assertIn("To be undone, where there is a compensation: nothing.", " ".join(run("why", saga_id)[1].split()))
+        self.assertRegex(" ".join(run("targets", "shop")[1].split()), r"held open( since \S+ ago)? by an operator: sagactl breaker reset shop lets go")
         sidecar.kill()
         sidecar.start()
         self.assertTrue(self.breaker(sidecar).held)
