@@ -151,9 +151,20 @@ static int check_shares(const struct config_reader *r)
     return 0;
 }
 
+/* a/1 is what loop 1 of the journal a has, whoever that is. */
+static bool is_name_of_a_loop(const char *name)
+{
+    const char *slash = strrchr(name, '/');
+    return slash != NULL && slash[1] != '\0' && slash[1 + strspn(slash + 1, "0123456789")] == '\0';
+}
+
 static int check_store(const struct config_reader *r)
 {
     const struct config *c = r->config;
+    if (is_name_of_a_loop(c->store_journal))
+        return yaml_refuse(r->nodes[OPTION_INDEX_store_journal], E_ARGUMENT, r->detail,
+                           "store_journal must not end in a slash and a number: that is how the journals of several "
+                           "loops are called");
     if (c->store[0] == '\0')
         return 0;
     if (c->loops > 1 && c->fleet[0] != '\0')

@@ -629,6 +629,9 @@ START_TEST(config__options_must_go_together)
                    "enlisted_deadline_default (721h) must not be above deadline_max (720h)");
     assert_refused("enlisted_lease_default: 16m\n", "enlisted_lease_default", 1, 25,
                    "enlisted_lease_default (16m) must not be above enlisted_deadline_default (15m)");
+    assert_refused("store_journal: orders/1\n", "store_journal", 1, 16, "must not end in a slash and a number");
+    config_destroy(read_text("store_journal: orders/1a\n"));
+    config_destroy(read_text("store_journal: orders/\n"));
     assert_refused("deadline_max: 5s\ntargets: {a: {address: localhost:1, timeout: 6s}}\n", "targets.a.timeout", 2, 46,
                    "timeout (6s) must not be above deadline_max (5s)");
 }
