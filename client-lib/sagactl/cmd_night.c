@@ -1,4 +1,5 @@
 /* cmd_night.c - for an operator woken at night: what is stuck, by what it has in common, and retrying it so; how the sidecar is. */
+#include "client-lib/sagactl/guests.h"
 #include "client-lib/sagactl/heartbeats.h"
 #include "client-lib/sagactl/json.h"
 #include "client-lib/sagactl/run.h"
@@ -391,11 +392,17 @@ static void put_status(struct run *r, const char *health, const Saga__V1__Status
 {
     char span[TIMES_TEXT_SIZE], address[600], version[FIELD];
     struct all all = add_loops(m);
+    size_t guests = 0;
+    for (size_t i = 0; i < m->n_loops; i++)
+        guests += m->loops[i]->journal[0] != '\0';
     screen_clean(&r->screen, wire_address(r->wire), address, sizeof address);
     screen_clean(&r->screen, m->n_loops > 0 ? m->loops[0]->version : "?", version, sizeof version);
     fprintf(r->screen.out, "%s is ", address);
     screen_put(&r->screen, strcmp(health, "SERVING") == 0 ? PAINT_GOOD : PAINT_BAD, "%s", health);
-    fprintf(r->screen.out, ": sagad %s, %zu loop%s\n", version, m->n_loops, m->n_loops == 1 ? "" : "s");
+    fprintf(r->screen.out, ": sagad %s, %zu loop%s", version, m->n_loops - guests, m->n_loops - guests == 1 ? "" : "s");
+    if (guests > 0)
+        fprintf(r->screen.out, ", %zu journal%s taken over", guests, guests == 1 ? "" : "s");
+    fputc('\n', r->screen.out);
     fprintf(r->screen.out, "%8llu running\n%8llu compensating\n",
             (unsigned long long)(all.live - all.compensating - all.stuck), (unsigned long long)all.compensating);
     screen_put(&r->screen, all.stuck > 0 ? PAINT_BAD : PAINT_NONE, "%8llu stuck%s\n", (unsigned long long)all.stuck,
@@ -417,6 +424,7 @@ static void put_status(struct run *r, const char *health, const Saga__V1__Status
     put_limits(r, m);
     put_targets(r, m);
     heartbeats_put(&r->screen, m);
+    guests_put(&r->screen, m);
 }
 
 /* The counts of all loops together, and what the sidecar says of each. */

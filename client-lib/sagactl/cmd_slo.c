@@ -28,9 +28,10 @@ static const char *kind_of(const Saga__V1__Objective *o)
     return (unsigned)o->kind < sizeof kinds / sizeof kinds[0] ? kinds[o->kind] : "?";
 }
 
+/* What a guest has counted, before it was taken over, too, is another's budget. */
 static bool is_same(const Saga__V1__Objective *a, const Saga__V1__Objective *b)
 {
-    return a->kind == b->kind && strcmp(a->definition, b->definition) == 0;
+    return a->kind == b->kind && strcmp(a->definition, b->definition) == 0 && strcmp(a->journal, b->journal) == 0;
 }
 
 /* Adds up those that are the same as the one at this index; false when it was added to one before. */
@@ -86,6 +87,25 @@ static void put_promise(const struct screen *s, const struct promise *p)
     fputc('\n', s->out);
 }
 
+static bool is_first_of_guest(const Saga__V1__ListObjectivesResponse *m, size_t index)
+{
+    const char *journal = m->objectives[index]->journal;
+    for (size_t i = 0; i < index; i++)
+        if (strcmp(m->objectives[i]->journal, journal) == 0)
+            return false;
+    return journal[0] != '\0';
+}
+
+static void put_guest(const struct screen *s, const Saga__V1__ListObjectivesResponse *m, const char *journal)
+{
+    char name[FIELD];
+    struct promise p;
+    screen_put(s, PAINT_DIM, "taken over: %s\n", screen_clean(s, journal, name, sizeof name));
+    for (size_t i = 0; i < m->n_objectives; i++)
+        if (strcmp(m->objectives[i]->journal, journal) == 0 && add_up(m, i, &p))
+            put_promise(s, &p);
+}
+
 static void put_all(const struct run *r, const Saga__V1__ListObjectivesResponse *m)
 {
     const struct screen *s = &r->screen;
@@ -97,8 +117,11 @@ static void put_all(const struct run *r, const Saga__V1__ListObjectivesResponse 
     screen_put(s, PAINT_DIM, "%-24s  %-22s  %8s %10s %8s  %10s %s\n", "DEFINITION", "OBJECTIVE", "PROMISED", "COUNTED",
                "BAD", "LEFT", "   BURN 5m     1h      6h      3d");
     for (size_t i = 0; i < m->n_objectives; i++)
-        if (add_up(m, i, &p))
+        if (m->objectives[i]->journal[0] == '\0' && add_up(m, i, &p))
             put_promise(s, &p);
+    for (size_t i = 0; i < m->n_objectives; i++)
+        if (is_first_of_guest(m, i))
+            put_guest(s, m, m->objectives[i]->journal);
 }
 
 /* ---- rules ---- */
@@ -178,7 +201,7 @@ int command_slo(struct run *r)
             "groups:\n",
             r->screen.out);
         for (size_t i = 0; i < answer->n_objectives; i++)
-            if (add_up(answer, i, &p))
+            if (answer->objectives[i]->journal[0] == '\0' && add_up(answer, i, &p))
                 put_rules(r->screen.out, p.first);
     }
     saga__v1__list_objectives_response__free_unpacked(answer, NULL);

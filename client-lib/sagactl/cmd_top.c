@@ -1,4 +1,5 @@
 /* cmd_top.c - what goes on right now, again and again: rates, targets, steps that fail, dead letters. */
+#include "client-lib/sagactl/guests.h"
 #include "client-lib/sagactl/heartbeats.h"
 #include "client-lib/sagactl/json.h"
 #include "client-lib/sagactl/run.h"
@@ -180,6 +181,7 @@ static int put_look(struct run *r, const struct look *a, const struct look *b)
     put_targets(&r->screen, b->status);
     put_failing(&r->screen, b->status);
     heartbeats_put(&r->screen, b->status);
+    guests_put(&r->screen, b->status);
     int code = b->stuck > 0 ? run_letters(r, ROWS_MAX) : EXIT_DONE;
     if (!r->screen.terminal && !r->o.once)
         fputc('\n', r->screen.out);

@@ -33,12 +33,13 @@ struct api_options {
     struct catalog *catalog;
     struct schemas *schemas;
     struct bulks *bulks;
-    bool fault_injection; /* is allowed */
+    bool fault_injection;    /* is allowed */
     const struct slis *slis; /* NULL: nothing is promised */
     struct store *store;
     struct rpc *rpc;
     struct rpc *const *rooms; /* of every loop, by its index: a pipe's commands are asked of them */
     unsigned loop, loops;     /* which of how many this one is */
+    const char *guest;        /* the journal's name where it is another sidecar's; "": our own */
     bool fleet;              /* sagas and request_ids may be elsewhere: what a Pipe asks about them goes by the relay */
     const struct tags *tags; /* whose ids are whose */
     struct definition_limits definition_limits;

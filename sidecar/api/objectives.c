@@ -44,6 +44,7 @@ static Saga__V1__Objective *view_one(struct api *api, struct arena *a, size_t in
     m->all = all.all;
     m->bad = all.bad;
     m->loop = api->options.loop;
+    m->journal = (char *)(uintptr_t)api->options.guest;
     struct span threshold = sli == SLI_LATENCY ? o->latency : o->freshness;
     if (sli != SLI_SUCCESS && (m->threshold = view_span(a, threshold)) == NULL)
         return NULL;

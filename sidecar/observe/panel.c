@@ -1,6 +1,7 @@
 /* panel.c - asks the loops, and looks at the process. */
 #include "sidecar/observe/panel.h"
 
+#include "sidecar/base/check.h"
 #include "sidecar/base/error.h"
 
 #include <dirent.h>
@@ -23,9 +24,11 @@ struct panel {
     struct vitals *const *loops;
     _Atomic unsigned count; /* 0: nothing is watched yet */
     struct metrics *more;   /* NULL: none */
-    pthread_mutex_t lock;   /* of those who look: one at a time asks, and writes what follows */
-    struct metrics *own;    /* of the process */
-    uint64_t cpu_us;        /* as it was last counted */
+    struct metrics *const *guests;
+    _Atomic unsigned guest_count;
+    pthread_mutex_t lock; /* of those who look: one at a time asks, and writes what follows */
+    struct metrics *own;  /* of the process */
+    uint64_t cpu_us;      /* as it was last counted */
 };
 
 static int64_t now_us(void)
@@ -169,6 +172,8 @@ unsigned panel_metrics(struct panel *p, struct metrics *all[PANEL_METRICS_MAX])
     metrics_set(p->own, METRIC_GAUGES_AGE, no_labels(), oldest);
     pthread_mutex_unlock(&p->lock);
     all[count++] = p->own;
+    for (unsigned k = 0, guests = atomic_load(&p->guest_count); k < guests; k++)
+        all[count++] = p->guests[k];
     if (count > 1 && p->more != NULL) /* it was there before the loops were */
         all[count++] = p->more;
     return count;
@@ -214,6 +219,13 @@ void panel_watch(struct panel *p, struct vitals *const *loops, unsigned count)
 void panel_add(struct panel *p, struct metrics *more)
 {
     p->more = more;
+}
+
+void panel_add_guests(struct panel *p, struct metrics *const *guests, unsigned count)
+{
+    CHECK(count <= PANEL_GUESTS_MAX);
+    p->guests = guests;
+    atomic_store(&p->guest_count, count);
 }
 
 void panel_destroy(struct panel *p)

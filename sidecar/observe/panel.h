@@ -9,7 +9,8 @@
 #include "sidecar/observe/metrics.h"
 
 #define PANEL_LOOPS_MAX   64
-#define PANEL_METRICS_MAX (PANEL_LOOPS_MAX + 2)
+#define PANEL_GUESTS_MAX  16
+#define PANEL_METRICS_MAX (PANEL_LOOPS_MAX + PANEL_GUESTS_MAX + 2)
 
 /* Why a loop cannot take new work; bits of vitals.reasons. */
 enum vitals_reason {
@@ -49,6 +50,9 @@ void panel_watch(struct panel *p, struct vitals *const *loops, unsigned count);
 
 /* One more that counts by itself (borrowed likewise), before panel_watch. NULL: it is gone, once nobody looks any more. */
 void panel_add(struct panel *p, struct metrics *more);
+
+/* These are added to the loops' from now on, as they are: nobody is asked for fresh numbers. Borrowed likewise; at most PANEL_GUESTS_MAX. */
+void panel_add_guests(struct panel *p, struct metrics *const *guests, unsigned count);
 
 /* What follows is for any thread. */
 

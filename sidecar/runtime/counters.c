@@ -4,6 +4,7 @@
 #include "sidecar/base/check.h"
 #include "sidecar/base/grpc_status.h"
 #include "sidecar/engine/saga.h"
+#include "sidecar/runtime/journal.h"
 #include "sidecar/runtime/sidecar_inside.h"
 
 #include <stdlib.h>
@@ -37,7 +38,11 @@ int counters_open(struct loop *s)
 {
     s->vitals.wake = wake;
     s->vitals.self = s;
-    int code = metrics_create(s->config->metrics_series_max, &s->vitals.metrics);
+    int code = 0;
+    if (s->sidecar->adopted != NULL) /* they outlive it; what is a gauge there is told by whoever looks after it */
+        s->vitals.metrics = s->sidecar->adopted->metrics;
+    else
+        code = metrics_create(s->config->metrics_series_max, &s->vitals.metrics);
     s->known = calloc(KNOWN_COUNT + 1, sizeof *s->known);
     if (code == 0 && s->known == NULL)
         code = E_MEMORY;
@@ -49,13 +54,14 @@ int counters_open(struct loop *s)
 
 void counters_target(struct loop *s, const char *name, uint32_t calls_max)
 {
-    if (s->vitals.metrics != NULL)
+    if (s->sidecar->adopted == NULL)
         metrics_set(s->vitals.metrics, METRIC_CALLS_MAX, LABELS(bytes_of_text(name)), calls_max);
 }
 
 void counters_close(struct loop *s)
 {
-    metrics_destroy(s->vitals.metrics);
+    if (s->sidecar->adopted == NULL)
+        metrics_destroy(s->vitals.metrics);
     free(s->known);
 }
 

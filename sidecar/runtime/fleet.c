@@ -13,6 +13,7 @@
 #include "sidecar/observe/log.h"
 #include "sidecar/runtime/finder.h"
 #include "sidecar/runtime/journal.h"
+#include "sidecar/runtime/loop_inside.h"
 #include "sidecar/runtime/reload.h"
 #include "sidecar/runtime/sidecar.h"
 #include "sidecar/runtime/sidecar_inside.h"
@@ -55,6 +56,7 @@ struct guest {
     struct sidecar *sidecar; /* in the mutex while it is given or taken back */
     bool stop;               /* in the mutex */
     int failed;              /* how it ended; for who has joined its thread */
+    struct loop *loop;       /* loop 0's: while it is asked */
     /* The fleet's thread's own. */
     struct instant began, idle_since;
     bool lasted, wanted;
@@ -229,7 +231,7 @@ static void consider(void *self, const struct fleet_row *row)
 static void begin_guest(struct fleet *f, struct guest *g, const char *journal, struct instant now)
 {
     snprintf(g->journal, sizeof g->journal, "%s", journal);
-    g->adopted.journal = g->journal;
+    g->adopted = (struct adopted){.journal = g->journal, .metrics = f->home->guest_metrics[g - f->guests]};
     g->began = now;
     g->idle_since = (struct instant){0};
     g->lasted = g->wanted = false;
@@ -398,6 +400,10 @@ static void *watch(void *self)
 
 /* ---- loop 0 ---- */
 
+#define LABELS(text) ((struct metric_labels){{bytes_of_text(text)}})
+static const enum metric guest_gauges[] = {METRIC_GUEST_LIVE, METRIC_GUEST_COMPENSATING, METRIC_GUEST_STUCK,
+                                           METRIC_GUEST_OLDEST};
+
 static int attach(struct loop *s, struct guest *g, unsigned place)
 {
     struct sidecar *home = s->sidecar;
@@ -407,12 +413,18 @@ static int attach(struct loop *s, struct guest *g, unsigned place)
             return E_MEMORY;
     home->rooms[place] = g->sidecar->rooms[0];
     home->places = 1 + FLEET_TAKEOVERS_MAX;
+    g->loop = g->sidecar->loops[0];
+    metrics_add(s->vitals.metrics, METRIC_TAKEOVERS, METRIC_NO_LABELS, 1);
     return 0;
 }
 
 static void detach(struct loop *s, unsigned place)
 {
     struct sidecar *home = s->sidecar;
+    struct guest *g = &home->fleet->guests[place - 1];
+    g->loop = NULL;
+    for (unsigned i = 0; i < sizeof guest_gauges / sizeof *guest_gauges; i++)
+        metrics_unset(s->vitals.metrics, guest_gauges[i], LABELS(g->journal));
     home->rooms[place] = NULL;
     tags_drop(&home->tags, place);
     home->places = 1;
@@ -441,6 +453,27 @@ void fleet_turn(struct loop *s)
             atomic_store(&g->unasked, true);
         }
     }
+}
+
+void fleet_count(struct loop *s, struct instant now)
+{
+    struct fleet *f = s->sidecar->fleet;
+    struct metrics *m = s->vitals.metrics;
+    unsigned guests = 0;
+    for (unsigned i = 0; f != NULL && i < FLEET_TAKEOVERS_MAX; i++) {
+        const struct loop *there = f->guests[i].loop;
+        if (there == NULL)
+            continue;
+        const char *journal = f->guests[i].journal;
+        int64_t oldest = atomic_load(&there->oldest_us);
+        guests++;
+        metrics_set(m, METRIC_GUEST_LIVE, LABELS(journal), (double)atomic_load(&there->real_live));
+        metrics_set(m, METRIC_GUEST_COMPENSATING, LABELS(journal), (double)atomic_load(&there->compensating));
+        metrics_set(m, METRIC_GUEST_STUCK, LABELS(journal), (double)atomic_load(&there->stuck));
+        metrics_set(m, METRIC_GUEST_OLDEST, LABELS(journal), oldest == 0 ? 0 : (double)(now.us - oldest) / 1e6);
+    }
+    if (f != NULL)
+        metrics_set(m, METRIC_GUESTS, METRIC_NO_LABELS, guests);
 }
 
 void fleet_asked(void *self, unsigned place, int change)
@@ -609,6 +642,20 @@ static void wake_home(void *self)
 
 /* ---- the whole ---- */
 
+/* What guests count is shown with the sidecar's own: all of them together have as many series as it has itself. */
+static int open_metrics(struct sidecar *sidecar)
+{
+    unsigned places = sidecar->config->fleet_takeovers_max;
+    uint32_t series_max = places == 0 ? 0 : sidecar->config->metrics_series_max / places;
+    _Static_assert(FLEET_TAKEOVERS_MAX <= PANEL_GUESTS_MAX, "a place for each");
+    for (unsigned i = 0; sidecar->panel != NULL && i < places; i++)
+        if (metrics_create(series_max, &sidecar->guest_metrics[i]) != 0)
+            return E_MEMORY;
+    if (sidecar->panel != NULL)
+        panel_add_guests(sidecar->panel, sidecar->guest_metrics, places);
+    return 0;
+}
+
 int fleet_open(struct sidecar *sidecar, const char *file, struct fleet **out, struct error_detail *detail)
 {
     pthread_condattr_t clock;
@@ -632,6 +679,8 @@ int fleet_open(struct sidecar *sidecar, const char *file, struct fleet **out, st
                                                    .stop = stops,
                                                    .self = f};
     int code = journal_name(sidecar->config, f->own, detail);
+    if (code == 0 && open_metrics(sidecar) != 0)
+        code = error_set(detail, E_MEMORY, "", NULL);
     if (code == 0 && postgres_fleet_create(&options, &f->db) != 0)
         code = error_set(detail, E_MEMORY, "", NULL);
     const struct finder_options finder = {.config = sidecar->config, .own = f->own, .wake = wake_home, .self = f};

@@ -15,6 +15,8 @@ int fleet_open(struct sidecar *sidecar, const char *file, struct fleet **out, st
 
 /* Loop 0, each turn: guests that have come, or are going. */
 void fleet_turn(struct loop *s);
+/* Loop 0: gauges of guests, when somebody looks. */
+void fleet_count(struct loop *s, struct instant now);
 /* Loop 0, for the relay: it has asked a guest, or heard the last of it. */
 void fleet_asked(void *self, unsigned place, int change);
 

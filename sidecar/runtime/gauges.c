@@ -7,6 +7,7 @@
 #include "sidecar/engine/target.h"
 #include "sidecar/journal/codec.h"
 #include "sidecar/journal/postgres/postgres_store.h"
+#include "sidecar/runtime/fleet.h"
 #include "sidecar/runtime/objectives.h"
 #include "sidecar/runtime/remedies.h"
 #include "sidecar/runtime/sidecar_inside.h"
@@ -192,6 +193,7 @@ static void refresh(struct loop *s)
     metrics_set(m, METRIC_SAGAS_COMPENSATING, METRIC_NO_LABELS, counts.compensating);
     refresh_oldest(s, now);
     objectives_count(s, now);
+    fleet_count(s, now);
     refresh_limits(s);
     refresh_holds(s);
     refresh_journal_age(s, now);

@@ -10,6 +10,7 @@
 /* A journal in the database that is not this sidecar's own: it looks after it while nobody else does. */
 struct adopted {
     const char *journal;
+    struct metrics *metrics; /* what it counts in; NULL: nobody looks */
 };
 
 #define JOURNAL_NAME_SIZE 129

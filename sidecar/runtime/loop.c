@@ -3,6 +3,7 @@
  * One turn: take in everything that has arrived, commit once, let the effects out, then answer those who only look. */
 #include "sidecar/runtime/loop_inside.h"
 
+#include "sidecar/engine/saga.h"
 #include "sidecar/journal/postgres/postgres_store.h"
 #include "sidecar/observe/log.h"
 #include "sidecar/runtime/counters.h"
@@ -158,6 +159,17 @@ static void tell_heads(struct loop *s, struct instant *next)
               LOG_TEXT("audit_head", audit_head), LOG_NUMBER("old_keys", sealed_store_old_keys(s->store)));
 }
 
+/* For whoever shows a guest's sagas beside its own. */
+static void tell_sagas(struct loop *s)
+{
+    struct saga_counts counts = engine_counts_real(core_engine(s->core));
+    const struct saga *oldest = counters_oldest_live(s);
+    atomic_store(&s->real_live, counts.live);
+    atomic_store(&s->compensating, counts.compensating);
+    atomic_store(&s->stuck, counts.stuck);
+    atomic_store(&s->oldest_us, oldest == NULL ? 0 : oldest->started_at.us);
+}
+
 void loop_tell_live(struct loop *s)
 {
     if (s->core == NULL || s->database == NULL)
@@ -166,6 +178,7 @@ void loop_tell_live(struct loop *s)
     uint64_t live = known ? engine_counts(core_engine(s->core)).live : POSTGRES_LIVE_UNKNOWN;
     if (known)
         atomic_store(&s->live, live);
+    tell_sagas(s);
     postgres_store_tell_live(s->database, live);
 }
 

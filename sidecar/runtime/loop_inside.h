@@ -111,6 +111,8 @@ struct loop {
     atomic_bool stop_asked;         /* by any thread, so in a word of its own: the others are read together */
     _Atomic uint64_t durable_frame; /* the last, for other loops to see */
     _Atomic uint64_t live;          /* sagas, likewise; POSTGRES_LIVE_UNKNOWN at first */
+    _Atomic uint64_t real_live, compensating, stuck; /* likewise, without heartbeats */
+    _Atomic int64_t oldest_us;                       /* when the oldest of them was started; 0: there is none */
 
     struct out_call *free_outs;
     struct out_call *held_outs;                       /* by a drill */

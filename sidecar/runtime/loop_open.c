@@ -361,6 +361,7 @@ static int open_api(struct loop *s, uint64_t last_frame, struct error_detail *de
         .rpc = s->rpc,
         .rooms = s->sidecar->rooms,
         .loop = s->index,
+        .guest = s->sidecar->adopted == NULL ? "" : s->sidecar->adopted->journal,
         .loops = s->sidecar->count,
         .tags = &s->sidecar->tags,
         .bulks = s->bulks,

@@ -2,6 +2,7 @@
 #include "sidecar/runtime/objectives.h"
 
 #include "sidecar/core/heap.h"
+#include "sidecar/runtime/sidecar_inside.h"
 
 #define LABELS(...) ((struct metric_labels){{__VA_ARGS__}})
 
@@ -68,6 +69,9 @@ static void count_one(struct loop *s, size_t index, enum sli sli, struct instant
 
 void objectives_count(struct loop *s, struct instant now)
 {
+    if (s->sidecar->adopted !=
+        NULL) /* what is kept of it is counted from the journal's beginning: it moves with that */
+        return;
     for (size_t i = 0; slis_at(s->slis, i) != NULL; i++)
         for (unsigned sli = 0; sli < SLI_COUNT; sli++)
             if (slis_at(s->slis, i)->promised[sli] != 0)

@@ -395,6 +395,8 @@ void sidecar_close(struct sidecar *s)
     http_close(s->http);
     exporter_close(s->exporter);
     panel_destroy(s->panel);
+    for (unsigned i = 0; i < FLEET_TAKEOVERS_MAX; i++)
+        metrics_destroy(s->guest_metrics[i]);
     for (unsigned k = 0; k < s->count; k++) {
         loop_close(s->loops[k]);
         free((void *)(uintptr_t)s->configs[k].targets);

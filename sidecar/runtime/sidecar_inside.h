@@ -24,12 +24,13 @@ struct shared_target {
 struct sidecar {
     const struct adopted
         *adopted; /* NULL: its journals are its own; else it serves nobody but the sidecar beside which it was opened */
-    struct fleet *fleet;               /* NULL: it is in none */
-    struct keys keys;                  /* of the journals, while they are opened */
-    struct certificates *certificates; /* NULL: none; of all loops */
-    struct panel *panel;               /* NULL: nobody can look */
-    struct http *http;                 /* NULL: not over HTTP */
-    struct exporter *exporter;         /* NULL: nothing goes to a collector */
+    struct fleet *fleet;                                /* NULL: it is in none */
+    struct keys keys;                                   /* of the journals, while they are opened */
+    struct certificates *certificates;                  /* NULL: none; of all loops */
+    struct panel *panel;                                /* NULL: nobody can look */
+    struct metrics *guest_metrics[FLEET_TAKEOVERS_MAX]; /* of each place for a guest, of all that come there in turn */
+    struct http *http;                                  /* NULL: not over HTTP */
+    struct exporter *exporter;                          /* NULL: nothing goes to a collector */
     struct tracing *tracing[SAGA_LOOPS_MAX];
     struct vitals *vitals[SAGA_LOOPS_MAX];
     const char *file; /* of its configuration; NULL: the defaults */

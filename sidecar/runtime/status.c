@@ -9,6 +9,7 @@
 #include "sidecar/runtime/counters.h"
 #include "sidecar/runtime/lately.h"
 #include "sidecar/runtime/release.h"
+#include "sidecar/runtime/journal.h"
 #include "sidecar/runtime/sidecar_inside.h"
 #include "sidecar/runtime/synthetics.h"
 
@@ -174,6 +175,7 @@ bool status_fill(void *self, struct arena *a, Saga__V1__LoopStatus *m)
     const struct saga *oldest = counters_oldest_live(s);
     m->version = (char *)(uintptr_t)sagad_version;
     m->loop = s->index;
+    m->journal = (char *)(uintptr_t)(s->sidecar->adopted == NULL ? "" : s->sidecar->adopted->journal);
     m->live = counts.live;
     m->stuck = counts.stuck;
     m->paused = counts.paused;

@@ -9,11 +9,12 @@ import unittest
 
 import grpc
 
-from harness import ROOT, Gate, Participant, Sidecar, Stub, definition, do, failure_of, free_port, migrate, state_name, step, wait_until
+from harness import ROOT, Gate, Participant, Sidecar, Stub, definition, do, fail, failure_of, free_port, migrate, state_name, step, wait_until
 from postgres import Postgres
 from shaking import freeze
 from test_pipe import Stream
 from test_trust import OURS, Authority
+from test_watching import get, samples
 
 SERVICE = "spiffe://example.org/ns/shop/sa/"
 SAGACTL = os.environ.get("SAGACTL", os.path.join(ROOT, "build/release/sagactl"))
@@ -179,6 +180,43 @@ class Takeover(Fleet):
         with self.assertRaises(grpc.RpcError) as raised:
             c.client.operator.GiveJournal(journal="no such", actor="me")
         self.assertEqual("INVALID_ARGUMENT", failure_of(raised.exception).code)
+
+    def test_an_operator_sees_what_is_carried(self):
+        """Which journals, and how many sagas of each live and are stuck; what they do is in the counters of who has them, and stays there."""
+        more = {"http_listen": "127.0.0.1:0", "objectives": {"two": {"success": 99}}}
+        a, b = self.sidecar("a", **more), self.sidecar("b", **more)
+        ids, gate = self.live(a, 3)
+        journal = self.fleet + "-a"
+        self.shop.on(do("lost"), fail(grpc.StatusCode.NOT_FOUND))
+        a.client.register(definition("letters", step("p", False, more="pivot: true"), step("lost", False, after=["p"])))
+        stuck = a.client.stuck(a.client.Start(definition="letters").saga_id).id
+        numbers = lambda: samples(get(b, "/metrics")[2])
+        gauge = lambda name: numbers().get(("sagad_guest_sagas_" + name, (("journal", journal),)))
+        self.assertEqual(0, numbers()["sagad_guests", ()])
+        a.stop()
+        self.taken_by(b, "a")
+        wait_until(lambda: (gauge("live"), gauge("stuck"), gauge("compensating")) == (4, 1, 0), "its sagas are shown")
+        self.assertEqual((1, 1, 0, 0), tuple(numbers()[name, ()] for name in ("sagad_guests", "sagad_takeovers_total", "sagad_sagas_live", "sagad_sagas_stuck")))
+        self.assertGreater(numbers()["sagad_guest_oldest_live_saga_age_seconds", (("journal", journal),)], 0)
+        ctl = lambda *words: subprocess.run([SAGACTL, "-a", b.address, *words], stdout=subprocess.PIPE, text=True, check=True).stdout
+        self.assertRegex(ctl("top", "--once"), r"TAKEN OVER.*\n +4 +0 +1 +0 +[0-9.]+s  %s\n" % journal)
+        self.assertIn(", 1 loop, 1 journal taken over\n", ctl("status"))
+        self.assertRegex(ctl("status"), r"\n +4 +0 +1 +0 +[0-9.]+s  %s\n" % journal)
+        self.assertEqual({"", journal}, {loop.journal for loop in b.client.operator.Status().loops})
+        self.assertRegex(ctl("slo"), r"(?s)\ntwo .* 0 .*\ntaken over: %s\ntwo .* 0 " % journal)
+        gate.open()
+        self.all_end(b, ids)
+        ended = lambda: sum(n for (name, labels), n in numbers().items() if name == "sagad_sagas_ended_total")
+        wait_until(lambda: ended() == 3, "what ended is counted")
+        self.assertRegex(ctl("slo"), r"(?s)\ntwo +success +99%% +0 .*\ntaken over: %s\ntwo +success +99%% +3 " % journal)
+        self.assertEqual(1, ctl("slo", "rules").count("sagad-slo-two-success"))
+        b.client.operator.Resolve(saga_id=stuck, actor="me", reason="settled")
+        self.assertEqual("RESOLVED", state_name(b.client.end(stuck)))
+        a.start()
+        wait_until(lambda: numbers()["sagad_guests", ()] == 0, "it has gone home")
+        self.assertIsNone(gauge("live"))
+        self.assertEqual((4, 1), (ended(), numbers()["sagad_takeovers_total", ()]))
+        self.assertNotIn("taken over", ctl("status") + ctl("slo"))
 
     def test_without_a_fleet_there_is_nothing_to_see(self):
         alone = self.sidecar("alone", fleet="", fleet_address="")
