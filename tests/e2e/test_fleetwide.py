@@ -1,6 +1,8 @@
 """The whole fleet asked at once: lists, dead letters, bulk jobs, and a journal by its name."""
+import concurrent.futures
 import json
 import subprocess
+import threading
 
 import grpc
 
@@ -246,3 +248,66 @@ class Missing(Asking):
         a.start()
         wait_until(lambda: b.client.operator.StartBulk(id="x", act=RESOLVE, where="true", reason="y", actor="me", fleet=True).journals == 2, "it begins there, too")
         self.done(b, "x", 2)
+
+
+class Bounds(Asking):
+    """What one request about the whole fleet may ask for, and how many of them at once; each bound is reached, and crossed by one."""
+
+    def rows(self, prefix, count, address="", held=True):
+        """So many journals that others have, at this address; or that were given up empty."""
+        self.server.query("insert into saga_journal(name, holder, taker, pid, epoch, seq, expires_at, first_frame, last_frame, oldest_live, serial_max, "
+                          "audit_last, fleet, carrier, address, live) select '{0}' || n, '{1}', '', 0, 1, 1, clock_timestamp() + interval '{2} minutes', "
+                          "0, 0, 0, 0, 0, '{3}', case when '{1}' = '' then '' else '{0}' || n end, '{4}', {5} from generate_series(1, {6}) n"
+                          .format(self.name(prefix), "x" if held else "", 30 if held else 0, self.fleet, address, 1 if held else 0, count))
+
+    def test_a_thousand_journals(self):
+        b = self.sidecar("b")
+        mine = b.client.Begin(name="by-hand").saga_id
+        self.rows("left", 1023, held=False)
+        page = b.client.List(fleet=True)
+        self.assertEqual(([mine], 1023, {"no sidecar has it"}), ([s.id for s in page.sagas], len(page.absent), {m.why for m in page.absent}))
+        self.assertEqual(0, len(b.client.operator.ListDeadLetters(fleet=True).absent))
+        self.rows("more", 1, held=False)
+        with self.assertRaises(grpc.RpcError) as raised:
+            b.client.List(fleet=True)
+        self.assertEqual(("INVALID_ARGUMENT", "fleet"), (failure_of(raised.exception).code, failure_of(raised.exception).field))
+        self.assertIn("more than 1024 journals", failure_of(raised.exception).text)
+
+    def test_how_many_at_once_and_for_how_long(self):
+        """32 journals are asked at once, and nobody waits for them for longer than ten seconds; a fifth such request is refused meanwhile."""
+        over = threading.Event()
+
+        def silent(request):
+            over.wait(60)
+            return message("saga.v1.ListResponse")()
+        b, mute = self.sidecar("b"), Impostor(List=silent)
+        self.addCleanup(mute.close)
+        self.addCleanup(over.set)
+        mine = b.client.Begin(name="by-hand").saga_id
+        self.rows("mute", 40, mute.address)
+
+        def ask(_):
+            try:
+                return b.client.List(fleet=True, timeout=60)
+            except grpc.RpcError as error:
+                return failure_of(error)
+        with concurrent.futures.ThreadPoolExecutor(5) as pool:
+            answers = list(pool.map(ask, range(5)))
+        refused = [a for a in answers if not hasattr(a, "absent")]
+        self.assertEqual([("RESOURCE_EXHAUSTED", "four requests to the whole fleet are under way here")], [(f.code, f.text) for f in refused], answers)
+        for page in (a for a in answers if hasattr(a, "absent")):
+            self.assertEqual([mine], [s.id for s in page.sagas])
+            self.assertEqual((40, {4}), (len(page.absent), {m.status for m in page.absent}))
+            self.assertEqual(8, sum(m.why == "the others took all the time that there is" for m in page.absent))
+
+    def test_what_is_kept_of_answers(self):
+        """16 MiB: who is beyond them is named, and the others are in the answer."""
+        b = self.sidecar("b")
+        mine = b.client.Begin(name="by-hand").saga_id
+        large = message("saga.v1.ListResponse")(sagas=[message("saga.v1.Saga")(id="0123456789ab-1", definition="x" * 3000000, started_at={"seconds": 1})])
+        great = Impostor(List=lambda request: large)
+        self.addCleanup(great.close)
+        self.rows("great", 6, great.address)
+        page = b.client.List(fleet=True, page_size=1, timeout=60)
+        self.assertEqual([mine], [s.id for s in page.sagas])
+        self.assertEqual([(8, "what it has does not fit into this answer: ask for smaller pages, or for it alone")], [(m.status, m.why) for m in page.absent])
