@@ -355,6 +355,74 @@ START_TEST(gather__each_event_has_the_cursors_of_all)
 }
 END_TEST
 
+/* ---- the whole fleet ---- */
+
+enum { JOURNALS = RELAY_JOURNALS_MAX, ROWS = 10, TEXT = 1400 };
+
+/* Journal k's: sagas that all journals have begun in turn, newest first, each with so much text that all answers are as large as they may be. */
+static struct bytes large_answer(unsigned k)
+{
+    static char text[TEXT + 1];
+    Saga__V1__Saga sagas[ROWS], *list[ROWS];
+    Google__Protobuf__Timestamp times[ROWS];
+    char ids[ROWS][SAGA_ID_TEXT_SIZE];
+    memset(text, 'x', TEXT);
+    for (unsigned i = 0; i < ROWS; i++) {
+        list[i] = &sagas[i];
+        saga__v1__saga__init(&sagas[i]);
+        google__protobuf__timestamp__init(&times[i]);
+        saga_id_format((struct saga_id){.tag = k + 1, .serial = ROWS - i}, ids[i]);
+        times[i].seconds = (int64_t)((ROWS - i) * JOURNALS + k);
+        sagas[i].id = ids[i];
+        sagas[i].started_at = &times[i];
+        sagas[i].definition = text;
+    }
+    Saga__V1__ListResponse m = SAGA__V1__LIST_RESPONSE__INIT;
+    m.n_sagas = ROWS;
+    m.sagas = list;
+    m.next_page_token = (char *)(uintptr_t) "1";
+    size_t size = saga__v1__list_response__get_packed_size(&m);
+    uint8_t *at = malloc(size);
+    ck_assert_ptr_nonnull(at);
+    saga__v1__list_response__pack(&m, at);
+    return bytes_of(at, size);
+}
+
+/* As many journals as there may be, with as many rows of each as are asked for, are one page. */
+START_TEST(gather__a_page_of_as_many_journals_as_there_may_be)
+{
+    struct wide *w = calloc(1, sizeof *w);
+    struct relayed *all = calloc(1, sizeof *all + JOURNALS * sizeof all->parts[0]);
+    ck_assert(w != NULL && all != NULL);
+    w->journals = calloc(JOURNALS, sizeof *w->journals);
+    ck_assert_ptr_nonnull(w->journals);
+    w->count = all->count = JOURNALS;
+    all->relay = &relay;
+    all->wide = w;
+    all->request.method = METHOD_LIST;
+    all->page_size = 1000;
+    for (unsigned k = 0; k < JOURNALS; k++) {
+        w->journals[k].id = k + 1;
+        all->parts[k].body = large_answer(k);
+    }
+    struct bytes body = gather_page(all);
+    Saga__V1__ListResponse *m = saga__v1__list_response__unpack(NULL, body.size, body.at);
+    ck_assert_ptr_nonnull(m);
+    ck_assert_uint_eq(m->n_sagas, 1000);
+    for (unsigned i = 0; i < 1000; i++)
+        ck_assert_int_eq(m->sagas[i]->started_at->seconds, (int64_t)ROWS * JOURNALS + JOURNALS - 1 - i);
+    /* Where each goes on: the newest of the first has not been taken yet, nor of the 23 behind it. */
+    ck_assert_ptr_eq(strstr(m->next_page_token, "1=b,2=b,"), m->next_page_token);
+    ck_assert_ptr_nonnull(strstr(m->next_page_token, ",24=b,25=a,"));
+    saga__v1__list_response__free_unpacked(m, NULL);
+    for (unsigned k = 0; k < JOURNALS; k++)
+        free((void *)(uintptr_t)all->parts[k].body.at);
+    free(w->journals);
+    free(w);
+    free(all);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("gather");
@@ -370,6 +438,7 @@ int main(void)
     tcase_add_test(tcase, gather__a_loop_without_more_is_not_asked_again);
     tcase_add_test(tcase, gather__an_answer_that_is_none_makes_no_page);
     tcase_add_test(tcase, gather__each_event_has_the_cursors_of_all);
+    tcase_add_test(tcase, gather__a_page_of_as_many_journals_as_there_may_be);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
