@@ -53,4 +53,9 @@ static inline struct span span_min(struct span a, struct span b)
     return a.us < b.us ? a : b;
 }
 
+static inline struct span span_max(struct span a, struct span b)
+{
+    return a.us > b.us ? a : b;
+}
+
 #endif

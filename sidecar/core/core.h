@@ -145,7 +145,7 @@ void core_abandon(struct core *c);
 /* When the next EVENT_TICK is due, or INSTANT_NEVER. None is while core_stalled or core_resuming, and after core_hold. */
 struct instant core_expiry(const struct core *c);
 
-/* Moves the histories of sagas that live long, if the batch is empty, and drops what is older than the retention: a bounded piece of each,
+/* Moves the histories of sagas that live long, if the batch is empty, and drops what is older than the retention, claims of request_ids, too: a bounded piece of each,
  * neither waits for the other. What was moved waits for the next core_commit. Sets *more when there is more to do now. */
 int core_maintain(struct core *c, struct instant now, bool *more, struct error_detail *detail);
 

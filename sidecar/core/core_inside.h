@@ -128,6 +128,8 @@ uint64_t core_oldest_live_frame(const struct core *c);
 int core_resume(struct core *c, struct instant now, struct error_detail *detail);
 
 /* ---- core_parked.c: requests that wait for a look-up ---- */
+/* Whether one of them has this request_id. */
+bool parked_has(const struct core *c, struct bytes request_id);
 /* Copies the event and keeps it. Returns 0, E_QUEUE, or E_MEMORY. */
 int parked_add(struct core *c, const struct event *event);
 /* Takes each of them in again, in their order; those whose look-up goes on stay. */

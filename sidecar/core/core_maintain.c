@@ -76,6 +76,28 @@ static bool at_rest(struct core *c)
     return !batch_has_content(b) && b->effect_count == 0 && !c->resuming;
 }
 
+/* Whoever was led here by a claim has begun its saga within this, or asks again. */
+#define CLAIM_UNSEEN_MIN SPAN_S(60)
+
+static bool lives(void *self, struct bytes request_id)
+{
+    const struct core *c = self;
+    if (DEFECT(CLAIM_DROPPED_ALIVE))
+        return false;
+    return engine_find_request(c->engine, request_id, bytes_of(NULL, 0)) != NULL || parked_has(c, request_id);
+}
+
+static int drop_claims(struct core *c, bool *more, struct error_detail *detail)
+{
+    struct span unseen = span_max(c->options.retention, CLAIM_UNSEEN_MIN);
+    bool more_claims;
+    if (c->store->drop_claims == NULL || c->stalled != 0 || c->resuming)
+        return 0;
+    int code = c->store->drop_claims(c->store, unseen, lives, c, DROP_MAX, &more_claims, detail);
+    *more |= more_claims;
+    return code;
+}
+
 int core_maintain(struct core *c, struct instant now, bool *more, struct error_detail *detail)
 {
     *more = false;
@@ -101,6 +123,8 @@ int core_maintain(struct core *c, struct instant now, bool *more, struct error_d
         code = c->store->drop_audit(c->store, before, DROP_MAX, &more_audit, detail);
         more_drops |= more_audit;
     }
+    if (code == 0)
+        code = drop_claims(c, &more_drops, detail);
     *more = more_moves || more_drops;
     return code;
 }

@@ -109,6 +109,14 @@ static struct parked *take_first(struct core *c)
     return p;
 }
 
+bool parked_has(const struct core *c, struct bytes request_id)
+{
+    for (const struct parked *p = c->parked_first; p != NULL; p = p->next)
+        if (bytes_equal(p->event.request_id, request_id))
+            return true;
+    return false;
+}
+
 int parked_add(struct core *c, const struct event *event)
 {
     struct copier copier = {.at = NULL};

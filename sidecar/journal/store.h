@@ -233,6 +233,12 @@ struct store {
     int (*drop)(struct store *s, struct instant before, uint64_t keep_from, uint32_t work_max, bool *more,
                 struct error_detail *detail);
 
+    /* Forgets claims of request_ids (a fleet's: this journal is the one in which such a saga is begun) that nobody has looked at for `unseen`, of
+     * which no row is left among ended sagas, and of which `lives` says no. Looks at work_max of them at most, and goes on there the next time. *more:
+     * it has found as many, so there may be more. Errors as of drop. NULL in a store that has none. */
+    int (*drop_claims)(struct store *s, struct span unseen, bool (*lives)(void *self, struct bytes request_id),
+                       void *self, uint32_t work_max, bool *more, struct error_detail *detail);
+
     /* Gives rows of the audit trail from `from` on, in order; a view for that call. Stops when take does not return 0, and returns that. */
     int (*scan_audit)(struct store *s, uint64_t from, uint32_t rows_max,
                       int (*take)(void *self, const struct audit_row *row), void *self, struct error_detail *detail);

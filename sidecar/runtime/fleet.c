@@ -33,6 +33,8 @@
 #define FAILED_FOR SPAN_S(60)
 #define AWAY_FOR   SPAN_S(2)
 #define FAILED_MAX 64
+/* How soon the next piece of a journal goes that was removed. */
+#define SWEEP_BUSY SPAN_S(1)
 /* A guest that ends reads what it is asked this often. */
 #define LINGER_POLL SPAN_MS(20)
 
@@ -88,7 +90,8 @@ struct fleet {
     unsigned next_failed;
     uint64_t held;
     char chosen[JOURNAL_NAME_SIZE];
-    bool asked; /* what is looked for somebody asks for */
+    bool asked;                 /* what is looked for somebody asks for */
+    struct fleet_row abandoned; /* with texts that are gone */
     bool told_away;
     struct instant steady_since; /* since when the database has answered without a break */
 };
@@ -309,6 +312,36 @@ static bool look_for_wished(struct fleet *f)
     return wished[0] != '\0';
 }
 
+static void note_abandoned(void *self, const struct fleet_row *row)
+{
+    struct fleet *f = self;
+    const struct adopt_offer offer = {
+        .live = row->live, .tries = row->tries, .given_up = !row->held, .wanted = row->wanted, .needs = row->needs};
+    if (!adopt_may_remove(&offer, (struct span){.us = -row->lease_ms * 1000}, f->home->config->retention))
+        return;
+    snprintf(f->chosen, sizeof f->chosen, "%s", row->name);
+    f->abandoned = *row;
+}
+
+/* Removes one journal that nobody came back to, and a piece of what is left of such a one. Returns whether there may be more. */
+static bool look_for_abandoned(struct fleet *f)
+{
+    struct error_detail detail;
+    struct span kept = span_max(f->home->config->retention, ADOPT_KEPT_MIN);
+    bool removed = false, more = false;
+    f->chosen[0] = '\0';
+    int code = postgres_fleet_abandoned(f->db, f->own, kept, note_abandoned, f, &detail);
+    if (code == 0 && f->chosen[0] != '\0')
+        code = postgres_fleet_remove(f->db, f->abandoned.id, f->abandoned.epoch, kept, &removed, &detail);
+    if (removed)
+        log_event(LOG_LEVEL_INFO, "a journal is removed that nobody came back to, and in which all had ended",
+                  LOG_TEXT("journal", f->chosen), LOG_NUMBER("alone_s", -f->abandoned.lease_ms / 1000));
+    if (code == 0)
+        code = postgres_fleet_sweep(f->db, f->home->config->audit_retention, &more, &detail);
+    tell_away(f, code, &detail);
+    return code == 0 && (removed || more);
+}
+
 static void note_wanted(void *self, const struct fleet_row *row)
 {
     struct guest *g = find_guest(self, row->name);
@@ -373,22 +406,29 @@ static bool pause_for(struct fleet *f, struct span wait, bool wishes)
     return !stop;
 }
 
+static uint64_t chance_of(void)
+{
+    uint64_t chance;
+    return getrandom(&chance, sizeof chance, 0) == (ssize_t)sizeof chance ? chance : 0;
+}
+
 static void *watch(void *self)
 {
     struct fleet *f = self;
-    struct instant next = clock_now(&f->clock);
+    struct instant next = clock_now(&f->clock), next_sweep = next;
     for (;;) {
         struct instant now = clock_now(&f->clock);
         bool any = look_at_guests(f);
         bool asked = look_for_wished(f);
         if (!instant_before(now, next)) {
-            uint64_t chance;
             look_for_orphan(f, "");
-            if (getrandom(&chance, sizeof chance, 0) != (ssize_t)sizeof chance)
-                chance = 0;
-            next = instant_after(now, adopt_pause(f->held, chance));
+            next = instant_after(now, adopt_pause(f->held, chance_of()));
         }
-        struct span wait = instant_since(next, now);
+        if (!instant_before(now, next_sweep)) {
+            bool more = look_for_abandoned(f);
+            next_sweep = instant_after(now, more ? SWEEP_BUSY : adopt_sweep_pause(f->held, chance_of()));
+        }
+        struct span wait = instant_since(instant_min(next, next_sweep), now);
         if ((asked && !pause_for(f, LOOK_ASKED, false)) || !pause_for(f, any ? span_min(wait, LOOK_EVERY) : wait, true))
             break;
     }

@@ -37,6 +37,15 @@ bool adopt_may_take(const struct adopt_offer *offer, bool (*has)(void *self, con
 /* Whether a journal of another is to be given up: its own sidecar waits for it, or nothing has lived in it since idle_since (0: something does). */
 bool adopt_gives_up(bool wanted, struct instant idle_since, struct instant now);
 
+/* A journal that nobody came back to for so long, or for the retention where that is more, is removed: what ended in it is not kept any longer. */
+#define ADOPT_KEPT_MIN SPAN_S(3600)
+
+/* Whether a journal may be removed that nobody has had for this long. */
+bool adopt_may_remove(const struct adopt_offer *offer, struct span alone, struct span retention);
+
+/* How long until the next look for one that may be: each once a minute, and all together once a second at most. */
+struct span adopt_sweep_pause(uint64_t sidecars, uint64_t chance);
+
 /* How long until the next look, when so many sidecars look at the same database: each the more rarely the more there are, so that all together look
  * twenty times a second at most. chance spreads them. */
 struct span adopt_pause(uint64_t sidecars, uint64_t chance);

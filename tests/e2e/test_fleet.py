@@ -212,8 +212,8 @@ class Fleet(unittest.TestCase):
         self.assertIn("run sagad --migrate", said)
         sidecar = self.sidecar("bare", start=False, store=uri)
         ran = lambda *more: subprocess.run([SAGAD, *more], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=True).stdout
-        self.assertIn("have version 3 now", ran("--migrate", "-f", sidecar.write_config()))
-        self.assertIn("have version 3 already", ran("--migrate", "-f", sidecar.write_config()))
+        self.assertIn("have version 4 now", ran("--migrate", "-f", sidecar.write_config()))
+        self.assertIn("have version 4 already", ran("--migrate", "-f", sidecar.write_config()))
         sidecar.start()
         self.assertIn("create table saga_frame(", ran("--print-sql"))
 

@@ -218,6 +218,44 @@ class Takeover(Fleet):
         self.assertEqual((4, 1), (ended(), numbers()["sagad_takeovers_total", ()]))
         self.assertNotIn("taken over", ctl("status") + ctl("slo"))
 
+    def test_a_journal_that_nobody_comes_back_to_goes_and_its_pod_may(self):
+        a, b = self.sidecar("a"), self.sidecar("b")
+        a.client.register(definition("one", step("c")))
+        first = a.client.Start(definition="one", request_id=self.fleet).saga_id
+        self.assertEqual("COMMITTED", state_name(a.client.end(first)))
+        a.stop()
+        names = lambda: sorted(j.name for j in b.client.operator.ListJournals().journals)
+        self.assertEqual([self.fleet + "-a", self.fleet + "-b"], names())
+        # A week later, with a sidecar that looks at once, since it starts.
+        self.server.query("update saga_journal set expires_at = expires_at - interval '169 hours' where name = '%s-a'" % self.fleet)
+        c = self.sidecar("c")
+        told = wait_until(lambda: c.log("a journal is removed that nobody came back to, and in which all had ended"), "it is removed")
+        self.assertEqual(self.fleet + "-a", told[0]["journal"])
+        self.assertEqual([self.fleet + "-b", self.fleet + "-c"], names())
+        wait_until(lambda: self.server.query("select emptied from saga_gone where name = '%s-a'" % self.fleet).split() == ["t"], "nothing is left of it")
+        left = "select count(*) from saga_frame f join saga_gone g using (journal) where g.name = '%s-a'" % self.fleet
+        self.assertEqual(["0"], self.server.query(left).split())
+        # Its request_id begins another saga, one, wherever it is asked; and its pod is let in, with what it has seen.
+        b.client.register(definition("one", step("c")))
+        again = b.client.Start(definition="one", request_id=self.fleet)
+        self.assertFalse(again.already_started)
+        a.start()
+        self.assertEqual((again.saga_id, True), (lambda s: (s.saga_id, s.already_started))(a.client.Start(definition="one", request_id=self.fleet)))
+        with self.assertRaises(grpc.RpcError) as raised:
+            a.client.saga(first)
+        self.assertEqual("SAGA_NOT_FOUND", failure_of(raised.exception).reason)
+        a.client.register(definition("one", step("c")))
+        self.assertEqual("COMMITTED", state_name(a.client.run("one")))
+
+    def test_claims_of_which_no_saga_came_go(self):
+        a = self.sidecar("a", retention="1s")
+        with self.assertRaises(grpc.RpcError):
+            a.client.Start(definition="not there", request_id=self.fleet)
+        claims = lambda: int(self.server.query("select count(*) from saga_request where fleet = '%s'" % self.fleet))
+        self.assertEqual(1, claims())
+        self.server.query("update saga_request set at_us = at_us - 70000000 where fleet = '%s'" % self.fleet)
+        wait_until(lambda: claims() == 0, "it goes")
+
     def test_without_a_fleet_there_is_nothing_to_see(self):
         alone = self.sidecar("alone", fleet="", fleet_address="")
         with self.assertRaises(grpc.RpcError) as raised:

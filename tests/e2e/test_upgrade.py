@@ -15,7 +15,7 @@ LEAVES_BEHIND = "begin; update saga_schema set version = 99, oldest = 99; update
 
 class Upgrade(test_takeover.Fleet):
     def tearDown(self):
-        self.server.query("update saga_schema set version = 3, oldest = 3")
+        self.server.query("update saga_schema set version = 4, oldest = 4")
         super().tearDown()
 
     def migrate(self, sidecar):
@@ -33,8 +33,8 @@ class Upgrade(test_takeover.Fleet):
         held = lambda until: self.server.query("update saga_journal set expires_at = '%s'" % until, database="old")
         held("2999-01-01")
         code, said = self.migrate(sidecar)
-        self.assertEqual((0, "The tables have version 3 now; they had 2.\n"
-                             "Journals that were held: 1. Sidecars that know no version from 3 on end now.\n"), (code, said))
+        self.assertEqual((0, "The tables have version 4 now; they had 2.\n"
+                             "Journals that were held: 1. Sidecars that know no version from 4 on end now.\n"), (code, said))
         held("2020-01-01")
         client = sidecar.start().client
         sagas = {r: client.Start(definition=d, request_id=r).saga_id for d, r in [("whole", "w-%d" % i) for i in range(3)] + [("half", "h-0"), ("half", "h-1")]}
@@ -48,10 +48,10 @@ class Upgrade(test_takeover.Fleet):
         a, b = self.sidecar("a"), self.sidecar("b")
         ids, gate = self.live(a, 5)
         self.server.query("alter table saga_journal add column later text; alter table saga_frame add column later text; create table saga_later(x text); "
-                          "update saga_schema set version = 4")
+                          "update saga_schema set version = 5")
         self.server.query("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'sagad'")
         code, said = self.migrate(a)
-        self.assertEqual((0, "The tables have version 4, of a newer sagad, and are good for this one, which knows 3.\n"), (code, said))
+        self.assertEqual((0, "The tables have version 5, of a newer sagad, and are good for this one, which knows 4.\n"), (code, said))
         a.kill()
         self.taken_by(b, "a")
         a.start()
@@ -69,12 +69,12 @@ class Upgrade(test_takeover.Fleet):
             self.assertEqual(1, sidecar.await_exit())
             told, = sidecar.log("stopped: the sidecar cannot go on")
             self.assertEqual("JOURNAL_VERSION", told["reason"])
-            self.assertIn("the tables have version 99, for a sagad that knows version 99 or later, and this one knows 3", told["text"])
+            self.assertIn("the tables have version 99, for a sagad that knows version 99 or later, and this one knows 4", told["text"])
         code, said = self.migrate(a)
         self.assertEqual(1, code)
         self.assertIn("of a newer sagad, and not for this one any more", said)
         self.assertIn("JOURNAL_VERSION", a.refuse()[1])
-        self.server.query("update saga_schema set version = 3, oldest = 3")
+        self.server.query("update saga_schema set version = 4, oldest = 4")
         a.start()
         self.all_end(a, ids)
 

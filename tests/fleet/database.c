@@ -4,6 +4,8 @@
 
 #include "sidecar/base/check.h"
 
+#include <stdio.h>
+
 static struct world *world_of(const struct far_store *f)
 {
     return f->shard->sidecar->world;
@@ -40,6 +42,9 @@ bool database_take(struct world *w, int journal, int sidecar, bool own)
     bool free_one = j->holder < 0 || j->expires_at < w->now || j->holder == sidecar;
     if (!free_one || (!own && j->wanted_until >= w->now))
         return false;
+    if (!j->there && !own)
+        return false;
+    j->there = true;
     if (!own && j->person_at != 0)
         world_fail(w, "L2", "a journal that is known to lack something is taken over before a person has looked",
                    (uint64_t)journal);
@@ -179,9 +184,30 @@ void database_want(struct world *w, int journal)
 int database_claim(struct world *w, unsigned request, int own)
 {
     struct request *r = &w->requests[request];
-    if (r->claimed < 0 && !DEFECT(CLAIM_FORGOTTEN))
+    r->looked_at = w->now;
+    if (DEFECT(CLAIM_FORGOTTEN) || (r->of_a_gone_one && DEFECT(GONE_CLAIM_KEPT)))
+        return own;
+    if (r->claimed < 0 || r->of_a_gone_one)
         r->claimed = own;
-    return DEFECT(CLAIM_FORGOTTEN) ? own : r->claimed;
+    r->of_a_gone_one = false;
+    return r->claimed;
+}
+
+void database_remove(struct world *w, int journal)
+{
+    struct journal *j = &w->journals[journal];
+    oracle_removed(w, journal);
+    if (j->open != NULL)
+        j->open->close(j->open);
+    j->open = NULL;
+    memory_disk_destroy(j->disk);
+    j->disk = memory_disk_create();
+    j->frames = j->live = 0;
+    j->there = false;
+    j->removals++;
+    w->removals++;
+    for (unsigned i = 0; i < REQUESTS; i++)
+        w->requests[i].of_a_gone_one |= w->requests[i].claimed == journal;
 }
 
 /* ---- the store as a shard has it ---- */
@@ -269,6 +295,8 @@ static void arrive(struct far_store *f, unsigned i)
     j->commits[++j->seq % COMMITS_KNOWN] = f->way[i].id;
     CHECK(store_commit_now(j->open, &commit, &detail) == 0);
     f->way[i].hit = true;
+    if (!w->lossy)
+        oracle_kept(w, f->shard->journal, commit.records);
 }
 
 void far_deliver(struct far_store *f, bool dies)
@@ -431,8 +459,9 @@ static int far_holds_now(struct store *face, struct error_detail *detail)
     return code != 0 || far_holds(f) ? code : away(detail);
 }
 
-#define NEAR(face)  journal_of((const struct far_store *)(face))->open
-#define THERE(face) has_row((const struct far_store *)(face))
+#define NEAR(face)    journal_of((const struct far_store *)(face))->open
+#define THERE(face)   has_row((const struct far_store *)(face))
+#define ANSWERS(face) (THERE(face) && database_answers(world_of((const struct far_store *)(face))))
 
 static int far_scan(struct store *s, uint64_t from, int (*take)(void *self, uint64_t frame, struct bytes records),
                     void *self, struct error_detail *detail)
@@ -468,6 +497,40 @@ static int far_scan_definitions(struct store *s, int (*take)(void *self, const s
     return THERE(s) ? NEAR(s)->scan_definitions(NEAR(s), take, self, detail) : away(detail);
 }
 
+static int far_drop(struct store *s, struct instant before, uint64_t keep_from, uint32_t work_max, bool *more,
+                    struct error_detail *detail)
+{
+    *more = false;
+    return ANSWERS(s) && !world_of((const struct far_store *)s)->lossy
+               ? NEAR(s)->drop(NEAR(s), before, keep_from, work_max, more, detail)
+               : 0;
+}
+
+/* As postgres_claims.c does it; the look and the delete in one. */
+static int far_drop_claims(struct store *s, struct span unseen, bool (*lives)(void *self, struct bytes request_id),
+                           void *self, uint32_t work_max, bool *more, struct error_detail *detail)
+{
+    const struct far_store *f = (const struct far_store *)s;
+    struct world *w = world_of(f);
+    int64_t before = w->now - unseen.us / 60 * MINUTE_S;
+    (void)work_max;
+    *more = false;
+    for (unsigned i = 0; ANSWERS(s) && !w->lossy && i < REQUESTS; i++) {
+        struct request *r = &w->requests[i];
+        struct ended_row row;
+        char id[16];
+        snprintf(id, sizeof id, "r-%u", i);
+        if (r->claimed != f->shard->journal || r->of_a_gone_one ||
+            (r->looked_at >= before && !DEFECT(CLAIM_DROPPED_EARLY)) ||
+            NEAR(s)->find_request(NEAR(s), bytes_of_text(id), bytes_of(NULL, 0), &row, detail) == 0 ||
+            lives(self, bytes_of_text(id)))
+            continue;
+        r->claimed = -1;
+        w->claims_dropped++;
+    }
+    return 0;
+}
+
 void far_open(struct far_store *f, struct shard *s)
 {
     const struct journal *j = &s->sidecar->world->journals[s->journal];
@@ -487,5 +550,7 @@ void far_open(struct far_store *f, struct shard *s)
         .find_request = far_find_request,
         .scan_subjects = far_scan_subjects,
         .scan_definitions = far_scan_definitions,
+        .drop = far_drop,
+        .drop_claims = far_drop_claims,
     };
 }

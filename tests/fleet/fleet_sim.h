@@ -12,21 +12,31 @@
 #include "sidecar/shard/adopt.h"
 #include "tests/support/memory_store.h"
 
-#define SIDECARS     4
-#define GUESTS_MAX   3
-#define SHARDS_MAX   (1 + GUESTS_MAX)
-#define REQUESTS     48 /* request_ids, each asked for again and again */
-#define STEPS        3  /* of the definition */
-#define STEP_US      INT64_C(20000)
-#define LEASE_US     INT64_C(2000000)
-#define FAULTS_UNTIL INT64_C(40000000)
-#define HEALED_BY    INT64_C(110000000)
+#define SIDECARS      4
+#define GUESTS_MAX    3
+#define SHARDS_MAX    (1 + GUESTS_MAX)
+#define REQUESTS      48 /* request_ids, each asked for again and again */
+#define SLOW_REQUESTS 8  /* or, in some worlds, so few, whose clients pause for long */
+#define STEPS         3  /* of the definition */
+#define STEP_US       INT64_C(20000)
+#define LEASE_US      INT64_C(2000000)
+#define FAULTS_UNTIL  INT64_C(40000000)
+#define LAST_ASKED    INT64_C(95000000)
+#define HEALED_BY     INT64_C(110000000)
+/* What takes hours and minutes elsewhere is short here: an hour, the least time that a journal is kept to which nobody comes back; and a minute, after which
+ * a claim may go that nobody looks at. */
+#define RETENTION SPAN_S(10)
+#define HOUR_S    12
+#define MINUTE_S  3
 /* A journal with sagas in it may be without a sidecar that has it for so long, while there are any that could: the lease, a look of each, and the opening. */
 #define BOUND_US  (LEASE_US + INT64_C(4000000))
 #define CALLS_MAX 4096
 /* As postgres_lease.c has it: more take-overs than count. */
 #define LEFT_TO_A_PERSON 1000
 #define COMMITS_KNOWN    256
+
+/* When it is by the clock of sagas at the beginning. */
+#define EPOCH_US INT64_C(1000000000)
 
 struct world;
 struct sidecar;
@@ -38,7 +48,9 @@ struct journal {
     struct store *open;       /* as its holder has it */
     struct store_state state; /* at its opening */
     uint64_t frames;
-    int holder; /* a sidecar; -1: nobody */
+    bool there;        /* it has a row */
+    unsigned removals; /* each time it begins anew */
+    int holder;        /* a sidecar; -1: nobody */
     uint64_t epoch, taker, seq;
     uint64_t commits[COMMITS_KNOWN]; /* which one each of the last is, by its number: none is like another */
     int64_t expires_at, wanted_until;
@@ -49,20 +61,29 @@ struct journal {
     int64_t person_at;    /* somebody has seen it: when a person has looked; 0: nothing is to be looked at */
 };
 
-/* A request_id: who claimed it, and what was acknowledged. */
+/* A request_id: who claimed it, what it has begun and what was acknowledged. */
 struct request {
-    int claimed; /* the journal; -1: nobody's */
-    struct saga_id saga;
-    bool acknowledged;
+    int claimed;        /* the journal; -1: nobody's */
+    bool of_a_gone_one; /* a journal that was removed */
+    int64_t looked_at;
+    struct saga_id begun, saga; /* as the database has it; as it was told */
+    bool has_begun, acknowledged;
     bool unclaimed;            /* the claim was lost: a start that is on its way, and another's, are two */
     int acknowledged_by;       /* the journal */
     uint64_t acknowledged_seq; /* its last commit then */
     int64_t next_at;           /* when a client asks (again) */
+    int to;                    /* the journal to which its request is on the way; -1: none is */
+    int64_t arrives_at;
 };
 
 /* What participants have done of a saga. */
 struct ledger {
     struct saga_id saga;
+    int journal;
+    unsigned removals; /* of it, when the saga began */
+    bool begun, ended; /* as the database has it */
+    uint8_t state;
+    int64_t ended_at;
     uint8_t action[STEPS], undo[STEPS]; /* enum saga_barrier_row */
     int net[STEPS];
     int request; /* that began it; -1: not known */
@@ -125,6 +146,7 @@ struct sidecar {
     uint32_t life;
     int64_t until;            /* when it is up again, or thaws */
     int64_t look_at;          /* for orphans */
+    int64_t sweep_at;         /* for journals that nobody comes back to */
     int wished;               /* a journal that nobody had when it was asked for; -1: none */
     int64_t waits_since;      /* for its own journal, which another has */
     struct hold_mark witness; /* on its disk */
@@ -137,7 +159,7 @@ struct world {
     struct journal journals[SIDECARS];
     struct sidecar sidecars[SIDECARS];
     struct request requests[REQUESTS];
-    struct ledger ledgers[REQUESTS * SIDECARS];
+    struct ledger ledgers[REQUESTS * 16];
     unsigned ledger_count;
     struct call calls[CALLS_MAX];
     int64_t away_until, back_at; /* of the database */
@@ -151,7 +173,10 @@ struct world {
     int64_t doubt_until; /* after such a fail-over: who does not know of it yet has a lease that was true */
     uint64_t takers, ids;
     uint64_t breaks, kept, again, losses, lost, seen, unseen, twice;
-    uint64_t outages;
+    uint64_t outages, removals, claims_dropped;
+    unsigned request_count;
+    int leaver; /* a sidecar that is away for long; -1: none is */
+    int64_t leaves_at;
     uint64_t takeovers, kills, freezes, returns;
 };
 
@@ -168,6 +193,8 @@ void database_give_up(struct world *w, int journal, uint64_t epoch, uint64_t liv
 void database_want(struct world *w, int journal);
 /* The journal that a request_id belongs to, claimed for `own` when it is nobody's. */
 int database_claim(struct world *w, unsigned request, int own);
+/* Takes a journal out: whoever comes back to it finds an empty one. */
+void database_remove(struct world *w, int journal);
 void far_open(struct far_store *f, struct shard *s);
 /* The connection ends: what was on the way is lost, or arrives yet; nobody hears which. */
 void far_break(struct far_store *f);
@@ -198,6 +225,9 @@ struct shard *sidecar_find(struct sidecar *c, int journal);
 struct shard *shard_of(struct world *w, int journal);
 void shard_start_saga(struct shard *s, unsigned request);
 void shard_answer(struct shard *s, const struct event *answer);
+/* What has become durable; a journal that is removed. */
+void oracle_kept(struct world *w, int journal, struct bytes records);
+void oracle_removed(struct world *w, int journal);
 /* A reply, and a call, as they leave. */
 void oracle_leaves(struct shard *s);
 void world_reply(struct shard *s, const struct reply_effect *reply);

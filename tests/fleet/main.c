@@ -2,8 +2,8 @@
  *
  * F1  what leaves a sidecar leaves only while the journal is its own, in the database's own eyes: at most one epoch has effects at any time
  * F2  no journal in which sagas live is without a sidecar for longer than the bound, while there are any that may have it
- * F3  a request_id begins one saga in the whole fleet
- * F4  nothing that was acknowledged is lost: every such saga is in its journal, and ends
+ * F3  a request_id begins one saga in the whole fleet, and another no sooner than when the first has been ended for the retention
+ * F4  nothing that was acknowledged is lost: every such saga is in its journal, and ends; none goes before its retention is over
  * L1  after a fail-over that lost commits, whoever has acknowledged one of them does nothing more
  * L2  and when that was seen, nobody takes the journal over before a person has looked
  * L3  a sidecar does not start on a journal that is behind what its machine has seen
@@ -16,6 +16,7 @@
 #include "compensations/answer.h"
 #include "sidecar/base/check.h"
 #include "sidecar/base/quiet.h"
+#include "sidecar/journal/codec.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,6 +51,8 @@ uint64_t draw(struct world *w, uint64_t below)
     return x % below;
 }
 
+static bool is_past(const struct world *w, const struct ledger *l);
+
 /* ---- what leaves ---- */
 
 void oracle_leaves(struct shard *s)
@@ -83,7 +86,7 @@ void world_reply(struct shard *s, const struct reply_effect *reply)
         return;
     bool another = r->acknowledged && (r->saga.serial != reply->saga.serial || r->saga.tag != reply->saga.tag);
     w->twice += another && r->unclaimed;
-    if (another && !r->unclaimed)
+    if (another && !r->unclaimed && !is_past(w, ledger_of(w, r->saga)) && !is_past(w, ledger_of(w, reply->saga)))
         world_fail(w, "F3", "a request_id has begun a second saga", reply->token - 1);
     if (!r->acknowledged) {
         w->sagas++;
@@ -94,7 +97,7 @@ void world_reply(struct shard *s, const struct reply_effect *reply)
     r->saga = reply->saga;
 }
 
-/* ---- participants: with the barrier ---- */
+/* ---- what is kept ---- */
 
 struct ledger *ledger_of(struct world *w, struct saga_id saga)
 {
@@ -105,6 +108,56 @@ struct ledger *ledger_of(struct world *w, struct saga_id saga)
     w->ledgers[w->ledger_count] = (struct ledger){.saga = saga, .request = -1};
     return &w->ledgers[w->ledger_count++];
 }
+
+static bool is_past(const struct world *w, const struct ledger *l)
+{
+    return l->ended && l->ended_at + RETENTION.us <= w->now;
+}
+
+static void note_begun(struct world *w, int journal, const struct record *r)
+{
+    unsigned i = 0;
+    for (size_t k = 2; k < r->request_id.size; k++) /* r-17 */
+        i = 10 * i + (unsigned)(r->request_id.at[k] - '0');
+    CHECK(i < REQUESTS);
+    struct request *request = &w->requests[i];
+    struct ledger *l = ledger_of(w, r->saga);
+    if (request->has_begun && !is_past(w, ledger_of(w, request->begun)))
+        world_fail(w, "F3", "a request_id has begun a second saga", i);
+    l->journal = journal;
+    l->removals = w->journals[journal].removals;
+    l->begun = request->has_begun = true;
+    request->begun = r->saga;
+}
+
+void oracle_kept(struct world *w, int journal, struct bytes records)
+{
+    while (records.size > 0) {
+        struct record r;
+        struct error_detail detail;
+        uint64_t previous;
+        CHECK(codec_decode(&records, &r, &previous, &detail) == 0);
+        struct ledger *l = r.type == RECORD_ENDED ? ledger_of(w, r.saga) : NULL;
+        if (r.type == RECORD_STARTED)
+            note_begun(w, journal, &r);
+        if (l != NULL) {
+            l->ended = true;
+            l->ended_at = r.at.us - EPOCH_US;
+            l->state = r.saga_state;
+        }
+    }
+}
+
+void oracle_removed(struct world *w, int journal)
+{
+    for (unsigned i = 0; i < w->ledger_count; i++) {
+        const struct ledger *l = &w->ledgers[i];
+        if (l->begun && l->journal == journal && l->removals == w->journals[journal].removals && !is_past(w, l))
+            world_fail(w, "F4", "a journal is removed with a saga that is kept", l->saga.serial);
+    }
+}
+
+/* ---- participants: with the barrier ---- */
 
 void world_call(struct shard *s, const struct call_effect *call)
 {
@@ -201,17 +254,25 @@ static void turn_calls(struct world *w)
 
 static void turn_clients(struct world *w)
 {
-    for (unsigned i = 0; i < REQUESTS; i++) {
+    bool slow = w->request_count == SLOW_REQUESTS;
+    for (unsigned i = 0; i < w->request_count; i++) {
         struct request *r = &w->requests[i];
-        if (r->next_at > w->now)
-            continue;
-        r->next_at = w->now + SPAN_S(1).us + (int64_t)draw(w, 200) * STEP_US;
-        struct sidecar *c = &w->sidecars[draw(w, SIDECARS)];
-        if (!c->up || c->frozen || !c->shards[0].used)
-            continue;
-        struct shard *s = database_answers(w) ? sidecar_find(c, database_claim(w, i, c->number)) : NULL;
+        struct shard *s = r->to >= 0 && r->arrives_at <= w->now ? shard_of(w, r->to) : NULL;
         if (s != NULL)
             shard_start_saga(s, i);
+        if (r->arrives_at <= w->now)
+            r->to = -1;
+        if (r->next_at > w->now || (w->now > LAST_ASKED && r->acknowledged))
+            continue;
+        r->next_at = w->now + SPAN_S(1).us + (int64_t)draw(w, slow && r->acknowledged ? 2000 : 200) * STEP_US;
+        struct sidecar *c = &w->sidecars[draw(w, SIDECARS)];
+        if (!c->up || c->frozen || !c->shards[0].used || !database_answers(w))
+            continue;
+        int journal = database_claim(w, i, c->number);
+        if (sidecar_find(c, journal) == NULL)
+            continue;
+        r->to = journal;
+        r->arrives_at = w->now + (int64_t)draw(w, 40) * STEP_US;
     }
 }
 
@@ -228,6 +289,13 @@ static void break_all(struct world *w)
 static void turn_faults(struct world *w)
 {
     bool over = w->now >= FAULTS_UNTIL;
+    struct sidecar *leaver = w->leaver < 0 ? NULL : &w->sidecars[w->leaver];
+    if (leaver != NULL && w->now >= w->leaves_at && leaver->up && !leaver->frozen &&
+        w->now < LAST_ASKED - SPAN_S(5).us) {
+        sidecar_stop(leaver);
+        leaver->until = LAST_ASKED - SPAN_S(5).us;
+        leaver->since = INT64_MAX;
+    }
     if (!over && database_answers(w) && w->now > w->back_at + SPAN_S(8).us && draw(w, 600) == 0) {
         w->away_until = w->back_at = w->now + (int64_t)draw(w, 200) * STEP_US;
         w->outages++;
@@ -303,31 +371,38 @@ static void look_for_the_abandoned(struct world *w)
     }
 }
 
+/* It has ended, and is found for as long as it is kept: a second less, for what is on the way. How it ended. */
+static uint8_t look_for_row(struct world *w, unsigned request, const struct ledger *l)
+{
+    struct ended_row row = {.state = l->state};
+    struct error_detail detail;
+    bool found = l->ended && l->ended_at + RETENTION.us < w->now + SPAN_S(1).us;
+    for (int k = 0; k < SIDECARS && !found; k++) {
+        struct store *store = &shard_of(w, k)->store.face;
+        found = store->find_ended(store, l->saga.serial, &row, &detail) == 0 && row.saga.tag == l->saga.tag;
+    }
+    if (!found)
+        world_fail(w, "F4", "an acknowledged saga is lost, or has not ended", request);
+    return row.state;
+}
+
 static void look_at_the_end(struct world *w)
 {
-    for (unsigned i = 0; i < REQUESTS; i++) {
+    for (int k = 0; k < SIDECARS; k++)
+        if (shard_of(w, k) == NULL)
+            world_fail(w, "F2", "a journal has no sidecar at the end", (uint64_t)k);
+    for (unsigned i = 0; i < w->request_count; i++) {
         const struct request *r = &w->requests[i];
-        struct ended_row row;
-        struct error_detail detail;
         if (!r->acknowledged)
             world_fail(w, "F4", "a start was never acknowledged, though all is well", i);
-        struct shard *s = NULL;
-        for (int k = 0; k < SIDECARS && s == NULL; k++) {
-            struct shard *candidate = shard_of(w, k);
-            if (candidate == NULL)
-                world_fail(w, "F2", "a journal has no sidecar at the end", (uint64_t)k);
-            int code = candidate->store.face.find_ended(&candidate->store.face, r->saga.serial, &row, &detail);
-            s = code == 0 && row.saga.tag == r->saga.tag ? candidate : NULL;
-        }
-        if (s == NULL)
-            world_fail(w, "F4", "an acknowledged saga is lost, or has not ended", i);
         const struct ledger *l = ledger_of(w, r->saga);
+        uint8_t state = look_for_row(w, i, l);
         for (unsigned step = 0; step < STEPS; step++)
-            if (!l->doubt && l->net[step] != (row.state == SAGA_COMMITTED))
+            if (!l->doubt && l->net[step] != (state == SAGA_COMMITTED))
                 world_fail(w, "F5", "what was done is not what the saga says", r->saga.serial);
     }
     /* Each saga that there is was begun by a request_id of its own. */
-    if (w->ledger_count > REQUESTS && w->doubt_until == 0)
+    if (w->lossy && w->ledger_count > REQUESTS && w->doubt_until == 0)
         world_fail(w, "F3", "there are more sagas than request_ids", w->ledger_count);
 }
 
@@ -342,8 +417,11 @@ static void run(uint64_t seed, struct world *totals)
         w->journals[i] = (struct journal){.disk = memory_disk_create(), .holder = -1};
         w->sidecars[i] = (struct sidecar){.world = w, .number = i};
     }
+    w->request_count = !w->lossy && draw(w, 3) == 0 ? SLOW_REQUESTS : REQUESTS;
+    w->leaver = !w->lossy && draw(w, 2) == 0 ? (int)draw(w, SIDECARS) : -1;
+    w->leaves_at = (int64_t)draw(w, 1500) * STEP_US;
     for (unsigned i = 0; i < REQUESTS; i++)
-        w->requests[i] = (struct request){.claimed = -1, .next_at = (int64_t)draw(w, 1500) * STEP_US};
+        w->requests[i] = (struct request){.claimed = -1, .to = -1, .next_at = (int64_t)draw(w, 1500) * STEP_US};
     for (; w->now < HEALED_BY; w->now += STEP_US) {
         turn_faults(w);
         turn_clients(w);
@@ -383,6 +461,8 @@ static void run(uint64_t seed, struct world *totals)
     totals->outages += w->outages;
     totals->freezes += w->freezes;
     totals->returns += w->returns;
+    totals->removals += w->removals;
+    totals->claims_dropped += w->claims_dropped;
     free(w);
 }
 
@@ -407,10 +487,11 @@ int main(int argc, char **argv)
         run(seed, &totals);
     printf("fleet_sim: %llu worlds, %llu sagas, %llu effects, %llu kills, %llu freezes, %llu times without the "
            "database, %llu take-overs, %llu times a "
-           "journal went home\n",
+           "journal went home, %llu claims and %llu journals that were removed\n",
            (unsigned long long)(one ? 1 : count), (unsigned long long)totals.sagas, (unsigned long long)totals.events,
            (unsigned long long)totals.kills, (unsigned long long)totals.freezes, (unsigned long long)totals.outages,
-           (unsigned long long)totals.takeovers, (unsigned long long)totals.returns);
+           (unsigned long long)totals.takeovers, (unsigned long long)totals.returns,
+           (unsigned long long)totals.claims_dropped, (unsigned long long)totals.removals);
     printf("fleet_sim: %llu connections lost, of whose commits %llu were kept and %llu sent again; %llu journals lost "
            "commits, "
            "and with them %llu acknowledged sagas: seen %llu times, and not at all %llu times; %llu request_ids began "

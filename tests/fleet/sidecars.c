@@ -12,6 +12,8 @@ static const char text[] = "name: three\nversion: 1.0.0\nsteps:\n"
                            "  - {name: b, target: t, action: /x.Y/b, compensation: /x.Y/ub, after: [a]}\n"
                            "  - {name: c, target: t, action: /x.Y/c, compensation: /x.Y/uc, after: [b]}\n";
 
+#define MAINTAIN_US INT64_C(500000)
+
 /* ---- one shard ---- */
 
 static void durable(void *self, uint64_t frame, struct bytes records)
@@ -50,7 +52,7 @@ static int take_definition(void *self, const struct definition_row *row)
 
 static struct instant now_of(const struct shard *s)
 {
-    return (struct instant){.us = INT64_C(1000000000) + s->sidecar->world->now};
+    return (struct instant){.us = EPOCH_US + s->sidecar->world->now};
 }
 
 static const struct definition *the_definition(const struct shard *s)
@@ -91,7 +93,7 @@ static void open_shard(struct shard *s, struct sidecar *c, int journal)
         .targets = &target,
         .target_count = 1,
         .commit_bytes_max = 65536,
-        .retention = SPAN_S(3600),
+        .retention = RETENTION,
     };
     const struct core_world out = {.durable = durable, .reply = reply, .call = call, .self = s};
     CHECK(catalog_create(4, &s->catalog) == 0);
@@ -137,7 +139,10 @@ static bool turn_shard(struct shard *s)
         return true;
     if (core_look(s->core, true, now_of(s)) && core_expiry(s->core).us <= now_of(s).us)
         submit(s, (struct event){.type = EVENT_TICK});
-    int code = core_commit(s->core, now_of(s), &detail);
+    bool more;
+    int code = s->sidecar->world->now % MAINTAIN_US == 0 ? core_maintain(s->core, now_of(s), &more, &detail) : 0;
+    CHECK(code == 0 || code == E_JOURNAL_AWAY);
+    code = core_commit(s->core, now_of(s), &detail);
     if (code == E_JOURNAL_FENCED || code == E_JOURNAL)
         return false;
     CHECK(code == 0 || code == E_JOURNAL_AWAY);
@@ -274,6 +279,26 @@ static void look_for_orphans(struct sidecar *c)
             return;
 }
 
+static void look_for_abandoned(struct sidecar *c)
+{
+    struct world *w = c->world;
+    if (w->lossy || !c->shards[0].used || w->now < c->sweep_at)
+        return;
+    c->sweep_at = w->now + adopt_sweep_pause(SIDECARS, draw(w, UINT64_MAX)).us / 60 * MINUTE_S;
+    uint64_t from = draw(w, SIDECARS);
+    for (unsigned i = 0; i < SIDECARS; i++) {
+        int number = (int)((from + i) % SIDECARS);
+        const struct journal *j = &w->journals[number];
+        const struct adopt_offer offer = {
+            .live = j->live, .tries = j->tries, .given_up = j->holder < 0, .wanted = j->wanted_until >= w->now};
+        struct span alone = {.us = (w->now - j->expires_at) / HOUR_S * 3600};
+        if (number == c->number || !j->there || !adopt_may_remove(&offer, alone, RETENTION))
+            continue;
+        database_remove(w, number);
+        return;
+    }
+}
+
 static void look_at_guests(struct sidecar *c)
 {
     struct world *w = c->world;
@@ -302,6 +327,8 @@ void sidecar_turn(struct sidecar *c)
         take_own(c);
     if (database_answers(w) && c->up)
         look_for_orphans(c);
+    if (database_answers(w) && c->up)
+        look_for_abandoned(c);
     look_at_guests(c);
     for (struct shard *s = c->shards; s < c->shards + SHARDS_MAX; s++) {
         if (!s->used || turn_shard(s))

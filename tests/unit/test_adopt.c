@@ -110,6 +110,30 @@ START_TEST(adopt__gives_up_what_is_waited_for_or_has_been_idle_for_long_enough)
 }
 END_TEST
 
+START_TEST(adopt__removes_what_is_empty_given_up_and_left_alone_for_the_retention)
+{
+    struct adopt_offer offer = {.needs = "shop,", .given_up = true};
+    struct span retention = SPAN_S(7200), later = {.us = retention.us + 1};
+    ck_assert(adopt_may_remove(&offer, later, retention));
+    ck_assert(!adopt_may_remove(&offer, retention, retention));
+    /* A short retention is no haste: who restarts is back within an hour. */
+    ck_assert(!adopt_may_remove(&offer, ADOPT_KEPT_MIN, SPAN_S(1)));
+    ck_assert(adopt_may_remove(&offer, later, SPAN_S(1)));
+    offer.live = 1;
+    ck_assert(!adopt_may_remove(&offer, later, retention));
+    offer = (struct adopt_offer){.given_up = true, .wanted = true};
+    ck_assert(!adopt_may_remove(&offer, later, retention));
+    offer = (struct adopt_offer){.given_up = true, .tries = ADOPT_TRIES_MAX}; /* a person is to look at it */
+    ck_assert(!adopt_may_remove(&offer, later, retention));
+    offer = (struct adopt_offer){.given_up = false};
+    ck_assert(!adopt_may_remove(&offer, later, retention));
+    /* Each once a minute, and all together once a second. */
+    ck_assert_int_eq(adopt_sweep_pause(1, 0).us, SPAN_S(45).us);
+    ck_assert_int_eq(adopt_sweep_pause(60, 0).us, SPAN_S(45).us);
+    ck_assert_int_eq(adopt_sweep_pause(600, 0).us, SPAN_S(450).us);
+}
+END_TEST
+
 /* The shortest and the longest pause that chance makes of so many sidecars, in milliseconds. */
 static void pauses(uint64_t sidecars, int64_t *least, int64_t *most)
 {
@@ -154,6 +178,7 @@ int main(void)
     tcase_add_test(c, adopt__leaves_what_has_ended_as_many_as_may_be);
     tcase_add_test(c, adopt__takes_only_what_all_targets_are_there_for);
     tcase_add_test(c, adopt__gives_up_what_is_waited_for_or_has_been_idle_for_long_enough);
+    tcase_add_test(c, adopt__removes_what_is_empty_given_up_and_left_alone_for_the_retention);
     tcase_add_test(c, adopt__all_together_look_twenty_times_a_second_at_most);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);

@@ -23,7 +23,8 @@ static void setup(void)
 {
     const struct postgres_fleet_options options = {
         .conninfo = server.conninfo, .fleet = "ours", .timeout = SPAN_S(10), .stop = never};
-    place_query(&server, "truncate saga_journal, saga_request, saga_subject");
+    place_query(&server, "truncate saga_journal, saga_request, saga_subject, saga_frame, saga_ended, saga_definition, "
+                         "saga_audit, saga_gone");
     ck_assert_int_eq(postgres_fleet_create(&options, &fleet), 0);
 }
 
@@ -210,6 +211,130 @@ START_TEST(postgres_fleet__tries_begin_anew)
 }
 END_TEST
 
+/* Fails unless this is so in the database. */
+static void so(const char *condition)
+{
+    char sql[512];
+    snprintf(sql, sizeof sql, "select 1 / (case when %s then 1 else 0 end)", condition);
+    place_query(&server, sql);
+}
+
+#define HOUR SPAN_S(3600)
+
+static bool remove_last(void)
+{
+    bool removed = false;
+    ck_assert_int_eq(postgres_fleet_remove(fleet, last.id, last.epoch, HOUR, &removed, &detail), 0);
+    return removed;
+}
+
+/* Given up, empty, and left alone for so long; and only as it was then. */
+START_TEST(postgres_fleet__what_nobody_comes_back_to_is_removed)
+{
+    journal("ours", "lives", "", "", -7200, 1, 0);
+    journal("ours", "held", "x", "held", -7200, 0, 0);
+    journal("ours", "young", "", "", -3500, 0, 0);
+    journal("ours", "own", "", "", -7200, 0, 0);
+    journal("theirs", "t", "", "", -7200, 0, 0);
+    GIVES("", postgres_fleet_abandoned(fleet, "own", HOUR, add, NULL, &detail));
+    journal("ours", "left", "", "", -3700, 0, 0);
+    GIVES("left ", postgres_fleet_abandoned(fleet, "own", HOUR, add, NULL, &detail));
+    ck_assert_int_eq(postgres_fleet_abandoned(fleet, "own", HOUR, keep, NULL, &detail), 0);
+    ck_assert_int_le(last.lease_ms, -3700000);
+    ck_assert(!last.held && !last.wanted);
+    static const char *const changes[] = {"epoch = 8",
+                                          "tries = 3",
+                                          "holder = 'x'",
+                                          "live = 1",
+                                          "expires_at = clock_timestamp()",
+                                          "wanted_until = clock_timestamp() + interval '3 seconds'"};
+    for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+        char sql[256];
+        snprintf(sql, sizeof sql, "update saga_journal set %s where name = 'left'", changes[i]);
+        place_query(&server, sql);
+        ck_assert_msg(!remove_last(), "%s", changes[i]);
+        place_query(&server, "delete from saga_journal where name = 'left'");
+        journal("ours", "left", "", "", -3700, 0, 0);
+        ck_assert_int_eq(postgres_fleet_of_name(fleet, "left", keep, NULL, &detail), 0);
+    }
+    ck_assert(remove_last());
+    ck_assert(!remove_last());
+    GIVES("", postgres_fleet_of_name(fleet, "left", add, NULL, &detail));
+    so("(select count(*) from saga_gone where name = 'left' and epoch = 7 and not emptied) = 1");
+    so("(select count(*) from saga_journal) = 5");
+}
+END_TEST
+
+/* What it had claimed is whoever's claims it next. */
+START_TEST(postgres_fleet__what_a_removed_one_claimed_is_free)
+{
+    const struct bytes id = bytes_of_text("r");
+    journal("ours", "left", "", "", -7200, 0, 0);
+    journal("ours", "b", "x", "b", 60, 1, 0);
+    journal("ours", "c", "x", "c", 60, 1, 0);
+    given[0] = '\0';
+    ck_assert_int_eq(postgres_fleet_claim(fleet, "left", &id, 1, add_indexed, NULL, &detail), 0);
+    ck_assert_str_eq(given, "0:left ");
+    ck_assert_int_eq(postgres_fleet_of_name(fleet, "left", keep, NULL, &detail), 0);
+    ck_assert(remove_last());
+    GIVES("", postgres_fleet_of_request(fleet, id, add, NULL, &detail));
+    for (int i = 0; i < 2; i++) {
+        given[0] = '\0';
+        ck_assert_int_eq(postgres_fleet_claim(fleet, i == 0 ? "b" : "c", &id, 1, add_indexed, NULL, &detail), 0);
+        ck_assert_str_eq(given, "0:b ");
+    }
+    GIVES("b ", postgres_fleet_of_request(fleet, id, add, NULL, &detail));
+}
+END_TEST
+
+/* By pieces of a thousand rows, and of so many bytes; the audit trail stays as long as any. */
+START_TEST(postgres_fleet__what_a_removed_one_held_goes_by_pieces)
+{
+    bool more = true;
+    unsigned sweeps = 0;
+    place_query(&server,
+                "insert into saga_gone(journal, name, epoch, at) values(5, 'left', 7, clock_timestamp() - interval "
+                "'1 hour')");
+    place_query(&server, "insert into saga_frame select j, n, 1, 1, convert_to(repeat('x', 10000000), 'UTF8') from "
+                         "generate_series(5, 6) j, generate_series(1, 3) n");
+    place_query(&server, "insert into saga_ended select j, n, 1, 2, 1, 0, 1, 'x', null, '', 1, 1, 1, 1, 1 from "
+                         "generate_series(5, 6) j, generate_series(1, 1500) n");
+    place_query(
+        &server,
+        "insert into saga_definition select j, n, 1, 'x' from generate_series(5, 6) j, generate_series(1, 3) n");
+    place_query(
+        &server,
+        "insert into saga_subject select j, k, 'x', 1, '' from generate_series(5, 6) j, generate_series(1, 150) k");
+    place_query(&server,
+                "insert into saga_audit select j, n, 1, 'x' from generate_series(5, 6) j, generate_series(1, 5) n");
+    place_query(
+        &server,
+        "insert into saga_request select 'f' || j, convert_to(n::text, 'UTF8'), j, 1 from generate_series(5, 6) "
+        "j, generate_series(1, 5) n");
+    ck_assert_msg(postgres_fleet_sweep(fleet, SPAN_S(7200), &more, &detail) == 0, "%s", detail.text);
+    ck_assert(more);
+    so("(select count(*) from saga_frame where journal = 5) = 1");
+    so("(select count(*) from saga_ended where journal = 5) = 500");
+    so("(select count(*) from saga_subject where journal = 5) = 50");
+    so("(select count(*) from saga_definition where journal = 5) = 0");
+    so("(select count(*) from saga_request where journal = 5) = 0");
+    for (; more; sweeps++)
+        ck_assert_int_eq(postgres_fleet_sweep(fleet, SPAN_S(7200), &more, &detail), 0);
+    ck_assert_uint_eq(sweeps, 3); /* the rest; that nothing is left is noted; nothing is to be done */
+    so("(select emptied from saga_gone)");
+    so("(select count(*) from saga_audit where journal = 5) = 5");
+    for (sweeps = 0, more = true; more; sweeps++)
+        ck_assert_int_eq(postgres_fleet_sweep(fleet, SPAN_S(3000), &more, &detail), 0);
+    ck_assert_uint_eq(sweeps, 3);
+    so("(select count(*) from saga_audit where journal = 5) + (select count(*) from saga_gone) = 0");
+    so("(select count(*) from saga_frame) + (select count(*) from saga_ended) + (select count(*) from saga_definition) "
+       "+ "
+       "(select count(*) from saga_subject) + (select count(*) from saga_audit) + (select count(*) from saga_request) "
+       "= "
+       "3 + 1500 + 3 + 150 + 5 + 5");
+}
+END_TEST
+
 START_TEST(postgres_fleet__a_lost_connection_is_made_anew)
 {
     journal("ours", "a", "x", "a", 60, 1, 0);
@@ -238,6 +363,9 @@ int main(void)
     tcase_add_test(t, postgres_fleet__request_ids_are_claimed_once);
     tcase_add_test(t, postgres_fleet__pages_by_name);
     tcase_add_test(t, postgres_fleet__tries_begin_anew);
+    tcase_add_test(t, postgres_fleet__what_nobody_comes_back_to_is_removed);
+    tcase_add_test(t, postgres_fleet__what_a_removed_one_claimed_is_free);
+    tcase_add_test(t, postgres_fleet__what_a_removed_one_held_goes_by_pieces);
     tcase_add_test(t, postgres_fleet__a_lost_connection_is_made_anew);
     suite_add_tcase(s, t);
     SRunner *runner = srunner_create(s);

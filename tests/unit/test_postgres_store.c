@@ -413,6 +413,159 @@ START_TEST(postgres_store__loss_of_what_nobody_was_told_of)
 }
 END_TEST
 
+/* ---- claims ---- */
+
+static void so(const char *condition)
+{
+    char sql[512];
+    snprintf(sql, sizeof sql, "select 1 / (case when %s then 1 else 0 end)", condition);
+    place_query(&server, sql);
+}
+
+#define HOUR SPAN_S(3600)
+
+static unsigned looks;
+
+static bool lives(void *self, struct bytes request_id)
+{
+    (void)self;
+    looks++;
+    if (bytes_equal(request_id, bytes_of_text("looked-at"))) /* at this very moment */
+        place_query(&server, "update saga_request set at_us = extract(epoch from clock_timestamp())::bigint * 1000000 "
+                             "where request_id = 'looked-at'");
+    return bytes_equal(request_id, bytes_of_text("lives"));
+}
+
+static bool drop_claims(struct store *of, uint32_t work_max)
+{
+    bool more;
+    ck_assert_int_eq(of->drop_claims(of, HOUR, lives, NULL, work_max, &more, &detail), 0);
+    return more;
+}
+
+/* Those that nobody has looked at for so long and nothing is left of; each time a bounded number, and none twice in one go. */
+START_TEST(postgres_store__claims_go_with_what_they_are_of)
+{
+    struct postgres_store_options options = place_options(&server, "claims");
+    options.fleet = "f";
+    place_query(&server, "truncate saga_request, saga_ended");
+    open_as(options);
+    place_query(
+        &server,
+        "insert into saga_request(fleet, request_id, journal, at_us) select 'f', convert_to(x.id, 'UTF8'), j.id, "
+        "(extract(epoch from clock_timestamp())::bigint - x.age) * 1000000 from (values ('lives', 9000), "
+        "('ended', 9000), ('stale', 9000), ('looked-at', 8000), ('young', 3000)) as x(id, age), saga_journal j "
+        "where j.name = 'claims'");
+    place_query(&server, "insert into saga_request(fleet, request_id, journal, at_us) values('f', 'other', 0, 1)");
+    place_query(&server,
+                "insert into saga_ended select id, 1, 1, 2, 1, 0, 1, 'x', 'ended', '', 1, 1, 1, 1, 1 from saga_journal "
+                "where name = 'claims'");
+    ck_assert(!drop_claims(store, 100));
+    so("(select string_agg(convert_from(request_id, 'UTF8'), ' ' order by request_id) from saga_request) = "
+       "'ended lives looked-at other young'");
+    ck_assert_uint_eq(looks, 3);
+    /* One at a time: those that stay do not stand in the way of others, and are not looked at for ever. */
+    place_query(
+        &server,
+        "insert into saga_request(fleet, request_id, journal, at_us) select 'f', 'stale', id, "
+        "(extract(epoch from clock_timestamp())::bigint - 8500) * 1000000 from saga_journal where name = 'claims'");
+    ck_assert(!drop_claims(store, 1));
+    ck_assert(!drop_claims(store, 1));
+    so("(select count(*) from saga_request where request_id = 'stale') = 1");
+    ck_assert(drop_claims(store, 1));
+    so("(select count(*) from saga_request where request_id = 'stale') = 0");
+    ck_assert(!drop_claims(store, 1)); /* the end */
+    looks = 0;
+    ck_assert(!drop_claims(store, 1)); /* and anew */
+    ck_assert(!drop_claims(store, 1));
+    ck_assert_uint_eq(looks, 1);
+    /* Whose journal it is no more drops none. */
+    struct store *stale = store;
+    options.holder = "other";
+    place_query(&server, "delete from saga_ended where request_id = 'ended'");
+    place_query(&server,
+                "update saga_journal set expires_at = clock_timestamp() - interval '1 s' where name = 'claims'");
+    open_as(options);
+    drop_claims(stale, 100);
+    drop_claims(stale, 100);
+    so("(select count(*) from saga_request where request_id = 'ended') = 1");
+    stale->close(stale);
+    drop_claims(store, 100);
+    so("(select count(*) from saga_request where request_id = 'ended') = 0");
+}
+END_TEST
+
+/* ---- journals that the fleet has removed ---- */
+
+static void remove_journal(const char *name, int epochs_less)
+{
+    char sql[400];
+    snprintf(sql, sizeof sql,
+             "with j as (delete from saga_journal where name = '%s' returning id, name, epoch) insert into "
+             "saga_gone(journal, "
+             "name, epoch, at) select id, name, epoch - %d, clock_timestamp() from j",
+             name, epochs_less);
+    place_query(&server, sql);
+}
+
+/* It begins anew: the witness of what there was speaks of no database that went back, as long as that is what was removed. */
+START_TEST(postgres_store__who_comes_back_to_a_removed_journal_begins_anew)
+{
+    char witness[] = "/tmp/saga-witness-XXXXXX";
+    close(mkstemp(witness));
+    struct postgres_store_options options = place_options(&server, "gone");
+    options.witness = witness;
+    open_as(options);
+    for (uint64_t n = 1; n <= 3; n++)
+        ck_assert_int_eq(commit_one(n), 0);
+    uint64_t epoch = state.epoch;
+    teardown();
+    remove_journal("gone", 0);
+    open_as(options);
+    ck_assert_uint_eq(state.last_frame, 0);
+    ck_assert_uint_gt(state.epoch, epoch);
+    ck_assert_int_eq(commit_one(1), 0);
+    ck_assert_int_eq(commit_one(2), 0);
+    teardown();
+    /* What it has lost since, it has lost. */
+    place_query(&server, "update saga_journal set seq = 1, last_frame = 1 where name = 'gone'");
+    ck_assert_int_eq(postgres_store_open(&options, &store, &state, &detail), E_JOURNAL);
+    ck_assert_ptr_nonnull(strstr(detail.text, "went back in time"));
+    store = NULL;
+    remove_journal("gone", 1000);
+    place_query(&server, "delete from saga_gone where name = 'gone' and epoch > 0");
+    ck_assert_int_eq(postgres_store_open(&options, &store, &state, &detail), E_JOURNAL);
+    ck_assert_ptr_nonnull(strstr(detail.text, "went back in time"));
+    store = NULL;
+    unlink(witness);
+}
+END_TEST
+
+START_TEST(postgres_store__who_stood_still_while_it_was_removed_is_fenced)
+{
+    struct postgres_store_options options = place_options(&server, "frozen");
+    open_as(options);
+    ck_assert_int_eq(commit_one(1), 0);
+    remove_journal("frozen", 0);
+    struct store_commit next = frame(2);
+    ck_assert_int_eq(store->commit(store, &next, &detail), STORE_PENDING);
+    ck_assert_int_eq(fate(30), E_JOURNAL_FENCED);
+    ck_assert_ptr_nonnull(strstr(detail.text, "the fleet has removed the journal"));
+    so("(select count(*) from saga_journal where name = 'frozen') = 0");
+}
+END_TEST
+
+/* Whoever wants to look after a journal does not make one. */
+START_TEST(postgres_store__a_guest_makes_no_journal)
+{
+    struct postgres_store_options options = place_options(&server, "nobodys");
+    options.carrier = "other";
+    ck_assert_int_eq(postgres_store_open(&options, &store, &state, &detail), E_JOURNAL_LOCKED);
+    store = NULL;
+    so("(select count(*) from saga_journal where name = 'nobodys') = 0");
+}
+END_TEST
+
 START_TEST(postgres_store__what_is_not_durable_is_refused)
 {
     struct postgres_store_options options = place_options(&server, "unsafe");
@@ -491,7 +644,7 @@ START_TEST(postgres_store__newer_tables_that_are_good_for_it)
     ck_assert_ptr_nonnull(strstr(said, "version 99, of a newer sagad, and are good for this one"));
     free(said);
     place_query(&server, "alter table saga_journal drop column later");
-    place_query(&server, "update saga_schema set version = 3");
+    place_query(&server, "update saga_schema set version = 4");
 }
 END_TEST
 
@@ -514,7 +667,7 @@ START_TEST(postgres_store__newer_tables_that_are_not)
     store = NULL;
     ck_assert_int_eq(migrate(&said), E_JOURNAL_VERSION);
     free(said);
-    place_query(&server, "update saga_schema set version = 3, oldest = 3");
+    place_query(&server, "update saga_schema set version = 4, oldest = 4");
     open_as(options);
     ck_assert_uint_eq(state.last_frame, 1);
 }
@@ -575,6 +728,10 @@ int main(void)
     tcase_add_test(t, postgres_store__server_killed);
     tcase_add_test(t, postgres_store__database_that_went_back);
     tcase_add_test(t, postgres_store__loss_of_what_nobody_was_told_of);
+    tcase_add_test(t, postgres_store__claims_go_with_what_they_are_of);
+    tcase_add_test(t, postgres_store__who_comes_back_to_a_removed_journal_begins_anew);
+    tcase_add_test(t, postgres_store__who_stood_still_while_it_was_removed_is_fenced);
+    tcase_add_test(t, postgres_store__a_guest_makes_no_journal);
     tcase_add_test(t, postgres_store__what_is_not_durable_is_refused);
     tcase_add_test(t, postgres_store__tables_are_never_made_silently);
     tcase_add_test(t, postgres_store__newer_tables_that_are_good_for_it);

@@ -207,16 +207,19 @@ int postgres_fleet_of_request(struct postgres_fleet *f, struct bytes request_id,
                 2, values, take, self, detail);
 }
 
+/* What a journal had claimed that was removed is free. */
 int postgres_fleet_claim(struct postgres_fleet *f, const char *own, const struct bytes *request_ids, unsigned count,
                          fleet_claimed_fn take, void *self, struct error_detail *detail)
 {
     /* In their order, so that two who claim the same wait for one another, and never each for the other. What was looked at is not forgotten soon
-     * (postgres_drop.c). */
+     * (postgres_claims.c). */
     static const char sql[] =
         "with c as (insert into saga_request(fleet, request_id, journal, at_us) "
         "select $1, x.request_id, j.id, extract(epoch from clock_timestamp())::bigint * 1000000 "
         "from unnest($3::bytea[]) as x(request_id), saga_journal j where j.name = $2 order by x.request_id "
-        "on conflict (fleet, request_id) do update set at_us = greatest(saga_request.at_us, excluded.at_us) "
+        "on conflict (fleet, request_id) do update set at_us = greatest(saga_request.at_us, excluded.at_us), "
+        "journal = case when exists (select 1 from saga_journal h where h.id = saga_request.journal) then "
+        "saga_request.journal else excluded.journal end "
         "returning request_id, journal) "
         "select " CLAIMED_COLUMNS
         ", array_position($3::bytea[], c.request_id) - 1 from c join saga_journal on id = c.journal";
@@ -254,6 +257,117 @@ int postgres_fleet_list(struct postgres_fleet *f, const char *after, unsigned ro
     const char *values[] = {f->options.fleet, after, rows};
     return give(f, "select " COLUMNS "where fleet = $1 and name > $2 order by name limit $3::bigint", 3, values, take,
                 self, detail);
+}
+
+/* ---- journals that nobody comes back to ---- */
+
+/* One that waits for a person (ADOPT_TRIES_MAX) is kept for that. */
+#define ABANDONED \
+    "holder = '' and live = 0 and tries < 3 and wanted_until < statement_timestamp() and " \
+    "expires_at < statement_timestamp() - $3::bigint * interval '1 microsecond' "
+
+int postgres_fleet_abandoned(struct postgres_fleet *f, const char *own, struct span kept, fleet_take_fn take,
+                             void *self, struct error_detail *detail)
+{
+    char us[24];
+    snprintf(us, sizeof us, "%" PRId64, kept.us);
+    const char *values[] = {f->options.fleet, own, us};
+    return give(f, "select " COLUMNS "where fleet = $1 and name <> $2 and " ABANDONED "order by random() limit 1", 3,
+                values, take, self, detail);
+}
+
+/* The number of rows that one statement has changed; or that it could not be carried out. */
+static int change(struct postgres_fleet *f, const char *sql, int count, const char *const *values, uint64_t *changed,
+                  struct error_detail *detail)
+{
+    PGresult *done = query(f, sql, count, values, detail);
+    if (done == NULL)
+        return E_JOURNAL_AWAY;
+    *changed += strtoull(PQcmdTuples(done), NULL, 10);
+    PQclear(done);
+    return 0;
+}
+
+int postgres_fleet_remove(struct postgres_fleet *f, uint64_t id, uint64_t epoch, struct span kept, bool *removed,
+                          struct error_detail *detail)
+{
+    char texts[3][24];
+    uint64_t changed = 0;
+    snprintf(texts[0], sizeof texts[0], "%" PRIu64, id);
+    snprintf(texts[1], sizeof texts[1], "%" PRIu64, epoch);
+    snprintf(texts[2], sizeof texts[2], "%" PRId64, kept.us);
+    const char *values[] = {texts[0], texts[1], texts[2]};
+    /* At once: whoever takes it at this moment has it, and it stays, or finds it gone. */
+    int code = change(f,
+                      "with j as (delete from saga_journal where id = $1::bigint and epoch = $2::bigint and " ABANDONED
+                      "returning id, name, epoch) insert into saga_gone(journal, name, epoch, at) "
+                      "select id, name, epoch, clock_timestamp() from j",
+                      3, values, &changed, detail);
+    *removed = changed > 0;
+    return code;
+}
+
+/* How much goes at once: rows, and bytes of frames, since the server has as many pieces of a large one to look for. */
+#define SWEPT_ROWS  "1000"
+#define SWEPT_BYTES "16777216"
+
+static const char *const swept[] = {
+    "delete from saga_frame where journal = $1::bigint and frame in (select frame from (select frame, sum(bytes) over "
+    "(order by frame) - bytes as before from (select frame, octet_length(records) as bytes from saga_frame where "
+    "journal = $1::bigint order by frame limit " SWEPT_ROWS ") as piece) as sized where before < " SWEPT_BYTES ")",
+    "delete from saga_ended where journal = $1::bigint and serial in (select serial from saga_ended where journal = "
+    "$1::bigint order by serial limit " SWEPT_ROWS ")",
+    "delete from saga_definition where journal = $1::bigint and number in (select number from saga_definition where "
+    "journal = $1::bigint order by number limit 100)",
+    "delete from saga_subject where journal = $1::bigint and (kind, name) in (select kind, name from saga_subject "
+    "where "
+    "journal = $1::bigint order by kind, name limit 100)",
+    "delete from saga_request where journal = $1::bigint and (fleet, request_id) in (select fleet, request_id from "
+    "saga_request where journal = $1::bigint order by at_us, request_id limit " SWEPT_ROWS ")",
+};
+#define SWEPT_COUNT (sizeof swept / sizeof *swept)
+
+static int sweep_one(struct postgres_fleet *f, const char *id, bool emptied, struct error_detail *detail)
+{
+    const char *values[] = {id};
+    uint64_t changed = 0;
+    int code = 0;
+    for (size_t i = 0; code == 0 && !emptied && i < SWEPT_COUNT; i++)
+        code = change(f, swept[i], 1, values, &changed, detail);
+    if (code == 0 && emptied)
+        code = change(f,
+                      "delete from saga_audit where journal = $1::bigint and seq in (select seq from saga_audit where "
+                      "journal = $1::bigint order by seq limit " SWEPT_ROWS ")",
+                      1, values, &changed, detail);
+    if (code != 0 || changed > 0)
+        return code;
+    return change(f,
+                  emptied ? "delete from saga_gone where journal = $1::bigint"
+                          : "update saga_gone set emptied = true where journal = $1::bigint",
+                  1, values, &changed, detail);
+}
+
+int postgres_fleet_sweep(struct postgres_fleet *f, struct span audit_kept, bool *more, struct error_detail *detail)
+{
+    char us[24], id[24];
+    snprintf(us, sizeof us, "%" PRId64, audit_kept.us);
+    const char *values[] = {us};
+    /* What was done there is kept as long as anywhere. */
+    PGresult *found =
+        query(f,
+              "(select journal, false from saga_gone where not emptied order by random() limit 1) union all "
+              "(select journal, true from saga_gone where emptied and at < statement_timestamp() - "
+              "$1::bigint * interval '1 microsecond' order by at limit 1)",
+              1, values, detail);
+    int code = found == NULL ? E_JOURNAL_AWAY : 0;
+    *more = false;
+    for (int i = 0; code == 0 && i < PQntuples(found); i++) {
+        snprintf(id, sizeof id, "%s", PQgetvalue(found, i, 0));
+        code = sweep_one(f, id, truth(found, i, 1), detail);
+        *more = true;
+    }
+    PQclear(found);
+    return code;
 }
 
 int postgres_fleet_lasted(struct postgres_fleet *f, const char *own, const char *name, struct error_detail *detail)

@@ -67,6 +67,15 @@ int postgres_fleet_claim(struct postgres_fleet *f, const char *own, const struct
 /* All by name, behind `after`, so many at most. */
 int postgres_fleet_list(struct postgres_fleet *f, const char *after, unsigned rows_max, fleet_take_fn take, void *self,
                         struct error_detail *detail);
+/* Some journal that nobody has, nothing lives in and nobody waits for, and that has been so for so long: as the others. */
+int postgres_fleet_abandoned(struct postgres_fleet *f, const char *own, struct span kept, fleet_take_fn take,
+                             void *self, struct error_detail *detail);
+/* Takes a journal out of the fleet that is as it was given (id, epoch), and still abandoned; *removed: it was. Its name is free from then on, and what it
+ * holds goes by and by. */
+int postgres_fleet_remove(struct postgres_fleet *f, uint64_t id, uint64_t epoch, struct span kept, bool *removed,
+                          struct error_detail *detail);
+/* Deletes a piece of what is left of some journal that was removed; of its audit trail once that was long enough ago. *more: there may be more. */
+int postgres_fleet_sweep(struct postgres_fleet *f, struct span audit_kept, bool *more, struct error_detail *detail);
 /* A take-over has lasted. */
 int postgres_fleet_lasted(struct postgres_fleet *f, const char *own, const char *name, struct error_detail *detail);
 /* Has whoever has it give it up, for so long that its own sidecar can take it, or another. */

@@ -8,7 +8,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#define PG_SCHEMA_VERSION 3
+#define PG_SCHEMA_VERSION 4
 
 /* A number of the preprocessor as text. */
 #define NUMBER(n)      NUMBER_TEXT(n)
@@ -33,6 +33,8 @@ enum pg_statement {
     PG_OLD_FRAMES,
     PG_OLD_ENDED,
     PG_DROP,
+    PG_OLD_CLAIMS,
+    PG_DROP_CLAIMS,
     PG_SCAN_AUDIT,
     PG_OLD_AUDIT,
     PG_DROP_AUDIT,
@@ -238,6 +240,9 @@ struct postgres_store {
     struct recent *recent[RECENT_MAX]; /* rows of sagas that ended lately, by serial */
     PGresult *shown;                   /* what the last view is of */
     uint64_t drop_after;               /* retention: ended rows up to this serial have been looked at */
+    uint64_t claims_at;                /* and claims up to this one */
+    uint8_t claims_id[REQUEST_ID_BYTES_MAX];
+    size_t claims_id_size;
 };
 
 /* postgres_size.c. What a row costs beside the bytes in it: its head, its numbers, its places in indexes. */
@@ -301,6 +306,11 @@ int postgres_store_drop_audit(struct store *face, struct instant before, uint32_
 /* postgres_drop.c */
 int postgres_store_drop(struct store *face, struct instant before, uint64_t keep_from, uint32_t work_max, bool *more,
                         struct error_detail *detail);
+
+/* postgres_claims.c */
+int postgres_store_drop_claims(struct store *face, struct span unseen,
+                               bool (*lives)(void *self, struct bytes request_id), void *self, uint32_t work_max,
+                               bool *more, struct error_detail *detail);
 
 /* What a sound store is; each is a CHECK. */
 void postgres_check(const struct postgres_store *s);

@@ -45,6 +45,20 @@ static int compare_witness(const struct postgres_store *s, uint64_t epoch, uint6
     return code;
 }
 
+/* Whether the fleet has removed a journal of this name that had this epoch, or a later one. */
+static bool was_removed(struct pg_link *l, PGconn *db, const struct postgres_store *s, uint64_t epoch)
+{
+    char state[6], text[24];
+    struct error_detail ignored;
+    snprintf(text, sizeof text, "%" PRIu64, epoch);
+    const char *values[] = {s->name, text};
+    PGresult *found = link_query(l, db, "select 1 from saga_gone where name = $1 and epoch >= $2::bigint limit 1", 2,
+                                 values, state, &ignored);
+    bool removed = found != NULL && PQntuples(found) > 0;
+    PQclear(found);
+    return removed;
+}
+
 /* Who stands in the way ends: its server process may wait for the end of a statement for ever, with the row locked. */
 static void end_other(struct pg_link *l, PGconn *db, const struct postgres_store *s)
 {
@@ -190,13 +204,17 @@ static PGresult *take_first(struct pg_link *l, PGconn *db, struct postgres_store
                             char state[6], struct error_detail *detail)
 {
     const char *name[] = {s->name};
-    PGresult *made = link_query(
-        l, db,
-        "insert into saga_journal(name, holder, taker, pid, epoch, seq, expires_at, first_frame, "
-        "last_frame, oldest_live, serial_max, audit_last) values($1, '', '', 0, 0, 0, clock_timestamp(), 0, 0, 0, "
-        "0, 0) on conflict (name) do nothing",
-        1, name, state, detail);
-    if (made == NULL)
+    /* Another's is there, or is not to be had any more. One that was removed goes on in epochs, so that what was seen of it is told from what is. */
+    PGresult *made =
+        s->guest
+            ? NULL
+            : link_query(
+                  l, db,
+                  "insert into saga_journal(name, holder, taker, pid, epoch, seq, expires_at, first_frame, "
+                  "last_frame, oldest_live, serial_max, audit_last) select $1, '', '', 0, coalesce(max(epoch), 0), "
+                  "0, clock_timestamp(), 0, 0, 0, 0, 0 from saga_gone where name = $1 on conflict (name) do nothing",
+                  1, name, state, detail);
+    if (made == NULL && !s->guest)
         return NULL;
     PQclear(made);
     const char *values[] = {s->name,
@@ -258,7 +276,14 @@ static int tell_other(struct pg_link *l, PGconn *db, struct postgres_store *s, s
     if (found == NULL)
         return STORE_PENDING;
     int code;
-    if (s->taken && (PQntuples(found) == 0 || number_at(found, 0) < link_epoch(l))) {
+    if (s->taken && PQntuples(found) == 0 && was_removed(l, db, s, link_epoch(l))) {
+        code =
+            error_set(detail, E_JOURNAL_FENCED, s->name,
+                      "the fleet has removed the journal, since nobody held it for longer than what it had was kept");
+    } else if (!s->taken && PQntuples(found) == 0) { /* just now */
+        code = error_set(detail, E_JOURNAL_LOCKED, s->name, "the fleet has removed the journal");
+        code = s->guest ? code : STORE_PENDING;
+    } else if (s->taken && (PQntuples(found) == 0 || number_at(found, 0) < link_epoch(l))) {
         code = went_back(s, "it does not know the epoch that it gave", detail);
     } else if (s->taken) {
         snprintf(text, sizeof text, "another sidecar (%.90s) has taken the journal", PQgetvalue(found, 0, 2));
@@ -281,7 +306,8 @@ static int tell_other(struct pg_link *l, PGconn *db, struct postgres_store *s, s
 }
 
 /* What the row says, at the opening. */
-static int note_first(struct postgres_store *s, const PGresult *row, uint64_t epoch, struct error_detail *detail)
+static int note_first(struct pg_link *l, PGconn *db, struct postgres_store *s, const PGresult *row, uint64_t epoch,
+                      struct error_detail *detail)
 {
     s->journal = number_at(row, 0);
     s->seq = number_at(row, 2);
@@ -294,7 +320,8 @@ static int note_first(struct postgres_store *s, const PGresult *row, uint64_t ep
         .audit_last = number_at(row, 7),
         .epoch = epoch,
     };
-    return compare_witness(s, epoch, s->seq, detail);
+    int code = compare_witness(s, epoch, s->seq, detail);
+    return code != 0 && was_removed(l, db, s, s->witness_epoch) ? 0 : code;
 }
 
 int lease_take(void *self, struct pg_link *l, PGconn *db, struct pg_taken *taken, struct error_detail *detail)
@@ -325,7 +352,7 @@ int lease_take(void *self, struct pg_link *l, PGconn *db, struct pg_taken *taken
     const struct hold_mark now = {taken->epoch, taken->seq},
                            seen = {link_epoch(l) + 1, kept > settled ? kept : settled};
     if (!s->taken)
-        code = note_first(s, row, taken->epoch, detail);
+        code = note_first(l, db, s, row, taken->epoch, detail);
     else if (hold_went_back(now, seen))
         code = went_back(s, "commits that it has acknowledged are gone", detail);
     PQclear(row);
@@ -352,7 +379,7 @@ int lease_look(void *self, struct pg_link *l, PGconn *db, struct pg_taken *taken
     if (PQntuples(row) == 1 && number_at(row, 8) > JOURNAL_FORM)
         code = refuse_form(s, number_at(row, 8), detail);
     else if (PQntuples(row) == 1)
-        code = note_first(s, row, taken->epoch = number_at(row, 1), detail);
+        code = note_first(l, db, s, row, taken->epoch = number_at(row, 1), detail);
     else
         code = error_set(detail, E_ARGUMENT, "store_journal", "the database has no journal of this name");
     PQclear(row);

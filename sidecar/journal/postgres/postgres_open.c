@@ -266,6 +266,7 @@ static const struct store functions = {
     .scan_definitions = postgres_store_scan_definitions,
     .scan_subjects = postgres_store_scan_subjects,
     .drop = postgres_store_drop,
+    .drop_claims = postgres_store_drop_claims,
     .scan_audit = postgres_store_scan_audit,
     .drop_audit = postgres_store_drop_audit,
     .verify = postgres_store_verify,

@@ -84,11 +84,23 @@ static const char *const migrations[] = {
     /* 3 */
     "alter table saga_schema add column oldest bigint not null default 3; -- version whose sagad may go on\n"
     "alter table saga_journal add column form bigint not null default 1; -- that who takes it must be able to read\n",
+    /* 4 */
+    "create index saga_request_age on saga_request(journal, at_us, request_id);\n"
+    "create table saga_gone(\n"
+    "  journal bigint primary key, -- which nobody came back to: what is left of it goes by and by\n"
+    "  name text not null,\n"
+    "  epoch bigint not null, -- as it had it last\n"
+    "  at timestamp with time zone not null,\n"
+    "  emptied boolean not null default false); -- but for its audit trail\n"
+    "create index saga_gone_name on saga_gone(name);\n"
+    "create index saga_gone_at on saga_gone(at);\n"
+    "create index saga_gone_full on saga_gone(journal) where not emptied;\n",
 };
 
 /* By the same index: the oldest version whose sagad may go on with these tables. Its own number, when a statement of an older one would not do any
- * more; else that of the version before. Versions 1 and 2 go on with no other. */
-static const unsigned oldest[] = {1, 2, 3};
+ * more; else that of the version before. Versions 1 and 2 go on with no other; 3 does not know that
+ * a claim may be of a journal that was removed. */
+static const unsigned oldest[] = {1, 2, 3, 4};
 
 _Static_assert(sizeof migrations / sizeof migrations[0] == PG_SCHEMA_VERSION, "one migration a version");
 _Static_assert(sizeof oldest / sizeof oldest[0] == PG_SCHEMA_VERSION, "one number a version");
@@ -221,9 +233,18 @@ const char *const postgres_statements[PG_STATEMENT_COUNT] = {
         "where id = $1::bigint and epoch = $2::bigint returning id), "
         "frames as (delete from saga_frame where journal in (select id from f) and frame <= $5::bigint), "
         "ended as (delete from saga_ended where journal in (select id from f) and serial > $6::bigint and "
-        "serial <= $7::bigint and ended_us < $8::bigint returning request_id), "
-        /* One that somebody has looked at lately is kept: a new saga of its may be on the way. */
-        "claims as (delete from saga_request where journal in (select id from f) and at_us < $8::bigint and "
-        "(fleet, request_id) in (select j.fleet, e.request_id from ended e, saga_journal j where j.id = $1::bigint)) "
+        "serial <= $7::bigint and ended_us < $8::bigint) "
         "select count(*) from f",
+    /* Parameters: journal, for how long nobody has looked at it (us), the claim that was looked at last. By the server's clock, which wrote at_us. */
+    [PG_OLD_CLAIMS] =
+        "select at_us, request_id, (select count(*) from (select 1 from saga_ended e where e.journal = $1::bigint and "
+        "e.request_id = r.request_id limit 1) as any_row) from saga_request r where journal = $1::bigint and "
+        "(at_us, request_id) > ($3::bigint, $4::bytea) and "
+        "at_us < extract(epoch from statement_timestamp())::bigint * 1000000 - $2::bigint "
+        "order by at_us, request_id limit $5::bigint",
+    /* One that somebody has looked at meanwhile has another at_us, and stays. */
+    [PG_DROP_CLAIMS] =
+        "with f as (select id from saga_journal where id = $1::bigint and epoch = $2::bigint for update), "
+        "claims as (delete from saga_request where journal in (select id from f) and at_us >= $3::bigint and "
+        "at_us <= $4::bigint and request_id = any($5::bytea[])) select count(*) from f",
 };

@@ -15,7 +15,8 @@ struct postgres_store_options {
     const char *conninfo; /* a URI or words, as libpq takes them */
     const char *journal;  /* its name in the database */
     const char *first;    /* the name of loop 0's journal: loop k has that with /k behind it */
-    unsigned loops;       /* how many loops the sidecar has, whose journals are made from the last to the first; 0: another's */
+    unsigned
+        loops; /* how many loops the sidecar has, whose journals are made from the last to the first; 0: another's */
     const char *holder;  /* who takes it: whoever held it by the same text is known to have ended. Never two at once. */
     const char *fleet;   /* whose sidecars may take the journal over; "": nobody's */
     const char *carrier; /* the journal of this sidecar itself: the same, or that beside which it takes this one */
@@ -24,8 +25,8 @@ struct postgres_store_options {
     const char *witness; /* a file that tells how far the journal had come when this machine saw it last; NULL: none */
     uint64_t bytes_max;  /* of what the journal holds; 0: no bound */
     uint64_t commit_bytes_max;
-    struct span lease;   /* how long the journal stays ours without a word from us */
-    struct span timeout; /* what takes the server longer counts as a lost connection */
+    struct span lease;    /* how long the journal stays ours without a word from us */
+    struct span timeout;  /* what takes the server longer counts as a lost connection */
     struct span patience; /* how long opening waits for a server that is away, and for another holder's lease to end */
     /* Asked now and then meanwhile, with what it waits for: false ends that with E_STOPPING. NULL: nobody is asked. */
     bool (*waits)(void *self, const char *why);

@@ -501,6 +501,13 @@ static int drop(struct store *face, struct instant before, uint64_t keep_from, u
     return inner->drop(inner, before, keep_from, work_max, more, detail);
 }
 
+static int drop_claims(struct store *face, struct span unseen, bool (*lives)(void *self, struct bytes request_id),
+                       void *self, uint32_t work_max, bool *more, struct error_detail *detail)
+{
+    struct store *inner = sealed_of(face)->inner;
+    return inner->drop_claims(inner, unseen, lives, self, work_max, more, detail);
+}
+
 static int drop_audit(struct store *face, struct instant before, uint32_t work_max, bool *more,
                       struct error_detail *detail)
 {
@@ -614,6 +621,7 @@ int sealed_store_open(const struct sealed_options *options, struct store *inner,
         .scan_subjects = scan_subjects,
         .scan_definitions = scan_definitions,
         .drop = drop,
+        .drop_claims = inner->drop_claims == NULL ? NULL : drop_claims,
         .scan_audit = scan_audit,
         .drop_audit = drop_audit,
         .verify = inner->verify == NULL ? NULL : verify,
