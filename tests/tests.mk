@@ -40,7 +40,7 @@ $(B)/tests/unit/test_exporter: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,clo
 $(B)/tests/unit/test_finder_memory: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,clock_now $(patsubst %,postgres_fleet_%,create destroy of_tag of_request \
 	claim list want))
 $(B)/tests/unit/test_fleet: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,clock_now pthread_cond_timedwait pthread_join $(patsubst %,postgres_fleet_%,create destroy \
-	orphans of_name guests lasted is_anew) $(patsubst %,finder_%,open close tag request all) $(patsubst %,sidecar_%,open_guest run stop close reload) \
+	orphans of_name guests abandoned remove sweep lasted is_anew) $(patsubst %,finder_%,open close tag request all) $(patsubst %,sidecar_%,open_guest run stop close reload) \
 	config_read config_destroy journal_name engine_counts core_engine rpc_wake rpc_poll)
 $(B)/tests/unit/test_forward: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,transport_channel_credentials certificates_version)
 $(B)/tests/unit/test_targets: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,clock_now rpc_target_create rpc_target_retire core_set_target \

@@ -77,6 +77,12 @@ int __wrap_postgres_fleet_of_name(struct postgres_fleet *f, const char *name, fl
                                   struct error_detail *detail);
 int __wrap_postgres_fleet_guests(struct postgres_fleet *f, const char *own, fleet_take_fn take, void *self,
                                  struct error_detail *detail);
+int __wrap_postgres_fleet_abandoned(struct postgres_fleet *f, const char *own, struct span kept, fleet_take_fn take,
+                                    void *self, struct error_detail *detail);
+int __wrap_postgres_fleet_remove(struct postgres_fleet *f, uint64_t id, uint64_t epoch, struct span kept, bool *removed,
+                                 struct error_detail *detail);
+int __wrap_postgres_fleet_sweep(struct postgres_fleet *f, struct span audit_kept, bool *more,
+                                struct error_detail *detail);
 int __wrap_postgres_fleet_lasted(struct postgres_fleet *f, const char *own, const char *name,
                                  struct error_detail *detail);
 bool __wrap_postgres_fleet_is_anew(struct postgres_fleet *f);
@@ -172,6 +178,38 @@ int __wrap_postgres_fleet_guests(struct postgres_fleet *f, const char *own, flee
     for (unsigned i = 0; i < row_count && database == 0; i++)
         if (guest_of_ours[i])
             take(self, &rows[i]);
+    return database == 0 ? 0 : error_set(detail, database, "", "away");
+}
+
+/* Nobody is away for so long here. */
+int __wrap_postgres_fleet_abandoned(struct postgres_fleet *f, const char *own, struct span kept, fleet_take_fn take,
+                                    void *self, struct error_detail *detail)
+{
+    (void)f;
+    (void)take;
+    (void)self;
+    ck_assert_str_eq(own, "own");
+    ck_assert_int_ge(kept.us, ADOPT_KEPT_MIN.us);
+    return database == 0 ? 0 : error_set(detail, database, "", "away");
+}
+
+int __wrap_postgres_fleet_remove(struct postgres_fleet *f, uint64_t id, uint64_t epoch, struct span kept, bool *removed,
+                                 struct error_detail *detail)
+{
+    (void)f;
+    (void)kept;
+    (void)removed;
+    (void)detail;
+    ck_abort_msg("%d %d is removed", (int)id, (int)epoch);
+    return 0;
+}
+
+int __wrap_postgres_fleet_sweep(struct postgres_fleet *f, struct span audit_kept, bool *more,
+                                struct error_detail *detail)
+{
+    (void)f;
+    (void)audit_kept;
+    *more = false;
     return database == 0 ? 0 : error_set(detail, database, "", "away");
 }
 
