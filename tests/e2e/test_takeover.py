@@ -461,6 +461,16 @@ class Trusted(Fleet):
         page = self.as_(c, "cart").List(fleet=True, timeout=20)
         self.assertEqual([self.fleet + "-a", self.fleet + "-b"], sorted(m.journal for m in page.absent), page)
 
+    def test_a_strangers_word_for_who_asks_is_not_taken(self):
+        a = self.secure("a", OURS)
+        saga_id = self.as_(a, "cart").Begin(name="x", timeout=10).saga_id
+        # As a sidecar says in whose name it asks: over TLS, a listener for everybody, no user, an address, an identity.
+        cart = (("saga-forwarded-bin", ("1 3 0 0 0 0\n127.0.0.1:1\n%scart" % SERVICE).encode()),)
+        self.assertEqual("RUNNING", state_name(self.as_(a, "sagad").Get(saga_id=saga_id, metadata=cart, timeout=10).saga))
+        with self.assertRaises(grpc.RpcError) as raised:
+            self.as_(a, "till").Get(saga_id=saga_id, metadata=cart, timeout=10)
+        self.assertEqual(grpc.StatusCode.PERMISSION_DENIED, raised.exception.code(), raised.exception)
+
     def test_another_identity_is_not_asked(self):
         a, b = self.secure("a", OURS), self.secure("b", SERVICE + "till")
         saga_id = self.as_(a, "cart").Begin(name="x", timeout=10).saga_id
