@@ -459,7 +459,7 @@ START_TEST(participant__serves_on_among_strangers)
     enum { STRANGERS = 90 };
     int open[STRANGERS];
     char noise[512];
-    struct saga_participant_options options = {.handshake_timeout_ms = 100};
+    struct saga_participant_options options = {.handshake_timeout_ms = 1000}; /* the caller has to keep to it, too */
     serve_with(&options, echo, NULL, (void *)(uintptr_t) "");
     struct caller_call *call = action_call();
     srand(7);
