@@ -12,14 +12,14 @@
 /* The hash of what went into `hash` before (FNV_START: nothing), and of these bytes after it. */
 static inline uint64_t fnv_add(uint64_t hash, const void *at, size_t size)
 {
-    const uint8_t *byte = at, *end = byte + size;
-    for (; end - byte >= 4; byte += 4) { /* four at a time: inputs are hashed whole */
+    const uint8_t *byte = at;
+    for (; size >= 4; byte += 4, size -= 4) { /* four at a time: inputs are hashed whole */
         hash = (hash ^ byte[0]) * FNV_PRIME;
         hash = (hash ^ byte[1]) * FNV_PRIME;
         hash = (hash ^ byte[2]) * FNV_PRIME;
         hash = (hash ^ byte[3]) * FNV_PRIME;
     }
-    for (; byte < end; byte++)
+    for (; size > 0; byte++, size--)
         hash = (hash ^ *byte) * FNV_PRIME;
     return hash;
 }
