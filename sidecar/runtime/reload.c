@@ -285,7 +285,7 @@ static void hand_out_targets(struct loop *s, struct reload *r)
     atomic_store(&r->loops_left, sidecar->count);
     for (unsigned k = 0; k < sidecar->count; k++)
         atomic_store(&sidecar->targets_read[k], r);
-    for (unsigned k = 1; k < sidecar->count; k++)
+    for (unsigned k = 0; k < sidecar->count; k++) /* this loop, too: its next turn takes them */
         rpc_wake(sidecar->rooms[k]);
 }
 
