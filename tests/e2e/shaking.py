@@ -55,18 +55,20 @@ def _descendants():
 
 
 def shake(seed, ended):
-    """Lets one process after another stand still, for up to a third of a second."""
-    rng = random.Random(seed)
+    """Lets one process after another stand still, for up to a third of a second, and then be for one: who is stopped again and again never gets
+    through a wait that begins anew each time, as C core's do."""
+    rng, spared = random.Random(seed), {}
     with open(__file__) as lock:
         while not ended.wait(rng.random() * 0.05):
             # Nobody else may stop what is let go here at the end.
             fcntl.flock(lock, fcntl.LOCK_SH)
             try:
-                pid = rng.choice(_descendants() or [0])
+                pid = rng.choice([p for p in _descendants() if spared.get(p, 0) < time.monotonic()] or [0])
                 if pid:
                     os.kill(pid, signal.SIGSTOP)
                     ended.wait(0.01 + 0.3 * rng.random() ** 2)
                     os.kill(pid, signal.SIGCONT)
+                    spared[pid] = time.monotonic() + 1
             except ProcessLookupError:
                 pass
             finally:
