@@ -47,12 +47,11 @@ struct guest {
     int64_t until_ms;
 };
 
-/* A connection that has been handed to C core for a handshake of TLS, until that takes longer than it may. */
+/* A connection that has been handed to C core for a handshake of TLS. One that takes too long C core ends. */
 struct shake {
     int fd; /* C core's by now: looked at only while it is the socket that it was */
     ino_t inode;
     uint64_t received; /* when it was handed over */
-    int64_t until_ms;
 };
 
 struct rpc_door {
@@ -216,10 +215,10 @@ static struct rpc_entrance *entrance_for(struct rpc_door *d, const struct guest 
 }
 
 /* A duplicate of the socket that s was; -1 when that is gone, or has got on. */
-static int still_shaking(const struct shake *s, int64_t now)
+static int still_shaking(const struct shake *s)
 {
     struct stat st;
-    int fd = now >= s->until_ms ? -1 : fcntl(s->fd, F_DUPFD_CLOEXEC, 0);
+    int fd = fcntl(s->fd, F_DUPFD_CLOEXEC, 0);
     if (fd >= 0 && fstat(fd, &st) == 0 && st.st_ino == s->inode && rpc_bytes_received(fd) == s->received)
         return fd;
     if (fd >= 0)
@@ -231,15 +230,14 @@ static int still_shaking(const struct shake *s, int64_t now)
 static void begin_shake(struct rpc_door *d, int fd)
 {
     struct stat st;
-    int64_t now = now_ms();
     size_t kept = 0;
     if (d->shake_count == SHAKES_MAX) {
         for (size_t i = 0; i < d->shake_count; i++) {
-            int still = still_shaking(&d->shakes[i], now);
+            int still = still_shaking(&d->shakes[i]);
             if (still < 0)
                 continue;
             if (kept == SHAKES_MAX - 1) { /* all of them, and the newcomer is one too many */
-                int oldest = still_shaking(&d->shakes[0], now);
+                int oldest = still_shaking(&d->shakes[0]);
                 if (oldest >= 0) {
                     shutdown(oldest, SHUT_RDWR);
                     close(oldest);
@@ -252,8 +250,7 @@ static void begin_shake(struct rpc_door *d, int fd)
         d->shake_count = kept;
     }
     if (fstat(fd, &st) == 0)
-        d->shakes[d->shake_count++] = (struct shake){
-            .fd = fd, .inode = st.st_ino, .received = rpc_bytes_received(fd), .until_ms = now + d->patience_ms};
+        d->shakes[d->shake_count++] = (struct shake){.fd = fd, .inode = st.st_ino, .received = rpc_bytes_received(fd)};
 }
 
 /* On a unix socket the options of TCP fail, and are not needed (stall.c). */

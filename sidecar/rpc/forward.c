@@ -45,7 +45,6 @@ struct rpc_forward {
     bool over;        /* its status is there */
     bool receiving;   /* a message is asked for */
     bool waits;       /* one was handed over, and has not been taken */
-    bool drained;     /* there is none any more */
 };
 
 /* ---- roads ---- */
@@ -155,11 +154,10 @@ static void finish(struct rpc_forward *f)
     free(f);
 }
 
-/* A stream that ended well has no message left by then; of one that failed, what has not come yet does not count. */
+/* A stream that ended well has no message left by then: the next is asked for until there is none. */
 static void maybe_finish(struct rpc_forward *f)
 {
-    bool all = f->method->kind == RPC_UNARY || f->status != GRPC_STATUS_OK || f->drained;
-    if (f->over && f->pending == 0 && !f->waits && all)
+    if (f->over && f->pending == 0 && !f->waits)
         finish(f);
 }
 
@@ -188,7 +186,6 @@ static void received(struct rpc_op *op, bool ok)
     f->pending--;
     f->receiving = false;
     if (f->method->kind == RPC_UNARY || !ok || f->payload == NULL) {
-        f->drained = true;
         maybe_finish(f);
         return;
     }
@@ -203,7 +200,6 @@ static void received(struct rpc_op *op, bool ok)
     grpc_slice_unref(flat);
     grpc_byte_buffer_destroy(f->payload);
     f->payload = NULL;
-    f->drained = code != 0;
     maybe_finish(f);
 }
 

@@ -138,8 +138,9 @@ void world_open(struct world *w, bool unix_socket)
         snprintf(w->address, sizeof w->address, "unix:%s/s.sock", w->folder);
     else
         strcpy(w->address, "127.0.0.1:0");
-    const struct rpc_listener listener = {
-        .address = w->address, .credentials = &transport_plaintext, .role = WORLD_ROLE};
+    const struct rpc_listener listener = {.address = w->address,
+                                          .credentials = w->credentials == NULL ? &transport_plaintext : w->credentials,
+                                          .role = WORLD_ROLE};
     int rc = rpc_listen(w->rpc, &listener, &w->port, &detail);
     ck_assert_msg(rc == 0, "%s", detail.text);
     if (!unix_socket)

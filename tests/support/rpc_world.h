@@ -49,11 +49,12 @@ struct world {
     struct world_held held[WORLD_HELD_MAX];
     int held_count;
     int echoes;
-    int reachable;             /* word that a target can be reached again */
-    bool reply_to_cancelled;   /* a kept call is ended as soon as it is cancelled */
-    enum spread_policy policy; /* of its targets */
-    bool forbids;              /* calls that were held may not leave */
-    bool compresses;           /* the client packs its messages; set before world_open */
+    int reachable;                                   /* word that a target can be reached again */
+    bool reply_to_cancelled;                         /* a kept call is ended as soon as it is cancelled */
+    enum spread_policy policy;                       /* of its targets */
+    bool forbids;                                    /* calls that were held may not leave */
+    bool compresses;                                 /* the client packs its messages; set before world_open */
+    const struct transport_credentials *credentials; /* of its listener; NULL: plaintext, as its client */
     grpc_completion_queue *queue;
     grpc_channel *channel;
 };

@@ -1,4 +1,5 @@
 /* Letters between threads, and what one loop asks another. */
+#include "sidecar/base/account.h"
 #include "sidecar/rpc/inbox.h"
 #include "sidecar/rpc/rpc.h"
 
@@ -377,6 +378,78 @@ START_TEST(ask__nothing_is_handed_over_to_a_room_after_its_last_end)
 }
 END_TEST
 
+static unsigned sent_count, served_count;
+
+static void count_sent(void *self, struct rpc_call *call)
+{
+    (void)self;
+    (void)call;
+    sent_count++;
+}
+
+static void count_served(void *self, struct rpc_call *call, struct bytes message)
+{
+    (void)self;
+    served_count++;
+    rpc_reply(call, message);
+}
+
+static void destroy_both(void)
+{
+    rpc_destroy(asked.rpc);
+    rpc_destroy(asking);
+    ck_assert_uint_eq(atomic_load(&account.leaving), 0);
+}
+
+/* A word that there is room may be on its way still. */
+START_TEST(ask__who_has_cancelled_takes_no_more)
+{
+    struct heard h;
+    struct rpc_call *held = NULL;
+    asking = room_create(NULL);
+    asked.rpc = room_create_of(&(struct rpc_callbacks){
+        .on_message = take_and_hold, .on_sent = count_sent, .on_cancelled = send_is_ignored, .self = &held});
+    struct rpc_ask *stream = ask(COUNT, "", &h);
+    rpc_poll(asked.rpc, SPAN_MS(0));
+    rpc_send(held, bytes_of_text("1"));
+    ck_assert_uint_gt(atomic_load(&account.leaving), 0);
+    rpc_poll(asking, SPAN_MS(0));
+    rpc_ask_took(stream);
+    rpc_poll(asked.rpc, SPAN_MS(0));
+    ck_assert_uint_eq(sent_count, 1);
+    rpc_send(held, bytes_of_text("2"));
+    rpc_ask_cancel(stream);
+    rpc_ask_took(stream);
+    rpc_poll(asked.rpc, SPAN_MS(0));
+    ck_assert_uint_eq(sent_count, 1);
+    rpc_end(held, 1, NULL, bytes_of(NULL, 0));
+    rpc_poll(asking, SPAN_MS(0));
+    ck_assert_int_eq(h.messages, 2);
+    ck_assert_int_eq(h.ends, 1);
+    destroy_both();
+}
+END_TEST
+
+/* What a loop decides is committed also while more and more is asked of it. */
+START_TEST(ask__a_turn_ends_although_more_is_asked)
+{
+    enum { ASKS = 3000 };
+    static struct heard many[ASKS];
+    asking = room_create(NULL);
+    asked.rpc = room_create_of(&(struct rpc_callbacks){.on_message = count_served});
+    for (int i = 0; i < ASKS; i++)
+        ask(ECHO, "x", &many[i]);
+    rpc_poll(asked.rpc, SPAN_MS(0));
+    ck_assert_uint_eq(served_count, 1024);
+    rpc_poll(asked.rpc, SPAN_MS(0));
+    rpc_poll(asked.rpc, SPAN_MS(0));
+    ck_assert_uint_eq(served_count, ASKS);
+    for (int i = 0; i < ASKS; i++)
+        UNTIL(many[i].ends == 1);
+    destroy_both();
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("ask");
@@ -389,6 +462,8 @@ int main(void)
     tcase_add_test(tc, ask__cancellation_is_heard_once_and_answered);
     tcase_add_test(tc, ask__letters_that_nobody_reads_any_more_are_freed);
     tcase_add_test(tc, ask__nothing_is_handed_over_to_a_room_after_its_last_end);
+    tcase_add_test(tc, ask__who_has_cancelled_takes_no_more);
+    tcase_add_test(tc, ask__a_turn_ends_although_more_is_asked);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

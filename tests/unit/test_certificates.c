@@ -99,6 +99,25 @@ START_TEST(certificates__another_is_taken_and_a_bad_one_is_told_of_once)
 }
 END_TEST
 
+/* Whoever asks more often than once a second is told nothing new: a look asks the disk about three files. */
+START_TEST(certificates__are_looked_at_once_a_second_at_most)
+{
+    make(-1000, 100000, false);
+    ck_assert_msg(create(), "%s", why);
+    struct timespec before, after;
+    enum certificates_news news;
+    do {
+        look();
+        clock_gettime(CLOCK_MONOTONIC, &before);
+        make(-1000, 200000, false);
+        news = certificates_look(c, why);
+        clock_gettime(CLOCK_MONOTONIC, &after);
+    } while (before.tv_sec != after.tv_sec); /* the second ended meanwhile */
+    ck_assert_int_eq(news, CERTIFICATES_SAME);
+    ck_assert_int_eq(look(), CERTIFICATES_NEW);
+}
+END_TEST
+
 /* When a tenth of its life is left: once of each. */
 START_TEST(certificates__one_that_ends_is_told_of_once)
 {
@@ -198,6 +217,7 @@ int main(void)
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_set_timeout(t, 60);
     tcase_add_test(t, certificates__another_is_taken_and_a_bad_one_is_told_of_once);
+    tcase_add_test(t, certificates__are_looked_at_once_a_second_at_most);
     tcase_add_test(t, certificates__one_that_ends_is_told_of_once);
     tcase_add_test(t, certificates__what_is_not_valid_now_is_refused);
     tcase_add_test(t, certificates__a_chain_is_as_good_as_each_of_it);

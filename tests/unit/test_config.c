@@ -2,6 +2,7 @@
  * options bear on one another. */
 #include "sidecar/definition/quantity.h"
 #include "sidecar/config/config_options.h"
+#include "sidecar/config/config_same.h"
 
 #include <check.h>
 #include <inttypes.h>
@@ -684,6 +685,132 @@ START_TEST(config__a_collector_is_called_as_a_target)
 }
 END_TEST
 
+/* ---- entries of lists ---- */
+
+START_TEST(config__what_an_entry_does_not_say_is_usual)
+{
+    struct config *c = read_text("objectives: {shop: {success: 99}}\n"
+                                 "synthetics: {shop: {}}\n"
+                                 "definition_limits: {shop: {starts_per_second: 5}}\n"
+                                 "remediation: {r: {when: \"deadletters > 0\", do: hold, definition: shop}}\n");
+    const struct config_objective *o = &c->objectives[0], *promised = &c->synthetics[0].promised;
+    ck_assert_uint_eq(o->latency_percent, 99000);
+    ck_assert_uint_eq(o->freshness_percent, 99000);
+    ck_assert_int_eq(o->window.us, SPAN_S(30 * 86400).us);
+    ck_assert(o->latency.us == 0 && o->freshness.us == 0);
+    ck_assert_uint_eq(promised->success, 99000);
+    ck_assert_uint_eq(promised->latency_percent, 99000);
+    ck_assert_int_eq(promised->window.us, SPAN_S(30 * 86400).us);
+    ck_assert(promised->latency.us == 0 && promised->freshness.us == 0);
+    const struct config_synthetic *s = &c->synthetics[0];
+    ck_assert_int_eq(s->every.us, SPAN_S(60).us);
+    ck_assert_int_eq(s->deadline.us, SPAN_S(30).us);
+    ck_assert_str_eq(s->version, "");
+    const struct config_limit *l = &c->definition_limits[0];
+    ck_assert_uint_eq(l->starts_burst, 5);
+    ck_assert_uint_eq(l->live_sagas_max, 0);
+    const struct config_remedy *m = &c->remediation[0];
+    ck_assert(!m->acts); /* nothing is done that nobody has said in so many words */
+    ck_assert_uint_eq(m->per_second, 1);
+    ck_assert_int_eq(m->lasts.us, 0);
+    ck_assert_int_eq(m->every.us, SPAN_S(600).us);
+    ck_assert_int_eq(m->settle.us, SPAN_S(300).us);
+    ck_assert_str_eq(m->where, "true");
+    config_destroy(c);
+}
+END_TEST
+
+/* A reload takes what differs: each field of each entry is looked at. */
+START_TEST(config__a_difference_in_any_field_is_one)
+{
+#define ALL_OF(list, entry)   list ": {shop: {" entry "}}\n"
+#define LIMITS(entry)         ALL_OF("definition_limits", entry)
+#define OBJECTIVES(entry)     ALL_OF("objectives", entry)
+#define SYNTHETICS(entry)     ALL_OF("synthetics", entry)
+#define REMEDIES(name, entry) "remediation: {" name ": {" entry "}}\n"
+#define REMEDY(entry)         REMEDIES("r", "when: \"deadletters > 0\", " entry)
+#define RETRY(entry)          REMEDY("do: retry, definition: shop, " entry)
+#define FAULTS(entry)         "fault_injection: true\ntargets: {a: localhost:1, b: localhost:2}\nfaults: [{" entry "}]\n"
+#define DELAY(entry)          FAULTS("kind: delay, delay: 1s, for: 1m, " entry)
+    static const struct {
+        enum option_index option;
+        const char *texts[12]; /* of which each differs from each */
+    } rows[] = {
+        {OPTION_INDEX_definition_limits,
+         {LIMITS("live_sagas_max: 5"), LIMITS("live_sagas_max: 6"), LIMITS("starts_per_second: 5"),
+          LIMITS("starts_per_second: 6"), LIMITS("starts_per_second: 5, starts_burst: 6"),
+          "definition_limits: {cart: {live_sagas_max: 5}}\n", "definition_limits: {}\n"}},
+        {OPTION_INDEX_objectives,
+         {OBJECTIVES("success: 99"), OBJECTIVES("success: 98"), OBJECTIVES("success: 99, latency: 1s"),
+          OBJECTIVES("success: 99, latency: 2s"), OBJECTIVES("success: 99, latency_percent: 90"),
+          OBJECTIVES("success: 99, freshness: 1s"), OBJECTIVES("success: 99, freshness: 2s"),
+          OBJECTIVES("success: 99, freshness_percent: 90"), OBJECTIVES("success: 99, window: 48h"),
+          "objectives: {cart: {success: 99}}\n", "objectives: {}\n"}},
+        {OPTION_INDEX_synthetics,
+         {SYNTHETICS(""), SYNTHETICS("every: 2m"), SYNTHETICS("version: 1.0.0"), SYNTHETICS("input: x"),
+          SYNTHETICS("input_json: x"), SYNTHETICS("deadline: 5s"), SYNTHETICS("success: 98"), SYNTHETICS("latency: 1s"),
+          SYNTHETICS("latency_percent: 90"), SYNTHETICS("window: 48h"), "synthetics: {cart: {}}\n",
+          "synthetics: {}\n"}},
+        {OPTION_INDEX_remediation,
+         {RETRY("mode: act"), RETRY("mode: dry-run"), RETRY("where: \"false\""), RETRY("per_second: 2"),
+          RETRY("for: 1s"), RETRY("every: 20s"), RETRY("settle: 20s"), REMEDY("do: retry, definition: cart"),
+          REMEDY("do: hold, definition: shop"), REMEDIES("q", "when: \"deadletters > 0\", do: retry, definition: shop"),
+          REMEDIES("r", "when: \"deadletters > 1\", do: retry, definition: shop"), "remediation: {}\n"}},
+        {OPTION_INDEX_remediation,
+         {REMEDY("do: trip, target: a"), REMEDY("do: trip, target: b"), REMEDY("do: reset, target: a"),
+          REMEDY("do: page, url: \"http://a\""), REMEDY("do: page, url: \"http://b\"")}},
+        {OPTION_INDEX_faults,
+         {DELAY("target: a"), DELAY("target: b"), DELAY("definition: a"), DELAY("definition: b"), DELAY("tag: t"),
+          DELAY("tag: t, tag_value: v"), DELAY("calls: actions"), DELAY("percent: 50"),
+          FAULTS("kind: delay, delay: 2s, for: 1m"), FAULTS("kind: delay, delay: 1s, for: 2m"),
+          FAULTS("kind: reorder, delay: 1s, for: 1m"), "targets: {a: localhost:1, b: localhost:2}\n"}},
+        {OPTION_INDEX_faults,
+         {FAULTS("kind: abort, for: 1m, status: INTERNAL"), FAULTS("kind: abort, for: 1m, status: ABORTED"),
+          FAULTS("kind: duplicate, for: 1m")}},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        for (size_t k = 0; k < 12 && rows[i].texts[k] != NULL; k++)
+            for (size_t n = 0; n < 12 && rows[i].texts[n] != NULL; n++) {
+                struct config *one = read_text(rows[i].texts[k]), *other = read_text(rows[i].texts[n]);
+                ck_assert_msg(config_same(one, other, rows[i].option) == (k == n), "%s%s", rows[i].texts[k],
+                              rows[i].texts[n]);
+                config_destroy(one);
+                config_destroy(other);
+            }
+}
+END_TEST
+
+/* Each of these alone would be well. */
+START_TEST(config__what_does_not_go_together_in_an_entry_is_refused)
+{
+    static const char *const rows[][2] = {
+        {SYNTHETICS("input: x, input_json: x"), "either as text (input) or as JSON (input_json)"},
+        {REMEDY("do: hold, definition: shop, url: \"http://a\""), "only page takes a url"},
+        {REMEDY("do: page"), "page needs the url of a webhook"},
+        {REMEDY("do: page, url: \"ftp://a\""), "url begins with http:// or https://"},
+        {REMEDY("do: trip, definition: shop"), "trip acts on a target"},
+        {REMEDY("do: reset"), "reset acts on a target"},
+        {REMEDY("do: retry, target: a"), "retry acts on a definition"},
+        {LIMITS("starts_burst: 5"), "starts_burst goes with starts_per_second"},
+        {LIMITS(""), "bounds nothing"},
+        {OBJECTIVES("latency_percent: 99"), "promises nothing"},
+        {FAULTS("kind: abort, for: 1m"), "aborts with a status"},
+        {FAULTS("kind: duplicate, for: 1m, status: ABORTED"), "is of abort alone"},
+        {FAULTS("kind: abort, for: 1m, status: OK"), "is no gRPC status other than OK"},
+        {FAULTS("kind: delay, for: 1m"), "needs delay"},
+        {FAULTS("kind: duplicate, for: 1m, delay: 1s"), "is of delay and reorder alone"},
+        {DELAY("tag_value: v"), "goes with tag"},
+        {DELAY("target: c"), "is no target"},
+        {"faults: [{kind: duplicate, for: 1m}]\n", "fault_injection: true"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct config *c = NULL;
+        ck_assert_msg(config_read_text(bytes_of_text(rows[i][0]), &c, &detail) == E_ARGUMENT, "%s", rows[i][0]);
+        ck_assert_msg(strstr(detail.text, rows[i][1]) != NULL, "%s: %s", rows[i][0], detail.text);
+    }
+}
+END_TEST
+
 START_TEST(config__reads_files)
 {
     char path[] = "/tmp/test_config.XXXXXX", line[256];
@@ -730,6 +857,9 @@ int main(void)
     tcase_add_test(whole, config__options_must_go_together);
     tcase_add_test(whole, config__listens_at_no_foreign_address);
     tcase_add_test(whole, config__watchers_come_to_a_number);
+    tcase_add_test(whole, config__what_an_entry_does_not_say_is_usual);
+    tcase_add_test(whole, config__a_difference_in_any_field_is_one);
+    tcase_add_test(whole, config__what_does_not_go_together_in_an_entry_is_refused);
     tcase_add_test(whole, config__reads_files);
     tcase_add_test(whole, config__a_collector_is_called_as_a_target);
     suite_add_tcase(suite, whole);

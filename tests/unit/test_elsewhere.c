@@ -15,7 +15,10 @@ static struct api_world w;
 static int finds; /* what whoever knows says: with this code, this place */
 static struct relay_place place;
 static bool is_forwarded;
-static unsigned forwarded;
+static unsigned forwarded, cancelled;
+static int asked[2]; /* asks that are under way here, by place */
+static unsigned times_found;
+static struct relay_key key;
 static struct span timeout;
 static const struct rpc_asker *heard_by;
 static void *heard_as;
@@ -47,21 +50,38 @@ bool __wrap_rpc_call_is_forwarded(const struct rpc_call *call)
     return is_forwarded;
 }
 
+void __wrap_rpc_forward_cancel(struct rpc_forward *f);
+void __wrap_rpc_forward_cancel(struct rpc_forward *f)
+{
+    ck_assert_ptr_eq(f, &some_call);
+    cancelled++;
+}
+
 /* ---- a world ---- */
 
-static int find(void *self, const struct relay_key *key, struct relay_place *out, struct error_detail *detail)
+static void count_asked(void *self, unsigned where, int change)
 {
     (void)self;
-    ck_assert_uint_eq(key->tag, 0xabc);
+    ck_assert_uint_lt(where, 2);
+    asked[where] += change;
+}
+
+static int find(void *self, const struct relay_key *k, struct relay_place *out, struct error_detail *detail)
+{
+    (void)self;
+    ck_assert(k->tag == 0xabc || (k->tag == 0 && k->request_id.size > 0));
+    times_found++;
+    key = *k;
     *out = place;
     return finds == 0 || finds == STORE_PENDING ? finds : error_set(detail, finds, "", "not now");
 }
 
 static void setup(void)
 {
-    api_world_init(&w, 1);
+    api_world_init(&w, 2);
     api_world_start(&w);
     w.loop[0].relay->options.find = find;
+    w.loop[0].relay->options.asked = count_asked;
     finds = 0;
     place = (struct relay_place){.address = "1.2.3.4:5"};
 }
@@ -115,6 +135,109 @@ START_TEST(elsewhere__what_was_sent_here_goes_no_further)
 }
 END_TEST
 
+/* Another sidecar's own refusal is told as it is; that nobody answers there is told as what it means. */
+START_TEST(elsewhere__nobody_there_is_told_apart_from_a_refusal)
+{
+    static const struct {
+        int status;
+        const char *details, *reason;
+    } rows[] = {{14, "", "SAGA_AWAY"}, {14, "\x08\x0e", ""}, {13, "", ""}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct world_call *call = get();
+        heard_by->on_end(NULL, heard_as,
+                         &(struct rpc_told){.status = rows[i].status,
+                                            .message = "",
+                                            .details = bytes_of(rows[i].details, strlen(rows[i].details))});
+        ck_assert(call->ended);
+        ck_assert_int_eq(call->status, rows[i].status);
+        ck_assert_str_eq(call->reason, rows[i].reason);
+        api_world_free(call);
+    }
+}
+END_TEST
+
+START_TEST(elsewhere__who_waits_no_more_is_not_waited_for)
+{
+    struct world_call *call = get();
+    api_world_cancel(call);
+    ck_assert_uint_eq(cancelled, 1);
+    ck_assert(!call->ended); /* the other's last word ends it */
+    answers(1);
+    ck_assert(call->ended);
+    ck_assert_int_eq(call->status, 1);
+    api_world_free(call);
+    /* One that has not left yet, in the next turn. */
+    finds = STORE_PENDING;
+    call = get();
+    api_world_cancel(call);
+    relay_turn(w.loop[0].relay);
+    ck_assert(call->ended);
+    ck_assert_str_eq(call->reason, "STOPPING");
+    ck_assert_uint_eq(cancelled, 1);
+    api_world_free(call);
+}
+END_TEST
+
+/* A guest that is asked may not be given back meanwhile. What others are asked is no matter of any place here. */
+START_TEST(elsewhere__what_is_asked_here_is_counted_where)
+{
+    place = (struct relay_place){.place = 1};
+    struct world_call *call = get();
+    ck_assert_int_eq(asked[1], 1);
+    api_world_settle(&w);
+    ck_assert(call->ended);
+    ck_assert_str_eq(call->reason, "SAGA_NOT_FOUND");
+    ck_assert_int_eq(asked[1], 0);
+    api_world_free(call);
+    place = (struct relay_place){.address = "1.2.3.4:5"};
+    call = get();
+    answers(0);
+    ck_assert(asked[0] == 0 && asked[1] == 0);
+    api_world_free(call);
+}
+END_TEST
+
+/* Who only looks claims nothing; who is not allowed, and what cannot be, is asked about of nobody. */
+START_TEST(elsewhere__a_key_says_whether_a_saga_may_begin_by_it)
+{
+    Saga__V1__FindRequest look = SAGA__V1__FIND_REQUEST__INIT;
+    Saga__V1__BeginRequest begin = SAGA__V1__BEGIN_REQUEST__INIT;
+    look.request_id = begin.request_id = (char *)(uintptr_t) "r-1";
+    begin.name = (char *)(uintptr_t) "shop";
+    struct world_call *call = api_world_ask(&w, 0, METHOD_FIND, &look.base);
+    ck_assert_uint_eq(times_found, 1);
+    ck_assert(!key.claims);
+    ck_assert_uint_eq(key.request_id.size, 3);
+    answers(0);
+    api_world_free(call);
+    call = api_world_ask(&w, 0, METHOD_BEGIN, &begin.base);
+    ck_assert_uint_eq(times_found, 2);
+    ck_assert(key.claims);
+    answers(0);
+    api_world_free(call);
+    static char text[REQUEST_ID_BYTES_MAX + 2];
+    memset(text, 'r', sizeof text - 1);
+    begin.request_id = text;
+    call = api_world_ask(&w, 0, METHOD_BEGIN, &begin.base);
+    api_world_settle(&w);
+    ck_assert_uint_eq(times_found, 2);
+    ck_assert_str_eq(call->reason, "INVALID_ARGUMENT");
+    api_world_free(call);
+}
+END_TEST
+
+START_TEST(elsewhere__who_may_not_is_refused_before_anybody_is_asked)
+{
+    w.authz = (struct authz){.given = true};
+    w.peer = (struct rpc_peer){.transport = RPC_TRANSPORT_TCP};
+    struct world_call *call = get();
+    ck_assert_uint_eq(times_found, 0);
+    ck_assert(call->ended);
+    ck_assert_str_eq(call->reason, "PERMISSION_DENIED");
+    api_world_free(call);
+}
+END_TEST
+
 START_TEST(elsewhere__those_that_wait_are_bounded_and_make_room)
 {
     static struct world_call *calls[WAITING_MAX];
@@ -150,6 +273,11 @@ int main(void)
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, elsewhere__an_answer_has_half_a_minute_and_a_wait_as_long_as_its_caller);
     tcase_add_test(t, elsewhere__what_was_sent_here_goes_no_further);
+    tcase_add_test(t, elsewhere__nobody_there_is_told_apart_from_a_refusal);
+    tcase_add_test(t, elsewhere__who_waits_no_more_is_not_waited_for);
+    tcase_add_test(t, elsewhere__what_is_asked_here_is_counted_where);
+    tcase_add_test(t, elsewhere__a_key_says_whether_a_saga_may_begin_by_it);
+    tcase_add_test(t, elsewhere__who_may_not_is_refused_before_anybody_is_asked);
     tcase_add_test(t, elsewhere__those_that_wait_are_bounded_and_make_room);
     suite_add_tcase(s, t);
     SRunner *runner = srunner_create(s);

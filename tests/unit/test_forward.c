@@ -1,5 +1,6 @@
 /* What is asked of another sidecar: it answers as a loop would, over as many connections as are needed and no more. The other is the room itself. */
 #include "sidecar/rpc/rpc_inside.h"
+#include "tests/support/fake_peer.h"
 #include "tests/support/rpc_world.h"
 
 #include <check.h>
@@ -13,6 +14,7 @@ enum { ROADS = 128 }; /* as in forward.c */
 static struct world w;
 static struct certificates *some_certificates;
 static unsigned made; /* connections */
+static struct span timeout;
 static uint64_t version;
 
 /* ---- tests.mk wraps these ---- */
@@ -70,13 +72,14 @@ static void on_end(void *self, void *tag, const struct rpc_told *told)
 
 static const struct rpc_asker asker = {.on_message = on_message, .on_end = on_end};
 
+static const struct rpc_peer peer = {.transport = RPC_TRANSPORT_UNIX, .role = 3, .has_user = true, .uid = 7, .gid = 8};
+
 static struct rpc_forward *forward_to(const char *address, const struct rpc_method *method, struct heard *h)
 {
-    static const struct rpc_peer peer = {.transport = RPC_TRANSPORT_UNIX};
     static struct transport_credentials credentials;
     credentials = (struct transport_credentials){.security = TRANSPORT_TLS, .certificates = some_certificates};
     const struct rpc_forward_to to = {
-        .address = address, .credentials = &credentials, .peer = &peer, .timeout = SPAN_S(20)};
+        .address = address, .credentials = &credentials, .peer = &peer, .timeout = timeout};
     *h = (struct heard){0};
     return rpc_forward(w.rpc, &to, method, bytes_of_text("x"), &asker, h);
 }
@@ -92,6 +95,7 @@ static void setup(void)
 {
     static int some;
     some_certificates = (struct certificates *)(void *)&some;
+    timeout = SPAN_S(20);
     world_init(&w);
     world_open(&w, true);
 }
@@ -173,6 +177,55 @@ START_TEST(forward__one_that_is_cancelled_ends)
 }
 END_TEST
 
+START_TEST(forward__it_says_for_whom_it_asks)
+{
+    struct heard h;
+    char text[RPC_FORWARDED_SIZE];
+    forward_to(w.address, &hold, &h);
+    WORLD_UNTIL(&w, w.held_count == 1);
+    ck_assert(rpc_call_is_forwarded(w.held[0].call));
+    ck_assert(bytes_equal(rpc_call_metadata(w.held[0].call, RPC_FORWARDED_KEY), rpc_peer_write(&peer, text)));
+    ck_assert_str_eq(text, "1 1 3 1 7 8\n\n");
+    rpc_reply(w.held[0].call, bytes_of_text("y"));
+    w.held[0].call = NULL;
+    WORLD_UNTIL(&w, h.ends == 1);
+}
+END_TEST
+
+/* Also when the other has got on with it. */
+START_TEST(forward__it_ends_in_its_time)
+{
+    struct heard h;
+    timeout = SPAN_MS(300);
+    forward_to(w.address, &hold, &h);
+    WORLD_UNTIL(&w, h.ends == 1);
+    ck_assert_int_eq(h.status, 4);
+    WORLD_UNTIL(&w, rpc_idle(w.rpc));
+}
+END_TEST
+
+START_TEST(forward__all_is_well_without_an_answer_is_an_error)
+{
+    struct heard h;
+    struct fake_peer other;
+    fake_peer_init(&other);
+    fake_headers(&other, true, ":status", "200", "content-type", "application/grpc", "grpc-status", "0", NULL);
+    fake_peer_start(&other);
+    forward_to(other.address, &echo, &h);
+    WORLD_UNTIL(&w, h.ends == 1);
+    ck_assert_int_eq(h.status, 13);
+    ck_assert_str_eq(h.message, "the sidecar that was asked gave no answer");
+    forward_to(other.address, &stream, &h);
+    rpc_cancel_all(w.rpc);
+    WORLD_UNTIL(&w, h.ends == 1);
+    ck_assert_int_eq(h.status, 1);
+    world_close(&w);
+    fake_peer_stop(&other);
+    world_init(&w);
+    world_open(&w, true);
+}
+END_TEST
+
 /* A connection that was made with certificates that are not in force any more is not asked again. */
 START_TEST(forward__other_certificates_are_another_connection)
 {
@@ -216,6 +269,9 @@ int main(void)
     tcase_add_test(t, forward__nobody_there_is_unavailable);
     tcase_add_test(t, forward__a_stream_sends_one_at_a_time);
     tcase_add_test(t, forward__one_that_is_cancelled_ends);
+    tcase_add_test(t, forward__it_says_for_whom_it_asks);
+    tcase_add_test(t, forward__it_ends_in_its_time);
+    tcase_add_test(t, forward__all_is_well_without_an_answer_is_an_error);
     tcase_add_test(t, forward__other_certificates_are_another_connection);
     tcase_add_test(t, forward__connections_are_bounded);
     suite_add_tcase(s, t);

@@ -177,7 +177,7 @@ END_TEST
 
 /* ---- pages ---- */
 
-/* Loop k's answer: sagas of these serials (0 ends them), started at the second of the same number, and the token of what follows. */
+/* Loop k's answer: sagas of these serials (0 ends them), started that many sixteenths of a second after 1970, and the token of what follows. */
 static void answer(unsigned k, bool dead, const uint64_t *serials, const char *next)
 {
     Saga__V1__Saga sagas[8], *list[8];
@@ -188,7 +188,8 @@ static void answer(unsigned k, bool dead, const uint64_t *serials, const char *n
         saga__v1__saga__init(&sagas[n]);
         google__protobuf__timestamp__init(&times[n]);
         saga_id_format((struct saga_id){.tag = k + 1, .serial = serials[n]}, ids[n]);
-        times[n].seconds = (int64_t)serials[n];
+        times[n].seconds = (int64_t)serials[n] / 16;
+        times[n].nanos = (int32_t)(serials[n] % 16) * 62500000;
         sagas[n].id = ids[n];
         sagas[n].started_at = &times[n];
         list[n] = &sagas[n];
@@ -388,6 +389,25 @@ static struct bytes large_answer(unsigned k)
     return bytes_of(at, size);
 }
 
+/* One that does not answer goes on where it was, beside others that have more; alone it would be asked for ever. */
+START_TEST(gather__an_absent_journal_keeps_its_place)
+{
+    struct wide_journal journals[LOOPS] = {{.id = 7}, {.id = 8, .absent = true}, {.id = 9}};
+    struct wide wide = {.journals = journals, .count = LOOPS};
+    relayed->wide = &wide;
+    relayed->parts[1].token = bytes_of(strdup("1f"), 2);
+    ANSWER(0, false, "20", 90);
+    ANSWER(2, false, "", 60);
+    ck_assert_str_eq(page(false, 100), "90 | 7=20,8=1f,9=3d");
+    drop(&relayed->parts[1].token); /* it has shown nothing yet */
+    ck_assert_str_eq(page(false, 100), "90 | 7=20,8=,9=3d");
+    ANSWER(0, false, "", 90);
+    relayed->parts[1].token = bytes_of(strdup("1f"), 2);
+    ck_assert_str_eq(page(false, 100), "90 60 | ");
+    relayed->wide = NULL;
+}
+END_TEST
+
 /* As many journals as there may be, with as many rows of each as are asked for, are one page. */
 START_TEST(gather__a_page_of_as_many_journals_as_there_may_be)
 {
@@ -438,6 +458,7 @@ int main(void)
     tcase_add_test(tcase, gather__a_loop_without_more_is_not_asked_again);
     tcase_add_test(tcase, gather__an_answer_that_is_none_makes_no_page);
     tcase_add_test(tcase, gather__each_event_has_the_cursors_of_all);
+    tcase_add_test(tcase, gather__an_absent_journal_keeps_its_place);
     tcase_add_test(tcase, gather__a_page_of_as_many_journals_as_there_may_be);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);

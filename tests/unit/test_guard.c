@@ -143,6 +143,32 @@ START_TEST(guard__nobody_else_is_looked_at)
 }
 END_TEST
 
+/* In how many milliseconds it looks again, asked so much later. */
+static int looks_in(int64_t later_ms)
+{
+    const struct rpc_watched w = {.rooms = rooms, .room_count = 1, .listenings = &listening, .listening_count = 1};
+    now_ms += later_ms;
+    return rpc_guard_turn(guard, &w, now_ms);
+}
+
+/* Who does nothing is looked at seldom, and hardly ever while nobody is connected; a loop that has something to do wakes it. */
+START_TEST(guard__sleeps_while_nothing_happens)
+{
+    UNTIL(looks_in(60000) == 60000);
+    ck_assert(atomic_load(&room.guard_sleeps));
+    ck_assert_int_eq(looks_in(1000), 59000); /* not yet */
+    atomic_store(&room.guard_sleeps, false);
+    ck_assert_int_eq(looks_in(1), 50);
+    ck_assert(!atomic_load(&room.guard_sleeps));
+    ck_assert_int_eq(looks_in(10), 40);
+    struct pair p = connected();
+    UNTIL(looks_in(2000) == 2000);
+    ck_assert(atomic_load(&room.guard_sleeps));
+    close(p.here);
+    close(p.there);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("guard");
@@ -152,6 +178,7 @@ int main(void)
     tcase_add_test(t, guard__whoever_sent_most_lately_is_shut_out);
     tcase_add_test(t, guard__all_that_sent_about_as_much_go_together);
     tcase_add_test(t, guard__nobody_else_is_looked_at);
+    tcase_add_test(t, guard__sleeps_while_nothing_happens);
     suite_add_tcase(s, t);
     SRunner *runner = srunner_create(s);
     srunner_run_all(runner, CK_NORMAL);

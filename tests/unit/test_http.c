@@ -2,11 +2,15 @@
 #include "sidecar/observe/http.h"
 
 #include <check.h>
+#include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #define LOOPS 3
@@ -143,6 +147,100 @@ START_TEST(http__a_silent_loop_makes_numbers_old_and_then_unready)
 }
 END_TEST
 
+/* One that has been asked is not asked again before it has answered: it would be waited for each time. */
+START_TEST(http__a_silent_loop_is_asked_once)
+{
+    panel_watch(panel, watched, LOOPS);
+    silent[1] = true;
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(ask("GET", "/readyz"), 200);
+    ck_assert_uint_eq(atomic_load(&vitals[1].asked), 1);
+    ck_assert_uint_eq(atomic_load(&vitals[0].asked), 3);
+}
+END_TEST
+
+/* ---- the process ---- */
+
+static double number_of(const char *name)
+{
+    char line[64];
+    double number = -1;
+    snprintf(line, sizeof line, "\n%s ", name);
+    const char *at = strstr(page, line);
+    ck_assert_msg(at != NULL, "%s", name);
+    ck_assert_int_eq(sscanf(at + strlen(line), "%lf", &number), 1);
+    return number;
+}
+
+static double cpu_seconds(void)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+}
+
+static int open_files(void)
+{
+    int count = 0;
+    for (int fd = 0; fd < 4096; fd++)
+        count += fcntl(fd, F_GETFD) >= 0;
+    return count;
+}
+
+START_TEST(http__the_process_is_told_as_it_is)
+{
+    struct rlimit limit;
+    int files = open_files();
+    time_t now = time(NULL);
+    getrlimit(RLIMIT_NOFILE, &limit);
+    panel_watch(panel, watched, LOOPS);
+    ck_assert_int_eq(ask("GET", "/metrics"), 200);
+    ck_assert_double_eq(number_of("process_open_fds"), files + 2); /* both ends of this one */
+    ck_assert_double_eq(number_of("process_max_fds"), (double)limit.rlim_cur);
+    ck_assert_double_le(number_of("process_start_time_seconds"), (double)now);
+    ck_assert_double_gt(number_of("process_start_time_seconds"), (double)now - 3600);
+    ck_assert_double_gt(number_of("process_resident_memory_bytes"), 1e6);
+    has("\nsagad_build_info{version=\"1.2.3\"} 1\n");
+    double before = cpu_seconds();
+    while (cpu_seconds() < before + 0.05)
+        ; /* something to tell */
+    for (int i = 0; i < 5; i++) {
+        before = cpu_seconds();
+        ask("GET", "/metrics");
+        ck_assert_double_ge(number_of("process_cpu_seconds_total"), before - 0.001);
+        ck_assert_double_le(number_of("process_cpu_seconds_total"), cpu_seconds() + 0.001);
+    }
+}
+END_TEST
+
+/* Whoever opens connections and says nothing leaves room for those who ask from elsewhere. */
+START_TEST(http__connections_of_one_peer_are_bounded)
+{
+    enum { COUNT = 20, PER_PEER = 16 };
+    struct sockaddr_in at = {
+        .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((uint16_t)port)};
+    int fds[COUNT], closed = 0;
+    /* More are closed when they have said nothing for ten seconds: then this machine stood still, and it is tried anew. */
+    for (int round = 0; round < 3 && closed != COUNT - PER_PEER; round++) {
+        for (int i = 0; i < COUNT; i++) {
+            fds[i] = socket(AF_INET, SOCK_STREAM, 0);
+            ck_assert_int_eq(connect(fds[i], (struct sockaddr *)&at, sizeof at), 0);
+        }
+        do {
+            closed = 0;
+            for (int i = 0; i < COUNT; i++) {
+                struct pollfd p = {.fd = fds[i], .events = POLLIN};
+                closed += poll(&p, 1, 5) > 0;
+            }
+        } while (closed < COUNT - PER_PEER);
+        for (int i = 0; i < COUNT; i++)
+            close(fds[i]);
+    }
+    ck_assert_int_eq(closed, COUNT - PER_PEER);
+}
+END_TEST
+
 START_TEST(http__only_looking_is_allowed)
 {
     static const char *const methods[] = {"POST", "PUT", "DELETE", "OPTIONS"};
@@ -181,6 +279,9 @@ int main(void)
     tcase_add_test(c, http__nothing_is_ready_before_it_is_watched);
     tcase_add_test(c, http__one_loop_that_is_not_ready_is_enough);
     tcase_add_test(c, http__a_silent_loop_makes_numbers_old_and_then_unready);
+    tcase_add_test(c, http__a_silent_loop_is_asked_once);
+    tcase_add_test(c, http__the_process_is_told_as_it_is);
+    tcase_add_test(c, http__connections_of_one_peer_are_bounded);
     tcase_add_test(c, http__only_looking_is_allowed);
     tcase_add_test(c, http__addresses_are_numbers);
     suite_add_tcase(s, c);

@@ -94,6 +94,51 @@ START_TEST(metrics__several_loops_are_one)
 }
 END_TEST
 
+/* Labels that read alike one behind the other are told apart, whichever loop has made them in which order. */
+START_TEST(metrics__series_of_several_loops_are_matched_by_each_label)
+{
+    static const char *const labels[][2] = {{"ab", "c"}, {"a", "bc"}, {"abc", ""}, {"", "abc"}};
+    enum { COUNT = sizeof labels / sizeof labels[0], LOOPS = 4 };
+    struct metrics *all[LOOPS];
+    for (unsigned k = 0; k < LOOPS; k++) {
+        ck_assert_int_eq(metrics_create(10, &all[k]), 0);
+        for (unsigned i = 0; i < COUNT; i++) {
+            unsigned which = (i * (k % 2 == 0 ? 1 : COUNT - 1) + k) % COUNT;
+            metrics_add(all[k], METRIC_SAGAS_STARTED, LABELS(TEXT(labels[which][0]), TEXT(labels[which][1])),
+                        which + 1);
+        }
+    }
+    written(all, LOOPS, METRICS_PROMETHEUS);
+    for (unsigned i = 0; i < COUNT; i++) {
+        char line[128];
+        snprintf(line, sizeof line, "sagad_sagas_started_total{definition=\"%s\",mode=\"%s\"} %u", labels[i][0],
+                 labels[i][1], LOOPS * (i + 1));
+        assert_line(line);
+    }
+    for (unsigned k = 0; k < LOOPS; k++)
+        metrics_destroy(all[k]);
+}
+END_TEST
+
+/* Of examples of several loops the latest is shown, whichever is looked at first. */
+START_TEST(metrics__the_latest_example_is_shown)
+{
+    struct metrics *other;
+    ck_assert_int_eq(metrics_create(10, &other), 0);
+    const struct metric_labels labels = LABELS(TEXT("x"), TEXT("COMMITTED"));
+    metrics_observe(m, METRIC_SAGA_DURATION, labels, 20000, TEXT("11111111111111111111111111111111"), NOW);
+    metrics_observe(other, METRIC_SAGA_DURATION, labels, 20000, TEXT("22222222222222222222222222222222"),
+                    instant_after(NOW, SPAN_S(1)));
+    for (int turn = 0; turn < 2; turn++) {
+        struct metrics *const both[] = {turn == 0 ? m : other, turn == 0 ? other : m};
+        written(both, 2, METRICS_OPENMETRICS);
+        ck_assert_ptr_nonnull(strstr(text, "trace_id=\"2222"));
+        ck_assert_ptr_null(strstr(text, "trace_id=\"1111"));
+    }
+    metrics_destroy(other);
+}
+END_TEST
+
 START_TEST(metrics__a_histogram_tells_bucket_sum_and_count)
 {
     struct metric_labels labels = LABELS(TEXT("a"), TEXT("action"));
@@ -203,6 +248,8 @@ int main(void)
     tcase_add_test(all, metrics__a_counter_counts_each_series_alone);
     tcase_add_test(all, metrics__a_gauge_that_is_not_set_is_not_shown);
     tcase_add_test(all, metrics__several_loops_are_one);
+    tcase_add_test(all, metrics__series_of_several_loops_are_matched_by_each_label);
+    tcase_add_test(all, metrics__the_latest_example_is_shown);
     tcase_add_test(all, metrics__a_histogram_tells_bucket_sum_and_count);
     tcase_add_test(all, metrics__an_example_stands_at_its_bucket_in_openmetrics_alone);
     tcase_add_test(all, metrics__labels_are_escaped_and_cut);

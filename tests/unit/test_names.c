@@ -268,7 +268,9 @@ START_TEST(names__several_addresses_may_be_given_in_numbers)
     world_open(&w, false);
     snprintf(addresses, sizeof addresses, "ipv4:127.0.0.2:%u,127.0.0.3:%u", (unsigned)peers[0].port,
              (unsigned)peers[0].port);
+    w.rpc->chance = 7;
     struct rpc_target *target = world_target(&w, addresses);
+    ck_assert_uint_eq(target->turn, 7); /* not every process begins with the same one */
     call_until_asked(target, 0);
     call_until_asked(target, 1);
     end(2);

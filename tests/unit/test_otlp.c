@@ -55,6 +55,95 @@ START_TEST(otlp__an_id_is_its_digits)
 }
 END_TEST
 
+/* protobuf's texts are UTF-8 without NUL; what is longer than its room ends with a whole character. */
+START_TEST(otlp__a_text_is_valid_and_fits)
+{
+    static const struct {
+        const char *from;
+        size_t from_size, room;
+        const char *to;
+    } rows[] = {
+        {"plain", 5, 6, "plain"},
+        {"plain", 5, 5, "plai"},
+        {"a\0b", 3, 16, "a?b"},
+        {"eight..\0 and more", 17, 32, "eight..? and more"},
+        {"eight bytes, then \xff and more", 28, 64, "eight bytes, then ? and more"},
+        {"caf\xc3\xa9", 5, 6, "caf\xc3\xa9"},
+        {"caf\xc3\xa9", 5, 5, "caf"},
+        {"caf\xc3\xa9!", 6, 6, "caf\xc3\xa9"},
+        {"\xed\xa0\x80", 3, 16, "???"}, /* half of a pair of UTF-16 */
+        {"\xc3", 1, 16, "?"},
+        {"", 0, 1, ""},
+    };
+    char to[64];
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        ck_assert_str_eq(otlp_text(bytes_of(rows[i].from, rows[i].from_size), to, rows[i].room), rows[i].to);
+}
+END_TEST
+
+/* ---- what waits ---- */
+
+/* Either way of adding fills a queue to its bound, counts what finds no room, and says so once. */
+START_TEST(otlp__what_finds_no_room_is_counted_once)
+{
+    Otlp__KeyValue item = OTLP__KEY_VALUE__INIT;
+    char key[101];
+    enum { KEY = 100, PACKED = KEY + 2, WHOLE = PACKED + 4, ROOM = 3 * WHOLE };
+    memset(key, 'k', KEY);
+    key[KEY] = '\0';
+    item.key = key;
+    for (int small = 0; small < 2; small++)
+        for (int less = 0; less < 2; less++) {
+            struct otlp_queue *q;
+            struct otlp_batch batch = {0};
+            ck_assert_int_eq(otlp_queue_create((size_t)(ROOM - less), &q), 0);
+            for (int i = 0; i < 5; i++)
+                ck_assert_int_eq(small ? otlp_queue_add_small(q, &item.base, 1000) : otlp_queue_add(q, &item.base),
+                                 i < 3 - less);
+            ck_assert_uint_eq(otlp_queue_dropped(q), 2 + less);
+            ck_assert_uint_eq(otlp_queue_dropped(q), 0);
+            otlp_queue_take(q, &batch);
+            ck_assert_uint_eq(batch.count, 3 - less);
+            ck_assert_uint_eq(batch.size, (size_t)(3 - less) * WHOLE);
+            ProtobufCBinaryData *list = otlp_batch_list(&batch);
+            for (int i = 0; i < 3 - less; i++)
+                ck_assert_uint_eq(list[i].len, PACKED);
+            free(list);
+            ck_assert(otlp_queue_add(q, &item.base)); /* there is room again */
+            ck_assert_uint_eq(otlp_queue_dropped(q), 0);
+            free(batch.at);
+            otlp_queue_destroy(q);
+        }
+}
+END_TEST
+
+START_TEST(otlp__a_request_says_who_sends_it)
+{
+    struct otlp_batch batch = {0};
+    struct bytes out;
+    Otlp__KeyValue item = OTLP__KEY_VALUE__INIT;
+    item.key = (char *)(uintptr_t) "x";
+    ck_assert(otlp_batch_add(&batch, &item.base, 100));
+    ck_assert_int_eq(otlp_request(&batch, "host-7", "1.2.3", &out), 0);
+    Otlp__ExportRequest *request = otlp__export_request__unpack(NULL, out.size, out.at);
+    ck_assert_ptr_nonnull(request);
+    static const char *const expected[][2] = {
+        {"service.name", "sagad"}, {"service.version", "1.2.3"}, {"service.instance.id", "host-7"}};
+    const Otlp__ResourceItems *by = request->resource_items[0];
+    ck_assert_uint_eq(by->resource->n_attributes, 3);
+    for (int i = 0; i < 3; i++) {
+        ck_assert_str_eq(by->resource->attributes[i]->key, expected[i][0]);
+        ck_assert_str_eq(by->resource->attributes[i]->value->string_value, expected[i][1]);
+    }
+    ck_assert_str_eq(by->scope_items[0]->scope->name, "sagad");
+    ck_assert_str_eq(by->scope_items[0]->scope->version, "1.2.3");
+    ck_assert_uint_eq(by->scope_items[0]->n_items, 1);
+    otlp__export_request__free_unpacked(request, NULL);
+    free((void *)(uintptr_t)out.at);
+    free(batch.at);
+}
+END_TEST
+
 /* ---- logs ---- */
 
 static Otlp__LogRecord *logged(const struct log_field *fields, size_t count, enum log_level level)
@@ -110,6 +199,34 @@ START_TEST(otlp__a_record_has_the_fields_of_its_line)
             ck_assert_int_eq(m->attributes[i]->value->int_value, 3);
     }
     otlp__log_record__free_unpacked(m, NULL);
+}
+END_TEST
+
+/* Who follows a saga from its spans to its lines looks for the same names. */
+START_TEST(otlp__a_record_names_things_as_spans_do)
+{
+    static const char *const names[][2] = {
+        {"definition", "saga.definition"},
+        {"step", "saga.step"},
+        {"attempt", "saga.attempt"},
+        {"target", "saga.target"},
+        {"state", "saga.state"},
+        {"reason", "saga.reason"},
+        {"synthetic", "saga.synthetic"},
+        {"phase", "saga.phase"},
+        {"saga", "saga.id"},
+        {"status", "status"},
+    };
+    enum { COUNT = sizeof names / sizeof names[0] };
+    struct log_field fields[COUNT];
+    for (size_t i = 0; i < COUNT; i++)
+        fields[i] = (struct log_field)LOG_TEXT(names[i][0], "v");
+    Otlp__LogRecord *record = logged(fields, COUNT, LOG_LEVEL_INFO);
+    ck_assert_uint_eq(record->n_attributes, COUNT);
+    for (size_t i = 0; i < COUNT; i++)
+        ck_assert_str_eq(record->attributes[i]->key, names[i][1]);
+    ck_assert_uint_eq(record->flags, 0); /* it is of no span */
+    otlp__log_record__free_unpacked(record, NULL);
 }
 END_TEST
 
@@ -187,9 +304,12 @@ START_TEST(otlp__several_loops_are_one)
     metrics_set(other, METRIC_OLDEST_LIVE, METRIC_NO_LABELS, 3.5);
     metrics_set(m, METRIC_SAGAS_LIVE, METRIC_NO_LABELS, 2);
     metrics_set(other, METRIC_SAGAS_LIVE, METRIC_NO_LABELS, 5);
+    metrics_set(m, METRIC_JOURNAL_BYTES, METRIC_NO_LABELS, 4096);
+    metrics_set(m, METRIC_JOURNAL_BYTES_MAX, METRIC_NO_LABELS, 1);
+    metrics_unset(m, METRIC_JOURNAL_BYTES_MAX, METRIC_NO_LABELS); /* and so it is not told */
     ck_assert_int_eq(metrics_push_create(all, 2, STARTED, &p), 0);
-    ck_assert_uint_eq(next_part(p, &list), 5);
-    ck_assert_uint_eq(part.count, 5);
+    ck_assert_uint_eq(next_part(p, &list), 6);
+    ck_assert_uint_eq(part.count, 6);
     static const struct {
         const char *name, *unit;
         uint64_t start; /* 1: when it began to count */
@@ -199,14 +319,15 @@ START_TEST(otlp__several_loops_are_one)
         {"sagad_sagas_live", "", 0, 7},
         {"sagad_oldest_live_saga_age_seconds", "s", 0, 3.5},
         {"sagad_slo_events", "", 0, 9}, /* kept: nobody knows since when */
+        {"sagad_journal_bytes", "By", 0, 4096},
         {"process_cpu_seconds", "s", 1, 1.5},
     };
-    for (size_t i = 0; i < 5; i++) {
+    for (size_t i = 0; i < 6; i++) {
         Otlp__Metric *metric = metric_at(list, i);
         bool sum = metric->data_case == OTLP__METRIC__DATA_SUM;
         ck_assert_str_eq(metric->name, expected[i].name);
         ck_assert_str_eq(metric->unit, expected[i].unit);
-        ck_assert(sum == (i == 0 || i > 2));
+        ck_assert(sum == (i == 0 || i == 3 || i == 5));
         ck_assert(!sum || (metric->sum->is_monotonic && metric->sum->aggregation_temporality == 2));
         Otlp__NumberDataPoint *point = number_at(sum ? metric->sum->data_points : metric->gauge->data_points, 0);
         ck_assert_uint_eq(point->start_time_unix_nano, expected[i].start * (uint64_t)STARTED.us * 1000);
@@ -335,6 +456,10 @@ int main(void)
     TCase *said = tcase_create("said"), *metrics = tcase_create("metrics");
     tcase_add_test(said, otlp__an_answer_says_what_was_not_taken);
     tcase_add_test(said, otlp__an_id_is_its_digits);
+    tcase_add_test(said, otlp__a_text_is_valid_and_fits);
+    tcase_add_test(said, otlp__what_finds_no_room_is_counted_once);
+    tcase_add_test(said, otlp__a_request_says_who_sends_it);
+    tcase_add_test(said, otlp__a_record_names_things_as_spans_do);
     tcase_add_test(said, otlp__a_record_has_the_fields_of_its_line);
     tcase_add_test(said, otlp__a_record_is_bounded);
     tcase_add_checked_fixture(metrics, setup, teardown);

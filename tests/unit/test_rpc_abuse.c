@@ -8,11 +8,15 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <malloc.h>
+#include <netinet/tcp.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -157,6 +161,72 @@ START_TEST(rpc_abuse__silent_crowd_keeps_nobody_out)
 }
 END_TEST
 
+static void speak_half(int fd)
+{
+    ck_assert_int_eq(send(fd, preface, 10, MSG_NOSIGNAL), 10);
+}
+
+/* Who has said half a word keeps his place as long as anybody has said nothing. */
+START_TEST(rpc_abuse__who_has_begun_to_speak_stays_while_others_are_silent)
+{
+    enum { COUNT = 900, SPEAKERS = 3 };
+    static int fds[COUNT];
+    w.options.handshake_timeout = SPAN_S(60);
+    world_open(&w, false);
+    for (int i = 0; i < COUNT; i++) {
+        fds[i] = connect_raw();
+        ck_assert_int_ge(fds[i], 0);
+        if (i < SPEAKERS)
+            speak_half(fds[i]);
+    }
+    WORLD_UNTIL(&w, is_closed(fds[SPEAKERS]));
+    ck_assert(!is_closed(fds[COUNT - 1]));
+    for (int i = 0; i < SPEAKERS; i++) {
+        char settings[9];
+        ck_assert_int_eq(send(fds[i], preface + 10, sizeof preface - 11, MSG_NOSIGNAL), sizeof preface - 11);
+        WORLD_UNTIL(&w, recv(fds[i], settings, sizeof settings, MSG_DONTWAIT) > 0);
+    }
+    for (int i = 0; i < COUNT; i++)
+        close(fds[i]);
+    world_close(&w);
+}
+END_TEST
+
+/* Where all have begun to speak the first to come is the first to go. */
+START_TEST(rpc_abuse__of_those_that_have_begun_to_speak_the_oldest_goes)
+{
+    enum { COUNT = 512 /* as in door.c */, LATER = 100 };
+    static int fds[COUNT];
+    w.options.handshake_timeout = SPAN_S(60);
+    world_open(&w, false);
+    for (int i = 0; i < COUNT; i++) {
+        fds[i] = connect_raw();
+        ck_assert_int_ge(fds[i], 0);
+        speak_half(fds[i]);
+    }
+    still_serves();
+    WORLD_UNTIL(&w, is_closed(fds[0]));
+    for (int i = LATER; i < COUNT; i++)
+        ck_assert(!is_closed(fds[i]));
+    for (int i = 0; i < COUNT; i++)
+        close(fds[i]);
+    world_close(&w);
+}
+END_TEST
+
+/* A peer that is gone before it has said a word is not waited for. */
+START_TEST(rpc_abuse__who_says_no_more_is_let_go_at_once)
+{
+    w.options.handshake_timeout = SPAN_S(60);
+    world_open(&w, false);
+    int fd = connect_raw();
+    ck_assert_int_eq(shutdown(fd, SHUT_WR), 0);
+    WORLD_UNTIL(&w, is_closed(fd));
+    close(fd);
+    world_close(&w);
+}
+END_TEST
+
 START_TEST(rpc_abuse__peer_that_falls_silent_is_dropped_in_time)
 {
     static const char settings[9] = {0, 0, 0, 4, 0, 0, 0, 0, 0};
@@ -228,6 +298,112 @@ static int connect_unix(void)
     ck_assert_int_eq(connect(fd, (struct sockaddr *)&at, sizeof at), 0);
     return fd;
 }
+
+/* ---- a connection over a unix socket that is stuck, by a clock of the test's own: C core is not asked meanwhile ---- */
+
+static bool is_shut(int fd)
+{
+    struct pollfd p = {.fd = fd, .events = POLLRDHUP};
+    return poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLRDHUP)) != 0;
+}
+
+static void look_after(struct span later, gpr_timespec *next)
+{
+    w.rpc->now = gpr_time_add(w.rpc->now, gpr_time_from_micros(later.us, GPR_TIMESPAN));
+    *next = gpr_inf_future(GPR_CLOCK_MONOTONIC);
+    rpc_stall_turn(w.rpc, next);
+}
+
+static void read_some(int fd)
+{
+    static char junk[40000]; /* more than the kernel keeps in one piece: it counts by whole ones */
+    ck_assert_int_eq(recv(fd, junk, sizeof junk, MSG_WAITALL), sizeof junk);
+}
+
+/* Two connected unix sockets of which one holds what the other has not read; listener: at a place of its own. */
+static void connect_others(int pair[2], int *listener)
+{
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    snprintf(at.sun_path, sizeof at.sun_path, "%s/other.sock", w.folder);
+    *listener = socket(AF_UNIX, SOCK_STREAM, 0);
+    pair[0] = socket(AF_UNIX, SOCK_STREAM, 0);
+    ck_assert_int_eq(bind(*listener, (struct sockaddr *)&at, sizeof at), 0);
+    ck_assert_int_eq(listen(*listener, 1), 0);
+    ck_assert_int_eq(connect(pair[0], (struct sockaddr *)&at, sizeof at), 0);
+    pair[1] = accept(*listener, NULL, NULL);
+    ck_assert_int_eq(send(pair[0], "unread", 6, 0), 6);
+    ck_assert_int_eq(send(pair[1], "unread", 6, 0), 6);
+    unlink(at.sun_path);
+}
+
+START_TEST(rpc_abuse__a_stuck_connection_is_cut_and_a_slow_one_is_not)
+{
+    enum { SIZE = 900000 };
+    static uint8_t answer[SIZE];
+    gpr_timespec next;
+    int others[2], listener;
+    w.options.keepalive_time = SPAN_S(600);
+    w.options.keepalive_timeout = SPAN_S(100);
+    world_open(&w, true);
+    connect_others(others, &listener);
+    int fd = connect_unix();
+    greet_raw(fd, true);
+    hold_raw(fd, 1);
+    WORLD_UNTIL(&w, w.held_count == 1);
+    rpc_reply(w.held[0].call, bytes_of(answer, SIZE));
+    w.held_count = 0;
+    memset(w.held, 0, sizeof w.held);
+    int unread = 0;
+    WORLD_UNTIL(&w, ioctl(fd, SIOCINQ, &unread) == 0 && unread > 100000); /* more than is read below */
+    ck_assert(!rpc_link_is_single(&w.rpc->leaving));
+    gpr_timespec began = w.rpc->now;
+    look_after(SPAN_S(13), &next); /* an eighth of the timeout */
+    ck_assert_int_eq(gpr_time_to_millis(gpr_time_sub(next, w.rpc->now)), 12500);
+    for (int i = 0; i < 2; i++) { /* it reads a little, long after which it is patient anew */
+        look_after(SPAN_S(60), &next);
+        read_some(fd);
+        look_after(SPAN_S(13), &next);
+    }
+    ck_assert(!is_shut(fd));
+    look_after(SPAN_S(99), &next);
+    ck_assert(!is_shut(fd));
+    look_after(SPAN_S(13), &next);
+    ck_assert(is_shut(fd));
+    ck_assert(!is_shut(others[0]) && !is_shut(others[1])); /* which are nobody's who comes here */
+    w.rpc->now = began;
+    close(fd);
+    close(others[0]);
+    close(others[1]);
+    close(listener);
+    world_close(&w);
+}
+END_TEST
+
+/* A peer over TCP that acknowledges nothing keeps its connection no longer than keepalive_timeout: the kernel sees to that. */
+START_TEST(rpc_abuse__what_is_accepted_has_the_options_of_the_room)
+{
+    w.options.keepalive_timeout = SPAN_MS(4321);
+    world_open(&w, false);
+    still_serves();
+    int seen = 0;
+    for (int fd = 0; fd < 1024; fd++) {
+        struct sockaddr_in at;
+        socklen_t size = sizeof at;
+        int listens = 0, ms = 0, on = 0;
+        socklen_t room = sizeof(int);
+        if (getsockname(fd, (struct sockaddr *)&at, &size) != 0 || at.sin_family != AF_INET ||
+            ntohs(at.sin_port) != w.port || getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &room) != 0 || listens)
+            continue;
+        ck_assert_int_eq(getsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, &room), 0);
+        ck_assert_int_eq(ms, 4321);
+        ck_assert_int_eq(getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, &room), 0);
+        ck_assert_int_ne(on, 0);
+        seen++;
+    }
+    ck_assert_int_eq(seen, 1);
+    world_close(&w);
+}
+END_TEST
 
 START_TEST(rpc_abuse__client_that_takes_no_answer_gives_its_places_back)
 {
@@ -716,7 +892,12 @@ int main(void)
     tcase_add_test(tc, rpc_abuse__plain_http_is_turned_away);
     tcase_add_test(tc, rpc_abuse__silent_connections_are_dropped_in_time);
     tcase_add_test(tc, rpc_abuse__silent_crowd_keeps_nobody_out);
+    tcase_add_test(tc, rpc_abuse__who_has_begun_to_speak_stays_while_others_are_silent);
+    tcase_add_test(tc, rpc_abuse__of_those_that_have_begun_to_speak_the_oldest_goes);
+    tcase_add_test(tc, rpc_abuse__who_says_no_more_is_let_go_at_once);
+    tcase_add_test(tc, rpc_abuse__a_stuck_connection_is_cut_and_a_slow_one_is_not);
     tcase_add_test(tc, rpc_abuse__peer_that_falls_silent_is_dropped_in_time);
+    tcase_add_test(tc, rpc_abuse__what_is_accepted_has_the_options_of_the_room);
     tcase_add_test(tc, rpc_abuse__client_that_takes_no_answer_gives_its_places_back);
     tcase_add_test(tc, rpc_abuse__idle_peer_is_asked_again_and_again);
     tcase_add_test(tc, rpc_abuse__message_that_unpacks_to_too_much_is_refused);

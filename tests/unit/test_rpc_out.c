@@ -555,6 +555,34 @@ START_TEST(rpc_out__what_a_target_does_not_take_is_bounded)
 }
 END_TEST
 
+/* One has a fourth at most, and all of them no more than the whole; one request may always be on its way, however large. */
+START_TEST(rpc_out__what_is_on_its_way_is_bounded_of_each_and_of_all)
+{
+    enum { TARGETS = 5, MAX = 4000 };
+    struct rpc_target *targets[TARGETS];
+    w.options.outgoing_bytes_max = MAX;
+    world_open(&w, true);
+    for (int i = 0; i < TARGETS; i++)
+        targets[i] = world_target(&w, w.address);
+    ck_assert(!rpc_target_holds(targets[0], 10 * MAX));
+    for (int i = 0; i < TARGETS - 1; i++) {
+        rpc_target_given(targets[i], MAX / 4 - 100);
+        ck_assert(!rpc_target_holds(targets[i], 100));
+        ck_assert(rpc_target_holds(targets[i], 101));
+    }
+    rpc_target_given(targets[TARGETS - 1], 300);
+    ck_assert(!rpc_target_holds(targets[TARGETS - 1], 100));
+    ck_assert(rpc_target_holds(targets[TARGETS - 1], 101)); /* though it has had less than a fourth */
+    for (int i = 0; i < TARGETS - 1; i++)
+        rpc_target_took(targets[i], MAX / 4 - 100);
+    ck_assert(!rpc_target_holds(targets[TARGETS - 1], 700));
+    ck_assert(rpc_target_holds(targets[TARGETS - 1], 701));
+    rpc_target_took(targets[TARGETS - 1], 300);
+    ck_assert_uint_eq(w.rpc->outgoing, 0);
+    world_close(&w);
+}
+END_TEST
+
 /* Held calls leave in their order as room comes, and none is lost. */
 START_TEST(rpc_out__what_is_held_leaves_when_it_is_taken)
 {
@@ -650,6 +678,26 @@ START_TEST(rpc_out__target_that_is_not_there_is_told_why)
 }
 END_TEST
 
+/* Nothing is done any more for one that was retired while a call waited for it: nobody would hear that it is back. */
+START_TEST(rpc_out__target_that_is_retired_is_left_alone)
+{
+    struct world_answer a;
+    world_open(&w, false);
+    struct rpc_target *target = world_target(&w, "unix:/tmp/test_rpc.nobody-listens-here");
+    world_call_out(&w, target, "/t.T/Echo", "in", SPAN_S(60), &a);
+    rpc_target_retire(target);
+    WORLD_UNTIL(&w, a.count == 1);
+    ck_assert_int_eq(a.reach, SAGA_REACH_NONE);
+    ck_assert_str_eq(a.unreached, "it is configured to be elsewhere now");
+    ck_assert(rpc_link_is_single(&w.rpc->restless));
+    /* As when the answer of a call that had left says that there was no connection. */
+    rpc_target_await(target);
+    ck_assert(rpc_link_is_single(&w.rpc->restless));
+    ck_assert_int_eq(w.reachable, 0);
+    world_close(&w);
+}
+END_TEST
+
 START_TEST(rpc_out__target_that_comes_is_told_once)
 {
     struct world_answer a, b;
@@ -742,9 +790,11 @@ int main(void)
     tcase_add_test(tc, rpc_out__attempt_ends_at_its_deadline_although_the_peer_reads_nothing);
     tcase_add_test(tc, rpc_out__connection_to_a_peer_that_reads_nothing_is_given_up);
     tcase_add_test(tc, rpc_out__what_a_target_does_not_take_is_bounded);
+    tcase_add_test(tc, rpc_out__what_is_on_its_way_is_bounded_of_each_and_of_all);
     tcase_add_test(tc, rpc_out__what_is_held_leaves_when_it_is_taken);
     tcase_add_test(tc, rpc_out__what_is_held_leaves_no_more_when_it_may_not);
     tcase_add_test(tc, rpc_out__target_that_is_not_there_is_told_why);
+    tcase_add_test(tc, rpc_out__target_that_is_retired_is_left_alone);
     tcase_add_test(tc, rpc_out__target_that_comes_is_told_once);
     tcase_add_test(tc, rpc_out__proxy_of_the_environment_is_not_asked);
     tcase_add_test(tc, rpc_out__pushback_is_read);

@@ -1,4 +1,5 @@
 /* What the room does on its own: where it listens, health, reflection. */
+#include "sidecar/rpc/rpc_inside.h"
 #include "tests/support/rpc_world.h"
 
 #include "descriptors.h"
@@ -6,7 +7,9 @@
 #include "grpc/health/v1/health.pb-c.h"
 #include "grpc/reflection/v1/reflection.pb-c.h"
 
+#include <arpa/inet.h>
 #include <check.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,6 +65,26 @@ START_TEST(rpc_room__unix_socket_is_for_its_owner_alone)
     ck_assert_uint_eq(umask(before), 0); /* and the process's mask is what it was */
     world_close(&w);
     ck_assert_int_ne(access(w.address + 5, F_OK), 0);
+}
+END_TEST
+
+START_TEST(rpc_room__unix_socket_is_open_to_whom_its_listener_says)
+{
+    const struct rpc_callbacks none = {0};
+    struct error_detail detail;
+    struct stat st;
+    struct rpc *r;
+    char address[128];
+    int port;
+    make_folder();
+    snprintf(address, sizeof address, "unix:%s/s.sock", folder);
+    ck_assert_int_eq(rpc_create(&w.options, &none, &r), 0);
+    const struct rpc_listener listener = {.address = address, .credentials = &transport_plaintext, .access = 0060};
+    ck_assert_int_eq(rpc_listen(r, &listener, &port, &detail), 0);
+    ck_assert_int_eq(stat(address + strlen("unix:"), &st), 0);
+    ck_assert_uint_eq(st.st_mode & 0777, 0660);
+    rpc_destroy(r);
+    ck_assert_int_eq(rmdir(folder), 0);
 }
 END_TEST
 
@@ -165,6 +188,51 @@ START_TEST(rpc_room__socket_of_another_stays_when_it_stops)
 }
 END_TEST
 
+/* Each connection is for the next room. */
+START_TEST(rpc_room__rooms_that_share_a_door_take_turns)
+{
+    static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0";
+    enum { ROOMS = 3, CONNECTIONS = 6 };
+    const struct rpc_callbacks none = {0};
+    struct error_detail detail;
+    struct rpc *rooms[ROOMS];
+    int port = 0, fds[CONNECTIONS], greeted = 0;
+    for (unsigned k = 0; k < ROOMS; k++)
+        ck_assert_int_eq(rpc_create(&w.options, &none, &rooms[k]), 0);
+    ck_assert_int_eq(listen_in(rooms[0], "127.0.0.1:0", &port, &detail), 0);
+    for (unsigned k = 1; k < ROOMS; k++) {
+        rpc_start(rooms[k]);
+        rpc_share_door(rooms[0], rooms[k]);
+    }
+    rpc_start(rooms[0]);
+    const struct sockaddr_in at = {
+        .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((uint16_t)port)};
+    for (unsigned i = 0; i < CONNECTIONS; i++) {
+        fds[i] = socket(AF_INET, SOCK_STREAM, 0);
+        ck_assert_int_eq(connect(fds[i], (const struct sockaddr *)&at, sizeof at), 0);
+        ck_assert_int_eq(send(fds[i], preface, sizeof preface, 0), sizeof preface);
+    }
+    gpr_timespec end = world_deadline(20);
+    while (greeted < CONNECTIONS && gpr_time_cmp(gpr_now(GPR_CLOCK_MONOTONIC), end) < 0) {
+        for (unsigned k = 0; k < ROOMS; k++)
+            rpc_poll(rooms[k], SPAN_MS(1));
+        char head[9];
+        greeted = 0;
+        for (unsigned i = 0; i < CONNECTIONS; i++)
+            greeted += recv(fds[i], head, sizeof head, MSG_DONTWAIT | MSG_PEEK) > 0;
+    }
+    ck_assert_int_eq(greeted, CONNECTIONS);
+    for (unsigned k = 0; k < ROOMS; k++)
+        ck_assert_uint_eq(rooms[k]->entrances_made, 1); /* somebody has come in */
+    for (unsigned i = 0; i < CONNECTIONS; i++)
+        close(fds[i]);
+    for (unsigned k = 0; k < ROOMS; k++)
+        rpc_stop(rooms[k]);
+    for (unsigned k = ROOMS; k-- > 0;)
+        rpc_destroy(rooms[k]);
+}
+END_TEST
+
 /* ---- who is there ---- */
 
 static struct rpc_peer peer_of_a_call(void)
@@ -184,9 +252,10 @@ static struct rpc_peer peer_of_a_call(void)
 }
 
 /* Another user of the machine, who speaks HTTP/2 by hand. */
-static _Noreturn void call_as_nobody(int go)
+enum { NOBODY = 65534 };
+
+static _Noreturn void call_as(uid_t user, gid_t group, int go)
 {
-    enum { NOBODY = 65534 };
     struct sockaddr_un at = {.sun_family = AF_UNIX};
     /* HEADERS of a POST to /t.T/Hold, literal and without indexing, then DATA: an empty message, the last. */
     static const char request[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0"
@@ -195,7 +264,7 @@ static _Noreturn void call_as_nobody(int go)
                                   "content-type\x10"
                                   "application/grpc"
                                   "\0\0\5\0\1\0\0\0\1\0\0\0\0\0";
-    if (read(go, at.sun_path, sizeof at.sun_path) <= 0 || setgid(NOBODY) != 0 || setuid(NOBODY) != 0)
+    if (read(go, at.sun_path, sizeof at.sun_path) <= 0 || setgid(group) != 0 || setuid(user) != 0)
         _exit(1);
     int fd = socket(AF_UNIX, SOCK_STREAM, 0);
     if (connect(fd, (struct sockaddr *)&at, sizeof at) != 0 ||
@@ -209,29 +278,43 @@ static _Noreturn void call_as_nobody(int go)
 
 START_TEST(rpc_room__peers_of_one_socket_are_told_apart)
 {
-    int go[2], status;
+    static const struct {
+        uid_t user;
+        gid_t group;
+    } others[] = {{0, NOBODY}, {NOBODY, NOBODY}, {NOBODY, 1}};
+    enum { OTHERS = sizeof others / sizeof others[0] };
+    int go[OTHERS][2], status;
+    pid_t children[OTHERS];
     struct rpc_peer peer;
     if (geteuid() != 0) /* nobody else can be played */
         return;
-    ck_assert_int_eq(pipe(go), 0);
-    pid_t child = fork();
-    if (child == 0)
-        call_as_nobody(go[0]);
+    for (int i = 0; i < OTHERS; i++) {
+        ck_assert_int_eq(pipe(go[i]), 0);
+        children[i] = fork();
+        if (children[i] == 0)
+            call_as(others[i].user, others[i].group, go[i][0]);
+    }
     world_open(&w, true);
     ck_assert_int_eq(chmod(w.folder, 0755), 0);
     ck_assert_int_eq(chmod(w.address + strlen("unix:"), 0666), 0);
-    ck_assert_uint_eq(peer_of_a_call().uid, 0);
-    ck_assert_int_gt(write(go[1], w.address + strlen("unix:"), strlen(w.address + strlen("unix:")) + 1), 0);
-    WORLD_UNTIL(&w, w.held_count == 1 && w.held[0].messages == 1);
-    peer = *rpc_call_peer(w.held[0].call);
-    ck_assert_uint_eq(peer.uid, 65534);
-    ck_assert_uint_eq(peer.gid, 65534);
-    ck_assert_uint_eq(peer.role, WORLD_ROLE);
+    peer = peer_of_a_call();
+    ck_assert_uint_eq(peer.uid, 0);
+    ck_assert_uint_eq(peer.gid, getegid());
+    for (int i = 0; i < OTHERS; i++) {
+        ck_assert_int_gt(write(go[i][1], w.address + strlen("unix:"), strlen(w.address + strlen("unix:")) + 1), 0);
+        WORLD_UNTIL(&w, w.held_count == i + 1 && w.held[i].messages == 1);
+        peer = *rpc_call_peer(w.held[i].call);
+        ck_assert_uint_eq(peer.uid, others[i].user);
+        ck_assert_uint_eq(peer.gid, others[i].group);
+        ck_assert_uint_eq(peer.role, WORLD_ROLE);
+    }
     world_close(&w);
-    ck_assert_int_eq(waitpid(child, &status, 0), child);
-    ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-    close(go[0]);
-    close(go[1]);
+    for (int i = 0; i < OTHERS; i++) {
+        ck_assert_int_eq(waitpid(children[i], &status, 0), children[i]);
+        ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+        close(go[i][0]);
+        close(go[i][1]);
+    }
 }
 END_TEST
 
@@ -526,10 +609,12 @@ int main(void)
     tcase_set_timeout(tc, 60);
     tcase_add_checked_fixture(tc, setup, NULL);
     tcase_add_test(tc, rpc_room__unix_socket_is_for_its_owner_alone);
+    tcase_add_test(tc, rpc_room__unix_socket_is_open_to_whom_its_listener_says);
     tcase_add_test(tc, rpc_room__socket_file_that_a_dead_process_left_is_removed);
     tcase_add_test(tc, rpc_room__address_that_cannot_be_used_is_refused_in_words);
     tcase_add_test(tc, rpc_room__listens_at_several_addresses);
     tcase_add_test(tc, rpc_room__socket_of_another_stays_when_it_stops);
+    tcase_add_test(tc, rpc_room__rooms_that_share_a_door_take_turns);
     tcase_add_test(tc, rpc_room__peers_of_one_socket_are_told_apart);
     tcase_add_test(tc, rpc_room__core_accepts_where_the_room_cannot);
     tcase_add_test(tc, rpc_room__health_is_checked);

@@ -18,6 +18,9 @@ static unsigned made, retired[MADE], let_go, away, back;
 static int places[MADE];
 static char addresses[MADE][32];
 static int rpc_fails;
+static enum spread_policy policies[MADE];
+static char expected[MADE][32]; /* who must be there; "": whoever */
+static uint32_t burst;
 static uint32_t may_be_out; /* as the engine was told last */
 
 /* ---- tests.mk wraps these ---- */
@@ -44,6 +47,9 @@ int __wrap_rpc_target_create(struct rpc *r, const struct rpc_peer_address *to, s
         return error_set(detail, rpc_fails, "", "");
     ck_assert_uint_lt(made, MADE);
     snprintf(addresses[made], sizeof addresses[made], "%s", to->address);
+    policies[made] = to->policy;
+    const char *who = to->credentials->expected;
+    snprintf(expected[made], sizeof expected[made], "%s", who == NULL ? "" : who);
     *out = (struct rpc_target *)(void *)&places[made++];
     return 0;
 }
@@ -57,6 +63,7 @@ int __wrap_core_set_target(struct core *c, const struct target_options *options)
 {
     (void)c;
     may_be_out = options->max_concurrent_calls;
+    burst = options->rate.burst;
     return strcmp(options->name, "a") == 0 ? 0 : 1;
 }
 
@@ -169,6 +176,94 @@ START_TEST(targets__another_address_is_another_connection_and_another_bound_is_n
 }
 END_TEST
 
+/* Who must be there, and how its addresses are shared out, are of the connection. */
+START_TEST(targets__a_connection_is_made_as_its_target_says)
+{
+    struct config_target changed = target_of("a", "tls://localhost:1");
+    const struct config after = config_of(&changed, 1);
+    ck_assert_int_eq(policies[0], SPREAD_ROUND_ROBIN);
+    changed.identity = "spiffe://x/y";
+    changed.load_balancing_policy = CONFIG_PICK_FIRST;
+    targets_take(&s, &with_a, &after);
+    ck_assert_uint_eq(made, 2);
+    ck_assert_str_eq(expected[1], "spiffe://x/y");
+    ck_assert_int_eq(policies[1], SPREAD_PICK_FIRST);
+    struct config_target spread = changed;
+    spread.load_balancing_policy = CONFIG_ROUND_ROBIN;
+    spread.identity = "";
+    const struct config then = config_of(&spread, 1);
+    targets_take(&s, &after, &then);
+    ck_assert_uint_eq(made, 3);
+    ck_assert_str_eq(expected[2], "");
+    ck_assert_int_eq(policies[2], SPREAD_ROUND_ROBIN);
+    changed.identity = ""; /* another policy alone is another connection, too */
+    targets_take(&s, &then, &after);
+    ck_assert_uint_eq(made, 4);
+    ck_assert_int_eq(policies[3], SPREAD_PICK_FIRST);
+}
+END_TEST
+
+/* Of what is for the whole sidecar each loop takes its part. */
+START_TEST(targets__a_loop_takes_its_share)
+{
+    struct config_target changed = a;
+    sidecar.count = 2;
+    changed.max_concurrent_calls = 10;
+    changed.rate_limit_per_second = 4;
+    changed.rate_limit_burst = 6;
+    const struct config after = config_of(&changed, 1);
+    targets_take(&s, &with_a, &after);
+    ck_assert_uint_eq(may_be_out, 5);
+    ck_assert_uint_eq(burst, 3);
+}
+END_TEST
+
+START_TEST(targets__every_option_reaches_the_engine)
+{
+    const struct config_target t = {.name = "t",
+                                    .timeout = SPAN_S(1),
+                                    .max_concurrent_calls = 2,
+                                    .max_pending_calls = 3,
+                                    .pending_timeout = SPAN_S(4),
+                                    .rate_limit_per_second = 5,
+                                    .rate_limit_burst = 6,
+                                    .retry_budget_percent = 7,
+                                    .retry_budget_min_per_second = 8,
+                                    .breaker_failure_percent = 9,
+                                    .breaker_slow_percent = 10,
+                                    .breaker_slow_call = SPAN_S(11),
+                                    .breaker_status_codes = 12,
+                                    .breaker_window = SPAN_S(13),
+                                    .breaker_volume = 14,
+                                    .breaker_open = SPAN_S(15),
+                                    .breaker_open_max = SPAN_S(16),
+                                    .breaker_probes = 17,
+                                    .adaptive_concurrency = true};
+    struct target_options o = targets_options(&t);
+    ck_assert_str_eq(o.name, "t");
+    ck_assert_int_eq(o.timeout.us, SPAN_S(1).us);
+    ck_assert_uint_eq(o.max_concurrent_calls, 2);
+    ck_assert_uint_eq(o.max_pending_calls, 3);
+    ck_assert_int_eq(o.pending_timeout.us, SPAN_S(4).us);
+    ck_assert_uint_eq(o.rate.per_second, 5);
+    ck_assert_uint_eq(o.rate.burst, 6);
+    ck_assert_uint_eq(o.budget.percent, 7);
+    ck_assert_uint_eq(o.budget.min_per_second, 8);
+    ck_assert_uint_eq(o.breaker.failure_percent, 9);
+    ck_assert_uint_eq(o.breaker.slow_percent, 10);
+    ck_assert_int_eq(o.breaker.slow_call.us, SPAN_S(11).us);
+    ck_assert_uint_eq(o.breaker.status_codes, 12);
+    ck_assert_int_eq(o.breaker.window.us, SPAN_S(13).us);
+    ck_assert_uint_eq(o.breaker.volume, 14);
+    ck_assert_int_eq(o.breaker.open.us, SPAN_S(15).us);
+    ck_assert_int_eq(o.breaker.open_max.us, SPAN_S(16).us);
+    ck_assert_uint_eq(o.breaker.probes, 17);
+    ck_assert(o.adaptive_concurrency && !o.barrier);
+    o = targets_options(&(struct config_target){.name = "t", .barrier = true});
+    ck_assert(o.barrier && !o.adaptive_concurrency);
+}
+END_TEST
+
 /* One for which there is no room is told of, and is as if it were not there. */
 START_TEST(targets__one_that_cannot_be_had)
 {
@@ -239,6 +334,9 @@ int main(void)
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, targets__one_that_is_gone_keeps_no_connection);
     tcase_add_test(t, targets__another_address_is_another_connection_and_another_bound_is_not);
+    tcase_add_test(t, targets__a_connection_is_made_as_its_target_says);
+    tcase_add_test(t, targets__a_loop_takes_its_share);
+    tcase_add_test(t, targets__every_option_reaches_the_engine);
     tcase_add_test(t, targets__one_that_cannot_be_had);
     tcase_add_test(t, targets__what_is_away_is_told_once);
     tcase_add_test(t, targets__what_is_changed_begins_anew);
