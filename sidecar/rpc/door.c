@@ -145,10 +145,6 @@ static void look_at_guests(struct rpc_door *d);
 static bool accept_some(struct rpc_door *d, const struct rpc_listening *listening)
 {
     for (int n = 0; n < GUESTS_MAX; n++) { /* then the others have their turn */
-        if (d->guest_count == GUESTS_MAX)
-            look_at_guests(d);
-        if (d->guest_count == GUESTS_MAX)
-            turn_one_away(d);
         int fd = accept4(listening->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)) {
             tell_turned_away(d);
@@ -161,6 +157,10 @@ static bool accept_some(struct rpc_door *d, const struct rpc_listening *listenin
             tell_turned_away(d);
             return false;
         }
+        if (d->guest_count == GUESTS_MAX)
+            look_at_guests(d);
+        if (d->guest_count == GUESTS_MAX) /* for somebody who is there: else who has just come in would go for nobody */
+            turn_one_away(d);
         d->guests[d->guest_count++] =
             (struct guest){.fd = fd, .listening = listening, .until_ms = now_ms() + d->patience_ms};
     }
