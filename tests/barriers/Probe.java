@@ -16,7 +16,7 @@ public final class Probe {
             boolean isAction = f[0].equals("action");
             String key = f[4].equals("keyless") ? null : f[1] + "/" + f[0];
             SagaBarrier.Call call = new SagaBarrier.Call(isAction, key, isAction ? "" : f[1] + "/action", isAction ? "" : f[2],
-                    Long.parseLong(f[3]));
+                    f[4].equals("older") ? 0 : Long.parseLong(f[3]));
             try {
                 byte[] answer = barrier.run(call, c -> {
                     runs++;

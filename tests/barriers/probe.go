@@ -44,6 +44,9 @@ func main() {
 		if f[4] == "keyless" {
 			delete(metadata, "idempotency-key")
 		}
+		if f[4] == "older" {
+			delete(metadata, "saga-action-started-ms")
+		}
 		answer, err := barrier.Run(context.Background(), metadata, func(ctx context.Context, db *sql.Conn) ([]byte, error) {
 			runs++
 			_, err := db.ExecContext(ctx, fmt.Sprintf("INSERT INTO ledger VALUES ('%s', %d)", f[1], amount))

@@ -55,6 +55,7 @@ async function main() {
     const metadata = {'saga-phase': phase, 'idempotency-key': `${saga}/${phase}`, 'saga-action-started-ms': started};
     if (phase === 'compensation') Object.assign(metadata, {'saga-action-key': `${saga}/action`, 'saga-action-outcome': outcome});
     if (what === 'keyless') delete metadata['idempotency-key'];
+    if (what === 'older') delete metadata['saga-action-started-ms'];
     try {
       const answer = await barrier(postgres ? query_postgres : query_sqlite, metadata, async db => {
         runs++;

@@ -28,6 +28,8 @@ for line in sys.stdin:
         metadata.update({"saga-action-key": saga + "/action", "saga-action-outcome": outcome})
     if what == "keyless":
         del metadata["idempotency-key"]
+    if what == "older":  # than what tells when the action began
+        del metadata["saga-action-started-ms"]
 
     def function(db):
         global runs

@@ -150,6 +150,31 @@ class Barriers(unittest.TestCase):
         self.assertEqual([500, 500], [action("z")[0], undo("z")[0]])
         self.assertEqual("0", self.query("SELECT count(*) FROM ledger WHERE saga = 'z'"))
         self.assertEqual(0, action("l")[0])
+        self.collected_in_time(action, undo)
+        self.every_status(action, undo)
+
+    def collected_in_time(self, action, undo):
+        """What may be in use by a clock that is behind stays beyond the mark, which follows; who does not say when the action began is believed."""
+        self.assertEqual([0, 0], [action("m")[0], action("n")[0]])
+        self.query("UPDATE saga_barrier SET created_at = %s WHERE key LIKE 'm/%%'" % (self.past % (3600 + 90)))
+        self.query("UPDATE saga_barrier SET created_at = %s WHERE key LIKE 'n/%%'" % (self.past % (3600 + 180)))
+        self.query("UPDATE saga_barrier SET created_at = %s WHERE key = ''" % (self.past % (6 * 3600)))
+        self.assertEqual(0, action("o")[0])
+        self.assertEqual("m/action", self.query("SELECT key FROM saga_barrier WHERE key IN ('m/action', 'n/action')"))
+        self.assertIn("may have been collected", undo("p", ago_ms=OLD_MS)[1])
+        self.assertEqual([(0, ""), 0], [undo("q", "older"), action("r", "older")[0]])
+
+    def every_status(self, action, undo):
+        """Of an action what is definite is kept, and nothing else; of an undo nothing that is not done."""
+        kept = (3, 5, 6, 7, 9, 11, 12, 16)
+        for status in range(1, 17):
+            saga = "s%d" % status
+            self.assertEqual((status, "no"), action(saga, str(status)))
+            self.assertEqual(status if status in kept else 0, action(saga)[0], status)
+        self.assertEqual(0, action("t")[0])
+        for status in kept:
+            self.assertEqual((status, "no"), undo("t", str(status)))
+        self.assertEqual(0, undo("t")[0])
 
     def test_less_than_a_hundred_lines_of_code(self):
         for path in glob.glob(SQL + "/barriers/*/*"):
