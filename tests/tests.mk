@@ -87,6 +87,7 @@ tree-check: $(call archives,$(PURE))
 	@$(PYTHON) tests/checks/includes.py
 	@$(PYTHON) tests/checks/docs.py
 	@$(PYTHON) tests/checks/alerts.py
+	@$(PYTHON) tests/checks/pods.py
 check: tree-check unit
 # What another flag or version makes anew, and that nothing is made when nothing has changed.
 make-check: binaries
