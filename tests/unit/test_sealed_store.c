@@ -503,6 +503,115 @@ START_TEST(sealed__keys_are_told_what_is_wrong)
 }
 END_TEST
 
+START_TEST(sealed__keys_are_sixteen_at_most)
+{
+    char text[17 * 80] = "";
+    size_t size = 0;
+    for (unsigned i = 1; i <= 17; i++) {
+        size += (size_t)snprintf(text + size, sizeof text - size, "k%u " A64 "\n", i);
+        struct seal_keys out;
+        int code = seal_read_keys(bytes_of_text(text), "option", &out, &detail);
+        ck_assert_int_eq(code, i <= 16 ? 0 : E_ARGUMENT);
+        ck_assert_uint_eq(out.count, i <= 16 ? i : 0);
+    }
+    ck_assert_ptr_nonnull(strstr(detail.text, "line 17 of the keys: more than 16 keys"));
+}
+END_TEST
+
+/* ---- what it does not seal ---- */
+
+static bool said;
+
+static int holds_not(struct store *s, struct error_detail *why)
+{
+    ck_assert_ptr_eq(s, inner);
+    return error_set(why, E_JOURNAL_AWAY, "", "away");
+}
+
+static void wakes(struct store *s, void (*wake)(void *self), void *self)
+{
+    ck_assert_ptr_eq(s, inner);
+    wake(self);
+}
+
+static void hear(void *self)
+{
+    *(bool *)self = true;
+}
+
+static bool is_tight(struct store *s)
+{
+    return s == inner;
+}
+
+static struct span synced(struct store *s)
+{
+    ck_assert_ptr_eq(s, inner);
+    return SPAN_MS(7);
+}
+
+static int is_fenced(struct store *s, struct error_detail *why)
+{
+    ck_assert_ptr_eq(s, inner);
+    return error_set(why, E_JOURNAL_FENCED, "", "gone");
+}
+
+static bool lives(void *self, struct bytes request_id)
+{
+    return self == &said && request_id.size == 1;
+}
+
+static int drop_claims(struct store *s, struct span unseen, bool (*is)(void *self, struct bytes request_id), void *self,
+                       uint32_t work_max, bool *more, struct error_detail *why)
+{
+    ck_assert_ptr_eq(s, inner);
+    ck_assert(is(self, bytes_of("r", 1)) && unseen.us == 60000000 && work_max == 9);
+    *more = true;
+    return error_set(why, E_JOURNAL_FULL, "", "full");
+}
+
+static int verify(struct store *s, uint32_t rows_max, bool *more, struct error_detail *why)
+{
+    ck_assert(s == inner && rows_max == 11);
+    *more = true;
+    return error_set(why, E_JOURNAL_CORRUPT, "", "damaged");
+}
+
+/* Whoever has the store is told all that the one behind it can say, and asks nothing of it that it cannot. */
+START_TEST(sealed__what_it_does_not_seal_it_passes_on)
+{
+    const struct sealed_options sealing = {.encryption = &encryption, .chain = &chain, .random = chance};
+    bool more = false;
+    open_sealed();
+    ck_assert(store->settle == NULL && store->holds == NULL && store->tell == NULL && store->drop_claims == NULL);
+    close_store();
+
+    open_store();
+    inner = store;
+    inner->holds = holds_not;
+    inner->tell = wakes;
+    inner->is_tight = is_tight;
+    inner->synced = synced;
+    inner->check = is_fenced;
+    inner->drop_claims = drop_claims;
+    inner->verify = verify;
+    ck_assert_int_eq(sealed_store_open(&sealing, inner, &state, &store, &detail), 0);
+    ck_assert_int_eq(store->holds(store, &detail), E_JOURNAL_AWAY);
+    said = false;
+    store->tell(store, hear, &said);
+    ck_assert(said && store->is_tight(store));
+    ck_assert_int_eq(store->synced(store).us, 7000);
+    ck_assert_int_eq(store->check(store, &detail), E_JOURNAL_FENCED);
+    ck_assert_int_eq(store->drop_claims(store, SPAN_S(60), lives, &said, 9, &more, &detail), E_JOURNAL_FULL);
+    ck_assert(more);
+    more = false;
+    ck_assert_int_eq(store->verify(store, 11, &more, &detail), E_JOURNAL_CORRUPT);
+    ck_assert(more);
+    ck_assert_str_eq(detail.text, "damaged");
+    close_store();
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("sealed_store");
@@ -525,6 +634,8 @@ int main(void)
     tcase_add_test(tests, sealed__a_chain_goes_on_under_another_key);
     tcase_add_test(tests, sealed__a_key_is_read_however_it_is_written);
     tcase_add_test(tests, sealed__keys_are_told_what_is_wrong);
+    tcase_add_test(tests, sealed__keys_are_sixteen_at_most);
+    tcase_add_test(tests, sealed__what_it_does_not_seal_it_passes_on);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
