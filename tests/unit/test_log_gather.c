@@ -4,10 +4,12 @@
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 /* What the system's layer is asked for, counted. */
 static int writes, syncs, fail_after; /* fail_after: so many writes go well; negative: all */
+static struct timespec disk_takes;    /* for a sync, beside what it really takes */
 
 static struct {
     sqlite3_vfs vfs;
@@ -27,6 +29,7 @@ static int count_write(sqlite3_file *file, const void *bytes, int size, sqlite3_
 static int count_sync(sqlite3_file *file, int flags)
 {
     syncs++;
+    nanosleep(&disk_takes, NULL);
     return counting.below->xSync(file, flags);
 }
 
@@ -157,6 +160,19 @@ START_TEST(log_gather__a_full_disk_is_told_and_passes)
 }
 END_TEST
 
+/* For whoever watches the disk. */
+START_TEST(log_gather__what_syncs_take_is_added_up)
+{
+    disk_takes.tv_nsec = 3000000;
+    gather.synced = (struct span){0};
+    ck_assert_int_eq(insert(1, 10), SQLITE_OK);
+    ck_assert_int_ge(gather.synced.us, 3000);
+    ck_assert_int_eq(insert(2, 10), SQLITE_OK);
+    ck_assert_int_ge(gather.synced.us, 6000);
+    disk_takes.tv_nsec = 0;
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("log_gather");
@@ -166,6 +182,7 @@ int main(void)
     tcase_add_test(all, log_gather__a_large_commit_goes_out_in_pieces);
     tcase_add_test(all, log_gather__what_is_gathered_is_read_back);
     tcase_add_test(all, log_gather__a_full_disk_is_told_and_passes);
+    tcase_add_test(all, log_gather__what_syncs_take_is_added_up);
     suite_add_tcase(suite, all);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

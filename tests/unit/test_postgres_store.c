@@ -215,6 +215,74 @@ START_TEST(postgres_store__stale_holder_drops_nothing)
 }
 END_TEST
 
+/* Commits a frame and the row of a saga that has ended. Returns what they take. */
+static uint64_t commit_ended(uint64_t number)
+{
+    const struct ended_row row = {.saga = {.tag = 1, .serial = number},
+                                  .state = SAGA_COMMITTED,
+                                  .name = bytes_of_text("name"),
+                                  .request_id = bytes_of_text("request"),
+                                  .owner = bytes_of_text("owner"),
+                                  .started_at.us = (int64_t)number,
+                                  .ended_at.us = (int64_t)number,
+                                  .first_frame = number,
+                                  .last_frame = number};
+    struct store_commit commit = frame(number);
+    commit.ended = &row;
+    commit.ended_count = 1;
+    ck_assert_int_eq(store_commit_now(store, &commit, &detail), 0);
+    return commit.records.size + PG_FRAME_ROW_BYTES + PG_ENDED_ROW_BYTES + strlen("namerequestowner");
+}
+
+/* What comes is counted, what goes is not any more, and at the next opening all is counted anew: to the same number, however many rows. */
+START_TEST(postgres_store__holds_what_it_counts)
+{
+    struct postgres_store_options options = place_options(&server, "counted");
+    const struct instant late = {.us = INT64_C(1) << 40};
+    const uint64_t one = frame(1).records.size + PG_FRAME_ROW_BYTES;
+    uint64_t all = 0;
+    bool more = true;
+    options.bytes_max = UINT64_C(1) << 30;
+    open_as(options);
+    for (uint64_t n = 1; n <= 3; n++) {
+        all += commit_ended(n);
+        ck_assert_uint_eq(postgres_store_bytes(store), all);
+    }
+    teardown();
+    /* The last that fits, and one more. */
+    options.bytes_max = all + one;
+    options.commit_bytes_max = all;
+    open_as(options);
+    ck_assert_uint_eq(postgres_store_bytes(store), all);
+    ck_assert(store->is_tight(store)); /* all that is left is kept for what has begun */
+    ck_assert_int_eq(commit_one(4), 0);
+    ck_assert_int_eq(commit_one(5), E_JOURNAL_FULL);
+    ck_assert_uint_eq(postgres_store_bytes(store), options.bytes_max);
+    /* Frames that are needed stay. */
+    while (more)
+        ck_assert_int_eq(store->drop(store, late, 3, 2, &more, &detail), 0);
+    ck_assert_uint_eq(postgres_store_bytes(store), 2 * one);
+    ck_assert_int_eq(commit_one(5), 0);
+    teardown();
+    open_as(options);
+    ck_assert_uint_eq(state.first_frame, 3);
+    ck_assert_uint_eq(state.serial_max, 3);
+    ck_assert_uint_eq(postgres_store_bytes(store), 3 * one);
+    /* Without what is needed, too, the last frame stays. */
+    for (more = true; more;)
+        ck_assert_int_eq(store->drop(store, late, 100, 2, &more, &detail), 0);
+    ck_assert_uint_eq(postgres_store_bytes(store), one);
+    teardown();
+    /* Of more rows than one answer holds. */
+    place_query(&server, "insert into saga_frame(journal, frame, epoch, at_us, records) select id, 100 + n, 0, 0, '1234'::bytea "
+                         "from saga_journal, generate_series(1, 20010) as n where name = 'counted'");
+    options.bytes_max = UINT64_C(1) << 30;
+    open_as(options);
+    ck_assert_uint_eq(state.oldest_live_frame, 5);
+    ck_assert_uint_eq(postgres_store_bytes(store), one + 20010 * (4 + PG_FRAME_ROW_BYTES));
+}
+END_TEST
+
 /* The server process of the writer's connection, which a test stops. */
 static pid_t writer_of(const char *journal)
 {
@@ -722,6 +790,7 @@ int main(void)
     tcase_add_test(t, postgres_store__another_waits_for_the_lease);
     tcase_add_test(t, postgres_store__stale_holder_lets_nothing_out);
     tcase_add_test(t, postgres_store__stale_holder_drops_nothing);
+    tcase_add_test(t, postgres_store__holds_what_it_counts);
     tcase_add_test(t, postgres_store__lease_counts_from_when_it_was_asked_for);
     tcase_add_test(t, postgres_store__unrenewed_lease_holds_nothing);
     tcase_add_test(t, postgres_store__lost_connection_is_read_again);
