@@ -655,7 +655,7 @@ class Sagactl(Case):
 
 
 class Impostor(grpc.GenericRpcHandler):
-    """A server that answers each method of the API as a test says: a message, or a status."""
+    """A server that answers each method of the API as a test says: a message, or a status, with its details or without."""
 
     def __init__(self, **answers):
         self.answers, self.calls = answers, []
@@ -674,6 +674,9 @@ class Impostor(grpc.GenericRpcHandler):
             if isinstance(said, grpc.StatusCode):
                 context.abort(said, "so it is")
             said = said(request)
+            if isinstance(said, tuple):
+                context.set_trailing_metadata((("grpc-status-details-bin", said[1].SerializeToString()),))
+                said = said[0]
             if isinstance(said, grpc.StatusCode):
                 context.abort(said, "so it is")
             return said.SerializeToString()
@@ -819,6 +822,129 @@ class MadeUp(unittest.TestCase):
             ran = self.ask("why", saga.id, Get=message("saga.v1.GetResponse")(saga=saga, timeline=timeline + more), Status=self.status({}))
             self.assertEqual(0, ran.code, ran)
             self.assertRegex(ran.out, r"waits for +its target, since %s( \ds)? ago" % since)
+
+    def test_what_is_asked_is_what_was_typed(self):
+        """Each option of a command arrives, and nothing that was not said."""
+        saga, who = "9f03c1d2a4b7-2a", ("--actor", "ann")
+        act = dict(saga_id=saga, actor="ann")
+        for words, method, fields in (
+                (("cancel", saga, *who, "-m", "why"), "Cancel", dict(act, reason="why")),
+                (("pause", saga, *who, "-m", "why"), "Pause", dict(act, reason="why")),
+                (("resume", saga, *who), "Resume", act),
+                (("retry", saga, "pay", *who), "Retry", dict(act, step="pay")),
+                (("skip", saga, "pay", *who, "-m", "why"), "Skip", dict(act, step="pay", reason="why")),
+                (("reject", saga, "pay", *who, "-m", "why"), "Reject", dict(act, step="pay", reason="why")),
+                (("resolve", saga, *who, "-m", "why"), "Resolve", dict(act, reason="why")),
+                (("hold", "order", *who, "-m", "why"), "HoldDefinition", dict(definition="order", actor="ann", reason="why")),
+                (("release", "order", *who), "HoldDefinition", dict(definition="order", actor="ann", release=True)),
+                (("breaker", "hold", "shop", *who, "-m", "why"), "SetBreaker",
+                 dict(target="shop", actor="ann", reason="why", act=enum("BreakerAct", "BREAKER_ACT_HOLD"))),
+                (("forget", "price", "k", *who, "-m", "why"), "ForgetAnswer", dict(name="price", key="k", actor="ann", reason="why")),
+                (("reload", *who), "Reload", dict(actor="ann")),
+                (("bulk", "x", "pause", *who), "ChangeBulk", dict(id="x", actor="ann", state=enum("BulkState", "BULK_STATE_PAUSED"))),
+                (("fleet", "give", "b", *who), "GiveJournal", dict(journal="b", actor="ann")),
+                (("start", "order", "-r", "r1", "--version", "1.2.0", "--input-text", "in", "--deadline", "1500ms", "--priority", "high"), "Start",
+                 dict(definition="order", request_id="r1", version="1.2.0", input=b"in", priority=enum("Priority", "PRIORITY_HIGH"),
+                      deadline=message("google.protobuf.Duration")(seconds=1, nanos=500000000)))):
+            asked = []
+            answers = {method: lambda request, method=method: asked.append(request) or message("saga.v1.%sResponse" % method)()}
+            ran = self.ask(*words, ListBulks=message("saga.v1.ListBulksResponse")(), **answers)
+            self.assertEqual([message("saga.v1.%sRequest" % method)(**fields)], [message("saga.v1.%sRequest" % method).FromString(a) for a in asked], ran)
+        asked = []
+        self.ask("start", "order", Start=lambda request: asked.append(message("saga.v1.StartRequest").FromString(request)) or message("saga.v1.StartResponse")())
+        self.assertRegex(asked[0].request_id, "^[0-9a-f-]{36}$")
+        self.assertFalse(asked[0].HasField("deadline"))
+
+    def test_who_is_sent_away_is_told_when_to_come_again(self):
+        later = message("google.protobuf.Any")(type_url="type.googleapis.com/google.rpc.RetryInfo", value=message("google.rpc.RetryInfo")(
+            retry_delay=message("google.protobuf.Duration")(seconds=89, nanos=999500000)).SerializeToString())
+        ran = self.ask("cancel", "9f03c1d2a4b7-2a", Cancel=lambda request: (Code.RESOURCE_EXHAUSTED, message("google.rpc.Status")(code=8, details=[later])))
+        self.assertEqual((REFUSED, "sagactl: so it is\nIt may work when tried again in 1m 30s.\n"), (ran.code, ran.err), ran)
+
+    def test_dead_letters_of_every_page(self):
+        letter = lambda n, step, status=14: message("saga.v1.Saga")(id="9f03c1d2a4b7-%d" % n, definition="order", stuck_step=step, steps=[
+            message("saga.v1.Step")(name="other", last_status=3), message("saga.v1.Step")(name=step, last_status=status)])
+        page = message("saga.v1.ListDeadLettersResponse")
+        pages = {"": page(sagas=[letter(1, "pay"), letter(2, "ship")], next_page_token="p"), "p": page(sagas=[letter(3, "ship"), letter(4, "ship", 13)])}
+        ask = lambda *words, **more: self.ask(*words, ListDeadLetters=lambda request: pages[message("saga.v1.ListDeadLettersRequest").FromString(request).page_token], **more)
+        ran = ask("deadletters", "--summary")
+        self.assertRegex(ran.out, r"^4 dead letters:\n +2  order, action of ship: UNAVAILABLE")
+        self.assertIn("3 dead letters:", ask("deadletters", "--summary", "--step", "ship").out)
+        self.assertIn("3 dead letters:", ask("deadletters", "--summary", "--status", "UNAVAILABLE").out)
+        asked = []
+        retry = lambda request: asked.append(message("saga.v1.RetryRequest").FromString(request)) or message("saga.v1.RetryResponse")()
+        self.assertEqual("3 of 3 dead letters tried again\n", ask("retry", "--all", "--step", "ship", Retry=retry).out)
+        self.assertEqual([("9f03c1d2a4b7-%d" % n, "ship") for n in (2, 3, 4)], [(a.saga_id, a.step) for a in asked])
+
+    def test_a_page_that_leads_to_itself(self):
+        for words, method in ((("list",), "List"), (("list", "--all"), "List"), (("deadletters",), "ListDeadLetters"), (("deadletters", "--summary"), "ListDeadLetters")):
+            ran = self.ask("--timeout", "10s", *words, **{method: message("saga.v1.%sResponse" % method)(next_page_token="t")})
+            self.assertEqual((REFUSED, "sagactl: the sidecar's token for the next page cannot be used\n"), (ran.code, ran.err), ran)
+
+    def test_a_timeline_is_whole_when_its_first_page_is(self):
+        event = lambda type: message("saga.v1.Event")(at=self.ago(9), type=enum("EventType", "EVENT_TYPE_" + type))
+        saga = message("saga.v1.Saga")(id="9f03c1d2a4b7-2a", definition="order", state=state("RUNNING"), started_at=self.ago(9))
+        for truncated in (False, True):
+            pages = {"": message("saga.v1.GetResponse")(saga=saga, timeline=[event("PAUSED")], next_page_token="p", timeline_truncated=not truncated),
+                     "p": message("saga.v1.GetResponse")(saga=saga, timeline=[event("RESUMED")], timeline_truncated=truncated)}
+            ran = self.ask("-o", "json", "get", saga.id, Get=lambda request: pages[message("saga.v1.GetRequest").FromString(request).page_token])
+            self.assertEqual((["RESUMED", "PAUSED"], truncated), ([e["type"].split("_")[-1] for e in ran.json()["timeline"]], ran.json().get("timeline_truncated", False)), ran)
+
+    def test_status_of_loops_that_differ(self):
+        serving = message("grpc.health.v1.HealthCheckResponse")(status=1)
+        target = lambda **more: message("saga.v1.TargetStatus")(name="shop", address="1.2.3.4:5", calls_max=10, **more)
+        limit = lambda live: message("saga.v1.DefinitionLimit")(definition="checkout", live=live, live_max=5, starts_per_second=10)
+        loops = [dict(volume_free_bytes=9 << 20, targets=[target(unreachable=True, unreachable_for=message("google.protobuf.Duration")(seconds=70))], definition_limits=[limit(2)]),
+                 dict(volume_free_bytes=1 << 20, targets=[target()], definition_limits=[limit(4)])]
+        for said in (loops, loops[::-1]):
+            ran = self.ask("status", Check=serving, Status=self.status(*said))
+            for words in (r"journal 0B, 1\.0MiB free", r"shop at 1\.2\.3\.4:5: cannot be reached for 1m 10s, 0 of 20 calls",
+                          r"definition checkout: 6 of 10 live, at most 20 start in a second\n"):
+                self.assertRegex(ran.out, words)
+
+    def test_a_job_goes_on_as_long_as_one_loop_does(self):
+        job = lambda loop, name: message("saga.v1.BulkJob")(id="x", act=1, where="true", actor="anna", per_second=10, loop=loop, state=enum("BulkState", "BULK_STATE_" + name),
+                                                            started_at=self.ago(60))
+        for names in (("DONE", "RUNNING"), ("RUNNING", "DONE")):
+            said = message("saga.v1.ListBulksResponse")(jobs=[job(k, name) for k, name in enumerate(names)])
+            ran = self.ask("bulk", ListBulks=said)
+            self.assertEqual(1, len(re.findall(r"(?m)^x  retry  RUNNING, by anna, for ", ran.out)), ran)
+            self.assertEqual(1, ran.out.count("by anna"), ran)
+            ran = self.ask("bulk", "x", "--wait", "--timeout", "500ms", ListBulks=said)
+            self.assertEqual((TIMEOUT, "sagactl: the job goes on: sagactl bulk x\n"), (ran.code, ran.err), ran)
+
+    def test_acts_of_one_time_stay_on_one_page(self):
+        entry = lambda s, method: message("saga.v1.AuditEntry")(time=self.at[s], method=method)
+        self.at = {s: self.ago(s) for s in (10, 20, 30)}
+        trail = message("saga.v1.ListAuditResponse")(entries=[entry(20, "Skip"), entry(30, "Pause"), entry(10, "Retry"), entry(20, "Reject")])
+        for limit, names in ((1, ["Retry"]), (2, ["Retry", "Reject", "Skip"]), (3, ["Retry", "Reject", "Skip"]), (4, ["Retry", "Reject", "Skip", "Pause"])):
+            ran = self.ask("audit", "--limit", str(limit), ListAudit=trail)
+            said = [re.search("Skip|Pause|Retry|Reject", line).group() for line in ran.out.splitlines()]
+            self.assertEqual(sorted(names), sorted(said), ran)
+            self.assertEqual(("Retry", "Pause" if limit == 4 else said[-1]), (said[0], said[-1]), ran)
+
+    def test_journals_of_every_page(self):
+        journal = lambda name, **more: message("saga.v1.Journal")(name=name, **more)
+        page = message("saga.v1.ListJournalsResponse")
+        pages = {"": page(journals=[journal("a", carrier="a"), journal("b", orphan=True, tries=2), journal("c", orphan=True, tries=3)], next="c"),
+                 "c": page(journals=[journal("d", carrier="a"), journal("e", carrier="a", wanted=True), journal("f")])}
+        ran = self.ask("fleet", ListJournals=lambda request: pages[message("saga.v1.ListJournalsRequest").FromString(request).after])
+        for name, words in (("a", "at home"), ("b", "orphan"), ("c", "nobody t"), ("d", "taken over"), ("e", "goes home"), ("f", "given up")):
+            self.assertRegex(ran.out, r"(?m)^%s +%s" % (name, words))
+
+    def test_payloads_are_another_question(self):
+        verdict = lambda payloads, name: message("saga.v1.Verdict")(method="Get", payloads=payloads, extent=enum("Extent", "EXTENT_" + name))
+        for own, payloads, code in (("ALLOWED", "DENIED", 0), ("OWN", "DENIED", 0), ("DENIED", "ALLOWED", REFUSED), ("DENIED", "DENIED", REFUSED)):
+            said = message("saga.v1.ExplainResponse")(identity="uid:1", has_rules=True, verdicts=[verdict(False, own), verdict(True, payloads)])
+            self.assertEqual(code, self.ask("authz", "explain", "--method", "Get", Explain=said).code)
+            self.assertEqual(0, self.ask("authz", "explain", Explain=said).code)
+
+    def test_a_chain_that_was_changed(self):
+        whole, changed = (message("saga.v1.JournalVerified")(loop=k, first_frame=1, last_frame=2, frames_chained=2, head="2:ab", finding=finding)
+                          for k, finding in ((0, ""), (1, "frame 2 is damaged")))
+        for journals, code in (([whole], 0), ([whole, changed], REFUSED), ([changed, whole], REFUSED)):
+            for form in ((), ("-o", "json")):
+                self.assertEqual(code, self.ask(*form, "verify", Verify=message("saga.v1.VerifyResponse")(journals=journals)).code)
 
 
 class WithoutSidecar(unittest.TestCase):
