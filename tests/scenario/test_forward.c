@@ -535,6 +535,45 @@ START_TEST(forward__what_had_not_begun_counts_after_target_wait)
 }
 END_TEST
 
+/* Unless the participant asks not to come again. */
+START_TEST(forward__what_had_not_begun_and_shall_not_is_over)
+{
+    engine_trace_run(pivot, 8,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n"
+                     "> shed 1 a UNAVAILABLE pushback=-1\n"
+                     "ACTION_ENDED 1 a #1 REJECTED UNAVAILABLE\n"
+                     "TURNED_BACK 1 a ATTEMPTS_SPENT\n"
+                     "ENDED 1 COMPENSATED\n");
+}
+END_TEST
+
+/* Who says that it had not begun is there: those that wait for it are called. */
+START_TEST(forward__who_turns_one_away_is_there)
+{
+    engine_trace_run(pivot, 8,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n"
+                     "> start r2\n"
+                     "STARTED 2\n"
+                     "reply 2\n"
+                     "ACTION_STARTED 2 a #1\n"
+                     "call 2 a action #1 2000ms \"in\"\n"
+                     "> unreached 1 a\n"
+                     "UNREACHED 1 a #1 UNAVAILABLE\n"
+                     "> shed 2 a UNAVAILABLE pushback=60\n"
+                     "UNREACHED 2 a #1 UNAVAILABLE next@60\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n");
+}
+END_TEST
+
 /* Past it there is no end of that. */
 START_TEST(forward__what_had_not_begun_past_the_pivot_never_counts)
 {
@@ -591,6 +630,8 @@ int main(void)
     tcase_add_test(t, forward__a_paused_saga_whose_last_action_is_done_commits);
     tcase_add_test(t, forward__a_shed_and_then_refused_pivot_is_no_dead_letter);
     tcase_add_test(t, forward__what_had_not_begun_counts_after_target_wait);
+    tcase_add_test(t, forward__what_had_not_begun_and_shall_not_is_over);
+    tcase_add_test(t, forward__who_turns_one_away_is_there);
     tcase_add_test(t, forward__what_had_not_begun_past_the_pivot_never_counts);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);

@@ -1,0 +1,240 @@
+/* What services ask of the engine: what is refused names its place, a repetition is one only when it says the same, and a call has with it what its
+ * saga was begun with. */
+#include "sidecar/base/grpc_status.h"
+#include "sidecar/core/heap.h"
+#include "sidecar/engine/engine_inside.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define TRACE "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+static struct engine *engine;
+static struct instant now;
+static int code;             /* of the last reply */
+static char field[96];       /* of the last refusal */
+static char identity[64];    /* of the last record */
+static size_t said;          /* the words of the last record */
+static struct saga_id first; /* the saga that is begun first */
+static struct call_effect calls[4];
+static unsigned call_count;
+
+static void add_record(void *self, const struct record *r)
+{
+    (void)self;
+    said = r->message.size;
+    snprintf(identity, sizeof identity, "%.*s", (int)r->identity.size, (const char *)r->identity.at);
+}
+
+static void add_effect(void *self, const struct effect *effect, const struct error_detail *detail)
+{
+    (void)self;
+    if (effect->type == EFFECT_REPLY) {
+        code = effect->as.reply.code;
+        snprintf(field, sizeof field, "%s", detail == NULL ? "" : detail->field);
+    } else if (effect->type == EFFECT_CALL) {
+        ck_assert_uint_lt(call_count, 4);
+        calls[call_count++] = effect->as.call;
+    }
+}
+
+static int ask(struct event event)
+{
+    const struct engine_out out = {.add_record = add_record, .add_effect = add_effect};
+    event.now = now;
+    event.token = 1;
+    event.saga = first;
+    code = -1;
+    ck_assert_int_eq(engine_step(engine, &event, &out), 0);
+    return code;
+}
+
+static void set_up(void)
+{
+    const struct engine_options options = {
+        .live_sagas_max = 8,
+        .steps_max = 16,
+        .payload_bytes_max = 64,
+        .targets_max = 2,
+        .enlisted_deadline_default = SPAN_S(60),
+        .enlisted_lease_default = SPAN_S(3),
+        .pushback_max = SPAN_S(300),
+        .deadline_max = SPAN_S(3600),
+        .target_wait = SPAN_S(60),
+        .compensation_retry = {.max_attempts = 2, .initial_backoff = SPAN_MS(1), .max_backoff = SPAN_MS(1)},
+        .tag = 1,
+    };
+    const struct target_options t = {.name = "t", .timeout = SPAN_S(1), .max_concurrent_calls = 1};
+    now.us = 1000000;
+    call_count = 0;
+    ck_assert_int_eq(engine_create(&options, &heap, &engine), 0);
+    ck_assert_int_eq(engine_set_target(engine, &t), 0);
+    first = (struct saga_id){.tag = 1, .serial = 1};
+}
+
+static void tear_down(void)
+{
+    engine_destroy(engine);
+}
+
+static struct enlistment undoable(const char *step, struct span timeout)
+{
+    return (struct enlistment){.step = bytes_of_text(step),
+                               .has_compensation = true,
+                               .compensation = {.target = "t", .method = "/p.S/Undo", .timeout = timeout}};
+}
+
+static struct event begin_with(const struct enlistment *enlist, size_t count)
+{
+    return (struct event){.type = EVENT_BEGIN,
+                          .name = bytes_of_text("order"),
+                          .identity = bytes_of_text("ann"),
+                          .traceparent = bytes_of_text(TRACE),
+                          .enlist = enlist,
+                          .enlist_count = count};
+}
+
+static void begin(const char *step)
+{
+    const struct enlistment one = undoable(step, SPAN_S(2));
+    ck_assert_int_eq(ask(begin_with(&one, 1)), 0);
+}
+
+START_TEST(requests__what_is_refused_is_named_by_its_place)
+{
+    static const char *const names[12] = {"a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "no name"};
+    struct enlistment many[12];
+    for (unsigned i = 0; i < 12; i++)
+        many[i] = undoable(names[i], SPAN_S(2));
+    ck_assert_int_eq(ask(begin_with(many, 12)), E_ARGUMENT);
+    ck_assert_str_eq(field, "enlist[11].step");
+    ck_assert_int_eq(ask(begin_with(many + 1, 11)), E_ARGUMENT);
+    ck_assert_str_eq(field, "enlist[10].step");
+    many[9] = undoable("j", (struct span){.us = SPAN_S(3600).us + 1});
+    ck_assert_int_eq(ask(begin_with(many, 11)), E_ARGUMENT);
+    ck_assert_str_eq(field, "enlist[9].compensation.timeout");
+    many[9] = undoable("j", SPAN_S(3600));
+    ck_assert_int_eq(ask(begin_with(many, 11)), 0);
+
+    struct settlement s = {.step = bytes_of_text("a"), .action_state = SAGA_ACTION_UNKNOWN};
+    struct event settle = {.type = EVENT_ENLIST, .settle = &s, .settle_count = 1};
+    s.may_run_for.us = SPAN_S(3600).us + 1;
+    ck_assert_int_eq(ask(settle), E_ARGUMENT);
+    ck_assert_str_eq(field, "settle[0].may_run_for");
+    s.may_run_for.us = SPAN_S(3600).us;
+    ck_assert_int_eq(ask(settle), 0);
+}
+END_TEST
+
+START_TEST(requests__a_trace_is_one_or_none)
+{
+    struct event event = begin_with(NULL, 0);
+    event.traceparent = bytes_of_text("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-0");
+    ck_assert_int_eq(ask(event), E_ARGUMENT);
+    ck_assert_str_eq(field, "traceparent");
+    event.traceparent = bytes_of(NULL, 0);
+    ck_assert_int_eq(ask(event), 0);
+}
+END_TEST
+
+START_TEST(requests__a_step_is_enlisted_again_in_the_same_words)
+{
+    begin("a");
+    struct enlistment again = undoable("a", SPAN_S(2));
+    struct event enlist = {.type = EVENT_ENLIST, .enlist = &again, .enlist_count = 1};
+    ck_assert_int_eq(ask(enlist), 0);
+    again.compensation.timeout = SPAN_S(1);
+    ck_assert_int_eq(ask(enlist), E_STEP_EXISTS);
+    again = undoable("a", SPAN_S(2));
+    again.compensation.method = "/p.S/Other";
+    ck_assert_int_eq(ask(enlist), E_STEP_EXISTS);
+    again = undoable("a", SPAN_S(2));
+    again.compensation.constant = bytes_of_text("more");
+    ck_assert_int_eq(ask(enlist), E_STEP_EXISTS);
+}
+END_TEST
+
+/* Of whoever is not its owner. */
+START_TEST(requests__who_settles_is_told)
+{
+    const struct settlement s = {.step = bytes_of_text("a"), .action_state = SAGA_ACTION_DONE};
+    begin("a");
+    ck_assert_int_eq(
+        ask((struct event){.type = EVENT_ENLIST, .identity = bytes_of_text("bob"), .settle = &s, .settle_count = 1}),
+        0);
+    ck_assert_str_eq(identity, "bob");
+    ck_assert_int_eq(ask((struct event){.type = EVENT_COMMIT, .identity = bytes_of_text("carl")}), 0);
+    ck_assert_str_eq(identity, "carl");
+}
+END_TEST
+
+START_TEST(requests__an_end_is_repeated_in_the_same_words)
+{
+    struct settlement s = {.step = bytes_of_text("a"), .action_state = SAGA_ACTION_DONE};
+    const struct event commit = {.type = EVENT_COMMIT, .settle = &s, .settle_count = 1};
+    begin("a");
+    ck_assert_int_eq(ask(commit), 0);
+    ck_assert_int_eq(ask(commit), 0);
+    s.action_state = SAGA_ACTION_REJECTED;
+    ck_assert_int_eq(ask(commit), E_STEP_SETTLED);
+    s.step = bytes_of_text("b");
+    ck_assert_int_eq(ask(commit), E_STEP_NOT_FOUND);
+    ck_assert_str_eq(field, "settle[0].step");
+}
+END_TEST
+
+/* The trace that its saga was begun with, and since when it was due: one that found its target full has waited for it. */
+START_TEST(requests__a_call_tells_where_it_comes_from)
+{
+    const struct settlement s = {.step = bytes_of_text("a"), .action_state = SAGA_ACTION_DONE};
+    const struct event abort = {.type = EVENT_ABORT, .settle = &s, .settle_count = 1, .identity = bytes_of_text("ann")};
+    begin("a");
+    ck_assert_int_eq(ask(abort), 0);
+    ck_assert_uint_eq(call_count, 1);
+    begin("a");
+    first.serial = 2;
+    ck_assert_int_eq(ask(abort), 0);
+    ck_assert_uint_eq(call_count, 1); /* the target has one place */
+    first.serial = 1;
+    now.us += 500000;
+    ask((struct event){.type = EVENT_ANSWER,
+                       .phase = SAGA_PHASE_COMPENSATION,
+                       .attempt = 1,
+                       .reach = SAGA_REACH_ANSWERED,
+                       .status = CODE_OK});
+    ck_assert_uint_eq(call_count, 2);
+    first.serial = 2;
+    static const char words[MESSAGE_BYTES_MAX + 9] = "why";
+    ask((struct event){.type = EVENT_ANSWER,
+                       .phase = SAGA_PHASE_COMPENSATION,
+                       .attempt = 1,
+                       .reach = SAGA_REACH_ANSWERED,
+                       .status = CODE_INTERNAL,
+                       .message = bytes_of(words, sizeof words)});
+    ck_assert_uint_eq(said, MESSAGE_BYTES_MAX); /* as much of the participant's words as a record holds */
+    for (unsigned i = 0; i < 2; i++) {
+        ck_assert(bytes_equal(calls[i].traceparent, bytes_of_text(TRACE)));
+        ck_assert_int_eq(calls[i].due_at.us, 1000000);
+    }
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("requests");
+    TCase *tests = tcase_create("requests");
+    tcase_add_checked_fixture(tests, set_up, tear_down);
+    tcase_add_test(tests, requests__what_is_refused_is_named_by_its_place);
+    tcase_add_test(tests, requests__a_trace_is_one_or_none);
+    tcase_add_test(tests, requests__a_step_is_enlisted_again_in_the_same_words);
+    tcase_add_test(tests, requests__who_settles_is_told);
+    tcase_add_test(tests, requests__an_end_is_repeated_in_the_same_words);
+    tcase_add_test(tests, requests__a_call_tells_where_it_comes_from);
+    suite_add_tcase(suite, tests);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
