@@ -164,7 +164,6 @@ def adaptive(bench):
 
 
 def run(bench):
-    adaptive(bench)
     dead(bench)
     failing(bench)
     back(bench)
