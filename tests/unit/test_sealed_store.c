@@ -518,6 +518,53 @@ START_TEST(sealed__keys_are_sixteen_at_most)
 }
 END_TEST
 
+/* ---- its form, by which what was written once is opened for ever ---- */
+
+START_TEST(sealed__what_is_bound_is_fixed)
+{
+    static const uint8_t wanted[] = {'F',  5,    0,    0,    0,    0,    0,    0,    0,    0x08,
+                                     0x07, 0x06, 0x05, 0x04, 0x03, 0x02, 0x01, 0x0d, 0x0c, 0x0b,
+                                     0x0a, 0x18, 0x17, 0x16, 0x15, 0x14, 0x13, 0x12, 0x11};
+    const struct envelope e = {.at.us = INT64_C(0x0102030405060708),
+                               .sealed = true,
+                               .slot = 0x0a0b0c0d,
+                               .counter = UINT64_C(0x1112131415161718)};
+    uint8_t out[ENVELOPE_BOUND_SIZE];
+    struct bytes bound = envelope_bound(&e, 'F', 5, out);
+    ck_assert_uint_eq(bound.size, sizeof wanted);
+    ck_assert_mem_eq(bound.at, wanted, sizeof wanted);
+}
+END_TEST
+
+/* Who has no key is told, too: by the checksum. */
+START_TEST(sealed__each_bit_counts)
+{
+    const struct envelope e = {.at.us = 7, .chained = true, .content = bytes_of_text("what is kept")};
+    struct envelope read;
+    uint8_t at[ENVELOPE_SIZE_MAX + 16];
+    memcpy(envelope_begin(&e, at), e.content.at, e.content.size);
+    size_t size = envelope_end(&e, at);
+    ck_assert(envelope_read(bytes_of(at, size), &read) && read.chained && bytes_equal(read.content, e.content));
+    for (size_t i = 0; i < 8 * size; i++) {
+        at[i / 8] ^= (uint8_t)(1 << i % 8);
+        ck_assert_msg(!envelope_read(bytes_of(at, size), &read), "bit %zu", i);
+        at[i / 8] ^= (uint8_t)(1 << i % 8);
+    }
+}
+END_TEST
+
+START_TEST(sealed__a_key_of_a_newer_form_is_not_guessed_at)
+{
+    const struct subject_row row = {
+        .kind = SUBJECT_DATA_KEY, .name = bytes_of_text("1"), .version = 2, .value = bytes_of_text("newer")};
+    const struct store_commit c = {.subjects = &row, .subject_count = 1};
+    open_store();
+    ck_assert_int_eq(store->commit(store, &c, &detail), 0);
+    close_store();
+    ck_assert_int_eq(try_sealed(), E_JOURNAL_VERSION);
+}
+END_TEST
+
 /* ---- what it does not seal ---- */
 
 static bool said;
@@ -635,6 +682,9 @@ int main(void)
     tcase_add_test(tests, sealed__a_key_is_read_however_it_is_written);
     tcase_add_test(tests, sealed__keys_are_told_what_is_wrong);
     tcase_add_test(tests, sealed__keys_are_sixteen_at_most);
+    tcase_add_test(tests, sealed__what_is_bound_is_fixed);
+    tcase_add_test(tests, sealed__each_bit_counts);
+    tcase_add_test(tests, sealed__a_key_of_a_newer_form_is_not_guessed_at);
     tcase_add_test(tests, sealed__what_it_does_not_seal_it_passes_on);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
