@@ -11,12 +11,14 @@ static const char *const acts[] = {"?", "retry", "hold", "trip", "reset", "page"
 
 static const char *state_of(const Saga__V1__Rule *rule)
 {
-    return rule->disarmed             ? "disarmed"
-           : rule->dry_run            ? "dry-run"
-           : rule->held               ? "holds"
-           : rule->pending            ? "to be judged"
-           : rule->true_since != NULL ? "true"
-                                      : "armed";
+    return rule->order == SAGA__V1__RULE_ORDER__RULE_ORDER_UNDO  ? "taking back"
+           : rule->order == SAGA__V1__RULE_ORDER__RULE_ORDER_ACT ? "acting"
+           : rule->disarmed                                      ? "disarmed"
+           : rule->dry_run                                       ? "dry-run"
+           : rule->held                                          ? "holds"
+           : rule->pending                                       ? "to be judged"
+           : rule->true_since != NULL                            ? "true"
+                                                                 : "armed";
 }
 
 static void put_rule(const struct screen *s, const Saga__V1__Rule *rule)

@@ -18,7 +18,7 @@ int holds_change(struct api *api, struct change *change, const void *message, st
                : core_stalled(api->core) != 0 ? error_set(detail, core_stalled(api->core), "", NULL)
                                               : 0;
     if (code == 0)
-        code = holds_set(core_holds(api->core), api->core, &hold, !m->release, detail);
+        code = holds_set(core_holds(api->core), api->core, &hold, !m->release, m->own, detail);
     if (code != 0)
         return code;
     audit_add(api, change->request.call, METHOD_HOLD_DEFINITION, m->definition, m->actor, m->reason);

@@ -123,13 +123,15 @@ static int check(const Saga__V1__Hold *m, bool hold, struct error_detail *detail
     return 0;
 }
 
-int holds_set(struct holds *h, struct core *core, const Saga__V1__Hold *m, bool hold, struct error_detail *detail)
+int holds_set(struct holds *h, struct core *core, const Saga__V1__Hold *m, bool hold, bool own,
+              struct error_detail *detail)
 {
     int code = check(m, hold, detail);
     if (code != 0)
         return code;
     int place = place_of(h, bytes_of_text(m->definition));
-    if ((place >= 0) == hold)
+    bool of_another = place >= 0 && strcmp(h->holds[place].actor, m->actor) != 0 && !DEFECT(HOLD_OF_ANOTHER);
+    if ((place >= 0) == hold || (own && of_another))
         return 0;
     if (hold && !take(h, m))
         return error_set(detail, E_HOLDS, "", NULL);

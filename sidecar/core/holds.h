@@ -23,8 +23,10 @@ void holds_destroy(struct holds *h);
 int holds_recover(struct holds *h, struct store *store, struct error_detail *detail);
 
 /* Holds a definition (copied: definition, actor, reason, since), or, with hold false, lets it go; the row goes into the core's batch. From now on
- * core_submit refuses what it is about with E_HELD. What is so already stays as it is. Returns 0, E_ARGUMENT, E_HOLDS or E_MEMORY. */
-int holds_set(struct holds *h, struct core *core, const Saga__V1__Hold *m, bool hold, struct error_detail *detail);
+ * core_submit refuses what it is about with E_HELD. What is so already stays as it is; own: what another actor holds, too. Returns 0, E_ARGUMENT,
+ * E_HOLDS or E_MEMORY. */
+int holds_set(struct holds *h, struct core *core, const Saga__V1__Hold *m, bool hold, bool own,
+              struct error_detail *detail);
 
 bool holds_has(const struct holds *h, struct bytes definition);
 /* The one at this place, below HOLDS_MAX, or NULL. View until the next holds_set. */

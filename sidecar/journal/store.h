@@ -63,7 +63,7 @@ enum subject_kind {
     SUBJECT_SLI = 10,     /* what an objective has counted (sidecar/core/slis.h); moves with the journal */
     SUBJECT_SLI_HISTORY = 11, /* and at earlier times */
     SUBJECT_HOLD = 12,        /* whether starts of a definition are held (sidecar/core/holds.h) */
-    SUBJECT_REMEDY = 13,      /* what a rule of remediation has done (sidecar/runtime/remedies.h) */
+    SUBJECT_REMEDY = 13,      /* what a rule of remediation has done (sidecar/core/rulings.h) */
     SUBJECT_ANSWER =
         14, /* a last good answer, by the number of its slot (sidecar/core/answers.h); sealed as frames are */
     SUBJECT_KIND_COUNT,

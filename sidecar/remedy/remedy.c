@@ -2,6 +2,7 @@
 #include "sidecar/remedy/remedy.h"
 
 #include "sidecar/base/check.h"
+#include "sidecar/base/defect.h"
 #include "sidecar/base/utf8.h"
 #include "sidecar/expression/expression.h"
 #include "sidecar/expression/type.h"
@@ -189,11 +190,22 @@ static bool is_worse(const struct remedy *r, const struct remedy_facts *f)
     const struct remedy_mark *m = &r->mark;
     if (f->all <= m->at_all || f->good < m->at_good || m->before_all == 0)
         return false;
+    if (DEFECT(RULE_IS_NEVER_WORSE))
+        return false;
     double after = (double)(f->good - m->at_good) / (double)(f->all - m->at_all);
     return after < (double)m->before_good / (double)m->before_all;
 }
 
 /* ---- looking ---- */
+
+/* Its act has found no answer by when it would be judged and may be done again: who knows what is so then. Whether it was done is not known. */
+static bool is_late(const struct remedy *r, struct instant now)
+{
+    const struct remedy_mark *m = &r->mark;
+    int64_t passed = instant_since(now, m->acted_at).us;
+    bool of_use = r->options.acts && passed < r->options.every.us + r->options.settle.us;
+    return m->order == REMEDY_ORDER_ACT && !of_use;
+}
 
 static struct datum span_datum(struct span span)
 {
@@ -236,31 +248,48 @@ static bool may_act(const struct remedy *r, struct instant now)
     const struct remedy_mark *m = &r->mark;
     bool long_enough = instant_since(now, r->true_since).us >= r->options.lasts.us;
     bool seldom_enough = m->acted_at.us == 0 || instant_since(now, m->acted_at).us >= r->options.every.us;
-    return long_enough && seldom_enough && !m->pending && !m->held;
+    seldom_enough |= DEFECT(RULE_ACTS_OFTEN);
+    return long_enough && seldom_enough && !m->pending && !m->held && m->order == REMEDY_ORDER_NONE;
 }
 
 enum remedy_verdict remedy_look(struct remedy *r, const struct remedy_facts *f, struct instant now)
 {
     struct remedy_mark *m = &r->mark;
     add_sample(r, f, now);
+    if (m->held && m->order == REMEDY_ORDER_NONE && !f->held) {
+        m->held = m->pending = false;
+        m->disarmed = m->taken_back = true;
+        return REMEDY_LOOSED;
+    }
+    if (is_late(r, now)) {
+        m->order = r->options.undone ? REMEDY_ORDER_UNDO : REMEDY_ORDER_NONE;
+        m->pending = false;
+        m->held &= r->options.undone;
+        m->taken_back = true;
+        return REMEDY_LATE;
+    }
     if (m->pending && instant_since(now, m->acted_at).us >= r->options.settle.us) {
         m->pending = false;
-        m->disarmed = is_worse(r, f);
-        return m->disarmed ? REMEDY_WORSE : REMEDY_JUDGED;
+        if (!is_worse(r, f))
+            return REMEDY_JUDGED;
+        remedy_take_back(r);
+        return REMEDY_WORSE;
     }
     bool is_so = asks(r, f);
     if (!is_so)
         r->true_since = (struct instant){0};
     else if (r->true_since.us == 0)
         r->true_since = now;
-    if (!is_so || m->disarmed || !may_act(r, now))
+    if (!is_so || (m->disarmed && !DEFECT(RULE_ACTS_DISARMED)) || !may_act(r, now))
         return REMEDY_NOTHING;
     m->acted_at = now;
     m->acts++;
+    m->taken_back = !r->options.acts;
     if (!r->options.acts)
         return REMEDY_WOULD;
     m->held = r->options.holds;
     m->pending = r->options.judged;
+    m->order = REMEDY_ORDER_ACT;
     count_before(r, f, now);
     return REMEDY_ACT;
 }
@@ -271,9 +300,27 @@ void remedy_arm(struct remedy *r)
     r->true_since = (struct instant){0};
 }
 
-void remedy_disarm(struct remedy *r)
+void remedy_take_back(struct remedy *r)
 {
-    r->mark.disarmed = true;
-    r->mark.pending = false;
-    r->mark.held = false;
+    struct remedy_mark *m = &r->mark;
+    bool stands = m->acted_at.us != 0 && !m->taken_back && !DEFECT(RULE_IS_NOT_TAKEN_BACK);
+    m->disarmed = m->taken_back = true;
+    m->pending = false;
+    if (stands)
+        m->order = r->options.undone ? REMEDY_ORDER_UNDO : REMEDY_ORDER_NONE;
+}
+
+bool remedy_answered(struct remedy *r, enum remedy_order order, uint64_t act, bool done)
+{
+    struct remedy_mark *m = &r->mark;
+    if (order == REMEDY_ORDER_NONE || m->order != order || (m->acts != act && !DEFECT(RULE_TAKES_ANY_ANSWER)))
+        return false;
+    m->order = REMEDY_ORDER_NONE;
+    if (order == REMEDY_ORDER_UNDO)
+        m->held = false;
+    if (order == REMEDY_ORDER_ACT && !done && !DEFECT(RULE_REFUSED_IS_DONE)) {
+        m->held = m->pending = false;
+        m->taken_back = true;
+    }
+    return true;
 }

@@ -441,8 +441,9 @@ static void *watch(void *self)
 /* ---- loop 0 ---- */
 
 #define LABELS(text) ((struct metric_labels){{bytes_of_text(text)}})
-static const enum metric guest_gauges[] = {METRIC_GUEST_LIVE, METRIC_GUEST_COMPENSATING, METRIC_GUEST_STUCK,
-                                           METRIC_GUEST_OLDEST};
+static const enum metric guest_gauges[] = {METRIC_GUEST_LIVE,         METRIC_GUEST_COMPENSATING,
+                                           METRIC_GUEST_STUCK,        METRIC_GUEST_OLDEST,
+                                           METRIC_GUEST_OLDEST_STUCK, METRIC_GUEST_OLDEST_DEFERRED};
 
 static int attach(struct loop *s, struct guest *g, unsigned place)
 {
@@ -495,6 +496,12 @@ void fleet_turn(struct loop *s)
     }
 }
 
+static double age(const _Atomic int64_t *started_us, struct instant now)
+{
+    int64_t us = atomic_load(started_us);
+    return us == 0 ? 0 : (double)(now.us - us) / 1e6;
+}
+
 void fleet_count(struct loop *s, struct instant now)
 {
     struct fleet *f = s->sidecar->fleet;
@@ -505,12 +512,13 @@ void fleet_count(struct loop *s, struct instant now)
         if (there == NULL)
             continue;
         const char *journal = f->guests[i].journal;
-        int64_t oldest = atomic_load(&there->oldest_us);
         guests++;
         metrics_set(m, METRIC_GUEST_LIVE, LABELS(journal), (double)atomic_load(&there->real_live));
         metrics_set(m, METRIC_GUEST_COMPENSATING, LABELS(journal), (double)atomic_load(&there->compensating));
         metrics_set(m, METRIC_GUEST_STUCK, LABELS(journal), (double)atomic_load(&there->stuck));
-        metrics_set(m, METRIC_GUEST_OLDEST, LABELS(journal), oldest == 0 ? 0 : (double)(now.us - oldest) / 1e6);
+        metrics_set(m, METRIC_GUEST_OLDEST, LABELS(journal), age(&there->oldest_us, now));
+        metrics_set(m, METRIC_GUEST_OLDEST_STUCK, LABELS(journal), age(&there->oldest_stuck_us, now));
+        metrics_set(m, METRIC_GUEST_OLDEST_DEFERRED, LABELS(journal), age(&there->oldest_deferred_us, now));
     }
     if (f != NULL)
         metrics_set(m, METRIC_GUESTS, METRIC_NO_LABELS, guests);

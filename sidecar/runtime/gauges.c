@@ -19,8 +19,9 @@
 #include <time.h>
 
 /* Sagas that are looked at for the oldest of a kind. */
-#define LOOK_MAX    5000
-#define LABELS(...) ((struct metric_labels){{__VA_ARGS__}})
+#define LOOK_MAX        5000
+#define TELL_HOST_EVERY SPAN_S(5)
+#define LABELS(...)     ((struct metric_labels){{__VA_ARGS__}})
 
 double counters_journal_bytes(const struct loop *s)
 {
@@ -93,7 +94,7 @@ static double age(const struct saga *saga, struct instant now)
 }
 
 /* The oldest that need a person, and that wait for nothing but deferred steps. */
-static void refresh_oldest(struct loop *s, struct instant now)
+static void find_oldest(const struct loop *s, const struct saga **out_stuck, const struct saga **out_deferred)
 {
     const struct engine *e = core_engine(s->core);
     struct saga_counts counts = engine_counts_real(e);
@@ -107,6 +108,14 @@ static void refresh_oldest(struct loop *s, struct instant now)
         if ((stuck != NULL || counts.stuck == 0) && (deferred != NULL || counts.answered == 0))
             break;
     }
+    *out_stuck = stuck;
+    *out_deferred = deferred;
+}
+
+static void refresh_oldest(struct loop *s, struct instant now)
+{
+    const struct saga *stuck, *deferred;
+    find_oldest(s, &stuck, &deferred);
     metrics_set(s->vitals.metrics, METRIC_OLDEST_LIVE, METRIC_NO_LABELS, age(counters_oldest_live(s), now));
     metrics_set(s->vitals.metrics, METRIC_OLDEST_STUCK, METRIC_NO_LABELS, age(stuck, now));
     metrics_set(s->vitals.metrics, METRIC_OLDEST_DEFERRED, METRIC_NO_LABELS, age(deferred, now));
@@ -220,8 +229,27 @@ static int64_t busy_us(void)
     return (int64_t)busy.tv_sec * 1000000 + busy.tv_nsec / 1000;
 }
 
+/* A guest's gauges are its host's, who is told what they are made of; and how fast its objectives burn, which counts beside the host's. */
+static void tell_host(struct loop *s)
+{
+    const struct saga *stuck, *deferred;
+    struct instant now = clock_now(&s->clock);
+    if (instant_before(now, s->next_told_host))
+        return;
+    s->next_told_host = instant_after(now, TELL_HOST_EVERY);
+    find_oldest(s, &stuck, &deferred);
+    atomic_store(&s->oldest_stuck_us, stuck == NULL ? 0 : stuck->started_at.us);
+    atomic_store(&s->oldest_deferred_us, deferred == NULL ? 0 : deferred->started_at.us);
+    if (s->vitals.metrics != NULL)
+        objectives_count(s, now);
+}
+
 void counters_turn(struct loop *s)
 {
+    if (s->sidecar->adopted != NULL) {
+        tell_host(s);
+        return;
+    }
     if (s->vitals.metrics == NULL || !vitals_are_wanted(&s->vitals))
         return;
     uint32_t reasons = 0;

@@ -92,6 +92,7 @@ struct loop {
     struct vitals vitals;                /* what it counts; its metrics are NULL when nobody can look */
     struct known_series *known;          /* by definition, in counters.c; NULL likewise */
     size_t commit_bytes, commit_records; /* that have become durable since the last commit was counted */
+    struct instant next_told_host;       /* a guest's: what its gauges are made of */
     int64_t gauges_most_us;              /* the longest that its gauges have kept it busy */
     uint64_t answers_evicted;            /* last good answers that gave way, as metrics were told */
     uint64_t oldest_frame;               /* of the journal, as it was last looked at, */
@@ -111,8 +112,9 @@ struct loop {
     atomic_bool stop_asked;         /* by any thread, so in a word of its own: the others are read together */
     _Atomic uint64_t durable_frame; /* the last, for other loops to see */
     _Atomic uint64_t live;          /* sagas, likewise; POSTGRES_LIVE_UNKNOWN at first */
-    _Atomic uint64_t real_live, compensating, stuck; /* likewise, without heartbeats */
-    _Atomic int64_t oldest_us;                       /* when the oldest of them was started; 0: there is none */
+    _Atomic uint64_t real_live, compensating, stuck;     /* likewise, without heartbeats */
+    _Atomic int64_t oldest_us;                           /* when the oldest of them was started; 0: there is none */
+    _Atomic int64_t oldest_stuck_us, oldest_deferred_us; /* likewise: of those that are stuck, and that are deferred */
 
     struct out_call *free_outs;
     struct out_call *held_outs;                       /* by a drill */

@@ -503,6 +503,8 @@ void loop_close(struct loop *s)
     bulks_destroy(s->bulks);
     loop_tell_live(s);
     core_close(s->core);
+    if (s->sidecar->adopted != NULL)
+        objectives_leave(s);
     slis_destroy(s->slis);
     counters_close(s);
     lately_close(s);

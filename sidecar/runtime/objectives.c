@@ -58,10 +58,12 @@ static void count_one(struct loop *s, size_t index, enum sli sli, struct instant
     struct metrics *m = s->vitals.metrics;
     const struct objective *o = slis_at(s->slis, index);
     struct bytes definition = bytes_of_text(o->definition), name = name_of(o, sli);
-    struct sli_count more = slis_take_new(s->slis, index, sli);
-    metrics_add(m, METRIC_SLO_EVENTS, LABELS(definition, name), more.all);
-    metrics_add(m, METRIC_SLO_BAD, LABELS(definition, name), more.bad);
-    metrics_set(m, METRIC_SLO_PROMISED, LABELS(definition, name), o->promised[sli] / 100000.0);
+    if (s->sidecar->adopted == NULL) { /* else it is counted from that journal's beginning, and moves with it */
+        struct sli_count more = slis_take_new(s->slis, index, sli);
+        metrics_add(m, METRIC_SLO_EVENTS, LABELS(definition, name), more.all);
+        metrics_add(m, METRIC_SLO_BAD, LABELS(definition, name), more.bad);
+        metrics_set(m, METRIC_SLO_PROMISED, LABELS(definition, name), o->promised[sli] / 100000.0);
+    }
     for (size_t k = 0; k < WINDOWS; k++)
         metrics_set(m, METRIC_SLO_BURN, LABELS(definition, name, bytes_of_text(windows[k].name)),
                     sli_burn(o->promised[sli], slis_count(s->slis, index, sli, SPAN_S(windows[k].seconds), now)));
@@ -69,9 +71,6 @@ static void count_one(struct loop *s, size_t index, enum sli sli, struct instant
 
 void objectives_count(struct loop *s, struct instant now)
 {
-    if (s->sidecar->adopted !=
-        NULL) /* what is kept of it is counted from the journal's beginning: it moves with that */
-        return;
     for (size_t i = 0; slis_at(s->slis, i) != NULL; i++)
         for (unsigned sli = 0; sli < SLI_COUNT; sli++)
             if (slis_at(s->slis, i)->promised[sli] != 0)
@@ -92,6 +91,12 @@ static void unset_all(struct loop *s)
             for (size_t k = 0; k < WINDOWS; k++)
                 metrics_unset(m, METRIC_SLO_BURN, LABELS(definition, name, bytes_of_text(windows[k].name)));
         }
+}
+
+void objectives_leave(struct loop *s)
+{
+    if (s->slis != NULL && s->vitals.metrics != NULL)
+        unset_all(s);
 }
 
 int objectives_take(struct loop *s, const struct config *config)

@@ -11,7 +11,9 @@ int objectives_open(struct loop *s, struct error_detail *detail);
 /* From now on what this configuration, which is borrowed, promises. Returns 0, or E_MEMORY with nothing changed. */
 int objectives_take(struct loop *s, const struct config *config);
 
-/* Brings the metrics up to date. */
+/* Brings the metrics up to date; a guest's: how fast its objectives burn, in the metrics of its place. */
 void objectives_count(struct loop *s, struct instant now);
+/* A guest ends, and its place stays. */
+void objectives_leave(struct loop *s);
 
 #endif

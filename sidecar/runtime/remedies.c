@@ -5,7 +5,6 @@
 
 #include "sidecar/api/view.h"
 #include "sidecar/base/check.h"
-#include "sidecar/base/utf8.h"
 #include "sidecar/config/config_same.h"
 #include "sidecar/core/heap.h"
 #include "sidecar/observe/log.h"
@@ -14,10 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LOOK_EVERY    SPAN_S(10)
-#define FORM_OF_VALUE 1
-#define ROW_BYTES_MAX 1024
-#define WHEN_SHOWN    71
+#define LOOK_EVERY SPAN_S(10)
 
 /* ---- made ---- */
 
@@ -38,7 +34,6 @@ static int make(const struct config *config, const struct config_remedy *c, stru
     if (rule == NULL)
         return error_set(detail, E_MEMORY, "", NULL);
     rule->config = c;
-    snprintf(rule->name, sizeof rule->name, "%s", c->name);
     rule->by_objective = has_objective(config, c->definition);
     int code = 0;
     if (!page && !rule->by_objective && c->target[0] == '\0')
@@ -46,17 +41,23 @@ static int make(const struct config *config, const struct config_remedy *c, stru
             error_set(detail, E_ARGUMENT, "",
                       "what it does is judged by the definition's objective of success, or by its target's attempts: "
                       "promise the one, or name the other");
-    const struct remedy_options options = {
-        .when = c->when,
-        .acts = c->acts,
-        .judged = !page,
-        .holds = c->act == CONFIG_REMEDY_HOLD,
-        .lasts = c->lasts,
-        .every = c->every,
-        .settle = c->settle,
+    const struct ruling_options options = {
+        .name = c->name,
+        .definition = c->definition,
+        .target = c->target,
+        .act = (Saga__V1__RuleAct)(c->act + 1),
+        .by_objective = rule->by_objective,
+        .remedy = {.when = c->when,
+                   .acts = c->acts,
+                   .judged = !page,
+                   .holds = c->act == CONFIG_REMEDY_HOLD,
+                   .undone = !page && c->act != CONFIG_REMEDY_RESET,
+                   .lasts = c->lasts,
+                   .every = c->every,
+                   .settle = c->settle},
     };
     if (code == 0)
-        code = remedy_create(&options, &heap, &rule->remedy, detail);
+        code = ruling_create(&options, &heap, &rule->ruling, detail);
     if (code == E_ARGUMENT) {
         char field[sizeof detail->field];
         snprintf(field, sizeof field, "remediation.%.60s%s%.20s", c->name, detail->field[0] == '\0' ? "" : ".",
@@ -83,122 +84,14 @@ int remedies_check(const struct config *config, struct error_detail *detail)
     return code;
 }
 
-/* ---- rows ---- */
-
-static Saga__V1__Rule message_of(const struct rule *rule)
-{
-    const struct remedy_mark *mark = remedy_mark(rule->remedy);
-    Saga__V1__Rule m = SAGA__V1__RULE__INIT;
-    m.name = (char *)(uintptr_t)rule->name;
-    m.disarmed = mark->disarmed;
-    m.pending = mark->pending;
-    m.held = mark->held;
-    m.acts = mark->acts;
-    m.before_all = mark->before_all;
-    m.before_good = mark->before_good;
-    m.at_all = mark->at_all;
-    m.at_good = mark->at_good;
-    m.said = (char *)(uintptr_t)rule->said;
-    return m;
-}
-
-static int write_row(struct loop *s, const struct rule *rule)
-{
-    uint8_t value[ROW_BYTES_MAX];
-    Google__Protobuf__Timestamp at = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
-    Saga__V1__Rule m = message_of(rule);
-    int64_t us = remedy_mark(rule->remedy)->acted_at.us;
-    at.seconds = us / 1000000;
-    at.nanos = (int32_t)(us % 1000000) * 1000;
-    m.acted_at = us == 0 ? NULL : &at;
-    size_t size = saga__v1__rule__get_packed_size(&m);
-    CHECK(size <= sizeof value);
-    saga__v1__rule__pack(&m, value);
-    const struct subject_row row = {.kind = SUBJECT_REMEDY,
-                                    .name = bytes_of_text(rule->name),
-                                    .version = FORM_OF_VALUE,
-                                    .value = bytes_of(value, size)};
-    return core_set_subject(s->core, &row);
-}
-
-static struct rule *find(struct remedies *r, struct bytes name)
-{
-    for (size_t i = 0; i < r->count; i++)
-        if (bytes_equal(bytes_of_text(r->rules[i]->name), name))
-            return r->rules[i];
-    return NULL;
-}
-
-static struct rule_left *find_left(struct remedies *r, const char *name)
-{
-    for (struct rule_left *l = r->left; l != NULL; l = l->next)
-        if (strcmp(l->name, name) == 0)
-            return l;
-    return NULL;
-}
-
-/* Keeps how a rule was left. Returns 0 or E_MEMORY. */
-static int leave(struct remedies *r, const char *name, const struct remedy_mark *mark, const char *said)
-{
-    struct rule_left *l = find_left(r, name);
-    if (l == NULL) {
-        l = calloc(1, sizeof *l);
-        if (l == NULL)
-            return E_MEMORY;
-        snprintf(l->name, sizeof l->name, "%s", name);
-        l->next = r->left;
-        r->left = l;
-    }
-    l->mark = *mark;
-    snprintf(l->said, sizeof l->said, "%s", said);
-    return 0;
-}
-
-/* A rule that the configuration has no more stays in the journal, as it was left. */
-static int take_row(void *self, const struct subject_row *row)
-{
-    struct remedies *r = self;
-    Saga__V1__Rule *m =
-        row->version != FORM_OF_VALUE ? NULL : saga__v1__rule__unpack(NULL, row->value.size, row->value.at);
-    if (m == NULL)
-        return error_set(r->detail, E_JOURNAL_CORRUPT, "", "a row of the table subjects tells of no rule");
-    const struct remedy_mark mark = {
-        .disarmed = m->disarmed,
-        .pending = m->pending,
-        .held = m->held,
-        .acts = m->acts,
-        .acted_at.us = m->acted_at == NULL ? 0 : m->acted_at->seconds * 1000000 + m->acted_at->nanos / 1000,
-        .before_all = m->before_all,
-        .before_good = m->before_good,
-        .at_all = m->at_all,
-        .at_good = m->at_good,
-    };
-    int code = leave(r, m->name, &mark, m->said);
-    saga__v1__rule__free_unpacked(m, NULL);
-    return code == 0 ? 0 : error_set(r->detail, code, "", NULL);
-}
-
 /* ---- in force ---- */
 
-/* Whether they are judged by the same counts. */
-static bool judged_alike(const struct rule *a, const struct rule *b)
+static struct rule *find(struct remedies *r, const char *name)
 {
-    return a->by_objective == b->by_objective && strcmp(a->config->definition, b->config->definition) == 0 &&
-           strcmp(a->config->target, b->config->target) == 0;
-}
-
-/* It goes on as it was left, as far as that still means something; before: the one of its name that has been in force until now, or NULL. A target's
- * attempts are counted anew from the start: all that there are came after the act. */
-static void go_on_from(struct rule *rule, const struct rule *before, bool at_start, const struct remedy_mark *left,
-                       const char *said)
-{
-    struct remedy_mark mark = *left;
-    if (at_start && !rule->by_objective)
-        mark.at_all = mark.at_good = 0;
-    mark.pending &= rule->config->acts && (before == NULL || judged_alike(before, rule));
-    mark.held &= rule->config->act == CONFIG_REMEDY_HOLD;
-    remedy_restore(rule->remedy, &mark);
-    snprintf(rule->said, sizeof rule->said, "%s", said);
+    for (size_t i = 0; i < r->count; i++)
+        if (strcmp(ruling_name(r->rules[i]->ruling), name) == 0)
+            return r->rules[i];
+    return NULL;
 }
 
 static bool has_pages(const struct config *config)
@@ -225,7 +118,7 @@ static int make_all(const struct config *config, struct remedies *r, struct rule
     for (size_t i = 0; code == 0 && i < config->remedy_count; i++)
         code = make(config, &config->remediation[i], &fresh[i], detail);
     for (size_t i = 0; code == 0 && i < r->count; i++)
-        if (leave(r, r->rules[i]->name, remedy_mark(r->rules[i]->remedy), r->rules[i]->said) != 0)
+        if (ruling_leave(r->rules[i]->ruling, r->left) != 0)
             code = error_set(detail, E_MEMORY, "", NULL);
     if (code == 0 && r->webhook == NULL && has_pages(config) && webhook_open(&r->webhook) != 0)
         code = error_set(detail, E_MEMORY, "", NULL);
@@ -250,18 +143,14 @@ int remedies_take(struct loop *s, const struct config *config, struct error_deta
     if (code != 0)
         return code;
     for (size_t i = 0; i < r->count; i++)
-        counters_remedy_gone(s, r->rules[i]->name);
+        counters_remedy_gone(s, r->rules[i]->config->name);
     for (size_t i = 0; i < config->remedy_count; i++) {
-        const struct rule_left *left = find_left(r, fresh[i]->name);
-        struct rule *before = find(r, bytes_of_text(fresh[i]->name));
-        if (left != NULL)
-            go_on_from(fresh[i], before, at_start, &left->mark, left->said);
-        if (before != NULL && judged_alike(before, fresh[i]) && config_same_remedy(before->config, fresh[i]->config)) {
-            struct remedy *made = fresh[i]->remedy;
-            fresh[i]->remedy = before->remedy;
-            before->remedy = made;
-        }
-        counters_remedy_armed(s, fresh[i]->name, !remedy_mark(fresh[i]->remedy)->disarmed);
+        struct rule *rule = fresh[i], *before = find(r, rule->config->name);
+        bool same = before != NULL && config_same_remedy(before->config, rule->config);
+        ruling_go_on(rule->ruling, r->left, at_start, before == NULL ? NULL : before->ruling, same);
+        rule->page = before == NULL ? 0 : before->page;
+        rule->page_number = before == NULL ? 0 : before->page_number;
+        counters_remedy_armed(s, rule->config->name, !ruling_mark(rule->ruling)->disarmed);
     }
     let_all_go(r->rules, r->count);
     r->rules = fresh;
@@ -278,8 +167,9 @@ int remedies_open(struct loop *s, struct error_detail *detail)
     if (r == NULL)
         return error_set(detail, E_MEMORY, "", NULL);
     r->next = instant_after(clock_now(&s->clock), LOOK_EVERY);
-    r->detail = detail;
-    int code = s->store->scan_subjects(s->store, SUBJECT_REMEDY, take_row, r, detail);
+    if (rulings_create(&heap, &r->left) != 0)
+        return error_set(detail, E_MEMORY, "", NULL);
+    int code = rulings_recover(r->left, s->store, detail);
     return code != 0 ? code : remedies_take(s, s->config, detail);
 }
 
@@ -290,12 +180,9 @@ void remedies_close(struct loop *s)
         return;
     webhook_close(r->webhook);
     for (size_t i = 0; i < r->count; i++)
-        r->rules[i]->acts_out = 0; /* nobody will answer */
+        r->rules[i]->out = false; /* nobody will answer */
     let_all_go(r->rules, r->count);
-    for (struct rule_left *l = r->left, *next; l != NULL; l = next) {
-        next = l->next;
-        free(l);
-    }
+    rulings_destroy(r->left);
     free(r);
 }
 
@@ -307,68 +194,31 @@ struct webhook_counts remedies_pages(struct loop *s)
 
 /* ---- looking ---- */
 
-static void tell(struct loop *s, const struct rule *rule, enum log_level level, const char *text, const char *result)
-{
-    counters_remedy(s, rule->name, result);
-    log_event(level, text, LOG_TEXT("rule", rule->name), LOG_TEXT("said", rule->said));
-}
-
-static void keep(struct loop *s, const struct rule *rule)
-{
-    counters_remedy_armed(s, rule->name, !remedy_mark(rule->remedy)->disarmed);
-    if (write_row(s, rule) != 0)
-        s->failure.code = error_set(&s->failure.detail, E_MEMORY, "", NULL);
-}
-
-/* What was so before and after the act that made things worse. */
-static void say_worse(struct rule *rule)
-{
-    const struct remedy_mark *m = remedy_mark(rule->remedy);
-    snprintf(rule->said, sizeof rule->said,
-             "it made things worse, and is disarmed: before its act %llu of %llu went well, after it %llu of %llu",
-             (unsigned long long)m->before_good, (unsigned long long)m->before_all,
-             (unsigned long long)(rule->facts.good - m->at_good), (unsigned long long)(rule->facts.all - m->at_all));
-}
-
 static void decide(struct loop *s, struct rule *rule)
 {
-    char facts[160];
-    enum remedy_verdict verdict = remedy_look(rule->remedy, &rule->facts, clock_now(&s->clock));
-    if (verdict == REMEDY_NOTHING) {
-        if (remedy_trouble(rule->remedy)[0] != '\0')
-            snprintf(rule->said, sizeof rule->said, "its question cannot be answered: %s",
-                     remedy_trouble(rule->remedy));
+    static const struct {
+        enum log_level level;
+        const char *text, *result;
+    } told[] = {
+        [REMEDY_ACT] = {LOG_LEVEL_WARN, "a rule acts", "decided"},
+        [REMEDY_WOULD] = {LOG_LEVEL_WARN, "a rule would act, and is only tried (mode: dry-run)", "would"},
+        [REMEDY_WORSE] = {LOG_LEVEL_ERROR, "a rule has made things worse, and has stopped itself", "worse"},
+        [REMEDY_JUDGED] = {LOG_LEVEL_INFO, "what a rule did has not made things worse", "judged"},
+        [REMEDY_LOOSED] = {LOG_LEVEL_WARN, "what a rule did was taken back by hand, and it is disarmed", "loosed"},
+        [REMEDY_LATE] = {LOG_LEVEL_ERROR, "what a rule decided was not answered, and is taken back", "late"},
+    };
+    enum remedy_verdict verdict;
+    if (ruling_look(rule->ruling, s->core, &rule->facts, clock_now(&s->clock), &verdict) != 0)
+        s->failure.code = error_set(&s->failure.detail, E_MEMORY, "", NULL);
+    if (verdict == REMEDY_NOTHING)
         return;
-    }
-    if (verdict == REMEDY_WOULD || verdict == REMEDY_ACT) {
-        facts_write(&rule->facts, facts, sizeof facts);
-        rule->said[0] = '\0';
-        utf8_append(rule->said, WHEN_SHOWN, rule->config->when);
-        utf8_append(rule->said, sizeof rule->said, ": ");
-        utf8_append(rule->said, sizeof rule->said, facts);
-    } else if (verdict == REMEDY_WORSE) {
-        say_worse(rule);
-    }
-    switch (verdict) {
-    case REMEDY_WOULD:
-        tell(s, rule, LOG_LEVEL_WARN, "a rule would act, and is only tried (mode: dry-run)", "would");
-        break;
-    case REMEDY_ACT:
-        tell(s, rule, LOG_LEVEL_WARN, "a rule acts", "acted");
-        keep(s, rule);
-        remedies_act(s, rule, rule->said);
-        return;
-    case REMEDY_WORSE:
-        tell(s, rule, LOG_LEVEL_ERROR, "a rule has made things worse, and has stopped itself", "worse");
-        remedies_undo(s, rule, rule->said);
-        remedy_disarm(rule->remedy);
-        api_audit_own(s->api, "DisarmRule", rule->name, "sagad", rule->said);
-        break;
-    default:
-        tell(s, rule, LOG_LEVEL_INFO, "what a rule did has not made things worse", "judged");
-        break;
-    }
-    keep(s, rule);
+    const char *name = rule->config->name, *said = ruling_said(rule->ruling);
+    if (verdict != REMEDY_ACT)
+        counters_remedy(s, name, told[verdict].result); /* an act is counted when it is done */
+    log_event(told[verdict].level, told[verdict].text, LOG_TEXT("rule", name), LOG_TEXT("said", said));
+    if (verdict == REMEDY_WORSE || verdict == REMEDY_LOOSED)
+        api_audit_own(s->api, "DisarmRule", name, "sagad", said);
+    counters_remedy_armed(s, name, !ruling_mark(rule->ruling)->disarmed);
 }
 
 /* The last answer is there. */
@@ -382,6 +232,8 @@ static void took_one(struct loop *s)
     bool may = !r->failed && core_stalled(s->core) == 0 && !s->stopping && s->failure.code == 0;
     for (size_t i = 0; may && i < r->count; i++)
         decide(s, r->rules[i]);
+    if (may)
+        remedies_carry_out(s);
 }
 
 static void on_status(void *self, void *tag, const struct rpc_told *told)
@@ -420,6 +272,7 @@ void remedies_turn(struct loop *s)
     if (r == NULL || r->count == 0 || r->awaited > 0 || instant_before(clock_now(&s->clock), r->next))
         return;
     r->failed = false;
+    remedies_follow_pages(s);
     facts_begin(r);
     r->awaited = 2 * s->sidecar->count;
     for (unsigned k = 0; k < s->sidecar->count; k++) {
@@ -444,18 +297,13 @@ bool remedies_list(void *self, struct arena *a, Saga__V1__ListRulesResponse *m)
     size_t count = r == NULL ? 0 : r->count;
     m->rules = arena_take(a, (count + 1) * sizeof(*m->rules));
     for (size_t i = 0; m->rules != NULL && i < count; i++) {
-        const struct rule *rule = r->rules[i];
-        const struct config_remedy *c = rule->config;
-        struct instant acted_at = remedy_mark(rule->remedy)->acted_at, since = remedy_true_since(rule->remedy);
+        const struct ruling *ruling = r->rules[i]->ruling;
+        struct instant acted_at = ruling_mark(ruling)->acted_at, since = ruling_true_since(ruling);
         Saga__V1__Rule *one = arena_take(a, sizeof *one);
         if (one == NULL)
             return false;
-        *one = message_of(rule);
-        one->when = (char *)(uintptr_t)c->when;
-        one->act = (Saga__V1__RuleAct)(c->act + 1);
-        one->definition = (char *)(uintptr_t)c->definition;
-        one->target = (char *)(uintptr_t)c->target;
-        one->dry_run = !c->acts;
+        *one = ruling_message(ruling);
+        one->when = (char *)(uintptr_t)r->rules[i]->config->when;
         if ((acted_at.us != 0 && (one->acted_at = view_time(a, acted_at)) == NULL) ||
             (since.us != 0 && (one->true_since = view_time(a, since)) == NULL))
             return false;
@@ -467,17 +315,12 @@ bool remedies_list(void *self, struct arena *a, Saga__V1__ListRulesResponse *m)
 int remedies_change(void *self, const char *name, bool arm, struct error_detail *detail)
 {
     struct loop *s = self;
-    struct rule *rule = s->remedies == NULL ? NULL : find(s->remedies, bytes_of_text(name));
+    struct rule *rule = s->remedies == NULL ? NULL : find(s->remedies, name);
     if (rule == NULL)
         return error_set(detail, E_RULE_NOT_FOUND, "name", NULL);
-    if (arm) {
-        remedy_arm(rule->remedy);
-        snprintf(rule->said, sizeof rule->said, "armed by an operator");
-    } else {
-        snprintf(rule->said, sizeof rule->said, "taken back by an operator");
-        remedies_undo(s, rule, rule->said);
-        remedy_disarm(rule->remedy);
-    }
-    counters_remedy_armed(s, rule->name, arm);
-    return write_row(s, rule) == 0 ? 0 : error_set(detail, E_MEMORY, "", NULL);
+    if ((arm ? ruling_arm : ruling_take_back)(rule->ruling, s->core) != 0)
+        return error_set(detail, E_MEMORY, "", NULL);
+    counters_remedy_armed(s, rule->config->name, arm);
+    remedies_carry_out(s);
+    return 0;
 }

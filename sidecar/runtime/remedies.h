@@ -1,7 +1,7 @@
 /* remedies.h - the rules of remediation at work: every ten seconds loop 0 asks all loops how things are, as any operator would, and what a rule then
  * decides it does by the sidecar's own requests, so that its acts are checked, made durable and audited like a person's.
  *
- * What a rule has done is durable in loop 0's journal: SUBJECT_REMEDY, by the rule's name; value: saga.v1.Rule. */
+ * What they decide, and what of that is kept, is sidecar/core/rulings.h's. */
 #ifndef SAGA_RUNTIME_REMEDIES_H
 #define SAGA_RUNTIME_REMEDIES_H
 

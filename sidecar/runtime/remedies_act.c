@@ -4,6 +4,7 @@
 #include "sidecar/runtime/sidecar_inside.h"
 
 #include "sidecar/base/check.h"
+#include "sidecar/base/grpc_status.h"
 #include "sidecar/base/utf8.h"
 #include "sidecar/observe/log.h"
 
@@ -20,51 +21,77 @@
 struct act {
     struct rule *rule;
     enum method_id method;
-    unsigned loop; /* that is asked */
+    enum remedy_order order; /* what it is asked for */
+    uint64_t number;         /* of the rule's act */
+    unsigned loop;           /* that is asked */
     size_t size;
     uint8_t body[];
 };
 
 static const char *actor_of(const struct rule *rule, char text[ACTOR_SIZE])
 {
-    snprintf(text, ACTOR_SIZE, "rule %s", rule->name);
+    snprintf(text, ACTOR_SIZE, "rule %s", ruling_name(rule->ruling));
     return text;
 }
 
 /* The same after a restart. */
 static const char *bulk_id(const struct rule *rule, char text[BULK_ID_SIZE])
 {
-    snprintf(text, BULK_ID_SIZE, "rule-%.40s-%lld", rule->name,
-             (long long)(remedy_mark(rule->remedy)->acted_at.us / 1000000));
+    snprintf(text, BULK_ID_SIZE, "rule-%.40s-%lld", ruling_name(rule->ruling),
+             (long long)(ruling_mark(rule->ruling)->acted_at.us / 1000000));
     return text;
+}
+
+static void tell_failed(struct loop *s, const struct rule *rule, const char *text)
+{
+    const char *name = ruling_name(rule->ruling);
+    counters_remedy(s, name, "failed");
+    log_event(LOG_LEVEL_ERROR, "what a rule decided could not be done", LOG_TEXT("rule", name), LOG_TEXT("text", text));
+}
+
+/* An order has come to its end; why: it was not done, and never will be. */
+static void end_order(struct loop *s, struct rule *rule, enum remedy_order order, uint64_t act, const char *why)
+{
+    if (order == REMEDY_ORDER_ACT && why == NULL)
+        counters_remedy(s, ruling_name(rule->ruling), "acted");
+    if (ruling_answered(rule->ruling, s->core, order, act, why) != 0)
+        s->failure.code = error_set(&s->failure.detail, E_MEMORY, "", NULL);
 }
 
 static void ask(struct loop *s, struct act *act);
 
-static void tell_failed(struct loop *s, struct rule *rule, const char *text)
+/* Whether the same may be taken another time. */
+static bool is_passing(int status)
 {
-    snprintf(rule->said, sizeof rule->said, "it could not be done: ");
-    utf8_append(rule->said, sizeof rule->said, text);
-    counters_remedy(s, rule->name, "failed");
-    log_event(LOG_LEVEL_ERROR, "what a rule decided could not be done", LOG_TEXT("rule", rule->name),
-              LOG_TEXT("text", text));
+    return status == CODE_UNAVAILABLE || status == CODE_RESOURCE_EXHAUSTED || status == CODE_ABORTED ||
+           status == CODE_DEADLINE_EXCEEDED || status == CODE_CANCELLED;
 }
 
+/* What is asked for again is the same to the letter, as a bulk job must be. What no loop has done is over when one refuses it; what some have done, or may have, is asked for again until all have. There is nothing to take
+ * back where a loop says so. */
 static void answered(void *self, void *tag, const struct rpc_told *told)
 {
     struct loop *s = self;
     struct act *act = tag;
-    bool over = told->status != 0 || ++act->loop == s->sidecar->count || s->cutting || s->stopping;
-    if (told->status != 0 && !s->cutting)
-        tell_failed(s, act->rule, told->message == NULL ? "" : told->message);
-    if (!over) {
+    struct rule *rule = act->rule;
+    bool undo = act->order == REMEDY_ORDER_UNDO, ends = s->cutting || s->stopping;
+    bool again = is_passing(told->status) || (told->status != 0 && !undo && act->loop > 0);
+    bool refused = told->status != 0 && !again && !undo;
+    if ((again || refused) && !ends)
+        tell_failed(s, rule, told->message == NULL ? "" : told->message);
+    bool all = !again && !refused && ++act->loop == s->sidecar->count;
+    if (!again && !refused && !all && !ends) {
         ask(s, act);
         return;
     }
-    act->rule->acts_out--;
-    if (act->rule->config == NULL)
-        remedies_let_go(act->rule);
+    rule->out = false;
+    if (rule->config == NULL)
+        remedies_let_go(rule);
+    else if (all || (refused && !ends))
+        end_order(s, rule, act->order, act->number, all ? NULL : told->message == NULL ? "" : told->message);
     free(act);
+    if (!ends && !again) /* else at the next look */
+        remedies_carry_out(s);
 }
 
 static const struct rpc_asker asker = {.on_end = answered};
@@ -79,22 +106,24 @@ static void ask_all(struct loop *s, struct rule *rule, enum method_id method, co
 {
     size_t size = protobuf_c_message_get_packed_size(m);
     struct act *act = malloc(sizeof *act + size);
-    if (act == NULL) {
-        tell_failed(s, rule, "there is no memory");
-        return;
-    }
-    *act = (struct act){.rule = rule, .method = method, .size = size};
+    if (act == NULL)
+        return; /* it is asked for again */
+    *act = (struct act){.rule = rule,
+                        .method = method,
+                        .order = ruling_order(rule->ruling),
+                        .number = ruling_mark(rule->ruling)->acts,
+                        .size = size};
     protobuf_c_message_pack(m, act->body);
-    rule->acts_out++;
+    rule->out = rule->stirred = true;
     ask(s, act);
 }
 
 void remedies_let_go(struct rule *rule)
 {
     rule->config = NULL;
-    if (rule->acts_out > 0)
+    if (rule->out)
         return;
-    remedy_destroy(rule->remedy);
+    ruling_destroy(rule->ruling);
     free(rule);
 }
 
@@ -128,7 +157,7 @@ static void hold(struct loop *s, struct rule *rule, bool release, char *actor, c
 {
     Saga__V1__HoldDefinitionRequest m = SAGA__V1__HOLD_DEFINITION_REQUEST__INIT;
     m.definition = (char *)(uintptr_t)rule->config->definition;
-    m.release = release;
+    m.release = m.own = release;
     m.actor = actor;
     m.reason = reason;
     ask_all(s, rule, METHOD_HOLD_DEFINITION, &m.base);
@@ -161,21 +190,40 @@ static char *put_json(char *to, const char *separator, const char *name, const c
     return to;
 }
 
+/* The number is the same when a page is sent again, as nobody knew whether it had been. */
 static void page(struct loop *s, struct rule *rule, const char *said)
 {
-    char body[5 * (2 * PAGE_TEXT_BYTES + 32)];
-    char *to = put_json(body, "{", "rule", rule->name);
+    char body[5 * (2 * PAGE_TEXT_BYTES + 32) + 32];
+    char *to = put_json(body, "{", "rule", ruling_name(rule->ruling));
     to = put_json(to, ", ", "when", rule->config->when);
     to = put_json(to, ", ", "definition", rule->config->definition);
     to = put_json(to, ", ", "target", rule->config->target);
     to = put_json(to, ", ", "said", said);
-    memcpy(to, "}", 2);
-    if (!webhook_post(s->remedies->webhook, rule->config->url, body))
-        snprintf(rule->said, sizeof rule->said, "the page was dropped: %d wait already", WEBHOOKS_WAITING_MAX);
+    snprintf(to, 32, ", \"number\": %llu}", (unsigned long long)ruling_mark(rule->ruling)->acts);
+    rule->page_number = ruling_mark(rule->ruling)->acts;
+    rule->page = webhook_post(s->remedies->webhook, rule->config->url, body);
+    if (rule->page != 0)
+        return;
+    tell_failed(s, rule, "the page was dropped: too many wait already");
+    end_order(s, rule, REMEDY_ORDER_ACT, rule->page_number, "the page was dropped: too many wait already");
 }
 
-void remedies_act(struct loop *s, struct rule *rule, const char *said)
+void remedies_follow_pages(struct loop *s)
 {
+    for (size_t i = 0; i < s->remedies->count; i++) {
+        struct rule *rule = s->remedies->rules[i];
+        enum webhook_fate fate = rule->page == 0 ? WEBHOOK_WAITS : webhook_fate(s->remedies->webhook, rule->page);
+        if (fate == WEBHOOK_WAITS)
+            continue;
+        rule->page = 0;
+        end_order(s, rule, REMEDY_ORDER_ACT, rule->page_number,
+                  fate == WEBHOOK_SENT ? NULL : "the webhook did not take the page");
+    }
+}
+
+static void act_now(struct loop *s, struct rule *rule)
+{
+    const char *said = ruling_said(rule->ruling);
     char actor[ACTOR_SIZE], reason[REASON_BYTES + 1] = "";
     actor_of(rule, actor);
     utf8_append(reason, sizeof reason, said);
@@ -193,19 +241,17 @@ void remedies_act(struct loop *s, struct rule *rule, const char *said)
         set_breaker(s, rule, SAGA__V1__BREAKER_ACT__BREAKER_ACT_RESET, actor, reason);
         break;
     case CONFIG_REMEDY_PAGE:
-        api_audit_own(s->api, "Page", rule->name, actor, reason);
+        api_audit_own(s->api, "Page", ruling_name(rule->ruling), actor, reason);
         page(s, rule, said);
         break;
     }
 }
 
-void remedies_undo(struct loop *s, struct rule *rule, const char *said)
+static void undo_now(struct loop *s, struct rule *rule)
 {
     char actor[ACTOR_SIZE], reason[REASON_BYTES + 1] = "";
     actor_of(rule, actor);
-    utf8_append(reason, sizeof reason, said);
-    if (remedy_mark(rule->remedy)->acted_at.us == 0 || !rule->config->acts)
-        return;
+    utf8_append(reason, sizeof reason, ruling_said(rule->ruling));
     switch ((enum config_remedy_act)rule->config->act) {
     case CONFIG_REMEDY_RETRY:
         cancel(s, rule, actor);
@@ -218,6 +264,45 @@ void remedies_undo(struct loop *s, struct rule *rule, const char *said)
         break;
     case CONFIG_REMEDY_RESET:
     case CONFIG_REMEDY_PAGE:
-        break;
+        CHECK(!"nothing of it can be taken back");
+    }
+}
+
+/* ---- what is decided is durable before it is asked for ---- */
+
+static bool waits(const struct rule *rule)
+{
+    return ruling_order(rule->ruling) != REMEDY_ORDER_NONE && !rule->out && rule->page == 0;
+}
+
+/* Who only looks is answered when what was decided before is durable. */
+static void on_kept(void *self, void *tag, const struct rpc_told *told)
+{
+    struct loop *s = self;
+    struct remedies *r = s->remedies;
+    bool may = told->status == 0 && !s->cutting && !s->stopping && s->failure.code == 0;
+    (void)tag;
+    r->keeping = false;
+    for (size_t i = 0; may && i < r->count; i++)
+        if (r->rules[i]->kept && waits(r->rules[i]))
+            (ruling_order(r->rules[i]->ruling) == REMEDY_ORDER_ACT ? act_now : undo_now)(s, r->rules[i]);
+    bool more = false; /* decided since */
+    for (size_t i = 0; may && i < r->count; i++)
+        more |= !r->rules[i]->kept && waits(r->rules[i]);
+    if (more)
+        remedies_carry_out(s);
+}
+
+static const struct rpc_asker keeper = {.on_end = on_kept};
+
+void remedies_carry_out(struct loop *s)
+{
+    struct remedies *r = s->remedies;
+    bool any = false;
+    for (size_t i = 0; !r->keeping && i < r->count; i++)
+        any |= r->rules[i]->kept = waits(r->rules[i]);
+    if (any) {
+        r->keeping = true;
+        rpc_ask(s->rpc, s->sidecar->rooms[0], &methods_served[METHOD_LIST_RULES], bytes_of("", 0), NULL, &keeper, r);
     }
 }

@@ -1,7 +1,6 @@
 /* remedies_facts.c - what is so, of all loops together, as each rule sees it. */
 #include "sidecar/runtime/remedies_inside.h"
 
-#include <stdio.h>
 #include <string.h>
 
 static struct instant instant_of(const Google__Protobuf__Timestamp *t)
@@ -26,6 +25,7 @@ void facts_begin(struct remedies *r)
         struct rule *rule = r->rules[i];
         rule->facts = (struct remedy_facts){.has_target = rule->config->target[0] != '\0', .breaker = "CLOSED"};
         memset(rule->burns, 0, sizeof rule->burns);
+        rule->stirred = rule->out;
     }
 }
 
@@ -73,6 +73,8 @@ static void add_loop(struct rule *rule, const Saga__V1__LoopStatus *l, struct in
     }
     for (size_t i = 0; i < l->n_targets && f->has_target; i++)
         add_target(rule, l->targets[i], now);
+    for (size_t i = 0; i < l->n_holds; i++)
+        f->held |= strcmp(l->holds[i]->definition, rule->config->definition) == 0;
 }
 
 void facts_add_status(struct remedies *r, const Saga__V1__StatusResponse *m, struct instant now)
@@ -119,14 +121,6 @@ void facts_end(struct remedies *r)
         rule->facts.burn_5m = worst[0];
         rule->facts.burn_1h = worst[1];
         rule->facts.burn_6h = worst[2];
+        rule->facts.held |= rule->stirred;
     }
-}
-
-void facts_write(const struct remedy_facts *f, char *text, size_t size)
-{
-    int used = snprintf(text, size, "deadletters=%llu burn_5m=%.3g burn_1h=%.3g", (unsigned long long)f->deadletters,
-                        f->burn_5m, f->burn_1h);
-    if (f->has_target && used > 0 && (size_t)used < size)
-        snprintf(text + used, size - (size_t)used, " breaker=%s attempts=%llu failed=%llu", f->breaker,
-                 (unsigned long long)f->attempts, (unsigned long long)f->failed);
 }

@@ -13,9 +13,12 @@
 
 #define CONNECT_TIMEOUT_MS 5000L
 #define TIMEOUT_MS         10000L
+/* Of so many pages that were posted last is known what came of them. */
+#define FATES (4 * WEBHOOKS_WAITING_MAX)
 
 struct page {
     struct page *next;
+    uint64_t number;
     char *body; /* within the page, as the URL */
     char url[];
 };
@@ -25,6 +28,8 @@ struct webhook {
     pthread_cond_t wake;
     struct page *first, *last; /* under the lock, as `waiting` */
     unsigned waiting;
+    uint64_t posted;      /* likewise */
+    uint8_t fates[FATES]; /* likewise; by number */
     atomic_bool stop;
     _Atomic uint64_t sent, failed, dropped;
     pthread_t thread;
@@ -47,7 +52,8 @@ static int look_for_stop(void *self, curl_off_t a, curl_off_t b, curl_off_t c, c
     return atomic_load(&((struct webhook *)self)->stop);
 }
 
-static void send_page(struct webhook *w, CURL *curl, const struct page *p)
+/* Returns whether it was taken. */
+static bool send_page(struct webhook *w, CURL *curl, const struct page *p)
 {
     struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
     long status = 0;
@@ -69,13 +75,14 @@ static void send_page(struct webhook *w, CURL *curl, const struct page *p)
     curl_slist_free_all(headers);
     if (code == CURLE_OK && status >= 200 && status < 300) {
         atomic_fetch_add(&w->sent, 1);
-        return;
+        return true;
     }
     atomic_fetch_add(&w->failed, 1);
     /* A webhook's URL may be a secret. */
     log_event(LOG_LEVEL_ERROR, "a webhook did not take a page",
               LOG_TEXT("why", code != CURLE_OK ? curl_easy_strerror(code) : "its answer says so"),
               LOG_NUMBER("status", status));
+    return false;
 }
 
 static struct page *next_page(struct webhook *w)
@@ -96,8 +103,12 @@ static void *run(void *self)
 {
     struct webhook *w = self;
     CURL *curl = curl_easy_init();
-    for (struct page *p; curl != NULL && (p = next_page(w)) != NULL; free(p))
-        send_page(w, curl, p);
+    for (struct page *p; curl != NULL && (p = next_page(w)) != NULL; free(p)) {
+        bool sent = send_page(w, curl, p);
+        pthread_mutex_lock(&w->lock);
+        w->fates[p->number % FATES] = sent ? WEBHOOK_SENT : WEBHOOK_FAILED;
+        pthread_mutex_unlock(&w->lock);
+    }
     curl_easy_cleanup(curl);
     return NULL;
 }
@@ -134,11 +145,12 @@ void webhook_close(struct webhook *w)
     free(w);
 }
 
-bool webhook_post(struct webhook *w, const char *url, const char *body)
+uint64_t webhook_post(struct webhook *w, const char *url, const char *body)
 {
     size_t url_size = strlen(url) + 1, body_size = strlen(body) + 1;
     struct page *p = malloc(sizeof *p + url_size + body_size);
     bool room = false;
+    uint64_t number = 0;
     if (p != NULL) {
         p->next = NULL;
         p->body = p->url + url_size;
@@ -150,6 +162,8 @@ bool webhook_post(struct webhook *w, const char *url, const char *body)
             *(w->first == NULL ? &w->first : &w->last->next) = p;
             w->last = p;
             w->waiting++;
+            number = p->number = ++w->posted;
+            w->fates[number % FATES] = WEBHOOK_WAITS;
             pthread_cond_signal(&w->wake);
         }
         pthread_mutex_unlock(&w->lock);
@@ -158,7 +172,15 @@ bool webhook_post(struct webhook *w, const char *url, const char *body)
         free(p);
         atomic_fetch_add(&w->dropped, 1);
     }
-    return room;
+    return number;
+}
+
+enum webhook_fate webhook_fate(struct webhook *w, uint64_t number)
+{
+    pthread_mutex_lock(&w->lock);
+    uint8_t fate = w->fates[number % FATES];
+    pthread_mutex_unlock(&w->lock);
+    return (enum webhook_fate)fate;
 }
 
 struct webhook_counts webhook_take_counts(struct webhook *w)

@@ -14,8 +14,12 @@ int webhook_open(struct webhook **out);
 /* Ends what is under way, and drops what waits. Accepts NULL. */
 void webhook_close(struct webhook *w);
 
-/* Posts a body (JSON) to a URL; both are copied. Returns false when too many wait: then it is dropped. Never blocks. */
-bool webhook_post(struct webhook *w, const char *url, const char *body);
+/* Posts a body (JSON) to a URL; both are copied. Returns its number, or 0 when too many wait: then it is dropped. Never blocks. */
+uint64_t webhook_post(struct webhook *w, const char *url, const char *body);
+
+/* What came of one of the last pages that were posted. */
+enum webhook_fate { WEBHOOK_WAITS, WEBHOOK_SENT, WEBHOOK_FAILED };
+enum webhook_fate webhook_fate(struct webhook *w, uint64_t number);
 
 /* Since this was asked last. */
 struct webhook_counts {

@@ -26,7 +26,7 @@ ROOMS = {
     "sidecar/rpc": (["sidecar/base", "transport", "compensations/answer.h", "@proto"], None),
     "sidecar/observe": (["sidecar/base", "transport/address.h", "@proto"], None),
     "sidecar/core": (["sidecar/base", "sidecar/definition", "sidecar/message", "sidecar/engine", "sidecar/journal/store.h", "sidecar/journal/codec.h",
-                      "sidecar/where", "compensations", "@proto"], None),
+                      "sidecar/where", "sidecar/remedy", "compensations", "@proto"], None),
     "sidecar/authz": (["sidecar/base", "sidecar/api/methods.def"], PURE),
     "sidecar/config": (["sidecar/base", "sidecar/definition", "sidecar/authz", "transport/address.h"], None),
     "sidecar/lint": (["sidecar/base", "sidecar/definition", "sidecar/mapping/mapping_look.h", "sidecar/expression/examine.h", "sidecar/message"],

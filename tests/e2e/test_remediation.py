@@ -1,14 +1,17 @@
 """Remediation: what rules do by themselves is seldom, told, judged, kept, and taken back when somebody says so."""
 import http.server
 import json
+import os
 import socket
+import sqlite3
 import subprocess
 import tempfile
 import threading
+import zlib
 
 import grpc
 
-from harness import (PATIENCE_S, QUICK, SAGAD, Case, Participant, Sidecar, definition, do, enum, fail, state, step, undo, wait_until)
+from harness import (PATIENCE_S, QUICK, SAGAD, Case, Participant, Sidecar, definition, do, enum, fail, message, state, step, undo, wait_until)
 from test_explain import Ctl
 from test_watching import get, samples
 
@@ -97,6 +100,20 @@ class Rules(Ctl, Case):
     def acts(self, actor, method=None):
         return [e for e in self.operator.ListAudit(page_size=1000).entries if e.actor == actor and method in (None, e.method)]
 
+    def unask(self, name, definition):
+        """The journal says that the rule has decided, and nobody holds the definition yet."""
+        with sqlite3.connect(os.path.join(self.sidecar.options["data_dir"], "journal.db")) as db:
+            value, = db.execute("SELECT value FROM subjects WHERE kind = 13 AND name = ?", (name.encode(),)).fetchone()
+            rule = message("saga.v1.Rule").FromString(value)
+            rule.order = enum("RuleOrder", "RULE_ORDER_ACT")
+            value = rule.SerializeToString()
+            numbers = b"".join(n.to_bytes(8, "little") for n in (13, 1, len(name), len(value)))
+            checksum = zlib.crc32(numbers + name.encode() + value)
+            db.execute("UPDATE subjects SET value = ?, checksum = ? WHERE kind = 13 AND name = ?",
+                       (value, checksum - (checksum >> 31 << 32), name.encode()))
+            self.assertEqual(1, db.execute("DELETE FROM subjects WHERE kind = 12 AND name = ?", (definition.encode(),)).rowcount)
+        db.close()
+
     def letters(self, name, count):
         self.shop.on(do("b"), fail(Code.FAILED_PRECONDITION, "no cover"))
         self.shop.on(undo("a"), fail(Code.UNAVAILABLE, "away"))
@@ -170,7 +187,7 @@ class Rules(Ctl, Case):
 
     def test_3_held_until_told(self):
         self.letters("halted", 1)
-        self.await_rule("halts", lambda r: r.held, "held")
+        self.await_rule("halts", lambda r: r.held and not r.order, "held")
         wait_until(lambda: any(loop.holds for loop in self.operator.Status().loops), "a hold")
         failure = self.refused("UNAVAILABLE", "DEFINITION_HELD", self.sidecar.client.Start, definition="halted")
         self.assertIn("sagactl release", failure.text)
@@ -178,17 +195,35 @@ class Rules(Ctl, Case):
         self.refused("UNAVAILABLE", "DEFINITION_HELD", self.sidecar.client.Start, definition="halted")
         self.sidecar.client.Start(definition="halted", synthetic=True)  # heartbeats tell when all is well again
         self.assertTrue(self.rule("halts").held)
+        # As a crash leaves it that comes between a decision and what is asked for: the same is asked for again.
+        self.sidecar.kill()
+        self.unask("halts", "halted")
+        self.sidecar.start()
+        wait_until(lambda: [h.actor for loop in self.operator.Status().loops for h in loop.holds] == ["rule halts"], "a hold", LOOKS_S)
+        rule = self.await_rule("halts", lambda r: not r.order, "answered")
+        self.assertEqual((1, True, False), (rule.acts, rule.held, rule.disarmed))
+        self.assertEqual(2, len(self.acts("rule halts", "HoldDefinition")))
+        self.assertEqual(1, self.count("halts", "acted"))
         self.ctl("rules", "undo", "halts", "--reason", "seen")
         wait_until(lambda: not any(loop.holds for loop in self.operator.Status().loops), "no hold")
         self.sidecar.client.Start(definition="halted")
-        rule = self.rule("halts")
-        self.assertEqual((True, False), (rule.disarmed, rule.held))
+        rule = self.await_rule("halts", lambda r: not r.order, "taken back")
+        self.assertEqual((True, False, True), (rule.disarmed, rule.held, rule.taken_back))
         self.assertEqual([("halts", "seen")], [(e.subject, e.reason) for e in self.operator.ListAudit().entries if e.method == "ChangeRule" and e.subject == "halts"])
         # By hand.
         self.ctl("hold", "halted", "--reason", "the stock is wrong")
         self.refused("UNAVAILABLE", "DEFINITION_HELD", self.sidecar.client.Start, definition="halted")
+        self.ctl("rules", "undo", "halts")  # nothing of the rule's is left: what a person holds stays
+        self.assertEqual(0, self.rule("halts").order)
         self.ctl("release", "halted")
         self.sidecar.client.Start(definition="halted")
+        # Who lets go by hand what a rule holds disarms it.
+        self.ctl("rules", "arm", "halts")
+        self.await_rule("halts", lambda r: r.held and not r.order, "held again")
+        self.ctl("release", "halted")
+        rule = self.await_rule("halts", lambda r: r.disarmed, "disarmed")
+        self.assertEqual((False, "somebody else took back what it did, and it is disarmed"), (rule.held, rule.said))
+        self.assertEqual(1, self.count("halts", "loosed"))
 
     def test_4_errors(self):
         self.refused("NOT_FOUND", "RULE_NOT_FOUND", self.operator.ChangeRule, name="none", change=ARM, actor="anna")

@@ -183,7 +183,7 @@ class Takeover(Fleet):
 
     def test_an_operator_sees_what_is_carried(self):
         """Which journals, and how many sagas of each live and are stuck; what they do is in the counters of who has them, and stays there."""
-        more = {"http_listen": "127.0.0.1:0", "objectives": {"two": {"success": 99}}}
+        more = {"http_listen": "127.0.0.1:0", "objectives": {"two": {"success": 99}, "letters": {"freshness": "1s", "freshness_percent": 99.9}}}
         a, b = self.sidecar("a", **more), self.sidecar("b", **more)
         ids, gate = self.live(a, 3)
         journal = self.fleet + "-a"
@@ -210,11 +210,18 @@ class Takeover(Fleet):
         wait_until(lambda: ended() == 3, "what ended is counted")
         self.assertRegex(ctl("slo"), r"(?s)\ntwo +success +99%% +0 .*\ntaken over: %s\ntwo +success +99%% +3 " % journal)
         self.assertEqual(1, ctl("slo", "rules").count("sagad-slo-two-success"))
+        # How fast the promises of what was taken over burn, and its oldest dead letter, are there for alerts; what is counted from that journal's
+        # beginning is not, as it would be twice.
+        burns = lambda: numbers().get(("sagad_slo_burn_rate", (("definition", "letters"), ("objective", "freshness"), ("window", "5m"))))
+        wait_until(lambda: (burns() or 0) > 1 and numbers()["sagad_guest_oldest_stuck_saga_age_seconds", (("journal", journal),)] > 0, "what is old burns")
+        self.assertEqual(0, numbers()["sagad_guest_oldest_deferred_saga_age_seconds", (("journal", journal),)])
+        self.assertEqual(0, numbers()["sagad_slo_events_total", (("definition", "two"), ("objective", "success"))])
         b.client.operator.Resolve(saga_id=stuck, actor="me", reason="settled")
         self.assertEqual("RESOLVED", state_name(b.client.end(stuck)))
         a.start()
         wait_until(lambda: numbers()["sagad_guests", ()] == 0, "it has gone home")
         self.assertIsNone(gauge("live"))
+        wait_until(lambda: not burns(), "its burn rates have gone with it")
         self.assertEqual((4, 1), (ended(), numbers()["sagad_takeovers_total", ()]))
         self.assertNotIn("taken over", ctl("status") + ctl("slo"))
 

@@ -6,6 +6,7 @@ import json
 import os
 import queue
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -396,7 +397,7 @@ class Alerts(Watched):
             done = run(name)
             self.assertEqual((0, ""), (done.returncode, done.stderr))
             self.assertTrue(done.stdout.startswith("# %s: " % name))
-            self.assertNotRegex(done.stdout, "```look|^sagactl: ")
+            self.assertNotRegex(done.stdout, "(?m)```look|^sagactl: ")
         self.client.register(definition("booked", "name: a, target: shop, action: %s, compensation: {method: %s, retry: {maxAttempts: 1}}" %
                                         (do("ba"), undo("ba")), step("bb", after=["a"])))
         self.shop.on(do("bb"), fail(Code.NOT_FOUND))
@@ -406,6 +407,56 @@ class Alerts(Watched):
         wrong = run("SagadDeadLeters")
         self.assertEqual(2, wrong.returncode)
         self.assertIn("did you mean SagadDeadLetters", wrong.stderr)
+
+
+class Runbooks(Watched):
+    """Every command that a runbook names is carried out as it stands there, and every expression is read by Prometheus."""
+    options = {"http_listen": "127.0.0.1:0", "remediation": {"halts": {"when": "deadletters > 1000", "do": "hold", "definition": "booked", "target": "shop"}}}
+    WORDS = {"STEP": "a", "TARGET": "shop", "RULE": "halts", "WHY": "seen", "DEFINITION": "booked"}
+    VALUES = {"--definition": "booked", "--step": "a", "--status": "INTERNAL", "--reason": "seen"}  # of an option that is followed by "..."
+
+    def setUp(self):
+        self.client.register(definition("booked", "name: a, target: shop, action: %s, compensation: {method: %s, retry: {maxAttempts: 1}}" %
+                                        (do("ba"), undo("ba")), step("bb", after=["a"])))
+        self.shop.on(do("bb"), fail(Code.NOT_FOUND))
+        self.shop.on(undo("ba"), fail(Code.INTERNAL, "the ledger is locked"))
+
+    def parts(self):
+        for path in sorted(glob.glob(os.path.join(ROOT, "docs/runbooks/*.md"))):
+            with open(path) as file:
+                text = file.read()
+            for block in re.findall(r"(?ms)^```look\n(.*?)^```", text):
+                yield from ((os.path.basename(path), line) for line in block.splitlines())
+            yield from ((os.path.basename(path), part) for part in re.findall(r"`([^`\n]+)`", re.sub(r"(?ms)^```.*?^```", "", text)))
+
+    def carry_out(self, where, command):
+        saga = self.client.stuck(self.client.Start(definition="booked").saga_id).id
+        if command.startswith("sagactl resume"):
+            self.client.operator.Pause(saga_id=saga, actor="anna")
+        words = shlex.split(command)[1:]
+        words = [self.VALUES[words[i - 1]] if word == "..." else {"SAGA-ID": saga, **self.WORDS}.get(word, word) for i, word in enumerate(words)]
+        sagactl = os.environ.get("SAGACTL", os.path.join(os.path.dirname(SAGAD), "sagactl"))
+        done = subprocess.run([sagactl, "-a", self.sidecar.address] + words, text=True, capture_output=True, timeout=PATIENCE_S, stdin=subprocess.DEVNULL)
+        self.assertEqual((0, ""), (done.returncode, done.stderr), "%s: %s: %s" % (where, command, words))
+
+    def test_each_command(self):
+        commands = sorted({(part, where) for where, part in self.parts() if part.startswith("sagactl ")})
+        seen = set()
+        for command, where in commands:
+            if command not in seen:
+                self.carry_out(where, command)
+            seen.add(command)
+        self.assertGreater(len(seen), 25)
+
+    def test_each_expression(self):
+        rules = [{"record": "runbook:%d" % i, "expr": part} for i, (_, part) in enumerate(self.parts()) if re.search(r"\b(rate|sum|histogram_quantile)\b.*\(", part)]
+        self.assertGreater(len(rules), 5)
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+            json.dump({"groups": [{"name": "runbooks", "rules": rules}]}, file)
+            file.flush()
+            done = subprocess.run([os.path.join(TOOLS, "promtool"), "check", "rules", "--lint=none", file.name], text=True, capture_output=True,
+                                  timeout=PATIENCE_S)
+        self.assertEqual(0, done.returncode, done.stdout + done.stderr)
 
 
 class Prometheus(Case):

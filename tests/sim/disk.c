@@ -100,6 +100,10 @@ static void keep_subject(struct world *w, const struct subject_row *row)
         holds_row(w, row);
         return;
     }
+    if (row->kind == SUBJECT_REMEDY) {
+        rules_row(w, row);
+        return;
+    }
     if (row->kind == SUBJECT_SLI || row->kind == SUBJECT_SLI_HISTORY) {
         slis_row(w, row);
         return;
@@ -172,6 +176,7 @@ static void synced(struct world *w, const struct store_commit *c)
     oracle_kept_from(w, d->oldest_live_frame);
     bulk_commit(w);
     slis_commit(w);
+    rules_commit(w);
 }
 
 /* A copy that needs nothing of the owner's memory. */
@@ -612,6 +617,8 @@ static int scan_subjects(struct store *s, uint32_t kind, int (*take)(void *self,
         return answers_scan(d->world, take, self);
     if (kind == SUBJECT_HOLD)
         return holds_scan(d->world, take, self);
+    if (kind == SUBJECT_REMEDY)
+        return rules_scan(d->world, take, self);
     if (kind == SUBJECT_SLI || kind == SUBJECT_SLI_HISTORY)
         return slis_scan(d->world, kind, take, self);
     if (kind == SUBJECT_BULK) {

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 /* The third of the worlds that has neither bulk jobs nor objectives. */
-static bool has_holds(const struct world *w)
+bool holds_are_there(const struct world *w)
 {
     return w->script == NULL && w->seed % 3 == 2;
 }
@@ -20,14 +20,15 @@ static int set(struct world *w, unsigned index, bool hold)
     m.definition = (char *)(uintptr_t)w->definitions[index]->name;
     m.actor = (char *)(uintptr_t) "operator";
     m.reason = (char *)(uintptr_t) "because";
-    int code = holds_set(core_holds(w->sidecar.core), w->sidecar.core, &m, hold, &detail);
+    int code = holds_set(core_holds(w->sidecar.core), w->sidecar.core, &m, hold, false, &detail);
     return code == E_MEMORY ? code : 0;
 }
 
 int holds_turn(struct world *w)
 {
     int code = 0;
-    if (!has_holds(w) || w->sidecar.holding || core_stalled(w->sidecar.core) != 0 || core_resuming(w->sidecar.core))
+    if (!holds_are_there(w) || w->sidecar.holding || core_stalled(w->sidecar.core) != 0 ||
+        core_resuming(w->sidecar.core))
         return 0;
     if (w->healed) {
         for (unsigned i = 0; code == 0 && i < w->definition_count; i++)
@@ -82,7 +83,7 @@ void holds_start_seen(struct world *w, const struct model *m)
 
 void holds_state(struct world *w)
 {
-    for (unsigned i = 0; has_holds(w) && i < w->definition_count; i++) {
+    for (unsigned i = 0; holds_are_there(w) && i < w->definition_count; i++) {
         bool held = holds_has(core_holds(w->sidecar.core), bytes_of_text(w->definitions[i]->name));
         if (held != (w->disk.holds[i].value.size > 0))
             world_fail(w, EXIT_SAFETY, "holds", "what is held is not what the journal says", i);

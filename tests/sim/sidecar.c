@@ -93,6 +93,10 @@ static void reply(void *self, const struct reply_effect *effect, const struct er
     if (effect->token == 0 || sidecar_ends_here(w))
         return;
     w->sidecar.let_out++;
+    if (effect->token <= TOKEN_RULE && effect->token > TOKEN_RULE - RULES_SEEN) {
+        rules_replied(w, effect->token);
+        return;
+    }
     if (effect->token == TOKEN_FORGET) {
         answers_forgotten(w, effect);
         return;
@@ -230,6 +234,9 @@ static void plan_next(struct world *w)
     struct instant bulk = bulks_expiry(s->bulks);
     if (bulk.us != INSTANT_NEVER.us)
         sidecar_plan(w, bulk.us - s->offset > s->busy_until ? bulk.us - s->offset : s->busy_until);
+    int64_t rules = rules_next(w);
+    if (rules != INT64_MAX)
+        sidecar_plan(w, rules > s->busy_until ? rules : s->busy_until);
 }
 
 /* The same reckoning as the core's, so that it can be held to it. Before anything is taken in. */
@@ -360,6 +367,8 @@ static void turn(struct world *w, void *arg)
         code = bulk_turn(w);
     if (code == 0)
         code = holds_turn(w);
+    if (code == 0)
+        code = rules_turn(w);
     if (code == 0)
         code = answers_turn(w);
     if (code == 0 && !s->holding && core_stalled(s->core) == 0)
@@ -614,6 +623,8 @@ void sidecar_start(struct world *w, void *arg)
     code = bulks_create(&bulks, &s->bulks);
     if (code == 0)
         code = bulks_recover(s->bulks, s->store, &detail);
+    if (code == 0)
+        code = rules_open(w, &memory, &detail);
     if (code != 0) {
         if (code != E_MEMORY)
             world_fail(w, EXIT_SAFETY, "recovery", detail.text, (uint64_t)-code);
@@ -640,6 +651,7 @@ void sidecar_stop(struct world *w)
     struct sidecar *s = &w->sidecar;
     if (!s->up)
         return;
+    rules_close(w);
     bulks_destroy(s->bulks);
     s->bulks = NULL;
     core_close(s->core);

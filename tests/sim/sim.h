@@ -8,6 +8,7 @@
 #include "sidecar/engine/saga.h"
 #include "sidecar/core/bulk.h"
 #include "sidecar/core/core.h"
+#include "sidecar/core/rulings.h"
 #include "sidecar/core/slis.h"
 #include "sidecar/journal/sealed/sealed_store.h"
 
@@ -34,7 +35,7 @@ enum exit_code {
 };
 
 /* Each kind of choice draws from a stream of its own, so that one more draw here does not change everything there. */
-enum stream { SCHEDULE, NETWORK, DISK, CLIENTS, FAULTS, PARTICIPANTS, OPERATORS, SHAPES, BULK, STREAM_COUNT };
+enum stream { SCHEDULE, NETWORK, DISK, CLIENTS, FAULTS, PARTICIPANTS, OPERATORS, SHAPES, BULK, RULES, STREAM_COUNT };
 
 /* Faults of a seed: each is off, or has a rate in thousandths. */
 enum fault {
@@ -179,6 +180,10 @@ enum mark_case {
     CASE_NONE_GOOD,             /* there was none that might */
     CASE_ANSWER_FORGOTTEN,      /* one is gone since somebody asked for it */
     CASE_RECALLED_OF_BEFORE,    /* and one that was given in an earlier life of the sidecar */
+    CASE_RULE_ACTED,            /* a rule of remediation, several times */
+    CASE_RULE_WORSE,            /* one stopped itself */
+    CASE_RULE_TAKEN_BACK,       /* what one did was taken back */
+    CASE_RULE_ASKED_AGAIN,      /* a new life found an order that had no answer */
     CASE_NOT_SERVED,            /* a participant said of an undo that it had not begun, and that it never would */
     CASE_COUNT
 };
@@ -342,6 +347,21 @@ struct bulk_seen {
     uint64_t acted, said_acted, after, up_to;
     uint64_t from_frame;  /* the first of the commit that has its first row; 0: it has none */
     bool over, just_over; /* it has nothing to do; its end became durable just now */
+};
+
+/* A rule of remediation: as its durable row says, what was asked for, and what was done. */
+#define RULES_SEEN 3
+struct rule_seen {
+    Saga__V1__Rule *row; /* NULL: it has none */
+    uint64_t all, good;  /* what it is judged by, as it was told */
+    uint64_t at_all, at_good;
+    bool is_so; /* its question, when it was asked last */
+    bool out;   /* a request is on its way, in this life: */
+    bool arrived, refused, answered;
+    uint8_t out_order; /* enum remedy_order */
+    uint64_t out_act;  /* by their number, as the following ones */
+    int64_t arrives_at;
+    uint64_t asked_act, done_act, undone_act;
 };
 
 /* ---- definitions that compute (typed.c) ---- */
@@ -509,6 +529,7 @@ struct disk {
     struct subject_row *answers;                /* by their slots */
     size_t answer_count, answer_room;
     struct subject_row holds[DEFINITIONS_MAX]; /* by definition, as the following ones */
+    struct subject_row rules[RULES_SEEN];
     struct subject_row slis[DEFINITIONS_MAX], sli_histories[DEFINITIONS_MAX];
 };
 
@@ -538,6 +559,10 @@ struct sidecar {
     struct catalog *catalog;
     struct bulks *bulks;
     struct slis *slis;
+    struct memory rule_memory;
+    struct rulings *rules_left;
+    struct ruling *rules[RULES_SEEN];
+    int64_t rules_look_at;
     struct retries *retries; /* while the definitions are read */
     bool up;
     bool dying;
@@ -686,6 +711,7 @@ struct world {
     struct kept_answer *forgetting; /* whose reply is to come; NULL: none is */
     bool given_meanwhile;           /* a record of such an answer has become durable since it was asked for */
     struct sli_seen slis[DEFINITIONS_MAX];
+    struct rule_seen rules[RULES_SEEN];
     uint64_t held_since[DEFINITIONS_MAX]; /* the commit that has the row */
     unsigned bulk_count;
     uint64_t commits;     /* that are durable */
@@ -768,7 +794,24 @@ int answers_turn(struct world *w);
 void answers_forgotten(struct world *w, const struct reply_effect *reply);
 int answers_scan(struct world *w, int (*take)(void *self, const struct subject_row *row), void *self);
 
-/* ---- slis.c ---- */
+/* ---- rules.c ---- */
+/* When a life begins, and when it ends. Returns 0, or what a start fails with. */
+int rules_open(struct world *w, const struct memory *memory, struct error_detail *detail);
+void rules_close(struct world *w);
+/* Rules look, act and are answered. Returns 0 or E_MEMORY. And when they are due next, by the true time, or INT64_MAX. */
+int rules_turn(struct world *w);
+int64_t rules_next(const struct world *w);
+/* Replies with these tokens are theirs: so many below the first as there are rules. */
+#define TOKEN_RULE (TOKEN_FORGET - 1)
+void rules_replied(struct world *w, uint64_t token);
+/* The oracle: a row is durable; as scan_subjects; the end of a commit, and of the world. */
+void rules_row(struct world *w, const struct subject_row *row);
+int rules_scan(struct world *w, int (*take)(void *self, const struct subject_row *row), void *self);
+void rules_commit(struct world *w);
+void rules_end(struct world *w);
+
+/* ---- holds.c ---- */
+bool holds_are_there(const struct world *w);
 /* Lets people hold definitions, and let them go. Returns 0 or E_MEMORY. */
 int holds_turn(struct world *w);
 /* A row is durable; as scan_subjects; a saga has started; nothing waits to become durable. */
@@ -777,6 +820,7 @@ int holds_scan(struct world *w, int (*take)(void *self, const struct subject_row
 void holds_start_seen(struct world *w, const struct model *m);
 void holds_state(struct world *w);
 
+/* ---- slis.c ---- */
 bool slis_has(const struct world *w);
 /* As slis_recover. */
 int slis_open(struct world *w, const struct memory *memory, struct error_detail *detail);

@@ -227,6 +227,7 @@ void world_run(struct run *what, struct totals *totals)
     run(w);
     oracle_end(w);
     bulk_end(w);
+    rules_end(w);
     oracle_replay(w, "at the end");
     sidecar_stop(w);
     sealed_end(w);

@@ -31,7 +31,7 @@ static int set(bool hold, const char *definition, const char *actor, const char 
     m.actor = (char *)(uintptr_t)actor;
     m.reason = (char *)(uintptr_t)reason;
     m.since = &since;
-    int code = holds_set(core_holds(o.core), o.core, &m, hold, &detail);
+    int code = holds_set(core_holds(o.core), o.core, &m, hold, false, &detail);
     ck_assert_int_eq(owner_commit(&o), 0);
     return code;
 }

@@ -244,20 +244,35 @@ START_TEST(remedies_facts__begins_anew)
 }
 END_TEST
 
-START_TEST(remedies_facts__are_told_in_a_line)
+/* Of any loop; and while its own request is on its way through them, what each says may be of before or after it. */
+START_TEST(remedies_facts__what_is_held_by_any_loop)
 {
-    char text[160];
-    begin("paid", "shop");
-    rule.facts.deadletters = 12;
-    rule.facts.burn_5m = 14.4;
-    rule.facts.burn_1h = 6;
-    rule.facts.attempts = 9;
-    rule.facts.failed = 4;
-    facts_write(&rule.facts, text, sizeof text);
-    ck_assert_str_eq(text, "deadletters=12 burn_5m=14.4 burn_1h=6 breaker=CLOSED attempts=9 failed=4");
-    begin("paid", "");
-    facts_write(&rule.facts, text, sizeof text);
-    ck_assert_str_eq(text, "deadletters=0 burn_5m=0 burn_1h=0");
+    Saga__V1__Hold hold = SAGA__V1__HOLD__INIT, *holds[] = {&hold};
+    Saga__V1__LoopStatus with = SAGA__V1__LOOP_STATUS__INIT, without = with, *loops[] = {&with, &without};
+    Saga__V1__StatusResponse m = SAGA__V1__STATUS_RESPONSE__INIT;
+    with.n_holds = 1;
+    with.holds = holds;
+    m.n_loops = 2;
+    m.loops = loops;
+    hold.definition = (char *)"paid";
+    for (int i = 0; i < 2; i++) {
+        begin(i == 0 ? "paid" : "pai", "");
+        facts_add_status(&remedies, &m, now);
+        facts_end(&remedies);
+        ck_assert_int_eq(rule.facts.held, i == 0);
+    }
+    rule.out = true;
+    facts_begin(&remedies);
+    rule.out = false;
+    facts_end(&remedies);
+    ck_assert(rule.facts.held);
+    facts_begin(&remedies);
+    rule.stirred = true;
+    facts_end(&remedies);
+    ck_assert(rule.facts.held);
+    facts_begin(&remedies);
+    facts_end(&remedies);
+    ck_assert(!rule.facts.held);
 }
 END_TEST
 
@@ -272,7 +287,7 @@ int main(void)
     tcase_add_test(c, remedies_facts__burns_are_of_all_loops_and_the_worst_objective);
     tcase_add_test(c, remedies_facts__judged_by_the_objective_of_success_where_there_is_one);
     tcase_add_test(c, remedies_facts__begins_anew);
-    tcase_add_test(c, remedies_facts__are_told_in_a_line);
+    tcase_add_test(c, remedies_facts__what_is_held_by_any_loop);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);

@@ -35,7 +35,12 @@ static enum remedy_verdict after(int64_t seconds, uint64_t all, uint64_t good)
     now.us += seconds * 1000000;
     facts.all += all;
     facts.good += good;
-    return remedy_look(rule, &facts, now);
+    enum remedy_verdict verdict = remedy_look(rule, &facts, now);
+    if (verdict == REMEDY_ACT) {
+        ck_assert_int_eq(remedy_mark(rule)->order, REMEDY_ORDER_ACT);
+        ck_assert(remedy_answered(rule, REMEDY_ORDER_ACT, remedy_mark(rule)->acts, true));
+    }
+    return verdict;
 }
 
 START_TEST(remedy__sees_what_is_so)
@@ -168,16 +173,24 @@ END_TEST
 
 START_TEST(remedy__what_goes_on_is_not_done_twice)
 {
-    const struct remedy_options options = {
-        .when = "true", .acts = true, .judged = true, .holds = true, .every = SPAN_S(60), .settle = SPAN_S(60)};
+    const struct remedy_options options = {.when = "true",
+                                           .acts = true,
+                                           .judged = true,
+                                           .holds = true,
+                                           .undone = true,
+                                           .every = SPAN_S(60),
+                                           .settle = SPAN_S(60)};
     make("true", SPAN_S(0), SPAN_S(60), SPAN_S(60));
     finish();
     ck_assert_int_eq(remedy_create(&options, &heap, &rule, &detail), 0);
     ck_assert_int_eq(after(0, 0, 0), REMEDY_ACT);
+    facts.held = true;
     ck_assert_int_eq(after(60, 0, 0), REMEDY_JUDGED);
     ck_assert_int_eq(after(600, 0, 0), REMEDY_NOTHING);
-    remedy_disarm(rule);
+    remedy_take_back(rule);
     remedy_arm(rule);
+    ck_assert_int_eq(after(60, 0, 0), REMEDY_NOTHING); /* not before it is taken back */
+    ck_assert(remedy_answered(rule, REMEDY_ORDER_UNDO, remedy_mark(rule)->acts, true));
     ck_assert_int_eq(after(60, 0, 0), REMEDY_ACT);
 }
 END_TEST
@@ -193,6 +206,8 @@ START_TEST(remedy__that_is_tried_says_what_it_would_do)
     ck_assert_int_eq(after(59, 0, 0), REMEDY_NOTHING);
     ck_assert_int_eq(after(1, 0, 0), REMEDY_WOULD);
     ck_assert(!remedy_mark(rule)->held && !remedy_mark(rule)->pending);
+    remedy_take_back(rule);
+    ck_assert_int_eq(remedy_mark(rule)->order, REMEDY_ORDER_NONE); /* there is nothing to take back */
 }
 END_TEST
 

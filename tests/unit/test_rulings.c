@@ -1,0 +1,236 @@
+/* What rules of remediation decide, as the journal keeps it: an order outlives a crash until it is answered, and rows of old go on. */
+#include "sidecar/core/rulings.h"
+
+#include "sidecar/core/heap.h"
+#include "tests/support/core_owner.h"
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct owner o;
+static struct error_detail detail;
+static struct rulings *left;
+static struct ruling *rule;
+static struct remedy_facts facts;
+
+static void close_rule(void)
+{
+    ruling_destroy(rule);
+    rulings_destroy(left);
+    rule = NULL;
+    left = NULL;
+}
+
+/* A life begins, in which "holds" holds this definition; or only says that it would. */
+static void open_rule(const char *definition, bool acts)
+{
+    const struct ruling_options options = {
+        .name = "holds",
+        .definition = definition,
+        .target = "",
+        .act = SAGA__V1__RULE_ACT__RULE_ACT_HOLD,
+        .by_objective = true,
+        .remedy = {.when = "deadletters > 3",
+                   .acts = acts,
+                   .judged = true,
+                   .holds = true,
+                   .undone = true,
+                   .every = SPAN_S(60),
+                   .settle = SPAN_S(10)},
+    };
+    close_rule();
+    ck_assert_int_eq(rulings_create(&heap, &left), 0);
+    ck_assert_int_eq(rulings_recover(left, o.store, &detail), 0);
+    ck_assert_int_eq(ruling_create(&options, &heap, &rule, &detail), 0);
+    ruling_go_on(rule, left, true, NULL, false);
+}
+
+static void restart(const char *definition, bool acts)
+{
+    ck_assert_int_eq(owner_commit(&o), 0);
+    owner_restart(&o);
+    open_rule(definition, acts);
+}
+
+static void setup(void)
+{
+    owner_open(&o);
+    facts = (struct remedy_facts){.deadletters = 4, .breaker = "CLOSED"};
+    open_rule("one", true);
+}
+
+static void teardown(void)
+{
+    close_rule();
+    owner_close(&o);
+}
+
+static enum remedy_verdict look(int64_t seconds)
+{
+    enum remedy_verdict verdict;
+    o.now.us += seconds * 1000000;
+    ck_assert_int_eq(ruling_look(rule, o.core, &facts, o.now, &verdict), 0);
+    return verdict;
+}
+
+static void answer(enum remedy_order order, const char *why)
+{
+    ck_assert_int_eq(ruling_answered(rule, o.core, order, ruling_mark(rule)->acts, why), 0);
+}
+
+START_TEST(ruling__an_order_is_there_until_it_is_answered)
+{
+    ck_assert_int_eq(look(0), REMEDY_ACT);
+    for (int lives = 0; lives < 2; lives++) {
+        ck_assert_int_eq(ruling_order(rule), REMEDY_ORDER_ACT);
+        ck_assert(ruling_mark(rule)->held && ruling_mark(rule)->pending);
+        ck_assert_uint_eq(ruling_mark(rule)->acts, 1);
+        ck_assert_str_eq(ruling_said(rule), "deadletters > 3: deadletters=4 burn_5m=0 burn_1h=0");
+        restart("one", true);
+    }
+    ck_assert_int_eq(look(5), REMEDY_NOTHING); /* it is not done twice */
+    answer(REMEDY_ORDER_ACT, NULL);
+    facts.held = true;
+    restart("one", true);
+    ck_assert_int_eq(ruling_order(rule), REMEDY_ORDER_NONE);
+    ck_assert(ruling_mark(rule)->held && !ruling_mark(rule)->taken_back);
+    ck_assert_int_eq(ruling_take_back(rule, o.core), 0);
+    restart("one", true);
+    ck_assert_int_eq(ruling_order(rule), REMEDY_ORDER_UNDO);
+    ck_assert(ruling_mark(rule)->disarmed && ruling_mark(rule)->held);
+    answer(REMEDY_ORDER_ACT, NULL); /* late: another has taken its place */
+    ck_assert_int_eq(ruling_answered(rule, o.core, REMEDY_ORDER_UNDO, 0, NULL), 0); /* that of an earlier act */
+    ck_assert_int_eq(ruling_order(rule), REMEDY_ORDER_UNDO);
+    answer(REMEDY_ORDER_UNDO, NULL);
+    restart("one", true);
+    ck_assert_int_eq(ruling_order(rule), REMEDY_ORDER_NONE);
+    ck_assert(ruling_mark(rule)->disarmed && !ruling_mark(rule)->held);
+    ck_assert_int_eq(ruling_take_back(rule, o.core), 0); /* nothing of it is left */
+    ck_assert_int_eq(ruling_order(rule), REMEDY_ORDER_NONE);
+}
+END_TEST
+
+START_TEST(ruling__what_is_refused_is_not_held)
+{
+    ck_assert_int_eq(look(0), REMEDY_ACT);
+    answer(REMEDY_ORDER_ACT, "64 definitions are held");
+    restart("one", true);
+    const struct remedy_mark *m = ruling_mark(rule);
+    ck_assert(!m->held && !m->pending && m->taken_back && !m->disarmed);
+    ck_assert_str_eq(ruling_said(rule), "it could not be done: 64 definitions are held");
+    ck_assert_int_eq(look(59), REMEDY_NOTHING);
+    ck_assert_int_eq(look(1), REMEDY_ACT);
+}
+END_TEST
+
+/* So long after it was decided who knows what is so: it is taken back, in case that it was done, and the rule decides anew. */
+START_TEST(ruling__what_finds_no_answer_is_taken_back)
+{
+    ck_assert_int_eq(look(0), REMEDY_ACT);
+    restart("one", true);
+    facts.deadletters = 0;
+    ck_assert_int_eq(look(69), REMEDY_JUDGED);
+    ck_assert_int_eq(ruling_order(rule), REMEDY_ORDER_ACT);
+    ck_assert_int_eq(look(1), REMEDY_LATE);
+    restart("one", true);
+    ck_assert_int_eq(ruling_order(rule), REMEDY_ORDER_UNDO);
+    ck_assert(!ruling_mark(rule)->disarmed);
+    answer(REMEDY_ORDER_UNDO, NULL);
+    ck_assert(!ruling_mark(rule)->held);
+    facts = (struct remedy_facts){.deadletters = 12,
+                                  .burn_5m = 14.4,
+                                  .burn_1h = 6,
+                                  .has_target = true,
+                                  .breaker = "OPEN",
+                                  .attempts = 9,
+                                  .failed = 4};
+    ck_assert_int_eq(look(0), REMEDY_ACT);
+    ck_assert_str_eq(ruling_said(rule),
+                     "deadletters > 3: deadletters=12 burn_5m=14.4 burn_1h=6 breaker=OPEN attempts=9 failed=4");
+    /* One that is only tried from now on asks for nothing. */
+    restart("one", false);
+    ck_assert_int_eq(look(0), REMEDY_LATE);
+    ck_assert_int_eq(ruling_order(rule), REMEDY_ORDER_UNDO);
+}
+END_TEST
+
+START_TEST(ruling__what_is_let_go_by_hand_disarms)
+{
+    ck_assert_int_eq(look(0), REMEDY_ACT);
+    ck_assert_int_eq(look(1), REMEDY_NOTHING); /* it is asked for */
+    answer(REMEDY_ORDER_ACT, NULL);
+    facts.held = true;
+    ck_assert_int_eq(look(1), REMEDY_NOTHING);
+    facts.held = false;
+    ck_assert_int_eq(look(1), REMEDY_LOOSED);
+    restart("one", true);
+    ck_assert(ruling_mark(rule)->disarmed && !ruling_mark(rule)->held);
+    ck_assert_int_eq(ruling_order(rule), REMEDY_ORDER_NONE);
+}
+END_TEST
+
+/* A rule that is about something else now has nothing to do with what it did. */
+START_TEST(ruling__another_of_its_name_takes_nothing_back)
+{
+    ck_assert_int_eq(look(0), REMEDY_ACT);
+    answer(REMEDY_ORDER_ACT, NULL);
+    restart("two", true);
+    ck_assert(!ruling_mark(rule)->held && ruling_mark(rule)->taken_back);
+    ck_assert_int_eq(ruling_take_back(rule, o.core), 0);
+    ck_assert_int_eq(ruling_order(rule), REMEDY_ORDER_NONE);
+}
+END_TEST
+
+/* As it was written before orders were: what it did goes on, and can be taken back. */
+START_TEST(ruling__rows_of_old_go_on)
+{
+    static const char row[] = "\x0a\x05holds\x40\x01\x48\x01\x50\x07\x5a\x03\x08\xd2\x09\x6a\x03why\x70\x64\x78\x5a";
+    const struct subject_row old = {
+        .kind = SUBJECT_REMEDY, .name = bytes_of_text("holds"), .version = 1, .value = bytes_of(row, sizeof row - 1)};
+    ck_assert_int_eq(core_set_subject(o.core, &old), 0);
+    restart("one", true);
+    const struct remedy_mark *m = ruling_mark(rule);
+    ck_assert(m->held && m->pending && !m->disarmed && !m->taken_back);
+    ck_assert_uint_eq(m->acts, 7);
+    ck_assert_int_eq(m->acted_at.us, 1234 * 1000000);
+    ck_assert_uint_eq(m->before_all, 100);
+    ck_assert_uint_eq(m->before_good, 90);
+    ck_assert_str_eq(ruling_said(rule), "why");
+    ck_assert_int_eq(ruling_order(rule), REMEDY_ORDER_NONE);
+    ck_assert_int_eq(ruling_take_back(rule, o.core), 0);
+    ck_assert_int_eq(ruling_order(rule), REMEDY_ORDER_UNDO);
+}
+END_TEST
+
+START_TEST(ruling__what_is_no_row_is_damage)
+{
+    const struct subject_row bad = {
+        .kind = SUBJECT_REMEDY, .name = bytes_of_text("x"), .version = 1, .value = bytes_of_text("\xff")};
+    ck_assert_int_eq(core_set_subject(o.core, &bad), 0);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    close_rule();
+    ck_assert_int_eq(rulings_create(&heap, &left), 0);
+    ck_assert_int_eq(rulings_recover(left, o.store, &detail), E_JOURNAL_CORRUPT);
+}
+END_TEST
+
+int main(void)
+{
+    TCase *c = tcase_create("ruling");
+    Suite *s = suite_create("ruling");
+    tcase_add_checked_fixture(c, setup, teardown);
+    tcase_add_test(c, ruling__an_order_is_there_until_it_is_answered);
+    tcase_add_test(c, ruling__what_is_refused_is_not_held);
+    tcase_add_test(c, ruling__what_finds_no_answer_is_taken_back);
+    tcase_add_test(c, ruling__what_is_let_go_by_hand_disarms);
+    tcase_add_test(c, ruling__another_of_its_name_takes_nothing_back);
+    tcase_add_test(c, ruling__rows_of_old_go_on);
+    tcase_add_test(c, ruling__what_is_no_row_is_damage);
+    suite_add_tcase(s, c);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_ENV);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
