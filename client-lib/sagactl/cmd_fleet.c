@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-#define FIELD 256
+#define FIELD           256
+#define PROGRAM_COLUMNS 8
 
 static const char *how_it_is(const Saga__V1__Journal *j, enum paint *paint)
 {
@@ -34,6 +35,14 @@ static unsigned widest(const struct screen *s, const Saga__V1__ListJournalsRespo
     return most < 60 ? most : 60;
 }
 
+/* Who has it, by version: one that does not tell is older than any that does. */
+static const char *program_of(const struct screen *s, const Saga__V1__Journal *j, char text[FIELD])
+{
+    if (j->program[0] == '\0')
+        return j->carrier[0] == '\0' ? "" : "older";
+    return screen_clean(s, j->program, text, FIELD);
+}
+
 static void put_journal(const struct screen *s, const Saga__V1__Journal *j, unsigned width)
 {
     char text[FIELD];
@@ -46,6 +55,9 @@ static void put_journal(const struct screen *s, const Saga__V1__Journal *j, unsi
     screen_cell(s, PAINT_NONE, screen_clean(s, j->carrier, text, sizeof text), width);
     fprintf(s->out, " %6llu %9llu %9llu %6.1fs  ", (unsigned long long)j->epoch, (unsigned long long)j->live,
             (unsigned long long)j->commits, j->lease == NULL ? 0 : (double)j->lease->seconds + j->lease->nanos / 1e9);
+    fprintf(s->out, "%4u  ", j->form);
+    screen_cell(s, PAINT_NONE, program_of(s, j, text), PROGRAM_COLUMNS);
+    fputs("  ", s->out);
     fprintf(s->out, "%s\n", screen_clean(s, j->address, text, sizeof text));
 }
 
@@ -55,7 +67,8 @@ static void put_all(const struct run *r, const Saga__V1__ListJournalsResponse *m
     screen_cell(&r->screen, PAINT_DIM, "JOURNAL", width);
     screen_put(&r->screen, PAINT_DIM, "  %-12s  ", "STATE");
     screen_cell(&r->screen, PAINT_DIM, "AT", width);
-    screen_put(&r->screen, PAINT_DIM, " %6s %9s %9s %7s  ADDRESS\n", "EPOCH", "LIVE", "COMMITS", "LEASE");
+    screen_put(&r->screen, PAINT_DIM, " %6s %9s %9s %7s  %4s  %-*s  ADDRESS\n", "EPOCH", "LIVE", "COMMITS", "LEASE",
+               "FORM", PROGRAM_COLUMNS, "SAGAD");
     for (size_t i = 0; i < m->n_journals; i++)
         put_journal(&r->screen, m->journals[i], width);
 }

@@ -266,7 +266,10 @@ const struct command_row command_rows[] = {
      "Whether it serves, and how many sagas are running, going back, stuck and paused.", command_status},
     {"fleet", "[give JOURNAL]", 0, 2, fleet_acts, COMPLETE_VALUES, ACT,
      "show the journals of the fleet and which sidecar has each",
-     "An orphan is one that nobody has although sagas live in it. With give whoever has it beside its own gives it up, "
+     "An orphan is one that nobody has although sagas live in it. FORM is what a sagad must be able to read to take "
+     "it, "
+     "SAGAD the version of the one that has it, older that of one that does not tell. With give whoever has it beside "
+     "its own gives it up, "
      "for its own sidecar or another, "
      "and one that has ended three of those who took it may be taken again.",
      command_fleet},

@@ -4,6 +4,7 @@
 
 #include "sidecar/base/check.h"
 #include "sidecar/base/defect.h"
+#include "sidecar/core/claim.h"
 #include "sidecar/engine/saga.h"
 #include "sidecar/core/timeline.h"
 
@@ -76,9 +77,6 @@ static bool at_rest(struct core *c)
     return !batch_has_content(b) && b->effect_count == 0 && !c->resuming;
 }
 
-/* Whoever was led here by a claim has begun its saga within this, or asks again. */
-#define CLAIM_UNSEEN_MIN SPAN_S(60)
-
 static bool lives(void *self, struct bytes request_id)
 {
     const struct core *c = self;
@@ -89,7 +87,7 @@ static bool lives(void *self, struct bytes request_id)
 
 static int drop_claims(struct core *c, bool *more, struct error_detail *detail)
 {
-    struct span unseen = span_max(c->options.retention, CLAIM_UNSEEN_MIN);
+    struct span unseen = claim_unseen(c->options.retention);
     bool more_claims;
     if (c->store->drop_claims == NULL || c->stalled != 0 || c->resuming)
         return 0;

@@ -3,6 +3,7 @@
 #include "sidecar/relay/relay_inside.h"
 
 #include "sidecar/api/packed.h"
+#include "sidecar/core/claim.h"
 
 #include <stdlib.h>
 
@@ -47,11 +48,46 @@ void elsewhere_refuse(struct relayed *relayed, int code, const struct error_deta
     relayed_free(relayed);
 }
 
+/* No saga begins by a look at its claim that is so long ago. Nothing is between this and the core, in which it then lives, but the letter to a guest
+ * (elsewhere_refuses). */
+static bool is_late(const struct relayed *relayed)
+{
+    const struct relay_options *options = &relayed->relay->options;
+    return relayed->key.claims && relayed->key.request_id.size > 0 &&
+           claim_is_past(instant_since(options->now(options->self), relayed->since));
+}
+
+static int late(struct error_detail *detail)
+{
+    return error_set(detail, E_SAGA_AWAY, "",
+                     "the sidecar stood still since it looked whose request_id it is: ask again");
+}
+
+bool elsewhere_refuses(struct relay *relay, struct rpc_call *call)
+{
+    const struct relay_options *options = &relay->options;
+    const struct method *method = &methods[rpc_call_method(call)->id];
+    const struct rpc *asker = rpc_call_asker(call);
+    struct error_detail detail;
+    for (unsigned k = 0; k < options->loops; k++)
+        if (asker == NULL || asker == options->rooms[k])
+            return false;
+    if (method->route != ROUTE_REQUEST || method->decode == NULL || !claim_is_past(rpc_call_asked_ago(call)))
+        return false;
+    api_refuse(relay->options.api, call, late(&detail), &detail);
+    return true;
+}
+
 /* Where it belongs is known. */
 static void go(struct relayed *relayed, const struct relay_place *to)
 {
     struct relay *relay = relayed->relay;
     struct rpc_call *call = relayed->request.call;
+    struct error_detail detail;
+    if (is_late(relayed)) {
+        elsewhere_refuse(relayed, late(&detail), &detail);
+        return;
+    }
     if (to->address == NULL && to->place == relay->options.loop) {
         struct bytes message = relayed->question;
         relayed->question = bytes_of(NULL, 0);
@@ -61,7 +97,6 @@ static void go(struct relayed *relayed, const struct relay_place *to)
         relayed_free(relayed);
         return;
     }
-    struct error_detail detail;
     if (to->address != NULL && rpc_call_is_forwarded(call)) { /* it was here when the other sidecar was told so */
         elsewhere_refuse(relayed, error_set(&detail, E_SAGA_AWAY, "", NULL), &detail);
         return;
@@ -139,6 +174,7 @@ void elsewhere_take(struct relay *relay, struct rpc_call *call, struct bytes mes
     struct relayed *relayed = elsewhere_wait(relay, call, message);
     if (relayed == NULL)
         return;
+    relayed->since = relay->options.now(relay->options.self);
     if (elsewhere_key(relay, relayed->request.method, relayed->question, &relayed->key))
         elsewhere_try(relayed);
     else

@@ -431,6 +431,8 @@ static bool asked_elsewhere(struct relay *relay, struct rpc_call *call, struct b
         elsewhere_take(relay, call, message);
         return true;
     }
+    if (elsewhere_refuses(relay, call))
+        return true;
     if (*options->places == 1 || api_closed(options->api) != 0)
         return false;
     /* What another loop asks has arrived, save a registration that came to loop 0 to be carried to all. */

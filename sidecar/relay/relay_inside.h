@@ -63,6 +63,7 @@ struct relayed {
     struct bytes
         question; /* owned; of what is asked of the others once loop 0 has agreed, or once it is known whom to ask */
     struct relay_key key; /* of one that is lost: views question */
+    struct instant since; /* likewise */
     struct relayed *next_lost;
     struct wide *wide;    /* owned; of one to the whole fleet, or to a journal by its name (fleetwide.c); else NULL */
     unsigned count, open; /* parts, and those that have not said their last */
@@ -127,6 +128,8 @@ bool relay_is_pages(enum method_id method);
 bool elsewhere_key(const struct relay *relay, enum method_id id, struct bytes message, struct relay_key *key);
 /* Takes such a request. */
 void elsewhere_take(struct relay *relay, struct rpc_call *call, struct bytes message);
+/* Refuses, of a guest, a request by which a saga may begin and which lay too long since the home loop sent it. Returns whether it did. */
+bool elsewhere_refuses(struct relay *relay, struct rpc_call *call);
 /* It waits until those who know have been asked; and has it wait, or go its way. Refuses what is one too many. */
 struct relayed *elsewhere_wait(struct relay *relay, struct rpc_call *call, struct bytes message);
 void elsewhere_try(struct relayed *relayed);

@@ -9,6 +9,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* Letters read in one turn, so that the owner commits even when more keep coming. */
 #define LETTERS_MAX 1024
@@ -18,6 +19,7 @@ struct rpc_ask {
     struct rpc *to;
     const struct rpc_method *method;
     struct rpc_peer peer; /* on whose behalf; stays as it is made */
+    int64_t since_us;     /* likewise: when, by a clock that goes on while the machine sleeps */
     const struct rpc_asker *asker;
     void *tag;
     struct rpc_call *served; /* of the loop that was asked: NULL before it has heard, and once it has ended it */
@@ -90,6 +92,13 @@ static void send(struct rpc_ask *ask, enum kind kind, const struct rpc_told *tol
     from->to_wake[from->to_wake_count++] = to;
 }
 
+static int64_t boottime_us(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_BOOTTIME, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
 /* ---- who asks ---- */
 
 struct rpc_ask *rpc_ask(struct rpc *from, struct rpc *to, const struct rpc_method *method, struct bytes message,
@@ -103,6 +112,7 @@ struct rpc_ask *rpc_ask(struct rpc *from, struct rpc *to, const struct rpc_metho
         ask->peer = *peer;
     ask->asker = asker;
     ask->tag = tag;
+    ask->since_us = boottime_us();
     atomic_init(&ask->holders, 1);
     send(ask, ASK, &(struct rpc_told){.body = message});
     return ask;
@@ -156,6 +166,11 @@ const struct rpc_peer *rpc_ask_peer(const struct rpc_ask *ask)
 struct rpc *rpc_call_asker(const struct rpc_call *call)
 {
     return call->ask == NULL ? NULL : call->ask->from;
+}
+
+struct span rpc_call_asked_ago(const struct rpc_call *call)
+{
+    return (struct span){.us = call->ask == NULL ? 0 : boottime_us() - call->ask->since_us};
 }
 
 /* ---- letters ---- */

@@ -285,6 +285,8 @@ bool rpc_call_is_forwarded(const struct rpc_call *call);
 
 /* The room that asks in this call; NULL: a peer. */
 struct rpc *rpc_call_asker(const struct rpc_call *call);
+/* How long ago that was, also while the machine slept. */
+struct span rpc_call_asked_ago(const struct rpc_call *call);
 
 /* What the health service says: the whole server (service NULL) or one service. */
 void rpc_set_serving(struct rpc *r, const char *service, bool serving);

@@ -4,6 +4,7 @@
 
 #include "sidecar/base/check.h"
 #include "sidecar/base/siphash.h"
+#include "sidecar/core/claim.h"
 #include "sidecar/journal/postgres/postgres_fleet.h"
 #include "sidecar/journal/store.h"
 #include "sidecar/runtime/clock.h"
@@ -86,12 +87,13 @@ static void note(void *self, const struct fleet_row *row)
     snprintf(out->address, sizeof out->address, "%s", row->address);
 }
 
-/* In the mutex. */
-static void settle(struct finder *f, struct sought *s, int code)
+/* In the mutex. What took so long that it says nothing of now any more, as when the process stood still, has failed. */
+static void settle(struct finder *f, struct sought *s, int code, struct instant asked)
 {
-    bool held = code == 0 && s->found.known && s->found.held;
-    s->state = code == 0 ? SOUGHT_FOUND : SOUGHT_FAILED;
-    s->until = instant_after(clock_now(&f->clock), held ? BELIEVED : BELIEVED_LESS);
+    struct instant now = clock_now(&f->clock);
+    bool good = code == 0 && !claim_is_past(instant_since(now, asked));
+    s->state = good ? SOUGHT_FOUND : SOUGHT_FAILED;
+    s->until = instant_after(now, good && s->found.known && s->found.held ? BELIEVED : BELIEVED_LESS);
 }
 
 /* Those that wait to be claimed, all of them at once. */
@@ -111,12 +113,13 @@ static void note_claim(void *self, unsigned index, const struct fleet_row *row)
 static void claim(struct finder *f, struct claiming *c)
 {
     struct error_detail detail;
+    struct instant asked = clock_now(&f->clock);
     memset(c->found, 0, sizeof c->found);
     int code = postgres_fleet_claim(f->db, f->options.own, c->ids, c->count, note_claim, c, &detail);
     pthread_mutex_lock(&f->mutex);
     for (unsigned i = 0; i < c->count; i++) {
         c->all[i]->found = c->found[i];
-        settle(f, c->all[i], code);
+        settle(f, c->all[i], code, asked);
     }
     pthread_mutex_unlock(&f->mutex);
 }
@@ -125,11 +128,12 @@ static void look_up(struct finder *f, struct sought *s)
 {
     struct error_detail detail;
     struct finder_found found = {.known = false};
+    struct instant asked = clock_now(&f->clock);
     int code = s->kind == BY_TAG ? postgres_fleet_of_tag(f->db, s->tag, note, &found, &detail)
                                  : postgres_fleet_of_request(f->db, bytes_of(s->id, s->id_size), note, &found, &detail);
     pthread_mutex_lock(&f->mutex);
     s->found = found;
-    settle(f, s, code);
+    settle(f, s, code, asked);
     pthread_mutex_unlock(&f->mutex);
 }
 
@@ -161,12 +165,14 @@ static void note_journal(void *self, const struct fleet_row *row)
                                  .commits = row->commits,
                                  .live = row->live,
                                  .tries = row->tries,
+                                 .form = row->form,
                                  .lease_ms = row->lease_ms,
                                  .held = row->held,
                                  .wanted = row->wanted};
     snprintf(j->name, sizeof j->name, "%s", row->name);
     snprintf(j->carrier, sizeof j->carrier, "%s", row->carrier);
     snprintf(j->address, sizeof j->address, "%s", row->address);
+    snprintf(j->program, sizeof j->program, "%s", row->program);
 }
 
 /* The owner does not touch it until it is done. */

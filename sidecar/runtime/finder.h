@@ -7,6 +7,7 @@
 #include "sidecar/base/bytes.h"
 #include "sidecar/base/error.h"
 #include "sidecar/config/config.h"
+#include "sidecar/journal/postgres/postgres_store.h"
 #include "sidecar/relay/relay.h"
 #include "sidecar/runtime/journal.h"
 
@@ -46,7 +47,8 @@ int finder_request(struct finder *f, struct bytes request_id, bool claim, struct
 /* Of many. */
 struct finder_journal {
     char name[JOURNAL_NAME_SIZE], carrier[JOURNAL_NAME_SIZE], address[FINDER_ADDRESS_SIZE];
-    uint64_t id, epoch, commits, live, tries;
+    char program[POSTGRES_PROGRAM_BYTES_MAX + 1]; /* as of fleet_row */
+    uint64_t id, epoch, commits, live, tries, form;
     int64_t lease_ms;
     bool held, wanted;
 };

@@ -646,7 +646,9 @@ static bool view_journal(struct arena *a, const struct finder_journal *j, Saga__
     m->orphan = j->held ? j->lease_ms <= 0 : j->live > 0;
     m->tries = j->tries;
     m->wanted = j->wanted;
-    return m->name != NULL && m->carrier != NULL && m->address != NULL && m->lease != NULL;
+    m->form = (uint32_t)j->form;
+    m->program = arena_text(a, bytes_of_text(j->program));
+    return m->name != NULL && m->carrier != NULL && m->address != NULL && m->lease != NULL && m->program != NULL;
 }
 
 int fleet_journals(void *self, const char *after, struct arena *a, Saga__V1__ListJournalsResponse *m,

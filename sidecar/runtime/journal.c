@@ -5,6 +5,7 @@
 #include "sidecar/journal/sqlite/sqlite_store.h"
 #include "sidecar/observe/log.h"
 #include "sidecar/runtime/files.h"
+#include "sidecar/runtime/release.h"
 #include "sidecar/runtime/sidecar_inside.h"
 
 #include <fcntl.h>
@@ -154,6 +155,7 @@ static int open_database(const struct config *config, unsigned k, const struct a
         .fleet = config->fleet,
         .carrier = own,
         .address = config->fleet_address,
+        .program = sagad_version,
         .needs = needs,
         .witness = adopted == NULL ? with_loop(witness, sizeof witness, k, '-') : NULL,
         .bytes_max = config->journal_bytes_max,

@@ -14,6 +14,7 @@
 
 #include <fcntl.h>
 #include <getopt.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -43,7 +44,8 @@ static const char usage[] =
     "                    read the journal whole, compare every index with its rows, and exit\n"
     "      --migrate     make the tables in the database that store names, or bring them up\n"
     "                    to date, and exit\n"
-    "      --print-sql   print the SQL that makes these tables, and exit\n"
+    "      --print-sql[=VERSION]\n"
+    "                    print the SQL that makes these tables, or brings those of VERSION up to date, and exit\n"
     "      --as WHO      print what the configuration lets WHO do, and exit: uid:N, gid:N, plaintext, unix, tls, "
     "spiffe://...,\n"
     "                    dns:NAME\n"
@@ -63,16 +65,43 @@ struct arguments {
     struct explain explain;
 };
 
+/* version: of the tables that there are; NULL: none are. */
+static int print_sql(const char *version)
+{
+    unsigned long from = 0;
+    if (version != NULL) {
+        char *end;
+        from = strtoul(version, &end, 10);
+        if (*version < '1' || *version > '9' || *end != '\0' || from > UINT_MAX) {
+            fprintf(stderr, "sagad: --print-sql=%s: a version is a number: select version from saga_schema\n", version);
+            return EXIT_USAGE;
+        }
+    }
+    if (postgres_store_print_sql((unsigned)from, stdout) == 0)
+        return EXIT_OK;
+    fprintf(stderr,
+            "sagad: --print-sql=%lu: there is nothing to be done to tables of this version: this sagad has it, or does "
+            "not know it\n",
+            from);
+    return EXIT_USAGE;
+}
+
 /* Returns -1 to go on, or the exit code. */
 static int read_arguments(int argc, char **argv, struct arguments *out)
 {
     static const struct option options[] = {
-        {"file", required_argument, NULL, 'f'},   {"check", no_argument, NULL, 'n'},
-        {"options", no_argument, NULL, 'o'},      {"check-journal", no_argument, NULL, 'j'},
-        {"version", no_argument, NULL, 'v'},      {"as", required_argument, NULL, 'a'},
-        {"method", required_argument, NULL, 'm'}, {"definition", required_argument, NULL, 'd'},
-        {"help", no_argument, NULL, 'h'},         {"migrate", no_argument, NULL, 'g'},
-        {"print-sql", no_argument, NULL, 's'},    {NULL, 0, NULL, 0},
+        {"file", required_argument, NULL, 'f'},
+        {"check", no_argument, NULL, 'n'},
+        {"options", no_argument, NULL, 'o'},
+        {"check-journal", no_argument, NULL, 'j'},
+        {"version", no_argument, NULL, 'v'},
+        {"as", required_argument, NULL, 'a'},
+        {"method", required_argument, NULL, 'm'},
+        {"definition", required_argument, NULL, 'd'},
+        {"help", no_argument, NULL, 'h'},
+        {"migrate", no_argument, NULL, 'g'},
+        {"print-sql", optional_argument, NULL, 's'},
+        {NULL, 0, NULL, 0},
     };
     int option;
     while ((option = getopt_long(argc, argv, "f:nh", options, NULL)) != -1) {
@@ -90,8 +119,7 @@ static int read_arguments(int argc, char **argv, struct arguments *out)
             out->migrate = true;
             break;
         case 's':
-            postgres_store_print_sql(stdout);
-            return EXIT_OK;
+            return print_sql(optarg);
         case 'a':
             out->explain.as = optarg;
             break;

@@ -67,7 +67,7 @@ def sagactl_words():
 
 def sagad_options():
     text = read("sidecar/runtime/main.c")
-    options = {"--" + name for name in re.findall(r'\{"([a-z-]+)", (?:no|required)_argument', text)}
+    options = {"--" + name for name in re.findall(r'\{"([a-z-]+)", (?:no|required|optional)_argument', text)}
     options |= {"-" + letter for letter in re.search(r'getopt_long\(argc, argv, "([a-z:]+)"', text).group(1) if letter != ":"}
     assert {"--file", "-f", "-n"} <= options, "sagad's options are not where they were"
     return options

@@ -23,11 +23,63 @@ class Upgrade(test_takeover.Fleet):
                               timeout=PATIENCE_S)
         return done.returncode, done.stdout
 
+    def psql(self, database, *more, text=None):
+        done = subprocess.run([os.path.join(postgres.PROGRAMS[-1], "psql"), "-h", self.server.folder, "-U", "saga", "-d", database, "-qX", "-v",
+                               "ON_ERROR_STOP=1", *more], input=text, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=PATIENCE_S)
+        return done.returncode, done.stdout
+
+    def load(self, database, version):
+        """A database as the sagad of that version left it when it was killed."""
+        self.server.query("create database %s" % database)
+        self.assertEqual(0, self.psql(database, "-f", os.path.join(FIXTURES, "v%d.sql" % version))[0])
+
+    def shape(self, database):
+        """The tables as a dump has them, their versions, and each journal's epoch."""
+        dump = subprocess.run([os.path.join(postgres.PROGRAMS[-1], "pg_dump"), "-h", self.server.folder, "-U", "saga", "-s", "-O", database],
+                              stdout=subprocess.PIPE, text=True, check=True, timeout=PATIENCE_S).stdout
+        dump = [line for line in dump.split("\n") if not line.startswith(("\\restrict", "\\unrestrict"))]
+        return dump, self.server.query("select * from saga_schema", database=database), self.server.query("select name, epoch from saga_journal order by name",
+                                                                                                          database=database)
+
+    def print_sql(self, *version):
+        done = subprocess.run([SAGAD, "--print-sql" + "".join("=%s" % v for v in version)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                              timeout=PATIENCE_S)
+        return done.returncode, done.stdout, done.stderr
+
+    def test_printed_sql_does_as_migrate_does(self):
+        """From nothing, and from an earlier version; in tables of another one it does nothing, and says which they have."""
+        for version in (0, 2):
+            one, other = "printed_%d" % version, "migrated_%d" % version
+            for database in (one, other):
+                if version == 0:
+                    self.server.query("create database %s" % database)
+                else:
+                    self.load(database, version)
+            code, sql, _ = self.print_sql(*([version] if version else []))
+            self.assertEqual(0, code)
+            if version > 0:
+                before = self.shape(one)
+                for wrong in [v for v in range(1, 4) if v != version]:
+                    code, said = self.psql(one, text=self.print_sql(wrong)[1])
+                    self.assertNotEqual(0, code)
+                    self.assertIn("the tables have version %d, and this is for those of version %d" % (version, wrong), said)
+                code, said = self.psql(one, text=self.print_sql()[1])
+                self.assertIn('relation "saga_schema" already exists', said)
+                self.assertEqual(before, self.shape(one))
+            self.assertEqual(0, self.psql(one, text=sql)[0])
+            sidecar = self.sidecar(other, start=False, store=self.server.uri.replace("/postgres?", "/%s?" % other))
+            self.assertEqual(0, self.migrate(sidecar)[0])
+            self.assertEqual(self.shape(other), self.shape(one), "version %d" % version)
+            self.assertNotEqual(0, self.psql(one, text=sql)[0])  # done again it does nothing
+        for wrong, words in (("4", "nothing to be done"), ("99", "nothing to be done"), ("x", "select version from saga_schema"), ("0", "a version is a number"),
+                             ("99999999999999999999", "a version is a number")):
+            code, said, told = self.print_sql(wrong)
+            self.assertEqual((2, ""), (code, said))
+            self.assertIn(words, told)
+
     def test_tables_of_version_2(self):
         """As that sagad left them when it was killed: migrated, and everything in them goes on."""
-        self.server.query("create database old")
-        subprocess.run([os.path.join(postgres.PROGRAMS[-1], "psql"), "-h", self.server.folder, "-U", "saga", "-d", "old", "-qX", "-v", "ON_ERROR_STOP=1",
-                        "-f", os.path.join(FIXTURES, "v2.sql")], stdout=subprocess.DEVNULL, check=True, timeout=PATIENCE_S)
+        self.load("old", 2)
         sidecar = self.sidecar("old", start=False, store=self.server.uri.replace("/postgres?", "/old?"), store_journal="orders", fleet="orders")
         self.assertIn("run sagad --migrate", sidecar.refuse()[1])
         held = lambda until: self.server.query("update saga_journal set expires_at = '%s'" % until, database="old")

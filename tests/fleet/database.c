@@ -39,7 +39,8 @@ bool database_take(struct world *w, int journal, int sidecar, bool own)
     struct journal *j = &w->journals[journal];
     if (!database_answers(w))
         return false;
-    bool free_one = j->holder < 0 || j->expires_at < w->now || j->holder == sidecar;
+    int64_t now = w->now + (DEFECT(OWN_CLOCK_JUDGES) ? w->sidecars[sidecar].ahead : 0);
+    bool free_one = j->holder < 0 || j->expires_at < now || j->holder == sidecar;
     if (!free_one || (!own && j->wanted_until >= w->now))
         return false;
     if (!j->there && !own)
@@ -117,11 +118,25 @@ void database_follow(struct world *w)
         w->standby.journals[i].disk = memory_disk_copy(w->journals[i].disk);
         w->standby.journals[i].open = NULL;
     }
-    for (unsigned i = 0; i < REQUESTS; i++)
-        w->standby.claimed[i] = w->requests[i].claimed;
+    memcpy(w->standby.requests, w->requests, sizeof w->requests);
+    memcpy(w->standby.ledgers, w->ledgers, sizeof w->ledgers);
+    w->standby.ledger_count = w->ledger_count;
     w->standby.at = w->now;
     w->standby.fails_at = w->now + (int64_t)draw(w, 100) * STEP_US;
     w->standby.follows = true;
+}
+
+/* What the database has of sagas is what the standby has. */
+static void forget_sagas(struct world *w)
+{
+    for (unsigned i = 0; i < w->ledger_count; i++) {
+        struct ledger *l = &w->ledgers[i];
+        const struct ledger none = {.begun = false}, *is = i < w->standby.ledger_count ? &w->standby.ledgers[i] : &none;
+        l->begun = is->begun;
+        l->ended = is->ended;
+        l->state = is->state;
+        l->ended_at = is->ended_at;
+    }
 }
 
 /* What of the journal's was done since the standby heard of it last may be done again, and in another way. */
@@ -133,8 +148,15 @@ static void doubt(struct world *w)
         if (c->used)
             ledger_of(w, c->answer.saga)->doubt = true;
     for (struct request *r = w->requests; r < w->requests + REQUESTS; r++) {
-        r->unclaimed |= r->claimed != w->standby.claimed[r - w->requests];
-        r->claimed = w->standby.claimed[r - w->requests];
+        const struct request *is = &w->standby.requests[r - w->requests];
+        bool on_its_way = r->ways[0].to >= 0 || r->ways[1].to >= 0;
+        r->losses += r->claimed != is->claimed || r->of_a_gone_one != is->of_a_gone_one ||
+                     (r->looked_at != is->looked_at && on_its_way);
+        r->claimed = is->claimed;
+        r->of_a_gone_one = is->of_a_gone_one;
+        r->looked_at = is->looked_at;
+        r->has_begun = is->has_begun;
+        r->begun = is->begun;
         if (!r->acknowledged || r->acknowledged_seq <= w->journals[r->acknowledged_by].seq)
             continue;
         r->acknowledged = false; /* the client will find that out, and ask again */
@@ -156,12 +178,13 @@ void database_fail_over(struct world *w)
         open_disk(j);
     }
     w->standby.follows = false;
+    forget_sagas(w);
     doubt(w);
     for (struct sidecar *c = w->sidecars; c < w->sidecars + SIDECARS; c++)
         for (struct shard *s = c->shards; s < c->shards + SHARDS_MAX; s++)
             if (s->used)
                 far_break(&s->store);
-    w->doubt_until = w->now + LEASE_US;
+    w->failed_at = w->now;
 }
 
 void database_turn(struct world *w)
@@ -337,6 +360,14 @@ void far_break(struct far_store *f)
     f->down = true;
 }
 
+void far_jump(struct far_store *f, int64_t us)
+{
+    f->confirmed -= us;
+    f->renewal_sent -= f->renewal_sent != 0 ? us : 0;
+    for (unsigned i = 0; i < f->count; i++)
+        f->way[i].sent_at -= us;
+}
+
 /* A commit whose fate has been read is known to be kept, or sent again; what is still on its way of it changes nothing. */
 static void read_fate(struct far_store *f, unsigned i)
 {
@@ -362,7 +393,7 @@ static void come_up(struct far_store *f)
 {
     struct world *w = world_of(f);
     struct journal *j = journal_of(f);
-    if (j->taker != f->shard->taker) {
+    if (j->taker != f->shard->taker && !(DEFECT(LEASE_OUTWEIGHS_ROW) && far_holds(f))) {
         f->back = hold_went_back((struct hold_mark){j->epoch, 0}, (struct hold_mark){f->shard->epoch, 0});
         f->fenced = !f->back;
         return;

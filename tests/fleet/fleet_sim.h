@@ -6,6 +6,7 @@
 
 #include "sidecar/base/defect.h"
 #include "sidecar/base/random.h"
+#include "sidecar/core/claim.h"
 #include "sidecar/core/core.h"
 #include "sidecar/engine/saga.h"
 #include "sidecar/journal/postgres/hold.h"
@@ -17,7 +18,8 @@
 #define SHARDS_MAX    (1 + GUESTS_MAX)
 #define REQUESTS      48 /* request_ids, each asked for again and again */
 #define SLOW_REQUESTS 8  /* or, in some worlds, so few, whose clients pause for long */
-#define STEPS         3  /* of the definition */
+#define LEDGERS_MAX   (REQUESTS * 16)
+#define STEPS         3 /* of the definition */
 #define STEP_US       INT64_C(20000)
 #define LEASE_US      INT64_C(2000000)
 #define FAULTS_UNTIL  INT64_C(40000000)
@@ -34,6 +36,9 @@
 /* As postgres_lease.c has it: more take-overs than count. */
 #define LEFT_TO_A_PERSON 1000
 #define COMMITS_KNOWN    256
+/* How wrong a wall clock may be, and by how much one that nobody sets may jump ahead. */
+#define WALL_US INT64_C(2000000)
+#define JUMP_US INT64_C(2000000)
 
 /* When it is by the clock of sagas at the beginning. */
 #define EPOCH_US INT64_C(1000000000)
@@ -68,12 +73,15 @@ struct request {
     int64_t looked_at;
     struct saga_id begun, saga; /* as the database has it; as it was told */
     bool has_begun, acknowledged;
-    bool unclaimed;            /* the claim was lost: a start that is on its way, and another's, are two */
+    unsigned losses,
+        seconds; /* how often its claim, or a look at it, was lost: a start that is on its way, and another's, are two; and how often they were */
     int acknowledged_by;       /* the journal */
     uint64_t acknowledged_seq; /* its last commit then */
     int64_t next_at;           /* when a client asks (again) */
-    int to;                    /* the journal to which its request is on the way; -1: none is */
-    int64_t arrives_at;
+    struct journey {
+        int to; /* the journal to whose sidecar it is on the way; -1: none is */
+        int64_t looked_at, arrives_at;
+    } ways[2]; /* one that gets on, and one that stands still on its way, as does whoever has it */
 };
 
 /* What participants have done of a saga. */
@@ -135,6 +143,7 @@ struct shard {
     struct catalog *catalog;
     struct core *core;
     int64_t began, idle_since;
+    int64_t ahead; /* its clock of sagas is, or behind */
     bool lasted;
 };
 
@@ -145,6 +154,8 @@ struct sidecar {
     int64_t since; /* it runs without a break, as the database sees it */
     uint32_t life;
     int64_t until;            /* when it is up again, or thaws */
+    int64_t ahead;            /* its wall clock is, as it was started */
+    bool jumped;              /* its clock that no one sets has, once */
     int64_t look_at;          /* for orphans */
     int64_t sweep_at;         /* for journals that nobody comes back to */
     int wished;               /* a journal that nobody had when it was asked for; -1: none */
@@ -159,7 +170,7 @@ struct world {
     struct journal journals[SIDECARS];
     struct sidecar sidecars[SIDECARS];
     struct request requests[REQUESTS];
-    struct ledger ledgers[REQUESTS * 16];
+    struct ledger ledgers[LEDGERS_MAX];
     unsigned ledger_count;
     struct call calls[CALLS_MAX];
     int64_t away_until, back_at; /* of the database */
@@ -168,12 +179,15 @@ struct world {
         bool follows;
         int64_t at, fails_at;
         struct journal journals[SIDECARS];
-        int claimed[REQUESTS];
-    } standby;           /* what it has, when the primary fails */
-    int64_t doubt_until; /* after such a fail-over: who does not know of it yet has a lease that was true */
+        struct request requests[REQUESTS];
+        struct ledger ledgers[LEDGERS_MAX];
+        unsigned ledger_count;
+    } standby;         /* what it has, when the primary fails */
+    int64_t failed_at; /* it did: a lease that was granted before is true, whatever the database says by now */
+    int64_t skew;      /* by which clocks differ from the database's at most */
     uint64_t takers, ids;
     uint64_t breaks, kept, again, losses, lost, seen, unseen, twice;
-    uint64_t outages, removals, claims_dropped;
+    uint64_t outages, removals, claims_dropped, past, jumps;
     unsigned request_count;
     int leaver; /* a sidecar that is away for long; -1: none is */
     int64_t leaves_at;
@@ -198,6 +212,8 @@ void database_remove(struct world *w, int journal);
 void far_open(struct far_store *f, struct shard *s);
 /* The connection ends: what was on the way is lost, or arrives yet; nobody hears which. */
 void far_break(struct far_store *f);
+/* The clock that its lease is measured by jumps ahead. */
+void far_jump(struct far_store *f, int64_t us);
 /* Whether the database has lost what was told to be durable, or the journal was never taken by this one, as it is there now. */
 bool far_lacks(const struct far_store *f);
 /* The sidecar at its start: whether its journal, just taken, is behind what this machine has seen. */

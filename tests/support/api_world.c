@@ -179,6 +179,11 @@ struct rpc *__wrap_rpc_call_asker(const struct rpc_call *call)
     return asked == NULL ? NULL : (struct rpc *)asked->from;
 }
 
+struct span __wrap_rpc_call_asked_ago(const struct rpc_call *call)
+{
+    return call_of(call)->loop->world->asked_ago;
+}
+
 struct rpc_ask *__wrap_rpc_ask(struct rpc *from, struct rpc *to, const struct rpc_method *method, struct bytes message,
                                const struct rpc_peer *peer, const struct rpc_asker *asker, void *tag)
 {
@@ -503,6 +508,7 @@ static void start(struct api_world *w, unsigned index)
         .asked = asked_nobody,
         .tags = &no_tags,
         .durable_frame = durable_frame,
+        .now = now,
         .self = loop,
     };
     CHECK(relay_create(&relay, &loop->relay) == 0);

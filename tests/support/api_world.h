@@ -62,8 +62,9 @@ struct api_world {
     struct api_loop loop[WORLD_LOOPS_MAX];
     struct rpc *rooms[WORLD_LOOPS_MAX];
     struct instant now;
-    struct span tick;    /* passes whenever somebody reads the clock */
-    struct span longest; /* the longest that one piece of work has held the loop, since the test last set it to 0 */
+    struct span asked_ago; /* what every call that another loop has sent is told of that */
+    struct span tick;      /* passes whenever somebody reads the clock */
+    struct span longest;   /* the longest that one piece of work has held the loop, since the test last set it to 0 */
     uint32_t waiters_max, watchers_max, pipe_commands_max,
         steps_max;                                 /* set by world_init, to be changed before world_begin */
     struct world_asked *first_asked, **last_asked; /* what the loops say to one another, in order */
@@ -118,6 +119,7 @@ void *__wrap_rpc_call_owner(const struct rpc_call *call);
 void __wrap_rpc_call_set_owner(struct rpc_call *call, void *owner);
 const struct rpc_peer *__wrap_rpc_call_peer(struct rpc_call *call);
 struct rpc *__wrap_rpc_call_asker(const struct rpc_call *call);
+struct span __wrap_rpc_call_asked_ago(const struct rpc_call *call);
 struct rpc_ask *__wrap_rpc_ask(struct rpc *from, struct rpc *to, const struct rpc_method *method, struct bytes message,
                                const struct rpc_peer *peer, const struct rpc_asker *asker, void *tag);
 void __wrap_rpc_ask_cancel(struct rpc_ask *ask);

@@ -26,6 +26,7 @@ struct postgres_store_options place_options(const struct postgres *p, const char
         .fleet = "",
         .carrier = journal,
         .address = "",
+        .program = "9.9.9",
         .needs = "",
         .lease = SPAN_S(3),
         .timeout = SPAN_S(5),

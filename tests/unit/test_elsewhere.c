@@ -265,6 +265,68 @@ START_TEST(elsewhere__those_that_wait_are_bounded_and_make_room)
 }
 END_TEST
 
+static struct world_call *start(void)
+{
+    Saga__V1__StartRequest m = SAGA__V1__START_REQUEST__INIT;
+    m.definition = (char *)(uintptr_t) "none";
+    m.request_id = (char *)(uintptr_t) "r-1";
+    return api_world_ask(&w, 0, METHOD_START, &m.base);
+}
+
+/* It looked whose the request_id is, and stood still: by now the claim may be gone, and the saga have begun elsewhere. */
+START_TEST(elsewhere__no_saga_begins_by_a_look_of_long_ago)
+{
+    static const struct {
+        int64_t s;
+        const char *reason; /* it comes to the definition, which is not there */
+    } cases[] = {{14, "DEFINITION_NOT_FOUND"}, {16, "SAGA_AWAY"}, {3600, "SAGA_AWAY"}};
+    place = (struct relay_place){.place = 0};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        finds = STORE_PENDING;
+        struct world_call *call = start();
+        ck_assert(!call->ended);
+        w.now = instant_after(w.now, SPAN_S(cases[i].s));
+        finds = 0;
+        relay_turn(w.loop[0].relay);
+        ck_assert(call->ended);
+        ck_assert_str_eq(call->reason, cases[i].reason);
+        api_world_free(call);
+    }
+}
+END_TEST
+
+/* Nor by one that lay in the way from the home loop to a guest, which is a sidecar of its own. */
+START_TEST(elsewhere__nor_by_one_that_lay_on_its_way_to_a_guest)
+{
+    static struct rpc *const home = (struct rpc *)(void *)&some_call;
+    struct relay *guest = w.loop[1].relay;
+    struct rpc *own = guest->options.rooms[1];
+    place = (struct relay_place){.place = 1};
+    for (int among_loops = 0; among_loops < 2; among_loops++) {
+        guest->options.rooms =
+            among_loops ? (struct rpc *const[]){w.loop[0].relay->options.rpc, own} : (struct rpc *const[]){own, home};
+        guest->options.loops = among_loops ? 2 : 1;
+        for (int late = 0; late < 2; late++) {
+            w.asked_ago = SPAN_S(14 + 2 * late);
+            struct world_call *call = start();
+            api_world_settle(&w);
+            ck_assert(call->ended);
+            ck_assert_str_eq(call->reason, late && !among_loops ? "SAGA_AWAY" : "DEFINITION_NOT_FOUND");
+            api_world_free(call);
+        }
+    }
+}
+END_TEST
+
+static void setup_two(void)
+{
+    setup();
+    api_world_close(&w);
+    api_world_init(&w, 2);
+    api_world_start(&w);
+    w.loop[0].relay->options.find = find;
+}
+
 int main(void)
 {
     Suite *s = suite_create("elsewhere");
@@ -279,6 +341,11 @@ int main(void)
     tcase_add_test(t, elsewhere__a_key_says_whether_a_saga_may_begin_by_it);
     tcase_add_test(t, elsewhere__who_may_not_is_refused_before_anybody_is_asked);
     tcase_add_test(t, elsewhere__those_that_wait_are_bounded_and_make_room);
+    tcase_add_test(t, elsewhere__no_saga_begins_by_a_look_of_long_ago);
+    suite_add_tcase(s, t);
+    t = tcase_create("two");
+    tcase_add_checked_fixture(t, setup_two, teardown);
+    tcase_add_test(t, elsewhere__nor_by_one_that_lay_on_its_way_to_a_guest);
     suite_add_tcase(s, t);
     SRunner *runner = srunner_create(s);
     srunner_run_all(runner, CK_NORMAL);

@@ -134,6 +134,7 @@ static void setup(void)
                              .carrier = "other",
                              .address = "1.2.3.4:5",
                              .needs = "",
+                             .program = "",
                              .lease_ms = 3000,
                              .held = true,
                              .live = 7};

@@ -366,8 +366,8 @@ int __wrap_rpc_poll(struct rpc *r, struct span wait)
 
 static void add_row(const char *name, bool held, uint64_t live)
 {
-    rows[row_count++] =
-        (struct fleet_row){.name = name, .carrier = "", .address = "", .needs = "", .held = held, .live = live};
+    rows[row_count++] = (struct fleet_row){
+        .name = name, .carrier = "", .address = "", .needs = "", .program = "", .held = held, .live = live};
 }
 
 static void pass(struct span time)

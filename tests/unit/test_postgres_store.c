@@ -670,7 +670,7 @@ START_TEST(postgres_store__tables_are_never_made_silently)
     char *sql = NULL;
     size_t size = 0;
     FILE *out = open_memstream(&sql, &size);
-    postgres_store_print_sql(out);
+    ck_assert_int_eq(postgres_store_print_sql(0, out), 0);
     fclose(out);
     PGconn *db = PQconnectdb(conninfo);
     PGresult *result = PQexec(db, sql);

@@ -15,11 +15,11 @@ struct postgres_fleet {
     PGconn *db; /* NULL: there is none */
 };
 
-#define COLUMN_COUNT 12
+#define COLUMN_COUNT 14
 #define CLAIMED_COLUMNS \
     "name, carrier, address, needs, epoch, seq, live, tries, " \
     "floor(extract(epoch from expires_at - clock_timestamp()) * 1000), holder <> '', wanted_until >= " \
-    "clock_timestamp(), id"
+    "clock_timestamp(), id, form, taker"
 #define COLUMNS CLAIMED_COLUMNS " from saga_journal "
 
 int postgres_fleet_create(const struct postgres_fleet_options *options, struct postgres_fleet **out)
@@ -102,6 +102,13 @@ static bool truth(const PGresult *result, int row, int column)
     return PQgetvalue(result, row, column)[0] == 't';
 }
 
+/* Of a taker; "": of an older sagad, which does not tell. */
+static const char *program_of(const char *taker)
+{
+    const char *space = strchr(taker, ' ');
+    return space == NULL ? "" : space + 1;
+}
+
 static struct fleet_row read_row(const PGresult *rows, int i)
 {
     return (struct fleet_row){
@@ -117,6 +124,8 @@ static struct fleet_row read_row(const PGresult *rows, int i)
         .held = truth(rows, i, 9),
         .wanted = truth(rows, i, 10),
         .id = number(rows, i, 11),
+        .form = number(rows, i, 12),
+        .program = program_of(PQgetvalue(rows, i, 13)),
     };
 }
 

@@ -27,7 +27,9 @@ struct fleet_row {
     const char *carrier; /* the journal of the sidecar that has it; "": nobody does */
     const char *address; /* where that one is reached */
     const char *needs;   /* as of postgres_store_options */
+    const char *program; /* the version of sagad that has it; "": nobody has it, or one that does not tell */
     uint64_t id;         /* which stays what it is */
+    uint64_t form;       /* that who takes it must be able to read */
     uint64_t epoch, commits, live, tries;
     int64_t lease_ms; /* that is left of it; negative: since when it is over */
     bool held;        /* somebody has it, or had it and did not give it up */

@@ -46,6 +46,8 @@ enum pg_statement {
 extern const char *const postgres_statements[PG_STATEMENT_COUNT];
 /* The SQL that brings the tables from version - 1 to version. */
 const char *schema_migration(unsigned version);
+/* How each transaction of a migration begins: nobody is kept waiting behind it for longer than a commit may take. */
+#define SCHEMA_BEGIN "begin; set local client_min_messages = warning; set local lock_timeout = '2s'"
 /* The oldest version whose sagad may go on with the tables of this one. */
 unsigned schema_oldest(unsigned version);
 /* What follows in the same transaction, from the version on that has a place for `oldest`: the numbers; and where no older sagad may go on, no journal's
@@ -196,8 +198,8 @@ struct postgres_store {
     unsigned loops;
     char *fleet, *carrier, *address, *needs; /* what its row says of who has it */
     bool guest;
-    atomic_ullong live; /* sagas, as the owner said last */
-    char taker[24];     /* this opening, in the database */
+    atomic_ullong live;                          /* sagas, as the owner said last */
+    char taker[24 + POSTGRES_PROGRAM_BYTES_MAX]; /* this opening, in the database, and by which program */
     struct span lease, timeout;
     pthread_mutex_t wake_mutex; /* of these, and held while the owner is woken */
     void (*wake)(void *self);

@@ -81,7 +81,7 @@ static int refused(const char *state, const struct postgres_store *s, struct pg_
         return error_set(
             detail, E_JOURNAL_VERSION, "store",
             "the database has not the tables of this sagad: run sagad --migrate, or what sagad --print-sql "
-            "prints, by a role that may");
+            "prints (--print-sql=VERSION where there are those of an earlier one), by a role that may");
     if (strcmp(state, "42501") == 0) {
         struct error_detail why = *detail;
         error_set(detail, E_JOURNAL, "store", "the role may not: ");
@@ -105,8 +105,10 @@ static int check_version(struct pg_link *l, PGconn *db, struct postgres_store *s
     if (version >= PG_SCHEMA_VERSION && oldest <= PG_SCHEMA_VERSION)
         return 0;
     if (version < PG_SCHEMA_VERSION)
-        snprintf(text, sizeof text, "the tables have version %u and this sagad needs %u: run sagad --migrate",
-                 (unsigned)version, (unsigned)PG_SCHEMA_VERSION);
+        snprintf(text, sizeof text,
+                 "the tables have version %u and this sagad needs %u: run sagad --migrate, or what sagad "
+                 "--print-sql=%u prints",
+                 (unsigned)version, (unsigned)PG_SCHEMA_VERSION, (unsigned)version);
     else
         snprintf(
             text, sizeof text,

@@ -65,13 +65,10 @@ static int ask_number(PGconn *db, const char *sql, struct span timeout, unsigned
     return code;
 }
 
-/* Nobody is kept waiting behind us for longer than a commit may take. */
-#define BEGIN "begin; set local client_min_messages = warning; set local lock_timeout = '2s'"
-
 static int migrate_to(PGconn *db, unsigned version, struct span timeout, struct error_detail *detail)
 {
     char room[SCHEMA_MIGRATED_SIZE];
-    int code = run(db, BEGIN, timeout, detail);
+    int code = run(db, SCHEMA_BEGIN, timeout, detail);
     if (code == 0)
         code = run(db, schema_migration(version), timeout, detail);
     if (code == 0)
@@ -215,7 +212,8 @@ static int start(struct postgres_store *s, const struct postgres_store_options *
     uint64_t chance;
     if (getrandom(&chance, sizeof chance, 0) != (ssize_t)sizeof chance)
         return error_set(detail, E_SYSTEM, "", "random numbers");
-    snprintf(s->taker, sizeof s->taker, "%016" PRIx64, chance);
+    CHECK(strlen(options->program) <= POSTGRES_PROGRAM_BYTES_MAX && strchr(options->program, ' ') == NULL);
+    snprintf(s->taker, sizeof s->taker, "%016" PRIx64 " %s", chance, options->program);
     int code = witness_open(s, options->witness, detail);
     if (code == 0 && (code = link_open(&writer, &s->writer)) != 0)
         error_set(detail, code, "", "a thread for the database");

@@ -125,15 +125,36 @@ const char *schema_migrated(unsigned version, char room[SCHEMA_MIGRATED_SIZE])
     return room;
 }
 
-void postgres_store_print_sql(FILE *out)
+/* In tables of another version the first statement fails, and says so by what cannot be a number: the whole transaction then does nothing. */
+static void print_guard(unsigned from, FILE *out)
 {
-    fprintf(out, "-- The tables of sagad, version %d. For a database that has none of them yet.\nbegin;\n",
-            PG_SCHEMA_VERSION);
+    fprintf(out,
+            "select cast('the tables have version ' || version || ', and this is for those of version %u' as integer) "
+            "from saga_schema where version <> %u;\n",
+            from, from);
+}
+
+int postgres_store_print_sql(unsigned from, FILE *out)
+{
     char room[SCHEMA_MIGRATED_SIZE];
-    for (unsigned version = 1; version <= PG_SCHEMA_VERSION; version++)
+    if (from >= PG_SCHEMA_VERSION)
+        return E_ARGUMENT;
+    if (from == 0)
+        fprintf(out, "-- The tables of sagad, version %d. For a database that has none of them yet.\n",
+                PG_SCHEMA_VERSION);
+    else
+        fprintf(out,
+                "-- The tables of sagad, from version %u to %d. Sidecars that know no version from %u on end then.\n",
+                from, PG_SCHEMA_VERSION, schema_oldest(PG_SCHEMA_VERSION));
+    fputs(SCHEMA_BEGIN ";\n", out);
+    if (from > 0)
+        print_guard(from, out);
+    for (unsigned version = from + 1; version <= PG_SCHEMA_VERSION; version++) {
         fputs(schema_migration(version), out);
-    fputs(schema_migrated(PG_SCHEMA_VERSION, room), out);
+        fputs(schema_migrated(version, room), out);
+    }
     fputs("commit;\n", out);
+    return 0;
 }
 
 /* A commit: the fence, and everything else by what it lets through. Parameters: journal, epoch, seq, the lease in ms, first and last frame

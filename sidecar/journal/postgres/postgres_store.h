@@ -21,6 +21,7 @@ struct postgres_store_options {
     const char *fleet;   /* whose sidecars may take the journal over; "": nobody's */
     const char *carrier; /* the journal of this sidecar itself: the same, or that beside which it takes this one */
     const char *address; /* where others reach this sidecar; "": nowhere */
+    const char *program; /* which version of sagad takes it, for others to see; without a space */
     const char *needs;   /* of its own journal: the names of its targets, with a comma behind each */
     const char *witness; /* a file that tells how far the journal had come when this machine saw it last; NULL: none */
     uint64_t bytes_max;  /* of what the journal holds; 0: no bound */
@@ -35,6 +36,7 @@ struct postgres_store_options {
 
 #define POSTGRES_JOURNAL_BYTES_MAX 128
 #define POSTGRES_HOLDER_BYTES_MAX  256
+#define POSTGRES_PROGRAM_BYTES_MAX 40
 
 /* Whether libpq can make sense of conninfo, and no password stands in it. Returns 0 or E_ARGUMENT. */
 int postgres_store_check_conninfo(const char *conninfo, struct error_detail *detail);
@@ -64,7 +66,8 @@ const char *postgres_store_promise(const struct store *store);
 /* Makes the tables, or brings them up to date, and tells out what was done. Returns 0 or an error. */
 int postgres_store_migrate(const char *conninfo, struct span timeout, FILE *out, struct error_detail *detail);
 
-/* Writes the same as SQL, for whoever lets no program do that. */
-void postgres_store_print_sql(FILE *out);
+/* Writes the same as SQL, for whoever lets no program do that: one transaction, for a database without tables (0) or with those of version `from`, and
+ * which fails in any other. Returns 0, or E_ARGUMENT when there is nothing to be done to such. */
+int postgres_store_print_sql(unsigned from, FILE *out);
 
 #endif
