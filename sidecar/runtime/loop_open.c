@@ -145,7 +145,11 @@ static void on_sent(void *self, struct rpc_call *call)
 
 static void on_reply(void *self, const struct reply_effect *reply, const struct error_detail *detail)
 {
-    api_reply(((struct loop *)self)->api, reply, detail);
+    struct loop *s = self;
+    if (s->remedies != NULL && reply->token == (uintptr_t)s->remedies)
+        remedies_kept(s, reply->code);
+    else
+        api_reply(s->api, reply, detail);
 }
 
 /* A commit is bounded in bytes, so a turn ends when it has gathered as much. */

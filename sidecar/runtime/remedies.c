@@ -213,6 +213,7 @@ static void decide(struct loop *s, struct rule *rule)
     if (verdict == REMEDY_NOTHING)
         return;
     const char *name = rule->config->name, *said = ruling_said(rule->ruling);
+    rule->kept = false;
     if (verdict != REMEDY_ACT)
         counters_remedy(s, name, told[verdict].result); /* an act is counted when it is done */
     log_event(told[verdict].level, told[verdict].text, LOG_TEXT("rule", name), LOG_TEXT("said", said));
@@ -269,6 +270,8 @@ static const struct rpc_asker status_asker = {.on_end = on_status}, objectives_a
 void remedies_turn(struct loop *s)
 {
     struct remedies *r = s->remedies;
+    if (r != NULL && r->durable)
+        remedies_ask(s);
     if (r == NULL || r->count == 0 || r->awaited > 0 || instant_before(clock_now(&s->clock), r->next))
         return;
     r->failed = false;
@@ -285,8 +288,10 @@ void remedies_turn(struct loop *s)
 
 struct instant remedies_expiry(const struct loop *s)
 {
-    return s->remedies == NULL || s->remedies->count == 0 || s->remedies->awaited > 0 ? INSTANT_NEVER
-                                                                                      : s->remedies->next;
+    const struct remedies *r = s->remedies;
+    if (r != NULL && r->durable)
+        return (struct instant){0};
+    return r == NULL || r->count == 0 || r->awaited > 0 ? INSTANT_NEVER : r->next;
 }
 
 /* ---- for the api ---- */
@@ -320,6 +325,7 @@ int remedies_change(void *self, const char *name, bool arm, struct error_detail 
         return error_set(detail, E_RULE_NOT_FOUND, "name", NULL);
     if ((arm ? ruling_arm : ruling_take_back)(rule->ruling, s->core) != 0)
         return error_set(detail, E_MEMORY, "", NULL);
+    rule->kept = false;
     counters_remedy_armed(s, rule->config->name, arm);
     remedies_carry_out(s);
     return 0;

@@ -21,6 +21,9 @@ void remedies_close(struct loop *s);
  * Returns 0, or E_MEMORY with nothing changed. */
 int remedies_take(struct loop *s, const struct config *config, struct error_detail *detail);
 
+/* The answer of the core that has the loop's remedies as token: what they decided before is durable (0), or will never be. */
+void remedies_kept(struct loop *s, int code);
+
 /* Once a turn: asks when it is time to; and when that is due, or INSTANT_NEVER. */
 void remedies_turn(struct loop *s);
 struct instant remedies_expiry(const struct loop *s);

@@ -42,6 +42,7 @@ static const char *bulk_id(const struct rule *rule, char text[BULK_ID_SIZE])
     return text;
 }
 
+/* Another try, or the last. */
 static void tell_failed(struct loop *s, const struct rule *rule, const char *text)
 {
     const char *name = ruling_name(rule->ruling);
@@ -52,7 +53,9 @@ static void tell_failed(struct loop *s, const struct rule *rule, const char *tex
 /* An order has come to its end; why: it was not done, and never will be. */
 static void end_order(struct loop *s, struct rule *rule, enum remedy_order order, uint64_t act, const char *why)
 {
-    if (order == REMEDY_ORDER_ACT && why == NULL)
+    if (why != NULL)
+        tell_failed(s, rule, why);
+    else if (order == REMEDY_ORDER_ACT)
         counters_remedy(s, ruling_name(rule->ruling), "acted");
     if (ruling_answered(rule->ruling, s->core, order, act, why) != 0)
         s->failure.code = error_set(&s->failure.detail, E_MEMORY, "", NULL);
@@ -67,28 +70,29 @@ static bool is_passing(int status)
            status == CODE_DEADLINE_EXCEEDED || status == CODE_CANCELLED;
 }
 
-/* What is asked for again is the same to the letter, as a bulk job must be. What no loop has done is over when one refuses it; what some have done, or may have, is asked for again until all have. There is nothing to take
- * back where a loop says so. */
+/* What is asked for again is the same to the letter, as a bulk job must be. What no loop has done is over when one refuses it; what some have done,
+ * or may have, is asked for again until all have. There is nothing to take back where a loop says so. */
 static void answered(void *self, void *tag, const struct rpc_told *told)
 {
     struct loop *s = self;
     struct act *act = tag;
     struct rule *rule = act->rule;
+    const char *text = told->message == NULL ? "" : told->message;
     bool undo = act->order == REMEDY_ORDER_UNDO, ends = s->cutting || s->stopping;
     bool again = is_passing(told->status) || (told->status != 0 && !undo && act->loop > 0);
     bool refused = told->status != 0 && !again && !undo;
-    if ((again || refused) && !ends)
-        tell_failed(s, rule, told->message == NULL ? "" : told->message);
     bool all = !again && !refused && ++act->loop == s->sidecar->count;
     if (!again && !refused && !all && !ends) {
         ask(s, act);
         return;
     }
     rule->out = false;
+    if (again && !ends)
+        tell_failed(s, rule, text);
     if (rule->config == NULL)
         remedies_let_go(rule);
     else if (all || (refused && !ends))
-        end_order(s, rule, act->order, act->number, all ? NULL : told->message == NULL ? "" : told->message);
+        end_order(s, rule, act->order, act->number, all ? NULL : text);
     free(act);
     if (!ends && !again) /* else at the next look */
         remedies_carry_out(s);
@@ -202,10 +206,8 @@ static void page(struct loop *s, struct rule *rule, const char *said)
     snprintf(to, 32, ", \"number\": %llu}", (unsigned long long)ruling_mark(rule->ruling)->acts);
     rule->page_number = ruling_mark(rule->ruling)->acts;
     rule->page = webhook_post(s->remedies->webhook, rule->config->url, body);
-    if (rule->page != 0)
-        return;
-    tell_failed(s, rule, "the page was dropped: too many wait already");
-    end_order(s, rule, REMEDY_ORDER_ACT, rule->page_number, "the page was dropped: too many wait already");
+    if (rule->page == 0)
+        end_order(s, rule, REMEDY_ORDER_ACT, rule->page_number, "the page was dropped: too many wait already");
 }
 
 void remedies_follow_pages(struct loop *s)
@@ -275,14 +277,35 @@ static bool waits(const struct rule *rule)
     return ruling_order(rule->ruling) != REMEDY_ORDER_NONE && !rule->out && rule->page == 0;
 }
 
-/* Who only looks is answered when what was decided before is durable. */
-static void on_kept(void *self, void *tag, const struct rpc_told *told)
+/* The core's own answer is let out when everything that was decided before it is durable, however long the journal is full or away. A read is
+ * not: that is answered from what is durable already. */
+void remedies_carry_out(struct loop *s)
 {
-    struct loop *s = self;
     struct remedies *r = s->remedies;
-    bool may = told->status == 0 && !s->cutting && !s->stopping && s->failure.code == 0;
-    (void)tag;
+    bool any = false;
+    for (size_t i = 0; !r->keeping && !r->durable && i < r->count; i++)
+        any |= r->rules[i]->kept = waits(r->rules[i]);
+    if (!any)
+        return;
+    r->keeping = true;
+    if (core_reply(s->core, &(struct reply_effect){.token = (uintptr_t)r}, NULL) != 0)
+        s->failure.code = error_set(&s->failure.detail, E_MEMORY, "", NULL);
+}
+
+/* What is asked for is asked for outside of the commit that said so. */
+void remedies_kept(struct loop *s, int code)
+{
+    struct remedies *r = s->remedies;
+    CHECK(r->keeping);
     r->keeping = false;
+    r->durable = code == 0;
+}
+
+void remedies_ask(struct loop *s)
+{
+    struct remedies *r = s->remedies;
+    bool may = !s->cutting && !s->stopping && s->failure.code == 0;
+    r->durable = false;
     for (size_t i = 0; may && i < r->count; i++)
         if (r->rules[i]->kept && waits(r->rules[i]))
             (ruling_order(r->rules[i]->ruling) == REMEDY_ORDER_ACT ? act_now : undo_now)(s, r->rules[i]);
@@ -291,18 +314,4 @@ static void on_kept(void *self, void *tag, const struct rpc_told *told)
         more |= !r->rules[i]->kept && waits(r->rules[i]);
     if (more)
         remedies_carry_out(s);
-}
-
-static const struct rpc_asker keeper = {.on_end = on_kept};
-
-void remedies_carry_out(struct loop *s)
-{
-    struct remedies *r = s->remedies;
-    bool any = false;
-    for (size_t i = 0; !r->keeping && i < r->count; i++)
-        any |= r->rules[i]->kept = waits(r->rules[i]);
-    if (any) {
-        r->keeping = true;
-        rpc_ask(s->rpc, s->sidecar->rooms[0], &methods_served[METHOD_LIST_RULES], bytes_of("", 0), NULL, &keeper, r);
-    }
 }

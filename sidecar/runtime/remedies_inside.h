@@ -15,16 +15,14 @@ struct burn_count {
 #define OBJECTIVE_KINDS 4
 
 struct rule {
-    const struct config_remedy
-        *config; /* NULL: it is in force no more, and there until its request has been answered */
+    const struct config_remedy *config; /* NULL: in force no more, and there until its request was answered */
     struct ruling *ruling;
     bool by_objective; /* judged by the definition's objective of success; else by its target's attempts */
     struct remedy_facts facts;
     struct burn_count burns[OBJECTIVE_KINDS];
-    bool kept; /* what it decided is durable once the question that is out has its answer */
-    bool out;  /* a request of it is on its way through the loops */
-    bool
-        stirred; /* and was, since facts were asked for: what it holds may be seen by some of them, and not by others */
+    bool kept;            /* what it decided last is durable when the journal's answer comes that is waited for */
+    bool out;             /* a request of it is on its way through the loops */
+    bool stirred;         /* one was, since facts were asked for: what it holds may be seen by some loops only */
     uint64_t page;        /* that is being sent; 0: none */
     uint64_t page_number; /* of the act that it is */
 };
@@ -37,7 +35,8 @@ struct remedies {
     struct instant next;
     unsigned awaited; /* answers of loops */
     bool failed;      /* one of them was none */
-    bool keeping;     /* the question is out whose answer says that rows are durable */
+    bool keeping;     /* the journal's answer is waited for which says that rows are durable */
+    bool durable;     /* it has come: what was decided before is to be asked for */
 };
 
 /* ---- remedies_facts.c ---- */
@@ -50,6 +49,7 @@ void facts_end(struct remedies *r);
 /* ---- remedies_act.c ---- */
 /* Asks for what rules have decided, once that is durable; without a wait where nothing is decided. */
 void remedies_carry_out(struct loop *s);
+void remedies_ask(struct loop *s);
 /* Looks what came of pages. */
 void remedies_follow_pages(struct loop *s);
 /* The rule is in force no more. */

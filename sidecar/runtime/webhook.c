@@ -178,7 +178,7 @@ uint64_t webhook_post(struct webhook *w, const char *url, const char *body)
 enum webhook_fate webhook_fate(struct webhook *w, uint64_t number)
 {
     pthread_mutex_lock(&w->lock);
-    uint8_t fate = w->fates[number % FATES];
+    uint8_t fate = number + FATES <= w->posted ? WEBHOOK_FAILED : w->fates[number % FATES];
     pthread_mutex_unlock(&w->lock);
     return (enum webhook_fate)fate;
 }

@@ -17,7 +17,7 @@ void webhook_close(struct webhook *w);
 /* Posts a body (JSON) to a URL; both are copied. Returns its number, or 0 when too many wait: then it is dropped. Never blocks. */
 uint64_t webhook_post(struct webhook *w, const char *url, const char *body);
 
-/* What came of one of the last pages that were posted. */
+/* What came of a page that was posted; of one that is long ago, failed. */
 enum webhook_fate { WEBHOOK_WAITS, WEBHOOK_SENT, WEBHOOK_FAILED };
 enum webhook_fate webhook_fate(struct webhook *w, uint64_t number);
 

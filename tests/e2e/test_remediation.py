@@ -2,6 +2,8 @@
 import http.server
 import json
 import os
+import resource
+import signal
 import socket
 import sqlite3
 import subprocess
@@ -292,3 +294,31 @@ class OfAllLoops(Ctl, Case):
 
     def rule(self, name):
         return next(r for r in self.sidecar.client.operator.ListRules().rules if r.name == name)
+
+
+class Undecided(Case):
+    """What a rule decided is asked for once it is durable: not while the journal has no room for it, though reads are answered."""
+
+    def test_no_page_without_a_row(self):
+        pager = Pager()
+        self.addCleanup(pager.close)
+        sidecar = self.sidecar = Sidecar()
+        self.addCleanup(sidecar.close)
+        limit = lambda size: resource.prlimit(sidecar.process.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+        limit(4096)
+        sidecar.options["remediation"] = {"pages": {"when": "deadletters == 0", "do": "page", "definition": "any", "url": pager.url, "every": "24h", "mode": "act"}}
+        sidecar.write_config()
+        sidecar.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: sidecar.log("a rule acts"), "it decides", LOOKS_S)
+        wait_until(lambda: sidecar.log("the journal is full: new sagas are refused, those in flight wait for room"), "there is no room for it", LOOKS_S)
+        for _ in range(20):
+            rule, = sidecar.client.operator.ListRules().rules
+            self.assertEqual((1, enum("RuleOrder", "RULE_ORDER_ACT")), (rule.acts, rule.order))
+        self.assertEqual([], pager.taken)
+        limit(resource.RLIM_INFINITY)
+        wait_until(lambda: pager.taken, "a page", LOOKS_S)
+        wait_until(lambda: not sidecar.client.operator.ListRules().rules[0].order, "it is answered", LOOKS_S)
+        sidecar.restart("kill")
+        rule, = sidecar.client.operator.ListRules().rules
+        self.assertEqual((1, 0), (rule.acts, rule.order))
+        self.assertEqual([1], [body["number"] for _, body in pager.taken])
