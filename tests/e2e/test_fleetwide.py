@@ -7,7 +7,7 @@ import threading
 import grpc
 
 from harness import QUICK, definition, do, enum, fail, failure_of, message, state_name, step, undo, wait_until
-from test_sagactl import Impostor
+from impostor import Impostor
 from test_takeover import SAGACTL, Fleet
 
 RETRY, RESOLVE = (enum("BulkAct", "BULK_ACT_" + n) for n in ("RETRY", "RESOLVE"))

@@ -1,0 +1,38 @@
+"""A server that pretends to be a sidecar."""
+import concurrent.futures
+
+import grpc
+
+
+class Impostor(grpc.GenericRpcHandler):
+    """A server that answers each method of the API as a test says: a message, or a status, with its details or without."""
+
+    def __init__(self, **answers):
+        self.answers, self.calls = answers, []
+        self.server = grpc.server(concurrent.futures.ThreadPoolExecutor(8), handlers=(self,))
+        self.address = "127.0.0.1:%d" % self.server.add_insecure_port("127.0.0.1:0")
+        self.server.start()
+
+    def service(self, details):
+        name = details.method.rsplit("/", 1)[1]
+        if name not in self.answers:
+            return None
+
+        def answer(request, context):
+            self.calls.append(name)
+            said = self.answers[name]
+            if isinstance(said, grpc.StatusCode):
+                context.abort(said, "so it is")
+            said = said(request)
+            if isinstance(said, tuple):
+                context.set_trailing_metadata((("grpc-status-details-bin", said[1].SerializeToString()),))
+                said = said[0]
+            if isinstance(said, grpc.StatusCode):
+                context.abort(said, "so it is")
+            return said.SerializeToString()
+        if name == "Watch":
+            return grpc.unary_stream_rpc_method_handler(answer)
+        return grpc.unary_unary_rpc_method_handler(answer)
+
+    def close(self):
+        self.server.stop(None).wait()
