@@ -249,11 +249,14 @@ class MadeUp(unittest.TestCase):
     def test_journals_of_every_page(self):
         journal = lambda name, **more: message("saga.v1.Journal")(name=name, **more)
         page = message("saga.v1.ListJournalsResponse")
-        pages = {"": page(journals=[journal("a", carrier="a"), journal("b", orphan=True, tries=2), journal("c", orphan=True, tries=3)], next="c"),
+        pages = {"": page(journals=[journal("a", carrier="a", form=4, program="1.2.3"), journal("b", orphan=True, tries=2), journal("c", orphan=True, tries=3)], next="c"),
                  "c": page(journals=[journal("d", carrier="a"), journal("e", carrier="a", wanted=True), journal("f")])}
         ran = self.ask("fleet", ListJournals=lambda request: pages[message("saga.v1.ListJournalsRequest").FromString(request).after])
         for name, words in (("a", "at home"), ("b", "orphan"), ("c", "nobody t"), ("d", "taken over"), ("e", "goes home"), ("f", "given up")):
             self.assertRegex(ran.out, r"(?m)^%s +%s" % (name, words))
+        head, first = ran.out.splitlines()[:2]
+        self.assertEqual("4", first[:head.index("FORM") + 4].split()[-1], ran)
+        self.assertTrue(first[head.index("SAGAD"):].startswith("1.2.3"), ran)
 
     def test_payloads_are_another_question(self):
         verdict = lambda payloads, name: message("saga.v1.Verdict")(method="Get", payloads=payloads, extent=enum("Extent", "EXTENT_" + name))
