@@ -25,12 +25,12 @@
 
 /* Names follow the retryPolicy of a gRPC service config. Ratios are in thousandths, so that every compiler computes the same. */
 struct retry_policy {
-    uint16_t max_attempts;       /* the first included */
     struct span initial_backoff; /* at most max_backoff */
     struct span max_backoff;
     uint32_t backoff_multiplier_permille;
     uint32_t jitter_permille;
     uint32_t retryable_status_codes; /* bit n is status n */
+    uint16_t max_attempts;           /* the first included */
 };
 
 /* Whether every number of a policy is within its bounds. */
@@ -90,14 +90,14 @@ enum call_priority {
 /* One call of a participant, as declared. */
 struct call_spec {
     const char *target;  /* a name from `targets` in sagad.yaml */
-    int target_index;    /* of that target in the engine, set by engine_resolve; -1: not resolved, or no such target */
     const char *method;  /* "/package.Service/Method" */
     struct span timeout; /* of one attempt; 0 takes the target's default */
     struct retry_policy retry;
-    uint8_t barrier;     /* enum call_barrier; of an action */
-    bool not_idempotent; /* said: its participant may do it twice when it is called twice */
+    int target_index; /* of that target in the engine, set by engine_resolve; -1: not resolved, or no such target */
     enum request_source source;
     uint16_t source_step;             /* with REQUEST_OUTPUT */
+    uint8_t barrier;                  /* enum call_barrier; of an action */
+    bool not_idempotent;              /* said: its participant may do it twice when it is called twice */
     struct bytes constant;            /* with REQUEST_CONSTANT */
     const struct method_type *called; /* as the schema declares it; NULL in a definition without types */
 };

@@ -14,8 +14,7 @@ static const char takes_no_calls_text[] =
 
 struct record advance_record(const struct turn *t, const struct saga *s, uint8_t type, unsigned step)
 {
-    struct record r = {.type = type, .saga = s->id, .at = t->now, .step = (uint16_t)step};
-    return r;
+    return (struct record){.type = type, .saga = s->id, .at = t->now, .step = (uint16_t)step};
 }
 
 void advance_emit(const struct turn *t, struct saga *s, const struct record *r)
@@ -368,7 +367,7 @@ static void end(const struct turn *t, struct saga *s, uint8_t state)
     struct record r = advance_record(t, s, RECORD_ENDED, RECORD_NO_STEP);
     r.saga_state = state;
     struct pool_mark mark = pool_mark(&t->engine->scratch);
-    struct error_detail detail = {.text = ""};
+    struct error_detail detail;
     if (s->answered)
         r.output = DEFECT(ANSWER_CHANGES) ? bytes_of(NULL, 0) : s->answer; /* it was given already */
     else if (state == SAGA_COMMITTED)
@@ -383,7 +382,7 @@ static void answer(const struct turn *t, struct saga *s)
 {
     struct record r = advance_record(t, s, RECORD_ANSWERED, RECORD_NO_STEP);
     struct pool_mark mark = pool_mark(&t->engine->scratch);
-    struct error_detail detail = {.text = ""};
+    struct error_detail detail;
     give_output(t, s, &r, &detail);
     advance_keep(t, s, &r);
     pool_rewind(&t->engine->scratch, mark);

@@ -64,9 +64,10 @@ struct reply_effect {
 struct call_effect {
     struct saga_id saga;
     uint16_t step;
-    uint8_t phase;    /* enum saga_phase */
-    uint16_t attempt; /* from 1 */
-    uint16_t target;  /* index given by engine_set_target */
+    uint16_t attempt;     /* from 1 */
+    uint16_t target;      /* index given by engine_set_target */
+    uint8_t phase;        /* enum saga_phase */
+    uint8_t action_state; /* compensation: SAGA_ACTION_DONE or SAGA_ACTION_UNKNOWN */
     struct span timeout;
     const char *method;
     struct bytes request;
@@ -74,14 +75,13 @@ struct call_effect {
     struct bytes definition; /* for the metadata, as the following ones */
     struct bytes step_name;
     struct bytes traceparent;
-    uint8_t action_state;          /* compensation: SAGA_ACTION_DONE or SAGA_ACTION_UNKNOWN */
     struct instant action_started; /* when the action was first attempted under its key, or enlisted */
     struct instant due_at;         /* since when it has waited for its turn at the target */
-    bool synthetic;                /* its saga is a heartbeat */
-    uint8_t fault;                 /* enum drill_kind: what is to be done to it on purpose */
-    uint8_t fault_status;          /* ABORT */
-    struct span fault_delay;       /* DELAY, REORDER */
-    uint32_t generation; /* part of the idempotency key: above 0 once an operator had a REJECTED action tried anew */
+    uint32_t generation;  /* part of the idempotency key: above 0 once an operator had a REJECTED action tried anew */
+    bool synthetic;       /* its saga is a heartbeat */
+    uint8_t fault;        /* enum drill_kind: what is to be done to it on purpose */
+    uint8_t fault_status; /* ABORT */
+    struct span fault_delay; /* DELAY, REORDER */
 };
 
 /* A target's breaker has opened or closed. The owner keeps the mark, in the commit that the effect belongs to: engine_restore_breaker takes it. */

@@ -96,9 +96,11 @@ const char *record_reason_name(uint8_t reason);
 #define TAGS_BYTES_MAX        8192
 #define IDENTITY_BYTES_MAX    256 /* of whoever asks, as it was proven to us */
 
-/* One record. Which fields mean something depends on the type; the others are zero. */
+/* One record. Which fields mean something depends on the type; the others are zero. Each is cleared and handed on several times, so its fields
+ * leave no holes. */
 struct record {
-    uint8_t type; /* enum record_type */
+    uint8_t type;    /* enum record_type */
+    uint32_t copies; /* MOVED */
     struct saga_id saga;
     struct instant at;
 
@@ -111,7 +113,9 @@ struct record {
     uint8_t saga_state;         /* ENDED: enum saga_state */
     bool maybe_executed;        /* ACTION_FAILED: the attempt may have been executed */
     bool output_is_request;     /* ACTION_ENDED of an enlisted step: its compensation's request becomes the output */
-    struct instant next_at;     /* FAILED, UNREACHED (0: as soon as the target is back) */
+    uint8_t fault;  /* ACTION_STARTED, COMPENSATION_STARTED: what a drill does to the attempt, enum drill_kind */
+    uint8_t choice; /* ACTION_STARTED of a step that chooses its target: which, from 1 */
+    struct instant next_at; /* FAILED, UNREACHED (0: as soon as the target is back) */
     struct instant
         quiet_at; /* ACTION_FAILED, ACTION_ENDED, TURNED_BACK: until then the action may still be running (0: it is not) */
     struct bytes message; /* what the participant or operator said; the reason given for an operator's or owner's act */
@@ -121,13 +125,13 @@ struct record {
     struct bytes
         output; /* ACTION_ENDED with DONE; ANSWERED, ENDED with COMMITTED: what those who wait for the saga are given */
     uint64_t digest; /* ACTION_STARTED, COMPENSATION_STARTED: of a mapped request; 0: it is not mapped */
-    uint8_t fault;   /* ACTION_STARTED, COMPENSATION_STARTED: what a drill does to the attempt, enum drill_kind */
-    uint8_t choice;  /* ACTION_STARTED of a step that chooses its target: which, from 1 */
     struct instant
         given_at; /* ACTION_ENDED of a fallback that takes the last good answer: when that was given; 0: it is none */
 
     /* STARTED */
     uint8_t mode;
+    uint8_t priority;    /* enum call_priority, as the start asked for */
+    bool synthetic;      /* a heartbeat: it is told to participants, and never counted among real sagas */
     uint32_t definition; /* number; 0 for an enlisted saga */
     struct bytes name;   /* of the definition, or as given to Begin */
     struct bytes request_id;
@@ -138,10 +142,6 @@ struct record {
     struct bytes tags;   /* packed: each name and its text, with a NUL behind either */
     struct instant deadline; /* INSTANT_NEVER: none */
     struct span lease;       /* enlisted */
-    uint8_t priority;        /* enum call_priority, as the start asked for */
-    bool synthetic;          /* a heartbeat: it is told to participants, and never counted among real sagas */
-
-    uint32_t copies; /* MOVED */
 
     /* ENLISTED: the compensation; call.target NULL when it needs none. call.source is REQUEST_CONSTANT. */
     struct bytes step_name;

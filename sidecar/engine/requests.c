@@ -86,20 +86,6 @@ static int check_enlistment(const struct engine *e, const struct enlistment *l, 
     return 0;
 }
 
-/* The record of an enlistment. */
-static struct record enlisted_record(const struct turn *t, struct saga_id saga, const struct enlistment *l)
-{
-    struct record r = {.type = RECORD_ENLISTED, .saga = saga, .at = t->now, .step = RECORD_NO_STEP};
-    r.step_name = l->step;
-    if (l->has_compensation) {
-        r.call = l->compensation;
-        r.call.source = REQUEST_CONSTANT;
-        if (r.call.retry.max_attempts == 0)
-            r.call.retry = t->engine->options.compensation_retry;
-    }
-    return r;
-}
-
 /* ---- a plan: records and the memory for them, applied only when all of it is there ---- */
 
 struct plan {
@@ -109,7 +95,7 @@ struct plan {
     size_t enlisted;
 };
 
-/* The records are many and large, so only the counts are cleared. */
+/* The records are many and large, so only the counts are cleared, and each is made where it stays. */
 static void plan_init(struct plan *p)
 {
     p->count = 0;
@@ -122,16 +108,21 @@ static void plan_drop(const struct turn *t, struct plan *p)
         memory_give_back(&t->engine->memory, p->blocks[i], fold_block_size(&p->records[i], NULL));
 }
 
-static int plan_add(const struct turn *t, struct plan *p, const struct record *r)
+/* Where the next record is made. */
+static struct record *plan_next(struct plan *p)
 {
     CHECK(p->count < sizeof p->records / sizeof p->records[0]);
-    size_t size = fold_block_size(r, NULL);
+    return &p->records[p->count];
+}
+
+/* The next record is made: it is a part of the plan. Returns 0 or E_MEMORY. */
+static int plan_add(const struct turn *t, struct plan *p)
+{
+    size_t size = fold_block_size(plan_next(p), NULL);
     void *block = NULL;
     if (size > 0 && (block = memory_take(&t->engine->memory, size)) == NULL)
         return E_MEMORY;
-    p->records[p->count] = *r;
-    p->blocks[p->count] = block;
-    p->count++;
+    p->blocks[p->count++] = block;
     return 0;
 }
 
@@ -182,15 +173,16 @@ static int plan_settle(const struct turn *t, struct plan *p, const struct saga *
             continue;
         if (before != SAGA_ACTION_STARTED)
             return error_set(detail, E_STEP_SETTLED, path(at, "settle", i, ".outcome"), NULL);
-        struct record r = advance_record(t, s, RECORD_ACTION_ENDED, (unsigned)step);
-        r.attempt = 1;
-        r.identity = advance_asker(s, event);
-        r.action_state = set->action_state;
-        r.output = set->output;
-        r.output_is_request = set->output_is_request;
+        struct record *r = plan_next(p);
+        *r = advance_record(t, s, RECORD_ACTION_ENDED, (unsigned)step);
+        r->attempt = 1;
+        r->identity = advance_asker(s, event);
+        r->action_state = set->action_state;
+        r->output = set->output;
+        r->output_is_request = set->output_is_request;
         if (set->may_run_for.us > 0 && !DEFECT(OWNERS_WORD_IGNORED))
-            r.quiet_at = instant_after(t->now, set->may_run_for);
-        if (plan_add(t, p, &r) != 0)
+            r->quiet_at = instant_after(t->now, set->may_run_for);
+        if (plan_add(t, p) != 0)
             return error_set(detail, E_MEMORY, "", NULL);
     }
     return 0;
@@ -225,6 +217,19 @@ static bool enlisted_anew(const struct plan *p, const struct saga *s, struct byt
            !DEFECT(REFUSED_STEP_ACTS_AGAIN);
 }
 
+/* Makes the record of an enlistment. */
+static void make_enlisted(const struct turn *t, struct record *r, struct saga_id saga, const struct enlistment *l)
+{
+    *r = (struct record){
+        .type = RECORD_ENLISTED, .saga = saga, .at = t->now, .step = RECORD_NO_STEP, .step_name = l->step};
+    if (!l->has_compensation)
+        return;
+    r->call = l->compensation;
+    r->call.source = REQUEST_CONSTANT;
+    if (r->call.retry.max_attempts == 0)
+        r->call.retry = t->engine->options.compensation_retry;
+}
+
 static int plan_enlist(const struct turn *t, struct plan *p, const struct saga *s, struct saga_id id,
                        const struct event *event, struct error_detail *detail)
 {
@@ -235,13 +240,14 @@ static int plan_enlist(const struct turn *t, struct plan *p, const struct saga *
         int code = check_enlistment(e, &event->enlist[i], i, detail);
         if (code != 0)
             return code;
-        struct record r = enlisted_record(t, id, &event->enlist[i]);
-        r.identity = s == NULL ? bytes_of(NULL, 0) : advance_asker(s, event);
-        int before = enlisted_before(p, s, &r);
+        struct record *r = plan_next(p);
+        make_enlisted(t, r, id, &event->enlist[i]);
+        r->identity = s == NULL ? bytes_of(NULL, 0) : advance_asker(s, event);
+        int before = enlisted_before(p, s, r);
         if (before < 0)
             return error_set(detail, E_STEP_EXISTS, path(at, "enlist", i, ".step"), NULL);
         if (before > 0) {
-            if (enlisted_anew(p, s, r.step_name))
+            if (enlisted_anew(p, s, r->step_name))
                 return error_set(detail, E_STEP_SETTLED, path(at, "enlist", i, ".step"), NULL);
             continue;
         }
@@ -249,7 +255,7 @@ static int plan_enlist(const struct turn *t, struct plan *p, const struct saga *
             return error_set(detail, E_SAGA_PAUSED, path(at, "enlist", i, ".step"), NULL);
         if (steps + p->enlisted >= e->options.steps_max)
             return error_set(detail, E_STEPS, path(at, "enlist", i, ""), NULL);
-        if (plan_add(t, p, &r) != 0)
+        if (plan_add(t, p) != 0)
             return error_set(detail, E_MEMORY, "", NULL);
         p->enlisted++;
     }

@@ -47,13 +47,13 @@ struct step {
     bool hasty;            /* but not while the target takes no calls */
     bool deferred;         /* and nobody waits for it */
     uint8_t class;         /* for how long: enum target_class */
+    uint16_t sheds;        /* how often its participant has said of an attempt that it had not begun */
     struct fair_item turn; /* of it at the target; its ticket from when it first asked until it was answered; 0: none */
     struct instant queued_at; /* since when it has waited */
     struct instant left_at;   /* the attempt that is on the wire */
     struct instant
-        shed_at;    /* since when its participant has said of each attempt that it had not begun; 0: it has not */
-    uint16_t sheds; /* how often */
-    uint8_t *kept;  /* owned: what was computed for the attempt that is out */
+        shed_at;   /* since when its participant has said of each attempt that it had not begun; 0: it has not */
+    uint8_t *kept; /* owned: what was computed for the attempt that is out */
     struct bytes metadata; /* of it: packed, as the mapping has it */
     struct bytes mapped;   /* and the request */
     struct step *queue_next, *queue_previous;
