@@ -31,11 +31,6 @@ int core_grow(const struct memory *m, void **array, size_t *room, size_t count, 
     return 0;
 }
 
-static unsigned ring(const struct core *c, unsigned behind)
-{
-    return (c->first + behind) % BATCH_COUNT;
-}
-
 bool batch_has_content(const struct batch *b)
 {
     return b->size > 0 || b->definition_count > 0 || b->subject_count > 0 || b->audit_size > 0 || b->bare;
@@ -100,11 +95,11 @@ uint64_t core_next_frame(struct core *c)
 int core_append(struct core *c, const struct record *r, uint64_t previous)
 {
     struct batch *b = c->open;
-    if (codec_record_size_max(r) > b->room - b->size &&
-        reserve_bytes(c, &b->records, &b->room, b->size, codec_record_size_max(r), 65536) != 0)
+    size_t size_max = codec_record_size_max(r);
+    if (size_max > b->room - b->size && reserve_bytes(c, &b->records, &b->room, b->size, size_max, 65536) != 0)
         return E_MEMORY;
     size_t size = codec_encode(r, previous, b->records + b->size);
-    CHECK(size <= b->room - b->size);
+    CHECK(size <= size_max); /* it stayed within the room that was promised */
     b->first_frame = c->frame;
     b->size += size;
     return 0;
@@ -360,10 +355,10 @@ void core_check(const struct core *c)
     CHECK((c->stalled == 0) == (c->stalled_since.us == 0));
     CHECK(c->stalled == 0 || c->stalled == E_JOURNAL_FULL || c->stalled == E_JOURNAL_AWAY);
     CHECK((c->parked_first == NULL) == (c->parked_count == 0) && c->parked_count <= PARKED_MAX);
-    CHECK(c->open == &c->batches[ring(c, c->closed)]);
+    CHECK(c->open == &c->batches[batch_place(c, c->closed)]);
     uint64_t next = c->durable_frame + 1;
     for (unsigned i = 0; i <= c->closed; i++) {
-        const struct batch *b = &c->batches[ring(c, i)];
+        const struct batch *b = &c->batches[batch_place(c, i)];
         batch_check(c, b, i == c->closed);
         CHECK(b->size == 0 || b->first_frame == next); /* frames have no gap */
         next += b->size == 0 ? 0 : b->cut_count + 1;

@@ -18,13 +18,13 @@
 static struct batch *closed_batch(struct core *c, unsigned index)
 {
     CHECK(index < c->closed);
-    return &c->batches[(c->first + index) % BATCH_COUNT];
+    return &c->batches[batch_place(c, index)];
 }
 
 static void find_open(struct core *c)
 {
     CHECK(c->closed < BATCH_COUNT); /* there is always an open one */
-    c->open = &c->batches[(c->first + c->closed) % BATCH_COUNT];
+    c->open = &c->batches[batch_place(c, c->closed)];
 }
 
 uint64_t core_oldest_live_frame(const struct core *c)
@@ -127,7 +127,7 @@ static void landed(struct core *c, struct instant now)
     let_effects_out(c, b);
     release_ended(c, b);
     batch_clear(c, b);
-    c->first = (c->first + 1) % BATCH_COUNT;
+    c->first = batch_place(c, 1);
     c->closed--;
     c->handed--;
     /* With nothing on the way, memory shows what is durable: also that the sagas that ended are gone. */
@@ -364,7 +364,7 @@ uint64_t core_durable(const struct core *c)
 int core_read_frame(struct core *c, uint64_t frame, struct bytes *records, struct error_detail *detail)
 {
     for (unsigned i = 0; i <= c->closed && frame > c->durable_frame; i++)
-        if (batch_frame(&c->batches[(c->first + i) % BATCH_COUNT], frame, records))
+        if (batch_frame(&c->batches[batch_place(c, i)], frame, records))
             return 0;
     return c->store->read_frame(c->store, frame, records, detail);
 }
@@ -398,6 +398,6 @@ static void abandon_batch(struct core *c, struct batch *b)
 void core_abandon(struct core *c)
 {
     for (unsigned i = 0; i <= c->closed; i++)
-        abandon_batch(c, &c->batches[(c->first + i) % BATCH_COUNT]);
+        abandon_batch(c, &c->batches[batch_place(c, i)]);
     parked_abandon(c);
 }

@@ -86,6 +86,13 @@ struct core {
     struct error_detail lost_why;
 };
 
+/* Where in the ring the batch is that has so many before it. */
+static inline unsigned batch_place(const struct core *c, unsigned before)
+{
+    unsigned place = c->first + before;
+    return place < BATCH_COUNT ? place : place - BATCH_COUNT;
+}
+
 /* ---- core_batch.c: what is decided is gathered ---- */
 /* Where the engine puts what it decides: into the open batch. */
 struct engine_out core_out(struct core *c);
