@@ -230,7 +230,8 @@ void answers_unsent(const struct turn *t, struct saga *s, unsigned step, uint8_t
 int answers_take(const struct turn *t, const struct event *event);
 
 /* ---- reply.c ---- */
-void reply_ok(const struct turn *t, const struct event *event, struct saga_id saga, bool repeated);
+/* s is NULL when it is about no saga. */
+void reply_ok(const struct turn *t, const struct event *event, const struct saga *s, bool repeated);
 void reply_error(const struct turn *t, const struct event *event, const struct error_detail *detail, int code);
 /* Replies code with a field and a sentence. */
 void reply_refuse(const struct turn *t, const struct event *event, int code, const char *field, const char *text);

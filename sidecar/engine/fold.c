@@ -158,7 +158,6 @@ static struct saga *started(struct engine *e, const struct record *r, const stru
 {
     struct saga *s = block;
     memset(s, 0, sizeof *s);
-    s->block_size = started_size(r, d);
     s->id = r->saga;
     s->mode = r->mode;
     s->synthetic = r->synthetic;
@@ -187,6 +186,7 @@ static struct saga *started(struct engine *e, const struct record *r, const stru
     s->traceparent = place(&at, r->traceparent);
     s->tags = place(&at, r->tags);
     s->owner = place(&at, r->identity);
+    s->block_size = (size_t)(at - (uint8_t *)block);
     registry_add(e, s);
     struct family *family = families_of(e, d);
     if (family != NULL)
@@ -194,6 +194,11 @@ static struct saga *started(struct engine *e, const struct record *r, const stru
     if (r->saga.serial > e->serial)
         e->serial = r->saga.serial;
     return s;
+}
+
+static const char *place_text(uint8_t **at, const char *text)
+{
+    return (const char *)place(at, bytes_of(text, text_size(text))).at;
 }
 
 static void enlisted(struct engine *e, struct saga *s, const struct record *r, void *block)
@@ -204,7 +209,6 @@ static void enlisted(struct engine *e, struct saga *s, const struct record *r, v
     struct step *step = &s->steps[index];
     struct enlisted *own = block;
     step->enlisted = own;
-    own->block_size = fold_block_size(r, NULL);
     own->call = r->call;
 
     uint8_t *at = (uint8_t *)(own + 1);
@@ -213,11 +217,12 @@ static void enlisted(struct engine *e, struct saga *s, const struct record *r, v
     place(&at, r->step_name);
     *at++ = '\0';
     if (r->call.target != NULL) {
-        own->call.target = (const char *)place(&at, bytes_of(r->call.target, text_size(r->call.target))).at;
-        own->call.method = (const char *)place(&at, bytes_of(r->call.method, text_size(r->call.method))).at;
+        own->call.target = place_text(&at, r->call.target);
+        own->call.method = place_text(&at, r->call.method);
         own->call.target_index = target_index(e, own->call.target);
     }
     own->call.constant = place(&at, r->call.constant);
+    own->block_size = (size_t)(at - (uint8_t *)block);
     step->action = SAGA_ACTION_STARTED;
     step->first_at = r->at;
     step->order = ++s->order_last;
@@ -366,12 +371,9 @@ static void ended(struct engine *e, struct saga *s, const struct record *r)
         admission_end(&family->admission, r->at);
 }
 
-static struct saga *apply(struct engine *e, struct saga *s, const struct record *r, const struct definition *d,
-                          void *block)
+static void apply(struct engine *e, struct saga *s, const struct record *r, void *block)
 {
     switch (r->type) {
-    case RECORD_STARTED:
-        return started(e, r, d, block);
     case RECORD_ENLISTED:
         enlisted(e, s, r, block);
         break;
@@ -451,15 +453,16 @@ static struct saga *apply(struct engine *e, struct saga *s, const struct record 
     default:
         CHECK(!"a record type that the engine knows");
     }
-    return s;
 }
 
 struct saga *fold_apply(struct engine *e, struct saga *s, const struct record *r, const struct definition *d,
                         void *block)
 {
-    uint8_t state = s == NULL ? 0 : s->state;
-    bool paused = s != NULL && s->paused, answered = s != NULL && s->answered;
-    s = apply(e, s, r, d, block);
+    if (r->type == RECORD_STARTED)
+        return started(e, r, d, block); /* it runs, so it is in none of the counts */
+    uint8_t state = s->state;
+    bool paused = s->paused, answered = s->answered;
+    apply(e, s, r, block);
     if (s->state != state || s->paused != paused || s->answered != answered) {
         count(e, s, state, paused, answered, -1);
         count(e, s, s->state, s->paused, s->answered, 1);

@@ -38,7 +38,7 @@ void operator_cancel(const struct turn *t, const struct event *event)
     if (s == NULL)
         return;
     if (saga_turned_back(s)) {
-        reply_ok(t, event, s->id, true);
+        reply_ok(t, event, s, true);
     } else if (s->state == SAGA_STUCK) {
         reply_refuse(t, event, E_SAGA_STUCK, "",
                      s->stuck_reason == REASON_PIVOT_UNKNOWN ? "the pivot's outcome is unknown: reject says that it "
@@ -54,7 +54,7 @@ void operator_cancel(const struct turn *t, const struct event *event)
                                           "saga goes; if that stays unknown, reject turns it back");
     } else {
         advance_turn_back(t, s, REASON_CANCELLED, RECORD_NO_STEP, event->reason, event);
-        reply_ok(t, event, s->id, false);
+        reply_ok(t, event, s, false);
         advance(t, s);
     }
 }
@@ -73,7 +73,7 @@ void operator_pause(const struct turn *t, const struct event *event)
         struct record r = act(t, s, event, RECORD_PAUSED, RECORD_NO_STEP);
         advance_emit(t, s, &r);
     }
-    reply_ok(t, event, s->id, false);
+    reply_ok(t, event, s, false);
     advance(t, s);
 }
 
@@ -92,7 +92,7 @@ void operator_resume(const struct turn *t, const struct event *event)
         if (s->mode == SAGA_ENLISTED)
             s->lease_until = instant_after(t->now, s->lease);
     }
-    reply_ok(t, event, s->id, false);
+    reply_ok(t, event, s, false);
     advance(t, s);
 }
 
@@ -134,7 +134,7 @@ void operator_retry(const struct turn *t, const struct event *event)
                      "no step is stuck, or waits for its next attempt");
         return;
     }
-    reply_ok(t, event, s->id, false);
+    reply_ok(t, event, s, false);
     advance(t, s);
 }
 
@@ -189,7 +189,7 @@ void operator_skip(const struct turn *t, const struct event *event)
     advance_unqueue_step(t, s, (unsigned)index);
     struct record r = act(t, s, event, RECORD_SKIPPED, (unsigned)index);
     advance_emit(t, s, &r);
-    reply_ok(t, event, s->id, false);
+    reply_ok(t, event, s, false);
     advance(t, s);
 }
 
@@ -208,7 +208,7 @@ void operator_reject(const struct turn *t, const struct event *event)
     advance_unqueue(t, s);
     struct record r = act(t, s, event, RECORD_REJECTED, (unsigned)index);
     advance_emit(t, s, &r);
-    reply_ok(t, event, s->id, false);
+    reply_ok(t, event, s, false);
     advance(t, s);
 }
 
@@ -229,7 +229,7 @@ void operator_resolve(const struct turn *t, const struct event *event)
     struct record r = act(t, s, event, RECORD_ENDED, RECORD_NO_STEP);
     r.saga_state = SAGA_RESOLVED;
     advance_emit(t, s, &r);
-    reply_ok(t, event, s->id, false);
+    reply_ok(t, event, s, false);
     advance(t, s);
 }
 
@@ -258,6 +258,6 @@ void operator_breaker(const struct turn *t, const struct event *event)
         return;
     }
     advance_breaker_changed(t, target);
-    reply_ok(t, event, (struct saga_id){0}, false);
+    reply_ok(t, event, NULL, false);
     advance_target_free(t, target);
 }

@@ -1,25 +1,21 @@
 /* reply.c - what requesters are told. */
 #include "sidecar/engine/engine_inside.h"
 
-static void reply(const struct turn *t, const struct event *event, const struct reply_effect *reply,
-                  const struct error_detail *detail)
+void reply_ok(const struct turn *t, const struct event *event, const struct saga *s, bool repeated)
 {
-    struct effect effect = {.type = EFFECT_REPLY, .as.reply = *reply};
-    effect.as.reply.token = event->token;
-    t->out->add_effect(t->out->self, &effect, detail);
-}
-
-void reply_ok(const struct turn *t, const struct event *event, struct saga_id saga, bool repeated)
-{
-    const struct saga *s = engine_find(t->engine, saga.serial);
-    reply(t, event,
-          &(struct reply_effect){.saga = saga, .repeated = repeated, .lease = s == NULL ? (struct span){0} : s->lease},
-          NULL);
+    struct effect effect = {.type = EFFECT_REPLY, .as.reply = {.token = event->token, .repeated = repeated}};
+    if (s != NULL) {
+        effect.as.reply.saga = s->id;
+        effect.as.reply.lease = s->lease;
+    }
+    t->out->add_effect(t->out->self, &effect, NULL);
 }
 
 void reply_error(const struct turn *t, const struct event *event, const struct error_detail *detail, int code)
 {
-    reply(t, event, &(struct reply_effect){.code = code, .saga = event->saga}, detail);
+    const struct effect effect = {.type = EFFECT_REPLY,
+                                  .as.reply = {.token = event->token, .code = code, .saga = event->saga}};
+    t->out->add_effect(t->out->self, &effect, detail);
 }
 
 void reply_refuse(const struct turn *t, const struct event *event, int code, const char *field, const char *text)

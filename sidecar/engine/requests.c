@@ -310,7 +310,7 @@ static bool repeated(const struct turn *t, const struct event *event)
         reply_refuse(t, &known, E_STEP_SETTLED, "enlist", NULL);
     } else if (event->enlist_count == 0 || DEFECT(REPEATED_BEGIN_ACTS) || !refuse_not_running(t, &known, s)) {
         renew_lease(t, s);
-        reply_ok(t, event, s->id, true);
+        reply_ok(t, event, s, true);
         advance(t, s);
     }
     return true;
@@ -469,7 +469,7 @@ void requests_start(const struct turn *t, const struct event *event)
         return;
     }
     families_begin(t, d);
-    reply_ok(t, event, s->id, false);
+    reply_ok(t, event, s, false);
     advance(t, s);
 }
 
@@ -508,7 +508,7 @@ void requests_begin(const struct turn *t, const struct event *event)
     s->steps = steps;
     s->step_room = (uint16_t)room;
     plan_apply(t, &plan, s);
-    reply_ok(t, event, s->id, false);
+    reply_ok(t, event, s, false);
     advance(t, s);
 }
 
@@ -548,7 +548,7 @@ void requests_enlist(const struct turn *t, const struct event *event)
         reply_error(t, event, &detail, code);
     } else {
         plan_apply(t, &plan, s);
-        reply_ok(t, event, s->id, false);
+        reply_ok(t, event, s, false);
     }
     advance(t, s);
 }
@@ -592,7 +592,7 @@ static void repeat_end(const struct turn *t, const struct event *event, const st
             return;
         }
     }
-    reply_ok(t, event, s->id, true);
+    reply_ok(t, event, s, true);
 }
 
 void requests_commit(const struct turn *t, const struct event *event)
@@ -623,7 +623,7 @@ void requests_commit(const struct turn *t, const struct event *event)
         r.saga_state = SAGA_COMMITTED;
         r.identity = advance_asker(s, event);
         advance_emit(t, s, &r);
-        reply_ok(t, event, s->id, false);
+        reply_ok(t, event, s, false);
     }
     advance(t, s);
 }
@@ -651,7 +651,7 @@ void requests_abort(const struct turn *t, const struct event *event)
     } else {
         plan_apply(t, &plan, s);
         advance_turn_back(t, s, REASON_ABORTED, RECORD_NO_STEP, event->reason, event);
-        reply_ok(t, event, s->id, false);
+        reply_ok(t, event, s, false);
     }
     advance(t, s);
 }
@@ -661,6 +661,6 @@ void requests_keep_alive(const struct turn *t, const struct event *event)
     struct saga *s = enlisted_saga(t, event);
     if (s == NULL || refuse_not_running(t, event, s))
         return;
-    reply_ok(t, event, s->id, false);
+    reply_ok(t, event, s, false);
     advance(t, s);
 }
