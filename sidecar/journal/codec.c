@@ -51,7 +51,36 @@ static const char *call_at_fault(const struct call_spec *c)
     return NULL;
 }
 
-const char *codec_field_at_fault(const struct record *r)
+static const char *rare_at_fault(const struct record *r)
+{
+    if (r->name.size > NAME_BYTES_MAX)
+        return "name";
+    if (r->request_id.size > REQUEST_ID_BYTES_MAX)
+        return "request_id";
+    if (r->input.size > RECORD_PAYLOAD_BYTES_MAX)
+        return "input";
+    if (r->traceparent.size > TRACEPARENT_BYTES_MAX)
+        return "traceparent";
+    if (r->tags.size > TAGS_BYTES_MAX)
+        return "tags";
+    if (r->counts.size > 2 * STEPS_LIMIT)
+        return "counts";
+    if (r->identity.size > IDENTITY_BYTES_MAX)
+        return "identity";
+    if (r->choice > TARGET_CHOICES_MAX)
+        return "choice";
+    if (r->priority > PRIORITY_HIGH)
+        return "priority";
+    if (r->fault >= FAULTS_MAX)
+        return "fault";
+    if (r->lease.us < 0)
+        return "lease";
+    if (r->step_name.size > STEP_NAME_BYTES_MAX)
+        return "step_name";
+    return call_at_fault(&r->call);
+}
+
+const char *codec_field_at_fault(const struct record *r, uint64_t set)
 {
     if (r->type == 0 || r->type >= RECORD_TYPE_COUNT)
         return "type";
@@ -80,31 +109,7 @@ const char *codec_field_at_fault(const struct record *r)
         return "actor";
     if (r->output.size > RECORD_PAYLOAD_BYTES_MAX)
         return "output";
-    if (r->name.size > NAME_BYTES_MAX)
-        return "name";
-    if (r->request_id.size > REQUEST_ID_BYTES_MAX)
-        return "request_id";
-    if (r->input.size > RECORD_PAYLOAD_BYTES_MAX)
-        return "input";
-    if (r->traceparent.size > TRACEPARENT_BYTES_MAX)
-        return "traceparent";
-    if (r->tags.size > TAGS_BYTES_MAX)
-        return "tags";
-    if (r->counts.size > 2 * STEPS_LIMIT)
-        return "counts";
-    if (r->identity.size > IDENTITY_BYTES_MAX)
-        return "identity";
-    if (r->choice > TARGET_CHOICES_MAX)
-        return "choice";
-    if (r->priority > PRIORITY_HIGH)
-        return "priority";
-    if (r->fault >= FAULTS_MAX)
-        return "fault";
-    if (r->lease.us < 0)
-        return "lease";
-    if (r->step_name.size > STEP_NAME_BYTES_MAX)
-        return "step_name";
-    return call_at_fault(&r->call);
+    return set >= RARE_FIELDS ? rare_at_fault(r) : NULL;
 }
 
 /* ---- writing ---- */
@@ -165,49 +170,92 @@ static uint8_t *put_text(uint8_t *at, const char *text)
     return at + size + 1;
 }
 
-static uint64_t fields_of(const struct record *r)
+/* Of the fields that few records have. */
+static uint64_t rare_fields_of(const struct record *r)
 {
     uint64_t set = 0;
-    set |= r->step != RECORD_NO_STEP ? HAS_STEP : 0;
-    set |= r->attempt != 0 ? HAS_ATTEMPT : 0;
-    set |= r->status != 0 ? HAS_STATUS : 0;
-    set |= r->maybe_executed ? HAS_MAYBE_EXECUTED : 0;
-    set |= r->next_at.us != 0 ? HAS_NEXT_AT : 0;
-    set |= r->quiet_at.us != 0 ? HAS_QUIET_AT : 0;
-    set |= r->message.size != 0 ? HAS_MESSAGE : 0;
-    if (r->action_state != 0)
-        set |= HAS_ACTION_STATE | (r->given_at.us != 0 ? HAS_GIVEN_AT : 0);
-    set |= r->output.size != 0 ? HAS_OUTPUT : 0;
-    set |= r->output_is_request ? HAS_OUTPUT_IS_REQUEST : 0;
-    set |= r->compensation_state != 0 ? HAS_COMPENSATION_STATE : 0;
-    set |= r->reason != 0 ? HAS_REASON : 0;
-    set |= r->saga_state != 0 ? HAS_SAGA_STATE : 0;
-    set |= r->actor.size != 0 ? HAS_ACTOR : 0;
-    set |= r->mode != 0 ? HAS_MODE : 0;
-    set |= r->definition != 0 ? HAS_DEFINITION : 0;
-    set |= r->name.size != 0 ? HAS_NAME : 0;
-    set |= r->request_id.size != 0 ? HAS_REQUEST_ID : 0;
-    set |= r->fingerprint != 0 ? HAS_FINGERPRINT : 0;
-    set |= r->input.size != 0 ? HAS_INPUT : 0;
-    set |= r->traceparent.size != 0 ? HAS_TRACEPARENT : 0;
-    set |= r->deadline.us != deadline_default(r->type) ? HAS_DEADLINE : 0;
-    set |= r->lease.us != 0 ? HAS_LEASE : 0;
-    set |= r->step_name.size != 0 ? HAS_STEP_NAME : 0;
-    set |= r->copies != 0 ? HAS_COPIES : 0;
-    set |= r->digest != 0 ? HAS_DIGEST : 0;
-    set |= r->tags.size != 0 ? HAS_TAGS : 0;
-    set |= r->counts.size != 0 ? HAS_COUNTS : 0;
-    set |= r->identity.size != 0 ? HAS_IDENTITY : 0;
-    set |= r->choice != 0 ? HAS_CHOICE : 0;
-    set |= r->priority != 0 ? HAS_PRIORITY : 0;
-    set |= r->synthetic && !DEFECT(SYNTHETIC_FORGOTTEN) ? HAS_SYNTHETIC : 0;
-    set |= r->fault != 0 ? HAS_FAULT : 0;
+    if (r->mode != 0)
+        set |= HAS_MODE;
+    if (r->definition != 0)
+        set |= HAS_DEFINITION;
+    if (r->name.size != 0)
+        set |= HAS_NAME;
+    if (r->request_id.size != 0)
+        set |= HAS_REQUEST_ID;
+    if (r->fingerprint != 0)
+        set |= HAS_FINGERPRINT;
+    if (r->input.size != 0)
+        set |= HAS_INPUT;
+    if (r->traceparent.size != 0)
+        set |= HAS_TRACEPARENT;
+    if (r->deadline.us != deadline_default(r->type))
+        set |= HAS_DEADLINE;
+    if (r->lease.us != 0)
+        set |= HAS_LEASE;
+    if (r->step_name.size != 0)
+        set |= HAS_STEP_NAME;
+    if (r->copies != 0)
+        set |= HAS_COPIES;
+    if (r->digest != 0)
+        set |= HAS_DIGEST;
+    if (r->tags.size != 0)
+        set |= HAS_TAGS;
+    if (r->counts.size != 0)
+        set |= HAS_COUNTS;
+    if (r->identity.size != 0)
+        set |= HAS_IDENTITY;
+    if (r->choice != 0)
+        set |= HAS_CHOICE;
+    if (r->priority != 0)
+        set |= HAS_PRIORITY;
+    if (r->synthetic && !DEFECT(SYNTHETIC_FORGOTTEN))
+        set |= HAS_SYNTHETIC;
+    if (r->fault != 0)
+        set |= HAS_FAULT;
     if (r->call.target != NULL) {
         set |= HAS_CALL;
-        set |= r->call.timeout.us != 0 ? HAS_TIMEOUT : 0;
-        set |= r->call.retry.max_attempts != 0 ? HAS_RETRY : 0;
-        set |= r->call.constant.size != 0 ? HAS_CONSTANT : 0;
+        if (r->call.timeout.us != 0)
+            set |= HAS_TIMEOUT;
+        if (r->call.retry.max_attempts != 0)
+            set |= HAS_RETRY;
+        if (r->call.constant.size != 0)
+            set |= HAS_CONSTANT;
     }
+    return set;
+}
+
+/* Which fields do not hold their defaults. Branches and no arithmetic: a record has few of them, and of one kind always the same. */
+static uint64_t fields_of(const struct record *r)
+{
+    uint64_t set = rare_fields_of(r);
+    if (r->step != RECORD_NO_STEP)
+        set |= HAS_STEP;
+    if (r->attempt != 0)
+        set |= HAS_ATTEMPT;
+    if (r->status != 0)
+        set |= HAS_STATUS;
+    if (r->maybe_executed)
+        set |= HAS_MAYBE_EXECUTED;
+    if (r->next_at.us != 0)
+        set |= HAS_NEXT_AT;
+    if (r->quiet_at.us != 0)
+        set |= HAS_QUIET_AT;
+    if (r->message.size != 0)
+        set |= HAS_MESSAGE;
+    if (r->action_state != 0)
+        set |= HAS_ACTION_STATE | (r->given_at.us != 0 ? HAS_GIVEN_AT : 0);
+    if (r->output.size != 0)
+        set |= HAS_OUTPUT;
+    if (r->output_is_request)
+        set |= HAS_OUTPUT_IS_REQUEST;
+    if (r->compensation_state != 0)
+        set |= HAS_COMPENSATION_STATE;
+    if (r->reason != 0)
+        set |= HAS_REASON;
+    if (r->saga_state != 0)
+        set |= HAS_SAGA_STATE;
+    if (r->actor.size != 0)
+        set |= HAS_ACTOR;
     return set;
 }
 
@@ -279,7 +327,7 @@ static uint8_t *put_fields(uint8_t *at, const struct record *r, uint64_t set)
         *at++ = r->saga_state;
     if (set & HAS_ACTOR)
         at = put_bytes(at, r->actor);
-    if (set >= HAS_MODE) {
+    if (set >= RARE_FIELDS) {
         at = put_start(at, r, set);
         if (set & HAS_STEP_NAME)
             at = put_bytes(at, r->step_name);
@@ -319,10 +367,10 @@ size_t codec_record_size_max(const struct record *r)
 
 size_t codec_encode(const struct record *record, uint64_t previous_frame, uint8_t *at)
 {
-    CHECK(codec_field_at_fault(record) == NULL); /* also: it is about some saga */
+    uint64_t set = fields_of(record);
+    CHECK(codec_field_at_fault(record, set) == NULL); /* also: it is about some saga */
 
     uint8_t *body = at + HEADER_SIZE;
-    uint64_t set = fields_of(record);
     body[FORMAT_AT] = RECORD_FORMAT;
     body[TYPE_AT] = record->type;
     put_u64(body + TIME_AT, (uint64_t)record->at.us);

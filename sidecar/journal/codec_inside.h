@@ -69,6 +69,8 @@ enum field {
 #define HAS_FAULT     (UINT64_C(1) << 36)
 #define HAS_GIVEN_AT  (UINT64_C(1) << 37)
 #define FIELD_SET_MAX ((UINT64_C(1) << 38) - 1)
+/* A set has any from the first that few records have on. */
+#define RARE_FIELDS HAS_MODE
 
 /* A saga without a deadline is the common one, so that is what a STARTED record leaves out. */
 static inline int64_t deadline_default(uint8_t type)
@@ -76,8 +78,8 @@ static inline int64_t deadline_default(uint8_t type)
     return type == RECORD_STARTED ? INSTANT_NEVER.us : 0;
 }
 
-/* The first field that is out of its bounds, or NULL. Encoding and decoding share it, so that nothing is written that
- * could not be read again. */
-const char *codec_field_at_fault(const struct record *r);
+/* The first field that is out of its bounds, or NULL; set is what does not hold its default, which no bound forbids. Encoding and decoding share
+ * it, so that nothing is written that could not be read again. */
+const char *codec_field_at_fault(const struct record *r, uint64_t set);
 
 #endif

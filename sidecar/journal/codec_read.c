@@ -329,7 +329,7 @@ int codec_decode(struct bytes *rest, struct record *record, uint64_t *previous_f
         rc = read_body(body, record, &previous, detail);
     if (rc != 0)
         return rc;
-    const char *field = codec_field_at_fault(record);
+    const char *field = codec_field_at_fault(record, FIELD_SET_MAX); /* whatever it may hold: it came from a disk */
     if (field != NULL) {
         corrupt(detail, "record.", "a field is out of its bounds");
         strncat(detail->field, field, sizeof detail->field - strlen(detail->field) - 1);
