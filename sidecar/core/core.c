@@ -159,13 +159,15 @@ int core_take(struct core *c, const struct event *event, struct error_detail *de
     int no_room = is_request(event->type) ? refuses_work(c) : 0;
     if (no_room == 0 && is_held(c, event))
         no_room = E_HELD;
-    if (no_room == 0)
-        return step(c, event);
-    if (DEFECT(TIGHT_HEARS_NOBODY) && event->enlist_count > 0)
-        return refuse(c, event, no_room, "");
-    struct event tight = *event;
-    tight.no_room = no_room;
-    return step(c, &tight);
+    struct event tight;
+    if (no_room != 0) {
+        if (DEFECT(TIGHT_HEARS_NOBODY) && event->enlist_count > 0)
+            return refuse(c, event, no_room, "");
+        tight = *event;
+        tight.no_room = no_room;
+        event = &tight;
+    }
+    return step(c, event);
 }
 
 int core_submit(struct core *c, const struct event *event, struct error_detail *detail)

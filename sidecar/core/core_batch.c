@@ -16,9 +16,7 @@
 
 int core_grow(const struct memory *m, void **array, size_t *room, size_t count, size_t size)
 {
-    CHECK(count <= *room);
-    if (count < *room)
-        return 0;
+    CHECK(count == *room);
     size_t more = *room == 0 ? 64 : *room * 2;
     void *at = memory_take(m, more * size);
     if (at == NULL)

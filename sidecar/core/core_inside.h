@@ -113,9 +113,11 @@ void batch_free(struct core *c, struct batch *b);
 /* The invariants of a batch, and of the core; each is a CHECK. */
 void batch_check(const struct core *c, const struct batch *b, bool open);
 void core_check(const struct core *c);
-/* Room for one more of size bytes in an array. Returns 0 or E_MEMORY. */
+/* More room in an array that is full, of elements of size bytes. Returns 0 or E_MEMORY. */
 int core_grow(const struct memory *m, void **array, size_t *room, size_t count, size_t size);
-#define GROW(c, array, count, room) core_grow(&(c)->memory, (void **)&(array), &(room), (count), sizeof *(array))
+/* Room for one more. */
+#define GROW(c, array, count, room) \
+    ((count) < (room) ? 0 : core_grow(&(c)->memory, (void **)&(array), &(room), (count), sizeof *(array)))
 /* 0, or with detail why the batch could not be built. */
 int core_failed(const struct core *c, struct error_detail *detail);
 void core_effect(struct core *c, const struct effect *effect, const struct error_detail *detail);

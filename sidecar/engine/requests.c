@@ -118,7 +118,7 @@ static struct record *plan_next(struct plan *p)
 /* The next record is made: it is a part of the plan. Returns 0 or E_MEMORY. */
 static int plan_add(const struct turn *t, struct plan *p)
 {
-    size_t size = fold_block_size(plan_next(p), NULL);
+    size_t size = fold_block_size(&p->records[p->count], NULL);
     void *block = NULL;
     if (size > 0 && (block = memory_take(&t->engine->memory, size)) == NULL)
         return E_MEMORY;
