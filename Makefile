@@ -44,7 +44,7 @@ CODE := -std=c11 $(FLAGS_$(KIND)) -fPIC -fvisibility=hidden
 COMPILE := $(CC) $(CODE) -fstack-protector-strong $(WARN) -MMD -MP
 
 # Of these a program gets what it uses. Tests have more (tests/tests.mk).
-LIBRARIES_USED := -lgrpc -lcares -lgpr -lcrypto -lprotobuf-c -lsqlite3 -lyaml -lz -lmicrohttpd -lcurl -lpq -ljansson -lpthread -lm
+LIBRARIES_USED := -lgrpc -lcares -lgpr -lcrypto -lprotobuf-c -lsqlite3 -lyaml -lz -lmicrohttpd -lpq -ljansson -lpthread -lm
 LINK := $(CC) $(FLAGS_$(KIND)) -Wl,-z,relro,-z,now -Wl,--as-needed
 
 # make V=1 shows the commands.

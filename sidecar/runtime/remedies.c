@@ -120,8 +120,8 @@ static int make_all(const struct config *config, struct remedies *r, struct rule
     for (size_t i = 0; code == 0 && i < r->count; i++)
         if (ruling_leave(r->rules[i]->ruling, r->left) != 0)
             code = error_set(detail, E_MEMORY, "", NULL);
-    if (code == 0 && r->webhook == NULL && has_pages(config) && webhook_open(&r->webhook) != 0)
-        code = error_set(detail, E_MEMORY, "", NULL);
+    if (code == 0 && r->webhook == NULL && has_pages(config))
+        code = webhook_open(&r->webhook, detail);
     if (code != 0)
         let_all_go(fresh, config->remedy_count);
     return code;

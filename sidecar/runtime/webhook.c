@@ -2,10 +2,9 @@
 #include "sidecar/runtime/webhook.h"
 
 #include "sidecar/base/check.h"
-#include "sidecar/base/error.h"
 #include "sidecar/observe/log.h"
+#include "sidecar/runtime/curl.h"
 
-#include <curl/curl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -24,6 +23,7 @@ struct page {
 };
 
 struct webhook {
+    struct curl curl;
     pthread_mutex_t lock;
     pthread_cond_t wake;
     struct page *first, *last; /* under the lock, as `waiting` */
@@ -55,24 +55,24 @@ static int look_for_stop(void *self, curl_off_t a, curl_off_t b, curl_off_t c, c
 /* Returns whether it was taken. */
 static bool send_page(struct webhook *w, CURL *curl, const struct page *p)
 {
-    struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
+    const struct curl *f = &w->curl;
+    struct curl_slist *headers = f->slist_append(NULL, "Content-Type: application/json");
     long status = 0;
-    curl_easy_reset(curl);
-    const char *url = p->url;
-    curl_easy_setopt(curl, CURLOPT_URL, url);
-    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
-    curl_easy_setopt(curl, CURLOPT_POSTFIELDS, p->body);
-    curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS);
-    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, TIMEOUT_MS);
-    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, discard);
-    curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
-    curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, look_for_stop);
-    curl_easy_setopt(curl, CURLOPT_XFERINFODATA, w);
-    CURLcode code = curl_easy_perform(curl);
-    curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
-    curl_slist_free_all(headers);
+    f->easy_reset(curl);
+    f->easy_setopt(curl, CURLOPT_URL, p->url);
+    f->easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+    f->easy_setopt(curl, CURLOPT_POSTFIELDS, p->body);
+    f->easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+    f->easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    f->easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS);
+    f->easy_setopt(curl, CURLOPT_TIMEOUT_MS, TIMEOUT_MS);
+    f->easy_setopt(curl, CURLOPT_WRITEFUNCTION, discard);
+    f->easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+    f->easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, look_for_stop);
+    f->easy_setopt(curl, CURLOPT_XFERINFODATA, w);
+    CURLcode code = f->easy_perform(curl);
+    f->easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+    f->slist_free_all(headers);
     if (code == CURLE_OK && status >= 200 && status < 300) {
         atomic_fetch_add(&w->sent, 1);
         return true;
@@ -80,7 +80,7 @@ static bool send_page(struct webhook *w, CURL *curl, const struct page *p)
     atomic_fetch_add(&w->failed, 1);
     /* A webhook's URL may be a secret. */
     log_event(LOG_LEVEL_ERROR, "a webhook did not take a page",
-              LOG_TEXT("why", code != CURLE_OK ? curl_easy_strerror(code) : "its answer says so"),
+              LOG_TEXT("why", code != CURLE_OK ? f->easy_strerror(code) : "its answer says so"),
               LOG_NUMBER("status", status));
     return false;
 }
@@ -102,23 +102,26 @@ static struct page *next_page(struct webhook *w)
 static void *run(void *self)
 {
     struct webhook *w = self;
-    CURL *curl = curl_easy_init();
+    CURL *curl = w->curl.easy_init();
     for (struct page *p; curl != NULL && (p = next_page(w)) != NULL; free(p)) {
         bool sent = send_page(w, curl, p);
         pthread_mutex_lock(&w->lock);
         w->fates[p->number % FATES] = sent ? WEBHOOK_SENT : WEBHOOK_FAILED;
         pthread_mutex_unlock(&w->lock);
     }
-    curl_easy_cleanup(curl);
+    w->curl.easy_cleanup(curl);
     return NULL;
 }
 
-int webhook_open(struct webhook **out)
+int webhook_open(struct webhook **out, struct error_detail *detail)
 {
     struct webhook *w = calloc(1, sizeof *w);
-    if (w == NULL || curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+    int code = w == NULL ? error_set(detail, E_MEMORY, "", NULL) : curl_load(&w->curl, detail);
+    if (code == 0 && w->curl.global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+        code = error_set(detail, E_MEMORY, "", NULL);
+    if (code != 0) {
         free(w);
-        return E_MEMORY;
+        return code;
     }
     CHECK(pthread_mutex_init(&w->lock, NULL) == 0 && pthread_cond_init(&w->wake, NULL) == 0);
     CHECK(pthread_create(&w->thread, NULL, run, w) == 0);
@@ -141,7 +144,7 @@ void webhook_close(struct webhook *w)
     }
     pthread_cond_destroy(&w->wake);
     pthread_mutex_destroy(&w->lock);
-    curl_global_cleanup();
+    w->curl.global_cleanup();
     free(w);
 }
 

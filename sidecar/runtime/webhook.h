@@ -2,6 +2,8 @@
 #ifndef SAGA_RUNTIME_WEBHOOK_H
 #define SAGA_RUNTIME_WEBHOOK_H
 
+#include "sidecar/base/error.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -9,8 +11,8 @@
 
 struct webhook;
 
-/* Gives *out, with its thread. Returns 0 or E_MEMORY. */
-int webhook_open(struct webhook **out);
+/* Gives *out, with its thread. Returns 0, or with detail E_MEMORY, or E_SYSTEM: there is no libcurl. */
+int webhook_open(struct webhook **out, struct error_detail *detail);
 /* Ends what is under way, and drops what waits. Accepts NULL. */
 void webhook_close(struct webhook *w);
 

@@ -67,7 +67,7 @@ GUARDED = [
     (re.compile(r"^yaml\.h$"), ["sidecar/definition/yaml_tree.c"]),
     (re.compile(r"^jansson\.h$"), ["client-lib/sagactl/", "tests/"]),
     (re.compile(r"^microhttpd\.h$"), ["sidecar/observe/http.c"]),
-    (re.compile(r"^curl/"), ["sidecar/runtime/webhook.c"]),
+    (re.compile(r"^curl/"), ["sidecar/runtime/curl.h"]),
     (re.compile(r"^openssl/"), ["transport/certificates.c", "sidecar/journal/sealed/", "tests/"]),
     (re.compile(r"^ares\.h$"), ["sidecar/rpc/names.c"]),
 ]

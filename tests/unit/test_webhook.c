@@ -4,6 +4,7 @@
 #include "tests/support/until.h"
 
 #include <check.h>
+#include <dlfcn.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -72,12 +73,28 @@ static void await(struct webhook *w, struct webhook_counts *all, uint64_t sent, 
     ck_assert_uint_eq(all->failed, failed);
 }
 
+static struct webhook *opened(void)
+{
+    struct webhook *w;
+    struct error_detail detail = {.text = ""};
+    ck_assert_msg(webhook_open(&w, &detail) == 0, "%s", detail.text);
+    return w;
+}
+
+/* It and what it brings would be a thirtieth of an idle sidecar's memory. */
+START_TEST(webhook__loads_libcurl_and_nothing_else_does)
+{
+    ck_assert_ptr_null(dlopen("libcurl.so.4", RTLD_NOW | RTLD_NOLOAD));
+    webhook_close(opened());
+    ck_assert_ptr_nonnull(dlopen("libcurl.so.4", RTLD_NOW | RTLD_NOLOAD));
+}
+END_TEST
+
 START_TEST(webhook__posts_what_it_is_told)
 {
     char text[REQUEST_SIZE];
-    struct webhook *w;
+    struct webhook *w = opened();
     struct webhook_counts all = {0};
-    ck_assert_int_eq(webhook_open(&w), 0);
     ck_assert(webhook_post(w, url, "{\"rule\": \"x\"}"));
     close(take(204, text));
     ck_assert_msg(strncmp(text, "POST /hook HTTP/1.1\r\n", 21) == 0, "%s", text);
@@ -96,10 +113,9 @@ START_TEST(webhook__only_two_hundreds_are_sent)
         bool sent;
     } answers[] = {{200, true},  {204, true},  {299, true},  {301, false}, {302, false},
                    {400, false}, {404, false}, {429, false}, {500, false}, {503, false}};
-    struct webhook *w;
+    struct webhook *w = opened();
     struct webhook_counts all = {0};
     uint64_t sent = 0, failed = 0;
-    ck_assert_int_eq(webhook_open(&w), 0);
     for (size_t i = 0; i < sizeof answers / sizeof *answers; i++) {
         ck_assert(webhook_post(w, url, "{}"));
         take_and_close(answers[i].status);
@@ -114,9 +130,8 @@ END_TEST
 START_TEST(webhook__one_that_hangs_drops_what_is_too_much_and_the_rest_is_sent_in_order)
 {
     char text[REQUEST_SIZE], body[16], expected[16];
-    struct webhook *w;
+    struct webhook *w = opened();
     struct webhook_counts all = {0};
-    ck_assert_int_eq(webhook_open(&w), 0);
     ck_assert(webhook_post(w, url, "first"));
     int hangs = take(0, text); /* it is under way, and waits no more */
     for (unsigned i = 0; i < WEBHOOKS_WAITING_MAX; i++) {
@@ -140,9 +155,8 @@ END_TEST
 
 START_TEST(webhook__takes_as_many_as_come_while_they_leave)
 {
-    struct webhook *w;
+    struct webhook *w = opened();
     struct webhook_counts all = {0};
-    ck_assert_int_eq(webhook_open(&w), 0);
     for (unsigned i = 1; i <= 3 * WEBHOOKS_WAITING_MAX; i++) {
         ck_assert_msg(webhook_post(w, url, "{}"), "%u", i);
         take_and_close(200);
@@ -156,8 +170,7 @@ END_TEST
 START_TEST(webhook__ends_though_one_hangs_and_others_wait)
 {
     char text[REQUEST_SIZE];
-    struct webhook *w;
-    ck_assert_int_eq(webhook_open(&w), 0);
+    struct webhook *w = opened();
     ck_assert(webhook_post(w, url, "hangs"));
     int hangs = take(0, text);
     for (unsigned i = 0; i < WEBHOOKS_WAITING_MAX; i++)
@@ -174,6 +187,7 @@ int main(void)
     Suite *s = suite_create("webhook");
     tcase_add_checked_fixture(c, setup, teardown);
     tcase_set_timeout(c, 60);
+    tcase_add_test(c, webhook__loads_libcurl_and_nothing_else_does);
     tcase_add_test(c, webhook__posts_what_it_is_told);
     tcase_add_test(c, webhook__only_two_hundreds_are_sent);
     tcase_add_test(c, webhook__one_that_hangs_drops_what_is_too_much_and_the_rest_is_sent_in_order);
