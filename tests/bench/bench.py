@@ -443,7 +443,8 @@ def main():
              "calls_of_the_system": bench.calls_of_the_system, "shapes": bench.shapes, "reads": bench.reads,
              "cliffs": bench.cliffs, "one_go": lambda: one_go.run(bench), "overdue": lambda: overdue.run(bench, 64000), "pain": lambda: pain.run(bench), "adaptive": lambda: pain.adaptive(bench),
              "typed": lambda: typed.run(bench),
-             "trusted": lambda: trusted.run(bench), "watched": lambda: watched.run(bench), "database": lambda: database.run(bench)}
+             "trusted": lambda: trusted.run(bench), "watched": lambda: watched.run(bench), "database": lambda: database.run(bench),
+             "shared": lambda: database.shared(bench)}
     bench.peak = 6000
     for name, case in cases.items():
         if not arguments.only or name in arguments.only:
