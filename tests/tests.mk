@@ -156,7 +156,8 @@ e2e-loops: $(E2E_PROGRAMS)
 # kill -9 at random moments: make crash KILLS=1000 SEED=7 LOOPS=3. The smoke is what scripts/test runs.
 CRASH = env $(E2E_ENV) SAGA_SHOP=$(abspath $(B))/examples/checkout $(SYSTEM_PYTHON) tests/crash/crash.py $(if $(SEED),--seed $(SEED)) $(if $(LOOPS),--loops $(LOOPS)) $(if $(STORE),--store $(STORE))
 # A fleet of sidecars on a database with a standby: make fleet-crash ROUNDS=200 SIDECARS=5 SEED=7. The smoke is what scripts/test runs.
-FLEET = env $(E2E_ENV) $(SYSTEM_PYTHON) tests/crash/fleet.py $(if $(SEED),--seed $(SEED)) $(if $(SIDECARS),--sidecars $(SIDECARS))
+# One thing again and again: make fleet-crash ROUNDS=200 ONLY=fail_over.
+FLEET = env $(E2E_ENV) $(SYSTEM_PYTHON) tests/crash/fleet.py $(if $(SEED),--seed $(SEED)) $(if $(SIDECARS),--sidecars $(SIDECARS)) $(if $(ONLY),--only $(ONLY))
 # The soak: ten sidecars for an hour, or make fleet-soak SECONDS=600 SIDECARS=5.
 .PHONY: fleet-crash fleet-smoke fleet-soak fleet-takeover
 fleet-crash: $(B)/sagad $(B)/shim.so

@@ -14,6 +14,7 @@ new standby is made of it then). What must hold:
 import argparse
 import collections
 import concurrent.futures
+import contextlib
 import os
 import random
 import shutil
@@ -35,10 +36,12 @@ import harness
 from harness import Answer, Client, Participant, Sidecar, definition, failure_of, free_port, migrate, state_name, step
 from postgres import Postgres
 from test_bad_days import SHIM
+from wire import NAME as SOCKET
 
 BEYOND_S = 5  # after its end nobody is late any more, however busy the machine
 WORKERS = 8
-SETTINGS = ("synchronous_commit=on", "max_connections=300")  # ten sidecars have four connections each, and two for each journal taken over
+# Ten sidecars have four connections each, and two for each journal taken over. A new standby soon asks again for what it lacks.
+SETTINGS = ("synchronous_commit=on", "max_connections=300", "wal_retrieve_retry_interval=100ms")
 SETTLE_S = 90
 ANSWERED_S = 120  # whatever happens to whom, somebody answers by then
 REMEMBERED = 2000  # request_ids: older ones are looked at, and forgotten
@@ -122,6 +125,16 @@ class Fleet:
         self.wires[name] = wire
         if wire.stdout.readline() != "carries\n":
             raise AssertionError("there is no wire for %s" % name)
+
+    @contextlib.contextmanager
+    def unreachable(self, server):
+        """Nobody listens at a server that is gone. A wire to it would: and libpq asks the next server only when the one before it refuses."""
+        sockets = [os.path.join(self.folder, name, os.path.basename(server), SOCKET) for name in self.names]
+        for path in sockets:
+            os.rename(path, path + ".gone")
+        yield
+        for path in sockets:
+            os.rename(path + ".gone", path)
 
     def uri(self, name):
         places = [os.path.join(self.folder, name, os.path.basename(server.folder)) for server in (self.primary, self.standby)]
@@ -283,7 +296,8 @@ class Fleet:
         self.standby.promote()
         self.primary.close()
         gone, self.primary = self.primary.folder, self.standby
-        self.standby = Postgres(*SETTINGS, of=self.primary, folder=gone).start()
+        with self.unreachable(gone):
+            self.standby = Postgres(*SETTINGS, of=self.primary, folder=gone).start()
         self.primary.require(self.standby)
         return "kill -9 of the primary, the standby promoted"
 

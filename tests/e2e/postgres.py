@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import time
 
-from shaking import freeze
+from shaking import freeze, runs
 
 # What takes longer has failed: no test waits for a server without an end.
 LIMIT_S = 60
@@ -35,7 +35,7 @@ class Postgres:
             os.chown(self.folder, self.user.pw_uid, self.user.pw_gid)
         self.data = os.path.join(self.folder, "data")
         if of is not None:
-            self._run("pg_basebackup", "-D", self.data, "-h", of.folder, "-U", "saga", "-R", "-c", "fast", "-X", "stream")
+            self._run("pg_basebackup", "-D", self.data, "-h", of.folder, "-U", "saga", "-R", "-c", "fast", "-X", "stream", "-N", "--no-manifest")
             with open(os.path.join(self.data, "postgresql.auto.conf"), "a") as f:
                 f.write("synchronous_standby_names = ''\n")
         else:
@@ -92,7 +92,7 @@ class Postgres:
         self.process.wait(LIMIT_S)
         self.log.close()
         deadline = time.monotonic() + LIMIT_S
-        while any(os.path.exists("/proc/%d" % pid) for pid in children):  # a new one waits for them
+        while any(runs(pid) for pid in children):  # a new one waits for them
             if time.monotonic() > deadline:
                 raise AssertionError("processes of PostgreSQL that were killed do not go: %r" % children)
             time.sleep(0.002)

@@ -36,6 +36,14 @@ def _state_and_parent(pid):
         return f.read().rpartition(")")[2].split()[:2]
 
 
+def runs(pid):
+    """Whether there is such a process: one that has ended, and whose parent has not heard of it yet, holds nothing any more."""
+    try:
+        return _state_and_parent(pid)[0] != "Z"
+    except OSError:
+        return False
+
+
 def _descendants():
     """The processes below this one that are not stopped already: who stopped them wants them so."""
     parents, found = {}, []
