@@ -9,6 +9,8 @@ import test_takeover
 from harness import PATIENCE_S, SAGAD, do, failure_of, state_name, wait_until
 
 FIXTURES = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "fixtures", "database")
+CURRENT = 4
+TAGS = {1: "f93d6502af6b", 2: "317dec4bd2bc", 3: "5fe6fba465ee"}  # of what is in tables of each version: the first part of its sagas' ids
 # As the last migration to leave everybody behind ends.
 LEAVES_BEHIND = "begin; update saga_schema set version = 99, oldest = 99; update saga_journal set epoch = epoch + 1; commit"
 
@@ -46,9 +48,12 @@ class Upgrade(test_takeover.Fleet):
                               timeout=PATIENCE_S)
         return done.returncode, done.stdout, done.stderr
 
+    def elsewhere(self, database):
+        return self.server.uri.replace("/postgres?", "/%s?" % database)
+
     def test_printed_sql_does_as_migrate_does(self):
-        """From nothing, and from an earlier version; in tables of another one it does nothing, and says which they have."""
-        for version in (0, 2):
+        """From nothing, and from each earlier version; in tables of another one it does nothing, and says which they have."""
+        for version in range(CURRENT):
             one, other = "printed_%d" % version, "migrated_%d" % version
             for database in (one, other):
                 if version == 0:
@@ -59,7 +64,7 @@ class Upgrade(test_takeover.Fleet):
             self.assertEqual(0, code)
             if version > 0:
                 before = self.shape(one)
-                for wrong in [v for v in range(1, 4) if v != version]:
+                for wrong in [v for v in range(1, CURRENT) if v != version]:
                     code, said = self.psql(one, text=self.print_sql(wrong)[1])
                     self.assertNotEqual(0, code)
                     self.assertIn("the tables have version %d, and this is for those of version %d" % (version, wrong), said)
@@ -67,33 +72,48 @@ class Upgrade(test_takeover.Fleet):
                 self.assertIn('relation "saga_schema" already exists', said)
                 self.assertEqual(before, self.shape(one))
             self.assertEqual(0, self.psql(one, text=sql)[0])
-            sidecar = self.sidecar(other, start=False, store=self.server.uri.replace("/postgres?", "/%s?" % other))
+            sidecar = self.sidecar(other, start=False, store=self.elsewhere(other))
             self.assertEqual(0, self.migrate(sidecar)[0])
             self.assertEqual(self.shape(other), self.shape(one), "version %d" % version)
+            self.assertEqual(self.shape("printed_0")[:2], self.shape(one)[:2], "version %d" % version)
             self.assertNotEqual(0, self.psql(one, text=sql)[0])  # done again it does nothing
-        for wrong, words in (("4", "nothing to be done"), ("99", "nothing to be done"), ("x", "select version from saga_schema"), ("0", "a version is a number"),
+        for wrong, words in ((CURRENT, "nothing to be done"), ("99", "nothing to be done"), ("x", "select version from saga_schema"), ("0", "a version is a number"),
                              ("99999999999999999999", "a version is a number")):
             code, said, told = self.print_sql(wrong)
             self.assertEqual((2, ""), (code, said))
             self.assertIn(words, told)
 
-    def test_tables_of_version_2(self):
-        """As that sagad left them when it was killed: migrated, and everything in them goes on."""
-        self.load("old", 2)
-        sidecar = self.sidecar("old", start=False, store=self.server.uri.replace("/postgres?", "/old?"), store_journal="orders", fleet="orders")
+    def test_tables_of_every_earlier_version(self):
+        """As that sagad left them when it was killed: refused as they are; migrated, either way, everything in them goes on."""
+        self.assertEqual(list(range(1, CURRENT)), sorted(TAGS))
+        for version in TAGS:
+            for way in ("migrated", "printed"):
+                with self.subTest(version=version, way=way):
+                    self.goes_on(version, "old_%s_%d" % (way, version), way)
+
+    def goes_on(self, version, database, way):
+        self.load(database, version)
+        fleet = "orders" if version > 1 else ""  # there were none yet
+        sidecar = self.sidecar(database, start=False, store=self.elsewhere(database), store_journal="orders", fleet=fleet)
         self.assertIn("run sagad --migrate", sidecar.refuse()[1])
-        held = lambda until: self.server.query("update saga_journal set expires_at = '%s'" % until, database="old")
+        held = lambda until: self.server.query("update saga_journal set expires_at = '%s'" % until, database=database)
         held("2999-01-01")
-        code, said = self.migrate(sidecar)
-        self.assertEqual((0, "The tables have version 4 now; they had 2.\n"
-                             "Journals that were held: 1. Sidecars that know no version from 4 on end now.\n"), (code, said))
+        if way == "printed":
+            self.assertEqual(0, self.psql(database, text=self.print_sql(version)[1])[0])
+        else:
+            code, said = self.migrate(sidecar)
+            self.assertEqual((0, "The tables have version %d now; they had %d.\n"
+                                 "Journals that were held: 1. Sidecars that know no version from 4 on end now.\n" % (CURRENT, version)), (code, said))
         held("2020-01-01")
+        self.shop.calls.clear()
         client = sidecar.start().client
-        sagas = {r: client.Start(definition=d, request_id=r).saga_id for d, r in [("whole", "w-%d" % i) for i in range(3)] + [("half", "h-0"), ("half", "h-1")]}
-        self.assertEqual(["317dec4bd2bc-%d" % i for i in range(1, 6)], list(sagas.values()))
-        for saga in sagas.values():
+        sagas = [client.Start(definition=d, request_id=r).saga_id for d, r in [("whole", "w-%d" % i) for i in range(3)] + [("half", "h-0"), ("half", "h-1")]]
+        self.assertEqual(["%s-%d" % (TAGS[version], i) for i in range(1, 6)], sagas)
+        for saga in sagas:
             self.assertEqual("COMMITTED", state_name(client.end(saga)))
         self.assertEqual([], [c for c in self.shop.calls if c.step == "a"])  # it was done before
+        self.assertEqual(2, len([c for c in self.shop.calls if c.step == "b"]))
+        sidecar.stop()
 
     def test_one_that_adds_something_stops_nobody(self):
         """Not now, not when it connects anew, not when it takes over, nor at a start."""
