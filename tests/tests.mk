@@ -166,6 +166,18 @@ fleet-smoke: $(B)/sagad $(B)/shim.so
 	@$(call limit,300) $(FLEET) --rounds 4
 fleet-soak: $(B)/sagad $(B)/shim.so
 	@$(FLEET) --seconds $(or $(SECONDS),3600) $(if $(SIDECARS),,--sidecars 10 --lease 6)
+# A rolling upgrade, forth and back, between the sagad of an older commit and this one's, under load. The oldest whose tables and form are today's;
+# a clone that lacks it has nothing to build: make fleet-upgrade OLD=d18548b ROUNDS=10 SEED=7.
+OLD ?= 24f4f6a
+OLD_TREE = build/fleet-upgrade/$(OLD)
+.PHONY: fleet-upgrade
+fleet-upgrade: $(B)/sagad $(B)/shim.so
+	@if ! git cat-file -e '$(OLD)^{commit}' 2> /dev/null; then \
+	  echo 'fleet-upgrade: skipped: this clone has no commit $(OLD) (git fetch --unshallow)'; exit; fi; \
+	mkdir -p $(OLD_TREE) && git archive $(OLD) | tar -x -C $(OLD_TREE) && \
+	$(MAKE) --no-print-directory -s -C $(OLD_TREE) KIND=release CC=gcc B=build/release build/release/sagad && \
+	$(call limit,900) env $(E2E_ENV) $(SYSTEM_PYTHON) tests/crash/upgrade.py --old $(OLD_TREE)/build/release/sagad \
+	  $(if $(SEED),--seed $(SEED)) $(if $(SIDECARS),--sidecars $(SIDECARS)) --rounds $(or $(ROUNDS),3)
 # How long it takes until another answers for so many live sagas of a sidecar that was killed.
 fleet-takeover: $(B)/sagad
 	@$(call limit,900) env $(E2E_ENV) $(SYSTEM_PYTHON) tests/bench/takeover.py $(or $(N),100000)

@@ -51,7 +51,8 @@ RETRY = "retry: {maxAttempts: 500, initialBackoff: 5ms, maxBackoff: 100ms}"
 class Ledger:
     """A participant with a barrier: an action takes effect once, unless its undo was here first; it refuses some."""
 
-    def __init__(self, names):
+    def __init__(self, names, slow_s):
+        self.slow_s = slow_s  # a call takes up to so long
         self.lock = threading.Lock()
         self.rows = {}  # (saga, step, phase) -> what was answered
         self.net = collections.Counter()
@@ -65,6 +66,7 @@ class Ledger:
     def serve(self, owner, call):
         if random.random() < 0.02:
             raise Answer(grpc.StatusCode.UNAVAILABLE, "not this time")
+        time.sleep(self.slow_s * random.random())
         with self.lock:
             self.called[owner] += 1
             self.shops[owner].calls.clear()  # nobody looks at them, and there are many in an hour
@@ -95,15 +97,16 @@ class Ledger:
 
 
 class Fleet:
-    def __init__(self, args):
+    def __init__(self, args, program=harness.SAGAD, slow_s=0):
+        self.program = program
         self.random = random.Random(args.seed)
         self.lease_s = args.lease
         self.primary = Postgres(*SETTINGS).start()
         self.standby = Postgres(*SETTINGS, of=self.primary).start()
         self.primary.require(self.standby)
-        migrate(self.primary)
+        migrate(self.primary, program)
         self.names = ["s%d" % i for i in range(args.sidecars)]
-        self.ledger = Ledger(self.names)
+        self.ledger = Ledger(self.names, slow_s)
         self.folder = tempfile.mkdtemp(prefix="saga-wires-")
         self.wires = {}
         self.clocks = {n: collections.Counter() for n in self.names}
@@ -150,6 +153,7 @@ class Fleet:
         address = "127.0.0.1:%d" % self.ports[name]
         sidecar = Sidecar(start=False, store_journal=name, store_lease="%ds" % self.lease_s, store_timeout="%dms" % (self.lease_s * 333), fleet="chaos", shutdown_grace="2s",
                           listen=[address], fleet_address=address, targets={"shop": self.ledger.shops[name].address})
+        sidecar.program = self.program
         sidecar.environment = {"LD_PRELOAD": SHIM, "SAGA_SHIM": os.path.join(sidecar.directory, "bad-day"),
                                "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"}
         return sidecar
@@ -217,6 +221,15 @@ class Fleet:
                     self.wrong.append("%s is %s and %s" % (request, before, saga))
                 break
             time.sleep(0.05)
+
+    def begin(self):
+        self.since = time.monotonic()
+        for name in self.names:
+            self.start(name)
+            self.sidecars[name].client.register(definition("three", step("a", more=RETRY), step("b", after=["a"], more=RETRY), step("c", after=["b"], more=RETRY)))
+        self.threads = [threading.Thread(target=self.work, args=(i,)) for i in range(WORKERS)]
+        for thread in self.threads:
+            thread.start()
 
     # ---- what happens ----
 
@@ -349,6 +362,20 @@ class Fleet:
                 del self.known[request]
         self.ledger.forget({saga for _, saga in old})
 
+    def end(self):
+        """Begins nothing more; all that was begun ends. Returns an exit status."""
+        self.over.set()
+        for thread in self.threads:
+            thread.join()
+        if not self.wrong:
+            self.settle(0)
+        self.close()
+        for line in self.wrong:
+            print("fleet: WRONG: " + line)
+        print("fleet: %d s, %d sagas, %s, %d take-overs, %d wrong" % (
+            time.monotonic() - self.since, len(self.settled), ", ".join("%s %d" % item for item in sorted(self.acts.items())), self.taken, len(self.wrong)))
+        return 1 if self.wrong else 0
+
     def close(self):
         for name, sidecar in self.sidecars.items():
             self.count_taken(name)
@@ -374,16 +401,11 @@ def main():
     args = parser.parse_args()
     print("fleet: seed %d, %d sidecars, %s" % (args.seed, args.sidecars, "%d s" % args.seconds if args.seconds else "%d rounds" % args.rounds), flush=True)
     fleet = Fleet(args)
-    for name in fleet.names:
-        fleet.start(name)
-        fleet.sidecars[name].client.register(definition("three", step("a", more=RETRY), step("b", after=["a"], more=RETRY), step("c", after=["b"], more=RETRY)))
-    threads = [threading.Thread(target=fleet.work, args=(i,)) for i in range(WORKERS)]
-    for thread in threads:
-        thread.start()
+    fleet.begin()
     acts = [getattr(fleet, name) for name in args.only.split(",")]
-    since, number = time.monotonic(), 0
+    number = 0
     try:
-        while time.monotonic() < since + args.seconds if args.seconds else number < args.rounds:
+        while time.monotonic() < fleet.since + args.seconds if args.seconds else number < args.rounds:
             time.sleep(1)
             began, sagas = time.monotonic(), len(fleet.known)
             act = acts[number] if number < len(acts) else fleet.random.choice(acts)
@@ -396,18 +418,10 @@ def main():
             if fleet.wrong:
                 break
         time.sleep(1)
-    finally:
-        fleet.over.set()
-        for thread in threads:
-            thread.join()
-    if not fleet.wrong:
-        fleet.settle(0)
-    fleet.close()
-    for line in fleet.wrong:
-        print("fleet: WRONG: " + line)
-    print("fleet: %d s, %d sagas, %s, %d take-overs, %d wrong" % (
-        time.monotonic() - since, len(fleet.settled), ", ".join("%s %d" % item for item in sorted(fleet.acts.items())), fleet.taken, len(fleet.wrong)))
-    return 1 if fleet.wrong else 0
+    except BaseException:
+        fleet.over.set()  # the threads are to end
+        raise
+    return fleet.end()
 
 
 if __name__ == "__main__":

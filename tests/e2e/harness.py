@@ -57,11 +57,11 @@ def database():
     return _DATABASE[0]
 
 
-def migrate(server):
+def migrate(server, program=SAGAD):
     path = os.path.join(server.folder, "migrate.yaml")
     with open(path, "w") as f:
         f.write("store: %s\n" % server.uri)
-    subprocess.run([SAGAD, "--migrate", "-f", path], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([program, "--migrate", "-f", path], check=True, stdout=subprocess.DEVNULL)
 
 
 def needs_files(test):
@@ -486,6 +486,7 @@ class Sidecar:
                 raise unittest.SkipTest("it is about journals in SQLite")
             self.options["store"] = database().uri
             self.options["store_journal"] = os.path.abspath(self.options["data_dir"])[-100:]
+        self.program = SAGAD
         self.prepare = None  # what the child does before it becomes a sidecar
         self.environment = {}
         self.process = None
@@ -504,7 +505,7 @@ class Sidecar:
     def spawn(self):
         config = self.write_config()
         self.lines = []
-        self.process = subprocess.Popen([SAGAD, "-f", config], stderr=subprocess.PIPE, text=True, errors="replace",
+        self.process = subprocess.Popen([self.program, "-f", config], stderr=subprocess.PIPE, text=True, errors="replace",
                                         cwd=self.directory, env=dict(os.environ, **self.environment), preexec_fn=self.prepare)
         Sidecar.running.add(self)
         # The list is the thread's own: what a killed process still had to say must not be read as its successor's.
