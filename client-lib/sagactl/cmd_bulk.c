@@ -20,6 +20,19 @@ static char *text_of(const char *text)
     return (char *)(uintptr_t)(text != NULL ? text : protobuf_c_empty_string);
 }
 
+#define WHOSE_SIZE 600
+
+/* What names the journals of a job in a command that is proposed. */
+static const char *whose(const struct run *r, char text[WHOSE_SIZE])
+{
+    char clean[FIELD], word[2 * FIELD];
+    snprintf(text, WHOSE_SIZE, "%s", r->o.fleet ? " --fleet" : "");
+    if (r->o.journal != NULL)
+        snprintf(text, WHOSE_SIZE, " --journal %s",
+                 screen_shell_word(screen_clean(&r->screen, r->o.journal, clean, sizeof clean), word, sizeof word));
+    return text;
+}
+
 /* ---- a job of all loops ---- */
 
 struct job {
@@ -106,6 +119,7 @@ static int ask(struct run *r, const char *id, Saga__V1__ListBulksResponse **answ
 static int follow(struct run *r, const char *id)
 {
     Saga__V1__ListBulksResponse *answer;
+    char text[WHOSE_SIZE];
     for (;;) {
         int status = ask(r, id, &answer);
         if (status != EXIT_DONE)
@@ -125,7 +139,7 @@ static int follow(struct run *r, const char *id)
         if (over)
             return status;
         if (r->o.timeout_ms >= 0 && wire_now() + LOOK_EVERY >= r->deadline)
-            return run_say(r, EXIT_TIMEOUT, "the job goes on: sagactl bulk %s%s", id, r->o.fleet ? " --fleet" : "");
+            return run_say(r, EXIT_TIMEOUT, "the job goes on: sagactl bulk %s%s", id, whose(r, text));
         fflush(r->screen.out);
         nanosleep(&(struct timespec){.tv_nsec = LOOK_EVERY % 1000000000, .tv_sec = LOOK_EVERY / 1000000000}, NULL);
     }
@@ -148,7 +162,7 @@ int run_bulk(struct run *r)
 {
     Saga__V1__StartBulkRequest request = SAGA__V1__START_BULK_REQUEST__INIT;
     Saga__V1__StartBulkResponse *answer;
-    char id[64];
+    char id[64], text[WHOSE_SIZE];
     if (r->o.dry_run)
         return run_summary(r);
     for (unsigned i = 1; i < 4; i++)
@@ -174,9 +188,9 @@ int run_bulk(struct run *r)
         return follow(r, request.id);
     if (r->o.json)
         return json_put(r->screen.out, json_pack("{ss}", "id", request.id), false) == 0 ? EXIT_DONE : EXIT_REFUSED;
-    const char *whose = r->o.fleet ? " --fleet" : "";
+    whose(r, text);
     fprintf(r->screen.out, "%s has begun. How far it is: sagactl bulk %s%s; to halt it: sagactl bulk %s pause%s\n",
-            request.id, request.id, whose, request.id, whose);
+            request.id, request.id, text, request.id, text);
     return EXIT_DONE;
 }
 

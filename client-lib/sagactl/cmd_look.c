@@ -348,8 +348,7 @@ int command_list(struct run *r)
         put_states(r);
         put_time(r, "since", request.started_from);
         put_time(r, "before", request.started_before);
-        if (r->o.tag != NULL)
-            fprintf(r->screen.out, " --tag %s", r->o.tag);
+        put_option(r, "tag", r->o.tag);
         put_next(r, next);
     }
     return status;

@@ -1,6 +1,7 @@
 """What sagactl makes of answers that a real sidecar seldom gives, or never."""
 import itertools
 import re
+import shlex
 import subprocess
 import threading
 import time
@@ -203,6 +204,34 @@ class MadeUp(unittest.TestCase):
         for words, method in ((("list",), "List"), (("list", "--all"), "List"), (("deadletters",), "ListDeadLetters"), (("deadletters", "--summary"), "ListDeadLetters")):
             ran = self.ask("--timeout", "10s", *words, **{method: message("saga.v1.%sResponse" % method)(next_page_token="t")})
             self.assertEqual((REFUSED, "sagactl: the sidecar's token for the next page cannot be used\n"), (ran.code, ran.err), ran)
+
+    def test_the_next_page_is_asked_for_as_this_one(self):
+        """The command that is proposed holds every filter, quoted as a shell needs it."""
+        for command, method, words in (
+                ("list", "List", ("--state", "running,stuck,paused", "--since", "2026-05-01", "--before", "2026-05-04T10:20:30Z", "--tag", "city=New York=$HOME", "--definition", "order",
+                                  "--where", "age > 1 && reason != 'a b'", "--journal", "shop 1", "--limit", "3")),
+                ("list", "List", ("--tag", "a=b", "--state", "paused", "--fleet")),
+                ("deadletters", "ListDeadLetters", ("--definition", "order", "--where", "step == 'a b'", "--fleet", "--limit", "3")),
+                ("deadletters", "ListDeadLetters", ("--journal", "shop 1",))):
+            asked = []
+            page = message("saga.v1.%sResponse" % method)(sagas=[message("saga.v1.Saga")(id="9f03c1d2a4b7-2a", paused=True)], next_page_token="t u")
+            answers = {method: lambda request: asked.append(message("saga.v1.%sRequest" % method).FromString(request)) or page}
+            more = re.search(r"(?m)^more: sagactl (.*)$", self.ask(command, *words, **answers).out).group(1)
+            again = shlex.split(more)
+            at = again.index("--address")
+            self.ask(*again[:at], *again[at + 2:], **answers)
+            self.assertEqual(["", "t u"], [a.page_token for a in asked])
+            asked[0].page_token = "t u"
+            self.assertEqual(asked[0], asked[1], more)
+
+    def test_a_job_is_followed_in_its_own_journals(self):
+        empty, goes_on = message("saga.v1.StartBulkResponse")(), message("saga.v1.ListBulksResponse")(jobs=[message("saga.v1.BulkJob")(id="x", state=1)])
+        for whose in (), ("--fleet",), ("--journal", "shop 1"):
+            ran = self.ask("deadletters", "retry", "--name", "x", "--where", "true", "--reason", "r", *whose, StartBulk=empty)
+            for more in re.search(r": sagactl (.*?); to halt it: sagactl (.*)$", ran.out).groups():
+                self.assertEqual(list(whose), [w for w in shlex.split(more)[2:] if w != "pause"], ran)
+            ran = self.ask("bulk", "x", "--wait", "--timeout", "300ms", *whose, ListBulks=goes_on)
+            self.assertEqual((TIMEOUT, ["bulk", "x", *whose]), (ran.code, shlex.split(ran.err.split("sagactl ")[1])), ran)
 
     def test_a_timeline_is_whole_when_its_first_page_is(self):
         event = lambda type: message("saga.v1.Event")(at=self.ago(9), type=enum("EventType", "EVENT_TYPE_" + type))
