@@ -173,6 +173,14 @@ const struct rpc_peer *__wrap_rpc_call_peer(struct rpc_call *call)
     return &call_of(call)->peer;
 }
 
+/* None came with it. */
+struct bytes __wrap_rpc_call_metadata(const struct rpc_call *call, const char *key)
+{
+    (void)call;
+    (void)key;
+    return bytes_of(NULL, 0);
+}
+
 struct rpc *__wrap_rpc_call_asker(const struct rpc_call *call)
 {
     const struct world_asked *asked = call_of(call)->asked;

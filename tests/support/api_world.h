@@ -118,6 +118,7 @@ const struct rpc_method *__wrap_rpc_call_method(const struct rpc_call *call);
 void *__wrap_rpc_call_owner(const struct rpc_call *call);
 void __wrap_rpc_call_set_owner(struct rpc_call *call, void *owner);
 const struct rpc_peer *__wrap_rpc_call_peer(struct rpc_call *call);
+struct bytes __wrap_rpc_call_metadata(const struct rpc_call *call, const char *key);
 struct rpc *__wrap_rpc_call_asker(const struct rpc_call *call);
 struct span __wrap_rpc_call_asked_ago(const struct rpc_call *call);
 struct rpc_ask *__wrap_rpc_ask(struct rpc *from, struct rpc *to, const struct rpc_method *method, struct bytes message,

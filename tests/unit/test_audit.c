@@ -1,0 +1,342 @@
+/* The trail of who did what: every act with who it was, from where, on what and why; nothing that did not happen, and nothing twice; pages that end
+ * where they should. And what the log says of an act. */
+#include "sidecar/api/api_inside.h"
+#include "tests/support/api_world.h"
+
+#include "sidecar/observe/log.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct api_world w;
+
+/* What the log has said of the last act. */
+static struct {
+    char method[96], actor[64], outcome[64], transport[16], address[64], identity[64];
+    int64_t uid;
+} act;
+
+static void hear(void *self, const struct log_entry *entry)
+{
+    (void)self;
+    if (strcmp(entry->text, "an act on a saga") != 0)
+        return;
+    const struct {
+        const char *name;
+        char *to;
+        size_t size;
+    } texts[] = {{"method", act.method, sizeof act.method},    {"actor", act.actor, sizeof act.actor},
+                 {"outcome", act.outcome, sizeof act.outcome}, {"transport", act.transport, sizeof act.transport},
+                 {"address", act.address, sizeof act.address}, {"identity", act.identity, sizeof act.identity}};
+    for (size_t i = 0; i < entry->field_count; i++) {
+        const struct log_field *f = &entry->fields[i];
+        for (size_t k = 0; k < sizeof texts / sizeof texts[0]; k++)
+            if (strcmp(f->name, texts[k].name) == 0)
+                snprintf(texts[k].to, texts[k].size, "%.*s", (int)f->text.size, (const char *)f->text.at);
+        if (strcmp(f->name, "uid") == 0)
+            act.uid = f->number;
+    }
+}
+
+static void come_over_tls(void)
+{
+    w.peer =
+        (struct rpc_peer){.transport = RPC_TRANSPORT_TLS, .address = "10.0.0.7:4711", .identity = "spiffe://shop/ann"};
+}
+
+static void set_up(void)
+{
+    log_listen(hear, NULL);
+    memset(&act, 0, sizeof act);
+    api_world_init(&w, 1);
+}
+
+static void tear_down(void)
+{
+    log_listen(NULL, NULL);
+    api_world_close(&w);
+}
+
+static char *text_of(const char *text)
+{
+    return (char *)(uintptr_t)text;
+}
+
+static Saga__V1__ListAuditResponse *trail(int page_size, const Google__Protobuf__Timestamp *before)
+{
+    Saga__V1__ListAuditRequest m = SAGA__V1__LIST_AUDIT_REQUEST__INIT;
+    m.page_size = page_size;
+    m.before = (Google__Protobuf__Timestamp *)(uintptr_t)before;
+    return api_world_get(&w, 0, METHOD_LIST_AUDIT, &m.base);
+}
+
+static void drop(Saga__V1__ListAuditResponse *list)
+{
+    saga__v1__list_audit_response__free_unpacked(list, NULL);
+}
+
+static void ask(enum method_id method, const ProtobufCMessage *m)
+{
+    protobuf_c_message_free_unpacked(api_world_get(&w, 0, method, m), NULL);
+}
+
+/* The newest entry is this one, and there are so many. */
+static void expect(size_t count, const char *method, const char *saga, const char *subject, const char *step,
+                   const char *actor, const char *reason)
+{
+    Saga__V1__ListAuditResponse *list = trail(0, NULL);
+    ck_assert_uint_eq(list->n_entries, count);
+    const Saga__V1__AuditEntry *e = list->entries[0];
+    ck_assert_str_eq(e->method, method);
+    ck_assert_str_eq(e->saga_id, saga);
+    ck_assert_str_eq(e->subject, subject);
+    ck_assert_str_eq(e->step, step);
+    ck_assert_str_eq(e->actor, actor);
+    ck_assert_str_eq(e->reason, reason);
+    ck_assert_str_eq(e->identity, w.peer.identity);
+    ck_assert_str_eq(e->address, w.peer.address);
+    drop(list);
+}
+
+/* A request of an operator's act on a saga: the fields that all have, set by their names. */
+static void act_on(enum method_id method, ProtobufCMessage *m, const char *saga, const char *actor, const char *reason)
+{
+    const struct {
+        const char *name, *value;
+    } fields[] = {{"saga_id", saga}, {"actor", actor}, {"reason", reason}};
+    for (size_t i = 0; i < 3; i++) {
+        const ProtobufCFieldDescriptor *f =
+            protobuf_c_message_descriptor_get_field_by_name(m->descriptor, fields[i].name);
+        if (f != NULL && fields[i].value != NULL)
+            *(char **)(void *)((char *)m + f->offset) = text_of(fields[i].value);
+    }
+    ask(method, m);
+}
+
+START_TEST(audit__an_act_has_all_that_is_known_of_it)
+{
+    char id[SAGA_ID_TEXT_SIZE];
+    api_world_start(&w);
+    come_over_tls();
+    api_world_begin(&w, 0, "x", "", id);
+    Saga__V1__PauseRequest pause = SAGA__V1__PAUSE_REQUEST__INIT;
+    Saga__V1__ResumeRequest resume = SAGA__V1__RESUME_REQUEST__INIT;
+    Saga__V1__CancelRequest cancel = SAGA__V1__CANCEL_REQUEST__INIT;
+    act_on(METHOD_PAUSE, &pause.base, id, "anna", "lunch");
+    expect(1, "Pause", id, "", "", "anna", "lunch");
+    act_on(METHOD_RESUME, &resume.base, id, "bert", NULL);
+    expect(2, "Resume", id, "", "", "bert", "");
+    act_on(METHOD_CANCEL, &cancel.base, id, "carl", "closed");
+    expect(3, "Cancel", id, "", "", "carl", "closed");
+
+    Saga__V1__SetBreakerRequest breaker = SAGA__V1__SET_BREAKER_REQUEST__INIT;
+    breaker.target = text_of("t");
+    breaker.act = SAGA__V1__BREAKER_ACT__BREAKER_ACT_HOLD;
+    act_on(METHOD_SET_BREAKER, &breaker.base, NULL, "anna", "it burns");
+    expect(4, "SetBreaker", "", "t", "", "anna", "it burns");
+    Saga__V1__HoldDefinitionRequest hold = SAGA__V1__HOLD_DEFINITION_REQUEST__INIT;
+    hold.definition = text_of("order");
+    act_on(METHOD_HOLD_DEFINITION, &hold.base, NULL, "bert", "a bug");
+    expect(5, "HoldDefinition", "", "order", "", "bert", "a bug");
+    Saga__V1__ForgetAnswerRequest forget = SAGA__V1__FORGET_ANSWER_REQUEST__INIT;
+    forget.name = text_of("order/price");
+    forget.key = text_of("secret");
+    act_on(METHOD_FORGET_ANSWER, &forget.base, NULL, "carl", "asked to");
+    expect(6, "ForgetAnswer", "", "order/price", "", "carl", "asked to");
+    Saga__V1__ReloadRequest reload = SAGA__V1__RELOAD_REQUEST__INIT;
+    act_on(METHOD_RELOAD, &reload.base, NULL, "dora", NULL);
+    expect(7, "Reload", "", "", "", "dora", "");
+    api_world_register(&w, "name: order\nversion: 1.0.0\nsteps:\n- name: a\n  target: t\n  action: {method: /s.S/A}\n");
+    expect(8, "RegisterDefinition", "", "order 1.0.0", "", "", "");
+}
+END_TEST
+
+START_TEST(audit__what_did_not_happen_is_not_in_it_and_nothing_is_twice)
+{
+    char id[SAGA_ID_TEXT_SIZE];
+    api_world_start(&w);
+    come_over_tls();
+    api_world_begin(&w, 0, "x", "", id);
+    Saga__V1__PauseRequest pause = SAGA__V1__PAUSE_REQUEST__INIT;
+    act_on(METHOD_PAUSE, &pause.base, id, "anna", "lunch");
+    pause.actor = text_of("bert");
+    pause.saga_id = text_of("000000abc000-4d2");
+    api_world_refused(&w, 0, METHOD_PAUSE, &pause.base, "SAGA_NOT_FOUND", "");
+    act_on(METHOD_PAUSE, &pause.base, id, "bert", "again");
+    expect(1, "Pause", id, "", "", "anna", "lunch");
+
+    Saga__V1__StartBulkRequest bulk = SAGA__V1__START_BULK_REQUEST__INIT;
+    bulk.id = text_of("job");
+    bulk.act = SAGA__V1__BULK_ACT__BULK_ACT_RETRY;
+    bulk.where = text_of("true");
+    act_on(METHOD_START_BULK, &bulk.base, NULL, "anna", "it is back");
+    expect(2, "StartBulk", "", "job", "", "anna", "it is back");
+    act_on(METHOD_START_BULK, &bulk.base, NULL, "bert", "it is back");
+    expect(2, "StartBulk", "", "job", "", "anna", "it is back");
+    Saga__V1__ChangeBulkRequest change = SAGA__V1__CHANGE_BULK_REQUEST__INIT;
+    change.id = text_of("job");
+    change.state = SAGA__V1__BULK_STATE__BULK_STATE_PAUSED;
+    act_on(METHOD_CHANGE_BULK, &change.base, NULL, "bert", NULL);
+    expect(3, "ChangeBulk", "", "job", "", "bert", "");
+}
+END_TEST
+
+/* What a job does it does in the name of who began it. */
+START_TEST(audit__an_act_of_a_job_tells_whose_it_is)
+{
+    static const char *const names[] = {"", "Retry", "Skip", "Resolve"};
+    api_world_start(&w);
+    Saga__V1__BulkJob job = SAGA__V1__BULK_JOB__INIT;
+    job.id = text_of("job");
+    job.actor = text_of("anna");
+    job.identity = text_of("spiffe://shop/ann");
+    for (unsigned which = 1; which <= 3; which++) {
+        struct event event = {.saga = {.tag = 0xabc, .serial = 7},
+                              .step = bytes_of_text("pay"),
+                              .actor = bytes_of_text("anna"),
+                              .reason = bytes_of_text("bulk job: it is back")};
+        job.act = (Saga__V1__BulkAct)which;
+        ck_assert_int_eq(api_audit_bulk(w.loop[0].api, &job, &event), 0);
+        Saga__V1__ListAuditResponse *list =
+            saga__v1__list_audit_response__unpack(NULL, event.audit.size, event.audit.at);
+        ck_assert_uint_eq(list->n_entries, 1);
+        ck_assert_str_eq(list->entries[0]->method, names[which]);
+        ck_assert_str_eq(list->entries[0]->saga_id, "000000000abc-7");
+        ck_assert_str_eq(list->entries[0]->subject, "job");
+        ck_assert_str_eq(list->entries[0]->step, "pay");
+        ck_assert_str_eq(list->entries[0]->actor, "anna");
+        ck_assert_str_eq(list->entries[0]->reason, "bulk job: it is back");
+        ck_assert_str_eq(list->entries[0]->identity, "spiffe://shop/ann");
+        ck_assert_str_eq(list->entries[0]->address, "");
+        drop(list);
+    }
+}
+END_TEST
+
+START_TEST(audit__what_the_sidecar_does_itself_is_nobodys)
+{
+    api_world_start(&w);
+    come_over_tls();
+    struct rpc_peer nobody = {.transport = RPC_TRANSPORT_NONE};
+    struct rpc_peer who = w.peer;
+    static const char *const reasons[] = {"a file of definitions_dir", "a file of schemas_dir"};
+    for (int schema = 0; schema < 2; schema++) {
+        api_audit_file(w.loop[0].api, schema == 1, "order", "1.2.0");
+        api_world_turn(&w, 0);
+        Saga__V1__ListAuditResponse *list = trail(0, NULL);
+        ck_assert_str_eq(list->entries[0]->method, schema == 1 ? "RegisterSchema" : "RegisterDefinition");
+        ck_assert_str_eq(list->entries[0]->subject, "order 1.2.0");
+        ck_assert_str_eq(list->entries[0]->reason, reasons[schema]);
+        ck_assert_str_eq(list->entries[0]->identity, "");
+        drop(list);
+    }
+    w.peer = nobody;
+    api_audit_own(w.loop[0].api, "Remediation", "halts", "rule halts", "too many");
+    api_world_turn(&w, 0);
+    w.peer = (struct rpc_peer){.transport = RPC_TRANSPORT_UNIX};
+    expect(3, "Remediation", "", "halts", "", "rule halts", "too many");
+    w.peer = who;
+}
+END_TEST
+
+/* One act of each second. */
+START_TEST(audit__a_page_ends_where_it_should)
+{
+    enum { ACTS = 7 };
+    char id[SAGA_ID_TEXT_SIZE], actor[8];
+    api_world_start(&w);
+    Saga__V1__HoldDefinitionRequest hold = SAGA__V1__HOLD_DEFINITION_REQUEST__INIT;
+    api_world_begin(&w, 0, "x", "", id);
+    int64_t first = w.now.us + 1000000;
+    for (int i = 0; i < ACTS; i++) {
+        w.now.us = first + INT64_C(1000000) * i + 500000;
+        snprintf(actor, sizeof actor, "a%d", i);
+        hold.definition = text_of("order");
+        hold.release = i % 2 == 1;
+        act_on(METHOD_HOLD_DEFINITION, &hold.base, NULL, actor, "why");
+    }
+    w.now.us = first + INT64_C(1000000) * ACTS;
+    for (int size = 1; size <= ACTS + 1; size++) {
+        Saga__V1__ListAuditResponse *list = trail(size, NULL);
+        ck_assert_uint_eq(list->n_entries, size < ACTS ? size : ACTS);
+        for (size_t i = 0; i < list->n_entries; i++)
+            ck_assert_int_eq(list->entries[i]->actor[1], '0' + ACTS - 1 - (int)i);
+        drop(list);
+    }
+    /* What was done at the very time is not before it; what was done a microsecond ago is. */
+    for (int i = 0; i < ACTS; i++)
+        for (int later = 0; later < 2; later++) {
+            int64_t at = first + INT64_C(1000000) * i + 500000 + later;
+            Google__Protobuf__Timestamp before = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+            before.seconds = at / 1000000;
+            before.nanos = (int32_t)(at % 1000000) * 1000;
+            Saga__V1__ListAuditResponse *list = trail(3, &before);
+            int count = i + later < 3 ? i + later : 3;
+            ck_assert_uint_eq(list->n_entries, count);
+            for (int k = 0; k < count; k++)
+                ck_assert_int_eq(list->entries[k]->actor[1], '0' + i + later - 1 - k);
+            drop(list);
+        }
+}
+END_TEST
+
+START_TEST(audit__loops_write_an_act_once)
+{
+    w.loops = 2;
+    api_world_start(&w);
+    api_world_register(&w, "name: order\nversion: 1.0.0\nsteps:\n- name: a\n  target: t\n  action: {method: /s.S/A}\n");
+    Saga__V1__ListAuditResponse *list = trail(0, NULL);
+    ck_assert_uint_eq(list->n_entries, 1);
+    drop(list);
+}
+END_TEST
+
+START_TEST(audit__the_log_tells_of_an_act_and_what_came_of_it)
+{
+    char id[SAGA_ID_TEXT_SIZE];
+    api_world_start(&w);
+    api_world_begin(&w, 0, "x", "", id);
+    w.peer.gid = 77;
+    Saga__V1__PauseRequest pause = SAGA__V1__PAUSE_REQUEST__INIT;
+    act_on(METHOD_PAUSE, &pause.base, id, "anna", "lunch");
+    ck_assert_str_eq(act.method, "/saga.v1.Operator/Pause");
+    ck_assert_str_eq(act.actor, "anna");
+    ck_assert_str_eq(act.outcome, "OK");
+    ck_assert_str_eq(act.transport, "unix");
+    ck_assert_int_eq(act.uid, 1234);
+
+    come_over_tls();
+    pause.saga_id = text_of("000000abc000-4d2");
+    pause.actor = text_of("bert");
+    api_world_refused(&w, 0, METHOD_PAUSE, &pause.base, "SAGA_NOT_FOUND", "");
+    ck_assert_str_eq(act.actor, "bert");
+    ck_assert_str_eq(act.outcome, "SAGA_NOT_FOUND");
+    ck_assert_str_eq(act.transport, "tls");
+    ck_assert_str_eq(act.address, "10.0.0.7:4711");
+    ck_assert_str_eq(act.identity, "spiffe://shop/ann");
+    ck_assert_int_eq(act.uid, -1);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("audit");
+    TCase *tc = tcase_create("audit");
+    tcase_set_timeout(tc, 60);
+    tcase_add_checked_fixture(tc, set_up, tear_down);
+    tcase_add_test(tc, audit__an_act_has_all_that_is_known_of_it);
+    tcase_add_test(tc, audit__what_did_not_happen_is_not_in_it_and_nothing_is_twice);
+    tcase_add_test(tc, audit__an_act_of_a_job_tells_whose_it_is);
+    tcase_add_test(tc, audit__what_the_sidecar_does_itself_is_nobodys);
+    tcase_add_test(tc, audit__a_page_ends_where_it_should);
+    tcase_add_test(tc, audit__loops_write_an_act_once);
+    tcase_add_test(tc, audit__the_log_tells_of_an_act_and_what_came_of_it);
+    suite_add_tcase(suite, tc);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
