@@ -1,19 +1,26 @@
 /* When what goes to a collector is sent, sent again and given up: in a time that passes as the thread waits for it, over calls that the test answers. */
 #include "sidecar/base/grpc_status.h"
 #include "sidecar/observe/log.h"
+#include "sidecar/observe/metrics.h"
 #include "sidecar/observe/otlp_queue.h"
+#include "sidecar/observe/panel.h"
 #include "sidecar/rpc/rpc.h"
 #include "sidecar/runtime/exporter.h"
 #include "sidecar/runtime/tracing.h"
 
+#include "opentelemetry/otlp.pb-c.h"
+
 #include <check.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
-enum { LOOPS = 2, CALLS = 64, LOOK_US = 10000 };
+enum { LOOPS = 2, CALLS = 64, LOOK_US = 10000, BEGUN_US = 1000000000 };
 
 /* What left, in the thread's time, and how each is answered: by the script, whose last status is every later one's. */
 static struct {
@@ -25,21 +32,27 @@ static struct {
 static size_t left_count;
 static int script[CALLS];
 static size_t script_count;
+static struct bytes said; /* in every answer that is OK */
 
 static struct rpc_callbacks callbacks;
 static void *in_flight;
 static struct otlp_queue *queues[LOOPS];
 static struct exporter *exporter;
 static struct config config;
+static struct panel *panel;  /* NULL: nobody counts */
+static struct metrics *many; /* series, or NULL */
+static bool of_a_guest;
 static int some_room, some_target;
 
 /* The thread's time, and until when it runs by itself: then it waits in truth. */
-static _Thread_local bool is_thread;
+static _Thread_local bool is_thread, begins;
 static int64_t now_us;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t reached = PTHREAD_COND_INITIALIZER;
 static int64_t runs_until_us;
 static bool rests;
+static pthread_cond_t *rest_on; /* where it waits in truth */
+static pthread_mutex_t *rest_with;
 
 /* ---- tests.mk wraps these ---- */
 
@@ -61,7 +74,9 @@ void __wrap_rpc_destroy(struct rpc *r);
 
 int __wrap_clock_gettime(clockid_t clock, struct timespec *t)
 {
-    if (!is_thread)
+    if (begins) /* what is due first is due by its time, too */
+        now_us = BEGUN_US;
+    else if (!is_thread)
         return __real_clock_gettime(clock, t);
     *t = (struct timespec){.tv_sec = (time_t)(now_us / 1000000), .tv_nsec = (long)(now_us % 1000000 * 1000)};
     return 0;
@@ -73,12 +88,14 @@ int __wrap_pthread_cond_timedwait(pthread_cond_t *c, pthread_mutex_t *m, const s
         return __real_pthread_cond_timedwait(c, m, until);
     if (!is_thread) { /* the first time: from now on its time is ours */
         is_thread = true;
-        now_us = 1000000000;
+        now_us = BEGUN_US;
         return ETIMEDOUT;
     }
     pthread_mutex_lock(&lock);
     bool rest = now_us >= runs_until_us;
     rests = rest;
+    rest_on = c;
+    rest_with = m;
     pthread_cond_broadcast(&reached);
     pthread_mutex_unlock(&lock);
     if (rest)
@@ -136,7 +153,7 @@ int __wrap_rpc_poll(struct rpc *r, struct span wait)
         return 0;
     in_flight = NULL;
     size_t at = left_count - 1 < script_count ? left_count - 1 : script_count - 1;
-    callbacks.on_answer(callbacks.self, tag, &(struct rpc_answer){.status = script[at]});
+    callbacks.on_answer(callbacks.self, tag, &(struct rpc_answer){.status = script[at], .output = said});
     return 1;
 }
 
@@ -176,12 +193,30 @@ static void run_for(struct span time)
     static struct tracing *loops[LOOPS];
     struct error_detail detail;
     if (exporter == NULL) {
-        runs_until_us = 1000000000 + time.us;
+        runs_until_us = BEGUN_US + time.us;
         for (unsigned i = 0; i < LOOPS; i++)
             loops[i] = (struct tracing *)(void *)queues[i];
-        ck_assert_int_eq(exporter_open(&config, true, &exporter), 0);
-        ck_assert_int_eq(exporter_start(exporter, &config, NULL, loops, LOOPS, NULL, &detail), 0);
+        ck_assert_int_eq(exporter_open(&config, of_a_guest, &exporter), 0);
+        begins = true;
+        ck_assert_int_eq(exporter_start(exporter, &config, NULL, loops, LOOPS, panel, &detail), 0);
+        begins = false;
     }
+    pthread_mutex_lock(&lock);
+    while (!rests)
+        pthread_cond_wait(&reached, &lock);
+    pthread_mutex_unlock(&lock);
+}
+
+/* It goes on for so long. */
+static void go_on(int64_t us)
+{
+    pthread_mutex_lock(&lock);
+    runs_until_us += us;
+    rests = false;
+    pthread_mutex_unlock(&lock);
+    pthread_mutex_lock(rest_with);
+    pthread_cond_signal(rest_on);
+    pthread_mutex_unlock(rest_with);
     pthread_mutex_lock(&lock);
     while (!rests)
         pthread_cond_wait(&reached, &lock);
@@ -194,6 +229,7 @@ static void setup(void)
     config = (struct config){.otlp_endpoint = "unix:/collector"};
     for (unsigned i = 0; i < LOOPS; i++)
         ck_assert_int_eq(otlp_queue_create(1 << 16, &queues[i]), 0);
+    of_a_guest = true;
     left_count = 0;
     script_count = 1;
     script[0] = CODE_OK;
@@ -203,6 +239,10 @@ static void teardown(void)
 {
     exporter_close(exporter);
     exporter = NULL;
+    panel_destroy(panel);
+    panel = NULL;
+    metrics_destroy(many);
+    many = NULL;
     for (unsigned i = 0; i < LOOPS; i++)
         otlp_queue_destroy(queues[i]);
 }
@@ -276,6 +316,184 @@ START_TEST(exporter__what_is_left_at_the_end_is_sent_once)
 }
 END_TEST
 
+/* ---- what is counted ---- */
+
+/* Of the counter `name` of a signal; -1: it has no such series. */
+static long counted(const char *name, const char *signal)
+{
+    struct metrics *all[PANEL_METRICS_MAX];
+    char *text, what[96];
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    ck_assert_int_eq(metrics_write(all, panel_metrics(panel, all), METRICS_PROMETHEUS, out), 0);
+    fclose(out);
+    snprintf(what, sizeof what, "\nsagad_otlp_%s_total{signal=\"%s\"} ", name, signal);
+    const char *at = strstr(text, what);
+    long count = at == NULL ? -1 : atol(at + strlen(what));
+    free(text);
+    return count;
+}
+
+static void watch(void)
+{
+    ck_assert_int_eq(metrics_create(10000, &many), 0);
+    ck_assert_int_eq(panel_create("1.2.3", &panel), 0);
+    panel_add_guests(panel, &many, 1);
+}
+
+/* As many as find room, and so many more. */
+static void fill(unsigned loop, unsigned more)
+{
+    Otlp__KeyValue item = OTLP__KEY_VALUE__INIT;
+    item.key = (char *)(uintptr_t) "of a test";
+    while (otlp_queue_add(queues[loop], &item.base))
+        ;
+    for (unsigned i = 1; i < more; i++)
+        ck_assert(!otlp_queue_add(queues[loop], &item.base));
+}
+
+START_TEST(exporter__what_finds_no_room_is_lost_in_every_loop)
+{
+    watch();
+    fill(0, 2);
+    fill(1, 5);
+    run_for(SPAN_S(3));
+    ck_assert_int_eq(counted("lost", "traces"), 7);
+    ck_assert_int_gt(counted("sent", "traces"), 100);
+    teardown();
+}
+END_TEST
+
+/* Of what the collector has taken some may be left out; what it refuses for good is lost as a whole, once. */
+START_TEST(exporter__what_was_not_taken_is_lost)
+{
+    Otlp__PartialSuccess partly = OTLP__PARTIAL_SUCCESS__INIT;
+    Otlp__ExportResponse response = OTLP__EXPORT_RESPONSE__INIT;
+    uint8_t packed[64];
+    partly.rejected = 2;
+    response.partial_success = &partly;
+    watch();
+    said = bytes_of(packed, otlp__export_response__pack(&response, packed));
+    for (int i = 0; i < 5; i++)
+        add(0);
+    for (int i = 0; i < 4; i++)
+        add(1);
+    script_count = 3;
+    script[0] = CODE_OK;
+    script[1] = CODE_UNAVAILABLE;
+    script[2] = CODE_INVALID_ARGUMENT;
+    run_for(SPAN_S(10));
+    ck_assert_uint_eq(left_count, 3);
+    ck_assert_int_eq(counted("sent", "traces"), 3);
+    ck_assert_int_eq(counted("lost", "traces"), 2 + 4);
+    teardown();
+}
+END_TEST
+
+/* The log's lines that find no room; those of the exporter's own thread are none of its business. */
+START_TEST(exporter__lines_that_find_no_room_are_lost)
+{
+    int nowhere = open("/dev/null", O_WRONLY);
+    log_open(&(struct log_options){.level = LOG_LEVEL_DEBUG, .fd = nowhere});
+    watch();
+    of_a_guest = false;
+    config.otlp_logs = true;
+    script[0] = CODE_UNAVAILABLE;
+    add(0); /* what cannot be sent is logged by its thread */
+    run_for(SPAN_S(3));
+    ck_assert_int_eq(counted("sent", "logs"), 0);
+    ck_assert_int_eq(counted("lost", "logs"), 0);
+    for (size_t i = 0; i < left_count; i++)
+        ck_assert_ptr_null(strstr(left[i].method, "LogsService"));
+    char text[256];
+    memset(text, 'x', sizeof text);
+    for (int i = 0; i < 5000; i++)
+        log_event(LOG_LEVEL_DEBUG, "a line of a test", LOG_BYTES("text", bytes_of(text, sizeof text)));
+    script_count = left_count + 1;
+    script[left_count] = CODE_OK;
+    for (size_t i = 0; i < left_count; i++)
+        script[i] = CODE_UNAVAILABLE;
+    go_on(SPAN_S(60).us);
+    long sent = counted("sent", "logs");
+    ck_assert_int_gt(sent, 1000);
+    ck_assert_int_eq(sent + counted("lost", "logs"), 5000);
+    teardown();
+}
+END_TEST
+
+START_TEST(exporter__a_guests_loop_sends_no_lines)
+{
+    config.otlp_logs = true;
+    run_for(SPAN_S(1));
+    log_open(&(struct log_options){.level = LOG_LEVEL_INFO, .fd = 2});
+    log_event(LOG_LEVEL_INFO, "a line of a test", LOG_NUMBER("n", 1));
+    go_on(SPAN_S(3).us);
+    ck_assert_uint_eq(left_count, 0);
+    teardown();
+}
+END_TEST
+
+/* ---- metrics: a telling of several parts ---- */
+
+static void count_many(void)
+{
+    char name[METRIC_LABEL_BYTES + 1];
+    watch();
+    for (int i = 0; i < 8000; i++) {
+        snprintf(name, sizeof name, "%0120d", i);
+        metrics_add(many, METRIC_SAGAS_STARTED,
+                    (struct metric_labels){{bytes_of_text(name), bytes_of_text("enlisted")}}, 1);
+    }
+    config.otlp_metrics_interval = SPAN_S(10);
+}
+
+/* The next telling makes up for one that was not taken; of that all is lost, also what had not left. */
+START_TEST(exporter__a_telling_that_is_refused_is_lost_as_a_whole)
+{
+    count_many();
+    run_for(SPAN_MS(15000));
+    size_t parts = left_count;
+    long all = counted("sent", "metrics");
+    ck_assert_uint_gt(parts, 2);
+    ck_assert_int_gt(all, 8000);
+    ck_assert_int_eq(counted("lost", "metrics"), 0);
+    /* One is refused, and in the next the second part. */
+    script_count = parts + 4;
+    script[parts] = script[parts + 2] = CODE_UNAVAILABLE;
+    for (size_t i = 0; i < parts; i++)
+        script[i] = CODE_OK;
+    script[parts + 1] = script[parts + 3] = CODE_OK;
+    go_on(SPAN_S(10).us);
+    ck_assert_uint_eq(left_count, parts + 1);
+    long lost = counted("lost", "metrics");
+    ck_assert_int_ge(lost, all);
+    ck_assert_int_eq(counted("sent", "metrics"), all);
+    go_on(SPAN_S(10).us);
+    ck_assert_uint_eq(left_count, parts + 3);
+    long taken = counted("sent", "metrics") - all;
+    ck_assert_int_gt(taken, 1000);
+    ck_assert_int_ge(counted("lost", "metrics") - lost + taken, all);
+    ck_assert_int_le(counted("lost", "metrics") - lost + taken, all + 8); /* its own series have come to it */
+    go_on(SPAN_S(10).us);
+    ck_assert_uint_eq(left_count, 2 * parts + 3);
+    ck_assert_int_eq(left[parts + 1].at_us - left[parts].at_us, SPAN_S(10).us);
+    teardown();
+}
+END_TEST
+
+/* At the end all is told anew, also when a telling is under way. */
+START_TEST(exporter__the_last_telling_is_whole)
+{
+    count_many();
+    run_for(SPAN_MS(15000));
+    size_t parts = left_count;
+    go_on(left[0].at_us + SPAN_S(10).us - (BEGUN_US + SPAN_MS(15000).us)); /* the first part of the second has left */
+    ck_assert_uint_eq(left_count, parts + 1);
+    teardown();
+    ck_assert_uint_eq(left_count, 2 * parts + 1);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("exporter");
@@ -286,6 +504,12 @@ int main(void)
     tcase_add_test(t, exporter__delays_begin_anew);
     tcase_add_loop_test(t, exporter__what_is_retryable_is_sent_again_and_nothing_else, 0, 17);
     tcase_add_loop_test(t, exporter__what_is_left_at_the_end_is_sent_once, 0, 2);
+    tcase_add_test(t, exporter__what_finds_no_room_is_lost_in_every_loop);
+    tcase_add_test(t, exporter__what_was_not_taken_is_lost);
+    tcase_add_test(t, exporter__lines_that_find_no_room_are_lost);
+    tcase_add_test(t, exporter__a_guests_loop_sends_no_lines);
+    tcase_add_test(t, exporter__a_telling_that_is_refused_is_lost_as_a_whole);
+    tcase_add_test(t, exporter__the_last_telling_is_whole);
     suite_add_tcase(s, t);
     SRunner *runner = srunner_create(s);
     srunner_run_all(runner, CK_NORMAL);
