@@ -690,11 +690,69 @@ START_TEST(rollback__what_was_turned_away_late_has_no_old_place)
 }
 END_TEST
 
+/* Likewise when its time was over while it waited. */
+START_TEST(rollback__what_had_no_time_left_has_no_old_place)
+{
+    static const char text[] =
+        "name: late\nversion: 1.0.0\ndeadline: 10s\nsteps:\n"
+        "  - {name: a, target: t, reserve: 4s, action: {method: /p.S/A, timeout: 1s, retry: {maxAttempts: 2, jitter: "
+        "0}},\n"
+        "     compensation: {method: /p.S/UndoA, timeout: 1s, request: input}}\n"
+        "  - {name: b, after: [a], target: u, action: {method: /p.S/B, retry: {maxAttempts: 1}}}\n";
+    engine_trace_run(
+        text, 1,
+        "> start r1\n"
+        "STARTED 1\n"
+        "reply 1\n"
+        "ACTION_STARTED 1 a #1\n"
+        "call 1 a action #1 1000ms \"in\"\n"
+        "> lost 1 a\n"
+        "ACTION_FAILED 1 a #1 DEADLINE_EXCEEDED maybe next@1100 quiet@1260\n"
+        "> start r2\n"
+        "STARTED 2\n"
+        "reply 2\n"
+        "ACTION_STARTED 2 a #1\n"
+        "call 2 a action #1 1000ms \"in\"\n"
+        "> answer 2 a OK\n"
+        "ACTION_ENDED 2 a #1 DONE\n"
+        "ACTION_STARTED 2 b #1\n"
+        "call 2 b action #1 2000ms \"in\"\n"
+        "> start r3\n"
+        "STARTED 3\n"
+        "reply 3\n"
+        "ACTION_STARTED 3 a #1\n"
+        "call 3 a action #1 1000ms \"in\"\n"
+        "> tick\n"
+        "at 1100\n"
+        "> at 2000\n"
+        "> answer 2 b NOT_FOUND\n"
+        "ACTION_ENDED 2 b #1 REJECTED NOT_FOUND\n"
+        "TURNED_BACK 2 b ACTION_REJECTED\n"
+        "> tick\n"
+        "at 6000\n"
+        "ACTION_ENDED 1 a #1 UNKNOWN DEADLINE_EXCEEDED\n"
+        "TURNED_BACK 1 a DEADLINE \"no attempt leaves: 0s are left of what the step may take of the deadline\"\n"
+        "> at 6500\n"
+        "> answer 3 a OK\n"
+        "ACTION_ENDED 3 a #1 DONE\n"
+        "ACTION_STARTED 3 b #1\n"
+        "call 3 b action #1 2000ms \"in\"\n"
+        "COMPENSATION_STARTED 2 a #1\n"
+        "call 2 a compensation #1 1000ms \"in\" DONE\n"
+        "> answer 2 a OK\n"
+        "COMPENSATION_ENDED 2 a #1 DONE\n"
+        "ENDED 2 COMPENSATED\n"
+        "COMPENSATION_STARTED 1 a #1\n"
+        "call 1 a compensation #1 1000ms \"in\" UNKNOWN\n");
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("rollback");
     TCase *t = tcase_create("rollback");
     tcase_add_test(t, rollback__a_refusal_at_the_third_step_undoes_two_in_reverse);
+    tcase_add_test(t, rollback__what_had_no_time_left_has_no_old_place);
     tcase_add_test(t, rollback__an_unknown_outcome_is_owed_too);
     tcase_add_test(t, rollback__an_undo_waits_for_its_target_as_long_as_it_takes);
     tcase_add_test(t, rollback__an_undo_that_waits_for_its_target_can_be_skipped);

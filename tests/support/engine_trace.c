@@ -292,6 +292,11 @@ static struct span span_of(const char *text)
     return SPAN_MS(text == NULL ? 0 : atoll(text));
 }
 
+static uint32_t number_of(const char *text)
+{
+    return text == NULL ? 0 : (uint32_t)strtoul(text, NULL, 10);
+}
+
 static struct out_call *call_out(struct harness *h, uint64_t serial, const char *step)
 {
     const struct saga *s = engine_find(h->engine, serial);
@@ -445,8 +450,10 @@ static void happen(struct harness *h, const char *line, size_t size)
         event.target = (uint16_t)engine_set_target(
             h->engine, &(struct target_options){.name = words[1],
                                                 .timeout = SPAN_S(2),
-                                                .max_concurrent_calls = (uint32_t)strtoul(words[2], NULL, 10),
-                                                .pending_timeout = span_of(value_of(words, count, "pending"))});
+                                                .max_concurrent_calls = number_of(words[2]),
+                                                .pending_timeout = span_of(value_of(words, count, "pending")),
+                                                .max_pending_calls = number_of(value_of(words, count, "crowd")),
+                                                .budget = {number_of(value_of(words, count, "budget")), 1}});
     } else if (strcmp(words[0], "tick") == 0) {
         ck_assert_msg(engine_expiry(h->engine).us != INSTANT_NEVER.us, "no timer is set");
         h->now = instant_max(h->now, engine_expiry(h->engine));

@@ -1,0 +1,249 @@
+/* Exact traces of who waits for a target: since when, for how long, among whom, and what a retry has to wait for. */
+#include "tests/support/engine_trace.h"
+
+#include <check.h>
+#include <stdlib.h>
+
+static const char one[] = "name: one\n"
+                          "version: 1.0.0\n"
+                          "steps:\n"
+                          "  - {name: a, target: t,\n"
+                          "     action: {method: /p.S/A, retry: {maxAttempts: 3, initialBackoff: 100ms, jitter: 0}}}\n";
+
+/* Saga 3 had waited for its place; that is over when it leaves, and it waits for the target from when it could not reach it. */
+START_TEST(waiting__each_waits_from_when_it_could_not_reach_the_target)
+{
+    engine_trace_run(one, 2,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n"
+                     "> start r2\n"
+                     "STARTED 2\n"
+                     "reply 2\n"
+                     "ACTION_STARTED 2 a #1\n"
+                     "call 2 a action #1 2000ms \"in\"\n"
+                     "> start r3\n"
+                     "STARTED 3\n"
+                     "reply 3\n"
+                     "> at 10\n"
+                     "> answer 1 a OK\n"
+                     "ACTION_ENDED 1 a #1 DONE\n"
+                     "ENDED 1 COMMITTED\n"
+                     "ACTION_STARTED 3 a #1\n"
+                     "call 3 a action #1 2000ms \"in\"\n"
+                     "> at 1000\n"
+                     "> unreached 2 a\n"
+                     "UNREACHED 2 a #1 UNAVAILABLE\n"
+                     "> at 2000\n"
+                     "> unreached 3 a\n"
+                     "UNREACHED 3 a #1 UNAVAILABLE\n"
+                     "> tick\n"
+                     "at 61000\n"
+                     "ACTION_STARTED 2 a #1\n"
+                     "call 2 a action #1 2000ms \"in\"\n"
+                     "> unreached 2 a\n"
+                     "ACTION_ENDED 2 a #1 REJECTED UNAVAILABLE\n"
+                     "TURNED_BACK 2 a UNREACHABLE\n"
+                     "ENDED 2 COMPENSATED\n"
+                     "> tick\n"
+                     "at 62000\n"
+                     "ACTION_STARTED 3 a #1\n"
+                     "call 3 a action #1 2000ms \"in\"\n"
+                     "> unreached 3 a\n"
+                     "ACTION_ENDED 3 a #1 REJECTED UNAVAILABLE\n"
+                     "TURNED_BACK 3 a UNREACHABLE\n"
+                     "ENDED 3 COMPENSATED\n");
+}
+END_TEST
+
+/* What came back is not one more: it had its turn, and keeps it. */
+START_TEST(waiting__what_could_not_be_reached_is_waited_for_however_many_wait)
+{
+    engine_trace_run(one, 2,
+                     "> configure t 2 crowd=1\n"
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n"
+                     "> start r2\n"
+                     "STARTED 2\n"
+                     "reply 2\n"
+                     "ACTION_STARTED 2 a #1\n"
+                     "call 2 a action #1 2000ms \"in\"\n"
+                     "> start r3\n"
+                     "STARTED 3\n"
+                     "reply 3\n"
+                     "> start r4\n"
+                     "STARTED 4\n"
+                     "reply 4\n"
+                     "ACTION_ENDED 4 a REJECTED RESOURCE_EXHAUSTED\n"
+                     "TURNED_BACK 4 a OVERLOADED\n"
+                     "ENDED 4 COMPENSATED\n"
+                     "> unreached 1 a\n"
+                     "UNREACHED 1 a #1 UNAVAILABLE\n"
+                     "> unreached 2 a\n"
+                     "UNREACHED 2 a #1 UNAVAILABLE\n"
+                     "> reachable t\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n"
+                     "ACTION_STARTED 2 a #1\n"
+                     "call 2 a action #1 2000ms \"in\"\n");
+}
+END_TEST
+
+/* Of ten seconds' retries a fifth is kept for undos: a first retry waits until the time has paid for three. One that was turned away is a retry, too. */
+START_TEST(waiting__a_retry_waits_until_it_is_paid_for)
+{
+    engine_trace_run(one, 2,
+                     "> configure t 2 budget=10\n"
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n"
+                     "> shed 1 a UNAVAILABLE\n"
+                     "UNREACHED 1 a #1 UNAVAILABLE next@100\n"
+                     "> tick\n"
+                     "at 100\n"
+                     "> tick\n"
+                     "at 3000\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n"
+                     "> start r2\n"
+                     "STARTED 2\n"
+                     "reply 2\n"
+                     "ACTION_STARTED 2 a #1\n"
+                     "call 2 a action #1 2000ms \"in\"\n"
+                     "> answer 2 a OK\n"
+                     "ACTION_ENDED 2 a #1 DONE\n"
+                     "ENDED 2 COMMITTED\n"
+                     "> answer 1 a OK\n"
+                     "ACTION_ENDED 1 a #1 DONE\n"
+                     "ENDED 1 COMMITTED\n");
+}
+END_TEST
+
+/* Whoever finds the target away waits for that, and pays nothing when it is back. */
+START_TEST(waiting__a_retry_that_finds_nobody_there_waits_like_all_others)
+{
+    engine_trace_run(one, 4,
+                     "> configure t 4 budget=10\n"
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n"
+                     "> answer 1 a UNAVAILABLE\n"
+                     "ACTION_FAILED 1 a #1 UNAVAILABLE maybe next@100\n"
+                     "> start r2\n"
+                     "STARTED 2\n"
+                     "reply 2\n"
+                     "ACTION_STARTED 2 a #1\n"
+                     "call 2 a action #1 2000ms \"in\"\n"
+                     "> unreached 2 a\n"
+                     "UNREACHED 2 a #1 UNAVAILABLE\n"
+                     "> tick\n"
+                     "at 100\n"
+                     "> at 200\n"
+                     "> reachable t\n"
+                     "ACTION_STARTED 2 a #1\n"
+                     "call 2 a action #1 2000ms \"in\"\n"
+                     "ACTION_STARTED 1 a #2\n"
+                     "call 1 a action #2 2000ms \"in\"\n");
+}
+END_TEST
+
+/* It waited for its turn before the target was lost, and is the only one that does: it is tried all the same after target_wait. */
+START_TEST(waiting__a_retry_alone_tries_a_lost_target)
+{
+    engine_trace_run(one, 4,
+                     "> configure t 4 budget=10\n"
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n"
+                     "> start r2\n"
+                     "STARTED 2\n"
+                     "reply 2\n"
+                     "ACTION_STARTED 2 a #1\n"
+                     "call 2 a action #1 2000ms \"in\"\n"
+                     "> answer 1 a UNAVAILABLE\n"
+                     "ACTION_FAILED 1 a #1 UNAVAILABLE maybe next@100\n"
+                     "> tick\n"
+                     "at 100\n"
+                     "> start r3\n"
+                     "STARTED 3\n"
+                     "reply 3\n"
+                     "ACTION_STARTED 3 a #1\n"
+                     "call 3 a action #1 2000ms \"in\"\n"
+                     "> unreached 3 a\n"
+                     "UNREACHED 3 a #1 UNAVAILABLE\n"
+                     "> cancel 3\n"
+                     "ACTION_ENDED 3 a REJECTED CANCELLED\n"
+                     "TURNED_BACK 3 CANCELLED\n"
+                     "reply 3\n"
+                     "ENDED 3 COMPENSATED\n"
+                     "> lost 2 a UNAVAILABLE\n"
+                     "ACTION_FAILED 2 a #1 UNAVAILABLE maybe next@200 quiet@2270\n"
+                     "> cancel 2\n"
+                     "ACTION_ENDED 2 a #1 UNKNOWN CANCELLED\n"
+                     "TURNED_BACK 2 CANCELLED\n"
+                     "reply 2\n"
+                     "ENDED 2 COMPENSATED\n"
+                     "> tick\n"
+                     "at 2800\n"
+                     "> tick\n"
+                     "at 60100\n"
+                     "ACTION_STARTED 1 a #2\n"
+                     "call 1 a action #2 2000ms \"in\"\n");
+}
+END_TEST
+
+/* Whoever tries his luck in vain after the target was back meanwhile waits anew. */
+START_TEST(waiting__a_target_that_was_back_is_waited_for_anew)
+{
+    engine_trace_run(one, 2,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n"
+                     "> unreached 1 a\n"
+                     "UNREACHED 1 a #1 UNAVAILABLE\n"
+                     "> tick\n"
+                     "at 60000\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n"
+                     "> at 60500\n"
+                     "> reachable t\n"
+                     "> at 61000\n"
+                     "> unreached 1 a\n"
+                     "UNREACHED 1 a #1 UNAVAILABLE\n"
+                     "> tick\n"
+                     "at 121000\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n");
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("waiting");
+    TCase *t = tcase_create("waiting");
+    tcase_add_test(t, waiting__each_waits_from_when_it_could_not_reach_the_target);
+    tcase_add_test(t, waiting__what_could_not_be_reached_is_waited_for_however_many_wait);
+    tcase_add_test(t, waiting__a_retry_waits_until_it_is_paid_for);
+    tcase_add_test(t, waiting__a_retry_that_finds_nobody_there_waits_like_all_others);
+    tcase_add_test(t, waiting__a_retry_alone_tries_a_lost_target);
+    tcase_add_test(t, waiting__a_target_that_was_back_is_waited_for_anew);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
