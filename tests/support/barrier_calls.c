@@ -43,13 +43,17 @@ saga_call *barrier_compensation(const char *saga, int outcome, int64_t timeout_m
     return make(saga, SAGA_CALL_COMPENSATION, outcome, 0, timeout_ms);
 }
 
+saga_call *barrier_call_from(const char *saga, int phase, int64_t started_ms)
+{
+    return make(saga, phase, phase == SAGA_CALL_ACTION ? SAGA_CALL_OUTCOME_NONE : SAGA_CALL_OUTCOME_UNKNOWN, started_ms,
+                0);
+}
+
 saga_call *barrier_call_of(const char *saga, int phase, int64_t ago_ms)
 {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
-    int64_t started_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 - ago_ms;
-    return make(saga, phase, phase == SAGA_CALL_ACTION ? SAGA_CALL_OUTCOME_NONE : SAGA_CALL_OUTCOME_UNKNOWN, started_ms,
-                0);
+    return barrier_call_from(saga, phase, (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 - ago_ms);
 }
 
 bool barrier_answered(const saga_call *call, const char *text)

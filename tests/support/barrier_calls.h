@@ -13,6 +13,9 @@ saga_call *barrier_compensation(const char *saga, int outcome, int64_t timeout_m
 /* The action, or the compensation of an action with an unknown outcome, of which the caller says that it was first attempted so long ago; gives. */
 saga_call *barrier_call_of(const char *saga, int phase, int64_t ago_ms);
 
+/* Likewise, of which the caller says when: in milliseconds since 1970. */
+saga_call *barrier_call_from(const char *saga, int phase, int64_t started_ms);
+
 /* Whether the call's answer is that text. */
 bool barrier_answered(const saga_call *call, const char *text);
 

@@ -107,6 +107,20 @@ START_TEST(admission__the_same_options_change_nothing)
 }
 END_TEST
 
+/* What those were told who asked before says nothing of the time under other options. */
+START_TEST(admission__other_options_are_told_of_anew)
+{
+    struct admission a = {0};
+    admission_set(&a, &(struct admission_options){.live_max = 1});
+    ck_assert_int_eq(begin(&a, 0), -1);
+    for (int i = 1; i <= 50; i++)
+        ck_assert_int_eq(begin(&a, 0), 100 * i);
+    admission_set(&a, &(struct admission_options){.live_max = 2});
+    ck_assert_int_eq(begin(&a, 0), -1);
+    ck_assert_int_eq(begin(&a, 0), 100);
+}
+END_TEST
+
 /* ---- how quickly a target answers ---- */
 
 static struct span ms(int64_t n)
@@ -164,6 +178,7 @@ int main(void)
     tcase_add_test(t, admission__who_is_refused_for_those_that_live_is_told_by_how_quickly_they_end);
     tcase_add_test(t, admission__nobody_is_sent_away_for_longer_than_a_minute);
     tcase_add_test(t, admission__the_same_options_change_nothing);
+    tcase_add_test(t, admission__other_options_are_told_of_anew);
     tcase_add_test(t, pace__knows_the_least_of_late);
     tcase_add_test(t, pace__knows_nothing_after_a_silence);
     tcase_add_test(t, pace__forgets_after_ten_to_thirty_seconds);

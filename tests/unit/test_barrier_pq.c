@@ -406,6 +406,18 @@ START_TEST(barrier_pq__undo_of_an_action_whose_row_is_collected_is_not_empty)
 }
 END_TEST
 
+/* Rows from before the mark may be gone; one of an action that began with it cannot be. */
+START_TEST(barrier_pq__what_began_with_the_mark_is_not_collected)
+{
+    enum { UNDO = SAGA_CALL_COMPENSATION };
+    struct script script = {.answer = "booked"};
+    query("INSERT INTO saga_barrier (key, state, created_at) VALUES ('', 1, to_timestamp(1600000000))");
+    expect(barrier_call_from("a", UNDO, INT64_C(1599999999999)), &script, SAGA_E_FAILED_PRECONDITION,
+           "may have been collected");
+    expect(barrier_call_from("a", UNDO, INT64_C(1600000000000)), &script, SAGA_OK, "");
+}
+END_TEST
+
 START_TEST(barrier_pq__rows_of_the_future_hold_nothing_up)
 {
     uint32_t collected;
@@ -588,6 +600,7 @@ int main(void)
     tcase_add_test(cases, barrier_pq__undo_of_a_lost_action_is_refused);
     tcase_add_test(cases, barrier_pq__function_that_ends_the_transaction_is_caught);
     tcase_add_test(cases, barrier_pq__rows_of_the_future_hold_nothing_up);
+    tcase_add_test(cases, barrier_pq__what_began_with_the_mark_is_not_collected);
     tcase_add_test(cases, barrier_pq__undo_of_an_action_whose_row_is_collected_is_not_empty);
     tcase_add_test(cases, barrier_pq__function_that_commits_and_then_fails_is_caught);
     tcase_add_test(cases, barrier_pq__statement_that_failed_inside_the_function_is_not_taken_for_done);

@@ -395,6 +395,18 @@ START_TEST(barrier_sqlite__undo_of_an_action_whose_row_is_collected_is_not_empty
 }
 END_TEST
 
+/* Rows from before the mark may be gone; one of an action that began with it cannot be. */
+START_TEST(barrier_sqlite__what_began_with_the_mark_is_not_collected)
+{
+    enum { UNDO = SAGA_CALL_COMPENSATION };
+    struct script script = {.answer = "booked"};
+    query("INSERT INTO saga_barrier (key, state, created_at) VALUES ('', 1, 1600000000)");
+    expect(barrier_call_from("a", UNDO, INT64_C(1599999999999)), &script, SAGA_E_FAILED_PRECONDITION,
+           "may have been collected");
+    expect(barrier_call_from("a", UNDO, INT64_C(1600000000000)), &script, SAGA_OK, "");
+}
+END_TEST
+
 START_TEST(barrier_sqlite__rows_of_the_future_hold_nothing_up)
 {
     struct script script = {.answer = "booked"};
@@ -581,6 +593,7 @@ int main(void)
     tcase_add_test(cases, barrier_sqlite__undo_of_a_lost_action_is_refused);
     tcase_add_test(cases, barrier_sqlite__function_that_ends_the_transaction_is_caught);
     tcase_add_test(cases, barrier_sqlite__rows_of_the_future_hold_nothing_up);
+    tcase_add_test(cases, barrier_sqlite__what_began_with_the_mark_is_not_collected);
     tcase_add_test(cases, barrier_sqlite__undo_of_an_action_whose_row_is_collected_is_not_empty);
     tcase_add_test(cases, barrier_sqlite__statement_that_is_left_open_is_named_and_wedges_nothing);
     tcase_add_test(cases, barrier_sqlite__function_that_commits_and_then_fails_is_caught);

@@ -67,6 +67,24 @@ START_TEST(budget__time_pays_for_the_least_rate)
 }
 END_TEST
 
+/* However often it is asked, not a thousandth of a second is lost. */
+START_TEST(budget__time_pays_whoever_asks_how_often)
+{
+    struct budget b = {0};
+    unsigned count = 0;
+    budget_set(&b, &(struct budget_options){.percent = 1, .min_per_second = 4});
+    for (int64_t us = 0; us <= 10 * 1000 * MS; us += 1900) {
+        struct instant again, now = {.us = at(0).us + us};
+        if (budget_admits(&b, now, true, &again)) {
+            budget_leave(&b, true);
+            count++;
+        }
+    }
+    ck_assert_uint_ge(count, 39);
+    ck_assert_uint_le(count, 40);
+}
+END_TEST
+
 START_TEST(budget__what_comes_back_well_pays_for_another)
 {
     struct budget b = {0};
@@ -92,6 +110,7 @@ int main(void)
     tcase_add_test(t, budget__first_calls_pay_for_a_share);
     tcase_add_test(t, budget__a_fifth_is_kept_for_undos);
     tcase_add_test(t, budget__time_pays_for_the_least_rate);
+    tcase_add_test(t, budget__time_pays_whoever_asks_how_often);
     tcase_add_test(t, budget__what_comes_back_well_pays_for_another);
     tcase_add_test(t, budget__without_one_all_may_leave);
     suite_add_tcase(s, t);

@@ -1,5 +1,6 @@
 /* Records as bytes: what goes in comes out, and nothing that was damaged comes out as something else. */
 #include "sidecar/journal/codec.h"
+#include "sidecar/journal/codec_inside.h"
 
 #include "tests/support/sample_records.h"
 
@@ -301,6 +302,17 @@ END_TEST
 
 /* ---- bounds: what could not be read again is not written ---- */
 
+static char text_of_65[] = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+
+#define RETRY(attempts, initial, max, multiplier, jitter, codes) \
+    .target = "a", .method = "/b/c", \
+    .retry = {.max_attempts = (attempts), \
+              .initial_backoff.us = (initial), \
+              .max_backoff.us = (max), \
+              .backoff_multiplier_permille = (multiplier), \
+              .jitter_permille = (jitter), \
+              .retryable_status_codes = (codes)}
+
 static struct record at_fault[] = {
     {.type = RECORD_PAUSED, .saga = {.serial = 0}},
     {.type = RECORD_TYPE_COUNT, .saga = {.serial = 1}},
@@ -336,6 +348,21 @@ static struct record at_fault[] = {
     {.type = RECORD_ENLISTED,
      .saga = {.serial = 1},
      .call = {.target = "a", .method = "/b/c", .retry = {.jitter_permille = 1}}},
+    {.type = RECORD_PAUSED, .saga = {.serial = 1}, .tags = {.at = buffer, .size = TAGS_BYTES_MAX + 1}},
+    {.type = RECORD_PAUSED, .saga = {.serial = 1}, .counts = {.at = buffer, .size = 2 * STEPS_LIMIT + 1}},
+    {.type = RECORD_PAUSED, .saga = {.serial = 1}, .identity = {.at = buffer, .size = IDENTITY_BYTES_MAX + 1}},
+    {.type = RECORD_PAUSED, .saga = {.serial = 1}, .choice = TARGET_CHOICES_MAX + 1},
+    {.type = RECORD_PAUSED, .saga = {.serial = 1}, .priority = PRIORITY_HIGH + 1},
+    {.type = RECORD_PAUSED, .saga = {.serial = 1}, .fault = FAULTS_MAX},
+    {.type = RECORD_PAUSED, .saga = {.serial = 1}, .copies = 1},
+    {.type = RECORD_MOVED, .saga = {.serial = 1}},
+    {.type = RECORD_ENLISTED, .saga = {.serial = 1}, .call = {.target = text_of_65, .method = "/b/c"}},
+    {.type = RECORD_ENLISTED, .saga = {.serial = 1}, .call = {RETRY(RETRY_ATTEMPTS_MAX + 1, 1, 1, 1000, 0, 0)}},
+    {.type = RECORD_ENLISTED, .saga = {.serial = 1}, .call = {RETRY(2, 1, 1, 1000, 1001, 0)}},
+    {.type = RECORD_ENLISTED, .saga = {.serial = 1}, .call = {RETRY(2, 1, 1, 999, 0, 0)}},
+    {.type = RECORD_ENLISTED, .saga = {.serial = 1}, .call = {RETRY(2, -1, 1, 1000, 0, 0)}},
+    {.type = RECORD_ENLISTED, .saga = {.serial = 1}, .call = {RETRY(2, 1, -1, 1000, 0, 0)}},
+    {.type = RECORD_ENLISTED, .saga = {.serial = 1}, .call = {RETRY(2, 1, 1, 1000, 0, STATUS_SET_MAX + 1)}},
 };
 
 START_TEST(codec__out_of_bounds_is_a_defect)
@@ -361,6 +388,70 @@ START_TEST(codec__largest_payload)
 }
 END_TEST
 
+/* With every field as large as it may be. */
+START_TEST(codec__what_is_at_its_bounds_comes_back)
+{
+    static const uint8_t bytes[TAGS_BYTES_MAX];
+    static uint8_t at[2 * RECORD_PAYLOAD_BYTES_MAX + 65536];
+    struct record record = {.type = RECORD_STARTED,
+                            .saga = {.serial = UINT64_MAX, .tag = (UINT64_C(1) << 48) - 1},
+                            .at = {.us = INT64_MAX},
+                            .step = STEPS_LIMIT - 1,
+                            .attempt = UINT16_MAX,
+                            .status = 16,
+                            .maybe_executed = true,
+                            .next_at = {.us = INT64_MIN},
+                            .quiet_at = {.us = INT64_MAX - 1},
+                            .message = bytes_of(bytes, MESSAGE_BYTES_MAX),
+                            .action_state = ACTION_STATE_MAX,
+                            .given_at = {.us = INT64_MIN},
+                            .output = bytes_of(bytes, TAGS_BYTES_MAX),
+                            .output_is_request = true,
+                            .compensation_state = COMPENSATION_STATE_MAX,
+                            .reason = REASON_COUNT - 1,
+                            .saga_state = SAGA_RESOLVED,
+                            .actor = bytes_of(bytes, ACTOR_BYTES_MAX),
+                            .mode = SAGA_ENLISTED,
+                            .definition = UINT32_MAX,
+                            .name = bytes_of(bytes, NAME_BYTES_MAX),
+                            .request_id = bytes_of(bytes, REQUEST_ID_BYTES_MAX),
+                            .fingerprint = UINT64_MAX,
+                            .input = bytes_of(bytes, TAGS_BYTES_MAX),
+                            .traceparent = bytes_of(bytes, TRACEPARENT_BYTES_MAX),
+                            .deadline = {.us = INT64_MIN},
+                            .lease = {.us = INT64_MAX},
+                            .step_name = bytes_of(bytes, STEP_NAME_BYTES_MAX),
+                            .digest = UINT64_MAX,
+                            .tags = bytes_of(bytes, TAGS_BYTES_MAX),
+                            .counts = bytes_of(bytes, 2 * STEPS_LIMIT),
+                            .identity = bytes_of(bytes, IDENTITY_BYTES_MAX),
+                            .choice = TARGET_CHOICES_MAX,
+                            .priority = PRIORITY_HIGH,
+                            .synthetic = true,
+                            .fault = FAULTS_MAX - 1,
+                            .call = {.source = REQUEST_CONSTANT,
+                                     .target = text_of_65 + 1,
+                                     .method = "/b/c",
+                                     .timeout = {.us = INT64_MAX},
+                                     .retry = {.max_attempts = RETRY_ATTEMPTS_MAX,
+                                               .initial_backoff.us = INT64_MAX,
+                                               .max_backoff.us = INT64_MAX,
+                                               .backoff_multiplier_permille = UINT32_MAX,
+                                               .jitter_permille = RETRY_JITTER_PERMILLE_MAX,
+                                               .retryable_status_codes = STATUS_SET_MAX},
+                                     .constant = bytes_of(bytes, TAGS_BYTES_MAX)}};
+    struct record got;
+    ck_assert_uint_lt(codec_record_size_max(&record), sizeof at);
+    size_t size = encode(&record, UINT64_MAX, at);
+    ck_assert_uint_le(size, codec_record_size_max(&record));
+    ck_assert_int_eq(decode(bytes_of(at, size), &got), 0);
+    ck_assert(sample_records_equal(&got, &record));
+    ck_assert_uint_eq(got.identity.size, IDENTITY_BYTES_MAX);
+    ck_assert_int_eq(got.fault, FAULTS_MAX - 1);
+    ck_assert_int_eq(got.call.timeout.us, INT64_MAX);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("codec");
@@ -378,6 +469,7 @@ static Suite *suite(void)
     tcase_add_test(t, codec__record_has_one_encoding);
     tcase_add_test(t, codec__format_and_type_that_are_not_known);
     tcase_add_test(t, codec__largest_payload);
+    tcase_add_test(t, codec__what_is_at_its_bounds_comes_back);
     tcase_add_loop_test_raise_signal(t, codec__out_of_bounds_is_a_defect, SIGABRT, 0,
                                      (int)(sizeof at_fault / sizeof at_fault[0]));
     suite_add_tcase(s, t);

@@ -550,6 +550,13 @@ START_TEST(config__defaults_make_way_for_lower_maxima)
     c = read_text("enlisted_deadline_default: 2s\n");
     ck_assert_int_eq(c->enlisted_lease_default.us, 2000000);
     config_destroy(c);
+    /* Of a small journal each loop's share has room for sixteen commits. */
+    c = read_text("journal_bytes_max: 64MiB\nloops: 4\n");
+    ck_assert_uint_eq(c->commit_bytes_max, UINT64_C(1) << 20);
+    config_destroy(c);
+    c = read_text("journal_bytes_max: 64MiB\nloops: 4\ncommit_bytes_max: 2MiB\n");
+    ck_assert_uint_eq(c->commit_bytes_max, UINT64_C(2) << 20);
+    config_destroy(c);
 }
 END_TEST
 
