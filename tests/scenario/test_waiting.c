@@ -10,6 +10,46 @@ static const char one[] = "name: one\n"
                           "  - {name: a, target: t,\n"
                           "     action: {method: /p.S/A, retry: {maxAttempts: 3, initialBackoff: 100ms, jitter: 0}}}\n";
 
+/* Its undo is called elsewhere. */
+static const char undone_at_u[] = "name: elsewhere\n"
+                                  "version: 1.0.0\n"
+                                  "steps:\n"
+                                  "  - {name: a, target: t, action: /p.S/A,\n"
+                                  "     compensation: {method: /p.S/UndoA, target: u, request: input}}\n";
+
+#define TYPED "name: typed\nversion: 1.0.0\nschema: shapes\ninput: shapes.Line\n"
+
+static const char chosen[] = TYPED
+    "steps:\n"
+    "  - {name: a, target: {oneof: [t, u], by: \"'t'\"}, action: {method: /shapes.Shop/Old}, compensation: none}\n";
+
+static const char chosen_undo[] =
+    TYPED "steps:\n"
+          "  - {name: a, target: {oneof: [t], by: \"'t'\"}, action: {method: /shapes.Shop/Old},\n"
+          "     compensation: {method: /shapes.Shop/Old, target: u, request: input}}\n";
+
+/* Who is asked does not wait, but of a pivot that may have been executed only the answer tells which way to go. */
+static const char hasty_pivot[] =
+    "name: hasty\n"
+    "version: 1.0.0\n"
+    "steps:\n"
+    "  - {name: p, target: t, pivot: true, unavailable: refuse,\n"
+    "     action: {method: /p.S/P, retry: {maxAttempts: 3, initialBackoff: 100ms, jitter: 0}}}\n";
+
+/* Two at once, each of which makes the others go forward. */
+static const char pivots[] = TYPED
+    "steps:\n"
+    "  - {name: p, target: t, for_each: \"['x', 'y', 'z']\", max_items: 3, max_parallel: 3, pivot: true,\n"
+    "     unavailable: refuse, action: {method: /shapes.Shop/Old, request: {sku: =item}, retry: {maxAttempts: 1}}}\n";
+
+/* Nobody waits for the second. */
+static const char later[] = "name: later\n"
+                            "version: 1.0.0\n"
+                            "forward_only: true\n"
+                            "steps:\n"
+                            "  - {name: a, target: t, action: /p.S/A}\n"
+                            "  - {name: b, target: t, after: [a], deferred: true, action: /p.S/B}\n";
+
 /* Saga 3 had waited for its place; that is over when it leaves, and it waits for the target from when it could not reach it. */
 START_TEST(waiting__each_waits_from_when_it_could_not_reach_the_target)
 {
@@ -230,6 +270,128 @@ START_TEST(waiting__a_target_that_was_back_is_waited_for_anew)
 }
 END_TEST
 
+/* No saga begins of which a call could not be made, be it an undo, or one that is only chosen. */
+START_TEST(waiting__what_is_not_there_is_asked_for_at_the_start)
+{
+    engine_trace_run(undone_at_u, 2,
+                     "> configure u 0\n"
+                     "> start r1\n"
+                     "reply TARGET_NOT_FOUND\n"
+                     "> configure u 2\n"
+                     "> start r2\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n");
+}
+END_TEST
+
+START_TEST(waiting__what_may_be_chosen_is_asked_for_at_the_start)
+{
+    engine_trace_run(chosen, 2,
+                     "> configure u 0\n"
+                     "> start r1\n"
+                     "reply TARGET_NOT_FOUND\n");
+}
+END_TEST
+
+START_TEST(waiting__an_undo_beside_a_choice_is_asked_for_at_the_start)
+{
+    engine_trace_run(chosen_undo, 2,
+                     "> configure u 0\n"
+                     "> start r1\n"
+                     "reply TARGET_NOT_FOUND\n");
+}
+END_TEST
+
+/* Before it was asked it is turned away at once. */
+START_TEST(waiting__a_pivot_that_was_asked_is_not_hasty)
+{
+    engine_trace_run(hasty_pivot, 2,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 p #1\n"
+                     "call 1 p action #1 2000ms \"in\"\n"
+                     "> answer 1 p UNAVAILABLE\n"
+                     "ACTION_FAILED 1 p #1 UNAVAILABLE maybe next@100\n"
+                     "> start r2\n"
+                     "STARTED 2\n"
+                     "reply 2\n"
+                     "ACTION_STARTED 2 p #1\n"
+                     "call 2 p action #1 2000ms \"in\"\n"
+                     "> unreached 2 p\n"
+                     "UNREACHED 2 p #1 UNAVAILABLE\n"
+                     "ACTION_ENDED 2 p REJECTED UNAVAILABLE\n"
+                     "TURNED_BACK 2 p UNAVAILABLE\n"
+                     "ENDED 2 COMPENSATED\n"
+                     "> tick\n"
+                     "at 100\n"
+                     "> start r3\n"
+                     "STARTED 3\n"
+                     "reply 3\n"
+                     "ACTION_ENDED 3 p REJECTED UNAVAILABLE\n"
+                     "TURNED_BACK 3 p UNAVAILABLE\n"
+                     "ENDED 3 COMPENSATED\n"
+                     "> at 500\n"
+                     "> reachable t\n"
+                     "ACTION_STARTED 1 p #2\n"
+                     "call 1 p action #2 2000ms \"in\"\n");
+}
+END_TEST
+
+/* Another instance is the point of no return: this one is waited for in its place, but not while nobody is there. */
+START_TEST(waiting__who_has_become_patient_is_hasty_still)
+{
+    engine_trace_run(pivots, 1,
+                     "> configure t 1 pending=500\n"
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 p[0] #1\n"
+                     "call 1 p[0] action #1 2000ms \"x\"\n"
+                     "> answer 1 p[0] OK out=x\n"
+                     "ACTION_ENDED 1 p[0] #1 DONE\n"
+                     "ACTION_STARTED 1 p[1] #1\n"
+                     "call 1 p[1] action #1 2000ms \"y\"\n"
+                     "> start r2\n"
+                     "STARTED 2\n"
+                     "reply 2\n"
+                     "> tick\n"
+                     "at 500\n"
+                     "ACTION_ENDED 2 p[0] REJECTED RESOURCE_EXHAUSTED\n"
+                     "TURNED_BACK 2 p[0] OVERLOADED\n"
+                     "ENDED 2 COMPENSATED\n"
+                     "> unreached 1 p[1]\n"
+                     "UNREACHED 1 p[1] #1 UNAVAILABLE\n"
+                     "ACTION_ENDED 1 p[2] REJECTED UNAVAILABLE\n"
+                     "STUCK 1 p[2] FORWARD_FAILED\n");
+}
+END_TEST
+
+/* Those who wait are told while the saga is paused; what is deferred waits for the resume. */
+START_TEST(waiting__what_is_done_is_answered_though_it_is_held)
+{
+    engine_trace_run(later, 2,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n"
+                     "> pause 1\n"
+                     "PAUSED 1\n"
+                     "reply 1\n"
+                     "> answer 1 a OK\n"
+                     "ACTION_ENDED 1 a #1 DONE\n"
+                     "ANSWERED 1\n"
+                     "> resume 1\n"
+                     "RESUMED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 b #1\n"
+                     "call 1 b action #1 2000ms \"in\"\n");
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("waiting");
@@ -240,6 +402,12 @@ int main(void)
     tcase_add_test(t, waiting__a_retry_that_finds_nobody_there_waits_like_all_others);
     tcase_add_test(t, waiting__a_retry_alone_tries_a_lost_target);
     tcase_add_test(t, waiting__a_target_that_was_back_is_waited_for_anew);
+    tcase_add_test(t, waiting__what_is_not_there_is_asked_for_at_the_start);
+    tcase_add_test(t, waiting__what_may_be_chosen_is_asked_for_at_the_start);
+    tcase_add_test(t, waiting__an_undo_beside_a_choice_is_asked_for_at_the_start);
+    tcase_add_test(t, waiting__a_pivot_that_was_asked_is_not_hasty);
+    tcase_add_test(t, waiting__who_has_become_patient_is_hasty_still);
+    tcase_add_test(t, waiting__what_is_done_is_answered_though_it_is_held);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

@@ -2,6 +2,7 @@
  * saga was begun with. */
 #include "sidecar/base/grpc_status.h"
 #include "sidecar/core/heap.h"
+#include "sidecar/definition/reader.h"
 #include "sidecar/engine/engine_inside.h"
 
 #include <check.h>
@@ -11,9 +12,11 @@
 #define TRACE "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 static struct engine *engine;
+static struct definition *definition; /* of which sagas are started */
 static struct instant now;
 static int code;             /* of the last reply */
 static char field[96];       /* of the last refusal */
+static char words[256];      /* likewise */
 static char identity[64];    /* of the last record */
 static size_t said;          /* the words of the last record */
 static struct saga_id first; /* the saga that is begun first */
@@ -33,6 +36,7 @@ static void add_effect(void *self, const struct effect *effect, const struct err
     if (effect->type == EFFECT_REPLY) {
         code = effect->as.reply.code;
         snprintf(field, sizeof field, "%s", detail == NULL ? "" : detail->field);
+        snprintf(words, sizeof words, "%s", detail == NULL ? "" : detail->text);
     } else if (effect->type == EFFECT_CALL) {
         ck_assert_uint_lt(call_count, 4);
         calls[call_count++] = effect->as.call;
@@ -61,7 +65,7 @@ static void set_up(void)
         .enlisted_lease_default = SPAN_S(3),
         .pushback_max = SPAN_S(300),
         .deadline_max = SPAN_S(3600),
-        .target_wait = SPAN_S(60),
+        .target_wait = SPAN_S(3600),
         .compensation_retry = {.max_attempts = 2, .initial_backoff = SPAN_MS(1), .max_backoff = SPAN_MS(1)},
         .tag = 1,
     };
@@ -76,6 +80,18 @@ static void set_up(void)
 static void tear_down(void)
 {
     engine_destroy(engine);
+    definition_destroy(definition);
+    definition = NULL;
+}
+
+/* A definition that the engine knows from now on. */
+static void define(const char *text)
+{
+    const struct definition_limits limits = definition_limits_default();
+    struct error_detail detail;
+    ck_assert_int_eq(definition_read(bytes_of_text(text), &limits, &definition, &detail), 0);
+    definition->number = 1;
+    ck_assert_int_eq(engine_resolve(engine, definition, &detail), 0);
 }
 
 static struct enlistment undoable(const char *step, struct span timeout)
@@ -205,18 +221,142 @@ START_TEST(requests__a_call_tells_where_it_comes_from)
                        .status = CODE_OK});
     ck_assert_uint_eq(call_count, 2);
     first.serial = 2;
-    static const char words[MESSAGE_BYTES_MAX + 9] = "why";
+    static const char why[MESSAGE_BYTES_MAX + 9] = "why";
     ask((struct event){.type = EVENT_ANSWER,
                        .phase = SAGA_PHASE_COMPENSATION,
                        .attempt = 1,
                        .reach = SAGA_REACH_ANSWERED,
                        .status = CODE_INTERNAL,
-                       .message = bytes_of(words, sizeof words)});
+                       .message = bytes_of(why, sizeof why)});
     ck_assert_uint_eq(said, MESSAGE_BYTES_MAX); /* as much of the participant's words as a record holds */
     for (unsigned i = 0; i < 2; i++) {
         ck_assert(bytes_equal(calls[i].traceparent, bytes_of_text(TRACE)));
         ck_assert_int_eq(calls[i].due_at.us, 1000000);
     }
+}
+END_TEST
+
+/* Each bound is the last that is taken. */
+START_TEST(requests__what_is_at_its_bound_is_taken)
+{
+    static const char text[MESSAGE_BYTES_MAX + 2] = "";
+    struct event event = begin_with(NULL, 0);
+    struct event cancel = {.type = EVENT_CANCEL, .actor = bytes_of(text, ACTOR_BYTES_MAX)};
+    event.request_id = bytes_of(text, REQUEST_ID_BYTES_MAX + 1);
+    ck_assert_int_eq(ask(event), E_ARGUMENT);
+    ck_assert_str_eq(field, "request_id");
+    event.request_id.size--;
+    event.deadline = (struct span){.us = SPAN_S(3600).us + 1};
+    ck_assert_int_eq(ask(event), E_ARGUMENT);
+    ck_assert_str_eq(field, "deadline");
+    event.deadline.us--;
+    event.lease = (struct span){.us = SPAN_S(3600).us + 1};
+    ck_assert_int_eq(ask(event), E_ARGUMENT);
+    ck_assert_str_eq(field, "lease");
+    event.lease.us--;
+    ck_assert_int_eq(ask(event), 0);
+
+    cancel.actor.size++;
+    ck_assert_int_eq(ask(cancel), E_ARGUMENT);
+    ck_assert_str_eq(field, "actor");
+    cancel.actor.size--;
+    cancel.reason = bytes_of(text, MESSAGE_BYTES_MAX + 1);
+    ck_assert_int_eq(ask(cancel), E_ARGUMENT);
+    ck_assert_str_eq(field, "reason");
+    cancel.reason.size--;
+    ck_assert_int_eq(ask(cancel), 0);
+}
+END_TEST
+
+/* What has no room takes outcomes, and no new step. */
+START_TEST(requests__without_room_nothing_is_enlisted)
+{
+    begin("a");
+    const struct enlistment more = undoable("b", SPAN_S(2)), same = undoable("a", SPAN_S(2));
+    const struct settlement s = {.step = bytes_of_text("a"), .action_state = SAGA_ACTION_DONE};
+    struct event enlist = {.type = EVENT_ENLIST, .enlist = &more, .enlist_count = 1, .no_room = E_JOURNAL_FULL};
+    ck_assert_int_eq(ask(enlist), E_JOURNAL_FULL);
+    enlist.enlist = &same;
+    ck_assert_int_eq(ask(enlist), 0);
+    enlist.enlist_count = 0;
+    enlist.settle = &s;
+    enlist.settle_count = 1;
+    ck_assert_int_eq(ask(enlist), 0);
+    enlist = (struct event){.type = EVENT_ENLIST, .enlist = &more, .enlist_count = 1};
+    ck_assert_int_eq(ask(enlist), 0);
+}
+END_TEST
+
+/* Of the deadline that a start asks for something must be left to each step. */
+START_TEST(requests__a_deadline_is_above_what_a_step_reserves)
+{
+    define("name: d\nversion: 1.0.0\ndeadline: 10s\nsteps:\n"
+           "  - {name: a, target: t, reserve: 2s, action: /p.S/A, compensation: none}\n"
+           "  - {name: b, after: [a], target: t, action: /p.S/B}\n");
+    struct event start = {.type = EVENT_START, .definition = definition, .deadline = SPAN_S(2)};
+    ck_assert_int_eq(ask(start), E_ARGUMENT);
+    ck_assert_str_eq(field, "deadline");
+    ck_assert_str_eq(words, "must be above 2s, which step a reserves for those after it");
+    start.deadline.us++;
+    ck_assert_int_eq(ask(start), 0);
+}
+END_TEST
+
+static void answer(int status, enum saga_reach reach)
+{
+    ask((struct event){.type = EVENT_ANSWER,
+                       .phase = SAGA_PHASE_ACTION,
+                       .attempt = 1,
+                       .reach = (uint8_t)reach,
+                       .unreached = reach == SAGA_REACH_NONE,
+                       .status = status});
+}
+
+START_TEST(requests__a_cancel_that_comes_too_late_is_told_why)
+{
+    define("name: d\nversion: 1.0.0\nsteps:\n"
+           "  - {name: a, target: t, pivot: true, action: /p.S/A}\n"
+           "  - {name: b, after: [a], target: t, action: /p.S/B}\n");
+    const struct event cancel = {.type = EVENT_CANCEL};
+    ck_assert_int_eq(ask((struct event){.type = EVENT_START, .definition = definition}), 0);
+    ck_assert_int_eq(ask(cancel), E_AFTER_PIVOT);
+    ck_assert_ptr_nonnull(strstr(words, "pivot has been started"));
+    answer(CODE_OK, SAGA_REACH_ANSWERED);
+    ck_assert_uint_eq(call_count, 2);
+    ck_assert_int_eq(ask(cancel), E_AFTER_PIVOT);
+    ck_assert_ptr_nonnull(strstr(words, "pivot is done"));
+}
+END_TEST
+
+/* An hour is more microseconds than 32 bits hold. */
+START_TEST(requests__a_lost_target_is_waited_for_as_long_as_is_said)
+{
+    define("name: d\nversion: 1.0.0\nsteps:\n  - {name: a, target: t, action: /p.S/A}\n");
+    ck_assert_int_eq(ask((struct event){.type = EVENT_START, .definition = definition}), 0);
+    answer(CODE_UNAVAILABLE, SAGA_REACH_NONE);
+    ck_assert_uint_eq(call_count, 1);
+    ck_assert_int_eq(engine_expiry(engine).us, now.us + SPAN_S(3600).us);
+    now = engine_expiry(engine);
+    ask((struct event){.type = EVENT_TICK});
+    ck_assert_uint_eq(call_count, 2);
+}
+END_TEST
+
+/* To look at: of those that wait for a target, how many nobody waits for. */
+START_TEST(requests__what_is_deferred_is_told_apart_while_it_waits)
+{
+    define("name: d\nversion: 1.0.0\nforward_only: true\nsteps:\n"
+           "  - {name: a, target: t, action: /p.S/A}\n"
+           "  - {name: b, after: [a], target: t, deferred: true, action: /p.S/B}\n");
+    ck_assert_int_eq(ask((struct event){.type = EVENT_START, .definition = definition}), 0);
+    first.serial = 2;
+    ck_assert_int_eq(ask((struct event){.type = EVENT_START, .definition = definition}), 0);
+    ck_assert_uint_eq(engine_target(engine, 0)->waiting, 1);
+    ck_assert_uint_eq(engine_target(engine, 0)->deferred, 0);
+    first.serial = 1;
+    answer(CODE_OK, SAGA_REACH_ANSWERED); /* and the second's action leaves before it */
+    ck_assert_uint_eq(engine_target(engine, 0)->waiting, 1);
+    ck_assert_uint_eq(engine_target(engine, 0)->deferred, 1);
 }
 END_TEST
 
@@ -231,6 +371,12 @@ int main(void)
     tcase_add_test(tests, requests__who_settles_is_told);
     tcase_add_test(tests, requests__an_end_is_repeated_in_the_same_words);
     tcase_add_test(tests, requests__a_call_tells_where_it_comes_from);
+    tcase_add_test(tests, requests__what_is_at_its_bound_is_taken);
+    tcase_add_test(tests, requests__without_room_nothing_is_enlisted);
+    tcase_add_test(tests, requests__a_deadline_is_above_what_a_step_reserves);
+    tcase_add_test(tests, requests__a_cancel_that_comes_too_late_is_told_why);
+    tcase_add_test(tests, requests__a_lost_target_is_waited_for_as_long_as_is_said);
+    tcase_add_test(tests, requests__what_is_deferred_is_told_apart_while_it_waits);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
