@@ -195,6 +195,13 @@ static int move_answer(void *self, const struct subject_row *row)
     return store->commit(store, c, &detail) == 0 ? 1 : 2;
 }
 
+static int take_sound(void *self, const struct subject_row *row)
+{
+    (void)self;
+    ck_assert(bytes_equal(row->value, bytes_of_text("an answer that nobody else may read")));
+    return 0;
+}
+
 /* Payloads beside the frames: sealed as these are, each in its place. One from before encryption is read as ever. */
 START_TEST(sealed__answers_are_sealed_and_cannot_be_moved)
 {
@@ -462,6 +469,180 @@ END_TEST
 /* ---- keys ---- */
 
 /* Digits of either case, and what stands beside them: the same key. */
+/* Commits of the inner store whose fate comes later: they are kept when `keeps` says so, and that is told. */
+static int (*real_commit)(struct store *s, const struct store_commit *c, struct error_detail *detail);
+static bool keeps;
+static int fate;
+
+static int late_commit(struct store *s, const struct store_commit *c, struct error_detail *why)
+{
+    if (keeps)
+        ck_assert_int_eq(real_commit(s, c, why), 0);
+    return STORE_PENDING;
+}
+
+static int late_settle(struct store *s, struct error_detail *why)
+{
+    (void)s;
+    (void)why;
+    return fate;
+}
+
+static void open_late(void)
+{
+    const struct sealed_options sealing = {.encryption = &encryption, .chain = &chain, .random = chance};
+    open_store();
+    inner = store;
+    real_commit = inner->commit;
+    inner->commit = late_commit;
+    inner->settle = late_settle;
+    ck_assert_msg(sealed_store_open(&sealing, inner, &state, &store, &detail) == 0, "%s", detail.text);
+}
+
+/* What was not kept is no link of the chain. */
+START_TEST(sealed__what_was_not_kept_is_forgotten)
+{
+    open_late();
+    keeps = false;
+    ck_assert_int_eq(try_commit(1, 300, 1000), STORE_PENDING);
+    ck_assert_int_eq(try_commit(2, 300, 2000), STORE_PENDING);
+    fate = E_JOURNAL_FULL;
+    ck_assert_int_eq(store->settle(store, &detail), E_JOURNAL_FULL);
+    keeps = true;
+    fate = 0;
+    for (uint64_t frame = 1; frame <= 4; frame++) {
+        ck_assert_int_eq(try_commit(frame, 300, (int64_t)frame * 1000), STORE_PENDING);
+        ck_assert_int_eq(store->settle(store, &detail), 0);
+    }
+    ck_assert_str_eq(look(NULL), "");
+    assert_frame(4, 300, 4000);
+    close_store();
+    open_sealed();
+    ck_assert_str_eq(look(NULL), "");
+    assert_frame(1, 300, 1000);
+    close_store();
+}
+END_TEST
+
+/* While one is on its way nobody is asked for another. */
+START_TEST(sealed__keys_are_taken_over_one_commit_at_a_time)
+{
+    const struct store_commit nothing = {.frame = 0};
+    for (uint64_t frame = 1; frame <= 20; frame++) {
+        open_sealed();
+        commit_frames(frame, frame);
+        close_store();
+    }
+    encryption = keys("second " B64 "\nfirst " A64 "\n");
+    open_late();
+    keeps = true;
+    fate = 0;
+    for (unsigned i = 0; i < 2; i++) {
+        ck_assert(store->is_behind(store));
+        ck_assert_int_eq(store->commit(store, &nothing, &detail), STORE_PENDING);
+        ck_assert(!store->is_behind(store));
+        ck_assert_int_eq(store->settle(store, &detail), 0);
+    }
+    ck_assert(!store->is_behind(store));
+    ck_assert_uint_eq(sealed_store_old_keys(store), 0);
+    close_store();
+}
+END_TEST
+
+static void drop_up_to(uint64_t keep_from)
+{
+    bool more = true;
+    while (more)
+        ck_assert_int_eq(store->drop(store, (struct instant){.us = INT64_MAX / 2}, keep_from, 100, &more, &detail), 0);
+}
+
+/* Retention takes what was looked at, and more: the chain is looked at from where it begins now. */
+START_TEST(sealed__a_look_goes_on_behind_what_was_dropped)
+{
+    struct sealed_look l = {.known = NULL};
+    bool more;
+    write_chain();
+    open_sealed();
+    sealed_look_begin(store, &l);
+    ck_assert_int_eq(sealed_look_on(store, &l, 3, &more, &detail), 0);
+    drop_up_to(7);
+    for (more = true; more;)
+        ck_assert_int_eq(sealed_look_on(store, &l, 3, &more, &detail), 0);
+    ck_assert_str_eq(l.finding, "");
+    ck_assert_uint_eq(l.frames.first, 7);
+    close_store();
+}
+END_TEST
+
+/* What stands before a chain is in none. A link of the middle cannot be its first. */
+START_TEST(sealed__a_chain_whose_beginning_was_replaced_is_found)
+{
+    uint8_t second[4096];
+    encryption.count = 0;
+    chain.count = 0;
+    open_sealed();
+    commit_frames(1, 2);
+    close_store();
+    size_t size = get_body(2, second);
+    run_sql("DELETE FROM frames WHERE seq = 2");
+    chain = keys("chain " B64 "\n");
+    open_sealed();
+    commit_frames(2, 4);
+    ck_assert_str_eq(look(NULL), "");
+    close_store();
+    set_body(2, second, size);
+    open_sealed();
+    assert_found("frame 3 does not follow the one before it");
+    close_store();
+}
+END_TEST
+
+/* Whoever needs a frame that is damaged is told so; that it is the last keeps nobody from going on. */
+START_TEST(sealed__a_damaged_end_is_gone_on_behind)
+{
+    uint8_t last[4096];
+    write_chain();
+    size_t size = get_body(9, last);
+    last[size - 1] ^= 1;
+    set_body(9, last, size);
+    open_sealed();
+    commit_frames(10, 11);
+    struct bytes frame;
+    ck_assert_int_eq(store->read_frame(store, 9, &frame, &detail), E_JOURNAL_CORRUPT);
+    assert_frame(11, 300, 11000);
+    close_store();
+}
+END_TEST
+
+/* An answer may be the last that a start has left: its key stays as long as it does, however many there are. */
+START_TEST(sealed__the_key_of_each_answer_stays)
+{
+    for (uint64_t start = 1; start <= 3; start++) {
+        char name[2] = {(char)('0' + start), '\0'};
+        struct subject_row row = {.kind = SUBJECT_ANSWER,
+                                  .name = bytes_of_text(name),
+                                  .version = 1,
+                                  .value = bytes_of_text("an answer that nobody else may read")};
+        const struct store_commit c = {.subjects = &row, .subject_count = 1};
+        open_sealed();
+        commit_frames(start, start);
+        ck_assert_int_eq(store->commit(store, &c, &detail), 0);
+        close_store();
+    }
+    open_sealed();
+    drop_up_to(3);
+    close_store();
+    for (uint64_t frame = 4; frame <= 6; frame++) {
+        open_sealed();
+        commit_frames(frame, frame);
+        close_store();
+    }
+    open_sealed();
+    ck_assert_int_eq(store->scan_subjects(store, SUBJECT_ANSWER, take_sound, NULL, &detail), 0);
+    close_store();
+}
+END_TEST
+
 START_TEST(sealed__a_key_is_read_however_it_is_written)
 {
     static const char *const texts[] = {
@@ -679,6 +860,12 @@ int main(void)
     tcase_add_test(tests, sealed__a_row_that_was_cut_from_the_trail_is_found);
     tcase_add_test(tests, sealed__a_head_that_was_written_down_is_held_to);
     tcase_add_test(tests, sealed__a_chain_goes_on_under_another_key);
+    tcase_add_test(tests, sealed__what_was_not_kept_is_forgotten);
+    tcase_add_test(tests, sealed__keys_are_taken_over_one_commit_at_a_time);
+    tcase_add_test(tests, sealed__a_look_goes_on_behind_what_was_dropped);
+    tcase_add_test(tests, sealed__a_chain_whose_beginning_was_replaced_is_found);
+    tcase_add_test(tests, sealed__a_damaged_end_is_gone_on_behind);
+    tcase_add_test(tests, sealed__the_key_of_each_answer_stays);
     tcase_add_test(tests, sealed__a_key_is_read_however_it_is_written);
     tcase_add_test(tests, sealed__keys_are_told_what_is_wrong);
     tcase_add_test(tests, sealed__keys_are_sixteen_at_most);
