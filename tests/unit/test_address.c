@@ -125,7 +125,8 @@ START_TEST(address__is_told_to_gRPC_in_one_form)
                {"ipv4:10.0.0.1:443", "dns:///10.0.0.1:443"},
                {"[2001:db8::1]:1", "dns:///[2001:db8::1]:1"},
                {"unix:///run/x.sock", "unix:///run/x.sock"},
-               {"unix:/run/a b%.sock", "unix:///run/a%20b%25.sock"}};
+               {"unix:/run/a b%.sock", "unix:///run/a%20b%25.sock"},
+               {"unix:/run/a\tb\xc3\xbc.sock", "unix:///run/a%09b%C3%BC.sock"}};
     struct address a;
     char name[ADDRESS_NAME_SIZE], here[ADDRESS_NAME_SIZE], expected[2 * ADDRESS_NAME_SIZE];
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {

@@ -337,6 +337,15 @@ static void take_and_hold(void *self, struct rpc_call *call, struct bytes messag
     *(struct rpc_call **)self = call;
 }
 
+static unsigned cancel_count;
+
+static void count_cancelled(void *self, struct rpc_call *call)
+{
+    (void)self;
+    (void)call;
+    cancel_count++;
+}
+
 static void send_is_ignored(void *self, struct rpc_call *call)
 {
     (void)self;
@@ -408,7 +417,7 @@ START_TEST(ask__who_has_cancelled_takes_no_more)
     struct rpc_call *held = NULL;
     asking = room_create(NULL);
     asked.rpc = room_create_of(&(struct rpc_callbacks){
-        .on_message = take_and_hold, .on_sent = count_sent, .on_cancelled = send_is_ignored, .self = &held});
+        .on_message = take_and_hold, .on_sent = count_sent, .on_cancelled = count_cancelled, .self = &held});
     struct rpc_ask *stream = ask(COUNT, "", &h);
     rpc_poll(asked.rpc, SPAN_MS(0));
     rpc_send(held, bytes_of_text("1"));
@@ -419,9 +428,11 @@ START_TEST(ask__who_has_cancelled_takes_no_more)
     ck_assert_uint_eq(sent_count, 1);
     rpc_send(held, bytes_of_text("2"));
     rpc_ask_cancel(stream);
+    rpc_ask_cancel(stream);
     rpc_ask_took(stream);
     rpc_poll(asked.rpc, SPAN_MS(0));
     ck_assert_uint_eq(sent_count, 1);
+    ck_assert_uint_eq(cancel_count, 1);
     rpc_end(held, 1, NULL, bytes_of(NULL, 0));
     rpc_poll(asking, SPAN_MS(0));
     ck_assert_int_eq(h.messages, 2);

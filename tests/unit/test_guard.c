@@ -1,10 +1,12 @@
 /* Who is shut out when somebody's calls are too many: whoever has sent most since the look before, not whoever has been there longest. */
+#include "sidecar/base/account.h"
 #include "sidecar/rpc/rpc_inside.h"
 #include "tests/support/until.h"
 
 #include <arpa/inet.h>
 #include <check.h>
 #include <errno.h>
+#include <malloc.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -169,6 +171,81 @@ START_TEST(guard__sleeps_while_nothing_happens)
 }
 END_TEST
 
+/* ---- memory ---- */
+
+enum { MB = 1 << 20, BLOCKS = 64 };
+
+static void *blocks[BLOCKS * 1024 + 1];
+
+static size_t resident(void)
+{
+    unsigned long pages = 0;
+    FILE *f = fopen("/proc/self/statm", "r");
+    ck_assert_int_eq(fscanf(f, "%*u %lu", &pages), 1);
+    fclose(f);
+    return (size_t)pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static void take(size_t count, size_t size)
+{
+    for (size_t i = 0; i < count; i++) {
+        blocks[i] = malloc(size);
+        memset(blocks[i], 1, size);
+    }
+}
+
+static void give_back(size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        free(blocks[i]);
+}
+
+/* At fifteen sixteenths of what it may have, also when that is mapped in large pieces. */
+START_TEST(guard__a_process_has_come_to_its_memory)
+{
+    size_t sizes[] = {MB, 1024}, size = sizes[_i], count = (size_t)BLOCKS * MB / size;
+    mallopt(M_MMAP_THRESHOLD, 128 << 10);
+    take(count, size);
+    atomic_store(&account.max, 2 * resident());
+    looks_in(60000);
+    ck_assert(!atomic_load(&account.pressed));
+    atomic_store(&account.max, resident() + resident() / 32); /* not yet, and yet as good as */
+    looks_in(60000);
+    ck_assert(atomic_load(&account.pressed));
+    give_back(count);
+    looks_in(60000);
+    ck_assert(!atomic_load(&account.pressed));
+    atomic_store(&account.max, 0);
+}
+END_TEST
+
+/* What the C library keeps for later is not what the process has: it is given back, though not again and again. */
+START_TEST(guard__memory_that_is_only_kept_is_given_back)
+{
+    enum { SIZE = 1024, COUNT = BLOCKS * 1024 };
+    for (int round = 0; round < 3; round++) {
+        size_t before = resident();
+        take(COUNT + 1, SIZE);
+        give_back(COUNT); /* one stays: or the end of the heap would go by itself */
+        size_t kept = resident();
+        ck_assert_uint_gt(kept, before + BLOCKS / 2 * MB);
+        atomic_store(&account.max, kept);
+        looks_in(60000);
+        ck_assert(!atomic_load(&account.pressed));
+        ck_assert_uint_lt(resident(), before + BLOCKS / 4 * MB);
+        void *last = blocks[COUNT];
+        take(COUNT + 1, SIZE);
+        give_back(COUNT);
+        looks_in(4900); /* too soon */
+        ck_assert_uint_gt(resident(), before + BLOCKS / 2 * MB);
+        free(blocks[COUNT]);
+        free(last);
+        malloc_trim(0);
+    }
+    atomic_store(&account.max, 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("guard");
@@ -179,6 +256,10 @@ int main(void)
     tcase_add_test(t, guard__all_that_sent_about_as_much_go_together);
     tcase_add_test(t, guard__nobody_else_is_looked_at);
     tcase_add_test(t, guard__sleeps_while_nothing_happens);
+#ifndef __SANITIZE_ADDRESS__ /* they have an allocator of their own */
+    tcase_add_loop_test(t, guard__a_process_has_come_to_its_memory, 0, 2);
+    tcase_add_test(t, guard__memory_that_is_only_kept_is_given_back);
+#endif
     suite_add_tcase(s, t);
     SRunner *runner = srunner_create(s);
     srunner_run_all(runner, CK_NORMAL);

@@ -73,6 +73,7 @@ START_TEST(log__values_cannot_forge_anything)
     assert_logfmt(bytes_of_text("\x1b[2J\x7f\t"), "\"\\u001b[2J\\u007f\\t\"");
     assert_logfmt(bytes_of("a\0b", 3), "\"a\\u0000b\"");
     assert_logfmt(bytes_of_text("\xc2\x9b"), "\"\\u009b\"");
+    assert_logfmt(bytes_of_text("\x1f\xc2\x80\xc2\x9f\xc2\xa0"), "\"\\u001f\\u0080\\u009f\xc2\xa0\"");
     assert_logfmt(bytes_of_text("\xe2\x82\xac"), "\"\xe2\x82\xac\"");
     assert_json(bytes_of_text("a\n\"b\"\\\t\x1b"), "a\n\"b\"\\\t\x1b");
     assert_json(bytes_of_text("\xe2\x82\xac \xf0\x9f\x98\x80"), "\xe2\x82\xac \xf0\x9f\x98\x80");

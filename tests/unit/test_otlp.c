@@ -50,6 +50,8 @@ START_TEST(otlp__an_id_is_its_digits)
     ck_assert(otlp_id(bytes_of_text("0aF7"), id, 2) == false);
     ck_assert(!otlp_id(bytes_of_text("0000"), id, 2));
     ck_assert(!otlp_id(bytes_of_text("0af"), id, 2));
+    ck_assert(!otlp_id(bytes_of_text("0af7a"), id, 2));
+    ck_assert(!otlp_id(bytes_of_text("0af70a"), id, 2));
     ck_assert(otlp_id(bytes_of_text("0af7"), id, 2));
     ck_assert_mem_eq(id, "\x0a\xf7", 2);
 }

@@ -218,6 +218,32 @@ START_TEST(participant__hands_on_everything_that_came_with_a_call)
 }
 END_TEST
 
+/* What came with it that cannot be passed on is no reason to refuse the call, and is not handed on. */
+START_TEST(participant__hands_on_a_trace_that_can_be_passed_on)
+{
+    static const struct {
+        const char *given, *handed;
+    } traces[] = {{"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+                   "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"},
+                  {"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0", ""},
+                  {"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789", ""}};
+    serve_with(NULL, echo, echo, (void *)(uintptr_t) "user");
+    for (size_t i = 0; i < sizeof traces / sizeof traces[0]; i++) {
+        char expected[256];
+        struct caller_call *call = action_call();
+        set_metadata(call, "traceparent", traces[i].given);
+        ck_assert_int_eq(caller_run(&caller, call), SAGA_OK);
+        call->answer[call->answer_size] = 0;
+        snprintf(expected, sizeof expected,
+                 "9f03c1d2a4b7-2a|checkout|reserve|" DO "|9f03c1d2a4b7-2a/reserve/action||%s|1|0|3|hello|user",
+                 traces[i].handed);
+        ck_assert_str_eq((char *)call->answer, expected);
+        free(call);
+    }
+    end();
+}
+END_TEST
+
 START_TEST(participant__answers_with_the_functions_status_and_message)
 {
     atomic_int status = SAGA_E_FAILED_PRECONDITION;
@@ -811,6 +837,7 @@ int main(void)
     TCase *serving = tcase_create("serving");
     tcase_set_timeout(serving, 60);
     tcase_add_test(serving, participant__hands_on_everything_that_came_with_a_call);
+    tcase_add_test(serving, participant__hands_on_a_trace_that_can_be_passed_on);
     tcase_add_test(serving, participant__answers_with_the_functions_status_and_message);
     tcase_add_test(serving, participant__refuses_bad_metadata_by_name);
     tcase_add_test(serving, participant__refuses_what_no_function_is_for);

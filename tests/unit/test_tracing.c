@@ -108,6 +108,22 @@ START_TEST(tracing__each_attempt_begins_when_it_left_and_the_step_when_its_first
 }
 END_TEST
 
+/* What finds no room is counted, once. */
+START_TEST(tracing__what_finds_no_room_is_counted)
+{
+    struct tracing_counts counts = {0};
+    for (uint64_t all = 0; counts.dropped == 0; all += counts.made) {
+        for (int i = 0; i < 1000; i++)
+            record(RECORD_ACTION_FAILED, 30, (struct record){.attempt = 1, .status = 14});
+        counts = tracing_counts(t);
+        ck_assert_uint_eq(counts.made, 1000);
+        ck_assert_uint_lt(all, 1000000);
+    }
+    ck_assert_uint_le(counts.dropped, 1000);
+    ck_assert_uint_eq(otlp_queue_dropped(tracing_queue(t)), counts.dropped);
+}
+END_TEST
+
 START_TEST(tracing__undo_has_spans_of_its_own)
 {
     record(RECORD_ACTION_STARTED, 10, (struct record){.attempt = 1});
@@ -200,6 +216,7 @@ int main(void)
     Suite *s = suite_create("tracing");
     tcase_add_checked_fixture(c, setup, teardown);
     tcase_add_test(c, tracing__each_attempt_begins_when_it_left_and_the_step_when_its_first_did);
+    tcase_add_test(c, tracing__what_finds_no_room_is_counted);
     tcase_add_test(c, tracing__undo_has_spans_of_its_own);
     tcase_add_test(c, tracing__with_a_saga_all_of_it_is_forgotten);
     tcase_add_test(c, tracing__what_began_before_is_shown_from_when_it_is_known);
