@@ -47,7 +47,7 @@ struct certificates {
     struct stamp stamps[3];  /* of what is in force */
     struct stamp refused[3]; /* of what was found bad last */
     int64_t looked_at;
-    bool told_expiring;
+    enum certificates_news told_age; /* EXPIRING, then EXPIRED */
     struct certificates_follower *followers;
 };
 
@@ -283,13 +283,16 @@ static int64_t monotonic_s(void)
 
 static enum certificates_news look_at_age(struct certificates *c, char why[CERTIFICATES_WHY_SIZE])
 {
-    int64_t now = (int64_t)time(NULL), life = c->held.not_after - c->held.not_before;
-    if (c->told_expiring || c->held.not_after == 0 || c->held.not_after - now > life / EXPIRING_PART)
+    int64_t left = c->held.not_after - (int64_t)time(NULL), life = c->held.not_after - c->held.not_before;
+    enum certificates_news news = left <= 0                      ? CERTIFICATES_EXPIRED
+                                  : left <= life / EXPIRING_PART ? CERTIFICATES_EXPIRING
+                                                                 : CERTIFICATES_SAME;
+    if (c->held.not_after == 0 || news == c->told_age || news == CERTIFICATES_SAME)
         return CERTIFICATES_SAME;
-    c->told_expiring = true;
-    snprintf(why, CERTIFICATES_WHY_SIZE, "%s: ends in %lld s", c->files.certificate,
-             (long long)(c->held.not_after - now));
-    return CERTIFICATES_EXPIRING;
+    c->told_age = news;
+    snprintf(why, CERTIFICATES_WHY_SIZE, "%s: %s %lld s%s", c->files.certificate, left <= 0 ? "ended" : "ends in",
+             llabs((long long)left), left <= 0 ? " ago" : "");
+    return news;
 }
 
 static enum certificates_news look(struct certificates *c, char why[CERTIFICATES_WHY_SIZE])
@@ -307,7 +310,7 @@ static enum certificates_news look(struct certificates *c, char why[CERTIFICATES
     certificates_pem_free(&c->held.pem);
     c->held = held;
     c->version++;
-    c->told_expiring = false;
+    c->told_age = CERTIFICATES_SAME;
     memcpy(c->stamps, stamps, sizeof stamps);
     snprintf(why, CERTIFICATES_WHY_SIZE, "%s", c->files.certificate != NULL ? c->files.certificate : c->files.roots);
     return CERTIFICATES_NEW;
@@ -345,6 +348,14 @@ int64_t certificates_not_after(struct certificates *c)
     int64_t at = c->held.not_after;
     pthread_mutex_unlock(&c->lock);
     return at;
+}
+
+int64_t certificates_lifetime(struct certificates *c)
+{
+    pthread_mutex_lock(&c->lock);
+    int64_t life = c->held.not_after - c->held.not_before;
+    pthread_mutex_unlock(&c->lock);
+    return life;
 }
 
 static uint64_t copy(const struct certificates *c, struct certificates_pem *out)

@@ -33,7 +33,8 @@ enum certificates_news {
     CERTIFICATES_SAME, /* as they were */
     CERTIFICATES_NEW,  /* others are in force from now on */
     CERTIFICATES_BAD, /* others lie there that cannot be used; the old ones stay. Told once for each state of the files */
-    CERTIFICATES_EXPIRING /* as they were, and a tenth of their life is left, or less. Told once */
+    CERTIFICATES_EXPIRING, /* as they were, and a tenth of their life is left, or less. Told once */
+    CERTIFICATES_EXPIRED   /* as they were, and their end has passed. Told once */
 };
 
 /* Looks at the files, at most once a second. why is filled in unless it is SAME. */
@@ -44,6 +45,9 @@ uint64_t certificates_version(struct certificates *c);
 
 /* Seconds since 1970 when the certificate or its chain ends, whichever is first; 0 when there is none. */
 int64_t certificates_not_after(struct certificates *c);
+
+/* Seconds from when all of it is valid to when it ends; 0 when there is none. */
+int64_t certificates_lifetime(struct certificates *c);
 
 /* Copies of what is in force: PEM texts to be freed, NULL where there is no such file. Returns their version, or 0 when no memory is left. */
 struct certificates_pem {

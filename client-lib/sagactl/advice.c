@@ -104,10 +104,12 @@ void advice_write(const struct screen *s, const Saga__V1__Saga *saga, const char
 #define UNDO(name)   SAGA__V1__COMPENSATION_STATE__COMPENSATION_STATE_##name
 #define STATE(name)  SAGA__V1__SAGA_STATE__SAGA_STATE_##name
 
-/* What was carried out, or may have been: to be undone when the saga turns back now. */
+/* What was carried out, or may have been: to be undone when the saga turns back now. A call that waits for its target has never left. */
 static bool happened(const Saga__V1__Step *step)
 {
-    return step->action == ACTION(DONE) || step->action == ACTION(UNKNOWN) || step->action == ACTION(STARTED);
+    bool never_left = step->action_attempts == 0 && strncmp(step->waiting_for, "target ", 7) == 0;
+    return step->action == ACTION(DONE) || step->action == ACTION(UNKNOWN) ||
+           (step->action == ACTION(STARTED) && !never_left);
 }
 
 static bool undo_is_open(const Saga__V1__Step *step)
@@ -186,6 +188,23 @@ static bool waits_for_ever(const Saga__V1__Step *step)
     return strncmp(step->waiting_for, "target ", 7) == 0 && step->waits_until == NULL;
 }
 
+/* Where a step of it waits for a breaker to let calls leave: once for each target. */
+static void choices_of_breakers(const struct advice *a, const Saga__V1__Saga *saga)
+{
+    char name[FIELD], word[FIELD];
+    for (size_t i = 0; i < saga->n_steps; i++) {
+        bool waits = strstr(saga->steps[i]->waiting_for, "whose breaker") != NULL;
+        for (size_t k = 0; k < i && waits; k++)
+            waits = strcmp(saga->steps[k]->waiting_for, saga->steps[i]->waiting_for) != 0;
+        if (!waits)
+            continue;
+        screen_shell_word(screen_clean(a->s, saga->steps[i]->target, name, sizeof name), word, sizeof word);
+        screen_put(a->s, PAINT_STRONG, "      sagactl%s breaker reset %s --reason 'WHY'\n", a->address, word);
+        screen_wrap(a->s, PAINT_NONE,
+                    "Closes it for all sagas: their calls leave now, and it opens again if most of them fail.", 10, 0);
+    }
+}
+
 static void choices_on_the_way(const struct advice *a, const Saga__V1__Saga *saga)
 {
     char names[SENTENCE], does[SENTENCE + FIELD];
@@ -201,9 +220,10 @@ static void choices_on_the_way(const struct advice *a, const Saga__V1__Saga *sag
         else if ((undo_is_open(step) || saga->pivot_started) && waits_for_ever(step))
             put_choice(a, "skip", step->name, " --reason 'WHY'", "Goes on without it, though it may be owed.");
     }
+    choices_of_breakers(a, saga);
     if (!saga->paused)
         put_choice(a, "pause", NULL, " --reason 'WHY'",
-                   saga->deadline != NULL && !saga->pivot_started
+                   saga->deadline != NULL && !saga->pivot_started && saga->state == STATE(RUNNING)
                        ? "Holds it: no further call leaves for it until it is resumed. Its deadline goes on."
                        : "Holds it: no further call leaves for it until it is resumed.");
 }

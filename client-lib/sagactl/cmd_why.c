@@ -83,8 +83,12 @@ static void put_step(const struct screen *s, const Saga__V1__GetResponse *answer
     snprintf(text, sizeof text, "%s%s%s", waits, from != NULL ? ", since " : "",
              from != NULL ? ago(s, from->at, when) : "");
     put(s, PAINT_WARN, "waits for", text);
-    if (step->waits_until != NULL)
-        put(s, PAINT_NONE, "until", times_write_until(s, times_of(step->waits_until), when));
+    if (step->waits_until != NULL) {
+        times_write_until(s, times_of(step->waits_until), when);
+        bool gives_up = strstr(step->waiting_for, "cannot be reached") != NULL;
+        snprintf(text, sizeof text, "%s%s", when, gives_up ? ": then it is waited for no longer, and the step fails" : "");
+        put(s, PAINT_NONE, "until", text);
+    }
     snprintf(text, sizeof text, "%d attempt%s of its %s", attempts, attempts == 1 ? "" : "s",
              back ? "compensation" : "action");
     put(s, PAINT_NONE, "tried", text);
@@ -165,6 +169,15 @@ static size_t targets_of(const Saga__V1__Saga *saga, const char *names[STEPS_MOS
     return count;
 }
 
+/* Until it does, nothing that is decided becomes so: whatever a step waits for, it waits for this first. */
+static bool journal_stalls(const Saga__V1__StatusResponse *status)
+{
+    bool stalls = false;
+    for (size_t i = 0; status != NULL && i < status->n_loops; i++)
+        stalls |= status->loops[i]->journal_stalled && status->loops[i]->journal[0] == '\0';
+    return stalls;
+}
+
 static void put_why(struct run *r, const Saga__V1__GetResponse *answer, const Saga__V1__StatusResponse *status)
 {
     const struct screen *s = &r->screen;
@@ -178,6 +191,10 @@ static void put_why(struct run *r, const Saga__V1__GetResponse *answer, const Sa
                 screen_clean(s, saga->id, text, sizeof text));
         return;
     }
+    if (journal_stalls(status))
+        put(s, PAINT_BAD, "waits for",
+            "the sidecar's journal, which takes nothing now, nor any of what stands below: sagactl runbook "
+            "SagadJournalFull");
     put_steps(s, answer);
     size_t count = status == NULL ? 0 : targets_of(saga, names);
     for (size_t i = 0; i < count; i++)

@@ -11,6 +11,8 @@ int reloads_act(struct api *api, struct change *change, const void *message, str
     size_t size = strlen(m->actor);
     if (size == 0 || size > ACTOR_BYTES_MAX)
         return error_set(detail, E_ARGUMENT, "actor", "say who asks, in at most 128 bytes");
+    if (core_stalled(api->core) != 0) /* what is registered, and who asked, could not become durable */
+        return error_set(detail, core_stalled(api->core), "", NULL);
     const struct rpc_peer *peer = rpc_call_peer(change->request.call);
     log_event(LOG_LEVEL_INFO, "a reload was asked for", LOG_TEXT("actor", m->actor),
               LOG_NUMBER("uid", peer->has_user ? (int64_t)peer->uid : -1), LOG_TEXT("address", peer->address),

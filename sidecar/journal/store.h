@@ -181,6 +181,10 @@ struct store {
      * no such bound. */
     bool (*is_tight)(struct store *s);
 
+    /* Bytes of its files that hold nothing and are written before these grow: retention makes no file smaller. Cheap. NULL in a store that has
+     * no files. */
+    uint64_t (*reusable)(struct store *s);
+
     /* Whether the store has rows of its own to bring along with a commit: the owner makes one, if need be of nothing else, while it has nothing
      * to do. Cheap. NULL in a store that never has. */
     bool (*is_behind)(struct store *s);

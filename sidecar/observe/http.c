@@ -41,7 +41,8 @@ static void write_readyz(struct http *h, struct page *page)
 {
     unsigned count = panel_loops(h->panel);
     static const char *const words[] = {"it is stopping", "its journal is full", "it cannot go on",
-                                        "its journal does not answer"};
+                                        "its journal does not answer",
+                                        "its journal is nearly full, and takes only what ends sagas"};
     bool ready = count > 0;
     if (count == 0)
         fputs("not ready: the journal is being read\n", page->out);

@@ -18,6 +18,7 @@ enum vitals_reason {
     VITALS_JOURNAL_FULL = 1 << 1,
     VITALS_FAILED = 1 << 2,
     VITALS_JOURNAL_AWAY = 1 << 3,
+    VITALS_JOURNAL_TIGHT = 1 << 4,
 };
 
 /* What a loop tells of itself. The loop answers `asked` by refreshing its gauges and vitals_tell. */

@@ -21,8 +21,9 @@ void counters_limits_change(struct loop *s, const struct config *before);
 /* The saga that has lived longest, of those that are no heartbeats; NULL: none lives, or heartbeats alone are as old. */
 const struct saga *counters_oldest_live(const struct loop *s);
 
-/* The loop's journal with its log, and what is free on its volume: bytes. */
+/* The loop's journal with its log, what of that is written again before it grows, and what is free on its volume: bytes. */
 double counters_journal_bytes(const struct loop *s);
+uint64_t counters_journal_reusable(const struct loop *s);
 double counters_volume_free(const struct loop *s);
 
 /* Whether records of this type are counted. */

@@ -40,6 +40,11 @@ double counters_journal_bytes(const struct loop *s)
     return bytes;
 }
 
+uint64_t counters_journal_reusable(const struct loop *s)
+{
+    return s->store->reusable == NULL ? 0 : s->store->reusable(s->store);
+}
+
 double counters_volume_free(const struct loop *s)
 {
     struct statvfs volume;
@@ -149,6 +154,17 @@ static void refresh_journal_age(struct loop *s, struct instant now)
                     (double)instant_since(now, s->oldest_record_at).us / 1e6);
 }
 
+static void refresh_certificate(struct loop *s)
+{
+    struct certificates *certificates = s->sidecar->certificates;
+    int64_t expiry = certificates == NULL ? 0 : certificates_not_after(certificates);
+    if (expiry == 0)
+        return;
+    metrics_set(s->vitals.metrics, METRIC_CERTIFICATE_EXPIRY, METRIC_NO_LABELS, (double)expiry);
+    metrics_set(s->vitals.metrics, METRIC_CERTIFICATE_LIFETIME, METRIC_NO_LABELS,
+                (double)certificates_lifetime(certificates));
+}
+
 static void refresh(struct loop *s)
 {
     struct metrics *m = s->vitals.metrics;
@@ -207,13 +223,11 @@ static void refresh(struct loop *s)
     refresh_holds(s);
     refresh_journal_age(s, now);
     metrics_set(m, METRIC_JOURNAL_BYTES, METRIC_NO_LABELS, counters_journal_bytes(s));
+    metrics_set(m, METRIC_JOURNAL_REUSABLE, METRIC_NO_LABELS, (double)counters_journal_reusable(s));
     metrics_set(m, METRIC_JOURNAL_BYTES_MAX, METRIC_NO_LABELS, (double)s->config->journal_bytes_max);
     metrics_set(m, METRIC_JOURNAL_VOLUME_FREE, METRIC_NO_LABELS, counters_volume_free(s));
     metrics_set(m, METRIC_JOURNAL_FULL, METRIC_NO_LABELS, s->told_full != 0);
-    struct certificates *certificates = s->sidecar->certificates;
-    int64_t expiry = certificates == NULL ? 0 : certificates_not_after(certificates);
-    if (expiry != 0)
-        metrics_set(m, METRIC_CERTIFICATE_EXPIRY, METRIC_NO_LABELS, (double)expiry);
+    refresh_certificate(s);
     metrics_set(m, METRIC_CLOCK_DIFFERENCE, METRIC_NO_LABELS, (double)clock_difference(&s->clock).us / 1e6);
     metrics_set(m, METRIC_DEFINITIONS, METRIC_NO_LABELS, catalog_count(s->catalog));
     metrics_set(m, METRIC_SERIES_BYTES, METRIC_NO_LABELS, 0); /* they count themselves, too */
@@ -254,7 +268,10 @@ void counters_turn(struct loop *s)
         return;
     uint32_t reasons = 0;
     reasons |= s->stopping ? VITALS_STOPPING : 0;
-    reasons |= s->told_full == E_JOURNAL_AWAY ? VITALS_JOURNAL_AWAY : s->told_full != 0 ? VITALS_JOURNAL_FULL : 0;
+    reasons |= s->told_full == 0                ? 0
+               : s->told_full == E_JOURNAL_AWAY ? VITALS_JOURNAL_AWAY
+               : core_stalled(s->core) == 0     ? VITALS_JOURNAL_TIGHT
+                                                : VITALS_JOURNAL_FULL;
     reasons |= s->failure.code != 0 ? VITALS_FAILED : 0;
     int64_t began_us = busy_us();
     refresh(s);

@@ -189,7 +189,12 @@ bool status_fill(void *self, struct arena *a, Saga__V1__LoopStatus *m)
     m->journal_bytes = (uint64_t)counters_journal_bytes(s);
     m->journal_bytes_max = s->config->journal_bytes_max;
     m->volume_free_bytes = (uint64_t)counters_volume_free(s);
+    m->journal_reusable_bytes = counters_journal_reusable(s);
     m->journal_full = s->told_full != 0;
+    m->journal_stalled = core_stalled(s->core) != 0;
+    int64_t expires = s->sidecar->certificates == NULL ? 0 : certificates_not_after(s->sidecar->certificates);
+    if (expires != 0 && (m->certificate_expires = view_time(a, (struct instant){.us = expires * 1000000})) == NULL)
+        return false;
     if (oldest != NULL && (m->oldest_live = view_time(a, oldest->started_at)) == NULL)
         return false;
     return add_since(s, a, m) && add_targets(s, a, m) && add_limits(s, a, m) && lately_fill(s, a, m) &&

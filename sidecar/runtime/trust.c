@@ -40,6 +40,10 @@ void trust_look(struct certificates *certificates)
     case CERTIFICATES_EXPIRING:
         log_event(LOG_LEVEL_WARN, "a certificate is about to expire", LOG_TEXT("which", why));
         break;
+    case CERTIFICATES_EXPIRED:
+        log_event(LOG_LEVEL_ERROR, "a certificate has expired: over TLS nobody comes in, and no target is reached",
+                  LOG_TEXT("which", why));
+        break;
     }
 }
 

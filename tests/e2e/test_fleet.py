@@ -124,7 +124,7 @@ class Fleet(unittest.TestCase):
         self.assertTrue(13 << 20 < held < 16 << 20, held)
         shown = lambda: client.operator.Status().loops[0].journal_bytes
         self.assertTrue(held <= shown() < held + (held >> 3), (held, shown()))
-        self.assertIn("its journal is full", get(sidecar, "/readyz")[2])
+        self.assertIn("its journal is nearly full", get(sidecar, "/readyz")[2])
         sidecar.restart("kill")
         client = sidecar.client
         self.assertEqual("JOURNAL_FULL", self.refused_start(sidecar).reason)

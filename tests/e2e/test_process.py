@@ -653,7 +653,7 @@ class Process(Case):
         self.assertGreater(len(accepted), 4)
         wait_until(lambda: sidecar.log("the journal is nearly full: new sagas are refused, those that have begun go on"), "it is logged")
         self.assertEqual(503, over_http("/readyz")[0])
-        self.assertIn("its journal is full", over_http("/readyz")[1])
+        self.assertIn("its journal is nearly full", over_http("/readyz")[1])
         self.assertEqual(200, over_http("/livez")[0])
         self.assertIn("\nsagad_journal_full 1\n", over_http("/metrics")[1])
         # What ends sagas has a reserve of its own, and who looks is answered.

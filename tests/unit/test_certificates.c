@@ -134,6 +134,22 @@ START_TEST(certificates__one_that_ends_is_told_of_once)
     ck_assert_int_eq(look(), CERTIFICATES_SAME);
     ck_assert_int_ge(certificates_not_after(c), (int64_t)time(NULL) + 700);
     ck_assert_int_le(certificates_not_after(c), (int64_t)time(NULL) + 800);
+    ck_assert_int_eq(certificates_lifetime(c), 10000);
+}
+END_TEST
+
+START_TEST(certificates__one_that_has_ended_is_told_of_once)
+{
+    enum certificates_news news;
+    make(-1000, 3, false);
+    ck_assert_msg(create(), "%s", why);
+    while ((news = look()) == CERTIFICATES_SAME || news == CERTIFICATES_EXPIRING)
+        ck_assert_int_le(time(NULL), certificates_not_after(c) + 60);
+    ck_assert_int_eq(news, CERTIFICATES_EXPIRED);
+    ck_assert_ptr_nonnull(strstr(why, ".pem: ended "));
+    ck_assert_int_eq(look(), CERTIFICATES_SAME);
+    make(-1000, 1000, false);
+    ck_assert_int_eq(look(), CERTIFICATES_NEW);
 }
 END_TEST
 
@@ -219,6 +235,7 @@ int main(void)
     tcase_add_test(t, certificates__another_is_taken_and_a_bad_one_is_told_of_once);
     tcase_add_test(t, certificates__are_looked_at_once_a_second_at_most);
     tcase_add_test(t, certificates__one_that_ends_is_told_of_once);
+    tcase_add_test(t, certificates__one_that_has_ended_is_told_of_once);
     tcase_add_test(t, certificates__what_is_not_valid_now_is_refused);
     tcase_add_test(t, certificates__a_chain_is_as_good_as_each_of_it);
     tcase_add_test(t, certificates__who_follows_is_given_each_once);

@@ -101,7 +101,8 @@ START_TEST(http__one_loop_that_is_not_ready_is_enough)
     } rows[] = {{VITALS_STOPPING, "it is stopping"},
                 {VITALS_JOURNAL_FULL, "its journal is full"},
                 {VITALS_FAILED, "it cannot go on"},
-                {VITALS_JOURNAL_AWAY, "its journal does not answer"}};
+                {VITALS_JOURNAL_AWAY, "its journal does not answer"},
+                {VITALS_JOURNAL_TIGHT, "its journal is nearly full, and takes only what ends sagas"}};
     panel_watch(panel, watched, LOOPS);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         for (unsigned k = 0; k < LOOPS; k++) {

@@ -772,6 +772,11 @@ static bool is_tight(struct store *s)
     return s == inner;
 }
 
+static uint64_t reusable(struct store *s)
+{
+    return s == inner ? 4096 : 0;
+}
+
 static struct span synced(struct store *s)
 {
     ck_assert_ptr_eq(s, inner);
@@ -819,6 +824,7 @@ START_TEST(sealed__what_it_does_not_seal_it_passes_on)
     inner->holds = holds_not;
     inner->tell = wakes;
     inner->is_tight = is_tight;
+    inner->reusable = reusable;
     inner->synced = synced;
     inner->check = is_fenced;
     inner->drop_claims = drop_claims;
@@ -828,6 +834,7 @@ START_TEST(sealed__what_it_does_not_seal_it_passes_on)
     said = false;
     store->tell(store, hear, &said);
     ck_assert(said && store->is_tight(store));
+    ck_assert_uint_eq(store->reusable(store), 4096);
     ck_assert_int_eq(store->synced(store).us, 7000);
     ck_assert_int_eq(store->check(store, &detail), E_JOURNAL_FENCED);
     ck_assert_int_eq(store->drop_claims(store, SPAN_S(60), lives, &said, 9, &more, &detail), E_JOURNAL_FULL);

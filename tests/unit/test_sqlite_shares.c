@@ -126,7 +126,9 @@ START_TEST(sqlite_shares__larger_commit_has_its_room_while_it_takes)
     ck_assert_uint_le(size_of("-wal"), LOG_MAX);
     while (!store->is_tight(store))
         ck_assert_int_eq(add(8, 8), 0);
+    ck_assert_uint_lt(store->reusable(store), BOUND / 8);
     drop_before(frame - 4);
+    ck_assert_uint_gt(store->reusable(store), BOUND / 4);
     ck_assert(!store->is_tight(store));
     ck_assert_int_eq(add(3 * FRAMES_MAX, 0), 0);
     ck_assert_uint_le(on_disk(), BOUND);

@@ -422,6 +422,12 @@ static bool is_tight(struct store *face)
     return inner->is_tight(inner);
 }
 
+static uint64_t reusable(struct store *face)
+{
+    struct store *inner = sealed_of(face)->inner;
+    return inner->reusable(inner);
+}
+
 static int holds(struct store *face, struct error_detail *detail)
 {
     struct store *inner = sealed_of(face)->inner;
@@ -609,6 +615,7 @@ int sealed_store_open(const struct sealed_options *options, struct store *inner,
         .holds = inner->holds == NULL ? NULL : holds,
         .tell = inner->tell == NULL ? NULL : tell,
         .is_tight = inner->is_tight == NULL ? NULL : is_tight,
+        .reusable = inner->reusable == NULL ? NULL : reusable,
         .is_behind = is_behind,
         .check = inner->check == NULL ? NULL : check,
         .synced = inner->synced == NULL ? NULL : synced,

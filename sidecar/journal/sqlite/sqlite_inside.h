@@ -253,6 +253,8 @@ void shares_of(struct sqlite_store *s, const struct sqlite_store_options *option
 int shares_hold(struct sqlite_store *s);
 /* As store.is_tight. */
 bool sqlite_store_is_tight(struct store *face);
+/* As store.reusable. */
+uint64_t sqlite_store_reusable(struct store *face);
 
 /* sqlite_reserve.c. Makes the reserve when there is none and there is room for it; gives it up, and tells whether that made room. */
 #define RESERVE_PAGES(s) \

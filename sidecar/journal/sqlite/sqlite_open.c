@@ -352,6 +352,7 @@ int sqlite_store_open(const struct sqlite_store_options *options, struct store *
     s->face = (struct store){
         .commit = sqlite_store_commit,
         .is_tight = sqlite_store_is_tight,
+        .reusable = sqlite_store_reusable,
         .check = sqlite_store_check,
         .synced = sqlite_store_synced,
         .first_frame = sqlite_store_first_frame,

@@ -89,3 +89,10 @@ bool sqlite_store_is_tight(struct store *face)
         s->tight = pages - unused > s->shares.tight_pages;
     return s->tight;
 }
+
+uint64_t sqlite_store_reusable(struct store *face)
+{
+    struct sqlite_store *s = (struct sqlite_store *)face;
+    uint64_t unused = 0;
+    return !s->broken && read_number(s, "PRAGMA freelist_count", &unused) ? unused * PAGE_SIZE : 0;
+}

@@ -243,7 +243,9 @@ int inside_roll_back(struct sqlite_store *s, int rc, struct error_detail *detail
     /* A log that was copied is written over from its start, so that retention has room to make room. */
     copy_log(s);
     return error_set(detail, E_JOURNAL_FULL, s->path,
-                     "there is no room for the journal: the disk, or journal_bytes_max, is full");
+                     s->shares.bytes_max == 0
+                         ? "the disk is full, or the file is as large as the system lets it be (ulimit -f)"
+                         : "the disk is full, or journal_bytes_max is reached");
 }
 
 int inside_set_meta(struct sqlite_store *s, const char *key, uint64_t value)
