@@ -63,7 +63,7 @@ static int list(struct run *r)
     } else if (answer->n_rules == 0) {
         fputs("There are no rules: remediation in sagad.yaml says what is done, and when.\n", r->screen.out);
     } else {
-        screen_put(&r->screen, PAINT_DIM, "%-20s  %-24s  %-12s  %5s  %s\n", "RULE", "DOES", "IS", "ACTED", "LAST");
+        screen_put(&r->screen, PAINT_DIM, "%-20s  %-24s  %-12s  %5s  %s\n", "RULE", "DOES", "IS", "TIMES", "LAST");
         for (size_t i = 0; i < answer->n_rules; i++)
             put_rule(&r->screen, answer->rules[i]);
     }

@@ -23,11 +23,12 @@ static void put_one(const struct screen *s, const Saga__V1__SyntheticStatus *h)
             (unsigned long long)h->failed, (unsigned long long)h->missed, took);
     screen_cell(s, h->last_success == NULL ? PAINT_WARN : PAINT_NONE, success, 13);
     fputs("  ", s->out);
-    screen_rest(s, PAINT_WARN,
-                well || h->last_trouble[0] == '\0' ? words_saga_state(h->last_state)
-                                                   : screen_clean(s, h->last_trouble, said, sizeof said),
-                20 + 64);
+    screen_rest(s, well ? PAINT_NONE : PAINT_WARN, words_saga_state(h->last_state), 20 + 64);
     fputc('\n', s->out);
+    if (well || h->last_trouble[0] == '\0')
+        return;
+    fputs("    ", s->out);
+    screen_wrap(s, PAINT_WARN, screen_clean(s, h->last_trouble, said, sizeof said), 4, 4);
 }
 
 void heartbeats_put(const struct screen *s, const Saga__V1__StatusResponse *m)

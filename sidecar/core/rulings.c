@@ -25,6 +25,7 @@ struct ruling {
 struct left {
     struct left *next;
     struct remedy_mark mark;
+    bool tried;            /* it only said what it would do */
     Saga__V1__RuleAct act; /* what its last act was: UNSPECIFIED in rows of old */
     char name[RULING_NAME_BYTES + 1];
     char definition[RULING_NAME_BYTES + 1], target[RULING_NAME_BYTES + 1];
@@ -82,6 +83,7 @@ static int leave(struct rulings *r, const Saga__V1__Rule *m, const struct remedy
         r->first = l;
     }
     l->mark = *mark;
+    l->tried = m->dry_run && mark->taken_back && mark->order == REMEDY_ORDER_NONE;
     l->act = m->act;
     snprintf(l->definition, sizeof l->definition, "%s", m->definition);
     snprintf(l->target, sizeof l->target, "%s", m->target);
@@ -180,6 +182,8 @@ void ruling_go_on(struct ruling *r, const struct rulings *left, bool at_start, s
             mark.at_all = mark.at_good = 0; /* all that there are came after the act */
         mark.pending &= r->options.remedy.acts && (before == NULL || judged_alike(before, r));
         mark.held &= r->options.remedy.holds;
+        if (l->tried && r->options.remedy.acts)
+            mark.acted_at.us = 0; /* it has not acted yet, and need not wait for `every` */
         if (!did_the_same(l, r)) {
             mark.held = mark.pending = false;
             mark.taken_back = true;

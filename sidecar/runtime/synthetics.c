@@ -140,7 +140,8 @@ static void note_trouble(struct heartbeat *h, const char *text)
 static void miss(struct loop *s, struct heartbeat *h, const char *why)
 {
     h->missed++;
-    note_trouble(h, why);
+    if (h->state != SAGA_STUCK) /* why that one is stuck says more */
+        note_trouble(h, why);
     counters_synthetic_missed(s, h->definition);
     slis_missed(s->slis, h->definition);
     log_event(LOG_LEVEL_WARN, "a heartbeat cannot begin", LOG_TEXT("definition", h->definition), LOG_TEXT("why", why),
@@ -175,9 +176,12 @@ static void ended(struct loop *s, struct heartbeat *h, const Saga__V1__Saga *sag
         h->last_success = clock_now(&s->clock);
     } else if (!was_stuck) {
         char text[TROUBLE_BYTES];
+        bool stuck = h->state == SAGA_STUCK;
+        const char *step = stuck ? saga->stuck_step : saga->reason_step;
         h->failed++;
-        snprintf(text, sizeof text, "%s: %s %.100s", record_state_name(h->state),
-                 record_reason_name((uint8_t)(h->state == SAGA_STUCK ? saga->stuck_reason : saga->reason)),
+        snprintf(text, sizeof text, "%s: %s%s%.60s%s%.80s", record_state_name(h->state),
+                 record_reason_name((uint8_t)(stuck ? saga->stuck_reason : saga->reason)),
+                 step[0] != '\0' ? " at " : "", step, saga->reason_message[0] != '\0' ? ", " : "",
                  saga->reason_message);
         note_trouble(h, text);
     }

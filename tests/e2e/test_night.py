@@ -2,19 +2,23 @@
 import os
 import re
 import resource
+import shutil
+import tempfile
 import time
 import urllib.error
 import urllib.request
 
 import grpc
 
-from harness import (PATIENCE_S, QUICK, Case, Gate, Participant, Sidecar, definition, do, fail, failure_of, needs_files, step, undo, wait_until)
+from harness import (PATIENCE_S, QUICK, Case, Gate, Participant, Sidecar, definition, do, fail, failure_of, needs_files, state, step, undo, wait_until)
 from test_explain import Ctl
 from test_trust import Authority
 
 Code = grpc.StatusCode
 FULL = "the journal is full: new sagas are refused, those in flight wait for room"
 AGAIN = "the journal takes what is decided again: sagas go on"
+STUCK = definition("one", "name: a, target: shop, action: /shop.v1.Shop/a, compensation: {method: /shop.v1.Shop/una, " + QUICK % 1 + "}",
+                   step("b", after=["a"], more=QUICK % 1))
 
 
 class Night(Ctl, Case):
@@ -144,8 +148,7 @@ class Night(Ctl, Case):
 
     def test_heartbeats_are_no_dead_letters_of_customers(self):
         client = self.start()
-        client.register(definition("one", "name: a, target: shop, action: /shop.v1.Shop/a, compensation: {method: /shop.v1.Shop/una, "
-                                   + QUICK % 1 + "}", step("b", after=["a"], more=QUICK % 1)))
+        client.register(STUCK)
         self.shop.on(do("b"), fail(Code.FAILED_PRECONDITION, "no cover"))
         self.shop.on(undo("a"), fail(Code.INTERNAL, "a bug"))
         for synthetic in (False, True):
@@ -153,6 +156,19 @@ class Night(Ctl, Case):
         said = self.ctl("top", "--once")
         self.assertRegex(said, r"(?m)^sagas +1 live, 0 going back, 1 stuck, ")
         self.assertRegex(said, r"(?m)^DEAD LETTERS AT .*\none, undo of a +1  INTERNAL: a bug$")
+
+    def test_a_heartbeat_that_is_stuck(self):
+        """Why is told for as long as it is so, and not only that no other begins."""
+        self.shop.on(do("b"), fail(Code.FAILED_PRECONDITION, "no cover"))
+        self.shop.on(undo("a"), fail(Code.INTERNAL, "a bug"))
+        folder = tempfile.mkdtemp(prefix="saga-night-")
+        self.addCleanup(shutil.rmtree, folder)
+        with open(os.path.join(folder, "one.yaml"), "w") as f:
+            f.write(STUCK)
+        client = self.start(definitions_dir=folder, synthetics={"one": {"every": "1s"}})
+        beat = lambda: client.operator.Status().loops[0].synthetics[0]
+        wait_until(lambda: beat().missed > 0 and beat().last_state == state("STUCK"), "the next cannot begin")
+        self.assertRegex(self.ctl("top", "--once"), r"(?m)^HEARTBEAT .*\none +1s +0 +1 +\d+ +\S+ never +STUCK\n    STUCK: COMPENSATION_FAILED at a$")
 
     def test_a_certificate_that_ends(self):
         pki = Authority()

@@ -182,6 +182,24 @@ START_TEST(ruling__another_of_its_name_takes_nothing_back)
 }
 END_TEST
 
+/* What is only tried is no act: one that is armed then does not wait for `every`. But what was done counts, also when it was only tried in between. */
+START_TEST(ruling__what_was_tried_holds_up_no_act)
+{
+    restart("one", false);
+    ck_assert_int_eq(look(0), REMEDY_WOULD);
+    ck_assert_int_eq(look(1), REMEDY_NOTHING);
+    restart("one", true);
+    ck_assert_int_eq(look(1), REMEDY_ACT);
+    answer(REMEDY_ORDER_ACT, NULL);
+    facts.held = true;
+    ck_assert_int_eq(look(10), REMEDY_JUDGED);
+    ck_assert_int_eq(ruling_leave(rule, left), 0);
+    restart("one", false);
+    restart("one", true);
+    ck_assert_int_eq(ruling_mark(rule)->acted_at.us, o.now.us - 10 * 1000000);
+}
+END_TEST
+
 /* As it was written before orders were: what it did goes on, and can be taken back. */
 START_TEST(ruling__rows_of_old_go_on)
 {
@@ -225,6 +243,7 @@ int main(void)
     tcase_add_test(c, ruling__what_finds_no_answer_is_taken_back);
     tcase_add_test(c, ruling__what_is_let_go_by_hand_disarms);
     tcase_add_test(c, ruling__another_of_its_name_takes_nothing_back);
+    tcase_add_test(c, ruling__what_was_tried_holds_up_no_act);
     tcase_add_test(c, ruling__rows_of_old_go_on);
     tcase_add_test(c, ruling__what_is_no_row_is_damage);
     suite_add_tcase(s, c);
