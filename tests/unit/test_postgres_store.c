@@ -234,6 +234,99 @@ static uint64_t commit_ended(uint64_t number)
     return commit.records.size + PG_FRAME_ROW_BYTES + PG_ENDED_ROW_BYTES + strlen("namerequestowner");
 }
 
+/* What the store says of a request_id without asking the database, and what it says in the end. */
+static int find_at_once(const char *request_id)
+{
+    struct ended_row row;
+    return store->find_request(store, bytes_of_text(request_id), bytes_of(NULL, 0), &row, &detail);
+}
+
+static int find(const char *request_id)
+{
+    int code;
+    while ((code = find_at_once(request_id)) == STORE_PENDING)
+        nanosleep(&(struct timespec){.tv_nsec = 50000}, NULL);
+    return code;
+}
+
+static struct known *known(void)
+{
+    return &((struct postgres_store *)store)->known;
+}
+
+/* Until it has read all rows. */
+static void known_whole(void)
+{
+    for (int i = 0; known()->next != NULL; i++) {
+        ck_assert_int_lt(i, 60000);
+        ck_assert_int_eq(store->check(store, &detail), 0);
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    }
+}
+
+/* Of more rows than one answer holds: each is found, and a start with a new request_id waits for no answer. */
+START_TEST(postgres_store__new_request_ids_are_not_asked_for)
+{
+    char text[24];
+    unsigned asked = 0;
+    open_as(place_options(&server, "known"));
+    ck_assert_int_eq(find("early"), E_SAGA_NOT_FOUND);
+    teardown();
+    place_query(
+        &server,
+        "insert into saga_ended select id, 100 + n, 1, 2, 0, 0, 0, '', convert_to('r-' || n, 'UTF8'), '', 0, 0, 0, 1, 1 from "
+        "saga_journal, generate_series(1, 10000) as n where name = 'known'");
+    open_as(place_options(&server, "known"));
+    ck_assert_int_eq(find_at_once("while it is read"), STORE_PENDING);
+    known_whole();
+    for (unsigned n = 1; n <= 10000; n += n == 1 ? 98 : 99) {
+        snprintf(text, sizeof text, "r-%u", n);
+        ck_assert_int_eq(find(text), 0);
+        snprintf(text, sizeof text, "new-%u", n);
+        asked += find_at_once(text) == STORE_PENDING;
+    }
+    ck_assert_uint_le(asked, 1);
+    /* What was asked for before it was whole is answered by the database, and no later question by that answer. */
+    ck_assert_uint_ge(((struct postgres_store *)store)->lookup_count, 1);
+    ck_assert_int_eq(find("while it is read"), E_SAGA_NOT_FOUND);
+    ck_assert_uint_eq(((struct postgres_store *)store)->lookup_count, asked);
+    ck_assert_int_eq(find_at_once("request"), E_SAGA_NOT_FOUND);
+    commit_ended(1);
+    ck_assert_int_eq(find("request"), 0);
+}
+END_TEST
+
+/* What retention drops is forgotten in time; what comes meanwhile is not. */
+START_TEST(postgres_store__known_request_ids_are_read_anew)
+{
+    open_as(place_options(&server, "anew"));
+    known_whole();
+    commit_ended(1);
+    place_query(&server, "delete from saga_ended where journal = (select id from saga_journal where name = 'anew')");
+    ck_assert_int_eq(find("request"), E_SAGA_NOT_FOUND);
+    known()->since = UINT64_C(1) << 40;
+    ck_assert_int_eq(find_at_once("request"), STORE_PENDING); /* it is being read anew, and this one is in use */
+    ck_assert_ptr_nonnull(known()->next);
+    ck_assert_int_eq(find("request"), E_SAGA_NOT_FOUND);
+    known_whole();
+    ck_assert_int_eq(find_at_once("request"), E_SAGA_NOT_FOUND);
+    known()->since = UINT64_C(1) << 40;
+    ck_assert_int_eq(find_at_once("request"), E_SAGA_NOT_FOUND);
+    ck_assert_ptr_nonnull(known()->next);
+    commit_ended(2);
+    known_whole();
+    ck_assert_int_eq(find("request"), 0);
+    /* With too many rows everybody asks. */
+    known()->since = UINT64_C(1) << 40;
+    ck_assert_int_eq(find_at_once("other"), E_SAGA_NOT_FOUND);
+    known()->rows = UINT64_C(1) << 40;
+    known_whole();
+    ck_assert_int_eq(find_at_once("other"), STORE_PENDING);
+    ck_assert_int_eq(find("other"), E_SAGA_NOT_FOUND);
+    ck_assert_int_eq(find("request"), 0);
+}
+END_TEST
+
 /* What comes is counted, what goes is not any more, and at the next opening all is counted anew: to the same number, however many rows. */
 START_TEST(postgres_store__holds_what_it_counts)
 {
@@ -274,8 +367,9 @@ START_TEST(postgres_store__holds_what_it_counts)
     ck_assert_uint_eq(postgres_store_bytes(store), one);
     teardown();
     /* Of more rows than one answer holds. */
-    place_query(&server, "insert into saga_frame(journal, frame, epoch, at_us, records) select id, 100 + n, 0, 0, '1234'::bytea "
-                         "from saga_journal, generate_series(1, 20010) as n where name = 'counted'");
+    place_query(&server,
+                "insert into saga_frame(journal, frame, epoch, at_us, records) select id, 100 + n, 0, 0, '1234'::bytea "
+                "from saga_journal, generate_series(1, 20010) as n where name = 'counted'");
     options.bytes_max = UINT64_C(1) << 30;
     open_as(options);
     ck_assert_uint_eq(state.oldest_live_frame, 5);
@@ -790,6 +884,8 @@ int main(void)
     tcase_add_test(t, postgres_store__another_waits_for_the_lease);
     tcase_add_test(t, postgres_store__stale_holder_lets_nothing_out);
     tcase_add_test(t, postgres_store__stale_holder_drops_nothing);
+    tcase_add_test(t, postgres_store__new_request_ids_are_not_asked_for);
+    tcase_add_test(t, postgres_store__known_request_ids_are_read_anew);
     tcase_add_test(t, postgres_store__holds_what_it_counts);
     tcase_add_test(t, postgres_store__lease_counts_from_when_it_was_asked_for);
     tcase_add_test(t, postgres_store__unrenewed_lease_holds_nothing);

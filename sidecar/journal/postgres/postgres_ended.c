@@ -52,13 +52,14 @@ static struct recent **place_of(struct postgres_store *s, uint64_t serial)
     return &s->recent[serial % RECENT_MAX];
 }
 
-/* Without memory it is looked up. */
+/* For want of memory it is looked up. */
 void ended_remember(struct postgres_store *s, const struct store_commit *commit)
 {
     for (size_t i = 0; i < commit->ended_count; i++) {
         const struct ended_row *row = &commit->ended[i];
         CHECK(row->saga.serial > 0 && row->name.size <= NAME_BYTES_MAX && row->owner.size <= IDENTITY_BYTES_MAX);
         CHECK(row->request_id.size <= REQUEST_ID_BYTES_MAX);
+        known_add(&s->known, row->request_id);
         struct recent **place = place_of(s, row->saga.serial);
         free(*place);
         struct recent *r = *place = malloc(sizeof *r + row->name.size + row->request_id.size + row->owner.size);
@@ -149,9 +150,12 @@ int postgres_store_find_request(struct store *face, struct bytes request_id, str
 {
     struct postgres_store *s = (struct postgres_store *)face;
     unsigned i = 0;
+    known_turn(s);
     while (i < s->lookup_count &&
            (!bytes_equal(s->lookups[i].request_id, request_id) || !bytes_equal(s->lookups[i].owner, owner)))
         i++;
+    if (i == s->lookup_count && known_is_new(&s->known, request_id))
+        return error_set(detail, E_SAGA_NOT_FOUND, NULL, NULL);
     if (i == s->lookup_count)
         return ask(s, request_id, owner, detail);
     struct pg_job *job = s->lookups[i].job;

@@ -163,6 +163,7 @@ static void close_store(struct store *face)
         link_forget(s->reader, s->lookups[i].job);
     if (s->late != NULL)
         link_forget(s->reader, s->late);
+    known_finish(s);
     link_close(s->writer);
     link_close(s->reader);
     ended_forget(s);
@@ -319,6 +320,7 @@ int postgres_store_open(const struct postgres_store_options *options, struct sto
     s->epoch = s->found.epoch;
     take_found(s);
     witness_write(s);
+    known_turn(s);
     postgres_check(s);
     *state = s->found;
     *out = &s->face;

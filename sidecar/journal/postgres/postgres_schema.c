@@ -223,6 +223,9 @@ const char *const postgres_statements[PG_STATEMENT_COUNT] = {
     [PG_FIND_ENDED] = "select " ENDED_COLUMNS "serial = $2::bigint",
     [PG_FIND_REQUEST] = "select " ENDED_COLUMNS "request_id = $2::bytea and (length($3::bytea) = 0 or length(owner) = "
                         "0 or owner = $3::bytea) order by serial desc limit 1",
+    [PG_REQUESTS] =
+        "select serial, request_id from saga_ended where journal = $1::bigint and serial > $2::bigint order by "
+        "serial limit $3::bigint",
     [PG_LIST_ALL] = "select " ENDED_COLUMNS "serial < $2::bigint order by serial desc limit $3::bigint",
     [PG_LIST_RARE] = "select " ENDED_COLUMNS "serial < $2::bigint and state <> 2 order by serial desc limit $3::bigint",
     [PG_STARTED_AT] = "select serial, started_us from saga_ended where journal = $1::bigint and serial <= $2::bigint "
