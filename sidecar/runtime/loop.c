@@ -18,8 +18,8 @@
 #define TAKE_IN_MAX SPAN_MS(15)
 /* How often a commit is tried again while the journal is full. */
 #define FULL_RETRY SPAN_MS(200)
-/* How often a store that answers later is asked. */
-#define STORE_ASK SPAN_MS(1)
+/* How often a store that answers later is asked, though it wakes the loop when there is something: a turn each millisecond costs more than it gives. */
+#define STORE_ASK SPAN_MS(20)
 /* Upkeep begins after each of these, while there is more to do and when there is not, and goes on piece by piece for its share of the loop:
  * a fifth, while it is behind. */
 #define MAINTAIN_BUSY  SPAN_MS(16)
