@@ -182,12 +182,13 @@ static void give_back(struct saga_sqlite *s)
 sqlite3 *saga_sqlite_lock(saga_sqlite *store)
 {
     take(store, INT64_MAX);
+    /* The last call has left what remained of its deadline there, or whoever had it before what suited him. */
+    sqlite3_busy_timeout(store->db, (int)store->options.busy_timeout_ms);
     return store->db;
 }
 
 void saga_sqlite_unlock(saga_sqlite *store)
 {
-    sqlite3_busy_timeout(store->db, (int)store->options.busy_timeout_ms);
     give_back(store);
 }
 

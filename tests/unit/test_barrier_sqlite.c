@@ -1,6 +1,7 @@
 /* The barrier in SQLite: one effect a key whatever arrives, one transaction with the business change, the first answer for duplicates. */
 #include <saga/sqlite.h>
 
+#include "client-lib/sqlite/sqlite_inside.h"
 #include "tests/support/barrier_calls.h"
 #include "tests/support/grpc_caller.h"
 
@@ -10,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { DONE = SAGA_CALL_OUTCOME_DONE, UNKNOWN = SAGA_CALL_OUTCOME_UNKNOWN };
@@ -309,6 +311,19 @@ START_TEST(barrier_sqlite__busy_database_asks_for_another_attempt)
     sqlite3_close(other);
     expect(barrier_action("a", 0), &script, SAGA_OK, "booked 1");
 
+    /* However long it would wait otherwise. */
+    struct timespec began, ended;
+    saga_sqlite_close(store);
+    setup_with(&(struct saga_sqlite_options){.busy_timeout_ms = 600000});
+    ck_assert_int_eq(sqlite3_open(path, &other), SQLITE_OK);
+    query_on(other, "BEGIN IMMEDIATE");
+    clock_gettime(CLOCK_MONOTONIC, &began);
+    expect(barrier_action("c", 50), &script, SAGA_E_UNAVAILABLE, "locked");
+    clock_gettime(CLOCK_MONOTONIC, &ended);
+    ck_assert_int_lt(ended.tv_sec - began.tv_sec, 40);
+    query_on(other, "COMMIT");
+    sqlite3_close(other);
+
     /* The connection itself is not free within the deadline. */
     saga_sqlite_lock(store);
     expect(barrier_action("b", 20), &script, SAGA_E_UNAVAILABLE, "busy until");
@@ -333,6 +348,51 @@ START_TEST(barrier_sqlite__connection_of_ones_own)
     ck_assert_int_eq(sqlite3_get_autocommit(db), 1);
     saga_call_destroy(call);
     sqlite3_close(db);
+}
+END_TEST
+
+/* What is answered is on the disk; and a function that takes its own row away has not been carried out. */
+START_TEST(barrier_sqlite__nothing_is_answered_that_is_not_kept)
+{
+    struct script script = {.answer = "booked", .also = "DELETE FROM saga_barrier WHERE key LIKE 'a/%'"};
+    ck_assert_int_eq(query("PRAGMA synchronous"), 2);
+    expect(barrier_action("a", 0), &script, SAGA_E_INTERNAL, "storing the answer");
+    ck_assert_int_eq(query("SELECT count(*) FROM ledger"), 0);
+    script.also = NULL;
+    expect(barrier_action("a", 0), &script, SAGA_OK, "booked 2");
+}
+END_TEST
+
+/* Whether another attempt may help, by what SQLite says. */
+START_TEST(barrier_sqlite__each_failure_has_its_status)
+{
+    static const int again[] = {SQLITE_BUSY,        SQLITE_LOCKED,       SQLITE_IOERR,     SQLITE_CANTOPEN,
+                                SQLITE_PROTOCOL,    SQLITE_READONLY,     SQLITE_INTERRUPT, SQLITE_ABORT,
+                                SQLITE_IOERR_FSYNC, SQLITE_BUSY_SNAPSHOT},
+                     full[] = {SQLITE_FULL, SQLITE_NOMEM, SQLITE_TOOBIG}, lost[] = {SQLITE_CORRUPT, SQLITE_NOTADB},
+                     ours[] = {SQLITE_ERROR, SQLITE_CONSTRAINT, SQLITE_MISUSE, SQLITE_INTERNAL, SQLITE_SCHEMA};
+    for (size_t i = 0; i < sizeof again / sizeof again[0]; i++)
+        ck_assert_int_eq(sqlite_status(again[i]), SAGA_E_UNAVAILABLE);
+    for (size_t i = 0; i < sizeof full / sizeof full[0]; i++)
+        ck_assert_int_eq(sqlite_status(full[i]), SAGA_E_RESOURCE_EXHAUSTED);
+    for (size_t i = 0; i < sizeof lost / sizeof lost[0]; i++)
+        ck_assert_int_eq(sqlite_status(lost[i]), SAGA_E_DATA_LOSS);
+    for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++)
+        ck_assert_int_eq(sqlite_status(ours[i]), SAGA_E_INTERNAL);
+    ck_assert_int_eq(sqlite_status(SQLITE_DONE), SAGA_OK);
+}
+END_TEST
+
+/* Who locks the connection waits for others as long as was said, whatever a call or whoever had it before has left there. */
+START_TEST(barrier_sqlite__a_connection_is_handed_out_as_it_was_opened)
+{
+    struct script script = {.answer = "booked"};
+    sqlite3 *db = saga_sqlite_lock(store);
+    sqlite3_busy_timeout(db, 7);
+    saga_sqlite_unlock(store);
+    ck_assert_int_eq(query("PRAGMA busy_timeout"), 5000);
+    expect(barrier_action("a", 3000), &script, SAGA_OK, "booked 1");
+    ck_assert_int_eq(query("PRAGMA busy_timeout"), 5000);
 }
 END_TEST
 
@@ -442,6 +502,25 @@ START_TEST(barrier_sqlite__collect_is_bounded_and_keeps_the_young)
     ck_assert_uint_eq(collected, 1);
     saga_sqlite_unlock(store);
     ck_assert_int_eq(query("SELECT count(*) FROM saga_barrier WHERE key = 'c'"), 1);
+}
+END_TEST
+
+/* The sidecar's clock may differ by a minute: so long before the mark rows are kept, too. */
+START_TEST(barrier_sqlite__rows_are_kept_for_a_minute_beyond_the_mark)
+{
+    uint32_t collected = 0;
+    int64_t minute = 0;
+    do { /* within one step of the mark */
+        query("DELETE FROM saga_barrier");
+        minute = query("SELECT unixepoch() / 60");
+        query("INSERT INTO saga_barrier (key, state, created_at) VALUES ('a', 1, (unixepoch() - 3600) / 60 * 60 - 60),"
+              "('b', 1, (unixepoch() - 3600) / 60 * 60 - 61)");
+        sqlite3 *db = saga_sqlite_lock(store);
+        ck_assert_int_eq(saga_sqlite_collect(db, 3600000, 10, &collected, &error), SAGA_OK);
+        saga_sqlite_unlock(store);
+    } while (query("SELECT unixepoch() / 60") != minute);
+    ck_assert_uint_eq(collected, 1);
+    ck_assert_int_eq(query("SELECT count(*) FROM saga_barrier WHERE key = 'a'"), 1);
 }
 END_TEST
 
@@ -599,10 +678,14 @@ int main(void)
     tcase_add_test(cases, barrier_sqlite__function_that_commits_and_then_fails_is_caught);
     tcase_add_test(cases, barrier_sqlite__busy_database_asks_for_another_attempt);
     tcase_add_test(cases, barrier_sqlite__connection_of_ones_own);
+    tcase_add_test(cases, barrier_sqlite__nothing_is_answered_that_is_not_kept);
+    tcase_add_test(cases, barrier_sqlite__each_failure_has_its_status);
+    tcase_add_test(cases, barrier_sqlite__a_connection_is_handed_out_as_it_was_opened);
     tcase_add_test(cases, barrier_sqlite__schema_is_the_installed_file);
     tcase_add_test(cases, barrier_sqlite__calls_collect_old_rows_a_few_at_a_time);
     tcase_add_test(cases, barrier_sqlite__collect_is_bounded_and_keeps_the_young);
     tcase_add_test(cases, barrier_sqlite__refuses_bad_options);
+    tcase_add_test(cases, barrier_sqlite__rows_are_kept_for_a_minute_beyond_the_mark);
     tcase_add_test(cases, barrier_sqlite__duplicates_at_once_have_one_effect);
     tcase_add_test(cases, barrier_sqlite__actions_and_undos_at_once_balance);
     tcase_add_test(cases, barrier_sqlite__steps_of_a_participant);
