@@ -388,6 +388,31 @@ START_TEST(codec__largest_payload)
 }
 END_TEST
 
+/* A time of an answer says nothing without what was answered: it would come back otherwise. */
+START_TEST(codec__a_field_that_goes_with_another_is_not_there_alone)
+{
+    const struct record record = {.type = RECORD_PAUSED,
+                                  .saga = {.tag = 1, .serial = 2},
+                                  .at = {.us = 5},
+                                  .step = RECORD_NO_STEP,
+                                  .action_state = 3,
+                                  .given_at = {.us = 9}};
+    struct record got;
+    size_t size = encode(&record, 0, buffer), set = HEADER_SIZE + SERIAL_AT + 2, fields = set;
+    ck_assert_int_eq(decode(bytes_of(buffer, size), &got), 0);
+    while (buffer[fields++] > 127)
+        ;
+    unsigned bit = (unsigned)__builtin_ctzll(HAS_ACTION_STATE);
+    ck_assert_int_eq(buffer[set + bit / 7] >> bit % 7 & 1, 1);
+    buffer[set + bit / 7] ^= (uint8_t)(1 << bit % 7);
+    ck_assert_int_eq(buffer[fields], 3);
+    memmove(buffer + fields, buffer + fields + 1, size - fields - 1);
+    seal(buffer, size - 1);
+    ck_assert_int_eq(decode(bytes_of(buffer, size - 1), &got), E_JOURNAL_CORRUPT);
+    ck_assert_str_eq(detail.text, "an answer was given to nothing");
+}
+END_TEST
+
 /* With every field as large as it may be. */
 START_TEST(codec__what_is_at_its_bounds_comes_back)
 {
@@ -470,6 +495,7 @@ static Suite *suite(void)
     tcase_add_test(t, codec__format_and_type_that_are_not_known);
     tcase_add_test(t, codec__largest_payload);
     tcase_add_test(t, codec__what_is_at_its_bounds_comes_back);
+    tcase_add_test(t, codec__a_field_that_goes_with_another_is_not_there_alone);
     tcase_add_loop_test_raise_signal(t, codec__out_of_bounds_is_a_defect, SIGABRT, 0,
                                      (int)(sizeof at_fault / sizeof at_fault[0]));
     suite_add_tcase(s, t);

@@ -554,6 +554,13 @@ START_TEST(config__defaults_make_way_for_lower_maxima)
     c = read_text("journal_bytes_max: 64MiB\nloops: 4\n");
     ck_assert_uint_eq(c->commit_bytes_max, UINT64_C(1) << 20);
     config_destroy(c);
+    /* A call is slow that takes half of its time, and a fallback has it sooner. */
+    c = read_text("targets: {a: {address: localhost:80, timeout: 1s, breaker_slow_percent: 50}}\n");
+    ck_assert_int_eq(c->targets[0].breaker_slow_call.us, 500000);
+    config_destroy(c);
+    c = read_text("targets: {a: {address: localhost:80, breaker_volume: 2}}\n");
+    ck_assert_uint_eq(c->targets[0].breaker_probes, 2);
+    config_destroy(c);
     c = read_text("journal_bytes_max: 64MiB\nloops: 4\ncommit_bytes_max: 2MiB\n");
     ck_assert_uint_eq(c->commit_bytes_max, UINT64_C(2) << 20);
     config_destroy(c);
@@ -818,6 +825,47 @@ START_TEST(config__what_does_not_go_together_in_an_entry_is_refused)
 }
 END_TEST
 
+/* What lint and rehearsals know of the targets. */
+START_TEST(config__participants_are_the_targets)
+{
+    struct config *c =
+        read_text("tls_roots: roots\ntargets:\n  a: {address: localhost:80, barrier: true, timeout: 3s}\n"
+                  "  b: {address: tls://localhost:81, max_concurrent_calls: 7}\n");
+    const struct participant *a = &c->participants.at[0], *b = &c->participants.at[1];
+    ck_assert_uint_eq(c->participants.count, 2);
+    ck_assert_str_eq(a->name, "a");
+    ck_assert_str_eq(a->address, "localhost:80");
+    ck_assert(a->barrier && !a->tls && !b->barrier && b->tls);
+    ck_assert_int_eq(a->timeout.us, 3000000);
+    ck_assert_uint_eq(b->max_concurrent_calls, 7);
+    config_destroy(c);
+}
+END_TEST
+
+/* In which form a start that cannot read the file says so. */
+START_TEST(config__what_the_log_is_to_be_is_told_without_reading_it_whole)
+{
+    static const struct {
+        const char *text;
+        bool json;
+    } rows[] = {{"log_format: json\n", true},
+                {"data_dir: /d\nlog_format: json\nlisten: [\n", true},
+                {"data_dir: /d\nlog_format: logfmt\n# json\n", false},
+                {"  log_format: json\n", false},
+                {"", false}};
+    ck_assert(!config_wants_json(NULL) && !config_wants_json("/nowhere/at/all"));
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char path[] = "/tmp/test_config.XXXXXX";
+        int fd = mkstemp(path);
+        ck_assert_int_ge(fd, 0);
+        ck_assert_int_eq(write(fd, rows[i].text, strlen(rows[i].text)), (ssize_t)strlen(rows[i].text));
+        close(fd);
+        ck_assert_msg(config_wants_json(path) == rows[i].json, "%s", rows[i].text);
+        unlink(path);
+    }
+}
+END_TEST
+
 START_TEST(config__reads_files)
 {
     char path[] = "/tmp/test_config.XXXXXX", line[256];
@@ -868,6 +916,8 @@ int main(void)
     tcase_add_test(whole, config__a_difference_in_any_field_is_one);
     tcase_add_test(whole, config__what_does_not_go_together_in_an_entry_is_refused);
     tcase_add_test(whole, config__reads_files);
+    tcase_add_test(whole, config__participants_are_the_targets);
+    tcase_add_test(whole, config__what_the_log_is_to_be_is_told_without_reading_it_whole);
     tcase_add_test(whole, config__a_collector_is_called_as_a_target);
     suite_add_tcase(suite, whole);
     SRunner *runner = srunner_create(suite);

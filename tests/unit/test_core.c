@@ -127,6 +127,28 @@ START_TEST(core__answers_that_are_kept_fill_a_batch_too)
 END_TEST
 
 /* Only what takes the last good answer tells when that was given. */
+/* What arrives goes before timers, but an owner who never gets to the end of it looks at them after a second all the same. */
+START_TEST(core__timers_go_off_though_more_arrives_all_the_time)
+{
+    owner_submit(&o,
+                 (struct event){.type = EVENT_BEGIN, .token = 1, .name = bytes_of_text("b"), .deadline = SPAN_MS(1)});
+    ck_assert_int_eq(owner_commit(&o), 0);
+    struct instant began = o.now;
+    unsigned turns = 0;
+    bool due = false;
+    for (; turns < 100 && !due; turns++) {
+        core_await(o.core, (struct span){0}, o.now);
+        o.now = instant_after(o.now, SPAN_MS(50));
+        due = core_look(o.core, false, o.now);
+    }
+    ck_assert(due);
+    ck_assert_int_ge(instant_since(o.now, began).us, CORE_LATE.us);
+    ck_assert_int_le(instant_since(o.now, began).us, CORE_LATE.us + SPAN_MS(100).us);
+    core_await(o.core, (struct span){0}, o.now);
+    ck_assert(core_look(o.core, true, o.now)); /* and at once when all has been taken in */
+}
+END_TEST
+
 START_TEST(core__a_call_is_answered_now)
 {
     owner_submit_start(&o, 1, "one", NULL);
@@ -485,6 +507,7 @@ int main(void)
     tcase_add_test(t, core__a_batch_says_when_it_is_full);
     tcase_add_test(t, core__answers_that_are_kept_fill_a_batch_too);
     tcase_add_test(t, core__a_call_is_answered_now);
+    tcase_add_test(t, core__timers_go_off_though_more_arrives_all_the_time);
     tcase_add_test(t, core__while_the_journal_is_full_everything_waits);
     tcase_add_test(t, core__answers_are_taken_in_while_the_journal_is_full);
     tcase_add_test(t, core__a_request_id_is_known_after_the_end);

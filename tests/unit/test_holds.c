@@ -79,6 +79,28 @@ START_TEST(holds__are_told_whole_and_outlive_a_crash)
 }
 END_TEST
 
+/* Neither a start nor a beginning; a heartbeat goes on. */
+START_TEST(holds__hold_both_kinds_of_sagas)
+{
+    struct event begin = {.type = EVENT_BEGIN, .name = bytes_of_text("one")};
+    ck_assert_int_eq(set(true, "one", "anna", "the stock is wrong"), 0);
+    owner_told(&o);
+    begin.token = 1;
+    owner_submit(&o, begin);
+    begin.token = 2;
+    begin.synthetic = true;
+    owner_submit(&o, begin);
+    owner_submit_start(&o, 3, "one", NULL);
+    owner_submit_start(&o, 4, "two", NULL);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    const char *told = owner_told(&o);
+    ck_assert_ptr_nonnull(strstr(told, "reply 1 DEFINITION_HELD\n"));
+    ck_assert_ptr_nonnull(strstr(told, "reply 2 ok"));
+    ck_assert_ptr_nonnull(strstr(told, "reply 3 DEFINITION_HELD\n"));
+    ck_assert_ptr_nonnull(strstr(told, "reply 4 ok"));
+}
+END_TEST
+
 START_TEST(holds__what_is_wrong_is_refused_by_its_field)
 {
     char long_text[300];
@@ -122,6 +144,7 @@ int main(void)
     tcase_add_test(c, holds__are_told_whole_and_outlive_a_crash);
     tcase_add_test(c, holds__what_is_wrong_is_refused_by_its_field);
     tcase_add_test(c, holds__are_bounded);
+    tcase_add_test(c, holds__hold_both_kinds_of_sagas);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);

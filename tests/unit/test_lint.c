@@ -336,6 +336,33 @@ START_TEST(lint__patience_is_a_minute_of_waits_whatever_they_are_made_of)
 }
 END_TEST
 
+/* Nothing of a saga that only goes forward is ever undone. */
+START_TEST(lint__what_only_goes_forward_needs_no_undo)
+{
+    judge("name: n\nversion: 1.0.0\nforward_only: true\nsteps:\n"
+          "  - {name: a, target: t, action: /a.v1.B/C}\n  - {name: b, after: [a], target: t, action: /a.v1.B/D}\n");
+    ck_assert_ptr_null(finding(LINT_RULE_UNDO_MISSING));
+    judge("name: n\nversion: 1.0.0\ndeadline: 1h\nsteps:\n"
+          "  - {name: a, target: t, action: /a.v1.B/C}\n"
+          "  - {name: b, after: [a], target: t, pivot: true, action: /a.v1.B/D}\n");
+    ck_assert_ptr_nonnull(finding(LINT_RULE_UNDO_MISSING));
+    ck_assert_str_eq(finding(LINT_RULE_UNDO_MISSING)->field, "steps[0]");
+}
+END_TEST
+
+/* Two hops before the pivot is before it, too. */
+START_TEST(lint__what_comes_long_before_the_pivot_may_have_to_be_undone)
+{
+    judge("name: n\nversion: 1.0.0\ndeadline: 1h\nsteps:\n"
+          "  - {name: a, target: t, action: /a.v1.B/C}\n"
+          "  - {name: b, after: [a], target: t, action: /a.v1.B/D, compensation: none}\n"
+          "  - {name: c, after: [b], target: t, pivot: true, action: /a.v1.B/E}\n"
+          "  - {name: d, after: [c], target: t, action: /a.v1.B/F}\n");
+    ck_assert_ptr_nonnull(finding(LINT_RULE_UNDO_MISSING));
+    ck_assert_str_eq(finding(LINT_RULE_UNDO_MISSING)->field, "steps[0]");
+}
+END_TEST
+
 /* All attempts with their whole time, and the waits between them. */
 START_TEST(lint__a_fallback_is_late_after_half_a_minute)
 {
@@ -395,6 +422,8 @@ int main(void)
     tcase_add_test(rules, lint__the_worst_case_of_a_loop_is_that_of_all_its_rounds);
     tcase_add_test(rules, lint__patience_is_a_minute_of_waits_whatever_they_are_made_of);
     tcase_add_test(rules, lint__a_fallback_is_late_after_half_a_minute);
+    tcase_add_test(rules, lint__what_only_goes_forward_needs_no_undo);
+    tcase_add_test(rules, lint__what_comes_long_before_the_pivot_may_have_to_be_undone);
     tcase_add_test(rules, lint__the_longest_of_several_ways_counts);
     tcase_add_test(rules, lint__an_output_that_may_be_missing_is_guarded);
     tcase_add_test(rules, lint__a_report_has_an_end);

@@ -236,6 +236,47 @@ START_TEST(requests__a_call_tells_where_it_comes_from)
 }
 END_TEST
 
+/* What differs in anything that a start says is another one under the same request_id. */
+START_TEST(requests__a_repetition_says_the_same_in_everything)
+{
+    struct enlistment one = undoable("a", SPAN_S(2)), other = one;
+    const struct event begun = {.type = EVENT_BEGIN,
+                                .name = bytes_of_text("order"),
+                                .request_id = bytes_of_text("r"),
+                                .input = bytes_of_text("in"),
+                                .deadline = SPAN_S(60),
+                                .lease = SPAN_S(5),
+                                .enlist = &one,
+                                .enlist_count = 1};
+    struct event event[9];
+    for (unsigned i = 0; i < 9; i++)
+        event[i] = begun;
+    event[0].name = bytes_of_text("orders");
+    event[1].input = bytes_of_text("im");
+    event[2].version = bytes_of_text("1.0.0");
+    event[3].deadline.us++;
+    event[4].lease.us++;
+    event[5].priority = PRIORITY_LOW;
+    event[6].synthetic = true;
+    event[7].enlist_count = 0;
+    event[8].enlist = &other;
+    ck_assert_int_eq(ask(begun), 0);
+    ck_assert_int_eq(ask(begun), 0);
+    for (unsigned i = 0; i < 9; i++) {
+        other.compensation.method = "/p.S/Undone";
+        ck_assert_msg(ask(event[i]) == E_REQUEST_ID_REUSED, "the difference %u", i);
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        other = one;
+        other.compensation.constant = i == 0 ? bytes_of_text("x") : bytes_of(NULL, 0);
+        other.step = bytes_of_text(i == 1 ? "b" : "a");
+        other.has_compensation = i != 2;
+        ck_assert_int_eq(ask(event[8]), E_REQUEST_ID_REUSED);
+    }
+    ck_assert_int_eq(ask(begun), 0);
+}
+END_TEST
+
 /* Each bound is the last that is taken. */
 START_TEST(requests__what_is_at_its_bound_is_taken)
 {
@@ -372,6 +413,7 @@ int main(void)
     tcase_add_test(tests, requests__an_end_is_repeated_in_the_same_words);
     tcase_add_test(tests, requests__a_call_tells_where_it_comes_from);
     tcase_add_test(tests, requests__what_is_at_its_bound_is_taken);
+    tcase_add_test(tests, requests__a_repetition_says_the_same_in_everything);
     tcase_add_test(tests, requests__without_room_nothing_is_enlisted);
     tcase_add_test(tests, requests__a_deadline_is_above_what_a_step_reserves);
     tcase_add_test(tests, requests__a_cancel_that_comes_too_late_is_told_why);
