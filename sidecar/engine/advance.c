@@ -77,18 +77,6 @@ static enum target_class class_at(const struct target *target, const struct saga
     return attempts + step->sheds == 0 ? class : class == CLASS_UNDO ? CLASS_RETRY_UNDO : CLASS_RETRY;
 }
 
-void advance_unqueue(const struct turn *t, struct saga *s)
-{
-    for (unsigned i = 0; i < s->step_count; i++)
-        advance_unqueue_step(t, s, i);
-}
-
-void advance_unqueue_step(const struct turn *t, struct saga *s, unsigned index)
-{
-    if (s->steps[index].queued)
-        unqueue(t, &s->steps[index]);
-}
-
 /* ---- calls ---- */
 
 struct bytes advance_request(const struct saga *s, unsigned index, const struct call_spec *call)
@@ -272,6 +260,25 @@ static struct instant target_due(const struct turn *t, struct target *target)
 static void set_target_timer(const struct turn *t, struct target *target)
 {
     timers_set(&t->engine->timers, &target->timer, target_due(t, target));
+}
+
+void advance_unqueue(const struct turn *t, struct saga *s)
+{
+    for (unsigned i = 0; i < s->step_count; i++)
+        advance_unqueue_step(t, s, i);
+}
+
+/* In fair turns the one that is first now may have waited for longer than the one that was: its time may come sooner, never later. */
+void advance_unqueue_step(const struct turn *t, struct saga *s, unsigned index)
+{
+    struct step *step = &s->steps[index];
+    if (!step->queued)
+        return;
+    struct target *target = &t->engine->targets[saga_step_call(s, index, phase_of(step))->target_index];
+    unqueue(t, step);
+    struct instant due = target_due(t, target);
+    if (target->timer.slot == 0 || instant_before(due, target->timer.due))
+        timers_set(&t->engine->timers, &target->timer, due);
 }
 
 /* An action before the pivot that is not waited for: it certainly did not leave, this time. */

@@ -203,7 +203,40 @@ START_TEST(forward__priority_goes_before_who_came_earlier)
 }
 END_TEST
 
-/* A retry whose time has come at once stands behind those that wait, as its saga's next step would. */
+/* The first in line, whose wait began anew as its target was not there, is gone: the next has waited for as long as it may, and does not wait until the
+ * other would have. */
+START_TEST(forward__who_is_first_now_may_have_waited_for_too_long)
+{
+    engine_trace_run(chain, 1,
+                     "> configure t 1 pending=1000\n"
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n"
+                     "> start r2\n"
+                     "STARTED 2\n"
+                     "reply 2\n"
+                     "> hold t\n"
+                     "reply 0\n"
+                     "> at 500\n"
+                     "> unreached 1 a\n"
+                     "UNREACHED 1 a #1 UNAVAILABLE\n"
+                     "> reachable t\n"
+                     "> at 1200\n"
+                     "> cancel 1\n"
+                     "ACTION_ENDED 1 a REJECTED CANCELLED\n"
+                     "TURNED_BACK 1 CANCELLED\n"
+                     "reply 1\n"
+                     "ENDED 1 COMPENSATED\n"
+                     "> tick\n"
+                     "at 1300\n"
+                     "ACTION_ENDED 2 a REJECTED RESOURCE_EXHAUSTED\n"
+                     "TURNED_BACK 2 a OVERLOADED\n"
+                     "ENDED 2 COMPENSATED\n");
+}
+END_TEST
+
 /* A configuration that is read again while calls are out: fewer places, none, and more. */
 START_TEST(forward__a_target_that_is_changed_keeps_what_is_out)
 {
@@ -246,6 +279,7 @@ START_TEST(forward__a_target_that_is_changed_keeps_what_is_out)
 }
 END_TEST
 
+/* A retry whose time has come at once stands behind those that wait, as its saga's next step would. */
 START_TEST(forward__a_retry_does_not_overtake)
 {
     engine_trace_run(chain, 1,
@@ -621,6 +655,7 @@ int main(void)
     tcase_add_test(t, forward__pushback_says_when);
     tcase_add_test(t, forward__a_full_bulkhead_queues_in_order);
     tcase_add_test(t, forward__priority_goes_before_who_came_earlier);
+    tcase_add_test(t, forward__who_is_first_now_may_have_waited_for_too_long);
     tcase_add_test(t, forward__a_target_that_is_changed_keeps_what_is_out);
     tcase_add_test(t, forward__a_retry_does_not_overtake);
     tcase_add_test(t, forward__a_paused_saga_lets_nothing_leave);
