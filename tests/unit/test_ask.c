@@ -272,6 +272,21 @@ START_TEST(ask__answers_come_back)
 }
 END_TEST
 
+/* A letter wakes whoever waits, who would look only after a second. */
+START_TEST(ask__who_is_asked_is_woken)
+{
+    struct heard h;
+    setup();
+    gpr_timespec end = gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_seconds(12, GPR_TIMESPAN));
+    for (int i = 0; i < 30; i++) {
+        ask(ECHO, "x", &h);
+        UNTIL(h.ends == 1);
+    }
+    ck_assert(!passed(end));
+    teardown();
+}
+END_TEST
+
 START_TEST(ask__stream_sends_one_at_a_time)
 {
     struct heard h, other;
@@ -468,6 +483,7 @@ int main(void)
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, ask__letters_of_a_sender_stay_in_order);
     tcase_add_test(tc, ask__answers_come_back);
+    tcase_add_test(tc, ask__who_is_asked_is_woken);
     tcase_add_test(tc, ask__says_on_whose_behalf);
     tcase_add_test(tc, ask__stream_sends_one_at_a_time);
     tcase_add_test(tc, ask__cancellation_is_heard_once_and_answered);

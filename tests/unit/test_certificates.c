@@ -2,12 +2,14 @@
 #include "transport/certificates.h"
 
 #include <check.h>
+#include <fcntl.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -207,6 +209,76 @@ START_TEST(certificates__a_chain_is_as_good_as_each_of_it)
 }
 END_TEST
 
+/* What is left of a chain's life is a part of the time for which all of it holds. */
+START_TEST(certificates__a_chain_begins_with_the_last_of_it)
+{
+    make_chain(-1000000, 200000);
+    ck_assert_msg(create(), "%s", why);
+    ck_assert_int_eq(look(), CERTIFICATES_SAME);
+}
+END_TEST
+
+/* The text of a certificate with line breaks behind it, in `size` bytes. */
+static void make_roots(size_t size)
+{
+    static char text[CERTIFICATES_FILE_BYTES_MAX + 2];
+    make(-1000, 100000, false);
+    FILE *from = fopen(certificate, "r");
+    size_t used = fread(text, 1, sizeof text, from);
+    fclose(from);
+    ck_assert_uint_lt(used, size);
+    memset(text + used, '\n', size - used);
+    FILE *to = fopen(roots, "w");
+    ck_assert(fwrite(text, 1, size, to) == size && fclose(to) == 0);
+}
+
+static bool create_with_roots(void)
+{
+    certificates_destroy(c);
+    c = NULL;
+    return certificates_create(&(struct certificates_files){.certificate = certificate, .key = key, .roots = roots}, &c,
+                               why);
+}
+
+START_TEST(certificates__a_file_is_bounded)
+{
+    make_roots(CERTIFICATES_FILE_BYTES_MAX - 1);
+    ck_assert_msg(create_with_roots(), "%s", why);
+    make_roots(CERTIFICATES_FILE_BYTES_MAX);
+    ck_assert(!create_with_roots());
+    ck_assert_ptr_nonnull(strstr(why, "ca.pem: is larger than 1 MiB"));
+}
+END_TEST
+
+/* Whichever of them is another, and however much it is like the one before. */
+START_TEST(certificates__each_of_the_files_is_looked_at)
+{
+    struct stat before;
+    make_roots(4096);
+    ck_assert_msg(create_with_roots(), "%s", why);
+    ck_assert_int_eq(stat(roots, &before), 0);
+    /* Of the same size and time, under the same name. */
+    char other[80], own[80], own_key[80];
+    snprintf(other, sizeof other, "%s/other", dir);
+    snprintf(own, sizeof own, "%s/own", dir);
+    snprintf(own_key, sizeof own_key, "%s/own.key", dir);
+    ck_assert(rename(roots, other) == 0 && rename(certificate, own) == 0 && rename(key, own_key) == 0);
+    make_roots(4096);
+    ck_assert(rename(own, certificate) == 0 && rename(own_key, key) == 0);
+    const struct timespec times[2] = {before.st_atim, before.st_mtim};
+    ck_assert_int_eq(utimensat(AT_FDCWD, roots, times, 0), 0);
+    ck_assert_int_eq(look(), CERTIFICATES_NEW);
+    ck_assert_int_eq(look(), CERTIFICATES_SAME);
+    unlink(other);
+    /* The key alone. */
+    ck_assert_int_eq(rename(certificate, own), 0);
+    make(-1000, 100000, false);
+    ck_assert_int_eq(rename(own, certificate), 0);
+    ck_assert_int_eq(look(), CERTIFICATES_BAD);
+    ck_assert_ptr_nonnull(strstr(why, "its key is not that of the key file"));
+}
+END_TEST
+
 START_TEST(certificates__who_follows_is_given_each_once)
 {
     struct certificates_pem pem;
@@ -238,6 +310,9 @@ int main(void)
     tcase_add_test(t, certificates__one_that_has_ended_is_told_of_once);
     tcase_add_test(t, certificates__what_is_not_valid_now_is_refused);
     tcase_add_test(t, certificates__a_chain_is_as_good_as_each_of_it);
+    tcase_add_test(t, certificates__each_of_the_files_is_looked_at);
+    tcase_add_test(t, certificates__a_file_is_bounded);
+    tcase_add_test(t, certificates__a_chain_begins_with_the_last_of_it);
     tcase_add_test(t, certificates__who_follows_is_given_each_once);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);

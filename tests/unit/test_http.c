@@ -57,15 +57,15 @@ static void teardown(void)
 }
 
 /* Returns the status; the whole answer is in page. */
-static int ask(const char *method, const char *path)
+static int ask_for(const char *method, const char *path, const char *accept)
 {
     struct sockaddr_in at = {
         .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((uint16_t)port)};
     char request[256];
     size_t used = 0;
     int fd = socket(AF_INET, SOCK_STREAM, 0), status = 0;
-    int size =
-        snprintf(request, sizeof request, "%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", method, path);
+    int size = snprintf(request, sizeof request, "%s %s HTTP/1.1\r\nHost: x\r\nAccept: %s\r\nConnection: close\r\n\r\n",
+                        method, path, accept);
     ck_assert_int_eq(connect(fd, (struct sockaddr *)&at, sizeof at), 0);
     ck_assert_int_eq(send(fd, request, (size_t)size, 0), size);
     for (ssize_t got; (got = recv(fd, page + used, sizeof page - 1 - used, 0)) > 0;)
@@ -74,6 +74,11 @@ static int ask(const char *method, const char *path)
     close(fd);
     ck_assert_msg(sscanf(page, "HTTP/1.1 %d", &status) == 1, "%s", page);
     return status;
+}
+
+static int ask(const char *method, const char *path)
+{
+    return ask_for(method, path, "*/*");
 }
 
 static void has(const char *text)
@@ -215,6 +220,20 @@ START_TEST(http__the_process_is_told_as_it_is)
 }
 END_TEST
 
+/* Who can read it is given OpenMetrics, whose end is told; nobody else is. */
+START_TEST(http__a_form_is_what_was_asked_for)
+{
+    static const char end[] = "\n# EOF\n";
+    panel_watch(panel, watched, LOOPS);
+    ck_assert_int_eq(ask_for("GET", "/metrics", "application/openmetrics-text;version=1.0.0,text/plain;q=0.5"), 200);
+    has("\r\nContent-Type: application/openmetrics-text; version=1.0.0; charset=utf-8\r\n");
+    ck_assert_str_eq(page + strlen(page) - strlen(end), end);
+    ck_assert_int_eq(ask("GET", "/metrics"), 200);
+    has("\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\n");
+    ck_assert_ptr_null(strstr(page, "# EOF"));
+}
+END_TEST
+
 /* Whoever opens connections and says nothing leaves room for those who ask from elsewhere. */
 START_TEST(http__connections_of_one_peer_are_bounded)
 {
@@ -282,6 +301,7 @@ int main(void)
     tcase_add_test(c, http__a_silent_loop_makes_numbers_old_and_then_unready);
     tcase_add_test(c, http__a_silent_loop_is_asked_once);
     tcase_add_test(c, http__the_process_is_told_as_it_is);
+    tcase_add_test(c, http__a_form_is_what_was_asked_for);
     tcase_add_test(c, http__connections_of_one_peer_are_bounded);
     tcase_add_test(c, http__only_looking_is_allowed);
     tcase_add_test(c, http__addresses_are_numbers);

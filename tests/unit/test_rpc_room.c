@@ -9,6 +9,7 @@
 
 #include <arpa/inet.h>
 #include <check.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -110,6 +111,25 @@ START_TEST(rpc_room__socket_file_that_a_dead_process_left_is_removed)
     ck_assert_int_eq(listen_at(address, &detail), 0);
     rmdir(folder);
 
+    /* One that has no room for who knocks is there all the same. */
+    make_folder();
+    snprintf(at.sun_path, sizeof at.sun_path, "%s/busy.sock", folder);
+    snprintf(address, sizeof address, "unix:%s", at.sun_path);
+    int busy = socket(AF_UNIX, SOCK_STREAM, 0), who[8], count = 0;
+    ck_assert_int_eq(bind(busy, (struct sockaddr *)&at, sizeof at), 0);
+    ck_assert_int_eq(listen(busy, 0), 0);
+    do
+        who[count] = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    while (connect(who[count++], (struct sockaddr *)&at, sizeof at) == 0 && count < 8);
+    ck_assert_int_eq(errno, EAGAIN);
+    ck_assert_int_eq(listen_at(address, &detail), E_SYSTEM);
+    ck_assert_msg(strstr(detail.text, "another process listens there") != NULL, "%s", detail.text);
+    while (count > 0)
+        close(who[--count]);
+    close(busy);
+    unlink(at.sun_path);
+    rmdir(folder);
+
     /* A whole room in its place serves. */
     world_open(&w, true);
     ck_assert_int_eq(listen_at(w.address, &detail), E_SYSTEM);
@@ -164,6 +184,13 @@ START_TEST(rpc_room__listens_at_several_addresses)
     else
         ck_assert_ptr_nonnull(strstr(detail.text, "assign")); /* a machine without IPv6 */
     ck_assert_int_gt(four, 0);
+    /* All addresses of either family on one port: IPv6 leaves IPv4 to whoever wants that. */
+    if (six > 0) {
+        char all[32];
+        ck_assert_int_eq(listen_in(r, "[::]:0", &six, &detail), 0);
+        snprintf(all, sizeof all, "0.0.0.0:%d", six);
+        ck_assert_msg(listen_in(r, all, &six, &detail) == 0, "%s", detail.text);
+    }
     ck_assert_int_eq(listen_in(r, "localhost:0", &six, &detail), 0);
     ck_assert_int_gt(six, 0);
     ck_assert_int_ne(six, four);

@@ -77,7 +77,10 @@ static void check(int code, const struct error_detail *detail)
     ck_assert_int_eq(any != NULL, row->retryable);
     if (any != NULL) {
         Google__Rpc__RetryInfo *retry = google__rpc__retry_info__unpack(NULL, any->value.len, any->value.data);
-        ck_assert_int_gt(retry->retry_delay->seconds * 1000 + retry->retry_delay->nanos / 1000000, 0);
+        int ms = (int)(retry->retry_delay->seconds * 1000 + retry->retry_delay->nanos / 1000000);
+        ck_assert_int_eq(ms, detail != NULL && detail->retry_ms > 0         ? (int)detail->retry_ms
+                             : code == E_JOURNAL_FULL || code == E_STOPPING ? 1000
+                                                                            : 100);
         google__rpc__retry_info__free_unpacked(retry, NULL);
     }
     google__rpc__status__free_unpacked(status, NULL);
@@ -92,6 +95,8 @@ START_TEST(status_details__every_error_can_be_read_back)
     error_set(&detail, codes[_i], "steps[2].action", "it is not so");
     detail.line = 3;
     detail.column = 5;
+    check(codes[_i], &detail);
+    detail.retry_ms = 2345;
     check(codes[_i], &detail);
 }
 END_TEST
