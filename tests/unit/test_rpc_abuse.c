@@ -873,36 +873,6 @@ START_TEST(rpc_abuse__resets_of_calls_that_are_refused_count)
 END_TEST
 #endif
 
-/* Who goes away with what he waits for has his reasons. */
-START_TEST(rpc_abuse__a_long_call_that_is_let_go_is_no_reset)
-{
-    enum { CALLS = 20 };
-    struct client_call calls[CALLS];
-    world_open(&w, false);
-    uint64_t resets = w.rpc->resets, ends = w.rpc->ends;
-    for (int i = 0; i < CALLS; i++) {
-        client_start(&calls[i], &w, "/t.T/Hold", 0);
-        client_receive(&calls[i]);
-        client_send(&calls[i], bytes_of_text("x"), true);
-    }
-    WORLD_UNTIL(&w, w.held_count == CALLS);
-    for (int i = 0; i < 20; i++)
-        world_turn(&w);
-    w.reply_to_cancelled = false;
-    for (int i = 0; i < CALLS; i++)
-        client_cancel(&calls[i]);
-    for (int i = 0; i < CALLS; i++) {
-        WORLD_UNTIL(&w, w.held[i].cancellations == 1);
-        rpc_reply(w.held[i].call, bytes_of_text("late"));
-        w.held[i].call = NULL;
-        client_finish(&calls[i]);
-    }
-    ck_assert_uint_le(w.rpc->ends, ends + CALLS);
-    ck_assert_uint_eq(w.rpc->resets, resets);
-    world_close(&w);
-}
-END_TEST
-
 START_TEST(rpc_abuse__request_without_end_is_refused_in_time)
 {
     static const char *const paths[] = {"/t.T/Echo", "/t.T/Stream"};
@@ -955,7 +925,6 @@ int main(void)
     tcase_add_test(tc, rpc_abuse__resets_of_calls_that_are_refused_count);
 #endif
     tcase_add_test(tc, rpc_abuse__request_without_end_is_refused_in_time);
-    tcase_add_test(tc, rpc_abuse__a_long_call_that_is_let_go_is_no_reset);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
