@@ -304,6 +304,37 @@ START_TEST(waiting__an_undo_beside_a_choice_is_asked_for_at_the_start)
 }
 END_TEST
 
+static const char undone_later[] = "name: later\n"
+                                   "version: 1.0.0\n"
+                                   "steps:\n"
+                                   "  - {name: a, target: t, action: /p.S/A,\n"
+                                   "     compensation: {method: /p.S/UndoA, target: u, request: input}}\n"
+                                   "  - {name: b, after: [a], target: t, action: /p.S/B}\n";
+
+/* Of a target that the configuration no longer names only a person can spare an undo. */
+START_TEST(waiting__an_undo_whose_target_is_gone_can_be_skipped)
+{
+    engine_trace_run(undone_later, 2,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n"
+                     "> answer 1 a OK\n"
+                     "ACTION_ENDED 1 a #1 DONE\n"
+                     "ACTION_STARTED 1 b #1\n"
+                     "call 1 b action #1 2000ms \"in\"\n"
+                     "> configure u 0\n"
+                     "> answer 1 b NOT_FOUND\n"
+                     "ACTION_ENDED 1 b #1 REJECTED NOT_FOUND\n"
+                     "TURNED_BACK 1 b ACTION_REJECTED\n"
+                     "> skip 1 a\n"
+                     "SKIPPED 1 a\n"
+                     "reply 1\n"
+                     "ENDED 1 COMPENSATED\n");
+}
+END_TEST
+
 /* Before it was asked it is turned away at once. */
 START_TEST(waiting__a_pivot_that_was_asked_is_not_hasty)
 {
@@ -408,6 +439,7 @@ int main(void)
     tcase_add_test(t, waiting__a_pivot_that_was_asked_is_not_hasty);
     tcase_add_test(t, waiting__who_has_become_patient_is_hasty_still);
     tcase_add_test(t, waiting__what_is_done_is_answered_though_it_is_held);
+    tcase_add_test(t, waiting__an_undo_whose_target_is_gone_can_be_skipped);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

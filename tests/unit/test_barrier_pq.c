@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum { DONE = SAGA_CALL_OUTCOME_DONE, UNKNOWN = SAGA_CALL_OUTCOME_UNKNOWN };
 
@@ -278,6 +279,11 @@ START_TEST(barrier_pq__duplicate_waits_no_longer_than_its_deadline)
     PGconn *other = saga_pq_take(store);
     query_on(other, "BEGIN; INSERT INTO saga_barrier (key, state) VALUES ('a/charge/action', 4)");
     expect(barrier_action("a", 100), &script, SAGA_E_UNAVAILABLE, "lock timeout");
+    struct timespec began, ended;
+    clock_gettime(CLOCK_MONOTONIC, &began);
+    expect(barrier_action("a", 3000), &script, SAGA_E_UNAVAILABLE, "lock timeout");
+    clock_gettime(CLOCK_MONOTONIC, &ended);
+    ck_assert_int_lt(ended.tv_sec - began.tv_sec, 20);
     query_on(other, "ROLLBACK");
     saga_pq_give(store, other);
     expect(barrier_action("a", 0), &script, SAGA_OK, "booked 1");

@@ -502,6 +502,15 @@ START_TEST(barrier_sqlite__collect_is_bounded_and_keeps_the_young)
     ck_assert_uint_eq(collected, 1);
     saga_sqlite_unlock(store);
     ck_assert_int_eq(query("SELECT count(*) FROM saga_barrier WHERE key = 'c'"), 1);
+
+    /* What fails leaves no transaction behind. */
+    query("INSERT INTO saga_barrier (key, state, created_at) VALUES ('d', 1, 1000)");
+    query("CREATE TRIGGER kept BEFORE DELETE ON saga_barrier BEGIN SELECT RAISE(ABORT, 'it is kept'); END");
+    db = saga_sqlite_lock(store);
+    ck_assert_int_eq(saga_sqlite_collect(db, 60000, 10, &collected, &error), SAGA_E_INTERNAL);
+    ck_assert_int_eq(sqlite3_get_autocommit(db), 1);
+    ck_assert_uint_eq(collected, 0);
+    saga_sqlite_unlock(store);
 }
 END_TEST
 

@@ -645,6 +645,16 @@ START_TEST(config__options_must_go_together)
     assert_refused("enlisted_lease_default: 16m\n", "enlisted_lease_default", 1, 25,
                    "enlisted_lease_default (16m) must not be above enlisted_deadline_default (15m)");
     assert_refused("store_journal: orders/1\n", "store_journal", 1, 16, "must not end in a slash and a number");
+    assert_refused("store_journal: orders/12\n", "store_journal", 1, 16, "must not end in a slash and a number");
+    assert_refused("loops: 4\ntargets: {a: {address: localhost:1, rate_limit_per_second: 9, rate_limit_burst: 3}}\n",
+                   "loops", 1, 8, "rate_limit_burst (3) of target a must not be below loops (4)");
+    config_destroy(read_text("loops: 4\ntargets: {a: {address: localhost:1, rate_limit_burst: 3}}\n"));
+    assert_refused("loops: 2\ncalls_max: 10\nstreams_max: 5\nwatchers_max: 5\nwaiters_max: 3\n", "loops", 1, 8,
+                   "a loop's share of calls_max (10) must be above its share of streams_max (5) and waiters_max (3)");
+    config_destroy(read_text("loops: 2\ncalls_max: 12\nstreams_max: 5\nwatchers_max: 5\nwaiters_max: 3\n"));
+    assert_refused(
+        "targets: {a: {address: localhost:1, timeout: 2s, breaker_slow_percent: 9, breaker_slow_call: 2s}}\n",
+        "targets.a.breaker_slow_call", 1, 94, "breaker_slow_call (2s) of target a must be below timeout (2s)");
     config_destroy(read_text("store_journal: orders/1a\n"));
     config_destroy(read_text("store_journal: orders/\n"));
     assert_refused("deadline_max: 5s\ntargets: {a: {address: localhost:1, timeout: 6s}}\n", "targets.a.timeout", 2, 46,

@@ -96,6 +96,26 @@ START_TEST(core__a_batch_says_when_it_is_full)
 }
 END_TEST
 
+/* Whatever it is that fills it. */
+START_TEST(core__rows_and_entries_of_the_audit_trail_fill_a_batch_too)
+{
+    static const uint8_t bytes[4096];
+    const struct subject_row row = {
+        .kind = SUBJECT_TAG, .name = bytes_of_text("n"), .version = 1, .value = {bytes, 4096}};
+    unsigned rows = 0, entries = 0;
+    for (; !core_batch_full(o.core); rows++)
+        ck_assert_int_eq(core_set_subject(o.core, &row), 0);
+    ck_assert_uint_eq(rows, 65536 / 4096);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    ck_assert(!core_batch_full(o.core));
+    for (; !core_batch_full(o.core); entries++)
+        core_audit(o.core, bytes_of(bytes, 4096));
+    ck_assert_uint_eq(entries, 65536 / 4096);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    o.told_size = 0;
+}
+END_TEST
+
 /* Last good answers are rows of the batch beside its records. */
 START_TEST(core__answers_that_are_kept_fill_a_batch_too)
 {
@@ -126,7 +146,6 @@ START_TEST(core__answers_that_are_kept_fill_a_batch_too)
 }
 END_TEST
 
-/* Only what takes the last good answer tells when that was given. */
 /* What arrives goes before timers, but an owner who never gets to the end of it looks at them after a second all the same. */
 START_TEST(core__timers_go_off_though_more_arrives_all_the_time)
 {
@@ -149,6 +168,7 @@ START_TEST(core__timers_go_off_though_more_arrives_all_the_time)
 }
 END_TEST
 
+/* Only what takes the last good answer tells when that was given. */
 START_TEST(core__a_call_is_answered_now)
 {
     owner_submit_start(&o, 1, "one", NULL);
@@ -188,6 +208,37 @@ START_TEST(core__while_the_journal_is_full_everything_waits)
     ck_assert_int_eq(owner_commit(&o), 0);
     ck_assert_str_eq(owner_told(&o), "durable 1\nreply 1 ok saga=1\ncall 1 a action #1\n");
     ck_assert_int_eq(core_full_since(o.core).us, 0);
+}
+END_TEST
+
+/* What is told of it meanwhile: since when it is full, and that it is not merely tight; and nothing is forgotten that would not be kept. */
+START_TEST(core__a_full_journal_tells_since_when)
+{
+    struct error_detail detail;
+    memory_disk_set_tight(o.disk, true);
+    ck_assert(core_is_tight(o.core));
+    ck_assert_int_eq(core_may_add(o.core, &detail), E_JOURNAL_FULL);
+    ck_assert_int_eq(core_full_since(o.core).us, 0);
+    memory_disk_set_tight(o.disk, false);
+    ck_assert_int_eq(core_may_add(o.core, &detail), 0);
+    owner_submit_start(&o, 1, "one", NULL);
+    memory_disk_fail(o.disk, 1, E_JOURNAL_FULL, false);
+    ck_assert_int_eq(owner_commit(&o), E_JOURNAL_FULL);
+    struct instant began = o.now;
+    ck_assert_int_eq(core_full_since(o.core).us, began.us);
+    memory_disk_set_tight(o.disk, true);
+    ck_assert(!core_is_tight(o.core));
+    ck_assert_int_eq(core_forget_answer(o.core, bytes_of_text("one/a"), bytes_of_text("k"), 2, &detail),
+                     E_JOURNAL_FULL);
+    ck_assert_int_eq(core_may_add(o.core, &detail), E_JOURNAL_FULL);
+    o.now = instant_after(o.now, SPAN_S(9));
+    memory_disk_fail(o.disk, 1, E_JOURNAL_FULL, false);
+    ck_assert_int_eq(owner_commit(&o), E_JOURNAL_FULL);
+    ck_assert_int_eq(core_full_since(o.core).us, began.us);
+    memory_disk_set_tight(o.disk, false);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    ck_assert_int_eq(core_full_since(o.core).us, 0);
+    o.told_size = 0;
 }
 END_TEST
 
@@ -509,6 +560,8 @@ int main(void)
     tcase_add_test(t, core__a_call_is_answered_now);
     tcase_add_test(t, core__timers_go_off_though_more_arrives_all_the_time);
     tcase_add_test(t, core__while_the_journal_is_full_everything_waits);
+    tcase_add_test(t, core__a_full_journal_tells_since_when);
+    tcase_add_test(t, core__rows_and_entries_of_the_audit_trail_fill_a_batch_too);
     tcase_add_test(t, core__answers_are_taken_in_while_the_journal_is_full);
     tcase_add_test(t, core__a_request_id_is_known_after_the_end);
     tcase_add_test(t, core__a_repeated_begin_that_enlists_is_refused_after_the_end);

@@ -102,6 +102,10 @@ START_TEST(lint__a_comment_with_a_reason_allows_what_is_no_error)
     judge("name: n\nversion: 1.0.0-a # lint: allow version-prerelease tried by hand\ndeadline: 5m\nsteps:\n" STEP UNDO);
     ck_assert_uint_eq(report.count, 0);
     /* Without a reason, of another rule, or in a line that says something else, it allows nothing. */
+    judge("name: n\nversion: 1.0.0\ndeadline: 5m\nsteps:\n  # lint: allow undo-missing-not it only looks\n" STEP);
+    ck_assert_uint_eq(report.count, 1);
+    judge("name: n\nversion: 1.0.0\ndeadline: 5m\nsteps:\n  # lint: allow undo-missing, it only looks\n" STEP);
+    ck_assert_uint_eq(report.count, 1);
     judge("name: n\nversion: 1.0.0\ndeadline: 5m\nsteps:\n  # lint: allow undo-missing\n" STEP);
     ck_assert_uint_eq(report.count, 1);
     judge("name: n\nversion: 1.0.0\ndeadline: 5m\nsteps:\n  # lint: allow undo-constant it only looks\n" STEP);
@@ -336,6 +340,65 @@ START_TEST(lint__patience_is_a_minute_of_waits_whatever_they_are_made_of)
 }
 END_TEST
 
+/* Each of them was decided by the participant, and will be decided so again. */
+START_TEST(lint__every_refusal_is_no_status_to_try_again)
+{
+    static const char *const refusals[] = {"INVALID_ARGUMENT",    "NOT_FOUND",    "ALREADY_EXISTS", "PERMISSION_DENIED",
+                                           "FAILED_PRECONDITION", "OUT_OF_RANGE", "UNIMPLEMENTED",  "UNAUTHENTICATED"},
+                             *const others[] = {"CANCELLED", "UNKNOWN",     "INTERNAL",
+                                                "DATA_LOSS", "UNAVAILABLE", "ABORTED"};
+    for (size_t i = 0; i < 14; i++) {
+        char text[512];
+        snprintf(text, sizeof text,
+                 "name: n\nversion: 1.0.0\ndeadline: 1h\nsteps:\n  - {name: a, target: t, retry: {maxAttempts: 3, "
+                 "retryableStatusCodes: [%s]}, action: /a.v1.B/C, compensation: none}\n",
+                 i < 8 ? refusals[i] : others[i - 8]);
+        judge(text);
+        ck_assert_msg((finding(LINT_RULE_RETRY_REFUSAL) != NULL) == (i < 8), "%s", text);
+    }
+}
+END_TEST
+
+/* An undo that is tried twice gives up soon, but not at the first hiccup. */
+START_TEST(lint__an_undo_that_is_tried_once_is_told_apart)
+{
+    for (unsigned attempts = 1; attempts <= 2; attempts++) {
+        char text[512];
+        snprintf(text, sizeof text,
+                 "name: n\nversion: 1.0.0\ndeadline: 1h\nsteps:\n  - {name: a, target: t, action: /a.v1.B/C, "
+                 "compensation: {method: /a.v1.B/U, request: input, retry: {maxAttempts: %u, initialBackoff: 1s}}}\n",
+                 attempts);
+        judge(text);
+        ck_assert((finding(LINT_RULE_UNDO_TRIED_ONCE) != NULL) == (attempts == 1));
+        ck_assert((finding(LINT_RULE_UNDO_GIVES_UP) != NULL) == (attempts == 2));
+    }
+}
+END_TEST
+
+/* Whoever registers it is told of the first error, whatever stands before. */
+START_TEST(lint__a_registration_is_refused_for_an_error)
+{
+    const char *bad = lint_rows[LINT_RULE_UNDO_NEEDS_OUTPUT].bad, *version = strstr(bad, "version: 1.0.0");
+    struct definition_limits limits = definition_limits_default();
+    struct definition *d = NULL;
+    struct error_detail detail;
+    char text[4096];
+    ck_assert_ptr_nonnull(version);
+    snprintf(text, sizeof text, "%.*sversion: 1.0.0-a%s", (int)(version - bad), bad,
+             version + strlen("version: 1.0.0"));
+    judge(text);
+    const struct lint_finding *first = lint_first_error(&report);
+    ck_assert_ptr_nonnull(first);
+    ck_assert_ptr_ne(first, &report.findings[0]);
+    limits.schemas = trades_schemas();
+    ck_assert_int_eq(definition_read(bytes_of_text(text), &limits, &d, &detail), 0);
+    ck_assert_int_eq(lint_admit(d, &detail), E_ARGUMENT);
+    ck_assert_str_eq(detail.rule, "undo-needs-output");
+    ck_assert_int_eq(detail.line, first->line);
+    definition_destroy(d);
+}
+END_TEST
+
 /* Nothing of a saga that only goes forward is ever undone. */
 START_TEST(lint__what_only_goes_forward_needs_no_undo)
 {
@@ -422,6 +485,9 @@ int main(void)
     tcase_add_test(rules, lint__the_worst_case_of_a_loop_is_that_of_all_its_rounds);
     tcase_add_test(rules, lint__patience_is_a_minute_of_waits_whatever_they_are_made_of);
     tcase_add_test(rules, lint__a_fallback_is_late_after_half_a_minute);
+    tcase_add_test(rules, lint__every_refusal_is_no_status_to_try_again);
+    tcase_add_test(rules, lint__an_undo_that_is_tried_once_is_told_apart);
+    tcase_add_test(rules, lint__a_registration_is_refused_for_an_error);
     tcase_add_test(rules, lint__what_only_goes_forward_needs_no_undo);
     tcase_add_test(rules, lint__what_comes_long_before_the_pivot_may_have_to_be_undone);
     tcase_add_test(rules, lint__the_longest_of_several_ways_counts);

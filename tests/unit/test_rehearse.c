@@ -15,7 +15,8 @@
 static struct rehearse_report report;
 static struct error_detail detail;
 static char planned[1024], went[64]; /* the calls, and where the last went */
-static unsigned drawn_runs;
+static unsigned drawn_runs, runs_max = 20000;
+static struct participants known; /* targets */
 
 static void plan(void *self, const struct rehearse_call *call)
 {
@@ -30,8 +31,12 @@ static void plan(void *self, const struct rehearse_call *call)
 static int try(const char *text)
 {
     struct definition_limits limits = definition_limits_default();
-    struct rehearse_options options = {
-        .deviations_max = 3, .runs_max = 20000, .seed = 1, .memory = &heap, .drawn_runs = drawn_runs};
+    struct rehearse_options options = {.deviations_max = 3,
+                                       .runs_max = runs_max,
+                                       .seed = 1,
+                                       .memory = &heap,
+                                       .drawn_runs = drawn_runs,
+                                       .targets = known};
     struct definition *d = NULL;
     struct pool pool;
     limits.schemas = trades_schemas();
@@ -101,6 +106,36 @@ START_TEST(rehearse__every_end_is_found_once)
     /* Late: eleven times 10 s, the waits, and then an answer; both so. */
     int64_t longest = committed->longest.us;
     ck_assert(longest > SPAN_S(300).us && longest < SPAN_S(335).us);
+}
+END_TEST
+
+/* A lost attempt takes as long as its target is given. */
+START_TEST(rehearse__a_targets_timeout_is_its_own)
+{
+    static const struct participant quick = {.name = "t", .timeout.us = 1000000};
+    int64_t longest[2];
+    for (unsigned i = 0; i < 2; i++) {
+        known = (struct participants){.at = &quick, .count = i};
+        ck_assert_int_eq(try(HEAD "steps:\n" A B), 0);
+        const struct rehearse_end *committed = end(SAGA_COMMITTED, REASON_NONE, -1);
+        if (committed == NULL)
+            ck_abort_msg("it never commits");
+        longest[i] = committed->longest.us;
+    }
+    known.count = 0;
+    /* Ten seconds where nothing is said: of at least eleven attempts each is shorter by nine. */
+    ck_assert_int_ge(longest[0] - longest[1], 11 * SPAN_S(9).us);
+}
+END_TEST
+
+/* As many as may be are looked at, and no more; chance takes over then. */
+START_TEST(rehearse__runs_are_bounded)
+{
+    runs_max = 3;
+    ck_assert_int_eq(try(HEAD "steps:\n" A B), 0);
+    runs_max = 20000;
+    ck_assert(report.drawn);
+    ck_assert_uint_eq(report.runs, 3 + 3);
 }
 END_TEST
 
@@ -308,6 +343,8 @@ int main(void)
     tcase_add_test(runs, rehearse__runs_may_be_drawn_alone);
     tcase_add_test(runs, rehearse__loops_have_instances_and_targets_are_chosen);
     tcase_add_test(runs, rehearse__every_end_is_found_once);
+    tcase_add_test(runs, rehearse__a_targets_timeout_is_its_own);
+    tcase_add_test(runs, rehearse__runs_are_bounded);
     tcase_add_test(runs, rehearse__what_stays_behind_is_told_with_its_shortest_story);
     tcase_add_test(runs, rehearse__an_undo_that_cannot_be_sent_is_an_error);
     tcase_add_test(runs, rehearse__expressions_that_fail_and_steps_that_never_run);

@@ -3,6 +3,7 @@
 #include "sidecar/base/grpc_status.h"
 #include "sidecar/core/heap.h"
 #include "sidecar/definition/reader.h"
+#include "tests/support/shapes.h"
 #include "sidecar/engine/engine_inside.h"
 
 #include <check.h>
@@ -19,6 +20,9 @@ static char field[96];       /* of the last refusal */
 static char words[256];      /* likewise */
 static char identity[64];    /* of the last record */
 static size_t said;          /* the words of the last record */
+static struct record last;   /* of it: what is no view */
+static size_t answered;      /* the words of what those who wait are given */
+static size_t refused_size;  /* no memory of just this size is given; 0: any is */
 static struct saga_id first; /* the saga that is begun first */
 static struct call_effect calls[4];
 static unsigned call_count;
@@ -26,6 +30,8 @@ static unsigned call_count;
 static void add_record(void *self, const struct record *r)
 {
     (void)self;
+    last = *r;
+    answered = r->type == RECORD_ANSWERED ? r->message.size : answered;
     said = r->message.size;
     snprintf(identity, sizeof identity, "%.*s", (int)r->identity.size, (const char *)r->identity.at);
 }
@@ -54,8 +60,16 @@ static int ask(struct event event)
     return code;
 }
 
+static void *take(void *self, size_t size)
+{
+    return size == refused_size ? NULL : heap.take(self, size);
+}
+
 static void set_up(void)
 {
+    struct memory memory = heap;
+    memory.take = take;
+    refused_size = answered = 0;
     const struct engine_options options = {
         .live_sagas_max = 8,
         .steps_max = 16,
@@ -72,7 +86,7 @@ static void set_up(void)
     const struct target_options t = {.name = "t", .timeout = SPAN_S(1), .max_concurrent_calls = 1};
     now.us = 1000000;
     call_count = 0;
-    ck_assert_int_eq(engine_create(&options, &heap, &engine), 0);
+    ck_assert_int_eq(engine_create(&options, &memory, &engine), 0);
     ck_assert_int_eq(engine_set_target(engine, &t), 0);
     first = (struct saga_id){.tag = 1, .serial = 1};
 }
@@ -87,8 +101,9 @@ static void tear_down(void)
 /* A definition that the engine knows from now on. */
 static void define(const char *text)
 {
-    const struct definition_limits limits = definition_limits_default();
+    struct definition_limits limits = definition_limits_default();
     struct error_detail detail;
+    limits.schemas = shapes_schemas();
     ck_assert_int_eq(definition_read(bytes_of_text(text), &limits, &definition, &detail), 0);
     definition->number = 1;
     ck_assert_int_eq(engine_resolve(engine, definition, &detail), 0);
@@ -192,6 +207,10 @@ START_TEST(requests__an_end_is_repeated_in_the_same_words)
     begin("a");
     ck_assert_int_eq(ask(commit), 0);
     ck_assert_int_eq(ask(commit), 0);
+    /* Each of what it brings is compared. */
+    const struct settlement two[2] = {s, {.step = bytes_of_text("a"), .action_state = SAGA_ACTION_REJECTED}};
+    ck_assert_int_eq(ask((struct event){.type = EVENT_COMMIT, .settle = two, .settle_count = 2}), E_STEP_SETTLED);
+    ck_assert_str_eq(field, "settle[1].outcome");
     s.action_state = SAGA_ACTION_REJECTED;
     ck_assert_int_eq(ask(commit), E_STEP_SETTLED);
     s.step = bytes_of_text("b");
@@ -233,6 +252,103 @@ START_TEST(requests__a_call_tells_where_it_comes_from)
         ck_assert(bytes_equal(calls[i].traceparent, bytes_of_text(TRACE)));
         ck_assert_int_eq(calls[i].due_at.us, 1000000);
     }
+}
+END_TEST
+
+static void answer(int status, enum saga_reach reach)
+{
+    ask((struct event){.type = EVENT_ANSWER,
+                       .phase = SAGA_PHASE_ACTION,
+                       .attempt = 1,
+                       .reach = (uint8_t)reach,
+                       .unreached = reach == SAGA_REACH_NONE,
+                       .status = status});
+}
+
+#define TYPED "name: d\nversion: 1.0.0\nschema: shapes\ninput: shapes.Line\n"
+
+static struct bytes line(const char *text)
+{
+    static uint8_t room[160];
+    return shapes_line(bytes_of_text(text), room);
+}
+
+/* What could not be sent for want of memory was certainly not carried out. */
+START_TEST(requests__what_had_no_memory_for_its_request_is_refused_and_tried_again)
+{
+    define(TYPED
+           "steps:\n  - {name: a, target: t, action: {method: /shapes.Shop/Old, request: {sku: =input.sku + 'abc'},\n"
+           "     retry: {maxAttempts: 2, initialBackoff: 100ms, jitter: 0}}, compensation: none}\n");
+    struct bytes in = line("a text of a size that nothing else has here....");
+    refused_size = in.size + 3;
+    ck_assert_int_eq(ask((struct event){.type = EVENT_START, .definition = definition, .input = in}), 0);
+    ck_assert_int_eq(last.type, RECORD_ACTION_FAILED);
+    ck_assert_int_eq(last.status, CODE_RESOURCE_EXHAUSTED);
+    ck_assert(!last.maybe_executed);
+    ck_assert_uint_eq(call_count, 0);
+    refused_size = 0;
+    now = engine_expiry(engine);
+    ask((struct event){.type = EVENT_TICK});
+    ck_assert_uint_eq(call_count, 1);
+    ck_assert_uint_eq(calls[0].request.size, in.size + 3);
+}
+END_TEST
+
+/* What those who wait are given cannot be computed: the record says why. */
+START_TEST(requests__an_answer_that_fails_has_its_words)
+{
+    define(TYPED "forward_only: true\noutput: {sku: \"=input.sku.split('-')[1]\"}\noutput_type: shapes.Line\nsteps:\n"
+                 "  - {name: a, target: t, action: {method: /shapes.Shop/Old}}\n"
+                 "  - {name: b, after: [a], target: t, deferred: true, action: {method: /shapes.Shop/Old}}\n");
+    ck_assert_int_eq(ask((struct event){.type = EVENT_START, .definition = definition, .input = line("in")}), 0);
+    answer(CODE_OK, SAGA_REACH_ANSWERED);
+    ck_assert_uint_eq(call_count, 2);
+    ck_assert_uint_gt(answered, 0);
+}
+END_TEST
+
+/* Those of a definition take their turns together, or those of a tag's value, which is no definition's name. */
+START_TEST(requests__a_tag_is_no_name)
+{
+    define(TYPED "tags: {tenant: =input.sku}\nfair_by: tenant\n"
+                 "steps:\n  - {name: a, target: t, action: {method: /shapes.Shop/Old}, compensation: none}\n");
+    struct definition *of_tag = definition;
+    const struct event tagged = {.type = EVENT_START, .definition = of_tag, .input = line("plain")};
+    ck_assert_int_eq(ask(tagged), 0); /* it has the only place */
+    ck_assert_int_eq(ask(tagged), 0);
+    ck_assert_int_eq(ask(tagged), 0);
+    ck_assert_uint_eq(engine->keys.count, 1);
+    define("name: plain\nversion: 1.0.0\nsteps:\n  - {name: a, target: t, action: /p.S/A}\n");
+    ck_assert_int_eq(ask((struct event){.type = EVENT_START, .definition = definition}), 0);
+    ck_assert_uint_eq(engine->keys.count, 2);
+    engine_destroy(engine);
+    engine = NULL;
+    definition_destroy(of_tag);
+}
+END_TEST
+
+/* To look at: until when a step waits is at most its saga's deadline; and a breaker that is open, not the rate, is what it waits for. */
+START_TEST(requests__what_a_step_waits_for_is_told)
+{
+    const struct target_options rated = {
+        .name = "t", .timeout = SPAN_S(1), .max_concurrent_calls = 2, .rate = {.per_second = 1, .burst = 1}};
+    const struct event hold = {.type = EVENT_BREAKER,
+                               .name = bytes_of_text("t"),
+                               .actor = bytes_of_text("ann"),
+                               .reason = bytes_of_text("why"),
+                               .breaker_act = BREAKER_HOLD};
+    define("name: d\nversion: 1.0.0\ndeadline: 20s\nsteps:\n  - {name: a, target: t, action: /p.S/A}\n");
+    ck_assert_int_eq(engine_set_target(engine, &rated), 0);
+    const struct event start = {.type = EVENT_START, .definition = definition};
+    ck_assert_int_eq(ask(start), 0);
+    ck_assert_int_eq(ask(start), 0);
+    ck_assert_uint_eq(call_count, 1);
+    ck_assert(engine_target_rated(engine, 0));
+    const struct saga *second = engine_find(engine, 2);
+    ck_assert(second->steps[0].queued);
+    ck_assert_int_eq(engine_waits_until(engine, second, 0).us, now.us + SPAN_S(20).us);
+    ck_assert_int_eq(ask(hold), 0);
+    ck_assert(!engine_target_rated(engine, 0));
 }
 END_TEST
 
@@ -343,16 +459,6 @@ START_TEST(requests__a_deadline_is_above_what_a_step_reserves)
 }
 END_TEST
 
-static void answer(int status, enum saga_reach reach)
-{
-    ask((struct event){.type = EVENT_ANSWER,
-                       .phase = SAGA_PHASE_ACTION,
-                       .attempt = 1,
-                       .reach = (uint8_t)reach,
-                       .unreached = reach == SAGA_REACH_NONE,
-                       .status = status});
-}
-
 START_TEST(requests__a_cancel_that_comes_too_late_is_told_why)
 {
     define("name: d\nversion: 1.0.0\nsteps:\n"
@@ -413,6 +519,10 @@ int main(void)
     tcase_add_test(tests, requests__an_end_is_repeated_in_the_same_words);
     tcase_add_test(tests, requests__a_call_tells_where_it_comes_from);
     tcase_add_test(tests, requests__what_is_at_its_bound_is_taken);
+    tcase_add_test(tests, requests__what_had_no_memory_for_its_request_is_refused_and_tried_again);
+    tcase_add_test(tests, requests__an_answer_that_fails_has_its_words);
+    tcase_add_test(tests, requests__a_tag_is_no_name);
+    tcase_add_test(tests, requests__what_a_step_waits_for_is_told);
     tcase_add_test(tests, requests__a_repetition_says_the_same_in_everything);
     tcase_add_test(tests, requests__without_room_nothing_is_enlisted);
     tcase_add_test(tests, requests__a_deadline_is_above_what_a_step_reserves);

@@ -614,6 +614,49 @@ START_TEST(sealed__a_damaged_end_is_gone_on_behind)
 }
 END_TEST
 
+static int take_row(void *self, const struct audit_row *row)
+{
+    (void)self;
+    (void)row;
+    return 0;
+}
+
+static int (*real_scan_audit)(struct store *s, uint64_t from, uint32_t rows_max,
+                              int (*take)(void *self, const struct audit_row *row), void *self,
+                              struct error_detail *detail);
+static int (*sealing_take)(void *self, const struct audit_row *row);
+
+static int take_damaged(void *self, const struct audit_row *row)
+{
+    uint8_t body[4096];
+    struct audit_row damaged = *row;
+    ck_assert_uint_lt(row->body.size, sizeof body);
+    memcpy(body, row->body.at, row->body.size);
+    body[row->body.size - 1] ^= row->seq == 3;
+    damaged.body.at = body;
+    return sealing_take(self, &damaged);
+}
+
+static int damaging_scan(struct store *s, uint64_t from, uint32_t rows_max,
+                         int (*take)(void *self, const struct audit_row *row), void *self, struct error_detail *why)
+{
+    sealing_take = take;
+    return real_scan_audit(s, from, rows_max, take_damaged, self, why);
+}
+
+/* What is wrong with the trail is not told of a frame. */
+START_TEST(sealed__a_damaged_row_of_the_trail_is_told_as_one)
+{
+    write_chain();
+    open_sealed();
+    real_scan_audit = inner->scan_audit;
+    inner->scan_audit = damaging_scan;
+    ck_assert_int_eq(store->scan_audit(store, 1, 10, take_row, NULL, &detail), E_JOURNAL_CORRUPT);
+    ck_assert_msg(strstr(detail.text, "row of the audit trail 3") != NULL, "%s", detail.text);
+    close_store();
+}
+END_TEST
+
 /* An answer may be the last that a start has left: its key stays as long as it does, however many there are. */
 START_TEST(sealed__the_key_of_each_answer_stays)
 {
@@ -872,6 +915,7 @@ int main(void)
     tcase_add_test(tests, sealed__a_look_goes_on_behind_what_was_dropped);
     tcase_add_test(tests, sealed__a_chain_whose_beginning_was_replaced_is_found);
     tcase_add_test(tests, sealed__a_damaged_end_is_gone_on_behind);
+    tcase_add_test(tests, sealed__a_damaged_row_of_the_trail_is_told_as_one);
     tcase_add_test(tests, sealed__the_key_of_each_answer_stays);
     tcase_add_test(tests, sealed__a_key_is_read_however_it_is_written);
     tcase_add_test(tests, sealed__keys_are_told_what_is_wrong);

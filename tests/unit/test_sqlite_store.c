@@ -1,4 +1,5 @@
 /* The store in SQLite: what was committed is there, one process has it, what is full takes nothing, and what is old leaves little by little. */
+#include "sidecar/journal/sqlite/sqlite_inside.h"
 #include "tests/support/frames.h"
 #include "tests/support/sqlite_place.h"
 
@@ -395,6 +396,46 @@ END_TEST
 
 /* ---- retention ---- */
 
+/* What the connection promises, as SQLite itself says. */
+START_TEST(sqlite_store__is_set_up_as_it_says)
+{
+    static const struct {
+        const char *pragma;
+        int64_t value;
+    } rows[] = {{"synchronous", 2},        {"page_size", 4096},
+                {"cell_size_check", 1},    {"temp_store", 2},
+                {"trusted_schema", 0},     {"secure_delete", 0},
+                {"wal_autocheckpoint", 0}, {"journal_size_limit", 4 * 1000 * 4096}};
+    open_store();
+    sqlite3 *db = ((struct sqlite_store *)store)->db;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char sql[64];
+        sqlite3_stmt *ask;
+        snprintf(sql, sizeof sql, "PRAGMA %s", rows[i].pragma);
+        ck_assert_int_eq(sqlite3_prepare_v2(db, sql, -1, &ask, NULL), SQLITE_OK);
+        ck_assert_int_eq(sqlite3_step(ask), SQLITE_ROW);
+        ck_assert_msg(sqlite3_column_int64(ask, 0) == rows[i].value, "%s", sql);
+        sqlite3_finalize(ask);
+    }
+}
+END_TEST
+
+/* The highest serial is known however sagas end, and stays known when their rows are gone. */
+START_TEST(sqlite_store__serials_go_on_from_the_highest)
+{
+    struct ended_row high = ended(9, SAGA_COMMITTED, "order", ""), low = ended(4, SAGA_COMMITTED, "order", "");
+    bool more = true;
+    open_store();
+    commit_frames(1, 2);
+    commit_ended(&high, 1);
+    commit_ended(&low, 1);
+    while (more)
+        ck_assert_int_eq(store->drop(store, (struct instant){.us = INT64_MAX / 2}, 2, 100, &more, &detail), 0);
+    reopen();
+    ck_assert_uint_eq(state.serial_max, 9);
+}
+END_TEST
+
 START_TEST(sqlite_store__drop_of_frames_spreads_and_keeps)
 {
     open_store();
@@ -485,6 +526,8 @@ static Suite *suite(void)
     tcase_add_test(t, sqlite_store__another_program_s_connection_is_kept_out);
     tcase_add_test(t, sqlite_store__full_takes_nothing_and_goes_on_when_there_is_room);
     tcase_add_test(t, sqlite_store__drop_of_frames_spreads_and_keeps);
+    tcase_add_test(t, sqlite_store__is_set_up_as_it_says);
+    tcase_add_test(t, sqlite_store__serials_go_on_from_the_highest);
     tcase_add_test(t, sqlite_store__drop_of_ended_rows);
     suite_add_tcase(s, t);
     return s;

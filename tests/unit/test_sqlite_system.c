@@ -7,10 +7,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* ---- reads that fail ---- */
@@ -110,6 +113,9 @@ START_TEST(sqlite_system__a_journal_that_is_removed_takes_nothing)
     char saved[128];
     snprintf(saved, sizeof saved, "%s.rescued", path);
     ck_assert_ptr_nonnull(strstr(detail.text, ".rescued"));
+    struct stat st;
+    ck_assert_int_eq(stat(saved, &st), 0);
+    ck_assert_uint_eq(st.st_mode & 0777, 0600); /* as the journal itself */
     ck_assert_int_eq(try_open(), E_JOURNAL);
     ck_assert_ptr_nonnull(strstr(detail.text, "rename that"));
     ck_assert_int_eq(rename(saved, path), 0);
@@ -119,6 +125,27 @@ START_TEST(sqlite_system__a_journal_that_is_removed_takes_nothing)
     ck_assert_uint_ge(state.last_frame, last);
     for (uint64_t frame = 1; frame <= last; frame++)
         assert_frame(frame, 300, (int64_t)frame * 1000);
+}
+END_TEST
+
+/* What the system lets no file grow beyond is a full disk, and no broken one. */
+START_TEST(sqlite_system__a_limit_on_files_is_a_full_disk)
+{
+    struct rlimit before, low;
+    signal(SIGXFSZ, SIG_IGN);
+    open_store();
+    commit_frames(1, 3);
+    ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &before), 0);
+    low = before;
+    low.rlim_cur = 4 << 20;
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &low), 0);
+    uint64_t frame = 4;
+    int code = 0;
+    for (; code == 0 && frame < 10000; frame++)
+        code = try_commit(frame, 1800, (int64_t)frame * 1000);
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &before), 0);
+    ck_assert_msg(code == E_JOURNAL_FULL, "%d %s", code, detail.text);
+    ck_assert_int_eq(try_commit(frame - 1, 1800, (int64_t)frame * 1000), 0);
 }
 END_TEST
 
@@ -218,6 +245,7 @@ static Suite *suite(void)
     tcase_add_test(t, sqlite_system__a_read_that_fails_is_not_damage);
     tcase_add_loop_test(t, sqlite_system__a_journal_that_is_removed_takes_nothing, 0, 2);
     tcase_add_test(t, sqlite_system__a_log_that_is_removed_takes_nothing);
+    tcase_add_test(t, sqlite_system__a_limit_on_files_is_a_full_disk);
     tcase_set_timeout(t, 60);
     tcase_add_test(t, sqlite_system__a_full_volume_heals_by_retention);
     suite_add_tcase(s, t);
