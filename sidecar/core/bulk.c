@@ -332,7 +332,7 @@ int bulks_change(struct bulks *b, struct bytes id, Saga__V1__BulkState state, st
         return error_set(detail, E_ARGUMENT, "state", "RUNNING, PAUSED or CANCELLED");
     if (place < 0)
         return error_set(detail, E_BULK_NOT_FOUND, "id", NULL);
-    if (b->jobs[place]->m.state == state)
+    if (b->jobs[place]->m.state == state || (state == STATE(CANCELLED) && DEFECT(BULK_CANCEL_IGNORED)))
         return 0;
     if (has_ended(b->jobs[place])) /* of several loops another may have more to do */
         return b->loops > 1 ? 0 : error_set(detail, E_BULK_ENDED, "id", NULL);

@@ -24,33 +24,53 @@ static bool is_for(unsigned question, const struct model *m)
 
 /* ---- what people do ---- */
 
-/* Every third world has them; others are as they would be without. */
+/* Every third world has people who begin them; in another third rules do. */
 static bool has_jobs(const struct world *w)
 {
     return w->script == NULL && w->seed % 3 == 0;
 }
 
-static void begin_job(struct world *w)
+unsigned bulk_new(struct world *w, int act, unsigned question, uint32_t per_second)
 {
-    struct error_detail detail;
+    if (w->bulk_count == BULKS_SEEN_MAX)
+        return BULKS_SEEN_MAX;
+    w->bulk[w->bulk_count] = (struct bulk_seen){.act = act, .question = question, .per_second = per_second};
+    return w->bulk_count++;
+}
+
+int bulk_add(struct world *w, unsigned number, struct error_detail *detail)
+{
     bool repeated;
     char id[16], actor[16];
-    unsigned number = w->bulk_count;
-    struct bulk_seen *seen = &w->bulk[number];
+    const struct bulk_seen *seen = &w->bulk[number];
     Saga__V1__BulkJob job = SAGA__V1__BULK_JOB__INIT;
     snprintf(id, sizeof id, "j%u", number);
     snprintf(actor, sizeof actor, "bulk%u", number);
-    seen->question = (unsigned)draw(w, BULK, 3);
     job.id = id;
     job.actor = actor;
     job.identity = (char *)(uintptr_t) "operator";
     job.reason = (char *)(uintptr_t) "because";
     job.where = (char *)(uintptr_t)questions[seen->question];
-    job.per_second = draw(w, BULK, 2) == 0 ? 3 : 1000;
-    job.act = draw(w, BULK, 4) > 0 ? SAGA__V1__BULK_ACT__BULK_ACT_RETRY : SAGA__V1__BULK_ACT__BULK_ACT_RESOLVE;
-    seen->act = job.act;
-    if (bulks_add(w->sidecar.bulks, &job, sidecar_now(w), &repeated, &detail) == 0)
-        w->bulk_count++;
+    job.per_second = seen->per_second;
+    job.act = (Saga__V1__BulkAct)seen->act;
+    return bulks_add(w->sidecar.bulks, &job, sidecar_now(w), &repeated, detail);
+}
+
+int bulk_cancel(struct world *w, unsigned number, struct error_detail *detail)
+{
+    char id[16];
+    snprintf(id, sizeof id, "j%u", number);
+    return bulks_change(w->sidecar.bulks, bytes_of_text(id), STATE(CANCELLED), sidecar_now(w), detail);
+}
+
+static void begin_job(struct world *w)
+{
+    struct error_detail detail;
+    unsigned question = (unsigned)draw(w, BULK, 3);
+    uint32_t per_second = draw(w, BULK, 2) == 0 ? 3 : 1000;
+    int act = draw(w, BULK, 4) > 0 ? SAGA__V1__BULK_ACT__BULK_ACT_RETRY : SAGA__V1__BULK_ACT__BULK_ACT_RESOLVE;
+    if (bulk_add(w, bulk_new(w, act, question, per_second), &detail) != 0)
+        w->bulk_count--;
 }
 
 /* Halts one, or lets it go on; once the world has healed all go on. */
@@ -78,12 +98,13 @@ int bulk_audit(void *self, const Saga__V1__BulkJob *job, struct event *event)
 int bulk_turn(struct world *w)
 {
     struct error_detail detail;
-    if (!has_jobs(w) || w->sidecar.holding)
+    if ((!has_jobs(w) && !holds_are_there(w)) || w->sidecar.holding)
         return 0;
-    if (!w->healed && w->bulk_count < BULKS_SEEN_MAX && engine_counts(core_engine(w->sidecar.core)).stuck > 0 &&
-        draw(w, BULK, 40) == 0)
+    if (has_jobs(w) && !w->healed && w->bulk_count < BULKS_SEEN_MAX &&
+        engine_counts(core_engine(w->sidecar.core)).stuck > 0 && draw(w, BULK, 40) == 0)
         begin_job(w);
-    change_jobs(w);
+    if (has_jobs(w))
+        change_jobs(w);
     return bulks_run(w->sidecar.bulks, sidecar_now(w), &detail);
 }
 
@@ -109,6 +130,8 @@ bool bulk_did(struct world *w, struct model *m, const struct record *r)
     bool second = m->bulk_commit[number] == w->commits; /* step of a saga that the first took out of it */
     if (!fits || !(is_for(seen->question, m) || second))
         world_fail(w, EXIT_SAFETY, "bulk", "a job did something to a saga that it is not for", m->id.serial);
+    if (seen->cancelled != 0 && seen->cancelled < w->commits)
+        world_fail(w, EXIT_SAFETY, "bulk", "a job acts that was cancelled", m->id.serial);
     if (m->bulk_commit[number] != 0 && m->bulk_commit[number] != w->commits)
         world_fail(w, EXIT_SAFETY, "bulk", "a job acted on a saga twice", m->id.serial);
     if (m->bulk_commit[number] == 0)
@@ -145,7 +168,9 @@ void bulk_row(struct world *w, const struct subject_row *row)
     seen->after = job->after;
     seen->said_acted = job->acted;
     seen->just_over = job->state == STATE(DONE);
-    seen->over = seen->just_over || job->state == STATE(PAUSED); /* that waits for a person */
+    if (job->state == STATE(CANCELLED) && seen->cancelled == 0)
+        seen->cancelled = w->commits;
+    seen->over = seen->just_over || seen->cancelled != 0 || job->state == STATE(PAUSED); /* that waits for a person */
     seen->up_to = job->up_to;
     saga__v1__bulk_job__free_unpacked(job, NULL);
 }

@@ -13,9 +13,16 @@
 #define LASTS  SPAN_MS(300)
 #define LOOKS  (400 * MS)
 
-/* The first holds a definition, the second pages somebody, the third does something else that can be taken back. */
-enum { HOLDS, PAGES, RETRIES };
-static const char *const names[RULES_SEEN] = {[HOLDS] = "holds", [PAGES] = "pages", [RETRIES] = "retries"};
+/* The first holds a definition, the second pages somebody, the third begins bulk jobs, the fourth opens a breaker. */
+enum { HOLDS, PAGES, RETRIES, TRIPS };
+static const char *const names[RULES_SEEN] = {
+    [HOLDS] = "holds", [PAGES] = "pages", [RETRIES] = "retries", [TRIPS] = "trips"};
+static const Saga__V1__RuleAct acts[RULES_SEEN] = {
+    [HOLDS] = SAGA__V1__RULE_ACT__RULE_ACT_HOLD,
+    [PAGES] = SAGA__V1__RULE_ACT__RULE_ACT_PAGE,
+    [RETRIES] = SAGA__V1__RULE_ACT__RULE_ACT_RETRY,
+    [TRIPS] = SAGA__V1__RULE_ACT__RULE_ACT_TRIP,
+};
 static const char actor[] = "rule holds";
 
 static bool has_rules(const struct world *w)
@@ -133,10 +140,8 @@ int rules_open(struct world *w, const struct memory *memory, struct error_detail
         const struct ruling_options options = {
             .name = names[i],
             .definition = w->definitions[0]->name,
-            .target = "",
-            .act = i == HOLDS   ? SAGA__V1__RULE_ACT__RULE_ACT_HOLD
-                   : i == PAGES ? SAGA__V1__RULE_ACT__RULE_ACT_PAGE
-                                : SAGA__V1__RULE_ACT__RULE_ACT_RETRY,
+            .target = i == TRIPS ? "t0" : "",
+            .act = acts[i],
             .by_objective = i != RETRIES,
             .remedy = {.when = "deadletters > 3",
                        .acts = true,
@@ -186,12 +191,66 @@ void rules_close(struct world *w)
 
 /* ---- acts, as the sidecar's own requests ---- */
 
-/* Begins: a hold is written, a page is out of the house, and what becomes durable is answered when it is. */
+static int set_hold(struct world *w, bool act, struct error_detail *detail)
+{
+    struct core *core = w->sidecar.core;
+    Saga__V1__Hold m = SAGA__V1__HOLD__INIT;
+    bool of_another = false;
+    m.definition = (char *)(uintptr_t)w->definitions[0]->name;
+    m.actor = (char *)(uintptr_t)actor;
+    m.reason = (char *)(uintptr_t) "because";
+    for (unsigned k = 0; k < HOLDS_MAX; k++) {
+        const Saga__V1__Hold *h = holds_at(core_holds(core), k);
+        of_another |= h != NULL && strcmp(h->definition, m.definition) == 0 && strcmp(h->actor, actor) != 0;
+    }
+    int code = holds_set(core_holds(core), core, &m, act, true, detail);
+    expect(w, !of_another || holds_has(core_holds(core), bytes_of_text(m.definition)),
+           "a rule lets go what a person holds", HOLDS);
+    return code == E_MEMORY ? code : 0;
+}
+
+/* An act is one job, however often it is asked for; as many as this world can tell apart, then it is refused. */
+static int set_job(struct world *w, struct rule_seen *seen, struct error_detail *detail)
+{
+    if (seen->out_order == REMEDY_ORDER_UNDO) {
+        bool begun = seen->job_act == seen->out_act && seen->job < BULKS_SEEN_MAX;
+        return begun && bulk_cancel(w, seen->job, detail) == E_MEMORY ? E_MEMORY : 0;
+    }
+    if (seen->job_act != seen->out_act)
+        seen->job = bulk_new(w, SAGA__V1__BULK_ACT__BULK_ACT_RETRY, (unsigned)(seen->out_act % 3),
+                             seen->out_act % 2 == 0 ? 3 : 1000);
+    seen->job_act = seen->out_act;
+    seen->refused = seen->job == BULKS_SEEN_MAX;
+    int code = seen->refused ? 0 : bulk_add(w, seen->job, detail);
+    if (code != 0 && code != E_MEMORY)
+        seen->out = false; /* there is no room for it now */
+    return code == E_MEMORY ? code : 0;
+}
+
+/* This has its own reply. */
+static int set_breaker(struct world *w, struct error_detail *detail)
+{
+    bool act = w->rules[TRIPS].out_order == REMEDY_ORDER_ACT;
+    struct event event = {
+        .type = EVENT_BREAKER,
+        .now = sidecar_now(w),
+        .token = TOKEN_RULE - TRIPS,
+        .name = bytes_of_text("t0"),
+        .actor = bytes_of_text("rule trips"),
+        .reason = bytes_of_text("because"),
+        .identity = bytes_of_text("operator"),
+        .breaker_act = act ? BREAKER_TRIP : BREAKER_RESET,
+    };
+    event.audit = sealed_entry(w, &event);
+    return core_submit(w->sidecar.core, &event, detail);
+}
+
+/* Begins: a page is out of the house, and what becomes durable is answered when it is. */
 static int carry_out(struct world *w, unsigned i)
 {
     struct rule_seen *seen = &w->rules[i];
-    struct core *core = w->sidecar.core;
     struct error_detail detail;
+    int code = 0;
     seen->arrived = true;
     if (i == PAGES) {
         expect(w, !w->sidecar.holding, "somebody is paged by a sidecar that stops", i);
@@ -199,32 +258,34 @@ static int carry_out(struct world *w, unsigned i)
         seen->answered = true;
         return 0;
     }
-    if (i == HOLDS && !seen->refused) {
-        Saga__V1__Hold m = SAGA__V1__HOLD__INIT;
-        m.definition = (char *)(uintptr_t)w->definitions[0]->name;
-        m.actor = (char *)(uintptr_t)actor;
-        m.reason = (char *)(uintptr_t) "because";
-        bool act = seen->out_order == REMEDY_ORDER_ACT;
-        bool of_another = false;
-        for (unsigned k = 0; k < HOLDS_MAX; k++) {
-            const Saga__V1__Hold *h = holds_at(core_holds(core), k);
-            of_another |= h != NULL && strcmp(h->definition, m.definition) == 0 && strcmp(h->actor, actor) != 0;
-        }
-        if (holds_set(core_holds(core), core, &m, act, true, &detail) == E_MEMORY)
-            return E_MEMORY;
-        expect(w, !of_another || holds_has(core_holds(core), bytes_of_text(m.definition)),
-               "a rule lets go what a person holds", i);
-    }
-    return core_reply(core, &(struct reply_effect){.token = TOKEN_RULE - i}, NULL);
+    if (i == TRIPS && !seen->refused)
+        return set_breaker(w, &detail);
+    if (i == HOLDS && !seen->refused)
+        code = set_hold(w, seen->out_order == REMEDY_ORDER_ACT, &detail);
+    else if (i == RETRIES && !seen->refused)
+        code = set_job(w, seen, &detail);
+    if (code != 0 || !seen->out)
+        return code;
+    return core_reply(w->sidecar.core, &(struct reply_effect){.token = TOKEN_RULE - i}, NULL);
 }
 
-void rules_replied(struct world *w, uint64_t token)
+/* What is answered is durable. */
+void rules_replied(struct world *w, const struct reply_effect *effect)
 {
-    struct rule_seen *seen = &w->rules[TOKEN_RULE - token];
+    unsigned i = (unsigned)(TOKEN_RULE - effect->token);
+    struct rule_seen *seen = &w->rules[i];
     seen->answered = true;
+    seen->refused |= effect->code != 0; /* as of a target that is not there */
     if (seen->refused)
         return;
-    if (seen->out_order == REMEDY_ORDER_ACT)
+    bool act = seen->out_order == REMEDY_ORDER_ACT;
+    bool has_job = i == RETRIES && seen->job_act == seen->out_act && seen->job < BULKS_SEEN_MAX;
+    const struct bulk_seen *job = has_job ? &w->bulk[seen->job] : NULL;
+    if (i == RETRIES && act)
+        expect(w, job != NULL && job->from_frame != 0, "a job is told as begun that is in no row", i);
+    if (job != NULL && !act)
+        expect(w, job->from_frame == 0 || job->over, "a job is told as cancelled that goes on", i);
+    if (act)
         seen->done_act = seen->out_act;
     else
         seen->undone_act = seen->out_act;
@@ -266,7 +327,8 @@ static void ask(struct world *w, unsigned i)
     seen->out_order = (uint8_t)order;
     seen->out_act = act;
     seen->refused = i != PAGES && order == REMEDY_ORDER_ACT && !again && draw(w, RULES, 6) == 0;
-    seen->arrives_at = w->now + draw_between(w, RULES, 0, 200 * MS);
+    bool hangs = i == PAGES && draw(w, RULES, 6) == 0; /* a webhook, for longer than the act is of use */
+    seen->arrives_at = w->now + draw_between(w, RULES, 0, hangs ? EVERY.us + 2 * SETTLE.us : 200 * MS);
     sidecar_plan(w, seen->arrives_at);
 }
 

@@ -94,7 +94,7 @@ static void reply(void *self, const struct reply_effect *effect, const struct er
         return;
     w->sidecar.let_out++;
     if (effect->token <= TOKEN_RULE && effect->token > TOKEN_RULE - RULES_SEEN) {
-        rules_replied(w, effect->token);
+        rules_replied(w, effect);
         return;
     }
     if (effect->token == TOKEN_FORGET) {

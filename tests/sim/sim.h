@@ -344,13 +344,15 @@ struct sli_seen {
 struct bulk_seen {
     int act; /* saga.v1.BulkAct */
     unsigned question;
+    uint32_t per_second;
     uint64_t acted, said_acted, after, up_to;
+    uint64_t cancelled;   /* the commit that has its end by a person or a rule; 0: none has */
     uint64_t from_frame;  /* the first of the commit that has its first row; 0: it has none */
     bool over, just_over; /* it has nothing to do; its end became durable just now */
 };
 
 /* A rule of remediation: as its durable row says, what was asked for, and what was done. */
-#define RULES_SEEN 3
+#define RULES_SEEN 4
 struct rule_seen {
     Saga__V1__Rule *row; /* NULL: it has none */
     uint64_t all, good;  /* what it is judged by, as it was told */
@@ -362,6 +364,8 @@ struct rule_seen {
     uint64_t out_act;  /* by their number, as the following ones */
     int64_t arrives_at;
     uint64_t asked_act, done_act, undone_act;
+    uint64_t job_act; /* of the rule that begins bulk jobs: the act that `job` is of */
+    unsigned job;     /* BULKS_SEEN_MAX: none could be begun any more */
 };
 
 /* ---- definitions that compute (typed.c) ---- */
@@ -775,6 +779,11 @@ int bulk_turn(struct world *w);
 /* For bulk_options. */
 int bulk_audit(void *self, const Saga__V1__BulkJob *job, struct event *event);
 /* The oracle: a durable record of what an operator does, whether it is a job's; a job's row; the end of a commit, and of the world. */
+/* A number for another job, which is to be begun with bulk_add; BULKS_SEEN_MAX: there are no more. */
+unsigned bulk_new(struct world *w, int act, unsigned question, uint32_t per_second);
+/* As bulks_add, of the job with this number, and as bulks_change to CANCELLED. */
+int bulk_add(struct world *w, unsigned number, struct error_detail *detail);
+int bulk_cancel(struct world *w, unsigned number, struct error_detail *detail);
 bool bulk_did(struct world *w, struct model *m, const struct record *r);
 void bulk_row(struct world *w, const struct subject_row *row);
 void bulk_commit(struct world *w);
@@ -803,7 +812,7 @@ int rules_turn(struct world *w);
 int64_t rules_next(const struct world *w);
 /* Replies with these tokens are theirs: so many below the first as there are rules. */
 #define TOKEN_RULE (TOKEN_FORGET - 1)
-void rules_replied(struct world *w, uint64_t token);
+void rules_replied(struct world *w, const struct reply_effect *effect);
 /* The oracle: a row is durable; as scan_subjects; the end of a commit, and of the world. */
 void rules_row(struct world *w, const struct subject_row *row);
 int rules_scan(struct world *w, int (*take)(void *self, const struct subject_row *row), void *self);
