@@ -22,6 +22,7 @@ import one_go  # noqa: E402
 import overdue  # noqa: E402
 import pain  # noqa: E402
 import plot  # noqa: E402
+import takeover  # noqa: E402
 import typed  # noqa: E402
 import trusted  # noqa: E402
 import watched  # noqa: E402
@@ -444,7 +445,7 @@ def main():
              "cliffs": bench.cliffs, "one_go": lambda: one_go.run(bench), "overdue": lambda: overdue.run(bench, 64000), "pain": lambda: pain.run(bench), "adaptive": lambda: pain.adaptive(bench),
              "typed": lambda: typed.run(bench),
              "trusted": lambda: trusted.run(bench), "watched": lambda: watched.run(bench), "database": lambda: database.run(bench),
-             "shared": lambda: database.shared(bench)}
+             "shared": lambda: database.shared(bench), "takeover": lambda: takeover.run(bench, 100000)}
     bench.peak = 6000
     for name, case in cases.items():
         if not arguments.only or name in arguments.only:
