@@ -295,6 +295,26 @@ START_TEST(postgres_store__stale_holder_drops_nothing)
 }
 END_TEST
 
+/* Nor who has not heard yet that the database lost what its knowledge of what may go rests on. */
+START_TEST(postgres_store__who_knows_more_than_there_is_drops_nothing)
+{
+    struct bytes records;
+    bool more;
+    open_as(place_options(&server, "lacks"));
+    for (uint64_t n = 1; n <= 3; n++)
+        ck_assert_int_eq(commit_one(n), 0);
+    const struct instant late = {.us = INT64_C(1) << 40};
+    place_query(&server, "update saga_journal set seq = 2 where name = 'lacks'");
+    ck_assert_int_eq(store->drop(store, late, 3, 100, &more, &detail), 0);
+    ck_assert_int_eq(place_number(&server, "select count(*) from saga_frame f join saga_journal j on j.id = f.journal "
+                                           "where j.name = 'lacks'"),
+                     3);
+    place_query(&server, "update saga_journal set seq = 3 where name = 'lacks'");
+    ck_assert_int_eq(store->drop(store, late, 3, 100, &more, &detail), 0);
+    ck_assert_int_eq(store->read_frame(store, 2, &records, &detail), E_CURSOR);
+}
+END_TEST
+
 /* Commits a frame and the row of a saga that has ended. Returns what they take. */
 static uint64_t commit_ended(uint64_t number)
 {
@@ -722,12 +742,18 @@ START_TEST(postgres_store__claims_go_with_what_they_are_of)
     ck_assert(!drop_claims(store, 1)); /* and anew */
     ck_assert(!drop_claims(store, 1));
     ck_assert_uint_eq(looks, 1);
-    /* Whose journal it is no more drops none. */
+    /* Who knows of commits that the database lost drops none, as one that holds the saga's end. */
+    place_query(&server, "delete from saga_ended where request_id = 'ended'");
+    place_query(&server, "update saga_journal set seq = seq - 1 where name = 'claims'");
+    drop_claims(store, 100);
+    drop_claims(store, 100);
+    so("(select count(*) from saga_request where request_id = 'ended') = 1");
+    /* Nor does one whose journal it is no more. */
     struct store *stale = store;
     options.holder = "other";
-    place_query(&server, "delete from saga_ended where request_id = 'ended'");
-    place_query(&server,
-                "update saga_journal set expires_at = clock_timestamp() - interval '1 s' where name = 'claims'");
+    place_query(
+        &server,
+        "update saga_journal set seq = seq + 1, expires_at = clock_timestamp() - interval '1 s' where name = 'claims'");
     open_as(options);
     drop_claims(stale, 100);
     drop_claims(stale, 100);
@@ -969,6 +995,7 @@ int main(void)
     tcase_add_test(t, postgres_store__stale_holder_drops_nothing);
     tcase_add_test(t, postgres_store__new_request_ids_are_not_asked_for);
     tcase_add_test(t, postgres_store__known_request_ids_are_read_anew);
+    tcase_add_test(t, postgres_store__who_knows_more_than_there_is_drops_nothing);
     tcase_add_test(t, postgres_store__holds_what_it_counts);
     tcase_add_test(t, postgres_store__lease_counts_from_when_it_was_asked_for);
     tcase_add_test(t, postgres_store__unrenewed_lease_holds_nothing);

@@ -41,6 +41,7 @@ static struct pg_job *forget(struct postgres_store *s, bool (*lives)(void *self,
         ++*count;
     }
     job_array_end(job);
+    job_number(job, s->settled);
     return job;
 }
 

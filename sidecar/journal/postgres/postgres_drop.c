@@ -74,6 +74,7 @@ static int carry_out(struct postgres_store *s, struct instant before, const stru
         job_number(job, plan->ended_any ? s->drop_after : 0);
         job_number(job, plan->ended_any ? plan->ended_to : 0);
         job_number(job, (uint64_t)before.us);
+        job_number(job, s->settled);
     }
     /* Whether we hear of it or not: what may be gone is not asked for any more. */
     s->first_frame = first;

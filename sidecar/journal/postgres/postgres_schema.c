@@ -251,10 +251,11 @@ const char *const postgres_statements[PG_STATEMENT_COUNT] = {
     [PG_SIZE_FRAMES] =
         SIZE("frame", "octet_length(records) + " NUMBER(PG_FRAME_ROW_BYTES)) "saga_frame" SIZE_PIECE("frame"),
     [PG_SIZE_ENDED] = SIZE("serial", ENDED_TEXTS " + " NUMBER(PG_ENDED_ROW_BYTES)) "saga_ended" SIZE_PIECE("serial"),
-    /* Parameters: journal, epoch, first_frame, oldest_live, the last frame that goes, the serials between which rows go, before when. */
+    /* Parameters: journal, epoch, first_frame, oldest_live, the last frame that goes, the serials between which rows go, before when, and the last
+     * commit that is known: where the database has lost that, what goes may be needed again. */
     [PG_DROP] =
         "with f as (update saga_journal set first_frame = $3::bigint, oldest_live = greatest(oldest_live, $4::bigint) "
-        "where id = $1::bigint and epoch = $2::bigint returning id), "
+        "where id = $1::bigint and epoch = $2::bigint and seq >= $9::bigint returning id), "
         "frames as (delete from saga_frame where journal in (select id from f) and frame <= $5::bigint), "
         "ended as (delete from saga_ended where journal in (select id from f) and serial > $6::bigint and "
         "serial <= $7::bigint and ended_us < $8::bigint) "
@@ -266,9 +267,10 @@ const char *const postgres_statements[PG_STATEMENT_COUNT] = {
         "(at_us, request_id) > ($3::bigint, $4::bytea) and "
         "at_us < extract(epoch from statement_timestamp())::bigint * 1000000 - $2::bigint "
         "order by at_us, request_id limit $5::bigint",
-    /* One that somebody has looked at meanwhile has another at_us, and stays. */
+    /* One that somebody has looked at meanwhile has another at_us, and stays. The last parameter is as above. */
     [PG_DROP_CLAIMS] =
-        "with f as (select id from saga_journal where id = $1::bigint and epoch = $2::bigint for update), "
+        "with f as (select id from saga_journal where id = $1::bigint and epoch = $2::bigint and seq >= $6::bigint "
+        "for update), "
         "claims as (delete from saga_request where journal in (select id from f) and at_us >= $3::bigint and "
         "at_us <= $4::bigint and request_id = any($5::bytea[])) select count(*) from f",
 };
