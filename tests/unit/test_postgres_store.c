@@ -676,6 +676,38 @@ START_TEST(postgres_store__loss_of_what_nobody_was_told_of)
 }
 END_TEST
 
+/* The mark of who looked after it, while its own sidecar was away and has seen nothing of what is gone. */
+START_TEST(postgres_store__loss_that_another_saw)
+{
+    char witness[] = "/tmp/saga-witness-XXXXXX";
+    int fd = mkstemp(witness);
+    ck_assert_int_ge(fd, 0);
+    struct postgres_store_options options = place_options(&server, "marked");
+    options.witness = witness;
+    open_as(options);
+    ck_assert_int_eq(commit_one(1), 0);
+    teardown();
+    for (int round = 0; round < 2; round++) { /* as often as it tries */
+        place_query(&server, round > 0 ? "select 1" : "update saga_journal set tries = 1000 where name = 'marked'");
+        ck_assert_int_eq(postgres_store_open(&options, &store, &state, &detail), E_JOURNAL);
+        store = NULL;
+        ck_assert_ptr_nonnull(strstr(detail.text, "went back in time (the last that had the journal"));
+        ck_assert_ptr_nonnull(strstr(detail.text, "remove journal.seen"));
+    }
+    place_query(&server, "update saga_journal set tries = 0 where name = 'marked'"); /* sagactl fleet give */
+    open_as(options);
+    teardown();
+    place_query(&server, "update saga_journal set tries = 1000 where name = 'marked'");
+    ck_assert_int_eq(unlink(witness), 0);
+    open_as(options);
+    place_query(&server, "do $$ begin if (select tries from saga_journal where name = 'marked') <> 0 then raise "
+                         "'tries'; end if; end $$");
+    ck_assert_int_eq(commit_one(2), 0);
+    close(fd);
+    unlink(witness);
+}
+END_TEST
+
 /* ---- claims ---- */
 
 static void so(const char *condition)
@@ -1004,6 +1036,7 @@ int main(void)
     tcase_add_test(t, postgres_store__server_killed);
     tcase_add_test(t, postgres_store__database_that_went_back);
     tcase_add_test(t, postgres_store__loss_of_what_nobody_was_told_of);
+    tcase_add_test(t, postgres_store__loss_that_another_saw);
     tcase_add_test(t, postgres_store__claims_go_with_what_they_are_of);
     tcase_add_test(t, postgres_store__who_comes_back_to_a_removed_journal_begins_anew);
     tcase_add_test(t, postgres_store__who_stood_still_while_it_was_removed_is_fenced);

@@ -18,7 +18,11 @@
 /* Another's statement that holds the row longer than the lock's timeout. */
 #define LOCKED_OUT "55P03"
 
-#define ROW "id, epoch, seq, first_frame, last_frame, oldest_live, serial_max, audit_last, form"
+#define ROW "id, epoch, seq, first_frame, last_frame, oldest_live, serial_max, audit_last, form, tries"
+
+/* In `tries`, of a journal that lacks what was acknowledged: more than any take-overs count. */
+#define LEFT_TO_A_PERSON 1000
+#define LEFT             NUMBER(LEFT_TO_A_PERSON)
 
 static uint64_t number_at(const PGresult *result, int column)
 {
@@ -33,6 +37,13 @@ static int went_back(const struct postgres_store *s, const char *how, struct err
     return E_JOURNAL;
 }
 
+static int refuse_start(const struct postgres_store *s, const char *how, struct error_detail *detail)
+{
+    int code = went_back(s, how, detail);
+    error_append(detail, ", or remove journal.seen");
+    return code;
+}
+
 static int compare_witness(const struct postgres_store *s, uint64_t epoch, uint64_t seq, struct error_detail *detail)
 {
     char how[96];
@@ -40,9 +51,7 @@ static int compare_witness(const struct postgres_store *s, uint64_t epoch, uint6
         return 0;
     snprintf(how, sizeof how, "%" PRIu64 "/%" PRIu64 " was seen, it has %" PRIu64 "/%" PRIu64, s->witness_epoch,
              s->witness_seq, epoch, seq);
-    int code = went_back(s, how, detail);
-    error_append(detail, ", or remove journal.seen");
-    return code;
+    return refuse_start(s, how, detail);
 }
 
 /* Whether the fleet has removed a journal of this name that had this epoch, or a later one. */
@@ -162,16 +171,13 @@ static int check_durability(struct pg_link *l, PGconn *db, struct postgres_store
 }
 
 /* Of a journal that lacks what was acknowledged others know nothing, who could take it over when we are gone: it waits for a person, as one does that has
- * ended whoever took it. More than any take-overs count. */
-#define LEFT_TO_A_PERSON "1000"
-
+ * ended whoever took it. */
 static void leave_to_a_person(struct pg_link *l, PGconn *db, const struct postgres_store *s)
 {
     const char *values[] = {s->name};
     char state[6];
     struct error_detail ignored;
-    PQclear(link_query(l, db, "update saga_journal set tries = " LEFT_TO_A_PERSON " where name = $1", 1, values, state,
-                       &ignored));
+    PQclear(link_query(l, db, "update saga_journal set tries = " LEFT " where name = $1", 1, values, state, &ignored));
 }
 
 /* ---- taking ---- */
@@ -227,16 +233,18 @@ static PGresult *take_first(struct pg_link *l, PGconn *db, struct postgres_store
                             s->address,
                             s->fleet,
                             s->guest ? NULL : s->needs,
-                            NUMBER(JOURNAL_FORM)};
+                            NUMBER(JOURNAL_FORM),
+                            s->witness_epoch == 0 ? NULL : ""};
     return link_query(
         l, db,
         "update saga_journal set epoch = epoch + 1, holder = $2, taker = $4, pid = pg_backend_pid(), carrier = $5, "
         "address = $6, fleet = $7, needs = coalesce($8::text, needs), form = greatest(form, $9::bigint), "
-        "tries = case when $8::text is null then tries + 1 else 0 end, "
+        "tries = case when $8::text is null then tries + 1 "
+        "when tries >= " LEFT " and $10::text is not null then tries else 0 end, "
         "expires_at = clock_timestamp() + $3::bigint * interval '1 millisecond' "
         "where name = $1 and (holder = $2 or holder = '' or expires_at < clock_timestamp()) and "
         "($8::text is not null or wanted_until < clock_timestamp()) and form <= $9::bigint returning " ROW,
-        9, values, state, detail);
+        10, values, state, detail);
 }
 
 /* Takes it again: nobody else has taken it since. An earlier try may have done so without our hearing of it, so the epoch says nothing. */
@@ -323,7 +331,11 @@ static int note_first(struct pg_link *l, PGconn *db, struct postgres_store *s, c
         .epoch = epoch,
     };
     int code = compare_witness(s, epoch, s->seq, detail);
-    return code != 0 && was_removed(l, db, s, s->witness_epoch) ? 0 : code;
+    if (code != 0 && was_removed(l, db, s, s->witness_epoch))
+        code = 0;
+    if (code == 0 && s->witness_epoch != 0 && number_at(row, 9) >= LEFT_TO_A_PERSON)
+        code = refuse_start(s, "the last that had the journal has acknowledged commits that are gone", detail);
+    return code;
 }
 
 int lease_take(void *self, struct pg_link *l, PGconn *db, struct pg_taken *taken, struct error_detail *detail)
