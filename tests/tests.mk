@@ -48,7 +48,7 @@ $(B)/tests/unit/test_targets: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,cloc
 $(B)/tests/unit/test_outcalls: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,clock_now rpc_call_out api_submit counters_attempt)
 $(B)/tests/unit/test_elsewhere $(B)/tests/unit/test_fleetwide_far: LINK_MORE := $(CALLS_WRAP) $(patsubst %,-Wl$(comma)--wrap=rpc_%,forward forward_cancel call_is_forwarded)
 $(B)/tests/unit/test_fleetwide: LINK_MORE := $(CALLS_WRAP) -Wl,--wrap=malloc
-$(B)/tests/unit/test_finder $(B)/tests/unit/test_lately: LINK_MORE := -Wl,--wrap=clock_now
+$(B)/tests/unit/test_counters $(B)/tests/unit/test_finder $(B)/tests/unit/test_lately: LINK_MORE := -Wl,--wrap=clock_now
 $(B)/tests/unit/test_observer: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,api_cares api_durable api_touch counters_want counters_record \
 	counters_frame core_engine log_write)
 

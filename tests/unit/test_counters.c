@@ -1,0 +1,229 @@
+/* What a loop counts of records, attempts and commits: each thing once, in the series that its name says. */
+#include "sidecar/runtime/counters.h"
+#include "sidecar/runtime/sidecar_inside.h"
+
+#include "sidecar/engine/saga.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct loop s;
+static struct sidecar sidecar;
+static struct config config = {.http_listen = "127.0.0.1:0", .metrics_series_max = 1000};
+static struct loop_target targets[1];
+static struct store store;
+static struct instant now;
+static char *page;
+
+struct instant __wrap_clock_now(const struct clock *c);
+struct instant __wrap_clock_now(const struct clock *c)
+{
+    (void)c;
+    return now;
+}
+
+static void setup(void)
+{
+    memset(&s, 0, sizeof s);
+    memset(targets, 0, sizeof targets);
+    s.sidecar = &sidecar;
+    s.config = &config;
+    s.targets = targets;
+    s.store = &store;
+    now = (struct instant){.us = INT64_C(1000000000)};
+    targets[0].shared = calloc(1, sizeof *targets[0].shared + 2);
+    strcpy(targets[0].shared->name, "t");
+    ck_assert_int_eq(counters_open(&s), 0);
+}
+
+static void teardown(void)
+{
+    counters_close(&s);
+    free(targets[0].shared);
+    free(page);
+    page = NULL;
+}
+
+/* Of a series as it is written: its name with its labels. -1: there is none. */
+static double counted(const char *series)
+{
+    char line[300];
+    size_t size;
+    free(page);
+    FILE *out = open_memstream(&page, &size);
+    ck_assert_int_eq(metrics_write(&s.vitals.metrics, 1, METRICS_PROMETHEUS, out), 0);
+    fclose(out);
+    snprintf(line, sizeof line, "\n%s ", series);
+    const char *at = strstr(page, line);
+    return at == NULL ? -1 : atof(at + strlen(line));
+}
+
+static void is(const char *series, double expected)
+{
+    double there = counted(series);
+    ck_assert_msg(there == expected, "%s is %g, not %g, in:\n%s", series, there, expected, page);
+}
+
+static void near(const char *series, double expected)
+{
+    double there = counted(series);
+    ck_assert_msg(there > expected - 1e-6 && there < expected + 1e-6, "%s is %g, not %g", series, there, expected);
+}
+
+static struct saga saga_of(const char *name)
+{
+    return (struct saga){.name = bytes_of_text(name), .started_at = now};
+}
+
+static void record(const struct saga *saga, struct record r)
+{
+    r.at = instant_after(now, SPAN_MS(1500));
+    ck_assert(counters_want(&s, r.type));
+    counters_record(&s, saga, &r);
+}
+
+START_TEST(counters__failures_are_of_their_phase_and_status)
+{
+    const struct saga saga = saga_of("order");
+    record(&saga, (struct record){.type = RECORD_ACTION_FAILED, .status = 14});
+    record(&saga, (struct record){.type = RECORD_ACTION_ENDED, .action_state = SAGA_ACTION_REJECTED, .status = 9});
+    record(&saga, (struct record){.type = RECORD_ACTION_ENDED, .action_state = SAGA_ACTION_UNKNOWN, .status = 4});
+    record(&saga, (struct record){.type = RECORD_ACTION_ENDED, .action_state = SAGA_ACTION_DONE});
+    record(&saga, (struct record){.type = RECORD_COMPENSATION_FAILED, .status = 14});
+    record(&saga, (struct record){.type = RECORD_COMPENSATION_FAILED, .status = 14});
+    record(&saga, (struct record){
+                      .type = RECORD_COMPENSATION_ENDED, .compensation_state = SAGA_COMPENSATION_FAILED, .status = 13});
+    record(&saga, (struct record){.type = RECORD_COMPENSATION_ENDED, .compensation_state = SAGA_COMPENSATION_DONE});
+#define FAILURES(phase, status) \
+    "sagad_step_failures_total{definition=\"order\",step=\"\",phase=\"" phase "\",status=\"" status "\"}"
+    is(FAILURES("action", "UNAVAILABLE"), 1);
+    is(FAILURES("action", "FAILED_PRECONDITION"), 1);
+    is(FAILURES("action", "DEADLINE_EXCEEDED"), 1);
+    is(FAILURES("action", "OK"), -1);
+    is(FAILURES("compensation", "UNAVAILABLE"), 2);
+    is(FAILURES("compensation", "INTERNAL"), 1);
+    is(FAILURES("compensation", "OK"), -1);
+}
+END_TEST
+
+START_TEST(counters__sagas_by_how_they_begin_and_end)
+{
+    struct saga saga = saga_of("order");
+    record(&saga, (struct record){.type = RECORD_STARTED, .mode = SAGA_ENLISTED});
+    record(&saga, (struct record){.type = RECORD_STARTED, .mode = SAGA_ORCHESTRATED});
+    record(&saga, (struct record){.type = RECORD_STARTED, .mode = SAGA_ORCHESTRATED});
+    record(&saga, (struct record){.type = RECORD_ENDED, .saga_state = SAGA_COMMITTED});
+    record(&saga, (struct record){.type = RECORD_STUCK, .reason = REASON_COMPENSATION_FAILED});
+    saga.reason = REASON_CANCELLED;
+    record(&saga, (struct record){.type = RECORD_ENDED, .saga_state = SAGA_COMPENSATED});
+    is("sagad_sagas_started_total{definition=\"order\",mode=\"enlisted\"}", 1);
+    is("sagad_sagas_started_total{definition=\"order\",mode=\"orchestrated\"}", 2);
+    is("sagad_sagas_ended_total{definition=\"order\",state=\"COMMITTED\",reason=\"\"}", 1);
+    is("sagad_sagas_ended_total{definition=\"order\",state=\"COMPENSATED\",reason=\"CANCELLED\"}", 1);
+    is("sagad_sagas_stuck_entered_total{definition=\"order\",step=\"\",reason=\"COMPENSATION_FAILED\"}", 1);
+    near("sagad_saga_duration_seconds_sum{definition=\"order\",state=\"COMPENSATED\"}", 1.5);
+}
+END_TEST
+
+/* A heartbeat that got stuck is told once, with why; when a person has ended it, as what it has become. */
+START_TEST(counters__heartbeats_are_counted_apart)
+{
+    struct saga saga = saga_of("order");
+    saga.synthetic = true;
+    saga.reason = REASON_ACTION_REJECTED;
+    struct record r = {.type = RECORD_STUCK, .reason = REASON_COMPENSATION_FAILED, .at = now};
+    counters_record_synthetic(&s, &saga, &r);
+    r = (struct record){.type = RECORD_ENDED, .saga_state = SAGA_RESOLVED, .at = instant_after(now, SPAN_S(2))};
+    counters_record_synthetic(&s, &saga, &r);
+    saga.reason = REASON_NONE;
+    r = (struct record){.type = RECORD_ENDED, .saga_state = SAGA_COMMITTED, .at = instant_after(now, SPAN_S(3))};
+    counters_record_synthetic(&s, &saga, &r);
+    is("sagad_synthetic_sagas_total{definition=\"order\",state=\"STUCK\",reason=\"COMPENSATION_FAILED\"}", 1);
+    is("sagad_synthetic_sagas_total{definition=\"order\",state=\"RESOLVED\",reason=\"ACTION_REJECTED\"}", 1);
+    is("sagad_synthetic_sagas_total{definition=\"order\",state=\"COMMITTED\",reason=\"\"}", 1);
+    ck_assert_ptr_null(strstr(page, "\nsagad_sagas_ended_total{"));
+    near("sagad_synthetic_duration_seconds_sum{definition=\"order\",state=\"RESOLVED\"}", 2);
+}
+END_TEST
+
+static void attempt(uint8_t phase, uint16_t number, struct span waited, struct span took, int status,
+                    enum saga_reach reach)
+{
+    struct instant left = {.us = now.us - took.us};
+    const struct call_effect call = {.phase = phase, .attempt = number, .due_at = {.us = left.us - waited.us}};
+    counters_attempt(&s, &call, left, &(struct rpc_answer){.status = status, .reach = reach});
+}
+
+/* An attempt waits until it leaves, and takes from then on; the first of a step is no retry. */
+START_TEST(counters__attempts_by_their_times)
+{
+    attempt(SAGA_PHASE_ACTION, 1, SPAN_MS(100), SPAN_MS(2000), 0, SAGA_REACH_ANSWERED);
+    attempt(SAGA_PHASE_ACTION, 2, SPAN_MS(200), SPAN_MS(3000), 14, SAGA_REACH_MAYBE);
+    attempt(SAGA_PHASE_ACTION, 3, SPAN_MS(300), SPAN_MS(4000), 0, SAGA_REACH_ANSWERED);
+    attempt(SAGA_PHASE_COMPENSATION, 2, SPAN_MS(400), SPAN_MS(5000), 0, SAGA_REACH_ANSWERED);
+    attempt(SAGA_PHASE_ACTION, 4, SPAN_MS(500), SPAN_MS(6000), 14, SAGA_REACH_NONE);
+    is("sagad_attempts_total{target=\"t\",phase=\"action\",status=\"OK\"}", 2);
+    is("sagad_attempts_total{target=\"t\",phase=\"action\",status=\"UNAVAILABLE\"}", 1);
+    is("sagad_attempts_total{target=\"t\",phase=\"action\",status=\"NOT_SENT\"}", 1);
+    is("sagad_attempts_total{target=\"t\",phase=\"compensation\",status=\"OK\"}", 1);
+    is("sagad_retries_total{target=\"t\",phase=\"action\"}", 2);
+    is("sagad_retries_total{target=\"t\",phase=\"compensation\"}", 1);
+    near("sagad_attempt_wait_seconds_sum{target=\"t\",phase=\"action\"}", 0.6);
+    near("sagad_attempt_duration_seconds_sum{target=\"t\",phase=\"action\"}", 9);
+    near("sagad_attempt_wait_seconds_sum{target=\"t\",phase=\"compensation\"}", 0.4);
+    is("sagad_attempt_duration_seconds_count{target=\"t\",phase=\"action\"}", 3);
+}
+END_TEST
+
+/* Each commit with what it carried, and no more. */
+START_TEST(counters__commits_each_by_itself)
+{
+    for (int i = 0; i < 3; i++) {
+        struct instant began = now;
+        counters_committing(&s);
+        counters_frame(&s, 1000, 7);
+        counters_frame(&s, 500, 3);
+        now = instant_after(now, SPAN_MS(20));
+        counters_commit(&s, began);
+    }
+    is("sagad_commit_records_sum", 30);
+    is("sagad_commit_records_count", 3);
+    is("sagad_commit_records_bucket{le=\"10\"}", 3);
+    is("sagad_commit_bytes_sum", 4500);
+    near("sagad_commit_duration_seconds_sum", 0.06);
+    is("sagad_journal_sync_duration_seconds_count", -1); /* nothing tells */
+}
+END_TEST
+
+START_TEST(counters__breakers_and_refusals_by_their_names)
+{
+    counters_breaker(&s, "t", true);
+    counters_breaker(&s, "t", true);
+    counters_breaker(&s, "t", false);
+    counters_refused(&s, "/saga.v1.Operator/Retry", E_SAGA_NOT_FOUND);
+    is("sagad_target_breaker_changes_total{target=\"t\",state=\"OPEN\"}", 2);
+    is("sagad_target_breaker_changes_total{target=\"t\",state=\"CLOSED\"}", 1);
+    is("sagad_requests_refused_total{method=\"Retry\",reason=\"SAGA_NOT_FOUND\"}", 1);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("counters");
+    TCase *tc = tcase_create("counters");
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_test(tc, counters__failures_are_of_their_phase_and_status);
+    tcase_add_test(tc, counters__sagas_by_how_they_begin_and_end);
+    tcase_add_test(tc, counters__heartbeats_are_counted_apart);
+    tcase_add_test(tc, counters__attempts_by_their_times);
+    tcase_add_test(tc, counters__commits_each_by_itself);
+    tcase_add_test(tc, counters__breakers_and_refusals_by_their_names);
+    suite_add_tcase(suite, tc);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
