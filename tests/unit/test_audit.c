@@ -293,6 +293,48 @@ START_TEST(audit__loops_write_an_act_once)
 }
 END_TEST
 
+static void verified(unsigned loop, const char *head, size_t count, const char *found_at_0, const char *found_at_1)
+{
+    static char *heads[65];
+    Saga__V1__VerifyRequest m = SAGA__V1__VERIFY_REQUEST__INIT;
+    for (size_t i = 0; i < count; i++)
+        heads[i] = text_of(head);
+    m.heads = heads;
+    m.n_heads = count;
+    Saga__V1__VerifyResponse *r = api_world_get(&w, loop, METHOD_VERIFY, &m.base);
+    ck_assert_uint_eq(r->n_journals, 2);
+    for (size_t i = 0; i < 2; i++) {
+        const char *found = r->journals[i]->loop == 0 ? found_at_0 : found_at_1;
+        const char *said = r->journals[i]->finding;
+        ck_assert_msg(found[0] == '\0' ? said[0] == '\0' : strstr(said, found) != NULL, "loop %d: %s",
+                      (int)r->journals[i]->loop, said);
+    }
+    saga__v1__verify_response__free_unpacked(r, NULL);
+}
+
+/* A head that was written down is of one loop alone; there may be as many as there may be. */
+START_TEST(audit__a_head_is_of_its_loop)
+{
+    static char *heads[65];
+    Saga__V1__VerifyRequest many = SAGA__V1__VERIFY_REQUEST__INIT;
+    w.loops = 2;
+    api_world_start(&w);
+    for (unsigned loop = 0; loop < 2; loop++) {
+        verified(loop, "", 0, "", "");
+        verified(loop, "0/5:0123456789abcdef0123456789abcdef", 1, "head", "");
+        verified(loop, "1/5:0123456789abcdef0123456789abcdef", 64, "", "head");
+    }
+    for (size_t i = 0; i < 65; i++)
+        heads[i] = text_of("0/5:0123456789abcdef0123456789abcdef");
+    many.heads = heads;
+    many.n_heads = 65;
+    api_world_refused(&w, 0, METHOD_VERIFY, &many.base, "INVALID_ARGUMENT", "heads");
+    many.n_heads = 1;
+    heads[0] = text_of("2/5:0123456789abcdef0123456789abcdef");
+    api_world_refused(&w, 0, METHOD_VERIFY, &many.base, "INVALID_ARGUMENT", "heads");
+}
+END_TEST
+
 START_TEST(audit__the_log_tells_of_an_act_and_what_came_of_it)
 {
     char id[SAGA_ID_TEXT_SIZE];
@@ -332,6 +374,7 @@ int main(void)
     tcase_add_test(tc, audit__what_the_sidecar_does_itself_is_nobodys);
     tcase_add_test(tc, audit__a_page_ends_where_it_should);
     tcase_add_test(tc, audit__loops_write_an_act_once);
+    tcase_add_test(tc, audit__a_head_is_of_its_loop);
     tcase_add_test(tc, audit__the_log_tells_of_an_act_and_what_came_of_it);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);

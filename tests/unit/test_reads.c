@@ -256,6 +256,97 @@ START_TEST(reads__a_list_is_cut_by_time_and_still_whole)
 }
 END_TEST
 
+/* What waits, and what has been answered, is no more of it than before. */
+START_TEST(reads__requests_are_given_back_to_the_account)
+{
+    api_world_start(&w);
+    begin_many(3);
+    size_t before = account.lives;
+    for (int i = 0; i < 20; i++) {
+        Saga__V1__ListRequest m = list_of("many", 2, "");
+        protobuf_c_message_free_unpacked(api_world_get(&w, 0, METHOD_LIST, &m.base), NULL);
+        m.page_size = -1;
+        api_world_refused(&w, 0, METHOD_LIST, &m.base, "INVALID_ARGUMENT", "page_size");
+    }
+    ck_assert_uint_eq(account.lives, before);
+}
+END_TEST
+
+static size_t count_of(const Saga__V1__ListRequest *m)
+{
+    Saga__V1__ListResponse *r = api_world_get(&w, 0, METHOD_LIST, &m->base);
+    size_t count = r->n_sagas;
+    ck_assert_str_eq(r->next_page_token, "");
+    saga__v1__list_response__free_unpacked(r, NULL);
+    return count;
+}
+
+/* From a time on, and before one: to the microsecond, of those that live and those that have ended. */
+START_TEST(reads__a_list_is_of_a_time)
+{
+    enum { SAGAS = 6 };
+    struct instant at[SAGAS];
+    char id[SAGA_ID_TEXT_SIZE];
+    api_world_start(&w);
+    for (int i = 0; i < SAGAS; i++) {
+        w.now.us += 500001;
+        at[i] = w.now;
+        api_world_begin(&w, 0, "x", "", id);
+        if (i % 2 == 1)
+            commit(id);
+    }
+    for (int from = 0; from < SAGAS; from++)
+        for (int to = from; to < SAGAS; to++)
+            for (int later = 0; later < 2; later++) {
+                Google__Protobuf__Timestamp first = GOOGLE__PROTOBUF__TIMESTAMP__INIT,
+                                            end = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+                first.seconds = at[from].us / 1000000;
+                first.nanos = (int32_t)(at[from].us % 1000000) * 1000;
+                end.seconds = (at[to].us + later) / 1000000;
+                end.nanos = (int32_t)((at[to].us + later) % 1000000) * 1000;
+                Saga__V1__ListRequest m = list_of("", 0, "");
+                m.started_from = &first;
+                m.started_before = &end;
+                ck_assert_uint_eq(count_of(&m), (size_t)(to - from + later));
+            }
+}
+END_TEST
+
+/* A question about something else leaves the definition that is asked for. */
+START_TEST(reads__a_question_and_a_definition_are_both_meant)
+{
+    static const struct {
+        const char *definition, *where;
+        size_t count;
+    } asked[] = {{"many", "state == RUNNING", 3},     {"other", "state == RUNNING", 0},
+                 {"many", "definition == 'many'", 3}, {"many", "definition == 'other'", 0},
+                 {"", "definition == 'many'", 3},     {"many", "", 3}};
+    api_world_start(&w);
+    begin_many(3);
+    for (size_t i = 0; i < sizeof asked / sizeof asked[0]; i++) {
+        Saga__V1__ListRequest m = list_of(asked[i].definition, 0, "");
+        m.where = (char *)(uintptr_t)asked[i].where;
+        ck_assert_msg(count_of(&m) == asked[i].count, "%s, %s", asked[i].definition, asked[i].where);
+    }
+}
+END_TEST
+
+/* A page of few among many is short, and leads on. */
+START_TEST(reads__a_page_looks_at_so_many)
+{
+    api_world_start(&w);
+    for (int i = 0; i < 9; i++)
+        begin_many(2500);
+    Saga__V1__ListRequest m = list_of("none", 0, "");
+    Saga__V1__ListResponse *r = api_world_get(&w, 0, METHOD_LIST, &m.base);
+    ck_assert_uint_eq(r->n_sagas, 0);
+    ck_assert_str_ne(r->next_page_token, "");
+    m.page_token = r->next_page_token;
+    ck_assert_uint_eq(count_of(&m), 0);
+    saga__v1__list_response__free_unpacked(r, NULL);
+}
+END_TEST
+
 START_TEST(reads__a_short_one_waits_for_no_long_one)
 {
     enum { LONG = 40 };
@@ -358,6 +449,10 @@ int main(void)
     tcase_add_test(tc, reads__answers_that_nobody_takes_leave_no_room_for_large_ones);
     tcase_add_test(tc, reads__everything_that_lives_is_given_back_to_the_account);
     tcase_add_test(tc, reads__a_list_is_cut_by_time_and_still_whole);
+    tcase_add_test(tc, reads__a_page_looks_at_so_many);
+    tcase_add_test(tc, reads__a_question_and_a_definition_are_both_meant);
+    tcase_add_test(tc, reads__a_list_is_of_a_time);
+    tcase_add_test(tc, reads__requests_are_given_back_to_the_account);
     tcase_add_test(tc, reads__a_short_one_waits_for_no_long_one);
     tcase_add_test(tc, reads__one_that_nobody_waits_for_is_let_go);
     tcase_add_test(tc, reads__refuse_what_is_out_of_bounds);

@@ -279,6 +279,35 @@ START_TEST(relay__every_loop_says_how_it_is)
 }
 END_TEST
 
+/* A job is in every loop, and is found by the whole of its name. */
+START_TEST(relay__jobs_are_told_by_each_loop)
+{
+    static const char *const names[] = {"job", "job-2"};
+    for (int i = 0; i < 2; i++) {
+        Saga__V1__StartBulkRequest start = SAGA__V1__START_BULK_REQUEST__INIT;
+        start.id = (char *)(uintptr_t)names[i];
+        start.act = SAGA__V1__BULK_ACT__BULK_ACT_RETRY;
+        start.where = (char *)(uintptr_t) "true";
+        start.actor = (char *)(uintptr_t) "anna";
+        protobuf_c_message_free_unpacked(api_world_get(&w, 1, METHOD_START_BULK, &start.base), NULL);
+    }
+    for (int i = 0; i < 3; i++) {
+        Saga__V1__ListBulksRequest m = SAGA__V1__LIST_BULKS_REQUEST__INIT;
+        m.id = (char *)(uintptr_t)(i < 2 ? names[i] : "");
+        Saga__V1__ListBulksResponse *r = api_world_get(&w, 2, METHOD_LIST_BULKS, &m.base);
+        unsigned seen = 0;
+        ck_assert_uint_eq(r->n_jobs, i < 2 ? LOOPS : 2 * LOOPS);
+        for (size_t k = 0; k < r->n_jobs; k++) {
+            if (i < 2)
+                ck_assert_str_eq(r->jobs[k]->id, names[i]);
+            seen |= 1u << r->jobs[k]->loop;
+        }
+        ck_assert_uint_eq(seen, (1u << LOOPS) - 1);
+        saga__v1__list_bulks_response__free_unpacked(r, NULL);
+    }
+}
+END_TEST
+
 START_TEST(relay__a_request_id_is_found_over_every_connection)
 {
     for (int i = 0; i < 12; i++) {
@@ -369,6 +398,7 @@ int main(void)
     tcase_add_test(tc, relay__events_of_busy_loops_come_in_turn);
     tcase_add_test(tc, relay__a_pipe_asks_whom_its_commands_are_for);
     tcase_add_test(tc, relay__every_loop_says_how_it_is);
+    tcase_add_test(tc, relay__jobs_are_told_by_each_loop);
     tcase_add_test(tc, relay__a_request_id_is_found_over_every_connection);
     tcase_add_test(tc, relay__every_call_has_an_end);
     tcase_add_test(tc, relay__a_call_that_is_cancelled_ends_with_its_parts);
