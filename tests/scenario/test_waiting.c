@@ -335,6 +335,115 @@ START_TEST(waiting__an_undo_whose_target_is_gone_can_be_skipped)
 }
 END_TEST
 
+/* Nor of one whose breaker a person holds open, for as long as that is: nothing leaves by itself. */
+START_TEST(waiting__an_undo_whose_breaker_is_held_can_be_skipped)
+{
+    engine_trace_run(undone_later, 2,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n"
+                     "> answer 1 a OK\n"
+                     "ACTION_ENDED 1 a #1 DONE\n"
+                     "ACTION_STARTED 1 b #1\n"
+                     "call 1 b action #1 2000ms \"in\"\n"
+                     "> hold u\n"
+                     "reply 0\n"
+                     "> answer 1 b NOT_FOUND\n"
+                     "ACTION_ENDED 1 b #1 REJECTED NOT_FOUND\n"
+                     "TURNED_BACK 1 b ACTION_REJECTED\n"
+                     "> start r2\n"
+                     "STARTED 2\n"
+                     "reply 2\n"
+                     "ACTION_STARTED 2 a #1\n"
+                     "call 2 a action #1 2000ms \"in\"\n"
+                     "> answer 2 a OK\n"
+                     "ACTION_ENDED 2 a #1 DONE\n"
+                     "ACTION_STARTED 2 b #1\n"
+                     "call 2 b action #1 2000ms \"in\"\n"
+                     "> answer 2 b NOT_FOUND\n"
+                     "ACTION_ENDED 2 b #1 REJECTED NOT_FOUND\n"
+                     "TURNED_BACK 2 b ACTION_REJECTED\n"
+                     "> at 3600000\n"
+                     "> skip 1 a\n"
+                     "SKIPPED 1 a\n"
+                     "reply 1\n"
+                     "ENDED 1 COMPENSATED\n"
+                     "> reset u\n"
+                     "reply 0\n"
+                     "COMPENSATION_STARTED 2 a #1\n"
+                     "call 2 a compensation #1 2000ms \"in\" DONE\n");
+}
+END_TEST
+
+/* A pivot that a person says has happened is behind the saga. */
+START_TEST(waiting__past_a_skipped_pivot_there_is_no_way_back)
+{
+    static const char text[] =
+        "name: p\nversion: 1.0.0\nsteps:\n"
+        "  - {name: a, target: t, pivot: true, action: {method: /p.S/A, timeout: 1s, retry: {maxAttempts: 1}}}\n"
+        "  - {name: b, after: [a], target: t, action: {method: /p.S/B, retry: {maxAttempts: 1}}}\n";
+    engine_trace_run(text, 2,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 1000ms \"in\"\n"
+                     "> lost 1 a\n"
+                     "ACTION_ENDED 1 a #1 UNKNOWN DEADLINE_EXCEEDED quiet@1260\n"
+                     "STUCK 1 a PIVOT_UNKNOWN\n"
+                     "> skip 1 a\n"
+                     "SKIPPED 1 a\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 b #1\n"
+                     "call 1 b action #1 2000ms \"in\"\n"
+                     "> cancel 1\n"
+                     "reply AFTER_PIVOT\n"
+                     "> answer 1 b NOT_FOUND\n"
+                     "ACTION_ENDED 1 b #1 REJECTED NOT_FOUND\n"
+                     "STUCK 1 b FORWARD_FAILED\n");
+}
+END_TEST
+
+/* As many instances as a saga may have steps. */
+START_TEST(waiting__a_loop_may_be_as_long_as_a_saga)
+{
+    engine_trace_run(
+        TYPED "steps:\n  - {name: a, target: t, for_each: \"['1', '2', '3', '4', '5', '6', '7', '8']\", max_items: "
+              "9,\n     action: {method: /shapes.Shop/Old, request: {sku: =item}}, compensation: none}\n",
+        1,
+        "> start r1\n"
+        "STARTED 1\n"
+        "reply 1\n"
+        "ACTION_STARTED 1 a[0] #1\n"
+        "call 1 a[0] action #1 2000ms \"1\"\n");
+}
+END_TEST
+
+/* After a refusal another key may be sent another request. */
+START_TEST(waiting__what_is_tried_anew_under_another_key_may_be_another_request)
+{
+    engine_trace_run(TYPED "forward_only: true\nsteps:\n  - {name: a, target: t, action: {method: /shapes.Shop/Old, "
+                           "request: {sku: one}, retry: {maxAttempts: 1}}}\n",
+                     1,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"one\"\n"
+                     "> answer 1 a NOT_FOUND\n"
+                     "ACTION_ENDED 1 a #1 REJECTED NOT_FOUND\n"
+                     "STUCK 1 a FORWARD_FAILED\n"
+                     "> upgrade one two\n"
+                     "> retry 1\n"
+                     "RETRIED 1 a\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"two\" generation=1\n");
+}
+END_TEST
+
 /* Before it was asked it is turned away at once. */
 START_TEST(waiting__a_pivot_that_was_asked_is_not_hasty)
 {
@@ -440,6 +549,10 @@ int main(void)
     tcase_add_test(t, waiting__who_has_become_patient_is_hasty_still);
     tcase_add_test(t, waiting__what_is_done_is_answered_though_it_is_held);
     tcase_add_test(t, waiting__an_undo_whose_target_is_gone_can_be_skipped);
+    tcase_add_test(t, waiting__an_undo_whose_breaker_is_held_can_be_skipped);
+    tcase_add_test(t, waiting__past_a_skipped_pivot_there_is_no_way_back);
+    tcase_add_test(t, waiting__a_loop_may_be_as_long_as_a_saga);
+    tcase_add_test(t, waiting__what_is_tried_anew_under_another_key_may_be_another_request);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

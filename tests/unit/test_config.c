@@ -758,7 +758,7 @@ START_TEST(config__a_difference_in_any_field_is_one)
 #define DELAY(entry)          FAULTS("kind: delay, delay: 1s, for: 1m, " entry)
     static const struct {
         enum option_index option;
-        const char *texts[12]; /* of which each differs from each */
+        const char *texts[13]; /* of which each differs from each */
     } rows[] = {
         {OPTION_INDEX_definition_limits,
          {LIMITS("live_sagas_max: 5"), LIMITS("live_sagas_max: 6"), LIMITS("starts_per_second: 5"),
@@ -786,15 +786,16 @@ START_TEST(config__a_difference_in_any_field_is_one)
         {OPTION_INDEX_faults,
          {DELAY("target: a"), DELAY("target: b"), DELAY("definition: a"), DELAY("definition: b"), DELAY("tag: t"),
           DELAY("tag: t, tag_value: v"), DELAY("calls: actions"), DELAY("percent: 50"),
-          FAULTS("kind: delay, delay: 2s, for: 1m"), FAULTS("kind: delay, delay: 1s, for: 2m"),
-          FAULTS("kind: reorder, delay: 1s, for: 1m"), "targets: {a: localhost:1, b: localhost:2}\n"}},
+          FAULTS("kind: delay, delay: 1s, for: 1m"), FAULTS("kind: delay, delay: 2s, for: 1m"),
+          FAULTS("kind: delay, delay: 1s, for: 2m"), FAULTS("kind: reorder, delay: 1s, for: 1m"),
+          "targets: {a: localhost:1, b: localhost:2}\n"}},
         {OPTION_INDEX_faults,
          {FAULTS("kind: abort, for: 1m, status: INTERNAL"), FAULTS("kind: abort, for: 1m, status: ABORTED"),
           FAULTS("kind: duplicate, for: 1m")}},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-        for (size_t k = 0; k < 12 && rows[i].texts[k] != NULL; k++)
-            for (size_t n = 0; n < 12 && rows[i].texts[n] != NULL; n++) {
+        for (size_t k = 0; k < 13 && rows[i].texts[k] != NULL; k++)
+            for (size_t n = 0; n < 13 && rows[i].texts[n] != NULL; n++) {
                 struct config *one = read_text(rows[i].texts[k]), *other = read_text(rows[i].texts[n]);
                 ck_assert_msg(config_same(one, other, rows[i].option) == (k == n), "%s%s", rows[i].texts[k],
                               rows[i].texts[n]);
@@ -832,6 +833,52 @@ START_TEST(config__what_does_not_go_together_in_an_entry_is_refused)
         ck_assert_msg(config_read_text(bytes_of_text(rows[i][0]), &c, &detail) == E_ARGUMENT, "%s", rows[i][0]);
         ck_assert_msg(strstr(detail.text, rows[i][1]) != NULL, "%s: %s", rows[i][0], detail.text);
     }
+}
+END_TEST
+
+/* A field is another when any byte of it is. */
+static void change(const struct option *o, void *base)
+{
+    char *field = (char *)base + o->offset;
+    if (o->type == OPTION_TEXT)
+        *(const char **)(void *)field = "another text";
+    else
+        field[0] ^= 1;
+}
+
+/* Every option of a target, and every one that is no list: a reload that says otherwise is seen. */
+START_TEST(config__a_difference_in_any_option_is_one)
+{
+    struct config *c = read_text("targets: {a: localhost:80}\n");
+    for (size_t i = 0; i < TARGET_OPTION_COUNT; i++) {
+        struct config_target other = c->targets[0];
+        ck_assert(config_same_target(&c->targets[0], &other));
+        change(&config_target_options[i], &other);
+        ck_assert_msg(!config_same_target(&c->targets[0], &other), "%s", config_target_options[i].name);
+    }
+    for (size_t i = 0; i < OPTION_INDEX_COUNT; i++) {
+        const struct option *o = &config_options[i];
+        struct config other = *c;
+        ck_assert(config_same(c, &other, (enum option_index)i));
+        if (o->type == OPTION_RULES || o->type == OPTION_LISTEN || o->type == OPTION_OBJECTIVES ||
+            o->type == OPTION_LIMITS || o->type == OPTION_SYNTHETICS || o->type == OPTION_REMEDIES ||
+            o->type == OPTION_FAULTS || o->type == OPTION_TARGETS)
+            continue;
+        change(o, &other);
+        ck_assert_msg(!config_same(c, &other, (enum option_index)i), "%s", o->name);
+    }
+    config_destroy(c);
+}
+END_TEST
+
+/* Some need others beside them. */
+START_TEST(config__what_has_no_effect_alone_is_refused)
+{
+    assert_refused("otlp_logs: true\n", "otlp_logs", 1, 12, "needs otlp_endpoint");
+    assert_refused("otlp_metrics_interval: 10s\n", "otlp_metrics_interval", 1, 24, "needs otlp_endpoint");
+    assert_refused("unix_access: group\n", "unix_access", 1, 14, "needs rules of authorization");
+    assert_refused("unix_access: everybody\n", "unix_access", 1, 14, "needs rules of authorization");
+    config_destroy(read_text("unix_access: owner\n"));
 }
 END_TEST
 
@@ -926,6 +973,8 @@ int main(void)
     tcase_add_test(whole, config__a_difference_in_any_field_is_one);
     tcase_add_test(whole, config__what_does_not_go_together_in_an_entry_is_refused);
     tcase_add_test(whole, config__reads_files);
+    tcase_add_test(whole, config__a_difference_in_any_option_is_one);
+    tcase_add_test(whole, config__what_has_no_effect_alone_is_refused);
     tcase_add_test(whole, config__participants_are_the_targets);
     tcase_add_test(whole, config__what_the_log_is_to_be_is_told_without_reading_it_whole);
     tcase_add_test(whole, config__a_collector_is_called_as_a_target);

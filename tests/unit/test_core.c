@@ -2,6 +2,8 @@
 #include "tests/support/core_owner.h"
 
 #include "sidecar/engine/saga.h"
+#include "sidecar/core/answers.h"
+#include "sidecar/core/breakers.h"
 #include "sidecar/core/core.h"
 
 #include <check.h>
@@ -93,6 +95,54 @@ START_TEST(core__a_batch_says_when_it_is_full)
     ck_assert_int_ge(events, 65536 / 4200);
     ck_assert_int_le(events, 65536 / 4000 + 1);
     o.told_size = 0;
+}
+END_TEST
+
+/* Time goes on from the latest that the journal knows, though the clock was set back meanwhile. */
+START_TEST(core__the_latest_time_is_that_of_all_records)
+{
+    struct instant before = o.now, latest = instant_after(o.now, SPAN_S(50));
+    o.now = latest;
+    owner_submit_start(&o, 1, "one", NULL);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    o.now = before;
+    owner_submit_start(&o, 2, "one", NULL);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    owner_restart(&o);
+    ck_assert_int_eq(core_latest(o.core).us, latest.us);
+    o.told_size = 0;
+}
+END_TEST
+
+/* Rows that are no saga's: what comes back, and what was never written so. */
+START_TEST(core__rows_of_breakers_and_answers_come_back)
+{
+    static uint8_t value[4096], text[RECALL_NAME_BYTES_MAX];
+    char name[ANSWER_NAME_SIZE];
+    const struct breaker_mark mark = {.open = true,
+                                      .held = true,
+                                      .openings = UINT32_MAX,
+                                      .opened_at = {.us = INT64_MAX - 1},
+                                      .open_until = {.us = INT64_MAX}};
+    struct breaker_mark got;
+    struct subject_row row = breakers_row("t", &mark, value);
+    ck_assert_int_eq(breakers_read(&row, &got, &o.detail), 0);
+    ck_assert(got.open && got.held && got.openings == UINT32_MAX);
+    ck_assert_int_eq(got.opened_at.us, INT64_MAX - 1);
+    ck_assert_int_eq(got.open_until.us, INT64_MAX);
+    value[0] = 2; /* held, and not open */
+    ck_assert_int_eq(breakers_read(&row, &got, &o.detail), E_JOURNAL_CORRUPT);
+    value[0] = 0; /* closed, and opened in a row */
+    ck_assert_int_eq(breakers_read(&row, &got, &o.detail), E_JOURNAL_CORRUPT);
+
+    const struct recalled one = {
+        .slot = 99, .name = bytes_of(text, sizeof text), .answer = bytes_of_text("an answer"), .given_at = {.us = -5}};
+    struct recalled back;
+    ck_assert_uint_le(answers_value_size(&one), sizeof value);
+    row = answers_row(&one, name, value);
+    ck_assert_int_eq(answers_read(&row, &back, &o.detail), 0);
+    ck_assert(back.slot == 99 && back.given_at.us == -5);
+    ck_assert(bytes_equal(back.name, one.name) && bytes_equal(back.answer, one.answer));
 }
 END_TEST
 
@@ -237,6 +287,14 @@ START_TEST(core__a_full_journal_tells_since_when)
     ck_assert_int_eq(core_full_since(o.core).us, began.us);
     memory_disk_set_tight(o.disk, false);
     ck_assert_int_eq(owner_commit(&o), 0);
+    ck_assert_int_eq(core_full_since(o.core).us, 0);
+    /* One that is away is not full. */
+    memory_disk_set_far(o.disk, true);
+    owner_submit_start(&o, 3, "one", NULL);
+    memory_disk_arrive(o.disk, STORE_PENDING);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    memory_disk_arrive(o.disk, STORE_AMBIGUOUS);
+    ck_assert_int_eq(owner_commit(&o), E_JOURNAL_AWAY);
     ck_assert_int_eq(core_full_since(o.core).us, 0);
     o.told_size = 0;
 }
@@ -562,6 +620,8 @@ int main(void)
     tcase_add_test(t, core__while_the_journal_is_full_everything_waits);
     tcase_add_test(t, core__a_full_journal_tells_since_when);
     tcase_add_test(t, core__rows_and_entries_of_the_audit_trail_fill_a_batch_too);
+    tcase_add_test(t, core__the_latest_time_is_that_of_all_records);
+    tcase_add_test(t, core__rows_of_breakers_and_answers_come_back);
     tcase_add_test(t, core__answers_are_taken_in_while_the_journal_is_full);
     tcase_add_test(t, core__a_request_id_is_known_after_the_end);
     tcase_add_test(t, core__a_repeated_begin_that_enlists_is_refused_after_the_end);

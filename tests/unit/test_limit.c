@@ -34,6 +34,46 @@ START_TEST(limit__begins_cautiously_and_stays_within_its_bounds)
 }
 END_TEST
 
+/* Twelve calls, the first of which only begins a window, and so many of which fail. Returns where the next begins. */
+static int64_t window(struct limit *l, int64_t from, int64_t took, unsigned failed)
+{
+    int64_t us = from;
+    for (unsigned i = 0; i < 12; i++, us += 5 * MS)
+        limit_return(l, AT(us), AT(us + took), limit_places(l), i < failed);
+    return us + took;
+}
+
+/* More than one in ten is too many, however quick the others are. */
+START_TEST(limit__a_few_failures_are_too_many)
+{
+    struct limit quiet = {0}, ill = {0};
+    limit_set(&quiet, 100);
+    limit_set(&ill, 100);
+    for (int64_t i = 0, a = 1, b = 1; i < 6; i++) {
+        a = window(&quiet, a, 500, 2); /* one of eleven */
+        b = window(&ill, b, 500, 3);   /* two */
+    }
+    ck_assert_uint_gt(quiet.thousandths, 8000);
+    ck_assert_uint_lt(ill.thousandths, 8000);
+}
+END_TEST
+
+/* A target that has become slower for good is measured anew, and then has as many places as before. */
+START_TEST(limit__what_has_become_slower_is_the_new_measure)
+{
+    struct limit l = {0};
+    limit_set(&l, 8);
+    int64_t at = 1;
+    for (unsigned i = 0; i < 5; i++)
+        at = window(&l, at, 500, 0);
+    ck_assert_int_eq(l.base_us, 500);
+    for (unsigned i = 0; i < 3 * LIMIT_PROBE_WINDOWS; i++)
+        at = window(&l, at, 5000, 0);
+    ck_assert_int_eq(l.base_us, 5000);
+    ck_assert_uint_ge(l.thousandths, 7000);
+}
+END_TEST
+
 START_TEST(limit__does_not_grow_unasked)
 {
     struct limit l = {0};
@@ -117,7 +157,8 @@ START_TEST(limit__follows_a_capacity_that_halves_and_doubles)
         run(workers, 4, workers[phase], one); /* as many calls as there are workers is the best for its phase */
         best[phase] = one[phase];
         printf("workers %u: %u calls, p99 %.1f ms; fixed at the best: %u calls, p99 %.1f ms\n", workers[phase],
-               found[phase].done, (double)found[phase].p99_us / 1000, best[phase].done, (double)best[phase].p99_us / 1000);
+               found[phase].done, (double)found[phase].p99_us / 1000, best[phase].done,
+               (double)best[phase].p99_us / 1000);
     }
     for (unsigned phase = 0; phase < 4; phase++) {
         ck_assert_uint_ge(found[phase].done * 4, best[phase].done * 3);
@@ -132,6 +173,8 @@ int main(void)
     TCase *c = tcase_create("limit");
     tcase_add_test(c, limit__begins_cautiously_and_stays_within_its_bounds);
     tcase_add_test(c, limit__does_not_grow_unasked);
+    tcase_add_test(c, limit__a_few_failures_are_too_many);
+    tcase_add_test(c, limit__what_has_become_slower_is_the_new_measure);
     tcase_add_test(c, limit__follows_a_capacity_that_halves_and_doubles);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);

@@ -200,13 +200,12 @@ START_TEST(recall__slots_tell_what_is_to_be_written)
 }
 END_TEST
 
-START_TEST(recall__a_smaller_bound_forgets_at_the_start)
+static void restore_fifty(void)
 {
     char name[8];
-    begin(20, 1 << 20);
     for (unsigned i = 0; i < 50; i++) {
         unsigned slot = i * 37 % 50;
-        snprintf(name, sizeof name, "n%u", slot);
+        snprintf(name, sizeof name, "n%02u", slot);
         struct recalled one = {.slot = slot,
                                .name = bytes_of_text(name),
                                .answer = bytes_of_text("x"),
@@ -215,9 +214,22 @@ START_TEST(recall__a_smaller_bound_forgets_at_the_start)
         ck_assert_int_eq(recall_restore(&r, &one), E_JOURNAL_CORRUPT); /* twice */
     }
     recall_restored(&r);
+}
+
+/* In number, and in bytes. */
+START_TEST(recall__a_smaller_bound_forgets_at_the_start)
+{
+    begin(20, 1 << 20);
+    restore_fifty();
     ck_assert_uint_eq(r.count, 20);
     ck_assert_uint_eq(changes(), 30);
     ck_assert_int_eq(recall_due(&r).us, at(130).us); /* the 30 oldest are gone */
+    uint64_t bytes = r.bytes;
+    recall_finish(&r);
+    begin(50, bytes);
+    restore_fifty();
+    ck_assert_uint_eq(r.count, 20);
+    ck_assert_uint_eq(r.bytes, bytes);
     recall_finish(&r);
 }
 END_TEST

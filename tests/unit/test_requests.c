@@ -393,6 +393,111 @@ START_TEST(requests__a_repetition_says_the_same_in_everything)
 }
 END_TEST
 
+/* What a person has tried anew after a refusal is another action, which begins then; and each step that is skipped is counted. */
+START_TEST(requests__what_people_do_to_a_dead_letter_is_kept)
+{
+    const struct target_options wide = {.name = "t", .timeout = SPAN_S(1), .max_concurrent_calls = 4};
+    struct event act = {.type = EVENT_RETRY, .actor = bytes_of_text("ann"), .reason = bytes_of_text("why")};
+    define("name: d\nversion: 1.0.0\nforward_only: true\nsteps:\n"
+           "  - {name: a, target: t, action: /p.S/A}\n  - {name: b, target: t, action: /p.S/B}\n");
+    ck_assert_int_eq(engine_set_target(engine, &wide), 0);
+    ck_assert_int_eq(ask((struct event){.type = EVENT_START, .definition = definition}), 0);
+    for (uint16_t i = 0; i < 2; i++)
+        ask((struct event){.type = EVENT_ANSWER,
+                           .step_index = i,
+                           .phase = SAGA_PHASE_ACTION,
+                           .attempt = 1,
+                           .reach = SAGA_REACH_ANSWERED,
+                           .status = CODE_NOT_FOUND});
+    const struct saga *s = engine_find(engine, 1);
+    ck_assert_int_eq(s->state, SAGA_STUCK);
+    now.us += 5000000;
+    act.step = bytes_of_text("a");
+    ck_assert_int_eq(ask(act), 0);
+    ck_assert_int_eq(s->steps[0].generation, 1);
+    ck_assert_int_eq(s->steps[0].first_at.us, 0); /* it has not begun: the other is stuck yet */
+    act.type = EVENT_SKIP;
+    act.step = bytes_of_text("b");
+    ck_assert_int_eq(ask(act), 0);
+    ck_assert_uint_eq(call_count, 3);
+    ck_assert_uint_eq(calls[2].generation, 1);
+    ck_assert_int_eq(calls[2].action_started.us, now.us);
+    answer(CODE_NOT_FOUND, SAGA_REACH_ANSWERED);
+    act.step = bytes_of_text("a");
+    ck_assert_int_eq(ask(act), 0);
+    ck_assert_int_eq(s->state, SAGA_COMMITTED);
+    ck_assert_uint_eq(s->skips, 2);
+}
+END_TEST
+
+/* A heartbeat is no customer's saga, whatever state it is in. */
+START_TEST(requests__heartbeats_are_counted_apart)
+{
+    const struct event pause = {.type = EVENT_PAUSE, .actor = bytes_of_text("ann")};
+    const struct event resume = {.type = EVENT_RESUME, .actor = bytes_of_text("ann")};
+    define("name: d\nversion: 1.0.0\nforward_only: true\nsteps:\n  - {name: a, target: t, action: /p.S/A}\n"
+           "  - {name: b, after: [a], target: t, deferred: true, action: /p.S/B}\n");
+    ck_assert_int_eq(ask((struct event){.type = EVENT_START, .definition = definition, .synthetic = true}), 0);
+    ck_assert_int_eq(ask(pause), 0);
+    ck_assert_uint_eq(engine_counts(engine).paused, 1);
+    ck_assert_uint_eq(engine_counts_real(engine).paused, 0);
+    ck_assert_int_eq(ask(resume), 0);
+    ck_assert_uint_eq(engine_counts(engine).synthetic.paused, 0);
+    answer(CODE_OK, SAGA_REACH_ANSWERED);
+    ck_assert_uint_eq(engine_counts(engine).answered, 1);
+    ck_assert_uint_eq(engine_counts_real(engine).answered, 0);
+    ck_assert_uint_eq(engine_counts_real(engine).live, 0);
+    engine_check(engine);
+}
+END_TEST
+
+/* How many of its places are used is found out where that is said. */
+START_TEST(requests__a_target_is_as_it_was_configured)
+{
+    struct target_options o = {.name = "t",
+                               .timeout = SPAN_S(4),
+                               .max_concurrent_calls = 9,
+                               .adaptive_concurrency = true,
+                               .barrier = true,
+                               .max_pending_calls = 5,
+                               .pending_timeout = SPAN_S(3)};
+    ck_assert_int_eq(engine_set_target(engine, &o), 0);
+    const struct target *t = engine_target(engine, 0);
+    ck_assert_uint_eq(t->places, 9);
+    ck_assert_uint_eq(t->limit.max, 9);
+    ck_assert_uint_lt(target_places(t), 9); /* it begins cautiously */
+    ck_assert_int_eq(t->timeout.us, SPAN_S(4).us);
+    ck_assert_int_eq(t->pending_timeout.us, SPAN_S(3).us);
+    ck_assert(t->barrier && t->pending_max == 5);
+    o.adaptive_concurrency = false;
+    ck_assert_int_eq(engine_set_target(engine, &o), 0);
+    ck_assert_uint_eq(target_places(t), 9);
+    o.max_concurrent_calls = 0; /* it is gone, and all that was said of it */
+    ck_assert_int_eq(engine_set_target(engine, &o), 0);
+    ck_assert(!t->barrier && t->pending_max == 0 && t->pending_timeout.us == 0 && t->places == 0);
+}
+END_TEST
+
+/* A journal in which the attempts of a step went to two targets is not one that was written so. */
+START_TEST(requests__a_step_goes_where_it_went)
+{
+    const struct target_options u = {.name = "u", .timeout = SPAN_S(1), .max_concurrent_calls = 1};
+    struct error_detail detail;
+    ck_assert_int_eq(engine_set_target(engine, &u), 1);
+    define(TYPED "steps:\n  - {name: a, target: {oneof: [t, u], by: \"'t'\"}, action: {method: /shapes.Shop/Old,\n"
+                 "     retry: {maxAttempts: 3}}, compensation: none}\n");
+    ck_assert_int_eq(ask((struct event){.type = EVENT_START, .definition = definition, .input = line("in")}), 0);
+    answer(CODE_UNAVAILABLE, SAGA_REACH_ANSWERED);
+    struct record r = {
+        .type = RECORD_ACTION_STARTED, .saga = engine_find(engine, 1)->id, .at = now, .attempt = 2, .choice = 2};
+    ck_assert_int_eq(engine_replay(engine, &r, definition, &detail), E_JOURNAL_CORRUPT);
+    r.choice = 0;
+    ck_assert_int_eq(engine_replay(engine, &r, definition, &detail), E_JOURNAL_CORRUPT);
+    r.choice = 1;
+    ck_assert_int_eq(engine_replay(engine, &r, definition, &detail), 0);
+}
+END_TEST
+
 /* Each bound is the last that is taken. */
 START_TEST(requests__what_is_at_its_bound_is_taken)
 {
@@ -519,6 +624,10 @@ int main(void)
     tcase_add_test(tests, requests__an_end_is_repeated_in_the_same_words);
     tcase_add_test(tests, requests__a_call_tells_where_it_comes_from);
     tcase_add_test(tests, requests__what_is_at_its_bound_is_taken);
+    tcase_add_test(tests, requests__what_people_do_to_a_dead_letter_is_kept);
+    tcase_add_test(tests, requests__heartbeats_are_counted_apart);
+    tcase_add_test(tests, requests__a_target_is_as_it_was_configured);
+    tcase_add_test(tests, requests__a_step_goes_where_it_went);
     tcase_add_test(tests, requests__what_had_no_memory_for_its_request_is_refused_and_tried_again);
     tcase_add_test(tests, requests__an_answer_that_fails_has_its_words);
     tcase_add_test(tests, requests__a_tag_is_no_name);
