@@ -169,6 +169,38 @@ START_TEST(typed__a_later_attempt_with_another_request_does_not_leave)
 }
 END_TEST
 
+START_TEST(typed__a_later_undo_with_another_request_does_not_leave)
+{
+    engine_trace_run(
+        HEAD "steps:\n"
+             "  - {name: a, target: t, action: {method: /shapes.Shop/Old}, compensation: {method: /shapes.Shop/Old,\n"
+             "     request: {sku: =input.sku}, retry: {maxAttempts: 3, initialBackoff: 100ms, jitter: 0}}}\n"
+             "  - {name: b, after: [a], target: t, action: {method: /shapes.Shop/Old, retry: {maxAttempts: 1}}}\n",
+        8,
+        "> start r1\n"
+        "STARTED 1\n"
+        "reply 1\n"
+        "ACTION_STARTED 1 a #1\n"
+        "call 1 a action #1 2000ms \"in\"\n"
+        "> answer 1 a OK\n"
+        "ACTION_ENDED 1 a #1 DONE\n"
+        "ACTION_STARTED 1 b #1\n"
+        "call 1 b action #1 2000ms \"in\"\n"
+        "> answer 1 b NOT_FOUND\n"
+        "ACTION_ENDED 1 b #1 REJECTED NOT_FOUND\n"
+        "TURNED_BACK 1 b ACTION_REJECTED\n"
+        "COMPENSATION_STARTED 1 a #1\n"
+        "call 1 a compensation #1 2000ms \"in\" DONE\n"
+        "> answer 1 a UNAVAILABLE\n"
+        "COMPENSATION_FAILED 1 a #1 UNAVAILABLE next@100\n"
+        "> upgrade input.sku input.sku+'x'\n"
+        "> tick\n"
+        "at 100\n"
+        "COMPENSATION_ENDED 1 a #1 FAILED INVALID_ARGUMENT\n"
+        "STUCK 1 a REQUEST_CHANGED\n");
+}
+END_TEST
+
 /* It would fail again whatever an operator waits for, so it is a dead letter at once. */
 START_TEST(typed__an_undo_that_cannot_be_computed_is_a_dead_letter)
 {
@@ -296,6 +328,7 @@ int main(void)
     tcase_add_test(c, typed__what_is_required_is_asked_before_anything_is_written);
     tcase_add_test(c, typed__an_undo_sees_whether_its_action_is_known);
     tcase_add_test(c, typed__a_later_attempt_with_another_request_does_not_leave);
+    tcase_add_test(c, typed__a_later_undo_with_another_request_does_not_leave);
     tcase_add_test(c, typed__an_undo_that_cannot_be_computed_is_a_dead_letter);
     tcase_add_test(c, typed__an_undo_that_cannot_be_computed_leaves_other_branches_alone);
     tcase_add_test(c, typed__a_crash_changes_nothing);

@@ -366,6 +366,7 @@ START_TEST(waiting__an_undo_whose_breaker_is_held_can_be_skipped)
                      "ACTION_ENDED 2 b #1 REJECTED NOT_FOUND\n"
                      "TURNED_BACK 2 b ACTION_REJECTED\n"
                      "> at 3600000\n"
+                     "> reachable u\n"
                      "> skip 1 a\n"
                      "SKIPPED 1 a\n"
                      "reply 1\n"

@@ -17,7 +17,7 @@ struct far_commit {
     int fate; /* that settle tells next */
 };
 
-#define LOOKUPS_MAX 64
+#define LOOKUPS_MAX 2048
 
 /* A look-up that was asked for. */
 struct far_lookup {

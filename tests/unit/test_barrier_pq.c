@@ -332,6 +332,19 @@ START_TEST(barrier_pq__isolation_of_the_database_does_not_matter)
 }
 END_TEST
 
+/* A connection that somebody gives back in the middle of a transaction is not used again. */
+START_TEST(barrier_pq__what_is_given_back_open_is_not_lent)
+{
+    struct script script = {.answer = "booked"};
+    saga_pq_close(store);
+    setup_with(&(struct saga_pq_options){.connections_max = 1, .collect_rows = 1000});
+    PGconn *db = saga_pq_take(store);
+    query_on(db, "BEGIN");
+    saga_pq_give(store, db);
+    expect(barrier_action("a", 0), &script, SAGA_OK, "booked 1");
+}
+END_TEST
+
 START_TEST(barrier_pq__connection_of_ones_own)
 {
     struct script script = {.answer = "booked"};
@@ -616,6 +629,7 @@ int main(void)
     tcase_add_test(cases, barrier_pq__reconnects_when_the_server_has_closed);
     tcase_add_test(cases, barrier_pq__isolation_of_the_database_does_not_matter);
     tcase_add_test(cases, barrier_pq__connection_of_ones_own);
+    tcase_add_test(cases, barrier_pq__what_is_given_back_open_is_not_lent);
     tcase_add_test(cases, barrier_pq__schema_is_the_installed_file);
     tcase_add_test(cases, barrier_pq__calls_collect_old_rows_a_few_at_a_time);
     tcase_add_test(cases, barrier_pq__collect_is_bounded_and_passes_over_locked_rows);

@@ -755,6 +755,7 @@ START_TEST(config__a_difference_in_any_field_is_one)
 #define REMEDY(entry)         REMEDIES("r", "when: \"deadletters > 0\", " entry)
 #define RETRY(entry)          REMEDY("do: retry, definition: shop, " entry)
 #define FAULTS(entry)         "fault_injection: true\ntargets: {a: localhost:1, b: localhost:2}\nfaults: [{" entry "}]\n"
+#define RULE(entry)           "authorization: [{" entry "}]\n"
 #define DELAY(entry)          FAULTS("kind: delay, delay: 1s, for: 1m, " entry)
     static const struct {
         enum option_index option;
@@ -789,6 +790,13 @@ START_TEST(config__a_difference_in_any_field_is_one)
           FAULTS("kind: delay, delay: 1s, for: 1m"), FAULTS("kind: delay, delay: 2s, for: 1m"),
           FAULTS("kind: delay, delay: 1s, for: 2m"), FAULTS("kind: reorder, delay: 1s, for: 1m"),
           "targets: {a: localhost:1, b: localhost:2}\n"}},
+        {OPTION_INDEX_authorization,
+         {RULE("who: anyone, may: viewer"), RULE("who: anyone, may: operator"), RULE("who: anyone, may: Retry"),
+          RULE("who: [anyone, unix], may: viewer"), RULE("who: anyone, may: service"),
+          RULE("who: anyone, may: service, sagas: all"), RULE("who: anyone, may: service, tags: {a: b}"),
+          RULE("who: anyone, may: service, tags: {a: c}"), RULE("who: anyone, may: viewer, definitions: [shop]"),
+          RULE("who: anyone, may: viewer, definitions: [cart]"),
+          RULE("who: anyone, may: viewer}, {who: anyone, may: viewer"), ""}},
         {OPTION_INDEX_faults,
          {FAULTS("kind: abort, for: 1m, status: INTERNAL"), FAULTS("kind: abort, for: 1m, status: ABORTED"),
           FAULTS("kind: duplicate, for: 1m")}},

@@ -130,9 +130,12 @@ START_TEST(core__rows_of_breakers_and_answers_come_back)
     ck_assert(got.open && got.held && got.openings == UINT32_MAX);
     ck_assert_int_eq(got.opened_at.us, INT64_MAX - 1);
     ck_assert_int_eq(got.open_until.us, INT64_MAX);
-    value[0] = 2; /* held, and not open */
-    ck_assert_int_eq(breakers_read(&row, &got, &o.detail), E_JOURNAL_CORRUPT);
     value[0] = 0; /* closed, and opened in a row */
+    ck_assert_int_eq(breakers_read(&row, &got, &o.detail), E_JOURNAL_CORRUPT);
+    const struct breaker_mark closed = {.opened_at = {.us = 1}};
+    row = breakers_row("t", &closed, value);
+    ck_assert_int_eq(breakers_read(&row, &got, &o.detail), 0);
+    value[0] = 2; /* held, and not open */
     ck_assert_int_eq(breakers_read(&row, &got, &o.detail), E_JOURNAL_CORRUPT);
 
     const struct recalled one = {

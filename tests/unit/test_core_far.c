@@ -2,11 +2,14 @@
 #include "tests/support/core_owner.h"
 
 #include "sidecar/core/core.h"
+#include "sidecar/core/core_inside.h"
 #include "sidecar/core/timeline.h"
 #include "sidecar/engine/saga.h"
 
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static struct owner o;
 
@@ -45,6 +48,26 @@ START_TEST(core_far__effects_wait_for_their_own_batch)
     ck_assert_int_eq(owner_commit(&o), 0);
     ck_assert_str_eq(owner_told(&o), "durable 2\nreply 2 ok saga=2\ncall 2 a action #1\n");
     ck_assert(!core_pending(o.core));
+}
+END_TEST
+
+/* So many wait for their look-ups, each of which is known by its request_id; one more is told to come again. */
+START_TEST(core_far__so_many_look_ups_and_no_more)
+{
+    char id[16];
+    for (unsigned i = 0; i < PARKED_MAX; i++) {
+        snprintf(id, sizeof id, "r%u", i);
+        start(i + 1, id);
+    }
+    ck_assert_uint_eq(o.core->parked_count, PARKED_MAX);
+    ck_assert(parked_has(o.core, bytes_of_text("r0")) && parked_has(o.core, bytes_of_text("r1023")));
+    ck_assert(!parked_has(o.core, bytes_of_text("r1024")));
+    ck_assert_int_eq(owner_commit(&o), 0);
+    ck_assert_str_eq(owner_told(&o), "");
+    start(PARKED_MAX + 1, "r1024");
+    ck_assert_int_eq(owner_commit(&o), 0);
+    ck_assert_ptr_nonnull(strstr(owner_told(&o), "reply 1025 "));
+    ck_assert(!parked_has(o.core, bytes_of_text("r1024")));
 }
 END_TEST
 
@@ -288,6 +311,7 @@ static Suite *suite(void)
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, core_far__effects_wait_for_their_own_batch);
     tcase_add_test(t, core_far__no_third_batch_is_handed_over);
+    tcase_add_test(t, core_far__so_many_look_ups_and_no_more);
     tcase_add_test(t, core_far__what_needs_no_commit_keeps_its_place);
     tcase_add_test(t, core_far__nothing_follows_a_commit_of_unknown_fate);
     tcase_add_test(t, core_far__who_was_fenced_lets_nothing_out);

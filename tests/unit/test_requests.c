@@ -498,6 +498,41 @@ START_TEST(requests__a_step_goes_where_it_went)
 }
 END_TEST
 
+/* Nothing follows the end of a saga in a journal. */
+START_TEST(requests__nothing_comes_after_the_end)
+{
+    struct error_detail detail;
+    begin("a");
+    const struct settlement s = {.step = bytes_of_text("a"), .action_state = SAGA_ACTION_DONE};
+    ck_assert_int_eq(ask((struct event){.type = EVENT_COMMIT, .settle = &s, .settle_count = 1}), 0);
+    for (uint8_t type = RECORD_ENLISTED; type < RECORD_TYPE_COUNT; type++) {
+        const struct record r = {.type = type, .saga = engine_find(engine, 1)->id, .at = now, .step = RECORD_NO_STEP};
+        if (type != RECORD_STARTED && type != RECORD_MOVED)
+            ck_assert_msg(engine_replay(engine, &r, NULL, &detail) == E_JOURNAL_CORRUPT, "type %u", type);
+    }
+}
+END_TEST
+
+/* An answer as large as a payload may be is kept; a larger one was carried out, and nobody knows what it says. */
+START_TEST(requests__an_answer_is_as_large_as_a_payload)
+{
+    static const uint8_t bytes[65];
+    define(
+        "name: d\nversion: 1.0.0\nsteps:\n  - {name: a, target: t, action: {method: /p.S/A, retry: {maxAttempts: 1}},\n"
+        "     compensation: none}\n");
+    for (unsigned i = 0; i < 2; i++) {
+        first.serial = i + 1;
+        ck_assert_int_eq(ask((struct event){.type = EVENT_START, .definition = definition}), 0);
+        ask((struct event){.type = EVENT_ANSWER,
+                           .phase = SAGA_PHASE_ACTION,
+                           .attempt = 1,
+                           .reach = SAGA_REACH_ANSWERED,
+                           .output = bytes_of(bytes, 64 + i)});
+        ck_assert_int_eq(engine_find(engine, i + 1)->steps[0].action, i == 0 ? SAGA_ACTION_DONE : SAGA_ACTION_UNKNOWN);
+    }
+}
+END_TEST
+
 /* Each bound is the last that is taken. */
 START_TEST(requests__what_is_at_its_bound_is_taken)
 {
@@ -624,6 +659,8 @@ int main(void)
     tcase_add_test(tests, requests__an_end_is_repeated_in_the_same_words);
     tcase_add_test(tests, requests__a_call_tells_where_it_comes_from);
     tcase_add_test(tests, requests__what_is_at_its_bound_is_taken);
+    tcase_add_test(tests, requests__nothing_comes_after_the_end);
+    tcase_add_test(tests, requests__an_answer_is_as_large_as_a_payload);
     tcase_add_test(tests, requests__what_people_do_to_a_dead_letter_is_kept);
     tcase_add_test(tests, requests__heartbeats_are_counted_apart);
     tcase_add_test(tests, requests__a_target_is_as_it_was_configured);

@@ -111,6 +111,33 @@ static uint64_t list(struct ended_query query, struct listed *listed)
         ck_assert_mem_eq((listed).serials, want, sizeof want); \
     } while (0)
 
+/* What was begun since is the answer; and another's saga is neither found nor listed. */
+START_TEST(sqlite_ended__of_several_the_newest_and_of_others_none)
+{
+    struct ended_row rows[] = {ended(3, SAGA_COMMITTED, "order", "r"), ended(9, SAGA_COMMITTED, "order", "r"),
+                               ended(5, SAGA_COMMITTED, "transfer", "r"), ended(11, SAGA_COMMITTED, "transfer", "r")},
+                     got;
+    struct listed listed;
+    rows[2].definition = rows[3].definition = 4;
+    rows[3].owner = bytes_of_text("bob");
+    for (unsigned i = 0; i < 3; i++)
+        rows[i].owner = bytes_of_text("ann");
+    open_store();
+    commit_ended(rows, 4);
+    for (int again = 0; again < 2; again++) {
+        ck_assert_int_eq(store->find_request(store, bytes_of_text("r"), bytes_of_text("ann"), &got, &detail), 0);
+        ck_assert_uint_eq(got.saga.serial, 9);
+        ck_assert_int_eq(store->find_request(store, bytes_of_text("r"), bytes_of_text("bob"), &got, &detail), 0);
+        ck_assert_uint_eq(got.saga.serial, 11);
+        struct ended_query query = every();
+        query.owner = bytes_of_text("bob");
+        list(query, &listed);
+        ASSERT_LISTED(listed, 11);
+        reopen();
+    }
+}
+END_TEST
+
 START_TEST(sqlite_ended__list_filters)
 {
     struct listed listed;
@@ -221,6 +248,7 @@ static Suite *suite(void)
     tcase_add_checked_fixture(t, make_dir, remove_dir);
     tcase_add_test(t, sqlite_ended__ended_rows_are_found);
     tcase_add_test(t, sqlite_ended__end_that_is_told_twice_counts_once);
+    tcase_add_test(t, sqlite_ended__of_several_the_newest_and_of_others_none);
     tcase_add_test(t, sqlite_ended__names_of_more_definitions_than_are_remembered);
     tcase_add_test(t, sqlite_ended__list_filters);
     tcase_add_test(t, sqlite_ended__list_by_time);

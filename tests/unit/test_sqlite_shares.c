@@ -118,6 +118,22 @@ START_TEST(sqlite_shares__files_stay_within_the_bound)
 END_TEST
 
 /* A commit that is larger than the log's share has its room, and then the log is cut. */
+/* Few ask while much is written: then it is looked anew all the same. */
+START_TEST(sqlite_shares__what_is_written_is_seen_by_the_next_who_asks)
+{
+    options.size_bytes_max = BOUND;
+    options.commit_bytes_max = COMMIT_MAX;
+    frame = 1;
+    open_store();
+    ck_assert(!store->is_tight(store));
+    int code = 0;
+    for (unsigned i = 0; code == 0 && i < 1000; i++)
+        code = add(8, 1);
+    ck_assert_int_eq(code, E_JOURNAL_FULL);
+    ck_assert(store->is_tight(store));
+}
+END_TEST
+
 START_TEST(sqlite_shares__larger_commit_has_its_room_while_it_takes)
 {
     begin();
@@ -164,6 +180,7 @@ int main(void)
     tcase_add_checked_fixture(t, make_dir, remove_dir);
     tcase_add_test(t, sqlite_shares__files_stay_within_the_bound);
     tcase_add_test(t, sqlite_shares__larger_commit_has_its_room_while_it_takes);
+    tcase_add_test(t, sqlite_shares__what_is_written_is_seen_by_the_next_who_asks);
     tcase_add_test(t, sqlite_shares__lower_bound);
     suite_add_tcase(s, t);
     SRunner *runner = srunner_create(s);
