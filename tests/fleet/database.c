@@ -55,7 +55,7 @@ bool database_take(struct world *w, int journal, int sidecar, bool own)
     j->epoch++;
     j->taker = ++w->takers;
     j->expires_at = w->now + LEASE_US;
-    j->tries = own ? 0 : j->tries + 1;
+    j->tries += !own;
     j->told = false;
     close_disk(j);
     open_disk(j);
@@ -78,14 +78,20 @@ bool database_is_behind(struct sidecar *c)
     struct world *w = c->world;
     struct journal *j = &w->journals[c->number];
     const struct hold_mark now = {j->epoch, j->seq};
-    if (hold_went_back(now, c->witness)) {
+    bool marked = j->tries >= LEFT_TO_A_PERSON && c->witness.epoch != 0;
+    if (hold_went_back(now, c->witness) || (marked && !DEFECT(MARK_FORGOTTEN_AT_HOME))) {
         leave_to_a_person(w, j);
         return true;
     }
     if (j->seq < c->witness.seq)
         world_fail(w, "L3", "a sidecar starts on a journal that lacks what its machine has seen", (uint64_t)c->number);
+    if (j->person_at != 0 && c->witness.epoch != 0)
+        world_fail(w, "L2",
+                   "a sidecar starts on its journal, which is known to lack something, before a person has looked",
+                   (uint64_t)c->number);
     j->lacks = false;
-    j->person_at = 0; /* its own sidecar, started, goes by what its machine has seen, and by nothing else */
+    j->tries = 0;
+    j->person_at = 0; /* without what its machine has seen it goes by what there is */
     return false;
 }
 
@@ -241,6 +247,11 @@ static bool has_row(const struct far_store *f)
     return j->epoch == f->shard->epoch && j->taker == f->shard->taker && j->open != NULL;
 }
 
+static bool has_what_is_known(const struct far_store *f)
+{
+    return journal_of(f)->seq >= f->settled;
+}
+
 bool far_lacks(const struct far_store *f)
 {
     const struct journal *j = journal_of(f);
@@ -318,8 +329,7 @@ static void arrive(struct far_store *f, unsigned i)
     j->commits[++j->seq % COMMITS_KNOWN] = f->way[i].id;
     CHECK(store_commit_now(j->open, &commit, &detail) == 0);
     f->way[i].hit = true;
-    if (!w->lossy)
-        oracle_kept(w, f->shard->journal, commit.records);
+    oracle_kept(w, f->shard->journal, commit.records);
 }
 
 void far_deliver(struct far_store *f, bool dies)
@@ -493,6 +503,9 @@ static int far_holds_now(struct store *face, struct error_detail *detail)
 #define NEAR(face)    journal_of((const struct far_store *)(face))->open
 #define THERE(face)   has_row((const struct far_store *)(face))
 #define ANSWERS(face) (THERE(face) && database_answers(world_of((const struct far_store *)(face))))
+/* By statements that name the last commit which is known: where that is gone, what goes may be needed again. */
+#define MAY_DROP(face) \
+    (ANSWERS(face) && (has_what_is_known((const struct far_store *)(face)) || DEFECT(DROPS_BY_WHAT_IS_LOST)))
 
 static int far_scan(struct store *s, uint64_t from, int (*take)(void *self, uint64_t frame, struct bytes records),
                     void *self, struct error_detail *detail)
@@ -532,9 +545,7 @@ static int far_drop(struct store *s, struct instant before, uint64_t keep_from, 
                     struct error_detail *detail)
 {
     *more = false;
-    return ANSWERS(s) && !world_of((const struct far_store *)s)->lossy
-               ? NEAR(s)->drop(NEAR(s), before, keep_from, work_max, more, detail)
-               : 0;
+    return MAY_DROP(s) ? NEAR(s)->drop(NEAR(s), before, keep_from, work_max, more, detail) : 0;
 }
 
 /* As postgres_claims.c does it; the look and the delete in one. */
@@ -546,7 +557,7 @@ static int far_drop_claims(struct store *s, struct span unseen, bool (*lives)(vo
     int64_t before = w->now - unseen.us / 60 * MINUTE_S;
     (void)work_max;
     *more = false;
-    for (unsigned i = 0; ANSWERS(s) && !w->lossy && i < REQUESTS; i++) {
+    for (unsigned i = 0; MAY_DROP(s) && i < REQUESTS; i++) {
         struct request *r = &w->requests[i];
         struct ended_row row;
         char id[16];

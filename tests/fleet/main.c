@@ -6,7 +6,7 @@
  *     that the database has lost its claim, or a look at it by which one was on its way
  * F4  nothing that was acknowledged is lost: every such saga is in its journal, and ends; none goes before its retention is over
  * L1  after a fail-over that lost commits, whoever has acknowledged one of them does nothing more
- * L2  and when that was seen, nobody takes the journal over before a person has looked
+ * L2  and when that was seen, nobody takes the journal over before a person has looked, its own sidecar neither
  * L3  a sidecar does not start on a journal that is behind what its machine has seen
  * L4  an id names one saga for ever, also when the database has forgotten it
  * F6  a database that was away takes no journal from a sidecar that ran all the time
@@ -87,12 +87,14 @@ void world_reply(struct shard *s, const struct reply_effect *reply)
         return;
     if (reply->code != 0 || draw(w, 10) == 0) /* refused, to be asked again; or the answer is lost */
         return;
-    bool another = r->acknowledged && (r->saga.serial != reply->saga.serial || r->saga.tag != reply->saga.tag);
-    w->twice += another && r->losses > 0;
-    if (another && r->losses == 0 && !is_past(w, ledger_of(w, r->saga)) && !is_past(w, ledger_of(w, reply->saga)))
-        world_fail(w, "F3", "a request_id has begun a second saga", reply->token - 1);
-    if (!r->acknowledged) {
-        w->sagas++;
+    bool other = !r->acknowledged || r->saga.serial != reply->saga.serial || r->saga.tag != reply->saga.tag;
+    if (other && r->acknowledged && !is_past(w, ledger_of(w, r->saga)) && !is_past(w, ledger_of(w, reply->saga))) {
+        if (r->losses == 0)
+            world_fail(w, "F3", "a request_id has begun a second saga", reply->token - 1);
+        w->twice++;
+    }
+    if (other) {
+        w->sagas += !r->acknowledged;
         r->acknowledged_by = s->journal;
         r->acknowledged_seq = s->store.settled;
     }
@@ -305,6 +307,14 @@ static void break_all(struct world *w)
                 far_break(&s->store);
 }
 
+/* Each of a sidecar's connections by itself: what it reads, and deletes, may go to the new primary before its commits do. */
+static void connect_late(struct world *w)
+{
+    for (struct sidecar *c = w->sidecars; c < w->sidecars + SIDECARS; c++)
+        for (struct shard *s = c->shards; s < c->shards + SHARDS_MAX; s++)
+            s->store.up_at = w->back_at + (int64_t)draw(w, 50) * STEP_US;
+}
+
 /* The clock that no one sets does, and that of sagas with it. */
 static void jump(struct world *w, struct sidecar *c)
 {
@@ -341,6 +351,7 @@ static void turn_faults(struct world *w)
     if (w->standby.follows && w->now >= w->standby.fails_at) {
         database_fail_over(w);
         w->away_until = w->back_at = w->now + (int64_t)draw(w, 200) * STEP_US;
+        connect_late(w);
     }
     database_turn(w);
     for (struct sidecar *c = w->sidecars; !over && c < w->sidecars + SIDECARS; c++)
@@ -451,8 +462,8 @@ static void run(uint64_t seed, struct world *totals)
         w->journals[i] = (struct journal){.disk = memory_disk_create(), .holder = -1};
         w->sidecars[i] = (struct sidecar){.world = w, .number = i};
     }
-    w->request_count = !w->lossy && draw(w, 3) == 0 ? SLOW_REQUESTS : REQUESTS;
-    w->leaver = !w->lossy && draw(w, 2) == 0 ? (int)draw(w, SIDECARS) : -1;
+    w->request_count = draw(w, 3) == 0 ? SLOW_REQUESTS : REQUESTS;
+    w->leaver = draw(w, 2) == 0 ? (int)draw(w, SIDECARS) : -1;
     w->leaves_at = (int64_t)draw(w, 1500) * STEP_US;
     for (unsigned i = 0; i < REQUESTS; i++)
         w->requests[i] = (struct request){

@@ -291,7 +291,7 @@ static void look_for_orphans(struct sidecar *c)
 static void look_for_abandoned(struct sidecar *c)
 {
     struct world *w = c->world;
-    if (w->lossy || !c->shards[0].used || w->now < c->sweep_at)
+    if (!c->shards[0].used || w->now < c->sweep_at)
         return;
     c->sweep_at = w->now + adopt_sweep_pause(SIDECARS, draw(w, UINT64_MAX)).us / 60 * MINUTE_S;
     uint64_t from = draw(w, SIDECARS);
