@@ -25,17 +25,22 @@ static size_t next_in_reverse(const struct saga_undo_view *view, uint16_t *next,
     return 1;
 }
 
-/* What an open compensation depends on has to wait for it. */
-static void block_ancestors(const struct saga_undo_view *view, uint64_t blocked[SAGA_UNDO_STEPS_MAX / 64])
+/* What an open compensation depends on has to wait for it. Gives those that are owed. */
+static size_t block_ancestors(const struct saga_undo_view *view, uint64_t blocked[SAGA_UNDO_STEPS_MAX / 64],
+                              uint16_t owed[SAGA_UNDO_STEPS_MAX])
 {
-    size_t words = (view->step_count + 63) / 64;
+    size_t words = (view->step_count + 63) / 64, count = 0;
     for (size_t later = 0; later < view->step_count; later++) {
-        if (!saga_undo_open(view->compensation_state(view->saga, later)))
+        uint8_t state = view->compensation_state(view->saga, later);
+        if (!saga_undo_open(state))
             continue;
+        if (state == SAGA_COMPENSATION_OWED)
+            owed[count++] = (uint16_t)later;
         const uint64_t *ancestors = view->ancestors(view->saga, later);
         for (size_t word = 0; word < words; word++)
             blocked[word] |= ancestors[word];
     }
+    return count;
 }
 
 size_t saga_undo_next(const struct saga_undo_view *view, uint16_t *next, size_t next_max)
@@ -43,10 +48,10 @@ size_t saga_undo_next(const struct saga_undo_view *view, uint16_t *next, size_t 
     if (view->ancestors == NULL)
         return next_in_reverse(view, next, next_max);
     uint64_t blocked[SAGA_UNDO_STEPS_MAX / 64] = {0};
-    block_ancestors(view, blocked);
-    size_t count = 0;
-    for (size_t i = 0; i < view->step_count && count < next_max; i++)
-        if (view->compensation_state(view->saga, i) == SAGA_COMPENSATION_OWED && (blocked[i / 64] >> i % 64 & 1) == 0)
-            next[count++] = (uint16_t)i;
+    uint16_t owed[SAGA_UNDO_STEPS_MAX];
+    size_t count = 0, owed_count = block_ancestors(view, blocked, owed);
+    for (size_t i = 0; i < owed_count && count < next_max; i++)
+        if ((blocked[owed[i] / 64] >> owed[i] % 64 & 1) == 0)
+            next[count++] = owed[i];
     return count;
 }

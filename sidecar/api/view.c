@@ -100,7 +100,7 @@ static char *dependencies_text(struct arena *a, const struct saga *s, unsigned s
 /* Why an OWED compensation does not run yet. */
 static char *undo_text(struct arena *a, const struct saga *s, struct instant *until)
 {
-    if (saga_calls_out(s, SAGA_PHASE_ACTION) > 0)
+    if (saga_call_is_out(s, SAGA_PHASE_ACTION))
         return arena_format(a, "the end of actions in flight");
     if (s->timer.slot != 0 && s->timer.due.us == s->quiet_at.us) {
         *until = s->quiet_at;

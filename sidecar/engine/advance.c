@@ -570,7 +570,7 @@ static bool undo_open(const struct saga *s)
 static void go_back(const struct turn *t, struct saga *s)
 {
     /* No compensation while an action may still be running (I7). */
-    if (s->paused || (saga_calls_out(s, SAGA_PHASE_ACTION) > 0 && !DEFECT(UNDO_WHILE_CALL_IS_OUT)))
+    if (s->paused || (saga_call_is_out(s, SAGA_PHASE_ACTION) && !DEFECT(UNDO_WHILE_CALL_IS_OUT)))
         return;
     if (!undo_open(s)) {
         end(t, s, SAGA_COMPENSATED);
@@ -578,8 +578,8 @@ static void go_back(const struct turn *t, struct saga *s)
     }
     if (instant_before(t->now, s->quiet_at) && !DEFECT(UNDO_BEFORE_QUIET))
         return;
-    for (unsigned i = 0; i < s->step_count && saga_undoing(s); i++)
-        if (s->steps[i].compensation == SAGA_COMPENSATION_STARTED && attempt_due(t, &s->steps[i]))
+    for (unsigned i = 0; i < s->step_count; i++)
+        if (s->steps[i].compensation == SAGA_COMPENSATION_STARTED && attempt_due(t, &s->steps[i]) && saga_undoing(s))
             call(t, s, i, SAGA_PHASE_COMPENSATION);
 
     struct saga_undo_view view = {
@@ -721,29 +721,36 @@ static struct instant reserve_due(const struct saga *s)
     return due;
 }
 
-static struct instant next_attempt(const struct saga *s, uint8_t phase)
+/* When the next attempt may leave of those that have begun, and whether an undo waits to begin though the saga goes forward. */
+struct attempts {
+    struct instant action, undo;
+    bool early_undo;
+};
+
+/* One look at each step, as it is taken at every event. */
+static struct attempts next_attempts(const struct saga *s)
 {
-    struct instant due = INSTANT_NEVER;
+    struct attempts next = {INSTANT_NEVER, INSTANT_NEVER, false};
     for (unsigned i = 0; i < s->step_count; i++) {
         const struct step *step = &s->steps[i];
-        bool started = phase == SAGA_PHASE_ACTION ? step->action == SAGA_ACTION_STARTED
-                                                  : step->compensation == SAGA_COMPENSATION_STARTED;
-        if (started && !step->permitted && !step->queued)
-            due = instant_min(due, step->next_at);
+        if (step->permitted || step->queued)
+            continue;
+        if (step->action == SAGA_ACTION_STARTED)
+            next.action = instant_min(next.action, step->next_at);
+        if (step->compensation == SAGA_COMPENSATION_STARTED)
+            next.undo = instant_min(next.undo, step->next_at);
+        else if (step->compensation == SAGA_COMPENSATION_OWED)
+            next.early_undo = next.early_undo || saga_step_undone_early(s, i);
     }
-    return due;
+    return next;
 }
 
-/* When the undo of such a step may leave next. */
-static struct instant early_undo_due(const struct turn *t, const struct saga *s)
+/* When an attempt of a saga that goes forward may leave next. */
+static struct instant forward_due(const struct turn *t, const struct saga *s)
 {
-    bool waits = false;
-    for (unsigned i = 0; i < s->step_count; i++)
-        waits = waits || (saga_step_undone_early(s, i) && s->steps[i].compensation == SAGA_COMPENSATION_OWED &&
-                          !s->steps[i].queued);
-    if (waits && instant_before(t->now, s->quiet_at))
-        return s->quiet_at;
-    return instant_max(next_attempt(s, SAGA_PHASE_COMPENSATION), s->quiet_at);
+    struct attempts next = next_attempts(s);
+    bool waits = next.early_undo && instant_before(t->now, s->quiet_at);
+    return instant_min(next.action, waits ? s->quiet_at : instant_max(next.undo, s->quiet_at));
 }
 
 static struct instant saga_due(const struct turn *t, const struct saga *s)
@@ -755,12 +762,12 @@ static struct instant saga_due(const struct turn *t, const struct saga *s)
         if (!s->paused)
             due = instant_min(due, s->lease_until);
         if (!s->paused && s->definition != NULL)
-            due = instant_min(due, instant_min(next_attempt(s, SAGA_PHASE_ACTION), early_undo_due(t, s)));
+            due = instant_min(due, forward_due(t, s));
         if (s->definition != NULL && s->definition->reserves && !advance_deadline_waits(s))
             due = instant_min(due, reserve_due(s));
-    } else if (saga_undoing(s) && !s->paused && saga_calls_out(s, SAGA_PHASE_ACTION) == 0) {
+    } else if (saga_undoing(s) && !s->paused && !saga_call_is_out(s, SAGA_PHASE_ACTION)) {
         bool quiet = !instant_before(t->now, s->quiet_at);
-        due = quiet ? next_attempt(s, SAGA_PHASE_COMPENSATION) : s->quiet_at;
+        due = quiet ? next_attempts(s).undo : s->quiet_at;
     }
     return due;
 }

@@ -221,7 +221,7 @@ void operator_resolve(const struct turn *t, const struct event *event)
         reply_refuse(t, event, saga_ended(s) ? E_SAGA_ENDED : E_SAGA_NOT_STUCK, "", NULL);
         return;
     }
-    if (saga_calls_out(s, SAGA_PHASE_ACTION) + saga_calls_out(s, SAGA_PHASE_COMPENSATION) > 0) {
+    if (saga_call_is_out(s, SAGA_PHASE_ACTION) || saga_call_is_out(s, SAGA_PHASE_COMPENSATION)) {
         reply_refuse(t, event, E_CALLS_IN_FLIGHT, "", NULL);
         return;
     }

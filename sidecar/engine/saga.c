@@ -200,13 +200,12 @@ int saga_pivot_unknown(const struct saga *s)
     return -1;
 }
 
-unsigned saga_calls_out(const struct saga *s, uint8_t phase)
+bool saga_call_is_out(const struct saga *s, uint8_t phase)
 {
-    unsigned count = 0;
     for (unsigned i = 0; i < s->step_count; i++)
         if (s->steps[i].permitted && (s->steps[i].action == SAGA_ACTION_STARTED) == (phase == SAGA_PHASE_ACTION))
-            count++;
-    return count;
+            return true;
+    return false;
 }
 
 bool saga_undone_by_dependency(const struct saga *s)

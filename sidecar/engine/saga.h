@@ -172,8 +172,8 @@ bool saga_pivot_awaited(const struct saga *s);
 /* An instance of the pivot of which nobody can tell whether it was executed, and which has no undo; or -1. */
 int saga_pivot_unknown(const struct saga *s);
 
-/* Attempts of actions or compensations (enum saga_phase) whose end is not recorded. */
-unsigned saga_calls_out(const struct saga *s, uint8_t phase);
+/* Whether there are attempts of actions or compensations (enum saga_phase) whose end is not recorded. */
+bool saga_call_is_out(const struct saga *s, uint8_t phase);
 
 /* Compensations may leave: the saga is COMPENSATING, or STUCK on the way back while branches beside the stuck one go on. */
 bool saga_undoing(const struct saga *s);
