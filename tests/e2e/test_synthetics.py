@@ -202,6 +202,17 @@ class Heartbeats(Ctl, Case):
         self.await_success()
         self.assertLessEqual(begun() - first, time.monotonic() - woken + 3)
 
+    def test_every_loop_has_its_turn(self):
+        sidecar = Sidecar(targets={"shop": self.shop.address}, loops=3, synthetics={"pulse": {"every": "1s", "input": "heartbeat"}})
+        self.addCleanup(sidecar.close)
+        sidecar.client.register(PULSE)
+        seen = set()
+
+        def looked():
+            seen.update(int(b.last_saga.split("-")[0], 16) & 63 for b in beats(sidecar) if b.last_saga)
+            return seen == {0, 1, 2}
+        wait_until(looked, "one in each loop")
+
     def test_unknown_definition_is_missed(self):
         sidecar = Sidecar(targets={"shop": self.shop.address}, synthetics={"nobody": {"every": "1s"}})
         self.addCleanup(sidecar.close)

@@ -212,6 +212,16 @@ START_TEST(guard__a_process_has_come_to_its_memory)
     atomic_store(&account.max, resident() + resident() / 32); /* not yet, and yet as good as */
     looks_in(60000);
     ck_assert(atomic_load(&account.pressed));
+    /* Who sends then is shut out, as the look before has counted. */
+    struct pair loud = connected();
+    atomic_store(&account.max, resident() + resident() / 32);
+    looks_in(60000);
+    ck_assert_uint_eq(cut, 0);
+    sends(loud, 1 << 16);
+    looks_in(60000);
+    ck_assert_uint_eq(cut, 1);
+    ck_assert_ptr_nonnull(strstr(why, "memory_bytes_max is reached"));
+    UNTIL(is_out(loud));
     give_back(count);
     looks_in(60000);
     ck_assert(!atomic_load(&account.pressed));

@@ -157,8 +157,11 @@ START_TEST(outcalls__an_answer_tells_what_it_is_about)
     ask(7, SPAN_S(2));
     outcalls_run(&s);
     struct rpc_answer answer = {.reach = SAGA_REACH_MAYBE, .status = 14};
+    now = instant_after(now, SPAN_MS(350));
     outcalls_answer(&s, left[0].tag, &answer);
+    now.us -= SPAN_MS(350).us;
     ck_assert_uint_eq(told_count, 1);
+    ck_assert_int_eq(told[0].took.us, SPAN_MS(350).us);
     ck_assert_int_eq(told[0].attempt, 7);
     ck_assert_int_eq(told[0].status, 14);
     ck_assert_uint_eq(told[0].saga.serial, 1);

@@ -99,6 +99,17 @@ START_TEST(relay__a_registration_is_carried_to_all)
 }
 END_TEST
 
+/* What is behind the loops is a guest, whose journal is another's. */
+START_TEST(relay__a_registration_is_carried_to_no_guest)
+{
+    for (unsigned k = 0; k < LOOPS; k++)
+        w.loop[k].relay->options.loops = LOOPS - 1;
+    api_world_register(&w, definition);
+    for (unsigned k = 0; k < LOOPS; k++)
+        ck_assert_uint_eq(catalog_count(w.loop[k].catalog), k < LOOPS - 1);
+}
+END_TEST
+
 /* A page of all loops has no saga twice, none too few, and the order of their starts. */
 START_TEST(relay__pages_of_all_loops_are_in_order)
 {
@@ -391,6 +402,7 @@ int main(void)
     tcase_add_test(tc, relay__a_saga_is_reached_over_every_connection);
     tcase_add_test(tc, relay__a_request_id_finds_its_saga_over_every_connection);
     tcase_add_test(tc, relay__a_registration_is_carried_to_all);
+    tcase_add_test(tc, relay__a_registration_is_carried_to_no_guest);
     tcase_add_test(tc, relay__pages_of_all_loops_are_in_order);
     tcase_add_test(tc, relay__pages_leave_out_what_is_started_while_paging);
     tcase_add_test(tc, relay__tokens_that_no_page_gave_are_refused);

@@ -440,7 +440,35 @@ START_TEST(rpc_abuse__client_that_takes_no_answer_gives_its_places_back)
         still_serves();
         close(fd);
         world_close(&w);
+        ck_assert_uint_eq(account.leaving, 0);
     }
+}
+END_TEST
+
+/* Whoever takes his time has all of keepalive_time and keepalive_timeout. */
+START_TEST(rpc_abuse__client_that_takes_its_time_is_waited_for)
+{
+    enum { SIZE = 900000 };
+    static uint8_t answer[SIZE];
+    w.options.keepalive_time = SPAN_S(60);
+    w.options.keepalive_timeout = SPAN_MS(800);
+    world_open(&w, false);
+    int fd = connect_raw();
+    greet_raw(fd, false);
+    hold_raw(fd, 1);
+    WORLD_UNTIL(&w, w.held_count == 1);
+    rpc_reply(w.held[0].call, bytes_of(answer, SIZE));
+    w.held[0].call = NULL;
+    gpr_timespec end = gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_millis(2000, GPR_TIMESPAN));
+    while (gpr_time_cmp(gpr_now(GPR_CLOCK_MONOTONIC), end) < 0) {
+        world_turn(&w);
+        ck_assert(!rpc_idle(w.rpc));
+    }
+    ck_assert_uint_ge(account.leaving, SIZE);
+    close(fd);
+    WORLD_UNTIL(&w, rpc_idle(w.rpc));
+    ck_assert_uint_eq(account.leaving, 0);
+    world_close(&w);
 }
 END_TEST
 
@@ -910,6 +938,7 @@ int main(void)
     tcase_add_test(tc, rpc_abuse__peer_that_falls_silent_is_dropped_in_time);
     tcase_add_test(tc, rpc_abuse__what_is_accepted_has_the_options_of_the_room);
     tcase_add_test(tc, rpc_abuse__client_that_takes_no_answer_gives_its_places_back);
+    tcase_add_test(tc, rpc_abuse__client_that_takes_its_time_is_waited_for);
     tcase_add_test(tc, rpc_abuse__idle_peer_is_asked_again_and_again);
     tcase_add_test(tc, rpc_abuse__message_that_unpacks_to_too_much_is_refused);
     tcase_add_test(tc, rpc_abuse__bomb_is_unpacked_no_further_than_a_message_may_be);
