@@ -169,6 +169,44 @@ START_TEST(typed__a_later_attempt_with_another_request_does_not_leave)
 }
 END_TEST
 
+/* What an answer that cannot be judged means nobody knows; one that says that nothing was done is a refusal. */
+START_TEST(typed__an_answer_that_cannot_be_judged_is_unknown)
+{
+    engine_trace_run(
+        HEAD "steps:\n"
+             "  - {name: a, target: t, action: {method: /shapes.Shop/Old, retry: {maxAttempts: 1}},\n"
+             "     expect: [{that: \"action.output.sku.split('-')[1] == 'x'\", else: it is no x, undo: false}],\n"
+             "     compensation: none}\n",
+        8,
+        "> start r1\n"
+        "STARTED 1\n"
+        "reply 1\n"
+        "ACTION_STARTED 1 a #1\n"
+        "call 1 a action #1 2000ms \"in\"\n"
+        "> answer 1 a OK out=none\n"
+        "ACTION_ENDED 1 a #1 UNKNOWN UNKNOWN\n"
+        "TURNED_BACK 1 a ACTION_UNKNOWN\n"
+        "ENDED 1 COMPENSATED\n"
+        "> start r2\n"
+        "STARTED 2\n"
+        "reply 2\n"
+        "ACTION_STARTED 2 a #1\n"
+        "call 2 a action #1 2000ms \"in\"\n"
+        "> answer 2 a OK out=a-b\n"
+        "ACTION_ENDED 2 a #1 REJECTED FAILED_PRECONDITION\n"
+        "TURNED_BACK 2 a ACTION_REJECTED\n"
+        "ENDED 2 COMPENSATED\n"
+        "> start r3\n"
+        "STARTED 3\n"
+        "reply 3\n"
+        "ACTION_STARTED 3 a #1\n"
+        "call 3 a action #1 2000ms \"in\"\n"
+        "> answer 3 a OK out=a-x\n"
+        "ACTION_ENDED 3 a #1 DONE\n"
+        "ENDED 3 COMMITTED\n");
+}
+END_TEST
+
 START_TEST(typed__a_later_undo_with_another_request_does_not_leave)
 {
     engine_trace_run(
@@ -329,6 +367,7 @@ int main(void)
     tcase_add_test(c, typed__an_undo_sees_whether_its_action_is_known);
     tcase_add_test(c, typed__a_later_attempt_with_another_request_does_not_leave);
     tcase_add_test(c, typed__a_later_undo_with_another_request_does_not_leave);
+    tcase_add_test(c, typed__an_answer_that_cannot_be_judged_is_unknown);
     tcase_add_test(c, typed__an_undo_that_cannot_be_computed_is_a_dead_letter);
     tcase_add_test(c, typed__an_undo_that_cannot_be_computed_leaves_other_branches_alone);
     tcase_add_test(c, typed__a_crash_changes_nothing);

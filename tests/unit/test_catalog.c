@@ -85,6 +85,20 @@ START_TEST(catalog__no_version_is_the_highest)
 }
 END_TEST
 
+/* What is only tried out is taken by whoever names it, also where there is nothing else. */
+START_TEST(catalog__a_pre_release_alone_is_no_version)
+{
+    const struct definition *tried = add("checkout", "1.0.0-rc.1", 0);
+    ck_assert_ptr_null(find("checkout", ""));
+    ck_assert_ptr_eq(find("checkout", "1.0.0-rc.1"), tried);
+    add("apple", "1.0.0", 0); /* which stands before it */
+    add("checkout", "1.0.0-rc.2", 0);
+    ck_assert_ptr_null(find("checkout", ""));
+    const struct definition *released = add("checkout", "0.9.0", 0);
+    ck_assert_ptr_eq(find("checkout", ""), released);
+}
+END_TEST
+
 START_TEST(catalog__numbers_are_given_in_order_and_never_twice)
 {
     ck_assert_uint_eq(add("z", "1.0.0", 0)->number, 1);
@@ -144,6 +158,7 @@ int main(void)
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, catalog__finds_by_name_and_version);
     tcase_add_test(tests, catalog__no_version_is_the_highest);
+    tcase_add_test(tests, catalog__a_pre_release_alone_is_no_version);
     tcase_add_test(tests, catalog__numbers_are_given_in_order_and_never_twice);
     tcase_add_test(tests, catalog__more_than_its_bound_is_refused);
     tcase_add_test(tests, catalog__what_the_journal_holds_is_taken_beyond_the_bound);

@@ -18,6 +18,7 @@ static struct instant now;
 static int code;             /* of the last reply */
 static char field[96];       /* of the last refusal */
 static char words[256];      /* likewise */
+static int retry_ms;         /* likewise: when to come again */
 static char identity[64];    /* of the last record */
 static size_t said;          /* the words of the last record */
 static struct record last;   /* of it: what is no view */
@@ -43,6 +44,7 @@ static void add_effect(void *self, const struct effect *effect, const struct err
         code = effect->as.reply.code;
         snprintf(field, sizeof field, "%s", detail == NULL ? "" : detail->field);
         snprintf(words, sizeof words, "%s", detail == NULL ? "" : detail->text);
+        retry_ms = detail == NULL ? 0 : detail->retry_ms;
     } else if (effect->type == EFFECT_CALL) {
         ck_assert_uint_lt(call_count, 4);
         calls[call_count++] = effect->as.call;
@@ -533,6 +535,22 @@ START_TEST(requests__an_answer_is_as_large_as_a_payload)
 }
 END_TEST
 
+/* Whoever finds as many sagas as may live is told to come when one will have ended, as they have of late. */
+START_TEST(requests__who_finds_no_room_is_told_when_there_is)
+{
+    const struct event event = begin_with(NULL, 0);
+    for (unsigned i = 0; i < 8; i++)
+        ck_assert_int_eq(ask(event), 0);
+    ck_assert_int_eq(ask(event), E_LIVE_SAGAS);
+    ck_assert_int_eq(retry_ms, 100); /* it is not known */
+    for (first.serial = 1; first.serial <= 4; first.serial++, now.us += 20000)
+        ck_assert_int_eq(ask((struct event){.type = EVENT_COMMIT}), 0);
+    now.us += 1000000; /* nothing for a second */
+    ck_assert_int_eq(ask(event), E_LIVE_SAGAS);
+    ck_assert_int_ge(retry_ms, 1000);
+}
+END_TEST
+
 /* Each bound is the last that is taken. */
 START_TEST(requests__what_is_at_its_bound_is_taken)
 {
@@ -659,6 +677,7 @@ int main(void)
     tcase_add_test(tests, requests__an_end_is_repeated_in_the_same_words);
     tcase_add_test(tests, requests__a_call_tells_where_it_comes_from);
     tcase_add_test(tests, requests__what_is_at_its_bound_is_taken);
+    tcase_add_test(tests, requests__who_finds_no_room_is_told_when_there_is);
     tcase_add_test(tests, requests__nothing_comes_after_the_end);
     tcase_add_test(tests, requests__an_answer_is_as_large_as_a_payload);
     tcase_add_test(tests, requests__what_people_do_to_a_dead_letter_is_kept);

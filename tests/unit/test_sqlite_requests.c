@@ -8,6 +8,7 @@
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
 enum { SAGAS = 4000, A_COMMIT = 40 };
@@ -230,6 +231,29 @@ START_TEST(sqlite_requests__all_anew)
 }
 END_TEST
 
+/* What is sorted in leaves the log; and a look that has seen all begins anew, so that it finds what was lost since. */
+START_TEST(sqlite_requests__the_log_is_short_and_each_look_is_whole)
+{
+    bool more = true;
+    int rc = 0;
+    name_all(9);
+    options.unsorted_max = 50;
+    open_store();
+    while (last < SAGAS)
+        add(A_COMMIT);
+    find_all();
+    ck_assert_int_eq(
+        sqlite3_exec(((struct sqlite_store *)store)->db, "DELETE FROM requests WHERE serial < 100", NULL, NULL, NULL),
+        SQLITE_OK);
+    while (more && rc == 0)
+        rc = store->verify(store, 500, &more, &detail);
+    ck_assert_int_eq(rc, E_JOURNAL_CORRUPT);
+    ck_assert_ptr_nonnull(strstr(detail.text, "table requests"));
+    close_store();
+    ck_assert_int_lt(ask("SELECT count(*) FROM request_log"), 80); /* of a hundred commits */
+}
+END_TEST
+
 /* A share of what there is, within bounds: memory does not grow with the journal. */
 START_TEST(sqlite_requests__what_waits_is_bounded)
 {
@@ -256,6 +280,7 @@ static Suite *suite(void)
     tcase_add_loop_test(t, sqlite_requests__row_that_went, 0, 2);
     tcase_add_loop_test(t, sqlite_requests__log_that_is_damaged, 0, 4);
     tcase_add_test(t, sqlite_requests__all_anew);
+    tcase_add_test(t, sqlite_requests__the_log_is_short_and_each_look_is_whole);
     tcase_add_test(t, sqlite_requests__what_waits_is_bounded);
     suite_add_tcase(s, t);
     return s;

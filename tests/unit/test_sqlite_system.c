@@ -128,6 +128,27 @@ START_TEST(sqlite_system__a_journal_that_is_removed_takes_nothing)
 }
 END_TEST
 
+/* Nor is another file the log, although it has its name. */
+START_TEST(sqlite_system__a_log_that_is_replaced_takes_nothing)
+{
+    char log[256];
+    snprintf(log, sizeof log, "%s-wal", path);
+    open_store();
+    commit_frames(1, 3);
+    ck_assert_int_eq(store->check(store, &detail), 0);
+    ck_assert_int_eq(unlink(log), 0);
+    int fd = open(log, O_CREAT | O_RDWR, 0600);
+    ck_assert_int_ge(fd, 0);
+    close(fd);
+    ck_assert_int_eq(store->check(store, &detail), E_JOURNAL_FENCED);
+    ck_assert_ptr_nonnull(strstr(detail.text, "write-ahead log was removed or replaced"));
+    close_store();
+    char saved[128];
+    snprintf(saved, sizeof saved, "%s.rescued", path);
+    ck_assert_int_eq(unlink(saved), 0);
+}
+END_TEST
+
 /* What the system lets no file grow beyond is a full disk, and no broken one. */
 START_TEST(sqlite_system__a_limit_on_files_is_a_full_disk)
 {
@@ -245,6 +266,7 @@ static Suite *suite(void)
     tcase_add_test(t, sqlite_system__a_read_that_fails_is_not_damage);
     tcase_add_loop_test(t, sqlite_system__a_journal_that_is_removed_takes_nothing, 0, 2);
     tcase_add_test(t, sqlite_system__a_log_that_is_removed_takes_nothing);
+    tcase_add_test(t, sqlite_system__a_log_that_is_replaced_takes_nothing);
     tcase_add_test(t, sqlite_system__a_limit_on_files_is_a_full_disk);
     tcase_set_timeout(t, 60);
     tcase_add_test(t, sqlite_system__a_full_volume_heals_by_retention);
