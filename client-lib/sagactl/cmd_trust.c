@@ -25,6 +25,8 @@ static void put_entry(const struct screen *s, const Saga__V1__AuditEntry *e)
     char at[TIMES_TEXT_SIZE], text[NAME_SHOWN], said[SAID_SHOWN];
     fprintf(s->out, "%s  ", times_write(s, times_of(e->time), at));
     screen_put(s, PAINT_STRONG, "%s", screen_clean(s, e->method, text, sizeof text));
+    if (e->act[0] != '\0')
+        screen_put(s, PAINT_STRONG, " %s", screen_clean(s, e->act, text, sizeof text));
     if (e->saga_id[0] != '\0')
         fprintf(s->out, " %s", screen_clean(s, e->saga_id, text, sizeof text));
     if (e->step[0] != '\0')

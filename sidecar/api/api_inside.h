@@ -136,6 +136,9 @@ bool audit_of_event(struct api *api, const struct rpc_peer *peer, enum method_id
 /* Adds an entry about no saga to the batch. Without memory for it the loop fails, as for a record. */
 void audit_add(struct api *api, struct rpc_call *call, enum method_id method, const char *subject, const char *actor,
                const char *reason);
+/* The same, of a method that does several things: which of them. */
+void audit_act(struct api *api, struct rpc_call *call, enum method_id method, const char *act, const char *subject,
+               const char *actor, const char *reason);
 int audit_list(struct api *api, struct read *read, const void *message, struct error_detail *detail);
 int audit_verify(struct api *api, struct read *read, const void *message, struct error_detail *detail);
 

@@ -65,6 +65,10 @@ bool audit_of_event(struct api *api, const struct rpc_peer *peer, enum method_id
     if (event->saga.serial != 0)
         m.saga_id = id;
     m.subject = text(api, event->type == EVENT_BREAKER ? event->name : bytes_of(NULL, 0), &ok);
+    m.act = (char *)(uintptr_t)(event->type != EVENT_BREAKER         ? ""
+                                : event->breaker_act == BREAKER_TRIP ? "trip"
+                                : event->breaker_act == BREAKER_HOLD ? "hold"
+                                                                     : "reset");
     m.step = text(api, event->step, &ok);
     m.actor = text(api, event->actor, &ok);
     m.reason = text(api, event->reason, &ok);
@@ -108,7 +112,14 @@ static void add(struct api *api, const struct rpc_peer *peer, enum method_id met
 void audit_add(struct api *api, struct rpc_call *call, enum method_id method, const char *subject, const char *actor,
                const char *reason)
 {
+    audit_act(api, call, method, "", subject, actor, reason);
+}
+
+void audit_act(struct api *api, struct rpc_call *call, enum method_id method, const char *act, const char *subject,
+               const char *actor, const char *reason)
+{
     Saga__V1__AuditEntry m = SAGA__V1__AUDIT_ENTRY__INIT;
+    m.act = (char *)(uintptr_t)act;
     m.subject = (char *)(uintptr_t)subject;
     m.actor = (char *)(uintptr_t)actor;
     m.reason = (char *)(uintptr_t)reason;

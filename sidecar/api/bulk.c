@@ -62,7 +62,7 @@ int bulk_change(struct api *api, struct change *change, const void *message, str
     int code = bulks_change(api->options.bulks, bytes_of_text(m->id), m->state, api_now(api), detail);
     if (code != 0)
         return code;
-    audit_add(api, change->request.call, METHOD_CHANGE_BULK, m->id, m->actor, "");
+    audit_act(api, change->request.call, METHOD_CHANGE_BULK, acts[m->state], m->id, m->actor, "");
     tell(change, "a bulk job is changed", m->id, m->actor, acts[m->state]);
     return answer_durably(api, change, false);
 }

@@ -21,7 +21,8 @@ int holds_change(struct api *api, struct change *change, const void *message, st
         code = holds_set(core_holds(api->core), api->core, &hold, !m->release, m->own, detail);
     if (code != 0)
         return code;
-    audit_add(api, change->request.call, METHOD_HOLD_DEFINITION, m->definition, m->actor, m->reason);
+    audit_act(api, change->request.call, METHOD_HOLD_DEFINITION, m->release ? "release" : "hold", m->definition,
+              m->actor, m->reason);
     log_event(LOG_LEVEL_INFO, m->release ? "a definition is let go" : "starts of a definition are held",
               LOG_TEXT("definition", m->definition), LOG_TEXT("actor", m->actor), LOG_TEXT("reason", m->reason),
               LOG_NUMBER("uid", peer->has_user ? (int64_t)peer->uid : -1), LOG_TEXT("address", peer->address),

@@ -29,7 +29,7 @@ int rules_change(struct api *api, struct change *change, const void *message, st
     int code = api->options.change_rule(api->options.self, m->name, arm, detail);
     if (code != 0)
         return code;
-    audit_add(api, change->request.call, METHOD_CHANGE_RULE, m->name, m->actor, m->reason);
+    audit_act(api, change->request.call, METHOD_CHANGE_RULE, arm ? "arm" : "undo", m->name, m->actor, m->reason);
     log_event(LOG_LEVEL_INFO, arm ? "a rule is armed" : "what a rule did is taken back, and it is disarmed",
               LOG_TEXT("rule", m->name), LOG_TEXT("actor", m->actor), LOG_TEXT("reason", m->reason),
               LOG_NUMBER("uid", peer->has_user ? (int64_t)peer->uid : -1), LOG_TEXT("address", peer->address),

@@ -119,6 +119,7 @@ class Night(Ctl, Case):
         self.shop.on(do("a"), lambda call: b"")
         self.ctl("breaker", "reset", "shop", "--reason", "their database is back")
         self.assertState("COMMITTED", client.end(saga_id))
+        self.assertRegex(self.ctl("audit"), r"  SetBreaker reset shop by .*: their database is back\n")
 
     def test_a_target_that_cannot_be_reached(self):
         """Until when it is waited for, and what comes then; a call that never left needs no undo, and gets none."""
@@ -145,6 +146,7 @@ class Night(Ctl, Case):
         self.ctl("release", "one")
         self.assertNotIn("held", self.ctl("status"))
         self.assertState("COMMITTED", client.run("one"))
+        self.assertRegex(self.ctl("audit"), r"  HoldDefinition release one by .*\n.*  HoldDefinition hold one by .*: the stock is wrong\n")
 
     def test_heartbeats_are_no_dead_letters_of_customers(self):
         client = self.start()
