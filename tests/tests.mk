@@ -346,9 +346,9 @@ $(B)/bench/cliffs: $(B)/obj/tests/bench/cliffs.o $(call support_objects,panic) $
 .PHONY: bench bench-check bench-baseline
 # Instruction counts of fixed scenarios against tests/bench/baseline.json.
 bench-check: $(B)/bench/scenarios
-	@$(call limit,600) $(PYTHON) tests/bench/count.py $< $(CC)
+	@$(call limit,600) $(PYTHON) tests/bench/count.py $<
 bench-baseline: $(B)/bench/scenarios
-	@$(PYTHON) tests/bench/count.py $< $(CC) --write
+	@$(PYTHON) tests/bench/count.py $< --write
 bench: $(BINARIES) $(addprefix $(B)/bench/,echo_server load bench_store cliffs scenarios)
 	$(SYSTEM_PYTHON) tests/bench/bench.py --binaries $(B) --out build/bench $(BENCH)
 # The shares that authorization and encryption have of the instructions of a sidecar.

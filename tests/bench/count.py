@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Counts the instructions of fixed scenarios with callgrind and compares them with tests/bench/baseline.json: a slow-down shows on a noisy machine
-too. usage: count.py SCENARIOS_BINARY COMPILER [--write]
+too. usage: count.py SCENARIOS_BINARY [--write]
 
-The counts belong to one compiler and C library: with others they are printed and not compared."""
+The counts belong to one compiler, linker and C library: with others they are printed and not compared."""
 import json
 import os
 import re
@@ -23,17 +23,18 @@ def count(binary, name):
     return int(re.search(r"Collected : (\d+)", done.stdout).group(1))
 
 
-def build_of(compiler):
-    version = subprocess.run([compiler, "--version"], stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()[0]
-    libc = os.confstr("CS_GNU_LIBC_VERSION")
-    return f"{version}; {libc}; {os.uname().machine}"
+def build_of(binary):
+    """Who made the binary, as it says itself: the compiler, and the linker when it is not GNU's, which says nothing."""
+    said = subprocess.run(["readelf", "-p", ".comment", binary], stdout=subprocess.PIPE, text=True, check=True).stdout
+    makers = sorted(set(re.findall(r"^ +\[.*?\] +(.*)$", said, re.M)))
+    return "; ".join(makers + [os.confstr("CS_GNU_LIBC_VERSION"), os.uname().machine])
 
 
 def main():
-    binary, compiler = sys.argv[1:3]
+    binary = sys.argv[1]
     names = subprocess.run([binary], stdout=subprocess.PIPE, text=True, check=True).stdout.split()
     counts = {name: count(binary, name) // SAGAS for name in names}
-    build = build_of(compiler)
+    build = build_of(binary)
     if "--write" in sys.argv:
         with open(BASELINE, "w") as file:
             json.dump({"build": build, "instructions_a_saga": counts}, file, indent=1)
