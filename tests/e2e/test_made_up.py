@@ -265,6 +265,15 @@ class MadeUp(unittest.TestCase):
             ran = self.ask("bulk", "x", "--wait", "--timeout", "500ms", ListBulks=said)
             self.assertEqual((TIMEOUT, "sagactl: the job goes on: sagactl bulk x\n"), (ran.code, ran.err), ran)
 
+    def test_a_job_of_a_fleet_has_the_rates_of_its_journals(self):
+        """Loops of a sidecar each say the whole rate, journals their share."""
+        job = lambda loop, journal, rate: message("saga.v1.BulkJob")(id="x", act=1, where="true", actor="anna", per_second=rate, loop=loop, journal=journal, state=1, started_at=self.ago(60))
+        alone = [job(k, "", 10) for k in range(3)]
+        fleet = [job(k, name, rate) for name, rate in (("a", 4), ("b", 6)) for k in range(2)]
+        for jobs, words in ((alone, "at most 10 a second\n"), (fleet, "at most 10 a second; in 2 journals\n"), (fleet[:2], "at most 4 a second; in 1 journal\n")):
+            ran = self.ask("bulk", ListBulks=message("saga.v1.ListBulksResponse")(jobs=jobs))
+            self.assertTrue(ran.out.endswith(words), ran)
+
     def test_acts_of_one_time_stay_on_one_page(self):
         entry = lambda s, method: message("saga.v1.AuditEntry")(time=self.at[s], method=method)
         self.at = {s: self.ago(s) for s in (10, 20, 30)}

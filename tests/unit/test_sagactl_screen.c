@@ -232,6 +232,10 @@ START_TEST(times__reads_times_and_lengths_of_time)
     }
     ck_assert_ptr_null(times_read("2h", now, true, &at));
     ck_assert_int_eq(at.us, now.us - INT64_C(7200000000));
+    ck_assert_ptr_null(times_read("1d", now, true, &at));
+    ck_assert_int_eq(at.us, now.us - INT64_C(86400000000));
+    ck_assert_ptr_null(times_read("2w", now, true, &at));
+    ck_assert_int_eq(at.us, now.us - 14 * INT64_C(86400000000));
     ck_assert_ptr_null(times_read("2026-05-04", now, true, &at));
     ck_assert_int_eq(at.us, INT64_C(1777852800000000));
     ck_assert_ptr_null(times_read("9000000h", now, true, &at));

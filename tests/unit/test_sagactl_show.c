@@ -354,6 +354,55 @@ START_TEST(show__a_row_of_a_list)
 }
 END_TEST
 
+/* All that is worth knowing of a saga at a glance, one behind the other. */
+START_TEST(show__why_in_a_list)
+{
+    Saga__V1__Saga *list[] = {&saga};
+    static const struct {
+        bool synthetic, paused;
+        unsigned skips;
+        const char *why;
+    } rows[] = {{false, false, 0, "3m        -\n"},
+                {true, false, 0, "3m        -  synthetic\n"},
+                {false, true, 0, "3m        -  paused\n"},
+                {false, false, 2, "3m        -  2 skipped\n"},
+                {true, true, 0, "3m        -  synthetic; paused\n"},
+                {true, false, 1, "3m        -  synthetic; 1 skipped\n"},
+                {false, true, 1, "3m        -  paused; 1 skipped\n"},
+                {true, true, 3, "3m        -  synthetic; paused; 3 skipped\n"}};
+    screen.width = 120;
+    saga.state = STATE(RUNNING);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        saga.synthetic = rows[i].synthetic;
+        saga.paused = rows[i].paused;
+        saga.skips = rows[i].skips;
+        show_list(&screen, list, 1);
+        const char *text = shown();
+        ck_assert_str_eq(text + strlen(text) - strlen(rows[i].why), rows[i].why);
+    }
+}
+END_TEST
+
+/* Whoever said who he is, and whom the connection proved; the one that is known where it is one alone. */
+START_TEST(story__by_whom)
+{
+    static const struct {
+        const char *actor, *identity, *said;
+    } whom[] = {{"anna", "uid:7", "paused by anna (uid:7)"},
+                {"anna", "", "paused by anna"},
+                {"", "uid:7", "paused by uid:7"},
+                {"", "", "paused"}};
+    Saga__V1__Event *e = add_event(2000, EVENT(PAUSED), TEXT(""));
+    for (size_t i = 0; i < sizeof whom / sizeof whom[0]; i++) {
+        struct story_line line;
+        e->actor = TEXT(whom[i].actor);
+        e->identity = TEXT(whom[i].identity);
+        story_tell(&screen, e, &line);
+        ck_assert_str_eq(line.text, whom[i].said);
+    }
+}
+END_TEST
+
 START_TEST(show__dead_letters)
 {
     Saga__V1__Saga *list[] = {&saga};
@@ -511,6 +560,8 @@ int main(void)
     tcase_add_test(tests, show__payloads_as_text_or_digits);
     tcase_add_test(tests, show__lists_fit_80_columns);
     tcase_add_test(tests, show__a_row_of_a_list);
+    tcase_add_test(tests, story__by_whom);
+    tcase_add_test(tests, show__why_in_a_list);
     tcase_add_test(tests, show__dead_letters);
     tcase_add_test(tests, story__one_line_an_event);
     tcase_add_test(tests, json__of_a_saga);
