@@ -221,6 +221,9 @@ class MadeUp(unittest.TestCase):
             at = again.index("--address")
             self.ask(*again[:at], *again[at + 2:], **answers)
             self.assertEqual(["", "t u"], [a.page_token for a in asked])
+            if "--tag" in words:
+                name, value = words[words.index("--tag") + 1].split("=", 1)
+                self.assertEqual([(name, value)], [(t.name, t.value) for t in asked[0].tags])
             asked[0].page_token = "t u"
             self.assertEqual(asked[0], asked[1], more)
 
@@ -264,6 +267,28 @@ class MadeUp(unittest.TestCase):
             self.assertEqual(1, ran.out.count("by anna"), ran)
             ran = self.ask("bulk", "x", "--wait", "--timeout", "500ms", ListBulks=said)
             self.assertEqual((TIMEOUT, "sagactl: the job goes on: sagactl bulk x\n"), (ran.code, ran.err), ran)
+
+    def test_a_job_that_failed_in_a_loop_has_failed_while_others_go_on(self):
+        job = lambda name: message("saga.v1.BulkJob")(id="x", act=1, where="true", actor="anna", per_second=10, state=enum("BulkState", "BULK_STATE_" + name), started_at=self.ago(60))
+        for names, told in ((("FAILED", "RUNNING"), "FAILED"), (("RUNNING", "FAILED"), "FAILED"), (("DONE", "FAILED", "RUNNING"), "FAILED"), (("CANCELLED", "PAUSED"), "PAUSED")):
+            ran = self.ask("bulk", ListBulks=message("saga.v1.ListBulksResponse")(jobs=[job(name) for name in names]))
+            self.assertIn("x  retry  %s, by anna" % told, ran.out)
+
+    def test_what_was_done_is_told_as_it_is(self):
+        """In words and as JSON."""
+        saga, who = "9f03c1d2a4b7-2a", ("--actor", "ann", "-m", "why")
+        for words, method, told in (
+                (("hold", "order", *who), "HoldDefinition", {"definition": "order", "held": True}),
+                (("release", "order", "--actor", "ann"), "HoldDefinition", {"definition": "order", "held": False}),
+                (("breaker", "hold", "shop", *who), "SetBreaker", {"target": "shop", "breaker": "hold"}),
+                (("forget", "price", "k", *who), "ForgetAnswer", {"name": "price", "forgotten": True}),
+                (("fleet", "give", "b", "--actor", "ann"), "GiveJournal", {"given": "b"}),
+                (("skip", saga, "pay", *who), "Skip", {"saga_id": saga, "command": "skip"})):
+            ran = self.ask("-o", "json", *words, **{method: message("saga.v1.%sResponse" % method)()})
+            self.assertEqual((0, told), (ran.code, ran.json()), ran)
+        for taken, restart, lines in (([], [], ["nothing has changed"]), (["a"], [], ["taken: a"]), ([], ["b"], ["needs a restart: b"]), (["a"], ["b"], ["taken: a", "needs a restart: b"])):
+            ran = self.ask("reload", "--actor", "ann", Reload=message("saga.v1.ReloadResponse")(taken=taken, needs_restart=restart))
+            self.assertEqual((0, lines), (ran.code, ran.out.splitlines()), ran)
 
     def test_a_job_of_a_fleet_has_the_rates_of_its_journals(self):
         """Loops of a sidecar each say the whole rate, journals their share."""
