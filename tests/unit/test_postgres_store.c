@@ -7,6 +7,7 @@
 #include "tests/support/twin_store.h"
 
 #include <check.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <time.h>
@@ -202,6 +203,40 @@ START_TEST(postgres_store__what_is_remembered_is_what_is_there)
     while ((code = store->find_ended(store, 2, &row, &detail)) == STORE_PENDING)
         nanosleep(&(struct timespec){.tv_nsec = 200000}, NULL);
     ck_assert_int_eq(code, E_SAGA_NOT_FOUND);
+}
+END_TEST
+
+static void *lock_rows(void *self)
+{
+    place_query(self, "begin; lock table saga_ended; select pg_sleep(2); commit; select 1");
+    return NULL;
+}
+
+/* An answer that comes late is the one that was asked for then, and nobody else's. */
+START_TEST(postgres_store__a_late_answer_is_given_to_who_asked)
+{
+    const struct ended_row rows[] = {ended_of(1, "a", ""), ended_of(RECENT_MAX + 1, "b", ""), ended_of(2, "c", ""),
+                                     ended_of(RECENT_MAX + 2, "d", "")};
+    struct ended_row row;
+    pthread_t locker;
+    int code = 0;
+    open_as(place_options(&server, "late"));
+    struct store_commit commit = frame(1);
+    commit.ended = rows;
+    commit.ended_count = 4;
+    ck_assert_int_eq(store_commit_now(store, &commit, &detail), 0); /* of each place the later one is remembered */
+    ck_assert_int_eq(store->check(store, &detail), 0); /* from now on no look holds the turn up */
+    ck_assert_int_eq(pthread_create(&locker, NULL, lock_rows, &server), 0);
+    while (code != STORE_PENDING)
+        code = store->find_ended(store, 1, &row, &detail);
+    while (code == STORE_PENDING) {
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+        code = store->find_ended(store, 2, &row, &detail);
+    }
+    pthread_join(locker, NULL);
+    ck_assert_int_eq(code, 0);
+    ck_assert_uint_eq(row.saga.serial, 2);
+    ck_assert(bytes_equal(row.request_id, bytes_of_text("c")));
 }
 END_TEST
 
@@ -1024,6 +1059,7 @@ int main(void)
     tcase_add_test(t, postgres_store__a_hold_ends_before_its_lease);
     tcase_add_test(t, postgres_store__what_is_remembered_is_what_is_there);
     tcase_add_test(t, postgres_store__the_oldest_look_up_makes_way);
+    tcase_add_test(t, postgres_store__a_late_answer_is_given_to_who_asked);
     tcase_add_test(t, postgres_store__stale_holder_lets_nothing_out);
     tcase_add_test(t, postgres_store__stale_holder_drops_nothing);
     tcase_add_test(t, postgres_store__new_request_ids_are_not_asked_for);

@@ -551,6 +551,29 @@ START_TEST(requests__who_finds_no_room_is_told_when_there_is)
 }
 END_TEST
 
+/* A retry that waits for its turn is tried, too, when the target has been away for too long. */
+START_TEST(requests__until_when_a_retry_waits_is_told)
+{
+    const struct target_options o = {
+        .name = "t", .timeout = SPAN_S(1), .max_concurrent_calls = 4, .budget = {.percent = 10, .min_per_second = 1}};
+    define("name: d\nversion: 1.0.0\nsteps:\n  - {name: a, target: t, action: {method: /p.S/A,\n"
+           "     retry: {maxAttempts: 3, initialBackoff: 100ms, jitter: 0}}}\n");
+    ck_assert_int_eq(engine_set_target(engine, &o), 0);
+    ck_assert_int_eq(ask((struct event){.type = EVENT_START, .definition = definition}), 0);
+    ck_assert_int_eq(ask((struct event){.type = EVENT_START, .definition = definition}), 0);
+    answer(CODE_UNAVAILABLE, SAGA_REACH_ANSWERED);
+    now = engine_expiry(engine);
+    ask((struct event){.type = EVENT_TICK});
+    const struct saga *s = engine_find(engine, 1);
+    ck_assert(s->steps[0].queued && engine_step_budgeted(&s->steps[0]));
+    ck_assert_int_eq(engine_waits_until(engine, s, 0).us, INSTANT_NEVER.us);
+    first.serial = 2;
+    answer(CODE_UNAVAILABLE, SAGA_REACH_NONE);
+    ck_assert(engine_target_down(engine, 0));
+    ck_assert_int_eq(engine_waits_until(engine, s, 0).us, now.us + SPAN_S(3600).us);
+}
+END_TEST
+
 /* Each bound is the last that is taken. */
 START_TEST(requests__what_is_at_its_bound_is_taken)
 {
@@ -677,6 +700,7 @@ int main(void)
     tcase_add_test(tests, requests__an_end_is_repeated_in_the_same_words);
     tcase_add_test(tests, requests__a_call_tells_where_it_comes_from);
     tcase_add_test(tests, requests__what_is_at_its_bound_is_taken);
+    tcase_add_test(tests, requests__until_when_a_retry_waits_is_told);
     tcase_add_test(tests, requests__who_finds_no_room_is_told_when_there_is);
     tcase_add_test(tests, requests__nothing_comes_after_the_end);
     tcase_add_test(tests, requests__an_answer_is_as_large_as_a_payload);
