@@ -1,4 +1,5 @@
 /* Wait and Watch: in pieces, in order, whole; what a watcher costs. */
+#include "sidecar/observe/log.h"
 #include "tests/support/api_world.h"
 
 #include <check.h>
@@ -119,6 +120,32 @@ START_TEST(subscribers__a_frame_of_more_than_a_thousand_events_is_shown_whole)
         cancel(later);
     }
     cancel(live);
+}
+END_TEST
+
+/* A message that is full in the middle of a frame goes on there. */
+START_TEST(subscribers__a_frame_that_a_message_cuts_is_shown_whole)
+{
+    enum { TIMES = 600 };
+    log_set_level(LOG_LEVEL_ERROR); /* each act is a line */
+    char id[SAGA_ID_TEXT_SIZE];
+    Saga__V1__PauseRequest pause = SAGA__V1__PAUSE_REQUEST__INIT;
+    Saga__V1__ResumeRequest resume = SAGA__V1__RESUME_REQUEST__INIT;
+    api_world_start(&w);
+    api_world_begin(&w, 0, "held", "", id);
+    pause.saga_id = resume.saga_id = id;
+    pause.actor = resume.actor = (char *)(uintptr_t) "ann";
+    for (int i = 0; i < TIMES; i++) {
+        struct world_call *first = api_world_ask(&w, 0, METHOD_PAUSE, &pause.base),
+                          *second = api_world_ask(&w, 0, METHOD_RESUME, &resume.base);
+        api_world_settle(&w);
+        ck_assert(first->ended && second->ended && first->status == 0 && second->status == 0);
+        api_world_free(first);
+        api_world_free(second);
+    }
+    struct world_call *later = watch(id, "");
+    ck_assert_uint_eq(take_all(later, "held", NULL, NULL), 1 + 2 * TIMES);
+    cancel(later);
 }
 END_TEST
 
@@ -348,6 +375,7 @@ int main(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, subscribers__a_frame_of_more_than_a_thousand_events_is_shown_whole);
     tcase_add_test(tc, subscribers__watchers_at_one_place_are_sent_one_message);
+    tcase_add_test(tc, subscribers__a_frame_that_a_message_cuts_is_shown_whole);
     tcase_add_test(tc, subscribers__names_of_what_has_ended_are_not_looked_up);
     tcase_add_test(tc, subscribers__catching_up_is_cut_by_time);
     tcase_add_test(tc, subscribers__thousands_of_waiters_are_answered_in_pieces);
