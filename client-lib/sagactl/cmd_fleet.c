@@ -111,8 +111,11 @@ int command_fleet(struct run *r)
             status = run_json(r, &answer->base, false);
         else
             put_all(r, answer);
+        bool same = answer->next[0] != '\0' && strcmp(after, answer->next) == 0;
         snprintf(after, sizeof after, "%s", answer->next);
         saga__v1__list_journals_response__free_unpacked(answer, NULL);
+        if (same)
+            return run_say(r, EXIT_REFUSED, "the sidecar's token for the next page cannot be used");
     } while (status == EXIT_DONE && after[0] != '\0');
     return status;
 }

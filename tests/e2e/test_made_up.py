@@ -204,6 +204,8 @@ class MadeUp(unittest.TestCase):
         for words, method in ((("list",), "List"), (("list", "--all"), "List"), (("deadletters",), "ListDeadLetters"), (("deadletters", "--summary"), "ListDeadLetters")):
             ran = self.ask("--timeout", "10s", *words, **{method: message("saga.v1.%sResponse" % method)(next_page_token="t")})
             self.assertEqual((REFUSED, "sagactl: the sidecar's token for the next page cannot be used\n"), (ran.code, ran.err), ran)
+        ran = self.ask("--timeout", "10s", "fleet", ListJournals=message("saga.v1.ListJournalsResponse")(next="t"))
+        self.assertEqual((REFUSED, "sagactl: the sidecar's token for the next page cannot be used\n"), (ran.code, ran.err), ran)
 
     def test_the_next_page_is_asked_for_as_this_one(self):
         """The command that is proposed holds every filter, quoted as a shell needs it."""
