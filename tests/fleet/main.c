@@ -127,7 +127,8 @@ static void note_begun(struct world *w, int journal, const struct record *r)
     CHECK(i < REQUESTS);
     struct request *request = &w->requests[i];
     struct ledger *l = ledger_of(w, r->saga);
-    if (request->has_begun && !is_past(w, ledger_of(w, request->begun))) {
+    bool follows = !request->has_begun || is_past(w, ledger_of(w, request->begun));
+    if (!follows) {
         if (++request->seconds > request->losses)
             world_fail(w, "F3", "a request_id has begun a second saga", i);
         w->twice++;
@@ -135,7 +136,9 @@ static void note_begun(struct world *w, int journal, const struct record *r)
     l->journal = journal;
     l->removals = w->journals[journal].removals;
     l->begun = request->has_begun = true;
-    request->begun = r->saga;
+    /* Of two, the one that the claim leads to is what the next one follows. */
+    if (follows || request->claimed == journal)
+        request->begun = r->saga;
 }
 
 void oracle_kept(struct world *w, int journal, struct bytes records)
