@@ -245,7 +245,7 @@ END_TEST
 START_TEST(audit__a_page_ends_where_it_should)
 {
     enum { ACTS = 7 };
-    char id[SAGA_ID_TEXT_SIZE], actor[8];
+    char id[SAGA_ID_TEXT_SIZE], actor[16];
     api_world_start(&w);
     Saga__V1__HoldDefinitionRequest hold = SAGA__V1__HOLD_DEFINITION_REQUEST__INIT;
     api_world_begin(&w, 0, "x", "", id);
