@@ -175,8 +175,8 @@ int core_open(const struct core_options *options, const struct memory *memory, s
     } else {
         /* Targets that are gone from the configuration are no reason not to start: their calls fail with words. */
         struct error_detail missing;
-        for (uint32_t i = 0; i < catalog_count(catalog); i++)
-            engine_keep_names(c->engine, catalog_at(catalog, i)->definition);
+        for (uint32_t i = 0; code == 0 && i < catalog_count(catalog); i++)
+            code = engine_keep_names(c->engine, catalog_at(catalog, i)->definition);
         for (uint32_t i = 0; code == 0 && i < catalog_count(catalog); i++)
             code = engine_resolve(c->engine, catalog_at(catalog, i)->definition, &missing) == E_MEMORY ? E_MEMORY : 0;
         if (code == 0)

@@ -184,20 +184,22 @@ int target_index(const struct engine *e, const char *name)
     return index >= 0 ? index : (int)e->options.targets_max;
 }
 
-void engine_keep_names(struct engine *e, const struct definition *definition)
+int engine_keep_names(struct engine *e, const struct definition *definition)
 {
+    int code = 0;
     for (unsigned i = 0; i < definition->step_count; i++) {
         const char *target;
         for (unsigned undo = 0; undo < 2; undo++)
-            for (unsigned k = 0; (target = step_spec_target(&definition->steps[i], undo, k)) != NULL; k++)
-                target_keep_name(e, target);
+            for (unsigned k = 0; code == 0 && (target = step_spec_target(&definition->steps[i], undo, k)) != NULL; k++)
+                code = target_keep_name(e, target);
     }
+    return code;
 }
 
-void target_keep_name(struct engine *e, const char *name)
+int target_keep_name(struct engine *e, const char *name)
 {
-    if (find(e, bytes_of_text(name)) < 0)
-        add(e, name);
+    bool kept = find(e, bytes_of_text(name)) >= 0 || e->target_count == e->options.targets_max;
+    return kept || add(e, name) >= 0 ? 0 : E_MEMORY;
 }
 
 static int resolve_one(const struct engine *e, struct call_spec *call, const struct step_spec *step, const char *which,
@@ -427,8 +429,8 @@ int engine_replay(struct engine *e, const struct record *record, const struct de
         return 0;
     }
     if (record->type == RECORD_ENLISTED && record->call.target != NULL)
-        target_keep_name(e, record->call.target);
-    if (record->type == RECORD_ENLISTED && fold_reserve_steps(e, s, 1) != 0)
+        code = target_keep_name(e, record->call.target);
+    if (code != 0 || (record->type == RECORD_ENLISTED && fold_reserve_steps(e, s, 1) != 0))
         return error_set(detail, E_MEMORY, "", NULL);
     size_t size = fold_block_size(record, definition);
     void *block = NULL;

@@ -121,8 +121,8 @@ void engine_destroy(struct engine *e);
 int engine_set_target(struct engine *e, const struct target_options *options);
 
 /* Recovery: the names of targets that the definition calls and that are not there are kept, so that what waits for them goes on once
- * they are. Those beyond targets_max wait for another start. */
-void engine_keep_names(struct engine *e, const struct definition *definition);
+ * they are. Those beyond targets_max wait for another start. Returns 0 or E_MEMORY. */
+int engine_keep_names(struct engine *e, const struct definition *definition);
 
 /* Recovery, after the targets have been set: the mark of a target's breaker as it was kept. The name of one that is not there is kept too, if it is open. */
 void engine_restore_breaker(struct engine *e, struct bytes target, const struct breaker_mark *mark, struct instant now);

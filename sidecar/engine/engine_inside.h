@@ -146,9 +146,9 @@ void advance_unqueue_step(const struct turn *t, struct saga *s, unsigned step);
 /* How long an attempt of this call may take. Of a target that the configuration no longer names, nobody knows: long enough. */
 struct span advance_timeout(const struct turn *t, const struct call_spec *call);
 /* engine.c: the index of the target of this name, or of the one that stands for all whose names are not kept; and keeps a name, so that what waits
- * for it can go on once it is there. */
+ * for it can go on once it is there: 0, also beyond targets_max, or E_MEMORY. */
 int target_index(const struct engine *e, const char *name);
-void target_keep_name(struct engine *e, const char *name);
+int target_keep_name(struct engine *e, const char *name);
 /* A place of the target may be free: those that have waited longest take it. */
 void advance_target_free(const struct turn *t, struct target *target);
 /* For how long the step waits for its target, and before whom. */

@@ -234,7 +234,7 @@ static void make_engine(struct harness *h)
                                          .name = "u", .timeout = SPAN_S(2), .max_concurrent_calls = h->bulkhead});
     struct error_detail detail;
     if (h->definition != NULL)
-        engine_keep_names(h->engine, h->definition);
+        ck_assert_int_eq(engine_keep_names(h->engine, h->definition), 0);
     if (h->definition != NULL)
         ck_assert_int_eq(engine_resolve(h->engine, h->definition, &detail) != 0, h->u_is_gone);
 }
