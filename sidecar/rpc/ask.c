@@ -258,6 +258,8 @@ void rpc_asks_drop(struct rpc *r)
         while (r->unread != NULL) {
             struct post *post = (struct post *)(void *)r->unread;
             r->unread = post->letter.next;
+            if (post->kind == END) /* who asked is this room, and hears of it no more */
+                let_go(post->ask);
             let_go(post->ask);
             drop(post);
         }

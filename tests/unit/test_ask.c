@@ -344,6 +344,20 @@ START_TEST(ask__letters_that_nobody_reads_any_more_are_freed)
 }
 END_TEST
 
+/* An answer that came when who asked looks no more: with sanitizers the ask that nobody freed would be seen. */
+START_TEST(ask__an_answer_that_nobody_reads_any_more_ends_it)
+{
+    struct heard h;
+    asked = (struct room){.rpc = room_create(&asked)};
+    asking = room_create(NULL);
+    ask(ECHO, "answered", &h);
+    rpc_poll(asked.rpc, SPAN_MS(0));
+    rpc_destroy(asked.rpc);
+    rpc_destroy(asking);
+    ck_assert_int_eq(h.ends, 0);
+}
+END_TEST
+
 /* ---- a room that goes when it has given its last answer ---- */
 
 static void take_and_hold(void *self, struct rpc_call *call, struct bytes message)
@@ -488,6 +502,7 @@ int main(void)
     tcase_add_test(tc, ask__stream_sends_one_at_a_time);
     tcase_add_test(tc, ask__cancellation_is_heard_once_and_answered);
     tcase_add_test(tc, ask__letters_that_nobody_reads_any_more_are_freed);
+    tcase_add_test(tc, ask__an_answer_that_nobody_reads_any_more_ends_it);
     tcase_add_test(tc, ask__nothing_is_handed_over_to_a_room_after_its_last_end);
     tcase_add_test(tc, ask__who_has_cancelled_takes_no_more);
     tcase_add_test(tc, ask__a_turn_ends_although_more_is_asked);
