@@ -527,7 +527,7 @@ static Suite *suite(void)
 {
     Suite *s = suite_create("sqlite_damage");
     TCase *t = tcase_create("all");
-    tcase_set_timeout(t, 120);
+    tcase_set_timeout(t, 170);
     tcase_add_checked_fixture(t, make_dir, remove_dir);
     tcase_add_test(t, sqlite_damage__file_that_is_no_database);
     tcase_add_test(t, sqlite_damage__database_of_another_program);
