@@ -72,6 +72,14 @@ static int make(const struct config *config, const struct config_remedy *c, stru
     return code;
 }
 
+static bool has_pages(const struct config *config)
+{
+    for (size_t i = 0; i < config->remedy_count; i++)
+        if (config->remediation[i].act == CONFIG_REMEDY_PAGE)
+            return true;
+    return false;
+}
+
 int remedies_check(const struct config *config, struct error_detail *detail)
 {
     int code = 0;
@@ -81,6 +89,8 @@ int remedies_check(const struct config *config, struct error_detail *detail)
         if (code == 0)
             remedies_let_go(rule);
     }
+    if (code == 0 && has_pages(config))
+        code = webhook_ready(detail);
     return code;
 }
 
@@ -92,14 +102,6 @@ static struct rule *find(struct remedies *r, const char *name)
         if (strcmp(ruling_name(r->rules[i]->ruling), name) == 0)
             return r->rules[i];
     return NULL;
-}
-
-static bool has_pages(const struct config *config)
-{
-    for (size_t i = 0; i < config->remedy_count; i++)
-        if (config->remediation[i].act == CONFIG_REMEDY_PAGE)
-            return true;
-    return false;
 }
 
 static void let_all_go(struct rule **rules, size_t count)

@@ -10,7 +10,8 @@
 
 #include "saga/v1/operator.pb-c.h"
 
-/* Whether every question of the configuration's rules can be asked. Returns 0, E_ARGUMENT or E_MEMORY. */
+/* Whether every question of the configuration's rules can be asked, and who is to be paged can be; before they are taken, and not in a loop. Returns 0,
+ * E_ARGUMENT, E_SYSTEM or E_MEMORY. */
 int remedies_check(const struct config *config, struct error_detail *detail);
 
 /* Makes the rules, as they were left; once the journal is open. Returns 0, E_MEMORY, E_JOURNAL_CORRUPT, or what the store fails with. */

@@ -113,6 +113,12 @@ static void *run(void *self)
     return NULL;
 }
 
+int webhook_ready(struct error_detail *detail)
+{
+    struct curl loaded;
+    return curl_load(&loaded, detail);
+}
+
 int webhook_open(struct webhook **out, struct error_detail *detail)
 {
     struct webhook *w = calloc(1, sizeof *w);

@@ -3,6 +3,7 @@ import http.server
 import json
 import os
 import resource
+import shutil
 import signal
 import socket
 import sqlite3
@@ -294,6 +295,26 @@ class OfAllLoops(Ctl, Case):
 
     def rule(self, name):
         return next(r for r in self.sidecar.client.operator.ListRules().rules if r.name == name)
+
+
+class WithoutLibcurl(Case):
+    """Pages need it, and nothing else does."""
+
+    def test_rules_that_page_are_refused_and_what_runs_goes_on(self):
+        folder = tempfile.mkdtemp(prefix="saga-libcurl-")
+        self.addCleanup(shutil.rmtree, folder)
+        open(os.path.join(folder, "libcurl.so.4"), "w").close()  # is found first, and is none
+        sidecar = self.sidecar = Sidecar(start=False)
+        self.addCleanup(sidecar.close)
+        sidecar.environment["LD_LIBRARY_PATH"] = folder
+        sidecar.start()
+        sidecar.options["remediation"] = {"pages": {"when": "deadletters > 0", "do": "page", "definition": "any", "url": "http://127.0.0.1:9/"}}
+        sidecar.write_config()
+        with self.assertRaises(grpc.RpcError) as raised:
+            sidecar.client.operator.Reload(actor="anna")
+        self.assertRegex(raised.exception.details(), r"remediation: .*a rule pages somebody, and libcurl cannot be loaded: .*libcurl\.so\.4")
+        self.assertState("RUNNING", sidecar.client.saga(sidecar.client.Begin(name="x").saga_id))
+        self.assertEqual(0, len(sidecar.client.operator.ListRules().rules))
 
 
 class Undecided(Case):
