@@ -52,11 +52,16 @@ static uint32_t word_swapped(const uint8_t *at)
     return (uint32_t)at[3] << 24 | (uint32_t)at[2] << 16 | (uint32_t)at[1] << 8 | at[0];
 }
 
+static uint32_t summed_word(bool big_endian, const uint8_t *at)
+{
+    return big_endian ? word(at) : word_swapped(at);
+}
+
 static struct sums sum(bool big_endian, struct sums s, const uint8_t *at, size_t size)
 {
     for (const uint8_t *end = at + size; at < end; at += 8) {
-        s.a += (big_endian ? word(at) : word_swapped(at)) + s.b;
-        s.b += (big_endian ? word(at + 4) : word_swapped(at + 4)) + s.a;
+        s.a += summed_word(big_endian, at) + s.b;
+        s.b += summed_word(big_endian, at + 4) + s.a;
     }
     return s;
 }
@@ -127,8 +132,26 @@ static int bits_between(uint32_t a, uint32_t b)
     return __builtin_popcount(a ^ b);
 }
 
-/* Whether the frame would be whole with one bit of it, whichever, as it is not. */
-static bool has_flipped_bit(const struct log *log, struct sums before, uint8_t *frame)
+/* What a pair of words that is summed makes of the sums before it, but for the words themselves. */
+static struct sums past_a_pair(struct sums s)
+{
+    return (struct sums){s.a + s.b, s.a + 2 * s.b};
+}
+
+/* Whether the sums lack what they would have with one bit of this word, whichever, as it is not; weight is what one of it adds to them. */
+static bool is_a_bit_of(uint32_t word, struct sums weight, struct sums lack)
+{
+    for (unsigned bit = 0; bit < 32; bit++) {
+        uint32_t change = (word >> bit & 1) != 0 ? -(UINT32_C(1) << bit) : UINT32_C(1) << bit;
+        if (weight.a * change == lack.a && weight.b * change == lack.b)
+            return true;
+    }
+    return false;
+}
+
+/* Whether the frame would be whole with one bit of it, whichever, as it is not. Sums are linear in the words: from the last word to the first it is
+ * known what a bit of each adds to them. */
+static bool has_flipped_bit(const struct log *log, struct sums before, const uint8_t *frame)
 {
     struct sums s = sum_frame(log, before, frame);
     int in_sums = bits_between(s.a, word(frame + 16)) + bits_between(s.b, word(frame + 20));
@@ -138,15 +161,17 @@ static bool has_flipped_bit(const struct log *log, struct sums before, uint8_t *
     if (in_salt > 0)
         return false;
     CHECK(log->page_size >= 512 && log->page_size <= PAGE_SIZE_MAX); /* the header was sound */
-    for (size_t bit = 0; bit < (8 + (size_t)log->page_size) * 8; bit++) {
-        size_t at = bit / 8 < 8 ? bit / 8 : bit / 8 - 8 + FRAME_HEADER_SIZE;
-        frame[at] ^= (uint8_t)(1 << bit % 8);
-        bool whole = sums_are(sum_frame(log, before, frame), frame + 16);
-        frame[at] ^= (uint8_t)(1 << bit % 8);
-        if (whole)
-            return true;
+    const struct sums lack = {word(frame + 16) - s.a, word(frame + 20) - s.b};
+    struct sums first = {1, 1}, second = {0, 1}; /* what the words of a pair add */
+    bool flipped = false;
+    for (size_t left = 8 + (size_t)log->page_size; left > 0 && !flipped; left -= 8) {
+        const uint8_t *pair = left == 8 ? frame : frame + FRAME_HEADER_SIZE + left - 16;
+        flipped = is_a_bit_of(summed_word(log->big_endian, pair), first, lack) ||
+                  is_a_bit_of(summed_word(log->big_endian, pair + 4), second, lack);
+        first = past_a_pair(first);
+        second = past_a_pair(second);
     }
-    return false;
+    return flipped;
 }
 
 /* Walks the frames of this header's. A frame is whole when its checksum follows from the one that the frame before it tells, so a whole frame
