@@ -71,8 +71,8 @@ static int take_mark(void *self, const struct subject_row *row)
     struct marks *m = self;
     struct breaker_mark mark;
     int code = breakers_read(row, &mark, m->detail);
-    if (code == 0)
-        engine_restore_breaker(m->core->engine, row->name, &mark, m->now);
+    if (code == 0 && engine_restore_breaker(m->core->engine, row->name, &mark, m->now) != 0)
+        code = error_set(m->detail, E_MEMORY, "", NULL);
     return code;
 }
 

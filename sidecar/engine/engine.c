@@ -112,17 +112,19 @@ int engine_set_target(struct engine *e, const struct target_options *options)
     return index;
 }
 
-void engine_restore_breaker(struct engine *e, struct bytes target, const struct breaker_mark *mark, struct instant now)
+int engine_restore_breaker(struct engine *e, struct bytes target, const struct breaker_mark *mark, struct instant now)
 {
     char name[STEP_NAME_BYTES_MAX + 1];
-    int index = find(e, target);
-    if (index < 0 && mark->open && target.size < sizeof name) { /* the configuration may name it again */
+    int code = 0;
+    if (mark->open && target.size < sizeof name) { /* the configuration may name it again */
         memcpy(name, target.at, target.size);
         name[target.size] = '\0';
-        index = add(e, name);
+        code = target_keep_name(e, name);
     }
+    int index = find(e, target);
     if (index >= 0 && !DEFECT(BREAKER_FORGOTTEN))
         breaker_restore(&e->targets[index].breaker, mark, now);
+    return code;
 }
 
 const struct target *engine_target(const struct engine *e, uint16_t index)

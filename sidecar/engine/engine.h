@@ -124,8 +124,9 @@ int engine_set_target(struct engine *e, const struct target_options *options);
  * they are. Those beyond targets_max wait for another start. Returns 0 or E_MEMORY. */
 int engine_keep_names(struct engine *e, const struct definition *definition);
 
-/* Recovery, after the targets have been set: the mark of a target's breaker as it was kept. The name of one that is not there is kept too, if it is open. */
-void engine_restore_breaker(struct engine *e, struct bytes target, const struct breaker_mark *mark, struct instant now);
+/* Recovery, after the targets have been set: the mark of a target's breaker as it was kept. The name of one that is not there is kept too, if it is open.
+ * Returns 0 or E_MEMORY. */
+int engine_restore_breaker(struct engine *e, struct bytes target, const struct breaker_mark *mark, struct instant now);
 
 /* The last good answers. Recovery, before anything is replayed: one as it was kept, and engine_restored_answers behind the last; as recall_restore. */
 int engine_restore_answer(struct engine *e, const struct recalled *one);
