@@ -31,8 +31,8 @@ static const char *health_of(struct run *r, const char *service)
 
 /* Of all loops together. */
 struct all {
-    uint64_t heartbeats, heartbeats_stuck, live, answered, compensating, stuck, paused, calls, waiting, bytes,
-        bytes_max, reusable, free;
+    uint64_t heartbeats, heartbeats_stuck, live, answered, compensating, stuck, paused, bytes, bytes_max, reusable,
+        free;
     bool full, stalled;
     struct instant oldest, journal_since, certificate_expires;
 };
@@ -52,8 +52,6 @@ static struct all add_loops(const Saga__V1__StatusResponse *m)
         all.compensating += l->compensating;
         all.stuck += l->stuck;
         all.paused += l->paused;
-        all.calls += l->calls;
-        all.waiting += l->calls_waiting;
         all.bytes += l->journal_bytes;
         all.bytes_max += l->journal_bytes_max;
         all.free = l->volume_free_bytes < all.free ? l->volume_free_bytes : all.free;

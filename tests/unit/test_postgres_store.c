@@ -379,10 +379,8 @@ static int find_at_once(const char *request_id)
 
 static int find(const char *request_id)
 {
-    int code;
-    while ((code = find_at_once(request_id)) == STORE_PENDING)
-        nanosleep(&(struct timespec){.tv_nsec = 50000}, NULL);
-    return code;
+    struct ended_row row;
+    return find_request_now(request_id, "", &row);
 }
 
 static struct known *known(void)
