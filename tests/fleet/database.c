@@ -335,6 +335,7 @@ static void arrive(struct far_store *f, unsigned i)
 void far_deliver(struct far_store *f, bool dies)
 {
     struct world *w = world_of(f);
+    lookups_deliver(f);
     for (unsigned i = 0; i < f->count && database_answers(w); i++) {
         if (f->way[i].arrived)
             continue;
@@ -357,6 +358,7 @@ void far_break(struct far_store *f)
     bool gone = false;
     f->renewal_sent = 0;
     f->up_at = w->now + (int64_t)draw(w, 10) * STEP_US;
+    lookups_break(f);
     w->breaks += !f->down;
     /* An answer that is in the socket is read yet. */
     for (unsigned i = 0; i < f->count && f->way[i].hit && f->way[i].told_at <= w->now && !f->down; i++)
@@ -486,6 +488,8 @@ static int far_settle(struct store *face, struct error_detail *detail)
     if (!far_holds(f))
         return STORE_AMBIGUOUS;
     f->settled = f->way[0].seq;
+    for (size_t i = 0; i < f->way[0].copy.ended_count; i++)
+        known_add(&f->filter, f->way[0].copy.ended[i].request_id);
     if (f->shard == f->shard->sidecar->shards)
         f->shard->sidecar->witness = (struct hold_mark){f->shard->epoch, f->settled};
     f->count--;
@@ -526,6 +530,8 @@ static int far_find_ended(struct store *s, uint64_t serial, struct ended_row *ro
 static int far_find_request(struct store *s, struct bytes request_id, struct bytes scope, struct ended_row *row,
                             struct error_detail *detail)
 {
+    if (lookups_is_new((struct far_store *)s, request_id))
+        return error_set(detail, E_SAGA_NOT_FOUND, NULL, NULL);
     return THERE(s) ? NEAR(s)->find_request(NEAR(s), request_id, scope, row, detail) : away(detail);
 }
 
@@ -595,4 +601,5 @@ void far_open(struct far_store *f, struct shard *s)
         .drop = far_drop,
         .drop_claims = far_drop_claims,
     };
+    lookups_open(f);
 }

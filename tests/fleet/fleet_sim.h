@@ -10,6 +10,7 @@
 #include "sidecar/core/core.h"
 #include "sidecar/engine/saga.h"
 #include "sidecar/journal/postgres/hold.h"
+#include "sidecar/journal/postgres/known.h"
 #include "sidecar/shard/adopt.h"
 #include "tests/support/memory_store.h"
 
@@ -36,6 +37,9 @@
 /* As postgres_lease.c has it: more take-overs than count. */
 #define LEFT_TO_A_PERSON 1000
 #define COMMITS_KNOWN    256
+/* The filter of request_ids: so small that it is filled anew and sends some to ask in vain; and how many rows are read at once. */
+#define KNOWN_BITS 512
+#define KNOWN_ROWS 6
 /* How wrong a wall clock may be, and by how much one that nobody sets may jump ahead. */
 #define WALL_US INT64_C(2000000)
 #define JUMP_US INT64_C(2000000)
@@ -132,6 +136,17 @@ struct far_store {
     int64_t confirmed; /* when what was confirmed last was sent */
     int64_t renewal_sent, renewal_told;
     bool fenced;
+    struct known filter; /* of request_ids */
+    struct random chance;
+    struct {
+        bool asked, read; /* is it on its way; has it been read */
+        int64_t read_at, told_at;
+        unsigned count;
+        struct known_row {
+            uint64_t serial;
+            char request_id[8];
+        } rows[KNOWN_ROWS];
+    } piece; /* of what the filter is filled with, as it was when it was read */
 };
 
 struct shard {
@@ -188,6 +203,7 @@ struct world {
     uint64_t takers, ids;
     uint64_t breaks, kept, again, losses, lost, seen, unseen, twice;
     uint64_t outages, removals, claims_dropped, past, jumps;
+    uint64_t unasked, asked, filled; /* look-ups of request_ids, and filters for them */
     unsigned request_count;
     int leaver; /* a sidecar that is away for long; -1: none is */
     int64_t leaves_at;
@@ -228,6 +244,16 @@ void far_deliver(struct far_store *f, bool dies);
 /* What its owner hears by now. */
 void far_turn(struct far_store *f);
 bool far_holds(const struct far_store *f);
+
+/* ---- lookups.c ---- */
+void lookups_open(struct far_store *f);
+/* By the database, and by the owner. */
+void lookups_deliver(struct far_store *f);
+void lookups_turn(struct far_store *f);
+/* The connection that commits go over has ended; perhaps theirs has, too. */
+void lookups_break(struct far_store *f);
+/* Whether nothing is to be asked of the database about it. */
+bool lookups_is_new(struct far_store *f, struct bytes request_id);
 
 /* ---- sidecars.c ---- */
 void sidecar_start(struct sidecar *c);

@@ -514,6 +514,9 @@ static void run(uint64_t seed, struct world *totals)
     totals->claims_dropped += w->claims_dropped;
     totals->past += w->past;
     totals->jumps += w->jumps;
+    totals->unasked += w->unasked;
+    totals->asked += w->asked;
+    totals->filled += w->filled;
     free(w);
 }
 
@@ -545,6 +548,10 @@ int main(int argc, char **argv)
            (unsigned long long)totals.takeovers, (unsigned long long)totals.returns,
            (unsigned long long)totals.claims_dropped, (unsigned long long)totals.removals,
            (unsigned long long)totals.past, (unsigned long long)totals.jumps);
+    printf(
+        "fleet_sim: %llu look-ups of request_ids that were known to be new, and %llu of others; %llu filters of them "
+        "were filled\n",
+        (unsigned long long)totals.unasked, (unsigned long long)totals.asked, (unsigned long long)totals.filled);
     printf("fleet_sim: %llu connections lost, of whose commits %llu were kept and %llu sent again; %llu journals lost "
            "commits, "
            "and with them %llu acknowledged sagas: seen %llu times, and not at all %llu times; %llu request_ids began "

@@ -65,6 +65,7 @@ static const struct definition *the_definition(const struct shard *s)
 static void end_shard(struct shard *s)
 {
     core_close(s->core);
+    known_close(&s->store.filter);
     catalog_destroy(s->catalog);
     s->used = false;
 }
@@ -145,6 +146,7 @@ static bool turn_shard(struct shard *s)
     far_turn(&s->store);
     if (draw(s->sidecar->world, 10) == 0) /* its loop is busy; its thread of the database is not */
         return true;
+    lookups_turn(&s->store);
     if (core_look(s->core, true, now_of(s)) && core_expiry(s->core).us <= now_of(s).us)
         submit(s, (struct event){.type = EVENT_TICK});
     bool more;

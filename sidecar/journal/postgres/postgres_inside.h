@@ -2,6 +2,7 @@
 #ifndef SAGA_JOURNAL_POSTGRES_INSIDE_H
 #define SAGA_JOURNAL_POSTGRES_INSIDE_H
 
+#include "sidecar/journal/postgres/known.h"
 #include "sidecar/journal/postgres/postgres_store.h"
 
 #include <libpq-fe.h>
@@ -192,16 +193,6 @@ struct lookup {
     uint64_t asked;
 };
 
-/* What can be said of request_ids without asking: postgres_known.c. */
-struct known {
-    uint64_t *bits, *next; /* NULL: none; next is being filled */
-    uint64_t key[2];
-    uint64_t after, rows; /* the last serial that was read into it, and how many rows were */
-    uint64_t since;       /* added since that began */
-    struct pg_job *piece; /* rows on the way; NULL: none */
-    bool of_no_use;       /* with so many rows as there were */
-};
-
 struct postgres_store {
     struct store face;
     struct pg_link *writer, *reader;
@@ -247,7 +238,8 @@ struct postgres_store {
     unsigned lookup_count;
     uint64_t asked;
 
-    struct known known;
+    struct known known;                     /* what can be said of request_ids without asking */
+    struct pg_job *known_piece;             /* rows for it, on the way; NULL: none */
     struct pg_job *late;                    /* a look that took too long for a turn; NULL: none */
     struct cached_frame cached[CACHED_MAX]; /* by number */
     size_t cached_bytes, cache_hand;
@@ -301,11 +293,7 @@ bool postgres_cache_find(const struct postgres_store *s, uint64_t frame, struct 
 void postgres_cache_keep(struct postgres_store *s, uint64_t frame, struct bytes records);
 void postgres_cache_finish(struct postgres_store *s);
 
-/* postgres_known.c. A saga with this request_id has ended, durably. */
-void known_add(struct known *k, struct bytes request_id);
-/* Whether no ended saga of the journal has this request_id; false: it is to be looked up. */
-bool known_is_new(const struct known *k, struct bytes request_id);
-/* Takes and asks for what it is filled with; to be called now and then. */
+/* postgres_known.c. Takes and asks for what it is filled with; to be called now and then. */
 void known_turn(struct postgres_store *s);
 void known_finish(struct postgres_store *s);
 

@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #define LOOK_EVERY_US INT64_C(200000) /* at whoever waits for the journal */
+/* A million bytes: one in forty asks in vain with a million request_ids in it. */
+#define KNOWN_BITS (UINT64_C(1) << 23)
 
 int postgres_store_check_conninfo(const char *conninfo, struct error_detail *detail)
 {
@@ -210,11 +212,12 @@ static int start(struct postgres_store *s, const struct postgres_store_options *
                                            .self = s};
     const struct pg_link_options reader = {
         .conninfo = s->conninfo, .timeout = s->timeout, .wake = wake_owner, .self = s};
-    uint64_t chance;
-    if (getrandom(&chance, sizeof chance, 0) != (ssize_t)sizeof chance)
+    uint64_t chance[3];
+    if (getrandom(chance, sizeof chance, 0) != (ssize_t)sizeof chance)
         return error_set(detail, E_SYSTEM, "", "random numbers");
+    known_open(&s->known, KNOWN_BITS, chance + 1);
     CHECK(strlen(options->program) <= POSTGRES_PROGRAM_BYTES_MAX && strchr(options->program, ' ') == NULL);
-    snprintf(s->taker, sizeof s->taker, "%016" PRIx64 " %s", chance, options->program);
+    snprintf(s->taker, sizeof s->taker, "%016" PRIx64 " %s", chance[0], options->program);
     int code = witness_open(s, options->witness, detail);
     if (code == 0 && (code = link_open(&writer, &s->writer)) != 0)
         error_set(detail, code, "", "a thread for the database");
