@@ -1,6 +1,7 @@
 /* What sidecars of a fleet read of the journals in their database, and write there: each question among journals of this fleet and of another. */
 #include "sidecar/journal/postgres/postgres_fleet.h"
 
+#include "sidecar/journal/postgres/postgres_inside.h"
 #include "tests/support/postgres_place.h"
 #include "tests/support/until.h"
 
@@ -194,6 +195,10 @@ START_TEST(postgres_fleet__tries_begin_anew)
     ck_assert_uint_eq(tries_of("a"), 3);
     ck_assert_int_eq(postgres_fleet_lasted(fleet, "b", "a", &detail), 0);
     ck_assert_uint_eq(tries_of("a"), 0);
+    /* Whoever has it may find at this moment that the database has lost commits: that waits for a person. */
+    place_query(&server, "update saga_journal set tries = " LEFT " where name = 'a'");
+    ck_assert_int_eq(postgres_fleet_lasted(fleet, "b", "a", &detail), 0);
+    ck_assert_uint_eq(tries_of("a"), LEFT_TO_A_PERSON);
     place_query(&server, "update saga_journal set tries = 3");
     ck_assert_int_eq(postgres_fleet_want(fleet, "a", &there, &detail), 0);
     ck_assert(there);

@@ -382,8 +382,11 @@ int postgres_fleet_sweep(struct postgres_fleet *f, struct span audit_kept, bool 
 int postgres_fleet_lasted(struct postgres_fleet *f, const char *own, const char *name, struct error_detail *detail)
 {
     const char *values[] = {name, own};
-    PGresult *done = query(f, "update saga_journal set tries = 0 where name = $1 and carrier = $2 and tries <> 0", 2,
-                           values, detail);
+    /* Whoever has it may have found at this moment that it lacks something: then it waits for a person. */
+    PGresult *done = query(f,
+                           "update saga_journal set tries = 0 where name = $1 and carrier = $2 and tries <> 0 and "
+                           "tries < " LEFT,
+                           2, values, detail);
     PQclear(done);
     return done == NULL ? E_JOURNAL_AWAY : 0;
 }

@@ -78,7 +78,7 @@ int postgres_fleet_remove(struct postgres_fleet *f, uint64_t id, uint64_t epoch,
                           struct error_detail *detail);
 /* Deletes a piece of what is left of some journal that was removed; of its audit trail once that was long enough ago. *more: there may be more. */
 int postgres_fleet_sweep(struct postgres_fleet *f, struct span audit_kept, bool *more, struct error_detail *detail);
-/* A take-over has lasted. */
+/* A take-over has lasted. What is left to a person stays so. */
 int postgres_fleet_lasted(struct postgres_fleet *f, const char *own, const char *name, struct error_detail *detail);
 /* Has whoever has it give it up, for so long that its own sidecar can take it, or another. */
 int postgres_fleet_want(struct postgres_fleet *f, const char *name, bool *there, struct error_detail *detail);

@@ -15,6 +15,10 @@
 #define NUMBER(n)      NUMBER_TEXT(n)
 #define NUMBER_TEXT(n) #n
 
+/* In `tries`, of a journal that lacks what was acknowledged: more than any take-overs count. */
+#define LEFT_TO_A_PERSON 1000
+#define LEFT             NUMBER(LEFT_TO_A_PERSON)
+
 enum pg_statement {
     PG_COMMIT_FRAMES, /* what a commit is made of decides which of the first three is used */
     PG_COMMIT_ENDED,

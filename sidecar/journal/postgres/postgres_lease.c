@@ -20,10 +20,6 @@
 
 #define ROW "id, epoch, seq, first_frame, last_frame, oldest_live, serial_max, audit_last, form, tries"
 
-/* In `tries`, of a journal that lacks what was acknowledged: more than any take-overs count. */
-#define LEFT_TO_A_PERSON 1000
-#define LEFT             NUMBER(LEFT_TO_A_PERSON)
-
 static uint64_t number_at(const PGresult *result, int column)
 {
     return strtoull(PQgetvalue(result, 0, column), NULL, 10);
