@@ -169,6 +169,35 @@ START_TEST(typed__a_later_attempt_with_another_request_does_not_leave)
 }
 END_TEST
 
+/* Likewise its condition: what an earlier attempt came to is unknown all the same. */
+START_TEST(typed__a_condition_that_fails_on_a_retry_does_not_tell_what_was_done)
+{
+    engine_trace_run(HEAD "steps:\n"
+                          "  - {name: p, target: t, pivot: true, action: {method: /shapes.Shop/Old}}\n"
+                          "  - {name: a, after: [p], target: t, when: \"input.sku=='in'\",\n"
+                          "     action: {method: /shapes.Shop/Old, retry: {maxAttempts: 1}}}\n",
+                     8,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 p #1\n"
+                     "call 1 p action #1 2000ms \"in\"\n"
+                     "> answer 1 p OK\n"
+                     "ACTION_ENDED 1 p #1 DONE\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n"
+                     "> answer 1 a UNAVAILABLE\n"
+                     "ACTION_ENDED 1 a #1 UNKNOWN UNAVAILABLE\n"
+                     "STUCK 1 a FORWARD_FAILED\n"
+                     "> upgrade input.sku== input.sku.split('-')[1]==\n"
+                     "> retry 1\n"
+                     "RETRIED 1 a\n"
+                     "reply 1\n"
+                     "ACTION_ENDED 1 a UNKNOWN INVALID_ARGUMENT\n"
+                     "STUCK 1 a FORWARD_FAILED\n");
+}
+END_TEST
+
 /* What an answer that cannot be judged means nobody knows; one that says that nothing was done is a refusal. */
 START_TEST(typed__an_answer_that_cannot_be_judged_is_unknown)
 {
@@ -366,6 +395,7 @@ int main(void)
     tcase_add_test(c, typed__what_is_required_is_asked_before_anything_is_written);
     tcase_add_test(c, typed__an_undo_sees_whether_its_action_is_known);
     tcase_add_test(c, typed__a_later_attempt_with_another_request_does_not_leave);
+    tcase_add_test(c, typed__a_condition_that_fails_on_a_retry_does_not_tell_what_was_done);
     tcase_add_test(c, typed__a_later_undo_with_another_request_does_not_leave);
     tcase_add_test(c, typed__an_answer_that_cannot_be_judged_is_unknown);
     tcase_add_test(c, typed__an_undo_that_cannot_be_computed_is_a_dead_letter);

@@ -86,6 +86,31 @@ START_TEST(where__sees_the_saga)
 }
 END_TEST
 
+/* What a committed saga went without; a person who skips what was to stand in has decided that nothing is missing. */
+START_TEST(where__sees_what_a_saga_lacks)
+{
+    struct step_spec specs[] = {{.name = "score", .has_fallback = true},
+                                {.name = "score.fallback", .stand_in = STAND_IN_CALL}};
+    const struct definition definition = {.name = "checkout", .version = "1.2.0", .step_count = 2, .steps = specs};
+    struct step steps[2] = {{.action = SAGA_ACTION_REJECTED}, {.action = SAGA_ACTION_DONE}};
+    struct saga saga = {.definition = &definition,
+                        .state = SAGA_COMMITTED,
+                        .mode = SAGA_ORCHESTRATED,
+                        .deadline = INSTANT_NEVER,
+                        .step_count = 2,
+                        .steps = steps};
+    struct where_view v = where_view_of(&saga);
+    ck_assert(asks_of("degraded", &v));
+    steps[1].action = SAGA_ACTION_SKIPPED;
+    v = where_view_of(&saga);
+    ck_assert(!asks_of("degraded", &v));
+    specs[1].optional = true;
+    steps[1].action = SAGA_ACTION_REJECTED;
+    v = where_view_of(&saga);
+    ck_assert(asks_of("degraded", &v));
+}
+END_TEST
+
 /* A saga as it is in memory: what is stuck says why it is stuck, and where, and not why it had turned back. */
 START_TEST(where__sees_a_saga_as_it_is)
 {
@@ -125,8 +150,8 @@ START_TEST(where__sees_a_saga_as_it_is)
     saga = (struct saga){
         .name = bytes_of_text("by hand"), .mode = SAGA_ENLISTED, .state = SAGA_RUNNING, .deadline = INSTANT_NEVER};
     v = where_view_of(&saga);
-    ck_assert(asks_of(
-        "mode == 'enlisted' && version == '' && step == '' && reason == '' && definition == 'by hand'", &v));
+    ck_assert(
+        asks_of("mode == 'enlisted' && version == '' && step == '' && reason == '' && definition == 'by hand'", &v));
     ck_assert(!asks_of("deadline > started_at", &v));
 }
 END_TEST
@@ -221,6 +246,7 @@ int main(void)
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, where__sees_the_saga);
     tcase_add_test(tcase, where__sees_a_saga_as_it_is);
+    tcase_add_test(tcase, where__sees_what_a_saga_lacks);
     tcase_add_test(tcase, where__refuses_what_is_no_question);
     tcase_add_test(tcase, where__has_a_bound);
     tcase_add_test(tcase, where__says_what_must_be_so);
