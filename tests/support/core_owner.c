@@ -89,6 +89,8 @@ void owner_init(struct owner *o)
     o->targets[1] = "u";
     o->live_sagas_max = 1000;
     o->retention = SPAN_S(3600);
+    o->commit_bytes_max = 65536;
+    o->answers_max = 100;
     o->memory = (struct memory){.take = take, .take_zeroed = take_zeroed, .give_back = give_back, .self = o};
 }
 
@@ -124,15 +126,16 @@ int owner_start(struct owner *o)
                 .target_wait = SPAN_S(300),
                 .deadline_max = SPAN_S(100000),
                 .compensation_retry = definition_limits_default().retry.compensation,
-                .recall = {.answers_max = 100, .bytes_max = 1 << 20, .age_max = SPAN_S(3600)},
+                .recall = {.answers_max = o->answers_max, .bytes_max = 1 << 20, .age_max = SPAN_S(3600)},
                 .seed = 1,
                 .tag = 0xabc,
             },
         .targets = targets,
         .target_count = count,
-        .commit_bytes_max = 65536,
+        .commit_bytes_max = o->commit_bytes_max,
         .retention = o->retention,
         .audit_retention = o->audit_retention,
+        .move_after = o->move_after,
     };
     struct core_world world = {.durable = durable, .reply = reply, .call = call_out, .self = o};
     o->told_size = o->call_count = 0;

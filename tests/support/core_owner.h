@@ -21,6 +21,9 @@ struct owner {
     uint32_t live_sagas_max;       /* 1000 */
     struct span retention;         /* 1 h */
     struct span audit_retention;   /* 0: for ever */
+    uint32_t commit_bytes_max;     /* 64 KiB */
+    uint32_t answers_max;          /* 100 */
+    uint32_t move_after;           /* 0: as it is by default */
     struct memory memory;          /* malloc, counted */
     uint64_t allocations, fail_at; /* the number of the one that fails; 0: none */
 

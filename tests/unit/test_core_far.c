@@ -199,6 +199,37 @@ START_TEST(core_far__a_start_waits_for_its_look_up)
 }
 END_TEST
 
+static int take_audit(void *self, const struct audit_row *row)
+{
+    snprintf(self, 64, "%.*s", (int)row->body.size, (const char *)row->body.at);
+    return 0;
+}
+
+/* So is what the trail is to say: of an act on a saga that was not there yet when it was asked for. */
+START_TEST(core_far__what_the_trail_is_to_say_is_kept_while_it_waits)
+{
+    char entry[] = "somebody paused it", body[64] = "";
+    owner_submit(&o, (struct event){.type = EVENT_PAUSE,
+                                    .token = 1,
+                                    .saga = {.tag = 0xabc, .serial = 1},
+                                    .actor = bytes_of_text("somebody"),
+                                    .audit = bytes_of_text(entry)});
+    memset(entry, 'x', strlen(entry));
+    owner_submit_start(&o, 2, "one", NULL);
+    memory_disk_arrive(o.disk, STORE_PENDING);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    ck_assert(engine_find(core_engine(o.core), 1)->paused);
+    while (memory_disk_on_the_way(o.disk) > 0) {
+        memory_disk_arrive(o.disk, 0);
+        ck_assert_int_eq(owner_commit(&o), 0);
+    }
+    ck_assert_int_eq(o.store->scan_audit(o.store, 1, 1, take_audit, body, &o.detail), 0);
+    ck_assert_str_eq(body, "somebody paused it");
+    o.told_size = 0;
+}
+END_TEST
+END_TEST
+
 /* While its end is on the way, a saga is found in memory; afterwards the store knows it. Never is it started again. */
 START_TEST(core_far__an_ended_saga_is_never_lost_sight_of)
 {
@@ -320,6 +351,7 @@ static Suite *suite(void)
     tcase_add_test(t, core_far__a_start_waits_for_its_look_up);
     tcase_add_test(t, core_far__an_ended_saga_is_never_lost_sight_of);
     tcase_add_test(t, core_far__an_enlistment_is_kept_whole_while_it_waits);
+    tcase_add_test(t, core_far__what_the_trail_is_to_say_is_kept_while_it_waits);
     tcase_add_test(t, core_far__a_stop_refuses_what_still_waits);
     tcase_add_test(t, core_far__frames_on_the_way_can_be_read);
     tcase_add_test(t, core_far__a_large_batch_is_cut_into_frames);

@@ -3,9 +3,11 @@
 
 #include "sidecar/engine/saga.h"
 #include "sidecar/journal/codec.h"
+#include "sidecar/core/answers.h"
 #include "sidecar/core/core.h"
 
 #include <check.h>
+#include <stdio.h>
 
 static struct owner o;
 
@@ -173,6 +175,85 @@ START_TEST(core_recovery__retention_on_a_full_disk_may_be_tried_again)
 }
 END_TEST
 
+static void start_with(size_t input_size)
+{
+    static const uint8_t input[65536];
+    owner_submit(&o, (struct event){.type = EVENT_START,
+                                    .token = 1,
+                                    .input = bytes_of(input, input_size),
+                                    .definition = catalog_at(o.catalog, 0)->definition});
+    ck_assert_int_eq(owner_commit(&o), 0);
+}
+
+/* Whoever says after how many frames means that, however many sagas live. */
+START_TEST(core_recovery__sagas_are_moved_after_as_many_frames_as_is_said)
+{
+    bool more;
+    o.move_after = 4;
+    owner_restart(&o);
+    for (unsigned i = 0; i < 6; i++)
+        start_with(10);
+    uint64_t last = core_decided(o.core);
+    ck_assert_int_eq(core_maintain(o.core, o.now, &more, &o.detail), 0);
+    ck_assert_uint_gt(engine_find(core_engine(o.core), 1)->first_position, last);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    o.told_size = 0;
+}
+END_TEST
+
+/* However much a commit may hold, a piece of this work does not last. */
+START_TEST(core_recovery__a_piece_of_moving_has_an_end)
+{
+    bool more;
+    o.move_after = 4;
+    o.commit_bytes_max = 4 << 20;
+    owner_restart(&o);
+    for (unsigned i = 0; i < 10; i++)
+        start_with(40000);
+    uint64_t last = core_decided(o.core);
+    ck_assert_int_eq(core_maintain(o.core, o.now, &more, &o.detail), 0);
+    ck_assert(more && !core_batch_full(o.core));
+    unsigned moved = 0;
+    for (uint64_t serial = 1; serial <= 10; serial++)
+        moved += engine_find(core_engine(o.core), serial)->first_position > last;
+    ck_assert_uint_eq(moved, 2);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    o.told_size = 0;
+}
+END_TEST
+
+/* Those that a restart finds too old are forgotten a piece at a time, and the next piece is soon. */
+START_TEST(core_recovery__answers_that_are_too_old_are_forgotten_in_pieces)
+{
+    enum { ANSWERS = 600, PIECE = 256 };
+    o.answers_max = ANSWERS;
+    for (uint32_t i = 0; i < ANSWERS; i++) {
+        char row_name[ANSWER_NAME_SIZE], name[64];
+        uint8_t value[256];
+        int size = snprintf(name, sizeof name, "d/a%c/p.S/A%c%u", 0, 0, i);
+        const struct recalled one = {.slot = i,
+                                     .name = bytes_of(name, (size_t)size + 1),
+                                     .answer = bytes_of_text("x"),
+                                     .given_at = instant_after(o.now, SPAN_MS(i))};
+        const struct subject_row row = answers_row(&one, row_name, value);
+        ck_assert_int_eq(core_set_subject(o.core, &row), 0);
+    }
+    ck_assert_int_eq(owner_commit(&o), 0);
+    owner_restart(&o);
+    const struct recall *answers = engine_answers(core_engine(o.core));
+    ck_assert_uint_eq(answers->count, ANSWERS);
+    o.now = instant_after(o.now, SPAN_S(3601));
+    for (unsigned left = ANSWERS; left > 0;) {
+        left -= left < PIECE ? left : PIECE;
+        owner_submit(&o, (struct event){.type = EVENT_TICK});
+        ck_assert_int_eq(owner_commit(&o), 0);
+        ck_assert_uint_eq(answers->count, left);
+        ck_assert(left == 0 || !instant_before(instant_after(o.now, SPAN_S(1)), core_expiry(o.core)));
+        o.now = instant_after(o.now, SPAN_S(1));
+    }
+}
+END_TEST
+
 static unsigned audit_pieces;
 
 static int drop_audit_piece(struct store *s, struct instant before, uint32_t work_max, bool *more,
@@ -277,6 +358,9 @@ int main(void)
     tcase_add_test(t, core_recovery__frames_of_a_live_saga_are_kept);
     tcase_add_test(t, core_recovery__retention_goes_on_beside_what_is_pending);
     tcase_add_test(t, core_recovery__retention_on_a_full_disk_may_be_tried_again);
+    tcase_add_test(t, core_recovery__sagas_are_moved_after_as_many_frames_as_is_said);
+    tcase_add_test(t, core_recovery__a_piece_of_moving_has_an_end);
+    tcase_add_test(t, core_recovery__answers_that_are_too_old_are_forgotten_in_pieces);
     tcase_add_test(t, core_recovery__retention_goes_on_until_the_trail_is_short);
     tcase_add_test(t, core_recovery__every_allocation_may_be_refused);
     suite_add_tcase(suite, t);
