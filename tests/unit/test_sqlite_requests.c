@@ -123,6 +123,36 @@ START_TEST(sqlite_requests__as_an_array)
 }
 END_TEST
 
+/* A pass of retention takes several pieces, and time goes on meanwhile: what ended after it had begun, in a piece that was looked at already, is there
+ * still. */
+START_TEST(sqlite_requests__what_ends_during_a_pass_is_found)
+{
+    enum { FIRST = 100 };
+    bool more = true;
+    options.unsorted_max = 1;
+    name_all(8);
+    open_store();
+    for (unsigned i = 0; i < FIRST; i++) {
+        struct ended_row row = row_of(last + 1);
+        row.started_at.us = 1;
+        row.ended_at.us = (int64_t)(i < FIRST / 2 ? 20 : 1) * 1000000;
+        ck_assert_int_eq(store->commit(store, &(struct store_commit){.ended = &row, .ended_count = 1}, &detail), 0);
+        last++;
+    }
+    for (int64_t before_s = 10; more; before_s += 50)
+        ck_assert_int_eq(store->drop(store, (struct instant){.us = before_s * 1000000}, 1, FIRST / 2, &more, &detail),
+                         0);
+    while (last + A_COMMIT <= SAGAS) /* the hand comes by */
+        ck_assert_int_eq(add(A_COMMIT), 0);
+    for (uint64_t serial = 1; serial <= FIRST / 2; serial++) {
+        struct ended_row row;
+        if (ids[serial][0] != '\0')
+            ck_assert_int_eq(store->find_request(store, bytes_of_text(ids[serial]), bytes_of(NULL, 0), &row, &detail),
+                             0);
+    }
+}
+END_TEST
+
 /* A commit that did not succeed leaves nothing behind, in memory either. */
 START_TEST(sqlite_requests__commit_that_found_no_room)
 {
@@ -276,6 +306,7 @@ static Suite *suite(void)
     tcase_set_timeout(t, 120);
     tcase_add_checked_fixture(t, make_dir, remove_dir);
     tcase_add_loop_test(t, sqlite_requests__as_an_array, 0, 4);
+    tcase_add_test(t, sqlite_requests__what_ends_during_a_pass_is_found);
     tcase_add_loop_test(t, sqlite_requests__commit_that_found_no_room, 0, 12);
     tcase_add_loop_test(t, sqlite_requests__row_that_went, 0, 2);
     tcase_add_loop_test(t, sqlite_requests__log_that_is_damaged, 0, 4);

@@ -41,8 +41,8 @@ static int add(size_t frames, size_t rows)
     static uint8_t bytes[4 * COMMIT_MAX];
     static struct ended_row ended_rows[ROWS_MAX];
     static char ids[ROWS_MAX][24];
-    size_t cuts[4 * FRAMES_MAX], at = 0;
-    ck_assert(frames > 0 && frames <= 4 * FRAMES_MAX && rows <= ROWS_MAX);
+    size_t cuts[5 * FRAMES_MAX], at = 0;
+    ck_assert(frames > 0 && frames <= 5 * FRAMES_MAX && rows <= ROWS_MAX);
     for (size_t i = 0; i < frames; i++) {
         if (i > 0)
             cuts[i - 1] = at;
@@ -117,7 +117,21 @@ START_TEST(sqlite_shares__files_stay_within_the_bound)
 }
 END_TEST
 
-/* A commit that is larger than the log's share has its room, and then the log is cut. */
+/* What is kept for ending is enough for the largest commit, also where that is a large part of the bound. */
+START_TEST(sqlite_shares__a_large_commit_has_its_room_when_it_is_tight)
+{
+    options.size_bytes_max = BOUND;
+    options.commit_bytes_max = 4 * COMMIT_MAX;
+    frame = 1;
+    random_seed(&chance, 1);
+    open_store();
+    while (!store->is_tight(store))
+        ck_assert_int_eq(add(4, 1), 0);
+    ck_assert_int_eq(add(4 * COMMIT_MAX / (PAYLOAD + 100), 1), 0);
+    ck_assert_uint_le(on_disk(), BOUND);
+}
+END_TEST
+
 /* Few ask while much is written: then it is looked anew all the same. */
 START_TEST(sqlite_shares__what_is_written_is_seen_by_the_next_who_asks)
 {
@@ -134,6 +148,7 @@ START_TEST(sqlite_shares__what_is_written_is_seen_by_the_next_who_asks)
 }
 END_TEST
 
+/* A commit that is larger than the log's share has its room, and then the log is cut. */
 START_TEST(sqlite_shares__larger_commit_has_its_room_while_it_takes)
 {
     begin();
@@ -180,6 +195,7 @@ int main(void)
     tcase_add_checked_fixture(t, make_dir, remove_dir);
     tcase_add_test(t, sqlite_shares__files_stay_within_the_bound);
     tcase_add_test(t, sqlite_shares__larger_commit_has_its_room_while_it_takes);
+    tcase_add_test(t, sqlite_shares__a_large_commit_has_its_room_when_it_is_tight);
     tcase_add_test(t, sqlite_shares__what_is_written_is_seen_by_the_next_who_asks);
     tcase_add_test(t, sqlite_shares__lower_bound);
     suite_add_tcase(s, t);

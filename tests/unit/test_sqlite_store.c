@@ -202,6 +202,46 @@ START_TEST(sqlite_store__log_is_copied_as_it_grows)
 }
 END_TEST
 
+/* In a test of its pace the clock is made up: each look at it finds so much later. */
+static bool made_up;
+static int64_t made_up_us, disk_takes_us;
+
+int __wrap_clock_gettime(clockid_t clock, struct timespec *t);
+int __real_clock_gettime(clockid_t clock, struct timespec *t);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *t)
+{
+    if (!made_up)
+        return __real_clock_gettime(clock, t);
+    made_up_us += disk_takes_us;
+    *t = (struct timespec){.tv_sec = made_up_us / 1000000, .tv_nsec = made_up_us % 1000000 * 1000};
+    return 0;
+}
+
+/* Where copying takes long the log is copied sooner, down to a bound; where it does not, later again. */
+START_TEST(sqlite_store__a_log_that_is_slow_to_copy_is_copied_sooner)
+{
+    options.checkpoint_pages = 400;
+    open_store();
+    const struct sqlite_store *s = (const struct sqlite_store *)store;
+    ck_assert_uint_eq(s->checkpoint_pace, 400);
+    made_up = true;
+    disk_takes_us = 30000;
+    uint64_t frame = 1;
+    for (uint32_t least = 400; least > 64; least = s->checkpoint_pace) {
+        for (unsigned i = 0; s->checkpoint_pace == least && i < 400; i++, frame++)
+            commit_frames(frame, frame);
+        ck_assert_uint_eq(s->checkpoint_pace, least / 2 > 64 ? least / 2 : 64);
+    }
+    commit_frames(frame, frame + 199);
+    ck_assert_uint_eq(s->checkpoint_pace, 64);
+    disk_takes_us = 1;
+    for (unsigned i = 0; s->checkpoint_pace < 128 && i < 400; i++)
+        commit_frames(frame + 200 + i, frame + 200 + i);
+    ck_assert_uint_eq(s->checkpoint_pace, 128);
+    made_up = false; /* whoever measures the test needs the real one */
+}
+END_TEST
+
 /* ---- definitions ---- */
 
 static int take_definition(void *self, const struct definition_row *row)
@@ -519,6 +559,7 @@ static Suite *suite(void)
     tcase_add_test(t, sqlite_store__frame_of_many_pages);
     tcase_add_test(t, sqlite_store__oldest_live_stays_until_told_again);
     tcase_add_test(t, sqlite_store__log_is_copied_as_it_grows);
+    tcase_add_test(t, sqlite_store__a_log_that_is_slow_to_copy_is_copied_sooner);
     tcase_add_test(t, sqlite_store__definitions);
     tcase_add_test(t, sqlite_store__second_open_is_refused);
     tcase_add_test(t, sqlite_store__every_commit_is_synced);

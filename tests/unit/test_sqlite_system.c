@@ -170,6 +170,60 @@ START_TEST(sqlite_system__a_limit_on_files_is_a_full_disk)
 }
 END_TEST
 
+/* The log is copied then, and written over: what it held is no reason to refuse the next. */
+START_TEST(sqlite_system__a_full_log_is_copied)
+{
+    struct rlimit before, low;
+    signal(SIGXFSZ, SIG_IGN);
+    options.checkpoint_pages = 100000;
+    open_store();
+    ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &before), 0);
+    low = before;
+    low.rlim_cur = 4 << 20;
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &low), 0);
+    uint64_t frame = 1;
+    while (try_commit(frame, 8000, (int64_t)frame * 1000) == 0)
+        frame++;
+    int code = try_commit(frame, 8000, (int64_t)frame * 1000);
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &before), 0);
+    ck_assert_int_eq(code, 0);
+}
+END_TEST
+
+static uint64_t writes_fail;
+
+static ssize_t failing_pwrite(int fd, const void *at, size_t size, off_t offset)
+{
+    if (writes_fail > 0 && --writes_fail == 0) {
+        errno = EIO;
+        return -1;
+    }
+    return pwrite(fd, at, size, offset);
+}
+
+/* After a write that failed nothing is written any more, at the end neither: the log stays as it is for the next start. */
+START_TEST(sqlite_system__a_broken_journal_is_not_copied_at_the_end)
+{
+    struct stat about;
+    char log[256];
+    snprintf(log, sizeof log, "%s-wal", path);
+    sqlite3_vfs *vfs = sqlite3_vfs_find(NULL);
+    ck_assert_int_eq(vfs->xSetSystemCall(vfs, "pwrite", (sqlite3_syscall_ptr)failing_pwrite), SQLITE_OK);
+    ck_assert_int_eq(vfs->xSetSystemCall(vfs, "pwrite64", (sqlite3_syscall_ptr)failing_pwrite), SQLITE_OK);
+    open_store();
+    commit_frames(1, 10);
+    writes_fail = 1;
+    ck_assert_int_eq(try_commit(11, 300, 11000), E_JOURNAL);
+    close_store();
+    ck_assert_int_eq(stat(log, &about), 0);
+    ck_assert_int_gt(about.st_size, 0);
+    open_store();
+    ck_assert_uint_eq(state.last_frame, 10);
+    close_store();
+    ck_assert_int_ne(stat(log, &about), 0); /* as a sound one is */
+}
+END_TEST
+
 START_TEST(sqlite_system__a_log_that_is_removed_takes_nothing)
 {
     char log[256];
@@ -268,6 +322,8 @@ static Suite *suite(void)
     tcase_add_test(t, sqlite_system__a_log_that_is_removed_takes_nothing);
     tcase_add_test(t, sqlite_system__a_log_that_is_replaced_takes_nothing);
     tcase_add_test(t, sqlite_system__a_limit_on_files_is_a_full_disk);
+    tcase_add_test(t, sqlite_system__a_full_log_is_copied);
+    tcase_add_test(t, sqlite_system__a_broken_journal_is_not_copied_at_the_end);
     tcase_set_timeout(t, 60);
     tcase_add_test(t, sqlite_system__a_full_volume_heals_by_retention);
     suite_add_tcase(s, t);
