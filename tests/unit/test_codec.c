@@ -232,6 +232,24 @@ START_TEST(codec__cut_within_a_sealed_record_is_corrupt)
 }
 END_TEST
 
+/* A text ends with a zero byte. One that reaches to the record's end has none, whatever lies behind it. */
+START_TEST(codec__a_text_without_its_end_is_corrupt)
+{
+    const struct record record = {.type = RECORD_ENLISTED,
+                                  .saga = {.tag = 1, .serial = 2},
+                                  .at = {.us = 5},
+                                  .step_name = bytes_of_text("pay"),
+                                  .call = {.target = "t", .method = "/p.S/Undo", .source = REQUEST_CONSTANT}};
+    struct record got;
+    size_t size = encode(&record, 0, buffer);
+    ck_assert_int_eq(decode(bytes_of(buffer, size), &got), 0);
+    ck_assert_int_eq(buffer[size - 1], 0);
+    seal(buffer, size - 1);
+    ck_assert_int_eq(decode(bytes_of(buffer, size - 1), &got), E_JOURNAL_CORRUPT);
+    ck_assert_str_eq(detail.text, "the record ends within a field");
+}
+END_TEST
+
 START_TEST(codec__flipped_bit_is_corrupt)
 {
     size_t count;
@@ -490,6 +508,7 @@ static Suite *suite(void)
     tcase_add_test(t, codec__what_typed_definitions_record_is_read_for_ever);
     tcase_add_test(t, codec__cut_anywhere_is_corrupt);
     tcase_add_test(t, codec__cut_within_a_sealed_record_is_corrupt);
+    tcase_add_test(t, codec__a_text_without_its_end_is_corrupt);
     tcase_add_test(t, codec__flipped_bit_is_corrupt);
     tcase_add_test(t, codec__record_has_one_encoding);
     tcase_add_test(t, codec__format_and_type_that_are_not_known);

@@ -296,6 +296,27 @@ START_TEST(rehearse__an_example_has_everything)
 }
 END_TEST
 
+/* Of an enum the second value, which is not what an empty message has; of one that has no second, the first. */
+START_TEST(rehearse__an_example_s_enum_is_not_the_default)
+{
+    struct enum_value values[] = {{.number = 0}, {.number = 7}};
+    struct enum_type kinds = {.value_count = 2, .values = values};
+    struct field field = {.name = bytes_of_text("kind"), .number = 1, .kind = FIELD_ENUM, .oneof = -1};
+    const struct message_type type = {.field_count = 1, .fields = &field};
+    struct pool pool;
+    struct bytes wire;
+    field.enumeration = &kinds;
+    pool_init(&pool, &heap, 1u << 20);
+    ck_assert_int_eq(rehearse_example(&type, &pool, &wire), 0);
+    ck_assert(bytes_equal(wire, bytes_of_text("\x08\x07")));
+    kinds.value_count = 1;
+    values[0].number = 3;
+    ck_assert_int_eq(rehearse_example(&type, &pool, &wire), 0);
+    ck_assert(bytes_equal(wire, bytes_of_text("\x08\x03")));
+    pool_finish(&pool);
+}
+END_TEST
+
 /* It would be larger than any machine: what is within it is left out until it fits. */
 START_TEST(rehearse__an_example_of_what_holds_itself_has_an_end)
 {
@@ -352,6 +373,7 @@ int main(void)
     tcase_add_test(runs, rehearse__a_last_good_answer_is_there_or_not);
     tcase_add_test(runs, rehearse__a_wide_definition_is_left_to_chance);
     tcase_add_test(runs, rehearse__an_example_has_everything);
+    tcase_add_test(runs, rehearse__an_example_s_enum_is_not_the_default);
     tcase_add_test(runs, rehearse__an_example_of_what_holds_itself_has_an_end);
     suite_add_tcase(suite, runs);
     SRunner *runner = srunner_create(suite);

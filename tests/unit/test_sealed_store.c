@@ -524,6 +524,33 @@ START_TEST(sealed__what_was_not_kept_is_forgotten)
 }
 END_TEST
 
+static int take_first_frame(void *self, const struct subject_row *row)
+{
+    uint64_t *first = self;
+    ck_assert_uint_gt(row->value.size, 8);
+    *first = 0;
+    for (int i = 1; i <= 8; i++)
+        *first = *first << 8 | row->value.at[row->value.size - (size_t)i];
+    return 0;
+}
+
+/* The row of a key says which frame is the first that it opens: that of the first commit, though the second brings the row as well. */
+START_TEST(sealed__a_key_is_of_the_first_frame_that_is_on_the_way)
+{
+    uint64_t first = 0;
+    open_late();
+    keeps = true;
+    fate = 0;
+    ck_assert_int_eq(try_commit(1, 300, 1000), STORE_PENDING);
+    ck_assert_int_eq(try_commit(2, 300, 2000), STORE_PENDING);
+    ck_assert_int_eq(store->settle(store, &detail), 0);
+    ck_assert_int_eq(store->settle(store, &detail), 0);
+    ck_assert_int_eq(inner->scan_subjects(inner, SUBJECT_DATA_KEY, take_first_frame, &first, &detail), 0);
+    ck_assert_uint_eq(first, 1);
+    close_store();
+}
+END_TEST
+
 /* While one is on its way nobody is asked for another. */
 START_TEST(sealed__keys_are_taken_over_one_commit_at_a_time)
 {
@@ -912,6 +939,7 @@ int main(void)
     tcase_add_test(tests, sealed__a_chain_goes_on_under_another_key);
     tcase_add_test(tests, sealed__what_was_not_kept_is_forgotten);
     tcase_add_test(tests, sealed__keys_are_taken_over_one_commit_at_a_time);
+    tcase_add_test(tests, sealed__a_key_is_of_the_first_frame_that_is_on_the_way);
     tcase_add_test(tests, sealed__a_look_goes_on_behind_what_was_dropped);
     tcase_add_test(tests, sealed__a_chain_whose_beginning_was_replaced_is_found);
     tcase_add_test(tests, sealed__a_damaged_end_is_gone_on_behind);
