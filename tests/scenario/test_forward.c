@@ -643,6 +643,41 @@ START_TEST(forward__what_had_not_begun_past_the_pivot_never_counts)
 }
 END_TEST
 
+/* One that waits at its target loses its place there: who comes after it leaves. */
+START_TEST(forward__a_paused_saga_waits_for_no_target)
+{
+    engine_trace_run(fan, 1,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n"
+                     "ACTION_STARTED 1 c #1\n"
+                     "call 1 c action #1 2000ms \"in\"\n"
+                     "> start r2\n"
+                     "STARTED 2\n"
+                     "reply 2\n"
+                     "> pause 2\n"
+                     "PAUSED 2\n"
+                     "reply 2\n"
+                     "> answer 1 c OK\n"
+                     "ACTION_ENDED 1 c #1 DONE\n"
+                     "> start r3\n"
+                     "STARTED 3\n"
+                     "reply 3\n"
+                     "ACTION_STARTED 3 c #1\n"
+                     "call 3 c action #1 2000ms \"in\"\n"
+                     "> answer 1 a OK\n"
+                     "ACTION_ENDED 1 a #1 DONE\n"
+                     "ACTION_STARTED 1 b #1\n"
+                     "call 1 b action #1 2000ms \"in\"\n"
+                     "> answer 1 b OK\n"
+                     "ACTION_ENDED 1 b #1 DONE\n"
+                     "ACTION_STARTED 3 a #1\n"
+                     "call 3 a action #1 2000ms \"in\"\n");
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("forward");
@@ -659,6 +694,7 @@ int main(void)
     tcase_add_test(t, forward__a_target_that_is_changed_keeps_what_is_out);
     tcase_add_test(t, forward__a_retry_does_not_overtake);
     tcase_add_test(t, forward__a_paused_saga_lets_nothing_leave);
+    tcase_add_test(t, forward__a_paused_saga_waits_for_no_target);
     tcase_add_test(t, forward__a_repeated_start_is_the_same_saga);
     tcase_add_test(t, forward__a_call_that_was_out_at_a_crash_is_tried_anew);
     tcase_add_test(t, forward__a_crash_between_answers_loses_nothing);

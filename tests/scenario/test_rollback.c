@@ -747,11 +747,42 @@ START_TEST(rollback__what_had_no_time_left_has_no_old_place)
 }
 END_TEST
 
+/* A pivot that can be undone, and of which nobody knows what it did, is undone: it is not asked on and on. */
+static const char undoable_pivot[] =
+    "name: undoable\n"
+    "version: 1.0.0\n"
+    "steps:\n"
+    "  - {name: p, target: t, pivot: true,\n"
+    "     action: {method: /p.S/P, retry: {maxAttempts: 3, initialBackoff: 100ms, jitter: 0}},\n"
+    "     compensation: {method: /p.S/UndoP, retry: {maxAttempts: 1}}}\n";
+
+START_TEST(rollback__a_pivot_of_unknown_outcome_that_can_be_undone_is_undone)
+{
+    engine_trace_run(undoable_pivot, 8,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 p #1\n"
+                     "call 1 p action #1 2000ms \"in\"\n"
+                     "> answer 1 p INTERNAL\n"
+                     "ACTION_ENDED 1 p #1 UNKNOWN INTERNAL\n"
+                     "TURNED_BACK 1 p ACTION_UNKNOWN\n"
+                     "COMPENSATION_STARTED 1 p #1\n"
+                     "call 1 p compensation #1 2000ms \"in\" UNKNOWN\n"
+                     "> answer 1 p NOT_FOUND\n"
+                     "COMPENSATION_ENDED 1 p #1 FAILED NOT_FOUND\n"
+                     "STUCK 1 p COMPENSATION_FAILED\n"
+                     "> reject 1 p\n" /* it is its undo that it is stuck on */
+                     "reply SAGA_NOT_STUCK\n");
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("rollback");
     TCase *t = tcase_create("rollback");
     tcase_add_test(t, rollback__a_refusal_at_the_third_step_undoes_two_in_reverse);
+    tcase_add_test(t, rollback__a_pivot_of_unknown_outcome_that_can_be_undone_is_undone);
     tcase_add_test(t, rollback__what_had_no_time_left_has_no_old_place);
     tcase_add_test(t, rollback__an_unknown_outcome_is_owed_too);
     tcase_add_test(t, rollback__an_undo_waits_for_its_target_as_long_as_it_takes);

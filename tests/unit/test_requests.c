@@ -606,6 +606,37 @@ START_TEST(requests__what_is_at_its_bound_is_taken)
 }
 END_TEST
 
+/* Likewise each payload, and how long an action of unknown outcome may go on. */
+START_TEST(requests__each_payload_has_its_bound)
+{
+    static const uint8_t bytes[65] = {0};
+    struct enlistment one = undoable("a", SPAN_S(2));
+    struct settlement s = {.step = bytes_of_text("a"), .action_state = SAGA_ACTION_UNKNOWN};
+    const struct event settle = {.type = EVENT_ENLIST, .settle = &s, .settle_count = 1};
+    struct event event = begin_with(&one, 1);
+    event.input = bytes_of(bytes, 65);
+    ck_assert_int_eq(ask(event), E_PAYLOAD);
+    ck_assert_str_eq(field, "input");
+    event.input.size--;
+    one.compensation.constant = bytes_of(bytes, 65);
+    ck_assert_int_eq(ask(event), E_PAYLOAD);
+    ck_assert_str_eq(field, "enlist[0].compensation.request");
+    one.compensation.constant.size--;
+    ck_assert_int_eq(ask(event), 0);
+
+    s.output = bytes_of(bytes, 65);
+    ck_assert_int_eq(ask(settle), E_PAYLOAD);
+    ck_assert_str_eq(field, "settle[0].output");
+    s.output.size--;
+    s.may_run_for.us = SPAN_S(3600).us + 1;
+    ck_assert_int_eq(ask(settle), E_ARGUMENT);
+    ck_assert_str_eq(field, "settle[0].may_run_for");
+    s.may_run_for.us--;
+    ck_assert_int_eq(ask(settle), 0);
+    ck_assert_int_eq(engine_find(engine, 1)->steps[0].action, SAGA_ACTION_UNKNOWN);
+}
+END_TEST
+
 /* What has no room takes outcomes, and no new step. */
 START_TEST(requests__without_room_nothing_is_enlisted)
 {
@@ -700,6 +731,7 @@ int main(void)
     tcase_add_test(tests, requests__an_end_is_repeated_in_the_same_words);
     tcase_add_test(tests, requests__a_call_tells_where_it_comes_from);
     tcase_add_test(tests, requests__what_is_at_its_bound_is_taken);
+    tcase_add_test(tests, requests__each_payload_has_its_bound);
     tcase_add_test(tests, requests__until_when_a_retry_waits_is_told);
     tcase_add_test(tests, requests__who_finds_no_room_is_told_when_there_is);
     tcase_add_test(tests, requests__nothing_comes_after_the_end);
