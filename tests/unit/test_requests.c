@@ -329,6 +329,28 @@ START_TEST(requests__a_tag_is_no_name)
 }
 END_TEST
 
+/* Who may start sagas of some tags alone starts no others, and none that has no tags. */
+START_TEST(requests__a_right_to_tags_is_no_right_to_others)
+{
+    struct event event = {
+        .type = EVENT_START, .tag_sets = bytes_of("tenant\0acme\0\0\0tenant\0other\0\0\0", 29), .input = line("acme")};
+    define("name: plain\nversion: 1.0.0\nsteps:\n  - {name: a, target: t, action: /p.S/A}\n");
+    event.definition = definition;
+    ck_assert_int_eq(ask(event), E_PERMISSION);
+    definition_destroy(definition);
+    define(TYPED "tags: {tenant: =input.sku}\n"
+                 "steps:\n  - {name: a, target: t, action: {method: /shapes.Shop/Old}, compensation: none}\n");
+    event.definition = definition;
+    ck_assert_int_eq(ask(event), 0);
+    event.input = line("other");
+    ck_assert_int_eq(ask(event), 0);
+    event.input = line("third");
+    ck_assert_int_eq(ask(event), E_PERMISSION);
+    event.tag_sets.size = 0;
+    ck_assert_int_eq(ask(event), 0);
+}
+END_TEST
+
 /* To look at: until when a step waits is at most its saga's deadline; and a breaker that is open, not the rate, is what it waits for. */
 START_TEST(requests__what_a_step_waits_for_is_told)
 {
@@ -743,6 +765,7 @@ int main(void)
     tcase_add_test(tests, requests__what_had_no_memory_for_its_request_is_refused_and_tried_again);
     tcase_add_test(tests, requests__an_answer_that_fails_has_its_words);
     tcase_add_test(tests, requests__a_tag_is_no_name);
+    tcase_add_test(tests, requests__a_right_to_tags_is_no_right_to_others);
     tcase_add_test(tests, requests__what_a_step_waits_for_is_told);
     tcase_add_test(tests, requests__a_repetition_says_the_same_in_everything);
     tcase_add_test(tests, requests__without_room_nothing_is_enlisted);
