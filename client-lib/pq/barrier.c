@@ -50,7 +50,7 @@ static int keep(struct barrier *b, enum saga_barrier_row state, int answered, co
     int status = pq_settle(b->db, b->info->idempotency_key, &row, b->collecting, b->problem);
     if (status != SAGA_OK)
         return fail(b, status, "storing the answer");
-    status = pq_commit(b->db, b->problem);
+    status = pq_execute(b->db, "COMMIT", b->problem);
     return status == SAGA_OK ? answered : fail(b, status, "committing");
 }
 
@@ -142,8 +142,7 @@ static int begin(struct barrier *b)
     int64_t left = saga_call_time_left_ms(b->call);
     int lock_timeout = left == INT64_MAX ? 0 : left > INT32_MAX ? INT32_MAX : left < 1 ? 1 : (int)left;
     char sql[128];
-    snprintf(sql, sizeof sql, "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL lock_timeout = %d",
-             lock_timeout);
+    snprintf(sql, sizeof sql, "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = %d", lock_timeout);
     return pq_execute(b->db, sql, b->problem);
 }
 

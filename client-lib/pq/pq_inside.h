@@ -31,9 +31,6 @@ struct pq_row {
 
 int pq_execute(PGconn *db, const char *sql, char problem[PQ_PROBLEM_SIZE]);
 
-/* As pq_execute, for a COMMIT: the server answers one of a failed transaction with ROLLBACK and no error. */
-int pq_commit(PGconn *db, char problem[PQ_PROBLEM_SIZE]);
-
 /* Inserts a row with that state unless the key has one. *row is then what is stored: state SAGA_ROW_ABSENT when it was inserted. The
  * answer is only read with with_answer. Waits for a transaction that is inserting the same key. */
 int pq_claim(PGconn *db, const char *key, enum saga_barrier_row state, bool with_answer, struct pq_row *row,

@@ -83,18 +83,6 @@ int pq_execute(PGconn *db, const char *sql, char problem[PQ_PROBLEM_SIZE])
     return finish(db, PQexec(db, sql), PGRES_COMMAND_OK, problem);
 }
 
-int pq_commit(PGconn *db, char problem[PQ_PROBLEM_SIZE])
-{
-    PGresult *result = PQexec(db, "COMMIT");
-    bool rolled_back =
-        result != NULL && PQresultStatus(result) == PGRES_COMMAND_OK && strcmp(PQcmdStatus(result), "COMMIT") != 0;
-    int status = finish(db, result, PGRES_COMMAND_OK, problem);
-    if (status != SAGA_OK || !rolled_back)
-        return status;
-    snprintf(problem, PQ_PROBLEM_SIZE, "the transaction had failed before");
-    return SAGA_E_INTERNAL;
-}
-
 /* ---- parameters ---- */
 
 #define PARAMETERS_MAX 8

@@ -302,6 +302,26 @@ START_TEST(barrier_pq__waits_for_a_connection_until_the_deadline)
 }
 END_TEST
 
+/* Whoever could not connect has nothing lent. */
+START_TEST(barrier_pq__calls_without_a_connection_take_none_from_later_ones)
+{
+    struct script script = {.answer = "booked"};
+    saga_pq_close(store);
+    query("DROP ROLE IF EXISTS guest");
+    query("CREATE ROLE guest SUPERUSER LOGIN");
+    char conninfo[sizeof server.folder + 64];
+    snprintf(conninfo, sizeof conninfo, "host=%s user=guest dbname=postgres", server.folder);
+    const struct saga_pq_options options = {.connections_max = 2};
+    ck_assert_int_eq(saga_pq_open(conninfo, &options, &store, &error), SAGA_OK);
+    query("ALTER ROLE guest NOLOGIN");
+    query("SELECT count(pg_terminate_backend(pid, 20000)) FROM pg_stat_activity WHERE usename = 'guest'");
+    for (uint32_t i = 0; i <= options.connections_max; i++)
+        expect(barrier_action("a", 5000), &script, SAGA_E_UNAVAILABLE, "no connection");
+    query("ALTER ROLE guest LOGIN");
+    expect(barrier_action("a", 5000), &script, SAGA_OK, "booked 1");
+}
+END_TEST
+
 START_TEST(barrier_pq__reconnects_when_the_server_has_closed)
 {
     struct script script = {.answer = "booked"};
@@ -314,6 +334,55 @@ START_TEST(barrier_pq__reconnects_when_the_server_has_closed)
     script.also = NULL;
     expect(barrier_action("b", 0), &script, SAGA_OK, "booked 3");
     ck_assert_int_eq(query("SELECT count(*) FROM ledger"), 2);
+}
+END_TEST
+
+/* The row that is in the insert's way is collected before it is read. */
+START_TEST(barrier_pq__row_that_goes_meanwhile_is_claimed_again)
+{
+    struct script script = {.answer = "booked"};
+    query("CREATE OR REPLACE FUNCTION collect() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN DELETE FROM saga_barrier "
+          "WHERE key LIKE 'a/%' AND created_at < '2021-01-01'; RETURN NULL; END $$");
+    query("INSERT INTO saga_barrier (key, state, created_at) VALUES ('a/charge/action', 1, '2020-01-01')");
+    query("CREATE TRIGGER collect AFTER INSERT ON saga_barrier EXECUTE FUNCTION collect()");
+    expect(barrier_action("a", 0), &script, SAGA_OK, "booked 1");
+}
+END_TEST
+
+/* A standby, as which a former primary may come back, and a database that somebody lets nobody write in: each until it takes writes again. */
+START_TEST(barrier_pq__database_that_takes_no_writes_is_not_there_now)
+{
+    struct script script = {.answer = "booked"};
+    struct postgres own;
+    char path[sizeof own.folder + 32];
+    ck_assert(postgres_start(&own));
+    PGconn *db = PQconnectdb(own.conninfo);
+    query_on(db, saga_pq_schema());
+    query_on(db, "CREATE TABLE ledger (saga text NOT NULL, amount integer NOT NULL)");
+    saga_pq_close(store);
+    ck_assert_int_eq(saga_pq_open(own.conninfo, NULL, &store, &error), SAGA_OK);
+    query_on(db, "ALTER DATABASE postgres SET default_transaction_read_only = on");
+    query_on(db,
+             "SELECT count(pg_terminate_backend(pid, 20000)) FROM pg_stat_activity WHERE application_name = 'libsaga'");
+    expect(barrier_action("a", 0), &script, SAGA_E_UNAVAILABLE, "25006");
+    query_on(db, "ALTER DATABASE postgres RESET default_transaction_read_only");
+    query_on(db, "CHECKPOINT");
+    PQfinish(db);
+    postgres_kill(&own);
+    snprintf(path, sizeof path, "%s/data/standby.signal", own.folder);
+    FILE *signal = fopen(path, "w");
+    ck_assert_ptr_nonnull(signal);
+    fclose(signal);
+    ck_assert(postgres_restart(&own));
+    expect(barrier_action("a", 0), &script, SAGA_E_UNAVAILABLE, "25006");
+    ck_assert_int_eq(script.runs, 0);
+    db = PQconnectdb(own.conninfo);
+    query_on(db, "SELECT pg_promote()");
+    PQfinish(db);
+    expect(barrier_action("a", 0), &script, SAGA_OK, "booked 1");
+    saga_pq_close(store);
+    store = NULL;
+    postgres_stop(&own);
 }
 END_TEST
 
@@ -626,6 +695,9 @@ int main(void)
     tcase_add_test(cases, barrier_pq__commit_that_fails_leaves_nothing);
     tcase_add_test(cases, barrier_pq__duplicate_waits_no_longer_than_its_deadline);
     tcase_add_test(cases, barrier_pq__waits_for_a_connection_until_the_deadline);
+    tcase_add_test(cases, barrier_pq__calls_without_a_connection_take_none_from_later_ones);
+    tcase_add_test(cases, barrier_pq__row_that_goes_meanwhile_is_claimed_again);
+    tcase_add_test(cases, barrier_pq__database_that_takes_no_writes_is_not_there_now);
     tcase_add_test(cases, barrier_pq__reconnects_when_the_server_has_closed);
     tcase_add_test(cases, barrier_pq__isolation_of_the_database_does_not_matter);
     tcase_add_test(cases, barrier_pq__connection_of_ones_own);
