@@ -112,10 +112,11 @@ static int check_audit(void *self, const struct audit_row *row)
 static bool rows_equal(const struct ended_row *a, const struct ended_row *b)
 {
     return bytes_equal(a->owner, b->owner) && saga_id_equal(a->saga, b->saga) && a->state == b->state &&
-           a->mode == b->mode && a->reason == b->reason && a->skips == b->skips && a->lacks == b->lacks && a->definition == b->definition &&
-           bytes_equal(a->name, b->name) && bytes_equal(a->request_id, b->request_id) &&
-           a->fingerprint == b->fingerprint && a->started_at.us == b->started_at.us &&
-           a->ended_at.us == b->ended_at.us && a->first_frame == b->first_frame && a->last_frame == b->last_frame;
+           a->mode == b->mode && a->reason == b->reason && a->skips == b->skips && a->lacks == b->lacks &&
+           a->definition == b->definition && bytes_equal(a->name, b->name) &&
+           bytes_equal(a->request_id, b->request_id) && a->fingerprint == b->fingerprint &&
+           a->started_at.us == b->started_at.us && a->ended_at.us == b->ended_at.us &&
+           a->first_frame == b->first_frame && a->last_frame == b->last_frame;
 }
 
 const char *fixture_journal_check(struct store *store, const struct store_state *state, int schema)

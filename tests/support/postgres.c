@@ -158,21 +158,24 @@ bool postgres_start_durable(struct postgres *p)
     return start(p);
 }
 
+static void signal_children(const struct postgres *p, int number)
+{
+    char path[64];
+    int child;
+    snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)p->server, (int)p->server);
+    FILE *file = fopen(path, "r");
+    while (file != NULL && fscanf(file, "%d", &child) == 1)
+        kill(child, number);
+    if (file != NULL)
+        fclose(file);
+}
+
 /* Its children would notice by themselves that it is gone, but not at once, and a new one waits for them. */
 void postgres_kill(struct postgres *p)
 {
-    char path[64];
-    int children[256], count = 0;
     kill(p->server, SIGSTOP); /* it makes no more of them */
-    snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)p->server, (int)p->server);
-    FILE *file = fopen(path, "r");
-    while (file != NULL && count < 256 && fscanf(file, "%d", &children[count]) == 1)
-        count++;
-    if (file != NULL)
-        fclose(file);
+    signal_children(p, SIGKILL);
     kill(p->server, SIGKILL);
-    for (int i = 0; i < count; i++)
-        kill(children[i], SIGKILL);
     while (waitpid(p->server, NULL, 0) < 0 && errno == EINTR)
         ;
     p->server = 0;
@@ -187,6 +190,8 @@ bool postgres_restart(struct postgres *p)
 void postgres_stop(struct postgres *p)
 {
     if (p->server > 0) {
+        signal_children(p,
+                        SIGCONT); /* a test that failed may have left one stopped, and the server would wait for it */
         kill(p->server, SIGINT);
         while (waitpid(p->server, NULL, 0) < 0 && errno == EINTR)
             ;

@@ -38,9 +38,9 @@ void world_run_sidecar(struct sidecar_world *w, const char *options)
 {
     char yaml[2048];
     struct error_detail detail;
-    int size = snprintf(yaml, sizeof yaml,
-                        "data_dir: %s/data\nlisten: ['%s']\nconnect_timeout: 100ms\ntarget_wait: 0s\n%s", w->folder,
-                        w->address, options);
+    int size =
+        snprintf(yaml, sizeof yaml, "data_dir: %s/data\nlisten: ['%s']\nconnect_timeout: 100ms\ntarget_wait: 0s\n%s",
+                 w->folder, w->address, options);
     if (strstr(options, "targets:") == NULL) /* one that is not there, and the sidecar, which knows no such method */
         snprintf(yaml + size, sizeof yaml - (size_t)size,
                  "targets: {nobody: 'unix:/nowhere/nobody.sock', itself: '%s'}\n", w->address);

@@ -4,11 +4,20 @@
 #include "sidecar/base/random.h"
 #include "tests/support/frames.h"
 #include "tests/support/memory_store.h"
+#include "tests/support/until.h"
 
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+
+int commit_in_time(struct store *s, const struct store_commit *commit, struct error_detail *detail)
+{
+    int code = s->commit(s, commit, detail);
+    if (code == STORE_PENDING)
+        UNTIL((code = s->settle(s, detail)) != STORE_PENDING && code != STORE_AMBIGUOUS);
+    return code;
+}
 
 /* What a store gave, in one number: whatever differs, differs here. */
 struct told {
@@ -178,7 +187,7 @@ static struct told carry_out(struct store *s, uint64_t epoch, const struct act *
         tell(&told, more);
         break;
     default:
-        rc = store_commit_now(s, &commit, &detail);
+        rc = commit_in_time(s, &commit, &detail);
         break;
     }
     told.code = rc;

@@ -5,6 +5,7 @@
 #include "tests/support/frames.h"
 #include "tests/support/postgres_place.h"
 #include "tests/support/twin_store.h"
+#include "tests/support/until.h"
 
 #include <check.h>
 #include <pthread.h>
@@ -55,6 +56,13 @@ static void teardown(void)
     store = NULL;
 }
 
+static void so(const char *condition)
+{
+    char sql[512];
+    snprintf(sql, sizeof sql, "select 1 / (case when %s then 1 else 0 end)", condition);
+    place_query(&server, sql);
+}
+
 static int open_twin(void *self, struct store **out, struct store_state *out_state)
 {
     const struct postgres_store_options options = place_options(&server, self);
@@ -81,7 +89,7 @@ static struct store_commit frame(uint64_t number)
 static int commit_one(uint64_t number)
 {
     struct store_commit commit = frame(number);
-    return store_commit_now(store, &commit, &detail);
+    return commit_in_time(store, &commit, &detail);
 }
 
 /* Asks until the fate of the oldest is known. */
@@ -129,11 +137,11 @@ START_TEST(postgres_store__subjects_are_the_last_of_their_name)
     };
     open_as(place_options(&server, "subjects"));
     struct store_commit commit = {.epoch = state.epoch, .subjects = rows, .subject_count = 2};
-    ck_assert_int_eq(store_commit_now(store, &commit, &detail), 0);
+    ck_assert_int_eq(commit_in_time(store, &commit, &detail), 0);
     commit.subject_count = 1;
     commit.subjects = &(struct subject_row){
         .kind = SUBJECT_PIN, .name = bytes_of("\0\1", 2), .version = 9, .value = bytes_of("\0x", 2)};
-    ck_assert_int_eq(store_commit_now(store, &commit, &detail), 0);
+    ck_assert_int_eq(commit_in_time(store, &commit, &detail), 0);
     unsigned versions = 0;
     ck_assert_int_eq(store->scan_subjects(store, SUBJECT_TAG, add_version, &versions, &detail), 0);
     ck_assert_uint_eq(versions, 2);
@@ -189,7 +197,7 @@ START_TEST(postgres_store__what_is_remembered_is_what_is_there)
     struct store_commit commit = frame(1);
     commit.ended = rows;
     commit.ended_count = 2;
-    ck_assert_int_eq(store_commit_now(store, &commit, &detail), 0);
+    ck_assert_int_eq(commit_in_time(store, &commit, &detail), 0);
     ck_assert_int_eq(store->find_request(store, bytes_of_text("r"), bytes_of_text("ann"), &row, &detail),
                      STORE_PENDING);
     ck_assert_int_eq(find_request_now("r", "bob", &row), 0);
@@ -224,8 +232,8 @@ START_TEST(postgres_store__a_late_answer_is_given_to_who_asked)
     struct store_commit commit = frame(1);
     commit.ended = rows;
     commit.ended_count = 4;
-    ck_assert_int_eq(store_commit_now(store, &commit, &detail), 0); /* of each place the later one is remembered */
-    ck_assert_int_eq(store->check(store, &detail), 0); /* from now on no look holds the turn up */
+    ck_assert_int_eq(commit_in_time(store, &commit, &detail), 0); /* of each place the later one is remembered */
+    ck_assert_int_eq(store->check(store, &detail), 0);            /* from now on no look holds the turn up */
     ck_assert_int_eq(pthread_create(&locker, NULL, lock_rows, &server), 0);
     while (code != STORE_PENDING)
         code = store->find_ended(store, 1, &row, &detail);
@@ -270,6 +278,7 @@ START_TEST(postgres_store__another_waits_for_the_lease)
     options.patience = SPAN_MS(300);
     ck_assert_int_eq(postgres_store_open(&options, &other, &other_state, &detail), E_JOURNAL_LOCKED);
     ck_assert_ptr_nonnull(strstr(detail.text, "another sidecar (test) holds it"));
+    so("(select wanted_until < clock_timestamp() from saga_journal where name = 'leased')"); /* it has it from nobody */
     /* Given up, it is there at once, and not when its lease is over. */
     teardown();
     options.patience = SPAN_S(30);
@@ -334,9 +343,11 @@ END_TEST
 /* Nor who has not heard yet that the database lost what its knowledge of what may go rests on. */
 START_TEST(postgres_store__who_knows_more_than_there_is_drops_nothing)
 {
+    struct postgres_store_options options = place_options(&server, "lacks");
     struct bytes records;
     bool more;
-    open_as(place_options(&server, "lacks"));
+    options.bytes_max = UINT64_C(1) << 30;
+    open_as(options);
     for (uint64_t n = 1; n <= 3; n++)
         ck_assert_int_eq(commit_one(n), 0);
     const struct instant late = {.us = INT64_C(1) << 40};
@@ -348,6 +359,8 @@ START_TEST(postgres_store__who_knows_more_than_there_is_drops_nothing)
     place_query(&server, "update saga_journal set seq = 3 where name = 'lacks'");
     ck_assert_int_eq(store->drop(store, late, 3, 100, &more, &detail), 0);
     ck_assert_int_eq(store->read_frame(store, 2, &records, &detail), E_CURSOR);
+    /* What was to go twice is counted as gone once. */
+    ck_assert_uint_eq(postgres_store_bytes(store), frame(3).records.size + PG_FRAME_ROW_BYTES);
 }
 END_TEST
 
@@ -366,7 +379,7 @@ static uint64_t commit_ended(uint64_t number)
     struct store_commit commit = frame(number);
     commit.ended = &row;
     commit.ended_count = 1;
-    ck_assert_int_eq(store_commit_now(store, &commit, &detail), 0);
+    ck_assert_int_eq(commit_in_time(store, &commit, &detail), 0);
     return commit.records.size + PG_FRAME_ROW_BYTES + PG_ENDED_ROW_BYTES + strlen("namerequestowner");
 }
 
@@ -406,10 +419,9 @@ START_TEST(postgres_store__new_request_ids_are_not_asked_for)
     open_as(place_options(&server, "known"));
     ck_assert_int_eq(find("early"), E_SAGA_NOT_FOUND);
     teardown();
-    place_query(
-        &server,
-        "insert into saga_ended select id, 100 + n, 1, 2, 0, 0, 0, '', convert_to('r-' || n, 'UTF8'), '', 0, 0, 0, 1, 1 from "
-        "saga_journal, generate_series(1, 10000) as n where name = 'known'");
+    place_query(&server, "insert into saga_ended select id, 100 + n, 1, 2, 0, 0, 0, '', convert_to('r-' || n, 'UTF8'), "
+                         "'', 0, 0, 0, 1, 1 from "
+                         "saga_journal, generate_series(1, 10000) as n where name = 'known'");
     open_as(place_options(&server, "known"));
     ck_assert_int_eq(find_at_once("while it is read"), STORE_PENDING);
     known_whole();
@@ -557,14 +569,38 @@ START_TEST(postgres_store__unrenewed_lease_holds_nothing)
     ck_assert_int_eq(store->holds(store, &detail), 0);
     pid_t writer = writer_of("asleep");
     ck_assert_int_eq(kill(writer, SIGSTOP), 0);
+    struct store_commit next = frame(2);
+    ck_assert_int_eq(store->commit(store, &next, &detail), STORE_PENDING);
+    ck_assert_int_eq(store->settle(store, &detail), STORE_PENDING);
     advance(SPAN_MS(2700)); /* as a stopped process: nothing of ours runs; the last tenth is not used */
     ck_assert_int_eq(store->holds(store, &detail), E_JOURNAL_AWAY);
+    ck_assert_int_eq(store->settle(store, &detail), STORE_AMBIGUOUS); /* whoever has it now may have taken it over */
     ck_assert_int_eq(kill(writer, SIGCONT), 0);
     /* What was asked for now says that it is still ours. */
     for (int i = 0; i < 20000 && store->holds(store, &detail) == E_JOURNAL_AWAY; i++)
         usleep(1000);
     ck_assert_int_eq(store->holds(store, &detail), 0);
-    ck_assert_int_eq(commit_one(2), 0);
+    ck_assert_int_eq(fate(20), 0);
+}
+END_TEST
+
+static int read_slowly(void *self, uint64_t number, struct bytes records)
+{
+    (void)self, (void)records;
+    if (number == 1)
+        advance(SPAN_MS(1000));
+    return 0;
+}
+
+/* At a start nobody else asks. */
+START_TEST(postgres_store__who_reads_for_long_asks_for_more)
+{
+    hold_clock();
+    open_as(place_options(&server, "long"));
+    ck_assert_int_eq(commit_one(1), 0);
+    const int64_t before = renewed_us();
+    ck_assert_int_eq(store->scan(store, 1, read_slowly, NULL, &detail), 0);
+    UNTIL(renewed_us() == before + SPAN_MS(1000).us);
 }
 END_TEST
 
@@ -744,13 +780,6 @@ END_TEST
 
 /* ---- claims ---- */
 
-static void so(const char *condition)
-{
-    char sql[512];
-    snprintf(sql, sizeof sql, "select 1 / (case when %s then 1 else 0 end)", condition);
-    place_query(&server, sql);
-}
-
 #define HOUR SPAN_S(3600)
 
 static unsigned looks;
@@ -898,6 +927,33 @@ START_TEST(postgres_store__a_guest_makes_no_journal)
     ck_assert_int_eq(postgres_store_open(&options, &store, &state, &detail), E_JOURNAL_LOCKED);
     store = NULL;
     so("(select count(*) from saga_journal where name = 'nobodys') = 0");
+}
+END_TEST
+
+/* What the writer's session has made of it, as told by a trigger. */
+static void with_synchronous_commit(const char *of_role, const char *expected)
+{
+    char sql[160];
+    snprintf(sql, sizeof sql, "alter role test set synchronous_commit = %s", of_role);
+    place_query(&server, sql);
+    open_as(place_options(&server, "raised"));
+    ck_assert_int_eq(commit_one(state.last_frame + 1), 0);
+    teardown();
+    snprintf(sql, sizeof sql, "(select value = '%s' from written_with order by number desc limit 1)", expected);
+    so(sql);
+}
+
+START_TEST(postgres_store__commits_are_durable_whatever_the_role_says)
+{
+    place_query(&server, "create table written_with(number serial, value text)");
+    place_query(&server, "create function note() returns trigger language plpgsql as $$ begin insert into "
+                         "written_with(value) values (current_setting('synchronous_commit')); return new; end $$");
+    place_query(&server, "create trigger note after insert on saga_frame for each row execute function note()");
+    with_synchronous_commit("off", "on");
+    with_synchronous_commit("local", "on");
+    with_synchronous_commit("remote_apply", "remote_apply");
+    place_query(&server, "alter role test reset synchronous_commit");
+    place_query(&server, "drop trigger note on saga_frame");
 }
 END_TEST
 
@@ -1066,6 +1122,7 @@ int main(void)
     tcase_add_test(t, postgres_store__holds_what_it_counts);
     tcase_add_test(t, postgres_store__lease_counts_from_when_it_was_asked_for);
     tcase_add_test(t, postgres_store__unrenewed_lease_holds_nothing);
+    tcase_add_test(t, postgres_store__who_reads_for_long_asks_for_more);
     tcase_add_test(t, postgres_store__lost_connection_is_read_again);
     tcase_add_test(t, postgres_store__who_holds_the_row_is_ended);
     tcase_add_test(t, postgres_store__server_killed);
@@ -1076,6 +1133,7 @@ int main(void)
     tcase_add_test(t, postgres_store__who_comes_back_to_a_removed_journal_begins_anew);
     tcase_add_test(t, postgres_store__who_stood_still_while_it_was_removed_is_fenced);
     tcase_add_test(t, postgres_store__a_guest_makes_no_journal);
+    tcase_add_test(t, postgres_store__commits_are_durable_whatever_the_role_says);
     tcase_add_test(t, postgres_store__what_is_not_durable_is_refused);
     tcase_add_test(t, postgres_store__tables_are_never_made_silently);
     tcase_add_test(t, postgres_store__newer_tables_that_are_good_for_it);
