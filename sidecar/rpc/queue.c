@@ -13,8 +13,10 @@
 #define EMPTY_POLLS_QUIET 2
 #define EMPTY_POLLS_BUSY  6
 
-/* A turn ends after so many events, so that the owner commits even when more keep coming. */
-#define TURN_EVENTS_MAX 1024
+/* A turn ends after so long, looked at once in so many events: the owner commits even when more keep coming, and those who come meanwhile are
+ * soon seen, since C core looks at its sockets only once what it has is taken out. */
+#define TURN_MAX  SPAN_MS(4)
+#define LOOK_MANY 16
 
 #define COMPANY_TURNS 8
 
@@ -104,12 +106,13 @@ static int empty_polls_max(const struct rpc *r, int handled)
 /* Takes out what is there. Returns how many events that was, and whether nothing is left. */
 static int drain(struct rpc *r, int handled)
 {
-    const gpr_timespec at_once = gpr_inf_past(GPR_CLOCK_MONOTONIC);
+    const gpr_timespec at_once = gpr_inf_past(GPR_CLOCK_MONOTONIC), end = rpc_after(TURN_MAX);
     int empty = 0;
+    bool over = false;
     r->drained = false;
-    while (handled < TURN_EVENTS_MAX && !enough(r)) {
+    while (!over && !enough(r)) {
         if (take_one(r, at_once)) {
-            handled++;
+            over = ++handled % LOOK_MANY == 0 && gpr_time_cmp(gpr_now(GPR_CLOCK_MONOTONIC), end) > 0;
             empty = 0;
             count_company(r);
         } else if (++empty >= empty_polls_max(r, handled)) {

@@ -31,6 +31,9 @@
 #define LOOK_MS     250
 #define LOOK_MS_MIN 5
 
+/* So many calls that were held leave in one turn: thousands at once would hold the loop for longer than anybody else should wait. */
+#define LET_GO_MANY 64
+
 /* Servers end the connection of a client that pings more often than they permit, and with it every call on it. grpc-go and grpc-java permit a
  * ping in five minutes: https://github.com/grpc/proposal/blob/master/A8-client-side-keepalive.md. What a dead machine has not acknowledged
  * ends the connection sooner: with pings on, C core gives TCP keepalive_timeout to wait for that. */
@@ -249,15 +252,17 @@ void rpc_target_took(struct rpc_target *t, size_t size)
 }
 
 /* Lets those go that wait for a connection, or for what was sent before them to be taken; where there is no connection, one that cannot be
- * reached says why at once. */
-static void let_go(struct rpc_target *t)
+ * reached says why at once. Returns whether there are more that may go in the next turn. */
+static bool let_go(struct rpc_target *t)
 {
-    while (!rpc_link_is_single(&t->held)) {
+    for (unsigned gone = 0; !rpc_link_is_single(&t->held); gone++) {
+        if (gone == LET_GO_MANY)
+            return true;
         if (is_full(t, rpc_out_size(t->held.next)))
-            return;
+            return false;
         struct rpc_line *line = rpc_target_line(t);
         if (line == NULL && (t->looking_up || !spread_hopeless(t->states, t->way_count)))
-            return; /* lost this very moment */
+            return false; /* lost this very moment */
         bool connected = line != NULL;
         for (unsigned i = 0; line == NULL && i < t->way_count; i++)
             line = t->ways[i].line;
@@ -268,24 +273,29 @@ static void let_go(struct rpc_target *t)
         else
             rpc_out_give_up(call, t->query.why != NULL ? t->query.why : "no such name");
     }
+    return false;
 }
 
-/* Sees what can be done for those who wait. */
-static void settle(struct rpc_target *t)
+/* Sees what can be done for those who wait. Returns whether there is more to do in the next turn. */
+static bool settle(struct rpc_target *t)
 {
+    bool more = false;
     struct rpc *r = t->rpc;
     bool held = !rpc_link_is_single(&t->held);
     if (held || t->awaited)
         connect_wanted(t);
     bool ready = has_ready(t);
     if (held && (ready || (!t->looking_up && spread_hopeless(t->states, t->way_count))))
-        let_go(t);
+        more = let_go(t);
     bool back = ready && t->awaited && !is_full(t, t->outgoing);
     t->awaited = t->awaited && !back;
     if (!t->awaited && rpc_link_is_single(&t->held))
         rpc_link_remove(&t->restless);
     if (back)
         r->callbacks.on_reachable(r->callbacks.self, t->number);
+    if (more)
+        be_restless(t, r->now);
+    return more;
 }
 
 static void changed(struct rpc_op *op, bool ok)
@@ -430,20 +440,21 @@ int rpc_targets_turn(struct rpc *r, gpr_timespec *next)
     if (rpc_link_is_single(&r->restless))
         return count;
     if (gpr_time_cmp(r->now, r->look_at) >= 0) {
+        bool more = false;
         r->look_at = ms_after(r->now, LOOK_MS);
         for (struct rpc_link *l = r->restless.next, *after; l != &r->restless; l = after) {
             struct rpc_target *t = RPC_HOLDER(l, struct rpc_target, restless);
             after = l->next;
             look_up_within(t, LOOK_UP_MS_WAITED);
             look_up_if_due(t);
-            settle(t);
+            more = settle(t) || more;
             rpc_out_expire(r, &t->held,
                            t->looking_up && t->way_count == 0 ? "its name could not be looked up in time"
                            : has_ready(t)                     ? "it does not read what it was sent"
                                                               : NULL,
                            &r->look_at);
         }
-        r->look_at = gpr_time_max(r->look_at, ms_after(r->now, LOOK_MS_MIN));
+        r->look_at = more ? r->now : gpr_time_max(r->look_at, ms_after(r->now, LOOK_MS_MIN));
     }
     *next = gpr_time_min(*next, r->look_at);
     return count;

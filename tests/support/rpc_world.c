@@ -43,6 +43,10 @@ static void on_message(void *self, struct rpc_call *call, struct bytes message)
     struct world *w = self;
     int id = rpc_call_method(call)->id;
     if (id == ECHO) {
+        const gpr_timespec end =
+            gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_micros(w->echo_takes.us, GPR_TIMESPAN));
+        while (w->echo_takes.us > 0 && gpr_time_cmp(gpr_now(GPR_CLOCK_MONOTONIC), end) < 0)
+            ;
         w->echoes++;
         rpc_reply(call, message);
     } else if (id == FAIL) {

@@ -49,6 +49,7 @@ struct world {
     struct world_held held[WORLD_HELD_MAX];
     int held_count;
     int echoes;
+    struct span echo_takes;                          /* the work that each of them is */
     int reachable;                                   /* word that a target can be reached again */
     bool reply_to_cancelled;                         /* a kept call is ended as soon as it is cancelled */
     enum spread_policy policy;                       /* of its targets */

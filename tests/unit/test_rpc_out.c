@@ -604,6 +604,58 @@ START_TEST(rpc_out__what_is_held_leaves_when_it_is_taken)
 }
 END_TEST
 
+static int length(const struct rpc_link *ring)
+{
+    int count = 0;
+    for (const struct rpc_link *l = ring->next; l != ring; l = l->next)
+        count++;
+    return count;
+}
+
+/* Thousands of calls may wait for the first connection: they leave in pieces once it is there, with turns for everybody else between. */
+START_TEST(rpc_out__what_waited_for_a_connection_leaves_in_pieces)
+{
+    enum { COUNT = 300, AT_ONCE = 64 };
+    static struct world_answer answers[COUNT];
+    world_open(&w, true);
+    struct rpc_target *target = world_target(&w, w.address);
+    for (int i = 0; i < COUNT; i++)
+        world_call_out(&w, target, "/t.T/Echo", "x", SPAN_S(20), &answers[i]);
+    ck_assert_int_eq(length(&target->held), COUNT);
+    int before = COUNT, now, most = 0;
+    WORLD_UNTIL(&w, (now = length(&target->held), most = before - now > most ? before - now : most, before = now) == 0);
+    ck_assert_int_ge(most, AT_ONCE / 2);
+    ck_assert_int_le(most, 2 * AT_ONCE); /* by the connection's news, and by the turn that follows it */
+    for (int i = 0; i < COUNT; i++) {
+        WORLD_UNTIL(&w, answers[i].count == 1);
+        ck_assert_int_eq(answers[i].status, 0);
+    }
+    world_close(&w);
+}
+END_TEST
+
+/* Whoever has the loop next has it soon, however long it takes to handle what has come. */
+START_TEST(rpc_out__turn_ends_after_its_time)
+{
+    enum { COUNT = 200, AT_ONCE = 16 };
+    static struct world_answer answers[COUNT];
+    world_open(&w, true);
+    struct rpc_target *target = world_target(&w, w.address);
+    world_call_out(&w, target, "/t.T/Echo", "x", SPAN_S(20), &answers[0]);
+    WORLD_UNTIL(&w, answers[0].count == 1); /* it is connected */
+    w.echo_takes = SPAN_MS(1);
+    for (int i = 0; i < COUNT; i++)
+        world_call_out(&w, target, "/t.T/Echo", "x", SPAN_S(20), &answers[i]);
+    int before = w.echoes, end = before + COUNT, now, most = 0;
+    WORLD_UNTIL(&w, (now = w.echoes, most = now - before > most ? now - before : most, before = now) == end);
+    ck_assert_int_gt(most, 0);
+    ck_assert_int_le(most, AT_ONCE);
+    for (int i = 0; i < COUNT; i++)
+        WORLD_UNTIL(&w, answers[i].count == 1);
+    world_close(&w);
+}
+END_TEST
+
 START_TEST(rpc_out__what_is_held_leaves_no_more_when_it_may_not)
 {
     enum { COUNT = 12, SIZE = 200 };
@@ -792,6 +844,8 @@ int main(void)
     tcase_add_test(tc, rpc_out__what_a_target_does_not_take_is_bounded);
     tcase_add_test(tc, rpc_out__what_is_on_its_way_is_bounded_of_each_and_of_all);
     tcase_add_test(tc, rpc_out__what_is_held_leaves_when_it_is_taken);
+    tcase_add_test(tc, rpc_out__what_waited_for_a_connection_leaves_in_pieces);
+    tcase_add_test(tc, rpc_out__turn_ends_after_its_time);
     tcase_add_test(tc, rpc_out__what_is_held_leaves_no_more_when_it_may_not);
     tcase_add_test(tc, rpc_out__target_that_is_not_there_is_told_why);
     tcase_add_test(tc, rpc_out__target_that_is_retired_is_left_alone);
