@@ -169,6 +169,43 @@ START_TEST(typed__a_later_attempt_with_another_request_does_not_leave)
 }
 END_TEST
 
+/* A person has it tried anew, which cannot be at once, and then the saga turns back: it may have been executed, so it is undone. */
+START_TEST(typed__what_was_to_be_tried_anew_is_undone)
+{
+    engine_trace_run(HEAD
+                     "steps:\n  - {name: a, target: t, action: {method: /shapes.Shop/Old, request: {sku: =input.sku}, "
+                     "retry: {maxAttempts: 3, initialBackoff: 100ms, jitter: 0}},\n"
+                     "     compensation: /shapes.Shop/Old}\n",
+                     8,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n"
+                     "> answer 1 a UNAVAILABLE\n"
+                     "ACTION_FAILED 1 a #1 UNAVAILABLE maybe next@100\n"
+                     "> upgrade input.sku input.sku+'x'\n"
+                     "> tick\n"
+                     "at 100\n"
+                     "ACTION_ENDED 1 a #1 UNKNOWN INVALID_ARGUMENT\n"
+                     "STUCK 1 a REQUEST_CHANGED\n"
+                     "> pause 1\n"
+                     "PAUSED 1\n"
+                     "reply 1\n"
+                     "> retry 1\n"
+                     "RETRIED 1 a\n"
+                     "reply 1\n"
+                     "> cancel 1\n"
+                     "TURNED_BACK 1 CANCELLED\n"
+                     "reply 1\n"
+                     "> resume 1\n"
+                     "RESUMED 1\n"
+                     "reply 1\n"
+                     "COMPENSATION_STARTED 1 a #1\n"
+                     "call 1 a compensation #1 2000ms \"in\" UNKNOWN\n");
+}
+END_TEST
+
 /* Likewise its condition: what an earlier attempt came to is unknown all the same. */
 START_TEST(typed__a_condition_that_fails_on_a_retry_does_not_tell_what_was_done)
 {
@@ -395,6 +432,7 @@ int main(void)
     tcase_add_test(c, typed__what_is_required_is_asked_before_anything_is_written);
     tcase_add_test(c, typed__an_undo_sees_whether_its_action_is_known);
     tcase_add_test(c, typed__a_later_attempt_with_another_request_does_not_leave);
+    tcase_add_test(c, typed__what_was_to_be_tried_anew_is_undone);
     tcase_add_test(c, typed__a_condition_that_fails_on_a_retry_does_not_tell_what_was_done);
     tcase_add_test(c, typed__a_later_undo_with_another_request_does_not_leave);
     tcase_add_test(c, typed__an_answer_that_cannot_be_judged_is_unknown);

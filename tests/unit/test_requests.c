@@ -454,6 +454,30 @@ START_TEST(requests__what_people_do_to_a_dead_letter_is_kept)
 }
 END_TEST
 
+/* How often each was tried, the last attempt with it, for whoever looks. */
+START_TEST(requests__attempts_are_counted_to_the_end)
+{
+    const struct settlement done = {.step = bytes_of_text("a"), .action_state = SAGA_ACTION_DONE};
+    struct event undone = {.type = EVENT_ANSWER,
+                           .phase = SAGA_PHASE_COMPENSATION,
+                           .attempt = 1,
+                           .reach = SAGA_REACH_ANSWERED,
+                           .status = CODE_UNAVAILABLE};
+    begin("a");
+    const struct step *step = &engine_find(engine, 1)->steps[0];
+    ck_assert_int_eq(ask((struct event){.type = EVENT_ABORT, .settle = &done, .settle_count = 1}), 0);
+    ck_assert_uint_eq(step->action_attempts, 1);
+    ask(undone);
+    ck_assert_uint_eq(step->compensation_attempts, 1);
+    now = engine_expiry(engine);
+    ask((struct event){.type = EVENT_TICK});
+    undone.attempt = 2;
+    ask(undone);
+    ck_assert_int_eq(step->compensation, SAGA_COMPENSATION_FAILED);
+    ck_assert_uint_eq(step->compensation_attempts, 2);
+}
+END_TEST
+
 /* A heartbeat is no customer's saga, whatever state it is in. */
 START_TEST(requests__heartbeats_are_counted_apart)
 {
@@ -765,6 +789,7 @@ int main(void)
     tcase_add_test(tests, requests__what_had_no_memory_for_its_request_is_refused_and_tried_again);
     tcase_add_test(tests, requests__an_answer_that_fails_has_its_words);
     tcase_add_test(tests, requests__a_tag_is_no_name);
+    tcase_add_test(tests, requests__attempts_are_counted_to_the_end);
     tcase_add_test(tests, requests__a_right_to_tags_is_no_right_to_others);
     tcase_add_test(tests, requests__what_a_step_waits_for_is_told);
     tcase_add_test(tests, requests__a_repetition_says_the_same_in_everything);

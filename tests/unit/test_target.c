@@ -126,23 +126,19 @@ START_TEST(target__those_that_nobody_waits_for_are_counted)
 }
 END_TEST
 
-/* While both may leave, a retry and one that is none by turns; undos before all. */
+/* While both may leave, a retry and one that is none by turns, of actions and of undos; undos before all. */
 START_TEST(target__retries_take_turns_with_the_others)
 {
+    static const enum target_class classes[2][2] = {{CLASS_BOUNDED, CLASS_RETRY}, {CLASS_UNDO, CLASS_RETRY_UNDO}};
     struct instant again;
-    for (unsigned i = 0; i < 6; i++)
-        queue(i, i % 2 == 0 ? CLASS_BOUNDED : CLASS_RETRY, alice, 1);
-    bool retry = true;
-    for (unsigned i = 0; i < 6; i++) {
+    for (unsigned i = 0; i < 12; i++)
+        queue(i, classes[i / 6][i % 2], alice, 1);
+    for (unsigned i = 0; i < 12; i++) {
         struct step *next = target_first(&t, at(2), &again);
-        ck_assert_int_eq(next->class == CLASS_RETRY, retry);
+        ck_assert_uint_eq(next->class, classes[i < 6][i % 2 == 0]);
         target_take_turn(&t, next);
         target_unqueue(&t, next);
-        retry = !retry;
     }
-    queue(6, CLASS_PATIENT, alice, 3);
-    queue(7, CLASS_RETRY_UNDO, alice, 3);
-    ck_assert_ptr_eq(target_first(&t, at(4), &again), &steps[7]);
 }
 END_TEST
 
