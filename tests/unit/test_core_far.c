@@ -335,6 +335,38 @@ START_TEST(core_far__a_large_batch_is_cut_into_frames)
 }
 END_TEST
 
+/* What is being moved is needed where it was until the move is durable: retention takes nothing of it, though other commits land. */
+START_TEST(core_far__what_is_moved_is_kept_until_that_is_durable)
+{
+    bool more;
+    memory_disk_set_far(o.disk, false);
+    o.move_after = 4;
+    owner_restart(&o);
+    for (uint64_t token = 1; token <= 6; token++) {
+        owner_submit_start(&o, token, "one", NULL);
+        ck_assert_int_eq(owner_commit(&o), 0);
+    }
+    memory_disk_set_far(o.disk, true);
+    owner_submit_start(&o, 7, "one", NULL);
+    ck_assert_int_eq(owner_commit(&o), 0); /* on its way */
+    uint64_t last = core_decided(o.core);
+    for (unsigned i = 0; i < 20 && engine_find(core_engine(o.core), 1)->first_position <= last; i++) {
+        ck_assert_int_eq(core_maintain(o.core, o.now, &more, &o.detail), 0);
+        memory_disk_arrive(o.disk, STORE_PENDING);
+    }
+    ck_assert_uint_gt(engine_find(core_engine(o.core), 1)->first_position, last);
+    memory_disk_arrive(o.disk, 0);
+    ck_assert_int_eq(owner_commit(&o), 0); /* the move is on its way now */
+    ck_assert_uint_eq(memory_disk_on_the_way(o.disk), 1);
+    o.now = instant_after(o.now, SPAN_S(7200));
+    ck_assert_int_eq(core_maintain(o.core, o.now, &more, &o.detail), 0);
+    memory_disk_set_far(o.disk, false);
+    owner_restart(&o);
+    ck_assert_ptr_nonnull(engine_find(core_engine(o.core), 1));
+    o.told_size = 0;
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("core_far");
@@ -355,6 +387,7 @@ static Suite *suite(void)
     tcase_add_test(t, core_far__a_stop_refuses_what_still_waits);
     tcase_add_test(t, core_far__frames_on_the_way_can_be_read);
     tcase_add_test(t, core_far__a_large_batch_is_cut_into_frames);
+    tcase_add_test(t, core_far__what_is_moved_is_kept_until_that_is_durable);
     suite_add_tcase(s, t);
     return s;
 }

@@ -142,6 +142,26 @@ START_TEST(target__retries_take_turns_with_the_others)
 }
 END_TEST
 
+/* Of retries, and what comes back well alone. */
+START_TEST(target__a_retry_that_comes_back_well_pays_for_another)
+{
+    static const enum target_class classes[] = {CLASS_BOUNDED, CLASS_RETRY, CLASS_RETRY, CLASS_RETRY, CLASS_RETRY_UNDO};
+    static const enum breaker_outcome outcomes[] = {BREAKER_ANSWERED, BREAKER_NOTHING, BREAKER_FAILED, BREAKER_ANSWERED,
+                                                    BREAKER_ANSWERED};
+    budget_set(&t.budget, &(struct budget_options){.percent = 10, .min_per_second = 10});
+    struct instant again;
+    budget_admits(&t.budget, at(1), false, &again);
+    for (unsigned i = 0; i < 5; i++) {
+        if (i > 0)
+            ck_assert(budget_admits(&t.budget, at(60), i == 4, &again));
+        target_enter(&t, &steps[i], classes[i], at(60));
+        int64_t left = t.budget.left;
+        target_leave(&t, &steps[i], at(61), outcomes[i]);
+        ck_assert_int_eq(t.budget.left > left, i >= 3);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("target");
@@ -153,6 +173,7 @@ int main(void)
     tcase_add_test(c, target__what_comes_back_tells_how_many_were_in_flight);
     tcase_add_test(c, target__those_that_nobody_waits_for_are_counted);
     tcase_add_test(c, target__retries_take_turns_with_the_others);
+    tcase_add_test(c, target__a_retry_that_comes_back_well_pays_for_another);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
