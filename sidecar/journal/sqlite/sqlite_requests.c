@@ -285,7 +285,6 @@ void requests_undo(struct sqlite_store *s, const struct ended_row *rows, size_t 
     for (size_t i = 0; i < count; i++)
         if (rows[i].request_id.size > 0)
             forget(s, request_of(s, &rows[i]));
-    s->requests.next = s->requests.now;
 }
 
 /* ---- retention ---- */
@@ -549,7 +548,6 @@ int requests_open(struct sqlite_store *s, struct error_detail *detail)
     if ((rc & 0xff) == SQLITE_FULL) {
         if (sqlite3_get_autocommit(s->db) == 0)
             inside_run(inside_statement(s, SQL_ROLLBACK));
-        r->next = r->now;
         return 0;
     }
     return rc == SQLITE_OK ? 0 : inside_fail(s, rc, "sorting request_ids", detail);
