@@ -120,7 +120,9 @@ START_TEST(catalog__more_than_its_bound_is_refused)
     char version[16];
     for (int i = 0; i < 40; i++) {
         snprintf(version, sizeof version, "1.0.%d", i);
-        add("a", version, 0);
+        uint32_t number = add("a", version, 0)->number;
+        ck_assert_ptr_nonnull(catalog_by_number(catalog, number)); /* the latest, too */
+        ck_assert_ptr_null(catalog_by_number(catalog, number + 1));
     }
     struct definition *d = made("a", "2.0.0");
     ck_assert_int_eq(catalog_add(catalog, d, (struct instant){0}, &detail), E_DEFINITIONS);
