@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DENIED 7
+#define DENIED      7
+#define UNAVAILABLE 14
 
 static struct api_world w;
 static struct who everybody[] = {{.kind = WHO_ANYONE}};
@@ -243,6 +244,12 @@ START_TEST(permit__a_rule_about_definitions_is_about_their_sagas)
     rule.definitions = (const char *const[]){"refund"};
     ck_assert_int_eq(get(0, ours, false), DENIED);
     ck_assert_int_eq(abort_saga(0, ours), DENIED);
+    /* Whether it may is not known while the journal has not told: it may ask again. */
+    memory_disk_set_far(w.loop[0].disk, true);
+    ck_assert_int_eq(abort_saga(0, ours), UNAVAILABLE);
+    memory_disk_arrive(w.loop[0].disk, STORE_PENDING);
+    ck_assert_int_eq(abort_saga(0, ours), DENIED);
+    memory_disk_set_far(w.loop[0].disk, false);
     api_world_close(&w);
 }
 END_TEST
