@@ -111,6 +111,20 @@ START_TEST(permit__the_sidecar_itself_is_asked_nothing)
 }
 END_TEST
 
+/* Of a caller on a unix socket both of its numbers count. */
+START_TEST(permit__a_rule_for_a_group_is_for_its_members)
+{
+    static struct who group[] = {{.kind = WHO_GID, .number = 7}};
+    begin_world(1, RIGHT_OPERATOR, 0);
+    rule.who = group;
+    for (unsigned gid = 6; gid <= 8; gid++) {
+        w.peer = (struct rpc_peer){.transport = RPC_TRANSPORT_UNIX, .has_user = true, .uid = 7, .gid = gid};
+        ck_assert_int_eq(ask(0, METHOD_LIST, bytes_of(NULL, 0)) != DENIED, gid == 7);
+    }
+    api_world_close(&w);
+}
+END_TEST
+
 /* A pipe that may be opened carries no command that may not be given, wherever its saga lives. */
 START_TEST(permit__a_pipe_is_no_way_around)
 {
@@ -505,6 +519,7 @@ int main(void)
     tcase_set_timeout(tc, 60);
     tcase_add_loop_test(tc, permit__every_method_by_every_role, 1, 3);
     tcase_add_test(tc, permit__the_sidecar_itself_is_asked_nothing);
+    tcase_add_test(tc, permit__a_rule_for_a_group_is_for_its_members);
     tcase_add_loop_test(tc, permit__a_pipe_is_no_way_around, 1, 3);
     tcase_add_loop_test(tc, permit__a_rule_about_definitions_is_about_their_sagas, 1, 3);
     tcase_add_test(tc, permit__what_is_said_of_a_limited_rule_is_so);
