@@ -1,0 +1,84 @@
+/* Names of sagas that have ended: those that went by last are remembered, and as many as there is room for. The store of these tests knows none
+ * of them, so what is forgotten has no name any more. */
+#include "sidecar/api/known.h"
+#include "tests/support/api_world.h"
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SAGAS_MAX 16384
+#define BYTES_MAX (4u << 20)
+
+static struct api_world w;
+static struct known_names *n;
+static char text[NAME_BYTES_MAX + 1];
+
+static void set_up(void)
+{
+    api_world_init(&w, 1);
+    api_world_start(&w);
+    ck_assert_int_eq(known_create(w.loop[0].core, w.loop[0].store, w.loop[0].catalog, &n), 0);
+    memset(text, 'n', NAME_BYTES_MAX);
+}
+
+static void tear_down(void)
+{
+    known_destroy(n);
+    api_world_close(&w);
+}
+
+static void learn_saga(uint64_t serial, size_t name_size)
+{
+    known_learn(n, &(struct record){.type = RECORD_STARTED, .saga.serial = serial, .name = bytes_of(text, name_size)});
+}
+
+static bool is_known(uint64_t serial, size_t name_size)
+{
+    struct view_names names;
+    struct error_detail detail;
+    ck_assert_int_eq(known_find(n, &(struct record){.saga.serial = serial}, &names, &detail), 0);
+    ck_assert(names.definition.size == 0 || bytes_equal(names.definition, bytes_of(text, name_size)));
+    return names.definition.size > 0;
+}
+
+START_TEST(known__as_many_sagas_as_there_is_room_for)
+{
+    for (uint64_t serial = 1; serial <= 3 * SAGAS_MAX; serial++)
+        learn_saga(serial, NAME_BYTES_MAX);
+    for (uint64_t serial = 1; serial <= 3 * SAGAS_MAX; serial++)
+        ck_assert_int_eq(is_known(serial, NAME_BYTES_MAX), serial > 2 * SAGAS_MAX);
+}
+END_TEST
+
+START_TEST(known__as_many_bytes_as_there_is_room_for)
+{
+    enum { STEPS = 64, EACH = 8 + 1 + STEPS * (STEP_NAME_BYTES_MAX + 1), ROOM = BYTES_MAX / EACH };
+    for (uint64_t serial = 1; serial <= 3 * ROOM; serial++) {
+        learn_saga(serial, 8);
+        for (uint16_t step = 0; step < STEPS; step++)
+            known_learn(n, &(struct record){.type = RECORD_ENLISTED,
+                                            .saga.serial = serial,
+                                            .step = step,
+                                            .step_name = bytes_of(text, STEP_NAME_BYTES_MAX)});
+    }
+    for (uint64_t serial = 1; serial <= 3 * ROOM; serial++)
+        ck_assert_int_eq(is_known(serial, 8), serial > 2 * ROOM);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("known");
+    TCase *tc = tcase_create("known");
+    tcase_set_timeout(tc, 60);
+    tcase_add_checked_fixture(tc, set_up, tear_down);
+    tcase_add_test(tc, known__as_many_sagas_as_there_is_room_for);
+    tcase_add_test(tc, known__as_many_bytes_as_there_is_room_for);
+    suite_add_tcase(suite, tc);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
