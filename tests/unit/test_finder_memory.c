@@ -271,6 +271,22 @@ START_TEST(finder__what_waits_is_bounded)
 }
 END_TEST
 
+/* A request_id that is looked for and one that is claimed begin at the same place. */
+START_TEST(finder__what_is_being_asked_keeps_its_place)
+{
+    struct bytes r = bytes_of_text("r");
+    atomic_store(&stands, true);
+    ck_assert_int_eq(finder_request(finder, r, false, &found), STORE_PENDING);
+    UNTIL(atomic_load(&asked) == 1);
+    ck_assert_int_eq(finder_request(finder, r, true, &found), STORE_PENDING);
+    atomic_store(&stands, false);
+    UNTIL(finder_request(finder, r, true, &found) == 0);
+    ck_assert_int_eq(finder_request(finder, r, false, &found), 0);
+    ck_assert_uint_eq(atomic_load(&asked), 1);
+    ck_assert_uint_eq(atomic_load(&claims), 1);
+}
+END_TEST
+
 START_TEST(finder__errands_of_operators_each_have_their_turn)
 {
     const struct finder_journal *list;
@@ -304,6 +320,7 @@ int main(void)
     tcase_add_test(t, finder__what_was_found_is_believed_for_a_moment);
     tcase_add_test(t, finder__claims_go_together);
     tcase_add_test(t, finder__what_waits_is_bounded);
+    tcase_add_test(t, finder__what_is_being_asked_keeps_its_place);
     tcase_add_test(t, finder__errands_of_operators_each_have_their_turn);
     suite_add_tcase(s, t);
     SRunner *runner = srunner_create(s);
