@@ -1,6 +1,7 @@
 /* The participant's server as a sidecar meets it: what is handed on, what is refused, and how it stops. */
 #include <saga/participant.h>
 
+#include "client-lib/src/participant_server.h"
 #include "tests/support/grpc_caller.h"
 
 #include <arpa/inet.h>
@@ -304,6 +305,28 @@ START_TEST(participant__refuses_bad_metadata_by_name)
     assert_answer(call, SAGA_E_INVALID_ARGUMENT, "saga-action-key is the compensation's own key");
     free(call);
     end();
+}
+END_TEST
+
+/* C core sends no such metadata, but hands on what a stranger sends: a NUL must not make two keys look the same. */
+START_TEST(participant__metadata_with_a_nul_is_no_other)
+{
+    static const char *const names[] = {"saga-id",    "saga-definition", "saga-step",
+                                        "saga-phase", "saga-attempt",    "idempotency-key"};
+    static const char *const values[] = {"9f03c1d2a4b7-2a", "shop", "reserve",
+                                         "action",          "1",    "9f03c1d2a4b7-2a/reserve"};
+    grpc_metadata pairs[6];
+    struct participant_metadata read;
+    char problem[128];
+    for (size_t i = 0; i < 6; i++)
+        pairs[i] = (grpc_metadata){.key = grpc_slice_from_static_string(names[i]),
+                                   .value = grpc_slice_from_static_string(values[i])};
+    const grpc_metadata_array all = {.count = 6, .metadata = pairs};
+    ck_assert_int_eq(participant_metadata_read(&all, DO, strlen(DO), &read, problem, sizeof problem), SAGA_OK);
+    pairs[5].value = grpc_slice_from_static_buffer("9f03c1d2a4b7-2a/reserve\0", 24);
+    ck_assert_int_eq(participant_metadata_read(&all, DO, strlen(DO), &read, problem, sizeof problem),
+                     SAGA_E_INVALID_ARGUMENT);
+    ck_assert_str_eq(problem, "metadata idempotency-key is not printable ASCII");
 }
 END_TEST
 
@@ -856,6 +879,7 @@ int main(void)
     tcase_set_timeout(opening, 60);
     tcase_add_test(opening, participant__refuses_bad_options);
     tcase_add_test(serving, participant__does_not_survive_fork);
+    tcase_add_test(opening, participant__metadata_with_a_nul_is_no_other);
     tcase_add_test(opening, participant__takes_no_address_that_is_in_use);
     tcase_add_test(opening, participant__refuses_steps_that_contradict_each_other);
     tcase_add_test(opening, call__by_hand_keeps_copies_and_checks);
