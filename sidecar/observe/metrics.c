@@ -192,7 +192,7 @@ static struct metric_series *find(struct metrics *m, enum metric metric, const s
         if (is_it(m->table[at], metric, values, count))
             return m->table[at];
     uint32_t made = atomic_load_explicit(&m->count, memory_order_relaxed);
-    if (made - m->others >= m->series_max && !m->making_other) {
+    if (made >= m->series_max && !m->making_other) {
         struct metric_labels other;
         for (unsigned i = 0; i < METRIC_LABELS_MAX; i++)
             other.values[i] = bytes_of_text(METRICS_OTHER);
@@ -207,7 +207,6 @@ static struct metric_series *find(struct metrics *m, enum metric metric, const s
     if (s == NULL)
         return NULL;
     s->other = m->making_other;
-    m->others += s->other;
     CHECK(made < m->room);
     m->table[at] = s;
     m->series[made] = s;

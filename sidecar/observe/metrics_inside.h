@@ -24,7 +24,6 @@ struct metric_series {
 
 struct metrics {
     uint32_t series_max, room;
-    uint32_t others; /* series of METRICS_OTHER */
     bool making_other;
     uint8_t label_count[METRIC_COUNT];
     size_t bytes;                 /* of all that was allocated */
