@@ -98,6 +98,8 @@ START_TEST(api__nothing_is_taken_in_once_the_journal_has_failed)
     loop->failure.code = E_JOURNAL;
     ck_assert_int_eq(api_closed(loop->api), E_JOURNAL);
     all_are_refused("JOURNAL_ERROR");
+    loop->failure.code = E_JOURNAL_FENCED; /* whoever has it by now can be asked */
+    all_are_refused("JOURNAL_FENCED");
     ck_assert(!core_pending(loop->core) && !api_busy(loop->api));
 }
 END_TEST

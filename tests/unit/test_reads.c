@@ -203,6 +203,22 @@ START_TEST(reads__what_ends_sagas_is_taken_while_memory_is_nearly_used_up)
 }
 END_TEST
 
+START_TEST(reads__large_questions_are_not_kept_while_memory_is_nearly_used_up)
+{
+    char name[20000];
+    memset(name, 'n', sizeof name - 1);
+    name[sizeof name - 1] = '\0';
+    api_world_start(&w);
+    Saga__V1__ListRequest large = list_of(name, 1, ""), small = list_of("n", 1, "");
+    account.max = SIZE_MAX;
+    atomic_store(&account.pressed, true);
+    api_world_refused(&w, 0, METHOD_LIST, &large.base, "MEMORY_BYTES_MAX", "");
+    protobuf_c_message_free_unpacked(api_world_get(&w, 0, METHOD_LIST, &small.base), NULL);
+    atomic_store(&account.pressed, false);
+    protobuf_c_message_free_unpacked(api_world_get(&w, 0, METHOD_LIST, &large.base), NULL);
+}
+END_TEST
+
 START_TEST(reads__answers_that_nobody_takes_leave_no_room_for_large_ones)
 {
     api_world_start(&w);
@@ -446,6 +462,7 @@ int main(void)
     tcase_add_test(tc, reads__go_on_while_the_journal_is_full);
     tcase_add_test(tc, reads__what_ends_sagas_is_taken_while_the_journal_is_tight);
     tcase_add_test(tc, reads__what_ends_sagas_is_taken_while_memory_is_nearly_used_up);
+    tcase_add_test(tc, reads__large_questions_are_not_kept_while_memory_is_nearly_used_up);
     tcase_add_test(tc, reads__answers_that_nobody_takes_leave_no_room_for_large_ones);
     tcase_add_test(tc, reads__everything_that_lives_is_given_back_to_the_account);
     tcase_add_test(tc, reads__a_list_is_cut_by_time_and_still_whole);
