@@ -191,22 +191,25 @@ class Process(Case):
 
     def test_a_journal_of_an_older_schema_is_told_of_before_and_while_it_is_upgraded(self):
         """By -n, which leaves it as it is, and in the log of the start."""
-        sidecar = self.sidecar_with(loops=1)
+        sidecar = self.sidecar_with(loops=2)
         sidecar.client.register(definition("kept", step("a")))
         kept = sidecar.client.run("kept", request_id="before")
         sidecar.stop()
-        path = os.path.join(sidecar.options["data_dir"], "journal.db")
-        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as database:
-            now = database.execute("PRAGMA user_version").fetchone()[0]
-            database.execute("DELETE FROM requests")
-            database.execute("DELETE FROM request_log")
-            database.execute("PRAGMA user_version = 7")
+        paths = glob.glob(os.path.join(sidecar.options["data_dir"], "journal*.db"))
+        self.assertEqual(2, len(paths), paths)
+        for path in paths:
+            with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as database:
+                now = database.execute("PRAGMA user_version").fetchone()[0]
+                database.execute("DELETE FROM requests")
+                database.execute("DELETE FROM request_log")
+                database.execute("PRAGMA user_version = 7")
         for _ in range(2):
             code, text = self.check(sidecar)
             self.assertEqual(0, code)
-            self.assertIn("a start would bring %s from schema 7 to %d" % (path, now), text)
+            for path in paths:
+                self.assertIn("a start would bring %s from schema 7 to %d" % (path, now), text)
         sidecar.start()
-        self.assertEqual([("7", str(now))], [(line["from"], line["to"]) for line in
+        self.assertEqual(2 * [("7", str(now))], [(line["from"], line["to"]) for line in
                          sidecar.logged("the journal is brought to a newer schema: no older sagad can open it from now on")])
         self.assertTrue(sidecar.logged("the journal's table of request_ids is made anew, before anything is served"))
         self.assertEqual(kept.id, sidecar.client.run("kept", request_id="before").id)

@@ -897,6 +897,8 @@ class WithoutSidecar(unittest.TestCase):
             shop = os.path.join(ROOT, "client-lib/examples/checkout")
             subprocess.run(["protoc", "-I", shop, "--include_imports", "--descriptor_set_out=%s/shop.binpb" % directory, "checkout.proto"],
                            check=True)
+            with open(directory + "/._shop.binpb", "w") as f:
+                f.write("what a file system keeps beside it")
             for schema in (directory, directory + "/shop.binpb"):
                 ran = ctl("lint", "--schema", schema, "-", stdin=text)
                 self.assertEqual(REFUSED, ran.code, ran)

@@ -442,6 +442,7 @@ class Ctl(Case):
         self.assertIn("schema takes", self.ctl("schema", "forget", code=2).err)
         self.assertIn("needs FILE", self.ctl("schema", "register", code=2).err)
         self.assertIn("--name", self.ctl("schema", "register", "-", stdin="", code=2).err)
+        self.assertIn("--name is for one FILE", self.ctl("schema", "register", "--name", "x", "-", "-", stdin="", code=2).err)
         self.assertIn("FileDescriptorSet", self.ctl("schema", "register", "--name", "x", "-", stdin="nonsense", code=1).err)
         self.client.register(definition("plain", step("a")))
         self.assertIn("does not say the type", self.ctl("input", "plain", code=1).err)

@@ -220,6 +220,19 @@ static void *next_in_thread(void *out)
     return NULL;
 }
 
+/* Who fails fast is told so by the first attempt, and waits for no other. */
+START_TEST(watch__without_a_sidecar_may_fail_at_once)
+{
+    const struct saga_event *event;
+    struct saga_client_options options = {.address = "unix:/nowhere/at-all.sock", .fail_fast = true};
+    ck_assert_int_eq(saga_client_open(&options, &client, &error), SAGA_OK);
+    ck_assert_int_eq(saga_watch_open(client, "s-1", NULL, &watch, &error), SAGA_OK);
+    ck_assert_int_eq(saga_watch_next(watch, 5000, &event, &error), SAGA_E_UNAVAILABLE);
+    ck_assert_str_eq(error.reason, SAGA_REASON_UNREACHABLE);
+    ck_assert_ptr_null(strstr(error.message, "goes on trying"));
+}
+END_TEST
+
 START_TEST(watch__cancel_from_another_thread)
 {
     pthread_t thread;
@@ -279,6 +292,7 @@ int main(void)
     tcase_add_test(c, watch__of_everything_has_no_end);
     tcase_add_test(c, watch__tells_errors_and_can_be_asked_again);
     tcase_add_test(c, watch__without_a_sidecar);
+    tcase_add_test(c, watch__without_a_sidecar_may_fail_at_once);
     tcase_add_test(c, watch__cancel_from_another_thread);
     tcase_add_test(c, watch__cancel_while_there_is_no_connection);
     tcase_add_test(c, watch__ends_with_the_client);

@@ -137,6 +137,7 @@ START_TEST(options__of_an_operator)
     unsetenv("USER");
     assert_read("pause|" ID);
     ck_assert_uint_gt(strlen(options.actor), 0);
+    assert_refused("retry|" ID "|--definition|order", "go with --all");
     assert_refused("skip|" ID "|charge", "needs --reason");
     assert_refused("reject|" ID "|charge", "needs --reason");
     assert_refused("resolve|" ID, "needs --reason");
