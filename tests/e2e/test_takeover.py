@@ -12,6 +12,7 @@ import grpc
 from harness import ROOT, Gate, Participant, Sidecar, Stub, definition, do, fail, failure_of, free_port, migrate, state_name, step, wait_until
 from postgres import Postgres
 from shaking import freeze
+from test_bad_days import SHIM
 from test_pipe import Stream
 from test_trust import OURS, Authority
 from test_watching import get, samples
@@ -255,13 +256,24 @@ class Takeover(Fleet):
         self.assertEqual("COMMITTED", state_name(a.client.run("one")))
 
     def test_claims_of_which_no_saga_came_go(self):
-        a = self.sidecar("a", retention="1s")
+        """When nobody has looked at them for a minute, by the server's clock and by the sidecar's own."""
+        a = self.sidecar("a", start=False, retention="1s")
+        rules = os.path.join(a.directory, "bad-day")
+        a.environment = {"LD_PRELOAD": SHIM, "SAGA_SHIM": rules, "ASAN_OPTIONS": os.environ["ASAN_OPTIONS"] + ":verify_asan_link_order=0"}
+        a.start()
         with self.assertRaises(grpc.RpcError):
             a.client.Start(definition="not there", request_id=self.fleet)
         claims = lambda: int(self.server.query("select count(*) from saga_request where fleet = '%s'" % self.fleet))
         self.assertEqual(1, claims())
         self.server.query("update saga_request set at_us = at_us - 70000000 where fleet = '%s'" % self.fleet)
-        wait_until(lambda: claims() == 0, "it goes")
+        since = time.monotonic()
+
+        def gone():
+            with open(rules + ".new", "w") as f:
+                f.write("clock BOOTTIME %d 0 0" % (61 * int(time.monotonic() - since)))  # a minute each second
+            os.rename(rules + ".new", rules)
+            return claims() == 0
+        wait_until(gone, "it goes")
 
     def test_without_a_fleet_there_is_nothing_to_see(self):
         alone = self.sidecar("alone", fleet="", fleet_address="")

@@ -213,7 +213,7 @@ void database_want(struct world *w, int journal)
 int database_claim(struct world *w, unsigned request, int own)
 {
     struct request *r = &w->requests[request];
-    r->looked_at = w->now;
+    r->looked_at = w->now + w->claims_ahead;
     if (DEFECT(CLAIM_FORGOTTEN) || (r->of_a_gone_one && DEFECT(GONE_CLAIM_KEPT)))
         return own;
     if (r->claimed < 0 || r->of_a_gone_one)
@@ -376,6 +376,7 @@ void far_jump(struct far_store *f, int64_t us)
 {
     f->confirmed -= us;
     f->renewal_sent -= f->renewal_sent != 0 ? us : 0;
+    f->past.noted_us -= us;
     for (unsigned i = 0; i < f->count; i++)
         f->way[i].sent_at -= us;
 }
@@ -558,11 +559,15 @@ static int far_drop(struct store *s, struct instant before, uint64_t keep_from, 
 static int far_drop_claims(struct store *s, struct span unseen, bool (*lives)(void *self, struct bytes request_id),
                            void *self, uint32_t work_max, bool *more, struct error_detail *detail)
 {
-    const struct far_store *f = (const struct far_store *)s;
+    struct far_store *f = (struct far_store *)s;
     struct world *w = world_of(f);
-    int64_t before = w->now - unseen.us / 60 * MINUTE_S;
+    int64_t server = w->now + w->claims_ahead, before = server - unseen.us / 60 * MINUTE_S;
     (void)work_max;
     *more = false;
+    if (MAY_DROP(s) && hold_past_is_due(&f->past, w->now, SPAN_S(MINUTE_S)))
+        hold_past_note(&f->past, w->now, server);
+    if (before > f->past.moment && !DEFECT(SERVERS_CLOCK_BELIEVED))
+        before = f->past.moment;
     for (unsigned i = 0; MAY_DROP(s) && i < REQUESTS; i++) {
         struct request *r = &w->requests[i];
         struct ended_row row;

@@ -136,7 +136,8 @@ struct far_store {
     int64_t confirmed; /* when what was confirmed last was sent */
     int64_t renewal_sent, renewal_told;
     bool fenced;
-    struct known filter; /* of request_ids */
+    struct hold_past past; /* of claims */
+    struct known filter;   /* of request_ids */
     struct random chance;
     struct {
         bool asked, read; /* is it on its way; has it been read */
@@ -197,9 +198,11 @@ struct world {
         struct request requests[REQUESTS];
         struct ledger ledgers[LEDGERS_MAX];
         unsigned ledger_count;
-    } standby;         /* what it has, when the primary fails */
-    int64_t failed_at; /* it did: a lease that was granted before is true, whatever the database says by now */
-    int64_t skew;      /* by which clocks differ from the database's at most */
+    } standby;            /* what it has, when the primary fails */
+    int64_t failed_at;    /* it did: a lease that was granted before is true, whatever the database says by now */
+    int64_t skew;         /* by which clocks differ from the database's at most */
+    int64_t claims_ahead; /* by which the clock has jumped that the database looks at claims by */
+    struct random other;  /* for that */
     uint64_t takers, ids;
     uint64_t breaks, kept, again, losses, lost, seen, unseen, twice;
     uint64_t outages, removals, claims_dropped, past, jumps;

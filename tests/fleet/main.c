@@ -356,6 +356,8 @@ static void turn_faults(struct world *w)
         w->away_until = w->back_at = w->now + (int64_t)draw(w, 200) * STEP_US;
         connect_late(w);
     }
+    if (w->skew > 0 && !over && random_below(&w->other, 200) == 0)
+        w->claims_ahead += 2 * SPAN_S(MINUTE_S).us;
     database_turn(w);
     for (struct sidecar *c = w->sidecars; !over && c < w->sidecars + SIDECARS; c++)
         for (struct shard *s = c->shards; s < c->shards + SHARDS_MAX; s++)
@@ -461,6 +463,7 @@ static void run(uint64_t seed, struct world *totals)
     w->chance = seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
     w->lossy = seed % 3 == 0;
     w->skew = seed % 4 == 0 ? WALL_US + JUMP_US : 0;
+    random_seed(&w->other, seed);
     for (int i = 0; i < SIDECARS; i++) {
         w->journals[i] = (struct journal){.disk = memory_disk_create(), .holder = -1};
         w->sidecars[i] = (struct sidecar){.world = w, .number = i};

@@ -26,3 +26,13 @@ bool hold_has_kept(uint64_t seq, uint64_t last)
 {
     return (seq <= last && !DEFECT(KEPT_IS_SENT_AGAIN)) || DEFECT(UNSURE_IS_KEPT);
 }
+
+bool hold_past_is_due(const struct hold_past *p, int64_t now_us, struct span ago)
+{
+    return !p->begun || now_us - p->noted_us >= ago.us;
+}
+
+void hold_past_note(struct hold_past *p, int64_t now_us, int64_t said)
+{
+    *p = (struct hold_past){.begun = true, .noted_us = now_us, .noted = said, .moment = p->noted};
+}

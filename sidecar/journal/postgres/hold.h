@@ -25,4 +25,16 @@ bool hold_went_back(struct hold_mark now, struct hold_mark seen);
  * higher epoch, and it is sent again. */
 bool hold_has_kept(uint64_t seq, uint64_t last);
 
+/* A moment of the server's clock that was long ago by ours, whatever the server's has done since: it may jump ahead, as where a standby whose clock is
+ * another's is promoted. */
+struct hold_past {
+    bool begun;
+    int64_t noted_us;      /* by our clock */
+    int64_t noted, moment; /* by the server's; moment: the one that was long ago, 0: none was yet */
+};
+
+/* Whether it is time to ask what the server's clock says; and what it said, not after now_us. */
+bool hold_past_is_due(const struct hold_past *p, int64_t now_us, struct span ago);
+void hold_past_note(struct hold_past *p, int64_t now_us, int64_t said);
+
 #endif

@@ -1,10 +1,25 @@
 /* postgres_claims.c - request_ids that were claimed for this journal: those of sagas that are long gone, and those of which never came a saga.
  *
  * One that has been looked at lately stays: whoever was led here by it may be on the way. So a look and the delete settle it among themselves in
- * the row, whose time each look moves on. */
+ * the row, whose time each look moves on. That time is the server's, whose clock may jump ahead: so what goes was not looked at for a while by our own
+ * clock, either. */
 #include "sidecar/journal/postgres/postgres_inside.h"
 
 #include "sidecar/base/check.h"
+
+/* The least time for which nobody has looked at one that goes (claim.h). */
+#define A_WHILE SPAN_S(60)
+
+/* Asks what the server's clock says, when it is time to. */
+static int look_at_clock(struct postgres_store *s, struct error_detail *detail)
+{
+    if (!hold_past_is_due(&s->claims_past, pg_now(), A_WHILE))
+        return 0;
+    int code = read_answer(s, job_create(PG_CLOCK), detail);
+    if (code == 0)
+        hold_past_note(&s->claims_past, pg_now(), (int64_t)result_number(s->shown, 0, 0));
+    return code;
+}
 
 static struct pg_job *ask(struct postgres_store *s, struct span unseen, uint32_t work_max)
 {
@@ -16,6 +31,7 @@ static struct pg_job *ask(struct postgres_store *s, struct span unseen, uint32_t
     job_number(job, s->claims_at);
     job_bytes(job, bytes_of(s->claims_id, s->claims_id_size));
     job_number(job, work_max);
+    job_number(job, (uint64_t)s->claims_past.moment);
     return job;
 }
 
@@ -72,7 +88,9 @@ int postgres_store_drop_claims(struct store *face, struct span unseen,
         return 0;
     unsigned count = 0;
     bool full = false;
-    int code = read_answer(s, ask(s, unseen, work_max), detail);
+    int code = look_at_clock(s, detail);
+    if (code == 0)
+        code = read_answer(s, ask(s, unseen, work_max), detail);
     if (code == 0 && PQntuples(s->shown) > 0) {
         struct pg_job *job = forget(s, lives, self, &count);
         full = (uint32_t)PQntuples(s->shown) == work_max;

@@ -2,6 +2,7 @@
 #ifndef SAGA_JOURNAL_POSTGRES_INSIDE_H
 #define SAGA_JOURNAL_POSTGRES_INSIDE_H
 
+#include "sidecar/journal/postgres/hold.h"
 #include "sidecar/journal/postgres/known.h"
 #include "sidecar/journal/postgres/postgres_store.h"
 
@@ -39,6 +40,7 @@ enum pg_statement {
     PG_OLD_FRAMES,
     PG_OLD_ENDED,
     PG_DROP,
+    PG_CLOCK,
     PG_OLD_CLAIMS,
     PG_DROP_CLAIMS,
     PG_SCAN_AUDIT,
@@ -253,6 +255,7 @@ struct postgres_store {
     uint64_t claims_at;                /* and claims up to this one */
     uint8_t claims_id[REQUEST_ID_BYTES_MAX];
     size_t claims_id_size;
+    struct hold_past claims_past; /* what nobody has looked at since may go */
 };
 
 /* postgres_size.c. What a row costs beside the bytes in it: its head, its numbers, its places in indexes. */

@@ -7,7 +7,6 @@
 #include "sidecar/journal/postgres/postgres_inside.h"
 
 #include "sidecar/base/check.h"
-#include "sidecar/journal/postgres/hold.h"
 
 #include <errno.h>
 #include <fcntl.h>

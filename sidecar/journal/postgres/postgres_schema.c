@@ -260,12 +260,15 @@ const char *const postgres_statements[PG_STATEMENT_COUNT] = {
         "ended as (delete from saga_ended where journal in (select id from f) and serial > $6::bigint and "
         "serial <= $7::bigint and ended_us < $8::bigint) "
         "select count(*) from f",
-    /* Parameters: journal, for how long nobody has looked at it (us), the claim that was looked at last. By the server's clock, which wrote at_us. */
+    /* In whole seconds, as claims have it. */
+    [PG_CLOCK] = "select extract(epoch from statement_timestamp())::bigint * 1000000",
+    /* Parameters: journal, for how long nobody has looked at it (us), the claim that was looked at last, how many are wanted, and since when nobody has,
+     * either. By the server's clock, which wrote at_us. */
     [PG_OLD_CLAIMS] =
         "select at_us, request_id, (select count(*) from (select 1 from saga_ended e where e.journal = $1::bigint and "
         "e.request_id = r.request_id limit 1) as any_row) from saga_request r where journal = $1::bigint and "
         "(at_us, request_id) > ($3::bigint, $4::bytea) and "
-        "at_us < extract(epoch from statement_timestamp())::bigint * 1000000 - $2::bigint "
+        "at_us < least(extract(epoch from statement_timestamp())::bigint * 1000000 - $2::bigint, $6::bigint) "
         "order by at_us, request_id limit $5::bigint",
     /* One that somebody has looked at meanwhile has another at_us, and stays. The last parameter is as above. */
     [PG_DROP_CLAIMS] =
