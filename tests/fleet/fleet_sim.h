@@ -66,6 +66,7 @@ struct journal {
     uint64_t live, tries; /* as told */
     bool told;            /* given up in order */
     int64_t alone_since;  /* since when nobody who runs has it; 0: somebody has */
+    uint64_t alone_taker; /* who had it until then */
     bool lacks;           /* what was acknowledged, and nobody has seen it yet */
     int64_t person_at;    /* somebody has seen it: when a person has looked; 0: nothing is to be looked at */
 };

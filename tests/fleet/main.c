@@ -416,10 +416,11 @@ static void look_for_the_abandoned(struct world *w)
         if (shard_of(w, i) != NULL || !lives || w->now < w->back_at + ADOPT_STEADY.us || !could ||
             j->tries >= ADOPT_TRIES_MAX || j->wanted_until >= w->now)
             j->alone_since = 0;
-        else if (j->alone_since == 0)
-            j->alone_since = w->now;
+        else if (j->alone_since == 0 || (j->taker != 0 && j->taker != j->alone_taker))
+            j->alone_since = w->now; /* or again: somebody has taken it, and ended at once */
         else if (w->now - j->alone_since > BOUND_US)
             world_fail(w, "F2", "a journal is without a sidecar for too long", (uint64_t)i);
+        j->alone_taker = j->taker;
     }
 }
 
