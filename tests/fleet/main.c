@@ -209,7 +209,7 @@ static void serve(struct world *w, struct call *c)
     bool refuses = phase == SAGA_PHASE_ACTION && step == 2 && c->answer.saga.serial % 5 == 0;
     switch (verdict) {
     case SAGA_BARRIER_RUN:
-        if (draw(w, 8) == 0) {
+        if (draw(w, 8) == 0 && w->now < LAST_ASKED) {
             c->answer.status = 14; /* not this time */
         } else if (refuses) {
             *own = SAGA_ROW_REJECTED;
