@@ -684,7 +684,8 @@ START_TEST(client__nothing_waits_for_a_sidecar_that_does_not_read)
     fake_peer_start(&peer);
     ck_assert_int_eq(saga_client_open(&(struct saga_client_options){.address = peer.address}, &c, &error), SAGA_OK);
     int64_t began = now_ms();
-    struct saga_start_options start = {.definition = "checkout", .input = input, .input_size = SIZE, .timeout_ms = 300};
+    struct saga_start_options start = {
+        .definition = "checkout", .input = input, .input_size = SIZE, .timeout_ms = 2000};
     ck_assert_int_eq(saga_start(c, &start, NULL, &error), SAGA_E_DEADLINE_EXCEEDED); /* it may have been carried out */
     start.input_size = 1;
     ck_assert_int_eq(saga_start(c, &start, NULL, &error), SAGA_E_DEADLINE_EXCEEDED); /* behind it */
