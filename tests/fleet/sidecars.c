@@ -345,8 +345,10 @@ void sidecar_turn(struct sidecar *c)
         if (!s->used || turn_shard(s))
             continue;
         /* A journal of another that is lost is lost; whose own is lost ends. */
-        if (s == c->shards && !s->store.back && c->since < w->now - BOUND_US && w->now < w->back_at + BOUND_US &&
-            w->back_at > 0)
+        bool forgotten =
+            s->began >= w->standby.at && s->began < w->failed_at; /* that it was taken, and so given up before */
+        if (s == c->shards && !s->store.back && !forgotten && c->since < w->now - BOUND_US &&
+            w->now < w->back_at + BOUND_US && w->back_at > 0)
             world_fail(w, "F6", "a journal is taken from a sidecar that ran all the time, for the database was away",
                        (uint64_t)c->number);
         if (s == c->shards) {
