@@ -121,6 +121,10 @@ void assert_row(const struct ended_row *got, const struct ended_row *want)
     ck_assert_int_eq(got->ended_at.us, want->ended_at.us);
     ck_assert_uint_eq(got->first_frame, want->first_frame);
     ck_assert_uint_eq(got->last_frame, want->last_frame);
+    ck_assert_uint_eq(got->skips, want->skips);
+    ck_assert_uint_eq(got->lacks, want->lacks);
+    ck_assert_int_eq(got->synthetic, want->synthetic);
+    ck_assert(bytes_equal(got->owner, want->owner));
 }
 
 void assert_frame(uint64_t frame, size_t payload, int64_t at_us)

@@ -460,6 +460,40 @@ START_TEST(sqlite_damage__row_of_a_definition)
 }
 END_TEST
 
+static int ignore_audit(void *self, const struct audit_row *row)
+{
+    (void)self;
+    (void)row;
+    return 0;
+}
+
+START_TEST(sqlite_damage__row_of_the_audit_trail)
+{
+    static const char *const changes[] = {
+        "DELETE FROM audit WHERE seq = 2",
+        "UPDATE audit SET seq = 9 WHERE seq = 3",
+        "UPDATE audit SET at_us = at_us + 1 WHERE seq = 2",
+        "UPDATE audit SET body = CAST('nobody' AS BLOB) WHERE seq = 2",
+        "UPDATE audit SET checksum = checksum + 1 WHERE seq = 2",
+    };
+    for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
+        open_store();
+        for (uint64_t seq = 1; seq <= 3; seq++) {
+            const struct store_commit commit = {
+                .audit = {.seq = seq, .at.us = (int64_t)seq, .body = bytes_of_text("somebody")}};
+            ck_assert_int_eq(store->commit(store, &commit, &detail), 0);
+        }
+        ck_assert_int_eq(store->scan_audit(store, 1, 10, ignore_audit, NULL, &detail), 0);
+        close_store();
+        change(changes[i]);
+        open_store();
+        assert_refused(store->scan_audit(store, 1, 10, ignore_audit, NULL, &detail));
+        close_store();
+        remove_beside("");
+    }
+}
+END_TEST
+
 /* Where recovery starts: sagas that live before it would be forgotten. */
 START_TEST(sqlite_damage__number_where_recovery_starts)
 {
@@ -549,6 +583,7 @@ static Suite *suite(void)
     tcase_add_test(t, sqlite_damage__flipped_bit_in_a_frame);
     tcase_add_test(t, sqlite_damage__row_of_an_ended_saga);
     tcase_add_test(t, sqlite_damage__row_of_a_definition);
+    tcase_add_test(t, sqlite_damage__row_of_the_audit_trail);
     tcase_add_test(t, sqlite_damage__number_where_recovery_starts);
     tcase_add_test(t, sqlite_damage__missing_frames);
     tcase_add_test(t, sqlite_damage__tables_that_are_not_the_schema_s);

@@ -17,6 +17,9 @@ START_TEST(sqlite_ended__ended_rows_are_found)
     rows[1].fingerprint = 0;
     rows[2].definition = 0;
     rows[2].mode = SAGA_ENLISTED;
+    rows[1].skips = UINT16_MAX; /* a heartbeat is marked beside them */
+    rows[1].lacks = LACK_MISSING | LACK_STALE;
+    rows[2].synthetic = true;
     commit_ended(rows, 3);
     for (int again = 0; again < 2; again++) {
         struct ended_row row;
