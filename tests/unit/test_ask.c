@@ -72,6 +72,7 @@ struct room {
     struct rpc *rpc;
     pthread_t thread;
     atomic_bool stop;
+    bool patient; /* looks only when it is woken */
     atomic_int held, cancelled;
     uint32_t uid; /* of the peer on whose behalf was asked last */
     char counted; /* of Count: what was sent last */
@@ -150,7 +151,7 @@ static void *turn(void *self)
 {
     struct room *room = self;
     while (!atomic_load(&room->stop))
-        rpc_poll(room->rpc, SPAN_S(1));
+        rpc_poll(room->rpc, room->patient ? SPAN_S(60) : SPAN_S(1));
     return NULL;
 }
 
@@ -283,6 +284,28 @@ START_TEST(ask__who_is_asked_is_woken)
         UNTIL(h.ends == 1);
     }
     ck_assert(!passed(end));
+    teardown();
+}
+END_TEST
+
+/* Each of those that were written to in one turn, who would look only after a minute. */
+START_TEST(ask__all_who_are_asked_in_a_turn_are_woken)
+{
+    struct room other = {.patient = true};
+    struct heard first, second;
+    setup();
+    other.rpc = room_create(&other);
+    ck_assert_int_eq(pthread_create(&other.thread, NULL, turn, &other), 0);
+    for (int i = 0; i < 3; i++) {
+        first = second = (struct heard){0};
+        rpc_ask(asking, other.rpc, &methods[ECHO], bytes_of_text("x"), NULL, &asker, &second);
+        ask(ECHO, "x", &first);
+        UNTIL(first.ends == 1 && second.ends == 1);
+    }
+    atomic_store(&other.stop, true);
+    rpc_wake(other.rpc);
+    pthread_join(other.thread, NULL);
+    rpc_destroy(other.rpc);
     teardown();
 }
 END_TEST
@@ -498,6 +521,7 @@ int main(void)
     tcase_add_test(tc, ask__letters_of_a_sender_stay_in_order);
     tcase_add_test(tc, ask__answers_come_back);
     tcase_add_test(tc, ask__who_is_asked_is_woken);
+    tcase_add_test(tc, ask__all_who_are_asked_in_a_turn_are_woken);
     tcase_add_test(tc, ask__says_on_whose_behalf);
     tcase_add_test(tc, ask__stream_sends_one_at_a_time);
     tcase_add_test(tc, ask__cancellation_is_heard_once_and_answered);

@@ -77,9 +77,10 @@ END_TEST
 START_TEST(typed__a_target_is_one_of_several)
 {
     struct definition *d = NULL;
-    const char *text = HEAD "  - {name: a, target: {oneof: [eu, us], by: \"input.order_id == 'x' ? 'eu' : 'us'\"}, action: "
-                            "/shapes.Shop/Reserve,\n"
-                            "     compensation: {target: desk, method: /shapes.Shop/Reserve, request: input}}\n";
+    const char *text =
+        HEAD "  - {name: a, target: {oneof: [eu, us], by: \"input.order_id == 'x' ? 'eu' : 'us'\"}, action: "
+             "/shapes.Shop/Reserve,\n"
+             "     compensation: {target: desk, method: /shapes.Shop/Reserve, request: input}}\n";
     ck_assert_msg(definition_read(bytes_of_text(text), &limits, &d, &detail) == 0, "%s: %s", detail.field, detail.text);
     const struct step_spec *s = &d->steps[0];
     ck_assert_uint_eq(s->choice_count, 2);
@@ -145,6 +146,37 @@ START_TEST(typed__what_does_not_agree_is_refused)
                    HEAD
                    "  - {name: a, target: t, action: {method: /shapes.Shop/Old, request: {constant_base64: SAE=}}}\n",
                    "steps[0].action.request", 6, "is no shapes.Line: shapes.Line has no field 9");
+    /* A loop has many outputs, whoever asks for one. */
+    assert_refused(E_ARGUMENT,
+                   HEAD
+                   "  - {name: a, target: t, for_each: input.lines, max_items: 3, action: {method: "
+                   "/shapes.Shop/Old, request: =item}}\n"
+                   "  - {name: b, after: [a], target: t, action: {method: /shapes.Shop/Old, request: {output: a}}}\n",
+                   "steps[1].action.request.output", 7,
+                   "a is a loop and has many outputs; use them in an expression: steps.a.output");
+    /* What YAML has cut off is told apart from what was written so. */
+    assert_refused(E_SYNTAX,
+                   HEAD "  - {name: a, target: t, action: /shapes.Shop/Reserve, when: size(input.lines > 1}\n",
+                   "steps[0].when", 6,
+                   "a call ends with ) (a comma or a brace outside quotes ends a text of YAML: quote the expression)");
+    assert_refused(E_SYNTAX,
+                   HEAD "  - {name: a, target: t, action: /shapes.Shop/Reserve, when: \"size(input.lines > 1\"}\n",
+                   "steps[0].when", 6, "a call ends with )");
+}
+END_TEST
+
+/* A key of a last good answer that is no expression is one for all. */
+START_TEST(typed__a_key_is_a_text_or_an_expression)
+{
+    struct definition *d = NULL;
+    const char *text = HEAD "  - {name: a, target: t, action: /shapes.Shop/Reserve, when: input.order_id != '', "
+                            "fallback: {last_good: {key: all of them, max_age: 1h}}}\n"
+                            "  - {name: b, after: [a], target: t, action: {method: /shapes.Shop/Reserve, request: "
+                            "input}, fallback: {last_good: {key: =input.order_id, max_age: 1h}}}\n";
+    ck_assert_msg(definition_read(bytes_of_text(text), &limits, &d, &detail) == 0, "%s: %s", detail.field, detail.text);
+    ck_assert_str_eq(d->steps[1].kept_key, "all of them");
+    ck_assert_ptr_null(d->steps[3].kept_key);
+    definition_destroy(d);
 }
 END_TEST
 
@@ -156,6 +188,7 @@ int main(void)
     tcase_add_test(tests, typed__methods_and_input_are_found);
     tcase_add_test(tests, typed__without_descriptors_only_the_form_is_checked);
     tcase_add_test(tests, typed__what_does_not_agree_is_refused);
+    tcase_add_test(tests, typed__a_key_is_a_text_or_an_expression);
     tcase_add_test(tests, typed__a_target_is_one_of_several);
     tcase_add_test(tests, typed__a_choice_of_targets_that_means_nothing_is_refused);
     suite_add_tcase(suite, tests);

@@ -3,6 +3,7 @@
 #include "sidecar/core/heap.h"
 #include "sidecar/expression/examine.h"
 #include "sidecar/expression/fields.h"
+#include "sidecar/expression/run_inside.h"
 #include "sidecar/message/build.h"
 #include "tests/support/shapes.h"
 
@@ -226,6 +227,7 @@ START_TEST(expression__logic_passes_over_failures_in_any_order)
     is_true("[0, 1].exists(x, 1 / x == 1)");
     is_true("![0, 2].all(x, 1 / x == 1)");
     fails("1 / 0 == 1 || false", "divide by zero", 2);
+    fails("[0, 1].all(x, x == 0 ? 1 / x == 1 : [7][x] == 7)", "divide by zero", 25); /* the first of them */
 }
 END_TEST
 
@@ -273,6 +275,11 @@ START_TEST(expression__cost_and_memory_end_it_and_nothing_passes_over_that)
     ck_assert(d.failure->fatal);
     ck_assert_mem_eq(d.failure->text.at, "the evaluation costs more", 25);
     is_true(many + 8);
+    /* Nor does another failure stand in for it. */
+    d = evaluated_within(
+        "[0, 1].all(x, x == 0 ? 1 / x == 1 : [1, 2, 3, 4, 5, 6].all(a, [1, 2, 3, 4, 5].all(b, a > 0)))", 60);
+    ck_assert_int_eq(d.kind, DATUM_FAILURE);
+    ck_assert(d.failure->fatal);
     static const char long_text[] =
         "cel.bind(a, 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx', cel.bind(b, "
         "a+a+a+a+a+a+a+a+a+a+a+a+a+a+a+a, "
@@ -282,6 +289,16 @@ START_TEST(expression__cost_and_memory_end_it_and_nothing_passes_over_that)
     ck_assert_int_eq(d.kind, DATUM_FAILURE);
     ck_assert(d.failure->fatal);
     ck_assert_mem_eq(d.failure->text.at, "the evaluation needs more memory", 32);
+}
+END_TEST
+
+START_TEST(expression__may_cost_as_much_as_it_may)
+{
+    static const char text[] = "input.lines.all(l, l.quantity > 1)";
+    struct evaluation run = {.schema = schema, .pool = &pool, .variables = values, .cost_max = 1000};
+    ck_assert_int_eq(expression_evaluate(compiled(text), &run).kind, DATUM_BOOL);
+    ck_assert_int_eq(evaluated_within(text, run.cost).kind, DATUM_BOOL);
+    ck_assert_int_eq(evaluated_within(text, run.cost - 1).kind, DATUM_FAILURE);
 }
 END_TEST
 
@@ -401,6 +418,19 @@ START_TEST(expression__tells_its_type_and_what_it_uses)
 }
 END_TEST
 
+/* A name in an error is cut between two characters. */
+START_TEST(expression__an_error_stays_text)
+{
+    struct evaluation e = {.pool = &pool, .cost_max = 1000};
+    static const char name[] = "0123456789012345678901234567890123456789012345678901234567890123ä456";
+    struct datum d = fail_about(&e, 0, "no: ", bytes_of_text(name + 1)); /* which has the ä at the bound */
+    ck_assert(bytes_equal(d.failure->text,
+                          bytes_of_text("no: 123456789012345678901234567890123456789012345678901234567890123")));
+    d = fail_about(&e, 0, "no: ", bytes_of_text(name));
+    ck_assert_uint_eq(d.failure->text.size, 4 + 64);
+}
+END_TEST
+
 START_TEST(expression__functions_of_lists_and_texts)
 {
     is_true("[3, 1, 2].min() == 1 && [3, 1, 2].max() == 3 && ['b', 'a'].min() == 'a' && [2.5, 1.5].sum() == 4.0");
@@ -435,6 +465,8 @@ int main(void)
     tcase_add_test(c, expression__logic_passes_over_failures_in_any_order);
     tcase_add_test(c, expression__bounds_have_their_errors);
     tcase_add_test(c, expression__cost_and_memory_end_it_and_nothing_passes_over_that);
+    tcase_add_test(c, expression__an_error_stays_text);
+    tcase_add_test(c, expression__may_cost_as_much_as_it_may);
     tcase_add_test(c, expression__every_refused_piece_of_memory_is_survived);
     tcase_add_test(c, expression__what_it_may_cost_is_told_beforehand);
     tcase_add_test(c, expression__how_long_lists_are_is_read_from_conditions);

@@ -43,6 +43,26 @@ static int64_t window(struct limit *l, int64_t from, int64_t took, unsigned fail
     return us + took;
 }
 
+/* A window has ten calls and 50 ms. */
+START_TEST(limit__a_window_is_of_many_calls_and_some_time)
+{
+    struct limit many = {0}, slow = {0};
+    limit_set(&many, 100);
+    limit_set(&slow, 100);
+    for (int64_t i = 0; i < 40; i++)
+        limit_return(&many, AT(1 + i * MS), AT(1 + i * MS + 500), 8, false);
+    ck_assert_uint_eq(many.windows, 0);
+    for (int64_t i = 0; i < 9; i++)
+        limit_return(&slow, AT(1 + i * 20 * MS), AT(1 + i * 20 * MS + 500), 8, false);
+    ck_assert_uint_eq(slow.windows, 0);
+    limit_return(&many, AT(51 * MS), AT(52 * MS), 8, false);
+    for (int64_t i = 9; i < 11; i++)
+        limit_return(&slow, AT(1 + i * 20 * MS), AT(1 + i * 20 * MS + 500), 8, false);
+    ck_assert_uint_eq(many.windows, 1);
+    ck_assert_uint_eq(slow.windows, 1);
+}
+END_TEST
+
 /* More than one in ten is too many, however quick the others are. */
 START_TEST(limit__a_few_failures_are_too_many)
 {
@@ -171,6 +191,7 @@ int main(void)
 {
     Suite *s = suite_create("limit");
     TCase *c = tcase_create("limit");
+    tcase_add_test(c, limit__a_window_is_of_many_calls_and_some_time);
     tcase_add_test(c, limit__begins_cautiously_and_stays_within_its_bounds);
     tcase_add_test(c, limit__does_not_grow_unasked);
     tcase_add_test(c, limit__a_few_failures_are_too_many);

@@ -115,6 +115,20 @@ START_TEST(lint__a_comment_with_a_reason_allows_what_is_no_error)
 }
 END_TEST
 
+/* Two that begin together are meant so; a later one that waits for nobody may have been forgotten. */
+START_TEST(lint__a_step_that_waits_for_nobody_comes_late)
+{
+#define PLAIN(name) "  - {name: " name ", target: t, action: /trades.v1.Inventory/Reserve, compensation: none"
+    judge("name: n\nversion: 1.0.0\ndeadline: 5m\nsteps:\n" PLAIN("a") "}\n" PLAIN("b") "}\n" PLAIN(
+        "c") ", after: [a, b]}\n");
+    ck_assert_ptr_null(finding(LINT_RULE_STEP_UNORDERED));
+    judge("name: n\nversion: 1.0.0\ndeadline: 5m\nsteps:\n" PLAIN("a") "}\n" PLAIN("b") ", after: [a]}\n" PLAIN(
+        "c") "}\n");
+    ck_assert_ptr_nonnull(finding(LINT_RULE_STEP_UNORDERED));
+#undef PLAIN
+}
+END_TEST
+
 /* 2 s, three times again, and the waits between. */
 START_TEST(lint__the_worst_case_of_each_path_is_told)
 {
@@ -427,6 +441,24 @@ START_TEST(lint__what_comes_long_before_the_pivot_may_have_to_be_undone)
 END_TEST
 
 /* All attempts with their whole time, and the waits between them. */
+/* What stands in for a step is read as its output. */
+START_TEST(lint__a_fallback_answers_what_its_step_answers)
+{
+#define FALLBACK(method) \
+    "name: n\nversion: 1.0.0\ndeadline: 5m\nschema: trades\ninput: trades.v1.ReserveRequest\nsteps:\n" \
+    "  - {name: a, target: t, action: /trades.v1.Inventory/Reserve, compensation: none, unavailable: fallback, " \
+    "fallback: {target: t, action: {method: " method ", request: {order_id: =input.order_id}}}}\n"
+    judge(FALLBACK("/trades.v1.Inventory/Release"));
+    ck_assert_ptr_nonnull(finding(LINT_RULE_TYPE_MISMATCH));
+    ck_assert_ptr_nonnull(
+        strstr(finding(LINT_RULE_TYPE_MISMATCH)->text,
+               "answers a trades.v1.Done, and stands in for a, which answers a trades.v1.Reservation"));
+    judge(FALLBACK("/trades.v1.Inventory/Reserve"));
+    ck_assert_ptr_null(finding(LINT_RULE_TYPE_MISMATCH));
+#undef FALLBACK
+}
+END_TEST
+
 START_TEST(lint__a_fallback_is_late_after_half_a_minute)
 {
 #define FALLBACK(timeout) \
@@ -477,6 +509,8 @@ int main(void)
     tcase_add_test(rules, lint__rules_are_found_by_their_names);
     tcase_add_test(rules, lint__what_is_redacted_is_in_no_tag);
     tcase_add_test(rules, lint__findings_stand_in_order_of_their_places);
+    tcase_add_test(rules, lint__a_fallback_answers_what_its_step_answers);
+    tcase_add_test(rules, lint__a_step_that_waits_for_nobody_comes_late);
     tcase_add_test(rules, lint__a_comment_with_a_reason_allows_what_is_no_error);
     tcase_add_test(rules, lint__the_worst_case_of_each_path_is_told);
     tcase_add_test(rules, lint__the_worst_case_knows_the_targets);

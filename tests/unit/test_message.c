@@ -3,6 +3,7 @@
 #include "sidecar/core/heap.h"
 #include "sidecar/message/build.h"
 #include "sidecar/message/inspect.h"
+#include "sidecar/message/json.h"
 #include "sidecar/message/message.h"
 #include "tests/support/shapes.h"
 
@@ -146,6 +147,87 @@ START_TEST(schema__what_is_none_is_refused_with_words)
     uint8_t *large = calloc(1, SCHEMA_BYTES_MAX + 1);
     ck_assert_int_eq(schema_read(bytes_of(large, SCHEMA_BYTES_MAX + 1), &heap, &s, &detail), E_PAYLOAD);
     free(large);
+}
+END_TEST
+
+/* file { name: "o.proto" syntax: "proto2" enum_type { name: "E" value { A = 1 } value { B = 3 } }
+ *        message_type { name: "M" field { E e = 1 } field { bytes b = 2; default: "\\0014\\377\\n" } } } */
+static const char closed[] = "\x0a\x50\x0a\x07"
+                             "o.proto"
+                             "\x22\x2a\x0a\x01"
+                             "M"
+                             "\x12\x0d\x0a\x01"
+                             "e"
+                             "\x18\x01\x20\x01\x28\x0e\x32\x02"
+                             ".E"
+                             "\x12\x16\x0a\x01"
+                             "b"
+                             "\x18\x02\x20\x01\x28\x0c\x3a\x0b"
+                             "\\0014\\377\\n"
+                             "\x2a\x11\x0a\x01"
+                             "E"
+                             "\x12\x05\x0a\x01"
+                             "A"
+                             "\x10\x01\x12\x05\x0a\x01"
+                             "B"
+                             "\x10\x03\x62\x06"
+                             "proto2";
+
+/* proto2's enums are closed: a number that is none of theirs is as if it were not there. */
+START_TEST(schema__what_proto2_says_else)
+{
+    struct schema *s = NULL;
+    struct message_index *index;
+    struct value v;
+    ck_assert_msg(schema_read(bytes_of(closed, sizeof closed - 1), &heap, &s, &detail) == 0, "%s", detail.text);
+    const struct message_type *m = schema_message(s, bytes_of_text("M"));
+    const struct field *e = message_field_by_number(m, 1), *bytes = message_field_by_number(m, 2);
+    ck_assert(bytes_equal(bytes->implicit.text, bytes_of("\0014\377\n", 4)));
+    ck_assert_int_eq(e->implicit.i, 1);
+    /* e: 3, e: 2 */
+    struct bytes wire = bytes_of_text("\x08\x03\x08\x02");
+    ck_assert_int_eq(message_get(wire, e, &pool, &v), 1);
+    ck_assert_int_eq(v.i, 3);
+    ck_assert_int_eq(message_index_make(m, wire, &pool, &index), 1);
+    ck_assert_int_eq(message_index_get(index, e, &pool, &v), 1);
+    ck_assert_int_eq(v.i, 3);
+    ck_assert_int_eq(json_read(s, m, bytes_of_text("{\"e\":3}"), &pool, 100, &wire, &detail), 0);
+    ck_assert_int_eq(json_read(s, m, bytes_of_text("{\"e\":2}"), &pool, 100, &wire, &detail), E_ARGUMENT);
+    schema_destroy(s);
+}
+END_TEST
+
+/* The same with message N { map<E, int32> c = 1; }, which protoc would not have taken. */
+START_TEST(schema__a_key_is_no_enum)
+{
+    struct schema *s = NULL;
+    static const char file[] = "\x0a\x6d\x0a\x07"
+                               "o.proto"
+                               "\x22\x47\x0a\x01"
+                               "N"
+                               "\x12\x14\x0a\x01"
+                               "c"
+                               "\x18\x01\x20\x03\x28\x0b\x32\x09"
+                               ".N.CEntry"
+                               "\x1a\x2c\x0a\x06"
+                               "CEntry"
+                               "\x12\x0f\x0a\x03"
+                               "key"
+                               "\x18\x01\x20\x01\x28\x0e\x32\x02"
+                               ".E"
+                               "\x12\x0d\x0a\x05"
+                               "value"
+                               "\x18\x02\x20\x01\x28\x05\x3a\x02\x38\x01\x2a\x11\x0a\x01"
+                               "E"
+                               "\x12\x05\x0a\x01"
+                               "A"
+                               "\x10\x01\x12\x05\x0a\x01"
+                               "B"
+                               "\x10\x03\x62\x06"
+                               "proto2";
+    ck_assert_int_eq(schema_read(bytes_of(file, sizeof file - 1), &heap, &s, &detail), E_ARGUMENT);
+    ck_assert_str_eq(detail.field, "N.CEntry");
+    ck_assert_str_eq(detail.text, "is not declared as a map's entry is");
 }
 END_TEST
 
@@ -321,6 +403,7 @@ START_TEST(inspect__what_is_no_message_is_refused_with_its_path)
         {"\x9b\x06", "", "the bytes are no message"},
         {"\x9b\x06\xa4\x06", "", "the bytes are no message"},
         {"\x07", "", "the bytes are no message"},
+        {"\x88\x80\x80\x80\x10\x01", "", "the bytes are no message"}, /* a number of more than 29 bits */
         {"\x0e", "", "the bytes are no message"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -421,6 +504,8 @@ int main(void)
     tcase_add_test(tests, schema__types_fields_and_methods_are_found);
     tcase_add_test(tests, schema__sagads_own_api_is_one);
     tcase_add_test(tests, schema__what_is_none_is_refused_with_words);
+    tcase_add_test(tests, schema__what_proto2_says_else);
+    tcase_add_test(tests, schema__a_key_is_no_enum);
     tcase_add_test(tests, message__what_is_built_is_read);
     tcase_add_test(tests, message__the_last_of_a_oneof_counts);
     tcase_add_test(tests, message__parts_of_a_message_are_one);

@@ -51,6 +51,31 @@ static struct saga_undo_view dependency_view(const struct fake *fake)
     return (struct saga_undo_view){fake, fake->count, state_of, order_of, ancestors_of};
 }
 
+#define MANY 65
+
+static uint8_t owed_all(const void *saga, size_t step)
+{
+    (void)saga, (void)step;
+    return OWED;
+}
+
+/* The first step waits for the last; steps are not numbered in the order in which they run. */
+static const uint64_t *ancestors_of_many(const void *saga, size_t step)
+{
+    static const uint64_t none[2], last[2] = {0, UINT64_C(1) << (MANY - 65)};
+    (void)saga;
+    return step == 0 ? last : none;
+}
+
+START_TEST(undo__steps_beyond_the_sixty_fourth_wait_too)
+{
+    const struct saga_undo_view view = {NULL, MANY, owed_all, NULL, ancestors_of_many};
+    uint16_t next[MANY];
+    ck_assert_uint_eq(saga_undo_next(&view, next, MANY), MANY - 1);
+    ck_assert_uint_eq(next[MANY - 2], MANY - 2);
+}
+END_TEST
+
 START_TEST(undo__owed_by_what_took_effect_or_may_have)
 {
     for (uint8_t action = SAGA_ACTION_PENDING; action <= SAGA_ACTION_SKIPPED; action++) {
@@ -218,6 +243,7 @@ int main(void)
 {
     Suite *suite = suite_create("undo");
     TCase *order = tcase_create("order");
+    tcase_add_test(order, undo__steps_beyond_the_sixty_fourth_wait_too);
     tcase_add_test(order, undo__owed_by_what_took_effect_or_may_have);
     tcase_add_test(order, undo__open_until_it_is_done_or_skipped);
     tcase_add_test(order, undo__reverse_takes_the_last_started_first);
