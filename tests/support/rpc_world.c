@@ -93,6 +93,14 @@ static void on_answer(void *self, void *tag, const struct rpc_answer *answer)
     set_text(&a->output, answer->output);
 }
 
+static void on_refused(void *self, const struct rpc_method *method, int code)
+{
+    struct world *w = self;
+    ck_assert_ptr_nonnull(method);
+    w->refusals++;
+    w->refused_code = code;
+}
+
 static void on_reachable(void *self, unsigned number)
 {
     struct world *w = self;
@@ -131,6 +139,7 @@ void world_open(struct world *w, bool unix_socket)
                                             .on_cancelled = on_cancelled,
                                             .on_sent = on_sent,
                                             .on_answer = on_answer,
+                                            .on_refused = on_refused,
                                             .on_reachable = on_reachable,
                                             .may_leave = may_leave,
                                             .self = w};

@@ -50,6 +50,7 @@ struct world {
     int held_count;
     int echoes;
     struct span echo_takes;                          /* the work that each of them is */
+    int refusals, refused_code;                      /* of calls that the owner never knew of, and the last of them */
     int reachable;                                   /* word that a target can be reached again */
     bool reply_to_cancelled;                         /* a kept call is ended as soon as it is cancelled */
     enum spread_policy policy;                       /* of its targets */

@@ -165,6 +165,22 @@ START_TEST(forward__a_stream_sends_one_at_a_time)
 }
 END_TEST
 
+/* Nobody has to take what is there before it is told that there is no more. */
+START_TEST(forward__a_stream_that_fails_ends_at_once)
+{
+    struct heard h;
+    forward_to(w.address, &stream, &h);
+    WORLD_UNTIL(&w, w.held_count == 1);
+    rpc_send(w.held[0].call, bytes_of("1", 1));
+    WORLD_UNTIL(&w, h.messages == 1 && w.held[0].sent == 1);
+    rpc_end(w.held[0].call, 9, "no more", bytes_of(NULL, 0));
+    w.held[0].call = NULL;
+    WORLD_UNTIL(&w, h.ends == 1);
+    ck_assert_int_eq(h.status, 9);
+    ck_assert_str_eq(h.message, "no more");
+}
+END_TEST
+
 START_TEST(forward__one_that_is_cancelled_ends)
 {
     struct heard h;
@@ -268,6 +284,7 @@ int main(void)
     tcase_add_test(t, forward__an_answer_and_an_error_come_back_whole);
     tcase_add_test(t, forward__nobody_there_is_unavailable);
     tcase_add_test(t, forward__a_stream_sends_one_at_a_time);
+    tcase_add_test(t, forward__a_stream_that_fails_ends_at_once);
     tcase_add_test(t, forward__one_that_is_cancelled_ends);
     tcase_add_test(t, forward__it_says_for_whom_it_asks);
     tcase_add_test(t, forward__it_ends_in_its_time);

@@ -69,6 +69,7 @@ static int pass_gate(saga_call *call, void *user)
     while (!gate.open)
         pthread_cond_wait(&gate.changed, &gate.mutex);
     gate.carried_out++;
+    gate.saw_cancel += saga_call_cancelled(call);
     pthread_mutex_unlock(&gate.mutex);
     return saga_call_reply(call, "through", 7);
 }
@@ -591,6 +592,7 @@ START_TEST(participant__stop_lets_calls_end)
     gate_open();
     caller_finish(call);
     ck_assert_int_eq(call->status, SAGA_OK);
+    ck_assert_int_eq(gate.saw_cancel, 0); /* its time was not over */
     pthread_join(stopper, NULL);
     free(call);
     free(late);

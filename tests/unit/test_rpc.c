@@ -286,6 +286,8 @@ START_TEST(rpc__calls_beyond_the_bound_are_refused_with_a_delay)
         ck_assert_int_eq(c.status, GRPC_STATUS_RESOURCE_EXHAUSTED);
         ck_assert_ptr_nonnull(memmem(c.details.at, c.details.size, "QUEUE_FULL", 10));
         ck_assert_ptr_nonnull(memmem(c.details.at, c.details.size, "google.rpc.RetryInfo", 20));
+        ck_assert_int_eq(w.refusals, i + 1); /* the owner counts those that it never saw */
+        ck_assert_int_eq(w.refused_code, E_QUEUE);
     }
     client_unary(&c, &w, "/grpc.health.v1.Health/Check", bytes_of(NULL, 0));
     ck_assert_int_eq(c.status, GRPC_STATUS_NOT_FOUND); /* heard in spite of it: nothing has been set */
