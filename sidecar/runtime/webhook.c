@@ -24,6 +24,7 @@ struct page {
 
 struct webhook {
     struct curl curl;
+    CURL *handle; /* the thread's */
     pthread_mutex_t lock;
     pthread_cond_t wake;
     struct page *first, *last; /* under the lock, as `waiting` */
@@ -53,9 +54,10 @@ static int look_for_stop(void *self, curl_off_t a, curl_off_t b, curl_off_t c, c
 }
 
 /* Returns whether it was taken. */
-static bool send_page(struct webhook *w, CURL *curl, const struct page *p)
+static bool send_page(struct webhook *w, const struct page *p)
 {
     const struct curl *f = &w->curl;
+    CURL *curl = w->handle;
     struct curl_slist *headers = f->slist_append(NULL, "Content-Type: application/json");
     long status = 0;
     f->easy_reset(curl);
@@ -102,14 +104,12 @@ static struct page *next_page(struct webhook *w)
 static void *run(void *self)
 {
     struct webhook *w = self;
-    CURL *curl = w->curl.easy_init();
-    for (struct page *p; curl != NULL && (p = next_page(w)) != NULL; free(p)) {
-        bool sent = send_page(w, curl, p);
+    for (struct page *p; (p = next_page(w)) != NULL; free(p)) {
+        bool sent = send_page(w, p);
         pthread_mutex_lock(&w->lock);
         w->fates[p->number % FATES] = sent ? WEBHOOK_SENT : WEBHOOK_FAILED;
         pthread_mutex_unlock(&w->lock);
     }
-    w->curl.easy_cleanup(curl);
     return NULL;
 }
 
@@ -119,12 +119,25 @@ int webhook_ready(struct error_detail *detail)
     return curl_load(&loaded, detail);
 }
 
+/* What sends pages. Returns 0, E_SYSTEM or E_MEMORY. */
+static int prepare(struct webhook *w, struct error_detail *detail)
+{
+    int code = curl_load(&w->curl, detail);
+    if (code != 0)
+        return code;
+    if (w->curl.global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+        return error_set(detail, E_MEMORY, "", NULL);
+    w->handle = w->curl.easy_init();
+    if (w->handle != NULL)
+        return 0;
+    w->curl.global_cleanup();
+    return error_set(detail, E_MEMORY, "", NULL);
+}
+
 int webhook_open(struct webhook **out, struct error_detail *detail)
 {
     struct webhook *w = calloc(1, sizeof *w);
-    int code = w == NULL ? error_set(detail, E_MEMORY, "", NULL) : curl_load(&w->curl, detail);
-    if (code == 0 && w->curl.global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
-        code = error_set(detail, E_MEMORY, "", NULL);
+    int code = w == NULL ? error_set(detail, E_MEMORY, "", NULL) : prepare(w, detail);
     if (code != 0) {
         free(w);
         return code;
@@ -150,6 +163,7 @@ void webhook_close(struct webhook *w)
     }
     pthread_cond_destroy(&w->wake);
     pthread_mutex_destroy(&w->lock);
+    w->curl.easy_cleanup(w->handle);
     w->curl.global_cleanup();
     free(w);
 }

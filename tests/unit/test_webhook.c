@@ -90,6 +90,42 @@ START_TEST(webhook__loads_libcurl_and_nothing_else_does)
 }
 END_TEST
 
+/* libcurl's memory, of which it may be given none. */
+static bool poor;
+
+static void *some(size_t size)
+{
+    return poor ? NULL : malloc(size);
+}
+
+static void *some_zeroed(size_t count, size_t size)
+{
+    return poor ? NULL : calloc(count, size);
+}
+
+static void *some_more(void *old, size_t size)
+{
+    return poor ? NULL : realloc(old, size);
+}
+
+/* Pages would wait for ever for a thread that cannot send any. */
+START_TEST(webhook__without_memory_there_is_none)
+{
+    struct webhook *w;
+    struct error_detail detail = {.text = ""};
+    void *library = dlopen("libcurl.so.4", RTLD_NOW);
+    long (*init)(long, void *(*)(size_t), void (*)(void *), void *(*)(void *, size_t), char *(*)(const char *),
+                 void *(*)(size_t, size_t));
+    ck_assert_ptr_nonnull(library);
+    *(void **)&init = dlsym(library, "curl_global_init_mem");
+    ck_assert_int_eq(init(3, some, free, some_more, strdup, some_zeroed), 0);
+    poor = true;
+    ck_assert_int_eq(webhook_open(&w, &detail), E_MEMORY);
+    poor = false;
+    webhook_close(opened());
+}
+END_TEST
+
 START_TEST(webhook__posts_what_it_is_told)
 {
     char text[REQUEST_SIZE];
@@ -188,6 +224,7 @@ int main(void)
     tcase_add_checked_fixture(c, setup, teardown);
     tcase_set_timeout(c, 60);
     tcase_add_test(c, webhook__loads_libcurl_and_nothing_else_does);
+    tcase_add_test(c, webhook__without_memory_there_is_none);
     tcase_add_test(c, webhook__posts_what_it_is_told);
     tcase_add_test(c, webhook__only_two_hundreds_are_sent);
     tcase_add_test(c, webhook__one_that_hangs_drops_what_is_too_much_and_the_rest_is_sent_in_order);
