@@ -462,10 +462,10 @@ START_TEST(postgres_store__known_request_ids_are_read_anew)
     commit_ended(2);
     known_whole();
     ck_assert_int_eq(find("request"), 0);
-    /* With too many rows everybody asks. */
+    /* With too many everybody asks. */
     known()->since = UINT64_C(1) << 40;
     ck_assert_int_eq(find_at_once("other"), E_SAGA_NOT_FOUND);
-    known()->rows = UINT64_C(1) << 40;
+    known()->ids = UINT64_C(1) << 40;
     known_whole();
     ck_assert_int_eq(find_at_once("other"), STORE_PENDING);
     ck_assert_int_eq(find("other"), E_SAGA_NOT_FOUND);

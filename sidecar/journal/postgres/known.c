@@ -8,10 +8,10 @@
 
 /* Bits of one request_id. */
 #define PLACES 4
-/* It is filled anew when so many have come since, and as many as the rows of which it was made. */
+/* It is filled anew when so many have come since, and as many as it was made of. */
 #define ANEW_AFTER(size) ((size) / 16)
-/* With more rows than this it would send nearly everybody to ask: there is none until the journal is opened anew. */
-#define ROWS_MAX(size) ((size) / 2)
+/* With more than this it would send more than every second to ask: there is none until the journal is opened anew. */
+#define IDS_MAX(size) ((size) / 2)
 
 struct place {
     uint64_t first, stride;
@@ -66,10 +66,10 @@ bool known_is_new(const struct known *k, struct bytes request_id)
 
 bool known_wants(struct known *k)
 {
-    bool anew = k->bits == NULL || (k->since >= ANEW_AFTER(k->size) && k->since >= k->rows);
+    bool anew = k->bits == NULL || (k->since >= ANEW_AFTER(k->size) && k->since >= k->ids);
     if (k->next == NULL && anew && !k->of_no_use) {
         k->next = calloc(k->size / 64, sizeof *k->next); /* without memory it is tried again later */
-        k->rows = k->after = k->since = 0;
+        k->ids = k->after = k->since = 0;
     }
     return k->next != NULL && !k->of_no_use;
 }
@@ -78,14 +78,15 @@ void known_read(struct known *k, uint64_t serial, struct bytes request_id)
 {
     CHECK(serial > k->after); /* each row once, in their order */
     k->after = serial;
-    k->rows++;
-    if (request_id.size > 0)
-        put(k, k->next, place_of(k, request_id));
+    if (request_id.size == 0)
+        return;
+    k->ids++;
+    put(k, k->next, place_of(k, request_id));
 }
 
 void known_read_so_far(struct known *k, bool whole)
 {
-    k->of_no_use = k->rows > ROWS_MAX(k->size);
+    k->of_no_use = k->ids > IDS_MAX(k->size);
     if (!whole && !k->of_no_use && !DEFECT(KNOWN_WHOLE_TOO_EARLY))
         return;
     free(k->bits);

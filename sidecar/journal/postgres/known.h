@@ -16,9 +16,9 @@ struct known {
     uint64_t size; /* in bits */
     uint64_t key[2];
     uint64_t *bits, *next; /* NULL: none; next is being filled */
-    uint64_t after, rows;  /* the last serial that was read into it, and how many rows were */
+    uint64_t after, ids;   /* the last serial that was read into it, and how many request_ids were */
     uint64_t since;        /* added since that began */
-    bool of_no_use;        /* with so many rows as there were */
+    bool of_no_use;        /* with as many as there were */
 };
 
 /* size: a power of two, 64 or more. key: of chance, which nobody else knows. */
