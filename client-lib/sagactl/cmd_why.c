@@ -8,6 +8,8 @@
 #include "client-lib/sagactl/times.h"
 #include "client-lib/sagactl/words.h"
 
+#include "sidecar/base/saga_id.h"
+
 #include <string.h>
 
 #define FIELD      256
@@ -86,7 +88,8 @@ static void put_step(const struct screen *s, const Saga__V1__GetResponse *answer
     if (step->waits_until != NULL) {
         times_write_until(s, times_of(step->waits_until), when);
         bool gives_up = strstr(step->waiting_for, "cannot be reached") != NULL;
-        snprintf(text, sizeof text, "%s%s", when, gives_up ? ": then it is waited for no longer, and the step fails" : "");
+        snprintf(text, sizeof text, "%s%s", when,
+                 gives_up ? ": then it is waited for no longer, and the step fails" : "");
         put(s, PAINT_NONE, "until", text);
     }
     snprintf(text, sizeof text, "%d attempt%s of its %s", attempts, attempts == 1 ? "" : "s",
@@ -169,13 +172,22 @@ static size_t targets_of(const Saga__V1__Saga *saga, const char *names[STEPS_MOS
     return count;
 }
 
-/* Until it does, nothing that is decided becomes so: whatever a step waits for, it waits for this first. */
-static bool journal_stalls(const Saga__V1__StatusResponse *status)
+/* Until it does, nothing that is decided becomes so: whatever a step waits for, it waits for this first. Of several loops it is the saga's own. */
+static bool journal_stalls(const Saga__V1__Saga *saga, const Saga__V1__StatusResponse *status)
 {
-    bool stalls = false;
-    for (size_t i = 0; status != NULL && i < status->n_loops; i++)
-        stalls |= status->loops[i]->journal_stalled && status->loops[i]->journal[0] == '\0';
-    return stalls;
+    struct saga_id id = {0};
+    unsigned own = 0;
+    bool any = false, its = false;
+    saga_id_parse(saga->id, strlen(saga->id), &id);
+    for (size_t i = 0; status != NULL && i < status->n_loops; i++) {
+        const Saga__V1__LoopStatus *l = status->loops[i];
+        if (l->journal[0] != '\0')
+            continue;
+        own++;
+        any |= l->journal_stalled;
+        its |= l->journal_stalled && l->loop == id.tag % SAGA_LOOPS_MAX;
+    }
+    return own == 1 ? any : its;
 }
 
 static void put_why(struct run *r, const Saga__V1__GetResponse *answer, const Saga__V1__StatusResponse *status)
@@ -191,7 +203,7 @@ static void put_why(struct run *r, const Saga__V1__GetResponse *answer, const Sa
                 screen_clean(s, saga->id, text, sizeof text));
         return;
     }
-    if (journal_stalls(status))
+    if (journal_stalls(saga, status))
         put(s, PAINT_BAD, "waits for",
             "the sidecar's journal, which takes nothing now, nor any of what stands below: sagactl runbook "
             "SagadJournalFull");

@@ -147,6 +147,17 @@ class MadeUp(unittest.TestCase):
             self.assertEqual(0, ran.code, ran)
             self.assertRegex(ran.out, r"waits for +its target, since %s( \ds)? ago" % since)
 
+    def test_why_tells_of_the_journal_that_the_saga_is_in(self):
+        """Of one loop its tag tells nothing; of several its low bits are the loop, whatever the order in which they are told."""
+        step = message("saga.v1.Step")(name="reserve", target="shop", waiting_for="the answer of target shop")
+        for tag, loops, told in (("9f03c1d2a4b7", [(0, True)], True), ("9f03c1d2a4b7", [(0, False)], False),
+                                 ("9f03c1d2a481", [(0, True), (1, False)], False), ("9f03c1d2a481", [(1, True), (0, False)], True),
+                                 ("9f03c1d2a480", [(0, True), (1, False)], True), ("9f03c1d2a480", [(0, False), (1, True)], False)):
+            saga = message("saga.v1.Saga")(id=tag + "-2a", definition="order", version="1.0.0", state=state("RUNNING"), steps=[step], started_at=self.ago(60))
+            said = self.status(*(dict(loop=loop, journal_full=stalled, journal_stalled=stalled) for loop, stalled in loops))
+            ran = self.ask("why", saga.id, Get=message("saga.v1.GetResponse")(saga=saga), Status=said)
+            self.assertEqual((0, told), (ran.code, "the sidecar's journal, which takes nothing now" in ran.out), (tag, loops, ran))
+
     def test_what_is_asked_is_what_was_typed(self):
         """Each option of a command arrives, and nothing that was not said."""
         saga, who = "9f03c1d2a4b7-2a", ("--actor", "ann")
