@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #define LOOK_EVERY_US INT64_C(200000) /* at whoever waits for the journal */
-/* A million bytes: one in forty asks in vain with a million request_ids in it. */
+/* A million bytes: one in fifty asks in vain with a million request_ids in it. */
 #define KNOWN_BITS (UINT64_C(1) << 23)
 
 int postgres_store_check_conninfo(const char *conninfo, struct error_detail *detail)
