@@ -447,7 +447,10 @@ int rpc_targets_turn(struct rpc *r, gpr_timespec *next)
             after = l->next;
             look_up_within(t, LOOK_UP_MS_WAITED);
             look_up_if_due(t);
-            more = settle(t) || more;
+            if (settle(t)) {
+                more = true; /* for these there is nothing to wait for */
+                continue;
+            }
             rpc_out_expire(r, &t->held,
                            t->looking_up && t->way_count == 0 ? "its name could not be looked up in time"
                            : has_ready(t)                     ? "it does not read what it was sent"

@@ -634,6 +634,30 @@ START_TEST(rpc_out__what_waited_for_a_connection_leaves_in_pieces)
 }
 END_TEST
 
+/* Those of later pieces have found their connection, though the time to find one is over. */
+START_TEST(rpc_out__what_leaves_in_pieces_is_not_late)
+{
+    enum { COUNT = 300 };
+    static struct world_answer answers[COUNT];
+    world_open(&w, true);
+    struct rpc_target *target = world_target(&w, w.address);
+    world_call_out(&w, target, "/t.T/Echo", "x", SPAN_S(20), &answers[0]);
+    WORLD_UNTIL(&w, answers[0].count == 1); /* it is connected */
+    w.rpc->options.connect_timeout = (struct span){0};
+    w.rpc->options.outgoing_bytes_max = 1;
+    memset(answers, 0, sizeof answers);
+    for (int i = 0; i < COUNT; i++)
+        world_call_out(&w, target, "/t.T/Echo", "x", SPAN_S(20), &answers[i]);
+    ck_assert_int_eq(length(&target->held), COUNT - 1);
+    w.rpc->options.outgoing_bytes_max = 0;
+    for (int i = 0; i < COUNT; i++) {
+        WORLD_UNTIL(&w, answers[i].count == 1);
+        ck_assert_msg(answers[i].status == 0, "%d: %d", i, answers[i].status);
+    }
+    world_close(&w);
+}
+END_TEST
+
 /* Whoever has the loop next has it soon, however long it takes to handle what has come. */
 START_TEST(rpc_out__turn_ends_after_its_time)
 {
@@ -845,6 +869,7 @@ int main(void)
     tcase_add_test(tc, rpc_out__what_is_on_its_way_is_bounded_of_each_and_of_all);
     tcase_add_test(tc, rpc_out__what_is_held_leaves_when_it_is_taken);
     tcase_add_test(tc, rpc_out__what_waited_for_a_connection_leaves_in_pieces);
+    tcase_add_test(tc, rpc_out__what_leaves_in_pieces_is_not_late);
     tcase_add_test(tc, rpc_out__turn_ends_after_its_time);
     tcase_add_test(tc, rpc_out__what_is_held_leaves_no_more_when_it_may_not);
     tcase_add_test(tc, rpc_out__target_that_is_not_there_is_told_why);
