@@ -17,9 +17,10 @@ struct change {
     struct request request;
     struct registered registered;
     uint32_t asked; /* the number under which a Reload, or a Reflect, is told what came of it */
-    size_t actor_size;
-    uint8_t actor[ACTOR_BYTES_MAX]; /* who asked, of what a person does */
-    struct change *prev, *next;     /* among those that were taken and not given back; next alone among the free ones */
+    size_t actor_size, target_size;
+    uint8_t actor[ACTOR_BYTES_MAX];      /* who asked, of what a person does */
+    uint8_t target[STEP_NAME_BYTES_MAX]; /* whose breaker it is about */
+    struct change *prev, *next; /* among those that were taken and not given back; next alone among the free ones */
 };
 
 /* A request that looks, until it is answered. */

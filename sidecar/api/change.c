@@ -42,25 +42,39 @@ static const char *transport_name(enum rpc_transport transport)
     return names[transport];
 }
 
-/* What a person did to a saga, and over which connection: what is said of the actor is only said. */
+/* What a person did to a saga or to a target's breaker, and over which connection: what is said of the actor is only said. */
 static void tell_act(const struct change *change, const struct reply_effect *reply)
 {
     const struct rpc_peer *peer = rpc_call_peer(change->request.call);
     if (change->actor_size == 0)
         return;
-    log_event(LOG_LEVEL_INFO, "an act on a saga", LOG_TEXT("method", methods_served[change->request.method].path),
-              LOG_SAGA(reply->saga), LOG_BYTES("actor", bytes_of(change->actor, change->actor_size)),
+    const bool breaker = change->request.method == METHOD_SET_BREAKER;
+    const struct log_field saga = LOG_SAGA(reply->saga),
+                           target = LOG_BYTES("target", bytes_of(change->target, change->target_size));
+    log_event(LOG_LEVEL_INFO, breaker ? "an act on a target" : "an act on a saga",
+              LOG_TEXT("method", methods_served[change->request.method].path), breaker ? target : saga,
+              LOG_BYTES("actor", bytes_of(change->actor, change->actor_size)),
               LOG_TEXT("outcome", reply->code == 0 ? "OK" : error_row(reply->code)->reason),
               LOG_TEXT("transport", transport_name(peer->transport)),
               LOG_NUMBER("uid", peer->has_user ? (int64_t)peer->uid : -1), LOG_TEXT("address", peer->address),
               LOG_TEXT("identity", peer->identity));
 }
 
-static void keep_actor(struct change *change, struct bytes actor)
+/* As much of it as there is room for. Returns how much that is. */
+static size_t keep(uint8_t *to, size_t room, struct bytes from)
 {
-    change->actor_size = actor.size < sizeof change->actor ? actor.size : sizeof change->actor;
-    if (change->actor_size > 0)
-        memcpy(change->actor, actor.at, change->actor_size);
+    size_t size = from.size < room ? from.size : room;
+    if (size > 0)
+        memcpy(to, from.at, size);
+    return size;
+}
+
+/* Who acts, and on which target. */
+static void keep_act(struct change *change, const struct event *event)
+{
+    change->actor_size = keep(change->actor, sizeof change->actor, event->actor);
+    if (event->type == EVENT_BREAKER)
+        change->target_size = keep(change->target, sizeof change->target, event->name);
 }
 
 static void refuse(struct api *api, struct change *change, int code, const struct error_detail *detail)
@@ -113,7 +127,7 @@ void change_message(struct api *api, struct rpc_call *call, struct bytes message
         char identity[IDENTITY_TEXT_SIZE];
         code = change_decode(api, call, change->request.method, m, &event, identity, &detail);
         event.token = (uintptr_t)change;
-        keep_actor(change, event.actor);
+        keep_act(change, &event);
         if (code == 0)
             code = answer_keep(&change->registered, &event, &detail);
         if (code == 0)

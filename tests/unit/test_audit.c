@@ -14,14 +14,15 @@ static struct api_world w;
 
 /* What the log has said of the last act. */
 static struct {
-    char method[96], actor[64], outcome[64], transport[16], address[64], identity[64];
+    char method[96], actor[64], outcome[64], transport[16], address[64], identity[64], target[64];
+    struct saga_id saga;
     int64_t uid;
 } act;
 
 static void hear(void *self, const struct log_entry *entry)
 {
     (void)self;
-    if (strcmp(entry->text, "an act on a saga") != 0)
+    if (strncmp(entry->text, "an act on a ", 12) != 0)
         return;
     const struct {
         const char *name;
@@ -29,7 +30,8 @@ static void hear(void *self, const struct log_entry *entry)
         size_t size;
     } texts[] = {{"method", act.method, sizeof act.method},    {"actor", act.actor, sizeof act.actor},
                  {"outcome", act.outcome, sizeof act.outcome}, {"transport", act.transport, sizeof act.transport},
-                 {"address", act.address, sizeof act.address}, {"identity", act.identity, sizeof act.identity}};
+                 {"address", act.address, sizeof act.address}, {"identity", act.identity, sizeof act.identity},
+                 {"target", act.target, sizeof act.target}};
     for (size_t i = 0; i < entry->field_count; i++) {
         const struct log_field *f = &entry->fields[i];
         for (size_t k = 0; k < sizeof texts / sizeof texts[0]; k++)
@@ -37,6 +39,8 @@ static void hear(void *self, const struct log_entry *entry)
                 snprintf(texts[k].to, texts[k].size, "%.*s", (int)f->text.size, (const char *)f->text.at);
         if (strcmp(f->name, "uid") == 0)
             act.uid = f->number;
+        if (strcmp(f->name, "saga") == 0)
+            act.saga = f->saga;
     }
 }
 
@@ -129,6 +133,9 @@ START_TEST(audit__an_act_has_all_that_is_known_of_it)
     act_on(METHOD_RESUME, &resume.base, id, "bert", NULL);
     expect(2, "Resume", id, "", "", "bert", "");
     act_on(METHOD_CANCEL, &cancel.base, id, "carl", "closed");
+    ck_assert_str_eq(act.target, "");
+    ck_assert_uint_ne(act.saga.serial, 0);
+    memset(&act, 0, sizeof act);
     expect(3, "Cancel", id, "", "", "carl", "closed");
 
     Saga__V1__SetBreakerRequest breaker = SAGA__V1__SET_BREAKER_REQUEST__INIT;
@@ -136,6 +143,8 @@ START_TEST(audit__an_act_has_all_that_is_known_of_it)
     breaker.act = SAGA__V1__BREAKER_ACT__BREAKER_ACT_HOLD;
     act_on(METHOD_SET_BREAKER, &breaker.base, NULL, "anna", "it burns");
     expect(4, "SetBreaker", "", "t", "", "anna", "it burns");
+    ck_assert_str_eq(act.target, "t");
+    ck_assert_uint_eq(act.saga.serial, 0);
     Saga__V1__HoldDefinitionRequest hold = SAGA__V1__HOLD_DEFINITION_REQUEST__INIT;
     hold.definition = text_of("order");
     act_on(METHOD_HOLD_DEFINITION, &hold.base, NULL, "bert", "a bug");
