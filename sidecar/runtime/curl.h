@@ -1,4 +1,4 @@
-/* curl.h - libcurl, loaded when somebody is to be paged: it and the libraries that it brings are 0.7 MB, which an idle sidecar would carry
+/* curl.h - libcurl, loaded when somebody is to be paged: it and the libraries that it brings are 0.6 MB, which an idle sidecar would carry
  * for nothing. */
 #ifndef SAGA_RUNTIME_CURL_H
 #define SAGA_RUNTIME_CURL_H
