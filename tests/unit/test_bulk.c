@@ -229,7 +229,7 @@ START_TEST(bulk__the_oldest_that_has_ended_gives_way)
             ck_assert_int_eq(bulks_change(bulks, bytes_of_text(id), STATE(PAUSED), o.now, &detail), 0);
         o.now.us += 7;
     }
-    const Saga__V1__BulkJob more = job_of("more", 10), again = job_of("again", 10);
+    const Saga__V1__BulkJob more = job_of("more", 10), again = job_of("again", 10), last = job_of("last", 10);
     ck_assert_int_eq(add(&more), E_BULK_JOBS); /* all go on */
     left_after(0);
     ck_assert_int_eq(add(&more), 0);
@@ -241,6 +241,11 @@ START_TEST(bulk__the_oldest_that_has_ended_gives_way)
     ck_assert_int_eq(add(&again), 0);
     ck_assert_ptr_null(find("1"));
     ck_assert_ptr_nonnull(find("4"));
+    /* The one that stands first did not begin first. */
+    ck_assert_int_eq(bulks_change(bulks, bytes_of_text("again"), STATE(CANCELLED), o.now, &detail), 0);
+    ck_assert_int_eq(add(&last), 0);
+    ck_assert_ptr_nonnull(find("again"));
+    ck_assert_ptr_null(find("4"));
 }
 END_TEST
 
