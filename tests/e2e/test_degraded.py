@@ -192,6 +192,15 @@ class Degraded(Case):
         told = [e.message for e in self.client.Get(saga_id=never.id).timeline if e.step == "rate.fallback"]
         self.assertEqual("there is no good answer under its key to fall back to (last_good)", told[0])
 
+    def test_answers_that_are_too_old_are_forgotten(self):
+        """Also when nobody asks for them."""
+        self.sidecar.close()
+        self.sidecar = Sidecar(targets={"shop": self.shop.address, "other": self.shop.address}, http_listen="127.0.0.1:0", last_good_age_max="1s")
+        self.shop.on(do("rate"), lambda call: b"1.08")
+        self.sidecar.client.register(definition("brief", RATE % "1s", SPEND))
+        self.assertEqual("COMMITTED", state_name(self.sidecar.client.run("brief")))
+        wait_until(lambda: "sagad_last_good_answers 0" in get(self.sidecar, "/metrics")[2].splitlines(), "it is forgotten", 30)
+
     def test_answers_are_bounded(self):
         """The oldest gives way, what is older than age_max is not asked for, and a smaller bound holds from the next start on."""
         self.sidecar.close()
