@@ -414,7 +414,7 @@ class Options(Case):
         self.assertIn("pipe_commands_max", failure.text)
 
     def test_handshake_timeout(self):
-        sidecar = self.sidecar_with(handshake_timeout="600ms")
+        sidecar = self.sidecar_with(handshake_timeout="600ms", connect_timeout="30s")
         began = time.monotonic()
         with socket.create_connection(("127.0.0.1", sidecar.port), PATIENCE_S) as silent:
             silent.settimeout(PATIENCE_S)
