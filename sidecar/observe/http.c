@@ -54,10 +54,10 @@ static void write_readyz(struct http *h, struct page *page)
         for (unsigned i = 0; i < sizeof words / sizeof words[0]; i++)
             if (reasons & 1u << i)
                 fprintf(page->out, "not ready: loop %u: %s\n", k, words[i]);
-        if (!panel_has_told(v) && silent.us > SILENCE.us)
+        if (silent.us > SILENCE.us)
             fprintf(page->out, "not ready: loop %u: it has not turned for %" PRId64 " s (does its disk stall?)\n", k,
                     silent.us / 1000000);
-        ready = ready && reasons == 0 && (panel_has_told(v) || silent.us <= SILENCE.us);
+        ready = ready && reasons == 0 && silent.us <= SILENCE.us;
     }
     if (ready)
         fputs("ok\n", page->out);

@@ -60,7 +60,8 @@ void vitals_tell(struct vitals *v, uint32_t reasons)
 
 /* ---- asking them ---- */
 
-bool panel_has_told(const struct vitals *v)
+/* Whether the loop has answered what it was asked. */
+static bool has_told(const struct vitals *v)
 {
     return !vitals_are_wanted(v);
 }
@@ -77,7 +78,7 @@ static void await(struct panel *p, const bool awaited[PANEL_LOOPS_MAX], unsigned
         unsigned waits = 0;
         uint64_t rings;
         for (unsigned k = 0; k < count; k++)
-            waits += awaited[k] && !panel_has_told(p->loops[k]);
+            waits += awaited[k] && !has_told(p->loops[k]);
         int64_t left = until - now_us();
         if (waits == 0 || left <= 0)
             return;
@@ -96,7 +97,7 @@ void panel_ask(struct panel *p)
     int64_t until = now_us() + PATIENCE_US;
     for (unsigned k = 0; k < count; k++) {
         struct vitals *v = p->loops[k];
-        awaited[k] = panel_has_told(v);
+        awaited[k] = has_told(v);
         if (awaited[k])
             atomic_fetch_add(&v->asked, 1);
         v->wake(v->self);
@@ -165,7 +166,7 @@ unsigned panel_metrics(struct panel *p, struct metrics *all[PANEL_METRICS_MAX])
     for (unsigned k = 0; k < count; k++) {
         double silent = (double)panel_silence(p->loops[k]).us / 1e6;
         all[k] = p->loops[k]->metrics;
-        oldest = !panel_has_told(p->loops[k]) && silent > oldest ? silent : oldest;
+        oldest = !has_told(p->loops[k]) && silent > oldest ? silent : oldest;
     }
     pthread_mutex_lock(&p->lock);
     look_at_process(p);

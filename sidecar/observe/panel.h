@@ -63,8 +63,7 @@ const struct vitals *panel_loop(const struct panel *p, unsigned k);
 /* Asks every loop for fresh numbers, and waits for those that answered the last time: one that stalls holds nobody up twice. */
 void panel_ask(struct panel *p);
 
-/* Whether the loop has answered what it was asked, and since when it has told nothing. */
-bool panel_has_told(const struct vitals *v);
+/* Since when the loop has told nothing. */
 struct span panel_silence(const struct vitals *v);
 
 /* Refreshes what is of the process itself, and writes whose metrics there are. Returns how many. */
