@@ -48,13 +48,16 @@ static Google__Protobuf__Any *pack(struct packed *p, const char *type_url, const
     return &p->any;
 }
 
-/* How long to wait before the next try, where the refusal does not say: a full disk and a restart take their time, a full queue empties at once. */
+/* How long to wait before the next try, where the refusal does not say: a full disk and a restart take their time, whoever holds a definition
+ * takes longer, and a full queue empties at once. */
 static void set_delay(int code, const struct error_detail *detail, Google__Protobuf__Duration *delay)
 {
     if (detail != NULL && detail->retry_ms > 0) {
         delay->seconds = detail->retry_ms / 1000;
         delay->nanos = detail->retry_ms % 1000 * 1000000;
-    } else if (code == E_JOURNAL_FULL || code == E_STOPPING)
+    } else if (code == E_HELD)
+        delay->seconds = 10;
+    else if (code == E_JOURNAL_FULL || code == E_STOPPING)
         delay->seconds = 1;
     else
         delay->nanos = 100000000;

@@ -79,6 +79,7 @@ static void check(int code, const struct error_detail *detail)
         Google__Rpc__RetryInfo *retry = google__rpc__retry_info__unpack(NULL, any->value.len, any->value.data);
         int ms = (int)(retry->retry_delay->seconds * 1000 + retry->retry_delay->nanos / 1000000);
         ck_assert_int_eq(ms, detail != NULL && detail->retry_ms > 0         ? (int)detail->retry_ms
+                             : code == E_HELD                               ? 10000
                              : code == E_JOURNAL_FULL || code == E_STOPPING ? 1000
                                                                             : 100);
         google__rpc__retry_info__free_unpacked(retry, NULL);
