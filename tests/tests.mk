@@ -38,6 +38,7 @@ $(B)/tests/unit/test_postgres_store: LINK_MORE := -Wl,--wrap=pg_now
 $(B)/tests/unit/test_sqlite_store: LINK_MORE := -Wl,--wrap=clock_gettime
 $(B)/tests/unit/test_exporter: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,clock_gettime pthread_cond_timedwait tracing_queue rpc_create \
 	rpc_target_create rpc_call_out rpc_poll rpc_idle rpc_stop rpc_cancel_all rpc_destroy)
+$(B)/tests/unit/test_webhook: LINK_MORE := -Wl,--wrap=pthread_create
 $(B)/tests/unit/test_async_queue: LINK_MORE := -Wl,--wrap=wire_wake
 $(B)/tests/unit/test_finder_memory: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,clock_now $(patsubst %,postgres_fleet_%,create destroy of_tag of_request \
 	claim list want))

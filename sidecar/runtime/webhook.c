@@ -134,6 +134,16 @@ static int prepare(struct webhook *w, struct error_detail *detail)
     return error_set(detail, E_MEMORY, "", NULL);
 }
 
+/* Once no thread has it any more. */
+static void dismantle(struct webhook *w)
+{
+    pthread_cond_destroy(&w->wake);
+    pthread_mutex_destroy(&w->lock);
+    w->curl.easy_cleanup(w->handle);
+    w->curl.global_cleanup();
+    free(w);
+}
+
 int webhook_open(struct webhook **out, struct error_detail *detail)
 {
     struct webhook *w = calloc(1, sizeof *w);
@@ -143,7 +153,10 @@ int webhook_open(struct webhook **out, struct error_detail *detail)
         return code;
     }
     CHECK(pthread_mutex_init(&w->lock, NULL) == 0 && pthread_cond_init(&w->wake, NULL) == 0);
-    CHECK(pthread_create(&w->thread, NULL, run, w) == 0);
+    if (pthread_create(&w->thread, NULL, run, w) != 0) {
+        dismantle(w);
+        return error_set(detail, E_SYSTEM, "", "the thread that sends pages cannot be made");
+    }
     *out = w;
     return 0;
 }
@@ -161,11 +174,7 @@ void webhook_close(struct webhook *w)
         next = p->next;
         free(p);
     }
-    pthread_cond_destroy(&w->wake);
-    pthread_mutex_destroy(&w->lock);
-    w->curl.easy_cleanup(w->handle);
-    w->curl.global_cleanup();
-    free(w);
+    dismantle(w);
 }
 
 uint64_t webhook_post(struct webhook *w, const char *url, const char *body)

@@ -5,6 +5,7 @@
 
 #include <check.h>
 #include <dlfcn.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -126,6 +127,30 @@ START_TEST(webhook__without_memory_there_is_none)
 }
 END_TEST
 
+/* Threads, of which there may be none more. */
+static bool threadless;
+
+int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *), void *self);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *), void *self);
+
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *), void *self)
+{
+    return threadless ? EAGAIN : __real_pthread_create(thread, attributes, run, self);
+}
+
+/* At the bound on threads the configuration that asks for pages is refused, and the sidecar goes on. */
+START_TEST(webhook__without_a_thread_there_is_none)
+{
+    struct webhook *w;
+    struct error_detail detail = {.text = ""};
+    threadless = true;
+    ck_assert_int_eq(webhook_open(&w, &detail), E_SYSTEM);
+    ck_assert_str_eq(detail.text, "the thread that sends pages cannot be made");
+    threadless = false;
+    webhook_close(opened());
+}
+END_TEST
+
 START_TEST(webhook__posts_what_it_is_told)
 {
     char text[REQUEST_SIZE];
@@ -225,6 +250,7 @@ int main(void)
     tcase_set_timeout(c, 60);
     tcase_add_test(c, webhook__loads_libcurl_and_nothing_else_does);
     tcase_add_test(c, webhook__without_memory_there_is_none);
+    tcase_add_test(c, webhook__without_a_thread_there_is_none);
     tcase_add_test(c, webhook__posts_what_it_is_told);
     tcase_add_test(c, webhook__only_two_hundreds_are_sent);
     tcase_add_test(c, webhook__one_that_hangs_drops_what_is_too_much_and_the_rest_is_sent_in_order);
