@@ -298,7 +298,7 @@ $(B)/obj/tests/sim/trace.o: $(G)/commit.h
 
 # A fleet of them: several sidecars with the real core and the real rules of take-over, on one made-up database.
 PROGRAMS += $(B)/fleet_sim
-$(B)/fleet_sim: $(call tests_objects,tests/fleet/*.c sidecar/core/*.c sidecar/journal/codec*.c $(patsubst %,sidecar/journal/postgres/%.c,hold known) sidecar/shard/*.c) $(call support_objects,memory_store panic) \
+$(B)/fleet_sim: $(call tests_objects,tests/fleet/*.c sidecar/core/*.c sidecar/journal/codec*.c $(patsubst %,sidecar/journal/postgres/%.c,hold request_filter) sidecar/shard/*.c) $(call support_objects,memory_store panic) \
 	$(B)/obj/sidecar/journal/store.o $(call archives,$(PURE)) $(PROTO_LIB)
 .PHONY: fleet-sim
 fleet-sim: $(B)/fleet_sim

@@ -490,7 +490,7 @@ static int far_settle(struct store *face, struct error_detail *detail)
         return STORE_AMBIGUOUS;
     f->settled = f->way[0].seq;
     for (size_t i = 0; i < f->way[0].copy.ended_count; i++)
-        known_add(&f->filter, f->way[0].copy.ended[i].request_id);
+        request_filter_add(&f->filter, f->way[0].copy.ended[i].request_id);
     if (f->shard == f->shard->sidecar->shards)
         f->shard->sidecar->witness = (struct hold_mark){f->shard->epoch, f->settled};
     f->count--;

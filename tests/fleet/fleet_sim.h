@@ -10,7 +10,7 @@
 #include "sidecar/core/core.h"
 #include "sidecar/engine/saga.h"
 #include "sidecar/journal/postgres/hold.h"
-#include "sidecar/journal/postgres/known.h"
+#include "sidecar/journal/postgres/request_filter.h"
 #include "sidecar/shard/adopt.h"
 #include "tests/support/memory_store.h"
 
@@ -38,8 +38,8 @@
 #define LEFT_TO_A_PERSON 1000
 #define COMMITS_KNOWN    256
 /* The filter of request_ids: so small that it is filled anew and sends some to ask in vain; and how many rows are read at once. */
-#define KNOWN_BITS 512
-#define KNOWN_ROWS 6
+#define FILTER_BITS 512
+#define FILTER_ROWS 6
 /* How wrong a wall clock may be, and by how much one that nobody sets may jump ahead. */
 #define WALL_US INT64_C(2000000)
 #define JUMP_US INT64_C(2000000)
@@ -137,17 +137,17 @@ struct far_store {
     int64_t confirmed; /* when what was confirmed last was sent */
     int64_t renewal_sent, renewal_told;
     bool fenced;
-    struct hold_past past; /* of claims */
-    struct known filter;   /* of request_ids */
+    struct hold_past past;        /* of claims */
+    struct request_filter filter; /* of request_ids */
     struct random chance;
     struct {
         bool asked, read; /* is it on its way; has it been read */
         int64_t read_at, told_at;
         unsigned count;
-        struct known_row {
+        struct filter_row {
             uint64_t serial;
             char request_id[8];
-        } rows[KNOWN_ROWS];
+        } rows[FILTER_ROWS];
     } piece; /* of what the filter is filled with, as it was when it was read */
 };
 

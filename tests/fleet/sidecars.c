@@ -65,7 +65,7 @@ static const struct definition *the_definition(const struct shard *s)
 static void end_shard(struct shard *s)
 {
     core_close(s->core);
-    known_close(&s->store.filter);
+    request_filter_close(&s->store.filter);
     catalog_destroy(s->catalog);
     s->used = false;
 }

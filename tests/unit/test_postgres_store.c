@@ -255,7 +255,7 @@ START_TEST(postgres_store__the_oldest_look_up_makes_way)
     char id[16];
     open_as(place_options(&server, "lookups"));
     struct postgres_store *s = (struct postgres_store *)store;
-    s->known.of_no_use = true; /* so that each is asked for */
+    s->filter.of_no_use = true; /* so that each is asked for */
     for (unsigned i = 0; i <= LOOKUPS_MAX; i++) {
         snprintf(id, sizeof id, "r%u", i);
         ck_assert_int_eq(store->find_request(store, bytes_of_text(id), bytes_of_text(""), &row, &detail),
@@ -396,15 +396,15 @@ static int find(const char *request_id)
     return find_request_now(request_id, "", &row);
 }
 
-static struct known *known(void)
+static struct request_filter *filter(void)
 {
-    return &((struct postgres_store *)store)->known;
+    return &((struct postgres_store *)store)->filter;
 }
 
 /* Until it has read all rows. */
 static void known_whole(void)
 {
-    for (int i = 0; known()->next != NULL; i++) {
+    for (int i = 0; filter()->next != NULL; i++) {
         ck_assert_int_lt(i, 60000);
         ck_assert_int_eq(store->check(store, &detail), 0);
         nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
@@ -450,22 +450,22 @@ START_TEST(postgres_store__known_request_ids_are_read_anew)
     commit_ended(1);
     place_query(&server, "delete from saga_ended where journal = (select id from saga_journal where name = 'anew')");
     ck_assert_int_eq(find("request"), E_SAGA_NOT_FOUND);
-    known()->since = UINT64_C(1) << 40;
+    filter()->since = UINT64_C(1) << 40;
     ck_assert_int_eq(find_at_once("request"), STORE_PENDING); /* it is being read anew, and this one is in use */
-    ck_assert_ptr_nonnull(known()->next);
+    ck_assert_ptr_nonnull(filter()->next);
     ck_assert_int_eq(find("request"), E_SAGA_NOT_FOUND);
     known_whole();
     ck_assert_int_eq(find_at_once("request"), E_SAGA_NOT_FOUND);
-    known()->since = UINT64_C(1) << 40;
+    filter()->since = UINT64_C(1) << 40;
     ck_assert_int_eq(find_at_once("request"), E_SAGA_NOT_FOUND);
-    ck_assert_ptr_nonnull(known()->next);
+    ck_assert_ptr_nonnull(filter()->next);
     commit_ended(2);
     known_whole();
     ck_assert_int_eq(find("request"), 0);
     /* With too many everybody asks. */
-    known()->since = UINT64_C(1) << 40;
+    filter()->since = UINT64_C(1) << 40;
     ck_assert_int_eq(find_at_once("other"), E_SAGA_NOT_FOUND);
-    known()->ids = UINT64_C(1) << 40;
+    filter()->ids = UINT64_C(1) << 40;
     known_whole();
     ck_assert_int_eq(find_at_once("other"), STORE_PENDING);
     ck_assert_int_eq(find("other"), E_SAGA_NOT_FOUND);

@@ -59,7 +59,7 @@ void ended_remember(struct postgres_store *s, const struct store_commit *commit)
         const struct ended_row *row = &commit->ended[i];
         CHECK(row->saga.serial > 0 && row->name.size <= NAME_BYTES_MAX && row->owner.size <= IDENTITY_BYTES_MAX);
         CHECK(row->request_id.size <= REQUEST_ID_BYTES_MAX);
-        known_add(&s->known, row->request_id);
+        request_filter_add(&s->filter, row->request_id);
         struct recent **place = place_of(s, row->saga.serial);
         free(*place);
         struct recent *r = *place = malloc(sizeof *r + row->name.size + row->request_id.size + row->owner.size);
@@ -150,11 +150,11 @@ int postgres_store_find_request(struct store *face, struct bytes request_id, str
 {
     struct postgres_store *s = (struct postgres_store *)face;
     unsigned i = 0;
-    known_turn(s);
+    postgres_filter_turn(s);
     while (i < s->lookup_count &&
            (!bytes_equal(s->lookups[i].request_id, request_id) || !bytes_equal(s->lookups[i].owner, owner)))
         i++;
-    if (i == s->lookup_count && known_is_new(&s->known, request_id))
+    if (i == s->lookup_count && request_filter_is_new(&s->filter, request_id))
         return error_set(detail, E_SAGA_NOT_FOUND, NULL, NULL);
     if (i == s->lookup_count)
         return ask(s, request_id, owner, detail);

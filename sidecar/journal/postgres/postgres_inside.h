@@ -3,7 +3,7 @@
 #define SAGA_JOURNAL_POSTGRES_INSIDE_H
 
 #include "sidecar/journal/postgres/hold.h"
-#include "sidecar/journal/postgres/known.h"
+#include "sidecar/journal/postgres/request_filter.h"
 #include "sidecar/journal/postgres/postgres_store.h"
 
 #include <libpq-fe.h>
@@ -244,8 +244,8 @@ struct postgres_store {
     unsigned lookup_count;
     uint64_t asked;
 
-    struct known known;                     /* what can be said of request_ids without asking */
-    struct pg_job *known_piece;             /* rows for it, on the way; NULL: none */
+    struct request_filter filter;           /* what can be said of request_ids without asking */
+    struct pg_job *filter_piece;            /* rows for it, on the way; NULL: none */
     struct pg_job *late;                    /* a look that took too long for a turn; NULL: none */
     struct cached_frame cached[CACHED_MAX]; /* by number */
     size_t cached_bytes, cache_hand;
@@ -300,9 +300,9 @@ bool postgres_cache_find(const struct postgres_store *s, uint64_t frame, struct 
 void postgres_cache_keep(struct postgres_store *s, uint64_t frame, struct bytes records);
 void postgres_cache_finish(struct postgres_store *s);
 
-/* postgres_known.c. Takes and asks for what it is filled with; to be called now and then. */
-void known_turn(struct postgres_store *s);
-void known_finish(struct postgres_store *s);
+/* postgres_filter.c. Takes and asks for what it is filled with; to be called now and then. */
+void postgres_filter_turn(struct postgres_store *s);
+void postgres_filter_finish(struct postgres_store *s);
 
 /* postgres_ended.c */
 void ended_remember(struct postgres_store *s, const struct store_commit *commit);

@@ -452,7 +452,7 @@ int postgres_store_check(struct store *face, struct error_detail *detail)
 {
     struct postgres_store *s = (struct postgres_store *)face;
     s->serving = true;
-    known_turn(s);
+    postgres_filter_turn(s);
     int code = postgres_store_holds(face, detail);
     return code == E_JOURNAL_AWAY ? 0 : code;
 }

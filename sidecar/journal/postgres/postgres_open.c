@@ -10,7 +10,7 @@
 
 #define LOOK_EVERY_US INT64_C(200000) /* at whoever waits for the journal */
 /* A million bytes: one in fifty asks in vain with a million request_ids in it. */
-#define KNOWN_BITS (UINT64_C(1) << 23)
+#define FILTER_BITS (UINT64_C(1) << 23)
 
 int postgres_store_check_conninfo(const char *conninfo, struct error_detail *detail)
 {
@@ -165,7 +165,7 @@ static void close_store(struct store *face)
         link_forget(s->reader, s->lookups[i].job);
     if (s->late != NULL)
         link_forget(s->reader, s->late);
-    known_finish(s);
+    postgres_filter_finish(s);
     link_close(s->writer);
     link_close(s->reader);
     ended_forget(s);
@@ -215,7 +215,7 @@ static int start(struct postgres_store *s, const struct postgres_store_options *
     uint64_t chance[3];
     if (getrandom(chance, sizeof chance, 0) != (ssize_t)sizeof chance)
         return error_set(detail, E_SYSTEM, "", "random numbers");
-    known_open(&s->known, KNOWN_BITS, chance + 1);
+    request_filter_open(&s->filter, FILTER_BITS, chance + 1);
     CHECK(strlen(options->program) <= POSTGRES_PROGRAM_BYTES_MAX && strchr(options->program, ' ') == NULL);
     snprintf(s->taker, sizeof s->taker, "%016" PRIx64 " %s", chance[0], options->program);
     int code = witness_open(s, options->witness, detail);
@@ -323,7 +323,7 @@ int postgres_store_open(const struct postgres_store_options *options, struct sto
     s->epoch = s->found.epoch;
     take_found(s);
     witness_write(s);
-    known_turn(s);
+    postgres_filter_turn(s);
     postgres_check(s);
     *state = s->found;
     *out = &s->face;
