@@ -1,0 +1,346 @@
+/* Heartbeats: what is asked of whom and when, and what their ends are counted as. */
+#include "sidecar/runtime/synthetics.h"
+
+#include "sidecar/api/methods.h"
+#include "sidecar/core/arena.h"
+#include "sidecar/runtime/counters.h"
+#include "sidecar/runtime/journal.h"
+#include "sidecar/runtime/sidecar_inside.h"
+
+#include "saga/v1/coordinator.pb-c.h"
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LOOPS 2
+
+static struct loop s;
+static struct sidecar sidecar;
+static struct config config;
+static struct config_synthetic beat;
+static struct arena arena;
+static struct instant now;
+static struct rpc *asked_room;
+static const struct rpc_asker *asker;
+static void *tag;
+static int asked_method;
+static unsigned asks, missed, gone;
+static Saga__V1__StartRequest *start;
+static Saga__V1__WaitRequest *wait_for;
+
+/* ---- its surroundings; tests.mk wraps these ---- */
+
+struct instant __wrap_clock_now(const struct clock *c);
+struct rpc_ask *__wrap_rpc_ask(struct rpc *from, struct rpc *to, const struct rpc_method *method, struct bytes message,
+                               const struct rpc_peer *peer, const struct rpc_asker *by, void *of);
+void __wrap_counters_synthetic(struct loop *l, const char *definition, struct span every);
+void __wrap_counters_synthetic_missed(struct loop *l, const char *definition);
+void __wrap_counters_synthetic_gone(struct loop *l, const char *definition);
+
+struct instant __wrap_clock_now(const struct clock *c)
+{
+    (void)c;
+    return now;
+}
+
+static void drop_asked(void)
+{
+    if (start != NULL)
+        saga__v1__start_request__free_unpacked(start, NULL);
+    if (wait_for != NULL)
+        saga__v1__wait_request__free_unpacked(wait_for, NULL);
+    start = NULL;
+    wait_for = NULL;
+}
+
+struct rpc_ask *__wrap_rpc_ask(struct rpc *from, struct rpc *to, const struct rpc_method *method, struct bytes message,
+                               const struct rpc_peer *peer, const struct rpc_asker *by, void *of)
+{
+    (void)from;
+    ck_assert_ptr_null(peer);
+    drop_asked();
+    asked_room = to;
+    asked_method = method->id;
+    asker = by;
+    tag = of;
+    asks++;
+    if (asked_method == METHOD_START)
+        start = saga__v1__start_request__unpack(NULL, message.size, message.at);
+    else
+        wait_for = saga__v1__wait_request__unpack(NULL, message.size, message.at);
+    return NULL;
+}
+
+void __wrap_counters_synthetic(struct loop *l, const char *definition, struct span every)
+{
+    (void)l;
+    (void)every;
+    ck_assert_str_eq(definition, "beat");
+}
+
+void __wrap_counters_synthetic_missed(struct loop *l, const char *definition)
+{
+    (void)l;
+    ck_assert_str_eq(definition, "beat");
+    missed++;
+}
+
+void __wrap_counters_synthetic_gone(struct loop *l, const char *definition)
+{
+    (void)l;
+    ck_assert_str_eq(definition, "beat");
+    gone++;
+}
+
+/* ---- one heartbeat ---- */
+
+static void setup(void)
+{
+    memset(&s, 0, sizeof s);
+    memset(&sidecar, 0, sizeof sidecar);
+    s.sidecar = &sidecar;
+    s.config = &config;
+    sidecar.count = LOOPS;
+    for (unsigned k = 0; k < LOOPS; k++)
+        sidecar.rooms[k] = (struct rpc *)&sidecar.loops[k]; /* only told apart */
+    beat = (struct config_synthetic){.version = "1.2.0",
+                                     .input = "in",
+                                     .input_json = "",
+                                     .every = SPAN_S(60),
+                                     .deadline = SPAN_MS(2500),
+                                     .promised = {.definition = "beat"}};
+    config.synthetics = &beat;
+    config.synthetic_count = 1;
+    now = (struct instant){.us = INT64_C(1000000000000)};
+    asks = missed = gone = 0;
+    arena_init(&arena);
+}
+
+static void teardown(void)
+{
+    drop_asked();
+    synthetics_close(&s);
+    arena_finish(&arena);
+}
+
+static void after(struct span span)
+{
+    now = instant_after(now, span);
+    synthetics_turn(&s);
+}
+
+static void answers(const ProtobufCMessage *m)
+{
+    static uint8_t packed[4096];
+    const struct rpc_told told = {.body = bytes_of(packed, protobuf_c_message_pack(m, packed))};
+    asker->on_end(&s, tag, &told);
+}
+
+static void started(const char *id)
+{
+    Saga__V1__StartResponse m = SAGA__V1__START_RESPONSE__INIT;
+    m.saga_id = (char *)(uintptr_t)id;
+    answers(&m.base);
+}
+
+static void ends(Saga__V1__SagaState state)
+{
+    Saga__V1__WaitResponse m = SAGA__V1__WAIT_RESPONSE__INIT;
+    Saga__V1__Saga saga = SAGA__V1__SAGA__INIT;
+    saga.state = state;
+    saga.reason = SAGA__V1__REASON__REASON_ACTION_REJECTED;
+    saga.reason_step = (char *)(uintptr_t) "pay";
+    saga.reason_message = (char *)(uintptr_t) "no money";
+    saga.stuck_step = (char *)(uintptr_t) "ship";
+    m.saga = &saga;
+    answers(&m.base);
+}
+
+static const Saga__V1__SyntheticStatus *told(void)
+{
+    static Saga__V1__LoopStatus m;
+    saga__v1__loop_status__init(&m);
+    ck_assert(synthetics_fill(&s, &arena, &m));
+    return m.n_synthetics == 0 ? NULL : m.synthetics[0];
+}
+
+START_TEST(synthetics__one_is_asked_for_as_it_is_configured)
+{
+    ck_assert_int_eq(synthetics_open(&s), 0);
+    ck_assert_int_eq(synthetics_expiry(&s).us, now.us + SPAN_S(5).us);
+    after(SPAN_MS(4999));
+    ck_assert_uint_eq(asks, 0);
+    after(SPAN_MS(1));
+    ck_assert_uint_eq(asks, 1);
+    ck_assert_str_eq(start->definition, "beat");
+    ck_assert_str_eq(start->version, "1.2.0");
+    ck_assert_uint_eq(start->input.len, 2);
+    ck_assert_mem_eq(start->input.data, "in", 2);
+    ck_assert_str_eq(start->input_json, "");
+    ck_assert_int_eq(start->deadline->seconds, 2);
+    ck_assert_int_eq(start->deadline->nanos, 500000000);
+    ck_assert(start->synthetic);
+    started("some-saga");
+    ck_assert_str_eq(wait_for->saga_id, "some-saga");
+    ck_assert(wait_for->until_stuck);
+}
+END_TEST
+
+START_TEST(synthetics__only_the_first_loop_of_its_own_sidecar_begins_any)
+{
+    struct adopted guest;
+    s.index = 1;
+    ck_assert_int_eq(synthetics_open(&s), 0);
+    ck_assert_ptr_null(told());
+    s.index = 0;
+    sidecar.adopted = &guest; /* only looked at whether it is there */
+    ck_assert_int_eq(synthetics_open(&s), 0);
+    ck_assert_ptr_null(told());
+    after(SPAN_S(100));
+    ck_assert_uint_eq(asks, 0);
+}
+END_TEST
+
+/* They come to each loop in turn, every so often, and are counted by how they end. */
+START_TEST(synthetics__ends_are_counted)
+{
+    ck_assert_int_eq(synthetics_open(&s), 0);
+    after(SPAN_S(5));
+    ck_assert_ptr_eq(asked_room, sidecar.rooms[0]);
+    started("a");
+    now = instant_after(now, SPAN_MS(300));
+    ends(SAGA__V1__SAGA_STATE__SAGA_STATE_COMMITTED);
+    const Saga__V1__SyntheticStatus *t = told();
+    ck_assert(t->committed == 1 && t->failed == 0 && t->missed == 0);
+    ck_assert_str_eq(t->definition, "beat");
+    ck_assert_str_eq(t->last_saga, "a");
+    ck_assert_str_eq(t->last_trouble, "");
+    ck_assert_int_eq(t->last_state, SAGA__V1__SAGA_STATE__SAGA_STATE_COMMITTED);
+    ck_assert_int_eq(t->last_took->nanos, 300000000);
+    ck_assert_int_eq(t->last_success->seconds, now.us / 1000000);
+    ck_assert_int_eq(t->every->seconds, 60);
+    after(SPAN_MS(59699));
+    ck_assert_uint_eq(asks, 2);
+    after(SPAN_MS(1));
+    ck_assert_uint_eq(asks, 3);
+    ck_assert_ptr_eq(asked_room, sidecar.rooms[1]);
+    started("b");
+    ends(SAGA__V1__SAGA_STATE__SAGA_STATE_COMPENSATED);
+    t = told();
+    ck_assert(t->committed == 1 && t->failed == 1 && t->missed == 0);
+    ck_assert_str_eq(t->last_trouble, "COMPENSATED: ACTION_REJECTED at pay, no money");
+}
+END_TEST
+
+/* One that is stuck is waited for until it ends, and has failed once; meanwhile none begins, and why it is stuck stays. */
+START_TEST(synthetics__one_that_is_stuck_fails_once)
+{
+    ck_assert_int_eq(synthetics_open(&s), 0);
+    after(SPAN_S(5));
+    started("a");
+    ends(SAGA__V1__SAGA_STATE__SAGA_STATE_STUCK);
+    ck_assert_uint_eq(told()->failed, 1);
+    ck_assert(!wait_for->until_stuck);
+    ck_assert_ptr_nonnull(strstr(told()->last_trouble, " at ship"));
+    after(SPAN_S(60));
+    ck_assert_uint_eq(missed, 1);
+    ck_assert_uint_eq(told()->missed, 1);
+    ck_assert_ptr_nonnull(strstr(told()->last_trouble, " at ship"));
+    ends(SAGA__V1__SAGA_STATE__SAGA_STATE_COMPENSATED);
+    ck_assert_uint_eq(told()->failed, 1);
+    unsigned before = asks;
+    after(SPAN_S(60));
+    ck_assert_uint_eq(asks, before + 1);
+}
+END_TEST
+
+START_TEST(synthetics__one_that_is_refused_is_missed)
+{
+    const struct rpc_told told_no = {.status = 9, .message = "held"}, told_nothing = {.status = 14};
+    ck_assert_int_eq(synthetics_open(&s), 0);
+    after(SPAN_S(5));
+    asker->on_end(&s, tag, &told_no);
+    ck_assert_uint_eq(missed, 1);
+    ck_assert_str_eq(told()->last_trouble, "held");
+    after(SPAN_S(60));
+    asker->on_end(&s, tag, &told_nothing);
+    ck_assert_uint_eq(missed, 2);
+    ck_assert_str_eq(told()->last_trouble, "Start was refused");
+    ck_assert_str_eq(told()->last_saga, "");
+}
+END_TEST
+
+/* What a machine slept through is not made up for. */
+START_TEST(synthetics__one_begins_after_a_long_sleep)
+{
+    ck_assert_int_eq(synthetics_open(&s), 0);
+    after(SPAN_S(600));
+    ck_assert_uint_eq(asks, 1);
+    started("a");
+    ends(SAGA__V1__SAGA_STATE__SAGA_STATE_COMMITTED);
+    ck_assert_int_ge(synthetics_expiry(&s).us, now.us);
+    after(SPAN_S(0));
+    after(SPAN_S(59));
+    ck_assert_uint_eq(missed, 0);
+    ck_assert_uint_le(asks, 3);
+}
+END_TEST
+
+/* One that is to begin no more is not shown, and is there until what it has under way has ended. */
+START_TEST(synthetics__one_that_is_configured_no_more_is_gone)
+{
+    ck_assert_int_eq(synthetics_open(&s), 0);
+    after(SPAN_S(5));
+    started("a");
+    config.synthetic_count = 0;
+    ck_assert_int_eq(synthetics_take(&s, &config), 0);
+    ck_assert_uint_eq(gone, 1);
+    ck_assert_ptr_null(told());
+    ck_assert_ptr_nonnull(s.heartbeats);
+    ck_assert_int_eq(synthetics_expiry(&s).us, INSTANT_NEVER.us);
+    ck_assert_int_eq(synthetics_take(&s, &config), 0);
+    ck_assert_uint_eq(gone, 1);
+    ends(SAGA__V1__SAGA_STATE__SAGA_STATE_COMMITTED);
+    ck_assert_ptr_null(s.heartbeats);
+}
+END_TEST
+
+/* The same again leaves its time alone; another interval begins anew. */
+START_TEST(synthetics__another_interval_begins_anew)
+{
+    struct config_synthetic other = beat;
+    struct config next = {.synthetics = &other, .synthetic_count = 1};
+    ck_assert_int_eq(synthetics_open(&s), 0);
+    struct instant due = synthetics_expiry(&s);
+    now = instant_after(now, SPAN_S(1));
+    ck_assert_int_eq(synthetics_take(&s, &next), 0);
+    ck_assert_int_eq(synthetics_expiry(&s).us, due.us);
+    struct config_synthetic quick = beat;
+    quick.every = SPAN_S(2);
+    next.synthetics = &quick;
+    ck_assert_int_eq(synthetics_take(&s, &next), 0);
+    ck_assert_int_eq(synthetics_expiry(&s).us, now.us + SPAN_S(2).us);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("synthetics");
+    TCase *tc = tcase_create("synthetics");
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_test(tc, synthetics__one_is_asked_for_as_it_is_configured);
+    tcase_add_test(tc, synthetics__only_the_first_loop_of_its_own_sidecar_begins_any);
+    tcase_add_test(tc, synthetics__ends_are_counted);
+    tcase_add_test(tc, synthetics__one_that_is_stuck_fails_once);
+    tcase_add_test(tc, synthetics__one_that_is_refused_is_missed);
+    tcase_add_test(tc, synthetics__one_begins_after_a_long_sleep);
+    tcase_add_test(tc, synthetics__one_that_is_configured_no_more_is_gone);
+    tcase_add_test(tc, synthetics__another_interval_begins_anew);
+    suite_add_tcase(suite, tc);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
