@@ -36,6 +36,8 @@ CALLS_WRAP := $(patsubst %,-Wl$(comma)--wrap=rpc_%,reply end send next call_meth
 $(patsubst %,$(B)/tests/unit/test_%,api audit change known permit pipe reads relay subscribers): LINK_MORE := $(CALLS_WRAP)
 $(B)/tests/unit/test_postgres_store: LINK_MORE := -Wl,--wrap=pg_now
 $(B)/tests/unit/test_sqlite_store: LINK_MORE := -Wl,--wrap=clock_gettime
+$(B)/tests/unit/test_drift: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,clock_now log_write rpc_reflect catalog_at catalog_count schema_read schema_destroy \
+	contract_check api_reflected)
 $(B)/tests/unit/test_exporter: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,clock_gettime pthread_cond_timedwait tracing_queue rpc_create \
 	rpc_target_create rpc_call_out rpc_poll rpc_idle rpc_stop rpc_cancel_all rpc_destroy)
 $(B)/tests/unit/test_webhook: LINK_MORE := -Wl,--wrap=pthread_create
