@@ -127,6 +127,21 @@ START_TEST(guard__all_that_sent_about_as_much_go_together)
 }
 END_TEST
 
+/* What one has sent that is gone since shields nobody who sends less. */
+START_TEST(guard__whoever_is_gone_is_forgotten)
+{
+    struct pair gone = connected(), loud = connected();
+    sends(gone, 1 << 20);
+    look();
+    close(gone.here);
+    close(gone.there);
+    sends(loud, 1 << 16);
+    look();
+    ck_assert_uint_eq(cut, 1);
+    UNTIL(is_out(loud));
+}
+END_TEST
+
 /* A socket that was accepted elsewhere is none of the door's. */
 START_TEST(guard__nobody_else_is_looked_at)
 {
@@ -270,6 +285,7 @@ int main(void)
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, guard__whoever_sent_most_lately_is_shut_out);
     tcase_add_test(t, guard__all_that_sent_about_as_much_go_together);
+    tcase_add_test(t, guard__whoever_is_gone_is_forgotten);
     tcase_add_test(t, guard__nobody_else_is_looked_at);
     tcase_add_test(t, guard__sleeps_while_nothing_happens);
     if (HEAP_IS_THE_LIBRARYS) {
