@@ -99,6 +99,26 @@ START_TEST(relay__a_registration_is_carried_to_all)
 }
 END_TEST
 
+static void count_first_asked(void *self, unsigned place, int change)
+{
+    ck_assert_uint_eq(place, 0);
+    count_asked(self, place, change);
+}
+
+/* The first loop carries them all, so that two of them come to each loop in the same order. */
+START_TEST(relay__a_registration_is_the_first_loops_to_carry)
+{
+    for (unsigned k = 1; k < LOOPS; k++)
+        w.loop[k].relay->options.asked = count_first_asked;
+    Saga__V1__RegisterDefinitionRequest m = SAGA__V1__REGISTER_DEFINITION_REQUEST__INIT;
+    m.source.data = (uint8_t *)(uintptr_t)definition;
+    m.source.len = strlen(definition);
+    protobuf_c_message_free_unpacked(api_world_get(&w, LOOPS - 1, METHOD_REGISTER_DEFINITION, &m.base), NULL);
+    for (unsigned k = 0; k < LOOPS; k++)
+        ck_assert_uint_eq(catalog_count(w.loop[k].catalog), 1);
+}
+END_TEST
+
 /* What is behind the loops is a guest, whose journal is another's. */
 START_TEST(relay__a_registration_is_carried_to_no_guest)
 {
@@ -402,6 +422,7 @@ int main(void)
     tcase_add_test(tc, relay__a_saga_is_reached_over_every_connection);
     tcase_add_test(tc, relay__a_request_id_finds_its_saga_over_every_connection);
     tcase_add_test(tc, relay__a_registration_is_carried_to_all);
+    tcase_add_test(tc, relay__a_registration_is_the_first_loops_to_carry);
     tcase_add_test(tc, relay__a_registration_is_carried_to_no_guest);
     tcase_add_test(tc, relay__pages_of_all_loops_are_in_order);
     tcase_add_test(tc, relay__pages_leave_out_what_is_started_while_paging);
