@@ -491,6 +491,7 @@ START_TEST(requests__heartbeats_are_counted_apart)
     ck_assert_uint_eq(engine_counts_real(engine).paused, 0);
     ck_assert_int_eq(ask(resume), 0);
     ck_assert_uint_eq(engine_counts(engine).synthetic.paused, 0);
+    ck_assert(calls[0].synthetic);
     answer(CODE_OK, SAGA_REACH_ANSWERED);
     ck_assert_uint_eq(engine_counts(engine).answered, 1);
     ck_assert_uint_eq(engine_counts_real(engine).answered, 0);
@@ -765,6 +766,137 @@ START_TEST(requests__what_is_deferred_is_told_apart_while_it_waits)
 }
 END_TEST
 
+/* Who acts on a saga says who it is, and of what cannot be taken back also why. */
+START_TEST(requests__who_acts_says_who_and_why)
+{
+    static const struct {
+        uint8_t type;
+        bool reason;
+    } acts[] = {{EVENT_PAUSE, false}, {EVENT_RESUME, false}, {EVENT_RETRY, false}, {EVENT_SKIP, true},
+                {EVENT_REJECT, true}, {EVENT_RESOLVE, true}, {EVENT_BREAKER, true}};
+    begin("a");
+    for (unsigned i = 0; i < sizeof acts / sizeof acts[0]; i++) {
+        struct event act = {.type = acts[i].type, .name = bytes_of_text("t"), .reason = bytes_of_text("why")};
+        act.breaker_act = BREAKER_TRIP;
+        ck_assert_int_eq(ask(act), E_ARGUMENT);
+        ck_assert_str_eq(field, "actor");
+        act.actor = bytes_of_text("ann");
+        act.reason.size = 0;
+        ck_assert_int_eq(ask(act) == E_ARGUMENT && strcmp(field, "reason") == 0, acts[i].reason);
+    }
+    ck_assert(!engine_breaker(engine, 0)->open);
+}
+END_TEST
+
+START_TEST(requests__a_turn_tells_who_asked_for_it)
+{
+    struct event event = {.type = EVENT_CANCEL, .actor = bytes_of_text("bob"), .identity = bytes_of_text("bert")};
+    begin("a");
+    ck_assert_int_eq(ask(event), 0);
+    ck_assert_uint_eq(last.type, RECORD_TURNED_BACK);
+    ck_assert_str_eq(identity, "bert");
+    ck_assert(bytes_equal(last.actor, event.actor));
+
+    static const char why[MESSAGE_BYTES_MAX + 1] = "why";
+    begin("a");
+    first.serial = 2;
+    event = (struct event){.type = EVENT_ABORT, .reason = bytes_of(why, sizeof why)};
+    ck_assert_int_eq(ask(event), E_ARGUMENT);
+    ck_assert_str_eq(field, "reason");
+    event.reason.size--;
+    ck_assert_int_eq(ask(event), 0);
+}
+END_TEST
+
+/* Of a step that its owner could not do nothing is owed: it hinders no commit. */
+START_TEST(requests__a_refused_step_hinders_no_commit)
+{
+    struct settlement s = {.step = bytes_of_text("a"), .action_state = SAGA_ACTION_UNKNOWN};
+    const struct event commit = {.type = EVENT_COMMIT, .settle = &s, .settle_count = 1};
+    begin("a");
+    ck_assert_int_eq(ask(commit), E_STEPS_OPEN);
+    s.action_state = SAGA_ACTION_REJECTED;
+    ck_assert_int_eq(ask(commit), 0);
+    ck_assert_int_eq(engine_find(engine, 1)->state, SAGA_COMMITTED);
+}
+END_TEST
+
+/* What was begun is there, though nothing new is begun. */
+START_TEST(requests__a_repetition_needs_no_room)
+{
+    struct event begun = begin_with(NULL, 0);
+    define("name: order\nversion: 1.0.0\nsteps:\n  - {name: a, target: t, action: /p.S/A}\n");
+    struct event start = {.type = EVENT_START, .definition = definition, .request_id = bytes_of_text("s")};
+    begun.request_id = bytes_of_text("r");
+    ck_assert_int_eq(ask(begun), 0);
+    ck_assert_int_eq(ask(start), 0);
+    start.no_room = begun.no_room = E_JOURNAL_FULL;
+    for (unsigned round = 0; round < 2; round++) {
+        ck_assert_int_eq(ask(begun), 0);
+        ck_assert_int_eq(ask(start), 0);
+        begun.no_room = start.no_room = 0;
+        while (round == 0 && engine_counts(engine).live < 8)
+            ck_assert_int_eq(ask(begin_with(NULL, 0)), 0);
+    }
+    ck_assert_int_eq(ask(begin_with(NULL, 0)), E_LIVE_SAGAS);
+    start.no_room = E_JOURNAL_FULL;
+    start.request_id.size = 0;
+    ck_assert_int_eq(ask(start), E_LIVE_SAGAS);
+}
+END_TEST
+
+/* A Begin is no Start, though both say the same. */
+START_TEST(requests__a_begin_is_no_start)
+{
+    define("name: order\nversion: 1.0.0\nsteps:\n  - {name: a, target: t, action: /p.S/A}\n");
+    struct event event = {.type = EVENT_BEGIN, .name = bytes_of_text("order"), .request_id = bytes_of_text("r")};
+    ck_assert_int_eq(ask(event), 0);
+    ck_assert_int_eq(engine_find(engine, 1)->deadline.us, now.us + SPAN_S(60).us); /* by default */
+    ck_assert_int_eq(engine_find(engine, 1)->lease_until.us, now.us + SPAN_S(3).us);
+    event.type = EVENT_START;
+    event.definition = definition;
+    ck_assert_int_eq(ask(event), E_REQUEST_ID_REUSED);
+}
+END_TEST
+
+/* An enlistment is one that can be undone, and tells who made it. */
+START_TEST(requests__an_enlistment_is_looked_at_whole)
+{
+    struct enlistment one = undoable("b", SPAN_S(2));
+    const struct event enlist = {
+        .type = EVENT_ENLIST, .identity = bytes_of_text("bob"), .enlist = &one, .enlist_count = 1};
+    begin("a");
+    one.compensation.method = "Undo";
+    ck_assert_int_eq(ask(enlist), E_ARGUMENT);
+    ck_assert_str_eq(field, "enlist[0].compensation.method");
+    one.compensation.method = "/p.S/Undo";
+    one.compensation.retry = (struct retry_policy){.max_attempts = 1, .max_backoff = SPAN_MS(-1)};
+    ck_assert_int_eq(ask(enlist), E_ARGUMENT);
+    ck_assert_str_eq(field, "enlist[0].compensation.retry");
+    one.compensation.retry = (struct retry_policy){0};
+    ck_assert_int_eq(ask(enlist), 0);
+    ck_assert_str_eq(identity, "bob");
+}
+END_TEST
+
+/* What an owner settles with may be what its undo is to be asked; and the undo tells since when the action may have been done. */
+START_TEST(requests__an_undo_is_asked_what_its_owner_said)
+{
+    const struct settlement s = {.step = bytes_of_text("a"),
+                                 .action_state = SAGA_ACTION_DONE,
+                                 .output = bytes_of_text("undo this"),
+                                 .output_is_request = true};
+    struct instant begun = now;
+    begin("a");
+    now.us += 500000;
+    ck_assert_int_eq(ask((struct event){.type = EVENT_ABORT, .settle = &s, .settle_count = 1}), 0);
+    ck_assert_uint_eq(call_count, 1);
+    ck_assert(bytes_equal(calls[0].request, s.output));
+    ck_assert_int_eq(calls[0].action_started.us, begun.us);
+    ck_assert(!calls[0].synthetic);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("requests");
@@ -798,6 +930,13 @@ int main(void)
     tcase_add_test(tests, requests__a_cancel_that_comes_too_late_is_told_why);
     tcase_add_test(tests, requests__a_lost_target_is_waited_for_as_long_as_is_said);
     tcase_add_test(tests, requests__what_is_deferred_is_told_apart_while_it_waits);
+    tcase_add_test(tests, requests__who_acts_says_who_and_why);
+    tcase_add_test(tests, requests__a_turn_tells_who_asked_for_it);
+    tcase_add_test(tests, requests__a_refused_step_hinders_no_commit);
+    tcase_add_test(tests, requests__a_repetition_needs_no_room);
+    tcase_add_test(tests, requests__a_begin_is_no_start);
+    tcase_add_test(tests, requests__an_enlistment_is_looked_at_whole);
+    tcase_add_test(tests, requests__an_undo_is_asked_what_its_owner_said);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
