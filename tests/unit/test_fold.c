@@ -1,0 +1,158 @@
+/* What may follow what: a journal is read from a disk, and one whose records cannot have been written one after the other is refused. */
+#include "sidecar/base/grpc_status.h"
+#include "sidecar/core/heap.h"
+#include "sidecar/definition/reader.h"
+#include "sidecar/engine/engine_inside.h"
+
+#include <check.h>
+#include <stdlib.h>
+
+static struct engine *engine;
+static struct definition *definition;
+
+/* a can be undone, p is the pivot and cannot, c comes after it. */
+static const char text[] = "name: d\nversion: 1.0.0\nsteps:\n"
+                           "  - {name: a, target: t, action: /p.S/A, compensation: /p.S/UndoA}\n"
+                           "  - {name: p, after: [a], target: t, pivot: true, action: /p.S/P}\n"
+                           "  - {name: c, after: [p], target: t, action: /p.S/C}\n";
+
+static void set_up(void)
+{
+    const struct engine_options options = {.live_sagas_max = 2,
+                                           .steps_max = 8,
+                                           .payload_bytes_max = 64,
+                                           .targets_max = 2,
+                                           .deadline_max = SPAN_S(3600),
+                                           .tag = 1};
+    const struct target_options t = {.name = "t", .timeout = SPAN_S(1), .max_concurrent_calls = 1};
+    struct definition_limits limits = definition_limits_default();
+    struct error_detail detail;
+    ck_assert_int_eq(engine_create(&options, &heap, &engine), 0);
+    ck_assert_int_eq(engine_set_target(engine, &t), 0);
+    ck_assert_int_eq(definition_read(bytes_of_text(text), &limits, &definition, &detail), 0);
+    definition->number = 1;
+    ck_assert_int_eq(engine_resolve(engine, definition, &detail), 0);
+}
+
+static void tear_down(void)
+{
+    engine_destroy(engine);
+    definition_destroy(definition);
+}
+
+#define OF(TYPE, STEP, ...) \
+    { \
+        .type = RECORD_##TYPE, .step = STEP, __VA_ARGS__ \
+    }
+#define ALL(TYPE, ...) OF(TYPE, RECORD_NO_STEP, __VA_ARGS__)
+#define START          ALL(STARTED, .mode = SAGA_ORCHESTRATED)
+#define BEGIN          ALL(STARTED, .mode = SAGA_ENLISTED)
+#define GOES(STEP)     OF(ACTION_STARTED, STEP, )
+#define ENDS(STEP, AS) OF(ACTION_ENDED, STEP, .attempt = 1, .action_state = SAGA_ACTION_##AS)
+#define DONE(STEP)     GOES(STEP), ENDS(STEP, DONE)
+#define TURN           ALL(TURNED_BACK, .reason = REASON_CANCELLED)
+#define UNDO(STEP)     OF(COMPENSATION_STARTED, STEP, )
+#define UNDONE(AS)     OF(COMPENSATION_ENDED, 0, .attempt = 1, .compensation_state = SAGA_COMPENSATION_##AS)
+#define DEAD(STEP)     OF(STUCK, STEP, .reason = REASON_FORWARD_FAILED)
+#define OVER(AS)       ALL(ENDED, .saga_state = SAGA_##AS)
+#define FORWARD_DEAD   START, DONE(0), DONE(1), GOES(2), ENDS(2, REJECTED), DEAD(2)
+#define UNDO_DEAD      START, GOES(0), ENDS(0, UNKNOWN), TURN, UNDO(0), UNDONE(FAILED), DEAD(0)
+
+/* Of each the last cannot follow those before it, which can. */
+static const struct {
+    const char *why;
+    struct record records[12];
+} impossible[] = {
+    {"starts twice", {START, START}},
+    {"without having started", {ALL(PAUSED, )}},
+    {"share a serial", {START, ALL(PAUSED, .saga = {.tag = 2})}},
+    {"after its end", {START, TURN, OVER(COMPENSATED), ALL(PAUSED, )}},
+    {"state of its step", {START, GOES(3)}},
+    {"a step that the saga does not have", {START, OF(PAUSED, 3, )}},
+    {"state of its step", {START, GOES(0), GOES(0)}},
+    {"state of its step", {START, DONE(0), GOES(0)}},
+    {"state of its step", {BEGIN, ALL(ENLISTED, .step_name = {(const uint8_t *)"a", 1}), GOES(0)}},
+    {"state of its step", {START, OF(ACTION_FAILED, 0, .attempt = 1)}},
+    {"state of its step", {START, ENDS(0, DONE)}},
+    {"state of its step", {START, OF(UNREACHED, 0, .attempt = 1)}},
+    {"state of its step", {START, DONE(0), UNDO(0)}},
+    {"state of its step", {START, DONE(0), TURN, UNDO(0), UNDO(0)}},
+    {"state of its step", {START, DONE(0), TURN, UNDO(1)}},
+    {"state of its step", {START, DONE(0), TURN, UNDO(0), UNDONE(DONE), UNDO(0)}},
+    {"state of its step", {START, DONE(0), TURN, OF(COMPENSATION_FAILED, 0, .attempt = 1)}},
+    {"state of its step", {START, DONE(0), TURN, UNDONE(DONE)}},
+    {"state of its step", {START, GOES(0), OF(RETRIED, 0, )}},
+    {"state of its step", {START, GOES(0), OF(SKIPPED, 0, )}},
+    {"state of its step", {START, GOES(0), ENDS(0, UNKNOWN), OF(REJECTED, 0, )}},
+    {"state of its step", {FORWARD_DEAD, OF(REJECTED, 2, )}},
+    {"state of its step", {UNDO_DEAD, OF(REJECTED, 0, )}},
+    {"state of its step", {FORWARD_DEAD, OF(RETRIED, 0, )}},
+    {"state of the saga", {START, ALL(ENLISTED, .step_name = {(const uint8_t *)"b", 1})}},
+    {"state of the saga", {BEGIN, TURN, ALL(ENLISTED, .step_name = {(const uint8_t *)"b", 1})}},
+    {"state of the saga", {START, TURN, TURN}},
+    {"state of the saga", {START, ALL(ANSWERED, ), ALL(ANSWERED, )}},
+    {"state of the saga", {BEGIN, ALL(ANSWERED, )}},
+    {"state of the saga", {START, TURN, ALL(ANSWERED, )}},
+    {"state of the saga", {FORWARD_DEAD, DEAD(2)}},
+    {"state of the saga", {START, ALL(PAUSED, ), ALL(PAUSED, )}},
+    {"state of the saga", {START, ALL(RESUMED, )}},
+    {"state of the saga", {START, OVER(COMPENSATED)}},
+    {"state of the saga", {START, OVER(RESOLVED)}},
+    {"state of the saga", {START, TURN, OVER(COMMITTED)}},
+    {"state of the saga", {START, OVER(RUNNING)}},
+    {"what it is about", {START, GOES(0), ENDS(0, STARTED)}},
+    {"what it is about", {START, DONE(0), TURN, UNDO(0), UNDONE(STARTED)}},
+    {"what it is about", {START, ALL(TURNED_BACK, )}},
+    {"what it is about", {START, ALL(STUCK, )}},
+};
+
+static int replay(const struct record *record, struct error_detail *detail)
+{
+    struct record r = *record;
+    r.saga.serial = 1;
+    r.saga.tag = r.saga.tag == 0 ? 1 : r.saga.tag;
+    r.at.us = 1000000;
+    bool defined = r.type == RECORD_STARTED && r.mode == SAGA_ORCHESTRATED;
+    return engine_replay(engine, &r, defined ? definition : NULL, detail);
+}
+
+START_TEST(fold__what_cannot_follow_is_refused)
+{
+    struct error_detail detail;
+    const struct record *r = impossible[_i].records;
+    for (; r[1].type != 0; r++)
+        ck_assert_int_eq(replay(r, &detail), 0);
+    ck_assert_int_eq(replay(r, &detail), E_JOURNAL_CORRUPT);
+    ck_assert_ptr_nonnull(strstr(detail.text, "saga "));
+    ck_assert_msg(strstr(detail.text, impossible[_i].why) != NULL, "%s", detail.text);
+}
+END_TEST
+
+START_TEST(fold__a_saga_has_its_definition_and_its_place)
+{
+    struct error_detail detail;
+    struct record r = {
+        .type = RECORD_STARTED, .mode = SAGA_ORCHESTRATED, .step = RECORD_NO_STEP, .saga = {.tag = 1, .serial = 1}};
+    ck_assert_int_eq(engine_replay(engine, &r, NULL, &detail), E_JOURNAL_CORRUPT);
+    r.mode = SAGA_ENLISTED;
+    ck_assert_int_eq(engine_replay(engine, &r, definition, &detail), E_JOURNAL_CORRUPT);
+    for (; r.saga.serial <= 2; r.saga.serial++)
+        ck_assert_int_eq(engine_replay(engine, &r, NULL, &detail), 0);
+    ck_assert_int_eq(engine_replay(engine, &r, NULL, &detail), E_LIVE_SAGAS);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("fold");
+    TCase *tests = tcase_create("fold");
+    tcase_add_checked_fixture(tests, set_up, tear_down);
+    tcase_add_loop_test(tests, fold__what_cannot_follow_is_refused, 0, sizeof impossible / sizeof impossible[0]);
+    tcase_add_test(tests, fold__a_saga_has_its_definition_and_its_place);
+    suite_add_tcase(suite, tests);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
