@@ -382,6 +382,68 @@ START_TEST(fallback__one_whose_output_is_needed_cannot_be_skipped)
 }
 END_TEST
 
+static const char alike[] =
+    "name: alike\n"
+    "version: 1.0.0\n"
+    "steps:\n"
+    "  - {name: a, target: t, action: {method: /p.S/A, retry: {maxAttempts: 1}}, compensation: none,\n"
+    "     fallback: {last_good: {key: k, max_age: 1m}}}\n"
+    "  - {name: b, target: t, after: [a], action: {method: /p.S/A, retry: {maxAttempts: 1}}, compensation: none,\n"
+    "     fallback: {last_good: {key: k, max_age: 1m}}}\n";
+
+static const char unlike[] =
+    "name: unlike\n"
+    "version: 1.0.0\n"
+    "steps:\n"
+    "  - {name: a, target: t, action: {method: /p.S/A, retry: {maxAttempts: 1}}, compensation: none,\n"
+    "     fallback: {last_good: {key: k, max_age: 1m, name: shared}}}\n"
+    "  - {name: b, target: t, after: [a], action: {method: /p.S/B, retry: {maxAttempts: 1}}, compensation: none,\n"
+    "     fallback: {last_good: {key: k, max_age: 1m, name: shared}}}\n";
+
+/* The same call and the same key, of another step: its answer is not this one's. */
+START_TEST(fallback__no_step_takes_anothers_answer)
+{
+    engine_trace_run(alike, 8,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n"
+                     "> answer 1 a OK out=one\n"
+                     "ACTION_ENDED 1 a #1 DONE\n"
+                     "ACTION_ENDED 1 a.fallback SKIPPED\n"
+                     "ACTION_STARTED 1 b #1\n"
+                     "call 1 b action #1 2000ms \"in\"\n"
+                     "> answer 1 b NOT_FOUND\n"
+                     "ACTION_ENDED 1 b #1 REJECTED NOT_FOUND\n"
+                     "ACTION_ENDED 1 b.fallback REJECTED NOT_FOUND\n"
+                     "TURNED_BACK 1 b.fallback ACTION_REJECTED\n"
+                     "ENDED 1 COMPENSATED\n");
+}
+END_TEST
+
+/* Of a name that steps share, each method has answers of its own. */
+START_TEST(fallback__no_method_takes_anothers_answer)
+{
+    engine_trace_run(unlike, 8,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n"
+                     "> answer 1 a OK out=one\n"
+                     "ACTION_ENDED 1 a #1 DONE\n"
+                     "ACTION_ENDED 1 a.fallback SKIPPED\n"
+                     "ACTION_STARTED 1 b #1\n"
+                     "call 1 b action #1 2000ms \"in\"\n"
+                     "> answer 1 b NOT_FOUND\n"
+                     "ACTION_ENDED 1 b #1 REJECTED NOT_FOUND\n"
+                     "ACTION_ENDED 1 b.fallback REJECTED NOT_FOUND\n"
+                     "TURNED_BACK 1 b.fallback ACTION_REJECTED\n"
+                     "ENDED 1 COMPENSATED\n");
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("fallback");
@@ -397,6 +459,8 @@ int main(void)
     tcase_add_test(c, fallback__one_whose_output_is_needed_cannot_be_skipped);
     tcase_add_test(c, fallback__an_answer_that_is_too_old_stands_in_for_nothing);
     tcase_add_test(c, fallback__answers_are_kept_by_their_keys);
+    tcase_add_test(c, fallback__no_step_takes_anothers_answer);
+    tcase_add_test(c, fallback__no_method_takes_anothers_answer);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);

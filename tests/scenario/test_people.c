@@ -1,0 +1,210 @@
+/* Exact traces of what people may say of a saga, and when; and of what is spared for want of time. */
+#include "tests/support/engine_trace.h"
+
+#include <check.h>
+#include <stdlib.h>
+
+static const char forward[] =
+    "name: forward\n"
+    "version: 1.0.0\n"
+    "steps:\n"
+    "  - {name: a, target: t, pivot: true, action: {method: /p.S/A, retry: {maxAttempts: 1}}}\n"
+    "  - {name: b, target: t, after: [a], action: {method: /p.S/B, retry: {maxAttempts: 1}}}\n"
+    "  - {name: d, target: u, after: [a], action: {method: /p.S/D, retry: {maxAttempts: 1}}}\n";
+
+static const char onward[] = "name: onward\n"
+                             "version: 1.0.0\n"
+                             "forward_only: true\n"
+                             "steps:\n"
+                             "  - {name: a, target: t, action: /p.S/A}\n";
+
+static const char onpivot[] = "name: held\n"
+                              "version: 1.0.0\n"
+                              "steps:\n"
+                              "  - {name: a, target: t, pivot: true, action: /p.S/A}\n";
+
+static const char branches[] =
+    "name: branches\n"
+    "version: 1.0.0\n"
+    "compensation_order: dependency\n"
+    "steps:\n"
+    "  - {name: a, target: t, action: /p.S/A, compensation: {method: /p.S/UndoA, retry: {maxAttempts: 1}}}\n"
+    "  - {name: b, target: t, action: /p.S/B, compensation: {method: /p.S/UndoB, retry: {maxAttempts: 1}}}\n"
+    "  - {name: c, target: u, after: [a, b], action: {method: /p.S/C, retry: {maxAttempts: 1}}}\n";
+
+static const char spared[] =
+    "name: spared\n"
+    "version: 1.0.0\n"
+    "steps:\n"
+    "  - {name: a, target: t, optional: true, action: {method: /p.S/A, retry: {maxAttempts: 1}},\n"
+    "     compensation: {method: /p.S/UndoA, retry: {maxAttempts: 3, initialBackoff: 100ms, jitter: 0}}}\n"
+    "  - {name: b, target: u, after: [a], action: /p.S/B, compensation: /p.S/UndoB}\n";
+
+static const char reserved[] =
+    "name: reserved\n"
+    "version: 1.0.0\n"
+    "deadline: 3s\n"
+    "steps:\n"
+    "  - {name: a, target: u, optional: true, reserve: 2s, action: /p.S/A, compensation: none}\n"
+    "  - {name: b, target: t, after: [a], action: /p.S/B, compensation: none}\n";
+
+/* Nobody may say that all is settled while a call may still do something. */
+START_TEST(people__no_resolve_while_an_action_is_out)
+{
+    engine_trace_run(forward, 8,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n"
+                     "> answer 1 a OK\n"
+                     "ACTION_ENDED 1 a #1 DONE\n"
+                     "ACTION_STARTED 1 b #1\n"
+                     "call 1 b action #1 2000ms \"in\"\n"
+                     "ACTION_STARTED 1 d #1\n"
+                     "call 1 d action #1 2000ms \"in\"\n"
+                     "> answer 1 d INVALID_ARGUMENT\n"
+                     "ACTION_ENDED 1 d #1 REJECTED INVALID_ARGUMENT\n"
+                     "STUCK 1 d FORWARD_FAILED\n"
+                     "> resolve 1\n"
+                     "reply CALLS_IN_FLIGHT\n"
+                     "> answer 1 b OK\n"
+                     "ACTION_ENDED 1 b #1 DONE\n"
+                     "> resolve 1\n"
+                     "ENDED 1 RESOLVED\n"
+                     "reply 1\n");
+}
+END_TEST
+
+START_TEST(people__what_only_goes_forward_cannot_be_cancelled)
+{
+    engine_trace_run(onward, 8,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n"
+                     "> cancel 1\n"
+                     "reply AFTER_PIVOT\n"
+                     "> answer 1 a OK\n"
+                     "ACTION_ENDED 1 a #1 DONE\n"
+                     "ENDED 1 COMMITTED\n");
+}
+END_TEST
+
+START_TEST(people__nobody_spares_a_step_before_the_pivot)
+{
+    engine_trace_run(onpivot, 8,
+                     "> hold t\n"
+                     "reply 0\n"
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "> skip 1 a\n"
+                     "reply SAGA_NOT_STUCK\n"
+                     "> reset t\n"
+                     "reply 0\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n");
+}
+END_TEST
+
+/* The undo of b waits for its target, which is held, when a person says that all is settled. */
+START_TEST(people__what_is_resolved_waits_for_nobody)
+{
+    engine_trace_run(branches, 1,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n"
+                     "> answer 1 a OK\n"
+                     "ACTION_ENDED 1 a #1 DONE\n"
+                     "ACTION_STARTED 1 b #1\n"
+                     "call 1 b action #1 2000ms \"in\"\n"
+                     "> answer 1 b OK\n"
+                     "ACTION_ENDED 1 b #1 DONE\n"
+                     "ACTION_STARTED 1 c #1\n"
+                     "call 1 c action #1 2000ms \"in\"\n"
+                     "> answer 1 c INVALID_ARGUMENT\n"
+                     "ACTION_ENDED 1 c #1 REJECTED INVALID_ARGUMENT\n"
+                     "TURNED_BACK 1 c ACTION_REJECTED\n"
+                     "COMPENSATION_STARTED 1 a #1\n"
+                     "call 1 a compensation #1 2000ms \"in\" DONE\n"
+                     "> hold t\n"
+                     "reply 0\n"
+                     "> answer 1 a INTERNAL\n"
+                     "COMPENSATION_ENDED 1 a #1 FAILED INTERNAL\n"
+                     "STUCK 1 a COMPENSATION_FAILED\n"
+                     "> resolve 1\n"
+                     "ENDED 1 RESOLVED\n"
+                     "reply 1\n"
+                     "> reset t\n"
+                     "reply 0\n");
+}
+END_TEST
+
+START_TEST(people__a_retry_brings_forward_an_early_undo)
+{
+    engine_trace_run(spared, 8,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n"
+                     "> lost 1 a UNAVAILABLE\n"
+                     "ACTION_ENDED 1 a #1 UNKNOWN UNAVAILABLE quiet@2270\n"
+                     "> tick\n"
+                     "at 2270\n"
+                     "COMPENSATION_STARTED 1 a #1\n"
+                     "call 1 a compensation #1 2000ms \"in\" UNKNOWN\n"
+                     "> answer 1 a UNAVAILABLE\n"
+                     "COMPENSATION_FAILED 1 a #1 UNAVAILABLE next@2370\n"
+                     "> retry 1\n"
+                     "RETRIED 1 a\n"
+                     "reply 1\n"
+                     "COMPENSATION_STARTED 1 a #2\n"
+                     "call 1 a compensation #2 2000ms \"in\" UNKNOWN\n"
+                     "> answer 1 a OK\n"
+                     "COMPENSATION_ENDED 1 a #2 DONE\n"
+                     "ACTION_STARTED 1 b #1\n"
+                     "call 1 b action #1 2000ms \"in\"\n");
+}
+END_TEST
+
+START_TEST(people__an_optional_step_without_time_turns_nothing_back)
+{
+    engine_trace_run(reserved, 8,
+                     "> hold u\n"
+                     "reply 0\n"
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "> tick\n"
+                     "at 1000\n"
+                     "ACTION_ENDED 1 a REJECTED DEADLINE_EXCEEDED\n"
+                     "ACTION_STARTED 1 b #1\n"
+                     "call 1 b action #1 2000ms \"in\"\n"
+                     "> answer 1 b OK\n"
+                     "ACTION_ENDED 1 b #1 DONE\n"
+                     "ENDED 1 COMMITTED\n");
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("people");
+    TCase *t = tcase_create("people");
+    tcase_add_test(t, people__no_resolve_while_an_action_is_out);
+    tcase_add_test(t, people__what_only_goes_forward_cannot_be_cancelled);
+    tcase_add_test(t, people__nobody_spares_a_step_before_the_pivot);
+    tcase_add_test(t, people__what_is_resolved_waits_for_nobody);
+    tcase_add_test(t, people__a_retry_brings_forward_an_early_undo);
+    tcase_add_test(t, people__an_optional_step_without_time_turns_nothing_back);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
