@@ -2,6 +2,7 @@
 #include "tests/support/core_owner.h"
 
 #include "sidecar/engine/saga.h"
+#include "sidecar/base/grpc_status.h"
 #include "sidecar/core/answers.h"
 #include "sidecar/core/breakers.h"
 #include "sidecar/core/core.h"
@@ -194,7 +195,11 @@ START_TEST(core__answers_that_are_kept_fill_a_batch_too)
     ck_assert_uint_le(count, 65536 / 12000 + 1);
     owner_told(&o);
     ck_assert_int_eq(owner_commit(&o), 0);
-    ck_assert(!core_batch_full(o.core));
+    ck_assert(!core_batch_full(o.core) && !core_pending(o.core));
+    owner_told(&o);
+    /* One that changes without a record is to be kept all the same. */
+    ck_assert_int_eq(core_forget_answer(o.core, bytes_of_text("d0/a"), bytes_of_text("all"), 0, &o.detail), 0);
+    ck_assert(core_pending(o.core));
     o.told_size = 0;
 }
 END_TEST
@@ -607,12 +612,90 @@ START_TEST(core__a_call_to_a_target_that_is_gone_waits_for_it)
 }
 END_TEST
 
+/* Each of what a person does is in the trail, once, whatever the disk says first; what a saga does by itself is not. */
+START_TEST(core__the_trail_has_every_act_once)
+{
+    const struct event act = {.token = 2,
+                              .saga = {.tag = 0xabc, .serial = 1},
+                              .actor = bytes_of_text("ann"),
+                              .reason = bytes_of_text("why"),
+                              .audit = bytes_of_text("she did it")};
+    static const uint8_t acts[] = {EVENT_PAUSE, EVENT_RESUME, EVENT_RETRY, EVENT_REJECT, EVENT_RETRY, EVENT_SKIP};
+    ck_assert_int_eq(owner_register(&o,
+                                    "name: once\nversion: 1.0.0\nforward_only: true\nsteps:\n"
+                                    "  - {name: a, target: t, action: {method: /p.S/A, retry: {maxAttempts: 1}}}\n"),
+                     0);
+    owner_submit_start(&o, 1, "once", NULL);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    for (unsigned i = 0; i < sizeof acts; i++) {
+        if (acts[i] == EVENT_RETRY && i == 2)
+            owner_answer(&o, CODE_DATA_LOSS, "");
+        else if (acts[i] == EVENT_SKIP)
+            owner_answer(&o, CODE_NOT_FOUND, "");
+        if (acts[i] == EVENT_REJECT)
+            owner_answer(&o, CODE_DATA_LOSS, "");
+        ck_assert_int_eq(owner_commit(&o), 0);
+        struct event event = act;
+        event.type = acts[i];
+        event.step = bytes_of_text("a");
+        owner_submit(&o, event);
+        memory_disk_fail(o.disk, 1, E_JOURNAL_FULL, false);
+        ck_assert_int_eq(owner_commit(&o), E_JOURNAL_FULL);
+        ck_assert_int_eq(owner_commit(&o), 0);
+        ck_assert_msg(core_audit_last(o.core) == i + 1, "act %u", i);
+    }
+    ck_assert_ptr_null(engine_find(core_engine(o.core), 1)); /* it was skipped, and so has ended */
+    o.told_size = 0;
+}
+END_TEST
+
+/* An abort is a saga's own course, also with an entry that would tell of it. */
+START_TEST(core__the_trail_does_not_have_what_owners_do)
+{
+    owner_submit(&o, (struct event){.type = EVENT_BEGIN, .token = 1, .name = bytes_of_text("begun")});
+    owner_submit(&o, (struct event){.type = EVENT_ABORT,
+                                    .token = 2,
+                                    .saga = {.tag = 0xabc, .serial = 1},
+                                    .audit = bytes_of_text("nobody did it")});
+    ck_assert_int_eq(owner_commit(&o), 0);
+    ck_assert_uint_eq(core_audit_last(o.core), 0);
+    o.told_size = 0;
+}
+END_TEST
+
+/* Where recovery may start is told anew after a while, also when the disk was full each time it was to be. */
+START_TEST(core__where_recovery_starts_is_told_though_the_disk_was_full)
+{
+    struct store_state state;
+    struct store *store;
+    for (int i = 0; i < 70; i++) {
+        owner_submit_start(&o, 1, "one", NULL);
+        memory_disk_fail(o.disk, 1, E_JOURNAL_FULL, false);
+        ck_assert_int_eq(owner_commit(&o), E_JOURNAL_FULL);
+        ck_assert_int_eq(owner_commit(&o), 0);
+        owner_answer(&o, 0, "out");
+        memory_disk_fail(o.disk, 1, E_JOURNAL_FULL, false);
+        ck_assert_int_eq(owner_commit(&o), E_JOURNAL_FULL);
+        ck_assert_int_eq(owner_commit(&o), 0);
+        owner_told(&o);
+    }
+    owner_crash(&o);
+    ck_assert_int_eq(memory_store_open(o.disk, &store, &state, &o.detail), 0);
+    ck_assert_uint_ge(state.oldest_live_frame, 64);
+    store->close(store);
+    ck_assert_int_eq(owner_start(&o), 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("core");
     TCase *t = tcase_create("core");
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, core__nothing_leaves_before_the_commit);
+    tcase_add_test(t, core__the_trail_has_every_act_once);
+    tcase_add_test(t, core__the_trail_does_not_have_what_owners_do);
+    tcase_add_test(t, core__where_recovery_starts_is_told_though_the_disk_was_full);
     tcase_add_test(t, core__what_has_piled_up_is_one_frame);
     tcase_add_test(t, core__a_refusal_keeps_its_place);
     tcase_add_test(t, core__a_commit_that_fails_lets_nothing_out);

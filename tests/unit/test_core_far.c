@@ -78,6 +78,7 @@ START_TEST(core_far__no_third_batch_is_handed_over)
         ck_assert_int_eq(owner_commit(&o), 0);
     }
     ck_assert_uint_eq(memory_disk_on_the_way(o.disk), 2);
+    ck_assert(core_waits(o.core)); /* though there is something to hand over */
     memory_disk_arrive(o.disk, 0);
     ck_assert_int_eq(owner_commit(&o), 0);
     /* What piled up meanwhile is one batch. */
@@ -116,7 +117,10 @@ START_TEST(core_far__nothing_follows_a_commit_of_unknown_fate)
     ck_assert_int_eq(core_stalled(o.core), E_JOURNAL_AWAY);
     ck_assert_uint_eq(memory_disk_on_the_way(o.disk), 1);
     start(3, NULL);
+    struct instant began = o.now;
+    o.now.us += 5000;
     ck_assert_int_eq(owner_commit(&o), E_JOURNAL_AWAY);
+    ck_assert_int_eq(o.core->stalled_since.us, began.us);
     ck_assert_str_eq(owner_told(&o), "reply 3 JOURNAL_AWAY\n");
     ck_assert_int_eq(core_expiry(o.core).us, INSTANT_NEVER.us);
     memory_disk_arrive(o.disk, 0);
@@ -141,6 +145,7 @@ START_TEST(core_far__who_was_fenced_lets_nothing_out)
     ck_assert_str_eq(owner_told(&o), "");
     core_abandon(o.core);
     ck_assert_str_eq(owner_told(&o), "reply 1 STOPPING\nreply 2 STOPPING\n");
+    ck_assert_uint_eq(o.saga.serial, 2); /* so that it can be asked for afterwards */
 }
 END_TEST
 
@@ -307,6 +312,10 @@ START_TEST(core_far__frames_on_the_way_can_be_read)
     ck_assert_int_eq(timeline_load(o.core, &query, &arena, &timeline, &o.detail), 0);
     ck_assert_uint_eq(timeline.count, 2);
     arena_finish(&arena);
+    struct bytes records;
+    start(2, NULL);
+    ck_assert_int_eq(core_read_frame(o.core, core_decided(o.core), &records, &o.detail), 0);
+    ck_assert_uint_gt(records.size, 0);
 }
 END_TEST
 

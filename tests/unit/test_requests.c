@@ -785,6 +785,15 @@ START_TEST(requests__who_acts_says_who_and_why)
         ck_assert_int_eq(ask(act) == E_ARGUMENT && strcmp(field, "reason") == 0, acts[i].reason);
     }
     ck_assert(!engine_breaker(engine, 0)->open);
+    const struct event pause = {.type = EVENT_PAUSE,
+                                .actor = bytes_of_text("bob"),
+                                .identity = bytes_of_text("bert"),
+                                .reason = bytes_of_text("why")};
+    ck_assert_int_eq(ask((struct event){.type = EVENT_RESUME, .actor = bytes_of_text("ann")}), 0);
+    ck_assert_int_eq(ask(pause), 0);
+    ck_assert_uint_eq(last.type, RECORD_PAUSED);
+    ck_assert(bytes_equal(last.actor, pause.actor) && bytes_equal(last.message, pause.reason));
+    ck_assert_str_eq(identity, "bert");
 }
 END_TEST
 
@@ -897,12 +906,26 @@ START_TEST(requests__an_undo_is_asked_what_its_owner_said)
 }
 END_TEST
 
+/* What those who wait were given is what the saga ends with. */
+START_TEST(requests__an_answer_stays_what_it_was)
+{
+    define(TYPED "forward_only: true\noutput: {sku: =input.sku}\noutput_type: shapes.Line\nsteps:\n"
+                 "  - {name: a, target: t, action: {method: /shapes.Shop/Old}}\n"
+                 "  - {name: b, after: [a], target: t, deferred: true, action: {method: /shapes.Shop/Old}}\n");
+    const struct bytes in = line("in");
+    ck_assert_int_eq(ask((struct event){.type = EVENT_START, .definition = definition, .input = in}), 0);
+    answer(CODE_OK, SAGA_REACH_ANSWERED);
+    ck_assert(bytes_equal(engine_find(engine, 1)->answer, in));
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("requests");
     TCase *tests = tcase_create("requests");
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, requests__what_is_refused_is_named_by_its_place);
+    tcase_add_test(tests, requests__an_answer_stays_what_it_was);
     tcase_add_test(tests, requests__a_trace_is_one_or_none);
     tcase_add_test(tests, requests__a_step_is_enlisted_again_in_the_same_words);
     tcase_add_test(tests, requests__who_settles_is_told);

@@ -162,12 +162,27 @@ START_TEST(target__a_retry_that_comes_back_well_pays_for_another)
 }
 END_TEST
 
+/* When the next may leave is told of whoever can be the next: here an undo that is a retry, and nobody else. */
+START_TEST(target__a_retry_of_an_undo_tells_when_it_may_leave)
+{
+    struct instant again;
+    budget_set(&t.budget, &(struct budget_options){.percent = 10, .min_per_second = 1});
+    queue(0, CLASS_RETRY_UNDO, alice, 1);
+    for (unsigned i = 0; target_first(&t, at(1), &again) != NULL; i++) {
+        ck_assert_uint_lt(i, 100);
+        budget_leave(&t.budget, true);
+    }
+    ck_assert(instant_before(at(1), again) && instant_before(again, at(3)));
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("target");
     TCase *c = tcase_create("target");
     tcase_add_checked_fixture(c, set_up, tear_down);
     tcase_add_test(c, target__the_longest_wait_is_of_whichever_class);
+    tcase_add_test(c, target__a_retry_of_an_undo_tells_when_it_may_leave);
     tcase_add_test(c, target__who_comes_back_stands_where_he_stood);
     tcase_add_test(c, target__one_key_does_not_fill_it);
     tcase_add_test(c, target__what_comes_back_tells_how_many_were_in_flight);
