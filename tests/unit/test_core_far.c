@@ -181,6 +181,12 @@ START_TEST(core_far__a_crash_leaves_what_had_arrived)
     owner_restart(&o);
     ck_assert_ptr_nonnull(engine_find(core_engine(o.core), 1));
     ck_assert_ptr_null(engine_find(core_engine(o.core), 2));
+    /* Who opens it anew writes as its new holder. */
+    uint64_t epoch = o.core->epoch;
+    owner_crash(&o);
+    memory_disk_fence(o.disk);
+    ck_assert_int_eq(owner_start(&o), 0);
+    ck_assert_uint_gt(o.core->epoch, epoch);
 }
 END_TEST
 
