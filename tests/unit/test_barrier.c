@@ -64,6 +64,14 @@ START_TEST(barrier__compensation_is_judged_by_both_rows_and_the_outcome)
 }
 END_TEST
 
+START_TEST(barrier__an_action_whose_row_was_collected_is_lost)
+{
+    for (unsigned done = 0; done < 2; done++)
+        ck_assert_int_eq(saga_barrier_judge(SAGA_PHASE_ACTION, SAGA_ROW_ABSENT, SAGA_ROW_ABSENT, done != 0, true),
+                         SAGA_BARRIER_LOST);
+}
+END_TEST
+
 START_TEST(barrier__row_from_nowhere_is_broken)
 {
     ck_assert_int_eq(saga_barrier_judge(SAGA_PHASE_ACTION, (enum saga_barrier_row)7, SAGA_ROW_ABSENT, false, false),
@@ -80,6 +88,7 @@ int main(void)
     TCase *rule = tcase_create("rule");
     tcase_add_test(rule, barrier__action_is_judged_by_its_own_row_alone);
     tcase_add_test(rule, barrier__compensation_is_judged_by_both_rows_and_the_outcome);
+    tcase_add_test(rule, barrier__an_action_whose_row_was_collected_is_lost);
     tcase_add_test(rule, barrier__row_from_nowhere_is_broken);
     suite_add_tcase(suite, rule);
     SRunner *runner = srunner_create(suite);

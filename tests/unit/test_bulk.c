@@ -302,6 +302,82 @@ START_TEST(bulk__what_is_wrong_is_refused_by_its_field)
     ck_assert_int_eq(add(&job), E_ARGUMENT);
     job.act = ACT(RETRY); /* needs none */
     ck_assert_int_eq(add(&job), 0);
+    job = job_of("y", 10);
+    job.actor = (char *)(uintptr_t) "";
+    ck_assert_int_eq(add(&job), E_ARGUMENT);
+    ck_assert_str_eq(detail.field, "actor");
+    job = job_of("y", 10);
+    job.definition = long_text;
+    ck_assert_int_eq(add(&job), E_ARGUMENT);
+    ck_assert_str_eq(detail.field, "definition");
+    job = job_of("y", 10);
+    job.act = ACT(RETRY) - 1;
+    ck_assert_int_eq(add(&job), E_ARGUMENT);
+    job.act = ACT(RESOLVE) + 1;
+    ck_assert_int_eq(add(&job), E_ARGUMENT);
+    ck_assert_str_eq(detail.field, "act");
+    ck_assert_int_eq(bulks_change(bulks, bytes_of_text("x"), STATE(DONE), o.now, &detail), E_ARGUMENT);
+    ck_assert_str_eq(detail.field, "state");
+}
+END_TEST
+
+static struct bytes asker; /* of the last act that was told of */
+
+static int tell(void *self, const Saga__V1__BulkJob *job, struct event *event)
+{
+    (void)self;
+    ck_assert_str_eq(job->id, "x");
+    asker = event->identity;
+    ck_assert(event->type != EVENT_SKIP || bytes_equal(event->step, bytes_of_text("a")));
+    return 0;
+}
+
+/* It acts on the dead letters of its definition that were there when it began, and on each as whoever asked for it. */
+START_TEST(bulk__acts_on_what_it_is_about)
+{
+    const struct bulk_options options = {.core = o.core, .memory = &o.memory, .loops = 1, .audit = tell};
+    bulks_destroy(bulks);
+    ck_assert_int_eq(bulks_create(&options, &bulks), 0);
+    letters(2);
+    Saga__V1__BulkJob job = job_of("x", 10), other = job_of("z", 10);
+    job.act = ACT(SKIP);
+    job.identity = (char *)(uintptr_t) "bert";
+    job.examined = job.acted = job.refused = job.after = 7;
+    other.definition = (char *)(uintptr_t) "one";
+    ck_assert_int_eq(add(&other), 0);
+    ck_assert_uint_eq(left_after(0), 2); /* they are of another */
+    ck_assert_uint_eq(find("z")->acted, 0);
+    ck_assert_int_eq(find("z")->state, STATE(DONE));
+    ck_assert_ptr_nonnull(find("z")->ended_at);
+    ck_assert_int_eq(add(&job), 0);
+    ck_assert_uint_eq(find("x")->up_to, 2);
+    ck_assert_uint_eq(left_after(0), 1);
+    ck_assert(bytes_equal(asker, bytes_of_text("bert")));
+    ck_assert_uint_eq(left_after(100), 0);
+    ck_assert_uint_eq(find("x")->acted, 2);
+    ck_assert_uint_eq(find("x")->examined, 2);
+}
+END_TEST
+
+/* New work waits while the journal has no room; so do jobs, and none begins. */
+START_TEST(bulk__waits_while_the_journal_has_no_room)
+{
+    letters(2);
+    const Saga__V1__BulkJob job = job_of("x", 1), more = job_of("y", 1);
+    ck_assert_int_eq(add(&job), 0);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    memory_disk_set_tight(o.disk, true);
+    ck_assert_int_eq(add(&more), E_JOURNAL_FULL);
+    ck_assert_uint_eq(left_after(1000), 2);
+    memory_disk_set_tight(o.disk, false);
+    owner_submit_start(&o, 1, "one", NULL);
+    memory_disk_fail(o.disk, 1, E_JOURNAL_FULL, false);
+    ck_assert_int_eq(owner_commit(&o), E_JOURNAL_FULL);
+    ck_assert_int_eq(bulks_expiry(bulks).us, INSTANT_NEVER.us);
+    ck_assert_uint_eq(left_after(1000), 2);
+    ck_assert_uint_eq(left_after(0), 1);
+    reopen(1); /* it goes on */
+    ck_assert_uint_eq(left_after(1000), 0);
 }
 END_TEST
 
@@ -318,6 +394,8 @@ int main(void)
     tcase_add_test(c, bulk__the_oldest_that_has_ended_gives_way);
     tcase_add_test(c, bulk__an_id_is_of_one_job);
     tcase_add_test(c, bulk__what_is_wrong_is_refused_by_its_field);
+    tcase_add_test(c, bulk__acts_on_what_it_is_about);
+    tcase_add_test(c, bulk__waits_while_the_journal_has_no_room);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);
