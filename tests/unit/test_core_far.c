@@ -303,6 +303,26 @@ START_TEST(core_far__a_stop_refuses_what_still_waits)
     core_abandon(o.core);
     ck_assert_str_eq(owner_told(&o), "reply 1 STOPPING\n");
     ck_assert(!core_pending(o.core));
+    /* With the saga that it was about. */
+    owner_submit(&o, (struct event){.type = EVENT_PAUSE,
+                                    .token = 2,
+                                    .saga = {.tag = 0xabc, .serial = 9},
+                                    .actor = bytes_of_text("somebody")});
+    core_abandon(o.core);
+    ck_assert_str_eq(owner_told(&o), "reply 2 STOPPING\n");
+    ck_assert_uint_eq(o.saga.serial, 9);
+}
+END_TEST
+
+/* A saga begins when its look-up is answered: its deadline has not run meanwhile. */
+START_TEST(core_far__a_start_that_waited_begins_afterwards)
+{
+    start(1, "r1");
+    o.now.us += 5000000;
+    memory_disk_arrive(o.disk, STORE_PENDING);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    ck_assert_int_eq(engine_find(core_engine(o.core), 1)->started_at.us, o.now.us);
+    o.told_size = 0;
 }
 END_TEST
 
@@ -403,6 +423,7 @@ static Suite *suite(void)
     tcase_add_test(t, core_far__frames_on_the_way_can_be_read);
     tcase_add_test(t, core_far__a_large_batch_is_cut_into_frames);
     tcase_add_test(t, core_far__what_is_moved_is_kept_until_that_is_durable);
+    tcase_add_test(t, core_far__a_start_that_waited_begins_afterwards);
     suite_add_tcase(s, t);
     return s;
 }
