@@ -149,7 +149,7 @@ static int add_fallbacks(struct draft *draft, const struct yaml_node *step)
         int code = yaml_check_mapping(n, fallback_keys, COUNT(fallback_keys), draft->detail);
         if (code != 0)
             return code;
-        if (size + sizeof ending > STEP_NAME_BYTES_MAX)
+        if (size + sizeof ending - 1 > STEP_NAME_BYTES_MAX)
             return yaml_refuse_key(n, E_ARGUMENT, draft->detail,
                                    "would be called %s.fallback, and a step's name has at most 64 bytes", before->name);
         char *name = yaml_tree_take(draft->tree, size + sizeof ending);

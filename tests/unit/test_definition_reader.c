@@ -583,6 +583,32 @@ START_TEST(reader__a_target_that_is_not_there_is_told_with_its_place)
 }
 END_TEST
 
+START_TEST(reader__what_belongs_into_a_call_is_told_so)
+{
+    static const char *const keys[] = {"method: /p.S/M", "request: input", "barrier: true", "idempotent: true"};
+    char text[256];
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        struct definition *d;
+        snprintf(text, sizeof text, HEAD STEP("s", ", %s"), keys[i]);
+        ck_assert_int_eq(definition_read(bytes_of_text(text), &limits, &d, &detail), E_ARGUMENT);
+        ck_assert_msg(strstr(detail.text, "stands within action or compensation") != NULL, "%s: %s", text, detail.text);
+        ck_assert_str_eq(detail.rule, "key-unknown");
+    }
+    /* What waits for nothing may say so. */
+    definition_destroy(read_text(HEAD STEP("a", ", after: []") STEP("b", ", after: null")));
+    definition_destroy(read_text(HEAD STEP("a", ", retry: {initialBackoff: 2s, maxBackoff: 2s}")));
+    assert_refused("name: n\nversion: 1.0.0\nforward_only: true\ndeadline: 1s\nsteps: []\n", "deadline", 4, 1,
+                   "means nothing in a saga that never turns back");
+    assert_refused("name: n\nversion: 1.0.0\nforward_only: true\ncompensation_order: reverse\nsteps: []\n",
+                   "compensation_order", 4, 1, "means nothing in a saga that never turns back");
+    /* ".fallback" is part of the name of what stands in: 55 + 9 bytes are all that there may be. */
+    snprintf(text, sizeof text, HEAD STEP("%0*d", ", fallback: {value: input}"), 55, 1);
+    definition_destroy(read_text(text));
+    snprintf(text, sizeof text, HEAD STEP("%0*d", ", fallback: {value: input}"), 56, 1);
+    assert_refused(text, "steps[0].fallback", 4, 97, "a step's name has at most 64 bytes");
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("definition_reader");
@@ -604,6 +630,7 @@ int main(void)
     tcase_add_test(reading, reader__what_stands_in_is_a_step_behind);
     tcase_add_test(reading, reader__what_stands_in_is_checked);
     tcase_add_test(reading, reader__bounds_are_the_limits);
+    tcase_add_test(reading, reader__what_belongs_into_a_call_is_told_so);
     tcase_add_test(reading, reader__reads_as_many_steps_as_there_can_be);
     tcase_add_test(reading, reader__order_in_the_text_does_not_matter);
     tcase_add_test(reading, reader__the_form_of_yaml_comes_first);
