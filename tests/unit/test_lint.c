@@ -215,6 +215,7 @@ START_TEST(lint__the_worst_case_of_a_loop_is_that_of_all_its_rounds)
     "    compensation: none\n"
     judge(LOOP("6s"));
     ck_assert_ptr_null(finding(LINT_RULE_DEADLINE_TOO_SHORT));
+    ck_assert_ptr_null(finding(LINT_RULE_LOOP_SLOW));
     judge(LOOP("5s"));
     ck_assert_ptr_nonnull(finding(LINT_RULE_DEADLINE_TOO_SHORT));
     ck_assert_str_eq(finding(LINT_RULE_DEADLINE_TOO_SHORT)->text,
@@ -409,6 +410,9 @@ START_TEST(lint__a_registration_is_refused_for_an_error)
     ck_assert_int_eq(lint_admit(d, &detail), E_ARGUMENT);
     ck_assert_str_eq(detail.rule, "undo-needs-output");
     ck_assert_int_eq(detail.line, first->line);
+    ck_assert_int_eq(detail.column, first->column);
+    ck_assert_str_eq(detail.field, first->field);
+    ck_assert_ptr_nonnull(strstr(detail.text, " [undo-needs-output]"));
     definition_destroy(d);
 }
 END_TEST
@@ -501,6 +505,110 @@ START_TEST(lint__the_longest_of_several_ways_counts)
 }
 END_TEST
 
+#define CALLED "action: /a.v1.B/C, compensation: none}\n"
+/* Bounds that a time may just reach. */
+START_TEST(lint__times_are_too_long_beyond_their_bounds)
+{
+    static const struct {
+        const char *head, *step; /* what the step says of its times */
+        enum lint_rule rule;
+        bool found;
+    } cases[] = {
+        {"deadline: 10s", "timeout: 10s", LINT_RULE_TIMEOUT_BEYOND_DEADLINE, false},
+        {"deadline: 10s", "timeout: 10001ms", LINT_RULE_TIMEOUT_BEYOND_DEADLINE, true},
+        {"deadline: 10s", "retry: {maxAttempts: 1, initialBackoff: 20s, maxBackoff: 20s}",
+         LINT_RULE_BACKOFF_BEYOND_DEADLINE, false},
+        {"deadline: 10s", "retry: {maxAttempts: 2, initialBackoff: 20s, maxBackoff: 20s}",
+         LINT_RULE_BACKOFF_BEYOND_DEADLINE, true},
+        {"deadline: 1h", "timeout: 300s", LINT_RULE_TIMEOUT_LONG, false},
+        {"deadline: 1h", "timeout: 300001ms", LINT_RULE_TIMEOUT_LONG, true},
+        {"forward_only: true", "timeout: 1s", LINT_RULE_DEADLINE_MISSING, false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[512];
+        snprintf(text, sizeof text,
+                 "name: n\nversion: 1.0.0\n%s\nsteps:\n  - {name: a, target: t, %s, action: /a.v1.B/C}\n",
+                 cases[i].head, cases[i].step);
+        judge(text);
+        ck_assert_msg((finding(cases[i].rule) != NULL) == cases[i].found, "%s", text);
+    }
+    judge("name: n\nversion: 1.0.0\ndeadline: 10s\nsteps:\n"
+          "  - {name: a, target: t, timeout: 10500ms, retry: {maxAttempts: 1}, " CALLED);
+    ck_assert_str_eq(finding(LINT_RULE_DEADLINE_TOO_SHORT)->text,
+                     "a may take 11s with all attempts: more time, fewer attempts or shorter timeouts");
+}
+END_TEST
+
+/* An undo has no deadline, and is told of where it stands. */
+START_TEST(lint__an_undo_may_take_longer_than_the_saga)
+{
+    judge("name: n\nversion: 1.0.0\ndeadline: 1h\nsteps:\n  - name: a\n    target: t\n    action: /a.v1.B/C\n"
+          "    compensation: {method: /a.v1.B/D, timeout: 2h}\n");
+    ck_assert_ptr_null(finding(LINT_RULE_TIMEOUT_BEYOND_DEADLINE));
+    ck_assert_ptr_nonnull(finding(LINT_RULE_TIMEOUT_LONG));
+    ck_assert_str_eq(finding(LINT_RULE_TIMEOUT_LONG)->field, "steps[0].compensation.timeout");
+}
+END_TEST
+
+/* In one line the column says which is first. */
+START_TEST(lint__findings_of_one_line_stand_in_order_too)
+{
+    judge("{name: n, version: 1.0.0-a, steps: [{name: a, target: t, action: /a.v1.B/C}]}\n");
+    ck_assert_uint_ge(report.count, 3);
+    for (unsigned i = 1; i < report.count; i++)
+        ck_assert_int_le(report.findings[i - 1].column, report.findings[i].column);
+    ck_assert_uint_eq(report.findings[0].rule, LINT_RULE_DEADLINE_MISSING);
+}
+END_TEST
+
+START_TEST(lint__a_refusal_without_words_says_its_code)
+{
+    struct error_detail detail = {.text = ""};
+    report.count = report.more = 0;
+    lint_refused(&report, E_STEPS, &detail);
+    ck_assert_uint_eq(report.findings[0].rule, LINT_RULE_BOUND);
+    ck_assert_str_eq(report.findings[0].text, error_row(E_STEPS)->text);
+    ck_assert_str_eq(lint_severity_name(LINT_ERROR), "error");
+    ck_assert_str_eq(lint_severity_name(LINT_WARNING), "warning");
+    ck_assert_str_eq(lint_severity_name(LINT_NOTE), "note");
+}
+END_TEST
+
+/* An expression that never differs is told of at its own place, whatever holds it. */
+START_TEST(lint__an_expression_is_told_of_where_it_stands)
+{
+    static const struct {
+        const char *top, *step, *field;
+    } cases[] = {
+        {"require: [{that: input.order_id != '', else: no}, {that: 1 / 0 == 1, else: no}]", "", "require[1].that"},
+        {"output: {order_id: =input.order_id, reason: \"=string(1 / 0)\"}\noutput_type: trades.v1.ReleaseRequest", "",
+         "output.reason"},
+        {"", "    when: 1 / 0 == 1\n", "steps[0].when"},
+        {"", "    expect: [{that: input.order_id != '', else: no}, {that: 1 / 0 == 1, else: no}]\n",
+         "steps[0].expect[1].that"},
+        {"", "    metadata: {a: =input.order_id, b: \"=string(1 / 0)\"}\n", "steps[0].metadata.b"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[1024], all[2048];
+        snprintf(text, sizeof text,
+                 "name: n\nversion: 1.0.0\ndeadline: 5m\nschema: trades\ninput: trades.v1.Order\n%s\nsteps:\n"
+                 "  - name: a\n    target: t\n    compensation: none\n%s"
+                 "    action: {method: /trades.v1.Inventory/Reserve, request: {order_id: =input.order_id}}\n",
+                 cases[i].top, cases[i].step);
+        judge(text);
+        put_report(all, sizeof all);
+        const struct lint_finding *f = finding(LINT_RULE_CONSTANT_FAILS);
+        ck_assert_msg(f != NULL && strcmp(f->field, cases[i].field) == 0, "%s:\n%s", cases[i].field, all);
+    }
+    ck_assert_ptr_null(finding(LINT_RULE_CONDITION_CONSTANT));
+    judge("name: n\nversion: 1.0.0\ndeadline: 5m\nschema: trades\ninput: trades.v1.Order\nrequire: [{that: 1 == 1, "
+          "else: no}]\nsteps:\n"
+          "  - name: a\n    target: t\n    compensation: none\n"
+          "    action: {method: /trades.v1.Inventory/Reserve, request: {order_id: =input.order_id}}\n");
+    ck_assert_ptr_nonnull(finding(LINT_RULE_CONDITION_CONSTANT));
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("lint");
@@ -527,6 +635,11 @@ int main(void)
     tcase_add_test(rules, lint__the_longest_of_several_ways_counts);
     tcase_add_test(rules, lint__an_output_that_may_be_missing_is_guarded);
     tcase_add_test(rules, lint__a_report_has_an_end);
+    tcase_add_test(rules, lint__times_are_too_long_beyond_their_bounds);
+    tcase_add_test(rules, lint__an_undo_may_take_longer_than_the_saga);
+    tcase_add_test(rules, lint__findings_of_one_line_stand_in_order_too);
+    tcase_add_test(rules, lint__a_refusal_without_words_says_its_code);
+    tcase_add_test(rules, lint__an_expression_is_told_of_where_it_stands);
     suite_add_tcase(suite, rules);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
