@@ -890,6 +890,62 @@ START_TEST(config__what_has_no_effect_alone_is_refused)
 }
 END_TEST
 
+#define TARGET(said) "targets: {a: {address: localhost:1, " said "}}\n"
+/* Of each loop's share, and of what may be equal. */
+START_TEST(config__each_loop_needs_its_share)
+{
+    assert_refused("loops: 4\nlive_sagas_max: 3\n", "live_sagas_max", 2, 17,
+                   "live_sagas_max (3) must not be below loops (4): each loop has its share");
+    assert_refused("loops: 4\nstreams_max: 3\nwatchers_max: 3\n", "streams_max", 2, 14, "must not be below loops (4)");
+    assert_refused("loops: 4\nwaiters_max: 3\n", "waiters_max", 2, 14, "must not be below loops (4)");
+    assert_refused("loops: 4\nwatchers_max: 3\n", "watchers_max", 2, 15, "must not be below loops (4)");
+    config_destroy(read_text("loops: 4\nlive_sagas_max: 4\nstreams_max: 4\nwatchers_max: 4\nwaiters_max: 4\n"));
+    assert_refused("loops: 2\ncommit_bytes_max: 6MiB\njournal_bytes_max: 40MiB\n", "loops", 1, 8,
+                   "a loop's share of journal_bytes_max must be at least 16MiB");
+    config_destroy(read_text("loops: 2\ncommit_bytes_max: 6MiB\njournal_bytes_max: 48MiB\n"));
+    assert_refused("loops: 4\n" TARGET("max_pending_calls: 3"), "loops", 1, 8,
+                   "max_pending_calls (3) of target a must not be below loops (4)");
+    config_destroy(read_text("loops: 4\n" TARGET("max_pending_calls: 4")));
+    assert_refused("loops: 4\n" TARGET("retry_budget_percent: 9, retry_budget_min_per_second: 3"), "loops", 1, 8,
+                   "retry_budget_min_per_second (3) of target a must not be below loops (4)");
+    config_destroy(read_text("loops: 4\n" TARGET("retry_budget_percent: 0, retry_budget_min_per_second: 3")));
+    assert_refused("loops: 4\n" TARGET("max_concurrent_calls: 3"), "loops", 1, 8,
+                   "max_concurrent_calls (3) of target a must not be below loops (4)");
+    config_destroy(read_text("loops: 4\n" TARGET("max_concurrent_calls: 4")));
+}
+END_TEST
+
+START_TEST(config__what_must_not_be_above_may_be_equal)
+{
+    config_destroy(read_text("enlisted_deadline_default: 720h\n"));
+    config_destroy(read_text("enlisted_lease_default: 15m\n"));
+    config_destroy(read_text("deadline_max: 6s\n" TARGET("timeout: 6s")));
+    config_destroy(read_text(TARGET("breaker_volume: 5, breaker_probes: 5")));
+    config_destroy(read_text(TARGET("breaker_open: 7s, breaker_open_max: 7s")));
+    config_destroy(read_text(TARGET("timeout: 1s, breaker_slow_percent: 0, breaker_slow_call: 2s")));
+    /* The one of two that stands in the file is the one that is told of. */
+    assert_refused(TARGET("breaker_volume: 4, breaker_probes: 5"), "targets.a.breaker_volume", 1, 53,
+                   "breaker_volume (4) of target a must not be below breaker_probes (5)");
+    config_destroy(read_text("live_sagas_max: 9\ndefinition_limits: {shop: {live_sagas_max: 9}}\n"));
+    assert_refused("live_sagas_max: 9\ndefinition_limits: {shop: {live_sagas_max: 10}}\n",
+                   "definition_limits.shop.live_sagas_max", 2, 44, "must not be above that of all (9)");
+    config_destroy(read_text("loops: 4\ndefinition_limits: {shop: {starts_per_second: 4}}\n"));
+    assert_refused("loops: 4\ndefinition_limits: {shop: {starts_per_second: 3}}\n",
+                   "definition_limits.shop.starts_per_second", 2, 47, "starts_per_second (3) must not be below loops");
+    config_destroy(read_text("definition_limits: {shop: {starts_per_second: 100000, starts_burst: 100000}}\n"));
+    assert_refused("definition_limits: {shop: {starts_per_second: 100001}}\n",
+                   "definition_limits.shop.starts_per_second", 1, 47, "");
+}
+END_TEST
+
+START_TEST(config__what_excludes_another_is_refused)
+{
+    assert_refused("encryption_key_file: a\nencryption_key_command: b\n", "encryption_key_command", 2, 25,
+                   "stands beside encryption_key_file");
+    assert_refused("audit_verify_at_start: true\n", "audit_verify_at_start", 1, 24, "needs audit_key_file");
+}
+END_TEST
+
 /* What lint and rehearsals know of the targets. */
 START_TEST(config__participants_are_the_targets)
 {
@@ -984,6 +1040,9 @@ int main(void)
     tcase_add_test(whole, config__a_difference_in_any_option_is_one);
     tcase_add_test(whole, config__what_has_no_effect_alone_is_refused);
     tcase_add_test(whole, config__participants_are_the_targets);
+    tcase_add_test(whole, config__each_loop_needs_its_share);
+    tcase_add_test(whole, config__what_must_not_be_above_may_be_equal);
+    tcase_add_test(whole, config__what_excludes_another_is_refused);
     tcase_add_test(whole, config__what_the_log_is_to_be_is_told_without_reading_it_whole);
     tcase_add_test(whole, config__a_collector_is_called_as_a_target);
     suite_add_tcase(suite, whole);
