@@ -197,6 +197,53 @@ START_TEST(functions__lists_and_maps)
 }
 END_TEST
 
+/* What a developer meets at the edges of a type, and no rule of thumb tells. */
+START_TEST(functions__edges)
+{
+    TRUE("strings.quote('\\v\\a\\b\\f\\r') == '\"\\\\v\\\\a\\\\b\\\\f\\\\r\"'",
+         "strings.quote('a\\u0000') == '\"a\\u0000\"'",
+         "'\\u0085\\u00a0\\u1680\\u2000\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000a'.trim() == 'a'",
+         "'\\u200ba'.trim() == '\\u200ba' && size(''.split('')) == 0 && ''.split(',') == ['']",
+         "bool('F') == false && bool('f') == false && bool('False') == false && bool('FALSE') == false",
+         "bool('T') && bool('t') && bool('True') && bool('TRUE') && bool('1') && !bool('0')",
+         "double('+inf') > 0.0 && math.isInf(double('infinity')) && math.isInf(double('-Infinity')) && "
+         "math.isNaN(double('NaN'))",
+         "string(1e20) == '100000000000000000000' && string(1e21) == '1e+21'",
+         "timestamp('2020-01-01T00:30:00Z').getHours('GMT') == 0 && timestamp(0).getHours('Z') == 0",
+         "timestamp(0).getHours('-01:30') == 22 && timestamp(0).getMinutes('-01:30') == 30 && "
+         "timestamp(0).getHours('+23:59') == 23",
+         "duration('+1s') == duration('1s') && duration('0') == duration('0s') && duration('1.0000000009s') == "
+         "duration('1s')",
+         "timestamp(10) - duration('0.5s') == timestamp('1970-01-01T00:00:09.5Z')",
+         "timestamp('1970-01-01T00:00:01.5Z') - timestamp('1970-01-01T00:00:00.25Z') == duration('1.25s')",
+         "duration('1s') + timestamp(1) == timestamp(2) && timestamp(3) - duration('1s') == timestamp(2)",
+         "1.0 / 0.0 > 0.0 && -1.0 / 0.0 < 0.0 && 1.0 / -0.0 < 0.0 && -1.0 / -0.0 > 0.0 && math.isNaN(0.0 / 0.0)",
+         "optional.of([1])[0].value() == 1 && !optional.of([1])[1].hasValue()", "[5, 6][dyn(1.0)] == 6",
+         "[duration('1s')].filter(d, false).sum() == duration('0s')", "[1u].filter(n, false).sum() == 0u",
+         "type([1.5].filter(n, false).sum()) == double && type([1u].filter(n, false).sum()) == uint",
+         "math.isNaN(math.sign(0.0 / 0.0)) && !math.isInf(0.0 / 0.0)", "1.0 / math.trunc(-0.5) < 0.0",
+         "timestamp('1970-01-01T00:00:00.1Z') < timestamp('1970-01-01T00:00:00.2Z')",
+         "'a' < 'ab' && !('ab' < 'a') && b'a' < b'ab'",
+         "size('%.100f'.format([0.5])) == 102 && '%.1e'.format([1e10]) == '1.0e+10' && '%.1e'.format([1e9]) == "
+         "'1.0e+09'");
+    FAILS("int(-9223372036854775808.0) == 0", "uint(-0.5) == 0u", "timestamp(253402300800) == timestamp(0)",
+          "timestamp(0).getHours('+24:' + '00') == 0", "timestamp(0).getHours('+01:' + '60') == 0",
+          "[5, 6][dyn(0.5)] == 5", "-(-9223372036854775807 - 1) == 0", "'%.101f'.format([0.5]) == ''");
+}
+END_TEST
+
+START_TEST(functions__formats)
+{
+    TRUE("'%f %f %e'.format([1.0 / 0.0, -1.0 / 0.0, 0.0 / 0.0]) == 'Infinity -Infinity NaN'",
+         "'%d %d'.format([0.0 / 0.0, -1.0 / 0.0]) == 'NaN -Infinity'",
+         "'%s'.format([{'b': 1, 'a': 2, 'c': 3}]) == '{a: 2, b: 1, c: 3}'",
+         "'%b %b %b'.format([true, false, 5]) == '1 0 101' && '%x %X'.format([255, 255]) == 'ff FF'",
+         "'%x %X'.format(['k', b'k\\xff']) == '6b 6BFF' && '%o'.format([8u]) == '10' && '%%'.format([]) == '%'");
+    FAILS("'%d'.format([1.5]) == ''", "'%s %s'.format(['a']) == ''", "'%y'.format([1]) == ''",
+          "'%x'.format([true]) == ''", "'%o'.format(['a']) == ''", "'%e'.format(['a']) == ''");
+}
+END_TEST
+
 int main(void)
 {
     TCase *c = tcase_create("expression_functions");
@@ -207,6 +254,8 @@ int main(void)
     tcase_add_test(c, functions__conversions);
     tcase_add_test(c, functions__times);
     tcase_add_test(c, functions__lists_and_maps);
+    tcase_add_test(c, functions__edges);
+    tcase_add_test(c, functions__formats);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);
