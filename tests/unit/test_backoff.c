@@ -27,6 +27,28 @@ START_TEST(backoff__multiplier_of_one_stays)
 }
 END_TEST
 
+START_TEST(backoff__every_multiplier_above_one_grows)
+{
+    const struct backoff b = {.initial = SPAN_MS(100), .max = SPAN_S(1), .multiplier_permille = 1001};
+    ck_assert_int_eq(backoff_delay(&b, 2, &random_).us, 100100);
+}
+END_TEST
+
+/* Of delays below a millisecond too, and up to the last microsecond of the range. */
+START_TEST(backoff__jitter_spreads_over_short_delays)
+{
+    const struct backoff b = {
+        .initial = {.us = 10}, .max = SPAN_S(1), .multiplier_permille = 2000, .jitter_permille = 500};
+    unsigned seen = 0;
+    for (int i = 0; i < 1000; i++) {
+        int64_t delay = backoff_delay(&b, 1, &random_).us;
+        ck_assert(delay >= 5 && delay <= 15);
+        seen |= 1u << delay;
+    }
+    ck_assert_uint_eq(seen, 0xffe0);
+}
+END_TEST
+
 /* Drawn from the whole of its range, and from no more of it. */
 START_TEST(backoff__jitter_spreads_and_never_passes_the_cap)
 {
@@ -78,6 +100,8 @@ int main(void)
     tcase_add_checked_fixture(tcase, set_up, NULL);
     tcase_add_test(tcase, backoff__grows_to_its_cap);
     tcase_add_test(tcase, backoff__multiplier_of_one_stays);
+    tcase_add_test(tcase, backoff__every_multiplier_above_one_grows);
+    tcase_add_test(tcase, backoff__jitter_spreads_over_short_delays);
     tcase_add_test(tcase, backoff__jitter_spreads_and_never_passes_the_cap);
     tcase_add_test(tcase, backoff__jitter_below_the_cap_is_symmetric);
     tcase_add_test(tcase, backoff__centuries_do_not_overflow);

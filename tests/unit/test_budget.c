@@ -103,6 +103,21 @@ START_TEST(budget__without_one_all_may_leave)
 }
 END_TEST
 
+/* Ten seconds of the least rate are all that is ever saved, whoever pays and however long nobody asks. */
+START_TEST(budget__no_more_is_saved_than_ten_seconds_pay)
+{
+    struct budget b = {0};
+    struct instant again;
+    budget_set(&b, &(struct budget_options){.percent = 20, .min_per_second = 3});
+    ck_assert(!budget_admits(&b, at(0), true, &again));
+    ck_assert_int_eq(again.us, at(334).us);
+    ck_assert_int_eq(budget_left(&b, at(3600000)), 30000);
+    ck_assert(budget_admits(&b, at(3600000), true, &again));
+    budget_pay_back(&b);
+    ck_assert_int_eq(budget_left(&b, at(3600000)), 30000);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("budget");
@@ -113,6 +128,7 @@ int main(void)
     tcase_add_test(t, budget__time_pays_whoever_asks_how_often);
     tcase_add_test(t, budget__what_comes_back_well_pays_for_another);
     tcase_add_test(t, budget__without_one_all_may_leave);
+    tcase_add_test(t, budget__no_more_is_saved_than_ten_seconds_pay);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

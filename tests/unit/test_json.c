@@ -78,6 +78,8 @@ START_TEST(json__goes_in_and_comes_out)
         {"Known",
          "{\"any\":{\"@type\":\"x/google.protobuf.Duration\",\"value\":\"1s\"},\"maybeText\":\"\",\"nullValue\":null}",
          "{\"any\":{\"@type\":\"x/google.protobuf.Duration\",\"value\":\"1s\"},\"maybeText\":\"\"}"},
+        {"Known", "{\"any\":{\"@type\":\"x/google.protobuf.Empty\"}}",
+         "{\"any\":{\"@type\":\"x/google.protobuf.Empty\"}}"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         ck_assert_str_eq(again(cases[i].type, cases[i].in), cases[i].out);
@@ -127,6 +129,14 @@ START_TEST(json__what_does_not_fit_is_refused_with_its_place)
          "\"@type\" must be a name with a '/' before it, of a type in the schema", 1, 8},
         {"Known", "{\"any\":{\"sku\":1}}", "any", "an Any needs its \"@type\"", 1, 8},
         {"Known", "{\"anyJson\":1e999}", "any_json", "is out of the range of double", 1, 12},
+        {"Known", "{\"list\":[1,1e999]}", "list[1]", "is out of the range of double", 1, 12},
+        {"Known", "{\"maybeText\":[]}", "maybe_text", "must be a single value: string", 1, 14},
+        {"Known", "{\"any\":{\"@type\":\"x/shapes.Line\",\"@type\":\"x/shapes.Line\"}}", "any",
+         "\"@type\" must be one text", 1, 41},
+        {"Known", "{\"any\":{\"@type\":\"x/google.protobuf.Duration\"}}", "any",
+         "beside \"@type\" there must be one \"value\"", 1, 9},
+        {"Known", "{\"any\":{\"@type\":\"x/google.protobuf.Duration\",\"value\":\"1s\",\"value\":\"2s\"}}", "any.value",
+         "beside \"@type\" there must be one \"value\"", 1, 59},
     };
     struct bytes wire;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -188,6 +198,10 @@ START_TEST(json__what_has_no_form_is_not_written)
          "\x1a\x03\x0a\x01"
          "A",
          "google.protobuf.FieldMask", "holds a path that has no form in JSON"},
+        {"Known", "\x1a\x03\x0a\x01\xff", "google.protobuf.FieldMask", "holds a string that is not UTF-8"},
+        {"Known", "\x12\x0d\x08\x01\x10\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", "google.protobuf.Duration",
+         "is out of its range"},
+        {"Known", "\x3a\x03\x12\x01x", "google.protobuf.Any", "holds bytes without a type"},
     };
     struct bytes json;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
