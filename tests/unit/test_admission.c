@@ -121,6 +121,35 @@ START_TEST(admission__other_options_are_told_of_anew)
 }
 END_TEST
 
+/* Another burst is another rate, and one that is refused comes after ten milliseconds at the soonest. */
+START_TEST(admission__what_is_told_is_exact)
+{
+    struct admission a = {0};
+    struct span delay;
+    admission_set(&a, &(struct admission_options){.starts = {.per_second = 1000, .burst = 1}});
+    ck_assert_int_eq(begin(&a, 0), -1);
+    ck_assert_int_eq(begin(&a, 0), 10);
+    admission_set(&a, &(struct admission_options){.starts = {.per_second = 1000, .burst = 5}});
+    ck_assert_int_eq(begin(&a, 0), -1);
+    /* A third of a second, rounded up each time. */
+    admission_set(&a, &(struct admission_options){.starts = {.per_second = 3, .burst = 1}});
+    ck_assert_int_eq(begin(&a, 0), -1);
+    for (int i = 1; i <= 3; i++) {
+        ck_assert_int_eq(admission_asks(&a, at(0), &delay), ADMISSION_STARTS);
+        ck_assert_int_eq(delay.us, 333334 * i);
+    }
+    /* The last of those that end counts for an eighth. */
+    a = (struct admission){0};
+    admission_set(&a, &(struct admission_options){.live_max = 1});
+    for (int i = 0; i < 10; i++)
+        admission_live(&a);
+    for (int i = 0; i < 5; i++)
+        admission_end(&a, at(50 * i));
+    admission_end(&a, at(200 + 90));
+    ck_assert_int_eq(begin(&a, 290), 55);
+}
+END_TEST
+
 /* ---- how quickly a target answers ---- */
 
 static struct span ms(int64_t n)
@@ -179,6 +208,7 @@ int main(void)
     tcase_add_test(t, admission__nobody_is_sent_away_for_longer_than_a_minute);
     tcase_add_test(t, admission__the_same_options_change_nothing);
     tcase_add_test(t, admission__other_options_are_told_of_anew);
+    tcase_add_test(t, admission__what_is_told_is_exact);
     tcase_add_test(t, pace__knows_the_least_of_late);
     tcase_add_test(t, pace__knows_nothing_after_a_silence);
     tcase_add_test(t, pace__forgets_after_ten_to_thirty_seconds);

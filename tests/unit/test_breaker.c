@@ -163,7 +163,13 @@ START_TEST(breaker__of_a_target_without_one_is_a_persons_alone)
 {
     static const struct breaker_options none;
     RUN(&none, {0, ANSWER, 14, 1, CLOSED}, {1, ANSWER, 14, 1, CLOSED}, {2, TRIP, 0, 0, OPEN(5002)},
-        {5002, LEAVE, 0, 0, HALF_FULL}, {5003, ANSWER, 0, 1, CLOSED});
+        {5002, LEAVE, 0, 0, HALF_FULL}, {5003, ANSWER, 0, 1, CLOSED},
+        /* However the probe ends: no share of failures opens this one. */
+        {6000, TRIP, 0, 0, OPEN(11000)}, {11000, LEAVE, 0, 0, HALF_FULL}, {11001, ANSWER, 14, 1, CLOSED});
+    /* What is restored before anything is known of the target stays as it is. */
+    struct breaker b = {0};
+    breaker_restore(&b, &(struct breaker_mark){.open = true, .openings = 1, .open_until = at(100)}, at(0));
+    ck_assert_int_eq(b.mark.open_until.us, at(100).us);
 }
 END_TEST
 
