@@ -929,6 +929,7 @@ START_TEST(config__what_must_not_be_above_may_be_equal)
     config_destroy(read_text("live_sagas_max: 9\ndefinition_limits: {shop: {live_sagas_max: 9}}\n"));
     assert_refused("live_sagas_max: 9\ndefinition_limits: {shop: {live_sagas_max: 10}}\n",
                    "definition_limits.shop.live_sagas_max", 2, 44, "must not be above that of all (9)");
+    config_destroy(read_text("live_sagas_max: 16000000\ndefinition_limits: {shop: {live_sagas_max: 16000000}}\n"));
     config_destroy(read_text("loops: 4\ndefinition_limits: {shop: {starts_per_second: 4}}\n"));
     assert_refused("loops: 4\ndefinition_limits: {shop: {starts_per_second: 3}}\n",
                    "definition_limits.shop.starts_per_second", 2, 47, "starts_per_second (3) must not be below loops");
@@ -942,6 +943,7 @@ START_TEST(config__what_excludes_another_is_refused)
 {
     assert_refused("encryption_key_file: a\nencryption_key_command: b\n", "encryption_key_command", 2, 25,
                    "stands beside encryption_key_file");
+    assert_refused("loops: 2\nstore: host=x\nfleet: a\n", "loops", 1, 8, "loops must be 1 with fleet");
     assert_refused("audit_verify_at_start: true\n", "audit_verify_at_start", 1, 24, "needs audit_key_file");
 }
 END_TEST

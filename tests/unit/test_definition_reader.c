@@ -294,7 +294,8 @@ START_TEST(reader__bad_values_are_refused_where_they_stand)
     assert_refused("name: n\nversion: 1.0\n", "version", 2, 10, "\"1.0\" is not a semantic version");
     assert_refused("name: n\nversion: 1.0.0\ndeadline: 30\n", "deadline", 3, 11,
                    "\"30\" has no unit; write ms, s, m or h");
-    assert_refused("name: n\nversion: 1.0.0\ndeadline: 0s\n", "deadline", 3, 11, "from 1ms to 720h");
+    assert_refused("name: n\nversion: 1.0.0\ndeadline: 0s\n", "deadline", 3, 11,
+                   "from 1ms to 720h: the nearest is 1ms");
     assert_refused("name: n\nversion: 1.0.0\ndeadline: 721h\n", "deadline", 3, 11,
                    "721h is out of range; it must be from 1ms");
     assert_step_refused("action: Charge", "steps[0].action", 34, "\"Charge\" is not a full gRPC method name");
@@ -382,6 +383,14 @@ START_TEST(reader__steps_hang_together)
                    "steps[1].action.request.output", 5, 69, "a does not come before b; add it to its after");
     assert_refused(HEAD STEP("a", "") "  - {name: b, target: t, action: {method: /p.S/M, request: {output: q}}}\n",
                    "steps[1].action.request.output", 5, 69, "no step is named \"q\"");
+}
+END_TEST
+
+START_TEST(reader__a_circle_ends_where_it_begins)
+{
+    assert_refused(HEAD STEP("a", ", after: [b]") STEP("b", ", after: [a]"), "steps[0].after", 4, 42, "");
+    ck_assert_str_eq(detail.text, "the steps wait for one another in a circle: a -> b -> a");
+    ck_assert_str_eq(detail.rule, "after-circle");
 }
 END_TEST
 
@@ -513,6 +522,10 @@ START_TEST(reader__bounds_are_the_limits)
     char text[512];
     snprintf(text, sizeof text, "name: %0*d\nversion: 1.0.0\n", NAME_BYTES_MAX + 1, 1);
     assert_refused(text, "name", 1, 7, "is 129 bytes long; at most 128 are allowed");
+    snprintf(text, sizeof text, "name: n\nversion: 1.0.0+%0*d\nsteps:\n" STEP("a", ""), VERSION_BYTES_MAX - 6, 1);
+    definition_destroy(read_text(text));
+    snprintf(text, sizeof text, "name: n\nversion: 1.0.0+%0*d\n", VERSION_BYTES_MAX - 5, 1);
+    assert_refused(text, "version", 2, 10, "bytes long; at most");
     snprintf(text, sizeof text, HEAD STEP("%0*d", ""), STEP_NAME_BYTES_MAX + 1, 1);
     assert_refused(text, "steps[0].name", 4, 12, "is 65 bytes long; at most 64 are allowed");
 }
@@ -625,6 +638,7 @@ int main(void)
     tcase_add_test(reading, reader__retry_policies_are_checked);
     tcase_add_test(reading, reader__constants_must_be_base64_and_fit);
     tcase_add_test(reading, reader__steps_hang_together);
+    tcase_add_test(reading, reader__a_circle_ends_where_it_begins);
     tcase_add_test(reading, reader__long_circles_are_cut);
     tcase_add_test(reading, reader__a_pivot_divides_the_steps);
     tcase_add_test(reading, reader__what_stands_in_is_a_step_behind);

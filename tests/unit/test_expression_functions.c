@@ -39,8 +39,23 @@ static void each_fails(const char *const *texts)
     pool_finish(&pool);
 }
 
-#define TRUE(...)  each_is_true((const char *const[]){__VA_ARGS__, NULL})
-#define FAILS(...) each_fails((const char *const[]){__VA_ARGS__, NULL})
+/* None is an expression at all. */
+static void each_is_refused(const char *const *texts)
+{
+    static const struct environment none;
+    pool_init(&pool, &heap, 1 << 22);
+    for (; *texts != NULL; texts++) {
+        const struct expression *e = NULL;
+        struct expression_error error = {.text = ""};
+        ck_assert_msg(expression_compile(bytes_of_text(*texts), &none, &pool, &e, &error) != 0, "%s", *texts);
+        ck_assert_msg(error.text[0] != '\0', "%s", *texts);
+    }
+    pool_finish(&pool);
+}
+
+#define REFUSED(...) each_is_refused((const char *const[]){__VA_ARGS__, NULL})
+#define TRUE(...)    each_is_true((const char *const[]){__VA_ARGS__, NULL})
+#define FAILS(...)   each_fails((const char *const[]){__VA_ARGS__, NULL})
 
 START_TEST(functions__numbers)
 {
@@ -244,6 +259,24 @@ START_TEST(functions__formats)
 }
 END_TEST
 
+START_TEST(functions__literals)
+{
+    TRUE("0XfF == 255 && 0xffU == 255u && 7U == 7u && 1E2 == 100.0 && 1e-2 == .01 && .5 == 0.5",
+         "R'\\n' == '\\\\n' && B'a' == b'a' && bR'\\n' == b'\\\\n' && RB'\\n' == b'\\\\n'",
+         "'\\?\\`\\'\\\"' == '?`' + \"'\" + '\"' && '\\x41\\101\\u0041\\U00000041' == 'AAAA'",
+         "size(b'\\xff\\377') == 2 && size('\\xff') == 1 && '''a\nb''' == 'a\\nb'");
+    REFUSED("'\\400' == ''", "'\\08' == ''", "'\\U00110000' == ''", "'\\ud800' == ''", "'\\q' == ''", "'a\nb' == ''",
+            "'a", "1a == 1", "b'\\u00e9' == b''", "{'a': 1}.`` == 1", "1 = 1", "true & true", "true | true", "#");
+    FAILS("size({dyn(1.5): 1}) == 1", "size({dyn('a'): 1, 'a': 2}) == 1");
+    /* Of two that fail the first is told. */
+    pool_init(&pool, &heap, 1 << 22);
+    struct datum d = evaluated("dyn(1) / 0 == 1 && [1][5] == 1");
+    ck_assert_int_eq(d.kind, DATUM_FAILURE);
+    ck_assert(bytes_equal(d.failure->text, bytes_of_text("divide by zero")));
+    pool_finish(&pool);
+}
+END_TEST
+
 int main(void)
 {
     TCase *c = tcase_create("expression_functions");
@@ -255,6 +288,7 @@ int main(void)
     tcase_add_test(c, functions__times);
     tcase_add_test(c, functions__lists_and_maps);
     tcase_add_test(c, functions__edges);
+    tcase_add_test(c, functions__literals);
     tcase_add_test(c, functions__formats);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
