@@ -164,8 +164,14 @@ START_TEST(breaker__of_a_target_without_one_is_a_persons_alone)
     static const struct breaker_options none;
     RUN(&none, {0, ANSWER, 14, 1, CLOSED}, {1, ANSWER, 14, 1, CLOSED}, {2, TRIP, 0, 0, OPEN(5002)},
         {5002, LEAVE, 0, 0, HALF_FULL}, {5003, ANSWER, 0, 1, CLOSED},
-        /* However the probe ends: no share of failures opens this one. */
+        /* Whatever status the probe ends with: none is a failure here. */
         {6000, TRIP, 0, 0, OPEN(11000)}, {11000, LEAVE, 0, 0, HALF_FULL}, {11001, ANSWER, 14, 1, CLOSED});
+    static struct breaker_options slow_only;
+    slow_only = usual;
+    slow_only.failure_percent = 0;
+    RUN(&slow_only, {0, TRIP, 0, 0, OPEN(200)}, {200, LEAVE, 0, 0, HALF}, {201, ANSWER, 14, 1, HALF},
+        {202, LEAVE, 0, 0, HALF}, {203, ANSWER, 14, 1, HALF}, {204, LEAVE, 0, 0, HALF}, {205, ANSWER, 14, 1, HALF},
+        {206, LEAVE, 0, 0, HALF}, {207, ANSWER, 14, 1, CLOSED});
     /* What is restored before anything is known of the target stays as it is. */
     struct breaker b = {0};
     breaker_restore(&b, &(struct breaker_mark){.open = true, .openings = 1, .open_until = at(100)}, at(0));

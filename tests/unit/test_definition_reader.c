@@ -289,6 +289,7 @@ START_TEST(reader__bad_values_are_refused_where_they_stand)
 {
     assert_refused("name: a b\nversion: 1.0.0\n", "name", 1, 7, "\"a b\" may hold only letters");
     assert_refused("name: \"a\\nb\"\nversion: 1.0.0\n", "name", 1, 7, "control characters");
+    assert_refused("name: \"a\\x7fb\"\nversion: 1.0.0\n", "name", 1, 7, "control characters");
     assert_refused("name: \"\"\n", "name", 1, 7, "must not be empty");
     assert_refused("name: [n]\nversion: 1.0.0\n", "name", 1, 7, "must be a single value, not a list");
     assert_refused("name: n\nversion: 1.0\n", "version", 2, 10, "\"1.0\" is not a semantic version");
