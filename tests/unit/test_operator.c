@@ -1,0 +1,346 @@
+/* What operators ask for: taken to the last of each bound, in the trail as what it was, and shown as it was asked for. */
+#include "sidecar/api/api_inside.h"
+#include "tests/support/api_world.h"
+
+#include "sidecar/core/bulk.h"
+#include "sidecar/core/holds.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct api_world w;
+static char long_actor[130];
+static char given[160]; /* to whoever runs the loop: a rule or a journal */
+static bool armed;
+
+static char *text_of(const char *text)
+{
+    return (char *)(uintptr_t)text;
+}
+
+static int change_rule(void *self, const char *name, bool arm, struct error_detail *detail)
+{
+    (void)self;
+    (void)detail;
+    snprintf(given, sizeof given, "%s", name);
+    armed = arm;
+    return 0;
+}
+
+static int give(void *self, const char *journal, struct error_detail *detail)
+{
+    (void)self;
+    (void)detail;
+    snprintf(given, sizeof given, "%s", journal);
+    return 0;
+}
+
+static void set_up(void)
+{
+    api_world_init(&w, 1);
+    api_world_start(&w);
+    w.loop[0].api->options.change_rule = change_rule;
+    w.loop[0].api->options.give = give;
+    memset(long_actor, 'a', 129);
+}
+
+static void tear_down(void)
+{
+    api_world_close(&w);
+}
+
+static void taken(enum method_id method, const ProtobufCMessage *m)
+{
+    protobuf_c_message_free_unpacked(api_world_get(&w, 0, method, m), NULL);
+}
+
+static void refused(enum method_id method, const ProtobufCMessage *m, const char *field)
+{
+    api_world_refused(&w, 0, method, m, "INVALID_ARGUMENT", field);
+}
+
+/* The newest entry of the trail is this one. */
+static void expect(const char *method, const char *act, const char *subject, const char *actor, const char *reason)
+{
+    Saga__V1__ListAuditRequest m = SAGA__V1__LIST_AUDIT_REQUEST__INIT;
+    m.page_size = 1;
+    Saga__V1__ListAuditResponse *list = api_world_get(&w, 0, METHOD_LIST_AUDIT, &m.base);
+    ck_assert_uint_eq(list->n_entries, 1);
+    const Saga__V1__AuditEntry *e = list->entries[0];
+    ck_assert_str_eq(e->method, method);
+    ck_assert_str_eq(e->act, act);
+    ck_assert_str_eq(e->subject, subject);
+    ck_assert_str_eq(e->actor, actor);
+    ck_assert_str_eq(e->reason, reason);
+    saga__v1__list_audit_response__free_unpacked(list, NULL);
+}
+
+/* Somebody says who he is, in 1 to 128 bytes. *actor is of m. */
+static void actor_has_bounds(enum method_id method, const ProtobufCMessage *m, char **actor)
+{
+    *actor = text_of("");
+    refused(method, m, "actor");
+    *actor = long_actor;
+    refused(method, m, "actor");
+    *actor = long_actor + 1;
+    taken(method, m);
+    *actor = text_of("anna");
+}
+
+static Saga__V1__StartBulkRequest job(void)
+{
+    Saga__V1__StartBulkRequest m = SAGA__V1__START_BULK_REQUEST__INIT;
+    m.id = text_of("job");
+    m.act = SAGA__V1__BULK_ACT__BULK_ACT_SKIP;
+    m.where = text_of("true");
+    m.definition = text_of("order");
+    m.actor = text_of("anna");
+    m.reason = text_of("why");
+    return m;
+}
+
+START_TEST(operator__a_job_is_shown_as_it_was_asked_for)
+{
+    Saga__V1__StartBulkRequest m = job();
+    for (int i = 0; i < 2; i++) {
+        Saga__V1__StartBulkResponse *r = api_world_get(&w, 0, METHOD_START_BULK, &m.base);
+        ck_assert_int_eq(r->already_started, i);
+        saga__v1__start_bulk_response__free_unpacked(r, NULL);
+    }
+    expect("StartBulk", "", "job", "anna", "why");
+    m.id = text_of("quick");
+    m.per_second = 7.5;
+    taken(METHOD_START_BULK, &m.base);
+    Saga__V1__ListBulksRequest list = SAGA__V1__LIST_BULKS_REQUEST__INIT;
+    Saga__V1__ListBulksResponse *r = api_world_get(&w, 0, METHOD_LIST_BULKS, &list.base);
+    ck_assert_uint_eq(r->n_jobs, 2);
+    for (size_t i = 0; i < 2; i++) {
+        const Saga__V1__BulkJob *is = r->jobs[i];
+        bool quick = strcmp(is->id, "quick") == 0;
+        ck_assert_int_eq(is->act, SAGA__V1__BULK_ACT__BULK_ACT_SKIP);
+        ck_assert_str_eq(is->where, "true");
+        ck_assert_str_eq(is->definition, "order");
+        ck_assert_str_eq(is->actor, "anna");
+        ck_assert_str_eq(is->reason, "why");
+        ck_assert_double_eq(is->per_second, quick ? 7.5 : BULK_PER_SECOND_DEFAULT);
+    }
+    saga__v1__list_bulks_response__free_unpacked(r, NULL);
+}
+END_TEST
+
+START_TEST(operator__a_change_of_a_job_is_in_the_trail_as_what_it_was)
+{
+    static const struct {
+        Saga__V1__BulkState state;
+        const char *act;
+    } changes[] = {{SAGA__V1__BULK_STATE__BULK_STATE_PAUSED, "pause"},
+                   {SAGA__V1__BULK_STATE__BULK_STATE_RUNNING, "resume"},
+                   {SAGA__V1__BULK_STATE__BULK_STATE_CANCELLED, "cancel"}};
+    Saga__V1__StartBulkRequest start = job();
+    Saga__V1__ChangeBulkRequest m = SAGA__V1__CHANGE_BULK_REQUEST__INIT;
+    api_world_begin(&w, 0, "x", "", (char[SAGA_ID_TEXT_SIZE]){0});
+    taken(METHOD_START_BULK, &start.base);
+    m.id = text_of("job");
+    m.state = SAGA__V1__BULK_STATE__BULK_STATE_PAUSED;
+    actor_has_bounds(METHOD_CHANGE_BULK, &m.base, &m.actor);
+    for (size_t i = 0; i < 3; i++) {
+        m.state = changes[i].state;
+        taken(METHOD_CHANGE_BULK, &m.base);
+        expect("ChangeBulk", changes[i].act, "job", "anna", "");
+    }
+}
+END_TEST
+
+START_TEST(operator__a_rule_is_armed_or_taken_back)
+{
+    char reason[258] = "";
+    Saga__V1__ChangeRuleRequest m = SAGA__V1__CHANGE_RULE_REQUEST__INIT;
+    m.name = text_of("rule");
+    m.actor = text_of("anna");
+    m.reason = reason;
+    refused(METHOD_CHANGE_RULE, &m.base, "change");
+    m.change = SAGA__V1__RULE_CHANGE__RULE_CHANGE_ARM;
+    actor_has_bounds(METHOD_CHANGE_RULE, &m.base, &m.actor);
+    ck_assert_str_eq(given, "rule");
+    ck_assert(armed);
+    memset(reason, 'x', 257);
+    refused(METHOD_CHANGE_RULE, &m.base, "reason");
+    reason[256] = '\0';
+    taken(METHOD_CHANGE_RULE, &m.base);
+    expect("ChangeRule", "arm", "rule", "anna", reason);
+    m.change = SAGA__V1__RULE_CHANGE__RULE_CHANGE_UNDO;
+    taken(METHOD_CHANGE_RULE, &m.base);
+    ck_assert(!armed);
+    expect("ChangeRule", "undo", "rule", "anna", reason);
+}
+END_TEST
+
+START_TEST(operator__a_journal_is_given)
+{
+    char name[130];
+    Saga__V1__GiveJournalRequest m = SAGA__V1__GIVE_JOURNAL_REQUEST__INIT;
+    memset(name, 'j', sizeof name);
+    name[129] = '\0';
+    m.journal = name;
+    m.actor = text_of("anna");
+    refused(METHOD_GIVE_JOURNAL, &m.base, "journal");
+    name[128] = '\0';
+    actor_has_bounds(METHOD_GIVE_JOURNAL, &m.base, &m.actor);
+    taken(METHOD_GIVE_JOURNAL, &m.base);
+    ck_assert_str_eq(given, name);
+    expect("GiveJournal", "", name, "anna", "");
+}
+END_TEST
+
+START_TEST(operator__a_definition_is_held_and_let_go)
+{
+    Saga__V1__HoldDefinitionRequest m = SAGA__V1__HOLD_DEFINITION_REQUEST__INIT;
+    m.definition = text_of("order");
+    m.reason = text_of("why");
+    m.actor = text_of("anna");
+    taken(METHOD_HOLD_DEFINITION, &m.base);
+    expect("HoldDefinition", "hold", "order", "anna", "why");
+    const struct holds *holds = core_holds(w.loop[0].core);
+    const Saga__V1__Hold *h = NULL;
+    for (unsigned i = 0; i < HOLDS_MAX && h == NULL; i++)
+        h = holds_at(holds, i);
+    ck_assert_str_eq(h->definition, "order");
+    ck_assert_str_eq(h->actor, "anna");
+    ck_assert_str_eq(h->reason, "why");
+    m.release = true;
+    taken(METHOD_HOLD_DEFINITION, &m.base);
+    ck_assert(!holds_has(holds, bytes_of_text("order")));
+    expect("HoldDefinition", "release", "order", "anna", "why");
+    m.release = false;
+    actor_has_bounds(METHOD_HOLD_DEFINITION, &m.base, &m.actor);
+}
+END_TEST
+
+START_TEST(operator__an_answer_to_be_forgotten_has_bounds)
+{
+    char name[259], key[258], reason[258];
+    Saga__V1__ForgetAnswerRequest m = SAGA__V1__FORGET_ANSWER_REQUEST__INIT;
+    memset(name, 'n', 258);
+    memset(key, 'k', 257);
+    memset(reason, 'r', 257);
+    name[258] = key[257] = reason[257] = '\0';
+    m.name = name;
+    m.actor = text_of("anna");
+    m.reason = text_of("why");
+    refused(METHOD_FORGET_ANSWER, &m.base, "name");
+    name[257] = '\0';
+    m.key = key;
+    refused(METHOD_FORGET_ANSWER, &m.base, "key");
+    key[256] = '\0';
+    m.reason = reason;
+    refused(METHOD_FORGET_ANSWER, &m.base, "reason");
+    reason[256] = '\0';
+    actor_has_bounds(METHOD_FORGET_ANSWER, &m.base, &m.actor);
+    m.reason = text_of("");
+    refused(METHOD_FORGET_ANSWER, &m.base, "reason");
+    m.name = text_of("");
+    refused(METHOD_FORGET_ANSWER, &m.base, "name");
+}
+END_TEST
+
+START_TEST(operator__a_reload_is_told_what_came_of_it)
+{
+    char *done[] = {text_of("targets"), text_of("log_level")}, *restart[] = {text_of("listen")};
+    const struct api_reload told = {.taken = done, .taken_count = 2, .restart = restart, .restart_count = 1};
+    Saga__V1__ReloadRequest m = SAGA__V1__RELOAD_REQUEST__INIT;
+    actor_has_bounds(METHOD_RELOAD, &m.base, &m.actor);
+    struct world_call *call = api_world_ask(&w, 0, METHOD_RELOAD, &m.base);
+    api_reloaded(w.loop[0].api, w.loop[0].reloads - 1, &told);
+    ck_assert(!call->ended);
+    api_reloaded(w.loop[0].api, w.loop[0].reloads, &told);
+    ck_assert(call->ended);
+    Saga__V1__ReloadResponse *r = saga__v1__reload_response__unpack(NULL, call->body.size, call->body.at);
+    ck_assert_uint_eq(r->n_taken, 2);
+    ck_assert_str_eq(r->taken[1], "log_level");
+    ck_assert_uint_eq(r->n_needs_restart, 1);
+    ck_assert_str_eq(r->needs_restart[0], "listen");
+    saga__v1__reload_response__free_unpacked(r, NULL);
+    api_world_free(call);
+    expect("Reload", "", "", "anna", "");
+}
+END_TEST
+
+START_TEST(operator__a_request_id_that_is_looked_for_has_bounds)
+{
+    char name[130], id[SAGA_ID_TEXT_SIZE];
+    Saga__V1__FindRequest m = SAGA__V1__FIND_REQUEST__INIT;
+    memset(name, 'n', 129);
+    name[129] = '\0';
+    m.request_id = name;
+    refused(METHOD_FIND, &m.base, "request_id");
+    name[128] = '\0';
+    api_world_begin(&w, 0, "x", name, id);
+    Saga__V1__FindResponse *r = api_world_get(&w, 0, METHOD_FIND, &m.base);
+    ck_assert_str_eq(r->saga_id, id);
+    saga__v1__find_response__free_unpacked(r, NULL);
+    m.request_id = text_of("");
+    refused(METHOD_FIND, &m.base, "request_id");
+}
+END_TEST
+
+/* Get is told twice: without payloads and with them. */
+START_TEST(operator__each_method_is_explained)
+{
+    char as[514];
+    Saga__V1__ExplainRequest m = SAGA__V1__EXPLAIN_REQUEST__INIT;
+    Saga__V1__ExplainResponse *r = api_world_get(&w, 0, METHOD_EXPLAIN, &m.base);
+    ck_assert_uint_eq(r->n_verdicts, METHOD_COUNT + 1);
+    unsigned gets = 0;
+    for (size_t i = 0; i < r->n_verdicts; i++) {
+        ck_assert_int_eq(r->verdicts[i]->extent, SAGA__V1__EXTENT__EXTENT_ALLOWED);
+        if (strcmp(r->verdicts[i]->method, "Get") == 0)
+            ck_assert_int_eq(r->verdicts[i]->payloads, gets++);
+        else
+            ck_assert(!r->verdicts[i]->payloads);
+    }
+    ck_assert_uint_eq(gets, 2);
+    ck_assert(!r->has_rules);
+    saga__v1__explain_response__free_unpacked(r, NULL);
+    m.method = text_of("Retry");
+    r = api_world_get(&w, 0, METHOD_EXPLAIN, &m.base);
+    ck_assert_uint_eq(r->n_verdicts, 1);
+    ck_assert_str_eq(r->verdicts[0]->method, "Retry");
+    saga__v1__explain_response__free_unpacked(r, NULL);
+    m.method = text_of("Nothing");
+    refused(METHOD_EXPLAIN, &m.base, "method");
+    m.method = text_of("");
+    strcpy(as, "spiffe://");
+    memset(as + 9, 'x', 504);
+    as[513] = '\0';
+    m.as = as;
+    refused(METHOD_EXPLAIN, &m.base, "as");
+    as[512] = '\0';
+    r = api_world_get(&w, 0, METHOD_EXPLAIN, &m.base);
+    ck_assert_str_eq(r->identity, as);
+    saga__v1__explain_response__free_unpacked(r, NULL);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("operator");
+    TCase *tc = tcase_create("operator");
+    tcase_add_checked_fixture(tc, set_up, tear_down);
+    tcase_add_test(tc, operator__a_job_is_shown_as_it_was_asked_for);
+    tcase_add_test(tc, operator__a_change_of_a_job_is_in_the_trail_as_what_it_was);
+    tcase_add_test(tc, operator__a_rule_is_armed_or_taken_back);
+    tcase_add_test(tc, operator__a_journal_is_given);
+    tcase_add_test(tc, operator__a_definition_is_held_and_let_go);
+    tcase_add_test(tc, operator__an_answer_to_be_forgotten_has_bounds);
+    tcase_add_test(tc, operator__a_reload_is_told_what_came_of_it);
+    tcase_add_test(tc, operator__a_request_id_that_is_looked_for_has_bounds);
+    tcase_add_test(tc, operator__each_method_is_explained);
+    suite_add_tcase(suite, tc);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
