@@ -426,6 +426,48 @@ START_TEST(reads__one_that_nobody_waits_for_is_let_go)
 }
 END_TEST
 
+START_TEST(reads__a_list_is_of_so_many_tags)
+{
+    Saga__V1__Tag tag = SAGA__V1__TAG__INIT;
+    Saga__V1__Tag *tags[17];
+    for (int i = 0; i < 17; i++)
+        tags[i] = &tag;
+    tag.name = (char *)(uintptr_t) "a";
+    api_world_start(&w);
+    begin_many(1);
+    Saga__V1__ListRequest m = list_of("", 0, "");
+    m.tags = tags;
+    m.n_tags = 16;
+    ck_assert_uint_eq(count_of(&m), 0);
+    m.n_tags = 17;
+    api_world_refused(&w, 0, METHOD_LIST, &m.base, "INVALID_ARGUMENT", "tags");
+}
+END_TEST
+
+START_TEST(reads__a_time_is_one_that_can_be_written)
+{
+    Google__Protobuf__Timestamp at = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+    api_world_start(&w);
+    begin_many(1);
+    Saga__V1__ListRequest m = list_of("", 0, "");
+    m.started_before = &at;
+    at.seconds = INT64_C(253402300799);
+    at.nanos = 999999999;
+    ck_assert_uint_eq(count_of(&m), 1);
+    at.nanos = 1000000000;
+    api_world_refused(&w, 0, METHOD_LIST, &m.base, "INVALID_ARGUMENT", "started_before");
+    at.nanos = -1;
+    api_world_refused(&w, 0, METHOD_LIST, &m.base, "INVALID_ARGUMENT", "started_before");
+    m.started_from = &at;
+    m.started_before = NULL;
+    at.nanos = 0;
+    at.seconds++;
+    api_world_refused(&w, 0, METHOD_LIST, &m.base, "INVALID_ARGUMENT", "started_from");
+    at.seconds = -1;
+    api_world_refused(&w, 0, METHOD_LIST, &m.base, "INVALID_ARGUMENT", "started_from");
+}
+END_TEST
+
 START_TEST(reads__refuse_what_is_out_of_bounds)
 {
     api_world_start(&w);
@@ -472,6 +514,8 @@ int main(void)
     tcase_add_test(tc, reads__requests_are_given_back_to_the_account);
     tcase_add_test(tc, reads__a_short_one_waits_for_no_long_one);
     tcase_add_test(tc, reads__one_that_nobody_waits_for_is_let_go);
+    tcase_add_test(tc, reads__a_list_is_of_so_many_tags);
+    tcase_add_test(tc, reads__a_time_is_one_that_can_be_written);
     tcase_add_test(tc, reads__refuse_what_is_out_of_bounds);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
