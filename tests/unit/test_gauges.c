@@ -1,0 +1,400 @@
+/* What is so now in a loop, as monitoring reads it: each number in the series that its name says, in its unit, and gone once it is no more. */
+#include "sidecar/runtime/counters.h"
+#include "sidecar/runtime/sidecar_inside.h"
+
+#include "sidecar/core/heap.h"
+#include "sidecar/core/holds.h"
+#include "sidecar/engine/saga.h"
+#include "sidecar/engine/target.h"
+#include "sidecar/resilience/admission.h"
+#include "sidecar/resilience/recall.h"
+#include "sidecar/runtime/fleet.h"
+#include "sidecar/runtime/remedies.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SAGAS 4
+
+static struct loop s;
+static struct sidecar sidecar;
+static struct config_target config_target = {.name = "t"};
+static struct config_limit limit = {.definition = "few"};
+static struct config config = {.http_listen = "127.0.0.1:0",
+                               .data_dir = "/nowhere/at/all",
+                               .metrics_series_max = 1000,
+                               .live_sagas_max = 900,
+                               .journal_bytes_max = 901,
+                               .definition_limits = &limit,
+                               .definition_limit_count = 1};
+static struct loop_target targets[1];
+static struct target engines[1];
+static struct store store;
+static struct instant now;
+static struct saga sagas[SAGAS];
+static struct saga_counts real;
+static struct recall answers;
+static struct admission family;
+static struct drift_target drifts[LOOP_TARGETS_MAX];
+static uint32_t told;
+static int stalled;
+static char *page;
+
+/* ---- the loop's surroundings; tests.mk wraps these ---- */
+
+struct instant __wrap_clock_now(const struct clock *c);
+struct span __wrap_clock_difference(const struct clock *c);
+const struct engine *__wrap_core_engine(const struct core *c);
+int __wrap_core_stalled(const struct core *c);
+struct holds *__wrap_core_holds(struct core *c);
+const Saga__V1__Hold *__wrap_holds_at(const struct holds *h, unsigned place);
+const struct target *__wrap_engine_target(const struct engine *e, uint16_t index);
+struct engine_counts __wrap_engine_counts(const struct engine *e);
+struct saga_counts __wrap_engine_counts_real(const struct engine *e);
+const struct admission *__wrap_engine_family(const struct engine *e, uint32_t index, const char **name);
+const struct saga *__wrap_engine_after(const struct engine *e, uint64_t serial);
+const struct recall *__wrap_engine_answers(const struct engine *e);
+uint32_t __wrap_catalog_count(const struct catalog *c);
+void __wrap_fleet_count(struct loop *l, struct instant at);
+struct webhook_counts __wrap_remedies_pages(struct loop *l);
+bool __wrap_vitals_are_wanted(const struct vitals *v);
+void __wrap_vitals_tell(struct vitals *v, uint32_t reasons);
+
+struct instant __wrap_clock_now(const struct clock *c)
+{
+    (void)c;
+    return now;
+}
+
+struct span __wrap_clock_difference(const struct clock *c)
+{
+    (void)c;
+    return SPAN_MS(250);
+}
+
+const struct engine *__wrap_core_engine(const struct core *c)
+{
+    (void)c;
+    return NULL;
+}
+
+int __wrap_core_stalled(const struct core *c)
+{
+    (void)c;
+    return stalled;
+}
+
+struct holds *__wrap_core_holds(struct core *c)
+{
+    (void)c;
+    return NULL;
+}
+
+const Saga__V1__Hold *__wrap_holds_at(const struct holds *h, unsigned place)
+{
+    static const Saga__V1__Hold held;
+    (void)h;
+    return place == 0 || place == HOLDS_MAX - 1 ? &held : NULL;
+}
+
+const struct target *__wrap_engine_target(const struct engine *e, uint16_t index)
+{
+    (void)e;
+    return &engines[index];
+}
+
+struct engine_counts __wrap_engine_counts(const struct engine *e)
+{
+    (void)e;
+    return (struct engine_counts){.live = 70, .synthetic = {.live = 7, .stuck = 8}};
+}
+
+struct saga_counts __wrap_engine_counts_real(const struct engine *e)
+{
+    (void)e;
+    return real;
+}
+
+const struct admission *__wrap_engine_family(const struct engine *e, uint32_t index, const char **name)
+{
+    (void)e;
+    *name = "few";
+    return index == 0 ? &family : NULL;
+}
+
+const struct saga *__wrap_engine_after(const struct engine *e, uint64_t serial)
+{
+    (void)e;
+    return serial >= SAGAS ? NULL : &sagas[serial];
+}
+
+const struct recall *__wrap_engine_answers(const struct engine *e)
+{
+    (void)e;
+    return &answers;
+}
+
+uint32_t __wrap_catalog_count(const struct catalog *c)
+{
+    (void)c;
+    return 12;
+}
+
+void __wrap_fleet_count(struct loop *l, struct instant at)
+{
+    (void)l;
+    (void)at;
+}
+
+struct webhook_counts __wrap_remedies_pages(struct loop *l)
+{
+    (void)l;
+    return (struct webhook_counts){.sent = 1, .failed = 2, .dropped = 3};
+}
+
+bool __wrap_vitals_are_wanted(const struct vitals *v)
+{
+    (void)v;
+    return true;
+}
+
+void __wrap_vitals_tell(struct vitals *v, uint32_t reasons)
+{
+    (void)v;
+    told = reasons;
+}
+
+/* ---- one loop ---- */
+
+static void setup(void)
+{
+    memset(&s, 0, sizeof s);
+    memset(targets, 0, sizeof targets);
+    memset(engines, 0, sizeof engines);
+    memset(sagas, 0, sizeof sagas);
+    memset(&family, 0, sizeof family);
+    memset(&answers, 0, sizeof answers);
+    memset(&sidecar, 0, sizeof sidecar);
+    memset(drifts, 0, sizeof drifts);
+    s.sidecar = &sidecar;
+    s.config = &config;
+    s.targets = targets;
+    s.target_count = 1;
+    s.store = &store;
+    ck_assert_int_eq(slis_create(NULL, 0, &heap, &s.slis), 0);
+    now = (struct instant){.us = INT64_C(1000000000)};
+    targets[0].shared = calloc(1, sizeof *targets[0].shared + 2);
+    strcpy(targets[0].shared->name, "t");
+    real = (struct saga_counts){.live = 11, .stuck = 2, .compensating = 3, .paused = 4, .answered = 5};
+    for (unsigned i = 0; i < SAGAS; i++) {
+        sagas[i].id.serial = i + 1;
+        sagas[i].started_at = instant_after(now, SPAN_S(-100 + 10 * (int)i));
+    }
+    stalled = 0;
+    ck_assert_int_eq(counters_open(&s), 0);
+}
+
+static void teardown(void)
+{
+    counters_close(&s);
+    slis_destroy(s.slis);
+    free(targets[0].shared);
+    free(page);
+    page = NULL;
+}
+
+static void is(const char *series, double expected)
+{
+    char line[300];
+    size_t size;
+    free(page);
+    FILE *out = open_memstream(&page, &size);
+    ck_assert_int_eq(metrics_write(&s.vitals.metrics, 1, METRICS_PROMETHEUS, out), 0);
+    fclose(out);
+    snprintf(line, sizeof line, "\n%s ", series);
+    const char *at = strstr(page, line);
+    double there = at == NULL ? -1 : atof(at + strlen(line));
+    ck_assert_msg(there > expected - 1e-6 && there < expected + 1e-6, "%s is %g, not %g", series, there, expected);
+}
+
+START_TEST(gauges__each_number_is_in_its_series)
+{
+    answers.count = 21;
+    answers.bytes = 22;
+    answers.evicted = 23;
+    counters_turn(&s);
+    is("sagad_sagas_live", 11);
+    is("sagad_sagas_live_max", 900);
+    is("sagad_sagas_stuck", 2);
+    is("sagad_sagas_compensating", 3);
+    is("sagad_sagas_paused", 4);
+    is("sagad_sagas_answered", 5);
+    is("sagad_synthetic_sagas_live", 7);
+    is("sagad_synthetic_sagas_stuck", 8);
+    is("sagad_definitions", 12);
+    is("sagad_definitions_held", 2);
+    is("sagad_journal_limit_bytes", 901);
+    is("sagad_journal_full", 0);
+    is("sagad_clock_difference_seconds", 0.25);
+    is("sagad_webhooks_total{result=\"sent\"}", 1);
+    is("sagad_webhooks_total{result=\"failed\"}", 2);
+    is("sagad_webhooks_total{result=\"dropped\"}", 3);
+    is("sagad_last_good_answers", 21);
+    is("sagad_last_good_bytes", 22);
+    is("sagad_last_good_evicted_total", 23);
+    answers.evicted = 25;
+    counters_turn(&s);
+    is("sagad_last_good_evicted_total", 25);
+    is("sagad_spans_total", -1);
+    is("sagad_certificate_expiry_timestamp_seconds", -1);
+    is("sagad_journal_age_seconds", -1);
+}
+END_TEST
+
+/* Of whom nothing is known any more nothing is shown. */
+START_TEST(gauges__a_target_is_shown_as_it_is)
+{
+    const struct budget_options budget = {.percent = 20, .min_per_second = 10};
+    struct target *t = &engines[0];
+    t->places = 9;
+    t->places_taken = 4;
+    t->waiting = 3;
+    counters_turn(&s);
+    is("sagad_target_calls_max{target=\"t\"}", 9);
+    is("sagad_target_calls_in_flight{target=\"t\"}", 4);
+    is("sagad_target_calls_waiting{target=\"t\"}", 3);
+    is("sagad_target_breaker_state{target=\"t\"}", 0);
+    is("sagad_target_unreachable_seconds{target=\"t\"}", 0);
+    is("sagad_target_retry_budget_left{target=\"t\"}", -1);
+    is("sagad_target_rate_limit_per_second{target=\"t\"}", -1);
+    is("sagad_target_schema_breaks{target=\"t\"}", -1);
+    budget_set(&t->budget, &budget);
+    t->budget.left = 2500;
+    t->budget.looked_at = now;
+    t->rate.per_second = 50;
+    t->breaker.mark = (struct breaker_mark){.open = true, .open_until = instant_after(now, SPAN_S(1))};
+    targets[0].down_since = instant_after(now, SPAN_MS(-1500));
+    s.drift.targets = drifts;
+    drifts[0] = (struct drift_target){.at = now, .breaks = 6};
+    counters_turn(&s);
+    is("sagad_target_retry_budget_left{target=\"t\"}", (double)budget_left(&t->budget, now) / 1000);
+    ck_assert_int_gt(budget_left(&t->budget, now), 0);
+    is("sagad_target_rate_limit_per_second{target=\"t\"}", 50);
+    is("sagad_target_breaker_state{target=\"t\"}", 1);
+    is("sagad_target_unreachable_seconds{target=\"t\"}", 1.5);
+    is("sagad_target_schema_breaks{target=\"t\"}", 6);
+    t->breaker.mark.open_until = now;
+    counters_turn(&s);
+    is("sagad_target_breaker_state{target=\"t\"}", 2);
+    config_target.retry_budget_percent = 20;
+    config_target.rate_limit_per_second = 50;
+    counters_target_changes(&s, &config_target);
+    is("sagad_target_retry_budget_left{target=\"t\"}", -1);
+    is("sagad_target_rate_limit_per_second{target=\"t\"}", -1);
+    t->places = 0;
+    counters_turn(&s);
+    is("sagad_target_retry_budget_left{target=\"t\"}", -1);
+    is("sagad_target_rate_limit_per_second{target=\"t\"}", -1);
+}
+END_TEST
+
+START_TEST(gauges__a_definition_that_is_bounded_is_shown_until_it_is_not)
+{
+    family.live = 5;
+    counters_turn(&s);
+    is("sagad_definition_sagas_live{definition=\"few\"}", -1);
+    family.options.live_max = 6;
+    family.options.starts.per_second = 7;
+    counters_turn(&s);
+    is("sagad_definition_sagas_live{definition=\"few\"}", 5);
+    is("sagad_definition_sagas_live_max{definition=\"few\"}", 6);
+    is("sagad_definition_starts_per_second_max{definition=\"few\"}", 7);
+    counters_limits_change(&s, &config);
+    is("sagad_definition_sagas_live{definition=\"few\"}", -1);
+    is("sagad_definition_sagas_live_max{definition=\"few\"}", -1);
+    is("sagad_definition_starts_per_second_max{definition=\"few\"}", -1);
+}
+END_TEST
+
+/* Heartbeats are none of them. */
+START_TEST(gauges__the_oldest_of_each_kind)
+{
+    sagas[0].synthetic = true;
+    sagas[0].state = SAGA_STUCK;
+    sagas[0].answered = true;
+    sagas[2].answered = true;
+    sagas[3].state = SAGA_STUCK;
+    counters_turn(&s);
+    is("sagad_oldest_live_saga_age_seconds", 90);
+    is("sagad_oldest_deferred_saga_age_seconds", 80);
+    is("sagad_oldest_stuck_saga_age_seconds", 70);
+    real = (struct saga_counts){.live = 0};
+    counters_turn(&s);
+    is("sagad_oldest_live_saga_age_seconds", 0);
+    is("sagad_oldest_deferred_saga_age_seconds", 0);
+    is("sagad_oldest_stuck_saga_age_seconds", 0);
+}
+END_TEST
+
+START_TEST(gauges__why_a_loop_is_not_ready_is_told)
+{
+    counters_turn(&s);
+    ck_assert_uint_eq(told, 0);
+    s.told_full = 1;
+    counters_turn(&s);
+    ck_assert_uint_eq(told, VITALS_JOURNAL_TIGHT);
+    is("sagad_journal_full", 1);
+    stalled = s.told_full = E_JOURNAL_FULL;
+    counters_turn(&s);
+    ck_assert_uint_eq(told, VITALS_JOURNAL_FULL);
+    stalled = s.told_full = E_JOURNAL_AWAY;
+    counters_turn(&s);
+    ck_assert_uint_eq(told, VITALS_JOURNAL_AWAY);
+    s.told_full = 0;
+    s.stopping = true;
+    s.failure.code = E_MEMORY;
+    counters_turn(&s);
+    ck_assert_uint_eq(told, VITALS_STOPPING | VITALS_FAILED);
+}
+END_TEST
+
+/* A guest tells its host, every few seconds. */
+START_TEST(gauges__a_guest_tells_its_host)
+{
+    sidecar.adopted = (const struct adopted *)&sidecar; /* only looked at whether it is there */
+    sagas[1].state = SAGA_STUCK;
+    sagas[2].answered = true;
+    counters_turn(&s);
+    ck_assert_int_eq(atomic_load(&s.oldest_stuck_us), sagas[1].started_at.us);
+    ck_assert_int_eq(atomic_load(&s.oldest_deferred_us), sagas[2].started_at.us);
+    sagas[1].state = SAGA_RUNNING;
+    now = instant_after(now, SPAN_MS(4999));
+    counters_turn(&s);
+    ck_assert_int_eq(atomic_load(&s.oldest_stuck_us), sagas[1].started_at.us);
+    now = instant_after(now, SPAN_MS(1));
+    counters_turn(&s);
+    ck_assert_int_eq(atomic_load(&s.oldest_stuck_us), 0);
+    sidecar.adopted = NULL;
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("gauges");
+    TCase *tc = tcase_create("gauges");
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_test(tc, gauges__each_number_is_in_its_series);
+    tcase_add_test(tc, gauges__a_target_is_shown_as_it_is);
+    tcase_add_test(tc, gauges__a_definition_that_is_bounded_is_shown_until_it_is_not);
+    tcase_add_test(tc, gauges__the_oldest_of_each_kind);
+    tcase_add_test(tc, gauges__why_a_loop_is_not_ready_is_told);
+    tcase_add_test(tc, gauges__a_guest_tells_its_host);
+    suite_add_tcase(suite, tc);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
