@@ -1,6 +1,7 @@
 /* What operators ask for: taken to the last of each bound, in the trail as what it was, and shown as it was asked for. */
 #include "sidecar/api/api_inside.h"
 #include "tests/support/api_world.h"
+#include "tests/support/shapes.h"
 
 #include "sidecar/core/bulk.h"
 #include "sidecar/core/holds.h"
@@ -218,6 +219,127 @@ START_TEST(operator__a_definition_is_held_and_let_go)
 }
 END_TEST
 
+START_TEST(operator__what_was_done_to_a_breaker_is_in_the_trail)
+{
+    static const struct {
+        Saga__V1__BreakerAct act;
+        const char *name;
+    } acts[] = {{SAGA__V1__BREAKER_ACT__BREAKER_ACT_TRIP, "trip"},
+                {SAGA__V1__BREAKER_ACT__BREAKER_ACT_HOLD, "hold"},
+                {SAGA__V1__BREAKER_ACT__BREAKER_ACT_RESET, "reset"}};
+    Saga__V1__SetBreakerRequest m = SAGA__V1__SET_BREAKER_REQUEST__INIT;
+    m.target = text_of("t");
+    m.actor = text_of("anna");
+    m.reason = text_of("why");
+    for (size_t i = 0; i < 3; i++) {
+        m.act = acts[i].act;
+        taken(METHOD_SET_BREAKER, &m.base);
+        expect("SetBreaker", acts[i].name, "t", "anna", "why");
+    }
+}
+END_TEST
+
+/* In order, each once; the last page leads nowhere. */
+START_TEST(operator__definitions_are_listed_in_pages)
+{
+    static const char *const names[] = {"a", "b", "c"};
+    char yaml[200], token[20] = "";
+    for (int i = 0; i < 3; i++) {
+        snprintf(yaml, sizeof yaml, "name: %s\nversion: 1.0.0\nsteps:\n  - {name: a, target: t, action: /t.T/Do}\n",
+                 names[i]);
+        api_world_register(&w, yaml);
+    }
+    for (int size = 1; size <= 4; size++) {
+        int seen = 0;
+        token[0] = '\0';
+        do {
+            Saga__V1__ListDefinitionsRequest m = SAGA__V1__LIST_DEFINITIONS_REQUEST__INIT;
+            m.page_size = size;
+            m.page_token = token;
+            Saga__V1__ListDefinitionsResponse *r = api_world_get(&w, 0, METHOD_LIST_DEFINITIONS, &m.base);
+            ck_assert_uint_eq(r->n_definitions, 3 - seen < size ? 3 - seen : size);
+            for (size_t i = 0; i < r->n_definitions; i++) {
+                ck_assert_str_eq(r->definitions[i]->name, names[seen++]);
+                ck_assert_uint_eq(r->definitions[i]->source.len, 0);
+            }
+            ck_assert_int_eq(r->next_page_token[0] != '\0', seen < 3);
+            snprintf(token, sizeof token, "%s", r->next_page_token);
+            saga__v1__list_definitions_response__free_unpacked(r, NULL);
+        } while (seen < 3);
+    }
+    Saga__V1__GetDefinitionRequest get = SAGA__V1__GET_DEFINITION_REQUEST__INIT;
+    get.name = text_of("c");
+    Saga__V1__Definition *d = api_world_get(&w, 0, METHOD_GET_DEFINITION, &get.base);
+    ck_assert_uint_eq(d->source.len, strlen(yaml));
+    saga__v1__definition__free_unpacked(d, NULL);
+    get.version = text_of("2.0.0");
+    api_world_refused(&w, 0, METHOD_GET_DEFINITION, &get.base, "DEFINITION_NOT_FOUND", "");
+}
+END_TEST
+
+START_TEST(operator__a_head_that_is_verified_is_no_longer_than_one)
+{
+    char head[80] = "0/1:", *heads[] = {head};
+    Saga__V1__VerifyRequest m = SAGA__V1__VERIFY_REQUEST__INIT;
+    m.heads = heads;
+    m.n_heads = 1;
+    memset(head + 4, '0', 63 - 2);
+    ck_assert_uint_eq(strlen(head + 2), 63);
+    taken(METHOD_VERIFY, &m.base);
+    memset(head + 4, '0', 64 - 2);
+    refused(METHOD_VERIFY, &m.base, "heads");
+}
+END_TEST
+
+/* By its name or by its hash, and not by both; with its text when it is asked for by itself. */
+START_TEST(operator__a_schema_is_shown_as_it_was_registered)
+{
+    Saga__V1__RegisterSchemaRequest m = SAGA__V1__REGISTER_SCHEMA_REQUEST__INIT;
+    Saga__V1__GetSchemaRequest get = SAGA__V1__GET_SCHEMA_REQUEST__INIT;
+    char hash[SHA256_TEXT_SIZE];
+    m.name = text_of("shapes");
+    m.descriptors = (ProtobufCBinaryData){.data = (uint8_t *)(uintptr_t)shapes, .len = shapes_size};
+    for (int i = 0; i < 3; i++) { /* the first only says what it would be */
+        m.dry_run = i == 0;
+        Saga__V1__RegisterSchemaResponse *r = api_world_get(&w, 0, METHOD_REGISTER_SCHEMA, &m.base);
+        ck_assert_int_eq(r->already_registered, i == 2);
+        if (i > 0)
+            ck_assert_str_eq(r->hash, hash);
+        snprintf(hash, sizeof hash, "%s", r->hash);
+        saga__v1__register_schema_response__free_unpacked(r, NULL);
+    }
+    refused(METHOD_GET_SCHEMA, &get.base, "name");
+    get.name = text_of("shapes");
+    get.hash = hash;
+    refused(METHOD_GET_SCHEMA, &get.base, "name");
+    for (int by_hash = 0; by_hash < 2; by_hash++) {
+        get.name = text_of(by_hash ? "" : "shapes");
+        get.hash = by_hash ? hash : text_of("");
+        Saga__V1__Schema *one = api_world_get(&w, 0, METHOD_GET_SCHEMA, &get.base);
+        ck_assert_str_eq(one->name, get.name);
+        ck_assert_str_eq(one->hash, hash);
+        ck_assert_int_eq(one->registered_at != NULL, !by_hash);
+        ck_assert_uint_eq(one->descriptors.len, shapes_size);
+        ck_assert_uint_gt(one->n_services, 0);
+        ck_assert_int_gt(one->message_count, 0);
+        saga__v1__schema__free_unpacked(one, NULL);
+    }
+    hash[0] ^= 1;
+    api_world_refused(&w, 0, METHOD_GET_SCHEMA, &get.base, "SCHEMA_NOT_FOUND", "");
+    get.name = text_of("other");
+    get.hash = text_of("");
+    api_world_refused(&w, 0, METHOD_GET_SCHEMA, &get.base, "SCHEMA_NOT_FOUND", "");
+    Saga__V1__ListSchemasRequest list = SAGA__V1__LIST_SCHEMAS_REQUEST__INIT;
+    list.page_size = 1;
+    Saga__V1__ListSchemasResponse *r = api_world_get(&w, 0, METHOD_LIST_SCHEMAS, &list.base);
+    ck_assert_uint_eq(r->n_schemas, 1);
+    ck_assert_str_eq(r->schemas[0]->name, "shapes");
+    ck_assert_uint_eq(r->schemas[0]->descriptors.len, 0);
+    ck_assert_str_eq(r->next_page_token, "");
+    saga__v1__list_schemas_response__free_unpacked(r, NULL);
+}
+END_TEST
+
 START_TEST(operator__an_answer_to_be_forgotten_has_bounds)
 {
     char name[259], key[258], reason[258];
@@ -333,6 +455,10 @@ int main(void)
     tcase_add_test(tc, operator__a_rule_is_armed_or_taken_back);
     tcase_add_test(tc, operator__a_journal_is_given);
     tcase_add_test(tc, operator__a_definition_is_held_and_let_go);
+    tcase_add_test(tc, operator__what_was_done_to_a_breaker_is_in_the_trail);
+    tcase_add_test(tc, operator__definitions_are_listed_in_pages);
+    tcase_add_test(tc, operator__a_head_that_is_verified_is_no_longer_than_one);
+    tcase_add_test(tc, operator__a_schema_is_shown_as_it_was_registered);
     tcase_add_test(tc, operator__an_answer_to_be_forgotten_has_bounds);
     tcase_add_test(tc, operator__a_reload_is_told_what_came_of_it);
     tcase_add_test(tc, operator__a_request_id_that_is_looked_for_has_bounds);
