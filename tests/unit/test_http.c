@@ -146,6 +146,10 @@ START_TEST(http__a_silent_loop_makes_numbers_old_and_then_unready)
     atomic_fetch_sub(&vitals[1].told_at, 3000000);
     ck_assert_int_eq(ask("GET", "/readyz"), 503);
     has("not ready: loop 1: it has not turned for 6 s");
+    atomic_store(&vitals[1].reasons, VITALS_STOPPING); /* why it was not ready before is told beside that */
+    ck_assert_int_eq(ask("GET", "/readyz"), 503);
+    has("not ready: loop 1: it is stopping\n");
+    has("not ready: loop 1: it has not turned for 6 s");
     silent[1] = false;
     wake(&vitals[1]);
     ck_assert(gauges_age() == 0);
