@@ -391,6 +391,7 @@ START_TEST(otlp__a_histogram_has_buckets_sum_and_example)
     ck_assert_uint_eq(h->bucket_counts[h->n_explicit_bounds], 1);
     ck_assert_uint_eq(h->start_time_unix_nano, (uint64_t)STARTED.us * 1000);
     ck_assert_double_eq(h->exemplars[0]->as_double, 0.02);
+    ck_assert_uint_eq(h->exemplars[0]->time_unix_nano, (uint64_t)NOW.us * 1000);
     ck_assert_mem_eq(h->exemplars[0]->trace_id.data, "\x0a\xf7\x65\x19", 4);
     otlp__histogram_data_point__free_unpacked(h, NULL);
     otlp__metric__free_unpacked(metric, NULL);
