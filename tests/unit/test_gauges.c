@@ -9,6 +9,7 @@
 #include "sidecar/resilience/admission.h"
 #include "sidecar/resilience/recall.h"
 #include "sidecar/runtime/fleet.h"
+#include "sidecar/runtime/objectives.h"
 #include "sidecar/runtime/remedies.h"
 
 #include <check.h>
@@ -360,6 +361,34 @@ START_TEST(gauges__why_a_loop_is_not_ready_is_told)
 }
 END_TEST
 
+/* A latency without a time, and a freshness without one, is no promise; what is promised no more is not shown. */
+START_TEST(gauges__what_is_promised_is_shown_until_it_is_not)
+{
+    const struct config_objective promised = {.definition = "few",
+                                              .success = 99900,
+                                              .latency_percent = 95000,
+                                              .freshness_percent = 95000,
+                                              .window = SPAN_S(86400)};
+    const struct config_synthetic beat = {
+        .promised = {.definition = "beat", .latency = SPAN_S(1), .latency_percent = 90000, .window = SPAN_S(86400)}};
+    struct config next = config;
+    next.objectives = &promised;
+    next.objective_count = 1;
+    next.synthetics = &beat;
+    next.synthetic_count = 1;
+    ck_assert_int_eq(objectives_take(&s, &next), 0);
+    is("sagad_slo_promised_ratio{definition=\"few\",objective=\"success\"}", 0.999);
+    is("sagad_slo_promised_ratio{definition=\"few\",objective=\"latency\"}", -1);
+    is("sagad_slo_promised_ratio{definition=\"few\",objective=\"freshness\"}", -1);
+    is("sagad_slo_promised_ratio{definition=\"beat\",objective=\"synthetic_latency\"}", 0.9);
+    is("sagad_slo_burn_rate{definition=\"few\",objective=\"success\",window=\"3d\"}", 0);
+    ck_assert_int_eq(objectives_take(&s, &config), 0);
+    is("sagad_slo_promised_ratio{definition=\"few\",objective=\"success\"}", -1);
+    is("sagad_slo_burn_rate{definition=\"few\",objective=\"success\",window=\"3d\"}", -1);
+    is("sagad_slo_promised_ratio{definition=\"beat\",objective=\"synthetic_latency\"}", -1);
+}
+END_TEST
+
 /* A guest tells its host, every few seconds. */
 START_TEST(gauges__a_guest_tells_its_host)
 {
@@ -390,6 +419,7 @@ int main(void)
     tcase_add_test(tc, gauges__a_definition_that_is_bounded_is_shown_until_it_is_not);
     tcase_add_test(tc, gauges__the_oldest_of_each_kind);
     tcase_add_test(tc, gauges__why_a_loop_is_not_ready_is_told);
+    tcase_add_test(tc, gauges__what_is_promised_is_shown_until_it_is_not);
     tcase_add_test(tc, gauges__a_guest_tells_its_host);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
