@@ -16,7 +16,7 @@ struct fake_peer {
     uint16_t port;     /* 0: any; the one that it was is in address */
     int listener;
     pthread_t thread;
-    uint8_t answer[512]; /* frames, sent once a request's headers have come */
+    uint8_t answer[2048]; /* frames, sent once a request's headers have come */
     size_t answer_size;
     bool every;            /* request of a connection is answered, and not only the first */
     bool closes;           /* the connection after that */

@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <zlib.h>
 
 static struct world w;
 
@@ -390,6 +391,39 @@ START_TEST(rpc_out__output_that_cannot_be_used_is_no_answer)
     ck_assert_int_eq(a.status, 0);
     ck_assert_int_eq(a.reach, SAGA_REACH_ANSWERED);
     ck_assert_str_eq(a.output.at, "x");
+}
+END_TEST
+
+/* A message of so many bytes, packed, in a frame of its own. */
+static struct world_answer unpacked(size_t size)
+{
+    static uint8_t plain[(1 << 20) + 1], packed[1500];
+    z_stream z = {.next_in = plain, .avail_in = (uInt)size, .next_out = packed + 5, .avail_out = sizeof packed - 5};
+    ck_assert_int_eq(deflateInit2(&z, 9, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY), Z_OK);
+    ck_assert_int_eq(deflate(&z, Z_FINISH), Z_STREAM_END);
+    packed[0] = 1;
+    packed[1] = packed[2] = 0;
+    packed[3] = (uint8_t)(z.total_out >> 8);
+    packed[4] = (uint8_t)z.total_out;
+    begin_peer();
+    fake_headers(&peer, false, ":status", "200", "content-type", "application/grpc", "grpc-encoding", "gzip", NULL);
+    fake_frame(&peer, 0, 0, 1, packed, 5 + z.total_out);
+    fake_headers(&peer, true, "grpc-status", "0", NULL);
+    deflateEnd(&z);
+    return ask_peer(SPAN_S(5));
+}
+
+/* message_bytes_max is that of what is in it, to the byte; what is wrong is said. */
+START_TEST(rpc_out__output_that_is_too_large_unpacked_is_no_answer)
+{
+    ck_assert_int_eq(unpacked(1 << 20).status, 0);
+    struct world_answer a = unpacked((1 << 20) + 1);
+    ck_assert_int_eq(a.status, 8);
+    ck_assert_int_eq(a.reach, SAGA_REACH_MAYBE);
+    ck_assert_str_eq(a.message.at, "the message is larger than message_bytes_max when it is unpacked");
+    greet();
+    fake_headers(&peer, true, "grpc-status", "0", NULL);
+    ck_assert_str_eq(ask_peer(SPAN_S(5)).message.at, "the peer answered OK without a message");
 }
 END_TEST
 
@@ -860,6 +894,7 @@ int main(void)
     tcase_add_test(tc, rpc_out__status_that_the_peer_sent_is_an_answer);
     tcase_add_test(tc, rpc_out__status_made_up_here_is_no_answer);
     tcase_add_test(tc, rpc_out__output_that_cannot_be_used_is_no_answer);
+    tcase_add_test(tc, rpc_out__output_that_is_too_large_unpacked_is_no_answer);
     tcase_add_test(tc, rpc_out__refused_stream_proves_nothing);
     tcase_add_test(tc, rpc_out__peer_is_not_pinged_more_often_than_servers_permit);
     tcase_add_test(tc, rpc_out__silent_peer_leaves_it_open_whether_it_ran);
