@@ -543,6 +543,63 @@ START_TEST(json__of_an_error)
 }
 END_TEST
 
+#define BIT(name) (UINT32_C(1) << SAGA__V1__SAGA_STATE__SAGA_STATE_##name)
+
+static uint32_t states_of(const char *text)
+{
+    const char *wrong = NULL;
+    size_t size = 0;
+    uint32_t states = words_states(text, &wrong, &size);
+    ck_assert_msg(states != 0, "%s: %.*s", text, (int)size, wrong);
+    return states;
+}
+
+START_TEST(words__states_by_name)
+{
+    const char *wrong;
+    size_t size;
+    ck_assert_uint_eq(states_of("running"), BIT(RUNNING));
+    ck_assert_uint_eq(states_of("COMMITTED"), BIT(COMMITTED));
+    ck_assert_uint_eq(states_of("compensating"), BIT(COMPENSATING));
+    ck_assert_uint_eq(states_of("compensated"), BIT(COMPENSATED));
+    ck_assert_uint_eq(states_of("stuck"), BIT(STUCK));
+    ck_assert_uint_eq(states_of("resolved"), BIT(RESOLVED));
+    ck_assert_uint_eq(states_of("paused"), WORDS_PAUSED);
+    ck_assert_uint_eq(states_of("live"), BIT(RUNNING) | BIT(COMPENSATING) | BIT(STUCK));
+    ck_assert_uint_eq(states_of("ended"), BIT(COMMITTED) | BIT(COMPENSATED) | BIT(RESOLVED));
+    ck_assert_uint_eq(states_of("stuck,Resolved"), BIT(STUCK) | BIT(RESOLVED));
+    ck_assert_uint_eq(words_states("stuck,run,ended", &wrong, &size), 0);
+    ck_assert_uint_eq(size, 3);
+    ck_assert_int_eq(strncmp(wrong, "run,", 4), 0);
+    ck_assert_uint_eq(words_states("stuck,", &wrong, &size), 0);
+    ck_assert_uint_eq(words_states("", &wrong, &size), 0);
+    ck_assert_str_eq(words_state_nearest("stuk", 4), "stuck");
+}
+END_TEST
+
+/* Each state in its word and its colour, as they are numbered. */
+START_TEST(words__of_every_state)
+{
+    static const char *const sagas[] = {"?",           "RUNNING", "COMMITTED", "COMPENSATING",
+                                        "COMPENSATED", "STUCK",   "RESOLVED",  "?"};
+    static const char *const did[] = {"?", "PENDING", "STARTED", "DONE", "REJECTED", "UNKNOWN", "SKIPPED", "?"};
+    static const char *const undid[] = {"?", "NONE", "OWED", "STARTED", "DONE", "FAILED", "SKIPPED", "?"};
+    for (int i = 0; i < 8; i++) {
+        ck_assert_str_eq(words_saga_state((Saga__V1__SagaState)i), sagas[i]);
+        ck_assert_str_eq(words_action((Saga__V1__ActionState)i), did[i]);
+        ck_assert_str_eq(words_compensation((Saga__V1__CompensationState)i), undid[i]);
+    }
+    ck_assert_int_eq(words_saga_paint(SAGA__V1__SAGA_STATE__SAGA_STATE_STUCK), PAINT_BAD);
+    ck_assert_int_eq(words_saga_paint(SAGA__V1__SAGA_STATE__SAGA_STATE_COMMITTED), PAINT_GOOD);
+    ck_assert_str_eq(words_reason(SAGA__V1__REASON__REASON_DEADLINE), "deadline passed");
+    ck_assert_str_eq(words_reason(SAGA__V1__REASON__REASON_CANCELLED), "cancelled");
+    ck_assert_str_eq(words_reason(SAGA__V1__REASON__REASON_UNREACHABLE), "target unreachable");
+    ck_assert_str_eq(words_reason(SAGA__V1__REASON__REASON_UNAVAILABLE), "target unavailable");
+    ck_assert_str_eq(words_reason((Saga__V1__Reason)17), "?");
+    ck_assert_str_eq(words_reason((Saga__V1__Reason)-1), "?");
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("sagactl_show");
@@ -570,6 +627,8 @@ int main(void)
     tcase_add_test(tests, json__is_ascii_whatever_is_in_it);
     tcase_add_test(tests, json__an_unknown_enum_is_its_number);
     tcase_add_test(tests, json__of_an_error);
+    tcase_add_test(tests, words__states_by_name);
+    tcase_add_test(tests, words__of_every_state);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
