@@ -238,6 +238,11 @@ START_TEST(times__reads_times_and_lengths_of_time)
     ck_assert_int_eq(at.us, now.us - 14 * INT64_C(86400000000));
     ck_assert_ptr_null(times_read("2026-05-04", now, true, &at));
     ck_assert_int_eq(at.us, INT64_C(1777852800000000));
+    ck_assert_ptr_null(times_read("10000d", now, true, &at));
+    ck_assert_int_eq(at.us, now.us - 10000 * INT64_C(86400000000));
+    ck_assert_ptr_null(times_read("2026-05-05T00:20:30+14:00", now, true, &at));
+    ck_assert_int_eq(at.us, now.us);
+    ck_assert_ptr_null(times_read("9999-12-31T23:59:59Z", now, true, &at));
     ck_assert_ptr_null(times_read("9000000h", now, true, &at));
     ck_assert_int_eq(at.us, 0);
 }
@@ -268,6 +273,10 @@ START_TEST(times__refuses_what_is_none)
                                       "10:20",
                                       "5",
                                       "2026-05-04T10:20:30+99:00",
+                                      "2026-05-04T10:20:30+15:00",
+                                      "2026-05-04T10:20:30+01:60",
+                                      "100000d",
+                                      "9999-12-31T23:59:59-01:00",
                                       "1960-01-01",
                                       "2026-05-04 ",
                                       "2026-05-04T10:20:30Zx"};
