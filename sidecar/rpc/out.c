@@ -418,6 +418,10 @@ void rpc_out_go(struct rpc_link *held, const struct rpc_line *line, bool connect
         rpc_out_give_up(held, "the sidecar may not call now");
         return;
     }
+    if (gpr_time_cmp(out->deadline, out->rpc->now) <= 0) {
+        answer_later(out, CODE_DEADLINE_EXCEEDED, "its time was over before it could leave", NULL);
+        return;
+    }
     leave(out, line, connected, out->held);
     free_held(out);
 }

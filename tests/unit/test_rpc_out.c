@@ -692,6 +692,31 @@ START_TEST(rpc_out__what_leaves_in_pieces_is_not_late)
 }
 END_TEST
 
+/* What was held until its time was over has certainly not left, though there is a connection now; and its target is not to blame. */
+START_TEST(rpc_out__what_leaves_no_more_in_its_time_has_not_left)
+{
+    struct world_answer first, late;
+    world_open(&w, true);
+    struct rpc_target *target = world_target(&w, w.address);
+    world_call_out(&w, target, "/t.T/Echo", "x", SPAN_S(20), &first);
+    world_call_out(&w, target, "/t.T/Echo", "x", SPAN_MS(0), &late);
+    ck_assert_int_eq(length(&target->held), 2);
+    WORLD_UNTIL(&w, first.count == 1 && late.count == 1);
+    ck_assert_int_eq(late.status, 4);
+    ck_assert_int_eq(late.reach, SAGA_REACH_NONE);
+    world_call_out(&w, target, "/t.T/Hold", "x", SPAN_S(20), &first);
+    w.rpc->options.outgoing_bytes_max = 1;
+    world_call_out(&w, target, "/t.T/Echo", "x", SPAN_MS(0), &late);
+    ck_assert_int_eq(length(&target->held), 1);
+    w.rpc->options.outgoing_bytes_max = 0;
+    WORLD_UNTIL(&w, late.count == 1);
+    ck_assert_int_eq(late.status, 4);
+    ck_assert_int_eq(late.reach, SAGA_REACH_NONE);
+    ck_assert_ptr_null(late.unreached);
+    world_close(&w);
+}
+END_TEST
+
 /* Whoever has the loop next has it soon, however long it takes to handle what has come. */
 START_TEST(rpc_out__turn_ends_after_its_time)
 {
@@ -905,6 +930,7 @@ int main(void)
     tcase_add_test(tc, rpc_out__what_is_held_leaves_when_it_is_taken);
     tcase_add_test(tc, rpc_out__what_waited_for_a_connection_leaves_in_pieces);
     tcase_add_test(tc, rpc_out__what_leaves_in_pieces_is_not_late);
+    tcase_add_test(tc, rpc_out__what_leaves_no_more_in_its_time_has_not_left);
     tcase_add_test(tc, rpc_out__turn_ends_after_its_time);
     tcase_add_test(tc, rpc_out__what_is_held_leaves_no_more_when_it_may_not);
     tcase_add_test(tc, rpc_out__target_that_is_not_there_is_told_why);
