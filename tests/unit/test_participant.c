@@ -64,12 +64,12 @@ static int pass_gate(saga_call *call, void *user)
 {
     (void)user;
     pthread_mutex_lock(&gate.mutex);
-    gate.inside++;
+    bool first = gate.inside++ == 0; /* others may come for no longer than 300 ms, before the stop has begun */
     pthread_cond_broadcast(&gate.changed);
     while (!gate.open)
         pthread_cond_wait(&gate.changed, &gate.mutex);
     gate.carried_out++;
-    gate.saw_cancel += saga_call_cancelled(call);
+    gate.saw_cancel += first && saga_call_cancelled(call);
     pthread_mutex_unlock(&gate.mutex);
     return saga_call_reply(call, "through", 7);
 }
@@ -592,8 +592,8 @@ START_TEST(participant__stop_lets_calls_end)
     gate_open();
     caller_finish(call);
     ck_assert_int_eq(call->status, SAGA_OK);
-    ck_assert_int_eq(gate.saw_cancel, 0); /* its time was not over */
     pthread_join(stopper, NULL);
+    ck_assert_int_eq(gate.saw_cancel, 0); /* its time was not over */
     free(call);
     free(late);
     end();
