@@ -651,6 +651,7 @@ START_TEST(rpc_out__what_waited_for_a_connection_leaves_in_pieces)
 {
     enum { COUNT = 300, AT_ONCE = 64 };
     static struct world_answer answers[COUNT];
+    w.options.calls_max = COUNT;
     world_open(&w, true);
     struct rpc_target *target = world_target(&w, w.address);
     for (int i = 0; i < COUNT; i++)
@@ -673,6 +674,7 @@ START_TEST(rpc_out__what_leaves_in_pieces_is_not_late)
 {
     enum { COUNT = 300 };
     static struct world_answer answers[COUNT];
+    w.options.calls_max = COUNT;
     world_open(&w, true);
     struct rpc_target *target = world_target(&w, w.address);
     world_call_out(&w, target, "/t.T/Echo", "x", SPAN_S(20), &answers[0]);
@@ -722,6 +724,7 @@ START_TEST(rpc_out__turn_ends_after_its_time)
 {
     enum { COUNT = 200, AT_ONCE = 16 };
     static struct world_answer answers[COUNT];
+    w.options.calls_max = COUNT;
     world_open(&w, true);
     struct rpc_target *target = world_target(&w, w.address);
     world_call_out(&w, target, "/t.T/Echo", "x", SPAN_S(20), &answers[0]);
