@@ -172,7 +172,8 @@ static size_t targets_of(const Saga__V1__Saga *saga, const char *names[STEPS_MOS
     return count;
 }
 
-/* Until it does, nothing that is decided becomes so: whatever a step waits for, it waits for this first. Of several loops it is the saga's own. */
+/* Until it does, nothing that is decided becomes so: whatever a step waits for, it waits for this first. Of several loops it is the saga's own, by its tag's low
+ * bits (sidecar/shard/place.c). */
 static bool journal_stalls(const Saga__V1__Saga *saga, const Saga__V1__StatusResponse *status)
 {
     struct saga_id id = {0};

@@ -14,7 +14,7 @@ struct webhook;
 /* Loads what sends pages, which may take as long as a disk does: so before webhook_open, and not in a loop. Returns 0, or E_SYSTEM with detail. */
 int webhook_ready(struct error_detail *detail);
 
-/* Gives *out, with its thread. Returns 0, or with detail E_MEMORY, or E_SYSTEM: there is no libcurl. */
+/* Gives *out, with its thread. Returns 0, or with detail E_MEMORY, or E_SYSTEM: there is no libcurl, or no thread can be made. */
 int webhook_open(struct webhook **out, struct error_detail *detail);
 /* Ends what is under way, and drops what waits. Accepts NULL. */
 void webhook_close(struct webhook *w);

@@ -17,12 +17,12 @@ static void ask(struct postgres_store *s)
 }
 
 /* The rows that were asked for. */
-static void take(struct request_filter *k, const PGresult *rows)
+static void take(struct request_filter *f, const PGresult *rows)
 {
     int count = PQntuples(rows);
     for (int i = 0; i < count; i++)
-        request_filter_read(k, result_number(rows, i, 0), result_bytes(rows, i, 1));
-    request_filter_read_so_far(k, count < ROWS_AT_ONCE);
+        request_filter_read(f, result_number(rows, i, 0), result_bytes(rows, i, 1));
+    request_filter_read_so_far(f, count < ROWS_AT_ONCE);
 }
 
 void postgres_filter_turn(struct postgres_store *s)

@@ -22,19 +22,19 @@ struct request_filter {
 };
 
 /* size: a power of two, 64 or more. key: of chance, which nobody else knows. */
-void request_filter_open(struct request_filter *k, uint64_t size, const uint64_t key[2]);
-void request_filter_close(struct request_filter *k);
+void request_filter_open(struct request_filter *f, uint64_t size, const uint64_t key[2]);
+void request_filter_close(struct request_filter *f);
 
 /* A saga with this request_id has ended, durably. */
-void request_filter_add(struct request_filter *k, struct bytes request_id);
+void request_filter_add(struct request_filter *f, struct bytes request_id);
 /* Whether no ended saga of the journal has this request_id; false: it is to be looked up. */
-bool request_filter_is_new(const struct request_filter *k, struct bytes request_id);
+bool request_filter_is_new(const struct request_filter *f, struct bytes request_id);
 
-/* Whether the rows behind k->after are to be read, as they are from now on: the first time, or anew. */
-bool request_filter_wants(struct request_filter *k);
+/* Whether the rows behind f->after are to be read, as they are from now on: the first time, or anew. */
+bool request_filter_wants(struct request_filter *f);
 /* The next of them, by their serials. */
-void request_filter_read(struct request_filter *k, uint64_t serial, struct bytes request_id);
+void request_filter_read(struct request_filter *f, uint64_t serial, struct bytes request_id);
 /* So far; whole: there were no more behind them. */
-void request_filter_read_so_far(struct request_filter *k, bool whole);
+void request_filter_read_so_far(struct request_filter *f, bool whole);
 
 #endif
