@@ -25,7 +25,8 @@ $(eval $(call descriptors,trades,client-lib/examples/definitions))
 
 PROGRAMS += $(UNIT)
 $(UNIT): $(B)/tests/%: $(B)/obj/tests/%.o $(TEST_LIBS)
-$(UNIT): LIBRARIES_MORE := $(CHECK_LIBS)
+# There are many, and each is linked whole: a quick linker where there is one.
+$(UNIT): LIBRARIES_MORE := $(CHECK_LIBS) $(if $(shell command -v mold),-fuse-ld=mold)
 
 # Refuses the tree's own allocations one by one.
 $(B)/tests/unit/test_alloc: LINK_MORE := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
