@@ -381,6 +381,184 @@ START_TEST(bulk__waits_while_the_journal_has_no_room)
 }
 END_TEST
 
+/* One that is answered for and has only a deferred step left waits for that step's next attempt, which a retry that asks for such has made now. */
+START_TEST(bulk__retries_what_is_deferred_for_who_asks_for_it)
+{
+    static const char later[] = "name: later\nversion: 1.0.0\nforward_only: true\nsteps:\n"
+                                "  - {name: a, target: t, action: /p.S/A}\n"
+                                "  - {name: b, target: t, after: [a], deferred: true, action: /p.S/B}\n";
+    static const struct {
+        const char *id, *where;
+        Saga__V1__BulkAct act;
+        unsigned acted;
+    } jobs[] = {{"1", "deferred", ACT(RESOLVE), 0}, {"2", "true", ACT(RETRY), 0}, {"3", "deferred", ACT(RETRY), 1}};
+    ck_assert_int_eq(owner_register(&o, later), 0);
+    owner_submit_start(&o, 1, "later", NULL);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    owner_answer(&o, 0, "a");
+    ck_assert_int_eq(owner_commit(&o), 0);
+    owner_answer(&o, 14, "");
+    ck_assert_int_eq(owner_commit(&o), 0);
+    ck_assert_uint_eq(o.call_count, 0);
+    for (unsigned i = 0; i < 3; i++) {
+        Saga__V1__BulkJob job = job_of(jobs[i].id, 1000);
+        job.where = (char *)(uintptr_t)jobs[i].where;
+        job.act = jobs[i].act;
+        ck_assert_int_eq(add(&job), 0);
+        left_after(0);
+        left_after(1);
+        ck_assert_int_eq(find(jobs[i].id)->state, STATE(DONE));
+        ck_assert_uint_eq(find(jobs[i].id)->examined, 1);
+        ck_assert_uint_eq(find(jobs[i].id)->acted, jobs[i].acted);
+        ck_assert_uint_eq(find(jobs[i].id)->refused, 0);
+        ck_assert_uint_eq(o.call_count, jobs[i].acted);
+    }
+}
+END_TEST
+
+/* What may not be done to a saga now is counted as refused, and costs the job its time like what was done. */
+START_TEST(bulk__counts_what_was_refused)
+{
+    static const char side[] = "name: side\nversion: 1.0.0\nforward_only: true\nsteps:\n"
+                               "  - {name: a, target: t, action: {method: /p.S/A, retry: {maxAttempts: 1}}}\n"
+                               "  - {name: b, target: t, action: /p.S/B}\n";
+    letters(1);
+    ck_assert_int_eq(owner_register(&o, side), 0);
+    owner_submit_start(&o, 1, "side", NULL);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    owner_answer(&o, 9, ""); /* it is stuck, and b is out: it cannot be resolved */
+    const Saga__V1__BulkJob job = job_of("x", 10);
+    ck_assert_int_eq(add(&job), 0);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    ck_assert_uint_eq(left_after(0), 1);
+    ck_assert_uint_eq(left_after(99), 1);
+    ck_assert_uint_eq(find("x")->acted, 1);
+    ck_assert_uint_eq(find("x")->refused, 0);
+    ck_assert_uint_eq(left_after(1), 1);
+    ck_assert_uint_eq(find("x")->acted, 1);
+    ck_assert_uint_eq(find("x")->refused, 1);
+    left_after(99);
+    ck_assert_int_eq(find("x")->state, STATE(RUNNING));
+    left_after(1);
+    ck_assert_int_eq(find("x")->state, STATE(DONE));
+    reopen(1);
+    ck_assert_uint_eq(find("x")->refused, 1);
+    ck_assert_uint_eq(find("x")->acted, 1);
+}
+END_TEST
+
+/* How far one has come that finds nothing to do is written down each second and no more often, so that a start does not begin from the front. */
+START_TEST(bulk__how_far_it_looked_is_kept_each_second)
+{
+    for (unsigned i = 0; i < 900; i++)
+        owner_submit(&o, (struct event){.type = EVENT_BEGIN, .name = bytes_of_text("shop")});
+    ck_assert_int_eq(owner_commit(&o), 0);
+    owner_told(&o);
+    const Saga__V1__BulkJob job = job_of("x", 10);
+    ck_assert_int_eq(add(&job), 0);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    static const struct {
+        int64_t ms;
+        unsigned looked, kept;
+    } looks[] = {{0, 256, 0}, {999, 512, 0}, {1, 768, 768}};
+    for (unsigned i = 0; i < 3; i++) {
+        left_after(looks[i].ms);
+        ck_assert_uint_eq(find("x")->examined, looks[i].looked);
+        struct bulks *here = bulks;
+        open_bulks(1);
+        ck_assert_uint_eq(find("x")->after, looks[i].kept);
+        ck_assert_uint_eq(find("x")->examined, looks[i].kept);
+        bulks_destroy(bulks);
+        bulks = here;
+    }
+    left_after(0);
+    ck_assert_int_eq(find("x")->state, STATE(DONE));
+    ck_assert_uint_eq(find("x")->examined, 900);
+}
+END_TEST
+
+/* A job acts neither before the sagas have taken up where they were, nor when nothing new is to leave any more. */
+START_TEST(bulk__waits_for_the_end_of_a_start_and_not_for_that_of_a_stop)
+{
+    letters(40);
+    const Saga__V1__BulkJob job = job_of("x", 1000);
+    ck_assert_int_eq(add(&job), 0);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    bulks_destroy(bulks);
+    for (unsigned i = 0; i < 40; i++)
+        owner_submit_start(&o, 1, "one", NULL);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    o.commit_bytes_max = 1024;
+    owner_restart(&o);
+    open_bulks(1);
+    ck_assert(core_resuming(o.core));
+    ck_assert_int_eq(owner_commit(&o), 0); /* so that there is room in the batch */
+    ck_assert(core_resuming(o.core) && !core_batch_full(o.core));
+    ck_assert_int_eq(bulks_expiry(bulks).us, INSTANT_NEVER.us);
+    ck_assert_uint_eq(left_after(1), 40);
+    while (core_resuming(o.core))
+        ck_assert_int_eq(owner_commit(&o), 0);
+    ck_assert_int_le(bulks_expiry(bulks).us, o.now.us);
+    ck_assert_uint_lt(left_after(1), 40);
+    uint32_t left = left_after(1);
+    core_hold(o.core);
+    ck_assert_int_eq(bulks_expiry(bulks).us, INSTANT_NEVER.us);
+    ck_assert_uint_eq(left_after(1000), left);
+}
+END_TEST
+
+/* Puts the row of a job into the journal, as another version or a defective disk might have left it. */
+static void put_row(const char *name, uint8_t version, const Saga__V1__BulkJob *job, size_t cut)
+{
+    uint8_t value[1024];
+    size_t size = saga__v1__bulk_job__pack(job, value) - cut;
+    const struct subject_row row = {
+        .kind = SUBJECT_BULK, .name = bytes_of_text(name), .version = version, .value = bytes_of(value, size)};
+    ck_assert_int_eq(core_set_subject(o.core, &row), 0);
+    ck_assert_int_eq(owner_commit(&o), 0);
+}
+
+START_TEST(bulk__a_row_that_is_no_job_is_damage)
+{
+    static const struct {
+        const char *name;
+        uint8_t version;
+        const char *where;
+        int state;
+        size_t cut;
+        int code;
+    } rows[] = {
+        {"00", 1, "true", STATE(RUNNING), 0, 0},
+        {"63", 1, "true", STATE(FAILED), 0, 0},
+        {"64", 1, "true", STATE(RUNNING), 0, E_JOURNAL_CORRUPT},
+        {"0", 1, "true", STATE(RUNNING), 0, E_JOURNAL_CORRUPT},
+        {"000", 1, "true", STATE(RUNNING), 0, E_JOURNAL_CORRUPT},
+        {"0:", 1, "true", STATE(RUNNING), 0, E_JOURNAL_CORRUPT},
+        {"/0", 1, "true", STATE(RUNNING), 0, E_JOURNAL_CORRUPT},
+        {"00", 2, "true", STATE(RUNNING), 0, E_JOURNAL_CORRUPT},
+        {"00", 1, "true", STATE(RUNNING), 1, E_JOURNAL_CORRUPT},
+        {"00", 1, "true", STATE(UNSPECIFIED), 0, E_JOURNAL_CORRUPT},
+        {"00", 1, "true", STATE(FAILED) + 1, 0, E_JOURNAL_CORRUPT},
+        {"00", 1, "no question", STATE(PAUSED), 0, E_JOURNAL_CORRUPT},
+        {"00", 1, "no question", STATE(DONE), 0, 0},
+    };
+    for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
+        Saga__V1__BulkJob job = job_of("x", 10);
+        job.state = (Saga__V1__BulkState)rows[i].state;
+        job.where = (char *)(uintptr_t)rows[i].where;
+        teardown();
+        setup();
+        bulks_destroy(bulks);
+        put_row(rows[i].name, rows[i].version, &job, rows[i].cut);
+        const struct bulk_options options = {.core = o.core, .memory = &o.memory, .loops = 1};
+        ck_assert_int_eq(bulks_create(&options, &bulks), 0);
+        ck_assert_msg(bulks_recover(bulks, o.store, &detail) == rows[i].code, "row %u", i);
+    }
+    /* Nor are there two in one place. */
+    ck_assert_int_eq(bulks_recover(bulks, o.store, &detail), E_JOURNAL_CORRUPT);
+}
+END_TEST
+
 int main(void)
 {
     TCase *c = tcase_create("bulk");
@@ -396,6 +574,11 @@ int main(void)
     tcase_add_test(c, bulk__what_is_wrong_is_refused_by_its_field);
     tcase_add_test(c, bulk__acts_on_what_it_is_about);
     tcase_add_test(c, bulk__waits_while_the_journal_has_no_room);
+    tcase_add_test(c, bulk__retries_what_is_deferred_for_who_asks_for_it);
+    tcase_add_test(c, bulk__counts_what_was_refused);
+    tcase_add_test(c, bulk__how_far_it_looked_is_kept_each_second);
+    tcase_add_test(c, bulk__waits_for_the_end_of_a_start_and_not_for_that_of_a_stop);
+    tcase_add_test(c, bulk__a_row_that_is_no_job_is_damage);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);

@@ -574,6 +574,22 @@ START_TEST(core__a_definition_with_an_unknown_target_is_refused)
         owner_register(&o, "name: new\nversion: 1.0.0\nsteps:\n  - {name: a, target: x, action: /p.S/A}\n"),
         E_TARGET_NOT_FOUND);
     ck_assert_uint_eq(catalog_count(o.catalog), 2);
+    /* Of several the first is told. */
+    ck_assert_int_eq(
+        owner_register(&o, "name: new\nversion: 1.0.0\nsteps:\n"
+                           "  - {name: a, target: x, action: /p.S/A, compensation: {target: y, method: /p.S/U}}\n"
+                           "  - {name: b, target: z, action: /p.S/B}\n"),
+        E_TARGET_NOT_FOUND);
+    ck_assert_str_eq(o.detail.field, "action.target");
+    ck_assert_ptr_nonnull(strstr(o.detail.text, "step a: "));
+    ck_assert_ptr_nonnull(strstr(o.detail.text, "no target x"));
+    ck_assert_int_eq(
+        owner_register(&o, "name: new\nversion: 1.0.0\nsteps:\n"
+                           "  - {name: a, target: t, action: /p.S/A, compensation: {target: y, method: /p.S/U}}\n"
+                           "  - {name: b, target: z, action: /p.S/B, compensation: {target: x, method: /p.S/U}}\n"),
+        E_TARGET_NOT_FOUND);
+    ck_assert_str_eq(o.detail.field, "compensation.target");
+    ck_assert_ptr_nonnull(strstr(o.detail.text, "no target y"));
     ck_assert(!core_pending(o.core));
 }
 END_TEST

@@ -402,6 +402,48 @@ START_TEST(core_far__what_is_moved_is_kept_until_that_is_durable)
 }
 END_TEST
 
+/* Neither one whose end is on the way, which leaves memory with it, nor any while nothing may follow what the store has. */
+START_TEST(core_far__nothing_is_moved_that_ends_or_while_the_store_is_away)
+{
+    bool more;
+    memory_disk_set_far(o.disk, false);
+    o.move_after = 4;
+    owner_restart(&o);
+    for (uint64_t token = 1; token <= 6; token++) {
+        owner_submit_start(&o, token, "one", NULL);
+        ck_assert_int_eq(owner_commit(&o), 0);
+    }
+    memory_disk_set_far(o.disk, true);
+    uint64_t first = engine_find(core_engine(o.core), 1)->first_position;
+    owner_answer(&o, 0, "out");
+    ck_assert_int_eq(owner_commit(&o), 0); /* its end is on the way */
+    for (int away = 0; away <= 1; away++) {
+        uint64_t last = core_decided(o.core);
+        if (away)
+            memory_disk_arrive(o.disk, STORE_AMBIGUOUS);
+        ck_assert_int_eq(owner_commit(&o), away ? E_JOURNAL_AWAY : 0);
+        ck_assert_int_eq(core_maintain(o.core, o.now, &more, &o.detail), 0);
+        ck_assert(!more);
+        ck_assert_uint_eq(engine_find(core_engine(o.core), away + 1)->first_position, first + away);
+        ck_assert_uint_eq(core_decided(o.core), last);
+        if (away)
+            break;
+        memory_disk_arrive(o.disk, 0);
+        ck_assert_int_eq(owner_commit(&o), 0);
+        ck_assert_ptr_null(engine_find(core_engine(o.core), 1));
+        owner_submit_start(&o, 7, "one", NULL);
+        ck_assert_int_eq(owner_commit(&o), 0);
+    }
+    memory_disk_arrive(o.disk, 0);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    ck_assert_int_eq(core_stalled(o.core), 0);
+    memory_disk_set_far(o.disk, false);
+    ck_assert_int_eq(core_maintain(o.core, o.now, &more, &o.detail), 0);
+    ck_assert_uint_gt(engine_find(core_engine(o.core), 2)->first_position, first + 1);
+    o.told_size = 0;
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("core_far");
@@ -424,6 +466,7 @@ static Suite *suite(void)
     tcase_add_test(t, core_far__a_large_batch_is_cut_into_frames);
     tcase_add_test(t, core_far__what_is_moved_is_kept_until_that_is_durable);
     tcase_add_test(t, core_far__a_start_that_waited_begins_afterwards);
+    tcase_add_test(t, core_far__nothing_is_moved_that_ends_or_while_the_store_is_away);
     suite_add_tcase(s, t);
     return s;
 }

@@ -5,6 +5,7 @@
 #include "sidecar/journal/codec.h"
 #include "sidecar/core/answers.h"
 #include "sidecar/core/core.h"
+#include "sidecar/core/core_inside.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -222,6 +223,26 @@ START_TEST(core_recovery__a_piece_of_moving_has_an_end)
 }
 END_TEST
 
+/* Sagas that have still to take up where they were are something to do, though nothing has been gathered yet. */
+START_TEST(core_recovery__a_start_is_not_over_before_all_go_on)
+{
+    unsigned commits = 0;
+    for (unsigned i = 0; i < 120; i++)
+        owner_submit_start(&o, 1, "one", NULL);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    o.commit_bytes_max = 512;
+    owner_restart(&o);
+    for (; core_pending(o.core); commits++) {
+        ck_assert(!core_resuming(o.core) || !core_waits(o.core));
+        ck_assert_int_eq(owner_commit(&o), 0);
+        ck_assert_uint_lt(commits, 120);
+    }
+    ck_assert_uint_gt(commits, 2);
+    ck_assert(!core_resuming(o.core));
+    o.told_size = 0;
+}
+END_TEST
+
 /* Those that a restart finds too old are forgotten a piece at a time, and the next piece is soon. */
 START_TEST(core_recovery__answers_that_are_too_old_are_forgotten_in_pieces)
 {
@@ -246,7 +267,9 @@ START_TEST(core_recovery__answers_that_are_too_old_are_forgotten_in_pieces)
     for (unsigned left = ANSWERS; left > 0;) {
         left -= left < PIECE ? left : PIECE;
         owner_submit(&o, (struct event){.type = EVENT_TICK});
+        ck_assert(core_pending(o.core) && !core_waits(o.core)); /* their rows are to go, too */
         ck_assert_int_eq(owner_commit(&o), 0);
+        ck_assert(!core_pending(o.core));
         ck_assert_uint_eq(answers->count, left);
         ck_assert(left == 0 || !instant_before(instant_after(o.now, SPAN_S(1)), core_expiry(o.core)));
         o.now = instant_after(o.now, SPAN_S(1));
@@ -278,6 +301,65 @@ START_TEST(core_recovery__retention_goes_on_until_the_trail_is_short)
     for (int i = 0; more && i < 9; i++)
         ck_assert_int_eq(core_maintain(o.core, o.now, &more, &o.detail), 0);
     ck_assert_uint_eq(audit_pieces, 0);
+}
+END_TEST
+
+static struct span unseen_for;
+static unsigned claim_looks;
+static bool more_claims;
+
+static int look_at_claims(struct store *s, struct span unseen, bool (*lives)(void *self, struct bytes request_id),
+                          void *self, uint32_t work_max, bool *more, struct error_detail *why)
+{
+    (void)s;
+    (void)work_max;
+    (void)why;
+    unseen_for = unseen;
+    claim_looks++;
+    ck_assert(lives(self, bytes_of_text("live")));
+    ck_assert(!lives(self, bytes_of_text("gone")) && !lives(self, bytes_of_text("")));
+    ck_assert_int_eq(lives(self, bytes_of_text("waits")), o.core->parked_count > 0);
+    *more = more_claims;
+    return 0;
+}
+
+/* A claim stays while its saga lives, or waits to begin; and nobody looks while it is not known which do. */
+START_TEST(core_recovery__claims_of_what_lives_are_kept)
+{
+    bool more;
+    owner_submit_start(&o, 1, "one", "live");
+    ck_assert_int_eq(owner_commit(&o), 0);
+    o.store->drop_claims = look_at_claims;
+    for (unsigned i = 0; i < 2; i++) {
+        more_claims = i == 0;
+        ck_assert_int_eq(core_maintain(o.core, o.now, &more, &o.detail), 0);
+        ck_assert_int_eq(more, more_claims);
+        ck_assert_uint_eq(claim_looks, i + 1);
+        ck_assert_int_eq(unseen_for.us, o.retention.us);
+    }
+    memory_disk_set_far(o.disk, true);
+    owner_submit_start(&o, 2, "one", "waits");
+    ck_assert_uint_eq(o.core->parked_count, 1);
+    ck_assert_int_eq(core_maintain(o.core, o.now, &more, &o.detail), 0);
+    ck_assert_uint_eq(claim_looks, 3);
+    memory_disk_set_far(o.disk, false);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    memory_disk_fail(o.disk, 1, E_JOURNAL_FULL, false);
+    owner_submit_start(&o, 3, "two", NULL);
+    ck_assert_int_eq(owner_commit(&o), E_JOURNAL_FULL);
+    ck_assert_int_eq(core_maintain(o.core, o.now, &more, &o.detail), 0);
+    ck_assert_uint_eq(claim_looks, 3);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    for (unsigned i = 0; i < 60; i++)
+        owner_submit_start(&o, 4, "one", NULL);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    o.commit_bytes_max = 1024;
+    owner_restart(&o);
+    o.store->drop_claims = look_at_claims;
+    ck_assert(core_resuming(o.core));
+    ck_assert_int_eq(core_maintain(o.core, o.now, &more, &o.detail), 0);
+    ck_assert_uint_eq(claim_looks, 3);
+    o.told_size = 0;
 }
 END_TEST
 
@@ -362,6 +444,8 @@ int main(void)
     tcase_add_test(t, core_recovery__a_piece_of_moving_has_an_end);
     tcase_add_test(t, core_recovery__answers_that_are_too_old_are_forgotten_in_pieces);
     tcase_add_test(t, core_recovery__retention_goes_on_until_the_trail_is_short);
+    tcase_add_test(t, core_recovery__a_start_is_not_over_before_all_go_on);
+    tcase_add_test(t, core_recovery__claims_of_what_lives_are_kept);
     tcase_add_test(t, core_recovery__every_allocation_may_be_refused);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);

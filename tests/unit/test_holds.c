@@ -136,6 +136,60 @@ START_TEST(holds__are_bounded)
 }
 END_TEST
 
+/* A rule of remediation lets go of what it holds itself, and of nothing that somebody else holds. */
+START_TEST(holds__what_is_of_another_stays_where_ones_own_is_let_go)
+{
+    static const struct {
+        const char *actor;
+        bool own, held;
+    } tries[] = {{"berta", true, true}, {"anna", true, false}, {"berta", false, false}};
+    for (unsigned i = 0; i < 3; i++) {
+        Saga__V1__Hold m = SAGA__V1__HOLD__INIT;
+        m.definition = (char *)(uintptr_t) "one";
+        m.actor = (char *)(uintptr_t)tries[i].actor;
+        ck_assert_int_eq(set(true, "one", "anna", "the stock is wrong"), 0);
+        ck_assert_int_eq(holds_set(core_holds(o.core), o.core, &m, false, tries[i].own, &detail), 0);
+        ck_assert_int_eq(owner_commit(&o), 0);
+        ck_assert_int_eq(held("one"), tries[i].held);
+        owner_restart(&o);
+        ck_assert_int_eq(held("one"), tries[i].held);
+    }
+}
+END_TEST
+
+START_TEST(holds__a_row_that_holds_nothing_is_damage)
+{
+    static const struct {
+        const char *definition;
+        uint8_t version;
+        size_t cut;
+        int code;
+    } rows[] = {{"one", 1, 0, 0},
+                {"", 1, 0, E_JOURNAL_CORRUPT},
+                {"one", 2, 0, E_JOURNAL_CORRUPT},
+                {"one", 1, 1, E_JOURNAL_CORRUPT}};
+    for (unsigned i = 0; i < 4; i++) {
+        Saga__V1__Hold m = SAGA__V1__HOLD__INIT;
+        uint8_t value[256];
+        m.definition = (char *)(uintptr_t)rows[i].definition;
+        m.actor = m.reason = (char *)(uintptr_t) "anna";
+        size_t size = saga__v1__hold__pack(&m, value) - rows[i].cut;
+        const struct subject_row row = {.kind = SUBJECT_HOLD,
+                                        .name = bytes_of_text("one"),
+                                        .version = rows[i].version,
+                                        .value = bytes_of(value, size)};
+        teardown();
+        setup();
+        ck_assert_int_eq(core_set_subject(o.core, &row), 0);
+        ck_assert_int_eq(owner_commit(&o), 0);
+        owner_crash(&o);
+        ck_assert_msg(owner_start(&o) == rows[i].code, "row %u", i);
+        if (rows[i].code != 0)
+            o.core = NULL;
+    }
+}
+END_TEST
+
 int main(void)
 {
     TCase *c = tcase_create("holds");
@@ -145,6 +199,8 @@ int main(void)
     tcase_add_test(c, holds__what_is_wrong_is_refused_by_its_field);
     tcase_add_test(c, holds__are_bounded);
     tcase_add_test(c, holds__hold_both_kinds_of_sagas);
+    tcase_add_test(c, holds__what_is_of_another_stays_where_ones_own_is_let_go);
+    tcase_add_test(c, holds__a_row_that_holds_nothing_is_damage);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);
