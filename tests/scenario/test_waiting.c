@@ -17,6 +17,14 @@ static const char undone_at_u[] = "name: elsewhere\n"
                                   "  - {name: a, target: t, action: /p.S/A,\n"
                                   "     compensation: {method: /p.S/UndoA, target: u, request: input}}\n";
 
+static const char undone_there[] =
+    "name: there\n"
+    "version: 1.0.0\n"
+    "steps:\n"
+    "  - {name: a, target: t, action: /p.S/A, compensation: {method: /p.S/UndoA, request: input,\n"
+    "     retry: {maxAttempts: 3, initialBackoff: 100ms, jitter: 0}}}\n"
+    "  - {name: b, target: u, after: [a], action: /p.S/B, compensation: none}\n";
+
 #define TYPED "name: typed\nversion: 1.0.0\nschema: shapes\ninput: shapes.Line\n"
 
 static const char chosen[] = TYPED
@@ -533,6 +541,91 @@ START_TEST(waiting__what_is_done_is_answered_though_it_is_held)
 }
 END_TEST
 
+/* Of a pivot in a loop that was done once, another that is refused is stuck at once, though the third may still go well. */
+START_TEST(waiting__past_the_pivot_a_refusal_waits_for_no_answer)
+{
+    engine_trace_run(pivots, 4,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 p[0] #1\n"
+                     "call 1 p[0] action #1 2000ms \"x\"\n"
+                     "ACTION_STARTED 1 p[1] #1\n"
+                     "call 1 p[1] action #1 2000ms \"y\"\n"
+                     "ACTION_STARTED 1 p[2] #1\n"
+                     "call 1 p[2] action #1 2000ms \"z\"\n"
+                     "> answer 1 p[0] OK\n"
+                     "ACTION_ENDED 1 p[0] #1 DONE\n"
+                     "> answer 1 p[2] INVALID_ARGUMENT\n"
+                     "ACTION_ENDED 1 p[2] #1 REJECTED INVALID_ARGUMENT\n"
+                     "STUCK 1 p[2] FORWARD_FAILED\n");
+}
+END_TEST
+
+/* What all of a pivot's instances came to decides which way to go: a retry asks each of them again. */
+START_TEST(waiting__a_dead_letter_is_stuck_on_every_pivot_that_is_not_known)
+{
+    engine_trace_run(pivots, 4,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 p[0] #1\n"
+                     "call 1 p[0] action #1 2000ms \"x\"\n"
+                     "ACTION_STARTED 1 p[1] #1\n"
+                     "call 1 p[1] action #1 2000ms \"y\"\n"
+                     "ACTION_STARTED 1 p[2] #1\n"
+                     "call 1 p[2] action #1 2000ms \"z\"\n"
+                     "> answer 1 p[0] UNKNOWN\n"
+                     "ACTION_ENDED 1 p[0] #1 UNKNOWN UNKNOWN\n"
+                     "> answer 1 p[1] UNKNOWN\n"
+                     "ACTION_ENDED 1 p[1] #1 UNKNOWN UNKNOWN\n"
+                     "> answer 1 p[2] INVALID_ARGUMENT\n"
+                     "ACTION_ENDED 1 p[2] #1 REJECTED INVALID_ARGUMENT\n"
+                     "STUCK 1 p[0] PIVOT_UNKNOWN\n"
+                     "> retry 1\n"
+                     "RETRIED 1 p[0]\n"
+                     "RETRIED 1 p[1]\n"
+                     "RETRIED 1 p[2]\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 p[0] #1\n"
+                     "call 1 p[0] action #1 2000ms \"x\"\n"
+                     "ACTION_STARTED 1 p[1] #1\n"
+                     "call 1 p[1] action #1 2000ms \"y\"\n"
+                     "ACTION_STARTED 1 p[2] #1\n"
+                     "call 1 p[2] action #1 2000ms \"z\" generation=1\n");
+}
+END_TEST
+
+/* An undo's second attempt is a retry; what it needs is kept for undos, so that it waits until the time has paid for one, and no longer. */
+START_TEST(waiting__an_undo_that_is_tried_again_is_paid_for_too)
+{
+    engine_trace_run(undone_there, 2,
+                     "> configure t 2 budget=10\n"
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n"
+                     "> answer 1 a OK\n"
+                     "ACTION_ENDED 1 a #1 DONE\n"
+                     "ACTION_STARTED 1 b #1\n"
+                     "call 1 b action #1 2000ms \"in\"\n"
+                     "> answer 1 b NOT_FOUND\n"
+                     "ACTION_ENDED 1 b #1 REJECTED NOT_FOUND\n"
+                     "TURNED_BACK 1 b ACTION_REJECTED\n"
+                     "COMPENSATION_STARTED 1 a #1\n"
+                     "call 1 a compensation #1 2000ms \"in\" DONE\n"
+                     "> answer 1 a UNAVAILABLE\n"
+                     "COMPENSATION_FAILED 1 a #1 UNAVAILABLE next@100\n"
+                     "> tick\n"
+                     "at 100\n"
+                     "> tick\n"
+                     "at 900\n"
+                     "COMPENSATION_STARTED 1 a #2\n"
+                     "call 1 a compensation #2 2000ms \"in\" DONE\n");
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("waiting");
@@ -554,6 +647,9 @@ int main(void)
     tcase_add_test(t, waiting__past_a_skipped_pivot_there_is_no_way_back);
     tcase_add_test(t, waiting__a_loop_may_be_as_long_as_a_saga);
     tcase_add_test(t, waiting__what_is_tried_anew_under_another_key_may_be_another_request);
+    tcase_add_test(t, waiting__past_the_pivot_a_refusal_waits_for_no_answer);
+    tcase_add_test(t, waiting__a_dead_letter_is_stuck_on_every_pivot_that_is_not_known);
+    tcase_add_test(t, waiting__an_undo_that_is_tried_again_is_paid_for_too);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

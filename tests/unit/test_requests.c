@@ -598,13 +598,19 @@ START_TEST(requests__who_finds_no_room_is_told_when_there_is)
 }
 END_TEST
 
-/* A retry that waits for its turn is tried, too, when the target has been away for too long. */
+/* A retry that waits for its turn is tried, too, when the target has been away for too long; and its saga's deadline is the end
+ * of any wait. */
 START_TEST(requests__until_when_a_retry_waits_is_told)
 {
     const struct target_options o = {
         .name = "t", .timeout = SPAN_S(1), .max_concurrent_calls = 4, .budget = {.percent = 10, .min_per_second = 1}};
-    define("name: d\nversion: 1.0.0\nsteps:\n  - {name: a, target: t, action: {method: /p.S/A,\n"
-           "     retry: {maxAttempts: 3, initialBackoff: 100ms, jitter: 0}}}\n");
+    char text[256];
+    snprintf(text, sizeof text,
+             "name: d\nversion: 1.0.0\n%ssteps:\n  - {name: a, target: t, action: {method: /p.S/A,\n"
+             "     retry: {maxAttempts: 3, initialBackoff: 100ms, jitter: 0}}}\n",
+             _i == 0 ? "" : "deadline: 20s\n");
+    define(text);
+    struct instant deadline = _i == 0 ? INSTANT_NEVER : instant_after(now, SPAN_S(20));
     ck_assert_int_eq(engine_set_target(engine, &o), 0);
     ck_assert_int_eq(ask((struct event){.type = EVENT_START, .definition = definition}), 0);
     ck_assert_int_eq(ask((struct event){.type = EVENT_START, .definition = definition}), 0);
@@ -613,11 +619,11 @@ START_TEST(requests__until_when_a_retry_waits_is_told)
     ask((struct event){.type = EVENT_TICK});
     const struct saga *s = engine_find(engine, 1);
     ck_assert(s->steps[0].queued && engine_step_budgeted(&s->steps[0]));
-    ck_assert_int_eq(engine_waits_until(engine, s, 0).us, INSTANT_NEVER.us);
+    ck_assert_int_eq(engine_waits_until(engine, s, 0).us, deadline.us);
     first.serial = 2;
     answer(CODE_UNAVAILABLE, SAGA_REACH_NONE);
     ck_assert(engine_target_down(engine, 0));
-    ck_assert_int_eq(engine_waits_until(engine, s, 0).us, now.us + SPAN_S(3600).us);
+    ck_assert_int_eq(engine_waits_until(engine, s, 0).us, instant_min(deadline, instant_after(now, SPAN_S(3600))).us);
 }
 END_TEST
 
@@ -933,7 +939,7 @@ int main(void)
     tcase_add_test(tests, requests__a_call_tells_where_it_comes_from);
     tcase_add_test(tests, requests__what_is_at_its_bound_is_taken);
     tcase_add_test(tests, requests__each_payload_has_its_bound);
-    tcase_add_test(tests, requests__until_when_a_retry_waits_is_told);
+    tcase_add_loop_test(tests, requests__until_when_a_retry_waits_is_told, 0, 2);
     tcase_add_test(tests, requests__who_finds_no_room_is_told_when_there_is);
     tcase_add_test(tests, requests__nothing_comes_after_the_end);
     tcase_add_test(tests, requests__an_answer_is_as_large_as_a_payload);
