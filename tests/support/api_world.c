@@ -467,14 +467,16 @@ static void start(struct api_world *w, unsigned index)
     loop->world = w;
     loop->index = index;
     loop->disk = memory_disk_create();
-    static const struct sealed_options nothing_sealed;
+    const struct sealed_options sealed = {.chain = &w->chain};
     CHECK(memory_store_open(loop->disk, &loop->store, &state, &detail) == 0);
-    CHECK(sealed_store_open(&nothing_sealed, loop->store, &state, &loop->store, &detail) == 0);
+    CHECK(sealed_store_open(&sealed, loop->store, &state, &loop->store, &detail) == 0);
     CHECK(catalog_create(100, &loop->catalog) == 0 && schemas_create(100, &loop->schemas) == 0);
     CHECK(core_open(&options, &heap, loop->store, &state, loop->catalog, &world, w->now, &loop->core, &detail) == 0);
     const struct bulk_options bulks = {.core = loop->core, .memory = &heap, .loops = w->loops};
     CHECK(bulks_create(&bulks, &loop->bulks) == 0);
     static const struct tags no_tags;
+    struct definition_limits limits = definition_limits_default();
+    limits.schemas = schemas_current(loop->schemas);
     const struct api_options api = {
         .core = loop->core,
         .catalog = loop->catalog,
@@ -486,7 +488,7 @@ static void start(struct api_world *w, unsigned index)
         .loop = index,
         .loops = w->loops,
         .tags = &no_tags,
-        .definition_limits = definition_limits_default(),
+        .definition_limits = limits,
         .compensation_retry = definition_limits_default().retry.compensation,
         .waiters_max = w->waiters_max,
         .watchers_max = w->watchers_max,

@@ -7,6 +7,7 @@
 
 #include "sidecar/api/api.h"
 #include "sidecar/relay/relay.h"
+#include "sidecar/journal/sealed/seal.h"
 #include "tests/support/memory_store.h"
 
 #include "saga/v1/coordinator.pb-c.h"
@@ -57,8 +58,9 @@ struct api_loop {
 
 struct api_world {
     unsigned loops;
-    struct authz authz;   /* set by world_init, to be changed before world_start */
-    struct rpc_peer peer; /* who asks; to be changed whenever the test likes */
+    struct authz authz;     /* set by world_init, to be changed before world_start */
+    struct seal_keys chain; /* none, unless set before world_start: what the journals are chained with */
+    struct rpc_peer peer;   /* who asks; to be changed whenever the test likes */
     struct api_loop loop[WORLD_LOOPS_MAX];
     struct rpc *rooms[WORLD_LOOPS_MAX];
     struct instant now;

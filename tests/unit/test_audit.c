@@ -302,6 +302,34 @@ START_TEST(audit__loops_write_an_act_once)
 }
 END_TEST
 
+/* Of frames and of rows: from which on they are chained, how many there are, and where each chain stands. */
+START_TEST(audit__what_is_verified_is_told_by_its_numbers)
+{
+    static const char key[] = "k 5555555555555555555555555555555555555555555555555555555555555555\n";
+    struct error_detail detail;
+    char id[SAGA_ID_TEXT_SIZE];
+    Saga__V1__HoldDefinitionRequest hold = SAGA__V1__HOLD_DEFINITION_REQUEST__INIT;
+    Saga__V1__VerifyRequest m = SAGA__V1__VERIFY_REQUEST__INIT;
+    ck_assert_int_eq(seal_read_keys(bytes_of_text(key), "", &w.chain, &detail), 0);
+    api_world_start(&w);
+    for (int i = 0; i < 3; i++)
+        api_world_begin(&w, 0, "x", "", id);
+    hold.definition = text_of("order");
+    for (int i = 0; i < 2; i++) {
+        hold.release = i == 1;
+        act_on(METHOD_HOLD_DEFINITION, &hold.base, NULL, "ann", "why");
+    }
+    Saga__V1__VerifyResponse *r = api_world_get(&w, 0, METHOD_VERIFY, &m.base);
+    ck_assert_uint_eq(r->n_journals, 1);
+    const Saga__V1__JournalVerified *j = r->journals[0];
+    ck_assert_str_eq(j->finding, "");
+    ck_assert(j->first_frame == 1 && j->last_frame == 3 && j->frames_chained == 3);
+    ck_assert(j->first_row == 1 && j->last_row == 2 && j->rows_chained == 2);
+    ck_assert(strncmp(j->head, "3:", 2) == 0 && strncmp(j->audit_head, "2:", 2) == 0);
+    saga__v1__verify_response__free_unpacked(r, NULL);
+}
+END_TEST
+
 static void verified(unsigned loop, const char *head, size_t count, const char *found_at_0, const char *found_at_1)
 {
     static char *heads[65];
@@ -383,6 +411,7 @@ int main(void)
     tcase_add_test(tc, audit__what_the_sidecar_does_itself_is_nobodys);
     tcase_add_test(tc, audit__a_page_ends_where_it_should);
     tcase_add_test(tc, audit__loops_write_an_act_once);
+    tcase_add_test(tc, audit__what_is_verified_is_told_by_its_numbers);
     tcase_add_test(tc, audit__a_head_is_of_its_loop);
     tcase_add_test(tc, audit__the_log_tells_of_an_act_and_what_came_of_it);
     suite_add_tcase(suite, tc);

@@ -1,5 +1,6 @@
 /* Unary requests that change something: nothing is said before it is durable, and everything is answered once. */
 #include "tests/support/api_world.h"
+#include "tests/support/shapes.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -123,6 +124,33 @@ START_TEST(change__definitions_are_checked_registered_and_found_again)
 }
 END_TEST
 
+/* One that knows its messages, too, is only judged: against its schema, which is to be there. */
+START_TEST(change__a_dry_run_of_a_typed_definition_registers_nothing)
+{
+    static const char typed[] = "name: typed\nversion: 1.0.0\nschema: shapes\ninput: shapes.Line\nsteps:\n"
+                                "  - {name: a, target: t, action: {method: /shapes.Shop/Old}, compensation: none}\n";
+    Saga__V1__RegisterSchemaRequest schema = SAGA__V1__REGISTER_SCHEMA_REQUEST__INIT;
+    Saga__V1__RegisterDefinitionRequest m = SAGA__V1__REGISTER_DEFINITION_REQUEST__INIT;
+    schema.name = (char *)(uintptr_t) "shapes";
+    schema.descriptors = (ProtobufCBinaryData){.data = (uint8_t *)(uintptr_t)shapes, .len = shapes_size};
+    m.source.data = (uint8_t *)(uintptr_t)typed;
+    m.source.len = strlen(typed);
+    for (int dry = 1; dry >= 0; dry--) {
+        m.dry_run = dry;
+        api_world_refused(&w, 0, METHOD_REGISTER_DEFINITION, &m.base, "SCHEMA_NOT_FOUND", "");
+    }
+    protobuf_c_message_free_unpacked(api_world_get(&w, 0, METHOD_REGISTER_SCHEMA, &schema.base), NULL);
+    for (int dry = 1; dry >= 0; dry--) {
+        m.dry_run = dry;
+        Saga__V1__RegisterDefinitionResponse *r = api_world_get(&w, 0, METHOD_REGISTER_DEFINITION, &m.base);
+        ck_assert(!r->already_registered);
+        saga__v1__register_definition_response__free_unpacked(r, NULL);
+        ck_assert_uint_eq(catalog_count(w.loop[0].catalog), !dry);
+    }
+    ck_assert_ptr_nonnull(catalog_at(w.loop[0].catalog, 0)->definition->schema_hash);
+}
+END_TEST
+
 /* The definition of this number, or one that calls a target which is not there. */
 static void refused_either_way(int number, bool absent, const char *reason)
 {
@@ -168,6 +196,7 @@ int main(void)
     tcase_add_test(tc, change__what_is_left_at_the_end_of_a_stop_is_refused);
     tcase_add_test(tc, change__texts_with_nul_and_long_lists_are_refused_by_name);
     tcase_add_test(tc, change__definitions_are_checked_registered_and_found_again);
+    tcase_add_test(tc, change__a_dry_run_of_a_typed_definition_registers_nothing);
     tcase_add_test(tc, change__a_dry_run_is_refused_as_the_real_one_would_be);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);

@@ -310,6 +310,49 @@ START_TEST(permit__what_is_said_of_a_limited_rule_is_so)
 }
 END_TEST
 
+/* Whoever asks what he may do is told of each method how far, and by which rules. */
+START_TEST(permit__explain_tells_how_far_a_rule_goes)
+{
+    static const char *const orders[] = {"order*"};
+    static const struct bytes acme = {(const uint8_t *)"tenant\0acme\0", 12};
+    struct authz_rule rules[] = {
+        {.who = everybody, .who_count = 1, .rights = RIGHT_VIEWER},
+        {.who = everybody, .who_count = 1, .rights = RIGHT_SERVICE},
+        {.who = everybody, .who_count = 1, .rights = RIGHT_OPERATOR, .tags = acme},
+        {.who = everybody, .who_count = 1, .rights = RIGHT_OPERATOR, .definitions = orders, .definition_count = 1},
+        {.who = everybody, .who_count = 1, .rights = RIGHT_OPERATOR},
+    };
+    static const struct {
+        const char *method;
+        size_t first, count;
+        Saga__V1__Extent extent;
+        size_t by; /* so many of the rules, the last of which is the last */
+    } asked[] = {
+        {"Retry", 0, 1, SAGA__V1__EXTENT__EXTENT_DENIED, 0},  {"Cancel", 1, 1, SAGA__V1__EXTENT__EXTENT_OWN, 1},
+        {"Retry", 2, 1, SAGA__V1__EXTENT__EXTENT_TAGS, 1},    {"Retry", 3, 1, SAGA__V1__EXTENT__EXTENT_SOME, 1},
+        {"Retry", 4, 1, SAGA__V1__EXTENT__EXTENT_ALLOWED, 1}, {"Retry", 0, 5, SAGA__V1__EXTENT__EXTENT_ALLOWED, 3},
+        {"Retry", 0, 2, SAGA__V1__EXTENT__EXTENT_DENIED, 0},
+    };
+    for (size_t i = 0; i < sizeof asked / sizeof asked[0]; i++) {
+        Saga__V1__ExplainRequest m = SAGA__V1__EXPLAIN_REQUEST__INIT;
+        api_world_init(&w, 1);
+        w.authz = (struct authz){.rules = rules + asked[i].first, .count = asked[i].count, .given = true};
+        authz_prepare(&w.authz, rules + asked[i].first);
+        api_world_start(&w);
+        m.method = (char *)(uintptr_t)asked[i].method;
+        Saga__V1__ExplainResponse *r = api_world_get(&w, 0, METHOD_EXPLAIN, &m.base);
+        ck_assert(r->has_rules);
+        ck_assert_uint_eq(r->n_verdicts, 1);
+        ck_assert_msg(r->verdicts[0]->extent == asked[i].extent, "%zu: %d", i, (int)r->verdicts[0]->extent);
+        ck_assert_uint_eq(r->verdicts[0]->n_rules, asked[i].by);
+        for (size_t k = 0; k < asked[i].by; k++)
+            ck_assert_uint_eq(r->verdicts[0]->rules[k], asked[i].count - asked[i].by + k);
+        saga__v1__explain_response__free_unpacked(r, NULL);
+        api_world_close(&w);
+    }
+}
+END_TEST
+
 /* ---- own sagas ---- */
 
 static struct rpc_peer user(uint32_t uid)
@@ -523,6 +566,7 @@ int main(void)
     tcase_add_loop_test(tc, permit__a_pipe_is_no_way_around, 1, 3);
     tcase_add_loop_test(tc, permit__a_rule_about_definitions_is_about_their_sagas, 1, 3);
     tcase_add_test(tc, permit__what_is_said_of_a_limited_rule_is_so);
+    tcase_add_test(tc, permit__explain_tells_how_far_a_rule_goes);
     tcase_add_loop_test(tc, permit__a_service_sees_its_own_sagas_alone, 1, 3);
     tcase_add_loop_test(tc, permit__a_request_id_is_its_identitys_own, 1, 3);
     tcase_add_test(tc, permit__definitions_are_listed_to_whom_they_concern);
